@@ -1,0 +1,215 @@
+#include "fovea/core/array.h"
+
+#include <sys/mman.h>
+
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+
+#include "fovea/core/error.h"
+
+namespace fovea {
+namespace {
+
+float bf16_to_float(uint16_t bits) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+}
+
+uint16_t float_to_bf16(float value) {
+  auto bits = std::bit_cast<uint32_t>(value);
+  if ((bits & 0x7fffffffu) > 0x7f800000u)
+    return static_cast<uint16_t>((bits >> 16) | 0x40);  // NaN stays one
+  return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1)) >>
+                               16);  // nearest, ties to even
+}
+
+float f16_to_float(uint16_t bits) {
+  _Float16 half;
+  std::memcpy(&half, &bits, sizeof half);
+  return static_cast<float>(half);
+}
+
+uint16_t float_to_f16(float value) {
+  auto half = static_cast<_Float16>(value);
+  uint16_t bits = 0;
+  std::memcpy(&bits, &half, sizeof half);
+  return bits;
+}
+
+template <class T>
+double read(const std::byte* data, int64_t i) {
+  T value;
+  std::memcpy(&value, data + static_cast<size_t>(i) * sizeof(T), sizeof(T));
+  return static_cast<double>(value);
+}
+
+template <class T, class V>
+void write(std::byte* data, int64_t i, V value) {
+  auto typed = static_cast<T>(value);
+  std::memcpy(data + static_cast<size_t>(i) * sizeof(T), &typed, sizeof(T));
+}
+
+}  // namespace
+
+std::shared_ptr<std::byte> allocate(size_t bytes) {
+  // Huge pages keep the TLB quiet on the large buffers of training; small buffers stay small.
+  constexpr size_t huge = size_t{2} << 20;
+  const size_t alignment = bytes >= 4 * huge ? huge : 64;
+  if (bytes > (size_t{1} << 62)) {
+    throw Error(ErrorKind::memory, "cannot allocate " + std::to_string(bytes) + " bytes");
+  }
+  const size_t rounded = (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+  void* data = std::aligned_alloc(alignment, rounded);
+  if (data == nullptr) {
+    throw Error(ErrorKind::memory, "cannot allocate " + std::to_string(bytes) + " bytes")
+        .with("try", "a smaller --batch or a smaller --input");
+  }
+  if (alignment == huge) madvise(data, rounded, MADV_HUGEPAGE);
+  return {static_cast<std::byte*>(data), [](std::byte* p) { std::free(p); }};
+}
+
+Array::Array() : Array(DType::f32, Shape{0}) {}
+
+Array::Array(DType dtype, const Shape& shape)
+    : dtype_(dtype), shape_(shape), numel_(shape.numel()) {
+  auto buffer =
+      allocate(static_cast<size_t>(checked_product(numel_, static_cast<int64_t>(size_of(dtype)))));
+  data_ = buffer.get();
+  owner_ = std::move(buffer);
+}
+
+Array::Array(DType dtype, const Shape& shape, std::byte* data, std::shared_ptr<void> owner)
+    : dtype_(dtype), shape_(shape), numel_(shape.numel()), data_(data), owner_(std::move(owner)) {}
+
+Array Array::zeros(DType dtype, const Shape& shape) {
+  Array array(dtype, shape);
+  std::memset(array.raw(), 0, array.bytes());
+  return array;
+}
+
+Array Array::full(DType dtype, const Shape& shape, double value) {
+  Array array(dtype, shape);
+  for (int64_t i = 0; i < array.numel(); ++i) array.set(i, value);
+  return array;
+}
+
+template <class T>
+Array Array::of(const std::vector<T>& values, const Shape& shape) {
+  Array array(dtype_of<T>(), shape);
+  if (static_cast<int64_t>(values.size()) != array.numel()) {
+    throw Error(ErrorKind::usage, "array: " + std::to_string(values.size()) +
+                                      " values given, shape " + to_string(shape) + " holds " +
+                                      std::to_string(array.numel()));
+  }
+  if (!values.empty()) std::memcpy(array.raw(), values.data(), array.bytes());
+  return array;
+}
+template Array Array::of(const std::vector<double>&, const Shape&);
+template Array Array::of(const std::vector<float>&, const Shape&);
+template Array Array::of(const std::vector<int64_t>&, const Shape&);
+template Array Array::of(const std::vector<int32_t>&, const Shape&);
+template Array Array::of(const std::vector<uint8_t>&, const Shape&);
+
+void Array::check(DType wanted) const {
+  require(wanted == dtype_,
+          "array of " + std::string(name(dtype_)) + " read as " + std::string(name(wanted)));
+}
+
+double Array::item() const {
+  if (numel_ != 1) {
+    throw Error(ErrorKind::usage,
+                "item: the array has " + std::to_string(numel_) + " elements, not 1")
+        .with("array", describe(*this));
+  }
+  return at(0);
+}
+
+double Array::at(int64_t i) const {
+  switch (dtype_) {
+    case DType::f64:
+      return read<double>(data_, i);
+    case DType::f32:
+      return read<float>(data_, i);
+    case DType::bf16:
+      return bf16_to_float(static_cast<uint16_t>(read<uint16_t>(data_, i)));
+    case DType::f16:
+      return f16_to_float(static_cast<uint16_t>(read<uint16_t>(data_, i)));
+    case DType::i64:
+      return read<int64_t>(data_, i);
+    case DType::i32:
+      return read<int32_t>(data_, i);
+    case DType::i16:
+      return read<int16_t>(data_, i);
+    case DType::i8:
+      return read<int8_t>(data_, i);
+    case DType::u8:
+    case DType::boolean:
+      return read<uint8_t>(data_, i);
+  }
+  return 0;
+}
+
+void Array::set(int64_t i, double value) {
+  switch (dtype_) {
+    case DType::f64:
+      write<double>(data_, i, value);
+      break;
+    case DType::f32:
+      write<float>(data_, i, value);
+      break;
+    case DType::bf16:
+      write<uint16_t>(data_, i, float_to_bf16(static_cast<float>(value)));
+      break;
+    case DType::f16:
+      write<uint16_t>(data_, i, float_to_f16(static_cast<float>(value)));
+      break;
+    case DType::i64:
+      write<int64_t>(data_, i, value);
+      break;
+    case DType::i32:
+      write<int32_t>(data_, i, value);
+      break;
+    case DType::i16:
+      write<int16_t>(data_, i, value);
+      break;
+    case DType::i8:
+      write<int8_t>(data_, i, value);
+      break;
+    case DType::u8:
+      write<uint8_t>(data_, i, value);
+      break;
+    case DType::boolean:
+      write<uint8_t>(data_, i, value != 0);
+      break;
+  }
+}
+
+Array Array::clone() const {
+  Array copy(dtype_, shape_);
+  std::memcpy(copy.raw(), data_, bytes());
+  return copy;
+}
+
+Array Array::astype(DType dtype) const {
+  if (dtype == dtype_) return *this;
+  Array copy(dtype, shape_);
+  for (int64_t i = 0; i < numel_; ++i) copy.set(i, at(i));
+  return copy;
+}
+
+Array Array::reshaped(const Shape& shape) const {
+  if (shape.numel() != numel_) {
+    throw Error(ErrorKind::usage, "reshape: " + to_string(shape_) + " has " +
+                                      std::to_string(numel_) + " elements, " + to_string(shape) +
+                                      " has " + std::to_string(shape.numel()));
+  }
+  Array view = *this;
+  view.shape_ = shape;
+  return view;
+}
+
+std::string describe(const Array& array) {
+  return std::string(name(array.dtype())) + to_string(array.shape());
+}
+
+}  // namespace fovea
