@@ -1,0 +1,90 @@
+#include "fovea/core/text.h"
+
+#include <algorithm>
+
+namespace fovea {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
+}
+
+/// Optimal string alignment distance: edits, and swaps of neighbours as one edit.
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> before(b.size() + 1), above(b.size() + 1), row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    std::swap(before, above);
+    std::swap(above, row);
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1])});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        row[j] = std::min(row[j], before[j - 2] + 1);
+      }
+    }
+  }
+  return row[b.size()];
+}
+
+bool holds(std::string_view whole, std::string_view part) {
+  return part.size() >= 3 && whole.find(part) != std::string_view::npos;
+}
+
+}  // namespace
+
+std::vector<std::string> nearest_names(std::string_view name,
+                                       std::span<const std::string> candidates, size_t limit) {
+  const std::string wanted = lower(name);
+  const size_t reach = std::max<size_t>(2, wanted.size() / 3);
+  std::vector<std::pair<size_t, const std::string*>> near;
+  for (const std::string& candidate : candidates) {
+    const std::string have = lower(candidate);
+    const bool inside = holds(have, wanted) || holds(wanted, have);
+    const size_t gap = std::max(have.size(), wanted.size()) - std::min(have.size(), wanted.size());
+    if (gap > reach && !inside) continue;  // also keeps endless names from costing time
+    const size_t distance = gap > reach ? gap : edit_distance(wanted, have);
+    // A name whose every letter changed is no likeness, however short.
+    if (inside || (distance <= reach && distance < wanted.size())) {
+      near.emplace_back(distance, &candidate);
+    }
+  }
+  std::stable_sort(near.begin(), near.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> names;
+  for (size_t i = 0; i < std::min(limit, near.size()); ++i) names.push_back(*near[i].second);
+  return names;
+}
+
+std::string join(std::span<const std::string> parts, std::string_view separator) {
+  std::string text;
+  for (const std::string& part : parts) {
+    if (&part != parts.data()) text += separator;
+    text += part;
+  }
+  return text;
+}
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  while (true) {
+    const size_t end = text.find(separator);
+    parts.emplace_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+Error unknown_name(std::string_view what, std::string_view name,
+                   std::span<const std::string> candidates) {
+  Error error(ErrorKind::usage, "unknown " + std::string(what) + " \"" + std::string(name) + "\"");
+  const std::vector<std::string> near = nearest_names(name, candidates);
+  if (!near.empty()) error.with("nearest", join(near));
+  return error;
+}
+
+}  // namespace fovea

@@ -1,0 +1,40 @@
+#include "fovea/core/text.h"
+
+#include <gtest/gtest.h>
+
+namespace fovea {
+namespace {
+
+const std::vector<std::string> models{"resnet18", "resnet50", "vgg16_bn", "lenet5", "unet"};
+
+TEST(Text, ATypoFindsTheNameThatWasMeant) {
+  EXPECT_EQ(nearest_names("restnet18", models, 1), std::vector<std::string>{"resnet18"});
+  EXPECT_EQ(nearest_names("RESNET-50", models, 1), std::vector<std::string>{"resnet50"});
+  EXPECT_EQ(nearest_names("vgg61_bn", models), std::vector<std::string>{"vgg16_bn"});
+  EXPECT_EQ(nearest_names("resnet", models), (std::vector<std::string>{"resnet18", "resnet50"}));
+  EXPECT_EQ(nearest_names("vgg", models), std::vector<std::string>{"vgg16_bn"});
+}
+
+TEST(Text, NothingNearIsNoAdvice) {
+  EXPECT_TRUE(nearest_names("transformer", models).empty());
+  EXPECT_TRUE(nearest_names("", models).empty());
+  EXPECT_TRUE(nearest_names("zq", models).empty());
+  EXPECT_TRUE(nearest_names(std::string(1 << 20, 'x'), models).empty());  // and costs no time
+}
+
+TEST(Text, AnUnknownNameSaysWhatIsNear) {
+  const Error error = unknown_name("model", "resnt18", models);
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_STREQ(error.what(), "unknown model \"resnt18\"\n  nearest resnet18");
+  EXPECT_STREQ(unknown_name("model", "x", models).what(), "unknown model \"x\"");
+}
+
+TEST(Text, SplitAndJoinAreInverse) {
+  for (const char* text : {"", "a", "a,b", ",", "a,,b", "a,"}) {
+    EXPECT_EQ(join(split(text, ','), ","), text);
+  }
+  EXPECT_EQ(split("a,,b", ',').size(), 3u);
+}
+
+}  // namespace
+}  // namespace fovea
