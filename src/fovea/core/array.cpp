@@ -68,8 +68,6 @@ std::shared_ptr<std::byte> allocate(size_t bytes) {
   return {static_cast<std::byte*>(data), [](std::byte* p) { std::free(p); }};
 }
 
-Array::Array() : Array(DType::f32, Shape{0}) {}
-
 Array::Array(DType dtype, const Shape& shape)
     : dtype_(dtype), shape_(shape), numel_(shape.numel()) {
   auto buffer =
@@ -186,7 +184,7 @@ void Array::set(int64_t i, double value) {
 
 Array Array::clone() const {
   Array copy(dtype_, shape_);
-  std::memcpy(copy.raw(), data_, bytes());
+  if (numel_ > 0) std::memcpy(copy.raw(), data_, bytes());
   return copy;
 }
 

@@ -17,7 +17,7 @@ namespace fovea {
 class Array {
  public:
   /// An empty f32 array of shape [0].
-  Array();
+  Array() = default;
   /// Uninitialised data. Errors: memory when the size overflows or cannot be had.
   Array(DType dtype, const Shape& shape);
   /// Data that somebody else owns (a mapped file, say); `owner` keeps it alive. `data` must be

@@ -1,0 +1,156 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fovea/core/array.h"
+#include "fovea/graph/op.h"
+
+namespace fovea {
+
+/// Whether a graph is traced for training (batch statistics, dropout) or for use.
+enum class Mode : uint8_t { train, eval };
+
+/// Where a value comes from when no node makes it.
+enum class Leaf : uint8_t {
+  none,      ///< a node's output
+  input,     ///< given by the caller at each run
+  state,     ///< an array of the State, read at each run
+  constant,  ///< fixed data of the graph
+};
+
+/// One value of a graph.
+struct Value {
+  Type type;
+  int node = -1;  ///< the node that makes it, or -1
+  int slot = 0;   ///< which output of that node
+  Leaf leaf = Leaf::none;
+  std::string name = {};   ///< of an input or a state array
+  bool trainable = false;  ///< a state array that gradients are wanted for
+  Array constant = {};     ///< of Leaf::constant
+};
+
+/// One call of an op.
+struct Node {
+  Graph* graph;
+  Op op;
+  std::vector<int> inputs, outputs;  ///< value ids
+  std::string scope;                 ///< dotted path of the module that made it: "layer1.0.conv1"
+  std::source_location where;        ///< where that module was defined
+
+  Tensor input(int i) const;
+  Tensor output(int i) const;
+  int arity() const { return static_cast<int>(inputs.size()); }
+};
+
+/// A computation: values and the nodes that make them, in order of execution. Traced by calling
+/// functions on Tensors; rewritten by passes; compiled into a Program. Made by `Graph::make`, since
+/// Tensors share it.
+class Graph : public std::enable_shared_from_this<Graph> {
+ public:
+  /// `dtype` is what parameters and normalised images have: f32, or f64 to check numbers. `title`
+  /// names it in messages.
+  static std::shared_ptr<Graph> make(Mode mode, DType dtype = DType::f32, std::string title = {});
+
+  Mode mode() const { return mode_; }
+  DType dtype() const { return dtype_; }
+  const std::string& title() const { return title_; }
+
+  /// A value that the caller gives at each run, by name. Errors: usage when the name is taken.
+  Tensor input(std::string name, const Type& type);
+  /// A State array. The same name gives the same value again, so a module used twice shares its
+  /// weights. Errors: usage when it was read with another type before.
+  Tensor read(std::string name, const Type& type, bool trainable = false);
+  /// Fixed data.
+  Tensor constant(const Array& data);
+  /// The seed and the step, i64[2]: an input named "random" that all random ops share.
+  Tensor random();
+  /// A number for one random op, from its scope and how many came before it there.
+  uint64_t random_key();
+
+  /// Adds a node and gives its outputs. Inputs without a value are left out (only the last ones may
+  /// be). Errors: what the op's infer throws, with the scope and source line added; usage when
+  /// graphs are mixed.
+  Tensors add(Op op, const Tensors& inputs);
+  Tensor add_one(Op op, const Tensors& inputs) { return add(std::move(op), inputs)[0]; }
+
+  /// Names a value that runs give back. Errors: usage when the name is taken.
+  void output(std::string name, const Tensor& value);
+  /// After each run, the State array `name` is replaced by this value.
+  void update(std::string name, const Tensor& value);
+
+  /// Enters and leaves a module's scope: nodes made meanwhile carry its path.
+  void enter(std::string_view name, std::source_location where);
+  void leave();
+  std::string scope() const;
+
+  const std::deque<Value>& values() const { return values_; }
+  const std::deque<Node>& nodes() const { return nodes_; }
+  const Value& value(int id) const { return values_[static_cast<size_t>(id)]; }
+  const Node& node(int i) const { return nodes_[static_cast<size_t>(i)]; }
+  using Named = std::pair<std::string, int>;
+  const std::vector<Named>& outputs() const { return outputs_; }
+  const std::vector<Named>& updates() const { return updates_; }
+  /// The named output. Errors: usage when there is none, listing the names there are.
+  Tensor output(std::string_view name);
+
+  /// Sets a value's layout: for the layout pass.
+  void set_layout(int id, Layout layout) { values_[static_cast<size_t>(id)].type.layout = layout; }
+
+ private:
+  friend class Rewriter;
+  Graph(Mode mode, DType dtype, std::string title);
+  Tensor leaf(Value value);
+  Tensor handle(int id) { return {shared_from_this(), id}; }
+
+  struct Frame {
+    std::string name;
+    std::source_location where;
+  };
+
+  Mode mode_;
+  DType dtype_;
+  std::string title_;
+  std::deque<Value> values_;  // deques: references stay valid while gradients add nodes
+  std::deque<Node> nodes_;
+  std::vector<Named> outputs_, updates_;
+  std::vector<Frame> frames_;
+  int random_ops_ = 0;
+};
+
+/// Copies a graph node by node, so that a pass need only say what it changes.
+///
+///     Rewriter copy(graph);
+///     for (const Node& node : graph.nodes()) {
+///       if (...) copy.replace(node.outputs[0], ...);   // made of ops on copy's Tensors
+///       else copy.keep(node);
+///     }
+///     return copy.finish();
+class Rewriter {
+ public:
+  explicit Rewriter(const Graph& from);
+
+  /// The new graph's value for an old one; leaves are carried over when first asked for.
+  Tensor operator[](int old_id);
+  Tensors inputs(const Node& node);
+  /// The same node in the new graph.
+  void keep(const Node& node);
+  /// Ops made by `build` carry the scope of `node`; its outputs are replaced by what it gives.
+  void replace(const Node& node, const std::function<Tensors()>& build);
+  void replace(int old_id, const Tensor& value);
+  const std::shared_ptr<Graph>& graph() const { return to_; }
+  /// Carries outputs and updates over, and gives the new graph.
+  std::shared_ptr<Graph> finish();
+
+ private:
+  const Graph& from_;
+  std::shared_ptr<Graph> to_;
+  std::vector<Tensor> map_;
+};
+
+}  // namespace fovea

@@ -1,0 +1,191 @@
+#pragma once
+
+#include <concepts>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+#include <vector>
+
+#include "fovea/core/array.h"
+#include "fovea/graph/type.h"
+
+namespace fovea {
+
+class Graph;
+struct Node;
+
+/// A handle on a value in a graph being traced: it has a type, no data. A default-made one is "no
+/// value": an optional input left out, a gradient that is zero.
+class Tensor {
+ public:
+  Tensor() = default;
+  Tensor(std::shared_ptr<Graph> graph, int id) : graph_(std::move(graph)), id_(id) {}
+
+  explicit operator bool() const { return graph_ != nullptr; }
+  /// Errors: internal when there is no value.
+  const Type& type() const;
+  const Shape& shape() const { return type().shape; }
+  DType dtype() const { return type().dtype; }
+  int rank() const { return type().rank(); }
+  int64_t dim(int i) const { return type().dim(i); }
+
+  /// The graph it belongs to. Errors: internal when there is no value.
+  Graph& graph() const;
+  const std::shared_ptr<Graph>& graph_ptr() const { return graph_; }
+  int id() const { return id_; }
+  bool operator==(const Tensor& other) const { return graph_ == other.graph_ && id_ == other.id_; }
+
+ private:
+  std::shared_ptr<Graph> graph_;
+  int id_ = -1;
+};
+
+using Tensors = std::vector<Tensor>;
+
+/// The data of one value as an op's reference sees it: float64 whatever the dtype (integers exact
+/// to 2^53), plain layout.
+struct View {
+  double* data = nullptr;
+  Shape shape;
+
+  int64_t dim(int i) const { return shape[i]; }
+  int64_t numel() const { return shape.numel(); }
+  double& operator[](int64_t i) const { return data[i]; }
+};
+
+/// Inputs and outputs of one call. Outputs are not initialised.
+struct Views {
+  std::vector<View> in, out;
+};
+
+/// What the layout pass may do with an op's values of rank 3 to 5.
+enum class LayoutRule : uint8_t {
+  plain,        ///< all plain
+  channelwise,  ///< any layout, as long as all values of one N, C share it
+  convolution,  ///< each N, C, spatial value may have its own; weights stay plain
+};
+
+/// Facts about an op that passes ask for. An op gives its own as `static constexpr Traits
+/// traits{...}`.
+struct Traits {
+  bool differentiable =
+      true;  ///< false: a backward op, or one that ends the graph; it needs no `gradient`
+  bool elementwise =
+      false;  ///< output element i depends on input elements i only (and on whole small inputs)
+  LayoutRule layout = LayoutRule::plain;
+};
+
+/// A sliding window, for receptive fields: one entry an axis.
+struct Window {
+  std::vector<int64_t> kernel, stride, dilation, padding_begin, padding_end;
+};
+
+template <class T>
+concept Differentiable = requires(const T& op, const Node& node, const Tensors& dy) {
+  { op.gradient(node, dy) } -> std::same_as<Tensors>;
+};
+
+template <class T>
+constexpr Traits traits_of() {
+  if constexpr (requires { T::traits; })
+    return T::traits;
+  else
+    return {};
+}
+
+/// What a type must have to be an op: a name, a type rule, a reference, and a gradient unless its
+/// traits say that it has none. See ops/ for many; users add their own the same way.
+template <class T>
+concept OpRule = std::copyable<T> && requires(const T& op, const Types& in, const Views& views) {
+  { T::name } -> std::convertible_to<std::string_view>;
+  { op.infer(in) } -> std::same_as<Types>;
+  { op.reference(views) } -> std::same_as<void>;
+} &&(Differentiable<T> || !traits_of<T>().differentiable);
+
+/// Any op: an immutable value that forwards to the struct it was made of.
+///
+/// An op struct may also have: `std::string attributes() const` (its fields as text, "kernel=3x3
+/// stride=2": equal text means equal ops), `double flops(const Types& in, const Types& out) const`
+/// (a multiply-add counts 2) and `std::optional<Window> window() const`.
+class Op {
+ public:
+  template <class T>
+  requires OpRule<T> Op(T op)
+      : self_(std::make_shared<Model<T>>(std::move(op))) {
+  }  // NOLINT: implicit, an op struct is an Op
+
+  std::string_view name() const { return self_->name(); }
+  const Traits& traits() const { return self_->traits; }
+  /// Types of the outputs for these inputs (an optional input that is absent is left out, at the
+  /// end of the list). Errors: usage, with both values, when the inputs do not fit.
+  Types infer(const Types& in) const { return self_->infer(in); }
+  /// For each input of `node` its gradient, built of ops; no value where there is none. `dy` has
+  /// one entry an output, no value where nothing depends on it.
+  Tensors gradient(const Node& node, const Tensors& dy) const { return self_->gradient(node, dy); }
+  void reference(const Views& views) const { self_->reference(views); }
+  std::string attributes() const { return self_->attributes(); }
+  double flops(const Types& in, const Types& out) const { return self_->flops(in, out); }
+  std::optional<Window> window() const { return self_->window(); }
+
+  /// The struct behind this op, or null when it is of another type.
+  template <class T>
+  const T* as() const {
+    return self_->type() == typeid(T) ? &static_cast<const Model<T>&>(*self_).op : nullptr;
+  }
+
+ private:
+  struct Concept {
+    explicit Concept(Traits t) : traits(t) {}
+    virtual ~Concept() = default;
+    virtual const std::type_info& type() const = 0;
+    virtual std::string_view name() const = 0;
+    virtual Types infer(const Types& in) const = 0;
+    virtual Tensors gradient(const Node& node, const Tensors& dy) const = 0;
+    virtual void reference(const Views& views) const = 0;
+    virtual std::string attributes() const = 0;
+    virtual double flops(const Types& in, const Types& out) const = 0;
+    virtual std::optional<Window> window() const = 0;
+    Traits traits;
+  };
+
+  template <class T>
+  struct Model final : Concept {
+    explicit Model(T o) : Concept(traits_of<T>()), op(std::move(o)) {}
+    const std::type_info& type() const override { return typeid(T); }
+    std::string_view name() const override { return T::name; }
+    Types infer(const Types& in) const override { return op.infer(in); }
+    Tensors gradient(const Node& node, const Tensors& dy) const override {
+      if constexpr (Differentiable<T>)
+        return op.gradient(node, dy);
+      else
+        return {};
+    }
+    void reference(const Views& views) const override { op.reference(views); }
+    std::string attributes() const override {
+      if constexpr (requires { op.attributes(); })
+        return op.attributes();
+      else
+        return {};
+    }
+    double flops(const Types& in, const Types& out) const override {
+      if constexpr (requires { op.flops(in, out); })
+        return op.flops(in, out);
+      else
+        return 0;
+    }
+    std::optional<Window> window() const override {
+      if constexpr (requires { op.window(); })
+        return op.window();
+      else
+        return std::nullopt;
+    }
+    T op;
+  };
+
+  std::shared_ptr<const Concept> self_;
+};
+
+}  // namespace fovea

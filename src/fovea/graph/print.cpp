@@ -1,0 +1,53 @@
+#include "fovea/graph/print.h"
+
+namespace fovea {
+namespace {
+
+std::string id_text(int id) { return "%" + std::to_string(id); }
+
+std::string leaf_text(const Value& value) {
+  switch (value.leaf) {
+    case Leaf::input:
+      return "input " + value.name;
+    case Leaf::state:
+      return (value.trainable ? "parameter " : "state ") + value.name;
+    case Leaf::constant:
+      return "constant";
+    case Leaf::none:
+      break;
+  }
+  return "?";
+}
+
+}  // namespace
+
+std::string print(const Graph& graph) {
+  std::string text = "graph " + graph.title() + (graph.title().empty() ? "(" : " (") +
+                     (graph.mode() == Mode::train ? "train, " : "eval, ") +
+                     std::string(name(graph.dtype())) + ")\n";
+  for (size_t id = 0; id < graph.values().size(); ++id) {
+    const Value& value = graph.values()[id];
+    if (value.leaf == Leaf::none) continue;
+    text += "  " + id_text(static_cast<int>(id)) + " = " + leaf_text(value) + ": " +
+            to_string(value.type) + "\n";
+  }
+  for (const Node& node : graph.nodes()) {
+    std::string left, right, types;
+    for (int id : node.outputs) {
+      left += (left.empty() ? "" : ", ") + id_text(id);
+      types += (types.empty() ? "" : ", ") + to_string(graph.value(id).type);
+    }
+    for (int id : node.inputs) right += (right.empty() ? "" : ", ") + id_text(id);
+    const std::string attributes = node.op.attributes();
+    text += "  " + left + " = " + std::string(node.op.name()) + "(" + right + ")" +
+            (attributes.empty() ? "" : " " + attributes) + ": " + types +
+            (node.scope.empty() ? "" : "   # " + node.scope) + "\n";
+  }
+  for (const auto& [name, id] : graph.outputs())
+    text += "  output " + name + " = " + id_text(id) + "\n";
+  for (const auto& [name, id] : graph.updates())
+    text += "  update " + name + " = " + id_text(id) + "\n";
+  return text;
+}
+
+}  // namespace fovea

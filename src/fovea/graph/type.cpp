@@ -1,0 +1,37 @@
+#include "fovea/graph/type.h"
+
+namespace fovea {
+
+std::string_view name(Layout layout) {
+  switch (layout) {
+    case Layout::plain:
+      return "plain";
+    case Layout::channels_last:
+      return "channels_last";
+    case Layout::blocked16:
+      return "blocked16";
+  }
+  return "?";
+}
+
+size_t Type::bytes() const {
+  return static_cast<size_t>(checked_product(shape.numel(), static_cast<int64_t>(size_of(dtype))));
+}
+
+std::string to_string(const Type& type, std::string_view axes) {
+  std::string text = std::string(name(type.dtype)) + to_string(type.shape, axes);
+  if (type.layout != Layout::plain) text += "{" + std::string(name(type.layout)) + "}";
+  return text;
+}
+
+std::string_view image_axes(int rank) {
+  constexpr std::string_view names[] = {"", "N", "NC", "NCL", "NCHW", "NCDHW"};
+  return rank <= 5 ? names[rank] : "";
+}
+
+std::string_view weight_axes(int rank) {
+  constexpr std::string_view names[] = {"", "O", "OI", "OIL", "OIHW", "OIDHW"};
+  return rank <= 5 ? names[rank] : "";
+}
+
+}  // namespace fovea

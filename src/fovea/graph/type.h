@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fovea/core/dtype.h"
+#include "fovea/core/shape.h"
+
+namespace fovea {
+
+/// How the elements of an N, C, spatial value lie in memory. The shape stays N, C, spatial whatever
+/// the layout.
+enum class Layout : uint8_t {
+  plain,          ///< row-major: N, C, spatial
+  channels_last,  ///< N, spatial, C
+  blocked16,      ///< N, C/16, spatial, 16; only where C is a multiple of 16
+};
+
+/// "plain", "channels_last", "blocked16".
+std::string_view name(Layout layout);
+
+/// What is known of a value before there is data: its element type, shape and layout.
+struct Type {
+  DType dtype = DType::f32;
+  Shape shape;
+  Layout layout = Layout::plain;  ///< set by the layout pass only
+
+  int rank() const { return shape.rank(); }
+  int64_t dim(int i) const { return shape[i]; }
+  int64_t numel() const { return shape.numel(); }
+  /// Bytes of the data. Errors: memory on overflow.
+  size_t bytes() const;
+  bool operator==(const Type& other) const = default;
+};
+
+using Types = std::vector<Type>;
+
+/// "f32[8, 3, 32, 32]", with axis names "f32[N=8, C=3, H=32, W=32]"; a layout other than plain
+/// follows: "...{blocked16}".
+std::string to_string(const Type& type, std::string_view axes = {});
+
+/// Axis names of an N, C, spatial value of this rank: "NC", "NCL", "NCHW", "NCDHW".
+std::string_view image_axes(int rank);
+/// Axis names of a convolution weight of this rank: "OIL", "OIHW", "OIDHW".
+std::string_view weight_axes(int rank);
+
+}  // namespace fovea

@@ -1,0 +1,64 @@
+#include "fovea/graph/verify.h"
+
+#include "fovea/core/error.h"
+
+namespace fovea {
+namespace {
+
+void check_layouts(const Graph& graph, const Node& node, const std::string& label) {
+  const LayoutRule rule = node.op.traits().layout;
+  const auto check = [&](int id) {
+    const Type& type = graph.value(id).type;
+    if (type.layout == Layout::plain) return;
+    require(rule != LayoutRule::plain, label + " has a value in a layout other than plain");
+    require(type.layout != Layout::blocked16 || type.dim(1) % 16 == 0,
+            label + ": " + to_string(type) + " has channels that are not a multiple of 16");
+  };
+  for (int id : node.inputs) check(id);
+  for (int id : node.outputs) check(id);
+}
+
+}  // namespace
+
+void verify(const Graph& graph, std::string_view after) {
+  const std::string prefix = "graph after " + std::string(after) + ": ";
+  const int count = static_cast<int>(graph.values().size());
+  std::vector<bool> made(graph.values().size(), false);
+  for (size_t id = 0; id < made.size(); ++id) made[id] = graph.values()[id].leaf != Leaf::none;
+
+  for (size_t i = 0; i < graph.nodes().size(); ++i) {
+    const Node& node = graph.nodes()[i];
+    const std::string label = prefix + "node " + std::to_string(i) + ", " +
+                              std::string(node.op.name()) +
+                              (node.scope.empty() ? "" : " of " + node.scope);
+    Types in;
+    for (int id : node.inputs) {
+      require(id >= 0 && id < count && made[static_cast<size_t>(id)],
+              label + " uses a value before it is made");
+      in.push_back(graph.value(id).type);
+      in.back().layout = Layout::plain;
+    }
+    const Types out = node.op.infer(in);
+    require(out.size() == node.outputs.size(),
+            label + " has another number of outputs than it infers");
+    for (size_t slot = 0; slot < out.size(); ++slot) {
+      const int id = node.outputs[slot];
+      require(id >= 0 && id < count && !made[static_cast<size_t>(id)],
+              label + " makes a value a second time");
+      made[static_cast<size_t>(id)] = true;
+      Type type = graph.value(id).type;
+      type.layout = Layout::plain;
+      require(type == out[slot],
+              label + " makes " + to_string(type) + " but infers " + to_string(out[slot]));
+    }
+    check_layouts(graph, node, label);
+  }
+  for (const auto* list : {&graph.outputs(), &graph.updates()}) {
+    for (const auto& [name, id] : *list) {
+      require(id >= 0 && id < count && made[static_cast<size_t>(id)],
+              prefix + "\"" + name + "\" is never made");
+    }
+  }
+}
+
+}  // namespace fovea

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <optional>
+
+#include "fovea/graph/graph.h"
+#include "fovea/ops/window.h"
+
+namespace fovea {
+
+/// Where a convolution's windows lie: per spatial axis stride, dilation and padding before and
+/// behind; and the groups that channels are split into.
+struct ConvGeometry {
+  std::vector<int64_t> stride, dilation, padding_begin, padding_end;
+  int64_t groups = 1;
+
+  /// One WindowAxis a spatial axis of this weight.
+  std::vector<WindowAxis> axes(const Shape& weight) const;
+  std::string attributes(const Shape& weight) const;
+  bool operator==(const ConvGeometry&) const = default;
+};
+
+/// Convolution as CNNs say it, which is cross-correlation (the kernel is not flipped):
+///     y[n, o, p] = bias[o] + sum over c, k of x[n, c, p * stride + k * dilation - padding_begin] *
+///     weight[o, c, k]
+/// over 1 to 3 spatial axes; outside the input x is 0. Inputs: x [N, C, spatial], weight [O,
+/// C/groups, kernel], bias [O] when `bias`, and when `residual` a value of y's shape that is added;
+/// `relu` then clamps at 0. The last two are set by passes only: a gradient is taken before they
+/// run.
+struct Conv {
+  ConvGeometry geometry;
+  Shape kernel;  ///< spatial sizes of the weight
+  bool bias = false, residual = false, relu = false;
+
+  static constexpr std::string_view name = "conv";
+  static constexpr Traits traits{.layout = LayoutRule::convolution};
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+  double flops(const Types& in, const Types& out) const;
+  std::optional<Window> window() const;
+};
+
+/// dx of a convolution, the adjoint map: inputs weight, dy; output of shape `input` ([N, C,
+/// spatial]).
+struct ConvBackwardData {
+  ConvGeometry geometry;
+  Shape input;
+
+  static constexpr std::string_view name = "conv_backward_data";
+  static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::convolution};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+  double flops(const Types& in, const Types& out) const;
+};
+
+/// dweight (and dbias when `bias`) of a convolution: inputs x, dy; outputs of shape `weight` and
+/// [O].
+struct ConvBackwardWeights {
+  ConvGeometry geometry;
+  Shape weight;
+  bool bias = false;
+
+  static constexpr std::string_view name = "conv_backward_weights";
+  static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::convolution};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+  double flops(const Types& in, const Types& out) const;
+};
+
+/// Options of a convolution, PyTorch's names and defaults; one number an axis, or one for all.
+struct ConvOptions {
+  Dims stride = 1;
+  Dims padding = 0;
+  Dims dilation = 1;
+  int64_t groups = 1;
+};
+
+/// x [N, C, spatial] with weight [O, C/groups, kernel] and an optional bias [O] gives [N, O,
+/// spatial'], where spatial' = floor((spatial + 2 padding - dilation (kernel - 1) - 1) / stride)
+/// + 1. The number of spatial axes, 1 to 3, is x's. Errors: usage when ranks, channels, groups or
+/// bias do not fit, or the kernel is larger than the padded input.
+Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+            const ConvOptions& options = {});
+
+/// `conv` for images, x [N, C, H, W]. Errors: as conv; usage when x has another rank.
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+              const ConvOptions& options = {});
+
+}  // namespace fovea

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fovea/graph/op.h"
+
+namespace fovea {
+
+/// One number a spatial axis, outermost first; a single number stands for every axis: `3` or `{3,
+/// 5}`.
+class Dims {
+ public:
+  Dims(int64_t all) : values_{all} {}  // NOLINT: implicit, so that {.stride = 2} reads well
+  Dims(std::initializer_list<int64_t> values) : values_(values) {}
+  explicit Dims(std::vector<int64_t> values) : values_(std::move(values)) {}
+
+  /// The numbers of `axes` axes. Errors: usage, naming `what`, when another number of them was
+  /// given.
+  std::vector<int64_t> expand(int axes, std::string_view op, std::string_view what) const;
+
+ private:
+  std::vector<int64_t> values_;
+};
+
+/// Output size of a sliding window along one axis, with floor:
+///     (input + padding_begin + padding_end - dilation * (kernel - 1) - 1) / stride + 1
+/// and 0 or less when the window does not fit. With `ceil`, rounded up, but a window that would
+/// start in the padding behind the input is dropped (PyTorch's ceil_mode).
+struct WindowAxis {
+  int64_t kernel = 1, stride = 1, dilation = 1, padding_begin = 0, padding_end = 0;
+  bool ceil = false;
+};
+int64_t output_size(int64_t input, const WindowAxis& axis);
+
+/// The window's extent along one axis: dilation * (kernel - 1) + 1.
+inline int64_t extent(const WindowAxis& axis) { return axis.dilation * (axis.kernel - 1) + 1; }
+
+/// Output sizes of all axes. Errors: usage when a window is larger than its padded input, naming op
+/// and both sizes; when a stride, dilation or kernel is below 1 or a padding below 0.
+Shape output_sizes(std::string_view op, const Type& input, const std::vector<WindowAxis>& axes);
+
+/// "3" when all are equal, else "3x5".
+std::string dims_text(const std::vector<int64_t>& values);
+
+/// A row-major counter over `sizes`: advances `index` to the next position; false after the last.
+bool next_index(std::vector<int64_t>& index, const std::vector<int64_t>& sizes);
+
+}  // namespace fovea
