@@ -1,0 +1,89 @@
+#include "fovea/runtime/state.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "fovea/core/error.h"
+#include "fovea/core/text.h"
+
+namespace fovea {
+
+void State::declare(const std::string& name, const Type& type, Role role, Fill fill) {
+  if (auto known = slots_.find(name); known != slots_.end()) {
+    if (known->second.type != type || known->second.role != role) {
+      throw Error(ErrorKind::usage, "state: \"" + name + "\" is declared twice, differently")
+          .with("first", to_string(known->second.type))
+          .with("then", to_string(type));
+    }
+    return;
+  }
+  Slot slot;
+  slot.type = type;
+  slot.role = role;
+  slot.order = slots_.size();
+  slot.fill = std::move(fill);
+  slots_.emplace(name, std::move(slot));
+}
+
+const State::Slot& State::slot(std::string_view name) const {
+  auto found = slots_.find(name);
+  if (found == slots_.end()) {
+    std::vector<std::string> known;
+    for (const auto& [key, value] : slots_) known.push_back(key);
+    Error error(ErrorKind::usage, "state: there is no array named \"" + std::string(name) + "\"");
+    const std::vector<std::string> near = nearest_names(name, known);
+    if (!near.empty()) error.with("nearest", join(near, ", "));
+    throw error;
+  }
+  return found->second;
+}
+
+Array& State::get(std::string_view name) {
+  auto& found = const_cast<Slot&>(slot(name));
+  if (!found.filled) {
+    found.array = Array::zeros(found.type.dtype, found.type.shape);
+    if (found.fill) found.fill(found.array);
+    found.fill = nullptr;
+    found.filled = true;
+  }
+  return found.array;
+}
+
+const Type& State::type(std::string_view name) const { return slot(name).type; }
+Role State::role(std::string_view name) const { return slot(name).role; }
+
+void State::set(std::string_view name, const Array& value) {
+  const Type& expected = slot(name).type;
+  if (expected != Type{value.dtype(), value.shape()}) {
+    throw Error(ErrorKind::usage,
+                "state: \"" + std::string(name) + "\" cannot take an array of another type")
+        .with("given", describe(value))
+        .with("expected", to_string(expected));
+  }
+  Array& array = get(name);
+  if (array.bytes() > 0) std::memcpy(array.raw(), value.raw(), array.bytes());
+  touch();
+}
+
+std::vector<std::string> State::names(Role role) const {
+  std::vector<std::pair<size_t, std::string>> ordered;
+  for (const auto& [name, slot] : slots_) {
+    if (slot.role == role) ordered.emplace_back(slot.order, name);
+  }
+  std::sort(ordered.begin(), ordered.end());
+  std::vector<std::string> result;
+  for (auto& [order, name] : ordered) result.push_back(std::move(name));
+  return result;
+}
+
+int64_t State::count(Role role) const {
+  int64_t total = 0;
+  for (const auto& [name, slot] : slots_) {
+    if (slot.role == role) total += slot.type.numel();
+  }
+  return total;
+}
+
+std::string gradient_name(std::string_view parameter) { return "grad:" + std::string(parameter); }
+
+}  // namespace fovea

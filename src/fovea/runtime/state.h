@@ -1,0 +1,72 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fovea/core/array.h"
+#include "fovea/graph/type.h"
+
+namespace fovea {
+
+/// What a State array is for.
+enum class Role : uint8_t {
+  parameter,  ///< trained: named as the module tree names it, "layer1.0.conv1.weight"
+  buffer,     ///< part of the model but not trained: running statistics, counters
+  gradient,   ///< of a parameter: "grad:" and the parameter's name
+  moment,     ///< of an optimiser: "momentum:" and the parameter's name, and the like
+};
+
+/// The named arrays that outlive a run: parameters, buffers, gradients, moments; plain layout.
+/// Programs read and replace them; a module tree declares them (nn::declare), and each is filled
+/// when it is first asked for, so declaring a large model costs nothing. Not thread-safe: one
+/// State, one trainer.
+class State {
+ public:
+  using Fill = std::function<void(Array&)>;
+
+  /// Makes `name` known. Without `fill` it starts at zero. The same name again with the same type
+  /// is nothing new. Errors: usage when it is known with another type or role.
+  void declare(const std::string& name, const Type& type, Role role, Fill fill = nullptr);
+
+  bool contains(std::string_view name) const { return slots_.find(name) != slots_.end(); }
+  /// The array, filled if this is its first use. Writing through it must be followed by `touch`.
+  /// Errors: usage when the name is unknown, with the nearest names.
+  Array& get(std::string_view name);
+  const Type& type(std::string_view name) const;
+  Role role(std::string_view name) const;
+  /// Replaces the array's data by a copy of `value`. Errors: usage when the type differs or the
+  /// name is unknown.
+  void set(std::string_view name, const Array& value);
+
+  /// The names of one role, in the order of declaration.
+  std::vector<std::string> names(Role role) const;
+  /// Elements of all arrays of a role, without filling any.
+  int64_t count(Role role) const;
+
+  /// Rises with every change; what Programs keep of the State (packed weights, folded norms) is
+  /// remade when it has.
+  uint64_t version() const { return version_; }
+  void touch() { ++version_; }
+
+ private:
+  struct Slot {
+    Type type;
+    Role role = Role::parameter;
+    size_t order = 0;
+    Fill fill;
+    bool filled = false;
+    Array array;
+  };
+  const Slot& slot(std::string_view name) const;
+
+  std::map<std::string, Slot, std::less<>> slots_;
+  uint64_t version_ = 1;
+};
+
+/// "grad:" + the parameter's name.
+std::string gradient_name(std::string_view parameter);
+
+}  // namespace fovea
