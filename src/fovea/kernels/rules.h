@@ -1,0 +1,18 @@
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+#include "fovea/kernels/kernel.h"
+
+namespace fovea {
+
+/// Takes the rules of a family of kernels, in the order in which they are to be tried.
+using RuleSink = std::function<void(std::string_view op, KernelRule rule)>;
+
+/// onednn/: convolution (all three passes), matrix products, average pooling.
+void add_onednn_rules(const RuleSink& add);
+/// simd/: everything bound by memory: norms, pooling, elementwise, loss, layout changes.
+void add_simd_rules(const RuleSink& add);
+
+}  // namespace fovea
