@@ -1,6 +1,7 @@
 #include "fovea/graph/graph.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "fovea/core/error.h"
 #include "fovea/core/random.h"

@@ -88,6 +88,15 @@ concept Differentiable = requires(const T& op, const Node& node, const Tensors& 
   { op.gradient(node, dy) } -> std::same_as<Tensors>;
 };
 
+/// An op is named by a constant of its type, or, where one struct is a whole family, by a function.
+template <class T>
+concept Named = requires {
+  { T::name } -> std::convertible_to<std::string_view>;
+}
+|| requires(const T& op) {
+  { op.name() } -> std::convertible_to<std::string_view>;
+};
+
 template <class T>
 constexpr Traits traits_of() {
   if constexpr (requires { T::traits; })
@@ -99,8 +108,8 @@ constexpr Traits traits_of() {
 /// What a type must have to be an op: a name, a type rule, a reference, and a gradient unless its
 /// traits say that it has none. See ops/ for many; users add their own the same way.
 template <class T>
-concept OpRule = std::copyable<T> && requires(const T& op, const Types& in, const Views& views) {
-  { T::name } -> std::convertible_to<std::string_view>;
+concept OpRule = std::copyable<T> && Named<T> &&
+    requires(const T& op, const Types& in, const Views& views) {
   { op.infer(in) } -> std::same_as<Types>;
   { op.reference(views) } -> std::same_as<void>;
 } &&(Differentiable<T> || !traits_of<T>().differentiable);
@@ -155,7 +164,12 @@ class Op {
   struct Model final : Concept {
     explicit Model(T o) : Concept(traits_of<T>()), op(std::move(o)) {}
     const std::type_info& type() const override { return typeid(T); }
-    std::string_view name() const override { return T::name; }
+    std::string_view name() const override {
+      if constexpr (requires { op.name(); })
+        return op.name();
+      else
+        return T::name;
+    }
     Types infer(const Types& in) const override { return op.infer(in); }
     Tensors gradient(const Node& node, const Tensors& dy) const override {
       if constexpr (Differentiable<T>)

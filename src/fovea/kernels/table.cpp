@@ -1,4 +1,5 @@
 #include <map>
+#include <utility>
 
 #include "fovea/kernels/kernel.h"
 #include "fovea/kernels/rules.h"
