@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "fovea/core/error.h"
+
+namespace fovea::data {
+
+/// The data error for a file that is not what it should be: WHAT, then the lines file, offset,
+/// expected, found and try.
+Error bad_file(std::string_view what, const std::filesystem::path& path, int64_t offset,
+               std::string_view expected, std::string_view found);
+
+/// "1 byte", "12 bytes".
+std::string bytes_text(int64_t count);
+
+/// The contents of a data file from front to back, unpacked when it begins with gzip's magic
+/// (several gzip members count as one file). Offsets are those of the unpacked contents. What a
+/// header claims is checked by expect_size before anybody allocates for it; unpacking never gives
+/// more than what is asked for.
+class DataFile {
+ public:
+  /// `format` begins every headline: "IDX file". Errors: data when the file is missing or
+  /// unreadable.
+  DataFile(const std::filesystem::path& path, std::string_view format);
+  ~DataFile();
+  DataFile(const DataFile&) = delete;
+  DataFile& operator=(const DataFile&) = delete;
+
+  /// Fills `out` with the bytes that follow. Errors: data, when the contents end before, saying
+  /// that `total` bytes were expected (`meaning` says why), or when the gzip stream is damaged.
+  void read(std::span<std::byte> out, int64_t total, std::string_view meaning);
+
+  /// Refuses a `total` that the contents cannot have: another than the file's size or, for gzip,
+  /// more than any gzip stream of its length can hold.
+  void expect_size(int64_t total, std::string_view meaning) const;
+
+  /// Checks that nothing follows, and gzip's checksum. Errors: data.
+  void expect_end(std::string_view meaning);
+
+  /// bad_file about this file: WHAT stands after the format in the headline.
+  Error error(std::string_view what, int64_t offset, std::string_view expected,
+              std::string_view found) const;
+
+ private:
+  struct Gzip;
+
+  size_t next(std::span<std::byte> out);
+
+  std::filesystem::path path_;
+  std::string format_;
+  std::shared_ptr<void> mapping_;
+  std::span<const std::byte> bytes_;
+  int64_t offset_ = 0;
+  std::unique_ptr<Gzip> gzip_;
+};
+
+}  // namespace fovea::data

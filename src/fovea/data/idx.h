@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fovea/core/array.h"
+#include "fovea/data/dataset.h"
+
+namespace fovea::data {
+
+/// IDX, the format of MNIST and its relatives: a big-endian magic number, big-endian dimensions,
+/// then unsigned bytes. Files may be packed with gzip; that is seen from their contents, and a file
+/// is unpacked only as far as its header allows. Errors of both readers: data, naming the file, the
+/// offset in it (unpacked), and what was expected and found there: a file that is missing, has
+/// another magic number, is cut short or damaged, or goes on after its end.
+
+/// Images, magic 2051: u8[N, H, W, 1].
+Array read_idx_images(const std::filesystem::path& path);
+
+/// Labels, magic 2049: i64[N], each in [0, classes).
+Array read_idx_labels(const std::filesystem::path& path, int64_t classes);
+
+/// A split out of its two files. Errors: data, as above and when the counts differ.
+std::shared_ptr<const Dataset> open_idx(const std::filesystem::path& images,
+                                        const std::filesystem::path& labels,
+                                        const std::vector<std::string>& class_names);
+
+/// A data set in MNIST's four files, each plain or with .gz behind its name:
+/// train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
+/// t10k-labels-idx1-ubyte. Errors: data, as above and when the images of the two splits have
+/// different sizes.
+DataSets open_idx_folder(const std::filesystem::path& folder, std::string name,
+                         const std::vector<std::string>& class_names);
+
+}  // namespace fovea::data

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "fovea/core/array.h"
+#include "fovea/data/dataset.h"
+#include "fovea/data/transforms.h"
+
+namespace fovea::data {
+
+/// Some samples side by side, ready for a net whose first op normalises.
+struct Batch {
+  Array images;  ///< u8[N,H,W,C]
+  Array labels;  ///< i64[N]
+};
+
+struct LoaderOptions {
+  int64_t batch = 128;   ///< samples a batch, at least 1
+  bool shuffle = false;  ///< a new order each epoch, from (seed, epoch); otherwise the data set's
+  uint64_t seed = 0;
+  int workers = 0;       ///< threads that load ahead, up to 256; 0 loads inside next()
+  Augmentation augment;  ///< drawn anew for each sample and epoch, from (seed, epoch, sample)
+  int prefetch = 2;      ///< batches each worker may be ahead, at least 1
+};
+
+/// Gives a data set batch by batch, epoch by epoch; the last batch of an epoch holds what is left.
+/// Batches, their order and their bytes depend on the data set, batch, shuffle, seed, augment and
+/// the epoch, never on workers or prefetch. At most workers * prefetch batches wait in memory, and
+/// a batch's buffer is used again once no handle on it is left. For one consumer: not to be called
+/// from several threads at once.
+///
+///     Loader loader(sets.train, {.batch = 128, .shuffle = true, .seed = 1, .workers = 1});
+///     for (int64_t epoch = 0; epoch < 10; ++epoch) {
+///       loader.start(epoch);
+///       while (auto batch = loader.next()) train(*batch);
+///     }
+class Loader {
+ public:
+  /// Errors: usage for options out of range, or a crop that could miss the images.
+  Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  /// Batches of an epoch: ceil(size / batch).
+  int64_t batches() const;
+
+  /// Begins epoch `epoch` (0 or more) at batch `first_batch`, as if those before it had been taken;
+  /// at any time, giving up what is left of another epoch. Errors: usage when first_batch is not in
+  /// [0, batches()]; memory when no thread can be had.
+  void start(int64_t epoch, int64_t first_batch = 0);
+
+  /// The next batch, or nothing at the end of the epoch. What a worker threw is thrown here, in the
+  /// turn of its batch, and ends the epoch. Errors: usage before the first start.
+  std::optional<Batch> next();
+
+ private:
+  class Pool;
+  class Epoch;
+  class Team;
+
+  std::shared_ptr<const Dataset> dataset_;
+  LoaderOptions options_;
+  std::shared_ptr<Pool> pool_;
+  std::unique_ptr<const Epoch> epoch_;
+  std::unique_ptr<Team> team_;  // reads *epoch_: ends before it
+  int64_t position_ = 0;
+};
+
+}  // namespace fovea::data
