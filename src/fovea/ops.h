@@ -1,0 +1,14 @@
+#pragma once
+
+/// All ops: what a model is written with.
+
+#include "fovea/ops/activation.h"
+#include "fovea/ops/arithmetic.h"
+#include "fovea/ops/conv.h"
+#include "fovea/ops/dropout.h"
+#include "fovea/ops/images.h"
+#include "fovea/ops/linear.h"
+#include "fovea/ops/loss.h"
+#include "fovea/ops/norm.h"
+#include "fovea/ops/pool.h"
+#include "fovea/ops/shape_ops.h"

@@ -1,0 +1,142 @@
+#include "fovea/ops/activation.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+
+#include "fovea/ops/rules.h"
+
+namespace fovea {
+namespace {
+
+double logistic(double x) { return 1 / (1 + std::exp(-x)); }
+double softplus(double x) { return std::log1p(std::exp(-std::abs(x))) + std::max(x, 0.0); }
+double normal_integral(double x) { return std::erfc(-x / std::numbers::sqrt2) / 2; }
+double normal_density(double x) {
+  return std::exp(-x * x / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
+}
+
+constexpr double gelu_scale = 0.79788456080286535588;  // sqrt(2 / pi)
+double gelu_inner(double x) { return std::tanh(gelu_scale * (x + 0.044715 * x * x * x)); }
+
+// In the order of UnaryKind. Comparisons are written so that NaN falls through to x.
+constexpr std::array<UnaryRule, unary_kinds> rules{{
+    {"relu", "", [](double x, double) { return x <= 0 ? 0 : x; },
+     [](double x, double) { return x <= 0 ? 0.0 : 1.0; }},
+    {"leaky_relu", "slope", [](double x, double a) { return x > 0 ? x : a * x; },
+     [](double x, double a) { return x > 0 ? 1.0 : a; }},
+    {"relu6", "", [](double x, double) { return x <= 0   ? 0
+                                                : x >= 6 ? 6
+                                                         : x; },
+     [](double x, double) { return x <= 0 || x >= 6 ? 0.0 : 1.0; }},
+    {"elu", "alpha", [](double x, double a) { return x > 0 ? x : a * std::expm1(x); },
+     [](double x, double a) { return x > 0 ? 1 : a * std::exp(x); }},
+    {"gelu", "", [](double x, double) { return x * normal_integral(x); },
+     [](double x, double) { return normal_integral(x) + x * normal_density(x); }},
+    {"gelu_tanh", "", [](double x, double) { return x / 2 * (1 + gelu_inner(x)); },
+     [](double x, double) {
+       const double t = gelu_inner(x);
+       return (1 + t) / 2 + x / 2 * (1 - t * t) * gelu_scale * (1 + 3 * 0.044715 * x * x);
+     }},
+    {"silu", "", [](double x, double) { return x * logistic(x); },
+     [](double x, double) {
+       const double s = logistic(x);
+       return s * (1 + x * (1 - s));
+     }},
+    {"sigmoid", "", [](double x, double) { return logistic(x); },
+     [](double x, double) { return logistic(x) * logistic(-x); }},
+    {"tanh", "", [](double x, double) { return std::tanh(x); },
+     [](double x, double) {
+       const double t = std::tanh(x);
+       return 1 - t * t;
+     }},
+    {"mish", "", [](double x, double) { return x * std::tanh(softplus(x)); },
+     [](double x, double) {
+       const double t = std::tanh(softplus(x));
+       return t + x * (1 - t * t) * logistic(x);
+     }},
+    {"hardsigmoid", "", [](double x, double) { return x <= -3  ? 0
+                                                      : x >= 3 ? 1
+                                                               : (x + 3) / 6; },
+     [](double x, double) { return x <= -3 || x >= 3 ? 0.0 : 1.0 / 6; }},
+    {"hardswish", "", [](double x, double) { return x <= -3  ? 0
+                                                    : x >= 3 ? x
+                                                             : x * (x + 3) / 6; },
+     [](double x, double) { return x <= -3  ? 0
+                                   : x >= 3 ? 1
+                                            : x / 3 + 0.5; }},
+    {"exp", "", [](double x, double) { return std::exp(x); },
+     [](double x, double) { return std::exp(x); }},
+    {"log", "", [](double x, double) { return std::log(x); },
+     [](double x, double) { return 1 / x; }},
+}};
+
+std::string parameter_text(UnaryKind kind, double alpha) {
+  const std::string parameter(unary_rule(kind).parameter);
+  return parameter.empty() ? "" : parameter + "=" + number_text(alpha);
+}
+
+Tensor apply(UnaryKind kind, const Tensor& x, double alpha = 0) {
+  return x.graph().add_one(Unary{kind, alpha}, {x});
+}
+
+}  // namespace
+
+const UnaryRule& unary_rule(UnaryKind kind) { return rules[static_cast<size_t>(kind)]; }
+
+Types Unary::infer(const Types& in) const {
+  require_inputs(name(), in, 1);
+  require_float(name(), "input", in[0]);
+  return like(in, 0);
+}
+
+Tensors Unary::gradient(const Node& node, const Tensors& dy) const {
+  return node.graph->add(UnaryBackward{kind, alpha}, {node.input(0), dy[0]});
+}
+
+void Unary::reference(const Views& v) const {
+  const UnaryRule& rule = unary_rule(kind);
+  for (int64_t i = 0; i < v.in[0].numel(); ++i) v.out[0][i] = rule.f(v.in[0][i], alpha);
+}
+
+std::string Unary::attributes() const { return parameter_text(kind, alpha); }
+
+std::string_view UnaryBackward::name() const {
+  static const auto names = [] {
+    std::array<std::string, unary_kinds> all;
+    for (size_t i = 0; i < all.size(); ++i) all[i] = std::string(rules[i].name) + "_backward";
+    return all;
+  }();
+  return names[static_cast<size_t>(kind)];
+}
+
+Types UnaryBackward::infer(const Types& in) const {
+  require_inputs(name(), in, 2);
+  return like(in, 0);
+}
+
+void UnaryBackward::reference(const Views& v) const {
+  const UnaryRule& rule = unary_rule(kind);
+  const View &x = v.in[0], &dy = v.in[1];
+  for (int64_t i = 0; i < x.numel(); ++i) v.out[0][i] = dy[i] * rule.df(x[i], alpha);
+}
+
+std::string UnaryBackward::attributes() const { return parameter_text(kind, alpha); }
+
+Tensor relu(const Tensor& x) { return apply(UnaryKind::relu, x); }
+Tensor leaky_relu(const Tensor& x, double slope) { return apply(UnaryKind::leaky_relu, x, slope); }
+Tensor relu6(const Tensor& x) { return apply(UnaryKind::relu6, x); }
+Tensor elu(const Tensor& x, double alpha) { return apply(UnaryKind::elu, x, alpha); }
+Tensor gelu(const Tensor& x) { return apply(UnaryKind::gelu, x); }
+Tensor gelu_tanh(const Tensor& x) { return apply(UnaryKind::gelu_tanh, x); }
+Tensor silu(const Tensor& x) { return apply(UnaryKind::silu, x); }
+Tensor sigmoid(const Tensor& x) { return apply(UnaryKind::sigmoid, x); }
+Tensor tanh(const Tensor& x) { return apply(UnaryKind::tanh, x); }
+Tensor mish(const Tensor& x) { return apply(UnaryKind::mish, x); }
+Tensor hardsigmoid(const Tensor& x) { return apply(UnaryKind::hardsigmoid, x); }
+Tensor hardswish(const Tensor& x) { return apply(UnaryKind::hardswish, x); }
+Tensor exp(const Tensor& x) { return apply(UnaryKind::exp, x); }
+Tensor log(const Tensor& x) { return apply(UnaryKind::log, x); }
+
+}  // namespace fovea

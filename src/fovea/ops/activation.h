@@ -1,0 +1,93 @@
+#pragma once
+
+#include "fovea/graph/graph.h"
+
+namespace fovea {
+
+/// The functions of one number that networks use; `unary_rule` says what each is.
+enum class UnaryKind : uint8_t {
+  relu,
+  leaky_relu,
+  relu6,
+  elu,
+  gelu,
+  gelu_tanh,
+  silu,
+  sigmoid,
+  tanh,
+  mish,
+  hardsigmoid,
+  hardswish,
+  exp,
+  log,
+};
+inline constexpr int unary_kinds = 14;
+
+/// One row of the table of activations: kernels and tests read it too.
+struct UnaryRule {
+  std::string_view name;
+  std::string_view parameter;  ///< what `alpha` is called, "" when the function has none
+  double (*f)(double x, double alpha);
+  double (*df)(double x, double alpha);  ///< the derivative; at a kink PyTorch's choice
+};
+const UnaryRule& unary_rule(UnaryKind kind);
+
+/// y = f(x), element by element.
+struct Unary {
+  UnaryKind kind = UnaryKind::relu;
+  double alpha = 0;  ///< leaky_relu's slope, elu's scale
+
+  static constexpr Traits traits{.elementwise = true, .layout = LayoutRule::channelwise};
+
+  std::string_view name() const { return unary_rule(kind).name; }
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// dx = dy * f'(x): inputs x, dy.
+struct UnaryBackward {
+  UnaryKind kind = UnaryKind::relu;
+  double alpha = 0;
+
+  static constexpr Traits traits{
+      .differentiable = false, .elementwise = true, .layout = LayoutRule::channelwise};
+
+  std::string_view name() const;  ///< "relu_backward"
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// Each takes a float value of any shape and gives one of the same type. Errors: usage for integer
+/// types. NaN stays NaN.
+
+/// max(x, 0); its derivative at 0 is 0.
+Tensor relu(const Tensor& x);
+/// x where x > 0, else slope * x.
+Tensor leaky_relu(const Tensor& x, double slope = 0.01);
+/// min(max(x, 0), 6).
+Tensor relu6(const Tensor& x);
+/// x where x > 0, else alpha * (exp(x) - 1).
+Tensor elu(const Tensor& x, double alpha = 1);
+/// x * Phi(x), Phi the normal distribution's integral: exact, by erf.
+Tensor gelu(const Tensor& x);
+/// gelu by its tanh formula: x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).
+Tensor gelu_tanh(const Tensor& x);
+/// x * sigmoid(x), also called swish.
+Tensor silu(const Tensor& x);
+/// 1 / (1 + exp(-x)).
+Tensor sigmoid(const Tensor& x);
+Tensor tanh(const Tensor& x);
+/// x * tanh(log(1 + exp(x))).
+Tensor mish(const Tensor& x);
+/// relu6(x + 3) / 6.
+Tensor hardsigmoid(const Tensor& x);
+/// x * hardsigmoid(x).
+Tensor hardswish(const Tensor& x);
+Tensor exp(const Tensor& x);
+/// Natural logarithm: -inf at 0, NaN below.
+Tensor log(const Tensor& x);
+
+}  // namespace fovea

@@ -1,0 +1,270 @@
+#include "fovea/ops/arithmetic.h"
+
+#include <algorithm>
+
+#include "fovea/ops/rules.h"
+#include "fovea/ops/window.h"
+
+namespace fovea {
+namespace {
+
+double apply(BinaryKind kind, double a, double b) {
+  switch (kind) {
+    case BinaryKind::add:
+      return a + b;
+    case BinaryKind::sub:
+      return a - b;
+    case BinaryKind::mul:
+      return a * b;
+    case BinaryKind::div:
+      return a / b;
+  }
+  return 0;
+}
+
+/// Gradients of both forms; where a shape was broadcast, its gradient is summed back.
+Tensors binary_gradient(BinaryKind kind, const Node& node, const Tensor& dy) {
+  const Tensor a = node.input(0), b = node.input(1);
+  Tensor da = dy, db = dy;
+  switch (kind) {
+    case BinaryKind::add:
+      break;
+    case BinaryKind::sub:
+      db = -dy;
+      break;
+    case BinaryKind::mul:
+      da = dy * b;
+      db = dy * a;
+      break;
+    case BinaryKind::div:
+      da = dy / b;
+      db = -(da * node.output(0));
+      break;
+  }
+  return {sum_to(da, a.shape()), sum_to(db, b.shape())};
+}
+
+void check_operands(std::string_view op, const Types& in) {
+  require_inputs(op, in, 2);
+  require_float(op, "first", in[0]);
+  require_float(op, "second", in[1]);
+  if (in[0].dtype == in[1].dtype) return;
+  throw Error(ErrorKind::usage, std::string(op) + ": one operand is " +
+                                    std::string(name(in[0].dtype)) + ", the other " +
+                                    std::string(name(in[1].dtype)))
+      .with("first", to_string(in[0]))
+      .with("second", to_string(in[1]))
+      .with("try", "cast() on one of them");
+}
+
+Tensor binary(BinaryKind kind, const Tensor& a, const Tensor& b) {
+  if (a.shape() == b.shape()) return a.graph().add_one(Binary{kind}, {a, b});
+  return a.graph().add_one(BroadcastBinary{kind}, {a, b});
+}
+
+Tensor affine(const Tensor& x, double scale, double shift) {
+  return x.graph().add_one(Affine{scale, shift}, {x});
+}
+
+bool broadcasts_to(const Shape& from, const Shape& to) {
+  const int missing = to.rank() - from.rank();
+  if (missing < 0) return false;
+  for (int i = 0; i < from.rank(); ++i) {
+    if (from[i] != 1 && from[i] != to[missing + i]) return false;
+  }
+  return true;
+}
+
+void require_broadcast(std::string_view op, const Shape& small, const Shape& large,
+                       const Type& input) {
+  if (broadcasts_to(small, large)) return;
+  throw Error(ErrorKind::usage, std::string(op) + ": " + to_string(small) +
+                                    " does not broadcast to " + to_string(large))
+      .with("input", to_string(input))
+      .with("try", "a shape whose axes, from the last one on, are equal or 1");
+}
+
+/// For each element of `large`, in order, the offset of the element of `small` it comes from.
+std::vector<int64_t> broadcast_offsets(const Shape& small, const Shape& large) {
+  std::vector<int64_t> offsets;
+  if (large.numel() == 0) return offsets;
+  const std::vector<int64_t> sizes(large.begin(), large.end());
+  std::vector<int64_t> index(sizes.size(), 0);
+  const int missing = large.rank() - small.rank();
+  do {
+    int64_t at = 0;
+    for (int i = 0; i < small.rank(); ++i) {
+      at = at * small[i] + (small[i] == 1 ? 0 : index[static_cast<size_t>(missing + i)]);
+    }
+    offsets.push_back(at);
+  } while (next_index(index, sizes));
+  return offsets;
+}
+
+}  // namespace
+
+Shape broadcast_shape(std::string_view op, const Type& a, const Type& b) {
+  Shape result = a.rank() >= b.rank() ? a.shape : b.shape;
+  for (int i = 1; i <= std::min(a.rank(), b.rank()); ++i) {
+    const int64_t da = a.dim(-i), db = b.dim(-i);
+    if (da != db && da != 1 && db != 1) {
+      throw Error(ErrorKind::usage, std::string(op) + ": axis " +
+                                        std::to_string(result.rank() - i) + " is " +
+                                        std::to_string(da) + " in one operand, " +
+                                        std::to_string(db) + " in the other")
+          .with("first", to_string(a))
+          .with("second", to_string(b))
+          .with("try", "shapes that are equal, or have 1 where they differ");
+    }
+    result.set(-i, da == 1 ? db : da);
+  }
+  return result;
+}
+
+std::string_view Binary::name() const {
+  constexpr std::string_view names[] = {"add", "sub", "mul", "div"};
+  return names[static_cast<size_t>(kind)];
+}
+
+Types Binary::infer(const Types& in) const {
+  check_operands(name(), in);
+  require(in[0].shape == in[1].shape, "operands of two shapes are BroadcastBinary's");
+  return like(in, 0);
+}
+
+Tensors Binary::gradient(const Node& node, const Tensors& dy) const {
+  return binary_gradient(kind, node, dy[0]);
+}
+
+void Binary::reference(const Views& v) const {
+  for (int64_t i = 0; i < v.out[0].numel(); ++i) {
+    v.out[0][i] = apply(kind, v.in[0][i], v.in[1][i]);
+  }
+}
+
+std::string_view BroadcastBinary::name() const {
+  constexpr std::string_view names[] = {"broadcast_add", "broadcast_sub", "broadcast_mul",
+                                        "broadcast_div"};
+  return names[static_cast<size_t>(kind)];
+}
+
+Types BroadcastBinary::infer(const Types& in) const {
+  const std::string_view op = Binary{kind}.name();  // what the user wrote
+  check_operands(op, in);
+  return {{in[0].dtype, broadcast_shape(op, in[0], in[1])}};
+}
+
+Tensors BroadcastBinary::gradient(const Node& node, const Tensors& dy) const {
+  return binary_gradient(kind, node, dy[0]);
+}
+
+void BroadcastBinary::reference(const Views& v) const {
+  const View &a = v.in[0], &b = v.in[1], &y = v.out[0];
+  const std::vector<int64_t> from_a = broadcast_offsets(a.shape, y.shape),
+                             from_b = broadcast_offsets(b.shape, y.shape);
+  for (size_t i = 0; i < from_a.size(); ++i) {
+    y[static_cast<int64_t>(i)] = apply(kind, a[from_a[i]], b[from_b[i]]);
+  }
+}
+
+Types Affine::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  require_float(name, "input", in[0]);
+  return like(in, 0);
+}
+
+Tensors Affine::gradient(const Node&, const Tensors& dy) const {
+  return {scale == 1 ? dy[0] : affine(dy[0], scale, 0)};
+}
+
+void Affine::reference(const Views& v) const {
+  for (int64_t i = 0; i < v.in[0].numel(); ++i) v.out[0][i] = scale * v.in[0][i] + shift;
+}
+
+std::string Affine::attributes() const {
+  return "scale=" + number_text(scale) + " shift=" + number_text(shift);
+}
+
+Types SumTo::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  require_float(name, "input", in[0]);
+  require_broadcast(name, shape, in[0].shape, in[0]);
+  return {{in[0].dtype, shape}};
+}
+
+Tensors SumTo::gradient(const Node& node, const Tensors& dy) const {
+  return {broadcast_to(dy[0], node.input(0).shape())};
+}
+
+void SumTo::reference(const Views& v) const {
+  const View &x = v.in[0], &y = v.out[0];
+  std::fill_n(y.data, y.numel(), 0.0);
+  const std::vector<int64_t> to = broadcast_offsets(shape, x.shape);
+  for (size_t i = 0; i < to.size(); ++i) y[to[i]] += x[static_cast<int64_t>(i)];
+}
+
+std::string SumTo::attributes() const { return "shape=" + to_string(shape); }
+
+Types BroadcastTo::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  require_float(name, "input", in[0]);
+  require_broadcast(name, in[0].shape, shape, in[0]);
+  return {{in[0].dtype, shape}};
+}
+
+Tensors BroadcastTo::gradient(const Node& node, const Tensors& dy) const {
+  return {sum_to(dy[0], node.input(0).shape())};
+}
+
+void BroadcastTo::reference(const Views& v) const {
+  const View &x = v.in[0], &y = v.out[0];
+  const std::vector<int64_t> from = broadcast_offsets(x.shape, shape);
+  for (size_t i = 0; i < from.size(); ++i) y[static_cast<int64_t>(i)] = x[from[i]];
+}
+
+std::string BroadcastTo::attributes() const { return "shape=" + to_string(shape); }
+
+Types Increment::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  if (in[0].dtype != DType::i64) {
+    throw Error(ErrorKind::usage, "increment: the input is " +
+                                      std::string(fovea::name(in[0].dtype)) + ", i64 is expected")
+        .with("input", to_string(in[0]))
+        .with("try", "x + 1.0 for float types");
+  }
+  return like(in, 0);
+}
+
+void Increment::reference(const Views& v) const {
+  for (int64_t i = 0; i < v.in[0].numel(); ++i) v.out[0][i] = v.in[0][i] + 1;
+}
+
+Tensor operator+(const Tensor& a, const Tensor& b) { return binary(BinaryKind::add, a, b); }
+Tensor operator-(const Tensor& a, const Tensor& b) { return binary(BinaryKind::sub, a, b); }
+Tensor operator*(const Tensor& a, const Tensor& b) { return binary(BinaryKind::mul, a, b); }
+Tensor operator/(const Tensor& a, const Tensor& b) { return binary(BinaryKind::div, a, b); }
+
+Tensor operator+(const Tensor& x, double c) { return affine(x, 1, c); }
+Tensor operator+(double c, const Tensor& x) { return affine(x, 1, c); }
+Tensor operator-(const Tensor& x, double c) { return affine(x, 1, -c); }
+Tensor operator-(double c, const Tensor& x) { return affine(x, -1, c); }
+Tensor operator*(const Tensor& x, double c) { return affine(x, c, 0); }
+Tensor operator*(double c, const Tensor& x) { return affine(x, c, 0); }
+Tensor operator/(const Tensor& x, double c) { return affine(x, 1 / c, 0); }
+Tensor operator-(const Tensor& x) { return affine(x, -1, 0); }
+
+Tensor sum_to(const Tensor& x, const Shape& shape) {
+  return x.shape() == shape ? x : x.graph().add_one(SumTo{shape}, {x});
+}
+
+Tensor broadcast_to(const Tensor& x, const Shape& shape) {
+  return x.shape() == shape ? x : x.graph().add_one(BroadcastTo{shape}, {x});
+}
+
+Tensor sum(const Tensor& x) { return sum_to(x, {}); }
+
+Tensor mean(const Tensor& x) { return sum(x) / static_cast<double>(x.shape().numel()); }
+
+Tensor increment(const Tensor& x) { return x.graph().add_one(Increment{}, {x}); }
+
+}  // namespace fovea

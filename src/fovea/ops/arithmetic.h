@@ -1,0 +1,112 @@
+#pragma once
+
+#include "fovea/graph/graph.h"
+
+namespace fovea {
+
+enum class BinaryKind : uint8_t { add, sub, mul, div };
+
+/// a + b, a - b, a * b or a / b of two values of one shape.
+struct Binary {
+  BinaryKind kind = BinaryKind::add;
+
+  static constexpr Traits traits{.elementwise = true, .layout = LayoutRule::channelwise};
+
+  std::string_view name() const;  ///< "add", "sub", "mul", "div"
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+};
+
+/// The same for two values whose shapes broadcast: aligned at the last axis, each axis equal, or 1
+/// in one of them, or missing in front.
+struct BroadcastBinary {
+  BinaryKind kind = BinaryKind::add;
+
+  std::string_view name() const;  ///< "broadcast_add", ...
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+};
+
+/// y = scale * x + shift with two fixed numbers.
+struct Affine {
+  double scale = 1, shift = 0;
+
+  static constexpr std::string_view name = "affine";
+  static constexpr Traits traits{.elementwise = true, .layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// Sums x over the axes along which `shape` would be repeated to become x's: the adjoint of
+/// BroadcastTo.
+struct SumTo {
+  Shape shape;
+
+  static constexpr std::string_view name = "sum_to";
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// Repeats x along the axes where it has 1 or nothing and `shape` has more.
+struct BroadcastTo {
+  Shape shape;
+
+  static constexpr std::string_view name = "broadcast_to";
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// x + 1 for i64: BatchNorm's counter of batches.
+struct Increment {
+  static constexpr std::string_view name = "increment";
+  static constexpr Traits traits{.differentiable = false, .elementwise = true};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+};
+
+/// The shape two values have together. Errors: usage, naming `op`, when they do not broadcast.
+Shape broadcast_shape(std::string_view op, const Type& a, const Type& b);
+
+/// Two values of one float type, element by element; shapes broadcast as NumPy's do. Errors: usage
+/// when dtypes differ, are integers, or shapes do not broadcast.
+Tensor operator+(const Tensor& a, const Tensor& b);
+Tensor operator-(const Tensor& a, const Tensor& b);
+Tensor operator*(const Tensor& a, const Tensor& b);
+Tensor operator/(const Tensor& a, const Tensor& b);
+
+/// With a number, which takes the tensor's dtype. Errors: usage for integer tensors.
+Tensor operator+(const Tensor& x, double c);
+Tensor operator+(double c, const Tensor& x);
+Tensor operator-(const Tensor& x, double c);
+Tensor operator-(double c, const Tensor& x);
+Tensor operator*(const Tensor& x, double c);
+Tensor operator*(double c, const Tensor& x);
+Tensor operator/(const Tensor& x, double c);
+Tensor operator-(const Tensor& x);
+
+/// Sums the axes along which `shape` would broadcast to x's shape; x itself when it has that shape.
+/// Errors: usage when it would not.
+Tensor sum_to(const Tensor& x, const Shape& shape);
+/// x repeated to `shape`; x itself when it has that shape. Errors: usage when x does not broadcast
+/// to it.
+Tensor broadcast_to(const Tensor& x, const Shape& shape);
+/// The sum and the mean of all elements: a scalar, shape {}. The mean of none is NaN.
+Tensor sum(const Tensor& x);
+Tensor mean(const Tensor& x);
+
+/// i64 x + 1, not differentiable. Errors: usage for other dtypes.
+Tensor increment(const Tensor& x);
+
+}  // namespace fovea

@@ -1,0 +1,48 @@
+#include "fovea/ops/dropout.h"
+
+#include "fovea/ops/rules.h"
+
+namespace fovea {
+
+DropoutMask::DropoutMask(double p, uint64_t key, int64_t seed, int64_t step)
+    : threshold_(static_cast<uint64_t>(p * 0x1p32)), scale_(p < 1 ? 1 / (1 - p) : 0) {
+  // An odd factor moves every seed to a key of its own.
+  const uint64_t mixed = key + static_cast<uint64_t>(seed) * 0x9E3779B97F4A7C15u;
+  const auto s = static_cast<uint64_t>(step);
+  key_ = {static_cast<uint32_t>(mixed), static_cast<uint32_t>(mixed >> 32)};
+  step_ = {static_cast<uint32_t>(s), static_cast<uint32_t>(s >> 32)};
+}
+
+Types Dropout::infer(const Types& in) const {
+  require_inputs(name, in, 2);
+  require_float(name, "input", in[0]);
+  if (!(p >= 0 && p <= 1)) {
+    throw Error(ErrorKind::usage, "dropout: p is " + number_text(p) + ", 0 to 1 is expected")
+        .with("input", to_string(in[0]))
+        .with("try", "the share of elements to drop: 0.5 for half of them");
+  }
+  require_type(name, "random", in[1], {DType::i64, {2}}, in[0]);
+  return like(in, 0);
+}
+
+Tensors Dropout::gradient(const Node& node, const Tensors& dy) const {
+  return {node.graph->add_one(*this, {dy[0], node.input(1)}), Tensor{}};
+}
+
+void Dropout::reference(const Views& v) const {
+  const View &x = v.in[0], &random = v.in[1];
+  const DropoutMask mask(p, key, static_cast<int64_t>(random[0]), static_cast<int64_t>(random[1]));
+  for (int64_t i = 0; i < x.numel(); ++i) v.out[0][i] = mask.keeps(i) ? x[i] * mask.scale() : 0;
+}
+
+std::string Dropout::attributes() const {
+  return "p=" + number_text(p) + " key=" + std::to_string(key);
+}
+
+Tensor dropout(const Tensor& x, double p) {
+  Graph& graph = x.graph();
+  if (p == 0 || graph.mode() == Mode::eval) return x;
+  return graph.add_one(Dropout{p, graph.random_key()}, {x, graph.random()});
+}
+
+}  // namespace fovea

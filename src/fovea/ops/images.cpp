@@ -1,0 +1,62 @@
+#include "fovea/ops/images.h"
+
+#include <algorithm>
+
+#include "fovea/ops/rules.h"
+
+namespace fovea {
+namespace {
+
+std::string list_text(const std::vector<float>& values) {
+  std::string text;
+  for (float v : values) text += (text.empty() ? "" : ",") + number_text(v);
+  return text;
+}
+
+}  // namespace
+
+Types NormalizeImages::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  const Type& x = in[0];
+  const auto fail = [&](const std::string& what) {
+    return Error(ErrorKind::usage, "normalize_images: " + what)
+        .with("input", to_string(x, x.rank() == 4 ? "NHWC" : ""));
+  };
+  if (x.dtype != DType::u8 || x.rank() != 4) {
+    throw fail("the input is " + std::string(fovea::name(x.dtype)) + " with " +
+               std::to_string(x.rank()) + " axes, u8 with N, H, W, C is expected");
+  }
+  const auto channels = static_cast<size_t>(x.dim(3));
+  if (mean.size() != channels || std.size() != channels) {
+    throw fail("images have " + std::to_string(channels) + " channels, mean has " +
+               std::to_string(mean.size()) + " and std " + std::to_string(std.size()))
+        .with("try", "one number a channel, or images converted to " + std::to_string(mean.size()) +
+                         " channels");
+  }
+  if (!std::all_of(std.begin(), std.end(), [](float s) { return s > 0; })) {
+    throw fail("std is " + list_text(std) + ", numbers above 0 are expected");
+  }
+  return {{out, {x.dim(0), x.dim(3), x.dim(1), x.dim(2)}}};
+}
+
+void NormalizeImages::reference(const Views& v) const {
+  const View &x = v.in[0], &y = v.out[0];
+  const int64_t channels = y.dim(1), plane = y.shape.slice(2).numel();
+  for (int64_t i = 0; i < y.numel(); ++i) {
+    const int64_t n = i / (channels * plane), c = i / plane % channels, p = i % plane;
+    const auto at = static_cast<size_t>(c);
+    y[i] = (x[(n * plane + p) * channels + c] / 255 - mean[at]) / std[at];
+  }
+}
+
+std::string NormalizeImages::attributes() const {
+  return "mean=" + list_text(mean) + " std=" + list_text(std) +
+         " dtype=" + std::string(fovea::name(out));
+}
+
+Tensor normalize_images(const Tensor& images, const std::vector<float>& mean,
+                        const std::vector<float>& std) {
+  return images.graph().add_one(NormalizeImages{mean, std, images.graph().dtype()}, {images});
+}
+
+}  // namespace fovea

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <vector>
+
+#include "fovea/graph/graph.h"
+
+namespace fovea {
+
+/// Images as they are stored, u8[N, H, W, C], to what a net takes: [N, C, H, W] of `out` with
+///     y[n, c, h, w] = (x[n, h, w, c] / 255 - mean[c]) / std[c]
+struct NormalizeImages {
+  std::vector<float> mean, std;
+  DType out = DType::f32;
+
+  static constexpr std::string_view name = "normalize_images";
+  static constexpr Traits traits{.differentiable = false};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// The first op of a net: images u8[N, H, W, C], mean and std of each channel in the scale of 0 to
+/// 1; gives the graph's dtype. Errors: usage when the input is no u8 image, mean or std has another
+/// number of channels, or a std is not above 0.
+Tensor normalize_images(const Tensor& images, const std::vector<float>& mean,
+                        const std::vector<float>& std);
+
+}  // namespace fovea

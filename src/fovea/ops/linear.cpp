@@ -1,0 +1,138 @@
+#include "fovea/ops/linear.h"
+
+#include <algorithm>
+
+#include "fovea/ops/arithmetic.h"
+#include "fovea/ops/rules.h"
+#include "fovea/ops/shape_ops.h"
+
+namespace fovea {
+namespace {
+
+Tensor product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b) {
+  return a.graph().add_one(MatMul{transpose_a, transpose_b}, {a, b});
+}
+
+std::string features_text(const Type& x) { return to_string(x, x.rank() == 2 ? "NI" : ""); }
+
+}  // namespace
+
+Types Linear::infer(const Types& in) const {
+  require_inputs(name, in, bias ? 3 : 2);
+  const Type &x = in[0], &w = in[1];
+  require_float(name, "input", x);
+  const auto fail = [&](const std::string& what) {
+    return Error(ErrorKind::usage, "linear: " + what)
+        .with("input", features_text(x))
+        .with("weight", to_string(w, w.rank() == 2 ? "OI" : ""));
+  };
+  if (x.rank() < 1 || w.rank() != 2) {
+    throw fail("the input has " + std::to_string(x.rank()) + " axes, the weight " +
+               std::to_string(w.rank()) + "; at least 1 and exactly 2 are expected");
+  }
+  if (w.dtype != x.dtype) {
+    throw fail("input is " + std::string(fovea::name(x.dtype)) + ", weight is " +
+               std::string(fovea::name(w.dtype)) + ", both should be one float type");
+  }
+  const int64_t features = x.dim(-1);
+  if (features != w.dim(1)) {
+    throw fail("input has " + std::to_string(features) + " features, weight expects " +
+               std::to_string(w.dim(1)))
+        .with("try", "a layer with in_features = " + std::to_string(features) +
+                         ", or an image size that gives " + std::to_string(w.dim(1)) +
+                         " features here");
+  }
+  if (bias) require_type(name, "bias", in[2], {x.dtype, {w.dim(0)}}, x);
+  Shape out = x.shape;
+  out.set(-1, w.dim(0));
+  return {{x.dtype, out}};
+}
+
+Tensors Linear::gradient(const Node& node, const Tensors& dy) const {
+  const Tensor x = node.input(0), w = node.input(1);
+  const int64_t rows = x.shape().slice(0, x.rank() - 1).numel();
+  const Tensor x2 = reshape(x, {rows, w.dim(1)}), dy2 = reshape(dy[0], {rows, w.dim(0)});
+  Tensors result{reshape(product(dy2, false, w, false), x.shape()), product(dy2, true, x2, false)};
+  if (bias) result.push_back(sum_to(dy[0], {w.dim(0)}));
+  return result;
+}
+
+void Linear::reference(const Views& v) const {
+  const View &x = v.in[0], &w = v.in[1], &y = v.out[0];
+  const int64_t outs = w.dim(0), ins = w.dim(1);
+  for (int64_t i = 0; i < y.numel(); ++i) {
+    const int64_t row = i / outs, o = i % outs;
+    y[i] = bias ? v.in[2][o] : 0;
+    for (int64_t k = 0; k < ins; ++k) y[i] += x[row * ins + k] * w[o * ins + k];
+  }
+}
+
+std::string Linear::attributes() const { return bias ? "bias" : ""; }
+
+double Linear::flops(const Types& in, const Types& out) const {
+  return 2.0 * static_cast<double>(out[0].numel()) * static_cast<double>(in[1].dim(1));
+}
+
+Types MatMul::infer(const Types& in) const {
+  require_inputs(name, in, 2);
+  const Type &a = in[0], &b = in[1];
+  const auto fail = [&](const std::string& what) {
+    return Error(ErrorKind::usage, "matmul: " + what)
+        .with("first", to_string(a) + (transpose_a ? " transposed" : ""))
+        .with("second", to_string(b) + (transpose_b ? " transposed" : ""));
+  };
+  if (!is_float(a.dtype) || a.dtype != b.dtype) {
+    throw fail("one operand is " + std::string(fovea::name(a.dtype)) + ", the other " +
+               std::string(fovea::name(b.dtype)) + ", both should be one float type");
+  }
+  if (a.rank() < 2 || a.rank() != b.rank() ||
+      a.shape.slice(0, a.rank() - 2) != b.shape.slice(0, b.rank() - 2)) {
+    throw fail("both operands need two axes, behind leading axes that are the same");
+  }
+  const int64_t rows = a.dim(transpose_a ? -1 : -2), inner = a.dim(transpose_a ? -2 : -1);
+  const int64_t inner_b = b.dim(transpose_b ? -1 : -2), columns = b.dim(transpose_b ? -2 : -1);
+  if (inner != inner_b) {
+    throw fail("the first has " + std::to_string(inner) + " columns, the second " +
+               std::to_string(inner_b) + " rows");
+  }
+  return {{a.dtype, a.shape.slice(0, a.rank() - 2).concat({rows, columns})}};
+}
+
+Tensors MatMul::gradient(const Node& node, const Tensors& dy) const {
+  const Tensor a = node.input(0), b = node.input(1), d = dy[0];
+  return {transpose_a ? product(b, transpose_b, d, true) : product(d, false, b, !transpose_b),
+          transpose_b ? product(d, true, a, transpose_a) : product(a, !transpose_a, d, false)};
+}
+
+void MatMul::reference(const Views& v) const {
+  const View &a = v.in[0], &b = v.in[1], &y = v.out[0];
+  const int64_t rows = y.dim(-2), columns = y.dim(-1), inner = a.dim(transpose_a ? -2 : -1);
+  for (int64_t i = 0; i < y.numel(); ++i) {
+    const int64_t batch = i / (rows * columns), r = i / columns % rows, c = i % columns;
+    const double* ma = a.data + batch * rows * inner;
+    const double* mb = b.data + batch * inner * columns;
+    y[i] = 0;
+    for (int64_t k = 0; k < inner; ++k) {
+      y[i] += ma[transpose_a ? k * rows + r : r * inner + k] *
+              mb[transpose_b ? c * inner + k : k * columns + c];
+    }
+  }
+}
+
+std::string MatMul::attributes() const {
+  return std::string(transpose_a ? "transpose_a" : "") + (transpose_a && transpose_b ? " " : "") +
+         (transpose_b ? "transpose_b" : "");
+}
+
+double MatMul::flops(const Types& in, const Types& out) const {
+  return 2.0 * static_cast<double>(out[0].numel()) *
+         static_cast<double>(in[0].dim(transpose_a ? -2 : -1));
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return x.graph().add_one(Linear{static_cast<bool>(bias)}, {x, weight, bias});
+}
+
+Tensor matmul(const Tensor& a, const Tensor& b) { return product(a, false, b, false); }
+
+}  // namespace fovea

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "fovea/graph/graph.h"
+
+namespace fovea {
+
+/// y[..., o] = bias[o] + sum over i of x[..., i] * weight[o, i]. Inputs: x [..., I], weight [O, I],
+/// and bias [O] when `bias`; output [..., O].
+struct Linear {
+  bool bias = false;
+
+  static constexpr std::string_view name = "linear";
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+  double flops(const Types& in, const Types& out) const;
+};
+
+/// y = a' b', a' being a or its transpose in the last two axes, b' likewise: [..., M, K] with [...,
+/// K, N] gives [..., M, N]; the leading axes are the same in both.
+struct MatMul {
+  bool transpose_a = false, transpose_b = false;
+
+  static constexpr std::string_view name = "matmul";
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+  double flops(const Types& in, const Types& out) const;
+};
+
+/// x [..., I] with weight [O, I] and an optional bias [O] gives [..., O], all of one float type.
+/// Errors: usage when features, bias or types do not fit.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+
+/// The matrix product of a [..., M, K] and b [..., K, N] of one float type, leading axes equal.
+/// Errors: usage when they do not fit.
+Tensor matmul(const Tensor& a, const Tensor& b);
+
+}  // namespace fovea

@@ -1,0 +1,185 @@
+#include "fovea/ops/loss.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "fovea/ops/rules.h"
+
+namespace fovea {
+namespace {
+
+/// Row n of the targets as a distribution over K classes, smoothed.
+std::vector<double> target_row(const View& targets, int64_t n, int64_t classes, double smoothing) {
+  std::vector<double> row(static_cast<size_t>(classes), 0.0);
+  if (targets.shape.rank() == 2) {
+    std::copy_n(targets.data + n * classes, classes, row.begin());
+  } else {
+    const double label = targets[n];
+    if (!(label >= 0 && label < static_cast<double>(classes))) {
+      throw Error(ErrorKind::data, "cross_entropy: label " +
+                                       std::to_string(static_cast<int64_t>(label)) + " of sample " +
+                                       std::to_string(n) + " is not one of " +
+                                       std::to_string(classes) + " classes")
+          .with("try",
+                "labels from 0 to " + std::to_string(classes - 1) + ", or a net with more classes");
+    }
+    row[static_cast<size_t>(label)] = 1;
+  }
+  for (double& t : row) t = (1 - smoothing) * t + smoothing / static_cast<double>(classes);
+  return row;
+}
+
+/// log(sum(exp(x))) of `count` numbers `stride` apart.
+double log_sum_exp(const double* x, int64_t count, int64_t stride) {
+  double largest = x[0], sum = 0;
+  for (int64_t k = 1; k < count; ++k) largest = std::max(largest, x[k * stride]);
+  for (int64_t k = 0; k < count; ++k) sum += std::exp(x[k * stride] - largest);
+  return largest + std::log(sum);
+}
+
+/// Calls body(offset of the first, stride) for each line along axis 1.
+template <class Body>
+void for_each_line(const Shape& x, const Body& body) {
+  const int64_t stride = x.slice(2).numel();
+  if (x.numel() == 0) return;
+  for (int64_t n = 0; n < x[0]; ++n) {
+    for (int64_t i = 0; i < stride; ++i) body(n * x[1] * stride + i, stride);
+  }
+}
+
+std::string smoothing_text(double label_smoothing) {
+  return label_smoothing == 0 ? "" : "label_smoothing=" + number_text(label_smoothing);
+}
+
+}  // namespace
+
+Types SoftmaxCrossEntropy::infer(const Types& in) const {
+  require_inputs(name, in, 2);
+  const Type &logits = in[0], &targets = in[1];
+  const auto fail = [&](const std::string& what) {
+    return Error(ErrorKind::usage, "cross_entropy: " + what)
+        .with("logits", to_string(logits, logits.rank() == 2 ? "NK" : ""))
+        .with("targets", to_string(targets));
+  };
+  require_float("cross_entropy", "logits", logits);
+  if (logits.rank() != 2) {
+    throw fail("logits have " + std::to_string(logits.rank()) + " axes, N and K are expected");
+  }
+  if (logits.numel() == 0) throw fail("there is nothing to take the mean of");
+  const bool labels = targets.dtype == DType::i64 && targets.shape == Shape{logits.dim(0)};
+  const bool soft = targets.dtype == logits.dtype && targets.shape == logits.shape;
+  if (!labels && !soft) {
+    throw fail("targets do not fit the logits")
+        .with("try", "labels i64[" + std::to_string(logits.dim(0)) + "], or soft targets " +
+                         to_string(Type{logits.dtype, logits.shape}));
+  }
+  if (!(label_smoothing >= 0 && label_smoothing <= 1)) {
+    throw fail("label_smoothing is " + number_text(label_smoothing) + ", 0 to 1 is expected");
+  }
+  return {{logits.dtype, {}}};
+}
+
+Tensors SoftmaxCrossEntropy::gradient(const Node& node, const Tensors& dy) const {
+  return {node.graph->add_one(SoftmaxCrossEntropyBackward{label_smoothing},
+                              {node.input(0), node.input(1), dy[0]}),
+          Tensor{}};
+}
+
+void SoftmaxCrossEntropy::reference(const Views& v) const {
+  const View& x = v.in[0];
+  const int64_t classes = x.dim(1);
+  double loss = 0;
+  for (int64_t n = 0; n < x.dim(0); ++n) {
+    const std::vector<double> t = target_row(v.in[1], n, classes, label_smoothing);
+    const double norm = log_sum_exp(x.data + n * classes, classes, 1);
+    for (int64_t k = 0; k < classes; ++k) {
+      const double weight = t[static_cast<size_t>(k)];
+      if (weight != 0) loss -= weight * (x[n * classes + k] - norm);  // 0 * -inf is 0 here
+    }
+  }
+  v.out[0][0] = loss / static_cast<double>(x.dim(0));
+}
+
+std::string SoftmaxCrossEntropy::attributes() const { return smoothing_text(label_smoothing); }
+
+Types SoftmaxCrossEntropyBackward::infer(const Types& in) const {
+  require_inputs(name, in, 3);
+  return like(in, 0);
+}
+
+void SoftmaxCrossEntropyBackward::reference(const Views& v) const {
+  const View &x = v.in[0], &dx = v.out[0];
+  const int64_t classes = x.dim(1);
+  const double scale = v.in[2][0] / static_cast<double>(x.dim(0));
+  for (int64_t n = 0; n < x.dim(0); ++n) {
+    const std::vector<double> t = target_row(v.in[1], n, classes, label_smoothing);
+    const double norm = log_sum_exp(x.data + n * classes, classes, 1);
+    double total = 0;  // 1, unless soft targets are no distribution
+    for (double weight : t) total += weight;
+    for (int64_t k = 0; k < classes; ++k) {
+      const int64_t i = n * classes + k;
+      dx[i] = scale * (std::exp(x[i] - norm) * total - t[static_cast<size_t>(k)]);
+    }
+  }
+}
+
+std::string SoftmaxCrossEntropyBackward::attributes() const {
+  return smoothing_text(label_smoothing);
+}
+
+Types Softmax::infer(const Types& in) const {
+  require_inputs(name(), in, 1);
+  require_float(name(), "input", in[0]);
+  if (in[0].rank() < 2) {
+    throw Error(ErrorKind::usage,
+                std::string(name()) + ": the input has " + std::to_string(in[0].rank()) +
+                    (in[0].rank() == 1 ? " axis" : " axes") + ", at least N and K are expected")
+        .with("input", to_string(in[0]));
+  }
+  return like(in, 0);
+}
+
+Tensors Softmax::gradient(const Node& node, const Tensors& dy) const {
+  return node.graph->add(SoftmaxBackward{log}, {node.output(0), dy[0]});
+}
+
+void Softmax::reference(const Views& v) const {
+  const View &x = v.in[0], &y = v.out[0];
+  for_each_line(x.shape, [&](int64_t first, int64_t stride) {
+    const double norm = log_sum_exp(x.data + first, x.dim(1), stride);
+    for (int64_t k = 0; k < x.dim(1); ++k) {
+      const int64_t i = first + k * stride;
+      y[i] = log ? x[i] - norm : std::exp(x[i] - norm);
+    }
+  });
+}
+
+Types SoftmaxBackward::infer(const Types& in) const {
+  require_inputs(name(), in, 2);
+  return like(in, 0);
+}
+
+void SoftmaxBackward::reference(const Views& v) const {
+  const View &y = v.in[0], &dy = v.in[1], &dx = v.out[0];
+  for_each_line(y.shape, [&](int64_t first, int64_t stride) {
+    double sum = 0;
+    for (int64_t k = 0; k < y.dim(1); ++k) {
+      const int64_t i = first + k * stride;
+      sum += log ? dy[i] : dy[i] * y[i];
+    }
+    for (int64_t k = 0; k < y.dim(1); ++k) {
+      const int64_t i = first + k * stride;
+      dx[i] = log ? dy[i] - std::exp(y[i]) * sum : y[i] * (dy[i] - sum);
+    }
+  });
+}
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
+                     const CrossEntropyOptions& options) {
+  return logits.graph().add_one(SoftmaxCrossEntropy{options.label_smoothing}, {logits, targets});
+}
+
+Tensor softmax(const Tensor& x) { return x.graph().add_one(Softmax{false}, {x}); }
+Tensor log_softmax(const Tensor& x) { return x.graph().add_one(Softmax{true}, {x}); }
+
+}  // namespace fovea

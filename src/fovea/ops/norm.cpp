@@ -1,0 +1,290 @@
+#include "fovea/ops/norm.h"
+
+#include <cmath>
+
+#include "fovea/ops/rules.h"
+
+namespace fovea {
+namespace {
+
+std::string flags_text(bool residual, bool relu) {
+  return std::string(residual ? " residual" : "") + (relu ? " relu" : "");
+}
+
+std::string without_leading_space(std::string text) { return text.empty() ? text : text.substr(1); }
+
+/// Values of one channel, in order: body(flat offset).
+template <class Body>
+void for_each_in_channel(const Shape& x, int64_t c, const Body& body) {
+  const int64_t plane = x.slice(2).numel();
+  for (int64_t n = 0; n < x[0]; ++n) {
+    const int64_t first = (n * x[1] + c) * plane;
+    for (int64_t i = first; i < first + plane; ++i) body(i);
+  }
+}
+
+int64_t values_per_channel(const Shape& x) { return checked_product(x[0], x.slice(2).numel()); }
+
+/// What both forms check of x, four values [C] and the residual.
+void check_batch_norm(const Types& in, bool residual, const std::string_view (&vectors)[4]) {
+  constexpr std::string_view op = BatchNorm::name;
+  require_inputs(op, in, residual ? 6 : 5);
+  const Type& x = in[0];
+  require_float(op, "input", x);
+  if (x.rank() < 2 || x.rank() > 5) {
+    throw Error(ErrorKind::usage, "batch_norm: the input has " + std::to_string(x.rank()) +
+                                      (x.rank() == 1 ? " axis" : " axes") +
+                                      ", N, C and at most 3 spatial ones are expected")
+        .with("input", to_string(x));
+  }
+  for (size_t i = 0; i < 4; ++i) {
+    const Type& vector = in[i + 1];
+    if (vector.rank() == 1 && vector.dim(0) != x.dim(1)) {
+      throw Error(ErrorKind::usage, "batch_norm: input has " + std::to_string(x.dim(1)) +
+                                        " channels, " + std::string(vectors[i]) + " has " +
+                                        std::to_string(vector.dim(0)))
+          .with("input", to_string(x, image_axes(x.rank())))
+          .with(vectors[i], to_string(vector, "C"))
+          .with("try", "a norm of " + std::to_string(x.dim(1)) + " channels");
+    }
+    require_type(op, vectors[i], vector, {x.dtype, {x.dim(1)}}, x);
+  }
+  if (residual) require_type(op, "residual", in[5], {x.dtype, x.shape}, x);
+}
+
+/// y[i] of either form, once its channel's mean and rstd are known.
+void normalise_channel(const Views& v, int64_t c, double mean, double rstd, bool residual,
+                       bool relu) {
+  const View &x = v.in[0], &gamma = v.in[1], &beta = v.in[2], &y = v.out[0];
+  for_each_in_channel(x.shape, c, [&](int64_t i) {
+    double value = gamma[c] * (x[i] - mean) * rstd + beta[c];
+    if (residual) value += v.in.back()[i];
+    y[i] = relu && value <= 0 ? 0 : value;
+  });
+}
+
+}  // namespace
+
+Types BatchNorm::infer(const Types& in) const {
+  check_batch_norm(in, residual, {"gamma", "beta", "running_mean", "running_var"});
+  const Type& x = in[0];
+  const int64_t count = values_per_channel(x.shape);
+  if (count < 2) {
+    throw Error(ErrorKind::usage,
+                std::string("batch_norm: ") + (count == 1 ? "one value" : "no values") +
+                    " per channel, training needs at least 2 to take their variance")
+        .with("input", to_string(x, image_axes(x.rank())))
+        .with("try", "a larger batch (or no last batch of 1), a larger image, or eval mode");
+  }
+  const Type vector{x.dtype, {x.dim(1)}};
+  return {{x.dtype, x.shape}, vector, vector, vector, vector};
+}
+
+Tensors BatchNorm::gradient(const Node& node, const Tensors& dy) const {
+  if (!dy[0]) return {};  // the statistics have no gradient
+  Tensors in{node.input(0), node.input(1), node.output(1), node.output(2)};
+  if (relu) in.push_back(node.output(0));
+  in.push_back(dy[0]);
+  Tensors result = node.graph->add(BatchNormBackward{residual, relu}, in);
+  result.insert(result.begin() + 3, 2, Tensor{});  // none for the running statistics
+  return result;
+}
+
+void BatchNorm::reference(const Views& v) const {
+  const View& x = v.in[0];
+  const auto count = static_cast<double>(values_per_channel(x.shape));
+  for (int64_t c = 0; c < x.dim(1); ++c) {
+    double mean = 0, var = 0;
+    for_each_in_channel(x.shape, c, [&](int64_t i) { mean += x[i] / count; });
+    for_each_in_channel(x.shape, c,
+                        [&](int64_t i) { var += (x[i] - mean) * (x[i] - mean) / count; });
+    const double rstd = 1 / std::sqrt(var + eps);
+    normalise_channel(v, c, mean, rstd, residual, relu);
+    v.out[1][c] = mean;
+    v.out[2][c] = rstd;
+    v.out[3][c] = (1 - momentum) * v.in[3][c] + momentum * mean;
+    v.out[4][c] = (1 - momentum) * v.in[4][c] + momentum * var * count / (count - 1);
+  }
+}
+
+std::string BatchNorm::attributes() const {
+  return "eps=" + number_text(eps) + " momentum=" + number_text(momentum) +
+         flags_text(residual, relu);
+}
+
+Types BatchNormBackward::infer(const Types& in) const {
+  require_inputs(name, in, relu ? 6 : 5);
+  const Type x{in[0].dtype, in[0].shape}, vector{in[1].dtype, in[1].shape};
+  Types out{x, vector, vector};
+  if (residual) out.push_back(x);
+  return out;
+}
+
+void BatchNormBackward::reference(const Views& v) const {
+  const View &x = v.in[0], &gamma = v.in[1], &mean = v.in[2], &rstd = v.in[3], &dy = v.in.back();
+  const auto count = static_cast<double>(values_per_channel(x.shape));
+  const auto upstream = [&](int64_t i) { return relu && !(v.in[4][i] > 0) ? 0 : dy[i]; };
+  for (int64_t c = 0; c < x.dim(1); ++c) {
+    double dgamma = 0, dbeta = 0;
+    const auto normalised = [&](int64_t i) { return (x[i] - mean[c]) * rstd[c]; };
+    for_each_in_channel(x.shape, c, [&](int64_t i) {
+      dgamma += upstream(i) * normalised(i);
+      dbeta += upstream(i);
+    });
+    for_each_in_channel(x.shape, c, [&](int64_t i) {
+      const double d = upstream(i);
+      v.out[0][i] = gamma[c] * rstd[c] * (d - dbeta / count - normalised(i) * dgamma / count);
+      if (residual) v.out[3][i] = d;
+    });
+    v.out[1][c] = dgamma;
+    v.out[2][c] = dbeta;
+  }
+}
+
+std::string BatchNormBackward::attributes() const {
+  return without_leading_space(flags_text(residual, relu));
+}
+
+Types BatchNormEval::infer(const Types& in) const {
+  check_batch_norm(in, residual, {"gamma", "beta", "mean", "var"});
+  return like(in, 0);
+}
+
+Tensors BatchNormEval::gradient(const Node& node, const Tensors& dy) const {
+  require(!residual && !relu, "batch_norm_eval: the gradient is taken before fusion");
+  Tensors result =
+      node.graph->add(BatchNormEvalBackward{eps},
+                      {node.input(0), node.input(1), node.input(3), node.input(4), dy[0]});
+  result.resize(5);  // none for the statistics
+  return result;
+}
+
+void BatchNormEval::reference(const Views& v) const {
+  for (int64_t c = 0; c < v.in[0].dim(1); ++c) {
+    normalise_channel(v, c, v.in[3][c], 1 / std::sqrt(v.in[4][c] + eps), residual, relu);
+  }
+}
+
+std::string BatchNormEval::attributes() const {
+  return "eps=" + number_text(eps) + flags_text(residual, relu);
+}
+
+Types BatchNormEvalBackward::infer(const Types& in) const {
+  require_inputs(name, in, 5);
+  const Type vector{in[1].dtype, in[1].shape};
+  return {{in[0].dtype, in[0].shape}, vector, vector};
+}
+
+void BatchNormEvalBackward::reference(const Views& v) const {
+  const View &x = v.in[0], &gamma = v.in[1], &mean = v.in[2], &var = v.in[3], &dy = v.in[4];
+  for (int64_t c = 0; c < x.dim(1); ++c) {
+    const double rstd = 1 / std::sqrt(var[c] + eps);
+    double dgamma = 0, dbeta = 0;
+    for_each_in_channel(x.shape, c, [&](int64_t i) {
+      dgamma += dy[i] * (x[i] - mean[c]) * rstd;
+      dbeta += dy[i];
+      v.out[0][i] = dy[i] * gamma[c] * rstd;
+    });
+    v.out[1][c] = dgamma;
+    v.out[2][c] = dbeta;
+  }
+}
+
+std::string BatchNormEvalBackward::attributes() const { return "eps=" + number_text(eps); }
+
+Types LayerNorm::infer(const Types& in) const {
+  require_inputs(name, in, 3);
+  const Type& x = in[0];
+  require_float(name, "input", x);
+  if (axes < 1 || axes > x.rank()) {
+    throw Error(ErrorKind::usage, "layer_norm: asked for the last " + std::to_string(axes) +
+                                      " axes, the input has " + std::to_string(x.rank()))
+        .with("input", to_string(x));
+  }
+  const Shape row = x.shape.slice(x.rank() - axes), rows = x.shape.slice(0, x.rank() - axes);
+  require_type(name, "gamma", in[1], {x.dtype, row}, x);
+  require_type(name, "beta", in[2], {x.dtype, row}, x);
+  if (row.numel() == 0) {
+    throw Error(ErrorKind::usage, "layer_norm: the axes to normalise have no elements")
+        .with("input", to_string(x));
+  }
+  return {{x.dtype, x.shape}, {x.dtype, rows}, {x.dtype, rows}};
+}
+
+Tensors LayerNorm::gradient(const Node& node, const Tensors& dy) const {
+  if (!dy[0]) return {};
+  return node.graph->add(LayerNormBackward{},
+                         {node.input(0), node.input(1), node.output(1), node.output(2), dy[0]});
+}
+
+void LayerNorm::reference(const Views& v) const {
+  const View &x = v.in[0], &gamma = v.in[1], &beta = v.in[2];
+  const int64_t size = gamma.numel();
+  for (int64_t row = 0; row < v.out[1].numel(); ++row) {
+    double mean = 0, var = 0;
+    const double* values = x.data + row * size;
+    for (int64_t i = 0; i < size; ++i) mean += values[i] / static_cast<double>(size);
+    for (int64_t i = 0; i < size; ++i) {
+      var += (values[i] - mean) * (values[i] - mean) / static_cast<double>(size);
+    }
+    const double rstd = 1 / std::sqrt(var + eps);
+    for (int64_t i = 0; i < size; ++i) {
+      v.out[0][row * size + i] = gamma[i] * (values[i] - mean) * rstd + beta[i];
+    }
+    v.out[1][row] = mean;
+    v.out[2][row] = rstd;
+  }
+}
+
+std::string LayerNorm::attributes() const {
+  return "axes=" + std::to_string(axes) + " eps=" + number_text(eps);
+}
+
+Types LayerNormBackward::infer(const Types& in) const {
+  require_inputs(name, in, 5);
+  const Type vector{in[1].dtype, in[1].shape};
+  return {{in[0].dtype, in[0].shape}, vector, vector};
+}
+
+void LayerNormBackward::reference(const Views& v) const {
+  const View &x = v.in[0], &gamma = v.in[1], &mean = v.in[2], &rstd = v.in[3], &dy = v.in[4];
+  const View &dx = v.out[0], &dgamma = v.out[1], &dbeta = v.out[2];
+  const int64_t size = gamma.numel();
+  for (int64_t i = 0; i < size; ++i) dgamma[i] = dbeta[i] = 0;
+  for (int64_t row = 0; row < mean.numel(); ++row) {
+    const int64_t first = row * size;
+    const auto normalised = [&](int64_t i) { return (x[first + i] - mean[row]) * rstd[row]; };
+    double sum = 0, dot = 0;  // of gamma * dy, and of it with the normalised x
+    for (int64_t i = 0; i < size; ++i) {
+      dgamma[i] += dy[first + i] * normalised(i);
+      dbeta[i] += dy[first + i];
+      sum += gamma[i] * dy[first + i] / static_cast<double>(size);
+      dot += gamma[i] * dy[first + i] * normalised(i) / static_cast<double>(size);
+    }
+    for (int64_t i = 0; i < size; ++i) {
+      dx[first + i] = rstd[row] * (gamma[i] * dy[first + i] - sum - normalised(i) * dot);
+    }
+  }
+}
+
+Tensors batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta,
+                   const Tensor& running_mean, const Tensor& running_var,
+                   const BatchNormOptions& options) {
+  if (x.graph().mode() == Mode::eval) {
+    return {batch_norm_eval(x, gamma, beta, running_mean, running_var, options.eps)};
+  }
+  const Tensors out = x.graph().add(BatchNorm{.eps = options.eps, .momentum = options.momentum},
+                                    {x, gamma, beta, running_mean, running_var});
+  return {out[0], out[3], out[4]};
+}
+
+Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& mean,
+                       const Tensor& var, double eps) {
+  return x.graph().add_one(BatchNormEval{.eps = eps}, {x, gamma, beta, mean, var});
+}
+
+Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, int axes, double eps) {
+  return x.graph().add(LayerNorm{axes, eps}, {x, gamma, beta})[0];
+}
+
+}  // namespace fovea

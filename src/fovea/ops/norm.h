@@ -1,0 +1,117 @@
+#pragma once
+
+#include "fovea/graph/graph.h"
+
+namespace fovea {
+
+/// Batch norm in training: each channel is normalised by its own mean and (biased) variance over
+/// the batch and all spatial positions,
+///     y = relu?(gamma * (x - mean) * rstd + beta + residual),  rstd = 1 / sqrt(var + eps)
+/// Inputs: x [N, C] or [N, C, spatial]; gamma, beta, running_mean, running_var [C]; and, last, a
+/// residual of x's shape when `residual`. Outputs: y, mean [C], rstd [C], and the new running
+/// statistics (1 - momentum) * old + momentum * batch's, the variance there unbiased. `residual`
+/// and `relu` are set by the fuse pass, before gradients are taken.
+struct BatchNorm {
+  double eps = 1e-5, momentum = 0.1;
+  bool residual = false, relu = false;
+
+  static constexpr std::string_view name = "batch_norm";
+  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// Inputs x, gamma, mean, rstd, then y when `relu`, then dy; outputs dx, dgamma, dbeta, then
+/// dresidual when `residual`. With relu, dy counts only where y > 0.
+struct BatchNormBackward {
+  bool residual = false, relu = false;
+
+  static constexpr std::string_view name = "batch_norm_backward";
+  static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// Batch norm with fixed statistics: inputs x, gamma, beta, mean, var (and, last, a residual when
+/// `residual`); output y = relu?(gamma * (x - mean) / sqrt(var + eps) + beta + residual). Gradients
+/// for x, gamma and beta; `residual` and `relu` are set only where none is taken.
+struct BatchNormEval {
+  double eps = 1e-5;
+  bool residual = false, relu = false;
+
+  static constexpr std::string_view name = "batch_norm_eval";
+  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// Inputs x, gamma, mean, var, dy; outputs dx, dgamma, dbeta, the statistics fixed.
+struct BatchNormEvalBackward {
+  double eps = 1e-5;
+
+  static constexpr std::string_view name = "batch_norm_eval_backward";
+  static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// Layer norm: each row over the last `axes` axes is normalised by its own mean and biased
+/// variance. Inputs x, gamma, beta (of the last axes' shape); outputs y, mean, rstd (of the leading
+/// axes' shape).
+struct LayerNorm {
+  int axes = 1;
+  double eps = 1e-5;
+
+  static constexpr std::string_view name = "layer_norm";
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// Inputs x, gamma, mean, rstd, dy; outputs dx, dgamma, dbeta.
+struct LayerNormBackward {
+  static constexpr std::string_view name = "layer_norm_backward";
+  static constexpr Traits traits{.differentiable = false};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+};
+
+/// PyTorch's names and defaults: `momentum` is the weight of the new batch (Keras's 0.99 is 0.01
+/// here).
+struct BatchNormOptions {
+  double eps = 1e-5;
+  double momentum = 0.1;
+};
+
+/// In a train graph batch statistics, giving {y, new running mean, new running variance}; in an
+/// eval graph the running ones, giving {y}. x [N, C] or [N, C, spatial] of a float type, the others
+/// [C] of the same. Errors: usage when shapes or types do not fit, or in training a channel has
+/// fewer than two values.
+Tensors batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta,
+                   const Tensor& running_mean, const Tensor& running_var,
+                   const BatchNormOptions& options = {});
+
+/// x normalised with the statistics given, whatever the graph's mode: a frozen norm. Errors: as
+/// batch_norm.
+Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& mean,
+                       const Tensor& var, double eps = 1e-5);
+
+/// Normalises over the last `axes` axes (at least 1) of x; gamma and beta have their shape. Errors:
+/// usage when shapes or types do not fit, or those axes have no elements.
+Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, int axes = 1,
+                  double eps = 1e-5);
+
+}  // namespace fovea

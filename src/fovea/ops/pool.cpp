@@ -1,0 +1,326 @@
+#include "fovea/ops/pool.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "fovea/ops/rules.h"
+
+namespace fovea {
+namespace {
+
+std::string title(std::string_view op, int rank) {
+  return std::string(op) + std::to_string(rank - 2) + "d";
+}
+
+std::string input_text(const Type& x) { return to_string(x, image_axes(x.rank())); }
+
+std::vector<int64_t> spatial(const Shape& shape) { return {shape.begin() + 2, shape.end()}; }
+
+/// Padding must not be more than half the window, and no window may lie in it altogether.
+void check_padding(const std::string& op, const Type& x, const std::vector<WindowAxis>& axes) {
+  for (size_t a = 0; a < axes.size(); ++a) {
+    const WindowAxis& axis = axes[a];
+    const int64_t padding = std::max(axis.padding_begin, axis.padding_end);
+    if (padding > extent(axis) / 2) {
+      throw Error(ErrorKind::usage, op + ": padding is " + std::to_string(padding) +
+                                        ", at most half of the window's " +
+                                        std::to_string(extent(axis)) + " is allowed")
+          .with("input", input_text(x))
+          .with("try", "padding of " + std::to_string(extent(axis) / 2) + ", or a larger kernel");
+    }
+    const int64_t size = x.dim(static_cast<int>(a) + 2);
+    for (int64_t start = -axis.padding_begin; start < 0; start += axis.stride) {
+      const int64_t first = (-start + axis.dilation - 1) / axis.dilation;  // tap at 0 or behind
+      if (first < axis.kernel && start + first * axis.dilation < size) continue;
+      throw Error(ErrorKind::usage, op + ": a window holds only padding (axis " +
+                                        std::string(1, image_axes(x.rank())[a + 2]) + ")")
+          .with("input", input_text(x))
+          .with("try", "a larger input, or less padding or dilation");
+    }
+  }
+}
+
+Types infer_pool(std::string_view name, const PoolGeometry& geometry, const Types& in) {
+  require_inputs(name, in, 1);
+  const Type& x = in[0];
+  require_image(name, x);
+  const std::string op = title(name, x.rank());
+  const std::vector<WindowAxis> axes = geometry.axes();
+  require(axes.size() == static_cast<size_t>(x.rank() - 2), op + " of another number of axes");
+  const Shape out = output_sizes(op, x, axes);
+  check_padding(op, x, axes);
+  return {{x.dtype, x.shape.slice(0, 2).concat(out)}};
+}
+
+/// Calls begin(y offset), then tap(x offset) for each element of the input in that window, then
+/// end(y offset, positions in the padded input), window by window in row-major order.
+template <class Begin, class Tap, class End>
+void for_each_window(const PoolGeometry& geometry, const Shape& x, const Shape& y,
+                     const Begin& begin, const Tap& tap, const End& end) {
+  if (y.numel() == 0) return;
+  const std::vector<WindowAxis> axes = geometry.axes();
+  const std::vector<int64_t> xs = spatial(x), ys = spatial(y);
+  const int64_t x_plane = x.slice(2).numel();
+  int64_t yi = 0;
+  for (int64_t plane = 0; plane < x[0] * x[1]; ++plane) {
+    std::vector<int64_t> p(ys.size(), 0);
+    do {
+      begin(yi);
+      int64_t padded = 0;
+      std::vector<int64_t> k(ys.size(), 0);
+      do {
+        int64_t at = 0;
+        bool inside = true, in_padding = true;
+        for (size_t a = 0; a < axes.size(); ++a) {
+          const int64_t pos =
+              p[a] * axes[a].stride + k[a] * axes[a].dilation - axes[a].padding_begin;
+          inside = inside && pos >= 0 && pos < xs[a];
+          in_padding = in_padding && pos < xs[a] + axes[a].padding_end;
+          at = at * xs[a] + pos;
+        }
+        if (inside) tap(plane * x_plane + at);
+        if (in_padding) ++padded;
+      } while (next_index(k, geometry.kernel));
+      end(yi++, padded);
+    } while (next_index(p, ys));
+  }
+}
+
+/// Calls body(y offset, x offset) for the largest element of each window.
+template <class Body>
+void for_each_maximum(const PoolGeometry& geometry, const View& x, const Shape& y,
+                      const Body& body) {
+  int64_t best = -1;
+  for_each_window(
+      geometry, x.shape, y, [&](int64_t) { best = -1; },
+      [&](int64_t xi) {
+        if (best < 0 || x[xi] > x[best] || (std::isnan(x[xi]) && !std::isnan(x[best]))) best = xi;
+      },
+      [&](int64_t yi, int64_t) { body(yi, best); });
+}
+
+/// Calls body(y offset, x offset, weight) for each element of each window's mean.
+template <class Body>
+void for_each_share(const PoolGeometry& geometry, bool count_include_pad, const Shape& x,
+                    const Shape& y, const Body& body) {
+  std::vector<int64_t> taps;
+  for_each_window(
+      geometry, x, y, [&](int64_t) { taps.clear(); }, [&](int64_t xi) { taps.push_back(xi); },
+      [&](int64_t yi, int64_t padded) {
+        const auto count = count_include_pad ? padded : static_cast<int64_t>(taps.size());
+        for (int64_t xi : taps) body(yi, xi, 1 / static_cast<double>(count));
+      });
+}
+
+/// Calls body(y offset, x offset, weight) for each element of each bin's mean.
+template <class Body>
+void for_each_bin_share(const Shape& x, const Shape& y, const Body& body) {
+  if (y.numel() == 0) return;
+  const std::vector<int64_t> xs = spatial(x), ys = spatial(y);
+  const int64_t x_plane = x.slice(2).numel();
+  int64_t yi = 0;
+  for (int64_t plane = 0; plane < x[0] * x[1]; ++plane) {
+    std::vector<int64_t> p(ys.size(), 0);
+    do {
+      std::vector<int64_t> begin, size;
+      double count = 1;
+      for (size_t a = 0; a < xs.size(); ++a) {
+        const Bin bin = adaptive_bin(p[a], xs[a], ys[a]);
+        begin.push_back(bin.begin);
+        size.push_back(bin.end - bin.begin);
+        count *= static_cast<double>(size.back());
+      }
+      std::vector<int64_t> k(xs.size(), 0);
+      do {
+        int64_t at = 0;
+        for (size_t a = 0; a < xs.size(); ++a) at = at * xs[a] + begin[a] + k[a];
+        body(yi, plane * x_plane + at, 1 / count);
+      } while (next_index(k, size));
+      ++yi;
+    } while (next_index(p, ys));
+  }
+}
+
+PoolGeometry geometry_of(std::string_view name, const Tensor& x, const PoolOptions& options) {
+  require_image(name, x.type());
+  const int axes = x.rank() - 2;
+  const std::string op = title(name, x.rank());
+  const auto padding = options.padding.expand(axes, op, "padding");
+  return {.kernel = options.kernel.expand(axes, op, "kernel"),
+          .stride = options.stride.value_or(options.kernel).expand(axes, op, "stride"),
+          .padding_begin = padding,
+          .padding_end = padding,
+          .dilation = options.dilation.expand(axes, op, "dilation"),
+          .ceil_mode = options.ceil_mode};
+}
+
+void require_image2d(std::string_view op, const Tensor& x) {
+  if (x.rank() == 4) return;
+  throw Error(ErrorKind::usage, std::string(op) + ": the input has " + std::to_string(x.rank()) +
+                                    " axes, N, C, H, W are expected")
+      .with("input", to_string(x.type()));
+}
+
+}  // namespace
+
+std::vector<WindowAxis> PoolGeometry::axes() const {
+  std::vector<WindowAxis> result;
+  for (size_t i = 0; i < kernel.size(); ++i) {
+    result.push_back(
+        {kernel[i], stride[i], dilation[i], padding_begin[i], padding_end[i], ceil_mode});
+  }
+  return result;
+}
+
+std::string PoolGeometry::attributes() const {
+  std::string text = "kernel=" + dims_text(kernel) + " stride=" + dims_text(stride) +
+                     " padding=" + dims_text(padding_begin);
+  if (padding_end != padding_begin) text += ".." + dims_text(padding_end);
+  if (std::any_of(dilation.begin(), dilation.end(), [](int64_t d) { return d != 1; })) {
+    text += " dilation=" + dims_text(dilation);
+  }
+  if (ceil_mode) text += " ceil";
+  return text;
+}
+
+std::optional<Window> PoolGeometry::window() const {
+  return Window{kernel, stride, dilation, padding_begin, padding_end};
+}
+
+Types MaxPool::infer(const Types& in) const { return infer_pool(name, *this, in); }
+
+Tensors MaxPool::gradient(const Node& node, const Tensors& dy) const {
+  return node.graph->add(MaxPoolBackward{*this}, {node.input(0), node.output(0), dy[0]});
+}
+
+void MaxPool::reference(const Views& v) const {
+  const View &x = v.in[0], &y = v.out[0];
+  for_each_maximum(*this, x, y.shape, [&](int64_t yi, int64_t xi) { y[yi] = x[xi]; });
+}
+
+Types MaxPoolBackward::infer(const Types& in) const {
+  require_inputs(name, in, 3);
+  return like(in, 0);
+}
+
+void MaxPoolBackward::reference(const Views& v) const {
+  const View &x = v.in[0], &dy = v.in[2], &dx = v.out[0];
+  std::fill_n(dx.data, dx.numel(), 0.0);
+  for_each_maximum(*this, x, dy.shape, [&](int64_t yi, int64_t xi) { dx[xi] += dy[yi]; });
+}
+
+Types AvgPool::infer(const Types& in) const { return infer_pool(name, *this, in); }
+
+Tensors AvgPool::gradient(const Node& node, const Tensors& dy) const {
+  return node.graph->add(AvgPoolBackward{*this, count_include_pad, node.input(0).shape()}, {dy[0]});
+}
+
+void AvgPool::reference(const Views& v) const {
+  const View &x = v.in[0], &y = v.out[0];
+  std::fill_n(y.data, y.numel(), 0.0);
+  for_each_share(*this, count_include_pad, x.shape, y.shape,
+                 [&](int64_t yi, int64_t xi, double share) { y[yi] += x[xi] * share; });
+}
+
+std::string AvgPool::attributes() const {
+  return PoolGeometry::attributes() + (count_include_pad ? "" : " exclude_pad");
+}
+
+Types AvgPoolBackward::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  return {{in[0].dtype, input}};
+}
+
+void AvgPoolBackward::reference(const Views& v) const {
+  const View &dy = v.in[0], &dx = v.out[0];
+  std::fill_n(dx.data, dx.numel(), 0.0);
+  for_each_share(*this, count_include_pad, dx.shape, dy.shape,
+                 [&](int64_t yi, int64_t xi, double share) { dx[xi] += dy[yi] * share; });
+}
+
+std::string AvgPoolBackward::attributes() const {
+  return PoolGeometry::attributes() + (count_include_pad ? "" : " exclude_pad") +
+         " input=" + to_string(input);
+}
+
+Types AdaptiveAvgPool::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  const Type& x = in[0];
+  require_image(name, x);
+  require(output.size() == static_cast<size_t>(x.rank() - 2), "adaptive_avg_pool of another rank");
+  const auto fail = [&](const std::string& what, const std::string& advice) {
+    return Error(ErrorKind::usage, "adaptive_avg_pool: " + what)
+        .with("input", input_text(x))
+        .with("output", dims_text(output))
+        .with("try", advice);
+  };
+  Shape shape = x.shape;
+  for (size_t a = 0; a < output.size(); ++a) {
+    const int axis = static_cast<int>(a) + 2;
+    if (output[a] < 1 || output[a] > (int64_t{1} << 31)) {
+      throw fail("an output size is " + std::to_string(output[a]), "output sizes of 1 or more");
+    }
+    if (x.dim(axis) == 0) throw fail("a spatial axis has no elements", "a larger input");
+    shape.set(axis, output[a]);
+  }
+  return {{x.dtype, shape}};
+}
+
+Tensors AdaptiveAvgPool::gradient(const Node& node, const Tensors& dy) const {
+  return node.graph->add(AdaptiveAvgPoolBackward{node.input(0).shape()}, {dy[0]});
+}
+
+void AdaptiveAvgPool::reference(const Views& v) const {
+  const View &x = v.in[0], &y = v.out[0];
+  std::fill_n(y.data, y.numel(), 0.0);
+  for_each_bin_share(x.shape, y.shape,
+                     [&](int64_t yi, int64_t xi, double share) { y[yi] += x[xi] * share; });
+}
+
+std::string AdaptiveAvgPool::attributes() const { return "output=" + dims_text(output); }
+
+Types AdaptiveAvgPoolBackward::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  return {{in[0].dtype, input}};
+}
+
+void AdaptiveAvgPoolBackward::reference(const Views& v) const {
+  const View &dy = v.in[0], &dx = v.out[0];
+  std::fill_n(dx.data, dx.numel(), 0.0);
+  for_each_bin_share(dx.shape, dy.shape,
+                     [&](int64_t yi, int64_t xi, double share) { dx[xi] += dy[yi] * share; });
+}
+
+std::string AdaptiveAvgPoolBackward::attributes() const { return "input=" + to_string(input); }
+
+Tensor max_pool(const Tensor& x, const PoolOptions& options) {
+  return x.graph().add_one(MaxPool{geometry_of(MaxPool::name, x, options)}, {x});
+}
+
+Tensor avg_pool(const Tensor& x, const PoolOptions& options) {
+  return x.graph().add_one(
+      AvgPool{geometry_of(AvgPool::name, x, options), options.count_include_pad}, {x});
+}
+
+Tensor max_pool2d(const Tensor& x, const PoolOptions& options) {
+  require_image2d("max_pool2d", x);
+  return max_pool(x, options);
+}
+
+Tensor avg_pool2d(const Tensor& x, const PoolOptions& options) {
+  require_image2d("avg_pool2d", x);
+  return avg_pool(x, options);
+}
+
+Tensor adaptive_avg_pool2d(const Tensor& x, const Dims& output) {
+  require_image2d("adaptive_avg_pool2d", x);
+  return x.graph().add_one(AdaptiveAvgPool{output.expand(2, "adaptive_avg_pool2d", "output")}, {x});
+}
+
+Tensor global_avg_pool(const Tensor& x) {
+  require_image("global_avg_pool", x.type());
+  return x.graph().add_one(
+      AdaptiveAvgPool{std::vector<int64_t>(static_cast<size_t>(x.rank() - 2), 1)}, {x});
+}
+
+}  // namespace fovea

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <optional>
+
+#include "fovea/graph/graph.h"
+#include "fovea/ops/window.h"
+
+namespace fovea {
+
+/// Where pooling windows lie over 1 to 3 spatial axes: one number an axis.
+struct PoolGeometry {
+  std::vector<int64_t> kernel, stride, padding_begin, padding_end, dilation;
+  bool ceil_mode = false;  ///< round output sizes up (see WindowAxis)
+
+  std::vector<WindowAxis> axes() const;
+  std::string attributes() const;
+  std::optional<Window> window() const;
+};
+
+/// The largest value of each window. Padding is -inf, so never chosen; NaN wins over numbers.
+struct MaxPool : PoolGeometry {
+  static constexpr std::string_view name = "max_pool";
+  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+};
+
+/// dx: inputs x, y, dy. Each dy goes to the window's largest element; of equal ones, to the first
+/// in row-major order.
+struct MaxPoolBackward : PoolGeometry {
+  static constexpr std::string_view name = "max_pool_backward";
+  static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+};
+
+/// The mean of each window. With `count_include_pad` padding counts as zeros, else it is left out
+/// of the mean; what ceil_mode adds beyond the padding never counts.
+struct AvgPool : PoolGeometry {
+  bool count_include_pad = true;
+
+  static constexpr std::string_view name = "avg_pool";
+  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// dx of shape `input` from dy.
+struct AvgPoolBackward : PoolGeometry {
+  bool count_include_pad = true;
+  Shape input;
+
+  static constexpr std::string_view name = "avg_pool_backward";
+  static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// The inputs [begin, end) that output `i` of `out` is the mean of: from floor(i * in / out) to
+/// ceil((i + 1) * in / out). Bins overlap where out does not divide in.
+struct Bin {
+  int64_t begin, end;
+};
+inline Bin adaptive_bin(int64_t i, int64_t in, int64_t out) {
+  return {i * in / out, ((i + 1) * in + out - 1) / out};
+}
+
+/// Means of as many bins as `output` says, one number a spatial axis.
+struct AdaptiveAvgPool {
+  std::vector<int64_t> output;
+
+  static constexpr std::string_view name = "adaptive_avg_pool";
+  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// dx of shape `input` from dy.
+struct AdaptiveAvgPoolBackward {
+  Shape input;
+
+  static constexpr std::string_view name = "adaptive_avg_pool_backward";
+  static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// PyTorch's names and defaults; one number an axis, or one for all.
+struct PoolOptions {
+  Dims kernel;
+  std::optional<Dims> stride = std::nullopt;  ///< the kernel when not given
+  Dims padding = 0;                           ///< at most half the window's extent
+  Dims dilation = 1;
+  bool ceil_mode = false;
+  bool count_include_pad = true;  ///< of avg_pool
+};
+
+/// x [N, C, spatial] with 1 to 3 spatial axes gives [N, C, spatial'], sizes as of a convolution
+/// (rounded up with ceil_mode). Errors: usage when the window is larger than the padded input, the
+/// padding more than half the window, or a window would hold padding only.
+Tensor max_pool(const Tensor& x, const PoolOptions& options);
+Tensor avg_pool(const Tensor& x, const PoolOptions& options);
+
+/// The same for images, x [N, C, H, W]. Errors: also usage when x has another rank.
+Tensor max_pool2d(const Tensor& x, const PoolOptions& options);
+Tensor avg_pool2d(const Tensor& x, const PoolOptions& options);
+
+/// x [N, C, H, W] gives [N, C, output]: means over bins of near-equal size. Errors: usage when x
+/// has another rank, an axis without elements, or an output size is below 1.
+Tensor adaptive_avg_pool2d(const Tensor& x, const Dims& output);
+
+/// x [N, C, spatial] gives the mean of each channel, [N, C, 1, ...]. Errors: as
+/// adaptive_avg_pool2d.
+Tensor global_avg_pool(const Tensor& x);
+
+}  // namespace fovea

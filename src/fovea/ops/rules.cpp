@@ -1,0 +1,59 @@
+#include "fovea/ops/rules.h"
+
+#include <charconv>
+
+namespace fovea {
+namespace {
+
+Error usage(std::string_view op, const std::string& what) {
+  return {ErrorKind::usage, std::string(op) + ": " + what};
+}
+
+}  // namespace
+
+void require_inputs(std::string_view op, const Types& in, size_t count) {
+  require(in.size() == count, std::string(op) + " has " + std::to_string(in.size()) +
+                                  " inputs, expected " + std::to_string(count));
+}
+
+void require_float(std::string_view op, std::string_view what, const Type& type) {
+  if (is_float(type.dtype)) return;
+  throw usage(op, "the " + std::string(what) + " is " + std::string(name(type.dtype)) +
+                      ", a float type is expected")
+      .with(what, to_string(type))
+      .with("try", "cast(x, DType::f32)");
+}
+
+void require_image(std::string_view op, const Type& type) {
+  if (type.rank() < 3 || type.rank() > 5) {
+    throw usage(op, "the input has " + std::to_string(type.rank()) +
+                        " axes, N, C and 1 to 3 spatial ones are expected")
+        .with("input", to_string(type));
+  }
+  require_float(op, "input", type);
+}
+
+void require_type(std::string_view op, std::string_view what, const Type& type,
+                  const Type& expected, const Type& input) {
+  if (type.dtype == expected.dtype && type.shape == expected.shape) return;
+  throw usage(op,
+              std::string(what) + " is " + to_string(type) + ", expected " + to_string(expected))
+      .with("input", to_string(input, image_axes(input.rank())));
+}
+
+int checked_axis(std::string_view op, int axis, const Type& input) {
+  const int rank = input.rank();
+  if (axis < -rank || axis >= rank) {
+    throw usage(op, "there is no axis " + std::to_string(axis) + ", the input has " +
+                        std::to_string(rank) + (rank == 1 ? " axis" : " axes"))
+        .with("input", to_string(input));
+  }
+  return axis < 0 ? axis + rank : axis;
+}
+
+std::string number_text(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+}  // namespace fovea

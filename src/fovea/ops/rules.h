@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "fovea/core/error.h"
+#include "fovea/graph/op.h"
+
+namespace fovea {
+
+/// What the type rules of several ops check, each with the same words.
+
+/// Errors: internal when an op was given another number of inputs.
+void require_inputs(std::string_view op, const Types& in, size_t count);
+
+/// Errors: usage when `type`, which messages call `what`, is not of a float type.
+void require_float(std::string_view op, std::string_view what, const Type& type);
+
+/// Errors: usage when `type` is not N, C and 1 to 3 spatial axes of a float type.
+void require_image(std::string_view op, const Type& type);
+
+/// Errors: usage when `type`, which messages call `what`, is not `expected`; `input` is what it
+/// has to fit.
+void require_type(std::string_view op, std::string_view what, const Type& type,
+                  const Type& expected, const Type& input);
+
+/// Checks an axis number and gives it counted from the front; negative ones count from the end.
+/// Errors: usage.
+int checked_axis(std::string_view op, int axis, const Type& input);
+
+/// "0.01": the shortest text that reads back as the same number.
+std::string number_text(double value);
+
+/// A backward op's type rule: the gradient has the type of input `i`.
+inline Types like(const Types& in, size_t i) { return {{in[i].dtype, in[i].shape}}; }
+
+}  // namespace fovea

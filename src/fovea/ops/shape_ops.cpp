@@ -1,0 +1,233 @@
+#include "fovea/ops/shape_ops.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "fovea/ops/rules.h"
+#include "fovea/ops/window.h"
+
+namespace fovea {
+namespace {
+
+/// Copies the part of `whole` that begins at `begin` along `axis` and is as long as `part`, or
+/// (`into_whole`) the other way.
+void copy_part(const View& whole, const View& part, int axis, int64_t begin, bool into_whole) {
+  const int64_t inner = part.shape.slice(axis + 1).numel();
+  const int64_t run = part.dim(axis) * inner, stride = whole.dim(axis) * inner;
+  for (int64_t outer = 0; outer < part.shape.slice(0, axis).numel(); ++outer) {
+    double* in_whole = whole.data + outer * stride + begin * inner;
+    double* in_part = part.data + outer * run;
+    if (into_whole) {
+      std::copy_n(in_part, run, in_whole);
+    } else {
+      std::copy_n(in_whole, run, in_part);
+    }
+  }
+}
+
+std::string axes_text(const std::vector<int>& axes) {
+  std::string text;
+  for (int a : axes) text += (text.empty() ? "" : ", ") + std::to_string(a);
+  return "[" + text + "]";
+}
+
+std::string range_text(int axis, int64_t begin, int64_t end) {
+  return "axis=" + std::to_string(axis) + " begin=" + std::to_string(begin) +
+         " end=" + std::to_string(end);
+}
+
+}  // namespace
+
+Types Reshape::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  if (in[0].numel() != shape.numel()) {
+    throw Error(ErrorKind::usage, "reshape: the input has " + std::to_string(in[0].numel()) +
+                                      " elements, " + to_string(shape) + " has " +
+                                      std::to_string(shape.numel()))
+        .with("input", to_string(in[0]));
+  }
+  return {{in[0].dtype, shape}};
+}
+
+Tensors Reshape::gradient(const Node& node, const Tensors& dy) const {
+  return {reshape(dy[0], node.input(0).shape())};
+}
+
+void Reshape::reference(const Views& v) const {
+  std::copy_n(v.in[0].data, v.in[0].numel(), v.out[0].data);
+}
+
+std::string Reshape::attributes() const { return "shape=" + to_string(shape); }
+
+Types Permute::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  const Type& x = in[0];
+  std::vector<int> sorted = axes;
+  std::sort(sorted.begin(), sorted.end());
+  bool each_once = static_cast<int>(axes.size()) == x.rank();
+  for (int i = 0; each_once && i < x.rank(); ++i) each_once = sorted[static_cast<size_t>(i)] == i;
+  if (!each_once) {
+    throw Error(ErrorKind::usage, "permute: axes " + axes_text(axes) +
+                                      " should name each of the input's " +
+                                      std::to_string(x.rank()) + " axes once")
+        .with("input", to_string(x));
+  }
+  Shape shape = x.shape;
+  for (int i = 0; i < x.rank(); ++i) shape.set(i, x.dim(axes[static_cast<size_t>(i)]));
+  return {{x.dtype, shape}};
+}
+
+Tensors Permute::gradient(const Node&, const Tensors& dy) const {
+  std::vector<int> inverse(axes.size());
+  for (size_t i = 0; i < axes.size(); ++i) inverse[static_cast<size_t>(axes[i])] = int(i);
+  return {permute(dy[0], inverse)};
+}
+
+void Permute::reference(const Views& v) const {
+  const View &x = v.in[0], &y = v.out[0];
+  if (y.numel() == 0) return;
+  std::vector<int64_t> stride(axes.size(), 1);  // of x along each axis of y
+  for (size_t i = 0; i < axes.size(); ++i) stride[i] = x.shape.slice(axes[i] + 1).numel();
+  const std::vector<int64_t> sizes(y.shape.begin(), y.shape.end());
+  std::vector<int64_t> index(sizes.size(), 0);
+  int64_t yi = 0;
+  do {
+    int64_t at = 0;
+    for (size_t i = 0; i < index.size(); ++i) at += index[i] * stride[i];
+    y[yi++] = x[at];
+  } while (next_index(index, sizes));
+}
+
+std::string Permute::attributes() const { return "axes=" + axes_text(axes); }
+
+Types Concat::infer(const Types& in) const {
+  require(!in.empty(), "concat has no inputs");
+  const Type& first = in[0];
+  Shape shape = first.shape;
+  require(axis >= 0 && axis < first.rank(), "concat along an axis that is not there");
+  for (size_t i = 1; i < in.size(); ++i) {
+    Shape other = in[i].shape;
+    if (other.rank() == shape.rank()) other.set(axis, first.dim(axis));
+    if (other != first.shape || in[i].dtype != first.dtype) {
+      throw Error(ErrorKind::usage, "concat: inputs may differ along axis " + std::to_string(axis) +
+                                        " only, input " + std::to_string(i) +
+                                        " does not fit input 0")
+          .with("input 0", to_string(first))
+          .with("input " + std::to_string(i), to_string(in[i]));
+    }
+    shape.set(axis, shape[axis] + in[i].dim(axis));
+  }
+  return {{first.dtype, shape}};
+}
+
+Tensors Concat::gradient(const Node& node, const Tensors& dy) const {
+  Tensors result;
+  int64_t begin = 0;
+  for (int i = 0; i < node.arity(); ++i) {
+    const int64_t end = begin + node.input(i).dim(axis);
+    result.push_back(slice(dy[0], axis, begin, end));
+    begin = end;
+  }
+  return result;
+}
+
+void Concat::reference(const Views& v) const {
+  int64_t begin = 0;
+  for (const View& part : v.in) {
+    copy_part(v.out[0], part, axis, begin, true);
+    begin += part.dim(axis);
+  }
+}
+
+std::string Concat::attributes() const { return "axis=" + std::to_string(axis); }
+
+Types Slice::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  const Type& x = in[0];
+  require(axis >= 0 && axis < x.rank(), "slice along an axis that is not there");
+  if (begin < 0 || begin > end || end > x.dim(axis)) {
+    throw Error(ErrorKind::usage, "slice: [" + std::to_string(begin) + ", " + std::to_string(end) +
+                                      ") is not within axis " + std::to_string(axis) +
+                                      ", which has " + std::to_string(x.dim(axis)) + " elements")
+        .with("input", to_string(x));
+  }
+  Shape shape = x.shape;
+  shape.set(axis, end - begin);
+  return {{x.dtype, shape}};
+}
+
+Tensors Slice::gradient(const Node& node, const Tensors& dy) const {
+  return node.graph->add(SliceBackward{axis, begin, node.input(0).dim(axis)}, {dy[0]});
+}
+
+void Slice::reference(const Views& v) const { copy_part(v.in[0], v.out[0], axis, begin, false); }
+
+std::string Slice::attributes() const { return range_text(axis, begin, end); }
+
+Types SliceBackward::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  Shape shape = in[0].shape;
+  shape.set(axis, size);
+  return {{in[0].dtype, shape}};
+}
+
+void SliceBackward::reference(const Views& v) const {
+  std::fill_n(v.out[0].data, v.out[0].numel(), 0.0);
+  copy_part(v.out[0], v.in[0], axis, begin, true);
+}
+
+std::string SliceBackward::attributes() const {
+  return "axis=" + std::to_string(axis) + " begin=" + std::to_string(begin) +
+         " size=" + std::to_string(size);
+}
+
+Types Cast::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  return {{dtype, in[0].shape}};
+}
+
+Tensors Cast::gradient(const Node& node, const Tensors& dy) const {
+  const DType from = node.input(0).dtype();
+  if (!is_float(from) || !is_float(dtype)) return {Tensor{}};
+  return {cast(dy[0], from)};
+}
+
+void Cast::reference(const Views& v) const {
+  const View &x = v.in[0], &y = v.out[0];
+  for (int64_t i = 0; i < x.numel(); ++i) y[i] = is_float(dtype) ? x[i] : std::trunc(x[i]);
+}
+
+std::string Cast::attributes() const { return "dtype=" + std::string(fovea::name(dtype)); }
+
+Tensor reshape(const Tensor& x, const Shape& shape) {
+  return x.shape() == shape ? x : x.graph().add_one(Reshape{shape}, {x});
+}
+
+Tensor flatten(const Tensor& x, int from) {
+  from = checked_axis("flatten", from, x.type());
+  const Shape kept = x.shape().slice(0, from);
+  return reshape(x, kept.concat({x.shape().slice(from).numel()}));
+}
+
+Tensor permute(const Tensor& x, const std::vector<int>& axes) {
+  return x.graph().add_one(Permute{axes}, {x});
+}
+
+Tensor concat(const Tensors& tensors, int axis) {
+  if (tensors.empty()) {
+    throw Error(ErrorKind::usage, "concat: there is nothing to join")
+        .with("try", "at least one tensor");
+  }
+  const Tensor& first = tensors[0];
+  return first.graph().add_one(Concat{checked_axis("concat", axis, first.type())}, tensors);
+}
+
+Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end) {
+  return x.graph().add_one(Slice{checked_axis("slice", axis, x.type()), begin, end}, {x});
+}
+
+Tensor cast(const Tensor& x, DType dtype) {
+  return x.dtype() == dtype ? x : x.graph().add_one(Cast{dtype}, {x});
+}
+
+}  // namespace fovea

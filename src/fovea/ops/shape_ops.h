@@ -1,0 +1,105 @@
+#pragma once
+
+#include "fovea/graph/graph.h"
+
+namespace fovea {
+
+/// The same elements, in row-major order, under another shape.
+struct Reshape {
+  Shape shape;
+
+  static constexpr std::string_view name = "reshape";
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// Axis i of the output is axis axes[i] of the input.
+struct Permute {
+  std::vector<int> axes;
+
+  static constexpr std::string_view name = "permute";
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// Any number of inputs one behind the other along one axis.
+struct Concat {
+  int axis = 0;
+
+  static constexpr std::string_view name = "concat";
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// Elements [begin, end) along one axis.
+struct Slice {
+  int axis = 0;
+  int64_t begin = 0, end = 0;
+
+  static constexpr std::string_view name = "slice";
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// dx, `size` long along the axis, from dy: zeros where x was left out.
+struct SliceBackward {
+  int axis = 0;
+  int64_t begin = 0, size = 0;
+
+  static constexpr std::string_view name = "slice_backward";
+  static constexpr Traits traits{.differentiable = false};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// The same values in another element type; floats become integers by truncation.
+struct Cast {
+  DType dtype = DType::f32;
+
+  static constexpr std::string_view name = "cast";
+  static constexpr Traits traits{.elementwise = true, .layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// x under another shape of as many elements; x itself when it has that shape. Errors: usage when
+/// the numbers of elements differ.
+Tensor reshape(const Tensor& x, const Shape& shape);
+
+/// Joins the axes from `from` on into one: [N, C, H, W] becomes [N, C * H * W]. Errors: usage when
+/// there is no such axis.
+Tensor flatten(const Tensor& x, int from = 1);
+
+/// x with its axes in another order: axis i of the result is x's axes[i]. Errors: usage when `axes`
+/// does not name each axis once.
+Tensor permute(const Tensor& x, const std::vector<int>& axes);
+
+/// Values of one dtype, whose shapes are the same but along `axis` (negative counts from the end),
+/// one behind the other. Errors: usage when there are none, or they do not fit.
+Tensor concat(const Tensors& tensors, int axis);
+
+/// Elements begin up to end (not included) along `axis` (negative counts from the end). Errors:
+/// usage when 0 <= begin <= end <= size does not hold.
+Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end);
+
+/// x in another dtype; x itself when it has it. Gradients flow between float types only.
+Tensor cast(const Tensor& x, DType dtype);
+
+}  // namespace fovea
