@@ -1,5 +1,8 @@
 #include "fovea/core/parallel.h"
 
+#ifndef FOVEA_STD_THREADS
+#include <omp.h>
+#endif
 #include <sched.h>
 
 #include <algorithm>
@@ -10,6 +13,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "fovea/core/error.h"
@@ -18,6 +22,7 @@ namespace fovea {
 namespace {
 
 thread_local bool serial = false;
+thread_local int scoped_team = 0;  // 0: the process's
 std::atomic<int> team_size{0};
 
 /// CPUs the control group grants, or a large number without a limit.
@@ -59,6 +64,7 @@ void set_threads(int n) {
 }
 
 int threads() {
+  if (scoped_team != 0) return scoped_team;
   int n = team_size;
   if (n == 0) {
     n = available_threads();
@@ -88,6 +94,24 @@ void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, in
     }
   });
   if (failure) std::rethrow_exception(failure);
+}
+
+TeamScope::TeamScope(int n) : previous_(std::exchange(scoped_team, n)), previous_openmp_(1) {
+#ifndef FOVEA_STD_THREADS
+  previous_openmp_ = omp_get_max_threads();
+  omp_set_num_threads(n);
+#endif
+}
+
+TeamScope::~TeamScope() {
+  scoped_team = previous_;
+#ifndef FOVEA_STD_THREADS
+  omp_set_num_threads(previous_openmp_);
+#endif
+}
+
+void on_each_thread(const std::function<void()>& work) {
+  run_team(serial ? 1 : threads(), [&](int) { work(); });
 }
 
 SerialScope::SerialScope() : previous_(serial) { serial = true; }

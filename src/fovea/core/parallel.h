@@ -22,6 +22,22 @@ int threads();
 void parallel_for(int64_t n, int64_t grain,
                   const std::function<void(int64_t begin, int64_t end)>& body);
 
+/// While it lives, the team of this thread is `n`: of parallel_for, of threads(), and of libraries
+/// that ask OpenMP.
+class TeamScope {
+ public:
+  explicit TeamScope(int n);
+  ~TeamScope();
+  TeamScope(const TeamScope&) = delete;
+  TeamScope& operator=(const TeamScope&) = delete;
+
+ private:
+  int previous_, previous_openmp_;
+};
+
+/// Runs `work` once on each thread of the team, at the same time.
+void on_each_thread(const std::function<void()>& work);
+
 /// While it lives, parallel_for on this thread runs serially: for threads that are themselves one
 /// of a team (loaders).
 class SerialScope {

@@ -48,6 +48,8 @@ class Kernel {
  public:
   virtual ~Kernel() = default;
   virtual void run(const Args& args) const = 0;
+  /// What the rule's name does not say: which implementation of a library was taken.
+  virtual std::string detail() const { return {}; }
   /// Scratch memory of one run, in the Program's arena.
   virtual size_t scratch_bytes() const { return 0; }
   /// Inputs that the kernel wants in a form of its own (weights) are packed once, and again when

@@ -9,6 +9,7 @@ struct Reshape {
   Shape shape;
 
   static constexpr std::string_view name = "reshape";
+  static constexpr Traits traits{.view = true};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;

@@ -84,6 +84,4 @@ int64_t State::count(Role role) const {
   return total;
 }
 
-std::string gradient_name(std::string_view parameter) { return "grad:" + std::string(parameter); }
-
 }  // namespace fovea

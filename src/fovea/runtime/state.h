@@ -66,7 +66,4 @@ class State {
   uint64_t version_ = 1;
 };
 
-/// "grad:" + the parameter's name.
-std::string gradient_name(std::string_view parameter);
-
 }  // namespace fovea

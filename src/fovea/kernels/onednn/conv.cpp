@@ -1,0 +1,233 @@
+#include "fovea/kernels/onednn/conv.h"
+
+#include "fovea/kernels/onednn/engine.h"
+#include "fovea/ops/conv.h"
+
+namespace fovea::onednn {
+namespace {
+
+using dnnl::memory;
+constexpr auto any = memory::format_tag::any;
+constexpr auto f32 = memory::data_type::f32;
+
+/// [O, C/g, kernel] as oneDNN wants it: [g, O/g, C/g, kernel] when there are groups. The bytes are
+/// the same.
+memory::dims weight_dims(const Shape& weight, int64_t groups) {
+  memory::dims dims(weight.begin(), weight.end());
+  if (groups != 1) {
+    dims[0] /= groups;
+    dims.insert(dims.begin(), groups);
+  }
+  return dims;
+}
+
+memory::dims less_one(std::vector<int64_t> dilation) {
+  for (int64_t& d : dilation) --d;  // oneDNN counts the gaps
+  return dilation;
+}
+
+using Forward = dnnl::convolution_forward;
+using BackwardData = dnnl::convolution_backward_data;
+using BackwardWeights = dnnl::convolution_backward_weights;
+
+Forward::primitive_desc forward_desc(const ConvGeometry& g, const memory::desc& x,
+                                     const memory::desc& w, const memory::desc& bias,
+                                     const memory::desc& y, const dnnl::primitive_attr& attr) {
+  const auto kind = dnnl::prop_kind::forward_training;
+  const auto algorithm = dnnl::algorithm::convolution_direct;
+  const memory::dims dilation = less_one(g.dilation);
+  const Forward::desc desc = bias.is_zero()
+                                 ? Forward::desc(kind, algorithm, x, w, y, g.stride, dilation,
+                                                 g.padding_begin, g.padding_end)
+                                 : Forward::desc(kind, algorithm, x, w, bias, y, g.stride, dilation,
+                                                 g.padding_begin, g.padding_end);
+  return {desc, attr, engine()};
+}
+
+/// Weights in plain form <-> the form an implementation works on.
+class WeightForm {
+ public:
+  WeightForm(const memory::desc& plain, const memory::desc& packed)
+      : plain_(plain), packed_(packed) {
+    if (plain == packed) return;
+    pack_ = dnnl::reorder(
+        dnnl::reorder::primitive_desc(engine(), plain, engine(), packed, attributes()));
+    unpack_ = dnnl::reorder(
+        dnnl::reorder::primitive_desc(engine(), packed, engine(), plain, attributes()));
+  }
+  bool differs() const { return plain_ != packed_; }
+  size_t bytes() const { return differs() ? packed_.get_size() : 0; }
+  void pack(const void* plain, void* packed) const {
+    run(pack_, wrap(plain_, plain), wrap(packed_, packed));
+  }
+  void unpack(const void* packed, void* plain) const {
+    run(unpack_, wrap(packed_, packed), wrap(plain_, plain));
+  }
+
+ private:
+  static void run(const dnnl::primitive& reorder, const memory& from, const memory& to) {
+    execute(reorder, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+  }
+  memory::desc plain_, packed_;
+  dnnl::primitive pack_, unpack_;
+};
+
+class ForwardKernel final : public Kernel {
+ public:
+  ForwardKernel(const Conv& conv, Forward::primitive_desc pd, const memory::desc& plain_weight)
+      : conv_(conv),
+        pd_(std::move(pd)),
+        primitive_(pd_),
+        weights_(plain_weight, pd_.weights_desc()) {}
+
+  std::string detail() const override { return pd_.impl_info_str(); }
+  size_t scratch_bytes() const override { return pd_.scratchpad_desc().get_size(); }
+  std::vector<int> packed_inputs() const override { return {1}; }
+  size_t packed_bytes() const override { return weights_.bytes(); }
+  void pack(std::span<const std::byte* const> in, std::byte* packed) const override {
+    weights_.pack(in[1], packed);
+  }
+
+  void run(const Args& args) const override {
+    const void* weight = weights_.differs() ? args.packed : args.in[1];
+    execute(primitive_, {{DNNL_ARG_SRC, wrap(pd_.src_desc(), args.in[0])},
+                         {DNNL_ARG_WEIGHTS, wrap(pd_.weights_desc(), weight)},
+                         {DNNL_ARG_BIAS, conv_.bias ? wrap(pd_.bias_desc(), args.in[2]) : memory()},
+                         {DNNL_ARG_DST, wrap(pd_.dst_desc(), args.out[0])},
+                         {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
+                          conv_.residual ? wrap(pd_.dst_desc(), args.in.back()) : memory()},
+                         {DNNL_ARG_SCRATCHPAD, wrap(pd_.scratchpad_desc(), args.scratch)}});
+  }
+
+ private:
+  Conv conv_;
+  Forward::primitive_desc pd_;
+  dnnl::primitive primitive_;
+  WeightForm weights_;
+};
+
+Offer make_forward(const Problem& problem) {
+  return offer(problem, [&]() -> Offer {
+    const Conv& conv = *problem.op.as<Conv>();
+    const memory::desc x = descriptor(problem.in[0]), y = descriptor(problem.out[0]);
+    const memory::dims dims = weight_dims(problem.in[1].shape, conv.geometry.groups);
+    const memory::desc bias = conv.bias ? descriptor(problem.in[2]) : memory::desc();
+    dnnl::primitive_attr attr = attributes();
+    dnnl::post_ops epilogue;
+    if (conv.residual) epilogue.append_binary(dnnl::algorithm::binary_add, y);
+    if (conv.relu) epilogue.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
+    attr.set_post_ops(epilogue);
+    Forward::primitive_desc pd = forward_desc(conv.geometry, x, {dims, f32, any}, bias, y, attr);
+    if (is_reference(pd.impl_info_str()))
+      return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
+    return std::make_unique<ForwardKernel>(conv, std::move(pd), plain_descriptor(dims));
+  });
+}
+
+class BackwardDataKernel final : public Kernel {
+ public:
+  BackwardDataKernel(BackwardData::primitive_desc pd, const memory::desc& plain_weight)
+      : pd_(std::move(pd)), primitive_(pd_), weights_(plain_weight, pd_.weights_desc()) {}
+
+  std::string detail() const override { return pd_.impl_info_str(); }
+  size_t scratch_bytes() const override { return pd_.scratchpad_desc().get_size(); }
+  std::vector<int> packed_inputs() const override { return {0}; }
+  size_t packed_bytes() const override { return weights_.bytes(); }
+  void pack(std::span<const std::byte* const> in, std::byte* packed) const override {
+    weights_.pack(in[0], packed);
+  }
+
+  void run(const Args& args) const override {
+    const void* weight = weights_.differs() ? args.packed : args.in[0];
+    execute(primitive_, {{DNNL_ARG_WEIGHTS, wrap(pd_.weights_desc(), weight)},
+                         {DNNL_ARG_DIFF_DST, wrap(pd_.diff_dst_desc(), args.in[1])},
+                         {DNNL_ARG_DIFF_SRC, wrap(pd_.diff_src_desc(), args.out[0])},
+                         {DNNL_ARG_SCRATCHPAD, wrap(pd_.scratchpad_desc(), args.scratch)}});
+  }
+
+ private:
+  BackwardData::primitive_desc pd_;
+  dnnl::primitive primitive_;
+  WeightForm weights_;
+};
+
+Offer make_backward_data(const Problem& problem) {
+  return offer(problem, [&]() -> Offer {
+    const ConvGeometry& g = problem.op.as<ConvBackwardData>()->geometry;
+    const memory::desc dx = descriptor(problem.out[0]), dy = descriptor(problem.in[1]);
+    const memory::dims dims = weight_dims(problem.in[0].shape, g.groups);
+    const memory::desc w(dims, f32, any);
+    const Forward::primitive_desc hint = forward_desc(g, dx, w, {}, dy, attributes());
+    BackwardData::primitive_desc pd({dnnl::algorithm::convolution_direct, dx, w, dy, g.stride,
+                                     less_one(g.dilation), g.padding_begin, g.padding_end},
+                                    attributes(), engine(), hint);
+    if (is_reference(pd.impl_info_str()))
+      return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
+    return std::make_unique<BackwardDataKernel>(std::move(pd), plain_descriptor(dims));
+  });
+}
+
+class BackwardWeightsKernel final : public Kernel {
+ public:
+  BackwardWeightsKernel(bool bias, BackwardWeights::primitive_desc pd,
+                        const memory::desc& plain_weight)
+      : bias_(bias),
+        pd_(std::move(pd)),
+        primitive_(pd_),
+        weights_(plain_weight, pd_.diff_weights_desc()) {}
+
+  std::string detail() const override { return pd_.impl_info_str(); }
+  size_t scratch_bytes() const override {
+    return align_up(weights_.bytes()) + pd_.scratchpad_desc().get_size();
+  }
+
+  void run(const Args& args) const override {
+    std::byte* dw = weights_.differs() ? args.scratch : args.out[0];
+    execute(primitive_,
+            {{DNNL_ARG_SRC, wrap(pd_.src_desc(), args.in[0])},
+             {DNNL_ARG_DIFF_DST, wrap(pd_.diff_dst_desc(), args.in[1])},
+             {DNNL_ARG_DIFF_WEIGHTS, wrap(pd_.diff_weights_desc(), dw)},
+             {DNNL_ARG_DIFF_BIAS, bias_ ? wrap(pd_.diff_bias_desc(), args.out[1]) : memory()},
+             {DNNL_ARG_SCRATCHPAD,
+              wrap(pd_.scratchpad_desc(), args.scratch + align_up(weights_.bytes()))}});
+    if (weights_.differs()) weights_.unpack(dw, args.out[0]);
+  }
+
+ private:
+  bool bias_;
+  BackwardWeights::primitive_desc pd_;
+  dnnl::primitive primitive_;
+  WeightForm weights_;
+};
+
+Offer make_backward_weights(const Problem& problem) {
+  return offer(problem, [&]() -> Offer {
+    const auto& op = *problem.op.as<ConvBackwardWeights>();
+    const ConvGeometry& g = op.geometry;
+    const memory::desc x = descriptor(problem.in[0]), dy = descriptor(problem.in[1]);
+    const memory::dims dims = weight_dims(op.weight, g.groups), dilation = less_one(g.dilation);
+    const memory::desc w(dims, f32, any);
+    const memory::desc bias = op.bias ? descriptor(problem.out[1]) : memory::desc();
+    const Forward::primitive_desc hint = forward_desc(g, x, w, bias, dy, attributes());
+    const auto algorithm = dnnl::algorithm::convolution_direct;
+    const BackwardWeights::desc desc =
+        op.bias ? BackwardWeights::desc(algorithm, x, w, bias, dy, g.stride, dilation,
+                                        g.padding_begin, g.padding_end)
+                : BackwardWeights::desc(algorithm, x, w, dy, g.stride, dilation, g.padding_begin,
+                                        g.padding_end);
+    BackwardWeights::primitive_desc pd(desc, attributes(), engine(), hint);
+    if (is_reference(pd.impl_info_str()))
+      return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
+    return std::make_unique<BackwardWeightsKernel>(op.bias, std::move(pd), plain_descriptor(dims));
+  });
+}
+
+}  // namespace
+
+void add_conv_rules(const RuleSink& add) {
+  add(Conv::name, {"onednn", make_forward});
+  add(ConvBackwardData::name, {"onednn", make_backward_data});
+  add(ConvBackwardWeights::name, {"onednn", make_backward_weights});
+}
+
+}  // namespace fovea::onednn

@@ -1,0 +1,80 @@
+#include "fovea/kernels/onednn/engine.h"
+
+#include "fovea/core/error.h"
+
+namespace fovea::onednn {
+
+using dnnl::memory;
+
+const dnnl::engine& engine() {
+  static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  return cpu;
+}
+
+dnnl::stream& stream() {
+  thread_local dnnl::stream own(engine());
+  return own;
+}
+
+memory::desc descriptor(const Type& type) {
+  using Tag = memory::format_tag;
+  constexpr Tag tags[3][6] = {
+      {Tag::undef, Tag::a, Tag::ab, Tag::abc, Tag::abcd, Tag::abcde},
+      {Tag::undef, Tag::a, Tag::ab, Tag::acb, Tag::acdb, Tag::acdeb},
+      {Tag::undef, Tag::undef, Tag::undef, Tag::aBc16b, Tag::aBcd16b, Tag::aBcde16b},
+  };
+  require(type.rank() >= 1 && type.rank() <= 5,
+          "onednn: a value of rank " + std::to_string(type.rank()));
+  const memory::dims dims(type.shape.begin(), type.shape.end());
+  return {dims, memory::data_type::f32, tags[static_cast<int>(type.layout)][type.rank()]};
+}
+
+memory::desc plain_descriptor(const memory::dims& dims) {
+  memory::dims strides(dims.size(), 1);
+  for (size_t i = dims.size() - 1; i-- > 0;) strides[i] = strides[i + 1] * dims[i + 1];
+  return {dims, memory::data_type::f32, strides};
+}
+
+memory wrap(const memory::desc& desc, const void* data) {
+  return {desc, engine(), const_cast<void*>(data)};
+}
+
+void execute(const dnnl::primitive& primitive, std::initializer_list<std::pair<int, memory>> args) {
+  std::unordered_map<int, memory> map(args.size());
+  for (const auto& [key, value] : args) {
+    if (value) map.emplace(key, value);
+  }
+  primitive.execute(stream(), map);
+}
+
+dnnl::primitive_attr attributes() {
+  dnnl::primitive_attr attr;
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attr;
+}
+
+std::string refuse(const Problem& problem) {
+  for (const Types* types : {&problem.in, &problem.out}) {
+    for (const Type& type : *types) {
+      if (type.dtype != DType::f32) return "only f32";
+      if (type.numel() == 0) return "nothing to do on empty values";
+      if (type.rank() < 1 || type.rank() > 5) return "only rank 1 to 5";
+    }
+  }
+  return {};
+}
+
+bool is_reference(const std::string& implementation) {
+  return implementation.find("ref") != std::string::npos;
+}
+
+Offer offer(const Problem& problem, const std::function<Offer()>& make) {
+  if (std::string why = refuse(problem); !why.empty()) return Refusal{why};
+  try {
+    return make();
+  } catch (const dnnl::error& e) {
+    return Refusal{std::string("oneDNN: ") + e.what()};
+  }
+}
+
+}  // namespace fovea::onednn

@@ -1,0 +1,82 @@
+#include "fovea/kernels/onednn/matmul.h"
+
+#include "fovea/kernels/onednn/engine.h"
+#include "fovea/ops/linear.h"
+
+namespace fovea::onednn {
+namespace {
+
+using dnnl::memory;
+
+class MatMulKernel final : public Kernel {
+ public:
+  MatMulKernel(dnnl::matmul::primitive_desc pd, bool bias)
+      : pd_(std::move(pd)), primitive_(pd_), bias_(bias) {}
+
+  std::string detail() const override { return pd_.impl_info_str(); }
+  size_t scratch_bytes() const override { return pd_.scratchpad_desc().get_size(); }
+
+  void run(const Args& args) const override {
+    execute(primitive_, {{DNNL_ARG_SRC, wrap(pd_.src_desc(), args.in[0])},
+                         {DNNL_ARG_WEIGHTS, wrap(pd_.weights_desc(), args.in[1])},
+                         {DNNL_ARG_BIAS, bias_ ? wrap(pd_.bias_desc(), args.in[2]) : memory()},
+                         {DNNL_ARG_DST, wrap(pd_.dst_desc(), args.out[0])},
+                         {DNNL_ARG_SCRATCHPAD, wrap(pd_.scratchpad_desc(), args.scratch)}});
+  }
+
+ private:
+  dnnl::matmul::primitive_desc pd_;
+  dnnl::primitive primitive_;
+  bool bias_;
+};
+
+/// Row-major [batch..., rows, columns], or the same bytes read as its transpose.
+memory::desc matrix(memory::dims dims, bool transpose) {
+  memory::dims strides(dims.size(), 1);
+  for (size_t i = dims.size() - 1; i-- > 0;) strides[i] = strides[i + 1] * dims[i + 1];
+  if (transpose) {
+    std::swap(dims[dims.size() - 2], dims.back());
+    std::swap(strides[dims.size() - 2], strides.back());
+  }
+  return {dims, memory::data_type::f32, strides};
+}
+
+Offer make(const memory::desc& a, const memory::desc& b, const memory::desc& bias,
+           const memory::desc& y) {
+  const dnnl::matmul::desc desc =
+      bias.is_zero() ? dnnl::matmul::desc(a, b, y) : dnnl::matmul::desc(a, b, bias, y);
+  dnnl::matmul::primitive_desc pd(desc, attributes(), engine());
+  if (is_reference(pd.impl_info_str()))
+    return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
+  return std::make_unique<MatMulKernel>(std::move(pd), !bias.is_zero());
+}
+
+Offer make_linear(const Problem& problem) {
+  return offer(problem, [&] {
+    const Type &x = problem.in[0], &w = problem.in[1];
+    const int64_t in = w.dim(1), out = w.dim(0), rows = x.numel() / in;
+    const memory::desc bias =
+        problem.op.as<Linear>()->bias ? matrix({1, out}, false) : memory::desc();
+    return make(matrix({rows, in}, false), matrix({out, in}, true), bias,
+                matrix({rows, out}, false));
+  });
+}
+
+Offer make_matmul(const Problem& problem) {
+  return offer(problem, [&] {
+    const auto& op = *problem.op.as<MatMul>();
+    const auto dims = [](const Type& t) { return memory::dims(t.shape.begin(), t.shape.end()); };
+    return make(matrix(dims(problem.in[0]), op.transpose_a),
+                matrix(dims(problem.in[1]), op.transpose_b), {},
+                matrix(dims(problem.out[0]), false));
+  });
+}
+
+}  // namespace
+
+void add_matmul_rules(const RuleSink& add) {
+  add(Linear::name, {"onednn", make_linear});
+  add(MatMul::name, {"onednn", make_matmul});
+}
+
+}  // namespace fovea::onednn

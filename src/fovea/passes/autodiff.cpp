@@ -1,0 +1,94 @@
+#include "fovea/passes/autodiff.h"
+
+#include "fovea/core/error.h"
+#include "fovea/ops/arithmetic.h"
+
+namespace fovea {
+namespace {
+
+/// Which values depend on one of `from`: gradients are worth building only through those.
+std::vector<bool> dependents(const Graph& graph, const Tensors& from) {
+  std::vector<bool> depends(graph.values().size(), false);
+  for (const Tensor& t : from) depends[static_cast<size_t>(t.id())] = true;
+  for (const Node& node : graph.nodes()) {
+    bool any = false;
+    for (int id : node.inputs) any = any || depends[static_cast<size_t>(id)];
+    for (int id : node.outputs)
+      depends[static_cast<size_t>(id)] = depends[static_cast<size_t>(id)] || any;
+  }
+  return depends;
+}
+
+}  // namespace
+
+std::string gradient_name(std::string_view parameter) { return "grad:" + std::string(parameter); }
+
+Tensors gradients(const Tensor& loss, const Tensors& wrt) {
+  if (loss.type().numel() != 1 || !is_float(loss.dtype())) {
+    throw Error(ErrorKind::usage, "gradients: the loss must be one float number")
+        .with("loss", to_string(loss.type()))
+        .with("try", "a mean or a sum over it");
+  }
+  Graph& graph = loss.graph();
+  const std::vector<bool> depends = dependents(graph, wrt);
+  const int forward_nodes = static_cast<int>(graph.nodes().size());
+
+  std::vector<Tensor> gradient(graph.values().size());
+  gradient[static_cast<size_t>(loss.id())] =
+      graph.constant(Array::full(loss.dtype(), loss.shape(), 1));
+
+  for (int i = forward_nodes; i-- > 0;) {
+    const Node& node = graph.node(i);
+    bool reached = false, wanted = false;
+    Tensors dy;
+    for (int id : node.outputs) {
+      dy.push_back(gradient[static_cast<size_t>(id)]);
+      reached = reached || dy.back();
+      wanted = wanted || depends[static_cast<size_t>(id)];
+    }
+    if (!reached || !wanted) continue;
+    if (!node.op.traits().differentiable) {
+      throw Error(ErrorKind::usage, std::string(node.op.name()) + " has no gradient")
+          .with("at", node.scope)
+          .with("try", "a loss that does not depend on it");
+    }
+    graph.enter(node.scope, node.where);
+    const Tensors dx = node.op.gradient(node, dy);
+    for (size_t k = 0; k < node.inputs.size() && k < dx.size(); ++k) {
+      const auto id = static_cast<size_t>(node.inputs[k]);
+      if (!dx[k] || !depends[id]) continue;
+      require(dx[k].shape() == graph.value(node.inputs[k]).type.shape,
+              std::string(node.op.name()) + ": gradient " + std::to_string(k) +
+                  " has another shape than its input");
+      gradient[id] = gradient[id] ? gradient[id] + dx[k] : dx[k];
+    }
+    graph.leave();
+  }
+
+  Tensors result;
+  for (const Tensor& t : wrt) result.push_back(gradient[static_cast<size_t>(t.id())]);
+  return result;
+}
+
+std::shared_ptr<Graph> autodiff(const Graph& from, const std::string& loss,
+                                const GradientOptions& options) {
+  Rewriter copy(from);
+  for (const Node& node : from.nodes()) copy.keep(node);
+  std::shared_ptr<Graph> graph = copy.finish();
+
+  Tensors parameters;
+  for (size_t id = 0; id < graph->values().size(); ++id) {
+    if (graph->values()[id].trainable) parameters.emplace_back(graph, static_cast<int>(id));
+  }
+  const Tensors grads = gradients(graph->output(loss), parameters);
+  for (size_t i = 0; i < grads.size(); ++i) {
+    if (!grads[i]) continue;
+    const std::string name = gradient_name(graph->value(parameters[i].id()).name);
+    Tensor total = grads[i];
+    if (options.accumulate) total = graph->read(name, total.type()) + total;
+    graph->update(name, total);
+  }
+  return graph;
+}
+
+}  // namespace fovea

@@ -1,0 +1,64 @@
+#include "fovea/passes/fold_batchnorm.h"
+
+#include <map>
+
+#include "fovea/ops/conv.h"
+#include "fovea/ops/fold.h"
+#include "fovea/ops/norm.h"
+
+namespace fovea {
+namespace {
+
+/// For each norm that can be folded, the convolution it follows.
+std::map<const Node*, const Node*> foldable(const Graph& graph) {
+  std::vector<int> uses(graph.values().size(), 0);
+  for (const Node& node : graph.nodes()) {
+    for (int id : node.inputs) ++uses[static_cast<size_t>(id)];
+  }
+  for (const auto& [name, id] : graph.outputs()) ++uses[static_cast<size_t>(id)];
+
+  std::map<const Node*, const Node*> result;
+  for (const Node& node : graph.nodes()) {
+    const auto* norm = node.op.as<BatchNormEval>();
+    if (norm == nullptr || norm->residual || norm->relu) continue;
+    const Value& x = graph.value(node.inputs[0]);
+    if (x.node < 0 || uses[static_cast<size_t>(node.inputs[0])] != 1) continue;
+    const Node& before = graph.node(x.node);
+    const auto* conv = before.op.as<Conv>();
+    if (conv != nullptr && !conv->residual && !conv->relu) result[&node] = &before;
+  }
+  return result;
+}
+
+}  // namespace
+
+std::shared_ptr<Graph> fold_batchnorm(const Graph& graph) {
+  const std::map<const Node*, const Node*> norms = foldable(graph);
+  std::map<const Node*, bool> folded;
+  for (const auto& [norm, conv] : norms) folded[conv] = true;
+
+  Rewriter copy(graph);
+  for (const Node& node : graph.nodes()) {
+    if (folded.contains(&node)) continue;
+    const auto found = norms.find(&node);
+    if (found == norms.end()) {
+      copy.keep(node);
+      continue;
+    }
+    const Node& conv_node = *found->second;
+    copy.replace(conv_node, [&] {
+      const Tensors conv_in = copy.inputs(conv_node), norm_in = copy.inputs(node);
+      Conv conv = *conv_node.op.as<Conv>();
+      Tensors fold_in{conv_in[1], norm_in[1], norm_in[2], norm_in[3], norm_in[4]};
+      if (conv.bias) fold_in.push_back(conv_in[2]);
+      const Tensors weights = copy.graph()->add(
+          FoldBatchNorm{.eps = node.op.as<BatchNormEval>()->eps, .bias = conv.bias}, fold_in);
+      conv.bias = true;
+      return copy.graph()->add(conv, {conv_in[0], weights[0], weights[1]});
+    });
+    copy.replace(node.outputs[0], copy[conv_node.outputs[0]]);
+  }
+  return copy.finish();
+}
+
+}  // namespace fovea

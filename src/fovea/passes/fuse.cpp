@@ -1,0 +1,138 @@
+#include "fovea/passes/fuse.h"
+
+#include <map>
+#include <optional>
+
+#include "fovea/ops/activation.h"
+#include "fovea/ops/arithmetic.h"
+#include "fovea/ops/conv.h"
+#include "fovea/ops/norm.h"
+
+namespace fovea {
+namespace {
+
+/// head -> [add] -> [relu], where each result has one use: the node.
+struct Chain {
+  const Node* head = nullptr;
+  const Node* add = nullptr;
+  const Node* relu = nullptr;
+  int residual = -1;  ///< the add's other input
+
+  const Node* last() const { return relu != nullptr ? relu : add; }
+};
+
+class Uses {
+ public:
+  explicit Uses(const Graph& graph) : count_(graph.values().size()), user_(graph.values().size()) {
+    for (const Node& node : graph.nodes()) {
+      for (int id : node.inputs) {
+        ++count_[static_cast<size_t>(id)];
+        user_[static_cast<size_t>(id)] = &node;
+      }
+    }
+    for (const auto* list : {&graph.outputs(), &graph.updates()}) {
+      for (const auto& [name, id] : *list) ++count_[static_cast<size_t>(id)];
+    }
+  }
+  /// The node that alone uses the value, or null.
+  const Node* only(int id) const {
+    return count_[static_cast<size_t>(id)] == 1 ? user_[static_cast<size_t>(id)] : nullptr;
+  }
+
+ private:
+  std::vector<int> count_;
+  std::vector<const Node*> user_;
+};
+
+bool is_relu(const Node* node) {
+  const auto* unary = node == nullptr ? nullptr : node->op.as<Unary>();
+  return unary != nullptr && unary->kind == UnaryKind::relu;
+}
+
+bool is_add(const Node* node) {
+  const auto* binary = node == nullptr ? nullptr : node->op.as<Binary>();
+  return binary != nullptr && binary->kind == BinaryKind::add;
+}
+
+/// The chains in a graph, each under its last node. An add of two heads goes to the later one: the
+/// other is made by then.
+std::map<const Node*, Chain> find_chains(const Graph& graph,
+                                         const std::function<bool(const Node&)>& is_head) {
+  const Uses uses(graph);
+  std::map<const Node*, Chain> by_last;
+  for (const Node& node : graph.nodes()) {
+    if (!is_head(node)) continue;
+    Chain chain{.head = &node};
+    const Node* next = uses.only(node.outputs[0]);
+    if (is_add(next)) {
+      chain.add = next;
+      chain.residual = next->inputs[next->inputs[0] == node.outputs[0] ? 1 : 0];
+      next = uses.only(next->outputs[0]);
+    }
+    if (is_relu(next)) chain.relu = next;
+    if (chain.last() == nullptr) continue;
+    by_last[chain.last()] = chain;  // heads come in order, so a later one replaces an earlier
+  }
+  return by_last;
+}
+
+/// Rewrites each chain as one node, made where the chain ended, since the residual may be made
+/// between.
+std::shared_ptr<Graph> fuse(
+    const Graph& graph, const std::function<bool(const Node&)>& is_head,
+    const std::function<Op(const Node& head, bool residual, bool relu)>& fused) {
+  const std::map<const Node*, Chain> chains = find_chains(graph, is_head);
+  std::map<const Node*, bool> inner;
+  for (const auto& [last, chain] : chains) {
+    inner[chain.head] = true;
+    if (chain.add != nullptr && chain.add != last) inner[chain.add] = true;
+  }
+  Rewriter copy(graph);
+  for (const Node& node : graph.nodes()) {
+    if (inner.contains(&node)) continue;
+    const auto found = chains.find(&node);
+    if (found == chains.end()) {
+      copy.keep(node);
+      continue;
+    }
+    const Chain& chain = found->second;
+    copy.replace(*chain.head, [&] {
+      Tensors inputs = copy.inputs(*chain.head);
+      if (chain.residual >= 0) inputs.push_back(copy[chain.residual]);
+      return copy.graph()->add(fused(*chain.head, chain.residual >= 0, chain.relu != nullptr),
+                               inputs);
+    });
+    copy.replace(node.outputs[0], copy[chain.head->outputs[0]]);
+  }
+  return copy.finish();
+}
+
+}  // namespace
+
+std::shared_ptr<Graph> fuse_norm(const Graph& graph) {
+  const auto head = [](const Node& node) {
+    const auto* norm = node.op.as<BatchNorm>();
+    return norm != nullptr && !norm->residual && !norm->relu;
+  };
+  return fuse(graph, head, [](const Node& node, bool residual, bool relu) -> Op {
+    BatchNorm norm = *node.op.as<BatchNorm>();
+    norm.residual = residual;
+    norm.relu = relu;
+    return norm;
+  });
+}
+
+std::shared_ptr<Graph> fuse_conv(const Graph& graph) {
+  const auto head = [](const Node& node) {
+    const auto* conv = node.op.as<Conv>();
+    return conv != nullptr && !conv->residual && !conv->relu;
+  };
+  return fuse(graph, head, [](const Node& node, bool residual, bool relu) -> Op {
+    Conv conv = *node.op.as<Conv>();
+    conv.residual = residual;
+    conv.relu = relu;
+    return conv;
+  });
+}
+
+}  // namespace fovea

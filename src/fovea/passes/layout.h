@@ -1,0 +1,17 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "fovea/graph/graph.h"
+
+namespace fovea {
+
+/// Gives every N, C, spatial value the layout in which this machine works fastest on it, and puts a
+/// `reorder` between ops that want different ones. Convolutions ask for what `preferred` says;
+/// channelwise ops keep what they are given (so a net is one island of its layout, entered by the
+/// first convolution and left before the first linear layer); all other ops are plain.
+std::shared_ptr<Graph> assign_layouts(const Graph& graph,
+                                      const std::function<Layout(const Type&)>& preferred);
+
+}  // namespace fovea

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+namespace fovea {
+
+/// One buffer to place: its size and the first and last step (both included) that touch it.
+struct Block {
+  size_t bytes = 0;
+  int first = 0, last = 0;
+  size_t offset = 0;  ///< filled in by plan_memory
+};
+
+struct MemoryPlan {
+  size_t bytes = 0;  ///< of the arena
+  size_t lower_bound =
+      0;  ///< the largest sum of bytes that live in one step: no plan can do with less
+};
+
+/// Gives each block an offset so that no two that live in one step overlap, in an arena as small as
+/// a few greedy orders find (largest first, longest-lived first, in order of time); each block
+/// takes the lowest gap that fits. Offsets are multiples of 64. Sizes are rounded up to 64 first,
+/// also for the lower bound.
+MemoryPlan plan_memory(std::vector<Block>& blocks);
+
+}  // namespace fovea

@@ -1,0 +1,45 @@
+#include "fovea/passes/pipeline.h"
+
+#include <chrono>
+
+#include "fovea/graph/verify.h"
+#include "fovea/kernels/kernel.h"
+#include "fovea/passes/autodiff.h"
+#include "fovea/passes/fold_batchnorm.h"
+#include "fovea/passes/fuse.h"
+#include "fovea/passes/layout.h"
+#include "fovea/passes/simplify.h"
+
+namespace fovea {
+
+std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& options) {
+  verify(traced);
+  std::shared_ptr<const Graph> current(&traced, [](const Graph*) {});
+  const auto pass = [&](std::string_view name,
+                        const std::function<std::shared_ptr<Graph>(const Graph&)>& run) {
+    const auto start = std::chrono::steady_clock::now();
+    const std::shared_ptr<const Graph> next = run(*current);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    verify(*next, name);
+    if (options.observe) options.observe(name, *current, *next, seconds.count());
+    current = next;
+  };
+  const bool gradients = !options.loss.empty();
+
+  pass("simplify", simplify);
+  if (gradients) {
+    pass("fuse_norm", fuse_norm);
+    pass("autodiff", [&](const Graph& g) {
+      return autodiff(g, options.loss, {.accumulate = options.accumulate});
+    });
+    pass("simplify", simplify);
+  } else {
+    if (traced.mode() == Mode::train) pass("fuse_norm", fuse_norm);
+    pass("fold_batchnorm", fold_batchnorm);
+    pass("fuse_conv", fuse_conv);
+  }
+  pass("layout", [](const Graph& g) { return assign_layouts(g, preferred_layout); });
+  return std::const_pointer_cast<Graph>(current);
+}
+
+}  // namespace fovea

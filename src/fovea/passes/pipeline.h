@@ -1,0 +1,25 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "fovea/graph/graph.h"
+
+namespace fovea {
+
+struct PipelineOptions {
+  std::string loss;         ///< the output to differentiate; empty: no gradients
+  bool accumulate = false;  ///< gradients are added to what the State holds
+  /// Called after each pass with its name, the graph before and after it, and the seconds it took.
+  std::function<void(std::string_view pass, const Graph& before, const Graph& after,
+                     double seconds)>
+      observe;
+};
+
+/// What compilation does to a traced graph, from top to bottom; the graph is verified after every
+/// pass.
+std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& options);
+
+}  // namespace fovea

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fovea/core/array.h"
+#include "fovea/graph/graph.h"
+#include "fovea/kernels/kernel.h"
+#include "fovea/passes/pipeline.h"
+#include "fovea/runtime/memory.h"
+#include "fovea/runtime/state.h"
+
+namespace fovea {
+
+struct CompileOptions {
+  PipelineOptions passes;
+  int threads = 0;  ///< team size; 0: threads()
+};
+
+/// How one node is run, for `--explain-kernels` and profiles.
+struct StepInfo {
+  std::string scope, op, problem, kernel;
+  std::vector<std::pair<std::string, std::string>> refused;
+  double flops = 0;
+  bool prepared = false;  ///< run only when the State has changed
+};
+
+struct ArenaInfo {
+  size_t bytes = 0;        ///< of the arena
+  size_t lower_bound = 0;  ///< the largest sum of bytes live at once
+};
+
+/// Inputs of a run, by name.
+using Inputs = std::vector<std::pair<std::string_view, Array>>;
+
+/// A graph compiled for fixed shapes: a flat list of kernel calls with all offsets known.
+/// Immutable; several threads may run one, each with its own Memory.
+class Program {
+ public:
+  /// Runs the passes, picks the kernels, plans the memory. Errors: usage from shapes; internal.
+  Program(const Graph& traced, const CompileOptions& options = {});
+  ~Program();
+  Program(Program&&) noexcept;
+  Program& operator=(Program&&) noexcept;
+
+  /// Reads inputs and State, runs every step, replaces the State arrays that the graph updates, and
+  /// gives the outputs in the graph's order. Outputs point into `memory` and hold until its next
+  /// use; clone what should last. Allocates no tensor. Denormals are flushed to zero meanwhile.
+  /// Errors: usage when an input is missing or has another type than was compiled for; what kernels
+  /// throw (data: a label out of range).
+  std::vector<Array> run(Memory& memory, State& state, const Inputs& inputs) const;
+
+  /// The same, and adds to seconds[i] the time of step i (as in `steps`).
+  std::vector<Array> run_profiled(Memory& memory, State& state, const Inputs& inputs,
+                                  std::vector<double>& seconds) const;
+
+  /// Runs again on the same inputs and looks at every value: the first step that made a number that
+  /// is not finite, as "scope (op)"; empty when there is none. The State is left as it was.
+  std::string first_nonfinite(Memory& memory, State& state, const Inputs& inputs) const;
+
+  const Graph& graph() const;
+  const std::vector<StepInfo>& steps() const;
+  const ArenaInfo& arena() const;
+  int threads() const;
+  /// Steps that run on the float64 reference: slow, worth a warning in training.
+  std::vector<StepInfo> reference_steps() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Traces f on arrays, compiles, runs and gives copies of the results: for tests, filters and
+/// trying things out.
+///     Array y = eval([](const Tensors& t) { return Tensors{relu(t[0])}; }, {x})[0];
+std::vector<Array> eval(const std::function<Tensors(const Tensors&)>& f,
+                        const std::vector<Array>& arrays);
+
+}  // namespace fovea
