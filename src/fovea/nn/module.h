@@ -1,0 +1,110 @@
+#pragma once
+
+#include <concepts>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fovea/nn/parameter.h"
+
+namespace fovea::nn {
+
+/// A part of a model: its parameters and buffers, the modules inside it, and what it computes.
+///
+///     /// Two layers with a relu between them.
+///     class Mlp : public nn::Module {
+///      public:
+///       Mlp(nn::Scope s, int in, int classes)
+///           : Module(s), fc1(at("fc1"), in, 128), fc2(at("fc2"), 128, classes) {}
+///       Tensor forward(Tensor x) const override { return fc2(relu(fc1(x))); }
+///       nn::Linear fc1, fc2;
+///     };
+///     Mlp net(nn::Scope("mlp"), 784, 10);
+///
+/// A module is made in its parent's constructor with a scope from `at`, which registers it: the
+/// order there is the order of all lists. It neither copies nor moves, and never changes by being
+/// traced; train or eval is the graph's mode. Calling one module twice shares its weights.
+class Module {
+ public:
+  /// Errors: usage when the parent has a child of that name already, or the name is empty or has a
+  /// dot.
+  explicit Module(const Scope& scope);
+  virtual ~Module();
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  /// What the module computes, for modules with one input and one output. Others have a `forward`
+  /// of their own and are called through `call`. Errors: internal when there is none.
+  virtual Tensor forward(Tensor x) const;
+  /// Runs `forward` with the graph's scope at this module, so that nodes and messages name it.
+  /// Errors: usage when the shapes do not fit, naming this module and the line that defines it.
+  Tensor operator()(Tensor x) const;
+
+  /// The name in its parent, or the title of a root: "conv1".
+  const std::string& name() const { return name_; }
+  /// The dotted path from the root, which is itself left out: "layer1.0.conv1".
+  const std::string& path() const { return path_; }
+  std::source_location where() const { return where_; }
+
+  /// The modules directly inside, in the order in which they were made.
+  const std::vector<Module*>& children() const { return children_; }
+  /// All arrays of this module and the modules inside, as PyTorch's state_dict orders them: a
+  /// module's parameters, its buffers, then its children. Each array is listed once, however often
+  /// its module is called.
+  std::vector<const Variable*> variables() const;
+  /// `variables` that are parameters, and those that are buffers.
+  std::vector<const Variable*> parameters() const;
+  std::vector<const Variable*> buffers() const;
+
+ protected:
+  /// The scope of a module or array inside this one.
+  Scope at(std::string_view name, std::source_location where = std::source_location::current());
+
+ private:
+  friend class Scope;
+  friend class Variable;
+  friend class Entered;
+  void collect(std::vector<const Variable*>& into) const;
+  void claim(const std::string& name) const;
+
+  Module* parent_;
+  std::string name_, path_;
+  std::source_location where_;
+  std::vector<Module*> children_;
+  std::vector<Variable*> variables_;
+};
+
+/// While it lives, the graph's scope is at `module`.
+class Entered {
+ public:
+  Entered(Graph& graph, const Module& module);
+  ~Entered() { graph_.leave(); }
+  Entered(const Entered&) = delete;
+  Entered& operator=(const Entered&) = delete;
+
+ private:
+  Graph& graph_;
+};
+
+/// Calls a module whose `forward` takes other things than one Tensor, or gives other things:
+/// `call(attention, query, key)`. The first argument is a Tensor. Errors: as Module::operator().
+template <std::derived_from<Module> M, class... Args>
+auto call(const M& module, const Tensor& x, Args&&... args) {
+  const Entered entered(x.graph(), module);
+  return module.forward(x, std::forward<Args>(args)...);
+}
+
+/// Calls f(M&) for `root` and every module inside it that is an M, in the order of `children`.
+template <std::derived_from<Module> M, class F>
+void for_each(Module& root, const F& f) {
+  if (auto* module = dynamic_cast<M*>(&root)) f(*module);
+  for (Module* child : root.children()) for_each<M>(*child, f);
+}
+
+/// Makes every parameter and buffer of `module` known to `state`, to be filled from (seed, name)
+/// when first asked for. Batch counters are i64, all else is `dtype`, f32 or f64. Errors: usage
+/// when the state knows one of the names with another type.
+void declare(State& state, const Module& module, uint64_t seed, DType dtype = DType::f32);
+
+}  // namespace fovea::nn

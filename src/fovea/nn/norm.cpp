@@ -1,0 +1,38 @@
+#include "fovea/nn/norm.h"
+
+#include "fovea/nn/init.h"
+#include "fovea/ops/arithmetic.h"
+
+namespace fovea::nn {
+
+BatchNorm::BatchNorm(const Scope& scope, int64_t channels, const Options& options)
+    : Module(scope),
+      weight(at("weight"), {channels}, init::constant(1)),
+      bias(at("bias"), {channels}, init::constant(0)),
+      running_mean(at("running_mean"), {channels}, init::constant(0)),
+      running_var(at("running_var"), {channels}, init::constant(1)),
+      num_batches_tracked(at("num_batches_tracked"), {}, init::constant(0), DType::i64),
+      options_(options) {}
+
+Tensor BatchNorm::forward(Tensor x) const {
+  const Tensors results =
+      batch_norm(x, weight(x), bias(x), running_mean(x), running_var(x), options_);
+  if (x.graph().mode() == Mode::train) {
+    running_mean.update(results[1]);
+    running_var.update(results[2]);
+    num_batches_tracked.update(increment(num_batches_tracked(x)));
+  }
+  return results[0];
+}
+
+LayerNorm::LayerNorm(const Scope& scope, const Shape& shape, double eps)
+    : Module(scope),
+      weight(at("weight"), shape, init::constant(1)),
+      bias(at("bias"), shape, init::constant(0)),
+      eps_(eps) {}
+
+Tensor LayerNorm::forward(Tensor x) const {
+  return layer_norm(x, weight(x), bias(x), weight.shape().rank(), eps_);
+}
+
+}  // namespace fovea::nn

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <source_location>
+#include <string>
+
+#include "fovea/core/random.h"
+#include "fovea/graph/graph.h"
+#include "fovea/runtime/state.h"
+
+namespace fovea::nn {
+
+class Module;
+
+/// Fills an array with its first values. `random` is the array's own stream, so that they depend on
+/// nothing but the seed, the array's name and its shape. See init.h.
+using Initializer = std::function<void(Array& array, Random& random)>;
+
+/// Where in a model something is: its parent, its name there, and the source line that says so.
+/// Made by `Module::at`; the root's by a title.
+class Scope {
+ public:
+  /// The scope of a whole model. The title names it in messages and is not part of any array's
+  /// name.
+  explicit Scope(std::string title, std::source_location where = std::source_location::current());
+
+  /// "resnet18.layer1.0.conv1 (src/fovea/models/resnet.cpp:41)", for the "at" of a message.
+  std::string describe() const;
+
+ private:
+  friend class Module;
+  friend class Variable;
+  Scope(Module* parent, std::string name, std::source_location where);
+  std::string path() const;
+
+  Module* parent_ = nullptr;
+  std::string name_;
+  std::source_location where_;
+};
+
+/// A named array of the State, as a module knows it: what Parameter and Buffer share. Its module
+/// lists it; it neither copies nor moves.
+class Variable {
+ public:
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+  ~Variable();
+
+  /// The full dotted name, as in PyTorch's state_dict: "layer1.0.conv1.weight".
+  const std::string& name() const { return name_; }
+  const Shape& shape() const { return shape_; }
+  Role role() const { return role_; }
+
+  /// Its value in a graph being traced, in the graph's dtype (counters: i64). In a train graph a
+  /// parameter is trainable.
+  Tensor operator()(Graph& graph) const;
+  /// Its value in the graph that `like` belongs to.
+  Tensor operator()(const Tensor& like) const { return (*this)(like.graph()); }
+
+  /// Other first values than the layer's own; for arrays that no State has filled yet.
+  void initialize(Initializer initializer) { initializer_ = std::move(initializer); }
+  /// Makes it known to `state`, in `dtype` unless it is a counter, filled from Random(seed, name)
+  /// when it is first asked for. Errors: usage when the state knows the name with another type.
+  void declare(State& state, uint64_t seed, DType dtype) const;
+
+ protected:
+  Variable(const Scope& scope, const Shape& shape, Initializer initializer, Role role,
+           std::optional<DType> dtype);
+
+ private:
+  friend class Module;
+  Module* owner_;
+  std::string name_;
+  Shape shape_;
+  Initializer initializer_;
+  Role role_;
+  std::optional<DType> dtype_;  ///< where it is not the graph's
+};
+
+/// A trained array.
+class Parameter : public Variable {
+ public:
+  Parameter(const Scope& scope, const Shape& shape, Initializer initializer)
+      : Variable(scope, shape, std::move(initializer), Role::parameter, std::nullopt) {}
+};
+
+/// An array that belongs to the model but is not trained: running statistics, counters.
+class Buffer : public Variable {
+ public:
+  /// `dtype` is for those that are not in the graph's dtype, counters (i64).
+  Buffer(const Scope& scope, const Shape& shape, Initializer initializer,
+         std::optional<DType> dtype = std::nullopt)
+      : Variable(scope, shape, std::move(initializer), Role::buffer, dtype) {}
+
+  /// After each run of the graph that `value` belongs to, it is replaced by that value.
+  void update(const Tensor& value) const { value.graph().update(name(), value); }
+};
+
+}  // namespace fovea::nn

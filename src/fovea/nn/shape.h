@@ -1,0 +1,25 @@
+#pragma once
+
+#include "fovea/nn/module.h"
+#include "fovea/ops/shape_ops.h"
+
+namespace fovea::nn {
+
+/// Gives its input.
+class Identity : public Module {
+ public:
+  explicit Identity(const Scope& scope) : Module(scope) {}
+  Tensor forward(Tensor x) const override { return x; }
+};
+
+/// All axes from `from` on as one: x [N, C, H, W] gives [N, C * H * W].
+class Flatten : public Module {
+ public:
+  explicit Flatten(const Scope& scope, int from = 1) : Module(scope), from_(from) {}
+  Tensor forward(Tensor x) const override { return flatten(x, from_); }
+
+ private:
+  int from_;
+};
+
+}  // namespace fovea::nn
