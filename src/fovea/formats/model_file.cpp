@@ -1,0 +1,253 @@
+#include "fovea/formats/model_file.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "fovea/core/error.h"
+#include "fovea/formats/safetensors.h"
+
+namespace fovea {
+namespace {
+
+using nlohmann::json;
+
+constexpr int format_version = 1;
+constexpr size_t largest_json = size_t{16} << 20;
+constexpr std::string_view arguments_prefix = "fovea.arguments.";
+constexpr std::string_view training_prefix = "fovea.training.";
+
+std::string dumped(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string preprocessing_text(const Preprocessing& p) {
+  return dumped({{"height", p.height},
+                 {"width", p.width},
+                 {"channels", p.channels},
+                 {"resize", p.resize ? json(*p.resize) : json()},
+                 {"filter", name(p.filter)},
+                 {"mean", p.mean},
+                 {"std", p.std}});
+}
+
+/// The metadata of one file, taken out key by key: what is left over at the end was not understood.
+class Metadata {
+ public:
+  Metadata(std::map<std::string, std::string> strings, std::string file)
+      : strings_(std::move(strings)), file_(std::move(file)) {}
+
+  Error error(const std::string& what) const { return {ErrorKind::model, file_ + ": " + what}; }
+
+  std::string take(const std::string& key) {
+    auto node = strings_.extract(key);
+    if (node.empty()) throw error("its metadata has no \"" + key + "\"");
+    return std::move(node.mapped());
+  }
+
+  /// All strings under `prefix`, by the rest of their keys.
+  std::map<std::string, std::string> take_all(std::string_view prefix) {
+    std::map<std::string, std::string> found;
+    auto it = strings_.lower_bound(std::string(prefix));
+    while (it != strings_.end() && it->first.starts_with(prefix)) {
+      found.emplace(it->first.substr(prefix.size()), std::move(it->second));
+      it = strings_.erase(it);
+    }
+    return found;
+  }
+
+  /// The string at `key` parsed as JSON: one list or object of plain values or lists of them.
+  json take_json(const std::string& key) {
+    const std::string text = take(key);
+    if (text.size() > largest_json) {
+      throw error("\"" + key + "\" in its metadata has " + std::to_string(text.size()) +
+                  " bytes, at most " + std::to_string(largest_json) + " are read");
+    }
+    std::set<std::string> keys;
+    const auto limits = [&](int depth, json::parse_event_t event, json& parsed) {
+      const bool opens =
+          event == json::parse_event_t::array_start || event == json::parse_event_t::object_start;
+      if (opens && depth > 1) throw error("\"" + key + "\" in its metadata is nested too deep");
+      if (event == json::parse_event_t::key && !keys.insert(parsed.get<std::string>()).second) {
+        throw error("\"" + key + "\" in its metadata has " + parsed.dump() + " twice");
+      }
+      return true;
+    };
+    try {
+      return json::parse(text, limits);
+    } catch (const json::parse_error& problem) {
+      throw error("\"" + key + "\" in its metadata is not valid JSON")
+          .with("at", "character " + std::to_string(problem.byte));
+    } catch (const json::exception&) {  // a number beyond a double's range
+      throw error("\"" + key + "\" in its metadata holds a number out of range");
+    }
+  }
+
+  void check_format() {
+    if (!strings_.contains("fovea.format")) {
+      throw error("its metadata does not say which network it is for")
+          .with("try", "a file written by fovea train; or --model NAME --weights FILE");
+    }
+    const std::string text = take("fovea.format");
+    int version = 0;
+    const char* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, version);
+    if (parsed.ec != std::errc() || parsed.ptr != end || version < 1) {
+      throw error("\"fovea.format\" is \"" + text.substr(0, 40) + "\", not a version");
+    }
+    if (version > format_version) {
+      throw error("it was written by a newer version of Fovea")
+          .with("format", text)
+          .with("readable", "up to " + std::to_string(format_version))
+          .with("try", "a newer fovea");
+    }
+  }
+
+  void check_empty() const {
+    const auto left = strings_.lower_bound("fovea.");
+    if (left != strings_.end() && left->first.starts_with("fovea.")) {
+      throw error("its metadata has the unknown key \"" + left->first + "\"");
+    }
+  }
+
+ private:
+  std::map<std::string, std::string> strings_;
+  std::string file_;
+};
+
+/// Takes the fields of one JSON object, each of the type that is expected.
+class Fields {
+ public:
+  Fields(json object, const std::string& key, const Metadata& metadata)
+      : object_(std::move(object)), key_(key), metadata_(metadata) {
+    if (!object_.is_object()) throw wrong("is not an object");
+  }
+
+  json take(const std::string& field) {
+    const auto it = object_.find(field);
+    if (it == object_.end()) throw wrong("has no \"" + field + "\"");
+    json value = std::move(*it);
+    object_.erase(it);
+    return value;
+  }
+  int take_int(const std::string& field) { return to_int(take(field), field); }
+
+  std::optional<int> take_optional_int(const std::string& field) {
+    const json value = take(field);
+    if (value.is_null()) return std::nullopt;
+    return to_int(value, field);
+  }
+
+  Filter take_filter(const std::string& field) {
+    const json value = take(field);
+    const auto filter =
+        value.is_string() ? filter_named(value.get_ref<const std::string&>()) : std::nullopt;
+    if (!filter) throw wrong(shown(field, value)).with("known", "nearest, bilinear, bicubic");
+    return *filter;
+  }
+
+  std::vector<double> take_numbers(const std::string& field) {
+    const json value = take(field);
+    const auto is_number = [](const json& item) { return item.is_number(); };
+    if (!value.is_array() || !std::all_of(value.begin(), value.end(), is_number)) {
+      throw wrong(shown(field, value) + ", not a list of numbers");
+    }
+    return value.get<std::vector<double>>();
+  }
+
+  void check_empty() const {
+    if (!object_.empty()) throw wrong("has the unknown field \"" + object_.begin().key() + "\"");
+  }
+
+  Error wrong(const std::string& what) const {
+    return metadata_.error("\"" + key_ + "\" in its metadata " + what);
+  }
+
+ private:
+  static std::string shown(const std::string& field, const json& value) {
+    return "says that " + field + " is " + dumped(value).substr(0, 60);
+  }
+
+  int to_int(const json& value, const std::string& field) const {
+    constexpr int64_t most = std::numeric_limits<int>::max();
+    // Unsigned first: a huge one would turn negative as a signed number.
+    const bool fits = value.is_number_unsigned()
+                          ? value.get<uint64_t>() <= uint64_t{most}
+                          : value.is_number_integer() && value.get<int64_t>() >= -most;
+    if (!fits) throw wrong(shown(field, value) + ", not a whole number of its range");
+    return value.get<int>();
+  }
+
+  json object_;
+  const std::string& key_;
+  const Metadata& metadata_;
+};
+
+Preprocessing take_preprocessing(Metadata& metadata) {
+  const std::string key = "fovea.preprocessing";
+  Fields fields(metadata.take_json(key), key, metadata);
+  Preprocessing p;
+  p.height = fields.take_int("height");
+  p.width = fields.take_int("width");
+  p.channels = fields.take_int("channels");
+  p.resize = fields.take_optional_int("resize");
+  p.filter = fields.take_filter("filter");
+  p.mean = fields.take_numbers("mean");
+  p.std = fields.take_numbers("std");
+  fields.check_empty();
+  const std::string wrong = problem(p);
+  if (!wrong.empty()) throw fields.wrong("cannot be: " + wrong);
+  return p;
+}
+
+std::vector<std::string> take_class_names(Metadata& metadata) {
+  const json list = metadata.take_json("fovea.class_names");
+  const auto is_string = [](const json& item) { return item.is_string(); };
+  if (!list.is_array() || !std::all_of(list.begin(), list.end(), is_string)) {
+    throw metadata.error("\"fovea.class_names\" in its metadata is not a list of strings");
+  }
+  return list.get<std::vector<std::string>>();
+}
+
+}  // namespace
+
+void save_model(const std::filesystem::path& path, const ModelFile& model) {
+  if (model.architecture.empty()) {
+    throw Error(ErrorKind::usage, "save_model: the architecture has no name");
+  }
+  const std::string wrong = problem(model.preprocessing);
+  if (!wrong.empty()) throw Error(ErrorKind::usage, "save_model: preprocessing: " + wrong);
+  SafeTensors contents;
+  contents.metadata = {{"fovea.format", std::to_string(format_version)},
+                       {"fovea.architecture", model.architecture},
+                       {"fovea.preprocessing", preprocessing_text(model.preprocessing)},
+                       {"fovea.class_names", dumped(model.class_names)}};
+  for (const auto& [key, value] : model.arguments) {
+    contents.metadata[std::string(arguments_prefix) + key] = value;
+  }
+  for (const auto& [key, value] : model.training) {
+    contents.metadata[std::string(training_prefix) + key] = value;
+  }
+  contents.tensors = model.weights;
+  write_safetensors(path, contents);
+}
+
+ModelFile load_model(const std::filesystem::path& path) {
+  SafeTensors contents = read_safetensors(path);
+  Metadata metadata(std::move(contents.metadata), path.string());
+  metadata.check_format();
+  ModelFile model;
+  model.architecture = metadata.take("fovea.architecture");
+  if (model.architecture.empty()) throw metadata.error("\"fovea.architecture\" is empty");
+  model.arguments = metadata.take_all(arguments_prefix);
+  model.preprocessing = take_preprocessing(metadata);
+  model.class_names = take_class_names(metadata);
+  model.training = metadata.take_all(training_prefix);
+  metadata.check_empty();
+  model.weights = std::move(contents.tensors);
+  return model;
+}
+
+}  // namespace fovea

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fovea/core/array.h"
+#include "fovea/images/preprocessing.h"
+
+namespace fovea {
+
+/// Weights with all that is needed to use them.
+struct ModelFile {
+  std::string architecture;                      ///< its name in the registry of models
+  std::map<std::string, std::string> arguments;  ///< its options: classes, in_channels, input, ...
+  Preprocessing preprocessing;                   ///< how a picture becomes its input
+  std::vector<std::string> class_names;          ///< in the order of the outputs
+  std::map<std::string, std::string> training;   ///< how it came about: recipe, metrics, data, ...
+  std::vector<std::pair<std::string, Array>> weights;  ///< parameters and buffers by name
+};
+
+/// Writes `model` as a .safetensors file that any reader of the format can load the weights from;
+/// the rest are strings of its metadata, under keys that begin with "fovea." (lists and numbers as
+/// JSON). Equal models give equal files; a crash leaves the old file or the new one. Bytes of class
+/// names that are not UTF-8 are replaced. Errors: usage when the model could not be loaded again
+/// (no architecture, a preprocessing with a problem, a name twice); io when it cannot be written.
+void save_model(const std::filesystem::path& path, const ModelFile& model);
+
+/// Reads it back. The weights are views of the mapped file, for reading only. Errors: model when
+/// the file is not a safetensors file, has none or only some of Fovea's metadata, comes from a
+/// newer version, or says what cannot be.
+ModelFile load_model(const std::filesystem::path& path);
+
+}  // namespace fovea

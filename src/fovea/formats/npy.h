@@ -1,0 +1,19 @@
+#pragma once
+
+#include <filesystem>
+
+#include "fovea/core/array.h"
+
+namespace fovea {
+
+/// Reads a NumPy .npy file of version 1.0 to 3.0: little-endian, C order, any dtype of DType but
+/// bf16 (NumPy has none), rank 8 at most. The array owns its data. Errors: data when the file is
+/// missing, malformed, in Fortran order, big-endian or of another dtype, or holds more or fewer
+/// bytes than its shape.
+Array read_npy(const std::filesystem::path& path);
+
+/// Writes version 1.0, the data at a multiple of 64 bytes. A crash leaves the old file or the new
+/// one. Errors: usage for bf16; io when the file cannot be written.
+void write_npy(const std::filesystem::path& path, const Array& array);
+
+}  // namespace fovea

@@ -1,0 +1,169 @@
+#include "fovea/formats/safetensors.h"
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
+
+#include "fovea/core/error.h"
+#include "fovea/core/files.h"
+#include "fovea/formats/safetensors_header.h"
+
+namespace fovea {
+namespace {
+
+constexpr size_t length_bytes = 8;
+
+uint64_t little_endian(std::span<const std::byte> bytes) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < length_bytes; ++i) {
+    value |= std::to_integer<uint64_t>(bytes[i]) << (8 * i);
+  }
+  return value;
+}
+
+/// The length of the header, held against the file's.
+uint64_t header_length(std::span<const std::byte> bytes, const std::string& file) {
+  const auto fail = [&](const std::string& what) {
+    throw Error(ErrorKind::model, file + ": " + what)
+        .with("file", std::to_string(bytes.size()) + " bytes")
+        .with("try", "check that this is a .safetensors file, and whole");
+  };
+  if (bytes.size() < length_bytes) fail("too short for a .safetensors file");
+  const uint64_t length = little_endian(bytes);
+  if (length > largest_safetensors_header) {
+    fail("the header would have " + std::to_string(length) + " bytes, at most " +
+         std::to_string(largest_safetensors_header) + " are read");
+  }
+  if (length > bytes.size() - length_bytes) {
+    fail("the header has " + std::to_string(length) + " bytes, the file ends before");
+  }
+  if (length == 0 || bytes[length_bytes] != std::byte{'{'}) {
+    fail("the header at offset 8 does not begin with \"{\"");
+  }
+  return length;
+}
+
+/// Throws unless the tensor's place in the data is as large as its dtype and shape say, and begins
+/// where the one before ended.
+void check_place(const TensorEntry& tensor, uint64_t expected, uint64_t data_offset,
+                 uint64_t data_size, const std::string& file) {
+  const auto fail = [&](const std::string& what) {
+    throw Error(ErrorKind::model, file + ": tensor \"" + tensor.name + "\" " + what)
+        .with("tensor", std::string(name(tensor.dtype)) + to_string(tensor.shape))
+        .with("data_offsets",
+              "[" + std::to_string(tensor.begin) + ", " + std::to_string(tensor.end) + "]")
+        .with("at", "byte " + std::to_string(data_offset + tensor.begin) + " of the file");
+  };
+  if (tensor.end < tensor.begin) fail("ends before it begins");
+  if (tensor.end > data_size) {
+    fail("ends at " + std::to_string(tensor.end) + ", the data has " + std::to_string(data_size) +
+         " bytes");
+  }
+  if (tensor.begin != expected) {
+    fail(std::string(tensor.begin < expected ? "overlaps the one before" : "leaves a gap") +
+         ": it begins at " + std::to_string(tensor.begin) + ", the one before ended at " +
+         std::to_string(expected));
+  }
+  int64_t size = 0;
+  try {
+    size = checked_product(tensor.shape.numel(), static_cast<int64_t>(size_of(tensor.dtype)));
+  } catch (const Error&) {
+    fail("has a shape too large for any file");
+  }
+  if (static_cast<uint64_t>(size) != tensor.end - tensor.begin) {
+    fail("has " + std::to_string(tensor.end - tensor.begin) + " bytes of data, its shape takes " +
+         std::to_string(size));
+  }
+}
+
+/// A view of the mapped bytes, or a copy where they are not aligned to the element.
+Array array_of(const TensorEntry& tensor, const MappedFile& file, uint64_t data_offset) {
+  const std::byte* data = file.bytes.data() + data_offset + tensor.begin;
+  if (reinterpret_cast<uintptr_t>(data) % size_of(tensor.dtype) == 0) {
+    return Array(tensor.dtype, tensor.shape, const_cast<std::byte*>(data), file.owner);
+  }
+  Array copy(tensor.dtype, tensor.shape);
+  std::memcpy(copy.raw(), data, copy.bytes());
+  return copy;
+}
+
+std::string header_of(const SafeTensors& contents) {
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!contents.metadata.empty()) header["__metadata__"] = contents.metadata;
+  std::set<std::string> names = {"__metadata__"};
+  uint64_t offset = 0;
+  for (const auto& [name, array] : contents.tensors) {
+    if (!names.insert(name).second) {
+      throw Error(ErrorKind::usage, "safetensors: two tensors cannot be called \"" + name + "\"");
+    }
+    const uint64_t end = offset + array.bytes();
+    // Built as a list of fields, not by header[name]: that searches all the names before it.
+    nlohmann::ordered_json entry = {{"dtype", safetensors_name(array.dtype())},
+                                    {"shape", array.shape().dims()},
+                                    {"data_offsets", {offset, end}}};
+    header.get_ref<nlohmann::ordered_json::object_t&>().emplace_back(name, std::move(entry));
+    offset = end;
+  }
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const nlohmann::json::exception&) {
+    throw Error(ErrorKind::usage, "safetensors: a name or a metadata string is not UTF-8");
+  }
+  text.append((8 - text.size() % 8) % 8, ' ');
+  if (text.size() > largest_safetensors_header) {
+    throw Error(ErrorKind::usage, "safetensors: the header would have " +
+                                      std::to_string(text.size()) + " bytes, at most " +
+                                      std::to_string(largest_safetensors_header) + " can be read");
+  }
+  return text;
+}
+
+}  // namespace
+
+SafeTensors read_safetensors(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  const MappedFile file = map_file(path, ErrorKind::model);
+  const uint64_t length = header_length(file.bytes, name);
+  const std::string_view json(reinterpret_cast<const char*>(file.bytes.data()) + length_bytes,
+                              length);
+  SafeTensorsHeader header = parse_safetensors_header(json, name);
+  std::stable_sort(header.tensors.begin(), header.tensors.end(),
+                   [](const TensorEntry& a, const TensorEntry& b) {
+                     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+                   });
+  const uint64_t data_offset = length_bytes + length;
+  const uint64_t data_size = file.bytes.size() - data_offset;
+  SafeTensors contents;
+  contents.metadata = std::move(header.metadata);
+  uint64_t expected = 0;
+  for (const TensorEntry& tensor : header.tensors) {
+    check_place(tensor, expected, data_offset, data_size, name);
+    contents.tensors.emplace_back(tensor.name, array_of(tensor, file, data_offset));
+    expected = tensor.end;
+  }
+  if (expected != data_size) {
+    throw Error(ErrorKind::model, name + ": " + std::to_string(data_size - expected) +
+                                      " bytes follow the last tensor")
+        .with("offset", std::to_string(data_offset + expected))
+        .with("file", std::to_string(file.bytes.size()) + " bytes");
+  }
+  return contents;
+}
+
+void write_safetensors(const std::filesystem::path& path, const SafeTensors& contents) {
+  const std::string header = header_of(contents);
+  std::array<std::byte, length_bytes> length;
+  for (size_t i = 0; i < length_bytes; ++i) {
+    length[i] = static_cast<std::byte>(header.size() >> (8 * i));
+  }
+  replace_file(path, [&](const Sink& sink) {
+    sink(length);
+    sink(std::as_bytes(std::span(header)));
+    for (const auto& [name, array] : contents.tensors) sink({array.raw(), array.bytes()});
+  });
+}
+
+}  // namespace fovea

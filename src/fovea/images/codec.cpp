@@ -1,0 +1,58 @@
+#include "fovea/images/codec.h"
+
+#include <png.h>
+
+#include <cstring>
+#include <string_view>
+
+#include "fovea/core/error.h"
+#include "fovea/core/files.h"
+#include "fovea/images/decoders.h"
+
+namespace fovea {
+
+void EncodedImage::check_size(uint64_t height, uint64_t width) const {
+  const std::string size = std::to_string(height) + "x" + std::to_string(width);
+  if (height == 0 || width == 0) throw broken("its header says " + size + " pixels");
+  // Neither format has sides of more than 31 bits, so the product fits.
+  if (height * width > static_cast<uint64_t>(most_pixels)) {
+    throw broken("its header says " + size + " pixels, too many to read")
+        .with("pixels", std::to_string(height * width))
+        .with("limit", std::to_string(most_pixels));
+  }
+}
+
+Image decode_image(std::span<const std::byte> bytes, const std::string& name, int64_t most_pixels) {
+  const EncodedImage source{bytes, name, most_pixels};
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.empty()) throw source.broken("the file is empty");
+  if (text.starts_with("\x89PNG\r\n\x1a\n")) return decode_png(source);
+  if (text.starts_with("\xff\xd8\xff")) return decode_jpeg(source);
+  throw source.broken("neither a PNG nor a JPEG")
+      .with("try", "convert it to one of them; the name's suffix does not matter");
+}
+
+Image decode_image(const std::filesystem::path& path, int64_t most_pixels) {
+  const MappedFile file = map_file(path, ErrorKind::data);
+  return decode_image(file.bytes, path.string(), most_pixels);
+}
+
+void encode_png(const std::filesystem::path& path, const Image& image) {
+  check(image);
+  png_image header{};
+  header.version = PNG_IMAGE_VERSION;
+  header.width = static_cast<png_uint_32>(image.width);
+  header.height = static_cast<png_uint_32>(image.height);
+  header.format = image.channels == 1   ? PNG_FORMAT_GRAY
+                  : image.channels == 3 ? PNG_FORMAT_RGB
+                                        : PNG_FORMAT_RGBA;
+  std::string bytes(PNG_IMAGE_PNG_SIZE_MAX(header), '\0');
+  png_alloc_size_t size = bytes.size();
+  if (png_image_write_to_memory(&header, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr) ==
+      0) {
+    throw Error(ErrorKind::io, "cannot write " + path.string() + ": " + header.message);
+  }
+  replace_file(path, std::string_view(bytes).substr(0, size));
+}
+
+}  // namespace fovea

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "fovea/core/error.h"
+#include "fovea/images/image.h"
+
+namespace fovea {
+
+/// An encoded picture, and what messages call it.
+struct EncodedImage {
+  std::span<const std::byte> bytes;
+  std::string name;
+  int64_t most_pixels;
+
+  uint8_t byte(size_t i) const { return std::to_integer<uint8_t>(bytes[i]); }
+  /// Two and four bytes, most significant first.
+  uint32_t big16(size_t i) const { return uint32_t{byte(i)} << 8 | byte(i + 1); }
+  uint32_t big32(size_t i) const { return big16(i) << 16 | big16(i + 2); }
+
+  Error broken(const std::string& what) const { return {ErrorKind::data, name + ": " + what}; }
+  /// Errors: data when a side is 0 or the pixels are more than allowed.
+  void check_size(uint64_t height, uint64_t width) const;
+};
+
+Image decode_png(const EncodedImage& source);
+Image decode_jpeg(const EncodedImage& source);
+
+}  // namespace fovea

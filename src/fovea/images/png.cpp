@@ -1,0 +1,134 @@
+#include <png.h>
+
+#include <algorithm>
+#include <csetjmp>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "fovea/images/decoders.h"
+
+namespace fovea {
+namespace {
+
+constexpr size_t header_end = 33;  // signature 8, length 4, "IHDR", 13 of data, CRC 4
+
+/// libpng's state over a picture in memory. libpng reports errors by longjmp, which must not pass
+/// over an object that has a destructor: the functions that call it hold only plain values.
+class PngReader {
+ public:
+  explicit PngReader(const EncodedImage& source) : source_(source) {
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, on_error, on_warning);
+    if (png_ != nullptr) info_ = png_create_info_struct(png_);
+    if (info_ == nullptr) throw Error(ErrorKind::memory, "cannot allocate a PNG decoder");
+  }
+  ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  PngReader(const PngReader&) = delete;
+  PngReader& operator=(const PngReader&) = delete;
+
+  void read_header() {
+    if (!try_header()) throw failure();
+  }
+  int channels() const { return png_get_channels(png_, info_); }
+  size_t row_bytes() const { return png_get_rowbytes(png_, info_); }
+
+  void read_rows(std::vector<png_bytep>& rows) {
+    if (!try_rows(rows.data())) throw failure();
+  }
+
+ private:
+  bool try_header() {
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;
+    png_set_read_fn(png_, this, on_read);
+    // Texts and profiles are not needed, and can be made to inflate without bound.
+    png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+    png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_size has been passed
+    png_read_info(png_, info_);
+    const int type = png_get_color_type(png_, info_);
+    if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png_);
+    if (type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(png_);
+    if (type == PNG_COLOR_TYPE_GRAY_ALPHA) png_set_strip_alpha(png_);
+    // Expanding a palette turns its transparent entries into alpha unless told otherwise.
+    if (type == PNG_COLOR_TYPE_PALETTE) png_set_strip_alpha(png_);
+    png_set_strip_16(png_);
+    png_set_interlace_handling(png_);
+    png_read_update_info(png_, info_);
+    return true;
+  }
+
+  bool try_rows(png_bytepp rows) {
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;
+    png_read_image(png_, rows);
+    png_read_end(png_, nullptr);
+    return true;
+  }
+
+  Error failure() const {
+    return source_.broken(std::string("damaged PNG: ") + message_)
+        .with("offset", std::to_string(position_));
+  }
+
+  [[noreturn]] static void on_error(png_structp png, png_const_charp text) {
+    auto* self = static_cast<PngReader*>(png_get_error_ptr(png));
+    std::strncpy(self->message_, text, sizeof self->message_ - 1);
+    longjmp(png_jmpbuf(png), 1);
+  }
+  static void on_warning(png_structp, png_const_charp) {}
+
+  static void on_read(png_structp png, png_bytep out, size_t count) {
+    auto* self = static_cast<PngReader*>(png_get_io_ptr(png));
+    if (count > self->source_.bytes.size() - self->position_) {
+      self->position_ = self->source_.bytes.size();
+      png_error(png, "the file ends too early");
+    }
+    std::memcpy(out, self->source_.bytes.data() + self->position_, count);
+    self->position_ += count;
+  }
+
+  const EncodedImage& source_;
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+  size_t position_ = 0;
+  char message_[200] = {};
+};
+
+/// Refuses, before anything is allocated, what is too large or cannot be whole.
+void check_header(const EncodedImage& source) {
+  const size_t size = source.bytes.size();
+  if (size < header_end) {
+    throw source.broken("damaged PNG: the file ends too early")
+        .with("offset", std::to_string(size));
+  }
+  if (source.big32(8) != 13 || std::memcmp(source.bytes.data() + 12, "IHDR", 4) != 0) {
+    throw source.broken("damaged PNG: it does not begin with a header").with("offset", "8");
+  }
+  const uint64_t width = source.big32(16), height = source.big32(20);
+  if (width > PNG_UINT_31_MAX || height > PNG_UINT_31_MAX) {
+    throw source.broken("damaged PNG: a side of its header is beyond 2^31").with("offset", "16");
+  }
+  source.check_size(height, width);
+  // Deflate shrinks at most 1032 times, and a pixel has at least one bit.
+  if (height * width / 8 > size * 1032) {
+    throw source.broken("damaged PNG: " + std::to_string(size) + " bytes cannot hold the " +
+                        std::to_string(height) + "x" + std::to_string(width) +
+                        " pixels its header says");
+  }
+}
+
+}  // namespace
+
+Image decode_png(const EncodedImage& source) {
+  check_header(source);
+  PngReader reader(source);
+  reader.read_header();
+  const int height = static_cast<int>(source.big32(20)), width = static_cast<int>(source.big32(16));
+  Image image = Image::black(height, width, reader.channels());
+  require(reader.row_bytes() * static_cast<size_t>(height) == image.pixels.size(),
+          "PNG rows are not of 8 bits");
+  std::vector<png_bytep> rows(static_cast<size_t>(height));
+  for (int y = 0; y < height; ++y) rows[static_cast<size_t>(y)] = image.at(y, 0);
+  reader.read_rows(rows);
+  return image;
+}
+
+}  // namespace fovea

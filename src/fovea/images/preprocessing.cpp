@@ -1,0 +1,89 @@
+#include "fovea/images/preprocessing.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "fovea/core/error.h"
+
+namespace fovea {
+namespace {
+
+constexpr int largest_side = 16384;
+constexpr int most_channels = 65536;
+constexpr double largest_value = 1e6;
+constexpr double smallest_std = 1e-6;
+
+std::string out_of_range(const std::string& what, int value, int low, int high) {
+  if (value >= low && value <= high) return "";
+  return what + " is " + std::to_string(value) + ", not from " + std::to_string(low) + " to " +
+         std::to_string(high);
+}
+
+std::string values_problem(const std::string& what, const std::vector<double>& values, int channels,
+                           double low) {
+  if (values.size() != static_cast<size_t>(channels)) {
+    return what + " has " + std::to_string(values.size()) + " values, the input " +
+           std::to_string(channels) + " channels";
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i] >= low && values[i] <= largest_value) continue;  // false for NaN
+    return what + "[" + std::to_string(i) + "] is " + std::to_string(values[i]) + ", not from " +
+           (low < 0 ? "-1e6" : "1e-6") + " to 1e6";
+  }
+  return "";
+}
+
+/// The picture scaled so that its shorter side is `shorter`, as a window on its middle.
+Window middle_of(const Image& image, const Preprocessing& p) {
+  const int shorter = *p.resize;
+  const auto scaled = [&](int side, int other) -> int64_t {
+    return side <= other ? shorter : int64_t{shorter} * side / other;
+  };
+  const int64_t height = scaled(image.height, image.width);
+  const int64_t width = scaled(image.width, image.height);
+  if (std::max(height, width) > std::numeric_limits<int>::max()) {
+    throw Error(ErrorKind::data,
+                "image of " + std::to_string(image.height) + "x" + std::to_string(image.width) +
+                    " is too narrow to scale its shorter side to " + std::to_string(shorter));
+  }
+  const int full_height = static_cast<int>(height), full_width = static_cast<int>(width);
+  return {full_height,
+          full_width,
+          center_offset(full_height, p.height),
+          center_offset(full_width, p.width),
+          p.height,
+          p.width};
+}
+
+}  // namespace
+
+std::string problem(const Preprocessing& p) {
+  const int larger = std::max(p.height, p.width);
+  for (const std::string& text :
+       {out_of_range("height", p.height, 1, largest_side),
+        out_of_range("width", p.width, 1, largest_side),
+        out_of_range("channels", p.channels, 1, most_channels),
+        p.resize ? out_of_range("resize", *p.resize, larger, largest_side) : std::string(),
+        values_problem("mean", p.mean, p.channels, -largest_value),
+        values_problem("std", p.std, p.channels, smallest_std)}) {
+    if (!text.empty()) return text;
+  }
+  return "";
+}
+
+Image prepare(const Image& image, const Preprocessing& p) {
+  const std::string wrong = problem(p);
+  if (!wrong.empty()) throw Error(ErrorKind::usage, "preprocessing: " + wrong);
+  if (p.channels != 1 && p.channels != 3) {
+    throw Error(ErrorKind::usage,
+                "pictures have 1 or 3 channels, the network takes " + std::to_string(p.channels))
+        .with("try", "raw arrays (--input x.npy)");
+  }
+  const Image colours = p.channels == 1 ? to_gray(image) : to_rgb(image);
+  const Window window =
+      p.resize ? middle_of(colours, p) : Window{p.height, p.width, 0, 0, p.height, p.width};
+  return resize_window(colours, window, p.filter);
+}
+
+}  // namespace fovea

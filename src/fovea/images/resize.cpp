@@ -1,0 +1,242 @@
+#include "fovea/images/resize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "fovea/core/error.h"
+#include "fovea/core/shape.h"
+
+namespace fovea {
+namespace {
+
+constexpr int precision_bits = 22;  // 8 bits of sample, 2 for sums beyond 1: 32 in all
+
+/// Along one axis: the full and the wanted extent of the output.
+struct Span {
+  int in, full, first, count;
+};
+
+/// What the outputs of one axis read: output i is the sum of weights[i * most + k] times input
+/// begin[i] + k, for k below count[i].
+struct Taps {
+  std::vector<int> begin, count;
+  std::vector<int32_t> weights;
+  size_t most = 0;
+};
+
+double weight_of(Filter filter, double x) {
+  x = std::abs(x);
+  if (filter == Filter::bilinear) return x < 1 ? 1 - x : 0;
+  constexpr double a = -0.5;
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
+  return 0;
+}
+
+Taps taps_of(const Span& span, Filter filter) {
+  const double scale = static_cast<double>(span.in) / span.full;
+  const double stretch = std::max(scale, 1.0);
+  const double support = (filter == Filter::bilinear ? 1.0 : 2.0) * stretch;
+  Taps taps;
+  taps.most = static_cast<size_t>(std::min<double>(std::ceil(support) * 2 + 1, span.in));
+  taps.weights.resize(taps.most * static_cast<size_t>(span.count));
+  std::vector<double> exact(taps.most);
+  for (int i = 0; i < span.count; ++i) {
+    const double center = (span.first + i + 0.5) * scale;
+    const int begin = std::max(static_cast<int>(center - support + 0.5), 0);
+    const int end = static_cast<int>(std::min<double>(std::floor(center + support + 0.5), span.in));
+    double sum = 0;
+    for (int k = 0; k < end - begin; ++k) {
+      const double weight = weight_of(filter, (k + begin - center + 0.5) * (1.0 / stretch));
+      exact[static_cast<size_t>(k)] = weight;
+      sum += weight;
+    }
+    int32_t* out = taps.weights.data() + static_cast<size_t>(i) * taps.most;
+    for (int k = 0; k < end - begin; ++k) {
+      const double share = sum != 0 ? exact[static_cast<size_t>(k)] / sum : 0;
+      out[k] = static_cast<int32_t>((share < 0 ? -0.5 : 0.5) + share * (1 << precision_bits));
+    }
+    taps.begin.push_back(begin);
+    taps.count.push_back(end - begin);
+  }
+  return taps;
+}
+
+uint8_t rounded(int32_t sum) {
+  return static_cast<uint8_t>(std::clamp(sum >> precision_bits, 0, 255));
+}
+
+/// Rows [first, first + count) of `image`, each resampled to the columns of `taps`.
+template <int Channels>
+Image horizontal(const Image& image, int first, int count, const Taps& taps) {
+  const int width = static_cast<int>(taps.begin.size());
+  Image out = Image::black(count, width, Channels);
+  for (int y = 0; y < count; ++y) {
+    uint8_t* to = out.at(y, 0);
+    for (int x = 0; x < width; ++x, to += Channels) {
+      const auto i = static_cast<size_t>(x);
+      const uint8_t* from = image.at(first + y, taps.begin[i]);
+      const int32_t* weight = taps.weights.data() + i * taps.most;
+      int32_t sum[Channels];
+      std::fill_n(sum, Channels, 1 << (precision_bits - 1));
+      for (int k = 0; k < taps.count[i]; ++k, from += Channels) {
+        for (int c = 0; c < Channels; ++c) sum[c] += from[c] * weight[k];
+      }
+      for (int c = 0; c < Channels; ++c) to[c] = rounded(sum[c]);
+    }
+  }
+  return out;
+}
+
+/// The rows of `taps`, read from an image whose row 0 is the input's row `first`.
+Image vertical(const Image& image, int first, const Taps& taps) {
+  const int height = static_cast<int>(taps.begin.size());
+  Image out = Image::black(height, image.width, image.channels);
+  const size_t row = static_cast<size_t>(image.width) * static_cast<size_t>(image.channels);
+  std::vector<int32_t> sum(row);
+  for (int y = 0; y < height; ++y) {
+    const auto i = static_cast<size_t>(y);
+    std::fill(sum.begin(), sum.end(), 1 << (precision_bits - 1));
+    for (int k = 0; k < taps.count[i]; ++k) {
+      const uint8_t* from = image.at(taps.begin[i] - first + k, 0);
+      const int32_t weight = taps.weights[i * taps.most + static_cast<size_t>(k)];
+      for (size_t x = 0; x < row; ++x) sum[x] += from[x] * weight;
+    }
+    std::transform(sum.begin(), sum.end(), out.at(y, 0), rounded);
+  }
+  return out;
+}
+
+/// The inputs that nearest takes. The position is added up, not multiplied out: where it falls on
+/// the border of two pixels its rounding decides, and Pillow adds.
+std::vector<int> nearest_of(const Span& span) {
+  const double scale = static_cast<double>(span.in) / span.full;
+  double position = scale * 0.5;
+  for (int i = 0; i < span.first; ++i) position += scale;
+  std::vector<int> index;
+  for (int i = 0; i < span.count; ++i, position += scale) {
+    index.push_back(std::min(static_cast<int>(position), span.in - 1));
+  }
+  return index;
+}
+
+Image take_nearest(const Image& image, const Span& rows, const Span& columns) {
+  const std::vector<int> row = nearest_of(rows), column = nearest_of(columns);
+  Image out = Image::black(rows.count, columns.count, image.channels);
+  for (int y = 0; y < rows.count; ++y) {
+    for (int x = 0; x < columns.count; ++x) {
+      const uint8_t* from = image.at(row[static_cast<size_t>(y)], column[static_cast<size_t>(x)]);
+      std::copy_n(from, image.channels, out.at(y, x));
+    }
+  }
+  return out;
+}
+
+Image resample(const Image& image, const Span& rows, const Span& columns, Filter filter) {
+  const Taps down = taps_of(rows, filter), across = taps_of(columns, filter);
+  const int first = down.begin.front();
+  const int count = down.begin.back() + down.count.back() - first;
+  const Image wide = image.channels == 1   ? horizontal<1>(image, first, count, across)
+                     : image.channels == 3 ? horizontal<3>(image, first, count, across)
+                                           : horizontal<4>(image, first, count, across);
+  return vertical(wide, first, down);
+}
+
+/// a * b / 255, rounded, for a and b of 0 to 255.
+int scaled(int a, int b) {
+  const int product = a * b + 128;
+  return ((product >> 8) + product) >> 8;
+}
+
+void multiply_alpha(Image& image) {
+  for (size_t i = 0; i < image.pixels.size(); i += 4) {
+    uint8_t* p = image.pixels.data() + i;
+    for (int c = 0; c < 3; ++c) p[c] = static_cast<uint8_t>(scaled(p[c], p[3]));
+  }
+}
+
+void divide_alpha(Image& image) {
+  for (size_t i = 0; i < image.pixels.size(); i += 4) {
+    uint8_t* p = image.pixels.data() + i;
+    if (p[3] == 0 || p[3] == 255) continue;
+    for (int c = 0; c < 3; ++c) p[c] = static_cast<uint8_t>(std::min(255 * p[c] / p[3], 255));
+  }
+}
+
+}  // namespace
+
+std::string_view name(Filter filter) {
+  switch (filter) {
+    case Filter::nearest:
+      return "nearest";
+    case Filter::bilinear:
+      return "bilinear";
+    case Filter::bicubic:
+      return "bicubic";
+  }
+  return "unknown";
+}
+
+std::optional<Filter> filter_named(std::string_view wanted) {
+  for (Filter filter : {Filter::nearest, Filter::bilinear, Filter::bicubic}) {
+    if (name(filter) == wanted) return filter;
+  }
+  return std::nullopt;
+}
+
+Image resize(const Image& image, int height, int width, Filter filter) {
+  return resize_window(image, {height, width, 0, 0, height, width}, filter);
+}
+
+Image resize_window(const Image& image, const Window& window, Filter filter) {
+  check(image);
+  const Window& w = window;
+  const auto inside = [](int first, int count, int full) {
+    return first >= 0 && count >= 1 && count <= full && first <= full - count;
+  };
+  if (!inside(w.top, w.height, w.full_height) || !inside(w.left, w.width, w.full_width)) {
+    throw Error(ErrorKind::usage,
+                "resize: " + std::to_string(w.height) + "x" + std::to_string(w.width) + " at (" +
+                    std::to_string(w.top) + ", " + std::to_string(w.left) +
+                    ") is not a part of an image of " + std::to_string(w.full_height) + "x" +
+                    std::to_string(w.full_width));
+  }
+  const Span rows{image.height, w.full_height, w.top, w.height};
+  const Span columns{image.width, w.full_width, w.left, w.width};
+  if (filter == Filter::nearest) return take_nearest(image, rows, columns);
+  if (image.channels != 4) return resample(image, rows, columns, filter);
+  // A transparent pixel's colour must not bleed into its neighbours.
+  if (image.height == w.full_height && image.width == w.full_width) {
+    return take_nearest(image, rows, columns);
+  }
+  Image premultiplied = image;
+  multiply_alpha(premultiplied);
+  Image out = resample(premultiplied, rows, columns, filter);
+  divide_alpha(out);
+  return out;
+}
+
+Image center_crop(const Image& image, int height, int width) {
+  check(image);
+  if (height < 1 || width < 1 || height > image.height || width > image.width) {
+    throw Error(ErrorKind::usage, "center_crop: " + std::to_string(height) + "x" +
+                                      std::to_string(width) + " out of an image of " +
+                                      std::to_string(image.height) + "x" +
+                                      std::to_string(image.width))
+        .with("try", "a smaller crop, or resize first");
+  }
+  Image out = Image::black(height, width, image.channels);
+  const int top = center_offset(image.height, height), left = center_offset(image.width, width);
+  for (int y = 0; y < height; ++y) {
+    std::copy_n(image.at(top + y, left), width * image.channels, out.at(y, 0));
+  }
+  return out;
+}
+
+int center_offset(int outer, int inner) {
+  const int rest = outer - inner;
+  return rest / 2 + (rest % 4 == 3 ? 1 : 0);  // x.5 goes to the even neighbour
+}
+
+}  // namespace fovea
