@@ -18,26 +18,25 @@ double normal_density(double x) {
 }
 
 constexpr double gelu_scale = 0.79788456080286535588;  // sqrt(2 / pi)
-double gelu_inner(double x) { return std::tanh(gelu_scale * (x + 0.044715 * x * x * x)); }
+// (1 + tanh(u)) / 2 is logistic(2u), which keeps its digits where tanh(u) is near -1.
+double gelu_share(double x) { return logistic(2 * gelu_scale * (x + 0.044715 * x * x * x)); }
 
-// In the order of UnaryKind. Comparisons are written so that NaN falls through to x.
+// In the order of UnaryKind. Comparisons are written so that NaN stays NaN.
 constexpr std::array<UnaryRule, unary_kinds> rules{{
     {"relu", "", [](double x, double) { return x <= 0 ? 0 : x; },
      [](double x, double) { return x <= 0 ? 0.0 : 1.0; }},
     {"leaky_relu", "slope", [](double x, double a) { return x > 0 ? x : a * x; },
      [](double x, double a) { return x > 0 ? 1.0 : a; }},
-    {"relu6", "", [](double x, double) { return x <= 0   ? 0
-                                                : x >= 6 ? 6
-                                                         : x; },
+    {"relu6", "", [](double x, double) { return std::clamp(x, 0.0, 6.0); },
      [](double x, double) { return x <= 0 || x >= 6 ? 0.0 : 1.0; }},
     {"elu", "alpha", [](double x, double a) { return x > 0 ? x : a * std::expm1(x); },
      [](double x, double a) { return x > 0 ? 1 : a * std::exp(x); }},
     {"gelu", "", [](double x, double) { return x * normal_integral(x); },
      [](double x, double) { return normal_integral(x) + x * normal_density(x); }},
-    {"gelu_tanh", "", [](double x, double) { return x / 2 * (1 + gelu_inner(x)); },
+    {"gelu_tanh", "", [](double x, double) { return x * gelu_share(x); },
      [](double x, double) {
-       const double t = gelu_inner(x);
-       return (1 + t) / 2 + x / 2 * (1 - t * t) * gelu_scale * (1 + 3 * 0.044715 * x * x);
+       const double s = gelu_share(x);
+       return s + x * 2 * s * (1 - s) * gelu_scale * (1 + 3 * 0.044715 * x * x);
      }},
     {"silu", "", [](double x, double) { return x * logistic(x); },
      [](double x, double) {
@@ -47,25 +46,19 @@ constexpr std::array<UnaryRule, unary_kinds> rules{{
     {"sigmoid", "", [](double x, double) { return logistic(x); },
      [](double x, double) { return logistic(x) * logistic(-x); }},
     {"tanh", "", [](double x, double) { return std::tanh(x); },
-     [](double x, double) {
-       const double t = std::tanh(x);
-       return 1 - t * t;
-     }},
+     [](double x, double) { return 4 * logistic(2 * x) * logistic(-2 * x); }},
     {"mish", "", [](double x, double) { return x * std::tanh(softplus(x)); },
      [](double x, double) {
        const double t = std::tanh(softplus(x));
        return t + x * (1 - t * t) * logistic(x);
      }},
-    {"hardsigmoid", "", [](double x, double) { return x <= -3  ? 0
-                                                      : x >= 3 ? 1
-                                                               : (x + 3) / 6; },
+    {"hardsigmoid", "", [](double x, double) { return std::clamp((x + 3) / 6, 0.0, 1.0); },
      [](double x, double) { return x <= -3 || x >= 3 ? 0.0 : 1.0 / 6; }},
-    {"hardswish", "", [](double x, double) { return x <= -3  ? 0
-                                                    : x >= 3 ? x
-                                                             : x * (x + 3) / 6; },
-     [](double x, double) { return x <= -3  ? 0
-                                   : x >= 3 ? 1
-                                            : x / 3 + 0.5; }},
+    {"hardswish", "", [](double x, double) { return x * std::clamp((x + 3) / 6, 0.0, 1.0); },
+     [](double x, double) {
+       if (x <= -3) return 0.0;
+       return x >= 3 ? 1 : x / 3 + 0.5;
+     }},
     {"exp", "", [](double x, double) { return std::exp(x); },
      [](double x, double) { return std::exp(x); }},
     {"log", "", [](double x, double) { return std::log(x); },

@@ -1,0 +1,380 @@
+#include "ops/samples.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "fovea/core/error.h"
+#include "fovea/ops.h"
+
+namespace fovea::harness {
+namespace {
+
+constexpr int shapes_per_op = 200;
+
+// ---- data
+
+void normal(Random& random, const View& x) {
+  for (int64_t i = 0; i < x.numel(); ++i) x[i] = random.normal();
+}
+
+Fill uniform(double low, double high) {
+  return [=](Random& random, const View& x) {
+    for (int64_t i = 0; i < x.numel(); ++i) x[i] = low + (high - low) * random.uniform();
+  };
+}
+
+/// Normal numbers that keep away from these points.
+Fill away_from(std::vector<double> points, double spread) {
+  return [=](Random& random, const View& x) {
+    const auto near = [&](double value) {
+      return std::any_of(points.begin(), points.end(),
+                         [&](double p) { return std::abs(value - p) < 0.01; });
+    };
+    for (int64_t i = 0; i < x.numel(); ++i) {
+      do {
+        x[i] = spread * random.normal();
+      } while (near(x[i]));
+    }
+  };
+}
+
+/// Multiples of 0.1 in random order: no two are equal.
+void distinct(Random& random, const View& x) {
+  for (int64_t i = 0; i < x.numel(); ++i) x[i] = 0.1 * static_cast<double>(i - x.numel() / 2);
+  for (int64_t i = x.numel() - 1; i > 0; --i) {
+    std::swap(x[i], x[static_cast<int64_t>(random.below(static_cast<uint64_t>(i) + 1))]);
+  }
+}
+
+Fill labels(int64_t classes) {
+  return [=](Random& random, const View& x) {
+    for (int64_t i = 0; i < x.numel(); ++i) {
+      x[i] = static_cast<double>(random.below(static_cast<uint64_t>(classes)));
+    }
+  };
+}
+
+void distribution_rows(Random& random, const View& x) {
+  for (int64_t n = 0; n < x.dim(0); ++n) {
+    double total = 0;
+    for (int64_t k = 0; k < x.dim(1); ++k) total += x[n * x.dim(1) + k] = random.uniform();
+    for (int64_t k = 0; k < x.dim(1); ++k) x[n * x.dim(1) + k] /= total;
+  }
+}
+
+// ---- shapes
+
+int64_t pick(Random& random, int64_t low, int64_t high) {
+  return low + static_cast<int64_t>(random.below(static_cast<uint64_t>(high - low + 1)));
+}
+
+/// A batch of 1 to 3, now and then an empty one.
+int64_t pick_batch(Random& random) { return random.below(12) == 0 ? 0 : pick(random, 1, 3); }
+
+std::vector<int64_t> pick_dims(Random& random, int count, int64_t low, int64_t high) {
+  std::vector<int64_t> dims;
+  for (int i = 0; i < count; ++i) dims.push_back(pick(random, low, high));
+  return dims;
+}
+
+Shape pick_shape(Random& random, int low_rank, int high_rank, int64_t high = 4) {
+  const int rank = static_cast<int>(pick(random, low_rank, high_rank));
+  Shape shape(std::span<const int64_t>(pick_dims(random, rank, 1, high)));
+  if (rank > 0 && random.below(12) == 0) shape.set(0, 0);
+  return shape;
+}
+
+/// N, C and 1 to 3 spatial axes.
+Shape pick_image(Random& random, int64_t channels, int64_t high) {
+  const int axes = static_cast<int>(pick(random, 1, 3));
+  return Shape{pick_batch(random), channels}.concat(
+      Shape(std::span<const int64_t>(pick_dims(random, axes, 1, axes == 3 ? high - 2 : high))));
+}
+
+/// One row of the harness: `make(random)` for each of `count` samples, named after the family.
+/// Samples whose op refuses its inputs (a window larger than its image) are drawn again.
+template <class Make>
+std::vector<Sample> repeat(const std::string& name, int count, const Make& make) {
+  std::vector<Sample> samples;
+  for (uint64_t draw = 0; samples.size() < static_cast<size_t>(count); ++draw) {
+    require(draw < 10000, name + ": hardly any sample is accepted");
+    Random random(1, name, draw);
+    Sample sample = make(random);
+    sample.name = name + " " + std::to_string(draw);
+    try {
+      (void)sample.op.infer(sample.types());
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::usage) throw;
+      continue;
+    }
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
+void append(std::vector<Sample>& samples, std::vector<Sample> more) {
+  samples.insert(samples.end(), more.begin(), more.end());
+}
+
+// ---- the rows
+
+std::vector<Sample> convolutions(DType dtype) {
+  return repeat("conv", shapes_per_op, [&](Random& r) {
+    const int64_t groups = pick(r, 1, 3), group_in = pick(r, 1, 2), group_out = pick(r, 1, 2);
+    const Shape x = pick_image(r, groups * group_in, 7);
+    const int axes = x.rank() - 2;
+    const Shape kernel(std::span<const int64_t>(pick_dims(r, axes, 1, 3)));
+    Conv op{.geometry = {pick_dims(r, axes, 1, 3), pick_dims(r, axes, 1, 3),
+                         pick_dims(r, axes, 0, 2), pick_dims(r, axes, 0, 2), groups},
+            .kernel = kernel,
+            .bias = r.below(2) == 0};
+    std::vector<SampleInput> inputs{
+        {{dtype, x}, normal},
+        {{dtype, Shape{groups * group_out, group_in}.concat(kernel)}, normal}};
+    if (op.bias) inputs.push_back({{dtype, {groups * group_out}}, normal});
+    return Sample{{}, op, inputs};
+  });
+}
+
+std::vector<Sample> linears(DType dtype) {
+  return repeat("linear", shapes_per_op, [&](Random& r) {
+    const Shape x = pick_shape(r, 1, 4, 5);
+    const int64_t outs = pick(r, 1, 6);
+    const bool bias = r.below(2) == 0;
+    std::vector<SampleInput> inputs{{{dtype, x}, normal}, {{dtype, {outs, x[-1]}}, normal}};
+    if (bias) inputs.push_back({{dtype, {outs}}, normal});
+    return Sample{{}, Linear{bias}, inputs};
+  });
+}
+
+std::vector<Sample> matmuls(DType dtype) {
+  return repeat("matmul", shapes_per_op, [&](Random& r) {
+    const bool ta = r.below(2) == 0, tb = r.below(2) == 0;
+    const Shape lead = pick_shape(r, 0, 2, 3);
+    const int64_t m = pick(r, 1, 5), k = pick(r, 1, 5), n = pick(r, 1, 5);
+    return Sample{{},
+                  MatMul{ta, tb},
+                  {{{dtype, lead.concat(ta ? Shape{k, m} : Shape{m, k})}, normal},
+                   {{dtype, lead.concat(tb ? Shape{n, k} : Shape{k, n})}, normal}}};
+  });
+}
+
+std::vector<Sample> activations(DType dtype) {
+  std::vector<Sample> samples;
+  for (int i = 0; i < unary_kinds; ++i) {
+    const auto kind = static_cast<UnaryKind>(i);
+    const UnaryRule& rule = unary_rule(kind);
+    const Fill fill = kind == UnaryKind::log ? uniform(0.2, 4) : away_from({-3, 0, 3, 6}, 3);
+    append(samples, repeat(std::string(rule.name), shapes_per_op, [&](Random& r) {
+             const double alpha = rule.parameter.empty() ? 0 : 0.1 + r.uniform();
+             return Sample{{}, Unary{kind, alpha}, {{{dtype, pick_shape(r, 0, 5)}, fill}}};
+           }));
+  }
+  return samples;
+}
+
+std::vector<Sample> arithmetic(DType dtype) {
+  std::vector<Sample> samples;
+  const Fill divisor = uniform(0.5, 2);
+  for (const auto kind : {BinaryKind::add, BinaryKind::sub, BinaryKind::mul, BinaryKind::div}) {
+    const Fill second = kind == BinaryKind::div ? divisor : normal;
+    append(samples, repeat(std::string(Binary{kind}.name()), shapes_per_op, [&](Random& r) {
+             const Type type{dtype, pick_shape(r, 0, 5)};
+             return Sample{{}, Binary{kind}, {{type, normal}, {type, second}}};
+           }));
+    append(samples,
+           repeat(std::string(BroadcastBinary{kind}.name()), shapes_per_op, [&](Random& r) {
+             const Shape whole = pick_shape(r, 1, 4);
+             const auto part = [&] {
+               Shape shape = whole.slice(static_cast<int>(pick(r, 0, whole.rank())));
+               for (int i = 0; i < shape.rank(); ++i) {
+                 if (r.below(2) == 0) shape.set(i, 1);
+               }
+               return shape;
+             };
+             return Sample{
+                 {}, BroadcastBinary{kind}, {{{dtype, part()}, normal}, {{dtype, part()}, second}}};
+           }));
+  }
+  return samples;
+}
+
+std::vector<Sample> reductions(DType dtype) {
+  std::vector<Sample> samples;
+  const auto smaller = [](Random& r, const Shape& whole) {
+    Shape shape = whole.slice(static_cast<int>(pick(r, 0, whole.rank())));
+    for (int i = 0; i < shape.rank(); ++i) {
+      if (r.below(2) == 0) shape.set(i, 1);
+    }
+    return shape;
+  };
+  append(samples, repeat("sum_to", shapes_per_op, [&](Random& r) {
+           const Shape x = pick_shape(r, 0, 5);
+           return Sample{{}, SumTo{smaller(r, x)}, {{{dtype, x}, normal}}};
+         }));
+  append(samples, repeat("broadcast_to", shapes_per_op, [&](Random& r) {
+           const Shape y = pick_shape(r, 0, 5);
+           return Sample{{}, BroadcastTo{y}, {{{dtype, smaller(r, y)}, normal}}};
+         }));
+  append(
+      samples, repeat("affine", shapes_per_op, [&](Random& r) {
+        return Sample{{}, Affine{r.normal(), r.normal()}, {{{dtype, pick_shape(r, 0, 5)}, normal}}};
+      }));
+  return samples;
+}
+
+PoolGeometry pick_pool(Random& r, int axes) {
+  return {.kernel = pick_dims(r, axes, 1, 3),
+          .stride = pick_dims(r, axes, 1, 3),
+          .padding_begin = pick_dims(r, axes, 0, 1),
+          .padding_end = pick_dims(r, axes, 0, 1),
+          .dilation = pick_dims(r, axes, 1, 2),
+          .ceil_mode = r.below(2) == 0};
+}
+
+std::vector<Sample> pools(DType dtype) {
+  std::vector<Sample> samples;
+  append(samples, repeat("max_pool", shapes_per_op, [&](Random& r) {
+           const Shape x = pick_image(r, pick(r, 1, 3), 8);
+           return Sample{{}, MaxPool{pick_pool(r, x.rank() - 2)}, {{{dtype, x}, distinct}}};
+         }));
+  append(samples, repeat("avg_pool", shapes_per_op, [&](Random& r) {
+           const Shape x = pick_image(r, pick(r, 1, 3), 8);
+           return Sample{
+               {}, AvgPool{pick_pool(r, x.rank() - 2), r.below(2) == 0}, {{{dtype, x}, normal}}};
+         }));
+  append(samples, repeat("adaptive_avg_pool", shapes_per_op, [&](Random& r) {
+           const Shape x = pick_image(r, pick(r, 1, 3), 8);
+           return Sample{
+               {}, AdaptiveAvgPool{pick_dims(r, x.rank() - 2, 1, 5)}, {{{dtype, x}, normal}}};
+         }));
+  return samples;
+}
+
+std::vector<Sample> norms(DType dtype) {
+  std::vector<Sample> samples;
+  const Fill positive = uniform(0.3, 2);
+  const auto image = [](Random& r, int64_t channels) {  // also [N, C]
+    return r.below(4) == 0 ? Shape{pick(r, 2, 5), channels} : pick_image(r, channels, 6);
+  };
+  append(samples, repeat("batch_norm", shapes_per_op, [&](Random& r) {
+           const int64_t channels = pick(r, 1, 4);
+           const Type x{dtype, image(r, channels)}, vector{dtype, {channels}};
+           const BatchNorm op{
+               .eps = 1e-3, .momentum = 0.1, .residual = r.below(2) == 0, .relu = r.below(2) == 0};
+           std::vector<SampleInput> inputs{{x, distinct},
+                                           {vector, normal},
+                                           {vector, normal},
+                                           {vector, normal, true},
+                                           {vector, positive, true}};
+           if (op.residual) inputs.push_back({x, normal});
+           return Sample{{}, op, inputs, op.relu};
+         }));
+  append(samples, repeat("batch_norm_eval", shapes_per_op, [&](Random& r) {
+           const int64_t channels = pick(r, 1, 4);
+           const Type vector{dtype, {channels}};
+           return Sample{{},
+                         BatchNormEval{.eps = 1e-5},
+                         {{{dtype, image(r, channels)}, normal},
+                          {vector, normal},
+                          {vector, normal},
+                          {vector, normal, true},
+                          {vector, positive, true}}};
+         }));
+  append(samples, repeat("layer_norm", shapes_per_op, [&](Random& r) {
+           const Shape x = pick_shape(r, 1, 4);
+           const int axes = static_cast<int>(pick(r, 1, x.rank()));
+           const Type row{dtype, x.slice(x.rank() - axes)};
+           return Sample{
+               {}, LayerNorm{axes, 1e-3}, {{{dtype, x}, distinct}, {row, normal}, {row, normal}}};
+         }));
+  return samples;
+}
+
+std::vector<Sample> losses(DType dtype) {
+  std::vector<Sample> samples;
+  append(samples, repeat("cross_entropy", shapes_per_op, [&](Random& r) {
+           const int64_t batch = pick(r, 1, 5), classes = pick(r, 1, 6);
+           const SoftmaxCrossEntropy op{r.below(2) == 0 ? 0 : r.uniform()};
+           const Type logits{dtype, {batch, classes}};
+           const SampleInput targets = r.below(2) == 0
+                                           ? SampleInput{logits, distribution_rows, true}
+                                           : SampleInput{{DType::i64, {batch}}, labels(classes)};
+           return Sample{{}, op, {{logits, normal}, targets}};
+         }));
+  for (bool log : {false, true}) {
+    append(samples, repeat(std::string(Softmax{log}.name()), shapes_per_op, [&](Random& r) {
+             return Sample{{}, Softmax{log}, {{{dtype, pick_shape(r, 2, 4)}, normal}}};
+           }));
+  }
+  return samples;
+}
+
+std::vector<Sample> dropouts(DType dtype) {
+  return repeat("dropout", shapes_per_op, [&](Random& r) {
+    const Dropout op{r.uniform(), r.bits64()};
+    return Sample{
+        {}, op, {{{dtype, pick_shape(r, 0, 4)}, normal}, {{DType::i64, {2}}, labels(1000)}}};
+  });
+}
+
+std::vector<Sample> shape_ops(DType dtype) {
+  std::vector<Sample> samples;
+  append(samples, repeat("reshape", shapes_per_op, [&](Random& r) {
+           const Shape x = pick_shape(r, 1, 4);
+           const int at = static_cast<int>(pick(r, 0, x.rank() - 1));
+           return Sample{
+               {}, Reshape{x.slice(0, at).concat({x.slice(at).numel()})}, {{{dtype, x}, normal}}};
+         }));
+  append(samples, repeat("permute", shapes_per_op, [&](Random& r) {
+           const Shape x = pick_shape(r, 0, 5);
+           std::vector<int> axes;
+           for (int i = 0; i < x.rank(); ++i) {
+             axes.insert(axes.begin() + pick(r, 0, i), i);
+           }
+           return Sample{{}, Permute{axes}, {{{dtype, x}, normal}}};
+         }));
+  append(samples, repeat("concat", shapes_per_op, [&](Random& r) {
+           Shape shape = pick_shape(r, 1, 4);
+           const int axis = static_cast<int>(pick(r, 0, shape.rank() - 1));
+           std::vector<SampleInput> inputs;
+           for (int64_t i = pick(r, 1, 4); i > 0; --i) {
+             shape.set(axis, pick(r, 0, 3));
+             inputs.push_back({{dtype, shape}, normal});
+           }
+           return Sample{{}, Concat{axis}, inputs};
+         }));
+  append(samples, repeat("slice", shapes_per_op, [&](Random& r) {
+           const Shape x = pick_shape(r, 1, 4);
+           const int axis = static_cast<int>(pick(r, 0, x.rank() - 1));
+           const int64_t begin = pick(r, 0, x[axis]), end = pick(r, begin, x[axis]);
+           return Sample{{}, Slice{axis, begin, end}, {{{dtype, x}, normal}}};
+         }));
+  append(samples, repeat("cast", shapes_per_op, [&](Random& r) {
+           const DType to = r.below(2) == 0 ? DType::f32 : DType::f64;
+           return Sample{{}, Cast{to}, {{{dtype, pick_shape(r, 0, 4)}, normal}}};
+         }));
+  return samples;
+}
+
+}  // namespace
+
+const std::vector<Family>& families() {
+  // Products and sums of their inputs have central differences without truncation error.
+  static const std::vector<Family> all{
+      {"conv", convolutions, 1e-8},
+      {"linear", linears, 1e-8},
+      {"matmul", matmuls, 1e-8},
+      {"activation", activations, 1e-6},
+      {"arithmetic", arithmetic, 1e-7},
+      {"reduction", reductions, 1e-8},
+      {"pool", pools, 1e-8},
+      {"norm", norms, 1e-6},
+      {"loss", losses, 1e-7},
+      {"dropout", dropouts, 1e-8},
+      {"shape", shape_ops, 1e-8},
+  };
+  return all;
+}
+
+}  // namespace fovea::harness
