@@ -20,9 +20,9 @@ struct LoaderOptions {
   int64_t batch = 128;   ///< samples a batch, at least 1
   bool shuffle = false;  ///< a new order each epoch, from (seed, epoch); otherwise the data set's
   uint64_t seed = 0;
-  int workers = 0;       ///< threads that load ahead, up to 256; 0 loads inside next()
-  Augmentation augment;  ///< drawn anew for each sample and epoch, from (seed, epoch, sample)
-  int prefetch = 2;      ///< batches each worker may be ahead, at least 1
+  int workers = 0;            ///< threads that load ahead, up to 256; 0 loads inside next()
+  Augmentation augment = {};  ///< drawn anew for each sample and epoch, from (seed, epoch, sample)
+  int prefetch = 2;           ///< batches each worker may be ahead, at least 1
 };
 
 /// Gives a data set batch by batch, epoch by epoch; the last batch of an epoch holds what is left.

@@ -1,0 +1,161 @@
+#include "fovea/data/dataset.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "data/helpers.h"
+#include "fovea/core/parallel.h"
+
+namespace fovea::data {
+namespace {
+
+std::vector<int64_t> all_labels(const Dataset& set) {
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < set.size(); ++i) labels.push_back(set.label(i));
+  return labels;
+}
+
+/// Labels are the samples' own numbers, so that a view shows which samples it holds.
+std::shared_ptr<const Dataset> numbered(int64_t n) {
+  Array labels(DType::i64, {n});
+  for (int64_t i = 0; i < n; ++i) labels.set(i, static_cast<double>(i));
+  return std::make_shared<ArrayDataset>(Array::zeros(DType::u8, {n, 2, 2, 1}), labels,
+                                        std::vector<std::string>(static_cast<size_t>(n), "x"));
+}
+
+TEST(Dataset, ArraysThatDoNotFitTogetherAreRefused) {
+  const Array images = Array::zeros(DType::u8, {2, 4, 4, 1});
+  const Array labels = Array::zeros(DType::i64, {2});
+  EXPECT_STREQ(error_of([&] { ArrayDataset(images, Array::zeros(DType::i64, {3}), {"a"}); }).what(),
+               "data set: images must be u8[N, H, W, C], labels i64[N]\n"
+               "  images  u8[2, 4, 4, 1]\n"
+               "  labels  i64[3]");
+  EXPECT_THROW(ArrayDataset(Array::zeros(DType::f32, {2, 4, 4, 1}), labels, {"a"}), Error);
+  EXPECT_THROW(ArrayDataset(Array::zeros(DType::u8, {2, 4, 4}), labels, {"a"}), Error);
+  EXPECT_STREQ(error_of([&] {
+                 ArrayDataset(images, Array::of<int64_t>({0, 2}), {"a", "b"});
+               }).what(),
+               "data set: label 2 of sample 1 is not one of 2 classes");
+}
+
+TEST(Dataset, ASubsetShowsTheSamplesOfItsList) {
+  auto whole = random_set(10, 3, 4, 2);
+  const Subset subset(whole, {7, 0, 7});
+  ASSERT_EQ(subset.size(), 3);
+  Bytes expected(24), got(24);
+  whole->image(7, expected);
+  for (int64_t i : {0, 2}) {
+    subset.image(i, got);
+    EXPECT_EQ(got, expected);
+    EXPECT_EQ(subset.label(i), whole->label(7));
+  }
+  EXPECT_EQ(subset.class_names(), whole->class_names());
+  EXPECT_STREQ(error_of([&] { Subset(whole, {10}); }).what(),
+               "subset: index 10 of a data set of 10 samples");
+  EXPECT_THROW(Subset(whole, {-1}), Error);
+}
+
+TEST(Dataset, ValidationAndTrainingTogetherHoldEverySampleOnce) {
+  Random random(3, "splits");
+  for (int round = 0; round < 50; ++round) {
+    const auto n = static_cast<int64_t>(random.below(300));
+    const double share = random.uniform();
+    const auto split = split_validation(numbered(n), share, random.bits());
+    std::vector<int64_t> both = all_labels(*split.train);
+    const std::vector<int64_t> val = all_labels(*split.val);
+    EXPECT_TRUE(std::is_sorted(both.begin(), both.end()));
+    both.insert(both.end(), val.begin(), val.end());
+    std::sort(both.begin(), both.end());
+    EXPECT_EQ(both, all_labels(*numbered(n)));
+    if (n > 1) {
+      EXPECT_GE(split.val->size(), 1);
+      EXPECT_GE(split.train->size(), 1);
+      EXPECT_NEAR(static_cast<double>(split.val->size()), share * static_cast<double>(n), 1.0);
+    }
+  }
+}
+
+TEST(Dataset, TheSplitDependsOnTheSeedAlone) {
+  const auto whole = numbered(1000);
+  const auto val = [&](uint64_t seed) {
+    return all_labels(*split_validation(whole, 0.1, seed).val);
+  };
+  EXPECT_EQ(val(1).size(), 100u);
+  EXPECT_EQ(val(1), val(1));
+  EXPECT_NE(val(1), val(2));
+  // Taken from everywhere, not from one end.
+  EXPECT_LT(val(1).front(), 100);
+  EXPECT_GT(val(1).back(), 900);
+}
+
+TEST(Dataset, ShareZeroTrainsOnAllAndOthersAreRefused) {
+  EXPECT_EQ(split_validation(numbered(10), 0, 1).val->size(), 0);
+  EXPECT_EQ(split_validation(numbered(10), 0, 1).train->size(), 10);
+  const Error error = error_of([] { (void)split_validation(numbered(10), 1, 1); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_STREQ(error.what(),
+               "validation share must be at least 0 and below 1\n"
+               "  found   1.000000\n"
+               "  try     --val 0.1");
+  EXPECT_THROW((void)split_validation(numbered(10), -0.1, 1), Error);
+  EXPECT_THROW((void)split_validation(numbered(10), std::nan(""), 1), Error);
+}
+
+TEST(Dataset, TheFingerprintSeesEverySizeLabelAndPixel) {
+  const auto make = [](const Shape& shape, int64_t pixel, int64_t label) {
+    Array images = Array::zeros(DType::u8, shape);
+    Array labels = Array::zeros(DType::i64, {shape[0]});
+    if (pixel >= 0) images.set(pixel, 1);
+    if (label >= 0) labels.set(label, 1);
+    return fingerprint(ArrayDataset(images, labels, {"a", "b"}));
+  };
+  EXPECT_EQ(make({4, 2, 6, 1}, 3, 1), make({4, 2, 6, 1}, 3, 1));
+  std::set<std::string> seen{make({4, 2, 6, 1}, -1, -1), make({4, 6, 2, 1}, -1, -1),
+                             make({4, 4, 3, 1}, -1, -1), make({2, 4, 6, 1}, -1, -1),
+                             make({4, 2, 2, 3}, -1, -1)};
+  for (int64_t i = 0; i < 48; ++i) seen.insert(make({4, 2, 6, 1}, i, -1));
+  for (int64_t i = 0; i < 4; ++i) seen.insert(make({4, 2, 6, 1}, -1, i));
+  EXPECT_EQ(seen.size(), 5u + 48u + 4u);
+  EXPECT_EQ(seen.begin()->size(), 16u);
+  // Fixed: model files written today must agree with data read tomorrow.
+  EXPECT_EQ(make({4, 2, 6, 1}, -1, -1), "adbe1c3635f755f7");
+}
+
+TEST(Dataset, StatisticsAreThoseOfTheDefinition) {
+  const auto set = random_set(700, 5, 3, 3);
+  const ChannelStats stats = channel_stats(*set);
+  ASSERT_EQ(stats.mean.size(), 3u);
+  Bytes image(45);
+  for (size_t c = 0; c < 3; ++c) {
+    double mean = 0, square = 0;
+    const double count = 700 * 15;
+    for (int pass = 0; pass < 2; ++pass) {
+      for (int64_t i = 0; i < set->size(); ++i) {
+        set->image(i, image);
+        for (size_t p = c; p < image.size(); p += 3) {
+          const double value = image[p] / 255.0;
+          pass == 0 ? mean += value / count : square += (value - mean) * (value - mean) / count;
+        }
+      }
+    }
+    EXPECT_NEAR(stats.mean[c], mean, 1e-9);
+    EXPECT_NEAR(stats.std[c], std::sqrt(square), 1e-9);
+  }
+  EXPECT_THROW((void)channel_stats(Subset(set, {})), Error);
+}
+
+TEST(Dataset, ResultsDoNotDependOnTheNumberOfThreads) {
+  const auto set = random_set(2000, 4, 4, 1);
+  const int before = threads();
+  set_threads(1);
+  const std::string one = fingerprint(*set);
+  const double mean = channel_stats(*set).mean[0];
+  set_threads(4);
+  EXPECT_EQ(fingerprint(*set), one);
+  EXPECT_EQ(channel_stats(*set).mean[0], mean);
+  set_threads(before);
+}
+
+}  // namespace
+}  // namespace fovea::data

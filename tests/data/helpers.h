@@ -1,0 +1,109 @@
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fovea/core/error.h"
+#include "fovea/core/random.h"
+#include "fovea/data/dataset.h"
+
+namespace fovea::data {
+
+using Bytes = std::vector<uint8_t>;
+
+/// A folder of its own, removed at the end.
+class TempFolder {
+ public:
+  TempFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "fovea-data-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) std::abort();
+    path_ = pattern;
+  }
+  ~TempFolder() { std::filesystem::remove_all(path_); }
+  TempFolder(const TempFolder&) = delete;
+  TempFolder& operator=(const TempFolder&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+  std::filesystem::path write(const std::string& name, const Bytes& bytes) const {
+    std::filesystem::create_directories((path_ / name).parent_path());
+    std::ofstream file(path_ / name, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+    return path_ / name;
+  }
+  /// A file of `size` zeros that takes no space on disk.
+  std::filesystem::path zeros(const std::string& name, uintmax_t size) const {
+    const std::filesystem::path path = write(name, {});
+    std::filesystem::resize_file(path, size);
+    return path;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline Bytes gzip(const Bytes& bytes) {
+  z_stream stream{};
+  deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, MAX_WBITS + 16, 9, Z_DEFAULT_STRATEGY);
+  Bytes packed(deflateBound(&stream, bytes.size()) + 32);
+  stream.next_in = const_cast<Bytef*>(bytes.data());
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = packed.data();
+  stream.avail_out = static_cast<uInt>(packed.size());
+  deflate(&stream, Z_FINISH);
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
+  return packed;
+}
+
+inline Bytes cut(Bytes bytes, size_t size) {
+  bytes.resize(size);
+  return bytes;
+}
+
+inline Bytes with(Bytes bytes, size_t at, uint8_t value) {
+  bytes.at(at) = value;
+  return bytes;
+}
+
+inline Bytes operator+(Bytes a, const Bytes& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+/// The error that `action` throws; a test failure when it throws none.
+inline Error error_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error;
+  }
+  ADD_FAILURE() << "no error";
+  return {ErrorKind::internal, "no error"};
+}
+
+/// A split of random pixels; labels count round the classes.
+inline std::shared_ptr<const ArrayDataset> random_set(int64_t n, int64_t height, int64_t width,
+                                                      int64_t channels, uint64_t seed = 1) {
+  Array images(DType::u8, {n, height, width, channels});
+  Array labels(DType::i64, {n});
+  Random random(seed, "test pixels");
+  for (uint8_t& pixel : images.data<uint8_t>()) pixel = static_cast<uint8_t>(random.bits());
+  for (int64_t i = 0; i < n; ++i) labels.set(i, static_cast<double>(i % 3));
+  return std::make_shared<ArrayDataset>(images, labels,
+                                        std::vector<std::string>{"red", "green", "blue"});
+}
+
+}  // namespace fovea::data

@@ -1,0 +1,139 @@
+#include "fovea/data/registry.h"
+
+#include <algorithm>
+
+#include "data/helpers.h"
+
+namespace fovea::data {
+namespace {
+
+/// Sets an environment variable, and what it was afterwards.
+class Environment {
+ public:
+  Environment(const char* name, const std::string& value) : name_(name) {
+    if (const char* old = std::getenv(name)) old_ = old;
+    setenv(name, value.c_str(), 1);
+  }
+  ~Environment() { old_ ? setenv(name_, old_->c_str(), 1) : unsetenv(name_); }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+ private:
+  const char* name_;
+  std::optional<std::string> old_;
+};
+
+void write_mnist(const TempFolder& folder, const std::string& under) {
+  for (const std::string split : {"train", "t10k"}) {
+    folder.write(under + "/" + split + "-images-idx3-ubyte",
+                 Bytes{0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 50, 60});
+    folder.write(under + "/" + split + "-labels-idx1-ubyte", Bytes{0, 0, 8, 1, 0, 0, 0, 1, 7});
+  }
+}
+
+TEST(Registry, AnUnknownNameGetsTheNearest) {
+  const Error error = error_of([] { (void)open("fasion-mnist"); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_STREQ(error.what(),
+               "unknown data set \"fasion-mnist\"\n"
+               "  nearest fashion-mnist, mnist\n"
+               "  known   cifar10, cifar100, fashion-mnist, mnist\n"
+               "  try     --data NAME, or --data NAME:DIR with the folder of its files");
+  EXPECT_EQ(error_of([] { (void)open("CIFAR-10:/tmp"); }).details()[0].second, "cifar10, cifar100");
+  EXPECT_EQ(error_of([] { (void)open(""); }).kind(), ErrorKind::usage);
+  EXPECT_EQ(error_of([] { (void)open("mnist:"); }).what(),
+            std::string("data set \"mnist:\" names no folder\n"
+                        "  try     --data mnist, or --data mnist:DIR"));
+}
+
+TEST(Registry, AKnownSetThatIsNotThereSaysWhereItWasLookedForAndHowToGetIt) {
+  TempFolder folder;
+  const std::string root = folder.path().string();
+  Environment data("FOVEA_DATA", root);
+  const Error error = error_of([] { (void)open("cifar10"); });
+  EXPECT_EQ(error.kind(), ErrorKind::data);
+  EXPECT_EQ(error.what(),
+            "data set cifar10 is not there\n"
+            "  files   data_batch_1.bin, data_batch_2.bin, data_batch_3.bin, data_batch_4.bin, "
+            "data_batch_5.bin, test_batch.bin\n"
+            "  looked  in " +
+                root +
+                "/cifar10\n"
+                "  looked  in " +
+                root +
+                "/cifar-10-batches-bin\n"
+                "  looked  in " +
+                root +
+                "/cifar10/cifar-10-batches-bin\n"
+                "  looked  in " +
+                root +
+                "\n"
+                "  try     unpack cifar-10-binary.tar.gz, the official binary version, into DIR: "
+                "--data cifar10:DIR");
+  EXPECT_EQ(error_of([&] { (void)open("fashion-mnist:" + root); }).details().back().second,
+            "apt install dataset-fashion-mnist");
+}
+
+TEST(Registry, ASetIsFoundInEveryPlace) {
+  TempFolder folder;
+  write_mnist(folder, "one/mnist");
+  write_mnist(folder, "two");
+  const std::string root = folder.path().string();
+  for (const std::string& spec : {root + "/one/mnist", root + "/one", root + "/two"}) {
+    EXPECT_EQ(open("mnist:" + spec).train->label(0), 7) << spec;
+    Environment data("FOVEA_DATA", spec);
+    EXPECT_EQ(open("mnist").name, "mnist") << spec;
+  }
+  write_mnist(folder, ".cache/fovea/data/mnist");
+  Environment home("HOME", root);
+  Environment data("FOVEA_DATA", "");
+  EXPECT_EQ(open("mnist").test->size(), 1);
+  EXPECT_EQ(open("mnist:~/two").test->size(), 1);
+}
+
+TEST(Registry, CifarIsFoundInItsFolderOrAbove) {
+  TempFolder folder;
+  for (int n = 1; n <= 5; ++n) {
+    folder.zeros("cifar-10-batches-bin/data_batch_" + std::to_string(n) + ".bin", 30730000);
+  }
+  const std::string root = folder.path().string();
+  // One file is missing: the folder is found, and the file named.
+  for (const std::string& dir : {root, root + "/cifar-10-batches-bin"}) {
+    EXPECT_EQ(
+        error_of([&] { (void)open("cifar10:" + dir); }).headline(),
+        "cannot read " + root + "/cifar-10-batches-bin/test_batch.bin: No such file or directory");
+  }
+}
+
+TEST(Registry, AFolderOfARelativeIsNotTakenForTheSet) {
+  TempFolder folder;
+  write_mnist(folder, "fashion-mnist");
+  Environment data("FOVEA_DATA", (folder / "fashion-mnist").string());
+  EXPECT_EQ(open("fashion-mnist").classes[7], "Sneaker");
+  EXPECT_EQ(error_of([] { (void)open("mnist"); }).kind(), ErrorKind::data);
+}
+
+TEST(Registry, TheRealFashionMnist) {
+  if (!std::filesystem::exists("/usr/share/datasets/fashion-mnist")) {
+    GTEST_SKIP() << "needs Debian's dataset-fashion-mnist";
+  }
+  Environment data("FOVEA_DATA", "/nonexistent");
+  const DataSets sets = open("fashion-mnist");
+  EXPECT_EQ(sets.classes,
+            (std::vector<std::string>{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+                                      "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"}));
+  ASSERT_EQ(sets.train->size(), 60000);
+  ASSERT_EQ(sets.test->size(), 10000);
+  EXPECT_EQ(sets.train->image_bytes(), 28 * 28);
+  for (const auto& split : {sets.train, sets.test}) {
+    std::vector<int64_t> counts(10);
+    for (int64_t i = 0; i < split->size(); ++i) ++counts[static_cast<size_t>(split->label(i))];
+    EXPECT_EQ(counts, std::vector<int64_t>(10, split->size() / 10));
+  }
+  const ChannelStats stats = channel_stats(*sets.train);
+  EXPECT_NEAR(stats.mean[0], 0.2860, 5e-5);
+  EXPECT_NEAR(stats.std[0], 0.3530, 5e-5);
+}
+
+}  // namespace
+}  // namespace fovea::data
