@@ -54,14 +54,6 @@ Fill labels(int64_t classes) {
   };
 }
 
-void distribution_rows(Random& random, const View& x) {
-  for (int64_t n = 0; n < x.dim(0); ++n) {
-    double total = 0;
-    for (int64_t k = 0; k < x.dim(1); ++k) total += x[n * x.dim(1) + k] = random.uniform();
-    for (int64_t k = 0; k < x.dim(1); ++k) x[n * x.dim(1) + k] /= total;
-  }
-}
-
 // ---- shapes
 
 int64_t pick(Random& random, int64_t low, int64_t high) {
@@ -298,7 +290,7 @@ std::vector<Sample> losses(DType dtype) {
            const SoftmaxCrossEntropy op{r.below(2) == 0 ? 0 : r.uniform()};
            const Type logits{dtype, {batch, classes}};
            const SampleInput targets = r.below(2) == 0
-                                           ? SampleInput{logits, distribution_rows, true}
+                                           ? SampleInput{logits, uniform(0, 1), true}
                                            : SampleInput{{DType::i64, {batch}}, labels(classes)};
            return Sample{{}, op, {{logits, normal}, targets}};
          }));
