@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "fovea/core/error.h"
+#include "error_text.h"
 #include "fovea/nn.h"
 
 namespace fovea {
@@ -113,28 +113,21 @@ TEST(Layers, DropoutIsNothingOutsideTraining) {
   EXPECT_EQ(nn::trace(layer, {2, 3}, Mode::train)->nodes().size(), 1u);
 }
 
-template <class F>
-std::string headline(const F& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::usage);
-    EXPECT_FALSE(e.details().empty());
-    return e.headline();
-  }
-  return "no error";
-}
-
 TEST(Layers, ImpossibleSizesAreRefusedWhereTheyAreWritten) {
   const nn::Scope s("layer");
-  EXPECT_EQ(headline([&] { nn::Conv2d(s, 0, 4, {.kernel = 3}); }),
-            "conv2d: 0 input and 4 output channels, at least 1 of each is needed");
-  EXPECT_EQ(headline([&] { nn::Conv2d(s, 4, 4, {.kernel = 3, .groups = 0}); }),
-            "conv2d: groups=0 does not divide 4 input and 4 output channels");
-  EXPECT_EQ(headline([&] { nn::Conv2d(s, 4, 6, {.kernel = 3, .groups = 4}); }),
-            "conv2d: groups=4 does not divide 4 input and 6 output channels");
-  EXPECT_EQ(headline([&] { nn::Linear(s, 4, -1); }),
-            "linear: 4 input and -1 output features, at least 1 of each is needed");
+  expect_error(ErrorKind::usage,
+               "conv2d: 0 input and 4 output channels, at least 1 of each is needed\n  at      layer (",
+               [&] { nn::Conv2d(s, 0, 4, {.kernel = 3}); });
+  expect_error(ErrorKind::usage,
+               "conv2d: groups=0 does not divide 4 input and 4 output channels\n  at      layer (",
+               [&] { nn::Conv2d(s, 4, 4, {.kernel = 3, .groups = 0}); });
+  expect_error(ErrorKind::usage,
+               "conv2d: groups=4 does not divide 4 input and 6 output channels\n  at      layer (",
+               [&] { nn::Conv2d(s, 4, 6, {.kernel = 3, .groups = 4}); });
+  expect_error(
+      ErrorKind::usage,
+      "linear: 4 input and -1 output features, at least 1 of each is needed\n  at      layer (",
+      [&] { nn::Linear(s, 4, -1); });
 }
 
 }  // namespace

@@ -22,9 +22,8 @@ Scope::Scope(Module* parent, std::string name, std::source_location where)
 std::string Scope::path() const { return parent_ ? below(parent_->path_, name_) : ""; }
 
 std::string Scope::describe() const {
-  std::string text = name_;
-  for (const Module* m = parent_; m; m = m->parent_) text = below(m->name_, text);
-  return text + " (" + where_.file_name() + ":" + std::to_string(where_.line()) + ")";
+  const std::string path = parent_ ? below(parent_->full_name(), name_) : name_;
+  return path + " (" + where_.file_name() + ":" + std::to_string(where_.line()) + ")";
 }
 
 Variable::Variable(const Scope& scope, const Shape& shape, Initializer initializer, Role role,
@@ -95,6 +94,12 @@ Tensor Module::forward(Tensor) const {
 }
 
 Tensor Module::operator()(Tensor x) const { return call(*this, x); }
+
+std::string Module::full_name() const {
+  return parent_ ? below(parent_->full_name(), name_) : name_;
+}
+
+std::string Module::title() const { return parent_ ? parent_->full_name() : name_; }
 
 std::vector<const Variable*> Module::variables() const {
   std::vector<const Variable*> all;

@@ -46,6 +46,9 @@ class Module {
   /// The dotted path from the root, which is itself left out: "layer1.0.conv1".
   const std::string& path() const { return path_; }
   std::source_location where() const { return where_; }
+  /// The title of a graph that is traced from here, so that its title and its scopes together are
+  /// the path from the root: the root's own name, or all that lies above: "resnet18.layer1".
+  std::string title() const;
 
   /// The modules directly inside, in the order in which they were made.
   const std::vector<Module*>& children() const { return children_; }
@@ -65,6 +68,7 @@ class Module {
   friend class Scope;
   friend class Variable;
   friend class Entered;
+  std::string full_name() const;
   void collect(std::vector<const Variable*>& into) const;
   void claim(const std::string& name) const;
 

@@ -7,9 +7,9 @@
 
 namespace fovea::nn {
 
-/// The graph of a whole model for an input of this shape (N, C, spatial) in the graph's dtype: its
-/// input is named "input", its output "output". Errors: usage when the model cannot take the shape,
-/// naming the layer.
+/// The graph of a model, or of a part of one, for an input of this shape (N, C, spatial) in the
+/// graph's dtype: its input is named "input", its output "output". Errors: usage when the model
+/// cannot take the shape, naming the layer.
 std::shared_ptr<Graph> trace(const Module& model, const Shape& input, Mode mode = Mode::eval,
                              DType dtype = DType::f32);
 

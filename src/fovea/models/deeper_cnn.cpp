@@ -1,0 +1,56 @@
+#include "fovea/models/families.h"
+#include "fovea/nn.h"
+
+namespace fovea::models {
+namespace {
+
+/// 3x3 convolution, norm, relu, as a module of its own or the first of a stage.
+class ConvBlock : public nn::Sequential {
+ public:
+  ConvBlock(const nn::Scope& s, int64_t in, int64_t out) : Sequential(s) {
+    add<nn::Conv2d>(in, out, nn::ConvOptions{.kernel = 3, .padding = 1, .bias = false});
+    add<nn::BatchNorm2d>(out);
+    add<nn::ReLU>();
+  }
+};
+
+/// A block, then pooling that halves the image.
+class Stage : public nn::Sequential {
+ public:
+  Stage(const nn::Scope& s, int64_t in, int64_t out) : Sequential(s) {
+    add<ConvBlock>(in, out);
+    add<nn::MaxPool2d>(2);
+  }
+};
+
+/// A stem and three stages of 64, 128 and 256 channels, averaged: no layer depends on the image's
+/// size.
+class DeeperCnn : public nn::Module {
+ public:
+  DeeperCnn(const nn::Scope& s, const Config& c)
+      : Module(s),
+        stem(at("stem"), c.input[0], 64),
+        stage1(at("stage1"), 64, 64),
+        stage2(at("stage2"), 64, 128),
+        stage3(at("stage3"), 128, 256),
+        head(at("head")) {
+    head.add<nn::AdaptiveAvgPool2d>(1);
+    head.add<nn::Flatten>();
+    head.add<nn::Linear>(256, c.classes);
+  }
+
+  Tensor forward(Tensor x) const override { return head(stage3(stage2(stage1(stem(x))))); }
+
+ private:
+  ConvBlock stem;
+  Stage stage1, stage2, stage3;
+  nn::Sequential head;
+};
+
+}  // namespace
+
+std::vector<Entry> deeper_cnn() {
+  return {{.name = "deeper_cnn", .defaults = {}, .build = build<DeeperCnn>}};
+}
+
+}  // namespace fovea::models

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fovea/nn/module.h"
+
+namespace fovea::models {
+
+/// What may be chosen about a model. What is left out is as its entry says.
+struct Options {
+  std::optional<int64_t> classes = {};      ///< at least 1
+  std::optional<int64_t> in_channels = {};  ///< at least 1; the input's when `input` says it
+  std::optional<Shape> input = {};          ///< of one image: C, H, W or H, W; each at least 1
+  std::optional<double> dropout = {};       ///< from 0 up to 1; only 0 for a model that has none
+};
+
+/// All that a model is built from, nothing left open: what a model file has to remember. Given back
+/// as Options it makes the same model.
+struct Config {
+  int64_t classes = 10;
+  Shape input{3, 32, 32};  ///< of one image: C, H, W
+  double dropout = 0;      ///< 0 also where the model has none
+};
+
+/// One model of the registry.
+struct Entry {
+  std::string name;
+  Config defaults;
+  std::function<std::unique_ptr<nn::Module>(const nn::Scope&, const Config&)> build;
+  std::source_location where = std::source_location::current();
+};
+
+/// The entries whose name matches `glob` ("*", "res*", "resnet[13]*"), in the registry's order.
+std::vector<Entry> list(std::string_view glob = "*");
+
+/// The entry of that name. Errors: usage when there is none, with the nearest names.
+Entry entry(std::string_view name);
+
+/// The entry's defaults with what `options` chooses. Errors: usage for an unknown name, a value out
+/// of range, an input of another rank, in_channels that contradicts the input, or dropout for a
+/// model without.
+Config configure(std::string_view name, const Options& options = {});
+
+/// The model, a module that takes x [N, C, H, W] and gives logits [N, classes]; its arrays get
+/// values when a State is asked for them (nn::declare). Layers whose size depends on the image are
+/// sized for `input`. Errors: as configure; usage when the image is smaller than such a model can
+/// take, naming the layer.
+std::unique_ptr<nn::Module> make(std::string_view name, const Options& options = {});
+
+}  // namespace fovea::models

@@ -1,0 +1,63 @@
+#include "fovea/models/families.h"
+#include "fovea/nn.h"
+
+namespace fovea::models {
+namespace {
+
+/// 3x3 convolution, norm, relu, in one Sequential named "block".
+class ConvBlock : public nn::Module {
+ public:
+  ConvBlock(const nn::Scope& s, int64_t in, int64_t out, int64_t stride)
+      : Module(s), block(at("block")) {
+    block.add<nn::Conv2d>(
+        in, out, nn::ConvOptions{.kernel = 3, .stride = stride, .padding = 1, .bias = false});
+    block.add<nn::BatchNorm2d>(out);
+    block.add<nn::ReLU>();
+  }
+
+  Tensor forward(Tensor x) const override { return block(x); }
+
+ private:
+  nn::Sequential block;
+};
+
+/// Thirteen 3x3 convolutions in five stages, as VGG-16 has them, where the first of each stage
+/// halves the image by its stride in place of pooling; then the mean and one linear layer.
+class SimpleCnn224 : public nn::Module {
+ public:
+  SimpleCnn224(const nn::Scope& s, const Config& c)
+      : Module(s),
+        features(at("features")),
+        avgpool(at("avgpool"), 1),
+        classifier(at("classifier"), 512, c.classes) {
+    int64_t channels = c.input[0];
+    for (const auto& [width, depth] : {std::pair{64, 2}, {128, 2}, {256, 3}, {512, 3}, {512, 3}}) {
+      for (int i = 0; i < depth; ++i) {
+        features.add<ConvBlock>(channels, width, i == 0 ? 2 : 1);
+        channels = width;
+      }
+    }
+    nn::for_each<nn::Conv2d>(*this, [](nn::Conv2d& conv) {
+      conv.weight.initialize(nn::init::kaiming_normal_fan_out());
+    });
+    classifier.weight.initialize(nn::init::normal(0.01));
+    classifier.bias->initialize(nn::init::constant(0));
+  }
+
+  Tensor forward(Tensor x) const override { return classifier(flatten(avgpool(features(x)))); }
+
+ private:
+  nn::Sequential features;
+  nn::AdaptiveAvgPool2d avgpool;
+  nn::Linear classifier;
+};
+
+}  // namespace
+
+std::vector<Entry> simple_cnn_224() {
+  return {{.name = "simple_cnn_224",
+           .defaults = {.classes = 1000, .input = {3, 224, 224}},
+           .build = build<SimpleCnn224>}};
+}
+
+}  // namespace fovea::models

@@ -1,0 +1,61 @@
+#include "fovea/models/families.h"
+#include "fovea/nn.h"
+
+namespace fovea::models {
+namespace {
+
+/// 3x3 convolution (with a bias, which the norm makes redundant: it is in the published counts),
+/// norm, relu.
+class ConvBlock : public nn::Module {
+ public:
+  ConvBlock(const nn::Scope& s, int64_t in, int64_t out)
+      : Module(s), conv(at("conv"), in, out, {.kernel = 3, .padding = 1}), bn(at("bn"), out) {}
+
+  Tensor forward(Tensor x) const override { return relu(bn(conv(x))); }
+
+ private:
+  nn::Conv2d conv;
+  nn::BatchNorm2d bn;
+};
+
+/// `depth` convolutions of equal width, then pooling that halves the image.
+class Stage : public nn::Sequential {
+ public:
+  Stage(const nn::Scope& s, int64_t in, int64_t out, int depth) : Sequential(s) {
+    for (int i = 0; i < depth; ++i) add<ConvBlock>(i == 0 ? in : out, out);
+    add<nn::MaxPool2d>(2);
+  }
+};
+
+/// VGG's plan (Simonyan and Zisserman 2014: only 3x3 convolutions, wider as the image shrinks) with
+/// norms, for small images.
+class VggStyleCnn : public nn::Module {
+ public:
+  VggStyleCnn(const nn::Scope& s, const Config& c)
+      : Module(s),
+        block1(at("block1"), c.input[0], 64, 2),
+        block2(at("block2"), 64, 128, 2),
+        block3(at("block3"), 128, 256, 3),
+        classifier(at("classifier")) {
+    classifier.add<nn::AdaptiveAvgPool2d>(1);
+    classifier.add<nn::Flatten>();
+    classifier.add<nn::Linear>(256, 256);
+    classifier.add<nn::ReLU>();
+    classifier.add<nn::Dropout>(c.dropout);
+    classifier.add<nn::Linear>(256, c.classes);
+  }
+
+  Tensor forward(Tensor x) const override { return classifier(block3(block2(block1(x)))); }
+
+ private:
+  Stage block1, block2, block3;
+  nn::Sequential classifier;
+};
+
+}  // namespace
+
+std::vector<Entry> vgg_style_cnn() {
+  return {{.name = "vgg_style_cnn", .defaults = {.dropout = 0.5}, .build = build<VggStyleCnn>}};
+}
+
+}  // namespace fovea::models
