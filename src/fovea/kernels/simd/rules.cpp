@@ -1,7 +1,26 @@
 #include "fovea/kernels/rules.h"
 
+#include "fovea/kernels/simd/simd.h"
+#include "fovea/ops/activation.h"
+#include "fovea/ops/arithmetic.h"
+
 namespace fovea {
 
-void add_simd_rules(const RuleSink&) {}
+void add_simd_rules(const RuleSink& add) {
+  const auto rule = [&](std::string_view op, Offer (*make)(const Problem&)) {
+    add(op, {"simd", make});
+  };
+  rule("reorder", simd::make_reorder);
+  rule("normalize_images", simd::make_normalize_images);
+  for (int i = 0; i < unary_kinds; ++i) {
+    const auto kind = static_cast<UnaryKind>(i);
+    rule(unary_rule(kind).name, simd::make_unary);
+    rule(UnaryBackward{kind}.name(), simd::make_unary_backward);
+  }
+  for (BinaryKind kind : {BinaryKind::add, BinaryKind::sub, BinaryKind::mul, BinaryKind::div})
+    rule(Binary{kind}.name(), simd::make_binary);
+  rule("affine", simd::make_affine);
+  rule("increment", simd::make_increment);
+}
 
 }  // namespace fovea

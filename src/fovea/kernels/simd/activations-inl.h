@@ -1,0 +1,234 @@
+// The activations on vectors, each with its derivative: compiled once an instruction set.
+//
+// Error bounds, in eps = 2^-23: 1 times |y| for relu, leaky_relu and relu6, 4 times |y| for exp and
+// log; times max(1, |y|) 2 for the hard ones and 6 for the others.
+// erf is 1 - (a1 t + ... + a5 t^5) exp(-z^2), t = 1 / (1 + p z) (Abramowitz and Stegun 7.1.26,
+// absolute error below 1.5e-7).
+#if defined(FOVEA_KERNELS_SIMD_ACTIVATIONS_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef FOVEA_KERNELS_SIMD_ACTIVATIONS_INL_H
+#undef FOVEA_KERNELS_SIMD_ACTIVATIONS_INL_H
+#else
+#define FOVEA_KERNELS_SIMD_ACTIVATIONS_INL_H
+#endif
+
+#include <hwy/contrib/math/math-inl.h>
+
+#include <limits>
+
+#include "fovea/kernels/simd/vectors-inl.h"
+#include "fovea/ops/activation.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace fovea::simd::HWY_NAMESPACE {
+
+HWY_INLINE V all(float value) { return hn::Set(F32(), value); }
+HWY_INLINE V nan_of(V x, V result) { return hn::IfThenElse(hn::IsNaN(x), x, result); }
+
+/// Highway's functions hold within their range only; these for every float.
+HWY_INLINE V exp(V x) { return nan_of(x, hn::Exp(F32(), hn::Min(x, all(89)))); }
+HWY_INLINE V log(V x) {
+  constexpr float inf = std::numeric_limits<float>::infinity();
+  const V zero = hn::Zero(F32());
+  V y = hn::Log(F32(), x);
+  y = hn::IfThenElse(hn::Eq(x, all(inf)), x, y);
+  y = hn::IfThenElse(hn::Eq(x, zero), all(-inf), y);
+  return nan_of(x,
+                hn::IfThenElse(hn::Lt(x, zero), all(std::numeric_limits<float>::quiet_NaN()), y));
+}
+HWY_INLINE V tanh(V x) { return nan_of(x, hn::Tanh(F32(), x)); }
+
+/// 1 / (1 + exp(-x)) and 1 / (1 + exp(x)), both without cancellation.
+struct Logistic {
+  V of_x, of_minus_x;
+};
+HWY_INLINE Logistic logistic(V x) {
+  const V e = exp(hn::Neg(hn::Abs(x)));
+  const V large = hn::Div(all(1), hn::Add(all(1), e)), small = hn::Mul(e, large);
+  const auto positive = hn::Ge(x, hn::Zero(F32()));
+  return {hn::IfThenElse(positive, large, small), hn::IfThenElse(positive, small, large)};
+}
+
+/// The normal distribution at x: its integral from minus infinity, and its density.
+struct Normal {
+  V integral, density;
+};
+HWY_INLINE Normal normal(V x) {
+  const V z = hn::Mul(hn::Abs(x), all(0.70710678f));
+  const V e = exp(hn::Neg(hn::Mul(z, z)));
+  const V t = hn::Div(all(1), hn::MulAdd(all(0.3275911f), z, all(1)));
+  V p = all(1.061405429f);
+  for (float a : {-1.453152027f, 1.421413741f, -0.284496736f, 0.254829592f})
+    p = hn::MulAdd(p, t, all(a));
+  const V tail = hn::Mul(hn::Mul(hn::Mul(p, t), e), all(0.5f));  // beyond |x|
+  return {hn::IfThenElse(hn::Lt(x, hn::Zero(F32())), tail, hn::Sub(all(1), tail)),
+          hn::Mul(e, all(0.39894228f))};
+}
+
+struct Relu {
+  V value(V x) const { return relu(x); }
+  V slope(V x) const { return hn::IfThenZeroElse(hn::Le(x, all(0)), all(1)); }
+};
+
+struct LeakyRelu {
+  float alpha;
+  V value(V x) const { return hn::IfThenElse(hn::Gt(x, all(0)), x, hn::Mul(all(alpha), x)); }
+  V slope(V x) const { return hn::IfThenElse(hn::Gt(x, all(0)), all(1), all(alpha)); }
+};
+
+struct Relu6 {
+  V value(V x) const { return hn::IfThenElse(hn::Ge(x, all(6)), all(6), relu(x)); }
+  V slope(V x) const {
+    return hn::IfThenZeroElse(hn::Or(hn::Le(x, all(0)), hn::Ge(x, all(6))), all(1));
+  }
+};
+
+struct Elu {
+  float alpha;
+  V value(V x) const {
+    const V bend = nan_of(x, hn::Expm1(F32(), hn::Min(x, all(0))));
+    return hn::IfThenElse(hn::Gt(x, all(0)), x, hn::Mul(all(alpha), bend));
+  }
+  V slope(V x) const {
+    return hn::IfThenElse(hn::Gt(x, all(0)), all(1), hn::Mul(all(alpha), exp(x)));
+  }
+};
+
+struct Gelu {
+  V value(V x) const { return hn::Mul(x, normal(x).integral); }
+  V slope(V x) const {
+    const Normal n = normal(x);
+    return hn::MulAdd(x, n.density, n.integral);
+  }
+};
+
+struct GeluTanh {  // (1 + tanh(u)) / 2 is the logistic function of 2 u
+  static constexpr float scale = 1.5957691f, cubic = 0.044715f;
+  V value(V x) const { return hn::Mul(x, logistic(inner(x)).of_x); }
+  V slope(V x) const {
+    const Logistic s = logistic(inner(x));
+    const V rise = hn::Mul(all(scale), hn::MulAdd(all(3 * cubic), hn::Mul(x, x), all(1)));
+    return hn::MulAdd(hn::Mul(hn::Mul(x, s.of_x), s.of_minus_x), rise, s.of_x);
+  }
+  static V inner(V x) {
+    return hn::Mul(hn::Mul(x, all(scale)), hn::MulAdd(all(cubic), hn::Mul(x, x), all(1)));
+  }
+};
+
+struct Silu {
+  V value(V x) const { return hn::Mul(x, logistic(x).of_x); }
+  V slope(V x) const {
+    const Logistic s = logistic(x);
+    return hn::Mul(s.of_x, hn::MulAdd(x, s.of_minus_x, all(1)));
+  }
+};
+
+struct Sigmoid {
+  V value(V x) const { return logistic(x).of_x; }
+  V slope(V x) const {
+    const Logistic s = logistic(x);
+    return hn::Mul(s.of_x, s.of_minus_x);
+  }
+};
+
+struct Tanh {
+  V value(V x) const { return tanh(x); }
+  V slope(V x) const {
+    const V t = tanh(x);
+    return hn::NegMulAdd(t, t, all(1));
+  }
+};
+
+struct Mish {  // tanh(log(1 + exp(x))) is n / (n + m), both scaled by exp(-2 x) where x > 0
+  struct Ratio {
+    V n, m;
+  };
+  static Ratio ratio(V x) {
+    const V e = exp(hn::Neg(hn::Abs(x))), e2 = hn::Mul(e, e);
+    const auto positive = hn::Ge(x, all(0));
+    return {hn::MulAdd(all(2), e, hn::IfThenElse(positive, all(1), e2)),
+            hn::Mul(all(2), hn::IfThenElse(positive, e2, all(1)))};
+  }
+  V value(V x) const {
+    const Ratio r = ratio(x);
+    return hn::Mul(x, hn::Div(r.n, hn::Add(r.n, r.m)));
+  }
+  V slope(V x) const {
+    const Ratio r = ratio(x);
+    const V sum = hn::Add(r.n, r.m);
+    const V one_minus_t2 = hn::Div(hn::Mul(r.m, hn::Add(r.n, sum)), hn::Mul(sum, sum));
+    return hn::MulAdd(hn::Mul(x, one_minus_t2), logistic(x).of_x, hn::Div(r.n, sum));
+  }
+};
+
+struct HardSigmoid {
+  V value(V x) const {
+    V y = hn::MulAdd(x, all(1.0f / 6), all(0.5f));
+    y = hn::IfThenElse(hn::Ge(x, all(3)), all(1), y);
+    return hn::IfThenZeroElse(hn::Le(x, all(-3)), y);
+  }
+  V slope(V x) const {
+    return hn::IfThenZeroElse(hn::Or(hn::Le(x, all(-3)), hn::Ge(x, all(3))), all(1.0f / 6));
+  }
+};
+
+struct HardSwish {
+  V value(V x) const {
+    V y = hn::Mul(hn::Mul(x, hn::Add(x, all(3))), all(1.0f / 6));
+    y = hn::IfThenElse(hn::Ge(x, all(3)), x, y);
+    return hn::IfThenZeroElse(hn::Le(x, all(-3)), y);
+  }
+  V slope(V x) const {
+    V y = hn::MulAdd(x, all(1.0f / 3), all(0.5f));
+    y = hn::IfThenElse(hn::Ge(x, all(3)), all(1), y);
+    return hn::IfThenZeroElse(hn::Le(x, all(-3)), y);
+  }
+};
+
+struct Exp {
+  V value(V x) const { return exp(x); }
+  V slope(V x) const { return exp(x); }
+};
+
+struct Log {
+  V value(V x) const { return log(x); }
+  V slope(V x) const { return hn::Div(all(1), x); }
+};
+
+/// Calls f with the activation.
+template <class F>
+HWY_INLINE void with_activation(UnaryKind kind, float alpha, const F& f) {
+  switch (kind) {
+    case UnaryKind::relu:
+      return f(Relu{});
+    case UnaryKind::leaky_relu:
+      return f(LeakyRelu{alpha});
+    case UnaryKind::relu6:
+      return f(Relu6{});
+    case UnaryKind::elu:
+      return f(Elu{alpha});
+    case UnaryKind::gelu:
+      return f(Gelu{});
+    case UnaryKind::gelu_tanh:
+      return f(GeluTanh{});
+    case UnaryKind::silu:
+      return f(Silu{});
+    case UnaryKind::sigmoid:
+      return f(Sigmoid{});
+    case UnaryKind::tanh:
+      return f(Tanh{});
+    case UnaryKind::mish:
+      return f(Mish{});
+    case UnaryKind::hardsigmoid:
+      return f(HardSigmoid{});
+    case UnaryKind::hardswish:
+      return f(HardSwish{});
+    case UnaryKind::exp:
+      return f(Exp{});
+    case UnaryKind::log:
+      return f(Log{});
+  }
+}
+
+}  // namespace fovea::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif

@@ -1,0 +1,151 @@
+// Ops whose output element i depends on input elements i: activations and their gradients,
+// arithmetic of two values and with constants, casts. Any layout, as all values share it. The error
+// bounds of activations are in activations-inl.h; arithmetic is rounded once.
+#include "fovea/core/parallel.h"
+#include "fovea/kernels/simd/simd.h"
+#include "fovea/ops/activation.h"
+#include "fovea/ops/arithmetic.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "fovea/kernels/simd/elementwise.cpp"
+#include <hwy/foreach_target.h>
+
+#include "fovea/kernels/simd/activations-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace fovea::simd {
+namespace {
+namespace HWY_NAMESPACE {
+
+using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
+
+void unary(UnaryKind kind, float alpha, const float* x, float* y, int64_t begin, int64_t end) {
+  with_activation(kind, alpha, [&](auto activation) {
+    for_each_vector(begin, end, [&](int64_t i, auto at) FOVEA_INLINE {
+      at.store(activation.value(at.load(x + i)), y + i);
+    });
+  });
+}
+
+void unary_backward(UnaryKind kind, float alpha, const float* x, const float* dy, float* dx,
+                    int64_t begin, int64_t end) {
+  with_activation(kind, alpha, [&](auto activation) {
+    for_each_vector(begin, end, [&](int64_t i, auto at) FOVEA_INLINE {
+      at.store(hn::Mul(at.load(dy + i), activation.slope(at.load(x + i))), dx + i);
+    });
+  });
+}
+
+template <class F>
+HWY_INLINE void binary_with(const F& f, const float* a, const float* b, float* y, int64_t begin,
+                            int64_t end) {
+  for_each_vector(begin, end, [&](int64_t i, auto at) FOVEA_INLINE {
+    at.store(f(at.load(a + i), at.load(b + i)), y + i);
+  });
+}
+
+void binary(BinaryKind kind, const float* a, const float* b, float* y, int64_t begin, int64_t end) {
+  switch (kind) {
+    case BinaryKind::add:
+      return binary_with([](V p, V q) FOVEA_INLINE { return hn::Add(p, q); }, a, b, y, begin, end);
+    case BinaryKind::sub:
+      return binary_with([](V p, V q) FOVEA_INLINE { return hn::Sub(p, q); }, a, b, y, begin, end);
+    case BinaryKind::mul:
+      return binary_with([](V p, V q) FOVEA_INLINE { return hn::Mul(p, q); }, a, b, y, begin, end);
+    case BinaryKind::div:
+      return binary_with([](V p, V q) FOVEA_INLINE { return hn::Div(p, q); }, a, b, y, begin, end);
+  }
+}
+
+void affine(float scale, float shift, const float* x, float* y, int64_t begin, int64_t end) {
+  for_each_vector(begin, end, [&](int64_t i, auto at) FOVEA_INLINE {
+    at.store(hn::MulAdd(all(scale), at.load(x + i), all(shift)), y + i);
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace
+}  // namespace fovea::simd
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace fovea::simd {
+namespace {
+
+HWY_EXPORT(unary);
+HWY_EXPORT(unary_backward);
+HWY_EXPORT(binary);
+HWY_EXPORT(affine);
+
+/// Elements that are worth a thread of their own.
+int64_t grain_of(UnaryKind kind) {
+  const bool cheap = kind == UnaryKind::relu || kind == UnaryKind::leaky_relu ||
+                     kind == UnaryKind::relu6 || kind == UnaryKind::hardsigmoid ||
+                     kind == UnaryKind::hardswish;
+  return cheap ? elementwise_grain : elementwise_grain / 8;
+}
+
+}  // namespace
+
+Offer make_unary(const Problem& problem) {
+  if (auto refusal = unless_f32(problem)) return *refusal;
+  const Unary op = *problem.op.as<Unary>();
+  const int64_t count = problem.in[0].numel();
+  return offer([op, count](const Args& args) {
+    parallel_for(count, grain_of(op.kind), [&](int64_t begin, int64_t end) {
+      HWY_DYNAMIC_DISPATCH(unary)
+      (op.kind, static_cast<float>(op.alpha), args.input<float>(0), args.output<float>(0), begin,
+       end);
+    });
+  });
+}
+
+Offer make_unary_backward(const Problem& problem) {
+  if (auto refusal = unless_f32(problem)) return *refusal;
+  const UnaryBackward op = *problem.op.as<UnaryBackward>();
+  const int64_t count = problem.in[0].numel();
+  return offer([op, count](const Args& args) {
+    parallel_for(count, grain_of(op.kind), [&](int64_t begin, int64_t end) {
+      HWY_DYNAMIC_DISPATCH(unary_backward)
+      (op.kind, static_cast<float>(op.alpha), args.input<float>(0), args.input<float>(1),
+       args.output<float>(0), begin, end);
+    });
+  });
+}
+
+Offer make_binary(const Problem& problem) {
+  if (auto refusal = unless_f32(problem)) return *refusal;
+  const BinaryKind kind = problem.op.as<Binary>()->kind;
+  const int64_t count = problem.in[0].numel();
+  return offer([kind, count](const Args& args) {
+    parallel_for(count, elementwise_grain, [&](int64_t begin, int64_t end) {
+      HWY_DYNAMIC_DISPATCH(binary)
+      (kind, args.input<float>(0), args.input<float>(1), args.output<float>(0), begin, end);
+    });
+  });
+}
+
+Offer make_affine(const Problem& problem) {
+  if (auto refusal = unless_f32(problem)) return *refusal;
+  const Affine op = *problem.op.as<Affine>();
+  const int64_t count = problem.in[0].numel();
+  return offer([op, count](const Args& args) {
+    parallel_for(count, elementwise_grain, [&](int64_t begin, int64_t end) {
+      HWY_DYNAMIC_DISPATCH(affine)
+      (static_cast<float>(op.scale), static_cast<float>(op.shift), args.input<float>(0),
+       args.output<float>(0), begin, end);
+    });
+  });
+}
+
+Offer make_increment(const Problem& problem) {
+  if (problem.in[0].dtype != DType::i64) return Refusal{"only i64"};
+  const int64_t count = problem.in[0].numel();
+  return offer([count](const Args& args) {
+    const int64_t* x = args.input<int64_t>(0);
+    std::transform(x, x + count, args.output<int64_t>(0), [](int64_t v) { return v + 1; });
+  });
+}
+
+}  // namespace fovea::simd
+#endif

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "fovea/kernels/kernel.h"
+
+namespace fovea::simd {
+
+/// A kernel that is one function of Args (and of what it captured when it was made).
+template <class Run>
+class FunctionKernel final : public Kernel {
+ public:
+  FunctionKernel(Run run, size_t scratch) : run_(std::move(run)), scratch_(scratch) {}
+  void run(const Args& args) const override { run_(args); }
+  size_t scratch_bytes() const override { return scratch_; }
+
+ private:
+  Run run_;
+  size_t scratch_;
+};
+
+template <class Run>
+Offer offer(Run run, size_t scratch_bytes = 0) {
+  return std::make_unique<FunctionKernel<Run>>(std::move(run), scratch_bytes);
+}
+
+/// Nothing when all inputs and outputs are f32; inputs from `checked` on are not looked at.
+inline std::optional<Refusal> unless_f32(const Problem& problem, size_t checked = SIZE_MAX) {
+  for (size_t i = 0; i < std::min(checked, problem.in.size()); ++i) {
+    if (problem.in[i].dtype != DType::f32) return Refusal{"only f32"};
+  }
+  for (const Type& type : problem.out) {
+    if (type.dtype != DType::f32) return Refusal{"only f32"};
+  }
+  return std::nullopt;
+}
+
+/// Elements that are worth a thread of their own where nothing is done but reading and writing.
+inline constexpr int64_t elementwise_grain = 16384;
+
+/// The families, each in its own file: what makes a kernel or says why not.
+Offer make_reorder(const Problem& problem);
+Offer make_normalize_images(const Problem& problem);
+Offer make_unary(const Problem& problem);
+Offer make_unary_backward(const Problem& problem);
+Offer make_binary(const Problem& problem);
+Offer make_affine(const Problem& problem);
+Offer make_increment(const Problem& problem);
+Offer make_batch_norm(const Problem& problem);
+Offer make_batch_norm_eval(const Problem& problem);
+Offer make_batch_norm_backward(const Problem& problem);
+Offer make_batch_norm_eval_backward(const Problem& problem);
+
+}  // namespace fovea::simd

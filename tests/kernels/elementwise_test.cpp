@@ -1,0 +1,147 @@
+#include <cmath>
+#include <limits>
+
+#include "fovea/ops/activation.h"
+#include "fovea/ops/arithmetic.h"
+#include "fovea/ops/images.h"
+#include "fovea/ops/reorder.h"
+#include "kernels/harness.h"
+
+namespace fovea::kernel_test {
+namespace {
+
+/// The bounds that activations-inl.h promises.
+Bound bound_of(UnaryKind kind) {
+  switch (kind) {
+    case UnaryKind::relu:
+    case UnaryKind::leaky_relu:
+    case UnaryKind::relu6:
+      return {1, Scale::element};
+    case UnaryKind::exp:
+    case UnaryKind::log:
+      return {4, Scale::element};
+    case UnaryKind::hardsigmoid:
+    case UnaryKind::hardswish:
+      return {2, Scale::unit};
+    default:
+      return {6, Scale::unit};
+  }
+}
+
+/// Random values over the range where activations bend, and the special ones.
+void fill_activation_input(Array& x, UnaryKind kind, Random& random) {
+  constexpr float inf = std::numeric_limits<float>::infinity();
+  for (float& v : x.data<float>()) {
+    v = static_cast<float>(random.normal() * pick<double>(random, {0.01, 1, 4}));
+    if (kind == UnaryKind::log) v = std::abs(v);
+    if (random.below(40) == 0) v = pick<float>(random, {0, -0.f, 3, -3, 6, 20, -20, 1e-30f});
+    if (random.below(80) == 0) v = pick<float>(random, {std::nanf(""), 88, -110, inf});
+  }
+}
+
+TEST(Unary, EveryActivationIsItsReference) {
+  Random random(1, "unary");
+  for (int k = 0; k < unary_kinds; ++k) {
+    const auto kind = static_cast<UnaryKind>(k);
+    for (int trial = 0; trial < 10; ++trial) {
+      const Layout layout = pick(random, layouts);
+      const Unary op{kind, kind == UnaryKind::elu ? 1.5 : 0.01};
+      const Problem problem = make_problem(op, {random_image(random, layout)}, layout);
+      Array x(DType::f32, problem.in[0].shape);
+      fill_activation_input(x, kind, random);
+      ASSERT_TRUE(check("simd", problem, {x}, bound_of(kind)));
+    }
+  }
+}
+
+TEST(Unary, EveryDerivativeIsItsReference) {
+  Random random(2, "unary");
+  for (int k = 0; k < unary_kinds; ++k) {
+    const auto kind = static_cast<UnaryKind>(k);
+    for (int trial = 0; trial < 10; ++trial) {
+      const Layout layout = pick(random, layouts);
+      const UnaryBackward op{kind, kind == UnaryKind::elu ? 1.5 : 0.01};
+      const Type x = random_image(random, layout);
+      const Problem problem = make_problem(op, {x, x}, layout);
+      std::vector<Array> in = random_inputs(problem, random);
+      fill_activation_input(in[0], kind, random);
+      ASSERT_TRUE(check("simd", problem, in, bound_of(kind)));
+    }
+  }
+}
+
+TEST(Binary, ArithmeticIsRoundedOnce) {
+  Random random(3, "binary");
+  for (int trial = 0; trial < 200; ++trial) {
+    const Layout layout = pick(random, layouts);
+    const auto kind = static_cast<BinaryKind>(trial % 4);
+    const Type x = random_image(random, layout);
+    const Problem problem = make_problem(Binary{kind}, {x, x}, layout);
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {0.51}));
+  }
+}
+
+TEST(Affine, IsWithinTwoRoundings) {
+  Random random(4, "affine");
+  for (int trial = 0; trial < 100; ++trial) {
+    const Layout layout = pick(random, layouts);
+    const Problem problem = make_problem(Affine{random.normal(), random.normal()},
+                                         {random_image(random, layout)}, layout);
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {4, Scale::output}));
+  }
+}
+
+TEST(Increment, CountsFromAnyNumber) {
+  const Problem problem = make_problem(Increment{}, {{DType::i64, {}}});
+  Array x(DType::i64, {});
+  for (double value : {0.0, 41.0, -1.0, 5e9}) {
+    x.set(0, value);
+    EXPECT_TRUE(check("simd", problem, {x}, {}));
+  }
+}
+
+TEST(Reorder, AnyLayoutToAnyOtherIsExact) {
+  Random random(5, "reorder");
+  for (int trial = 0; trial < 100; ++trial) {
+    const Layout from = layouts[static_cast<size_t>(trial % 3)];
+    const Layout to = layouts[static_cast<size_t>(trial / 3 % 3)];
+    const bool blocked = from == Layout::blocked16 || to == Layout::blocked16;
+    Problem problem = make_problem(
+        Reorder{}, {random_image(random, blocked ? Layout::blocked16 : Layout::plain)}, from);
+    problem.out[0].layout = to;
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {}));
+  }
+}
+
+TEST(NormalizeImages, IsTheFormulaRoundedOnce) {
+  Random random(6, "images");
+  for (int trial = 0; trial < 100; ++trial) {
+    const int64_t channels = pick(random, 1, 4);
+    NormalizeImages op;
+    for (int64_t c = 0; c < channels; ++c) {
+      op.mean.push_back(static_cast<float>(random.uniform()));
+      op.std.push_back(static_cast<float>(0.1 + random.uniform()));
+    }
+    const Type x{DType::u8,
+                 {pick(random, 0, 4), pick(random, 1, 40), pick(random, 1, 40), channels}};
+    const Problem problem = make_problem(op, {x});
+    Array images(DType::u8, x.shape);
+    for (uint8_t& v : images.data<uint8_t>()) v = static_cast<uint8_t>(random.below(256));
+    ASSERT_TRUE(check("simd", problem, {images}, {0.51}));
+  }
+}
+
+TEST(Elementwise, OtherTypesAreRefusedInAFewWords) {
+  const Type x{DType::f64, {2, 3, 4}};
+  EXPECT_EQ(refusal("simd", make_problem(Unary{}, {x})), "only f32");
+  EXPECT_EQ(refusal("simd", make_problem(UnaryBackward{}, {x, x})), "only f32");
+  EXPECT_EQ(refusal("simd", make_problem(Binary{}, {x, x})), "only f32");
+  EXPECT_EQ(refusal("simd", make_problem(Affine{}, {x})), "only f32");
+  EXPECT_EQ(refusal("simd", make_problem(Reorder{}, {x})), "only f32");
+  EXPECT_EQ(refusal("simd", make_problem(NormalizeImages{{0}, {1}, DType::f64},
+                                         {{DType::u8, {1, 2, 2, 1}}})),
+            "only to f32");
+}
+
+}  // namespace
+}  // namespace fovea::kernel_test

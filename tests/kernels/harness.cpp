@@ -1,0 +1,265 @@
+#include "kernels/harness.h"
+
+#include <hwy/targets.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "fovea/core/parallel.h"
+
+namespace fovea::kernel_test {
+namespace {
+
+constexpr size_t margin = 64;
+constexpr auto unwritten = std::byte{0xff};  // NaN as a float
+constexpr auto guard = std::byte{0xa5};
+
+/// Memory for one value with a margin on both sides that nobody may write.
+class Guarded {
+ public:
+  explicit Guarded(size_t bytes) : bytes_(bytes), buffer_(allocate(2 * margin + bytes)) {
+    std::fill_n(buffer_.get(), 2 * margin + bytes, guard);
+    std::fill_n(data(), bytes, unwritten);
+  }
+  std::byte* data() const { return buffer_.get() + margin; }
+  bool intact() const {
+    const auto is_guard = [](std::byte b) { return b == guard; };
+    return std::all_of(buffer_.get(), data(), is_guard) &&
+           std::all_of(data() + bytes_, data() + bytes_ + margin, is_guard);
+  }
+
+ private:
+  size_t bytes_;
+  std::shared_ptr<std::byte> buffer_;
+};
+
+struct Outputs {
+  std::vector<Array> arrays;
+  bool intact = true;
+};
+
+Outputs run(const Kernel& kernel, const Problem& problem, const std::vector<Array>& in) {
+  std::vector<Guarded> inputs, outputs;
+  std::vector<const std::byte*> in_data;
+  std::vector<std::byte*> out_data;
+  for (const Array& array : in) {
+    inputs.emplace_back(array.bytes());
+    std::copy_n(array.raw(), array.bytes(), inputs.back().data());
+    in_data.push_back(inputs.back().data());
+  }
+  for (const Type& type : problem.out) {
+    outputs.emplace_back(type.bytes());
+    out_data.push_back(outputs.back().data());
+  }
+  const Guarded scratch(kernel.scratch_bytes()), packed(kernel.packed_bytes());
+  kernel.pack(in_data, packed.data());
+  kernel.run({in_data, out_data, scratch.data(), packed.data()});
+
+  Outputs result{{}, scratch.intact() && packed.intact()};
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    Array array(problem.out[i].dtype, problem.out[i].shape);
+    std::copy_n(out_data[i], array.bytes(), array.raw());
+    result.arrays.push_back(array);
+    result.intact = result.intact && outputs[i].intact();
+  }
+  for (size_t i = 0; i < in.size(); ++i) {
+    result.intact = result.intact && inputs[i].intact() &&
+                    std::memcmp(in_data[i], in[i].raw(), in[i].bytes()) == 0;
+  }
+  return result;
+}
+
+/// y = x, in any layouts.
+struct Copy {
+  static constexpr std::string_view name = "copy";
+  static constexpr Traits traits{.differentiable = false};
+  Types infer(const Types& types) const { return types; }
+  void reference(const Views& v) const {
+    std::copy_n(v.in[0].data, v.in[0].numel(), v.out[0].data);
+  }
+};
+
+Offer make(std::string_view rule, const Problem& problem) {
+  for (const KernelRule& candidate : kernel_rules(problem.op.name())) {
+    if (candidate.name == rule) return candidate.make(problem);
+  }
+  return Refusal{"there is no rule of this name"};
+}
+
+std::vector<Array> absolute(const std::vector<Array>& in) {
+  std::vector<Array> result;
+  for (const Array& array : in) {
+    result.push_back(array.clone());
+    for (int64_t i = 0; i < array.numel(); ++i) result.back().set(i, std::abs(array.at(i)));
+  }
+  return result;
+}
+
+/// What the reference expects of one output, and how far from it is near enough.
+struct Expected {
+  Array value;
+  std::vector<double> tolerance;
+
+  std::optional<std::string> differs(const Array& got) const {
+    for (int64_t i = 0; i < value.numel(); ++i) {
+      const double g = got.at(i), t = tolerance[static_cast<size_t>(i)];
+      double w = value.at(i);
+      if (got.dtype() == DType::f32 && std::isinf(static_cast<float>(w))) w = static_cast<float>(w);
+      if (g == w || (std::isnan(g) && std::isnan(w)) || std::abs(g - w) <= t) continue;
+      return "element " + std::to_string(i) + " is " + std::to_string(g) + ", expected " +
+             std::to_string(w) + " within " + std::to_string(t / 0x1p-23) + " eps, is off by " +
+             std::to_string(std::abs(g - w) / 0x1p-23);
+    }
+    return std::nullopt;
+  }
+};
+
+std::vector<Expected> expectations(const Problem& problem, const std::vector<Array>& in,
+                                   const Bound& bound) {
+  std::vector<Expected> result;
+  const std::vector<Array> values = reference_outputs(problem, in);
+  std::vector<Array> scales = values;
+  if (bound.scale == Scale::absolute) scales = reference_outputs(problem, absolute(in));
+  for (size_t o = 0; o < values.size(); ++o) {
+    Expected e{values[o], {}};
+    double largest = 1e-30;
+    for (int64_t i = 0; i < values[o].numel(); ++i) {
+      const double scale = std::abs(scales[o].at(i));
+      if (std::isfinite(scale)) largest = std::max(largest, scale);
+      const double at_least = bound.scale == Scale::unit ? 1.0 : 0x1p-126;  // below, fewer bits
+      e.tolerance.push_back(bound.eps * 0x1p-23 * std::max(scale, at_least));
+    }
+    if (bound.scale == Scale::output)
+      std::fill(e.tolerance.begin(), e.tolerance.end(), bound.eps * 0x1p-23 * largest);
+    result.push_back(std::move(e));
+  }
+  return result;
+}
+
+bool same_bytes(const std::vector<Array>& a, const std::vector<Array>& b) {
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (std::memcmp(a[i].raw(), b[i].raw(), a[i].bytes()) != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Problem make_problem(const Op& op, Types in, Layout layout) {
+  Types out = op.infer(in);  // type rules see plain values
+  for (Types* types : {&in, &out}) {
+    for (Type& type : *types) {
+      if (type.rank() >= 3 && type.rank() <= 5) type.layout = layout;
+    }
+  }
+  return {op, in, out};
+}
+
+std::vector<Array> random_inputs(const Problem& problem, Random& random) {
+  std::vector<Array> result;
+  for (const Type& type : problem.in) {
+    Array array(type.dtype, type.shape);
+    for (int64_t i = 0; i < array.numel(); ++i)
+      array.set(i, is_float(type.dtype) ? random.normal() : static_cast<double>(random.below(10)));
+    result.push_back(array);
+  }
+  return result;
+}
+
+std::vector<Array> reference_outputs(const Problem& problem, const std::vector<Array>& in) {
+  Problem exact = problem;
+  for (Type& type : exact.out) {
+    if (is_float(type.dtype)) type.dtype = DType::f64;
+  }
+  return run(*make_reference_kernel(exact), exact, in).arrays;
+}
+
+Array with_layout(const Array& data, const Type& type, Layout layout) {
+  Type to = type;
+  to.layout = layout;
+  const Problem problem{Copy{}, {type}, {to}};
+  return run(*make_reference_kernel(problem), problem, {data}).arrays[0];
+}
+
+testing::AssertionResult check(std::string_view rule, const Problem& problem,
+                               const std::vector<Array>& in, const Bound& bound) {
+  return check(rule, problem, in, bound, {1, 2, 3}, true);
+}
+
+testing::AssertionResult check(std::string_view rule, const Problem& problem,
+                               const std::vector<Array>& in, const Bound& bound,
+                               const std::vector<int>& teams, bool same_bits) {
+  const std::vector<Expected> expected = expectations(problem, in, bound);
+  testing::AssertionResult result = testing::AssertionSuccess();
+  const auto attempt = [&](std::string_view set) {
+    std::vector<Array> first;
+    for (int team : teams) {
+      if (!result) return;
+      set_threads(team);
+      Problem sized = problem;
+      sized.threads = team;
+      const auto fail = [&](const std::string& what) {
+        result = testing::AssertionFailure() << describe(problem) << "\n  " << rule << ", " << set
+                                             << ", " << team << " threads: " << what;
+      };
+      Offer offer = make(rule, sized);
+      if (const auto* refused = std::get_if<Refusal>(&offer))
+        return fail("refused, " + refused->why);
+      const Outputs got = run(*std::get<0>(offer), sized, in);
+      if (!got.intact) return fail("wrote outside its outputs, or to an input");
+      for (size_t o = 0; o < expected.size(); ++o) {
+        if (const auto difference = expected[o].differs(got.arrays[o]))
+          return fail("output " + std::to_string(o) + ", " + *difference);
+      }
+      if (first.empty()) first = got.arrays;
+      if (same_bits && !same_bytes(first, got.arrays))
+        return fail("other bits than with " + std::to_string(teams[0]));
+    }
+  };
+  if (rule.starts_with("simd")) {
+    for_each_instruction_set(attempt);
+  } else {
+    attempt("this machine's best");
+  }
+  set_threads(available_threads());
+  return result;
+}
+
+std::optional<std::string> refusal(std::string_view rule, const Problem& problem) {
+  const Offer offer = make(rule, problem);
+  if (const auto* refused = std::get_if<Refusal>(&offer)) return refused->why;
+  return std::nullopt;
+}
+
+void for_each_instruction_set(const std::function<void(std::string_view name)>& body) {
+  const int64_t supported = hwy::SupportedTargets();
+  for (int64_t target : {HWY_SSE4, HWY_AVX2, HWY_AVX3}) {
+    if ((supported & target) == 0) continue;
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    body(hwy::TargetName(target));
+  }
+  hwy::SetSupportedTargetsForTest(0);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
+int64_t pick(Random& random, int64_t low, int64_t high) {
+  return low + static_cast<int64_t>(random.below(static_cast<uint64_t>(high - low + 1)));
+}
+
+Type random_image(Random& random, Layout layout, int axes, bool filled) {
+  if (axes == 0) axes = static_cast<int>(pick(random, 1, 3));
+  Shape shape{pick(random, filled ? 1 : 0, 4), pick(random, 1, 37)};
+  if (layout == Layout::blocked16) shape.set(1, 16 * pick(random, 1, 3));
+  const int64_t longest = axes == 1 ? 40 : axes == 2 ? 13 : 5;
+  const bool single = random.below(8) == 0;
+  for (int a = 0; a < axes; ++a) shape = shape.concat({single ? 1 : pick(random, 1, longest)});
+  if (random.below(8) == 0) {  // a plane of several chunks
+    shape.set(1, layout == Layout::blocked16 ? 16 : pick(random, 1, 3));
+    shape.set(2, axes == 1 ? 2100 : axes == 2 ? 110 : 60);
+  }
+  return {DType::f32, shape};
+}
+
+}  // namespace fovea::kernel_test

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fovea/core/array.h"
+#include "fovea/core/random.h"
+#include "fovea/kernels/kernel.h"
+
+namespace fovea::kernel_test {
+
+/// The op on inputs of these types; its values of rank 3 to 5, inputs and outputs, in `layout`.
+Problem make_problem(const Op& op, Types in, Layout layout = Layout::plain);
+
+/// What one input is filled with.
+using Fill = std::function<void(size_t input, Array& data, Random& random)>;
+
+/// One array an input, its elements in the order of the input's layout: standard normal floats,
+/// integers of 0 to 9.
+std::vector<Array> random_inputs(const Problem& problem, Random& random);
+
+/// The outputs of the float64 reference for these inputs: f64 where the problem's are floats, in
+/// its layouts.
+std::vector<Array> reference_outputs(const Problem& problem, const std::vector<Array>& in);
+
+/// The same values stored in another layout; `type` says the shape and the one they are in.
+Array with_layout(const Array& data, const Type& type, Layout layout);
+
+/// How far a kernel's floats may be from the reference's: `eps` times 2^-23 times
+enum class Scale {
+  absolute,  ///< the reference of the inputs' absolute values, element by element
+  unit,      ///< the reference's own absolute value, or 1 where that is larger
+  output,    ///< the largest absolute value of that output (at least 1e-30)
+  element,   ///< the reference's own absolute value
+};
+struct Bound {
+  double eps = 0;  ///< 0: equal as numbers
+  Scale scale = Scale::element;
+};
+
+/// Runs the rule `rule` of the problem's op with 1, 2 and 3 threads, and, for rules named "simd",
+/// with each instruction set of this machine: the kernel must accept, write every element of its
+/// outputs and nothing else, give the same bits whatever the number of threads, and be within
+/// `bound` of the reference. Says what is wrong, for which problem and element.
+testing::AssertionResult check(std::string_view rule, const Problem& problem,
+                               const std::vector<Array>& in, const Bound& bound);
+
+/// The same, as `threads` gives the team sizes to compare: of kernels whose bits depend on it, each
+/// is only compared with the reference.
+testing::AssertionResult check(std::string_view rule, const Problem& problem,
+                               const std::vector<Array>& in, const Bound& bound,
+                               const std::vector<int>& threads, bool same_bits);
+
+/// Why the rule refuses the problem; nothing when it accepts.
+std::optional<std::string> refusal(std::string_view rule, const Problem& problem);
+
+/// Calls body(name) with each instruction set that both this machine and the library have.
+void for_each_instruction_set(const std::function<void(std::string_view name)>& body);
+
+/// A random whole number in [low, high].
+int64_t pick(Random& random, int64_t low, int64_t high);
+template <class T>
+T pick(Random& random, const std::vector<T>& choices) {
+  return choices[random.below(choices.size())];
+}
+
+/// A random f32 value N, C, spatial: `axes` spatial axes (0: 1 to 3), now and then an empty batch
+/// (unless `filled`), a single position, planes beyond 1024 positions; C fits the layout.
+Type random_image(Random& random, Layout layout, int axes = 0, bool filled = false);
+
+inline const std::vector<Layout> layouts{Layout::plain, Layout::channels_last, Layout::blocked16};
+
+}  // namespace fovea::kernel_test
