@@ -248,6 +248,8 @@ TEST(Loader, BuffersAreUsedAgain) {
   Loader loader(random_set(64, 8, 8, 3), {.batch = 8});
   loader.start(0);
   const std::byte* first = loader.next()->images.raw();
+  const Array other(DType::u8, {8, 8, 8, 3});  // would get the buffer if it had been freed
+  EXPECT_NE(other.raw(), first);
   while (auto batch = loader.next()) EXPECT_EQ(batch->images.raw(), first);
 }
 
