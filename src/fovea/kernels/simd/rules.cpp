@@ -21,6 +21,10 @@ void add_simd_rules(const RuleSink& add) {
     rule(Binary{kind}.name(), simd::make_binary);
   rule("affine", simd::make_affine);
   rule("increment", simd::make_increment);
+  rule("batch_norm", simd::make_batch_norm);
+  rule("batch_norm_eval", simd::make_batch_norm_eval);
+  rule("batch_norm_backward", simd::make_batch_norm_backward);
+  rule("batch_norm_eval_backward", simd::make_batch_norm_eval_backward);
 }
 
 }  // namespace fovea

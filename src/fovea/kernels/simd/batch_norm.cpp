@@ -1,0 +1,206 @@
+// Batch norm forward, f32, any layout.
+//
+// Statistics of each chunk are its mean and the sum of squared differences from it (two passes over
+// at most 1024 values of a channel, in a cache), joined in double: a mean far from zero costs no
+// precision. y is (x - mean) * scale + beta. Error bound: 16 eps of the largest |y|, of the inputs'
+// absolute values for mean; rstd and the variance 16 eps.
+#include <cmath>
+
+#include "fovea/kernels/simd/channels.h"
+#include "fovea/kernels/simd/simd.h"
+#include "fovea/ops/norm.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "fovea/kernels/simd/batch_norm.cpp"
+#include <hwy/foreach_target.h>
+
+#include "fovea/kernels/simd/channels-inl.h"
+
+#ifndef FOVEA_KERNELS_SIMD_BATCH_NORM
+#define FOVEA_KERNELS_SIMD_BATCH_NORM
+namespace fovea::simd {
+namespace {
+
+/// y = relu?((x - mean) * scale + beta + residual?), the three in the middle one a channel.
+struct Normalisation {
+  const float *x, *residual, *mean, *scale, *beta;
+  float* y;
+  bool relu;
+};
+
+}  // namespace
+}  // namespace fovea::simd
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace fovea::simd {
+namespace {
+namespace HWY_NAMESPACE {
+
+using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
+
+/// Mean and sum of squared differences from it, of each channel of a chunk.
+void moments(const float* x, const Channels& c, int64_t block, int64_t chunk, float* mean,
+             float* squares) {
+  const auto add = [&](auto) FOVEA_INLINE {
+    return [x](auto at, int64_t i, Sums<1>& sum)
+               FOVEA_INLINE { sum[0] = hn::Add(sum[0], at.load(x + i)); };
+  };
+  walk_chunk<1>(c, block, chunk, add, &mean);
+  for (int64_t k = 0; k < c.width; ++k) mean[k] /= static_cast<float>(c.size_of(chunk));
+
+  const float* centre = mean - block * c.width;  // constants are found by channel
+  const auto add_square = [&](auto constants) FOVEA_INLINE {
+    const V m = constants(centre);
+    return [x, m](auto at, int64_t i, Sums<1>& sum) FOVEA_INLINE {
+      const V d = hn::Sub(at.load(x + i), m);
+      sum[0] = hn::MulAdd(d, d, sum[0]);
+    };
+  };
+  walk_chunk<1>(c, block, chunk, add_square, &squares);
+}
+
+template <bool residual, bool clamp>
+HWY_INLINE void normalise_as(const Normalisation& n, const Channels& c, int64_t block,
+                             int64_t chunk) {
+  walk_chunk<0>(c, block, chunk, [&](auto constants) FOVEA_INLINE {
+    const V mean = constants(n.mean), scale = constants(n.scale), beta = constants(n.beta);
+    const float *x = n.x, *r = n.residual;
+    float* y = n.y;
+    return [=](auto at, int64_t i, Sums<0>&) FOVEA_INLINE {
+      V v = hn::MulAdd(hn::Sub(at.load(x + i), mean), scale, beta);
+      if constexpr (residual) v = hn::Add(v, at.load(r + i));
+      if constexpr (clamp) v = relu(v);
+      at.store(v, y + i);
+    };
+  });
+}
+
+void normalise(const Normalisation& n, const Channels& c, int64_t block, int64_t chunk) {
+  if (n.residual) {
+    n.relu ? normalise_as<true, true>(n, c, block, chunk)
+           : normalise_as<true, false>(n, c, block, chunk);
+  } else {
+    n.relu ? normalise_as<false, true>(n, c, block, chunk)
+           : normalise_as<false, false>(n, c, block, chunk);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace
+}  // namespace fovea::simd
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace fovea::simd {
+namespace {
+
+HWY_EXPORT(moments);
+HWY_EXPORT(normalise);
+
+struct Statistics {
+  double mean, variance;
+};
+
+/// Joins the moments of a channel's chunks; those of chunk i are at i * stride.
+Statistics join_moments(const Channels& c, const float* mean, const float* squares,
+                        int64_t stride) {
+  const auto count = static_cast<double>(c.positions());
+  double sum = 0, spread = 0;
+  for (int64_t i = 0; i < c.chunks(); ++i)
+    sum += static_cast<double>(mean[i * stride]) * static_cast<double>(c.size_of(i));
+  const double centre = sum / count;
+  for (int64_t i = 0; i < c.chunks(); ++i) {
+    const double d = static_cast<double>(mean[i * stride]) - centre;
+    spread += static_cast<double>(squares[i * stride]) + d * d * static_cast<double>(c.size_of(i));
+  }
+  return {centre, spread / count};
+}
+
+/// Training's scratch: the scale of each channel, then the means and squares of each chunk.
+struct Scratch {
+  Scratch(const Channels& c, std::byte* memory)
+      : scale(reinterpret_cast<float*>(memory)),
+        mean(scale + c.channels()),
+        squares(mean + c.chunks() * c.channels()) {}
+  static size_t bytes(const Channels& c) {
+    return static_cast<size_t>(checked_product(c.channels(), (1 + 2 * c.chunks()) * 4));
+  }
+  float *scale, *mean, *squares;
+};
+
+/// What follows from the statistics of one channel: the constants of y, and the outputs [C].
+void finish_channel(const BatchNorm& op, const Args& args, const Channels& c,
+                    const Scratch& scratch, int64_t channel) {
+  const auto at = static_cast<size_t>(channel);
+  const auto count = static_cast<double>(c.positions());
+  const Statistics s =
+      join_moments(c, scratch.mean + channel, scratch.squares + channel, c.channels());
+  const double rstd = 1 / std::sqrt(s.variance + op.eps), m = op.momentum;
+  scratch.scale[at] = static_cast<float>(args.input<float>(1)[at] * rstd);
+  args.output<float>(1)[at] = static_cast<float>(s.mean);
+  args.output<float>(2)[at] = static_cast<float>(rstd);
+  args.output<float>(3)[at] = static_cast<float>((1 - m) * args.input<float>(3)[at] + m * s.mean);
+  args.output<float>(4)[at] =
+      static_cast<float>((1 - m) * args.input<float>(4)[at] + m * s.variance * count / (count - 1));
+}
+
+}  // namespace
+
+Offer make_batch_norm(const Problem& problem) {
+  if (auto refusal = unless_f32(problem)) return *refusal;
+  const BatchNorm op = *problem.op.as<BatchNorm>();
+  const Channels c = channels_of(problem.in[0]);
+  const auto run = [op, c](const Args& args) {
+    const Scratch scratch(c, args.scratch);
+    const float* x = args.input<float>(0);
+    const Normalisation n{x,
+                          op.residual ? args.input<float>(5) : nullptr,
+                          args.output<float>(1),
+                          scratch.scale,
+                          args.input<float>(2),
+                          args.output<float>(0),
+                          op.relu};
+    two_passes(
+        c, 2 + op.residual,
+        [&](int64_t block, int64_t chunk) {
+          const int64_t at = chunk * c.channels() + block * c.width;
+          HWY_DYNAMIC_DISPATCH(moments)
+          (x, c, block, chunk, scratch.mean + at, scratch.squares + at);
+        },
+        [&](int64_t block) {
+          for (int64_t k = 0; k < c.width; ++k)
+            finish_channel(op, args, c, scratch, block * c.width + k);
+        },
+        [&](int64_t block, int64_t chunk) { HWY_DYNAMIC_DISPATCH(normalise)
+                                            (n, c, block, chunk); });
+  };
+  return offer(run, Scratch::bytes(c));
+}
+
+Offer make_batch_norm_eval(const Problem& problem) {
+  if (auto refusal = unless_f32(problem)) return *refusal;
+  const BatchNormEval op = *problem.op.as<BatchNormEval>();
+  const Channels c = channels_of(problem.in[0]);
+  const auto run = [op, c](const Args& args) {
+    auto* scale = reinterpret_cast<float*>(args.scratch);
+    for (int64_t k = 0; k < c.channels(); ++k) {
+      const double variance = args.input<float>(4)[k];
+      scale[k] = static_cast<float>(args.input<float>(1)[k] / std::sqrt(variance + op.eps));
+    }
+    const Normalisation n{args.input<float>(0),
+                          op.residual ? args.input<float>(5) : nullptr,
+                          args.input<float>(3),
+                          scale,
+                          args.input<float>(2),
+                          args.output<float>(0),
+                          op.relu};
+    for_each_chunk(c, [&](int64_t block, int64_t chunk) {
+      HWY_DYNAMIC_DISPATCH(normalise)(n, c, block, chunk);
+    });
+  };
+  return offer(run, static_cast<size_t>(c.channels()) * sizeof(float));
+}
+
+}  // namespace fovea::simd
+#endif

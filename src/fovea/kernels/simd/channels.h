@@ -1,0 +1,119 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "fovea/core/parallel.h"
+#include "fovea/graph/type.h"
+
+namespace fovea::simd {
+
+/// A channelwise value of any layout, as memory is: [images][blocks][plane][width]. `width`
+/// channels lie side by side (blocks * width = C), `plane` positions behind one another.
+///
+/// Sums over positions go by fixed chunks: each block's positions, image after image, are cut into
+/// `chunks` pieces of `chunk` positions that depend on the shape only. Inside a chunk floats are
+/// added by the instruction set's vectors; chunks are added in double, in order. So results do not
+/// depend on the number of threads.
+struct Channels {
+  int64_t images = 0, blocks = 0, plane = 0, width = 1;
+  int64_t chunk = 1;
+
+  int64_t positions() const { return images * plane; }
+  int64_t chunks() const { return (positions() + chunk - 1) / chunk; }
+  int64_t channels() const { return blocks * width; }
+  /// Positions in chunk `i`.
+  int64_t size_of(int64_t i) const { return std::min(chunk, positions() - i * chunk); }
+  int64_t block_elements() const { return positions() * width; }
+};
+
+inline Channels channels(int64_t images, int64_t blocks, int64_t plane, int64_t width) {
+  if (plane == 1) {  // all layouts are one: N rows of C channels
+    plane = images, width *= blocks, images = blocks = 1;
+  } else if (blocks == 1) {
+    plane *= images, images = 1;
+  }
+  // 1024 floats of one channel; 256 rows of channels, fewer where those would not fit a cache.
+  const int64_t chunk = width == 1 ? 1024 : std::clamp<int64_t>(65536 / width, 16, 256);
+  return {images, blocks, plane, width, chunk};
+}
+
+/// Of a value N, C or N, C, spatial.
+inline Channels channels_of(const Type& type) {
+  const int64_t n = type.dim(0), c = type.dim(1), plane = type.shape.slice(2).numel();
+  switch (type.layout) {
+    case Layout::plain:
+      return channels(n, c, plane, 1);
+    case Layout::channels_last:
+      return channels(n, 1, plane, c);
+    case Layout::blocked16:
+      return channels(n, c / 16, plane, 16);
+  }
+  return {};
+}
+
+/// The positions of one chunk, as runs that lie behind one another in memory.
+class Runs {
+ public:
+  Runs(const Channels& c, int64_t block, int64_t chunk)
+      : c_(c), block_(block), at_(chunk * c.chunk), end_(at_ + c.size_of(chunk)) {}
+
+  /// The next run: the offset of its first element and its number of positions; false at the end.
+  bool next(int64_t& first, int64_t& count) {
+    if (at_ >= end_) return false;
+    const int64_t image = at_ / c_.plane, inside = at_ % c_.plane;
+    count = std::min(c_.plane - inside, end_ - at_);
+    first = ((image * c_.blocks + block_) * c_.plane + inside) * c_.width;
+    at_ += count;
+    return true;
+  }
+
+ private:
+  const Channels& c_;
+  int64_t block_, at_, end_;
+};
+
+/// Calls body(block, chunk) for all of them, in parallel, in the order of memory.
+template <class Body>
+void for_each_chunk(const Channels& c, const Body& body) {
+  const int64_t grain = std::max<int64_t>(1, 16384 / (c.chunk * c.width));
+  parallel_for(c.blocks * c.chunks(), grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) body(i % c.blocks, i / c.blocks);
+  });
+}
+
+/// Calls first(block, chunk) for each chunk of a block, then middle(block), then second(block,
+/// chunk) for each, so that the second reads what the first left in a cache: where blocks are small
+/// each thread takes whole ones (its L2), else threads share as many as a part of an L3 holds.
+/// `values` says how many of the size of a block the two passes touch.
+template <class First, class Middle, class Second>
+void two_passes(const Channels& c, int64_t values, const First& first, const Middle& middle,
+                const Second& second) {
+  constexpr int64_t l2_bytes = int64_t{1} << 19, l3_bytes = int64_t{12} << 20;
+  const int64_t bytes = values * c.block_elements() * 4, chunks = c.chunks();
+  if (bytes <= l2_bytes && (c.blocks >= 2 * threads() || c.blocks * bytes <= (1 << 16))) {
+    const int64_t grain = (1 << 16) / std::max<int64_t>(1, bytes);
+    parallel_for(c.blocks, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t block = begin; block < end; ++block) {
+        for (int64_t i = 0; i < chunks; ++i) first(block, i);
+        middle(block);
+        for (int64_t i = chunks; i-- > 0;) second(block, i);
+      }
+    });
+    return;
+  }
+  const int64_t together = std::clamp<int64_t>(l3_bytes / std::max<int64_t>(1, bytes), 1, c.blocks);
+  const int64_t grain = std::max<int64_t>(1, 16384 / (c.chunk * c.width));
+  for (int64_t from = 0; from < c.blocks; from += together) {
+    const int64_t blocks = std::min(together, c.blocks - from);
+    parallel_for(blocks * chunks, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) first(from + i % blocks, i / blocks);
+    });
+    for (int64_t block = from; block < from + blocks; ++block) middle(block);
+    parallel_for(blocks * chunks, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = end; i-- > begin;) second(from + i % blocks, i / blocks);
+    });
+  }
+}
+
+}  // namespace fovea::simd

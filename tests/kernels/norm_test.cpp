@@ -1,0 +1,109 @@
+#include <cmath>
+
+#include "fovea/ops/norm.h"
+#include "kernels/harness.h"
+
+namespace fovea::kernel_test {
+namespace {
+
+/// f32 x of the layout with at least two values a channel, now and then two-dimensional.
+Type random_batch(Random& random, Layout layout) {
+  for (;;) {
+    Type x = random_image(random, layout, 0, true);
+    if (random.below(6) == 0) x.shape = {pick(random, 2, 300), pick(random, 1, 70)};
+    if (x.numel() / x.dim(1) >= 2) return x;
+  }
+}
+
+Types with_vectors(const Type& x, size_t vectors) {
+  Types in{x};
+  in.resize(1 + vectors, {DType::f32, {x.dim(1)}});
+  return in;
+}
+
+void make_positive(Array& array) {
+  for (float& v : array.data<float>()) v = std::abs(v) + 0.1f;
+}
+
+TEST(BatchNorm, TrainingIsItsReferenceInEveryLayoutAndForm) {
+  Random random(1, "batch_norm");
+  for (int trial = 0; trial < 120; ++trial) {
+    const Layout layout = pick(random, layouts);
+    const BatchNorm op{.residual = random.below(2) == 0, .relu = random.below(2) == 0};
+    const Type x = random_batch(random, layout);
+    Types in = with_vectors(x, 4);
+    if (op.residual) in.push_back(x);
+    const Problem problem = make_problem(op, in, layout);
+    std::vector<Array> data = random_inputs(problem, random);
+    make_positive(data[4]);
+    ASSERT_TRUE(check("simd", problem, data, {16, Scale::output}));
+  }
+}
+
+TEST(BatchNorm, AMeanFarFromZeroKeepsTheVariance) {
+  Random random(2, "batch_norm");
+  for (Layout layout : layouts) {  // E[x^2] - E[x]^2 in floats would lose every digit here
+    const Problem problem =
+        make_problem(BatchNorm{}, with_vectors({DType::f32, {4, 32, 20, 30}}, 4), layout);
+    std::vector<Array> data = random_inputs(problem, random);
+    for (float& v : data[0].data<float>()) v = 5000 + std::round(v * 64) / 64;
+    ASSERT_TRUE(check("simd", problem, data, {8192, Scale::output}));
+    const Array rstd = reference_outputs(problem, data)[2];
+    EXPECT_NEAR(rstd.at(0), 1, 0.1);
+  }
+}
+
+TEST(BatchNorm, EvalIsItsReferenceInEveryLayoutAndForm) {
+  Random random(3, "batch_norm");
+  for (int trial = 0; trial < 120; ++trial) {
+    const Layout layout = pick(random, layouts);
+    const BatchNormEval op{.residual = random.below(2) == 0, .relu = random.below(2) == 0};
+    const Type x = random_image(random, layout);
+    Types in = with_vectors(x, 4);
+    if (op.residual) in.push_back(x);
+    const Problem problem = make_problem(op, in, layout);
+    std::vector<Array> data = random_inputs(problem, random);
+    make_positive(data[4]);
+    ASSERT_TRUE(check("simd", problem, data, {8, Scale::output}));
+  }
+}
+
+TEST(BatchNorm, GradientsAreTheirReferenceInEveryLayoutAndForm) {
+  Random random(4, "batch_norm");
+  for (int trial = 0; trial < 120; ++trial) {
+    const Layout layout = pick(random, layouts);
+    const BatchNormBackward op{.residual = random.below(2) == 0, .relu = random.below(2) == 0};
+    const Type x = random_batch(random, layout);
+    Types in = with_vectors(x, 3);
+    if (op.relu) in.push_back(x);
+    in.push_back(x);
+    const Problem problem = make_problem(op, in, layout);
+    std::vector<Array> data = random_inputs(problem, random);
+    make_positive(data[3]);
+    ASSERT_TRUE(check("simd", problem, data, {64, Scale::output}));
+  }
+}
+
+TEST(BatchNorm, GradientsWithFixedStatisticsAreTheirReference) {
+  Random random(5, "batch_norm");
+  for (int trial = 0; trial < 100; ++trial) {
+    const Layout layout = pick(random, layouts);
+    const Type x = random_image(random, layout);
+    Types in = with_vectors(x, 3);
+    in.push_back(x);
+    const Problem problem = make_problem(BatchNormEvalBackward{}, in, layout);
+    std::vector<Array> data = random_inputs(problem, random);
+    make_positive(data[3]);
+    ASSERT_TRUE(check("simd", problem, data, {64, Scale::output}));
+  }
+}
+
+TEST(BatchNorm, OtherTypesAreRefused) {
+  Types in = with_vectors({DType::f64, {2, 3, 4}}, 4);
+  for (Type& type : in) type.dtype = DType::f64;
+  EXPECT_EQ(refusal("simd", make_problem(BatchNorm{}, in)), "only f32");
+  EXPECT_EQ(refusal("simd", make_problem(BatchNormEval{}, in)), "only f32");
+}
+
+}  // namespace
+}  // namespace fovea::kernel_test
