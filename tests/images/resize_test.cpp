@@ -44,7 +44,7 @@ TEST(Resize, AWindowIsThatPartOfTheWhole) {
   for (int trial = 0; trial < 100; ++trial) {
     const int channels = std::array{1, 3, 4}[random.below(3)];
     const Image image = noise(up_to(30), up_to(30), channels, static_cast<uint64_t>(trial));
-    Window w{up_to(50), up_to(50), 0, 0, 0, 0};
+    Region w{up_to(50), up_to(50), 0, 0, 0, 0};
     w.height = up_to(w.full_height);
     w.width = up_to(w.full_width);
     w.top = up_to(w.full_height - w.height + 1) - 1;

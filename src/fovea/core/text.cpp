@@ -1,6 +1,8 @@
 #include "fovea/core/text.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 
 namespace fovea {
 namespace {
@@ -77,6 +79,20 @@ std::vector<std::string> split(std::string_view text, char separator) {
     if (end == std::string_view::npos) return parts;
     text.remove_prefix(end + 1);
   }
+}
+
+std::optional<double> parse_number(std::string_view text) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, code] = std::from_chars(text.data(), end, value);
+  if (code != std::errc() || stop != end || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+std::string format_number(double value) {
+  char buffer[64];
+  const auto [end, code] = std::to_chars(buffer, buffer + sizeof buffer, value);
+  return {buffer, end};
 }
 
 Error unknown_name(std::string_view what, std::string_view name,

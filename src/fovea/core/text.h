@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +22,12 @@ std::string join(std::span<const std::string> parts, std::string_view separator 
 
 /// The parts of `text` between separators: "a,,b" has three, "" has one.
 std::vector<std::string> split(std::string_view text, char separator);
+
+/// The number that the whole text is, "0.1", "5e-4", "3"; nothing when it is anything else, or not finite.
+std::optional<double> parse_number(std::string_view text);
+
+/// The shortest text that reads back to the same number: "0.1", "3", "5e-04".
+std::string format_number(double value);
 
 /// The usage error for a name nobody knows: `unknown WHAT "NAME"`, with the nearest candidates when
 /// there are any.

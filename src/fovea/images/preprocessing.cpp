@@ -35,7 +35,7 @@ std::string values_problem(const std::string& what, const std::vector<double>& v
 }
 
 /// The picture scaled so that its shorter side is `shorter`, as a window on its middle.
-Window middle_of(const Image& image, const Preprocessing& p) {
+Region middle_of(const Image& image, const Preprocessing& p) {
   const int shorter = *p.resize;
   const auto scaled = [&](int side, int other) -> int64_t {
     return side <= other ? shorter : int64_t{shorter} * side / other;
@@ -81,8 +81,8 @@ Image prepare(const Image& image, const Preprocessing& p) {
         .with("try", "raw arrays (--input x.npy)");
   }
   const Image colours = p.channels == 1 ? to_gray(image) : to_rgb(image);
-  const Window window =
-      p.resize ? middle_of(colours, p) : Window{p.height, p.width, 0, 0, p.height, p.width};
+  const Region window =
+      p.resize ? middle_of(colours, p) : Region{p.height, p.width, 0, 0, p.height, p.width};
   return resize_window(colours, window, p.filter);
 }
 

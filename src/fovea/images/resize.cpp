@@ -189,9 +189,9 @@ Image resize(const Image& image, int height, int width, Filter filter) {
   return resize_window(image, {height, width, 0, 0, height, width}, filter);
 }
 
-Image resize_window(const Image& image, const Window& window, Filter filter) {
+Image resize_window(const Image& image, const Region& window, Filter filter) {
   check(image);
-  const Window& w = window;
+  const Region& w = window;
   const auto inside = [](int first, int count, int full) {
     return first >= 0 && count >= 1 && count <= full && first <= full - count;
   };

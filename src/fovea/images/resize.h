@@ -24,11 +24,11 @@ Image resize(const Image& image, int height, int width, Filter filter);
 /// The rectangle of `height` x `width` at (top, left) of `image` scaled to `full_height` x
 /// `full_width`, without computing the rest: the bytes of resize and then crop, in the memory of
 /// the rectangle. Errors: usage when the rectangle does not lie inside.
-struct Window {
+struct Region {
   int full_height, full_width;
   int top, left, height, width;
 };
-Image resize_window(const Image& image, const Window& window, Filter filter);
+Image resize_window(const Image& image, const Region& window, Filter filter);
 
 /// The middle height x width of `image`; an odd rest is halved to the nearest even number, as
 /// torchvision does. Errors: usage when the image is smaller.

@@ -1,5 +1,7 @@
 #include "fovea/runtime/memory.h"
 
+#include <algorithm>
+
 namespace fovea {
 
 std::byte* Memory::arena(size_t bytes) {
@@ -13,7 +15,14 @@ std::byte* Memory::arena(size_t bytes) {
 }
 
 Memory::Kept& Memory::kept(uint64_t program, size_t bytes) {
+  constexpr size_t most = 16;
+  if (!kept_.contains(program) && kept_.size() >= most) {
+    kept_.erase(std::min_element(kept_.begin(), kept_.end(), [](const auto& a, const auto& b) {
+      return a.second.used < b.second.used;
+    }));
+  }
   Kept& kept = kept_[program];
+  kept.used = ++calls_;
   if (kept.data == nullptr || kept.bytes < bytes) {
     kept.data = allocate(bytes);
     kept.bytes = bytes;

@@ -25,13 +25,16 @@ class Memory {
     uint64_t version = 0;
     const void* state = nullptr;
     std::vector<std::byte*> pointers;  ///< of the Program's values, resolved at each run
+    uint64_t used = 0;                 ///< when last, counted in calls
   };
+  /// Of more than 16 Programs, the one not run for longest is forgotten.
   Kept& kept(uint64_t program, size_t bytes);
 
  private:
   std::shared_ptr<std::byte> arena_;
   size_t arena_bytes_ = 0;
   std::map<uint64_t, Kept> kept_;
+  uint64_t calls_ = 0;
 };
 
 }  // namespace fovea

@@ -1,0 +1,48 @@
+#include "fovea/predict/inference.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "fovea/core/error.h"
+#include "fovea/ops/images.h"
+
+namespace fovea {
+
+Tensor classify(const nn::Module& model, const Tensor& images, const Normalization& normalization) {
+  if (images.dtype() != DType::u8) return model(images);
+  const auto floats = [](const std::vector<double>& v) {
+    return std::vector<float>(v.begin(), v.end());
+  };
+  return model(normalize_images(images, floats(normalization.mean), floats(normalization.std)));
+}
+
+Inference::Inference(const nn::Module& model, State& state, Normalization normalization,
+                     DType dtype)
+    : model_(model), state_(state), normalization_(std::move(normalization)), dtype_(dtype) {}
+
+const Program& Inference::program(const Type& images) {
+  // u8 and float inputs of one shape are different computations; a leading axis tells them apart.
+  const Shape key = Shape{images.dtype == DType::u8 ? 1 : 0}.concat(images.shape);
+  return cache_.get(key, [&](const Shape&) {
+    const std::shared_ptr<Graph> graph = Graph::make(Mode::eval, dtype_, model_.name());
+    graph->output("logits", classify(model_, graph->input("images", images), normalization_));
+    return Program(*graph);
+  });
+}
+
+Array Inference::logits(const Array& images) {
+  return program({images.dtype(), images.shape()}).run(*memory_, state_, {{"images", images}})[0];
+}
+
+std::vector<double> softmax(const Array& logits, int64_t row) {
+  const int64_t classes = logits.dim(1);
+  std::vector<double> p(static_cast<size_t>(classes));
+  for (int64_t k = 0; k < classes; ++k) p[static_cast<size_t>(k)] = logits.at(row * classes + k);
+  const double largest = *std::max_element(p.begin(), p.end());
+  double sum = 0;
+  for (double& value : p) sum += value = std::exp(value - largest);
+  for (double& value : p) value /= sum;
+  return p;
+}
+
+}  // namespace fovea

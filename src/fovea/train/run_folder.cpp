@@ -1,0 +1,119 @@
+#include "fovea/train/run_folder.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "fovea/core/files.h"
+#include "fovea/core/text.h"
+
+namespace fovea::train {
+namespace {
+
+constexpr std::string_view header =
+    "epoch,lr,train_loss,train_accuracy,val_loss,val_accuracy,seconds,images_per_second";
+
+Error cannot_make(const std::filesystem::path& folder, const std::string& why) {
+  return Error(ErrorKind::io, "cannot make the run folder " + folder.string() + ": " + why)
+      .with("try", "another --out, in a folder you may write to");
+}
+
+std::filesystem::path numbered_folder(const Settings& settings) {
+  const std::string data = split(settings.data, ':')[0];
+  for (int n = 1; n < 100000; ++n) {
+    std::string number = std::to_string(n);
+    number.insert(0, number.size() < 3 ? 3 - number.size() : 0, '0');
+    const std::filesystem::path folder =
+        std::filesystem::path("runs") / (settings.model + "-" + data + "-" + number);
+    std::error_code error;
+    std::filesystem::create_directories(folder.parent_path(), error);
+    if (error) throw cannot_make(folder.parent_path(), error.message());
+    // create_directory says whether it was this call that made it: two runs started at once get two
+    // folders
+    if (std::filesystem::create_directory(folder, error)) return folder;
+    if (error) throw cannot_make(folder, error.message());
+  }
+  throw cannot_make("runs", "100000 runs of this name are there");
+}
+
+}  // namespace
+
+std::string to_csv(const std::vector<EpochRecord>& history) {
+  std::string text = std::string(header) + "\n";
+  const auto cell = [](const std::optional<double>& v) {
+    return v ? format_number(*v) : std::string();
+  };
+  for (const EpochRecord& r : history) {
+    text += std::to_string(r.epoch) + "," + format_number(r.lr) + "," +
+            format_number(r.train_loss) + "," + format_number(r.train_accuracy) + "," +
+            cell(r.val_loss) + "," + cell(r.val_accuracy) + "," + format_number(r.seconds) + "," +
+            format_number(r.images_per_second) + "\n";
+  }
+  return text;
+}
+
+std::vector<EpochRecord> from_csv(std::string_view text) {
+  std::vector<EpochRecord> history;
+  const std::vector<std::string> lines = split(text, '\n');
+  for (size_t i = 1; i < lines.size(); ++i) {
+    if (lines[i].empty()) continue;
+    const std::vector<std::string> cells = split(lines[i], ',');
+    const auto number = [&](size_t k) -> std::optional<double> {
+      return k < cells.size() ? parse_number(cells[k]) : std::nullopt;
+    };
+    for (size_t k : {0, 1, 2, 3, 6, 7}) {
+      if (cells.size() != 8 || !number(k)) {
+        throw Error(ErrorKind::data, "history: line " + std::to_string(i + 1) + " is not 8 numbers")
+            .with("line", lines[i]);
+      }
+    }
+    history.push_back({.epoch = static_cast<int64_t>(*number(0)),
+                       .lr = *number(1),
+                       .train_loss = *number(2),
+                       .train_accuracy = *number(3),
+                       .val_loss = number(4),
+                       .val_accuracy = number(5),
+                       .seconds = *number(6),
+                       .images_per_second = *number(7)});
+  }
+  return history;
+}
+
+std::filesystem::path make_run_folder(const std::string& out, const Settings& settings) {
+  std::filesystem::path folder = out;
+  if (out.empty()) {
+    folder = numbered_folder(settings);
+  } else {
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) throw cannot_make(folder, error.message());
+    const bool empty = std::filesystem::is_empty(folder, error);
+    if (error) throw cannot_make(folder, error.message());
+    if (!empty) {
+      throw Error(ErrorKind::usage, "--out " + folder.string() + " is not empty")
+          .with("try",
+                "another folder, or --resume " + folder.string() + " to go on with the run there");
+    }
+  }
+  replace_file(folder / "config.toml", to_toml(settings));
+  return folder;
+}
+
+void append_log(const std::filesystem::path& folder, std::string_view line) {
+  const std::filesystem::path path = folder / "log.txt";
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (file < 0)
+    throw Error(ErrorKind::io, "cannot write " + path.string() + ": " + std::strerror(errno));
+  const std::string text = std::string(line) + "\n";
+  try {
+    write_all(file, std::as_bytes(std::span(text)), path);
+  } catch (...) {
+    ::close(file);
+    throw;
+  }
+  ::close(file);
+}
+
+}  // namespace fovea::train

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fovea/train/settings.h"
+
+namespace fovea::train {
+
+/// What one epoch gave.
+struct EpochRecord {
+  int64_t epoch = 0;  ///< from 1
+  double lr = 0;      ///< in its last step
+  double train_loss = 0, train_accuracy = 0;
+  std::optional<double> val_loss, val_accuracy;  ///< none with --val 0
+  double seconds = 0, images_per_second = 0;     ///< of training, validation apart
+};
+
+/// history.csv: a header and a line an epoch. Numbers read back to the same value.
+std::string to_csv(const std::vector<EpochRecord>& history);
+/// Errors: data, naming the line.
+std::vector<EpochRecord> from_csv(std::string_view text);
+
+/// Makes the folder of a new run: `out`, or where that is empty the first free of
+/// runs/MODEL-DATA-001, -002, ... under the current folder; and writes config.toml into it. Errors:
+/// usage when `out` holds anything already; io when it cannot be made or written.
+std::filesystem::path make_run_folder(const std::string& out, const Settings& settings);
+
+/// Adds a line to log.txt. Errors: io.
+void append_log(const std::filesystem::path& folder, std::string_view line);
+
+}  // namespace fovea::train

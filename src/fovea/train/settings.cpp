@@ -1,0 +1,136 @@
+#include "fovea/train/settings.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <toml++/toml.h>
+
+#include "fovea/core/files.h"
+#include "fovea/core/text.h"
+
+namespace fovea::train {
+namespace {
+
+std::string key_of(const Setting& setting) {
+  std::string key(setting.name);
+  for (char& c : key) c = c == '-' ? '_' : c;
+  return key;
+}
+
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {
+      constexpr char digits[] = "0123456789abcdef";
+      result += std::string("\\u00") + digits[c >> 4] + digits[c & 15];
+    } else {
+      result += c;
+    }
+  }
+  return result + "\"";
+}
+
+}  // namespace
+
+std::string Setting::get(const Settings& settings) const {
+  if (auto* text = std::get_if<std::string Settings::*>(&member)) return settings.**text;
+  if (auto* whole = std::get_if<int64_t Settings::*>(&member))
+    return std::to_string(settings.**whole);
+  return format_number(settings.*std::get<double Settings::*>(member));
+}
+
+void Setting::set(Settings& settings, std::string_view text) const {
+  if (auto* string = std::get_if<std::string Settings::*>(&member)) {
+    settings.** string = std::string(text);
+    return;
+  }
+  const std::optional<double> number = parse_number(text);
+  const auto* whole = std::get_if<int64_t Settings::*>(&member);
+  if (!number || *number < least || *number > most ||
+      (whole != nullptr && *number != std::floor(*number))) {
+    throw Error(ErrorKind::usage, "--" + std::string(name) + ": \"" + std::string(text) +
+                                      "\" is not a " +
+                                      (whole != nullptr ? "whole number" : "number") + " from " +
+                                      format_number(least) + " to " + format_number(most));
+  }
+  if (whole != nullptr) {
+    settings.** whole = static_cast<int64_t>(*number);
+  } else {
+    settings.*std::get<double Settings::*>(member) = *number;
+  }
+}
+
+const std::vector<Setting>& settings_table() {
+  static const std::vector<Setting> table{
+      {"data", "data set: fashion-mnist, mnist, cifar10, cifar100, or NAME:DIR", &Settings::data},
+      {"model", "model of the registry, see `fovea models`", &Settings::model},
+      {"epochs", "passes over the training set", &Settings::epochs, 1, 1e6},
+      {"batch", "images a step", &Settings::batch, 1, 1e6},
+      {"optimizer", "sgd[:MOMENTUM], nesterov[:MOMENTUM] or adamw", &Settings::optimizer},
+      {"lr", "learning rate at its highest", &Settings::lr, 0, 1e6},
+      {"weight-decay", "X, or X:weights to leave norms and biases alone", &Settings::weight_decay},
+      {"schedule", "constant, cosine[:FINAL] or step:EPOCHS[:GAMMA]", &Settings::schedule},
+      {"warmup", "epochs in which the learning rate rises from 0", &Settings::warmup, 0, 1e6},
+      {"clip", "largest norm of all gradients together; 0: any", &Settings::clip, 0, 1e12},
+      {"label-smoothing", "share of the target spread over all classes", &Settings::label_smoothing,
+       0, 1},
+      {"augment", "none, standard, or a list such as crop:4,flip", &Settings::augment},
+      {"val", "share of the training set kept to choose the best epoch", &Settings::val, 0, 0.99},
+      {"workers", "threads that load images ahead", &Settings::workers, 0, 256},
+      {"seed", "of first weights, order, augmentation and dropout", &Settings::seed, 0,
+       9007199254740991.0},
+      {"threads", "threads to compute with; 0: all", &Settings::threads, 0, 1024},
+  };
+  return table;
+}
+
+std::string to_toml(const Settings& settings) {
+  std::string text =
+      "# All settings of this run: `fovea train --resume` of its folder reads them.\n";
+  for (const Setting& setting : settings_table()) {
+    const std::string value = setting.get(settings);
+    const bool string = std::holds_alternative<std::string Settings::*>(setting.member);
+    text += "\n# " + std::string(setting.help) + "\n" + key_of(setting) + " = " +
+            (string ? quoted(value) : value) + "\n";
+  }
+  return text;
+}
+
+Settings from_toml(const std::filesystem::path& path) {
+  toml::table document;
+  try {
+    document = toml::parse(read_text(path, ErrorKind::data, size_t{1} << 20), path.string());
+  } catch (const toml::parse_error& e) {
+    throw Error(ErrorKind::data, path.string() + ": " + std::string(e.description()))
+        .with("line", std::to_string(e.source().begin.line));
+  }
+  Settings settings;
+  std::vector<std::string> known;
+  for (const Setting& setting : settings_table()) known.push_back(key_of(setting));
+  for (const auto& [key, node] : document) {
+    const std::string name(key.str());
+    const std::string line = path.string() + ":" + std::to_string(node.source().begin.line);
+    const auto found = std::find(known.begin(), known.end(), name);
+    if (found == known.end()) throw unknown_name("setting", name, known).with("at", line);
+    const Setting& setting = settings_table()[static_cast<size_t>(found - known.begin())];
+    std::string value;
+    if (auto text = node.value_exact<std::string>()) {
+      value = *text;
+    } else if (auto whole = node.value_exact<int64_t>()) {
+      value = std::to_string(*whole);
+    } else if (auto number = node.value_exact<double>()) {
+      value = format_number(*number);
+    } else {
+      throw Error(ErrorKind::usage, name + ": a text or a number is expected").with("at", line);
+    }
+    try {
+      setting.set(settings, value);
+    } catch (Error& e) {
+      throw e.with("at", line);
+    }
+  }
+  return settings;
+}
+
+}  // namespace fovea::train

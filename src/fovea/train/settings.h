@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace fovea::train {
+
+/// All that says what a training run does. The same command, machine and seed give the same bits.
+struct Settings {
+  std::string data = "fashion-mnist";  ///< as data::open reads it
+  std::string model = "small_cnn";     ///< of the registry
+  int64_t epochs = 10;
+  int64_t batch = 128;
+  std::string optimizer = "sgd";  ///< as optim::parse reads it
+  double lr = 0.1;
+  std::string weight_decay = "5e-4";  ///< as optim::parse reads it
+  std::string schedule = "cosine";    ///< as optim::Schedule reads it
+  double warmup = 1;                  ///< epochs
+  double clip = 0;                    ///< largest gradient norm; 0: no clipping
+  double label_smoothing = 0;
+  std::string augment = "standard";  ///< as data::Augmentation reads it
+  double val = 0.1;                  ///< share of the training set kept for validation
+  int64_t workers = 1;               ///< threads that load ahead
+  int64_t seed = 1;
+  int64_t threads = 0;  ///< 0: all the process may use
+};
+
+/// One setting: the flag --NAME, the key NAME of config.toml (with _ for -), its help and how to
+/// reach it.
+struct Setting {
+  std::string_view name, help;
+  std::variant<std::string Settings::*, int64_t Settings::*, double Settings::*> member;
+  double least = 0, most = 0;  ///< of a number, both included
+
+  /// The value as text. Whole numbers have no point, other numbers are the shortest that read back.
+  std::string get(const Settings& settings) const;
+  /// Sets it from text. Errors: usage, naming the flag, the text and what is possible.
+  void set(Settings& settings, std::string_view text) const;
+};
+
+/// The one table: the flags of `train`, their help, and config.toml are all made from it.
+const std::vector<Setting>& settings_table();
+
+/// config.toml: every setting, one a line, with its help as a comment.
+std::string to_toml(const Settings& settings);
+/// Reads it back; what it does not say keeps its default. Errors: data when the file is missing or
+/// is no TOML; usage for an unknown key (with the nearest) or a bad value, naming the file and
+/// line.
+Settings from_toml(const std::filesystem::path& path);
+
+}  // namespace fovea::train

@@ -1,0 +1,60 @@
+#include "fovea/train/step.h"
+
+#include "fovea/core/error.h"
+#include "fovea/ops/loss.h"
+#include "fovea/passes/autodiff.h"
+
+namespace fovea::train {
+
+TrainStep::TrainStep(const nn::Module& model, State& state, StepOptions options)
+    : model_(model), state_(state), options_(std::move(options)) {
+  for (const std::string& name : state.names(Role::parameter)) {
+    state.declare(gradient_name(name), state.type(name), Role::gradient);
+  }
+}
+
+const Program& TrainStep::program(const Type& images, const Type& labels, bool accumulate) {
+  // What tells computations of one image shape apart: u8 or float, labels or targets, accumulating
+  // or not.
+  const Shape key =
+      Shape{images.dtype == DType::u8 ? 1 : 0, labels.rank(), accumulate ? 1 : 0}.concat(
+          images.shape);
+  return cache_.get(key, [&](const Shape&) {
+    const std::shared_ptr<Graph> graph = Graph::make(Mode::train, options_.dtype, model_.name());
+    const Tensor logits = classify(model_, graph->input("images", images), options_.normalization);
+    const Tensor loss = cross_entropy(logits, graph->input("labels", labels),
+                                      {.label_smoothing = options_.label_smoothing});
+    graph->output("loss", loss);
+    graph->output("logits", logits);
+    return Program(*graph,
+                   {.passes = {.loss = "loss", .accumulate = accumulate, .observe = nullptr}});
+  });
+}
+
+Inputs TrainStep::inputs(const Program& program, const Array& images, const Array& labels,
+                         int64_t step) const {
+  Inputs given{{"images", images}, {"labels", labels}};
+  for (const Value& value : program.graph().values()) {
+    if (value.leaf != Leaf::input || value.name != "random") continue;
+    given.emplace_back("random",
+                       Array::of(std::vector<int64_t>{static_cast<int64_t>(options_.seed), step}));
+  }
+  return given;
+}
+
+StepResult TrainStep::gradient(const Array& images, const Array& labels, int64_t step,
+                               bool accumulate) {
+  const Program& compiled =
+      program({images.dtype(), images.shape()}, {labels.dtype(), labels.shape()}, accumulate);
+  const std::vector<Array> outputs =
+      compiled.run(memory_, state_, inputs(compiled, images, labels, step));
+  return {.loss = outputs[0].item(), .logits = outputs[1]};
+}
+
+std::string TrainStep::first_nonfinite(const Array& images, const Array& labels, int64_t step) {
+  const Program& compiled =
+      program({images.dtype(), images.shape()}, {labels.dtype(), labels.shape()});
+  return compiled.first_nonfinite(memory_, state_, inputs(compiled, images, labels, step));
+}
+
+}  // namespace fovea::train

@@ -1,0 +1,64 @@
+#pragma once
+
+#include "fovea/predict/inference.h"
+
+namespace fovea::train {
+
+struct StepOptions {
+  Normalization normalization;  ///< of u8 images; not needed for float inputs
+  double label_smoothing = 0;
+  uint64_t seed = 0;  ///< of dropout; below 2^53
+  DType dtype = DType::f32;
+};
+
+/// What one batch gave.
+struct StepResult {
+  double loss = 0;  ///< the mean over the batch, with label smoothing
+  Array logits;     ///< [N, classes]; holds until the next call
+};
+
+/// The first half of a training step of a classifier: the gradients of the mean cross-entropy, left
+/// in the State as "grad:" + parameter; running statistics move. An optimiser does the second half,
+/// and clipping, skipping or averaging over machines go between. Compiled once for each batch
+/// shape.
+///
+///     nn::declare(state, model, seed);
+///     train::TrainStep step(model, state, {...});
+///     auto optimizer = optim::sgd({.momentum = 0.9});
+///     optimizer->declare(state);
+///     for (int64_t i = 1; i <= 100; ++i) {
+///       double loss = step.gradient(images, labels, i).loss;
+///       optimizer->update(state, {.step = i, .lr = 0.1});
+///     }
+class TrainStep {
+ public:
+  TrainStep(const nn::Module& model, State& state, StepOptions options);
+
+  /// images u8 [N, H, W, C] or float [N, C, spatial]; labels i64 [N] or soft targets [N, classes].
+  /// `step` numbers the batches: with the seed it fixes what dropout drops. With `accumulate`
+  /// gradients are added to those of the call before. Errors: usage when shapes do not fit; data
+  /// for a label out of range.
+  StepResult gradient(const Array& images, const Array& labels, int64_t step,
+                      bool accumulate = false);
+
+  /// The Program for these inputs, compiled now if it was not met yet.
+  const Program& program(const Type& images, const Type& labels, bool accumulate = false);
+
+  /// For a loss that is not finite: the first layer that made such a number from this batch,
+  /// "layer1.0.bn1 (batch_norm)", or empty. The State is left as it was.
+  std::string first_nonfinite(const Array& images, const Array& labels, int64_t step);
+
+  Memory& memory() { return memory_; }
+
+ private:
+  Inputs inputs(const Program& program, const Array& images, const Array& labels,
+                int64_t step) const;
+
+  const nn::Module& model_;
+  State& state_;
+  StepOptions options_;
+  ProgramCache cache_;
+  Memory memory_;
+};
+
+}  // namespace fovea::train

@@ -1,0 +1,428 @@
+#include "fovea/train/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <set>
+
+#include "fovea/core/files.h"
+#include "fovea/core/parallel.h"
+#include "fovea/core/random.h"
+#include "fovea/core/text.h"
+#include "fovea/data/registry.h"
+#include "fovea/optim/optimizer.h"
+#include "fovea/optim/schedule.h"
+#include "fovea/predict/predictor.h"
+#include "fovea/train/checkpoint.h"
+#include "fovea/train/step.h"
+
+namespace fovea::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Seconds of training between checkpoints inside an epoch.
+constexpr double checkpoint_seconds = 300;
+
+std::string hex(uint64_t value) {
+  std::string text(16, '0');
+  for (size_t i = 16; i-- > 0; value >>= 4) text[i] = "0123456789abcdef"[value & 15];
+  return text;
+}
+
+/// A run under way: what is fixed by the settings, and where it is.
+class Run {
+ public:
+  Run(const Settings& settings, const Watch& watch, std::stop_token stop)
+      : settings_(settings),
+        watch_(watch),
+        stop_(std::move(stop)),
+        sets_(data::open(settings.data)),
+        split_(data::split_validation(sets_.train, settings.val,
+                                      static_cast<uint64_t>(settings.seed))),
+        stats_(data::channel_stats(*sets_.train)),
+        optimizer_(optim::parse(settings.optimizer, settings.weight_decay)),
+        schedule_(settings.schedule, static_cast<double>(settings.epochs), settings.warmup),
+        config_(models::configure(
+            settings.model,
+            {.classes = static_cast<int64_t>(sets_.classes.size()),
+             .in_channels = {},
+             .input = Shape{sets_.train->channels(), sets_.train->height(), sets_.train->width()},
+             .dropout = {}})),
+        model_(models::make(settings.model, from_arguments(to_arguments(config_)))),
+        loader_(split_.train, {.batch = settings.batch,
+                               .shuffle = true,
+                               .seed = static_cast<uint64_t>(settings.seed),
+                               .workers = static_cast<int>(settings.workers),
+                               .augment = data::Augmentation::parse(settings.augment)}) {
+    nn::declare(state_, *model_, static_cast<uint64_t>(settings.seed));
+    optimizer_->declare(state_);
+    const Normalization normalization{stats_.mean, stats_.std};
+    step_ = std::make_unique<TrainStep>(*model_, state_,
+                                        StepOptions{.normalization = normalization,
+                                                    .label_smoothing = settings.label_smoothing,
+                                                    .seed = static_cast<uint64_t>(settings.seed)});
+    inference_ = std::make_unique<Inference>(*model_, state_, normalization);
+    inference_->share(step_->memory());
+  }
+
+  /// Trains into `folder`, from its last checkpoint when `restore`.
+  Result go(const std::filesystem::path& folder, bool restore);
+
+ private:
+  void restore();
+  void train_all();
+  Result result();
+  void train_epoch();
+  void train_batch(const data::Batch& batch);
+  void finish_epoch();
+  bool validate(EpochRecord& record);
+  void report(const Clock::time_point& start, double before);
+  void save_model_file(const std::string& name);
+  void save_progress();
+  void warn_of_references();
+  const std::map<std::string, std::string>& bits();
+  const Program& full_batch_program();
+  void message(const std::string& text);
+  [[noreturn]] void diverged(const data::Batch& batch, double loss);
+
+  Settings settings_;
+  std::filesystem::path folder_;
+  const Watch& watch_;
+  std::stop_token stop_;
+  data::DataSets sets_;
+  data::ValidationSplit split_;
+  data::ChannelStats stats_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
+  optim::Schedule schedule_;
+  models::Config config_;
+  std::unique_ptr<nn::Module> model_;
+  data::Loader loader_;
+  State state_;
+  std::unique_ptr<TrainStep> step_;
+  std::unique_ptr<Inference> inference_;
+
+  // Where the run is: all of it is in a checkpoint.
+  int64_t epoch_ = 0;  ///< complete epochs
+  int64_t batch_ = 0;  ///< batches done of the epoch under way
+  int64_t updates_ = 0;
+  double lr_ = 0;
+  double loss_sum_ = 0;  ///< of the epoch under way, over samples
+  int64_t seen_ = 0, correct_ = 0;
+  double epoch_seconds_ = 0;
+  int64_t best_epoch_ = 0;
+  double best_accuracy_ = -1;
+  std::vector<EpochRecord> history_;
+
+  double last_saved_ = 0;  ///< epoch_seconds_ at the last checkpoint
+  std::map<std::string, std::string> bits_;
+  std::string fingerprint_;  ///< of the training data
+};
+
+void Run::message(const std::string& text) {
+  append_log(folder_, text);
+  if (watch_.on_message) watch_.on_message(text);
+}
+
+const Program& Run::full_batch_program() {
+  const int64_t n = std::min(settings_.batch, split_.train->size());
+  return step_->program(
+      {DType::u8, {n, sets_.train->height(), sets_.train->width(), sets_.train->channels()}},
+      {DType::i64, {n}});
+}
+
+/// What bits depend on apart from the settings.
+const std::map<std::string, std::string>& Run::bits() {
+  if (!bits_.empty()) return bits_;
+  const Program& program = full_batch_program();
+  std::string kernels;
+  for (const StepInfo& info : program.steps()) kernels += info.kernel + "\n";
+  std::string binary = "unknown";
+  try {
+    binary = hex(hash(read_text("/proc/self/exe", ErrorKind::internal, size_t{1} << 30)));
+  } catch (const Error&) {  // no /proc: only the other three are compared
+  }
+  bits_ = {{"bits.binary", binary},
+           {"bits.instructions", instruction_set()},
+           {"bits.threads", std::to_string(program.threads())},
+           {"bits.kernels", hex(hash(kernels))}};
+  return bits_;
+}
+
+void Run::save_progress() {
+  std::map<std::string, std::string> p = bits();
+  p["epoch"] = std::to_string(epoch_);
+  p["batch"] = std::to_string(batch_);
+  p["updates"] = std::to_string(updates_);
+  p["lr"] = format_number(lr_);
+  p["loss_sum"] = format_number(loss_sum_);
+  p["seen"] = std::to_string(seen_);
+  p["correct"] = std::to_string(correct_);
+  p["epoch_seconds"] = format_number(epoch_seconds_);
+  p["best_epoch"] = std::to_string(best_epoch_);
+  p["best_accuracy"] = format_number(best_accuracy_);
+  p["history"] = to_csv(history_);
+  save_checkpoint(folder_, state_, p);
+  last_saved_ = epoch_seconds_;
+}
+
+void Run::restore() {
+  Checkpoint checkpoint;
+  if (!load_checkpoint(folder_, state_, checkpoint)) {
+    message("no checkpoint was written yet: starting over");
+    return;
+  }
+  if (!checkpoint.warning.empty()) message(checkpoint.warning);
+  const auto number = [&](const std::string& key) {
+    const std::optional<double> value = parse_number(checkpoint.progress[key]);
+    if (!value)
+      throw Error(ErrorKind::model, "checkpoint: \"" + key + "\" is missing or no number")
+          .with("folder", folder_.string());
+    return *value;
+  };
+  const auto whole = [&](const std::string& key) { return static_cast<int64_t>(number(key)); };
+  epoch_ = whole("epoch");
+  batch_ = whole("batch");
+  updates_ = whole("updates");
+  lr_ = number("lr");
+  loss_sum_ = number("loss_sum");
+  seen_ = whole("seen");
+  correct_ = whole("correct");
+  epoch_seconds_ = last_saved_ = number("epoch_seconds");
+  best_epoch_ = whole("best_epoch");
+  best_accuracy_ = number("best_accuracy");
+  history_ = from_csv(checkpoint.progress["history"]);
+  if (epoch_ < 0 || epoch_ > settings_.epochs || batch_ < 0 || batch_ > loader_.batches()) {
+    throw Error(ErrorKind::model, "checkpoint: epoch " + std::to_string(epoch_) + ", batch " +
+                                      std::to_string(batch_) + " is outside of the run")
+        .with("folder", folder_.string());
+  }
+  for (const auto& [key, value] : bits()) {
+    if (checkpoint.progress[key] == value) continue;
+    message("resuming with another " + key.substr(5) + " than before (" + value + " instead of " +
+            checkpoint.progress[key] + "): the result may differ in its last bits");
+  }
+  message("resuming after " + std::to_string(epoch_) + " epochs and " + std::to_string(batch_) +
+          " batches");
+}
+
+void Run::warn_of_references() {
+  std::set<std::string> problems;
+  for (const StepInfo& info : full_batch_program().reference_steps()) problems.insert(info.problem);
+  for (const std::string& problem : problems)
+    message("no fast kernel, this will be slow: " + problem);
+}
+
+void Run::diverged(const data::Batch& batch, double loss) {
+  const std::string layer = step_->first_nonfinite(batch.images, batch.labels, updates_ + 1);
+  Error error(ErrorKind::diverged, "the loss is " + format_number(loss) + " at step " +
+                                       std::to_string(updates_ + 1) + " (epoch " +
+                                       std::to_string(epoch_ + 1) + ", batch " +
+                                       std::to_string(batch_ + 1) + ")");
+  if (!layer.empty()) error.with("first", layer + " gave a number that is not finite");
+  error.with("try",
+             "a lower --lr (it was " + format_number(lr_) + "), --clip 1, or a longer --warmup");
+  append_log(folder_, error.what());
+  throw error;
+}
+
+void Run::train_batch(const data::Batch& batch) {
+  const double where = static_cast<double>(epoch_) +
+                       static_cast<double>(batch_) / static_cast<double>(loader_.batches());
+  lr_ = settings_.lr * schedule_.factor(where);
+  const StepResult result = step_->gradient(batch.images, batch.labels, updates_ + 1);
+  if (!std::isfinite(result.loss)) diverged(batch, result.loss);
+  Metrics metrics;
+  metrics.add(result.logits, batch.labels);
+  const double scale =
+      settings_.clip > 0 ? optim::clip_scale(optim::gradient_norm(state_), settings_.clip) : 1.0;
+  optimizer_->update(state_, {.step = updates_ + 1, .lr = lr_, .gradient_scale = scale});
+  ++updates_;
+  ++batch_;
+  seen_ += metrics.count;
+  correct_ += metrics.correct;
+  loss_sum_ += result.loss * static_cast<double>(metrics.count);
+}
+
+void Run::report(const Clock::time_point& start, double before) {
+  if (!watch_.on_batch) return;
+  epoch_seconds_ = before + seconds_since(start);
+  const double speed = static_cast<double>(seen_) / epoch_seconds_;
+  const auto all = static_cast<double>(split_.train->size() * (settings_.epochs - epoch_) - seen_);
+  watch_.on_batch({.epoch = epoch_ + 1,
+                   .epochs = settings_.epochs,
+                   .batch = batch_,
+                   .batches = loader_.batches(),
+                   .loss = loss_sum_ / static_cast<double>(seen_),
+                   .accuracy = static_cast<double>(correct_) / static_cast<double>(seen_),
+                   .lr = lr_,
+                   .images_per_second = speed,
+                   .seconds_left = all / speed});
+}
+
+void Run::train_epoch() {
+  const double before = epoch_seconds_;
+  const Clock::time_point start = Clock::now();
+  loader_.start(epoch_, batch_);
+  while (!stop_.stop_requested()) {
+    const std::optional<data::Batch> batch = loader_.next();
+    if (!batch) break;
+    train_batch(*batch);
+    epoch_seconds_ = before + seconds_since(start);
+    report(start, before);
+    if (epoch_seconds_ - last_saved_ > checkpoint_seconds && batch_ < loader_.batches())
+      save_progress();
+  }
+}
+
+/// Measures the validation split; true when this is the best epoch so far.
+bool Run::validate(EpochRecord& record) {
+  if (split_.val->size() == 0) {
+    best_accuracy_ = 0;
+    return true;
+  }
+  const Metrics metrics = evaluate(*inference_, split_.val);
+  record.val_loss = metrics.loss();
+  record.val_accuracy = metrics.accuracy();
+  if (metrics.accuracy() <= best_accuracy_) return false;
+  best_accuracy_ = metrics.accuracy();
+  return true;
+}
+
+void Run::finish_epoch() {
+  EpochRecord record{.epoch = epoch_ + 1,
+                     .lr = lr_,
+                     .train_loss = loss_sum_ / static_cast<double>(seen_),
+                     .train_accuracy = static_cast<double>(correct_) / static_cast<double>(seen_),
+                     .val_loss = {},
+                     .val_accuracy = {},
+                     .seconds = epoch_seconds_,
+                     .images_per_second = static_cast<double>(seen_) / epoch_seconds_};
+  const bool best = validate(record);
+  ++epoch_;
+  batch_ = seen_ = correct_ = 0;
+  loss_sum_ = epoch_seconds_ = 0;
+  history_.push_back(record);
+  if (best) {
+    best_epoch_ = epoch_;
+    save_model_file("best.safetensors");
+  }
+  save_model_file("last.safetensors");
+  replace_file(folder_ / "history.csv", to_csv(history_));
+  save_progress();
+  append_log(
+      folder_,
+      "epoch " + std::to_string(record.epoch) + ": loss " + format_number(record.train_loss) +
+          ", accuracy " + format_number(record.train_accuracy) +
+          (record.val_accuracy ? ", validation accuracy " + format_number(*record.val_accuracy)
+                               : ""));
+  if (watch_.on_epoch) watch_.on_epoch(record, best);
+}
+
+void Run::save_model_file(const std::string& name) {
+  ModelFile file;
+  file.architecture = settings_.model;
+  file.arguments = to_arguments(config_);
+  file.preprocessing = {.height = static_cast<int>(config_.input[1]),
+                        .width = static_cast<int>(config_.input[2]),
+                        .channels = static_cast<int>(config_.input[0]),
+                        .resize = {},
+                        .filter = Filter::bilinear,
+                        .mean = stats_.mean,
+                        .std = stats_.std};
+  file.class_names = sets_.classes;
+  // What the weights came from; nothing that depends on time, place, machine or speed.
+  for (const Setting& setting : settings_table()) {
+    if (setting.name == "threads" || setting.name == "workers" || setting.name == "data") continue;
+    file.training["setting." + std::string(setting.name)] = setting.get(settings_);
+  }
+  file.training["data"] = sets_.name;
+  if (fingerprint_.empty()) fingerprint_ = data::fingerprint(*sets_.train);
+  file.training["data.fingerprint"] = fingerprint_;
+  file.training["epoch"] = std::to_string(epoch_);
+  if (history_.back().val_accuracy) {
+    file.training["val_accuracy"] = format_number(*history_.back().val_accuracy);
+  }
+  file.weights = weights_of(*model_, state_);
+  save_model(folder_ / name, file);
+}
+
+void Run::train_all() {
+  while (epoch_ < settings_.epochs) {
+    train_epoch();
+    if (batch_ < loader_.batches()) {  // asked to stop
+      save_progress();
+      message("stopped in epoch " + std::to_string(epoch_ + 1) + " after " +
+              std::to_string(batch_) + " batches; a checkpoint was saved");
+      return;
+    }
+    finish_epoch();
+    if (stop_.stop_requested() && epoch_ < settings_.epochs) {
+      message("stopped after epoch " + std::to_string(epoch_) + "; a checkpoint was saved");
+      return;
+    }
+  }
+}
+
+Result Run::result() {
+  Result result{.epochs = epoch_,
+                .best_epoch = best_epoch_,
+                .best_val_accuracy = std::max(best_accuracy_, 0.0),
+                .test = {},
+                .seconds = epoch_seconds_,
+                .images_per_second = 0,
+                .folder = folder_,
+                .history = history_,
+                .stopped = epoch_ < settings_.epochs};
+  auto images = static_cast<double>(seen_);
+  for (const EpochRecord& record : history_) {
+    result.seconds += record.seconds;
+    images += static_cast<double>(split_.train->size());
+  }
+  result.images_per_second = result.seconds > 0 ? images / result.seconds : 0;
+  if (result.stopped) return result;
+  Predictor best(folder_ / "best.safetensors");
+  result.test = evaluate(best.inference(), sets_.test);
+  append_log(folder_, "test accuracy of the best model, epoch " + std::to_string(best_epoch_) +
+                          ": " + format_number(result.test.accuracy()));
+  return result;
+}
+
+Result Run::go(const std::filesystem::path& folder, bool restore_first) {
+  folder_ = folder;
+  if (watch_.on_start) watch_.on_start(folder);
+  if (restore_first) restore();
+  warn_of_references();
+  train_all();
+  return result();
+}
+
+}  // namespace
+
+Result train(const Settings& settings, const std::string& out, const Watch& watch,
+             std::stop_token stop) {
+  Settings resolved = settings;
+  if (resolved.threads == 0)
+    resolved.threads = threads();  // config.toml repeats this run, on whatever machine
+  const TeamScope team(static_cast<int>(resolved.threads));
+  Run run(resolved, watch,
+          std::move(stop));  // finds what is wrong with the settings before a folder is made
+  return run.go(make_run_folder(out, resolved), false);
+}
+
+Result resume(const std::filesystem::path& folder, const Watch& watch, std::stop_token stop) {
+  if (!std::filesystem::exists(folder / "config.toml")) {
+    throw Error(ErrorKind::data, "--resume: " + folder.string() +
+                                     " has no config.toml, it is not the folder of a run")
+        .with("try", "a folder that `fovea train` made, such as runs/small_cnn-fashion-mnist-001");
+  }
+  const Settings settings = from_toml(folder / "config.toml");
+  const TeamScope team(static_cast<int>(settings.threads == 0 ? threads() : settings.threads));
+  Run run(settings, watch, std::move(stop));
+  return run.go(folder, true);
+}
+
+}  // namespace fovea::train

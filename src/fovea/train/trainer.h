@@ -1,0 +1,58 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "fovea/train/metrics.h"
+#include "fovea/train/run_folder.h"
+#include "fovea/train/settings.h"
+
+namespace fovea::train {
+
+/// Where a run is, after each batch. Loss and accuracy are of the epoch so far.
+struct Progress {
+  int64_t epoch = 0, epochs = 0, batch = 0, batches = 0;
+  double loss = 0, accuracy = 0, lr = 0;
+  double images_per_second = 0;
+  double seconds_left = 0;  ///< of the whole run, as it goes now
+};
+
+/// Called while a run goes on, on the thread that runs it. Any may be empty.
+struct Watch {
+  std::function<void(const std::filesystem::path& folder)> on_start;
+  std::function<void(const Progress&)> on_batch;
+  std::function<void(const EpochRecord&, bool best)> on_epoch;
+  std::function<void(const std::string&)> on_message;  ///< warnings and notes, one line each
+};
+
+/// What a run gave.
+struct Result {
+  int64_t epochs = 0;  ///< done
+  int64_t best_epoch = 0;
+  double best_val_accuracy = 0;  ///< with --val 0: the last epoch's training accuracy is not it; 0
+  Metrics test;        ///< of the best model, on the test set; empty when the run was stopped
+  double seconds = 0;  ///< of training alone
+  double images_per_second = 0;
+  std::filesystem::path folder;
+  std::vector<EpochRecord> history;
+  bool stopped = false;  ///< asked to stop; a checkpoint was saved
+};
+
+/// Trains what `settings` say into a new run folder (`out`, see make_run_folder): config.toml,
+/// history.csv, best.safetensors (by validation accuracy; the last with --val 0), last.safetensors,
+/// checkpoint.safetensors, log.txt; then measures the best model on the test set, once. The same
+/// settings give the same last.safetensors, byte for byte. Errors: usage, data, io as they come;
+/// diverged when a loss is not finite, naming the step and the first layer.
+Result train(const Settings& settings, const std::string& out = {}, const Watch& watch = {},
+             std::stop_token stop = {});
+
+/// Goes on with the run in `folder` from its last checkpoint, or from the start where none was
+/// written; the result is that of a run never stopped, to the bit. Errors: data when the folder is
+/// no run; model when its checkpoint is broken.
+Result resume(const std::filesystem::path& folder, const Watch& watch = {},
+              std::stop_token stop = {});
+
+}  // namespace fovea::train
