@@ -221,10 +221,15 @@ TEST(Models, AConfigRebuildsTheSameModel) {
   const models::Config config =
       models::configure("small_cnn", {.classes = 4, .input = Shape{1, 20, 24}, .dropout = 0});
   EXPECT_EQ(config.input, (Shape{1, 20, 24}));
-  const auto model = models::make(
-      "small_cnn", {.classes = config.classes, .input = config.input, .dropout = config.dropout});
+  const auto model = models::make("small_cnn", config);
   EXPECT_EQ(nn::trace(*model, {2, 1, 20, 24}, Mode::train)->output("output").shape(),
             (Shape{2, 4}));
+}
+
+TEST(Models, EveryConfigIsAcceptedBack) {
+  for (const models::Entry& entry : models::list()) {
+    EXPECT_NO_THROW((void)models::make(entry.name, models::configure(entry.name))) << entry.name;
+  }
 }
 
 TEST(Models, GlobsChooseFromTheList) {

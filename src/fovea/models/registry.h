@@ -20,12 +20,14 @@ struct Options {
   std::optional<double> dropout = {};       ///< from 0 up to 1; only 0 for a model that has none
 };
 
-/// All that a model is built from, nothing left open: what a model file has to remember. Given back
-/// as Options it makes the same model.
+/// All that a model is built from, nothing left open: what a model file has to remember.
 struct Config {
   int64_t classes = 10;
   Shape input{3, 32, 32};  ///< of one image: C, H, W
   double dropout = 0;      ///< 0 also where the model has none
+
+  /// The choices that make the same model again: `make(name, config)`.
+  operator Options() const { return {.classes = classes, .input = input, .dropout = dropout}; }
 };
 
 /// One model of the registry.
