@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that building Fovea needs and that are missing; asks for root only then.
+# Usage: scripts/setup.sh [test]     with `test` also what the tests need
+set -euo pipefail
+
+packages=(cmake g++ ninja-build pkg-config ccache
+  libdnnl-dev libhwy-dev libpng-dev libturbojpeg0-dev zlib1g-dev
+  libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev
+  dataset-fashion-mnist)
+if [ "${1:-}" = test ]; then
+  packages+=(libgtest-dev clang-format git)
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+echo "Installing ${#missing[@]} Debian packages: ${missing[*]}"
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+  as_root=(sudo)
+fi
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -q >/dev/null
+"${as_root[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
