@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "fovea/passes/receptive_field.h"
+
+namespace fovea {
+
+/// One module of a traced model. All numbers are the module's own, those of the modules inside it
+/// left out, so that a column adds up to its total.
+struct LayerSummary {
+  std::string path;        ///< "layer1.0.conv1"; empty for the model itself
+  int depth = 0;           ///< 0 for the model itself
+  std::string ops;         ///< names of its own ops, "conv", "add relu"; empty for a container
+  Type output;             ///< of the last op in it or in the modules inside
+  int64_t parameters = 0;  ///< elements; an array that several modules read counts in the first
+  int64_t buffers = 0;     ///< elements, counters of batches apart
+  int64_t macs = 0;        ///< multiply-adds of convolutions and linear layers
+  size_t bytes = 0;        ///< of all that its ops give
+  ReceptiveField field;    ///< of `output`; empty where it has no positions
+};
+
+/// A model as a table, and its totals. Counts are for the batch that was traced: trace one image
+/// for numbers of one.
+struct Summary {
+  std::string model;
+  Type input, output;
+  std::vector<LayerSummary> layers;  ///< in the order of execution, each behind what holds it
+  int64_t parameters = 0, trainable = 0, buffers = 0, macs = 0;
+  size_t parameter_bytes = 0, bytes = 0;
+  ReceptiveField field;  ///< of the last value before global pooling or flatten
+  size_t arena_bytes = 0, arena_lower_bound = 0;  ///< for the caller to fill in; 0: not planned
+};
+
+/// The summary of a traced model with the input "input" [N, C, spatial] and the output "output", as
+/// nn::trace makes it. `parameters` names the State arrays that are parameters; others that the
+/// graph reads are buffers. Those that nothing in the graph reads do not count. In a train graph
+/// `trainable` counts what gradients are wanted for, in an eval graph all parameters. Errors: usage
+/// when the graph has no such input or output.
+Summary summarize(Graph& graph, std::span<const std::string> parameters);
+
+/// The table as text, a line a layer, then the totals; numbers with thousands separators.
+std::string render(const Summary& summary);
+
+}  // namespace fovea

@@ -1,0 +1,308 @@
+#include <gtest/gtest.h>
+
+#include "error_text.h"
+#include "fovea/core/random.h"
+#include "fovea/models/registry.h"
+#include "fovea/nn.h"
+#include "fovea/passes/cost.h"
+#include "fovea/passes/receptive_field.h"
+#include "fovea/passes/summary.h"
+
+namespace fovea {
+namespace {
+
+std::vector<std::string> parameter_names(const nn::Module& model) {
+  std::vector<std::string> names;
+  for (const nn::Variable* v : model.parameters()) names.push_back(v->name());
+  return names;
+}
+
+Summary summary_of(const nn::Module& model, const Shape& image, Mode mode = Mode::eval) {
+  const auto graph = nn::trace(model, Shape{1}.concat(image), mode);
+  return summarize(*graph, parameter_names(model));
+}
+
+struct Expected {
+  std::string_view name;
+  int64_t parameters, buffers, macs, field, jump;
+};
+
+TEST(Summary, SaysThePublishedNumbers) {
+  const Expected models[] = {
+      {"small_cnn", 545'290, 192, 6'128'896, 10, 4},
+      {"deeper_cnn", 410'826, 1'024, 77'269'504, 24, 8},
+      {"lenet_cnn", 620'362, 0, 10'848'768, 22, 8},
+      {"vgg_style_cnn", 1'806'154, 2'304, 190'581'248, 44, 8},
+      {"resnet18_cifar", 11'173'962, 9'600, 555'422'720, 109, 8},
+      {"resnet34_cifar", 21'282'122, 17'024, 1'159'402'496, 225, 8},
+      {"resnet50_cifar", 23'520'842, 53'120, 1'297'829'888, 107, 8},
+      {"simple_cnn_224", 15'231'912, 8'448, 3'837'169'664, 299, 32},
+  };
+  for (const Expected& e : models) {
+    for (Mode mode : {Mode::eval, Mode::train}) {
+      const auto model = models::make(e.name);
+      const Summary s = summary_of(*model, models::entry(e.name).defaults.input, mode);
+      EXPECT_EQ(s.parameters, e.parameters) << e.name;
+      EXPECT_EQ(s.trainable, e.parameters) << e.name;
+      EXPECT_EQ(s.buffers, e.buffers) << e.name;
+      EXPECT_EQ(s.macs, e.macs) << e.name;
+      ASSERT_EQ(s.field.size(), 2u) << e.name;
+      EXPECT_EQ(s.field[0], s.field[1]) << e.name;
+      EXPECT_EQ(s.field[0].size, e.field) << e.name;
+      EXPECT_EQ(s.field[0].jump, e.jump) << e.name;
+      EXPECT_EQ(s.output.shape, (Shape{1, models::entry(e.name).defaults.classes})) << e.name;
+    }
+  }
+}
+
+TEST(Summary, ColumnsAddUpToTheTotals) {
+  const auto model = models::make("resnet50_cifar");
+  const Summary s = summary_of(*model, {3, 32, 32}, Mode::train);
+  int64_t parameters = 0, buffers = 0, macs = 0;
+  for (const LayerSummary& layer : s.layers) {
+    parameters += layer.parameters;
+    buffers += layer.buffers;
+    macs += layer.macs;
+  }
+  EXPECT_EQ(parameters, s.parameters);
+  EXPECT_EQ(buffers, s.buffers);
+  EXPECT_EQ(macs, s.macs);
+  EXPECT_EQ(s.parameter_bytes, 4u * static_cast<size_t>(s.parameters));
+}
+
+TEST(Summary, ReadsAsATable) {
+  const auto model = models::make("small_cnn", {.input = Shape{1, 28, 28}});
+  Summary s = summary_of(*model, {1, 28, 28}, Mode::train);
+  s.arena_bytes = 2048;
+  s.arena_lower_bound = 2000;
+  EXPECT_EQ(render(s),
+            R"(Layer      Ops         Output           Parameters       MACs  KiB  Field  Jump
+small_cnn  relu        [1, 10]                   -          -  147    all     -
+  conv1    conv        [1, 32, 28, 28]         320    225,792   98      3     1
+  bn1      batch_norm  [1, 32, 28, 28]          64          -   99      3     1
+  pool1    max_pool    [1, 32, 14, 14]           -          -   25      4     2
+  conv2    conv        [1, 64, 14, 14]      18,496  3,612,672   49      8     2
+  bn2      batch_norm  [1, 64, 14, 14]         128          -   50      8     2
+  pool2    max_pool    [1, 64, 7, 7]             -          -   13     10     4
+  head                 [1, 10]                   -          -    -    all     -
+    0      reshape     [1, 3136]                 -          -   13    all     -
+    1      linear      [1, 128]            401,536    401,408    1    all     -
+    2      relu        [1, 128]                  -          -    1    all     -
+    3      dropout     [1, 128]                  -          -    1    all     -
+    4      linear      [1, 10]               1,290      1,280    1    all     -
+
+Input            f32[1, 1, 28, 28]
+Parameters       421,834 (1,648 KiB), trainable 421,834
+Buffers          192
+MACs             4,241,152
+Receptive field  10, jump 4 (before global pooling or flatten)
+Arena            2 KiB, lower bound 2 KiB
+)");
+}
+
+TEST(Summary, WeightsOfAModuleUsedTwiceCountOnce) {
+  class Twice : public nn::Module {
+   public:
+    explicit Twice(const nn::Scope& s) : Module(s), conv(at("conv"), 4, 4, {.kernel = 3}) {}
+    Tensor forward(Tensor x) const override { return conv(relu(conv(x))); }
+    nn::Conv2d conv;
+  };
+  const Twice model(nn::Scope("twice"));
+  const Summary s = summary_of(model, {4, 8, 8});
+  EXPECT_EQ(s.parameters, 4 * 4 * 9 + 4);
+  EXPECT_EQ(s.macs, 4 * 4 * 9 * (6 * 6 + 4 * 4));  // but both calls cost
+}
+
+TEST(Summary, ANormUsedTwiceShowsWhatItGives) {
+  class Twice : public nn::Module {
+   public:
+    explicit Twice(const nn::Scope& s) : Module(s), bn(at("bn"), 4) {}
+    Tensor forward(Tensor x) const override { return bn(relu(bn(x))); }
+    nn::BatchNorm2d bn;
+  };
+  const Summary s = summary_of(Twice(nn::Scope("twice")), {4, 8, 8}, Mode::train);
+  ASSERT_EQ(s.layers.size(), 2u);
+  EXPECT_EQ(s.layers[1].ops, "batch_norm");
+  EXPECT_EQ(s.layers[1].output.shape, (Shape{1, 4, 8, 8}));
+  EXPECT_EQ(s.buffers, 8);
+}
+
+TEST(Summary, NeedsAnImage) {
+  auto graph = Graph::make(Mode::eval);
+  graph->output("output", relu(graph->input("x", {DType::f32, {1, 2}})));
+  expect_error(ErrorKind::usage, "summary: the graph has no input named \"input\"",
+               [&] { (void)summarize(*graph, {}); });
+}
+
+/// The field of f's result for an image of this shape.
+template <class F>
+ReceptiveField field_of(const Shape& image, const F& f) {
+  auto graph = Graph::make(Mode::eval);
+  const Tensor x = graph->input("input", {DType::f32, image});
+  const Tensor y = f(x);
+  return receptive_fields(*graph, x)[static_cast<size_t>(y.id())];
+}
+
+/// A convolution that keeps the number of channels, C = 2.
+Tensor convolved(const Tensor& x, const Dims& kernel, const ConvOptions& options = {}) {
+  Shape weight{2, 2};
+  weight = weight.concat(Shape(kernel.expand(x.rank() - 2, "conv", "kernel")));
+  const std::string name = "w" + std::to_string(x.graph().values().size());
+  return conv(x, x.graph().read(name, {x.dtype(), weight}), {}, options);
+}
+
+using Field = ReceptiveField;
+
+TEST(ReceptiveField, FollowsKernelStrideDilationAndPaddingOfEachAxis) {
+  const auto f = field_of({1, 2, 64, 64}, [](Tensor x) {
+    x = convolved(x, {3, 5}, {.stride = {2, 1}, .padding = {1, 2}});
+    x = relu(x);
+    x = max_pool2d(x, {.kernel = 2});
+    return convolved(x, 3, {.dilation = {1, 2}});
+  });
+  EXPECT_EQ(f, (Field{{3 + 2 + 2 * 4, 4, -1}, {5 + 1 + 4 * 2, 2, -2}}));
+}
+
+TEST(ReceptiveField, KnownChains) {
+  // A stack of 3x3 convolutions of dilation 1, 2, 4 sees 15; without dilation it would be 7.
+  EXPECT_EQ(field_of({1, 2, 32, 32},
+                     [](Tensor x) {
+                       for (int64_t d : {1, 2, 4})
+                         x = convolved(x, 3, {.padding = d, .dilation = d});
+                       return x;
+                     })[0],
+            (FieldAxis{15, 1, -7}));
+  // VGG-16's five stages: 212 behind the last pooling.
+  EXPECT_EQ(field_of({1, 2, 224, 224},
+                     [](Tensor x) {
+                       for (int depth : {2, 2, 3, 3, 3}) {
+                         for (int i = 0; i < depth; ++i) x = convolved(x, 3, {.padding = 1});
+                         x = max_pool2d(x, {.kernel = 2});
+                       }
+                       return x;
+                     })[0],
+            (FieldAxis{212, 32, -90}));
+}
+
+TEST(ReceptiveField, WorksInOneAndThreeDimensions) {
+  EXPECT_EQ(field_of({1, 2, 50}, [](Tensor x) { return convolved(x, 7, {.stride = 3}); }),
+            (Field{{7, 3, 0}}));
+  EXPECT_EQ(field_of({1, 2, 9, 9, 9},
+                     [](Tensor x) {
+                       return convolved(x, {1, 3, 5});
+                     }),
+            (Field{{1, 1, 0}, {3, 1, 0}, {5, 1, 0}}));
+}
+
+TEST(ReceptiveField, SpansAllBranches) {
+  const auto f = field_of({1, 2, 32, 32}, [](Tensor x) {
+    const Tensor left = convolved(x, 3, {.stride = 2, .padding = 1});
+    const Tensor right = convolved(x, 1, {.stride = 2});
+    return concat({right, left + right}, 1);
+  });
+  EXPECT_EQ(f[0], (FieldAxis{3, 2, -1}));
+}
+
+TEST(ReceptiveField, BranchesOfDifferentJumpsSpanBothEverywhere) {
+  const auto f = field_of({1, 2, 5, 5}, [](Tensor x) {
+    return convolved(x, 3) + convolved(x, 1, {.stride = 2});  // both 3x3; jumps 1 and 2
+  });
+  // Position p sees p to p + 2 on one way, 2p on the other.
+  for (const FieldAxis& axis : f) {
+    for (int64_t p = 0; p < 3; ++p) {
+      EXPECT_LE(p * axis.jump + axis.start, p);
+      EXPECT_GT(p * axis.jump + axis.start + axis.size, p + 2);
+      EXPECT_GT(p * axis.jump + axis.start + axis.size, 2 * p);
+    }
+  }
+}
+
+TEST(ReceptiveField, EndsBehindGlobalPoolingAndFlatten) {
+  const auto stem = [](const Tensor& x) { return convolved(x, 3); };
+  EXPECT_TRUE(field_of({1, 2, 9, 9}, [&](Tensor x) { return global_avg_pool(stem(x)); }).empty());
+  EXPECT_TRUE(field_of({1, 2, 9, 9}, [&](Tensor x) { return flatten(stem(x)); }).empty());
+  EXPECT_TRUE(
+      field_of({1, 2, 9, 9}, [&](Tensor x) { return adaptive_avg_pool2d(stem(x), 2); }).empty());
+  // A gate made of the global mean leaves the positions that it scales as they were.
+  EXPECT_EQ(field_of({1, 2, 9, 9},
+                     [&](Tensor x) {
+                       const Tensor y = stem(x);
+                       return y * sigmoid(global_avg_pool(y));
+                     })[0]
+                .size,
+            3);
+  EXPECT_EQ(size_text({{3, 1, 0}, {5, 1, 0}}), "3x5");
+  EXPECT_EQ(jump_text({{3, 2, 0}, {5, 2, 0}}), "2");
+}
+
+TEST(ReceptiveField, NeedsSpatialAxes) {
+  auto graph = Graph::make(Mode::eval);
+  const Tensor x = graph->input("input", {DType::f32, {4, 5}});
+  expect_error(ErrorKind::usage, "receptive_field: the image has no spatial axes",
+               [&] { (void)receptive_fields(*graph, x); });
+}
+
+/// Which pixels change one position of f's result, found by counting paths with weights of one.
+TEST(ReceptiveField, IsWhatAPixelCanReachInRandomNets) {
+  Random random(11, "receptive field");
+  for (int trial = 0; trial < 200; ++trial) {
+    const auto size = static_cast<int64_t>(20 + random.below(20));
+    // seen[p] is the pixels that position p of the current value sees, beyond the edges too.
+    std::vector<std::pair<int64_t, int64_t>> seen;
+    for (int64_t p = 0; p < size; ++p) seen.emplace_back(p, p);
+    auto graph = Graph::make(Mode::eval);
+    const Tensor x = graph->input("input", {DType::f32, {1, 2, size}});
+    Tensor y = x;
+    for (int layer = 0; layer < 4; ++layer) {
+      const auto k = static_cast<int64_t>(1 + random.below(3));
+      const auto s = static_cast<int64_t>(1 + random.below(2));
+      const auto d = static_cast<int64_t>(1 + random.below(2));
+      if (y.dim(2) < d * (k - 1) + 1) break;
+      y = convolved(y, k, {.stride = s, .dilation = d});
+      std::vector<std::pair<int64_t, int64_t>> next;
+      for (int64_t p = 0; p < y.dim(2); ++p) {
+        next.emplace_back(seen[static_cast<size_t>(p * s)].first,
+                          seen[static_cast<size_t>(p * s + d * (k - 1))].second);
+      }
+      seen = next;
+    }
+    const FieldAxis axis = receptive_field(*graph, x)[0];
+    for (size_t p = 0; p < seen.size(); ++p) {
+      const int64_t begin = static_cast<int64_t>(p) * axis.jump + axis.start;
+      EXPECT_EQ(begin, seen[p].first);
+      EXPECT_EQ(begin + axis.size - 1, seen[p].second);
+    }
+  }
+}
+
+TEST(Cost, CountsByOp) {
+  const auto model = models::make("lenet_cnn");
+  const auto graph = nn::trace(*model, {2, 3, 32, 32});
+  const std::vector<OpCost> costs = cost(*graph);
+  ASSERT_FALSE(costs.empty());
+  EXPECT_EQ(costs[0].op, "conv");
+  EXPECT_EQ(costs[0].calls, 3);
+  int64_t macs = 0;
+  for (const OpCost& c : costs) {
+    macs += c.macs;
+    const bool counts = c.op == "conv" || c.op == "linear";
+    EXPECT_EQ(c.macs > 0, counts) << c.op;
+  }
+  EXPECT_EQ(macs, 2 * 10'848'768);  // two images
+  EXPECT_EQ(costs[0].flops, 2.0 * static_cast<double>(costs[0].macs));
+}
+
+TEST(Cost, GroupsAndDepthwiseCountWhatTheyMultiply) {
+  class Depthwise : public nn::Module {
+   public:
+    explicit Depthwise(const nn::Scope& s)
+        : Module(s), conv(at("conv"), 8, 8, {.kernel = 3, .padding = 1, .groups = 8}) {}
+    Tensor forward(Tensor x) const override { return conv(x); }
+    nn::Conv2d conv;
+  };
+  const Depthwise model(nn::Scope("depthwise"));
+  EXPECT_EQ(cost(*nn::trace(model, {1, 8, 10, 10}))[0].macs, 8 * 9 * 100);
+}
+
+}  // namespace
+}  // namespace fovea
