@@ -172,8 +172,10 @@ Offer make_batch_norm(const Problem& problem) {
           for (int64_t k = 0; k < c.width; ++k)
             finish_channel(op, args, c, scratch, block * c.width + k);
         },
-        [&](int64_t block, int64_t chunk) { HWY_DYNAMIC_DISPATCH(normalise)
-                                            (n, c, block, chunk); });
+        [&](int64_t block, int64_t chunk) {
+          HWY_DYNAMIC_DISPATCH(normalise)
+          (n, c, block, chunk);
+        });
   };
   return offer(run, Scratch::bytes(c));
 }

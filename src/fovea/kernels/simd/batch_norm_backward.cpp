@@ -186,8 +186,10 @@ Offer make_batch_norm_backward(const Problem& problem) {
             scratch.tilt[k] = static_cast<float>(r * dgamma / count);
           }
         },
-        [&](int64_t block, int64_t chunk) { HWY_DYNAMIC_DISPATCH(gradient)
-                                            (g, c, block, chunk); });
+        [&](int64_t block, int64_t chunk) {
+          HWY_DYNAMIC_DISPATCH(gradient)
+          (g, c, block, chunk);
+        });
   };
   return offer(run, Scratch::bytes(c));
 }

@@ -25,6 +25,10 @@ void add_simd_rules(const RuleSink& add) {
   rule("batch_norm_eval", simd::make_batch_norm_eval);
   rule("batch_norm_backward", simd::make_batch_norm_backward);
   rule("batch_norm_eval_backward", simd::make_batch_norm_eval_backward);
+  rule("max_pool", simd::make_max_pool);
+  rule("max_pool_backward", simd::make_max_pool_backward);
+  rule("adaptive_avg_pool", simd::make_adaptive_avg_pool);
+  rule("adaptive_avg_pool_backward", simd::make_adaptive_avg_pool_backward);
 }
 
 }  // namespace fovea

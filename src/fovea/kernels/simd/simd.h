@@ -52,5 +52,9 @@ Offer make_batch_norm(const Problem& problem);
 Offer make_batch_norm_eval(const Problem& problem);
 Offer make_batch_norm_backward(const Problem& problem);
 Offer make_batch_norm_eval_backward(const Problem& problem);
+Offer make_max_pool(const Problem& problem);
+Offer make_max_pool_backward(const Problem& problem);
+Offer make_adaptive_avg_pool(const Problem& problem);
+Offer make_adaptive_avg_pool_backward(const Problem& problem);
 
 }  // namespace fovea::simd

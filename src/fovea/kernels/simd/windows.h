@@ -1,0 +1,73 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+
+#include "fovea/ops/pool.h"
+
+namespace fovea::simd {
+
+/// Sliding windows over exactly three spatial axes; those in front that are not there have size 1.
+struct Windows {
+  using Axes = std::array<int64_t, 3>;
+  Axes in{1, 1, 1}, out{1, 1, 1}, kernel{1, 1, 1}, stride{1, 1, 1}, dilation{1, 1, 1},
+      padding{0, 0, 0};
+
+  /// The taps [begin, end) of window `o` along an axis that meet the input, and where the first
+  /// of them is.
+  struct Taps {
+    int64_t begin, end, first;
+  };
+  Taps taps(size_t axis, int64_t o) const {
+    const int64_t start = o * stride[axis] - padding[axis], step = dilation[axis];
+    const int64_t begin = start < 0 ? (-start + step - 1) / step : 0;
+    const int64_t behind = (in[axis] - start + step - 1) / step;
+    return {begin, std::min(kernel[axis], behind), start + begin * step};
+  }
+
+  /// Each input lies in one window exactly.
+  bool tiles() const {
+    for (size_t a = 0; a < 3; ++a) {
+      if (stride[a] != kernel[a] || padding[a] != 0 || dilation[a] != 1 ||
+          out[a] * stride[a] != in[a]) {
+        return false;
+      }
+    }
+    return true;
+  }
+};
+
+inline Windows::Axes three_axes(const int64_t* sizes, size_t count) {
+  Windows::Axes axes{1, 1, 1};
+  std::copy_n(sizes, count, axes.end() - count);
+  return axes;
+}
+
+inline Windows windows_of(const PoolGeometry& g, const Shape& in, const Shape& out) {
+  const size_t count = g.kernel.size();
+  Windows w{.in = three_axes(in.begin() + 2, count),
+            .out = three_axes(out.begin() + 2, count),
+            .kernel = three_axes(g.kernel.data(), count),
+            .stride = three_axes(g.stride.data(), count),
+            .dilation = three_axes(g.dilation.data(), count)};
+  std::copy_n(g.padding_begin.data(), count, w.padding.end() - count);
+  return w;
+}
+
+/// A value of any layout as planes of rows of `width` channels: how many planes, and the width.
+struct Planes {
+  int64_t count, width;
+};
+inline Planes planes_of(const Type& type) {
+  switch (type.layout) {
+    case Layout::plain:
+      return {type.dim(0) * type.dim(1), 1};
+    case Layout::channels_last:
+      return {type.dim(0), type.dim(1)};
+    case Layout::blocked16:
+      return {type.dim(0) * type.dim(1) / 16, 16};
+  }
+  return {};
+}
+
+}  // namespace fovea::simd
