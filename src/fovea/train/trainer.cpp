@@ -393,7 +393,16 @@ Result Run::result() {
 
 Result Run::go(const std::filesystem::path& folder, bool restore_first) {
   folder_ = folder;
-  if (watch_.on_start) watch_.on_start(folder);
+  if (watch_.on_start) {
+    watch_.on_start({.folder = folder,
+                     .settings = settings_,
+                     .parameters = state_.count(Role::parameter),
+                     .classes = config_.classes,
+                     .input = config_.input,
+                     .train_images = split_.train->size(),
+                     .val_images = split_.val->size(),
+                     .test_images = sets_.test->size()});
+  }
   if (restore_first) restore();
   warn_of_references();
   train_all();

@@ -12,6 +12,15 @@
 
 namespace fovea::train {
 
+/// What a run is about to do.
+struct Start {
+  std::filesystem::path folder;
+  Settings settings;
+  int64_t parameters = 0, classes = 0;
+  Shape input;  ///< of one image: C, H, W
+  int64_t train_images = 0, val_images = 0, test_images = 0;
+};
+
 /// Where a run is, after each batch. Loss and accuracy are of the epoch so far.
 struct Progress {
   int64_t epoch = 0, epochs = 0, batch = 0, batches = 0;
@@ -22,7 +31,7 @@ struct Progress {
 
 /// Called while a run goes on, on the thread that runs it. Any may be empty.
 struct Watch {
-  std::function<void(const std::filesystem::path& folder)> on_start;
+  std::function<void(const Start&)> on_start;
   std::function<void(const Progress&)> on_batch;
   std::function<void(const EpochRecord&, bool best)> on_epoch;
   std::function<void(const std::string&)> on_message;  ///< warnings and notes, one line each

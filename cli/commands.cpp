@@ -1,0 +1,101 @@
+#include "commands.h"
+
+#include "fovea/core/error.h"
+#include "fovea/core/parallel.h"
+#include "fovea/core/text.h"
+
+namespace fovea::cli {
+namespace {
+
+std::vector<std::string> names_under(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(sub->get_name());
+  }
+  return names;
+}
+
+/// "fovea data info".
+std::string full_name(const CLI::App& app) {
+  const CLI::App* parent = app.get_parent();
+  return parent == nullptr ? app.get_name() : full_name(*parent) + " " + app.get_name();
+}
+
+std::string help_of(const CLI::App& app) { return full_name(app) + " --help"; }
+
+const CLI::App& innermost(const CLI::App& app) {
+  const std::vector<CLI::App*> subs = app.get_subcommands();
+  return subs.empty() ? app : innermost(*subs.front());
+}
+
+}  // namespace
+
+Commands::Commands(CLI::App& root) : root_(root) {
+  root.allow_extras();  // refuse_extras knows more to say
+  root.require_subcommand(0, 1);
+}
+
+CLI::App& Commands::add(CLI::App& parent, const std::string& name, const std::string& help,
+                        Run run) {
+  CLI::App& app = *parent.add_subcommand(name, help);
+  app.allow_extras();
+  app.add_flag("--json", json_, "Print one JSON document on standard output, nothing else there");
+  app.add_flag("--quiet", quiet_, "Print results only");
+  app.add_option("--threads", threads_, "Threads to compute with; all that may be used by default")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+  commands_.push_back({&app, std::move(run)});
+  return app;
+}
+
+CLI::App& Commands::group(const std::string& name, const std::string& help) {
+  CLI::App& app = *root_.add_subcommand(name, help);
+  app.allow_extras();
+  app.require_subcommand(0, 1);
+  return app;
+}
+
+void Commands::refuse_extras(const CLI::App& app) const {
+  const std::vector<std::string> extras = root_.remaining(true);
+  if (extras.empty()) return;
+  const std::string& first = extras.front();
+  if (first.size() > 1 && first[0] == '-') {
+    std::vector<std::string> flags;
+    for (const CLI::Option* option : app.get_options()) {
+      for (const std::string& flag : option->get_lnames()) flags.push_back("--" + flag);
+    }
+    throw unknown_name("flag", split(first, '=')[0], flags).with("try", help_of(app));
+  }
+  const std::vector<std::string> commands = names_under(app);
+  if (!commands.empty()) throw unknown_name("command", first, commands).with("try", help_of(app));
+  throw Error(ErrorKind::usage, "nothing is done with \"" + first + "\"").with("try", help_of(app));
+}
+
+const Commands::Command& Commands::chosen() const {
+  const CLI::App& app = innermost(root_);
+  refuse_extras(app);
+  for (const Command& command : commands_) {
+    if (command.app == &app) return command;
+  }
+  throw Error(ErrorKind::usage, full_name(app) + ": no command is given")
+      .with("commands", join(names_under(app)))
+      .with("try", help_of(app));
+}
+
+int Commands::run(int argc, char** argv, Console& console) {
+  try {
+    root_.parse(argc, argv);
+  } catch (const CLI::Success& e) {  // --help, --version
+    return root_.exit(e);
+  } catch (const CLI::ParseError& e) {
+    refuse_extras(innermost(root_));
+    throw Error(ErrorKind::usage, e.what()).with("try", help_of(innermost(root_)));
+  }
+  const Command& command = chosen();
+  console.json = json_;
+  console.quiet = quiet_;
+  if (threads_ > 0) set_threads(threads_);
+  return command.run(console);
+}
+
+}  // namespace fovea::cli

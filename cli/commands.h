@@ -1,0 +1,52 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "console.h"
+
+namespace fovea::cli {
+
+/// The commands of the program. Each says its flags to CLI11 and what to run once they are read.
+class Commands {
+ public:
+  /// Does the command's work and gives the exit code. Errors: what it throws.
+  using Run = std::function<int(Console&)>;
+
+  explicit Commands(CLI::App& root);
+
+  /// A command under `parent`, with the flags that all have: --json, --quiet, --threads.
+  CLI::App& add(CLI::App& parent, const std::string& name, const std::string& help, Run run);
+  /// A name that only holds commands: `data`, `bench`.
+  CLI::App& group(const std::string& name, const std::string& help);
+  CLI::App& root() { return root_; }
+
+  /// Reads the command line and runs the command. Errors: usage for what it does not know, with the
+  /// nearest names; what the command throws.
+  int run(int argc, char** argv, Console& console);
+
+ private:
+  struct Command {
+    CLI::App* app;
+    Run run;
+  };
+  const Command& chosen() const;
+  void refuse_extras(const CLI::App& app) const;
+
+  CLI::App& root_;
+  std::vector<Command> commands_;
+  bool json_ = false, quiet_ = false;
+  int threads_ = 0;
+};
+
+void add_train(Commands& commands);
+void add_eval(Commands& commands);
+void add_predict(Commands& commands);
+void add_summary(Commands& commands);
+void add_models(Commands& commands);
+void add_data(Commands& commands);
+void add_bench(Commands& commands);
+
+}  // namespace fovea::cli

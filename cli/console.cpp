@@ -1,0 +1,176 @@
+#include "console.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace fovea::cli {
+namespace {
+
+/// Columns of the terminal behind standard error.
+size_t terminal_width() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 80;
+}
+
+bool shows_colours() {
+  const char* none = std::getenv("NO_COLOR");
+  const char* kind = std::getenv("TERM");
+  return (none == nullptr || *none == '\0') && (kind == nullptr || std::strcmp(kind, "dumb") != 0);
+}
+
+/// "[=====>    ] text", at most `width` columns; without the bar where there is no room for it.
+std::string status_line(double share, std::string_view text, size_t width) {
+  constexpr size_t least_bar = 10, most_bar = 30, frame = 3;
+  if (width < text.size() + least_bar + frame) return std::string(text.substr(0, width));
+  const size_t bar = std::min(most_bar, width - text.size() - frame);
+  const auto done =
+      static_cast<size_t>(std::lround(std::clamp(share, 0.0, 1.0) * static_cast<double>(bar)));
+  std::string line = "[" + std::string(done, '=') + std::string(bar - done, ' ') + "] ";
+  if (done > 0 && done < bar) line[done] = '>';
+  return line.append(text);
+}
+
+Json to_json(const Error& error) {
+  Json details = Json::object();
+  for (const auto& [key, text] : error.details()) {  // a key may come twice
+    details[key] = details.contains(key) ? details[key].get<std::string>() + "\n" + text : text;
+  }
+  return {{"error",
+           {{"kind", name(error.kind())},
+            {"message", error.headline()},
+            {"details", details},
+            {"exit_code", error.exit_code()}}}};
+}
+
+void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+}  // namespace
+
+Console::Console()
+    : terminal_(isatty(STDERR_FILENO) == 1),
+      colours_(terminal_ && shows_colours()),
+      next_status_(Clock::now() + std::chrono::seconds(terminal_ ? 0 : 10)) {}
+
+void Console::result(std::string_view text) {
+  if (json) return;
+  clear_status();
+  print(text);
+}
+
+void Console::document(const Json& document) {
+  if (!json) return;
+  clear_status();
+  print(document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+void Console::note(std::string_view text) {
+  if (quiet) return;
+  clear_status();
+  fmt::print(stderr, "{}\n", text);
+}
+
+void Console::failure(const Error& error) {
+  document(to_json(error));
+  clear_status();
+  fmt::print(stderr, "{}{}\n", colours_ ? "\x1b[31merror:\x1b[0m " : "error: ", error.what());
+}
+
+void Console::status(double share, std::string_view text) {
+  const Clock::time_point now = Clock::now();
+  if (quiet || now < next_status_) return;
+  if (!terminal_) {
+    next_status_ = now + std::chrono::seconds(10);
+    fmt::print(stderr, "{}\n", text);
+    return;
+  }
+  next_status_ = now + std::chrono::milliseconds(100);
+  fmt::print(stderr, "\r{}\x1b[K", status_line(share, text, terminal_width() - 1));
+  std::fflush(stderr);
+  drawn_ = true;
+}
+
+void Console::clear_status() {
+  if (!drawn_) return;
+  fmt::print(stderr, "\r\x1b[K");
+  drawn_ = false;
+}
+
+void Console::flush() {
+  clear_status();
+  errno = 0;
+  const bool failed = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+  if (failed && errno != EPIPE && errno != 0) {
+    throw Error(ErrorKind::io,
+                std::string("cannot write to standard output: ") + std::strerror(errno));
+  }
+}
+
+std::string Console::green(std::string_view text) const {
+  return colours_ ? fmt::format("\x1b[32m{}\x1b[0m", text) : std::string(text);
+}
+
+std::string table(const std::vector<std::string>& header,
+                  const std::vector<std::vector<std::string>>& rows, std::string_view align) {
+  std::vector<size_t> widths;
+  for (const std::string& title : header) widths.push_back(title.size());
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  const auto line = [&](const std::vector<std::string>& cells) {
+    std::string words;
+    for (size_t i = 0; i < cells.size(); ++i) {
+      if (i > 0) words += "  ";
+      words += align[i] == 'r' ? fmt::format("{:>{}}", cells[i], widths[i])
+                               : fmt::format("{:<{}}", cells[i], widths[i]);
+    }
+    text += words.substr(0, words.find_last_not_of(' ') + 1) + "\n";
+  };
+  line(header);
+  for (const auto& row : rows) line(row);
+  return text;
+}
+
+std::string grouped(int64_t number) {
+  std::string digits = std::to_string(number);
+  const size_t first = number < 0 ? 1 : 0;
+  for (size_t i = digits.size(); i > first + 3;) digits.insert(i -= 3, ",");
+  return digits;
+}
+
+std::string bytes_text(size_t bytes) {
+  constexpr const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  auto value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (value >= 1024 && unit + 1 < std::size(units)) {
+    value /= 1024;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, units[unit]);
+}
+
+std::string duration_text(double seconds) {
+  const auto all = static_cast<int64_t>(std::clamp(seconds, 0.0, 1e9));
+  if (all < 3600) return fmt::format("{}:{:02}", all / 60, all % 60);
+  return fmt::format("{}:{:02}:{:02}", all / 3600, all / 60 % 60, all % 60);
+}
+
+std::string shell_word(const std::string& text) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,=+@%";
+  if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) return text;
+  std::string word = "'";
+  for (char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return word + "'";
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,175 @@
+#include "fovea/data/registry.h"
+
+#include <fmt/format.h>
+
+#include <cctype>
+#include <filesystem>
+#include <memory>
+
+#include "commands.h"
+#include "fovea/core/text.h"
+#include "fovea/images/codec.h"
+#include "fovea/images/draw.h"
+#include "model.h"
+
+namespace fovea::cli {
+namespace {
+
+struct Flags {
+  std::string data, split = "test", out;
+  int64_t count = 16, seed = 1;
+};
+
+const char* const data_help = "Data set: fashion-mnist, mnist, cifar10, cifar100, or NAME:DIR";
+
+data::DataSets open(const Flags& flags) {
+  if (!flags.data.empty()) return data::open(flags.data);
+  throw Error(ErrorKind::usage, "no data set is given")
+      .with("data sets", join(data::names()) + ", or NAME:DIR");
+}
+
+std::string numbers_text(const std::vector<double>& values) {
+  std::string text;
+  for (double value : values) text += fmt::format("{}{:.4f}", text.empty() ? "" : ", ", value);
+  return text;
+}
+
+int info(const Flags& flags, Console& console) {
+  const data::DataSets sets = open(flags);
+  const data::ChannelStats stats = data::channel_stats(*sets.train);
+  const std::string fingerprint = data::fingerprint(*sets.train);
+  const Shape image{sets.train->channels(), sets.train->height(), sets.train->width()};
+  console.document(
+      {{"name", sets.name},
+       {"classes", sets.classes},
+       {"splits",
+        {{"train", {{"count", sets.train->size()}}}, {"test", {{"count", sets.test->size()}}}}},
+       {"image", sizes_text(image)},
+       {"mean", stats.mean},
+       {"std", stats.std},
+       {"fingerprint", fingerprint}});
+  console.result(fmt::format(
+      "name         {}\ntrain        {} images\ntest         {} images\nimage        {}\n"
+      "mean         {}\nstd          {}\nfingerprint  {}\nclasses      {}: {}\n",
+      sets.name, grouped(sets.train->size()), grouped(sets.test->size()), sizes_text(image),
+      numbers_text(stats.mean), numbers_text(stats.std), fingerprint, sets.classes.size(),
+      join(sets.classes)));
+  return 0;
+}
+
+struct Sample {
+  int64_t index;
+  std::string label;
+  Image image;
+};
+
+std::vector<Sample> draw_samples(const data::Dataset& split, int64_t count, int64_t seed) {
+  std::vector<int64_t> order =
+      data::permutation(split.size(), static_cast<uint64_t>(seed), "samples");
+  order.resize(static_cast<size_t>(std::min(count, split.size())));
+  std::vector<Sample> samples;
+  for (int64_t i : order) {
+    Image image = Image::black(static_cast<int>(split.height()), static_cast<int>(split.width()),
+                               static_cast<int>(split.channels()));
+    split.image(i, image.pixels);
+    samples.push_back({i, split.class_names()[static_cast<size_t>(split.label(i))], image});
+  }
+  return samples;
+}
+
+/// "T-shirt/top" as part of a file's name: "T-shirt_top".
+std::string file_word(std::string text) {
+  for (char& c : text) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-') c = '_';
+  }
+  return text;
+}
+
+bool is_folder(const std::string& path) {
+  return path.ends_with('/') || std::filesystem::is_directory(path);
+}
+
+/// The files in the samples' order.
+std::vector<std::string> write_files(const std::vector<Sample>& samples,
+                                     const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    throw Error(ErrorKind::io,
+                "cannot make the folder " + folder.string() + ": " + error.message());
+  }
+  std::vector<std::string> paths;
+  for (const Sample& sample : samples) {
+    const std::string name = std::to_string(sample.index) + "-" + file_word(sample.label) + ".png";
+    paths.push_back((folder / name).string());
+    encode_png(paths.back(), sample.image);
+  }
+  return paths;
+}
+
+void write_grid(const std::vector<Sample>& samples, const std::string& path) {
+  std::vector<Tile> tiles;
+  for (const Sample& sample : samples) tiles.push_back({sample.image, sample.label});
+  encode_png(path, draw_grid(tiles));
+}
+
+int samples(const Flags& flags, Console& console) {
+  const data::DataSets sets = open(flags);
+  const std::vector<Sample> chosen =
+      draw_samples(flags.split == "train" ? *sets.train : *sets.test, flags.count, flags.seed);
+  std::vector<std::string> files;
+  if (is_folder(flags.out)) {
+    files = write_files(chosen, flags.out);
+  } else if (!flags.out.empty()) {
+    write_grid(chosen, flags.out);
+  }
+  Json list = Json::array();
+  std::vector<std::vector<std::string>> rows;
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    list.push_back({{"index", chosen[i].index}, {"class", chosen[i].label}});
+    rows.push_back({std::to_string(chosen[i].index), chosen[i].label});
+    if (files.empty()) continue;
+    list.back()["path"] = files[i];
+    rows.back().push_back(files[i]);
+  }
+  Json document{{"split", flags.split}, {"samples", list}};
+  if (!flags.out.empty()) document["out"] = flags.out;
+  console.document(document);
+  console.result(files.empty() ? table({"index", "class"}, rows, "rl")
+                               : table({"index", "class", "file"}, rows, "rll"));
+  if (files.empty() && !flags.out.empty()) console.result("\n" + flags.out + "\n");
+  return 0;
+}
+
+}  // namespace
+
+void add_data(Commands& commands) {
+  CLI::App& group = commands.group("data", "Look at a data set");
+  const auto flags = std::make_shared<Flags>();
+  CLI::App& info_app = commands.add(group, "info", "Classes, sizes and statistics",
+                                    [flags](Console& console) { return info(*flags, console); });
+  info_app.add_option("DATA", flags->data, data_help);
+
+  CLI::App& samples_app =
+      commands.add(group, "samples", "Show or save some of its images",
+                   [flags](Console& console) { return samples(*flags, console); });
+  samples_app.add_option("DATA", flags->data, data_help);
+  samples_app.add_option("--split", flags->split, "Which part of it: test or train")
+      ->type_name("S")
+      ->check(CLI::IsMember({"test", "train"}))
+      ->capture_default_str();
+  samples_app.add_option("--count", flags->count, "How many, chosen by --seed")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{10000}))
+      ->capture_default_str();
+  samples_app
+      .add_option("--out", flags->out,
+                  "A PNG with all of them; or DIR/, where each becomes INDEX-CLASS.png")
+      ->type_name("FILE|DIR/");
+  samples_app.add_option("--seed", flags->seed, "Which are chosen")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{0}, int64_t{9007199254740991}))
+      ->capture_default_str();
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,108 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "commands.h"
+#include "fovea/data/registry.h"
+#include "fovea/train/metrics.h"
+#include "model.h"
+
+namespace fovea::cli {
+namespace {
+
+struct Flags {
+  const CLI::App* app = nullptr;
+  std::string model, data, split = "test";
+  int64_t batch = 256;
+};
+
+/// Scoring one set of classes by another's numbers would give nonsense, so any difference is an
+/// error.
+void check_fit(const ModelFile& model, const data::DataSets& sets) {
+  const std::vector<std::string>&own = model.class_names, &given = sets.classes;
+  const auto fail = [&](const std::string& what) {
+    return Error(ErrorKind::usage, "eval: the model does not fit the data set " + sets.name)
+        .with("what", what)
+        .with("try", "the data set it was trained on" +
+                         (model.training.contains("data") ? ": " + model.training.at("data") : ""));
+  };
+  if (own.size() != given.size()) {
+    throw fail("the model has " + std::to_string(own.size()) + " classes, the data set has " +
+               std::to_string(given.size()));
+  }
+  for (size_t i = 0; i < own.size(); ++i) {
+    if (own[i] == given[i]) continue;
+    throw fail("class " + std::to_string(i) + " is \"" + own[i] + "\" in the model and \"" +
+               given[i] + "\" in the data set");
+  }
+  const Preprocessing& p = model.preprocessing;
+  const Shape takes{p.channels, p.height, p.width},
+      has{sets.test->channels(), sets.test->height(), sets.test->width()};
+  if (takes == has) return;
+  throw fail("the model takes images of " + sizes_text(takes) + ", the data set has " +
+             sizes_text(has));
+}
+
+Json to_json(const train::Metrics& metrics) {
+  Json classes = Json::array();
+  for (const train::ClassMetrics& c : metrics.per_class) {
+    classes.push_back(
+        {{"name", c.name}, {"count", c.count}, {"correct", c.correct}, {"accuracy", c.accuracy()}});
+  }
+  return {{"accuracy", metrics.accuracy()},
+          {"top5", metrics.top5()},
+          {"loss", metrics.loss()},
+          {"count", metrics.count},
+          {"per_class", classes}};
+}
+
+std::string to_text(const train::Metrics& metrics) {
+  std::vector<std::vector<std::string>> rows;
+  for (const train::ClassMetrics& c : metrics.per_class) {
+    rows.push_back(
+        {c.name, grouped(c.count), grouped(c.correct), fmt::format("{:.4f}", c.accuracy())});
+  }
+  return fmt::format("accuracy  {:.4f}\ntop 5     {:.4f}\nloss      {:.4f}\nimages    {}\n\n",
+                     metrics.accuracy(), metrics.top5(), metrics.loss(), grouped(metrics.count)) +
+         table({"class", "images", "correct", "accuracy"}, rows, "lrrr");
+}
+
+int run(const Flags& flags, Console& console) {
+  require_flag(*flags.app, "--model");
+  require_flag(*flags.app, "--data");
+  const std::unique_ptr<Predictor> predictor = load_predictor(flags.model);
+  const data::DataSets sets = data::open(flags.data);
+  check_fit(predictor->file(), sets);
+  const train::Metrics metrics =
+      train::evaluate(predictor->inference(), flags.split == "train" ? sets.train : sets.test,
+                      flags.batch, [&](int64_t done, int64_t all) {
+                        console.status(static_cast<double>(done) / static_cast<double>(all),
+                                       grouped(done) + " of " + grouped(all) + " images");
+                      });
+  console.document(to_json(metrics));
+  console.result(to_text(metrics));
+  return 0;
+}
+
+}  // namespace
+
+void add_eval(Commands& commands) {
+  const auto flags = std::make_shared<Flags>();
+  CLI::App& app = commands.add(commands.root(), "eval", "Measure a trained model on a data set",
+                               [flags](Console& console) { return run(*flags, console); });
+  flags->app = &app;
+  app.add_option("--model", flags->model, "Model file")->type_name("FILE");
+  app.add_option("--data", flags->data,
+                 "Data set: fashion-mnist, mnist, cifar10, cifar100, or NAME:DIR")
+      ->type_name("D");
+  app.add_option("--split", flags->split, "Which part of it: test or train")
+      ->type_name("S")
+      ->check(CLI::IsMember({"test", "train"}))
+      ->capture_default_str();
+  app.add_option("--batch", flags->batch, "Images at once")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
+      ->capture_default_str();
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,57 @@
+#include <new>
+#include <string_view>
+
+#include "commands.h"
+#include "signals.h"
+
+namespace fovea::cli {
+namespace {
+
+/// Runs `action` and reports what it throws. Gives the exit code.
+int guarded(Console& console, const std::function<int()>& action) {
+  const auto failed = [&](const Error& error) {
+    console.failure(error);
+    return error.exit_code();
+  };
+  try {
+    return action();
+  } catch (const Error& error) {
+    return failed(error);
+  } catch (const std::bad_alloc&) {
+    return failed(
+        Error(ErrorKind::memory, "not enough memory").with("try", "a smaller --batch or --input"));
+  } catch (const std::exception& error) {
+    return failed(Error(ErrorKind::internal, error.what()));
+  }
+}
+
+int run(int argc, char** argv) {
+  Console console;
+  // Before anything is parsed, since parsing can fail.
+  for (int i = 1; i < argc; ++i) console.json |= std::string_view(argv[i]) == "--json";
+
+  CLI::App root("Trains, explains and ships convolutional neural networks.", "fovea");
+  root.set_version_flag("--version", "fovea " FOVEA_VERSION, "Print the version");
+  root.footer("fovea COMMAND --help says what a command takes.");
+  Commands commands(root);
+  add_train(commands);
+  add_eval(commands);
+  add_predict(commands);
+  add_models(commands);
+  add_data(commands);
+
+  const int code = guarded(console, [&] { return commands.run(argc, argv, console); });
+  const int written = guarded(console, [&] {
+    console.flush();
+    return 0;
+  });
+  return code != 0 ? code : written;
+}
+
+}  // namespace
+}  // namespace fovea::cli
+
+int main(int argc, char** argv) {
+  fovea::cli::watch_signals();
+  return fovea::cli::run(argc, argv);
+}

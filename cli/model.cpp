@@ -1,0 +1,82 @@
+#include "model.h"
+
+#include "fovea/core/text.h"
+#include "fovea/formats/model_file.h"
+
+namespace fovea::cli {
+
+void ModelFlags::add(CLI::App& app) {
+  app.add_option("--model", model, "Model of the registry, see `fovea models`, or a model file")
+      ->type_name("NAME|FILE");
+  app.add_option("--input", input, "Size of one image; the model's own by default")
+      ->type_name("CxHxW");
+  app.add_option("--classes", classes, "Number of classes; the model's own by default")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{1000000}));
+}
+
+bool names_file(std::string_view model) {
+  return model.find('/') != std::string_view::npos || model.ends_with(".safetensors");
+}
+
+ChosenModel choose(const ModelFlags& flags) {
+  ChosenModel chosen{.name = flags.model, .config = {}, .module = nullptr};
+  models::Options options;
+  if (names_file(flags.model)) {
+    const ModelFile file = load_model(flags.model);
+    chosen.name = file.architecture;
+    options = from_arguments(file.arguments);
+  }
+  if (!flags.input.empty()) options.input = parse_sizes("--input", flags.input);
+  if (flags.classes > 0) options.classes = flags.classes;
+  chosen.config = models::configure(chosen.name, options);
+  chosen.module = models::make(chosen.name, chosen.config);
+  return chosen;
+}
+
+std::unique_ptr<Predictor> load_predictor(const std::string& model) {
+  if (names_file(model)) return std::make_unique<Predictor>(model);
+  models::entry(model);  // an unknown name is told as such
+  throw Error(ErrorKind::usage, "--model " + model + " is an architecture without weights")
+      .with("try", "a file that `fovea train` wrote, such as runs/" + model +
+                       "-fashion-mnist-001/best.safetensors");
+}
+
+Shape parse_sizes(std::string_view flag, std::string_view text) {
+  std::vector<int64_t> sizes;
+  for (const std::string& part : split(text, 'x')) {
+    const std::optional<double> size = parse_number(part);
+    if (!size || *size < 1 || *size > 65536 || *size != static_cast<double>(int64_t(*size))) {
+      throw Error(ErrorKind::usage,
+                  std::string(flag) + ": \"" + std::string(text) + "\" is not a size")
+          .with("expected", "channels, height and width, each from 1 to 65536, such as 3x224x224");
+    }
+    sizes.push_back(static_cast<int64_t>(*size));
+  }
+  if (sizes.size() != 3) {
+    throw Error(ErrorKind::usage, std::string(flag) + ": \"" + std::string(text) + "\" has " +
+                                      std::to_string(sizes.size()) + " sizes instead of 3")
+        .with("expected", "channels, height and width, such as 3x224x224");
+  }
+  return Shape(sizes);
+}
+
+std::string sizes_text(const Shape& shape) {
+  std::string text;
+  for (int64_t size : shape) text += (text.empty() ? "" : "x") + std::to_string(size);
+  return text;
+}
+
+int64_t count_parameters(const nn::Module& model) {
+  int64_t count = 0;
+  for (const nn::Variable* parameter : model.parameters()) count += parameter->shape().numel();
+  return count;
+}
+
+void require_flag(const CLI::App& app, const std::string& flag) {
+  if (app.get_option(flag)->count() > 0) return;
+  throw Error(ErrorKind::usage, flag + " is missing")
+      .with("try", "fovea " + app.get_name() + " --help");
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,54 @@
+#include "signals.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <thread>
+
+namespace fovea::cli {
+namespace {
+
+std::atomic<int> received = 0;
+std::atomic<bool> graceful = false;
+
+std::stop_source& source() {
+  static std::stop_source only;
+  return only;
+}
+
+/// Waits for signals on a thread of its own, where, unlike in a handler, anything may be called.
+void watch(sigset_t signals) {
+  for (;;) {
+    int signal = 0;
+    if (sigwait(&signals, &signal) != 0) continue;
+    if (!graceful || received != 0) _exit(128 + signal);
+    received = signal;
+    source().request_stop();
+  }
+}
+
+}  // namespace
+
+void watch_signals() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  // Threads inherit the mask: none of them is interrupted, and the watcher gets every signal.
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  source();
+  std::thread(watch, signals).detach();
+}
+
+std::stop_token finish_first() {
+  graceful = true;
+  return source().get_token();
+}
+
+int signal_received() { return received; }
+
+}  // namespace fovea::cli

@@ -1,0 +1,200 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "commands.h"
+#include "fovea/core/parallel.h"
+#include "fovea/train/trainer.h"
+#include "model.h"
+#include "signals.h"
+
+namespace fovea::cli {
+namespace {
+
+/// What the command line says; settings as text, one a row of the table, since the table reads
+/// them.
+struct Flags {
+  const CLI::App* app = nullptr;
+  std::vector<std::string> settings;
+  std::string out, resume;
+};
+
+const char* type_name(const train::Setting& setting) {
+  constexpr const char* names[] = {"TEXT", "N", "X"};
+  return names[setting.member.index()];
+}
+
+/// --threads is every command's flag.
+bool is_flag(const train::Setting& setting) { return setting.name != "threads"; }
+
+train::Settings read_settings(const Flags& flags) {
+  train::Settings settings;
+  const auto& table = train::settings_table();
+  for (size_t i = 0; i < table.size(); ++i) {
+    if (is_flag(table[i]) && flags.app->count("--" + std::string(table[i].name)) > 0) {
+      table[i].set(settings, flags.settings[i]);
+    }
+  }
+  return settings;
+}
+
+void refuse_with_resume(const Flags& flags) {
+  for (const train::Setting& setting : train::settings_table()) {
+    const std::string flag = "--" + std::string(setting.name);
+    if (flags.app->count(flag) == 0) continue;
+    throw Error(ErrorKind::usage, "--resume goes on with the settings of the run, " + flag +
+                                      " cannot be given with it")
+        .with("try", "a new run: fovea train without --resume");
+  }
+  if (!flags.out.empty()) {
+    throw Error(ErrorKind::usage,
+                "--resume writes into the folder of the run, --out cannot be "
+                "given with it");
+  }
+}
+
+std::string plan_text(const train::Start& start) {
+  const train::Settings& s = start.settings;
+  std::string text = fmt::format("model     {}, {} parameters, input {}, {} classes\n", s.model,
+                                 grouped(start.parameters), sizes_text(start.input), start.classes);
+  text += fmt::format("data      {}: {} to train, {} to validate, {} to test\n", s.data,
+                      grouped(start.train_images), grouped(start.val_images),
+                      grouped(start.test_images));
+  text += "settings ";
+  for (const train::Setting& setting : train::settings_table()) {
+    if (setting.name == "data" || setting.name == "model") continue;
+    text += fmt::format(" {}={}", setting.name, setting.get(s));
+  }
+  text += fmt::format("\nrun       {}\n\n", start.folder.string());
+  return text + fmt::format("{:>7}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>9}", "epoch", "lr",
+                            "loss", "accuracy", "val loss", "val acc.", "images/s");
+}
+
+std::string epoch_text(const train::EpochRecord& record, int64_t epochs) {
+  const auto optional = [](const std::optional<double>& value) {
+    return value ? fmt::format("{:8.4f}", *value) : fmt::format("{:>8}", "-");
+  };
+  return fmt::format(
+      "{:>7}  {:8.5f}  {:8.4f}  {:8.4f}  {}  {}  {:>9}", fmt::format("{}/{}", record.epoch, epochs),
+      record.lr, record.train_loss, record.train_accuracy, optional(record.val_loss),
+      optional(record.val_accuracy), grouped(static_cast<int64_t>(record.images_per_second)));
+}
+
+std::string progress_text(const train::Progress& p) {
+  return fmt::format("epoch {}/{}  loss {:.4f}  accuracy {:.4f}  {} images/s  {} left", p.epoch,
+                     p.epochs, p.loss, p.accuracy,
+                     grouped(static_cast<int64_t>(p.images_per_second)),
+                     duration_text(p.seconds_left));
+}
+
+/// `start` is kept for what is said at the end.
+train::Watch watch(Console& console, train::Start& start) {
+  train::Watch watch;
+  watch.on_start = [&](const train::Start& given) {
+    start = given;
+    console.note(plan_text(start));
+  };
+  watch.on_batch = [&](const train::Progress& p) {
+    console.status(static_cast<double>(p.batch) / static_cast<double>(p.batches), progress_text(p));
+  };
+  watch.on_epoch = [&](const train::EpochRecord& record, bool best) {
+    console.note(epoch_text(record, start.settings.epochs) +
+                 (best && record.val_accuracy ? console.green("  best") : ""));
+  };
+  watch.on_message = [&](const std::string& text) { console.note(text); };
+  return watch;
+}
+
+Json to_json(const train::EpochRecord& r) {
+  const auto optional = [](const std::optional<double>& v) { return v ? Json(*v) : Json(nullptr); };
+  return {{"epoch", r.epoch},
+          {"lr", r.lr},
+          {"train_loss", r.train_loss},
+          {"train_accuracy", r.train_accuracy},
+          {"val_loss", optional(r.val_loss)},
+          {"val_accuracy", optional(r.val_accuracy)},
+          {"seconds", r.seconds},
+          {"images_per_second", r.images_per_second}};
+}
+
+Json to_json(const train::Result& result, const train::Start& start) {
+  Json document{{"epochs", result.epochs}, {"stopped", result.stopped}};
+  const bool validated = start.val_images > 0 && result.best_epoch > 0;
+  document["best"] = {{"epoch", result.best_epoch},
+                      {"val_accuracy", validated ? Json(result.best_val_accuracy) : nullptr}};
+  if (!result.stopped) {
+    document["test"] = {{"accuracy", result.test.accuracy()}, {"loss", result.test.loss()}};
+  }
+  document["seconds"] = result.seconds;
+  document["images_per_second"] = result.images_per_second;
+  document["out"] = result.folder.string();
+  document["history"] = Json::array();
+  for (const train::EpochRecord& record : result.history) {
+    document["history"].push_back(to_json(record));
+  }
+  return document;
+}
+
+std::string result_text(const train::Result& result, const train::Start& start) {
+  std::string text = fmt::format("best epoch     {}", result.best_epoch);
+  if (start.val_images > 0) {
+    text += fmt::format(", validation accuracy {:.4f}", result.best_val_accuracy);
+  }
+  return text + fmt::format(
+                    "\ntest accuracy  {:.4f}, loss {:.4f}, {} images\n"
+                    "training       {:.1f} s, {} images/s\n"
+                    "run folder     {}\n",
+                    result.test.accuracy(), result.test.loss(), grouped(result.test.count),
+                    result.seconds, grouped(static_cast<int64_t>(result.images_per_second)),
+                    result.folder.string());
+}
+
+int report(const train::Result& result, const train::Start& start, Console& console) {
+  console.document(to_json(result, start));
+  const std::string folder = shell_word(result.folder.string());
+  if (result.stopped) {
+    console.note("go on with: fovea train --resume " + folder);
+    return 128 + signal_received();
+  }
+  console.note("");
+  console.result(result_text(result, start));
+  const std::string model = shell_word((result.folder / "best.safetensors").string());
+  console.note("\nnext\n  fovea eval --model " + model + " --data " +
+               shell_word(start.settings.data) + "\n  fovea predict --model " + model +
+               " IMAGE...\n  fovea summary --model " + model);
+  return 0;
+}
+
+int run(const Flags& flags, Console& console) {
+  train::Start start;
+  const train::Watch watched = watch(console, start);
+  if (!flags.resume.empty()) {
+    refuse_with_resume(flags);
+    return report(train::resume(flags.resume, watched, finish_first()), start, console);
+  }
+  const train::Settings settings = read_settings(flags);
+  return report(train::train(settings, flags.out, watched, finish_first()), start, console);
+}
+
+}  // namespace
+
+void add_train(Commands& commands) {
+  const auto flags = std::make_shared<Flags>();
+  CLI::App& app = commands.add(commands.root(), "train", "Train a model on a data set",
+                               [flags](Console& console) { return run(*flags, console); });
+  flags->app = &app;
+  const auto& table = train::settings_table();
+  flags->settings.resize(table.size());
+  for (size_t i = 0; i < table.size(); ++i) {
+    if (!is_flag(table[i])) continue;
+    app.add_option("--" + std::string(table[i].name), flags->settings[i],
+                   std::string(table[i].help))
+        ->type_name(type_name(table[i]))
+        ->default_str(table[i].get(train::Settings{}));
+  }
+  app.add_option("--out", flags->out, "Folder of the run; runs/MODEL-DATA-NNN by default")
+      ->type_name("DIR");
+  app.add_option("--resume", flags->resume, "Go on with the run in this folder")->type_name("DIR");
+}
+
+}  // namespace fovea::cli
