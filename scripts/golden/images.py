@@ -6,13 +6,12 @@ Run with a Python that has Pillow and NumPy; which versions made the file is in 
     resize/KIND/FILTER/HxW   Image.resize of the picture resize/KIND/source
 """
 import io
-import json
-import pathlib
-import struct
 
 import numpy as np
 import PIL
 from PIL import Image, ImageOps
+
+import golden
 
 tensors = {}
 
@@ -69,15 +68,4 @@ for kind, image in {"rgb": rgb, "gray": gray, "rgba": rgba, "row": picture(1, 40
         for height, width in sizes:
             add(f"resize/{kind}/{name}/{height}x{width}", np.asarray(image.resize((width, height), method)))
 
-header = {"__metadata__": {"made_by": "scripts/golden/images.py", "numpy": np.__version__, "pillow": PIL.__version__}}
-offset = 0
-for name in sorted(tensors):
-    size = tensors[name].nbytes
-    header[name] = {"dtype": "U8", "shape": list(tensors[name].shape), "data_offsets": [offset, offset + size]}
-    offset += size
-text = json.dumps(header, separators=(",", ":")).encode()
-text += b" " * (-len(text) % 8)
-path = pathlib.Path(__file__).parents[2] / "tests/golden/images.safetensors"
-path.parent.mkdir(exist_ok=True)
-path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(tensors[n].tobytes() for n in sorted(tensors)))
-print(path, path.stat().st_size, "bytes,", len(tensors), "tensors")
+golden.write("images", tensors, made_by="scripts/golden/images.py", numpy=np.__version__, pillow=PIL.__version__)
