@@ -47,18 +47,17 @@ class Sgd final : public Optimizer {
 
   void update(State& state, const Update& update) const override {
     for_each_gradient(state, [&](const std::string& name, Array& p, Array& g) {
-      const simd::SgdStep step{.lr = update.lr,
-                               .momentum = options_.momentum,
-                               .weight_decay = decay_of(p, options_.weight_decay, options_.decay),
-                               .nesterov = options_.nesterov,
-                               .grad_scale = update.gradient_scale};
+      const SgdStep step{.lr = update.lr,
+                         .momentum = options_.momentum,
+                         .nesterov = options_.nesterov,
+                         .weight_decay = decay_of(p, options_.weight_decay, options_.decay),
+                         .grad_scale = update.gradient_scale};
       Array none(p.dtype(), Shape{0});
       Array& momentum = options_.momentum == 0 ? none : state.get("momentum:" + name);
       typed(
           p.dtype(),
           [&](auto ps, auto gs, auto bs) {
-            simd::sgd_update(ps.data(), gs.data(), bs.empty() ? nullptr : bs.data(), p.numel(),
-                             step);
+            sgd_update(ps.data(), gs.data(), bs.empty() ? nullptr : bs.data(), p.numel(), step);
           },
           p, g, momentum);
     });
@@ -86,17 +85,17 @@ class AdamW final : public Optimizer {
 
   void update(State& state, const Update& update) const override {
     for_each_gradient(state, [&](const std::string& name, Array& p, Array& g) {
-      const simd::AdamWStep step{.lr = update.lr,
-                                 .beta1 = options_.beta1,
-                                 .beta2 = options_.beta2,
-                                 .eps = options_.eps,
-                                 .weight_decay = decay_of(p, options_.weight_decay, options_.decay),
-                                 .step = update.step,
-                                 .grad_scale = update.gradient_scale};
+      const AdamWStep step{.lr = update.lr,
+                           .beta1 = options_.beta1,
+                           .beta2 = options_.beta2,
+                           .eps = options_.eps,
+                           .weight_decay = decay_of(p, options_.weight_decay, options_.decay),
+                           .step = update.step,
+                           .grad_scale = update.gradient_scale};
       typed(
           p.dtype(),
           [&](auto ps, auto gs, auto ms, auto vs) {
-            simd::adamw_update(ps.data(), gs.data(), ms.data(), vs.data(), p.numel(), step);
+            adamw_update(ps.data(), gs.data(), ms.data(), vs.data(), p.numel(), step);
           },
           p, g, state.get("exp_avg:" + name), state.get("exp_avg_sq:" + name));
     });
@@ -158,8 +157,7 @@ double gradient_norm(State& state) {
   for_each_gradient(state, [&](const std::string&, Array& p, Array& g) {
     typed(
         p.dtype(),
-        [&](auto gs) { sum += simd::sum_of_squares(gs.data(), static_cast<int64_t>(gs.size())); },
-        g);
+        [&](auto gs) { sum += sum_of_squares(gs.data(), static_cast<int64_t>(gs.size())); }, g);
   });
   return std::sqrt(sum);
 }

@@ -21,14 +21,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace fovea::simd::HWY_NAMESPACE {
 
-HWY_INLINE V all(float value) { return hn::Set(F32(), value); }
 HWY_INLINE V nan_of(V x, V result) { return hn::IfThenElse(hn::IsNaN(x), x, result); }
 
 /// Highway's functions hold within their range only; these for every float.
 HWY_INLINE V exp(V x) { return nan_of(x, hn::Exp(F32(), hn::Min(x, all(89)))); }
 HWY_INLINE V log(V x) {
   constexpr float inf = std::numeric_limits<float>::infinity();
-  const V zero = hn::Zero(F32());
+  const V zero = all(0);
   V y = hn::Log(F32(), x);
   y = hn::IfThenElse(hn::Eq(x, all(inf)), x, y);
   y = hn::IfThenElse(hn::Eq(x, zero), all(-inf), y);
@@ -44,7 +43,7 @@ struct Logistic {
 HWY_INLINE Logistic logistic(V x) {
   const V e = exp(hn::Neg(hn::Abs(x)));
   const V large = hn::Div(all(1), hn::Add(all(1), e)), small = hn::Mul(e, large);
-  const auto positive = hn::Ge(x, hn::Zero(F32()));
+  const auto positive = hn::Ge(x, all(0));
   return {hn::IfThenElse(positive, large, small), hn::IfThenElse(positive, small, large)};
 }
 
@@ -60,7 +59,7 @@ HWY_INLINE Normal normal(V x) {
   for (float a : {-1.453152027f, 1.421413741f, -0.284496736f, 0.254829592f})
     p = hn::MulAdd(p, t, all(a));
   const V tail = hn::Mul(hn::Mul(hn::Mul(p, t), e), all(0.5f));  // beyond |x|
-  return {hn::IfThenElse(hn::Lt(x, hn::Zero(F32())), tail, hn::Sub(all(1), tail)),
+  return {hn::IfThenElse(hn::Lt(x, all(0)), tail, hn::Sub(all(1), tail)),
           hn::Mul(e, all(0.39894228f))};
 }
 

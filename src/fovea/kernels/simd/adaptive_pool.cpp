@@ -57,7 +57,7 @@ void bin_means(const Windows::Axes& in, const Windows::Axes& out, int64_t width,
     box_of(in, out, o, box);
     const int64_t length = box.x.end - box.x.begin;
     if (width == 1) {
-      V sums = hn::Zero(F32());
+      V sums = all(0);
       for_each_row(in, box, [&](int64_t at) FOVEA_INLINE {
         for_each_vector(at, at + length, [&](int64_t i, auto where) FOVEA_INLINE {
           sums = hn::Add(sums, where.load(x + i));
@@ -67,14 +67,14 @@ void bin_means(const Windows::Axes& in, const Windows::Axes& out, int64_t width,
       continue;
     }
     for_each_vector(0, width, [&](int64_t c, auto where) FOVEA_INLINE {
-      V total = hn::Zero(F32());
+      V total = all(0);
       for_each_row(in, box, [&](int64_t at) FOVEA_INLINE {
-        V row = hn::Zero(F32());
+        V row = all(0);
         for (int64_t i = 0; i < length; ++i)
           row = hn::Add(row, where.load(x + (at + i) * width + c));
         total = hn::Add(total, row);
       });
-      where.store(hn::Mul(total, hn::Set(F32(), box.share())), y + c);
+      where.store(hn::Mul(total, all(box.share())), y + c);
     });
   }
 }
@@ -87,10 +87,10 @@ void spread_bins(const Windows::Axes& in, const Windows::Axes& out, int64_t widt
   for (int64_t o = 0; o < out[0] * out[1] * out[2]; ++o, dy += width) {
     box_of(in, out, o, box);
     const int64_t length = box.x.end - box.x.begin;
-    const V share = hn::Set(F32(), box.share());
+    const V share = all(box.share());
     for_each_row(in, box, [&](int64_t at) FOVEA_INLINE {
       if (width == 1) {
-        const V d = hn::Mul(hn::Set(F32(), *dy), share);
+        const V d = hn::Mul(all(*dy), share);
         for_each_vector(at, at + length, [&](int64_t i, auto where) FOVEA_INLINE {
           where.store(hn::Add(where.load(dx + i), d), dx + i);
         });

@@ -43,7 +43,7 @@ template <bool clamped, class At>
 HWY_INLINE V upstream(At at, const float* y, const float* dy, int64_t i) {
   const V d = at.load(dy + i);
   if constexpr (!clamped) return d;
-  return hn::IfThenElseZero(hn::Gt(at.load(y + i), hn::Zero(F32())), d);
+  return hn::IfThenElseZero(hn::Gt(at.load(y + i), all(0)), d);
 }
 
 template <bool clamped>
@@ -140,14 +140,6 @@ struct Scratch {
   }
   float *scale, *offset, *tilt, *sum, *dot;
 };
-
-/// The sum of a channel's chunks, in order.
-double join_sums(const Channels& c, const float* sums, int64_t channel) {
-  double total = 0;
-  for (int64_t i = 0; i < c.chunks(); ++i)
-    total += static_cast<double>(sums[i * c.channels() + channel]);
-  return total;
-}
 
 }  // namespace
 

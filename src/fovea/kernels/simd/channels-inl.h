@@ -27,13 +27,13 @@ struct ChannelConstants {
   At at;
   bool one_channel;
   HWY_INLINE V operator()(const float* values) const {
-    return one_channel ? hn::Set(F32(), values[channel]) : at.load(values + channel);
+    return one_channel ? all(values[channel]) : at.load(values + channel);
   }
 };
 
 template <size_t n>
 HWY_INLINE void clear(Sums<n>& sums) {
-  for (V& sum : sums) sum = hn::Zero(F32());
+  for (V& sum : sums) sum = all(0);
 }
 
 /// `vectors` of channels side by side from `column` on, `unroll` positions at a time.

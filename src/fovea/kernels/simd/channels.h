@@ -24,6 +24,8 @@ struct Channels {
   int64_t channels() const { return blocks * width; }
   /// Positions in chunk `i`.
   int64_t size_of(int64_t i) const { return std::min(chunk, positions() - i * chunk); }
+  /// Chunks that are worth a thread of their own.
+  int64_t grain() const { return 16384 / std::max<int64_t>(1, chunk * width); }
   int64_t block_elements() const { return positions() * width; }
 };
 
@@ -34,7 +36,8 @@ inline Channels channels(int64_t images, int64_t blocks, int64_t plane, int64_t 
     plane *= images, images = 1;
   }
   // 1024 floats of one channel; 256 rows of channels, fewer where those would not fit a cache.
-  const int64_t chunk = width == 1 ? 1024 : std::clamp<int64_t>(65536 / width, 16, 256);
+  const int64_t chunk =
+      width == 1 ? 1024 : std::clamp<int64_t>(65536 / std::max<int64_t>(1, width), 16, 256);
   return {images, blocks, plane, width, chunk};
 }
 
@@ -73,11 +76,18 @@ class Runs {
   int64_t block_, at_, end_;
 };
 
+/// The sum over a channel's chunks, in order; chunk i's sums of all channels are at i * channels().
+inline double join_sums(const Channels& c, const float* sums, int64_t channel) {
+  double total = 0;
+  for (int64_t i = 0; i < c.chunks(); ++i)
+    total += static_cast<double>(sums[i * c.channels() + channel]);
+  return total;
+}
+
 /// Calls body(block, chunk) for all of them, in parallel, in the order of memory.
 template <class Body>
 void for_each_chunk(const Channels& c, const Body& body) {
-  const int64_t grain = std::max<int64_t>(1, 16384 / (c.chunk * c.width));
-  parallel_for(c.blocks * c.chunks(), grain, [&](int64_t begin, int64_t end) {
+  parallel_for(c.blocks * c.chunks(), c.grain(), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) body(i % c.blocks, i / c.blocks);
   });
 }
@@ -103,14 +113,13 @@ void two_passes(const Channels& c, int64_t values, const First& first, const Mid
     return;
   }
   const int64_t together = std::clamp<int64_t>(l3_bytes / std::max<int64_t>(1, bytes), 1, c.blocks);
-  const int64_t grain = std::max<int64_t>(1, 16384 / (c.chunk * c.width));
   for (int64_t from = 0; from < c.blocks; from += together) {
     const int64_t blocks = std::min(together, c.blocks - from);
-    parallel_for(blocks * chunks, grain, [&](int64_t begin, int64_t end) {
+    parallel_for(blocks * chunks, c.grain(), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) first(from + i % blocks, i / blocks);
     });
     for (int64_t block = from; block < from + blocks; ++block) middle(block);
-    parallel_for(blocks * chunks, grain, [&](int64_t begin, int64_t end) {
+    parallel_for(blocks * chunks, c.grain(), [&](int64_t begin, int64_t end) {
       for (int64_t i = end; i-- > begin;) second(from + i % blocks, i / blocks);
     });
   }

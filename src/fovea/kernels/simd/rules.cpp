@@ -29,6 +29,19 @@ void add_simd_rules(const RuleSink& add) {
   rule("max_pool_backward", simd::make_max_pool_backward);
   rule("adaptive_avg_pool", simd::make_adaptive_avg_pool);
   rule("adaptive_avg_pool_backward", simd::make_adaptive_avg_pool_backward);
+  rule("softmax", simd::make_softmax);
+  rule("log_softmax", simd::make_softmax);
+  rule("softmax_cross_entropy", simd::make_softmax_cross_entropy);
+  rule("softmax_cross_entropy_backward", simd::make_softmax_cross_entropy_backward);
+  rule("sum_to", simd::make_sum_to);
+  rule("dropout", simd::make_dropout);
+  rule("reshape", simd::make_reshape);
+  rule("concat", simd::make_concat);
+  rule("slice", simd::make_slice);
+  rule("slice_backward", simd::make_slice_backward);
+  rule("cast", simd::make_cast);
+  rule("layer_norm", simd::make_layer_norm);
+  rule("layer_norm_backward", simd::make_layer_norm_backward);
 }
 
 }  // namespace fovea

@@ -56,5 +56,17 @@ Offer make_max_pool(const Problem& problem);
 Offer make_max_pool_backward(const Problem& problem);
 Offer make_adaptive_avg_pool(const Problem& problem);
 Offer make_adaptive_avg_pool_backward(const Problem& problem);
+Offer make_softmax(const Problem& problem);
+Offer make_softmax_cross_entropy(const Problem& problem);
+Offer make_softmax_cross_entropy_backward(const Problem& problem);
+Offer make_sum_to(const Problem& problem);
+Offer make_dropout(const Problem& problem);
+Offer make_reshape(const Problem& problem);
+Offer make_concat(const Problem& problem);
+Offer make_slice(const Problem& problem);
+Offer make_slice_backward(const Problem& problem);
+Offer make_cast(const Problem& problem);
+Offer make_layer_norm(const Problem& problem);
+Offer make_layer_norm_backward(const Problem& problem);
 
 }  // namespace fovea::simd

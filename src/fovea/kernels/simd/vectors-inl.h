@@ -70,8 +70,25 @@ HWY_INLINE void for_each_vector(int64_t begin, int64_t end, const F& f) {
   if (i < end) f(i, Part{static_cast<size_t>(end - i)});
 }
 
+HWY_INLINE V all(float value) { return hn::Set(F32(), value); }
+
+/// The sum of f(i, where) over i from 0 to `size` in steps of a vector: 1024 elements at a time in
+/// floats, in double across. Lanes that are not there do not count.
+template <class F>
+HWY_INLINE double row_sum(int64_t size, const F& f) {
+  double total = 0;
+  for (int64_t begin = 0; begin < size; begin += 1024) {
+    V sum = all(0);
+    for_each_vector(begin, std::min(size, begin + 1024), [&](int64_t i, auto at) FOVEA_INLINE {
+      sum = hn::Add(sum, at.keep(f(i, at), all(0)));
+    });
+    total += static_cast<double>(hn::GetLane(hn::SumOfLanes(F32(), sum)));
+  }
+  return total;
+}
+
 /// x where x > 0, else 0; NaN stays.
-HWY_INLINE V relu(V x) { return hn::IfThenZeroElse(hn::Le(x, hn::Zero(F32())), x); }
+HWY_INLINE V relu(V x) { return hn::IfThenZeroElse(hn::Le(x, all(0)), x); }
 
 }  // namespace fovea::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
