@@ -6,6 +6,7 @@
 #include "error_text.h"
 #include "fovea/models/registry.h"
 #include "fovea/nn.h"
+#include "fovea/runtime/program.h"
 
 namespace fovea {
 namespace {
@@ -126,18 +127,15 @@ TEST(Models, SizesThatDependOnTheImageAreInferred) {
   EXPECT_EQ(nn::trace(*any, {1, 3, 57, 31})->output("output").shape(), (Shape{1, 10}));
 }
 
-std::string value(const nn::Module& model, const std::string& name) {
+/// The root of the mean square of one array's first values.
+double spread(std::string_view name, const std::string& array_name) {
+  const auto model = models::make(name);
   State state;
-  nn::declare(state, model, 1);
-  const Array& array = state.get(name);
+  nn::declare(state, *model, 1);
+  const Array& array = state.get(array_name);
   double sum = 0;
   for (int64_t i = 0; i < array.numel(); ++i) sum += array.at(i) * array.at(i);
-  return std::to_string(std::sqrt(sum / static_cast<double>(array.numel())));
-}
-
-double spread(std::string_view model, const std::string& name) {
-  const auto made = models::make(model);
-  return std::stod(value(*made, name));
+  return std::sqrt(sum / static_cast<double>(array.numel()));
 }
 
 TEST(Models, StartAsTheirAuthorsSay) {
@@ -150,6 +148,49 @@ TEST(Models, StartAsTheirAuthorsSay) {
   EXPECT_NEAR(spread("simple_cnn_224", "classifier.weight"), 0.01, 0.0001);
   EXPECT_EQ(spread("simple_cnn_224", "classifier.bias"), 0);
   EXPECT_GT(spread("small_cnn", "head.1.bias"), 0);
+}
+
+Array noise(const Shape& shape) {
+  Array array(DType::f32, shape);
+  Random random(5, "noise");
+  for (int64_t i = 0; i < array.numel(); ++i) array.set(i, random.normal());
+  return array;
+}
+
+TEST(Models, RunFromTheirFirstValues) {
+  const Shape batch{4, 3, 32, 32};
+  for (const char* name : {"small_cnn", "deeper_cnn", "lenet_cnn", "vgg_style_cnn"}) {
+    const auto model = models::make(name);
+    State state;
+    nn::declare(state, *model, 1);
+    Memory memory;
+    const Program program(*nn::trace(*model, batch));
+    const Array logits = program.run(memory, state, {{"input", noise(batch)}})[0];
+    // Before training no class is far ahead: the loss is near ln(10).
+    for (int64_t i = 0; i < logits.numel(); ++i) EXPECT_LT(std::abs(logits.at(i)), 2) << name;
+    EXPECT_NE(logits.at(0), logits.at(1)) << name;
+  }
+}
+
+TEST(Models, TrainingMovesTheRunningStatisticsAndOnlyThem) {
+  const Shape batch{4, 3, 32, 32};
+  const auto model = models::make("small_cnn", {.dropout = 0});
+  State state;
+  nn::declare(state, *model, 1);
+  Memory memory;
+  const Array weight = state.get("conv1.weight").clone();
+  const Program eval_program(*nn::trace(*model, batch));
+  (void)eval_program.run(memory, state, {{"input", noise(batch)}});
+  EXPECT_EQ(state.get("bn1.running_var").at(0), 1);
+  const Program train_program(*nn::trace(*model, batch, Mode::train));
+  for (int i = 0; i < 3; ++i) (void)train_program.run(memory, state, {{"input", noise(batch)}});
+  EXPECT_EQ(state.get("bn1.num_batches_tracked").item(), 3);
+  EXPECT_EQ(state.get("bn2.num_batches_tracked").item(), 3);
+  EXPECT_NE(state.get("bn1.running_mean").at(0), 0);
+  EXPECT_NE(state.get("bn2.running_var").at(0), 1);
+  for (int64_t i = 0; i < weight.numel(); ++i) {
+    ASSERT_EQ(state.get("conv1.weight").at(i), weight.at(i));
+  }
 }
 
 TEST(Models, AnImageThatIsTooSmallIsRefusedNamingTheLayer) {

@@ -47,6 +47,16 @@ TEST(Init, SpreadIsWhatThePapersSay) {
   EXPECT_EQ(statistics({8}, nn::init::constant(1)).mean, 1);
 }
 
+TEST(Init, ValuesOfASeedAndNameStay) {
+  // A run can be repeated with a later version only while these do not move.
+  Array array(DType::f64, {2, 2});
+  Random random(42, "fc.weight");
+  nn::init::uniform(1)(array, random);
+  const double expected[] = {-0.018545950462645733, -0.98596211632848907, -0.2089133243474981,
+                             0.35956615425996952};
+  for (int64_t i = 0; i < 4; ++i) EXPECT_EQ(array.at(i), expected[i]);
+}
+
 TEST(Init, GroupsCountOnlyTheInputsThatAreSummed) {
   const auto depthwise = statistics({400, 1, 3, 3}, nn::init::kaiming_uniform());
   EXPECT_NEAR(depthwise.most, 1.0 / 3, 0.01);
@@ -115,9 +125,10 @@ TEST(Layers, DropoutIsNothingOutsideTraining) {
 
 TEST(Layers, ImpossibleSizesAreRefusedWhereTheyAreWritten) {
   const nn::Scope s("layer");
-  expect_error(ErrorKind::usage,
-               "conv2d: 0 input and 4 output channels, at least 1 of each is needed\n  at      layer (",
-               [&] { nn::Conv2d(s, 0, 4, {.kernel = 3}); });
+  expect_error(
+      ErrorKind::usage,
+      "conv2d: 0 input and 4 output channels, at least 1 of each is needed\n  at      layer (",
+      [&] { nn::Conv2d(s, 0, 4, {.kernel = 3}); });
   expect_error(ErrorKind::usage,
                "conv2d: groups=0 does not divide 4 input and 4 output channels\n  at      layer (",
                [&] { nn::Conv2d(s, 4, 4, {.kernel = 3, .groups = 0}); });
