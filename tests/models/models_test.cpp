@@ -89,7 +89,7 @@ TEST(Models, ResNet18IsNamedAndOrderedAsTorchvisions) {
   EXPECT_EQ(names(models::make("resnet18_cifar")->variables()), expected);
 }
 
-TEST(Models, TheSeedsNetsKeepTheirNames) {
+TEST(Models, OtherNetsKeepTheNamesTheyWerePublishedWith) {
   std::vector<std::string> small{"conv1.weight", "conv1.bias"};
   add_norm(small, "bn1");
   small.insert(small.end(), {"conv2.weight", "conv2.bias"});
