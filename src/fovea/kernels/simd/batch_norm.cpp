@@ -2,8 +2,8 @@
 //
 // Statistics of each chunk are its mean and the sum of squared differences from it (two passes over
 // at most 1024 values of a channel, in a cache), joined in double: a mean far from zero costs no
-// precision. y is (x - mean) * scale + beta. Error bound: 16 eps of the largest |y|, of the inputs'
-// absolute values for mean; rstd and the variance 16 eps.
+// precision. y is (x - mean) * scale + beta. Error bound for inputs of about 1: 16 eps of
+// max(1, |value|), in eval 8.
 #include <cmath>
 
 #include "fovea/kernels/simd/channels.h"

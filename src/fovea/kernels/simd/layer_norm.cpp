@@ -1,0 +1,153 @@
+// Layer norm and its gradient, f32. A row's sums are in floats over 1024 elements at a time, in
+// double across; those of dgamma and dbeta over fixed chunks of 64 rows, joined in double in order:
+// results do not depend on the number of threads. Error bound: 64 eps of max(1, |value|).
+#include <cmath>
+
+#include "fovea/core/parallel.h"
+#include "fovea/kernels/simd/simd.h"
+#include "fovea/ops/norm.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "fovea/kernels/simd/layer_norm.cpp"
+#include <hwy/foreach_target.h>
+
+#include "fovea/kernels/simd/vectors-inl.h"
+
+#ifndef FOVEA_KERNELS_SIMD_LAYER_NORM
+#define FOVEA_KERNELS_SIMD_LAYER_NORM
+namespace fovea::simd {
+namespace {
+
+struct RowMoments {
+  double mean, rstd;
+};
+
+/// The gradient's inputs and outputs for some rows of `size`; dgamma and dbeta are those rows'
+/// sums.
+struct RowGradient {
+  const float *x, *gamma, *mean, *rstd, *dy;
+  float *dx, *dgamma, *dbeta;
+};
+
+}  // namespace
+}  // namespace fovea::simd
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace fovea::simd {
+namespace {
+namespace HWY_NAMESPACE {
+
+using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
+
+RowMoments normalise_row(const float* x, const float* gamma, const float* beta, int64_t size,
+                         double eps, float* y) {
+  const auto count = static_cast<double>(size);
+  const double mean =
+      row_sum(size, [&](int64_t i, auto at) FOVEA_INLINE { return at.load(x + i); }) / count;
+  const V centre = all(static_cast<float>(mean));
+  const double squares = row_sum(size, [&](int64_t i, auto at) FOVEA_INLINE {
+    const V d = hn::Sub(at.load(x + i), centre);
+    return hn::Mul(d, d);
+  });
+  const double rstd = 1 / std::sqrt(squares / count + eps);
+  const V scale = all(static_cast<float>(rstd));
+  for_each_vector(0, size, [&](int64_t i, auto at) FOVEA_INLINE {
+    const V normalised = hn::Mul(hn::Sub(at.load(x + i), centre), scale);
+    at.store(hn::MulAdd(normalised, at.load(gamma + i), at.load(beta + i)), y + i);
+  });
+  return {mean, rstd};
+}
+
+void gradient_rows(const RowGradient& g, int64_t rows, int64_t size) {
+  std::fill_n(g.dgamma, size, 0.f);
+  std::fill_n(g.dbeta, size, 0.f);
+  for (int64_t row = 0; row < rows; ++row) {
+    const float *x = g.x + row * size, *dy = g.dy + row * size;
+    float* dx = g.dx + row * size;
+    const V mean = all(g.mean[row]), rstd = all(g.rstd[row]);
+    const auto normalised = [&](int64_t i, auto at) FOVEA_INLINE {
+      return hn::Mul(hn::Sub(at.load(x + i), mean), rstd);
+    };
+    const auto upstream = [&](int64_t i, auto at) FOVEA_INLINE {
+      return hn::Mul(at.load(g.gamma + i), at.load(dy + i));
+    };
+    const auto count = static_cast<double>(size);
+    const double sum = row_sum(size, upstream) / count;
+    const double dot =
+        row_sum(size, [&](int64_t i, auto at)
+                          FOVEA_INLINE { return hn::Mul(upstream(i, at), normalised(i, at)); }) /
+        count;
+    const V offset = all(static_cast<float>(sum)), tilt = all(static_cast<float>(dot));
+    for_each_vector(0, size, [&](int64_t i, auto at) FOVEA_INLINE {
+      const V n = normalised(i, at), d = at.load(dy + i);
+      const V centred = hn::Sub(upstream(i, at), offset);
+      at.store(hn::Mul(rstd, hn::NegMulAdd(n, tilt, centred)), dx + i);
+      at.store(hn::MulAdd(d, n, at.load(g.dgamma + i)), g.dgamma + i);
+      at.store(hn::Add(d, at.load(g.dbeta + i)), g.dbeta + i);
+    });
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace
+}  // namespace fovea::simd
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace fovea::simd {
+namespace {
+
+HWY_EXPORT(normalise_row);
+HWY_EXPORT(gradient_rows);
+
+constexpr int64_t chunk_rows = 64;
+
+}  // namespace
+
+Offer make_layer_norm(const Problem& problem) {
+  if (auto refusal = unless_f32(problem)) return *refusal;
+  const double eps = problem.op.as<LayerNorm>()->eps;
+  const int64_t rows = problem.out[1].numel(), size = problem.in[1].numel();
+  return offer([=](const Args& args) {
+    parallel_for(rows, elementwise_grain / 4 / size, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        const RowMoments m = HWY_DYNAMIC_DISPATCH(normalise_row)(
+            args.input<float>(0) + row * size, args.input<float>(1), args.input<float>(2), size,
+            eps, args.output<float>(0) + row * size);
+        args.output<float>(1)[row] = static_cast<float>(m.mean);
+        args.output<float>(2)[row] = static_cast<float>(m.rstd);
+      }
+    });
+  });
+}
+
+Offer make_layer_norm_backward(const Problem& problem) {
+  if (auto refusal = unless_f32(problem)) return *refusal;
+  const int64_t rows = problem.in[2].numel(), size = problem.in[1].numel();
+  const int64_t chunks = (rows + chunk_rows - 1) / chunk_rows;
+  const auto run = [=](const Args& args) {
+    auto* sums = reinterpret_cast<float*>(args.scratch);  // of each chunk dgamma, then dbeta
+    parallel_for(chunks, elementwise_grain / chunk_rows / size, [&](int64_t begin, int64_t end) {
+      for (int64_t chunk = begin; chunk < end; ++chunk) {
+        const int64_t row = chunk * chunk_rows, at = row * size;
+        const RowGradient g{args.input<float>(0) + at,  args.input<float>(1),
+                            args.input<float>(2) + row, args.input<float>(3) + row,
+                            args.input<float>(4) + at,  args.output<float>(0) + at,
+                            sums + 2 * chunk * size,    sums + (2 * chunk + 1) * size};
+        HWY_DYNAMIC_DISPATCH(gradient_rows)(g, std::min(chunk_rows, rows - row), size);
+      }
+    });
+    for (int64_t i = 0; i < 2 * size; ++i) {
+      double total = 0;
+      for (int64_t chunk = 0; chunk < chunks; ++chunk)
+        total += static_cast<double>(sums[2 * chunk * size + i]);
+      (i < size ? args.output<float>(1)[i] : args.output<float>(2)[i - size]) =
+          static_cast<float>(total);
+    }
+  };
+  return offer(run, static_cast<size_t>(checked_product(2 * chunks, 4 * size)));
+}
+
+}  // namespace fovea::simd
+#endif

@@ -1,0 +1,105 @@
+#include <cmath>
+
+#include "error_text.h"
+#include "fovea/ops/dropout.h"
+#include "fovea/ops/loss.h"
+#include "kernels/harness.h"
+
+namespace fovea::kernel_test {
+namespace {
+
+/// Inputs of a random cross-entropy: logits, labels or soft targets.
+struct Sample {
+  Types types;
+  std::vector<Array> data;
+};
+Sample random_sample(Random& random) {
+  const int64_t rows = pick(random, 1, 40), classes = pick(random, 1, 70);
+  const bool soft = random.below(2) == 0;
+  Sample s{{{DType::f32, {rows, classes}}}, {}};
+  s.types.push_back(soft ? s.types[0] : Type{DType::i64, {rows}});
+  Array logits(DType::f32, {rows, classes}), targets(s.types[1].dtype, s.types[1].shape);
+  const double spread = pick<double>(random, {1, 10, 60});
+  for (float& v : logits.data<float>()) v = static_cast<float>(spread * random.normal());
+  if (soft) {
+    for (float& v : targets.data<float>())
+      v = random.below(3) == 0 ? 0 : static_cast<float>(random.uniform());
+  } else {
+    for (int64_t& v : targets.data<int64_t>())
+      v = static_cast<int64_t>(random.below(static_cast<uint64_t>(classes)));
+  }
+  s.data = {logits, targets};
+  return s;
+}
+
+TEST(CrossEntropy, IsItsReferenceForLabelsAndSoftTargets) {
+  Random random(1, "loss");
+  for (int trial = 0; trial < 150; ++trial) {
+    const Sample s = random_sample(random);
+    const SoftmaxCrossEntropy op{pick<double>(random, {0, 0, 0.1, 1})};
+    const Problem problem = make_problem(op, s.types);
+    ASSERT_TRUE(check("simd", problem, s.data, {16, Scale::unit}));
+  }
+}
+
+TEST(CrossEntropy, GradientsAreTheirReference) {
+  Random random(2, "loss");
+  for (int trial = 0; trial < 150; ++trial) {
+    Sample s = random_sample(random);
+    s.types.push_back({DType::f32, {}});
+    s.data.push_back(Array::full(DType::f32, {}, random.normal()));
+    const SoftmaxCrossEntropyBackward op{pick<double>(random, {0, 0, 0.1, 1})};
+    const Problem problem = make_problem(op, s.types);
+    ASSERT_TRUE(check("simd", problem, s.data, {64, Scale::output}));
+  }
+}
+
+TEST(CrossEntropy, ALabelOutOfRangeIsNamedInTheWordsOfTheReference) {
+  const Problem problem =
+      make_problem(SoftmaxCrossEntropy{}, {{DType::f32, {300, 10}}, {DType::i64, {300}}});
+  Random random(3, "loss");
+  std::vector<Array> in = random_inputs(problem, random);
+  in[1].data<int64_t>()[277] = 10;
+  in[1].data<int64_t>()[298] = -1;
+  const std::string text =
+      error_text(ErrorKind::data, [&] { (void)reference_outputs(problem, in); });
+  EXPECT_EQ(text,
+            "cross_entropy: label 10 of sample 277 is not one of 10 classes\n"
+            "  try     labels from 0 to 9, or a net with more classes");
+  const Choice choice = choose_kernel(problem);
+  ASSERT_EQ(choice.name, "simd");
+  std::vector<float> out(1);
+  std::vector<std::byte> scratch(choice.kernel->scratch_bytes());
+  const std::byte* inputs[] = {in[0].raw(), in[1].raw()};
+  std::byte* outputs[] = {reinterpret_cast<std::byte*>(out.data())};
+  EXPECT_EQ(error_text(ErrorKind::data,
+                       [&] {
+                         choice.kernel->run({inputs, outputs, scratch.data(), nullptr});
+                       }),
+            text);
+}
+
+TEST(Softmax, RowsAreTheirReference) {
+  Random random(4, "softmax");
+  for (int trial = 0; trial < 100; ++trial) {
+    const Type x{DType::f32, {pick(random, 0, 9), pick(random, 1, 200)}};
+    for (bool log : {false, true}) {
+      const Problem problem = make_problem(Softmax{log}, {x});
+      ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {16, Scale::element}));
+    }
+  }
+  EXPECT_EQ(refusal("simd", make_problem(Softmax{}, {{DType::f32, {2, 3, 4}}})), "only rows: N, K");
+}
+
+TEST(Dropout, DropsWhatTheReferenceDrops) {
+  Random random(5, "dropout");
+  for (int trial = 0; trial < 100; ++trial) {
+    const Dropout op{pick<double>(random, {0, 0.1, 0.5, 0.9, 1}), random.below(1000)};
+    const Type x{DType::f32, {pick(random, 0, 3), pick(random, 1, 2500)}};
+    const Problem problem = make_problem(op, {x, {DType::i64, {2}}});
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {2}));
+  }
+}
+
+}  // namespace
+}  // namespace fovea::kernel_test
