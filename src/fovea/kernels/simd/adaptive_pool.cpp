@@ -79,31 +79,39 @@ void bin_means(const Windows::Axes& in, const Windows::Axes& out, int64_t width,
   }
 }
 
-/// The gradient of one plane: each bin hands its share of dy to all its inputs.
-void spread_bins(const Windows::Axes& in, const Windows::Axes& out, int64_t width, const float* dy,
-                 float* dx) {
-  std::fill_n(dx, in[0] * in[1] * in[2] * width, 0.f);
+/// The gradient of one plane: each bin hands its share of dy to all its inputs. Bins that do not
+/// overlap write it, others add to it.
+template <bool overlap>
+HWY_INLINE void spread_bins_as(const Windows::Axes& in, const Windows::Axes& out, int64_t width,
+                               const float* dy, float* dx) {
+  if (overlap) std::fill_n(dx, in[0] * in[1] * in[2] * width, 0.f);
+  const auto give = [](auto at, V d, float* to)
+                        FOVEA_INLINE { at.store(overlap ? hn::Add(d, at.load(to)) : d, to); };
   Box box;
   for (int64_t o = 0; o < out[0] * out[1] * out[2]; ++o, dy += width) {
     box_of(in, out, o, box);
     const int64_t length = box.x.end - box.x.begin;
     const V share = all(box.share());
-    for_each_row(in, box, [&](int64_t at) FOVEA_INLINE {
+    for_each_row(in, box, [&](int64_t row) FOVEA_INLINE {
       if (width == 1) {
         const V d = hn::Mul(all(*dy), share);
-        for_each_vector(at, at + length, [&](int64_t i, auto where) FOVEA_INLINE {
-          where.store(hn::Add(where.load(dx + i), d), dx + i);
-        });
+        for_each_vector(row, row + length,
+                        [&](int64_t i, auto at) FOVEA_INLINE { give(at, d, dx + i); });
         return;
       }
-      for (int64_t i = at; i < at + length; ++i) {
-        for_each_vector(0, width, [&](int64_t c, auto where) FOVEA_INLINE {
-          float* to = dx + i * width + c;
-          where.store(hn::MulAdd(where.load(dy + c), share, where.load(to)), to);
-        });
-      }
+      for_each_vector(0, width, [&](int64_t c, auto at) FOVEA_INLINE {
+        const V d = hn::Mul(at.load(dy + c), share);
+        for (int64_t i = row; i < row + length; ++i) give(at, d, dx + i * width + c);
+      });
     });
   }
+}
+
+void spread_bins(const Windows::Axes& in, const Windows::Axes& out, int64_t width, const float* dy,
+                 float* dx) {
+  const bool even = in[0] % out[0] == 0 && in[1] % out[1] == 0 && in[2] % out[2] == 0;
+  even ? spread_bins_as<false>(in, out, width, dy, dx)
+       : spread_bins_as<true>(in, out, width, dy, dx);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -1,5 +1,5 @@
 // Layout changes of f32 values. Exact. Between a layout whose channels lie side by side and plain,
-// 4 x 4 blocks are transposed in registers, a cache line of positions at a time.
+// 4 x 4 blocks are transposed in registers.
 #include "fovea/ops/reorder.h"
 
 #include "fovea/core/parallel.h"
@@ -32,14 +32,27 @@ HWY_INLINE void transpose4x4(const float* in, int64_t in_stride, float* out, int
   hn::StoreU(hn::InterleaveUpper(d, ac1, be1), d, out + 3 * out_stride);
 }
 
-/// out[j][i] = in[i][j] for rows x columns floats.
+/// out[j][i] = in[i][j] for rows x columns floats, by 16 x 16. The side whose rows are further
+/// apart goes by whole cache lines, four at a time: its lines may all belong in one place of the
+/// cache.
 void transpose(const float* in, int64_t in_stride, float* out, int64_t out_stride, int64_t rows,
                int64_t columns) {
   const int64_t rows4 = rows / 4 * 4, columns4 = columns / 4 * 4;
-  for (int64_t j0 = 0; j0 < columns4; j0 += 16) {  // reads whole cache lines of each row
-    for (int64_t i = 0; i < rows4; i += 4) {
-      for (int64_t j = j0; j < std::min(j0 + 16, columns4); j += 4)
-        transpose4x4(in + i * in_stride + j, in_stride, out + j * out_stride + i, out_stride);
+  const auto block = [&](int64_t i, int64_t j) FOVEA_INLINE {
+    transpose4x4(in + i * in_stride + j, in_stride, out + j * out_stride + i, out_stride);
+  };
+  for (int64_t i0 = 0; i0 < rows4; i0 += 16) {
+    for (int64_t j0 = 0; j0 < columns4; j0 += 16) {
+      const int64_t i1 = std::min(i0 + 16, rows4), j1 = std::min(j0 + 16, columns4);
+      if (in_stride > out_stride) {
+        for (int64_t i = i0; i < i1; i += 4) {
+          for (int64_t j = j0; j < j1; j += 4) block(i, j);
+        }
+      } else {
+        for (int64_t j = j0; j < j1; j += 4) {
+          for (int64_t i = i0; i < i1; i += 4) block(i, j);
+        }
+      }
     }
   }
   for (int64_t i = 0; i < rows; ++i) {

@@ -20,6 +20,10 @@ struct Windows {
   };
   Taps taps(size_t axis, int64_t o) const {
     const int64_t start = o * stride[axis] - padding[axis], step = dilation[axis];
+    if (step == 1) {  // without divisions, which would cost more than a small window
+      const int64_t begin = std::max<int64_t>(0, -start);
+      return {begin, std::min(kernel[axis], in[axis] - start), start + begin};
+    }
     const int64_t begin = start < 0 ? (-start + step - 1) / step : 0;
     const int64_t behind = (in[axis] - start + step - 1) / step;
     return {begin, std::min(kernel[axis], behind), start + begin * step};
