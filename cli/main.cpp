@@ -37,8 +37,10 @@ int run(int argc, char** argv) {
   add_train(commands);
   add_eval(commands);
   add_predict(commands);
+  add_summary(commands);
   add_models(commands);
   add_data(commands);
+  add_bench(commands);
 
   const int code = guarded(console, [&] { return commands.run(argc, argv, console); });
   const int written = guarded(console, [&] {

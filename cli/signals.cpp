@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <thread>
 
@@ -20,10 +21,16 @@ std::stop_source& source() {
 
 /// Waits for signals on a thread of its own, where, unlike in a handler, anything may be called.
 void watch(sigset_t signals) {
+  using Clock = std::chrono::steady_clock;
+  // Some senders, `timeout` for one, signal a process and then its group: that is one wish.
+  constexpr auto same_wish = std::chrono::milliseconds(300);
+  Clock::time_point first;
   for (;;) {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0) continue;
+    if (received != 0 && Clock::now() - first < same_wish) continue;
     if (!graceful || received != 0) _exit(128 + signal);
+    first = Clock::now();
     received = signal;
     source().request_stop();
   }

@@ -65,9 +65,12 @@ std::string plan_text(const train::Start& start) {
     if (setting.name == "data" || setting.name == "model") continue;
     text += fmt::format(" {}={}", setting.name, setting.get(s));
   }
-  text += fmt::format("\nrun       {}\n\n", start.folder.string());
-  return text + fmt::format("{:>7}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>9}", "epoch", "lr",
-                            "loss", "accuracy", "val loss", "val acc.", "images/s");
+  return text + fmt::format("\nrun       {}", start.folder.string());
+}
+
+std::string epoch_header() {
+  return fmt::format("{:>7}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>9}", "epoch", "lr", "loss",
+                     "accuracy", "val loss", "val acc.", "images/s");
 }
 
 std::string epoch_text(const train::EpochRecord& record, int64_t epochs) {
@@ -97,7 +100,9 @@ train::Watch watch(Console& console, train::Start& start) {
   watch.on_batch = [&](const train::Progress& p) {
     console.status(static_cast<double>(p.batch) / static_cast<double>(p.batches), progress_text(p));
   };
-  watch.on_epoch = [&](const train::EpochRecord& record, bool best) {
+  watch.on_epoch = [&, headed = false](const train::EpochRecord& record, bool best) mutable {
+    if (!headed) console.note("\n" + epoch_header());
+    headed = true;
     console.note(epoch_text(record, start.settings.epochs) +
                  (best && record.val_accuracy ? console.green("  best") : ""));
   };

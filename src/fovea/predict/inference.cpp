@@ -20,14 +20,16 @@ Inference::Inference(const nn::Module& model, State& state, Normalization normal
                      DType dtype)
     : model_(model), state_(state), normalization_(std::move(normalization)), dtype_(dtype) {}
 
+std::shared_ptr<Graph> Inference::trace(const Type& images) const {
+  std::shared_ptr<Graph> graph = Graph::make(Mode::eval, dtype_, model_.name());
+  graph->output("logits", classify(model_, graph->input("images", images), normalization_));
+  return graph;
+}
+
 const Program& Inference::program(const Type& images) {
   // u8 and float inputs of one shape are different computations; a leading axis tells them apart.
   const Shape key = Shape{images.dtype == DType::u8 ? 1 : 0}.concat(images.shape);
-  return cache_.get(key, [&](const Shape&) {
-    const std::shared_ptr<Graph> graph = Graph::make(Mode::eval, dtype_, model_.name());
-    graph->output("logits", classify(model_, graph->input("images", images), normalization_));
-    return Program(*graph);
-  });
+  return cache_.get(key, [&](const Shape&) { return Program(*trace(images)); });
 }
 
 Array Inference::logits(const Array& images) {

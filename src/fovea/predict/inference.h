@@ -28,6 +28,8 @@ class Inference {
   /// u8 [N, H, W, C] or float [N, C, spatial] in, f32 (f64) [N, classes] out; the result holds
   /// until the next call. Errors: as classify.
   Array logits(const Array& images);
+  /// What is computed for this input, before any pass: output "logits".
+  std::shared_ptr<Graph> trace(const Type& images) const;
   /// The Program for this input, compiled now if it was not met yet.
   const Program& program(const Type& images);
 

@@ -13,6 +13,16 @@ TrainStep::TrainStep(const nn::Module& model, State& state, StepOptions options)
   }
 }
 
+std::shared_ptr<Graph> TrainStep::trace(const Type& images, const Type& labels) const {
+  std::shared_ptr<Graph> graph = Graph::make(Mode::train, options_.dtype, model_.name());
+  const Tensor logits = classify(model_, graph->input("images", images), options_.normalization);
+  const Tensor loss = cross_entropy(logits, graph->input("labels", labels),
+                                    {.label_smoothing = options_.label_smoothing});
+  graph->output("loss", loss);
+  graph->output("logits", logits);
+  return graph;
+}
+
 const Program& TrainStep::program(const Type& images, const Type& labels, bool accumulate) {
   // What tells computations of one image shape apart: u8 or float, labels or targets, accumulating
   // or not.
@@ -20,13 +30,7 @@ const Program& TrainStep::program(const Type& images, const Type& labels, bool a
       Shape{images.dtype == DType::u8 ? 1 : 0, labels.rank(), accumulate ? 1 : 0}.concat(
           images.shape);
   return cache_.get(key, [&](const Shape&) {
-    const std::shared_ptr<Graph> graph = Graph::make(Mode::train, options_.dtype, model_.name());
-    const Tensor logits = classify(model_, graph->input("images", images), options_.normalization);
-    const Tensor loss = cross_entropy(logits, graph->input("labels", labels),
-                                      {.label_smoothing = options_.label_smoothing});
-    graph->output("loss", loss);
-    graph->output("logits", logits);
-    return Program(*graph,
+    return Program(*trace(images, labels),
                    {.passes = {.loss = "loss", .accumulate = accumulate, .observe = nullptr}});
   });
 }
@@ -49,6 +53,13 @@ StepResult TrainStep::gradient(const Array& images, const Array& labels, int64_t
   const std::vector<Array> outputs =
       compiled.run(memory_, state_, inputs(compiled, images, labels, step));
   return {.loss = outputs[0].item(), .logits = outputs[1]};
+}
+
+void TrainStep::profile(const Array& images, const Array& labels, int64_t step,
+                        std::vector<double>& seconds) {
+  const Program& compiled =
+      program({images.dtype(), images.shape()}, {labels.dtype(), labels.shape()});
+  compiled.run_profiled(memory_, state_, inputs(compiled, images, labels, step), seconds);
 }
 
 std::string TrainStep::first_nonfinite(const Array& images, const Array& labels, int64_t step) {

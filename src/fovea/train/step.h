@@ -41,12 +41,18 @@ class TrainStep {
   StepResult gradient(const Array& images, const Array& labels, int64_t step,
                       bool accumulate = false);
 
+  /// What is computed for these inputs, before any pass: outputs "loss" and "logits".
+  std::shared_ptr<Graph> trace(const Type& images, const Type& labels) const;
   /// The Program for these inputs, compiled now if it was not met yet.
   const Program& program(const Type& images, const Type& labels, bool accumulate = false);
 
   /// For a loss that is not finite: the first layer that made such a number from this batch,
   /// "layer1.0.bn1 (batch_norm)", or empty. The State is left as it was.
   std::string first_nonfinite(const Array& images, const Array& labels, int64_t step);
+
+  /// As `gradient`, and adds to seconds[i] the time of step i of the Program.
+  void profile(const Array& images, const Array& labels, int64_t step,
+               std::vector<double>& seconds);
 
   Memory& memory() { return memory_; }
 

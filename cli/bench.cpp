@@ -1,0 +1,48 @@
+#include "bench.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "fovea/core/files.h"
+
+namespace fovea::cli {
+
+void Repeats::add(CLI::App& app) {
+  const auto count = [&](const char* flag, int64_t& value, int64_t least, const char* help) {
+    app.add_option(flag, value, help)
+        ->type_name("N")
+        ->check(CLI::Range(least, int64_t{1000000}))
+        ->capture_default_str();
+  };
+  count("--warmup", warmup, 0, "Runs before measuring");
+  count("--samples", samples, 1, "Runs that are measured; their median counts");
+}
+
+double median_seconds(const Repeats& repeats, const std::function<void()>& run) {
+  using Clock = std::chrono::steady_clock;
+  for (int64_t i = 0; i < repeats.warmup; ++i) run();
+  std::vector<double> seconds;
+  for (int64_t i = 0; i < repeats.samples; ++i) {
+    const Clock::time_point start = Clock::now();
+    run();
+    seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  std::sort(seconds.begin(), seconds.end());
+  const size_t middle = seconds.size() / 2;
+  return seconds.size() % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
+}
+
+size_t peak_memory_bytes() {
+  // Not getrusage: its maximum includes what the process that started this one had.
+  const std::string status = read_text("/proc/self/status", ErrorKind::internal);
+  const size_t at = status.find("VmHWM:");
+  return at == std::string::npos ? 0 : std::stoull(status.substr(at + 6)) * 1024;
+}
+
+void add_bench(Commands& commands) {
+  CLI::App& group = commands.group("bench", "Measure speed");
+  add_bench_net(commands, group);
+  add_bench_op(commands, group);
+}
+
+}  // namespace fovea::cli

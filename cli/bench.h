@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "commands.h"
+
+namespace fovea::cli {
+
+/// How often something is run before and while it is measured.
+struct Repeats {
+  int64_t warmup = 10, samples = 30;
+
+  void add(CLI::App& app);
+};
+
+/// The median seconds of one run.
+double median_seconds(const Repeats& repeats, const std::function<void()>& run);
+
+/// The most memory this process has had so far.
+size_t peak_memory_bytes();
+
+/// The groups of `bench`.
+void add_bench_net(Commands& commands, CLI::App& group);
+void add_bench_op(Commands& commands, CLI::App& group);
+
+}  // namespace fovea::cli

@@ -1,0 +1,234 @@
+#include <fmt/format.h>
+
+#include <map>
+#include <memory>
+
+#include "bench.h"
+#include "fovea/core/parallel.h"
+#include "fovea/core/random.h"
+#include "fovea/optim/optimizer.h"
+#include "fovea/train/step.h"
+#include "model.h"
+
+namespace fovea::cli {
+namespace {
+
+struct Flags : ModelFlags {
+  const CLI::App* app = nullptr;
+  int64_t batch = 64;
+  Repeats repeats;
+  bool profile = false;
+};
+
+/// One training step or one inference, on images made up for it.
+class Work {
+ public:
+  virtual ~Work() = default;
+  virtual void run() = 0;
+  /// As `run`, and adds to seconds[i] the time of step i of the Program.
+  virtual void profile(std::vector<double>& seconds) = 0;
+  virtual const Program& program() = 0;
+};
+
+/// What both kinds of work are made of.
+struct Subject {
+  explicit Subject(const Flags& flags)
+      : chosen(choose(flags)),
+        images(DType::u8, {flags.batch, chosen.config.input[1], chosen.config.input[2],
+                           chosen.config.input[0]}),
+        labels(DType::i64, {flags.batch}),
+        normalization{std::vector<double>(static_cast<size_t>(chosen.config.input[0]), 0.5),
+                      std::vector<double>(static_cast<size_t>(chosen.config.input[0]), 0.25)} {
+    Random random(1, "bench");
+    for (uint8_t& value : images.data<uint8_t>()) value = static_cast<uint8_t>(random.below(256));
+    for (int64_t& label : labels.data<int64_t>()) {
+      label = static_cast<int64_t>(random.below(static_cast<uint64_t>(chosen.config.classes)));
+    }
+    nn::declare(state, *chosen.module, 1);
+  }
+
+  ChosenModel chosen;
+  Array images, labels;
+  Normalization normalization;
+  State state;
+};
+
+class TrainingWork : public Work {
+ public:
+  explicit TrainingWork(Subject& subject)
+      : subject_(subject),
+        step_(*subject.chosen.module, subject.state, {.normalization = subject.normalization}),
+        optimizer_(optim::sgd({.momentum = 0.9})) {
+    optimizer_->declare(subject.state);
+  }
+  void run() override {
+    step_.gradient(subject_.images, subject_.labels, ++steps_);
+    update();
+  }
+  void profile(std::vector<double>& seconds) override {
+    step_.profile(subject_.images, subject_.labels, ++steps_, seconds);
+    update();
+  }
+  const Program& program() override {
+    return step_.program({DType::u8, subject_.images.shape()},
+                         {DType::i64, subject_.labels.shape()});
+  }
+
+ private:
+  // A small rate: numbers that diverge are slower or faster than those of real training.
+  void update() { optimizer_->update(subject_.state, {.step = steps_, .lr = 1e-4}); }
+
+  Subject& subject_;
+  train::TrainStep step_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
+  int64_t steps_ = 0;
+};
+
+class InferenceWork : public Work {
+ public:
+  explicit InferenceWork(Subject& subject)
+      : subject_(subject),
+        inference_(*subject.chosen.module, subject.state, subject.normalization) {
+    inference_.share(memory_);
+  }
+  void run() override { inference_.logits(subject_.images); }
+  void profile(std::vector<double>& seconds) override {
+    program().run_profiled(memory_, subject_.state, {{"images", subject_.images}}, seconds);
+  }
+  const Program& program() override {
+    return inference_.program({DType::u8, subject_.images.shape()});
+  }
+
+ private:
+  Subject& subject_;
+  Memory memory_;
+  Inference inference_;
+};
+
+/// What one op on one kernel amounts to in a Program.
+struct Share {
+  int64_t calls = 0;
+  double seconds = 0;
+};
+using Shares = std::map<std::pair<std::string, std::string>, Share>;
+
+/// By op and kernel; `seconds` is one number a step, or empty.
+Shares shares(const Program& program, const std::vector<double>& seconds) {
+  Shares result;
+  for (size_t i = 0; i < program.steps().size(); ++i) {
+    const StepInfo& step = program.steps()[i];
+    if (step.prepared) continue;
+    Share& share = result[{step.op, step.kernel}];
+    ++share.calls;
+    share.seconds += seconds.empty() ? 0 : seconds[i];
+  }
+  return result;
+}
+
+/// Mean seconds of each step.
+std::vector<double> profiled(Work& work, const Repeats& repeats) {
+  std::vector<double> warm, seconds;
+  for (int64_t i = 0; i < repeats.warmup; ++i) work.profile(warm);
+  for (int64_t i = 0; i < repeats.samples; ++i) work.profile(seconds);
+  for (double& value : seconds) value /= static_cast<double>(repeats.samples);
+  return seconds;
+}
+
+std::string shares_text(const Shares& shares, bool timed) {
+  double all = 0;
+  std::vector<std::pair<double, std::vector<std::string>>> rows;
+  for (const auto& [names, share] : shares) all += share.seconds;
+  for (const auto& [names, share] : shares) {
+    std::vector<std::string> row{names.first, names.second, std::to_string(share.calls)};
+    if (timed) {
+      row.push_back(fmt::format("{:.3f}", 1e3 * share.seconds));
+      row.push_back(fmt::format("{:.1f}%", 100 * share.seconds / all));
+    }
+    rows.emplace_back(-share.seconds, row);
+  }
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::vector<std::string>> cells;
+  for (auto& [order, row] : rows) cells.push_back(std::move(row));
+  return timed ? table({"op", "kernel", "calls", "ms", "share"}, cells, "llrrr")
+               : table({"op", "kernel", "calls"}, cells, "llr");
+}
+
+Json shares_json(const Shares& shares, bool timed) {
+  Json list = Json::array();
+  for (const auto& [names, share] : shares) {
+    list.push_back({{"op", names.first}, {"kernel", names.second}, {"calls", share.calls}});
+    if (timed) list.back()["ms"] = 1e3 * share.seconds;
+  }
+  return list;
+}
+
+double flops_of(const Program& program) {
+  double flops = 0;
+  for (const StepInfo& step : program.steps()) flops += step.prepared ? 0 : step.flops;
+  return flops;
+}
+
+int run(const Flags& flags, bool training, Console& console) {
+  require_flag(*flags.app, "--model");
+  Subject subject(flags);
+  std::unique_ptr<Work> work;
+  if (training) {
+    work = std::make_unique<TrainingWork>(subject);
+  } else {
+    work = std::make_unique<InferenceWork>(subject);
+  }
+  const double seconds = median_seconds(flags.repeats, [&] { work->run(); });
+  const std::vector<double> profile =
+      flags.profile ? profiled(*work, flags.repeats) : std::vector<double>();
+  const Shares kernels = shares(work->program(), profile);
+  const double speed = static_cast<double>(flags.batch) / seconds;
+  const double gflops = flops_of(work->program()) / seconds * 1e-9;
+  const size_t peak = peak_memory_bytes();
+
+  console.document({{"model", subject.chosen.name},
+                    {"what", training ? "step" : "infer"},
+                    {"input", sizes_text(subject.chosen.config.input)},
+                    {"batch", flags.batch},
+                    {"threads", threads()},
+                    {"median_ms", 1e3 * seconds},
+                    {"images_per_second", speed},
+                    {"gflops", gflops},
+                    {"peak_memory_bytes", peak},
+                    {"kernels", shares_json(kernels, flags.profile)}});
+  console.result(fmt::format(
+      "model        {}, input {}, batch {}, {} threads\n"
+      "{:<11}  {:.3f} ms, the median of {}\nspeed        {:.1f} images/s, {:.1f} GFLOP/s\n"
+      "peak memory  {}\n\n",
+      subject.chosen.name, sizes_text(subject.chosen.config.input), flags.batch, threads(),
+      training ? "step" : "inference", 1e3 * seconds, flags.repeats.samples, speed, gflops,
+      bytes_text(peak)));
+  console.result(shares_text(kernels, flags.profile));
+  return 0;
+}
+
+void add(Commands& commands, CLI::App& group, bool training) {
+  const auto flags = std::make_shared<Flags>();
+  CLI::App& app =
+      commands.add(group, training ? "step" : "infer",
+                   training ? "A training step: gradients and the update of SGD" : "Inference",
+                   [flags, training](Console& console) { return run(*flags, training, console); });
+  flags->app = &app;
+  flags->add(app);
+  app.add_option("--batch", flags->batch, "Images at once")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
+      ->capture_default_str();
+  flags->repeats.add(app);
+  app.add_flag("--profile", flags->profile,
+               "Also the time of each op, measured in runs of its own");
+}
+
+}  // namespace
+
+void add_bench_net(Commands& commands, CLI::App& group) {
+  add(commands, group, true);
+  add(commands, group, false);
+}
+
+}  // namespace fovea::cli

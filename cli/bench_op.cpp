@@ -1,0 +1,169 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <optional>
+
+#include "bench.h"
+#include "fovea/core/parallel.h"
+#include "fovea/core/random.h"
+#include "fovea/kernels/kernel.h"
+#include "fovea/ops/conv.h"
+#include "fovea/ops/problem.h"
+
+namespace fovea::cli {
+namespace {
+
+struct Flags {
+  std::vector<std::string> problems;
+  std::string pass = "all", layout = "auto";
+  Repeats repeats;
+};
+
+struct Measured {
+  std::string problem, pass, types, kernel;
+  std::vector<std::pair<std::string, std::string>> refused;
+  int64_t images = 0;
+  double seconds = 0, flops = 0;
+
+  double gflops() const { return flops / seconds * 1e-9; }
+};
+
+/// The values of a convolution that have a layout: all but the weight and its gradient.
+std::vector<Type*> image_values(OpCall& call) {
+  if (call.op.as<Conv>() != nullptr) return {&call.in[0], &call.out[0]};
+  if (call.op.as<ConvBackwardData>() != nullptr) return {&call.in[1], &call.out[0]};
+  return {&call.in[0], &call.in[1]};
+}
+
+void set_layouts(OpCall& call, const std::string& wanted) {
+  for (Type* type : image_values(call)) {
+    if (wanted == "auto") {
+      type->layout = preferred_layout(*type);
+      continue;
+    }
+    for (Layout layout : {Layout::plain, Layout::channels_last, Layout::blocked16}) {
+      if (name(layout) == wanted) type->layout = layout;
+    }
+    // As the layout pass does: an image of 3 channels stays plain.
+    if (type->layout == Layout::blocked16 && type->dim(1) % 16 != 0) type->layout = Layout::plain;
+  }
+}
+
+std::string types_text(const OpCall& call) {
+  std::string text;
+  for (const Type& type : call.in) text += (text.empty() ? "" : ", ") + to_string(type);
+  return text + " -> " + to_string(call.out[0]);
+}
+
+std::vector<Array> arrays(const Types& types) {
+  std::vector<Array> result;
+  for (const Type& type : types) result.emplace_back(type.dtype, type.shape);
+  return result;
+}
+
+void fill(std::vector<Array>& inputs) {
+  Random random(1, "bench");
+  for (Array& array : inputs) {
+    for (float& value : array.data<float>()) value = static_cast<float>(random.uniform() - 0.5);
+  }
+}
+
+/// The kernel alone: packing of weights and changes of layout are not in the time.
+double seconds_of(const Kernel& kernel, const OpCall& call, const Repeats& repeats) {
+  std::vector<Array> in = arrays(call.in), out = arrays(call.out);
+  fill(in);
+  std::vector<const std::byte*> inputs;
+  std::vector<std::byte*> outputs;
+  for (const Array& array : in) inputs.push_back(array.raw());
+  for (Array& array : out) outputs.push_back(array.raw());
+  const std::shared_ptr<std::byte> scratch = allocate(kernel.scratch_bytes()),
+                                   packed = allocate(kernel.packed_bytes());
+  if (kernel.packed_bytes() > 0) kernel.pack(inputs, packed.get());
+  const Args args{.in = inputs, .out = outputs, .scratch = scratch.get(), .packed = packed.get()};
+  return median_seconds(repeats, [&] { kernel.run(args); });
+}
+
+Measured measure(const Flags& flags, const std::string& problem, const std::string& pass,
+                 OpCall call) {
+  set_layouts(call, flags.layout);
+  const TeamScope team(threads());
+  const Choice choice =
+      choose_kernel({.op = call.op, .in = call.in, .out = call.out, .threads = threads()});
+  const std::string detail = choice.kernel->detail();
+  return {.problem = problem,
+          .pass = pass,
+          .types = types_text(call),
+          .kernel = choice.name + (detail.empty() ? "" : " " + detail),
+          .refused = choice.refused,
+          .images = image_values(call)[0]->dim(0),
+          .seconds = seconds_of(*choice.kernel, call, flags.repeats),
+          .flops = call.op.flops(call.in, call.out)};
+}
+
+/// The passes that --pass names.
+std::vector<std::pair<std::string, OpCall>> passes(const OpCall& forward, const std::string& pass) {
+  std::vector<std::pair<std::string, OpCall>> result;
+  const bool all = pass == "all";
+  if (all || pass == "fwd") result.emplace_back("fwd", forward);
+  if (all || pass == "bwd_d") result.emplace_back("bwd_d", backward_data(forward));
+  if (all || pass == "bwd_w") result.emplace_back("bwd_w", backward_weights(forward));
+  return result;
+}
+
+Json to_json(const Measured& m) {
+  Json refused = Json::object();
+  for (const auto& [kernel, why] : m.refused) refused[kernel] = why;
+  return {{"problem", m.problem},
+          {"pass", m.pass},
+          {"types", m.types},
+          {"kernel", m.kernel},
+          {"refused", refused},
+          {"median_ms", 1e3 * m.seconds},
+          {"images_per_second", static_cast<double>(m.images) / m.seconds},
+          {"gflops", m.gflops()}};
+}
+
+int run(const Flags& flags, Console& console) {
+  if (flags.problems.empty()) {
+    throw Error(ErrorKind::usage, "bench op: no problem is given")
+        .with("try", "fovea bench op conv:mb64ic64ih32oc64kh3ph1");
+  }
+  std::vector<std::pair<std::string, OpCall>> calls;  // read all before measuring any
+  for (const std::string& problem : flags.problems)
+    calls.emplace_back(problem, parse_problem(problem));
+  Json results = Json::array();
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [problem, forward] : calls) {
+    for (const auto& [pass, call] : passes(forward, flags.pass)) {
+      const Measured m = measure(flags, problem, pass, call);
+      results.push_back(to_json(m));
+      rows.push_back({problem, pass, fmt::format("{:.3f}", 1e3 * m.seconds),
+                      fmt::format("{:.1f}", m.gflops()), m.kernel, m.types});
+    }
+  }
+  console.document(
+      {{"threads", threads()}, {"results", results}, {"peak_memory_bytes", peak_memory_bytes()}});
+  console.result(table({"problem", "pass", "ms", "GFLOP/s", "kernel", "types"}, rows, "llrrll"));
+  return 0;
+}
+
+}  // namespace
+
+void add_bench_op(Commands& commands, CLI::App& group) {
+  const auto flags = std::make_shared<Flags>();
+  CLI::App& app = commands.add(group, "op", "Kernels of single ops",
+                               [flags](Console& console) { return run(*flags, console); });
+  app.add_option("PROBLEM", flags->problems, "Such as conv:mb64ic64ih32oc64kh3ph1sh2");
+  app.add_option("--pass", flags->pass, "fwd, bwd_d, bwd_w or all")
+      ->type_name("P")
+      ->check(CLI::IsMember({"fwd", "bwd_d", "bwd_w", "all"}))
+      ->capture_default_str();
+  app.add_option("--layout", flags->layout,
+                 "auto (this machine's best), plain, channels_last or blocked16")
+      ->type_name("L")
+      ->check(CLI::IsMember({"auto", "plain", "channels_last", "blocked16"}))
+      ->capture_default_str();
+  flags->repeats.add(app);
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,178 @@
+#include "fovea/passes/summary.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "commands.h"
+#include "fovea/graph/print.h"
+#include "fovea/nn/trace.h"
+#include "fovea/train/step.h"
+#include "model.h"
+
+namespace fovea::cli {
+namespace {
+
+struct Flags : ModelFlags {
+  const CLI::App* app = nullptr;
+  int64_t batch = 32;
+  bool graph = false, explain_kernels = false;
+};
+
+/// One Program of the model: how it came about, pass by pass, and what it runs.
+struct Compiled {
+  std::string name;
+  std::vector<std::pair<std::string, std::string>> graphs;  ///< pass, the graph after it
+  std::vector<StepInfo> steps;
+  ArenaInfo arena;
+};
+
+Compiled compile(const std::string& name, const Graph& traced, const std::string& loss) {
+  Compiled compiled{.name = name, .graphs = {{"trace", print(traced)}}, .steps = {}, .arena = {}};
+  const auto observe = [&](std::string_view pass, const Graph&, const Graph& after, double) {
+    compiled.graphs.emplace_back(pass, print(after));
+  };
+  const Program program(
+      traced, {.passes = {.loss = loss, .accumulate = false, .observe = observe}, .threads = 0});
+  compiled.steps = program.steps();
+  compiled.arena = program.arena();
+  return compiled;
+}
+
+/// A training step and inference, on `batch` images as data sets give them.
+std::vector<Compiled> compile_both(const ChosenModel& chosen, State& state, int64_t batch) {
+  const Shape& input = chosen.config.input;
+  const Normalization plain{std::vector<double>(static_cast<size_t>(input[0]), 0),
+                            std::vector<double>(static_cast<size_t>(input[0]), 1)};
+  const Type images{DType::u8, {batch, input[1], input[2], input[0]}}, labels{DType::i64, {batch}};
+  const train::TrainStep step(*chosen.module, state, {.normalization = plain});
+  const Inference inference(*chosen.module, state, plain);
+  return {compile("training step", *step.trace(images, labels), "loss"),
+          compile("inference", *inference.trace(images), "")};
+}
+
+std::string graphs_text(const Compiled& compiled) {
+  std::string text;
+  for (size_t i = 0; i < compiled.graphs.size(); ++i) {
+    const auto& [pass, graph] = compiled.graphs[i];
+    const bool same = i > 0 && graph == compiled.graphs[i - 1].second;
+    text += fmt::format("\n== {}: after {}{}\n{}", compiled.name, pass,
+                        same ? ": nothing changed" : "", same ? "" : graph);
+  }
+  return text;
+}
+
+std::string kernels_text(const Compiled& compiled) {
+  std::string text = fmt::format("\n== {}: kernels\n", compiled.name);
+  for (const StepInfo& step : compiled.steps) {
+    text += fmt::format("{} ({}){}\n  {}\n", step.scope.empty() ? "-" : step.scope, step.kernel,
+                        step.prepared ? ", once for each change of the weights" : "", step.problem);
+    for (const auto& [kernel, why] : step.refused)
+      text += fmt::format("  not {}: {}\n", kernel, why);
+  }
+  return text;
+}
+
+Json sizes_json(const Shape& shape) { return std::vector<int64_t>(shape.begin(), shape.end()); }
+
+Json field_json(const ReceptiveField& field) {
+  if (field.empty()) return nullptr;
+  return {{"size", field[0].size}, {"jump", field[0].jump}};
+}
+
+Json to_json(const Summary& summary, const Flags& flags) {
+  Json layers = Json::array();
+  for (const LayerSummary& layer : summary.layers) {
+    layers.push_back({{"path", layer.path},
+                      {"ops", layer.ops},
+                      {"output", sizes_json(layer.output.shape.slice(1))},
+                      {"parameters", layer.parameters},
+                      {"buffers", layer.buffers},
+                      {"macs", layer.macs},
+                      {"receptive_field", field_json(layer.field)}});
+  }
+  return {{"model", summary.model},
+          {"input", sizes_json(summary.input.shape.slice(1))},
+          {"output", sizes_json(summary.output.shape.slice(1))},
+          {"parameters", summary.parameters},
+          {"trainable", summary.trainable},
+          {"buffers", summary.buffers},
+          {"macs", summary.macs},
+          {"receptive_field", field_json(summary.field)},
+          {"arena",
+           {{"bytes", summary.arena_bytes},
+            {"lower_bound", summary.arena_lower_bound},
+            {"batch", flags.batch}}},
+          {"layers", layers}};
+}
+
+Json graphs_json(const std::vector<Compiled>& programs) {
+  Json list = Json::array();
+  for (const Compiled& compiled : programs) {
+    for (const auto& [pass, graph] : compiled.graphs) {
+      list.push_back({{"program", compiled.name}, {"after", pass}, {"graph", graph}});
+    }
+  }
+  return list;
+}
+
+Json kernels_json(const std::vector<Compiled>& programs) {
+  Json list = Json::array();
+  for (const Compiled& compiled : programs) {
+    for (const StepInfo& step : compiled.steps) {
+      Json refused = Json::object();
+      for (const auto& [kernel, why] : step.refused) refused[kernel] = why;
+      list.push_back({{"program", compiled.name},
+                      {"scope", step.scope},
+                      {"problem", step.problem},
+                      {"kernel", step.kernel},
+                      {"refused", refused}});
+    }
+  }
+  return list;
+}
+
+int run(const Flags& flags, Console& console) {
+  require_flag(*flags.app, "--model");
+  const ChosenModel chosen = choose(flags);
+  State state;
+  nn::declare(state, *chosen.module, 0);
+  const std::shared_ptr<Graph> graph =
+      nn::trace(*chosen.module, Shape{1}.concat(chosen.config.input));
+  Summary summary = summarize(*graph, state.names(Role::parameter));
+  const std::vector<Compiled> programs = compile_both(chosen, state, flags.batch);
+  summary.arena_bytes = programs[0].arena.bytes;
+  summary.arena_lower_bound = programs[0].arena.lower_bound;
+
+  Json document = to_json(summary, flags);
+  if (flags.graph) document["graphs"] = graphs_json(programs);
+  if (flags.explain_kernels) document["kernels"] = kernels_json(programs);
+  console.document(document);
+  console.result(render(summary));
+  console.result(fmt::format("                 of a training step, batch {}\n", flags.batch));
+  for (const Compiled& compiled : programs) {
+    if (flags.graph) console.result(graphs_text(compiled));
+    if (flags.explain_kernels) console.result(kernels_text(compiled));
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_summary(Commands& commands) {
+  const auto flags = std::make_shared<Flags>();
+  CLI::App& app =
+      commands.add(commands.root(), "summary", "Show a model layer by layer, and what it costs",
+                   [flags](Console& console) { return run(*flags, console); });
+  flags->app = &app;
+  flags->add(app);
+  app.add_option("--batch", flags->batch, "Images of the training step whose memory is shown")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
+      ->capture_default_str();
+  app.add_flag("--graph", flags->graph, "Also the graph before and after each pass");
+  app.add_flag("--explain-kernels", flags->explain_kernels,
+               "Also which kernel each step runs on, and why not on another");
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string_view>
+
+#include "fovea/graph/op.h"
+
+namespace fovea {
+
+/// An op and the types it is called with.
+struct OpCall {
+  Op op;
+  Types in, out;
+};
+
+/// Reads a problem in one word, as benchmarks of kernels write it:
+///
+///     conv:mb64ic64ih32oc64kh3ph1
+///
+/// a 2-d convolution of f32 values in plain layout, without bias. Sizes are a name and a number, in
+/// any order: mb images (1 by default); ic, oc channels; ih, iw input; kh, kw kernel; oh, ow output
+/// (computed, and checked where given); g groups (1); sh, sw stride (1); ph, pw padding on each
+/// side (0); dh, dw dilation (1: none). What ends in w is as its h by default; ic, oc, ih and kh
+/// must be given. Errors: usage, naming the part at fault and what is expected.
+OpCall parse_problem(std::string_view text);
+
+/// The same convolution's gradients, by its input and by its weight. Errors: usage when `forward`
+/// is no convolution.
+OpCall backward_data(const OpCall& forward);
+OpCall backward_weights(const OpCall& forward);
+
+}  // namespace fovea
