@@ -101,7 +101,7 @@ TEST(AdaptiveAvgPool, GradientsAreTheirReference) {
   }
 }
 
-TEST(Pool, OtherTypesAreRefused) {
+TEST(Pool, OtherTypesAndHugeWindowsAreRefused) {
   const Type x{DType::f64, {1, 2, 4}};
   const MaxPool pool{{.kernel = {2},
                       .stride = {2},
@@ -110,6 +110,10 @@ TEST(Pool, OtherTypesAreRefused) {
                       .dilation = {1},
                       .ceil_mode = false}};
   EXPECT_EQ(refusal("simd", make_problem(pool, {x})), "only f32");
+  MaxPool huge = pool;
+  huge.kernel = {300};
+  EXPECT_EQ(refusal("simd", make_problem(huge, {{DType::f32, {1, 2, 400}}})),
+            "only windows of up to 256 elements");
   EXPECT_EQ(refusal("simd", make_problem(AdaptiveAvgPool{{1}}, {x})), "only f32");
 }
 

@@ -20,15 +20,26 @@ namespace HWY_NAMESPACE {
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 using Taps = Windows::Taps;
 
-/// The larger of the two, NaN before all; the first of equal ones.
-template <class T>
-HWY_INLINE T larger(T best, T x) {
-  if constexpr (std::is_same_v<T, float>) {
-    return !(x <= best) && best == best ? x : best;
-  } else {
-    return hn::IfThenElse(hn::And(hn::Not(hn::Le(x, best)), hn::Eq(best, best)), x, best);
+/// The largest of what it was given, NaN before all. Maximum and NaN are kept apart: a chain of one
+/// short operation each.
+template <class D>
+class Largest {
+ public:
+  explicit HWY_INLINE Largest(D) {}
+  HWY_INLINE void add(hn::Vec<D> x) {
+    best_ = hn::Max(best_, x);
+    nan_ = hn::Or(nan_, hn::IsNaN(x));
   }
-}
+  HWY_INLINE hn::Vec<D> value() const {
+    return hn::IfThenElse(nan_, hn::Set(D(), std::numeric_limits<float>::quiet_NaN()), best_);
+  }
+
+ private:
+  hn::Vec<D> best_ = hn::Set(D(), -std::numeric_limits<float>::infinity());
+  hn::Mask<D> nan_ = hn::FirstN(D(), 0);
+};
+
+HWY_INLINE float larger(float best, float x) { return !(x <= best) && best == best ? x : best; }
 
 /// Calls body(offset) for each position of a window, in row-major order.
 template <class Body>
@@ -44,18 +55,40 @@ HWY_INLINE void for_each_tap(const Windows& w, const Taps& z, const Taps& y, con
   }
 }
 
+/// The offsets of a window's elements from its first column, for values with channels side by side;
+/// the same for all windows of a row but those over its ends.
+class TapList {
+ public:
+  static constexpr int64_t capacity = 256;
+
+  HWY_INLINE void update(const Windows& w, const Taps& z, const Taps& y, const Taps& x,
+                         int64_t width) {
+    if (x.begin == begin_ && x.end == end_) return;
+    begin_ = x.begin, end_ = x.end, count_ = 0;
+    for_each_tap(w, z, y, {x.begin, x.end, 0}, [&](int64_t p) FOVEA_INLINE {
+      offsets_[static_cast<size_t>(count_++)] = p * width;
+    });
+  }
+  const int64_t* begin() const { return offsets_.data(); }
+  const int64_t* end() const { return offsets_.data() + count_; }
+
+ private:
+  std::array<int64_t, capacity> offsets_;
+  int64_t count_ = 0, begin_ = -1, end_ = -1;
+};
+
 /// One output row; channels side by side.
 void max_row_of_channels(const Windows& w, const Taps& tz, const Taps& ty, int64_t width,
                          const float* x, float* y) {
+  TapList list;
   for (int64_t ox = 0; ox < w.out[2]; ++ox, y += width) {
     const Taps tx = w.taps(2, ox);
-    const int64_t origin = (tz.first * w.in[1] + ty.first) * w.in[2] + tx.first;
+    list.update(w, tz, ty, tx, width);
+    const float* first = x + tx.first * width;
     for_each_vector(0, width, [&](int64_t c, auto at) FOVEA_INLINE {
-      V best = at.load(x + origin * width + c);
-      for_each_tap(w, tz, ty, tx, [&](int64_t p) FOVEA_INLINE {
-        best = larger(best, at.load(x + p * width + c));
-      });
-      at.store(best, y + c);
+      Largest largest{F32()};
+      for (int64_t offset : list) largest.add(at.load(first + offset + c));
+      at.store(largest.value(), y + c);
     });
   }
 }
@@ -73,20 +106,20 @@ HWY_INLINE int64_t max_vectors(D d, const Windows& w, const Taps& tz, const Taps
     const int64_t start = ox * stride - w.padding[2];
     if (start < 0 || start + read > w.in[2]) break;
     const Taps row{0, 1, start};
-    hn::Vec<D> best = hn::Set(d, -std::numeric_limits<float>::infinity());
+    Largest largest(d);
     for_each_tap(w, tz, ty, row, [&](int64_t at) FOVEA_INLINE {
       for (int64_t k = 0; k < kernel; k += stride) {
         hn::Vec<D> even, odd;
         if (stride == 1) {
-          best = larger(best, hn::LoadU(d, x + at + k));
+          largest.add(hn::LoadU(d, x + at + k));
         } else {
           hn::LoadInterleaved2(d, x + at + k, even, odd);
-          best = larger(best, even);
-          if (k + 1 < kernel) best = larger(best, odd);
+          largest.add(even);
+          if (k + 1 < kernel) largest.add(odd);
         }
       }
     });
-    hn::StoreU(best, d, y + ox);
+    hn::StoreU(largest.value(), d, y + ox);
   }
   return ox;
 }
@@ -120,21 +153,19 @@ HWY_INLINE M find(D, M& found, hn::Vec<D> x, hn::Vec<D> y) {
   return hit;
 }
 
-/// The gradient of one window, channels side by side. Where windows tile the input each element is
-/// written once, else added to.
+/// The gradient of one window, channels side by side; x and dx are at its first column. Where
+/// windows tile the input each element is written once, else added to.
 template <bool tiles>
-HWY_INLINE void scatter_channels(const Windows& w, const Taps& tz, const Taps& ty, const Taps& tx,
-                                 int64_t width, const float* x, const float* y, const float* dy,
-                                 float* dx) {
+HWY_INLINE void scatter_channels(const TapList& list, int64_t width, const float* x, const float* y,
+                                 const float* dy, float* dx) {
   for_each_vector(0, width, [&](int64_t c, auto at) FOVEA_INLINE {
     const V maximum = at.load(y + c), gradient = at.load(dy + c);
     auto found = hn::FirstN(F32(), 0);
-    for_each_tap(w, tz, ty, tx, [&](int64_t p) FOVEA_INLINE {
-      const auto hit = find(F32(), found, at.load(x + p * width + c), maximum);
-      V d = hn::IfThenElseZero(hit, gradient);
-      if constexpr (!tiles) d = hn::Add(d, at.load(dx + p * width + c));
-      at.store(d, dx + p * width + c);
-    });
+    for (int64_t offset : list) {
+      V d = hn::IfThenElseZero(find(F32(), found, at.load(x + offset + c), maximum), gradient);
+      if constexpr (!tiles) d = hn::Add(d, at.load(dx + offset + c));
+      at.store(d, dx + offset + c);
+    }
   });
 }
 
@@ -170,33 +201,43 @@ HWY_INLINE void scatter_position(const Windows& w, const Taps& tz, const Taps& t
   });
 }
 
+/// The gradient of one output row; channels side by side.
+void scatter_row_of_channels(const Windows& w, const Taps& tz, const Taps& ty, int64_t width,
+                             const float* x, const float* y, const float* dy, float* dx,
+                             bool tiles) {
+  TapList list;
+  for (int64_t ox = 0; ox < w.out[2]; ++ox, y += width, dy += width) {
+    const Taps tx = w.taps(2, ox);
+    list.update(w, tz, ty, tx, width);
+    const int64_t first = tx.first * width;
+    tiles ? scatter_channels<true>(list, width, x + first, y, dy, dx + first)
+          : scatter_channels<false>(list, width, x + first, y, dy, dx + first);
+  }
+}
+
+/// The gradient of one output row in plain layout.
+void scatter_row_of_positions(const Windows& w, const Taps& tz, const Taps& ty, const float* x,
+                              const float* y, const float* dy, float* dx, bool tiles) {
+  int64_t ox = 0;
+  if (tiles && w.kernel[2] == 2) {
+    ox = scatter_pairs(F32(), w, tz, ty, x, y, dy, dx, ox);
+    ox = scatter_pairs(hn::CappedTag<float, 4>(), w, tz, ty, x, y, dy, dx, ox);
+  }
+  for (; ox < w.out[2]; ++ox)
+    scatter_position(w, tz, ty, w.taps(2, ox), x, y[ox], dy[ox], dx, tiles);
+}
+
 /// The gradient of a whole plane.
 void scatter(const Windows& w, int64_t width, const float* x, const float* y, const float* dy,
              float* dx) {
   const bool tiles = w.tiles();
   if (!tiles) std::fill_n(dx, w.in[0] * w.in[1] * w.in[2] * width, 0.f);
-  for (int64_t oz = 0; oz < w.out[0]; ++oz) {
-    for (int64_t oy = 0; oy < w.out[1]; ++oy) {
-      const Taps tz = w.taps(0, oz), ty = w.taps(1, oy);
-      int64_t ox = 0;
-      if (width == 1 && tiles && w.kernel[2] == 2) {
-        ox = scatter_pairs(F32(), w, tz, ty, x, y, dy, dx, ox);
-        ox = scatter_pairs(hn::CappedTag<float, 4>(), w, tz, ty, x, y, dy, dx, ox);
-      }
-      for (; ox < w.out[2]; ++ox) {
-        const Taps tx = w.taps(2, ox);
-        const int64_t at = ox * width;
-        if (width == 1) {
-          scatter_position(w, tz, ty, tx, x, y[at], dy[at], dx, tiles);
-        } else if (tiles) {
-          scatter_channels<true>(w, tz, ty, tx, width, x, y + at, dy + at, dx);
-        } else {
-          scatter_channels<false>(w, tz, ty, tx, width, x, y + at, dy + at, dx);
-        }
-      }
-      y += w.out[2] * width;
-      dy += w.out[2] * width;
-    }
+  for (int64_t row = 0; row < w.out[0] * w.out[1]; ++row) {
+    const Taps tz = w.taps(0, row / w.out[1]), ty = w.taps(1, row % w.out[1]);
+    width == 1 ? scatter_row_of_positions(w, tz, ty, x, y, dy, dx, tiles)
+               : scatter_row_of_channels(w, tz, ty, width, x, y, dy, dx, tiles);
+    y += w.out[2] * width;
+    dy += w.out[2] * width;
   }
 }
 
@@ -212,6 +253,9 @@ namespace {
 HWY_EXPORT(max_row);
 HWY_EXPORT(scatter);
 
+/// What a list of a window's elements can hold.
+constexpr int64_t largest_window = HWY_STATIC_DISPATCH(TapList)::capacity;
+
 int64_t volume(const Windows::Axes& axes) { return axes[0] * axes[1] * axes[2]; }
 
 }  // namespace
@@ -220,6 +264,7 @@ Offer make_max_pool(const Problem& problem) {
   if (auto refusal = unless_f32(problem)) return *refusal;
   const Windows w =
       windows_of(*problem.op.as<MaxPool>(), problem.in[0].shape, problem.out[0].shape);
+  if (volume(w.kernel) > largest_window) return Refusal{"only windows of up to 256 elements"};
   const Planes planes = planes_of(problem.in[0]);
   return offer([w, planes](const Args& args) {
     const int64_t rows = w.out[0] * w.out[1], row = w.out[2] * planes.width;
@@ -239,6 +284,7 @@ Offer make_max_pool_backward(const Problem& problem) {
   if (auto refusal = unless_f32(problem)) return *refusal;
   const Windows w =
       windows_of(*problem.op.as<MaxPoolBackward>(), problem.in[0].shape, problem.in[1].shape);
+  if (volume(w.kernel) > largest_window) return Refusal{"only windows of up to 256 elements"};
   const Planes planes = planes_of(problem.in[0]);
   return offer([w, planes](const Args& args) {
     const int64_t x = volume(w.in) * planes.width, y = volume(w.out) * planes.width;
