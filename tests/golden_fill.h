@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cmath>
+#include <map>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "fovea/formats/safetensors.h"
 #include "fovea/nn/module.h"
@@ -13,28 +13,38 @@
 /// with the FNV-1a hash of the name and advanced i + 1 times.
 namespace fovea::golden_fill {
 
-inline uint64_t bits(std::string_view name, int64_t i) {
-  uint64_t seed = 0xcbf29ce484222325;
-  for (char c : name) seed = (seed ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  uint64_t z = seed + (static_cast<uint64_t>(i) + 1) * 0x9e3779b97f4a7c15;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  return z ^ (z >> 31);
-}
+/// The words of 64 bits that a name stands for.
+class Words {
+ public:
+  explicit Words(std::string_view name) {
+    for (char c : name) seed_ = (seed_ ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  }
+  uint64_t operator[](int64_t i) const {
+    uint64_t z = seed_ + (static_cast<uint64_t>(i) + 1) * 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  }
+  /// Uniform in [-1, 1).
+  double uniform(int64_t i) const { return static_cast<double>((*this)[i] >> 11) * 0x1p-52 - 1; }
 
-/// Uniform in [-1, 1).
+ private:
+  uint64_t seed_ = 0xcbf29ce484222325;
+};
+
 inline Array uniform(std::string_view name, DType dtype, const Shape& shape) {
+  const Words words(name);
   Array array(dtype, shape);
-  for (int64_t i = 0; i < array.numel(); ++i)
-    array.set(i, static_cast<double>(bits(name, i) >> 11) * 0x1p-52 - 1);
+  for (int64_t i = 0; i < array.numel(); ++i) array.set(i, words.uniform(i));
   return array;
 }
 
 inline Array labels(std::string_view name, int64_t count, int64_t classes) {
+  const Words words(name);
   Array array(DType::i64, {count});
   for (int64_t i = 0; i < count; ++i)
     array.data<int64_t>()[static_cast<size_t>(i)] =
-        static_cast<int64_t>(bits(name, i) % static_cast<uint64_t>(classes));
+        static_cast<int64_t>(words[i] % static_cast<uint64_t>(classes));
   return array;
 }
 
@@ -42,13 +52,14 @@ inline Array labels(std::string_view name, int64_t count, int64_t classes) {
 inline void value(std::string_view name, Array& array) {
   const std::string_view kind = name.substr(name.rfind('.') + 1);
   if (kind == "num_batches_tracked") return;
-  const Array u = uniform(name, DType::f64, array.shape());
+  const Words words(name);
   const bool matrix = array.shape().rank() > 1;
-  const double scale =
-      matrix ? std::sqrt(6.0 / static_cast<double>(array.shape().slice(1).numel()))
-             : kind == "weight" ? 0.25 : kind == "running_var" ? 0.5 : 0.1;
+  const double scale = matrix ? std::sqrt(6.0 / static_cast<double>(array.shape().slice(1).numel()))
+                       : kind == "weight"      ? 0.25
+                       : kind == "running_var" ? 0.5
+                                               : 0.1;
   const double shift = !matrix && (kind == "weight" || kind == "running_var") ? 1 : 0;
-  for (int64_t i = 0; i < array.numel(); ++i) array.set(i, shift + scale * u.at(i));
+  for (int64_t i = 0; i < array.numel(); ++i) array.set(i, shift + scale * words.uniform(i));
 }
 
 /// Makes a model's arrays known to `state`, each filled by `value`.
@@ -61,8 +72,7 @@ inline void declare(State& state, const nn::Module& model, DType dtype) {
 
 /// The tensors of tests/golden/NAME.safetensors.
 inline std::map<std::string, Array> file(const std::string& name) {
-  const SafeTensors contents =
-      read_safetensors(FOVEA_TESTS_DIR "/golden/" + name + ".safetensors");
+  const SafeTensors contents = read_safetensors(FOVEA_TESTS_DIR "/golden/" + name + ".safetensors");
   return {contents.tensors.begin(), contents.tensors.end()};
 }
 
