@@ -208,13 +208,14 @@ testing::AssertionResult check(std::string_view rule, const Problem& problem,
         return fail("refused, " + refused->why);
       const Outputs got = run(*std::get<0>(offer), sized, in);
       if (!got.intact) return fail("wrote outside its outputs, or to an input");
+      if (!first.empty() && same_bytes(first, got.arrays)) continue;
+      if (!first.empty() && same_bits)
+        return fail("other bits than with " + std::to_string(teams[0]));
       for (size_t o = 0; o < expected.size(); ++o) {
         if (const auto difference = expected[o].differs(got.arrays[o]))
           return fail("output " + std::to_string(o) + ", " + *difference);
       }
-      if (first.empty()) first = got.arrays;
-      if (same_bits && !same_bytes(first, got.arrays))
-        return fail("other bits than with " + std::to_string(teams[0]));
+      first = got.arrays;
     }
   };
   if (rule.starts_with("simd")) {
