@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "fovea/ops/fold.h"
 #include "fovea/ops/norm.h"
 #include "kernels/harness.h"
 
@@ -123,6 +124,21 @@ TEST(BatchNorm, OtherTypesAreRefused) {
   for (Type& type : in) type.dtype = DType::f64;
   EXPECT_EQ(refusal("simd", make_problem(BatchNorm{}, in)), "only f32");
   EXPECT_EQ(refusal("simd", make_problem(BatchNormEval{}, in)), "only f32");
+}
+
+TEST(BatchNorm, FoldedWeightsAreTheirReference) {
+  Random random(11, "fold_batchnorm");
+  for (int trial = 0; trial < 120; ++trial) {
+    const FoldBatchNorm op{.bias = random.below(2) == 0};
+    const int64_t outputs = pick(random, 1, 70);
+    Types in{{DType::f32, {outputs, pick(random, 1, 40), pick(random, 1, 3), pick(random, 1, 3)}}};
+    in.resize(op.bias ? 6 : 5, {DType::f32, {outputs}});
+    const Problem problem = make_problem(op, in);
+    std::vector<Array> data = random_inputs(problem, random);
+    make_positive(data[4]);
+    // Where beta and the shift nearly cancel, the error is that of the terms, a few units here.
+    ASSERT_TRUE(check("simd", problem, data, {64, Scale::unit}));
+  }
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ void add_simd_rules(const RuleSink& add) {
   rule("log_softmax", simd::make_softmax);
   rule("softmax_cross_entropy", simd::make_softmax_cross_entropy);
   rule("softmax_cross_entropy_backward", simd::make_softmax_cross_entropy_backward);
+  rule("fold_batchnorm", simd::make_fold_batchnorm);
   rule("sum_to", simd::make_sum_to);
   rule("dropout", simd::make_dropout);
   rule("reshape", simd::make_reshape);

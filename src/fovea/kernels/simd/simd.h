@@ -59,6 +59,7 @@ Offer make_adaptive_avg_pool_backward(const Problem& problem);
 Offer make_softmax(const Problem& problem);
 Offer make_softmax_cross_entropy(const Problem& problem);
 Offer make_softmax_cross_entropy_backward(const Problem& problem);
+Offer make_fold_batchnorm(const Problem& problem);
 Offer make_sum_to(const Problem& problem);
 Offer make_dropout(const Problem& problem);
 Offer make_reshape(const Problem& problem);
