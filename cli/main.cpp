@@ -3,6 +3,7 @@
 
 #include "commands.h"
 #include "signals.h"
+#include "waiting.h"
 
 namespace fovea::cli {
 namespace {
@@ -54,6 +55,7 @@ int run(int argc, char** argv) {
 }  // namespace fovea::cli
 
 int main(int argc, char** argv) {
+  fovea::cli::let_waiting_threads_sleep(argv);
   fovea::cli::watch_signals();
   return fovea::cli::run(argc, argv);
 }
