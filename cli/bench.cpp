@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
-
-#include "fovea/core/files.h"
+#include <fstream>
+#include <string>
 
 namespace fovea::cli {
 
@@ -34,9 +34,11 @@ double median_seconds(const Repeats& repeats, const std::function<void()>& run) 
 
 size_t peak_memory_bytes() {
   // Not getrusage: its maximum includes what the process that started this one had.
-  const std::string status = read_text("/proc/self/status", ErrorKind::internal);
-  const size_t at = status.find("VmHWM:");
-  return at == std::string::npos ? 0 : std::stoull(status.substr(at + 6)) * 1024;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::stoull(line.substr(6)) * 1024;  // it is in kB
+  }
+  return 0;
 }
 
 void add_bench(Commands& commands) {

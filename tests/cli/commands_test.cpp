@@ -1,0 +1,235 @@
+// What every command has in common: help, flags, names, exit codes, streams.
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "program.h"
+#include "temporary_folder.h"
+
+namespace fovea::cli_test {
+namespace {
+
+using testing::Test;
+
+/// Expects exit code `code` and every one of `parts` on standard error, nothing on standard output.
+void expect_refusal(const Arguments& arguments, int code, const std::vector<std::string>& parts) {
+  const Outcome outcome = fovea(arguments);
+  EXPECT_EQ(outcome.code, code) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  for (const std::string& part : parts) {
+    EXPECT_NE(outcome.err.find(part), std::string::npos)
+        << "expected: " << part << "\ngot: " << outcome.err;
+  }
+}
+
+TEST(Commands, EachHasHelpOnStandardOutput) {
+  const std::vector<Arguments> commands{{},
+                                        {"train"},
+                                        {"eval"},
+                                        {"predict"},
+                                        {"summary"},
+                                        {"models"},
+                                        {"data"},
+                                        {"data", "info"},
+                                        {"data", "samples"},
+                                        {"bench"},
+                                        {"bench", "step"},
+                                        {"bench", "infer"},
+                                        {"bench", "op"}};
+  for (Arguments arguments : commands) {
+    arguments.push_back("--help");
+    const Outcome outcome = fovea(arguments);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_NE(outcome.out.find("Usage: fovea"), std::string::npos) << outcome.out;
+    EXPECT_EQ(outcome.err, "");
+  }
+}
+
+TEST(Commands, TrainsHelpShowsTheTableOfSettings) {
+  const std::string help = fovea({"train", "--help"}).out;
+  for (const char* flag : {"--data",
+                           "--model",
+                           "--epochs",
+                           "--batch",
+                           "--optimizer",
+                           "--lr",
+                           "--weight-decay",
+                           "--schedule",
+                           "--warmup",
+                           "--clip",
+                           "--label-smoothing",
+                           "--augment",
+                           "--val",
+                           "--workers",
+                           "--seed",
+                           "--threads",
+                           "--out",
+                           "--resume",
+                           "--json",
+                           "--quiet"}) {
+    EXPECT_NE(help.find(flag), std::string::npos) << flag;
+  }
+}
+
+TEST(Commands, VersionIsOneLine) {
+  const Outcome outcome = fovea({"--version"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.out.substr(0, 6), "fovea ");
+}
+
+TEST(Commands, UnknownNamesAreUsageErrorsWithTheNearest) {
+  expect_refusal({"trian"}, 2, {"error: unknown command \"trian\"", "nearest train"});
+  expect_refusal({"data", "inof"}, 2, {"unknown command \"inof\"", "nearest info"});
+  expect_refusal({"train", "--epoch", "3"}, 2, {"unknown flag \"--epoch\"", "--epochs"});
+  expect_refusal({"train", "--precision=bf16"}, 2, {"unknown flag \"--precision\""});
+  expect_refusal({"summary", "--model", "resnet18"}, 2,
+                 {"unknown model \"resnet18\"", "resnet18_cifar"});
+  expect_refusal({"models", "smal_cnn"}, 2, {"unknown model \"smal_cnn\"", "small_cnn"});
+  expect_refusal({"train", "--data", "fashion_mnist"}, 2, {"fashion-mnist"});
+  expect_refusal({"data", "info", "cifar11"}, 2, {"cifar10"});
+}
+
+TEST(Commands, WhatIsMissingIsSaid) {
+  expect_refusal({}, 2, {"no command is given", "train, eval, predict"});
+  expect_refusal({"bench"}, 2, {"no command is given", "step"});
+  expect_refusal({"summary"}, 2, {"--model is missing"});
+  expect_refusal({"eval", "--model", "x.safetensors"}, 2, {"--data is missing"});
+  expect_refusal({"predict", "--model", "x.safetensors"}, 2, {"no image is given"});
+  expect_refusal({"train", "--epochs"}, 2, {"--epochs"});
+  expect_refusal({"data", "info"}, 2, {"no data set is given", "cifar10"});
+}
+
+TEST(Commands, BadValuesNameTheFlag) {
+  expect_refusal({"train", "--epochs", "0"}, 2, {"--epochs: \"0\" is not a whole number from 1"});
+  expect_refusal({"train", "--lr", "fast"}, 2, {"--lr: \"fast\" is not a number"});
+  expect_refusal({"train", "--optimizer", "adamm"}, 2, {"adamm", "adamw"});
+  expect_refusal({"train", "--threads", "0"}, 2, {"--threads"});
+  expect_refusal({"summary", "--model", "small_cnn", "--input", "3x32"}, 2,
+                 {"--input: \"3x32\" has 2 sizes instead of 3"});
+  expect_refusal({"summary", "--model", "small_cnn", "--input", "3xbx2"}, 2, {"\"3xbx2\""});
+  expect_refusal({"bench", "op", "conv:ic64"}, 2, {"\"oc\" is missing"});
+  expect_refusal({"train", "--resume", "x", "--epochs", "3"}, 2,
+                 {"--epochs cannot be given with it"});
+}
+
+TEST(Commands, AnImageTooSmallForTheNetNamesTheLayer) {
+  expect_refusal({"summary", "--model", "small_cnn", "--input", "3x2x2"}, 2,
+                 {"f32[N=1, C=64, H=1, W=1]", "small_cnn.pool2"});
+}
+
+TEST(Commands, FailuresAreOneJsonDocument) {
+  const Outcome outcome = fovea({"summary", "--json", "--model", "smallcnn"});
+  EXPECT_EQ(outcome.code, 2);
+  const nlohmann::json error = outcome.json().at("error");
+  EXPECT_EQ(error.at("kind"), "usage");
+  EXPECT_EQ(error.at("message"), "unknown model \"smallcnn\"");
+  EXPECT_EQ(error.at("details").at("nearest"), "small_cnn");
+  EXPECT_EQ(error.at("exit_code"), 2);
+  // Also when the command line itself cannot be read.
+  EXPECT_EQ(fovea({"train", "--no-such", "--json"}).json().at("error").at("exit_code"), 2);
+}
+
+TEST(Commands, StandardOutputThatNobodyReadsIsNoCrash) {
+  const Outcome outcome = fovea({"models"}, {.folder = {}, .closed_output = true});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+}
+
+TEST(Commands, StandardOutputOnAFullDiskIsAnError) {
+  const Outcome outcome = fovea({"models", "--json"}, {.folder = {}, .output = "/dev/full"});
+  EXPECT_EQ(outcome.code, 5);
+  EXPECT_NE(outcome.err.find("cannot write to standard output"), std::string::npos) << outcome.err;
+}
+
+TEST(Commands, ASignalEndsWhatKeepsNoCheckpoint) {
+  for (const auto& [signal, code] : {std::pair(SIGINT, 130), std::pair(SIGTERM, 143)}) {
+    TemporaryFolder folder;
+    Running bench({"bench", "step", "--model", "small_cnn", "--samples", "1000000"});
+    ::usleep(200'000);
+    bench.signal(signal);
+    EXPECT_EQ(bench.wait().code, code);
+  }
+}
+
+TEST(Models, ListsParametersAndInputs) {
+  const nlohmann::json models = fovea({"models", "--json"}).json();
+  ASSERT_TRUE(models.is_array());
+  bool found = false;
+  for (const auto& model : models) {
+    if (model.at("name") != "resnet18_cifar") continue;
+    found = true;
+    EXPECT_EQ(model.at("parameters"), 11173962);
+    EXPECT_EQ(model.at("input"), "3x32x32");
+  }
+  EXPECT_TRUE(found);
+  EXPECT_EQ(fovea({"models", "resnet*_cifar", "--json"}).json().size(), 5u);
+}
+
+TEST(Summary, HasTheExactCounts) {
+  struct Expected {
+    const char* model;
+    int64_t parameters, macs, field;
+    int64_t buffers;
+  };
+  for (const Expected& e : {Expected{"small_cnn", 545290, 6128896, 10, 192},
+                            Expected{"deeper_cnn", 410826, 77269504, 24, 1024},
+                            Expected{"lenet_cnn", 620362, 10848768, 22, 0},
+                            Expected{"vgg_style_cnn", 1806154, 190581248, 44, 2304},
+                            Expected{"resnet18_cifar", 11173962, 555422720, 109, 9600}}) {
+    const nlohmann::json summary =
+        fovea({"summary", "--json", "--batch", "2", "--model", e.model}).json();
+    EXPECT_EQ(summary.at("parameters"), e.parameters) << e.model;
+    EXPECT_EQ(summary.at("trainable"), e.parameters) << e.model;
+    EXPECT_EQ(summary.at("buffers"), e.buffers) << e.model;
+    EXPECT_EQ(summary.at("macs"), e.macs) << e.model;
+    EXPECT_EQ(summary.at("receptive_field").at("size"), e.field) << e.model;
+    EXPECT_EQ(summary.at("output"), nlohmann::json::array({10})) << e.model;
+    EXPECT_GE(summary.at("arena").at("bytes"), summary.at("arena").at("lower_bound"));
+    int64_t sum = 0;
+    for (const auto& layer : summary.at("layers")) sum += layer.at("parameters").get<int64_t>();
+    EXPECT_EQ(sum, e.parameters) << e.model;
+  }
+}
+
+TEST(Summary, TakesOtherInputsAndClasses) {
+  const nlohmann::json summary = fovea({"summary", "--json", "--model", "small_cnn", "--input",
+                                        "1x28x28", "--classes", "7", "--batch", "2"})
+                                     .json();
+  EXPECT_EQ(summary.at("input"), nlohmann::json::array({1, 28, 28}));
+  EXPECT_EQ(summary.at("output"), nlohmann::json::array({7}));
+}
+
+TEST(Summary, ShowsPassesAndKernels) {
+  const std::string text =
+      fovea({"summary", "--model", "small_cnn", "--batch", "2", "--graph", "--explain-kernels"})
+          .out;
+  for (const char* part : {"== training step: after trace", "== training step: after autodiff",
+                           "conv_backward_weights", "== inference: after ", "== inference: kernels",
+                           "normalize_images"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+  }
+}
+
+TEST(Bench, MeasuresOpsAndNets) {
+  const nlohmann::json op = fovea({"bench", "op", "conv:mb2ic16ih8oc16kh3ph1", "--samples", "2",
+                                   "--warmup", "0", "--json"})
+                                .json();
+  ASSERT_EQ(op.at("results").size(), 3u);
+  for (const auto& result : op.at("results")) {
+    EXPECT_GT(result.at("median_ms"), 0);
+    EXPECT_GT(result.at("gflops"), 0);
+  }
+  EXPECT_GT(op.at("peak_memory_bytes"), 0);
+  for (const char* what : {"step", "infer"}) {
+    const nlohmann::json net = fovea({"bench", what, "--model", "small_cnn", "--batch", "4",
+                                      "--samples", "2", "--warmup", "1", "--profile", "--json"})
+                                   .json();
+    for (const char* key : {"median_ms", "images_per_second", "gflops", "peak_memory_bytes"}) {
+      EXPECT_GT(net.at(key), 0) << key;
+    }
+    EXPECT_FALSE(net.at("kernels").empty());
+  }
+}
+
+}  // namespace
+}  // namespace fovea::cli_test

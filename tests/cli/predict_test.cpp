@@ -1,0 +1,200 @@
+// What is done with a trained model, and looking at data.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "fovea/formats/npy.h"
+#include "fovea/images/codec.h"
+#include "program.h"
+#include "temporary_folder.h"
+
+namespace fovea::cli_test {
+namespace {
+
+constexpr int side = 12;
+
+/// A data set, a short training on it, and some of its test images as files.
+class Trained : public testing::Test {
+ protected:
+  void SetUp() override {
+    write_digits(folder_ / "data", 600, 100, side);
+    data_ = "mnist:" + (folder_ / "data").string();
+    model_ = folder_ / "run/best.safetensors";
+    const Outcome run =
+        fovea({"train", "--data", data_, "--model", "small_cnn", "--epochs", "2", "--batch", "16",
+               "--lr", "0.02", "--augment", "none", "--out", folder_ / "run"});
+    ASSERT_EQ(run.code, 0) << run.err;
+  }
+
+  /// Paths and classes of saved test images.
+  nlohmann::json samples(int count) {
+    return fovea({"data", "samples", data_, "--count", std::to_string(count), "--out",
+                  (folder_ / "pngs/").string(), "--json"})
+        .json()
+        .at("samples");
+  }
+
+  TemporaryFolder folder_;
+  std::string data_, model_;
+};
+
+TEST_F(Trained, EvalMeasuresTheSplit) {
+  const nlohmann::json result =
+      fovea({"eval", "--model", model_, "--data", data_, "--json"}).json();
+  EXPECT_EQ(result.at("count"), 100);
+  EXPECT_GT(result.at("accuracy"), 0.5);
+  EXPECT_GE(result.at("top5"), result.at("accuracy"));
+  EXPECT_GT(result.at("loss"), 0);
+  ASSERT_EQ(result.at("per_class").size(), 10u);
+  int correct = 0;
+  for (const auto& own : result.at("per_class")) {
+    EXPECT_EQ(own.at("count"), 10);
+    correct += own.at("correct").get<int>();
+  }
+  EXPECT_NEAR(correct, 100 * result.at("accuracy").get<double>(), 1e-6);
+  // In batches that do not divide the count the numbers are the same.
+  const nlohmann::json other =
+      fovea({"eval", "--model", model_, "--data", data_, "--batch", "33", "--json"}).json();
+  EXPECT_EQ(other.at("accuracy"), result.at("accuracy"));
+  EXPECT_EQ(fovea({"eval", "--model", model_, "--data", data_, "--split", "train", "--json"})
+                .json()
+                .at("count"),
+            600);
+}
+
+TEST_F(Trained, EvalRefusesOtherClasses) {
+  const Outcome outcome =
+      fovea({"eval", "--model", model_, "--data", "fashion-mnist:" + (folder_ / "data").string()});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.err.find("class 0 is \"0\" in the model and \"T-shirt/top\" in the data set"),
+            std::string::npos)
+      << outcome.err;
+}
+
+TEST_F(Trained, PredictNamesWhatThePicturesShow) {
+  const nlohmann::json files = samples(10);
+  Arguments arguments{"predict", "--model", model_, "--top", "3", "--json"};
+  for (const auto& file : files) arguments.push_back(file.at("path"));
+  const nlohmann::json predictions = fovea(arguments).json().at("predictions");
+  ASSERT_EQ(predictions.size(), 10u);
+  int right = 0;
+  for (size_t i = 0; i < 10; ++i) {
+    EXPECT_EQ(predictions[i].at("path"), files[i].at("path"));
+    const auto& classes = predictions[i].at("classes");
+    ASSERT_EQ(classes.size(), 3u);
+    EXPECT_GE(classes[0].at("probability"), classes[1].at("probability"));
+    right += classes[0].at("name") == files[i].at("class");
+  }
+  EXPECT_GE(right, 6);
+  const Outcome text = fovea({"predict", "--model", model_, files[0].at("path")});
+  EXPECT_NE(text.out.find('%'), std::string::npos) << text.out;
+}
+
+/// The same test images, as a picture and as the numbers the net gets, are one prediction.
+TEST_F(Trained, RawInputGivesThePicturesLogits) {
+  const nlohmann::json files = samples(70);  // more than one batch of it
+  const nlohmann::json info = fovea({"data", "info", data_, "--json"}).json();
+  const double mean = info.at("mean")[0], deviation = info.at("std")[0];
+  Array input(DType::f32, {70, 1, side, side});
+  Arguments arguments{"predict", "--model", model_, "--top", "10", "--json"};
+  for (int64_t i = 0; i < 70; ++i) {
+    const std::string path = files[static_cast<size_t>(i)].at("path");
+    const Image image = decode_image(path);
+    for (int64_t k = 0; k < side * side; ++k) {
+      const double value = image.pixels[static_cast<size_t>(k)];
+      input.set(i * side * side + k, (value / 255 - mean) / deviation);
+    }
+    arguments.push_back(path);
+  }
+  write_npy(folder_ / "x.npy", input);
+  const Outcome outcome = fovea(
+      {"predict", "--model", model_, "--input", folder_ / "x.npy", "--output", folder_ / "y.npy"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Array logits = read_npy(folder_ / "y.npy");
+  ASSERT_EQ(logits.shape(), (Shape{70, 10}));
+  ASSERT_EQ(logits.dtype(), DType::f32);
+  const nlohmann::json predictions = fovea(arguments).json().at("predictions");
+  for (int64_t i = 0; i < 70; ++i) {
+    double sum = 0;
+    for (int64_t k = 0; k < 10; ++k) sum += std::exp(logits.at(i * 10 + k));
+    for (const auto& guess : predictions[static_cast<size_t>(i)].at("classes")) {
+      const int64_t k = std::stoll(guess.at("name").get<std::string>());
+      EXPECT_NEAR(std::exp(logits.at(i * 10 + k)) / sum, guess.at("probability").get<double>(),
+                  1e-5);
+    }
+  }
+}
+
+TEST_F(Trained, RawInputOfAnotherKindIsRefused) {
+  write_npy(folder_ / "wide.npy", Array(DType::f32, {1, 1, side, 2 * side}));
+  const auto predict = [&](const std::string& name) {
+    return fovea(
+        {"predict", "--model", model_, "--input", folder_ / name, "--output", folder_ / "y.npy"});
+  };
+  const Outcome wide = predict("wide.npy");
+  EXPECT_EQ(wide.code, 2);
+  EXPECT_NE(wide.err.find("expected f32[N, 1, 12, 12]"), std::string::npos) << wide.err;
+  write_npy(folder_ / "double.npy", Array(DType::f64, {1, 1, side, side}));
+  EXPECT_EQ(predict("double.npy").code, 2);
+  EXPECT_EQ(predict("missing.npy").code, 3);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "y.npy"));
+}
+
+TEST_F(Trained, BrokenFilesAreTold) {
+  const std::string whole = contents(model_);
+  put(folder_ / "cut.safetensors", whole.substr(0, whole.size() / 2));
+  put(folder_ / "cat.png", "no picture");
+  const auto code = [&](const std::string& model, const std::string& image) {
+    const Outcome outcome = fovea({"predict", "--model", model, image});
+    EXPECT_EQ(outcome.err.substr(0, 7), "error: ") << outcome.err;
+    return outcome.code;
+  };
+  const std::string good = samples(1)[0].at("path");
+  EXPECT_EQ(code(folder_ / "cut.safetensors", good), 4);
+  EXPECT_EQ(code(folder_ / "none.safetensors", good), 4);
+  EXPECT_EQ(code(model_, folder_ / "cat.png"), 3);
+  EXPECT_EQ(code(model_, folder_ / "none.png"), 3);
+  EXPECT_EQ(code("small_cnn", good), 2);  // a net without weights guesses nothing
+  EXPECT_EQ(code("smallcnn", good), 2);
+}
+
+TEST_F(Trained, SummaryReadsTheModelFile) {
+  const nlohmann::json summary =
+      fovea({"summary", "--model", model_, "--json", "--batch", "2"}).json();
+  EXPECT_EQ(summary.at("model"), "small_cnn");
+  EXPECT_EQ(summary.at("input"), nlohmann::json::array({1, side, side}));
+}
+
+TEST(Data, InfoAndSamples) {
+  TemporaryFolder folder;
+  write_digits(folder / "data", 50, 20, side);
+  const std::string data = "mnist:" + (folder / "data").string();
+  const nlohmann::json info = fovea({"data", "info", data, "--json"}).json();
+  EXPECT_EQ(info.at("classes").size(), 10u);
+  EXPECT_EQ(info.at("splits").at("train").at("count"), 50);
+  EXPECT_EQ(info.at("splits").at("test").at("count"), 20);
+  EXPECT_EQ(info.at("image"), "1x12x12");
+  ASSERT_EQ(info.at("mean").size(), 1u);
+  EXPECT_GT(info.at("mean")[0], 0);
+  EXPECT_LT(info.at("mean")[0], 1);
+  EXPECT_EQ(info.at("fingerprint").get<std::string>().size(), 16u);
+
+  const Outcome grid = fovea({"data", "samples", data, "--out", folder / "grid.png"});
+  EXPECT_EQ(grid.code, 0) << grid.err;
+  EXPECT_EQ(decode_image(folder / "grid.png").channels, 3);
+  const nlohmann::json samples = fovea({"data", "samples", data, "--count", "100", "--split",
+                                        "train", "--out", (folder / "pngs/").string(), "--json"})
+                                     .json()
+                                     .at("samples");
+  ASSERT_EQ(samples.size(), 50u) << "no more than there are";
+  for (const auto& sample : samples) {
+    const std::string path = sample.at("path");
+    EXPECT_EQ(path, (folder / "pngs/").string() + std::to_string(sample.at("index").get<int>()) +
+                        "-" + sample.at("class").get<std::string>() + ".png");
+    EXPECT_EQ(decode_image(path).width, side);
+  }
+}
+
+}  // namespace
+}  // namespace fovea::cli_test

@@ -1,0 +1,145 @@
+#include "program.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "temporary_folder.h"
+
+namespace fovea::cli_test {
+namespace {
+
+/// What was written to a captured stream.
+std::string read_back(int descriptor) {
+  std::string text(static_cast<size_t>(::lseek(descriptor, 0, SEEK_END)), '\0');
+  EXPECT_EQ(::pread(descriptor, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+  return text;
+}
+
+int output_of(const Surroundings& surroundings, int captured) {
+  if (!surroundings.output.empty()) return ::open(surroundings.output.c_str(), O_WRONLY);
+  if (!surroundings.closed_output) return captured;
+  int ends[2];
+  if (::pipe(ends) != 0) return -1;
+  ::close(ends[0]);
+  return ends[1];
+}
+
+[[noreturn]] void become(const Arguments& arguments, const Surroundings& surroundings, int out,
+                         int err) {
+  ::dup2(output_of(surroundings, out), STDOUT_FILENO);
+  ::dup2(err, STDERR_FILENO);
+  if (!surroundings.folder.empty() && ::chdir(surroundings.folder.c_str()) != 0) ::_exit(99);
+  if (surroundings.largest_file > 0) {
+    const rlimit limit{surroundings.largest_file, surroundings.largest_file};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  for (const std::string& variable : surroundings.set)
+    ::putenv(const_cast<char*>(variable.c_str()));
+  std::vector<char*> words{const_cast<char*>(FOVEA_PROGRAM)};
+  for (const std::string& word : arguments) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
+  ::execv(FOVEA_PROGRAM, words.data());
+  ::_exit(99);
+}
+
+std::string big_endian(uint32_t value) {
+  std::string bytes;
+  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift & 255);
+  return bytes;
+}
+
+void write_split(const std::filesystem::path& folder, const std::string& name, int count,
+                 int side) {
+  std::string images = big_endian(2051) + big_endian(static_cast<uint32_t>(count)) +
+                       big_endian(static_cast<uint32_t>(side)) +
+                       big_endian(static_cast<uint32_t>(side));
+  std::string labels = big_endian(2049) + big_endian(static_cast<uint32_t>(count));
+  uint32_t noise = 1;
+  for (int i = 0; i < count; ++i) {
+    const int label = i * 7 % 10, block = side / 4;
+    labels += static_cast<char>(label);
+    for (int y = 0; y < side; ++y) {
+      for (int x = 0; x < side; ++x) {
+        noise = noise * 1664525 + 1013904223;
+        const bool bright = y / block == label / 4 && x / block == label % 4;
+        images += static_cast<char>((noise >> 24) % 100 + (bright ? 150 : 0));
+      }
+    }
+  }
+  put(folder / (name + "-images-idx3-ubyte"), images);
+  put(folder / (name + "-labels-idx1-ubyte"), labels);
+}
+
+}  // namespace
+
+nlohmann::json Outcome::json() const {
+  const nlohmann::json document = nlohmann::json::parse(out, nullptr, false);
+  EXPECT_FALSE(document.is_discarded()) << "not JSON: " << out << "\n" << err;
+  return document;
+}
+
+Running::Running(const Arguments& arguments, const Surroundings& surroundings)
+    : out_(::memfd_create("out", 0)), err_(::memfd_create("err", 0)) {
+  pid_ = ::fork();
+  if (pid_ == 0) become(arguments, surroundings, out_, err_);
+}
+
+Running::~Running() {
+  if (pid_ > 0) {
+    signal(SIGKILL);
+    wait();
+  }
+  ::close(out_);
+  ::close(err_);
+}
+
+void Running::signal(int number) const { ::kill(pid_, number); }
+
+void Running::await(const std::filesystem::path& path) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!std::filesystem::exists(path)) {
+    siginfo_t state{};
+    ::waitid(P_PID, static_cast<id_t>(pid_), &state, WEXITED | WNOHANG | WNOWAIT);
+    ASSERT_EQ(state.si_pid, 0) << "ended before " << path << ": " << read_back(err_);
+    ASSERT_LT(std::chrono::steady_clock::now(), end) << "no " << path;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+Outcome Running::wait() {
+  int status = 0;
+  ::waitpid(pid_, &status, 0);
+  pid_ = -1;
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), read_back(out_),
+          read_back(err_)};
+}
+
+Outcome fovea(const Arguments& arguments, const Surroundings& surroundings) {
+  return Running(arguments, surroundings).wait();
+}
+
+void write_digits(const std::filesystem::path& folder, int train, int test, int side) {
+  std::filesystem::create_directories(folder);
+  write_split(folder, "train", train, side);
+  write_split(folder, "t10k", test, side);
+}
+
+std::string contents(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file.good()) << path;
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+}  // namespace fovea::cli_test

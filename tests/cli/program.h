@@ -1,0 +1,60 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace fovea::cli_test {
+
+using Arguments = std::vector<std::string>;
+
+/// What a run of the program gave: its exit code, or 1000 + the signal that ended it.
+struct Outcome {
+  int code = -1;
+  std::string out, err;
+
+  /// Standard output as JSON; fails the test when it is not one document.
+  nlohmann::json json() const;
+};
+
+struct Surroundings {
+  std::filesystem::path folder;       ///< where it runs; empty: here
+  std::string output = {};            ///< a file for standard output instead of a captured one
+  bool closed_output = false;         ///< standard output is a pipe that nobody reads
+  size_t largest_file = 0;            ///< RLIMIT_FSIZE in bytes; 0: none
+  std::vector<std::string> set = {};  ///< "NAME=VALUE" of the environment
+};
+
+/// The program under way.
+class Running {
+ public:
+  explicit Running(const Arguments& arguments, const Surroundings& surroundings = {});
+  /// Ends it the hard way when nobody waited.
+  ~Running();
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+  void signal(int number) const;
+  /// Waits until `path` exists; fails the test after 30 seconds or when the program has ended.
+  void await(const std::filesystem::path& path);
+  Outcome wait();
+
+ private:
+  pid_t pid_ = -1;
+  int out_ = -1, err_ = -1;
+};
+
+/// Runs the program to its end.
+Outcome fovea(const Arguments& arguments, const Surroundings& surroundings = {});
+
+/// Writes a data set in MNIST's four files into `folder`: images of side x side, 10 classes that
+/// differ in where a bright square lies, so that little training tells them apart.
+void write_digits(const std::filesystem::path& folder, int train, int test, int side);
+
+/// The bytes of a file; fails the test when there is none.
+std::string contents(const std::filesystem::path& path);
+
+}  // namespace fovea::cli_test

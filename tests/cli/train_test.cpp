@@ -1,0 +1,221 @@
+// Training from the command line: the run folder, stopping and going on, and what may go wrong.
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "program.h"
+#include "temporary_folder.h"
+
+namespace fovea::cli_test {
+namespace {
+
+/// A run on images of 12 x 12, some tens of milliseconds an epoch.
+Arguments training(const TemporaryFolder& folder, const std::string& out,
+                   const Arguments& more = {}) {
+  Arguments arguments{"train",     "--data",    "mnist:" + (folder / "data").string(),
+                      "--model",   "small_cnn", "--epochs",
+                      "3",         "--batch",   "16",
+                      "--lr",      "0.02",      "--out",
+                      folder / out};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+constexpr int train_images = 1500, test_images = 100;
+
+void write_data(const TemporaryFolder& folder) {
+  write_digits(folder / "data", train_images, test_images, 12);
+}
+
+std::string weights(const TemporaryFolder& folder, const std::string& out) {
+  return contents(folder / (out + "/last.safetensors"));
+}
+
+/// Goes on with the run in `out` and expects what the run in `whole` gave, to the byte.
+void expect_resumes(const TemporaryFolder& folder, const std::string& out,
+                    const std::string& whole) {
+  const Outcome outcome = fovea({"train", "--resume", folder / out, "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.json().at("epochs"), 3);
+  EXPECT_TRUE(weights(folder, out) == weights(folder, whole)) << "the resumed run differs";
+}
+
+TEST(Train, GivesARunFolderAndItsNumbers) {
+  TemporaryFolder folder;
+  write_data(folder);
+  const Outcome outcome = fovea(training(folder, "run", {"--json", "--augment", "none"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const nlohmann::json result = outcome.json();
+  EXPECT_EQ(result.at("epochs"), 3);
+  EXPECT_GE(result.at("best").at("epoch"), 1);
+  EXPECT_GT(result.at("best").at("val_accuracy"), 0.5);
+  EXPECT_GT(result.at("test").at("accuracy"), 0.5) << "it does not learn";
+  EXPECT_GT(result.at("test").at("loss"), 0);
+  EXPECT_GT(result.at("seconds"), 0);
+  EXPECT_GT(result.at("images_per_second"), 0);
+  EXPECT_EQ(result.at("out"), (folder / "run").string());
+  ASSERT_EQ(result.at("history").size(), 3u);
+  EXPECT_EQ(result.at("history")[2].at("epoch"), 3);
+  for (const char* name : {"config.toml", "history.csv", "best.safetensors", "last.safetensors",
+                           "checkpoint.safetensors", "log.txt"}) {
+    EXPECT_TRUE(std::filesystem::exists(folder / (std::string("run/") + name))) << name;
+  }
+  // What is said meanwhile goes to standard error; colours and a moving bar are for terminals.
+  EXPECT_NE(outcome.err.find("1,350 to train, 150 to validate, 100 to test"), std::string::npos)
+      << outcome.err;
+  EXPECT_NE(outcome.err.find("val loss"), std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.err.find('\x1b'), std::string::npos);
+  EXPECT_EQ(outcome.err.find('\r'), std::string::npos);
+}
+
+TEST(Train, QuietSaysResultsOnly) {
+  TemporaryFolder folder;
+  write_data(folder);
+  const Outcome outcome = fovea(training(folder, "run", {"--quiet"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_NE(outcome.out.find("test accuracy"), std::string::npos) << outcome.out;
+}
+
+TEST(Train, NumbersItsFoldersByItself) {
+  TemporaryFolder folder;
+  write_data(folder);
+  const Surroundings here{.folder = folder / "data"};
+  const Arguments arguments{"train", "--data",  "mnist:.", "--epochs",
+                            "1",     "--batch", "500",     "--json"};
+  EXPECT_EQ(fovea(arguments, here).json().at("out"), "runs/small_cnn-mnist-001");
+  EXPECT_EQ(fovea(arguments, here).json().at("out"), "runs/small_cnn-mnist-002");
+}
+
+TEST(Train, TheSameSeedGivesTheSameBytes) {
+  TemporaryFolder folder;
+  write_data(folder);
+  ASSERT_EQ(fovea(training(folder, "a")).code, 0);
+  ASSERT_EQ(fovea(training(folder, "b", {"--workers", "3"})).code, 0);
+  ASSERT_EQ(fovea(training(folder, "c", {"--seed", "2"})).code, 0);
+  EXPECT_TRUE(weights(folder, "a") == weights(folder, "b")) << "two equal runs differ";
+  EXPECT_FALSE(weights(folder, "a") == weights(folder, "c")) << "the seed changes nothing";
+}
+
+TEST(Train, KilledBeforeItsFirstCheckpointItStartsOver) {
+  TemporaryFolder folder;
+  write_data(folder);
+  ASSERT_EQ(fovea(training(folder, "whole")).code, 0);
+  Running run(training(folder, "killed"));
+  run.await(folder / "killed/config.toml");
+  run.signal(SIGKILL);
+  ASSERT_EQ(run.wait().code, 1000 + SIGKILL);
+  ASSERT_FALSE(std::filesystem::exists(folder / "killed/checkpoint.safetensors"));
+  expect_resumes(folder, "killed", "whole");
+}
+
+TEST(Train, KilledLaterItGoesOnFromItsCheckpoint) {
+  TemporaryFolder folder;
+  write_data(folder);
+  ASSERT_EQ(fovea(training(folder, "whole")).code, 0);
+  Running run(training(folder, "killed"));
+  run.await(folder / "killed/checkpoint.safetensors");
+  ::usleep(20'000);  // into the second epoch
+  run.signal(SIGKILL);
+  ASSERT_EQ(run.wait().code, 1000 + SIGKILL);
+  expect_resumes(folder, "killed", "whole");
+}
+
+TEST(Train, StoppedBySignalItSavesAndGoesOn) {
+  TemporaryFolder folder;
+  write_data(folder);
+  ASSERT_EQ(fovea(training(folder, "whole")).code, 0);
+  for (const auto& [signal, code] : {std::pair(SIGINT, 130), std::pair(SIGTERM, 143)}) {
+    const std::string out = "stopped" + std::to_string(signal);
+    Running run(training(folder, out));
+    run.await(folder / (out + "/config.toml"));
+    ::usleep(50'000);
+    run.signal(signal);
+    run.signal(signal);  // as `timeout` does: the process, then its group
+    const Outcome outcome = run.wait();
+    ASSERT_EQ(outcome.code, code) << outcome.err;
+    EXPECT_NE(outcome.err.find("go on with: fovea train --resume " + (folder / out).string()),
+              std::string::npos)
+        << outcome.err;
+    EXPECT_TRUE(std::filesystem::exists(folder / (out + "/checkpoint.safetensors")));
+    expect_resumes(folder, out, "whole");
+  }
+}
+
+TEST(Train, AFullDiskLosesNothing) {
+  TemporaryFolder folder;
+  write_data(folder);
+  ASSERT_EQ(fovea(training(folder, "whole")).code, 0);
+  const Outcome outcome =
+      fovea(training(folder, "full"), {.folder = {}, .largest_file = size_t{64} << 10});
+  EXPECT_EQ(outcome.code, 5) << outcome.err;
+  EXPECT_NE(outcome.err.find("best.safetensors"), std::string::npos) << outcome.err;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "full")) {
+    EXPECT_EQ(entry.path().filename().string().find("tmp"), std::string::npos) << entry.path();
+  }
+  expect_resumes(folder, "full", "whole");
+}
+
+TEST(Train, AFolderThatCannotBeWrittenIsSaid) {
+  TemporaryFolder folder;
+  write_data(folder);
+  put(folder / "file", "");
+  const Outcome outcome = fovea(training(folder, "file/run"));
+  EXPECT_EQ(outcome.code, 5);
+  EXPECT_NE(outcome.err.find("cannot make the run folder"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("another --out"), std::string::npos) << outcome.err;
+}
+
+TEST(Train, AFolderThatHoldsSomethingIsRefused) {
+  TemporaryFolder folder;
+  write_data(folder);
+  const Outcome outcome = fovea(training(folder, "data"));
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.err.find("is not empty"), std::string::npos) << outcome.err;
+}
+
+TEST(Train, ALossThatIsNotFiniteNamesStepAndLayer) {
+  TemporaryFolder folder;
+  write_data(folder);
+  const Outcome outcome = fovea(
+      training(folder, "run", {"--model", "lenet_cnn", "--lr", "1e6", "--warmup", "0", "--json"}));
+  EXPECT_EQ(outcome.code, 2) << "--model is given twice";
+  const Outcome diverged =
+      fovea({"train", "--data", "mnist:" + (folder / "data").string(), "--model", "lenet_cnn",
+             "--batch", "16", "--lr", "1e6", "--warmup", "0", "--out", folder / "nan", "--json"});
+  EXPECT_EQ(diverged.code, 6) << diverged.err;
+  const nlohmann::json error = diverged.json().at("error");
+  EXPECT_EQ(error.at("kind"), "diverged");
+  EXPECT_NE(error.at("message").get<std::string>().find("at step "), std::string::npos) << error;
+  EXPECT_NE(error.at("details").at("first").get<std::string>().find("gave a number"),
+            std::string::npos)
+      << error;
+}
+
+TEST(Train, ResumeOfNoRunIsADataError) {
+  TemporaryFolder folder;
+  const Outcome outcome = fovea({"train", "--resume", folder / "nothing"});
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_NE(outcome.err.find("has no config.toml"), std::string::npos) << outcome.err;
+}
+
+TEST(Train, BrokenDataIsADataError) {
+  TemporaryFolder folder;
+  write_data(folder);
+  const std::string spec = "mnist:" + (folder / "data").string();
+  EXPECT_EQ(fovea({"data", "info", "mnist:" + (folder / "nowhere").string()}).code, 3);
+  const std::filesystem::path images = folder / "data/train-images-idx3-ubyte";
+  const std::string whole = contents(images);
+  put(images, whole.substr(0, whole.size() - 10));
+  const Outcome outcome = fovea({"train", "--data", spec, "--out", folder / "run"});
+  EXPECT_EQ(outcome.code, 3);
+  for (const char* part : {"train-images-idx3-ubyte", "expected", "offset"}) {
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << part << "\n" << outcome.err;
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"))
+      << "nothing is made for a run that cannot be";
+}
+
+}  // namespace
+}  // namespace fovea::cli_test

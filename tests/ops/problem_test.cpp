@@ -1,0 +1,61 @@
+// Problem strings: what `bench op` and tests of kernels name a convolution by.
+
+#include "fovea/ops/problem.h"
+
+#include "error_text.h"
+#include "fovea/ops/conv.h"
+
+namespace fovea {
+namespace {
+
+TEST(Problem, SaysTheWholeConvolution) {
+  const OpCall call = parse_problem("conv:mb8g2ic16ih20iw30oc32kh3kw5sh2sw1ph1pw2dh1dw2");
+  EXPECT_EQ(to_string(call.in[0]), "f32[8, 16, 20, 30]");
+  EXPECT_EQ(to_string(call.in[1]), "f32[32, 8, 3, 5]");
+  EXPECT_EQ(to_string(call.out[0]), "f32[8, 32, 10, 26]");
+  EXPECT_EQ(call.op.attributes(), "kernel=3x5 stride=2x1 padding=1x2 dilation=1x2 groups=2");
+}
+
+TEST(Problem, WidthsAreAsHeightsAndTheRestIsPlain) {
+  const OpCall call = parse_problem("conv:ic3ih32oc64oh16kh3ph1sh2");
+  EXPECT_EQ(to_string(call.in[0]), "f32[1, 3, 32, 32]");
+  EXPECT_EQ(to_string(call.out[0]), "f32[1, 64, 16, 16]");
+  EXPECT_EQ(call.op.attributes(), "kernel=3 stride=2 padding=1");
+}
+
+TEST(Problem, GradientsHaveTheShapesOfWhatTheyAreBy) {
+  const OpCall call = parse_problem("conv:mb2ic16ih9oc32kh3");
+  const OpCall data = backward_data(call), weights = backward_weights(call);
+  EXPECT_EQ(data.in[0], call.in[1]);
+  EXPECT_EQ(data.in[1], call.out[0]);
+  EXPECT_EQ(data.out[0], call.in[0]);
+  EXPECT_EQ(weights.in[0], call.in[0]);
+  EXPECT_EQ(weights.in[1], call.out[0]);
+  EXPECT_EQ(weights.out[0], call.in[1]);
+  // All three do the same products.
+  EXPECT_EQ(data.op.flops(data.in, data.out), call.op.flops(call.in, call.out));
+  EXPECT_EQ(weights.op.flops(weights.in, weights.out), call.op.flops(call.in, call.out));
+}
+
+TEST(Problem, SaysWhatIsWrong) {
+  const auto refuses = [](const std::string& problem, const std::string& part) {
+    expect_error(ErrorKind::usage, part, [&] { parse_problem(problem); });
+  };
+  refuses("pool:ic3", "does not begin with \"conv:\"");
+  refuses("conv:", "\"ic\" is missing");
+  refuses("conv:ic3ih8oc4", "\"kh\" is missing");
+  refuses("conv:ic3ih8oc4kh3zz1", "there is no size \"zz\"");
+  refuses("conv:ic3ih8oc4kh3ic3", "\"ic\" comes twice");
+  refuses("conv:ic3ih8oc4kh", "\"kh\" is not a name and a number");
+  refuses("conv:ic3ih8oc4kh-3", "\"kh\" is not a name and a number");
+  refuses("conv:ic3ih8oc4kh3 ", "\" \" is not a name and a number");
+  refuses("conv:ic3ih8oc4kh99999999999999999999", "is not a name and a number up to 1000000");
+  refuses("conv:ic3ih0oc4kh3", "\"ih\" is 0");
+  refuses("conv:g2ic3ih8oc4kh3", "g is 2, which does not divide ic, 3");
+  refuses("conv:g3ic3ih8oc4kh3", "groups=3 does not divide");
+  refuses("conv:ic3ih8oc4kh3oh8", "oh is 8, these sizes give 6");
+  refuses("conv:ic3ih8oc4kh9", "the window spans 9, the padded input only 8");
+}
+
+}  // namespace
+}  // namespace fovea
