@@ -7,6 +7,13 @@
 #include "fovea/core/random.h"
 
 namespace fovea {
+namespace {
+
+Error mixed(const std::string& what) {
+  return Error(ErrorKind::usage, what).with("try", "trace the whole computation in one graph");
+}
+
+}  // namespace
 
 const Type& Tensor::type() const { return graph().value(id_).type; }
 
@@ -53,6 +60,7 @@ Tensor Graph::read(std::string name, const Type& type, bool trainable) {
           .with("then", to_string(type))
           .with("try", "another name for one of the two");
     }
+    values_[id].trainable = v.trainable || trainable;
     return handle(static_cast<int>(id));
   }
   return leaf({.type = type, .leaf = Leaf::state, .name = std::move(name), .trainable = trainable});
@@ -84,12 +92,8 @@ Tensors Graph::add(Op op, const Tensors& inputs) {
   Types types;
   for (const Tensor& t : inputs) {
     if (!t) continue;
-    require(t.graph_ptr().get() == this || t.graph_ptr() != nullptr, "a Tensor without a graph");
-    if (&t.graph() != this) {
-      throw Error(ErrorKind::usage,
-                  std::string(node.op.name()) + ": its inputs belong to different graphs")
-          .with("try", "trace the whole computation in one graph");
-    }
+    if (&t.graph() != this)
+      throw mixed(std::string(node.op.name()) + ": its inputs belong to different graphs");
     node.inputs.push_back(t.id());
     types.push_back(t.type());
   }
@@ -99,15 +103,8 @@ Tensors Graph::add(Op op, const Tensors& inputs) {
   } catch (const Error& e) {
     // "at" belongs after the values and before the advice.
     Error located(e.kind(), e.headline());
-    auto at = [&] {
-      std::string path =
-          title_.empty() ? node.scope : title_ + (node.scope.empty() ? "" : "." + node.scope);
-      if (path.empty()) return;
-      if (node.where.line() != 0) {
-        path += " (" + std::string(node.where.file_name()) + ":" +
-                std::to_string(node.where.line()) + ")";
-      }
-      located.with("at", path);
+    const auto at = [&] {
+      if (const std::string place = location(node); !place.empty()) located.with("at", place);
     };
     bool done = false;
     for (const auto& [key, text] : e.details()) {
@@ -128,18 +125,27 @@ Tensors Graph::add(Op op, const Tensors& inputs) {
   return results;
 }
 
+std::string Graph::location(const Node& node) const {
+  std::string path = title_;
+  if (!node.scope.empty()) path += (path.empty() ? "" : ".") + node.scope;
+  if (path.empty() || node.where.line() == 0) return path;
+  return path + " (" + node.where.file_name() + ":" + std::to_string(node.where.line()) + ")";
+}
+
 void Graph::output(std::string name, const Tensor& value) {
   for (const auto& [taken, id] : outputs_) {
     if (taken == name) {
       throw Error(ErrorKind::usage, "graph: there is an output named \"" + name + "\" already");
     }
   }
-  require(&value.graph() == this, "an output of another graph");
+  if (&value.graph() != this)
+    throw mixed("graph: output \"" + name + "\" belongs to another graph");
   outputs_.emplace_back(std::move(name), value.id());
 }
 
 void Graph::update(std::string name, const Tensor& value) {
-  require(&value.graph() == this, "an update of another graph");
+  if (&value.graph() != this)
+    throw mixed("graph: update \"" + name + "\" belongs to another graph");
   for (auto& [taken, id] : updates_) {
     if (taken == name) {  // a module used twice: its last statistics stand
       id = value.id();

@@ -64,7 +64,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   /// A value that the caller gives at each run, by name. Errors: usage when the name is taken.
   Tensor input(std::string name, const Type& type);
   /// A State array. The same name gives the same value again, so a module used twice shares its
-  /// weights. Errors: usage when it was read with another type before.
+  /// weights; it is trainable when one of the reads says so. Errors: usage when it was read with
+  /// another type before.
   Tensor read(std::string name, const Type& type, bool trainable = false);
   /// Fixed data.
   Tensor constant(const Array& data);
@@ -79,15 +80,19 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Tensors add(Op op, const Tensors& inputs);
   Tensor add_one(Op op, const Tensors& inputs) { return add(std::move(op), inputs)[0]; }
 
-  /// Names a value that runs give back. Errors: usage when the name is taken.
+  /// Names a value that runs give back. Errors: usage when the name is taken, or graphs are mixed.
   void output(std::string name, const Tensor& value);
-  /// After each run, the State array `name` is replaced by this value.
+  /// After each run, the State array `name` is replaced by this value; of two updates of one name
+  /// the last stands. Errors: usage when graphs are mixed.
   void update(std::string name, const Tensor& value);
 
   /// Enters and leaves a module's scope: nodes made meanwhile carry its path.
   void enter(std::string_view name, std::source_location where);
   void leave();
   std::string scope() const;
+  /// Where a node comes from, for the "at" of a message: "net.layer1.conv (src/net.cpp:41)"; empty
+  /// when neither title nor scope are known.
+  std::string location(const Node& node) const;
 
   const std::deque<Value>& values() const { return values_; }
   const std::deque<Node>& nodes() const { return nodes_; }

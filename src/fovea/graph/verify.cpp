@@ -7,8 +7,13 @@ namespace {
 
 void check_layouts(const Graph& graph, const Node& node, const std::string& label) {
   const LayoutRule rule = node.op.traits().layout;
+  const Type* first = nullptr;  // of the N, C, spatial values
   const auto check = [&](int id) {
     const Type& type = graph.value(id).type;
+    if (rule == LayoutRule::channelwise && type.rank() >= 3 && type.rank() <= 5) {
+      if (first == nullptr) first = &type;
+      require(type.layout == first->layout, label + " has values in different layouts");
+    }
     if (type.layout == Layout::plain) return;
     require(rule != LayoutRule::plain, label + " has a value in a layout other than plain");
     require(type.layout != Layout::blocked16 || type.dim(1) % 16 == 0,

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "fovea/core/error.h"
+#include "fovea/ops/rules.h"
 
 namespace fovea {
 
@@ -23,7 +23,7 @@ void FoldBatchNorm::reference(const Views& v) const {
 }
 
 std::string FoldBatchNorm::attributes() const {
-  return "eps=" + std::to_string(eps) + (bias ? " bias" : "");
+  return "eps=" + number_text(eps) + (bias ? " bias" : "");
 }
 
 }  // namespace fovea

@@ -48,9 +48,9 @@ Tensors gradients(const Tensor& loss, const Tensors& wrt) {
     }
     if (!reached || !wanted) continue;
     if (!node.op.traits().differentiable) {
-      throw Error(ErrorKind::usage, std::string(node.op.name()) + " has no gradient")
-          .with("at", node.scope)
-          .with("try", "a loss that does not depend on it");
+      Error error(ErrorKind::usage, std::string(node.op.name()) + " has no gradient");
+      if (const std::string at = graph.location(node); !at.empty()) error.with("at", at);
+      throw error.with("try", "a loss that does not depend on it");
     }
     graph.enter(node.scope, node.where);
     const Tensors dx = node.op.gradient(node, dy);

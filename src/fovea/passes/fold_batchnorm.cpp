@@ -15,7 +15,9 @@ std::map<const Node*, const Node*> foldable(const Graph& graph) {
   for (const Node& node : graph.nodes()) {
     for (int id : node.inputs) ++uses[static_cast<size_t>(id)];
   }
-  for (const auto& [name, id] : graph.outputs()) ++uses[static_cast<size_t>(id)];
+  for (const auto* list : {&graph.outputs(), &graph.updates()}) {
+    for (const auto& [name, id] : *list) ++uses[static_cast<size_t>(id)];
+  }
 
   std::map<const Node*, const Node*> result;
   for (const Node& node : graph.nodes()) {

@@ -1,0 +1,169 @@
+#include "fovea/passes/autodiff.h"
+
+#include <cmath>
+
+#include "error_text.h"
+#include "fovea/graph/verify.h"
+#include "fovea/ops/activation.h"
+#include "fovea/ops/arithmetic.h"
+#include "fovea/ops/conv.h"
+#include "fovea/ops/linear.h"
+#include "fovea/ops/pool.h"
+#include "fovea/ops/shape_ops.h"
+#include "passes/nets.h"
+
+namespace fovea::pass_test {
+namespace {
+
+double loss_at(const Graph& graph, const Leaves& leaves) {
+  return results(graph, leaves).at("loss").at(0);
+}
+
+/// Every trainable array's gradient against central differences along a random direction; its
+/// update is missing only where the loss does not depend on it.
+void check_gradients(const Graph& graph) {
+  const auto derived = autodiff(graph, "loss");
+  verify(*derived, "autodiff");
+  const Leaves leaves = random_leaves(graph, 1), all = results(*derived, leaves);
+  for (const Value& value : graph.values()) {
+    if (!value.trainable) continue;
+    Random random(2, value.name);
+    Leaves up = leaves, down = leaves;
+    std::vector<double> direction(leaves.at(value.name).size());
+    constexpr double h = 1e-5;
+    for (size_t i = 0; i < direction.size(); ++i) {
+      direction[i] = random.normal();
+      up[value.name][i] += h * direction[i];
+      down[value.name][i] -= h * direction[i];
+    }
+    const double expected = (loss_at(graph, up) - loss_at(graph, down)) / (2 * h);
+    const auto found = all.find("update grad:" + value.name);
+    if (found == all.end()) {
+      EXPECT_EQ(expected, 0) << value.name << " has no gradient";
+      continue;
+    }
+    double got = 0, scale = 0;
+    for (size_t i = 0; i < direction.size(); ++i) {
+      got += found->second[i] * direction[i];
+      scale += std::abs(found->second[i] * direction[i]);
+    }
+    EXPECT_NEAR(got, expected, 1e-7 * scale + 1e-9) << value.name;
+  }
+}
+
+Tensor input(Graph& graph, const Shape& shape) { return graph.input("x", {DType::f64, shape}); }
+
+TEST(Autodiff, OfABranchedResidualNetIsItsCentralDifference) {
+  const auto graph = Graph::make(Mode::train, DType::f64);
+  const Tensor x = input(*graph, {2, 16, 4, 4});
+  const Tensor stem = silu(norm_layer(conv_layer(x, "stem", true), "bn"));
+  const Tensor left = tanh(conv_layer(stem, "left")),
+               right = avg_pool2d(stem, {.kernel = 3, .stride = 1, .padding = 1});
+  const Tensor joined = norm_layer(left * right + stem, "join");
+  const Tensor flat = flatten(global_avg_pool(concat({joined, stem}, 1)));
+  const Tensor y =
+      linear(flat, parameter(*graph, "fc.weight", {3, 32}), parameter(*graph, "fc.bias", {3}));
+  graph->output("loss", mean(y * y));
+  check_gradients(*graph);
+}
+
+TEST(Autodiff, AddsTheGradientsOfWeightsUsedTwice) {
+  const auto graph = Graph::make(Mode::train, DType::f64);
+  Tensor y = input(*graph, {2, 16, 3, 3});
+  for (int i = 0; i < 3; ++i) y = tanh(conv_layer(y, "shared", true)) + y;
+  graph->output("loss", mean(y * y));
+  check_gradients(*graph);
+  EXPECT_EQ(autodiff(*graph, "loss")->updates().size(), 2u);
+}
+
+TEST(Autodiff, LeavesOutWhatTheLossDoesNotDependOn) {
+  const auto graph = Graph::make(Mode::train, DType::f64);
+  const Tensor x = input(*graph, {2, 16, 3, 3});
+  const Tensor used = conv_layer(x, "used"), aside = conv_layer(x, "aside");
+  (void)parameter(*graph, "never", {4});
+  graph->output("loss", mean(used * used));
+  graph->output("other", aside);
+  check_gradients(*graph);
+  const auto derived = autodiff(*graph, "loss");
+  ASSERT_EQ(derived->updates().size(), 1u);
+  EXPECT_EQ(derived->updates()[0].first, "grad:used.weight");
+}
+
+TEST(Autodiff, TakesNoGradientOfFrozenArrays) {
+  const auto graph = Graph::make(Mode::train, DType::f64);
+  const Tensor x = input(*graph, {2, 3});
+  const Tensor h = tanh(linear(x, state(*graph, "frozen", {4, 3})));
+  graph->output("loss", mean(linear(h, parameter(*graph, "head", {2, 4}))));
+  const auto derived = autodiff(*graph, "loss");
+  ASSERT_EQ(derived->updates().size(), 1u);
+  EXPECT_EQ(derived->updates()[0].first, "grad:head");
+  EXPECT_EQ(count(*derived, "tanh_backward"), 0);  // nothing behind the head is worth a gradient
+}
+
+TEST(Autodiff, OfRandomNetsAndOfTheirFusedFormsAgree) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    Random random(seed, "nets");
+    const auto graph = random_net(random, Mode::train);
+    const auto derived = autodiff(*graph, "loss");
+    verify(*derived, "autodiff");
+    EXPECT_EQ(results(*derived).at("loss"), results(*graph).at("loss"));
+  }
+}
+
+TEST(Autodiff, AccumulatesOntoWhatTheStateHolds) {
+  const auto graph = Graph::make(Mode::train, DType::f64);
+  const Tensor w = parameter(*graph, "w", {3});
+  graph->output("loss", sum(w * w));
+  const Leaves leaves{{"w", {1, 2, 3}}, {"grad:w", {10, 20, 30}}};
+  EXPECT_EQ(results(*autodiff(*graph, "loss"), leaves).at("update grad:w"),
+            (std::vector<double>{2, 4, 6}));
+  EXPECT_EQ(results(*autodiff(*graph, "loss", {.accumulate = true}), leaves).at("update grad:w"),
+            (std::vector<double>{12, 24, 36}));
+}
+
+TEST(Autodiff, KeepsOutputsAndUpdatesOfTheForwardPass) {
+  Random random(3, "nets");
+  const auto graph = random_net(random, Mode::train);
+  const Leaves before = results(*graph), after = results(*autodiff(*graph, "loss"));
+  for (const auto& [name, data] : before) EXPECT_EQ(after.at(name), data) << name;
+}
+
+TEST(Autodiff, GradientsForValuesInTheMiddle) {
+  const auto graph = Graph::make(Mode::eval, DType::f64);
+  const Tensor x = input(*graph, {2, 2});
+  const Tensor h = x * x, loss = sum(h * 3.0);
+  const Tensors g = gradients(loss, {h, x, graph->input("apart", {DType::f64, {2}})});
+  graph->output("dh", g[0]);
+  graph->output("dx", g[1]);
+  EXPECT_FALSE(g[2]);
+  const Leaves r = results(*graph, {{"x", {1, 2, 3, 4}}, {"apart", {0, 0}}});
+  EXPECT_EQ(r.at("dh"), (std::vector<double>{3, 3, 3, 3}));
+  EXPECT_EQ(r.at("dx"), (std::vector<double>{6, 12, 18, 24}));
+}
+
+TEST(Autodiff, SaysWhatALossMustBe) {
+  const auto graph = Graph::make(Mode::train, DType::f64);
+  const Tensor w = parameter(*graph, "w", {3});
+  graph->output("loss", w * w);
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)autodiff(*graph, "loss"); }),
+            "gradients: the loss must be one float number\n"
+            "  loss    f64[3]\n"
+            "  try     a mean or a sum over it");
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)autodiff(*graph, "los"); }),
+            "graph: no output is named \"los\"\n"
+            "  outputs loss");
+}
+
+TEST(Autodiff, SaysWhichOpHasNoGradient) {
+  const auto graph = Graph::make(Mode::train, DType::f64, "net");
+  const Tensor w = parameter(*graph, "w", {3});
+  const Tensor once = gradients(sum(tanh(w)), {w})[0];
+  graph->output("loss", sum(once));
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)autodiff(*graph, "loss"); }),
+            "tanh_backward has no gradient\n"
+            "  at      net\n"
+            "  try     a loss that does not depend on it");
+}
+
+}  // namespace
+}  // namespace fovea::pass_test

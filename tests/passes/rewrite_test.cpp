@@ -1,0 +1,255 @@
+#include "error_text.h"
+#include "fovea/graph/print.h"
+#include "fovea/graph/verify.h"
+#include "fovea/kernels/kernel.h"
+#include "fovea/ops/activation.h"
+#include "fovea/ops/arithmetic.h"
+#include "fovea/ops/conv.h"
+#include "fovea/ops/norm.h"
+#include "fovea/ops/shape_ops.h"
+#include "fovea/passes/autodiff.h"
+#include "fovea/passes/fold_batchnorm.h"
+#include "fovea/passes/fuse.h"
+#include "fovea/passes/layout.h"
+#include "fovea/passes/pipeline.h"
+#include "fovea/passes/simplify.h"
+#include "passes/nets.h"
+
+namespace fovea::pass_test {
+namespace {
+
+using Pass = std::shared_ptr<Graph> (*)(const Graph&);
+
+/// The nodes, outputs and updates of a graph as it is printed.
+std::string body(const Graph& graph) {
+  const std::string text = print(graph);
+  size_t from = text.find('\n') + 1;
+  while (text.compare(from, 2, "  ") == 0 && text.find('(', from) > text.find('\n', from))
+    from = text.find('\n', from) + 1;
+  return "\n" + text.substr(from);
+}
+
+std::shared_ptr<Graph> make(Mode mode) { return Graph::make(mode, DType::f64); }
+Tensor image(Graph& graph, const std::string& name = "x") {
+  return graph.input(name, {DType::f64, {1, 16, 2, 2}});
+}
+
+TEST(Passes, KeepWhatRandomNetsCompute) {
+  const auto layouts = [](const Graph& graph) {
+    return assign_layouts(graph, [](const Type& t) {
+      return t.dim(1) % 16 == 0 ? Layout::blocked16 : Layout::plain;
+    });
+  };
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    Random random(seed, "nets");
+    const auto train = random_net(random, Mode::train), eval = random_net(random, Mode::eval);
+    const std::pair<std::shared_ptr<Graph>,
+                    std::vector<std::function<std::shared_ptr<Graph>(const Graph&)>>>
+        chains[] = {{train, {simplify, fuse_norm, layouts}},
+                    {eval, {simplify, fold_batchnorm, fuse_conv, layouts}},
+                    {autodiff(*train, "loss"), {simplify, layouts}}};
+    for (const auto& [traced, passes] : chains) {
+      std::shared_ptr<Graph> graph = traced;
+      for (const auto& pass : passes) {
+        graph = pass(*graph);
+        ASSERT_NO_THROW(verify(*graph));
+        ASSERT_TRUE(same_results(*traced, *graph)) << seed << "\n"
+                                                   << print(*traced) << print(*graph);
+      }
+    }
+    // The fused norm has a gradient of its own.
+    ASSERT_TRUE(same_results(*autodiff(*train, "loss"), *autodiff(*fuse_norm(*train), "loss")))
+        << seed;
+  }
+}
+
+TEST(Simplify, DropsWhatNothingDependsOn) {
+  const auto graph = make(Mode::train);
+  const Tensor x = image(*graph), y = conv_layer(x, "used");
+  (void)relu(conv_layer(x, "unused"));
+  graph->output("y", y);
+  const auto simple = simplify(*graph);
+  EXPECT_EQ(simple->nodes().size(), 1u);
+  // Gradients of inputs that nobody asked for go, the input itself stays: callers give it.
+  EXPECT_EQ(simple->values()[0].name, "x");
+}
+
+TEST(Simplify, KeepsANodeOfWhichOnlyAnUpdateIsNeeded) {
+  const auto graph = make(Mode::train);
+  (void)norm_layer(image(*graph), "norm");
+  EXPECT_EQ(simplify(*graph)->nodes().size(), 1u);
+}
+
+TEST(Simplify, MergesEqualNodesAndWhatFollowsThem) {
+  const auto graph = make(Mode::eval);
+  const Tensor x = image(*graph);
+  const auto branch = [&] { return relu(cast(x, DType::f32)) * 2.0; };
+  const Tensor a = branch(), b = branch(), other = cast(x, DType::f32) * 3.0;
+  graph->output("y", a + b + other);
+  const auto simple = simplify(*graph);
+  EXPECT_EQ(count(*simple, "cast"), 1);
+  EXPECT_EQ(count(*simple, "relu"), 1);
+  EXPECT_EQ(count(*simple, "affine"), 2);  // another factor is another op
+  EXPECT_TRUE(same_results(*graph, *simple));
+}
+
+TEST(Simplify, NeverMergesDropoutsOrValuesOfOtherShapes) {
+  const auto graph = make(Mode::train);
+  const Tensor x = image(*graph);
+  graph->output("a", reshape(x, {64}));
+  graph->output("b", reshape(x, {8, 8}));
+  EXPECT_EQ(simplify(*graph)->nodes().size(), 2u);
+}
+
+TEST(FuseNorm, MakesNormAddAndReluOneNode) {
+  const auto graph = make(Mode::train);
+  const Tensor x = image(*graph), skip = image(*graph, "skip");
+  graph->enter("block", std::source_location::current());
+  graph->output("y", relu(skip + norm_layer(x, "bn")));
+  graph->leave();
+  EXPECT_EQ(body(*graph), R"(
+  %6, %7, %8, %9, %10 = batch_norm(%0, %2, %3, %4, %5) eps=1e-05 momentum=0.1: f64[1, 16, 2, 2], f64[16], f64[16], f64[16], f64[16]   # block
+  %11 = add(%1, %6): f64[1, 16, 2, 2]   # block
+  %12 = relu(%11): f64[1, 16, 2, 2]   # block
+  output y = %12
+  update bn.mean = %9
+  update bn.var = %10
+)");
+  EXPECT_EQ(body(*fuse_norm(*graph)), R"(
+  %6, %7, %8, %9, %10 = batch_norm(%0, %2, %3, %4, %5, %1) eps=1e-05 momentum=0.1 residual relu: f64[1, 16, 2, 2], f64[16], f64[16], f64[16], f64[16]   # block
+  output y = %6
+  update bn.mean = %9
+  update bn.var = %10
+)");
+}
+
+TEST(FuseNorm, OfTwoNormsThatMeetTakesTheLater) {
+  const auto graph = make(Mode::train);
+  const Tensor x = image(*graph);
+  graph->output("y", relu(norm_layer(x, "a") + norm_layer(x, "b")));
+  const auto fused = fuse_norm(*graph);
+  EXPECT_EQ(count(*fused, "batch_norm"), 2);
+  EXPECT_EQ(count(*fused, "add") + count(*fused, "relu"), 0);
+  EXPECT_TRUE(same_results(*graph, *fused));
+}
+
+TEST(FuseNorm, LeavesANormWithOtherUsesAlone) {
+  const auto twice = make(Mode::train);
+  const Tensor a = norm_layer(image(*twice), "bn");
+  twice->output("y", relu(a) + a);
+  EXPECT_EQ(count(*fuse_norm(*twice), "relu"), 1);
+
+  const auto seen = make(Mode::train);
+  const Tensor b = norm_layer(image(*seen), "bn");
+  seen->output("norm", b);
+  seen->output("y", relu(b));
+  EXPECT_EQ(count(*fuse_norm(*seen), "relu"), 1);
+
+  const auto itself = make(Mode::train);
+  const Tensor c = norm_layer(image(*itself), "bn");
+  itself->output("y", c + c);
+  EXPECT_EQ(count(*fuse_norm(*itself), "add"), 1);
+}
+
+TEST(FuseNorm, StopsAtAnAddThatIsSeen) {
+  const auto graph = make(Mode::train);
+  const Tensor x = image(*graph), sum = norm_layer(x, "bn") + x;
+  graph->output("sum", sum);
+  graph->output("y", relu(sum));
+  const auto fused = fuse_norm(*graph);
+  EXPECT_EQ(count(*fused, "add"), 0);
+  EXPECT_EQ(count(*fused, "relu"), 1);
+  EXPECT_TRUE(same_results(*graph, *fused));
+}
+
+TEST(FoldBatchNorm, IsDoneByTheConvolution) {
+  const auto graph = make(Mode::eval);
+  const Tensor x = image(*graph), skip = image(*graph, "skip");
+  graph->output("y", relu(norm_layer(conv_layer(x, "conv", true), "bn") + skip));
+  EXPECT_EQ(body(*graph), R"(
+  %4 = conv(%0, %2, %3) kernel=3 stride=1 padding=1 bias: f64[1, 16, 2, 2]
+  %9 = batch_norm_eval(%4, %5, %6, %7, %8) eps=1e-05: f64[1, 16, 2, 2]
+  %10 = add(%9, %1): f64[1, 16, 2, 2]
+  %11 = relu(%10): f64[1, 16, 2, 2]
+  output y = %11
+)");
+  const auto folded = fold_batchnorm(*graph), fused = fuse_conv(*folded);
+  EXPECT_EQ(body(*fused), R"(
+  %8, %9 = fold_batchnorm(%2, %3, %4, %5, %6, %7) eps=1e-05 bias: f64[16, 16, 3, 3], f64[16]
+  %10 = conv(%0, %8, %9, %1) kernel=3 stride=1 padding=1 bias residual relu: f64[1, 16, 2, 2]
+  output y = %10
+)");
+  EXPECT_TRUE(same_results(*graph, *folded));
+  EXPECT_TRUE(same_results(*graph, *fused));
+}
+
+TEST(FoldBatchNorm, LeavesAConvolutionThatIsSeenAlone) {
+  const auto twice = make(Mode::eval);
+  const Tensor a = conv_layer(image(*twice), "conv");
+  twice->output("y", norm_layer(a, "bn") + a);
+  EXPECT_EQ(count(*fold_batchnorm(*twice), "batch_norm_eval"), 1);
+
+  const auto seen = make(Mode::eval);
+  const Tensor b = conv_layer(image(*seen), "conv");
+  seen->output("conv", b);
+  seen->output("y", norm_layer(b, "bn"));
+  EXPECT_EQ(count(*fold_batchnorm(*seen), "batch_norm_eval"), 1);
+
+  const auto kept = make(Mode::eval);
+  const Tensor c = conv_layer(image(*kept), "conv");
+  kept->update("last", c);
+  kept->output("y", norm_layer(c, "bn"));
+  EXPECT_TRUE(same_results(*kept, *fold_batchnorm(*kept)));
+}
+
+TEST(FoldBatchNorm, OfSharedWeightsIsDoneForEachUse) {
+  const auto graph = make(Mode::eval);
+  const Tensor x = image(*graph);
+  graph->output("y", norm_layer(conv_layer(norm_layer(conv_layer(x, "conv"), "a"), "conv"), "b"));
+  const auto folded = fold_batchnorm(*graph);
+  EXPECT_EQ(count(*folded, "fold_batchnorm"), 2);
+  EXPECT_TRUE(same_results(*graph, *folded));
+}
+
+TEST(Layout, OfAChainIsOneIsland) {
+  const auto graph = make(Mode::eval);
+  const Tensor x = image(*graph);
+  graph->output("y", flatten(relu(conv_layer(relu(conv_layer(x, "a")) + x, "b"))));
+  const auto blocked = [](const Type&) { return Layout::blocked16; };
+  EXPECT_EQ(body(*assign_layouts(*graph, blocked)), R"(
+  %2 = reorder(%0): f64[1, 16, 2, 2]{blocked16}
+  %3 = conv(%2, %1) kernel=3 stride=1 padding=1: f64[1, 16, 2, 2]{blocked16}
+  %4 = relu(%3): f64[1, 16, 2, 2]{blocked16}
+  %5 = add(%4, %2): f64[1, 16, 2, 2]{blocked16}
+  %7 = conv(%5, %6) kernel=3 stride=1 padding=1: f64[1, 16, 2, 2]{blocked16}
+  %8 = relu(%7): f64[1, 16, 2, 2]{blocked16}
+  %9 = reorder(%8): f64[1, 16, 2, 2]
+  %10 = reshape(%9) shape=[1, 64]: f64[1, 64]
+  output y = %10
+)");
+}
+
+TEST(Pipeline, ShowsEachPass) {
+  Random random(5, "nets");
+  const auto names = [](const Graph& graph, const std::string& loss) {
+    std::vector<std::string> result;
+    const Graph* last = &graph;
+    (void)run_passes(graph, {.loss = loss,
+                             .observe = [&](std::string_view pass, const Graph& before,
+                                            const Graph& after, double seconds) {
+                               EXPECT_EQ(&before, last) << pass;
+                               EXPECT_GE(seconds, 0);
+                               last = &after;
+                               result.emplace_back(pass);
+                             }});
+    return result;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names(*random_net(random, Mode::train), "loss"),
+            (Names{"simplify", "fuse_norm", "autodiff", "simplify", "layout"}));
+  EXPECT_EQ(names(*random_net(random, Mode::eval), ""),
+            (Names{"simplify", "fold_batchnorm", "fuse_conv", "layout"}));
+}
+
+}  // namespace
+}  // namespace fovea::pass_test
