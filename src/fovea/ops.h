@@ -10,5 +10,6 @@
 #include "fovea/ops/linear.h"
 #include "fovea/ops/loss.h"
 #include "fovea/ops/norm.h"
+#include "fovea/ops/pad.h"
 #include "fovea/ops/pool.h"
 #include "fovea/ops/shape_ops.h"

@@ -1,114 +1,10 @@
 #include "ops/samples.h"
 
-#include <algorithm>
-#include <cmath>
-
-#include "fovea/core/error.h"
 #include "fovea/ops.h"
+#include "ops/draw.h"
 
 namespace fovea::harness {
 namespace {
-
-constexpr int shapes_per_op = 200;
-
-// ---- data
-
-void normal(Random& random, const View& x) {
-  for (int64_t i = 0; i < x.numel(); ++i) x[i] = random.normal();
-}
-
-Fill uniform(double low, double high) {
-  return [=](Random& random, const View& x) {
-    for (int64_t i = 0; i < x.numel(); ++i) x[i] = low + (high - low) * random.uniform();
-  };
-}
-
-/// Normal numbers that keep away from these points.
-Fill away_from(std::vector<double> points, double spread) {
-  return [=](Random& random, const View& x) {
-    const auto near = [&](double value) {
-      return std::any_of(points.begin(), points.end(),
-                         [&](double p) { return std::abs(value - p) < 0.01; });
-    };
-    for (int64_t i = 0; i < x.numel(); ++i) {
-      do {
-        x[i] = spread * random.normal();
-      } while (near(x[i]));
-    }
-  };
-}
-
-/// Multiples of 0.1 in random order: no two are equal.
-void distinct(Random& random, const View& x) {
-  for (int64_t i = 0; i < x.numel(); ++i) x[i] = 0.1 * static_cast<double>(i - x.numel() / 2);
-  for (int64_t i = x.numel() - 1; i > 0; --i) {
-    std::swap(x[i], x[static_cast<int64_t>(random.below(static_cast<uint64_t>(i) + 1))]);
-  }
-}
-
-Fill labels(int64_t classes) {
-  return [=](Random& random, const View& x) {
-    for (int64_t i = 0; i < x.numel(); ++i) {
-      x[i] = static_cast<double>(random.below(static_cast<uint64_t>(classes)));
-    }
-  };
-}
-
-// ---- shapes
-
-int64_t pick(Random& random, int64_t low, int64_t high) {
-  return low + static_cast<int64_t>(random.below(static_cast<uint64_t>(high - low + 1)));
-}
-
-/// A batch of 1 to 3, now and then an empty one.
-int64_t pick_batch(Random& random) { return random.below(12) == 0 ? 0 : pick(random, 1, 3); }
-
-std::vector<int64_t> pick_dims(Random& random, int count, int64_t low, int64_t high) {
-  std::vector<int64_t> dims;
-  for (int i = 0; i < count; ++i) dims.push_back(pick(random, low, high));
-  return dims;
-}
-
-Shape pick_shape(Random& random, int low_rank, int high_rank, int64_t high = 4) {
-  const int rank = static_cast<int>(pick(random, low_rank, high_rank));
-  Shape shape(std::span<const int64_t>(pick_dims(random, rank, 1, high)));
-  if (rank > 0 && random.below(12) == 0) shape.set(0, 0);
-  return shape;
-}
-
-/// N, C and 1 to 3 spatial axes.
-Shape pick_image(Random& random, int64_t channels, int64_t high) {
-  const int axes = static_cast<int>(pick(random, 1, 3));
-  return Shape{pick_batch(random), channels}.concat(
-      Shape(std::span<const int64_t>(pick_dims(random, axes, 1, axes == 3 ? high - 2 : high))));
-}
-
-/// One row of the harness: `make(random)` for each of `count` samples, named after the family.
-/// Samples whose op refuses its inputs (a window larger than its image) are drawn again.
-template <class Make>
-std::vector<Sample> repeat(const std::string& name, int count, const Make& make) {
-  std::vector<Sample> samples;
-  for (uint64_t draw = 0; samples.size() < static_cast<size_t>(count); ++draw) {
-    require(draw < 10000, name + ": hardly any sample is accepted");
-    Random random(1, name, draw);
-    Sample sample = make(random);
-    sample.name = name + " " + std::to_string(draw);
-    try {
-      (void)sample.op.infer(sample.types());
-    } catch (const Error& e) {
-      if (e.kind() != ErrorKind::usage) throw;
-      continue;
-    }
-    samples.push_back(std::move(sample));
-  }
-  return samples;
-}
-
-void append(std::vector<Sample>& samples, std::vector<Sample> more) {
-  samples.insert(samples.end(), more.begin(), more.end());
-}
-
-// ---- the rows
 
 std::vector<Sample> convolutions(DType dtype) {
   return repeat("conv", shapes_per_op, [&](Random& r) {
@@ -353,19 +249,23 @@ std::vector<Sample> shape_ops(DType dtype) {
 
 const std::vector<Family>& families() {
   // Products and sums of their inputs have central differences without truncation error.
-  static const std::vector<Family> all{
-      {"conv", convolutions, 1e-8},
-      {"linear", linears, 1e-8},
-      {"matmul", matmuls, 1e-8},
-      {"activation", activations, 1e-6},
-      {"arithmetic", arithmetic, 1e-7},
-      {"reduction", reductions, 1e-8},
-      {"pool", pools, 1e-8},
-      {"norm", norms, 1e-6},
-      {"loss", losses, 1e-7},
-      {"dropout", dropouts, 1e-8},
-      {"shape", shape_ops, 1e-8},
-  };
+  static const std::vector<Family> all = [] {
+    std::vector<Family> rows{
+        {"conv", convolutions, 1e-8},
+        {"linear", linears, 1e-8},
+        {"matmul", matmuls, 1e-8},
+        {"activation", activations, 1e-6},
+        {"arithmetic", arithmetic, 1e-7},
+        {"reduction", reductions, 1e-8},
+        {"pool", pools, 1e-8},
+        {"norm", norms, 1e-6},
+        {"loss", losses, 1e-7},
+        {"dropout", dropouts, 1e-8},
+        {"shape", shape_ops, 1e-8},
+    };
+    for (Family& family : image_families()) rows.push_back(std::move(family));
+    return rows;
+  }();
   return all;
 }
 

@@ -19,4 +19,7 @@ inline void PrintTo(const Family& family, std::ostream* out) { *out << family.na
 /// The rows of the harness: every op that can be differentiated, at least 200 shapes each.
 const std::vector<Family>& families();
 
+/// Those among them for ops on N, C, spatial values: padding, pooling with indices, resizing.
+std::vector<Family> image_families();
+
 }  // namespace fovea::harness

@@ -219,13 +219,27 @@ double ConvBackwardWeights::flops(const Types& in, const Types&) const {
 Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
   const int axes = std::max(x.rank() - 2, 1);
   const std::string op = title(axes + 2);
-  const auto padding = options.padding.expand(axes, op, "padding");
-  Conv node{
-      .geometry = {options.stride.expand(axes, op, "stride"),
-                   options.dilation.expand(axes, op, "dilation"), padding, padding, options.groups},
-      .kernel = weight.shape().slice(2),
-      .bias = static_cast<bool>(bias)};
-  return x.graph().add_one(std::move(node), {x, weight, bias});
+  ConvGeometry geometry{.stride = options.stride.expand(axes, op, "stride"),
+                        .dilation = options.dilation.expand(axes, op, "dilation"),
+                        .padding_begin = std::vector<int64_t>(static_cast<size_t>(axes), 0),
+                        .padding_end = std::vector<int64_t>(static_cast<size_t>(axes), 0),
+                        .groups = options.groups};
+  Tensor padded = x;
+  if (x.rank() >= 3 && weight.rank() == x.rank()) {  // else infer says what is wrong
+    const Padding::Sides sides =
+        options.padding.sides(x.shape().slice(2), geometry.axes(weight.shape()), op);
+    if (options.padding_mode == PadMode::constant && options.padding_value == 0) {
+      geometry.padding_begin = sides.begin;
+      geometry.padding_end = sides.end;
+    } else {
+      padded = x.graph().add_one(
+          Pad{sides.begin, sides.end, options.padding_mode, options.padding_value}, {x});
+    }
+  }
+  Conv node{.geometry = std::move(geometry),
+            .kernel = weight.shape().slice(2),
+            .bias = static_cast<bool>(bias)};
+  return x.graph().add_one(std::move(node), {padded, weight, bias});
 }
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,

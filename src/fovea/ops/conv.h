@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "fovea/graph/graph.h"
-#include "fovea/ops/window.h"
+#include "fovea/ops/pad.h"
 
 namespace fovea {
 
@@ -76,15 +76,18 @@ struct ConvBackwardWeights {
 /// Options of a convolution, PyTorch's names and defaults; one number an axis, or one for all.
 struct ConvOptions {
   Dims stride = 1;
-  Dims padding = 0;
+  Padding padding = 0;  ///< numbers, pairs, "valid", "same" or "full"
   Dims dilation = 1;
   int64_t groups = 1;
+  PadMode padding_mode = PadMode::constant;
+  double padding_value = 0;  ///< of PadMode::constant
 };
 
 /// x [N, C, spatial] with weight [O, C/groups, kernel] and an optional bias [O] gives [N, O,
 /// spatial'], where spatial' = floor((spatial + 2 padding - dilation (kernel - 1) - 1) / stride)
-/// + 1. The number of spatial axes, 1 to 3, is x's. Errors: usage when ranks, channels, groups or
-/// bias do not fit, or the kernel is larger than the padded input.
+/// + 1; with "same" padding it is ceil(spatial / stride). The number of spatial axes, 1 to 3, is
+/// x's. Errors: usage when ranks, channels, groups or bias do not fit, the kernel is larger than
+/// the padded input, or the padding's name or mode cannot be had (see pad.h).
 Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
             const ConvOptions& options = {});
 

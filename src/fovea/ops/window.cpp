@@ -16,6 +16,54 @@ std::vector<int64_t> Dims::expand(int axes, std::string_view op, std::string_vie
   return values_;
 }
 
+Padding::Padding(std::initializer_list<Pair> axes) {
+  std::vector<int64_t> begin, end;
+  for (const auto& [before, behind] : axes) {
+    begin.push_back(before);
+    end.push_back(behind);
+  }
+  begin_ = Dims(std::move(begin));
+  end_ = Dims(std::move(end));
+}
+
+Padding::Sides Padding::sides(int axes, std::string_view op) const {
+  if (!name_.empty()) {
+    throw Error(ErrorKind::usage,
+                std::string(op) + ": padding is \"" + name_ + "\", numbers are expected here");
+  }
+  return {begin_.expand(axes, op, "padding"), end_.expand(axes, op, "padding")};
+}
+
+Padding::Sides Padding::sides(const Shape& spatial, const std::vector<WindowAxis>& windows,
+                              std::string_view op) const {
+  if (name_.empty()) return sides(spatial.rank(), op);
+  if (name_ != "valid" && name_ != "same" && name_ != "full") {
+    throw Error(ErrorKind::usage, std::string(op) + ": there is no padding \"" + name_ + "\"")
+        .with("try", "\"valid\", \"same\", \"full\", or numbers");
+  }
+  Sides result;
+  for (size_t a = 0; a < windows.size(); ++a) {
+    // Windows that output_sizes will refuse must not overflow here.
+    WindowAxis window = windows[a];
+    window.stride = std::max<int64_t>(window.stride, 1);
+    window.dilation = std::clamp<int64_t>(window.dilation, 1, int64_t{1} << 31);
+    const int64_t reach = checked_product(window.dilation, std::max<int64_t>(window.kernel - 1, 0));
+    const int64_t size = spatial[static_cast<int>(a)];
+    int64_t before = 0, behind = 0;
+    if (name_ == "full") {
+      before = behind = reach;
+    } else if (name_ == "same" && size > 0) {
+      const int64_t last = (size - 1) / window.stride * window.stride;  // start of the last window
+      const int64_t total = std::max<int64_t>(last + reach + 1 - size, 0);
+      before = total / 2;
+      behind = total - before;
+    }
+    result.begin.push_back(before);
+    result.end.push_back(behind);
+  }
+  return result;
+}
+
 int64_t output_size(int64_t input, const WindowAxis& axis) {
   const int64_t room = input + axis.padding_begin + axis.padding_end - extent(axis);
   if (room < 0) return 0;

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "fovea/graph/op.h"
@@ -38,6 +40,40 @@ int64_t output_size(int64_t input, const WindowAxis& axis);
 
 /// The window's extent along one axis: dilation * (kernel - 1) + 1.
 inline int64_t extent(const WindowAxis& axis) { return axis.dilation * (axis.kernel - 1) + 1; }
+
+/// What is put around the spatial axes: numbers (`1`, or `{1, 2}`, one an axis, each on both
+/// sides), pairs (`{{0, 1}, {2, 2}}`, before and behind each axis), or, for convolutions, a name:
+///   "valid"  nothing;
+///   "same"   what gives ceil(input / stride) outputs: of an odd number the extra one is behind, at
+///            the bottom and right (Keras's rule, also for even kernels and strides above 1);
+///   "full"   the window's extent - 1 on both sides: every window that meets the input.
+class Padding {
+ public:
+  using Pair = std::pair<int64_t, int64_t>;
+  /// One number a spatial axis.
+  struct Sides {
+    std::vector<int64_t> begin, end;
+  };
+
+  Padding(int64_t all) : Padding(Dims(all)) {}  // NOLINT: implicit, as Dims
+  Padding(std::initializer_list<int64_t> axes) : Padding(Dims(axes)) {}
+  Padding(std::initializer_list<Pair> axes);
+  Padding(const Dims& both) : begin_(both), end_(both) {}  // NOLINT
+  template <std::convertible_to<std::string_view> Name>
+  Padding(const Name& name) : name_(name) {}  // NOLINT: implicit, so that "same" is a padding
+
+  /// The numbers given. Errors: usage, naming `op`, when another number of them was given than
+  /// `axes`, or a name.
+  Sides sides(int axes, std::string_view op) const;
+  /// The same, where names have a meaning: windows (their padding apart) over a value of this
+  /// spatial shape. Errors: as above; usage for an unknown name, listing the known ones.
+  Sides sides(const Shape& spatial, const std::vector<WindowAxis>& windows,
+              std::string_view op) const;
+
+ private:
+  Dims begin_ = 0, end_ = 0;
+  std::string name_;  ///< "" where numbers were given
+};
 
 /// Output sizes of all axes. Errors: usage when a window is larger than its padded input, naming op
 /// and both sizes; when a stride, dilation or kernel is below 1 or a padding below 0.

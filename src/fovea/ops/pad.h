@@ -1,0 +1,53 @@
+#pragma once
+
+#include "fovea/graph/graph.h"
+#include "fovea/ops/window.h"
+
+namespace fovea {
+
+/// What stands in the padding of a row a b c d.
+enum class PadMode : uint8_t {
+  constant,   ///< one value:         0 0 | a b c d | 0 0
+  reflect,    ///< mirrored:          c b | a b c d | c b
+  replicate,  ///< the border:        a a | a b c d | d d
+  circular,   ///< from the far side: c d | a b c d | a b
+};
+
+/// The input with a border around its spatial axes.
+struct Pad {
+  std::vector<int64_t> begin, end;  ///< one number a spatial axis
+  PadMode mode = PadMode::constant;
+  double value = 0;  ///< of PadMode::constant
+
+  static constexpr std::string_view name = "pad";
+  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+  std::optional<Window> window() const;
+};
+
+/// dx of shape `input` from dy: each element's gradient and those of its copies in the padding.
+struct PadBackward {
+  Pad pad;
+  Shape input;
+
+  static constexpr std::string_view name = "pad_backward";
+  static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// x [N, C, spatial] with 1 to 3 spatial axes of a float type, with `padding` around each spatial
+/// axis: `1`, `{1, 2}` (one number an axis), or `{{1, 2}, {0, 1}}` (before and behind). `value`
+/// counts where the mode is constant. Errors: usage when x has other axes, `padding` is a name or
+/// negative, reflect pads an axis by its size or more, circular by more than its size, or an axis
+/// to copy from is empty.
+Tensor pad(const Tensor& x, const Padding& padding, PadMode mode = PadMode::constant,
+           double value = 0);
+
+}  // namespace fovea

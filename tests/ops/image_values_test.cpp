@@ -1,0 +1,101 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "fovea/ops.h"
+#include "ops/worked.h"
+
+namespace fovea {
+namespace {
+
+using V = std::vector<double>;
+
+std::vector<double> padded(const Data& x, const Padding& padding, PadMode mode, double value = 0) {
+  return one([&](const Tensors& in) { return Tensors{pad(in[0], padding, mode, value)}; }, {x});
+}
+
+TEST(ImageValues, PaddingModes) {
+  const Data row{{1, 1, 4}, {1, 2, 3, 4}};
+  EXPECT_EQ(padded(row, 2, PadMode::constant), (V{0, 0, 1, 2, 3, 4, 0, 0}));
+  EXPECT_EQ(padded(row, 2, PadMode::constant, -5), (V{-5, -5, 1, 2, 3, 4, -5, -5}));
+  EXPECT_EQ(padded(row, {{2, 3}}, PadMode::reflect), (V{3, 2, 1, 2, 3, 4, 3, 2, 1}));
+  EXPECT_EQ(padded(row, {{2, 1}}, PadMode::replicate), (V{1, 1, 1, 2, 3, 4, 4}));
+  EXPECT_EQ(padded(row, {{1, 4}}, PadMode::circular), (V{4, 1, 2, 3, 4, 1, 2, 3, 4}));
+  // One number an axis, and pairs: H first.
+  EXPECT_EQ(padded(image(1, 2, {1, 2}), {1, 0}, PadMode::constant), (V{0, 0, 1, 2, 0, 0}));
+  EXPECT_EQ(padded(image(1, 2, {1, 2}), {{0, 0}, {1, 0}}, PadMode::constant), (V{0, 1, 2}));
+}
+
+const Data edges = image(3, 3, {1, 0, -1, 1, 0, -1, 1, 0, -1});
+
+Function conv_with(const ConvOptions& options) {
+  return [=](const Tensors& in) { return Tensors{conv2d(in[0], in[1], {}, options)}; };
+}
+
+TEST(ImageValues, ConvolutionOfTheTextbookMatrix) {
+  const Data x =
+      image(5, 5, {1, 2, 3, 0, 1, 0, 1, 2, 3, 0, 1, 0, 1, 2, 3, 0, 1, 0, 1, 2, 1, 2, 1, 0, 1});
+  EXPECT_EQ(one(conv_with({}), {x, edges}), (V{-4, -2, 2, -2, -4, -2, 0, 0, -4}));
+  const Data flipped = image(3, 3, {-1, 0, 1, -1, 0, 1, -1, 0, 1});  // true convolution
+  EXPECT_EQ(one(conv_with({}), {x, flipped}), (V{4, 2, -2, 2, 4, 2, 0, 0, 4}));
+  EXPECT_EQ(one(conv_with({.stride = 2}), {x, edges}), (V{-4, 2, 0, -4}));
+  V same = one(conv_with({.padding = "same"}), {x, edges});
+  ASSERT_EQ(same.size(), 25u);
+  same.resize(5);
+  EXPECT_EQ(same, (V{-3, -4, 0, 4, 3}));
+}
+
+Shape conv_shape(const Shape& x, const Shape& w, const ConvOptions& options) {
+  const auto graph = Graph::make(Mode::train);
+  return conv(graph->input("x", {DType::f32, x}), graph->input("w", {DType::f32, w}), {}, options)
+      .shape();
+}
+
+TEST(ImageValues, NamedPaddings) {
+  EXPECT_EQ(conv_shape({1, 1, 5, 5}, {1, 1, 3, 3}, {.padding = "full"}), (Shape{1, 1, 7, 7}));
+  EXPECT_EQ(conv_shape({1, 1, 5, 5}, {1, 1, 3, 3}, {.padding = "full", .dilation = 2}),
+            (Shape{1, 1, 9, 9}));
+  EXPECT_EQ(conv_shape({1, 1, 5, 5}, {1, 1, 3, 3}, {.padding = "valid"}), (Shape{1, 1, 3, 3}));
+  for (int64_t size = 1; size < 9; ++size) {
+    for (int64_t kernel = 1; kernel < 6; ++kernel) {
+      for (int64_t stride = 1; stride < 4; ++stride) {
+        for (int64_t dilation = 1; dilation < 3; ++dilation) {
+          EXPECT_EQ(conv_shape({1, 1, size}, {1, 1, kernel},
+                               {.stride = stride, .padding = "same", .dilation = dilation})[2],
+                    (size + stride - 1) / stride)
+              << size << " " << kernel << " " << stride << " " << dilation;
+        }
+      }
+    }
+  }
+  // Of an odd number of padded pixels the extra one is behind the row: the weights are 1 and 10.
+  const Data row{{1, 1, 3}, {1, 2, 3}}, weight{{1, 1, 2}, {1, 10}};
+  const auto same = [](const Tensors& in) {
+    return Tensors{conv(in[0], in[1], {}, {.padding = "same"})};
+  };
+  EXPECT_EQ(one(same, {row, weight}), (V{21, 32, 3}));
+  // 5 pixels in strides of 2 need 2 more, one on each side; 4 need 1, behind.
+  const auto strided = [](const Tensors& in) {
+    return Tensors{conv(in[0], in[1], {}, {.stride = 2, .padding = "same"})};
+  };
+  const Data ones{{1, 1, 3}, {1, 1, 1}};
+  EXPECT_EQ(one(strided, {{{1, 1, 5}, {1, 2, 3, 4, 5}}, ones}), (V{3, 9, 9}));
+  EXPECT_EQ(one(strided, {{{1, 1, 4}, {1, 2, 3, 4}}, ones}), (V{6, 7}));
+}
+
+TEST(ImageValues, ConvolutionPadsInEveryMode) {
+  const Data row{{1, 1, 3}, {1, 2, 3}}, weight{{1, 1, 3}, {1, 10, 100}};
+  const auto with = [&](const ConvOptions& options) {
+    return one([&](const Tensors& in) { return Tensors{conv(in[0], in[1], {}, options)}; },
+               {row, weight});
+  };
+  EXPECT_EQ(with({.padding = 1}), (V{210, 321, 32}));
+  EXPECT_EQ(with({.padding = 1, .padding_value = 5}), (V{215, 321, 532}));
+  EXPECT_EQ(with({.padding = 1, .padding_mode = PadMode::reflect}), (V{212, 321, 232}));
+  EXPECT_EQ(with({.padding = "same", .padding_mode = PadMode::replicate}), (V{211, 321, 332}));
+  EXPECT_EQ(with({.padding = "same", .padding_mode = PadMode::circular}), (V{213, 321, 132}));
+  EXPECT_EQ(with({.padding = {{0, 1}}}), (V{321, 32}));
+}
+
+}  // namespace
+}  // namespace fovea
