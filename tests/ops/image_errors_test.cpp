@@ -58,5 +58,56 @@ TEST_F(ImageErrors, ConvPadding) {
             "  try     less padding, a larger input, or another mode");
 }
 
+TEST_F(ImageErrors, ConvTranspose) {
+  const Tensor x = value({1, 4, 8, 8}), w = value({4, 6, 3, 3});
+  EXPECT_EQ(usage([&] {
+              conv_transpose2d(value({1, 5, 8, 8}), w);
+            }),
+            "conv_transpose2d: input has 5 channels, weight expects 4\n"
+            "  input   f32[N=1, C=5, H=8, W=8]\n"
+            "  weight  f32[I=4, O=6, H=3, W=3], groups=1");
+  EXPECT_EQ(usage([&] { conv_transpose(x, w, {}, {.groups = 3}); }),
+            "conv_transpose2d: groups=3 does not divide 4 input channels\n"
+            "  input   f32[N=1, C=4, H=8, W=8]\n"
+            "  weight  f32[I=4, O=6, H=3, W=3], groups=3");
+  EXPECT_EQ(usage([&] {
+              conv_transpose2d(x, value({4, 6, 3}));
+            }),
+            "conv_transpose2d: the weight has 3 axes, the input 4\n"
+            "  input   f32[N=1, C=4, H=8, W=8]\n"
+            "  weight  f32[I=4, O=6, L=3], groups=1");
+  EXPECT_EQ(usage([&] {
+              conv_transpose2d(x, value({4, 6, 3, 3}, DType::f64));
+            }),
+            "conv_transpose2d: input is f32, weight is f64, both should be one float type\n"
+            "  input   f32[N=1, C=4, H=8, W=8]\n"
+            "  weight  f64[I=4, O=6, H=3, W=3], groups=1");
+  EXPECT_EQ(usage([&] { conv_transpose2d(x, w, value({4})); }),
+            "conv_transpose2d: bias is f32[4], expected f32[6]\n"
+            "  input   f32[N=1, C=4, H=8, W=8]");
+  EXPECT_EQ(usage([&] {
+              conv_transpose2d(x, w, {}, {.stride = 2, .output_padding = {1, 2}});
+            }),
+            "conv_transpose2d: output_padding is 2, 0 to 1 is possible with stride 2 (axis W)\n"
+            "  input   f32[N=1, C=4, H=8, W=8]");
+  EXPECT_EQ(usage([&] { conv_transpose2d(x, w, {}, {.padding = 5}); }),
+            "conv_transpose2d: padding of 5 on both sides leaves nothing of an output of 10 (axis "
+            "H)\n"
+            "  input   f32[N=1, C=4, H=8, W=8]\n"
+            "  try     less padding, or a larger input");
+  EXPECT_EQ(usage([&] { conv_transpose2d(x, w, {}, {.stride = 0}); }),
+            "conv_transpose2d: stride is 0, at least 1 and at most 2^31 is allowed");
+  EXPECT_EQ(usage([&] {
+              conv_transpose(value({1, 4, 0}), value({4, 6, 3}));
+            }),
+            "conv_transpose1d: the input has no elements (axis L)\n"
+            "  input   f32[N=1, C=4, L=0]");
+  EXPECT_EQ(usage([&] {
+              conv_transpose2d(value({1, 4, 8}), value({4, 6, 3}));
+            }),
+            "conv_transpose2d: the input has 3 axes, N, C, H, W are expected\n"
+            "  input   f32[1, 4, 8]");
+}
+
 }  // namespace
 }  // namespace fovea

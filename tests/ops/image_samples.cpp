@@ -20,8 +20,33 @@ std::vector<Sample> pads(DType dtype) {
   return samples;
 }
 
+std::vector<Sample> transposed_convolutions(DType dtype) {
+  return repeat("conv_transpose", shapes_per_op, [&](Random& r) {
+    const int64_t groups = pick(r, 1, 3), group_in = pick(r, 1, 2), group_out = pick(r, 1, 2);
+    const Shape input =
+        pick_image(r, groups * group_out, 7);  // of the convolution: the output here
+    const int axes = input.rank() - 2;
+    const Shape kernel(std::span<const int64_t>(pick_dims(r, axes, 1, 3)));
+    const Shape weight = Shape{groups * group_in, group_out}.concat(kernel);
+    const ConvGeometry geometry{pick_dims(r, axes, 1, 3), pick_dims(r, axes, 1, 2),
+                                pick_dims(r, axes, 0, 2), pick_dims(r, axes, 0, 2), groups};
+    Shape x{input[0], weight[0]};
+    for (int a = 0; a < axes; ++a) {
+      x = x.concat({std::max<int64_t>(
+          output_size(input[a + 2], geometry.axes(weight)[static_cast<size_t>(a)]), 1)});
+    }
+    return Sample{
+        {}, ConvBackwardData{geometry, input}, {{{dtype, weight}, normal}, {{dtype, x}, normal}}};
+  });
+}
+
 }  // namespace
 
-std::vector<Family> image_families() { return {{"pad", pads, 1e-8}}; }
+std::vector<Family> image_families() {
+  return {
+      {"pad", pads, 1e-8},
+      {"conv_transpose", transposed_convolutions, 1e-8},
+  };
+}
 
 }  // namespace fovea::harness

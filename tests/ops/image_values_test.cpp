@@ -97,5 +97,46 @@ TEST(ImageValues, ConvolutionPadsInEveryMode) {
   EXPECT_EQ(with({.padding = {{0, 1}}}), (V{321, 32}));
 }
 
+TEST(ImageValues, TransposedConvolutionSpreadsPixels) {
+  const auto with = [](const ConvTransposeOptions& options, bool bias = false) {
+    return one(
+        [&](const Tensors& in) {
+          return Tensors{conv_transpose(in[0], in[1], bias ? in[2] : Tensor(), options)};
+        },
+        {{{1, 1, 3}, {1, 2, 3}}, {{1, 1, 3}, {1, 10, 100}}, vector({0.5})});
+  };
+  EXPECT_EQ(with({}), (V{1, 12, 123, 230, 300}));
+  EXPECT_EQ(with({.stride = 2}), (V{1, 10, 102, 20, 203, 30, 300}));
+  EXPECT_EQ(with({.stride = 2, .padding = 1}), (V{10, 102, 20, 203, 30}));
+  EXPECT_EQ(with({.stride = 2, .padding = 1, .output_padding = 1}), (V{10, 102, 20, 203, 30, 300}));
+  EXPECT_EQ(with({.dilation = 2}), (V{1, 2, 13, 20, 130, 200, 300}));
+  EXPECT_EQ(with({}, true), (V{1.5, 12.5, 123.5, 230.5, 300.5}));
+}
+
+// <conv(x), y> = <x, conv_transpose(y)>: a decoder that undoes an encoder's geometry.
+TEST(ImageValues, TransposedConvolutionIsTheAdjoint) {
+  Random random(1, "adjoint");
+  const auto filled = [&](const Shape& shape) {
+    Data data{shape, V(static_cast<size_t>(shape.numel()))};
+    for (double& v : data.values) v = random.normal();
+    return data;
+  };
+  const Data x = filled({2, 4, 7, 8}), w = filled({6, 2, 3, 2}), y = filled({2, 6, 3, 4});
+  const auto products = harness::run(
+      [](const Tensors& in) {
+        const Tensor there = conv2d(
+            in[0], in[1], {}, {.stride = {3, 2}, .padding = 1, .dilation = {1, 2}, .groups = 2});
+        const Tensor back = conv_transpose2d(in[2], in[1], {},
+                                             {.stride = {3, 2},
+                                              .padding = 1,
+                                              .output_padding = {0, 1},
+                                              .dilation = {1, 2},
+                                              .groups = 2});
+        return Tensors{sum(there * in[2]), sum(in[0] * back)};
+      },
+      {x, w, y});
+  EXPECT_NEAR(products[0].values[0], products[1].values[0], 1e-10);
+}
+
 }  // namespace
 }  // namespace fovea

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
-#include "fovea/core/error.h"
+#include "fovea/ops/arithmetic.h"
+#include "fovea/ops/rules.h"
+#include "fovea/ops/shape_ops.h"
 
 namespace fovea {
 namespace {
@@ -14,6 +16,46 @@ std::string weight_text(const Type& weight, int64_t groups) {
 }
 
 std::string title(int rank) { return "conv" + std::to_string(rank - 2) + "d"; }
+std::string transposed_title(int rank) { return "conv_transpose" + std::to_string(rank - 2) + "d"; }
+
+/// A transposed convolution's weight has its input channels first.
+std::string transposed_weight_text(const Type& weight, int64_t groups) {
+  std::string axes(weight_axes(weight.rank()));
+  if (axes.size() > 1) std::swap(axes[0], axes[1]);
+  return to_string(weight, axes) + ", groups=" + std::to_string(groups);
+}
+
+/// The spatial shape of a transposed convolution's output. Errors: usage, of numbers that can give
+/// none.
+Shape transposed_sizes(const std::string& op, const Type& x, const std::vector<WindowAxis>& axes,
+                       const std::vector<int64_t>& output_padding) {
+  Shape shape = x.shape.slice(2);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const WindowAxis& axis = axes[i];
+    const int a = static_cast<int>(i);
+    const auto fail = [&](const std::string& what) {
+      return Error(ErrorKind::usage,
+                   op + ": " + what + " (axis " + std::string(1, image_axes(x.rank())[i + 2]) + ")")
+          .with("input", type_text(x));
+    };
+    require_window(op, axis);
+    if (output_padding[i] < 0 || output_padding[i] >= axis.stride) {
+      throw fail("output_padding is " + std::to_string(output_padding[i]) + ", 0 to " +
+                 std::to_string(axis.stride - 1) + " is possible with stride " +
+                 std::to_string(axis.stride));
+    }
+    if (shape[a] == 0) throw fail("the input has no elements");
+    const int64_t whole =
+        checked_product(shape[a] - 1, axis.stride) + extent(axis) + output_padding[i];
+    if (whole <= axis.padding_begin + axis.padding_end) {
+      throw fail("padding of " + std::to_string(axis.padding_begin) +
+                 " on both sides leaves nothing of an output of " + std::to_string(whole))
+          .with("try", "less padding, or a larger input");
+    }
+    shape.set(a, whole - axis.padding_begin - axis.padding_end);
+  }
+  return shape;
+}
 
 /// Calls body(n, o, c, output offset, input offset, weight offset) for every product of a
 /// convolution that meets the input; offsets are flat. The three references differ only in which of
@@ -171,7 +213,46 @@ std::optional<Window> Conv::window() const {
                 geometry.padding_end};
 }
 
-Types ConvBackwardData::infer(const Types& in) const { return {{in[1].dtype, input}}; }
+/// Only a transposed convolution can fail here: a gradient's shapes come from its convolution.
+Types ConvBackwardData::infer(const Types& in) const {
+  require_inputs(name, in, 2);
+  const Type &w = in[0], &dy = in[1];
+  const std::string op = transposed_title(dy.rank());
+  const auto fail = [&](const std::string& what) {
+    return Error(ErrorKind::usage, op + ": " + what)
+        .with("input", type_text(dy))
+        .with("weight", transposed_weight_text(w, geometry.groups));
+  };
+  if (w.rank() != dy.rank()) {
+    throw fail("the weight has " + std::to_string(w.rank()) + " axes, the input " +
+               std::to_string(dy.rank()));
+  }
+  if (!is_float(dy.dtype) || w.dtype != dy.dtype) {
+    throw fail("input is " + std::string(fovea::name(dy.dtype)) + ", weight is " +
+               std::string(fovea::name(w.dtype)) + ", both should be one float type");
+  }
+  if (dy.dim(1) != w.dim(0)) {
+    throw fail("input has " + std::to_string(dy.dim(1)) + " channels, weight expects " +
+               std::to_string(w.dim(0)));
+  }
+  if (geometry.groups < 1 || w.dim(0) % geometry.groups != 0) {
+    throw fail("groups=" + std::to_string(geometry.groups) + " does not divide " +
+               std::to_string(w.dim(0)) + " input channels");
+  }
+  require(input[1] == w.dim(1) * geometry.groups && input[0] == dy.dim(0),
+          op + ": its output has other channels than its weight");
+  const Type out{dy.dtype, input};
+  require(output_sizes(op, out, geometry.axes(w.shape)) == dy.shape.slice(2),
+          op + ": its output has a shape that the convolution does not map to the input's");
+  return {out};
+}
+
+Tensors ConvBackwardData::gradient(const Node& node, const Tensors& dy) const {
+  const Tensor w = node.input(0), x = node.input(1);
+  return {
+      node.graph->add_one(ConvBackwardWeights{geometry, w.shape()}, {dy[0], x}),
+      node.graph->add_one(Conv{.geometry = geometry, .kernel = w.shape().slice(2)}, {dy[0], w})};
+}
 
 void ConvBackwardData::reference(const Views& v) const {
   const View &w = v.in[0], &dy = v.in[1], &dx = v.out[0];
@@ -244,12 +325,39 @@ Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Con
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
               const ConvOptions& options) {
-  if (x.rank() != 4) {
-    throw Error(ErrorKind::usage, "conv2d: the input has " + std::to_string(x.rank()) +
-                                      " axes, N, C, H, W are expected")
-        .with("input", to_string(x.type()));
-  }
+  require_image2d("conv2d", x);
   return conv(x, weight, bias, options);
+}
+
+Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                      const ConvTransposeOptions& options) {
+  require_image("conv_transpose", x.type());
+  const int axes = x.rank() - 2;
+  const std::string op = transposed_title(x.rank());
+  const std::vector<int64_t> padding = options.padding.expand(axes, op, "padding");
+  const ConvGeometry geometry{.stride = options.stride.expand(axes, op, "stride"),
+                              .dilation = options.dilation.expand(axes, op, "dilation"),
+                              .padding_begin = padding,
+                              .padding_end = padding,
+                              .groups = options.groups};
+  const std::vector<int64_t> output_padding =
+      options.output_padding.expand(axes, op, "output_padding");
+  Shape out = x.shape();  // where the ranks differ infer says so
+  if (weight.rank() == x.rank()) {
+    const int64_t channels = checked_product(weight.dim(1), std::max<int64_t>(options.groups, 0));
+    out = Shape{x.dim(0), channels}.concat(
+        transposed_sizes(op, x.type(), geometry.axes(weight.shape()), output_padding));
+  }
+  const Tensor y = x.graph().add_one(ConvBackwardData{geometry, out}, {weight, x});
+  if (!bias) return y;
+  require_type(op, "bias", bias.type(), {x.dtype(), {out[1]}}, x.type());
+  return y + per_channel(bias, y.rank());
+}
+
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        const ConvTransposeOptions& options) {
+  require_image2d("conv_transpose2d", x);
+  return conv_transpose(x, weight, bias, options);
 }
 
 }  // namespace fovea

@@ -42,16 +42,18 @@ struct Conv {
   std::optional<Window> window() const;
 };
 
-/// dx of a convolution, the adjoint map: inputs weight, dy; output of shape `input` ([N, C,
-/// spatial]).
+/// dx of a convolution, the adjoint map, which is also the transposed convolution: inputs weight
+/// [O, C/groups, kernel] and dy [N, O, spatial']; output of shape `input` ([N, C, spatial]), one
+/// that the convolution maps to dy's shape.
 struct ConvBackwardData {
   ConvGeometry geometry;
   Shape input;
 
   static constexpr std::string_view name = "conv_backward_data";
-  static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::convolution};
+  static constexpr Traits traits{.layout = LayoutRule::convolution};
 
   Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
   std::string attributes() const;
   double flops(const Types& in, const Types& out) const;
@@ -94,5 +96,26 @@ Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
 /// `conv` for images, x [N, C, H, W]. Errors: as conv; usage when x has another rank.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const ConvOptions& options = {});
+
+/// PyTorch's names and defaults; one number an axis, or one for all.
+struct ConvTransposeOptions {
+  Dims stride = 1;
+  Dims padding = 0;         ///< what the convolution it reverses pads with: cut off the output
+  Dims output_padding = 0;  ///< rows added behind the output, fewer than the stride
+  Dims dilation = 1;
+  int64_t groups = 1;
+};
+
+/// The adjoint of a convolution, which spreads each input pixel over a window of the output: x
+/// [N, I, spatial] with weight [I, O/groups, kernel] and an optional bias [O] gives [N, O,
+/// spatial'], where spatial' = (spatial - 1) stride - 2 padding + dilation (kernel - 1) +
+/// output_padding + 1. Errors: usage when ranks, types, channels, groups or bias do not fit, a
+/// spatial axis of x is empty, output_padding is not below the stride, or padding leaves no output.
+Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                      const ConvTransposeOptions& options = {});
+
+/// `conv_transpose` for images, x [N, I, H, W]. Errors: also usage when x has another rank.
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                        const ConvTransposeOptions& options = {});
 
 }  // namespace fovea

@@ -154,13 +154,6 @@ PoolGeometry geometry_of(std::string_view name, const Tensor& x, const PoolOptio
           .ceil_mode = options.ceil_mode};
 }
 
-void require_image2d(std::string_view op, const Tensor& x) {
-  if (x.rank() == 4) return;
-  throw Error(ErrorKind::usage, std::string(op) + ": the input has " + std::to_string(x.rank()) +
-                                    " axes, N, C, H, W are expected")
-      .with("input", to_string(x.type()));
-}
-
 }  // namespace
 
 std::vector<WindowAxis> PoolGeometry::axes() const {

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "fovea/ops/shape_ops.h"
+
 namespace fovea {
 namespace {
 
@@ -31,6 +33,18 @@ void require_image(std::string_view op, const Type& type) {
         .with("input", to_string(type));
   }
   require_float(op, "input", type);
+}
+
+void require_image2d(std::string_view op, const Tensor& x) {
+  if (x.rank() == 4) return;
+  throw usage(op, "the input has " + std::to_string(x.rank()) + " axes, N, C, H, W are expected")
+      .with("input", to_string(x.type()));
+}
+
+Tensor per_channel(const Tensor& vector, int rank) {
+  Shape shape{vector.shape().numel()};
+  for (int i = 2; i < rank; ++i) shape = shape.concat({1});
+  return reshape(vector, shape);
 }
 
 void require_type(std::string_view op, std::string_view what, const Type& type,

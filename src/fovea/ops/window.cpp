@@ -72,27 +72,29 @@ int64_t output_size(int64_t input, const WindowAxis& axis) {
   return size;
 }
 
+void require_window(std::string_view op, const WindowAxis& axis) {
+  for (const auto& [what, value, least] : {std::tuple{"kernel", axis.kernel, int64_t{1}},
+                                           std::tuple{"stride", axis.stride, int64_t{1}},
+                                           std::tuple{"dilation", axis.dilation, int64_t{1}},
+                                           std::tuple{"padding", axis.padding_begin, int64_t{0}},
+                                           std::tuple{"padding", axis.padding_end, int64_t{0}}}) {
+    if (value >= least && value <= (int64_t{1} << 31)) continue;
+    throw Error(ErrorKind::usage, std::string(op) + ": " + what + " is " + std::to_string(value) +
+                                      ", at least " + std::to_string(least) +
+                                      " and at most 2^31 is allowed");
+  }
+}
+
 Shape output_sizes(std::string_view op, const Type& input, const std::vector<WindowAxis>& axes) {
   Shape shape = input.shape.slice(2);
   for (size_t i = 0; i < axes.size(); ++i) {
     const WindowAxis& axis = axes[i];
-    const std::string prefix = std::string(op) + ": ";
-    for (const auto& [what, value, least] : {std::tuple{"kernel", axis.kernel, int64_t{1}},
-                                             std::tuple{"stride", axis.stride, int64_t{1}},
-                                             std::tuple{"dilation", axis.dilation, int64_t{1}},
-                                             std::tuple{"padding", axis.padding_begin, int64_t{0}},
-                                             std::tuple{"padding", axis.padding_end, int64_t{0}}}) {
-      if (value < least || value > (int64_t{1} << 31)) {
-        throw Error(ErrorKind::usage, prefix + what + " is " + std::to_string(value) +
-                                          ", at least " + std::to_string(least) +
-                                          " and at most 2^31 is allowed");
-      }
-    }
+    require_window(op, axis);
     const int64_t size = shape[static_cast<int>(i)];
     const int64_t out = output_size(size, axis);
     if (out < 1) {
       throw Error(ErrorKind::usage,
-                  prefix + "the window spans " + std::to_string(extent(axis)) +
+                  std::string(op) + ": the window spans " + std::to_string(extent(axis)) +
                       ", the padded input only " +
                       std::to_string(size + axis.padding_begin + axis.padding_end) + " (axis " +
                       std::string(1, image_axes(input.rank())[i + 2]) + ")")

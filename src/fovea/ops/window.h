@@ -75,8 +75,12 @@ class Padding {
   std::string name_;  ///< "" where numbers were given
 };
 
+/// Errors: usage, naming `op`, when a stride, dilation or kernel is below 1, a padding below 0, or
+/// one of them above 2^31.
+void require_window(std::string_view op, const WindowAxis& axis);
+
 /// Output sizes of all axes. Errors: usage when a window is larger than its padded input, naming op
-/// and both sizes; when a stride, dilation or kernel is below 1 or a padding below 0.
+/// and both sizes; as require_window.
 Shape output_sizes(std::string_view op, const Type& input, const std::vector<WindowAxis>& axes);
 
 /// "3" when all are equal, else "3x5".
