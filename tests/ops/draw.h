@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fovea/core/error.h"
+#include "fovea/ops/pool.h"
 #include "ops/harness.h"
 
 /// Random data and shapes that rows of samples are drawn from.
@@ -108,6 +109,15 @@ std::vector<Sample> repeat(const std::string& name, int count, const Make& make)
 
 inline void append(std::vector<Sample>& samples, std::vector<Sample> more) {
   samples.insert(samples.end(), more.begin(), more.end());
+}
+
+inline PoolGeometry pick_pool(Random& r, int axes) {
+  return {.kernel = pick_dims(r, axes, 1, 3),
+          .stride = pick_dims(r, axes, 1, 3),
+          .padding_begin = pick_dims(r, axes, 0, 1),
+          .padding_end = pick_dims(r, axes, 0, 1),
+          .dilation = pick_dims(r, axes, 1, 2),
+          .ceil_mode = r.below(2) == 0};
 }
 
 }  // namespace fovea::harness

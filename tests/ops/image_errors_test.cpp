@@ -109,5 +109,45 @@ TEST_F(ImageErrors, ConvTranspose) {
             "  input   f32[1, 4, 8]");
 }
 
+TEST_F(ImageErrors, PoolsWithIndices) {
+  const Tensor x = value({1, 3, 4, 4});
+  EXPECT_EQ(usage([&] { max_pool_with_indices(x, {.kernel = 5}); }),
+            "max_pool2d: the window spans 5, the padded input only 4 (axis H)\n"
+            "  input   f32[N=1, C=3, H=4, W=4]\n"
+            "  try     a larger input, more padding, or a smaller kernel or dilation");
+  EXPECT_EQ(usage([&] {
+              max_unpool(x, x, {8, 8});
+            }),
+            "max_unpool: indices is f32[1, 3, 4, 4], expected i64[1, 3, 4, 4]\n"
+            "  input   f32[N=1, C=3, H=4, W=4]");
+  EXPECT_EQ(usage([&] {
+              max_unpool(x, value({1, 3, 4, 4}, DType::i64), {8});
+            }),
+            "max_unpool: the spatial shape has 1 axes, the input 2\n"
+            "  input   f32[N=1, C=3, H=4, W=4]\n"
+            "  spatial [8]");
+  EXPECT_EQ(
+      error_text(ErrorKind::data,
+                 [] {
+                   harness::run(
+                       [](const Tensors& in) { return Tensors{max_unpool(in[0], in[1], {3})}; },
+                       {{{1, 1, 1}, {5}}, {{1, 1, 1}, {3}, DType::i64}});
+                 }),
+      "max_unpool: index 3 is not within a channel of 3 elements\n"
+      "  try     the spatial shape that was pooled");
+  EXPECT_EQ(usage([&] {
+              adaptive_max_pool2d(x, {7, 0});
+            }),
+            "adaptive_max_pool: an output size is 0\n"
+            "  input   f32[N=1, C=3, H=4, W=4]\n"
+            "  output  7x0\n"
+            "  try     output sizes of 1 or more");
+  EXPECT_EQ(usage([&] {
+              global_max_pool(value({1, 3}));
+            }),
+            "global_max_pool: the input has 2 axes, N, C and 1 to 3 spatial ones are expected\n"
+            "  input   f32[1, 3]");
+}
+
 }  // namespace
 }  // namespace fovea

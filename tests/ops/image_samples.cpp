@@ -40,12 +40,50 @@ std::vector<Sample> transposed_convolutions(DType dtype) {
   });
 }
 
+/// The first numbers of 0, 1, ... in another order a channel.
+Fill indices_within(int64_t plane) {
+  return [=](Random& random, const View& x) {
+    const int64_t pooled = x.shape.slice(2).numel();
+    for (int64_t first = 0; first < x.numel(); first += pooled) {
+      std::vector<double> order(static_cast<size_t>(plane));
+      distinct(random, {order.data(), {plane}});
+      for (int64_t i = 0; i < pooled; ++i) {
+        x[first + i] =
+            std::round(order[static_cast<size_t>(i)] * 10) + static_cast<double>(plane / 2);
+      }
+    }
+  };
+}
+
+std::vector<Sample> pools_with_indices(DType dtype) {
+  std::vector<Sample> samples;
+  append(samples, repeat("max_pool_indices", shapes_per_op, [&](Random& r) {
+           const Shape x = pick_image(r, pick(r, 1, 3), 8);
+           return Sample{{}, MaxPoolIndices{pick_pool(r, x.rank() - 2)}, {{{dtype, x}, distinct}}};
+         }));
+  append(samples, repeat("adaptive_max_pool", shapes_per_op, [&](Random& r) {
+           const Shape x = pick_image(r, pick(r, 1, 3), 8);
+           return Sample{
+               {}, AdaptiveMaxPool{pick_dims(r, x.rank() - 2, 1, 5)}, {{{dtype, x}, distinct}}};
+         }));
+  append(samples, repeat("max_unpool", shapes_per_op, [&](Random& r) {
+           const Shape x = pick_image(r, pick(r, 1, 3), 5);
+           Shape whole = x.slice(2);
+           for (int a = 0; a < whole.rank(); ++a) whole.set(a, whole[a] + pick(r, 0, 3));
+           return Sample{{},
+                         MaxUnpool{whole},
+                         {{{dtype, x}, normal}, {{DType::i64, x}, indices_within(whole.numel())}}};
+         }));
+  return samples;
+}
+
 }  // namespace
 
 std::vector<Family> image_families() {
   return {
       {"pad", pads, 1e-8},
       {"conv_transpose", transposed_convolutions, 1e-8},
+      {"pool_with_indices", pools_with_indices, 1e-8},
   };
 }
 

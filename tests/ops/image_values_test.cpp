@@ -138,5 +138,50 @@ TEST(ImageValues, TransposedConvolutionIsTheAdjoint) {
   EXPECT_NEAR(products[0].values[0], products[1].values[0], 1e-10);
 }
 
+TEST(ImageValues, MaxPoolingKeepsIndicesAndIsUndone) {
+  const auto out = harness::run(
+      [](const Tensors& in) {
+        const Tensors pooled = max_pool_with_indices(in[0], {.kernel = 2});
+        return Tensors{pooled[0], pooled[1], max_unpool(pooled[0], pooled[1], {4, 4})};
+      },
+      {{{1, 2, 4, 4}, [] {
+          V two = ramp(4, 4).values;  // the second channel is counted from its own first pixel
+          for (int i = 0; i < 16; ++i) two.push_back(-i);
+          return two;
+        }()}});
+  EXPECT_EQ(out[0].values, (V{6, 8, 14, 16, 0, -2, -8, -10}));
+  EXPECT_EQ(out[1].values, (V{5, 7, 13, 15, 0, 2, 8, 10}));
+  EXPECT_EQ(out[1].dtype, DType::i64);
+  EXPECT_EQ(V(out[2].values.begin(), out[2].values.begin() + 16),
+            (V{0, 0, 0, 0, 0, 6, 0, 8, 0, 0, 0, 0, 0, 14, 0, 16}));
+}
+
+TEST(ImageValues, UnpoolingTheSameIndexTwiceKeepsTheLast) {
+  const Data x{{1, 1, 2}, {3, 4}}, indices{{1, 1, 2}, {1, 1}, DType::i64};
+  EXPECT_EQ(
+      one([](const Tensors& in) { return Tensors{max_unpool(in[0], in[1], {3})}; }, {x, indices}),
+      (V{0, 4, 0}));
+  EXPECT_EQ(one(
+                [](const Tensors& in) {
+                  return Tensors{harness::backward(max_unpool(in[0], in[1], {3}), in[2])[0]};
+                },
+                {x, indices, {{1, 1, 3}, {10, 20, 30}}}),
+            (V{0, 20}));
+}
+
+TEST(ImageValues, AdaptiveMaxima) {
+  EXPECT_EQ(
+      one([](const Tensors& in) { return Tensors{adaptive_max_pool2d(in[0], 3)}; }, {ramp(4, 4)}),
+      (V{6, 7, 8, 10, 11, 12, 14, 15, 16}));
+  const auto global =
+      harness::run([](const Tensors& in) { return Tensors{global_max_pool(in[0])}; }, {ramp(4, 4)});
+  EXPECT_EQ(global[0].shape, (Shape{1, 1, 1, 1}));
+  EXPECT_EQ(global[0].values, V{16});
+  // Equal maxima: the first gets the gradient.
+  EXPECT_EQ(one([](const Tensors& in) { return harness::backward(global_max_pool(in[0]), in[1]); },
+                {image(1, 3, {1, 5, 5}), image(1, 1, {7})}),
+            (V{0, 7, 0}));
+}
+
 }  // namespace
 }  // namespace fovea

@@ -111,15 +111,6 @@ std::vector<Sample> reductions(DType dtype) {
   return samples;
 }
 
-PoolGeometry pick_pool(Random& r, int axes) {
-  return {.kernel = pick_dims(r, axes, 1, 3),
-          .stride = pick_dims(r, axes, 1, 3),
-          .padding_begin = pick_dims(r, axes, 0, 1),
-          .padding_end = pick_dims(r, axes, 0, 1),
-          .dilation = pick_dims(r, axes, 1, 2),
-          .ceil_mode = r.below(2) == 0};
-}
-
 std::vector<Sample> pools(DType dtype) {
   std::vector<Sample> samples;
   append(samples, repeat("max_pool", shapes_per_op, [&](Random& r) {

@@ -86,6 +86,11 @@ void for_each_window(const PoolGeometry& geometry, const Shape& x, const Shape& 
   }
 }
 
+/// `best` becomes xi when that is larger, NaN above all; the first of equal ones stays.
+void take_larger(const View& x, int64_t xi, int64_t& best) {
+  if (best < 0 || x[xi] > x[best] || (std::isnan(x[xi]) && !std::isnan(x[best]))) best = xi;
+}
+
 /// Calls body(y offset, x offset) for the largest element of each window.
 template <class Body>
 void for_each_maximum(const PoolGeometry& geometry, const View& x, const Shape& y,
@@ -93,10 +98,7 @@ void for_each_maximum(const PoolGeometry& geometry, const View& x, const Shape& 
   int64_t best = -1;
   for_each_window(
       geometry, x.shape, y, [&](int64_t) { best = -1; },
-      [&](int64_t xi) {
-        if (best < 0 || x[xi] > x[best] || (std::isnan(x[xi]) && !std::isnan(x[best]))) best = xi;
-      },
-      [&](int64_t yi, int64_t) { body(yi, best); });
+      [&](int64_t xi) { take_larger(x, xi, best); }, [&](int64_t yi, int64_t) { body(yi, best); });
 }
 
 /// Calls body(y offset, x offset, weight) for each element of each window's mean.
@@ -112,9 +114,10 @@ void for_each_share(const PoolGeometry& geometry, bool count_include_pad, const 
       });
 }
 
-/// Calls body(y offset, x offset, weight) for each element of each bin's mean.
-template <class Body>
-void for_each_bin_share(const Shape& x, const Shape& y, const Body& body) {
+/// Calls begin(y offset, elements), tap(x offset) for each element, then end(y offset), bin by bin.
+template <class Begin, class Tap, class End>
+void for_each_bin(const Shape& x, const Shape& y, const Begin& begin, const Tap& tap,
+                  const End& end) {
   if (y.numel() == 0) return;
   const std::vector<int64_t> xs = spatial(x), ys = spatial(y);
   const int64_t x_plane = x.slice(2).numel();
@@ -122,22 +125,93 @@ void for_each_bin_share(const Shape& x, const Shape& y, const Body& body) {
   for (int64_t plane = 0; plane < x[0] * x[1]; ++plane) {
     std::vector<int64_t> p(ys.size(), 0);
     do {
-      std::vector<int64_t> begin, size;
-      double count = 1;
+      std::vector<int64_t> first, size;
+      int64_t count = 1;
       for (size_t a = 0; a < xs.size(); ++a) {
         const Bin bin = adaptive_bin(p[a], xs[a], ys[a]);
-        begin.push_back(bin.begin);
+        first.push_back(bin.begin);
         size.push_back(bin.end - bin.begin);
-        count *= static_cast<double>(size.back());
+        count *= size.back();
       }
+      begin(yi, count);
       std::vector<int64_t> k(xs.size(), 0);
       do {
         int64_t at = 0;
-        for (size_t a = 0; a < xs.size(); ++a) at = at * xs[a] + begin[a] + k[a];
-        body(yi, plane * x_plane + at, 1 / count);
+        for (size_t a = 0; a < xs.size(); ++a) at = at * xs[a] + first[a] + k[a];
+        tap(plane * x_plane + at);
       } while (next_index(k, size));
-      ++yi;
+      end(yi++);
     } while (next_index(p, ys));
+  }
+}
+
+/// Calls body(y offset, x offset, weight) for each element of each bin's mean.
+template <class Body>
+void for_each_bin_share(const Shape& x, const Shape& y, const Body& body) {
+  int64_t at = 0;
+  double share = 0;
+  for_each_bin(
+      x, y,
+      [&](int64_t yi, int64_t count) {
+        at = yi;
+        share = 1 / static_cast<double>(count);
+      },
+      [&](int64_t xi) { body(at, xi, share); }, [](int64_t) {});
+}
+
+/// Calls body(y offset, x offset) for the largest element of each bin.
+template <class Body>
+void for_each_bin_maximum(const View& x, const Shape& y, const Body& body) {
+  int64_t best = -1;
+  for_each_bin(
+      x.shape, y, [&](int64_t, int64_t) { best = -1; },
+      [&](int64_t xi) { take_larger(x, xi, best); }, [&](int64_t yi) { body(yi, best); });
+}
+
+/// What both adaptive poolings check; the type of their output.
+Types infer_adaptive(std::string_view op, const std::vector<int64_t>& output, const Types& in) {
+  require_inputs(op, in, 1);
+  const Type& x = in[0];
+  require_image(op, x);
+  require(output.size() == static_cast<size_t>(x.rank() - 2), "adaptive pooling of another rank");
+  const auto fail = [&](const std::string& what, const std::string& advice) {
+    return Error(ErrorKind::usage, std::string(op) + ": " + what)
+        .with("input", input_text(x))
+        .with("output", dims_text(output))
+        .with("try", advice);
+  };
+  Shape shape = x.shape;
+  for (size_t a = 0; a < output.size(); ++a) {
+    const int axis = static_cast<int>(a) + 2;
+    if (output[a] < 1 || output[a] > (int64_t{1} << 31)) {
+      throw fail("an output size is " + std::to_string(output[a]), "output sizes of 1 or more");
+    }
+    if (x.dim(axis) == 0) throw fail("a spatial axis has no elements", "a larger input");
+    shape.set(axis, output[a]);
+  }
+  return {{x.dtype, shape}};
+}
+
+/// Calls body(x offset, y offset) for each pooled value that stands, the last of equal indices.
+/// Errors: data, for an index outside its channel.
+template <class Body>
+void for_each_unpooled(const View& indices, const Shape& y, const Body& body) {
+  const int64_t pooled = indices.shape.slice(2).numel(), plane = y.slice(2).numel();
+  std::vector<bool> taken;
+  for (int64_t channel = 0; channel < y[0] * y[1]; ++channel) {
+    taken.assign(static_cast<size_t>(plane), false);
+    for (int64_t i = (channel + 1) * pooled; i-- > channel * pooled;) {
+      const double index = indices[i];
+      if (!(index >= 0 && index < static_cast<double>(plane))) {
+        throw Error(ErrorKind::data,
+                    "max_unpool: index " + std::to_string(static_cast<int64_t>(index)) +
+                        " is not within a channel of " + std::to_string(plane) + " elements")
+            .with("try", "the spatial shape that was pooled");
+      }
+      const auto at = static_cast<size_t>(index);
+      if (!taken[at]) body(i, channel * plane + static_cast<int64_t>(at));
+      taken[at] = true;
+    }
   }
 }
 
@@ -202,6 +276,26 @@ void MaxPoolBackward::reference(const Views& v) const {
   for_each_maximum(*this, x, dy.shape, [&](int64_t yi, int64_t xi) { dx[xi] += dy[yi]; });
 }
 
+Types MaxPoolIndices::infer(const Types& in) const {
+  Types out = infer_pool(MaxPool::name, *this, in);
+  out.push_back({DType::i64, out[0].shape});
+  return out;
+}
+
+Tensors MaxPoolIndices::gradient(const Node& node, const Tensors& dy) const {
+  if (!dy[0]) return {};
+  return node.graph->add(MaxPoolBackward{*this}, {node.input(0), node.output(0), dy[0]});
+}
+
+void MaxPoolIndices::reference(const Views& v) const {
+  const View &x = v.in[0], &y = v.out[0];
+  const int64_t plane = x.shape.slice(2).numel();
+  for_each_maximum(*this, x, y.shape, [&](int64_t yi, int64_t xi) {
+    y[yi] = x[xi];
+    v.out[1][yi] = static_cast<double>(xi % plane);
+  });
+}
+
 Types AvgPool::infer(const Types& in) const { return infer_pool(name, *this, in); }
 
 Tensors AvgPool::gradient(const Node& node, const Tensors& dy) const {
@@ -236,28 +330,7 @@ std::string AvgPoolBackward::attributes() const {
          " input=" + to_string(input);
 }
 
-Types AdaptiveAvgPool::infer(const Types& in) const {
-  require_inputs(name, in, 1);
-  const Type& x = in[0];
-  require_image(name, x);
-  require(output.size() == static_cast<size_t>(x.rank() - 2), "adaptive_avg_pool of another rank");
-  const auto fail = [&](const std::string& what, const std::string& advice) {
-    return Error(ErrorKind::usage, "adaptive_avg_pool: " + what)
-        .with("input", input_text(x))
-        .with("output", dims_text(output))
-        .with("try", advice);
-  };
-  Shape shape = x.shape;
-  for (size_t a = 0; a < output.size(); ++a) {
-    const int axis = static_cast<int>(a) + 2;
-    if (output[a] < 1 || output[a] > (int64_t{1} << 31)) {
-      throw fail("an output size is " + std::to_string(output[a]), "output sizes of 1 or more");
-    }
-    if (x.dim(axis) == 0) throw fail("a spatial axis has no elements", "a larger input");
-    shape.set(axis, output[a]);
-  }
-  return {{x.dtype, shape}};
-}
+Types AdaptiveAvgPool::infer(const Types& in) const { return infer_adaptive(name, output, in); }
 
 Tensors AdaptiveAvgPool::gradient(const Node& node, const Tensors& dy) const {
   return node.graph->add(AdaptiveAvgPoolBackward{node.input(0).shape()}, {dy[0]});
@@ -286,6 +359,68 @@ void AdaptiveAvgPoolBackward::reference(const Views& v) const {
 
 std::string AdaptiveAvgPoolBackward::attributes() const { return "input=" + to_string(input); }
 
+Types AdaptiveMaxPool::infer(const Types& in) const { return infer_adaptive(name, output, in); }
+
+Tensors AdaptiveMaxPool::gradient(const Node& node, const Tensors& dy) const {
+  return node.graph->add(AdaptiveMaxPoolBackward{}, {node.input(0), dy[0]});
+}
+
+void AdaptiveMaxPool::reference(const Views& v) const {
+  const View &x = v.in[0], &y = v.out[0];
+  for_each_bin_maximum(x, y.shape, [&](int64_t yi, int64_t xi) { y[yi] = x[xi]; });
+}
+
+std::string AdaptiveMaxPool::attributes() const { return "output=" + dims_text(output); }
+
+Types AdaptiveMaxPoolBackward::infer(const Types& in) const {
+  require_inputs(name, in, 2);
+  return like(in, 0);
+}
+
+void AdaptiveMaxPoolBackward::reference(const Views& v) const {
+  const View &x = v.in[0], &dy = v.in[1], &dx = v.out[0];
+  std::fill_n(dx.data, dx.numel(), 0.0);
+  for_each_bin_maximum(x, dy.shape, [&](int64_t yi, int64_t xi) { dx[xi] += dy[yi]; });
+}
+
+Types MaxUnpool::infer(const Types& in) const {
+  require_inputs(name, in, 2);
+  const Type& x = in[0];
+  require_image(name, x);
+  require_type(name, "indices", in[1], {DType::i64, x.shape}, x);
+  if (output.rank() != x.rank() - 2) {
+    throw Error(ErrorKind::usage, "max_unpool: the spatial shape has " +
+                                      std::to_string(output.rank()) + " axes, the input " +
+                                      std::to_string(x.rank() - 2))
+        .with("input", input_text(x))
+        .with("spatial", to_string(output));
+  }
+  return {{x.dtype, x.shape.slice(0, 2).concat(output)}};
+}
+
+Tensors MaxUnpool::gradient(const Node& node, const Tensors& dy) const {
+  return {node.graph->add_one(MaxUnpoolBackward{}, {node.input(1), dy[0]}), Tensor{}};
+}
+
+void MaxUnpool::reference(const Views& v) const {
+  const View &x = v.in[0], &y = v.out[0];
+  std::fill_n(y.data, y.numel(), 0.0);
+  for_each_unpooled(v.in[1], y.shape, [&](int64_t xi, int64_t yi) { y[yi] = x[xi]; });
+}
+
+std::string MaxUnpool::attributes() const { return "output=" + to_string(output); }
+
+Types MaxUnpoolBackward::infer(const Types& in) const {
+  require_inputs(name, in, 2);
+  return {{in[1].dtype, in[0].shape}};
+}
+
+void MaxUnpoolBackward::reference(const Views& v) const {
+  const View &dy = v.in[1], &dx = v.out[0];
+  std::fill_n(dx.data, dx.numel(), 0.0);
+  for_each_unpooled(v.in[0], dy.shape, [&](int64_t xi, int64_t yi) { dx[xi] = dy[yi]; });
+}
+
 Tensor max_pool(const Tensor& x, const PoolOptions& options) {
   return x.graph().add_one(MaxPool{geometry_of(MaxPool::name, x, options)}, {x});
 }
@@ -305,15 +440,44 @@ Tensor avg_pool2d(const Tensor& x, const PoolOptions& options) {
   return avg_pool(x, options);
 }
 
+Tensors max_pool_with_indices(const Tensor& x, const PoolOptions& options) {
+  return x.graph().add(MaxPoolIndices{geometry_of(MaxPool::name, x, options)}, {x});
+}
+
+Tensor max_unpool(const Tensor& x, const Tensor& indices, const Shape& spatial) {
+  return x.graph().add_one(MaxUnpool{spatial}, {x, indices});
+}
+
+Tensor adaptive_avg_pool(const Tensor& x, const Dims& output) {
+  require_image(AdaptiveAvgPool::name, x.type());
+  return x.graph().add_one(
+      AdaptiveAvgPool{output.expand(x.rank() - 2, AdaptiveAvgPool::name, "output")}, {x});
+}
+
+Tensor adaptive_max_pool(const Tensor& x, const Dims& output) {
+  require_image(AdaptiveMaxPool::name, x.type());
+  return x.graph().add_one(
+      AdaptiveMaxPool{output.expand(x.rank() - 2, AdaptiveMaxPool::name, "output")}, {x});
+}
+
 Tensor adaptive_avg_pool2d(const Tensor& x, const Dims& output) {
   require_image2d("adaptive_avg_pool2d", x);
-  return x.graph().add_one(AdaptiveAvgPool{output.expand(2, "adaptive_avg_pool2d", "output")}, {x});
+  return adaptive_avg_pool(x, output);
+}
+
+Tensor adaptive_max_pool2d(const Tensor& x, const Dims& output) {
+  require_image2d("adaptive_max_pool2d", x);
+  return adaptive_max_pool(x, output);
 }
 
 Tensor global_avg_pool(const Tensor& x) {
   require_image("global_avg_pool", x.type());
-  return x.graph().add_one(
-      AdaptiveAvgPool{std::vector<int64_t>(static_cast<size_t>(x.rank() - 2), 1)}, {x});
+  return adaptive_avg_pool(x, 1);
+}
+
+Tensor global_max_pool(const Tensor& x) {
+  require_image("global_max_pool", x.type());
+  return adaptive_max_pool(x, 1);
 }
 
 }  // namespace fovea

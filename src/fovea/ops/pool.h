@@ -37,6 +37,17 @@ struct MaxPoolBackward : PoolGeometry {
   void reference(const Views& v) const;
 };
 
+/// MaxPool with a second output, i64: where in its channel each maximum lies, counted in plain
+/// order (h * W + w).
+struct MaxPoolIndices : PoolGeometry {
+  static constexpr std::string_view name = "max_pool_indices";
+  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+};
+
 /// The mean of each window. With `count_include_pad` padding counts as zeros, else it is left out
 /// of the mean; what ceil_mode adds beyond the padding never counts.
 struct AvgPool : PoolGeometry {
@@ -98,6 +109,53 @@ struct AdaptiveAvgPoolBackward {
   std::string attributes() const;
 };
 
+/// The largest value of each of as many bins as `output` says, one number a spatial axis; NaN wins
+/// over numbers.
+struct AdaptiveMaxPool {
+  std::vector<int64_t> output;
+
+  static constexpr std::string_view name = "adaptive_max_pool";
+  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// dx: inputs x, dy. Each dy goes to the bin's largest element; of equal ones, to the first.
+struct AdaptiveMaxPoolBackward {
+  static constexpr std::string_view name = "adaptive_max_pool_backward";
+  static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+};
+
+/// Puts pooled values back: inputs x and indices i64 of x's shape; the output, of spatial shape
+/// `output`, is 0 elsewhere. Where an index comes more than once the last value stands.
+struct MaxUnpool {
+  Shape output;
+
+  static constexpr std::string_view name = "max_unpool";
+  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  /// Errors: data, for an index outside the channel.
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// dx: inputs indices, dy.
+struct MaxUnpoolBackward {
+  static constexpr std::string_view name = "max_unpool_backward";
+  static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+};
+
 /// PyTorch's names and defaults; one number an axis, or one for all.
 struct PoolOptions {
   Dims kernel;
@@ -118,12 +176,30 @@ Tensor avg_pool(const Tensor& x, const PoolOptions& options);
 Tensor max_pool2d(const Tensor& x, const PoolOptions& options);
 Tensor avg_pool2d(const Tensor& x, const PoolOptions& options);
 
-/// x [N, C, H, W] gives [N, C, output]: means over bins of near-equal size. Errors: usage when x
-/// has another rank, an axis without elements, or an output size is below 1.
-Tensor adaptive_avg_pool2d(const Tensor& x, const Dims& output);
+/// {max_pool(x), indices}: i64 of the same shape, where in its channel each maximum lies, in plain
+/// order (h * W + w). Errors: as max_pool.
+Tensors max_pool_with_indices(const Tensor& x, const PoolOptions& options);
 
-/// x [N, C, spatial] gives the mean of each channel, [N, C, 1, ...]. Errors: as
-/// adaptive_avg_pool2d.
+/// The reverse of max_pool_with_indices: x and indices [N, C, spatial'] give [N, C, spatial] with
+/// each value at its index and 0 elsewhere; where windows overlapped and an index comes more than
+/// once the last value stands, and gets the gradient. `spatial` is the shape before pooling.
+/// Errors: usage when types or shapes do not fit; when it runs, data for an index outside the
+/// channel.
+Tensor max_unpool(const Tensor& x, const Tensor& indices, const Shape& spatial);
+
+/// x [N, C, spatial] gives [N, C, output]: means, or maxima, over bins of near-equal size (see
+/// Bin), one output size a spatial axis, or one for all. Errors: usage when x has no spatial axes,
+/// an axis without elements, or an output size is below 1.
+Tensor adaptive_avg_pool(const Tensor& x, const Dims& output);
+Tensor adaptive_max_pool(const Tensor& x, const Dims& output);
+
+/// The same for images, x [N, C, H, W]. Errors: also usage when x has another rank.
+Tensor adaptive_avg_pool2d(const Tensor& x, const Dims& output);
+Tensor adaptive_max_pool2d(const Tensor& x, const Dims& output);
+
+/// x [N, C, spatial] gives the mean, or the maximum, of each channel, [N, C, 1, ...]. Errors: as
+/// adaptive_avg_pool.
 Tensor global_avg_pool(const Tensor& x);
+Tensor global_max_pool(const Tensor& x);
 
 }  // namespace fovea
