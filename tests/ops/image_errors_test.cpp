@@ -149,5 +149,44 @@ TEST_F(ImageErrors, PoolsWithIndices) {
             "  input   f32[1, 3]");
 }
 
+TEST_F(ImageErrors, ChannelNorms) {
+  const Tensor x = value({2, 6, 4}), v = value({6}), w = value({4});
+  EXPECT_EQ(usage([&] { group_norm(x, 4); }),
+            "group_norm: groups=4 does not divide 6 channels\n"
+            "  input   f32[N=2, C=6, L=4]");
+  EXPECT_EQ(usage([&] { group_norm(x, 2, w); }),
+            "group_norm: gamma is f32[4], expected f32[6]\n"
+            "  input   f32[N=2, C=6, L=4]");
+  EXPECT_EQ(usage([&] { instance_norm(x, v, w); }),
+            "instance_norm: beta is f32[4], expected f32[6]\n"
+            "  input   f32[N=2, C=6, L=4]");
+  EXPECT_EQ(usage([&] {
+              instance_norm(value({2, 6, 0}));
+            }),
+            "instance_norm: a group has no elements\n"
+            "  input   f32[N=2, C=6, L=0]");
+  EXPECT_EQ(usage([&] { group_norm(v, 2); }),
+            "group_norm: the input has 1 axis, N, C and at most 3 spatial ones are expected\n"
+            "  input   f32[6]");
+  EXPECT_EQ(usage([&] { layer_norm_channels(x, w, v); }),
+            "layer_norm_channels: gamma is f32[4], expected f32[6]\n"
+            "  input   f32[N=2, C=6, L=4]");
+  EXPECT_EQ(usage([&] { global_response_norm(x, v, w); }),
+            "global_response_norm: beta is f32[4], expected f32[6]\n"
+            "  input   f32[N=2, C=6, L=4]");
+  EXPECT_EQ(usage([&] { layer_scale(x, w); }),
+            "layer_scale: gamma is f32[4], expected f32[6]\n"
+            "  input   f32[N=2, C=6, L=4]");
+  EXPECT_EQ(usage([&] { prelu(x, w); }),
+            "prelu: slope is f32[4], expected f32[6]\n"
+            "  input   f32[N=2, C=6, L=4]");
+  EXPECT_EQ(usage([&] { spatial_dropout(v, 0.5); }),
+            "spatial_dropout: there is no axis 1, the input has 1 axis\n"
+            "  input   f32[6]");
+  EXPECT_EQ(usage([&] { softmax(x, 3); }),
+            "softmax: there is no axis 3, the input has 3 axes\n"
+            "  input   f32[2, 6, 4]");
+}
+
 }  // namespace
 }  // namespace fovea

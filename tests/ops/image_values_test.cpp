@@ -183,5 +183,110 @@ TEST(ImageValues, AdaptiveMaxima) {
             (V{0, 7, 0}));
 }
 
+std::vector<double> numbers(const Shape& shape, uint64_t seed) {
+  Random random(seed, "numbers");
+  V values(static_cast<size_t>(shape.numel()));
+  for (double& v : values) v = random.normal();
+  return values;
+}
+
+// Group norm with one group is layer norm over all but N; with a group a channel, what batch norm
+// does to each sample alone.
+TEST(ImageValues, GroupNorm) {
+  const Data x{{2, 4, 3}, numbers({2, 4, 3}, 1)}, gamma = vector({1, 2, 3, 4}),
+                                                  beta = vector({0, 1, 0, -1});
+  const auto out = harness::run(
+      [](const Tensors& in) {
+        const Tensor ones = in[0].graph().constant(Array::full(DType::f64, {4, 3}, 1));
+        const Tensor zeros = in[0].graph().constant(Array::full(DType::f64, {4, 3}, 0));
+        const Tensor first = slice(in[0], 0, 0, 1);
+        return Tensors{group_norm(in[0], 1),
+                       layer_norm(in[0], ones, zeros, 2),
+                       slice(instance_norm(in[0], in[1], in[2]), 0, 0, 1),
+                       batch_norm(first, in[1], in[2], in[2], in[2])[0],
+                       group_norm(in[0], 4, in[1], in[2]),
+                       instance_norm(in[0], in[1], in[2])};
+      },
+      {x, gamma, beta});
+  expect_near(out[0].values, out[1].values, 1e-12);
+  expect_near(out[2].values, out[3].values, 1e-12);
+  EXPECT_EQ(out[4].values, out[5].values);
+  // Two groups of two channels, by hand: means 2 and 20, variances 1 and 100.
+  expect_near(one([](const Tensors& in) { return Tensors{group_norm(in[0], 2, {}, {}, 0)}; },
+                  {{{1, 4, 1}, {1, 3, 10, 30}}}),
+              {-1, 1, -1, 1}, 1e-12);
+}
+
+TEST(ImageValues, LayerNormOverChannels) {
+  // Each pixel's two channels: (1, 3) and (5, -5).
+  expect_near(
+      one([](const Tensors& in) { return Tensors{layer_norm_channels(in[0], in[1], in[2], 0)}; },
+          {{{1, 2, 1, 2}, {1, 5, 3, -5}}, vector({2, 1}), vector({0, 1})}),
+      {-2, 2, 2, 0}, 1e-12);
+}
+
+TEST(ImageValues, GlobalResponseNorm) {
+  // Norms 5 and 0, their mean 2.5: the shares are 2 and 0.
+  const auto y =
+      one([](const Tensors& in) { return Tensors{global_response_norm(in[0], in[1], in[2], 0)}; },
+          {{{1, 2, 2}, {3, 4, 0, 0}}, vector({10, 10}), vector({1, 7})});
+  expect_near(y, {3 * 21 + 1, 4 * 21 + 1, 7, 7}, 1e-9);
+}
+
+TEST(ImageValues, ChannelFactors) {
+  const Data x{{1, 2, 2}, {1, -2, 3, -4}};
+  EXPECT_EQ(one([](const Tensors& in) { return Tensors{layer_scale(in[0], in[1])}; },
+                {x, vector({1, 10})}),
+            (V{1, -2, 30, -40}));
+  EXPECT_EQ(
+      one([](const Tensors& in) { return Tensors{prelu(in[0], in[1])}; }, {x, vector({0.5, 0.25})}),
+      (V{1, -1, 3, -1}));
+  EXPECT_EQ(one([](const Tensors& in) { return Tensors{prelu(in[0], in[1])}; }, {x, vector({0.5})}),
+            (V{1, -1, 3, -2}));
+}
+
+// Whole channels, or whole samples, are dropped; what is kept grows so that the mean stays.
+TEST(ImageValues, SpatialDropoutAndDropPath) {
+  const Data x{{8, 16, 3}, V(8 * 16 * 3, 1)};
+  const auto dropped = [&](Tensor (*f)(const Tensor&, double), double p, Mode mode) {
+    const auto graph = Graph::make(mode, DType::f64);
+    const Tensor in = graph->input("x", {DType::f64, x.shape});
+    const Tensor y = f(in, p);
+    harness::Values values(graph->values().size());
+    values[static_cast<size_t>(in.id())] = x.values;
+    if (mode == Mode::train) values[static_cast<size_t>(graph->random().id())] = {42, 1};
+    harness::evaluate(*graph, values);
+    return values[static_cast<size_t>(y.id())];
+  };
+  const auto check = [](const V& y, size_t run, double kept) {
+    size_t zeros = 0;
+    for (size_t i = 0; i < y.size(); ++i) {
+      EXPECT_EQ(y[i], y[i / run * run]) << i;
+      EXPECT_TRUE(y[i] == 0 || y[i] == kept) << y[i];
+      zeros += y[i] == 0;
+    }
+    EXPECT_GT(zeros, 0u);
+    EXPECT_LT(zeros, y.size());
+  };
+  check(dropped(spatial_dropout, 0.5, Mode::train), 3, 2);
+  check(dropped(drop_path, 0.5, Mode::train), 48, 2);
+  EXPECT_EQ(dropped(drop_path, 0.5, Mode::eval), x.values);
+  EXPECT_EQ(dropped(spatial_dropout, 1, Mode::train), V(8 * 16 * 3, 0));
+}
+
+TEST(ImageValues, SoftmaxAlongAnyAxis) {
+  const Data x{{2, 2}, {0, std::log(3), std::log(3), std::log(9)}};
+  const auto y = harness::run(
+      [](const Tensors& in) {
+        return Tensors{softmax(in[0], 0), softmax(in[0], -1), log_softmax(reshape(in[0], {4}), 0)};
+      },
+      {x});
+  expect_near(y[0].values, {0.25, 0.25, 0.75, 0.75}, 1e-12);
+  expect_near(y[1].values, {0.25, 0.75, 0.25, 0.75}, 1e-12);
+  expect_near(y[2].values,
+              {std::log(1.0 / 16), std::log(3.0 / 16), std::log(3.0 / 16), std::log(9.0 / 16)},
+              1e-12);
+}
+
 }  // namespace
 }  // namespace fovea

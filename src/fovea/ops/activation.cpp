@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "fovea/ops/arithmetic.h"
 #include "fovea/ops/rules.h"
 
 namespace fovea {
@@ -131,5 +132,13 @@ Tensor hardsigmoid(const Tensor& x) { return apply(UnaryKind::hardsigmoid, x); }
 Tensor hardswish(const Tensor& x) { return apply(UnaryKind::hardswish, x); }
 Tensor exp(const Tensor& x) { return apply(UnaryKind::exp, x); }
 Tensor log(const Tensor& x) { return apply(UnaryKind::log, x); }
+
+Tensor prelu(const Tensor& x, const Tensor& slope) {
+  require_float("prelu", "input", x.type());
+  const int64_t channels = x.rank() < 2 || slope.shape() == Shape{1} ? 1 : x.dim(1);
+  require_type("prelu", "slope", slope.type(), {x.dtype(), {channels}}, x.type());
+  const Tensor factor = channels == 1 ? slope : per_channel(slope, x.rank());
+  return relu(x) - factor * relu(-x);
+}
 
 }  // namespace fovea

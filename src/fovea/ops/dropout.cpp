@@ -1,5 +1,6 @@
 #include "fovea/ops/dropout.h"
 
+#include "fovea/ops/arithmetic.h"
 #include "fovea/ops/rules.h"
 
 namespace fovea {
@@ -12,6 +13,20 @@ DropoutMask::DropoutMask(double p, uint64_t key, int64_t seed, int64_t step)
   key_ = {static_cast<uint32_t>(mixed), static_cast<uint32_t>(mixed >> 32)};
   step_ = {static_cast<uint32_t>(s), static_cast<uint32_t>(s >> 32)};
 }
+
+namespace {
+
+/// Dropout of all that the first `axes` axes name at once.
+Tensor drop_whole(std::string_view op, const Tensor& x, double p, int axes) {
+  checked_axis(op, axes - 1, x.type());
+  Shape shape = x.shape().slice(0, axes);
+  while (shape.rank() < x.rank()) shape = shape.concat({1});
+  const Tensor ones = x.graph().constant(Array::full(x.dtype(), shape, 1));
+  const Tensor mask = dropout(ones, p);
+  return mask == ones ? x : x * mask;
+}
+
+}  // namespace
 
 Types Dropout::infer(const Types& in) const {
   require_inputs(name, in, 2);
@@ -44,5 +59,9 @@ Tensor dropout(const Tensor& x, double p) {
   if (p == 0 || graph.mode() == Mode::eval) return x;
   return graph.add_one(Dropout{p, graph.random_key()}, {x, graph.random()});
 }
+
+Tensor spatial_dropout(const Tensor& x, double p) { return drop_whole("spatial_dropout", x, p, 2); }
+
+Tensor drop_path(const Tensor& x, double p) { return drop_whole("drop_path", x, p, 1); }
 
 }  // namespace fovea

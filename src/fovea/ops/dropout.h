@@ -54,4 +54,12 @@ struct Dropout {
 /// 1], or x is of an integer type.
 Tensor dropout(const Tensor& x, double p = 0.5);
 
+/// Dropout of whole channels of x [N, C, ...]: each is 0 with probability p, else x / (1 - p).
+/// Errors: as dropout; usage when x has no axis 1.
+Tensor spatial_dropout(const Tensor& x, double p = 0.5);
+
+/// Dropout of whole samples of x [N, ...], before a block's output is added to its input:
+/// stochastic depth. Errors: as dropout; usage when x is a scalar.
+Tensor drop_path(const Tensor& x, double p);
+
 }  // namespace fovea

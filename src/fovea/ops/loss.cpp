@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "fovea/ops/rules.h"
+#include "fovea/ops/shape_ops.h"
 
 namespace fovea {
 namespace {
@@ -49,6 +50,15 @@ void for_each_line(const Shape& x, const Body& body) {
 
 std::string smoothing_text(double label_smoothing) {
   return label_smoothing == 0 ? "" : "label_smoothing=" + number_text(label_smoothing);
+}
+
+/// Any axis is axis 1 of a value whose axes before and behind it are joined.
+Tensor softmax_along(const Softmax& op, const Tensor& x, int axis) {
+  if (axis == 1) return x.graph().add_one(op, {x});
+  axis = checked_axis(op.name(), axis, x.type());
+  const Shape joined{x.shape().slice(0, axis).numel(), x.dim(axis),
+                     x.shape().slice(axis + 1).numel()};
+  return reshape(x.graph().add_one(op, {reshape(x, joined)}), x.shape());
 }
 
 }  // namespace
@@ -179,7 +189,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
   return logits.graph().add_one(SoftmaxCrossEntropy{options.label_smoothing}, {logits, targets});
 }
 
-Tensor softmax(const Tensor& x) { return x.graph().add_one(Softmax{false}, {x}); }
-Tensor log_softmax(const Tensor& x) { return x.graph().add_one(Softmax{true}, {x}); }
+Tensor softmax(const Tensor& x, int axis) { return softmax_along(Softmax{false}, x, axis); }
+Tensor log_softmax(const Tensor& x, int axis) { return softmax_along(Softmax{true}, x, axis); }
 
 }  // namespace fovea

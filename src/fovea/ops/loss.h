@@ -64,9 +64,9 @@ struct CrossEntropyOptions {
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
                      const CrossEntropyOptions& options = {});
 
-/// Along axis 1 of x [N, K, ...], a float type; never overflows. Errors: usage when x has no axis
-/// 1.
-Tensor softmax(const Tensor& x);
-Tensor log_softmax(const Tensor& x);
+/// Along an axis of x, by default K of [N, K, ...]; negative ones count from the end. A float type;
+/// never overflows. Errors: usage when x has no such axis.
+Tensor softmax(const Tensor& x, int axis = 1);
+Tensor log_softmax(const Tensor& x, int axis = 1);
 
 }  // namespace fovea

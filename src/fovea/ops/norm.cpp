@@ -1,8 +1,13 @@
 #include "fovea/ops/norm.h"
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 
+#include "fovea/ops/activation.h"
+#include "fovea/ops/arithmetic.h"
 #include "fovea/ops/rules.h"
+#include "fovea/ops/shape_ops.h"
 
 namespace fovea {
 namespace {
@@ -25,18 +30,22 @@ void for_each_in_channel(const Shape& x, int64_t c, const Body& body) {
 
 int64_t values_per_channel(const Shape& x) { return checked_product(x[0], x.slice(2).numel()); }
 
+/// Errors: usage when x is not N, C and at most 3 spatial axes of a float type.
+void require_channels(std::string_view op, const Type& x) {
+  require_float(op, "input", x);
+  if (x.rank() >= 2 && x.rank() <= 5) return;
+  throw Error(ErrorKind::usage, std::string(op) + ": the input has " + std::to_string(x.rank()) +
+                                    (x.rank() == 1 ? " axis" : " axes") +
+                                    ", N, C and at most 3 spatial ones are expected")
+      .with("input", to_string(x));
+}
+
 /// What both forms check of x, four values [C] and the residual.
 void check_batch_norm(const Types& in, bool residual, const std::string_view (&vectors)[4]) {
   constexpr std::string_view op = BatchNorm::name;
   require_inputs(op, in, residual ? 6 : 5);
   const Type& x = in[0];
-  require_float(op, "input", x);
-  if (x.rank() < 2 || x.rank() > 5) {
-    throw Error(ErrorKind::usage, "batch_norm: the input has " + std::to_string(x.rank()) +
-                                      (x.rank() == 1 ? " axis" : " axes") +
-                                      ", N, C and at most 3 spatial ones are expected")
-        .with("input", to_string(x));
-  }
+  require_channels(op, x);
   for (size_t i = 0; i < 4; ++i) {
     const Type& vector = in[i + 1];
     if (vector.rank() == 1 && vector.dim(0) != x.dim(1)) {
@@ -61,6 +70,38 @@ void normalise_channel(const Views& v, int64_t c, double mean, double rstd, bool
     if (residual) value += v.in.back()[i];
     y[i] = relu && value <= 0 ? 0 : value;
   });
+}
+
+/// Errors: usage when `vector` has not one number for each channel of x.
+void require_vector(std::string_view op, std::string_view what, const Tensor& vector,
+                    const Tensor& x) {
+  require_type(op, what, vector.type(), {x.dtype(), {x.dim(1)}}, x.type());
+}
+
+/// Group norm; without a number of groups each channel is one.
+Tensor normalise_groups(std::string_view op, const Tensor& x, std::optional<int64_t> number,
+                        const Tensor& gamma, const Tensor& beta, double eps) {
+  require_channels(op, x.type());
+  if (gamma) require_vector(op, "gamma", gamma, x);
+  if (beta) require_vector(op, "beta", beta, x);
+  const int64_t channels = x.dim(1), groups = number.value_or(channels);
+  const auto fail = [&](const std::string& what) {
+    return Error(ErrorKind::usage, std::string(op) + ": " + what)
+        .with("input", to_string(x.type(), image_axes(x.rank())));
+  };
+  if (number && (groups < 1 || channels % groups != 0)) {
+    throw fail("groups=" + std::to_string(groups) + " does not divide " + std::to_string(channels) +
+               " channels");
+  }
+  const int64_t size = x.shape().slice(1).numel() / std::max<int64_t>(groups, 1);
+  if (size == 0) throw fail("a group has no elements");
+  Graph& graph = x.graph();
+  const Tensor one = graph.constant(Array::full(x.dtype(), {size}, 1));
+  const Tensor zero = graph.constant(Array::full(x.dtype(), {size}, 0));
+  Tensor y = layer_norm(reshape(x, {x.dim(0), groups, size}), one, zero, 1, eps);
+  y = reshape(y, x.shape());
+  if (gamma) y = y * per_channel(gamma, x.rank());
+  return beta ? y + per_channel(beta, x.rank()) : y;
 }
 
 }  // namespace
@@ -285,6 +326,52 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta,
 
 Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, int axes, double eps) {
   return x.graph().add(LayerNorm{axes, eps}, {x, gamma, beta})[0];
+}
+
+Tensor layer_norm_channels(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps) {
+  constexpr std::string_view op = "layer_norm_channels";
+  require_image(op, x.type());
+  require_vector(op, "gamma", gamma, x);
+  require_vector(op, "beta", beta, x);
+  std::vector<int> last{0}, back{0, x.rank() - 1};  // the channels' axis goes last, and back to 1
+  for (int i = 2; i < x.rank(); ++i) {
+    last.push_back(i);
+    back.push_back(i - 1);
+  }
+  last.push_back(1);
+  return permute(layer_norm(permute(x, last), gamma, beta, 1, eps), back);
+}
+
+Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta,
+                  double eps) {
+  return normalise_groups("group_norm", x, groups, gamma, beta, eps);
+}
+
+Tensor instance_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps) {
+  return normalise_groups("instance_norm", x, std::nullopt, gamma, beta, eps);
+}
+
+Tensor global_response_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps) {
+  constexpr std::string_view op = "global_response_norm";
+  require_image(op, x.type());
+  require_vector(op, "gamma", gamma, x);
+  require_vector(op, "beta", beta, x);
+  Shape channels{x.dim(0), x.dim(1)}, samples{x.dim(0), 1};
+  for (int i = 2; i < x.rank(); ++i) {
+    channels = channels.concat({1});
+    samples = samples.concat({1});
+  }
+  // The square root; the small number gives a channel of zeros a gradient, which is 0.
+  const Tensor response = exp(log(sum_to(x * x, channels) + 1e-30) * 0.5);
+  const Tensor mean = sum_to(response, samples) / static_cast<double>(x.dim(1));
+  const Tensor share = response / (mean + eps);
+  return x * (per_channel(gamma, x.rank()) * share + 1.0) + per_channel(beta, x.rank());
+}
+
+Tensor layer_scale(const Tensor& x, const Tensor& gamma) {
+  require_channels("layer_scale", x.type());
+  require_vector("layer_scale", "gamma", gamma, x);
+  return x * per_channel(gamma, x.rank());
 }
 
 }  // namespace fovea

@@ -114,4 +114,32 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta,
 Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, int axes = 1,
                   double eps = 1e-5);
 
+/// Layer norm over the channels of each pixel of x [N, C, spatial], as ConvNeXt has it; gamma and
+/// beta [C]. Errors: usage when x has no spatial axes, shapes or types do not fit.
+Tensor layer_norm_channels(const Tensor& x, const Tensor& gamma, const Tensor& beta,
+                           double eps = 1e-6);
+
+/// Each sample's channels, in `groups` groups of neighbours, normalised by the mean and biased
+/// variance of the group over its channels and pixels; then * gamma + beta, each [C] or left out. x
+/// [N, C] or [N, C, spatial]. Errors: usage when groups does not divide C, a group has no elements,
+/// shapes or types do not fit.
+Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma = {},
+                  const Tensor& beta = {}, double eps = 1e-5);
+
+/// Group norm with a group a channel: each channel of each sample by its own statistics. Errors: as
+/// group_norm.
+Tensor instance_norm(const Tensor& x, const Tensor& gamma = {}, const Tensor& beta = {},
+                     double eps = 1e-5);
+
+/// Global response normalisation (ConvNeXt V2) of x [N, C, spatial]: with G the L2 norm of each
+/// channel over its pixels, and its share n = G / (mean of G over the channels + eps),
+///     y = gamma * x * n + beta + x
+/// gamma and beta [C]. Errors: usage when x has no spatial axes, shapes or types do not fit.
+Tensor global_response_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta,
+                            double eps = 1e-6);
+
+/// x [N, C, ...] times a factor a channel, gamma [C]: ConvNeXt's layer scale. Errors: usage when
+/// shapes or types do not fit.
+Tensor layer_scale(const Tensor& x, const Tensor& gamma);
+
 }  // namespace fovea
