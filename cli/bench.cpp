@@ -8,14 +8,8 @@
 namespace fovea::cli {
 
 void Repeats::add(CLI::App& app) {
-  const auto count = [&](const char* flag, int64_t& value, int64_t least, const char* help) {
-    app.add_option(flag, value, help)
-        ->type_name("N")
-        ->check(CLI::Range(least, int64_t{1000000}))
-        ->capture_default_str();
-  };
-  count("--warmup", warmup, 0, "Runs before measuring");
-  count("--samples", samples, 1, "Runs that are measured; their median counts");
+  add_count(app, "--warmup", warmup, "Runs before measuring", 0);
+  add_count(app, "--samples", samples, "Runs that are measured; their median counts");
 }
 
 double median_seconds(const Repeats& repeats, const std::function<void()>& run) {

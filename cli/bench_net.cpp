@@ -215,10 +215,7 @@ void add(Commands& commands, CLI::App& group, bool training) {
                    [flags, training](Console& console) { return run(*flags, training, console); });
   flags->app = &app;
   flags->add(app);
-  app.add_option("--batch", flags->batch, "Images at once")
-      ->type_name("N")
-      ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
-      ->capture_default_str();
+  add_count(app, "--batch", flags->batch, "Images at once");
   flags->repeats.add(app);
   app.add_flag("--profile", flags->profile,
                "Also the time of each op, measured in runs of its own");

@@ -154,15 +154,10 @@ void add_bench_op(Commands& commands, CLI::App& group) {
   CLI::App& app = commands.add(group, "op", "Kernels of single ops",
                                [flags](Console& console) { return run(*flags, console); });
   app.add_option("PROBLEM", flags->problems, "Such as conv:mb64ic64ih32oc64kh3ph1sh2");
-  app.add_option("--pass", flags->pass, "fwd, bwd_d, bwd_w or all")
-      ->type_name("P")
-      ->check(CLI::IsMember({"fwd", "bwd_d", "bwd_w", "all"}))
-      ->capture_default_str();
-  app.add_option("--layout", flags->layout,
-                 "auto (this machine's best), plain, channels_last or blocked16")
-      ->type_name("L")
-      ->check(CLI::IsMember({"auto", "plain", "channels_last", "blocked16"}))
-      ->capture_default_str();
+  add_choice(app, "--pass", flags->pass, "What is measured", {"fwd", "bwd_d", "bwd_w", "all"});
+  add_choice(app, "--layout", flags->layout,
+             "Of the images; auto: what this machine is fastest with",
+             {"auto", "plain", "channels_last", "blocked16"});
   flags->repeats.add(app);
 }
 

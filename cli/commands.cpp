@@ -43,7 +43,7 @@ CLI::App& Commands::add(CLI::App& parent, const std::string& name, const std::st
   app.add_flag("--quiet", quiet_, "Print results only");
   app.add_option("--threads", threads_, "Threads to compute with; all that may be used by default")
       ->type_name("N")
-      ->check(CLI::Range(1, 1024));
+      ->check(CLI::Range(1, 1024).description(""));
   commands_.push_back({&app, std::move(run)});
   return app;
 }
@@ -96,6 +96,22 @@ int Commands::run(int argc, char** argv, Console& console) {
   console.quiet = quiet_;
   if (threads_ > 0) set_threads(threads_);
   return command.run(console);
+}
+
+CLI::Option* add_count(CLI::App& app, const std::string& flag, int64_t& value,
+                       const std::string& help, int64_t least, int64_t most) {
+  return app.add_option(flag, value, help)
+      ->type_name("N")
+      ->check(CLI::Range(least, most).description(""))
+      ->capture_default_str();
+}
+
+CLI::Option* add_choice(CLI::App& app, const std::string& flag, std::string& value,
+                        const std::string& help, const std::vector<std::string>& words) {
+  return app.add_option(flag, value, help)
+      ->type_name("WORD")
+      ->check(CLI::IsMember(words))
+      ->capture_default_str();
 }
 
 }  // namespace fovea::cli

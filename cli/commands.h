@@ -41,6 +41,14 @@ class Commands {
   int threads_ = 0;
 };
 
+/// A flag for a whole number from `least` to `most`; the help shows `value` as its default.
+CLI::Option* add_count(CLI::App& app, const std::string& flag, int64_t& value,
+                       const std::string& help, int64_t least = 1, int64_t most = 1'000'000);
+
+/// A flag for one of some words; the help shows them and the default.
+CLI::Option* add_choice(CLI::App& app, const std::string& flag, std::string& value,
+                        const std::string& help, const std::vector<std::string>& words);
+
 void add_train(Commands& commands);
 void add_eval(Commands& commands);
 void add_predict(Commands& commands);
@@ -48,5 +56,7 @@ void add_summary(Commands& commands);
 void add_models(Commands& commands);
 void add_data(Commands& commands);
 void add_bench(Commands& commands);
+void add_filter(Commands& commands);
+void add_selftest(Commands& commands);
 
 }  // namespace fovea::cli

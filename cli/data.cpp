@@ -154,22 +154,14 @@ void add_data(Commands& commands) {
       commands.add(group, "samples", "Show or save some of its images",
                    [flags](Console& console) { return samples(*flags, console); });
   samples_app.add_option("DATA", flags->data, data_help);
-  samples_app.add_option("--split", flags->split, "Which part of it: test or train")
-      ->type_name("S")
-      ->check(CLI::IsMember({"test", "train"}))
-      ->capture_default_str();
-  samples_app.add_option("--count", flags->count, "How many, chosen by --seed")
-      ->type_name("N")
-      ->check(CLI::Range(int64_t{1}, int64_t{10000}))
-      ->capture_default_str();
+  add_choice(samples_app, "--split", flags->split, "Which part of it: test or train",
+             {"test", "train"});
+  add_count(samples_app, "--count", flags->count, "How many, chosen by --seed", 1, 10000);
   samples_app
       .add_option("--out", flags->out,
                   "A PNG with all of them; or DIR/, where each becomes INDEX-CLASS.png")
       ->type_name("FILE|DIR/");
-  samples_app.add_option("--seed", flags->seed, "Which are chosen")
-      ->type_name("N")
-      ->check(CLI::Range(int64_t{0}, int64_t{9007199254740991}))
-      ->capture_default_str();
+  add_count(samples_app, "--seed", flags->seed, "Which are chosen", 0, 9007199254740991);
 }
 
 }  // namespace fovea::cli

@@ -95,14 +95,8 @@ void add_eval(Commands& commands) {
   app.add_option("--data", flags->data,
                  "Data set: fashion-mnist, mnist, cifar10, cifar100, or NAME:DIR")
       ->type_name("D");
-  app.add_option("--split", flags->split, "Which part of it: test or train")
-      ->type_name("S")
-      ->check(CLI::IsMember({"test", "train"}))
-      ->capture_default_str();
-  app.add_option("--batch", flags->batch, "Images at once")
-      ->type_name("N")
-      ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
-      ->capture_default_str();
+  add_choice(app, "--split", flags->split, "Which part of it: test or train", {"test", "train"});
+  add_count(app, "--batch", flags->batch, "Images at once");
 }
 
 }  // namespace fovea::cli

@@ -42,6 +42,8 @@ int run(int argc, char** argv) {
   add_models(commands);
   add_data(commands);
   add_bench(commands);
+  add_filter(commands);
+  add_selftest(commands);
 
   const int code = guarded(console, [&] { return commands.run(argc, argv, console); });
   const int written = guarded(console, [&] {

@@ -12,7 +12,7 @@ void ModelFlags::add(CLI::App& app) {
       ->type_name("CxHxW");
   app.add_option("--classes", classes, "Number of classes; the model's own by default")
       ->type_name("N")
-      ->check(CLI::Range(int64_t{1}, int64_t{1000000}));
+      ->check(CLI::Range(int64_t{1}, int64_t{1000000}).description(""));
 }
 
 bool names_file(std::string_view model) {

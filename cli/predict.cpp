@@ -139,10 +139,7 @@ void add_predict(Commands& commands) {
   flags->app = &app;
   app.add_option("--model", flags->model, "Model file")->type_name("FILE");
   app.add_option("IMAGE", flags->images, "PNG or JPEG files");
-  app.add_option("--top", flags->top, "Classes to show for each picture")
-      ->type_name("K")
-      ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
-      ->capture_default_str();
+  add_count(app, "--top", flags->top, "Classes to show for each picture");
   app.add_option("--input", flags->input, "Instead of images: raw f32 values N, C, H, W")
       ->type_name("X.npy");
   app.add_option("--output", flags->output, "Where the logits of --input go")->type_name("Y.npy");

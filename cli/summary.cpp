@@ -166,10 +166,7 @@ void add_summary(Commands& commands) {
                    [flags](Console& console) { return run(*flags, console); });
   flags->app = &app;
   flags->add(app);
-  app.add_option("--batch", flags->batch, "Images of the training step whose memory is shown")
-      ->type_name("N")
-      ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
-      ->capture_default_str();
+  add_count(app, "--batch", flags->batch, "Images of the training step whose memory is shown");
   app.add_flag("--graph", flags->graph, "Also the graph before and after each pass");
   app.add_flag("--explain-kernels", flags->explain_kernels,
                "Also which kernel each step runs on, and why not on another");

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
 
 #include "commands.h"
@@ -27,6 +28,14 @@ const char* type_name(const train::Setting& setting) {
 /// --threads is every command's flag.
 bool is_flag(const train::Setting& setting) { return setting.name != "threads"; }
 
+/// NAME:DIR with the whole path, so that --resume finds it from any folder.
+std::string from_anywhere(const std::string& data) {
+  const size_t colon = data.find(':');
+  if (colon == std::string::npos) return data;
+  const std::filesystem::path folder = data.substr(colon + 1);
+  return data.substr(0, colon + 1) + std::filesystem::absolute(folder).lexically_normal().string();
+}
+
 train::Settings read_settings(const Flags& flags) {
   train::Settings settings;
   const auto& table = train::settings_table();
@@ -35,6 +44,7 @@ train::Settings read_settings(const Flags& flags) {
       table[i].set(settings, flags.settings[i]);
     }
   }
+  settings.data = from_anywhere(settings.data);
   return settings;
 }
 

@@ -23,7 +23,7 @@ class Trained : public testing::Test {
     model_ = folder_ / "run/best.safetensors";
     const Outcome run =
         fovea({"train", "--data", data_, "--model", "small_cnn", "--epochs", "2", "--batch", "16",
-               "--lr", "0.02", "--augment", "none", "--out", folder_ / "run"});
+               "--lr", "0.02", "--augment", "none", "--threads", "1", "--out", folder_ / "run"});
     ASSERT_EQ(run.code, 0) << run.err;
   }
 

@@ -1,0 +1,74 @@
+#include "fovea/images/filters.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "commands.h"
+#include "fovea/formats/npy.h"
+#include "fovea/images/codec.h"
+#include "model.h"
+
+namespace fovea::cli {
+namespace {
+
+struct Flags {
+  const CLI::App* app = nullptr;
+  std::string kernel, input, output;
+  bool raw = false;
+};
+
+Array chosen_kernel(const std::string& text) {
+  return text.ends_with(".npy") ? read_npy(text) : filter_kernel(text);
+}
+
+/// What is written says what it is called.
+void check_output(const Flags& flags) {
+  const std::string suffix = flags.raw ? ".npy" : ".png";
+  if (flags.output.ends_with(suffix)) return;
+  throw Error(ErrorKind::usage, fmt::format("filter: OUT is \"{}\", {} writes a {} file",
+                                            flags.output, flags.raw ? "--raw" : "filter", suffix))
+      .with("try", flags.raw || !flags.output.ends_with(".npy") ? "another name" : "--raw");
+}
+
+int run(const Flags& flags, Console& console) {
+  for (const char* name : {"--kernel", "IN", "OUT"}) require_flag(*flags.app, name);
+  check_output(flags);
+  const Array kernel = chosen_kernel(flags.kernel);
+  const Array filtered = filter_image(decode_image(flags.input), kernel);
+  if (flags.raw) {
+    write_npy(flags.output, filtered);
+  } else {
+    encode_png(flags.output, filtered_picture(filtered, flags.kernel.starts_with("sobel_")));
+  }
+  const Shape &size = filtered.shape(), &window = kernel.shape();
+  console.document({{"kernel", flags.kernel},
+                    {"kernel_size", std::vector<int64_t>(window.begin(), window.end())},
+                    {"height", size[0]},
+                    {"width", size[1]},
+                    {"channels", size.rank() == 2 ? 1 : size[2]},
+                    {"out", flags.output}});
+  console.result(fmt::format("{}: {} x {} pixels\n", flags.output, size[0], size[1]));
+  return 0;
+}
+
+}  // namespace
+
+void add_filter(Commands& commands) {
+  const auto flags = std::make_shared<Flags>();
+  CLI::App& app = commands.add(commands.root(), "filter", "Run a textbook filter over a picture",
+                               [flags](Console& console) { return run(*flags, console); });
+  flags->app = &app;
+  app.add_option(
+         "--kernel", flags->kernel,
+         "sobel_x, sobel_y (absolute values are shown), sharpen, box, laplacian, "
+         "gaussian:SIZE,SIGMA, gabor:SIZE,SIGMA,THETA,LAMBDA (radians, pixels), or an array "
+         "of 2 axes in a .npy file")
+      ->type_name("NAME");
+  app.add_option("IN", flags->input, "PNG or JPEG, gray or colour");
+  app.add_option("OUT", flags->output, "PNG of the same size, rounded and clipped to 0 to 255");
+  app.add_flag("--raw", flags->raw,
+               "OUT is a .npy file: f32 H, W or H, W, C, as computed on samples of 0 to 255");
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,70 @@
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "commands.h"
+#include "textbook.h"
+
+namespace fovea::cli {
+namespace {
+
+/// Whether two answers are alike, each number within `tolerance`.
+bool agree(const Json& expected, const Json& got, double tolerance) {
+  if (expected.is_number() && got.is_number()) {
+    return std::abs(expected.get<double>() - got.get<double>()) <= tolerance;
+  }
+  if (!expected.is_structured() || expected.type() != got.type() || expected.size() != got.size()) {
+    return expected == got;
+  }
+  for (auto e = expected.begin(), g = got.begin(); e != expected.end(); ++e, ++g) {
+    if (expected.is_object() && e.key() != g.key()) return false;
+    if (!agree(*e, *g, tolerance)) return false;
+  }
+  return true;
+}
+
+/// What the engine answers, or what it says when it cannot.
+Json answer(const Example& example) {
+  try {
+    return example.compute();
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+int run(Console& console) {
+  Json list = Json::array();
+  size_t right = 0;
+  for (const auto& section : {convolution_examples, pooling_examples, function_examples,
+                              block_examples, receptive_field_examples, schedule_examples}) {
+    for (const Example& example : section()) {
+      const Json got = answer(example);
+      const bool ok = agree(example.expected, got, example.tolerance);
+      right += ok;
+      list.push_back({{"id", example.id},
+                      {"title", example.title},
+                      {"expected", example.expected},
+                      {"got", got},
+                      {"ok", ok},
+                      {"note", example.note}});
+      console.result(fmt::format("{:<4} {}  {}\n", example.id, ok ? console.green("ok") : "DIFFERS",
+                                 example.title));
+      if (!ok) {
+        console.result(fmt::format("       expected  {}\n       got       {}\n",
+                                   example.expected.dump(), got.dump()));
+      }
+      if (!example.note.empty()) console.result(fmt::format("         {}\n", example.note));
+    }
+  }
+  console.document({{"examples", list}});
+  console.result(fmt::format("{} of {} examples agree\n", right, list.size()));
+  return right == list.size() ? 0 : 1;
+}
+
+}  // namespace
+
+void add_selftest(Commands& commands) {
+  commands.add(commands.root(), "selftest", "Compute the textbook's examples and compare", run);
+}
+
+}  // namespace fovea::cli

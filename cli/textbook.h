@@ -1,0 +1,30 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "console.h"
+
+namespace fovea::cli {
+
+/// A worked example of the courses that the project follows: the right answer, and how the engine
+/// gets it. Answers are numbers, arrays, or objects of them.
+struct Example {
+  std::string id, title;
+  Json expected;
+  std::function<Json()> compute;
+  std::string note = {};  ///< where a course's own answer is another, and why
+  double tolerance = 0;   ///< how far each number may be off
+};
+
+/// Sections A to C of the list: convolution; pooling; activations, losses and filters.
+std::vector<Example> convolution_examples();
+std::vector<Example> pooling_examples();
+std::vector<Example> function_examples();
+/// Sections D, G and I: blocks, receptive fields, learning rates.
+std::vector<Example> block_examples();
+std::vector<Example> receptive_field_examples();
+std::vector<Example> schedule_examples();
+
+}  // namespace fovea::cli
