@@ -10,12 +10,12 @@
 namespace fovea {
 
 struct PipelineOptions {
-  std::string loss;         ///< the output to differentiate; empty: no gradients
+  std::string loss = {};    ///< the output to differentiate; empty: no gradients
   bool accumulate = false;  ///< gradients are added to what the State holds
   /// Called after each pass with its name, the graph before and after it, and the seconds it took.
   std::function<void(std::string_view pass, const Graph& before, const Graph& after,
                      double seconds)>
-      observe;
+      observe = nullptr;
 };
 
 /// What compilation does to a traced graph, from top to bottom; the graph is verified after every

@@ -18,12 +18,11 @@ class Memory {
   std::byte* arena(size_t bytes);
   size_t arena_bytes() const { return arena_bytes_; }
 
-  /// What the Program with this id keeps, and the State version it was made for (0: not yet).
+  /// What the Program with this id keeps, and the State::version it was made for (0: not yet).
   struct Kept {
     std::shared_ptr<std::byte> data;
     size_t bytes = 0;
     uint64_t version = 0;
-    const void* state = nullptr;
     std::vector<std::byte*> pointers;  ///< of the Program's values, resolved at each run
     uint64_t used = 0;                 ///< when last, counted in calls
   };

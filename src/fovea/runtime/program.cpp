@@ -2,6 +2,7 @@
 
 #include <xmmintrin.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -52,6 +53,15 @@ class FlushToZero {
   unsigned before_;
 };
 
+void require_state(const State& state, const std::string& name, const Type& expected) {
+  const Type& type = state.type(name);
+  if (type.dtype == expected.dtype && type.shape == expected.shape) return;
+  throw Error(ErrorKind::usage,
+              "program: State array \"" + name + "\" has another type than was compiled for")
+      .with("given", to_string(type))
+      .with("expected", to_string(expected));
+}
+
 bool all_finite(const Type& type, const std::byte* data) {
   if (!is_float(type.dtype)) return true;
   const Array view(type.dtype, type.shape, const_cast<std::byte*>(data), nullptr);
@@ -79,6 +89,11 @@ struct Program::Impl {
   };
   std::vector<Update>
       copied_updates;  ///< written to the arena first, since the graph also reads the old value
+  struct Snapshot {
+    int value;
+    size_t bytes, offset;
+  };
+  std::vector<Snapshot> snapshots;  ///< results that no step makes: copied, so that they last
   std::vector<std::string> direct_updates;  ///< kernels write these State arrays themselves
   std::vector<std::string> state_names;     ///< of Place::index
   std::vector<std::string> input_names;
@@ -88,6 +103,7 @@ struct Program::Impl {
   void plan(const std::vector<bool>& prepared_value);
   int state_index(const std::string& name);
   std::vector<bool> find_prepared() const;
+  std::vector<Snapshot> find_snapshots() const;
   int root(int id) const;
 
   void bind(Memory::Kept& kept, std::byte* arena, State& state, const Inputs& inputs) const;
@@ -213,6 +229,21 @@ void Program::Impl::place_values(const std::vector<bool>& prepared) {
     places[id] = places[static_cast<size_t>(root(static_cast<int>(id)))];
 }
 
+/// Outputs that are inputs, State arrays or constants, and updates with what another one replaces.
+std::vector<Program::Impl::Snapshot> Program::Impl::find_snapshots() const {
+  std::vector<Snapshot> result;
+  const auto add = [&](int id) {
+    result.push_back({.value = id, .bytes = graph->value(id).type.bytes(), .offset = 0});
+  };
+  for (const auto& [name, id] : graph->outputs()) {
+    if (graph->value(root(id)).leaf != Leaf::none) add(id);
+  }
+  for (const auto& [name, id] : graph->updates()) {
+    if (graph->value(root(id)).leaf == Leaf::state) add(id);
+  }
+  return result;
+}
+
 void Program::Impl::plan(const std::vector<bool>& prepared_value) {
   const int end = static_cast<int>(steps.size());
   std::vector<Block> blocks;
@@ -270,6 +301,11 @@ void Program::Impl::plan(const std::vector<bool>& prepared_value) {
       if (block >= 0) blocks[static_cast<size_t>(block)].last = end;
     }
   }
+  snapshots = find_snapshots();
+  for (Snapshot& snapshot : snapshots) {
+    blocks.push_back({.bytes = snapshot.bytes, .first = end, .last = end});
+    targets.push_back(&snapshot.offset);
+  }
   const MemoryPlan memory = plan_memory(blocks);
   for (size_t i = 0; i < blocks.size(); ++i) *targets[i] = blocks[i].offset;
   arena = {.bytes = memory.bytes, .lower_bound = memory.lower_bound};
@@ -278,6 +314,7 @@ void Program::Impl::plan(const std::vector<bool>& prepared_value) {
 void Program::Impl::bind(Memory::Kept& kept, std::byte* base, State& state,
                          const Inputs& inputs) const {
   kept.pointers.resize(places.size());
+  for (const auto& [name, id] : graph->updates()) require_state(state, name, graph->value(id).type);
   for (size_t id = 0; id < places.size(); ++id) {
     const Place& place = places[id];
     const Value& value = graph->values()[id];
@@ -289,15 +326,9 @@ void Program::Impl::bind(Memory::Kept& kept, std::byte* base, State& state,
         kept.pointers[id] = kept.data.get() + place.offset;
         break;
       case Place::state: {
-        Array& array = state.get(state_names[static_cast<size_t>(place.index)]);
-        if (array.bytes() != value.type.bytes() || array.dtype() != value.type.dtype) {
-          throw Error(ErrorKind::usage, "program: State array \"" +
-                                            state_names[static_cast<size_t>(place.index)] +
-                                            "\" has another type than was compiled for")
-              .with("given", describe(array))
-              .with("expected", to_string(value.type));
-        }
-        kept.pointers[id] = array.raw();
+        const std::string& name = state_names[static_cast<size_t>(place.index)];
+        if (value.leaf == Leaf::state) require_state(state, name, value.type);
+        kept.pointers[id] = state.get(name).raw();
         break;
       }
       case Place::constant:
@@ -355,14 +386,17 @@ std::vector<Array> Program::Impl::run(Memory& memory, State& state, const Inputs
   Memory::Kept& kept = memory.kept(program_id, kept_bytes);
   bind(kept, base, state, inputs);
 
-  const bool changed = kept.version != state.version() || kept.state != &state;
+  const bool changed = kept.version != state.version();
   for (size_t i = changed ? 0 : prepared_steps; i < steps.size(); ++i) {
     run_step(i, kept, base, changed);
     after(i);
   }
   kept.version = state.version();
-  kept.state = &state;
 
+  for (const Snapshot& snapshot : snapshots) {
+    std::byte*& data = kept.pointers[static_cast<size_t>(snapshot.value)];
+    data = static_cast<std::byte*>(std::memcpy(base + snapshot.offset, data, snapshot.bytes));
+  }
   for (const Update& update : copied_updates) {
     Array& array = state.get(update.name);
     std::memcpy(array.raw(), kept.pointers[static_cast<size_t>(update.value)], array.bytes());

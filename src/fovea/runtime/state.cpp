@@ -1,19 +1,33 @@
 #include "fovea/runtime/state.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
 
 namespace fovea {
+namespace {
+
+std::string describe(const Type& type, Role role) {
+  constexpr std::string_view names[] = {"parameter", "buffer", "gradient", "moment"};
+  return to_string(type) + ", a " + std::string(names[static_cast<size_t>(role)]);
+}
+
+}  // namespace
+
+uint64_t State::next_version() {
+  static std::atomic<uint64_t> version{0};
+  return ++version;
+}
 
 void State::declare(const std::string& name, const Type& type, Role role, Fill fill) {
   if (auto known = slots_.find(name); known != slots_.end()) {
     if (known->second.type != type || known->second.role != role) {
       throw Error(ErrorKind::usage, "state: \"" + name + "\" is declared twice, differently")
-          .with("first", to_string(known->second.type))
-          .with("then", to_string(type));
+          .with("first", describe(known->second.type, known->second.role))
+          .with("then", describe(type, role));
     }
     return;
   }

@@ -27,6 +27,10 @@ class State {
  public:
   using Fill = std::function<void(Array&)>;
 
+  State() = default;
+  State(const State&) = delete;  // the arrays are handles: a copy would share them
+  State& operator=(const State&) = delete;
+
   /// Makes `name` known. Without `fill` it starts at zero. The same name again with the same type
   /// is nothing new. Errors: usage when it is known with another type or role.
   void declare(const std::string& name, const Type& type, Role role, Fill fill = nullptr);
@@ -46,10 +50,10 @@ class State {
   /// Elements of all arrays of a role, without filling any.
   int64_t count(Role role) const;
 
-  /// Rises with every change; what Programs keep of the State (packed weights, folded norms) is
-  /// remade when it has.
+  /// Another number after every change, and in every State; what Programs keep of the State (packed
+  /// weights, folded norms) is remade when it is not the one they know.
   uint64_t version() const { return version_; }
-  void touch() { ++version_; }
+  void touch() { version_ = next_version(); }
 
  private:
   struct Slot {
@@ -61,9 +65,10 @@ class State {
     Array array;
   };
   const Slot& slot(std::string_view name) const;
+  static uint64_t next_version();
 
   std::map<std::string, Slot, std::less<>> slots_;
-  uint64_t version_ = 1;
+  uint64_t version_ = next_version();
 };
 
 }  // namespace fovea

@@ -7,7 +7,12 @@ namespace fovea::onednn {
 using dnnl::memory;
 
 const dnnl::engine& engine() {
-  static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  static const dnnl::engine cpu = [] {
+    // Programs hold the primitives they need. The library's own cache, of 1024, would keep those of
+    // every image size ever met: up to some 250 MB.
+    dnnl::set_primitive_cache_capacity(64);
+    return dnnl::engine(dnnl::engine::kind::cpu, 0);
+  }();
   return cpu;
 }
 

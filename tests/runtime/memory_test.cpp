@@ -1,0 +1,142 @@
+#include "fovea/runtime/memory.h"
+
+#include <gtest/gtest.h>
+#include <malloc.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "fovea/models/registry.h"
+#include "fovea/nn.h"
+#include "fovea/ops/loss.h"
+#include "fovea/runtime/program_cache.h"
+#include "runtime/allocations.h"
+
+namespace fovea::runtime_test {
+namespace {
+
+/// A model's training step or inference, compiled.
+struct Compiled {
+  std::unique_ptr<nn::Module> model;
+  State state;
+  Memory memory;
+  std::unique_ptr<Program> program;
+  std::vector<std::pair<std::string, Array>> data;
+
+  Compiled(const std::string& name, Mode mode, int64_t batch, const Shape& image = {3, 32, 32})
+      : model(models::make(name, {.input = image})) {
+    const auto graph = nn::trace(*model, Shape{batch}.concat(image), mode);
+    data = {{"input", Array::full(DType::f32, Shape{batch}.concat(image), 0.5)}};
+    if (mode == Mode::train) {
+      const Tensor labels = graph->input("labels", {DType::i64, {batch}});
+      graph->output("loss", cross_entropy(graph->output("output"), labels));
+      data.emplace_back("labels", Array::zeros(DType::i64, {batch}));
+      data.emplace_back("random", Array::zeros(DType::i64, {2}));
+    }
+    program = std::make_unique<Program>(
+        *graph, CompileOptions{.passes = {.loss = mode == Mode::train ? "loss" : ""}});
+    nn::declare(state, *model, 1);
+    for (const auto& [update, id] : program->graph().updates())
+      state.declare(update, program->graph().value(id).type,
+                    update.starts_with("grad:") ? Role::gradient : Role::buffer);
+  }
+  void run() {
+    Inputs inputs;
+    for (const auto& [name, array] : data) inputs.emplace_back(name, array);
+    (void)program->run(memory, state, inputs);
+  }
+};
+
+int reorders(const Program& program) {
+  int count = 0;
+  for (const StepInfo& step : program.steps()) count += step.op == "reorder";
+  return count;
+}
+
+TEST(Arena, OfTrainingIsNearItsLowerBound) {
+  for (const char* name : {"small_cnn", "resnet18_cifar"}) {
+    const Compiled step(name, Mode::train, 32);
+    const ArenaInfo& arena = step.program->arena();
+    EXPECT_GT(arena.lower_bound, size_t{1} << 20) << name;
+    EXPECT_LE(static_cast<double>(arena.bytes), 1.15 * static_cast<double>(arena.lower_bound))
+        << name;
+  }
+}
+
+TEST(Programs, OfResNetAreOneIslandOfTheirLayout) {
+  // Each reorder more is a pass over memory: one to leave the island, in training one to come back.
+  EXPECT_LE(reorders(*Compiled("resnet18_cifar", Mode::eval, 2).program), 1);
+  EXPECT_LE(reorders(*Compiled("resnet18_cifar", Mode::train, 2).program), 2);
+}
+
+TEST(Programs, OfTheRegistryHaveFastKernelsOnly) {
+  for (const models::Entry& entry : models::list()) {
+    if (entry.name.find("1") != std::string::npos && entry.name.find("18") == std::string::npos)
+      continue;  // the deepest are built of what the others are
+    for (Mode mode : {Mode::train, Mode::eval}) {
+      const Compiled compiled(entry.name, mode, 2, {3, 64, 64});
+      for (const StepInfo& step : compiled.program->reference_steps())
+        ADD_FAILURE() << entry.name << ": " << step.problem;
+    }
+  }
+}
+
+TEST(Run, AllocatesNothingLarge) {
+  if (!allocations_are_counted()) GTEST_SKIP() << "a sanitizer has the allocator";
+  {
+    const LargeAllocations allocations;
+    std::vector<char>(5000).swap(*std::make_unique<std::vector<char>>());
+    ASSERT_GT(allocations.count(), 0);  // the counter counts
+  }
+  for (const char* name : {"small_cnn", "resnet18_cifar"}) {
+    for (Mode mode : {Mode::train, Mode::eval}) {
+      Compiled compiled(name, mode, 4);
+      for (int i = 0; i < 2; ++i) compiled.run();
+      const LargeAllocations allocations;
+      for (int i = 0; i < 3; ++i) compiled.run();
+      EXPECT_EQ(allocations.count(), 0) << name << (mode == Mode::train ? ", train" : ", eval")
+                                        << ": up to " << allocations.largest() << " bytes";
+    }
+  }
+}
+
+/// Bytes of this process that are in memory.
+int64_t resident() {
+  int64_t pages = 0, all = 0;
+  std::ifstream("/proc/self/statm") >> all >> pages;
+  return pages * sysconf(_SC_PAGESIZE);
+}
+
+TEST(Memory, StaysFlatOverManyInputShapes) {
+  const auto model = models::make("deeper_cnn");
+  State state;
+  nn::declare(state, *model, 1);
+  Memory memory;
+  ProgramCache cache;
+  const auto run = [&](int64_t side) {
+    const Program& program = cache.get({side}, [&](const Shape&) {
+      return Program(*nn::trace(*model, {1, 3, side, side}));
+    });
+    (void)program.run(memory, state, {{"input", Array::full(DType::f32, {1, 3, side, side}, 1)}});
+  };
+  run(64);
+  const size_t arena = memory.arena_bytes();
+  for (int64_t side = 64; side > 14; --side) run(side);
+  EXPECT_EQ(memory.arena_bytes(), arena);
+  const int64_t before = resident();
+  for (int64_t side = 64; side > 14; --side) run(side);  // none is in the cache any more
+  EXPECT_LT(resident() - before, 16 << 20);              // the weights of a Program are 1.6 MB
+}
+
+TEST(Memory, GrowsToTheLargestArena) {
+  Memory memory;
+  EXPECT_EQ(memory.arena_bytes(), 0u);
+  std::byte* small = memory.arena(100);
+  EXPECT_EQ(memory.arena(50), small);
+  EXPECT_EQ(memory.arena_bytes(), 100u);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(memory.arena(5000)) % 64, 0u);
+  EXPECT_EQ(memory.arena_bytes(), 5000u);
+}
+
+}  // namespace
+}  // namespace fovea::runtime_test

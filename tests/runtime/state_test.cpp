@@ -1,0 +1,79 @@
+#include "fovea/runtime/state.h"
+
+#include "error_text.h"
+
+namespace fovea {
+namespace {
+
+const Type three{DType::f32, {3}};
+
+TEST(State, FillsAnArrayWhenItIsFirstAskedFor) {
+  State state;
+  int fills = 0;
+  state.declare("w", three, Role::parameter, [&](Array& array) {
+    ++fills;
+    array.set(1, 7);
+  });
+  state.declare("m", three, Role::moment);
+  EXPECT_EQ(state.count(Role::parameter), 3);
+  EXPECT_EQ(fills, 0);
+  EXPECT_EQ(state.get("w").at(1), 7);
+  state.get("w").set(1, 8);
+  EXPECT_EQ(state.get("w").at(1), 8);
+  EXPECT_EQ(fills, 1);
+  EXPECT_EQ(state.get("m").at(2), 0);
+}
+
+TEST(State, SetsWithoutFillingFirst) {
+  State state;
+  state.declare("w", three, Role::parameter, [](Array& array) { array.set(0, 1); });
+  state.set("w", Array::full(DType::f32, {3}, 5));
+  EXPECT_EQ(state.get("w").at(0), 5);
+}
+
+TEST(State, ListsARoleInTheOrderOfDeclaration) {
+  State state;
+  for (const char* name : {"z", "a", "m"}) state.declare(name, three, Role::parameter);
+  state.declare("b", three, Role::buffer);
+  EXPECT_EQ(state.names(Role::parameter), (std::vector<std::string>{"z", "a", "m"}));
+  EXPECT_TRUE(state.names(Role::gradient).empty());
+}
+
+TEST(State, VersionsChangeAndAreNeverShared) {
+  // Programs take an equal version for equal weights, also when one State stands where another was.
+  State a, b;
+  EXPECT_NE(a.version(), b.version());
+  a.declare("w", three, Role::parameter);
+  const uint64_t before = a.version();
+  a.set("w", Array::zeros(DType::f32, {3}));
+  EXPECT_NE(a.version(), before);
+}
+
+TEST(State, SaysWhatDoesNotFit) {
+  State state;
+  state.declare("conv1.weight", three, Role::parameter);
+  EXPECT_NO_THROW(state.declare("conv1.weight", three, Role::parameter));
+  EXPECT_EQ(error_text(ErrorKind::usage,
+                       [&] {
+                         state.declare("conv1.weight", {DType::f64, {3}}, Role::parameter);
+                       }),
+            "state: \"conv1.weight\" is declared twice, differently\n"
+            "  first   f32[3], a parameter\n"
+            "  then    f64[3], a parameter");
+  EXPECT_EQ(
+      error_text(ErrorKind::usage, [&] { state.declare("conv1.weight", three, Role::buffer); }),
+      "state: \"conv1.weight\" is declared twice, differently\n"
+      "  first   f32[3], a parameter\n"
+      "  then    f32[3], a buffer");
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)state.get("conv1.weigth"); }),
+            "state: there is no array named \"conv1.weigth\"\n"
+            "  nearest conv1.weight");
+  EXPECT_EQ(error_text(ErrorKind::usage,
+                       [&] { state.set("conv1.weight", Array::zeros(DType::f32, {4})); }),
+            "state: \"conv1.weight\" cannot take an array of another type\n"
+            "  given    f32[4]\n"
+            "  expected f32[3]");
+}
+
+}  // namespace
+}  // namespace fovea
