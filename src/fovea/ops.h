@@ -12,4 +12,7 @@
 #include "fovea/ops/norm.h"
 #include "fovea/ops/pad.h"
 #include "fovea/ops/pool.h"
+#include "fovea/ops/reduce.h"
 #include "fovea/ops/shape_ops.h"
+#include "fovea/ops/shuffle.h"
+#include "fovea/ops/upsample.h"

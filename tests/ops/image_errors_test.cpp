@@ -188,5 +188,84 @@ TEST_F(ImageErrors, ChannelNorms) {
             "  input   f32[2, 6, 4]");
 }
 
+TEST_F(ImageErrors, Upsample) {
+  const Tensor x = value({1, 3, 4, 4});
+  EXPECT_EQ(usage([&] {
+              upsample(x, {2, 0});
+            }),
+            "upsample: scale is 0, at least 1 is allowed\n"
+            "  input   f32[N=1, C=3, H=4, W=4]\n"
+            "  try     upsample_to for smaller sizes");
+  EXPECT_EQ(usage([&] {
+              upsample_to(x, {8, 0});
+            }),
+            "upsample: an output size is 0, at least 1 and at most 2^31 is allowed\n"
+            "  input   f32[N=1, C=3, H=4, W=4]");
+  EXPECT_EQ(usage([&] {
+              upsample_to(x, {8, 8, 8});
+            }),
+            "upsample: size has 3 numbers, the input has 2 spatial axes");
+  EXPECT_EQ(usage([&] { upsample(x, 2, {.align_corners = true}); }),
+            "upsample: align_corners has no meaning for nearest\n"
+            "  input   f32[N=1, C=3, H=4, W=4]\n"
+            "  try     UpsampleMode::linear");
+  EXPECT_EQ(usage([&] {
+              upsample(value({1, 3, 0}), 2);
+            }),
+            "upsample: a spatial axis has no elements\n"
+            "  input   f32[N=1, C=3, L=0]");
+}
+
+TEST_F(ImageErrors, Shuffles) {
+  const Tensor x = value({1, 6, 4, 5});
+  EXPECT_EQ(usage([&] { pixel_shuffle(x, 2); }),
+            "pixel_shuffle: blocks of 2x2 cannot be made of 6 channels\n"
+            "  input   f32[N=1, C=6, H=4, W=5]");
+  EXPECT_EQ(usage([&] { pixel_unshuffle(x, 2); }),
+            "pixel_unshuffle: 4x5 pixels cannot be cut in blocks of 2x2\n"
+            "  input   f32[N=1, C=6, H=4, W=5]");
+  EXPECT_EQ(usage([&] { channel_shuffle(x, 0); }),
+            "channel_shuffle: groups=0 does not divide 6 channels\n"
+            "  input   f32[N=1, C=6, H=4, W=5]");
+}
+
+TEST_F(ImageErrors, SplitAndReduce) {
+  const Tensor x = value({2, 4});
+  EXPECT_EQ(usage([&] {
+              split(x, {1, 2}, 1);
+            }),
+            "split: the parts leave 1 of the 4 elements of axis 1\n"
+            "  input   f32[2, 4]");
+  EXPECT_EQ(usage([&] {
+              split(x, {3, 2}, 1);
+            }),
+            "split: the parts are longer than axis 1, which has 4 elements\n"
+            "  input   f32[2, 4]");
+  EXPECT_EQ(usage([&] {
+              split(x, {5, -1}, 1);
+            }),
+            "split: the parts are longer than axis 1, which has 4 elements\n"
+            "  input   f32[2, 4]");
+  EXPECT_EQ(usage([&] {
+              split(x, {-1, 5}, 1);
+            }),
+            "split: a part has -1 elements\n"
+            "  input   f32[2, 4]");
+  EXPECT_EQ(usage([&] { sum(x, {2}); }),
+            "sum: there is no axis 2, the input has 2 axes\n"
+            "  input   f32[2, 4]");
+  EXPECT_EQ(usage([&] {
+              max(value({2, 0}), {1});
+            }),
+            "max: there is no maximum of no elements\n"
+            "  input   f32[2, 0]");
+  EXPECT_EQ(usage([&] {
+              mean(value({2, 2}, DType::i64), {1});
+            }),
+            "mean: the input is i64, a float type is expected\n"
+            "  input   i64[2, 2]\n"
+            "  try     cast(x, DType::f32)");
+}
+
 }  // namespace
 }  // namespace fovea

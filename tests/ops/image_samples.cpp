@@ -77,6 +77,16 @@ std::vector<Sample> pools_with_indices(DType dtype) {
   return samples;
 }
 
+std::vector<Sample> upsamples(DType dtype) {
+  return repeat("upsample", shapes_per_op, [&](Random& r) {
+    const Shape x = pick_image(r, pick(r, 1, 3), 6);
+    const UpsampleMode mode = r.below(2) == 0 ? UpsampleMode::nearest : UpsampleMode::linear;
+    const Upsample op{pick_dims(r, x.rank() - 2, 1, 8), mode,
+                      mode == UpsampleMode::linear && r.below(2) == 0};
+    return Sample{{}, op, {{{dtype, x}, normal}}};
+  });
+}
+
 }  // namespace
 
 std::vector<Family> image_families() {
@@ -84,6 +94,7 @@ std::vector<Family> image_families() {
       {"pad", pads, 1e-8},
       {"conv_transpose", transposed_convolutions, 1e-8},
       {"pool_with_indices", pools_with_indices, 1e-8},
+      {"upsample", upsamples, 1e-8},
   };
 }
 

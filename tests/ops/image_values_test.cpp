@@ -288,5 +288,76 @@ TEST(ImageValues, SoftmaxAlongAnyAxis) {
               1e-12);
 }
 
+// PyTorch's rule: other rules shift pictures by half a pixel.
+TEST(ImageValues, Upsample) {
+  const auto by = [](const Data& x, int64_t scale, const UpsampleOptions& options = {}) {
+    return one([&](const Tensors& in) { return Tensors{upsample(in[0], scale, options)}; }, {x});
+  };
+  const auto to = [](const Data& x, const Dims& size, const UpsampleOptions& options = {}) {
+    return one([&](const Tensors& in) { return Tensors{upsample_to(in[0], size, options)}; }, {x});
+  };
+  const UpsampleOptions linear{UpsampleMode::linear}, corners{UpsampleMode::linear, true};
+  const Data row{{1, 1, 2}, {0, 4}};
+  EXPECT_EQ(by(row, 2), (V{0, 0, 4, 4}));
+  EXPECT_EQ(to({{1, 1, 3}, {1, 2, 3}}, 5), (V{1, 1, 2, 2, 3}));
+  EXPECT_EQ(to({{1, 1, 5}, {1, 2, 3, 4, 5}}, 2), (V{1, 3}));
+  EXPECT_EQ(by(row, 2, linear), (V{0, 1, 3, 4}));
+  expect_near(by(row, 2, corners), {0, 4.0 / 3, 8.0 / 3, 4}, 1e-12);
+  EXPECT_EQ(to(row, 1, corners), V{0});
+  EXPECT_EQ(to(row, 1, linear), V{2});
+  expect_near(to(image(2, 2, {1, 2, 3, 4}), {3, 3}, corners), {1, 1.5, 2, 2, 2.5, 3, 3, 3.5, 4},
+              1e-12);
+}
+
+TEST(ImageValues, Shuffles) {
+  const Data x{{1, 4, 1, 2}, {1, 2, 3, 4, 5, 6, 7, 8}};
+  const auto out = harness::run(
+      [](const Tensors& in) {
+        const Tensor y = pixel_shuffle(in[0], 2);
+        return Tensors{y, pixel_unshuffle(y, 2), channel_shuffle(in[0], 2)};
+      },
+      {x});
+  EXPECT_EQ(out[0].shape, (Shape{1, 1, 2, 4}));
+  EXPECT_EQ(out[0].values, (V{1, 3, 2, 4, 5, 7, 6, 8}));
+  EXPECT_EQ(out[1].values, x.values);
+  EXPECT_EQ(out[1].shape, x.shape);
+  EXPECT_EQ(out[2].values, (V{1, 2, 5, 6, 3, 4, 7, 8}));
+}
+
+TEST(ImageValues, SplitIsTheReverseOfConcat) {
+  const auto out = harness::run(
+      [](const Tensors& in) {
+        return split(in[0], {1, 0, 2}, -1);
+      },
+      {{{2, 3}, {1, 2, 3, 4, 5, 6}}});
+  ASSERT_EQ(out.size(), 3u);
+  EXPECT_EQ(out[0].values, (V{1, 4}));
+  EXPECT_EQ(out[1].shape, (Shape{2, 0}));
+  EXPECT_EQ(out[2].values, (V{2, 3, 5, 6}));
+}
+
+TEST(ImageValues, Reductions) {
+  const Data x{{2, 3}, {1, 5, 3, 4, 2, 6}};
+  const auto out = harness::run(
+      [](const Tensors& in) {
+        const Tensor& a = in[0];
+        return Tensors{sum(a, {0}), sum(a, {1}, true), mean(a, {-1}),  mean(a, {0, 1}),
+                       max(a, {0}), max(a, {1}, true), max(a, {0, 1}), sum(a, {})};
+      },
+      {x});
+  EXPECT_EQ(out[0].values, (V{5, 7, 9}));
+  EXPECT_EQ(out[0].shape, (Shape{3}));
+  EXPECT_EQ(out[1].values, (V{9, 12}));
+  EXPECT_EQ(out[1].shape, (Shape{2, 1}));
+  expect_near(out[2].values, {3, 4}, 1e-12);
+  expect_near(out[3].values, {3.5}, 1e-12);
+  EXPECT_EQ(out[3].shape, Shape{});
+  EXPECT_EQ(out[4].values, (V{4, 5, 6}));
+  EXPECT_EQ(out[5].values, (V{5, 6}));
+  EXPECT_EQ(out[5].shape, (Shape{2, 1}));
+  EXPECT_EQ(out[6].values, V{6});
+  EXPECT_EQ(out[7].values, x.values);
+}
+
 }  // namespace
 }  // namespace fovea

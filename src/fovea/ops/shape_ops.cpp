@@ -226,6 +226,33 @@ Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end) {
   return x.graph().add_one(Slice{checked_axis("slice", axis, x.type()), begin, end}, {x});
 }
 
+Tensors split(const Tensor& x, const std::vector<int64_t>& sizes, int axis) {
+  axis = checked_axis("split", axis, x.type());
+  const auto fail = [&](const std::string& what) {
+    return Error(ErrorKind::usage, "split: " + what).with("input", to_string(x.type()));
+  };
+  int64_t left = x.dim(axis);
+  for (int64_t size : sizes) {
+    if (size < 0) throw fail("a part has " + std::to_string(size) + " elements");
+    if (size > left) {
+      throw fail("the parts are longer than axis " + std::to_string(axis) + ", which has " +
+                 std::to_string(x.dim(axis)) + " elements");
+    }
+    left -= size;
+  }
+  if (left != 0) {
+    throw fail("the parts leave " + std::to_string(left) + " of the " +
+               std::to_string(x.dim(axis)) + " elements of axis " + std::to_string(axis));
+  }
+  Tensors parts;
+  int64_t begin = 0;
+  for (int64_t size : sizes) {
+    parts.push_back(slice(x, axis, begin, begin + size));
+    begin += size;
+  }
+  return parts;
+}
+
 Tensor cast(const Tensor& x, DType dtype) {
   return x.dtype() == dtype ? x : x.graph().add_one(Cast{dtype}, {x});
 }

@@ -100,6 +100,10 @@ Tensor concat(const Tensors& tensors, int axis);
 /// usage when 0 <= begin <= end <= size does not hold.
 Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end);
 
+/// x cut along `axis` (negative counts from the end) into parts of these sizes, one behind the
+/// other. Errors: usage when a size is negative or they are not as long as the axis together.
+Tensors split(const Tensor& x, const std::vector<int64_t>& sizes, int axis);
+
 /// x in another dtype; x itself when it has it. Gradients flow between float types only.
 Tensor cast(const Tensor& x, DType dtype);
 

@@ -1,0 +1,62 @@
+#include "fovea/ops/reduce.h"
+
+#include "fovea/ops/arithmetic.h"
+#include "fovea/ops/pool.h"
+#include "fovea/ops/rules.h"
+#include "fovea/ops/shape_ops.h"
+
+namespace fovea {
+namespace {
+
+/// The axes of x that are reduced and those that stay, and the shapes that result.
+struct Reduction {
+  std::vector<int> reduced, kept;
+  Shape with_axes, without;
+  int64_t count = 1;  ///< elements in one result
+
+  Reduction(std::string_view op, const Type& x, const std::vector<int>& axes) : with_axes(x.shape) {
+    std::vector<bool> reduce(static_cast<size_t>(x.rank()), false);
+    for (int axis : axes) reduce[static_cast<size_t>(checked_axis(op, axis, x))] = true;
+    for (int i = 0; i < x.rank(); ++i) {
+      if (!reduce[static_cast<size_t>(i)]) {
+        kept.push_back(i);
+        without = without.concat({x.dim(i)});
+        continue;
+      }
+      reduced.push_back(i);
+      with_axes.set(i, 1);
+      count = checked_product(count, x.dim(i));
+    }
+  }
+  const Shape& result(bool keep_axes) const { return keep_axes ? with_axes : without; }
+};
+
+}  // namespace
+
+Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
+  const Reduction reduction("sum", x.type(), axes);
+  require_float("sum", "input", x.type());
+  return reshape(sum_to(x, reduction.with_axes), reduction.result(keep_axes));
+}
+
+Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
+  const Reduction reduction("mean", x.type(), axes);
+  require_float("mean", "input", x.type());
+  return sum(x, axes, keep_axes) / static_cast<double>(reduction.count);
+}
+
+Tensor max(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
+  const Reduction reduction("max", x.type(), axes);
+  require_float("max", "input", x.type());
+  if (reduction.count == 0) {
+    throw Error(ErrorKind::usage, "max: there is no maximum of no elements")
+        .with("input", to_string(x.type()));
+  }
+  // A pool over rows: what stays in front, what is reduced joined behind it.
+  std::vector<int> order = reduction.kept;
+  order.insert(order.end(), reduction.reduced.begin(), reduction.reduced.end());
+  const Tensor rows = reshape(permute(x, order), {1, reduction.without.numel(), reduction.count});
+  return reshape(global_max_pool(rows), reduction.result(keep_axes));
+}
+
+}  // namespace fovea
