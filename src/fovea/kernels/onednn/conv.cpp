@@ -1,5 +1,7 @@
 #include "fovea/kernels/onednn/conv.h"
 
+#include <tuple>
+
 #include "fovea/kernels/onednn/engine.h"
 #include "fovea/ops/conv.h"
 
@@ -30,11 +32,11 @@ using Forward = dnnl::convolution_forward;
 using BackwardData = dnnl::convolution_backward_data;
 using BackwardWeights = dnnl::convolution_backward_weights;
 
-Forward::primitive_desc forward_desc(const ConvGeometry& g, const memory::desc& x,
-                                     const memory::desc& w, const memory::desc& bias,
-                                     const memory::desc& y, const dnnl::primitive_attr& attr) {
+Forward::primitive_desc forward_desc(dnnl::algorithm algorithm, const ConvGeometry& g,
+                                     const memory::desc& x, const memory::desc& w,
+                                     const memory::desc& bias, const memory::desc& y,
+                                     const dnnl::primitive_attr& attr) {
   const auto kind = dnnl::prop_kind::forward_training;
-  const auto algorithm = dnnl::algorithm::convolution_direct;
   const memory::dims dilation = less_one(g.dilation);
   const Forward::desc desc = bias.is_zero()
                                  ? Forward::desc(kind, algorithm, x, w, y, g.stride, dilation,
@@ -44,7 +46,7 @@ Forward::primitive_desc forward_desc(const ConvGeometry& g, const memory::desc& 
   return {desc, attr, engine()};
 }
 
-/// Weights in plain form <-> the form an implementation works on.
+/// Weights in plain form <-> the form an implementation works on; nothing to do where they are one.
 class WeightForm {
  public:
   WeightForm(const memory::desc& plain, const memory::desc& packed)
@@ -58,10 +60,10 @@ class WeightForm {
   bool differs() const { return plain_ != packed_; }
   size_t bytes() const { return differs() ? packed_.get_size() : 0; }
   void pack(const void* plain, void* packed) const {
-    run(pack_, wrap(plain_, plain), wrap(packed_, packed));
+    if (differs()) run(pack_, wrap(plain_, plain), wrap(packed_, packed));
   }
   void unpack(const void* packed, void* plain) const {
-    run(unpack_, wrap(packed_, packed), wrap(plain_, plain));
+    if (differs()) run(unpack_, wrap(packed_, packed), wrap(plain_, plain));
   }
 
  private:
@@ -106,7 +108,7 @@ class ForwardKernel final : public Kernel {
   WeightForm weights_;
 };
 
-Offer make_forward(const Problem& problem) {
+Offer make_forward(const Problem& problem, dnnl::algorithm algorithm) {
   return offer(problem, [&]() -> Offer {
     const Conv& conv = *problem.op.as<Conv>();
     const memory::desc x = descriptor(problem.in[0]), y = descriptor(problem.out[0]);
@@ -117,7 +119,8 @@ Offer make_forward(const Problem& problem) {
     if (conv.residual) epilogue.append_binary(dnnl::algorithm::binary_add, y);
     if (conv.relu) epilogue.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
     attr.set_post_ops(epilogue);
-    Forward::primitive_desc pd = forward_desc(conv.geometry, x, {dims, f32, any}, bias, y, attr);
+    Forward::primitive_desc pd =
+        forward_desc(algorithm, conv.geometry, x, {dims, f32, any}, bias, y, attr);
     if (is_reference(pd.impl_info_str()))
       return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
     return std::make_unique<ForwardKernel>(conv, std::move(pd), plain_descriptor(dims));
@@ -151,16 +154,16 @@ class BackwardDataKernel final : public Kernel {
   WeightForm weights_;
 };
 
-Offer make_backward_data(const Problem& problem) {
+Offer make_backward_data(const Problem& problem, dnnl::algorithm algorithm) {
   return offer(problem, [&]() -> Offer {
     const ConvGeometry& g = problem.op.as<ConvBackwardData>()->geometry;
     const memory::desc dx = descriptor(problem.out[0]), dy = descriptor(problem.in[1]);
     const memory::dims dims = weight_dims(problem.in[0].shape, g.groups);
     const memory::desc w(dims, f32, any);
-    const Forward::primitive_desc hint = forward_desc(g, dx, w, {}, dy, attributes());
-    BackwardData::primitive_desc pd({dnnl::algorithm::convolution_direct, dx, w, dy, g.stride,
-                                     less_one(g.dilation), g.padding_begin, g.padding_end},
-                                    attributes(), engine(), hint);
+    const Forward::primitive_desc hint = forward_desc(algorithm, g, dx, w, {}, dy, attributes());
+    BackwardData::primitive_desc pd(
+        {algorithm, dx, w, dy, g.stride, less_one(g.dilation), g.padding_begin, g.padding_end},
+        attributes(), engine(), hint);
     if (is_reference(pd.impl_info_str()))
       return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
     return std::make_unique<BackwardDataKernel>(std::move(pd), plain_descriptor(dims));
@@ -190,7 +193,7 @@ class BackwardWeightsKernel final : public Kernel {
              {DNNL_ARG_DIFF_BIAS, bias_ ? wrap(pd_.diff_bias_desc(), args.out[1]) : memory()},
              {DNNL_ARG_SCRATCHPAD,
               wrap(pd_.scratchpad_desc(), args.scratch + align_up(weights_.bytes()))}});
-    if (weights_.differs()) weights_.unpack(dw, args.out[0]);
+    weights_.unpack(dw, args.out[0]);
   }
 
  private:
@@ -200,7 +203,7 @@ class BackwardWeightsKernel final : public Kernel {
   WeightForm weights_;
 };
 
-Offer make_backward_weights(const Problem& problem) {
+Offer make_backward_weights(const Problem& problem, dnnl::algorithm algorithm) {
   return offer(problem, [&]() -> Offer {
     const auto& op = *problem.op.as<ConvBackwardWeights>();
     const ConvGeometry& g = op.geometry;
@@ -208,8 +211,7 @@ Offer make_backward_weights(const Problem& problem) {
     const memory::dims dims = weight_dims(op.weight, g.groups), dilation = less_one(g.dilation);
     const memory::desc w(dims, f32, any);
     const memory::desc bias = op.bias ? descriptor(problem.out[1]) : memory::desc();
-    const Forward::primitive_desc hint = forward_desc(g, x, w, bias, dy, attributes());
-    const auto algorithm = dnnl::algorithm::convolution_direct;
+    const Forward::primitive_desc hint = forward_desc(algorithm, g, x, w, bias, dy, attributes());
     const BackwardWeights::desc desc =
         op.bias ? BackwardWeights::desc(algorithm, x, w, bias, dy, g.stride, dilation,
                                         g.padding_begin, g.padding_end)
@@ -222,12 +224,56 @@ Offer make_backward_weights(const Problem& problem) {
   });
 }
 
+/// Winograd's F(4x4, 3x3) (Lavin & Gray 2015) needs a quarter of the products, and pays for it with
+/// transforms of the data: worth it where channels are many and the 4x4 tiles fit the plane and
+/// fill the threads.
+std::string refuse_winograd(const ConvGeometry& g, const Shape& weight, const Type& image) {
+  const std::vector<int64_t> ones(g.stride.size(), 1);
+  if (image.rank() != 4 || weight[2] != 3 || weight[3] != 3 || g.stride != ones ||
+      g.dilation != ones || g.groups != 1) {
+    return "only 3x3 kernels, stride 1, no dilation, no groups";
+  }
+  if (image.layout != Layout::blocked16) return "only blocked16";
+  if (weight[0] < 64 || weight[1] < 64)
+    return "fewer than 64 channels: the transforms cost more than they save";
+  const int64_t rows = (image.dim(2) + 3) / 4, columns = (image.dim(3) + 3) / 4;
+  const auto used =
+      static_cast<double>(image.dim(2) * image.dim(3)) / static_cast<double>(16 * rows * columns);
+  if (used < 0.75) return "4x4 tiles would stand out over the plane by more than a quarter";
+  if (image.dim(0) < 8 || image.dim(0) * rows * columns < 64)
+    return "too few tiles: a batch of 8 images, 64 tiles";
+  return {};
+}
+
+/// The rules of one op: Winograd where it pays, then direct. `problem_of` gives geometry, weight
+/// shape and an image.
+template <class Describe>
+void add_rules(const RuleSink& add, std::string_view op,
+               Offer (*make)(const Problem&, dnnl::algorithm), const Describe& problem_of) {
+  add(op, {"onednn:winograd", [make, problem_of](const Problem& problem) -> Offer {
+             const auto [geometry, weight, image] = problem_of(problem);
+             if (std::string why = refuse_winograd(geometry, weight, image); !why.empty())
+               return Refusal{why};
+             return make(problem, dnnl::algorithm::convolution_winograd);
+           }});
+  add(op, {"onednn", [make](const Problem& problem) {
+             return make(problem, dnnl::algorithm::convolution_direct);
+           }});
+}
+
 }  // namespace
 
 void add_conv_rules(const RuleSink& add) {
-  add(Conv::name, {"onednn", make_forward});
-  add(ConvBackwardData::name, {"onednn", make_backward_data});
-  add(ConvBackwardWeights::name, {"onednn", make_backward_weights});
+  add_rules(add, Conv::name, make_forward, [](const Problem& p) {
+    return std::tuple(p.op.as<Conv>()->geometry, p.in[1].shape, p.out[0]);
+  });
+  add_rules(add, ConvBackwardData::name, make_backward_data, [](const Problem& p) {
+    return std::tuple(p.op.as<ConvBackwardData>()->geometry, p.in[0].shape, p.out[0]);
+  });
+  add_rules(add, ConvBackwardWeights::name, make_backward_weights, [](const Problem& p) {
+    return std::tuple(p.op.as<ConvBackwardWeights>()->geometry,
+                      p.op.as<ConvBackwardWeights>()->weight, p.in[1]);
+  });
 }
 
 }  // namespace fovea::onednn
