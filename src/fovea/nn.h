@@ -2,6 +2,11 @@
 
 // Everything that models are made of.
 #include "fovea/nn/activation.h"
+#include "fovea/nn/blocks_conv.h"
+#include "fovea/nn/blocks_convnext.h"
+#include "fovea/nn/blocks_dense.h"
+#include "fovea/nn/blocks_mobile.h"
+#include "fovea/nn/blocks_residual.h"
 #include "fovea/nn/conv.h"
 #include "fovea/nn/dropout.h"
 #include "fovea/nn/init.h"

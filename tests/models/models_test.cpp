@@ -28,6 +28,7 @@ constexpr Counts counts[] = {
     {"resnet50_cifar", 23'520'842, 53'120},
     {"resnet101_cifar", 42'512'970, 105'344},
     {"resnet152_cifar", 58'156'618, 151'424},
+    {"se_resnet18_cifar", 11'261'002, 9'600},
     {"simple_cnn_224", 15'231'912, 8'448},
 };
 

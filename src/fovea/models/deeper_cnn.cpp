@@ -4,21 +4,11 @@
 namespace fovea::models {
 namespace {
 
-/// 3x3 convolution, norm, relu, as a module of its own or the first of a stage.
-class ConvBlock : public nn::Sequential {
- public:
-  ConvBlock(const nn::Scope& s, int64_t in, int64_t out) : Sequential(s) {
-    add<nn::Conv2d>(in, out, nn::ConvOptions{.kernel = 3, .padding = 1, .bias = false});
-    add<nn::BatchNorm2d>(out);
-    add<nn::ReLU>();
-  }
-};
-
-/// A block, then pooling that halves the image.
+/// Convolution, norm, relu, then pooling that halves the image.
 class Stage : public nn::Sequential {
  public:
   Stage(const nn::Scope& s, int64_t in, int64_t out) : Sequential(s) {
-    add<ConvBlock>(in, out);
+    add<nn::ConvNormAct<>>(in, out);
     add<nn::MaxPool2d>(2);
   }
 };
@@ -42,7 +32,7 @@ class DeeperCnn : public nn::Module {
   Tensor forward(Tensor x) const override { return head(stage3(stage2(stage1(stem(x))))); }
 
  private:
-  ConvBlock stem;
+  nn::ConvNormAct<> stem;
   Stage stage1, stage2, stage3;
   nn::Sequential head;
 };

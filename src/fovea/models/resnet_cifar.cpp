@@ -6,77 +6,6 @@
 namespace fovea::models {
 namespace {
 
-/// The skip of a block: the identity where shapes agree, else a 1x1 convolution and a norm.
-class Downsample : public nn::Sequential {
- public:
-  Downsample(const nn::Scope& s, int64_t in, int64_t out, int64_t stride) : Sequential(s) {
-    if (in == out && stride == 1) return;
-    add<nn::Conv2d>(in, out, nn::ConvOptions{.kernel = 1, .stride = stride, .bias = false});
-    add<nn::BatchNorm2d>(out);
-  }
-};
-
-/// Two 3x3 convolutions and a skip, as in ResNet-18/34 (He et al. 2015).
-class BasicBlock : public nn::Module {
- public:
-  static constexpr int64_t expansion = 1;
-
-  BasicBlock(const nn::Scope& s, int64_t in, int64_t width, int64_t stride)
-      : Module(s),
-        conv1(at("conv1"), in, width, {.kernel = 3, .stride = stride, .padding = 1, .bias = false}),
-        bn1(at("bn1"), width),
-        conv2(at("conv2"), width, width, {.kernel = 3, .padding = 1, .bias = false}),
-        bn2(at("bn2"), width),
-        downsample(at("downsample"), in, width, stride) {}
-
-  Tensor forward(Tensor x) const override {
-    Tensor y = relu(bn1(conv1(x)));
-    y = bn2(conv2(y));
-    return relu(y + downsample(x));
-  }
-
- private:
-  nn::Conv2d conv1;
-  nn::BatchNorm2d bn1;
-  nn::Conv2d conv2;
-  nn::BatchNorm2d bn2;
-  Downsample downsample;
-};
-
-/// 1x1 to fewer channels, 3x3 there, 1x1 back to four times as many, and a skip, as in ResNet-50
-/// and deeper; the stride is the 3x3's, as torchvision has it.
-class Bottleneck : public nn::Module {
- public:
-  static constexpr int64_t expansion = 4;
-
-  Bottleneck(const nn::Scope& s, int64_t in, int64_t width, int64_t stride)
-      : Module(s),
-        conv1(at("conv1"), in, width, {.kernel = 1, .bias = false}),
-        bn1(at("bn1"), width),
-        conv2(at("conv2"), width, width,
-              {.kernel = 3, .stride = stride, .padding = 1, .bias = false}),
-        bn2(at("bn2"), width),
-        conv3(at("conv3"), width, expansion * width, {.kernel = 1, .bias = false}),
-        bn3(at("bn3"), expansion * width),
-        downsample(at("downsample"), in, expansion * width, stride) {}
-
-  Tensor forward(Tensor x) const override {
-    Tensor y = relu(bn1(conv1(x)));
-    y = relu(bn2(conv2(y)));
-    y = bn3(conv3(y));
-    return relu(y + downsample(x));
-  }
-
- private:
-  nn::Conv2d conv1;
-  nn::BatchNorm2d bn1;
-  nn::Conv2d conv2;
-  nn::BatchNorm2d bn2;
-  nn::Conv2d conv3;
-  nn::BatchNorm2d bn3;
-  Downsample downsample;
-};
-
 /// Blocks of one width; the first takes the stride and widens.
 template <class Block>
 class Layer : public nn::Sequential {
@@ -136,11 +65,14 @@ auto resnet(const Depths& depths) {
 
 std::vector<Entry> resnet_cifar() {
   return {
-      {.name = "resnet18_cifar", .defaults = {}, .build = resnet<BasicBlock>({2, 2, 2, 2})},
-      {.name = "resnet34_cifar", .defaults = {}, .build = resnet<BasicBlock>({3, 4, 6, 3})},
-      {.name = "resnet50_cifar", .defaults = {}, .build = resnet<Bottleneck>({3, 4, 6, 3})},
-      {.name = "resnet101_cifar", .defaults = {}, .build = resnet<Bottleneck>({3, 4, 23, 3})},
-      {.name = "resnet152_cifar", .defaults = {}, .build = resnet<Bottleneck>({3, 8, 36, 3})},
+      {.name = "resnet18_cifar", .defaults = {}, .build = resnet<nn::BasicBlock>({2, 2, 2, 2})},
+      {.name = "resnet34_cifar", .defaults = {}, .build = resnet<nn::BasicBlock>({3, 4, 6, 3})},
+      {.name = "resnet50_cifar", .defaults = {}, .build = resnet<nn::Bottleneck>({3, 4, 6, 3})},
+      {.name = "resnet101_cifar", .defaults = {}, .build = resnet<nn::Bottleneck>({3, 4, 23, 3})},
+      {.name = "resnet152_cifar", .defaults = {}, .build = resnet<nn::Bottleneck>({3, 8, 36, 3})},
+      {.name = "se_resnet18_cifar",
+       .defaults = {},
+       .build = resnet<nn::SEBasicBlock>({2, 2, 2, 2})},
   };
 }
 

@@ -4,21 +4,16 @@
 namespace fovea::models {
 namespace {
 
-/// 3x3 convolution, norm, relu, in one Sequential named "block".
+/// 3x3 convolution, norm, relu, one level down under the name "block".
 class ConvBlock : public nn::Module {
  public:
   ConvBlock(const nn::Scope& s, int64_t in, int64_t out, int64_t stride)
-      : Module(s), block(at("block")) {
-    block.add<nn::Conv2d>(
-        in, out, nn::ConvOptions{.kernel = 3, .stride = stride, .padding = 1, .bias = false});
-    block.add<nn::BatchNorm2d>(out);
-    block.add<nn::ReLU>();
-  }
+      : Module(s), block(at("block"), in, out, {.stride = stride}) {}
 
   Tensor forward(Tensor x) const override { return block(x); }
 
  private:
-  nn::Sequential block;
+  nn::ConvNormAct<> block;
 };
 
 /// Thirteen 3x3 convolutions in five stages, as VGG-16 has them, where the first of each stage

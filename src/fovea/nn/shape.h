@@ -22,4 +22,14 @@ class Flatten : public Module {
   int from_;
 };
 
+/// permute as a module: axis i of the result is x's axes[i].
+class Permute : public Module {
+ public:
+  Permute(const Scope& scope, std::vector<int> axes) : Module(scope), axes_(std::move(axes)) {}
+  Tensor forward(Tensor x) const override { return permute(x, axes_); }
+
+ private:
+  std::vector<int> axes_;
+};
+
 }  // namespace fovea::nn

@@ -1,0 +1,86 @@
+#pragma once
+
+#include "fovea/nn/activation.h"
+#include "fovea/nn/conv.h"
+#include "fovea/nn/norm.h"
+#include "fovea/nn/sequential.h"
+
+namespace fovea::nn {
+
+/// `.kernel` is one odd number for both axes, padded so that a stride of 1 keeps the size.
+struct ConvNormActOptions {
+  int64_t kernel = 3;
+  int64_t stride = 1;
+  int64_t groups = 1;
+  bool bias = false;  ///< the norm takes away what it adds; for nets that were published with one
+};
+
+/// Convolution, batch norm, activation: x [N, in, H, W] gives [N, out, H', W'], H' = ceil(H /
+/// stride). Arrays "0.weight", "1.weight", ..., as in torchvision. Errors: usage as of Conv.
+template <class Activation = ReLU>
+class ConvNormAct : public Sequential {
+ public:
+  using Options = ConvNormActOptions;
+
+  ConvNormAct(const Scope& scope, int64_t in, int64_t out, const Options& options = {})
+      : Sequential(scope) {
+    add<Conv2d>(in, out,
+                ConvOptions{.kernel = options.kernel,
+                            .stride = options.stride,
+                            .padding = options.kernel / 2,
+                            .groups = options.groups,
+                            .bias = options.bias});
+    add<BatchNorm2d>(out);
+    add<Activation>();
+  }
+};
+
+/// Four views of x side by side, as in an Inception module (Szegedy et al. 2014): 1x1, 3x3 and 5x5
+/// convolutions, and 3x3 max pooling followed by a 1x1 convolution. x [N, in, H, W] gives [N, 4 *
+/// out, H, W].
+class MultiScale : public Module {
+ public:
+  MultiScale(const Scope& scope, int64_t in, int64_t out);
+  Tensor forward(Tensor x) const override;
+
+ private:
+  Conv2d conv1x1, conv3x3, conv5x5, conv_pool;
+};
+
+struct DepthwiseSeparableOptions {
+  int64_t kernel = 3;  ///< odd, for both axes
+  int64_t stride = 1;
+  /// Batch norm and relu behind each convolution, which then have no bias; else two bare
+  /// convolutions with bias.
+  bool norm = true;
+};
+
+/// A convolution split in two (MobileNet, Howard et al. 2017): depthwise, one filter a channel,
+/// then pointwise, 1x1 over channels. x [N, in, H, W] gives [N, out, H', W'], H' = ceil(H /
+/// stride), with about kernel^2 times fewer weights than one convolution that does both.
+class DepthwiseSeparable : public Module {
+ public:
+  using Options = DepthwiseSeparableOptions;
+
+  DepthwiseSeparable(const Scope& scope, int64_t in, int64_t out, const Options& options = {});
+  Tensor forward(Tensor x) const override;
+
+ private:
+  Conv2d depthwise;
+  std::optional<BatchNorm2d> bn1;
+  Conv2d pointwise;
+  std::optional<BatchNorm2d> bn2;
+};
+
+/// A 1x1 convolution: the same linear map of channels at every pixel. x [N, in, H, W] gives [N,
+/// out, H, W].
+class ChannelMixer : public Module {
+ public:
+  ChannelMixer(const Scope& scope, int64_t in, int64_t out);
+  Tensor forward(Tensor x) const override { return conv(x); }
+
+ private:
+  Conv2d conv;
+};
+
+}  // namespace fovea::nn

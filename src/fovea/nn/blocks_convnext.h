@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+
+#include "fovea/nn/sequential.h"
+
+namespace fovea::nn {
+
+struct ConvNeXtOptions {
+  int64_t kernel = 7;     ///< odd, for both axes
+  int64_t expansion = 4;  ///< hidden channels over channels
+  double eps = 1e-6;      ///< of the layer norm
+  /// Where the learned scale of each channel starts, so that a deep net begins as the identity;
+  /// none: no such scale.
+  std::optional<double> layer_scale = 1e-6;
+};
+
+/// A depthwise convolution, then at every pixel layer norm, a linear layer to more channels, gelu
+/// and a linear layer back, added to x [N, C, H, W] (ConvNeXt, Liu et al. 2022). Arrays as in
+/// torchvision: "layer_scale" [C, 1, 1], "block.0.weight", ...
+class ConvNeXtBlock : public Module {
+ public:
+  using Options = ConvNeXtOptions;
+
+  ConvNeXtBlock(const Scope& scope, int64_t channels, const Options& options = {});
+  Tensor forward(Tensor x) const override;
+
+ private:
+  std::optional<Parameter> layer_scale;
+  Sequential block;
+};
+
+}  // namespace fovea::nn

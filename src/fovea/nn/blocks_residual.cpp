@@ -1,0 +1,50 @@
+#include "fovea/nn/blocks_residual.h"
+
+#include "fovea/ops/arithmetic.h"
+
+namespace fovea::nn {
+
+Downsample::Downsample(const Scope& scope, int64_t in, int64_t out, int64_t stride)
+    : Sequential(scope) {
+  if (in == out && stride == 1) return;
+  add<Conv2d>(in, out, ConvOptions{.kernel = 1, .stride = stride, .bias = false});
+  add<BatchNorm2d>(out);
+}
+
+BasicBlock::BasicBlock(const Scope& scope, int64_t in, int64_t width, int64_t stride)
+    : Module(scope),
+      conv1(at("conv1"), in, width, {.kernel = 3, .stride = stride, .padding = 1, .bias = false}),
+      bn1(at("bn1"), width),
+      conv2(at("conv2"), width, width, {.kernel = 3, .padding = 1, .bias = false}),
+      bn2(at("bn2"), width),
+      downsample(at("downsample"), in, width, stride) {}
+
+Tensor BasicBlock::residual(Tensor x) const { return bn2(conv2(relu(bn1(conv1(x))))); }
+
+Tensor BasicBlock::forward(Tensor x) const { return relu(residual(x) + downsample(x)); }
+
+SEBasicBlock::SEBasicBlock(const Scope& scope, int64_t in, int64_t width, int64_t stride,
+                           int64_t reduction)
+    : BasicBlock(scope, in, width, stride), se(at("se"), width, reduction) {}
+
+Tensor SEBasicBlock::forward(Tensor x) const { return relu(se(residual(x)) + downsample(x)); }
+
+Bottleneck::Bottleneck(const Scope& scope, int64_t in, int64_t width, int64_t stride)
+    : Module(scope),
+      conv1(at("conv1"), in, width, {.kernel = 1, .bias = false}),
+      bn1(at("bn1"), width),
+      conv2(at("conv2"), width, width,
+            {.kernel = 3, .stride = stride, .padding = 1, .bias = false}),
+      bn2(at("bn2"), width),
+      conv3(at("conv3"), width, expansion * width, {.kernel = 1, .bias = false}),
+      bn3(at("bn3"), expansion * width),
+      downsample(at("downsample"), in, expansion * width, stride) {}
+
+Tensor Bottleneck::forward(Tensor x) const {
+  Tensor y = relu(bn1(conv1(x)));
+  y = relu(bn2(conv2(y)));
+  y = bn3(conv3(y));
+  return relu(y + downsample(x));
+}
+
+}  // namespace fovea::nn

@@ -1,0 +1,64 @@
+#pragma once
+
+#include "fovea/nn/blocks_mobile.h"
+
+namespace fovea::nn {
+
+/// The skip of a residual block: x itself where channels and size stay, else a 1x1 convolution and
+/// a norm.
+class Downsample : public Sequential {
+ public:
+  Downsample(const Scope& scope, int64_t in, int64_t out, int64_t stride);
+};
+
+/// Two 3x3 convolutions and a skip, as in ResNet-18/34 (He et al. 2015): x [N, in, H, W] gives [N,
+/// width, H', W'], H' = ceil(H / stride). Arrays as in torchvision, here and below.
+class BasicBlock : public Module {
+ public:
+  static constexpr int64_t expansion = 1;  ///< output channels over width
+
+  BasicBlock(const Scope& scope, int64_t in, int64_t width, int64_t stride = 1);
+  Tensor forward(Tensor x) const override;
+
+ protected:
+  Tensor residual(Tensor x) const;  ///< what is added to the skip
+
+  Conv2d conv1;
+  BatchNorm2d bn1;
+  Conv2d conv2;
+  BatchNorm2d bn2;
+  Downsample downsample;
+};
+
+/// A BasicBlock that weighs the channels of its residual (SE-ResNet, Hu et al. 2017).
+class SEBasicBlock : public BasicBlock {
+ public:
+  SEBasicBlock(const Scope& scope, int64_t in, int64_t width, int64_t stride = 1,
+               int64_t reduction = 16);
+  Tensor forward(Tensor x) const override;
+
+ private:
+  SqueezeExcite se;
+};
+
+/// 1x1 to fewer channels, 3x3 there, 1x1 back to four times as many, and a skip, as in ResNet-50
+/// and deeper: x [N, in, H, W] gives [N, 4 * width, H', W']. The stride is the 3x3's, as
+/// torchvision has it.
+class Bottleneck : public Module {
+ public:
+  static constexpr int64_t expansion = 4;  ///< output channels over width
+
+  Bottleneck(const Scope& scope, int64_t in, int64_t width, int64_t stride = 1);
+  Tensor forward(Tensor x) const override;
+
+ private:
+  Conv2d conv1;
+  BatchNorm2d bn1;
+  Conv2d conv2;
+  BatchNorm2d bn2;
+  Conv2d conv3;
+  BatchNorm2d bn3;
+  Downsample downsample;
+};
+
+}  // namespace fovea::nn
