@@ -301,9 +301,10 @@ TEST_F(Errors, Loss) {
   EXPECT_EQ(usage([&] {
               cross_entropy(value({8, 10, 1, 1}), value({8}, DType::i64));
             }),
-            "cross_entropy: logits have 4 axes, N and K are expected\n"
-            "  logits  f32[8, 10, 1, 1]\n"
-            "  targets i64[8]");
+            "cross_entropy: targets do not fit the logits\n"
+            "  logits  f32[N=8, K=10, H=1, W=1]\n"
+            "  targets i64[8]\n"
+            "  try     labels i64[8, 1, 1], or soft targets f32[8, 10, 1, 1]");
   EXPECT_EQ(usage([&] {
               cross_entropy(value({0, 10}), value({0}, DType::i64));
             }),

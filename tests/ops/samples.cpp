@@ -181,6 +181,26 @@ std::vector<Sample> losses(DType dtype) {
                                            : SampleInput{{DType::i64, {batch}}, labels(classes)};
            return Sample{{}, op, {{logits, normal}, targets}};
          }));
+  append(samples, repeat("negative_log_likelihood", shapes_per_op, [&](Random& r) {
+           const int64_t classes = pick(r, 1, 5);
+           const Shape shape = Shape{pick(r, 1, 3), classes}.concat(pick_shape(r, 0, 3, 3));
+           NegativeLogLikelihood op{r.below(2) == 0 ? 0 : r.uniform(), {}, r.below(2) == 0};
+           const bool soft = r.below(2) == 0;
+           if (!soft && r.below(2) == 0) op.ignore_index = classes;  // one that no label has here
+           const Shape pixels = shape.slice(0, 1).concat(shape.slice(2));
+           std::vector<SampleInput> inputs{{{dtype, shape}, normal}};
+           if (soft) {
+             inputs.push_back({{dtype, shape}, uniform(0, 1), true});
+           } else {
+             inputs.push_back({{DType::i64, pixels}, labels(classes)});
+           }
+           if (op.weighted) inputs.push_back({{dtype, {classes}}, uniform(0.5, 2), true});
+           return Sample{{}, op, inputs};
+         }));
+  append(samples, repeat("binary_cross_entropy", shapes_per_op, [&](Random& r) {
+           const Type type{dtype, pick_shape(r, 0, 4)};
+           return Sample{{}, BinaryCrossEntropy{}, {{type, normal}, {type, uniform(0, 1)}}};
+         }));
   for (bool log : {false, true}) {
     append(samples, repeat(std::string(Softmax{log}.name()), shapes_per_op, [&](Random& r) {
              return Sample{{}, Softmax{log}, {{{dtype, pick_shape(r, 2, 4)}, normal}}};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/ops/likelihood.h"
 #include "fovea/ops/rules.h"
 #include "fovea/ops/shape_ops.h"
 
@@ -186,7 +187,13 @@ void SoftmaxBackward::reference(const Views& v) const {
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
                      const CrossEntropyOptions& options) {
-  return logits.graph().add_one(SoftmaxCrossEntropy{options.label_smoothing}, {logits, targets});
+  const bool weighted = static_cast<bool>(options.class_weights);
+  if (logits.rank() <= 2 && !weighted && !options.ignore_index) {
+    return logits.graph().add_one(SoftmaxCrossEntropy{options.label_smoothing}, {logits, targets});
+  }
+  return logits.graph().add_one(
+      NegativeLogLikelihood{options.label_smoothing, options.ignore_index, weighted},
+      {log_softmax(logits), targets, options.class_weights});
 }
 
 Tensor softmax(const Tensor& x, int axis) { return softmax_along(Softmax{false}, x, axis); }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "fovea/graph/graph.h"
 
 namespace fovea {
@@ -54,13 +56,16 @@ struct SoftmaxBackward {
 };
 
 struct CrossEntropyOptions {
-  double label_smoothing = 0;  ///< 0 to 1
+  double label_smoothing = 0;                          ///< 0 to 1
+  Tensor class_weights = {};                           ///< [K], of the logits' type
+  std::optional<int64_t> ignore_index = std::nullopt;  ///< a label that counts nowhere
 };
 
-/// The mean cross-entropy of logits [N, K] with labels i64[N], or with soft targets of the logits'
-/// type (each row a distribution): a scalar. Errors: usage when shapes or types do not fit, the
-/// batch is empty, or label_smoothing is not in [0, 1]; when it runs, data for a label outside [0,
-/// K).
+/// The mean cross-entropy of logits [N, K] or, a pixel each, [N, K, spatial] with labels i64 [N,
+/// spatial], or with soft targets of the logits' type and shape (each row a distribution): a
+/// scalar. With class weights labels are averaged by their weights (see NegativeLogLikelihood).
+/// Errors: usage when shapes or types do not fit, there are no elements, label_smoothing is not in
+/// [0, 1], or ignore_index comes with soft targets; when it runs, data for a label outside [0, K).
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
                      const CrossEntropyOptions& options = {});
 

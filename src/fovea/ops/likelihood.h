@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+
+#include "fovea/graph/graph.h"
+
+namespace fovea {
+
+/// The loss of log-probabilities over classes, one a pixel. Inputs: log-probabilities [N, K,
+/// spatial] with at most 3 spatial axes; labels i64 [N, spatial] in [0, K), or targets t of the
+/// log-probabilities' type and shape; and w [K] when `weighted` (else 1). With s the smoothing,
+///     labels y:   sum of -((1 - s) w[y] log p[y] + s / K * sum over k of w[k] log p[k]) / sum of
+///     w[y] targets t:  sum of -w[k] ((1 - s) t[k] + s / K) log p[k] / number of pixels
+/// Labels equal to `ignore_index` count nowhere; where all do the loss is NaN. Output: a scalar.
+/// Targets and weights get no gradient.
+struct NegativeLogLikelihood {
+  double label_smoothing = 0;
+  std::optional<int64_t> ignore_index = std::nullopt;
+  bool weighted = false;
+
+  static constexpr std::string_view name = "negative_log_likelihood";
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  /// Errors: data, for a label outside [0, K), naming its place and value.
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+/// The gradient for the log-probabilities: the forward inputs, then dy (a scalar).
+struct NegativeLogLikelihoodBackward {
+  NegativeLogLikelihood forward;
+
+  static constexpr std::string_view name = "negative_log_likelihood_backward";
+  static constexpr Traits traits{.differentiable = false};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+  std::string attributes() const;
+};
+
+}  // namespace fovea
