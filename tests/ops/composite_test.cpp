@@ -110,7 +110,7 @@ const std::vector<Composite> composites{
        return max(x[0], {0, -1}, true) * x[0];
      }},
     {"mean_axes", [](const Tensors& x) { return mean(x[0], {1}, true) * x[0]; }},
-    {"reflected_conv",
+    {"padded_pool",
      [](const Tensors& x) {
        const Tensor padded = pad(x[0], 1, PadMode::replicate);
        return avg_pool(padded, {.kernel = 2, .stride = 1});
