@@ -138,9 +138,7 @@ Json rates(const optim::Schedule& schedule, double base, const std::vector<doubl
 Json cosine_rates() {
   std::vector<double> epochs;
   for (int epoch = 1; epoch <= 20; ++epoch) epochs.push_back(epoch);
-  const optim::Schedule twenty("cosine", 20), hundred("cosine:0.001", 100);
-  return {{"0.1 over 20 epochs", rates(twenty, 0.1, epochs)},
-          {"0.001 over 100, at 50, 100, 199", rates(hundred, 0.001, {50, 100, 199})}};
+  return rates(optim::Schedule("cosine", 20), 0.1, epochs);
 }
 
 }  // namespace
@@ -294,15 +292,20 @@ std::vector<Example> receptive_field_examples() {
 std::vector<Example> schedule_examples() {
   return {
       {"I2",
-       "cosine learning rates, after each epoch",
-       {{"0.1 over 20 epochs",
-         {.0994, .0976, .0946, .0905, .0854, .0794, .0727, .0655, .0578, .0500,
-          .0422, .0345, .0273, .0206, .0146, .0095, .0054, .0024, .0006, .0000}},
-        {"0.001 over 100, at 50, 100, 199", {.0005005, .000001, .000001}}},
+       "cosine learning rates from 0.1 over 20 epochs, after each",
+       {.0994, .0976, .0946, .0905, .0854, .0794, .0727, .0655, .0578, .0500,
+        .0422, .0345, .0273, .0206, .0146, .0095, .0054, .0024, .0006, .0000},
        cosine_rates,
-       "A course prints each rate one epoch early, as the next epoch's. Past its end PyTorch's "
-       "schedule climbs again; here it holds.",
-       5e-5},
+       "A course prints each rate one epoch early, as the next epoch's.",
+       5.1e-5},
+      {"I2b",
+       "from 0.001 to 0.000001 over 100 epochs: at 50, 100 and past the end",
+       {.0005005, .000001, .000001},
+       [] {
+         return rates(optim::Schedule("cosine:0.001", 100), 0.001, {50, 100, 199});
+       },
+       "Past its end PyTorch's schedule climbs again, to 0.00099975 at 199; here it holds.",
+       1e-12},
   };
 }
 
