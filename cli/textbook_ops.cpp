@@ -274,6 +274,19 @@ std::vector<Example> pooling_examples() {
         {"41 in 7", {{0, 6}, {5, 12}, {11, 18}, {17, 24}, {23, 30}, {29, 36}, {35, 41}}},
         {"4x4 to 3x3", Rows{{3.5, 4.5, 5.5}, {7.5, 8.5, 9.5}, {11.5, 12.5, 13.5}}}},
        adaptive_bins},
+      {"B4",
+       "indices of the maxima, and max unpooling by them",
+       {{"indices", Rows{{5, 7}, {13, 15}}},
+        {"unpooled", Rows{{0, 0, 0, 0}, {0, 6, 0, 8}, {0, 0, 0, 0}, {0, 14, 0, 16}}}},
+       [] {
+         const std::vector<Array> results = eval(
+             [](const Tensors& t) {
+               const Tensors pooled = max_pool_with_indices(t[0], {.kernel = 2});
+               return Tensors{pooled[1], max_unpool(pooled[0], pooled[1], {4, 4})};
+             },
+             {ramp(4)});
+         return Json{{"indices", rows_json(results[0])}, {"unpooled", rows_json(results[1])}};
+       }},
       {"B5",
        "max pooling pads with minus infinity",
        {{"of -1", all(2, -1)}, {"ramp", ramp_maxima}},

@@ -184,6 +184,39 @@ TEST(ReceptiveField, KnownChains) {
             (FieldAxis{212, 32, -90}));
 }
 
+/// Kernel and stride of each layer of a textbook, and the sizes it gives behind them.
+struct Textbook {
+  std::vector<std::pair<int64_t, int64_t>> layers;
+  std::vector<int64_t> sizes;
+  int64_t jump;
+};
+
+TEST(ReceptiveField, ListsOfTheTextbooks) {
+  const Textbook lists[] = {
+      {{{3, 1}, {3, 1}, {2, 2}, {3, 1}, {3, 1}, {2, 2}, {3, 1}, {3, 1}, {3, 1}},
+       {3, 5, 6, 10, 14, 16, 24, 32, 40},
+       4},
+      {{{7, 2}, {3, 2}, {1, 1}, {3, 1}, {1, 1}}, {7, 11, 11, 19, 19}, 4},
+      {{{3, 1}, {3, 1}, {2, 2}, {3, 1}}, {3, 5, 6, 10}, 2},
+      {{{3, 1}, {3, 1}, {3, 1}}, {3, 5, 7}, 1},
+      {{{3, 1}, {3, 1}, {2, 2}, {3, 1}, {3, 1}, {2, 2}}, {3, 5, 6, 10, 14, 16}, 4},
+      {{{3, 2}, {3, 2}, {3, 2}, {3, 2}}, {3, 7, 15, 31}, 16},
+  };
+  for (const Textbook& list : lists) {
+    for (size_t depth = 1; depth <= list.layers.size(); ++depth) {
+      const ReceptiveField field = field_of({1, 2, 256, 256}, [&](Tensor x) {
+        for (size_t i = 0; i < depth; ++i) {
+          x = convolved(x, list.layers[i].first, {.stride = list.layers[i].second});
+        }
+        return x;
+      });
+      EXPECT_EQ(field[0].size, list.sizes[depth - 1]) << depth;
+      if (depth < list.layers.size()) continue;
+      EXPECT_EQ(field[0].jump, list.jump);
+    }
+  }
+}
+
 TEST(ReceptiveField, WorksInOneAndThreeDimensions) {
   EXPECT_EQ(field_of({1, 2, 50}, [](Tensor x) { return convolved(x, 7, {.stride = 3}); }),
             (Field{{7, 3, 0}}));
