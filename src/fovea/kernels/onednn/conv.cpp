@@ -2,6 +2,7 @@
 
 #include <tuple>
 
+#include "fovea/core/parallel.h"
 #include "fovea/kernels/onednn/engine.h"
 #include "fovea/ops/conv.h"
 
@@ -76,8 +77,11 @@ class WeightForm {
 
 class ForwardKernel final : public Kernel {
  public:
-  ForwardKernel(const Conv& conv, Forward::primitive_desc pd, const memory::desc& plain_weight)
+  /// `apart`: the residual is added, and relu done, behind the convolution.
+  ForwardKernel(const Conv& conv, bool apart, Forward::primitive_desc pd,
+                const memory::desc& plain_weight)
       : conv_(conv),
+        apart_(apart),
         pd_(std::move(pd)),
         primitive_(pd_),
         weights_(plain_weight, pd_.weights_desc()) {}
@@ -92,17 +96,30 @@ class ForwardKernel final : public Kernel {
 
   void run(const Args& args) const override {
     const void* weight = weights_.differs() ? args.packed : args.in[1];
-    execute(primitive_, {{DNNL_ARG_SRC, wrap(pd_.src_desc(), args.in[0])},
-                         {DNNL_ARG_WEIGHTS, wrap(pd_.weights_desc(), weight)},
-                         {DNNL_ARG_BIAS, conv_.bias ? wrap(pd_.bias_desc(), args.in[2]) : memory()},
-                         {DNNL_ARG_DST, wrap(pd_.dst_desc(), args.out[0])},
-                         {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
-                          conv_.residual ? wrap(pd_.dst_desc(), args.in.back()) : memory()},
-                         {DNNL_ARG_SCRATCHPAD, wrap(pd_.scratchpad_desc(), args.scratch)}});
+    execute(primitive_,
+            {{DNNL_ARG_SRC, wrap(pd_.src_desc(), args.in[0])},
+             {DNNL_ARG_WEIGHTS, wrap(pd_.weights_desc(), weight)},
+             {DNNL_ARG_BIAS, conv_.bias ? wrap(pd_.bias_desc(), args.in[2]) : memory()},
+             {DNNL_ARG_DST, wrap(pd_.dst_desc(), args.out[0])},
+             {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
+              conv_.residual && !apart_ ? wrap(pd_.dst_desc(), args.in.back()) : memory()},
+             {DNNL_ARG_SCRATCHPAD, wrap(pd_.scratchpad_desc(), args.scratch)}});
+    if (apart_) add_residual(args.output<float>(0), args.input<float>(args.in.size() - 1));
   }
 
  private:
+  void add_residual(float* y, const float* residual) const {
+    const auto n = static_cast<int64_t>(pd_.dst_desc().get_size() / sizeof(float));
+    parallel_for(n, 4096, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const float sum = y[i] + residual[i];
+        y[i] = conv_.relu && sum < 0 ? 0 : sum;
+      }
+    });
+  }
+
   Conv conv_;
+  bool apart_;
   Forward::primitive_desc pd_;
   dnnl::primitive primitive_;
   WeightForm weights_;
@@ -114,16 +131,22 @@ Offer make_forward(const Problem& problem, dnnl::algorithm algorithm) {
     const memory::desc x = descriptor(problem.in[0]), y = descriptor(problem.out[0]);
     const memory::dims dims = weight_dims(problem.in[1].shape, conv.geometry.groups);
     const memory::desc bias = conv.bias ? descriptor(problem.in[2]) : memory::desc();
-    dnnl::primitive_attr attr = attributes();
-    dnnl::post_ops epilogue;
-    if (conv.residual) epilogue.append_binary(dnnl::algorithm::binary_add, y);
-    if (conv.relu) epilogue.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
-    attr.set_post_ops(epilogue);
-    Forward::primitive_desc pd =
-        forward_desc(algorithm, conv.geometry, x, {dims, f32, any}, bias, y, attr);
+    const auto describe = [&](bool apart) {
+      dnnl::primitive_attr attr = attributes();
+      dnnl::post_ops epilogue;
+      if (conv.residual && !apart) epilogue.append_binary(dnnl::algorithm::binary_add, y);
+      if (conv.relu && !apart) epilogue.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
+      attr.set_post_ops(epilogue);
+      return forward_desc(algorithm, conv.geometry, x, {dims, f32, any}, bias, y, attr);
+    };
+    Forward::primitive_desc pd = describe(false);
+    // The gemm implementation of oneDNN 2.6 reads a channels-last residual in another order.
+    const bool apart = conv.residual && problem.out[0].layout == Layout::channels_last &&
+                       std::string(pd.impl_info_str()).find("gemm") != std::string::npos;
+    if (apart) pd = describe(true);
     if (is_reference(pd.impl_info_str()))
       return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
-    return std::make_unique<ForwardKernel>(conv, std::move(pd), plain_descriptor(dims));
+    return std::make_unique<ForwardKernel>(conv, apart, std::move(pd), plain_descriptor(dims));
   });
 }
 

@@ -1,0 +1,221 @@
+#include "fovea/core/error.h"
+#include "fovea/ops/conv.h"
+#include "fovea/ops/linear.h"
+#include "fovea/ops/pool.h"
+#include "kernels/harness.h"
+
+namespace fovea::kernel_test {
+namespace {
+
+constexpr auto f32 = DType::f32;
+
+/// The layout, where the value can have it: as the layout pass chooses.
+Type laid_out(const Shape& shape, Layout layout) {
+  const bool fits = layout != Layout::blocked16 || shape[1] % 16 == 0;
+  return {f32, shape, fits ? layout : Layout::plain};
+}
+
+Types plain(Types types) {
+  for (Type& type : types) type.layout = Layout::plain;
+  return types;
+}
+
+/// Runs `trial` until the rule took 120 problems: others it may refuse, but not most.
+template <class Trial>
+void repeat(std::string_view purpose, const Trial& trial) {
+  Random random(1, purpose);
+  int accepted = 0, tried = 0;
+  for (; accepted < 120 && tried < 400; ++tried) {
+    const std::optional<Problem> problem = trial(random);
+    if (!problem || refusal("onednn", *problem)) continue;
+    ++accepted;
+    // Sums in another order than the reference's: some eps of the sum of absolute products.
+    ASSERT_TRUE(check("onednn", *problem, random_inputs(*problem, random), {8, Scale::absolute},
+                      {1, 2}, false));
+  }
+  EXPECT_EQ(accepted, 120) << "of " << tried;
+}
+
+/// A convolution of 1 to 3 axes: groups, depthwise, dilation, other padding before than behind.
+struct ConvCase {
+  ConvGeometry geometry;
+  Shape x, weight, y;
+  Layout layout = Layout::plain;
+
+  Type x_type() const { return laid_out(x, layout); }
+  Type y_type() const { return laid_out(y, layout); }
+};
+
+std::optional<ConvCase> random_conv(Random& random) {
+  ConvCase c;
+  c.layout = pick(random, layouts);
+  const int axes = static_cast<int>(pick(random, 1, 3));
+  ConvGeometry& g = c.geometry;
+  const int64_t unit = pick(random, std::vector<int64_t>{1, 3, 8, 16});
+  g.groups = random.below(2) == 0 ? 1 : pick(random, 1, 4);
+  const bool depthwise = random.below(5) == 0;
+  int64_t in = unit * g.groups * pick(random, 1, 2), out = unit * g.groups * pick(random, 1, 2);
+  if (depthwise) g.groups = in = out = pick(random, std::vector<int64_t>{5, 16, 32});
+  c.x = {pick(random, 1, 3), in};
+  c.weight = {out, in / g.groups};
+  for (int a = 0; a < axes; ++a) {
+    c.x = c.x.concat({pick(random, 1, axes == 1 ? 30 : axes == 2 ? 11 : 5)});
+    c.weight = c.weight.concat({pick(random, 1, 3)});
+    g.stride.push_back(pick(random, 1, 2));
+    g.dilation.push_back(random.below(3) == 0 ? 2 : 1);
+    g.padding_begin.push_back(pick(random, 0, 2));
+    g.padding_end.push_back(pick(random, 0, 2));
+  }
+  try {
+    c.y = Conv{.geometry = g, .kernel = c.weight.slice(2)}
+              .infer({{f32, c.x}, {f32, c.weight}})[0]
+              .shape;
+  } catch (const Error&) {  // the window does not fit
+    return std::nullopt;
+  }
+  return c;
+}
+
+TEST(OneDnn, ConvolutionIsItsReferenceInEveryLayoutAndForm) {
+  repeat("forward", [](Random& random) -> std::optional<Problem> {
+    const auto c = random_conv(random);
+    if (!c) return std::nullopt;
+    const Conv op{.geometry = c->geometry,
+                  .kernel = c->weight.slice(2),
+                  .bias = random.below(2) == 0,
+                  .residual = random.below(2) == 0,
+                  .relu = random.below(2) == 0};
+    Types in{c->x_type(), {f32, c->weight}};
+    if (op.bias) in.push_back({f32, {c->weight[0]}});
+    if (op.residual) in.push_back(c->y_type());
+    EXPECT_EQ(op.infer(plain(in))[0].shape, c->y);
+    return Problem{op, in, {c->y_type()}};
+  });
+}
+
+TEST(OneDnn, ConvolutionsDataGradientIsItsReference) {
+  repeat("backward data", [](Random& random) -> std::optional<Problem> {
+    const auto c = random_conv(random);
+    if (!c) return std::nullopt;
+    return Problem{ConvBackwardData{.geometry = c->geometry, .input = c->x},
+                   {{f32, c->weight}, c->y_type()},
+                   {c->x_type()}};
+  });
+}
+
+TEST(OneDnn, ConvolutionsWeightGradientIsItsReference) {
+  repeat("backward weights", [](Random& random) -> std::optional<Problem> {
+    const auto c = random_conv(random);
+    if (!c) return std::nullopt;
+    const ConvBackwardWeights op{
+        .geometry = c->geometry, .weight = c->weight, .bias = random.below(2) == 0};
+    Types out{{f32, c->weight}};
+    if (op.bias) out.push_back({f32, {c->weight[0]}});
+    return Problem{op, {c->x_type(), c->y_type()}, out};
+  });
+}
+
+TEST(OneDnn, TakesTheConvolutionsOfTheUsualNets) {
+  // A refusal here is a net that trains a hundred times slower.
+  for (const Layout layout : {Layout::plain, preferred_layout({f32, {2, 32, 8, 8}})}) {
+    for (const auto& [kernel, stride, groups] : std::vector<std::array<int64_t, 3>>{
+             {3, 1, 1}, {3, 2, 1}, {1, 1, 1}, {1, 2, 1}, {3, 1, 32}, {3, 2, 32}}) {
+      const ConvGeometry g{.stride = {stride, stride},
+                           .dilation = {1, 1},
+                           .padding_begin = {kernel / 2, kernel / 2},
+                           .padding_end = {kernel / 2, kernel / 2},
+                           .groups = groups};
+      const Shape weight{groups == 1 ? 64 : 32, 32 / groups, kernel, kernel};
+      const Type x = laid_out({2, 32, 8, 8}, layout), w{f32, weight};
+      const Conv op{.geometry = g, .kernel = {kernel, kernel}};
+      const Type y = laid_out(op.infer(plain({x, w}))[0].shape, layout);
+      EXPECT_EQ(refusal("onednn", {op, {x, w}, {y}}), std::nullopt);
+      EXPECT_EQ(refusal("onednn", {ConvBackwardData{g, x.shape}, {w, y}, {x}}), std::nullopt);
+      EXPECT_EQ(refusal("onednn", {ConvBackwardWeights{g, weight}, {x, y}, {w}}), std::nullopt);
+    }
+  }
+}
+
+TEST(OneDnn, LinearIsItsReference) {
+  repeat("linear", [](Random& random) -> std::optional<Problem> {
+    const int64_t in = pick(random, 1, 70), out = pick(random, 1, 40);
+    Shape x{pick(random, 1, 20)};
+    if (random.below(3) == 0) x = x.concat({pick(random, 1, 5)});
+    const Linear op{.bias = random.below(2) == 0};
+    Types types{{f32, x.concat({in})}, {f32, {out, in}}};
+    if (op.bias) types.push_back({f32, {out}});
+    return make_problem(op, types);
+  });
+}
+
+TEST(OneDnn, MatrixProductsAreTheirReferenceTransposedOrNot) {
+  repeat("matmul", [](Random& random) -> std::optional<Problem> {
+    const int64_t m = pick(random, 1, 30), k = pick(random, 1, 60), n = pick(random, 1, 30);
+    const MatMul op{.transpose_a = random.below(2) == 0, .transpose_b = random.below(2) == 0};
+    const Shape batch = random.below(3) == 0 ? Shape{pick(random, 1, 4)} : Shape{};
+    return make_problem(op, {{f32, batch.concat(op.transpose_a ? Shape{k, m} : Shape{m, k})},
+                             {f32, batch.concat(op.transpose_b ? Shape{n, k} : Shape{k, n})}});
+  });
+}
+
+std::optional<AvgPool> random_pool(Random& random, const Type& x) {
+  AvgPool op;
+  for (int a = 2; a < x.rank(); ++a) {
+    op.kernel.push_back(pick(random, 1, 3));
+    op.stride.push_back(pick(random, 1, 3));
+    op.dilation.push_back(1);
+    op.padding_begin.push_back(pick(random, 0, op.kernel.back() / 2));
+    op.padding_end.push_back(pick(random, 0, op.kernel.back() / 2));
+  }
+  op.count_include_pad = random.below(2) == 0;
+  try {
+    (void)op.infer({x});
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  return op;
+}
+
+TEST(OneDnn, AveragePoolingIsItsReference) {
+  repeat("avg_pool", [](Random& random) -> std::optional<Problem> {
+    const Layout layout = pick(random, layouts);
+    const Type x = random_image(random, layout, 0, true);
+    const auto op = random_pool(random, x);
+    if (!op) return std::nullopt;
+    return make_problem(*op, {x}, layout);
+  });
+}
+
+TEST(OneDnn, AveragePoolingsGradientIsItsReference) {
+  repeat("avg_pool_backward", [](Random& random) -> std::optional<Problem> {
+    const Layout layout = pick(random, layouts);
+    const Type x = random_image(random, layout, 0, true);
+    const auto op = random_pool(random, x);
+    if (!op) return std::nullopt;
+    AvgPoolBackward backward;
+    static_cast<PoolGeometry&>(backward) = *op;
+    backward.count_include_pad = op->count_include_pad;
+    backward.input = x.shape;
+    return make_problem(backward, op->infer({x}), layout);
+  });
+}
+
+TEST(OneDnn, RefusesWhatItCannotDo) {
+  const auto linear = [](DType dtype, const Shape& x) {
+    return refusal("onednn", make_problem(Linear{}, {{dtype, x}, {dtype, {3, 5}}}));
+  };
+  EXPECT_EQ(linear(DType::f64, {2, 5}), "only f32");
+  EXPECT_EQ(linear(f32, {0, 5}), "nothing to do on empty values");
+  EXPECT_EQ(linear(f32, {1, 1, 1, 1, 1, 5}), "only rank 1 to 5");
+  AvgPool pool;
+  pool.kernel = pool.stride = {2};
+  pool.padding_begin = pool.padding_end = {0};
+  pool.dilation = {2};
+  EXPECT_EQ(refusal("onednn", make_problem(pool, {{f32, {1, 1, 9}}})), "no dilation");
+  pool.dilation = {1};
+  pool.ceil_mode = true;
+  EXPECT_EQ(refusal("onednn", make_problem(pool, {{f32, {1, 1, 9}}})), "no ceil_mode");
+}
+
+}  // namespace
+}  // namespace fovea::kernel_test
