@@ -143,5 +143,29 @@ TEST(Elementwise, OtherTypesAreRefusedInAFewWords) {
             "only to f32");
 }
 
+TEST(Broadcast, ArithmeticIsItsReferenceForEveryWayToRepeat) {
+  Random random(31, "broadcast");
+  const auto shrunk = [&](const Shape& full) {  // some axes 1, some leading ones missing
+    Shape shape = full.slice(static_cast<int>(pick(random, 0, full.rank())));
+    for (int i = 0; i < shape.rank(); ++i) {
+      if (random.below(2) == 0) shape.set(i, 1);
+    }
+    return shape;
+  };
+  for (int trial = 0; trial < 200; ++trial) {
+    Shape full;
+    for (int64_t rank = pick(random, 1, 5); rank > 0; --rank) {
+      full = full.concat({pick(random, std::vector<int64_t>{0, 1, 2, 3, 5, 17, 40})});
+    }
+    const Shape a = shrunk(full), b = shrunk(full);
+    const BinaryKind kind = pick(
+        random, std::vector{BinaryKind::add, BinaryKind::sub, BinaryKind::mul, BinaryKind::div});
+    const Problem binary = make_problem(BroadcastBinary{kind}, {{DType::f32, a}, {DType::f32, b}});
+    ASSERT_TRUE(check("simd", binary, random_inputs(binary, random), {1, Scale::element}));
+    const Problem repeat = make_problem(BroadcastTo{full}, {{DType::f32, a}});
+    ASSERT_TRUE(check("simd", repeat, random_inputs(repeat, random), {}));
+  }
+}
+
 }  // namespace
 }  // namespace fovea::kernel_test

@@ -19,6 +19,9 @@ void add_simd_rules(const RuleSink& add) {
   }
   for (BinaryKind kind : {BinaryKind::add, BinaryKind::sub, BinaryKind::mul, BinaryKind::div})
     rule(Binary{kind}.name(), simd::make_binary);
+  for (BinaryKind kind : {BinaryKind::add, BinaryKind::sub, BinaryKind::mul, BinaryKind::div})
+    rule(BroadcastBinary{kind}.name(), simd::make_broadcast_binary);
+  rule("broadcast_to", simd::make_broadcast_to);
   rule("affine", simd::make_affine);
   rule("increment", simd::make_increment);
   rule("batch_norm", simd::make_batch_norm);

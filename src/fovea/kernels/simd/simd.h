@@ -47,6 +47,8 @@ Offer make_unary(const Problem& problem);
 Offer make_unary_backward(const Problem& problem);
 Offer make_binary(const Problem& problem);
 Offer make_affine(const Problem& problem);
+Offer make_broadcast_binary(const Problem& problem);
+Offer make_broadcast_to(const Problem& problem);
 Offer make_increment(const Problem& problem);
 Offer make_batch_norm(const Problem& problem);
 Offer make_batch_norm_eval(const Problem& problem);

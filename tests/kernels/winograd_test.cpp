@@ -1,0 +1,83 @@
+#include "fovea/core/random.h"
+#include "fovea/ops/conv.h"
+#include "kernels/harness.h"
+
+namespace fovea::kernel_test {
+namespace {
+
+const ConvGeometry same{{1, 1}, {1, 1}, {1, 1}, {1, 1}, 1};
+
+/// Relative to the largest output; sums of 576 to 1,152 products of numbers of about 1.
+constexpr Bound winograd{256, Scale::output};
+
+struct Sizes {
+  Type x, weight, y;
+};
+
+Sizes random_sizes(Random& random) {
+  const int64_t n = pick(random, 16, 20), side = pick(random, std::vector<int64_t>{7, 8, 12, 16});
+  const int64_t in = 16 * pick(random, 4, 6), out = 16 * pick(random, 4, 6);
+  return {{DType::f32, {n, in, side, side}},
+          {DType::f32, {out, in, 3, 3}},
+          {DType::f32, {n, out, side, side}}};
+}
+
+TEST(Winograd, EveryPassIsItsReference) {
+  if (instruction_set().find("AVX3") == std::string::npos) {
+    // The kernel is AVX-512 code; elsewhere the direct one is used, and tested with the others.
+    const Problem problem = make_problem(
+        Conv{.geometry = same, .kernel = {3, 3}},
+        {{DType::f32, {8, 64, 8, 8}}, {DType::f32, {64, 64, 3, 3}}}, Layout::blocked16);
+    EXPECT_TRUE(refusal("onednn:winograd", problem).has_value());
+    return;
+  }
+  Random random(1, "winograd");
+  for (int trial = 0; trial < 12; ++trial) {
+    const Sizes s = random_sizes(random);
+    const auto run = [&](const Op& op, const Types& in) {
+      Problem problem = make_problem(op, in, Layout::blocked16);
+      for (size_t i = 0; i < in.size(); ++i) {  // weights are plain
+        if (in[i].shape == s.weight.shape) problem.in[i].layout = Layout::plain;
+      }
+      for (Type& type : problem.out) {
+        if (type.shape == s.weight.shape) type.layout = Layout::plain;
+      }
+      ASSERT_TRUE(check("onednn:winograd", problem, random_inputs(problem, random), winograd,
+                        {1, 2}, false));
+    };
+    switch (trial % 3) {
+      case 0:
+        run(Conv{.geometry = same, .kernel = {3, 3}, .relu = trial % 2 == 0}, {s.x, s.weight});
+        break;
+      case 1:
+        run(ConvBackwardData{same, s.x.shape}, {s.weight, s.y});
+        break;
+      default:
+        run(ConvBackwardWeights{same, s.weight.shape}, {s.x, s.y});
+        break;
+    }
+  }
+}
+
+TEST(Winograd, SaysWhereItDoesNotPay) {
+  const auto why = [](Shape x, Shape weight, ConvGeometry geometry = same) {
+    const Shape kernel = weight.slice(2);
+    return refusal("onednn:winograd",
+                   make_problem(Conv{.geometry = geometry, .kernel = kernel},
+                                {{DType::f32, x, Layout::blocked16}, {DType::f32, weight}},
+                                Layout::blocked16))
+        .value_or("accepted");
+  };
+  ConvGeometry strided = same;
+  strided.stride = {2, 2};
+  EXPECT_EQ(why({8, 64, 8, 8}, {64, 64, 3, 3}, strided),
+            "only 3x3 kernels, stride 1, no dilation, no groups");
+  EXPECT_EQ(why({8, 32, 8, 8}, {32, 32, 3, 3}),
+            "fewer than 64 channels: the transforms cost more than they save");
+  EXPECT_EQ(why({8, 64, 5, 5}, {64, 64, 3, 3}),
+            "4x4 tiles would stand out over the plane by more than a quarter");
+  EXPECT_EQ(why({2, 64, 32, 32}, {64, 64, 3, 3}), "too few tiles: a batch of 8 images, 64 tiles");
+}
+
+}  // namespace
+}  // namespace fovea::kernel_test
