@@ -257,14 +257,14 @@ std::string refuse_winograd(const ConvGeometry& g, const Shape& weight, const Ty
     return "only 3x3 kernels, stride 1, no dilation, no groups";
   }
   if (image.layout != Layout::blocked16) return "only blocked16";
-  if (weight[0] < 64 || weight[1] < 64)
-    return "fewer than 64 channels: the transforms cost more than they save";
+  if (weight[0] < 32 || weight[1] < 32)
+    return "fewer than 32 channels: the transforms cost more than they save";
   const int64_t rows = (image.dim(2) + 3) / 4, columns = (image.dim(3) + 3) / 4;
   const auto used =
       static_cast<double>(image.dim(2) * image.dim(3)) / static_cast<double>(16 * rows * columns);
   if (used < 0.75) return "4x4 tiles would stand out over the plane by more than a quarter";
-  if (image.dim(0) < 8 || image.dim(0) * rows * columns < 64)
-    return "too few tiles: a batch of 8 images, 64 tiles";
+  if (image.dim(0) < 16 || image.dim(0) * rows * columns < 64)
+    return "too few tiles: a batch of 16 images, 64 tiles";
   return {};
 }
 
