@@ -41,8 +41,7 @@ Image slope() {
 
 TEST(Filter, SobelShowsAbsoluteValuesAndRawKeepsTheSign) {
   const TemporaryFolder folder;
-  const auto in = folder / "in.png", out = folder / "out.png",
-             raw = folder / "raw.npy";
+  const auto in = folder / "in.png", out = folder / "out.png", raw = folder / "raw.npy";
   encode_png(in, slope());
   const Outcome outcome = fovea({"filter", "--kernel", "sobel_x", in, out, "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
@@ -60,8 +59,7 @@ TEST(Filter, SobelShowsAbsoluteValuesAndRawKeepsTheSign) {
 
 TEST(Filter, TakesAKernelFromAFile) {
   const TemporaryFolder folder;
-  const auto in = folder / "in.png", out = folder / "out.png",
-             kernel = folder / "kernel.npy";
+  const auto in = folder / "in.png", out = folder / "out.png", kernel = folder / "kernel.npy";
   encode_png(in, slope());
   write_npy(kernel, Array::of<float>({1}, {1, 1}));
   ASSERT_EQ(fovea({"filter", "--kernel", kernel, in, out}).code, 0);

@@ -1,4 +1,5 @@
-// A net of one's own, trained on arrays with a loop of one's own: is a dot in the left or the right half of the image?
+// A net of one's own, trained on arrays with a loop of one's own: is a dot in the left or the right
+// half of the image?
 #include <fovea/core/random.h>
 #include <fovea/nn.h>
 #include <fovea/ops.h>
@@ -13,7 +14,9 @@ using namespace fovea;
 class DotNet : public nn::Module {
  public:
   explicit DotNet(nn::Scope s)
-      : Module(s), conv(at("conv"), 1, 8, {.kernel = 3, .padding = 1}), fc(at("fc"), 8 * 4 * 4, 2) {}
+      : Module(s),
+        conv(at("conv"), 1, 8, {.kernel = 3, .padding = 1}),
+        fc(at("fc"), 8 * 4 * 4, 2) {}
 
   Tensor forward(Tensor x) const override {
     return fc(flatten(max_pool2d(relu(conv(x)), {.kernel = 2})));
@@ -29,7 +32,8 @@ int main() {
   Array labels = Array::zeros(DType::i64, {n});
   Random random(7, "dots");
   for (int64_t i = 0; i < n; ++i) {
-    const auto row = static_cast<int64_t>(random.below(side)), column = static_cast<int64_t>(random.below(side));
+    const auto row = static_cast<int64_t>(random.below(side)),
+               column = static_cast<int64_t>(random.below(side));
     images.set((i * side + row) * side + column, 1);
     labels.set(i, column < side / 2 ? 0 : 1);
   }
@@ -49,7 +53,9 @@ int main() {
   Inference inference(net, state, {});
   const Array logits = inference.logits(images);
   int64_t right = 0;
-  for (int64_t i = 0; i < n; ++i) right += (logits.at(2 * i) < logits.at(2 * i + 1)) == (labels.at(i) == 1);
-  std::printf("loss %.4f, %lld of %lld right\n", loss, static_cast<long long>(right), static_cast<long long>(n));
+  for (int64_t i = 0; i < n; ++i)
+    right += (logits.at(2 * i) < logits.at(2 * i + 1)) == (labels.at(i) == 1);
+  std::printf("loss %.4f, %lld of %lld right\n", loss, static_cast<long long>(right),
+              static_cast<long long>(n));
   return right == n ? 0 : 1;
 }

@@ -209,23 +209,27 @@ TEST(Verify, AcceptsASoundGraph) { EXPECT_NO_THROW(verify(*Sound().graph)); }
 TEST(Verify, SeesAValueUsedBeforeItIsMade) {
   Sound s;
   s.node(0).inputs[0] = s.y.id();
-  EXPECT_EQ(s.complaint(), "internal error: graph after a pass: node 0, relu uses a value before it is made");
+  EXPECT_EQ(s.complaint(),
+            "internal error: graph after a pass: node 0, relu uses a value before it is made");
   s.node(0).inputs[0] = 99;
-  EXPECT_EQ(s.complaint(), "internal error: graph after a pass: node 0, relu uses a value before it is made");
+  EXPECT_EQ(s.complaint(),
+            "internal error: graph after a pass: node 0, relu uses a value before it is made");
 }
 
 TEST(Verify, SeesAValueMadeTwice) {
   Sound s;
   s.node(1).outputs[0] = s.node(0).outputs[0];
   EXPECT_EQ(s.complaint(),
-            "internal error: graph after a pass: node 1, batch_norm_eval of bn makes a value a second time");
+            "internal error: graph after a pass: node 1, batch_norm_eval of bn makes a value a "
+            "second time");
 }
 
 TEST(Verify, SeesATypeThatIsNotInferred) {
   Sound s;
   s.value(s.y.id()).type.shape = {2, 16, 4, 5};
   EXPECT_EQ(s.complaint(),
-            "internal error: graph after a pass: node 1, batch_norm_eval of bn makes f32[2, 16, 4, 5] but infers "
+            "internal error: graph after a pass: node 1, batch_norm_eval of bn makes f32[2, 16, 4, "
+            "5] but infers "
             "f32[2, 16, 4, 4]");
 }
 
@@ -233,14 +237,16 @@ TEST(Verify, SeesAnotherNumberOfOutputs) {
   Sound s;
   s.node(0).outputs.clear();
   EXPECT_EQ(s.complaint(),
-            "internal error: graph after a pass: node 0, relu has another number of outputs than it infers");
+            "internal error: graph after a pass: node 0, relu has another number of outputs than "
+            "it infers");
 }
 
 TEST(Verify, SeesLayoutsThatAnOpCannotHave) {
   Sound s;
   for (int id : {s.x.id(), s.node(0).outputs[0]}) s.graph->set_layout(id, Layout::blocked16);
   EXPECT_EQ(s.complaint(),
-            "internal error: graph after a pass: node 1, batch_norm_eval of bn has values in different layouts");
+            "internal error: graph after a pass: node 1, batch_norm_eval of bn has values in "
+            "different layouts");
   s.graph->set_layout(s.y.id(), Layout::blocked16);
   EXPECT_NO_THROW(verify(*s.graph));
 
@@ -248,14 +254,16 @@ TEST(Verify, SeesLayoutsThatAnOpCannotHave) {
   const Tensor x = odd->input("x", image), y = relu(x);
   for (const Tensor& t : {x, y}) odd->set_layout(t.id(), Layout::blocked16);
   EXPECT_EQ(error_text(ErrorKind::internal, [&] { verify(*odd, "layout"); }),
-            "internal error: graph after layout: node 0, relu: f32[2, 3, 4, 4]{blocked16} has channels that are "
+            "internal error: graph after layout: node 0, relu: f32[2, 3, 4, 4]{blocked16} has "
+            "channels that are "
             "not a multiple of 16");
 
   const auto plain = Graph::make(Mode::eval);
   const Tensor a = plain->input("a", {DType::f32, {2, 16, 4}}), b = permute(a, {0, 2, 1});
   plain->set_layout(a.id(), Layout::channels_last);
   EXPECT_EQ(error_text(ErrorKind::internal, [&] { verify(*plain, "layout"); }),
-            "internal error: graph after layout: node 0, permute has a value in a layout other than plain");
+            "internal error: graph after layout: node 0, permute has a value in a layout other "
+            "than plain");
 }
 
 TEST(Verify, SeesAnOutputThatIsNeverMade) {

@@ -23,7 +23,8 @@ std::string join(std::span<const std::string> parts, std::string_view separator 
 /// The parts of `text` between separators: "a,,b" has three, "" has one.
 std::vector<std::string> split(std::string_view text, char separator);
 
-/// The number that the whole text is, "0.1", "5e-4", "3"; nothing when it is anything else, or not finite.
+/// The number that the whole text is, "0.1", "5e-4", "3"; nothing when it is anything else, or not
+/// finite.
 std::optional<double> parse_number(std::string_view text);
 
 /// The shortest text that reads back to the same number: "0.1", "3", "5e-04".

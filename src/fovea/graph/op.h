@@ -75,7 +75,8 @@ struct Traits {
       true;  ///< false: a backward op, or one that ends the graph; it needs no `gradient`
   bool elementwise =
       false;  ///< output element i depends on input elements i only (and on whole small inputs)
-  bool view = false;  ///< output 0 is input 0's bytes under another shape: nothing is to be done for it
+  bool view =
+      false;  ///< output 0 is input 0's bytes under another shape: nothing is to be done for it
   LayoutRule layout = LayoutRule::plain;
 };
 

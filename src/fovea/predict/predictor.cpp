@@ -1,6 +1,7 @@
 #include "fovea/predict/predictor.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <map>
 
@@ -22,8 +23,7 @@ int64_t integer(const std::map<std::string, std::string>& arguments, const std::
   const auto found = arguments.find(key);
   const std::optional<double> value =
       found == arguments.end() ? std::nullopt : parse_number(found->second);
-  if (!value || *value != static_cast<double>(static_cast<int64_t>(*value)) || *value < 1 ||
-      *value > 1e6) {
+  if (!value || *value < 1 || *value > 1e6 || *value != std::floor(*value)) {
     throw Error(ErrorKind::model,
                 "model file: its argument \"" + key + "\" is " +
                     (found == arguments.end() ? "missing" : "\"" + found->second + "\"") +
@@ -70,6 +70,7 @@ void load_weights(const nn::Module& model, State& state,
   std::map<std::string, const Array*> given;
   for (const auto& [name, array] : weights) given[name] = &array;
   std::vector<std::string> missing, shapes, unexpected;
+  std::vector<std::pair<std::string, const Array*>> fitting;
   for (const nn::Variable* variable : model.variables()) {
     const auto found = given.find(variable->name());
     if (found == given.end()) {
@@ -81,12 +82,16 @@ void load_weights(const nn::Module& model, State& state,
       shapes.push_back(variable->name() + " is " + describe(*found->second) + " instead of " +
                        to_string(type));
     } else {
-      state.set(variable->name(), found->second->astype(type.dtype));
+      fitting.emplace_back(variable->name(), found->second);
     }
     given.erase(found);
   }
   for (const auto& [name, array] : given) unexpected.push_back(name);
-  if (missing.empty() && shapes.empty() && unexpected.empty()) return;
+  if (missing.empty() && shapes.empty() && unexpected.empty()) {
+    for (const auto& [name, array] : fitting)
+      state.set(name, array->astype(state.type(name).dtype));
+    return;
+  }
   Error error(ErrorKind::model, "the weights do not fit the model " + model.name());
   if (!missing.empty()) error.with("missing", sample(missing));
   if (!shapes.empty()) error.with("shapes", sample(shapes));

@@ -46,7 +46,8 @@ std::map<std::string, std::string> to_arguments(const models::Config& config);
 models::Options from_arguments(const std::map<std::string, std::string>& arguments);
 
 /// Copies the model's parameters and buffers out of a State in PyTorch's order, or into one. Errors
-/// (into): model, listing what is missing, unexpected or of another shape.
+/// (into): model, listing what is missing, unexpected or of another shape; the State is then as it
+/// was.
 std::vector<std::pair<std::string, Array>> weights_of(const nn::Module& model, State& state);
 void load_weights(const nn::Module& model, State& state,
                   const std::vector<std::pair<std::string, Array>>& weights);
