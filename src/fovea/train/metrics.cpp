@@ -17,11 +17,11 @@ void Metrics::add(const Array& logits, const Array& labels) {
       sum += std::exp(z(k) - largest);
       above += z(k) > z(label) || (z(k) == z(label) && k < label);
     }
-    const bool right = above == 0 && std::isfinite(z(label));
+    const bool number = std::isfinite(z(label)), right = number && above == 0;
     loss_sum += largest + std::log(sum) - z(label);
     ++count;
     correct += right;
-    correct5 += above < 5;
+    correct5 += number && above < 5;
     if (per_class.empty()) continue;
     ClassMetrics& own = per_class[static_cast<size_t>(label)];
     ++own.count;

@@ -49,10 +49,13 @@ void Setting::set(Settings& settings, std::string_view text) const {
   const auto* whole = std::get_if<int64_t Settings::*>(&member);
   if (!number || *number < least || *number > most ||
       (whole != nullptr && *number != std::floor(*number))) {
+    const auto bound = [&](double value) {  // 1000000, not 1e+06
+      return whole != nullptr ? std::to_string(static_cast<int64_t>(value)) : format_number(value);
+    };
     throw Error(ErrorKind::usage, "--" + std::string(name) + ": \"" + std::string(text) +
                                       "\" is not a " +
                                       (whole != nullptr ? "whole number" : "number") + " from " +
-                                      format_number(least) + " to " + format_number(most));
+                                      bound(least) + " to " + bound(most));
   }
   if (whole != nullptr) {
     settings.** whole = static_cast<int64_t>(*number);

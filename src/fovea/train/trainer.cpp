@@ -67,6 +67,7 @@ class Run {
                                                     .seed = static_cast<uint64_t>(settings.seed)});
     inference_ = std::make_unique<Inference>(*model_, state_, normalization);
     inference_->share(step_->memory());
+    (void)full_batch_program();  // images that the net cannot take are found now
   }
 
   /// Trains into `folder`, from its last checkpoint when `restore`.
@@ -87,7 +88,7 @@ class Run {
   const std::map<std::string, std::string>& bits();
   const Program& full_batch_program();
   void message(const std::string& text);
-  [[noreturn]] void diverged(const data::Batch& batch, double loss);
+  [[noreturn]] void diverged(const std::string& what, const std::string& layer);
 
   Settings settings_;
   std::filesystem::path folder_;
@@ -216,12 +217,8 @@ void Run::warn_of_references() {
     message("no fast kernel, this will be slow: " + problem);
 }
 
-void Run::diverged(const data::Batch& batch, double loss) {
-  const std::string layer = step_->first_nonfinite(batch.images, batch.labels, updates_ + 1);
-  Error error(ErrorKind::diverged, "the loss is " + format_number(loss) + " at step " +
-                                       std::to_string(updates_ + 1) + " (epoch " +
-                                       std::to_string(epoch_ + 1) + ", batch " +
-                                       std::to_string(batch_ + 1) + ")");
+void Run::diverged(const std::string& what, const std::string& layer) {
+  Error error(ErrorKind::diverged, what);
   if (!layer.empty()) error.with("first", layer + " gave a number that is not finite");
   error.with("try",
              "a lower --lr (it was " + format_number(lr_) + "), --clip 1, or a longer --warmup");
@@ -234,7 +231,12 @@ void Run::train_batch(const data::Batch& batch) {
                        static_cast<double>(batch_) / static_cast<double>(loader_.batches());
   lr_ = settings_.lr * schedule_.factor(where);
   const StepResult result = step_->gradient(batch.images, batch.labels, updates_ + 1);
-  if (!std::isfinite(result.loss)) diverged(batch, result.loss);
+  if (!std::isfinite(result.loss)) {
+    diverged("the loss is " + format_number(result.loss) + " at step " +
+                 std::to_string(updates_ + 1) + " (epoch " + std::to_string(epoch_ + 1) +
+                 ", batch " + std::to_string(batch_ + 1) + ")",
+             step_->first_nonfinite(batch.images, batch.labels, updates_ + 1));
+  }
   Metrics metrics;
   metrics.add(result.logits, batch.labels);
   const double scale =
@@ -285,6 +287,11 @@ bool Run::validate(EpochRecord& record) {
     return true;
   }
   const Metrics metrics = evaluate(*inference_, split_.val);
+  if (!std::isfinite(metrics.loss())) {  // the last step broke the weights
+    diverged("the validation loss is " + format_number(metrics.loss()) + " after epoch " +
+                 std::to_string(epoch_ + 1),
+             {});
+  }
   record.val_loss = metrics.loss();
   record.val_accuracy = metrics.accuracy();
   if (metrics.accuracy() <= best_accuracy_) return false;

@@ -1,0 +1,183 @@
+#include "fovea/train/settings.h"
+
+#include "error_text.h"
+#include "fovea/core/files.h"
+#include "fovea/train/run_folder.h"
+#include "temporary_folder.h"
+
+namespace fovea::train {
+namespace {
+
+/// A value for each setting that is not its default.
+Settings unusual() {
+  Settings s;
+  s.data = "cifar10:/a \"quoted\"\\path\twith\na line";
+  s.model = "lenet_cnn";
+  s.epochs = 3;
+  s.batch = 7;
+  s.optimizer = "adamw";
+  s.lr = 0.1 + 0.2;
+  s.weight_decay = "0.05:weights";
+  s.schedule = "step:30:0.2";
+  s.warmup = 1.0 / 3;
+  s.clip = 1e-7;
+  s.label_smoothing = 0.1;
+  s.augment = "crop:2";
+  s.val = 0;
+  s.workers = 0;
+  s.seed = 9007199254740991;
+  s.threads = 2;
+  return s;
+}
+
+TEST(Settings, ComeBackFromTomlToTheBit) {
+  TemporaryFolder folder;
+  const Settings usual, other = unusual();
+  put(folder / "config.toml", to_toml(other));
+  const Settings read = from_toml(folder / "config.toml");
+  for (const Setting& setting : settings_table()) {
+    EXPECT_EQ(setting.get(read), setting.get(other)) << setting.name;
+    EXPECT_NE(setting.get(other), setting.get(usual)) << setting.name << " was not tested";
+  }
+  EXPECT_EQ(read.lr, other.lr);
+  EXPECT_EQ(read.warmup, other.warmup);
+}
+
+TEST(Settings, WhatAFileDoesNotSayKeepsItsDefault) {
+  TemporaryFolder folder;
+  put(folder / "config.toml", "epochs = 2\nlr = 1\n");
+  const Settings read = from_toml(folder / "config.toml");
+  EXPECT_EQ(read.epochs, 2);
+  EXPECT_EQ(read.lr, 1);
+  EXPECT_EQ(read.batch, Settings{}.batch);
+}
+
+std::string set(std::string_view name, std::string_view text) {
+  for (const Setting& setting : settings_table()) {
+    if (setting.name != name) continue;
+    Settings settings;
+    return error_text(ErrorKind::usage, [&] { setting.set(settings, text); });
+  }
+  return "no such setting";
+}
+
+TEST(Settings, SayWhatIsPossible) {
+  EXPECT_EQ(set("epochs", "0"), "--epochs: \"0\" is not a whole number from 1 to 1000000");
+  EXPECT_EQ(set("epochs", "2.5"), "--epochs: \"2.5\" is not a whole number from 1 to 1000000");
+  EXPECT_EQ(set("batch", "many"), "--batch: \"many\" is not a whole number from 1 to 1000000");
+  EXPECT_EQ(set("lr", "-0.1"), "--lr: \"-0.1\" is not a number from 0 to 1e+06");
+  EXPECT_EQ(set("lr", "nan"), "--lr: \"nan\" is not a number from 0 to 1e+06");
+  EXPECT_EQ(set("val", "1"), "--val: \"1\" is not a number from 0 to 0.99");
+  EXPECT_EQ(set("seed", "1e99"),
+            "--seed: \"1e99\" is not a whole number from 0 to 9007199254740991");
+  EXPECT_EQ(set("workers", ""), "--workers: \"\" is not a whole number from 0 to 256");
+}
+
+TEST(Settings, AFileThatIsWrongIsNamedWithItsLine) {
+  TemporaryFolder folder;
+  const std::filesystem::path path = folder / "config.toml";
+  const auto says = [&](ErrorKind kind, const std::string& text) {
+    put(path, text);
+    std::string message = error_text(kind, [&] { (void)from_toml(path); });
+    for (size_t at; (at = message.find(path.string())) != std::string::npos;)
+      message.replace(at, path.string().size(), "FILE");
+    return message;
+  };
+  EXPECT_EQ(says(ErrorKind::usage, "\nepoch = 3\n"),
+            "unknown setting \"epoch\"\n"
+            "  nearest epochs\n"
+            "  at      FILE:2");
+  EXPECT_EQ(says(ErrorKind::usage, "epochs = 0"),
+            "--epochs: \"0\" is not a whole number from 1 to 1000000\n"
+            "  at      FILE:1");
+  EXPECT_EQ(says(ErrorKind::usage, "lr = [1]"),
+            "lr: a text or a number is expected\n"
+            "  at      FILE:1");
+  EXPECT_EQ(says(ErrorKind::data, "lr = 1\nbatch = = 2\n").substr(0, 6), "FILE: ");
+  EXPECT_NE(says(ErrorKind::data, "lr = 1\nbatch = = 2\n").find("\n  line    2"),
+            std::string::npos);
+  std::filesystem::remove(path);
+  expect_error(ErrorKind::data, path.string(), [&] { (void)from_toml(path); });
+}
+
+TEST(History, ComesBackFromCsv) {
+  const std::vector<EpochRecord> history{{.epoch = 1,
+                                          .lr = 0.1,
+                                          .train_loss = 1.0 / 3,
+                                          .train_accuracy = 0.5,
+                                          .val_loss = 0.7,
+                                          .val_accuracy = 2.0 / 3,
+                                          .seconds = 12.25,
+                                          .images_per_second = 1e4 / 3},
+                                         {.epoch = 2,
+                                          .lr = 1e-9,
+                                          .train_loss = 0,
+                                          .train_accuracy = 1,
+                                          .val_loss = {},
+                                          .val_accuracy = {},
+                                          .seconds = 1,
+                                          .images_per_second = 2}};
+  const std::string text = to_csv(history);
+  EXPECT_EQ(text.substr(text.find('\n') + 1),
+            "1,0.1,0.3333333333333333,0.5,0.7,0.6666666666666666,12.25,3333.3333333333335\n"
+            "2,1e-09,0,1,,,1,2\n");
+  const std::vector<EpochRecord> read = from_csv(text);
+  ASSERT_EQ(read.size(), 2u);
+  EXPECT_EQ(read[0].val_accuracy, history[0].val_accuracy);
+  EXPECT_EQ(read[1].val_loss, std::nullopt);
+  EXPECT_EQ(to_csv(read), text);
+  EXPECT_TRUE(from_csv(to_csv({})).empty());
+  EXPECT_EQ(error_text(ErrorKind::data, [&] { (void)from_csv(text + "3,x,,,,,,\n"); }),
+            "history: line 4 is not 8 numbers\n"
+            "  line    3,x,,,,,,");
+}
+
+/// While it lives, the current folder is `path`.
+class In {
+ public:
+  explicit In(const std::filesystem::path& path) : before_(std::filesystem::current_path()) {
+    std::filesystem::current_path(path);
+  }
+  ~In() { std::filesystem::current_path(before_); }
+  In(const In&) = delete;
+  In& operator=(const In&) = delete;
+
+ private:
+  std::filesystem::path before_;
+};
+
+TEST(RunFolder, IsTheFirstFreeNumber) {
+  TemporaryFolder folder;
+  const In in(folder / "");
+  Settings settings;
+  settings.data = "mnist:/some/where";
+  EXPECT_EQ(make_run_folder("", settings), "runs/small_cnn-mnist-001");
+  EXPECT_EQ(make_run_folder("", settings), "runs/small_cnn-mnist-002");
+  settings.model = "lenet_cnn";
+  EXPECT_EQ(make_run_folder("", settings), "runs/lenet_cnn-mnist-001");
+  EXPECT_EQ(from_toml("runs/lenet_cnn-mnist-001/config.toml").model, "lenet_cnn");
+}
+
+TEST(RunFolder, IsRefusedWhenItHoldsAnything) {
+  TemporaryFolder folder;
+  const std::string out = folder / "a/b";
+  EXPECT_EQ(make_run_folder(out, {}), out);
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)make_run_folder(out, {}); }),
+            "--out " + out + " is not empty\n  try     another folder, or --resume " + out +
+                " to go on with the run there");
+  put(folder / "file", "x");
+  const std::string below = folder / "file/run";
+  expect_error(ErrorKind::io, "cannot make the run folder " + below,
+               [&] { (void)make_run_folder(below, {}); });
+}
+
+TEST(RunFolder, LogGrowsByLines) {
+  TemporaryFolder folder;
+  append_log(folder / "", "one");
+  append_log(folder / "", "two");
+  EXPECT_EQ(read_text(folder / "log.txt", ErrorKind::data), "one\ntwo\n");
+  expect_error(ErrorKind::io, "cannot write", [&] { append_log(folder / "none", "x"); });
+}
+
+}  // namespace
+}  // namespace fovea::train

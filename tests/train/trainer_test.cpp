@@ -1,0 +1,289 @@
+#include "fovea/train/trainer.h"
+
+#include <cmath>
+
+#include "error_text.h"
+#include "fovea/core/files.h"
+#include "fovea/core/parallel.h"
+#include "fovea/core/random.h"
+#include "fovea/predict/predictor.h"
+#include "temporary_folder.h"
+
+namespace fovea::train {
+namespace {
+
+std::string big_endian(std::initializer_list<uint32_t> numbers) {
+  std::string bytes;
+  for (uint32_t n : numbers) {
+    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(n >> shift);
+  }
+  return bytes;
+}
+
+/// MNIST's files with 8x8 images: noise, and a bright row that says the class.
+void write_split(const std::filesystem::path& folder, const std::string& name, uint32_t count,
+                 bool bad_label = false) {
+  Random random(1, name);
+  std::string images = big_endian({2051, count, 8, 8}), labels = big_endian({2049, count});
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint64_t label = random.below(4);
+    for (uint64_t p = 0; p < 64; ++p)
+      images += static_cast<char>(random.below(120) + (p / 8 == 2 * label ? 100 : 0));
+    labels += static_cast<char>(bad_label && i == 70 ? 10 : label);
+  }
+  put(folder / (name + "-images-idx3-ubyte"), images);
+  put(folder / (name + "-labels-idx1-ubyte"), labels);
+}
+
+/// A data set and settings that train in some hundredths of a second an epoch.
+class Training : public testing::Test {
+ protected:
+  Training() {
+    std::filesystem::create_directories(folder_ / "data");
+    write_split(folder_ / "data", "train", 150);
+    write_split(folder_ / "data", "t10k", 40);
+    settings_.data = "mnist:" + (folder_ / "data").string();
+    settings_.epochs = 3;
+    settings_.batch = 16;  // of 135: the last has 7
+    settings_.lr = 0.02;
+    settings_.augment = "crop:1";
+    settings_.threads = 2;
+  }
+  Result run(const std::string& out, const Settings& settings, std::stop_token stop = {}) {
+    return train(settings, folder_ / out, {}, stop);
+  }
+  /// Trains until `batches` batches were seen.
+  Result stopped(const std::string& out, const Settings& settings, int64_t batches) {
+    std::stop_source stop;
+    Watch watch;
+    watch.on_batch = [&, seen = int64_t{0}](const Progress&) mutable {
+      if (++seen == batches) stop.request_stop();
+    };
+    return train(settings, folder_ / out, watch, stop.get_token());
+  }
+  std::string contents(const std::string& path) {
+    return read_text(folder_ / path, ErrorKind::data);
+  }
+  bool same_weights(const std::string& a, const std::string& b) {
+    return contents(a + "/last.safetensors") == contents(b + "/last.safetensors") &&
+           contents(a + "/best.safetensors") == contents(b + "/best.safetensors");
+  }
+
+  TemporaryFolder folder_;
+  Settings settings_;
+};
+
+TEST_F(Training, GivesARunFolder) {
+  std::vector<std::string> messages;
+  int starts = 0, batches = 0, epochs = 0;
+  const Result result = train(settings_, folder_ / "run",
+                              {.on_start = [&](const auto&) { ++starts; },
+                               .on_batch =
+                                   [&](const Progress& p) {
+                                     ++batches;
+                                     EXPECT_EQ(p.batches, 9);
+                                     EXPECT_EQ(p.epoch, epochs + 1);
+                                     EXPECT_GE(p.seconds_left, 0);
+                                   },
+                               .on_epoch = [&](const EpochRecord&, bool) { ++epochs; },
+                               .on_message = [&](const std::string& m) { messages.push_back(m); }});
+  EXPECT_EQ(starts, 1);
+  EXPECT_EQ(batches, 27);
+  EXPECT_EQ(epochs, 3);
+  EXPECT_TRUE(messages.empty()) << messages[0];
+  EXPECT_EQ(result.epochs, 3);
+  EXPECT_FALSE(result.stopped);
+  EXPECT_EQ(result.test.count, 40);
+  EXPECT_GT(result.test.accuracy(), 0.9);
+  EXPECT_GE(result.best_epoch, 1);
+  EXPECT_EQ(result.history.size(), 3u);
+  EXPECT_EQ(contents("run/history.csv"), to_csv(result.history));
+  Settings expected = settings_;
+  EXPECT_EQ(contents("run/config.toml"), to_toml(expected));
+  Predictor best(folder_ / "run/best.safetensors");
+  EXPECT_EQ(best.file().class_names.size(), 10u);
+  EXPECT_EQ(best.file().training.at("epoch"), std::to_string(result.best_epoch));
+}
+
+TEST_F(Training, TheSameSettingsGiveTheSameBytes) {
+  run("a", settings_);
+  run("b", settings_);
+  EXPECT_TRUE(same_weights("a", "b"));
+  for (int64_t workers : {0, 2}) {
+    Settings other = settings_;
+    other.workers = workers;
+    run("workers" + std::to_string(workers), other);
+    EXPECT_TRUE(same_weights("a", "workers" + std::to_string(workers))) << workers;
+  }
+  Settings seed = settings_;
+  seed.seed = 2;
+  run("seed", seed);
+  EXPECT_FALSE(same_weights("a", "seed"));
+}
+
+TEST_F(Training, AStoppedRunGoesOnToTheSameBytes) {
+  run("whole", settings_);
+  Random random(1, "stops");
+  std::vector<int64_t> stops{1, 9, 26, 27};  // also at the ends of epochs
+  for (int i = 0; i < 3; ++i) stops.push_back(1 + static_cast<int64_t>(random.below(26)));
+  for (int64_t batches : stops) {
+    const std::string out = "stopped" + std::to_string(batches);
+    if (std::filesystem::exists(folder_ / out)) continue;
+    const Result first = stopped(out, settings_, batches);
+    EXPECT_EQ(first.stopped, batches < 27);
+    const Result second = resume(folder_ / out);
+    EXPECT_FALSE(second.stopped);
+    EXPECT_EQ(second.history.size(), 3u);
+    EXPECT_EQ(second.test.count, 40);
+    EXPECT_TRUE(same_weights("whole", out)) << "stopped after " << batches;
+  }
+}
+
+TEST_F(Training, AdamWithClippingAndSmoothingGoesOnToTheSameBytes) {
+  settings_.optimizer = "adamw";
+  settings_.lr = 0.002;
+  settings_.clip = 0.5;
+  settings_.label_smoothing = 0.1;
+  settings_.val = 0;
+  settings_.schedule = "step:1:0.5";
+  run("whole", settings_);
+  stopped("part", settings_, 14);
+  resume(folder_ / "part");
+  EXPECT_TRUE(same_weights("whole", "part"));
+}
+
+TEST_F(Training, StartsOverWhereThereIsNoCheckpointAndFallsBackWhereItIsBroken) {
+  run("whole", settings_);
+  stopped("part", settings_, 20);
+  const auto again = [&] {
+    std::vector<std::string> messages;
+    resume(folder_ / "part", {.on_start = nullptr,
+                              .on_batch = nullptr,
+                              .on_epoch = nullptr,
+                              .on_message = [&](const std::string& m) { messages.push_back(m); }});
+    EXPECT_TRUE(same_weights("whole", "part"));
+    return messages.empty() ? "" : messages[0];
+  };
+  put(folder_ / "part/checkpoint.safetensors", "torn");
+  EXPECT_NE(again().find("; going on from the checkpoint before it"), std::string::npos);
+  for (const char* name : {"checkpoint.safetensors", "checkpoint.previous.safetensors"})
+    std::filesystem::remove(folder_ / "part" / name);
+  EXPECT_EQ(again(), "no checkpoint was written yet: starting over");
+}
+
+TEST_F(Training, ResumingAFinishedRunMeasuresItAgain) {
+  const Result first = run("run", settings_);
+  const std::string before = contents("run/last.safetensors");
+  const Result again = resume(folder_ / "run");
+  EXPECT_EQ(again.test.accuracy(), first.test.accuracy());
+  EXPECT_EQ(again.best_epoch, first.best_epoch);
+  EXPECT_EQ(contents("run/last.safetensors"), before);
+}
+
+TEST_F(Training, ResumingSaysWhatElseTheBitsDependOn) {
+  stopped("part", settings_, 5);
+  std::string config = contents("part/config.toml");
+  config.replace(config.find("threads = 2"), 11, "threads = 1");
+  put(folder_ / "part/config.toml", config);
+  std::vector<std::string> messages;
+  resume(folder_ / "part", {.on_start = nullptr,
+                            .on_batch = nullptr,
+                            .on_epoch = nullptr,
+                            .on_message = [&](const std::string& m) { messages.push_back(m); }});
+  ASSERT_FALSE(messages.empty());
+  EXPECT_EQ(messages[0],
+            "resuming with another threads than before (1 instead of 2): the result may differ in "
+            "its last bits");
+}
+
+TEST_F(Training, WithoutValidationTheLastEpochIsTheBest) {
+  settings_.val = 0;
+  const Result result = run("run", settings_);
+  EXPECT_EQ(result.best_epoch, 3);
+  EXPECT_EQ(result.history[0].val_accuracy, std::nullopt);
+  EXPECT_EQ(contents("run/best.safetensors"), contents("run/last.safetensors"));
+}
+
+TEST_F(Training, ALossThatIsNoNumberNamesStepAndLayer) {
+  settings_.lr = 1e6;
+  settings_.warmup = 0;
+  settings_.optimizer = "sgd:0";
+  settings_.model = "lenet_cnn";
+  const std::string text = error_text(ErrorKind::diverged, [&] { run("run", settings_); });
+  EXPECT_TRUE(text.starts_with("the loss is ")) << text;
+  EXPECT_NE(text.find(" at step "), std::string::npos) << text;
+  EXPECT_NE(text.find(" (epoch 1, batch "), std::string::npos) << text;
+  EXPECT_NE(text.find("\n  first   "), std::string::npos) << text;
+  EXPECT_NE(text.find(" gave a number that is not finite\n  try     a lower --lr (it was "),
+            std::string::npos)
+      << text;
+  EXPECT_NE(contents("run/log.txt").find("the loss is "), std::string::npos);
+}
+
+TEST_F(Training, ANetThatBreaksInItsLastStepIsNotSavedAsAResult) {
+  settings_.lr = 1e6;
+  settings_.warmup = 0;
+  settings_.epochs = 1;
+  settings_.batch = 68;  // two steps, whose losses are numbers
+  settings_.model = "lenet_cnn";
+  settings_.optimizer = "sgd:0";
+  expect_error(ErrorKind::diverged, "the validation loss is ", [&] { run("run", settings_); });
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run/last.safetensors"));
+}
+
+TEST_F(Training, FindsMistakesBeforeItMakesAFolder) {
+  const auto fails = [&](ErrorKind kind, const std::string& text, const auto& spoil) {
+    Settings settings = settings_;
+    spoil(settings);
+    expect_error(kind, text, [&] { run("run", settings); });
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "run")) << text;
+  };
+  fails(ErrorKind::usage, "unknown model \"smal_cnn\"\n  nearest small_cnn",
+        [](Settings& s) { s.model = "smal_cnn"; });
+  fails(ErrorKind::usage, "unknown optimizer", [](Settings& s) { s.optimizer = "lion"; });
+  fails(ErrorKind::usage, "schedule: cannot read", [](Settings& s) { s.schedule = "up"; });
+  fails(ErrorKind::usage, "the warm-up of cosine is 4 epochs", [](Settings& s) { s.warmup = 4; });
+  fails(ErrorKind::usage, "augment", [](Settings& s) { s.augment = "turn"; });
+  fails(ErrorKind::data, "nowhere",
+        [&](Settings& s) { s.data = "mnist:" + (folder_ / "nowhere").string(); });
+  fails(ErrorKind::usage, "vgg_style_cnn.block", [&](Settings& s) {
+    s.model = "vgg_style_cnn";
+    s.data = "mnist:" + (folder_ / "tiny").string();
+    std::filesystem::create_directories(folder_ / "tiny");
+    for (const char* name : {"train", "t10k"}) {
+      put(folder_ / "tiny" / (std::string(name) + "-images-idx3-ubyte"),
+          big_endian({2051, 2, 4, 4}) + std::string(16, 'x') + std::string(16, 'y'));
+      put(folder_ / "tiny" / (std::string(name) + "-labels-idx1-ubyte"),
+          big_endian({2049, 2}) + std::string(2, '\1'));
+    }
+  });
+}
+
+TEST_F(Training, ALabelOutOfRangeIsADataError) {
+  write_split(folder_ / "data", "train", 150, true);
+  expect_error(ErrorKind::data, "label", [&] { run("run", settings_); });
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
+}
+
+TEST_F(Training, OnlyTheFolderOfARunIsResumed) {
+  const std::string none = folder_ / "none";
+  EXPECT_EQ(error_text(ErrorKind::data, [&] { (void)resume(none); }),
+            "--resume: " + none +
+                " has no config.toml, it is not the folder of a run\n"
+                "  try     a folder that `fovea train` made, such as "
+                "runs/small_cnn-fashion-mnist-001");
+}
+
+TEST_F(Training, ACheckpointOfAnotherModelIsRefused) {
+  stopped("a", settings_, 3);
+  Settings other = settings_;
+  other.model = "lenet_cnn";
+  stopped("b", other, 3);
+  std::filesystem::copy_file(folder_ / "b/checkpoint.safetensors",
+                             folder_ / "a/checkpoint.safetensors",
+                             std::filesystem::copy_options::overwrite_existing);
+  expect_error(ErrorKind::model, "arrays, the run has ", [&] { (void)resume(folder_ / "a"); });
+}
+
+}  // namespace
+}  // namespace fovea::train
