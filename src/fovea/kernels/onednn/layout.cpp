@@ -4,12 +4,13 @@
 namespace fovea {
 
 /// oneDNN's direct kernels work on blocks of 16 channels where there is AVX-512 (of 8 before, which
-/// no Layout has: there channels-last serves them as well).
+/// no Layout has: there channels-last serves them as well). Few channels, as of images, stay plain
+/// before blocks; beside channels-last oneDNN takes nothing but channels-last.
 Layout preferred_layout(const Type& type) {
   static const bool avx512 = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
   if (type.dtype != DType::f32 || type.rank() < 3 || type.rank() > 5) return Layout::plain;
-  if (type.dim(1) % 16 != 0) return Layout::plain;
-  return avx512 ? Layout::blocked16 : Layout::channels_last;
+  if (!avx512) return Layout::channels_last;
+  return type.dim(1) % 16 == 0 ? Layout::blocked16 : Layout::plain;
 }
 
 }  // namespace fovea
