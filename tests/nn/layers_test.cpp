@@ -4,6 +4,7 @@
 
 #include "error_text.h"
 #include "fovea/nn.h"
+#include "fovea/runtime/program.h"
 
 namespace fovea {
 namespace {
@@ -47,6 +48,61 @@ TEST(Init, SpreadIsWhatThePapersSay) {
   EXPECT_EQ(statistics({8}, nn::init::constant(1)).mean, 1);
 }
 
+TEST(Init, NamesGiveWhatTheySay) {
+  // Keras's and PyTorch's names for the same thing, and the fan that each counts.
+  const Shape weight{40, 30, 3, 3};
+  const double in = 270, out = 360;
+  const std::vector<std::pair<std::string, double>> stds{
+      {"pytorch", std::sqrt(1 / (3 * in))},
+      {"kaiming_uniform", std::sqrt(2 / in)},
+      {"he_uniform", std::sqrt(2 / in)},
+      {"kaiming_normal", std::sqrt(2 / in)},
+      {"he_normal", std::sqrt(2 / in)},
+      {"kaiming_normal_fan_out", std::sqrt(2 / out)},
+      {"lecun_normal", std::sqrt(1 / in)},
+      {"xavier_uniform", std::sqrt(2 / (in + out))},
+      {"xavier_normal", std::sqrt(2 / (in + out))},
+      {"glorot_uniform", std::sqrt(2 / (in + out))},
+      {"glorot_normal", std::sqrt(2 / (in + out))},
+      {"orthogonal", std::sqrt(1 / in)},
+      {"zeros", 0}};
+  for (const auto& [name, std] : stds) {
+    EXPECT_NEAR(statistics(weight, nn::init::by_name(name)).std, std, 0.03 * std) << name;
+  }
+  EXPECT_EQ(statistics({4, 4}, nn::init::by_name("ones")).mean, 1);
+  EXPECT_EQ(nn::init::names().size(), stds.size() + 1);
+  expect_error(ErrorKind::usage, "unknown initialiser \"he_norm\"\n  nearest he_normal",
+               [] { nn::init::by_name("he_norm"); });
+}
+
+TEST(Init, TruncatedNormalHasNoTails) {
+  const auto cut = statistics({300, 300}, nn::init::truncated_normal(0.02));
+  EXPECT_LE(cut.most, 0.04);
+  EXPECT_GE(cut.least, -0.04);
+  EXPECT_NEAR(cut.std, 0.02 * 0.8796, 0.0002);
+}
+
+TEST(Init, OrthogonalRowsOrColumns) {
+  // Saxe's start keeps the length of every vector: W W^T, or W^T W of a tall matrix, is 1.
+  for (const Shape& shape : {Shape{5, 3, 2, 1}, Shape{7, 4}, Shape{4, 4}, Shape{1, 6}}) {
+    Array w(DType::f64, shape);
+    Random random(5, "w");
+    nn::init::orthogonal()(w, random);
+    const int64_t rows = shape[0], columns = shape.numel() / rows;
+    const bool wide = rows <= columns;
+    const auto at = [&](int64_t vector, int64_t i) {
+      return wide ? w.at(vector * columns + i) : w.at(i * columns + vector);
+    };
+    for (int64_t a = 0; a < std::min(rows, columns); ++a) {
+      for (int64_t b = 0; b < std::min(rows, columns); ++b) {
+        double dot = 0;
+        for (int64_t i = 0; i < std::max(rows, columns); ++i) dot += at(a, i) * at(b, i);
+        EXPECT_NEAR(dot, a == b ? 1 : 0, 1e-12);
+      }
+    }
+  }
+}
+
 TEST(Init, ValuesOfASeedAndNameStay) {
   // A run can be repeated with a later version only while these do not move.
   Array array(DType::f64, {2, 2});
@@ -63,8 +119,8 @@ TEST(Init, GroupsCountOnlyTheInputsThatAreSummed) {
 }
 
 TEST(Init, EmptyAndFlatArraysAreFine) {
-  for (const auto& initializer : {nn::init::kaiming_uniform(), nn::init::kaiming_normal_fan_out(),
-                                  nn::init::xavier_uniform()}) {
+  for (const std::string& name : nn::init::names()) {
+    const nn::Initializer initializer = nn::init::by_name(name);
     EXPECT_TRUE(std::isfinite(statistics({0, 0}, initializer).most));
     EXPECT_TRUE(std::isfinite(statistics({7}, initializer).most));
     EXPECT_TRUE(std::isfinite(statistics({}, initializer).most));
@@ -88,6 +144,12 @@ TEST(Layers, WeightsHavePyTorchsShapes) {
             (Shape{4, 3, 3, 5}));
   EXPECT_EQ(nn::Conv1d(s, 6, 4, {.kernel = 7}).weight.shape(), (Shape{4, 6, 7}));
   EXPECT_EQ(nn::Linear(s, 5, 7).weight.shape(), (Shape{7, 5}));
+  EXPECT_EQ(nn::ConvTranspose2d(s, 6, 4, {.kernel = {3, 5}, .groups = 2}).weight.shape(),
+            (Shape{6, 2, 3, 5}));
+  EXPECT_EQ(count(nn::GroupNorm(s, 4, 96).parameters()), 192);
+  EXPECT_EQ(count(nn::InstanceNorm2d(s, 96).parameters()), 0);
+  EXPECT_EQ(count(nn::InstanceNorm2d(s, 96, {.affine = true}).parameters()), 192);
+  EXPECT_EQ(count(nn::PReLU(s, 3).parameters()), 3);
   EXPECT_EQ(count(nn::LayerNorm(s, {96}).parameters()), 192);
   EXPECT_EQ(count(nn::LayerNorm(s, {128, 28, 28}).parameters()), 200704);
 }
@@ -115,12 +177,64 @@ TEST(Layers, GiveTheShapesTheyPromise) {
   EXPECT_EQ(out(nn::Dropout(s, 0.2), {2, 3}, Mode::train), (Shape{2, 3}));
   EXPECT_EQ(out(nn::ReLU(s), {2, 3}), (Shape{2, 3}));
   EXPECT_EQ(out(nn::LeakyReLU(s), {2, 3}), (Shape{2, 3}));
+  EXPECT_EQ(out(nn::Conv2d(s, 3, 8, {.kernel = 4, .stride = 2, .padding = "same"}), {2, 3, 9, 8}),
+            (Shape{2, 8, 5, 4}));
+  EXPECT_EQ(out(nn::Conv2d(s, 3, 8, {.kernel = 3, .padding = {{1, 0}, {0, 2}}}), {2, 3, 9, 8}),
+            (Shape{2, 8, 8, 8}));
+  EXPECT_EQ(out(nn::Conv2d(s, 3, 8, {.kernel = 3, .padding = 1, .padding_mode = PadMode::reflect}),
+                {2, 3, 9, 8}),
+            (Shape{2, 8, 9, 8}));
+  const nn::ConvTransposeOptions up{.kernel = 3, .stride = 2, .padding = 1, .output_padding = 1};
+  EXPECT_EQ(out(nn::ConvTranspose2d(s, 3, 8, up), {2, 3, 4, 5}), (Shape{2, 8, 8, 10}));
+  EXPECT_EQ(out(nn::ConvTranspose1d(s, 3, 8, {.kernel = 2, .stride = 2}), {2, 3, 4}),
+            (Shape{2, 8, 8}));
+  EXPECT_EQ(out(nn::MaxPool1d(s, 2), {2, 3, 9}), (Shape{2, 3, 4}));
+  EXPECT_EQ(out(nn::AvgPool3d(s, 2), {2, 3, 9, 8, 7}), (Shape{2, 3, 4, 4, 3}));
+  EXPECT_EQ(out(nn::AdaptiveMaxPool2d(s, 1), {2, 3, 9, 9}), (Shape{2, 3, 1, 1}));
+  EXPECT_EQ(out(nn::Upsample(s, 2, {.mode = UpsampleMode::linear}), {2, 3, 4, 5}),
+            (Shape{2, 3, 8, 10}));
+  EXPECT_EQ(out(nn::PixelShuffle(s, 2), {2, 12, 4, 5}), (Shape{2, 3, 8, 10}));
+  EXPECT_EQ(out(nn::ChannelShuffle(s, 3), {2, 12, 4, 5}), (Shape{2, 12, 4, 5}));
+  EXPECT_EQ(out(nn::GroupNorm(s, 3, 12), {2, 12, 4, 5}), (Shape{2, 12, 4, 5}));
+  EXPECT_EQ(out(nn::Softmax(s, -1), {2, 3, 4}), (Shape{2, 3, 4}));
+}
+
+/// What a layer makes of an input, in float64.
+Array run(const nn::Module& layer, const Array& input) {
+  State state;
+  nn::declare(state, layer, 1, DType::f64);
+  const auto graph = nn::trace(layer, input.shape(), Mode::eval, DType::f64);
+  Memory memory;
+  return Program(*graph).run(memory, state, {{"input", input}})[0].clone();
+}
+
+TEST(Layers, NormsGiveWhatTheirFunctionsGive) {
+  // A layer that hands its arrays over in the wrong order would normalise with the wrong numbers.
+  const nn::Scope s("layer");
+  const Shape shape{2, 4, 3, 3};
+  Array x(DType::f64, shape);
+  Random random(2, "x");
+  for (double& value : x.data<double>()) value = random.normal();
+  const auto expect_same = [&](const nn::Module& layer, const auto& function) {
+    const Array got = run(layer, x);
+    const Array expected = eval([&](const Tensors& t) { return Tensors{function(t[0])}; }, {x})[0];
+    for (int64_t i = 0; i < x.numel(); ++i) EXPECT_NEAR(got.at(i), expected.at(i), 1e-12);
+  };
+  expect_same(nn::GroupNorm(s, 2, 4), [](Tensor t) { return group_norm(t, 2); });
+  expect_same(nn::InstanceNorm2d(s, 4), [](Tensor t) { return instance_norm(t); });
+  expect_same(nn::GlobalResponseNorm(s, 4), [](Tensor t) { return t * 1.0; });
+  expect_same(nn::LayerScale(s, 4, 0.5), [](Tensor t) { return t * 0.5; });
+  expect_same(nn::PReLU(s, 4), [](Tensor t) { return leaky_relu(t, 0.25); });
+  expect_same(nn::ELU(s, 2), [](Tensor t) { return elu(t, 2); });
+  expect_same(nn::Softmax(s), [](Tensor t) { return softmax(t); });
 }
 
 TEST(Layers, DropoutIsNothingOutsideTraining) {
   const nn::Dropout layer(nn::Scope("layer"), 0.5);
   EXPECT_TRUE(nn::trace(layer, {2, 3})->nodes().empty());
   EXPECT_EQ(nn::trace(layer, {2, 3}, Mode::train)->nodes().size(), 1u);
+  EXPECT_TRUE(nn::trace(nn::Dropout2d(nn::Scope("layer")), {2, 3, 4, 4})->nodes().empty());
+  EXPECT_TRUE(nn::trace(nn::DropPath(nn::Scope("layer"), 0.1), {2, 3, 4, 4})->nodes().empty());
 }
 
 TEST(Layers, ImpossibleSizesAreRefusedWhereTheyAreWritten) {
@@ -135,6 +249,13 @@ TEST(Layers, ImpossibleSizesAreRefusedWhereTheyAreWritten) {
   expect_error(ErrorKind::usage,
                "conv2d: groups=4 does not divide 4 input and 6 output channels\n  at      layer (",
                [&] { nn::Conv2d(s, 4, 6, {.kernel = 3, .groups = 4}); });
+  expect_error(
+      ErrorKind::usage,
+      "conv_transpose2d: groups=4 does not divide 4 input and 6 output channels\n  at      layer (",
+      [&] { nn::ConvTranspose2d(s, 4, 6, {.kernel = 3, .groups = 4}); });
+  expect_error(ErrorKind::usage, "max_pool1d: the input has 4 axes, N, C, L are expected", [&] {
+    out(nn::MaxPool1d(s, 2), {2, 3, 9, 9});
+  });
   expect_error(
       ErrorKind::usage,
       "linear: 4 input and -1 output features, at least 1 of each is needed\n  at      layer (",

@@ -17,4 +17,30 @@ class Dropout : public Module {
   double p_;
 };
 
+/// Sets whole channels of x [N, C, ...] to 0, as Dropout does elements (Tompson et al. 2015): for
+/// maps whose neighbours say the same. PyTorch's Dropout2d. Errors: as Dropout.
+class SpatialDropout : public Module {
+ public:
+  explicit SpatialDropout(const Scope& scope, double p = 0.5) : Module(scope), p_(p) {}
+  Tensor forward(Tensor x) const override { return spatial_dropout(x, p_); }
+
+ private:
+  double p_;
+};
+
+using Dropout1d = SpatialDropout;
+using Dropout2d = SpatialDropout;
+using Dropout3d = SpatialDropout;
+
+/// Sets whole samples of a branch to 0 before it is added to its input: stochastic depth (Huang et
+/// al. 2016). Errors: as Dropout.
+class DropPath : public Module {
+ public:
+  DropPath(const Scope& scope, double p) : Module(scope), p_(p) {}
+  Tensor forward(Tensor x) const override { return drop_path(x, p_); }
+
+ private:
+  double p_;
+};
+
 }  // namespace fovea::nn

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+
+#include "fovea/core/text.h"
 
 namespace fovea::nn::init {
 namespace {
@@ -28,6 +31,63 @@ void fill_uniform(Array& array, Random& random, double bound) {
   fill(array, [&] { return bound * (2 * random.uniform() - 1); });
 }
 
+/// Of three times the variance (the square of the bound) that `of` gives for the array's fans.
+template <class Square>
+Initializer uniform_square(const Square& of) {
+  return [of](Array& array, Random& random) {
+    fill_uniform(array, random, std::sqrt(of(fans(array.shape()))));
+  };
+}
+
+template <class Variance>
+Initializer normal_variance(const Variance& of) {
+  return [of](Array& array, Random& random) {
+    normal(std::sqrt(of(fans(array.shape()))))(array, random);
+  };
+}
+
+/// `count` orthonormal vectors of `size` >= count elements, by Gram and Schmidt's way, twice, which
+/// is as good as Householder's for vectors that start at random.
+std::vector<std::vector<double>> orthonormal(int64_t count, int64_t size, Random& random) {
+  std::vector<std::vector<double>> vectors;
+  for (int64_t i = 0; i < count; ++i) {
+    std::vector<double> v(static_cast<size_t>(size));
+    for (double& value : v) value = random.normal();
+    for (int pass = 0; pass < 2; ++pass) {
+      for (const auto& u : vectors) {
+        const double along = std::inner_product(u.begin(), u.end(), v.begin(), 0.0);
+        for (size_t k = 0; k < v.size(); ++k) v[k] -= along * u[k];
+      }
+    }
+    const double length = std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0));
+    for (double& value : v) value /= length;
+    vectors.push_back(std::move(v));
+  }
+  return vectors;
+}
+
+struct Named {
+  std::string_view name;
+  Initializer (*make)();
+};
+
+constexpr Named table[] = {
+    {"zeros", [] { return constant(0); }},
+    {"ones", [] { return constant(1); }},
+    {"pytorch", [] { return kaiming_uniform(); }},
+    {"kaiming_uniform", [] { return kaiming_uniform(0); }},
+    {"kaiming_normal", kaiming_normal},
+    {"kaiming_normal_fan_out", kaiming_normal_fan_out},
+    {"lecun_normal", lecun_normal},
+    {"xavier_uniform", xavier_uniform},
+    {"xavier_normal", xavier_normal},
+    {"orthogonal", orthogonal},
+    {"he_uniform", [] { return kaiming_uniform(0); }},
+    {"he_normal", kaiming_normal},
+    {"glorot_uniform", xavier_uniform},
+    {"glorot_normal", xavier_normal},
+};
+
 }  // namespace
 
 Initializer constant(double value) {
@@ -43,23 +103,65 @@ Initializer normal(double std) {
       [std](Array& array, Random& random) { fill(array, [&] { return std * random.normal(); }); };
 }
 
-Initializer kaiming_uniform(double a) {
-  return [a](Array& array, Random& random) {
-    fill_uniform(array, random, std::sqrt(6 / ((1 + a * a) * fans(array.shape()).in)));
+Initializer truncated_normal(double std) {
+  return [std](Array& array, Random& random) {
+    fill(array, [&] {
+      double value = random.normal();
+      while (std::abs(value) > 2) value = random.normal();
+      return std * value;
+    });
   };
+}
+
+Initializer kaiming_uniform(double a) {
+  return uniform_square([a](const Fans& f) { return 6 / ((1 + a * a) * f.in); });
+}
+
+Initializer kaiming_normal() {
+  return normal_variance([](const Fans& f) { return 2 / f.in; });
 }
 
 Initializer kaiming_normal_fan_out() {
-  return [](Array& array, Random& random) {
-    normal(std::sqrt(2 / fans(array.shape()).out))(array, random);
-  };
+  return normal_variance([](const Fans& f) { return 2 / f.out; });
+}
+
+Initializer lecun_normal() {
+  return normal_variance([](const Fans& f) { return 1 / f.in; });
 }
 
 Initializer xavier_uniform() {
+  return uniform_square([](const Fans& f) { return 6 / (f.in + f.out); });
+}
+
+Initializer xavier_normal() {
+  return normal_variance([](const Fans& f) { return 2 / (f.in + f.out); });
+}
+
+Initializer orthogonal() {
   return [](Array& array, Random& random) {
-    const Fans f = fans(array.shape());
-    fill_uniform(array, random, std::sqrt(6 / (f.in + f.out)));
+    const int64_t outs = array.shape().rank() == 0 ? 1 : array.shape()[0];
+    if (array.numel() == 0) return;
+    const int64_t ins = array.numel() / outs;
+    const bool wide = outs <= ins;
+    const auto vectors = orthonormal(std::min(outs, ins), std::max(outs, ins), random);
+    for (int64_t i = 0; i < array.numel(); ++i) {
+      const auto row = static_cast<size_t>(i / ins), column = static_cast<size_t>(i % ins);
+      array.set(i, wide ? vectors[row][column] : vectors[column][row]);
+    }
   };
+}
+
+Initializer by_name(std::string_view name) {
+  for (const Named& entry : table) {
+    if (entry.name == name) return entry.make();
+  }
+  throw unknown_name("initialiser", name, names());
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> all;
+  for (const Named& entry : table) all.emplace_back(entry.name);
+  return all;
 }
 
 }  // namespace fovea::nn::init

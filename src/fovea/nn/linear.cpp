@@ -31,8 +31,6 @@ Linear::Linear(const Scope& scope, int64_t in_features, int64_t out_features,
                init::uniform(1 / std::sqrt(static_cast<double>(in_features))));
 }
 
-Tensor Linear::forward(Tensor x) const {
-  return linear(x, weight(x), bias ? (*bias)(x) : Tensor());
-}
+Tensor Linear::forward(Tensor x) const { return linear(x, weight(x), optional_value(bias, x)); }
 
 }  // namespace fovea::nn

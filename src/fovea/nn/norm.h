@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "fovea/nn/module.h"
 #include "fovea/ops/norm.h"
 
@@ -38,6 +40,84 @@ class LayerNorm : public Module {
 
  private:
   double eps_;
+};
+
+/// Layer normalisation over the channels of each pixel of x [N, C, spatial], as ConvNeXt has it
+/// (Liu et al. 2022); weight and bias [C].
+class LayerNormChannels : public Module {
+ public:
+  LayerNormChannels(const Scope& scope, int64_t channels, double eps = 1e-6);
+  Tensor forward(Tensor x) const override;
+
+  Parameter weight, bias;
+
+ private:
+  double eps_;
+};
+
+/// PyTorch's names and defaults.
+struct GroupNormOptions {
+  double eps = 1e-5;
+  bool affine = true;  ///< whether there are a weight and a bias
+};
+
+/// Group normalisation (Wu and He 2018) of x [N, C] or [N, C, spatial]: each sample's channels in
+/// `groups` groups of neighbours, each by its own mean and variance; then weight and bias, [C].
+/// Train and eval are the same. Errors: usage, when traced, if groups does not divide C.
+class GroupNorm : public Module {
+ public:
+  using Options = GroupNormOptions;
+
+  GroupNorm(const Scope& scope, int64_t groups, int64_t channels, const Options& options = {});
+  Tensor forward(Tensor x) const override;
+
+  std::optional<Parameter> weight, bias;
+
+ private:
+  int64_t groups_;
+  Options options_;
+};
+
+/// Instance normalisation (Ulyanov et al. 2016): every channel of every sample by its own
+/// statistics. As in PyTorch it has a weight and a bias only when `affine` asks for them.
+class InstanceNorm : public Module {
+ public:
+  using Options = GroupNormOptions;
+
+  InstanceNorm(const Scope& scope, int64_t channels, const Options& options = {.affine = false});
+  Tensor forward(Tensor x) const override;
+
+  std::optional<Parameter> weight, bias;
+
+ private:
+  Options options_;
+};
+
+using InstanceNorm1d = InstanceNorm;
+using InstanceNorm2d = InstanceNorm;
+using InstanceNorm3d = InstanceNorm;
+
+/// Global response normalisation (ConvNeXt V2, Woo et al. 2023) of x [N, C, spatial]; weight and
+/// bias [C] start at 0, so that it starts as the identity.
+class GlobalResponseNorm : public Module {
+ public:
+  GlobalResponseNorm(const Scope& scope, int64_t channels, double eps = 1e-6);
+  Tensor forward(Tensor x) const override;
+
+  Parameter weight, bias;
+
+ private:
+  double eps_;
+};
+
+/// x [N, C, ...] times a learned factor a channel, `gamma` [C], which starts at `value`: a branch
+/// of a deep net begins as nearly nothing (Touvron et al. 2021).
+class LayerScale : public Module {
+ public:
+  LayerScale(const Scope& scope, int64_t channels, double value = 1e-6);
+  Tensor forward(Tensor x) const override;
+
+  Parameter gamma;
 };
 
 }  // namespace fovea::nn

@@ -85,6 +85,11 @@ class Parameter : public Variable {
       : Variable(scope, shape, std::move(initializer), Role::parameter, std::nullopt) {}
 };
 
+/// The value of a parameter that a layer may be without: no Tensor then.
+inline Tensor optional_value(const std::optional<Parameter>& parameter, const Tensor& like) {
+  return parameter ? (*parameter)(like) : Tensor();
+}
+
 /// An array that belongs to the model but is not trained: running statistics, counters.
 class Buffer : public Variable {
  public:

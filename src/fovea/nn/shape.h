@@ -2,6 +2,7 @@
 
 #include "fovea/nn/module.h"
 #include "fovea/ops/shape_ops.h"
+#include "fovea/ops/shuffle.h"
 
 namespace fovea::nn {
 
@@ -30,6 +31,26 @@ class Permute : public Module {
 
  private:
   std::vector<int> axes_;
+};
+
+/// pixel_shuffle as a module: x [N, C r^2, H, W] gives [N, C, r H, r W].
+class PixelShuffle : public Module {
+ public:
+  PixelShuffle(const Scope& scope, int64_t r) : Module(scope), r_(r) {}
+  Tensor forward(Tensor x) const override { return pixel_shuffle(x, r_); }
+
+ private:
+  int64_t r_;
+};
+
+/// channel_shuffle as a module: the channels of `groups` groups dealt out in turn (ShuffleNet).
+class ChannelShuffle : public Module {
+ public:
+  ChannelShuffle(const Scope& scope, int64_t groups) : Module(scope), groups_(groups) {}
+  Tensor forward(Tensor x) const override { return channel_shuffle(x, groups_); }
+
+ private:
+  int64_t groups_;
 };
 
 }  // namespace fovea::nn

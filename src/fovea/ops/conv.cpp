@@ -325,7 +325,7 @@ Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Con
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
               const ConvOptions& options) {
-  require_image2d("conv2d", x);
+  require_spatial("conv2d", x, 2);
   return conv(x, weight, bias, options);
 }
 
@@ -356,7 +356,7 @@ Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
 
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
                         const ConvTransposeOptions& options) {
-  require_image2d("conv_transpose2d", x);
+  require_spatial("conv_transpose2d", x, 2);
   return conv_transpose(x, weight, bias, options);
 }
 

@@ -431,12 +431,12 @@ Tensor avg_pool(const Tensor& x, const PoolOptions& options) {
 }
 
 Tensor max_pool2d(const Tensor& x, const PoolOptions& options) {
-  require_image2d("max_pool2d", x);
+  require_spatial("max_pool2d", x, 2);
   return max_pool(x, options);
 }
 
 Tensor avg_pool2d(const Tensor& x, const PoolOptions& options) {
-  require_image2d("avg_pool2d", x);
+  require_spatial("avg_pool2d", x, 2);
   return avg_pool(x, options);
 }
 
@@ -461,12 +461,12 @@ Tensor adaptive_max_pool(const Tensor& x, const Dims& output) {
 }
 
 Tensor adaptive_avg_pool2d(const Tensor& x, const Dims& output) {
-  require_image2d("adaptive_avg_pool2d", x);
+  require_spatial("adaptive_avg_pool2d", x, 2);
   return adaptive_avg_pool(x, output);
 }
 
 Tensor adaptive_max_pool2d(const Tensor& x, const Dims& output) {
-  require_image2d("adaptive_max_pool2d", x);
+  require_spatial("adaptive_max_pool2d", x, 2);
   return adaptive_max_pool(x, output);
 }
 

@@ -35,9 +35,11 @@ void require_image(std::string_view op, const Type& type) {
   require_float(op, "input", type);
 }
 
-void require_image2d(std::string_view op, const Tensor& x) {
-  if (x.rank() == 4) return;
-  throw usage(op, "the input has " + std::to_string(x.rank()) + " axes, N, C, H, W are expected")
+void require_spatial(std::string_view op, const Tensor& x, int axes) {
+  if (x.rank() == axes + 2) return;
+  std::string names;
+  for (char axis : image_axes(axes + 2)) names += (names.empty() ? "" : ", ") + std::string{axis};
+  throw usage(op, "the input has " + std::to_string(x.rank()) + " axes, " + names + " are expected")
       .with("input", to_string(x.type()));
 }
 

@@ -19,8 +19,8 @@ void require_float(std::string_view op, std::string_view what, const Type& type)
 /// Errors: usage when `type` is not N, C and 1 to 3 spatial axes of a float type.
 void require_image(std::string_view op, const Type& type);
 
-/// Errors: usage when x has other axes than N, C, H, W.
-void require_image2d(std::string_view op, const Tensor& x);
+/// Errors: usage when x has other axes than N, C and `axes` spatial ones (1 to 3).
+void require_spatial(std::string_view op, const Tensor& x, int axes);
 
 /// A value [C] as one that broadcasts along the channels of a value of `rank` axes: [C, 1, ...].
 Tensor per_channel(const Tensor& vector, int rank);

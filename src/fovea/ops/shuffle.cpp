@@ -20,7 +20,7 @@ bool divides(int64_t r, int64_t size, bool squared = false) {
 }  // namespace
 
 Tensor pixel_shuffle(const Tensor& x, int64_t r) {
-  require_image2d("pixel_shuffle", x);
+  require_spatial("pixel_shuffle", x, 2);
   const int64_t n = x.dim(0), channels = x.dim(1), h = x.dim(2), w = x.dim(3);
   if (!divides(r, channels, true)) {
     throw misfit("pixel_shuffle",
@@ -34,7 +34,7 @@ Tensor pixel_shuffle(const Tensor& x, int64_t r) {
 }
 
 Tensor pixel_unshuffle(const Tensor& x, int64_t r) {
-  require_image2d("pixel_unshuffle", x);
+  require_spatial("pixel_unshuffle", x, 2);
   const int64_t n = x.dim(0), c = x.dim(1);
   if (!divides(r, x.dim(2)) || !divides(r, x.dim(3))) {
     throw misfit("pixel_unshuffle",
