@@ -113,31 +113,6 @@ TEST(ImageValues, TransposedConvolutionSpreadsPixels) {
   EXPECT_EQ(with({}, true), (V{1.5, 12.5, 123.5, 230.5, 300.5}));
 }
 
-// <conv(x), y> = <x, conv_transpose(y)>: a decoder that undoes an encoder's geometry.
-TEST(ImageValues, TransposedConvolutionIsTheAdjoint) {
-  Random random(1, "adjoint");
-  const auto filled = [&](const Shape& shape) {
-    Data data{shape, V(static_cast<size_t>(shape.numel()))};
-    for (double& v : data.values) v = random.normal();
-    return data;
-  };
-  const Data x = filled({2, 4, 7, 8}), w = filled({6, 2, 3, 2}), y = filled({2, 6, 3, 4});
-  const auto products = harness::run(
-      [](const Tensors& in) {
-        const Tensor there = conv2d(
-            in[0], in[1], {}, {.stride = {3, 2}, .padding = 1, .dilation = {1, 2}, .groups = 2});
-        const Tensor back = conv_transpose2d(in[2], in[1], {},
-                                             {.stride = {3, 2},
-                                              .padding = 1,
-                                              .output_padding = {0, 1},
-                                              .dilation = {1, 2},
-                                              .groups = 2});
-        return Tensors{sum(there * in[2]), sum(in[0] * back)};
-      },
-      {x, w, y});
-  EXPECT_NEAR(products[0].values[0], products[1].values[0], 1e-10);
-}
-
 TEST(ImageValues, MaxPoolingKeepsIndicesAndIsUndone) {
   const auto out = harness::run(
       [](const Tensors& in) {
