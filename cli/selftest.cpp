@@ -32,39 +32,45 @@ Json answer(const Example& example) {
   }
 }
 
-int run(Console& console) {
+}  // namespace
+
+int check_examples(const std::vector<Example>& examples, Console& console) {
   Json list = Json::array();
   size_t right = 0;
-  for (const auto& section : {convolution_examples, pooling_examples, function_examples,
-                              block_examples, receptive_field_examples, schedule_examples}) {
-    for (const Example& example : section()) {
-      const Json got = answer(example);
-      const bool ok = agree(example.expected, got, example.tolerance);
-      right += ok;
-      list.push_back({{"id", example.id},
-                      {"title", example.title},
-                      {"expected", example.expected},
-                      {"got", got},
-                      {"ok", ok},
-                      {"note", example.note}});
-      console.result(fmt::format("{:<4} {}  {}\n", example.id, ok ? console.green("ok") : "DIFFERS",
-                                 example.title));
-      if (!ok) {
-        console.result(fmt::format("       expected  {}\n       got       {}\n",
-                                   example.expected.dump(), got.dump()));
-      }
-      if (!example.note.empty()) console.result(fmt::format("         {}\n", example.note));
+  for (const Example& example : examples) {
+    const Json got = answer(example);
+    const bool ok = agree(example.expected, got, example.tolerance);
+    right += ok;
+    list.push_back({{"id", example.id},
+                    {"title", example.title},
+                    {"expected", example.expected},
+                    {"got", got},
+                    {"ok", ok},
+                    {"note", example.note}});
+    console.result(fmt::format("{:<4} {}  {}\n", example.id, ok ? console.green("ok") : "DIFFERS",
+                               example.title));
+    if (!ok) {
+      console.result(fmt::format("       expected  {}\n       got       {}\n",
+                                 example.expected.dump(), got.dump()));
     }
+    if (!example.note.empty()) console.result(fmt::format("         {}\n", example.note));
   }
   console.document({{"examples", list}});
   console.result(fmt::format("{} of {} examples agree\n", right, list.size()));
   return right == list.size() ? 0 : 1;
 }
 
-}  // namespace
-
 void add_selftest(Commands& commands) {
-  commands.add(commands.root(), "selftest", "Compute the textbook's examples and compare", run);
+  commands.add(
+      commands.root(), "selftest", "Compute the textbook's examples and compare",
+      [](Console& console) {
+        std::vector<Example> examples;
+        for (const auto& section : {convolution_examples, pooling_examples, function_examples,
+                                    block_examples, receptive_field_examples, schedule_examples}) {
+          for (Example& example : section()) examples.push_back(std::move(example));
+        }
+        return check_examples(examples, console);
+      });
 }
 
 }  // namespace fovea::cli

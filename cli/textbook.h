@@ -27,4 +27,9 @@ std::vector<Example> block_examples();
 std::vector<Example> receptive_field_examples();
 std::vector<Example> schedule_examples();
 
+/// Computes the examples, prints each one's verdict and, where it differs, both answers. The
+/// document is {"examples": [{id, title, expected, got, ok, note}]}. Gives the exit code: 0 when
+/// all agree, else 1.
+int check_examples(const std::vector<Example>& examples, Console& console);
+
 }  // namespace fovea::cli

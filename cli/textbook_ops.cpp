@@ -128,8 +128,12 @@ Json adaptive_bins() {
     }
     return list;
   };
-  const Array y = apply(ramp(4), [](const Tensor& x) { return adaptive_avg_pool2d(x, 3); });
-  return {{"37 in 7", bins(37)}, {"41 in 7", bins(41)}, {"4x4 to 3x3", rows_json(y)}};
+  const Array means = apply(ramp(4), [](const Tensor& x) { return adaptive_avg_pool2d(x, 3); });
+  const Array maxima = apply(ramp(4), [](const Tensor& x) { return adaptive_max_pool2d(x, 3); });
+  return {{"37 in 7", bins(37)},
+          {"41 in 7", bins(41)},
+          {"means of 4x4 to 3x3", rows_json(means)},
+          {"maxima", rows_json(maxima)}};
 }
 
 Json activations() {
@@ -265,14 +269,15 @@ std::vector<Example> pooling_examples() {
        {{"mean", Rows{{8.5}}}, {"max", Rows{{16}}}},
        [] {
          return Json{{"mean", rows_json(apply(ramp(4), global_avg_pool))},
-                     {"max", max_pooled(ramp(4), {.kernel = 4})}};
+                     {"max", rows_json(apply(ramp(4), global_max_pool))}};
        },
        "Both keep [N, C]: squeezing away every 1 loses the batch axis of a single image."},
       {"B3",
        "adaptive pooling",
        {{"37 in 7", {{0, 6}, {5, 11}, {10, 16}, {15, 22}, {21, 27}, {26, 32}, {31, 37}}},
         {"41 in 7", {{0, 6}, {5, 12}, {11, 18}, {17, 24}, {23, 30}, {29, 36}, {35, 41}}},
-        {"4x4 to 3x3", Rows{{3.5, 4.5, 5.5}, {7.5, 8.5, 9.5}, {11.5, 12.5, 13.5}}}},
+        {"means of 4x4 to 3x3", Rows{{3.5, 4.5, 5.5}, {7.5, 8.5, 9.5}, {11.5, 12.5, 13.5}}},
+        {"maxima", Rows{{6, 7, 8}, {10, 11, 12}, {14, 15, 16}}}},
        adaptive_bins},
       {"B4",
        "indices of the maxima, and max unpooling by them",

@@ -9,6 +9,7 @@
 #include "fovea/images/codec.h"
 #include "program.h"
 #include "temporary_folder.h"
+#include "textbook.h"
 
 namespace fovea::cli_test {
 namespace {
@@ -29,6 +30,30 @@ TEST(Selftest, EveryExampleAgrees) {
         "D9", "D9b", "D10", "D11", "D12", "D13", "G1", "G2", "G3",  "G4", "G5", "I2"}) {
     EXPECT_TRUE(ids.contains(id)) << id;
   }
+}
+
+TEST(Selftest, AWrongAnswerIsShownAndEndsWith1) {
+  // Or a broken build would call itself healthy.
+  const auto giving = [](const cli::Json& answer) { return [answer] { return answer; }; };
+  const cli::Json rows = {{1.0, 2.0}, {3.0, 4.0}};
+  cli::Console console;
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(cli::check_examples({{"X1", "right", rows, giving(rows)},
+                                 {"X2", "near", {{"a", 1}}, giving({{"a", 1.05}}), "", 0.1}},
+                                console),
+            0);
+  EXPECT_EQ(
+      cli::check_examples({{"X3", "one number off", rows, giving({{1, 2}, {3, 5}})}}, console), 1);
+  EXPECT_EQ(cli::check_examples({{"X4", "a row too few", rows, giving({{1, 2}})}}, console), 1);
+  const auto failing = []() -> cli::Json { throw Error(ErrorKind::usage, "no such kernel"); };
+  EXPECT_EQ(cli::check_examples({{"X5", "an error", 1, failing}}, console), 1);
+  console.flush();
+  const std::string text = testing::internal::GetCapturedStdout();
+  EXPECT_NE(text.find("X3   DIFFERS  one number off\n       expected  [[1.0,2.0],[3.0,4.0]]\n"
+                      "       got       [[1,2],[3,5]]\n0 of 1 examples agree\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("got       \"no such kernel\""), std::string::npos) << text;
 }
 
 Image slope() {
