@@ -1,0 +1,101 @@
+// Code in the documentation is quoted: what a reader copies must be what compiles.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace fovea {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path root = fs::path(FOVEA_TESTS_DIR).parent_path();
+
+std::string contents(const fs::path& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// The pages that are checked.
+std::vector<fs::path> pages() {
+  std::vector<fs::path> all{root / "README.md", root / "src/fovea/README.md"};
+  for (const auto& entry : fs::directory_iterator(root / "docs")) {
+    if (entry.path().extension() == ".md") all.push_back(entry.path());
+  }
+  return all;
+}
+
+/// A page without its blocks of code.
+std::string prose(const fs::path& page) {
+  std::istringstream lines(contents(page));
+  std::string text;
+  bool code = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("```")) code = !code;
+    if (!code) text += line + "\n";
+  }
+  return text;
+}
+
+/// A block of code that starts with ```cpp FILE: its pieces, cut at lines of "...".
+struct Quote {
+  std::string file;
+  std::vector<std::string> pieces;
+};
+
+std::vector<Quote> quotes(const fs::path& page) {
+  std::vector<Quote> all;
+  std::istringstream lines(contents(page));
+  const std::string fence = "```cpp ";
+  bool inside = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(fence)) {
+      all.push_back({line.substr(fence.size()), {""}});
+      inside = true;
+    } else if (line.starts_with("```")) {
+      inside = false;
+    } else if (inside && line == "...") {
+      all.back().pieces.emplace_back();
+    } else if (inside) {
+      all.back().pieces.back() += line + "\n";
+    }
+  }
+  return all;
+}
+
+TEST(Docs, QuotedCodeIsInTheFileItNames) {
+  size_t checked = 0;
+  for (const fs::path& page : pages()) {
+    for (const Quote& quote : quotes(page)) {
+      const std::string source = contents(root / quote.file);
+      EXPECT_FALSE(source.empty()) << page << " names " << quote.file;
+      for (const std::string& piece : quote.pieces) {
+        EXPECT_NE(source.find(piece), std::string::npos)
+            << page << " quotes what " << quote.file << " does not say:\n"
+            << piece;
+        ++checked;
+      }
+    }
+  }
+  EXPECT_GE(checked, 8u);
+}
+
+TEST(Docs, LinksToFilesLeadSomewhere) {
+  for (const fs::path& page : pages()) {
+    const std::string text = prose(page);
+    for (size_t at = text.find("]("); at != std::string::npos; at = text.find("](", at + 1)) {
+      const std::string target = text.substr(at + 2, text.find(')', at) - at - 2);
+      if (target.find("://") != std::string::npos || target.starts_with("#")) continue;
+      EXPECT_TRUE(fs::exists(page.parent_path() / target)) << page << ": " << target;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fovea
