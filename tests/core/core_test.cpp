@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <unistd.h>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -41,6 +42,29 @@ TEST(Array, BuffersAreAlignedAndHandlesShare) {
   EXPECT_THROW(a.data<double>(), Error);
   EXPECT_THROW((void)a.item(), Error);
   EXPECT_THROW((void)a.reshaped({4, 4}), Error);
+}
+
+TEST(DType, Bf16RoundsToNearestEvenAndReadsBackExactly) {
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    Bf16 value;
+    value.bits = static_cast<uint16_t>(bits);
+    const float exact = value;
+    if (std::isnan(exact)) {
+      EXPECT_TRUE(std::isnan(static_cast<float>(Bf16(exact)))) << bits;
+      continue;
+    }
+    ASSERT_EQ(Bf16(exact).bits, bits);
+    if (std::isinf(exact)) continue;
+    Bf16 next;
+    next.bits = static_cast<uint16_t>(bits + 1);  // the next one away from zero
+    const auto between = [&](uint32_t low) {
+      return Bf16(std::bit_cast<float>(bits << 16 | low)).bits;
+    };
+    ASSERT_EQ(between(0x7fff), bits);
+    ASSERT_EQ(between(0x8000), bits % 2 == 0 ? bits : next.bits);
+    ASSERT_EQ(between(0x8001), next.bits);
+  }
+  EXPECT_TRUE(std::isnan(static_cast<float>(Bf16(std::bit_cast<float>(0x7f800001u)))));
 }
 
 TEST(Array, HalfTypesRoundToNearestEven) {

@@ -44,6 +44,13 @@ TEST_F(Errors, Conv) {
             "  input   f32[N=8, C=4, H=32, W=32]\n"
             "  weight  f32[O=4, I=4, H=3, W=3], groups=1");
   EXPECT_EQ(usage([&] {
+              conv2d(value({8, 4, 32, 32}, DType::bf16), value({4, 4, 3, 3}, DType::bf16),
+                     value({4}, DType::bf16));
+            }),
+            "conv2d: bias is bf16[4], expected f32[4]\n"
+            "  input   bf16[N=8, C=4, H=32, W=32]\n"
+            "  weight  bf16[O=4, I=4, H=3, W=3], groups=1");
+  EXPECT_EQ(usage([&] {
               conv2d(value({1, 3, 9, 2}), value({4, 3, 7, 7}), {}, {.padding = 1});
             }),
             "conv2d: the window spans 7, the padded input only 4 (axis W)\n"

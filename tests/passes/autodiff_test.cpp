@@ -8,6 +8,7 @@
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/linear.h"
+#include "fovea/ops/norm.h"
 #include "fovea/ops/pool.h"
 #include "fovea/ops/shape_ops.h"
 #include "passes/nets.h"
@@ -74,6 +75,47 @@ TEST(Autodiff, AddsTheGradientsOfWeightsUsedTwice) {
   graph->output("loss", mean(y * y));
   check_gradients(*graph);
   EXPECT_EQ(autodiff(*graph, "loss")->updates().size(), 2u);
+}
+
+/// A net whose values are bf16 and parameters f32, or all float64; one weight is used twice, in two
+/// ways.
+std::shared_ptr<Graph> mixed_net(bool mixed) {
+  const DType wide_type = mixed ? DType::f32 : DType::f64;
+  const auto graph = Graph::make(Mode::train, wide_type);
+  const auto array = [&](const std::string& name, const Shape& shape, bool trainable = true) {
+    return graph->read(name, {wide_type, shape}, trainable);
+  };
+  const auto value = [&](const Tensor& t) { return mixed ? cast(t, DType::bf16) : t; };
+  const Tensor w = value(array("w", {8, 4, 3, 3}));
+  Tensor y = conv(value(graph->input("x", {wide_type, {2, 4, 6, 6}})), w, array("b", {8}));
+  y = batch_norm(y, array("gamma", {8}), array("beta", {8}), array("mean", {8}, false),
+                 array("var", {8}, false))[0];
+  y = prelu(y, array("slope", {8}));
+  y = layer_norm_channels(y, array("scale", {8}), array("shift", {8}));
+  y = conv_transpose(y, w, array("tb", {4}));
+  y = linear(flatten(y), value(array("fc.w", {3, 144})), array("fc.b", {3}));
+  y = cast(y, wide_type);
+  graph->output("loss", mean(y * y) + cast(sum(w * w), wide_type));
+  return graph;
+}
+
+TEST(Autodiff, GradientsOfParametersBesideBf16AreF32AndThoseOfFloat64) {
+  const auto mixed = autodiff(*mixed_net(true), "loss"),
+             exact = autodiff(*mixed_net(false), "loss");
+  verify(*mixed, "autodiff");
+  ASSERT_EQ(mixed->updates().size(), 10u);
+  for (const auto& [name, id] : mixed->updates())
+    EXPECT_EQ(mixed->value(id).type.dtype, DType::f32) << name;
+  for (const Node& node : mixed->nodes()) {  // what is summed over a batch is not rounded first
+    if (node.op.as<Cast>() == nullptr || node.output(0).dtype() != DType::f32) continue;
+    const Value& from = mixed->value(node.inputs[0]);
+    if (from.node < 0) continue;
+    const std::string_view op = mixed->node(from.node).op.name();
+    EXPECT_FALSE(op == "conv_backward_weights" || op == "batch_norm_backward" || op == "matmul")
+        << op << " gives " << to_string(from.type);
+  }
+  // References compute in float64 whatever the types: the casts are all that differs.
+  EXPECT_TRUE(same_results(*mixed, *exact));
 }
 
 TEST(Autodiff, LeavesOutWhatTheLossDoesNotDependOn) {

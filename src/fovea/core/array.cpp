@@ -2,7 +2,6 @@
 
 #include <sys/mman.h>
 
-#include <bit>
 #include <cstdlib>
 #include <cstring>
 
@@ -10,18 +9,6 @@
 
 namespace fovea {
 namespace {
-
-float bf16_to_float(uint16_t bits) {
-  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
-}
-
-uint16_t float_to_bf16(float value) {
-  auto bits = std::bit_cast<uint32_t>(value);
-  if ((bits & 0x7fffffffu) > 0x7f800000u)
-    return static_cast<uint16_t>((bits >> 16) | 0x40);  // NaN stays one
-  return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1)) >>
-                               16);  // nearest, ties to even
-}
 
 float f16_to_float(uint16_t bits) {
   _Float16 half;
@@ -104,6 +91,7 @@ Array Array::of(const std::vector<T>& values, const Shape& shape) {
 }
 template Array Array::of(const std::vector<double>&, const Shape&);
 template Array Array::of(const std::vector<float>&, const Shape&);
+template Array Array::of(const std::vector<Bf16>&, const Shape&);
 template Array Array::of(const std::vector<int64_t>&, const Shape&);
 template Array Array::of(const std::vector<int32_t>&, const Shape&);
 template Array Array::of(const std::vector<uint8_t>&, const Shape&);
@@ -129,7 +117,7 @@ double Array::at(int64_t i) const {
     case DType::f32:
       return read<float>(data_, i);
     case DType::bf16:
-      return bf16_to_float(static_cast<uint16_t>(read<uint16_t>(data_, i)));
+      return read<Bf16>(data_, i);
     case DType::f16:
       return f16_to_float(static_cast<uint16_t>(read<uint16_t>(data_, i)));
     case DType::i64:
@@ -156,7 +144,7 @@ void Array::set(int64_t i, double value) {
       write<float>(data_, i, value);
       break;
     case DType::bf16:
-      write<uint16_t>(data_, i, float_to_bf16(static_cast<float>(value)));
+      write<Bf16>(data_, i, static_cast<float>(value));
       break;
     case DType::f16:
       write<uint16_t>(data_, i, float_to_f16(static_cast<float>(value)));

@@ -1,13 +1,13 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 namespace fovea {
 
-/// Element types. f64, f32, i64, i32 and u8 (and bf16, with its issue) are computed with; the
-/// others are only stored.
+/// Element types. f64, f32, bf16, i64, i32 and u8 are computed with; the others are only stored.
 enum class DType : uint8_t { f64, f32, bf16, f16, i64, i32, i16, i8, u8, boolean };
 
 /// Bytes of one element.
@@ -19,6 +19,29 @@ std::string_view name(DType dtype);
 /// f64, f32, bf16 or f16.
 bool is_float(DType dtype);
 
+/// f32 for bf16 and f16, else the dtype itself. Beside values of 16 bits, whatever has one number a
+/// channel (biases, scales, shifts, statistics) and all gradients of parameters are of this dtype:
+/// they are sums over a batch, or are added up over many steps. Weights of convolutions and linear
+/// layers have the values' dtype.
+DType wide(DType dtype);
+
+/// One bf16: the upper half of an f32. An f32 is rounded to the nearest, ties to even; NaN stays
+/// NaN.
+struct Bf16 {
+  uint16_t bits = 0;
+
+  Bf16() = default;
+  explicit constexpr Bf16(float value) {
+    const auto word = std::bit_cast<uint32_t>(value);
+    const bool nan = (word & 0x7fffffffu) > 0x7f800000u;
+    const uint32_t rounded = nan ? word | 0x400000u : word + 0x7fffu + ((word >> 16) & 1);
+    bits = static_cast<uint16_t>(rounded >> 16);
+  }
+  constexpr operator float() const {  // NOLINT: implicit, nothing is lost
+    return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+  }
+};
+
 /// The DType of a C++ element type: dtype_of<float>() is DType::f32.
 template <class T>
 constexpr DType dtype_of();
@@ -29,6 +52,10 @@ constexpr DType dtype_of<double>() {
 template <>
 constexpr DType dtype_of<float>() {
   return DType::f32;
+}
+template <>
+constexpr DType dtype_of<Bf16>() {
+  return DType::bf16;
 }
 template <>
 constexpr DType dtype_of<int64_t>() {

@@ -7,6 +7,7 @@
 
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/rules.h"
+#include "fovea/ops/shape_ops.h"
 
 namespace fovea {
 namespace {
@@ -136,8 +137,8 @@ Tensor log(const Tensor& x) { return apply(UnaryKind::log, x); }
 Tensor prelu(const Tensor& x, const Tensor& slope) {
   require_float("prelu", "input", x.type());
   const int64_t channels = x.rank() < 2 || slope.shape() == Shape{1} ? 1 : x.dim(1);
-  require_type("prelu", "slope", slope.type(), {x.dtype(), {channels}}, x.type());
-  const Tensor factor = channels == 1 ? slope : per_channel(slope, x.rank());
+  require_type("prelu", "slope", slope.type(), {wide(x.dtype()), {channels}}, x.type());
+  const Tensor factor = channels == 1 ? cast(slope, x.dtype()) : per_channel(slope, x);
   return relu(x) - factor * relu(-x);
 }
 

@@ -90,8 +90,9 @@ Tensor exp(const Tensor& x);
 /// Natural logarithm: -inf at 0, NaN below.
 Tensor log(const Tensor& x);
 
-/// x where x > 0, else a learnt slope times x: slope [C] of x's type, one a channel of x [N, C,
-/// ...], or [1]. At 0 its derivatives are 0. Errors: also usage when the slope does not fit.
+/// x where x > 0, else a learnt slope times x: slope [C], wide beside bf16 (see dtype.h), one a
+/// channel of x [N, C, ...], or [1]. At 0 its derivatives are 0. Errors: also usage when the slope
+/// does not fit.
 Tensor prelu(const Tensor& x, const Tensor& slope);
 
 }  // namespace fovea

@@ -161,11 +161,11 @@ Types Conv::infer(const Types& in) const {
   const Shape out = Shape{x.dim(0), w.dim(0)}.concat(output_sizes(op, x, geometry.axes(w.shape)));
   const size_t expected = 2u + (bias ? 1 : 0) + (residual ? 1 : 0);
   require(in.size() == expected, "conv has " + std::to_string(in.size()) + " inputs");
-  if (bias && (in[2].shape != Shape{w.dim(0)} || in[2].dtype != x.dtype)) {
-    throw fail("bias is " + to_string(in[2]) + ", expected " + std::string(fovea::name(x.dtype)) +
-               to_string(Shape{w.dim(0)}));
-  }
-  require(!residual || in.back().shape == out, "conv's residual has another shape than its output");
+  const Type vector{wide(x.dtype), {w.dim(0)}};
+  if (bias && (in[2].shape != vector.shape || in[2].dtype != vector.dtype))
+    throw fail("bias is " + to_string(in[2]) + ", expected " + to_string(vector));
+  require(!residual || (in.back().shape == out && in.back().dtype == x.dtype),
+          "conv's residual has another type than its output");
   return {{x.dtype, out}};
 }
 
@@ -272,8 +272,9 @@ double ConvBackwardData::flops(const Types& in, const Types&) const {
 }
 
 Types ConvBackwardWeights::infer(const Types& in) const {
-  Types out{{in[1].dtype, weight}};
-  if (bias) out.push_back({in[1].dtype, Shape{weight[0]}});
+  const DType dtype = wide(in[1].dtype);
+  Types out{{dtype, weight}};
+  if (bias) out.push_back({dtype, Shape{weight[0]}});
   return out;
 }
 
@@ -350,8 +351,8 @@ Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
   }
   const Tensor y = x.graph().add_one(ConvBackwardData{geometry, out}, {weight, x});
   if (!bias) return y;
-  require_type(op, "bias", bias.type(), {x.dtype(), {out[1]}}, x.type());
-  return y + per_channel(bias, y.rank());
+  require_type(op, "bias", bias.type(), {wide(x.dtype()), {out[1]}}, x.type());
+  return y + per_channel(bias, y);
 }
 
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,

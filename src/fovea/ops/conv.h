@@ -23,8 +23,9 @@ struct ConvGeometry {
 ///     y[n, o, p] = bias[o] + sum over c, k of x[n, c, p * stride + k * dilation - padding_begin] *
 ///     weight[o, c, k]
 /// over 1 to 3 spatial axes; outside the input x is 0. Inputs: x [N, C, spatial], weight [O,
-/// C/groups, kernel], bias [O] when `bias`, and when `residual` a value of y's shape that is added;
-/// `relu` then clamps at 0. The last two are set by passes only: a gradient is taken before they
+/// C/groups, kernel], bias [O] when `bias`, and when `residual` a value of y's type that is added;
+/// `relu` then clamps at 0. x, weight and y are of one float type, the bias is wide: beside bf16 it
+/// is f32. The last two are set by passes only: a gradient is taken before they
 /// run.
 struct Conv {
   ConvGeometry geometry;
@@ -59,8 +60,8 @@ struct ConvBackwardData {
   double flops(const Types& in, const Types& out) const;
 };
 
-/// dweight (and dbias when `bias`) of a convolution: inputs x, dy; outputs of shape `weight` and
-/// [O].
+/// dweight (and dbias when `bias`) of a convolution: inputs x, dy of one float type; outputs of
+/// shape `weight` and [O], wide: of bf16 they are f32, the sums as they were made.
 struct ConvBackwardWeights {
   ConvGeometry geometry;
   Shape weight;
@@ -85,8 +86,9 @@ struct ConvOptions {
   double padding_value = 0;  ///< of PadMode::constant
 };
 
-/// x [N, C, spatial] with weight [O, C/groups, kernel] and an optional bias [O] gives [N, O,
-/// spatial'], where spatial' = floor((spatial + 2 padding - dilation (kernel - 1) - 1) / stride)
+/// x [N, C, spatial] with weight [O, C/groups, kernel] of x's float type and an optional bias [O],
+/// wide (see dtype.h), gives [N, O, spatial'], where spatial' = floor((spatial + 2 padding -
+/// dilation (kernel - 1) - 1) / stride)
 /// + 1; with "same" padding it is ceil(spatial / stride). The number of spatial axes, 1 to 3, is
 /// x's. Errors: usage when ranks, channels, groups or bias do not fit, the kernel is larger than
 /// the padded input, or the padding's name or mode cannot be had (see pad.h).
@@ -107,10 +109,11 @@ struct ConvTransposeOptions {
 };
 
 /// The adjoint of a convolution, which spreads each input pixel over a window of the output: x
-/// [N, I, spatial] with weight [I, O/groups, kernel] and an optional bias [O] gives [N, O,
-/// spatial'], where spatial' = (spatial - 1) stride - 2 padding + dilation (kernel - 1) +
-/// output_padding + 1. Errors: usage when ranks, types, channels, groups or bias do not fit, a
-/// spatial axis of x is empty, output_padding is not below the stride, or padding leaves no output.
+/// [N, I, spatial] with weight [I, O/groups, kernel] and an optional bias [O], types as `conv` has
+/// them, gives [N, O, spatial'], where spatial' = (spatial - 1) stride - 2 padding + dilation
+/// (kernel - 1) + output_padding + 1. Errors: usage when ranks, types, channels, groups or bias do
+/// not fit, a spatial axis of x is empty, output_padding is not below the stride, or padding leaves
+/// no output.
 Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                       const ConvTransposeOptions& options = {});
 

@@ -13,6 +13,12 @@ Tensor product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpos
   return a.graph().add_one(MatMul{transpose_a, transpose_b}, {a, b});
 }
 
+/// a' b, wide: a weight's gradient, summed over the rows of both.
+Tensor sum_of_products(const Tensor& a, const Tensor& b) {
+  const MatMul op{.transpose_a = true, .wide_result = a.dtype() != wide(a.dtype())};
+  return a.graph().add_one(op, {a, b});
+}
+
 std::string features_text(const Type& x) { return to_string(x, x.rank() == 2 ? "NI" : ""); }
 
 }  // namespace
@@ -42,7 +48,7 @@ Types Linear::infer(const Types& in) const {
                          ", or an image size that gives " + std::to_string(w.dim(1)) +
                          " features here");
   }
-  if (bias) require_type(name, "bias", in[2], {x.dtype, {w.dim(0)}}, x);
+  if (bias) require_type(name, "bias", in[2], {wide(x.dtype), {w.dim(0)}}, x);
   Shape out = x.shape;
   out.set(-1, w.dim(0));
   return {{x.dtype, out}};
@@ -52,8 +58,8 @@ Tensors Linear::gradient(const Node& node, const Tensors& dy) const {
   const Tensor x = node.input(0), w = node.input(1);
   const int64_t rows = x.shape().slice(0, x.rank() - 1).numel();
   const Tensor x2 = reshape(x, {rows, w.dim(1)}), dy2 = reshape(dy[0], {rows, w.dim(0)});
-  Tensors result{reshape(product(dy2, false, w, false), x.shape()), product(dy2, true, x2, false)};
-  if (bias) result.push_back(sum_to(dy[0], {w.dim(0)}));
+  Tensors result{reshape(product(dy2, false, w, false), x.shape()), sum_of_products(dy2, x2)};
+  if (bias) result.push_back(sum_to(cast(dy[0], wide(dy[0].dtype())), {w.dim(0)}));
   return result;
 }
 
@@ -95,11 +101,12 @@ Types MatMul::infer(const Types& in) const {
     throw fail("the first has " + std::to_string(inner) + " columns, the second " +
                std::to_string(inner_b) + " rows");
   }
-  return {{a.dtype, a.shape.slice(0, a.rank() - 2).concat({rows, columns})}};
+  return {{wide_result ? wide(a.dtype) : a.dtype,
+           a.shape.slice(0, a.rank() - 2).concat({rows, columns})}};
 }
 
 Tensors MatMul::gradient(const Node& node, const Tensors& dy) const {
-  const Tensor a = node.input(0), b = node.input(1), d = dy[0];
+  const Tensor a = node.input(0), b = node.input(1), d = cast(dy[0], a.dtype());
   return {transpose_a ? product(b, transpose_b, d, true) : product(d, false, b, !transpose_b),
           transpose_b ? product(d, true, a, transpose_a) : product(a, !transpose_a, d, false)};
 }
@@ -120,8 +127,13 @@ void MatMul::reference(const Views& v) const {
 }
 
 std::string MatMul::attributes() const {
-  return std::string(transpose_a ? "transpose_a" : "") + (transpose_a && transpose_b ? " " : "") +
-         (transpose_b ? "transpose_b" : "");
+  std::string text;
+  for (const auto& [set, flag] :
+       {std::pair(transpose_a, "transpose_a"), std::pair(transpose_b, "transpose_b"),
+        std::pair(wide_result, "wide_result")}) {
+    if (set) text += (text.empty() ? "" : " ") + std::string(flag);
+  }
+  return text;
 }
 
 double MatMul::flops(const Types& in, const Types& out) const {

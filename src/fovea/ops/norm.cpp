@@ -56,7 +56,7 @@ void check_batch_norm(const Types& in, bool residual, const std::string_view (&v
           .with(vectors[i], to_string(vector, "C"))
           .with("try", "a norm of " + std::to_string(x.dim(1)) + " channels");
     }
-    require_type(op, vectors[i], vector, {x.dtype, {x.dim(1)}}, x);
+    require_type(op, vectors[i], vector, {wide(x.dtype), {x.dim(1)}}, x);
   }
   if (residual) require_type(op, "residual", in[5], {x.dtype, x.shape}, x);
 }
@@ -72,10 +72,10 @@ void normalise_channel(const Views& v, int64_t c, double mean, double rstd, bool
   });
 }
 
-/// Errors: usage when `vector` has not one number for each channel of x.
+/// Errors: usage when `vector` has not one number for each channel of x, in its wide dtype.
 void require_vector(std::string_view op, std::string_view what, const Tensor& vector,
                     const Tensor& x) {
-  require_type(op, what, vector.type(), {x.dtype(), {x.dim(1)}}, x.type());
+  require_type(op, what, vector.type(), {wide(x.dtype()), {x.dim(1)}}, x.type());
 }
 
 /// Group norm; without a number of groups each channel is one.
@@ -96,12 +96,12 @@ Tensor normalise_groups(std::string_view op, const Tensor& x, std::optional<int6
   const int64_t size = x.shape().slice(1).numel() / std::max<int64_t>(groups, 1);
   if (size == 0) throw fail("a group has no elements");
   Graph& graph = x.graph();
-  const Tensor one = graph.constant(Array::full(x.dtype(), {size}, 1));
-  const Tensor zero = graph.constant(Array::full(x.dtype(), {size}, 0));
+  const Tensor one = graph.constant(Array::full(wide(x.dtype()), {size}, 1));
+  const Tensor zero = graph.constant(Array::full(wide(x.dtype()), {size}, 0));
   Tensor y = layer_norm(reshape(x, {x.dim(0), groups, size}), one, zero, 1, eps);
   y = reshape(y, x.shape());
-  if (gamma) y = y * per_channel(gamma, x.rank());
-  return beta ? y + per_channel(beta, x.rank()) : y;
+  if (gamma) y = y * per_channel(gamma, x);
+  return beta ? y + per_channel(beta, x) : y;
 }
 
 }  // namespace
@@ -117,7 +117,7 @@ Types BatchNorm::infer(const Types& in) const {
         .with("input", to_string(x, image_axes(x.rank())))
         .with("try", "a larger batch (or no last batch of 1), a larger image, or eval mode");
   }
-  const Type vector{x.dtype, {x.dim(1)}};
+  const Type vector{wide(x.dtype), {x.dim(1)}};
   return {{x.dtype, x.shape}, vector, vector, vector, vector};
 }
 
@@ -243,13 +243,14 @@ Types LayerNorm::infer(const Types& in) const {
         .with("input", to_string(x));
   }
   const Shape row = x.shape.slice(x.rank() - axes), rows = x.shape.slice(0, x.rank() - axes);
-  require_type(name, "gamma", in[1], {x.dtype, row}, x);
-  require_type(name, "beta", in[2], {x.dtype, row}, x);
+  const DType dtype = wide(x.dtype);
+  require_type(name, "gamma", in[1], {dtype, row}, x);
+  require_type(name, "beta", in[2], {dtype, row}, x);
   if (row.numel() == 0) {
     throw Error(ErrorKind::usage, "layer_norm: the axes to normalise have no elements")
         .with("input", to_string(x));
   }
-  return {{x.dtype, x.shape}, {x.dtype, rows}, {x.dtype, rows}};
+  return {{x.dtype, x.shape}, {dtype, rows}, {dtype, rows}};
 }
 
 Tensors LayerNorm::gradient(const Node& node, const Tensors& dy) const {
@@ -365,13 +366,13 @@ Tensor global_response_norm(const Tensor& x, const Tensor& gamma, const Tensor& 
   const Tensor response = exp(log(sum_to(x * x, channels) + 1e-30) * 0.5);
   const Tensor mean = sum_to(response, samples) / static_cast<double>(x.dim(1));
   const Tensor share = response / (mean + eps);
-  return x * (per_channel(gamma, x.rank()) * share + 1.0) + per_channel(beta, x.rank());
+  return x * (per_channel(gamma, x) * share + 1.0) + per_channel(beta, x);
 }
 
 Tensor layer_scale(const Tensor& x, const Tensor& gamma) {
   require_channels("layer_scale", x.type());
   require_vector("layer_scale", "gamma", gamma, x);
-  return x * per_channel(gamma, x.rank());
+  return x * per_channel(gamma, x);
 }
 
 }  // namespace fovea

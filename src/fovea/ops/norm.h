@@ -8,9 +8,10 @@ namespace fovea {
 /// the batch and all spatial positions,
 ///     y = relu?(gamma * (x - mean) * rstd + beta + residual),  rstd = 1 / sqrt(var + eps)
 /// Inputs: x [N, C] or [N, C, spatial]; gamma, beta, running_mean, running_var [C]; and, last, a
-/// residual of x's shape when `residual`. Outputs: y, mean [C], rstd [C], and the new running
-/// statistics (1 - momentum) * old + momentum * batch's, the variance there unbiased. `residual`
-/// and `relu` are set by the fuse pass, before gradients are taken.
+/// residual of x's type when `residual`. Outputs: y, mean [C], rstd [C], and the new running
+/// statistics (1 - momentum) * old + momentum * batch's, the variance there unbiased. y is of x's
+/// float type, all [C] are wide: beside bf16 they are f32. `residual` and `relu` are set by the
+/// fuse pass, before gradients are taken.
 struct BatchNorm {
   double eps = 1e-5, momentum = 0.1;
   bool residual = false, relu = false;
@@ -67,7 +68,7 @@ struct BatchNormEvalBackward {
 
 /// Layer norm: each row over the last `axes` axes is normalised by its own mean and biased
 /// variance. Inputs x, gamma, beta (of the last axes' shape); outputs y, mean, rstd (of the leading
-/// axes' shape).
+/// axes' shape). y is of x's float type, the others are wide: beside bf16 they are f32.
 struct LayerNorm {
   int axes = 1;
   double eps = 1e-5;
@@ -98,8 +99,8 @@ struct BatchNormOptions {
 
 /// In a train graph batch statistics, giving {y, new running mean, new running variance}; in an
 /// eval graph the running ones, giving {y}. x [N, C] or [N, C, spatial] of a float type, the others
-/// [C] of the same. Errors: usage when shapes or types do not fit, or in training a channel has
-/// fewer than two values.
+/// [C], wide (see dtype.h), as in all norms. Errors: usage when shapes or types do not fit, or in
+/// training a channel has fewer than two values.
 Tensors batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta,
                    const Tensor& running_mean, const Tensor& running_var,
                    const BatchNormOptions& options = {});

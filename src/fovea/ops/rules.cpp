@@ -43,10 +43,10 @@ void require_spatial(std::string_view op, const Tensor& x, int axes) {
       .with("input", to_string(x.type()));
 }
 
-Tensor per_channel(const Tensor& vector, int rank) {
+Tensor per_channel(const Tensor& vector, const Tensor& x) {
   Shape shape{vector.shape().numel()};
-  for (int i = 2; i < rank; ++i) shape = shape.concat({1});
-  return reshape(vector, shape);
+  for (int i = 2; i < x.rank(); ++i) shape = shape.concat({1});
+  return cast(reshape(vector, shape), x.dtype());
 }
 
 void require_type(std::string_view op, std::string_view what, const Type& type,

@@ -22,8 +22,8 @@ void require_image(std::string_view op, const Type& type);
 /// Errors: usage when x has other axes than N, C and `axes` spatial ones (1 to 3).
 void require_spatial(std::string_view op, const Tensor& x, int axes);
 
-/// A value [C] as one that broadcasts along the channels of a value of `rank` axes: [C, 1, ...].
-Tensor per_channel(const Tensor& vector, int rank);
+/// A value [C] as one that broadcasts along the channels of x: [C, 1, ...], in x's dtype.
+Tensor per_channel(const Tensor& vector, const Tensor& x);
 
 /// Errors: usage when `type`, which messages call `what`, is not `expected`; `input` is what it
 /// has to fit.

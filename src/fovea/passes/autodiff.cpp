@@ -2,6 +2,7 @@
 
 #include "fovea/core/error.h"
 #include "fovea/ops/arithmetic.h"
+#include "fovea/ops/shape_ops.h"
 
 namespace fovea {
 namespace {
@@ -17,6 +18,19 @@ std::vector<bool> dependents(const Graph& graph, const Tensors& from) {
       depends[static_cast<size_t>(id)] = depends[static_cast<size_t>(id)] || any;
   }
   return depends;
+}
+
+/// Two gradients of one value. Beside bf16 that of a weight is f32, others that it has may be bf16.
+Tensor added(const Tensor& a, const Tensor& b) {
+  if (a.dtype() == b.dtype()) return a + b;
+  return cast(a, wide(a.dtype())) + cast(b, wide(b.dtype()));
+}
+
+/// The gradient of a node's output as the node takes it: in the output's dtype, but for casts,
+/// which hand on what digits there are.
+Tensor taken(const Node& node, int output, const Tensor& gradient) {
+  if (!gradient || node.op.as<Cast>() != nullptr) return gradient;
+  return cast(gradient, node.graph->value(output).type.dtype);
 }
 
 }  // namespace
@@ -40,10 +54,8 @@ Tensors gradients(const Tensor& loss, const Tensors& wrt) {
   for (int i = forward_nodes; i-- > 0;) {
     const Node& node = graph.node(i);
     bool reached = false, wanted = false;
-    Tensors dy;
     for (int id : node.outputs) {
-      dy.push_back(gradient[static_cast<size_t>(id)]);
-      reached = reached || dy.back();
+      reached = reached || gradient[static_cast<size_t>(id)];
       wanted = wanted || depends[static_cast<size_t>(id)];
     }
     if (!reached || !wanted) continue;
@@ -53,6 +65,8 @@ Tensors gradients(const Tensor& loss, const Tensors& wrt) {
       throw error.with("try", "a loss that does not depend on it");
     }
     graph.enter(node.scope, node.where);
+    Tensors dy;
+    for (int id : node.outputs) dy.push_back(taken(node, id, gradient[static_cast<size_t>(id)]));
     const Tensors dx = node.op.gradient(node, dy);
     for (size_t k = 0; k < node.inputs.size() && k < dx.size(); ++k) {
       const auto id = static_cast<size_t>(node.inputs[k]);
@@ -60,7 +74,7 @@ Tensors gradients(const Tensor& loss, const Tensors& wrt) {
       require(dx[k].shape() == graph.value(node.inputs[k]).type.shape,
               std::string(node.op.name()) + ": gradient " + std::to_string(k) +
                   " has another shape than its input");
-      gradient[id] = gradient[id] ? gradient[id] + dx[k] : dx[k];
+      gradient[id] = gradient[id] ? added(gradient[id], dx[k]) : dx[k];
     }
     graph.leave();
   }

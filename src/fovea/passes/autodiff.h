@@ -24,8 +24,8 @@ std::shared_ptr<Graph> autodiff(const Graph& graph, const std::string& loss,
                                 const GradientOptions& options = {});
 
 /// Gradients of the scalar `loss` for each of `wrt`, as Tensors of the same graph: no value where
-/// it does not depend on one. For looking into a model (Grad-CAM, receptive fields). Errors: usage
-/// when loss is not a scalar.
+/// it does not depend on one. Each has its value's dtype; of weights beside bf16 values it is f32.
+/// For looking into a model (Grad-CAM, receptive fields). Errors: usage when loss is not a scalar.
 Tensors gradients(const Tensor& loss, const Tensors& wrt);
 
 }  // namespace fovea
