@@ -177,7 +177,7 @@ TEST_F(Errors, Pool) {
             "adaptive_avg_pool: an output size is 0\n"
             "  input   f32[N=1, C=3, H=8, W=8]\n"
             "  output  7x0\n"
-            "  try     output sizes of 1 or more");
+            "  try     output sizes of 1 to 2^31");
   EXPECT_EQ(usage([&] {
               global_avg_pool(value({1, 3, 0}));
             }),

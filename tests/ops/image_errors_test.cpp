@@ -123,7 +123,7 @@ TEST_F(ImageErrors, PoolsWithIndices) {
   EXPECT_EQ(usage([&] {
               max_unpool(x, value({1, 3, 4, 4}, DType::i64), {8});
             }),
-            "max_unpool: the spatial shape has 1 axes, the input 2\n"
+            "max_unpool: the spatial shape has 1 axis, the input 2\n"
             "  input   f32[N=1, C=3, H=4, W=4]\n"
             "  spatial [8]");
   EXPECT_EQ(
@@ -141,7 +141,7 @@ TEST_F(ImageErrors, PoolsWithIndices) {
             "adaptive_max_pool: an output size is 0\n"
             "  input   f32[N=1, C=3, H=4, W=4]\n"
             "  output  7x0\n"
-            "  try     output sizes of 1 or more");
+            "  try     output sizes of 1 to 2^31");
   EXPECT_EQ(usage([&] {
               global_max_pool(value({1, 3}));
             }),

@@ -55,6 +55,14 @@ TEST(Problem, SaysWhatIsWrong) {
   refuses("conv:g3ic3ih8oc4kh3", "groups=3 does not divide");
   refuses("conv:ic3ih8oc4kh3oh8", "oh is 8, these sizes give 6");
   refuses("conv:ic3ih8oc4kh9", "the window spans 9, the padded input only 8");
+
+  EXPECT_EQ(error_text(ErrorKind::usage, [] { parse_problem("conv:ic3ih8oc4kh3zz1"); }),
+            "problem \"conv:ic3ih8oc4kh3zz1\": there is no size \"zz\"\n"
+            "  expected a problem such as conv:mb64ic64ih32oc64kh3ph1\n"
+            "  sizes    mb, g, ic, ih, iw, oc, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw");
+  const OpCall forward = parse_problem("conv:mb2ic16ih9oc32kh3"), data = backward_data(forward);
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { backward_weights(data); }),
+            "conv_backward_data is no convolution");
 }
 
 }  // namespace

@@ -135,12 +135,12 @@ Types Conv::infer(const Types& in) const {
         .with("weight", weight_text(w, geometry.groups));
   };
   if (x.rank() < 3 || x.rank() > 5) {
-    throw Error(ErrorKind::usage, "conv: the input has " + std::to_string(x.rank()) +
-                                      " axes, N, C and 1 to 3 spatial ones are expected")
+    throw Error(ErrorKind::usage, "conv: the input has " + axis_count(x.rank()) +
+                                      ", N, C and 1 to 3 spatial ones are expected")
         .with("input", to_string(x));
   }
   if (w.rank() != x.rank()) {
-    throw fail("the weight has " + std::to_string(w.rank()) + " axes, the input " +
+    throw fail("the weight has " + axis_count(w.rank()) + ", the input " +
                std::to_string(x.rank()));
   }
   if (!is_float(x.dtype) || w.dtype != x.dtype) {
@@ -224,7 +224,7 @@ Types ConvBackwardData::infer(const Types& in) const {
         .with("weight", transposed_weight_text(w, geometry.groups));
   };
   if (w.rank() != dy.rank()) {
-    throw fail("the weight has " + std::to_string(w.rank()) + " axes, the input " +
+    throw fail("the weight has " + axis_count(w.rank()) + ", the input " +
                std::to_string(dy.rank()));
   }
   if (!is_float(dy.dtype) || w.dtype != dy.dtype) {

@@ -24,7 +24,7 @@ Types NormalizeImages::infer(const Types& in) const {
   };
   if (x.dtype != DType::u8 || x.rank() != 4) {
     throw fail("the input is " + std::string(fovea::name(x.dtype)) + " with " +
-               std::to_string(x.rank()) + " axes, u8 with N, H, W, C is expected");
+               axis_count(x.rank()) + ", u8 with N, H, W, C is expected");
   }
   const auto channels = static_cast<size_t>(x.dim(3));
   if (mean.size() != channels || std.size() != channels) {

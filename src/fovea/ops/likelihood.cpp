@@ -51,7 +51,7 @@ Types NegativeLogLikelihood::infer(const Types& in) const {
   constexpr std::string_view op = "cross_entropy";  // what the user wrote
   require_inputs(name, in, weighted ? 3 : 2);
   const Type &logits = in[0], &targets = in[1];
-  require_float(op, "logits", logits);
+  require_float(op, "input", logits);
   std::string axes(image_axes(logits.rank()));
   if (axes.size() > 1) axes[1] = 'K';
   const auto fail = [&](const std::string& what) {
@@ -60,8 +60,8 @@ Types NegativeLogLikelihood::infer(const Types& in) const {
         .with("targets", to_string(targets));
   };
   if (logits.rank() < 2 || logits.rank() > 5) {
-    throw fail("logits have " + std::to_string(logits.rank()) +
-               " axes, N, K and at most 3 spatial ones are expected");
+    throw fail("logits have " + axis_count(logits.rank()) +
+               ", N, K and at most 3 spatial ones are expected");
   }
   if (logits.numel() == 0) throw fail("there is nothing to take the mean of");
   const Type labels{DType::i64, pixels_of(logits.shape)};

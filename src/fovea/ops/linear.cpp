@@ -33,7 +33,7 @@ Types Linear::infer(const Types& in) const {
         .with("weight", to_string(w, w.rank() == 2 ? "OI" : ""));
   };
   if (x.rank() < 1 || w.rank() != 2) {
-    throw fail("the input has " + std::to_string(x.rank()) + " axes, the weight " +
+    throw fail("the input has " + axis_count(x.rank()) + ", the weight " +
                std::to_string(w.rank()) + "; at least 1 and exactly 2 are expected");
   }
   if (w.dtype != x.dtype) {

@@ -72,9 +72,9 @@ Types SoftmaxCrossEntropy::infer(const Types& in) const {
         .with("logits", to_string(logits, logits.rank() == 2 ? "NK" : ""))
         .with("targets", to_string(targets));
   };
-  require_float("cross_entropy", "logits", logits);
+  require_float("cross_entropy", "input", logits);
   if (logits.rank() != 2) {
-    throw fail("logits have " + std::to_string(logits.rank()) + " axes, N and K are expected");
+    throw fail("logits have " + axis_count(logits.rank()) + ", N and K are expected");
   }
   if (logits.numel() == 0) throw fail("there is nothing to take the mean of");
   const bool labels = targets.dtype == DType::i64 && targets.shape == Shape{logits.dim(0)};
@@ -142,9 +142,8 @@ Types Softmax::infer(const Types& in) const {
   require_inputs(name(), in, 1);
   require_float(name(), "input", in[0]);
   if (in[0].rank() < 2) {
-    throw Error(ErrorKind::usage,
-                std::string(name()) + ": the input has " + std::to_string(in[0].rank()) +
-                    (in[0].rank() == 1 ? " axis" : " axes") + ", at least N and K are expected")
+    throw Error(ErrorKind::usage, std::string(name()) + ": the input has " +
+                                      axis_count(in[0].rank()) + ", at least N and K are expected")
         .with("input", to_string(in[0]));
   }
   return like(in, 0);

@@ -34,8 +34,7 @@ int64_t values_per_channel(const Shape& x) { return checked_product(x[0], x.slic
 void require_channels(std::string_view op, const Type& x) {
   require_float(op, "input", x);
   if (x.rank() >= 2 && x.rank() <= 5) return;
-  throw Error(ErrorKind::usage, std::string(op) + ": the input has " + std::to_string(x.rank()) +
-                                    (x.rank() == 1 ? " axis" : " axes") +
+  throw Error(ErrorKind::usage, std::string(op) + ": the input has " + axis_count(x.rank()) +
                                     ", N, C and at most 3 spatial ones are expected")
       .with("input", to_string(x));
 }

@@ -184,7 +184,7 @@ Types infer_adaptive(std::string_view op, const std::vector<int64_t>& output, co
   for (size_t a = 0; a < output.size(); ++a) {
     const int axis = static_cast<int>(a) + 2;
     if (output[a] < 1 || output[a] > (int64_t{1} << 31)) {
-      throw fail("an output size is " + std::to_string(output[a]), "output sizes of 1 or more");
+      throw fail("an output size is " + std::to_string(output[a]), "output sizes of 1 to 2^31");
     }
     if (x.dim(axis) == 0) throw fail("a spatial axis has no elements", "a larger input");
     shape.set(axis, output[a]);
@@ -389,9 +389,8 @@ Types MaxUnpool::infer(const Types& in) const {
   require_image(name, x);
   require_type(name, "indices", in[1], {DType::i64, x.shape}, x);
   if (output.rank() != x.rank() - 2) {
-    throw Error(ErrorKind::usage, "max_unpool: the spatial shape has " +
-                                      std::to_string(output.rank()) + " axes, the input " +
-                                      std::to_string(x.rank() - 2))
+    throw Error(ErrorKind::usage, "max_unpool: the spatial shape has " + axis_count(output.rank()) +
+                                      ", the input " + std::to_string(x.rank() - 2))
         .with("input", input_text(x))
         .with("spatial", to_string(output));
   }

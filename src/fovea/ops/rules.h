@@ -34,6 +34,9 @@ void require_type(std::string_view op, std::string_view what, const Type& type,
 /// Errors: usage.
 int checked_axis(std::string_view op, int axis, const Type& input);
 
+/// "1 axis", "4 axes".
+std::string axis_count(int axes);
+
 /// "0.01": the shortest text that reads back as the same number.
 std::string number_text(double value);
 
