@@ -33,6 +33,8 @@ const CLI::App& innermost(const CLI::App& app) {
 Commands::Commands(CLI::App& root) : root_(root) {
   root.allow_extras();  // refuse_extras knows more to say
   root.require_subcommand(0, 1);
+  // The last one counts, so that a script's settings can be followed by the user's own.
+  root.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
 CLI::App& Commands::add(CLI::App& parent, const std::string& name, const std::string& help,

@@ -29,7 +29,7 @@ bool shows_colours() {
 
 /// "[=====>    ] text", at most `width` columns; without the bar where there is no room for it.
 std::string status_line(double share, std::string_view text, size_t width) {
-  constexpr size_t least_bar = 10, most_bar = 30, frame = 3;
+  constexpr size_t least_bar = 8, most_bar = 30, frame = 3;
   if (width < text.size() + least_bar + frame) return std::string(text.substr(0, width));
   const size_t bar = std::min(most_bar, width - text.size() - frame);
   const auto done =
@@ -57,7 +57,8 @@ void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), std
 
 Console::Console()
     : terminal_(isatty(STDERR_FILENO) == 1),
-      colours_(terminal_ && shows_colours()),
+      error_colours_(terminal_ && shows_colours()),
+      result_colours_(isatty(STDOUT_FILENO) == 1 && shows_colours()),
       next_status_(Clock::now() + std::chrono::seconds(terminal_ ? 0 : 10)) {}
 
 void Console::result(std::string_view text) {
@@ -81,7 +82,7 @@ void Console::note(std::string_view text) {
 void Console::failure(const Error& error) {
   document(to_json(error));
   clear_status();
-  fmt::print(stderr, "{}{}\n", colours_ ? "\x1b[31merror:\x1b[0m " : "error: ", error.what());
+  fmt::print(stderr, "{}{}\n", error_colours_ ? "\x1b[31merror:\x1b[0m " : "error: ", error.what());
 }
 
 void Console::status(double share, std::string_view text) {
@@ -115,7 +116,7 @@ void Console::flush() {
 }
 
 std::string Console::green(std::string_view text) const {
-  return colours_ ? fmt::format("\x1b[32m{}\x1b[0m", text) : std::string(text);
+  return result_colours_ ? fmt::format("\x1b[32m{}\x1b[0m", text) : std::string(text);
 }
 
 std::string table(const std::vector<std::string>& header,
@@ -138,13 +139,6 @@ std::string table(const std::vector<std::string>& header,
   line(header);
   for (const auto& row : rows) line(row);
   return text;
-}
-
-std::string grouped(int64_t number) {
-  std::string digits = std::to_string(number);
-  const size_t first = number < 0 ? 1 : 0;
-  for (size_t i = digits.size(); i > first + 3;) digits.insert(i -= 3, ",");
-  return digits;
 }
 
 std::string bytes_text(size_t bytes) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fovea/core/error.h"
+#include "fovea/core/text.h"
 
 namespace fovea::cli {
 
@@ -38,14 +39,15 @@ class Console {
   /// Errors: io when it cannot be written.
   void flush();
 
-  /// Text in green on a terminal that shows colours.
+  /// Text of a result, in green where standard output is a terminal that shows colours.
   std::string green(std::string_view text) const;
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  bool terminal_, colours_;
-  bool drawn_ = false;  ///< a status line is on the screen
+  bool terminal_;                        ///< standard error is one
+  bool error_colours_, result_colours_;  ///< whether each stream shows them
+  bool drawn_ = false;                   ///< a status line is on the screen
   Clock::time_point next_status_;
 };
 
@@ -54,8 +56,6 @@ class Console {
 std::string table(const std::vector<std::string>& header,
                   const std::vector<std::vector<std::string>>& rows, std::string_view align);
 
-/// "11,173,962".
-std::string grouped(int64_t number);
 /// "1.5 MiB", "812 B".
 std::string bytes_text(size_t bytes);
 /// "0:07", "1:23", "1:02:03".

@@ -94,7 +94,7 @@ std::string epoch_text(const train::EpochRecord& record, int64_t epochs) {
 }
 
 std::string progress_text(const train::Progress& p) {
-  return fmt::format("epoch {}/{}  loss {:.4f}  accuracy {:.4f}  {} images/s  {} left", p.epoch,
+  return fmt::format("epoch {}/{}  loss {:.4f}  acc {:.4f}  {} images/s  {} left", p.epoch,
                      p.epochs, p.loss, p.accuracy,
                      grouped(static_cast<int64_t>(p.images_per_second)),
                      duration_text(p.seconds_left));

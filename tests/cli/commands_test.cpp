@@ -36,7 +36,9 @@ TEST(Commands, EachHasHelpOnStandardOutput) {
                                         {"bench"},
                                         {"bench", "step"},
                                         {"bench", "infer"},
-                                        {"bench", "op"}};
+                                        {"bench", "op"},
+                                        {"filter"},
+                                        {"selftest"}};
   for (Arguments arguments : commands) {
     arguments.push_back("--help");
     const Outcome outcome = fovea(arguments);
@@ -70,6 +72,46 @@ TEST(Commands, TrainsHelpShowsTheTableOfSettings) {
                            "--quiet"}) {
     EXPECT_NE(help.find(flag), std::string::npos) << flag;
   }
+}
+
+TEST(Commands, TooLittleMemoryEndsWith7) {
+  // And with what to try, not with a signal that says nothing.
+  const Outcome outcome = fovea({"bench", "infer", "--model", "small_cnn", "--batch", "20000"},
+                                {.folder = {}, .memory = size_t{1} << 30});
+  EXPECT_EQ(outcome.code, 7) << outcome.err;
+  EXPECT_NE(outcome.err.find("cannot allocate"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("--batch"), std::string::npos) << outcome.err;
+}
+
+TEST(Terminal, LongWorkDrawsABarThatIsGoneAtTheEnd) {
+  const TemporaryFolder folder;
+  write_digits(folder / "digits", 200, 50, 16);
+  const Arguments train{"train",   "--data",    "mnist:" + (folder / "digits").string(),
+                        "--model", "small_cnn", "--epochs",
+                        "2",       "--out",     folder / "run"};
+  const std::string screen = fovea(train, {.folder = {}, .terminal = true}).err;
+  EXPECT_NE(screen.find("\r["), std::string::npos) << screen;
+  EXPECT_NE(screen.find("\r\x1b[K"), std::string::npos) << screen;
+}
+
+TEST(Terminal, ErrorsAreRedUnlessColoursAreUnwanted) {
+  const Arguments unknown{"summary", "--model", "nothing"};
+  const auto shown = [&](std::vector<std::string> set) {
+    return fovea(unknown, {.folder = {}, .terminal = true, .set = std::move(set)}).err;
+  };
+  EXPECT_EQ(shown({"TERM=xterm", "NO_COLOR="}).find("\x1b[31merror:"), 0u);
+  EXPECT_EQ(shown({"TERM=xterm", "NO_COLOR=1"}).find("error:"), 0u);
+  EXPECT_EQ(shown({"TERM=dumb", "NO_COLOR="}).find("error:"), 0u);
+  EXPECT_EQ(fovea(unknown).err.find("error:"), 0u);
+}
+
+TEST(Commands, OfAFlagGivenTwiceTheLastCounts) {
+  // ./quickstart.sh --epochs 1 puts the user's number behind its own.
+  const Outcome outcome = fovea({"summary", "--model", "nothing", "--model", "small_cnn",
+                                 "--classes", "10", "--json", "--classes", "20"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.json().at("model"), "small_cnn");
+  EXPECT_EQ(outcome.json().at("output"), nlohmann::json({20}));
 }
 
 TEST(Commands, VersionIsOneLine) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -43,6 +44,10 @@ int output_of(const Surroundings& surroundings, int captured) {
     const rlimit limit{surroundings.largest_file, surroundings.largest_file};
     ::setrlimit(RLIMIT_FSIZE, &limit);
   }
+  if (surroundings.memory > 0) {
+    const rlimit limit{surroundings.memory, surroundings.memory};
+    ::setrlimit(RLIMIT_AS, &limit);
+  }
   for (const std::string& variable : surroundings.set)
     ::putenv(const_cast<char*>(variable.c_str()));
   std::vector<char*> words{const_cast<char*>(FOVEA_PROGRAM)};
@@ -50,6 +55,27 @@ int output_of(const Surroundings& surroundings, int captured) {
   words.push_back(nullptr);
   ::execv(FOVEA_PROGRAM, words.data());
   ::_exit(99);
+}
+
+/// The two ends of a new terminal of 80 columns.
+struct Terminal {
+  Terminal() : ours(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
+    ::grantpt(ours);
+    ::unlockpt(ours);
+    program = ::open(::ptsname(ours), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    const winsize size{24, 80, 0, 0};
+    ::ioctl(program, TIOCSWINSZ, &size);
+  }
+  int ours, program;
+};
+
+/// All that a program wrote to its terminal; ends when it has.
+std::string screen(int terminal) {
+  std::string text;
+  char some[4096];
+  for (ssize_t n; (n = ::read(terminal, some, sizeof some)) > 0;)
+    text.append(some, static_cast<size_t>(n));
+  return text;
 }
 
 std::string big_endian(uint32_t value) {
@@ -90,8 +116,16 @@ nlohmann::json Outcome::json() const {
 
 Running::Running(const Arguments& arguments, const Surroundings& surroundings)
     : out_(::memfd_create("out", 0)), err_(::memfd_create("err", 0)) {
+  if (!surroundings.terminal) {
+    pid_ = ::fork();
+    if (pid_ == 0) become(arguments, surroundings, out_, err_);
+    return;
+  }
+  const Terminal terminal;
+  terminal_ = terminal.ours;
   pid_ = ::fork();
-  if (pid_ == 0) become(arguments, surroundings, out_, err_);
+  if (pid_ == 0) become(arguments, surroundings, out_, terminal.program);
+  ::close(terminal.program);
 }
 
 Running::~Running() {
@@ -101,6 +135,7 @@ Running::~Running() {
   }
   ::close(out_);
   ::close(err_);
+  if (terminal_ >= 0) ::close(terminal_);
 }
 
 void Running::signal(int number) const { ::kill(pid_, number); }
@@ -118,10 +153,11 @@ void Running::await(const std::filesystem::path& path) {
 
 Outcome Running::wait() {
   int status = 0;
+  const std::string shown = terminal_ >= 0 ? screen(terminal_) : "";
   ::waitpid(pid_, &status, 0);
   pid_ = -1;
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), read_back(out_),
-          read_back(err_)};
+          terminal_ >= 0 ? shown : read_back(err_)};
 }
 
 Outcome fovea(const Arguments& arguments, const Surroundings& surroundings) {

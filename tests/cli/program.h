@@ -25,6 +25,8 @@ struct Surroundings {
   std::string output = {};            ///< a file for standard output instead of a captured one
   bool closed_output = false;         ///< standard output is a pipe that nobody reads
   size_t largest_file = 0;            ///< RLIMIT_FSIZE in bytes; 0: none
+  size_t memory = 0;                  ///< RLIMIT_AS in bytes; 0: none
+  bool terminal = false;              ///< standard error is a terminal of 80 columns
   std::vector<std::string> set = {};  ///< "NAME=VALUE" of the environment
 };
 
@@ -45,6 +47,7 @@ class Running {
  private:
   pid_t pid_ = -1;
   int out_ = -1, err_ = -1;
+  int terminal_ = -1;  ///< our end of the terminal, where there is one
 };
 
 /// Runs the program to its end.

@@ -29,6 +29,14 @@ TEST(Text, AnUnknownNameSaysWhatIsNear) {
   EXPECT_STREQ(unknown_name("model", "x", models).what(), "unknown model \"x\"");
 }
 
+TEST(Text, LongNumbersAreGrouped) {
+  EXPECT_EQ(grouped(0), "0");
+  EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(grouped(1000), "1,000");
+  EXPECT_EQ(grouped(11173962), "11,173,962");
+  EXPECT_EQ(grouped(-123456), "-123,456");
+}
+
 TEST(Text, SplitAndJoinAreInverse) {
   for (const char* text : {"", "a", "a,b", ",", "a,,b", "a,"}) {
     EXPECT_EQ(join(split(text, ','), ","), text);

@@ -95,6 +95,13 @@ std::string format_number(double value) {
   return {buffer, end};
 }
 
+std::string grouped(int64_t number) {
+  std::string digits = std::to_string(number);
+  const size_t first = number < 0 ? 1 : 0;
+  for (size_t i = digits.size(); i > first + 3;) digits.insert(i -= 3, ",");
+  return digits;
+}
+
 Error unknown_name(std::string_view what, std::string_view name,
                    std::span<const std::string> candidates) {
   Error error(ErrorKind::usage, "unknown " + std::string(what) + " \"" + std::string(name) + "\"");

@@ -70,14 +70,6 @@ void add_array(Summary& summary, LayerSummary& layer, const Value& array, bool i
   }
 }
 
-std::string grouped(int64_t number) {
-  std::string text = std::to_string(number);
-  for (auto i = static_cast<int>(text.size()) - 3; i > 0; i -= 3) {
-    text.insert(static_cast<size_t>(i), ",");
-  }
-  return text;
-}
-
 std::string kib(size_t bytes) { return grouped(static_cast<int64_t>((bytes + 1023) / 1024)); }
 
 using Line = std::array<std::string, 8>;
