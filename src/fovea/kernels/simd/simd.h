@@ -8,6 +8,10 @@
 
 namespace fovea::simd {
 
+/// Every kernel of this folder gives the same bits for every number of threads: work is cut into
+/// chunks that do not depend on the team, and partial sums are added in their order. The tests'
+/// harness runs each with 1, 2 and 3 threads and compares the bytes.
+
 /// A kernel that is one function of Args (and of what it captured when it was made).
 template <class Run>
 class FunctionKernel final : public Kernel {
