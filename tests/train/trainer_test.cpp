@@ -6,6 +6,8 @@
 #include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/random.h"
+#include "fovea/models/registry.h"
+#include "fovea/nn.h"
 #include "fovea/predict/predictor.h"
 #include "temporary_folder.h"
 
@@ -34,6 +36,25 @@ void write_split(const std::filesystem::path& folder, const std::string& name, u
   put(folder / (name + "-images-idx3-ubyte"), images);
   put(folder / (name + "-labels-idx1-ubyte"), labels);
 }
+
+/// Twice x, known to no kernel.
+struct Doubled {
+  static constexpr std::string_view name = "doubled";
+  Types infer(const Types& in) const { return {{in[0].dtype, in[0].shape}}; }
+  Tensors gradient(const Node&, const Tensors& dy) const { return {dy[0] * 2.0}; }
+  void reference(const Views& v) const {
+    for (int64_t i = 0; i < v.in[0].numel(); ++i) v.out[0][i] = 2 * v.in[0][i];
+  }
+};
+
+/// A user's own net, with an op of their own.
+class OwnNet : public nn::Module {
+ public:
+  OwnNet(const nn::Scope& s, const models::Config& c)
+      : Module(s), fc(at("fc"), c.input.numel(), c.classes) {}
+  Tensor forward(Tensor x) const override { return fc(flatten(x.graph().add_one(Doubled{}, {x}))); }
+  nn::Linear fc;
+};
 
 /// A data set and settings that train in some hundredths of a second an epoch.
 class Training : public testing::Test {
@@ -72,6 +93,28 @@ class Training : public testing::Test {
   TemporaryFolder folder_;
   Settings settings_;
 };
+
+TEST_F(Training, OwnNetsTrainByTheirNameAndSlowOpsAreSaidOnce) {
+  models::add(
+      {"own_net",
+       {.classes = 10, .input = {1, 8, 8}},
+       [](const nn::Scope& s, const models::Config& c) { return std::make_unique<OwnNet>(s, c); }});
+  expect_error(ErrorKind::usage, "own_net: a model of this name is in the registry", [] {
+    models::add({"own_net", {}, {}});
+  });
+  settings_.model = "own_net";
+  std::vector<std::string> slow;
+  Watch watch;
+  watch.on_message = [&](const std::string& text) {
+    if (text.find("no fast kernel") != std::string::npos) slow.push_back(text);
+  };
+  const Result result = train(settings_, folder_ / "own", watch);
+  EXPECT_GT(result.test.accuracy(), 0.9);
+  EXPECT_EQ(slow, std::vector<std::string>{
+                      "no fast kernel, this will be slow: doubled f32[16, 1, 8, 8] -> "
+                      "f32[16, 1, 8, 8]"});
+  const Predictor predictor(result.folder / "best.safetensors");  // knows how to build it
+}
 
 TEST_F(Training, GivesARunFolder) {
   std::vector<std::string> messages;

@@ -11,8 +11,8 @@
 namespace fovea::models {
 namespace {
 
-const std::vector<Entry>& entries() {
-  static const std::vector<Entry> all = [] {
+std::vector<Entry>& entries() {
+  static std::vector<Entry> all = [] {
     std::vector<Entry> result;
     for (const auto& family :
          {small_cnn, deeper_cnn, lenet_cnn, vgg_style_cnn, resnet_cifar, simple_cnn_224}) {
@@ -61,6 +61,13 @@ std::vector<Entry> list(std::string_view glob) {
                  return fnmatch(pattern.c_str(), e.name.c_str(), 0) == 0;
                });
   return matching;
+}
+
+void add(Entry added) {
+  for (const Entry& e : entries()) {
+    if (e.name == added.name) throw bad(added.name, "a model of this name is in the registry");
+  }
+  entries().push_back(std::move(added));
 }
 
 Entry entry(std::string_view name) {

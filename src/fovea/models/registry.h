@@ -41,6 +41,15 @@ struct Entry {
 /// The entries whose name matches `glob` ("*", "res*", "resnet[13]*"), in the registry's order.
 std::vector<Entry> list(std::string_view glob = "*");
 
+/// Puts a model of your own behind the others, so that train::train and model files know it by its
+/// name. Not thread-safe: before anything is made. Errors: usage when the name is taken.
+///
+///     models::add({"dot_net", {.classes = 2, .input = {1, 8, 8}},
+///                  [](const nn::Scope& s, const models::Config& c) {
+///                    return std::make_unique<DotNet>(s, c.classes);
+///                  }});
+void add(Entry entry);
+
 /// The entry of that name. Errors: usage when there is none, with the nearest names.
 Entry entry(std::string_view name);
 
