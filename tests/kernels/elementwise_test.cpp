@@ -30,12 +30,13 @@ Bound bound_of(UnaryKind kind) {
 
 /// Random values over the range where activations bend, and the special ones.
 void fill_activation_input(Array& x, UnaryKind kind, Random& random) {
-  constexpr float inf = std::numeric_limits<float>::infinity();
-  for (float& v : x.data<float>()) {
-    v = static_cast<float>(random.normal() * pick<double>(random, {0.01, 1, 4}));
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    double v = random.normal() * pick<double>(random, {0.01, 1, 4});
     if (kind == UnaryKind::log) v = std::abs(v);
-    if (random.below(40) == 0) v = pick<float>(random, {0, -0.f, 3, -3, 6, 20, -20, 1e-30f});
-    if (random.below(80) == 0) v = pick<float>(random, {std::nanf(""), 88, -110, inf});
+    if (random.below(40) == 0) v = pick<double>(random, {0, -0., 3, -3, 6, 20, -20, 1e-30});
+    if (random.below(80) == 0) v = pick<double>(random, {std::nan(""), 88, -110, inf});
+    x.set(i, v);
   }
 }
 
@@ -43,11 +44,12 @@ TEST(Unary, EveryActivationIsItsReference) {
   Random random(1, "unary");
   for (int k = 0; k < unary_kinds; ++k) {
     const auto kind = static_cast<UnaryKind>(k);
-    for (int trial = 0; trial < 10; ++trial) {
+    for (int trial = 0; trial < 30; ++trial) {
       const Layout layout = pick(random, layouts);
       const Unary op{kind, kind == UnaryKind::elu ? 1.5 : 0.01};
-      const Problem problem = make_problem(op, {random_image(random, layout)}, layout);
-      Array x(DType::f32, problem.in[0].shape);
+      const Type type = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
+      const Problem problem = make_problem(op, {type}, layout);
+      Array x(type.dtype, type.shape);
       fill_activation_input(x, kind, random);
       ASSERT_TRUE(check("simd", problem, {x}, bound_of(kind)));
     }
@@ -58,10 +60,10 @@ TEST(Unary, EveryDerivativeIsItsReference) {
   Random random(2, "unary");
   for (int k = 0; k < unary_kinds; ++k) {
     const auto kind = static_cast<UnaryKind>(k);
-    for (int trial = 0; trial < 10; ++trial) {
+    for (int trial = 0; trial < 30; ++trial) {
       const Layout layout = pick(random, layouts);
       const UnaryBackward op{kind, kind == UnaryKind::elu ? 1.5 : 0.01};
-      const Type x = random_image(random, layout);
+      const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
       const Problem problem = make_problem(op, {x, x}, layout);
       std::vector<Array> in = random_inputs(problem, random);
       fill_activation_input(in[0], kind, random);
@@ -72,10 +74,10 @@ TEST(Unary, EveryDerivativeIsItsReference) {
 
 TEST(Binary, ArithmeticIsRoundedOnce) {
   Random random(3, "binary");
-  for (int trial = 0; trial < 200; ++trial) {
+  for (int trial = 0; trial < 400; ++trial) {
     const Layout layout = pick(random, layouts);
-    const auto kind = static_cast<BinaryKind>(trial % 4);
-    const Type x = random_image(random, layout);
+    const auto kind = static_cast<BinaryKind>(trial / 2 % 4);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
     const Problem problem = make_problem(Binary{kind}, {x, x}, layout);
     ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {0.51}));
   }
@@ -83,10 +85,10 @@ TEST(Binary, ArithmeticIsRoundedOnce) {
 
 TEST(Affine, IsWithinTwoRoundings) {
   Random random(4, "affine");
-  for (int trial = 0; trial < 100; ++trial) {
+  for (int trial = 0; trial < 400; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Problem problem = make_problem(Affine{random.normal(), random.normal()},
-                                         {random_image(random, layout)}, layout);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
+    const Problem problem = make_problem(Affine{random.normal(), random.normal()}, {x}, layout);
     ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {4, Scale::output}));
   }
 }
@@ -115,9 +117,10 @@ TEST(Reorder, AnyLayoutToAnyOtherIsExact) {
 
 TEST(NormalizeImages, IsTheFormulaRoundedOnce) {
   Random random(6, "images");
-  for (int trial = 0; trial < 100; ++trial) {
+  for (int trial = 0; trial < 400; ++trial) {
     const int64_t channels = pick(random, 1, 4);
     NormalizeImages op;
+    op.out = value_dtypes[trial % 2];
     for (int64_t c = 0; c < channels; ++c) {
       op.mean.push_back(static_cast<float>(random.uniform()));
       op.std.push_back(static_cast<float>(0.1 + random.uniform()));
@@ -133,14 +136,17 @@ TEST(NormalizeImages, IsTheFormulaRoundedOnce) {
 
 TEST(Elementwise, OtherTypesAreRefusedInAFewWords) {
   const Type x{DType::f64, {2, 3, 4}};
-  EXPECT_EQ(refusal("simd", make_problem(Unary{}, {x})), "only f32");
-  EXPECT_EQ(refusal("simd", make_problem(UnaryBackward{}, {x, x})), "only f32");
-  EXPECT_EQ(refusal("simd", make_problem(Binary{}, {x, x})), "only f32");
-  EXPECT_EQ(refusal("simd", make_problem(Affine{}, {x})), "only f32");
+  EXPECT_EQ(refusal("simd", make_problem(Unary{}, {x})), "only f32 or bf16");
+  EXPECT_EQ(refusal("simd", make_problem(UnaryBackward{}, {x, x})), "only f32 or bf16");
+  EXPECT_EQ(refusal("simd", make_problem(Binary{}, {x, x})), "only f32 or bf16");
+  EXPECT_EQ(refusal("simd", make_problem(Affine{}, {x})), "only f32 or bf16");
+  const Type narrow{DType::bf16, {2, 3, 4}}, wide_type{DType::f32, {2, 3, 4}};
+  EXPECT_EQ(refusal("simd", make_problem(UnaryBackward{}, {narrow, wide_type})),
+            "only f32 or bf16");
   EXPECT_EQ(refusal("simd", make_problem(Reorder{}, {x})), "only f32");
   EXPECT_EQ(refusal("simd", make_problem(NormalizeImages{{0}, {1}, DType::f64},
                                          {{DType::u8, {1, 2, 2, 1}}})),
-            "only to f32");
+            "only to f32 and bf16");
 }
 
 TEST(Broadcast, ArithmeticIsItsReferenceForEveryWayToRepeat) {

@@ -96,6 +96,13 @@ std::vector<Array> absolute(const std::vector<Array>& in) {
   return result;
 }
 
+/// A number as the dtype has it where it is too large for that: infinite.
+double within_range(double number, DType dtype) {
+  if (std::abs(number) < 1e38 || std::isinf(number)) return number;
+  const double stored = Array::full(dtype, {}, number).item();
+  return std::isinf(stored) ? stored : number;
+}
+
 /// What the reference expects of one output, and how far from it is near enough.
 struct Expected {
   Array value;
@@ -104,8 +111,7 @@ struct Expected {
   std::optional<std::string> differs(const Array& got) const {
     for (int64_t i = 0; i < value.numel(); ++i) {
       const double g = got.at(i), t = tolerance[static_cast<size_t>(i)];
-      double w = value.at(i);
-      if (got.dtype() == DType::f32 && std::isinf(static_cast<float>(w))) w = static_cast<float>(w);
+      const double w = within_range(value.at(i), got.dtype());
       if (g == w || (std::isnan(g) && std::isnan(w)) || std::abs(g - w) <= t) continue;
       return "element " + std::to_string(i) + " is " + std::to_string(g) + ", expected " +
              std::to_string(w) + " within " + std::to_string(t / 0x1p-23) + " eps, is off by " +
@@ -132,6 +138,12 @@ std::vector<Expected> expectations(const Problem& problem, const std::vector<Arr
     }
     if (bound.scale == Scale::output)
       std::fill(e.tolerance.begin(), e.tolerance.end(), bound.eps * 0x1p-23 * largest);
+    if (bound.eps != 0 && problem.out[o].dtype == DType::bf16) {
+      for (size_t i = 0; i < e.tolerance.size(); ++i) {
+        double& t = e.tolerance[i];
+        t += 0x1p-8 * std::max(std::abs(values[o].at(static_cast<int64_t>(i))) + t, 0x1p-126);
+      }
+    }
     result.push_back(std::move(e));
   }
   return result;
@@ -199,11 +211,13 @@ testing::AssertionResult check(std::string_view rule, const Problem& problem,
       set_threads(team);
       Problem sized = problem;
       sized.threads = team;
+      const Offer offer = make(rule, sized);
       const auto fail = [&](const std::string& what) {
-        result = testing::AssertionFailure() << describe(problem) << "\n  " << rule << ", " << set
-                                             << ", " << team << " threads: " << what;
+        const auto* kernel = std::get_if<std::unique_ptr<Kernel>>(&offer);
+        result = testing::AssertionFailure() << describe(problem) << "\n  " << rule << " "
+                                             << (kernel == nullptr ? "" : (*kernel)->detail())
+                                             << ", " << set << ", " << team << " threads: " << what;
       };
-      Offer offer = make(rule, sized);
       if (const auto* refused = std::get_if<Refusal>(&offer))
         return fail("refused, " + refused->why);
       const Outputs got = run(*std::get<0>(offer), sized, in);
@@ -249,7 +263,7 @@ int64_t pick(Random& random, int64_t low, int64_t high) {
   return low + static_cast<int64_t>(random.below(static_cast<uint64_t>(high - low + 1)));
 }
 
-Type random_image(Random& random, Layout layout, int axes, bool filled) {
+Type random_image(Random& random, Layout layout, int axes, bool filled, DType dtype) {
   if (axes == 0) axes = static_cast<int>(pick(random, 1, 3));
   Shape shape{pick(random, filled ? 1 : 0, 4), pick(random, 1, 37)};
   if (layout == Layout::blocked16) shape.set(1, 16 * pick(random, 1, 3));
@@ -260,7 +274,7 @@ Type random_image(Random& random, Layout layout, int axes, bool filled) {
     shape.set(1, layout == Layout::blocked16 ? 16 : pick(random, 1, 3));
     shape.set(2, axes == 1 ? 2100 : axes == 2 ? 110 : 60);
   }
-  return {DType::f32, shape};
+  return {dtype, shape};
 }
 
 }  // namespace fovea::kernel_test

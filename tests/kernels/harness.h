@@ -31,7 +31,8 @@ std::vector<Array> reference_outputs(const Problem& problem, const std::vector<A
 /// The same values stored in another layout; `type` says the shape and the one they are in.
 Array with_layout(const Array& data, const Type& type, Layout layout);
 
-/// How far a kernel's floats may be from the reference's: `eps` times 2^-23 times
+/// How far a kernel's floats may be from the reference's: `eps` times 2^-23 times this scale. Where
+/// that is not 0, an output of bf16 may be off by its own rounding as well, 2^-8 of the value.
 enum class Scale {
   absolute,  ///< the reference of the inputs' absolute values, element by element
   unit,      ///< the reference's own absolute value, or 1 where that is larger
@@ -69,10 +70,14 @@ T pick(Random& random, const std::vector<T>& choices) {
   return choices[random.below(choices.size())];
 }
 
-/// A random f32 value N, C, spatial: `axes` spatial axes (0: 1 to 3), now and then an empty batch
+/// A random value N, C, spatial: `axes` spatial axes (0: 1 to 3), now and then an empty batch
 /// (unless `filled`), a single position, planes beyond 1024 positions; C fits the layout.
-Type random_image(Random& random, Layout layout, int axes = 0, bool filled = false);
+Type random_image(Random& random, Layout layout, int axes = 0, bool filled = false,
+                  DType dtype = DType::f32);
 
 inline const std::vector<Layout> layouts{Layout::plain, Layout::channels_last, Layout::blocked16};
+
+/// What most kernels take values of.
+inline const std::vector<DType> value_dtypes{DType::f32, DType::bf16};
 
 }  // namespace fovea::kernel_test

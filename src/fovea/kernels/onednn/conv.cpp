@@ -1,5 +1,6 @@
 #include "fovea/kernels/onednn/conv.h"
 
+#include <algorithm>
 #include <tuple>
 
 #include "fovea/core/parallel.h"
@@ -11,7 +12,6 @@ namespace {
 
 using dnnl::memory;
 constexpr auto any = memory::format_tag::any;
-constexpr auto f32 = memory::data_type::f32;
 
 /// [O, C/g, kernel] as oneDNN wants it: [g, O/g, C/g, kernel] when there are groups. The bytes are
 /// the same.
@@ -104,16 +104,21 @@ class ForwardKernel final : public Kernel {
              {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
               conv_.residual && !apart_ ? wrap(pd_.dst_desc(), args.in.back()) : memory()},
              {DNNL_ARG_SCRATCHPAD, wrap(pd_.scratchpad_desc(), args.scratch)}});
-    if (apart_) add_residual(args.output<float>(0), args.input<float>(args.in.size() - 1));
+    if (!apart_) return;
+    const size_t residual = args.in.size() - 1;
+    pd_.dst_desc().data_type() == memory::data_type::bf16
+        ? add_residual(args.output<Bf16>(0), args.input<Bf16>(residual))
+        : add_residual(args.output<float>(0), args.input<float>(residual));
   }
 
  private:
-  void add_residual(float* y, const float* residual) const {
-    const auto n = static_cast<int64_t>(pd_.dst_desc().get_size() / sizeof(float));
+  template <class T>
+  void add_residual(T* y, const T* residual) const {
+    const auto n = static_cast<int64_t>(pd_.dst_desc().get_size() / sizeof(T));
     parallel_for(n, 4096, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const float sum = y[i] + residual[i];
-        y[i] = conv_.relu && sum < 0 ? 0 : sum;
+        y[i] = static_cast<T>(conv_.relu && sum < 0 ? 0 : sum);
       }
     });
   }
@@ -128,6 +133,7 @@ class ForwardKernel final : public Kernel {
 Offer make_forward(const Problem& problem, dnnl::algorithm algorithm) {
   return offer(problem, [&]() -> Offer {
     const Conv& conv = *problem.op.as<Conv>();
+    const DType dtype = problem.in[1].dtype;
     const memory::desc x = descriptor(problem.in[0]), y = descriptor(problem.out[0]);
     const memory::dims dims = weight_dims(problem.in[1].shape, conv.geometry.groups);
     const memory::desc bias = conv.bias ? descriptor(problem.in[2]) : memory::desc();
@@ -137,16 +143,20 @@ Offer make_forward(const Problem& problem, dnnl::algorithm algorithm) {
       if (conv.residual && !apart) epilogue.append_binary(dnnl::algorithm::binary_add, y);
       if (conv.relu && !apart) epilogue.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
       attr.set_post_ops(epilogue);
-      return forward_desc(algorithm, conv.geometry, x, {dims, f32, any}, bias, y, attr);
+      return forward_desc(algorithm, conv.geometry, x, {dims, data_type(dtype), any}, bias, y,
+                          attr);
     };
     Forward::primitive_desc pd = describe(false);
-    // The gemm implementation of oneDNN 2.6 reads a channels-last residual in another order.
-    const bool apart = conv.residual && problem.out[0].layout == Layout::channels_last &&
-                       std::string(pd.impl_info_str()).find("gemm") != std::string::npos;
+    // oneDNN 2.6 reads a channels-last residual in another order where it is bf16, or the
+    // implementation is the gemm one.
+    const bool apart =
+        conv.residual && problem.out[0].layout == Layout::channels_last &&
+        (dtype == DType::bf16 || std::string(pd.impl_info_str()).find("gemm") != std::string::npos);
     if (apart) pd = describe(true);
     if (is_reference(pd.impl_info_str()))
       return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
-    return std::make_unique<ForwardKernel>(conv, apart, std::move(pd), plain_descriptor(dims));
+    return std::make_unique<ForwardKernel>(conv, apart, std::move(pd),
+                                           plain_descriptor(dims, dtype));
   });
 }
 
@@ -182,14 +192,15 @@ Offer make_backward_data(const Problem& problem, dnnl::algorithm algorithm) {
     const ConvGeometry& g = problem.op.as<ConvBackwardData>()->geometry;
     const memory::desc dx = descriptor(problem.out[0]), dy = descriptor(problem.in[1]);
     const memory::dims dims = weight_dims(problem.in[0].shape, g.groups);
-    const memory::desc w(dims, f32, any);
+    const DType dtype = problem.in[0].dtype;
+    const memory::desc w(dims, data_type(dtype), any);
     const Forward::primitive_desc hint = forward_desc(algorithm, g, dx, w, {}, dy, attributes());
     BackwardData::primitive_desc pd(
         {algorithm, dx, w, dy, g.stride, less_one(g.dilation), g.padding_begin, g.padding_end},
         attributes(), engine(), hint);
     if (is_reference(pd.impl_info_str()))
       return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
-    return std::make_unique<BackwardDataKernel>(std::move(pd), plain_descriptor(dims));
+    return std::make_unique<BackwardDataKernel>(std::move(pd), plain_descriptor(dims, dtype));
   });
 }
 
@@ -226,24 +237,37 @@ class BackwardWeightsKernel final : public Kernel {
   WeightForm weights_;
 };
 
+/// oneDNN 2.6 leaves weight gradients of bf16 out, or writes behind them, where windows step by
+/// more than one over volumes, or sideways over a single column.
+bool wrong_in_bf16(const ConvGeometry& g, const Type& x) {
+  if (x.dtype != DType::bf16) return false;
+  const bool strided =
+      std::any_of(g.stride.begin(), g.stride.end(), [](int64_t s) { return s > 1; });
+  return (x.rank() == 5 && strided) || (x.dim(-1) == 1 && g.stride.back() > 1);
+}
+
 Offer make_backward_weights(const Problem& problem, dnnl::algorithm algorithm) {
   return offer(problem, [&]() -> Offer {
     const auto& op = *problem.op.as<ConvBackwardWeights>();
     const ConvGeometry& g = op.geometry;
+    if (wrong_in_bf16(g, problem.in[0]))
+      return Refusal{"oneDNN's bf16 is wrong for strides over volumes or a single column"};
     const memory::desc x = descriptor(problem.in[0]), dy = descriptor(problem.in[1]);
     const memory::dims dims = weight_dims(op.weight, g.groups), dilation = less_one(g.dilation);
-    const memory::desc w(dims, f32, any);
+    const memory::desc w(dims, data_type(problem.in[0].dtype), any);
+    const memory::desc dw(dims, data_type(problem.out[0].dtype), any);
     const memory::desc bias = op.bias ? descriptor(problem.out[1]) : memory::desc();
     const Forward::primitive_desc hint = forward_desc(algorithm, g, x, w, bias, dy, attributes());
     const BackwardWeights::desc desc =
-        op.bias ? BackwardWeights::desc(algorithm, x, w, bias, dy, g.stride, dilation,
+        op.bias ? BackwardWeights::desc(algorithm, x, dw, bias, dy, g.stride, dilation,
                                         g.padding_begin, g.padding_end)
-                : BackwardWeights::desc(algorithm, x, w, dy, g.stride, dilation, g.padding_begin,
+                : BackwardWeights::desc(algorithm, x, dw, dy, g.stride, dilation, g.padding_begin,
                                         g.padding_end);
     BackwardWeights::primitive_desc pd(desc, attributes(), engine(), hint);
     if (is_reference(pd.impl_info_str()))
       return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
-    return std::make_unique<BackwardWeightsKernel>(op.bias, std::move(pd), plain_descriptor(dims));
+    return std::make_unique<BackwardWeightsKernel>(op.bias, std::move(pd),
+                                                   plain_descriptor(dims, problem.out[0].dtype));
   });
 }
 
@@ -256,6 +280,7 @@ std::string refuse_winograd(const ConvGeometry& g, const Shape& weight, const Ty
       g.dilation != ones || g.groups != 1) {
     return "only 3x3 kernels, stride 1, no dilation, no groups";
   }
+  if (image.dtype != DType::f32) return "only f32";
   if (image.layout != Layout::blocked16) return "only blocked16";
   if (weight[0] < 32 || weight[1] < 32)
     return "fewer than 32 channels: the transforms cost more than they save";

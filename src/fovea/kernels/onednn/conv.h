@@ -9,9 +9,14 @@ namespace fovea::onednn {
 /// on every run; another team may add in another order in the weight gradient.
 ///
 /// "onednn": direct. Error: sums of K = C/groups * kernel products in f32, at most K eps of the sum
-/// of absolute products. "onednn:winograd": F(4x4, 3x3), tried first, for large 3x3 convolutions of
-/// stride 1 in blocked16. Its transforms multiply and divide by up to 24: relative to the largest
-/// output the error is about ten times the direct kernel's.
+/// of absolute products. Of bf16 (weights too; bias and the weight's gradient f32) the products and
+/// sums are the same, and y and dx rounded once: 2^-8 of them beside. A channels-last y with a
+/// residual is rounded before that is added as well: 2^-8 of the sum of absolute products. bf16
+/// needs AVX-512.
+///
+/// "onednn:winograd": F(4x4, 3x3) in f32, tried first, for large 3x3 convolutions of stride 1 in
+/// blocked16. Its transforms multiply and divide by up to 24: relative to the largest output the
+/// error is about ten times the direct kernel's.
 void add_conv_rules(const RuleSink& add);
 
 }  // namespace fovea::onednn

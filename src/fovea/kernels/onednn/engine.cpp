@@ -31,13 +31,17 @@ memory::desc descriptor(const Type& type) {
   require(type.rank() >= 1 && type.rank() <= 5,
           "onednn: a value of rank " + std::to_string(type.rank()));
   const memory::dims dims(type.shape.begin(), type.shape.end());
-  return {dims, memory::data_type::f32, tags[static_cast<int>(type.layout)][type.rank()]};
+  return {dims, data_type(type.dtype), tags[static_cast<int>(type.layout)][type.rank()]};
 }
 
-memory::desc plain_descriptor(const memory::dims& dims) {
+memory::data_type data_type(DType dtype) {
+  return dtype == DType::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+memory::desc plain_descriptor(const memory::dims& dims, DType dtype) {
   memory::dims strides(dims.size(), 1);
   for (size_t i = dims.size() - 1; i-- > 0;) strides[i] = strides[i + 1] * dims[i + 1];
-  return {dims, memory::data_type::f32, strides};
+  return {dims, data_type(dtype), strides};
 }
 
 memory wrap(const memory::desc& desc, const void* data) {
@@ -59,9 +63,11 @@ dnnl::primitive_attr attributes() {
 }
 
 std::string refuse(const Problem& problem) {
+  static const bool avx512 = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
   for (const Types* types : {&problem.in, &problem.out}) {
     for (const Type& type : *types) {
-      if (type.dtype != DType::f32) return "only f32";
+      if (type.dtype != DType::f32 && type.dtype != DType::bf16) return "only f32 and bf16";
+      if (type.dtype == DType::bf16 && !avx512) return "bf16 needs AVX-512";
       if (type.numel() == 0) return "nothing to do on empty values";
       if (type.rank() < 1 || type.rank() > 5) return "only rank 1 to 5";
     }

@@ -17,7 +17,10 @@ dnnl::stream& stream();
 dnnl::memory::desc descriptor(const Type& type);
 
 /// Row-major data of these dimensions.
-dnnl::memory::desc plain_descriptor(const dnnl::memory::dims& dims);
+dnnl::memory::desc plain_descriptor(const dnnl::memory::dims& dims, DType dtype);
+
+/// f32 or bf16, as oneDNN says it.
+dnnl::memory::data_type data_type(DType dtype);
 
 /// Memory that somebody else owns.
 dnnl::memory wrap(const dnnl::memory::desc& desc, const void* data);
@@ -29,8 +32,8 @@ void execute(const dnnl::primitive& primitive,
 /// Attributes that every primitive here has: the scratchpad comes from the Program's arena.
 dnnl::primitive_attr attributes();
 
-/// Why a problem cannot go to oneDNN whatever the op; empty when it can: values other than f32,
-/// empty values.
+/// Why a problem cannot go to oneDNN whatever the op; empty when it can: values other than f32 and
+/// bf16, bf16 without AVX-512, empty values.
 std::string refuse(const Problem& problem);
 
 /// True for oneDNN's slow reference implementations, which are not worth choosing.

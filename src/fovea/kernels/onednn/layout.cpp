@@ -8,7 +8,8 @@ namespace fovea {
 /// before blocks; beside channels-last oneDNN takes nothing but channels-last.
 Layout preferred_layout(const Type& type) {
   static const bool avx512 = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
-  if (type.dtype != DType::f32 || type.rank() < 3 || type.rank() > 5) return Layout::plain;
+  const bool known = type.dtype == DType::f32 || type.dtype == DType::bf16;
+  if (!known || type.rank() < 3 || type.rank() > 5) return Layout::plain;
   if (!avx512) return Layout::channels_last;
   return type.dim(1) % 16 == 0 ? Layout::blocked16 : Layout::plain;
 }

@@ -31,14 +31,14 @@ class MatMulKernel final : public Kernel {
 };
 
 /// Row-major [batch..., rows, columns], or the same bytes read as its transpose.
-memory::desc matrix(memory::dims dims, bool transpose) {
+memory::desc matrix(DType dtype, memory::dims dims, bool transpose) {
   memory::dims strides(dims.size(), 1);
   for (size_t i = dims.size() - 1; i-- > 0;) strides[i] = strides[i + 1] * dims[i + 1];
   if (transpose) {
     std::swap(dims[dims.size() - 2], dims.back());
     std::swap(strides[dims.size() - 2], strides.back());
   }
-  return {dims, memory::data_type::f32, strides};
+  return {dims, data_type(dtype), strides};
 }
 
 Offer make(const memory::desc& a, const memory::desc& b, const memory::desc& bias,
@@ -55,20 +55,22 @@ Offer make_linear(const Problem& problem) {
   return offer(problem, [&] {
     const Type &x = problem.in[0], &w = problem.in[1];
     const int64_t in = w.dim(1), out = w.dim(0), rows = x.numel() / in;
-    const memory::desc bias =
-        problem.op.as<Linear>()->bias ? matrix({1, out}, false) : memory::desc();
-    return make(matrix({rows, in}, false), matrix({out, in}, true), bias,
-                matrix({rows, out}, false));
+    const memory::desc bias = problem.op.as<Linear>()->bias
+                                  ? matrix(problem.in[2].dtype, {1, out}, false)
+                                  : memory::desc();
+    return make(matrix(x.dtype, {rows, in}, false), matrix(w.dtype, {out, in}, true), bias,
+                matrix(problem.out[0].dtype, {rows, out}, false));
   });
 }
 
 Offer make_matmul(const Problem& problem) {
   return offer(problem, [&] {
     const auto& op = *problem.op.as<MatMul>();
-    const auto dims = [](const Type& t) { return memory::dims(t.shape.begin(), t.shape.end()); };
-    return make(matrix(dims(problem.in[0]), op.transpose_a),
-                matrix(dims(problem.in[1]), op.transpose_b), {},
-                matrix(dims(problem.out[0]), false));
+    const auto matrix_of = [](const Type& t, bool transpose) {
+      return matrix(t.dtype, {t.shape.begin(), t.shape.end()}, transpose);
+    };
+    return make(matrix_of(problem.in[0], op.transpose_a), matrix_of(problem.in[1], op.transpose_b),
+                {}, matrix_of(problem.out[0], false));
   });
 }
 

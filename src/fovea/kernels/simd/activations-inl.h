@@ -1,7 +1,7 @@
 // The activations on vectors, each with its derivative: compiled once an instruction set.
 //
 // Error bounds, in eps = 2^-23: 1 times |y| for relu, leaky_relu and relu6, 4 times |y| for exp and
-// log; times max(1, |y|) 2 for the hard ones and 6 for the others.
+// log; times max(1, |y|) 2 for the hard ones and 6 for the others. Of bf16 another 2^-8 of |y|.
 // erf is 1 - (a1 t + ... + a5 t^5) exp(-z^2), t = 1 / (1 + p z) (Abramowitz and Stegun 7.1.26,
 // absolute error below 1.5e-7).
 #if defined(FOVEA_KERNELS_SIMD_ACTIVATIONS_INL_H) == defined(HWY_TARGET_TOGGLE)

@@ -1,9 +1,9 @@
-// Batch norm forward, f32, any layout.
+// Batch norm forward, f32 or bf16 (all that is one a channel f32), any layout.
 //
 // Statistics of each chunk are its mean and the sum of squared differences from it (two passes over
 // at most 1024 values of a channel, in a cache), joined in double: a mean far from zero costs no
 // precision. y is (x - mean) * scale + beta. Error bound for inputs of about 1: 16 eps of
-// max(1, |value|), in eval 8.
+// max(1, |value|), in eval 8; of a bf16 y another 2^-8 of |y|.
 #include <cmath>
 
 #include "fovea/kernels/simd/channels.h"
@@ -23,8 +23,10 @@ namespace {
 
 /// y = relu?((x - mean) * scale + beta + residual?), the three in the middle one a channel.
 struct Normalisation {
-  const float *x, *residual, *mean, *scale, *beta;
-  float* y;
+  DType dtype;  ///< of x, residual and y
+  const std::byte *x, *residual;
+  const float *mean, *scale, *beta;
+  std::byte* y;
   bool relu;
 };
 
@@ -39,9 +41,9 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
-/// Mean and sum of squared differences from it, of each channel of a chunk.
-void moments(const float* x, const Channels& c, int64_t block, int64_t chunk, float* mean,
-             float* squares) {
+template <class T>
+HWY_INLINE void moments_of(const T* x, const Channels& c, int64_t block, int64_t chunk, float* mean,
+                           float* squares) {
   const auto add = [&](auto) FOVEA_INLINE {
     return [x](auto at, int64_t i, Sums<1>& sum)
                FOVEA_INLINE { sum[0] = hn::Add(sum[0], at.load(x + i)); };
@@ -60,13 +62,19 @@ void moments(const float* x, const Channels& c, int64_t block, int64_t chunk, fl
   walk_chunk<1>(c, block, chunk, add_square, &squares);
 }
 
-template <bool residual, bool clamp>
+/// Mean and sum of squared differences from it, of each channel of a chunk.
+void moments(DType dtype, const std::byte* x, const Channels& c, int64_t block, int64_t chunk,
+             float* mean, float* squares) {
+  with_element(dtype, [&]<class T>(T) { moments_of(as<T>(x), c, block, chunk, mean, squares); });
+}
+
+template <class T, bool residual, bool clamp>
 HWY_INLINE void normalise_as(const Normalisation& n, const Channels& c, int64_t block,
                              int64_t chunk) {
   walk_chunk<0>(c, block, chunk, [&](auto constants) FOVEA_INLINE {
     const V mean = constants(n.mean), scale = constants(n.scale), beta = constants(n.beta);
-    const float *x = n.x, *r = n.residual;
-    float* y = n.y;
+    const T *x = as<T>(n.x), *r = as<T>(n.residual);
+    T* y = as<T>(n.y);
     return [=](auto at, int64_t i, Sums<0>&) FOVEA_INLINE {
       V v = hn::MulAdd(hn::Sub(at.load(x + i), mean), scale, beta);
       if constexpr (residual) v = hn::Add(v, at.load(r + i));
@@ -77,13 +85,15 @@ HWY_INLINE void normalise_as(const Normalisation& n, const Channels& c, int64_t 
 }
 
 void normalise(const Normalisation& n, const Channels& c, int64_t block, int64_t chunk) {
-  if (n.residual) {
-    n.relu ? normalise_as<true, true>(n, c, block, chunk)
-           : normalise_as<true, false>(n, c, block, chunk);
-  } else {
-    n.relu ? normalise_as<false, true>(n, c, block, chunk)
-           : normalise_as<false, false>(n, c, block, chunk);
-  }
+  with_element(n.dtype, [&]<class T>(T) {
+    if (n.residual) {
+      n.relu ? normalise_as<T, true, true>(n, c, block, chunk)
+             : normalise_as<T, true, false>(n, c, block, chunk);
+    } else {
+      n.relu ? normalise_as<T, false, true>(n, c, block, chunk)
+             : normalise_as<T, false, false>(n, c, block, chunk);
+    }
+  });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -148,25 +158,25 @@ void finish_channel(const BatchNorm& op, const Args& args, const Channels& c,
 }  // namespace
 
 Offer make_batch_norm(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
   const BatchNorm op = *problem.op.as<BatchNorm>();
   const Channels c = channels_of(problem.in[0]);
-  const auto run = [op, c](const Args& args) {
+  const auto run = [op, c, dtype = problem.in[0].dtype](const Args& args) {
     const Scratch scratch(c, args.scratch);
-    const float* x = args.input<float>(0);
-    const Normalisation n{x,
-                          op.residual ? args.input<float>(5) : nullptr,
+    const Normalisation n{dtype,
+                          args.in[0],
+                          op.residual ? args.in[5] : nullptr,
                           args.output<float>(1),
                           scratch.scale,
                           args.input<float>(2),
-                          args.output<float>(0),
+                          args.out[0],
                           op.relu};
     two_passes(
-        c, 2 + op.residual,
+        c, (2 + op.residual) * static_cast<int64_t>(size_of(dtype)),
         [&](int64_t block, int64_t chunk) {
           const int64_t at = chunk * c.channels() + block * c.width;
           HWY_DYNAMIC_DISPATCH(moments)
-          (x, c, block, chunk, scratch.mean + at, scratch.squares + at);
+          (dtype, args.in[0], c, block, chunk, scratch.mean + at, scratch.squares + at);
         },
         [&](int64_t block) {
           for (int64_t k = 0; k < c.width; ++k)
@@ -181,21 +191,22 @@ Offer make_batch_norm(const Problem& problem) {
 }
 
 Offer make_batch_norm_eval(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
   const BatchNormEval op = *problem.op.as<BatchNormEval>();
   const Channels c = channels_of(problem.in[0]);
-  const auto run = [op, c](const Args& args) {
+  const auto run = [op, c, dtype = problem.in[0].dtype](const Args& args) {
     auto* scale = reinterpret_cast<float*>(args.scratch);
     for (int64_t k = 0; k < c.channels(); ++k) {
       const double variance = args.input<float>(4)[k];
       scale[k] = static_cast<float>(args.input<float>(1)[k] / std::sqrt(variance + op.eps));
     }
-    const Normalisation n{args.input<float>(0),
-                          op.residual ? args.input<float>(5) : nullptr,
+    const Normalisation n{dtype,
+                          args.in[0],
+                          op.residual ? args.in[5] : nullptr,
                           args.input<float>(3),
                           scale,
                           args.input<float>(2),
-                          args.output<float>(0),
+                          args.out[0],
                           op.relu};
     for_each_chunk(c, [&](int64_t block, int64_t chunk) {
       HWY_DYNAMIC_DISPATCH(normalise)(n, c, block, chunk);

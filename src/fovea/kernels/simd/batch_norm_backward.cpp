@@ -1,9 +1,10 @@
-// Gradients of batch norm, f32, any layout.
+// Gradients of batch norm, f32 or bf16 (all that is one a channel f32), any layout.
 //
 // With d = dy where y > 0 (all of dy without relu): dbeta = sum d, dgamma = rstd * sum d (x -
 // mean), in floats inside a chunk and in double across chunks; then
 //     dx = gamma rstd (d - dbeta / n - (x - mean) rstd dgamma / n).
-// Error bound for some thousand terms of about 1: 512 eps of max(1, |value|).
+// Error bound for some thousand terms of about 1: 512 eps of max(1, |value|); of a bf16 dx another
+// 2^-8 of |dx|.
 #include <cmath>
 
 #include "fovea/kernels/simd/channels.h"
@@ -23,8 +24,10 @@ namespace {
 
 /// dx = scale * (d - offset - (x - mean) * tilt), these four one a channel; y is null without relu.
 struct NormGradient {
-  const float *x, *y, *dy, *mean, *scale, *offset, *tilt;
-  float *dx, *dresidual;
+  DType dtype;  ///< of x, y, dy, dx and dresidual
+  const std::byte *x, *y, *dy;
+  const float *mean, *scale, *offset, *tilt;
+  std::byte *dx, *dresidual;
 };
 
 }  // namespace
@@ -39,19 +42,19 @@ namespace HWY_NAMESPACE {
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
 /// dy where the output was positive.
-template <bool clamped, class At>
-HWY_INLINE V upstream(At at, const float* y, const float* dy, int64_t i) {
+template <bool clamped, class At, class T>
+HWY_INLINE V upstream(At at, const T* y, const T* dy, int64_t i) {
   const V d = at.load(dy + i);
   if constexpr (!clamped) return d;
   return hn::IfThenElseZero(hn::Gt(at.load(y + i), all(0)), d);
 }
 
-template <bool clamped>
+template <class T, bool clamped>
 HWY_INLINE void gradient_sums_as(const NormGradient& g, const Channels& c, int64_t block,
                                  int64_t chunk, float* const* sums) {
   const auto add = [&](auto constants) FOVEA_INLINE {
     const V mean = constants(g.mean);
-    const float *x = g.x, *y = g.y, *dy = g.dy;
+    const T *x = as<T>(g.x), *y = as<T>(g.y), *dy = as<T>(g.dy);
     return [=](auto at, int64_t i, Sums<2>& sum) FOVEA_INLINE {
       const V d = upstream<clamped>(at, y, dy, i);
       sum[0] = hn::Add(sum[0], d);
@@ -65,18 +68,20 @@ HWY_INLINE void gradient_sums_as(const NormGradient& g, const Channels& c, int64
 void gradient_sums(const NormGradient& g, const Channels& c, int64_t block, int64_t chunk,
                    float* sum, float* dot) {
   float* const sums[] = {sum, dot};
-  g.y ? gradient_sums_as<true>(g, c, block, chunk, sums)
-      : gradient_sums_as<false>(g, c, block, chunk, sums);
+  with_element(g.dtype, [&]<class T>(T) {
+    g.y ? gradient_sums_as<T, true>(g, c, block, chunk, sums)
+        : gradient_sums_as<T, false>(g, c, block, chunk, sums);
+  });
 }
 
-template <bool clamped, bool residual>
+template <class T, bool clamped, bool residual>
 HWY_INLINE void gradient_as(const NormGradient& g, const Channels& c, int64_t block,
                             int64_t chunk) {
   walk_chunk<0>(c, block, chunk, [&](auto constants) FOVEA_INLINE {
     const V mean = constants(g.mean), scale = constants(g.scale), offset = constants(g.offset),
             tilt = constants(g.tilt);
-    const float *x = g.x, *y = g.y, *dy = g.dy;
-    float *dx = g.dx, *dresidual = g.dresidual;
+    const T *x = as<T>(g.x), *y = as<T>(g.y), *dy = as<T>(g.dy);
+    T *dx = as<T>(g.dx), *dresidual = as<T>(g.dresidual);
     return [=](auto at, int64_t i, Sums<0>&) FOVEA_INLINE {
       const V d = upstream<clamped>(at, y, dy, i);
       const V centred = hn::Sub(at.load(x + i), mean);
@@ -87,23 +92,24 @@ HWY_INLINE void gradient_as(const NormGradient& g, const Channels& c, int64_t bl
 }
 
 void gradient(const NormGradient& g, const Channels& c, int64_t block, int64_t chunk) {
-  if (g.dresidual) {
-    g.y ? gradient_as<true, true>(g, c, block, chunk)
-        : gradient_as<false, true>(g, c, block, chunk);
-  } else {
-    g.y ? gradient_as<true, false>(g, c, block, chunk)
-        : gradient_as<false, false>(g, c, block, chunk);
-  }
+  with_element(g.dtype, [&]<class T>(T) {
+    if (g.dresidual) {
+      g.y ? gradient_as<T, true, true>(g, c, block, chunk)
+          : gradient_as<T, false, true>(g, c, block, chunk);
+    } else {
+      g.y ? gradient_as<T, true, false>(g, c, block, chunk)
+          : gradient_as<T, false, false>(g, c, block, chunk);
+    }
+  });
 }
 
-/// As both, in one pass, where dx is d * scale.
-void fixed_gradient(const NormGradient& g, const Channels& c, int64_t block, int64_t chunk,
-                    float* sum, float* dot) {
-  float* const sums[] = {sum, dot};
+template <class T>
+HWY_INLINE void fixed_gradient_as(const NormGradient& g, const Channels& c, int64_t block,
+                                  int64_t chunk, float* const* sums) {
   const auto add = [&](auto constants) FOVEA_INLINE {
     const V mean = constants(g.mean), scale = constants(g.scale);
-    const float *x = g.x, *dy = g.dy;
-    float* dx = g.dx;
+    const T *x = as<T>(g.x), *dy = as<T>(g.dy);
+    T* dx = as<T>(g.dx);
     return [=](auto at, int64_t i, Sums<2>& s) FOVEA_INLINE {
       const V d = at.load(dy + i);
       s[0] = hn::Add(s[0], d);
@@ -112,6 +118,13 @@ void fixed_gradient(const NormGradient& g, const Channels& c, int64_t block, int
     };
   };
   walk_chunk<2>(c, block, chunk, add, sums);
+}
+
+/// As both, in one pass, where dx is d * scale.
+void fixed_gradient(const NormGradient& g, const Channels& c, int64_t block, int64_t chunk,
+                    float* sum, float* dot) {
+  float* const sums[] = {sum, dot};
+  with_element(g.dtype, [&]<class T>(T) { fixed_gradient_as<T>(g, c, block, chunk, sums); });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -144,24 +157,25 @@ struct Scratch {
 }  // namespace
 
 Offer make_batch_norm_backward(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
   const BatchNormBackward op = *problem.op.as<BatchNormBackward>();
   const Channels c = channels_of(problem.in[0]);
-  const auto run = [op, c](const Args& args) {
+  const auto run = [op, c, dtype = problem.in[0].dtype](const Args& args) {
     const Scratch scratch(c, args.scratch);
     const float *gamma = args.input<float>(1), *rstd = args.input<float>(3);
-    const NormGradient g{args.input<float>(0),
-                         op.relu ? args.input<float>(4) : nullptr,
-                         args.input<float>(op.relu ? 5 : 4),
+    const NormGradient g{dtype,
+                         args.in[0],
+                         op.relu ? args.in[4] : nullptr,
+                         args.in[op.relu ? 5 : 4],
                          args.input<float>(2),
                          scratch.scale,
                          scratch.offset,
                          scratch.tilt,
-                         args.output<float>(0),
-                         op.residual ? args.output<float>(3) : nullptr};
+                         args.out[0],
+                         op.residual ? args.out[3] : nullptr};
     const auto count = static_cast<double>(c.positions());
     two_passes(
-        c, 3 + op.relu + op.residual,
+        c, (3 + op.relu + op.residual) * static_cast<int64_t>(size_of(dtype)),
         [&](int64_t block, int64_t chunk) {
           const int64_t at = chunk * c.channels() + block * c.width;
           HWY_DYNAMIC_DISPATCH(gradient_sums)
@@ -187,24 +201,25 @@ Offer make_batch_norm_backward(const Problem& problem) {
 }
 
 Offer make_batch_norm_eval_backward(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
   const double eps = problem.op.as<BatchNormEvalBackward>()->eps;
   const Channels c = channels_of(problem.in[0]);
-  const auto run = [eps, c](const Args& args) {
+  const auto run = [eps, c, dtype = problem.in[0].dtype](const Args& args) {
     const Scratch scratch(c, args.scratch);
     const auto rstd = [&](int64_t k) {
       return 1 / std::sqrt(static_cast<double>(args.input<float>(3)[k]) + eps);
     };
     for (int64_t k = 0; k < c.channels(); ++k)
       scratch.scale[k] = static_cast<float>(args.input<float>(1)[k] * rstd(k));
-    const NormGradient g{.x = args.input<float>(0),
+    const NormGradient g{.dtype = dtype,
+                         .x = args.in[0],
                          .y = nullptr,
-                         .dy = args.input<float>(4),
+                         .dy = args.in[4],
                          .mean = args.input<float>(2),
                          .scale = scratch.scale,
                          .offset = nullptr,
                          .tilt = nullptr,
-                         .dx = args.output<float>(0),
+                         .dx = args.out[0],
                          .dresidual = nullptr};
     for_each_chunk(c, [&](int64_t block, int64_t chunk) {
       const int64_t at = chunk * c.channels() + block * c.width;

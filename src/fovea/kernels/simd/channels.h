@@ -95,12 +95,12 @@ void for_each_chunk(const Channels& c, const Body& body) {
 /// Calls first(block, chunk) for each chunk of a block, then middle(block), then second(block,
 /// chunk) for each, so that the second reads what the first left in a cache: where blocks are small
 /// each thread takes whole ones (its L2), else threads share as many as a part of an L3 holds.
-/// `values` says how many of the size of a block the two passes touch.
+/// `element_bytes` are what the two passes touch for each element of a block.
 template <class First, class Middle, class Second>
-void two_passes(const Channels& c, int64_t values, const First& first, const Middle& middle,
+void two_passes(const Channels& c, int64_t element_bytes, const First& first, const Middle& middle,
                 const Second& second) {
   constexpr int64_t l2_bytes = int64_t{1} << 19, l3_bytes = int64_t{12} << 20;
-  const int64_t bytes = values * c.block_elements() * 4, chunks = c.chunks();
+  const int64_t bytes = element_bytes * c.block_elements(), chunks = c.chunks();
   if (bytes <= l2_bytes && (c.blocks >= 2 * threads() || c.blocks * bytes <= (1 << 16))) {
     const int64_t grain = (1 << 16) / std::max<int64_t>(1, bytes);
     parallel_for(c.blocks, grain, [&](int64_t begin, int64_t end) {

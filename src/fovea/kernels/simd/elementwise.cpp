@@ -1,6 +1,6 @@
 // Ops whose output element i depends on input elements i: activations and their gradients,
-// arithmetic of two values and with constants, casts. Any layout, as all values share it. The error
-// bounds of activations are in activations-inl.h; arithmetic is rounded once.
+// arithmetic of two values and with constants; f32 or bf16. Any layout, as all values share it. The
+// error bounds of activations are in activations-inl.h; arithmetic is rounded once, of bf16 twice.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/ops/activation.h"
@@ -19,32 +19,39 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
-void unary(UnaryKind kind, float alpha, const float* x, float* y, int64_t begin, int64_t end) {
-  with_activation(kind, alpha, [&](auto activation) {
-    for_each_vector(begin, end, [&](int64_t i, auto at) FOVEA_INLINE {
-      at.store(activation.value(at.load(x + i)), y + i);
+void unary(DType dtype, UnaryKind kind, float alpha, const std::byte* x, std::byte* y,
+           int64_t begin, int64_t end) {
+  with_element(dtype, [&]<class T>(T) {
+    with_activation(kind, alpha, [&](auto activation) {
+      for_each_vector(begin, end, [&](int64_t i, auto at) FOVEA_INLINE {
+        at.store(activation.value(at.load(as<T>(x) + i)), as<T>(y) + i);
+      });
     });
   });
 }
 
-void unary_backward(UnaryKind kind, float alpha, const float* x, const float* dy, float* dx,
-                    int64_t begin, int64_t end) {
-  with_activation(kind, alpha, [&](auto activation) {
-    for_each_vector(begin, end, [&](int64_t i, auto at) FOVEA_INLINE {
-      at.store(hn::Mul(at.load(dy + i), activation.slope(at.load(x + i))), dx + i);
+void unary_backward(DType dtype, UnaryKind kind, float alpha, const std::byte* x,
+                    const std::byte* dy, std::byte* dx, int64_t begin, int64_t end) {
+  with_element(dtype, [&]<class T>(T) {
+    with_activation(kind, alpha, [&](auto activation) {
+      for_each_vector(begin, end, [&](int64_t i, auto at) FOVEA_INLINE {
+        const V slope = activation.slope(at.load(as<T>(x) + i));
+        at.store(hn::Mul(at.load(as<T>(dy) + i), slope), as<T>(dx) + i);
+      });
     });
   });
 }
 
-template <class F>
-HWY_INLINE void binary_with(const F& f, const float* a, const float* b, float* y, int64_t begin,
-                            int64_t end) {
+template <class T, class F>
+HWY_INLINE void binary_with(const F& f, const T* a, const T* b, T* y, int64_t begin, int64_t end) {
   for_each_vector(begin, end, [&](int64_t i, auto at) FOVEA_INLINE {
     at.store(f(at.load(a + i), at.load(b + i)), y + i);
   });
 }
 
-void binary(BinaryKind kind, const float* a, const float* b, float* y, int64_t begin, int64_t end) {
+template <class T>
+HWY_INLINE void binary_as(BinaryKind kind, const T* a, const T* b, T* y, int64_t begin,
+                          int64_t end) {
   switch (kind) {
     case BinaryKind::add:
       return binary_with([](V p, V q) FOVEA_INLINE { return hn::Add(p, q); }, a, b, y, begin, end);
@@ -57,9 +64,18 @@ void binary(BinaryKind kind, const float* a, const float* b, float* y, int64_t b
   }
 }
 
-void affine(float scale, float shift, const float* x, float* y, int64_t begin, int64_t end) {
-  for_each_vector(begin, end, [&](int64_t i, auto at) FOVEA_INLINE {
-    at.store(hn::MulAdd(all(scale), at.load(x + i), all(shift)), y + i);
+void binary(DType dtype, BinaryKind kind, const std::byte* a, const std::byte* b, std::byte* y,
+            int64_t begin, int64_t end) {
+  with_element(dtype,
+               [&]<class T>(T) { binary_as(kind, as<T>(a), as<T>(b), as<T>(y), begin, end); });
+}
+
+void affine(DType dtype, float scale, float shift, const std::byte* x, std::byte* y, int64_t begin,
+            int64_t end) {
+  with_element(dtype, [&]<class T>(T) {
+    for_each_vector(begin, end, [&](int64_t i, auto at) FOVEA_INLINE {
+      at.store(hn::MulAdd(all(scale), at.load(as<T>(x) + i), all(shift)), as<T>(y) + i);
+    });
   });
 }
 
@@ -88,52 +104,55 @@ int64_t grain_of(UnaryKind kind) {
 }  // namespace
 
 Offer make_unary(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   const Unary op = *problem.op.as<Unary>();
+  const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
-  return offer([op, count](const Args& args) {
+  return offer([dtype, op, count](const Args& args) {
     parallel_for(count, grain_of(op.kind), [&](int64_t begin, int64_t end) {
       HWY_DYNAMIC_DISPATCH(unary)
-      (op.kind, static_cast<float>(op.alpha), args.input<float>(0), args.output<float>(0), begin,
-       end);
+      (dtype, op.kind, static_cast<float>(op.alpha), args.in[0], args.out[0], begin, end);
     });
   });
 }
 
 Offer make_unary_backward(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   const UnaryBackward op = *problem.op.as<UnaryBackward>();
+  const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
-  return offer([op, count](const Args& args) {
+  return offer([dtype, op, count](const Args& args) {
     parallel_for(count, grain_of(op.kind), [&](int64_t begin, int64_t end) {
       HWY_DYNAMIC_DISPATCH(unary_backward)
-      (op.kind, static_cast<float>(op.alpha), args.input<float>(0), args.input<float>(1),
-       args.output<float>(0), begin, end);
+      (dtype, op.kind, static_cast<float>(op.alpha), args.in[0], args.in[1], args.out[0], begin,
+       end);
     });
   });
 }
 
 Offer make_binary(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   const BinaryKind kind = problem.op.as<Binary>()->kind;
+  const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
-  return offer([kind, count](const Args& args) {
+  return offer([dtype, kind, count](const Args& args) {
     parallel_for(count, elementwise_grain, [&](int64_t begin, int64_t end) {
       HWY_DYNAMIC_DISPATCH(binary)
-      (kind, args.input<float>(0), args.input<float>(1), args.output<float>(0), begin, end);
+      (dtype, kind, args.in[0], args.in[1], args.out[0], begin, end);
     });
   });
 }
 
 Offer make_affine(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   const Affine op = *problem.op.as<Affine>();
+  const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
-  return offer([op, count](const Args& args) {
+  return offer([dtype, op, count](const Args& args) {
     parallel_for(count, elementwise_grain, [&](int64_t begin, int64_t end) {
       HWY_DYNAMIC_DISPATCH(affine)
-      (static_cast<float>(op.scale), static_cast<float>(op.shift), args.input<float>(0),
-       args.output<float>(0), begin, end);
+      (dtype, static_cast<float>(op.scale), static_cast<float>(op.shift), args.in[0], args.out[0],
+       begin, end);
     });
   });
 }

@@ -1,5 +1,5 @@
-// NormalizeImages from u8 to f32 in plain layout, by a table of the 256 values a channel can take:
-// each element is the float64 formula rounded once.
+// NormalizeImages from u8 to f32 or bf16 in plain layout, by a table of the 256 values a channel
+// can take: each element is the float64 formula rounded once, to bf16 twice.
 #include "fovea/ops/images.h"
 
 #include <array>
@@ -10,37 +10,50 @@
 namespace fovea::simd {
 namespace {
 
-using Table = std::array<float, 256>;
+template <class T>
+using Table = std::array<T, 256>;
 
-std::vector<Table> tables(const NormalizeImages& op) {
-  std::vector<Table> result(op.mean.size());
+template <class T>
+std::vector<Table<T>> tables(const NormalizeImages& op) {
+  std::vector<Table<T>> result(op.mean.size());
   for (size_t c = 0; c < result.size(); ++c) {
     for (size_t value = 0; value < 256; ++value) {
-      result[c][value] =
-          static_cast<float>((static_cast<double>(value) / 255 - op.mean[c]) / op.std[c]);
+      result[c][value] = static_cast<T>(
+          static_cast<float>((static_cast<double>(value) / 255 - op.mean[c]) / op.std[c]));
     }
   }
   return result;
 }
 
-}  // namespace
-
-Offer make_normalize_images(const Problem& problem) {
-  if (problem.out[0].dtype != DType::f32) return Refusal{"only to f32"};
+template <class T>
+Offer normalize_to(const Problem& problem) {
   const Type& y = problem.out[0];
   const int64_t images = y.dim(0), channels = y.dim(1), plane = y.shape.slice(2).numel();
-  return offer([=, table = tables(*problem.op.as<NormalizeImages>())](const Args& args) {
+  return offer([=, table = tables<T>(*problem.op.as<NormalizeImages>())](const Args& args) {
     const int64_t grain = elementwise_grain / 4 / std::max<int64_t>(1, plane);
     parallel_for(images * channels, grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t c = i % channels;
         const uint8_t* x = args.input<uint8_t>(0) + i / channels * channels * plane + c;
-        float* out = args.output<float>(0) + i * plane;
-        const Table& values = table[static_cast<size_t>(c)];
+        T* out = args.output<T>(0) + i * plane;
+        const Table<T>& values = table[static_cast<size_t>(c)];
         for (int64_t p = 0; p < plane; ++p) out[p] = values[x[p * channels]];
       }
     });
   });
+}
+
+}  // namespace
+
+Offer make_normalize_images(const Problem& problem) {
+  switch (problem.out[0].dtype) {
+    case DType::f32:
+      return normalize_to<float>(problem);
+    case DType::bf16:
+      return normalize_to<Bf16>(problem);
+    default:
+      return Refusal{"only to f32 and bf16"};
+  }
 }
 
 }  // namespace fovea::simd

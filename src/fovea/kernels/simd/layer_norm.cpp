@@ -1,6 +1,8 @@
-// Layer norm and its gradient, f32. A row's sums are in floats over 1024 elements at a time, in
-// double across; those of dgamma and dbeta over fixed chunks of 64 rows, joined in double in order:
-// results do not depend on the number of threads. Error bound: 64 eps of max(1, |value|).
+// Layer norm and its gradient, f32 or bf16 (gamma, beta and statistics f32). A row's sums are in
+// floats over 1024 elements at a time, in double across; those of dgamma and dbeta over fixed
+// chunks of 64 rows, joined in double in order: results do not depend on the number of threads.
+// Error bound for values of about 1: 64 eps of max(1, |value|), of dgamma and dbeta 256; of bf16 y
+// and dx another 2^-8 of them.
 #include <cmath>
 
 #include "fovea/core/parallel.h"
@@ -25,8 +27,11 @@ struct RowMoments {
 /// The gradient's inputs and outputs for some rows of `size`; dgamma and dbeta are those rows'
 /// sums.
 struct RowGradient {
-  const float *x, *gamma, *mean, *rstd, *dy;
-  float *dx, *dgamma, *dbeta;
+  DType dtype;  ///< of x, dy and dx
+  const std::byte *x, *dy;
+  const float *gamma, *mean, *rstd;
+  std::byte* dx;
+  float *dgamma, *dbeta;
 };
 
 }  // namespace
@@ -40,8 +45,9 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
-RowMoments normalise_row(const float* x, const float* gamma, const float* beta, int64_t size,
-                         double eps, float* y) {
+template <class T>
+HWY_INLINE RowMoments normalise_row_of(const T* x, const float* gamma, const float* beta,
+                                       int64_t size, double eps, T* y) {
   const auto count = static_cast<double>(size);
   const double mean =
       row_sum(size, [&](int64_t i, auto at) FOVEA_INLINE { return at.load(x + i); }) / count;
@@ -59,12 +65,24 @@ RowMoments normalise_row(const float* x, const float* gamma, const float* beta, 
   return {mean, rstd};
 }
 
-void gradient_rows(const RowGradient& g, int64_t rows, int64_t size) {
+/// Of row `row` of x and y.
+RowMoments normalise_row(DType dtype, const std::byte* x, const float* gamma, const float* beta,
+                         int64_t size, double eps, std::byte* y, int64_t row) {
+  RowMoments moments;
+  with_element(dtype, [&]<class T>(T) {
+    const int64_t at = row * size;
+    moments = normalise_row_of(as<T>(x) + at, gamma, beta, size, eps, as<T>(y) + at);
+  });
+  return moments;
+}
+
+template <class T>
+HWY_INLINE void gradient_rows_of(const RowGradient& g, int64_t rows, int64_t size) {
   std::fill_n(g.dgamma, size, 0.f);
   std::fill_n(g.dbeta, size, 0.f);
   for (int64_t row = 0; row < rows; ++row) {
-    const float *x = g.x + row * size, *dy = g.dy + row * size;
-    float* dx = g.dx + row * size;
+    const T *x = as<T>(g.x) + row * size, *dy = as<T>(g.dy) + row * size;
+    T* dx = as<T>(g.dx) + row * size;
     const V mean = all(g.mean[row]), rstd = all(g.rstd[row]);
     const auto normalised = [&](int64_t i, auto at) FOVEA_INLINE {
       return hn::Mul(hn::Sub(at.load(x + i), mean), rstd);
@@ -89,6 +107,10 @@ void gradient_rows(const RowGradient& g, int64_t rows, int64_t size) {
   }
 }
 
+void gradient_rows(const RowGradient& g, int64_t rows, int64_t size) {
+  with_element(g.dtype, [&]<class T>(T) { gradient_rows_of<T>(g, rows, size); });
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace
 }  // namespace fovea::simd
@@ -106,15 +128,15 @@ constexpr int64_t chunk_rows = 64;
 }  // namespace
 
 Offer make_layer_norm(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
   const double eps = problem.op.as<LayerNorm>()->eps;
   const int64_t rows = problem.out[1].numel(), size = problem.in[1].numel();
-  return offer([=](const Args& args) {
+  return offer([=, dtype = problem.in[0].dtype](const Args& args) {
     parallel_for(rows, elementwise_grain / 4 / size, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
-        const RowMoments m = HWY_DYNAMIC_DISPATCH(normalise_row)(
-            args.input<float>(0) + row * size, args.input<float>(1), args.input<float>(2), size,
-            eps, args.output<float>(0) + row * size);
+        const RowMoments m =
+            HWY_DYNAMIC_DISPATCH(normalise_row)(dtype, args.in[0], args.input<float>(1),
+                                                args.input<float>(2), size, eps, args.out[0], row);
         args.output<float>(1)[row] = static_cast<float>(m.mean);
         args.output<float>(2)[row] = static_cast<float>(m.rstd);
       }
@@ -123,18 +145,25 @@ Offer make_layer_norm(const Problem& problem) {
 }
 
 Offer make_layer_norm_backward(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
   const int64_t rows = problem.in[2].numel(), size = problem.in[1].numel();
   const int64_t chunks = (rows + chunk_rows - 1) / chunk_rows;
+  const DType dtype = problem.in[0].dtype;
   const auto run = [=](const Args& args) {
     auto* sums = reinterpret_cast<float*>(args.scratch);  // of each chunk dgamma, then dbeta
     parallel_for(chunks, elementwise_grain / chunk_rows / size, [&](int64_t begin, int64_t end) {
       for (int64_t chunk = begin; chunk < end; ++chunk) {
-        const int64_t row = chunk * chunk_rows, at = row * size;
-        const RowGradient g{args.input<float>(0) + at,  args.input<float>(1),
-                            args.input<float>(2) + row, args.input<float>(3) + row,
-                            args.input<float>(4) + at,  args.output<float>(0) + at,
-                            sums + 2 * chunk * size,    sums + (2 * chunk + 1) * size};
+        const int64_t row = chunk * chunk_rows;
+        const int64_t at = row * size * static_cast<int64_t>(size_of(dtype));
+        const RowGradient g{.dtype = dtype,
+                            .x = args.in[0] + at,
+                            .dy = args.in[4] + at,
+                            .gamma = args.input<float>(1),
+                            .mean = args.input<float>(2) + row,
+                            .rstd = args.input<float>(3) + row,
+                            .dx = args.out[0] + at,
+                            .dgamma = sums + 2 * chunk * size,
+                            .dbeta = sums + (2 * chunk + 1) * size};
         HWY_DYNAMIC_DISPATCH(gradient_rows)(g, std::min(chunk_rows, rows - row), size);
       }
     });

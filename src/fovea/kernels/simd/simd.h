@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "fovea/kernels/kernel.h"
@@ -39,6 +41,32 @@ inline std::optional<Refusal> unless_f32(const Problem& problem, size_t checked 
     if (type.dtype != DType::f32) return Refusal{"only f32"};
   }
   return std::nullopt;
+}
+
+/// Nothing when all inputs and outputs are f32, or all are bf16; inputs from `checked` on are not
+/// looked at.
+inline std::optional<Refusal> unless_f32_or_bf16(const Problem& problem,
+                                                 size_t checked = SIZE_MAX) {
+  const DType dtype = problem.in[0].dtype;
+  const auto fits = [&](const Type& type) { return type.dtype == dtype; };
+  const std::span<const Type> in(problem.in.data(), std::min(checked, problem.in.size()));
+  const bool known = dtype == DType::f32 || dtype == DType::bf16;
+  if (known && std::ranges::all_of(in, fits) && std::ranges::all_of(problem.out, fits))
+    return std::nullopt;
+  return Refusal{"only f32 or bf16"};
+}
+
+/// Nothing when what has in[0]'s shape is all f32 or all bf16, and the rest (scales, statistics,
+/// their gradients) f32.
+inline std::optional<Refusal> unless_bf16_beside_f32(const Problem& problem) {
+  const Type& x = problem.in[0];
+  const auto fits = [&](const Type& type) {
+    return type.dtype == (type.shape == x.shape ? x.dtype : DType::f32);
+  };
+  const bool known = x.dtype == DType::f32 || x.dtype == DType::bf16;
+  if (known && std::ranges::all_of(problem.in, fits) && std::ranges::all_of(problem.out, fits))
+    return std::nullopt;
+  return Refusal{"only f32, or bf16 beside f32"};
 }
 
 /// Elements that are worth a thread of their own where nothing is done but reading and writing.

@@ -1,4 +1,6 @@
 // Vectors of floats with a rest at the end: compiled once an instruction set, so the guard toggles.
+// Memory holds floats or bf16; what is computed with are floats. So a bf16 result is the float one
+// rounded once more: 2^-8 of it beside the float's bound.
 #if defined(FOVEA_KERNELS_SIMD_VECTORS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef FOVEA_KERNELS_SIMD_VECTORS_INL_H
 #undef FOVEA_KERNELS_SIMD_VECTORS_INL_H
@@ -9,8 +11,11 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+
+#include "fovea/core/dtype.h"
 
 /// On a lambda of an inner loop: part of its caller, whatever its size.
 #ifndef FOVEA_INLINE
@@ -26,10 +31,54 @@ using V = hn::Vec<F32>;
 
 inline constexpr int64_t lanes = hn::MaxLanes(F32());
 
+template <class D>
+using Words = hn::RebindToUnsigned<D>;
+template <class D>
+using HalfWords = hn::Rebind<uint16_t, D>;
+
+template <class D>
+HWY_INLINE hn::Vec<D> load_vector(D d, const float* p) {
+  return hn::LoadU(d, p);
+}
+template <class D>
+HWY_INLINE hn::Vec<D> load_vector(D d, const Bf16* p) {
+  const auto halves = hn::LoadU(HalfWords<D>(), reinterpret_cast<const uint16_t*>(p));
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(Words<D>(), halves)));
+}
+
+/// The bits of v; their upper halves are v as bf16: nearest, ties to even, NaN stays NaN.
+template <class D>
+HWY_INLINE hn::Vec<Words<D>> round_to_bf16(D, hn::Vec<D> v) {
+  const Words<D> d;
+  const auto bits = hn::BitCast(d, v);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d, 1));
+  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(d, 0x7fff)));
+  const auto nan = hn::Or(bits, hn::Set(d, 0x400000));
+  return hn::IfThenElse(hn::RebindMask(d, hn::IsNaN(v)), nan, rounded);
+}
+
+template <class D>
+HWY_INLINE void store_vector(hn::Vec<D> v, D d, float* p) {
+  hn::StoreU(v, d, p);
+}
+template <class D>
+HWY_INLINE void store_vector(hn::Vec<D> v, D d, Bf16* p) {
+  const auto upper = hn::ShiftRight<16>(round_to_bf16(d, v));
+  const hn::RebindToSigned<D> word;
+  const HalfWords<D> half;
+  hn::StoreU(hn::DemoteTo(half, hn::BitCast(word, upper)), half, reinterpret_cast<uint16_t*>(p));
+}
+
 /// Where a full vector is read and written.
 struct Whole {
-  static HWY_INLINE V load(const float* p) { return hn::LoadU(F32(), p); }
-  static HWY_INLINE void store(V v, float* p) { hn::StoreU(v, F32(), p); }
+  template <class T>
+  static HWY_INLINE V load(const T* p) {
+    return load_vector(F32(), p);
+  }
+  template <class T>
+  static HWY_INLINE void store(V v, T* p) {
+    store_vector(v, F32(), p);
+  }
   static HWY_INLINE V keep(V value, V) { return value; }
 };
 
@@ -41,23 +90,37 @@ struct Part {
 #if HWY_TARGET <= HWY_AVX2
     return hn::MaskedLoad(hn::FirstN(F32(), count), F32(), p);
 #else
-    HWY_ALIGN float buffer[lanes] = {};
-    std::memcpy(buffer, p, count * sizeof(float));
-    return hn::Load(F32(), buffer);
+    return load_copied(p);
 #endif
   }
+  HWY_INLINE V load(const Bf16* p) const { return load_copied(p); }
+
   HWY_INLINE void store(V v, float* p) const {
 #if HWY_TARGET <= HWY_AVX2
     hn::BlendedStore(v, hn::FirstN(F32(), count), F32(), p);
 #else
-    HWY_ALIGN float buffer[lanes];
-    hn::Store(v, F32(), buffer);
-    std::memcpy(p, buffer, count * sizeof(float));
+    store_copied(v, p);
 #endif
   }
+  HWY_INLINE void store(V v, Bf16* p) const { store_copied(v, p); }
+
   /// `value` in the lanes there are, `other` elsewhere.
   HWY_INLINE V keep(V value, V other) const {
     return hn::IfThenElse(hn::FirstN(F32(), count), value, other);
+  }
+
+ private:
+  template <class T>
+  HWY_INLINE V load_copied(const T* p) const {
+    HWY_ALIGN T buffer[lanes] = {};
+    std::memcpy(buffer, p, count * sizeof(T));
+    return load_vector(F32(), buffer);
+  }
+  template <class T>
+  HWY_INLINE void store_copied(V v, T* p) const {
+    HWY_ALIGN T buffer[lanes];
+    store_vector(v, F32(), buffer);
+    std::memcpy(p, buffer, count * sizeof(T));
   }
 };
 
@@ -68,6 +131,20 @@ HWY_INLINE void for_each_vector(int64_t begin, int64_t end, const F& f) {
   int64_t i = begin;
   for (; i + lanes <= end; i += lanes) f(i, Whole{});
   if (i < end) f(i, Part{static_cast<size_t>(end - i)});
+}
+
+/// Calls f with a value of the type in memory, of kernels that take f32 and bf16.
+template <class F>
+HWY_INLINE void with_element(DType dtype, const F& f) {
+  dtype == DType::bf16 ? f(Bf16()) : f(float());
+}
+template <class T>
+HWY_INLINE const T* as(const std::byte* p) {
+  return reinterpret_cast<const T*>(p);
+}
+template <class T>
+HWY_INLINE T* as(std::byte* p) {
+  return reinterpret_cast<T*>(p);
 }
 
 HWY_INLINE V all(float value) { return hn::Set(F32(), value); }
