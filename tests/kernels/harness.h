@@ -14,6 +14,9 @@
 
 namespace fovea::kernel_test {
 
+/// How many random shapes each op is tried with, at least.
+inline constexpr int shapes_per_op = 200;
+
 /// The op on inputs of these types; its values of rank 3 to 5, inputs and outputs, in `layout`.
 Problem make_problem(const Op& op, Types in, Layout layout = Layout::plain);
 

@@ -34,7 +34,7 @@ Sample random_sample(Random& random) {
 
 TEST(CrossEntropy, IsItsReferenceForLabelsAndSoftTargets) {
   Random random(1, "loss");
-  for (int trial = 0; trial < 150; ++trial) {
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
     const Sample s = random_sample(random);
     const SoftmaxCrossEntropy op{pick<double>(random, {0, 0, 0.1, 1})};
     const Problem problem = make_problem(op, s.types);
@@ -44,13 +44,14 @@ TEST(CrossEntropy, IsItsReferenceForLabelsAndSoftTargets) {
 
 TEST(CrossEntropy, GradientsAreTheirReference) {
   Random random(2, "loss");
-  for (int trial = 0; trial < 150; ++trial) {
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
     Sample s = random_sample(random);
     s.types.push_back({DType::f32, {}});
-    s.data.push_back(Array::full(DType::f32, {}, random.normal()));
+    const auto rows = static_cast<double>(s.types[0].dim(0));  // so that |dy| / N is up to 1
+    s.data.push_back(Array::full(DType::f32, {}, rows * (2 * random.uniform() - 1)));
     const SoftmaxCrossEntropyBackward op{pick<double>(random, {0, 0, 0.1, 1})};
     const Problem problem = make_problem(op, s.types);
-    ASSERT_TRUE(check("simd", problem, s.data, {64, Scale::output}));
+    ASSERT_TRUE(check("simd", problem, s.data, {64, Scale::unit}));
   }
 }
 
@@ -77,18 +78,6 @@ TEST(CrossEntropy, ALabelOutOfRangeIsNamedInTheWordsOfTheReference) {
                          choice.kernel->run({inputs, outputs, scratch.data(), nullptr});
                        }),
             text);
-}
-
-TEST(Softmax, RowsAreTheirReference) {
-  Random random(4, "softmax");
-  for (int trial = 0; trial < 100; ++trial) {
-    const Type x{DType::f32, {pick(random, 0, 9), pick(random, 1, 200)}};
-    for (bool log : {false, true}) {
-      const Problem problem = make_problem(Softmax{log}, {x});
-      ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {16, Scale::element}));
-    }
-  }
-  EXPECT_EQ(refusal("simd", make_problem(Softmax{}, {{DType::f32, {2, 3, 4}}})), "only rows: N, K");
 }
 
 TEST(Dropout, DropsWhatTheReferenceDrops) {

@@ -13,23 +13,6 @@ std::string_view mode_text(PadMode mode) {
   return names[static_cast<size_t>(mode)];
 }
 
-/// Where position `at` of an axis, counted from the first element that is no padding, is copied
-/// from; -1 for the constant.
-int64_t source(PadMode mode, int64_t at, int64_t size) {
-  if (at >= 0 && at < size) return at;
-  switch (mode) {
-    case PadMode::constant:
-      return -1;
-    case PadMode::reflect:
-      return at < 0 ? -at : 2 * (size - 1) - at;
-    case PadMode::replicate:
-      return at < 0 ? 0 : size - 1;
-    case PadMode::circular:
-      return at < 0 ? at + size : at - size;
-  }
-  return -1;
-}
-
 /// Calls body(y offset, x offset) for each element of y, the x offset -1 for the constant.
 template <class Body>
 void for_each_copy(const Pad& pad, const Shape& x, const Shape& y, const Body& body) {
@@ -44,7 +27,7 @@ void for_each_copy(const Pad& pad, const Shape& x, const Shape& y, const Body& b
       bool copied = true;
       for (size_t a = 0; a < sizes.size(); ++a) {
         const int64_t size = x[static_cast<int>(a) + 2];
-        const int64_t from = source(pad.mode, index[a] - pad.begin[a], size);
+        const int64_t from = pad_source(pad.mode, index[a] - pad.begin[a], size);
         copied = copied && from >= 0;
         at = at * size + from;
       }
@@ -54,6 +37,21 @@ void for_each_copy(const Pad& pad, const Shape& x, const Shape& y, const Body& b
 }
 
 }  // namespace
+
+int64_t pad_source(PadMode mode, int64_t at, int64_t size) {
+  if (at >= 0 && at < size) return at;
+  switch (mode) {
+    case PadMode::constant:
+      return -1;
+    case PadMode::reflect:
+      return at < 0 ? -at : 2 * (size - 1) - at;
+    case PadMode::replicate:
+      return at < 0 ? 0 : size - 1;
+    case PadMode::circular:
+      return at < 0 ? at + size : at - size;
+  }
+  return -1;
+}
 
 Types Pad::infer(const Types& in) const {
   require_inputs(name, in, 1);

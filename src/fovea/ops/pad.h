@@ -13,6 +13,10 @@ enum class PadMode : uint8_t {
   circular,   ///< from the far side: c d | a b c d | a b
 };
 
+/// Where position `at` of an axis with `size` elements, counted from the first that is no padding,
+/// is copied from; -1 for the constant.
+int64_t pad_source(PadMode mode, int64_t at, int64_t size);
+
 /// The input with a border around its spatial axes.
 struct Pad {
   std::vector<int64_t> begin, end;  ///< one number a spatial axis

@@ -8,26 +8,6 @@
 namespace fovea {
 namespace {
 
-/// The two pixels along one axis that an output lies between, and the second one's share.
-struct Between {
-  int64_t low, high;
-  double share;
-};
-
-Between between(const Upsample& op, int64_t i, int64_t in, int64_t out) {
-  if (op.mode == UpsampleMode::nearest) return {i * in / out, i * in / out, 0};
-  double at = 0;
-  if (!op.align_corners) {
-    at = std::max(
-        (static_cast<double>(i) + 0.5) * static_cast<double>(in) / static_cast<double>(out) - 0.5,
-        0.0);
-  } else if (out > 1) {
-    at = static_cast<double>(i) * static_cast<double>(in - 1) / static_cast<double>(out - 1);
-  }
-  const int64_t low = std::min(static_cast<int64_t>(at), in - 1);
-  return {low, std::min(low + 1, in - 1), at - static_cast<double>(low)};
-}
-
 /// Calls body(y offset, x offset, weight) for each pixel that an output is made of.
 template <class Body>
 void for_each_share(const Upsample& op, const Shape& x, const Shape& y, const Body& body) {
@@ -56,6 +36,20 @@ void for_each_share(const Upsample& op, const Shape& x, const Shape& y, const Bo
 }
 
 }  // namespace
+
+Between between(const Upsample& op, int64_t i, int64_t in, int64_t out) {
+  if (op.mode == UpsampleMode::nearest) return {i * in / out, i * in / out, 0};
+  double at = 0;
+  if (!op.align_corners) {
+    at = std::max(
+        (static_cast<double>(i) + 0.5) * static_cast<double>(in) / static_cast<double>(out) - 0.5,
+        0.0);
+  } else if (out > 1) {
+    at = static_cast<double>(i) * static_cast<double>(in - 1) / static_cast<double>(out - 1);
+  }
+  const int64_t low = std::min(static_cast<int64_t>(at), in - 1);
+  return {low, std::min(low + 1, in - 1), at - static_cast<double>(low)};
+}
 
 Types Upsample::infer(const Types& in) const {
   require_inputs(name, in, 1);

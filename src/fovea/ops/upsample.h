@@ -41,6 +41,14 @@ struct UpsampleBackward {
   std::string attributes() const;
 };
 
+/// The two pixels along one axis that an output lies between, and the second one's share.
+struct Between {
+  int64_t low, high;
+  double share;
+};
+/// Those of output `i`, where an axis of `in` pixels becomes one of `out`.
+Between between(const Upsample& op, int64_t i, int64_t in, int64_t out);
+
 struct UpsampleOptions {
   UpsampleMode mode = UpsampleMode::nearest;
   bool align_corners = false;

@@ -2,7 +2,7 @@
 //
 // Statistics of each chunk are its mean and the sum of squared differences from it (two passes over
 // at most 1024 values of a channel, in a cache), joined in double: a mean far from zero costs no
-// precision. y is (x - mean) * scale + beta. Error bound for inputs of about 1: 16 eps of
+// precision. y is (x - mean) * scale + beta. Error bound for inputs of about 1: 32 eps of
 // max(1, |value|), in eval 8; of a bf16 y another 2^-8 of |y|.
 #include <cmath>
 

@@ -1,8 +1,6 @@
-// Softmax cross-entropy and its gradient, and softmax over rows; f32.
-//
-// Inside a row exponentials are relative to the largest logit; rows are added in double, in order,
-// so results do not depend on the number of threads. Error bound: loss 16 eps of max(1, |loss|),
-// gradient 64 eps of the largest |gradient|, softmax 16 eps of its value.
+// Softmax cross-entropy and its gradient, f32. Rows are added in double, in order, so results do
+// not depend on the number of threads. Error bound: loss 16 eps of max(1, |loss|), gradient 64 eps
+// of max(|dy| / N, |gradient|).
 #include "fovea/ops/loss.h"
 
 #include <cmath>
@@ -14,7 +12,7 @@
 #define HWY_TARGET_INCLUDE "fovea/kernels/simd/loss.cpp"
 #include <hwy/foreach_target.h>
 
-#include "fovea/kernels/simd/activations-inl.h"
+#include "fovea/kernels/simd/softmax-inl.h"
 
 #ifndef FOVEA_KERNELS_SIMD_LOSS
 #define FOVEA_KERNELS_SIMD_LOSS
@@ -39,14 +37,6 @@ namespace {
 namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
-
-HWY_INLINE float row_max(const float* x, int64_t count) {
-  V best = all(x[0]);
-  for_each_vector(0, count, [&](int64_t i, auto at) FOVEA_INLINE {
-    best = at.keep(hn::Max(best, at.load(x + i)), best);
-  });
-  return hn::GetLane(hn::MaxOfLanes(F32(), best));
-}
 
 /// Smoothed weights of a row of soft targets.
 template <class At>
@@ -74,23 +64,6 @@ double row_loss(const float* x, int64_t classes, const RowTargets& t) {
   if (t.smoothing > 0)
     loss += t.smoothing * (norm - row_sum(classes, below) / static_cast<double>(classes));
   return loss;
-}
-
-/// y = factor * exp(x - largest) / sum, or where `log` is true the logarithm of it without factor.
-void softmax_row(const float* x, int64_t classes, bool log, double factor, float* y) {
-  const float largest = row_max(x, classes);
-  const V top = all(largest);
-  const double sum = row_sum(classes, [&](int64_t i, auto at) FOVEA_INLINE {
-    const V e = exp(hn::Sub(at.load(x + i), top));
-    if (!log) at.store(e, y + i);
-    return e;
-  });
-  const V scale = all(static_cast<float>(factor / sum));
-  const V log_sum = all(static_cast<float>(std::log(sum)));
-  for_each_vector(0, classes, [&](int64_t i, auto at) FOVEA_INLINE {
-    at.store(log ? hn::Sub(hn::Sub(at.load(x + i), top), log_sum) : hn::Mul(at.load(y + i), scale),
-             y + i);
-  });
 }
 
 void row_gradient(const float* x, int64_t classes, const RowTargets& t, double scale, float* dx) {
@@ -122,7 +95,6 @@ namespace {
 
 HWY_EXPORT(row_loss);
 HWY_EXPORT(row_gradient);
-HWY_EXPORT(softmax_row);
 
 /// What both directions share: inputs logits and targets.
 class CrossEntropy {
@@ -157,10 +129,7 @@ class CrossEntropy {
   void check_labels(const Args& args) const {
     const int64_t* labels = args.input<int64_t>(1);
     const auto fits = [&](int64_t label) { return label >= 0 && label < classes_; };
-    if (std::all_of(labels, labels + rows_, fits)) return;
-    const auto reference = make_reference_kernel(problem_);  // it throws
-    const auto scratch = allocate(reference->scratch_bytes());
-    reference->run({args.in, args.out, scratch.get(), nullptr});
+    if (!std::all_of(labels, labels + rows_, fits)) fail_as_reference(problem_, args);
   }
 
   Problem problem_;
@@ -194,24 +163,6 @@ Offer make_softmax_cross_entropy_backward(const Problem& problem) {
     c.for_each_row(args, [&](int64_t row, const float* x, const RowTargets& targets) {
       HWY_DYNAMIC_DISPATCH(row_gradient)
       (x, c.classes(), targets, scale, args.output<float>(0) + row * c.classes());
-    });
-  });
-}
-
-Offer make_softmax(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
-  const Type& x = problem.in[0];
-  if (x.shape.slice(2).numel() != 1) return Refusal{"only rows: N, K"};
-  const bool log = problem.op.as<Softmax>()->log;
-  const int64_t rows = x.dim(0), classes = x.dim(1);
-  return offer([=](const Args& args) {
-    if (classes == 0) return;
-    parallel_for(rows, std::max<int64_t>(1, 2048 / classes), [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        HWY_DYNAMIC_DISPATCH(softmax_row)
-        (args.input<float>(0) + row * classes, classes, log, 1,
-         args.output<float>(0) + row * classes);
-      }
     });
   });
 }

@@ -1,7 +1,10 @@
-// Max pooling and its gradient, f32, any layout, 1 to 3 axes. Exact (the gradient: one rounding for
-// each window that shares an element). Vectors lie along channels, or in plain layout along the
-// last axis where its stride is 1 or 2. The gradient finds each window's maximum again by comparing
-// x with y, in row-major order, so ties go to the first; threads take whole planes.
+// Maxima of windows and of bins, where they are, and their gradient; f32, any layout, 1 to 3 axes.
+// Exact (the gradient: one rounding for each window that shares an element). Vectors lie along
+// channels, or in plain layout along the last axis where its stride is 1 or 2, else along the rows
+// of large windows. The gradient finds each window's maximum again by comparing x with y, in
+// row-major order, so ties go to the first; threads take whole planes.
+#include <limits>
+
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/windows.h"
@@ -10,7 +13,7 @@
 #define HWY_TARGET_INCLUDE "fovea/kernels/simd/max_pool.cpp"
 #include <hwy/foreach_target.h>
 
-#include "fovea/kernels/simd/vectors-inl.h"
+#include "fovea/kernels/simd/windows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fovea::simd {
@@ -18,7 +21,6 @@ namespace {
 namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
-using Taps = Windows::Taps;
 
 /// The largest of what it was given, NaN before all. Maximum and NaN are kept apart: a chain of one
 /// short operation each.
@@ -33,6 +35,11 @@ class Largest {
   HWY_INLINE hn::Vec<D> value() const {
     return hn::IfThenElse(nan_, hn::Set(D(), std::numeric_limits<float>::quiet_NaN()), best_);
   }
+  /// The largest of all lanes.
+  HWY_INLINE float lane() const {
+    if (!hn::AllFalse(D(), nan_)) return std::numeric_limits<float>::quiet_NaN();
+    return hn::GetLane(hn::MaxOfLanes(D(), best_));
+  }
 
  private:
   hn::Vec<D> best_ = hn::Set(D(), -std::numeric_limits<float>::infinity());
@@ -41,53 +48,17 @@ class Largest {
 
 HWY_INLINE float larger(float best, float x) { return !(x <= best) && best == best ? x : best; }
 
-/// Calls body(offset) for each position of a window, in row-major order.
-template <class Body>
-HWY_INLINE void for_each_tap(const Windows& w, const Taps& z, const Taps& y, const Taps& x,
-                             const Body& body) {
-  int64_t pz = z.first;
-  for (int64_t kz = z.begin; kz < z.end; ++kz, pz += w.dilation[0]) {
-    int64_t py = y.first;
-    for (int64_t ky = y.begin; ky < y.end; ++ky, py += w.dilation[1]) {
-      int64_t at = (pz * w.in[1] + py) * w.in[2] + x.first;
-      for (int64_t kx = x.begin; kx < x.end; ++kx, at += w.dilation[2]) body(at);
-    }
-  }
-}
-
-/// The offsets of a window's elements from its first column, for values with channels side by side;
-/// the same for all windows of a row but those over its ends.
-class TapList {
- public:
-  static constexpr int64_t capacity = 256;
-
-  HWY_INLINE void update(const Windows& w, const Taps& z, const Taps& y, const Taps& x,
-                         int64_t width) {
-    if (x.begin == begin_ && x.end == end_) return;
-    begin_ = x.begin, end_ = x.end, count_ = 0;
-    for_each_tap(w, z, y, {x.begin, x.end, 0}, [&](int64_t p) FOVEA_INLINE {
-      offsets_[static_cast<size_t>(count_++)] = p * width;
-    });
-  }
-  const int64_t* begin() const { return offsets_.data(); }
-  const int64_t* end() const { return offsets_.data() + count_; }
-
- private:
-  std::array<int64_t, capacity> offsets_;
-  int64_t count_ = 0, begin_ = -1, end_ = -1;
-};
-
 /// One output row; channels side by side.
 void max_row_of_channels(const Windows& w, const Taps& tz, const Taps& ty, int64_t width,
                          const float* x, float* y) {
-  TapList list;
+  TapList list(w, tz, ty, width);
   for (int64_t ox = 0; ox < w.out[2]; ++ox, y += width) {
     const Taps tx = w.taps(2, ox);
-    list.update(w, tz, ty, tx, width);
+    list.update(tx);
     const float* first = x + tx.first * width;
     for_each_vector(0, width, [&](int64_t c, auto at) FOVEA_INLINE {
       Largest largest{F32()};
-      for (int64_t offset : list) largest.add(at.load(first + offset + c));
+      list.for_each([&](int64_t offset) FOVEA_INLINE { largest.add(at.load(first + offset + c)); });
       at.store(largest.value(), y + c);
     });
   }
@@ -100,7 +71,7 @@ HWY_INLINE int64_t max_vectors(D d, const Windows& w, const Taps& tz, const Taps
                                const float* x, float* y, int64_t ox) {
   const auto n = static_cast<int64_t>(hn::Lanes(d));
   const int64_t stride = w.stride[2], kernel = w.kernel[2];
-  if (w.dilation[2] != 1 || stride > 2) return ox;
+  if (w.bins || w.dilation[2] != 1 || stride > 2) return ox;
   const int64_t read = stride == 1 ? kernel - 1 + n : (kernel - 1) / 2 * 2 + 2 * n;
   for (; ox + n <= w.out[2]; ox += n) {
     const int64_t start = ox * stride - w.padding[2];
@@ -124,6 +95,25 @@ HWY_INLINE int64_t max_vectors(D d, const Windows& w, const Taps& tz, const Taps
   return ox;
 }
 
+/// The maximum of one window in plain layout.
+HWY_INLINE float max_of_window(const Windows& w, const Taps& tz, const Taps& ty, const Taps& tx,
+                               const float* x) {
+  const int64_t length = tx.end - tx.begin;
+  if (w.dilation[2] == 1 && length >= lanes) {
+    Largest largest{F32()};
+    const V lowest = all(-std::numeric_limits<float>::infinity());
+    for_each_tap(w, tz, ty, {0, 1, tx.first}, [&](int64_t row) FOVEA_INLINE {
+      for_each_vector(row, row + length, [&](int64_t i, auto at) FOVEA_INLINE {
+        largest.add(at.keep(at.load(x + i), lowest));
+      });
+    });
+    return largest.lane();
+  }
+  float best = x[(tz.first * w.in[1] + ty.first) * w.in[2] + tx.first];
+  for_each_tap(w, tz, ty, tx, [&](int64_t p) FOVEA_INLINE { best = larger(best, x[p]); });
+  return best;
+}
+
 /// One output row in plain layout.
 void max_row_of_positions(const Windows& w, const Taps& tz, const Taps& ty, const float* x,
                           float* y) {
@@ -131,10 +121,8 @@ void max_row_of_positions(const Windows& w, const Taps& tz, const Taps& ty, cons
     ox = max_vectors(F32(), w, tz, ty, x, y, ox);
     ox = max_vectors(hn::CappedTag<float, 4>(), w, tz, ty, x, y, ox);
     if (ox == w.out[2]) break;
-    const Taps tx = w.taps(2, ox);
-    float best = x[(tz.first * w.in[1] + ty.first) * w.in[2] + tx.first];
-    for_each_tap(w, tz, ty, tx, [&](int64_t p) FOVEA_INLINE { best = larger(best, x[p]); });
-    y[ox++] = best;
+    y[ox] = max_of_window(w, tz, ty, w.taps(2, ox), x);
+    ++ox;
   }
 }
 
@@ -145,12 +133,43 @@ void max_row(const Windows& w, int64_t width, int64_t row, const float* x, float
   width == 1 ? max_row_of_positions(w, tz, ty, x, y) : max_row_of_channels(w, tz, ty, width, x, y);
 }
 
-/// Where x is the maximum y that was not found yet; marks it as found.
-template <class D, class M>
-HWY_INLINE M find(D, M& found, hn::Vec<D> x, hn::Vec<D> y) {
-  const M hit = hn::AndNot(found, hn::Or(hn::Eq(x, y), hn::And(hn::IsNaN(x), hn::IsNaN(y))));
-  found = hn::Or(found, hit);
-  return hit;
+/// The positions of the maxima y of one window, channels side by side.
+HWY_INLINE void find_channels(const Windows& w, const Taps& tz, const Taps& ty, const Taps& tx,
+                              int64_t width, const float* x, const float* y, int64_t* indices) {
+  const hn::RebindToSigned<F32> integers;
+  HWY_ALIGN int32_t places[lanes];
+  for_each_vector(0, width, [&](int64_t c, auto at) FOVEA_INLINE {
+    const V maximum = at.load(y + c);
+    auto found = hn::FirstN(F32(), 0);
+    auto place = hn::Zero(integers);
+    for_each_tap(w, tz, ty, tx, [&](int64_t p) FOVEA_INLINE {
+      const auto hit = find(F32(), found, at.load(x + p * width + c), maximum);
+      place = hn::IfThenElse(hn::RebindMask(integers, hit),
+                             hn::Set(integers, static_cast<int32_t>(p)), place);
+    });
+    hn::Store(place, integers, places);
+    std::copy_n(places, at.count, indices + c);
+  });
+}
+
+/// The positions of the maxima y of row `row`; x is at its plane, y and indices at theirs.
+void find_row(const Windows& w, int64_t width, int64_t row, const float* x, const float* y,
+              int64_t* indices) {
+  const Taps tz = w.taps(0, row / w.out[1]), ty = w.taps(1, row % w.out[1]);
+  for (int64_t ox = 0; ox < w.out[2]; ++ox) {
+    const Taps tx = w.taps(2, ox);
+    const int64_t at = (row * w.out[2] + ox) * width;
+    if (width != 1) {
+      find_channels(w, tz, ty, tx, width, x, y + at, indices + at);
+      continue;
+    }
+    bool found = false;
+    for_each_tap(w, tz, ty, tx, [&](int64_t p) FOVEA_INLINE {
+      if (found || !is_maximum(x[p], y[at])) return;
+      found = true;
+      indices[at] = p;
+    });
+  }
 }
 
 /// The gradient of one window, channels side by side; x and dx are at its first column. Where
@@ -161,11 +180,11 @@ HWY_INLINE void scatter_channels(const TapList& list, int64_t width, const float
   for_each_vector(0, width, [&](int64_t c, auto at) FOVEA_INLINE {
     const V maximum = at.load(y + c), gradient = at.load(dy + c);
     auto found = hn::FirstN(F32(), 0);
-    for (int64_t offset : list) {
+    list.for_each([&](int64_t offset) FOVEA_INLINE {
       V d = hn::IfThenElseZero(find(F32(), found, at.load(x + offset + c), maximum), gradient);
       if constexpr (!tiles) d = hn::Add(d, at.load(dx + offset + c));
       at.store(d, dx + offset + c);
-    }
+    });
   });
 }
 
@@ -195,7 +214,7 @@ HWY_INLINE void scatter_position(const Windows& w, const Taps& tz, const Taps& t
                                  const float* x, float y, float dy, float* dx, bool tiles) {
   bool found = false;
   for_each_tap(w, tz, ty, tx, [&](int64_t p) FOVEA_INLINE {
-    const bool hit = !found && (x[p] == y || (x[p] != x[p] && y != y));
+    const bool hit = !found && is_maximum(x[p], y);
     found = found || hit;
     dx[p] = (tiles ? 0.f : dx[p]) + (hit ? dy : 0.f);
   });
@@ -205,10 +224,10 @@ HWY_INLINE void scatter_position(const Windows& w, const Taps& tz, const Taps& t
 void scatter_row_of_channels(const Windows& w, const Taps& tz, const Taps& ty, int64_t width,
                              const float* x, const float* y, const float* dy, float* dx,
                              bool tiles) {
-  TapList list;
+  TapList list(w, tz, ty, width);
   for (int64_t ox = 0; ox < w.out[2]; ++ox, y += width, dy += width) {
     const Taps tx = w.taps(2, ox);
-    list.update(w, tz, ty, tx, width);
+    list.update(tx);
     const int64_t first = tx.first * width;
     tiles ? scatter_channels<true>(list, width, x + first, y, dy, dx + first)
           : scatter_channels<false>(list, width, x + first, y, dy, dx + first);
@@ -251,12 +270,55 @@ namespace fovea::simd {
 namespace {
 
 HWY_EXPORT(max_row);
+HWY_EXPORT(find_row);
 HWY_EXPORT(scatter);
 
-/// What a list of a window's elements can hold.
-constexpr int64_t largest_window = HWY_STATIC_DISPATCH(TapList)::capacity;
+/// Output 0 gets the maxima, output 1 (with `indices`) where in its plane each is.
+Offer maxima(const Windows& w, const Planes& planes, bool indices) {
+  return offer([w, planes, indices](const Args& args) {
+    const int64_t rows = w.out[0] * w.out[1], row = w.out[2] * planes.width;
+    const int64_t grain = elementwise_grain / 4 / std::max<int64_t>(1, row);
+    parallel_for(planes.count * rows, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t plane = i / rows;
+        const float* x = args.input<float>(0) + plane * volume(w.in) * planes.width;
+        float* y = args.output<float>(0) + plane * rows * row;
+        HWY_DYNAMIC_DISPATCH(max_row)(w, planes.width, i % rows, x, y);
+        if (indices) {
+          HWY_DYNAMIC_DISPATCH(find_row)
+          (w, planes.width, i % rows, x, y, args.output<int64_t>(1) + plane * rows * row);
+        }
+      }
+    });
+  });
+}
 
-int64_t volume(const Windows::Axes& axes) { return axes[0] * axes[1] * axes[2]; }
+/// dx of all planes. Input 0 is x, the last one dy; input 1 is y, but where it has to be found
+/// again, into the scratch memory.
+Offer gradients(const Windows& w, const Type& x, const Type& y, bool find_again) {
+  const Planes planes = planes_of(x);
+  const auto run = [w, planes, find_again](const Args& args) {
+    const int64_t large = volume(w.in) * planes.width, small = volume(w.out) * planes.width;
+    const int64_t grain = elementwise_grain / 2 / std::max<int64_t>(1, large);
+    parallel_for(planes.count, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const float *x_plane = args.input<float>(0) + i * large, *maxima = nullptr;
+        if (find_again) {
+          float* found = reinterpret_cast<float*>(args.scratch) + i * small;
+          for (int64_t row = 0; row < w.out[0] * w.out[1]; ++row)
+            HWY_DYNAMIC_DISPATCH(max_row)(w, planes.width, row, x_plane, found);
+          maxima = found;
+        } else {
+          maxima = args.input<float>(1) + i * small;
+        }
+        HWY_DYNAMIC_DISPATCH(scatter)
+        (w, planes.width, x_plane, maxima, args.input<float>(args.in.size() - 1) + i * small,
+         args.output<float>(0) + i * large);
+      }
+    });
+  };
+  return offer(run, find_again ? y.bytes() : 0);
+}
 
 }  // namespace
 
@@ -264,39 +326,34 @@ Offer make_max_pool(const Problem& problem) {
   if (auto refusal = unless_f32(problem)) return *refusal;
   const Windows w =
       windows_of(*problem.op.as<MaxPool>(), problem.in[0].shape, problem.out[0].shape);
-  if (volume(w.kernel) > largest_window) return Refusal{"only windows of up to 256 elements"};
-  const Planes planes = planes_of(problem.in[0]);
-  return offer([w, planes](const Args& args) {
-    const int64_t rows = w.out[0] * w.out[1], row = w.out[2] * planes.width;
-    const int64_t grain = elementwise_grain / 4 / std::max<int64_t>(1, row);
-    parallel_for(planes.count * rows, grain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t plane = i / rows;
-        HWY_DYNAMIC_DISPATCH(max_row)
-        (w, planes.width, i % rows, args.input<float>(0) + plane * volume(w.in) * planes.width,
-         args.output<float>(0) + plane * rows * row);
-      }
-    });
-  });
+  return maxima(w, planes_of(problem.in[0]), false);
+}
+
+Offer make_max_pool_indices(const Problem& problem) {
+  const Type& x = problem.in[0];
+  if (x.dtype != DType::f32) return Refusal{"only f32"};
+  const Windows w = windows_of(*problem.op.as<MaxPoolIndices>(), x.shape, problem.out[0].shape);
+  if (volume(w.in) > std::numeric_limits<int32_t>::max())
+    return Refusal{"only planes of up to 2^31 positions"};
+  return maxima(w, planes_of(x), true);
+}
+
+Offer make_adaptive_max_pool(const Problem& problem) {
+  if (auto refusal = unless_f32(problem)) return *refusal;
+  return maxima(bins_of(problem.in[0].shape, problem.out[0].shape), planes_of(problem.in[0]),
+                false);
 }
 
 Offer make_max_pool_backward(const Problem& problem) {
   if (auto refusal = unless_f32(problem)) return *refusal;
-  const Windows w =
-      windows_of(*problem.op.as<MaxPoolBackward>(), problem.in[0].shape, problem.in[1].shape);
-  if (volume(w.kernel) > largest_window) return Refusal{"only windows of up to 256 elements"};
-  const Planes planes = planes_of(problem.in[0]);
-  return offer([w, planes](const Args& args) {
-    const int64_t x = volume(w.in) * planes.width, y = volume(w.out) * planes.width;
-    const int64_t grain = elementwise_grain / 2 / std::max<int64_t>(1, x);
-    parallel_for(planes.count, grain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        HWY_DYNAMIC_DISPATCH(scatter)
-        (w, planes.width, args.input<float>(0) + i * x, args.input<float>(1) + i * y,
-         args.input<float>(2) + i * y, args.output<float>(0) + i * x);
-      }
-    });
-  });
+  const Type &x = problem.in[0], &y = problem.in[1];
+  return gradients(windows_of(*problem.op.as<MaxPoolBackward>(), x.shape, y.shape), x, y, false);
+}
+
+Offer make_adaptive_max_pool_backward(const Problem& problem) {
+  if (auto refusal = unless_f32(problem)) return *refusal;
+  const Type &x = problem.in[0], &y = problem.in[1];
+  return gradients(bins_of(x.shape, y.shape), x, y, true);
 }
 
 }  // namespace fovea::simd

@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "fovea/core/parallel.h"
 #include "fovea/kernels/kernel.h"
 
 namespace fovea::simd {
@@ -72,6 +73,38 @@ inline std::optional<Refusal> unless_bf16_beside_f32(const Problem& problem) {
 /// Elements that are worth a thread of their own where nothing is done but reading and writing.
 inline constexpr int64_t elementwise_grain = 16384;
 
+/// For data that an op refuses when it runs: its reference throws, in the op's own words.
+void fail_as_reference(const Problem& problem, const Args& args);
+
+/// Work on [0, n) that needs scratch memory while it is at one of them: as many pieces of it as
+/// threads that are worth it.
+class Slots {
+ public:
+  Slots(int64_t n, int64_t grain, size_t bytes, const Problem& problem)
+      : n_(n),
+        count_(std::clamp<int64_t>(n / std::max<int64_t>(1, grain), 1, problem.threads)),
+        bytes_(align_up(bytes)) {}
+
+  size_t scratch_bytes() const {
+    return static_cast<size_t>(checked_product(count_, static_cast<int64_t>(bytes_)));
+  }
+
+  /// Calls body(i, its scratch memory) for each i, in parallel.
+  template <class Body>
+  void for_each(std::byte* scratch, const Body& body) const {
+    parallel_for(count_, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t slot = begin; slot < end; ++slot) {
+        std::byte* own = scratch + static_cast<size_t>(slot) * bytes_;
+        for (int64_t i = n_ * slot / count_; i < n_ * (slot + 1) / count_; ++i) body(i, own);
+      }
+    });
+  }
+
+ private:
+  int64_t n_, count_;
+  size_t bytes_;
+};
+
 /// The families, each in its own file: what makes a kernel or says why not.
 Offer make_reorder(const Problem& problem);
 Offer make_normalize_images(const Problem& problem);
@@ -88,14 +121,30 @@ Offer make_batch_norm_backward(const Problem& problem);
 Offer make_batch_norm_eval_backward(const Problem& problem);
 Offer make_max_pool(const Problem& problem);
 Offer make_max_pool_backward(const Problem& problem);
+Offer make_max_pool_indices(const Problem& problem);
+Offer make_max_unpool(const Problem& problem);
+Offer make_max_unpool_backward(const Problem& problem);
+Offer make_adaptive_max_pool(const Problem& problem);
+Offer make_adaptive_max_pool_backward(const Problem& problem);
+Offer make_avg_pool(const Problem& problem);
+Offer make_avg_pool_backward(const Problem& problem);
 Offer make_adaptive_avg_pool(const Problem& problem);
 Offer make_adaptive_avg_pool_backward(const Problem& problem);
 Offer make_softmax(const Problem& problem);
+Offer make_softmax_backward(const Problem& problem);
 Offer make_softmax_cross_entropy(const Problem& problem);
 Offer make_softmax_cross_entropy_backward(const Problem& problem);
+Offer make_negative_log_likelihood(const Problem& problem);
+Offer make_negative_log_likelihood_backward(const Problem& problem);
+Offer make_binary_cross_entropy(const Problem& problem);
+Offer make_pad(const Problem& problem);
+Offer make_pad_backward(const Problem& problem);
+Offer make_upsample(const Problem& problem);
+Offer make_upsample_backward(const Problem& problem);
 Offer make_fold_batchnorm(const Problem& problem);
 Offer make_sum_to(const Problem& problem);
 Offer make_dropout(const Problem& problem);
+Offer make_permute(const Problem& problem);
 Offer make_reshape(const Problem& problem);
 Offer make_concat(const Problem& problem);
 Offer make_slice(const Problem& problem);

@@ -1,8 +1,10 @@
-// Sums over leading and trailing axes (gradients of biases, sums of everything), f32: in floats
-// inside fixed chunks of at most 1024 values, in double across them, in order, so results do not
-// depend on the number of threads. Error bound: 16 eps of the inputs' absolute values.
+// Sums over any axes (gradients of what was repeated, sums of everything), f32, any layout: in
+// floats inside fixed chunks of at most 1024 values, in double across them, in order, so results do
+// not depend on the number of threads. Up to two groups of neighbouring axes are summed at once,
+// more one by one. Error bound: 16 eps of the inputs' absolute values.
 #include "fovea/kernels/simd/channels.h"
 #include "fovea/kernels/simd/simd.h"
+#include "fovea/kernels/simd/walk.h"
 #include "fovea/ops/arithmetic.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -37,38 +39,108 @@ namespace {
 
 HWY_EXPORT(sum_chunk);
 
-/// x as [before, kept, behind], of which the outer two are summed; nothing when the axes that are
-/// kept do not lie side by side.
-std::optional<Channels> kept_axes(const Shape& x, const Shape& y) {
-  const int missing = x.rank() - y.rank();
-  const auto kept = [&](int axis) { return axis >= missing && y[axis - missing] == x[axis]; };
-  int begin = 0, end = x.rank();
-  while (begin < end && (x[begin] == 1 || !kept(begin))) ++begin;
-  while (end > begin && (x[end - 1] == 1 || !kept(end - 1))) --end;
-  for (int axis = begin; axis < end; ++axis) {
-    if (!kept(axis)) return std::nullopt;
+/// Which axes of x, in the order of memory, are summed.
+struct Sum {
+  int64_t size;
+  bool summed;
+};
+
+/// Nothing when the sum does not lie in the order of x.
+std::optional<std::vector<Sum>> axes_of(const Type& x, const Type& y) {
+  std::vector<Sum> axes;
+  int64_t step = 1;  // of y
+  const Axes<2> walked = walk<2>({&x, &y});
+  for (size_t i = walked.size(); i-- > 0;) {
+    const Axis<2>& axis = walked[i];
+    const bool summed = axis.step[1] == 0;
+    if (!summed && axis.step[1] != step) return std::nullopt;
+    if (!summed) step *= axis.size;
+    axes.insert(axes.begin(), {axis.size, summed});
   }
-  const int64_t before = x.slice(0, begin).numel(), behind = x.slice(end).numel();
-  return channels(before, x.slice(begin, end).numel(), behind, 1);
+  return axes;
+}
+
+/// The values as [summed, kept, summed, kept], if that is what they are.
+std::optional<Channels> as_channels(const std::vector<Sum>& axes) {
+  int64_t sizes[4] = {1, 1, 1, 1};
+  size_t at = 0;
+  for (const Sum& axis : axes) {
+    if (axis.summed == (at % 2 == 1)) ++at;
+    if (at >= 4) return std::nullopt;
+    sizes[at++] = axis.size;
+  }
+  return channels(sizes[0], sizes[1], sizes[2], sizes[3]);
+}
+
+/// The sums that lead from x to y, one after the other.
+std::vector<Channels> stages_of(std::vector<Sum> axes) {
+  std::vector<Channels> stages;
+  while (true) {
+    if (const auto all = as_channels(axes)) {
+      stages.push_back(*all);
+      return stages;
+    }
+    int64_t behind = 1;
+    for (; !axes.back().summed; axes.pop_back()) behind *= axes.back().size;
+    const int64_t summed = axes.back().size;
+    axes.pop_back();
+    int64_t before = 1;
+    for (const Sum& axis : axes) before *= axis.size;
+    stages.push_back(channels(1, before, summed, behind));
+    if (!axes.empty() && !axes.back().summed)
+      axes.back().size *= behind;
+    else
+      axes.push_back({behind, false});
+  }
+}
+
+void run_stage(const Channels& c, const float* x, float* sums, float* y) {
+  for_each_chunk(c, [&](int64_t block, int64_t chunk) {
+    HWY_DYNAMIC_DISPATCH(sum_chunk)
+    (x, c, block, chunk, sums + chunk * c.channels() + block * c.width);
+  });
+  const int64_t grain = elementwise_grain / std::max<int64_t>(1, c.chunks());
+  parallel_for(c.channels(), grain, [&](int64_t begin, int64_t end) {
+    for (int64_t channel = begin; channel < end; ++channel)
+      y[channel] = static_cast<float>(join_sums(c, sums, channel));
+  });
 }
 
 }  // namespace
 
 Offer make_sum_to(const Problem& problem) {
   if (auto refusal = unless_f32(problem)) return *refusal;
-  const auto found = kept_axes(problem.in[0].shape, problem.out[0].shape);
-  if (!found) return Refusal{"only sums over leading and trailing axes"};
-  const Channels c = *found;
-  const auto run = [c](const Args& args) {
-    auto* sums = reinterpret_cast<float*>(args.scratch);
-    for_each_chunk(c, [&](int64_t block, int64_t chunk) {
-      HWY_DYNAMIC_DISPATCH(sum_chunk)
-      (args.input<float>(0), c, block, chunk, sums + chunk * c.channels() + block * c.width);
-    });
-    for (int64_t channel = 0; channel < c.channels(); ++channel)
-      args.output<float>(0)[channel] = static_cast<float>(join_sums(c, sums, channel));
+  const Type &x = problem.in[0], &y = problem.out[0];
+  if (x.numel() == 0) {
+    return offer(
+        [count = y.numel()](const Args& args) { std::fill_n(args.output<float>(0), count, 0.f); });
+  }
+  const auto axes = axes_of(x, y);
+  if (!axes) return Refusal{"only sums that lie in the order of what is summed"};
+  const std::vector<Channels> stages = stages_of(*axes);
+  // The scratch memory: sums of chunks, then what each stage but the last leaves.
+  const auto bytes = [](int64_t floats) {
+    return align_up(static_cast<size_t>(checked_product(floats, 4)));
   };
-  return offer(run, static_cast<size_t>(checked_product(c.channels(), c.chunks() * 4)));
+  size_t end = 0;
+  for (const Channels& c : stages)
+    end = std::max(end, bytes(checked_product(c.channels(), c.chunks())));
+  std::vector<size_t> results;
+  for (const Channels& c : stages) {
+    results.push_back(end);
+    end += bytes(c.channels());
+  }
+  const auto run = [stages, results](const Args& args) {
+    const float* from = args.input<float>(0);
+    for (size_t i = 0; i < stages.size(); ++i) {
+      const bool last = i + 1 == stages.size();
+      float* to =
+          last ? args.output<float>(0) : reinterpret_cast<float*>(args.scratch + results[i]);
+      run_stage(stages[i], from, reinterpret_cast<float*>(args.scratch), to);
+      from = to;
+    }
+  };
+  return offer(run, results.back());
 }
 
 }  // namespace fovea::simd

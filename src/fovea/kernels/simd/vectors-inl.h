@@ -71,6 +71,8 @@ HWY_INLINE void store_vector(hn::Vec<D> v, D d, Bf16* p) {
 
 /// Where a full vector is read and written.
 struct Whole {
+  static constexpr size_t count = static_cast<size_t>(lanes);
+
   template <class T>
   static HWY_INLINE V load(const T* p) {
     return load_vector(F32(), p);

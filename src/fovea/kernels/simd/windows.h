@@ -7,11 +7,13 @@
 
 namespace fovea::simd {
 
-/// Sliding windows over exactly three spatial axes; those in front that are not there have size 1.
+/// Windows over exactly three spatial axes; those in front that are not there have size 1. They
+/// slide, or are bins of near-equal size (see adaptive_bin).
 struct Windows {
   using Axes = std::array<int64_t, 3>;
   Axes in{1, 1, 1}, out{1, 1, 1}, kernel{1, 1, 1}, stride{1, 1, 1}, dilation{1, 1, 1},
-      padding{0, 0, 0};
+      padding{0, 0, 0}, padding_end{0, 0, 0};
+  bool bins = false;  ///< kernel is the largest bin's, and stride 0
 
   /// The taps [begin, end) of window `o` along an axis that meet the input, and where the first
   /// of them is.
@@ -19,6 +21,10 @@ struct Windows {
     int64_t begin, end, first;
   };
   Taps taps(size_t axis, int64_t o) const {
+    if (bins) {
+      const Bin bin = adaptive_bin(o, in[axis], out[axis]);
+      return {0, bin.end - bin.begin, bin.begin};
+    }
     const int64_t start = o * stride[axis] - padding[axis], step = dilation[axis];
     if (step == 1) {  // without divisions, which would cost more than a small window
       const int64_t begin = std::max<int64_t>(0, -start);
@@ -32,7 +38,7 @@ struct Windows {
   /// Each input lies in one window exactly.
   bool tiles() const {
     for (size_t a = 0; a < 3; ++a) {
-      if (stride[a] != kernel[a] || padding[a] != 0 || dilation[a] != 1 ||
+      if (bins || stride[a] != kernel[a] || padding[a] != 0 || dilation[a] != 1 ||
           out[a] * stride[a] != in[a]) {
         return false;
       }
@@ -40,6 +46,8 @@ struct Windows {
     return true;
   }
 };
+
+inline int64_t volume(const Windows::Axes& axes) { return axes[0] * axes[1] * axes[2]; }
 
 inline Windows::Axes three_axes(const int64_t* sizes, size_t count) {
   Windows::Axes axes{1, 1, 1};
@@ -55,6 +63,21 @@ inline Windows windows_of(const PoolGeometry& g, const Shape& in, const Shape& o
             .stride = three_axes(g.stride.data(), count),
             .dilation = three_axes(g.dilation.data(), count)};
   std::copy_n(g.padding_begin.data(), count, w.padding.end() - count);
+  std::copy_n(g.padding_end.data(), count, w.padding_end.end() - count);
+  return w;
+}
+
+/// Of adaptive pooling; where bins do not overlap they are windows that slide.
+inline Windows bins_of(const Shape& in, const Shape& out) {
+  const auto count = static_cast<size_t>(in.rank() - 2);
+  Windows w{.in = three_axes(in.begin() + 2, count), .out = three_axes(out.begin() + 2, count)};
+  for (size_t a = 0; a < 3; ++a) {
+    w.bins = w.bins || w.in[a] % w.out[a] != 0;
+    w.kernel[a] = w.stride[a] = w.in[a] / w.out[a];
+  }
+  if (!w.bins) return w;
+  for (size_t a = 0; a < 3; ++a) w.kernel[a] = (w.in[a] + w.out[a] - 1) / w.out[a] + 1;
+  w.stride = {0, 0, 0};
   return w;
 }
 

@@ -1,0 +1,79 @@
+// Pooled values put back at their indices, and the gradient; f32, any layout. Exact; of equal
+// indices the last stands, whatever the number of threads, which take whole planes.
+#include "fovea/core/parallel.h"
+#include "fovea/kernels/simd/simd.h"
+#include "fovea/kernels/simd/windows.h"
+
+namespace fovea::simd {
+namespace {
+
+/// Planes of pooled values and what their indices point at.
+struct Unpooling {
+  Unpooling(const Type& pooled, const Type& whole)
+      : planes(planes_of(pooled)),
+        positions(pooled.shape.slice(2).numel()),
+        whole_positions(whole.shape.slice(2).numel()) {}
+
+  int64_t pooled_plane() const { return positions * planes.width; }
+  int64_t whole_plane() const { return whole_positions * planes.width; }
+  int64_t grain() const { return elementwise_grain / std::max<int64_t>(1, whole_plane()); }
+
+  /// Calls body(pooled element, element of the whole) for each value of a plane, in order; false at
+  /// an index outside it.
+  template <class Body>
+  bool for_each(const int64_t* indices, const Body& body) const {
+    for (int64_t i = 0; i < pooled_plane(); ++i) {
+      const int64_t index = indices[i];
+      if (index < 0 || index >= whole_positions) return false;
+      body(i, index * planes.width + i % planes.width);
+    }
+    return true;
+  }
+
+  Planes planes;
+  int64_t positions, whole_positions;
+};
+
+}  // namespace
+
+Offer make_max_unpool(const Problem& problem) {
+  const Type &x = problem.in[0], &y = problem.out[0];
+  if (x.dtype != DType::f32) return Refusal{"only f32"};
+  const Unpooling u(x, y);
+  return offer([u, problem](const Args& args) {
+    parallel_for(u.planes.count, u.grain(), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const float* from = args.input<float>(0) + i * u.pooled_plane();
+        float* to = args.output<float>(0) + i * u.whole_plane();
+        std::fill_n(to, u.whole_plane(), 0.f);
+        const bool inside = u.for_each(args.input<int64_t>(1) + i * u.pooled_plane(),
+                                       [&](int64_t xi, int64_t yi) { to[yi] = from[xi]; });
+        if (!inside) fail_as_reference(problem, args);
+      }
+    });
+  });
+}
+
+/// The scratch memory says for each element of a plane which pooled value stands there.
+Offer make_max_unpool_backward(const Problem& problem) {
+  const Type &indices = problem.in[0], &dy = problem.in[1];
+  if (dy.dtype != DType::f32) return Refusal{"only f32"};
+  const Unpooling u(indices, dy);
+  const Slots slots(u.planes.count, u.grain(), static_cast<size_t>(u.whole_plane()) * 8, problem);
+  const auto run = [u, slots, problem](const Args& args) {
+    slots.for_each(args.scratch, [&](int64_t i, std::byte* scratch) {
+      auto* owner = reinterpret_cast<int64_t*>(scratch);
+      const int64_t* at = args.input<int64_t>(0) + i * u.pooled_plane();
+      const float* from = args.input<float>(1) + i * u.whole_plane();
+      float* to = args.output<float>(0) + i * u.pooled_plane();
+      const auto each = [&](const auto& body) {
+        if (!u.for_each(at, body)) fail_as_reference(problem, args);
+      };
+      each([&](int64_t xi, int64_t yi) { owner[yi] = xi; });
+      each([&](int64_t xi, int64_t yi) { to[xi] = owner[yi] == xi ? from[yi] : 0.f; });
+    });
+  };
+  return offer(run, slots.scratch_bytes());
+}
+
+}  // namespace fovea::simd

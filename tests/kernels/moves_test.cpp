@@ -1,0 +1,152 @@
+#include "fovea/ops/reorder.h"
+#include "fovea/ops/shape_ops.h"
+#include "kernels/harness.h"
+
+namespace fovea::kernel_test {
+namespace {
+
+Shape random_shape(Random& random, int rank) {
+  Shape shape;
+  for (int a = 0; a < rank; ++a)
+    shape = shape.concat({random.below(12) == 0 ? 0 : pick(random, 1, 9)});
+  return shape;
+}
+
+DType random_dtype(Random& random) {
+  return pick<DType>(random, {DType::f32, DType::f64, DType::i64, DType::u8, DType::f16});
+}
+
+TEST(Moves, ReshapeKeepsEveryElement) {
+  Random random(1, "moves");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const int64_t last = trial % 20 == 0 ? 400 : 5;  // now and then enough for several threads
+    const Type x{random_dtype(random), random_shape(random, 3).concat({last})};
+    const Problem problem = make_problem(Reshape{{x.numel()}}, {x});
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {}));
+  }
+}
+
+TEST(Moves, PermuteTakesAnyOrderOfAxes) {
+  Random random(2, "moves");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const int rank = static_cast<int>(pick(random, 0, 6));
+    std::vector<int> axes;
+    for (int i = 0; i < rank; ++i) axes.insert(axes.begin() + pick(random, 0, i), i);
+    Type x{random_dtype(random), random_shape(random, rank)};
+    if (trial % 10 == 0 && rank >= 2) {  // longer than a tile
+      for (int i = 0; i < rank; ++i) x.shape.set(i, 2);
+      x.shape.set(axes[0], 530);
+      x.shape.set(rank - 1, 37);
+    }
+    const Problem problem = make_problem(Permute{axes}, {x});
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {}));
+  }
+}
+
+TEST(Moves, ReorderTakesAnyLayoutToAnyOther) {
+  Random random(3, "moves");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const Layout from = layouts[static_cast<size_t>(trial % 3)];
+    const Layout to = layouts[static_cast<size_t>(trial / 3 % 3)];
+    const bool blocked = from == Layout::blocked16 || to == Layout::blocked16;
+    Type x = random_image(random, blocked ? Layout::blocked16 : Layout::plain);
+    x.dtype = random_dtype(random);
+    Problem problem = make_problem(Reorder{}, {x}, from);
+    problem.out[0].layout = to;
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {}));
+  }
+}
+
+TEST(Moves, ConcatJoinsAlongAnyAxis) {
+  Random random(4, "moves");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const int rank = static_cast<int>(pick(random, 1, 5));
+    const int axis = static_cast<int>(pick(random, 0, rank - 1));
+    Types in(static_cast<size_t>(pick(random, 1, 4)),
+             {random_dtype(random), random_shape(random, rank)});
+    for (Type& type : in) type.shape.set(axis, pick(random, 0, 20));
+    const Problem problem = make_problem(Concat{axis}, in);
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {}));
+  }
+}
+
+TEST(Moves, ConcatJoinsValuesInEveryLayout) {
+  Random random(5, "moves");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const Layout layout = pick(random, layouts);
+    Types in(static_cast<size_t>(pick(random, 1, 4)), random_image(random, layout));
+    const int axis = trial % 2 == 0 ? 1 : static_cast<int>(pick(random, 0, in[0].rank() - 1));
+    for (Type& type : in)
+      type.shape.set(axis,
+                     pick(random, 0, 3) * (axis == 1 && layout == Layout::blocked16 ? 16 : 1));
+    const Problem problem = make_problem(Concat{axis}, in, layout);
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {}));
+  }
+}
+
+TEST(Moves, SliceTakesAndItsGradientPutsBack) {
+  Random random(6, "moves");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const int rank = static_cast<int>(pick(random, 1, 5));
+    const int axis = static_cast<int>(pick(random, 0, rank - 1));
+    const Type x{random_dtype(random), random_shape(random, rank)};
+    const int64_t begin = pick(random, 0, x.dim(axis)), end = pick(random, begin, x.dim(axis));
+    const Problem forward = make_problem(Slice{axis, begin, end}, {x});
+    ASSERT_TRUE(check("simd", forward, random_inputs(forward, random), {}));
+    const Problem backward = make_problem(SliceBackward{axis, begin, x.dim(axis)}, forward.out);
+    ASSERT_TRUE(check("simd", backward, random_inputs(backward, random), {}));
+  }
+}
+
+// A group of channels need not begin with a block of 16.
+TEST(Moves, SliceTakesFromValuesInEveryLayout) {
+  Random random(7, "moves");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const Layout layout = pick(random, layouts);
+    const Type x = random_image(random, layout);
+    const int axis = trial % 2 == 0 ? 1 : static_cast<int>(pick(random, 0, x.rank() - 1));
+    int64_t begin = pick(random, 0, x.dim(axis)), end = pick(random, begin, x.dim(axis));
+    if (axis == 1 && layout == Layout::blocked16) {
+      end = pick(random, 0, x.dim(1) / 16) * 16;
+      begin = pick(random, 0, x.dim(1) - end);
+      if (trial % 3 == 0) begin = begin / 16 * 16;
+      end += begin;
+    }
+    const Problem forward = make_problem(Slice{axis, begin, end}, {x}, layout);
+    ASSERT_TRUE(check("simd", forward, random_inputs(forward, random), {}));
+    Types dy = forward.out;
+    dy[0].layout = Layout::plain;
+    const Problem backward = make_problem(SliceBackward{axis, begin, x.dim(axis)}, dy, layout);
+    ASSERT_TRUE(check("simd", backward, random_inputs(backward, random), {}));
+  }
+}
+
+TEST(Cast, ToFloatsRoundsOnce) {
+  Random random(8, "moves");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const DType from =
+        pick<DType>(random, {DType::f32, DType::f64, DType::bf16, DType::i64, DType::u8});
+    const Cast op{pick<DType>(random, {DType::f32, DType::f64, DType::bf16})};
+    const Problem problem = make_problem(op, {{from, random_shape(random, 4)}});
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {0.51}));
+  }
+}
+
+TEST(Cast, ToIntegersCutsOff) {
+  Random random(9, "moves");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const DType from = pick<DType>(random, {DType::f32, DType::f64, DType::i64, DType::u8});
+    const DType to = pick<DType>(random, {DType::i64, DType::i32, DType::u8});
+    const Problem problem = make_problem(Cast{to}, {{from, random_shape(random, 4)}});
+    std::vector<Array> in = random_inputs(problem, random);
+    const double least = to == DType::u8 ? 0 : -100;
+    for (int64_t i = 0; i < in[0].numel() && is_float(from); ++i)
+      in[0].set(i, least + (200 - least) * random.uniform());
+    ASSERT_TRUE(check("simd", problem, in, {}));
+  }
+  EXPECT_EQ(refusal("simd", make_problem(Cast{DType::i8}, {{DType::f32, {3}}})),
+            "only f32, f64, bf16, i64, i32 and u8");
+}
+
+}  // namespace
+}  // namespace fovea::kernel_test
