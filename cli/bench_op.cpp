@@ -64,7 +64,7 @@ std::vector<Array> arrays(const Types& types) {
 void fill(std::vector<Array>& inputs) {
   Random random(1, "bench");
   for (Array& array : inputs) {
-    for (float& value : array.data<float>()) value = static_cast<float>(random.uniform() - 0.5);
+    for (int64_t i = 0; i < array.numel(); ++i) array.set(i, random.uniform() - 0.5);
   }
 }
 
@@ -153,7 +153,7 @@ void add_bench_op(Commands& commands, CLI::App& group) {
   const auto flags = std::make_shared<Flags>();
   CLI::App& app = commands.add(group, "op", "Kernels of single ops",
                                [flags](Console& console) { return run(*flags, console); });
-  app.add_option("PROBLEM", flags->problems, "Such as conv:mb64ic64ih32oc64kh3ph1sh2");
+  app.add_option("PROBLEM", flags->problems, "Such as conv:mb64ic64ih32oc64kh3ph1sh2, or ...:bf16");
   add_choice(app, "--pass", flags->pass, "What is measured", {"fwd", "bwd_d", "bwd_w", "all"});
   add_choice(app, "--layout", flags->layout,
              "Of the images; auto: what this machine is fastest with",

@@ -37,6 +37,15 @@ TEST(Problem, GradientsHaveTheShapesOfWhatTheyAreBy) {
   EXPECT_EQ(weights.op.flops(weights.in, weights.out), call.op.flops(call.in, call.out));
 }
 
+TEST(Problem, HasATypeBehindIt) {
+  const OpCall call = parse_problem("conv:ic3ih32oc64kh3ph1:bf16");
+  EXPECT_EQ(to_string(call.in[0]), "bf16[1, 3, 32, 32]");
+  EXPECT_EQ(to_string(call.in[1]), "bf16[64, 3, 3, 3]");
+  EXPECT_EQ(to_string(call.out[0]), "bf16[1, 64, 32, 32]");
+  EXPECT_EQ(backward_data(call).out[0], call.in[0]);
+  EXPECT_EQ(to_string(backward_weights(call).out[0]), "f32[64, 3, 3, 3]");
+}
+
 TEST(Problem, SaysWhatIsWrong) {
   const auto refuses = [](const std::string& problem, const std::string& part) {
     expect_error(ErrorKind::usage, part, [&] { parse_problem(problem); });
@@ -54,6 +63,8 @@ TEST(Problem, SaysWhatIsWrong) {
   refuses("conv:g2ic3ih8oc4kh3", "g is 2, which does not divide ic, 3");
   refuses("conv:g3ic3ih8oc4kh3", "groups=3 does not divide");
   refuses("conv:ic3ih8oc4kh3oh8", "oh is 8, these sizes give 6");
+  refuses("conv:ic3ih8oc4kh3:f16", "\"f16\" is no type of a convolution");
+  refuses("conv:ic3ih8oc4kh3:", "\"\" is no type of a convolution");
   refuses("conv:ic3ih8oc4kh9", "the window spans 9, the padded input only 8");
 
   EXPECT_EQ(error_text(ErrorKind::usage, [] { parse_problem("conv:ic3ih8oc4kh3zz1"); }),

@@ -87,6 +87,16 @@ class Sizes {
   std::map<std::string, int64_t> given_;
 };
 
+/// What stands behind the sizes: nothing, which is f32, or a colon and a float type.
+DType read_dtype(std::string_view problem, std::string_view suffix) {
+  if (suffix.empty()) return DType::f32;
+  for (DType dtype : {DType::f32, DType::bf16, DType::f64}) {
+    if (suffix.substr(1) == name(dtype)) return dtype;
+  }
+  throw bad(problem, "\"" + std::string(suffix.substr(1)) + "\" is no type of a convolution")
+      .with("types", "f32, bf16, f64");
+}
+
 const Conv& conv_of(const OpCall& forward) {
   const Conv* conv = forward.op.as<Conv>();
   if (conv == nullptr) {
@@ -105,7 +115,10 @@ OpCall call(Op op, Types in) {
 OpCall parse_problem(std::string_view text) {
   constexpr std::string_view prefix = "conv:";
   if (!text.starts_with(prefix)) throw bad(text, "it does not begin with \"conv:\"");
-  const Sizes sizes(text, text.substr(prefix.size()));
+  const std::string_view body = text.substr(prefix.size());
+  const size_t end = std::min(body.find(':'), body.size());
+  const Sizes sizes(text, body.substr(0, end));
+  const DType dtype = read_dtype(text, body.substr(end));
   const int64_t groups = sizes.get("g");
   const std::vector<int64_t> image = sizes.both("i"), kernel = sizes.both("k");
   Conv conv;
@@ -119,8 +132,8 @@ OpCall parse_problem(std::string_view text) {
     throw bad(text, "g is " + std::to_string(groups) + ", which does not divide ic, " +
                         std::to_string(sizes.get("ic")));
   }
-  const Type x{DType::f32, {sizes.get("mb"), sizes.get("ic"), image[0], image[1]}};
-  const Type weight{DType::f32, {sizes.get("oc"), sizes.get("ic") / groups, kernel[0], kernel[1]}};
+  const Type x{dtype, {sizes.get("mb"), sizes.get("ic"), image[0], image[1]}};
+  const Type weight{dtype, {sizes.get("oc"), sizes.get("ic") / groups, kernel[0], kernel[1]}};
   OpCall forward = call(conv, {x, weight});
   sizes.check_output(forward.out[0].shape);
   return forward;

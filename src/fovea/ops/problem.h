@@ -16,7 +16,8 @@ struct OpCall {
 ///
 ///     conv:mb64ic64ih32oc64kh3ph1
 ///
-/// a 2-d convolution of f32 values in plain layout, without bias. Sizes are a name and a number, in
+/// a 2-d convolution in plain layout, without bias, of f32 values, or with ":bf16" or ":f64" behind
+/// it of those. Sizes are a name and a number, in
 /// any order: mb images (1 by default); ic, oc channels; ih, iw input; kh, kw kernel; oh, ow output
 /// (computed, and checked where given); g groups (1); sh, sw stride (1); ph, pw padding on each
 /// side (0); dh, dw dilation (1: none). What ends in w is as its h by default; ic, oc, ih and kh
