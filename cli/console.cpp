@@ -115,8 +115,9 @@ void Console::flush() {
   }
 }
 
-std::string Console::green(std::string_view text) const {
-  return result_colours_ ? fmt::format("\x1b[32m{}\x1b[0m", text) : std::string(text);
+std::string Console::green(std::string_view text, bool for_note) const {
+  return (for_note ? error_colours_ : result_colours_) ? fmt::format("\x1b[32m{}\x1b[0m", text)
+                                                       : std::string(text);
 }
 
 std::string table(const std::vector<std::string>& header,

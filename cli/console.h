@@ -39,8 +39,9 @@ class Console {
   /// Errors: io when it cannot be written.
   void flush();
 
-  /// Text of a result, in green where standard output is a terminal that shows colours.
-  std::string green(std::string_view text) const;
+  /// Text in green where standard output, or standard error for `note`, is a terminal that shows
+  /// colours.
+  std::string green(std::string_view text, bool for_note = false) const;
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "fovea/data/prepared.h"
 #include "fovea/data/registry.h"
 #include "fovea/train/metrics.h"
 #include "model.h"
@@ -35,12 +36,6 @@ void check_fit(const ModelFile& model, const data::DataSets& sets) {
     throw fail("class " + std::to_string(i) + " is \"" + own[i] + "\" in the model and \"" +
                given[i] + "\" in the data set");
   }
-  const Preprocessing& p = model.preprocessing;
-  const Shape takes{p.channels, p.height, p.width},
-      has{sets.test->channels(), sets.test->height(), sets.test->width()};
-  if (takes == has) return;
-  throw fail("the model takes images of " + sizes_text(takes) + ", the data set has " +
-             sizes_text(has));
 }
 
 Json to_json(const train::Metrics& metrics) {
@@ -74,7 +69,9 @@ int run(const Flags& flags, Console& console) {
   const data::DataSets sets = data::open(flags.data);
   check_fit(predictor->file(), sets);
   const train::Metrics metrics =
-      train::evaluate(predictor->inference(), flags.split == "train" ? sets.train : sets.test,
+      train::evaluate(predictor->inference(),
+                      data::prepared(flags.split == "train" ? sets.train : sets.test,
+                                     predictor->file().preprocessing),
                       flags.batch, [&](int64_t done, int64_t all) {
                         console.status(static_cast<double>(done) / static_cast<double>(all),
                                        grouped(done) + " of " + grouped(all) + " images");

@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "fovea/graph/print.h"
+#include "fovea/models/freeze.h"
 #include "fovea/nn/trace.h"
 #include "fovea/train/step.h"
 #include "model.h"
@@ -16,6 +17,7 @@ namespace {
 struct Flags : ModelFlags {
   const CLI::App* app = nullptr;
   int64_t batch = 32;
+  std::string freeze;
   bool graph = false, explain_kernels = false;
 };
 
@@ -40,12 +42,13 @@ Compiled compile(const std::string& name, const Graph& traced, const std::string
 }
 
 /// A training step and inference, on `batch` images as data sets give them.
-std::vector<Compiled> compile_both(const ChosenModel& chosen, State& state, int64_t batch) {
+std::vector<Compiled> compile_both(const ChosenModel& chosen, State& state, int64_t batch,
+                                   const models::Frozen& frozen) {
   const Shape& input = chosen.config.input;
   const Normalization plain{std::vector<double>(static_cast<size_t>(input[0]), 0),
                             std::vector<double>(static_cast<size_t>(input[0]), 1)};
   const Type images{DType::u8, {batch, input[1], input[2], input[0]}}, labels{DType::i64, {batch}};
-  const train::TrainStep step(*chosen.module, state, {.normalization = plain});
+  const train::TrainStep step(*chosen.module, state, {.normalization = plain, .frozen = frozen});
   const Inference inference(*chosen.module, state, plain);
   return {compile("training step", *step.trace(images, labels), "loss"),
           compile("inference", *inference.trace(images), "")};
@@ -139,8 +142,10 @@ int run(const Flags& flags, Console& console) {
   nn::declare(state, *chosen.module, 0);
   const std::shared_ptr<Graph> graph =
       nn::trace(*chosen.module, Shape{1}.concat(chosen.config.input));
+  const models::Frozen frozen = models::frozen(flags.freeze, chosen.name, chosen.config);
+  graph->freeze(frozen);
   Summary summary = summarize(*graph, state.names(Role::parameter));
-  const std::vector<Compiled> programs = compile_both(chosen, state, flags.batch);
+  const std::vector<Compiled> programs = compile_both(chosen, state, flags.batch, frozen);
   summary.arena_bytes = programs[0].arena.bytes;
   summary.arena_lower_bound = programs[0].arena.lower_bound;
 
@@ -167,6 +172,9 @@ void add_summary(Commands& commands) {
   flags->app = &app;
   flags->add(app);
   add_count(app, "--batch", flags->batch, "Images of the training step whose memory is shown");
+  app.add_option("--freeze", flags->freeze,
+                 "Arrays that are not trained: backbone (all but the head), or globs of names")
+      ->type_name("GLOB");
   app.add_flag("--graph", flags->graph, "Also the graph before and after each pass");
   app.add_flag("--explain-kernels", flags->explain_kernels,
                "Also which kernel each step runs on, and why not on another");

@@ -45,6 +45,8 @@ train::Settings read_settings(const Flags& flags) {
     }
   }
   settings.data = from_anywhere(settings.data);
+  if (!settings.weights.empty())
+    settings.weights = std::filesystem::absolute(settings.weights).lexically_normal().string();
   return settings;
 }
 
@@ -65,15 +67,19 @@ void refuse_with_resume(const Flags& flags) {
 
 std::string plan_text(const train::Start& start) {
   const train::Settings& s = start.settings;
-  std::string text = fmt::format("model     {}, {} parameters, input {}, {} classes\n", s.model,
-                                 grouped(start.parameters), sizes_text(start.input), start.classes);
+  const std::string trained =
+      start.trainable == start.parameters ? "" : " (" + grouped(start.trainable) + " trained)";
+  std::string text =
+      fmt::format("model     {}, {} parameters{}, input {}, {} classes\n", s.model,
+                  grouped(start.parameters), trained, sizes_text(start.input), start.classes);
   text += fmt::format("data      {}: {} to train, {} to validate, {} to test\n", s.data,
                       grouped(start.train_images), grouped(start.val_images),
                       grouped(start.test_images));
   text += "settings ";
   for (const train::Setting& setting : train::settings_table()) {
-    if (setting.name == "data" || setting.name == "model") continue;
-    text += fmt::format(" {}={}", setting.name, setting.get(s));
+    const std::string value = setting.get(s);
+    if (setting.name == "data" || setting.name == "model" || value.empty()) continue;
+    text += fmt::format(" {}={}", setting.name, value);
   }
   return text + fmt::format("\nrun       {}", start.folder.string());
 }
@@ -114,7 +120,7 @@ train::Watch watch(Console& console, train::Start& start) {
     if (!headed) console.note("\n" + epoch_header());
     headed = true;
     console.note(epoch_text(record, start.settings.epochs) +
-                 (best && record.val_accuracy ? console.green("  best") : ""));
+                 (best && record.val_accuracy ? console.green("  best", true) : ""));
   };
   watch.on_message = [&](const std::string& text) { console.note(text); };
   return watch;
@@ -143,6 +149,7 @@ Json to_json(const train::Result& result, const train::Start& start) {
   document["seconds"] = result.seconds;
   document["images_per_second"] = result.images_per_second;
   document["out"] = result.folder.string();
+  document["frozen"] = {{"count", result.frozen}, {"changed", result.frozen_changed}};
   document["history"] = Json::array();
   for (const train::EpochRecord& record : result.history) {
     document["history"].push_back(to_json(record));

@@ -1,5 +1,3 @@
-#include "fovea/train/trainer.h"
-
 #include <cmath>
 
 #include "error_text.h"
@@ -9,33 +7,10 @@
 #include "fovea/models/registry.h"
 #include "fovea/nn.h"
 #include "fovea/predict/predictor.h"
-#include "temporary_folder.h"
+#include "train/training.h"
 
 namespace fovea::train {
 namespace {
-
-std::string big_endian(std::initializer_list<uint32_t> numbers) {
-  std::string bytes;
-  for (uint32_t n : numbers) {
-    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(n >> shift);
-  }
-  return bytes;
-}
-
-/// MNIST's files with 8x8 images: noise, and a bright row that says the class.
-void write_split(const std::filesystem::path& folder, const std::string& name, uint32_t count,
-                 bool bad_label = false) {
-  Random random(1, name);
-  std::string images = big_endian({2051, count, 8, 8}), labels = big_endian({2049, count});
-  for (uint32_t i = 0; i < count; ++i) {
-    const uint64_t label = random.below(4);
-    for (uint64_t p = 0; p < 64; ++p)
-      images += static_cast<char>(random.below(120) + (p / 8 == 2 * label ? 100 : 0));
-    labels += static_cast<char>(bad_label && i == 70 ? 10 : label);
-  }
-  put(folder / (name + "-images-idx3-ubyte"), images);
-  put(folder / (name + "-labels-idx1-ubyte"), labels);
-}
 
 /// Twice x, known to no kernel.
 struct Doubled {
@@ -54,44 +29,6 @@ class OwnNet : public nn::Module {
       : Module(s), fc(at("fc"), c.input.numel(), c.classes) {}
   Tensor forward(Tensor x) const override { return fc(flatten(x.graph().add_one(Doubled{}, {x}))); }
   nn::Linear fc;
-};
-
-/// A data set and settings that train in some hundredths of a second an epoch.
-class Training : public testing::Test {
- protected:
-  Training() {
-    std::filesystem::create_directories(folder_ / "data");
-    write_split(folder_ / "data", "train", 150);
-    write_split(folder_ / "data", "t10k", 40);
-    settings_.data = "mnist:" + (folder_ / "data").string();
-    settings_.epochs = 3;
-    settings_.batch = 16;  // of 135: the last has 7
-    settings_.lr = 0.02;
-    settings_.augment = "crop:1";
-    settings_.threads = 2;
-  }
-  Result run(const std::string& out, const Settings& settings, std::stop_token stop = {}) {
-    return train(settings, folder_ / out, {}, stop);
-  }
-  /// Trains until `batches` batches were seen.
-  Result stopped(const std::string& out, const Settings& settings, int64_t batches) {
-    std::stop_source stop;
-    Watch watch;
-    watch.on_batch = [&, seen = int64_t{0}](const Progress&) mutable {
-      if (++seen == batches) stop.request_stop();
-    };
-    return train(settings, folder_ / out, watch, stop.get_token());
-  }
-  std::string contents(const std::string& path) {
-    return read_text(folder_ / path, ErrorKind::data);
-  }
-  bool same_weights(const std::string& a, const std::string& b) {
-    return contents(a + "/last.safetensors") == contents(b + "/last.safetensors") &&
-           contents(a + "/best.safetensors") == contents(b + "/best.safetensors");
-  }
-
-  TemporaryFolder folder_;
-  Settings settings_;
 };
 
 TEST_F(Training, OwnNetsTrainByTheirNameAndSlowOpsAreSaidOnce) {

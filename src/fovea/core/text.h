@@ -30,6 +30,9 @@ std::optional<double> parse_number(std::string_view text);
 /// The shortest text that reads back to the same number: "0.1", "3", "5e-04".
 std::string format_number(double value);
 
+/// 16 hex digits.
+std::string hex(uint64_t value);
+
 /// "11,173,962".
 std::string grouped(int64_t number);
 

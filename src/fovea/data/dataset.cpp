@@ -10,15 +10,10 @@
 #include "fovea/core/error.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/random.h"
+#include "fovea/core/text.h"
 
 namespace fovea::data {
 namespace {
-
-std::string hex(uint64_t value) {
-  std::string text(16, '0');
-  for (size_t i = 16; i-- > 0; value >>= 4) text[i] = "0123456789abcdef"[value & 15];
-  return text;
-}
 
 template <class T>
 std::string_view as_text(std::span<const T> values) {

@@ -51,6 +51,7 @@ Tensor Graph::input(std::string name, const Type& type) {
 }
 
 Tensor Graph::read(std::string name, const Type& type, bool trainable) {
+  trainable = trainable && !frozen(name);
   for (size_t id = 0; id < values_.size(); ++id) {
     const Value& v = values_[id];
     if (v.leaf != Leaf::state || v.name != name) continue;

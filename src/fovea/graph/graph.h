@@ -64,9 +64,13 @@ class Graph : public std::enable_shared_from_this<Graph> {
   /// A value that the caller gives at each run, by name. Errors: usage when the name is taken.
   Tensor input(std::string name, const Type& type);
   /// A State array. The same name gives the same value again, so a module used twice shares its
-  /// weights; it is trainable when one of the reads says so. Errors: usage when it was read with
-  /// another type before.
+  /// weights; it is trainable when one of the reads says so and it is not frozen. Errors: usage
+  /// when it was read with another type before.
   Tensor read(std::string name, const Type& type, bool trainable = false);
+  /// From now on the State arrays that `frozen` says yes to are read as not trainable: no gradient
+  /// is taken for them, and a norm whose parameters are all frozen keeps its running statistics.
+  void freeze(std::function<bool(std::string_view name)> frozen) { frozen_ = std::move(frozen); }
+  bool frozen(std::string_view name) const { return frozen_ && frozen_(name); }
   /// Fixed data.
   Tensor constant(const Array& data);
   /// The seed and the step, i64[2]: an input named "random" that all random ops share.
@@ -125,6 +129,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
   std::deque<Node> nodes_;
   std::vector<Named> outputs_, updates_;
   std::vector<Frame> frames_;
+  std::function<bool(std::string_view)> frozen_;
   int random_ops_ = 0;
 };
 

@@ -15,6 +15,9 @@ BatchNorm::BatchNorm(const Scope& scope, int64_t channels, const Options& option
       options_(options) {}
 
 Tensor BatchNorm::forward(Tensor x) const {
+  if (x.graph().frozen(weight.name()) && x.graph().frozen(bias.name())) {
+    return batch_norm_eval(x, weight(x), bias(x), running_mean(x), running_var(x), options_.eps);
+  }
   const Tensors results =
       batch_norm(x, weight(x), bias(x), running_mean(x), running_var(x), options_);
   if (x.graph().mode() == Mode::train) {

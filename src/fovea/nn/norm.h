@@ -8,8 +8,9 @@
 namespace fovea::nn {
 
 /// Batch normalisation (Ioffe and Szegedy 2015) of x [N, C, spatial]: in a train graph with the
-/// statistics of the batch, which also move the running ones; in an eval graph with the running
-/// ones. PyTorch's arrays, names and order; running_var holds unbiased variances.
+/// statistics of the batch, which also move the running ones; in an eval graph, or when weight and
+/// bias are frozen, with the running ones, which stay. PyTorch's arrays, names and order;
+/// running_var holds unbiased variances.
 class BatchNorm : public Module {
  public:
   using Options = BatchNormOptions;

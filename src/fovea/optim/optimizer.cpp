@@ -15,6 +15,10 @@ double decay_of(const Array& parameter, double weight_decay, Decay decay) {
   return decay == Decay::weights && parameter.shape().rank() < 2 ? 0 : weight_decay;
 }
 
+double rate(const Update& update, std::string_view parameter) {
+  return update.lr_scale ? update.lr * update.lr_scale(parameter) : update.lr;
+}
+
 /// Calls body(name, parameter, gradient) for each parameter that has a gradient.
 template <class Body>
 void for_each_gradient(State& state, const Body& body) {
@@ -47,7 +51,7 @@ class Sgd final : public Optimizer {
 
   void update(State& state, const Update& update) const override {
     for_each_gradient(state, [&](const std::string& name, Array& p, Array& g) {
-      const SgdStep step{.lr = update.lr,
+      const SgdStep step{.lr = rate(update, name),
                          .momentum = options_.momentum,
                          .nesterov = options_.nesterov,
                          .weight_decay = decay_of(p, options_.weight_decay, options_.decay),
@@ -85,7 +89,7 @@ class AdamW final : public Optimizer {
 
   void update(State& state, const Update& update) const override {
     for_each_gradient(state, [&](const std::string& name, Array& p, Array& g) {
-      const AdamWStep step{.lr = update.lr,
+      const AdamWStep step{.lr = rate(update, name),
                            .beta1 = options_.beta1,
                            .beta2 = options_.beta2,
                            .eps = options_.eps,

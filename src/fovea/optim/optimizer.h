@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +15,8 @@ struct Update {
   int64_t step = 1;           ///< how many updates there have been with this one
   double lr = 0;              ///< learning rate
   double gradient_scale = 1;  ///< multiplies every gradient first (clipping)
+  /// What `lr` is multiplied by for a parameter of this name; empty: 1 for all.
+  std::function<double(std::string_view parameter)> lr_scale = {};
 };
 
 /// The second half of a training step: moves each parameter of a State by its gradient ("grad:" +

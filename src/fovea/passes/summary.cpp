@@ -137,7 +137,7 @@ Summary summarize(Graph& graph, std::span<const std::string> parameters) {
       const Value& array = graph.value(id);
       if (array.leaf != Leaf::state || !counted.insert(id).second) continue;
       add_array(summary, layer, array, known.contains(array.name),
-                array.trainable || graph.mode() == Mode::eval);
+                graph.mode() == Mode::eval ? !graph.frozen(array.name) : array.trainable);
     }
   }
   for (const LayerSummary& layer : summary.layers) {

@@ -38,7 +38,8 @@ struct Summary {
 /// The summary of a traced model with the input "input" [N, C, spatial] and the output "output", as
 /// nn::trace makes it. `parameters` names the State arrays that are parameters; others that the
 /// graph reads are buffers. Those that nothing in the graph reads do not count. In a train graph
-/// `trainable` counts what gradients are wanted for, in an eval graph all parameters. Errors: usage
+/// `trainable` counts what gradients are wanted for, in an eval graph all
+/// parameters that are not frozen. Errors: usage
 /// when the graph has no such input or output.
 Summary summarize(Graph& graph, std::span<const std::string> parameters);
 

@@ -14,6 +14,12 @@ namespace fovea::train {
 struct Settings {
   std::string data = "fashion-mnist";  ///< as data::open reads it
   std::string model = "small_cnn";     ///< of the registry
+  std::string input;           ///< HxW that images are resized to, "224x224"; "": as they are
+  std::string weights;         ///< file that the net starts from; "": first weights by seed
+  std::string freeze;          ///< as models::frozen reads it
+  int64_t unfreeze_after = 0;  ///< epochs after which all is trained; 0: never
+  double backbone_lr = 0;      ///< learning rate of what was frozen; 0: a tenth of lr
+  int64_t limit = 0;           ///< training images to use, drawn by seed; 0: all
   int64_t epochs = 10;
   int64_t batch = 128;
   std::string optimizer = "sgd";  ///< as optim::parse reads it

@@ -9,12 +9,14 @@ namespace fovea::train {
 TrainStep::TrainStep(const nn::Module& model, State& state, StepOptions options)
     : model_(model), state_(state), options_(std::move(options)) {
   for (const std::string& name : state.names(Role::parameter)) {
+    if (options_.frozen && options_.frozen(name)) continue;
     state.declare(gradient_name(name), state.type(name), Role::gradient);
   }
 }
 
 std::shared_ptr<Graph> TrainStep::trace(const Type& images, const Type& labels) const {
   std::shared_ptr<Graph> graph = Graph::make(Mode::train, options_.dtype, model_.name());
+  graph->freeze(options_.frozen);
   const Tensor logits = classify(model_, graph->input("images", images), options_.normalization);
   const Tensor loss = cross_entropy(logits, graph->input("labels", labels),
                                     {.label_smoothing = options_.label_smoothing});

@@ -8,6 +8,8 @@ struct StepOptions {
   Normalization normalization;  ///< of u8 images; not needed for float inputs
   double label_smoothing = 0;
   uint64_t seed = 0;  ///< of dropout; below 2^53
+  /// Which State arrays stay as they are: see Graph::freeze. Empty: none.
+  std::function<bool(std::string_view name)> frozen = {};
   DType dtype = DType::f32;
 };
 

@@ -1,5 +1,6 @@
 #include "fovea/train/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <set>
@@ -8,12 +9,14 @@
 #include "fovea/core/parallel.h"
 #include "fovea/core/random.h"
 #include "fovea/core/text.h"
+#include "fovea/data/prepared.h"
 #include "fovea/data/registry.h"
 #include "fovea/optim/optimizer.h"
 #include "fovea/optim/schedule.h"
 #include "fovea/predict/predictor.h"
 #include "fovea/train/checkpoint.h"
 #include "fovea/train/step.h"
+#include "fovea/train/transfer.h"
 
 namespace fovea::train {
 namespace {
@@ -26,11 +29,59 @@ double seconds_since(Clock::time_point start) {
 
 /// Seconds of training between checkpoints inside an epoch.
 constexpr double checkpoint_seconds = 300;
+/// Of the learning rate, for what was frozen, unless --backbone-lr says another.
+constexpr double default_backbone_share = 0.1;
 
-std::string hex(uint64_t value) {
-  std::string text(16, '0');
-  for (size_t i = 16; i-- > 0; value >>= 4) text[i] = "0123456789abcdef"[value & 15];
-  return text;
+/// C, H, W of the net's input: what --input says, or the data's own.
+Shape input_of(const Settings& settings, const data::Dataset& images) {
+  const int64_t channels = images.channels();
+  if (settings.input.empty()) return {channels, images.height(), images.width()};
+  std::vector<int64_t> sizes;
+  for (const std::string& part : split(settings.input, 'x')) {
+    const std::optional<double> size = parse_number(part);
+    if (size && *size >= 1 && *size <= 16384 && *size == std::floor(*size))
+      sizes.push_back(static_cast<int64_t>(*size));
+  }
+  if (sizes.size() == 2) sizes.insert(sizes.begin(), channels);
+  if (sizes.size() == 3 && (sizes[0] == 1 || sizes[0] == 3)) return Shape(sizes);
+  throw Error(ErrorKind::usage, "--input: \"" + settings.input + "\" is no size")
+      .with("expected", "HxW, or CxHxW with 1 or 3 channels, such as 224x224");
+}
+
+/// How the data's images become the net's: resized where the sizes differ, normalised as the
+/// weights it starts from were trained, or else by the data's own statistics.
+Preprocessing preprocessing_of(const Shape& input, const data::Dataset& images,
+                               const std::optional<Preprocessing>& learned) {
+  Preprocessing p{.height = static_cast<int>(input[1]),
+                  .width = static_cast<int>(input[2]),
+                  .channels = static_cast<int>(input[0]),
+                  .resize = {},
+                  .filter = Filter::bilinear,
+                  .mean = std::vector<double>(static_cast<size_t>(input[0]), 0),
+                  .std = std::vector<double>(static_cast<size_t>(input[0]), 1)};
+  if (learned && learned->channels == p.channels) {
+    p.filter = learned->filter;
+    p.mean = learned->mean;
+    p.std = learned->std;
+    return p;
+  }
+  const std::shared_ptr<const data::Dataset> same(&images, [](const auto*) {});
+  const data::ChannelStats stats =
+      data::channel_stats(images.channels() == p.channels ? images : *data::prepared(same, p));
+  p.mean = stats.mean;
+  p.std = stats.std;
+  return p;
+}
+
+/// The first `limit` of the samples in an order drawn by the seed; 0: all.
+std::shared_ptr<const data::Dataset> limited(std::shared_ptr<const data::Dataset> whole,
+                                             const Settings& settings) {
+  if (settings.limit == 0 || settings.limit >= whole->size()) return whole;
+  std::vector<int64_t> order =
+      data::permutation(whole->size(), static_cast<uint64_t>(settings.seed), "limit");
+  order.resize(static_cast<size_t>(settings.limit));
+  std::ranges::sort(order);
+  return std::make_shared<data::Subset>(std::move(whole), std::move(order));
 }
 
 /// A run under way: what is fixed by the settings, and where it is.
@@ -41,18 +92,21 @@ class Run {
         watch_(watch),
         stop_(std::move(stop)),
         sets_(data::open(settings.data)),
-        split_(data::split_validation(sets_.train, settings.val,
-                                      static_cast<uint64_t>(settings.seed))),
-        stats_(data::channel_stats(*sets_.train)),
+        start_(settings.weights.empty() ? StartingPoint{} : read_starting_point(settings.weights)),
+        preprocessing_(
+            preprocessing_of(input_of(settings, *sets_.train), *sets_.train, start_.preprocessing)),
+        split_(
+            data::split_validation(data::prepared(limited(sets_.train, settings), preprocessing_),
+                                   settings.val, static_cast<uint64_t>(settings.seed))),
         optimizer_(optim::parse(settings.optimizer, settings.weight_decay)),
         schedule_(settings.schedule, static_cast<double>(settings.epochs), settings.warmup),
-        config_(models::configure(
-            settings.model,
-            {.classes = static_cast<int64_t>(sets_.classes.size()),
-             .in_channels = {},
-             .input = Shape{sets_.train->channels(), sets_.train->height(), sets_.train->width()},
-             .dropout = {}})),
+        config_(models::configure(settings.model,
+                                  {.classes = static_cast<int64_t>(sets_.classes.size()),
+                                   .in_channels = {},
+                                   .input = input_of(settings, *sets_.train),
+                                   .dropout = {}})),
         model_(models::make(settings.model, from_arguments(to_arguments(config_)))),
+        frozen_(models::frozen(settings.freeze, settings.model, config_)),
         loader_(split_.train, {.batch = settings.batch,
                                .shuffle = true,
                                .seed = static_cast<uint64_t>(settings.seed),
@@ -60,13 +114,12 @@ class Run {
                                .augment = data::Augmentation::parse(settings.augment)}) {
     nn::declare(state_, *model_, static_cast<uint64_t>(settings.seed));
     optimizer_->declare(state_);
-    const Normalization normalization{stats_.mean, stats_.std};
-    step_ = std::make_unique<TrainStep>(*model_, state_,
-                                        StepOptions{.normalization = normalization,
-                                                    .label_smoothing = settings.label_smoothing,
-                                                    .seed = static_cast<uint64_t>(settings.seed)});
-    inference_ = std::make_unique<Inference>(*model_, state_, normalization);
-    inference_->share(step_->memory());
+    if (!settings.weights.empty())
+      anew_ = start_from(start_, settings.model, config_, *model_, state_);
+    start_.weights.clear();
+    inference_ = std::make_unique<Inference>(
+        *model_, state_, Normalization{preprocessing_.mean, preprocessing_.std});
+    make_step();
     (void)full_batch_program();  // images that the net cannot take are found now
   }
 
@@ -74,7 +127,10 @@ class Run {
   Result go(const std::filesystem::path& folder, bool restore);
 
  private:
+  void make_step();
   void restore();
+  void thaw();
+  bool thawed() const { return settings_.unfreeze_after > 0 && epoch_ >= settings_.unfreeze_after; }
   void train_all();
   Result result();
   void train_epoch();
@@ -87,6 +143,7 @@ class Run {
   void warn_of_references();
   const std::map<std::string, std::string>& bits();
   const Program& full_batch_program();
+  int64_t trainable() const;
   void message(const std::string& text);
   [[noreturn]] void diverged(const std::string& what, const std::string& layer);
 
@@ -95,12 +152,14 @@ class Run {
   const Watch& watch_;
   std::stop_token stop_;
   data::DataSets sets_;
+  StartingPoint start_;
+  Preprocessing preprocessing_;
   data::ValidationSplit split_;
-  data::ChannelStats stats_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   optim::Schedule schedule_;
   models::Config config_;
   std::unique_ptr<nn::Module> model_;
+  models::Frozen frozen_;
   data::Loader loader_;
   State state_;
   std::unique_ptr<TrainStep> step_;
@@ -118,6 +177,10 @@ class Run {
   double best_accuracy_ = -1;
   std::vector<EpochRecord> history_;
 
+  std::vector<std::string> anew_;  ///< arrays of the head that the weights did not hold
+  FrozenArrays kept_;              ///< what is frozen, as it was
+  int64_t frozen_changed_ = 0;     ///< of it, when it was unfrozen or the run ended
+
   double last_saved_ = 0;  ///< epoch_seconds_ at the last checkpoint
   std::map<std::string, std::string> bits_;
   std::string fingerprint_;  ///< of the training data
@@ -128,11 +191,29 @@ void Run::message(const std::string& text) {
   if (watch_.on_message) watch_.on_message(text);
 }
 
+/// The step of the phase under way: with the frozen arrays, or, once thawed, with all.
+void Run::make_step() {
+  StepOptions options{.normalization = {preprocessing_.mean, preprocessing_.std},
+                      .label_smoothing = settings_.label_smoothing,
+                      .seed = static_cast<uint64_t>(settings_.seed)};
+  if (!thawed()) options.frozen = frozen_;
+  step_ = std::make_unique<TrainStep>(*model_, state_, std::move(options));
+  inference_->share(step_->memory());
+  bits_.clear();
+}
+
+/// The end of the phase with frozen arrays.
+void Run::thaw() {
+  frozen_changed_ = kept_.changed(state_);
+  make_step();
+  message("unfrozen after epoch " + std::to_string(epoch_) + ": " + std::to_string(kept_.count()) +
+          " arrays, " + std::to_string(frozen_changed_) + " of which had changed");
+}
+
 const Program& Run::full_batch_program() {
   const int64_t n = std::min(settings_.batch, split_.train->size());
-  return step_->program(
-      {DType::u8, {n, sets_.train->height(), sets_.train->width(), sets_.train->channels()}},
-      {DType::i64, {n}});
+  const Shape& input = config_.input;
+  return step_->program({DType::u8, {n, input[1], input[2], input[0]}}, {DType::i64, {n}});
 }
 
 /// What bits depend on apart from the settings.
@@ -166,6 +247,10 @@ void Run::save_progress() {
   p["best_epoch"] = std::to_string(best_epoch_);
   p["best_accuracy"] = format_number(best_accuracy_);
   p["history"] = to_csv(history_);
+  if (frozen_) {
+    p["frozen"] = kept_.text();
+    p["frozen_changed"] = std::to_string(frozen_changed_);
+  }
   save_checkpoint(folder_, state_, p);
   last_saved_ = epoch_seconds_;
 }
@@ -200,6 +285,11 @@ void Run::restore() {
     throw Error(ErrorKind::model, "checkpoint: epoch " + std::to_string(epoch_) + ", batch " +
                                       std::to_string(batch_) + " is outside of the run")
         .with("folder", folder_.string());
+  }
+  if (frozen_) {
+    kept_ = FrozenArrays::parse(checkpoint.progress["frozen"]);
+    frozen_changed_ = whole("frozen_changed");
+    if (thawed()) make_step();
   }
   for (const auto& [key, value] : bits()) {
     if (checkpoint.progress[key] == value) continue;
@@ -241,7 +331,13 @@ void Run::train_batch(const data::Batch& batch) {
   metrics.add(result.logits, batch.labels);
   const double scale =
       settings_.clip > 0 ? optim::clip_scale(optim::gradient_norm(state_), settings_.clip) : 1.0;
-  optimizer_->update(state_, {.step = updates_ + 1, .lr = lr_, .gradient_scale = scale});
+  optim::Update update{.step = updates_ + 1, .lr = lr_, .gradient_scale = scale};
+  if (frozen_ && settings_.backbone_lr != settings_.lr) {
+    const double share =
+        settings_.backbone_lr > 0 ? settings_.backbone_lr / settings_.lr : default_backbone_share;
+    update.lr_scale = [this, share](std::string_view name) { return frozen_(name) ? share : 1; };
+  }
+  optimizer_->update(state_, update);
   ++updates_;
   ++batch_;
   seen_ += metrics.count;
@@ -333,20 +429,16 @@ void Run::save_model_file(const std::string& name) {
   ModelFile file;
   file.architecture = settings_.model;
   file.arguments = to_arguments(config_);
-  file.preprocessing = {.height = static_cast<int>(config_.input[1]),
-                        .width = static_cast<int>(config_.input[2]),
-                        .channels = static_cast<int>(config_.input[0]),
-                        .resize = {},
-                        .filter = Filter::bilinear,
-                        .mean = stats_.mean,
-                        .std = stats_.std};
+  file.preprocessing = preprocessing_;
   file.class_names = sets_.classes;
   // What the weights came from; nothing that depends on time, place, machine or speed.
   for (const Setting& setting : settings_table()) {
-    if (setting.name == "threads" || setting.name == "workers" || setting.name == "data") continue;
+    constexpr std::string_view elsewhere[] = {"threads", "workers", "data", "weights"};
+    if (std::ranges::count(elsewhere, setting.name) > 0) continue;
     file.training["setting." + std::string(setting.name)] = setting.get(settings_);
   }
   file.training["data"] = sets_.name;
+  if (!start_.fingerprint.empty()) file.training["weights.fingerprint"] = start_.fingerprint;
   if (fingerprint_.empty()) fingerprint_ = data::fingerprint(*sets_.train);
   file.training["data.fingerprint"] = fingerprint_;
   file.training["epoch"] = std::to_string(epoch_);
@@ -367,6 +459,7 @@ void Run::train_all() {
       return;
     }
     finish_epoch();
+    if (frozen_ && epoch_ == settings_.unfreeze_after && epoch_ < settings_.epochs) thaw();
     if (stop_.stop_requested() && epoch_ < settings_.epochs) {
       message("stopped after epoch " + std::to_string(epoch_) + "; a checkpoint was saved");
       return;
@@ -390,12 +483,23 @@ Result Run::result() {
     images += static_cast<double>(split_.train->size());
   }
   result.images_per_second = result.seconds > 0 ? images / result.seconds : 0;
+  result.frozen = kept_.count();
+  result.frozen_changed = thawed() ? frozen_changed_ : kept_.changed(state_);
   if (result.stopped) return result;
   Predictor best(folder_ / "best.safetensors");
-  result.test = evaluate(best.inference(), sets_.test);
+  result.test = evaluate(best.inference(), data::prepared(sets_.test, preprocessing_));
   append_log(folder_, "test accuracy of the best model, epoch " + std::to_string(best_epoch_) +
                           ": " + format_number(result.test.accuracy()));
   return result;
+}
+
+/// Elements of the parameters that are trained from the start.
+int64_t Run::trainable() const {
+  int64_t count = 0;
+  for (const nn::Variable* parameter : model_->parameters()) {
+    if (!frozen_ || !frozen_(parameter->name())) count += parameter->shape().numel();
+  }
+  return count;
 }
 
 Result Run::go(const std::filesystem::path& folder, bool restore_first) {
@@ -404,12 +508,15 @@ Result Run::go(const std::filesystem::path& folder, bool restore_first) {
     watch_.on_start({.folder = folder,
                      .settings = settings_,
                      .parameters = state_.count(Role::parameter),
+                     .trainable = trainable(),
                      .classes = config_.classes,
                      .input = config_.input,
                      .train_images = split_.train->size(),
                      .val_images = split_.val->size(),
                      .test_images = sets_.test->size()});
   }
+  kept_ = FrozenArrays(state_, frozen_);
+  if (!anew_.empty()) message("starting anew: " + join(anew_));
   if (restore_first) restore();
   warn_of_references();
   train_all();

@@ -16,7 +16,7 @@ namespace fovea::train {
 struct Start {
   std::filesystem::path folder;
   Settings settings;
-  int64_t parameters = 0, classes = 0;
+  int64_t parameters = 0, trainable = 0, classes = 0;
   Shape input;  ///< of one image: C, H, W
   int64_t train_images = 0, val_images = 0, test_images = 0;
 };
@@ -47,7 +47,9 @@ struct Result {
   double images_per_second = 0;
   std::filesystem::path folder;
   std::vector<EpochRecord> history;
-  bool stopped = false;  ///< asked to stop; a checkpoint was saved
+  bool stopped = false;        ///< asked to stop; a checkpoint was saved
+  int64_t frozen = 0;          ///< arrays that `freeze` kept as they were
+  int64_t frozen_changed = 0;  ///< those of them that changed all the same: 0
 };
 
 /// Trains what `settings` say into a new run folder (`out`, see make_run_folder): config.toml,
@@ -55,7 +57,7 @@ struct Result {
 /// checkpoint.safetensors, log.txt; then measures the best model on the test set, once. The same
 /// settings give the same last.safetensors, byte for byte. Errors: usage, data, io as they come;
 /// diverged when a loss is not finite, naming the step and the first layer, or the epoch whose
-/// validation it was.
+/// validation it was; model when `weights` cannot be read or do not fit.
 Result train(const Settings& settings, const std::string& out = {}, const Watch& watch = {},
              std::stop_token stop = {});
 

@@ -1,0 +1,53 @@
+#include "fovea/models/freeze.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+
+#include "fovea/core/error.h"
+#include "fovea/core/text.h"
+
+namespace fovea::models {
+namespace {
+
+bool matches(const std::string& glob, std::string_view name) {
+  return fnmatch(glob.c_str(), std::string(name).c_str(), 0) == 0;
+}
+
+}  // namespace
+
+std::set<std::string, std::less<>> head(std::string_view name, const Config& config) {
+  Config more = config;
+  ++more.classes;
+  const auto model = make(name, config), other = make(name, more);
+  const auto arrays = model->variables(), others = other->variables();
+  std::set<std::string, std::less<>> names;
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    if (arrays[i]->shape() != others[i]->shape()) names.insert(arrays[i]->name());
+  }
+  return names;
+}
+
+Frozen frozen(std::string_view text, std::string_view name, const Config& config) {
+  if (text.empty()) return {};
+  if (text == "backbone") {
+    return [kept = head(name, config)](std::string_view array) { return !kept.contains(array); };
+  }
+  const std::vector<std::string> globs = split(text, ',');
+  std::vector<std::string> arrays;
+  for (const nn::Variable* v : make(name, config)->variables()) arrays.push_back(v->name());
+  for (const std::string& glob : globs) {
+    if (std::any_of(arrays.begin(), arrays.end(),
+                    [&](const std::string& array) { return matches(glob, array); })) {
+      continue;
+    }
+    throw unknown_name("--freeze", glob, arrays)
+        .with("try", "backbone, or globs of the names in fovea summary: 'layer1.*'");
+  }
+  return [globs](std::string_view array) {
+    return std::any_of(globs.begin(), globs.end(),
+                       [&](const std::string& glob) { return matches(glob, array); });
+  };
+}
+
+}  // namespace fovea::models
