@@ -27,25 +27,26 @@ Shape random_shape(Random& random) {
 
 /// A value that broadcasts to x: in its layout where it can be, else plain.
 Type operand(Random& random, const Type& x, Layout layout) {
-  Type type{DType::f32, shrunk(random, x.shape, random.below(3) != 0)};
+  Type type{x.dtype, shrunk(random, x.shape, random.below(3) != 0)};
   const bool fits = layout != Layout::blocked16 || type.dim(1) % 16 == 0;
   if (type.rank() == x.rank() && fits && random.below(4) != 0) type.layout = layout;
   return type;
 }
 
-Type random_large(Random& random, Layout layout) {
-  Type x = random_image(random, layout);
+Type random_large(Random& random, Layout layout, DType dtype) {
+  Type x = random_image(random, layout, 0, false, dtype);
   x.layout = layout;
   return x;
 }
 
 TEST(Broadcast, ArithmeticIsItsReferenceForEveryWayToRepeat) {
   Random random(31, "broadcast");
-  for (int trial = 0; trial < 4 * shapes_per_op; ++trial) {
+  for (int trial = 0; trial < 8 * shapes_per_op; ++trial) {
+    const DType dtype = value_dtypes[trial % 2];
     const Shape full = random_shape(random);
     const Shape a = shrunk(random, full), b = shrunk(random, full);
     const BroadcastBinary op{random_kind(random)};
-    const Problem binary = make_problem(op, {{DType::f32, a}, {DType::f32, b}});
+    const Problem binary = make_problem(op, {{dtype, a}, {dtype, b}});
     ASSERT_TRUE(check("simd", binary, random_inputs(binary, random), {1, Scale::element}));
   }
 }
@@ -53,9 +54,10 @@ TEST(Broadcast, ArithmeticIsItsReferenceForEveryWayToRepeat) {
 // The channels' gates of squeeze-and-excitation, a map over pixels, one number a channel.
 TEST(Broadcast, ArithmeticIsItsReferenceInEveryLayout) {
   Random random(32, "broadcast");
-  for (int trial = 0; trial < shapes_per_op; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
+    const DType dtype = value_dtypes[trial % 2];
     const Layout layout = pick(random, layouts);
-    const Type x = random_large(random, layout);
+    const Type x = random_large(random, layout, dtype);
     Types in{x, operand(random, x, layout)};
     if (random.below(2) == 0) std::swap(in[0], in[1]);
     const Problem problem{BroadcastBinary{random_kind(random)}, in, {x}};
@@ -65,12 +67,13 @@ TEST(Broadcast, ArithmeticIsItsReferenceInEveryLayout) {
 
 TEST(Broadcast, RepeatingIsExact) {
   Random random(33, "broadcast");
-  for (int trial = 0; trial < shapes_per_op; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
+    const DType dtype = value_dtypes[trial % 2];
     const Layout layout = pick(random, layouts);
     const Shape full = random_shape(random);
-    const Problem plain = make_problem(BroadcastTo{full}, {{DType::f32, shrunk(random, full)}});
+    const Problem plain = make_problem(BroadcastTo{full}, {{dtype, shrunk(random, full)}});
     ASSERT_TRUE(check("simd", plain, random_inputs(plain, random), {}));
-    const Type y = random_large(random, layout);
+    const Type y = random_large(random, layout, dtype);
     const Problem problem{BroadcastTo{y.shape}, {operand(random, y, layout)}, {y}};
     ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {}));
   }
@@ -78,24 +81,27 @@ TEST(Broadcast, RepeatingIsExact) {
 
 TEST(SumTo, SumsAnyAxes) {
   Random random(34, "sum_to");
-  for (int trial = 0; trial < shapes_per_op; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
+    const DType dtype = value_dtypes[trial % 2];
     Shape x = random_shape(random);
-    if (trial % 20 == 0) x = {3, 2, 70, 40};
-    if (trial % 20 == 1) x = {5, 3, 4, 7, 3};
+    if (trial % 40 < 2) x = {3, 2, 70, 40};
+    const bool crossed = trial % 40 / 2 == 1;
+    if (crossed) x = {5, 3, 4, 7, 3};
     Shape y = shrunk(random, x);
-    if (trial % 20 == 1) y = {1, 3, 1, 7, 1};  // more groups of axes than are summed at once
-    const Problem problem = make_problem(SumTo{y}, {{DType::f32, x}});
+    if (crossed) y = {1, 3, 1, 7, 1};  // more groups of axes than are summed at once
+    const Problem problem = make_problem(SumTo{y}, {{dtype, x}});
     ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {16, Scale::absolute}));
   }
 }
 
 TEST(SumTo, SumsValuesInEveryLayout) {
   Random random(35, "sum_to");
-  for (int trial = 0; trial < shapes_per_op; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
+    const DType dtype = value_dtypes[trial % 2];
     const Layout layout = pick(random, layouts);
-    const Type x = random_large(random, layout);
-    const Type y = pick<Type>(
-        random, {operand(random, x, layout), {DType::f32, {x.dim(1)}}, {DType::f32, {}}});
+    const Type x = random_large(random, layout, dtype);
+    const Type y =
+        pick<Type>(random, {operand(random, x, layout), {dtype, {x.dim(1)}}, {dtype, {}}});
     const Problem problem{SumTo{y.shape}, {x}, {y}};
     try {
       (void)problem.op.infer({{x.dtype, x.shape}});

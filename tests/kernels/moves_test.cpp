@@ -1,3 +1,5 @@
+#include <bit>
+
 #include "fovea/ops/reorder.h"
 #include "fovea/ops/shape_ops.h"
 #include "kernels/harness.h"
@@ -13,7 +15,8 @@ Shape random_shape(Random& random, int rank) {
 }
 
 DType random_dtype(Random& random) {
-  return pick<DType>(random, {DType::f32, DType::f64, DType::i64, DType::u8, DType::f16});
+  return pick<DType>(random,
+                     {DType::f32, DType::bf16, DType::f64, DType::i64, DType::u8, DType::f16});
 }
 
 TEST(Moves, ReshapeKeepsEveryElement) {
@@ -129,6 +132,34 @@ TEST(Cast, ToFloatsRoundsOnce) {
     const Cast op{pick<DType>(random, {DType::f32, DType::f64, DType::bf16})};
     const Problem problem = make_problem(op, {{from, random_shape(random, 4)}});
     ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {0.51}));
+  }
+}
+
+TEST(Cast, ToBf16IsTheNearestTiesToEven) {
+  const int64_t n = 2100;  // several threads' worth in all, and a rest of a vector
+  Random random(10, "moves");
+  for (int trial = 0; trial < 40; ++trial) {
+    const Problem problem = make_problem(Cast{DType::bf16}, {{DType::f32, {n + trial}}});
+    Array in(DType::f32, problem.in[0].shape);
+    for (float& v : in.data<float>()) {
+      auto bits = static_cast<uint32_t>(random.below(uint64_t{1} << 32));
+      if (random.below(3) == 0) bits = (bits & 0xffff0000u) | 0x8000u;  // halfway
+      v = std::bit_cast<float>(bits);
+    }
+    const Array expected = in.astype(DType::bf16);
+    for_each_instruction_set([&](std::string_view set) {
+      const Choice choice = choose_kernel(problem);
+      ASSERT_EQ(choice.name, "simd");
+      Array out(DType::bf16, expected.shape());
+      const std::byte* inputs[] = {in.raw()};
+      std::byte* outputs[] = {out.raw()};
+      choice.kernel->run({inputs, outputs, nullptr, nullptr});
+      for (int64_t i = 0; i < out.numel(); ++i) {
+        ASSERT_EQ(out.data<Bf16>()[static_cast<size_t>(i)].bits,
+                  expected.data<Bf16>()[static_cast<size_t>(i)].bits)
+            << set << ", " << in.at(i);
+      }
+    });
   }
 }
 

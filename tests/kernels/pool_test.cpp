@@ -33,23 +33,24 @@ std::optional<PoolGeometry> random_geometry(Random& random, const Type& x) {
 
 /// Few different values, so that windows have ties; now and then NaN or -inf.
 void fill_with_ties(Array& x, Random& random, bool special) {
-  for (float& v : x.data<float>()) {
-    v = static_cast<float>(random.below(5)) - 2;
-    if (special && random.below(20) == 0)
-      v = pick<float>(random, {std::nanf(""), -std::numeric_limits<float>::infinity(), -0.f});
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    double v = static_cast<double>(random.below(5)) - 2;
+    if (special && random.below(20) == 0) v = pick<double>(random, {std::nan(""), -inf, -0.});
+    x.set(i, v);
   }
 }
 
 TEST(MaxPool, IsItsReferenceForAnyWindowAndLayout) {
   Random random(1, "max_pool");
-  for (int trial = 0; trial < shapes_per_op;) {
+  for (int trial = 0; trial < 2 * shapes_per_op;) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
     const auto geometry = random_geometry(random, x);
     if (!geometry) continue;
     const Problem problem = make_problem(MaxPool{*geometry}, {x}, layout);
-    Array data(DType::f32, x.shape);
-    fill_with_ties(data, random, trial % 2 == 0);
+    Array data(x.dtype, x.shape);
+    fill_with_ties(data, random, trial / 2 % 2 == 0);
     ASSERT_TRUE(check("simd", problem, {data}, {}));
     ++trial;
   }
@@ -57,16 +58,16 @@ TEST(MaxPool, IsItsReferenceForAnyWindowAndLayout) {
 
 TEST(MaxPool, GradientsGoToTheFirstMaximum) {
   Random random(2, "max_pool");
-  for (int trial = 0; trial < shapes_per_op;) {
+  for (int trial = 0; trial < 2 * shapes_per_op;) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
     const auto geometry = random_geometry(random, x);
     if (!geometry) continue;
     const Problem forward = make_problem(MaxPool{*geometry}, {x}, layout);
-    Array data(DType::f32, x.shape);
-    fill_with_ties(data, random, trial % 2 == 0);
-    const Array y = reference_outputs(forward, {data})[0].astype(DType::f32);
-    const Type y_type{DType::f32, y.shape()};
+    Array data(x.dtype, x.shape);
+    fill_with_ties(data, random, trial / 2 % 2 == 0);
+    const Array y = reference_outputs(forward, {data})[0].astype(x.dtype);
+    const Type y_type{x.dtype, y.shape()};
     const Problem problem = make_problem(MaxPoolBackward{*geometry}, {x, y_type, y_type}, layout);
     std::vector<Array> in = random_inputs(problem, random);
     in[0] = data;
@@ -97,14 +98,14 @@ TEST(MaxPool, TakesWindowsOfAnySize) {
 
 TEST(MaxPool, IndicesAreThoseOfTheFirstMaximum) {
   Random random(4, "max_pool");
-  for (int trial = 0; trial < shapes_per_op;) {
+  for (int trial = 0; trial < 2 * shapes_per_op;) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
     const auto geometry = random_geometry(random, x);
     if (!geometry) continue;
     const Problem problem = make_problem(MaxPoolIndices{*geometry}, {x}, layout);
-    Array data(DType::f32, x.shape);
-    fill_with_ties(data, random, trial % 2 == 0);
+    Array data(x.dtype, x.shape);
+    fill_with_ties(data, random, trial / 2 % 2 == 0);
     ASSERT_TRUE(check("simd", problem, {data}, {}));
     ++trial;
   }
@@ -177,15 +178,15 @@ std::vector<int64_t> random_bins(Random& random, const Type& x) {
 
 TEST(AdaptiveMaxPool, IsItsReferenceAndSoAreItsGradients) {
   Random random(7, "adaptive");
-  for (int trial = 0; trial < shapes_per_op; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
     const Problem forward = make_problem(AdaptiveMaxPool{random_bins(random, x)}, {x}, layout);
-    Array data(DType::f32, x.shape);
-    fill_with_ties(data, random, trial % 2 == 0);
+    Array data(x.dtype, x.shape);
+    fill_with_ties(data, random, trial / 2 % 2 == 0);
     ASSERT_TRUE(check("simd", forward, {data}, {}));
     const Problem backward =
-        make_problem(AdaptiveMaxPoolBackward{}, {x, {DType::f32, forward.out[0].shape}}, layout);
+        make_problem(AdaptiveMaxPoolBackward{}, {x, {x.dtype, forward.out[0].shape}}, layout);
     ASSERT_TRUE(
         check("simd", backward, {data, random_inputs(backward, random)[1]}, {8, Scale::output}));
   }
@@ -193,9 +194,9 @@ TEST(AdaptiveMaxPool, IsItsReferenceAndSoAreItsGradients) {
 
 TEST(AdaptiveAvgPool, IsItsReferenceForAnyBinsAndLayout) {
   Random random(8, "adaptive");
-  for (int trial = 0; trial < shapes_per_op; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
     const Problem problem = make_problem(AdaptiveAvgPool{random_bins(random, x)}, {x}, layout);
     ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {32, Scale::absolute}));
   }
@@ -203,9 +204,9 @@ TEST(AdaptiveAvgPool, IsItsReferenceForAnyBinsAndLayout) {
 
 TEST(AdaptiveAvgPool, GradientsAreTheirReference) {
   Random random(9, "adaptive");
-  for (int trial = 0; trial < shapes_per_op; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
     Type y = x;
     const std::vector<int64_t> bins = random_bins(random, x);
     for (int a = 2; a < x.rank(); ++a) y.shape.set(a, bins[static_cast<size_t>(a - 2)]);
@@ -217,9 +218,9 @@ TEST(AdaptiveAvgPool, GradientsAreTheirReference) {
 // What oneDNN does not take: dilation and sizes rounded up.
 TEST(AvgPool, IsItsReferenceForAnyWindowAndLayout) {
   Random random(10, "avg_pool");
-  for (int trial = 0; trial < shapes_per_op;) {
+  for (int trial = 0; trial < 2 * shapes_per_op;) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
     const auto geometry = random_geometry(random, x);
     if (!geometry) continue;
     const AvgPool pool{*geometry, random.below(2) == 0};
@@ -237,11 +238,11 @@ TEST(AvgPool, IsItsReferenceForAnyWindowAndLayout) {
 TEST(Pool, OtherTypesAreRefused) {
   const Type x{DType::f64, {1, 2, 4}};
   const PoolGeometry pool{{2}, {2}, {0}, {0}, {1}};
-  EXPECT_EQ(refusal("simd", make_problem(MaxPool{pool}, {x})), "only f32");
-  EXPECT_EQ(refusal("simd", make_problem(MaxPoolIndices{pool}, {x})), "only f32");
-  EXPECT_EQ(refusal("simd", make_problem(AvgPool{pool}, {x})), "only f32");
-  EXPECT_EQ(refusal("simd", make_problem(AdaptiveAvgPool{{1}}, {x})), "only f32");
-  EXPECT_EQ(refusal("simd", make_problem(AdaptiveMaxPool{{1}}, {x})), "only f32");
+  EXPECT_EQ(refusal("simd", make_problem(MaxPool{pool}, {x})), "only f32 or bf16");
+  EXPECT_EQ(refusal("simd", make_problem(MaxPoolIndices{pool}, {x})), "only f32 or bf16");
+  EXPECT_EQ(refusal("simd", make_problem(AvgPool{pool}, {x})), "only f32 or bf16");
+  EXPECT_EQ(refusal("simd", make_problem(AdaptiveAvgPool{{1}}, {x})), "only f32 or bf16");
+  EXPECT_EQ(refusal("simd", make_problem(AdaptiveMaxPool{{1}}, {x})), "only f32 or bf16");
 }
 
 }  // namespace

@@ -40,6 +40,13 @@ std::string refuse_geometry(const PoolGeometry& g) {
   return {};
 }
 
+bool overlap(const PoolGeometry& g) {
+  for (size_t a = 0; a < g.kernel.size(); ++a) {
+    if (g.stride[a] < g.kernel[a]) return true;
+  }
+  return false;
+}
+
 dnnl::algorithm algorithm(bool count_include_pad) {
   return count_include_pad ? dnnl::algorithm::pooling_avg_include_padding
                            : dnnl::algorithm::pooling_avg_exclude_padding;
@@ -70,6 +77,8 @@ Offer make_backward(const Problem& problem) {
   return offer(problem, [&]() -> Offer {
     const auto& op = *problem.op.as<AvgPoolBackward>();
     if (std::string why = refuse_geometry(op); !why.empty()) return Refusal{why};
+    if (problem.out[0].dtype == DType::bf16 && overlap(op))
+      return Refusal{"it adds up windows that overlap in bf16"};
     const memory::desc dy = descriptor(problem.in[0]), dx = descriptor(problem.out[0]);
     const Forward::primitive_desc hint = forward_desc(op, op.count_include_pad, dx, dy);
     Backward::primitive_desc pd({algorithm(op.count_include_pad), dx, dy, op.stride, op.kernel,

@@ -1,7 +1,8 @@
-// Means of windows and of bins (global pooling is one bin) and their gradient, f32, any layout, 1
-// to 3 axes. Floats are added row by row in the order of memory, and the rows' sums then: results
-// do not depend on the number of threads, which take whole rows of means, of the gradient whole
-// planes. Error bound: 32 eps of the inputs' absolute values.
+// Means of windows and of bins (global pooling is one bin) and their gradient, f32 or bf16, any
+// layout, 1 to 3 axes. Floats are added row by row in the order of memory, and the rows' sums then:
+// results do not depend on the number of threads, which take whole rows of means, of the gradient
+// whole planes. Error bound: 32 eps of the inputs' absolute values; of bf16 another 2^-8 of the
+// result.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/windows.h"
@@ -62,8 +63,8 @@ HWY_INLINE void for_each_window(const MeanWindows& w, int64_t row, const Body& b
   }
 }
 
-/// Output row `row` of a plane.
-void mean_row(const MeanWindows& w, int64_t width, int64_t row, const float* x, float* y) {
+template <class T>
+HWY_INLINE void mean_row_as(const MeanWindows& w, int64_t width, int64_t row, const T* x, T* y) {
   y += row * w.out[2] * width;
   const int64_t step = w.dilation[2];
   for_each_window(w, row, [&](int64_t length, float share, const auto& rows) FOVEA_INLINE {
@@ -85,24 +86,29 @@ void mean_row(const MeanWindows& w, int64_t width, int64_t row, const float* x, 
           sums = hn::Add(sums, at.load(x + i));
         });
       });
-      *y = hn::GetLane(hn::SumOfLanes(F32(), sums)) * share;
+      *y = static_cast<T>(hn::GetLane(hn::SumOfLanes(F32(), sums)) * share);
     } else {
       float sum = 0;
       rows([&](int64_t first) FOVEA_INLINE {
         for (int64_t i = 0; i < length; ++i) sum += x[first + i * step];
       });
-      *y = sum * share;
+      *y = static_cast<T>(sum * share);
     }
     y += width;
   });
 }
 
+/// Output row `row` of a plane.
+void mean_row(DType dtype, const MeanWindows& w, int64_t width, int64_t row, const std::byte* x,
+              std::byte* y) {
+  with_element(dtype, [&]<class T>(T) { mean_row_as(w, width, row, as<T>(x), as<T>(y)); });
+}
+
 /// The gradient of one plane: each window hands its share of dy to all its elements. Windows that
-/// tile the input write it, others add to it.
-template <bool tiles>
-HWY_INLINE void spread_as(const MeanWindows& w, int64_t width, const float* dy, float* dx) {
-  if (!tiles) std::fill_n(dx, volume(w.in) * width, 0.f);
-  const auto give = [](auto at, V d, float* to)
+/// tile the input write it, others add to it, in floats.
+template <bool tiles, class T, class Sum>
+HWY_INLINE void spread_as(const MeanWindows& w, int64_t width, const T* dy, Sum* dx) {
+  const auto give = [](auto at, V d, Sum* to)
                         FOVEA_INLINE { at.store(tiles ? d : hn::Add(d, at.load(to)), to); };
   const int64_t step = w.dilation[2];
   for (int64_t row = 0; row < w.out[0] * w.out[1]; ++row) {
@@ -124,8 +130,14 @@ HWY_INLINE void spread_as(const MeanWindows& w, int64_t width, const float* dy, 
   }
 }
 
-void spread(const MeanWindows& w, int64_t width, const float* dy, float* dx) {
-  w.tiles() ? spread_as<true>(w, width, dy, dx) : spread_as<false>(w, width, dy, dx);
+/// `sums` has room for the plane's floats where it is bf16.
+void spread(DType dtype, const MeanWindows& w, int64_t width, const std::byte* dy, std::byte* dx,
+            float* sums) {
+  with_element(dtype, [&]<class T>(T) {
+    if (w.tiles()) return spread_as<true>(w, width, as<T>(dy), as<T>(dx));
+    fill_with_sums(as<T>(dx), sums, volume(w.in) * width,
+                   [&](float* to) { spread_as<false>(w, width, as<T>(dy), to); });
+  });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -140,8 +152,9 @@ namespace {
 HWY_EXPORT(mean_row);
 HWY_EXPORT(spread);
 
-Offer means(const MeanWindows& w, const Planes& planes) {
-  return offer([w, planes](const Args& args) {
+Offer means(const MeanWindows& w, const Type& x) {
+  return offer([w, planes = planes_of(x), dtype = x.dtype](const Args& args) {
+    const auto bytes = static_cast<int64_t>(size_of(dtype));
     const int64_t large = volume(w.in) * planes.width, small = volume(w.out) * planes.width;
     const int64_t rows = w.out[0] * w.out[1];
     const int64_t grain = elementwise_grain * rows / std::max<int64_t>(1, large);
@@ -149,50 +162,55 @@ Offer means(const MeanWindows& w, const Planes& planes) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t plane = i / rows;
         HWY_DYNAMIC_DISPATCH(mean_row)
-        (w, planes.width, i % rows, args.input<float>(0) + plane * large,
-         args.output<float>(0) + plane * small);
+        (dtype, w, planes.width, i % rows, args.in[0] + plane * large * bytes,
+         args.out[0] + plane * small * bytes);
       }
     });
   });
 }
 
-Offer shares(const MeanWindows& w, const Planes& planes) {
-  return offer([w, planes](const Args& args) {
-    const int64_t large = volume(w.in) * planes.width, small = volume(w.out) * planes.width;
-    const int64_t grain = elementwise_grain / std::max<int64_t>(1, large);
-    parallel_for(planes.count, grain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        HWY_DYNAMIC_DISPATCH(spread)
-        (w, planes.width, args.input<float>(0) + i * small, args.output<float>(0) + i * large);
-      }
+Offer shares(const MeanWindows& w, const Problem& problem) {
+  const Planes planes = planes_of(problem.out[0]);
+  const DType dtype = problem.out[0].dtype;
+  const int64_t large = volume(w.in) * planes.width, small = volume(w.out) * planes.width;
+  const bool sums = dtype == DType::bf16 && !w.tiles();
+  const Slots slots(planes.count, elementwise_grain / std::max<int64_t>(1, large),
+                    static_cast<size_t>(sums ? checked_product(large, 4) : 0), problem);
+  const auto run = [=](const Args& args) {
+    const auto bytes = static_cast<int64_t>(size_of(dtype));
+    slots.for_each(args.scratch, [&](int64_t i, std::byte* scratch) {
+      HWY_DYNAMIC_DISPATCH(spread)
+      (dtype, w, planes.width, args.in[0] + i * small * bytes, args.out[0] + i * large * bytes,
+       reinterpret_cast<float*>(scratch));
     });
-  });
+  };
+  return offer(run, slots.scratch_bytes());
 }
 
 }  // namespace
 
 Offer make_avg_pool(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   const AvgPool& op = *problem.op.as<AvgPool>();
   return means({windows_of(op, problem.in[0].shape, problem.out[0].shape), op.count_include_pad},
-               planes_of(problem.in[0]));
+               problem.in[0]);
 }
 
 Offer make_avg_pool_backward(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   const AvgPoolBackward& op = *problem.op.as<AvgPoolBackward>();
   return shares({windows_of(op, problem.out[0].shape, problem.in[0].shape), op.count_include_pad},
-                planes_of(problem.out[0]));
+                problem);
 }
 
 Offer make_adaptive_avg_pool(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
-  return means({bins_of(problem.in[0].shape, problem.out[0].shape)}, planes_of(problem.in[0]));
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  return means({bins_of(problem.in[0].shape, problem.out[0].shape)}, problem.in[0]);
 }
 
 Offer make_adaptive_avg_pool_backward(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
-  return shares({bins_of(problem.out[0].shape, problem.in[0].shape)}, planes_of(problem.out[0]));
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  return shares({bins_of(problem.out[0].shape, problem.in[0].shape)}, problem);
 }
 
 }  // namespace fovea::simd

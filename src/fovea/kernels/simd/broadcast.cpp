@@ -1,6 +1,6 @@
-// Arithmetic of two f32 values whose shapes broadcast, and repeating one, any layouts. Axes that
-// repeat alike are walked as one, so a row is long: along it an operand lies side by side or is one
-// number, but where its layout is another than the output's. Rounded once.
+// Arithmetic of two values whose shapes broadcast, and repeating one, f32 or bf16, any layouts.
+// Axes that repeat alike are walked as one, so a row is long: along it an operand lies side by side
+// or is one number, but where its layout is another than the output's. Rounded once, of bf16 twice.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/walk.h"
@@ -20,8 +20,8 @@ namespace HWY_NAMESPACE {
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
 /// An operand's next elements along a row: side by side, one number, or `step` apart.
-template <class At>
-HWY_INLINE V operand(At at, const float* p, int64_t step, int64_t i) {
+template <class At, class T>
+HWY_INLINE V operand(At at, const T* p, int64_t step, int64_t i) {
   if (step == 1) return at.load(p + i);
   if (step == 0) return all(*p);
   HWY_ALIGN float values[lanes] = {};
@@ -30,9 +30,9 @@ HWY_INLINE V operand(At at, const float* p, int64_t step, int64_t i) {
 }
 
 /// y = f(a, b) along `rows` rows; steps are of y, a and b.
-template <class F>
+template <class F, class T>
 HWY_INLINE void rows_with(const F& f, const Axis<3>& row, const Offsets<3>& next, int64_t rows,
-                          const float* a, const float* b, float* y) {
+                          const T* a, const T* b, T* y) {
   for (; rows > 0; --rows, y += next[0], a += next[1], b += next[2]) {
     for_each_vector(0, row.size, [&](int64_t i, auto at) FOVEA_INLINE {
       at.store(f(operand(at, a, row.step[1], i), operand(at, b, row.step[2], i)), y + i);
@@ -40,8 +40,9 @@ HWY_INLINE void rows_with(const F& f, const Axis<3>& row, const Offsets<3>& next
   }
 }
 
-void binary_rows(BinaryKind kind, const Axis<3>& row, const Offsets<3>& next, int64_t rows,
-                 const float* a, const float* b, float* y) {
+template <class T>
+HWY_INLINE void binary_rows_as(BinaryKind kind, const Axis<3>& row, const Offsets<3>& next,
+                               int64_t rows, const T* a, const T* b, T* y) {
   const auto run = [&](const auto& f) { rows_with(f, row, next, rows, a, b, y); };
   switch (kind) {
     case BinaryKind::add:
@@ -53,6 +54,15 @@ void binary_rows(BinaryKind kind, const Axis<3>& row, const Offsets<3>& next, in
     case BinaryKind::div:
       return run([](V p, V q) FOVEA_INLINE { return hn::Div(p, q); });
   }
+}
+
+/// Row by row from `at` on.
+void binary_rows(DType dtype, BinaryKind kind, const Axis<3>& row, const Offsets<3>& next,
+                 int64_t rows, const Offsets<3>& at, const std::byte* a, const std::byte* b,
+                 std::byte* y) {
+  with_element(dtype, [&]<class T>(T) {
+    binary_rows_as(kind, row, next, rows, as<T>(a) + at[1], as<T>(b) + at[2], as<T>(y) + at[0]);
+  });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -67,7 +77,8 @@ namespace {
 HWY_EXPORT(binary_rows);
 
 /// `axes` are of y, a and b, in the order of y.
-void run_rows(BinaryKind kind, const Axes<3>& axes, const float* a, const float* b, float* y) {
+void run_rows(DType dtype, BinaryKind kind, const Axes<3>& axes, const std::byte* a,
+              const std::byte* b, std::byte* y) {
   const Axis<3>& row = axes.back();
   const std::span outer(axes.data(), axes.size() - 1);
   const Offsets<3> next = outer.empty() ? Offsets<3>{} : outer.back().step;
@@ -75,7 +86,7 @@ void run_rows(BinaryKind kind, const Axes<3>& axes, const float* a, const float*
   parallel_for(steps_of(outer), elementwise_grain / row.size + 1, [&](int64_t begin, int64_t end) {
     for_each_run(outer, begin, end, [&](const Offsets<3>& at, int64_t rows) {
       HWY_DYNAMIC_DISPATCH(binary_rows)
-      (kind, row, next, rows, a + at[1], b + at[2], y + at[0]);
+      (dtype, kind, row, next, rows, at, a, b, y);
     });
   });
 }
@@ -83,22 +94,22 @@ void run_rows(BinaryKind kind, const Axes<3>& axes, const float* a, const float*
 }  // namespace
 
 Offer make_broadcast_binary(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   const BinaryKind kind = problem.op.as<BroadcastBinary>()->kind;
   const auto axes = walk<3>({&problem.out[0], &problem.in[0], &problem.in[1]});
-  return offer([kind, axes](const Args& args) {
-    run_rows(kind, axes, args.input<float>(0), args.input<float>(1), args.output<float>(0));
+  return offer([kind, axes, dtype = problem.out[0].dtype](const Args& args) {
+    run_rows(dtype, kind, axes, args.in[0], args.in[1], args.out[0]);
   });
 }
 
 /// x repeated is x times a 1 that is repeated everywhere.
 Offer make_broadcast_to(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
-  const Type scalar{DType::f32, {}};
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  const DType dtype = problem.out[0].dtype;
+  const Type scalar{dtype, {}};
   const auto axes = walk<3>({&problem.out[0], &problem.in[0], &scalar});
-  return offer([axes](const Args& args) {
-    const float one = 1;
-    run_rows(BinaryKind::mul, axes, args.input<float>(0), &one, args.output<float>(0));
+  return offer([axes, dtype, one = Array::full(dtype, {}, 1)](const Args& args) {
+    run_rows(dtype, BinaryKind::mul, axes, args.in[0], one.raw(), args.out[0]);
   });
 }
 

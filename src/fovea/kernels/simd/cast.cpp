@@ -1,6 +1,5 @@
 // Casts between the types that are computed with, any layout. Floats become integers by truncation,
-// all else rounds once,
-// what becomes bf16 from more than 24 bits twice.
+// all else rounds once, but what becomes bf16 from more than 24 bits, twice.
 #include <algorithm>
 #include <type_traits>
 
@@ -8,24 +7,58 @@
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/ops/shape_ops.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "fovea/kernels/simd/cast.cpp"
+#include <hwy/foreach_target.h>
+
+#include "fovea/kernels/simd/vectors-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace fovea::simd {
+namespace {
+namespace HWY_NAMESPACE {
+
+using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
+
+template <class From, class To>
+HWY_INLINE void copy_numbers(const From* x, To* y, int64_t n) {
+  for_each_vector(0, n, [&](int64_t i, auto at) FOVEA_INLINE { at.store(at.load(x + i), y + i); });
+}
+
+void to_bf16(const float* x, Bf16* y, int64_t n) { copy_numbers(x, y, n); }
+void from_bf16(const Bf16* x, float* y, int64_t n) { copy_numbers(x, y, n); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace
+}  // namespace fovea::simd
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace fovea::simd {
 namespace {
 
-template <class To, class From>
-To converted(From value) {
-  if constexpr (std::is_same_v<To, Bf16> || std::is_same_v<From, Bf16>)
-    return static_cast<To>(static_cast<float>(value));
-  else
-    return static_cast<To>(value);
+HWY_EXPORT(to_bf16);
+HWY_EXPORT(from_bf16);
+
+template <class From, class To>
+void convert(const From* x, To* y, int64_t n) {
+  constexpr bool narrow = std::is_same_v<To, Bf16>, wide_type = std::is_same_v<From, Bf16>;
+  if constexpr (narrow && std::is_same_v<From, float>) {
+    HWY_DYNAMIC_DISPATCH(to_bf16)(x, y, n);
+  } else if constexpr (wide_type && std::is_same_v<To, float>) {
+    HWY_DYNAMIC_DISPATCH(from_bf16)(x, y, n);
+  } else if constexpr (narrow || wide_type) {
+    std::transform(x, x + n, y, [](From v) { return static_cast<To>(static_cast<float>(v)); });
+  } else {
+    std::transform(x, x + n, y, [](From v) { return static_cast<To>(v); });
+  }
 }
 
 template <class From, class To>
 Offer cast_kernel(int64_t count) {
   return offer([count](const Args& args) {
-    const From* x = args.input<From>(0);
-    To* y = args.output<To>(0);
     parallel_for(count, elementwise_grain, [&](int64_t begin, int64_t end) {
-      std::transform(x + begin, x + end, y + begin, [](From v) { return converted<To>(v); });
+      convert(args.input<From>(0) + begin, args.output<To>(0) + begin, end - begin);
     });
   });
 }
@@ -63,3 +96,4 @@ Offer make_cast(const Problem& problem) {
 }
 
 }  // namespace fovea::simd
+#endif

@@ -1,8 +1,9 @@
-// Maxima of windows and of bins, where they are, and their gradient; f32, any layout, 1 to 3 axes.
-// Exact (the gradient: one rounding for each window that shares an element). Vectors lie along
-// channels, or in plain layout along the last axis where its stride is 1 or 2, else along the rows
-// of large windows. The gradient finds each window's maximum again by comparing x with y, in
-// row-major order, so ties go to the first; threads take whole planes.
+// Maxima of windows and of bins, where they are, and their gradient; f32 or bf16, any layout, 1 to
+// 3 axes. Exact (the gradient: one rounding for each window that shares an element; of bf16, which
+// is added up in floats, another 2^-8 of the sum). Vectors lie along channels, or in plain layout
+// along the last axis where its stride is 1 or 2, else along the rows of large windows. The
+// gradient finds each window's maximum again by comparing x with y, in row-major order, so ties go
+// to the first; threads take whole planes.
 #include <limits>
 
 #include "fovea/core/parallel.h"
@@ -49,13 +50,14 @@ class Largest {
 HWY_INLINE float larger(float best, float x) { return !(x <= best) && best == best ? x : best; }
 
 /// One output row; channels side by side.
-void max_row_of_channels(const Windows& w, const Taps& tz, const Taps& ty, int64_t width,
-                         const float* x, float* y) {
+template <class T>
+HWY_INLINE void max_row_of_channels(const Windows& w, const Taps& tz, const Taps& ty, int64_t width,
+                                    const T* x, T* y) {
   TapList list(w, tz, ty, width);
   for (int64_t ox = 0; ox < w.out[2]; ++ox, y += width) {
     const Taps tx = w.taps(2, ox);
     list.update(tx);
-    const float* first = x + tx.first * width;
+    const T* first = x + tx.first * width;
     for_each_vector(0, width, [&](int64_t c, auto at) FOVEA_INLINE {
       Largest largest{F32()};
       list.for_each([&](int64_t offset) FOVEA_INLINE { largest.add(at.load(first + offset + c)); });
@@ -66,9 +68,9 @@ void max_row_of_channels(const Windows& w, const Taps& tz, const Taps& ty, int64
 
 /// Outputs [ox, ...) of a row in plain layout, as many as whole vectors of D without a window over
 /// the edge; the number of the next one.
-template <class D>
-HWY_INLINE int64_t max_vectors(D d, const Windows& w, const Taps& tz, const Taps& ty,
-                               const float* x, float* y, int64_t ox) {
+template <class D, class T>
+HWY_INLINE int64_t max_vectors(D d, const Windows& w, const Taps& tz, const Taps& ty, const T* x,
+                               T* y, int64_t ox) {
   const auto n = static_cast<int64_t>(hn::Lanes(d));
   const int64_t stride = w.stride[2], kernel = w.kernel[2];
   if (w.bins || w.dilation[2] != 1 || stride > 2) return ox;
@@ -82,22 +84,23 @@ HWY_INLINE int64_t max_vectors(D d, const Windows& w, const Taps& tz, const Taps
       for (int64_t k = 0; k < kernel; k += stride) {
         hn::Vec<D> even, odd;
         if (stride == 1) {
-          largest.add(hn::LoadU(d, x + at + k));
+          largest.add(load_vector(d, x + at + k));
         } else {
-          hn::LoadInterleaved2(d, x + at + k, even, odd);
+          load_pairs(d, x + at + k, even, odd);
           largest.add(even);
           if (k + 1 < kernel) largest.add(odd);
         }
       }
     });
-    hn::StoreU(largest.value(), d, y + ox);
+    store_vector(largest.value(), d, y + ox);
   }
   return ox;
 }
 
 /// The maximum of one window in plain layout.
+template <class T>
 HWY_INLINE float max_of_window(const Windows& w, const Taps& tz, const Taps& ty, const Taps& tx,
-                               const float* x) {
+                               const T* x) {
   const int64_t length = tx.end - tx.begin;
   if (w.dilation[2] == 1 && length >= lanes) {
     Largest largest{F32()};
@@ -115,27 +118,33 @@ HWY_INLINE float max_of_window(const Windows& w, const Taps& tz, const Taps& ty,
 }
 
 /// One output row in plain layout.
-void max_row_of_positions(const Windows& w, const Taps& tz, const Taps& ty, const float* x,
-                          float* y) {
+template <class T>
+HWY_INLINE void max_row_of_positions(const Windows& w, const Taps& tz, const Taps& ty, const T* x,
+                                     T* y) {
   for (int64_t ox = 0; ox < w.out[2];) {
     ox = max_vectors(F32(), w, tz, ty, x, y, ox);
     ox = max_vectors(hn::CappedTag<float, 4>(), w, tz, ty, x, y, ox);
     if (ox == w.out[2]) break;
-    y[ox] = max_of_window(w, tz, ty, w.taps(2, ox), x);
+    y[ox] = static_cast<T>(max_of_window(w, tz, ty, w.taps(2, ox), x));
     ++ox;
   }
 }
 
 /// Row `row` of the out[0] * out[1] output rows of a plane.
-void max_row(const Windows& w, int64_t width, int64_t row, const float* x, float* y) {
+void max_row(DType dtype, const Windows& w, int64_t width, int64_t row, const std::byte* x,
+             std::byte* y) {
   const Taps tz = w.taps(0, row / w.out[1]), ty = w.taps(1, row % w.out[1]);
-  y += row * w.out[2] * width;
-  width == 1 ? max_row_of_positions(w, tz, ty, x, y) : max_row_of_channels(w, tz, ty, width, x, y);
+  with_element(dtype, [&]<class T>(T) {
+    T* to = as<T>(y) + row * w.out[2] * width;
+    width == 1 ? max_row_of_positions(w, tz, ty, as<T>(x), to)
+               : max_row_of_channels(w, tz, ty, width, as<T>(x), to);
+  });
 }
 
 /// The positions of the maxima y of one window, channels side by side.
+template <class T>
 HWY_INLINE void find_channels(const Windows& w, const Taps& tz, const Taps& ty, const Taps& tx,
-                              int64_t width, const float* x, const float* y, int64_t* indices) {
+                              int64_t width, const T* x, const T* y, int64_t* indices) {
   const hn::RebindToSigned<F32> integers;
   HWY_ALIGN int32_t places[lanes];
   for_each_vector(0, width, [&](int64_t c, auto at) FOVEA_INLINE {
@@ -152,9 +161,9 @@ HWY_INLINE void find_channels(const Windows& w, const Taps& tz, const Taps& ty, 
   });
 }
 
-/// The positions of the maxima y of row `row`; x is at its plane, y and indices at theirs.
-void find_row(const Windows& w, int64_t width, int64_t row, const float* x, const float* y,
-              int64_t* indices) {
+template <class T>
+HWY_INLINE void find_row_as(const Windows& w, int64_t width, int64_t row, const T* x, const T* y,
+                            int64_t* indices) {
   const Taps tz = w.taps(0, row / w.out[1]), ty = w.taps(1, row % w.out[1]);
   for (int64_t ox = 0; ox < w.out[2]; ++ox) {
     const Taps tx = w.taps(2, ox);
@@ -172,11 +181,17 @@ void find_row(const Windows& w, int64_t width, int64_t row, const float* x, cons
   }
 }
 
+/// The positions of the maxima y of row `row`; x is at its plane, y and indices at theirs.
+void find_row(DType dtype, const Windows& w, int64_t width, int64_t row, const std::byte* x,
+              const std::byte* y, int64_t* indices) {
+  with_element(dtype, [&]<class T>(T) { find_row_as(w, width, row, as<T>(x), as<T>(y), indices); });
+}
+
 /// The gradient of one window, channels side by side; x and dx are at its first column. Where
-/// windows tile the input each element is written once, else added to.
-template <bool tiles>
-HWY_INLINE void scatter_channels(const TapList& list, int64_t width, const float* x, const float* y,
-                                 const float* dy, float* dx) {
+/// windows tile the input each element is written once, else added to, in floats.
+template <bool tiles, class T, class Sum>
+HWY_INLINE void scatter_channels(const TapList& list, int64_t width, const T* x, const T* y,
+                                 const T* dy, Sum* dx) {
   for_each_vector(0, width, [&](int64_t c, auto at) FOVEA_INLINE {
     const V maximum = at.load(y + c), gradient = at.load(dy + c);
     auto found = hn::FirstN(F32(), 0);
@@ -190,74 +205,86 @@ HWY_INLINE void scatter_channels(const TapList& list, int64_t width, const float
 
 /// The gradients of windows [ox, ...) of a row that tile the input two by two along the last axis,
 /// in plain layout, as many as whole vectors of D; the number of the next one.
-template <class D>
-HWY_INLINE int64_t scatter_pairs(D d, const Windows& w, const Taps& tz, const Taps& ty,
-                                 const float* x, const float* y, const float* dy, float* dx,
-                                 int64_t ox) {
+template <class D, class T>
+HWY_INLINE int64_t scatter_pairs(D d, const Windows& w, const Taps& tz, const Taps& ty, const T* x,
+                                 const T* y, const T* dy, T* dx, int64_t ox) {
   const auto n = static_cast<int64_t>(hn::Lanes(d));
   for (; ox + n <= w.out[2]; ox += n) {
-    const auto maximum = hn::LoadU(d, y + ox), gradient = hn::LoadU(d, dy + ox);
+    const auto maximum = load_vector(d, y + ox), gradient = load_vector(d, dy + ox);
     auto found = hn::FirstN(d, 0);
     for_each_tap(w, tz, ty, Taps{0, 1, 2 * ox}, [&](int64_t p) FOVEA_INLINE {
       hn::Vec<D> even, odd;
-      hn::LoadInterleaved2(d, x + p, even, odd);
+      load_pairs(d, x + p, even, odd);
       even = hn::IfThenElseZero(find(d, found, even, maximum), gradient);
       odd = hn::IfThenElseZero(find(d, found, odd, maximum), gradient);
-      hn::StoreInterleaved2(even, odd, d, dx + p);
+      store_pairs(even, odd, d, dx + p);
     });
   }
   return ox;
 }
 
 /// The gradient of one window in plain layout.
+template <bool tiles, class T, class Sum>
 HWY_INLINE void scatter_position(const Windows& w, const Taps& tz, const Taps& ty, const Taps& tx,
-                                 const float* x, float y, float dy, float* dx, bool tiles) {
+                                 const T* x, float y, float dy, Sum* dx) {
   bool found = false;
   for_each_tap(w, tz, ty, tx, [&](int64_t p) FOVEA_INLINE {
     const bool hit = !found && is_maximum(x[p], y);
     found = found || hit;
-    dx[p] = (tiles ? 0.f : dx[p]) + (hit ? dy : 0.f);
+    dx[p] = static_cast<Sum>((tiles ? 0.f : dx[p]) + (hit ? dy : 0.f));
   });
 }
 
 /// The gradient of one output row; channels side by side.
-void scatter_row_of_channels(const Windows& w, const Taps& tz, const Taps& ty, int64_t width,
-                             const float* x, const float* y, const float* dy, float* dx,
-                             bool tiles) {
+template <bool tiles, class T, class Sum>
+HWY_INLINE void scatter_row_of_channels(const Windows& w, const Taps& tz, const Taps& ty,
+                                        int64_t width, const T* x, const T* y, const T* dy,
+                                        Sum* dx) {
   TapList list(w, tz, ty, width);
   for (int64_t ox = 0; ox < w.out[2]; ++ox, y += width, dy += width) {
     const Taps tx = w.taps(2, ox);
     list.update(tx);
     const int64_t first = tx.first * width;
-    tiles ? scatter_channels<true>(list, width, x + first, y, dy, dx + first)
-          : scatter_channels<false>(list, width, x + first, y, dy, dx + first);
+    scatter_channels<tiles>(list, width, x + first, y, dy, dx + first);
   }
 }
 
 /// The gradient of one output row in plain layout.
-void scatter_row_of_positions(const Windows& w, const Taps& tz, const Taps& ty, const float* x,
-                              const float* y, const float* dy, float* dx, bool tiles) {
+template <bool tiles, class T, class Sum>
+HWY_INLINE void scatter_row_of_positions(const Windows& w, const Taps& tz, const Taps& ty,
+                                         const T* x, const T* y, const T* dy, Sum* dx) {
   int64_t ox = 0;
-  if (tiles && w.kernel[2] == 2) {
-    ox = scatter_pairs(F32(), w, tz, ty, x, y, dy, dx, ox);
-    ox = scatter_pairs(hn::CappedTag<float, 4>(), w, tz, ty, x, y, dy, dx, ox);
+  if constexpr (tiles) {
+    if (w.kernel[2] == 2) {
+      ox = scatter_pairs(F32(), w, tz, ty, x, y, dy, dx, ox);
+      ox = scatter_pairs(hn::CappedTag<float, 4>(), w, tz, ty, x, y, dy, dx, ox);
+    }
   }
   for (; ox < w.out[2]; ++ox)
-    scatter_position(w, tz, ty, w.taps(2, ox), x, y[ox], dy[ox], dx, tiles);
+    scatter_position<tiles>(w, tz, ty, w.taps(2, ox), x, y[ox], dy[ox], dx);
 }
 
-/// The gradient of a whole plane.
-void scatter(const Windows& w, int64_t width, const float* x, const float* y, const float* dy,
-             float* dx) {
-  const bool tiles = w.tiles();
-  if (!tiles) std::fill_n(dx, w.in[0] * w.in[1] * w.in[2] * width, 0.f);
+template <bool tiles, class T, class Sum>
+HWY_INLINE void scatter_as(const Windows& w, int64_t width, const T* x, const T* y, const T* dy,
+                           Sum* dx) {
   for (int64_t row = 0; row < w.out[0] * w.out[1]; ++row) {
     const Taps tz = w.taps(0, row / w.out[1]), ty = w.taps(1, row % w.out[1]);
-    width == 1 ? scatter_row_of_positions(w, tz, ty, x, y, dy, dx, tiles)
-               : scatter_row_of_channels(w, tz, ty, width, x, y, dy, dx, tiles);
+    width == 1 ? scatter_row_of_positions<tiles>(w, tz, ty, x, y, dy, dx)
+               : scatter_row_of_channels<tiles>(w, tz, ty, width, x, y, dy, dx);
     y += w.out[2] * width;
     dy += w.out[2] * width;
   }
+}
+
+/// The gradient of a whole plane; `sums` has room for its floats where it is bf16.
+void scatter(DType dtype, const Windows& w, int64_t width, const std::byte* x, const std::byte* y,
+             const std::byte* dy, std::byte* dx, float* sums) {
+  with_element(dtype, [&]<class T>(T) {
+    if (w.tiles()) return scatter_as<true>(w, width, as<T>(x), as<T>(y), as<T>(dy), as<T>(dx));
+    fill_with_sums(as<T>(dx), sums, volume(w.in) * width, [&](float* to) {
+      scatter_as<false>(w, width, as<T>(x), as<T>(y), as<T>(dy), to);
+    });
+  });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -274,19 +301,20 @@ HWY_EXPORT(find_row);
 HWY_EXPORT(scatter);
 
 /// Output 0 gets the maxima, output 1 (with `indices`) where in its plane each is.
-Offer maxima(const Windows& w, const Planes& planes, bool indices) {
-  return offer([w, planes, indices](const Args& args) {
+Offer maxima(const Windows& w, const Type& x, bool indices) {
+  return offer([w, planes = planes_of(x), dtype = x.dtype, indices](const Args& args) {
     const int64_t rows = w.out[0] * w.out[1], row = w.out[2] * planes.width;
     const int64_t grain = elementwise_grain / 4 / std::max<int64_t>(1, row);
+    const auto bytes = static_cast<int64_t>(size_of(dtype));
     parallel_for(planes.count * rows, grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t plane = i / rows;
-        const float* x = args.input<float>(0) + plane * volume(w.in) * planes.width;
-        float* y = args.output<float>(0) + plane * rows * row;
-        HWY_DYNAMIC_DISPATCH(max_row)(w, planes.width, i % rows, x, y);
+        const int64_t plane = i / rows, first = plane * rows * row;
+        const std::byte* x_plane = args.in[0] + plane * volume(w.in) * planes.width * bytes;
+        std::byte* y = args.out[0] + first * bytes;
+        HWY_DYNAMIC_DISPATCH(max_row)(dtype, w, planes.width, i % rows, x_plane, y);
         if (indices) {
           HWY_DYNAMIC_DISPATCH(find_row)
-          (w, planes.width, i % rows, x, y, args.output<int64_t>(1) + plane * rows * row);
+          (dtype, w, planes.width, i % rows, x_plane, y, args.output<int64_t>(1) + first);
         }
       }
     });
@@ -295,65 +323,61 @@ Offer maxima(const Windows& w, const Planes& planes, bool indices) {
 
 /// dx of all planes. Input 0 is x, the last one dy; input 1 is y, but where it has to be found
 /// again, into the scratch memory.
-Offer gradients(const Windows& w, const Type& x, const Type& y, bool find_again) {
-  const Planes planes = planes_of(x);
-  const auto run = [w, planes, find_again](const Args& args) {
-    const int64_t large = volume(w.in) * planes.width, small = volume(w.out) * planes.width;
-    const int64_t grain = elementwise_grain / 2 / std::max<int64_t>(1, large);
-    parallel_for(planes.count, grain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const float *x_plane = args.input<float>(0) + i * large, *maxima = nullptr;
-        if (find_again) {
-          float* found = reinterpret_cast<float*>(args.scratch) + i * small;
-          for (int64_t row = 0; row < w.out[0] * w.out[1]; ++row)
-            HWY_DYNAMIC_DISPATCH(max_row)(w, planes.width, row, x_plane, found);
-          maxima = found;
-        } else {
-          maxima = args.input<float>(1) + i * small;
-        }
-        HWY_DYNAMIC_DISPATCH(scatter)
-        (w, planes.width, x_plane, maxima, args.input<float>(args.in.size() - 1) + i * small,
-         args.output<float>(0) + i * large);
-      }
+Offer gradients(const Windows& w, const Problem& problem, bool find_again) {
+  const Planes planes = planes_of(problem.in[0]);
+  const DType dtype = problem.in[0].dtype;
+  const int64_t large = volume(w.in) * planes.width, small = volume(w.out) * planes.width;
+  const auto bytes = static_cast<int64_t>(size_of(dtype));
+  const bool sums = dtype == DType::bf16 && !w.tiles();
+  const size_t sum_bytes = sums ? align_up(static_cast<size_t>(checked_product(large, 4))) : 0;
+  const Slots slots(planes.count, elementwise_grain / 2 / std::max<int64_t>(1, large),
+                    sum_bytes + static_cast<size_t>(find_again ? small * bytes : 0), problem);
+  const auto run = [=](const Args& args) {
+    slots.for_each(args.scratch, [&](int64_t i, std::byte* scratch) {
+      const std::byte* x = args.in[0] + i * large * bytes;
+      const std::byte* y = find_again ? scratch + sum_bytes : args.in[1] + i * small * bytes;
+      for (int64_t row = 0; find_again && row < w.out[0] * w.out[1]; ++row)
+        HWY_DYNAMIC_DISPATCH(max_row)(dtype, w, planes.width, row, x, scratch + sum_bytes);
+      HWY_DYNAMIC_DISPATCH(scatter)
+      (dtype, w, planes.width, x, y, args.in.back() + i * small * bytes,
+       args.out[0] + i * large * bytes, reinterpret_cast<float*>(scratch));
     });
   };
-  return offer(run, find_again ? y.bytes() : 0);
+  return offer(run, slots.scratch_bytes());
 }
 
 }  // namespace
 
 Offer make_max_pool(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   const Windows w =
       windows_of(*problem.op.as<MaxPool>(), problem.in[0].shape, problem.out[0].shape);
-  return maxima(w, planes_of(problem.in[0]), false);
+  return maxima(w, problem.in[0], false);
 }
 
 Offer make_max_pool_indices(const Problem& problem) {
   const Type& x = problem.in[0];
-  if (x.dtype != DType::f32) return Refusal{"only f32"};
+  if (x.dtype != DType::f32 && x.dtype != DType::bf16) return Refusal{"only f32 or bf16"};
   const Windows w = windows_of(*problem.op.as<MaxPoolIndices>(), x.shape, problem.out[0].shape);
   if (volume(w.in) > std::numeric_limits<int32_t>::max())
     return Refusal{"only planes of up to 2^31 positions"};
-  return maxima(w, planes_of(x), true);
+  return maxima(w, x, true);
 }
 
 Offer make_adaptive_max_pool(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
-  return maxima(bins_of(problem.in[0].shape, problem.out[0].shape), planes_of(problem.in[0]),
-                false);
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  return maxima(bins_of(problem.in[0].shape, problem.out[0].shape), problem.in[0], false);
 }
 
 Offer make_max_pool_backward(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
-  const Type &x = problem.in[0], &y = problem.in[1];
-  return gradients(windows_of(*problem.op.as<MaxPoolBackward>(), x.shape, y.shape), x, y, false);
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  const Shape &x = problem.in[0].shape, &y = problem.in[1].shape;
+  return gradients(windows_of(*problem.op.as<MaxPoolBackward>(), x, y), problem, false);
 }
 
 Offer make_adaptive_max_pool_backward(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
-  const Type &x = problem.in[0], &y = problem.in[1];
-  return gradients(bins_of(x.shape, y.shape), x, y, true);
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  return gradients(bins_of(problem.in[0].shape, problem.in[1].shape), problem, true);
 }
 
 }  // namespace fovea::simd

@@ -1,7 +1,10 @@
-// Sums over any axes (gradients of what was repeated, sums of everything), f32, any layout: in
-// floats inside fixed chunks of at most 1024 values, in double across them, in order, so results do
-// not depend on the number of threads. Up to two groups of neighbouring axes are summed at once,
-// more one by one. Error bound: 16 eps of the inputs' absolute values.
+// Sums over any axes (gradients of what was repeated, sums of everything), f32 or bf16, any layout:
+// in floats inside fixed chunks of at most 1024 values, in double across them, in order, so results
+// do not depend on the number of threads. Up to two groups of neighbouring axes are summed at once,
+// more one by one. Error bound: 16 eps of the inputs' absolute values; of bf16 another 2^-8 of the
+// sum.
+#include <cstring>
+
 #include "fovea/kernels/simd/channels.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/walk.h"
@@ -20,12 +23,15 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
-void sum_chunk(const float* x, const Channels& c, int64_t block, int64_t chunk, float* sum) {
-  const auto add = [&](auto) FOVEA_INLINE {
-    return [x](auto at, int64_t i, Sums<1>& s)
-               FOVEA_INLINE { s[0] = hn::Add(s[0], at.load(x + i)); };
-  };
-  walk_chunk<1>(c, block, chunk, add, &sum);
+void sum_chunk(DType dtype, const std::byte* x, const Channels& c, int64_t block, int64_t chunk,
+               float* sum) {
+  with_element(dtype, [&]<class T>(T) {
+    const auto add = [&](auto) FOVEA_INLINE {
+      return [from = as<T>(x)](auto at, int64_t i, Sums<1>& s)
+                 FOVEA_INLINE { s[0] = hn::Add(s[0], at.load(from + i)); };
+    };
+    walk_chunk<1>(c, block, chunk, add, &sum);
+  });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -94,26 +100,33 @@ std::vector<Channels> stages_of(std::vector<Sum> axes) {
   }
 }
 
-void run_stage(const Channels& c, const float* x, float* sums, float* y) {
-  for_each_chunk(c, [&](int64_t block, int64_t chunk) {
-    HWY_DYNAMIC_DISPATCH(sum_chunk)
-    (x, c, block, chunk, sums + chunk * c.channels() + block * c.width);
-  });
+template <class T>
+void join_chunks(const Channels& c, const float* sums, T* y) {
   const int64_t grain = elementwise_grain / std::max<int64_t>(1, c.chunks());
   parallel_for(c.channels(), grain, [&](int64_t begin, int64_t end) {
     for (int64_t channel = begin; channel < end; ++channel)
-      y[channel] = static_cast<float>(join_sums(c, sums, channel));
+      y[channel] = static_cast<T>(static_cast<float>(join_sums(c, sums, channel)));
   });
+}
+
+/// Sums of x, which is of dtype `from`, as y of dtype `to`.
+void run_stage(const Channels& c, DType from, const std::byte* x, float* sums, DType to,
+               std::byte* y) {
+  for_each_chunk(c, [&](int64_t block, int64_t chunk) {
+    HWY_DYNAMIC_DISPATCH(sum_chunk)
+    (from, x, c, block, chunk, sums + chunk * c.channels() + block * c.width);
+  });
+  to == DType::bf16 ? join_chunks(c, sums, reinterpret_cast<Bf16*>(y))
+                    : join_chunks(c, sums, reinterpret_cast<float*>(y));
 }
 
 }  // namespace
 
 Offer make_sum_to(const Problem& problem) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   const Type &x = problem.in[0], &y = problem.out[0];
   if (x.numel() == 0) {
-    return offer(
-        [count = y.numel()](const Args& args) { std::fill_n(args.output<float>(0), count, 0.f); });
+    return offer([bytes = y.bytes()](const Args& args) { std::memset(args.out[0], 0, bytes); });
   }
   const auto axes = axes_of(x, y);
   if (!axes) return Refusal{"only sums that lie in the order of what is summed"};
@@ -130,13 +143,13 @@ Offer make_sum_to(const Problem& problem) {
     results.push_back(end);
     end += bytes(c.channels());
   }
-  const auto run = [stages, results](const Args& args) {
-    const float* from = args.input<float>(0);
+  const auto run = [stages, results, dtype = x.dtype](const Args& args) {
+    const std::byte* from = args.in[0];
     for (size_t i = 0; i < stages.size(); ++i) {
       const bool last = i + 1 == stages.size();
-      float* to =
-          last ? args.output<float>(0) : reinterpret_cast<float*>(args.scratch + results[i]);
-      run_stage(stages[i], from, reinterpret_cast<float*>(args.scratch), to);
+      std::byte* to = last ? args.out[0] : args.scratch + results[i];
+      run_stage(stages[i], i == 0 ? dtype : DType::f32, from,
+                reinterpret_cast<float*>(args.scratch), last ? dtype : DType::f32, to);
       from = to;
     }
   };

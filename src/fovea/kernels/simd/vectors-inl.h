@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "fovea/core/dtype.h"
 
@@ -67,6 +68,30 @@ HWY_INLINE void store_vector(hn::Vec<D> v, D d, Bf16* p) {
   const hn::RebindToSigned<D> word;
   const HalfWords<D> half;
   hn::StoreU(hn::DemoteTo(half, hn::BitCast(word, upper)), half, reinterpret_cast<uint16_t*>(p));
+}
+
+/// Elements 0, 2, 4... and 1, 3, 5... of memory.
+template <class D>
+HWY_INLINE void load_pairs(D d, const float* p, hn::Vec<D>& even, hn::Vec<D>& odd) {
+  hn::LoadInterleaved2(d, p, even, odd);
+}
+template <class D>
+HWY_INLINE void load_pairs(D d, const Bf16* p, hn::Vec<D>& even, hn::Vec<D>& odd) {
+  const Words<D> words;
+  const auto pairs = hn::LoadU(words, reinterpret_cast<const uint32_t*>(p));
+  even = hn::BitCast(d, hn::ShiftLeft<16>(pairs));
+  odd = hn::BitCast(d, hn::And(pairs, hn::Set(words, 0xffff0000)));
+}
+template <class D>
+HWY_INLINE void store_pairs(hn::Vec<D> even, hn::Vec<D> odd, D d, float* p) {
+  hn::StoreInterleaved2(even, odd, d, p);
+}
+template <class D>
+HWY_INLINE void store_pairs(hn::Vec<D> even, hn::Vec<D> odd, D d, Bf16* p) {
+  const Words<D> words;
+  const auto upper = hn::And(round_to_bf16(d, odd), hn::Set(words, 0xffff0000));
+  const auto pairs = hn::Or(hn::ShiftRight<16>(round_to_bf16(d, even)), upper);
+  hn::StoreU(pairs, words, reinterpret_cast<uint32_t*>(p));
 }
 
 /// Where a full vector is read and written.
@@ -150,6 +175,21 @@ HWY_INLINE T* as(std::byte* p) {
 }
 
 HWY_INLINE V all(float value) { return hn::Set(F32(), value); }
+
+/// Fills n numbers with what add(floats) adds up: in `to` itself where that holds floats, else in
+/// `sums`, so that each is rounded once.
+template <class T, class F>
+HWY_INLINE void fill_with_sums(T* to, float* sums, int64_t n, const F& add) {
+  if constexpr (std::is_same_v<T, float>) {
+    std::fill_n(to, n, 0.f);
+    add(to);
+  } else {
+    std::fill_n(sums, n, 0.f);
+    add(sums);
+    for_each_vector(0, n,
+                    [&](int64_t i, auto at) FOVEA_INLINE { at.store(at.load(sums + i), to + i); });
+  }
+}
 
 /// The sum of f(i, where) over i from 0 to `size` in steps of a vector: 1024 elements at a time in
 /// floats, in double across. Lanes that are not there do not count.
