@@ -55,7 +55,7 @@ testing::AssertionResult check(std::string_view rule, const Problem& problem,
                                const std::vector<Array>& in, const Bound& bound);
 
 /// The same, as `threads` gives the team sizes to compare: of kernels whose bits depend on it, each
-/// is only compared with the reference.
+/// is only compared with the reference, and with itself run again: there the bits are the same.
 testing::AssertionResult check(std::string_view rule, const Problem& problem,
                                const std::vector<Array>& in, const Bound& bound,
                                const std::vector<int>& threads, bool same_bits);

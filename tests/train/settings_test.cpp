@@ -13,6 +13,12 @@ Settings unusual() {
   Settings s;
   s.data = "cifar10:/a \"quoted\"\\path\twith\na line";
   s.model = "lenet_cnn";
+  s.input = "3x64x48";
+  s.weights = "a \"file\".safetensors";
+  s.freeze = "backbone";
+  s.unfreeze_after = 3;
+  s.backbone_lr = 1e-3;
+  s.limit = 2000;
   s.epochs = 3;
   s.batch = 7;
   s.optimizer = "adamw";
