@@ -234,6 +234,11 @@ void save_model(const std::filesystem::path& path, const ModelFile& model) {
   write_safetensors(path, contents);
 }
 
+bool is_model_file(const std::filesystem::path& path) {
+  return path.extension() == ".safetensors" &&
+         read_safetensors(path).metadata.contains("fovea.format");
+}
+
 ModelFile load_model(const std::filesystem::path& path) {
   SafeTensors contents = read_safetensors(path);
   Metadata metadata(std::move(contents.metadata), path.string());

@@ -16,7 +16,7 @@ struct ModelFile {
   std::string architecture;                      ///< its name in the registry of models
   std::map<std::string, std::string> arguments;  ///< its options: classes, in_channels, input, ...
   Preprocessing preprocessing;                   ///< how a picture becomes its input
-  std::vector<std::string> class_names;          ///< in the order of the outputs
+  std::vector<std::string> class_names;          ///< in the order of the outputs; empty: not known
   std::map<std::string, std::string> training;   ///< how it came about: recipe, metrics, data, ...
   std::vector<std::pair<std::string, Array>> weights;  ///< parameters and buffers by name
 };
@@ -27,6 +27,10 @@ struct ModelFile {
 /// names that are not UTF-8 are replaced. Errors: usage when the model could not be loaded again
 /// (no architecture, a preprocessing with a problem, a name twice); io when it cannot be written.
 void save_model(const std::filesystem::path& path, const ModelFile& model);
+
+/// Whether a file of any kind is a .safetensors file with Fovea's metadata. Errors: model when a
+/// .safetensors file is missing or broken.
+bool is_model_file(const std::filesystem::path& path);
 
 /// Reads it back. The weights are views of the mapped file, for reading only. Errors: model when
 /// the file is not a safetensors file, has none or only some of Fovea's metadata, comes from a

@@ -8,20 +8,13 @@
 
 #include "fovea/core/error.h"
 #include "fovea/core/files.h"
+#include "fovea/formats/bytes.h"
 #include "fovea/formats/safetensors_header.h"
 
 namespace fovea {
 namespace {
 
 constexpr size_t length_bytes = 8;
-
-uint64_t little_endian(std::span<const std::byte> bytes) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < length_bytes; ++i) {
-    value |= std::to_integer<uint64_t>(bytes[i]) << (8 * i);
-  }
-  return value;
-}
 
 /// The length of the header, held against the file's.
 uint64_t header_length(std::span<const std::byte> bytes, const std::string& file) {
@@ -31,7 +24,7 @@ uint64_t header_length(std::span<const std::byte> bytes, const std::string& file
         .with("try", "check that this is a .safetensors file, and whole");
   };
   if (bytes.size() < length_bytes) fail("too short for a .safetensors file");
-  const uint64_t length = little_endian(bytes);
+  const auto length = little_endian<uint64_t>(bytes);
   if (length > largest_safetensors_header) {
     fail("the header would have " + std::to_string(length) + " bytes, at most " +
          std::to_string(largest_safetensors_header) + " are read");
@@ -155,12 +148,10 @@ SafeTensors read_safetensors(const std::filesystem::path& path) {
 
 void write_safetensors(const std::filesystem::path& path, const SafeTensors& contents) {
   const std::string header = header_of(contents);
-  std::array<std::byte, length_bytes> length;
-  for (size_t i = 0; i < length_bytes; ++i) {
-    length[i] = static_cast<std::byte>(header.size() >> (8 * i));
-  }
+  std::string length;
+  append_little_endian(length, uint64_t{header.size()});
   replace_file(path, [&](const Sink& sink) {
-    sink(length);
+    sink(std::as_bytes(std::span(length)));
     sink(std::as_bytes(std::span(header)));
     for (const auto& [name, array] : contents.tensors) sink({array.raw(), array.bytes()});
   });

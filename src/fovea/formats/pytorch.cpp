@@ -1,0 +1,299 @@
+#include "fovea/formats/pytorch.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <set>
+#include <span>
+#include <string_view>
+
+#include "fovea/core/error.h"
+#include "fovea/core/text.h"
+#include "fovea/formats/bytes.h"
+#include "fovea/formats/pickle.h"
+#include "fovea/formats/pytorch_tensors.h"
+#include "fovea/formats/zip.h"
+
+namespace fovea {
+namespace {
+
+using pickle::Document;
+using pickle::Kind;
+using pickle::Value;
+using Bytes = std::span<const std::byte>;
+using Storages = TensorReader::Storages;
+
+/// Where checkpoints keep the weights, the likeliest first.
+constexpr std::string_view usual_keys[] = {
+    "model_state_dict", "state_dict",     "model",   "module",     "net",
+    "network",          "net_state_dict", "weights", "params",     "model_ema",
+    "state_dict_ema",   "ema_state_dict", "ema",     "params_ema",
+};
+
+/// What torch.save wrote, taken apart.
+struct Saved {
+  Document pickle;
+  Storages storages;
+};
+
+std::string_view text_of(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// The zip archive: NAME/data.pkl, NAME/data/KEY, ..., where NAME is the archive's own.
+class ArchiveReader {
+ public:
+  ArchiveReader(Bytes bytes, const std::string& file)
+      : file_(file), entries_(read_zip(bytes, file)) {
+    if (!entries_.empty()) folder_ = entries_[0].name.substr(0, entries_[0].name.find('/') + 1);
+  }
+
+  Saved read() const {
+    const std::optional<Bytes> pickle = find("data.pkl");
+    if (!pickle) throw error("it is a zip archive, but not one that torch.save wrote");
+    if (find("constants.pkl")) {
+      throw error("it is a TorchScript archive, a program")
+          .with("try", "torch.save(torch.jit.load(FILE).state_dict(), OTHER)");
+    }
+    const std::optional<Bytes> order = find("byteorder");
+    if (order && text_of(*order) != "little") {
+      throw error("its numbers are in the byte order \"" + printable(text_of(*order)) +
+                  "\"; \"little\" is read");
+    }
+    Saved saved{pickle::read(*pickle, pytorch_globals(), file_), {}};
+    if (saved.pickle.size != pickle->size()) throw error("bytes follow the pickle in data.pkl");
+    const std::string data = std::string(folder_) + "data/";
+    for (const ZipEntry& entry : entries_) {
+      if (entry.name.starts_with(data)) saved.storages[entry.name.substr(data.size())] = entry.data;
+    }
+    return saved;
+  }
+
+ private:
+  std::optional<Bytes> find(std::string_view name) const {
+    const std::string path = std::string(folder_) + std::string(name);
+    for (const ZipEntry& entry : entries_) {
+      if (entry.name == path) return entry.data;
+    }
+    return std::nullopt;
+  }
+
+  Error error(const std::string& what) const { return {ErrorKind::model, file_ + ": " + what}; }
+
+  const std::string& file_;
+  std::vector<ZipEntry> entries_;
+  std::string_view folder_;
+};
+
+/// The form from before PyTorch 1.6: pickles of a magic number, a version, facts about the system,
+/// what was saved, and the keys of its storages; then these, each an element count and its bytes.
+class LegacyReader {
+ public:
+  LegacyReader(Bytes bytes, const std::string& file) : bytes_(bytes), file_(file) {}
+
+  static bool is_one(Bytes bytes) {
+    constexpr std::string_view magic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+    constexpr size_t furthest = 64;
+    return text_of(bytes.first(std::min(bytes.size(), furthest))).find(magic) !=
+           std::string_view::npos;
+  }
+
+  Saved read() {
+    next();
+    check_version(next());
+    check_system(next());
+    Saved saved{next(), {}};
+    const Document keys = next();
+    if (keys.root.kind != Kind::list) throw error("its storage keys are no list");
+    const std::map<std::string_view, StorageClaim> claims = storage_claims(saved.pickle);
+    for (const Value& key : keys.items(keys.root)) {
+      const auto claimed = claims.find(key.text);
+      if (key.kind != Kind::text || claimed == claims.end()) {
+        throw error("it has a storage \"" + printable(key.text) + "\" that no tensor uses");
+      }
+      const bool first = saved.storages.emplace(key.text, storage(claimed->second)).second;
+      if (!first) throw error("the storage \"" + printable(key.text) + "\" comes twice");
+    }
+    if (at_ != bytes_.size()) throw error("bytes follow the last storage");
+    return saved;
+  }
+
+ private:
+  /// The next pickle.
+  Document next() {
+    Document document = pickle::read(bytes_.subspan(at_), pytorch_globals(), file_);
+    at_ += document.size;
+    return document;
+  }
+
+  void check_version(const Document& version) const {
+    constexpr int64_t only = 1001;
+    if (version.root.kind != Kind::integer || version.root.integer != only) {
+      throw error("it is of a version of PyTorch's older form that is not read");
+    }
+  }
+
+  void check_system(const Document& facts) const {
+    const std::span<const Value> items = facts.items(facts.root);
+    for (size_t i = 0; i + 1 < items.size(); i += 2) {
+      if (items[i].text == "little_endian" && items[i + 1].integer == 0) {
+        throw error("its numbers are in the byte order \"big\"; \"little\" is read");
+      }
+    }
+  }
+
+  std::map<std::string_view, StorageClaim> storage_claims(const Document& pickle) const {
+    std::map<std::string_view, StorageClaim> claims;
+    for (uint32_t i = 0; i < pickle.compounds.size(); ++i) {
+      if (pickle.compounds[i].kind != Kind::reference) continue;
+      const StorageClaim claim =
+          storage_claim(pickle, {.kind = Kind::reference, .compound = i}, file_);
+      const StorageClaim& known = claims.emplace(claim.key, claim).first->second;
+      if (known.elements != claim.elements || known.bytes != claim.bytes) {
+        throw error("the storage \"" + printable(claim.key) + "\" has two sizes");
+      }
+    }
+    return claims;
+  }
+
+  /// The bytes of the next storage, behind the number of its elements.
+  Bytes storage(const StorageClaim& claim) {
+    const Bytes rest = bytes_.subspan(at_);
+    constexpr size_t head = sizeof(uint64_t);
+    if (rest.size() < head || rest.size() - head < claim.bytes) {
+      throw error("it ends in the middle of a storage of " + std::to_string(claim.bytes) +
+                  " bytes");
+    }
+    const auto elements = little_endian<uint64_t>(rest);
+    if (elements != claim.elements) {
+      throw error("the storage \"" + printable(claim.key) + "\" has " + std::to_string(elements) +
+                  " elements instead of " + std::to_string(claim.elements));
+    }
+    at_ += head + claim.bytes;
+    return rest.subspan(head, claim.bytes);
+  }
+
+  Error error(const std::string& what) const {
+    return Error(ErrorKind::model, file_ + ": " + what)
+        .with("at", "byte " + std::to_string(at_) + " of the file");
+  }
+
+  Bytes bytes_;
+  const std::string& file_;
+  size_t at_ = 0;
+};
+
+Saved read_saved(Bytes bytes, const std::string& file) {
+  if (text_of(bytes).starts_with("PK\x03\x04")) return ArchiveReader(bytes, file).read();
+  if (LegacyReader::is_one(bytes)) return LegacyReader(bytes, file).read();
+  throw Error(ErrorKind::model, file + ": it is no file that torch.save wrote")
+      .with("file", std::to_string(bytes.size()) + " bytes")
+      .with("try",
+            "a .pth or .pt file of PyTorch's; others are told by their suffix: .safetensors");
+}
+
+/// Finds the named tensors in what was saved.
+class Finder {
+ public:
+  using Items = std::vector<std::pair<std::string_view, Value>>;
+
+  Finder(const Document& pickle, const std::string& file) : pickle_(pickle), file_(file) {}
+
+  /// The tensors of `dict`, or of a dict in it; `within` is given the keys on the way there.
+  Items find(const Value& dict, std::string& within, size_t level = 0) const {
+    constexpr size_t deepest = 4;
+    if (level == deepest) throw error("its tensors are nested too deep");
+    const Items items = named(dict);
+    const auto descend = [&](const auto& item) {
+      within += (within.empty() ? "" : ".") + printable(item.first);
+      return find(item.second, within, level + 1);
+    };
+    for (const std::string_view key : usual_keys) {
+      for (const auto& item : items) {
+        if (item.first == key && holds_tensors(item.second, 2)) return descend(item);
+      }
+    }
+    Items tensors, dicts;
+    for (const auto& item : items) {
+      if (is_tensor(pickle_, item.second)) tensors.push_back(item);
+      if (holds_tensors(item.second, 1)) dicts.push_back(item);
+    }
+    if (!tensors.empty()) return tensors;
+    if (dicts.size() == 1) return descend(dicts[0]);
+    if (dicts.empty()) throw error("it holds no named tensors");
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : dicts) keys.push_back(printable(key));
+    throw error("tensors are in several of its dicts").with("dicts", join(keys));
+  }
+
+ private:
+  /// The values of a dict under keys that are text.
+  Items named(const Value& dict) const {
+    if (dict.kind != Kind::dict) throw error("what was saved is no dict of named tensors");
+    const std::span<const Value> items = pickle_.items(dict);
+    Items named;
+    std::set<std::string_view> names;
+    for (size_t i = 0; i + 1 < items.size(); i += 2) {
+      if (items[i].kind != Kind::text) continue;
+      const std::string_view name = items[i].text;
+      if (!names.insert(name).second) throw error("\"" + printable(name) + "\" comes twice");
+      if (!is_utf8(name)) throw error("the name \"" + printable(name) + "\" is not UTF-8");
+      named.emplace_back(name, items[i + 1]);
+    }
+    return named;
+  }
+
+  /// Whether a value is a dict with a tensor in it, or in the dicts in it up to `levels` deep.
+  bool holds_tensors(const Value& value, int levels) const {
+    if (value.kind != Kind::dict || levels == 0) return false;
+    const std::span<const Value> items = pickle_.items(value);
+    for (size_t i = 0; i + 1 < items.size(); i += 2) {
+      if (items[i].kind != Kind::text) continue;
+      if (is_tensor(pickle_, items[i + 1]) || holds_tensors(items[i + 1], levels - 1)) return true;
+    }
+    return false;
+  }
+
+  Error error(const std::string& what) const {
+    return Error(ErrorKind::model, file_ + ": " + what)
+        .with("try", "save the weights alone: torch.save(model.state_dict(), FILE)");
+  }
+
+  const Document& pickle_;
+  const std::string& file_;
+};
+
+/// Takes off what wrappers put before every name; gives it.
+std::string strip_prefix(std::vector<std::pair<std::string, Array>>& tensors) {
+  std::string taken;
+  const auto strip = [&](std::string_view prefix) {
+    const bool all = std::all_of(tensors.begin(), tensors.end(), [&](const auto& tensor) {
+      return tensor.first.size() > prefix.size() && tensor.first.starts_with(prefix);
+    });
+    if (!all || tensors.empty()) return false;
+    for (auto& [name, array] : tensors) name.erase(0, prefix.size());
+    taken += prefix;
+    return true;
+  };
+  while (strip("module.") || strip("_orig_mod.")) {
+  }
+  return taken;
+}
+
+}  // namespace
+
+PytorchFile read_pytorch(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  const MappedFile file = map_file(path, ErrorKind::model);
+  const Saved saved = read_saved(file.bytes, name);
+  PytorchFile result;
+  TensorReader reader(saved.pickle, saved.storages, file, name);
+  for (const auto& [tensor, value] :
+       Finder(saved.pickle, name).find(saved.pickle.root, result.within)) {
+    result.tensors.emplace_back(tensor, reader.read(tensor, value));
+  }
+  result.prefix = strip_prefix(result.tensors);
+  return result;
+}
+
+}  // namespace fovea

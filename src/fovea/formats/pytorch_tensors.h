@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fovea/core/array.h"
+#include "fovea/core/files.h"
+#include "fovea/formats/pickle.h"
+
+namespace fovea {
+
+/// The globals that pickles of weights name: what makes tensors, dtypes, storages, and what
+/// checkpoints keep beside tensors.
+std::span<const std::string_view> pytorch_globals();
+
+/// What a pickle says of a storage that lies outside of it.
+struct StorageClaim {
+  std::string_view key;
+  std::string_view type;  ///< a global
+  uint64_t elements, bytes;
+};
+
+/// Reads a reference of the pickle: ("storage", torch.FloatStorage, key, device, elements). `file`
+/// stands for the file in messages. Errors: model.
+StorageClaim storage_claim(const pickle::Document& pickle, const pickle::Value& reference,
+                           const std::string& file);
+
+/// Whether a value is a tensor, of whatever kind.
+bool is_tensor(const pickle::Document& pickle, const pickle::Value& value);
+
+/// Makes arrays of what a pickle says of tensors.
+class TensorReader {
+ public:
+  /// By the keys of the claims; views of the file.
+  using Storages = std::map<std::string_view, std::span<const std::byte>>;
+
+  /// All three must outlive it. `name` stands for the file in messages.
+  TensorReader(const pickle::Document& pickle, const Storages& storages, const MappedFile& file,
+               const std::string& name);
+
+  /// The array that a tensor of the pickle is, by its name: a view of the file where it lies in it
+  /// aligned and row-major, else a copy. Errors: model for what is no dense tensor of a DType,
+  /// storages of another size than claimed, elements beyond the storage, and more memory in all
+  /// than files may take (see pytorch.h).
+  Array read(std::string_view tensor, const pickle::Value& value);
+
+ private:
+  struct View;
+  Array read(std::string_view maker, std::span<const pickle::Value> arguments);
+  std::vector<int64_t> sizes(const pickle::Value& tuple) const;
+  std::span<const std::byte> storage(const StorageClaim& claim) const;
+  void check_place(const View& view);
+  Array array(const View& view) const;
+  Error error(const std::string& what) const;
+  [[noreturn]] void fail(const std::string& what) const { throw error(what); }
+
+  const pickle::Document& pickle_;
+  const Storages& storages_;
+  std::shared_ptr<void> owner_;
+  const std::string& file_;
+  int64_t budget_;  ///< bytes that tensors may still take
+  std::string tensor_;
+};
+
+}  // namespace fovea

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fovea/core/files.h"
+
+namespace fovea {
+
+constexpr size_t most_zip_entries = 1'000'000;
+
+/// One file of an archive; both fields are views of what somebody else owns.
+struct ZipEntry {
+  std::string_view name;
+  std::span<const std::byte> data;
+};
+
+/// The entries of the zip archive that `bytes` are, zip64 included, in the order of its directory.
+/// Nothing is copied or unpacked: an archive cannot grow by being read. Checksums are not compared,
+/// since PyTorch can be told to leave them out.
+///
+/// Strict: the directory ends where the end record begins; entries lie before it, none over
+/// another, and no name comes twice. `file` stands for the archive in messages. Errors: model for
+/// anything else, and for entries that are compressed or encrypted.
+std::vector<ZipEntry> read_zip(std::span<const std::byte> bytes, const std::string& file);
+
+/// Writes an archive of stored entries, each one's data at a multiple of 64 bytes, with no time or
+/// place in it: equal entries give equal bytes. Names are UTF-8, of at most 65,535 bytes.
+void write_zip(const Sink& sink, std::span<const ZipEntry> entries);
+
+}  // namespace fovea

@@ -1,0 +1,343 @@
+#include "fovea/formats/pytorch.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "error_text.h"
+#include "fovea/core/files.h"
+#include "fovea/core/random.h"
+#include "fovea/formats/safetensors.h"
+#include "fovea/formats/weight_file.h"
+#include "pickles.h"
+#include "temporary_folder.h"
+
+namespace fovea {
+namespace {
+
+using namespace pickles;  // NOLINT
+using Named = std::vector<std::pair<std::string, Array>>;
+
+std::filesystem::path golden(const std::string& name) {
+  return FOVEA_TESTS_DIR "/golden/pytorch/" + name + ".pth";
+}
+
+/// One tensor of tensors() in scripts/golden/pytorch_files.py, by the rule there.
+struct Expected {
+  std::string name;
+  DType dtype;
+  Shape shape;
+  int64_t first = 0;         ///< of the rule
+  int64_t period = 1 << 30;  ///< after which it repeats
+};
+
+std::vector<Expected> every_tensor() {
+  const DType f32 = DType::f32;
+  return {
+      {"dtype.float64", DType::f64, {2, 3}},
+      {"dtype.float32", f32, {2, 3}},
+      {"dtype.float16", DType::f16, {2, 3}},
+      {"dtype.bfloat16", DType::bf16, {2, 3}},
+      {"dtype.int64", DType::i64, {2, 3}},
+      {"dtype.int32", DType::i32, {2, 3}},
+      {"dtype.int16", DType::i16, {2, 3}},
+      {"dtype.int8", DType::i8, {2, 3}},
+      {"dtype.uint8", DType::u8, {2, 3}},
+      {"dtype.bool", DType::boolean, {2, 3}},
+      {"num_batches_tracked", DType::i64, {}},
+      {"empty", f32, {0, 7}},
+      {"transposed", f32, {3, 4}},
+      {"slices", f32, {2, 3}},
+      {"channels_last", f32, {2, 3, 2, 2}},
+      {"expanded", f32, {4, 3}, 0, 3},
+      {"shared.a", f32, {5}},
+      {"shared.b", f32, {5}, 3},
+      {"parameter", f32, {3}},
+      {"\u00fcml\u00e4ut", f32, {1}},
+  };
+}
+
+double value(const Expected& tensor, int64_t i) {
+  if (tensor.name == "num_batches_tracked") return 1099511627781;  // 2^40 + 5
+  const auto x = static_cast<double>((i % tensor.period + tensor.first) * 7 % 11 - 3);
+  if (tensor.dtype == DType::boolean) return x > 0;
+  return tensor.dtype == DType::u8 ? std::max(x, 0.0) : x;
+}
+
+void expect_every_tensor(const Named& tensors) {
+  const std::vector<Expected> expected = every_tensor();
+  ASSERT_EQ(tensors.size(), expected.size());
+  for (size_t k = 0; k < expected.size(); ++k) {
+    const auto& [name, array] = tensors[k];
+    ASSERT_EQ(name, expected[k].name);
+    ASSERT_EQ(array.dtype(), expected[k].dtype) << name;
+    ASSERT_EQ(array.shape(), expected[k].shape) << name;
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(array.raw()) % size_of(array.dtype()), 0u) << name;
+    for (int64_t i = 0; i < array.numel(); ++i) {
+      ASSERT_EQ(array.at(i), value(expected[k], i)) << name << "[" << i << "]";
+    }
+  }
+}
+
+void expect_equal(const Named& a, const Named& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].first, b[i].first);
+    const Array &x = a[i].second, &y = b[i].second;
+    ASSERT_EQ(describe(x), describe(y)) << a[i].first;
+    EXPECT_EQ(std::memcmp(x.raw(), y.raw(), x.bytes()), 0) << a[i].first;
+  }
+}
+
+/// Reads bytes as a .pth file.
+PytorchFile read_bytes(const std::string& bytes) {
+  TemporaryFolder folder;
+  put(folder / "w.pth", bytes);
+  return read_pytorch(folder / "w.pth");
+}
+
+/// What is said of bytes that cannot be read, without the path.
+std::string complaint(const std::string& bytes) {
+  const std::string text = error_text(ErrorKind::model, [&] { read_bytes(bytes); });
+  const size_t at = text.find("w.pth: ");
+  EXPECT_NE(at, std::string::npos) << text;
+  return text.substr(at + 7, text.find('\n') - at - 7);
+}
+
+std::vector<std::string> names(const PytorchFile& file) {
+  std::vector<std::string> names;
+  for (const auto& [name, array] : file.tensors) names.push_back(name);
+  return names;
+}
+
+TEST(Pytorch, EveryDtypeAndLayoutOfEveryVersionReadsTheSame) {
+  for (const char* name : {"zip_2.15", "zip_1.13", "legacy_2.15", "legacy_1.13"}) {
+    SCOPED_TRACE(name);
+    const PytorchFile file = read_pytorch(golden(name));
+    expect_every_tensor(file.tensors);
+    EXPECT_EQ(file.within, "");
+    EXPECT_EQ(file.prefix, "");
+  }
+}
+
+TEST(Pytorch, OtherProtocolsOfPicklesReadTheSame) {
+  for (const char* name : {"protocol4_2.15", "protocol4_1.13", "legacy_protocol5_2.15"}) {
+    SCOPED_TRACE(name);
+    const Named tensors = read_pytorch(golden(name)).tensors;
+    ASSERT_EQ(tensors.size(), 1u);
+    EXPECT_EQ(tensors[0].first, "w");
+    EXPECT_EQ(tensors[0].second.at(5), -1);
+  }
+}
+
+TEST(Pytorch, CheckpointsGiveTheWeightsAmongAllElse) {
+  for (const char* name :
+       {"checkpoint_2.15", "checkpoint_1.13", "legacy_checkpoint_2.15", "legacy_checkpoint_1.13"}) {
+    SCOPED_TRACE(name);
+    const PytorchFile file = read_pytorch(golden(name));
+    EXPECT_EQ(file.within, "model_state_dict");
+    EXPECT_EQ(file.prefix, "module.");
+    EXPECT_EQ(names(file), (std::vector<std::string>{"0.weight", "0.bias", "1.weight", "1.bias",
+                                                     "1.running_mean", "1.running_var",
+                                                     "1.num_batches_tracked"}));
+    EXPECT_EQ(file.tensors[0].second.at(3), 7);
+    EXPECT_EQ(file.tensors[6].second.dtype(), DType::i64);
+    EXPECT_EQ(read_weights(golden(name)).note,
+              "the tensors of \"model_state_dict\", names without \"module.\"");
+  }
+}
+
+TEST(Pytorch, WhatIsNotReadIsRefusedByItsName) {
+  const auto said = [](const std::string& name) {
+    const std::string text = error_text(ErrorKind::model, [&] { read_pytorch(golden(name)); });
+    return text.substr(text.find(".pth: ") + 6);
+  };
+  EXPECT_EQ(said("module_2.15"),
+            "its pickle asks for torch.nn.modules.container.Sequential, which weights have no need "
+            "of; nothing was run\n"
+            "  at      byte 2 of the pickle\n"
+            "  try     save the weights alone: torch.save(model.state_dict(), FILE)");
+  EXPECT_EQ(
+      said("complex_2.15"),
+      "tensor \"z\" is of torch.complex64, which is not read\n"
+      "  read    float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool");
+  EXPECT_EQ(said("uint16_2.15").substr(0, 51),
+            "tensor \"z\" is of torch.uint16, which is not read\n  ");
+  EXPECT_EQ(said("quantized_2.15"),
+            "tensor \"q\" is made by torch._utils._rebuild_qtensor, which is not read\n"
+            "  try     a dense tensor of plain numbers: tensor.dequantize(), tensor.to_dense()");
+  EXPECT_EQ(said("sparse_2.15").substr(0, 65),
+            "tensor \"s\" is made by torch._utils._rebuild_sparse_tensor, which ");
+}
+
+// scripts/golden/pytorch_files.py has PyTorch load written.pth, strictly and with weights_only.
+TEST(Pytorch, WritesTheFileThatPytorchLoaded) {
+  TemporaryFolder folder;
+  const Named tensors = read_pytorch(golden("zip_2.15")).tensors;
+  write_pytorch(folder / "w.pth", tensors);
+  EXPECT_EQ(read_text(folder / "w.pth", ErrorKind::model),
+            read_text(golden("written"), ErrorKind::model));
+  expect_every_tensor(read_pytorch(folder / "w.pth").tensors);
+}
+
+TEST(Pytorch, RoundTripsKeepEveryByte) {
+  constexpr DType every_dtype[] = {DType::f64, DType::f32, DType::bf16, DType::f16, DType::i64,
+                                   DType::i32, DType::i16, DType::i8,   DType::u8,  DType::boolean};
+  TemporaryFolder folder;
+  for (uint64_t trial = 0; trial < 6; ++trial) {
+    Random random(trial, "round trip");
+    Named tensors;
+    for (uint64_t k = 0, count = random.below(20); k < count; ++k) {
+      std::vector<int64_t> sizes(random.below(5));
+      for (int64_t& size : sizes) size = static_cast<int64_t>(random.below(5));
+      Array array(every_dtype[random.below(10)], Shape(sizes));
+      for (size_t i = 0; i < array.bytes(); ++i) {
+        array.raw()[i] = static_cast<std::byte>(random.below(256));
+      }
+      tensors.emplace_back("t" + std::to_string(k), array);
+    }
+    if (tensors.empty()) continue;
+    write_weights(folder / "a.pth", tensors);
+    write_weights(folder / "b.safetensors", read_weights(folder / "a.pth").tensors);
+    const Named back = read_weights(folder / "b.safetensors").tensors;
+    expect_equal(back, tensors);
+    write_weights(folder / "c.pt", back);
+    EXPECT_EQ(read_text(folder / "a.pth", ErrorKind::model),
+              read_text(folder / "c.pt", ErrorKind::model));
+  }
+}
+
+TEST(Pytorch, ArraysAreViewsOfTheMappedFile) {
+  TemporaryFolder folder;
+  const Named tensors = {{"a", Array::full(DType::f32, {1000}, 1)},
+                         {"b", Array::full(DType::f32, {1000}, 2)}};
+  write_pytorch(folder / "w.pth", tensors);
+  const Named back = read_pytorch(folder / "w.pth").tensors;
+  const std::string file = read_text(folder / "w.pth", ErrorKind::model);
+  const auto offset = [&](const Array& array) {
+    return file.find(std::string(reinterpret_cast<const char*>(array.raw()), array.bytes()));
+  };
+  EXPECT_EQ(offset(back[0].second) % 64, 0u);
+  EXPECT_EQ(static_cast<size_t>(back[1].second.raw() - back[0].second.raw()),
+            offset(back[1].second) - offset(back[0].second));
+}
+
+TEST(Pytorch, FilesOfPython2Read) {
+  const auto bytes = [](const std::string& value) { return "U" + little(value.size(), 1) + value; };
+  // OrderedDict([["w", tensor]]), and the function that made tensors before PyTorch 0.4.
+  const std::string old_tensor =
+      call(global("torch._utils", "_rebuild_tensor"),
+           {storage("0", 6), integer(1), integers({2, 2}), integers({3, 1})});
+  const std::string body =
+      call(global("collections", "OrderedDict"), {list({list({bytes("w"), old_tensor})})});
+  for (const std::string& file : {archive(body), legacy(body)}) {
+    const PytorchFile read = read_bytes(file);
+    EXPECT_EQ(names(read), std::vector<std::string>{"w"});
+    EXPECT_EQ(read.tensors[0].second.shape(), (Shape{2, 2}));
+    EXPECT_EQ(read.tensors[0].second.at(0), 2);
+    EXPECT_EQ(read.tensors[0].second.at(3), 6);
+  }
+}
+
+TEST(Pytorch, ChoosesTheDictThatHoldsTheWeights) {
+  const std::string w = tensor({});
+  struct Case {
+    std::string saved, within;
+    std::vector<std::string> names;
+  };
+  const std::string weights = dict({text("w"), w, text("note"), text("x")});
+  const Case cases[] = {
+      {weights, "", {"w"}},
+      {dict({text("epoch"), w, text("state_dict"), weights}), "state_dict", {"w"}},
+      {dict({text("ema"), weights, text("model"), weights}), "model", {"w"}},
+      {dict({text("ema"), weights, text("model"), text("resnet18")}), "ema", {"w"}},
+      {dict({text("state"), dict({text("model"), weights})}), "", {}},
+      {dict({text("model"), dict({text("module"), weights})}), "model.module", {"w"}},
+      {dict({text("generator"), weights, text("optimizer"),
+             dict({text("state"), dict({integer(0), weights})})}),
+       "generator",
+       {"w"}},
+      {dict({integer(3), w, text("model"), dict({text("epoch"), integer(1)}), text("b"), w}),
+       "",
+       {"b"}},
+  };
+  for (const Case& c : cases) {
+    if (c.names.empty()) {
+      EXPECT_EQ(complaint(archive(c.saved)), "it holds no named tensors");
+      continue;
+    }
+    const PytorchFile file = read_bytes(archive(c.saved));
+    EXPECT_EQ(file.within, c.within);
+    EXPECT_EQ(names(file), c.names);
+  }
+  EXPECT_EQ(complaint(archive(dict({text("a"), weights, text("b"), weights}))),
+            "tensors are in several of its dicts");
+  EXPECT_EQ(complaint(archive(w)), "what was saved is no dict of named tensors");
+  EXPECT_EQ(complaint(archive(list({w}))), "what was saved is no dict of named tensors");
+  EXPECT_EQ(complaint(archive(dict({text("w"), w, text("w"), w}))), "\"w\" comes twice");
+  EXPECT_EQ(complaint(archive(dict({text("w\xff"), w}))), "the name \"w?\" is not UTF-8");
+}
+
+TEST(Pytorch, PrefixesThatAllNamesHaveAreTakenOff) {
+  const std::string w = tensor({});
+  const auto stripped = [&](const Parts& given) {
+    Parts items;
+    for (const std::string& name : given) {
+      items.push_back(text(name));
+      items.push_back(w);
+    }
+    const PytorchFile file = read_bytes(archive(dict(items)));
+    std::vector<std::string> all = names(file);
+    all.push_back(file.prefix);
+    return all;
+  };
+  EXPECT_EQ(stripped({"module.a", "module.b.c"}), (Parts{"a", "b.c", "module."}));
+  EXPECT_EQ(stripped({"_orig_mod.module.a"}), (Parts{"a", "_orig_mod.module."}));
+  EXPECT_EQ(stripped({"module.a", "b"}), (Parts{"module.a", "b", ""}));
+  EXPECT_EQ(stripped({"module."}), (Parts{"module.", ""}));
+}
+
+TEST(Pytorch, ArchivesOfOtherProgramsAreTold) {
+  EXPECT_EQ(complaint(zip({{"a.npy", "x"}})),
+            "it is a zip archive, but not one that torch.save wrote");
+  EXPECT_EQ(complaint(zip({{"a/data.pkl", whole("}")}, {"a/constants.pkl", whole(")")}})),
+            "it is a TorchScript archive, a program");
+  EXPECT_EQ(complaint(zip({{"a/data.pkl", whole("}")}, {"a/byteorder", "big"}})),
+            "its numbers are in the byte order \"big\"; \"little\" is read");
+  EXPECT_EQ(complaint(zip({{"a/data.pkl", whole("}") + "x"}})),
+            "bytes follow the pickle in data.pkl");
+  EXPECT_EQ(complaint("\x89HDF\r\n"), "it is no file that torch.save wrote");
+  EXPECT_EQ(complaint(""), "it is no file that torch.save wrote");
+  expect_error(ErrorKind::model, "No such file", [] { read_pytorch("/none/w.pth"); });
+}
+
+TEST(Pytorch, WhatCouldNotBeReadIsNotWritten) {
+  TemporaryFolder folder;
+  const Array one = Array::of<float>({1});
+  expect_error(ErrorKind::usage, "two tensors cannot be called \"w\"", [&] {
+    write_pytorch(folder / "w.pth", {{"w", one}, {"w", one}});
+  });
+  expect_error(ErrorKind::usage, "the name \"?\" is not UTF-8", [&] {
+    write_pytorch(folder / "w.pth", {{"\xff", one}});
+  });
+  expect_error(ErrorKind::usage, "the suffix says no format of weights", [&] {
+    write_weights(folder / "w.bin", {{"w", one}});
+  });
+  expect_error(ErrorKind::io, "cannot write", [&] {
+    write_weights(folder / "none/w.pth", {{"w", one}});
+  });
+  EXPECT_TRUE(std::filesystem::is_empty(folder / ""));
+}
+
+TEST(Bytes, Utf8IsToldFromOtherBytes) {
+  for (const char* good : {"", "abc", "\u00fc", "\u20ac", "\U0001f600", "\u07ff\u0800\ud7ff"}) {
+    EXPECT_TRUE(is_utf8(good)) << good;
+  }
+  for (const char* bad : {"\xff", "\x80", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80",
+                          "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\xc3\x28"}) {
+    EXPECT_FALSE(is_utf8(bad)) << printable(bad);
+  }
+}
+
+}  // namespace
+}  // namespace fovea
