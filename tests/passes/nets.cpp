@@ -7,6 +7,8 @@
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/norm.h"
+#include "fovea/ops/pool.h"
+#include "fovea/ops/shape_ops.h"
 #include "ops/harness.h"
 
 namespace fovea::pass_test {
@@ -102,7 +104,7 @@ std::shared_ptr<Graph> random_net(Random& random, Mode mode) {
   };
   for (int i = 0; i < 14; ++i) {
     const std::string name = "layer" + std::to_string(i);
-    switch (random.below(5)) {
+    switch (random.below(7)) {
       case 0:
         pool.push_back(conv_layer(any(), name, random.below(2) == 0));
         break;
@@ -115,6 +117,17 @@ std::shared_ptr<Graph> random_net(Random& random, Mode mode) {
       case 3:
         pool.push_back(norm_layer(conv_layer(any(), name + ".conv"), name + ".norm") * 0.5);
         break;
+      case 4: {  // squeeze and excitation
+        const Tensor a = any();
+        pool.push_back(a * sigmoid(global_avg_pool(a)));
+        break;
+      }
+      case 5: {  // channels of two
+        const Tensor a = any();
+        const int64_t begin = 8 * static_cast<int64_t>(random.below(3));
+        pool.push_back(slice(concat({any(), a}, 1), 1, begin, begin + 16));
+        break;
+      }
       default: {
         const Tensor a = any();
         pool.push_back(any() + a);

@@ -6,6 +6,7 @@
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/norm.h"
+#include "fovea/ops/pool.h"
 #include "fovea/ops/shape_ops.h"
 #include "fovea/passes/autodiff.h"
 #include "fovea/passes/fold_batchnorm.h"
@@ -226,6 +227,86 @@ TEST(Layout, OfAChainIsOneIsland) {
   %9 = reorder(%8): f64[1, 16, 2, 2]
   %10 = reshape(%9) shape=[1, 64]: f64[1, 64]
   output y = %10
+)");
+}
+
+Layout blocks_where_they_fit(const Type& type) {
+  return type.dim(1) % 16 == 0 ? Layout::blocked16 : Layout::plain;
+}
+
+// Branches that join and channels that are weighed must not leave the island: each way out and back
+// is two copies.
+TEST(Layout, OfJoinsAndGatesIsThatOfTheirIsland) {
+  const auto graph = make(Mode::eval);
+  const Tensor x = conv_layer(image(*graph), "a");
+  const Tensor joined = concat({x, x * sigmoid(global_avg_pool(x))}, 1);
+  const Tensor scale = graph->read("scale", {DType::f64, {16, 1, 1}});
+  graph->output("y", conv_layer(slice(joined, 1, 8, 24) * scale, "b"));
+  graph->output("mean", sum_to(joined, {1, 32, 1, 1}));
+  EXPECT_EQ(body(*assign_layouts(*graph, blocks_where_they_fit)), R"(
+  %2 = reorder(%0): f64[1, 16, 2, 2]{blocked16}
+  %3 = conv(%2, %1) kernel=3 stride=1 padding=1: f64[1, 16, 2, 2]{blocked16}
+  %4 = adaptive_avg_pool(%3) output=1: f64[1, 16, 1, 1]{blocked16}
+  %5 = sigmoid(%4): f64[1, 16, 1, 1]{blocked16}
+  %6 = broadcast_mul(%3, %5): f64[1, 16, 2, 2]{blocked16}
+  %7 = concat(%3, %6) axis=1: f64[1, 32, 2, 2]{blocked16}
+  %8 = slice(%7) axis=1 begin=8 end=24: f64[1, 16, 2, 2]{blocked16}
+  %10 = broadcast_mul(%8, %9): f64[1, 16, 2, 2]{blocked16}
+  %12 = conv(%10, %11) kernel=3 stride=1 padding=1: f64[1, 16, 2, 2]{blocked16}
+  %13 = sum_to(%7) shape=[1, 32, 1, 1]: f64[1, 32, 1, 1]{blocked16}
+  %14 = reorder(%12): f64[1, 16, 2, 2]
+  %15 = reorder(%13): f64[1, 32, 1, 1]
+  output y = %14
+  output mean = %15
+)");
+}
+
+// oneDNN has a kernel for two layouts of its own kind, not for one of each.
+TEST(Layout, OfAConvolutionIsOneForBothSides) {
+  const auto preferred = [](const Type& type) {
+    const int64_t channels = type.dim(1);
+    if (channels % 16 == 0) return Layout::blocked16;
+    return channels <= 4 ? Layout::plain : Layout::channels_last;
+  };
+  const auto graph = make(Mode::eval);
+  const auto layer = [&](const Tensor& x, const std::string& name, int64_t out, int64_t groups) {
+    const Shape weight{out, x.dim(1) / groups, 1, 1};
+    return conv2d(x, graph->read(name, {DType::f64, weight}), {}, {.groups = groups});
+  };
+  const Tensor image = graph->input("image", {DType::f64, {1, 3, 2, 2}});
+  const Tensor wide = layer(layer(image, "a", 32, 1), "b", 24, 1);
+  graph->output("y", layer(layer(layer(wide, "c", 48, 1), "d", 48, 48), "e", 2, 1));
+  EXPECT_EQ(body(*assign_layouts(*graph, preferred)), R"(
+  %2 = conv(%0, %1) kernel=1 stride=1 padding=0: f64[1, 32, 2, 2]{blocked16}
+  %4 = reorder(%2): f64[1, 32, 2, 2]{channels_last}
+  %5 = conv(%4, %3) kernel=1 stride=1 padding=0: f64[1, 24, 2, 2]{channels_last}
+  %7 = conv(%5, %6) kernel=1 stride=1 padding=0: f64[1, 48, 2, 2]{channels_last}
+  %9 = conv(%7, %8) kernel=1 stride=1 padding=0 groups=48: f64[1, 48, 2, 2]{channels_last}
+  %11 = conv(%9, %10) kernel=1 stride=1 padding=0: f64[1, 2, 2, 2]{channels_last}
+  %12 = reorder(%11): f64[1, 2, 2, 2]
+  output y = %12
+)");
+}
+
+TEST(Layout, OfPartsThatFillNoBlocksIsPlain) {
+  const auto graph = make(Mode::eval);
+  const Tensor x = conv_layer(image(*graph), "a");
+  const Tensor plane = graph->read("plane", {DType::f64, {16, 2, 2}});
+  graph->output("part", slice(x, 1, 4, 12));
+  graph->output("map", x * sum_to(x, {1, 1, 2, 2}));  // one channel is all channels' order
+  graph->output("shifted", x + plane);                // N, C, H cannot be told from C, H, W
+  EXPECT_EQ(body(*assign_layouts(*graph, blocks_where_they_fit)), R"(
+  %2 = reorder(%0): f64[1, 16, 2, 2]{blocked16}
+  %3 = conv(%2, %1) kernel=3 stride=1 padding=1: f64[1, 16, 2, 2]{blocked16}
+  %4 = reorder(%3): f64[1, 16, 2, 2]
+  %5 = slice(%4) axis=1 begin=4 end=12: f64[1, 8, 2, 2]
+  %6 = sum_to(%3) shape=[1, 1, 2, 2]: f64[1, 1, 2, 2]
+  %7 = broadcast_mul(%3, %6): f64[1, 16, 2, 2]{blocked16}
+  %9 = broadcast_add(%4, %8): f64[1, 16, 2, 2]
+  %10 = reorder(%7): f64[1, 16, 2, 2]
+  output part = %5
+  output map = %10
+  output shifted = %9
 )");
 }
 

@@ -64,7 +64,8 @@ struct Views {
 /// What the layout pass may do with an op's values of rank 3 to 5.
 enum class LayoutRule : uint8_t {
   plain,        ///< all plain
-  channelwise,  ///< any layout, as long as all values of one N, C share it
+  channelwise,  ///< any layout, as long as all share it
+  broadcast,    ///< the largest any; those that are repeated, or sums of it, may have others
   convolution,  ///< each N, C, spatial value may have its own; weights stay plain
 };
 

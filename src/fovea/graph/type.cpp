@@ -14,6 +14,12 @@ std::string_view name(Layout layout) {
   return "?";
 }
 
+bool fits(const Type& type, Layout layout) {
+  if (layout == Layout::plain) return true;
+  const bool image = type.rank() >= 3 && type.rank() <= 5;
+  return image && (layout != Layout::blocked16 || type.dim(1) % 16 == 0);
+}
+
 size_t Type::bytes() const {
   return static_cast<size_t>(checked_product(shape.numel(), static_cast<int64_t>(size_of(dtype))));
 }

@@ -36,6 +36,10 @@ struct Type {
 
 using Types = std::vector<Type>;
 
+/// Whether the value can lie so: layouts other than plain are for N, C and 1 to 3 spatial axes,
+/// blocked16 for a multiple of 16 channels.
+bool fits(const Type& type, Layout layout);
+
 /// "f32[8, 3, 32, 32]", with axis names "f32[N=8, C=3, H=32, W=32]"; a layout other than plain
 /// follows: "...{blocked16}".
 std::string to_string(const Type& type, std::string_view axes = {});

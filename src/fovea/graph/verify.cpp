@@ -16,7 +16,7 @@ void check_layouts(const Graph& graph, const Node& node, const std::string& labe
     }
     if (type.layout == Layout::plain) return;
     require(rule != LayoutRule::plain, label + " has a value in a layout other than plain");
-    require(type.layout != Layout::blocked16 || type.dim(1) % 16 == 0,
+    require(fits(type, type.layout),
             label + ": " + to_string(type) + " has channels that are not a multiple of 16");
   };
   for (int id : node.inputs) check(id);

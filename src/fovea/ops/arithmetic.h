@@ -23,6 +23,8 @@ struct Binary {
 struct BroadcastBinary {
   BinaryKind kind = BinaryKind::add;
 
+  static constexpr Traits traits{.layout = LayoutRule::broadcast};
+
   std::string_view name() const;  ///< "broadcast_add", ...
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
@@ -48,6 +50,7 @@ struct SumTo {
   Shape shape;
 
   static constexpr std::string_view name = "sum_to";
+  static constexpr Traits traits{.layout = LayoutRule::broadcast};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
@@ -60,6 +63,7 @@ struct BroadcastTo {
   Shape shape;
 
   static constexpr std::string_view name = "broadcast_to";
+  static constexpr Traits traits{.layout = LayoutRule::broadcast};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;

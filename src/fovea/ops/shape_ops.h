@@ -34,6 +34,7 @@ struct Concat {
   int axis = 0;
 
   static constexpr std::string_view name = "concat";
+  static constexpr Traits traits{.layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
@@ -47,6 +48,7 @@ struct Slice {
   int64_t begin = 0, end = 0;
 
   static constexpr std::string_view name = "slice";
+  static constexpr Traits traits{.layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
@@ -60,7 +62,7 @@ struct SliceBackward {
   int64_t begin = 0, size = 0;
 
   static constexpr std::string_view name = "slice_backward";
-  static constexpr Traits traits{.differentiable = false};
+  static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   void reference(const Views& v) const;

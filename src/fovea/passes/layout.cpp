@@ -1,5 +1,6 @@
 #include "fovea/passes/layout.h"
 
+#include <algorithm>
 #include <map>
 
 #include "fovea/ops/conv.h"
@@ -19,12 +20,13 @@ class LayoutPass {
     for (const Node& node : graph_.nodes()) {
       switch (node.op.traits().layout) {
         case LayoutRule::plain:
-          emit(
-              node, [](size_t, const Type&) { return Layout::plain; },
-              [](const Type&) { return Layout::plain; });
+          plain(node);
           break;
         case LayoutRule::channelwise:
           channelwise(node);
+          break;
+        case LayoutRule::broadcast:
+          broadcast(node);
           break;
         case LayoutRule::convolution:
           convolution(node);
@@ -39,34 +41,114 @@ class LayoutPass {
   }
 
  private:
+  void plain(const Node& node) {
+    emit(
+        node, [](size_t, const Type&) { return Layout::plain; },
+        [](const Type&) { return Layout::plain; });
+  }
+
+  /// All types of a node, those of its inputs as they are in the new graph.
+  Types types_of(const Node& node) {
+    Types types;
+    for (int id : node.inputs) types.push_back(copy_[id].type());
+    for (int id : node.outputs) types.push_back(graph_.value(id).type);
+    return types;
+  }
+
   void channelwise(const Node& node) {
     // The layout of an input that has one; where all are plain, a value that grows (the gradient of
     // a global pool) takes the layout its neighbours will want.
     Layout layout = Layout::plain;
-    int64_t largest = 0;
+    int64_t total = 0;
     for (int id : node.inputs) {
       const Type& type = copy_[id].type();
       if (!spatial(type)) continue;
       if (layout == Layout::plain) layout = type.layout;
-      largest = std::max(largest, type.numel());
+      total += type.numel();
     }
     const Type& out = graph_.value(node.outputs[0]).type;
-    if (layout == Layout::plain && spatial(out) && out.numel() > largest) layout = preferred_(out);
+    if (layout == Layout::plain && spatial(out) && out.numel() > total) layout = preferred_(out);
+    for (const Type& type : types_of(node)) {  // parts of channels need not fill blocks
+      if (spatial(type) && !fits(type, layout)) layout = Layout::plain;
+    }
     const auto pick = [layout](const Type& type) { return spatial(type) ? layout : Layout::plain; };
     emit(
         node, [&](size_t, const Type& type) { return pick(type); }, pick);
   }
 
-  void convolution(const Node& node) {
-    const bool backward_data = node.op.as<ConvBackwardData>() != nullptr;
-    const bool backward_weights = node.op.as<ConvBackwardWeights>() != nullptr;
-    const size_t weight = backward_data ? 0 : backward_weights ? 99 : 1;
-    const auto pick = [this](const Type& type) {
-      return spatial(type) ? preferred_(type) : Layout::plain;
+  void broadcast(const Node& node) {
+    const Types types = types_of(node);
+    const Type& whole =
+        *std::max_element(types.begin(), types.end(), [](const auto& a, const auto& b) {
+          return std::pair(a.rank(), a.numel()) < std::pair(b.rank(), b.numel());
+        });
+    Layout layout = Layout::plain;
+    int64_t largest = -1;
+    for (const Type& type : types) {
+      if (type.rank() < whole.rank() || type.layout == Layout::plain) continue;
+      if (type.numel() <= largest) continue;
+      layout = type.layout;
+      largest = type.numel();
+    }
+    const Type& out = types.back();
+    if (layout == Layout::plain && node.arity() == 1 && out.numel() > types[0].numel())
+      layout = preferred_(out);
+    // Values of fewer axes stay plain, which must not be another order.
+    const auto line = [](const Type& type) {
+      return std::ranges::count_if(type.shape.dims(), [](int64_t size) { return size != 1; }) <= 1;
+    };
+    const auto ordered = [&](const Type& type) {
+      return type.rank() == whole.rank() || line(type);
+    };
+    if (!fits(whole, layout) || !std::ranges::all_of(types, ordered)) layout = Layout::plain;
+    const auto pick = [&](const Type& type) {
+      return type.rank() == whole.rank() && fits(type, layout) ? layout : Layout::plain;
     };
     emit(
-        node, [&](size_t i, const Type& type) { return i == weight ? Layout::plain : pick(type); },
-        [&](const Type& type) { return backward_weights ? Layout::plain : pick(type); });
+        node, [&](size_t, const Type& type) { return pick(type); }, pick);
+  }
+
+  /// The layouts of a convolution's image and of what it becomes, whichever of its three passes
+  /// this is: one for both, but that images of few channels may stay plain before blocks.
+  std::pair<Layout, Layout> layouts_of(const Type& x, const Type& y, int64_t groups, Layout given) {
+    const bool depthwise = groups > 1 && groups == x.dim(1);
+    if (depthwise && given != Layout::plain && fits(x, given) && fits(y, given))
+      return {given, given};  // as good as any other, and nothing is reordered
+    const std::pair layouts(preferred_(x), preferred_(y));
+    const auto [before, behind] = layouts;
+    if (before == behind || (before == Layout::plain && behind == Layout::blocked16))
+      return layouts;
+    return {Layout::channels_last, Layout::channels_last};
+  }
+
+  void convolution(const Node& node) {
+    const auto given = [&](size_t i) { return copy_[node.inputs[i]].type(); };
+    const Type& out = graph_.value(node.outputs[0]).type;
+    if (const auto* forward = node.op.as<Conv>()) {
+      const Type x = given(0);
+      const auto [before, behind] = layouts_of(x, out, forward->geometry.groups, x.layout);
+      emit_images(node, {before, Layout::plain, behind, behind}, behind);
+    } else if (const auto* data = node.op.as<ConvBackwardData>()) {
+      const Type dy = given(1);
+      const auto [before, behind] = layouts_of(out, dy, data->geometry.groups, dy.layout);
+      emit_images(node, {Layout::plain, behind}, before);
+    } else if (const auto* weights = node.op.as<ConvBackwardWeights>()) {
+      const Type x = given(0);
+      const auto [before, behind] = layouts_of(x, given(1), weights->geometry.groups, x.layout);
+      emit_images(node, {before, behind}, Layout::plain);
+    } else {  // of somebody else
+      plain(node);
+    }
+  }
+
+  /// Inputs and output get these layouts if they are N, C, spatial.
+  void emit_images(const Node& node, const std::vector<Layout>& in, Layout out) {
+    const auto pick = [](const Type& type, Layout layout) {
+      return spatial(type) ? layout : Layout::plain;
+    };
+    emit(
+        node, [&](size_t i, const Type& type) { return pick(type, in[i]); },
+        [&](const Type& type) { return pick(type, out); });
   }
 
   template <class In, class Out>

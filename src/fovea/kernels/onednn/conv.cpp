@@ -5,6 +5,7 @@
 
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/onednn/engine.h"
+#include "fovea/kernels/onednn/reordered.h"
 #include "fovea/ops/conv.h"
 
 namespace fovea::onednn {
@@ -293,8 +294,8 @@ std::string refuse_winograd(const ConvGeometry& g, const Shape& weight, const Ty
   return {};
 }
 
-/// The rules of one op: Winograd where it pays, then direct. `problem_of` gives geometry, weight
-/// shape and an image.
+/// The rules of one op: Winograd where it pays, then direct, in other layouts at worst.
+/// `problem_of` gives geometry, weight shape and an image.
 template <class Describe>
 void add_rules(const RuleSink& add, std::string_view op,
                Offer (*make)(const Problem&, dnnl::algorithm), const Describe& problem_of) {
@@ -304,9 +305,12 @@ void add_rules(const RuleSink& add, std::string_view op,
                return Refusal{why};
              return make(problem, dnnl::algorithm::convolution_winograd);
            }});
-  add(op, {"onednn", [make](const Problem& problem) {
-             return make(problem, dnnl::algorithm::convolution_direct);
-           }});
+  const auto direct = [make](const Problem& problem) {
+    return make(problem, dnnl::algorithm::convolution_direct);
+  };
+  add(op, {"onednn", direct});
+  add(op, {"onednn:reordered",
+           [direct](const Problem& problem) { return reordered(problem, direct); }});
 }
 
 }  // namespace

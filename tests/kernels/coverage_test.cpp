@@ -1,0 +1,209 @@
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "fovea/nn.h"
+#include "fovea/ops.h"
+#include "fovea/passes/layout.h"
+#include "fovea/passes/pipeline.h"
+#include "kernels/harness.h"
+#include "ops/samples.h"
+
+/// Nothing that a net trains with may fall back to a reference: it would be a hundred times slower.
+namespace fovea {
+namespace {
+
+/// The problems of a graph that only a reference takes, one a line. Views are no work, and empty
+/// values none either.
+std::string references(const Graph& graph) {
+  std::string list;
+  for (const Node& node : graph.nodes()) {
+    Problem problem{.op = node.op, .in = {}, .out = {}, .threads = 2};
+    for (int id : node.inputs) problem.in.push_back(graph.value(id).type);
+    for (int id : node.outputs) problem.out.push_back(graph.value(id).type);
+    bool empty = node.op.traits().view;
+    for (const Types* types : {&problem.in, &problem.out}) {
+      for (const Type& type : *types) empty = empty || type.numel() == 0;
+    }
+    if (empty) continue;
+    const Choice choice = choose_kernel(problem);
+    if (choice.name != "reference") continue;
+    list += describe(problem) + "\n";
+    for (const auto& [rule, why] : choice.refused) list += "    " + rule + ": " + why + "\n";
+  }
+  return list;
+}
+
+/// In the layouts of a machine with AVX-512, and of one without.
+const std::vector<std::function<Layout(const Type&)>> preferences{
+    [](const Type& type) {
+      return fits(type, Layout::blocked16) ? Layout::blocked16 : Layout::plain;
+    },
+    [](const Type& type) {
+      return fits(type, Layout::channels_last) ? Layout::channels_last : Layout::plain;
+    }};
+
+class Coverage : public ::testing::TestWithParam<harness::Family> {};
+
+TEST_P(Coverage, EveryOpAndItsGradientHaveAKernel) {
+  for (const harness::Sample& sample : GetParam().make(DType::f32)) {
+    Random random(1, sample.name);
+    const harness::Traced traced = harness::trace(sample, random);
+    ASSERT_EQ(references(*traced.graph), "");
+    for (const auto& preferred : preferences)
+      ASSERT_EQ(references(*assign_layouts(*traced.graph, preferred)), "");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ops, Coverage, ::testing::ValuesIn(harness::families()),
+                         [](const auto& family) { return family.param.name; });
+
+/// What a step on `f` of an image and one number a channel meets that only a reference takes:
+/// forward, and the gradients for both.
+using Function = std::function<Tensor(const Tensor& x, const Tensor& channels)>;
+std::string of_a_step(const Function& f, const Shape& image) {
+  const auto graph = Graph::make(Mode::train);
+  const Tensor x = graph->read("x", {DType::f32, image}, true);
+  const Tensor y = f(x, graph->read("channels", {DType::f32, {image[1]}}, true));
+  graph->output("loss", mean(y * y));
+  return references(*run_passes(*graph, {.loss = "loss"}));
+}
+
+Tensor zeros(const Tensor& like) {
+  return like.graph().constant(Array::zeros(DType::f32, like.shape()));
+}
+Tensor no_labels(const Tensor& logits) {
+  const Shape pixels = logits.shape().slice(0, 1).concat(logits.shape().slice(2));
+  return logits.graph().constant(Array::zeros(DType::i64, pixels));
+}
+
+struct Row {
+  std::string name;
+  Function f;
+};
+void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
+
+class CoverageOfFunctions : public ::testing::TestWithParam<Row> {};
+
+TEST_P(CoverageOfFunctions, AStepMeetsNoReference) {
+  for (const Shape& image : {Shape{2, 16, 8, 8}, Shape{3, 12, 7, 9}, Shape{2, 32, 20}})
+    EXPECT_EQ(of_a_step(GetParam().f, image), "") << to_string(image);
+}
+
+/// What is made of several ops: the harness of ops does not see these as one.
+const std::vector<Row> rows{
+    {"group_norm", [](const Tensor& x, const Tensor& c) { return group_norm(x, 4, c, c); }},
+    {"instance_norm", [](const Tensor& x, const Tensor& c) { return instance_norm(x, c, c); }},
+    {"layer_norm_channels",
+     [](const Tensor& x, const Tensor& c) { return layer_norm_channels(x, c, c); }},
+    {"global_response_norm",
+     [](const Tensor& x, const Tensor& c) { return global_response_norm(x, c, c); }},
+    {"layer_scale", [](const Tensor& x, const Tensor& c) { return layer_scale(x, c); }},
+    {"prelu", [](const Tensor& x, const Tensor& c) { return prelu(x, c); }},
+    {"spatial_dropout", [](const Tensor& x, const Tensor&) { return spatial_dropout(x, 0.3); }},
+    {"drop_path", [](const Tensor& x, const Tensor&) { return drop_path(x, 0.3); }},
+    {"channel_shuffle", [](const Tensor& x, const Tensor&) { return channel_shuffle(x, 4); }},
+    {"pixel_shuffle",
+     [](const Tensor& x, const Tensor&) {
+       return x.rank() == 4 && x.dim(1) % 4 == 0 ? pixel_shuffle(x, 2) : x;
+     }},
+    {"pixel_unshuffle",
+     [](const Tensor& x, const Tensor&) {
+       return x.rank() == 4 && x.dim(2) % 2 == 0 ? pixel_unshuffle(x, 2) : x;
+     }},
+    {"split",
+     [](const Tensor& x, const Tensor&) {
+       const Tensors parts = split(x, {x.dim(1) - 5, 5}, 1);
+       return concat({parts[1], parts[0], parts[1]}, 1);
+     }},
+    {"sum_and_mean",
+     [](const Tensor& x, const Tensor&) {
+       return sum(x, {0, 2}, true) * mean(x, {1}, true) + x;
+     }},
+    {"max",
+     [](const Tensor& x, const Tensor&) {
+       return max(x, {0, -1}, true) * x;
+     }},
+    {"attention_over_pixels",
+     [](const Tensor& x, const Tensor&) {
+       const Tensor maps = concat({max(x, {1}, true), mean(x, {1}, true)}, 1);
+       return x * sigmoid(mean(maps, {1}, true));
+     }},
+    {"softmax_of_channels", [](const Tensor& x, const Tensor&) { return softmax(x); }},
+    {"log_softmax_of_columns", [](const Tensor& x, const Tensor&) { return log_softmax(x, -1); }},
+    {"cross_entropy_of_pixels",
+     [](const Tensor& x, const Tensor&) {
+       return cross_entropy(x, no_labels(x), {.label_smoothing = 0.1, .ignore_index = 255});
+     }},
+    {"cross_entropy_with_weights",
+     [](const Tensor& x, const Tensor& c) {
+       const Tensor logits = mean(x, {-1});
+       return cross_entropy(logits, zeros(logits), {.class_weights = c});
+     }},
+    {"binary_cross_entropy",
+     [](const Tensor& x, const Tensor&) { return binary_cross_entropy_with_logits(x, zeros(x)); }},
+    {"focal_loss", [](const Tensor& x, const Tensor&) { return focal_loss(x, zeros(x)); }},
+    {"dice_loss", [](const Tensor& x, const Tensor&) { return dice_loss(sigmoid(x), zeros(x)); }},
+    {"mse_loss", [](const Tensor& x, const Tensor&) { return mse_loss(x, zeros(x)); }},
+    {"smooth_l1_loss", [](const Tensor& x, const Tensor&) { return smooth_l1_loss(x, zeros(x)); }},
+    {"kl_div",
+     [](const Tensor& x, const Tensor&) { return kl_div(log_softmax(x), log_softmax(zeros(x))); }},
+    {"unpooling",
+     [](const Tensor& x, const Tensor&) {
+       const Tensors pooled = max_pool_with_indices(x, {.kernel = 2});
+       return max_unpool(relu(pooled[0]), pooled[1], x.shape().slice(2));
+     }},
+    {"reflected_borders",
+     [](const Tensor& x, const Tensor&) { return pad(x, 2, PadMode::reflect) * 2.0; }},
+    {"bilinear",
+     [](const Tensor& x, const Tensor&) {
+       return upsample(x, 2, {.mode = UpsampleMode::linear, .align_corners = true});
+     }},
+};
+
+INSTANTIATE_TEST_SUITE_P(Functions, CoverageOfFunctions, ::testing::ValuesIn(rows),
+                         [](const auto& row) { return row.param.name; });
+
+/// What a step on a block of layers meets that only a reference takes.
+template <class Block, class... Arguments>
+std::string of_a_step_on(const Shape& image, const Arguments&... arguments) {
+  const Block block(nn::Scope("block"), arguments...);
+  const auto graph = Graph::make(Mode::train);
+  const Tensor y = block(graph->input("input", {DType::f32, image}));
+  graph->output("loss", mean(y * y));
+  return references(*run_passes(*graph, {.loss = "loss"}));
+}
+
+TEST(CoverageOfBlocks, AStepMeetsNoReference) {
+  const Shape image{4, 64, 8, 8};
+  EXPECT_EQ((of_a_step_on<nn::ConvNormAct<>>({4, 3, 8, 8}, 3, 64)), "");
+  EXPECT_EQ((of_a_step_on<nn::MultiScale>(image, 64, 24)), "");
+  EXPECT_EQ((of_a_step_on<nn::DepthwiseSeparable>(image, 64, 128)), "");
+  EXPECT_EQ((of_a_step_on<nn::ChannelMixer>(image, 64, 10)), "");
+  EXPECT_EQ((of_a_step_on<nn::BasicBlock>(image, 64, 128, 2)), "");
+  EXPECT_EQ((of_a_step_on<nn::Bottleneck>(image, 64, 64, 2)), "");
+  EXPECT_EQ((of_a_step_on<nn::SEBasicBlock>(image, 64, 64)), "");
+  EXPECT_EQ((of_a_step_on<nn::MBConv>(image, 64, 64)), "");
+  EXPECT_EQ((of_a_step_on<nn::DenseBlock>(image, 4, 64, 32)), "");
+  EXPECT_EQ((of_a_step_on<nn::DenseBlock>(image, 2, 64, 12)), "");
+  EXPECT_EQ((of_a_step_on<nn::ConvNeXtBlock>(image, 64)), "");
+}
+
+TEST(CoverageOfBlocks, AStepInOneAndThreeDimensionsMeetsNoReference) {
+  const nn::ConvOptions borders{.kernel = 3, .padding = 1, .padding_mode = PadMode::circular};
+  EXPECT_EQ((of_a_step_on<nn::Conv1d>({4, 3, 50}, 3, 8, borders)), "");
+  EXPECT_EQ((of_a_step_on<nn::Conv3d>({2, 1, 8, 8, 8}, 1, 8, borders)), "");
+  const nn::ConvOptions strides{.kernel = 3, .stride = 2, .dilation = 2, .groups = 2};
+  EXPECT_EQ((of_a_step_on<nn::Conv1d>({4, 32, 50}, 32, 64, strides)), "");
+  EXPECT_EQ((of_a_step_on<nn::Conv2d>({4, 32, 9, 9}, 32, 64, strides)), "");
+  EXPECT_EQ((of_a_step_on<nn::Conv3d>({2, 32, 8, 8, 8}, 32, 64, strides)), "");
+  const nn::ConvTransposeOptions back{.kernel = 3, .stride = 2, .padding = 1, .output_padding = 1};
+  EXPECT_EQ((of_a_step_on<nn::ConvTranspose1d>({4, 16, 20}, 16, 8, back)), "");
+  EXPECT_EQ((of_a_step_on<nn::ConvTranspose2d>({4, 64, 8, 8}, 64, 32, back)), "");
+  EXPECT_EQ((of_a_step_on<nn::ConvTranspose3d>({2, 16, 4, 4, 4}, 16, 16, back)), "");
+}
+
+}  // namespace
+}  // namespace fovea
