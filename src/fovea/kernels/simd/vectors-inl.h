@@ -37,14 +37,10 @@ using Words = hn::RebindToUnsigned<D>;
 template <class D>
 using HalfWords = hn::Rebind<uint16_t, D>;
 
+/// The bits of bf16 numbers as floats.
 template <class D>
-HWY_INLINE hn::Vec<D> load_vector(D d, const float* p) {
-  return hn::LoadU(d, p);
-}
-template <class D>
-HWY_INLINE hn::Vec<D> load_vector(D d, const Bf16* p) {
-  const auto halves = hn::LoadU(HalfWords<D>(), reinterpret_cast<const uint16_t*>(p));
-  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(Words<D>(), halves)));
+HWY_INLINE hn::Vec<D> from_bf16_bits(D d, hn::Vec<HalfWords<D>> bits) {
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(Words<D>(), bits)));
 }
 
 /// The bits of v; their upper halves are v as bf16: nearest, ties to even, NaN stays NaN.
@@ -59,15 +55,26 @@ HWY_INLINE hn::Vec<Words<D>> round_to_bf16(D, hn::Vec<D> v) {
 }
 
 template <class D>
+HWY_INLINE hn::Vec<HalfWords<D>> bf16_bits(D d, hn::Vec<D> v) {
+  const auto upper = hn::ShiftRight<16>(round_to_bf16(d, v));
+  return hn::DemoteTo(HalfWords<D>(), hn::BitCast(hn::RebindToSigned<D>(), upper));
+}
+
+template <class D>
+HWY_INLINE hn::Vec<D> load_vector(D d, const float* p) {
+  return hn::LoadU(d, p);
+}
+template <class D>
+HWY_INLINE hn::Vec<D> load_vector(D d, const Bf16* p) {
+  return from_bf16_bits(d, hn::LoadU(HalfWords<D>(), reinterpret_cast<const uint16_t*>(p)));
+}
+template <class D>
 HWY_INLINE void store_vector(hn::Vec<D> v, D d, float* p) {
   hn::StoreU(v, d, p);
 }
 template <class D>
 HWY_INLINE void store_vector(hn::Vec<D> v, D d, Bf16* p) {
-  const auto upper = hn::ShiftRight<16>(round_to_bf16(d, v));
-  const hn::RebindToSigned<D> word;
-  const HalfWords<D> half;
-  hn::StoreU(hn::DemoteTo(half, hn::BitCast(word, upper)), half, reinterpret_cast<uint16_t*>(p));
+  hn::StoreU(bf16_bits(d, v), HalfWords<D>(), reinterpret_cast<uint16_t*>(p));
 }
 
 /// Elements 0, 2, 4... and 1, 3, 5... of memory.
@@ -120,7 +127,15 @@ struct Part {
     return load_copied(p);
 #endif
   }
-  HWY_INLINE V load(const Bf16* p) const { return load_copied(p); }
+  HWY_INLINE V load(const Bf16* p) const {
+#if HWY_TARGET <= HWY_AVX3
+    const HalfWords<F32> d;
+    const auto there = hn::FirstN(d, count);
+    return from_bf16_bits(F32(), hn::MaskedLoad(there, d, reinterpret_cast<const uint16_t*>(p)));
+#else
+    return load_copied(p);
+#endif
+  }
 
   HWY_INLINE void store(V v, float* p) const {
 #if HWY_TARGET <= HWY_AVX2
@@ -129,7 +144,14 @@ struct Part {
     store_copied(v, p);
 #endif
   }
-  HWY_INLINE void store(V v, Bf16* p) const { store_copied(v, p); }
+  HWY_INLINE void store(V v, Bf16* p) const {
+#if HWY_TARGET <= HWY_AVX3
+    const HalfWords<F32> d;
+    hn::BlendedStore(bf16_bits(F32(), v), hn::FirstN(d, count), d, reinterpret_cast<uint16_t*>(p));
+#else
+    store_copied(v, p);
+#endif
+  }
 
   /// `value` in the lanes there are, `other` elsewhere.
   HWY_INLINE V keep(V value, V other) const {
