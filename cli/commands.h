@@ -52,6 +52,7 @@ CLI::Option* add_choice(CLI::App& app, const std::string& flag, std::string& val
 void add_train(Commands& commands);
 void add_eval(Commands& commands);
 void add_predict(Commands& commands);
+void add_convert(Commands& commands);
 void add_summary(Commands& commands);
 void add_models(Commands& commands);
 void add_data(Commands& commands);

@@ -11,15 +11,16 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags {
+struct Flags : TrainedFlags {
   const CLI::App* app = nullptr;
-  std::string model, data, split = "test";
+  std::string data, split = "test";
   int64_t batch = 256;
 };
 
 /// Scoring one set of classes by another's numbers would give nonsense, so any difference is an
 /// error.
-void check_fit(const ModelFile& model, const data::DataSets& sets) {
+void check_fit(const Predictor& predictor, const data::DataSets& sets) {
+  const ModelFile& model = predictor.file();
   const std::vector<std::string>&own = model.class_names, &given = sets.classes;
   const auto fail = [&](const std::string& what) {
     return Error(ErrorKind::usage, "eval: the model does not fit the data set " + sets.name)
@@ -27,11 +28,11 @@ void check_fit(const ModelFile& model, const data::DataSets& sets) {
         .with("try", "the data set it was trained on" +
                          (model.training.contains("data") ? ": " + model.training.at("data") : ""));
   };
-  if (own.size() != given.size()) {
-    throw fail("the model has " + std::to_string(own.size()) + " classes, the data set has " +
-               std::to_string(given.size()));
+  if (predictor.classes() != std::ssize(given)) {
+    throw fail("the model has " + std::to_string(predictor.classes()) +
+               " classes, the data set has " + std::to_string(given.size()));
   }
-  for (size_t i = 0; i < own.size(); ++i) {
+  for (size_t i = 0; i < own.size(); ++i) {  // none where only the weights are known
     if (own[i] == given[i]) continue;
     throw fail("class " + std::to_string(i) + " is \"" + own[i] + "\" in the model and \"" +
                given[i] + "\" in the data set");
@@ -65,9 +66,9 @@ std::string to_text(const train::Metrics& metrics) {
 int run(const Flags& flags, Console& console) {
   require_flag(*flags.app, "--model");
   require_flag(*flags.app, "--data");
-  const std::unique_ptr<Predictor> predictor = load_predictor(flags.model);
+  const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
   const data::DataSets sets = data::open(flags.data);
-  check_fit(predictor->file(), sets);
+  check_fit(*predictor, sets);
   const train::Metrics metrics =
       train::evaluate(predictor->inference(),
                       data::prepared(flags.split == "train" ? sets.train : sets.test,
@@ -88,7 +89,7 @@ void add_eval(Commands& commands) {
   CLI::App& app = commands.add(commands.root(), "eval", "Measure a trained model on a data set",
                                [flags](Console& console) { return run(*flags, console); });
   flags->app = &app;
-  app.add_option("--model", flags->model, "Model file")->type_name("FILE");
+  flags->add(app);
   app.add_option("--data", flags->data,
                  "Data set: fashion-mnist, mnist, cifar10, cifar100, or NAME:DIR")
       ->type_name("D");

@@ -2,8 +2,19 @@
 
 #include "fovea/core/text.h"
 #include "fovea/formats/model_file.h"
+#include "fovea/formats/weight_file.h"
 
 namespace fovea::cli {
+namespace {
+
+/// Weights alone do not say which network they are for.
+void refuse_bare_weights(const std::string& model) {
+  if (!is_weight_file(model) || model.ends_with(".safetensors")) return;
+  throw Error(ErrorKind::usage, "--model " + model + " is a file of weights, not of a model")
+      .with("try", "--model NAME --weights " + model + ", or fovea convert --model NAME");
+}
+
+}  // namespace
 
 void ModelFlags::add(CLI::App& app) {
   app.add_option("--model", model, "Model of the registry, see `fovea models`, or a model file")
@@ -15,14 +26,22 @@ void ModelFlags::add(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{1000000}).description(""));
 }
 
+void TrainedFlags::add(CLI::App& app) {
+  app.add_option("--model", model, "Model file, or a model of the registry with --weights")
+      ->type_name("NAME|FILE");
+  app.add_option("--weights", weights, "Its weights: .safetensors, or PyTorch's .pth and .pt")
+      ->type_name("FILE");
+}
+
 bool names_file(std::string_view model) {
-  return model.find('/') != std::string_view::npos || model.ends_with(".safetensors");
+  return model.find('/') != std::string_view::npos || is_weight_file(model);
 }
 
 ChosenModel choose(const ModelFlags& flags) {
   ChosenModel chosen{.name = flags.model, .config = {}, .module = nullptr};
   models::Options options;
   if (names_file(flags.model)) {
+    refuse_bare_weights(flags.model);
     const ModelFile file = load_model(flags.model);
     chosen.name = file.architecture;
     options = from_arguments(file.arguments);
@@ -34,12 +53,22 @@ ChosenModel choose(const ModelFlags& flags) {
   return chosen;
 }
 
-std::unique_ptr<Predictor> load_predictor(const std::string& model) {
-  if (names_file(model)) return std::make_unique<Predictor>(model);
-  models::entry(model);  // an unknown name is told as such
-  throw Error(ErrorKind::usage, "--model " + model + " is an architecture without weights")
-      .with("try", "a file that `fovea train` wrote, such as runs/" + model +
-                       "-fashion-mnist-001/best.safetensors");
+std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& console) {
+  if (names_file(flags.model)) {
+    refuse_bare_weights(flags.model);
+    if (flags.weights.empty()) return std::make_unique<Predictor>(flags.model);
+    throw Error(ErrorKind::usage, "--model " + flags.model + " has weights of its own")
+        .with("try", "one of --model and --weights, or --model NAME --weights FILE");
+  }
+  models::entry(flags.model);  // an unknown name is told as such
+  if (flags.weights.empty()) {
+    throw Error(ErrorKind::usage, "--model " + flags.model + " is an architecture without weights")
+        .with("try", "--weights FILE, or a file that `fovea train` wrote, such as runs/" +
+                         flags.model + "-fashion-mnist-001/best.safetensors");
+  }
+  const auto say = [&](const std::string& text) { console.note(text); };
+  return std::make_unique<Predictor>(assemble_model(flags.model, {}, flags.weights, say),
+                                     flags.weights);
 }
 
 Shape parse_sizes(std::string_view flag, std::string_view text) {

@@ -28,11 +28,20 @@ struct ChosenModel {
 /// broken file.
 ChosenModel choose(const ModelFlags& flags);
 
-/// A model with its weights. Errors: usage when `model` is a name of the registry, which has none;
-/// model as Predictor.
-std::unique_ptr<Predictor> load_predictor(const std::string& model);
+/// What the flags --model and --weights choose: a model ready for use.
+struct TrainedFlags {
+  std::string model, weights;
 
-/// Whether the argument of --model means a file: it has a slash or ends as model files do.
+  void add(CLI::App& app);
+};
+
+/// The model file, or the registry's model with the weights; `console` is told what was assumed.
+/// Errors: usage for a name without weights, or a file with other ones; as Predictor and
+/// assemble_model.
+std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& console);
+
+/// Whether the argument of --model means a file: it has a slash or ends as files of weights
+/// do.
 bool names_file(std::string_view model);
 
 /// The sizes in "3x224x224". Errors: usage, naming the flag.

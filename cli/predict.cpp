@@ -12,9 +12,9 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags {
+struct Flags : TrainedFlags {
   const CLI::App* app = nullptr;
-  std::string model, input, output;
+  std::string input, output;
   std::vector<std::string> images;
   int64_t top = 5;
 };
@@ -52,7 +52,7 @@ Json to_json(const std::vector<Prediction>& predictions) {
 }
 
 int predict_images(const Flags& flags, Console& console) {
-  const std::unique_ptr<Predictor> predictor = load_predictor(flags.model);
+  const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
   std::vector<Prediction> predictions;
   for (const std::string& path : flags.images) {
     Prediction prediction{path, predictor->classify(decode_image(path))};
@@ -86,7 +86,7 @@ void check_input(const Array& input, const Preprocessing& takes, const std::stri
 Array logits_of(Predictor& predictor, const Array& input, Console& console) {
   constexpr int64_t most = 64;
   const int64_t count = input.dim(0);
-  const auto classes = static_cast<int64_t>(predictor.file().class_names.size());
+  const int64_t classes = predictor.classes();
   Array output(DType::f32, {count, classes});
   const size_t row = count == 0 ? 0 : input.bytes() / static_cast<size_t>(count);
   for (int64_t first = 0; first < count; first += most) {
@@ -103,7 +103,7 @@ Array logits_of(Predictor& predictor, const Array& input, Console& console) {
 }
 
 int predict_array(const Flags& flags, Console& console) {
-  const std::unique_ptr<Predictor> predictor = load_predictor(flags.model);
+  const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
   const Array input = read_npy(flags.input);
   check_input(input, predictor->file().preprocessing, flags.input);
   const Array output = logits_of(*predictor, input, console);
@@ -137,7 +137,7 @@ void add_predict(Commands& commands) {
   CLI::App& app = commands.add(commands.root(), "predict", "Classify pictures with a trained model",
                                [flags](Console& console) { return run(*flags, console); });
   flags->app = &app;
-  app.add_option("--model", flags->model, "Model file")->type_name("FILE");
+  flags->add(app);
   app.add_option("IMAGE", flags->images, "PNG or JPEG files");
   add_count(app, "--top", flags->top, "Classes to show for each picture");
   app.add_option("--input", flags->input, "Instead of images: raw f32 values N, C, H, W")

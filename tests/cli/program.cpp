@@ -154,10 +154,12 @@ void Running::await(const std::filesystem::path& path) {
 Outcome Running::wait() {
   int status = 0;
   const std::string shown = terminal_ >= 0 ? screen(terminal_) : "";
-  ::waitpid(pid_, &status, 0);
+  rusage used{};
+  ::wait4(pid_, &status, 0, &used);
   pid_ = -1;
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), read_back(out_),
-          terminal_ >= 0 ? shown : read_back(err_)};
+          terminal_ >= 0 ? shown : read_back(err_),
+          static_cast<size_t>(used.ru_maxrss) * 1024};  // it is in kB
 }
 
 Outcome fovea(const Arguments& arguments, const Surroundings& surroundings) {

@@ -15,6 +15,7 @@ using Arguments = std::vector<std::string>;
 struct Outcome {
   int code = -1;
   std::string out, err;
+  size_t peak_bytes = 0;  ///< the most memory it had, and at least what this process has
 
   /// Standard output as JSON; fails the test when it is not one document.
   nlohmann::json json() const;

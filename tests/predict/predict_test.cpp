@@ -1,6 +1,8 @@
 #include <cmath>
 
 #include "error_text.h"
+#include "fovea/formats/weight_file.h"
+#include "fovea/nn.h"
 #include "fovea/predict/predictor.h"
 #include "golden_fill.h"
 #include "temporary_folder.h"
@@ -139,12 +141,12 @@ TEST(Predictor, SaysWhatIsWrongWithAFile) {
             "model file: 2 class names for 3 classes");
   EXPECT_EQ(complaint([](ModelFile& f) {
               f.weights[0].second = Array::zeros(DType::f32, {32, 3, 3, 3});
-              f.weights[1].first = "conv1.other";
+              f.weights[1].first = "conv1.bais";
             }),
             "the weights do not fit the model small_cnn\n"
-            "  missing    conv1.bias\n"
-            "  shapes     conv1.weight is f32[32, 3, 3, 3] instead of f32[32, 1, 3, 3]\n"
-            "  unexpected conv1.other");
+            "  missing    conv1.bias (there is conv1.bais)\n"
+            "  shape      conv1.weight is [32, 3, 3, 3] instead of [32, 1, 3, 3]\n"
+            "  unexpected conv1.bais");
 }
 
 TEST(Weights, AreReadInAnotherDtypeAndLeftAloneWhenTheyDoNotFit) {
@@ -160,6 +162,129 @@ TEST(Weights, AreReadInAnotherDtypeAndLeftAloneWhenTheyDoNotFit) {
   part.pop_back();
   EXPECT_THROW(load_weights(*t.model, other, part), Error);
   EXPECT_EQ(other.get("conv1.weight").at(0), before);
+}
+
+/// Weights of `model`, by the rule of the golden files, under other names.
+std::vector<std::pair<std::string, Array>> renamed(
+    const nn::Module& model, const std::vector<std::pair<std::string, std::string>>& parts) {
+  State state;
+  nn::declare(state, model, 0);
+  auto weights = weights_of(model, state);
+  for (auto& [name, array] : weights) {
+    for (const auto& [ours, theirs] : parts) {
+      if (const size_t at = name.find(ours); at != std::string::npos) {
+        name.replace(at, ours.size(), theirs);
+      }
+    }
+  }
+  return weights;
+}
+
+TEST(Weights, NamesOfOtherVersionsAreUnderstood) {
+  const auto resnet = models::make("resnet18_cifar");
+  const auto theirs = renamed(*resnet, {{".downsample.", ".shortcut."}});
+  const auto ours = renamed(*resnet, {});
+  const auto is_theirs = [](const auto& w) { return w.first == "layer2.0.shortcut.0.weight"; };
+  ASSERT_TRUE(std::any_of(theirs.begin(), theirs.end(), is_theirs));
+  const auto fitted = fit_weights(*resnet, theirs);
+  ASSERT_EQ(fitted.size(), ours.size());
+  for (size_t i = 0; i < ours.size(); ++i) {
+    EXPECT_EQ(fitted[i].first, ours[i].first);
+    EXPECT_EQ(describe(fitted[i].second), describe(ours[i].second));
+  }
+}
+
+/// A dense layer, as torchvision's published DenseNets name its parts.
+class DenseLayer : public nn::Module {
+ public:
+  explicit DenseLayer(const nn::Scope& s)
+      : Module(s), norm1(at("norm1"), 4), conv2(at("conv2"), 4, 4, {.kernel = 1}) {}
+  nn::BatchNorm2d norm1;
+  nn::Conv2d conv2;
+};
+class DenseNet : public nn::Module {
+ public:
+  DenseNet() : Module(nn::Scope("dense")), layer(at("layer")) {}
+  DenseLayer layer;
+};
+
+TEST(Weights, OldFilesLackCountersAndHaveOtherHeads) {
+  const DenseNet net;
+  auto weights = renamed(net, {{".norm1.", ".norm.1."}, {".conv2.", ".conv.2."}});
+  EXPECT_EQ(weights[0].first, "layer.norm.1.weight");
+  EXPECT_EQ(std::erase_if(weights, [](const auto& w) { return w.first.ends_with("tracked"); }), 1u);
+  weights.emplace_back("aux1.fc1.weight", Array(DType::f32, {2}));
+  const auto fitted = fit_weights(net, weights);
+  ASSERT_EQ(fitted.size(), 7u);
+  EXPECT_EQ(fitted[0].first, "layer.norm1.weight");
+  EXPECT_EQ(fitted[4].first, "layer.norm1.num_batches_tracked");
+  EXPECT_EQ(describe(fitted[4].second), "i64[]");
+  EXPECT_EQ(fitted[4].second.item(), 0);
+}
+
+TEST(Weights, OfManyThatDoNotFitTheFirstAreListed) {
+  const auto resnet = models::make("resnet18_cifar");
+  const std::string text = error_text(ErrorKind::model, [&] {
+    fit_weights(*resnet, {{"conv1.weihgt", Array(DType::f32, {1})}});
+  });
+  EXPECT_EQ(text.substr(0, 160).find("the weights do not fit the model resnet18_cifar\n"
+                                     "  missing    conv1.weight (there is conv1.weihgt)\n"
+                                     "  missing    bn1.weight\n"),
+            0u)
+      << text;
+  EXPECT_NE(text.find("\n  missing    and 97 more\n  unexpected conv1.weihgt"), std::string::npos)
+      << text;
+}
+
+/// small_cnn's weights alone, as PyTorch keeps them.
+class Bare : public testing::Test {
+ protected:
+  void SetUp() override {
+    write_weights(folder_ / "w.pth", weights_of(*trained_.model, trained_.state));
+  }
+  TemporaryFolder folder_;
+  Trained trained_;
+};
+
+TEST_F(Bare, WeightsAndANameAreAModel) {
+  std::vector<std::string> said;
+  const ModelFile file = assemble_model("small_cnn", {.input = Shape{1, 8, 8}}, folder_ / "w.pth",
+                                        [&](const std::string& text) { said.push_back(text); });
+  EXPECT_EQ(said, std::vector<std::string>{
+                      "class names and preprocessing are not known: numbers, and as for ImageNet"});
+  EXPECT_EQ(file.arguments.at("classes"), "3");  // the weights say so
+  EXPECT_EQ(file.preprocessing.mean, std::vector<double>{0.5});
+  EXPECT_EQ(file.preprocessing.resize, std::nullopt);
+  Predictor predictor(file, "w.pth");
+  Inference inference(*trained_.model, trained_.state, {{0.5}, {0.5}});
+  const Array logits = inference.logits(pixels(1)).clone();
+  EXPECT_EQ(predictor.logits(pixels(1)).at(2), logits.at(2));
+  const std::vector<Guess> guesses = predictor.classify({8, 8, 1, std::vector<uint8_t>(64, 9)});
+  ASSERT_EQ(guesses.size(), 3u);
+  EXPECT_EQ(guesses[0].name.size(), 1u);
+  EXPECT_LT(guesses[0].name, "3");
+}
+
+TEST_F(Bare, WeightsForAnotherModelAreRefused) {
+  expect_error(ErrorKind::model, "conv1.weight is [32, 1, 3, 3] instead of [32, 3, 3, 3]",
+               [&] { assemble_model("small_cnn", {}, folder_ / "w.pth"); });
+  expect_error(
+      ErrorKind::model,
+      "head.4.bias is [3] instead of [4]\n  file    " + (folder_ / "w.pth").string(), [&] {
+        assemble_model("small_cnn", {.classes = 4, .input = Shape{1, 8, 8}}, folder_ / "w.pth");
+      });
+  expect_error(ErrorKind::usage, "unknown model",
+               [&] { assemble_model("small", {}, folder_ / "w.pth"); });
+}
+
+TEST_F(Bare, AModelFileBringsWhatItKnows) {
+  save_model(folder_ / "m.safetensors", trained_.file());
+  const ModelFile file = assemble_model("small_cnn", {}, folder_ / "m.safetensors");
+  EXPECT_EQ(file.class_names[1], "bee");
+  EXPECT_EQ(file.preprocessing.std, std::vector<double>{0.25});
+  EXPECT_EQ(file.arguments.at("dropout"), "0.25");
+  expect_error(ErrorKind::model, "its weights are for another model",
+               [&] { assemble_model("lenet_cnn", {}, folder_ / "m.safetensors"); });
 }
 
 TEST(Arguments, MakeTheSameModelAgain) {

@@ -4,20 +4,13 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <optional>
 
 #include "fovea/core/text.h"
+#include "fovea/formats/weight_file.h"
 
 namespace fovea {
 namespace {
-
-/// At most five of a list, and how many more.
-std::string sample(const std::vector<std::string>& names) {
-  constexpr size_t most = 5;
-  const std::vector<std::string> first(
-      names.begin(), names.begin() + static_cast<long>(std::min(most, names.size())));
-  return join(first) +
-         (names.size() > most ? " and " + std::to_string(names.size() - most) + " more" : "");
-}
 
 int64_t integer(const std::map<std::string, std::string>& arguments, const std::string& key) {
   const auto found = arguments.find(key);
@@ -30,6 +23,36 @@ int64_t integer(const std::map<std::string, std::string>& arguments, const std::
                     ", a whole number from 1 to 1000000 is expected");
   }
   return static_cast<int64_t>(*value);
+}
+
+/// How pictures are made ready for most published weights: as for ImageNet's.
+Preprocessing usual_preprocessing(const Shape& input) {
+  constexpr int least_to_cut = 64;
+  const auto larger = static_cast<int>(std::max(input[1], input[2]));
+  const auto channels = static_cast<size_t>(input[0]);
+  Preprocessing p{.height = static_cast<int>(input[1]),
+                  .width = static_cast<int>(input[2]),
+                  .channels = static_cast<int>(input[0]),
+                  .resize = {},
+                  .filter = Filter::bilinear,
+                  .mean = std::vector<double>(channels, 0.5),
+                  .std = std::vector<double>(channels, 0.5)};
+  if (larger >= least_to_cut) p.resize = larger * 256 / 224;
+  if (channels == 3) {
+    p.mean = {0.485, 0.456, 0.406};
+    p.std = {0.229, 0.224, 0.225};
+  }
+  return p;
+}
+
+/// The classes that the last layer of `model` has in `weights`; nothing when it is not there.
+std::optional<int64_t> classes_in(const std::vector<std::pair<std::string, Array>>& weights,
+                                  const nn::Module& model) {
+  const nn::Variable& last = *model.parameters().back();
+  for (const auto& [name, array] : weights) {
+    if (name == last.name() && array.shape().rank() == last.shape().rank()) return array.dim(0);
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -57,55 +80,53 @@ models::Options from_arguments(const std::map<std::string, std::string>& argumen
   return options;
 }
 
-std::vector<std::pair<std::string, Array>> weights_of(const nn::Module& model, State& state) {
-  std::vector<std::pair<std::string, Array>> weights;
-  for (const nn::Variable* variable : model.variables()) {
-    weights.emplace_back(variable->name(), state.get(variable->name()));
+ModelFile assemble_model(const std::string& architecture, models::Options options,
+                         const std::filesystem::path& weights,
+                         const std::function<void(const std::string&)>& say) {
+  ModelFile file;
+  if (is_model_file(weights)) {
+    file = load_model(weights);
+    if (file.architecture != architecture) {
+      throw Error(ErrorKind::model, weights.string() + ": its weights are for another model")
+          .with("given", file.architecture)
+          .with("expected", architecture)
+          .with("try", "--model " + weights.string());
+    }
+    const models::Options chosen = options;
+    options = from_arguments(file.arguments);
+    if (chosen.classes) options.classes = chosen.classes;
+    if (chosen.input) options.input = chosen.input;
+  } else {
+    WeightFile bare = read_weights(weights);
+    if (say && !bare.note.empty()) say(weights.string() + ": " + bare.note);
+    file.weights = std::move(bare.tensors);
+    if (!options.classes) {
+      options.classes = classes_in(file.weights, *models::make(architecture, options));
+    }
+    file.preprocessing = usual_preprocessing(models::configure(architecture, options).input);
+    if (say) say("class names and preprocessing are not known: numbers, and as for ImageNet");
   }
-  return weights;
+  file.architecture = architecture;
+  file.arguments = to_arguments(models::configure(architecture, options));
+  try {
+    file.weights = fit_weights(*models::make(architecture, options), file.weights);
+  } catch (Error& error) {
+    throw error.with("file", weights.string());
+  }
+  return file;
 }
 
-void load_weights(const nn::Module& model, State& state,
-                  const std::vector<std::pair<std::string, Array>>& weights) {
-  std::map<std::string, const Array*> given;
-  for (const auto& [name, array] : weights) given[name] = &array;
-  std::vector<std::string> missing, shapes, unexpected;
-  std::vector<std::pair<std::string, const Array*>> fitting;
-  for (const nn::Variable* variable : model.variables()) {
-    const auto found = given.find(variable->name());
-    if (found == given.end()) {
-      missing.push_back(variable->name());
-      continue;
-    }
-    const Type& type = state.type(variable->name());
-    if (found->second->shape() != type.shape) {
-      shapes.push_back(variable->name() + " is " + describe(*found->second) + " instead of " +
-                       to_string(type));
-    } else {
-      fitting.emplace_back(variable->name(), found->second);
-    }
-    given.erase(found);
-  }
-  for (const auto& [name, array] : given) unexpected.push_back(name);
-  if (missing.empty() && shapes.empty() && unexpected.empty()) {
-    for (const auto& [name, array] : fitting)
-      state.set(name, array->astype(state.type(name).dtype));
-    return;
-  }
-  Error error(ErrorKind::model, "the weights do not fit the model " + model.name());
-  if (!missing.empty()) error.with("missing", sample(missing));
-  if (!shapes.empty()) error.with("shapes", sample(shapes));
-  if (!unexpected.empty()) error.with("unexpected", sample(unexpected));
-  throw error;
-}
+Predictor::Predictor(const std::filesystem::path& path)
+    : Predictor(load_model(path), path.string()) {}
 
-Predictor::Predictor(const std::filesystem::path& path) : file_(load_model(path)) {
+Predictor::Predictor(ModelFile file, const std::string& source) : file_(std::move(file)) {
   try {
     const models::Options options = from_arguments(file_.arguments);
     model_ = models::make(file_.architecture, options);
-    if (static_cast<int64_t>(file_.class_names.size()) != options.classes) {
+    classes_ = *options.classes;
+    if (!file_.class_names.empty() && std::ssize(file_.class_names) != classes_) {
       throw Error(ErrorKind::model, "model file: " + std::to_string(file_.class_names.size()) +
-                                        " class names for " + std::to_string(*options.classes) +
+                                        " class names for " + std::to_string(classes_) +
                                         " classes");
     }
     nn::declare(state_, *model_, 0);
@@ -114,7 +135,7 @@ Predictor::Predictor(const std::filesystem::path& path) : file_(load_model(path)
                               // is at fault
     Error located(ErrorKind::model, e.headline());
     for (const auto& [key, text] : e.details()) located.with(key, text);
-    throw located.with("file", path.string());
+    throw located.with("file", source);
   }
   file_.weights.clear();  // the State has copies
   inference_ = std::make_unique<Inference>(
@@ -127,7 +148,9 @@ std::vector<Guess> Predictor::classify(const Image& image) {
   std::memcpy(batch.raw(), input.pixels.data(), batch.bytes());
   const std::vector<double> p = softmax(inference_->logits(batch), 0);
   std::vector<Guess> guesses;
-  for (size_t k = 0; k < p.size(); ++k) guesses.push_back({file_.class_names[k], p[k]});
+  for (size_t k = 0; k < p.size(); ++k) {
+    guesses.push_back({file_.class_names.empty() ? std::to_string(k) : file_.class_names[k], p[k]});
+  }
   std::stable_sort(guesses.begin(), guesses.end(),
                    [](const Guess& a, const Guess& b) { return a.probability > b.probability; });
   return guesses;

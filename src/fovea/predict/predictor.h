@@ -1,11 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include "fovea/formats/model_file.h"
 #include "fovea/models/registry.h"
 #include "fovea/predict/inference.h"
+#include "fovea/predict/weights.h"
 
 namespace fovea {
 
@@ -22,6 +24,8 @@ class Predictor {
   /// Reads a model file that Fovea wrote. Errors: model when the file is missing or broken, names
   /// an unknown architecture, or its weights do not fit (the tensors are listed).
   explicit Predictor(const std::filesystem::path& path);
+  /// What such a file would hold. `source` stands for it in messages. Errors: as above.
+  Predictor(ModelFile file, const std::string& source);
 
   /// The classes of one picture, most probable first. Errors: as prepare.
   std::vector<Guess> classify(const Image& image);
@@ -29,12 +33,15 @@ class Predictor {
   Array logits(const Array& images) { return inference_->logits(images); }
 
   Inference& inference() { return *inference_; }
+  /// All but the weights, which are in the State.
   const ModelFile& file() const { return file_; }
+  int64_t classes() const { return classes_; }
   State& state() { return state_; }
   const nn::Module& model() const { return *model_; }
 
  private:
   ModelFile file_;
+  int64_t classes_ = 0;
   std::unique_ptr<nn::Module> model_;
   State state_;
   std::unique_ptr<Inference> inference_;
@@ -45,11 +52,15 @@ class Predictor {
 std::map<std::string, std::string> to_arguments(const models::Config& config);
 models::Options from_arguments(const std::map<std::string, std::string>& arguments);
 
-/// Copies the model's parameters and buffers out of a State in PyTorch's order, or into one. Errors
-/// (into): model, listing what is missing, unexpected or of another shape; the State is then as it
-/// was.
-std::vector<std::pair<std::string, Array>> weights_of(const nn::Module& model, State& state);
-void load_weights(const nn::Module& model, State& state,
-                  const std::vector<std::pair<std::string, Array>>& weights);
+/// A model file out of weights (see read_weights) and the registry's model that they are for.
+/// Where `options` leave the number of classes open, it is that of the weights' last layer. What
+/// weights alone do not say is left out (class names) or assumed: the preprocessing of ImageNet's
+/// networks, without cutting for inputs below 64 pixels; mean and std 0.5 where the channels are
+/// not 3. Weights that are a model file bring their own. `say` is told what was chosen and assumed.
+/// Errors: usage for an unknown model or a bad choice; model when the weights are missing, broken,
+/// for another model, or do not fit it (see fit_weights).
+ModelFile assemble_model(const std::string& architecture, models::Options options,
+                         const std::filesystem::path& weights,
+                         const std::function<void(const std::string&)>& say = nullptr);
 
 }  // namespace fovea

@@ -67,15 +67,20 @@ const Type& State::type(std::string_view name) const { return slot(name).type; }
 Role State::role(std::string_view name) const { return slot(name).role; }
 
 void State::set(std::string_view name, const Array& value) {
-  const Type& expected = slot(name).type;
+  auto& found = const_cast<Slot&>(slot(name));
+  const Type& expected = found.type;
   if (expected != Type{value.dtype(), value.shape()}) {
     throw Error(ErrorKind::usage,
                 "state: \"" + std::string(name) + "\" cannot take an array of another type")
         .with("given", describe(value))
         .with("expected", to_string(expected));
   }
-  Array& array = get(name);
-  if (array.bytes() > 0) std::memcpy(array.raw(), value.raw(), array.bytes());
+  if (!found.filled) {  // its first values would be overwritten
+    found.array = Array(expected.dtype, expected.shape);
+    found.fill = nullptr;
+    found.filled = true;
+  }
+  if (value.bytes() > 0) std::memcpy(found.array.raw(), value.raw(), value.bytes());
   touch();
 }
 

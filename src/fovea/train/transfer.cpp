@@ -6,7 +6,7 @@
 #include "fovea/core/random.h"
 #include "fovea/core/text.h"
 #include "fovea/formats/model_file.h"
-#include "fovea/formats/safetensors.h"
+#include "fovea/formats/weight_file.h"
 #include "fovea/predict/predictor.h"
 
 namespace fovea::train {
@@ -26,9 +26,8 @@ std::string fingerprint(const std::vector<std::pair<std::string, Array>>& weight
 
 StartingPoint read_starting_point(const std::filesystem::path& path) {
   StartingPoint start;
-  const SafeTensors file = read_safetensors(path);
-  if (file.metadata.contains("fovea.format")) start.preprocessing = load_model(path).preprocessing;
-  start.weights = file.tensors;
+  if (is_model_file(path)) start.preprocessing = load_model(path).preprocessing;
+  start.weights = read_weights(path).tensors;
   start.fingerprint = fingerprint(start.weights);
   return start;
 }

@@ -19,8 +19,8 @@ struct StartingPoint {
   std::string fingerprint;                     ///< 16 hex digits over names and bytes
 };
 
-/// Reads the weights of a model file, or of any other .safetensors. Errors: model when the file is
-/// missing or broken.
+/// Reads the weights of a model file, or of any other .safetensors, .pth or .pt. Errors: model when
+/// the file is missing or broken.
 StartingPoint read_starting_point(const std::filesystem::path& path);
 
 /// Copies the weights into a State that knows the model `name`'s arrays. Arrays of the head that

@@ -1,0 +1,95 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "commands.h"
+#include "fovea/formats/model_file.h"
+#include "fovea/formats/weight_file.h"
+#include "model.h"
+
+namespace fovea::cli {
+namespace {
+
+struct Flags : ModelFlags {
+  std::string in, out;
+};
+
+/// What was written.
+struct Written {
+  std::vector<std::pair<std::string, Array>> tensors;
+  std::string model;  ///< empty: weights alone
+
+  size_t bytes() const {
+    size_t sum = 0;
+    for (const auto& [name, array] : tensors) sum += array.bytes();
+    return sum;
+  }
+};
+
+/// Checks the weights against the model; the file says which one it is where its format can.
+Written convert_model(const Flags& flags, Console& console) {
+  models::Options options;
+  if (flags.classes > 0) options.classes = flags.classes;
+  if (!flags.input.empty()) options.input = parse_sizes("--input", flags.input);
+  const ModelFile file = assemble_model(flags.model, options, flags.in,
+                                        [&](const std::string& text) { console.note(text); });
+  if (!flags.out.ends_with(".safetensors")) {
+    write_weights(flags.out, file.weights);
+    return {file.weights, ""};
+  }
+  save_model(flags.out, file);
+  return {file.weights, file.architecture};
+}
+
+Written convert_tensors(const Flags& flags, Console& console) {
+  if (is_model_file(flags.in) && flags.out.ends_with(".safetensors")) {  // and stays one
+    const ModelFile file = load_model(flags.in);
+    save_model(flags.out, file);
+    return {file.weights, file.architecture};
+  }
+  const WeightFile file = read_weights(flags.in);
+  if (!file.note.empty()) console.note(flags.in + ": " + file.note);
+  write_weights(flags.out, file.tensors);
+  return {file.tensors, ""};
+}
+
+int run(const Flags& flags, Console& console) {
+  if (flags.out.empty()) {
+    throw Error(ErrorKind::usage, "convert: two files are expected")
+        .with("try", "fovea convert weights.pth weights.safetensors");
+  }
+  if (!is_weight_file(flags.out)) {
+    throw Error(ErrorKind::usage, "convert: the suffix of " + flags.out + " says no format")
+        .with("known", ".safetensors, .pth, .pt");
+  }
+  if (flags.model.empty() && (flags.classes > 0 || !flags.input.empty())) {
+    throw Error(ErrorKind::usage, "convert: --classes and --input say more of a model")
+        .with("try", "--model NAME as well");
+  }
+  const Written written =
+      flags.model.empty() ? convert_tensors(flags, console) : convert_model(flags, console);
+  Json document = {{"in", flags.in},
+                   {"out", flags.out},
+                   {"tensors", written.tensors.size()},
+                   {"bytes", written.bytes()}};
+  if (!written.model.empty()) document["model"] = written.model;
+  console.document(document);
+  console.result(fmt::format("{}: {} tensors, {}{}\n", flags.out, written.tensors.size(),
+                             bytes_text(written.bytes()),
+                             written.model.empty() ? "" : ", a model file of " + written.model));
+  return 0;
+}
+
+}  // namespace
+
+void add_convert(Commands& commands) {
+  const auto flags = std::make_shared<Flags>();
+  CLI::App& app = commands.add(commands.root(), "convert",
+                               "Rewrite weights: .pth and .pt of PyTorch, .safetensors",
+                               [flags](Console& console) { return run(*flags, console); });
+  app.add_option("IN", flags->in, "Weights to read");
+  app.add_option("OUT", flags->out, "File to write; its suffix says the format");
+  flags->add(app);
+}
+
+}  // namespace fovea::cli
