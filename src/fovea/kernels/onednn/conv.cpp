@@ -247,12 +247,23 @@ bool wrong_in_bf16(const ConvGeometry& g, const Type& x) {
   return (x.rank() == 5 && strided) || (x.dim(-1) == 1 && g.stride.back() > 1);
 }
 
+/// oneDNN 2.6 has no kernel of its own for the weights of depthwise windows wider than 3; what it
+/// takes instead is ten times slower than simd's.
+bool wide_depthwise(const ConvBackwardWeights& op, const Type& x) {
+  const bool wide =
+      std::any_of(op.weight.begin() + 2, op.weight.end(), [](int64_t k) { return k > 3; });
+  return wide && x.layout != Layout::plain && op.geometry.groups == x.dim(1) &&
+         op.weight[0] == x.dim(1);
+}
+
 Offer make_backward_weights(const Problem& problem, dnnl::algorithm algorithm) {
   return offer(problem, [&]() -> Offer {
     const auto& op = *problem.op.as<ConvBackwardWeights>();
     const ConvGeometry& g = op.geometry;
     if (wrong_in_bf16(g, problem.in[0]))
       return Refusal{"oneDNN's bf16 is wrong for strides over volumes or a single column"};
+    if (wide_depthwise(op, problem.in[0]))
+      return Refusal{"simd is faster for depthwise windows wider than 3"};
     const memory::desc x = descriptor(problem.in[0]), dy = descriptor(problem.in[1]);
     const memory::dims dims = weight_dims(op.weight, g.groups), dilation = less_one(g.dilation);
     const memory::desc w(dims, data_type(problem.in[0].dtype), any);
@@ -305,12 +316,10 @@ void add_rules(const RuleSink& add, std::string_view op,
                return Refusal{why};
              return make(problem, dnnl::algorithm::convolution_winograd);
            }});
-  const auto direct = [make](const Problem& problem) {
-    return make(problem, dnnl::algorithm::convolution_direct);
-  };
-  add(op, {"onednn", direct});
-  add(op, {"onednn:reordered",
-           [direct](const Problem& problem) { return reordered(problem, direct); }});
+  add(op, {"onednn", [make](const Problem& problem) {
+             return make(problem, dnnl::algorithm::convolution_direct);
+           }});
+  add(op, {"onednn:reordered", reordered});
 }
 
 }  // namespace

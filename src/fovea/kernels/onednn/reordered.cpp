@@ -1,5 +1,8 @@
 #include "fovea/kernels/onednn/reordered.h"
 
+#include <algorithm>
+#include <array>
+
 #include "fovea/core/array.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/reorder.h"
@@ -79,14 +82,13 @@ Problem with_channels_last(Problem problem) {
 
 }  // namespace
 
-Offer reordered(const Problem& problem, const std::function<Offer(const Problem&)>& make) {
+Offer reordered(const Problem& problem) {
   const Problem other = with_channels_last(problem);
   if (other.in == problem.in && other.out == problem.out)
     return Refusal{"the values are channels-last"};
-  Offer inner = make(other);
-  if (std::holds_alternative<Refusal>(inner)) return inner;
-  return std::make_unique<ReorderedKernel>(std::move(std::get<std::unique_ptr<Kernel>>(inner)),
-                                           problem, other);
+  Choice inner = choose_kernel(other);
+  if (inner.name == "reference") return Refusal{"none for channels-last values either"};
+  return std::make_unique<ReorderedKernel>(std::move(inner.kernel), problem, other);
 }
 
 }  // namespace fovea::onednn

@@ -58,6 +58,7 @@ void add_simd_rules(const RuleSink& add) {
   rule("pad_backward", simd::make_pad_backward);
   rule("upsample", simd::make_upsample);
   rule("upsample_backward", simd::make_upsample_backward);
+  rule("conv_backward_weights", simd::make_depthwise_backward_weights);
   rule("fold_batchnorm", simd::make_fold_batchnorm);
   rule("sum_to", simd::make_sum_to);
   rule("dropout", simd::make_dropout);

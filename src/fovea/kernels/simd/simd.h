@@ -141,6 +141,7 @@ Offer make_pad(const Problem& problem);
 Offer make_pad_backward(const Problem& problem);
 Offer make_upsample(const Problem& problem);
 Offer make_upsample_backward(const Problem& problem);
+Offer make_depthwise_backward_weights(const Problem& problem);
 Offer make_fold_batchnorm(const Problem& problem);
 Offer make_sum_to(const Problem& problem);
 Offer make_dropout(const Problem& problem);
