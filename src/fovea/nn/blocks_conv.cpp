@@ -1,9 +1,21 @@
 #include "fovea/nn/blocks_conv.h"
 
+#include "fovea/ops/activation.h"
 #include "fovea/ops/pool.h"
 #include "fovea/ops/shape_ops.h"
 
 namespace fovea::nn {
+
+BasicConv2d::BasicConv2d(const Scope& scope, int64_t in, int64_t out, const Options& options)
+    : Module(scope),
+      conv(at("conv"), in, out,
+           {.kernel = options.kernel,
+            .stride = options.stride,
+            .padding = options.padding,
+            .bias = options.bias}),
+      bn(at("bn"), out, options.norm) {}
+
+Tensor BasicConv2d::forward(Tensor x) const { return relu(bn(conv(x))); }
 
 MultiScale::MultiScale(const Scope& scope, int64_t in, int64_t out)
     : Module(scope),
@@ -26,10 +38,14 @@ DepthwiseSeparable::DepthwiseSeparable(const Scope& scope, int64_t in, int64_t o
                  .padding = options.kernel / 2,
                  .groups = in,
                  .bias = !options.norm}),
-      pointwise(at("pointwise"), in, out, {.kernel = 1, .bias = !options.norm}) {
-  if (!options.norm) return;
-  bn1.emplace(at("bn1"), in);
-  bn2.emplace(at("bn2"), out);
+      bn1(norm("bn1", in, options.norm)),
+      pointwise(at("pointwise"), in, out, {.kernel = 1, .bias = !options.norm}),
+      bn2(norm("bn2", out, options.norm)) {}
+
+std::optional<BatchNorm2d> DepthwiseSeparable::norm(std::string_view name, int64_t channels,
+                                                    bool wanted) {
+  if (!wanted) return std::nullopt;
+  return std::optional<BatchNorm2d>(std::in_place, at(name), channels);
 }
 
 Tensor DepthwiseSeparable::forward(Tensor x) const {

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <concepts>
+
 #include "fovea/nn/activation.h"
 #include "fovea/nn/conv.h"
 #include "fovea/nn/norm.h"
 #include "fovea/nn/sequential.h"
+#include "fovea/nn/shape.h"
 
 namespace fovea::nn {
 
@@ -13,10 +16,27 @@ struct ConvNormActOptions {
   int64_t stride = 1;
   int64_t groups = 1;
   bool bias = false;  ///< the norm takes away what it adds; for nets that were published with one
+  BatchNormOptions norm = {};
 };
 
-/// Convolution, batch norm, activation: x [N, in, H, W] gives [N, out, H', W'], H' = ceil(H /
-/// stride). Arrays "0.weight", "1.weight", ..., as in torchvision. Errors: usage as of Conv.
+/// Appends a convolution, a batch norm and an activation to `layers`: x [N, in, H, W] gives [N,
+/// out, H', W'], H' = ceil(H / stride). With the activation Identity there are two modules only.
+/// Errors: usage as of Conv.
+template <class Activation = ReLU>
+void add_conv_norm_act(Sequential& layers, int64_t in, int64_t out,
+                       const ConvNormActOptions& options = {}) {
+  layers.add<Conv2d>(in, out,
+                     ConvOptions{.kernel = options.kernel,
+                                 .stride = options.stride,
+                                 .padding = options.kernel / 2,
+                                 .groups = options.groups,
+                                 .bias = options.bias});
+  layers.add<BatchNorm2d>(out, options.norm);
+  if constexpr (!std::same_as<Activation, Identity>) layers.add<Activation>();
+}
+
+/// Convolution, batch norm, activation as one module. Arrays "0.weight", "1.weight", ..., as in
+/// torchvision. Errors: usage as of Conv.
 template <class Activation = ReLU>
 class ConvNormAct : public Sequential {
  public:
@@ -24,15 +44,30 @@ class ConvNormAct : public Sequential {
 
   ConvNormAct(const Scope& scope, int64_t in, int64_t out, const Options& options = {})
       : Sequential(scope) {
-    add<Conv2d>(in, out,
-                ConvOptions{.kernel = options.kernel,
-                            .stride = options.stride,
-                            .padding = options.kernel / 2,
-                            .groups = options.groups,
-                            .bias = options.bias});
-    add<BatchNorm2d>(out);
-    add<Activation>();
+    add_conv_norm_act<Activation>(*this, in, out, options);
   }
+};
+
+/// The kernel of any shape, and padding only where it is asked for; norm as of TensorFlow's nets.
+struct BasicConv2dOptions {
+  Dims kernel;
+  Dims stride = 1;
+  Padding padding = 0;
+  bool bias = false;
+  BatchNormOptions norm = {.eps = 1e-3};
+};
+
+/// Convolution, batch norm, relu under the names "conv" and "bn", as in torchvision's Inception
+/// nets: x [N, in, H, W] gives [N, out, H', W']. Errors: usage as of Conv.
+class BasicConv2d : public Module {
+ public:
+  using Options = BasicConv2dOptions;
+
+  BasicConv2d(const Scope& scope, int64_t in, int64_t out, const Options& options);
+  Tensor forward(Tensor x) const override;
+
+  Conv2d conv;
+  BatchNorm2d bn;
 };
 
 /// Four views of x side by side, as in an Inception module (Szegedy et al. 2014): 1x1, 3x3 and 5x5
@@ -66,6 +101,8 @@ class DepthwiseSeparable : public Module {
   Tensor forward(Tensor x) const override;
 
  private:
+  std::optional<BatchNorm2d> norm(std::string_view name, int64_t channels, bool wanted);
+
   Conv2d depthwise;
   std::optional<BatchNorm2d> bn1;
   Conv2d pointwise;

@@ -11,7 +11,7 @@
 namespace fovea::nn {
 
 ConvNeXtBlock::ConvNeXtBlock(const Scope& scope, int64_t channels, const Options& options)
-    : Module(scope), block(at("block")) {
+    : Module(scope), block(at("block")), drop_path(at("drop_path"), options.drop_path) {
   if (options.layer_scale) {
     layer_scale.emplace(at("layer_scale"), Shape{channels, 1, 1},
                         init::constant(*options.layer_scale));
@@ -30,7 +30,7 @@ ConvNeXtBlock::ConvNeXtBlock(const Scope& scope, int64_t channels, const Options
 
 Tensor ConvNeXtBlock::forward(Tensor x) const {
   const Tensor y = block(x);
-  return x + (layer_scale ? (*layer_scale)(x)*y : y);
+  return x + drop_path(layer_scale ? (*layer_scale)(x)*y : y);
 }
 
 }  // namespace fovea::nn

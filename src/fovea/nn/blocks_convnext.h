@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "fovea/nn/dropout.h"
 #include "fovea/nn/sequential.h"
 
 namespace fovea::nn {
@@ -13,6 +14,7 @@ struct ConvNeXtOptions {
   /// Where the learned scale of each channel starts, so that a deep net begins as the identity;
   /// none: no such scale.
   std::optional<double> layer_scale = 1e-6;
+  double drop_path = 0;  ///< how often, in training, the block is left out of a sample
 };
 
 /// A depthwise convolution, then at every pixel layer norm, a linear layer to more channels, gelu
@@ -28,6 +30,7 @@ class ConvNeXtBlock : public Module {
  private:
   std::optional<Parameter> layer_scale;
   Sequential block;
+  DropPath drop_path;
 };
 
 }  // namespace fovea::nn

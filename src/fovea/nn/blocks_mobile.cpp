@@ -3,8 +3,6 @@
 #include <algorithm>
 
 #include "fovea/core/error.h"
-#include "fovea/ops/arithmetic.h"
-#include "fovea/ops/pool.h"
 #include "fovea/ops/shape_ops.h"
 
 namespace fovea::nn {

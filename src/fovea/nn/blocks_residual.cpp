@@ -29,14 +29,16 @@ SEBasicBlock::SEBasicBlock(const Scope& scope, int64_t in, int64_t width, int64_
 
 Tensor SEBasicBlock::forward(Tensor x) const { return relu(se(residual(x)) + downsample(x)); }
 
-Bottleneck::Bottleneck(const Scope& scope, int64_t in, int64_t width, int64_t stride)
+Bottleneck::Bottleneck(const Scope& scope, int64_t in, int64_t width, int64_t stride,
+                       const Options& options)
     : Module(scope),
-      conv1(at("conv1"), in, width, {.kernel = 1, .bias = false}),
-      bn1(at("bn1"), width),
-      conv2(at("conv2"), width, width,
-            {.kernel = 3, .stride = stride, .padding = 1, .bias = false}),
-      bn2(at("bn2"), width),
-      conv3(at("conv3"), width, expansion * width, {.kernel = 1, .bias = false}),
+      inner_(width * options.group_width / 64 * options.groups),
+      conv1(at("conv1"), in, inner_, {.kernel = 1, .bias = false}),
+      bn1(at("bn1"), inner_),
+      conv2(at("conv2"), inner_, inner_,
+            {.kernel = 3, .stride = stride, .padding = 1, .groups = options.groups, .bias = false}),
+      bn2(at("bn2"), inner_),
+      conv3(at("conv3"), inner_, expansion * width, {.kernel = 1, .bias = false}),
       bn3(at("bn3"), expansion * width),
       downsample(at("downsample"), in, expansion * width, stride) {}
 

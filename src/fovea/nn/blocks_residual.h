@@ -41,17 +41,28 @@ class SEBasicBlock : public BasicBlock {
   SqueezeExcite se;
 };
 
+/// The 3x3 convolution of a Bottleneck has width * groups * group_width / 64 channels: as many as
+/// `width` says in a ResNet, more in a Wide ResNet (Zagoruyko and Komodakis 2016) and a ResNeXt
+/// (Xie et al. 2017).
+struct BottleneckOptions {
+  int64_t groups = 1;
+  int64_t group_width = 64;  ///< channels of a group where `width` is 64
+};
+
 /// 1x1 to fewer channels, 3x3 there, 1x1 back to four times as many, and a skip, as in ResNet-50
 /// and deeper: x [N, in, H, W] gives [N, 4 * width, H', W']. The stride is the 3x3's, as
 /// torchvision has it.
 class Bottleneck : public Module {
  public:
   static constexpr int64_t expansion = 4;  ///< output channels over width
+  using Options = BottleneckOptions;
 
-  Bottleneck(const Scope& scope, int64_t in, int64_t width, int64_t stride = 1);
+  Bottleneck(const Scope& scope, int64_t in, int64_t width, int64_t stride = 1,
+             const Options& options = {});
   Tensor forward(Tensor x) const override;
 
  private:
+  int64_t inner_;
   Conv2d conv1;
   BatchNorm2d bn1;
   Conv2d conv2;

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "fovea/nn/parameter.h"
+#include "fovea/nn/module.h"
 
 /// First values of parameters. fan_in is the number of inputs that one output sums over (weight
 /// [O, I, kernel]: I times the kernel's size), fan_out the same seen from the other side (O times
@@ -62,3 +62,16 @@ Initializer by_name(std::string_view name);
 std::vector<std::string> names();
 
 }  // namespace fovea::nn::init
+
+namespace fovea::nn {
+
+/// Every M in `root` (a Conv2d, a Linear) starts with weights by `weight`, its biases with zeros.
+template <std::derived_from<Module> M>
+void initialize(Module& root, const Initializer& weight) {
+  for_each<M>(root, [&](M& layer) {
+    layer.weight.initialize(weight);
+    if (layer.bias) layer.bias->initialize(init::constant(0));
+  });
+}
+
+}  // namespace fovea::nn

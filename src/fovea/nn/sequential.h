@@ -8,10 +8,12 @@
 
 namespace fovea::nn {
 
-/// Modules one after another, named "0", "1", ... as in PyTorch. Empty, it gives its input.
+/// Modules one after another, named "0", "1", ... as in PyTorch, or by names of their own. Empty,
+/// it gives its input.
 ///
 ///     head.add<nn::Flatten>();
 ///     head.add<nn::Linear>(features, 10);
+///     head.add_named<nn::Softmax>("probabilities");
 class Sequential : public Module {
  public:
   explicit Sequential(const Scope& scope) : Module(scope) {}
@@ -20,8 +22,12 @@ class Sequential : public Module {
   /// Sequential is defined.
   template <std::derived_from<Module> M, class... Args>
   M& add(Args&&... args) {
-    auto module =
-        std::make_unique<M>(at(std::to_string(size()), where()), std::forward<Args>(args)...);
+    return add_named<M>(std::to_string(size()), std::forward<Args>(args)...);
+  }
+  /// The same under a name of its own. Errors: as Module.
+  template <std::derived_from<Module> M, class... Args>
+  M& add_named(std::string_view name, Args&&... args) {
+    auto module = std::make_unique<M>(at(name, where()), std::forward<Args>(args)...);
     M& added = *module;
     modules_.push_back(std::move(module));
     return added;
