@@ -116,8 +116,8 @@ struct Pooled {
   Type values, whole;
   Array indices;
 };
-Pooled random_pooled(Random& random, Layout layout) {
-  const Type values = random_image(random, layout);
+Pooled random_pooled(Random& random, Layout layout, DType dtype) {
+  const Type values = random_image(random, layout, 0, false, dtype);
   Type whole = values;
   for (int a = 2; a < whole.rank(); ++a)
     whole.shape.set(a, whole.dim(a) * pick(random, 1, 2) + pick(random, 0, 2));
@@ -129,9 +129,9 @@ Pooled random_pooled(Random& random, Layout layout) {
 
 TEST(MaxUnpool, PutsValuesBackAndTakesTheirGradientsFromThere) {
   Random random(5, "max_unpool");
-  for (int trial = 0; trial < shapes_per_op; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Pooled p = random_pooled(random, layout);
+    const Pooled p = random_pooled(random, layout, value_dtypes[trial % 2]);
     const Type indices{DType::i64, p.values.shape};
     const Problem forward =
         make_problem(MaxUnpool{p.whole.shape.slice(2)}, {p.values, indices}, layout);

@@ -27,9 +27,9 @@ Pad random_pad(Random& random, const Type& x) {
 
 TEST(Pad, IsItsReferenceForAnyModeAndLayout) {
   Random random(1, "pad");
-  for (int trial = 0; trial < shapes_per_op; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
     const Problem problem = make_problem(random_pad(random, x), {x}, layout);
     ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {0.51}));
   }
@@ -37,9 +37,9 @@ TEST(Pad, IsItsReferenceForAnyModeAndLayout) {
 
 TEST(Pad, GradientsAreTheirReference) {
   Random random(2, "pad");
-  for (int trial = 0; trial < shapes_per_op; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
     const Pad pad = random_pad(random, x);
     const Problem problem = make_problem(PadBackward{pad, x.shape}, pad.infer({x}), layout);
     ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {48, Scale::absolute}));
@@ -67,9 +67,9 @@ Upsample random_upsample(Random& random, const Type& x) {
 
 TEST(Upsample, IsItsReferenceForAnyModeAndLayout) {
   Random random(4, "upsample");
-  for (int trial = 0; trial < shapes_per_op; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
     const Upsample op = random_upsample(random, x);
     const Problem problem = make_problem(op, {x}, layout);
     const double eps = op.mode == UpsampleMode::nearest ? 0 : 10;
@@ -79,9 +79,9 @@ TEST(Upsample, IsItsReferenceForAnyModeAndLayout) {
 
 TEST(Upsample, GradientsAreTheirReference) {
   Random random(5, "upsample");
-  for (int trial = 0; trial < shapes_per_op; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
     const Upsample op = random_upsample(random, x);
     const Problem problem = make_problem(UpsampleBackward{op, x.shape}, op.infer({x}), layout);
     ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {32, Scale::absolute}));
@@ -90,8 +90,8 @@ TEST(Upsample, GradientsAreTheirReference) {
 
 TEST(Resample, OtherTypesAreRefused) {
   const Type x{DType::f64, {1, 2, 4}};
-  EXPECT_EQ(refusal("simd", make_problem(Pad{{1}, {1}}, {x})), "only f32");
-  EXPECT_EQ(refusal("simd", make_problem(Upsample{{8}}, {x})), "only f32");
+  EXPECT_EQ(refusal("simd", make_problem(Pad{{1}, {1}}, {x})), "only f32 or bf16");
+  EXPECT_EQ(refusal("simd", make_problem(Upsample{{8}}, {x})), "only f32 or bf16");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Pooled values put back at their indices, and the gradient; f32, any layout. Exact; of equal
-// indices the last stands, whatever the number of threads, which take whole planes.
+// Pooled values put back at their indices, and the gradient; f32 or bf16, any layout. Exact; of
+// equal indices the last stands, whatever the number of threads, which take whole planes.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/windows.h"
@@ -34,18 +34,15 @@ struct Unpooling {
   int64_t positions, whole_positions;
 };
 
-}  // namespace
-
-Offer make_max_unpool(const Problem& problem) {
-  const Type &x = problem.in[0], &y = problem.out[0];
-  if (x.dtype != DType::f32) return Refusal{"only f32"};
-  const Unpooling u(x, y);
+template <class T>
+Offer unpool(const Problem& problem) {
+  const Unpooling u(problem.in[0], problem.out[0]);
   return offer([u, problem](const Args& args) {
     parallel_for(u.planes.count, u.grain(), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const float* from = args.input<float>(0) + i * u.pooled_plane();
-        float* to = args.output<float>(0) + i * u.whole_plane();
-        std::fill_n(to, u.whole_plane(), 0.f);
+        const T* from = args.input<T>(0) + i * u.pooled_plane();
+        T* to = args.output<T>(0) + i * u.whole_plane();
+        std::fill_n(to, u.whole_plane(), T());
         const bool inside = u.for_each(args.input<int64_t>(1) + i * u.pooled_plane(),
                                        [&](int64_t xi, int64_t yi) { to[yi] = from[xi]; });
         if (!inside) fail_as_reference(problem, args);
@@ -55,25 +52,37 @@ Offer make_max_unpool(const Problem& problem) {
 }
 
 /// The scratch memory says for each element of a plane which pooled value stands there.
-Offer make_max_unpool_backward(const Problem& problem) {
-  const Type &indices = problem.in[0], &dy = problem.in[1];
-  if (dy.dtype != DType::f32) return Refusal{"only f32"};
-  const Unpooling u(indices, dy);
+template <class T>
+Offer unpool_backward(const Problem& problem) {
+  const Unpooling u(problem.in[0], problem.in[1]);
   const Slots slots(u.planes.count, u.grain(), static_cast<size_t>(u.whole_plane()) * 8, problem);
   const auto run = [u, slots, problem](const Args& args) {
     slots.for_each(args.scratch, [&](int64_t i, std::byte* scratch) {
       auto* owner = reinterpret_cast<int64_t*>(scratch);
       const int64_t* at = args.input<int64_t>(0) + i * u.pooled_plane();
-      const float* from = args.input<float>(1) + i * u.whole_plane();
-      float* to = args.output<float>(0) + i * u.pooled_plane();
+      const T* from = args.input<T>(1) + i * u.whole_plane();
+      T* to = args.output<T>(0) + i * u.pooled_plane();
       const auto each = [&](const auto& body) {
         if (!u.for_each(at, body)) fail_as_reference(problem, args);
       };
       each([&](int64_t xi, int64_t yi) { owner[yi] = xi; });
-      each([&](int64_t xi, int64_t yi) { to[xi] = owner[yi] == xi ? from[yi] : 0.f; });
+      each([&](int64_t xi, int64_t yi) { to[xi] = owner[yi] == xi ? from[yi] : T(); });
     });
   };
   return offer(run, slots.scratch_bytes());
+}
+
+}  // namespace
+
+Offer make_max_unpool(const Problem& problem) {
+  if (auto refusal = unless_f32_or_bf16(problem, 1)) return *refusal;
+  return problem.in[0].dtype == DType::bf16 ? unpool<Bf16>(problem) : unpool<float>(problem);
+}
+
+Offer make_max_unpool_backward(const Problem& problem) {
+  const DType dtype = problem.in[1].dtype;
+  if (dtype != DType::f32 && dtype != DType::bf16) return Refusal{"only f32 or bf16"};
+  return dtype == DType::bf16 ? unpool_backward<Bf16>(problem) : unpool_backward<float>(problem);
 }
 
 }  // namespace fovea::simd

@@ -1,9 +1,11 @@
-// Padding, resizing and their gradients, f32, any layout, 1 to 3 axes: linear maps that act on each
-// spatial axis apart, the gradients by the same maps transposed. Rows are mixed first, what comes
-// of it along the last axis then, each output by itself and in the order of its sources: results do
-// not depend on the number of threads. Error bound: where nothing is added, none; else 4 eps of the
-// inputs' absolute values, and 1 more for each source of an output along an axis.
+// Padding, resizing and their gradients, f32 or bf16, any layout, 1 to 3 axes: linear maps that act
+// on each spatial axis apart, the gradients by the same maps transposed. Rows are mixed first, what
+// comes of it along the last axis then, each output by itself and in the order of its sources:
+// results do not depend on the number of threads. Error bound: where nothing is added, none; else 4
+// eps of the inputs' absolute values, and 1 more for each source of an output along an axis; of
+// bf16 another 2^-8 of the value.
 #include <limits>
+#include <type_traits>
 
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/windows.h"
@@ -94,6 +96,7 @@ class AxisMap {
 /// The maps of three axes, over planes of rows of `width` channels; `constant` stands where an
 /// output has no source.
 struct Resample {
+  DType dtype;
   Windows::Axes in, out;
   std::vector<AxisMap> maps;
   int64_t width;
@@ -122,7 +125,8 @@ HWY_INLINE void for_each_source(const AxisMap& map, int64_t to, const Body& body
 }
 
 /// A row in plain layout.
-void map_positions(const AxisMap& map, float constant, const float* x, float* y) {
+template <class T>
+HWY_INLINE void map_positions(const AxisMap& map, float constant, const float* x, T* y) {
   const hn::RebindToSigned<F32> integers;
   for (int64_t o = 0; o < map.size(); o += AxisMap::width) {
     const AxisMap::Group group = map.group(o / AxisMap::width);
@@ -143,7 +147,9 @@ void map_positions(const AxisMap& map, float constant, const float* x, float* y)
 }
 
 /// A row of channels side by side.
-void map_channels(const AxisMap& map, int64_t width, float constant, const float* x, float* y) {
+template <class T>
+HWY_INLINE void map_channels(const AxisMap& map, int64_t width, float constant, const float* x,
+                             T* y) {
   for (int64_t o = 0; o < map.size(); ++o, y += width) {
     for_each_vector(0, width, [&](int64_t c, auto at) FOVEA_INLINE {
       V sum = all(constant);
@@ -159,35 +165,43 @@ void map_channels(const AxisMap& map, int64_t width, float constant, const float
 }
 
 /// Row `row` of the out[0] * out[1] rows of a plane; `mixed` has room for a row of x.
-void resample_row(const Resample& r, int64_t row, const float* x, float* mixed, float* y) {
+template <class T>
+HWY_INLINE void resample_as(const Resample& r, int64_t row, const T* x, float* mixed, T* y) {
   const int64_t length = r.in[2] * r.width;
-  const float* source = nullptr;
+  const T* first = nullptr;
   float share = 1;
-  const auto mix = [&](const float* next, float weight) FOVEA_INLINE {
+  bool is_mixed = false;
+  const auto mix = [&](const T* next, float weight) FOVEA_INLINE {
     for_each_vector(0, length, [&](int64_t i, auto at) FOVEA_INLINE {
-      V sum = hn::Mul(all(share), at.load(source + i));
+      V sum = is_mixed ? at.load(mixed + i) : hn::Mul(all(share), at.load(first + i));
       if (next != nullptr) sum = hn::MulAdd(all(weight), at.load(next + i), sum);
       at.store(sum, mixed + i);
     });
-    source = mixed;
-    share = 1;
+    is_mixed = true;
   };
   for_each_source(r.maps[0], row / r.out[1], [&](int64_t z, float z_weight) {
     for_each_source(r.maps[1], row % r.out[1], [&](int64_t y_from, float y_weight) {
-      const float* next = x + (z * r.in[1] + y_from) * length;
-      if (source != nullptr) return mix(next, z_weight * y_weight);
-      source = next;
+      const T* next = x + (z * r.in[1] + y_from) * length;
+      if (first != nullptr) return mix(next, z_weight * y_weight);
+      first = next;
       share = z_weight * y_weight;
     });
   });
   y += row * r.out[2] * r.width;
-  if (source == nullptr) {
-    std::fill_n(y, r.out[2] * r.width, r.constant);
+  if (first == nullptr) {
+    std::fill_n(y, r.out[2] * r.width, static_cast<T>(r.constant));
     return;
   }
-  if (share != 1) mix(nullptr, 0);
+  if (!is_mixed && (share != 1 || r.dtype == DType::bf16)) mix(nullptr, 0);
+  const float* source = mixed;
+  if constexpr (std::is_same_v<T, float>) source = is_mixed ? mixed : first;
   r.width == 1 ? map_positions(r.maps[2], r.constant, source, y)
                : map_channels(r.maps[2], r.width, r.constant, source, y);
+}
+
+/// `x` and `y` are at their planes.
+void resample_row(const Resample& r, int64_t row, const std::byte* x, float* mixed, std::byte* y) {
+  with_element(r.dtype, [&]<class T>(T) { resample_as(r, row, as<T>(x), mixed, as<T>(y)); });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -232,12 +246,13 @@ Sources resized(const Upsample& op, size_t axis, int64_t in) {
 template <class SourcesOf>
 Offer resample(const Problem& problem, bool transposed, float constant,
                const SourcesOf& sources_of) {
-  if (auto refusal = unless_f32(problem)) return *refusal;
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   const Type &x = problem.in[0], &y = problem.out[0];
   if (y.numel() == 0) return offer([](const Args&) {});
   const auto count = static_cast<size_t>(x.rank() - 2);
   const Planes planes = planes_of(x);
-  Resample r{three_axes(x.shape.begin() + 2, count),
+  Resample r{x.dtype,
+             three_axes(x.shape.begin() + 2, count),
              three_axes(y.shape.begin() + 2, count),
              {},
              planes.width,
@@ -253,15 +268,17 @@ Offer resample(const Problem& problem, bool transposed, float constant,
     r.maps.emplace_back(r.out[a], sources);
   }
   const int64_t rows = r.out[0] * r.out[1], row = std::max(r.in[2], r.out[2]) * r.width;
-  const bool mixes = !r.maps[0].copies() || !r.maps[1].copies();
+  const bool mixes = x.dtype == DType::bf16 || !r.maps[0].copies() || !r.maps[1].copies();
   const Slots slots(planes.count * rows, elementwise_grain / row,
                     mixes ? static_cast<size_t>(r.in[2] * r.width) * sizeof(float) : 0, problem);
-  const auto run = [r, slots, rows](const Args& args) {
+  const auto element = static_cast<int64_t>(size_of(x.dtype));
+  const int64_t from = volume(r.in) * r.width * element, to = volume(r.out) * r.width * element;
+  const auto run = [=](const Args& args) {
     slots.for_each(args.scratch, [&](int64_t i, std::byte* scratch) {
       const int64_t plane = i / rows;
       HWY_DYNAMIC_DISPATCH(resample_row)
-      (r, i % rows, args.input<float>(0) + plane * volume(r.in) * r.width,
-       reinterpret_cast<float*>(scratch), args.output<float>(0) + plane * volume(r.out) * r.width);
+      (r, i % rows, args.in[0] + plane * from, reinterpret_cast<float*>(scratch),
+       args.out[0] + plane * to);
     });
   };
   return offer(run, slots.scratch_bytes());
