@@ -102,6 +102,13 @@ TEST(Convert, WeightsAloneServeWithAName) {
   // Without class names the numbers of classes have to agree, and do.
   EXPECT_EQ(fovea({"eval", "--model", again, "--data", data}).code, 0);
 
+  // Training starts from it.
+  const nlohmann::json more =
+      fovea({"train", "--data", data, "--model", "lenet_cnn", "--weights", bare, "--epochs", "1",
+             "--threads", "1", "--out", folder / "more", "--json"})
+          .json();
+  EXPECT_EQ(more.at("epochs"), 1);
+
   expect_refusal({"predict", "--model", "lenet_cnn", "x.png"}, 2,
                  "an architecture without weights");
   expect_refusal({"predict", "--model", bare, "x.png"}, 2, "is a file of weights, not of a model");

@@ -26,7 +26,8 @@ TEST(State, FillsAnArrayWhenItIsFirstAskedFor) {
 
 TEST(State, SetsWithoutFillingFirst) {
   State state;
-  state.declare("w", three, Role::parameter, [](Array& array) { array.set(0, 1); });
+  state.declare("w", three, Role::parameter,
+                [](Array&) { ADD_FAILURE() << "large models load in the time of a copy"; });
   state.set("w", Array::full(DType::f32, {3}, 5));
   EXPECT_EQ(state.get("w").at(0), 5);
 }
