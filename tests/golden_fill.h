@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "fovea/core/parallel.h"
 #include "fovea/formats/safetensors.h"
 #include "fovea/nn/module.h"
 
@@ -13,12 +14,17 @@
 /// with the FNV-1a hash of the name and advanced i + 1 times.
 namespace fovea::golden_fill {
 
+/// The FNV-1a hash of 64 bits.
+inline uint64_t fnv(std::string_view text) {
+  uint64_t value = 0xcbf29ce484222325;
+  for (char c : text) value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return value;
+}
+
 /// The words of 64 bits that a name stands for.
 class Words {
  public:
-  explicit Words(std::string_view name) {
-    for (char c : name) seed_ = (seed_ ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  }
+  explicit Words(std::string_view name) : seed_(fnv(name)) {}
   uint64_t operator[](int64_t i) const {
     uint64_t z = seed_ + (static_cast<uint64_t>(i) + 1) * 0x9e3779b97f4a7c15;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
@@ -29,13 +35,26 @@ class Words {
   double uniform(int64_t i) const { return static_cast<double>((*this)[i] >> 11) * 0x1p-52 - 1; }
 
  private:
-  uint64_t seed_ = 0xcbf29ce484222325;
+  uint64_t seed_;
 };
 
-inline Array uniform(std::string_view name, DType dtype, const Shape& shape) {
+/// Every element of an f32 or f64 array: shift + scale * uniform.
+inline void fill(std::string_view name, Array& array, double scale, double shift) {
   const Words words(name);
+  parallel_for(array.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
+    const auto write = [&](auto elements) {
+      for (int64_t i = begin; i < end; ++i) {
+        elements[static_cast<size_t>(i)] =
+            static_cast<std::decay_t<decltype(elements[0])>>(shift + scale * words.uniform(i));
+      }
+    };
+    array.dtype() == DType::f32 ? write(array.data<float>()) : write(array.data<double>());
+  });
+}
+
+inline Array uniform(std::string_view name, DType dtype, const Shape& shape) {
   Array array(dtype, shape);
-  for (int64_t i = 0; i < array.numel(); ++i) array.set(i, words.uniform(i));
+  fill(name, array, 1, 0);
   return array;
 }
 
@@ -52,22 +71,24 @@ inline Array labels(std::string_view name, int64_t count, int64_t classes) {
 inline void value(std::string_view name, Array& array) {
   const std::string_view kind = name.substr(name.rfind('.') + 1);
   if (kind == "num_batches_tracked") return;
-  const Words words(name);
   const bool matrix = array.shape().rank() > 1;
   const double scale = matrix ? std::sqrt(6.0 / static_cast<double>(array.shape().slice(1).numel()))
                        : kind == "weight"      ? 0.25
                        : kind == "running_var" ? 0.5
                                                : 0.1;
   const double shift = !matrix && (kind == "weight" || kind == "running_var") ? 1 : 0;
-  for (int64_t i = 0; i < array.numel(); ++i) array.set(i, shift + scale * words.uniform(i));
+  fill(name, array, scale, shift);
 }
 
 /// Makes a model's arrays known to `state`, each filled by `value`.
 inline void declare(State& state, const nn::Module& model, DType dtype) {
   nn::declare(state, model, 0, dtype);
-  for (const nn::Variable* variable : model.variables())
-    value(variable->name(), state.get(variable->name()));
-  state.touch();
+  for (const nn::Variable* variable : model.variables()) {
+    const Type& type = state.type(variable->name());
+    Array array = Array::zeros(type.dtype, type.shape);
+    value(variable->name(), array);
+    state.set(variable->name(), array);
+  }
 }
 
 /// The tensors of tests/golden/NAME.safetensors.

@@ -29,11 +29,17 @@ def write(name, tensors, **metadata):
     print(path, path.stat().st_size, "bytes,", len(tensors), "tensors")
 
 
+def fnv(text):
+    """The FNV-1a hash of 64 bits."""
+    value = 0xCBF29CE484222325
+    for byte in text.encode():
+        value = (value ^ byte) * 0x100000001B3 % 2**64
+    return value
+
+
 def bits(name, count):
     """`count` words of 64 bits."""
-    seed = 0xCBF29CE484222325
-    for byte in name.encode():
-        seed = (seed ^ byte) * 0x100000001B3 % 2**64
+    seed = fnv(name)
     with np.errstate(over="ignore"):
         z = np.uint64(seed) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

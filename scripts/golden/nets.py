@@ -1,13 +1,24 @@
-"""The registry's models in PyTorch, with the registry's names, and their values by golden.value."""
+"""The registry's models in PyTorch, with the registry's names, and their values by golden.value.
+
+Those that torchvision has are its own; the others are written here.
+"""
+import math
+
 import torch
+import torchvision
 from torch import nn
-from torch.nn.functional import relu
+from torch.nn.functional import avg_pool2d, conv2d, pad, relu, relu6
 
 import golden
 
 
+def conv_norm(fan_in, fan_out, stride=1, bias=False):
+    """Convolution, norm, relu, to be put into a longer Sequential."""
+    return [nn.Conv2d(fan_in, fan_out, 3, stride, 1, bias=bias), nn.BatchNorm2d(fan_out), nn.ReLU()]
+
+
 def norm_block(fan_in, fan_out, stride=1, bias=False):
-    return nn.Sequential(nn.Conv2d(fan_in, fan_out, 3, stride, 1, bias=bias), nn.BatchNorm2d(fan_out), nn.ReLU())
+    return nn.Sequential(*conv_norm(fan_in, fan_out, stride, bias))
 
 
 class SmallCnn(nn.Module):
@@ -35,6 +46,57 @@ class DeeperCnn(nn.Module):
 
     def forward(self, x):
         return self.head(self.stage3(self.stage2(self.stage1(self.stem(x)))))
+
+
+class KerasCnn(nn.Module):
+    def __init__(self, classes=10):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 32, 3, padding=1), nn.BatchNorm2d(32, eps=1e-3, momentum=0.01)
+        self.conv2, self.bn2 = nn.Conv2d(32, 64, 3, padding=1), nn.BatchNorm2d(64, eps=1e-3, momentum=0.01)
+        self.conv3, self.pool, self.fc = nn.Conv2d(64, 128, 3, padding=1), nn.MaxPool2d(2), nn.Linear(128, classes)
+
+    def forward(self, x):
+        x = self.pool(self.bn1(relu(self.conv1(x))))
+        x = self.pool(self.bn2(relu(self.conv2(x))))
+        return self.fc(relu(self.conv3(x)).mean((2, 3)))
+
+
+class SimpleCnnGap(nn.Module):
+    def __init__(self, classes=10):
+        super().__init__()
+        layers = [conv_norm(a, b, bias=True) + [nn.MaxPool2d(2)] for a, b in [(3, 64), (64, 128), (128, 256)]]
+        self.features = nn.Sequential(*sum(layers, []))
+        hidden, out = nn.Linear(256, 128), nn.Linear(128, classes)
+        self.classifier = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), hidden, nn.ReLU(), nn.Identity(), out)
+
+    def forward(self, x):
+        return self.classifier(self.features(x))
+
+
+class SimpleCnnDeep(nn.Module):
+    def __init__(self, classes=10):
+        super().__init__()
+        layers = []
+        for a, b in [(3, 64), (64, 128), (128, 256)]:
+            last = nn.AdaptiveAvgPool2d(1) if b == 256 else nn.MaxPool2d(2)
+            layers += conv_norm(a, b, bias=True) + conv_norm(b, b, bias=True) + [last]
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(nn.Flatten(), nn.Identity(), nn.Linear(256, classes))
+
+    def forward(self, x):
+        return self.classifier(self.features(x))
+
+
+class Lenet5(nn.Module):
+    def __init__(self, classes=10):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 6, 5), nn.Conv2d(6, 16, 5)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, classes)
+
+    def forward(self, x):
+        for conv in self.conv1, self.conv2:
+            x = avg_pool2d(torch.tanh(conv(x)), 2)
+        return self.fc3(torch.tanh(self.fc2(torch.tanh(self.fc1(x.flatten(1))))))
 
 
 class LenetCnn(nn.Module):
@@ -94,10 +156,20 @@ class SimpleCnn224(nn.Module):
         return self.classifier(self.features(x).mean((2, 3)))
 
 
+class SqueezeExcite(nn.Module):
+    def __init__(self, channels, reduction=16):
+        super().__init__()
+        one, two = nn.Linear(channels, channels // reduction, bias=False), nn.Linear(channels // reduction, channels, bias=False)
+        self.excitation = nn.Sequential(one, nn.ReLU(), two, nn.Sigmoid())
+
+    def forward(self, x):
+        return x * self.excitation(x.mean((2, 3)))[:, :, None, None]
+
+
 class Residual(nn.Module):
     """Convolutions of these (channels, kernel, stride), a norm behind each, and the skip."""
 
-    def __init__(self, fan_in, plan):
+    def __init__(self, fan_in, plan, squeeze=False):
         super().__init__()
         self.depth, channels, total = len(plan), fan_in, 1
         for i, (width, kernel, stride) in enumerate(plan, 1):
@@ -107,17 +179,18 @@ class Residual(nn.Module):
         self.downsample = nn.Sequential()
         if channels != fan_in or total != 1:
             self.downsample = nn.Sequential(nn.Conv2d(fan_in, channels, 1, total, bias=False), nn.BatchNorm2d(channels))
+        self.se = SqueezeExcite(channels) if squeeze else nn.Identity()
 
     def forward(self, x):
         y = x
         for i in range(1, self.depth + 1):
             y = getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(y))
-            y = relu(y if i < self.depth else y + self.downsample(x))
+            y = relu(y if i < self.depth else self.se(y) + self.downsample(x))
         return y
 
 
 class ResNetCifar(nn.Module):
-    def __init__(self, depths, bottleneck=False, classes=10):
+    def __init__(self, depths, bottleneck=False, squeeze=False, classes=10):
         super().__init__()
         self.conv1, self.bn1 = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64)
         channels = 64
@@ -126,7 +199,7 @@ class ResNetCifar(nn.Module):
             for k in range(depth):
                 stride = 2 if i and not k else 1
                 plan = [(width, 1, 1), (width, 3, stride), (4 * width, 1, 1)] if bottleneck else [(width, 3, stride), (width, 3, 1)]
-                blocks.append(Residual(channels, plan))
+                blocks.append(Residual(channels, plan, squeeze))
                 channels = plan[-1][0]
             setattr(self, f"layer{i + 1}", nn.Sequential(*blocks))
         self.fc = nn.Linear(channels, classes)
@@ -138,25 +211,122 @@ class ResNetCifar(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
-# A maker and the side of its images.
+class Separable(nn.Module):
+    def __init__(self, fan_in, fan_out, stride):
+        super().__init__()
+        self.depthwise, self.bn1 = nn.Conv2d(fan_in, fan_in, 3, stride, 1, groups=fan_in, bias=False), nn.BatchNorm2d(fan_in)
+        self.pointwise, self.bn2 = nn.Conv2d(fan_in, fan_out, 1, bias=False), nn.BatchNorm2d(fan_out)
+
+    def forward(self, x):
+        return relu(self.bn2(self.pointwise(relu(self.bn1(self.depthwise(x))))))
+
+
+class MobileNetV1(nn.Module):
+    def __init__(self, classes=10):
+        super().__init__()
+        widths = [32, 64, 128, 128, 256, 256] + [512] * 6 + [1024, 1024]
+        blocks = [Separable(a, b, 2 if i in (1, 3, 5, 11) else 1) for i, (a, b) in enumerate(zip(widths, widths[1:]))]
+        self.features, self.classifier = nn.Sequential(norm_block(3, 32, 2), *blocks), nn.Linear(1024, classes)
+
+    def forward(self, x):
+        return self.classifier(self.features(x).mean((2, 3)))
+
+
+class SameConv(nn.Conv2d):
+    """TensorFlow's "same" padding: where it is odd, the larger half is behind."""
+
+    def __init__(self, fan_in, fan_out, kernel, stride=1, groups=1):
+        super().__init__(fan_in, fan_out, kernel, stride, groups=groups, bias=False)
+
+    def forward(self, x):
+        sides = []
+        for size in x.shape[:1:-1]:
+            total = max((math.ceil(size / self.stride[0]) - 1) * self.stride[0] + self.kernel_size[0] - size, 0)
+            sides += [total // 2, total - total // 2]
+        return conv2d(pad(x, sides), self.weight, None, self.stride, groups=self.groups)
+
+
+def lite_norm(channels):
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+class LiteBlock(nn.Module):
+    def __init__(self, fan_in, fan_out, expansion, kernel, stride):
+        super().__init__()
+        hidden, self.skip = fan_in * expansion, stride == 1 and fan_in == fan_out
+        self.expands = expansion > 1
+        if self.expands:
+            self._expand_conv, self._bn0 = SameConv(fan_in, hidden, 1), lite_norm(hidden)
+        self._depthwise_conv, self._bn1 = SameConv(hidden, hidden, kernel, stride, hidden), lite_norm(hidden)
+        self._project_conv, self._bn2 = SameConv(hidden, fan_out, 1), lite_norm(fan_out)
+
+    def forward(self, x):
+        y = relu6(self._bn0(self._expand_conv(x))) if self.expands else x
+        y = self._bn2(self._project_conv(relu6(self._bn1(self._depthwise_conv(y)))))
+        return x + y if self.skip else y
+
+
+class EfficientNetLite0(nn.Module):
+    def __init__(self, classes=10):
+        super().__init__()
+        self._conv_stem, self._bn0 = SameConv(3, 32, 3, 2), lite_norm(32)
+        blocks, channels = [], 32
+        for expansion, kernel, stride, width, count in [(1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3),
+                                                        (6, 5, 1, 112, 3), (6, 5, 2, 192, 4), (6, 3, 1, 320, 1)]:
+            for i in range(count):
+                blocks.append(LiteBlock(channels, width, expansion, kernel, 1 if i else stride))
+                channels = width
+        self._blocks = nn.Sequential(*blocks)
+        self._conv_head, self._bn1, self._fc = SameConv(320, 1280, 1), lite_norm(1280), nn.Linear(1280, classes)
+
+    def forward(self, x):
+        x = self._blocks(relu6(self._bn0(self._conv_stem(x))))
+        return self._fc(relu6(self._bn1(self._conv_head(x))).mean((2, 3)))
+
+
+# Those that torchvision does not have.
 NETS = {
-    "small_cnn": (SmallCnn, 32),
-    "deeper_cnn": (DeeperCnn, 32),
-    "lenet_cnn": (LenetCnn, 32),
-    "vgg_style_cnn": (VggStyleCnn, 32),
-    "resnet18_cifar": (lambda: ResNetCifar([2, 2, 2, 2]), 32),
-    "resnet34_cifar": (lambda: ResNetCifar([3, 4, 6, 3]), 32),
-    "resnet50_cifar": (lambda: ResNetCifar([3, 4, 6, 3], bottleneck=True), 32),
-    "simple_cnn_224": (SimpleCnn224, 64),
+    "small_cnn": SmallCnn,
+    "deeper_cnn": DeeperCnn,
+    "keras_cnn": KerasCnn,
+    "simple_cnn_224": SimpleCnn224,
+    "simple_cnn_gap": SimpleCnnGap,
+    "simple_cnn_deep": SimpleCnnDeep,
+    "lenet_cnn": LenetCnn,
+    "vgg_style_cnn": VggStyleCnn,
+    "lenet5": Lenet5,
+    "resnet18_cifar": lambda classes: ResNetCifar([2, 2, 2, 2], classes=classes),
+    "resnet34_cifar": lambda classes: ResNetCifar([3, 4, 6, 3], classes=classes),
+    "resnet50_cifar": lambda classes: ResNetCifar([3, 4, 6, 3], bottleneck=True, classes=classes),
+    "resnet101_cifar": lambda classes: ResNetCifar([3, 4, 23, 3], bottleneck=True, classes=classes),
+    "resnet152_cifar": lambda classes: ResNetCifar([3, 8, 36, 3], bottleneck=True, classes=classes),
+    "se_resnet18_cifar": lambda classes: ResNetCifar([2, 2, 2, 2], squeeze=True, classes=classes),
+    "mini_resnet": lambda classes: torchvision.models.resnet18(num_classes=classes),
+    "mobilenet_v1": MobileNetV1,
+    "efficientnet_lite0": EfficientNetLite0,
 }
 
 
-def make(name):
-    """The net in float64, every parameter and buffer filled by golden.value."""
-    net = NETS[name][0]().double()
+def make(name, classes=10, aux=False):
+    """The net as PyTorch makes it, in which nothing is dropped."""
+    if name in NETS:
+        net = NETS[name](classes=classes)
+    elif name in ("googlenet", "inception_v3"):
+        net = torchvision.models.get_model(name, num_classes=classes, aux_logits=aux, init_weights=False)
+    else:
+        net = torchvision.models.get_model(name, num_classes=classes)
+    for module in net.modules():
+        if isinstance(module, (nn.Dropout, torchvision.ops.StochasticDepth)):
+            module.p = 0.0
+    return net
+
+
+def filled(name, classes=10, aux=False):
+    """The same in float64, every parameter and buffer filled by golden.value."""
+    net = make(name, classes, aux).double()
     net.load_state_dict({k: torch.from_numpy(golden.value(k, tuple(v.shape))) for k, v in net.state_dict().items()})
     return net
 
 
-def images(name, count, side):
-    return torch.from_numpy(golden.uniform(name, (count, 3, side, side)))
+def images(name, count, side, channels=3):
+    return torch.from_numpy(golden.uniform(name, (count, channels, side, side)))

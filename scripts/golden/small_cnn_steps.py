@@ -20,7 +20,7 @@ RULES = {
 tensors = {}
 images, labels = nets.images("images", 8, 32), torch.from_numpy(golden.labels("labels", 8, 10))
 for rule, make in RULES.items():
-    net = nets.make("small_cnn")
+    net = nets.filled("small_cnn")
     with torch.no_grad():
         for value in net.bn2.weight, net.bn2.bias:
             value /= 8

@@ -294,6 +294,16 @@ TEST(Arguments, MakeTheSameModelAgain) {
   EXPECT_EQ(again.classes, 7);
   EXPECT_EQ(again.input, (Shape{2, 9, 11}));
   EXPECT_EQ(again.dropout, 0.125);
+  // What a model has by default is remembered as switched off, too.
+  const auto kept = [](const char* name, const models::Options& options) {
+    return models::configure(name, from_arguments(to_arguments(models::configure(name, options))));
+  };
+  EXPECT_EQ(kept("small_cnn", {.dropout = 0}).dropout, 0);
+  EXPECT_EQ(kept("convnext_tiny", {.drop_path = 0}).drop_path, 0);
+  EXPECT_EQ(kept("convnext_tiny", {.drop_path = 0.25}).drop_path, 0.25);
+  EXPECT_EQ(kept("mobilenet_v2", {.width = 0.35}).width, 0.35);
+  EXPECT_EQ(kept("googlenet", {.aux = true}).aux, true);
+  EXPECT_EQ(kept("googlenet", {}).aux, false);
 }
 
 }  // namespace

@@ -71,18 +71,6 @@ TEST(Programs, OfResNetAreOneIslandOfTheirLayout) {
   EXPECT_LE(reorders(*Compiled("resnet18_cifar", Mode::train, 2).program), enter + 2);
 }
 
-TEST(Programs, OfTheRegistryHaveFastKernelsOnly) {
-  for (const models::Entry& entry : models::list()) {
-    if (entry.name.find("1") != std::string::npos && entry.name.find("18") == std::string::npos)
-      continue;  // the deepest are built of what the others are
-    for (Mode mode : {Mode::train, Mode::eval}) {
-      const Compiled compiled(entry.name, mode, 2, {3, 64, 64});
-      for (const StepInfo& step : compiled.program->reference_steps())
-        ADD_FAILURE() << entry.name << ": " << step.problem;
-    }
-  }
-}
-
 TEST(Run, AllocatesNothingLarge) {
   if (!allocations_are_counted()) GTEST_SKIP() << "a sanitizer has the allocator";
   {

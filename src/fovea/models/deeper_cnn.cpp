@@ -40,7 +40,7 @@ class DeeperCnn : public nn::Module {
 }  // namespace
 
 std::vector<Entry> deeper_cnn() {
-  return {{.name = "deeper_cnn", .defaults = {}, .build = build<DeeperCnn>}};
+  return {{.name = "deeper_cnn", .defaults = {}, .build = build<DeeperCnn>()}};
 }
 
 }  // namespace fovea::models

@@ -46,7 +46,7 @@ class LenetCnn : public nn::Module {
 }  // namespace
 
 std::vector<Entry> lenet_cnn() {
-  return {{.name = "lenet_cnn", .defaults = {.dropout = 0.5}, .build = build<LenetCnn>}};
+  return {{.name = "lenet_cnn", .defaults = {.dropout = 0.5}, .build = build<LenetCnn>()}};
 }
 
 }  // namespace fovea::models

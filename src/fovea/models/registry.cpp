@@ -14,8 +14,30 @@ namespace {
 std::vector<Entry>& entries() {
   static std::vector<Entry> all = [] {
     std::vector<Entry> result;
-    for (const auto& family :
-         {small_cnn, deeper_cnn, lenet_cnn, vgg_style_cnn, resnet_cifar, simple_cnn_224}) {
+    for (const auto& family : {small_cnn,
+                               deeper_cnn,
+                               keras_cnn,
+                               simple_cnn_224,
+                               simple_cnn_gap,
+                               simple_cnn_deep,
+                               lenet_cnn,
+                               vgg_style_cnn,
+                               lenet5,
+                               alexnet,
+                               vgg,
+                               googlenet,
+                               inception_v3,
+                               resnet,
+                               densenet,
+                               squeezenet,
+                               mobilenet_v1,
+                               mobilenet_v2,
+                               mobilenet_v3,
+                               shufflenet_v2,
+                               efficientnet,
+                               efficientnet_lite,
+                               regnet,
+                               convnext}) {
       for (Entry& entry : family()) result.push_back(std::move(entry));
     }
     return result;
@@ -29,6 +51,17 @@ Error bad(std::string_view model, const std::string& what) {
 
 void require_positive(std::string_view model, const std::string& what, int64_t value) {
   if (value < 1) throw bad(model, what + " is " + std::to_string(value) + ", at least 1 is needed");
+}
+
+/// What was asked for of a probability whose default is `usual`, 0 where the model has none.
+double probability(std::string_view model, const std::string& what, double usual,
+                   const std::optional<double>& asked) {
+  if (!asked) return usual;
+  if (usual == 0 && *asked != 0) throw bad(model, "this model has no " + what);
+  if (!(*asked >= 0 && *asked < 1)) {
+    throw bad(model, what + " is " + std::to_string(*asked) + ", from 0 up to 1 is allowed");
+  }
+  return *asked;
 }
 
 /// C, H, W of what was asked for, the default where nothing was.
@@ -84,13 +117,20 @@ Config configure(std::string_view name, const Options& options) {
   config.input = image_shape(name, config.input, options);
   config.classes = options.classes.value_or(config.classes);
   require_positive(name, "the number of classes", config.classes);
-  if (options.dropout) {
-    const double p = *options.dropout;
-    if (config.dropout == 0 && p != 0) throw bad(name, "this model has no dropout");
-    if (!(p >= 0 && p < 1)) {
-      throw bad(name, "dropout is " + std::to_string(p) + ", from 0 up to 1 is allowed");
+  config.dropout = probability(name, "dropout", config.dropout, options.dropout);
+  config.drop_path = probability(name, "drop path", config.drop_path, options.drop_path);
+  if (options.width) {
+    const double width = *options.width;
+    if (!config.width) throw bad(name, "this model comes in one width only");
+    if (!(width > 0 && width < 100)) {
+      throw bad(name,
+                "the width is " + std::to_string(width) + ", above 0 and below 100 is allowed");
     }
-    config.dropout = p;
+    config.width = width;
+  }
+  if (options.aux) {
+    if (!config.aux && *options.aux) throw bad(name, "this model has no auxiliary heads");
+    if (config.aux) config.aux = options.aux;
   }
   return config;
 }

@@ -18,6 +18,9 @@ struct Options {
   std::optional<int64_t> in_channels = {};  ///< at least 1; the input's when `input` says it
   std::optional<Shape> input = {};          ///< of one image: C, H, W or H, W; each at least 1
   std::optional<double> dropout = {};       ///< from 0 up to 1; only 0 for a model that has none
+  std::optional<double> drop_path = {};     ///< the same, of whole blocks (stochastic depth)
+  std::optional<double> width = {};         ///< above 0, below 100; for models that come in widths
+  std::optional<bool> aux = {};             ///< only false for a model that has no such heads
 };
 
 /// All that a model is built from, nothing left open: what a model file has to remember.
@@ -25,9 +28,23 @@ struct Config {
   int64_t classes = 10;
   Shape input{3, 32, 32};  ///< of one image: C, H, W
   double dropout = 0;      ///< 0 also where the model has none
+  double drop_path = 0;    ///< of the last block, less before it; 0 also where the model has none
+  /// What all numbers of channels are multiplied with, before they are rounded to multiples of 8;
+  /// nothing where the model has no such choice.
+  std::optional<double> width = {};
+  /// Whether there are auxiliary heads: outputs "aux1", ... of a train graph, for losses of their
+  /// own. Nothing where the model has no such choice.
+  std::optional<bool> aux = {};
 
   /// The choices that make the same model again: `make(name, config)`.
-  operator Options() const { return {.classes = classes, .input = input, .dropout = dropout}; }
+  operator Options() const {
+    return {.classes = classes,
+            .input = input,
+            .dropout = dropout,
+            .drop_path = drop_path,
+            .width = width,
+            .aux = aux};
+  }
 };
 
 /// One model of the registry.
@@ -54,8 +71,8 @@ void add(Entry entry);
 Entry entry(std::string_view name);
 
 /// The entry's defaults with what `options` chooses. Errors: usage for an unknown name, a value out
-/// of range, an input of another rank, in_channels that contradicts the input, or dropout for a
-/// model without.
+/// of range, an input of another rank, in_channels that contradicts the input, or a choice that the
+/// model does not have (dropout for one without).
 Config configure(std::string_view name, const Options& options = {});
 
 /// The model, a module that takes x [N, C, H, W] and gives logits [N, classes]; its arrays get

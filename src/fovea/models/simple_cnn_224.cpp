@@ -32,11 +32,8 @@ class SimpleCnn224 : public nn::Module {
         channels = width;
       }
     }
-    nn::for_each<nn::Conv2d>(*this, [](nn::Conv2d& conv) {
-      conv.weight.initialize(nn::init::kaiming_normal_fan_out());
-    });
-    classifier.weight.initialize(nn::init::normal(0.01));
-    classifier.bias->initialize(nn::init::constant(0));
+    nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_normal_fan_out());
+    nn::initialize<nn::Linear>(*this, nn::init::normal(0.01));
   }
 
   Tensor forward(Tensor x) const override { return classifier(flatten(avgpool(features(x)))); }
@@ -50,9 +47,7 @@ class SimpleCnn224 : public nn::Module {
 }  // namespace
 
 std::vector<Entry> simple_cnn_224() {
-  return {{.name = "simple_cnn_224",
-           .defaults = {.classes = 1000, .input = {3, 224, 224}},
-           .build = build<SimpleCnn224>}};
+  return {{.name = "simple_cnn_224", .defaults = imagenet(), .build = build<SimpleCnn224>()}};
 }
 
 }  // namespace fovea::models

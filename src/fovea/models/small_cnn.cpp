@@ -46,7 +46,7 @@ class SmallCnn : public nn::Module {
 }  // namespace
 
 std::vector<Entry> small_cnn() {
-  return {{.name = "small_cnn", .defaults = {.dropout = 0.2}, .build = build<SmallCnn>}};
+  return {{.name = "small_cnn", .defaults = {.dropout = 0.2}, .build = build<SmallCnn>()}};
 }
 
 }  // namespace fovea::models

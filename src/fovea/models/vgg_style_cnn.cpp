@@ -4,25 +4,16 @@
 namespace fovea::models {
 namespace {
 
-/// 3x3 convolution (with a bias, which the norm makes redundant: it is in the published counts),
-/// norm, relu.
-class ConvBlock : public nn::Module {
- public:
-  ConvBlock(const nn::Scope& s, int64_t in, int64_t out)
-      : Module(s), conv(at("conv"), in, out, {.kernel = 3, .padding = 1}), bn(at("bn"), out) {}
-
-  Tensor forward(Tensor x) const override { return relu(bn(conv(x))); }
-
- private:
-  nn::Conv2d conv;
-  nn::BatchNorm2d bn;
-};
-
-/// `depth` convolutions of equal width, then pooling that halves the image.
+/// `depth` 3x3 convolutions of equal width (with biases, which the norms make redundant: they are
+/// in the published counts), norms and relus, then pooling that halves the image.
 class Stage : public nn::Sequential {
  public:
   Stage(const nn::Scope& s, int64_t in, int64_t out, int depth) : Sequential(s) {
-    for (int i = 0; i < depth; ++i) add<ConvBlock>(i == 0 ? in : out, out);
+    for (int i = 0; i < depth; ++i) {
+      add<nn::BasicConv2d>(
+          i == 0 ? in : out, out,
+          nn::BasicConv2dOptions{.kernel = 3, .padding = 1, .bias = true, .norm = {}});
+    }
     add<nn::MaxPool2d>(2);
   }
 };
@@ -55,7 +46,7 @@ class VggStyleCnn : public nn::Module {
 }  // namespace
 
 std::vector<Entry> vgg_style_cnn() {
-  return {{.name = "vgg_style_cnn", .defaults = {.dropout = 0.5}, .build = build<VggStyleCnn>}};
+  return {{.name = "vgg_style_cnn", .defaults = {.dropout = 0.5}, .build = build<VggStyleCnn>()}};
 }
 
 }  // namespace fovea::models

@@ -1,10 +1,25 @@
 #include "fovea/train/step.h"
 
+#include <algorithm>
+
 #include "fovea/core/error.h"
+#include "fovea/ops/arithmetic.h"
 #include "fovea/ops/loss.h"
 #include "fovea/passes/autodiff.h"
 
 namespace fovea::train {
+namespace {
+
+/// The output of this name among those that a run gave.
+const Array& output(const Program& program, const std::vector<Array>& outputs,
+                    std::string_view name) {
+  const auto& named = program.graph().outputs();
+  const auto found = std::find_if(named.begin(), named.end(),
+                                  [&](const Graph::Named& n) { return n.first == name; });
+  return outputs[static_cast<size_t>(found - named.begin())];
+}
+
+}  // namespace
 
 TrainStep::TrainStep(const nn::Module& model, State& state, StepOptions options)
     : model_(model), state_(state), options_(std::move(options)) {
@@ -18,8 +33,14 @@ std::shared_ptr<Graph> TrainStep::trace(const Type& images, const Type& labels) 
   std::shared_ptr<Graph> graph = Graph::make(Mode::train, options_.dtype, model_.name());
   graph->freeze(options_.frozen);
   const Tensor logits = classify(model_, graph->input("images", images), options_.normalization);
-  const Tensor loss = cross_entropy(logits, graph->input("labels", labels),
-                                    {.label_smoothing = options_.label_smoothing});
+  const Tensor targets = graph->input("labels", labels);
+  const auto loss_of = [&](const Tensor& x) {
+    return cross_entropy(x, targets, {.label_smoothing = options_.label_smoothing});
+  };
+  Tensor loss = loss_of(logits);
+  for (const auto& [name, id] : graph->outputs()) {
+    if (name.starts_with("aux")) loss = loss + options_.aux_weight * loss_of(graph->output(name));
+  }
   graph->output("loss", loss);
   graph->output("logits", logits);
   return graph;
@@ -54,7 +75,8 @@ StepResult TrainStep::gradient(const Array& images, const Array& labels, int64_t
       program({images.dtype(), images.shape()}, {labels.dtype(), labels.shape()}, accumulate);
   const std::vector<Array> outputs =
       compiled.run(memory_, state_, inputs(compiled, images, labels, step));
-  return {.loss = outputs[0].item(), .logits = outputs[1]};
+  return {.loss = output(compiled, outputs, "loss").item(),
+          .logits = output(compiled, outputs, "logits")};
 }
 
 void TrainStep::profile(const Array& images, const Array& labels, int64_t step,

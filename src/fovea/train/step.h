@@ -7,7 +7,8 @@ namespace fovea::train {
 struct StepOptions {
   Normalization normalization;  ///< of u8 images; not needed for float inputs
   double label_smoothing = 0;
-  uint64_t seed = 0;  ///< of dropout; below 2^53
+  double aux_weight = 0.3;  ///< of the loss of each auxiliary head: an output "aux..." of the model
+  uint64_t seed = 0;        ///< of dropout; below 2^53
   /// Which State arrays stay as they are: see Graph::freeze. Empty: none.
   std::function<bool(std::string_view name)> frozen = {};
   DType dtype = DType::f32;
@@ -15,7 +16,7 @@ struct StepOptions {
 
 /// What one batch gave.
 struct StepResult {
-  double loss = 0;  ///< the mean over the batch, with label smoothing
+  double loss = 0;  ///< the mean over the batch, with label smoothing and auxiliary heads
   Array logits;     ///< [N, classes]; holds until the next call
 };
 

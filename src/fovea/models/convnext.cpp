@@ -1,0 +1,83 @@
+#include <array>
+
+#include "fovea/models/families.h"
+#include "fovea/nn.h"
+
+namespace fovea::models {
+namespace {
+
+/// What tells the nets of the family apart; each stage is twice as wide as the one before it.
+struct Plan {
+  std::string name;
+  std::array<int, 4> depths;
+  int64_t width;  ///< of the first stage
+  double drop_path;
+};
+
+/// Layer norm, then a convolution that halves the image and doubles the channels.
+class Downsampling : public nn::Sequential {
+ public:
+  Downsampling(const nn::Scope& s, int64_t in) : Sequential(s) {
+    add<nn::LayerNormChannels>(in);
+    add<nn::Conv2d>(in, 2 * in, nn::ConvOptions{.kernel = 2, .stride = 2});
+  }
+};
+
+/// Liu et al. 2022, "A ConvNet for the 2020s": a ResNet with the habits of a transformer. Arrays
+/// have torchvision's names. Blocks are left out of samples in training the more often the deeper
+/// they stand, up to `drop_path`.
+class ConvNeXt : public nn::Module {
+ public:
+  ConvNeXt(const nn::Scope& s, const Config& c, const Plan& plan)
+      : Module(s),
+        features(at("features")),
+        avgpool(at("avgpool"), 1),
+        classifier(at("classifier")) {
+    int total = 0, done = 0;
+    for (int depth : plan.depths) total += depth;
+    int64_t channels = plan.width;
+    auto& stem = features.add<nn::Sequential>();
+    stem.add<nn::Conv2d>(c.input[0], channels, nn::ConvOptions{.kernel = 4, .stride = 4});
+    stem.add<nn::LayerNormChannels>(channels);
+    for (size_t i = 0; i < plan.depths.size(); ++i) {
+      if (i > 0) {
+        features.add<Downsampling>(channels);
+        channels *= 2;
+      }
+      auto& stage = features.add<nn::Sequential>();
+      for (int k = 0; k < plan.depths[i]; ++k) {
+        stage.add<nn::ConvNeXtBlock>(
+            channels, nn::ConvNeXtOptions{.drop_path = c.drop_path * done++ / (total - 1)});
+      }
+    }
+    classifier.add<nn::LayerNormChannels>(channels);
+    classifier.add<nn::Flatten>();
+    classifier.add<nn::Linear>(channels, c.classes);
+    nn::initialize<nn::Conv2d>(*this, nn::init::truncated_normal(0.02));
+    nn::initialize<nn::Linear>(*this, nn::init::truncated_normal(0.02));
+  }
+
+  Tensor forward(Tensor x) const override { return classifier(avgpool(features(x))); }
+
+ private:
+  nn::Sequential features;
+  nn::AdaptiveAvgPool2d avgpool;
+  nn::Sequential classifier;
+};
+
+}  // namespace
+
+std::vector<Entry> convnext() {
+  std::vector<Entry> entries;
+  for (const Plan& plan : {Plan{"convnext_tiny", {3, 3, 9, 3}, 96, 0.1},
+                           Plan{"convnext_small", {3, 3, 27, 3}, 96, 0.4},
+                           Plan{"convnext_base", {3, 3, 27, 3}, 128, 0.5},
+                           Plan{"convnext_large", {3, 3, 27, 3}, 192, 0.5}}) {
+    Config defaults = imagenet();
+    defaults.drop_path = plan.drop_path;
+    entries.push_back({.name = plan.name, .defaults = defaults, .build = build<ConvNeXt>(plan)});
+  }
+  return entries;
+}
+
+}  // namespace fovea::models

@@ -1,0 +1,86 @@
+#include <array>
+
+#include "fovea/models/families.h"
+#include "fovea/nn.h"
+
+namespace fovea::models {
+namespace {
+
+/// What tells the nets of the family apart.
+struct Plan {
+  std::string name;
+  int64_t growth;             ///< channels that each layer adds
+  std::array<int, 4> depths;  ///< layers of each block
+  int64_t stem;               ///< channels of the first convolution
+};
+
+/// Between two blocks: half of the channels, half of the image.
+class Transition : public nn::Sequential {
+ public:
+  Transition(const nn::Scope& s, int64_t in) : Sequential(s) {
+    add_named<nn::BatchNorm2d>("norm", in);
+    add_named<nn::ReLU>("relu");
+    add_named<nn::Conv2d>("conv", in, in / 2, nn::ConvOptions{.kernel = 1, .bias = false});
+    add_named<nn::AvgPool2d>("pool", 2);
+  }
+};
+
+/// All before the mean: the stem, then blocks and transitions in turns.
+class Features : public nn::Sequential {
+ public:
+  Features(const nn::Scope& s, int64_t in, const Plan& plan) : Sequential(s), channels(plan.stem) {
+    add_named<nn::Conv2d>("conv0", in, channels,
+                          nn::ConvOptions{.kernel = 7, .stride = 2, .padding = 3, .bias = false});
+    add_named<nn::BatchNorm2d>("norm0", channels);
+    add_named<nn::ReLU>("relu0");
+    add_named<nn::MaxPool2d>("pool0", PoolOptions{.kernel = 3, .stride = 2, .padding = 1});
+    for (size_t i = 0; i < plan.depths.size(); ++i) {
+      const std::string number = std::to_string(i + 1);
+      add_named<nn::DenseBlock>("denseblock" + number, plan.depths[i], channels, plan.growth);
+      channels += plan.depths[i] * plan.growth;
+      if (i + 1 == plan.depths.size()) break;
+      add_named<Transition>("transition" + number, channels);
+      channels /= 2;
+    }
+    add_named<nn::BatchNorm2d>("norm5", channels);
+    add_named<nn::ReLU>("relu5");
+  }
+
+  int64_t channels;  ///< of the output
+};
+
+/// Huang et al. 2017, "Densely connected convolutional networks": each layer sees what all layers
+/// of its block before it made. Arrays have torchvision's names.
+class DenseNet : public nn::Module {
+ public:
+  DenseNet(const nn::Scope& s, const Config& c, const Plan& plan)
+      : Module(s),
+        features(at("features"), c.input[0], plan),
+        avgpool(at("avgpool"), 1),
+        classifier(at("classifier"), features.channels, c.classes) {
+    nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_normal());
+    classifier.bias->initialize(nn::init::constant(0));
+  }
+
+  Tensor forward(Tensor x) const override { return classifier(flatten(avgpool(features(x)))); }
+
+ private:
+  Features features;
+  nn::AdaptiveAvgPool2d avgpool;
+  nn::Linear classifier;
+};
+
+}  // namespace
+
+std::vector<Entry> densenet() {
+  std::vector<Entry> entries;
+  for (const Plan& plan :
+       {Plan{"densenet121", 32, {6, 12, 24, 16}, 64}, Plan{"densenet161", 48, {6, 12, 36, 24}, 96},
+        Plan{"densenet169", 32, {6, 12, 32, 32}, 64},
+        Plan{"densenet201", 32, {6, 12, 48, 32}, 64}}) {
+    entries.push_back({.name = plan.name, .defaults = imagenet(), .build = build<DenseNet>(plan)});
+  }
+  return entries;
+}
+
+}  // namespace fovea::models

@@ -1,0 +1,101 @@
+#include <cmath>
+
+#include "fovea/models/families.h"
+#include "fovea/nn.h"
+
+namespace fovea::models {
+namespace {
+
+using Block = nn::InvertedResidual<nn::SiLU, nn::ConvSqueezeExcite<nn::SiLU, nn::Sigmoid>>;
+using ConvNormSilu = nn::ConvNormAct<nn::SiLU>;
+
+/// One line of the paper's table 1: blocks of B0.
+struct Stage {
+  int64_t expansion, kernel, stride, channels;
+  int count;
+};
+constexpr Stage stages[] = {{1, 3, 1, 16, 1}, {6, 3, 2, 24, 2},  {6, 5, 2, 40, 2},
+                            {6, 3, 2, 80, 3}, {6, 5, 1, 112, 3}, {6, 5, 2, 192, 4},
+                            {6, 3, 1, 320, 1}};
+
+/// What B0 is scaled by, and how it is then regularised.
+struct Scale {
+  double width, depth;
+  int64_t side;  ///< of the images torchvision's weights are used with
+  double dropout;
+  BatchNormOptions norm = {};
+};
+
+/// Tan and Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks".
+/// Arrays have torchvision's names. Blocks are left out of samples in training the more often the
+/// deeper they stand, up to `drop_path`.
+class EfficientNet : public nn::Module {
+ public:
+  EfficientNet(const nn::Scope& s, const Config& c, const Scale& scale)
+      : Module(s),
+        features(at("features")),
+        avgpool(at("avgpool"), 1),
+        classifier(at("classifier")) {
+    const auto widened = [&](int64_t channels) {
+      return round_channels(static_cast<double>(channels) * scale.width);
+    };
+    const auto deepened = [&](int count) {
+      return static_cast<int>(std::ceil(count * scale.depth));
+    };
+    int total = 0, done = 0;
+    for (const Stage& stage : stages) total += deepened(stage.count);
+
+    int64_t channels = widened(32);
+    features.add<ConvNormSilu>(c.input[0], channels,
+                               nn::ConvNormActOptions{.stride = 2, .norm = scale.norm});
+    for (const Stage& stage : stages) {
+      auto& blocks = features.add<nn::Sequential>();
+      const int64_t out = widened(stage.channels);
+      for (int i = 0; i < deepened(stage.count); ++i) {
+        blocks.add<Block>(channels, stage.expansion * channels, out,
+                          nn::InvertedResidualOptions{.kernel = stage.kernel,
+                                                      .stride = i == 0 ? stage.stride : 1,
+                                                      .squeezed = channels / 4,
+                                                      .drop_path = c.drop_path * done++ / total,
+                                                      .norm = scale.norm});
+        channels = out;
+      }
+    }
+    features.add<ConvNormSilu>(channels, 4 * channels,
+                               nn::ConvNormActOptions{.kernel = 1, .norm = scale.norm});
+    classifier.add<nn::Dropout>(c.dropout);
+    classifier.add<nn::Linear>(4 * channels, c.classes);
+    nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_normal_fan_out());
+    nn::initialize<nn::Linear>(*this,
+                               nn::init::uniform(1 / std::sqrt(static_cast<double>(c.classes))));
+  }
+
+  Tensor forward(Tensor x) const override { return classifier(flatten(avgpool(features(x)))); }
+
+ private:
+  nn::Sequential features;
+  nn::AdaptiveAvgPool2d avgpool;
+  nn::Sequential classifier;
+};
+
+}  // namespace
+
+std::vector<Entry> efficientnet() {
+  constexpr BatchNormOptions slow{.eps = 1e-3, .momentum = 0.01};
+  const Scale scales[] = {{1.0, 1.0, 224, 0.2},       {1.0, 1.1, 240, 0.2},
+                          {1.1, 1.2, 288, 0.3},       {1.2, 1.4, 300, 0.3},
+                          {1.4, 1.8, 380, 0.4},       {1.6, 2.2, 456, 0.4, slow},
+                          {1.8, 2.6, 528, 0.5, slow}, {2.0, 3.1, 600, 0.5, slow}};
+  std::vector<Entry> entries;
+  for (const Scale& scale : scales) {
+    Config defaults = imagenet(scale.side);
+    defaults.dropout = scale.dropout;
+    defaults.drop_path = 0.2;
+    entries.push_back({.name = "efficientnet_b" + std::to_string(entries.size()),
+                       .defaults = defaults,
+                       .build = build<EfficientNet>(scale)});
+  }
+  return entries;
+}
+
+}  // namespace fovea::models

@@ -1,0 +1,15 @@
+#include "fovea/models/families.h"
+
+namespace fovea::models {
+
+void add_side_output(const std::string& name, const nn::Module& head, const Tensor& x) {
+  if (x.graph().mode() == Mode::train) x.graph().output(name, head(x));
+}
+
+int64_t round_channels(double channels) {
+  int64_t rounded = static_cast<int64_t>(channels + 4) / 8 * 8;
+  if (rounded < 8) rounded = 8;
+  return static_cast<double>(rounded) < 0.9 * channels ? rounded + 8 : rounded;
+}
+
+}  // namespace fovea::models
