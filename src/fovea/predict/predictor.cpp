@@ -25,6 +25,17 @@ int64_t integer(const std::map<std::string, std::string>& arguments, const std::
   return static_cast<int64_t>(*value);
 }
 
+/// A number from 0 up to `limit`; nothing when there is no such argument.
+std::optional<double> below(int limit, const std::map<std::string, std::string>& arguments,
+                            const std::string& key) {
+  const auto found = arguments.find(key);
+  if (found == arguments.end()) return std::nullopt;
+  const std::optional<double> value = parse_number(found->second);
+  if (value && *value >= 0 && *value < limit) return value;
+  throw Error(ErrorKind::model, "model file: its argument \"" + key + "\" is \"" + found->second +
+                                    "\", from 0 up to " + std::to_string(limit) + " is expected");
+}
+
 /// How pictures are made ready for most published weights: as for ImageNet's.
 Preprocessing usual_preprocessing(const Shape& input) {
   constexpr int least_to_cut = 64;
@@ -58,11 +69,13 @@ std::optional<int64_t> classes_in(const std::vector<std::pair<std::string, Array
 }  // namespace
 
 std::map<std::string, std::string> to_arguments(const models::Config& config) {
-  return {{"classes", std::to_string(config.classes)},
-          {"in_channels", std::to_string(config.input[0])},
-          {"height", std::to_string(config.input[1])},
-          {"width", std::to_string(config.input[2])},
-          {"dropout", format_number(config.dropout)}};
+  std::map<std::string, std::string> arguments{
+      {"classes", std::to_string(config.classes)}, {"in_channels", std::to_string(config.input[0])},
+      {"height", std::to_string(config.input[1])}, {"width", std::to_string(config.input[2])},
+      {"dropout", format_number(config.dropout)},  {"drop_path", format_number(config.drop_path)}};
+  if (config.width) arguments["width_factor"] = format_number(*config.width);
+  if (config.aux) arguments["aux"] = *config.aux ? "1" : "0";
+  return arguments;
 }
 
 models::Options from_arguments(const std::map<std::string, std::string>& arguments) {
@@ -70,13 +83,10 @@ models::Options from_arguments(const std::map<std::string, std::string>& argumen
   options.classes = integer(arguments, "classes");
   options.input = Shape{integer(arguments, "in_channels"), integer(arguments, "height"),
                         integer(arguments, "width")};
-  const auto dropout = arguments.find("dropout");
-  const std::optional<double> p = dropout == arguments.end() ? 0.0 : parse_number(dropout->second);
-  if (!p || *p < 0 || *p >= 1) {
-    throw Error(ErrorKind::model, "model file: its argument \"dropout\" is \"" + dropout->second +
-                                      "\", from 0 up to 1 is expected");
-  }
-  if (*p > 0) options.dropout = *p;
+  options.dropout = below(1, arguments, "dropout");
+  options.drop_path = below(1, arguments, "drop_path");
+  options.width = below(100, arguments, "width_factor");
+  if (const std::optional<double> aux = below(2, arguments, "aux")) options.aux = *aux == 1;
   return options;
 }
 
