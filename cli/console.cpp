@@ -51,8 +51,6 @@ Json to_json(const Error& error) {
             {"exit_code", error.exit_code()}}}};
 }
 
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
 }  // namespace
 
 Console::Console()
@@ -107,12 +105,16 @@ void Console::clear_status() {
 
 void Console::flush() {
   clear_status();
-  errno = 0;
-  const bool failed = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
-  if (failed && errno != EPIPE && errno != 0) {
+  if (std::fflush(stdout) != 0 && output_error_ == 0) output_error_ = errno;
+  if (output_error_ != 0 && output_error_ != EPIPE) {
     throw Error(ErrorKind::io,
-                std::string("cannot write to standard output: ") + std::strerror(errno));
+                std::string("cannot write to standard output: ") + std::strerror(output_error_));
   }
+}
+
+void Console::print(std::string_view text) {
+  const bool whole = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (!whole && output_error_ == 0) output_error_ = errno;  // the first says most
 }
 
 std::string Console::green(std::string_view text, bool for_note) const {

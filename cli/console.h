@@ -46,10 +46,13 @@ class Console {
  private:
   using Clock = std::chrono::steady_clock;
 
+  void print(std::string_view text);
+
   bool terminal_;                        ///< standard error is one
   bool error_colours_, result_colours_;  ///< whether each stream shows them
   bool drawn_ = false;                   ///< a status line is on the screen
   Clock::time_point next_status_;
+  int output_error_ = 0;  ///< errno of the first failed write to standard output
 };
 
 /// Rows under a header, in columns of even width, two spaces apart. `align` has a letter a column,

@@ -125,8 +125,8 @@ TEST(Commands, UnknownNamesAreUsageErrorsWithTheNearest) {
   expect_refusal({"data", "inof"}, 2, {"unknown command \"inof\"", "nearest info"});
   expect_refusal({"train", "--epoch", "3"}, 2, {"unknown flag \"--epoch\"", "--epochs"});
   expect_refusal({"train", "--precision=bf16"}, 2, {"unknown flag \"--precision\""});
-  expect_refusal({"summary", "--model", "resnet18"}, 2,
-                 {"unknown model \"resnet18\"", "resnet18_cifar"});
+  expect_refusal({"summary", "--model", "resnet18_cfar"}, 2,
+                 {"unknown model \"resnet18_cfar\"", "resnet18_cifar"});
   expect_refusal({"models", "smal_cnn"}, 2, {"unknown model \"smal_cnn\"", "small_cnn"});
   expect_refusal({"train", "--data", "fashion_mnist"}, 2, {"fashion-mnist"});
   expect_refusal({"data", "info", "cifar11"}, 2, {"cifar10"});
