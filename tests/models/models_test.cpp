@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
+#include <ctime>
 
 #include "error_text.h"
 #include "fovea/models/registry.h"
@@ -364,12 +364,10 @@ TEST(Models, BlocksAreLeftOutTheMoreOftenTheDeeperTheyStand) {
 }
 
 TEST(Models, BuildingAndTracingTheDeepestTakesNoTime) {
-  // Nothing is filled or computed: 18 ms of one core here; the bound is for busy machines and
-  // sanitizers.
-  const auto start = std::chrono::steady_clock::now();
+  // Nothing is filled or computed: 2 ms in release. The CPU's time, since machines are busy.
+  const std::clock_t start = std::clock();
   (void)nn::trace(*models::make("resnet152"), {1, 3, 224, 224});
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  EXPECT_LT(seconds.count(), 0.5);
+  EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 0.05);
 }
 
 TEST(Models, EveryConfigIsAcceptedBack) {

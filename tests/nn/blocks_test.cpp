@@ -28,6 +28,7 @@ struct Row {
 };
 
 using Separable = nn::DepthwiseSeparableOptions;
+using Inverted = nn::InvertedResidual<nn::SiLU, nn::ConvSqueezeExcite<nn::SiLU>>;
 
 /// Blocks with the numbers of parameters that PyTorch counts for the same.
 const std::vector<Row> rows{
@@ -37,6 +38,12 @@ const std::vector<Row> rows{
      1'920,
      {2, 3, 9, 9},
      {2, 64, 5, 5}},
+    {"conv-norm", block<nn::ConvNormAct<nn::Identity>>(3, 8), 232, {2, 3, 9, 9}, {2, 8, 9, 9}},
+    {"basic convolution, a row",
+     block<nn::BasicConv2d>(3, 8, nn::BasicConv2dOptions{.kernel = {1, 7}, .padding = {0, 3}}),
+     3 * 8 * 7 + 16,
+     {2, 3, 9, 9},
+     {2, 8, 9, 9}},
     {"multi-scale", block<nn::MultiScale>(3, 64), 7'168, {2, 3, 6, 7}, {2, 256, 6, 7}},
     {"multi-scale, wide", block<nn::MultiScale>(192, 64), 442'624, {1, 192, 5, 5}, {1, 256, 5, 5}},
     {"separable, bare",
@@ -59,6 +66,31 @@ const std::vector<Row> rows{
      {1, 4, 3, 3}},
     {"bottleneck", block<nn::Bottleneck>(64, 64), 75'008, {1, 64, 6, 6}, {1, 256, 6, 6}},
     {"bottleneck, same", block<nn::Bottleneck>(256, 64), 70'400, {1, 256, 6, 6}, {1, 256, 6, 6}},
+    {"bottleneck, 32 groups",
+     block<nn::Bottleneck>(64, 64, 1, nn::BottleneckOptions{.groups = 32, .group_width = 4}),
+     63'488,
+     {1, 64, 6, 6},
+     {1, 256, 6, 6}},
+    {"bottleneck, twice as wide",
+     block<nn::Bottleneck>(256, 64, 1, nn::BottleneckOptions{.group_width = 128}),
+     256 * 128 + 128 * 128 * 9 + 128 * 256 + 2 * (128 + 128 + 256),
+     {1, 256, 6, 6},
+     {1, 256, 6, 6}},
+    {"squeeze-excite by convolutions",
+     block<nn::ConvSqueezeExcite<>>(16, 4),
+     16 * 4 + 4 + 4 * 16 + 16,
+     {2, 16, 5, 5},
+     {2, 16, 5, 5}},
+    {"inverted residual",
+     block<Inverted>(8, 32, 8, nn::InvertedResidualOptions{.squeezed = 2, .drop_path = 0}),
+     1'106,
+     {2, 8, 6, 6},
+     {2, 8, 6, 6}},
+    {"inverted residual, bare",
+     block<Inverted>(16, 16, 24, nn::InvertedResidualOptions{.kernel = 5, .stride = 2}),
+     16 * 25 + 32 + 16 * 24 + 48,
+     {1, 16, 7, 7},
+     {1, 24, 4, 4}},
     {"squeeze-excite", block<nn::SqueezeExcite>(64), 512, {2, 64, 5, 5}, {2, 64, 5, 5}},
     {"squeeze-excite, narrow", block<nn::SqueezeExcite>(8, 16), 16, {2, 8, 5, 5}, {2, 8, 5, 5}},
     {"SE basic", block<nn::SEBasicBlock>(64, 64), 74'496, {1, 64, 6, 6}, {1, 64, 6, 6}},
@@ -154,6 +186,15 @@ TEST(Blocks, AreNamedAsTheNetsTheyComeFrom) {
       (Names{"layer_scale", "block.0.weight", "block.0.bias", "block.2.weight", "block.2.bias",
              "block.3.weight", "block.3.bias", "block.5.weight", "block.5.bias"}));
   EXPECT_EQ(names(nn::DenseBlock(s, 2, 4, 2))[6], "denselayer2.norm1.weight");
+  EXPECT_EQ(names(nn::BasicConv2d(s, 3, 4, {.kernel = 1})),
+            (Names{"conv.weight", "bn.weight", "bn.bias"}));
+  EXPECT_EQ(names(nn::DepthwiseSeparable(s, 3, 4)),
+            (Names{"depthwise.weight", "bn1.weight", "bn1.bias", "pointwise.weight", "bn2.weight",
+                   "bn2.bias"}));
+  EXPECT_EQ(names(Inverted(s, 8, 8, 8, {.squeezed = 2})),
+            (Names{"block.0.0.weight", "block.0.1.weight", "block.0.1.bias", "block.1.fc1.weight",
+                   "block.1.fc1.bias", "block.1.fc2.weight", "block.1.fc2.bias", "block.2.0.weight",
+                   "block.2.1.weight", "block.2.1.bias"}));
 }
 
 TEST(Blocks, SqueezeExciteScalesWholeChannels) {
