@@ -77,7 +77,7 @@ std::optional<ConvCase> random_conv(Random& random, DType dtype) {
   const bool depthwise = random.below(5) == 0;
   int64_t in = unit * g.groups * pick(random, 1, 2), out = unit * g.groups * pick(random, 1, 2);
   if (depthwise) g.groups = in = out = pick(random, std::vector<int64_t>{5, 16, 32});
-  c.x = {pick(random, 1, 3), in};
+  c.x = {pick(random, 0, 3), in};
   c.weight = {out, in / g.groups};
   for (int a = 0; a < axes; ++a) {
     c.x = c.x.concat({pick(random, 1, axes == 1 ? 30 : axes == 2 ? 11 : 5)});

@@ -32,7 +32,7 @@ TEST(Winograd, EveryPassIsItsReference) {
     return;
   }
   Random random(1, "winograd");
-  for (int trial = 0; trial < 12; ++trial) {
+  for (int trial = 0; trial < 204; ++trial) {
     const Sizes s = random_sizes(random);
     const auto run = [&](const Op& op, const Types& in) {
       Problem problem = make_problem(op, in, Layout::blocked16);
