@@ -152,6 +152,19 @@ TEST(OneDnn, ConvolutionsWeightGradientIsItsReference) {
   repeat("backward weights", backward_weights);
 }
 
+TEST(OneDnn, WeightGradientsThatBf16GetsWrongAreMadeInF32) {
+  Random random(1, "widened");
+  int accepted = 0;
+  for (int tried = 0; accepted < shapes_per_op && tried < 20 * shapes_per_op; ++tried) {
+    const auto problem = backward_weights(random, DType::bf16);
+    if (!problem || refusal("onednn:widened", *problem)) continue;
+    ++accepted;
+    ASSERT_TRUE(check("onednn:widened", *problem, random_inputs(*problem, random), sums(*problem),
+                      {1, 2}, false));
+  }
+  EXPECT_EQ(accepted, shapes_per_op);
+}
+
 TEST(OneDnn, ConvolutionsInOtherLayoutsAreTheirReferences) {
   constexpr std::string_view rule = "onednn:reordered";
   repeat("reordered forward", forward, sums_rounded_twice, rule);

@@ -247,6 +247,12 @@ bool wrong_in_bf16(const ConvGeometry& g, const Type& x) {
   return (x.rank() == 5 && strided) || (x.dim(-1) == 1 && g.stride.back() > 1);
 }
 
+Offer make_widened_weights(const Problem& problem) {
+  if (!wrong_in_bf16(problem.op.as<ConvBackwardWeights>()->geometry, problem.in[0]))
+    return Refusal{"only where oneDNN's bf16 is wrong"};
+  return widened(problem);
+}
+
 /// oneDNN 2.6 has no kernel of its own for the weights of depthwise windows wider than 3; what it
 /// takes instead is ten times slower than simd's.
 bool wide_depthwise(const ConvBackwardWeights& op, const Type& x) {
@@ -319,6 +325,7 @@ void add_rules(const RuleSink& add, std::string_view op,
   add(op, {"onednn", [make](const Problem& problem) {
              return make(problem, dnnl::algorithm::convolution_direct);
            }});
+  if (op == ConvBackwardWeights::name) add(op, {"onednn:widened", make_widened_weights});
   add(op, {"onednn:reordered", reordered});
 }
 

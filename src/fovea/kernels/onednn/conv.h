@@ -13,6 +13,8 @@ namespace fovea::onednn {
 /// sums are the same, and y and dx rounded once: 2^-8 of them beside. A channels-last y with a
 /// residual is rounded before that is added as well: 2^-8 of the sum of absolute products. bf16
 /// needs AVX-512; with the CPU's bf16 dot products it takes half of f32's time.
+/// Weight gradients that oneDNN 2.6 gets wrong in bf16 (of strides over volumes and single columns)
+/// are made in f32: "onednn:widened".
 ///
 /// "onednn:winograd": F(4x4, 3x3) in f32, tried first, for large 3x3 convolutions of stride 1 in
 /// blocked16. Its transforms multiply and divide by up to 24: relative to the largest output the

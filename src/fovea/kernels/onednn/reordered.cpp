@@ -6,32 +6,39 @@
 #include "fovea/core/array.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/reorder.h"
+#include "fovea/ops/shape_ops.h"
 
 namespace fovea::onednn {
 namespace {
 
-/// One value on its way to another layout: which input or output it is, where the other form lies
-/// in the scratch memory, and what moves it.
+/// One value on its way to another layout or dtype: which input or output it is, where the other
+/// form lies in the scratch memory, and what moves it.
 struct Moved {
   size_t index, offset;
-  std::unique_ptr<Kernel> reorder;
+  std::unique_ptr<Kernel> move;
 
   void run(const std::byte* from, std::byte* to) const {
-    reorder->run({{&from, 1}, {&to, 1}, nullptr, nullptr});
+    move->run({{&from, 1}, {&to, 1}, nullptr, nullptr});
   }
 };
 
+Op op_between(const Type& from, const Type& to) {
+  if (from.dtype != to.dtype) return Cast{to.dtype};
+  return Reorder{};
+}
+
 class ReorderedKernel final : public Kernel {
  public:
-  /// `inner` is of the problem with the layouts of `other`.
+  /// `inner` is of the problem with the layouts, or the dtypes, of `other`.
   ReorderedKernel(std::unique_ptr<Kernel> inner, const Problem& problem, const Problem& other)
       : inner_(std::move(inner)), scratch_(align_up(inner_->scratch_bytes())) {
     const auto move = [&](const Types& from, const Types& to, std::vector<Moved>& moves) {
       for (size_t i = 0; i < from.size(); ++i) {
-        if (from[i].layout == to[i].layout) continue;
+        if (from[i] == to[i]) continue;
+        const Op op = op_between(from[i], to[i]);
         moves.push_back(
-            {i, scratch_, choose_kernel({Reorder{}, {from[i]}, {to[i]}, problem.threads}).kernel});
-        scratch_ += align_up(from[i].bytes());
+            {i, scratch_, choose_kernel({op, {from[i]}, {to[i]}, problem.threads}).kernel});
+        scratch_ += align_up(std::max(from[i].bytes(), to[i].bytes()));
       }
     };
     move(problem.in, other.in, in_);
@@ -88,6 +95,14 @@ Offer reordered(const Problem& problem) {
     return Refusal{"the values are channels-last"};
   Choice inner = choose_kernel(other);
   if (inner.name == "reference") return Refusal{"none for channels-last values either"};
+  return std::make_unique<ReorderedKernel>(std::move(inner.kernel), problem, other);
+}
+
+Offer widened(const Problem& problem) {
+  Problem other = problem;
+  for (Type& type : other.in) type.dtype = wide(type.dtype);
+  Choice inner = choose_kernel(other);
+  if (inner.name == "reference") return Refusal{"none for f32 either"};
   return std::make_unique<ReorderedKernel>(std::move(inner.kernel), problem, other);
 }
 

@@ -9,4 +9,8 @@ namespace fovea::onednn {
 /// themselves are refused: a hundred times faster than the reference.
 Offer reordered(const Problem& problem);
 
+/// The weight gradient of a convolution of bf16 values: the kernel for f32 ones, with casts before.
+/// For where oneDNN's bf16 is refused; half as fast.
+Offer widened(const Problem& problem);
+
 }  // namespace fovea::onednn
