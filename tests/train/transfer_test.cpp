@@ -124,6 +124,19 @@ TEST_F(Transfer, LimitAndInputChooseTheImages) {
   expect_error(ErrorKind::usage, "--input: \"32\" is no size", [&] { run("no", settings_); });
 }
 
+TEST_F(Transfer, SettingsThatWouldDoNothingAreRefused) {
+  settings_.backbone_lr = 0.01;
+  expect_error(ErrorKind::usage, "--backbone-lr does nothing without --unfreeze-after",
+               [&] { run("no", settings_); });
+  settings_.unfreeze_after = 1;
+  expect_error(ErrorKind::usage, "--unfreeze-after does nothing without --freeze",
+               [&] { run("no", settings_); });
+  settings_.freeze = "backbone";
+  settings_.lr = 0;
+  expect_error(ErrorKind::usage, "--backbone-lr does nothing without an --lr above 0",
+               [&] { run("no", settings_); });
+}
+
 TEST(FrozenArrays, NoticeAChange) {
   State state;
   state.declare("a", {DType::f32, {3}}, Role::parameter);

@@ -9,83 +9,53 @@
 
 namespace fovea::nn {
 
-/// The pooling functions of fovea/ops/pool.h as modules over `Axes` spatial axes: x [N, C,
-/// spatial]. Errors, when traced: as of the function; usage when x has another number of axes.
-
-/// `MaxPool2d(at("pool"), {.kernel = 3, .stride = 2})`, or just a size.
-template <int Axes>
-class MaxPool : public Module {
+/// A pooling function of fovea/ops/pool.h as a module over `Axes` spatial axes, x [N, C, spatial]:
+/// `MaxPool2d(at("pool"), {.kernel = 3, .stride = 2})`, or just a size. Errors, when traced: as of
+/// the function; usage when x has another number of axes.
+template <int Axes, Tensor (*F)(const Tensor&, const PoolOptions&)>
+class WindowPool : public Module {
  public:
   using Options = PoolOptions;
-  MaxPool(const Scope& scope, const Options& options) : Module(scope), options_(options) {}
-  MaxPool(const Scope& scope, int64_t size) : MaxPool(scope, Options{.kernel = size}) {}
+  WindowPool(const Scope& scope, const Options& options) : Module(scope), options_(options) {}
+  WindowPool(const Scope& scope, int64_t size) : WindowPool(scope, Options{.kernel = size}) {}
   Tensor forward(Tensor x) const override {
-    require_spatial("max_pool" + std::to_string(Axes) + "d", x, Axes);
-    return max_pool(x, options_);
+    constexpr const char* name = F == max_pool ? "max_pool" : "avg_pool";
+    require_spatial(name + std::to_string(Axes) + "d", x, Axes);
+    return F(x, options_);
   }
 
  private:
   Options options_;
 };
 
-using MaxPool1d = MaxPool<1>;
-using MaxPool2d = MaxPool<2>;
-using MaxPool3d = MaxPool<3>;
+using MaxPool1d = WindowPool<1, max_pool>;
+using MaxPool2d = WindowPool<2, max_pool>;
+using MaxPool3d = WindowPool<3, max_pool>;
+using AvgPool1d = WindowPool<1, avg_pool>;
+using AvgPool2d = WindowPool<2, avg_pool>;
+using AvgPool3d = WindowPool<3, avg_pool>;
 
-template <int Axes>
-class AvgPool : public Module {
+/// The same for pooling to a given size: `AdaptiveAvgPool2d(at("avgpool"), 1)` is the global mean.
+template <int Axes, Tensor (*F)(const Tensor&, const Dims&)>
+class AdaptivePool : public Module {
  public:
-  using Options = PoolOptions;
-  AvgPool(const Scope& scope, const Options& options) : Module(scope), options_(options) {}
-  AvgPool(const Scope& scope, int64_t size) : AvgPool(scope, Options{.kernel = size}) {}
+  AdaptivePool(const Scope& scope, const Dims& output) : Module(scope), output_(output) {}
   Tensor forward(Tensor x) const override {
-    require_spatial("avg_pool" + std::to_string(Axes) + "d", x, Axes);
-    return avg_pool(x, options_);
-  }
-
- private:
-  Options options_;
-};
-
-using AvgPool1d = AvgPool<1>;
-using AvgPool2d = AvgPool<2>;
-using AvgPool3d = AvgPool<3>;
-
-/// `AdaptiveAvgPool2d(at("avgpool"), 1)` is the global mean.
-template <int Axes>
-class AdaptiveAvgPool : public Module {
- public:
-  AdaptiveAvgPool(const Scope& scope, const Dims& output) : Module(scope), output_(output) {}
-  Tensor forward(Tensor x) const override {
-    require_spatial("adaptive_avg_pool" + std::to_string(Axes) + "d", x, Axes);
-    return adaptive_avg_pool(x, output_);
+    constexpr const char* name = F == adaptive_max_pool ? "adaptive_max_pool" : "adaptive_avg_pool";
+    require_spatial(name + std::to_string(Axes) + "d", x, Axes);
+    return F(x, output_);
   }
 
  private:
   Dims output_;
 };
 
-using AdaptiveAvgPool1d = AdaptiveAvgPool<1>;
-using AdaptiveAvgPool2d = AdaptiveAvgPool<2>;
-using AdaptiveAvgPool3d = AdaptiveAvgPool<3>;
-
-/// `AdaptiveMaxPool2d(at("maxpool"), 1)` is the global maximum.
-template <int Axes>
-class AdaptiveMaxPool : public Module {
- public:
-  AdaptiveMaxPool(const Scope& scope, const Dims& output) : Module(scope), output_(output) {}
-  Tensor forward(Tensor x) const override {
-    require_spatial("adaptive_max_pool" + std::to_string(Axes) + "d", x, Axes);
-    return adaptive_max_pool(x, output_);
-  }
-
- private:
-  Dims output_;
-};
-
-using AdaptiveMaxPool1d = AdaptiveMaxPool<1>;
-using AdaptiveMaxPool2d = AdaptiveMaxPool<2>;
-using AdaptiveMaxPool3d = AdaptiveMaxPool<3>;
+using AdaptiveAvgPool1d = AdaptivePool<1, adaptive_avg_pool>;
+using AdaptiveAvgPool2d = AdaptivePool<2, adaptive_avg_pool>;
+using AdaptiveAvgPool3d = AdaptivePool<3, adaptive_avg_pool>;
+using AdaptiveMaxPool1d = AdaptivePool<1, adaptive_max_pool>;
+using AdaptiveMaxPool2d = AdaptivePool<2, adaptive_max_pool>;
+using AdaptiveMaxPool3d = AdaptivePool<3, adaptive_max_pool>;
 
 /// Each spatial size times `scale`, one number an axis or one for all: fovea::upsample as a module,
 /// over 1 to 3 spatial axes.

@@ -32,6 +32,16 @@ constexpr double checkpoint_seconds = 300;
 /// Of the learning rate, for what was frozen, unless --backbone-lr says another.
 constexpr double default_backbone_share = 0.1;
 
+/// Settings that mean nothing without another. Errors: usage.
+void require_consistent(const Settings& s) {
+  const auto needs = [](bool given, const std::string& flag, bool there, const std::string& other) {
+    if (given && !there) throw Error(ErrorKind::usage, flag + " does nothing without " + other);
+  };
+  needs(s.unfreeze_after > 0, "--unfreeze-after", !s.freeze.empty(), "--freeze");
+  needs(s.backbone_lr > 0, "--backbone-lr", s.unfreeze_after > 0, "--unfreeze-after");
+  needs(s.backbone_lr > 0, "--backbone-lr", s.lr > 0, "an --lr above 0, whose schedule it shares");
+}
+
 /// C, H, W of the net's input: what --input says, or the data's own.
 Shape input_of(const Settings& settings, const data::Dataset& images) {
   const int64_t channels = images.channels();
@@ -332,7 +342,7 @@ void Run::train_batch(const data::Batch& batch) {
   const double scale =
       settings_.clip > 0 ? optim::clip_scale(optim::gradient_norm(state_), settings_.clip) : 1.0;
   optim::Update update{.step = updates_ + 1, .lr = lr_, .gradient_scale = scale};
-  if (frozen_ && settings_.backbone_lr != settings_.lr) {
+  if (thawed()) {
     const double share =
         settings_.backbone_lr > 0 ? settings_.backbone_lr / settings_.lr : default_backbone_share;
     update.lr_scale = [this, share](std::string_view name) { return frozen_(name) ? share : 1; };
@@ -530,6 +540,7 @@ Result train(const Settings& settings, const std::string& out, const Watch& watc
   Settings resolved = settings;
   if (resolved.threads == 0)
     resolved.threads = threads();  // config.toml repeats this run, on whatever machine
+  require_consistent(resolved);
   const TeamScope team(static_cast<int>(resolved.threads));
   Run run(resolved, watch,
           std::move(stop));  // finds what is wrong with the settings before a folder is made
@@ -543,6 +554,7 @@ Result resume(const std::filesystem::path& folder, const Watch& watch, std::stop
         .with("try", "a folder that `fovea train` made, such as runs/small_cnn-fashion-mnist-001");
   }
   const Settings settings = from_toml(folder / "config.toml");
+  require_consistent(settings);
   const TeamScope team(static_cast<int>(settings.threads == 0 ? threads() : settings.threads));
   Run run(settings, watch, std::move(stop));
   return run.go(folder, true);

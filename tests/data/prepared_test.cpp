@@ -1,0 +1,69 @@
+#include "fovea/data/prepared.h"
+
+#include "data/helpers.h"
+#include "error_text.h"
+
+namespace fovea::data {
+namespace {
+
+/// Two images of height x width, the second brighter.
+std::shared_ptr<const Dataset> pair_of(int64_t height, int64_t width, int64_t channels) {
+  Array images(DType::u8, {2, height, width, channels}), labels(DType::i64, {2});
+  Random random(1, "images");
+  const int64_t half = images.numel() / 2;
+  for (int64_t i = 0; i < images.numel(); ++i) {
+    images.set(i, static_cast<double>(random.below(100)) + (i < half ? 0 : 100));
+  }
+  labels.set(1, 1);
+  return std::make_shared<ArrayDataset>(images, labels, std::vector<std::string>{"dark", "light"});
+}
+
+Preprocessing to(int height, int width, int channels) {
+  const std::vector<double> values(static_cast<size_t>(channels), 0.5);
+  return {.height = height,
+          .width = width,
+          .channels = channels,
+          .resize = {},
+          .filter = Filter::bilinear,
+          .mean = values,
+          .std = values};
+}
+
+TEST(Prepared, GivesWhatPredictingMakesOfTheSamePicture) {
+  // Trained and measured on other pixels than it is used on, a net is worse than it looks.
+  for (int64_t channels : {1, 3}) {
+    const auto whole = pair_of(7, 9, channels);
+    for (const Preprocessing& p : {to(12, 10, 3), to(4, 5, 1), to(7, 9, channels == 1 ? 3 : 1)}) {
+      const auto set = prepared(whole, p);
+      EXPECT_EQ(set->image_bytes(), p.height * p.width * p.channels);
+      EXPECT_EQ(set->size(), 2);
+      EXPECT_EQ(set->class_names(), whole->class_names());
+      for (int64_t i = 0; i < 2; ++i) {
+        Image picture{7, 9, static_cast<int>(channels),
+                      Bytes(static_cast<size_t>(whole->image_bytes()))};
+        whole->image(i, picture.pixels);
+        Bytes got(static_cast<size_t>(set->image_bytes()));
+        set->image(i, got);
+        EXPECT_EQ(got, prepare(picture, p).pixels);
+        EXPECT_EQ(set->label(i), i);
+      }
+    }
+  }
+}
+
+TEST(Prepared, ImagesOfTheRightSizeAreNotTouched) {
+  const auto whole = pair_of(7, 9, 3);
+  EXPECT_EQ(prepared(whole, to(7, 9, 3)), whole);
+}
+
+TEST(Prepared, RefusesWhatCannotBeMade) {
+  expect_error(ErrorKind::usage, "images of 2 channels cannot be resized, 1 or 3 are expected",
+               [] { prepared(pair_of(7, 9, 2), to(4, 4, 3)); });
+  Preprocessing broken = to(4, 4, 3);
+  broken.std[1] = 0;
+  expect_error(ErrorKind::usage, "its images cannot be prepared: std[1] is 0",
+               [&] { prepared(pair_of(7, 9, 3), broken); });
+}
+
+}  // namespace
+}  // namespace fovea::data
