@@ -19,7 +19,7 @@ class WindowPool : public Module {
   WindowPool(const Scope& scope, const Options& options) : Module(scope), options_(options) {}
   WindowPool(const Scope& scope, int64_t size) : WindowPool(scope, Options{.kernel = size}) {}
   Tensor forward(Tensor x) const override {
-    constexpr const char* name = F == max_pool ? "max_pool" : "avg_pool";
+    const char* name = F == max_pool ? "max_pool" : "avg_pool";
     require_spatial(name + std::to_string(Axes) + "d", x, Axes);
     return F(x, options_);
   }
@@ -41,7 +41,7 @@ class AdaptivePool : public Module {
  public:
   AdaptivePool(const Scope& scope, const Dims& output) : Module(scope), output_(output) {}
   Tensor forward(Tensor x) const override {
-    constexpr const char* name = F == adaptive_max_pool ? "adaptive_max_pool" : "adaptive_avg_pool";
+    const char* name = F == adaptive_max_pool ? "adaptive_max_pool" : "adaptive_avg_pool";
     require_spatial(name + std::to_string(Axes) + "d", x, Axes);
     return F(x, output_);
   }
