@@ -29,8 +29,7 @@ struct Written {
 /// Checks the weights against the model; the file says which one it is where its format can.
 Written convert_model(const Flags& flags, Console& console) {
   models::Options options;
-  if (flags.classes > 0) options.classes = flags.classes;
-  if (!flags.input.empty()) options.input = parse_sizes("--input", flags.input);
+  flags.apply(options);
   const ModelFile file = assemble_model(flags.model, options, flags.in,
                                         [&](const std::string& text) { console.note(text); });
   if (!flags.out.ends_with(".safetensors")) {
@@ -62,8 +61,9 @@ int run(const Flags& flags, Console& console) {
     throw Error(ErrorKind::usage, "convert: the suffix of " + flags.out + " says no format")
         .with("known", ".safetensors, .pth, .pt");
   }
-  if (flags.model.empty() && (flags.classes > 0 || !flags.input.empty())) {
-    throw Error(ErrorKind::usage, "convert: --classes and --input say more of a model")
+  const std::string choices = flags.choices();
+  if (flags.model.empty() && !choices.empty()) {
+    throw Error(ErrorKind::usage, "convert: " + choices + ": said of no model")
         .with("try", "--model NAME as well");
   }
   const Written written =

@@ -24,6 +24,33 @@ void ModelFlags::add(CLI::App& app) {
   app.add_option("--classes", classes, "Number of classes; the model's own by default")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1000000}).description(""));
+  const auto choice = [&](const char* flag, std::optional<double>& value, const char* help) {
+    app.add_option(flag, value, help)->type_name("X");
+  };
+  choice("--dropout", dropout, "Probability that dropout sets a value to 0");
+  choice("--drop-path", drop_path, "How often training leaves out the last block");
+  choice("--width", width, "Factor of all numbers of channels, of models that come in widths");
+  app.add_flag("--aux", aux, "With auxiliary heads, which training has losses for");
+}
+
+void ModelFlags::apply(models::Options& options) const {
+  if (!input.empty()) options.input = parse_sizes("--input", input);
+  if (classes > 0) options.classes = classes;
+  if (dropout) options.dropout = dropout;
+  if (drop_path) options.drop_path = drop_path;
+  if (width) options.width = width;
+  if (aux) options.aux = true;
+}
+
+std::string ModelFlags::choices() const {
+  std::vector<std::string> given;
+  if (!input.empty()) given.emplace_back("--input");
+  if (classes > 0) given.emplace_back("--classes");
+  if (dropout) given.emplace_back("--dropout");
+  if (drop_path) given.emplace_back("--drop-path");
+  if (width) given.emplace_back("--width");
+  if (aux) given.emplace_back("--aux");
+  return join(given);
 }
 
 void TrainedFlags::add(CLI::App& app) {
@@ -31,6 +58,8 @@ void TrainedFlags::add(CLI::App& app) {
       ->type_name("NAME|FILE");
   app.add_option("--weights", weights, "Its weights: .safetensors, or PyTorch's .pth and .pt")
       ->type_name("FILE");
+  app.add_option("--width", width, "Factor of all numbers of channels that --weights are for")
+      ->type_name("X");
 }
 
 bool names_file(std::string_view model) {
@@ -46,8 +75,7 @@ ChosenModel choose(const ModelFlags& flags) {
     chosen.name = file.architecture;
     options = from_arguments(file.arguments);
   }
-  if (!flags.input.empty()) options.input = parse_sizes("--input", flags.input);
-  if (flags.classes > 0) options.classes = flags.classes;
+  flags.apply(options);
   chosen.config = models::configure(chosen.name, options);
   chosen.module = models::make(chosen.name, chosen.config);
   return chosen;
@@ -56,6 +84,10 @@ ChosenModel choose(const ModelFlags& flags) {
 std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& console) {
   if (names_file(flags.model)) {
     refuse_bare_weights(flags.model);
+    if (flags.width) {
+      throw Error(ErrorKind::usage, "--model " + flags.model + " says itself how wide it is")
+          .with("try", "--width with --weights only");
+    }
     if (flags.weights.empty()) return std::make_unique<Predictor>(flags.model);
     throw Error(ErrorKind::usage, "--model " + flags.model + " has weights of its own")
         .with("try", "one of --model and --weights, or --model NAME --weights FILE");
@@ -67,8 +99,8 @@ std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& co
                          flags.model + "-fashion-mnist-001/best.safetensors");
   }
   const auto say = [&](const std::string& text) { console.note(text); };
-  return std::make_unique<Predictor>(assemble_model(flags.model, {}, flags.weights, say),
-                                     flags.weights);
+  return std::make_unique<Predictor>(
+      assemble_model(flags.model, {.width = flags.width}, flags.weights, say), flags.weights);
 }
 
 Shape parse_sizes(std::string_view flag, std::string_view text) {

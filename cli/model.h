@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "commands.h"
@@ -9,12 +10,19 @@
 
 namespace fovea::cli {
 
-/// What the flags --model, --input and --classes choose: an architecture, without weights.
+/// What the flags --model, --input, --classes and those of the model's other choices choose: an
+/// architecture, without weights.
 struct ModelFlags {
   std::string model, input;
   int64_t classes = 0;  ///< 0: not given
+  std::optional<double> dropout, drop_path, width;
+  bool aux = false;
 
   void add(CLI::App& app);
+  /// Replaces in `options` what was given. Errors: usage for an input that is no size.
+  void apply(models::Options& options) const;
+  /// The flags besides --model that were given: "--input, --aux"; "" for none.
+  std::string choices() const;
 };
 
 struct ChosenModel {
@@ -23,14 +31,15 @@ struct ChosenModel {
   std::unique_ptr<nn::Module> module;
 };
 
-/// The registry's model of that name, or the one a model file holds; --input and --classes replace
-/// what these say. Errors: usage for an unknown name or a value the model cannot take; model for a
+/// The registry's model of that name, or the one a model file holds; the other flags replace what
+/// these say. Errors: usage for an unknown name or a value the model cannot take; model for a
 /// broken file.
 ChosenModel choose(const ModelFlags& flags);
 
 /// What the flags --model and --weights choose: a model ready for use.
 struct TrainedFlags {
   std::string model, weights;
+  std::optional<double> width;
 
   void add(CLI::App& app);
 };

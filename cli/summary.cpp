@@ -101,6 +101,7 @@ Json to_json(const Summary& summary, const Flags& flags) {
           {"trainable", summary.trainable},
           {"buffers", summary.buffers},
           {"macs", summary.macs},
+          {"training_macs", summary.training_macs},
           {"receptive_field", field_json(summary.field)},
           {"arena",
            {{"bytes", summary.arena_bytes},
@@ -145,6 +146,13 @@ int run(const Flags& flags, Console& console) {
   const models::Frozen frozen = models::frozen(flags.freeze, chosen.name, chosen.config);
   graph->freeze(frozen);
   Summary summary = summarize(*graph, state.names(Role::parameter));
+  if (chosen.config.aux.value_or(false)) {
+    // Two images: a norm may be left with one value a channel of each.
+    const auto training =
+        nn::trace(*chosen.module, Shape{2}.concat(chosen.config.input), Mode::train);
+    training->freeze(frozen);
+    add_training_layers(summary, summarize(*training, state.names(Role::parameter)));
+  }
   const std::vector<Compiled> programs = compile_both(chosen, state, flags.batch, frozen);
   summary.arena_bytes = programs[0].arena.bytes;
   summary.arena_lower_bound = programs[0].arena.lower_bound;

@@ -21,7 +21,7 @@ struct Flags {
 };
 
 const char* type_name(const train::Setting& setting) {
-  constexpr const char* names[] = {"TEXT", "N", "X"};
+  constexpr const char* names[] = {"TEXT", "N", "X", "X", ""};
   return names[setting.member.index()];
 }
 
@@ -78,7 +78,8 @@ std::string plan_text(const train::Start& start) {
   text += "settings ";
   for (const train::Setting& setting : train::settings_table()) {
     const std::string value = setting.get(s);
-    if (setting.name == "data" || setting.name == "model" || value.empty()) continue;
+    if (setting.name == "data" || setting.name == "model" || value.empty() || value == "false")
+      continue;
     text += fmt::format(" {}={}", setting.name, value);
   }
   return text + fmt::format("\nrun       {}", start.folder.string());
@@ -209,8 +210,12 @@ void add_train(Commands& commands) {
   flags->settings.resize(table.size());
   for (size_t i = 0; i < table.size(); ++i) {
     if (!is_flag(table[i])) continue;
-    app.add_option("--" + std::string(table[i].name), flags->settings[i],
-                   std::string(table[i].help))
+    const std::string name = "--" + std::string(table[i].name), help(table[i].help);
+    if (std::holds_alternative<bool train::Settings::*>(table[i].member)) {
+      app.add_flag(name, flags->settings[i], help);
+      continue;
+    }
+    app.add_option(name, flags->settings[i], help)
         ->type_name(type_name(table[i]))
         ->default_str(table[i].get(train::Settings{}));
   }

@@ -233,6 +233,51 @@ TEST(Summary, HasTheExactCounts) {
   }
 }
 
+TEST(Summary, CountsAuxiliaryHeads) {
+  struct Expected {
+    const char* model;
+    int64_t parameters, bare;
+  };
+  for (const Expected& e :
+       {Expected{"googlenet", 13004888, 6624904}, Expected{"inception_v3", 27161264, 23834568}}) {
+    const Arguments command{"summary", "--json", "--batch", "2", "--model", e.model};
+    Arguments with_heads = command;
+    with_heads.emplace_back("--aux");
+    const nlohmann::json bare = fovea(command).json(), heads = fovea(with_heads).json();
+    EXPECT_EQ(bare.at("parameters"), e.bare) << e.model;
+    EXPECT_EQ(heads.at("parameters"), e.parameters) << e.model;
+    EXPECT_EQ(heads.at("trainable"), e.parameters) << e.model;
+    EXPECT_EQ(heads.at("macs"), bare.at("macs")) << e.model;  // of use
+    EXPECT_EQ(bare.at("training_macs"), 0) << e.model;
+    int64_t parameters = 0, macs = 0;
+    for (const auto& layer : heads.at("layers")) {
+      parameters += layer.at("parameters").get<int64_t>();
+      macs += layer.at("macs").get<int64_t>();
+    }
+    EXPECT_EQ(parameters, e.parameters) << e.model;
+    EXPECT_EQ(macs, heads.at("macs").get<int64_t>() + heads.at("training_macs").get<int64_t>());
+  }
+}
+
+TEST(Commands, ChoicesThatAModelDoesNotHaveAreRefused) {
+  expect_refusal({"summary", "--model", "vgg11", "--aux"}, 2,
+                 {"vgg11: this model has no auxiliary heads"});
+  expect_refusal({"train", "--model", "small_cnn", "--aux"}, 2, {"no auxiliary heads"});
+  expect_refusal({"summary", "--model", "small_cnn", "--width", "2"}, 2,
+                 {"small_cnn: this model comes in one width only"});
+  expect_refusal({"bench", "step", "--model", "lenet_cnn", "--drop-path", "0.1"}, 2,
+                 {"lenet_cnn: this model has no drop path"});
+  expect_refusal({"summary", "--model", "small_cnn", "--dropout", "1"}, 2,
+                 {"small_cnn: dropout is 1", "from 0 up to 1 is allowed"});
+  expect_refusal({"convert", "a.pth", "b.pth", "--aux"}, 2, {"--aux", "--model NAME as well"});
+  expect_refusal({"predict", "--model", "a.safetensors", "--width", "2", "a.png"}, 2,
+                 {"--width with --weights only"});
+  EXPECT_EQ(fovea({"summary", "--model", "mobilenet_v2", "--width", "0.5", "--json"})
+                .json()
+                .at("parameters"),
+            1968680);
+}
+
 TEST(Summary, TakesOtherInputsAndClasses) {
   const nlohmann::json summary = fovea({"summary", "--json", "--model", "small_cnn", "--input",
                                         "1x28x28", "--classes", "7", "--batch", "2"})

@@ -13,6 +13,10 @@ Settings unusual() {
   Settings s;
   s.data = "cifar10:/a \"quoted\"\\path\twith\na line";
   s.model = "lenet_cnn";
+  s.aux = true;
+  s.dropout = 0.3;
+  s.drop_path = 0;
+  s.width = 0.75;
   s.input = "3x64x48";
   s.weights = "a \"file\".safetensors";
   s.freeze = "backbone";
@@ -47,6 +51,8 @@ TEST(Settings, ComeBackFromTomlToTheBit) {
   }
   EXPECT_EQ(read.lr, other.lr);
   EXPECT_EQ(read.warmup, other.warmup);
+  put(folder / "config.toml", to_toml(usual));  // what is not given stays so
+  EXPECT_EQ(from_toml(folder / "config.toml").dropout, std::nullopt);
 }
 
 TEST(Settings, WhatAFileDoesNotSayKeepsItsDefault) {
@@ -76,6 +82,8 @@ TEST(Settings, SayWhatIsPossible) {
   EXPECT_EQ(set("val", "1"), "--val: \"1\" is not a number from 0 to 0.99");
   EXPECT_EQ(set("seed", "1e99"),
             "--seed: \"1e99\" is not a whole number from 0 to 9007199254740991");
+  EXPECT_EQ(set("aux", "maybe"), "--aux: \"maybe\" is not true or false");
+  EXPECT_EQ(set("dropout", "2"), "--dropout: \"2\" is not a number from 0 to 1");
   EXPECT_EQ(set("workers", ""), "--workers: \"\" is not a whole number from 0 to 256");
 }
 
@@ -97,7 +105,7 @@ TEST(Settings, AFileThatIsWrongIsNamedWithItsLine) {
             "--epochs: \"0\" is not a whole number from 1 to 1000000\n"
             "  at      FILE:1");
   EXPECT_EQ(says(ErrorKind::usage, "lr = [1]"),
-            "lr: a text or a number is expected\n"
+            "lr: a text, a number, true or false is expected\n"
             "  at      FILE:1");
   EXPECT_EQ(says(ErrorKind::data, "lr = 1\nbatch = = 2\n").substr(0, 6), "FILE: ");
   EXPECT_NE(says(ErrorKind::data, "lr = 1\nbatch = = 2\n").find("\n  line    2"),

@@ -53,6 +53,46 @@ TEST_F(Training, OwnNetsTrainByTheirNameAndSlowOpsAreSaidOnce) {
   const Predictor predictor(result.folder / "best.safetensors");  // knows how to build it
 }
 
+/// A net with an auxiliary head, where that is wanted.
+class AuxiliaryNet : public nn::Module {
+ public:
+  AuxiliaryNet(const nn::Scope& s, const models::Config& c)
+      : Module(s), fc(at("fc"), c.input.numel(), c.classes) {
+    if (*c.aux) aux1.emplace(at("aux1"), c.input.numel(), c.classes);
+  }
+  Tensor forward(Tensor x) const override {
+    if (aux1 && x.graph().mode() == Mode::train) x.graph().output("aux1", (*aux1)(flatten(x)));
+    return fc(flatten(x));
+  }
+  nn::Linear fc;
+  std::optional<nn::Linear> aux1;
+};
+
+TEST_F(Training, AuxiliaryHeadsAreTrainedWhenAsked) {
+  models::add({"auxiliary_net",
+               {.classes = 10, .input = {1, 8, 8}, .aux = false},
+               [](const nn::Scope& s, const models::Config& c) {
+                 return std::make_unique<AuxiliaryNet>(s, c);
+               }});
+  settings_.model = "auxiliary_net";
+  settings_.epochs = 1;
+  run("bare", settings_);
+  settings_.aux = true;
+  const Result result = run("heads", settings_);
+  Predictor bare(folder_ / "bare/last.safetensors"), heads(result.folder / "last.safetensors");
+  EXPECT_EQ(bare.file().arguments.at("aux"), "0");
+  EXPECT_EQ(heads.file().arguments.at("aux"), "1");
+  EXPECT_FALSE(bare.state().contains("aux1.weight"));
+  State first;
+  nn::declare(first, heads.model(), static_cast<uint64_t>(settings_.seed));
+  EXPECT_NE(first.get("aux1.weight").data<float>()[0],
+            heads.state().get("aux1.weight").data<float>()[0]);
+  settings_.model = "small_cnn";
+  expect_error(ErrorKind::usage, "small_cnn: this model has no auxiliary heads",
+               [&] { run("none", settings_); });
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "none"));
+}
+
 TEST_F(Training, GivesARunFolder) {
   std::vector<std::string> messages;
   int starts = 0, batches = 0, epochs = 0;

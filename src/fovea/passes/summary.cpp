@@ -137,7 +137,7 @@ Summary summarize(Graph& graph, std::span<const std::string> parameters) {
       const Value& array = graph.value(id);
       if (array.leaf != Leaf::state || !counted.insert(id).second) continue;
       add_array(summary, layer, array, known.contains(array.name),
-                graph.mode() == Mode::eval ? !graph.frozen(array.name) : array.trainable);
+                (graph.mode() == Mode::eval || array.trainable) && !graph.frozen(array.name));
     }
   }
   for (const LayerSummary& layer : summary.layers) {
@@ -145,6 +145,31 @@ Summary summarize(Graph& graph, std::span<const std::string> parameters) {
     summary.bytes += layer.bytes;
   }
   return summary;
+}
+
+void add_training_layers(Summary& summary, const Summary& training) {
+  std::set<std::string> known, holders;  // holders: of parameters, at any depth
+  for (const LayerSummary& layer : summary.layers) known.insert(layer.path);
+  const int64_t batch = summary.input.dim(0), images = training.input.dim(0) / batch;
+  int64_t parameters = 0;
+  for (const LayerSummary& layer : training.layers) {
+    if (known.contains(layer.path) || layer.parameters == 0) continue;
+    parameters += layer.parameters;
+    for (std::string& path : prefixes(layer.path)) holders.insert(std::move(path));
+  }
+  for (LayerSummary layer : training.layers) {
+    if (known.contains(layer.path) || !holders.contains(layer.path)) continue;
+    layer.macs /= images;
+    layer.bytes /= static_cast<size_t>(images);
+    layer.output.shape.set(0, batch);
+    summary.layers.push_back(layer);
+    summary.training_macs += layer.macs;
+    summary.buffers += layer.buffers;
+    summary.bytes += layer.bytes;
+  }
+  summary.parameters += parameters;
+  summary.parameter_bytes = training.parameter_bytes;
+  summary.trainable = training.trainable;
 }
 
 std::string render(const Summary& summary) {
@@ -155,7 +180,10 @@ std::string render(const Summary& summary) {
   text += "Parameters       " + grouped(summary.parameters) + " (" + kib(summary.parameter_bytes) +
           " KiB), trainable " + grouped(summary.trainable) + "\n";
   text += "Buffers          " + grouped(summary.buffers) + "\n";
-  text += "MACs             " + grouped(summary.macs) + "\n";
+  text += "MACs             " + grouped(summary.macs);
+  if (summary.training_macs > 0)
+    text += ", in training " + grouped(summary.training_macs) + " more";
+  text += "\n";
   text += "Receptive field  " + size_text(summary.field) + ", jump " + jump_text(summary.field) +
           " (before global pooling or flatten)\n";
   if (summary.arena_bytes > 0) {

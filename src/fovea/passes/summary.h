@@ -30,6 +30,7 @@ struct Summary {
   Type input, output;
   std::vector<LayerSummary> layers;  ///< in the order of execution, each behind what holds it
   int64_t parameters = 0, trainable = 0, buffers = 0, macs = 0;
+  int64_t training_macs = 0;  ///< of layers that only training has: see add_training_layers
   size_t parameter_bytes = 0, bytes = 0;
   ReceptiveField field;  ///< of the last value before global pooling or flatten
   size_t arena_bytes = 0, arena_lower_bound = 0;  ///< for the caller to fill in; 0: not planned
@@ -42,6 +43,11 @@ struct Summary {
 /// parameters that are not frozen. Errors: usage
 /// when the graph has no such input or output.
 Summary summarize(Graph& graph, std::span<const std::string> parameters);
+
+/// Adds to the summary of a model's eval graph the layers with parameters that only its train graph
+/// has, auxiliary heads: their parameters count, their MACs apart from those of use. Where
+/// `training` is of a larger batch, its numbers are brought to that of `summary`.
+void add_training_layers(Summary& summary, const Summary& training);
 
 /// The table as text, a line a layer, then the totals; numbers with thousands separators.
 std::string render(const Summary& summary);

@@ -106,6 +106,10 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
     options = from_arguments(file.arguments);
     if (chosen.classes) options.classes = chosen.classes;
     if (chosen.input) options.input = chosen.input;
+    if (chosen.dropout) options.dropout = chosen.dropout;
+    if (chosen.drop_path) options.drop_path = chosen.drop_path;
+    if (chosen.width) options.width = chosen.width;
+    if (chosen.aux) options.aux = chosen.aux;
   } else {
     WeightFile bare = read_weights(weights);
     if (say && !bare.note.empty()) say(weights.string() + ": " + bare.note);

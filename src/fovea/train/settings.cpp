@@ -37,12 +37,31 @@ std::string Setting::get(const Settings& settings) const {
   if (auto* text = std::get_if<std::string Settings::*>(&member)) return settings.**text;
   if (auto* whole = std::get_if<int64_t Settings::*>(&member))
     return std::to_string(settings.**whole);
+  if (auto* optional = std::get_if<std::optional<double> Settings::*>(&member)) {
+    const std::optional<double>& value = settings.**optional;
+    return value ? format_number(*value) : "";
+  }
+  if (auto* flag = std::get_if<bool Settings::*>(&member))
+    return settings.**flag ? "true" : "false";
   return format_number(settings.*std::get<double Settings::*>(member));
 }
 
 void Setting::set(Settings& settings, std::string_view text) const {
   if (auto* string = std::get_if<std::string Settings::*>(&member)) {
     settings.** string = std::string(text);
+    return;
+  }
+  if (auto* flag = std::get_if<bool Settings::*>(&member)) {
+    if (text != "true" && text != "false") {
+      throw Error(ErrorKind::usage, "--" + std::string(name) + ": \"" + std::string(text) +
+                                        "\" is not true or false");
+    }
+    settings.** flag = text == "true";
+    return;
+  }
+  auto* optional = std::get_if<std::optional<double> Settings::*>(&member);
+  if (optional != nullptr && text.empty()) {
+    (settings.**optional).reset();
     return;
   }
   const std::optional<double> number = parse_number(text);
@@ -59,6 +78,8 @@ void Setting::set(Settings& settings, std::string_view text) const {
   }
   if (whole != nullptr) {
     settings.** whole = static_cast<int64_t>(*number);
+  } else if (optional != nullptr) {
+    settings.** optional = *number;
   } else {
     settings.*std::get<double Settings::*>(member) = *number;
   }
@@ -68,6 +89,14 @@ const std::vector<Setting>& settings_table() {
   static const std::vector<Setting> table{
       {"data", "data set: fashion-mnist, mnist, cifar10, cifar100, or NAME:DIR", &Settings::data},
       {"model", "model of the registry, see `fovea models`", &Settings::model},
+      {"aux", "train the model's auxiliary heads too, each loss with the weight 0.3",
+       &Settings::aux},
+      {"dropout", "probability that dropout sets a value to 0; the model's own by default",
+       &Settings::dropout, 0, 1},
+      {"drop-path", "how often the last block is left out; the model's own by default",
+       &Settings::drop_path, 0, 1},
+      {"width", "factor of all numbers of channels; the model's own by default", &Settings::width,
+       0, 100},
       {"input", "HxW that images are resized to; as they are by default", &Settings::input},
       {"weights", "file that the net starts from; layers for other classes start anew",
        &Settings::weights},
@@ -98,12 +127,23 @@ const std::vector<Setting>& settings_table() {
   return table;
 }
 
+models::Options model_options(const Settings& settings, int64_t classes, const Shape& input) {
+  models::Options options{.classes = classes,
+                          .input = input,
+                          .dropout = settings.dropout,
+                          .drop_path = settings.drop_path,
+                          .width = settings.width};
+  if (settings.aux) options.aux = true;
+  return options;
+}
+
 std::string to_toml(const Settings& settings) {
   std::string text =
       "# All settings of this run: `fovea train --resume` of its folder reads them.\n";
   for (const Setting& setting : settings_table()) {
     const std::string value = setting.get(settings);
-    const bool string = std::holds_alternative<std::string Settings::*>(setting.member);
+    const bool string =
+        value.empty() || std::holds_alternative<std::string Settings::*>(setting.member);
     text += "\n# " + std::string(setting.help) + "\n" + key_of(setting) + " = " +
             (string ? quoted(value) : value) + "\n";
   }
@@ -134,8 +174,11 @@ Settings from_toml(const std::filesystem::path& path) {
       value = std::to_string(*whole);
     } else if (auto number = node.value_exact<double>()) {
       value = format_number(*number);
+    } else if (auto flag = node.value_exact<bool>()) {
+      value = *flag ? "true" : "false";
     } else {
-      throw Error(ErrorKind::usage, name + ": a text or a number is expected").with("at", line);
+      throw Error(ErrorKind::usage, name + ": a text, a number, true or false is expected")
+          .with("at", line);
     }
     try {
       setting.set(settings, value);

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
+
+#include "fovea/models/registry.h"
 
 namespace fovea::train {
 
@@ -14,6 +16,8 @@ namespace fovea::train {
 struct Settings {
   std::string data = "fashion-mnist";  ///< as data::open reads it
   std::string model = "small_cnn";     ///< of the registry
+  bool aux = false;  ///< with the model's auxiliary heads, whose losses count as StepOptions says
+  std::optional<double> dropout, drop_path, width;  ///< as models::Options; none: the model's own
   std::string input;           ///< HxW that images are resized to, "224x224"; "": as they are
   std::string weights;         ///< file that the net starts from; "": first weights by seed
   std::string freeze;          ///< as models::frozen reads it
@@ -40,10 +44,13 @@ struct Settings {
 /// reach it.
 struct Setting {
   std::string_view name, help;
-  std::variant<std::string Settings::*, int64_t Settings::*, double Settings::*> member;
+  std::variant<std::string Settings::*, int64_t Settings::*, double Settings::*,
+               std::optional<double> Settings::*, bool Settings::*>
+      member;
   double least = 0, most = 0;  ///< of a number, both included
 
-  /// The value as text. Whole numbers have no point, other numbers are the shortest that read back.
+  /// The value as text. Whole numbers have no point, other numbers are the shortest that read back;
+  /// a number that is not given is "".
   std::string get(const Settings& settings) const;
   /// Sets it from text. Errors: usage, naming the flag, the text and what is possible.
   void set(Settings& settings, std::string_view text) const;
@@ -51,6 +58,9 @@ struct Setting {
 
 /// The one table: the flags of `train`, their help, and config.toml are all made from it.
 const std::vector<Setting>& settings_table();
+
+/// What the settings choose about the model, for data of so many classes and images of this shape.
+models::Options model_options(const Settings& settings, int64_t classes, const Shape& input);
 
 /// config.toml: every setting, one a line, with its help as a comment.
 std::string to_toml(const Settings& settings);
