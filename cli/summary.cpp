@@ -8,6 +8,7 @@
 #include "fovea/graph/print.h"
 #include "fovea/models/freeze.h"
 #include "fovea/nn/trace.h"
+#include "fovea/nn/type_name.h"
 #include "fovea/train/step.h"
 #include "model.h"
 
@@ -87,11 +88,15 @@ Json to_json(const Summary& summary, const Flags& flags) {
   Json layers = Json::array();
   for (const LayerSummary& layer : summary.layers) {
     layers.push_back({{"path", layer.path},
+                      {"type", layer.type},
                       {"ops", layer.ops},
                       {"output", sizes_json(layer.output.shape.slice(1))},
+                      {"recursive", layer.recursive},
                       {"parameters", layer.parameters},
+                      {"trainable", layer.trainable},
                       {"buffers", layer.buffers},
                       {"macs", layer.macs},
+                      {"bytes", layer.bytes},
                       {"receptive_field", field_json(layer.field)}});
   }
   return {{"model", summary.model},
@@ -145,13 +150,14 @@ int run(const Flags& flags, Console& console) {
       nn::trace(*chosen.module, Shape{1}.concat(chosen.config.input));
   const models::Frozen frozen = models::frozen(flags.freeze, chosen.name, chosen.config);
   graph->freeze(frozen);
-  Summary summary = summarize(*graph, state.names(Role::parameter));
+  const std::map<std::string, std::string> types = nn::type_names(*chosen.module);
+  Summary summary = summarize(*graph, state.names(Role::parameter), types);
   if (chosen.config.aux.value_or(false)) {
     // Two images: a norm may be left with one value a channel of each.
     const auto training =
         nn::trace(*chosen.module, Shape{2}.concat(chosen.config.input), Mode::train);
     training->freeze(frozen);
-    add_training_layers(summary, summarize(*training, state.names(Role::parameter)));
+    add_training_layers(summary, summarize(*training, state.names(Role::parameter), types));
   }
   const std::vector<Compiled> programs = compile_both(chosen, state, flags.batch, frozen);
   summary.arena_bytes = programs[0].arena.bytes;
@@ -162,7 +168,7 @@ int run(const Flags& flags, Console& console) {
   if (flags.explain_kernels) document["kernels"] = kernels_json(programs);
   console.document(document);
   console.result(render(summary));
-  console.result(fmt::format("                 of a training step, batch {}\n", flags.batch));
+  console.result(fmt::format("{:28}of a training step, batch {}\n", "", flags.batch));
   for (const Compiled& compiled : programs) {
     if (flags.graph) console.result(graphs_text(compiled));
     if (flags.explain_kernels) console.result(kernels_text(compiled));

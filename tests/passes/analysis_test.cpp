@@ -4,6 +4,7 @@
 #include "fovea/core/random.h"
 #include "fovea/models/registry.h"
 #include "fovea/nn.h"
+#include "fovea/nn/type_name.h"
 #include "fovea/passes/cost.h"
 #include "fovea/passes/receptive_field.h"
 #include "fovea/passes/summary.h"
@@ -72,32 +73,78 @@ TEST(Summary, ColumnsAddUpToTheTotals) {
 
 TEST(Summary, ReadsAsATable) {
   const auto model = models::make("small_cnn", {.input = Shape{1, 28, 28}});
-  Summary s = summary_of(*model, {1, 28, 28}, Mode::train);
-  s.arena_bytes = 2048;
-  s.arena_lower_bound = 2000;
+  const auto graph = nn::trace(*model, {1, 1, 28, 28}, Mode::train);
+  Summary s = summarize(*graph, parameter_names(*model), nn::type_names(*model));
+  s.arena_bytes = 2'048'000;
+  s.arena_lower_bound = 2'000'000;
   EXPECT_EQ(render(s),
-            R"(Layer      Ops         Output           Parameters       MACs  KiB  Field  Jump
-small_cnn  relu        [1, 10]                   -          -  147    all     -
-  conv1    conv        [1, 32, 28, 28]         320    225,792   98      3     1
-  bn1      batch_norm  [1, 32, 28, 28]          64          -   99      3     1
-  pool1    max_pool    [1, 32, 14, 14]           -          -   25      4     2
-  conv2    conv        [1, 64, 14, 14]      18,496  3,612,672   49      8     2
-  bn2      batch_norm  [1, 64, 14, 14]         128          -   50      8     2
-  pool2    max_pool    [1, 64, 7, 7]             -          -   13     10     4
-  head                 [1, 10]                   -          -    -    all     -
-    0      reshape     [1, 3136]                 -          -   13    all     -
-    1      linear      [1, 128]            401,536    401,408    1    all     -
-    2      relu        [1, 128]                  -          -    1    all     -
-    3      dropout     [1, 128]                  -          -    1    all     -
-    4      linear      [1, 10]               1,290      1,280    1    all     -
-
-Input            f32[1, 1, 28, 28]
-Parameters       421,834 (1,648 KiB), trainable 421,834
-Buffers          192
-MACs             4,241,152
-Receptive field  10, jump 4 (before global pooling or flatten)
-Arena            2 KiB, lower bound 2 KiB
+            R"(Layer      Type                    Output    Parameters  Mult-adds  Memory KB  Field
+────────────────────────────────────────────────────────────────────────────────────
+small_cnn  SmallCnn (relu)         10                 -          -        151    all
+├─conv1    Conv2d 3x3              32x28x28         320    225,792        101      3
+├─bn1      BatchNorm               32x28x28          64          -        101      3
+├─pool1    MaxPool2d 2x2 stride 2  32x14x14           -          -         26      4
+├─conv2    Conv2d 3x3              64x14x14      18,496  3,612,672         51      8
+├─bn2      BatchNorm               64x14x14         128          -         52      8
+├─pool2    MaxPool2d 2x2 stride 2  64x7x7             -          -         13     10
+└─head     Sequential              10                 -          -          -    all
+  ├─0      Flatten                 3136               -          -         13    all
+  ├─1      Linear                  128          401,536    401,408          1    all
+  ├─2      ReLU                    128                -          -          1    all
+  ├─3      Dropout                 128                -          -          1    all
+  └─4      Linear                  10             1,290      1,280          1    all
+────────────────────────────────────────────────────────────────────────────────────
+Total params                421,834
+Trainable params            421,834
+Non-trainable params        0
+Buffers                     192
+Total mult-adds             4,241,152 (4.24 M)
+Receptive field             10, jump 4 (before global pooling or flatten)
+────────────────────────────────────────────────────────────────────────────────────
+Input size                  0.00 MB (one image)
+Forward/backward pass size  0.60 MB
+Params size                 1.69 MB
+Estimated total size        2.29 MB
+Arena                       2.05 MB, lower bound 2.00 MB
 )");
+}
+
+TEST(Summary, HasTorchinfosTotals) {
+  const auto model = models::make("resnet18");
+  const std::string text = render(summary_of(*model, {3, 224, 224}));
+  for (const char* line :
+       {"Total params                11,689,512\n",
+        "mult-adds             1,814,073,344 (1.81 G)\n",
+        "Input size                  0.60 MB (one image)\n",
+        "Forward/backward pass size  39.75 MB\n", "Params size                 46.76 MB\n",
+        "Estimated total size        87.11 MB\n"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << text;
+  }
+}
+
+TEST(Summary, FitsATerminal) {
+  for (const char* name : {"resnet18", "mobilenet_v3_large", "densenet121", "googlenet"}) {
+    const auto model = models::make(name);
+    const auto graph = nn::trace(*model, Shape{1}.concat(models::entry(name).defaults.input));
+    const std::string text =
+        render(summarize(*graph, parameter_names(*model), nn::type_names(*model)));
+    const std::string rule = text.substr(text.find('\n') + 1);
+    EXPECT_LE(rule.find('\n') / std::string_view("─").size(), 120u) << name;
+  }
+}
+
+TEST(Summary, FrozenParametersStandInParentheses) {
+  const auto model = models::make("small_cnn");
+  const auto graph = nn::trace(*model, {1, 3, 32, 32});
+  graph->freeze([](std::string_view name) { return name.starts_with("conv1"); });
+  const Summary s = summarize(*graph, parameter_names(*model), nn::type_names(*model));
+  EXPECT_EQ(s.layers[1].parameters, 896);
+  EXPECT_EQ(s.layers[1].trainable, 0);
+  const std::string text = render(s);
+  EXPECT_NE(text.find("├─conv1    Conv2d 3x3              32x32x32       (896) "),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("Non-trainable params        896\n"), std::string::npos) << text;
 }
 
 TEST(Summary, WeightsOfAModuleUsedTwiceCountOnce) {
@@ -111,6 +158,40 @@ TEST(Summary, WeightsOfAModuleUsedTwiceCountOnce) {
   const Summary s = summary_of(model, {4, 8, 8});
   EXPECT_EQ(s.parameters, 4 * 4 * 9 + 4);
   EXPECT_EQ(s.macs, 4 * 4 * 9 * (6 * 6 + 4 * 4));  // but both calls cost
+  ASSERT_EQ(s.layers.size(), 3u);
+  EXPECT_FALSE(s.layers[1].recursive);
+  EXPECT_TRUE(s.layers[2].recursive);
+  EXPECT_EQ(s.layers[1].output.shape, (Shape{1, 4, 6, 6}));
+  EXPECT_EQ(s.layers[2].output.shape, (Shape{1, 4, 4, 4}));
+  EXPECT_EQ(s.layers[2].parameters, 0);
+  EXPECT_NE(render(s).find("└─conv  conv 3x3  4x4x4   (recursive)"), std::string::npos)
+      << render(s);
+}
+
+TEST(Summary, ABlockUsedTwiceShowsTwice) {
+  class Block : public nn::Module {
+   public:
+    explicit Block(const nn::Scope& s)
+        : Module(s), a(at("a"), 2, 2, {.kernel = 1}), b(at("b"), 2, 2, {.kernel = 1}) {}
+    Tensor forward(Tensor x) const override { return b(relu(a(x))); }
+    nn::Conv2d a, b;
+  };
+  class Net : public nn::Module {
+   public:
+    explicit Net(const nn::Scope& s)
+        : Module(s), block(at("block")), last(at("last"), 2, 2, {.kernel = 1}) {}
+    Tensor forward(Tensor x) const override { return last(block(relu(block(x)))); }
+    Block block;
+    nn::Conv2d last;
+  };
+  const Summary s = summary_of(Net(nn::Scope("net")), {2, 4, 4});
+  std::vector<std::string> rows;
+  for (const LayerSummary& layer : s.layers) {
+    rows.push_back(layer.path + (layer.recursive ? " again" : ""));
+  }
+  EXPECT_EQ(rows, (std::vector<std::string>{"", "block", "block.a", "block.b", "block again",
+                                            "block.a again", "block.b again", "last"}));
+  EXPECT_EQ(s.parameters, 3 * 6);
 }
 
 TEST(Summary, ANormUsedTwiceShowsWhatItGives) {
@@ -121,9 +202,11 @@ TEST(Summary, ANormUsedTwiceShowsWhatItGives) {
     nn::BatchNorm2d bn;
   };
   const Summary s = summary_of(Twice(nn::Scope("twice")), {4, 8, 8}, Mode::train);
-  ASSERT_EQ(s.layers.size(), 2u);
+  ASSERT_EQ(s.layers.size(), 3u);
   EXPECT_EQ(s.layers[1].ops, "batch_norm");
-  EXPECT_EQ(s.layers[1].output.shape, (Shape{1, 4, 8, 8}));
+  EXPECT_EQ(s.layers[2].ops, "batch_norm");
+  EXPECT_TRUE(s.layers[2].recursive);
+  EXPECT_EQ(s.layers[2].output.shape, (Shape{1, 4, 8, 8}));
   EXPECT_EQ(s.buffers, 8);
 }
 

@@ -1,0 +1,76 @@
+#include "fovea/nn/type_name.h"
+
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <memory>
+#include <typeindex>
+
+#include "fovea/nn/activation.h"
+#include "fovea/nn/conv.h"
+#include "fovea/nn/pool.h"
+
+namespace fovea::nn {
+namespace {
+
+/// Names that stand for a template with arguments: the compiler knows only the latter.
+const std::map<std::type_index, const char*>& aliases() {
+  static const std::map<std::type_index, const char*> names{
+      {typeid(Conv1d), "Conv1d"},
+      {typeid(Conv2d), "Conv2d"},
+      {typeid(Conv3d), "Conv3d"},
+      {typeid(ConvTranspose1d), "ConvTranspose1d"},
+      {typeid(ConvTranspose2d), "ConvTranspose2d"},
+      {typeid(ConvTranspose3d), "ConvTranspose3d"},
+      {typeid(MaxPool1d), "MaxPool1d"},
+      {typeid(MaxPool2d), "MaxPool2d"},
+      {typeid(MaxPool3d), "MaxPool3d"},
+      {typeid(AvgPool1d), "AvgPool1d"},
+      {typeid(AvgPool2d), "AvgPool2d"},
+      {typeid(AvgPool3d), "AvgPool3d"},
+      {typeid(AdaptiveAvgPool1d), "AdaptiveAvgPool1d"},
+      {typeid(AdaptiveAvgPool2d), "AdaptiveAvgPool2d"},
+      {typeid(AdaptiveAvgPool3d), "AdaptiveAvgPool3d"},
+      {typeid(AdaptiveMaxPool1d), "AdaptiveMaxPool1d"},
+      {typeid(AdaptiveMaxPool2d), "AdaptiveMaxPool2d"},
+      {typeid(AdaptiveMaxPool3d), "AdaptiveMaxPool3d"},
+      {typeid(ReLU), "ReLU"},
+      {typeid(ReLU6), "ReLU6"},
+      {typeid(GELU), "GELU"},
+      {typeid(GELUTanh), "GELUTanh"},
+      {typeid(SiLU), "SiLU"},
+      {typeid(Mish), "Mish"},
+      {typeid(Sigmoid), "Sigmoid"},
+      {typeid(Tanh), "Tanh"},
+      {typeid(Hardsigmoid), "Hardsigmoid"},
+      {typeid(Hardswish), "Hardswish"},
+  };
+  return names;
+}
+
+void collect(const Module& module, std::map<std::string, std::string>& into) {
+  into[module.path()] = type_name(module);
+  for (const Module* child : module.children()) collect(*child, into);
+}
+
+}  // namespace
+
+std::string type_name(const Module& module) {
+  const auto alias = aliases().find(typeid(module));
+  if (alias != aliases().end()) return alias->second;
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> text(
+      abi::__cxa_demangle(typeid(module).name(), nullptr, nullptr, &status), &std::free);
+  std::string name = status == 0 ? text.get() : typeid(module).name();
+  name = name.substr(0, name.find('<'));
+  const size_t qualified = name.rfind("::");
+  return qualified == std::string::npos ? name : name.substr(qualified + 2);
+}
+
+std::map<std::string, std::string> type_names(const Module& root) {
+  std::map<std::string, std::string> names;
+  collect(root, names);
+  return names;
+}
+
+}  // namespace fovea::nn
