@@ -1,7 +1,10 @@
+#include <fmt/format.h>
+
 #include <memory>
 
 #include "commands.h"
 #include "fovea/core/text.h"
+#include "fovea/predict/pretrained.h"
 #include "model.h"
 
 namespace fovea::cli {
@@ -15,10 +18,47 @@ std::vector<models::Entry> matching(const std::string& glob) {
   throw unknown_name("model", glob, names).with("try", "fovea models, which lists all");
 }
 
-int run(const std::string& glob, Console& console) {
+struct Flags {
+  std::string glob = "*";
+  bool pretrained = false;
+};
+
+/// Published weights that the models read, and what is done to pictures for them.
+int run_pretrained(const std::string& glob, Console& console) {
+  const auto triple = [](const auto& v) {
+    return fmt::format("{:.3f} {:.3f} {:.3f}", v[0], v[1], v[2]);
+  };
   Json document = Json::array();
   std::vector<std::vector<std::string>> rows;
   for (const models::Entry& entry : matching(glob)) {
+    for (const Pretrained& weights : fovea::pretrained()) {
+      if (weights.model != entry.name) continue;
+      const std::string file = std::string(weights.file) + ".pth";
+      const std::string input = sizes_text(entry.defaults.input);
+      const std::string filter(name(weights.filter));
+      document.push_back({{"model", entry.name},
+                          {"file", file},
+                          {"input", input},
+                          {"resize", weights.resize},
+                          {"filter", filter},
+                          {"mean", weights.mean},
+                          {"std", weights.std}});
+      rows.push_back({entry.name, file, std::to_string(weights.resize), filter, input,
+                      triple(weights.mean), triple(weights.std)});
+    }
+  }
+  console.document(document);
+  console.result(rows.empty() ? "no published weights are known of " + glob + "\n"
+                              : table({"model", "file", "resize", "filter", "input", "mean", "std"},
+                                      rows, "llrllll"));
+  return 0;
+}
+
+int run(const Flags& flags, Console& console) {
+  if (flags.pretrained) return run_pretrained(flags.glob, console);
+  Json document = Json::array();
+  std::vector<std::vector<std::string>> rows;
+  for (const models::Entry& entry : matching(flags.glob)) {
     const int64_t parameters = count_parameters(*models::make(entry.name));
     const std::string input = sizes_text(entry.defaults.input);
     document.push_back({{"name", entry.name}, {"parameters", parameters}, {"input", input}});
@@ -32,10 +72,13 @@ int run(const std::string& glob, Console& console) {
 }  // namespace
 
 void add_models(Commands& commands) {
-  const auto glob = std::make_shared<std::string>("*");
+  const auto flags = std::make_shared<Flags>();
   CLI::App& app = commands.add(commands.root(), "models", "List the models there are",
-                               [glob](Console& console) { return run(*glob, console); });
-  app.add_option("GLOB", *glob, "Only those whose name matches, such as 'resnet*'");
+                               [flags](Console& console) { return run(*flags, console); });
+  app.add_option("GLOB", flags->glob, "Only those whose name matches, such as 'resnet*'");
+  app.add_flag(
+      "--pretrained", flags->pretrained,
+      "Instead the published ImageNet weights that are known, and how pictures are prepared");
 }
 
 }  // namespace fovea::cli

@@ -250,8 +250,10 @@ TEST_F(Bare, WeightsAndANameAreAModel) {
   std::vector<std::string> said;
   const ModelFile file = assemble_model("small_cnn", {.input = Shape{1, 8, 8}}, folder_ / "w.pth",
                                         [&](const std::string& text) { said.push_back(text); });
-  EXPECT_EQ(said, std::vector<std::string>{
-                      "class names and preprocessing are not known: numbers, and as for ImageNet"});
+  EXPECT_EQ(said,
+            std::vector<std::string>{
+                (folder_ / "w.pth").string() +
+                ": images are prepared as for most nets of ImageNet, class names are not known"});
   EXPECT_EQ(file.arguments.at("classes"), "3");  // the weights say so
   EXPECT_EQ(file.preprocessing.mean, std::vector<double>{0.5});
   EXPECT_EQ(file.preprocessing.resize, std::nullopt);

@@ -96,7 +96,8 @@ TEST_F(Transfer, AHeadForOtherClassesStartsAnewAndTheRestMustFit) {
   State state, given;
   nn::declare(state, *model, 1);
   nn::declare(given, *other, 2);
-  StartingPoint start{.weights = weights_of(*other, given), .preprocessing = {}, .fingerprint = {}};
+  StartingPoint start;
+  start.weights = weights_of(*other, given);
   const auto anew = start_from(start, "lenet_cnn", config, *model, state);
   EXPECT_EQ(std::set<std::string>(anew.begin(), anew.end()),
             std::set<std::string>(head.begin(), head.end()));

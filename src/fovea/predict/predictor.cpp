@@ -8,6 +8,7 @@
 
 #include "fovea/core/text.h"
 #include "fovea/formats/weight_file.h"
+#include "fovea/predict/pretrained.h"
 
 namespace fovea {
 namespace {
@@ -34,26 +35,6 @@ std::optional<double> below(int limit, const std::map<std::string, std::string>&
   if (value && *value >= 0 && *value < limit) return value;
   throw Error(ErrorKind::model, "model file: its argument \"" + key + "\" is \"" + found->second +
                                     "\", from 0 up to " + std::to_string(limit) + " is expected");
-}
-
-/// How pictures are made ready for most published weights: as for ImageNet's.
-Preprocessing usual_preprocessing(const Shape& input) {
-  constexpr int least_to_cut = 64;
-  const auto larger = static_cast<int>(std::max(input[1], input[2]));
-  const auto channels = static_cast<size_t>(input[0]);
-  Preprocessing p{.height = static_cast<int>(input[1]),
-                  .width = static_cast<int>(input[2]),
-                  .channels = static_cast<int>(input[0]),
-                  .resize = {},
-                  .filter = Filter::bilinear,
-                  .mean = std::vector<double>(channels, 0.5),
-                  .std = std::vector<double>(channels, 0.5)};
-  if (larger >= least_to_cut) p.resize = larger * 256 / 224;
-  if (channels == 3) {
-    p.mean = {0.485, 0.456, 0.406};
-    p.std = {0.229, 0.224, 0.225};
-  }
-  return p;
 }
 
 /// The classes that the last layer of `model` has in `weights`; nothing when it is not there.
@@ -117,8 +98,16 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
     if (!options.classes) {
       options.classes = classes_in(file.weights, *models::make(architecture, options));
     }
-    file.preprocessing = usual_preprocessing(models::configure(architecture, options).input);
-    if (say) say("class names and preprocessing are not known: numbers, and as for ImageNet");
+    const models::Config config = models::configure(architecture, options);
+    const auto match = match_pretrained(architecture, weights.string());
+    file.preprocessing =
+        match ? match->weights.preprocessing(config.input) : usual_preprocessing(config.input);
+    if (match && config.classes == std::ssize(imagenet_classes()))
+      file.class_names = imagenet_classes();
+    if (say)
+      say(weights.string() + ": " +
+          (match ? match->text()
+                 : "images are prepared as for most nets of ImageNet, class names are not known"));
   }
   file.architecture = architecture;
   file.arguments = to_arguments(models::configure(architecture, options));

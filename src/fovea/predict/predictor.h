@@ -53,10 +53,10 @@ std::map<std::string, std::string> to_arguments(const models::Config& config);
 models::Options from_arguments(const std::map<std::string, std::string>& arguments);
 
 /// A model file out of weights (see read_weights) and the registry's model that they are for.
-/// Where `options` leave the number of classes open, it is that of the weights' last layer. What
-/// weights alone do not say is left out (class names) or assumed: the preprocessing of ImageNet's
-/// networks, without cutting for inputs below 64 pixels; mean and std 0.5 where the channels are
-/// not 3. Weights that are a model file bring their own. `say` is told what was chosen and assumed.
+/// Where `options` leave the number of classes open, it is that of the weights' last layer. Weights
+/// that are a model file bring their preprocessing and class names. Others get those of the
+/// published weights whose name the file has (see pretrained.h), or the most likely ones: `say` is
+/// told what was chosen and assumed. A model of which nothing is known has no class names.
 /// Errors: usage for an unknown model or a bad choice; model when the weights are missing, broken,
 /// for another model, or do not fit it (see fit_weights).
 ModelFile assemble_model(const std::string& architecture, models::Options options,

@@ -102,7 +102,9 @@ class Run {
         watch_(watch),
         stop_(std::move(stop)),
         sets_(data::open(settings.data)),
-        start_(settings.weights.empty() ? StartingPoint{} : read_starting_point(settings.weights)),
+        start_(settings.weights.empty() ? StartingPoint{}
+                                        : read_starting_point(settings.weights, settings.model,
+                                                              input_of(settings, *sets_.train))),
         preprocessing_(
             preprocessing_of(input_of(settings, *sets_.train), *sets_.train, start_.preprocessing)),
         split_(
@@ -524,6 +526,7 @@ Result Run::go(const std::filesystem::path& folder, bool restore_first) {
                      .test_images = sets_.test->size()});
   }
   kept_ = FrozenArrays(state_, frozen_);
+  if (!start_.note.empty()) message(start_.note);
   if (!anew_.empty()) message("starting anew: " + join(anew_));
   if (restore_first) restore();
   warn_of_references();

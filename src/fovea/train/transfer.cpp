@@ -8,6 +8,7 @@
 #include "fovea/formats/model_file.h"
 #include "fovea/formats/weight_file.h"
 #include "fovea/predict/predictor.h"
+#include "fovea/predict/pretrained.h"
 
 namespace fovea::train {
 namespace {
@@ -24,9 +25,15 @@ std::string fingerprint(const std::vector<std::pair<std::string, Array>>& weight
 
 }  // namespace
 
-StartingPoint read_starting_point(const std::filesystem::path& path) {
+StartingPoint read_starting_point(const std::filesystem::path& path, std::string_view model,
+                                  const Shape& input) {
   StartingPoint start;
-  if (is_model_file(path)) start.preprocessing = load_model(path).preprocessing;
+  if (is_model_file(path)) {
+    start.preprocessing = load_model(path).preprocessing;
+  } else if (const auto match = match_pretrained(model, path.string())) {
+    start.preprocessing = match->weights.preprocessing(input);
+    start.note = path.string() + ": " + match->text();
+  }
   start.weights = read_weights(path).tensors;
   start.fingerprint = fingerprint(start.weights);
   return start;

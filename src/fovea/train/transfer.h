@@ -15,13 +15,17 @@ namespace fovea::train {
 /// What a net starts from instead of first weights by seed.
 struct StartingPoint {
   std::vector<std::pair<std::string, Array>> weights;
-  std::optional<Preprocessing> preprocessing;  ///< what the file says of its images
+  std::optional<Preprocessing> preprocessing;  ///< how the images it learned from were prepared
+  std::string note;                            ///< for people: what of that is assumed; or ""
   std::string fingerprint;                     ///< 16 hex digits over names and bytes
 };
 
-/// Reads the weights of a model file, or of any other .safetensors, .pth or .pt. Errors: model when
-/// the file is missing or broken.
-StartingPoint read_starting_point(const std::filesystem::path& path);
+/// Reads the weights of a model file, or of any other .safetensors, .pth or .pt: for the model of
+/// that name, whose published weights say how the images of the latter were prepared, for an input
+/// of this shape (C, H, W); of a model without any nothing is known. Errors: model when the file is
+/// missing or broken.
+StartingPoint read_starting_point(const std::filesystem::path& path, std::string_view model,
+                                  const Shape& input);
 
 /// Copies the weights into a State that knows the model `name`'s arrays. Arrays of the head that
 /// are missing, or of other classes, keep their first values: their names are given back. Errors:
