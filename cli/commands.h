@@ -53,6 +53,7 @@ void add_train(Commands& commands);
 void add_eval(Commands& commands);
 void add_predict(Commands& commands);
 void add_convert(Commands& commands);
+void add_parity(Commands& commands);
 void add_summary(Commands& commands);
 void add_models(Commands& commands);
 void add_data(Commands& commands);

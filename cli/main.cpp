@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
   add_eval(commands);
   add_predict(commands);
   add_convert(commands);
+  add_parity(commands);
   add_summary(commands);
   add_models(commands);
   add_data(commands);

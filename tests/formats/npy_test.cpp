@@ -7,6 +7,7 @@
 #include "error_text.h"
 #include "fovea/core/files.h"
 #include "fovea/core/random.h"
+#include "pickles.h"
 #include "temporary_folder.h"
 
 namespace fovea {
@@ -122,6 +123,34 @@ TEST(Npy, TruncatedAndMutatedFilesGiveAnArrayOrAnError) {
       EXPECT_EQ(error.kind(), ErrorKind::data) << error.what();
     }
   }
+}
+
+TEST(Npz, IsWhatNumpyWrites) {
+  const auto arrays = read_npz(FOVEA_TESTS_DIR "/golden/numpy.npz");
+  ASSERT_EQ(arrays.size(), 3u);
+  EXPECT_EQ(arrays[0].first, "input");
+  EXPECT_EQ(describe(arrays[0].second), "f32[2, 3]");
+  EXPECT_EQ(arrays[0].second.at(5), 2.5);
+  EXPECT_EQ(arrays[1].first, "layer1.0.conv1");
+  EXPECT_EQ(describe(arrays[1].second), "i64[4]");
+  EXPECT_EQ(arrays[1].second.at(3), 3);
+  EXPECT_EQ(arrays[2].first, std::string(100, 'n'));  // whole, however long
+  EXPECT_EQ(describe(arrays[2].second), "f64[]");
+  EXPECT_EQ(arrays[2].second.item(), -1);
+}
+
+TEST(Npz, WhatIsNoArchiveOfArraysIsToldWithTheFileInside) {
+  TemporaryFolder folder;
+  const auto refused = [&](const std::string& bytes, const std::string& message) {
+    put(folder / "a.npz", bytes);
+    expect_error(ErrorKind::data, (folder / "a.npz").string() + ": " + message,
+                 [&] { read_npz(folder / "a.npz"); });
+  };
+  refused(pickles::zip({{"a.npy", "12345"}}), "a.npy: not a .npy file");
+  refused("12345", "it begins as a zip archive and does not end as one");
+  std::string compressed = pickles::zip({{"a.npy", "12345"}});
+  compressed[compressed.find("PK\1\2") + 10] = 8;
+  refused(compressed, "\"a.npy\" is compressed, which is not read\n  try     numpy.savez for");
 }
 
 }  // namespace

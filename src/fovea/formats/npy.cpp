@@ -10,6 +10,8 @@
 
 #include "fovea/core/error.h"
 #include "fovea/core/files.h"
+#include "fovea/formats/bytes.h"
+#include "fovea/formats/zip.h"
 
 namespace fovea {
 namespace {
@@ -192,13 +194,9 @@ int64_t bytes_of(const HeaderReader& header, const std::string& file) {
   }
 }
 
-}  // namespace
-
-Array read_npy(const std::filesystem::path& path) {
-  const std::string file = path.string();
-  const MappedFile mapped = map_file(path, ErrorKind::data);
-  const std::string_view text(reinterpret_cast<const char*>(mapped.bytes.data()),
-                              mapped.bytes.size());
+/// The array that `bytes`, a whole .npy file, hold; `file` stands for it in messages.
+Array parse(std::span<const std::byte> bytes, const std::string& file) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const Prefix prefix = read_prefix(text, file);
   HeaderReader header(text.substr(prefix.header_begin, prefix.header_length), prefix.header_begin,
                       file);
@@ -218,6 +216,24 @@ Array read_npy(const std::filesystem::path& path) {
   Array array(*header.dtype, *header.shape);
   if (!data.empty()) std::memcpy(array.raw(), data.data(), data.size());
   return array;
+}
+
+}  // namespace
+
+Array read_npy(const std::filesystem::path& path) {
+  return parse(map_file(path, ErrorKind::data).bytes, path.string());
+}
+
+std::vector<std::pair<std::string, Array>> read_npz(const std::filesystem::path& path) {
+  constexpr std::string_view suffix = ".npy";
+  const MappedFile mapped = map_file(path, ErrorKind::data);
+  std::vector<std::pair<std::string, Array>> arrays;
+  for (const ZipEntry& entry : read_zip(mapped.bytes, path.string(), ErrorKind::data)) {
+    Array array = parse(entry.data, path.string() + ": " + printable(entry.name));
+    const size_t tail = entry.name.ends_with(suffix) ? suffix.size() : 0;
+    arrays.emplace_back(entry.name.substr(0, entry.name.size() - tail), std::move(array));
+  }
+  return arrays;
 }
 
 void write_npy(const std::filesystem::path& path, const Array& array) {

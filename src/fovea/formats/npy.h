@@ -1,6 +1,9 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "fovea/core/array.h"
 
@@ -11,6 +14,11 @@ namespace fovea {
 /// missing, malformed, in Fortran order, big-endian or of another dtype, or holds more or fewer
 /// bytes than its shape.
 Array read_npy(const std::filesystem::path& path);
+
+/// The arrays of a .npz file of numpy.savez, by name, in its order; each as read_npy reads it.
+/// Errors: data when it is missing, no zip archive of .npy files, compressed (as
+/// numpy.savez_compressed does), or one of its files is broken.
+std::vector<std::pair<std::string, Array>> read_npz(const std::filesystem::path& path);
 
 /// Writes version 1.0, the data at a multiple of 64 bytes. A crash leaves the old file or the new
 /// one. Errors: usage for bf16; io when the file cannot be written.

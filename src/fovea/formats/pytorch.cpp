@@ -44,7 +44,7 @@ std::string_view text_of(Bytes bytes) {
 class ArchiveReader {
  public:
   ArchiveReader(Bytes bytes, const std::string& file)
-      : file_(file), entries_(read_zip(bytes, file)) {
+      : file_(file), entries_(read_zip(bytes, file, ErrorKind::model)) {
     if (!entries_.empty()) folder_ = entries_[0].name.substr(0, entries_[0].name.find('/') + 1);
   }
 

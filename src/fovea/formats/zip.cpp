@@ -38,7 +38,8 @@ struct Range {
 
 class ZipReader {
  public:
-  ZipReader(Bytes bytes, const std::string& file) : bytes_(bytes), file_(file) {}
+  ZipReader(Bytes bytes, const std::string& file, ErrorKind kind)
+      : bytes_(bytes), file_(file), kind_(kind) {}
 
   std::vector<ZipEntry> read() {
     const size_t count = find_directory();
@@ -129,8 +130,8 @@ class ZipReader {
     const std::string shown = "\"" + printable(name) + "\"";
     if ((little_endian<uint16_t>(record.subspan(8)) & 1) != 0) fail(shown + " is encrypted");
     if (little_endian<uint16_t>(record.subspan(10)) != 0) {
-      throw error(shown + " is compressed, which PyTorch's files are not")
-          .with("try", "torch.save(torch.load(FILE), FILE), or zip -0");
+      throw error(shown + " is compressed, which is not read")
+          .with("try", "numpy.savez for numpy.savez_compressed; torch.save again; or zip -0");
     }
     Bytes extra = wide_numbers(tail.subspan(name_size, extra_size));
     const uint64_t size = number_at(record, 24, extra, shown);
@@ -195,13 +196,14 @@ class ZipReader {
       fail("two entries lie over each other, at byte " + std::to_string(std::next(over)->begin));
   }
 
-  Error error(const std::string& what) const { return {ErrorKind::model, file_ + ": " + what}; }
+  Error error(const std::string& what) const { return {kind_, file_ + ": " + what}; }
   [[noreturn]] void fail(const std::string& what) const {
     throw error(what).with("file", std::to_string(bytes_.size()) + " bytes");
   }
 
   Bytes bytes_;
   const std::string& file_;
+  ErrorKind kind_;
   Range directory_{};
   uint64_t at_ = 0;  ///< of the next record of the directory
 };
@@ -293,8 +295,9 @@ std::string end_records(uint64_t count, uint64_t size, uint64_t at) {
 
 }  // namespace
 
-std::vector<ZipEntry> read_zip(std::span<const std::byte> bytes, const std::string& file) {
-  return ZipReader(bytes, file).read();
+std::vector<ZipEntry> read_zip(std::span<const std::byte> bytes, const std::string& file,
+                               ErrorKind kind) {
+  return ZipReader(bytes, file, kind).read();
 }
 
 void write_zip(const Sink& sink, std::span<const ZipEntry> entries) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fovea/core/error.h"
 #include "fovea/core/files.h"
 
 namespace fovea {
@@ -23,9 +24,11 @@ struct ZipEntry {
 /// since PyTorch can be told to leave them out.
 ///
 /// Strict: the directory ends where the end record begins; entries lie before it, none over
-/// another, and no name comes twice. `file` stands for the archive in messages. Errors: model for
-/// anything else, and for entries that are compressed or encrypted.
-std::vector<ZipEntry> read_zip(std::span<const std::byte> bytes, const std::string& file);
+/// another, and no name comes twice. `file` stands for the archive in messages. Errors: `kind`,
+/// what a broken archive means to the caller (model, data), for anything else, and for entries that
+/// are compressed or encrypted.
+std::vector<ZipEntry> read_zip(std::span<const std::byte> bytes, const std::string& file,
+                               ErrorKind kind);
 
 /// Writes an archive of stored entries, each one's data at a multiple of 64 bytes, with no time or
 /// place in it: equal entries give equal bytes. Names are UTF-8, of at most 65,535 bytes.
