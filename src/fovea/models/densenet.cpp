@@ -43,7 +43,6 @@ class Features : public nn::Sequential {
       channels /= 2;
     }
     add_named<nn::BatchNorm2d>("norm5", channels);
-    add_named<nn::ReLU>("relu5");
   }
 
   int64_t channels;  ///< of the output
@@ -62,7 +61,9 @@ class DenseNet : public nn::Module {
     classifier.bias->initialize(nn::init::constant(0));
   }
 
-  Tensor forward(Tensor x) const override { return classifier(flatten(avgpool(features(x)))); }
+  Tensor forward(Tensor x) const override {
+    return classifier(flatten(avgpool(relu(features(x)))));
+  }
 
  private:
   Features features;
