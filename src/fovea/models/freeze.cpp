@@ -34,8 +34,9 @@ Frozen frozen(std::string_view text, std::string_view name, const Config& config
     return [kept = head(name, config)](std::string_view array) { return !kept.contains(array); };
   }
   const std::vector<std::string> globs = split(text, ',');
+  const auto model = make(name, config);
   std::vector<std::string> arrays;
-  for (const nn::Variable* v : make(name, config)->variables()) arrays.push_back(v->name());
+  for (const nn::Variable* v : model->variables()) arrays.push_back(v->name());
   for (const std::string& glob : globs) {
     if (std::any_of(arrays.begin(), arrays.end(),
                     [&](const std::string& array) { return matches(glob, array); })) {
