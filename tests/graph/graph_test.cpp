@@ -32,6 +32,14 @@ TEST(Graph, AMistakeNamesTheModuleAndItsLine) {
                 "  try     a layer with in_channels = 3, or input of 4 channels");
 }
 
+TEST(Graph, AMistakeInANetsTextNamesItsLine) {
+  const auto graph = Graph::make(Mode::eval, DType::f32, "net");
+  const Tensor x = graph->input("x", image), w = graph->read("w", {DType::f32, {8, 4, 3, 3}});
+  graph->enter("conv", Where("net.toml", 7));
+  expect_error(ErrorKind::usage, "\n  at      net.conv (net.toml:7)\n",
+               [&] { (void)conv2d(x, w); });
+}
+
 TEST(Graph, WithoutATitleOrScopeThereIsNoAt) {
   const auto graph = Graph::make(Mode::eval);
   const Tensor x = graph->input("x", image);
@@ -162,7 +170,7 @@ TEST(Rewriter, CopiesWithoutAChange) {
   };
   EXPECT_EQ(sorted(print(*same)).size(), sorted(print(*graph)).size());
   EXPECT_EQ(same->node(1).scope, "a.b");
-  EXPECT_EQ(same->node(1).where.line(), graph->node(1).where.line());
+  EXPECT_EQ(same->node(1).where.line, graph->node(1).where.line);
   std::vector<std::string> inputs;
   for (const Value& v : same->values())
     if (v.leaf == Leaf::input) inputs.push_back(v.name);

@@ -115,9 +115,18 @@ TEST(Module, AModuleUsedTwiceSharesItsWeights) {
   EXPECT_EQ(read, 2);
 }
 
+TEST(Module, InsideAPartOfATextTheTextsLineIsNamed) {
+  // Whoever wrote the text has not seen the code of its blocks.
+  const BasicBlock block(nn::Scope("block", Where("net.toml", 12)), 4, 8, 2);
+  const std::string message = error_text(ErrorKind::usage, [&] {
+    (void)nn::trace(block, {1, 3, 6, 6});
+  });
+  EXPECT_NE(message.find("\n  at      block.conv1 (net.toml:12)\n"), std::string::npos) << message;
+}
+
 TEST(Module, AMessageNamesTheLayerAndTheLineThatMadeIt) {
   const BasicBlock block(nn::Scope("block"), 4, 8, 2);
-  const std::string line = std::to_string(block.conv1.where().line());
+  const std::string line = std::to_string(block.conv1.where().line);
   EXPECT_EQ(error_text(ErrorKind::usage,
                        [&] {
                          (void)nn::trace(block, {1, 3, 6, 6});

@@ -109,8 +109,8 @@ std::string grouped(int64_t number) {
 }
 
 Error unknown_name(std::string_view what, std::string_view name,
-                   std::span<const std::string> candidates) {
-  Error error(ErrorKind::usage, "unknown " + std::string(what) + " \"" + std::string(name) + "\"");
+                   std::span<const std::string> candidates, ErrorKind kind) {
+  Error error(kind, "unknown " + std::string(what) + " \"" + std::string(name) + "\"");
   const std::vector<std::string> near = nearest_names(name, candidates);
   if (!near.empty()) error.with("nearest", join(near));
   return error;

@@ -36,9 +36,9 @@ std::string hex(uint64_t value);
 /// "11,173,962".
 std::string grouped(int64_t number);
 
-/// The usage error for a name nobody knows: `unknown WHAT "NAME"`, with the nearest candidates when
-/// there are any.
+/// The error for a name nobody knows: `unknown WHAT "NAME"`, with the nearest candidates when there
+/// are any.
 Error unknown_name(std::string_view what, std::string_view name,
-                   std::span<const std::string> candidates);
+                   std::span<const std::string> candidates, ErrorKind kind = ErrorKind::usage);
 
 }  // namespace fovea

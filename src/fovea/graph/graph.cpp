@@ -129,8 +129,8 @@ Tensors Graph::add(Op op, const Tensors& inputs) {
 std::string Graph::location(const Node& node) const {
   std::string path = title_;
   if (!node.scope.empty()) path += (path.empty() ? "" : ".") + node.scope;
-  if (path.empty() || node.where.line() == 0) return path;
-  return path + " (" + node.where.file_name() + ":" + std::to_string(node.where.line()) + ")";
+  const std::string line = node.where.text();
+  return path.empty() || line.empty() ? path : path + " (" + line + ")";
 }
 
 void Graph::output(std::string name, const Tensor& value) {
@@ -166,7 +166,7 @@ Tensor Graph::output(std::string_view name) {
       .with("outputs", names);
 }
 
-void Graph::enter(std::string_view name, std::source_location where) {
+void Graph::enter(std::string_view name, const Where& where) {
   frames_.push_back({std::string(name), where});
 }
 

@@ -3,13 +3,13 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "fovea/core/array.h"
 #include "fovea/graph/op.h"
+#include "fovea/graph/where.h"
 
 namespace fovea {
 
@@ -41,7 +41,7 @@ struct Node {
   Op op;
   std::vector<int> inputs, outputs;  ///< value ids
   std::string scope;                 ///< dotted path of the module that made it: "layer1.0.conv1"
-  std::source_location where;        ///< where that module was defined
+  Where where;                       ///< where that module was defined
 
   Tensor input(int i) const;
   Tensor output(int i) const;
@@ -91,7 +91,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
   void update(std::string name, const Tensor& value);
 
   /// Enters and leaves a module's scope: nodes made meanwhile carry its path.
-  void enter(std::string_view name, std::source_location where);
+  void enter(std::string_view name, const Where& where);
   void leave();
   std::string scope() const;
   /// Where a node comes from, for the "at" of a message: "net.layer1.conv (src/net.cpp:41)"; empty
@@ -119,7 +119,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
 
   struct Frame {
     std::string name;
-    std::source_location where;
+    Where where;
   };
 
   Mode mode_;

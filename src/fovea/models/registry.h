@@ -3,7 +3,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,7 +51,7 @@ struct Entry {
   std::string name;
   Config defaults;
   std::function<std::unique_ptr<nn::Module>(const nn::Scope&, const Config&)> build;
-  std::source_location where = std::source_location::current();
+  Where where = std::source_location::current();
 };
 
 /// The entries whose name matches `glob` ("*", "res*", "resnet[13]*"), in the registry's order.

@@ -13,17 +13,16 @@ std::string below(const std::string& path, const std::string& name) {
 
 }  // namespace
 
-Scope::Scope(std::string title, std::source_location where)
-    : name_(std::move(title)), where_(where) {}
+Scope::Scope(std::string title, Where where) : name_(std::move(title)), where_(std::move(where)) {}
 
-Scope::Scope(Module* parent, std::string name, std::source_location where)
-    : parent_(parent), name_(std::move(name)), where_(where) {}
+Scope::Scope(Module* parent, std::string name, Where where)
+    : parent_(parent), name_(std::move(name)), where_(std::move(where)) {}
 
 std::string Scope::path() const { return parent_ ? below(parent_->path_, name_) : ""; }
 
 std::string Scope::describe() const {
   const std::string path = parent_ ? below(parent_->full_name(), name_) : name_;
-  return path + " (" + where_.file_name() + ":" + std::to_string(where_.line()) + ")";
+  return path + " (" + where_.text() + ")";
 }
 
 Variable::Variable(const Scope& scope, const Shape& shape, Initializer initializer, Role role,
@@ -84,8 +83,8 @@ void Module::claim(const std::string& name) const {
       .with("in", Scope(parent_, name_, where_).describe());
 }
 
-Scope Module::at(std::string_view name, std::source_location where) {
-  return {this, std::string(name), where};
+Scope Module::at(std::string_view name, const Where& where) {
+  return {this, std::string(name), where.code && !where_.code ? where_ : where};
 }
 
 Tensor Module::forward(Tensor) const {

@@ -45,7 +45,7 @@ class Module {
   const std::string& name() const { return name_; }
   /// The dotted path from the root, which is itself left out: "layer1.0.conv1".
   const std::string& path() const { return path_; }
-  std::source_location where() const { return where_; }
+  const Where& where() const { return where_; }
   /// The title of a graph that is traced from here, so that its title and its scopes together are
   /// the path from the root: the root's own name, or all that lies above: "resnet18.layer1".
   std::string title() const;
@@ -61,8 +61,9 @@ class Module {
   std::vector<const Variable*> buffers() const;
 
  protected:
-  /// The scope of a module or array inside this one.
-  Scope at(std::string_view name, std::source_location where = std::source_location::current());
+  /// The scope of a module or array inside this one. Inside a part of a net that a text file
+  /// describes, lines of code say less than the file's: its line stands for them.
+  Scope at(std::string_view name, const Where& where = std::source_location::current());
 
  private:
   friend class Scope;
@@ -74,7 +75,7 @@ class Module {
 
   Module* parent_;
   std::string name_, path_;
-  std::source_location where_;
+  Where where_;
   std::vector<Module*> children_;
   std::vector<Variable*> variables_;
 };

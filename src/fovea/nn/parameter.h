@@ -17,13 +17,13 @@ class Module;
 /// nothing but the seed, the array's name and its shape. See init.h.
 using Initializer = std::function<void(Array& array, Random& random)>;
 
-/// Where in a model something is: its parent, its name there, and the source line that says so.
+/// Where in a model something is: its parent, its name there, and the line that says so.
 /// Made by `Module::at`; the root's by a title.
 class Scope {
  public:
   /// The scope of a whole model. The title names it in messages and is not part of any array's
   /// name.
-  explicit Scope(std::string title, std::source_location where = std::source_location::current());
+  explicit Scope(std::string title, Where where = std::source_location::current());
 
   /// "resnet18.layer1.0.conv1 (src/fovea/models/resnet.cpp:41)", for the "at" of a message.
   std::string describe() const;
@@ -31,12 +31,12 @@ class Scope {
  private:
   friend class Module;
   friend class Variable;
-  Scope(Module* parent, std::string name, std::source_location where);
+  Scope(Module* parent, std::string name, Where where);
   std::string path() const;
 
   Module* parent_ = nullptr;
   std::string name_;
-  std::source_location where_;
+  Where where_;
 };
 
 /// A named array of the State, as a module knows it: what Parameter and Buffer share. Its module
