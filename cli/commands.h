@@ -56,6 +56,7 @@ void add_convert(Commands& commands);
 void add_parity(Commands& commands);
 void add_summary(Commands& commands);
 void add_models(Commands& commands);
+void add_layers(Commands& commands);
 void add_data(Commands& commands);
 void add_bench(Commands& commands);
 void add_filter(Commands& commands);

@@ -30,8 +30,9 @@ struct Written {
 Written convert_model(const Flags& flags, Console& console) {
   models::Options options;
   flags.apply(options);
-  const ModelFile file = assemble_model(flags.model, options, flags.in,
-                                        [&](const std::string& text) { console.note(text); });
+  const std::string name = model_name(flags.model, options);
+  const ModelFile file =
+      assemble_model(name, options, flags.in, [&](const std::string& text) { console.note(text); });
   if (!flags.out.ends_with(".safetensors")) {
     write_weights(flags.out, file.weights);
     return {file.weights, ""};

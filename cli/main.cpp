@@ -42,6 +42,7 @@ int run(int argc, char** argv) {
   add_parity(commands);
   add_summary(commands);
   add_models(commands);
+  add_layers(commands);
   add_data(commands);
   add_bench(commands);
   add_filter(commands);

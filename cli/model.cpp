@@ -3,6 +3,7 @@
 #include "fovea/core/text.h"
 #include "fovea/formats/model_file.h"
 #include "fovea/formats/weight_file.h"
+#include "fovea/models/net_file.h"
 
 namespace fovea::cli {
 namespace {
@@ -17,7 +18,8 @@ void refuse_bare_weights(const std::string& model) {
 }  // namespace
 
 void ModelFlags::add(CLI::App& app) {
-  app.add_option("--model", model, "Model of the registry, see `fovea models`, or a model file")
+  app.add_option("--model", model,
+                 "Model of `fovea models`, a net's text, NET.toml, or a model file")
       ->type_name("NAME|FILE");
   app.add_option("--input", input, "Size of one image; the model's own by default")
       ->type_name("CxHxW");
@@ -54,7 +56,8 @@ std::string ModelFlags::choices() const {
 }
 
 void TrainedFlags::add(CLI::App& app) {
-  app.add_option("--model", model, "Model file, or a model of the registry with --weights")
+  app.add_option("--model", model,
+                 "Model file; or a model of `fovea models` or NET.toml, with --weights")
       ->type_name("NAME|FILE");
   app.add_option("--weights", weights, "Its weights: .safetensors, or PyTorch's .pth and .pt")
       ->type_name("FILE");
@@ -63,12 +66,19 @@ void TrainedFlags::add(CLI::App& app) {
 }
 
 bool names_file(std::string_view model) {
+  if (models::is_net_file(model)) return false;
   return model.find('/') != std::string_view::npos || is_weight_file(model);
 }
 
+std::string model_name(const std::string& model, models::Options& options) {
+  if (!models::is_net_file(model)) return model;
+  options.net = std::make_shared<const models::NetText>(models::read_net(model));
+  return models::net_entry(*options.net).name;
+}
+
 ChosenModel choose(const ModelFlags& flags) {
-  ChosenModel chosen{.name = flags.model, .config = {}, .module = nullptr};
   models::Options options;
+  ChosenModel chosen{.name = model_name(flags.model, options), .config = {}, .module = nullptr};
   if (names_file(flags.model)) {
     refuse_bare_weights(flags.model);
     const ModelFile file = load_model(flags.model);
@@ -92,15 +102,17 @@ std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& co
     throw Error(ErrorKind::usage, "--model " + flags.model + " has weights of its own")
         .with("try", "one of --model and --weights, or --model NAME --weights FILE");
   }
-  models::entry(flags.model);  // an unknown name is told as such
+  models::Options options{.width = flags.width};
+  const std::string name = model_name(flags.model, options);
+  if (!options.net) models::entry(name);  // an unknown one is told as such
   if (flags.weights.empty()) {
     throw Error(ErrorKind::usage, "--model " + flags.model + " is an architecture without weights")
-        .with("try", "--weights FILE, or a file that `fovea train` wrote, such as runs/" +
-                         flags.model + "-fashion-mnist-001/best.safetensors");
+        .with("try", "--weights FILE, or a file that `fovea train` wrote, such as runs/" + name +
+                         "-fashion-mnist-001/best.safetensors");
   }
   const auto say = [&](const std::string& text) { console.note(text); };
-  return std::make_unique<Predictor>(
-      assemble_model(flags.model, {.width = flags.width}, flags.weights, say), flags.weights);
+  return std::make_unique<Predictor>(assemble_model(name, options, flags.weights, say),
+                                     flags.weights);
 }
 
 Shape parse_sizes(std::string_view flag, std::string_view text) {

@@ -31,9 +31,13 @@ struct ChosenModel {
   std::unique_ptr<nn::Module> module;
 };
 
-/// The registry's model of that name, or the one a model file holds; the other flags replace what
-/// these say. Errors: usage for an unknown name or a value the model cannot take; model for a
-/// broken file.
+/// The name that --model means: the registry's as it is; that of a net's text, which goes into
+/// `options`. Errors: as models::net_entry.
+std::string model_name(const std::string& model, models::Options& options);
+
+/// The registry's model of that name, the one that a net's text describes, or the one a model file
+/// holds; the other flags replace what these say. Errors: usage for an unknown name or a value the
+/// model cannot take; model for a broken file.
 ChosenModel choose(const ModelFlags& flags);
 
 /// What the flags --model and --weights choose: a model ready for use.
@@ -49,8 +53,8 @@ struct TrainedFlags {
 /// assemble_model.
 std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& console);
 
-/// Whether the argument of --model means a file: it has a slash or ends as files of weights
-/// do.
+/// Whether the argument of --model means a model file: it has a slash or ends as files of weights
+/// do, and not as the text of a net does.
 bool names_file(std::string_view model);
 
 /// The sizes in "3x224x224". Errors: usage, naming the flag.

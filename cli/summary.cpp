@@ -19,7 +19,7 @@ struct Flags : ModelFlags {
   const CLI::App* app = nullptr;
   int64_t batch = 32;
   std::string freeze;
-  bool graph = false, explain_kernels = false;
+  bool graph = false, explain_kernels = false, text = false;
 };
 
 /// One Program of the model: how it came about, pass by pass, and what it runs.
@@ -141,9 +141,21 @@ Json kernels_json(const std::vector<Compiled>& programs) {
   return list;
 }
 
+/// What a net was made of, as it was written.
+int print_text(const ChosenModel& chosen, Console& console) {
+  if (!chosen.config.net) {
+    throw Error(ErrorKind::usage, "--text: " + chosen.name + " is written in C++, not as a text")
+        .with("try", "a NET.toml, or a model file trained from one");
+  }
+  console.document({{"model", chosen.name}, {"text", chosen.config.net->text}});
+  console.result(chosen.config.net->text);
+  return 0;
+}
+
 int run(const Flags& flags, Console& console) {
   require_flag(*flags.app, "--model");
   const ChosenModel chosen = choose(flags);
+  if (flags.text) return print_text(chosen, console);
   State state;
   nn::declare(state, *chosen.module, 0);
   const std::shared_ptr<Graph> graph =
@@ -164,6 +176,7 @@ int run(const Flags& flags, Console& console) {
   summary.arena_lower_bound = programs[0].arena.lower_bound;
 
   Json document = to_json(summary, flags);
+  if (chosen.config.net) document["text"] = chosen.config.net->text;
   if (flags.graph) document["graphs"] = graphs_json(programs);
   if (flags.explain_kernels) document["kernels"] = kernels_json(programs);
   console.document(document);
@@ -189,6 +202,7 @@ void add_summary(Commands& commands) {
   app.add_option("--freeze", flags->freeze,
                  "Arrays that are not trained: backbone (all but the head), or globs of names")
       ->type_name("GLOB");
+  app.add_flag("--text", flags->text, "Only the text that the net was made of, NET.toml");
   app.add_flag("--graph", flags->graph, "Also the graph before and after each pass");
   app.add_flag("--explain-kernels", flags->explain_kernels,
                "Also which kernel each step runs on, and why not on another");

@@ -43,7 +43,7 @@ std::string prose(const fs::path& page) {
   return text;
 }
 
-/// A block of code that starts with ```cpp FILE: its pieces, cut at lines of "...".
+/// A block of code that starts with ```cpp FILE or ```toml FILE: its pieces, cut at lines of "...".
 struct Quote {
   std::string file;
   std::vector<std::string> pieces;
@@ -52,11 +52,10 @@ struct Quote {
 std::vector<Quote> quotes(const fs::path& page) {
   std::vector<Quote> all;
   std::istringstream lines(contents(page));
-  const std::string fence = "```cpp ";
   bool inside = false;
   for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with(fence)) {
-      all.push_back({line.substr(fence.size()), {""}});
+    if (line.starts_with("```cpp ") || line.starts_with("```toml ")) {
+      all.push_back({line.substr(line.find(' ') + 1), {""}});
       inside = true;
     } else if (line.starts_with("```")) {
       inside = false;

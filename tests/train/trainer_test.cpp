@@ -1,4 +1,5 @@
 #include <cmath>
+#include <cstring>
 
 #include "error_text.h"
 #include "fovea/core/files.h"
@@ -91,6 +92,77 @@ TEST_F(Training, AuxiliaryHeadsAreTrainedWhenAsked) {
   expect_error(ErrorKind::usage, "small_cnn: this model has no auxiliary heads",
                [&] { run("none", settings_); });
   EXPECT_FALSE(std::filesystem::exists(folder_ / "none"));
+}
+
+/// A small net as a text.
+constexpr std::string_view net_text =
+    "layers = [\n"
+    "  { name = \"conv\", type = \"ConvNormAct\", out_channels = 8 },\n"
+    "  { type = \"Dropout\", p = 0.1 },\n"
+    "  \"Flatten\",\n"
+    "  { name = \"fc\", type = \"Linear\", out_features = \"classes\" },\n"
+    "]\n";
+
+TEST_F(Training, ANetOfATextNeedsItsFileOnlyOnce) {
+  // The run keeps what it began with: neither going on nor using its models reads the file again.
+  put(folder_ / "tiny.toml", net_text);
+  settings_.model = folder_ / "tiny.toml";
+  const Result whole = run("whole", settings_);
+  EXPECT_GT(whole.test.accuracy(), 0.9);
+  EXPECT_EQ(contents("whole/tiny.toml"), net_text);
+  stopped("part", settings_, 14);
+  put(folder_ / "tiny.toml", "layers = []");
+  (void)resume(folder_ / "part");
+  EXPECT_TRUE(same_weights("whole", "part"));
+  EXPECT_EQ(contents("whole/last.safetensors"), contents("part/last.safetensors"));
+  std::filesystem::remove(folder_ / "tiny.toml");
+  std::filesystem::remove(folder_ / "whole/tiny.toml");
+  Predictor best(folder_ / "whole/best.safetensors");
+  EXPECT_EQ(best.file().architecture, "tiny");
+  EXPECT_EQ(best.file().arguments.at("net"), net_text);
+  EXPECT_EQ(best.model().children().front()->name(), "conv");
+  // No folder of the machine it was trained on is in the model.
+  EXPECT_EQ(best.file().arguments.at("net_file"), "tiny.toml");
+  EXPECT_EQ(best.file().training.at("setting.model"), "tiny.toml");
+  std::filesystem::remove(folder_ / "part/tiny.toml");
+  expect_error(ErrorKind::model, "tiny.toml", [&] { (void)resume(folder_ / "part"); });
+}
+
+TEST_F(Training, ATextIsTrainedAsTheSameNetInCode) {
+  settings_.epochs = 1;
+  const Result code = run("code", settings_);
+  settings_.model = std::string(FOVEA_TESTS_DIR) + "/../examples/nets/small_cnn.toml";
+  const Result text = run("text", settings_);
+  EXPECT_EQ(code.history[0].train_loss, text.history[0].train_loss);
+  const ModelFile a = load_model(code.folder / "last.safetensors"),
+                  b = load_model(text.folder / "last.safetensors");
+  ASSERT_EQ(a.weights.size(), b.weights.size());
+  for (size_t i = 0; i < a.weights.size(); ++i) {
+    EXPECT_EQ(a.weights[i].first, b.weights[i].first);
+    EXPECT_EQ(std::memcmp(a.weights[i].second.raw(), b.weights[i].second.raw(),
+                          a.weights[i].second.bytes()),
+              0)
+        << a.weights[i].first;
+  }
+}
+
+TEST_F(Training, ANetsTextStartsFromOthersWeightsAndIsFrozen) {
+  put(folder_ / "tiny.toml", net_text);
+  settings_.model = folder_ / "tiny.toml";
+  settings_.epochs = 1;
+  run("first", settings_);
+  settings_.weights = folder_ / "first/best.safetensors";
+  settings_.freeze = "backbone";
+  const Result result = run("second", settings_);
+  EXPECT_EQ(result.frozen, 6);  // all but fc's two
+  EXPECT_EQ(result.frozen_changed, 0);
+}
+
+TEST_F(Training, ANetMayNotBeCalledAsTheSettings) {
+  put(folder_ / "config.toml", net_text);
+  settings_.model = folder_ / "config.toml";
+  expect_error(ErrorKind::usage, "--model: a net's file may not be called config.toml",
+               [&] { run("no", settings_); });
 }
 
 TEST_F(Training, GivesARunFolder) {

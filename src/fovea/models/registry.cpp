@@ -7,6 +7,7 @@
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
 #include "fovea/models/families.h"
+#include "fovea/models/net_file.h"
 
 namespace fovea::models {
 namespace {
@@ -85,7 +86,37 @@ Shape image_shape(std::string_view model, const Shape& usual, const Options& opt
   return shape;
 }
 
+Entry chosen(std::string_view name, const Options& options) {
+  return options.net ? net_entry(*options.net) : entry(name);
+}
+
+Config configure(const Entry& model, const Options& options) {
+  const std::string& name = model.name;
+  Config config = model.defaults;
+  config.input = image_shape(name, config.input, options);
+  config.classes = options.classes.value_or(config.classes);
+  require_positive(name, "the number of classes", config.classes);
+  config.dropout = probability(name, "dropout", config.dropout, options.dropout);
+  config.drop_path = probability(name, "drop path", config.drop_path, options.drop_path);
+  if (options.width) {
+    const double width = *options.width;
+    if (!config.width) throw bad(name, "this model comes in one width only");
+    if (!(width > 0 && width < 100)) {
+      throw bad(name,
+                "the width is " + std::to_string(width) + ", above 0 and below 100 is allowed");
+    }
+    config.width = width;
+  }
+  if (options.aux) {
+    if (!config.aux && *options.aux) throw bad(name, "this model has no auxiliary heads");
+    if (config.aux) config.aux = options.aux;
+  }
+  return config;
+}
+
 }  // namespace
+
+Config::~Config() = default;
 
 std::vector<Entry> list(std::string_view glob) {
   std::vector<Entry> matching;
@@ -113,31 +144,12 @@ Entry entry(std::string_view name) {
 }
 
 Config configure(std::string_view name, const Options& options) {
-  Config config = entry(name).defaults;
-  config.input = image_shape(name, config.input, options);
-  config.classes = options.classes.value_or(config.classes);
-  require_positive(name, "the number of classes", config.classes);
-  config.dropout = probability(name, "dropout", config.dropout, options.dropout);
-  config.drop_path = probability(name, "drop path", config.drop_path, options.drop_path);
-  if (options.width) {
-    const double width = *options.width;
-    if (!config.width) throw bad(name, "this model comes in one width only");
-    if (!(width > 0 && width < 100)) {
-      throw bad(name,
-                "the width is " + std::to_string(width) + ", above 0 and below 100 is allowed");
-    }
-    config.width = width;
-  }
-  if (options.aux) {
-    if (!config.aux && *options.aux) throw bad(name, "this model has no auxiliary heads");
-    if (config.aux) config.aux = options.aux;
-  }
-  return config;
+  return configure(chosen(name, options), options);
 }
 
 std::unique_ptr<nn::Module> make(std::string_view name, const Options& options) {
-  const Entry chosen = entry(name);
-  return chosen.build(nn::Scope(chosen.name, chosen.where), configure(name, options));
+  const Entry model = chosen(name, options);
+  return model.build(nn::Scope(model.name, model.where), configure(model, options));
 }
 
 }  // namespace fovea::models

@@ -11,6 +11,12 @@
 
 namespace fovea::models {
 
+/// A model as a text, which models/net_file.h reads.
+struct NetText {
+  std::string file = {};  ///< that it is from: for messages, and the model's name by default
+  std::string text = {};  ///< TOML
+};
+
 /// What may be chosen about a model. What is left out is as its entry says.
 struct Options {
   std::optional<int64_t> classes = {};      ///< at least 1
@@ -20,6 +26,7 @@ struct Options {
   std::optional<double> drop_path = {};     ///< the same, of whole blocks (stochastic depth)
   std::optional<double> width = {};         ///< above 0, below 100; for models that come in widths
   std::optional<bool> aux = {};             ///< only false for a model that has no such heads
+  std::shared_ptr<const NetText> net = {};  ///< of a model that is not of the registry, or none
 };
 
 /// All that a model is built from, nothing left open: what a model file has to remember.
@@ -34,6 +41,9 @@ struct Config {
   /// Whether there are auxiliary heads: outputs "aux1", ... of a train graph, for losses of their
   /// own. Nothing where the model has no such choice.
   std::optional<bool> aux = {};
+  std::shared_ptr<const NetText> net = {};  ///< of a model that a text describes, or none
+
+  ~Config();  // out of line: GCC 12 warns of what an inline one does in lists of entries
 
   /// The choices that make the same model again: `make(name, config)`.
   operator Options() const {
@@ -42,11 +52,12 @@ struct Config {
             .dropout = dropout,
             .drop_path = drop_path,
             .width = width,
-            .aux = aux};
+            .aux = aux,
+            .net = net};
   }
 };
 
-/// One model of the registry.
+/// One model of the registry, or one that a text describes.
 struct Entry {
   std::string name;
   Config defaults;
@@ -71,7 +82,8 @@ Entry entry(std::string_view name);
 
 /// The entry's defaults with what `options` chooses. Errors: usage for an unknown name, a value out
 /// of range, an input of another rank, in_channels that contradicts the input, or a choice that the
-/// model does not have (dropout for one without).
+/// model does not have (dropout for one without). With `options.net` the model is that one,
+/// whatever `name` says; errors then also as net_entry.
 Config configure(std::string_view name, const Options& options = {});
 
 /// The model, a module that takes x [N, C, H, W] and gives logits [N, classes]; its arrays get

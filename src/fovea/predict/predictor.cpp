@@ -56,6 +56,10 @@ std::map<std::string, std::string> to_arguments(const models::Config& config) {
       {"dropout", format_number(config.dropout)},  {"drop_path", format_number(config.drop_path)}};
   if (config.width) arguments["width_factor"] = format_number(*config.width);
   if (config.aux) arguments["aux"] = *config.aux ? "1" : "0";
+  if (config.net) {
+    arguments["net"] = config.net->text;
+    arguments["net_file"] = std::filesystem::path(config.net->file).filename().string();
+  }
   return arguments;
 }
 
@@ -68,6 +72,11 @@ models::Options from_arguments(const std::map<std::string, std::string>& argumen
   options.drop_path = below(1, arguments, "drop_path");
   options.width = below(100, arguments, "width_factor");
   if (const std::optional<double> aux = below(2, arguments, "aux")) options.aux = *aux == 1;
+  if (const auto text = arguments.find("net"); text != arguments.end()) {
+    const auto file = arguments.find("net_file");
+    options.net = std::make_shared<const models::NetText>(models::NetText{
+        .file = file == arguments.end() ? "net.toml" : file->second, .text = text->second});
+  }
   return options;
 }
 
@@ -91,6 +100,7 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
     if (chosen.drop_path) options.drop_path = chosen.drop_path;
     if (chosen.width) options.width = chosen.width;
     if (chosen.aux) options.aux = chosen.aux;
+    if (chosen.net) options.net = chosen.net;
   } else {
     WeightFile bare = read_weights(weights);
     if (say && !bare.note.empty()) say(weights.string() + ": " + bare.note);

@@ -26,7 +26,7 @@ std::filesystem::path numbered_folder(const Settings& settings) {
     std::string number = std::to_string(n);
     number.insert(0, number.size() < 3 ? 3 - number.size() : 0, '0');
     const std::filesystem::path folder =
-        std::filesystem::path("runs") / (settings.model + "-" + data + "-" + number);
+        std::filesystem::path("runs") / (model_name(settings) + "-" + data + "-" + number);
     std::error_code error;
     std::filesystem::create_directories(folder.parent_path(), error);
     if (error) throw cannot_make(folder.parent_path(), error.message());
@@ -98,6 +98,7 @@ std::filesystem::path make_run_folder(const std::string& out, const Settings& se
     }
   }
   replace_file(folder / "config.toml", to_toml(settings));
+  if (settings.net) replace_file(folder / settings.model, settings.net->text);
   return folder;
 }
 

@@ -25,7 +25,8 @@ std::string to_csv(const std::vector<EpochRecord>& history);
 std::vector<EpochRecord> from_csv(std::string_view text);
 
 /// Makes the folder of a new run: `out`, or where that is empty the first free of
-/// runs/MODEL-DATA-001, -002, ... under the current folder; and writes config.toml into it. Errors:
+/// runs/MODEL-DATA-001, -002, ... under the current folder; and writes config.toml
+/// into it, and the net's text where the model is one. Errors:
 /// usage when `out` holds anything already; io when it cannot be made or written.
 std::filesystem::path make_run_folder(const std::string& out, const Settings& settings);
 

@@ -7,6 +7,7 @@
 
 #include "fovea/core/files.h"
 #include "fovea/core/text.h"
+#include "fovea/models/net_file.h"
 
 namespace fovea::train {
 namespace {
@@ -88,7 +89,7 @@ void Setting::set(Settings& settings, std::string_view text) const {
 const std::vector<Setting>& settings_table() {
   static const std::vector<Setting> table{
       {"data", "data set: fashion-mnist, mnist, cifar10, cifar100, or NAME:DIR", &Settings::data},
-      {"model", "model of the registry, see `fovea models`", &Settings::model},
+      {"model", "model of `fovea models`, or a file of a net, NET.toml", &Settings::model},
       {"aux", "train the model's auxiliary heads too, each loss with the weight 0.3",
        &Settings::aux},
       {"dropout", "probability that dropout sets a value to 0; the model's own by default",
@@ -127,12 +128,29 @@ const std::vector<Setting>& settings_table() {
   return table;
 }
 
+Settings with_net(Settings settings) {
+  if (settings.net || !models::is_net_file(settings.model)) return settings;
+  models::NetText net = models::read_net(settings.model);
+  net.file = settings.model = std::filesystem::path(settings.model).filename().string();
+  settings.net = std::make_shared<const models::NetText>(std::move(net));
+  if (settings.model == "config.toml") {
+    throw Error(ErrorKind::usage, "--model: a net's file may not be called config.toml")
+        .with("try", "another name: the folder of a run keeps its settings under this one");
+  }
+  return settings;
+}
+
+std::string model_name(const Settings& settings) {
+  return settings.net ? models::net_entry(*settings.net).name : settings.model;
+}
+
 models::Options model_options(const Settings& settings, int64_t classes, const Shape& input) {
   models::Options options{.classes = classes,
                           .input = input,
                           .dropout = settings.dropout,
                           .drop_path = settings.drop_path,
-                          .width = settings.width};
+                          .width = settings.width,
+                          .net = settings.net};
   if (settings.aux) options.aux = true;
   return options;
 }
@@ -185,6 +203,11 @@ Settings from_toml(const std::filesystem::path& path) {
     } catch (Error& e) {
       throw e.with("at", line);
     }
+  }
+  if (models::is_net_file(settings.model)) {
+    models::NetText net = models::read_net(path.parent_path() / settings.model);
+    net.file = settings.model;
+    settings.net = std::make_shared<const models::NetText>(std::move(net));
   }
   return settings;
 }

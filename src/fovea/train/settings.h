@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,7 +16,9 @@ namespace fovea::train {
 /// All that says what a training run does. The same command, machine and seed give the same bits.
 struct Settings {
   std::string data = "fashion-mnist";  ///< as data::open reads it
-  std::string model = "small_cnn";     ///< of the registry
+  std::string model = "small_cnn";     ///< of the registry, or the file of a net's text
+  /// The text, where the model is one: in a run's folder it lies beside config.toml.
+  std::shared_ptr<const models::NetText> net;
   bool aux = false;  ///< with the model's auxiliary heads, whose losses count as StepOptions says
   std::optional<double> dropout, drop_path, width;  ///< as models::Options; none: the model's own
   std::string input;           ///< HxW that images are resized to, "224x224"; "": as they are
@@ -59,12 +62,22 @@ struct Setting {
 /// The one table: the flags of `train`, their help, and config.toml are all made from it.
 const std::vector<Setting>& settings_table();
 
+/// The settings with the net's text, where the model is a file that was not read yet. From then on
+/// `model` is the file's name without its folder. Errors: as models::read_net; usage for the name
+/// config.toml, which a run's folder has already.
+Settings with_net(Settings settings);
+
+/// The name of the model: the registry's, or what the net's text says. Errors: as
+/// models::net_entry.
+std::string model_name(const Settings& settings);
+
 /// What the settings choose about the model, for data of so many classes and images of this shape.
 models::Options model_options(const Settings& settings, int64_t classes, const Shape& input);
 
 /// config.toml: every setting, one a line, with its help as a comment.
 std::string to_toml(const Settings& settings);
-/// Reads it back; what it does not say keeps its default. Errors: data when the file is missing or
+/// Reads it back, and the net's text beside it where the model is one; what it does not say keeps
+/// its default. Errors: model when that text is missing; data when the file is missing or
 /// is no TOML; usage for an unknown key (with the nearest) or a bad value, naming the file and
 /// line.
 Settings from_toml(const std::filesystem::path& path);

@@ -437,7 +437,7 @@ void Run::finish_epoch() {
 
 void Run::save_model_file(const std::string& name) {
   ModelFile file;
-  file.architecture = settings_.model;
+  file.architecture = model_->name();
   file.arguments = to_arguments(config_);
   file.preprocessing = preprocessing_;
   file.class_names = sets_.classes;
@@ -538,7 +538,7 @@ Result Run::go(const std::filesystem::path& folder, bool restore_first) {
 
 Result train(const Settings& settings, const std::string& out, const Watch& watch,
              std::stop_token stop) {
-  Settings resolved = settings;
+  Settings resolved = with_net(settings);
   if (resolved.threads == 0)
     resolved.threads = threads();  // config.toml repeats this run, on whatever machine
   require_consistent(resolved);

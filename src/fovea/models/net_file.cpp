@@ -1,0 +1,516 @@
+#include "fovea/models/net_file.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <toml++/toml.h>
+
+#include "fovea/core/files.h"
+#include "fovea/core/text.h"
+#include "fovea/models/layer_kinds.h"
+#include "fovea/nn.h"
+
+namespace fovea::models {
+namespace {
+
+constexpr size_t most_bytes = size_t{1} << 20, most_layers = 5000, most_operations = 10000;
+constexpr int most_depth = 16;
+constexpr int64_t most_repeats = 1000;
+
+Error bad(const std::string& what) { return {ErrorKind::model, what}; }
+
+/// A text while a model is made of it.
+struct Reading {
+  const std::string& file;
+  const Config& config;
+  Where line = {};  ///< what is being read
+  size_t layers = 0;
+  int depth = 0;
+
+  Where where(const toml::node& node) const { return {file, node.source().begin.line}; }
+};
+
+bool is_name(const std::string& text) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+  };
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), fits);
+}
+
+/// The text of a name. Errors: model.
+std::string read_name(const toml::node& node) {
+  const auto name = node.value_exact<std::string>();
+  if (!name || !is_name(*name)) {
+    throw bad("a name has to be 1 to 64 letters, digits, _ or -, in quotes");
+  }
+  return *name;
+}
+
+/// "a whole number from 1 to 65536, or a list of them, or \"same\"".
+std::string expected(const Attribute& attribute) {
+  const bool whole = attribute.type != AttributeType::number;
+  const auto bound = [&](double value) {  // 1000000, not 1e+06
+    return whole ? std::to_string(static_cast<int64_t>(value)) : format_number(value);
+  };
+  std::vector<std::string> words;
+  for (const std::string& word : attribute.words) words.push_back('"' + word + '"');
+  if (attribute.type == AttributeType::flag) return "true or false";
+  if (attribute.type == AttributeType::word) return join(words, " or ");
+  words.insert(words.begin(), std::string(whole ? "a whole number" : "a number") + " from " +
+                                  bound(attribute.least) + " to " + bound(attribute.most));
+  if (attribute.type == AttributeType::sizes)
+    words.insert(words.begin() + 1, "a list with one an axis");
+  return join(words, " or ");
+}
+
+/// A whole number in the attribute's range.
+std::optional<int64_t> whole(const toml::node& node, const Attribute& attribute) {
+  const auto value = node.value_exact<int64_t>();
+  const auto fits = [&](int64_t v) {
+    return v >= static_cast<int64_t>(attribute.least) && v <= static_cast<int64_t>(attribute.most);
+  };
+  return value && fits(*value) ? value : std::nullopt;
+}
+
+std::optional<std::vector<int64_t>> sizes(const toml::node& node, const Attribute& attribute) {
+  if (const auto one = whole(node, attribute)) return std::vector<int64_t>{*one};
+  const toml::array* list = node.as_array();
+  if (list == nullptr || list->empty() || list->size() > 3) return std::nullopt;
+  std::vector<int64_t> values;
+  for (const toml::node& entry : *list) {
+    const auto value = whole(entry, attribute);
+    if (!value) return std::nullopt;
+    values.push_back(*value);
+  }
+  return values;
+}
+
+/// The value, nothing when it is none that the attribute takes.
+AttributeValue read_value(const toml::node& node, const Attribute& attribute,
+                          const Config& config) {
+  const auto text = node.value_exact<std::string>();
+  if (text) {
+    if (std::ranges::count(attribute.words, *text) == 0) return {};
+    if (*text == "classes") return config.classes;
+    if (*text == "dropout") return config.dropout;
+    return *text;
+  }
+  switch (attribute.type) {
+    case AttributeType::whole:
+      if (const auto value = whole(node, attribute)) return *value;
+      return {};
+    case AttributeType::number: {
+      const auto value = node.value<double>();  // 1 as well as 1.0
+      if (!node.is_number() || !(*value >= attribute.least && *value <= attribute.most)) return {};
+      return *value;
+    }
+    case AttributeType::flag:
+      if (const auto value = node.value_exact<bool>()) return *value;
+      return {};
+    case AttributeType::sizes:
+      if (auto values = sizes(node, attribute)) return *values;
+      return {};
+    case AttributeType::word:
+      return {};
+  }
+  return {};
+}
+
+/// What every layer may have besides the attributes of its kind.
+const std::vector<std::string> common_keys{"type", "name", "from", "repeat"};
+
+/// The attributes of a layer, given and usual. Errors: model.
+Attributes read_attributes(const LayerKind& kind, const toml::table* given, Reading& reading) {
+  const Where layer = reading.line;
+  std::map<std::string, AttributeValue> values;
+  for (const Attribute& attribute : kind.attributes) {
+    const toml::node* node = given != nullptr ? given->get(attribute.name) : nullptr;
+    if (node == nullptr) {
+      if (std::holds_alternative<std::monostate>(attribute.usual) && attribute.follows.empty()) {
+        throw bad(kind.name + ": " + attribute.name + " is missing")
+            .with("expected", expected(attribute));
+      }
+      values[attribute.name] = attribute.usual;
+      continue;
+    }
+    reading.line = reading.where(*node);
+    const AttributeValue value = read_value(*node, attribute, reading.config);
+    if (std::holds_alternative<std::monostate>(value)) {
+      throw bad(kind.name + ": this cannot be its " + attribute.name)
+          .with("expected", expected(attribute));
+    }
+    values[attribute.name] = value;
+  }
+  reading.line = layer;
+  return Attributes(std::move(values));
+}
+
+void require_known_keys(const LayerKind& kind, const toml::table& given, Reading& reading) {
+  std::vector<std::string> known = common_keys;
+  for (const Attribute& attribute : kind.attributes) known.push_back(attribute.name);
+  if (!kind.build) known.emplace_back("layers");
+  for (const auto& [key, node] : given) {
+    const std::string name(key.str());
+    if (std::ranges::count(known, name) > 0) continue;
+    reading.line = reading.where(node);
+    throw unknown_name("attribute of " + kind.name, name, known, ErrorKind::model)
+        .with("try", "fovea layers, which lists all");
+  }
+}
+
+/// One layer as the text says it, before it has a place: the table, or a bare type in quotes.
+struct Item {
+  const toml::table* table;  ///< null where there is the type alone
+  const LayerKind* kind;
+  std::string name;  ///< "" for its index
+  int64_t repeat = 1;
+
+  const toml::node* get(std::string_view key) const {
+    return table != nullptr ? table->get(key) : nullptr;
+  }
+};
+
+Item read_item(const toml::node& node) {
+  Item item{.table = node.as_table(), .kind = nullptr, .name = {}};
+  std::optional<std::string> type = node.value_exact<std::string>();
+  if (!item.table && !type) {
+    throw bad("a layer is a table, { type = \"Conv2d\", ... }, or a type, \"ReLU\"");
+  }
+  if (const toml::node* name = item.get("name")) item.name = read_name(*name);
+  if (item.table) {
+    const toml::node* given = item.get("type");
+    type = given                ? given->value_exact<std::string>()
+           : item.get("layers") ? std::optional<std::string>("Sequential")
+                                : std::nullopt;
+    if (!type) throw bad("a layer without a type").with("try", "type = \"Conv2d\"");
+  }
+  item.kind = &layer_kind(*type);
+  if (const toml::node* repeat = item.get("repeat")) {
+    const auto times = repeat->value_exact<int64_t>();
+    if (!times || *times < 1 || *times > most_repeats) {
+      throw bad("repeat: a whole number from 1 to " + std::to_string(most_repeats) +
+                " is expected");
+    }
+    if (*times > 1 && item.kind->merges) throw bad(item.kind->name + " cannot be repeated");
+    item.repeat = *times;
+  }
+  return item;
+}
+
+/// The layers of one list. Each takes what the layer before it gives, or what its `from` names.
+class Sequential : public nn::Module {
+ public:
+  using Module::Module;
+
+  /// Makes the layers one by one, each for what those above it give for `x`, and gives what the
+  /// last one does.
+  Tensor read(const toml::array& list, Reading& reading, const Tensor& x);
+
+  Tensor forward(Tensor x) const override {
+    Tensors values{std::move(x)};
+    for (const Layer& layer : layers_) values.push_back(run(layer, values));
+    return values.back();
+  }
+
+ private:
+  struct Layer {
+    std::string name;
+    Where where;
+    std::vector<size_t> from;  ///< 0: the list's input; i: layer i - 1
+    std::unique_ptr<nn::Module> module;
+  };
+
+  static Tensor run(const Layer& layer, const Tensors& values);
+  void add(const toml::node& node, Reading& reading, Tensors& values);
+  void add_one(const Item& item, Layer layer, Reading& reading, Tensors& values);
+  std::vector<size_t> sources(const Item& item) const;
+  size_t source(const toml::node& node) const;
+  void require_new(const std::string& name) const;
+  void require_used();
+
+  std::vector<Layer> layers_;
+};
+
+Tensor Sequential::read(const toml::array& list, Reading& reading, const Tensor& x) {
+  const nn::Entered entered(x.graph(), *this);
+  Tensors values{x};
+  for (const toml::node& node : list) add(node, reading, values);
+  if (layers_.empty()) throw bad("a list of no layers");
+  require_used();
+  return values.back();
+}
+
+Tensor Sequential::run(const Layer& layer, const Tensors& values) {
+  const Tensor& first = values[layer.from[0]];
+  const auto* merge = dynamic_cast<const Merge*>(layer.module.get());
+  if (merge == nullptr) return (*layer.module)(first);
+  Tensors others;
+  for (size_t i = 1; i < layer.from.size(); ++i) others.push_back(values[layer.from[i]]);
+  return nn::call(*merge, first, others);
+}
+
+/// The place of a mistake that does not say its own, behind what it says and before its advice.
+Error located(const Error& error, const std::string& place) {
+  Error result(error.kind(), error.headline());
+  const auto is = [](std::string_view key) {
+    return [key](const auto& detail) { return detail.first == key; };
+  };
+  const bool known = std::any_of(error.details().begin(), error.details().end(), is("at"));
+  const auto advice = std::find_if(error.details().begin(), error.details().end(), is("try"));
+  for (auto detail = error.details().begin(); detail != error.details().end(); ++detail) {
+    if (detail == advice && !known) result.with("at", place);
+    result.with(detail->first, detail->second);
+  }
+  if (!known && advice == error.details().end()) result.with("at", place);
+  return result;
+}
+
+void Sequential::add(const toml::node& node, Reading& reading, Tensors& values) {
+  const Where where = reading.line = reading.where(node);
+  std::string name;
+  try {
+    const Item item = read_item(node);
+    for (int64_t i = 1; i <= item.repeat; ++i) {
+      const std::string number = item.repeat > 1 ? std::to_string(i) : "";
+      Layer layer{.name = item.name.empty() ? std::to_string(layers_.size()) : item.name + number,
+                  .where = where,
+                  .from = {layers_.size()},
+                  .module = nullptr};
+      name = layer.name;
+      require_new(layer.name);
+      if (i == 1) layer.from = sources(item);
+      add_one(item, std::move(layer), reading, values);
+    }
+  } catch (const Error& error) {
+    throw located(error, name.empty() ? reading.line.text() : at(name, reading.line).describe());
+  }
+}
+
+void Sequential::add_one(const Item& item, Layer layer, Reading& reading, Tensors& values) {
+  if (++reading.layers > most_layers) {
+    throw bad("a net may have " + std::to_string(most_layers) + " layers at most");
+  }
+  const Tensor x = values[layer.from[0]];  // a copy: values grow
+  const nn::Scope scope = at(layer.name, layer.where);
+  if (item.table) require_known_keys(*item.kind, *item.table, reading);
+  if (item.kind->build) {
+    const Attributes attributes = read_attributes(*item.kind, item.table, reading);
+    layer.module = item.kind->build(scope, x.shape(), attributes);
+    values.push_back(run(layer, values));
+  } else {
+    const toml::node* list = item.get("layers");
+    if (!list || !list->is_array()) throw bad("Sequential: layers, a list of them, is missing");
+    if (++reading.depth >= most_depth) {
+      throw bad("more than " + std::to_string(most_depth) + " lists of layers inside each other");
+    }
+    auto inner = std::make_unique<Sequential>(scope);
+    values.push_back(inner->read(*list->as_array(), reading, x));
+    --reading.depth;
+    layer.module = std::move(inner);
+  }
+  if (x.graph().nodes().size() > most_operations) {
+    throw bad("a net may have " + std::to_string(most_operations) + " operations at most");
+  }
+  layers_.push_back(std::move(layer));
+}
+
+std::vector<size_t> Sequential::sources(const Item& item) const {
+  const toml::node* from = item.get("from");
+  const bool merges = item.kind->merges;
+  if (from == nullptr) {
+    if (!merges) return {layers_.size()};
+    throw bad(item.kind->name + ": from is missing")
+        .with("expected", "a layer to take with the one before, or a list of layers");
+  }
+  std::vector<size_t> result;
+  if (const toml::array* list = from->as_array()) {
+    for (const toml::node& one : *list) result.push_back(source(one));
+  } else {
+    if (merges) result.push_back(layers_.size());
+    result.push_back(source(*from));
+  }
+  if (merges ? result.size() >= 2 && result.size() <= 64 : result.size() == 1) return result;
+  throw bad(item.kind->name + ": from names " + std::to_string(result.size()) + " layers, " +
+            (merges ? "2 to 64 are expected" : "1 is expected"));
+}
+
+size_t Sequential::source(const toml::node& node) const {
+  const auto number = node.value_exact<int64_t>();
+  const auto count = static_cast<int64_t>(layers_.size());
+  if (number && *number < 0 && *number >= -count - 1)
+    return static_cast<size_t>(count + 1 + *number);
+  std::optional<std::string> name = node.value_exact<std::string>();
+  if (number) name = std::to_string(*number);
+  if (!name) throw bad("from: the name of a layer is expected, or -1, -2, ..., counted back");
+  if (*name == "input") return 0;
+  std::vector<std::string> names{"input"};
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    if (layers_[i].name == *name) return i + 1;
+    names.push_back(layers_[i].name);
+  }
+  throw unknown_name("layer", *name, names, ErrorKind::model)
+      .with("expected", "the name of a layer above it in its list, or \"input\"");
+}
+
+void Sequential::require_new(const std::string& name) const {
+  if (name == "input") throw bad("\"input\" is the name of what a list of layers takes");
+  for (const Layer& layer : layers_) {
+    if (layer.name == name) {
+      throw bad("\"" + name + "\" is the name of two layers").with("first", layer.where.text());
+    }
+  }
+}
+
+void Sequential::require_used() {
+  std::vector<bool> used(layers_.size() + 1);
+  used.back() = true;
+  for (const Layer& layer : layers_) {
+    for (size_t i : layer.from) used[i] = true;
+  }
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    if (used[i + 1]) continue;
+    throw bad("no layer takes what \"" + layers_[i].name + "\" gives")
+        .with("at", at(layers_[i].name, layers_[i].where).describe())
+        .with("try", "from = \"" + layers_[i].name + "\" in a layer below it");
+  }
+}
+
+// The text as a whole.
+
+toml::table parse(const NetText& net) {
+  if (net.text.size() > most_bytes) {
+    throw bad(net.file + ": a net's text has " + std::to_string(most_bytes) + " bytes at most");
+  }
+  try {
+    return toml::parse(net.text, net.file);
+  } catch (const toml::parse_error& e) {
+    throw bad(net.file + ": " + std::string(e.description()))
+        .with("at", Where(net.file, e.source().begin.line).text());
+  }
+}
+
+/// Sets the first values of the layers that `init` names. Errors: model.
+void initialize(nn::Module& root, const toml::table& init) {
+  for (const auto& [key, node] : init) {
+    const std::string kind(key.str());
+    const auto rule = node.value_exact<std::string>();
+    if (!rule) throw bad("init: the name of a rule is expected, \"kaiming_normal\"");
+    if (std::ranges::count(nn::init::names(), *rule) == 0)
+      throw unknown_name("rule of init", *rule, nn::init::names(), ErrorKind::model);
+    const nn::Initializer weight = nn::init::by_name(*rule);
+    if (kind == "Conv2d") {
+      nn::initialize<nn::Conv2d>(root, weight);
+    } else if (kind == "Linear") {
+      nn::initialize<nn::Linear>(root, weight);
+    } else {
+      throw unknown_name("kind of layer in init", kind,
+                         std::vector<std::string>{"Conv2d", "Linear"}, ErrorKind::model);
+    }
+  }
+}
+
+/// The model, checked to give logits. Errors: as net_entry.
+std::unique_ptr<nn::Module> build(const NetText& net, const nn::Scope& scope,
+                                  const Config& config) {
+  const toml::table document = parse(net);
+  Reading reading{.file = net.file, .config = config};
+  const toml::array* list = document["layers"].as_array();
+  if (list == nullptr) throw bad(net.file + ": layers, a list of them, is missing");
+  auto model = std::make_unique<Sequential>(scope);
+  const auto graph = Graph::make(Mode::eval, DType::f32, model->title());
+  const Tensor x = graph->input("input", {DType::f32, Shape{1}.concat(config.input)});
+  Shape output;
+  try {
+    output = model->read(*list, reading, x).shape();
+  } catch (const Error& error) {
+    throw located(error, reading.where(*list).text());
+  }
+  if (output != Shape{1, config.classes}) {
+    throw Error(ErrorKind::usage, "the net gives " + to_string(output.slice(1)) +
+                                      " for an image instead of [" +
+                                      std::to_string(config.classes) + "], a number for each class")
+        .with("at", reading.where(*list->get(list->size() - 1)).text())
+        .with("try",
+              "\"Flatten\" and { type = \"Linear\", out_features = \"classes\" } at the end");
+  }
+  if (const toml::table* init = document["init"].as_table()) {
+    try {
+      initialize(*model, *init);
+    } catch (const Error& error) {
+      throw located(error, reading.where(*init).text());
+    }
+  }
+  return model;
+}
+
+int64_t read_whole(const toml::node& node, const std::string& what, int64_t most) {
+  const auto value = node.value_exact<int64_t>();
+  if (value && *value >= 1 && *value <= most) return *value;
+  throw bad(what + ": whole numbers from 1 to " + std::to_string(most) + " are expected");
+}
+
+/// What the keys above the layers say. Errors: model.
+void read_head(const std::string& key, const toml::node& node, Entry& entry) {
+  Config& config = entry.defaults;
+  if (key == "name") {
+    entry.name = read_name(node);
+  } else if (key == "classes") {
+    config.classes = read_whole(node, key, 1000000);
+  } else if (key == "input") {
+    const toml::array* sizes = node.as_array();
+    if (sizes == nullptr || sizes->size() != 3) {
+      throw bad("input: channels, height and width are expected, [3, 32, 32]");
+    }
+    for (int i = 0; i < 3; ++i)
+      config.input.set(i, read_whole(*sizes->get(static_cast<size_t>(i)), key, 65536));
+  } else if (key == "dropout") {
+    const auto value = node.value<double>();
+    if (!node.is_number() || !(*value >= 0 && *value < 1))
+      throw bad("dropout: a number from 0 up to 1 is expected");
+    config.dropout = *value;
+  } else if (key == "layers" ? !node.is_array() : key == "init" && !node.is_table()) {
+    throw bad(key == "layers" ? "layers: a list of them is expected"
+                              : "init: { Conv2d = \"RULE\", Linear = \"RULE\" } is expected");
+  }
+}
+
+}  // namespace
+
+bool is_net_file(std::string_view model) { return model.ends_with(".toml"); }
+
+NetText read_net(const std::filesystem::path& path) {
+  return {.file = path.string(), .text = read_text(path, ErrorKind::model, most_bytes)};
+}
+
+Entry net_entry(const NetText& net) {
+  static const std::vector<std::string> keys{"name",    "input", "classes",
+                                             "dropout", "init",  "layers"};
+  const toml::table document = parse(net);
+  Entry entry{.name = std::filesystem::path(net.file).stem().string(),
+              .defaults = {},
+              .build = nullptr,
+              .where = Where(net.file, 1)};
+  for (const auto& [key, node] : document) {
+    const std::string name(key.str());
+    const Where where(net.file, node.source().begin.line);
+    if (std::ranges::count(keys, name) == 0)
+      throw unknown_name("key of a net", name, keys, ErrorKind::model).with("at", where.text());
+    try {
+      read_head(name, node, entry);
+    } catch (const Error& error) {
+      throw located(error, where.text());
+    }
+  }
+  if (!is_name(entry.name)) {
+    throw bad(net.file + ": the file's name is no name for a net")
+        .with("try", "name = \"...\", of 1 to 64 letters, digits, _ or -, at the top");
+  }
+  entry.defaults.net = std::make_shared<const NetText>(net);
+  entry.build = [net](const nn::Scope& scope, const Config& config) {
+    return build(net, scope, config);
+  };
+  return entry;
+}
+
+}  // namespace fovea::models

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include "fovea/models/registry.h"
+
+namespace fovea::models {
+
+/// Whether the argument of --model means a net's text: it ends in ".toml".
+bool is_net_file(std::string_view model);
+
+/// Reads the text of a net, at most 1 MiB. `file` is the path as it was given. Errors: model when
+/// it is missing, unreadable or longer.
+NetText read_net(const std::filesystem::path& path);
+
+/// A model that is not written in C++ but in TOML, as docs/nets.md tells:
+///
+///     input = [1, 28, 28]
+///     layers = [
+///       { name = "conv1", type = "Conv2d", out_channels = 32, kernel_size = 3, padding = 1 },
+///       "ReLU",
+///       { type = "MaxPool2d", kernel_size = 2 },
+///       "Flatten",
+///       { name = "fc", type = "Linear", out_features = "classes" },
+///     ]
+///
+/// The entry that such a text is, as one of the registry: its name (what the text says, or the
+/// file's without ".toml"), defaults and how it is built. What the layers are made of is read when
+/// it is built. Errors of both: model when the text is no TOML, has an unknown key, type or
+/// attribute (with the nearest), a value out of range, a reference to no layer above, a name twice,
+/// or more than 5,000 layers, 10,000 operations or 16 lists inside each other, each with file and
+/// line; usage when shapes do not fit, as for any model, with the text's line.
+Entry net_entry(const NetText& net);
+
+}  // namespace fovea::models

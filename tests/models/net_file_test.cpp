@@ -1,0 +1,442 @@
+#include "fovea/models/net_file.h"
+
+#include <algorithm>
+#include <map>
+
+#include "error_text.h"
+#include "fovea/core/files.h"
+#include "fovea/models/freeze.h"
+#include "fovea/models/layer_kinds.h"
+#include "fovea/nn.h"
+#include "fovea/passes/summary.h"
+#include "fovea/runtime/program.h"
+#include "temporary_folder.h"
+
+namespace fovea::models {
+namespace {
+
+const std::string root = std::string(FOVEA_TESTS_DIR) + "/..";
+
+std::string contents(const std::string& path) {
+  return read_text(root + "/" + path, ErrorKind::io);
+}
+
+Options with(std::string text, std::string file = "net.toml") {
+  return {.net = std::make_shared<const NetText>(
+              NetText{.file = std::move(file), .text = std::move(text)})};
+}
+Options example(const std::string& name) {
+  return with(contents("examples/nets/" + name + ".toml"), name + ".toml");
+}
+
+std::unique_ptr<nn::Module> made(const std::string& text) { return make("", with(text)); }
+
+/// A net for images of 1x8x8 with these layers, at line 2 and below, and a head.
+std::string small(const std::string& layers) {
+  return "input = [1, 8, 8]\nlayers = [\n" + layers +
+         "\n\"Flatten\",\n{ name = \"fc\", type = \"Linear\", out_features = \"classes\" } ]";
+}
+
+int64_t elements(const std::vector<const nn::Variable*>& variables) {
+  int64_t count = 0;
+  for (const nn::Variable* v : variables) count += v->shape().numel();
+  return count;
+}
+
+std::vector<std::string> names(const nn::Module& model) {
+  std::vector<std::string> result;
+  for (const nn::Variable* v : model.variables()) result.push_back(v->name());
+  return result;
+}
+
+/// What the model with weights by seed 3 makes of two images.
+Array logits(const nn::Module& model, const Shape& image) {
+  State state;
+  nn::declare(state, model, 3);
+  Array images(DType::f32, Shape{2}.concat(image));
+  Random random(1, "images");
+  for (float& value : images.data<float>()) value = static_cast<float>(random.normal());
+  const Program program(*nn::trace(model, images.shape()));
+  Memory memory;
+  return program.run(memory, state, {{"input", images}})[0].clone();
+}
+
+TEST(NetFile, TheExamplesThatAreModelsOfTheRegistryAreThose) {
+  // A text is another way to write the same net: arrays, first weights and numbers are equal.
+  struct Expected {
+    const char* name;
+    int64_t parameters;
+  };
+  for (const Expected& e : {Expected{"small_cnn", 545290}, Expected{"resnet18_cifar", 11173962}}) {
+    const auto code = make(e.name), text = make("", example(e.name));
+    EXPECT_EQ(text->name(), e.name);
+    EXPECT_EQ(elements(text->parameters()), e.parameters) << e.name;
+    EXPECT_EQ(names(*text), names(*code));
+    const Array a = logits(*code, {3, 32, 32}), b = logits(*text, {3, 32, 32});
+    ASSERT_EQ(a.shape(), b.shape());
+    for (int64_t i = 0; i < a.numel(); ++i) EXPECT_EQ(a.at(i), b.at(i)) << e.name;
+  }
+  const Config config = configure("", example("small_cnn"));
+  EXPECT_EQ(config.dropout, 0.2);  // in both, and for --dropout
+  EXPECT_EQ(configure("", {.dropout = 0.0, .net = config.net}).dropout, 0);
+}
+
+TEST(NetFile, EveryBlockHasItsNumberOfParameters) {
+  // The numbers that PyTorch counts for the same blocks.
+  const std::map<std::string, int64_t> expected{
+      {"conv", 1856},          {"basic", 73984},        {"halved", 230144}, {"mixer", 8256},
+      {"separable", 9152},     {"mixer2", 8256},        {"excite", 512},    {"se_basic", 74496},
+      {"bottleneck1", 75008},  {"bottleneck2", 70400},  {"mixer3", 16448},  {"convnext", 36480},
+      {"modern", 36416},       {"dense_layer", 45440},  {"mbconv", 18112},  {"mixer4", 2112},
+      {"dense_block", 206720}, {"multi_scale", 442624}, {"fc", 2570}};
+  const auto model = make("", example("blocks"));
+  std::map<std::string, int64_t> counted;
+  for (const nn::Module* child : model->children()) {
+    if (const int64_t count = elements(child->parameters())) counted[child->name()] = count;
+  }
+  EXPECT_EQ(counted, expected);
+  EXPECT_EQ(nn::trace(*model, {2, 3, 32, 32}, Mode::train)->output("output").shape(),
+            (Shape{2, 10}));
+}
+
+TEST(NetFile, BranchesAreTakenTogether) {
+  const auto model = make("", example("branches"));
+  const auto graph = nn::trace(*model, {2, 1, 28, 28});
+  std::map<std::string, int> ops;
+  for (const Node& node : graph->nodes()) ++ops[std::string(node.op.name())];
+  EXPECT_EQ(ops["concat"], 1);
+  EXPECT_EQ(ops["add"], 1);
+  EXPECT_EQ(graph->node(static_cast<int>(graph->nodes().size()) - 4).scope, "weighed");
+  EXPECT_EQ(ops["conv"], 8);
+  // Two ways to say what is added, and Darknet's way to count back.
+  const std::string a = R"({ name = "a", type = "Conv2d", out_channels = 1, kernel_size = 1 },)";
+  const std::string ways[] = {
+      R"({ type = "Add", from = "input" },)", R"({ type = "Add", from = ["a", "input"] },)",
+      R"({ type = "Add", from = -2 },)", R"({ type = "Add", from = [-1, -2] },)"};
+  for (const std::string& way : ways) {
+    const auto net = made(small(a + way));
+    const auto traced = nn::trace(*net, {1, 1, 8, 8});
+    EXPECT_EQ(traced->node(1).op.name(), "add") << way;
+    EXPECT_NE(std::ranges::find(traced->node(1).inputs, 0), traced->node(1).inputs.end()) << way;
+  }
+}
+
+TEST(NetFile, NamesAreIndicesUnlessSaid) {
+  EXPECT_EQ(names(*made(small(R"({ type = "Conv2d", out_channels = 2, kernel_size = 3 }, "ReLU",
+                                 { layers = [{ type = "Linear", out_features = 3, bias = false, repeat = 2 }] },
+                                 { name = "b", type = "PReLU", repeat = 2 },)"))),
+            (std::vector<std::string>{"0.weight", "0.bias", "2.0.weight", "2.1.weight", "b1.weight",
+                                      "b2.weight", "fc.weight", "fc.bias"}));
+  const auto net = made("name = \"mine\"\n" + small(""));
+  EXPECT_EQ(net->name(), "mine");
+  EXPECT_EQ(net_entry({.file = "a/b/other.toml", .text = small("")}).name, "other");
+}
+
+TEST(NetFile, OptionsReplaceWhatTheTextSays) {
+  Options options = example("small_cnn");
+  options.classes = 4;
+  options.input = Shape{1, 20, 24};
+  const Config config = configure("", options);
+  EXPECT_EQ(config.classes, 4);
+  EXPECT_EQ(config.input, (Shape{1, 20, 24}));
+  const auto model = make("", config);
+  EXPECT_EQ(nn::trace(*model, {3, 1, 20, 24})->output("output").shape(), (Shape{3, 4}));
+  EXPECT_EQ(head("", config), (std::set<std::string, std::less<>>{"head.4.bias", "head.4.weight"}));
+  options.aux = true;
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)configure("", options); }),
+            "small_cnn: this model has no auxiliary heads");
+}
+
+TEST(NetFile, EveryKindOfLayerCanBeMade) {
+  // With its usual attributes, and what it needs besides.
+  const std::map<std::string, std::string> needed{
+      {"out_channels", "8"}, {"kernel_size", "3"}, {"out_features", "8"}, {"num_groups", "2"},
+      {"output_size", "2"},  {"width", "8"},       {"scale_factor", "2"}, {"upscale_factor", "2"},
+      {"groups", "2"},       {"growth", "4"},      {"num_layers", "2"}};
+  for (const LayerKind& kind : layer_kinds()) {
+    std::string layer = "{ type = \"" + kind.name + '"';
+    for (const Attribute& a : kind.attributes) {
+      if (std::holds_alternative<std::monostate>(a.usual) && a.follows.empty())
+        layer += ", " + a.name + " = " + needed.at(a.name);
+    }
+    if (kind.merges) layer += ", from = \"a\"";
+    if (!kind.build) layer += ", layers = [\"ReLU\"]";
+    const auto net = made(
+        small(R"({ name = "a", type = "Conv2d", out_channels = 8, kernel_size = 1 }, "ReLU", )" +
+              layer + " },"));
+    EXPECT_NO_THROW((void)nn::trace(*net, {2, 1, 8, 8}, Mode::train)) << kind.name;
+  }
+}
+
+TEST(NetFile, AttributesHaveTheirEffect) {
+  const auto shape = [](const std::string& layer) {
+    const auto net = made(small(layer + R"(, { name = "last", type = "Identity" },)"));
+    Shape last;
+    const auto graph = nn::trace(*net, {1, 1, 8, 8});
+    for (const Node& node : graph->nodes()) {
+      if (node.op.name() == "reshape") break;
+      last = graph->value(node.outputs[0]).type.shape;
+    }
+    return last;
+  };
+  const std::string conv = R"({ type = "Conv2d", out_channels = 4, )";
+  EXPECT_EQ(shape(conv + "kernel_size = 3 }"), (Shape{1, 4, 6, 6}));
+  EXPECT_EQ(shape(conv + "kernel_size = [1, 3], stride = [1, 2] }"), (Shape{1, 4, 8, 3}));
+  EXPECT_EQ(shape(conv + "kernel_size = 5, padding = \"same\", stride = 2 }"), (Shape{1, 4, 4, 4}));
+  EXPECT_EQ(shape(conv + "kernel_size = 3, dilation = 2, padding = 1 }"), (Shape{1, 4, 6, 6}));
+  EXPECT_EQ(shape(R"({ type = "MaxPool2d", kernel_size = 3, stride = 2, ceil_mode = true })"),
+            (Shape{1, 1, 4, 4}));
+  EXPECT_EQ(shape(R"({ type = "Upsample", scale_factor = 2, mode = "bilinear" })"),
+            (Shape{1, 1, 16, 16}));
+  EXPECT_EQ(elements(made(small(conv + "kernel_size = 1, bias = false }, { type = \"Conv2d\", "
+                                       "out_channels = 4, groups = 4, kernel_size = 1 },"))
+                         ->parameters()),
+            4 + (4 + 4) + (4 * 64 * 10 + 10));
+}
+
+/// The message for a text.
+std::string says(const std::string& text, ErrorKind kind = ErrorKind::model) {
+  return error_text(kind, [&] { (void)made(text); });
+}
+
+TEST(NetFile, ShapesThatDoNotFitNameTheLine) {
+  EXPECT_EQ(
+      says(
+          small(
+              R"({ name = "conv", type = "Conv2d", out_channels = 4, kernel_size = 3, in_channels = 3 },)"),
+          ErrorKind::usage),
+      "conv2d: input has 1 channels, weight expects 3\n"
+      "  input   f32[N=1, C=1, H=8, W=8]\n"
+      "  weight  f32[O=4, I=3, H=3, W=3], groups=1\n"
+      "  at      net.conv (net.toml:3)\n"
+      "  try     a layer with in_channels = 1, or input of 3 channels");
+  EXPECT_EQ(says(small("{ name = \"block\", layers = [\n  { type = \"BasicBlock\", width = 4 },\n"
+                       "  { type = \"MaxPool2d\", kernel_size = 9 },\n] },"),
+                 ErrorKind::usage),
+            "max_pool2d: the window spans 9, the padded input only 8 (axis H)\n"
+            "  input   f32[N=1, C=4, H=8, W=8]\n"
+            "  at      net.block.1 (net.toml:5)\n"
+            "  try     a larger input, more padding, or a smaller kernel or dilation");
+  // Inside a block the line of the text stands for the block's code.
+  EXPECT_NE(says(small("\"Flatten\",\n{ name = \"block\", type = \"BasicBlock\", width = 4 },"),
+                 ErrorKind::usage)
+                .find("\n  at      net.block.downsample.0 (net.toml:4)"),
+            std::string::npos);
+  EXPECT_EQ(
+      says(
+          small(
+              R"({ name = "g", type = "Conv2d", out_channels = 4, kernel_size = 1, groups = 3 },)"),
+          ErrorKind::usage),
+      "conv2d: groups=3 does not divide 1 input and 4 output channels\n"
+      "  at      net.g (net.toml:3)");
+  const auto net = make("", example("small_cnn"));
+  EXPECT_NE(error_text(ErrorKind::usage,
+                       [&] {
+                         (void)nn::trace(*net, {1, 3, 28, 28});
+                       })
+                .find("small_cnn.head.1 (small_cnn.toml:"),
+            std::string::npos);
+}
+
+TEST(NetFile, MistakesNameTheLineAndWhatIsPossible) {
+  EXPECT_EQ(says(small("{ name = \"c\", type = \"Conv2D\", out_channels = 4 },")),
+            "unknown type of layer \"Conv2D\"\n"
+            "  nearest Conv2d\n"
+            "  at      net.toml:3");
+  EXPECT_EQ(says(small("\n\"Relu\",")),
+            "unknown type of layer \"Relu\"\n"
+            "  nearest ReLU, ReLU6, PReLU\n"
+            "  at      net.toml:4");
+  EXPECT_EQ(says(small("{ name = \"c\", type = \"Conv2d\", out_channel = 4, kernel_size = 1 },")),
+            "unknown attribute of Conv2d \"out_channel\"\n"
+            "  nearest out_channels\n"
+            "  at      net.c (net.toml:3)\n"
+            "  try     fovea layers, which lists all");
+  EXPECT_EQ(says(small("{ type = \"Conv2d\", out_channels = 4 },")),
+            "Conv2d: kernel_size is missing\n"
+            "  expected a whole number from 1 to 65536 or a list with one an axis\n"
+            "  at       net.0 (net.toml:3)");
+  EXPECT_NE(says("layers = [\n\"ReLU\",\n]\n[[layers]]\n").find("  at      net.toml:4"),
+            std::string::npos);
+  EXPECT_EQ(says("[[layers]]\ntype = \"Conv2d\"\nout_channels = 0\nkernel_size = 1\n"),
+            "Conv2d: this cannot be its out_channels\n"
+            "  expected a whole number from 1 to 1000000 or \"classes\"\n"
+            "  at       net.0 (net.toml:3)");
+  EXPECT_EQ(
+      says(small("{ type = \"Conv2d\", out_channels = 4, kernel_size = 1, padding = \"big\" },")),
+      "Conv2d: this cannot be its padding\n"
+      "  expected a whole number from 0 to 65536 or a list with one an axis or \"same\" or "
+      "\"valid\" or \"full\"\n"
+      "  at       net.0 (net.toml:3)");
+  EXPECT_EQ(says(small("{ type = \"Dropout\", p = 1.5 },")),
+            "Dropout: this cannot be its p\n"
+            "  expected a number from 0 to 1 or \"dropout\"\n"
+            "  at       net.0 (net.toml:3)");
+  EXPECT_EQ(says(small("{ type = \"ConvNormAct\", out_channels = 1, bias = 1 },")),
+            "ConvNormAct: this cannot be its bias\n"
+            "  expected true or false\n"
+            "  at       net.0 (net.toml:3)");
+  EXPECT_EQ(says(small("{ type = \"Upsample\", scale_factor = 2, mode = \"cubic\" },")),
+            "Upsample: this cannot be its mode\n"
+            "  expected \"nearest\" or \"bilinear\"\n"
+            "  at       net.0 (net.toml:3)");
+  EXPECT_EQ(says(small("{ name = \"a\", type = \"ReLU\" },\n{ name = \"a\", type = \"ReLU\" },")),
+            "\"a\" is the name of two layers\n"
+            "  first   net.toml:3\n"
+            "  at      net.a (net.toml:4)");
+  EXPECT_EQ(says(small("{ out_channels = 3 },")),
+            "a layer without a type\n"
+            "  at      net.toml:3\n"
+            "  try     type = \"Conv2d\"");
+  EXPECT_EQ(says(small("3,")),
+            "a layer is a table, { type = \"Conv2d\", ... }, or a type, \"ReLU\"\n"
+            "  at      net.toml:3");
+  EXPECT_EQ(says("layer = []"),
+            "unknown key of a net \"layer\"\n"
+            "  nearest layers\n"
+            "  at      net.toml:1");
+  EXPECT_EQ(says("classes = 3"), "net.toml: layers, a list of them, is missing");
+  EXPECT_EQ(says("layers = []"), "a list of no layers\n  at      net.toml:1");
+  EXPECT_EQ(says("layers = 3"), "layers: a list of them is expected\n  at      net.toml:1");
+  EXPECT_EQ(says("\nclasses = 0\nlayers = []"),
+            "classes: whole numbers from 1 to 1000000 are expected\n  at      net.toml:2");
+  EXPECT_EQ(says("input = [32, 32]"),
+            "input: channels, height and width are expected, [3, 32, 32]\n  at      net.toml:1");
+  EXPECT_EQ(says("dropout = 1"),
+            "dropout: a number from 0 up to 1 is expected\n  at      net.toml:1");
+  EXPECT_EQ(says("init = { Conv2d = \"kaiming\" }\n" + small("")),
+            "unknown rule of init \"kaiming\"\n"
+            "  nearest kaiming_normal, kaiming_uniform, kaiming_normal_fan_out\n"
+            "  at      net.toml:1");
+  EXPECT_EQ(says("name = \"a.b\"\n" + small("")),
+            "a name has to be 1 to 64 letters, digits, _ or -, in quotes\n  at      net.toml:1");
+}
+
+TEST(NetFile, ReferencesGoUpwardsInTheirList) {
+  const std::string two =
+      "{ name = \"a\", type = \"ReLU\" },\n{ name = \"b\", type = \"ReLU\" },\n";
+  EXPECT_EQ(says(small(two + "{ name = \"c\", type = \"Add\", from = \"d\" },\n"
+                             "{ name = \"d\", type = \"ReLU\" },")),
+            "unknown layer \"d\"\n"
+            "  expected the name of a layer above it in its list, or \"input\"\n"
+            "  at       net.c (net.toml:5)");
+  EXPECT_EQ(says(small("{ name = \"c\", type = \"Add\", from = \"c\" },")),
+            "unknown layer \"c\"\n"
+            "  expected the name of a layer above it in its list, or \"input\"\n"
+            "  at       net.c (net.toml:3)");
+  EXPECT_EQ(says(small(two + "{ layers = [{ type = \"ReLU\", from = \"a\" }] },")),
+            "unknown layer \"a\"\n"
+            "  expected the name of a layer above it in its list, or \"input\"\n"
+            "  at       net.2.0 (net.toml:5)");
+  EXPECT_EQ(says(small(two + "{ type = \"ReLU\", from = \"a\" },")),
+            "no layer takes what \"b\" gives\n"
+            "  at      net.b (net.toml:4)\n"
+            "  try     from = \"b\" in a layer below it");
+  EXPECT_EQ(says(small(two + "{ type = \"ReLU\", from = [\"a\", \"b\"] },")),
+            "ReLU: from names 2 layers, 1 is expected\n  at      net.2 (net.toml:5)");
+  EXPECT_EQ(says(small(two + "{ type = \"Add\", from = [\"a\"] },")),
+            "Add: from names 1 layers, 2 to 64 are expected\n  at      net.2 (net.toml:5)");
+  EXPECT_EQ(says(small(two + "{ type = \"Concat\" },")),
+            "Concat: from is missing\n"
+            "  expected a layer to take with the one before, or a list of layers\n"
+            "  at       net.2 (net.toml:5)");
+  EXPECT_EQ(says(small(two + "{ type = \"Add\", from = -4 },")).substr(0, 18),
+            "unknown layer \"-4\"");
+  EXPECT_EQ(
+      says(small("{ name = \"input\", type = \"ReLU\" },")),
+      "\"input\" is the name of what a list of layers takes\n  at      net.input (net.toml:3)");
+}
+
+TEST(NetFile, WhatIsNoClassifierIsRefused) {
+  EXPECT_EQ(
+      says("input = [3, 8, 8]\nlayers = [\n\"ReLU\",\n\"Sigmoid\" ]", ErrorKind::usage),
+      "the net gives [3, 8, 8] for an image instead of [10], a number for each class\n"
+      "  at      net.toml:4\n"
+      "  try     \"Flatten\" and { type = \"Linear\", out_features = \"classes\" } at the end");
+  Options options = with("layers = [\"Flatten\", { type = \"Linear\", out_features = 10 }]");
+  EXPECT_NO_THROW((void)make("", options));
+  options.classes = 7;
+  expect_error(ErrorKind::usage, "the net gives [10] for an image instead of [7]",
+               [&] { (void)make("", options); });
+}
+
+TEST(NetFile, HostileTextsEndInAnErrorSoon) {
+  EXPECT_EQ(says(small("{ type = \"ReLU\", repeat = 1000000000 },")),
+            "repeat: a whole number from 1 to 1000 is expected\n  at      net.toml:3");
+  EXPECT_EQ(says(small("{ type = \"ReLU\", repeat = 0 },")),
+            "repeat: a whole number from 1 to 1000 is expected\n  at      net.toml:3");
+  // Repeats inside repeats multiply.
+  std::string inner = "\"ReLU\"";
+  for (int i = 0; i < 4; ++i) inner = "{ repeat = 1000, layers = [" + inner + "] }";
+  EXPECT_EQ(says(small(inner + ",")).substr(0, 35), "a net may have 5000 layers at most\n");
+  EXPECT_EQ(says(small("{ type = \"DenseBlock\", num_layers = 128, growth = 1, repeat = 100 },"))
+                .substr(0, 40),
+            "a net may have 10000 operations at most\n");
+  for (int depth : {20, 100, 100000}) {
+    std::string open, close;
+    for (int i = 0; i < depth; ++i) {
+      open += "{layers=[";
+      close += "]}";
+    }
+    const std::string message = says(small(open + "\"ReLU\"" + close + ","));
+    if (depth == 20) {
+      EXPECT_EQ(message.substr(0, message.find('\n')),
+                "more than 16 lists of layers inside each other");
+    }
+  }
+  EXPECT_NE(says("layers = [ { type = \"ReLU\" ").find("net.toml:1"), std::string::npos);
+  EXPECT_NE(says("a = 1\na = 2").find("net.toml:2"), std::string::npos);
+  EXPECT_NE(says(std::string("\xff\xfe\x00\x01", 4)), "");
+  EXPECT_EQ(says(std::string(2 << 20, '#')), "net.toml: a net's text has 1048576 bytes at most");
+  EXPECT_EQ(says(small("{ type = \"Conv2d\", out_channels = 99999999999, kernel_size = 1 },"))
+                .substr(0, 40),
+            "Conv2d: this cannot be its out_channels\n");
+  EXPECT_EQ(says(small("{ type = \"Dropout\", p = nan },")).substr(0, 29),
+            "Dropout: this cannot be its p");
+  EXPECT_EQ(says(small("{ name = \"" + std::string(100, 'x') + "\", type = \"ReLU\" },")),
+            "a name has to be 1 to 64 letters, digits, _ or -, in quotes\n  at      net.toml:3");
+  EXPECT_EQ(says(small("{ name = \"a.b\", type = \"ReLU\" },")),
+            "a name has to be 1 to 64 letters, digits, _ or -, in quotes\n  at      net.toml:3");
+  // Sizes beyond all memory are found before any is taken.
+  const auto huge = made(
+      "input = [65536, 65536, 65536]\nlayers = [\"Flatten\", { type = \"Linear\", "
+      "out_features = 1000000 }, { type = \"Linear\", out_features = \"classes\" }]");
+  State state;
+  nn::declare(state, *huge, 1);
+  EXPECT_EQ(error_text(ErrorKind::memory, [&] { (void)state.get("1.weight"); }),
+            "a size is too large: 1000000 x 281474976710656 passes 2^62");
+}
+
+TEST(NetFile, CutShortOrChangedTextsAreNoCrash) {
+  const std::string whole = contents("examples/nets/branches.toml");
+  Random random(1, "net file");
+  for (int i = 0; i < 300; ++i) {
+    std::string text = whole;
+    if (i % 3 == 0) text.resize(random.below(text.size()));
+    for (uint64_t n = random.below(4); n > 0 && !text.empty(); --n)
+      text[random.below(text.size())] = static_cast<char>(random.below(256));
+    try {
+      (void)made(text);
+    } catch (const Error& error) {
+      EXPECT_NE(error.kind(), ErrorKind::internal) << error.what() << "\n" << text;
+    }
+  }
+}
+
+TEST(NetFile, AMissingFileIsAModelError) {
+  TemporaryFolder folder;
+  expect_error(ErrorKind::model, "none.toml", [&] { (void)read_net(folder / "none.toml"); });
+  EXPECT_TRUE(is_net_file("a/net.toml"));
+  EXPECT_FALSE(is_net_file("small_cnn"));
+  EXPECT_FALSE(is_net_file("best.safetensors"));
+}
+
+TEST(NetFile, ThePageOfNetsListsEveryKind) {
+  const std::string page = contents("docs/nets.md");
+  EXPECT_NE(page.find("\n```text\n" + layer_kinds_text() + "```\n"), std::string::npos)
+      << "docs/nets.md should have this block:\n"
+      << layer_kinds_text();
+}
+
+}  // namespace
+}  // namespace fovea::models
