@@ -149,6 +149,43 @@ TEST(Predictor, SaysWhatIsWrongWithAFile) {
             "  unexpected conv1.bais");
 }
 
+TEST(Predictor, BuildsTheNetWhoseTextItsFileHolds) {
+  // Also when the registry has another net of that name.
+  const auto net = std::make_shared<const models::NetText>(models::NetText{
+      .file = "some/folder/small_cnn.toml",
+      .text = "layers = [\"Flatten\", { name = \"fc\", type = \"Linear\", out_features = 3 }]"});
+  const models::Config config =
+      models::configure("", {.classes = 3, .input = Shape{1, 8, 8}, .net = net});
+  const auto model = models::make("", config);
+  State state;
+  golden_fill::declare(state, *model, DType::f32);
+  ModelFile file = Trained().file();
+  file.arguments = to_arguments(config);
+  EXPECT_EQ(file.arguments.at("net_file"), "small_cnn.toml");  // no folder of this machine
+  file.weights = weights_of(*model, state);
+  TemporaryFolder folder;
+  save_model(folder / "net.safetensors", file);
+  Predictor predictor(folder / "net.safetensors");
+  EXPECT_EQ(predictor.model().variables().size(), 2u);
+  EXPECT_EQ(predictor.logits(pixels(4)).shape(), (Shape{4, 3}));
+
+  // A text may be anything in a file that somebody sends.
+  const auto says = [&](const std::string& text) {
+    file.arguments["net"] = text;
+    return error_text(ErrorKind::model, [&] { Predictor{file, "it"}; });
+  };
+  EXPECT_EQ(says("layers = [\"Flaten\"]"),
+            "unknown type of layer \"Flaten\"\n"
+            "  nearest Flatten\n"
+            "  at      small_cnn.toml:1\n"
+            "  file    it");
+  EXPECT_NE(says("layers = [\"ReLU\"]").find("the net gives [1, 8, 8]"), std::string::npos);
+  file.arguments["net_file"] = "../..\n/\x1b[31m.toml";
+  EXPECT_NE(says("layers = [\"ReLU\"]"), "");
+  file.arguments.erase("net_file");
+  EXPECT_NE(says("[").find("net.toml:1"), std::string::npos);
+}
+
 TEST(Weights, AreReadInAnotherDtypeAndLeftAloneWhenTheyDoNotFit) {
   Trained t;
   State wide;
