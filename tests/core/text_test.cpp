@@ -27,6 +27,8 @@ TEST(Text, AnUnknownNameSaysWhatIsNear) {
   EXPECT_EQ(error.kind(), ErrorKind::usage);
   EXPECT_STREQ(error.what(), "unknown model \"resnt18\"\n  nearest resnet18");
   EXPECT_STREQ(unknown_name("model", "x", models).what(), "unknown model \"x\"");
+  // A name may be from a file: nothing of it reaches a terminal as a command.
+  EXPECT_STREQ(unknown_name("model", "\x1b[31mx", models).what(), "unknown model \"?[31mx\"");
 }
 
 TEST(Text, LongNumbersAreGrouped) {

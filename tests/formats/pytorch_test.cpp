@@ -7,6 +7,7 @@
 #include "error_text.h"
 #include "fovea/core/files.h"
 #include "fovea/core/random.h"
+#include "fovea/core/text.h"
 #include "fovea/formats/safetensors.h"
 #include "fovea/formats/weight_file.h"
 #include "pickles.h"

@@ -108,9 +108,17 @@ std::string grouped(int64_t number) {
   return digits;
 }
 
+std::string printable(std::string_view text) {
+  constexpr size_t most = 80;
+  std::string shown(text.substr(0, most));
+  std::replace_if(
+      shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return shown + (text.size() > most ? "..." : "");
+}
+
 Error unknown_name(std::string_view what, std::string_view name,
                    std::span<const std::string> candidates, ErrorKind kind) {
-  Error error(kind, "unknown " + std::string(what) + " \"" + std::string(name) + "\"");
+  Error error(kind, "unknown " + std::string(what) + " \"" + printable(name) + "\"");
   const std::vector<std::string> near = nearest_names(name, candidates);
   if (!near.empty()) error.with("nearest", join(near));
   return error;

@@ -36,8 +36,11 @@ std::string hex(uint64_t value);
 /// "11,173,962".
 std::string grouped(int64_t number);
 
-/// The error for a name nobody knows: `unknown WHAT "NAME"`, with the nearest candidates when there
-/// are any.
+/// What a message can show of a text from a file: 80 characters at most, all printable ASCII.
+std::string printable(std::string_view text);
+
+/// The error for a name nobody knows: `unknown WHAT "NAME"`, what is printable of it, with the
+/// nearest candidates when there are any.
 Error unknown_name(std::string_view what, std::string_view name,
                    std::span<const std::string> candidates, ErrorKind kind = ErrorKind::usage);
 

@@ -1,16 +1,6 @@
 #include "fovea/formats/bytes.h"
 
-#include <algorithm>
-
 namespace fovea {
-
-std::string printable(std::string_view text) {
-  constexpr size_t most = 80;
-  std::string shown(text.substr(0, most));
-  std::replace_if(
-      shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-  return shown + (text.size() > most ? "..." : "");
-}
 
 bool is_utf8(std::string_view text) {
   for (size_t i = 0; i < text.size();) {

@@ -25,9 +25,6 @@ void append_little_endian(std::string& to, T value) {
   for (size_t i = 0; i < sizeof(T); ++i) to += static_cast<char>(value >> (8 * i));
 }
 
-/// What a message can show of a text from a file: 80 characters at most, all printable ASCII.
-std::string printable(std::string_view text);
-
 /// Whether the bytes are text in UTF-8 (no overlong forms, no surrogates).
 bool is_utf8(std::string_view text);
 

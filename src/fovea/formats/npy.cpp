@@ -10,7 +10,7 @@
 
 #include "fovea/core/error.h"
 #include "fovea/core/files.h"
-#include "fovea/formats/bytes.h"
+#include "fovea/core/text.h"
 #include "fovea/formats/zip.h"
 
 namespace fovea {

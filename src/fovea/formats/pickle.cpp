@@ -4,6 +4,7 @@
 #include <array>
 
 #include "fovea/core/error.h"
+#include "fovea/core/text.h"
 #include "fovea/formats/bytes.h"
 
 namespace fovea::pickle {

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "fovea/core/error.h"
-#include "fovea/formats/bytes.h"
+#include "fovea/core/text.h"
 #include "fovea/formats/pytorch.h"
 #include "fovea/formats/pytorch_types.h"
 

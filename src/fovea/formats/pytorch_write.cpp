@@ -3,6 +3,7 @@
 
 #include "fovea/core/error.h"
 #include "fovea/core/files.h"
+#include "fovea/core/text.h"
 #include "fovea/formats/bytes.h"
 #include "fovea/formats/pytorch.h"
 #include "fovea/formats/pytorch_types.h"

@@ -7,6 +7,7 @@
 
 #include "fovea/core/array.h"
 #include "fovea/core/error.h"
+#include "fovea/core/text.h"
 #include "fovea/formats/bytes.h"
 
 namespace fovea {

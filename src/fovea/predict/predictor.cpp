@@ -74,8 +74,9 @@ models::Options from_arguments(const std::map<std::string, std::string>& argumen
   if (const std::optional<double> aux = below(2, arguments, "aux")) options.aux = *aux == 1;
   if (const auto text = arguments.find("net"); text != arguments.end()) {
     const auto file = arguments.find("net_file");
-    options.net = std::make_shared<const models::NetText>(models::NetText{
-        .file = file == arguments.end() ? "net.toml" : file->second, .text = text->second});
+    options.net = std::make_shared<const models::NetText>(
+        models::NetText{.file = file == arguments.end() ? "net.toml" : printable(file->second),
+                        .text = text->second});
   }
   return options;
 }
