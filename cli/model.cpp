@@ -15,6 +15,12 @@ void refuse_bare_weights(const std::string& model) {
       .with("try", "--model NAME --weights " + model + ", or fovea convert --model NAME");
 }
 
+void add_stem(CLI::App& app, std::string& stem) {
+  app.add_option("--stem", stem,
+                 "How a ResNet or DenseNet begins: imagenet, or cifar for images of 32x32")
+      ->type_name("NAME");
+}
+
 }  // namespace
 
 void ModelFlags::add(CLI::App& app) {
@@ -32,6 +38,7 @@ void ModelFlags::add(CLI::App& app) {
   choice("--dropout", dropout, "Probability that dropout sets a value to 0");
   choice("--drop-path", drop_path, "How often training leaves out the last block");
   choice("--width", width, "Factor of all numbers of channels, of models that come in widths");
+  add_stem(app, stem);
   app.add_flag("--aux", aux, "With auxiliary heads, which training has losses for");
 }
 
@@ -41,6 +48,7 @@ void ModelFlags::apply(models::Options& options) const {
   if (dropout) options.dropout = dropout;
   if (drop_path) options.drop_path = drop_path;
   if (width) options.width = width;
+  if (!stem.empty()) options.stem = stem;
   if (aux) options.aux = true;
 }
 
@@ -51,6 +59,7 @@ std::string ModelFlags::choices() const {
   if (dropout) given.emplace_back("--dropout");
   if (drop_path) given.emplace_back("--drop-path");
   if (width) given.emplace_back("--width");
+  if (!stem.empty()) given.emplace_back("--stem");
   if (aux) given.emplace_back("--aux");
   return join(given);
 }
@@ -63,6 +72,7 @@ void TrainedFlags::add(CLI::App& app) {
       ->type_name("FILE");
   app.add_option("--width", width, "Factor of all numbers of channels that --weights are for")
       ->type_name("X");
+  add_stem(app, stem);
 }
 
 bool names_file(std::string_view model) {
@@ -94,15 +104,16 @@ ChosenModel choose(const ModelFlags& flags) {
 std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& console) {
   if (names_file(flags.model)) {
     refuse_bare_weights(flags.model);
-    if (flags.width) {
-      throw Error(ErrorKind::usage, "--model " + flags.model + " says itself how wide it is")
-          .with("try", "--width with --weights only");
+    if (flags.width || !flags.stem.empty()) {
+      throw Error(ErrorKind::usage, "--model " + flags.model + " says itself how it is built")
+          .with("try", std::string(flags.width ? "--width" : "--stem") + " with --weights only");
     }
     if (flags.weights.empty()) return std::make_unique<Predictor>(flags.model);
     throw Error(ErrorKind::usage, "--model " + flags.model + " has weights of its own")
         .with("try", "one of --model and --weights, or --model NAME --weights FILE");
   }
   models::Options options{.width = flags.width};
+  if (!flags.stem.empty()) options.stem = flags.stem;
   const std::string name = model_name(flags.model, options);
   if (!options.net) models::entry(name);  // an unknown one is told as such
   if (flags.weights.empty()) {

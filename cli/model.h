@@ -16,6 +16,7 @@ struct ModelFlags {
   std::string model, input;
   int64_t classes = 0;  ///< 0: not given
   std::optional<double> dropout, drop_path, width;
+  std::string stem;  ///< "": not given
   bool aux = false;
 
   void add(CLI::App& app);
@@ -42,7 +43,7 @@ ChosenModel choose(const ModelFlags& flags);
 
 /// What the flags --model and --weights choose: a model ready for use.
 struct TrainedFlags {
-  std::string model, weights;
+  std::string model, weights, stem;
   std::optional<double> width;
 
   void add(CLI::App& app);

@@ -259,6 +259,15 @@ TEST(Commands, ChoicesThatAModelDoesNotHaveAreRefused) {
                  {"lenet_cnn: this model has no drop path"});
   expect_refusal({"summary", "--model", "small_cnn", "--dropout", "1"}, 2,
                  {"small_cnn: dropout is 1", "from 0 up to 1 is allowed"});
+  expect_refusal({"summary", "--model", "vgg11", "--stem", "cifar"}, 2,
+                 {"vgg11: this model has one stem only"});
+  expect_refusal({"predict", "--model", "a.safetensors", "--stem", "cifar", "a.png"}, 2,
+                 {"--stem with --weights only"});
+  EXPECT_EQ(fovea({"summary", "--model", "resnet18", "--stem", "cifar", "--classes", "10",
+                   "--input", "3x32x32", "--json"})
+                .json()
+                .at("macs"),
+            555'422'720);  // of resnet18_cifar
   expect_refusal({"convert", "a.pth", "b.pth", "--aux"}, 2, {"--aux", "--model NAME as well"});
   expect_refusal({"predict", "--model", "a.safetensors", "--width", "2", "a.png"}, 2,
                  {"--width with --weights only"});

@@ -286,6 +286,9 @@ TEST(Models, OptionsThatCannotBeAreRefused) {
   says("mobilenet_v2: the width is 0.000000, above 0 and below 100 is allowed", {.width = 0},
        "mobilenet_v2");
   says("vgg16: this model has no auxiliary heads", {.aux = true}, "vgg16");
+  says("vgg16: this model has one stem only", {.stem = "cifar"}, "vgg16");
+  says("resnet18: the stem is \"large\", imagenet or cifar is expected", {.stem = "large"},
+       "resnet18");
 }
 
 TEST(Models, AHugeImageIsAnErrorNotAnAllocation) {
@@ -309,6 +312,31 @@ TEST(Models, AConfigRebuildsTheSameModel) {
 TEST(Models, ChoicesThatAModelDoesNotHaveMayBeSwitchedOff) {
   EXPECT_NO_THROW(models::make("vgg16", {.drop_path = 0, .aux = false}));
   EXPECT_EQ(models::configure("vgg16", {.aux = false}).aux, std::nullopt);
+}
+
+TEST(Models, ACifarStemKeepsTheSizeOfSmallImages) {
+  // With the other one a 32x32 image is a single pixel at the end.
+  const auto before_the_mean = [](const char* name, const std::string& scope) {
+    const auto model =
+        models::make(name, {.classes = 10, .input = Shape{3, 32, 32}, .stem = "cifar"});
+    const auto graph = nn::trace(*model, {1, 3, 32, 32});
+    Shape shape;
+    for (const Node& node : graph->nodes()) {
+      if (node.scope.starts_with(scope)) shape = graph->value(node.outputs[0]).type.shape;
+    }
+    return shape;
+  };
+  EXPECT_EQ(before_the_mean("resnext50_32x4d", "layer4"), (Shape{1, 2048, 4, 4}));
+  EXPECT_EQ(before_the_mean("densenet121", "features"), (Shape{1, 1024, 4, 4}));
+  // The CIFAR nets are the others with that stem.
+  const auto names = [](const char* name, const models::Options& options) {
+    std::vector<std::pair<std::string, Shape>> all;
+    const auto model = models::make(name, options);
+    for (const nn::Variable* v : model->variables()) all.emplace_back(v->name(), v->shape());
+    return all;
+  };
+  EXPECT_EQ(names("resnet50", {.classes = 10, .stem = "cifar"}), names("resnet50_cifar", {}));
+  EXPECT_EQ(names("resnet50_cifar", {.classes = 1000, .stem = "imagenet"}), names("resnet50", {}));
 }
 
 TEST(Models, WidthsAreRoundedToEights) {

@@ -343,6 +343,8 @@ TEST(Arguments, MakeTheSameModelAgain) {
   EXPECT_EQ(kept("mobilenet_v2", {.width = 0.35}).width, 0.35);
   EXPECT_EQ(kept("googlenet", {.aux = true}).aux, true);
   EXPECT_EQ(kept("googlenet", {}).aux, false);
+  EXPECT_EQ(kept("resnet50", {.stem = "cifar"}).stem, "cifar");
+  EXPECT_EQ(kept("vgg16", {}).stem, std::nullopt);
 }
 
 }  // namespace

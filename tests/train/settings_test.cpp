@@ -17,6 +17,7 @@ Settings unusual() {
   s.dropout = 0.3;
   s.drop_path = 0;
   s.width = 0.75;
+  s.stem = "cifar";
   s.input = "3x64x48";
   s.weights = "a \"file\".safetensors";
   s.freeze = "backbone";

@@ -28,12 +28,17 @@ class Transition : public nn::Sequential {
 /// All before the mean: the stem, then blocks and transitions in turns.
 class Features : public nn::Sequential {
  public:
-  Features(const nn::Scope& s, int64_t in, const Plan& plan) : Sequential(s), channels(plan.stem) {
-    add_named<nn::Conv2d>("conv0", in, channels,
-                          nn::ConvOptions{.kernel = 7, .stride = 2, .padding = 3, .bias = false});
+  Features(const nn::Scope& s, const Config& c, const Plan& plan)
+      : Sequential(s), channels(plan.stem) {
+    const bool large = c.stem == "imagenet";
+    add_named<nn::Conv2d>(
+        "conv0", c.input[0], channels,
+        large ? nn::ConvOptions{.kernel = 7, .stride = 2, .padding = 3, .bias = false}
+              : nn::ConvOptions{.kernel = 3, .padding = 1, .bias = false});
     add_named<nn::BatchNorm2d>("norm0", channels);
     add_named<nn::ReLU>("relu0");
-    add_named<nn::MaxPool2d>("pool0", PoolOptions{.kernel = 3, .stride = 2, .padding = 1});
+    if (large)
+      add_named<nn::MaxPool2d>("pool0", PoolOptions{.kernel = 3, .stride = 2, .padding = 1});
     for (size_t i = 0; i < plan.depths.size(); ++i) {
       const std::string number = std::to_string(i + 1);
       add_named<nn::DenseBlock>("denseblock" + number, plan.depths[i], channels, plan.growth);
@@ -54,7 +59,7 @@ class DenseNet : public nn::Module {
  public:
   DenseNet(const nn::Scope& s, const Config& c, const Plan& plan)
       : Module(s),
-        features(at("features"), c.input[0], plan),
+        features(at("features"), c, plan),
         avgpool(at("avgpool"), 1),
         classifier(at("classifier"), features.channels, c.classes) {
     nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_normal());
@@ -79,7 +84,10 @@ std::vector<Entry> densenet() {
        {Plan{"densenet121", 32, {6, 12, 24, 16}, 64}, Plan{"densenet161", 48, {6, 12, 36, 24}, 96},
         Plan{"densenet169", 32, {6, 12, 32, 32}, 64},
         Plan{"densenet201", 32, {6, 12, 48, 32}, 64}}) {
-    entries.push_back({.name = plan.name, .defaults = imagenet(), .build = build<DenseNet>(plan)});
+    Config defaults = imagenet();
+    defaults.stem = "imagenet";
+    entries.push_back(
+        {.name = plan.name, .defaults = std::move(defaults), .build = build<DenseNet>(plan)});
   }
   return entries;
 }

@@ -111,6 +111,13 @@ Config configure(const Entry& model, const Options& options) {
     if (!config.aux && *options.aux) throw bad(name, "this model has no auxiliary heads");
     if (config.aux) config.aux = options.aux;
   }
+  if (options.stem) {
+    if (!config.stem) throw bad(name, "this model has one stem only");
+    if (*options.stem != "imagenet" && *options.stem != "cifar") {
+      throw bad(name, "the stem is \"" + *options.stem + "\", imagenet or cifar is expected");
+    }
+    config.stem = options.stem;
+  }
   return config;
 }
 

@@ -26,6 +26,7 @@ struct Options {
   std::optional<double> drop_path = {};     ///< the same, of whole blocks (stochastic depth)
   std::optional<double> width = {};         ///< above 0, below 100; for models that come in widths
   std::optional<bool> aux = {};             ///< only false for a model that has no such heads
+  std::optional<std::string> stem = {};     ///< "imagenet" or "cifar"; for models that have both
   std::shared_ptr<const NetText> net = {};  ///< of a model that is not of the registry, or none
 };
 
@@ -41,6 +42,9 @@ struct Config {
   /// Whether there are auxiliary heads: outputs "aux1", ... of a train graph, for losses of their
   /// own. Nothing where the model has no such choice.
   std::optional<bool> aux = {};
+  /// How the net begins: "imagenet", which quarters the image, or "cifar", which keeps its size,
+  /// for those of 32x32. Nothing where the model has no such choice.
+  std::optional<std::string> stem = {};
   std::shared_ptr<const NetText> net = {};  ///< of a model that a text describes, or none
 
   ~Config();  // out of line: GCC 12 warns of what an inline one does in lists of entries
@@ -53,6 +57,7 @@ struct Config {
             .drop_path = drop_path,
             .width = width,
             .aux = aux,
+            .stem = stem,
             .net = net};
   }
 };

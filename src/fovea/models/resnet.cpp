@@ -22,27 +22,20 @@ class Layer : public nn::Sequential {
 /// How many blocks each of the four layers has.
 using Depths = std::array<int, 4>;
 
-/// What is done to the image before the layers.
-enum class Stem {
-  imagenet,  ///< one 7x7 convolution and pooling, which quarter it
-  cifar,     ///< one 3x3 convolution that keeps the size, for 32x32 images
-};
-
 /// The nets of He et al. 2015, "Deep residual learning for image recognition". Arrays have
 /// torchvision's names.
 template <class Block>
 class ResNet : public nn::Module {
  public:
   template <class... Options>
-  ResNet(const nn::Scope& s, const Config& c, Stem stem, const Depths& depths,
-         const Options&... options)
+  ResNet(const nn::Scope& s, const Config& c, const Depths& depths, const Options&... options)
       : Module(s),
         conv1(at("conv1"), c.input[0], 64,
-              stem == Stem::imagenet
+              c.stem == "imagenet"
                   ? nn::ConvOptions{.kernel = 7, .stride = 2, .padding = 3, .bias = false}
                   : nn::ConvOptions{.kernel = 3, .padding = 1, .bias = false}),
         bn1(at("bn1"), 64),
-        maxpool(stem == Stem::imagenet ? pooling() : std::nullopt),
+        maxpool(c.stem == "imagenet" ? pooling() : std::nullopt),
         layer1(at("layer1"), 64, 64, depths[0], 1, options...),
         layer2(at("layer2"), 64 * Block::expansion, 128, depths[1], 2, options...),
         layer3(at("layer3"), 128 * Block::expansion, 256, depths[2], 2, options...),
@@ -74,10 +67,12 @@ class ResNet : public nn::Module {
 };
 
 template <class Block, class... Options>
-Entry resnet(std::string name, Stem stem, const Depths& depths, const Options&... options) {
+Entry resnet(std::string name, const Depths& depths, const Options&... options) {
+  Config defaults = name.ends_with("_cifar") ? Config{} : imagenet();
+  defaults.stem = name.ends_with("_cifar") ? "cifar" : "imagenet";
   return {.name = std::move(name),
-          .defaults = stem == Stem::imagenet ? imagenet() : Config{},
-          .build = build<ResNet<Block>>(stem, depths, options...)};
+          .defaults = std::move(defaults),
+          .build = build<ResNet<Block>>(depths, options...)};
 }
 
 }  // namespace
@@ -87,24 +82,25 @@ std::vector<Entry> resnet() {
   using Bottleneck = nn::Bottleneck;
   using Wider = nn::BottleneckOptions;
   std::vector<Entry> entries{
-      resnet<Basic>("resnet18", Stem::imagenet, {2, 2, 2, 2}),
-      resnet<Basic>("resnet34", Stem::imagenet, {3, 4, 6, 3}),
-      resnet<Bottleneck>("resnet50", Stem::imagenet, {3, 4, 6, 3}),
-      resnet<Bottleneck>("resnet101", Stem::imagenet, {3, 4, 23, 3}),
-      resnet<Bottleneck>("resnet152", Stem::imagenet, {3, 8, 36, 3}),
-      resnet<Bottleneck>("resnext50_32x4d", Stem::imagenet, {3, 4, 6, 3}, Wider{32, 4}),
-      resnet<Bottleneck>("resnext101_32x8d", Stem::imagenet, {3, 4, 23, 3}, Wider{32, 8}),
-      resnet<Bottleneck>("wide_resnet50_2", Stem::imagenet, {3, 4, 6, 3}, Wider{1, 128}),
-      resnet<Bottleneck>("wide_resnet101_2", Stem::imagenet, {3, 4, 23, 3}, Wider{1, 128}),
-      resnet<Basic>("resnet18_cifar", Stem::cifar, {2, 2, 2, 2}),
-      resnet<Basic>("resnet34_cifar", Stem::cifar, {3, 4, 6, 3}),
-      resnet<Bottleneck>("resnet50_cifar", Stem::cifar, {3, 4, 6, 3}),
-      resnet<Bottleneck>("resnet101_cifar", Stem::cifar, {3, 4, 23, 3}),
-      resnet<Bottleneck>("resnet152_cifar", Stem::cifar, {3, 8, 36, 3}),
-      resnet<nn::SEBasicBlock>("se_resnet18_cifar", Stem::cifar, {2, 2, 2, 2}),
-      resnet<Basic>("mini_resnet", Stem::imagenet, {2, 2, 2, 2}),
+      resnet<Basic>("resnet18", {2, 2, 2, 2}),
+      resnet<Basic>("resnet34", {3, 4, 6, 3}),
+      resnet<Bottleneck>("resnet50", {3, 4, 6, 3}),
+      resnet<Bottleneck>("resnet101", {3, 4, 23, 3}),
+      resnet<Bottleneck>("resnet152", {3, 8, 36, 3}),
+      resnet<Bottleneck>("resnext50_32x4d", {3, 4, 6, 3}, Wider{32, 4}),
+      resnet<Bottleneck>("resnext101_32x8d", {3, 4, 23, 3}, Wider{32, 8}),
+      resnet<Bottleneck>("wide_resnet50_2", {3, 4, 6, 3}, Wider{1, 128}),
+      resnet<Bottleneck>("wide_resnet101_2", {3, 4, 23, 3}, Wider{1, 128}),
+      resnet<Basic>("resnet18_cifar", {2, 2, 2, 2}),
+      resnet<Basic>("resnet34_cifar", {3, 4, 6, 3}),
+      resnet<Bottleneck>("resnet50_cifar", {3, 4, 6, 3}),
+      resnet<Bottleneck>("resnet101_cifar", {3, 4, 23, 3}),
+      resnet<Bottleneck>("resnet152_cifar", {3, 8, 36, 3}),
+      resnet<nn::SEBasicBlock>("se_resnet18_cifar", {2, 2, 2, 2}),
+      resnet<Basic>("mini_resnet", {2, 2, 2, 2}),
   };
-  entries.back().defaults = {};  // small images, though the stem is for large ones
+  entries.back().defaults.classes = 10;  // small images, though the stem is for large ones
+  entries.back().defaults.input = Shape{3, 32, 32};
   return entries;
 }
 

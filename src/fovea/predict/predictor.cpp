@@ -56,6 +56,7 @@ std::map<std::string, std::string> to_arguments(const models::Config& config) {
       {"dropout", format_number(config.dropout)},  {"drop_path", format_number(config.drop_path)}};
   if (config.width) arguments["width_factor"] = format_number(*config.width);
   if (config.aux) arguments["aux"] = *config.aux ? "1" : "0";
+  if (config.stem) arguments["stem"] = *config.stem;
   if (config.net) {
     arguments["net"] = config.net->text;
     arguments["net_file"] = std::filesystem::path(config.net->file).filename().string();
@@ -72,6 +73,8 @@ models::Options from_arguments(const std::map<std::string, std::string>& argumen
   options.drop_path = below(1, arguments, "drop_path");
   options.width = below(100, arguments, "width_factor");
   if (const std::optional<double> aux = below(2, arguments, "aux")) options.aux = *aux == 1;
+  if (const auto stem = arguments.find("stem"); stem != arguments.end())
+    options.stem = stem->second;
   if (const auto text = arguments.find("net"); text != arguments.end()) {
     const auto file = arguments.find("net_file");
     options.net = std::make_shared<const models::NetText>(
@@ -101,6 +104,7 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
     if (chosen.drop_path) options.drop_path = chosen.drop_path;
     if (chosen.width) options.width = chosen.width;
     if (chosen.aux) options.aux = chosen.aux;
+    if (chosen.stem) options.stem = chosen.stem;
     if (chosen.net) options.net = chosen.net;
   } else {
     WeightFile bare = read_weights(weights);

@@ -98,6 +98,8 @@ const std::vector<Setting>& settings_table() {
        &Settings::drop_path, 0, 1},
       {"width", "factor of all numbers of channels; the model's own by default", &Settings::width,
        0, 100},
+      {"stem", "how a ResNet or DenseNet begins: imagenet, or cifar; the model's own by default",
+       &Settings::stem},
       {"input", "HxW that images are resized to; as they are by default", &Settings::input},
       {"weights", "file that the net starts from; layers for other classes start anew",
        &Settings::weights},
@@ -152,6 +154,7 @@ models::Options model_options(const Settings& settings, int64_t classes, const S
                           .width = settings.width,
                           .net = settings.net};
   if (settings.aux) options.aux = true;
+  if (!settings.stem.empty()) options.stem = settings.stem;
   return options;
 }
 

@@ -21,6 +21,7 @@ struct Settings {
   std::shared_ptr<const models::NetText> net;
   bool aux = false;  ///< with the model's auxiliary heads, whose losses count as StepOptions says
   std::optional<double> dropout, drop_path, width;  ///< as models::Options; none: the model's own
+  std::string stem;                                 ///< as models::Options; "": the model's own
   std::string input;           ///< HxW that images are resized to, "224x224"; "": as they are
   std::string weights;         ///< file that the net starts from; "": first weights by seed
   std::string freeze;          ///< as models::frozen reads it
