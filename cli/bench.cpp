@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
-#include <string>
 
 namespace fovea::cli {
 
@@ -24,15 +22,6 @@ double median_seconds(const Repeats& repeats, const std::function<void()>& run) 
   std::sort(seconds.begin(), seconds.end());
   const size_t middle = seconds.size() / 2;
   return seconds.size() % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
-}
-
-size_t peak_memory_bytes() {
-  // Not getrusage: its maximum includes what the process that started this one had.
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return std::stoull(line.substr(6)) * 1024;  // it is in kB
-  }
-  return 0;
 }
 
 void add_bench(Commands& commands) {

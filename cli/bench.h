@@ -17,9 +17,6 @@ struct Repeats {
 /// The median seconds of one run.
 double median_seconds(const Repeats& repeats, const std::function<void()>& run);
 
-/// The most memory this process has had so far.
-size_t peak_memory_bytes();
-
 /// The groups of `bench`.
 void add_bench_net(Commands& commands, CLI::App& group);
 void add_bench_op(Commands& commands, CLI::App& group);

@@ -5,6 +5,7 @@
 
 #include "bench.h"
 #include "fovea/core/parallel.h"
+#include "fovea/core/process.h"
 #include "fovea/core/random.h"
 #include "fovea/optim/optimizer.h"
 #include "fovea/train/step.h"
@@ -184,7 +185,7 @@ int run(const Flags& flags, bool training, Console& console) {
   const Shares kernels = shares(work->program(), profile);
   const double speed = static_cast<double>(flags.batch) / seconds;
   const double gflops = flops_of(work->program()) / seconds * 1e-9;
-  const size_t peak = peak_memory_bytes();
+  const size_t peak = peak_resident_bytes();
 
   console.document({{"model", subject.chosen.name},
                     {"what", training ? "step" : "infer"},

@@ -5,6 +5,7 @@
 
 #include "bench.h"
 #include "fovea/core/parallel.h"
+#include "fovea/core/process.h"
 #include "fovea/core/random.h"
 #include "fovea/kernels/kernel.h"
 #include "fovea/ops/conv.h"
@@ -142,7 +143,7 @@ int run(const Flags& flags, Console& console) {
     }
   }
   console.document(
-      {{"threads", threads()}, {"results", results}, {"peak_memory_bytes", peak_memory_bytes()}});
+      {{"threads", threads()}, {"results", results}, {"peak_memory_bytes", peak_resident_bytes()}});
   console.result(table({"problem", "pass", "ms", "GFLOP/s", "kernel", "types"}, rows, "llrrll"));
   return 0;
 }

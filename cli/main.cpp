@@ -41,6 +41,7 @@ int run(int argc, char** argv) {
   add_convert(commands);
   add_parity(commands);
   add_summary(commands);
+  add_plan(commands);
   add_models(commands);
   add_layers(commands);
   add_data(commands);

@@ -1,68 +1,27 @@
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <memory>
 
 #include "commands.h"
-#include "fovea/core/parallel.h"
+#include "fovea/core/process.h"
 #include "fovea/train/trainer.h"
 #include "model.h"
+#include "settings_flags.h"
 #include "signals.h"
 
 namespace fovea::cli {
 namespace {
 
-/// What the command line says; settings as text, one a row of the table, since the table reads
-/// them.
 struct Flags {
-  const CLI::App* app = nullptr;
-  std::vector<std::string> settings;
+  SettingsFlags settings;
   std::string out, resume;
 };
 
-const char* type_name(const train::Setting& setting) {
-  constexpr const char* names[] = {"TEXT", "N", "X", "X", ""};
-  return names[setting.member.index()];
-}
-
-/// --threads is every command's flag.
-bool is_flag(const train::Setting& setting) { return setting.name != "threads"; }
-
-/// NAME:DIR with the whole path, so that --resume finds it from any folder.
-std::string from_anywhere(const std::string& data) {
-  const size_t colon = data.find(':');
-  if (colon == std::string::npos) return data;
-  const std::filesystem::path folder = data.substr(colon + 1);
-  return data.substr(0, colon + 1) + std::filesystem::absolute(folder).lexically_normal().string();
-}
-
-train::Settings read_settings(const Flags& flags) {
-  train::Settings settings;
-  const auto& table = train::settings_table();
-  for (size_t i = 0; i < table.size(); ++i) {
-    if (is_flag(table[i]) && flags.app->count("--" + std::string(table[i].name)) > 0) {
-      table[i].set(settings, flags.settings[i]);
-    }
-  }
-  settings.data = from_anywhere(settings.data);
-  if (!settings.weights.empty())
-    settings.weights = std::filesystem::absolute(settings.weights).lexically_normal().string();
-  return settings;
-}
-
 void refuse_with_resume(const Flags& flags) {
-  for (const train::Setting& setting : train::settings_table()) {
-    const std::string flag = "--" + std::string(setting.name);
-    if (flags.app->count(flag) == 0) continue;
-    throw Error(ErrorKind::usage, "--resume goes on with the settings of the run, " + flag +
-                                      " cannot be given with it")
-        .with("try", "a new run: fovea train without --resume");
-  }
-  if (!flags.out.empty()) {
-    throw Error(ErrorKind::usage,
-                "--resume writes into the folder of the run, --out cannot be "
-                "given with it");
-  }
+  flags.settings.refuse_with_resume();
+  if (flags.out.empty()) return;
+  throw Error(ErrorKind::usage,
+              "--resume writes into the folder of the run, --out cannot be given with it");
 }
 
 std::string plan_text(const train::Start& start) {
@@ -149,6 +108,7 @@ Json to_json(const train::Result& result, const train::Start& start) {
   }
   document["seconds"] = result.seconds;
   document["images_per_second"] = result.images_per_second;
+  document["peak_memory_bytes"] = peak_resident_bytes();
   document["out"] = result.folder.string();
   document["frozen"] = {{"count", result.frozen}, {"changed", result.frozen_changed}};
   document["history"] = Json::array();
@@ -195,7 +155,7 @@ int run(const Flags& flags, Console& console) {
     refuse_with_resume(flags);
     return report(train::resume(flags.resume, watched, finish_first()), start, console);
   }
-  const train::Settings settings = read_settings(flags);
+  const train::Settings settings = flags.settings.read();
   return report(train::train(settings, flags.out, watched, finish_first()), start, console);
 }
 
@@ -205,20 +165,7 @@ void add_train(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
   CLI::App& app = commands.add(commands.root(), "train", "Train a model on a data set",
                                [flags](Console& console) { return run(*flags, console); });
-  flags->app = &app;
-  const auto& table = train::settings_table();
-  flags->settings.resize(table.size());
-  for (size_t i = 0; i < table.size(); ++i) {
-    if (!is_flag(table[i])) continue;
-    const std::string name = "--" + std::string(table[i].name), help(table[i].help);
-    if (std::holds_alternative<bool train::Settings::*>(table[i].member)) {
-      app.add_flag(name, flags->settings[i], help);
-      continue;
-    }
-    app.add_option(name, flags->settings[i], help)
-        ->type_name(type_name(table[i]))
-        ->default_str(table[i].get(train::Settings{}));
-  }
+  flags->settings.add(app);
   app.add_option("--out", flags->out, "Folder of the run; runs/MODEL-DATA-NNN by default")
       ->type_name("DIR");
   app.add_option("--resume", flags->resume, "Go on with the run in this folder")->type_name("DIR");

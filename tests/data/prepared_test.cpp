@@ -8,7 +8,7 @@ namespace {
 
 /// Two images of height x width, the second brighter.
 std::shared_ptr<const Dataset> pair_of(int64_t height, int64_t width, int64_t channels) {
-  Array images(DType::u8, {2, height, width, channels}), labels(DType::i64, {2});
+  Array images(DType::u8, {2, height, width, channels}), labels = Array::zeros(DType::i64, {2});
   Random random(1, "images");
   const int64_t half = images.numel() / 2;
   for (int64_t i = 0; i < images.numel(); ++i) {

@@ -72,23 +72,25 @@ DataSets make_sets(std::string name, CifarSamples train, CifarSamples test,
 
 CifarSamples read_cifar(const std::vector<std::filesystem::path>& files, const CifarLayout& layout,
                         int64_t records) {
-  std::vector<MappedFile> maps;  // every size is checked before anything is allocated
-  for (const auto& path : files) maps.push_back(map_records(path, layout, records));
+  for (const auto& path : files) map_records(path, layout, records);  // sizes, before allocating
   const int64_t count = checked_product(static_cast<int64_t>(files.size()), records);
   CifarSamples samples{Array(DType::u8, {count, side, side, 3}), Array(DType::i64, {count})};
   uint8_t* pixels = samples.images.data<uint8_t>().data();
   int64_t* labels = samples.labels.data<int64_t>().data();
-  parallel_for(count, 256, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const auto file = static_cast<size_t>(i / records);
-      const int64_t record = i % records;
-      const auto* bytes = reinterpret_cast<const uint8_t*>(maps[file].bytes.data()) +
-                          record * layout.record_bytes();
-      labels[i] = bytes[layout.label_bytes - 1];
-      check_label(files[file], layout, record, labels[i]);
-      planes_to_pixels(bytes + layout.label_bytes, pixels + i * 3 * plane);
-    }
-  });
+  for (const auto& path : files) {  // one at a time: what is mapped counts as memory, too
+    const MappedFile map = map_records(path, layout, records);
+    parallel_for(records, 256, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const auto* bytes =
+            reinterpret_cast<const uint8_t*>(map.bytes.data()) + i * layout.record_bytes();
+        labels[i] = bytes[layout.label_bytes - 1];
+        check_label(path, layout, i, labels[i]);
+        planes_to_pixels(bytes + layout.label_bytes, pixels + i * 3 * plane);
+      }
+    });
+    pixels += records * 3 * plane;
+    labels += records;
+  }
   return samples;
 }
 

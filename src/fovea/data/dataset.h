@@ -29,6 +29,9 @@ class Dataset {
   /// Every class, also those without a sample in this split.
   virtual const std::vector<std::string>& class_names() const = 0;
 
+  /// Bytes of memory that hold the samples; 0 where they are made or read when asked for.
+  virtual int64_t held_bytes() const { return 0; }
+
   /// height * width * channels.
   int64_t image_bytes() const { return height() * width() * channels(); }
 };
@@ -49,6 +52,9 @@ class ArrayDataset : public Dataset {
   }
   void image(int64_t i, std::span<uint8_t> out) const override;
   const std::vector<std::string>& class_names() const override { return class_names_; }
+  int64_t held_bytes() const override {
+    return static_cast<int64_t>(images_.bytes() + labels_.bytes());
+  }
 
  private:
   Array images_;
@@ -69,6 +75,7 @@ class Subset : public Dataset {
   int64_t label(int64_t i) const override { return whole_->label(at(i)); }
   void image(int64_t i, std::span<uint8_t> out) const override { whole_->image(at(i), out); }
   const std::vector<std::string>& class_names() const override { return whole_->class_names(); }
+  int64_t held_bytes() const override { return whole_->held_bytes(); }
 
  private:
   int64_t at(int64_t i) const { return indices_[static_cast<size_t>(i)]; }

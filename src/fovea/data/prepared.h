@@ -25,6 +25,7 @@ class Prepared : public Dataset {
   int64_t label(int64_t i) const override { return whole_->label(i); }
   void image(int64_t i, std::span<uint8_t> out) const override;
   const std::vector<std::string>& class_names() const override { return whole_->class_names(); }
+  int64_t held_bytes() const override { return whole_->held_bytes(); }
 
  private:
   std::shared_ptr<const Dataset> whole_;

@@ -308,7 +308,7 @@ void Program::Impl::plan(const std::vector<bool>& prepared_value) {
   }
   const MemoryPlan memory = plan_memory(blocks);
   for (size_t i = 0; i < blocks.size(); ++i) *targets[i] = blocks[i].offset;
-  arena = {.bytes = memory.bytes, .lower_bound = memory.lower_bound};
+  arena = {.bytes = memory.bytes, .lower_bound = memory.lower_bound, .kept = kept_bytes};
 }
 
 void Program::Impl::bind(Memory::Kept& kept, std::byte* base, State& state,

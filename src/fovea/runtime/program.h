@@ -31,6 +31,7 @@ struct StepInfo {
 struct ArenaInfo {
   size_t bytes = 0;        ///< of the arena
   size_t lower_bound = 0;  ///< the largest sum of bytes live at once
+  size_t kept = 0;         ///< bytes that a Memory keeps between runs: packed and folded weights
 };
 
 /// Inputs of a run, by name.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <fstream>
 #include <set>
 
 #include "fovea/core/files.h"
@@ -10,11 +11,11 @@
 #include "fovea/core/random.h"
 #include "fovea/core/text.h"
 #include "fovea/data/prepared.h"
-#include "fovea/data/registry.h"
-#include "fovea/optim/optimizer.h"
 #include "fovea/optim/schedule.h"
 #include "fovea/predict/predictor.h"
 #include "fovea/train/checkpoint.h"
+#include "fovea/train/plan.h"
+#include "fovea/train/setup.h"
 #include "fovea/train/step.h"
 #include "fovea/train/transfer.h"
 
@@ -32,103 +33,33 @@ constexpr double checkpoint_seconds = 300;
 /// Of the learning rate, for what was frozen, unless --backbone-lr says another.
 constexpr double default_backbone_share = 0.1;
 
-/// Settings that mean nothing without another. Errors: usage.
-void require_consistent(const Settings& s) {
-  const auto needs = [](bool given, const std::string& flag, bool there, const std::string& other) {
-    if (given && !there) throw Error(ErrorKind::usage, flag + " does nothing without " + other);
-  };
-  needs(s.unfreeze_after > 0, "--unfreeze-after", !s.freeze.empty(), "--freeze");
-  needs(s.backbone_lr > 0, "--backbone-lr", s.unfreeze_after > 0, "--unfreeze-after");
-  needs(s.backbone_lr > 0, "--backbone-lr", s.lr > 0, "an --lr above 0, whose schedule it shares");
-}
-
-/// C, H, W of the net's input: what --input says, or the data's own.
-Shape input_of(const Settings& settings, const data::Dataset& images) {
-  const int64_t channels = images.channels();
-  if (settings.input.empty()) return {channels, images.height(), images.width()};
-  std::vector<int64_t> sizes;
-  for (const std::string& part : split(settings.input, 'x')) {
-    const std::optional<double> size = parse_number(part);
-    if (size && *size >= 1 && *size <= 16384 && *size == std::floor(*size))
-      sizes.push_back(static_cast<int64_t>(*size));
+/// Of the program's own file, read in parts: it is not to count as memory of the run. "unknown"
+/// without /proc.
+std::string program_hash() {
+  std::ifstream file("/proc/self/exe", std::ios::binary);
+  std::string part(size_t{1} << 16, 0), hashes;
+  while (file.read(part.data(), std::ssize(part)) || file.gcount() > 0) {
+    hashes += hex(hash({part.data(), static_cast<size_t>(file.gcount())}));
   }
-  if (sizes.size() == 2) sizes.insert(sizes.begin(), channels);
-  if (sizes.size() == 3 && (sizes[0] == 1 || sizes[0] == 3)) return Shape(sizes);
-  throw Error(ErrorKind::usage, "--input: \"" + settings.input + "\" is no size")
-      .with("expected", "HxW, or CxHxW with 1 or 3 channels, such as 224x224");
-}
-
-/// How the data's images become the net's: resized where the sizes differ, normalised as the
-/// weights it starts from were trained, or else by the data's own statistics.
-Preprocessing preprocessing_of(const Shape& input, const data::Dataset& images,
-                               const std::optional<Preprocessing>& learned) {
-  Preprocessing p{.height = static_cast<int>(input[1]),
-                  .width = static_cast<int>(input[2]),
-                  .channels = static_cast<int>(input[0]),
-                  .resize = {},
-                  .filter = Filter::bilinear,
-                  .mean = std::vector<double>(static_cast<size_t>(input[0]), 0),
-                  .std = std::vector<double>(static_cast<size_t>(input[0]), 1)};
-  if (learned && learned->channels == p.channels) {
-    p.filter = learned->filter;
-    p.mean = learned->mean;
-    p.std = learned->std;
-    return p;
-  }
-  const std::shared_ptr<const data::Dataset> same(&images, [](const auto*) {});
-  const data::ChannelStats stats =
-      data::channel_stats(images.channels() == p.channels ? images : *data::prepared(same, p));
-  p.mean = stats.mean;
-  p.std = stats.std;
-  return p;
-}
-
-/// The first `limit` of the samples in an order drawn by the seed; 0: all.
-std::shared_ptr<const data::Dataset> limited(std::shared_ptr<const data::Dataset> whole,
-                                             const Settings& settings) {
-  if (settings.limit == 0 || settings.limit >= whole->size()) return whole;
-  std::vector<int64_t> order =
-      data::permutation(whole->size(), static_cast<uint64_t>(settings.seed), "limit");
-  order.resize(static_cast<size_t>(settings.limit));
-  std::ranges::sort(order);
-  return std::make_shared<data::Subset>(std::move(whole), std::move(order));
+  return hashes.empty() ? "unknown" : hex(hash(hashes));
 }
 
 /// A run under way: what is fixed by the settings, and where it is.
 class Run {
  public:
   Run(const Settings& settings, const Watch& watch, std::stop_token stop)
-      : settings_(settings),
+      : setup_(settings),
         watch_(watch),
         stop_(std::move(stop)),
-        sets_(data::open(settings.data)),
-        start_(settings.weights.empty() ? StartingPoint{}
-                                        : read_starting_point(settings.weights, settings.model,
-                                                              input_of(settings, *sets_.train))),
-        preprocessing_(
-            preprocessing_of(input_of(settings, *sets_.train), *sets_.train, start_.preprocessing)),
-        split_(
-            data::split_validation(data::prepared(limited(sets_.train, settings), preprocessing_),
-                                   settings.val, static_cast<uint64_t>(settings.seed))),
-        optimizer_(optim::parse(settings.optimizer, settings.weight_decay)),
         schedule_(settings.schedule, static_cast<double>(settings.epochs), settings.warmup),
-        config_(models::configure(
-            settings.model, model_options(settings, static_cast<int64_t>(sets_.classes.size()),
-                                          input_of(settings, *sets_.train)))),
-        model_(models::make(settings.model, from_arguments(to_arguments(config_)))),
-        frozen_(models::frozen(settings.freeze, settings.model, config_)),
-        loader_(split_.train, {.batch = settings.batch,
-                               .shuffle = true,
-                               .seed = static_cast<uint64_t>(settings.seed),
-                               .workers = static_cast<int>(settings.workers),
-                               .augment = data::Augmentation::parse(settings.augment)}) {
-    nn::declare(state_, *model_, static_cast<uint64_t>(settings.seed));
-    optimizer_->declare(state_);
+        loader_(setup_.split.train, setup_.loader_options()) {
+    tight_ = check_memory(setup_);
+    nn::declare(state_, *setup_.model, static_cast<uint64_t>(settings.seed));
+    setup_.optimizer->declare(state_);
     if (!settings.weights.empty())
-      anew_ = start_from(start_, settings.model, config_, *model_, state_);
-    start_.weights.clear();
-    inference_ = std::make_unique<Inference>(
-        *model_, state_, Normalization{preprocessing_.mean, preprocessing_.std});
+      anew_ = start_from(setup_.start, settings.model, setup_.config, *setup_.model, state_);
+    setup_.start.weights.clear();
+    inference_ = std::make_unique<Inference>(*setup_.model, state_, setup_.normalization());
     make_step();
     (void)full_batch_program();  // images that the net cannot take are found now
   }
@@ -140,7 +71,9 @@ class Run {
   void make_step();
   void restore();
   void thaw();
-  bool thawed() const { return settings_.unfreeze_after > 0 && epoch_ >= settings_.unfreeze_after; }
+  bool thawed() const {
+    return setup_.settings.unfreeze_after > 0 && epoch_ >= setup_.settings.unfreeze_after;
+  }
   void train_all();
   Result result();
   void train_epoch();
@@ -157,19 +90,11 @@ class Run {
   void message(const std::string& text);
   [[noreturn]] void diverged(const std::string& what, const std::string& layer);
 
-  Settings settings_;
+  Setup setup_;
   std::filesystem::path folder_;
   const Watch& watch_;
   std::stop_token stop_;
-  data::DataSets sets_;
-  StartingPoint start_;
-  Preprocessing preprocessing_;
-  data::ValidationSplit split_;
-  std::unique_ptr<optim::Optimizer> optimizer_;
   optim::Schedule schedule_;
-  models::Config config_;
-  std::unique_ptr<nn::Module> model_;
-  models::Frozen frozen_;
   data::Loader loader_;
   State state_;
   std::unique_ptr<TrainStep> step_;
@@ -187,6 +112,7 @@ class Run {
   double best_accuracy_ = -1;
   std::vector<EpochRecord> history_;
 
+  std::string tight_;              ///< a warning about memory; or ""
   std::vector<std::string> anew_;  ///< arrays of the head that the weights did not hold
   FrozenArrays kept_;              ///< what is frozen, as it was
   int64_t frozen_changed_ = 0;     ///< of it, when it was unfrozen or the run ended
@@ -203,11 +129,7 @@ void Run::message(const std::string& text) {
 
 /// The step of the phase under way: with the frozen arrays, or, once thawed, with all.
 void Run::make_step() {
-  StepOptions options{.normalization = {preprocessing_.mean, preprocessing_.std},
-                      .label_smoothing = settings_.label_smoothing,
-                      .seed = static_cast<uint64_t>(settings_.seed)};
-  if (!thawed()) options.frozen = frozen_;
-  step_ = std::make_unique<TrainStep>(*model_, state_, std::move(options));
+  step_ = std::make_unique<TrainStep>(*setup_.model, state_, setup_.step_options(thawed()));
   inference_->share(step_->memory());
   bits_.clear();
 }
@@ -221,9 +143,8 @@ void Run::thaw() {
 }
 
 const Program& Run::full_batch_program() {
-  const int64_t n = std::min(settings_.batch, split_.train->size());
-  const Shape& input = config_.input;
-  return step_->program({DType::u8, {n, input[1], input[2], input[0]}}, {DType::i64, {n}});
+  const int64_t n = std::min(setup_.settings.batch, setup_.split.train->size());
+  return step_->program(setup_.images(n), setup_.labels(n));
 }
 
 /// What bits depend on apart from the settings.
@@ -232,12 +153,7 @@ const std::map<std::string, std::string>& Run::bits() {
   const Program& program = full_batch_program();
   std::string kernels;
   for (const StepInfo& info : program.steps()) kernels += info.kernel + "\n";
-  std::string binary = "unknown";
-  try {
-    binary = hex(hash(read_text("/proc/self/exe", ErrorKind::internal, size_t{1} << 30)));
-  } catch (const Error&) {  // no /proc: only the other three are compared
-  }
-  bits_ = {{"bits.binary", binary},
+  bits_ = {{"bits.binary", program_hash()},
            {"bits.instructions", instruction_set()},
            {"bits.threads", std::to_string(program.threads())},
            {"bits.kernels", hex(hash(kernels))}};
@@ -257,7 +173,7 @@ void Run::save_progress() {
   p["best_epoch"] = std::to_string(best_epoch_);
   p["best_accuracy"] = format_number(best_accuracy_);
   p["history"] = to_csv(history_);
-  if (frozen_) {
+  if (setup_.frozen) {
     p["frozen"] = kept_.text();
     p["frozen_changed"] = std::to_string(frozen_changed_);
   }
@@ -291,12 +207,12 @@ void Run::restore() {
   best_epoch_ = whole("best_epoch");
   best_accuracy_ = number("best_accuracy");
   history_ = from_csv(checkpoint.progress["history"]);
-  if (epoch_ < 0 || epoch_ > settings_.epochs || batch_ < 0 || batch_ > loader_.batches()) {
+  if (epoch_ < 0 || epoch_ > setup_.settings.epochs || batch_ < 0 || batch_ > loader_.batches()) {
     throw Error(ErrorKind::model, "checkpoint: epoch " + std::to_string(epoch_) + ", batch " +
                                       std::to_string(batch_) + " is outside of the run")
         .with("folder", folder_.string());
   }
-  if (frozen_) {
+  if (setup_.frozen) {
     kept_ = FrozenArrays::parse(checkpoint.progress["frozen"]);
     frozen_changed_ = whole("frozen_changed");
     if (thawed()) make_step();
@@ -329,7 +245,7 @@ void Run::diverged(const std::string& what, const std::string& layer) {
 void Run::train_batch(const data::Batch& batch) {
   const double where = static_cast<double>(epoch_) +
                        static_cast<double>(batch_) / static_cast<double>(loader_.batches());
-  lr_ = settings_.lr * schedule_.factor(where);
+  lr_ = setup_.settings.lr * schedule_.factor(where);
   const StepResult result = step_->gradient(batch.images, batch.labels, updates_ + 1);
   if (!std::isfinite(result.loss)) {
     diverged("the loss is " + format_number(result.loss) + " at step " +
@@ -339,15 +255,19 @@ void Run::train_batch(const data::Batch& batch) {
   }
   Metrics metrics;
   metrics.add(result.logits, batch.labels);
-  const double scale =
-      settings_.clip > 0 ? optim::clip_scale(optim::gradient_norm(state_), settings_.clip) : 1.0;
+  const double scale = setup_.settings.clip > 0
+                           ? optim::clip_scale(optim::gradient_norm(state_), setup_.settings.clip)
+                           : 1.0;
   optim::Update update{.step = updates_ + 1, .lr = lr_, .gradient_scale = scale};
   if (thawed()) {
-    const double share =
-        settings_.backbone_lr > 0 ? settings_.backbone_lr / settings_.lr : default_backbone_share;
-    update.lr_scale = [this, share](std::string_view name) { return frozen_(name) ? share : 1; };
+    const double share = setup_.settings.backbone_lr > 0
+                             ? setup_.settings.backbone_lr / setup_.settings.lr
+                             : default_backbone_share;
+    update.lr_scale = [this, share](std::string_view name) {
+      return setup_.frozen(name) ? share : 1;
+    };
   }
-  optimizer_->update(state_, update);
+  setup_.optimizer->update(state_, update);
   ++updates_;
   ++batch_;
   seen_ += metrics.count;
@@ -359,9 +279,10 @@ void Run::report(const Clock::time_point& start, double before) {
   if (!watch_.on_batch) return;
   epoch_seconds_ = before + seconds_since(start);
   const double speed = static_cast<double>(seen_) / epoch_seconds_;
-  const auto all = static_cast<double>(split_.train->size() * (settings_.epochs - epoch_) - seen_);
+  const auto all =
+      static_cast<double>(setup_.split.train->size() * (setup_.settings.epochs - epoch_) - seen_);
   watch_.on_batch({.epoch = epoch_ + 1,
-                   .epochs = settings_.epochs,
+                   .epochs = setup_.settings.epochs,
                    .batch = batch_,
                    .batches = loader_.batches(),
                    .loss = loss_sum_ / static_cast<double>(seen_),
@@ -388,11 +309,12 @@ void Run::train_epoch() {
 
 /// Measures the validation split; true when this is the best epoch so far.
 bool Run::validate(EpochRecord& record) {
-  if (split_.val->size() == 0) {
+  if (setup_.split.val->size() == 0) {
     best_accuracy_ = 0;
     return true;
   }
-  const Metrics metrics = evaluate(*inference_, split_.val);
+  const Metrics metrics =
+      evaluate(*inference_, setup_.split.val, evaluation_batch(setup_.settings.batch));
   if (!std::isfinite(metrics.loss())) {  // the last step broke the weights
     diverged("the validation loss is " + format_number(metrics.loss()) + " after epoch " +
                  std::to_string(epoch_ + 1),
@@ -437,30 +359,31 @@ void Run::finish_epoch() {
 
 void Run::save_model_file(const std::string& name) {
   ModelFile file;
-  file.architecture = model_->name();
-  file.arguments = to_arguments(config_);
-  file.preprocessing = preprocessing_;
-  file.class_names = sets_.classes;
+  file.architecture = setup_.model->name();
+  file.arguments = to_arguments(setup_.config);
+  file.preprocessing = setup_.preprocessing;
+  file.class_names = setup_.sets.classes;
   // What the weights came from; nothing that depends on time, place, machine or speed.
   for (const Setting& setting : settings_table()) {
     constexpr std::string_view elsewhere[] = {"threads", "workers", "data", "weights"};
     if (std::ranges::count(elsewhere, setting.name) > 0) continue;
-    file.training["setting." + std::string(setting.name)] = setting.get(settings_);
+    file.training["setting." + std::string(setting.name)] = setting.get(setup_.settings);
   }
-  file.training["data"] = sets_.name;
-  if (!start_.fingerprint.empty()) file.training["weights.fingerprint"] = start_.fingerprint;
-  if (fingerprint_.empty()) fingerprint_ = data::fingerprint(*sets_.train);
+  file.training["data"] = setup_.sets.name;
+  if (!setup_.start.fingerprint.empty())
+    file.training["weights.fingerprint"] = setup_.start.fingerprint;
+  if (fingerprint_.empty()) fingerprint_ = data::fingerprint(*setup_.sets.train);
   file.training["data.fingerprint"] = fingerprint_;
   file.training["epoch"] = std::to_string(epoch_);
   if (history_.back().val_accuracy) {
     file.training["val_accuracy"] = format_number(*history_.back().val_accuracy);
   }
-  file.weights = weights_of(*model_, state_);
+  file.weights = weights_of(*setup_.model, state_);
   save_model(folder_ / name, file);
 }
 
 void Run::train_all() {
-  while (epoch_ < settings_.epochs) {
+  while (epoch_ < setup_.settings.epochs) {
     train_epoch();
     if (batch_ < loader_.batches()) {  // asked to stop
       save_progress();
@@ -469,8 +392,10 @@ void Run::train_all() {
       return;
     }
     finish_epoch();
-    if (frozen_ && epoch_ == settings_.unfreeze_after && epoch_ < settings_.epochs) thaw();
-    if (stop_.stop_requested() && epoch_ < settings_.epochs) {
+    if (setup_.frozen && epoch_ == setup_.settings.unfreeze_after &&
+        epoch_ < setup_.settings.epochs)
+      thaw();
+    if (stop_.stop_requested() && epoch_ < setup_.settings.epochs) {
       message("stopped after epoch " + std::to_string(epoch_) + "; a checkpoint was saved");
       return;
     }
@@ -486,18 +411,20 @@ Result Run::result() {
                 .images_per_second = 0,
                 .folder = folder_,
                 .history = history_,
-                .stopped = epoch_ < settings_.epochs};
+                .stopped = epoch_ < setup_.settings.epochs};
   auto images = static_cast<double>(seen_);
   for (const EpochRecord& record : history_) {
     result.seconds += record.seconds;
-    images += static_cast<double>(split_.train->size());
+    images += static_cast<double>(setup_.split.train->size());
   }
   result.images_per_second = result.seconds > 0 ? images / result.seconds : 0;
   result.frozen = kept_.count();
   result.frozen_changed = thawed() ? frozen_changed_ : kept_.changed(state_);
   if (result.stopped) return result;
-  Predictor best(folder_ / "best.safetensors");
-  result.test = evaluate(best.inference(), data::prepared(sets_.test, preprocessing_));
+  step_->memory() = {};  // makes room for the weights of the file
+  load_weights(*setup_.model, state_, load_model(folder_ / "best.safetensors").weights);
+  result.test = evaluate(*inference_, data::prepared(setup_.sets.test, setup_.preprocessing),
+                         evaluation_batch(setup_.settings.batch));
   append_log(folder_, "test accuracy of the best model, epoch " + std::to_string(best_epoch_) +
                           ": " + format_number(result.test.accuracy()));
   return result;
@@ -506,8 +433,8 @@ Result Run::result() {
 /// Elements of the parameters that are trained from the start.
 int64_t Run::trainable() const {
   int64_t count = 0;
-  for (const nn::Variable* parameter : model_->parameters()) {
-    if (!frozen_ || !frozen_(parameter->name())) count += parameter->shape().numel();
+  for (const nn::Variable* parameter : setup_.model->parameters()) {
+    if (!setup_.frozen || !setup_.frozen(parameter->name())) count += parameter->shape().numel();
   }
   return count;
 }
@@ -516,17 +443,18 @@ Result Run::go(const std::filesystem::path& folder, bool restore_first) {
   folder_ = folder;
   if (watch_.on_start) {
     watch_.on_start({.folder = folder,
-                     .settings = settings_,
+                     .settings = setup_.settings,
                      .parameters = state_.count(Role::parameter),
                      .trainable = trainable(),
-                     .classes = config_.classes,
-                     .input = config_.input,
-                     .train_images = split_.train->size(),
-                     .val_images = split_.val->size(),
-                     .test_images = sets_.test->size()});
+                     .classes = setup_.config.classes,
+                     .input = setup_.config.input,
+                     .train_images = setup_.split.train->size(),
+                     .val_images = setup_.split.val->size(),
+                     .test_images = setup_.sets.test->size()});
   }
-  kept_ = FrozenArrays(state_, frozen_);
-  if (!start_.note.empty()) message(start_.note);
+  kept_ = FrozenArrays(state_, setup_.frozen);
+  if (!tight_.empty()) message(tight_);
+  if (!setup_.start.note.empty()) message(setup_.start.note);
   if (!anew_.empty()) message("starting anew: " + join(anew_));
   if (restore_first) restore();
   warn_of_references();
@@ -541,7 +469,6 @@ Result train(const Settings& settings, const std::string& out, const Watch& watc
   Settings resolved = with_net(settings);
   if (resolved.threads == 0)
     resolved.threads = threads();  // config.toml repeats this run, on whatever machine
-  require_consistent(resolved);
   const TeamScope team(static_cast<int>(resolved.threads));
   Run run(resolved, watch,
           std::move(stop));  // finds what is wrong with the settings before a folder is made
@@ -555,7 +482,6 @@ Result resume(const std::filesystem::path& folder, const Watch& watch, std::stop
         .with("try", "a folder that `fovea train` made, such as runs/small_cnn-fashion-mnist-001");
   }
   const Settings settings = from_toml(folder / "config.toml");
-  require_consistent(settings);
   const TeamScope team(static_cast<int>(settings.threads == 0 ? threads() : settings.threads));
   Run run(settings, watch, std::move(stop));
   return run.go(folder, true);

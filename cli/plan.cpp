@@ -1,0 +1,241 @@
+#include "fovea/train/plan.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "commands.h"
+#include "fovea/core/parallel.h"
+#include "fovea/core/process.h"
+#include "fovea/data/made_up.h"
+#include "fovea/formats/model_file.h"
+#include "model.h"
+#include "settings_flags.h"
+
+namespace fovea::cli {
+namespace {
+
+struct Flags {
+  SettingsFlags settings;
+  std::string memory;
+  double measure = 5;
+};
+
+/// "2G", "1.5GiB", "800M": bytes, by 1024.
+size_t parse_memory(const std::string& text) {
+  constexpr std::string_view units = "KMGT";
+  std::string number = text;
+  for (std::string_view ending : {"iB", "B"}) {
+    if (number.ends_with(ending)) number.resize(number.size() - ending.size());
+  }
+  size_t unit = 0;
+  if (!number.empty()) unit = units.find(static_cast<char>(std::toupper(number.back())));
+  double factor = 1;
+  if (!number.empty() && unit != std::string_view::npos) {
+    for (size_t i = 0; i <= unit; ++i) factor *= 1024;
+    number.pop_back();
+  }
+  const std::optional<double> value = parse_number(number);
+  if (!value || *value <= 0 || *value * factor > 1e18) {
+    throw Error(ErrorKind::usage, "--memory: \"" + text + "\" is no amount of memory")
+        .with("expected", "a number and K, M, G or T, such as 2G or 800M");
+  }
+  return static_cast<size_t>(*value * factor);
+}
+
+/// Images of noise in the place of data, of the size that --input says.
+train::Setup without_data(const train::Settings& settings) {
+  constexpr int64_t images = 100'000;
+  const Shape input = parse_sizes("--input", settings.input);
+  models::Options options;
+  options.input = input;
+  options.net = settings.net;
+  const models::Config config = models::configure(settings.model, options);
+  const auto set = [&](int64_t size) {
+    return std::make_shared<data::MadeUp>(size, input, config.classes);
+  };
+  data::DataSets sets{"made up", set(settings.limit > 0 ? settings.limit : images), set(1), {}};
+  sets.classes = sets.train->class_names();
+  const auto channels = static_cast<size_t>(input[0]);
+  return {settings, std::move(sets),
+          Preprocessing{.height = static_cast<int>(input[1]),
+                        .width = static_cast<int>(input[2]),
+                        .channels = static_cast<int>(input[0]),
+                        .resize = {},
+                        .filter = Filter::bilinear,
+                        .mean = std::vector<double>(channels, 0.5),
+                        .std = std::vector<double>(channels, 0.25)}};
+}
+
+/// What is planned, and about what.
+struct Answer {
+  const train::Setup& setup;
+  bool data = true;  ///< not made up: its number of images means something
+  train::Plan plan;
+  size_t limit = 0;
+  std::optional<train::Plan> largest;
+  std::optional<train::Speed> speed;
+};
+
+using Row = std::pair<const char*, size_t>;
+
+std::vector<Row> rows(const train::MemoryUse& use) {
+  return {{"weights", use.weights}, {"gradients", use.gradients}, {"moments", use.moments},
+          {"arena", use.arena},     {"packed", use.packed},       {"loader", use.loader},
+          {"data", use.data},       {"program", use.program}};
+}
+
+Json to_json(const train::MemoryUse& use) {
+  Json document = Json::object();
+  for (const auto& [name, bytes] : rows(use)) document[name] = bytes;
+  return document;
+}
+
+Json to_json(const Answer& a) {
+  const train::Settings& s = a.setup.settings;
+  Json document{{"model", s.model},
+                {"input", sizes_text(a.setup.config.input)},
+                {"classes", a.setup.config.classes},
+                {"batch", a.plan.batch},
+                {"threads", s.threads},
+                {"train_images", a.data ? Json(a.setup.split.train->size()) : Json(nullptr)},
+                {"val_images", a.data ? Json(a.setup.split.val->size()) : Json(nullptr)},
+                {"peak_memory_bytes", a.plan.peak},
+                {"memory", to_json(a.plan.memory)},
+                {"memory_limit_bytes", a.limit},
+                {"largest_batch", nullptr},
+                {"seconds_per_epoch", nullptr},
+                {"images_per_second", nullptr}};
+  if (a.largest) {
+    document["largest_batch"] = {{"batch", a.largest->batch},
+                                 {"peak_memory_bytes", a.largest->peak},
+                                 {"memory", to_json(a.largest->memory)}};
+  }
+  if (a.speed) {
+    const train::Speed& v = *a.speed;
+    document["images_per_second"] = v.images_per_second;
+    document["measured"] = {{"steps", v.steps}, {"images", v.images}, {"seconds", v.seconds}};
+    if (a.data) {
+      document["seconds_per_epoch"] = v.training_seconds + v.validation_seconds;
+      document["training_seconds"] = v.training_seconds;
+      document["validation_seconds"] = v.validation_seconds;
+    }
+  }
+  return document;
+}
+
+std::string memory_text(const train::Plan& plan) {
+  const train::MemoryUse& use = plan.memory;
+  const Row lines[] = {
+      {"weights and buffers", use.weights},
+      {"gradients", use.gradients},
+      {"optimizer's moments", use.moments},
+      {"arena: activations, scratch", use.arena},
+      {"weights packed to validate", use.packed},
+      {"batches loaded ahead", use.loader},
+      {"data set", use.data},
+      {"program and libraries", use.program},
+  };
+  std::vector<std::vector<std::string>> cells;
+  for (const auto& [name, bytes] : lines) {
+    if (bytes == 0) continue;
+    cells.push_back({name, bytes_text(bytes),
+                     fmt::format("{:.1f}%", 100 * static_cast<double>(bytes) /
+                                                static_cast<double>(use.total()))});
+  }
+  if (plan.peak > use.total())
+    cells.push_back({"more at its start or end", bytes_text(plan.peak - use.total()), ""});
+  cells.push_back({"peak", bytes_text(plan.peak), ""});
+  return table({"memory", "", ""}, cells, "lrr");
+}
+
+std::string largest_text(const Answer& a) {
+  if (!a.largest) {
+    return fmt::format("largest batch  none: one image takes more than {}\n", bytes_text(a.limit));
+  }
+  const bool all = a.data && a.largest->batch == a.setup.split.train->size();
+  return fmt::format("largest batch  {}{}, peak {} of {}\n", grouped(a.largest->batch),
+                     all ? " (all images)" : "", bytes_text(a.largest->peak), bytes_text(a.limit));
+}
+
+std::string speed_text(const Answer& a) {
+  if (!a.speed) return "";
+  const train::Speed& v = *a.speed;
+  std::string text;
+  if (a.data) {
+    text = fmt::format("an epoch       {} ({} training, {} validating)\n",
+                       duration_text(v.training_seconds + v.validation_seconds),
+                       duration_text(v.training_seconds), duration_text(v.validation_seconds));
+  }
+  return text + fmt::format("speed          {:.1f} images/s, measured on {} steps in {:.1f} s\n",
+                            v.images_per_second, v.steps, v.seconds);
+}
+
+std::string to_text(const Answer& a) {
+  const train::Settings& s = a.setup.settings;
+  std::string text = fmt::format("model          {}, {} parameters, input {}, {} classes\n",
+                                 s.model, grouped(count_parameters(*a.setup.model)),
+                                 sizes_text(a.setup.config.input), a.setup.config.classes);
+  text +=
+      a.data ? fmt::format("data           {}: {} to train, {} to validate\n", s.data,
+                           grouped(a.setup.split.train->size()), grouped(a.setup.split.val->size()))
+             : "data           made up\n";
+  text += fmt::format("batch          {}, {}, {} threads\n\n", grouped(a.plan.batch), s.optimizer,
+                      s.threads);
+  return text + memory_text(a.plan) + "\n" + largest_text(a) + speed_text(a);
+}
+
+int run(const Flags& flags, Console& console) {
+  train::Settings settings = train::with_net(flags.settings.read());
+  settings.threads = threads();
+  if (names_file(settings.model)) {
+    if (settings.weights.empty()) settings.weights = settings.model;
+    settings.model = load_model(settings.model).architecture;
+  }
+  const bool data = flags.settings.given("data") || !flags.settings.given("input");
+  const MemoryLimits limits = memory_limits();
+  const size_t limit = flags.memory.empty() ? limits.now : parse_memory(flags.memory);
+
+  const train::Setup setup = data ? train::Setup(settings) : without_data(settings);
+  Answer answer{.setup = setup,
+                .data = data || settings.limit > 0,
+                .plan = {},
+                .limit = limit,
+                .largest = {},
+                .speed = {}};
+  {
+    train::Planner planner(setup);
+    answer.plan = planner.at(settings.batch);
+    answer.largest = planner.largest(limit);
+  }
+  if (flags.measure > 0 && answer.plan.peak <= limits.now) {
+    console.note("measuring for some seconds ...");
+    answer.speed = train::measure_speed(setup, flags.measure);
+  } else if (flags.measure > 0) {
+    console.note("not measured: it does not fit into the " + bytes_text(limits.now) +
+                 " that are free");
+  }
+  console.document(to_json(answer));
+  console.result(to_text(answer));
+  return 0;
+}
+
+}  // namespace
+
+void add_plan(Commands& commands) {
+  const auto flags = std::make_shared<Flags>();
+  CLI::App& app = commands.add(
+      commands.root(), "plan",
+      "What a training run would cost: memory, largest batch, seconds an epoch; train's flags",
+      [flags](Console& console) { return run(*flags, console); });
+  flags->settings.add(app);
+  app.add_option("--memory", flags->memory,
+                 "Memory that the largest batch is to fit, such as 2G; what is free by default")
+      ->type_name("SIZE");
+  app.add_option("--measure", flags->measure, "Seconds to measure the speed for; 0: not at all")
+      ->type_name("X")
+      ->check(CLI::Range(0.0, 3600.0).description(""))
+      ->capture_default_str();
+}
+
+}  // namespace fovea::cli

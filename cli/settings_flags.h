@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "commands.h"
+#include "fovea/train/settings.h"
+
+namespace fovea::cli {
+
+/// The flags of a training run, one a row of the table of settings: of train, and of plan.
+class SettingsFlags {
+ public:
+  void add(CLI::App& app);
+  /// The defaults and what was given. Paths are absolute, so that a run can be resumed from any
+  /// folder. Errors: usage, naming the flag.
+  train::Settings read() const;
+  bool given(std::string_view name) const;
+  /// Errors: usage when any was given, since --resume goes on with the settings of the run.
+  void refuse_with_resume() const;
+
+ private:
+  const CLI::App* app_ = nullptr;
+  std::vector<std::string> values_;  ///< as text, since the table reads them
+};
+
+}  // namespace fovea::cli

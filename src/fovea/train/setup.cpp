@@ -1,0 +1,125 @@
+#include "fovea/train/setup.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "fovea/core/text.h"
+#include "fovea/data/prepared.h"
+#include "fovea/data/registry.h"
+#include "fovea/predict/predictor.h"
+
+namespace fovea::train {
+namespace {
+
+/// The settings themselves. Errors: usage for one that means nothing without another.
+const Settings& consistent(const Settings& s) {
+  const auto needs = [](bool given, const std::string& flag, bool there, const std::string& other) {
+    if (given && !there) throw Error(ErrorKind::usage, flag + " does nothing without " + other);
+  };
+  needs(s.unfreeze_after > 0, "--unfreeze-after", !s.freeze.empty(), "--freeze");
+  needs(s.backbone_lr > 0, "--backbone-lr", s.unfreeze_after > 0, "--unfreeze-after");
+  needs(s.backbone_lr > 0, "--backbone-lr", s.lr > 0, "an --lr above 0, whose schedule it shares");
+  return s;
+}
+
+data::DataSets open_data(const Settings& settings) { return data::open(consistent(settings).data); }
+
+/// C, H, W of the net's input: what --input says, or the data's own.
+Shape input_of(const Settings& settings, const data::Dataset& images) {
+  const int64_t channels = images.channels();
+  if (settings.input.empty()) return {channels, images.height(), images.width()};
+  std::vector<int64_t> sizes;
+  for (const std::string& part : split(settings.input, 'x')) {
+    const std::optional<double> size = parse_number(part);
+    if (size && *size >= 1 && *size <= 16384 && *size == std::floor(*size))
+      sizes.push_back(static_cast<int64_t>(*size));
+  }
+  if (sizes.size() == 2) sizes.insert(sizes.begin(), channels);
+  if (sizes.size() == 3 && (sizes[0] == 1 || sizes[0] == 3)) return Shape(sizes);
+  throw Error(ErrorKind::usage, "--input: \"" + settings.input + "\" is no size")
+      .with("expected", "HxW, or CxHxW with 1 or 3 channels, such as 224x224");
+}
+
+/// How the data's images become the net's: resized where the sizes differ, normalised as the
+/// weights it starts from were trained, or else by the data's own statistics.
+Preprocessing preprocessing_of(const Shape& input, const data::Dataset& images,
+                               const std::optional<Preprocessing>& learned) {
+  Preprocessing p{.height = static_cast<int>(input[1]),
+                  .width = static_cast<int>(input[2]),
+                  .channels = static_cast<int>(input[0]),
+                  .resize = {},
+                  .filter = Filter::bilinear,
+                  .mean = std::vector<double>(static_cast<size_t>(input[0]), 0),
+                  .std = std::vector<double>(static_cast<size_t>(input[0]), 1)};
+  if (learned && learned->channels == p.channels) {
+    p.filter = learned->filter;
+    p.mean = learned->mean;
+    p.std = learned->std;
+    return p;
+  }
+  const std::shared_ptr<const data::Dataset> same(&images, [](const auto*) {});
+  const data::ChannelStats stats =
+      data::channel_stats(images.channels() == p.channels ? images : *data::prepared(same, p));
+  p.mean = stats.mean;
+  p.std = stats.std;
+  return p;
+}
+
+/// The first `limit` of the samples in an order drawn by the seed; 0: all.
+std::shared_ptr<const data::Dataset> limited(std::shared_ptr<const data::Dataset> whole,
+                                             const Settings& settings) {
+  if (settings.limit == 0 || settings.limit >= whole->size()) return whole;
+  std::vector<int64_t> order =
+      data::permutation(whole->size(), static_cast<uint64_t>(settings.seed), "limit");
+  order.resize(static_cast<size_t>(settings.limit));
+  std::ranges::sort(order);
+  return std::make_shared<data::Subset>(std::move(whole), std::move(order));
+}
+
+StartingPoint starting_point(const Settings& settings, const data::Dataset& images) {
+  if (settings.weights.empty()) return {};
+  return read_starting_point(settings.weights, settings.model, input_of(settings, images));
+}
+
+}  // namespace
+
+Setup::Setup(const Settings& given) : Setup(given, open_data(given), {}) {}
+
+Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Preprocessing>& known)
+    : settings(with_net(consistent(given))),
+      sets(std::move(data)),
+      start(starting_point(settings, *sets.train)),
+      preprocessing(preprocessing_of(input_of(settings, *sets.train), *sets.train,
+                                     start.preprocessing ? start.preprocessing : known)),
+      split(data::split_validation(data::prepared(limited(sets.train, settings), preprocessing),
+                                   settings.val, static_cast<uint64_t>(settings.seed))),
+      optimizer(optim::parse(settings.optimizer, settings.weight_decay)),
+      config(models::configure(settings.model,
+                               model_options(settings, static_cast<int64_t>(sets.classes.size()),
+                                             input_of(settings, *sets.train)))),
+      model(models::make(settings.model, from_arguments(to_arguments(config)))),
+      frozen(models::frozen(settings.freeze, settings.model, config)) {}
+
+StepOptions Setup::step_options(bool thawed) const {
+  StepOptions options{.normalization = normalization(),
+                      .label_smoothing = settings.label_smoothing,
+                      .seed = static_cast<uint64_t>(settings.seed)};
+  if (!thawed) options.frozen = frozen;
+  return options;
+}
+
+data::LoaderOptions Setup::loader_options() const {
+  return {.batch = settings.batch,
+          .shuffle = true,
+          .seed = static_cast<uint64_t>(settings.seed),
+          .workers = static_cast<int>(settings.workers),
+          .augment = data::Augmentation::parse(settings.augment)};
+}
+
+Type Setup::images(int64_t n) const {
+  return {DType::u8, {n, config.input[1], config.input[2], config.input[0]}};
+}
+
+int64_t evaluation_batch(int64_t batch) { return std::min<int64_t>(batch, 256); }
+
+}  // namespace fovea::train

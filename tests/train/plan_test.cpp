@@ -1,0 +1,127 @@
+#include "fovea/train/plan.h"
+
+#include <gtest/gtest.h>
+
+#include "error_text.h"
+#include "fovea/core/process.h"
+#include "fovea/data/made_up.h"
+
+namespace fovea::train {
+namespace {
+
+constexpr size_t mib = size_t{1} << 20;
+
+/// A setup on images of noise, 3 x 32 x 32 of 10 classes.
+Setup setup_of(const Settings& settings, int64_t images = 2000) {
+  const Shape image{3, 32, 32};
+  data::DataSets sets{"made up",
+                      std::make_shared<data::MadeUp>(images, image, 10),
+                      std::make_shared<data::MadeUp>(10, image, 10),
+                      {}};
+  sets.classes = sets.train->class_names();
+  return {settings, std::move(sets),
+          Preprocessing{.height = 32,
+                        .width = 32,
+                        .channels = 3,
+                        .resize = {},
+                        .filter = Filter::bilinear,
+                        .mean = {0.5, 0.5, 0.5},
+                        .std = {0.25, 0.25, 0.25}}};
+}
+
+TEST(Plan, CountsEveryArrayOfTheState) {
+  const size_t parameters = 4 * 545'290, buffers = 4 * 192 + 2 * 8;
+  const auto setup = setup_of({});
+  const MemoryUse use = Planner(setup).at(128).memory;
+  EXPECT_EQ(use.weights, parameters + buffers);
+  EXPECT_EQ(use.gradients, parameters);
+  EXPECT_EQ(use.moments, parameters);
+  Settings adamw;
+  adamw.optimizer = "adamw";
+  const auto with_adamw = setup_of(adamw);
+  EXPECT_EQ(Planner(with_adamw).at(128).memory.moments, 2 * parameters);
+  Settings frozen;
+  frozen.freeze = "backbone";
+  const auto with_frozen = setup_of(frozen);
+  const MemoryUse head = Planner(with_frozen).at(128).memory;
+  EXPECT_EQ(head.gradients, 4u * 1290);
+  EXPECT_LT(head.arena, use.arena);  // what only a gradient needs is not kept
+}
+
+TEST(Plan, ARunThatUnfreezesNeedsWhatAllOfItDoes) {
+  Settings settings;
+  settings.freeze = "backbone";
+  settings.unfreeze_after = 1;
+  const auto setup = setup_of(settings), whole = setup_of({});
+  EXPECT_EQ(Planner(setup).at(128).memory.gradients, Planner(whole).at(128).memory.gradients);
+}
+
+TEST(Plan, AllocatesNothingOfWhatItCounts) {
+  const auto setup = setup_of({}, 60'000);
+  Planner planner(setup);
+  const size_t before = resident_bytes();
+  EXPECT_GT(planner.at(40'000).peak, 4096 * mib);
+  EXPECT_LT(resident_bytes(), before + 64 * mib);
+}
+
+TEST(Plan, TheLargestBatchIsTheLargest) {
+  const auto setup = setup_of({});
+  Planner planner(setup);
+  for (const int64_t batch : {1, 2, 37, 700}) {
+    const size_t limit = planner.at(batch).peak;
+    const std::optional<Plan> largest = planner.largest(limit);
+    ASSERT_TRUE(largest) << batch;
+    EXPECT_LE(largest->peak, limit) << batch;
+    EXPECT_GE(largest->batch, batch * 95 / 100);  // memory may dip by the kernels chosen
+    EXPECT_GT(planner.at(largest->batch + 1).peak, limit) << batch;
+  }
+  EXPECT_FALSE(planner.largest(mib));
+  const std::optional<Plan> all = planner.largest(size_t{1} << 40);
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->batch, setup.split.train->size());  // 1,800: the others validate
+}
+
+TEST(Plan, ABatchOfMoreThanAllImagesIsOneOfAll) {
+  const auto setup = setup_of({}, 50);
+  EXPECT_EQ(Planner(setup).at(128).batch, 45);
+  expect_error(ErrorKind::usage, "plan: a batch has at least one image",
+               [&] { (void)Planner(setup).at(0); });
+}
+
+TEST(Plan, MeasuresSomeSteps) {
+  Settings settings;
+  settings.model = "lenet_cnn";
+  settings.batch = 8;
+  const auto setup = setup_of(settings, 100);
+  const Speed speed = measure_speed(setup, 0);
+  EXPECT_EQ(speed.steps, 3);
+  EXPECT_EQ(speed.images, 24);
+  EXPECT_GT(speed.images_per_second, 0);
+  EXPECT_NEAR(speed.training_seconds * speed.images_per_second, 90, 1e-6);
+  EXPECT_GT(speed.validation_seconds, 0);
+}
+
+TEST(Plan, ARunThatCannotFitIsRefused) {
+  Settings settings;
+  settings.model = "resnet152_cifar";
+  settings.batch = 1'000'000;  // some 50 TB
+  const auto setup = setup_of(settings, 2'000'000);
+  try {
+    (void)check_memory(setup);
+    FAIL() << "50 TB were thought to fit";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::memory);
+    const std::string text = e.what();
+    for (const char* part : {"training with --batch 1000000 takes about ",
+                             " GiB of memory, this "
+                             "machine has ",
+                             "\n  try      --batch "}) {
+      EXPECT_NE(text.find(part), std::string::npos) << text;
+    }
+  }
+  const auto small = setup_of({});
+  EXPECT_EQ(check_memory(small), "");
+}
+
+}  // namespace
+}  // namespace fovea::train
