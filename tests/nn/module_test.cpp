@@ -111,7 +111,8 @@ TEST(Module, AModuleUsedTwiceSharesItsWeights) {
   nn::declare(state, net, 1);
   EXPECT_EQ(state.count(Role::parameter), 30);
   int read = 0;
-  for (const Value& v : nn::trace(net, {1, 5})->values()) read += v.leaf == Leaf::state;
+  const auto graph = nn::trace(net, {1, 5});
+  for (const Value& v : graph->values()) read += v.leaf == Leaf::state;
   EXPECT_EQ(read, 2);
 }
 
