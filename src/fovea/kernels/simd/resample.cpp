@@ -60,7 +60,8 @@ class AxisMap {
       from_[at] = static_cast<int32_t>(s.from);
       weight_[at] = static_cast<float>(s.weight);
     }
-    for (size_t g = 0; g < groups; ++g) run_.push_back(is_run(static_cast<int64_t>(g)));
+    run_.assign(groups, false);
+    for (size_t g = 0; g < groups; ++g) run_[g] = is_run(static_cast<int64_t>(g));
     copies_ = std::all_of(depth.begin(), depth.end(), [](int64_t d) { return d <= 1; }) &&
               std::all_of(weight_.begin(), weight_.end(), [](float w) { return w == 0 || w == 1; });
   }
