@@ -1,0 +1,39 @@
+#include "fovea/models/freeze.h"
+
+#include <gtest/gtest.h>
+
+#include "error_text.h"
+
+namespace fovea {
+namespace {
+
+TEST(Freeze, GlobsNameTheArraysOfANet) {
+  const models::Config config = models::configure("efficientnet_lite0", {.classes = 10});
+  const models::Frozen norms = models::frozen("*bn*,_conv_stem*", "efficientnet_lite0", config);
+  int kept = 0, trained = 0;
+  const auto model = models::make("efficientnet_lite0", config);
+  for (const nn::Variable* v : model->variables()) {
+    const bool named =
+        v->name().find("bn") != std::string::npos || v->name().starts_with("_conv_stem");
+    EXPECT_EQ(norms(v->name()), named) << v->name();
+    (named ? kept : trained) += 1;
+  }
+  EXPECT_GT(kept, 100);
+  EXPECT_GT(trained, 40);
+  expect_error(ErrorKind::usage, "unknown --freeze \"bm*\"",
+               [&] { (void)models::frozen("*bn*,bm*", "efficientnet_lite0", config); });
+}
+
+TEST(Freeze, TheBackboneIsAllButWhatDependsOnTheClasses) {
+  const models::Config config = models::configure("resnet18", {.classes = 10});
+  EXPECT_EQ(models::head("resnet18", config),
+            (std::set<std::string, std::less<>>{"fc.bias", "fc.weight"}));
+  const models::Frozen backbone = models::frozen("backbone", "resnet18", config);
+  EXPECT_TRUE(backbone("conv1.weight"));
+  EXPECT_TRUE(backbone("bn1.running_mean"));
+  EXPECT_FALSE(backbone("fc.weight"));
+  EXPECT_FALSE(models::frozen("", "resnet18", config));
+}
+
+}  // namespace
+}  // namespace fovea
