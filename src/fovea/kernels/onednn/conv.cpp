@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "fovea/core/parallel.h"
+#include "fovea/kernels/onednn/describe.h"
 #include "fovea/kernels/onednn/engine.h"
 #include "fovea/kernels/onednn/reordered.h"
 #include "fovea/ops/conv.h"
@@ -40,12 +41,10 @@ Forward::primitive_desc forward_desc(dnnl::algorithm algorithm, const ConvGeomet
                                      const dnnl::primitive_attr& attr) {
   const auto kind = dnnl::prop_kind::forward_training;
   const memory::dims dilation = less_one(g.dilation);
-  const Forward::desc desc = bias.is_zero()
-                                 ? Forward::desc(kind, algorithm, x, w, y, g.stride, dilation,
-                                                 g.padding_begin, g.padding_end)
-                                 : Forward::desc(kind, algorithm, x, w, bias, y, g.stride, dilation,
-                                                 g.padding_begin, g.padding_end);
-  return {desc, attr, engine()};
+  return bias.is_zero() ? describe<Forward>(attr, kind, algorithm, x, w, y, g.stride, dilation,
+                                            g.padding_begin, g.padding_end)
+                        : describe<Forward>(attr, kind, algorithm, x, w, bias, y, g.stride,
+                                            dilation, g.padding_begin, g.padding_end);
 }
 
 /// Weights in plain form <-> the form an implementation works on; nothing to do where they are one.
@@ -79,9 +78,10 @@ class WeightForm {
 class ForwardKernel final : public Kernel {
  public:
   /// `apart`: the residual is added, and relu done, behind the convolution.
-  ForwardKernel(const Conv& conv, bool apart, Forward::primitive_desc pd,
+  ForwardKernel(const Conv& conv, DType dtype, bool apart, Forward::primitive_desc pd,
                 const memory::desc& plain_weight)
       : conv_(conv),
+        bf16_(dtype == DType::bf16),
         apart_(apart),
         pd_(std::move(pd)),
         primitive_(pd_),
@@ -107,9 +107,8 @@ class ForwardKernel final : public Kernel {
              {DNNL_ARG_SCRATCHPAD, wrap(pd_.scratchpad_desc(), args.scratch)}});
     if (!apart_) return;
     const size_t residual = args.in.size() - 1;
-    pd_.dst_desc().data_type() == memory::data_type::bf16
-        ? add_residual(args.output<Bf16>(0), args.input<Bf16>(residual))
-        : add_residual(args.output<float>(0), args.input<float>(residual));
+    bf16_ ? add_residual(args.output<Bf16>(0), args.input<Bf16>(residual))
+          : add_residual(args.output<float>(0), args.input<float>(residual));
   }
 
  private:
@@ -125,7 +124,7 @@ class ForwardKernel final : public Kernel {
   }
 
   Conv conv_;
-  bool apart_;
+  bool bf16_, apart_;
   Forward::primitive_desc pd_;
   dnnl::primitive primitive_;
   WeightForm weights_;
@@ -142,7 +141,7 @@ Offer make_forward(const Problem& problem, dnnl::algorithm algorithm) {
       dnnl::primitive_attr attr = attributes();
       dnnl::post_ops epilogue;
       if (conv.residual && !apart) epilogue.append_binary(dnnl::algorithm::binary_add, y);
-      if (conv.relu && !apart) epilogue.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
+      if (conv.relu && !apart) append_relu(epilogue);
       attr.set_post_ops(epilogue);
       return forward_desc(algorithm, conv.geometry, x, {dims, data_type(dtype), any}, bias, y,
                           attr);
@@ -156,7 +155,7 @@ Offer make_forward(const Problem& problem, dnnl::algorithm algorithm) {
     if (apart) pd = describe(true);
     if (is_reference(pd.impl_info_str()))
       return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
-    return std::make_unique<ForwardKernel>(conv, apart, std::move(pd),
+    return std::make_unique<ForwardKernel>(conv, dtype, apart, std::move(pd),
                                            plain_descriptor(dims, dtype));
   });
 }
@@ -196,9 +195,8 @@ Offer make_backward_data(const Problem& problem, dnnl::algorithm algorithm) {
     const DType dtype = problem.in[0].dtype;
     const memory::desc w(dims, data_type(dtype), any);
     const Forward::primitive_desc hint = forward_desc(algorithm, g, dx, w, {}, dy, attributes());
-    BackwardData::primitive_desc pd(
-        {algorithm, dx, w, dy, g.stride, less_one(g.dilation), g.padding_begin, g.padding_end},
-        attributes(), engine(), hint);
+    auto pd = describe_gradient<BackwardData>(hint, algorithm, dx, w, dy, g.stride,
+                                              less_one(g.dilation), g.padding_begin, g.padding_end);
     if (is_reference(pd.impl_info_str()))
       return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
     return std::make_unique<BackwardDataKernel>(std::move(pd), plain_descriptor(dims, dtype));
@@ -276,12 +274,11 @@ Offer make_backward_weights(const Problem& problem, dnnl::algorithm algorithm) {
     const memory::desc dw(dims, data_type(problem.out[0].dtype), any);
     const memory::desc bias = op.bias ? descriptor(problem.out[1]) : memory::desc();
     const Forward::primitive_desc hint = forward_desc(algorithm, g, x, w, bias, dy, attributes());
-    const BackwardWeights::desc desc =
-        op.bias ? BackwardWeights::desc(algorithm, x, dw, bias, dy, g.stride, dilation,
-                                        g.padding_begin, g.padding_end)
-                : BackwardWeights::desc(algorithm, x, dw, dy, g.stride, dilation, g.padding_begin,
-                                        g.padding_end);
-    BackwardWeights::primitive_desc pd(desc, attributes(), engine(), hint);
+    auto pd = op.bias
+                  ? describe_gradient<BackwardWeights>(hint, algorithm, x, dw, bias, dy, g.stride,
+                                                       dilation, g.padding_begin, g.padding_end)
+                  : describe_gradient<BackwardWeights>(hint, algorithm, x, dw, dy, g.stride,
+                                                       dilation, g.padding_begin, g.padding_end);
     if (is_reference(pd.impl_info_str()))
       return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
     return std::make_unique<BackwardWeightsKernel>(op.bias, std::move(pd),

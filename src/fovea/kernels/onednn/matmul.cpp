@@ -1,5 +1,6 @@
 #include "fovea/kernels/onednn/matmul.h"
 
+#include "fovea/kernels/onednn/describe.h"
 #include "fovea/kernels/onednn/engine.h"
 #include "fovea/ops/linear.h"
 
@@ -43,9 +44,8 @@ memory::desc matrix(DType dtype, memory::dims dims, bool transpose) {
 
 Offer make(const memory::desc& a, const memory::desc& b, const memory::desc& bias,
            const memory::desc& y) {
-  const dnnl::matmul::desc desc =
-      bias.is_zero() ? dnnl::matmul::desc(a, b, y) : dnnl::matmul::desc(a, b, bias, y);
-  dnnl::matmul::primitive_desc pd(desc, attributes(), engine());
+  auto pd = bias.is_zero() ? describe<dnnl::matmul>(attributes(), a, b, y)
+                           : describe<dnnl::matmul>(attributes(), a, b, bias, y);
   if (is_reference(pd.impl_info_str()))
     return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
   return std::make_unique<MatMulKernel>(std::move(pd), !bias.is_zero());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "fovea/kernels/onednn/describe.h"
 #include "fovea/kernels/onednn/engine.h"
 #include "fovea/ops/pool.h"
 
@@ -9,8 +10,8 @@ namespace fovea::onednn {
 namespace {
 
 using dnnl::memory;
-using Forward = dnnl::pooling_forward;
-using Backward = dnnl::pooling_backward;
+using Forward = PoolForward;
+using Backward = PoolBackward;
 
 template <class PrimitiveDesc, int in_arg, int out_arg>
 class PoolKernel final : public Kernel {
@@ -52,12 +53,14 @@ dnnl::algorithm algorithm(bool count_include_pad) {
                            : dnnl::algorithm::pooling_avg_exclude_padding;
 }
 
+/// Dilation as oneDNN counts it; refuse_geometry leaves none.
+memory::dims no_gaps(const PoolGeometry& g) { return memory::dims(g.kernel.size(), 0); }
+
 Forward::primitive_desc forward_desc(const PoolGeometry& g, bool count_include_pad,
                                      const memory::desc& x, const memory::desc& y) {
-  return {{dnnl::prop_kind::forward_training, algorithm(count_include_pad), x, y, g.stride,
-           g.kernel, g.padding_begin, g.padding_end},
-          attributes(),
-          engine()};
+  return describe<Forward>(attributes(), dnnl::prop_kind::forward_training,
+                           algorithm(count_include_pad), x, y, g.stride, g.kernel, no_gaps(g),
+                           g.padding_begin, g.padding_end);
 }
 
 Offer make_forward(const Problem& problem) {
@@ -81,9 +84,8 @@ Offer make_backward(const Problem& problem) {
       return Refusal{"it adds up windows that overlap in bf16"};
     const memory::desc dy = descriptor(problem.in[0]), dx = descriptor(problem.out[0]);
     const Forward::primitive_desc hint = forward_desc(op, op.count_include_pad, dx, dy);
-    Backward::primitive_desc pd({algorithm(op.count_include_pad), dx, dy, op.stride, op.kernel,
-                                 op.padding_begin, op.padding_end},
-                                attributes(), engine(), hint);
+    auto pd = describe_gradient<Backward>(hint, algorithm(op.count_include_pad), dx, dy, op.stride,
+                                          op.kernel, no_gaps(op), op.padding_begin, op.padding_end);
     if (is_reference(pd.impl_info_str()))
       return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
     return std::make_unique<

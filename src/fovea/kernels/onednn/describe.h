@@ -1,0 +1,51 @@
+#pragma once
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "fovea/kernels/onednn/engine.h"
+
+/// All that differs between the C++ interfaces of oneDNN 2.6 (Debian 12) and 3 (Debian 13). What
+/// one of them cannot compute is no concern of this file: it throws dnnl::error, and `offer` turns
+/// that into a Refusal.
+namespace fovea::onednn {
+
+#if DNNL_VERSION_MAJOR < 3
+using PoolForward = dnnl::pooling_v2_forward;
+using PoolBackward = dnnl::pooling_v2_backward;
+#else
+using PoolForward = dnnl::pooling_forward;
+using PoolBackward = dnnl::pooling_backward;
+#endif
+
+/// The primitive descriptor of a forward pass or of a matrix product; `parameters` in the order of
+/// the documentation, from the kind of propagation or the first operand on.
+template <class Primitive, class... Parameters>
+typename Primitive::primitive_desc describe(const dnnl::primitive_attr& attr,
+                                            const Parameters&... parameters) {
+#if DNNL_VERSION_MAJOR < 3
+  return {typename Primitive::desc(parameters...), attr, engine()};
+#else
+  return {engine(), parameters..., attr};
+#endif
+}
+
+/// The primitive descriptor of a gradient; `hint` describes the forward pass.
+template <class Primitive, class Hint, class... Parameters>
+typename Primitive::primitive_desc describe_gradient(const Hint& hint,
+                                                     const Parameters&... parameters) {
+#if DNNL_VERSION_MAJOR < 3
+  return {typename Primitive::desc(parameters...), attributes(), engine(), hint};
+#else
+  return {engine(), parameters..., hint, attributes()};
+#endif
+}
+
+inline void append_relu(dnnl::post_ops& epilogue) {
+#if DNNL_VERSION_MAJOR < 3
+  epilogue.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
+#else
+  epilogue.append_eltwise(dnnl::algorithm::eltwise_relu, 0, 0);
+#endif
+}
+
+}  // namespace fovea::onednn
