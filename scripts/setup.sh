@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(cmake g++ ninja-build pkg-config ccache
-  libdnnl-dev libhwy-dev libpng-dev libturbojpeg0-dev zlib1g-dev
+  libdnnl-dev libhwy-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev
   libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev
   dataset-fashion-mnist)
 if [ "${1:-}" = test ]; then

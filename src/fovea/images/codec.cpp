@@ -15,15 +15,17 @@ void EncodedImage::check_size(uint64_t height, uint64_t width) const {
   const std::string size = std::to_string(height) + "x" + std::to_string(width);
   if (height == 0 || width == 0) throw broken("its header says " + size + " pixels");
   // Neither format has sides of more than 31 bits, so the product fits.
-  if (height * width > static_cast<uint64_t>(most_pixels)) {
+  if (height * width > static_cast<uint64_t>(max_pixels)) {
     throw broken("its header says " + size + " pixels, too many to read")
         .with("pixels", std::to_string(height * width))
-        .with("limit", std::to_string(most_pixels));
+        .with("limit", std::to_string(max_pixels))
+        .with("try", "--max-pixels " + std::to_string(height * width) +
+                         ", where there are up to 12 bytes of memory for each pixel");
   }
 }
 
-Image decode_image(std::span<const std::byte> bytes, const std::string& name, int64_t most_pixels) {
-  const EncodedImage source{bytes, name, most_pixels};
+Image decode_image(std::span<const std::byte> bytes, const std::string& name, int64_t max_pixels) {
+  const EncodedImage source{bytes, name, max_pixels};
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.empty()) throw source.broken("the file is empty");
   if (text.starts_with("\x89PNG\r\n\x1a\n")) return decode_png(source);
@@ -32,9 +34,9 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, in
       .with("try", "convert it to one of them; the name's suffix does not matter");
 }
 
-Image decode_image(const std::filesystem::path& path, int64_t most_pixels) {
+Image decode_image(const std::filesystem::path& path, int64_t max_pixels) {
   const MappedFile file = map_file(path, ErrorKind::data);
-  return decode_image(file.bytes, path.string(), most_pixels);
+  return decode_image(file.bytes, path.string(), max_pixels);
 }
 
 void encode_png(const std::filesystem::path& path, const Image& image) {

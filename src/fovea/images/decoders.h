@@ -14,7 +14,7 @@ namespace fovea {
 struct EncodedImage {
   std::span<const std::byte> bytes;
   std::string name;
-  int64_t most_pixels;
+  int64_t max_pixels;
 
   uint8_t byte(size_t i) const { return std::to_integer<uint8_t>(bytes[i]); }
   /// Two and four bytes, most significant first.
@@ -22,6 +22,9 @@ struct EncodedImage {
   uint32_t big32(size_t i) const { return big16(i) << 16 | big16(i + 2); }
 
   Error broken(const std::string& what) const { return {ErrorKind::data, name + ": " + what}; }
+  Error unsupported(const std::string& what) const {
+    return broken(what).with("try", "convert it to an ordinary 8-bit JPEG, or to PNG");
+  }
   /// Errors: data when a side is 0 or the pixels are more than allowed.
   void check_size(uint64_t height, uint64_t width) const;
 };

@@ -1,86 +1,174 @@
-#include <turbojpeg.h>
-
 #include <algorithm>
-#include <memory>
+#include <csetjmp>
+#include <cstdio>  // jpeglib.h needs FILE
 #include <string_view>
 #include <utility>
 
+#include <jpeglib.h>
+
+#include <jerror.h>
+
 #include "fovea/images/decoders.h"
+#include "fovea/images/orientation.h"
 
 namespace fovea {
 namespace {
 
-/// The EXIF block's bytes, read in the order they declare. Reading past the end gives nothing.
-class Exif {
+/// A progressive file has about ten scans, and each makes the decoder visit the whole picture: a
+/// small file of thousands would keep it busy for hours.
+constexpr int max_scans = 100;
+
+/// libjpeg's state over a picture in memory. libjpeg reports errors by a callback that must not
+/// return; this one leaves by longjmp, which must not pass over an object that has a destructor:
+/// the functions that call libjpeg hold only plain values.
+class JpegReader {
  public:
-  explicit Exif(std::span<const std::byte> bytes) : bytes_(bytes) {
-    little_ = !bytes.empty() && bytes[0] == std::byte{'I'};
+  explicit JpegReader(const EncodedImage& source) : source_(source) {
+    jpeg_.err = jpeg_std_error(&errors_);
+    jpeg_.client_data = this;
+    errors_.error_exit = on_error;
+    errors_.emit_message = on_message;
+    progress_.progress_monitor = on_progress;
+  }
+  ~JpegReader() { jpeg_destroy_decompress(&jpeg_); }
+  JpegReader(const JpegReader&) = delete;
+  JpegReader& operator=(const JpegReader&) = delete;
+
+  const jpeg_decompress_struct& read_header() {
+    if (!try_header()) fail();
+    return jpeg_;
   }
 
-  /// Entry 0x0112 of the first directory, or 1 (upright) where there is none.
-  int orientation() const {
-    const size_t directory = get(4, 4);
-    const size_t entries = get(directory, 2);
-    for (size_t i = 0; i < entries; ++i) {
-      const size_t entry = directory + 2 + 12 * i;
-      if (get(entry, 2) != 0x0112) continue;
-      const size_t value = get(entry + 8, 2);
-      return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
-    }
-    return 1;
+  Image read_pixels() {
+    Image image = Image::black(static_cast<int>(jpeg_.image_height),
+                               static_cast<int>(jpeg_.image_width), jpeg_.num_components);
+    if (!try_pixels(image.pixels.data())) fail();
+    return image;
   }
 
  private:
-  size_t get(size_t at, size_t count) const {
-    if (at > bytes_.size() || count > bytes_.size() - at) return 0;
-    size_t value = 0;
-    for (size_t i = 0; i < count; ++i) {
-      const size_t place = little_ ? at + count - 1 - i : at + i;
-      value = value << 8 | std::to_integer<size_t>(bytes_[place]);
-    }
-    return value;
+  bool try_header() {
+    if (setjmp(jump_) != 0) return false;
+    jpeg_create_decompress(&jpeg_);
+    jpeg_.progress = &progress_;
+    jpeg_mem_src(&jpeg_, reinterpret_cast<const unsigned char*>(source_.bytes.data()),
+                 static_cast<unsigned long>(source_.bytes.size()));
+    jpeg_save_markers(&jpeg_, JPEG_APP0 + 1, 0xffff);  // EXIF
+    jpeg_read_header(&jpeg_, TRUE);
+    return true;
   }
 
-  std::span<const std::byte> bytes_;
-  bool little_ = false;
+  bool try_pixels(JSAMPLE* pixels) {
+    if (setjmp(jump_) != 0) return false;
+    jpeg_.out_color_space = jpeg_.num_components == 1   ? JCS_GRAYSCALE
+                            : jpeg_.num_components == 3 ? JCS_RGB
+                                                        : JCS_CMYK;
+    jpeg_start_decompress(&jpeg_);
+    const size_t row = size_t{jpeg_.output_width} * static_cast<size_t>(jpeg_.num_components);
+    while (jpeg_.output_scanline < jpeg_.output_height) {
+      JSAMPROW to = pixels + row * jpeg_.output_scanline;
+      jpeg_read_scanlines(&jpeg_, &to, 1);
+    }
+    jpeg_finish_decompress(&jpeg_);  // what is left of the file, to its end marker
+    return true;
+  }
+
+  [[noreturn]] void fail() const {
+    switch (errors_.msg_code) {
+      case JERR_OUT_OF_MEMORY:
+        throw Error(ErrorKind::memory, source_.name + ": not enough memory to decode it");
+      case JERR_ARITH_NOTIMPL:
+      case JERR_BAD_PRECISION:
+      case JERR_CCIR601_NOTIMPL:
+      case JERR_CONVERSION_NOTIMPL:
+      case JERR_FRACT_SAMPLE_NOTIMPL:
+      case JERR_SOF_UNSUPPORTED:
+        throw source_.unsupported(std::string("this kind of JPEG cannot be read: ") + message_);
+      default:
+        throw source_.broken(std::string("damaged JPEG: ") + message_)
+            .with("bytes", std::to_string(source_.bytes.size()));
+    }
+  }
+
+  static JpegReader* of(j_common_ptr jpeg) { return static_cast<JpegReader*>(jpeg->client_data); }
+
+  [[noreturn]] void leave(std::string_view text) {
+    const size_t size = std::min(text.size(), sizeof message_ - 1);
+    std::copy_n(text.data(), size, message_);
+    message_[size] = 0;
+    longjmp(jump_, 1);
+  }
+
+  [[noreturn]] static void on_error(j_common_ptr jpeg) {
+    char text[JMSG_LENGTH_MAX];
+    jpeg->err->format_message(jpeg, text);
+    of(jpeg)->leave(text);
+  }
+
+  /// Level -1 means that the file is not as it should be. libjpeg would go on with pixels it
+  /// guesses.
+  static void on_message(j_common_ptr jpeg, int level) {
+    if (level < 0 && !harmless(*jpeg->err)) on_error(jpeg);
+  }
+
+  /// Whether every pixel is still as it was encoded. Old cameras and web servers write such files.
+  static bool harmless(const jpeg_error_mgr& warning) {
+    switch (warning.msg_code) {
+      case JWRN_ADOBE_XFORM:     // an unknown number, taken as YCC
+      case JWRN_JFIF_MAJOR:      // an old or new revision of the format
+      case JWRN_NOT_SEQUENTIAL:  // parameters that mean nothing in a sequential file
+        return true;
+      case JWRN_EXTRANEOUS_DATA: {  // stray bytes between segments, but not inside a scan
+        const int marker = warning.msg_parm.i[1];
+        return marker < JPEG_RST0 || marker > JPEG_RST0 + 7;
+      }
+      default:
+        return false;
+    }
+  }
+
+  static void on_progress(j_common_ptr jpeg) {
+    if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number > max_scans) {
+      of(jpeg)->leave("it has more than 100 scans");
+    }
+  }
+
+  const EncodedImage& source_;
+  jpeg_decompress_struct jpeg_{};
+  jpeg_error_mgr errors_{};
+  jpeg_progress_mgr progress_{};
+  jmp_buf jump_;
+  char message_[JMSG_LENGTH_MAX] = {};
 };
 
-/// How the camera was held: 1 to 8 as EXIF numbers it, from the first EXIF segment.
-int orientation_of(const EncodedImage& source) {
-  constexpr std::string_view magic("Exif\0\0", 6);
-  size_t at = 2;
-  while (at + 4 <= source.bytes.size() && source.byte(at) == 0xff) {
-    const uint8_t marker = source.byte(at + 1);
-    const size_t length = source.big16(at + 2);
-    if (marker == 0xda || length < 2 || length > source.bytes.size() - at - 2) break;
-    const auto body = source.bytes.subspan(at + 4, length - 2);
-    const std::string_view text(reinterpret_cast<const char*>(body.data()), body.size());
-    if (marker == 0xe1 && text.starts_with(magic)) {
-      return Exif(body.subspan(magic.size())).orientation();
-    }
-    at += 2 + length;
+/// Refuses, before anything is allocated, what is too large, cannot be whole or is of another kind.
+void check_header(const EncodedImage& source, const jpeg_decompress_struct& jpeg) {
+  source.check_size(jpeg.image_height, jpeg.image_width);
+  const int components = jpeg.num_components;
+  if (components != 1 && components != 3 && components != 4) {
+    throw source.unsupported("this kind of JPEG cannot be read: it has " +
+                             std::to_string(components) +
+                             " components, not 1 (gray), 3 (colour) or 4 (CMYK)");
   }
-  return 1;
+  uint64_t blocks = 0;
+  for (int i = 0; i < components; ++i) {
+    blocks += uint64_t{jpeg.comp_info[i].width_in_blocks} * jpeg.comp_info[i].height_in_blocks;
+  }
+  // A Huffman code has at least one bit, and each block one code; arithmetic codes have less.
+  if (!jpeg.arith_code && blocks / 8 > source.bytes.size()) {
+    throw source.broken("damaged JPEG: " + std::to_string(source.bytes.size()) +
+                        " bytes cannot hold the " + std::to_string(jpeg.image_height) + "x" +
+                        std::to_string(jpeg.image_width) + " pixels its header says");
+  }
 }
 
-Image upright(Image image, int orientation) {
-  if (orientation == 1) return image;
-  const bool transposed = orientation >= 5;
-  const bool flip_rows =
-      orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
-  const bool flip_columns =
-      orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
-  Image out = transposed ? Image::black(image.width, image.height, image.channels)
-                         : Image::black(image.height, image.width, image.channels);
-  for (int y = 0; y < out.height; ++y) {
-    for (int x = 0; x < out.width; ++x) {
-      int from_y = flip_rows ? out.height - 1 - y : y,
-          from_x = flip_columns ? out.width - 1 - x : x;
-      if (transposed) std::swap(from_y, from_x);
-      std::copy_n(image.at(from_y, from_x), image.channels, out.at(y, x));
-    }
+/// Of the first EXIF segment.
+int orientation_of(const jpeg_decompress_struct& jpeg) {
+  for (auto* marker = jpeg.marker_list; marker != nullptr; marker = marker->next) {
+    const auto body = std::as_bytes(std::span(marker->data, marker->data_length));
+    if (is_exif(body)) return exif_orientation(body);
   }
-  return out;
+  return 1;
 }
 
 /// CMYK as Adobe writes it, 255 for no ink, to RGB.
@@ -100,34 +188,13 @@ Image from_inverted_cmyk(const Image& image) {
 }  // namespace
 
 Image decode_jpeg(const EncodedImage& source) {
-  const std::unique_ptr<void, int (*)(tjhandle)> decoder(tjInitDecompress(), tjDestroy);
-  if (!decoder) throw Error(ErrorKind::memory, "cannot allocate a JPEG decoder");
-  const auto failure = [&] {
-    return source.broken(std::string("damaged JPEG: ") + tjGetErrorStr2(decoder.get()))
-        .with("bytes", std::to_string(source.bytes.size()));
-  };
-  const auto* bytes = reinterpret_cast<const unsigned char*>(source.bytes.data());
-  int width = 0, height = 0, subsampling = 0, colours = 0;
-  if (tjDecompressHeader3(decoder.get(), bytes, source.bytes.size(), &width, &height, &subsampling,
-                          &colours) != 0) {
-    throw failure();
-  }
-  source.check_size(static_cast<uint64_t>(height), static_cast<uint64_t>(width));
-  const bool inks = colours == TJCS_CMYK || colours == TJCS_YCCK;
-  const int format = inks ? TJPF_CMYK : colours == TJCS_GRAY ? TJPF_GRAY : TJPF_RGB;
-  Image image = Image::black(height, width, tjPixelSize[format]);
-  const int flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS;
-  if (tjDecompress2(decoder.get(), bytes, source.bytes.size(), image.pixels.data(), width, 0,
-                    height, format, flags) != 0) {
-    // Stray bytes between segments lose nothing, and old cameras write them; any other warning
-    // means that a part of the picture is made up.
-    const std::string_view text = tjGetErrorStr2(decoder.get());
-    const bool harmless = tjGetErrorCode(decoder.get()) == TJERR_WARNING &&
-                          text.find("extraneous bytes") != std::string_view::npos;
-    if (!harmless) throw failure();
-  }
-  if (inks) image = from_inverted_cmyk(image);
-  return upright(std::move(image), orientation_of(source));
+  JpegReader reader(source);
+  const jpeg_decompress_struct& header = reader.read_header();
+  check_header(source, header);
+  const int orientation = orientation_of(header);  // read_pixels forgets the segments
+  Image image = reader.read_pixels();
+  if (image.channels == 4) image = from_inverted_cmyk(image);
+  return upright(std::move(image), orientation);
 }
 
 }  // namespace fovea

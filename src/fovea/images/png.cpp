@@ -1,12 +1,11 @@
 #include <png.h>
 
-#include <algorithm>
 #include <csetjmp>
 #include <cstring>
-#include <string_view>
-#include <vector>
+#include <utility>
 
 #include "fovea/images/decoders.h"
+#include "fovea/images/orientation.h"
 
 namespace fovea {
 namespace {
@@ -32,8 +31,18 @@ class PngReader {
   int channels() const { return png_get_channels(png_, info_); }
   size_t row_bytes() const { return png_get_rowbytes(png_, info_); }
 
-  void read_rows(std::vector<png_bytep>& rows) {
-    if (!try_rows(rows.data())) throw failure();
+  void read_pixels(Image& image) {
+    if (!try_rows(image.pixels.data())) throw failure();
+    // Whatever is wrong with what follows, a missing end included, the pixels are complete.
+    try_end();
+  }
+
+  /// As its EXIF chunk says, which may stand before or after the pixels.
+  int orientation() const {
+    png_uint_32 size = 0;
+    png_bytep exif = nullptr;
+    if (png_get_eXIf_1(png_, info_, &size, &exif) == 0) return 1;
+    return exif_orientation(std::as_bytes(std::span(exif, size)));
   }
 
  private:
@@ -42,6 +51,8 @@ class PngReader {
     png_set_read_fn(png_, this, on_read);
     // Texts and profiles are not needed, and can be made to inflate without bound.
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+    png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_AS_DEFAULT,
+                                reinterpret_cast<png_const_bytep>("eXIf"), 1);
     png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_size has been passed
     png_read_info(png_, info_);
     const int type = png_get_color_type(png_, info_);
@@ -51,16 +62,25 @@ class PngReader {
     // Expanding a palette turns its transparent entries into alpha unless told otherwise.
     if (type == PNG_COLOR_TYPE_PALETTE) png_set_strip_alpha(png_);
     png_set_strip_16(png_);
-    png_set_interlace_handling(png_);
+    passes_ = png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
     return true;
   }
 
-  bool try_rows(png_bytepp rows) {
+  /// Each pass of an interlaced picture fills in more of every row.
+  bool try_rows(png_bytep pixels) {
     if (setjmp(png_jmpbuf(png_)) != 0) return false;
-    png_read_image(png_, rows);
-    png_read_end(png_, nullptr);
+    const size_t row = png_get_rowbytes(png_, info_);
+    const png_uint_32 height = png_get_image_height(png_, info_);
+    for (int pass = 0; pass < passes_; ++pass) {
+      for (png_uint_32 y = 0; y < height; ++y) png_read_row(png_, pixels + y * row, nullptr);
+    }
     return true;
+  }
+
+  void try_end() {
+    if (setjmp(png_jmpbuf(png_)) != 0) return;
+    png_read_end(png_, info_);
   }
 
   Error failure() const {
@@ -89,6 +109,7 @@ class PngReader {
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   size_t position_ = 0;
+  int passes_ = 1;
   char message_[200] = {};
 };
 
@@ -125,10 +146,8 @@ Image decode_png(const EncodedImage& source) {
   Image image = Image::black(height, width, reader.channels());
   require(reader.row_bytes() * static_cast<size_t>(height) == image.pixels.size(),
           "PNG rows are not of 8 bits");
-  std::vector<png_bytep> rows(static_cast<size_t>(height));
-  for (int y = 0; y < height; ++y) rows[static_cast<size_t>(y)] = image.at(y, 0);
-  reader.read_rows(rows);
-  return image;
+  reader.read_pixels(image);
+  return upright(std::move(image), reader.orientation());
 }
 
 }  // namespace fovea

@@ -23,6 +23,10 @@ struct Taps {
   std::vector<int> begin, count;
   std::vector<int32_t> weights;
   size_t most = 0;
+
+  /// All inputs that any output reads are `extent` from `first` on.
+  int first() const { return begin.front(); }
+  int extent() const { return begin.back() + count.back() - begin.front(); }
 };
 
 double weight_of(Filter filter, double x) {
@@ -67,16 +71,17 @@ uint8_t rounded(int32_t sum) {
   return static_cast<uint8_t>(std::clamp(sum >> precision_bits, 0, 255));
 }
 
-/// Rows [first, first + count) of `image`, each resampled to the columns of `taps`.
+/// Rows [first, first + count) of `image`, whose column 0 is the input's column `left`, each
+/// resampled to the columns of `taps`.
 template <int Channels>
-Image horizontal(const Image& image, int first, int count, const Taps& taps) {
+Image horizontal(const Image& image, int first, int count, int left, const Taps& taps) {
   const int width = static_cast<int>(taps.begin.size());
   Image out = Image::black(count, width, Channels);
   for (int y = 0; y < count; ++y) {
     uint8_t* to = out.at(y, 0);
     for (int x = 0; x < width; ++x, to += Channels) {
       const auto i = static_cast<size_t>(x);
-      const uint8_t* from = image.at(first + y, taps.begin[i]);
+      const uint8_t* from = image.at(first + y, taps.begin[i] - left);
       const int32_t* weight = taps.weights.data() + i * taps.most;
       int32_t sum[Channels];
       std::fill_n(sum, Channels, 1 << (precision_bits - 1));
@@ -89,17 +94,24 @@ Image horizontal(const Image& image, int first, int count, const Taps& taps) {
   return out;
 }
 
-/// The rows of `taps`, read from an image whose row 0 is the input's row `first`.
-Image vertical(const Image& image, int first, const Taps& taps) {
+Image horizontal(const Image& image, int first, int count, int left, const Taps& taps) {
+  return image.channels == 1   ? horizontal<1>(image, first, count, left, taps)
+         : image.channels == 3 ? horizontal<3>(image, first, count, left, taps)
+                               : horizontal<4>(image, first, count, left, taps);
+}
+
+/// Columns [first, first + count) of `image`, whose row 0 is the input's row `top`, each resampled
+/// to the rows of `taps`.
+Image vertical(const Image& image, int first, int count, int top, const Taps& taps) {
   const int height = static_cast<int>(taps.begin.size());
-  Image out = Image::black(height, image.width, image.channels);
-  const size_t row = static_cast<size_t>(image.width) * static_cast<size_t>(image.channels);
+  Image out = Image::black(height, count, image.channels);
+  const size_t row = static_cast<size_t>(count) * static_cast<size_t>(image.channels);
   std::vector<int32_t> sum(row);
   for (int y = 0; y < height; ++y) {
     const auto i = static_cast<size_t>(y);
     std::fill(sum.begin(), sum.end(), 1 << (precision_bits - 1));
     for (int k = 0; k < taps.count[i]; ++k) {
-      const uint8_t* from = image.at(taps.begin[i] - first + k, 0);
+      const uint8_t* from = image.at(taps.begin[i] - top + k, first);
       const int32_t weight = taps.weights[i * taps.most + static_cast<size_t>(k)];
       for (size_t x = 0; x < row; ++x) sum[x] += from[x] * weight;
     }
@@ -135,12 +147,16 @@ Image take_nearest(const Image& image, const Span& rows, const Span& columns) {
 
 Image resample(const Image& image, const Span& rows, const Span& columns, Filter filter) {
   const Taps down = taps_of(rows, filter), across = taps_of(columns, filter);
-  const int first = down.begin.front();
-  const int count = down.begin.back() + down.count.back() - first;
-  const Image wide = image.channels == 1   ? horizontal<1>(image, first, count, across)
-                     : image.channels == 3 ? horizontal<3>(image, first, count, across)
-                                           : horizontal<4>(image, first, count, across);
-  return vertical(wide, first, down);
+  const int top = down.first(), left = across.first();
+  // The pass that comes first rounds to 8 bits, so the order is seen in the bytes.
+  const int64_t height_lost = int64_t{rows.in} - rows.full;
+  const int64_t width_lost = int64_t{columns.in} - columns.full;
+  if (height_lost > 0 && height_lost > 2 * width_lost) {
+    const Image low = vertical(image, left, across.extent(), 0, down);
+    return horizontal(low, 0, low.height, left, across);
+  }
+  const Image narrow = horizontal(image, top, down.extent(), 0, across);
+  return vertical(narrow, 0, narrow.width, top, down);
 }
 
 /// a * b / 255, rounded, for a and b of 0 to 255.

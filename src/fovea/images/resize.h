@@ -16,9 +16,12 @@ std::string_view name(Filter filter);
 /// The filter of that name, or nothing.
 std::optional<Filter> filter_named(std::string_view name);
 
-/// `image` scaled to height x width, the same bytes as Pillow's Image.resize: a horizontal pass,
-/// rounded to 8 bits, then a vertical one, weights in fixed point of 22 bits; alpha weighs the
-/// colours. Errors: usage when a side is below 1.
+/// `image` scaled to height x width, the same bytes as Image.resize of Pillow 13: a horizontal and
+/// a vertical pass, each rounded to 8 bits, weights in fixed point of 22 bits; alpha weighs the
+/// colours. The horizontal pass comes first, unless the height shrinks by more than twice the
+/// pixels that the width does. Pillow 12 and older always begin with it: the pictures that differ
+/// are such tall ones, by rounding and, with bicubic, by clipping. Errors: usage when a side is
+/// below 1.
 Image resize(const Image& image, int height, int width, Filter filter);
 
 /// The rectangle of `height` x `width` at (top, left) of `image` scaled to `full_height` x

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "fovea/images/image.h"
+
+namespace fovea {
+
+/// Whether a segment of a JPEG is an EXIF block: it begins with "Exif\0\0".
+bool is_exif(std::span<const std::byte> segment);
+
+/// How the camera was held, 1 (upright) to 8 as EXIF numbers it: the tag 0x0112 of the first
+/// directory of an EXIF block, with or without that beginning. The directory of the
+/// thumbnail has an orientation of its own, which is not read. A block that is cut short, broken or
+/// without the tag is upright: it says nothing about the pixels.
+int exif_orientation(std::span<const std::byte> exif);
+
+/// The image turned upright, as Pillow's ImageOps.exif_transpose does.
+Image upright(Image image, int orientation);
+
+}  // namespace fovea
