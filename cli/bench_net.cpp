@@ -21,7 +21,7 @@ struct Flags : ModelFlags {
   bool profile = false;
 };
 
-/// One training step or one inference, on images made up for it.
+/// One training step or one inference, on synthetic images.
 class Work {
  public:
   virtual ~Work() = default;

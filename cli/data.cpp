@@ -38,10 +38,11 @@ int info(const Flags& flags, Console& console) {
   const data::DataSets sets = open(flags);
   const data::ChannelStats stats = data::channel_stats(*sets.train);
   const std::string fingerprint = data::fingerprint(*sets.train);
-  const Shape image{sets.train->channels(), sets.train->height(), sets.train->width()};
+  const Shape image = data::net_shape(data::input_type(*sets.train));
+  const std::vector<std::string>& classes = sets.targets().names;
   console.document(
       {{"name", sets.name},
-       {"classes", sets.classes},
+       {"classes", classes},
        {"splits",
         {{"train", {{"count", sets.train->size()}}}, {"test", {{"count", sets.test->size()}}}}},
        {"image", sizes_text(image)},
@@ -52,8 +53,8 @@ int info(const Flags& flags, Console& console) {
       "name         {}\ntrain        {} images\ntest         {} images\nimage        {}\n"
       "mean         {}\nstd          {}\nfingerprint  {}\nclasses      {}: {}\n",
       sets.name, grouped(sets.train->size()), grouped(sets.test->size()), sizes_text(image),
-      numbers_text(stats.mean), numbers_text(stats.std), fingerprint, sets.classes.size(),
-      join(sets.classes)));
+      numbers_text(stats.mean), numbers_text(stats.std), fingerprint, classes.size(),
+      join(classes)));
   return 0;
 }
 
@@ -63,16 +64,21 @@ struct Sample {
   Image image;
 };
 
+Image image_of(const Array& pixels) {
+  const std::span<const uint8_t> bytes = pixels.data<uint8_t>();
+  return {static_cast<int>(pixels.dim(0)), static_cast<int>(pixels.dim(1)),
+          static_cast<int>(pixels.dim(2)), std::vector<uint8_t>(bytes.begin(), bytes.end())};
+}
+
 std::vector<Sample> draw_samples(const data::Dataset& split, int64_t count, int64_t seed) {
   std::vector<int64_t> order =
       data::permutation(split.size(), static_cast<uint64_t>(seed), "samples");
   order.resize(static_cast<size_t>(std::min(count, split.size())));
   std::vector<Sample> samples;
   for (int64_t i : order) {
-    Image image = Image::black(static_cast<int>(split.height()), static_cast<int>(split.width()),
-                               static_cast<int>(split.channels()));
-    split.image(i, image.pixels);
-    samples.push_back({i, split.class_names()[static_cast<size_t>(split.label(i))], image});
+    const data::Sample sample = split.sample(i);
+    samples.push_back({i, split.targets().names[static_cast<size_t>(data::class_of(split, i))],
+                       image_of(sample.input)});
   }
   return samples;
 }

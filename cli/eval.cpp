@@ -21,7 +21,7 @@ struct Flags : TrainedFlags {
 /// error.
 void check_fit(const Predictor& predictor, const data::DataSets& sets) {
   const ModelFile& model = predictor.file();
-  const std::vector<std::string>&own = model.class_names, &given = sets.classes;
+  const std::vector<std::string>&own = model.class_names, &given = sets.targets().names;
   const auto fail = [&](const std::string& what) {
     return Error(ErrorKind::usage, "eval: the model does not fit the data set " + sets.name)
         .with("what", what)

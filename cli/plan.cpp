@@ -7,7 +7,7 @@
 #include "commands.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/process.h"
-#include "fovea/data/made_up.h"
+#include "fovea/data/synthetic.h"
 #include "fovea/formats/model_file.h"
 #include "model.h"
 #include "settings_flags.h"
@@ -51,11 +51,12 @@ train::Setup without_data(const train::Settings& settings) {
   options.input = input;
   options.net = settings.net;
   const models::Config config = models::configure(settings.model, options);
+  std::vector<std::string> names;
+  for (int64_t i = 0; i < config.classes; ++i) names.push_back(std::to_string(i));
   const auto set = [&](int64_t size) {
-    return std::make_shared<data::MadeUp>(size, input, config.classes);
+    return std::make_shared<data::Noise>(size, input, data::class_targets(names));
   };
-  data::DataSets sets{"made up", set(settings.limit > 0 ? settings.limit : images), set(1), {}};
-  sets.classes = sets.train->class_names();
+  data::DataSets sets{"synthetic", set(settings.limit > 0 ? settings.limit : images), set(1)};
   const auto channels = static_cast<size_t>(input[0]);
   return {settings, std::move(sets),
           Preprocessing{.height = static_cast<int>(input[1]),
@@ -70,7 +71,7 @@ train::Setup without_data(const train::Settings& settings) {
 /// What is planned, and about what.
 struct Answer {
   const train::Setup& setup;
-  bool data = true;  ///< not made up: its number of images means something
+  bool data = true;  ///< not synthetic: its number of images means something
   train::Plan plan;
   size_t limit = 0;
   std::optional<train::Plan> largest;
@@ -179,7 +180,7 @@ std::string to_text(const Answer& a) {
   text +=
       a.data ? fmt::format("data           {}: {} to train, {} to validate\n", s.data,
                            grouped(a.setup.split.train->size()), grouped(a.setup.split.val->size()))
-             : "data           made up\n";
+             : "data           synthetic\n";
   text += fmt::format("batch          {}, {}, {} threads\n\n", grouped(a.plan.batch), s.optimizer,
                       s.threads);
   return text + memory_text(a.plan) + "\n" + largest_text(a) + speed_text(a);

@@ -115,8 +115,9 @@ TEST(CifarFolder, HoldsTheOfficialCountsAndNames) {
   EXPECT_EQ(sets.name, "cifar10");
   EXPECT_EQ(sets.train->size(), 50000);
   EXPECT_EQ(sets.test->size(), 10000);
-  EXPECT_EQ(sets.classes, (std::vector<std::string>{"airplane", "automobile", "bird", "cat", "deer",
-                                                    "dog", "frog", "horse", "ship", "truck"}));
+  EXPECT_EQ(sets.targets().names,
+            (std::vector<std::string>{"airplane", "automobile", "bird", "cat", "deer", "dog",
+                                      "frog", "horse", "ship", "truck"}));
   folder.zeros("data_batch_3.bin", 30730000 - 3073);  // a whole record is missing
   const Error error = error_of([&] { (void)open_cifar10(folder.path()); });
   EXPECT_EQ(error.headline(), "CIFAR file is cut short");
@@ -132,7 +133,7 @@ TEST(CifarFolder, OneHundredClassesHaveTheirNamesFromTheFileOrBuiltIn) {
   TempFolder folder;
   folder.zeros("train.bin", 50000 * 3074);
   folder.zeros("test.bin", 10000 * 3074);
-  EXPECT_EQ(open_cifar100(folder.path()).classes, cifar100_classes());
+  EXPECT_EQ(open_cifar100(folder.path()).targets().names, cifar100_classes());
   std::ofstream list(folder / "fine_label_names.txt");
   for (int i = 0; i < 99; ++i) list << "name" << i << "\r\n";
   list.flush();
@@ -143,8 +144,8 @@ TEST(CifarFolder, OneHundredClassesHaveTheirNamesFromTheFileOrBuiltIn) {
                 "  try      a fresh copy of the file, or none: the official names are built in");
   list << "last\n\n";
   list.close();
-  EXPECT_EQ(open_cifar100(folder.path()).classes.back(), "last");
-  EXPECT_EQ(open_cifar100(folder.path()).classes.front(), "name0");
+  EXPECT_EQ(open_cifar100(folder.path()).targets().names.back(), "last");
+  EXPECT_EQ(open_cifar100(folder.path()).targets().names.front(), "name0");
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace {
 
 std::vector<int64_t> all_labels(const Dataset& set) {
   std::vector<int64_t> labels;
-  for (int64_t i = 0; i < set.size(); ++i) labels.push_back(set.label(i));
+  for (int64_t i = 0; i < set.size(); ++i) labels.push_back(class_of(set, i));
   return labels;
 }
 
@@ -20,21 +20,27 @@ std::vector<int64_t> all_labels(const Dataset& set) {
 std::shared_ptr<const Dataset> numbered(int64_t n) {
   Array labels(DType::i64, {n});
   for (int64_t i = 0; i < n; ++i) labels.set(i, static_cast<double>(i));
-  return std::make_shared<ArrayDataset>(Array::zeros(DType::u8, {n, 2, 2, 1}), labels,
-                                        std::vector<std::string>(static_cast<size_t>(n), "x"));
+  return std::make_shared<ArrayDataset>(
+      Array::zeros(DType::u8, {n, 2, 2, 1}), labels,
+      class_targets(std::vector<std::string>(static_cast<size_t>(n), "x")));
 }
 
 TEST(Dataset, ArraysThatDoNotFitTogetherAreRefused) {
   const Array images = Array::zeros(DType::u8, {2, 4, 4, 1});
   const Array labels = Array::zeros(DType::i64, {2});
-  EXPECT_STREQ(error_of([&] { ArrayDataset(images, Array::zeros(DType::i64, {3}), {"a"}); }).what(),
-               "data set: images must be u8[N, H, W, C], labels i64[N]\n"
-               "  images  u8[2, 4, 4, 1]\n"
-               "  labels  i64[3]");
-  EXPECT_THROW(ArrayDataset(Array::zeros(DType::f32, {2, 4, 4, 1}), labels, {"a"}), Error);
-  EXPECT_THROW(ArrayDataset(Array::zeros(DType::u8, {2, 4, 4}), labels, {"a"}), Error);
+  const Targets a = class_targets({"a"});
+  EXPECT_STREQ(error_of([&] { ArrayDataset(images, Array::zeros(DType::i64, {3}), a); }).what(),
+               "data set: inputs must be u8[N, H, W, C] or f32[N, C, ...], targets i64[2]\n"
+               "  inputs  u8[2, 4, 4, 1]\n"
+               "  targets i64[3]");
+  EXPECT_THROW(ArrayDataset(Array::zeros(DType::f64, {2, 4, 4, 1}), labels, a), Error);
+  EXPECT_THROW(ArrayDataset(Array::zeros(DType::u8, {2, 4, 4}), labels, a), Error);
+  EXPECT_THROW(ArrayDataset(images, Array::zeros(DType::f32, {2}), a), Error);
+  const Targets numbers{.type = {DType::f32, {3}}, .names = {"x", "y", "z"}};
+  EXPECT_THROW(ArrayDataset(images, Array::zeros(DType::f32, {2, 2}), numbers), Error);
+  EXPECT_NO_THROW(ArrayDataset(images, Array::zeros(DType::f32, {2, 3}), numbers));
   EXPECT_STREQ(error_of([&] {
-                 ArrayDataset(images, Array::of<int64_t>({0, 2}), {"a", "b"});
+                 ArrayDataset(images, Array::of<int64_t>({0, 2}), class_targets({"a", "b"}));
                }).what(),
                "data set: label 2 of sample 1 is not one of 2 classes");
 }
@@ -43,14 +49,11 @@ TEST(Dataset, ASubsetShowsTheSamplesOfItsList) {
   auto whole = random_set(10, 3, 4, 2);
   const Subset subset(whole, {7, 0, 7});
   ASSERT_EQ(subset.size(), 3);
-  Bytes expected(24), got(24);
-  whole->image(7, expected);
   for (int64_t i : {0, 2}) {
-    subset.image(i, got);
-    EXPECT_EQ(got, expected);
-    EXPECT_EQ(subset.label(i), whole->label(7));
+    EXPECT_EQ(pixels_of(subset, i), pixels_of(*whole, 7));
+    EXPECT_EQ(class_of(subset, i), class_of(*whole, 7));
   }
-  EXPECT_EQ(subset.class_names(), whole->class_names());
+  EXPECT_EQ(subset.targets(), whole->targets());
   EXPECT_STREQ(error_of([&] { Subset(whole, {10}); }).what(),
                "subset: index 10 of a data set of 10 samples");
   EXPECT_THROW(Subset(whole, {-1}), Error);
@@ -108,7 +111,7 @@ TEST(Dataset, TheFingerprintSeesEverySizeLabelAndPixel) {
     Array labels = Array::zeros(DType::i64, {shape[0]});
     if (pixel >= 0) images.set(pixel, 1);
     if (label >= 0) labels.set(label, 1);
-    return fingerprint(ArrayDataset(images, labels, {"a", "b"}));
+    return fingerprint(ArrayDataset(images, labels, class_targets({"a", "b"})));
   };
   EXPECT_EQ(make({4, 2, 6, 1}, 3, 1), make({4, 2, 6, 1}, 3, 1));
   std::set<std::string> seen{make({4, 2, 6, 1}, -1, -1), make({4, 6, 2, 1}, -1, -1),
@@ -126,13 +129,12 @@ TEST(Dataset, StatisticsAreThoseOfTheDefinition) {
   const auto set = random_set(700, 5, 3, 3);
   const ChannelStats stats = channel_stats(*set);
   ASSERT_EQ(stats.mean.size(), 3u);
-  Bytes image(45);
   for (size_t c = 0; c < 3; ++c) {
     double mean = 0, square = 0;
     const double count = 700 * 15;
     for (int pass = 0; pass < 2; ++pass) {
       for (int64_t i = 0; i < set->size(); ++i) {
-        set->image(i, image);
+        const Bytes image = pixels_of(*set, i);
         for (size_t p = c; p < image.size(); p += 3) {
           const double value = image[p] / 255.0;
           pass == 0 ? mean += value / count : square += (value - mean) * (value - mean) / count;

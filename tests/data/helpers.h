@@ -94,6 +94,13 @@ inline Error error_of(const std::function<void()>& action) {
   return {ErrorKind::internal, "no error"};
 }
 
+/// The bytes of sample `i`'s input.
+inline Bytes pixels_of(const Dataset& set, int64_t i) {
+  const Array input = set.sample(i).input;
+  const std::span<const uint8_t> bytes = input.data<uint8_t>();
+  return {bytes.begin(), bytes.end()};
+}
+
 /// A split of random pixels; labels count round the classes.
 inline std::shared_ptr<const ArrayDataset> random_set(int64_t n, int64_t height, int64_t width,
                                                       int64_t channels, uint64_t seed = 1) {
@@ -102,8 +109,7 @@ inline std::shared_ptr<const ArrayDataset> random_set(int64_t n, int64_t height,
   Random random(seed, "test pixels");
   for (uint8_t& pixel : images.data<uint8_t>()) pixel = static_cast<uint8_t>(random.bits());
   for (int64_t i = 0; i < n; ++i) labels.set(i, static_cast<double>(i % 3));
-  return std::make_shared<ArrayDataset>(images, labels,
-                                        std::vector<std::string>{"red", "green", "blue"});
+  return std::make_shared<ArrayDataset>(images, labels, class_targets({"red", "green", "blue"}));
 }
 
 }  // namespace fovea::data

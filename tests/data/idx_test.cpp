@@ -52,15 +52,12 @@ TEST_F(Idx, PackedOrNotTheSamplesAreTheSame) {
     const Bytes labels = packed ? gzip(labels_file()) : labels_file();
     const auto set = open_idx(folder.write("i", images), folder.write("l", labels), digits);
     ASSERT_EQ(set->size(), 5);
-    EXPECT_EQ(set->height(), 4);
-    EXPECT_EQ(set->width(), 3);
-    EXPECT_EQ(set->channels(), 1);
-    Bytes image(12);
-    set->image(4, image);
+    EXPECT_EQ(set->input(), (Type{DType::u8, {4, 3, 1}}));
+    const Bytes image = pixels_of(*set, 4);
     EXPECT_EQ(image.front(), 48);
     EXPECT_EQ(image.back(), 59);
-    EXPECT_EQ(set->label(2), 4);
-    EXPECT_EQ(set->class_names(), digits);
+    EXPECT_EQ(class_of(*set, 2), 4);
+    EXPECT_EQ(set->targets(), class_targets(digits));
   }
 }
 
@@ -204,7 +201,7 @@ TEST_F(Idx, AFolderMayMixPackedAndPlainFiles) {
   folder.write("t10k-labels-idx1-ubyte", labels_file());
   const DataSets sets = open_idx_folder(folder.path(), "mnist", digits);
   EXPECT_EQ(sets.name, "mnist");
-  EXPECT_EQ(sets.classes, digits);
+  EXPECT_EQ(sets.targets().names, digits);
   EXPECT_EQ(fingerprint(*sets.train), fingerprint(*sets.test));
   folder.write("t10k-images-idx3-ubyte.gz", gzip(header(5, 3, 4) + Bytes(60, 0)));
   EXPECT_EQ(error_of([&] { (void)open_idx_folder(folder.path(), "mnist", digits); }).headline(),

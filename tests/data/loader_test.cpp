@@ -19,17 +19,16 @@ class Numbers : public Dataset {
   explicit Numbers(int64_t n, int64_t fail_at = -1, int slow_ms = 0)
       : size_(n), fail_at_(fail_at), slow_ms_(slow_ms) {}
   int64_t size() const override { return size_; }
-  int64_t height() const override { return 2; }
-  int64_t width() const override { return 2; }
-  int64_t channels() const override { return 2; }
-  int64_t label(int64_t i) const override { return i; }
-  void image(int64_t i, std::span<uint8_t> out) const override {
+  std::optional<Type> input() const override { return Type{DType::u8, {2, 2, 2}}; }
+  const Targets& targets() const override { return targets_; }
+  Sample sample(int64_t i) const override {
     if (slow_ms_ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(slow_ms_));
     if (i == fail_at_) throw Error(ErrorKind::data, "sample " + std::to_string(i) + " is broken");
-    std::memcpy(out.data(), &i, sizeof i);
+    Sample sample{Array(DType::u8, {2, 2, 2}), Array::full(DType::i64, Shape{}, double(i))};
+    std::memcpy(sample.input.raw(), &i, sizeof i);
     ++reads;
+    return sample;
   }
-  const std::vector<std::string>& class_names() const override { return names_; }
 
   mutable std::atomic<int64_t> reads{0};
 
@@ -37,16 +36,16 @@ class Numbers : public Dataset {
   int64_t size_;
   int64_t fail_at_;
   int slow_ms_;
-  std::vector<std::string> names_;
+  Targets targets_ = class_targets({});
 };
 
 /// All that is left of an epoch: the bytes of each batch.
 std::vector<std::string> rest(Loader& loader) {
   std::vector<std::string> batches;
   while (auto batch = loader.next()) {
-    const auto pixels = batch->images.data<uint8_t>();
+    const auto pixels = batch->inputs.data<uint8_t>();
     std::string bytes(pixels.begin(), pixels.end());
-    for (int64_t label : batch->labels.data<int64_t>()) bytes += static_cast<char>(label);
+    for (int64_t label : batch->targets.data<int64_t>()) bytes += static_cast<char>(label);
     batches.push_back(bytes);
   }
   return batches;
@@ -55,7 +54,7 @@ std::vector<std::string> rest(Loader& loader) {
 std::vector<int64_t> labels_of(Loader& loader) {
   std::vector<int64_t> labels;
   while (auto batch = loader.next()) {
-    const auto part = batch->labels.data<int64_t>();
+    const auto part = batch->targets.data<int64_t>();
     labels.insert(labels.end(), part.begin(), part.end());
   }
   return labels;
@@ -116,10 +115,10 @@ TEST(Loader, ImagesAndLabelsBelongTogether) {
                 {.batch = 16, .shuffle = true, .seed = 9, .workers = 2});
   loader.start(1);
   while (auto batch = loader.next()) {
-    for (int64_t k = 0; k < batch->labels.numel(); ++k) {
+    for (int64_t k = 0; k < batch->targets.numel(); ++k) {
       int64_t image = 0;
-      std::memcpy(&image, batch->images.raw() + k * 8, 8);
-      EXPECT_EQ(image, batch->labels.at(k));
+      std::memcpy(&image, batch->inputs.raw() + k * 8, 8);
+      EXPECT_EQ(image, batch->targets.at(k));
     }
   }
 }
@@ -130,8 +129,8 @@ TEST(Loader, FiftyThousandInBatchesOf128) {
   loader.start(0);
   std::vector<int64_t> sizes;
   while (auto batch = loader.next()) {
-    EXPECT_EQ(batch->images.shape(), (Shape{batch->labels.dim(0), 2, 2, 2}));
-    sizes.push_back(batch->labels.dim(0));
+    EXPECT_EQ(batch->inputs.shape(), (Shape{batch->targets.dim(0), 2, 2, 2}));
+    sizes.push_back(batch->targets.dim(0));
   }
   std::vector<int64_t> expected(390, 128);
   expected.push_back(80);
@@ -187,8 +186,8 @@ TEST(Loader, AWorkersErrorComesInTheTurnOfItsBatch) {
     Loader loader(std::make_shared<Numbers>(40, 25), {.batch = 10, .workers = workers});
     for (int round = 0; round < 3; ++round) {
       loader.start(round);
-      EXPECT_EQ(loader.next()->labels.at(0), 0);
-      EXPECT_EQ(loader.next()->labels.at(0), 10);
+      EXPECT_EQ(loader.next()->targets.at(0), 0);
+      EXPECT_EQ(loader.next()->targets.at(0), 10);
       const Error error = error_of([&] { (void)loader.next(); });
       EXPECT_STREQ(error.what(), "sample 25 is broken");
       EXPECT_EQ(error.kind(), ErrorKind::data);
@@ -238,7 +237,7 @@ TEST(Loader, ABatchStaysWholeWhileItIsHeld) {
   for (size_t b = 0; b < held.size(); ++b) {
     for (int64_t k = 0; k < 4; ++k) {
       int64_t image = 0;
-      std::memcpy(&image, held[b].images.raw() + k * 8, 8);
+      std::memcpy(&image, held[b].inputs.raw() + k * 8, 8);
       EXPECT_EQ(image, static_cast<int64_t>(b % 16) * 4 + k);
     }
   }
@@ -247,21 +246,21 @@ TEST(Loader, ABatchStaysWholeWhileItIsHeld) {
 TEST(Loader, BuffersAreUsedAgain) {
   Loader loader(random_set(64, 8, 8, 3), {.batch = 8});
   loader.start(0);
-  const std::byte* first = loader.next()->images.raw();
+  const std::byte* first = loader.next()->inputs.raw();
   const Array other(DType::u8, {8, 8, 8, 3});  // would get the buffer if it had been freed
   EXPECT_NE(other.raw(), first);
-  while (auto batch = loader.next()) EXPECT_EQ(batch->images.raw(), first);
+  while (auto batch = loader.next()) EXPECT_EQ(batch->inputs.raw(), first);
 }
 
 TEST(Loader, WorkersDoNotStartTeamsOfTheirOwn) {
   class Watching : public Numbers {
    public:
     Watching() : Numbers(20) {}
-    void image(int64_t i, std::span<uint8_t> out) const override {
+    Sample sample(int64_t i) const override {
       int calls = 0;
       parallel_for(1000, 1, [&](int64_t, int64_t) { ++calls; });
       if (calls != 1) throw Error(ErrorKind::internal, "parallel_for ran on a team");
-      Numbers::image(i, out);
+      return Numbers::sample(i);
     }
   };
   Loader loader(std::make_shared<Watching>(), {.batch = 5, .workers = 2});

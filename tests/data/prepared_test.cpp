@@ -15,7 +15,7 @@ std::shared_ptr<const Dataset> pair_of(int64_t height, int64_t width, int64_t ch
     images.set(i, static_cast<double>(random.below(100)) + (i < half ? 0 : 100));
   }
   labels.set(1, 1);
-  return std::make_shared<ArrayDataset>(images, labels, std::vector<std::string>{"dark", "light"});
+  return std::make_shared<ArrayDataset>(images, labels, class_targets({"dark", "light"}));
 }
 
 Preprocessing to(int height, int width, int channels) {
@@ -35,17 +35,13 @@ TEST(Prepared, GivesWhatPredictingMakesOfTheSamePicture) {
     const auto whole = pair_of(7, 9, channels);
     for (const Preprocessing& p : {to(12, 10, 3), to(4, 5, 1), to(7, 9, channels == 1 ? 3 : 1)}) {
       const auto set = prepared(whole, p);
-      EXPECT_EQ(set->image_bytes(), p.height * p.width * p.channels);
+      EXPECT_EQ(set->input(), image_type(p));
       EXPECT_EQ(set->size(), 2);
-      EXPECT_EQ(set->class_names(), whole->class_names());
+      EXPECT_EQ(set->targets(), whole->targets());
       for (int64_t i = 0; i < 2; ++i) {
-        Image picture{7, 9, static_cast<int>(channels),
-                      Bytes(static_cast<size_t>(whole->image_bytes()))};
-        whole->image(i, picture.pixels);
-        Bytes got(static_cast<size_t>(set->image_bytes()));
-        set->image(i, got);
-        EXPECT_EQ(got, prepare(picture, p).pixels);
-        EXPECT_EQ(set->label(i), i);
+        const Image picture{7, 9, static_cast<int>(channels), pixels_of(*whole, i)};
+        EXPECT_EQ(pixels_of(*set, i), prepare(picture, p).pixels);
+        EXPECT_EQ(class_of(*set, i), i);
       }
     }
   }

@@ -1,6 +1,7 @@
 #include "fovea/data/registry.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "data/helpers.h"
 
@@ -37,7 +38,7 @@ TEST(Registry, AnUnknownNameGetsTheNearest) {
   EXPECT_STREQ(error.what(),
                "unknown data set \"fasion-mnist\"\n"
                "  nearest fashion-mnist, mnist\n"
-               "  known   cifar10, cifar100, fashion-mnist, mnist\n"
+               "  known   cifar10, cifar100, fashion-mnist, mnist, arrays, discs\n"
                "  try     --data NAME, or --data NAME:DIR with the folder of its files");
   EXPECT_EQ(error_of([] { (void)open("CIFAR-10:/tmp"); }).details()[0].second, "cifar10, cifar100");
   EXPECT_EQ(error_of([] { (void)open(""); }).kind(), ErrorKind::usage);
@@ -80,7 +81,7 @@ TEST(Registry, ASetIsFoundInEveryPlace) {
   write_mnist(folder, "two");
   const std::string root = folder.path().string();
   for (const std::string& spec : {root + "/one/mnist", root + "/one", root + "/two"}) {
-    EXPECT_EQ(open("mnist:" + spec).train->label(0), 7) << spec;
+    EXPECT_EQ(class_of(*open("mnist:" + spec).train, 0), 7) << spec;
     Environment data("FOVEA_DATA", spec);
     EXPECT_EQ(open("mnist").name, "mnist") << spec;
   }
@@ -109,8 +110,38 @@ TEST(Registry, AFolderOfARelativeIsNotTakenForTheSet) {
   TempFolder folder;
   write_mnist(folder, "fashion-mnist");
   Environment data("FOVEA_DATA", (folder / "fashion-mnist").string());
-  EXPECT_EQ(open("fashion-mnist").classes[7], "Sneaker");
+  EXPECT_EQ(open("fashion-mnist").targets().names[7], "Sneaker");
   EXPECT_EQ(error_of([] { (void)open("mnist"); }).kind(), ErrorKind::data);
+}
+
+TEST(Registry, OneFromOutsideIsOpenedByItsName) {
+  add({.name = "halves", .read = [](const std::filesystem::path& text) {
+         const auto set = random_set(std::stoi(text.string()), 2, 2, 1);
+         return DataSets{"halves", set, set};
+       }});
+  EXPECT_EQ(open("halves:12").train->size(), 12);
+  EXPECT_EQ(error_of([] { add({.name = "mnist", .read = nullptr}); }).headline(),
+            "data set \"mnist\": the name is taken");
+}
+
+TEST(Registry, DiscsAreWhereTheirTargetsSay) {
+  const DataSets sets = open("discs");
+  EXPECT_EQ(sets.targets().names, (std::vector<std::string>{"x", "y", "radius"}));
+  EXPECT_EQ(sets.targets().type, (Type{DType::f32, {3}}));
+  for (int64_t i = 0; i < 20; ++i) {
+    const Sample disc = sets.train->sample(i);
+    double x = 0, y = 0, bright = 0;
+    for (int64_t p = 0; p < disc.input.numel(); ++p) {
+      const double weight = disc.input.at(p) > 120 ? 1 : 0;
+      bright += weight;
+      x += weight * (static_cast<double>(p % 32) + 0.5) / 32;
+      y += weight * (static_cast<double>(p / 32) + 0.5) / 32;
+    }
+    EXPECT_NEAR(x / bright, disc.target.at(0), 0.02);
+    EXPECT_NEAR(y / bright, disc.target.at(1), 0.02);
+    EXPECT_NEAR(std::sqrt(bright / 3.14159) / 32, disc.target.at(2), 0.02);
+  }
+  EXPECT_NE(sets.train->sample(0).target.at(0), sets.test->sample(0).target.at(0));
 }
 
 TEST(Registry, TheRealFashionMnist) {
@@ -119,15 +150,15 @@ TEST(Registry, TheRealFashionMnist) {
   }
   Environment data("FOVEA_DATA", "/nonexistent");
   const DataSets sets = open("fashion-mnist");
-  EXPECT_EQ(sets.classes,
+  EXPECT_EQ(sets.targets().names,
             (std::vector<std::string>{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
                                       "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"}));
   ASSERT_EQ(sets.train->size(), 60000);
   ASSERT_EQ(sets.test->size(), 10000);
-  EXPECT_EQ(sets.train->image_bytes(), 28 * 28);
+  EXPECT_EQ(sets.train->input(), (Type{DType::u8, {28, 28, 1}}));
   for (const auto& split : {sets.train, sets.test}) {
     std::vector<int64_t> counts(10);
-    for (int64_t i = 0; i < split->size(); ++i) ++counts[static_cast<size_t>(split->label(i))];
+    for (int64_t i = 0; i < split->size(); ++i) ++counts[static_cast<size_t>(class_of(*split, i))];
     EXPECT_EQ(counts, std::vector<int64_t>(10, split->size() / 10));
   }
   const ChannelStats stats = channel_stats(*sets.train);

@@ -1,20 +1,24 @@
-#include "fovea/data/transforms.h"
+#include "fovea/data/augmentation.h"
 
 #include <cmath>
 #include <map>
 
 #include "data/helpers.h"
+#include "fovea/data/loader.h"
+#include "fovea/data/transforms/crop.h"
+#include "fovea/data/transforms/flip.h"
+#include "fovea/data/transforms/mixup.h"
 
 namespace fovea::data {
 namespace {
 
-Bytes random_image(const ImageSize& size, Random& random) {
-  Bytes image(static_cast<size_t>(size.height * size.width * size.channels));
-  for (uint8_t& pixel : image) pixel = static_cast<uint8_t>(1 + random.below(255));
+Array random_image(const Shape& shape, Random& random) {
+  Array image(DType::u8, shape);
+  for (uint8_t& pixel : image.data<uint8_t>()) pixel = static_cast<uint8_t>(1 + random.below(255));
   return image;
 }
 
-ImageSize random_size(Random& random) {
+Shape random_shape(Random& random) {
   return {1 + static_cast<int64_t>(random.below(9)), 1 + static_cast<int64_t>(random.below(9)),
           1 + static_cast<int64_t>(random.below(4))};
 }
@@ -22,22 +26,22 @@ ImageSize random_size(Random& random) {
 TEST(Transforms, AShiftMovesEveryPixelAndFillsWithZeros) {
   Random random(1, "shifts");
   for (int round = 0; round < 400; ++round) {
-    const ImageSize size = random_size(random);
-    const Bytes before = random_image(size, random);
+    const Array before = random_image(random_shape(random), random);
+    const int64_t height = before.dim(0), width = before.dim(1), channels = before.dim(2);
     const int64_t down = static_cast<int64_t>(random.below(23)) - 11;
     const int64_t right = static_cast<int64_t>(random.below(23)) - 11;
-    Bytes after = before;
-    shift(size, after, down, right);
-    for (int64_t y = 0; y < size.height; ++y) {
-      for (int64_t x = 0; x < size.width; ++x) {
-        for (int64_t c = 0; c < size.channels; ++c) {
+    Array after = before.clone();
+    shift(after, down, right);
+    for (int64_t y = 0; y < height; ++y) {
+      for (int64_t x = 0; x < width; ++x) {
+        for (int64_t c = 0; c < channels; ++c) {
           const int64_t sy = y - down, sx = x - right;
-          const bool inside = sy >= 0 && sy < size.height && sx >= 0 && sx < size.width;
+          const bool inside = sy >= 0 && sy < height && sx >= 0 && sx < width;
           const auto at = [&](int64_t row, int64_t column) {
-            return static_cast<size_t>((row * size.width + column) * size.channels + c);
+            return (row * width + column) * channels + c;
           };
-          ASSERT_EQ(after[at(y, x)], inside ? before[at(sy, sx)] : 0)
-              << size.height << "x" << size.width << " by " << down << "," << right;
+          ASSERT_EQ(after.at(at(y, x)), inside ? before.at(at(sy, sx)) : 0)
+              << describe(before) << " by " << down << "," << right;
         }
       }
     }
@@ -47,33 +51,32 @@ TEST(Transforms, AShiftMovesEveryPixelAndFillsWithZeros) {
 TEST(Transforms, AFlipMirrorsAndTwiceIsNothing) {
   Random random(2, "flips");
   for (int round = 0; round < 200; ++round) {
-    const ImageSize size = random_size(random);
-    const Bytes before = random_image(size, random);
-    Bytes after = before;
-    flip(size, after);
-    for (int64_t i = 0; i < size.height * size.width; ++i) {
-      const int64_t mirror = i / size.width * size.width + size.width - 1 - i % size.width;
-      for (int64_t c = 0; c < size.channels; ++c) {
-        ASSERT_EQ(after[static_cast<size_t>(i * size.channels + c)],
-                  before[static_cast<size_t>(mirror * size.channels + c)]);
+    const Array before = random_image(random_shape(random), random);
+    const int64_t width = before.dim(1), channels = before.dim(2);
+    Array after = before.clone();
+    flip(after);
+    for (int64_t i = 0; i < before.dim(0) * width; ++i) {
+      const int64_t mirror = i / width * width + width - 1 - i % width;
+      for (int64_t c = 0; c < channels; ++c) {
+        ASSERT_EQ(after.at(i * channels + c), before.at(mirror * channels + c));
       }
     }
-    flip(size, after);
-    EXPECT_EQ(after, before);
+    flip(after);
+    for (int64_t i = 0; i < before.numel(); ++i) ASSERT_EQ(after.at(i), before.at(i));
   }
 }
 
 TEST(Transforms, EveryOffsetOfACropIsEquallyLikely) {
-  const ImageSize size{32, 32, 1};
   const RandomCrop crop{4};
   std::map<std::pair<int64_t, int64_t>, int> counts;
   constexpr int draws = 40500;
-  Bytes image(32 * 32);
+  Sample sample{Array(DType::u8, {32, 32, 1}), {}};
+  const std::span<uint8_t> image = sample.input.data<uint8_t>();
   for (int i = 0; i < draws; ++i) {
     std::fill(image.begin(), image.end(), uint8_t{0});
     image[16 * 32 + 16] = 1;  // stays inside for every offset
     Random random(7, "augment", static_cast<uint64_t>(i));
-    crop(size, image, random);
+    crop(sample, random);
     const auto place = std::find(image.begin(), image.end(), 1) - image.begin();
     ++counts[{place / 32 - 16, place % 32 - 16}];
   }
@@ -87,17 +90,40 @@ TEST(Transforms, EveryOffsetOfACropIsEquallyLikely) {
 }
 
 TEST(Transforms, AFlipComesWithItsProbability) {
-  const ImageSize size{1, 2, 1};
   for (double p : {0.0, 0.2, 0.5, 1.0}) {
     int flips = 0;
     for (uint64_t i = 0; i < 10000; ++i) {
-      Bytes image{1, 2};
+      Sample sample{Array::of(std::vector<uint8_t>{1, 2}, {1, 2, 1}), {}};
       Random random(5, "augment", i);
-      RandomFlip{p}(size, image, random);
-      flips += image[0] == 2;
+      RandomFlip{p}(sample, random);
+      flips += sample.input.at(0) == 2;
     }
     EXPECT_NEAR(flips, 10000 * p, 3 * std::sqrt(10000 * p * (1 - p)));
   }
+}
+
+TEST(Transforms, ClassesThatAreMixedBecomeShares) {
+  const Mixup mixup(0.4);
+  const Targets classes = class_targets({"a", "b", "c"});
+  EXPECT_EQ(mixup.output(classes).type, (Type{DType::f32, {3}}));
+  Batch batch{Array::of(std::vector<float>{10, 20, 30, 40}, {4, 1}),
+              Array::of<int64_t>({0, 1, 2, 1})};
+  Random random(3, "mix", 5);
+  mixup(batch, classes, random);
+  ASSERT_EQ(batch.targets.shape(), (Shape{4, 3}));
+  const double value[] = {10, 20, 30}, other[] = {10, 40, 30};
+  for (int64_t i = 0; i < 4; ++i) {
+    double sum = 0, low = 0, high = 0;
+    for (int64_t k = 0; k < 3; ++k) {
+      sum += batch.targets.at(i * 3 + k);
+      low += batch.targets.at(i * 3 + k) * std::min(value[k], other[k]);
+      high += batch.targets.at(i * 3 + k) * std::max(value[k], other[k]);
+    }
+    EXPECT_NEAR(sum, 1, 1e-6);
+    EXPECT_GE(batch.inputs.at(i), low - 1e-4);  // the input is mixed by the same share
+    EXPECT_LE(batch.inputs.at(i), high + 1e-4);
+  }
+  EXPECT_THROW((void)mixup.output({.type = {DType::i64, {4, 4}}, .names = {}}), Error);
 }
 
 TEST(Transforms, TheTextOfAugmentIsReadAndWritten) {
@@ -120,7 +146,8 @@ TEST(Transforms, WhatAugmentCannotReadItExplains) {
   EXPECT_STREQ(
       error("crop,rotate:3").what(),
       "--augment: unknown augmentation \"rotate:3\"\n"
-      "  known   none, standard (crop:4,flip:0.5), or a comma list of crop[:PAD], flip[:P]");
+      "  known   none, standard (crop:4,flip:0.5), or a comma list of crop[:PAD], flip[:P], "
+      "mixup[:ALPHA]");
   for (const char* text :
        {"crop:", "crop:-1", "crop:4px", "crop:1.5", "crop:99999999999999999999"}) {
     EXPECT_EQ(error(text).headline(), "--augment: crop:PAD takes pixels, 0 or more, not \"" +
@@ -137,11 +164,87 @@ TEST(Transforms, WhatAugmentCannotReadItExplains) {
 }
 
 TEST(Transforms, ACropThatCouldMissTheImageIsRefused) {
-  EXPECT_NO_THROW(Augmentation::parse("crop:7").check({8, 9, 3}));
-  EXPECT_EQ(error_of([] {
-              Augmentation::parse("crop:8").check({8, 9, 3});
-            }).headline(),
+  const auto made_of = [](const char* text, const Type& input) {
+    return output(Augmentation::parse(text).after, input);
+  };
+  const Type image{DType::u8, {8, 9, 3}};
+  EXPECT_EQ(made_of("crop:7", image), image);
+  EXPECT_EQ(error_of([&] { (void)made_of("crop:8", image); }).headline(),
             "--augment: crop:8 could miss images of 8x9");
+  EXPECT_STREQ(error_of([&] {
+                 (void)made_of("flip", {DType::f32, {3, 100}});
+               }).what(),
+               "--augment: flip:0.5 is for images u8[H, W, C]\n"
+               "  found   f32[3, 100]");
+}
+
+TEST(Transforms, ResizeInTheListSaysWhereImagesAreResized) {
+  const Augmentation list = Augmentation::parse("crop:2,resize,flip:1,mixup:0.5");
+  EXPECT_EQ(list.before.size(), 1u);
+  EXPECT_EQ(list.after.size(), 1u);
+  EXPECT_EQ(list.batch.size(), 1u);
+  EXPECT_EQ(list.text(), "crop:2,resize,flip:1,mixup:0.5");
+  EXPECT_EQ(Augmentation::parse("resize").text(), "none");
+  EXPECT_EQ(error_of([] { (void)Augmentation::parse("resize,flip,resize"); }).headline(),
+            "--augment: \"resize\" stands once in a list");
+}
+
+/// A transform that comes from outside, sees image and target, and changes the size: the halves of
+/// an image, whose class says which.
+class Half : public Transform {
+ public:
+  std::string text() const override { return "half"; }
+  Type output(const Type& input) const override {
+    return {DType::u8, {input.shape[0] / 2, input.shape[1], input.shape[2]}};
+  }
+  void operator()(Sample& sample, Random& random) const override {
+    const auto which = static_cast<int64_t>(random.below(2));
+    const Array whole = sample.input;
+    sample.input = Array(DType::u8, output({whole.dtype(), whole.shape()}).shape);
+    for (int64_t i = 0; i < sample.input.numel(); ++i)
+      sample.input.set(i, whole.at(which * sample.input.numel() + i));
+    sample.target.set(0, static_cast<double>(which));
+  }
+};
+
+TEST(Transforms, OneFromOutsideChangesImageAndTargetAtAnyPlace) {
+  add_transform({.name = "half", .usage = "half", .help = "takes a half", .make = [](auto, bool) {
+                   return AnyTransform(std::make_shared<Half>());
+                 }});
+  EXPECT_THROW(add_transform({.name = "half", .usage = "", .help = "", .make = nullptr}), Error);
+  EXPECT_THROW(add_transform({.name = "resize", .usage = "", .help = "", .make = nullptr}), Error);
+  Array images(DType::u8, {40, 4, 2, 1});
+  for (int64_t i = 0; i < images.numel(); ++i) images.set(i, i / 4 % 2 == 0 ? 10 : 200);
+  const auto set = std::make_shared<ArrayDataset>(images, Array::zeros(DType::i64, {40}),
+                                                  class_targets({"upper", "lower"}));
+  for (const char* text : {"half,flip", "half,resize,flip"}) {
+    Loader loader(set, {.batch = 8, .augment = Augmentation::parse(text)});
+    EXPECT_EQ(loader.input(), (Type{DType::u8, {2, 2, 1}}));
+    loader.start(0);
+    int lower = 0;
+    while (auto batch = loader.next()) {
+      EXPECT_EQ(batch->inputs.shape(), (Shape{8, 2, 2, 1}));
+      for (int64_t k = 0; k < 8; ++k) {
+        EXPECT_EQ(batch->inputs.at(k * 4), batch->targets.at(k) == 1 ? 200 : 10);
+        lower += batch->targets.at(k) == 1;
+      }
+    }
+    EXPECT_GT(lower, 8);
+    EXPECT_LT(lower, 32);
+  }
+  EXPECT_EQ(class_of(*set, 3), 0);  // what the data set holds is not written to
+}
+
+TEST(Transforms, AugmentedBytesStayWhatTheyWere) {
+  // A run that is resumed, or repeated years later, sees the same images.
+  Loader loader(
+      random_set(64, 12, 10, 3),
+      {.batch = 64, .shuffle = true, .seed = 5, .augment = Augmentation::parse("standard")});
+  loader.start(3);
+  const Batch batch = *loader.next();
+  const auto bytes = batch.inputs.data<uint8_t>();
+  EXPECT_EQ(hash({reinterpret_cast<const char*>(bytes.data()), bytes.size()}),
+            3553695056236973553u);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 
 #include "error_text.h"
 #include "fovea/core/process.h"
-#include "fovea/data/made_up.h"
+#include "fovea/data/synthetic.h"
 
 namespace fovea::train {
 namespace {
@@ -14,11 +14,10 @@ constexpr size_t mib = size_t{1} << 20;
 /// A setup on images of noise, 3 x 32 x 32 of 10 classes.
 Setup setup_of(const Settings& settings, int64_t images = 2000) {
   const Shape image{3, 32, 32};
-  data::DataSets sets{"made up",
-                      std::make_shared<data::MadeUp>(images, image, 10),
-                      std::make_shared<data::MadeUp>(10, image, 10),
-                      {}};
-  sets.classes = sets.train->class_names();
+  const data::Targets targets =
+      data::class_targets({"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"});
+  data::DataSets sets{"synthetic", std::make_shared<data::Noise>(images, image, targets),
+                      std::make_shared<data::Noise>(10, image, targets)};
   return {settings, std::move(sets),
           Preprocessing{.height = 32,
                         .width = 32,

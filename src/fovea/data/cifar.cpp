@@ -62,10 +62,11 @@ std::vector<std::string> read_class_names(const std::filesystem::path& path, siz
 
 DataSets make_sets(std::string name, CifarSamples train, CifarSamples test,
                    const std::vector<std::string>& classes) {
-  return {std::move(name),
-          std::make_shared<ArrayDataset>(std::move(train.images), std::move(train.labels), classes),
-          std::make_shared<ArrayDataset>(std::move(test.images), std::move(test.labels), classes),
-          classes};
+  const auto split = [&](CifarSamples& samples) {
+    return std::make_shared<ArrayDataset>(std::move(samples.images), std::move(samples.labels),
+                                          class_targets(classes));
+  };
+  return {std::move(name), split(train), split(test)};
 }
 
 }  // namespace

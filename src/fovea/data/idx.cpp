@@ -111,7 +111,8 @@ std::shared_ptr<const Dataset> open_idx(const std::filesystem::path& images,
         .with("labels", std::to_string(classes.dim(0)) + " in " + labels.string())
         .with("try", "fresh copies of both files");
   }
-  return std::make_shared<ArrayDataset>(std::move(pixels), std::move(classes), class_names);
+  return std::make_shared<ArrayDataset>(std::move(pixels), std::move(classes),
+                                        class_targets(class_names));
 }
 
 DataSets open_idx_folder(const std::filesystem::path& folder, std::string name,
@@ -120,9 +121,10 @@ DataSets open_idx_folder(const std::filesystem::path& folder, std::string name,
     return open_idx(plain_or_packed(folder / (prefix + "-images-idx3-ubyte")),
                     plain_or_packed(folder / (prefix + "-labels-idx1-ubyte")), class_names);
   };
-  DataSets sets{std::move(name), split("train"), split("t10k"), class_names};
+  DataSets sets{std::move(name), split("train"), split("t10k")};
   const auto sides = [](const Dataset& set) {
-    return std::to_string(set.height()) + "x" + std::to_string(set.width());
+    const Shape image = net_shape(input_type(set));
+    return std::to_string(image[1]) + "x" + std::to_string(image[2]);
   };
   if (sides(*sets.train) != sides(*sets.test)) {
     throw Error(ErrorKind::data, "IDX files do not belong together: their image sizes differ")

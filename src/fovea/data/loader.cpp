@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstring>
 #include <exception>
 #include <mutex>
 #include <string>
@@ -28,8 +29,22 @@ void check_range(const char* option, int64_t value, int64_t low, int64_t high) {
   }
 }
 
-ImageSize image_size(const Dataset& dataset) {
-  return {dataset.height(), dataset.width(), dataset.channels()};
+void copy(const Array& from, std::byte* to) { std::memcpy(to, from.raw(), from.bytes()); }
+
+/// Element `i` of the first axis as an array that nobody else writes meanwhile.
+Array slot(Array& batch, int64_t i, const Type& type) {
+  std::byte* data = batch.raw() + static_cast<size_t>(i) * type.bytes();
+  return {type.dtype, type.shape, data, nullptr};
+}
+
+/// What the loader makes of one input. Errors: usage when transforms cannot be done.
+Type made_input(const Dataset& dataset, const LoaderOptions& options) {
+  std::optional<Type> type = dataset.input();
+  if (type) type = output(options.augment.before, *type);
+  if (options.resize) {
+    type = options.resize->output(type.value_or(Type{DType::u8, {1, 1, 3}}));
+  }
+  return output(options.augment.after, type ? *type : input_type(dataset));
 }
 
 }  // namespace
@@ -40,13 +55,13 @@ class Loader::Pool : public std::enable_shared_from_this<Pool> {
  public:
   Pool(size_t bytes, size_t spares) : bytes_(bytes) { spares_.reserve(spares); }
 
-  Array array(const Shape& shape) {
+  Array array(DType dtype, const Shape& shape) {
     std::shared_ptr<std::byte> buffer = take();
     std::byte* data = buffer.get();
     std::shared_ptr<void> owner(data, [pool = shared_from_this(), buffer](void*) mutable {
       pool->give(std::move(buffer));
     });
-    return Array(DType::u8, shape, data, std::move(owner));
+    return Array(dtype, shape, data, std::move(owner));
   }
 
  private:
@@ -76,11 +91,10 @@ class Loader::Pool : public std::enable_shared_from_this<Pool> {
 class Loader::Epoch {
  public:
   Epoch(const Loader& loader, int64_t number)
-      : dataset_(*loader.dataset_),
+      : loader_(loader),
+        dataset_(*loader.dataset_),
         options_(loader.options_),
-        pool_(*loader.pool_),
-        number_(static_cast<uint64_t>(number)),
-        size_(image_size(dataset_)) {
+        number_(static_cast<uint64_t>(number)) {
     if (options_.shuffle) {
       order_ = permutation(dataset_.size(), options_.seed, "shuffle", number_);
     }
@@ -89,32 +103,82 @@ class Loader::Epoch {
   Batch batch(int64_t index) const {
     const int64_t first = index * options_.batch;
     const int64_t count = std::min(options_.batch, dataset_.size() - first);
-    Batch batch{pool_.array({count, size_.height, size_.width, size_.channels}),
-                Array(DType::i64, {count})};
-    const auto bytes = static_cast<size_t>(dataset_.image_bytes());
-    const std::span<uint8_t> pixels = batch.images.data<uint8_t>();
-    const std::span<int64_t> labels = batch.labels.data<int64_t>();
-    for (size_t k = 0; k < labels.size(); ++k) {
-      const int64_t place = first + static_cast<int64_t>(k);
-      const int64_t sample = order_.empty() ? place : order_[static_cast<size_t>(place)];
-      const std::span<uint8_t> image = pixels.subspan(k * bytes, bytes);
-      dataset_.image(sample, image);
-      labels[k] = dataset_.label(sample);
-      if (options_.augment.empty()) continue;
-      const uint64_t stream =
-          number_ * static_cast<uint64_t>(dataset_.size()) + static_cast<uint64_t>(sample);
-      Random random(options_.seed, "augment", stream);
-      options_.augment(size_, image, random);
+    const Type& input = loader_.input_;
+    const Type& target = dataset_.targets().type;
+    Batch batch{loader_.pool_->array(input.dtype, Shape{count}.concat(input.shape)),
+                Array(target.dtype, Shape{count}.concat(target.shape))};
+    for (int64_t k = 0; k < count; ++k) {
+      const int64_t place = first + k;
+      load(order_.empty() ? place : order_[static_cast<size_t>(place)],
+           slot(batch.inputs, k, input), slot(batch.targets, k, target));
     }
+    mix(batch, index);
     return batch;
   }
 
  private:
+  /// Puts sample `i`, transformed, into its places of a batch.
+  void load(int64_t i, Array input, Array target) const {
+    Sample given = dataset_.sample(i);
+    check("the target", given.target, target);
+    copy(given.target, target.raw());
+    const Augmentation& augment = options_.augment;
+    Sample sample{given.input, target};
+    if (!augment.before.empty()) sample.input = given.input.clone();
+    transform(augment.before, "augment before resizing", i, sample);
+    if (options_.resize) {
+      Random unused(options_.seed, "resize");
+      (*options_.resize)(sample, unused);
+    }
+    if (sample.input.bytes() == input.bytes() && sample.input.dtype() == input.dtype()) {
+      copy(sample.input, input.raw());  // the steps that follow work where the batch is
+      sample.input = Array(input.dtype(), sample.input.shape(), input.raw(), nullptr);
+    } else {
+      sample.input = sample.input.clone();
+    }
+    transform(augment.after, "augment", i, sample);
+    if (sample.input.raw() != input.raw()) {
+      check("the input", sample.input, input);
+      copy(sample.input, input.raw());
+    }
+    if (sample.target.raw() != target.raw()) {
+      check("the target", sample.target, target);
+      copy(sample.target, target.raw());
+    }
+  }
+
+  void transform(const std::vector<std::shared_ptr<const Transform>>& steps,
+                 std::string_view purpose, int64_t i, Sample& sample) const {
+    if (steps.empty()) return;
+    const uint64_t stream =
+        number_ * static_cast<uint64_t>(dataset_.size()) + static_cast<uint64_t>(i);
+    Random random(options_.seed, purpose, stream);
+    for (const auto& step : steps) (*step)(sample, random);
+  }
+
+  void mix(Batch& batch, int64_t index) const {
+    Targets targets = dataset_.targets();
+    const uint64_t stream =
+        number_ * static_cast<uint64_t>(loader_.batches()) + static_cast<uint64_t>(index);
+    Random random(options_.seed, "mix", stream);
+    for (const auto& step : options_.augment.batch) {
+      (*step)(batch, targets, random);
+      targets = step->output(targets);
+    }
+  }
+
+  static void check(std::string_view what, const Array& given, const Array& agreed) {
+    if (given.dtype() == agreed.dtype() && given.shape() == agreed.shape()) return;
+    throw Error(ErrorKind::internal,
+                "loader: " + std::string(what) + " of a sample is not of the agreed type")
+        .with("given", describe(given))
+        .with("agreed", describe(agreed));
+  }
+
+  const Loader& loader_;
   const Dataset& dataset_;
   const LoaderOptions& options_;
-  Pool& pool_;
   uint64_t number_;
-  ImageSize size_;
   std::vector<int64_t> order_;
 };
 
@@ -202,9 +266,10 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   check_range("batch", options_.batch, 1, int64_t{1} << 31);
   check_range("workers", options_.workers, 0, max_workers);
   check_range("prefetch", options_.prefetch, 1, max_prefetch);
-  options_.augment.check(image_size(*dataset_));
+  input_ = made_input(*dataset_, options_);
+  targets_ = output(options_.augment.batch, dataset_->targets());
   options_.batch = std::min(options_.batch, std::max<int64_t>(dataset_->size(), 1));
-  const int64_t bytes = checked_product(options_.batch, dataset_->image_bytes());
+  const int64_t bytes = checked_product(options_.batch, static_cast<int64_t>(input_.bytes()));
   // One in the hands of the consumer, the others waiting or in the making.
   const size_t waiting =
       static_cast<size_t>(options_.workers) * static_cast<size_t>(options_.prefetch);

@@ -5,24 +5,22 @@
 #include <optional>
 
 #include "fovea/core/array.h"
+#include "fovea/data/augmentation.h"
 #include "fovea/data/dataset.h"
-#include "fovea/data/transforms.h"
 
 namespace fovea::data {
-
-/// Some samples side by side, ready for a net whose first op normalises.
-struct Batch {
-  Array images;  ///< u8[N,H,W,C]
-  Array labels;  ///< i64[N]
-};
 
 struct LoaderOptions {
   int64_t batch = 128;   ///< samples a batch, at least 1
   bool shuffle = false;  ///< a new order each epoch, from (seed, epoch); otherwise the data set's
   uint64_t seed = 0;
-  int workers = 0;            ///< threads that load ahead, up to 256; 0 loads inside next()
-  Augmentation augment = {};  ///< drawn anew for each sample and epoch, from (seed, epoch, sample)
-  int prefetch = 2;           ///< batches each worker may be ahead, at least 1
+  int workers = 0;  ///< threads that load ahead, up to 256; 0 loads inside next()
+  /// Drawn anew from (seed, epoch, sample, place): the steps of one place, before or after
+  /// resizing, draw one after the other.
+  Augmentation augment = {};
+  /// Between augment.before and augment.after: makes images the net's size. Or none.
+  std::shared_ptr<const Transform> resize = {};
+  int prefetch = 2;  ///< batches each worker may be ahead, at least 1
 };
 
 /// Gives a data set batch by batch, epoch by epoch; the last batch of an epoch holds what is left.
@@ -38,7 +36,8 @@ struct LoaderOptions {
 ///     }
 class Loader {
  public:
-  /// Errors: usage for options out of range, or a crop that could miss the images.
+  /// Errors: usage for options out of range, transforms that cannot be done to the samples (a crop
+  /// that could miss the images), or inputs that differ in size.
   Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options);
   ~Loader();
   Loader(const Loader&) = delete;
@@ -46,6 +45,10 @@ class Loader {
 
   /// Batches of an epoch: ceil(size / batch).
   int64_t batches() const;
+
+  /// What batches hold: the type of one input and of one target, and what targets are by then.
+  const Type& input() const { return input_; }
+  const Targets& targets() const { return targets_; }
 
   /// Begins epoch `epoch` (0 or more) at batch `first_batch`, as if those before it had been taken;
   /// at any time, giving up what is left of another epoch. Errors: usage when first_batch is not in
@@ -63,6 +66,8 @@ class Loader {
 
   std::shared_ptr<const Dataset> dataset_;
   LoaderOptions options_;
+  Type input_;
+  Targets targets_;
   std::shared_ptr<Pool> pool_;
   std::unique_ptr<const Epoch> epoch_;
   std::unique_ptr<Team> team_;  // reads *epoch_: ends before it

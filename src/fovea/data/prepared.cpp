@@ -6,31 +6,55 @@
 
 namespace fovea::data {
 
-Prepared::Prepared(std::shared_ptr<const Dataset> whole, Preprocessing preprocessing)
-    : whole_(std::move(whole)), preprocessing_(std::move(preprocessing)) {
+Resize::Resize(Preprocessing preprocessing) : preprocessing_(std::move(preprocessing)) {
   if (const std::string what = problem(preprocessing_); !what.empty()) {
     throw Error(ErrorKind::usage, "data set: its images cannot be prepared: " + what);
   }
-  if (whole_->channels() != 1 && whole_->channels() != 3) {
-    throw Error(ErrorKind::usage, "data set: images of " + std::to_string(whole_->channels()) +
-                                      " channels cannot be resized, 1 or 3 are expected");
-  }
 }
 
-void Prepared::image(int64_t i, std::span<uint8_t> out) const {
-  Image image{static_cast<int>(whole_->height()), static_cast<int>(whole_->width()),
-              static_cast<int>(whole_->channels()),
-              std::vector<uint8_t>(static_cast<size_t>(whole_->image_bytes()))};
-  whole_->image(i, image.pixels);
-  std::ranges::copy(prepare(image, preprocessing_).pixels, out.begin());
+Type Resize::output(const Type& input) const {
+  require_image("resize", input);
+  if (input.shape[2] != 1 && input.shape[2] != 3) {
+    throw Error(ErrorKind::usage, "data set: images of " + std::to_string(input.shape[2]) +
+                                      " channels cannot be resized, 1 or 3 are expected");
+  }
+  return image_type(preprocessing_);
+}
+
+void Resize::operator()(Sample& sample, Random&) const { (*this)(sample); }
+
+void Resize::operator()(Sample& sample) const {
+  const Array& input = sample.input;
+  const Type type = output({input.dtype(), input.shape()});
+  const std::span<const uint8_t> pixels = input.data<uint8_t>();
+  const Image made =
+      prepare({static_cast<int>(input.dim(0)), static_cast<int>(input.dim(1)),
+               static_cast<int>(input.dim(2)), std::vector<uint8_t>(pixels.begin(), pixels.end())},
+              preprocessing_);
+  sample.input = Array::of(made.pixels, type.shape);
+}
+
+Prepared::Prepared(std::shared_ptr<const Dataset> whole, const Preprocessing& preprocessing)
+    : whole_(std::move(whole)), resize_(preprocessing), input_(image_type(preprocessing)) {
+  if (const std::optional<Type> type = whole_->input()) (void)resize_.output(*type);
+}
+
+Sample Prepared::sample(int64_t i) const {
+  Sample sample = whole_->sample(i);
+  resize_(sample);
+  return sample;
+}
+
+Type image_type(const Preprocessing& p) { return {DType::u8, {p.height, p.width, p.channels}}; }
+
+bool needs_resizing(const Dataset& dataset, const Preprocessing& preprocessing) {
+  const std::optional<Type> type = dataset.input();
+  return !type || (type->dtype == DType::u8 && *type != image_type(preprocessing));
 }
 
 std::shared_ptr<const Dataset> prepared(std::shared_ptr<const Dataset> whole,
                                         const Preprocessing& preprocessing) {
-  if (whole->height() == preprocessing.height && whole->width() == preprocessing.width &&
-      whole->channels() == preprocessing.channels) {
-    return whole;
-  }
+  if (!needs_resizing(*whole, preprocessing)) return whole;
   return std::make_shared<Prepared>(std::move(whole), preprocessing);
 }
 

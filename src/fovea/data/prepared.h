@@ -1,39 +1,57 @@
 #pragma once
 
 #include <memory>
-#include <span>
-#include <string>
-#include <vector>
 
 #include "fovea/data/dataset.h"
+#include "fovea/data/transform.h"
 #include "fovea/images/preprocessing.h"
 
 namespace fovea::data {
 
-/// A split whose images are made as a network takes them: resized, cropped, gray or RGB, as
-/// `prepare` does with pictures. Normalising stays with the network.
+/// Makes images as a network takes them: resized, cropped, gray or RGB, as `prepare` does with
+/// pictures. Normalising stays with the network. The target stays.
+class Resize : public Transform {
+ public:
+  /// Errors: usage when the preprocessing has a problem.
+  explicit Resize(Preprocessing preprocessing);
+
+  std::string text() const override { return "resize"; }
+  /// Errors: usage unless the input is an image of 1 or 3 channels.
+  Type output(const Type& input) const override;
+  void operator()(Sample& sample, Random& random) const override;
+  /// The same, where there is no chance.
+  void operator()(Sample& sample) const;
+
+ private:
+  Preprocessing preprocessing_;
+};
+
+/// A split whose images went through Resize.
 class Prepared : public Dataset {
  public:
-  /// Errors: usage when the preprocessing has a problem, or the images have other than 1 or 3
-  /// channels.
-  Prepared(std::shared_ptr<const Dataset> whole, Preprocessing preprocessing);
+  /// Errors: as Resize.
+  Prepared(std::shared_ptr<const Dataset> whole, const Preprocessing& preprocessing);
 
   int64_t size() const override { return whole_->size(); }
-  int64_t height() const override { return preprocessing_.height; }
-  int64_t width() const override { return preprocessing_.width; }
-  int64_t channels() const override { return preprocessing_.channels; }
-  int64_t label(int64_t i) const override { return whole_->label(i); }
-  void image(int64_t i, std::span<uint8_t> out) const override;
-  const std::vector<std::string>& class_names() const override { return whole_->class_names(); }
+  Sample sample(int64_t i) const override;
+  std::optional<Type> input() const override { return input_; }
+  const Targets& targets() const override { return whole_->targets(); }
   int64_t held_bytes() const override { return whole_->held_bytes(); }
 
  private:
   std::shared_ptr<const Dataset> whole_;
-  Preprocessing preprocessing_;
+  Resize resize_;
+  Type input_;
 };
 
-/// `whole` itself where its images have the size that `preprocessing` makes, else a Prepared of it.
-/// Errors: as Prepared.
+/// The type that `preprocessing` makes: u8[H,W,C].
+Type image_type(const Preprocessing& preprocessing);
+
+/// Whether the inputs of `dataset` are images, of one size or several, and not all as
+/// `preprocessing` makes them.
+bool needs_resizing(const Dataset& dataset, const Preprocessing& preprocessing);
+
+/// `whole` itself where there is nothing to resize, else a Prepared of it. Errors: as Prepared.
 std::shared_ptr<const Dataset> prepared(std::shared_ptr<const Dataset> whole,
                                         const Preprocessing& preprocessing);
 

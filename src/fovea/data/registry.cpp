@@ -1,14 +1,15 @@
 #include "fovea/data/registry.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <filesystem>
 
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
+#include "fovea/data/arrays.h"
 #include "fovea/data/cifar.h"
 #include "fovea/data/idx.h"
+#include "fovea/data/synthetic.h"
 
 namespace fovea::data {
 namespace {
@@ -25,44 +26,46 @@ DataSets open_mnist(const fs::path& folder) {
   return open_idx_folder(folder, "mnist", {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"});
 }
 
-struct Known {
-  std::string name;
-  std::string unpacked;  ///< the folder its official archive makes, if it makes one
-  std::string debian;    ///< the folder of its Debian package, if there is one
-  std::vector<std::string> files;
-  DataSets (*read)(const fs::path& folder);
-  std::string advice;
-};
-
-const std::array<Known, 4>& known() {
+std::vector<Entry>& table() {
   static const std::vector<std::string> idx_files{
       "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
       "t10k-labels-idx1-ubyte"};
-  static const std::array<Known, 4> sets{
-      Known{"cifar10",
-            "cifar-10-batches-bin",
-            "",
-            {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
-             "data_batch_5.bin", "test_batch.bin"},
-            open_cifar10,
-            "unpack cifar-10-binary.tar.gz, the official binary version, into DIR: --data "
-            "cifar10:DIR"},
-      Known{"cifar100",
-            "cifar-100-binary",
-            "",
-            {"train.bin", "test.bin"},
-            open_cifar100,
-            "unpack cifar-100-binary.tar.gz, the official binary version, into DIR: --data "
-            "cifar100:DIR"},
-      Known{"fashion-mnist", "", "/usr/share/datasets/fashion-mnist", idx_files, open_fashion_mnist,
-            "apt install dataset-fashion-mnist"},
-      Known{"mnist", "", "", idx_files, open_mnist,
-            "put MNIST's four files, packed or not, into DIR: --data mnist:DIR"}};
+  static std::vector<Entry> sets{
+      {.name = "cifar10",
+       .read = open_cifar10,
+       .files = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+                 "data_batch_5.bin", "test_batch.bin"},
+       .advice = "unpack cifar-10-binary.tar.gz, the official binary version, into DIR: --data "
+                 "cifar10:DIR",
+       .unpacked = "cifar-10-batches-bin"},
+      {.name = "cifar100",
+       .read = open_cifar100,
+       .files = {"train.bin", "test.bin"},
+       .advice = "unpack cifar-100-binary.tar.gz, the official binary version, into DIR: --data "
+                 "cifar100:DIR",
+       .unpacked = "cifar-100-binary"},
+      {.name = "fashion-mnist",
+       .read = open_fashion_mnist,
+       .files = idx_files,
+       .advice = "apt install dataset-fashion-mnist",
+       .debian = "/usr/share/datasets/fashion-mnist"},
+      {.name = "mnist",
+       .read = open_mnist,
+       .files = idx_files,
+       .advice = "put MNIST's four files, packed or not, into DIR: --data mnist:DIR"},
+      {.name = "arrays",
+       .read = open_arrays,
+       .files = {"x.npy", "y.npy"},
+       .advice = "write x.npy and y.npy into DIR: --data arrays:DIR"},
+      {.name = "discs", .read = [](const fs::path&) {
+         return DataSets{"discs", std::make_shared<Discs>(6000, 1),
+                         std::make_shared<Discs>(1000, 2)};
+       }}};
   return sets;
 }
 
 /// Whether any of the files is there: one that is missing then gets an error of its own.
-bool holds(const fs::path& folder, const Known& set) {
+bool holds(const fs::path& folder, const Entry& set) {
   std::error_code ignored;
   return std::any_of(set.files.begin(), set.files.end(), [&](const std::string& file) {
     return fs::exists(folder / file, ignored) || fs::exists(folder / (file + ".gz"), ignored);
@@ -81,7 +84,7 @@ fs::path data_root() {
 }
 
 /// Where a set named without a folder may be.
-std::vector<fs::path> usual_places(const Known& set) {
+std::vector<fs::path> usual_places(const Entry& set) {
   const fs::path root = data_root();
   std::vector<fs::path> places{root / set.name};
   if (!set.unpacked.empty()) {
@@ -98,7 +101,7 @@ std::vector<fs::path> usual_places(const Known& set) {
   return places;
 }
 
-std::vector<fs::path> places_in(const std::string& folder, const Known& set) {
+std::vector<fs::path> places_in(const std::string& folder, const Entry& set) {
   // The shell leaves a ~ behind a colon alone.
   const fs::path root = folder.starts_with("~/") ? home() / folder.substr(2) : fs::path(folder);
   std::vector<fs::path> places{root, root / set.name};
@@ -110,16 +113,24 @@ std::vector<fs::path> places_in(const std::string& folder, const Known& set) {
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
-  for (const Known& set : known()) all.push_back(set.name);
+  for (const Entry& set : table()) all.push_back(set.name);
   return all;
+}
+
+void add(Entry entry) {
+  for (const Entry& known : table()) {
+    if (known.name != entry.name) continue;
+    throw Error(ErrorKind::usage, "data set \"" + entry.name + "\": the name is taken");
+  }
+  table().push_back(std::move(entry));
 }
 
 DataSets open(std::string_view spec) {
   const size_t colon = spec.find(':');
   const std::string name(spec.substr(0, colon));
-  const auto set = std::find_if(known().begin(), known().end(),
-                                [&](const Known& candidate) { return candidate.name == name; });
-  if (set == known().end()) {
+  const auto set = std::find_if(table().begin(), table().end(),
+                                [&](const Entry& candidate) { return candidate.name == name; });
+  if (set == table().end()) {
     throw unknown_name("data set", name, names())
         .with("known", join(names()))
         .with("try", "--data NAME, or --data NAME:DIR with the folder of its files");
@@ -128,6 +139,8 @@ DataSets open(std::string_view spec) {
     throw Error(ErrorKind::usage, "data set \"" + std::string(spec) + "\" names no folder")
         .with("try", "--data " + name + ", or --data " + name + ":DIR");
   }
+  const auto after = colon == std::string_view::npos ? "" : spec.substr(colon + 1);
+  if (set->files.empty()) return set->read(after);
   const std::vector<fs::path> places = colon == std::string_view::npos
                                            ? usual_places(*set)
                                            : places_in(std::string(spec.substr(colon + 1)), *set);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,7 +10,24 @@
 
 namespace fovea::data {
 
-/// The names open() knows: cifar10, cifar100, fashion-mnist, mnist.
+/// One row of the table of data sets.
+struct Entry {
+  std::string name;  ///< "mnist"
+  /// Reads it from the folder that holds its files; where `files` is empty, from whatever text
+  /// stands after the colon of NAME:TEXT ("" for none).
+  std::function<DataSets(const std::filesystem::path& folder)> read;
+  std::vector<std::string> files = {};  ///< by which its folder is known, packed (.gz) or not
+  std::string advice = {};              ///< how to get them
+  std::string unpacked = {};            ///< the folder its official archive makes, if it makes one
+  std::string debian = {};              ///< the folder of its Debian package, if there is one
+};
+
+/// Adds one of your own, so that --data knows it by its name. Not thread-safe: before anything is
+/// opened. Errors: usage when the name is taken.
+void add(Entry entry);
+
+/// The names open() knows: cifar10, cifar100, fashion-mnist, mnist, arrays (see arrays.h), discs
+/// (see synthetic.h), and those added.
 std::vector<std::string> names();
 
 /// Opens what --data names:

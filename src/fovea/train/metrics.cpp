@@ -32,13 +32,13 @@ void Metrics::add(const Array& logits, const Array& labels) {
 Metrics evaluate(Inference& inference, std::shared_ptr<const data::Dataset> dataset, int64_t batch,
                  const std::function<void(int64_t, int64_t)>& progress, std::stop_token stop) {
   Metrics metrics;
-  for (const std::string& name : dataset->class_names())
+  for (const std::string& name : dataset->targets().names)
     metrics.per_class.push_back({.name = name});
   data::Loader loader(dataset, {.batch = batch, .workers = 1});
   loader.start(0);
   while (auto next = loader.next()) {
     if (stop.stop_requested()) break;
-    metrics.add(inference.logits(next->images), next->labels);
+    metrics.add(inference.logits(next->inputs), next->targets);
     if (progress) progress(metrics.count, dataset->size());
   }
   return metrics;

@@ -59,9 +59,9 @@ class Trial {
       loader_.start(++epoch_);
       batch = loader_.next();
     }
-    const StepResult result = step_->gradient(batch->images, batch->labels, ++steps_);
+    const StepResult result = step_->gradient(batch->inputs, batch->targets, ++steps_);
     Metrics metrics;
-    metrics.add(result.logits, batch->labels);
+    metrics.add(result.logits, batch->targets);
     const double clip = setup_.settings.clip;
     // A small rate: numbers that diverge are slower or faster than those of real training.
     setup_.optimizer->update(

@@ -26,8 +26,8 @@ data::DataSets open_data(const Settings& settings) { return data::open(consisten
 
 /// C, H, W of the net's input: what --input says, or the data's own.
 Shape input_of(const Settings& settings, const data::Dataset& images) {
-  const int64_t channels = images.channels();
-  if (settings.input.empty()) return {channels, images.height(), images.width()};
+  if (settings.input.empty()) return data::net_shape(data::input_type(images));
+  const int64_t channels = images.input() ? data::net_shape(*images.input())[0] : 3;
   std::vector<int64_t> sizes;
   for (const std::string& part : split(settings.input, 'x')) {
     const std::optional<double> size = parse_number(part);
@@ -59,7 +59,9 @@ Preprocessing preprocessing_of(const Shape& input, const data::Dataset& images,
   }
   const std::shared_ptr<const data::Dataset> same(&images, [](const auto*) {});
   const data::ChannelStats stats =
-      data::channel_stats(images.channels() == p.channels ? images : *data::prepared(same, p));
+      data::channel_stats(images.input() && data::net_shape(*images.input())[0] == p.channels
+                              ? images
+                              : *data::prepared(same, p));
   p.mean = stats.mean;
   p.std = stats.std;
   return p;
@@ -95,7 +97,7 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
                                    settings.val, static_cast<uint64_t>(settings.seed))),
       optimizer(optim::parse(settings.optimizer, settings.weight_decay)),
       config(models::configure(settings.model,
-                               model_options(settings, static_cast<int64_t>(sets.classes.size()),
+                               model_options(settings, std::ssize(sets.targets().names),
                                              input_of(settings, *sets.train)))),
       model(models::make(settings.model, from_arguments(to_arguments(config)))),
       frozen(models::frozen(settings.freeze, settings.model, config)) {}

@@ -246,15 +246,15 @@ void Run::train_batch(const data::Batch& batch) {
   const double where = static_cast<double>(epoch_) +
                        static_cast<double>(batch_) / static_cast<double>(loader_.batches());
   lr_ = setup_.settings.lr * schedule_.factor(where);
-  const StepResult result = step_->gradient(batch.images, batch.labels, updates_ + 1);
+  const StepResult result = step_->gradient(batch.inputs, batch.targets, updates_ + 1);
   if (!std::isfinite(result.loss)) {
     diverged("the loss is " + format_number(result.loss) + " at step " +
                  std::to_string(updates_ + 1) + " (epoch " + std::to_string(epoch_ + 1) +
                  ", batch " + std::to_string(batch_ + 1) + ")",
-             step_->first_nonfinite(batch.images, batch.labels, updates_ + 1));
+             step_->first_nonfinite(batch.inputs, batch.targets, updates_ + 1));
   }
   Metrics metrics;
-  metrics.add(result.logits, batch.labels);
+  metrics.add(result.logits, batch.targets);
   const double scale = setup_.settings.clip > 0
                            ? optim::clip_scale(optim::gradient_norm(state_), setup_.settings.clip)
                            : 1.0;
@@ -362,7 +362,7 @@ void Run::save_model_file(const std::string& name) {
   file.architecture = setup_.model->name();
   file.arguments = to_arguments(setup_.config);
   file.preprocessing = setup_.preprocessing;
-  file.class_names = setup_.sets.classes;
+  file.class_names = setup_.sets.targets().names;
   // What the weights came from; nothing that depends on time, place, machine or speed.
   for (const Setting& setting : settings_table()) {
     constexpr std::string_view elsewhere[] = {"threads", "workers", "data", "weights"};

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "fovea/core/array.h"
+#include "fovea/graph/type.h"
+
+namespace fovea::data {
+
+/// One sample. The input is an image u8[H,W,C], or numbers f32[C, spatial...] of any rank. The
+/// target is what the task learns from: a class i64[], numbers f32[K], a mask, an array like the
+/// input.
+struct Sample {
+  Array input;
+  Array target;
+};
+
+/// What the targets of a data set are, the same for every split and sample of it.
+struct Targets {
+  Type type;                       ///< of one target: i64[] for a class, f32[K] for K numbers
+  std::vector<std::string> names;  ///< of the classes, or of the numbers
+
+  bool operator==(const Targets&) const = default;
+};
+
+/// The targets of a data set that sorts its samples into these classes.
+Targets class_targets(std::vector<std::string> names);
+
+/// Samples stacked along a new first axis.
+struct Batch {
+  Array inputs;   ///< u8[N,H,W,C] or f32[N,C,spatial...]
+  Array targets;  ///< [N, ...]
+
+  int64_t size() const { return inputs.dim(0); }
+};
+
+}  // namespace fovea::data

@@ -1,0 +1,76 @@
+#include "fovea/data/synthetic.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "fovea/core/error.h"
+#include "fovea/core/random.h"
+
+namespace fovea::data {
+namespace {
+
+constexpr int64_t side = 32;
+
+void require_some(int64_t size) {
+  if (size >= 1) return;
+  throw Error(ErrorKind::usage, "synthetic images: at least one is needed")
+      .with("images", std::to_string(size));
+}
+
+}  // namespace
+
+Noise::Noise(int64_t size, const Shape& image, Targets targets)
+    : size_(size), targets_(std::move(targets)) {
+  require_some(size);
+  const bool classes = targets_.type == class_targets({}).type;
+  if (image.rank() != 3 || image.numel() < 1 || (classes && targets_.names.empty())) {
+    throw Error(ErrorKind::usage, "synthetic images: a number is below 1")
+        .with("image", to_string(image))
+        .with("classes", std::to_string(targets_.names.size()));
+  }
+  input_ = {DType::u8, {image[1], image[2], image[0]}};
+}
+
+Sample Noise::sample(int64_t i) const {
+  Sample sample{Array(DType::u8, input_.shape),
+                Array::zeros(targets_.type.dtype, targets_.type.shape)};
+  if (targets_.type == class_targets({}).type)
+    sample.target.data<int64_t>()[0] = i % std::ssize(targets_.names);
+  Random random(0, "made-up image", static_cast<uint64_t>(i));
+  const std::span<uint8_t> out = sample.input.data<uint8_t>();
+  for (size_t p = 0; p < out.size(); p += 4) {
+    const uint32_t bits = random.bits();
+    for (size_t k = 0; k < std::min<size_t>(4, out.size() - p); ++k) {
+      out[p + k] = static_cast<uint8_t>(bits >> (8 * k));
+    }
+  }
+  return sample;
+}
+
+Discs::Discs(int64_t size, uint64_t seed)
+    : size_(size), seed_(seed), targets_{.type = {DType::f32, {3}}, .names = {"x", "y", "radius"}} {
+  require_some(size);
+}
+
+std::optional<Type> Discs::input() const { return Type{DType::u8, {side, side, 1}}; }
+
+Sample Discs::sample(int64_t i) const {
+  Random random(seed_, "discs", static_cast<uint64_t>(i));
+  const auto between = [&](double low, double high) {
+    return low + (high - low) * random.uniform();
+  };
+  const double x = between(0.2, 0.8), y = between(0.2, 0.8), radius = between(0.08, 0.25);
+  Array image(DType::u8, {side, side, 1});
+  const std::span<uint8_t> pixels = image.data<uint8_t>();
+  for (int64_t p = 0; p < side * side; ++p) {
+    const double dx = (static_cast<double>(p % side) + 0.5) / side - x;
+    const double dy = (static_cast<double>(p / side) + 0.5) / side - y;
+    const double inside = std::clamp((radius - std::hypot(dx, dy)) * side + 0.5, 0.0, 1.0);
+    const double value = 60 + 120 * inside + 60 * (random.uniform() - 0.5);
+    pixels[static_cast<size_t>(p)] = static_cast<uint8_t>(std::clamp(value, 0.0, 255.0));
+  }
+  return {image, Array::of(std::vector<float>{static_cast<float>(x), static_cast<float>(y),
+                                              static_cast<float>(radius)})};
+}
+
+}  // namespace fovea::data

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "fovea/data/transform.h"
+
+namespace fovea::data {
+
+/// Mixup (Zhang et al. 2018): each sample becomes share * itself + (1 - share) * another of the
+/// batch, in input and target; one share a batch, from Beta(alpha, alpha). Classes become targets
+/// f32[K]: the share of each class.
+class Mixup : public BatchTransform {
+ public:
+  explicit Mixup(double alpha) : alpha_(alpha) {}
+  std::string text() const override;
+  Targets output(const Targets& targets) const override;
+  void operator()(Batch& batch, const Targets& targets, Random& random) const override;
+
+ private:
+  double alpha_;
+};
+
+}  // namespace fovea::data

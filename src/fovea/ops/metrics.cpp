@@ -1,0 +1,108 @@
+#include "fovea/ops/metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "fovea/ops/rules.h"
+
+namespace fovea {
+namespace {
+
+int64_t label_at(std::string_view op, const View& labels, int64_t i, int64_t classes) {
+  const double label = labels[i];
+  if (label >= 0 && label < static_cast<double>(classes)) return static_cast<int64_t>(label);
+  throw Error(ErrorKind::data,
+              std::string(op) + ": label " + std::to_string(static_cast<int64_t>(label)) + " at " +
+                  std::to_string(i) + " is not one of " + std::to_string(classes) + " classes");
+}
+
+Shape without_classes(const Shape& shape) { return shape.slice(0, 1).concat(shape.slice(2)); }
+
+}  // namespace
+
+Types InTopK::infer(const Types& in) const {
+  require_inputs(name, in, 2);
+  const Type &logits = in[0], &targets = in[1];
+  require_float(name, "input", logits);
+  const auto fail = [&](const std::string& what) {
+    return Error(ErrorKind::usage, std::string(name) + ": " + what)
+        .with("logits", to_string(logits))
+        .with("targets", to_string(targets));
+  };
+  if (k < 1) throw fail("k is " + std::to_string(k) + ", at least 1 is expected");
+  const bool labels = logits.rank() >= 2 && targets.dtype == DType::i64 &&
+                      targets.shape == without_classes(logits.shape);
+  const bool soft =
+      logits.rank() >= 2 && targets.dtype == logits.dtype && targets.shape == logits.shape;
+  if (!labels && !soft) throw fail("targets do not fit the logits");
+  return {{logits.dtype, without_classes(logits.shape)}};
+}
+
+void InTopK::reference(const Views& v) const {
+  const View &logits = v.in[0], &targets = v.in[1], &out = v.out[0];
+  const int64_t classes = logits.dim(1), plane = logits.shape.slice(2).numel();
+  const bool soft = targets.shape == logits.shape;
+  std::vector<int64_t> order(static_cast<size_t>(classes));
+  for (int64_t pixel = 0; pixel < out.numel(); ++pixel) {
+    const int64_t first = pixel / plane * classes * plane + pixel % plane;
+    const auto z = [&](int64_t c) { return logits[first + c * plane]; };
+    if (!soft) {
+      const int64_t label = label_at(name, targets, pixel, classes);
+      int64_t before = 0;
+      for (int64_t c = 0; c < classes; ++c) {
+        before += z(c) > z(label) || (z(c) == z(label) && c < label);
+      }
+      out[pixel] = std::isfinite(z(label)) && before < k ? 1 : 0;
+      continue;
+    }
+    std::iota(order.begin(), order.end(), int64_t{0});
+    std::erase_if(order, [&](int64_t c) { return !std::isfinite(z(c)); });
+    std::ranges::stable_sort(order, [&](int64_t a, int64_t b) { return z(a) > z(b); });
+    out[pixel] = 0;
+    for (size_t i = 0; i < order.size() && static_cast<int64_t>(i) < k; ++i) {
+      out[pixel] += targets[first + order[i] * plane];
+    }
+    order.resize(static_cast<size_t>(classes));
+  }
+}
+
+std::string InTopK::attributes() const { return "k=" + std::to_string(k); }
+
+Types OneHot::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  if (in[0].dtype != DType::i64 || in[0].rank() < 1) {
+    throw Error(ErrorKind::usage, std::string(name) + ": labels are i64[N, ...]")
+        .with("labels", to_string(in[0]));
+  }
+  if (classes < 1) {
+    throw Error(ErrorKind::usage, std::string(name) + ": classes is " + std::to_string(classes) +
+                                      ", at least 1 is expected");
+  }
+  const Shape& shape = in[0].shape;
+  return {{dtype, shape.slice(0, 1).concat({classes}).concat(shape.slice(1))}};
+}
+
+void OneHot::reference(const Views& v) const {
+  const View &labels = v.in[0], &out = v.out[0];
+  const int64_t plane = labels.shape.slice(1).numel();
+  std::fill_n(out.data, out.numel(), 0.0);
+  for (int64_t i = 0; i < labels.numel(); ++i) {
+    const int64_t label = label_at(name, labels, i, classes);
+    out[(i / plane * classes + label) * plane + i % plane] = 1;
+  }
+}
+
+std::string OneHot::attributes() const {
+  return "classes=" + std::to_string(classes) + " dtype=" + std::string(fovea::name(dtype));
+}
+
+Tensor in_top_k(const Tensor& logits, const Tensor& targets, int64_t k) {
+  return logits.graph().add_one(InTopK{k}, {logits, targets});
+}
+
+Tensor one_hot(const Tensor& labels, int64_t classes, DType dtype) {
+  return labels.graph().add_one(OneHot{classes, dtype}, {labels});
+}
+
+}  // namespace fovea

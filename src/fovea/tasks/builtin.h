@@ -1,0 +1,11 @@
+#pragma once
+
+#include "fovea/tasks/task.h"
+
+/// The built-in tasks: one file and one line here each.
+namespace fovea::tasks {
+
+Entry classification_entry();
+Entry regression_entry();
+
+}  // namespace fovea::tasks

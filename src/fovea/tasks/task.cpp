@@ -1,0 +1,100 @@
+#include "fovea/tasks/task.h"
+
+#include <algorithm>
+#include <map>
+
+#include "fovea/core/error.h"
+#include "fovea/core/text.h"
+#include "fovea/tasks/builtin.h"
+
+namespace fovea::tasks {
+namespace {
+
+constexpr std::string_view metric_scope = "metrics";
+
+std::vector<Entry>& table() {
+  static std::vector<Entry> all{classification_entry(), regression_entry()};
+  return all;
+}
+
+using MetricMakers = std::vector<std::function<Metric(const data::Targets&)>>;
+
+std::map<std::string, MetricMakers, std::less<>>& added_metrics() {
+  static std::map<std::string, MetricMakers, std::less<>> all;
+  return all;
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> all;
+  for (const Entry& entry : table()) all.push_back(entry.name);
+  return all;
+}
+
+}  // namespace
+
+const std::vector<Entry>& list() { return table(); }
+
+void add(Entry entry) {
+  for (const Entry& known : table()) {
+    if (known.name != entry.name) continue;
+    throw Error(ErrorKind::usage, "task \"" + entry.name + "\": the name is taken");
+  }
+  table().push_back(std::move(entry));
+}
+
+std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets) {
+  const auto found = std::ranges::find_if(table(), [&](const Entry& entry) {
+    return name.empty() ? entry.fits(targets) : entry.name == name;
+  });
+  if (found != table().end() && found->fits(targets)) return found->make(targets);
+  if (found == table().end() && !name.empty())
+    throw unknown_name("task", name, names()).with("known", join(names()));
+  throw Error(ErrorKind::usage,
+              name.empty() ? "no task learns such targets"
+                           : "the task " + std::string(name) + " does not learn such targets")
+      .with("targets", to_string(targets.type))
+      .with("tasks", join(names()));
+}
+
+void add_metric(std::string_view task, std::function<Metric(const data::Targets&)> make) {
+  added_metrics()[std::string(task)].push_back(std::move(make));
+}
+
+std::vector<Metric> metrics(const Task& task) {
+  std::vector<Metric> all = task.metrics();
+  const auto added = added_metrics().find(task.name());
+  if (added == added_metrics().end()) return all;
+  for (const auto& make : added->second) all.push_back(make(task.targets()));
+  return all;
+}
+
+size_t monitored(const std::vector<Metric>& metrics, std::string_view name) {
+  std::vector<std::string> known;
+  for (size_t m = 0; m < metrics.size(); ++m) {
+    if (metrics[m].table && !metrics[m].value) continue;
+    if (name.empty() || metrics[m].name == name) return m;
+    known.push_back(metrics[m].name);
+  }
+  throw unknown_name("metric", name, known).with("known", join(known));
+}
+
+std::string output_name(const Metric& metric) { return "metric:" + metric.name; }
+
+void add_outputs(const std::vector<Metric>& metrics, const Tensor& output, const Tensor& target) {
+  Graph& graph = output.graph();
+  graph.enter(metric_scope, std::source_location::current());
+  for (const Metric& metric : metrics) {
+    const Tensor sum = metric.sum(output, target);
+    if (sum.dtype() != DType::f64) {
+      throw Error(ErrorKind::usage, "metric " + metric.name + ": its sum must be f64")
+          .with("found", to_string(sum.type()))
+          .with("try", "cast(output, DType::f64) before anything is computed");
+    }
+    graph.output(output_name(metric), sum);
+  }
+  graph.leave();
+}
+
+bool is_metric_scope(std::string_view scope) { return scope == metric_scope; }
+
+}  // namespace fovea::tasks

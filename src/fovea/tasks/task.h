@@ -1,0 +1,97 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fovea/data/sample.h"
+#include "fovea/graph/graph.h"
+#include "fovea/tasks/metric.h"
+
+namespace fovea::tasks {
+
+/// What a net says of one sample, for people and for programs.
+class Prediction {
+ public:
+  virtual ~Prediction() = default;
+  /// Lines that end with a newline, each indented by two spaces.
+  virtual std::string text() const = 0;
+  /// One JSON object: {"classes": [...]}.
+  virtual std::string json() const = 0;
+};
+
+struct LossOptions {
+  double label_smoothing = 0;  ///< 0 to 1; for tasks that have labels
+};
+
+/// What is learned: what a target is, the loss, the metrics, and what an output means. A task is
+/// made for the targets of a data set, and a model file remembers both. All that is computed is
+/// built of ops. Immutable.
+class Task {
+ public:
+  virtual ~Task() = default;
+
+  /// As --task and model files call it: "classify".
+  virtual std::string_view name() const = 0;
+  /// What it was made for.
+  virtual const data::Targets& targets() const = 0;
+  /// The numbers that a model gives for one sample: models::Options::classes.
+  virtual int64_t outputs() const = 0;
+  /// The loss of a batch, a scalar: the mean over its samples. `target` may be what a batch
+  /// transform made of targets. Other outputs of the net are in the graph, by name. Errors: usage
+  /// when types do not fit.
+  virtual Tensor loss(const Tensor& output, const Tensor& target,
+                      const LossOptions& options) const = 0;
+  /// Built in, those added with add_metric follow. The first is what --monitor means by default.
+  virtual std::vector<Metric> metrics() const = 0;
+  /// What a prediction is made of, [N, ...] of any dtype: class probabilities, say.
+  virtual Tensor decoded(const Tensor& output) const = 0;
+  /// The prediction of sample `i` of what `decoded` gave; `most`: values to show, where there may
+  /// be many.
+  virtual std::unique_ptr<Prediction> predict(const Array& decoded, int64_t i,
+                                              int64_t most) const = 0;
+};
+
+/// One row of the table of tasks.
+struct Entry {
+  std::string name;
+  std::string help;  ///< one line
+  /// Whether it can learn such targets: where --task does not say which, the first that can is
+  /// taken.
+  std::function<bool(const data::Targets&)> fits;
+  std::function<std::unique_ptr<Task>(const data::Targets&)> make;
+};
+
+/// The table, built-in ones first: classify, regress.
+const std::vector<Entry>& list();
+
+/// Adds one of your own. Not thread-safe: before anything is made. Errors: usage when the name is
+/// taken.
+void add(Entry entry);
+
+/// The task of that name for these targets; "": the first that can learn them. Errors: usage for an
+/// unknown name, with the nearest, or targets that it cannot learn.
+std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets);
+
+/// Adds a metric to the task of that name. Not thread-safe: before anything is made.
+void add_metric(std::string_view task, std::function<Metric(const data::Targets& targets)> make);
+
+/// All metrics of a task: its own and those added.
+std::vector<Metric> metrics(const Task& task);
+
+/// The metric of that name among them, by its number; "" means the first that is one. Errors: usage
+/// for an unknown name, with the nearest.
+size_t monitored(const std::vector<Metric>& metrics, std::string_view name);
+
+/// The name of a sum among a graph's outputs: "metric:accuracy".
+std::string output_name(const Metric& metric);
+
+/// Adds the sums to the outputs of the graph of `output`, in a scope of their own.
+void add_outputs(const std::vector<Metric>& metrics, const Tensor& output, const Tensor& target);
+
+/// Says why a graph's steps under the scope of add_outputs may run on references.
+bool is_metric_scope(std::string_view scope);
+
+}  // namespace fovea::tasks
