@@ -24,8 +24,8 @@ class Commands {
   CLI::App& root() { return root_; }
 
   /// Reads the command line and runs the command. Errors: usage for what it does not know, with the
-  /// nearest names; what the command throws.
-  int run(int argc, char** argv, Console& console);
+  /// nearest names; what the command throws. `watched` is what watch_signals() gave.
+  int run(int argc, char** argv, Console& console, bool watched);
 
  private:
   struct Command {

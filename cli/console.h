@@ -14,6 +14,7 @@ namespace fovea::cli {
 using Json = nlohmann::ordered_json;
 
 /// Where a command's words go: results to standard output, messages and progress to standard error.
+/// Standard error that cannot be written is passed over.
 class Console {
  public:
   Console();
@@ -27,6 +28,9 @@ class Console {
   void document(const Json& document);
   /// A message of one or more lines, without the last line's end.
   void note(std::string_view text);
+  /// Says that `flag` writes data to `path`. Where that is standard output, results for people are
+  /// messages. Errors: usage with --json, whose document goes there.
+  void data_goes_to(std::string_view flag, const std::string& path);
   /// An error, also with --quiet; with --json it is the document.
   void failure(const Error& error);
 
@@ -50,6 +54,7 @@ class Console {
 
   bool terminal_;                        ///< standard error is one
   bool error_colours_, result_colours_;  ///< whether each stream shows them
+  bool data_output_ = false;             ///< standard output is taken by data
   bool drawn_ = false;                   ///< a status line is on the screen
   Clock::time_point next_status_;
   int output_error_ = 0;  ///< errno of the first failed write to standard output

@@ -127,6 +127,7 @@ int run(const Flags& flags, Console& console) {
   if (!array) return predict_images(flags, console);
   require_flag(*flags.app, "--input");
   require_flag(*flags.app, "--output");
+  console.data_goes_to("--output", flags.output);
   return predict_array(flags, console);
 }
 
@@ -138,11 +139,12 @@ void add_predict(Commands& commands) {
                                [flags](Console& console) { return run(*flags, console); });
   flags->app = &app;
   flags->add(app);
-  app.add_option("IMAGE", flags->images, "PNG or JPEG files");
+  app.add_option("IMAGE", flags->images, "PNG or JPEG files; - is standard input");
   add_count(app, "--top", flags->top, "Classes to show for each picture");
   app.add_option("--input", flags->input, "Instead of images: raw f32 values N, C, H, W")
       ->type_name("X.npy");
-  app.add_option("--output", flags->output, "Where the logits of --input go")->type_name("Y.npy");
+  app.add_option("--output", flags->output, "Where the logits of --input go; - is standard output")
+      ->type_name("Y.npy");
 }
 
 }  // namespace fovea::cli

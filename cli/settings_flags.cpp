@@ -51,7 +51,7 @@ train::Settings SettingsFlags::read() const {
     if (is_flag(table[i]) && given(table[i].name)) table[i].set(settings, values_[i]);
   }
   settings.data = from_anywhere(settings.data);
-  if (!settings.weights.empty())
+  if (!settings.weights.empty() && !is_stream(settings.weights))
     settings.weights = std::filesystem::absolute(settings.weights).lexically_normal().string();
   return settings;
 }

@@ -174,7 +174,8 @@ TEST(Commands, StandardOutputOnAFullDiskIsAnError) {
 }
 
 TEST(Commands, ASignalEndsWhatKeepsNoCheckpoint) {
-  for (const auto& [signal, code] : {std::pair(SIGINT, 130), std::pair(SIGTERM, 143)}) {
+  for (const auto& [signal, code] :
+       {std::pair(SIGINT, 130), std::pair(SIGTERM, 143), std::pair(SIGHUP, 129)}) {
     TemporaryFolder folder;
     Running bench({"bench", "step", "--model", "small_cnn", "--samples", "1000000"});
     ::usleep(200'000);

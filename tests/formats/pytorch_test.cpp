@@ -208,7 +208,7 @@ TEST(Pytorch, RoundTripsKeepEveryByte) {
   }
 }
 
-TEST(Pytorch, ArraysAreViewsOfTheMappedFile) {
+TEST(Pytorch, ArraysAreViewsOfTheFile) {
   TemporaryFolder folder;
   const Named tensors = {{"a", Array::full(DType::f32, {1000}, 1)},
                          {"b", Array::full(DType::f32, {1000}, 2)}};

@@ -195,11 +195,11 @@ class Loader::Team {
         threads_.emplace_back([this](std::stop_token stop) { work(stop); });
       }
     } catch (const std::system_error&) {
-      throw Error(ErrorKind::memory, "loader: cannot start another thread")
-          .with("found", std::to_string(threads_.size()) + " of " + std::to_string(useful))
-          .with("try", "fewer --workers");
+      // The system starts no more: those it did make all batches, and without any the caller does.
     }
   }
+
+  bool empty() const { return threads_.empty(); }
 
   Batch take() {
     std::unique_lock lock(guard_);
@@ -289,6 +289,7 @@ void Loader::start(int64_t epoch, int64_t first_batch) {
   if (options_.workers > 0) {
     const int64_t ahead = int64_t{options_.workers} * options_.prefetch;
     team_ = std::make_unique<Team>(*epoch_, first_batch, batches(), options_.workers, ahead);
+    if (team_->empty()) team_.reset();
   }
 }
 

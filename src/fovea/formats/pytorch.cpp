@@ -283,8 +283,10 @@ std::string strip_prefix(std::vector<std::pair<std::string, Array>>& tensors) {
 }  // namespace
 
 PytorchFile read_pytorch(const std::filesystem::path& path) {
-  const std::string name = path.string();
-  const MappedFile file = map_file(path, ErrorKind::model);
+  return parse_pytorch(read_file(path, ErrorKind::model), path.string());
+}
+
+PytorchFile parse_pytorch(const FileBytes& file, const std::string& name) {
   const Saved saved = read_saved(file.bytes, name);
   PytorchFile result;
   TensorReader reader(saved.pickle, saved.storages, file, name);

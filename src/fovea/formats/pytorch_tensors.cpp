@@ -163,7 +163,7 @@ bool is_tensor(const Document& pickle, const Value& value) {
              std::end(makers);
 }
 
-TensorReader::TensorReader(const Document& pickle, const Storages& storages, const MappedFile& file,
+TensorReader::TensorReader(const Document& pickle, const Storages& storages, const FileBytes& file,
                            const std::string& name)
     : pickle_(pickle),
       storages_(storages),

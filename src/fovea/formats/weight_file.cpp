@@ -1,6 +1,7 @@
 #include "fovea/formats/weight_file.h"
 
 #include "fovea/core/error.h"
+#include "fovea/core/files.h"
 #include "fovea/core/text.h"
 #include "fovea/formats/pytorch.h"
 #include "fovea/formats/safetensors.h"
@@ -12,21 +13,27 @@ bool is_weight_file(std::string_view name) {
 }
 
 WeightFile read_weights(const std::filesystem::path& path) {
-  if (path.extension() == ".safetensors") return {read_safetensors(path).tensors, ""};
-  PytorchFile file = read_pytorch(path);
+  const FileBytes bytes = read_file(path, ErrorKind::model);
+  if (path.extension() == ".safetensors" ||
+      (!is_weight_file(path.string()) && begins_like_safetensors(bytes.bytes))) {
+    SafeTensors file = parse_safetensors(bytes, path.string());
+    return {.tensors = std::move(file.tensors), .metadata = std::move(file.metadata)};
+  }
+  PytorchFile file = parse_pytorch(bytes, path.string());
   std::vector<std::string> notes;
   if (!file.within.empty()) notes.push_back("the tensors of \"" + file.within + "\"");
   if (!file.prefix.empty()) notes.push_back("names without \"" + file.prefix + "\"");
-  return {std::move(file.tensors), join(notes)};
+  return {.tensors = std::move(file.tensors), .note = join(notes)};
 }
 
 void write_weights(const std::filesystem::path& path,
                    const std::vector<std::pair<std::string, Array>>& tensors) {
-  if (!is_weight_file(path.string())) {
+  const bool known = is_weight_file(path.string());
+  if (!known && !is_stream(path)) {
     throw Error(ErrorKind::usage, path.string() + ": the suffix says no format of weights")
         .with("known", ".safetensors, .pth, .pt");
   }
-  if (path.extension() == ".safetensors") {
+  if (!known || path.extension() == ".safetensors") {
     write_safetensors(path, {{}, tensors});
   } else {
     write_pytorch(path, tensors);

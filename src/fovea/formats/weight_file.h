@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,18 +16,21 @@ struct WeightFile {
   std::vector<std::pair<std::string, Array>> tensors;
   /// What was chosen or changed while reading, for people: "the tensors of \"state_dict\", ..."; or
   /// "".
-  std::string note;
+  std::string note = {};
+  std::map<std::string, std::string> metadata = {};  ///< that of a .safetensors file
 };
 
 /// Whether the name ends as files of weights do: .safetensors, .pth or .pt.
 bool is_weight_file(std::string_view name);
 
-/// Reads what ends in .safetensors as such (see safetensors.h), and anything else as a file that
-/// torch.save wrote (see pytorch.h). The arrays are for reading only. Errors: model.
+/// Reads what ends in .safetensors as such (see safetensors.h), what ends in .pth or .pt as a file
+/// that torch.save wrote (see pytorch.h), and anything else, such as a pipe, as the one of them
+/// that it begins like. The arrays are for reading only. Errors: model.
 WeightFile read_weights(const std::filesystem::path& path);
 
 /// Writes the tensors in the format that the suffix says: .safetensors (without metadata), .pth or
-/// .pt. Errors: usage for another suffix, and as the formats' own; io when it cannot be written.
+/// .pt; to a stream without one of them as .safetensors. Errors: usage for another suffix, and as
+/// the formats' own; io when it cannot be written.
 void write_weights(const std::filesystem::path& path,
                    const std::vector<std::pair<std::string, Array>>& tensors);
 

@@ -480,7 +480,8 @@ void read_head(const std::string& key, const toml::node& node, Entry& entry) {
 bool is_net_file(std::string_view model) { return model.ends_with(".toml"); }
 
 NetText read_net(const std::filesystem::path& path) {
-  return {.file = path.string(), .text = read_text(path, ErrorKind::model, most_bytes)};
+  return {.file = is_stream(path) ? "net.toml" : path.string(),
+          .text = read_text(path, ErrorKind::model, most_bytes)};
 }
 
 Entry net_entry(const NetText& net) {

@@ -88,8 +88,9 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
                          const std::filesystem::path& weights,
                          const std::function<void(const std::string&)>& say) {
   ModelFile file;
-  if (is_model_file(weights)) {
-    file = load_model(weights);
+  WeightFile given = read_weights(weights);
+  if (is_model_file(given)) {
+    file = to_model_file(std::move(given), weights.string());
     if (file.architecture != architecture) {
       throw Error(ErrorKind::model, weights.string() + ": its weights are for another model")
           .with("given", file.architecture)
@@ -107,9 +108,8 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
     if (chosen.stem) options.stem = chosen.stem;
     if (chosen.net) options.net = chosen.net;
   } else {
-    WeightFile bare = read_weights(weights);
-    if (say && !bare.note.empty()) say(weights.string() + ": " + bare.note);
-    file.weights = std::move(bare.tensors);
+    if (say && !given.note.empty()) say(weights.string() + ": " + given.note);
+    file.weights = std::move(given.tensors);
     if (!options.classes) {
       options.classes = classes_in(file.weights, *models::make(architecture, options));
     }

@@ -104,17 +104,13 @@ std::filesystem::path make_run_folder(const std::string& out, const Settings& se
 
 void append_log(const std::filesystem::path& folder, std::string_view line) {
   const std::filesystem::path path = folder / "log.txt";
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (file < 0)
-    throw Error(ErrorKind::io, "cannot write " + path.string() + ": " + std::strerror(errno));
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
   const std::string text = std::string(line) + "\n";
   try {
-    write_all(file, std::as_bytes(std::span(text)), path);
-  } catch (...) {
-    ::close(file);
-    throw;
+    if (file.get() >= 0) write_all(file.get(), std::as_bytes(std::span(text)), path);
+  } catch (const Error&) {
+    // the run goes on
   }
-  ::close(file);
 }
 
 }  // namespace fovea::train

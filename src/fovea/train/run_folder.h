@@ -30,7 +30,8 @@ std::vector<EpochRecord> from_csv(std::string_view text);
 /// usage when `out` holds anything already; io when it cannot be made or written.
 std::filesystem::path make_run_folder(const std::string& out, const Settings& settings);
 
-/// Adds a line to log.txt. Errors: io.
+/// Adds a line to log.txt. Where it cannot be written (the disk is full) it is left out: the log
+/// repeats what was said, and is no reason to end a run.
 void append_log(const std::filesystem::path& folder, std::string_view line);
 
 }  // namespace fovea::train

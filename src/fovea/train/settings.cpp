@@ -131,9 +131,10 @@ const std::vector<Setting>& settings_table() {
 }
 
 Settings with_net(Settings settings) {
-  if (settings.net || !models::is_net_file(settings.model)) return settings;
+  if (settings.net) return settings;
+  if (!models::is_net_file(settings.model) && !is_stream(settings.model)) return settings;
   models::NetText net = models::read_net(settings.model);
-  net.file = settings.model = std::filesystem::path(settings.model).filename().string();
+  net.file = settings.model = std::filesystem::path(net.file).filename().string();
   settings.net = std::make_shared<const models::NetText>(std::move(net));
   if (settings.model == "config.toml") {
     throw Error(ErrorKind::usage, "--model: a net's file may not be called config.toml")

@@ -462,13 +462,17 @@ Result Run::go(const std::filesystem::path& folder, bool restore_first) {
   return result();
 }
 
+int team_size(const Settings& settings) {
+  return settings.threads == 0 ? threads() : granted_threads(static_cast<int>(settings.threads));
+}
+
 }  // namespace
 
 Result train(const Settings& settings, const std::string& out, const Watch& watch,
              std::stop_token stop) {
   Settings resolved = with_net(settings);
-  if (resolved.threads == 0)
-    resolved.threads = threads();  // config.toml repeats this run, on whatever machine
+  // config.toml repeats this run, on whatever machine
+  resolved.threads = team_size(resolved);
   const TeamScope team(static_cast<int>(resolved.threads));
   Run run(resolved, watch,
           std::move(stop));  // finds what is wrong with the settings before a folder is made
@@ -482,7 +486,7 @@ Result resume(const std::filesystem::path& folder, const Watch& watch, std::stop
         .with("try", "a folder that `fovea train` made, such as runs/small_cnn-fashion-mnist-001");
   }
   const Settings settings = from_toml(folder / "config.toml");
-  const TeamScope team(static_cast<int>(settings.threads == 0 ? threads() : settings.threads));
+  const TeamScope team(team_size(settings));
   Run run(settings, watch, std::move(stop));
   return run.go(folder, true);
 }

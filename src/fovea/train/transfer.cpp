@@ -28,13 +28,14 @@ std::string fingerprint(const std::vector<std::pair<std::string, Array>>& weight
 StartingPoint read_starting_point(const std::filesystem::path& path, std::string_view model,
                                   const Shape& input) {
   StartingPoint start;
-  if (is_model_file(path)) {
-    start.preprocessing = load_model(path).preprocessing;
+  WeightFile file = read_weights(path);
+  start.weights = file.tensors;
+  if (is_model_file(file)) {
+    start.preprocessing = to_model_file(std::move(file), path.string()).preprocessing;
   } else if (const auto match = match_pretrained(model, path.string())) {
     start.preprocessing = match->weights.preprocessing(input);
     start.note = path.string() + ": " + match->text();
   }
-  start.weights = read_weights(path).tensors;
   start.fingerprint = fingerprint(start.weights);
   return start;
 }
