@@ -7,6 +7,8 @@
 #include <set>
 
 #include "fovea/core/error.h"
+#include "fovea/core/files.h"
+#include "fovea/formats/content.h"
 #include "fovea/formats/safetensors.h"
 
 namespace fovea {
@@ -235,7 +237,8 @@ void save_model(const std::filesystem::path& path, const ModelFile& model) {
 }
 
 bool is_model_file(const std::filesystem::path& path) {
-  return path.extension() == ".safetensors" &&
+  const MappedFile file = map_file(path, ErrorKind::model);
+  return weight_format(file.bytes, path.string()) == WeightFormat::safetensors &&
          read_safetensors(path).metadata.contains("fovea.format");
 }
 

@@ -28,8 +28,8 @@ struct ModelFile {
 /// (no architecture, a preprocessing with a problem, a name twice); io when it cannot be written.
 void save_model(const std::filesystem::path& path, const ModelFile& model);
 
-/// Whether a file of any kind is a .safetensors file with Fovea's metadata. Errors: model when a
-/// .safetensors file is missing or broken.
+/// Whether a file of weights is a safetensors file with Fovea's metadata, whatever its name ends
+/// in. Errors: model when it is missing, no file of weights (see content.h) or broken.
 bool is_model_file(const std::filesystem::path& path);
 
 /// Reads it back. The weights are views of the mapped file, for reading only. Errors: model when

@@ -229,7 +229,8 @@ std::vector<std::pair<std::string, Array>> read_npz(const std::filesystem::path&
   const MappedFile mapped = map_file(path, ErrorKind::data);
   std::vector<std::pair<std::string, Array>> arrays;
   for (const ZipEntry& entry : read_zip(mapped.bytes, path.string(), ErrorKind::data)) {
-    Array array = parse(entry.data, path.string() + ": " + printable(entry.name));
+    const std::span<const std::byte> data = stored_data(entry, path.string(), ErrorKind::data);
+    Array array = parse(data, path.string() + ": " + printable(entry.name));
     const size_t tail = entry.name.ends_with(suffix) ? suffix.size() : 0;
     arrays.emplace_back(entry.name.substr(0, entry.name.size() - tail), std::move(array));
   }

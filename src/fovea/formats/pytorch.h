@@ -19,7 +19,6 @@ constexpr int64_t largest_pytorch_surplus = int64_t{16} << 20;
 struct PytorchFile {
   std::vector<std::pair<std::string, Array>> tensors;  ///< in the order of their dict
   std::string within;  ///< the key of the nested dict they were in, "model_state_dict"; or ""
-  std::string prefix;  ///< what all names began with and was taken off, "module."; or ""
 };
 
 /// Reads the tensors of a .pth or .pt file: a zip archive (PyTorch 1.6 and later) or the older

@@ -205,6 +205,12 @@ Array TensorReader::read(std::string_view maker, std::span<const Value> argument
         .with("read",
               "float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool");
   }
+  const size_t metadata = maker == rebuild_tensor_v3 ? 7 : 6;
+  if (arguments.size() > metadata && !pickle_.items(arguments[metadata]).empty()) {
+    const Value& bit = pickle_.items(arguments[metadata])[0];  // "neg", "conj"
+    throw error("has the bit \"" + printable(bit.text) + "\" set, which is not read")
+        .with("try", "tensor.resolve_neg() and tensor.resolve_conj() before it is saved");
+  }
   const View view{*type->dtype, Shape(sizes(wanted(2, Kind::tuple))), sizes(wanted(3, Kind::tuple)),
                   wanted(1, Kind::integer).integer, storage(claim)};
   check_place(view);

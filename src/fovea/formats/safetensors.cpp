@@ -9,6 +9,7 @@
 #include "fovea/core/error.h"
 #include "fovea/core/files.h"
 #include "fovea/formats/bytes.h"
+#include "fovea/formats/content.h"
 #include "fovea/formats/safetensors_header.h"
 
 namespace fovea {
@@ -119,6 +120,7 @@ std::string header_of(const SafeTensors& contents) {
 SafeTensors read_safetensors(const std::filesystem::path& path) {
   const std::string name = path.string();
   const MappedFile file = map_file(path, ErrorKind::model);
+  require_format(WeightFormat::safetensors, file.bytes, name);
   const uint64_t length = header_length(file.bytes, name);
   const std::string_view json(reinterpret_cast<const char*>(file.bytes.data()) + length_bytes,
                               length);

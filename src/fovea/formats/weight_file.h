@@ -21,8 +21,10 @@ struct WeightFile {
 /// Whether the name ends as files of weights do: .safetensors, .pth or .pt.
 bool is_weight_file(std::string_view name);
 
-/// Reads what ends in .safetensors as such (see safetensors.h), and anything else as a file that
-/// torch.save wrote (see pytorch.h). The arrays are for reading only. Errors: model.
+/// Reads a .safetensors file (see safetensors.h) or one that torch.save wrote (see pytorch.h), told
+/// apart by their contents, whatever their names end in. What wrappers put before every name
+/// ("module.", "_orig_mod.", "state_dict.") is taken off. The arrays are for reading only. Errors:
+/// model; what is neither format is named for what it is (see content.h).
 WeightFile read_weights(const std::filesystem::path& path);
 
 /// Writes the tensors in the format that the suffix says: .safetensors (without metadata), .pth or

@@ -8,6 +8,7 @@
 
 #include "fovea/core/text.h"
 #include "fovea/formats/weight_file.h"
+#include "fovea/models/freeze.h"
 #include "fovea/predict/pretrained.h"
 
 namespace fovea {
@@ -37,12 +38,24 @@ std::optional<double> below(int limit, const std::map<std::string, std::string>&
                                     "\", from 0 up to " + std::to_string(limit) + " is expected");
 }
 
-/// The classes that the last layer of `model` has in `weights`; nothing when it is not there.
-std::optional<int64_t> classes_in(const std::vector<std::pair<std::string, Array>>& weights,
-                                  const nn::Module& model) {
-  const nn::Variable& last = *model.parameters().back();
-  for (const auto& [name, array] : weights) {
-    if (name == last.name() && array.shape().rank() == last.shape().rank()) return array.dim(0);
+/// The number of classes by which arrays of the head (see models::head) are in `weights` of another
+/// size along one axis than `model`, made for `config`, has them; nothing when there are none.
+std::optional<int64_t> other_classes(const std::vector<std::pair<std::string, Array>>& weights,
+                                     const nn::Module& model, const models::Config& config,
+                                     std::string_view architecture) {
+  const auto head = models::head(architecture, config);
+  for (const nn::Variable* variable : model.variables()) {
+    if (!head.contains(variable->name())) continue;
+    const auto given =
+        std::ranges::find(weights, variable->name(), &std::pair<std::string, Array>::first);
+    const Shape& expected = variable->shape();
+    if (given == weights.end() || given->second.shape().rank() != expected.rank()) continue;
+    for (int axis = 0; axis < expected.rank(); ++axis) {
+      Shape other = expected;
+      other.set(axis, given->second.dim(axis));
+      const bool is_classes = expected[axis] == config.classes && other[axis] != config.classes;
+      if (is_classes && given->second.shape() == other) return other[axis];
+    }
   }
   return std::nullopt;
 }
@@ -108,12 +121,17 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
     if (chosen.net) options.net = chosen.net;
   } else {
     WeightFile bare = read_weights(weights);
-    if (say && !bare.note.empty()) say(weights.string() + ": " + bare.note);
-    file.weights = std::move(bare.tensors);
-    if (!options.classes) {
-      options.classes = classes_in(file.weights, *models::make(architecture, options));
+    models::Config config = models::configure(architecture, options);
+    const auto model = models::make(architecture, config);
+    MatchedNames matched = match_names(*model, std::move(bare.tensors));
+    for (const std::string& note : {bare.note, matched.note}) {
+      if (say && !note.empty()) say(weights.string() + ": " + note);
     }
-    const models::Config config = models::configure(architecture, options);
+    file.weights = std::move(matched.weights);
+    if (!options.classes) {
+      options.classes = other_classes(file.weights, *model, config, architecture);
+      config.classes = options.classes.value_or(config.classes);
+    }
     const auto match = match_pretrained(architecture, weights.string());
     file.preprocessing =
         match ? match->weights.preprocessing(config.input) : usual_preprocessing(config.input);

@@ -34,18 +34,24 @@ StartingPoint read_starting_point(const std::filesystem::path& path, std::string
     start.preprocessing = match->weights.preprocessing(input);
     start.note = path.string() + ": " + match->text();
   }
-  start.weights = read_weights(path).tensors;
+  WeightFile file = read_weights(path);
+  if (!file.note.empty()) {
+    start.note = path.string() + ": " + file.note + (start.note.empty() ? "" : "\n") + start.note;
+  }
+  start.weights = std::move(file.tensors);
   start.fingerprint = fingerprint(start.weights);
   return start;
 }
 
-std::vector<std::string> start_from(const StartingPoint& start, std::string_view name,
+std::vector<std::string> start_from(StartingPoint& start, std::string_view name,
                                     const models::Config& config, const nn::Module& model,
                                     State& state) {
   const auto head = models::head(name, config);
   std::vector<std::pair<std::string, Array>> weights;
   std::vector<std::string> anew(head.begin(), head.end());
-  for (const auto& [array_name, array] : start.weights) {
+  const MatchedNames matched = match_names(model, start.weights);
+  if (!matched.note.empty()) start.note += (start.note.empty() ? "" : "\n") + matched.note;
+  for (const auto& [array_name, array] : matched.weights) {
     if (head.contains(array_name)) {
       if (array.shape() != state.type(array_name).shape) continue;
       std::erase(anew, array_name);
