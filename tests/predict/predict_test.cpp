@@ -304,9 +304,19 @@ TEST_F(Bare, WeightsAndANameAreAModel) {
   EXPECT_LT(guesses[0].name, "3");
 }
 
+// The model's own input is RGB; a net that was trained on gray images takes them as gray.
+TEST_F(Bare, WeightsOfGrayImagesNeedNoInputGiven) {
+  const ModelFile file = assemble_model("small_cnn", {}, folder_ / "w.pth");
+  EXPECT_EQ(file.arguments.at("in_channels"), "1");
+  EXPECT_EQ(file.preprocessing.channels, 1);
+  Predictor predictor(file, "w.pth");
+  EXPECT_EQ(predictor.classify(Image::black(9, 9, 3)).size(), 3u);
+}
+
 TEST_F(Bare, WeightsForAnotherModelAreRefused) {
-  expect_error(ErrorKind::model, "conv1.weight is [32, 1, 3, 3] instead of [32, 3, 3, 3]",
-               [&] { assemble_model("small_cnn", {}, folder_ / "w.pth"); });
+  expect_error(ErrorKind::model, "conv1.weight is [32, 1, 3, 3] instead of [32, 3, 3, 3]", [&] {
+    assemble_model("small_cnn", {.input = Shape{3, 8, 8}}, folder_ / "w.pth");
+  });
   expect_error(
       ErrorKind::model,
       "head.4.bias is [3] instead of [4]\n  file    " + (folder_ / "w.pth").string(), [&] {

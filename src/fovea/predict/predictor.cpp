@@ -47,6 +47,15 @@ std::optional<int64_t> classes_in(const std::vector<std::pair<std::string, Array
   return std::nullopt;
 }
 
+/// What `options` choose, or else the model's own input with the channels of the weights.
+Shape input_for(const std::string& architecture, const models::Options& options,
+                const std::vector<std::pair<std::string, Array>>& weights) {
+  const Shape input = models::configure(architecture, options).input;
+  if (options.input) return input;
+  const auto model = models::make(architecture, options);
+  return {image_channels(*model, input[0], weights).value_or(input[0]), input[1], input[2]};
+}
+
 }  // namespace
 
 std::map<std::string, std::string> to_arguments(const models::Config& config) {
@@ -113,6 +122,7 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
     if (!options.classes) {
       options.classes = classes_in(file.weights, *models::make(architecture, options));
     }
+    options.input = input_for(architecture, options, file.weights);
     const models::Config config = models::configure(architecture, options);
     const auto match = match_pretrained(architecture, weights.string());
     file.preprocessing =

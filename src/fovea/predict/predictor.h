@@ -53,7 +53,8 @@ std::map<std::string, std::string> to_arguments(const models::Config& config);
 models::Options from_arguments(const std::map<std::string, std::string>& arguments);
 
 /// A model file out of weights (see read_weights) and the registry's model that they are for.
-/// Where `options` leave the number of classes open, it is that of the weights' last layer. Weights
+/// Where `options` leave the number of classes open, it is that of the weights' last layer; where
+/// they leave the input open, its channels are those of the weights' first convolution. Weights
 /// that are a model file bring their preprocessing and class names. Others get those of the
 /// published weights whose name the file has (see pretrained.h), or the most likely ones: `say` is
 /// told what was chosen and assumed. A model of which nothing is known has no class names.

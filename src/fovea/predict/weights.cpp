@@ -99,6 +99,23 @@ Weights fit_weights(const nn::Module& model, const Weights& weights) {
   throw misfit(model, missing, shapes, given);
 }
 
+std::optional<int64_t> image_channels(const nn::Module& model, int64_t channels,
+                                      const Weights& weights) {
+  for (const nn::Variable* parameter : model.parameters()) {
+    const Shape& own = parameter->shape();  // [out, in, height, width]
+    if (own.rank() != 4) continue;
+    if (own[1] != channels) return std::nullopt;
+    for (const auto& [name, array] : weights) {
+      if (name != parameter->name() || array.shape().rank() != 4) continue;
+      const int64_t in = array.dim(1);
+      if (array.shape() != Shape{own[0], in, own[2], own[3]}) return std::nullopt;
+      return in;
+    }
+    return std::nullopt;
+  }
+  return std::nullopt;
+}
+
 void load_weights(const nn::Module& model, State& state, const Weights& weights) {
   for (const auto& [name, array] : fit_weights(model, weights)) {
     state.set(name, array.astype(state.type(name).dtype));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +21,11 @@ std::vector<std::pair<std::string, Array>> weights_of(const nn::Module& model, S
 /// another shape.
 std::vector<std::pair<std::string, Array>> fit_weights(
     const nn::Module& model, const std::vector<std::pair<std::string, Array>>& weights);
+
+/// The channels of the images that `weights` are for, by their array of the first convolution of
+/// `model`, which itself was made for `channels`; nothing where they have none that fits otherwise.
+std::optional<int64_t> image_channels(const nn::Module& model, int64_t channels,
+                                      const std::vector<std::pair<std::string, Array>>& weights);
 
 /// Copies into `state` what the model takes of `weights`, converted to the State's dtypes. Errors:
 /// as fit_weights; the State is then as it was.

@@ -100,7 +100,10 @@ const std::vector<Setting>& settings_table() {
        0, 100},
       {"stem", "how a ResNet or DenseNet begins: imagenet, or cifar; the model's own by default",
        &Settings::stem},
-      {"input", "HxW that images are resized to; as they are by default", &Settings::input},
+      {"input",
+       "HxW that images are resized to, or CxHxW: C is 3 for RGB (gray is repeated) or 1 for gray; "
+       "as they are by default",
+       &Settings::input},
       {"weights", "file that the net starts from; layers for other classes start anew",
        &Settings::weights},
       {"freeze", "arrays that stay: backbone (all but the head), or globs of names",

@@ -22,7 +22,7 @@ struct Settings {
   bool aux = false;  ///< with the model's auxiliary heads, whose losses count as StepOptions says
   std::optional<double> dropout, drop_path, width;  ///< as models::Options; none: the model's own
   std::string stem;                                 ///< as models::Options; "": the model's own
-  std::string input;           ///< HxW that images are resized to, "224x224"; "": as they are
+  std::string input;           ///< HxW or CxHxW that images are made to; "": as they are
   std::string weights;         ///< file that the net starts from; "": first weights by seed
   std::string freeze;          ///< as models::frozen reads it
   int64_t unfreeze_after = 0;  ///< epochs after which all is trained; 0: never

@@ -83,6 +83,20 @@ StartingPoint starting_point(const Settings& settings, const data::Dataset& imag
   return read_starting_point(settings.weights, settings.model, input_of(settings, images));
 }
 
+/// ImageNet's weights want RGB, MNIST's images are gray, and `--input` can make them the other.
+void check_channels(const Setup& setup) {
+  const Shape& input = setup.config.input;
+  const std::optional<int64_t> wanted = image_channels(*setup.model, input[0], setup.start.weights);
+  if (!wanted || *wanted == input[0]) return;
+  Error error(ErrorKind::usage, setup.settings.weights + ": the weights are for images of " +
+                                    std::to_string(*wanted) + " channels, the net's input has " +
+                                    std::to_string(input[0]));
+  const std::string size = std::to_string(input[1]) + "x" + std::to_string(input[2]);
+  if (*wanted == 3) error.with("try", "--input 3x" + size + ": each gray image as RGB");
+  if (*wanted == 1) error.with("try", "--input 1x" + size + ": each colour image as gray");
+  throw error;
+}
+
 }  // namespace
 
 Setup::Setup(const Settings& given) : Setup(given, open_data(given), {}) {}
@@ -100,7 +114,9 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
                                model_options(settings, std::ssize(sets.targets().names),
                                              input_of(settings, *sets.train)))),
       model(models::make(settings.model, from_arguments(to_arguments(config)))),
-      frozen(models::frozen(settings.freeze, settings.model, config)) {}
+      frozen(models::frozen(settings.freeze, settings.model, config)) {
+  check_channels(*this);
+}
 
 StepOptions Setup::step_options(bool thawed) const {
   StepOptions options{.normalization = normalization(),

@@ -19,7 +19,8 @@ namespace fovea::train {
 /// are open; weights are not filled and nothing is compiled. What train and plan begin with.
 struct Setup {
   /// Errors: usage, data, model as they come: for settings that mean nothing together, unknown
-  /// names, data or weights that cannot be read.
+  /// names, data or weights that cannot be read, weights for gray images where the input is RGB or
+  /// the other way round.
   explicit Setup(const Settings& settings);
   /// With data of the caller's instead of those that `settings.data` names; `known`: how their
   /// images are normalised, where that is not to be measured.
