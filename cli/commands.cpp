@@ -108,6 +108,13 @@ CLI::Option* add_count(CLI::App& app, const std::string& flag, int64_t& value,
       ->capture_default_str();
 }
 
+CLI::Option* add_max_pixels(CLI::App& app, int64_t& value) {
+  return add_count(app, "--max-pixels", value,
+                   "Refuse pictures of more pixels; decoding one takes up to 12 bytes of memory a "
+                   "pixel",
+                   1, int64_t{1} << 40);
+}
+
 CLI::Option* add_choice(CLI::App& app, const std::string& flag, std::string& value,
                         const std::string& help, const std::vector<std::string>& words) {
   return app.add_option(flag, value, help)

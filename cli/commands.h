@@ -45,6 +45,9 @@ class Commands {
 CLI::Option* add_count(CLI::App& app, const std::string& flag, int64_t& value,
                        const std::string& help, int64_t least = 1, int64_t most = 1'000'000);
 
+/// --max-pixels, of commands that read pictures.
+CLI::Option* add_max_pixels(CLI::App& app, int64_t& value);
+
 /// A flag for one of some words; the help shows them and the default.
 CLI::Option* add_choice(CLI::App& app, const std::string& flag, std::string& value,
                         const std::string& help, const std::vector<std::string>& words);

@@ -39,18 +39,6 @@ std::string status_line(double share, std::string_view text, size_t width) {
   return line.append(text);
 }
 
-Json to_json(const Error& error) {
-  Json details = Json::object();
-  for (const auto& [key, text] : error.details()) {  // a key may come twice
-    details[key] = details.contains(key) ? details[key].get<std::string>() + "\n" + text : text;
-  }
-  return {{"error",
-           {{"kind", name(error.kind())},
-            {"message", error.headline()},
-            {"details", details},
-            {"exit_code", error.exit_code()}}}};
-}
-
 }  // namespace
 
 Console::Console()
@@ -79,6 +67,10 @@ void Console::note(std::string_view text) {
 
 void Console::failure(const Error& error) {
   document(to_json(error));
+  complaint(error);
+}
+
+void Console::complaint(const Error& error) {
   clear_status();
   fmt::print(stderr, "{}{}\n", error_colours_ ? "\x1b[31merror:\x1b[0m " : "error: ", error.what());
 }
@@ -120,6 +112,18 @@ void Console::print(std::string_view text) {
 std::string Console::green(std::string_view text, bool for_note) const {
   return (for_note ? error_colours_ : result_colours_) ? fmt::format("\x1b[32m{}\x1b[0m", text)
                                                        : std::string(text);
+}
+
+Json to_json(const Error& error) {
+  Json details = Json::object();
+  for (const auto& [key, text] : error.details()) {  // a key may come twice
+    details[key] = details.contains(key) ? details[key].get<std::string>() + "\n" + text : text;
+  }
+  return {{"error",
+           {{"kind", name(error.kind())},
+            {"message", error.headline()},
+            {"details", details},
+            {"exit_code", error.exit_code()}}}};
 }
 
 std::string table(const std::vector<std::string>& header,

@@ -27,8 +27,10 @@ class Console {
   void document(const Json& document);
   /// A message of one or more lines, without the last line's end.
   void note(std::string_view text);
-  /// An error, also with --quiet; with --json it is the document.
+  /// The error that ends a command, also with --quiet; with --json it is the document.
   void failure(const Error& error);
+  /// An error that the command goes on after, also with --quiet: only to standard error.
+  void complaint(const Error& error);
 
   /// How far long work is (share from 0 to 1) and a few words about it: on a terminal one line that
   /// is drawn over at most ten times a second, elsewhere a line every ten seconds.
@@ -54,6 +56,9 @@ class Console {
   Clock::time_point next_status_;
   int output_error_ = 0;  ///< errno of the first failed write to standard output
 };
+
+/// {"error": {"kind": "data", "message": ..., "details": {...}, "exit_code": 3}}
+Json to_json(const Error& error);
 
 /// Rows under a header, in columns of even width, two spaces apart. `align` has a letter a column,
 /// l or r.

@@ -15,6 +15,7 @@ namespace {
 struct Flags {
   const CLI::App* app = nullptr;
   std::string kernel, input, output;
+  int64_t max_pixels = default_pixel_limit;
   bool raw = false;
 };
 
@@ -35,7 +36,7 @@ int run(const Flags& flags, Console& console) {
   for (const char* name : {"--kernel", "IN", "OUT"}) require_flag(*flags.app, name);
   check_output(flags);
   const Array kernel = chosen_kernel(flags.kernel);
-  const Array filtered = filter_image(decode_image(flags.input), kernel);
+  const Array filtered = filter_image(decode_image(flags.input, flags.max_pixels), kernel);
   if (flags.raw) {
     write_npy(flags.output, filtered);
   } else {
@@ -67,6 +68,7 @@ void add_filter(Commands& commands) {
       ->type_name("NAME");
   app.add_option("IN", flags->input, "PNG or JPEG, gray or colour");
   app.add_option("OUT", flags->output, "PNG of the same size, rounded and clipped to 0 to 255");
+  add_max_pixels(app, flags->max_pixels);
   app.add_flag("--raw", flags->raw,
                "OUT is a .npy file: f32 H, W or H, W, C, as computed on samples of 0 to 255");
 }

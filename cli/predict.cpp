@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <new>
+#include <optional>
 
 #include "commands.h"
 #include "fovea/formats/npy.h"
@@ -16,12 +18,13 @@ struct Flags : TrainedFlags {
   const CLI::App* app = nullptr;
   std::string input, output;
   std::vector<std::string> images;
-  int64_t top = 5;
+  int64_t top = 5, max_pixels = default_pixel_limit;
 };
 
 struct Prediction {
   std::string path;
   std::vector<Guess> guesses;  ///< the best of them
+  std::optional<Error> error;  ///< why there are none
 };
 
 std::string to_text(const Prediction& prediction) {
@@ -39,30 +42,56 @@ std::string to_text(const Prediction& prediction) {
   return text;
 }
 
-Json to_json(const std::vector<Prediction>& predictions) {
-  Json list = Json::array();
-  for (const Prediction& prediction : predictions) {
-    Json classes = Json::array();
-    for (const Guess& guess : prediction.guesses) {
-      classes.push_back({{"name", guess.name}, {"probability", guess.probability}});
-    }
-    list.push_back({{"path", prediction.path}, {"classes", classes}});
+Json to_json(const Prediction& prediction) {
+  Json json{{"path", prediction.path}};
+  if (prediction.error) {
+    json.update(to_json(*prediction.error));
+    return json;
   }
-  return {{"predictions", list}};
+  json["classes"] = Json::array();
+  for (const Guess& guess : prediction.guesses) {
+    json["classes"].push_back({{"name", guess.name}, {"probability", guess.probability}});
+  }
+  return json;
 }
 
+/// Whether the error is of one picture, and others may still be classified.
+bool concerns_one_picture(ErrorKind kind) {
+  return kind == ErrorKind::data || kind == ErrorKind::diverged || kind == ErrorKind::memory;
+}
+
+Prediction predict_image(const Flags& flags, const std::string& path, Predictor& predictor) {
+  Prediction prediction{path, {}, {}};
+  try {
+    prediction.guesses = predictor.classify(decode_image(path, flags.max_pixels));
+  } catch (const Error& error) {
+    if (!concerns_one_picture(error.kind())) throw;
+    prediction.error = error;
+    if (!error.headline().starts_with(path)) prediction.error->with("picture", path);
+  } catch (const std::bad_alloc&) {
+    prediction.error = Error(ErrorKind::memory, path + ": not enough memory to classify it");
+  }
+  prediction.guesses.resize(std::min(static_cast<size_t>(flags.top), prediction.guesses.size()));
+  return prediction;
+}
+
+/// A bad picture costs its own prediction only. The exit code is the highest of all.
 int predict_images(const Flags& flags, Console& console) {
   const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
-  std::vector<Prediction> predictions;
+  Json predictions = Json::array();
+  int code = 0;
   for (const std::string& path : flags.images) {
-    Prediction prediction{path, predictor->classify(decode_image(path))};
-    const size_t most = std::min(static_cast<size_t>(flags.top), prediction.guesses.size());
-    prediction.guesses.resize(most);
-    console.result(to_text(prediction));
-    predictions.push_back(std::move(prediction));
+    const Prediction prediction = predict_image(flags, path, *predictor);
+    predictions.push_back(to_json(prediction));
+    if (prediction.error) {
+      console.complaint(*prediction.error);
+      code = std::max(code, prediction.error->exit_code());
+    } else {
+      console.result(to_text(prediction));
+    }
   }
-  console.document(to_json(predictions));
-  return 0;
+  console.document({{"predictions", predictions}});
+  return code;
 }
 
 /// Raw input has no preprocessing to make it fit, so it has to fit.
@@ -140,6 +169,7 @@ void add_predict(Commands& commands) {
   flags->add(app);
   app.add_option("IMAGE", flags->images, "PNG or JPEG files");
   add_count(app, "--top", flags->top, "Classes to show for each picture");
+  add_max_pixels(app, flags->max_pixels);
   app.add_option("--input", flags->input, "Instead of images: raw f32 values N, C, H, W")
       ->type_name("X.npy");
   app.add_option("--output", flags->output, "Where the logits of --input go")->type_name("Y.npy");

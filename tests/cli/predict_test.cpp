@@ -159,6 +159,84 @@ TEST_F(Trained, BrokenFilesAreTold) {
   EXPECT_EQ(code("smallcnn", good), 2);
 }
 
+// One bad file among thousands must not cost the predictions of the others.
+TEST_F(Trained, ABadPictureCostsOnlyItsOwnPrediction) {
+  const nlohmann::json files = samples(2);
+  const std::string first = files[0].at("path"), last = files[1].at("path");
+  put(folder_ / "cat.png", "no picture");
+  const std::string bad = folder_ / "cat.png";
+  const Arguments arguments{"predict", "--model", model_, "--top", "1", first, bad, last};
+
+  const Outcome text = fovea(arguments);
+  EXPECT_EQ(text.code, 3);
+  EXPECT_NE(text.out.find(first), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find(last), std::string::npos) << text.out;
+  EXPECT_EQ(text.out.find(bad), std::string::npos) << text.out;
+  EXPECT_TRUE(text.err.starts_with("error: " + bad + ": neither a PNG nor a JPEG")) << text.err;
+
+  Arguments json = arguments;
+  json.push_back("--json");
+  const Outcome outcome = fovea(json);
+  EXPECT_EQ(outcome.code, 3);
+  const nlohmann::json predictions = nlohmann::json::parse(outcome.out).at("predictions");
+  ASSERT_EQ(predictions.size(), 3u);
+  EXPECT_EQ(predictions[0].at("classes").size(), 1u);
+  EXPECT_EQ(predictions[1].at("path"), bad);
+  EXPECT_EQ(predictions[1].at("error").at("kind"), "data");
+  EXPECT_EQ(predictions[1].at("error").at("message"), bad + ": neither a PNG nor a JPEG");
+  EXPECT_FALSE(predictions[1].contains("classes"));
+  EXPECT_EQ(predictions[2].at("classes").size(), 1u);
+}
+
+TEST_F(Trained, ALargePictureIsReadWhereItIsAllowed) {
+  const std::string picture = samples(1)[0].at("path");
+  const auto predict = [&](const std::string& limit) {
+    return fovea({"predict", "--model", model_, "--max-pixels", limit, picture});
+  };
+  EXPECT_EQ(predict("144").code, 0);
+  const Outcome refused = predict("143");
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_NE(refused.err.find("its header says 12x12 pixels, too many to read\n"
+                             "  pixels  144\n  limit   143\n  try     --max-pixels 144"),
+            std::string::npos)
+      << refused.err;
+  const auto filter = [&](const std::string& limit) {
+    return fovea({"filter", "--kernel", "box", "--max-pixels", limit, picture, folder_ / "out.png"})
+        .code;
+  };
+  EXPECT_EQ(filter("143"), 3);
+  EXPECT_EQ(filter("144"), 0);
+}
+
+// Who teaches ImageNet's weights, which are of RGB, gray images does what the refusal says.
+TEST_F(Trained, WeightsOfRgbLearnGrayImagesAsTheErrorSays) {
+  const auto train = [&](const std::string& out, const Arguments& more) {
+    Arguments arguments{"train", "--data",  data_,   "--model",    "small_cnn", "--epochs",
+                        "1",     "--batch", "64",    "--augment",  "none",      "--threads",
+                        "1",     "--quiet", "--out", folder_ / out};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return fovea(arguments);
+  };
+  const std::string rgb = folder_ / "rgb/last.safetensors";
+  ASSERT_EQ(train("rgb", {"--input", "3x12x12"}).code, 0);
+
+  const Outcome gray_data = train("a", {"--weights", rgb});
+  EXPECT_EQ(gray_data.code, 2);
+  EXPECT_EQ(gray_data.err, "error: " + rgb +
+                               ": the weights are for images of 3 channels, the net's input has 1\n"
+                               "  try     --input 3x12x12: each gray image as RGB\n");
+  EXPECT_EQ(train("b", {"--weights", rgb, "--input", "3x12x12"}).code, 0);
+  const std::string tuned = folder_ / "b/last.safetensors";
+  EXPECT_EQ(fovea({"eval", "--model", tuned, "--data", data_}).code, 0);
+  EXPECT_EQ(fovea({"predict", "--model", tuned, samples(1)[0].at("path")}).code, 0);
+
+  const Outcome rgb_data = train("c", {"--weights", model_, "--input", "3x12x12"});
+  EXPECT_EQ(rgb_data.code, 2);
+  EXPECT_NE(rgb_data.err.find("  try     --input 1x12x12: each colour image as gray"),
+            std::string::npos)
+      << rgb_data.err;
+}
+
 TEST_F(Trained, SummaryReadsTheModelFile) {
   const nlohmann::json summary =
       fovea({"summary", "--model", model_, "--json", "--batch", "2"}).json();
