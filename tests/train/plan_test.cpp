@@ -38,7 +38,8 @@ TEST(Plan, CountsEveryArrayOfTheState) {
   Settings adamw;
   adamw.optimizer = "adamw";
   const auto with_adamw = setup_of(adamw);
-  EXPECT_EQ(Planner(with_adamw).at(128).memory.moments, 2 * parameters);
+  const size_t counts = 8 * with_adamw.model->parameters().size();
+  EXPECT_EQ(Planner(with_adamw).at(128).memory.moments, 2 * parameters + counts);
   Settings frozen;
   frozen.freeze = "backbone";
   const auto with_frozen = setup_of(frozen);

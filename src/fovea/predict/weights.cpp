@@ -64,11 +64,17 @@ Error misfit(const nn::Module& model, const std::vector<const nn::Variable*>& mi
 
 }  // namespace
 
-Weights weights_of(const nn::Module& model, State& state) {
+Weights shared_weights_of(const nn::Module& model, State& state) {
   Weights weights;
   for (const nn::Variable* variable : model.variables()) {
     weights.emplace_back(variable->name(), state.get(variable->name()));
   }
+  return weights;
+}
+
+Weights weights_of(const nn::Module& model, State& state) {
+  Weights weights = shared_weights_of(model, state);
+  for (auto& [name, array] : weights) array = array.clone();
   return weights;
 }
 

@@ -8,8 +8,12 @@
 
 namespace fovea {
 
-/// Copies the model's parameters and buffers out of a State, in PyTorch's order.
+/// Copies of the model's parameters and buffers, in PyTorch's order: they stay what they are while
+/// training goes on.
 std::vector<std::pair<std::string, Array>> weights_of(const nn::Module& model, State& state);
+
+/// The same arrays without a copy: they are the State's own and change with it. For writing a file.
+std::vector<std::pair<std::string, Array>> shared_weights_of(const nn::Module& model, State& state);
 
 /// What `model` takes of `weights`, in its own order and under its names; arrays are not copied.
 /// Names that other versions of the same networks give are understood ("shortcut" for "downsample",

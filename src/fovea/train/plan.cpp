@@ -66,8 +66,7 @@ class Trial {
     // A small rate: numbers that diverge are slower or faster than those of real training.
     setup_.optimizer->update(
         state_,
-        {.step = steps_,
-         .lr = 1e-4,
+        {.lr = 1e-4,
          .gradient_scale = clip > 0 ? optim::clip_scale(optim::gradient_norm(state_), clip) : 1.0});
     return metrics.count;
   }

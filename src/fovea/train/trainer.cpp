@@ -258,7 +258,7 @@ void Run::train_batch(const data::Batch& batch) {
   const double scale = setup_.settings.clip > 0
                            ? optim::clip_scale(optim::gradient_norm(state_), setup_.settings.clip)
                            : 1.0;
-  optim::Update update{.step = updates_ + 1, .lr = lr_, .gradient_scale = scale};
+  optim::Update update{.lr = lr_, .gradient_scale = scale};
   if (thawed()) {
     const double share = setup_.settings.backbone_lr > 0
                              ? setup_.settings.backbone_lr / setup_.settings.lr
@@ -378,7 +378,7 @@ void Run::save_model_file(const std::string& name) {
   if (history_.back().val_accuracy) {
     file.training["val_accuracy"] = format_number(*history_.back().val_accuracy);
   }
-  file.weights = weights_of(*setup_.model, state_);
+  file.weights = shared_weights_of(*setup_.model, state_);
   save_model(folder_ / name, file);
 }
 
