@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "fovea/core/parallel.h"
+
 namespace fovea::cli {
 namespace {
 
@@ -56,13 +58,14 @@ train::Settings SettingsFlags::read() const {
   return settings;
 }
 
-void SettingsFlags::refuse_with_resume() const {
+train::Changes SettingsFlags::changes() const {
+  train::Settings settings = read();
+  settings.threads = threads();
+  train::Changes changes;
   for (const train::Setting& setting : train::settings_table()) {
-    if (!given(setting.name)) continue;
-    throw Error(ErrorKind::usage, "--resume goes on with the settings of the run, --" +
-                                      std::string(setting.name) + " cannot be given with it")
-        .with("try", "a new run: fovea train without --resume");
+    if (given(setting.name)) changes.emplace_back(setting.name, setting.get(settings));
   }
+  return changes;
 }
 
 }  // namespace fovea::cli

@@ -53,8 +53,10 @@ void watch_signals() {
 
 std::stop_token finish_first() {
   graceful = true;
-  return source().get_token();
+  return stop_token();
 }
+
+std::stop_token stop_token() { return source().get_token(); }
 
 int signal_received() { return received; }
 

@@ -13,6 +13,10 @@ void watch_signals();
 /// From now on the first signal asks this token to stop; only a second one ends the program.
 std::stop_token finish_first();
 
+/// The token that `finish_first` gives, without asking for it: signals still end the program at
+/// once.
+std::stop_token stop_token();
+
 /// The signal that came, or 0.
 int signal_received();
 

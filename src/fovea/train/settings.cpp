@@ -88,7 +88,8 @@ void Setting::set(Settings& settings, std::string_view text) const {
 
 const std::vector<Setting>& settings_table() {
   static const std::vector<Setting> table{
-      {"data", "data set: fashion-mnist, mnist, cifar10, cifar100, or NAME:DIR", &Settings::data},
+      {"data", "data set: fashion-mnist, mnist, cifar10, cifar100, or NAME:DIR", &Settings::data, 0,
+       0, true},
       {"model", "model of `fovea models`, or a file of a net, NET.toml", &Settings::model},
       {"aux", "train the model's auxiliary heads too, each loss with the weight 0.3",
        &Settings::aux},
@@ -110,8 +111,10 @@ const std::vector<Setting>& settings_table() {
       {"backbone-lr", "learning rate of what was frozen; 0: a tenth of --lr",
        &Settings::backbone_lr, 0, 1e6},
       {"limit", "training images to use, drawn by seed; 0: all", &Settings::limit, 0, 1e12},
-      {"epochs", "passes over the training set", &Settings::epochs, 1, 1e6},
+      {"epochs", "passes over the training set", &Settings::epochs, 1, 1e6, true},
       {"batch", "images a step", &Settings::batch, 1, 1e6},
+      {"drop-last", "leave out the last batch of an epoch where it has fewer images",
+       &Settings::drop_last},
       {"optimizer", "sgd[:MOMENTUM], nesterov[:MOMENTUM] or adamw", &Settings::optimizer},
       {"lr", "learning rate at its highest", &Settings::lr, 0, 1e6},
       {"weight-decay", "X, or X:weights to leave norms and biases alone", &Settings::weight_decay},
@@ -122,10 +125,10 @@ const std::vector<Setting>& settings_table() {
        0, 1},
       {"augment", "none, standard, or a list such as crop:4,flip", &Settings::augment},
       {"val", "share of the training set kept to choose the best epoch", &Settings::val, 0, 0.99},
-      {"workers", "threads that load images ahead", &Settings::workers, 0, 256},
+      {"workers", "threads that load images ahead", &Settings::workers, 0, 256, true},
       {"seed", "of first weights, order, augmentation and dropout", &Settings::seed, 0,
        9007199254740991.0},
-      {"threads", "threads to compute with; 0: all", &Settings::threads, 0, 1024},
+      {"threads", "threads to compute with; 0: all", &Settings::threads, 0, 1024, true},
   };
   return table;
 }

@@ -30,6 +30,7 @@ struct Settings {
   int64_t limit = 0;           ///< training images to use, drawn by seed; 0: all
   int64_t epochs = 10;
   int64_t batch = 128;
+  bool drop_last = false;         ///< leave out the last batch of an epoch where it is smaller
   std::string optimizer = "sgd";  ///< as optim::parse reads it
   double lr = 0.1;
   std::string weight_decay = "5e-4";  ///< as optim::parse reads it
@@ -52,6 +53,7 @@ struct Setting {
                std::optional<double> Settings::*, bool Settings::*>
       member;
   double least = 0, most = 0;  ///< of a number, both included
+  bool resumable = false;      ///< a run that goes on may do so with another value
 
   /// The value as text. Whole numbers have no point, other numbers are the shortest that read back;
   /// a number that is not given is "".
