@@ -74,7 +74,9 @@ TEST(Unary, EveryDerivativeIsItsReference) {
       const Problem problem = make_problem(op, {x, x}, layout);
       std::vector<Array> in = random_inputs(problem, random);
       fill_activation_input(in[0], kind, random);
-      ASSERT_TRUE(check("simd", problem, in, bound_of(kind)));
+      Bound bound = bound_of(kind);
+      bound.nonfinite = NonFinite::either;  // an infinite dy meets a slope that underflows
+      ASSERT_TRUE(check("simd", problem, in, bound));
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "fovea/core/parallel.h"
 
@@ -108,11 +109,14 @@ struct Expected {
   Array value;
   std::vector<double> tolerance;
 
-  std::optional<std::string> differs(const Array& got) const {
+  std::optional<std::string> differs(const Array& got, NonFinite rule) const {
     for (int64_t i = 0; i < value.numel(); ++i) {
       const double g = got.at(i), t = tolerance[static_cast<size_t>(i)];
       const double w = within_range(value.at(i), got.dtype());
-      if (g == w || (std::isnan(g) && std::isnan(w)) || std::abs(g - w) <= t) continue;
+      if (g == w || (std::isnan(g) && std::isnan(w))) continue;
+      if (std::isfinite(g) && std::isfinite(w) && std::abs(g - w) <= t) continue;
+      if (!std::isfinite(g) && !std::isfinite(w) && rule != NonFinite::same) continue;
+      if (!std::isfinite(g) && rule == NonFinite::spreads) continue;
       return "element " + std::to_string(i) + " is " + std::to_string(g) + ", expected " +
              std::to_string(w) + " within " + std::to_string(t / 0x1p-23) + " eps, is off by " +
              std::to_string(std::abs(g - w) / 0x1p-23);
@@ -145,6 +149,43 @@ std::vector<Expected> expectations(const Problem& problem, const std::vector<Arr
       }
     }
     result.push_back(std::move(e));
+  }
+  return result;
+}
+
+/// Which inputs a number can be planted in: floats; not one of those that go together, as max
+/// pooling's gradient finds the maximum again by comparing x with y.
+bool can_hold_nonfinite(const Problem& problem, size_t input) {
+  if (problem.op.name() == "max_pool_backward" && input < 2) return false;
+  return is_float(problem.in[input].dtype);
+}
+
+struct Planted {
+  std::vector<Array> in;
+  std::string text;  ///< "in0[17]=nan"
+};
+
+/// The inputs with NaN or an infinity at one or two places of one of them, which and where chosen
+/// by the problem; nothing where there is nothing to compute with.
+std::optional<Planted> with_nonfinite(const Problem& problem, const std::vector<Array>& in) {
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  Random random(2, describe(problem));
+  std::vector<size_t> candidates;
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (in[i].numel() == 0) return std::nullopt;
+    if (can_hold_nonfinite(problem, i)) candidates.push_back(i);
+  }
+  if (candidates.empty()) return std::nullopt;
+  Planted result{in, {}};
+  const size_t input = pick(random, candidates);
+  Array& array = result.in[input];
+  array = array.clone();
+  const double number = pick<double>(random, {std::nan(""), inf, -inf});
+  for (int64_t count = pick(random, 1, 2); count > 0; --count) {
+    const int64_t at = pick(random, 0, array.numel() - 1);
+    array.set(at, number);
+    result.text +=
+        ", in" + std::to_string(input) + "[" + std::to_string(at) + "]=" + std::to_string(number);
   }
   return result;
 }
@@ -199,9 +240,12 @@ testing::AssertionResult check(std::string_view rule, const Problem& problem,
   return check(rule, problem, in, bound, {1, 2, 3}, true);
 }
 
-testing::AssertionResult check(std::string_view rule, const Problem& problem,
-                               const std::vector<Array>& in, const Bound& bound,
-                               const std::vector<int>& teams, bool same_bits) {
+namespace {
+
+testing::AssertionResult check_once(std::string_view rule, const Problem& problem,
+                                    const std::vector<Array>& in, const Bound& bound,
+                                    const std::vector<int>& teams, bool same_bits,
+                                    const std::string& planted = {}) {
   const std::vector<Expected> expected = expectations(problem, in, bound);
   testing::AssertionResult result = testing::AssertionSuccess();
   const auto attempt = [&](std::string_view set) {
@@ -214,9 +258,10 @@ testing::AssertionResult check(std::string_view rule, const Problem& problem,
       const Offer offer = make(rule, sized);
       const auto fail = [&](const std::string& what) {
         const auto* kernel = std::get_if<std::unique_ptr<Kernel>>(&offer);
-        result = testing::AssertionFailure() << describe(problem) << "\n  " << rule << " "
-                                             << (kernel == nullptr ? "" : (*kernel)->detail())
-                                             << ", " << set << ", " << team << " threads: " << what;
+        result = testing::AssertionFailure()
+                 << describe(problem) << "\n  " << rule << " "
+                 << (kernel == nullptr ? "" : (*kernel)->detail()) << ", " << set << ", " << team
+                 << " threads" << planted << ": " << what;
       };
       if (const auto* refused = std::get_if<Refusal>(&offer))
         return fail("refused, " + refused->why);
@@ -228,7 +273,7 @@ testing::AssertionResult check(std::string_view rule, const Problem& problem,
       if (!first.empty() && same_bits)
         return fail("other bits than with " + std::to_string(teams[0]));
       for (size_t o = 0; o < expected.size(); ++o) {
-        if (const auto difference = expected[o].differs(got.arrays[o]))
+        if (const auto difference = expected[o].differs(got.arrays[o], bound.nonfinite))
           return fail("output " + std::to_string(o) + ", " + *difference);
       }
       first = got.arrays;
@@ -241,6 +286,25 @@ testing::AssertionResult check(std::string_view rule, const Problem& problem,
   }
   set_threads(available_threads());
   return result;
+}
+
+}  // namespace
+
+testing::AssertionResult check(std::string_view rule, const Problem& problem,
+                               const std::vector<Array>& in, const Bound& bound,
+                               const std::vector<int>& teams, bool same_bits) {
+  testing::AssertionResult result = check_once(rule, problem, in, bound, teams, same_bits);
+  const std::optional<Planted> planted = with_nonfinite(problem, in);
+  if (!result || !planted) return result;
+  return check_once(rule, problem, planted->in, bound, {2}, true, planted->text);
+}
+
+testing::AssertionResult check_nonfinite(std::string_view rule, const Problem& problem,
+                                         const std::vector<Array>& in) {
+  const std::optional<Planted> planted = with_nonfinite(problem, in);
+  if (!planted) return testing::AssertionSuccess();
+  const Bound any{.eps = HUGE_VAL, .scale = Scale::unit, .nonfinite = NonFinite::spreads};
+  return check_once(rule, problem, planted->in, any, {2}, true, planted->text);
 }
 
 std::optional<std::string> refusal(std::string_view rule, const Problem& problem) {

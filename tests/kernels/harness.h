@@ -42,15 +42,28 @@ enum class Scale {
   output,    ///< the largest absolute value of that output (at least 1e-30)
   element,   ///< the reference's own absolute value
 };
+
+/// What becomes of NaN and infinities. However a kernel computes, they do not vanish: where the
+/// reference gives a number that is not finite, so does the kernel.
+enum class NonFinite {
+  same,     ///< the same one at the same places
+  either,   ///< an infinity may be NaN and NaN an infinity: floats overflow and underflow earlier
+            ///< than float64, and products in another order meet 0 * inf or inf - inf elsewhere
+  spreads,  ///< and other outputs may become NaN or infinite as well: what the algorithm multiplies
+            ///< with its own zeros of padding, or adds up over tiles
+};
+
 struct Bound {
   double eps = 0;  ///< 0: equal as numbers
   Scale scale = Scale::element;
+  NonFinite nonfinite = NonFinite::same;
 };
 
 /// Runs the rule `rule` of the problem's op with 1, 2 and 3 threads, and, for rules named "simd",
 /// with each instruction set of this machine: the kernel must accept, write every element of its
 /// outputs and nothing else, give the same bits whatever the number of threads, and be within
-/// `bound` of the reference. Says what is wrong, for which problem and element.
+/// `bound` of the reference. Once more with NaN or an infinity planted in one of the inputs. Says
+/// what is wrong, for which problem and element.
 testing::AssertionResult check(std::string_view rule, const Problem& problem,
                                const std::vector<Array>& in, const Bound& bound);
 
@@ -59,6 +72,11 @@ testing::AssertionResult check(std::string_view rule, const Problem& problem,
 testing::AssertionResult check(std::string_view rule, const Problem& problem,
                                const std::vector<Array>& in, const Bound& bound,
                                const std::vector<int>& threads, bool same_bits);
+
+/// The part of `check` that plants NaN and infinities: where they make the reference's outputs
+/// anything but finite, the kernel's are not finite either. Other values are not compared.
+testing::AssertionResult check_nonfinite(std::string_view rule, const Problem& problem,
+                                         const std::vector<Array>& in);
 
 /// Why the rule refuses the problem; nothing when it accepts.
 std::optional<std::string> refusal(std::string_view rule, const Problem& problem);

@@ -84,7 +84,9 @@ TEST(BatchNorm, GradientsAreTheirReferenceInEveryLayoutAndForm) {
     const Problem problem = make_problem(op, in, layout);
     std::vector<Array> data = random_inputs(problem, random);
     make_positive(data[3]);
-    ASSERT_TRUE(check("simd", problem, data, sums));
+    Bound bound = sums;
+    bound.nonfinite = NonFinite::either;  // its factors are joined in another order
+    ASSERT_TRUE(check("simd", problem, data, bound));
   }
 }
 

@@ -30,7 +30,7 @@ std::vector<DType> dtypes() {
 }
 
 /// Sums in another order than the reference's: some eps of the sum of absolute products.
-Bound sums(const Problem&) { return {8, Scale::absolute}; }
+Bound sums(const Problem&) { return {8, Scale::absolute, NonFinite::spreads}; }
 
 /// 2^-8, what a bf16 is rounded by, in eps.
 constexpr double bf16_rounding = 0x1p15;

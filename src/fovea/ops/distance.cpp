@@ -54,7 +54,8 @@ Tensors BinaryCrossEntropy::gradient(const Node& node, const Tensors& dy) const 
 void BinaryCrossEntropy::reference(const Views& v) const {
   const View &x = v.in[0], &t = v.in[1];
   for (int64_t i = 0; i < x.numel(); ++i) {
-    v.out[0][i] = std::max(x[i], 0.0) - x[i] * t[i] + std::log1p(std::exp(-std::abs(x[i])));
+    const double size = std::abs(x[i]), miss = x[i] > 0 ? 1 - t[i] : t[i];
+    v.out[0][i] = size * miss + std::log1p(std::exp(-size));
   }
 }
 

@@ -38,7 +38,9 @@ double for_each_factor(const NegativeLogLikelihood& op, const Views& v, const Bo
     for (int64_t k = 0; k < classes; ++k) {
       const int64_t i = first + k * plane;
       const double target = soft ? targets[i] : k == label ? 1 : 0;
-      const double factor = weight(k) * ((1 - op.label_smoothing) * target + share);
+      const double amount = (1 - op.label_smoothing) * target + share;
+      if (!soft && amount == 0) continue;  // whatever the weight of a class without a label
+      const double factor = weight(k) * amount;
       if (factor != 0) body(i, factor);  // 0 * -inf is 0 here
     }
   }

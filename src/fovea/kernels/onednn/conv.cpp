@@ -77,7 +77,7 @@ class WeightForm {
 
 class ForwardKernel final : public Kernel {
  public:
-  /// `apart`: the residual is added, and relu done, behind the convolution.
+  /// `apart`: the residual is added, and relu applied, after the convolution.
   ForwardKernel(const Conv& conv, DType dtype, bool apart, Forward::primitive_desc pd,
                 const memory::desc& plain_weight)
       : conv_(conv),
@@ -106,18 +106,19 @@ class ForwardKernel final : public Kernel {
               conv_.residual && !apart_ ? wrap(pd_.dst_desc(), args.in.back()) : memory()},
              {DNNL_ARG_SCRATCHPAD, wrap(pd_.scratchpad_desc(), args.scratch)}});
     if (!apart_) return;
-    const size_t residual = args.in.size() - 1;
-    bf16_ ? add_residual(args.output<Bf16>(0), args.input<Bf16>(residual))
-          : add_residual(args.output<float>(0), args.input<float>(residual));
+    bf16_ ? finish<Bf16>(args) : finish<float>(args);
   }
 
  private:
+  /// The epilogue that oneDNN was not asked for, in place.
   template <class T>
-  void add_residual(T* y, const T* residual) const {
+  void finish(const Args& args) const {
+    T* y = args.output<T>(0);
+    const T* residual = conv_.residual ? args.input<T>(args.in.size() - 1) : nullptr;
     const auto n = static_cast<int64_t>(pd_.dst_desc().get_size() / sizeof(T));
     parallel_for(n, 4096, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const float sum = y[i] + residual[i];
+        const float sum = residual != nullptr ? y[i] + residual[i] : float{y[i]};
         y[i] = static_cast<T>(conv_.relu && sum < 0 ? 0 : sum);
       }
     });
@@ -146,13 +147,17 @@ Offer make_forward(const Problem& problem, dnnl::algorithm algorithm) {
       return forward_desc(algorithm, conv.geometry, x, {dims, data_type(dtype), any}, bias, y,
                           attr);
     };
-    Forward::primitive_desc pd = describe(false);
+    // Winograd kernels know no relu but max(x, 0), which loses NaN.
+    bool apart = algorithm == dnnl::algorithm::convolution_winograd && conv.relu;
+    Forward::primitive_desc pd = describe(apart);
     // oneDNN 2.6 reads a channels-last residual in another order where it is bf16, or the
     // implementation is the gemm one.
-    const bool apart =
-        conv.residual && problem.out[0].layout == Layout::channels_last &&
-        (dtype == DType::bf16 || std::string(pd.impl_info_str()).find("gemm") != std::string::npos);
-    if (apart) pd = describe(true);
+    if (!apart && conv.residual && problem.out[0].layout == Layout::channels_last &&
+        (dtype == DType::bf16 ||
+         std::string(pd.impl_info_str()).find("gemm") != std::string::npos)) {
+      apart = true;
+      pd = describe(true);
+    }
     if (is_reference(pd.impl_info_str()))
       return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
     return std::make_unique<ForwardKernel>(conv, dtype, apart, std::move(pd),

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "fovea/kernels/onednn/engine.h"
@@ -40,11 +41,16 @@ typename Primitive::primitive_desc describe_gradient(const Hint& hint,
 #endif
 }
 
+/// A relu that keeps NaN. With a slope of 0 oneDNN computes max(x, 0), which turns NaN into 0 on
+/// AVX2 and AVX-512; with any other slope it compares and selects. A negative x times the smallest
+/// denormal is -0 where denormals are flushed (as in Program::run), and far below the rounding of
+/// the sum elsewhere. -inf does not become 0: it stays, or becomes NaN.
 inline void append_relu(dnnl::post_ops& epilogue) {
+  constexpr float slope = std::numeric_limits<float>::denorm_min();
 #if DNNL_VERSION_MAJOR < 3
-  epilogue.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
+  epilogue.append_eltwise(1, dnnl::algorithm::eltwise_relu, slope, 0);
 #else
-  epilogue.append_eltwise(dnnl::algorithm::eltwise_relu, 0, 0);
+  epilogue.append_eltwise(dnnl::algorithm::eltwise_relu, slope, 0);
 #endif
 }
 

@@ -174,7 +174,7 @@ struct HardSwish {
   V value(V x) const {
     V y = hn::Mul(hn::Mul(x, hn::Add(x, all(3))), all(1.0f / 6));
     y = hn::IfThenElse(hn::Ge(x, all(3)), x, y);
-    return hn::IfThenZeroElse(hn::Le(x, all(-3)), y);
+    return hn::IfThenElse(hn::Le(x, all(-3)), hn::Mul(x, all(0)), y);  // NaN for -inf
   }
   V slope(V x) const {
     V y = hn::MulAdd(x, all(1.0f / 3), all(0.5f));

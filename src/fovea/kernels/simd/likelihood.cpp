@@ -42,7 +42,8 @@ HWY_INLINE V factor(const Factors& f, int64_t i, At at) {
   V value = all(f.share);
   if (f.soft != nullptr) value = hn::MulAdd(all(f.keep), at.load(f.soft + i), value);
   value = hn::Mul(value, f.weights != nullptr ? at.load(f.weights + i) : all(f.weight));
-  return f.counted != nullptr ? hn::Mul(value, at.load(f.counted + i)) : value;
+  if (f.counted == nullptr) return value;
+  return hn::IfThenZeroElse(hn::Eq(at.load(f.counted + i), all(0)), value);  // of inf as well
 }
 
 double run_sum(const Factors& f, const float* logp, int64_t size) {
@@ -134,8 +135,11 @@ class Likelihood {
                   static_cast<float>(1 - op_.label_smoothing),
                   static_cast<float>(op_.label_smoothing / static_cast<double>(classes_))};
         if (plane_ == 1) {
-          f.weights = op_.weighted ? args.input<float>(2) : nullptr;
-          if (!soft_) f.share *= counted[r];
+          if (soft_ || counted[r] != 0) {
+            f.weights = op_.weighted ? args.input<float>(2) : nullptr;
+          } else {
+            f.share = 0;
+          }
         } else {
           f.weight = weight(args, r % classes_);
           if (!soft_) f.counted = counted + r / classes_ * plane_;
