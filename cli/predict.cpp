@@ -82,8 +82,27 @@ void check_input(const Array& input, const Preprocessing& takes, const std::stri
             fmt::format("f32[N, {}, {}, {}]", takes.channels, takes.height, takes.width));
 }
 
+/// How many rows of logits hold a number that is not finite, and where the first of them began.
+struct NotFinite {
+  int64_t rows = 0;
+  std::string origin;
+};
+
+NotFinite not_finite_in(const Array& logits, Predictor& predictor, const Array& batch) {
+  NotFinite found;
+  const int64_t classes = logits.dim(1);
+  for (int64_t row = 0; row < logits.dim(0); ++row) {
+    bool finite = true;
+    for (int64_t k = 0; k < classes; ++k)
+      finite = finite && std::isfinite(logits.at(row * classes + k));
+    found.rows += !finite;
+  }
+  if (found.rows > 0) found.origin = predictor.inference().nonfinite_origin(batch);
+  return found;
+}
+
 /// Logits of all rows, a bounded number of images at a time.
-Array logits_of(Predictor& predictor, const Array& input, Console& console) {
+Array logits_of(Predictor& predictor, const Array& input, Console& console, NotFinite& found) {
   constexpr int64_t most = 64;
   const int64_t count = input.dim(0);
   const int64_t classes = predictor.classes();
@@ -96,6 +115,9 @@ Array logits_of(Predictor& predictor, const Array& input, Console& console) {
     const Array logits = predictor.logits(batch);
     std::memcpy(output.raw() + static_cast<size_t>(first * classes) * sizeof(float), logits.raw(),
                 logits.bytes());
+    const NotFinite here = not_finite_in(logits, predictor, batch);
+    if (found.rows == 0) found.origin = here.origin;
+    found.rows += here.rows;
     console.status(static_cast<double>(first + n) / static_cast<double>(count),
                    grouped(first + n) + " of " + grouped(count) + " images");
   }
@@ -106,12 +128,18 @@ int predict_array(const Flags& flags, Console& console) {
   const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
   const Array input = read_npy(flags.input);
   check_input(input, predictor->file().preprocessing, flags.input);
-  const Array output = logits_of(*predictor, input, console);
+  NotFinite not_finite;
+  const Array output = logits_of(*predictor, input, console, not_finite);
   write_npy(flags.output, output);
+  if (not_finite.rows > 0) {
+    console.note(fmt::format("warning: {} of {} rows of logits are not finite: {}",
+                             grouped(not_finite.rows), grouped(output.dim(0)), not_finite.origin));
+  }
   console.document({{"input", flags.input},
                     {"output", flags.output},
                     {"count", output.dim(0)},
-                    {"classes", output.dim(1)}});
+                    {"classes", output.dim(1)},
+                    {"not_finite", not_finite.rows}});
   console.result(fmt::format("{}: logits {}\n", flags.output, describe(output)));
   return 0;
 }

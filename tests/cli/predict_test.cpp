@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
 
+#include "fovea/formats/model_file.h"
 #include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
 #include "program.h"
@@ -124,6 +126,62 @@ TEST_F(Trained, RawInputGivesThePicturesLogits) {
                   1e-5);
     }
   }
+}
+
+/// A weight that is NaN is an error with exit code 6 that names it, whatever is computed with it;
+/// raw input gets its logits all the same, with a warning.
+TEST_F(Trained, WeightsThatAreNotFiniteDoNotPassUnseen) {
+  ModelFile file = load_model(model_);
+  for (auto& [name, array] : file.weights) {
+    if (!name.ends_with("weight")) continue;
+    Array broken = array.clone();
+    broken.set(0, NAN);
+    const Array whole = std::exchange(array, broken);
+    const std::string path = folder_ / "broken.safetensors";
+    save_model(path, file);
+    array = whole;
+    const std::string first = "weight " + name + " holds NaN";
+
+    const nlohmann::json picture = samples(1)[0];
+    const Outcome predict = fovea({"predict", "--model", path, picture.at("path")});
+    EXPECT_EQ(predict.code, 6) << predict.err;
+    EXPECT_NE(predict.err.find("the logits are not finite"), std::string::npos) << predict.err;
+    EXPECT_NE(predict.err.find(first), std::string::npos) << predict.err;
+    const Outcome eval = fovea({"eval", "--model", path, "--data", data_, "--json"});
+    EXPECT_EQ(eval.code, 6);
+    EXPECT_EQ(eval.json().at("error").at("details").at("first"), first);
+
+    write_npy(folder_ / "x.npy", Array::full(DType::f32, {3, 1, side, side}, 0.5));
+    const Outcome raw = fovea(
+        {"predict", "--model", path, "--input", folder_ / "x.npy", "--output", folder_ / "y.npy"});
+    EXPECT_EQ(raw.code, 0) << raw.err;
+    EXPECT_NE(raw.err.find("warning: 3 of 3 rows of logits are not finite: " + first),
+              std::string::npos)
+        << raw.err;
+    EXPECT_TRUE(std::isnan(read_npy(folder_ / "y.npy").at(0)));
+
+    // Looking at such a file and converting it is allowed.
+    EXPECT_EQ(fovea({"summary", "--model", path}).code, 0);
+    const std::string converted = folder_ / "converted.pth";
+    EXPECT_EQ(fovea({"convert", path, converted}).code, 0);
+    EXPECT_EQ(fovea({"convert", converted, folder_ / "back.safetensors"}).code, 0);
+  }
+}
+
+TEST_F(Trained, OneBadRowOfRawInputIsToldAndTheRestIsWritten) {
+  Array input = Array::full(DType::f32, {130, 1, side, side}, 0.5);
+  input.set(100 * side * side + 7, INFINITY);
+  write_npy(folder_ / "x.npy", input);
+  const Outcome outcome = fovea({"predict", "--model", model_, "--input", folder_ / "x.npy",
+                                 "--output", folder_ / "y.npy", "--json"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(
+      outcome.err.find("warning: 1 of 130 rows of logits are not finite: the input holds inf"),
+      std::string::npos)
+      << outcome.err;
+  EXPECT_EQ(outcome.json().at("not_finite"), 1);
+  const Array logits = read_npy(folder_ / "y.npy");
+  for (int64_t i = 0; i < 130; ++i) EXPECT_EQ(std::isfinite(logits.at(i * 10)), i != 100) << i;
 }
 
 TEST_F(Trained, RawInputOfAnotherKindIsRefused) {

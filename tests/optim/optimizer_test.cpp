@@ -125,6 +125,17 @@ TEST(Clipping, ScalesToTheLargestNormAllowed) {
   EXPECT_EQ(clip_scale(0.5, 1), 1);
 }
 
+TEST(Clip, DoesNotHideAGradientThatIsNotFinite) {
+  for (const double number : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+    Net net(*sgd({}), 1, 2);
+    net.state.set("grad:w", Array::full(DType::f64, {1, 1}, number));
+    net.state.set("grad:b", Array::full(DType::f64, {1}, 1));
+    EXPECT_FALSE(std::isfinite(gradient_norm(net.state))) << number;
+  }
+  EXPECT_TRUE(std::isnan(clip_scale(std::nan(""), 1)));
+  EXPECT_EQ(clip_scale(HUGE_VAL, 1), 0);  // 0 * inf is NaN
+}
+
 TEST(Parse, ReadsBackWhatItSays) {
   for (const char* text : {"sgd:0.9", "sgd:0", "nesterov:0.95", "adamw"})
     EXPECT_EQ(parse(text, "5e-4")->text(), text);

@@ -166,6 +166,9 @@ double gradient_norm(State& state) {
   return std::sqrt(sum);
 }
 
-double clip_scale(double norm, double max_norm) { return std::min(1.0, max_norm / (norm + 1e-6)); }
+double clip_scale(double norm, double max_norm) {
+  const double scale = max_norm / (norm + 1e-6);
+  return scale > 1 ? 1 : scale;  // NaN stays
+}
 
 }  // namespace fovea::optim

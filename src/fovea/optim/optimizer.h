@@ -67,11 +67,12 @@ std::unique_ptr<Optimizer> adamw(const AdamWOptions& options);
 std::unique_ptr<Optimizer> parse(std::string_view optimizer, std::string_view weight_decay);
 
 /// The norm of all gradients together, sqrt(sum of squares); the same bits for every number of
-/// threads.
+/// threads. Not finite where a gradient is not: worth a look before each update, since one NaN that
+/// reaches the weights cannot be undone.
 double gradient_norm(State& state);
 
 /// What to scale gradients by so that their norm is at most `max_norm`: min(1, max_norm / (norm +
-/// 1e-6)), PyTorch's clip_grad_norm_.
+/// 1e-6)), PyTorch's clip_grad_norm_; NaN for a norm that is NaN.
 double clip_scale(double norm, double max_norm);
 
 }  // namespace fovea::optim

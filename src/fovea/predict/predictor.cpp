@@ -164,7 +164,7 @@ std::vector<Guess> Predictor::classify(const Image& image) {
   const Image input = prepare(image, file_.preprocessing);
   Array batch(DType::u8, {1, input.height, input.width, input.channels});
   std::memcpy(batch.raw(), input.pixels.data(), batch.bytes());
-  const std::vector<double> p = softmax(inference_->logits(batch), 0);
+  const std::vector<double> p = softmax(inference_->finite_logits(batch), 0);
   std::vector<Guess> guesses;
   for (size_t k = 0; k < p.size(); ++k) {
     guesses.push_back({file_.class_names.empty() ? std::to_string(k) : file_.class_names[k], p[k]});

@@ -27,9 +27,10 @@ class Predictor {
   /// What such a file would hold. `source` stands for it in messages. Errors: as above.
   Predictor(ModelFile file, const std::string& source);
 
-  /// The classes of one picture, most probable first. Errors: as prepare.
+  /// The classes of one picture, most probable first. Errors: as prepare, and
+  /// diverged when its logits are not finite, naming where that began.
   std::vector<Guess> classify(const Image& image);
-  /// Logits of many: see Inference::logits.
+  /// Logits of many, finite or not: see Inference::logits.
   Array logits(const Array& images) { return inference_->logits(images); }
 
   Inference& inference() { return *inference_; }

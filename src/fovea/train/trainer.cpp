@@ -13,6 +13,7 @@
 #include "fovea/data/prepared.h"
 #include "fovea/optim/schedule.h"
 #include "fovea/predict/predictor.h"
+#include "fovea/runtime/nonfinite.h"
 #include "fovea/train/checkpoint.h"
 #include "fovea/train/plan.h"
 #include "fovea/train/setup.h"
@@ -88,7 +89,9 @@ class Run {
   const Program& full_batch_program();
   int64_t trainable() const;
   void message(const std::string& text);
-  [[noreturn]] void diverged(const std::string& what, const std::string& layer);
+  void require_finite();
+  [[noreturn]] void diverged(const std::string& what, const data::Batch* batch = nullptr);
+  std::string place() const;
 
   Setup setup_;
   std::filesystem::path folder_;
@@ -161,6 +164,7 @@ const std::map<std::string, std::string>& Run::bits() {
 }
 
 void Run::save_progress() {
+  require_finite();
   std::map<std::string, std::string> p = bits();
   p["epoch"] = std::to_string(epoch_);
   p["batch"] = std::to_string(batch_);
@@ -233,13 +237,33 @@ void Run::warn_of_references() {
     message("no fast kernel, this will be slow: " + problem);
 }
 
-void Run::diverged(const std::string& what, const std::string& layer) {
+/// Ends the run because of numbers that are not finite. They came from `batch`, or, without one,
+/// from the update before.
+void Run::diverged(const std::string& what, const data::Batch* batch) {
   Error error(ErrorKind::diverged, what);
-  if (!layer.empty()) error.with("first", layer + " gave a number that is not finite");
+  std::string first = nonfinite_in(state_, {Role::parameter, Role::moment});
+  if (first.empty() && batch != nullptr) {
+    first = step_->first_nonfinite(batch->inputs, batch->targets, updates_ + 1);
+    if (!first.empty()) first += " gave a number that is not finite";
+  }
+  if (first.empty()) first = nonfinite_in(state_, {Role::buffer});
+  if (!first.empty()) error.with("first", first);
   error.with("try",
              "a lower --lr (it was " + format_number(lr_) + "), --clip 1, or a longer --warmup");
   append_log(folder_, error.what());
   throw error;
+}
+
+/// The step under way, in words.
+std::string Run::place() const {
+  return "step " + std::to_string(updates_ + 1) + " (epoch " + std::to_string(epoch_ + 1) +
+         ", batch " + std::to_string(batch_ + 1) + ")";
+}
+
+/// Before anything is saved: no file is replaced by one that holds a number that is not finite.
+void Run::require_finite() {
+  if (!nonfinite_in(state_, {Role::parameter, Role::buffer, Role::moment}).empty())
+    diverged("the net is not finite after step " + std::to_string(updates_) + ": it is not saved");
 }
 
 void Run::train_batch(const data::Batch& batch) {
@@ -248,16 +272,14 @@ void Run::train_batch(const data::Batch& batch) {
   lr_ = setup_.settings.lr * schedule_.factor(where);
   const StepResult result = step_->gradient(batch.inputs, batch.targets, updates_ + 1);
   if (!std::isfinite(result.loss)) {
-    diverged("the loss is " + format_number(result.loss) + " at step " +
-                 std::to_string(updates_ + 1) + " (epoch " + std::to_string(epoch_ + 1) +
-                 ", batch " + std::to_string(batch_ + 1) + ")",
-             step_->first_nonfinite(batch.inputs, batch.targets, updates_ + 1));
+    diverged("the loss is " + format_number(result.loss) + " at " + place(), &batch);
   }
+  const double norm = optim::gradient_norm(state_);  // finite if all gradients are
+  if (!std::isfinite(norm)) diverged("the gradients are not finite at " + place(), &batch);
   Metrics metrics;
   metrics.add(result.logits, batch.targets);
-  const double scale = setup_.settings.clip > 0
-                           ? optim::clip_scale(optim::gradient_norm(state_), setup_.settings.clip)
-                           : 1.0;
+  const double scale =
+      setup_.settings.clip > 0 ? optim::clip_scale(norm, setup_.settings.clip) : 1.0;
   optim::Update update{.step = updates_ + 1, .lr = lr_, .gradient_scale = scale};
   if (thawed()) {
     const double share = setup_.settings.backbone_lr > 0
@@ -315,11 +337,6 @@ bool Run::validate(EpochRecord& record) {
   }
   const Metrics metrics =
       evaluate(*inference_, setup_.split.val, evaluation_batch(setup_.settings.batch));
-  if (!std::isfinite(metrics.loss())) {  // the last step broke the weights
-    diverged("the validation loss is " + format_number(metrics.loss()) + " after epoch " +
-                 std::to_string(epoch_ + 1),
-             {});
-  }
   record.val_loss = metrics.loss();
   record.val_accuracy = metrics.accuracy();
   if (metrics.accuracy() <= best_accuracy_) return false;
@@ -328,6 +345,7 @@ bool Run::validate(EpochRecord& record) {
 }
 
 void Run::finish_epoch() {
+  require_finite();
   EpochRecord record{.epoch = epoch_ + 1,
                      .lr = lr_,
                      .train_loss = loss_sum_ / static_cast<double>(seen_),

@@ -56,8 +56,9 @@ struct Result {
 /// history.csv, best.safetensors (by validation accuracy; the last with --val 0), last.safetensors,
 /// checkpoint.safetensors, log.txt; then measures the best model on the test set, once. The same
 /// settings give the same last.safetensors, byte for byte. Errors: usage, data, io as they come;
-/// diverged when a loss is not finite, naming the step and the first layer, or the epoch whose
-/// validation it was; model when `weights` cannot be read or do not fit.
+/// diverged when a loss, a gradient, a weight or a logit of the validation is not finite, naming
+/// the step and the first layer or weight: such a net is never saved; model when `weights` cannot
+/// be read or do not fit.
 Result train(const Settings& settings, const std::string& out = {}, const Watch& watch = {},
              std::stop_token stop = {});
 
