@@ -77,7 +77,7 @@ class TrainingWork : public Work {
 
  private:
   // A small rate: numbers that diverge are slower or faster than those of real training.
-  void update() { optimizer_->update(subject_.state, {.step = steps_, .lr = 1e-4}); }
+  void update() { optimizer_->update(subject_.state, {.lr = 1e-4}); }
 
   Subject& subject_;
   train::TrainStep step_;

@@ -1,5 +1,9 @@
 #include "commands.h"
 
+#include <fmt/format.h>
+
+#include <sstream>
+
 #include "fovea/core/error.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/text.h"
@@ -58,7 +62,8 @@ CLI::App& Commands::group(const std::string& name, const std::string& help) {
 }
 
 void Commands::refuse_extras(const CLI::App& app) const {
-  const std::vector<std::string> extras = root_.remaining(true);
+  std::vector<std::string> extras = root_.remaining(true);
+  std::erase(extras, "--");  // what comes after it is no flag
   if (extras.empty()) return;
   const std::string& first = extras.front();
   if (first.size() > 1 && first[0] == '-') {
@@ -84,11 +89,15 @@ const Commands::Command& Commands::chosen() const {
       .with("try", help_of(app));
 }
 
-int Commands::run(int argc, char** argv, Console& console) {
+int Commands::run(int argc, char** argv, Console& console, bool watched) {
   try {
     root_.parse(argc, argv);
   } catch (const CLI::Success& e) {  // --help, --version
-    return root_.exit(e);
+    std::ostringstream text;
+    const int code = root_.exit(e, text, text);
+    console.json = false;
+    console.result(text.str());
+    return code;
   } catch (const CLI::ParseError& e) {
     refuse_extras(innermost(root_));
     throw Error(ErrorKind::usage, e.what()).with("try", help_of(innermost(root_)));
@@ -96,7 +105,17 @@ int Commands::run(int argc, char** argv, Console& console) {
   const Command& command = chosen();
   console.json = json_;
   console.quiet = quiet_;
+  if (!watched) {
+    console.note("the system starts no more threads (ulimit -u): Ctrl-C will end this at once");
+  }
   if (threads_ > 0) set_threads(threads_);
+  const int wanted = threads_ > 0 ? threads_ : available_threads();
+  if (const int given = threads(); given < wanted) {
+    console.note(
+        fmt::format("threads: {} of {} can be had: OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS or the "
+                    "limit on processes (ulimit -u) allow no more",
+                    given, wanted));
+  }
   return command.run(console);
 }
 
@@ -106,6 +125,13 @@ CLI::Option* add_count(CLI::App& app, const std::string& flag, int64_t& value,
       ->type_name("N")
       ->check(CLI::Range(least, most).description(""))
       ->capture_default_str();
+}
+
+CLI::Option* add_max_pixels(CLI::App& app, int64_t& value) {
+  return add_count(app, "--max-pixels", value,
+                   "Refuse pictures of more pixels; decoding one takes up to 12 bytes of memory a "
+                   "pixel",
+                   1, int64_t{1} << 40);
 }
 
 CLI::Option* add_choice(CLI::App& app, const std::string& flag, std::string& value,

@@ -24,8 +24,8 @@ class Commands {
   CLI::App& root() { return root_; }
 
   /// Reads the command line and runs the command. Errors: usage for what it does not know, with the
-  /// nearest names; what the command throws.
-  int run(int argc, char** argv, Console& console);
+  /// nearest names; what the command throws. `watched` is what watch_signals() gave.
+  int run(int argc, char** argv, Console& console, bool watched);
 
  private:
   struct Command {
@@ -44,6 +44,9 @@ class Commands {
 /// A flag for a whole number from `least` to `most`; the help shows `value` as its default.
 CLI::Option* add_count(CLI::App& app, const std::string& flag, int64_t& value,
                        const std::string& help, int64_t least = 1, int64_t most = 1'000'000);
+
+/// --max-pixels, of commands that read pictures.
+CLI::Option* add_max_pixels(CLI::App& app, int64_t& value);
 
 /// A flag for one of some words; the help shows them and the default.
 CLI::Option* add_choice(CLI::App& app, const std::string& flag, std::string& value,

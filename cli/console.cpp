@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "fovea/core/files.h"
+
 namespace fovea::cli {
 namespace {
 
@@ -27,6 +29,13 @@ bool shows_colours() {
   return (none == nullptr || *none == '\0') && (kind == nullptr || std::strcmp(kind, "dumb") != 0);
 }
 
+/// To standard error, as far as it can be written: a closed terminal, a pipe that nobody reads or a
+/// full disk is no reason to end what is under way.
+void say(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
 /// "[=====>    ] text", at most `width` columns; without the bar where there is no room for it.
 std::string status_line(double share, std::string_view text, size_t width) {
   constexpr size_t least_bar = 8, most_bar = 30, frame = 3;
@@ -39,18 +48,6 @@ std::string status_line(double share, std::string_view text, size_t width) {
   return line.append(text);
 }
 
-Json to_json(const Error& error) {
-  Json details = Json::object();
-  for (const auto& [key, text] : error.details()) {  // a key may come twice
-    details[key] = details.contains(key) ? details[key].get<std::string>() + "\n" + text : text;
-  }
-  return {{"error",
-           {{"kind", name(error.kind())},
-            {"message", error.headline()},
-            {"details", details},
-            {"exit_code", error.exit_code()}}}};
-}
-
 }  // namespace
 
 Console::Console()
@@ -61,8 +58,19 @@ Console::Console()
 
 void Console::result(std::string_view text) {
   if (json) return;
+  if (data_output_) return note(text.substr(0, text.find_last_not_of('\n') + 1));
   clear_status();
   print(text);
+}
+
+void Console::data_goes_to(std::string_view flag, const std::string& path) {
+  if (!is_standard_output(path)) return;
+  if (json) {
+    throw Error(ErrorKind::usage,
+                std::string(flag) + " " + path + " and --json cannot both have standard output")
+        .with("try", "a file's name for " + std::string(flag));
+  }
+  data_output_ = true;
 }
 
 void Console::document(const Json& document) {
@@ -74,13 +82,17 @@ void Console::document(const Json& document) {
 void Console::note(std::string_view text) {
   if (quiet) return;
   clear_status();
-  fmt::print(stderr, "{}\n", text);
+  say(fmt::format("{}\n", text));
 }
 
 void Console::failure(const Error& error) {
   document(to_json(error));
+  complaint(error);
+}
+
+void Console::complaint(const Error& error) {
   clear_status();
-  fmt::print(stderr, "{}{}\n", error_colours_ ? "\x1b[31merror:\x1b[0m " : "error: ", error.what());
+  say(fmt::format("{}{}\n", error_colours_ ? "\x1b[31merror:\x1b[0m " : "error: ", error.what()));
 }
 
 void Console::status(double share, std::string_view text) {
@@ -88,18 +100,17 @@ void Console::status(double share, std::string_view text) {
   if (quiet || now < next_status_) return;
   if (!terminal_) {
     next_status_ = now + std::chrono::seconds(10);
-    fmt::print(stderr, "{}\n", text);
+    say(fmt::format("{}\n", text));
     return;
   }
   next_status_ = now + std::chrono::milliseconds(100);
-  fmt::print(stderr, "\r{}\x1b[K", status_line(share, text, terminal_width() - 1));
-  std::fflush(stderr);
+  say(fmt::format("\r{}\x1b[K", status_line(share, text, terminal_width() - 1)));
   drawn_ = true;
 }
 
 void Console::clear_status() {
   if (!drawn_) return;
-  fmt::print(stderr, "\r\x1b[K");
+  say("\r\x1b[K");
   drawn_ = false;
 }
 
@@ -120,6 +131,18 @@ void Console::print(std::string_view text) {
 std::string Console::green(std::string_view text, bool for_note) const {
   return (for_note ? error_colours_ : result_colours_) ? fmt::format("\x1b[32m{}\x1b[0m", text)
                                                        : std::string(text);
+}
+
+Json to_json(const Error& error) {
+  Json details = Json::object();
+  for (const auto& [key, text] : error.details()) {  // a key may come twice
+    details[key] = details.contains(key) ? details[key].get<std::string>() + "\n" + text : text;
+  }
+  return {{"error",
+           {{"kind", name(error.kind())},
+            {"message", error.headline()},
+            {"details", details},
+            {"exit_code", error.exit_code()}}}};
 }
 
 std::string table(const std::vector<std::string>& header,

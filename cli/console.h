@@ -14,6 +14,7 @@ namespace fovea::cli {
 using Json = nlohmann::ordered_json;
 
 /// Where a command's words go: results to standard output, messages and progress to standard error.
+/// Standard error that cannot be written is passed over.
 class Console {
  public:
   Console();
@@ -27,8 +28,13 @@ class Console {
   void document(const Json& document);
   /// A message of one or more lines, without the last line's end.
   void note(std::string_view text);
-  /// An error, also with --quiet; with --json it is the document.
+  /// Says that `flag` writes data to `path`. Where that is standard output, results for people are
+  /// messages. Errors: usage with --json, whose document goes there.
+  void data_goes_to(std::string_view flag, const std::string& path);
+  /// The error that ends a command, also with --quiet; with --json it is the document.
   void failure(const Error& error);
+  /// An error that the command goes on after, also with --quiet: only to standard error.
+  void complaint(const Error& error);
 
   /// How far long work is (share from 0 to 1) and a few words about it: on a terminal one line that
   /// is drawn over at most ten times a second, elsewhere a line every ten seconds.
@@ -50,10 +56,14 @@ class Console {
 
   bool terminal_;                        ///< standard error is one
   bool error_colours_, result_colours_;  ///< whether each stream shows them
+  bool data_output_ = false;             ///< standard output is taken by data
   bool drawn_ = false;                   ///< a status line is on the screen
   Clock::time_point next_status_;
   int output_error_ = 0;  ///< errno of the first failed write to standard output
 };
+
+/// {"error": {"kind": "data", "message": ..., "details": {...}, "exit_code": 3}}
+Json to_json(const Error& error);
 
 /// Rows under a header, in columns of even width, two spaces apart. `align` has a letter a column,
 /// l or r.

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "fovea/core/files.h"
 #include "fovea/formats/model_file.h"
 #include "fovea/formats/weight_file.h"
 #include "model.h"
@@ -26,6 +27,10 @@ struct Written {
   }
 };
 
+bool writes_safetensors(const std::string& out) {
+  return out.ends_with(".safetensors") || !is_weight_file(out);
+}
+
 /// Checks the weights against the model; the file says which one it is where its format can.
 Written convert_model(const Flags& flags, Console& console) {
   models::Options options;
@@ -33,7 +38,7 @@ Written convert_model(const Flags& flags, Console& console) {
   const std::string name = model_name(flags.model, options);
   const ModelFile file =
       assemble_model(name, options, flags.in, [&](const std::string& text) { console.note(text); });
-  if (!flags.out.ends_with(".safetensors")) {
+  if (!writes_safetensors(flags.out)) {
     write_weights(flags.out, file.weights);
     return {file.weights, ""};
   }
@@ -42,12 +47,12 @@ Written convert_model(const Flags& flags, Console& console) {
 }
 
 Written convert_tensors(const Flags& flags, Console& console) {
-  if (is_model_file(flags.in) && flags.out.ends_with(".safetensors")) {  // and stays one
-    const ModelFile file = load_model(flags.in);
-    save_model(flags.out, file);
-    return {file.weights, file.architecture};
+  WeightFile file = read_weights(flags.in);
+  if (is_model_file(file) && writes_safetensors(flags.out)) {  // and stays one
+    const ModelFile model = to_model_file(std::move(file), flags.in);
+    save_model(flags.out, model);
+    return {model.weights, model.architecture};
   }
-  const WeightFile file = read_weights(flags.in);
   if (!file.note.empty()) console.note(flags.in + ": " + file.note);
   write_weights(flags.out, file.tensors);
   return {file.tensors, ""};
@@ -58,10 +63,11 @@ int run(const Flags& flags, Console& console) {
     throw Error(ErrorKind::usage, "convert: two files are expected")
         .with("try", "fovea convert weights.pth weights.safetensors");
   }
-  if (!is_weight_file(flags.out)) {
+  if (!is_weight_file(flags.out) && !is_stream(flags.out)) {
     throw Error(ErrorKind::usage, "convert: the suffix of " + flags.out + " says no format")
         .with("known", ".safetensors, .pth, .pt");
   }
+  console.data_goes_to("OUT", flags.out);
   const std::string choices = flags.choices();
   if (flags.model.empty() && !choices.empty()) {
     throw Error(ErrorKind::usage, "convert: " + choices + ": said of no model")
@@ -88,8 +94,10 @@ void add_convert(Commands& commands) {
   CLI::App& app = commands.add(commands.root(), "convert",
                                "Rewrite weights: .pth and .pt of PyTorch, .safetensors",
                                [flags](Console& console) { return run(*flags, console); });
-  app.add_option("IN", flags->in, "Weights to read");
-  app.add_option("OUT", flags->out, "File to write; its suffix says the format");
+  app.add_option("IN", flags->in, "Weights to read; - is standard input");
+  app.add_option(
+      "OUT", flags->out,
+      "File to write; its suffix says the format. - is standard output, as .safetensors");
   flags->add(app);
 }
 

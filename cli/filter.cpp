@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "fovea/core/files.h"
 #include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
 #include "model.h"
@@ -15,17 +16,18 @@ namespace {
 struct Flags {
   const CLI::App* app = nullptr;
   std::string kernel, input, output;
+  int64_t max_pixels = default_pixel_limit;
   bool raw = false;
 };
 
 Array chosen_kernel(const std::string& text) {
-  return text.ends_with(".npy") ? read_npy(text) : filter_kernel(text);
+  return text.ends_with(".npy") || is_stream(text) ? read_npy(text) : filter_kernel(text);
 }
 
 /// What is written says what it is called.
 void check_output(const Flags& flags) {
   const std::string suffix = flags.raw ? ".npy" : ".png";
-  if (flags.output.ends_with(suffix)) return;
+  if (flags.output.ends_with(suffix) || is_stream(flags.output)) return;
   throw Error(ErrorKind::usage, fmt::format("filter: OUT is \"{}\", {} writes a {} file",
                                             flags.output, flags.raw ? "--raw" : "filter", suffix))
       .with("try", flags.raw || !flags.output.ends_with(".npy") ? "another name" : "--raw");
@@ -34,8 +36,9 @@ void check_output(const Flags& flags) {
 int run(const Flags& flags, Console& console) {
   for (const char* name : {"--kernel", "IN", "OUT"}) require_flag(*flags.app, name);
   check_output(flags);
+  console.data_goes_to("OUT", flags.output);
   const Array kernel = chosen_kernel(flags.kernel);
-  const Array filtered = filter_image(decode_image(flags.input), kernel);
+  const Array filtered = filter_image(decode_image(flags.input, flags.max_pixels), kernel);
   if (flags.raw) {
     write_npy(flags.output, filtered);
   } else {
@@ -65,8 +68,10 @@ void add_filter(Commands& commands) {
          "gaussian:SIZE,SIGMA, gabor:SIZE,SIGMA,THETA,LAMBDA (radians, pixels), or an array "
          "of 2 axes in a .npy file")
       ->type_name("NAME");
-  app.add_option("IN", flags->input, "PNG or JPEG, gray or colour");
-  app.add_option("OUT", flags->output, "PNG of the same size, rounded and clipped to 0 to 255");
+  app.add_option("IN", flags->input, "PNG or JPEG, gray or colour; - is standard input");
+  app.add_option("OUT", flags->output,
+                 "PNG of the same size, rounded and clipped to 0 to 255; - is standard output");
+  add_max_pixels(app, flags->max_pixels);
   app.add_flag("--raw", flags->raw,
                "OUT is a .npy file: f32 H, W or H, W, C, as computed on samples of 0 to 255");
 }

@@ -26,7 +26,7 @@ int guarded(Console& console, const std::function<int()>& action) {
   }
 }
 
-int run(int argc, char** argv) {
+int run(int argc, char** argv, bool watched) {
   Console console;
   // Before anything is parsed, since parsing can fail.
   for (int i = 1; i < argc; ++i) console.json |= std::string_view(argv[i]) == "--json";
@@ -49,7 +49,7 @@ int run(int argc, char** argv) {
   add_filter(commands);
   add_selftest(commands);
 
-  const int code = guarded(console, [&] { return commands.run(argc, argv, console); });
+  const int code = guarded(console, [&] { return commands.run(argc, argv, console, watched); });
   const int written = guarded(console, [&] {
     console.flush();
     return 0;
@@ -61,7 +61,7 @@ int run(int argc, char** argv) {
 }  // namespace fovea::cli
 
 int main(int argc, char** argv) {
+  fovea::cli::keep_standard_descriptors();
   fovea::cli::let_waiting_threads_sleep(argv);
-  fovea::cli::watch_signals();
-  return fovea::cli::run(argc, argv);
+  return fovea::cli::run(argc, argv, fovea::cli::watch_signals());
 }

@@ -1,7 +1,9 @@
 #include "model.h"
 
+#include "fovea/core/files.h"
 #include "fovea/core/text.h"
 #include "fovea/formats/model_file.h"
+#include "fovea/formats/safetensors.h"
 #include "fovea/formats/weight_file.h"
 #include "fovea/models/net_file.h"
 
@@ -77,23 +79,41 @@ void TrainedFlags::add(CLI::App& app) {
 
 bool names_file(std::string_view model) {
   if (models::is_net_file(model)) return false;
+  if (is_stream(model)) return true;
   return model.find('/') != std::string_view::npos || is_weight_file(model);
 }
 
 std::string model_name(const std::string& model, models::Options& options) {
-  if (!models::is_net_file(model)) return model;
+  if (!models::is_net_file(model) && !is_stream(model)) return model;
   options.net = std::make_shared<const models::NetText>(models::read_net(model));
   return models::net_entry(*options.net).name;
 }
 
 ChosenModel choose(const ModelFlags& flags) {
   models::Options options;
-  ChosenModel chosen{.name = model_name(flags.model, options), .config = {}, .module = nullptr};
-  if (names_file(flags.model)) {
+  ChosenModel chosen{.name = flags.model, .config = {}, .module = nullptr};
+  std::optional<ModelFile> file;
+  if (is_stream(flags.model)) {  // read once: a pipe has its contents only then
+    const FileBytes bytes = read_file(flags.model, ErrorKind::model);
+    if (begins_like_safetensors(bytes.bytes)) {
+      SafeTensors read = parse_safetensors(bytes, flags.model);
+      file = to_model_file(
+          {.tensors = std::move(read.tensors), .metadata = std::move(read.metadata)}, flags.model);
+    } else {
+      options.net = std::make_shared<const models::NetText>(models::NetText{
+          .file = "net.toml",
+          .text = {reinterpret_cast<const char*>(bytes.bytes.data()), bytes.bytes.size()}});
+      chosen.name = models::net_entry(*options.net).name;
+    }
+  } else if (names_file(flags.model)) {
     refuse_bare_weights(flags.model);
-    const ModelFile file = load_model(flags.model);
-    chosen.name = file.architecture;
-    options = from_arguments(file.arguments);
+    file = load_model(flags.model);
+  } else {
+    chosen.name = model_name(flags.model, options);
+  }
+  if (file) {
+    chosen.name = file->architecture;
+    options = from_arguments(file->arguments);
   }
   flags.apply(options);
   chosen.config = models::configure(chosen.name, options);
@@ -102,7 +122,8 @@ ChosenModel choose(const ModelFlags& flags) {
 }
 
 std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& console) {
-  if (names_file(flags.model)) {
+  // A stream with weights beside it is a net's text.
+  if (names_file(flags.model) && (flags.weights.empty() || !is_stream(flags.model))) {
     refuse_bare_weights(flags.model);
     if (flags.width || !flags.stem.empty()) {
       throw Error(ErrorKind::usage, "--model " + flags.model + " says itself how it is built")

@@ -37,8 +37,8 @@ struct ChosenModel {
 std::string model_name(const std::string& model, models::Options& options);
 
 /// The registry's model of that name, the one that a net's text describes, or the one a model file
-/// holds; the other flags replace what these say. Errors: usage for an unknown name or a value the
-/// model cannot take; model for a broken file.
+/// holds (a stream is what it begins like); the other flags replace what these say. Errors: usage
+/// for an unknown name or a value the model cannot take; model for a broken file.
 ChosenModel choose(const ModelFlags& flags);
 
 /// What the flags --model and --weights choose: a model ready for use.
@@ -49,13 +49,13 @@ struct TrainedFlags {
   void add(CLI::App& app);
 };
 
-/// The model file, or the registry's model with the weights; `console` is told what was assumed.
-/// Errors: usage for a name without weights, or a file with other ones; as Predictor and
-/// assemble_model.
+/// The model file, or the registry's model or the net's text with the weights; `console` is told
+/// what was assumed. Errors: usage for a name without weights, or a file with other ones; as
+/// Predictor and assemble_model.
 std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& console);
 
 /// Whether the argument of --model means a model file: it has a slash or ends as files of weights
-/// do, and not as the text of a net does.
+/// do, and not as the text of a net does. A stream can be either: see choose and load_predictor.
 bool names_file(std::string_view model);
 
 /// The sizes in "3x224x224". Errors: usage, naming the flag.

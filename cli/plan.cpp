@@ -43,9 +43,11 @@ size_t parse_memory(const std::string& text) {
   return static_cast<size_t>(*value * factor);
 }
 
-/// Images of noise in the place of data, of the size that --input says.
-train::Setup without_data(const train::Settings& settings) {
-  constexpr int64_t images = 100'000;
+/// Images of noise in the place of data, of the size that --input says. Where --limit does not say
+/// how many there are, their number means nothing, and so does what is left for a last batch.
+train::Setup without_data(train::Settings settings) {
+  const int64_t images = std::max<int64_t>(100'000, 2 * settings.batch);
+  if (settings.limit == 0) settings.drop_last = true;
   const Shape input = parse_sizes("--input", settings.input);
   models::Options options;
   options.input = input;
@@ -152,7 +154,8 @@ std::string memory_text(const train::Plan& plan) {
 
 std::string largest_text(const Answer& a) {
   if (!a.largest) {
-    return fmt::format("largest batch  none: one image takes more than {}\n", bytes_text(a.limit));
+    return fmt::format("largest batch  none: the smallest takes more than {}\n",
+                       bytes_text(a.limit));
   }
   const bool all = a.data && a.largest->batch == a.setup.split.train->size();
   return fmt::format("largest batch  {}{}, peak {} of {}\n", grouped(a.largest->batch),

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "fovea/core/parallel.h"
+
 namespace fovea::cli {
 namespace {
 
@@ -51,18 +53,19 @@ train::Settings SettingsFlags::read() const {
     if (is_flag(table[i]) && given(table[i].name)) table[i].set(settings, values_[i]);
   }
   settings.data = from_anywhere(settings.data);
-  if (!settings.weights.empty())
+  if (!settings.weights.empty() && !is_stream(settings.weights))
     settings.weights = std::filesystem::absolute(settings.weights).lexically_normal().string();
   return settings;
 }
 
-void SettingsFlags::refuse_with_resume() const {
+train::Changes SettingsFlags::changes() const {
+  train::Settings settings = read();
+  settings.threads = threads();
+  train::Changes changes;
   for (const train::Setting& setting : train::settings_table()) {
-    if (!given(setting.name)) continue;
-    throw Error(ErrorKind::usage, "--resume goes on with the settings of the run, --" +
-                                      std::string(setting.name) + " cannot be given with it")
-        .with("try", "a new run: fovea train without --resume");
+    if (given(setting.name)) changes.emplace_back(setting.name, setting.get(settings));
   }
+  return changes;
 }
 
 }  // namespace fovea::cli

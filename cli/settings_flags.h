@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "commands.h"
-#include "fovea/train/settings.h"
+#include "fovea/train/resume.h"
 
 namespace fovea::cli {
 
@@ -16,8 +16,8 @@ class SettingsFlags {
   /// folder. Errors: usage, naming the flag.
   train::Settings read() const;
   bool given(std::string_view name) const;
-  /// Errors: usage when any was given, since --resume goes on with the settings of the run.
-  void refuse_with_resume() const;
+  /// What was given, for a run that goes on. Errors: as read.
+  train::Changes changes() const;
 
  private:
   const CLI::App* app_ = nullptr;

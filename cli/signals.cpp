@@ -1,11 +1,14 @@
 #include "signals.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <system_error>
 #include <thread>
 
 namespace fovea::cli {
@@ -38,23 +41,43 @@ void watch(sigset_t signals) {
 
 }  // namespace
 
-void watch_signals() {
+void keep_standard_descriptors() {
+  for (int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(number, F_GETFD) != -1 || errno != EBADF) continue;
+    // The lowest free number is this one. The wrong way round: what is closed cannot be used.
+    (void)open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+bool watch_signals() {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  struct sigaction hangup {};
+  if (sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) {
+    sigaddset(&signals, SIGHUP);
+  }
   // Threads inherit the mask: none of them is interrupted, and the watcher gets every signal.
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   source();
-  std::thread(watch, signals).detach();
+  try {
+    std::thread(watch, signals).detach();
+    return true;
+  } catch (const std::system_error&) {
+    pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+    return false;
+  }
 }
 
 std::stop_token finish_first() {
   graceful = true;
-  return source().get_token();
+  return stop_token();
 }
+
+std::stop_token stop_token() { return source().get_token(); }
 
 int signal_received() { return received; }
 

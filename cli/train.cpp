@@ -17,13 +17,6 @@ struct Flags {
   std::string out, resume;
 };
 
-void refuse_with_resume(const Flags& flags) {
-  flags.settings.refuse_with_resume();
-  if (flags.out.empty()) return;
-  throw Error(ErrorKind::usage,
-              "--resume writes into the folder of the run, --out cannot be given with it");
-}
-
 std::string plan_text(const train::Start& start) {
   const train::Settings& s = start.settings;
   const std::string trained =
@@ -70,6 +63,7 @@ std::string progress_text(const train::Progress& p) {
 train::Watch watch(Console& console, train::Start& start) {
   train::Watch watch;
   watch.on_start = [&](const train::Start& given) {
+    finish_first();  // until now there was nothing to save
     start = given;
     console.note(plan_text(start));
   };
@@ -151,12 +145,16 @@ int report(const train::Result& result, const train::Start& start, Console& cons
 int run(const Flags& flags, Console& console) {
   train::Start start;
   const train::Watch watched = watch(console, start);
-  if (!flags.resume.empty()) {
-    refuse_with_resume(flags);
-    return report(train::resume(flags.resume, watched, finish_first()), start, console);
+  if (flags.resume.empty()) {
+    const train::Settings settings = flags.settings.read();
+    return report(train::train(settings, flags.out, watched, stop_token()), start, console);
   }
-  const train::Settings settings = flags.settings.read();
-  return report(train::train(settings, flags.out, watched, finish_first()), start, console);
+  if (!flags.out.empty()) {
+    throw Error(ErrorKind::usage,
+                "--resume writes into the folder of the run, --out cannot be given with it");
+  }
+  return report(train::resume(flags.resume, watched, stop_token(), flags.settings.changes()), start,
+                console);
 }
 
 }  // namespace
@@ -168,7 +166,10 @@ void add_train(Commands& commands) {
   flags->settings.add(app);
   app.add_option("--out", flags->out, "Folder of the run; runs/MODEL-DATA-NNN by default")
       ->type_name("DIR");
-  app.add_option("--resume", flags->resume, "Go on with the run in this folder")->type_name("DIR");
+  app.add_option(
+         "--resume", flags->resume,
+         "Go on with the run in this folder; --epochs, --data, --threads and --workers may change")
+      ->type_name("DIR");
 }
 
 }  // namespace fovea::cli

@@ -128,25 +128,25 @@ def per_channel(vector, x):
 
 
 @op("batch_norm")
-def batch_norm(x, gamma, beta, running_mean, running_var, training=True, eps=1e-5, momentum=0.1):
+def batch_norm(x, running_mean, running_var, gamma=None, beta=None, training=True, eps=1e-5, momentum=0.1):
     mean, var = running_mean.clone(), running_var.clone()
     y = F.batch_norm(x, mean, var, gamma, beta, training, momentum, eps)
     return (y, mean, var) if training else y
 
 
 @op("batch_norm_eval")
-def batch_norm_eval(x, gamma, beta, mean, var, eps=1e-5):
+def batch_norm_eval(x, mean, var, gamma=None, beta=None, eps=1e-5):
     return F.batch_norm(x, mean, var, gamma, beta, False, 0, eps)
 
 
 @op("layer_norm")
-def layer_norm(x, gamma, beta, axes=1, eps=1e-5):
+def layer_norm(x, gamma=None, beta=None, axes=1, eps=1e-5):
     return F.layer_norm(x, x.shape[x.dim() - axes :], gamma, beta, eps)
 
 
 @op("layer_norm_channels")
-def layer_norm_channels(x, gamma, beta, eps=1e-6):
-    return F.layer_norm(x.movedim(1, -1), gamma.shape, gamma, beta, eps).movedim(-1, 1)
+def layer_norm_channels(x, gamma=None, beta=None, eps=1e-6):
+    return F.layer_norm(x.movedim(1, -1), x.shape[1:2], gamma, beta, eps).movedim(-1, 1)
 
 
 @op("group_norm")
@@ -212,8 +212,9 @@ def interpolate(x, linear, align_corners, **size):
 
 
 @op("upsample")
-def upsample(x, scale, linear=False, align_corners=False):
-    return upsample_to(x, [n * s for n, s in zip(x.shape[2:], each(scale, x.dim() - 2))], linear, align_corners)
+def upsample(x, scale, linear=False, align_corners=False, recompute_scale_factor=None):
+    scales = tuple(float(s) for s in each(scale, x.dim() - 2))
+    return interpolate(x, linear, align_corners, scale_factor=scales, recompute_scale_factor=recompute_scale_factor)
 
 
 @op("upsample_to")

@@ -128,6 +128,12 @@ def transposed_convolutions():
     conv(image, (4, 1, 3, 3), 4, stride=[1, 2], padding=1, dilation=[2, 1], output_padding=[0, 1], groups=4)
     conv(volume, (4, 2, 2, 3, 2), 2, stride=[2, 1, 2], padding=[0, 1, 1], output_padding=[1, 0, 0])
     conv(volume, (4, 1, 2, 2, 2), dilation=[1, 2, 1], groups=2)
+    conv(row, (4, 3, 3), 3, dilation=3, output_padding=2)
+    conv(row, (4, 3, 2), 3, stride=2, padding=1, dilation=4, output_padding=3)
+    conv(row, (4, 3, 3), 3, padding=3, dilation=3, output_padding=2)
+    conv(image, (4, 3, 3, 2), 3, stride=[1, 2], padding=[1, 0], dilation=[2, 3], output_padding=[1, 2])
+    conv(image, (4, 2, 1, 1), dilation=2, padding=[0, 1], output_padding=1, groups=2)
+    conv(volume, (4, 2, 2, 1, 2), 2, dilation=[2, 3, 1], padding=[0, 1, 1], output_padding=[1, 2, 0])
     family.write()
 
 
@@ -206,6 +212,14 @@ def norms():
     family.case("group_norm", {"x": u(3, 4), "gamma": u(4), "beta": u(4)}, groups=2)
     family.case("group_norm", {"x": u(1, 4, 2, 3, 2), "gamma": u(4), "beta": u(4)}, groups=2)
     family.case("instance_norm", {"x": u(2, 3, 4, 4)})
+    x, running = u(3, 4, 5, 2), {"running_mean": u(4, frozen=True), "running_var": u(4, shift=2, frozen=True)}
+    family.case("batch_norm", {"x": x, **running})
+    family.case("batch_norm", {"x": x, **running}, training=False)
+    family.case("batch_norm_eval", {"x": x, **statistics(4)})
+    family.case("layer_norm", {"x": x}, axes=2)
+    family.case("layer_norm", {"x": x, "gamma": u(5, 2)}, axes=2)
+    family.case("layer_norm_channels", {"x": x})
+    family.case("layer_norm_channels", {"x": x, "gamma": u(4)})
     family.write()
 
 
@@ -259,6 +273,19 @@ def shapes():
         family.case("upsample_to", {"x": image}, size=size, linear=True, align_corners=True)
     family.case("upsample_to", {"x": image}, size=[1, 1], linear=True, align_corners=True)
     family.case("upsample", {"x": image}, scale=[1, 3], linear=True)
+    image = u(2, 3, 5, 7)
+    for scale in 1.5, 0.6, 2.3, [1.5, 2], [0.4, 1.7]:
+        for recompute in {}, {"recompute_scale_factor": True}:
+            family.case("upsample", {"x": image}, scale=scale, **recompute)
+            family.case("upsample", {"x": image}, scale=scale, linear=True, **recompute)
+            family.case("upsample", {"x": image}, scale=scale, linear=True, align_corners=True, **recompute)
+    small = u(1, 2, 3, 2)  # axes that keep their size, or double it
+    for scale in [1.3, 2.2], [2.2, 1.3]:
+        family.case("upsample", {"x": small}, scale=scale)
+        family.case("upsample", {"x": small}, scale=scale, linear=True)
+    family.case("upsample", {"x": u(1, 1, 31)}, scale=1.3)  # where the step's rounding to f32 is seen
+    family.case("upsample", {"x": row}, scale=1.3, linear=True)
+    family.case("upsample", {"x": volume}, scale=[1.3, 1, 1.8], linear=True)
     family.case("pixel_shuffle", {"x": u(2, 18, 2, 3)}, r=3)
     family.case("pixel_unshuffle", {"x": u(2, 2, 4, 6)}, r=2)
     family.case("channel_shuffle", {"x": u(2, 6, 3, 2)}, groups=3)

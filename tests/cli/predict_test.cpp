@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
 
+#include "fovea/formats/model_file.h"
 #include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
 #include "program.h"
@@ -126,6 +128,62 @@ TEST_F(Trained, RawInputGivesThePicturesLogits) {
   }
 }
 
+/// A weight that is NaN is an error with exit code 6 that names it, whatever is computed with it;
+/// raw input gets its logits all the same, with a warning.
+TEST_F(Trained, WeightsThatAreNotFiniteDoNotPassUnseen) {
+  ModelFile file = load_model(model_);
+  for (auto& [name, array] : file.weights) {
+    if (!name.ends_with("weight")) continue;
+    Array broken = array.clone();
+    broken.set(0, NAN);
+    const Array whole = std::exchange(array, broken);
+    const std::string path = folder_ / "broken.safetensors";
+    save_model(path, file);
+    array = whole;
+    const std::string first = "weight " + name + " holds NaN";
+
+    const nlohmann::json picture = samples(1)[0];
+    const Outcome predict = fovea({"predict", "--model", path, picture.at("path")});
+    EXPECT_EQ(predict.code, 6) << predict.err;
+    EXPECT_NE(predict.err.find("the logits are not finite"), std::string::npos) << predict.err;
+    EXPECT_NE(predict.err.find(first), std::string::npos) << predict.err;
+    const Outcome eval = fovea({"eval", "--model", path, "--data", data_, "--json"});
+    EXPECT_EQ(eval.code, 6);
+    EXPECT_EQ(eval.json().at("error").at("details").at("first"), first);
+
+    write_npy(folder_ / "x.npy", Array::full(DType::f32, {3, 1, side, side}, 0.5));
+    const Outcome raw = fovea(
+        {"predict", "--model", path, "--input", folder_ / "x.npy", "--output", folder_ / "y.npy"});
+    EXPECT_EQ(raw.code, 0) << raw.err;
+    EXPECT_NE(raw.err.find("warning: 3 of 3 rows of logits are not finite: " + first),
+              std::string::npos)
+        << raw.err;
+    EXPECT_TRUE(std::isnan(read_npy(folder_ / "y.npy").at(0)));
+
+    // Looking at such a file and converting it is allowed.
+    EXPECT_EQ(fovea({"summary", "--model", path}).code, 0);
+    const std::string converted = folder_ / "converted.pth";
+    EXPECT_EQ(fovea({"convert", path, converted}).code, 0);
+    EXPECT_EQ(fovea({"convert", converted, folder_ / "back.safetensors"}).code, 0);
+  }
+}
+
+TEST_F(Trained, OneBadRowOfRawInputIsToldAndTheRestIsWritten) {
+  Array input = Array::full(DType::f32, {130, 1, side, side}, 0.5);
+  input.set(100 * side * side + 7, INFINITY);
+  write_npy(folder_ / "x.npy", input);
+  const Outcome outcome = fovea({"predict", "--model", model_, "--input", folder_ / "x.npy",
+                                 "--output", folder_ / "y.npy", "--json"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(
+      outcome.err.find("warning: 1 of 130 rows of logits are not finite: the input holds inf"),
+      std::string::npos)
+      << outcome.err;
+  EXPECT_EQ(outcome.json().at("not_finite"), 1);
+  const Array logits = read_npy(folder_ / "y.npy");
+  for (int64_t i = 0; i < 130; ++i) EXPECT_EQ(std::isfinite(logits.at(i * 10)), i != 100) << i;
+}
+
 TEST_F(Trained, RawInputOfAnotherKindIsRefused) {
   write_npy(folder_ / "wide.npy", Array(DType::f32, {1, 1, side, 2 * side}));
   const auto predict = [&](const std::string& name) {
@@ -157,6 +215,84 @@ TEST_F(Trained, BrokenFilesAreTold) {
   EXPECT_EQ(code(model_, folder_ / "none.png"), 3);
   EXPECT_EQ(code("small_cnn", good), 2);  // a net without weights guesses nothing
   EXPECT_EQ(code("smallcnn", good), 2);
+}
+
+// One bad file among thousands must not cost the predictions of the others.
+TEST_F(Trained, ABadPictureCostsOnlyItsOwnPrediction) {
+  const nlohmann::json files = samples(2);
+  const std::string first = files[0].at("path"), last = files[1].at("path");
+  put(folder_ / "cat.png", "no picture");
+  const std::string bad = folder_ / "cat.png";
+  const Arguments arguments{"predict", "--model", model_, "--top", "1", first, bad, last};
+
+  const Outcome text = fovea(arguments);
+  EXPECT_EQ(text.code, 3);
+  EXPECT_NE(text.out.find(first), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find(last), std::string::npos) << text.out;
+  EXPECT_EQ(text.out.find(bad), std::string::npos) << text.out;
+  EXPECT_TRUE(text.err.starts_with("error: " + bad + ": neither a PNG nor a JPEG")) << text.err;
+
+  Arguments json = arguments;
+  json.push_back("--json");
+  const Outcome outcome = fovea(json);
+  EXPECT_EQ(outcome.code, 3);
+  const nlohmann::json predictions = nlohmann::json::parse(outcome.out).at("predictions");
+  ASSERT_EQ(predictions.size(), 3u);
+  EXPECT_EQ(predictions[0].at("classes").size(), 1u);
+  EXPECT_EQ(predictions[1].at("path"), bad);
+  EXPECT_EQ(predictions[1].at("error").at("kind"), "data");
+  EXPECT_EQ(predictions[1].at("error").at("message"), bad + ": neither a PNG nor a JPEG");
+  EXPECT_FALSE(predictions[1].contains("classes"));
+  EXPECT_EQ(predictions[2].at("classes").size(), 1u);
+}
+
+TEST_F(Trained, ALargePictureIsReadWhereItIsAllowed) {
+  const std::string picture = samples(1)[0].at("path");
+  const auto predict = [&](const std::string& limit) {
+    return fovea({"predict", "--model", model_, "--max-pixels", limit, picture});
+  };
+  EXPECT_EQ(predict("144").code, 0);
+  const Outcome refused = predict("143");
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_NE(refused.err.find("its header says 12x12 pixels, too many to read\n"
+                             "  pixels  144\n  limit   143\n  try     --max-pixels 144"),
+            std::string::npos)
+      << refused.err;
+  const auto filter = [&](const std::string& limit) {
+    return fovea({"filter", "--kernel", "box", "--max-pixels", limit, picture, folder_ / "out.png"})
+        .code;
+  };
+  EXPECT_EQ(filter("143"), 3);
+  EXPECT_EQ(filter("144"), 0);
+}
+
+// Who teaches ImageNet's weights, which are of RGB, gray images does what the refusal says.
+TEST_F(Trained, WeightsOfRgbLearnGrayImagesAsTheErrorSays) {
+  const auto train = [&](const std::string& out, const Arguments& more) {
+    Arguments arguments{"train", "--data",  data_,   "--model",    "small_cnn", "--epochs",
+                        "1",     "--batch", "64",    "--augment",  "none",      "--threads",
+                        "1",     "--quiet", "--out", folder_ / out};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return fovea(arguments);
+  };
+  const std::string rgb = folder_ / "rgb/last.safetensors";
+  ASSERT_EQ(train("rgb", {"--input", "3x12x12"}).code, 0);
+
+  const Outcome gray_data = train("a", {"--weights", rgb});
+  EXPECT_EQ(gray_data.code, 2);
+  EXPECT_EQ(gray_data.err, "error: " + rgb +
+                               ": the weights are for images of 3 channels, the net's input has 1\n"
+                               "  try     --input 3x12x12: each gray image as RGB\n");
+  EXPECT_EQ(train("b", {"--weights", rgb, "--input", "3x12x12"}).code, 0);
+  const std::string tuned = folder_ / "b/last.safetensors";
+  EXPECT_EQ(fovea({"eval", "--model", tuned, "--data", data_}).code, 0);
+  EXPECT_EQ(fovea({"predict", "--model", tuned, samples(1)[0].at("path")}).code, 0);
+
+  const Outcome rgb_data = train("c", {"--weights", model_, "--input", "3x12x12"});
+  EXPECT_EQ(rgb_data.code, 2);
+  EXPECT_NE(rgb_data.err.find("  try     --input 1x12x12: each colour image as gray"),
+            std::string::npos)
+      << rgb_data.err;
 }
 
 TEST_F(Trained, SummaryReadsTheModelFile) {

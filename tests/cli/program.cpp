@@ -38,7 +38,12 @@ int output_of(const Surroundings& surroundings, int captured) {
 [[noreturn]] void become(const Arguments& arguments, const Surroundings& surroundings, int out,
                          int err) {
   ::dup2(output_of(surroundings, out), STDOUT_FILENO);
-  ::dup2(err, STDERR_FILENO);
+  ::dup2(surroundings.errors.empty() ? err : ::open(surroundings.errors.c_str(), O_WRONLY),
+         STDERR_FILENO);
+  if (surroundings.no_errors) ::close(STDERR_FILENO);
+  if (!surroundings.input.empty()) {
+    ::dup2(::open(surroundings.input.c_str(), O_RDONLY), STDIN_FILENO);
+  }
   if (!surroundings.folder.empty() && ::chdir(surroundings.folder.c_str()) != 0) ::_exit(99);
   if (surroundings.largest_file > 0) {
     const rlimit limit{surroundings.largest_file, surroundings.largest_file};
@@ -47,6 +52,11 @@ int output_of(const Surroundings& surroundings, int captured) {
   if (surroundings.memory > 0) {
     const rlimit limit{surroundings.memory, surroundings.memory};
     ::setrlimit(RLIMIT_AS, &limit);
+  }
+  if (surroundings.processes > 0) {  // no such limit holds for root
+    if (::geteuid() == 0 && ::setuid(54321) != 0) ::_exit(98);
+    const rlimit limit{surroundings.processes, surroundings.processes};
+    ::setrlimit(RLIMIT_NPROC, &limit);
   }
   for (const std::string& variable : surroundings.set)
     ::putenv(const_cast<char*>(variable.c_str()));

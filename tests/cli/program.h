@@ -27,6 +27,10 @@ struct Surroundings {
   bool closed_output = false;         ///< standard output is a pipe that nobody reads
   size_t largest_file = 0;            ///< RLIMIT_FSIZE in bytes; 0: none
   size_t memory = 0;                  ///< RLIMIT_AS in bytes; 0: none
+  std::string input = {};             ///< a file for standard input instead of ours
+  std::string errors = {};            ///< a file for standard error instead of a captured one
+  bool no_errors = false;             ///< standard error is closed
+  size_t processes = 0;               ///< RLIMIT_NPROC, as a user without privileges; 0: none
   bool terminal = false;              ///< standard error is a terminal of 80 columns
   std::vector<std::string> set = {};  ///< "NAME=VALUE" of the environment
 };

@@ -136,7 +136,8 @@ TEST(Train, StoppedBySignalItSavesAndGoesOn) {
   TemporaryFolder folder;
   write_data(folder);
   ASSERT_EQ(fovea(training(folder, "whole")).code, 0);
-  for (const auto& [signal, code] : {std::pair(SIGINT, 130), std::pair(SIGTERM, 143)}) {
+  for (const auto& [signal, code] :
+       {std::pair(SIGINT, 130), std::pair(SIGTERM, 143), std::pair(SIGHUP, 129)}) {
     const std::string out = "stopped" + std::to_string(signal);
     Running run(training(folder, out));
     run.await(folder / (out + "/config.toml"));

@@ -47,7 +47,7 @@ int main() {
   double loss = 0;
   for (int64_t i = 1; i <= 200; ++i) {
     loss = step.gradient(images, labels, i).loss;
-    optimizer->update(state, {.step = i, .lr = 0.1});
+    optimizer->update(state, {.lr = 0.1});
   }
 
   Inference inference(net, state, {});

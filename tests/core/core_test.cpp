@@ -1,16 +1,13 @@
 #include <gtest/gtest.h>
 
-#include <unistd.h>
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 #include <limits>
 #include <set>
 
 #include "fovea/core/array.h"
 #include "fovea/core/error.h"
-#include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/random.h"
 
@@ -121,27 +118,6 @@ TEST(Random, StreamsAreIndependentAndUniform) {
   int counts[3] = {};
   for (int i = 0; i < 30000; ++i) ++counts[r.below(3)];
   for (int c : counts) EXPECT_NEAR(c, 10000, 300);
-}
-
-TEST(Files, ReplaceLeavesTheOldFileWhenWritingFails) {
-  const auto path =
-      std::filesystem::temp_directory_path() / ("fovea-core-" + std::to_string(getpid()));
-  replace_file(path, "old");
-  EXPECT_THROW(replace_file(path,
-                            [](const Sink& sink) {
-                              sink(std::as_bytes(std::span("half", 4)));
-                              throw Error(ErrorKind::io, "disk full");
-                            }),
-               Error);
-  EXPECT_EQ(read_text(path, ErrorKind::data), "old");
-  int others = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(path.parent_path())) {
-    others += entry.path().string().starts_with(path.string() + ".tmp");
-  }
-  EXPECT_EQ(others, 0);
-  std::filesystem::remove(path);
-  EXPECT_THROW(read_text(path, ErrorKind::data), Error);
-  EXPECT_THROW(replace_file("/nonexistent-folder/x", "y"), Error);
 }
 
 }  // namespace

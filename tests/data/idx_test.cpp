@@ -1,6 +1,7 @@
 #include "fovea/data/idx.h"
 
 #include "data/helpers.h"
+#include "fovea/data/registry.h"
 
 namespace fovea::data {
 namespace {
@@ -45,6 +46,20 @@ class Idx : public testing::Test {
 
   TempFolder folder;
 };
+
+// Many copies of MNIST have a dot where the original has a dash.
+TEST_F(Idx, NamesWithADotAreFound) {
+  for (const std::string suffix : {"", ".gz"}) {
+    TempFolder copy;
+    for (const std::string split : {"train", "t10k"}) {
+      copy.write(split + "-images.idx3-ubyte" + suffix, images_file());
+      copy.write(split + "-labels.idx1-ubyte" + suffix, labels_file());
+    }
+    const DataSets sets = open("mnist:" + copy.path().string());
+    EXPECT_EQ(sets.train->size(), 5) << suffix;
+    EXPECT_EQ(sets.test->size(), 5) << suffix;
+  }
+}
 
 TEST_F(Idx, PackedOrNotTheSamplesAreTheSame) {
   for (bool packed : {false, true}) {
@@ -197,7 +212,7 @@ TEST_F(Idx, AFolderMayMixPackedAndPlainFiles) {
   folder.write("t10k-images-idx3-ubyte.gz", gzip(images_file()));
   EXPECT_EQ(error_of([&] { (void)open_idx_folder(folder.path(), "mnist", digits); }).what(),
             "IDX file is missing\n  file     " + (folder / "t10k-labels-idx1-ubyte").string() +
-                "\n  expected that file, or the same packed as t10k-labels-idx1-ubyte.gz");
+                "\n  expected that file, or t10k-labels.idx1-ubyte, either also with .gz");
   folder.write("t10k-labels-idx1-ubyte", labels_file());
   const DataSets sets = open_idx_folder(folder.path(), "mnist", digits);
   EXPECT_EQ(sets.name, "mnist");

@@ -65,6 +65,22 @@ std::vector<int64_t> epoch_labels(Loader& loader, int64_t epoch) {
   return labels_of(loader);
 }
 
+TEST(Loader, DropLastLeavesOutWhatDoesNotFillABatch) {
+  for (int workers : {0, 2}) {
+    LoaderOptions options{.batch = 4, .drop_last = true, .workers = workers};
+    Loader loader(random_set(11, 2, 2, 1), options);
+    EXPECT_EQ(loader.batches(), 2);
+    loader.start(0);
+    EXPECT_EQ(labels_of(loader).size(), 8u);
+    loader.start(0, 2);
+    EXPECT_FALSE(loader.next());
+    Loader exact(random_set(8, 2, 2, 1), options), none(random_set(3, 2, 2, 1), options);
+    EXPECT_EQ(exact.batches(), 2);
+    EXPECT_EQ(none.batches(), 0);  // as PyTorch's DataLoader
+    EXPECT_TRUE(epoch_labels(none, 0).empty());
+  }
+}
+
 TEST(Loader, BatchesDoNotDependOnWorkersOrPrefetch) {
   Random random(11, "loaders");
   for (int round = 0; round < 12; ++round) {

@@ -237,6 +237,38 @@ TEST_F(Hostile, Bombs) {
   expect_refusal(twice);
 }
 
+/// What else is given as weights, cut off anywhere: told for what it is, or at least no weights.
+TEST_F(Hostile, BeginningsOfFilesOfOtherKinds) {
+  std::string script =
+      zip({{"s/data.pkl", whole("}")}, {"s/code/net.py", "pass"}, {"s/constants.pkl", whole(")")}});
+  const size_t code = script.find("PK\1\2", script.find("PK\1\2") + 1);
+  script.replace(code + 10, 2, little(8, 2));        // compressed
+  script.replace(code + 24, 4, little(1 << 30, 4));  // to a bomb, were it unpacked
+  using namespace std::string_literals;
+  const std::string kinds[] = {
+      script,
+      "<!DOCTYPE html>\n<html><head>\xc3\xa9</head></html>"s,
+      "version https://git-lfs.example/spec/v1\noid sha256:0\nsize 12\n"s,
+      "\x08\x07\x12\x07pytorch:\0\0"s,
+      "\x08\x01\x12\0"s,
+      "\x89HDF\r\n\x1a\n\0\0"s,
+      "\x1f\x8b\x08\0"s,
+      std::string(257, '\0') + "ustar",
+      "\x89PNG\r\n\x1a\n\0"s,
+      "{\"weight_map\": {}}"s,
+      "\xef\xbb\xbf \n\t"s,
+      "\x93NUMPY\1\0"s,
+      whole(global("__main__", "Net") + "q"),
+      "\x80\2c__main__\nNet\nr"s,
+  };
+  for (const std::string& kind : kinds) {
+    for (size_t size = 0; size <= kind.size(); ++size) {
+      expect_refusal(kind.substr(0, size));
+      expect_refusal(kind.substr(0, size), ".safetensors");
+    }
+  }
+}
+
 /// Every number of the archive's records, one after another, near every power of two.
 TEST_F(Hostile, NumbersOfTheArchive) {
   const std::string good = archive(dict({text("w"), tensor({})}));

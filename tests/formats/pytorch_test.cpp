@@ -105,9 +105,9 @@ std::string complaint(const std::string& bytes) {
   return text.substr(at + 7, text.find('\n') - at - 7);
 }
 
-std::vector<std::string> names(const PytorchFile& file) {
+std::vector<std::string> names(const Named& tensors) {
   std::vector<std::string> names;
-  for (const auto& [name, array] : file.tensors) names.push_back(name);
+  for (const auto& [name, array] : tensors) names.push_back(name);
   return names;
 }
 
@@ -117,7 +117,6 @@ TEST(Pytorch, EveryDtypeAndLayoutOfEveryVersionReadsTheSame) {
     const PytorchFile file = read_pytorch(golden(name));
     expect_every_tensor(file.tensors);
     EXPECT_EQ(file.within, "");
-    EXPECT_EQ(file.prefix, "");
   }
 }
 
@@ -135,12 +134,12 @@ TEST(Pytorch, CheckpointsGiveTheWeightsAmongAllElse) {
   for (const char* name :
        {"checkpoint_2.15", "checkpoint_1.13", "legacy_checkpoint_2.15", "legacy_checkpoint_1.13"}) {
     SCOPED_TRACE(name);
-    const PytorchFile file = read_pytorch(golden(name));
-    EXPECT_EQ(file.within, "model_state_dict");
-    EXPECT_EQ(file.prefix, "module.");
-    EXPECT_EQ(names(file), (std::vector<std::string>{"0.weight", "0.bias", "1.weight", "1.bias",
-                                                     "1.running_mean", "1.running_var",
-                                                     "1.num_batches_tracked"}));
+    EXPECT_EQ(read_pytorch(golden(name)).within, "model_state_dict");
+    const WeightFile file = read_weights(golden(name));
+    EXPECT_EQ(file.note, "the tensors of \"model_state_dict\", names without \"module.\"");
+    EXPECT_EQ(names(file.tensors), (std::vector<std::string>{
+                                       "0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean",
+                                       "1.running_var", "1.num_batches_tracked"}));
     EXPECT_EQ(file.tensors[0].second.at(3), 7);
     EXPECT_EQ(file.tensors[6].second.dtype(), DType::i64);
     EXPECT_EQ(read_weights(golden(name)).note,
@@ -208,7 +207,7 @@ TEST(Pytorch, RoundTripsKeepEveryByte) {
   }
 }
 
-TEST(Pytorch, ArraysAreViewsOfTheMappedFile) {
+TEST(Pytorch, ArraysAreViewsOfTheFile) {
   TemporaryFolder folder;
   const Named tensors = {{"a", Array::full(DType::f32, {1000}, 1)},
                          {"b", Array::full(DType::f32, {1000}, 2)}};
@@ -279,27 +278,133 @@ TEST(Pytorch, ChoosesTheDictThatHoldsTheWeights) {
   EXPECT_EQ(complaint(archive(dict({text("w\xff"), w}))), "the name \"w?\" is not UTF-8");
 }
 
-TEST(Pytorch, PrefixesThatAllNamesHaveAreTakenOff) {
-  const std::string w = tensor({});
-  const auto stripped = [&](const Parts& given) {
-    Parts items;
-    for (const std::string& name : given) {
-      items.push_back(text(name));
-      items.push_back(w);
-    }
-    const PytorchFile file = read_bytes(archive(dict(items)));
-    std::vector<std::string> all = names(file);
-    all.push_back(file.prefix);
+// DataParallel's "module." was seen through in .pth and not in .safetensors.
+TEST(WeightFile, WhatWrappersPutBeforeAllNamesIsTakenOffInEveryFormat) {
+  TemporaryFolder folder;
+  const auto stripped = [&](const std::string& file, const Parts& given) {
+    Named tensors;
+    for (const std::string& name : given) tensors.emplace_back(name, Array::of<float>({1}));
+    write_weights(folder / file, tensors);
+    const WeightFile read = read_weights(folder / file);
+    std::vector<std::string> all = names(read.tensors);
+    all.push_back(read.note);
     return all;
   };
-  EXPECT_EQ(stripped({"module.a", "module.b.c"}), (Parts{"a", "b.c", "module."}));
-  EXPECT_EQ(stripped({"_orig_mod.module.a"}), (Parts{"a", "_orig_mod.module."}));
-  EXPECT_EQ(stripped({"module.a", "b"}), (Parts{"module.a", "b", ""}));
-  EXPECT_EQ(stripped({"module."}), (Parts{"module.", ""}));
+  for (const std::string file : {"w.pth", "w.safetensors"}) {
+    EXPECT_EQ(stripped(file, {"module.a", "module.b.c"}),
+              (Parts{"a", "b.c", "names without \"module.\""}));
+    EXPECT_EQ(stripped(file, {"_orig_mod.module.a"}),
+              (Parts{"a", "names without \"_orig_mod.module.\""}));
+    EXPECT_EQ(stripped(file, {"state_dict.module.a"}),
+              (Parts{"a", "names without \"state_dict.module.\""}));
+    EXPECT_EQ(stripped(file, {"module.a", "module_b"}), (Parts{"module.a", "module_b", ""}));
+    EXPECT_EQ(stripped(file, {"module."}), (Parts{"module.", ""}));
+  }
+}
+
+TEST(WeightFile, FormatsAreKnownByContentsNotBySuffix) {
+  TemporaryFolder folder;
+  const Named tensors{{"w", Array::of<float>({1, 2})}};
+  write_weights(folder / "a.pth", tensors);
+  write_weights(folder / "b.safetensors", tensors);
+  std::filesystem::rename(folder / "a.pth", folder / "c.safetensors");
+  std::filesystem::rename(folder / "b.safetensors", folder / "c.pth");
+  for (const char* name : {"c.safetensors", "c.pth"}) {
+    expect_equal(read_weights(folder / name).tensors, tensors);
+  }
+  expect_error(ErrorKind::model, "c.pth: it is a safetensors file, not a PyTorch one",
+               [&] { read_pytorch(folder / "c.pth"); });
+  expect_error(ErrorKind::model,
+               "c.safetensors: it is a file that torch.save wrote, not a safetensors file",
+               [&] { read_safetensors(folder / "c.safetensors"); });
+}
+
+/// What is said of weights that the file `name` does not hold, without the path.
+std::string said_of(const std::string& bytes, const std::string& name = "w.pth") {
+  TemporaryFolder folder;
+  put(folder / name, bytes);
+  const std::string text = error_text(ErrorKind::model, [&] { read_weights(folder / name); });
+  const size_t at = text.find(name + ": ");
+  return at == std::string::npos ? text : text.substr(at + name.size() + 2);
+}
+
+TEST(WeightFile, WhatIsGivenInsteadOfWeightsIsNamedForWhatItIs) {
+  const std::string pytorch =
+      "\n  try     weights that PyTorch saved: torch.save(model.state_dict(), FILE); or a "
+      ".safetensors file";
+  const std::string page =
+      "it is a web page (HTML), not the file that was asked for\n"
+      "  try     the link that downloads the file itself, not the page about it";
+  for (const std::string name : {"w.pth", "w.safetensors"}) {
+    EXPECT_EQ(said_of("", name), "it is empty\n  try     save or download it again");
+    EXPECT_EQ(said_of("\n<!DOCTYPE html>\n<html>", name), page);
+    EXPECT_EQ(said_of("<html lang=\"en\">", name), page);
+    EXPECT_EQ(said_of("version https://git-lfs.example/spec/v1\noid sha256:0\nsize 12\n", name),
+              "it is a git-lfs pointer, which only stands for the file\n"
+              "  try     git lfs pull, in the repository it came from");
+    EXPECT_EQ(said_of("\x08\x07\x12\x07pytorch:", name), "it is an ONNX model, a graph" + pytorch);
+    EXPECT_EQ(said_of("\x89HDF\r\n\x1a\n", name),
+              "it is an HDF5 file, as Keras saves models and weights (.h5)" + pytorch);
+    EXPECT_EQ(said_of("\x1f\x8b\x08", name),
+              "it is a gzip archive\n  try     unpack it and name the file of weights in it");
+    EXPECT_EQ(said_of(std::string(257, 'w') + "ustar", name),
+              "it is a tar archive\n  try     unpack it and name the file of weights in it");
+    EXPECT_EQ(said_of("\x89PNG\r\n\x1a\n", name),
+              "it is a PNG image\n  try     the file of weights");
+    EXPECT_EQ(said_of("hello,\nthis is text", name),
+              "it is a text file" + pytorch + "\n  begins  \"hello,\"");
+    EXPECT_EQ(said_of("{\"metadata\": {}, \"weight_map\": {}}", name),
+              "it is the index of a model in several files, without weights of its own\n"
+              "  try     one file with all of them: save_file(tensors, FILE) of safetensors");
+  }
+  EXPECT_EQ(said_of(whole("}")),
+            "it is a pickle that torch.save did not write\n"
+            "  try     torch.save(model.state_dict(), FILE)");
+  EXPECT_EQ(said_of("\xff\xfe\xfd"),
+            "it is no file of weights that is known\n  file    3 bytes\n"
+            "  known   what torch.save writes (.pth, .pt), and .safetensors");
+}
+
+TEST(WeightFile, AWholeModelIsNamedAndHowToSaveItsWeights) {
+  const std::string net = global("__main__", "Net") + "q" + std::string(1, '\0') + ")\x81}b";
+  for (const std::string& file : {archive(net), legacy(net)}) {
+    EXPECT_EQ(
+        said_of(file),
+        "it is a whole model, an object of __main__.Net, which takes its code to read; nothing "
+        "was run\n  try     where its code is: torch.save(torch.load(FILE, "
+        "weights_only=False).state_dict(), OTHER)");
+  }
+}
+
+TEST(WeightFile, TorchScriptIsToldThoughItsProgramIsCompressed) {
+  std::string script =
+      zip({{"s/data.pkl", whole("}")}, {"s/code/net.py", "pass"}, {"s/constants.pkl", whole(")")}});
+  const size_t code = script.find("PK\1\2", script.find("PK\1\2") + 1);
+  script[code + 10] = 8;
+  EXPECT_EQ(said_of(script, "s.pt"),
+            "it is a TorchScript archive, a program\n"
+            "  try     torch.save(torch.jit.load(FILE).state_dict(), OTHER)");
+}
+
+TEST(Pytorch, NegativeAndConjugateBitsAreRefused) {
+  // The flag comes after the arguments of every tensor, in a dict.
+  const auto with_bit = [](const std::string& bit) {
+    return archive(dict(
+        {text("w"), call(global("torch._utils", "_rebuild_tensor_v2"),
+                         {storage("0", 6), integer(0), integers({2, 3}), integers({3, 1}), "\x89",
+                          ordered_dict({}), bit.empty() ? dict({}) : dict({text(bit), "\x88"})})}));
+  };
+  EXPECT_EQ(complaint(with_bit("neg")), "tensor \"w\" has the bit \"neg\" set, which is not read");
+  EXPECT_EQ(complaint(with_bit("conj")),
+            "tensor \"w\" has the bit \"conj\" set, which is not read");
+  EXPECT_EQ(read_bytes(with_bit("")).tensors[0].second.at(5), 6);
 }
 
 TEST(Pytorch, ArchivesOfOtherProgramsAreTold) {
-  EXPECT_EQ(complaint(zip({{"a.npy", "x"}})),
+  EXPECT_EQ(complaint(zip({{"a.npy", "x"}})), "it is an archive of NumPy arrays (.npz)");
+  EXPECT_EQ(complaint(zip({{"config.json", "{}"}, {"model.weights.h5", "x"}})),
+            "it is a Keras model (.keras)");
+  EXPECT_EQ(complaint(zip({{"a.txt", "x"}})),
             "it is a zip archive, but not one that torch.save wrote");
   EXPECT_EQ(complaint(zip({{"a/data.pkl", whole("}")}, {"a/constants.pkl", whole(")")}})),
             "it is a TorchScript archive, a program");
@@ -307,8 +412,6 @@ TEST(Pytorch, ArchivesOfOtherProgramsAreTold) {
             "its numbers are in the byte order \"big\"; \"little\" is read");
   EXPECT_EQ(complaint(zip({{"a/data.pkl", whole("}") + "x"}})),
             "bytes follow the pickle in data.pkl");
-  EXPECT_EQ(complaint("\x89HDF\r\n"), "it is no file that torch.save wrote");
-  EXPECT_EQ(complaint(""), "it is no file that torch.save wrote");
   expect_error(ErrorKind::model, "No such file", [] { read_pytorch("/none/w.pth"); });
 }
 

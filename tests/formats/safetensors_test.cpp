@@ -52,6 +52,15 @@ void expect_equal(const SafeTensors& a, const SafeTensors& b) {
   }
 }
 
+TEST(SafeTensors, MetadataThatIsNullIsNone) {  // as the reference reader takes it
+  TemporaryFolder folder;
+  put_header(folder / "a",
+             R"({"__metadata__":null,"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4);
+  const SafeTensors read = read_safetensors(folder / "a");
+  EXPECT_TRUE(read.metadata.empty());
+  EXPECT_EQ(read.tensors.size(), 1u);
+}
+
 TEST(SafeTensors, EveryDtypeReadsBackAlignedAndInOrder) {
   TemporaryFolder folder;
   write_safetensors(folder / "a", sample());

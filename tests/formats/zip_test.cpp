@@ -96,7 +96,11 @@ TEST(Zip, EachFaultIsNamed) {
   expect_refusal("PK\3\4",
                  "it begins as a zip archive and does not end as one: it is cut off or damaged");
   expect_refusal(with(first + 8, "\1"), "\"a/one\" is encrypted");
-  expect_refusal(with(first + 10, "\x08"), "\"a/one\" is compressed, which is not read");
+  const std::string compressed = with(first + 10, "\x08");
+  const ZipEntry entry = read(compressed)[0];  // named, though not unpacked
+  EXPECT_EQ(entry.name, "a/one");
+  expect_error(ErrorKind::model, "a.zip: \"a/one\" is compressed, which is not read",
+               [&] { stored_data(entry, "a.zip", ErrorKind::model); });
   expect_refusal(with(first + 20, "\6"), "\"a/one\" has two sizes");
   expect_refusal(with(first + 20, "\xff\xff\xff\1\xff\xff\xff\1"),
                  "\"a/one\" reaches beyond byte " + std::to_string(first));

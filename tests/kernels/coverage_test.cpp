@@ -161,6 +161,10 @@ const std::vector<Row> rows{
      [](const Tensor& x, const Tensor&) {
        return upsample(x, 2, {.mode = UpsampleMode::linear, .align_corners = true});
      }},
+    {"bilinear_by_fractions",
+     [](const Tensor& x, const Tensor&) {
+       return upsample(x, {1.5, 0.75}, {.mode = UpsampleMode::linear});
+     }},
 };
 
 INSTANTIATE_TEST_SUITE_P(Functions, CoverageOfFunctions, ::testing::ValuesIn(rows),
@@ -203,6 +207,9 @@ TEST(CoverageOfBlocks, AStepInOneAndThreeDimensionsMeetsNoReference) {
   EXPECT_EQ((of_a_step_on<nn::ConvTranspose1d>({4, 16, 20}, 16, 8, back)), "");
   EXPECT_EQ((of_a_step_on<nn::ConvTranspose2d>({4, 64, 8, 8}, 64, 32, back)), "");
   EXPECT_EQ((of_a_step_on<nn::ConvTranspose3d>({2, 16, 4, 4, 4}, 16, 16, back)), "");
+  const nn::ConvTransposeOptions dilated{
+      .kernel = 3, .padding = 1, .output_padding = 2, .dilation = 3};
+  EXPECT_EQ((of_a_step_on<nn::ConvTranspose2d>({4, 64, 8, 8}, 64, 32, dilated)), "");
 }
 
 }  // namespace

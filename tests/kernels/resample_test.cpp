@@ -62,6 +62,11 @@ Upsample random_upsample(Random& random, const Type& x) {
     const int64_t size = x.dim(a);
     op.output.push_back(random.below(2) == 0 ? size * scale : pick(random, 1, 2 * size + 2));
   }
+  if (op.align_corners || random.below(3) > 0) return op;
+  for (size_t a = 0; a < op.output.size(); ++a) {  // a scale of which the output is rounded down
+    const auto in = static_cast<double>(x.dim(static_cast<int>(a) + 2));
+    op.scale.push_back((static_cast<double>(op.output[a]) + 0.4) / in);
+  }
   return op;
 }
 

@@ -35,5 +35,19 @@ TEST(Freeze, TheBackboneIsAllButWhatDependsOnTheClasses) {
   EXPECT_FALSE(models::frozen("", "resnet18", config));
 }
 
+// The message was that the net gives [33] instead of [32].
+TEST(Freeze, ANetWhoseTextFixesTheClassesHasNoHead) {
+  const models::Options options{
+      .net = std::make_shared<const models::NetText>(models::NetText{
+          .file = "net.toml",
+          .text = "input = [3, 8, 8]\nclasses = 64\nlayers = [\"ReLU\", { type = \"MaxPool2d\", "
+                  "kernel_size = 2 }, { type = \"Conv2d\", out_channels = 4, kernel_size = 1 }, "
+                  "\"Flatten\"]"})};
+  const models::Config config = models::configure("net", options);
+  EXPECT_TRUE(models::head("net", config).empty());
+  expect_error(ErrorKind::usage, "no array of the net depends on the number of classes",
+               [&] { (void)models::frozen("backbone", "net", config); });
+}
+
 }  // namespace
 }  // namespace fovea

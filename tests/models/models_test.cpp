@@ -266,7 +266,7 @@ TEST(Models, OptionsThatCannotBeAreRefused) {
   says(
       "unknown model \"resnet18-cifr\"\n"
       "  nearest resnet18_cifar, resnet34_cifar, resnet50_cifar\n"
-      "  try     fovea models, which lists all",
+      "  try     fovea models, which lists all; a net of your own: NET.toml, or models::add in C++",
       {}, "resnet18-cifr");
   says("small_cnn: the number of classes is 0, at least 1 is needed", {.classes = 0});
   says("small_cnn: the number of input channels is -1, at least 1 is needed", {.in_channels = -1});

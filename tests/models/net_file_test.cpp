@@ -121,6 +121,33 @@ TEST(NetFile, BranchesAreTakenTogether) {
   }
 }
 
+// Options of PyTorch's that nets from there use.
+TEST(NetFile, NormsMayHaveNoWeightsAndMapsGrowByFractions) {
+  const auto net =
+      made(small(R"({ name = "conv", type = "Conv2d", out_channels = 2, kernel_size = 1 },
+      { name = "bn", type = "BatchNorm2d", momentum = "none", affine = false },
+      { name = "up", type = "Upsample", scale_factor = [1.5, 2], mode = "bilinear" },
+      { name = "down", type = "Upsample", scale_factor = 0.5, recompute_scale_factor = true },
+      { name = "ln", type = "LayerNorm", bias = false },
+      { name = "lnc", type = "LayerNormChannels", elementwise_affine = false },)"));
+  EXPECT_EQ(names(*net), (std::vector<std::string>{"conv.weight", "conv.bias", "bn.running_mean",
+                                                   "bn.running_var", "bn.num_batches_tracked",
+                                                   "ln.weight", "fc.weight", "fc.bias"}));
+  EXPECT_EQ(net->parameters()[3]->shape(), (Shape{10, 2 * 6 * 8}));  // of 12x16, halved
+  EXPECT_EQ(logits(*net, {1, 8, 8}).shape(), (Shape{2, 10}));
+  const auto refusal = [](const std::string& layer) {
+    return error_text(ErrorKind::model, [&] { made(small(layer)); });
+  };
+  EXPECT_NE(refusal(R"({ type = "BatchNorm2d", momentum = "some" },)")
+                .find("expected a number from 0 to 1 or \"none\""),
+            std::string::npos)
+      << refusal(R"({ type = "BatchNorm2d", momentum = "some" },)");
+  EXPECT_NE(refusal(R"({ type = "Upsample", scale_factor = 0 },)")
+                .find("expected a number from 0.001 to 1000 or a list with one an axis"),
+            std::string::npos)
+      << refusal(R"({ type = "Upsample", scale_factor = 0 },)");
+}
+
 TEST(NetFile, NamesAreIndicesUnlessSaid) {
   EXPECT_EQ(names(*made(small(R"({ type = "Conv2d", out_channels = 2, kernel_size = 3 }, "ReLU",
                                  { layers = [{ type = "Linear", out_features = 3, bias = false, repeat = 2 }] },

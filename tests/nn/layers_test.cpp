@@ -152,6 +152,12 @@ TEST(Layers, WeightsHavePyTorchsShapes) {
   EXPECT_EQ(count(nn::PReLU(s, 3).parameters()), 3);
   EXPECT_EQ(count(nn::LayerNorm(s, {96}).parameters()), 192);
   EXPECT_EQ(count(nn::LayerNorm(s, {128, 28, 28}).parameters()), 200704);
+  EXPECT_EQ(count(nn::LayerNorm(s, {96}, {.bias = false}).parameters()), 96);
+  EXPECT_EQ(count(nn::LayerNorm(s, {96}, {.elementwise_affine = false}).variables()), 0);
+  EXPECT_EQ(count(nn::LayerNormChannels(s, 96, {.elementwise_affine = false}).variables()), 0);
+  EXPECT_EQ(count(nn::BatchNorm2d(s, 96).parameters()), 192);
+  EXPECT_EQ(count(nn::BatchNorm2d(s, 96, {.affine = false}).parameters()), 0);
+  EXPECT_EQ(count(nn::BatchNorm2d(s, 96, {.affine = false}).buffers()), 193);
 }
 
 /// The shape that a layer of the root scope makes of `input`.
@@ -193,6 +199,7 @@ TEST(Layers, GiveTheShapesTheyPromise) {
   EXPECT_EQ(out(nn::AdaptiveMaxPool2d(s, 1), {2, 3, 9, 9}), (Shape{2, 3, 1, 1}));
   EXPECT_EQ(out(nn::Upsample(s, 2, {.mode = UpsampleMode::linear}), {2, 3, 4, 5}),
             (Shape{2, 3, 8, 10}));
+  EXPECT_EQ(out(nn::Upsample(s, {1.5, 0.5}), {2, 3, 5, 7}), (Shape{2, 3, 7, 3}));
   EXPECT_EQ(out(nn::PixelShuffle(s, 2), {2, 12, 4, 5}), (Shape{2, 3, 8, 10}));
   EXPECT_EQ(out(nn::ChannelShuffle(s, 3), {2, 12, 4, 5}), (Shape{2, 12, 4, 5}));
   EXPECT_EQ(out(nn::GroupNorm(s, 3, 12), {2, 12, 4, 5}), (Shape{2, 12, 4, 5}));

@@ -180,6 +180,7 @@ UpsampleOptions upsample_options(Call& c) {
   UpsampleOptions options;
   if (c.get<bool>("linear")) options.mode = UpsampleMode::linear;
   c.set("align_corners", options.align_corners);
+  c.set("recompute_scale_factor", options.recompute_scale_factor);
   return options;
 }
 
@@ -200,8 +201,9 @@ Rows shapes() {
       {"split", [](Call& c) { return split(c["x"], c.get<Sizes>("sizes"), c.get<int>("axis")); }},
       {"cast", one([](Call& c) { return cast(c["x"], c.get<DType>("dtype")); })},
       {"pad", one(padded)},
-      {"upsample",
-       one([](Call& c) { return upsample(c["x"], c.get<Dims>("scale", 0), upsample_options(c)); })},
+      {"upsample", one([](Call& c) {
+         return upsample(c["x"], c.get<Factors>("scale", 0), upsample_options(c));
+       })},
       {"upsample_to", one([](Call& c) {
          return upsample_to(c["x"], c.get<Dims>("size", 0), upsample_options(c));
        })},
@@ -325,6 +327,10 @@ std::vector<std::string> Call::unknown() const {
 
 void Call::parse(const Json& json, Dims& value) {
   value = json.is_array() ? Dims(json.get<std::vector<int64_t>>()) : Dims(json.get<int64_t>());
+}
+
+void Call::parse(const Json& json, Factors& value) {
+  value = json.is_array() ? Factors(json.get<std::vector<double>>()) : Factors(json.get<double>());
 }
 
 void Call::parse(const Json& json, Padding& value) {

@@ -54,6 +54,7 @@ class Call {
     json.get_to(value);
   }
   static void parse(const Json& json, Dims& value);
+  static void parse(const Json& json, Factors& value);
   static void parse(const Json& json, Padding& value);
   static void parse(const Json& json, Shape& value);
   static void parse(const Json& json, std::optional<Dims>& value);

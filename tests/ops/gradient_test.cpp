@@ -122,6 +122,8 @@ TEST(Attributes, TellOpsApart) {
       Upsample{{5}},
       Upsample{{4}, UpsampleMode::linear},
       Upsample{{4}, UpsampleMode::linear, true},
+      Upsample{{4}, UpsampleMode::linear, false, {1.5}},
+      Upsample{{4}, UpsampleMode::linear, false, {1.75}},
       NegativeLogLikelihood{},
       NegativeLogLikelihood{0.1},
       NegativeLogLikelihood{0, 1},

@@ -85,11 +85,13 @@ TEST_F(ImageErrors, ConvTranspose) {
   EXPECT_EQ(usage([&] { conv_transpose2d(x, w, value({4})); }),
             "conv_transpose2d: bias is f32[4], expected f32[6]\n"
             "  input   f32[N=1, C=4, H=8, W=8]");
-  EXPECT_EQ(usage([&] {
-              conv_transpose2d(x, w, {}, {.stride = 2, .output_padding = {1, 2}});
-            }),
-            "conv_transpose2d: output_padding is 2, 0 to 1 is possible with stride 2 (axis W)\n"
-            "  input   f32[N=1, C=4, H=8, W=8]");
+  EXPECT_EQ(
+      usage([&] {
+        conv_transpose2d(x, w, {}, {.stride = 2, .output_padding = {1, 2}});
+      }),
+      "conv_transpose2d: output_padding is 2, 0 to 1 is possible with stride 2 and dilation 1 "
+      "(axis W)\n"
+      "  input   f32[N=1, C=4, H=8, W=8]");
   EXPECT_EQ(usage([&] { conv_transpose2d(x, w, {}, {.padding = 5}); }),
             "conv_transpose2d: padding of 5 on both sides leaves nothing of an output of 10 (axis "
             "H)\n"
@@ -193,9 +195,13 @@ TEST_F(ImageErrors, Upsample) {
   EXPECT_EQ(usage([&] {
               upsample(x, {2, 0});
             }),
-            "upsample: scale is 0, at least 1 is allowed\n"
+            "upsample: scale is 0, which makes no size of 4 (axis W)\n"
             "  input   f32[N=1, C=3, H=4, W=4]\n"
-            "  try     upsample_to for smaller sizes");
+            "  try     scales above 0 that leave at least 1 pixel");
+  EXPECT_EQ(usage([&] { upsample(x, 0.2); }),
+            "upsample: scale is 0.2, which makes no size of 4 (axis H)\n"
+            "  input   f32[N=1, C=3, H=4, W=4]\n"
+            "  try     scales above 0 that leave at least 1 pixel");
   EXPECT_EQ(usage([&] {
               upsample_to(x, {8, 0});
             }),

@@ -265,7 +265,7 @@ TEST(ImageValues, SoftmaxAlongAnyAxis) {
 
 // PyTorch's rule: other rules shift pictures by half a pixel.
 TEST(ImageValues, Upsample) {
-  const auto by = [](const Data& x, int64_t scale, const UpsampleOptions& options = {}) {
+  const auto by = [](const Data& x, double scale, const UpsampleOptions& options = {}) {
     return one([&](const Tensors& in) { return Tensors{upsample(in[0], scale, options)}; }, {x});
   };
   const auto to = [](const Data& x, const Dims& size, const UpsampleOptions& options = {}) {
@@ -280,6 +280,12 @@ TEST(ImageValues, Upsample) {
   expect_near(by(row, 2, corners), {0, 4.0 / 3, 8.0 / 3, 4}, 1e-12);
   EXPECT_EQ(to(row, 1, corners), V{0});
   EXPECT_EQ(to(row, 1, linear), V{2});
+  // 5 pixels become floor(3.75) = 3: the step is 1 / 0.75, or 5 / 3 when it is recomputed.
+  const Data five{{1, 1, 5}, {0, 1, 2, 3, 4}};
+  EXPECT_EQ(by(five, 1.5), (V{0, 0, 1, 2, 2, 3, 4}));
+  EXPECT_EQ(by(five, 1.5, {.recompute_scale_factor = true}), (V{0, 0, 1, 2, 2, 3, 4}));
+  EXPECT_EQ(by(five, 0.75), (V{0, 1, 2}));
+  EXPECT_EQ(by(five, 0.75, {.recompute_scale_factor = true}), (V{0, 1, 3}));
   expect_near(to(image(2, 2, {1, 2, 3, 4}), {3, 3}, corners), {1, 1.5, 2, 2, 2.5, 3, 3, 3.5, 4},
               1e-12);
 }

@@ -81,7 +81,7 @@ TEST(AnOpFromOutside, TrainsInANet) {
   double loss = 1;
   for (int64_t i = 1; i <= 60; ++i) {
     loss = step.gradient(images, labels, i).loss;
-    optimizer->update(state, {.step = i, .lr = 0.1});
+    optimizer->update(state, {.lr = 0.1});
   }
   EXPECT_LT(loss, 0.05);
   // It is slow there, and the program says so: that is what a kernel rule is for.

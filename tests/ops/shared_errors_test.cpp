@@ -268,7 +268,10 @@ TEST_F(SharedErrors, OneNumberAnAxis) {
       row("avg_pool2d: padding", [&] { avg_pool2d(x, {.kernel = 2, .padding = three}); }),
       row("adaptive_avg_pool: output", [&] { adaptive_avg_pool(x, three); }),
       row("adaptive_max_pool: output", [&] { adaptive_max_pool(x, three); }),
-      row("upsample: scale", [&] { upsample(x, three); }),
+      row("upsample: scale",
+          [&] {
+            upsample(x, Factors{1, 2, 3});
+          }),
   });
 }
 

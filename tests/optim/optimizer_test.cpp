@@ -28,9 +28,9 @@ struct Net {
 TEST(Sgd, AddsWeightDecayToTheGradient) {
   const auto rule = sgd({.momentum = 0.9, .weight_decay = 0.1});
   Net net(*rule);
-  rule->update(net.state, {.step = 1, .lr = 0.1});
+  rule->update(net.state, {.lr = 0.1});
   EXPECT_DOUBLE_EQ(net.at("w"), 1 - 0.1 * (0.5 + 0.1));
-  rule->update(net.state, {.step = 2, .lr = 0.1});
+  rule->update(net.state, {.lr = 0.1});
   const double g = 0.5 + 0.1 * 0.94, buffer = 0.9 * 0.6 + g;
   EXPECT_DOUBLE_EQ(net.at("w"), 0.94 - 0.1 * buffer);
   EXPECT_DOUBLE_EQ(net.at("momentum:w"), buffer);
@@ -40,7 +40,7 @@ TEST(Sgd, AddsWeightDecayToTheGradient) {
 TEST(Sgd, NesterovLooksAhead) {
   const auto rule = sgd({.momentum = 0.9, .nesterov = true, .weight_decay = 0.1});
   Net net(*rule);
-  rule->update(net.state, {.step = 1, .lr = 0.1});
+  rule->update(net.state, {.lr = 0.1});
   EXPECT_DOUBLE_EQ(net.at("w"), 1 - 0.1 * (0.6 + 0.9 * 0.6));
 }
 
@@ -48,32 +48,32 @@ TEST(Sgd, WithoutMomentumKeepsNothing) {
   const auto rule = sgd({.momentum = 0});
   Net net(*rule);
   EXPECT_TRUE(net.state.names(Role::moment).empty());
-  for (int64_t step = 1; step <= 2; ++step) rule->update(net.state, {.step = step, .lr = 0.1});
+  for (int64_t step = 1; step <= 2; ++step) rule->update(net.state, {.lr = 0.1});
   EXPECT_DOUBLE_EQ(net.at("w"), 0.9);
 }
 
 TEST(Sgd, ClippingScalesTheGradientAndNotTheDecay) {
   const auto rule = sgd({.momentum = 0, .weight_decay = 0.1});
   Net net(*rule);
-  rule->update(net.state, {.step = 1, .lr = 0.1, .gradient_scale = 0.5});
+  rule->update(net.state, {.lr = 0.1, .gradient_scale = 0.5});
   EXPECT_DOUBLE_EQ(net.at("w"), 1 - 0.1 * (0.25 + 0.1));
 }
 
 TEST(AdamW, DecaysApartFromTheGradient) {
   const auto rule = adamw({.weight_decay = 0.1});
   Net net(*rule);
-  rule->update(net.state, {.step = 1, .lr = 0.1});
+  rule->update(net.state, {.lr = 0.1});
   // The first step is lr in the direction of the gradient, whatever its size.
   EXPECT_NEAR(net.at("w"), 1 * (1 - 0.1 * 0.1) - 0.1 * 0.5 / (0.5 + 1e-8), 1e-14);
   EXPECT_NEAR(net.at("exp_avg:w"), 0.1 * 0.5, 1e-15);
   EXPECT_NEAR(net.at("exp_avg_sq:w"), 0.001 * 0.25, 1e-15);
   // Of twice the gradient the step is the same, with L2 it would not be.
   Net twice(*rule, 1, 1);
-  rule->update(twice.state, {.step = 1, .lr = 0.1});
+  rule->update(twice.state, {.lr = 0.1});
   EXPECT_NEAR(twice.at("w"), net.at("w"), 1e-8);
   // Without a gradient only the decay is left.
   Net still(*rule, 1, 0);
-  rule->update(still.state, {.step = 1, .lr = 0.1});
+  rule->update(still.state, {.lr = 0.1});
   EXPECT_DOUBLE_EQ(still.at("w"), 0.99);
 }
 
@@ -81,16 +81,77 @@ TEST(AdamW, CorrectsTheBiasOfItsMeans) {
   const auto rule = adamw({.weight_decay = 0});
   Net net(*rule);
   for (int64_t step = 1; step <= 5; ++step) {  // of equal gradients every step is lr
-    rule->update(net.state, {.step = step, .lr = 0.1});
+    rule->update(net.state, {.lr = 0.1});
     EXPECT_NEAR(net.at("w"), 1 - 0.1 * static_cast<double>(step), 1e-7);
   }
+}
+
+// PyTorch counts the steps of each parameter: one without a gradient so far starts at the full
+// rate.
+TEST(AdamW, WhatWasFrozenStartsAsPyTorchStartsIt) {
+  const auto rule = adamw({.weight_decay = 0.1});
+  Net net(*rule);
+  for (int step = 1; step <= 20; ++step) rule->update(net.state, {.lr = 0.01});
+  EXPECT_EQ(net.at("alone"), 1);
+  net.state.declare("grad:alone", {DType::f64, {1}}, Role::gradient);
+  net.state.set("grad:alone", Array::full(DType::f64, {1}, 0.5));
+  rule->update(net.state, {.lr = 0.01});
+  // torch.optim.AdamW([w, alone], 0.01, weight_decay=0.1), alone.grad None in the first 20 steps.
+  EXPECT_NEAR(net.at("alone"), 0.9890000002, 1e-12);
+  EXPECT_NEAR(net.at("w"), 0.7712954397700216, 1e-12);
+  EXPECT_EQ(net.at("step:alone"), 1);
+  EXPECT_EQ(net.at("step:w"), 21);
+}
+
+TEST(Optimizers, MomentsThatFadeDoNotStayAsDenormals) {
+  // They would slow every later update down by a factor of ten and more.
+  for (const auto& rule : {sgd({.momentum = 0.5}), adamw({})}) {
+    Net net(*rule, 1, 0, DType::f32);
+    const std::string moment = rule->text() == "adamw" ? "exp_avg:w" : "momentum:w";
+    net.state.set(moment, Array::full(DType::f32, {1, 1}, 1.5e-38));
+    for (int step = 0; step < 8; ++step) rule->update(net.state, {.lr = 0.1});
+    EXPECT_EQ(net.at(moment), 0) << rule->text();
+  }
+  volatile float small = 1.5e-38F;
+  EXPECT_GT(small / 4, 0) << "the caller's own arithmetic is left as it was";
+}
+
+TEST(Optimizers, AnUpdateThatWouldTrainNothingIsRefused) {
+  const auto rule = sgd({});
+  Net net(*rule);
+  const auto says = [&](const Update& update) {
+    return error_text(ErrorKind::usage, [&] { rule->update(net.state, update); });
+  };
+  EXPECT_EQ(says({.gradient_scale = 1}),
+            "optimizer: the update has no learning rate\n"
+            "  try     optimizer->update(state, {.lr = 0.1})");
+  EXPECT_TRUE(says({.lr = -1}).starts_with("optimizer: the learning rate is -1, not 0 or more"));
+  EXPECT_EQ(net.at("w"), 1);
+  rule->update(net.state, {.lr = 0});  // as a warm-up begins
+}
+
+TEST(Optimizers, MomentsThatWereNotDeclaredNameTheCallThatDoes) {
+  State state;
+  for (const auto& [name, role] :
+       {std::pair("fc.weight", Role::parameter), std::pair("grad:fc.weight", Role::gradient)})
+    state.declare(name, {DType::f32, {2}}, role);
+  for (const auto& rule : {sgd({}), adamw({})}) {
+    const std::string text =
+        error_text(ErrorKind::usage, [&] { rule->update(state, {.lr = 0.1}); });
+    EXPECT_TRUE(text.starts_with("optimizer: the moments of \"fc.weight\" are not declared\n"))
+        << text;
+    EXPECT_NE(text.find("optimizer->declare(state) once, after nn::declare(state, model, seed)"),
+              std::string::npos)
+        << text;
+  }
+  EXPECT_NO_THROW(sgd({.momentum = 0})->update(state, {.lr = 0.1}));
 }
 
 TEST(Optimizers, CanLeaveNormsAndBiasesAlone) {
   for (const auto& rule : {sgd({.momentum = 0, .weight_decay = 0.1, .decay = Decay::weights}),
                            adamw({.weight_decay = 0.1, .decay = Decay::weights})}) {
     Net net(*rule, 1, 0);
-    rule->update(net.state, {.step = 1, .lr = 0.1});
+    rule->update(net.state, {.lr = 0.1});
     EXPECT_DOUBLE_EQ(net.at("w"), 0.99) << rule->text();
     EXPECT_EQ(net.at("b"), 1) << rule->text();
   }
@@ -100,8 +161,8 @@ TEST(Optimizers, DoTheSameInFloat32) {
   for (const auto& rule : {sgd({.weight_decay = 0.1}), adamw({.weight_decay = 0.1})}) {
     Net wide(*rule), narrow(*rule, 1, 0.5, DType::f32);
     for (int64_t step = 1; step <= 3; ++step) {
-      rule->update(wide.state, {.step = step, .lr = 0.1});
-      rule->update(narrow.state, {.step = step, .lr = 0.1});
+      rule->update(wide.state, {.lr = 0.1});
+      rule->update(narrow.state, {.lr = 0.1});
     }
     EXPECT_NEAR(narrow.at("w"), wide.at("w"), 1e-6) << rule->text();
   }
@@ -111,7 +172,7 @@ TEST(Optimizers, TellProgramsThatTheStateChanged) {
   const auto rule = parse("sgd", "0");
   Net net(*rule);
   const uint64_t version = net.state.version();
-  rule->update(net.state, {.step = 1, .lr = 0.1});
+  rule->update(net.state, {.lr = 0.1});
   EXPECT_NE(net.state.version(), version);
 }
 
@@ -125,6 +186,17 @@ TEST(Clipping, ScalesToTheLargestNormAllowed) {
   EXPECT_EQ(clip_scale(0.5, 1), 1);
 }
 
+TEST(Clip, DoesNotHideAGradientThatIsNotFinite) {
+  for (const double number : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+    Net net(*sgd({}), 1, 2);
+    net.state.set("grad:w", Array::full(DType::f64, {1, 1}, number));
+    net.state.set("grad:b", Array::full(DType::f64, {1}, 1));
+    EXPECT_FALSE(std::isfinite(gradient_norm(net.state))) << number;
+  }
+  EXPECT_TRUE(std::isnan(clip_scale(std::nan(""), 1)));
+  EXPECT_EQ(clip_scale(HUGE_VAL, 1), 0);  // 0 * inf is NaN
+}
+
 TEST(Parse, ReadsBackWhatItSays) {
   for (const char* text : {"sgd:0.9", "sgd:0", "nesterov:0.95", "adamw"})
     EXPECT_EQ(parse(text, "5e-4")->text(), text);
@@ -132,7 +204,7 @@ TEST(Parse, ReadsBackWhatItSays) {
   EXPECT_EQ(parse("nesterov", "0")->text(), "nesterov:0.9");
   const auto weights = parse("sgd:0", "0.1:weights");
   Net net(*weights, 1, 0);
-  weights->update(net.state, {.step = 1, .lr = 0.1});
+  weights->update(net.state, {.lr = 0.1});
   EXPECT_DOUBLE_EQ(net.at("w"), 0.99);
   EXPECT_EQ(net.at("b"), 1);
 }

@@ -61,6 +61,48 @@ TEST(Inference, DoesNotDependOnTheBatch) {
   }
 }
 
+TEST(Inference, SaysWhereNumbersThatAreNotFiniteBegan) {
+  Trained t;
+  Inference inference(*t.model, t.state, {{0.5}, {0.25}});
+  Array input(DType::f32, {2, 1, 8, 8});
+  for (int64_t i = 0; i < input.numel(); ++i) input.set(i, 0.5);
+  EXPECT_EQ(inference.nonfinite_origin(input), "");
+  EXPECT_EQ(inference.finite_logits(input).shape(), (Shape{2, 3}));
+  const std::string text_before = "the logits are not finite\n  first   ";
+  const auto first = [&](const Array& images) {
+    const std::string text =
+        error_text(ErrorKind::diverged, [&] { (void)inference.finite_logits(images); });
+    EXPECT_TRUE(text.starts_with(text_before)) << text;
+    return text.substr(text_before.size(),
+                       text.find('\n', text_before.size()) - text_before.size());
+  };
+
+  Array broken = input.clone();
+  broken.set(70, -INFINITY);
+  EXPECT_EQ(first(broken), "the input holds -inf");
+
+  // Of every weight, whatever comes after: fused activations and folded norms hide none.
+  for (const nn::Variable* variable : t.model->variables()) {
+    if (!is_float(t.state.type(variable->name()).dtype)) continue;
+    for (const double number : {double{NAN}, double{INFINITY}}) {
+      const Array whole = t.state.get(variable->name()).clone();
+      Array hurt = whole.clone();
+      hurt.set(hurt.numel() / 2, number);
+      t.state.set(variable->name(), hurt);
+      const std::string noun = variable->role() == Role::buffer ? "buffer " : "weight ";
+      if (std::isnan(number)) {
+        EXPECT_EQ(first(input), noun + variable->name() + " holds NaN");
+      } else {  // relu(-inf) is 0: the logits may be finite
+        EXPECT_EQ(inference.nonfinite_origin(input), noun + variable->name() + " holds inf");
+      }
+      t.state.set(variable->name(), whole);
+    }
+  }
+
+  for (int64_t i = 0; i < input.numel(); ++i) input.set(i, 3e38);  // finite, and too large
+  EXPECT_NE(first(input).find(" gave a number that is not finite"), std::string::npos);
+}
+
 TEST(Inference, SeesNewWeights) {
   Trained t;
   Inference inference(*t.model, t.state, {{0.5}, {0.25}});

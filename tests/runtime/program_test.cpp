@@ -283,7 +283,11 @@ TEST(Program, SaysWhichInputIsMissingOrWrong) {
 TEST(Program, SaysWhichStateArrayIsMissingOrOfAnotherShape) {
   Bench b;
   b.graph->output("y", b.graph->read("w", matrix) * 2.0);
-  EXPECT_EQ(error_text(ErrorKind::usage, [&] { b.run(); }), "state: there is no array named \"w\"");
+  const std::string missing = error_text(ErrorKind::usage, [&] { b.run(); });
+  EXPECT_TRUE(missing.starts_with("program: the State has no array \"w\"\n")) << missing;
+  EXPECT_NE(missing.find("  try     nn::declare(state, model, seed) before the first run\n"),
+            std::string::npos)
+      << missing;
   b.state.declare("w", {DType::f64, {3, 2}}, Role::parameter);  // as many bytes
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { b.run(); }),
             "program: State array \"w\" has another type than was compiled for\n"

@@ -50,6 +50,18 @@ TEST(State, VersionsChangeAndAreNeverShared) {
   EXPECT_NE(a.version(), before);
 }
 
+TEST(State, ForgetsWhatIsRemoved) {
+  State state;
+  for (const char* name : {"a", "b", "c"}) state.declare(name, three, Role::gradient);
+  const Array kept = state.get("b");
+  state.remove("b");
+  EXPECT_FALSE(state.contains("b"));
+  EXPECT_EQ(kept.at(0), 0);
+  state.declare("b", three, Role::gradient);
+  EXPECT_EQ(state.names(Role::gradient), (std::vector<std::string>{"a", "c", "b"}));
+  expect_error(ErrorKind::usage, "no array named \"d\"", [&] { state.remove("d"); });
+}
+
 TEST(State, SaysWhatDoesNotFit) {
   State state;
   state.declare("conv1.weight", three, Role::parameter);
@@ -68,7 +80,9 @@ TEST(State, SaysWhatDoesNotFit) {
       "  then    f32[3], a buffer");
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)state.get("conv1.weigth"); }),
             "state: there is no array named \"conv1.weigth\"\n"
-            "  nearest conv1.weight");
+            "  nearest conv1.weight\n"
+            "  try     nn::declare(state, model, seed) declares a model's arrays, "
+            "optimizer->declare(state) its moments; TrainStep::gradient() its gradients");
   EXPECT_EQ(error_text(ErrorKind::usage,
                        [&] { state.set("conv1.weight", Array::zeros(DType::f32, {4})); }),
             "state: \"conv1.weight\" cannot take an array of another type\n"

@@ -93,7 +93,17 @@ TEST(Checkpoint, OfAnotherModelIsRefusedAndChangesNothing) {
   std::filesystem::remove(path);
   saved.state.declare("other", {DType::f32, {1}}, Role::buffer);
   save_checkpoint(folder / "", saved.state, {});
-  EXPECT_EQ(says(), path + " holds 4 arrays, the run has 3");
+  const std::string advice =
+      "the version of Fovea that wrote it; or a new run that starts from its weights: --weights " +
+      (folder / "last.safetensors").string();
+  EXPECT_EQ(says(), path + " does not hold the arrays of this run\n  arrays     4 instead of 3\n" +
+                        "  unexpected other\n  try        " + advice);
+  // As AdamW's checkpoints were before it counted the steps of each array.
+  read.state.declare("other", {DType::f32, {1}}, Role::buffer);
+  read.state.declare("step:w", {DType::i64, {}}, Role::moment);
+  EXPECT_EQ(says(), path + " does not hold the arrays of this run\n  arrays  4 instead of 5\n" +
+                        "  missing step:w\n  try     " + advice);
+  EXPECT_TRUE(checkpoint_progress(folder / "nowhere").empty());
 }
 
 TEST(Metrics, CountAndAddOverBatches) {

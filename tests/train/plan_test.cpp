@@ -5,6 +5,7 @@
 #include "error_text.h"
 #include "fovea/core/process.h"
 #include "fovea/data/synthetic.h"
+#include "temporary_folder.h"
 
 namespace fovea::train {
 namespace {
@@ -38,7 +39,8 @@ TEST(Plan, CountsEveryArrayOfTheState) {
   Settings adamw;
   adamw.optimizer = "adamw";
   const auto with_adamw = setup_of(adamw);
-  EXPECT_EQ(Planner(with_adamw).at(128).memory.moments, 2 * parameters);
+  const size_t counts = 8 * with_adamw.model->parameters().size();
+  EXPECT_EQ(Planner(with_adamw).at(128).memory.moments, 2 * parameters + counts);
   Settings frozen;
   frozen.freeze = "backbone";
   const auto with_frozen = setup_of(frozen);
@@ -78,6 +80,30 @@ TEST(Plan, TheLargestBatchIsTheLargest) {
   const std::optional<Plan> all = planner.largest(size_t{1} << 40);
   ASSERT_TRUE(all);
   EXPECT_EQ(all->batch, setup.split.train->size());  // 1,800: the others validate
+}
+
+TEST(Plan, OfANetThatCannotTrainOnOneImageStartsAtTwo) {
+  TemporaryFolder folder;
+  put(folder / "normed.toml",
+      "layers = [\n"
+      "  { name = \"conv\", type = \"Conv2d\", out_channels = 64, kernel_size = 3 },\n"
+      "  { type = \"AdaptiveAvgPool2d\", output_size = 1 },\n"
+      "  { name = \"bn\", type = \"BatchNorm2d\" },\n"
+      "  \"Flatten\",\n"
+      "  { name = \"out\", type = \"Linear\", out_features = \"classes\" },\n"
+      "]\n");
+  Settings settings;
+  settings.model = folder / "normed.toml";
+  settings.batch = 32;
+  const auto setup = setup_of(settings, 112);  // 101 of which are trained on
+  Planner planner(setup);
+  EXPECT_EQ(planner.largest(size_t{1} << 40)->batch, 101);
+  // Batches of 50 fit, but would leave one image.
+  const std::optional<Plan> largest = planner.largest(planner.at(50).peak);
+  ASSERT_TRUE(largest);
+  EXPECT_GE(largest->batch, 40);
+  EXPECT_NE(101 % largest->batch, 1) << largest->batch;
+  EXPECT_FALSE(planner.largest(mib));
 }
 
 TEST(Plan, ABatchOfMoreThanAllImagesIsOneOfAll) {

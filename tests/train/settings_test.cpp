@@ -1,5 +1,7 @@
 #include "fovea/train/settings.h"
 
+#include <unistd.h>
+
 #include "error_text.h"
 #include "fovea/core/files.h"
 #include "fovea/train/run_folder.h"
@@ -26,6 +28,7 @@ Settings unusual() {
   s.limit = 2000;
   s.epochs = 3;
   s.batch = 7;
+  s.drop_last = true;
   s.optimizer = "adamw";
   s.lr = 0.1 + 0.2;
   s.weight_decay = "0.05:weights";
@@ -166,17 +169,17 @@ TEST(RunFolder, IsTheFirstFreeNumber) {
   const In in(folder / "");
   Settings settings;
   settings.data = "mnist:/some/where";
-  EXPECT_EQ(make_run_folder("", settings), "runs/small_cnn-mnist-001");
-  EXPECT_EQ(make_run_folder("", settings), "runs/small_cnn-mnist-002");
+  EXPECT_EQ(make_run_folder("", settings).path, "runs/small_cnn-mnist-001");
+  EXPECT_EQ(make_run_folder("", settings).path, "runs/small_cnn-mnist-002");
   settings.model = "lenet_cnn";
-  EXPECT_EQ(make_run_folder("", settings), "runs/lenet_cnn-mnist-001");
+  EXPECT_EQ(make_run_folder("", settings).path, "runs/lenet_cnn-mnist-001");
   EXPECT_EQ(from_toml("runs/lenet_cnn-mnist-001/config.toml").model, "lenet_cnn");
 }
 
 TEST(RunFolder, IsRefusedWhenItHoldsAnything) {
   TemporaryFolder folder;
   const std::string out = folder / "a/b";
-  EXPECT_EQ(make_run_folder(out, {}), out);
+  EXPECT_EQ(make_run_folder(out, {}).path, out);
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)make_run_folder(out, {}); }),
             "--out " + out + " is not empty\n  try     another folder, or --resume " + out +
                 " to go on with the run there");
@@ -186,12 +189,40 @@ TEST(RunFolder, IsRefusedWhenItHoldsAnything) {
                [&] { (void)make_run_folder(below, {}); });
 }
 
+TEST(RunFolder, IsNotWrittenByTwoRunsAtOnce) {
+  TemporaryFolder folder;
+  const std::string out = folder / "run";
+  const auto refusal = [&](auto&& action) { return error_text(ErrorKind::usage, action); };
+  const std::string expected =
+      "another process is training in " + out + "\n  process " + std::to_string(::getpid()) +
+      "\n  try     another folder; or this one when that process has ended";
+  {
+    const RunFolder first = make_run_folder(out, {});
+    EXPECT_EQ(refusal([&] { (void)make_run_folder(out, {}); }), expected);
+    EXPECT_EQ(refusal([&] { const RunLock second(out); }), expected);
+    EXPECT_EQ(refusal([&] { const RunLock third(out); }), expected);
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "run/run.lock"));
+  put(folder / "run/run.lock", "1\n");  // what a process that was killed left behind
+  EXPECT_NO_THROW(const RunLock after(out));
+  std::filesystem::create_directories(folder / "killed");  // before it had written anything
+  put(folder / "killed/run.lock", "1\n");
+  EXPECT_NO_THROW((void)make_run_folder(folder / "killed", {}));
+  expect_error(ErrorKind::io, "cannot write ", [&] { const RunLock none(folder / "nowhere"); });
+}
+
 TEST(RunFolder, LogGrowsByLines) {
   TemporaryFolder folder;
   append_log(folder / "", "one");
   append_log(folder / "", "two");
   EXPECT_EQ(read_text(folder / "log.txt", ErrorKind::data), "one\ntwo\n");
-  expect_error(ErrorKind::io, "cannot write", [&] { append_log(folder / "none", "x"); });
+}
+
+TEST(RunFolder, ALogOnAFullDiskEndsNoRun) {
+  TemporaryFolder folder;
+  std::filesystem::create_symlink("/dev/full", folder / "log.txt");
+  append_log(folder / "", "one");
+  append_log(folder / "none", "two");
 }
 
 }  // namespace

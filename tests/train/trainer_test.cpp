@@ -319,8 +319,98 @@ TEST_F(Training, ANetThatBreaksInItsLastStepIsNotSavedAsAResult) {
   settings_.batch = 68;  // two steps, whose losses are numbers
   settings_.model = "lenet_cnn";
   settings_.optimizer = "sgd:0";
-  expect_error(ErrorKind::diverged, "the validation loss is ", [&] { run("run", settings_); });
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "run/last.safetensors"));
+  (void)error_text(ErrorKind::diverged, [&] { run("run", settings_); });
+  EXPECT_EQ(saved("run"), 0);
+}
+
+/// y = sqrt(x), whose slope at 0 is infinite.
+struct Root {
+  static constexpr std::string_view name = "root";
+  Types infer(const Types& in) const { return {{in[0].dtype, in[0].shape}}; }
+  Tensors gradient(const Node& node, const Tensors& dy) const {
+    return {dy[0] * 0.5 / Tensor(dy[0].graph_ptr(), node.outputs[0])};
+  }
+  void reference(const Views& v) const {
+    for (int64_t i = 0; i < v.in[0].numel(); ++i) v.out[0][i] = std::sqrt(v.in[0][i]);
+  }
+};
+
+/// Its loss is finite and its gradient is not: relu gives zeros.
+class RootNet : public nn::Module {
+ public:
+  RootNet(const nn::Scope& s, const models::Config& c)
+      : Module(s), hidden(at("hidden"), c.input.numel(), 16), fc(at("fc"), 16, c.classes) {}
+  Tensor forward(Tensor x) const override {
+    x = relu(hidden(flatten(x)));
+    return fc(x.graph().add_one(Root{}, {x}));
+  }
+  nn::Linear hidden, fc;
+};
+
+TEST_F(Training, AGradientThatIsNotFiniteBesideAFiniteLossReachesNoFile) {
+  models::add({"root_net",
+               {.classes = 10, .input = {1, 8, 8}},
+               [](const nn::Scope& s, const models::Config& c) {
+                 return std::make_unique<RootNet>(s, c);
+               }});
+  settings_.model = "root_net";
+  for (const double clip : {0., 1.}) {
+    settings_.val = 0;
+    settings_.clip = clip;
+    const std::string name = clip > 0 ? "clipped" : "run";
+    const std::string text = error_text(ErrorKind::diverged, [&] { run(name, settings_); });
+    EXPECT_TRUE(
+        text.starts_with("the gradients are not finite at step 1 (epoch 1, batch 1)\n"
+                         "  first   div gave a number that is not finite\n"))
+        << text;
+    EXPECT_EQ(saved(name), 0);
+  }
+}
+
+/// Its gradients are finite, and so large that one step is not.
+class SteepNet : public nn::Module {
+ public:
+  SteepNet(const nn::Scope& s, const models::Config& c)
+      : Module(s), fc(at("fc"), c.input.numel(), c.classes) {}
+  Tensor forward(Tensor x) const override { return fc(flatten(x * 1e33)); }
+  nn::Linear fc;
+};
+
+TEST_F(Training, AnUpdateThatMakesAWeightInfiniteIsNotSaved) {
+  models::add({"steep_net",
+               {.classes = 10, .input = {1, 8, 8}},
+               [](const nn::Scope& s, const models::Config& c) {
+                 return std::make_unique<SteepNet>(s, c);
+               }});
+  settings_.model = "steep_net";
+  settings_.optimizer = "sgd:0";
+  settings_.batch = 1000;  // one step an epoch
+  settings_.val = 0;
+  settings_.lr = 1e6;
+  settings_.warmup = 0;
+  const std::string text = error_text(ErrorKind::diverged, [&] { run("run", settings_); });
+  EXPECT_TRUE(
+      text.starts_with("the net is not finite after step 1: it is not saved\n"
+                       "  first   weight fc.weight holds "))
+      << text;
+  EXPECT_EQ(saved("run"), 0);
+}
+
+TEST_F(Training, WeightsThatAreNotFiniteAreNamedBeforeAnythingIsTrained) {
+  Settings first = settings_;
+  first.epochs = 1;
+  settings_.weights = (run("first", first).folder / "last.safetensors").string();
+  ModelFile file = load_model(settings_.weights);
+  const std::string name = file.weights[0].first;
+  Array broken = file.weights[0].second.clone();
+  broken.set(1, NAN);
+  file.weights[0].second = broken;
+  save_model(folder_ / "broken.safetensors", file);
+  settings_.weights = (folder_ / "broken.safetensors").string();
+  expect_error(ErrorKind::diverged,
+               " at step 1 (epoch 1, batch 1)\n  first   weight " + name + " holds NaN\n",
+               [&] { run("run", settings_); });
+  EXPECT_EQ(saved("run"), 0);
 }
 
 TEST_F(Training, FindsMistakesBeforeItMakesAFolder) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 
@@ -63,6 +64,11 @@ class Training : public testing::Test {
   }
   std::string contents(const std::string& path) {
     return read_text(folder_ / path, ErrorKind::data);
+  }
+  /// How many files with weights there are in the folder of a run.
+  int64_t saved(const std::string& run) {
+    return std::ranges::count_if(std::filesystem::directory_iterator(folder_ / run),
+                                 [](auto& e) { return e.path().extension() == ".safetensors"; });
   }
   bool same_weights(const std::string& a, const std::string& b) {
     return contents(a + "/last.safetensors") == contents(b + "/last.safetensors") &&

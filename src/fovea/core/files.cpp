@@ -5,66 +5,294 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <utility>
+
+#include "fovea/core/process.h"
 
 namespace fovea {
 namespace {
 
+std::string advice(int code) {
+  switch (code) {
+    case ENOENT:
+      return "check the path; nothing of that name exists";
+    case ENOTDIR:
+      return "check the path; a part of it is a file, not a folder";
+    case EISDIR:
+      return "a file in that folder";
+    case ELOOP:
+      return "check the symbolic links; they lead in a circle";
+    case ENAMETOOLONG:
+      return "a shorter name; most file systems take 255 bytes, and 4,095 for a whole path";
+    case EACCES:
+    case EPERM:
+      return "a path you have permission for";
+    case EROFS:
+      return "another folder; this file system is read-only";
+    case ENOSPC:
+    case EDQUOT:
+      return "free some space, or another disk with --out";
+    case EFBIG:
+      return "a higher limit on file sizes (ulimit -f), or another file system";
+    case EMFILE:
+      return "a higher limit on open files (ulimit -n)";
+    case EBADF:
+      return "check what the shell opened or closed for the program";
+    default:
+      return {};
+  }
+}
+
 Error failure(ErrorKind kind, const std::string& what, const std::filesystem::path& path,
               int code) {
   Error error(kind, what + " " + path.string() + ": " + std::strerror(code));
-  if (code == ENOENT) error.with("try", "check the path; nothing of that name exists");
-  if (code == EACCES || code == EROFS) error.with("try", "a path you have permission for");
-  if (code == ENOSPC || code == EDQUOT)
-    error.with("try", "free some space, or another disk with --out");
+  if (const std::string text = advice(code); !text.empty()) error.with("try", text);
   return error;
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
+Error cannot_write(const std::filesystem::path& path, int code) {
+  return failure(ErrorKind::io, "cannot write", path, code);
+}
+
+/// The descriptor of this process that `path` stands for, or -1. By its name: opening /dev/stdout
+/// would open a regular file there anew, at its beginning, and a socket not at all.
+int named_descriptor(const std::filesystem::path& path, int standard) {
+  std::string_view name = path.native();
+  if (name == "-") return standard;
+  if (name == "/dev/stdin") return STDIN_FILENO;
+  if (name == "/dev/stdout") return STDOUT_FILENO;
+  if (name == "/dev/stderr") return STDERR_FILENO;
+  for (std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+    if (!name.starts_with(folder)) continue;
+    const std::string_view digits = name.substr(folder.size());
+    int number = -1;
+    const auto [end, code] = std::from_chars(digits.begin(), digits.end(), number);
+    if (code == std::errc() && end == digits.end() && number >= 0) return number;
   }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
+  return -1;
+}
+
+int open_to_read(const std::filesystem::path& path) {
+  const int named = named_descriptor(path, STDIN_FILENO);
+  return named < 0 ? ::open(path.c_str(), O_RDONLY | O_CLOEXEC)
+                   : ::fcntl(named, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+}
+
+/// Opens what is not replaced by renaming: a stream, or a file that has to be written in place.
+Descriptor open_to_write(const std::filesystem::path& path, int flags = 0) {
+  const int named = named_descriptor(path, STDOUT_FILENO);
+  Descriptor file(named < 0 ? ::open(path.c_str(), O_WRONLY | O_CLOEXEC | flags)
+                            : ::fcntl(named, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (file.get() < 0) throw cannot_write(path, errno);
+  return file;
+}
+
+/// Memory that grows without being copied; what was never written takes none.
+class Pages {
+ public:
+  explicit Pages(size_t size) { resize(size); }
+  ~Pages() {
+    if (data_ != nullptr) ::munmap(data_, size_);
+  }
+  Pages(const Pages&) = delete;
+  Pages& operator=(const Pages&) = delete;
+
+  std::byte* data() const { return static_cast<std::byte*>(data_); }
+  size_t size() const { return size_; }
+
+  /// `size` is more than 0.
+  void resize(size_t size) {
+    void* grown = data_ == nullptr ? ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                                   : ::mremap(data_, size_, size, MREMAP_MAYMOVE);
+    if (grown == MAP_FAILED) {
+      throw Error(ErrorKind::memory, "cannot allocate " + std::to_string(size) + " bytes");
+    }
+    data_ = grown;
+    size_ = size;
+  }
 
  private:
-  int fd_;
+  void* data_ = nullptr;
+  size_t size_ = 0;
 };
 
-void flush_folder(const std::filesystem::path& folder) {
-  Descriptor dir(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (dir.get() >= 0)
-    ::fsync(dir.get());  // best effort: some file systems refuse, and the rename is done
+Error too_long(const std::filesystem::path& path, ErrorKind kind, const std::string& found,
+               size_t limit) {
+  return Error(kind, path.string() + " has " + found + " bytes, at most " + std::to_string(limit) +
+                         " are read");
+}
+
+/// Refuses a file that is longer than `limit`, or than the memory there is: a file with holes can
+/// claim any size.
+void check_size(const std::filesystem::path& path, ErrorKind kind, size_t size, size_t limit) {
+  if (size > limit) throw too_long(path, kind, std::to_string(size), limit);
+  constexpr size_t always = size_t{64} << 20;
+  if (size <= always) return;
+  const size_t available = memory_limits().now;
+  if (size <= available) return;
+  throw Error(ErrorKind::memory, "cannot read " + path.string() + ": it has " +
+                                     std::to_string(size) + " bytes, " + std::to_string(available) +
+                                     " bytes of memory can be had");
+}
+
+void flush_to_disk(int file, const std::filesystem::path& path) {
+  // Some file systems cannot, and say so in one of these ways.
+  if (::fsync(file) == 0 || errno == EINVAL || errno == ENOSYS || errno == ENOTSUP) return;
+  throw cannot_write(path, errno);
+}
+
+/// `path` with the symbolic links at its end followed, to a file or to where one can be made.
+std::filesystem::path follow_links(std::filesystem::path path) {
+  constexpr int most = 40;  // as the kernel
+  for (int i = 0; i < most; ++i) {
+    std::error_code none;
+    const std::filesystem::path target = std::filesystem::read_symlink(path, none);
+    if (none) return path;
+    path = path.parent_path() / target;
+  }
+  throw cannot_write(path, ELOOP);
+}
+
+/// A new file beside `target` that takes its place when it is complete. Names are relative to the
+/// open folder, and short: they fit wherever the target's own does.
+class Replacement {
+ public:
+  /// `old` is the file that stands there, null for none. `failed` is not 0 where the folder takes
+  /// no new file.
+  Replacement(const std::filesystem::path& target, const struct stat* old)
+      : folder_(::open(target.has_parent_path() ? target.parent_path().c_str() : ".",
+                       O_PATH | O_DIRECTORY | O_CLOEXEC)),
+        target_(target.filename()),
+        file_(folder_.get() < 0 ? -1 : create(old == nullptr ? 0666 : 0600)),
+        failed(file_.get() < 0 ? errno : 0) {
+    if (old != nullptr && failed == 0) take_over(*old);
+  }
+  ~Replacement() {
+    if (failed == 0 && !done_) ::unlinkat(folder_.get(), name_.c_str(), 0);
+  }
+  Replacement(const Replacement&) = delete;
+  Replacement& operator=(const Replacement&) = delete;
+
+  int file() const { return file_.get(); }
+
+  /// Gives 0, or errno where the target cannot be replaced.
+  int finish() {
+    if (::renameat(folder_.get(), name_.c_str(), folder_.get(), target_.c_str()) != 0) return errno;
+    done_ = true;
+    const Descriptor readable(::openat(folder_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (readable.get() >= 0) ::fsync(readable.get());  // best effort: the rename is done
+    return 0;
+  }
+
+ private:
+  int create(mode_t mode) {
+    static std::atomic<uint64_t> count = 0;
+    for (;;) {  // a name can be taken: by a process of another container, or one that crashed
+      name_ = ".fovea-" + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".tmp";
+      const int file = ::openat(folder_.get(), name_.c_str(),
+                                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+      if (file >= 0 || errno != EEXIST) return file;
+    }
+  }
+
+  void take_over(const struct stat& old) const {
+    // Only root may give files away; the group is often permitted where the owner is not.
+    if (::fchown(file_.get(), old.st_uid, old.st_gid) != 0) {
+      [[maybe_unused]] const int group = ::fchown(file_.get(), static_cast<uid_t>(-1), old.st_gid);
+    }
+    ::fchmod(file_.get(), old.st_mode & 0777);
+  }
+
+  Descriptor folder_;
+  std::filesystem::path target_;
+  std::string name_;
+  Descriptor file_;
+  bool done_ = false;
+
+ public:
+  const int failed;
+};
+
+/// Whether a file that cannot be replaced, for the reason `code`, can be worth writing in place.
+bool in_place_helps(int code) {
+  return code == EACCES || code == EPERM || code == EROFS || code == EBUSY || code == EXDEV;
 }
 
 }  // namespace
 
-MappedFile map_file(const std::filesystem::path& path, ErrorKind kind) {
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) throw failure(kind, "cannot read", path, errno);
+bool is_stream(const std::filesystem::path& path) {
+  if (named_descriptor(path, STDIN_FILENO) >= 0) return true;
   struct stat info {};
-  if (::fstat(file.get(), &info) != 0) throw failure(kind, "cannot read", path, errno);
-  if (!S_ISREG(info.st_mode)) {
-    throw Error(kind, "cannot read " + path.string() + ": it is not a regular file");
+  return ::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
+bool is_standard_output(const std::filesystem::path& path) {
+  return named_descriptor(path, STDOUT_FILENO) == STDOUT_FILENO;
+}
+
+Descriptor::~Descriptor() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Descriptor::Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+InputFile::InputFile(const std::filesystem::path& path, ErrorKind kind)
+    : path_(path), kind_(kind), file_(open_to_read(path)) {
+  struct stat info {};
+  if (file_.get() < 0 || ::fstat(file_.get(), &info) != 0) {
+    throw failure(kind, "cannot read", path, errno);
   }
-  const auto size = static_cast<size_t>(info.st_size);
+  if (S_ISDIR(info.st_mode)) throw failure(kind, "cannot read", path, EISDIR);
+  // A descriptor may stand in the middle of its file: it is read from there, like a pipe.
+  if (S_ISREG(info.st_mode) && named_descriptor(path, STDIN_FILENO) < 0) {
+    size_ = static_cast<size_t>(info.st_size);
+  }
+}
+
+size_t InputFile::read(std::span<std::byte> out) {
+  size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n = ::read(file_.get(), out.data() + done, out.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw failure(kind_, "cannot read", path_, errno);
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  return done;
+}
+
+FileBytes read_file(const std::filesystem::path& path, ErrorKind kind, size_t limit) {
+  InputFile file(path, kind);
+  const bool sized = file.size().value_or(0) > 0;  // those of /proc say 0, and have contents
+  if (!sized) limit = std::min(limit, largest_stream);
+  const size_t expected = sized ? *file.size() : size_t{1} << 16;
+  if (sized) check_size(path, kind, expected, limit);
+  const auto pages = std::make_shared<Pages>(expected);
+  size_t size = file.read({pages->data(), expected});
+  if (sized && size < expected) {
+    throw Error(kind, "cannot read " + path.string() + ": it became shorter while it was read")
+        .with("expected", std::to_string(expected) + " bytes")
+        .with("found", std::to_string(size))
+        .with("try", "again once the file is written");
+  }
+  while (!sized && size == pages->size() && size <= limit) {
+    pages->resize(std::min(2 * size, limit + 1));
+    size += file.read({pages->data() + size, pages->size() - size});
+  }
+  if (size > limit) throw too_long(path, kind, "more than " + std::to_string(limit), limit);
   if (size == 0) return {};
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
-  if (data == MAP_FAILED) throw failure(kind, "cannot map", path, errno);
-  return {{static_cast<const std::byte*>(data), size},
-          std::shared_ptr<void>(data, [size](void* p) { ::munmap(p, size); })};
+  pages->resize(size);
+  return {{pages->data(), size}, pages};
 }
 
 std::string read_text(const std::filesystem::path& path, ErrorKind kind, size_t limit) {
-  const MappedFile file = map_file(path, kind);
-  if (file.bytes.size() > limit) {
-    throw Error(kind, path.string() + " has " + std::to_string(file.bytes.size()) +
-                          " bytes, at most " + std::to_string(limit) + " are read");
-  }
+  const FileBytes file = read_file(path, kind, limit);
   return {reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()};
 }
 
@@ -73,27 +301,40 @@ void write_all(int descriptor, std::span<const std::byte> bytes,
   while (!bytes.empty()) {
     const ssize_t n = ::write(descriptor, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw failure(ErrorKind::io, "cannot write", path, errno);
+    if (n < 0) throw cannot_write(path, errno);
     bytes = bytes.subspan(static_cast<size_t>(n));
   }
 }
 
 void replace_file(const std::filesystem::path& path,
                   const std::function<void(const Sink&)>& write) {
-  const std::filesystem::path temporary = path.string() + ".tmp-" + std::to_string(::getpid());
-  try {
-    Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (file.get() < 0) throw failure(ErrorKind::io, "cannot write", path, errno);
-    write([&](std::span<const std::byte> bytes) { write_all(file.get(), bytes, path); });
-    if (::fsync(file.get()) != 0) throw failure(ErrorKind::io, "cannot write", path, errno);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) {
-      throw failure(ErrorKind::io, "cannot write", path, errno);
-    }
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
+  const auto write_to = [&](int file) {
+    write([&](std::span<const std::byte> bytes) { write_all(file, bytes, path); });
+  };
+  if (is_stream(path)) return write_to(open_to_write(path).get());
+
+  struct stat info {};
+  const bool exists = ::stat(path.c_str(), &info) == 0;
+  if (!exists && errno != ENOENT) throw cannot_write(path, errno);
+  if (exists && S_ISDIR(info.st_mode)) throw cannot_write(path, EISDIR);
+  if (exists && ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) {
+    throw cannot_write(path, errno);
   }
-  flush_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
+  int code = 0;
+  {
+    Replacement replacement(follow_links(path), exists ? &info : nullptr);
+    code = replacement.failed;
+    if (code == 0) {
+      write_to(replacement.file());
+      flush_to_disk(replacement.file(), path);
+      code = replacement.finish();
+    }
+  }
+  if (code == 0) return;
+  if (!exists || !in_place_helps(code)) throw cannot_write(path, code);
+  const Descriptor file = open_to_write(path, O_TRUNC);
+  write_to(file.get());
+  flush_to_disk(file.get(), path);
 }
 
 void replace_file(const std::filesystem::path& path, std::string_view text) {

@@ -3,74 +3,154 @@
 #ifndef FOVEA_STD_THREADS
 #include <omp.h>
 #endif
-#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <exception>
-#include <fstream>
+#include <filesystem>
+#include <iterator>
+#include <latch>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "fovea/core/error.h"
+#include "fovea/core/process.h"
 
 namespace fovea {
 namespace {
 
 thread_local bool serial = false;
-thread_local int scoped_team = 0;  // 0: the process's
-std::atomic<int> team_size{0};
+thread_local int scoped_team = 0;       // 0: the process's
+std::atomic<int> requested_threads{0};  // 0: available_threads()
 
-/// CPUs the control group grants, or a large number without a limit.
-int quota() {
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
-  std::string limit;
-  double period = 0;
-  if (!(file >> limit >> period) || limit == "max" || period <= 0) return 1024;
-  return std::max(1, static_cast<int>(std::ceil(std::strtod(limit.c_str(), nullptr) / period)));
+#ifdef FOVEA_STD_THREADS  // ThreadSanitizer does not see libgomp's barriers
+int cpus() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
+int thread_limit() { return 1024; }
+bool nested() { return false; }
+bool team_refused() { return false; }
+int team_of(int n) { return n; }
+int set_dynamic(int) { return 0; }
+int set_openmp_team(int) { return 1; }
+#else
+// Not sched_getaffinity: with OMP_PROC_BIND, OpenMP has bound this thread to one CPU.
+int cpus() { return std::max(1, omp_get_num_procs()); }
+
+int thread_limit() { return omp_get_thread_limit(); }
+bool nested() { return omp_get_level() > 0; }
+bool team_refused() { return omp_get_active_level() >= omp_get_max_active_levels(); }
+
+/// The threads of a parallel region for which `n` are asked.
+int team_of(int n) {
+  int count = 1;
+#pragma omp parallel num_threads(n)
+#pragma omp master
+  count = omp_get_num_threads();
+  return count;
+}
+
+/// Whether OpenMP may make teams smaller as it likes. Gives what it was.
+int set_dynamic(int dynamic) {
+  const int before = omp_get_dynamic();
+  if (before != dynamic) omp_set_dynamic(dynamic);
+  return before;
+}
+
+int set_openmp_team(int n) {
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(n);
+  return before;
+}
+#endif
+
+int64_t running_threads() {
+  std::error_code none;
+  return std::distance(std::filesystem::directory_iterator("/proc/self/task", none), {});
+}
+
+/// How many threads the system lets run beside this one, up to `most`: that many are started and
+/// ended.
+int startable_threads(int most) {
+  const int64_t before = running_threads();
+  std::latch end(1);
+  std::vector<std::jthread> started;
+  try {
+    for (int i = 0; i < most; ++i) started.emplace_back([&] { end.wait(); });
+  } catch (const std::system_error&) {
+    // these are all
+  }
+  const auto count = static_cast<int>(started.size());
+  end.count_down();
+  started.clear();
+  // A thread that ended counts until the system has cleared it away.
+  for (int i = 0; i < 1000 && running_threads() > before; ++i) {
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+  return count;
+}
+
+int measured_team(int n) {
+  const int team = 1 + startable_threads(n - 1);
+  const int dynamic = set_dynamic(0);
+  const int count = team_of(team);
+  set_dynamic(dynamic);
+  return count;
 }
 
 /// Runs work(i) for i in [0, team) at once, each on its own thread; i = 0 on the calling one.
 void run_team(int team, const std::function<void(int)>& work) {
-#ifdef FOVEA_STD_THREADS  // ThreadSanitizer does not see libgomp's barriers
+#ifdef FOVEA_STD_THREADS
   std::vector<std::jthread> others;
   for (int i = 1; i < team; ++i) others.emplace_back([&work, i] { work(i); });
   work(0);
 #else
+  const int dynamic = set_dynamic(0);
 #pragma omp parallel for num_threads(team) schedule(static, 1)
   for (int i = 0; i < team; ++i) work(i);
+  set_dynamic(dynamic);
 #endif
 }
 
 }  // namespace
 
 int available_threads() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  int cpus = 1;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) cpus = std::max(1, CPU_COUNT(&set));
-  return std::min(cpus, quota());
+  int n = std::min(cpus(), thread_limit());
+  if (const std::optional<double> quota = cpu_quota()) {
+    n = std::min(n, static_cast<int>(std::ceil(std::min(*quota, 1024.0))));
+  }
+  return n;
+}
+
+int granted_threads(int n) {
+  n = std::min(n, thread_limit());
+  if (n <= 1 || team_refused()) return 1;
+  if (nested()) return measured_team(n);  // depends on what the other threads of the region do
+  thread_local int asked = 1, given = 1;
+  if (n > asked) {
+    given = measured_team(n);
+    asked = n;
+  }
+  return std::min(n, given);
 }
 
 void set_threads(int n) {
   if (n < 1 || n > 1024) {
     throw Error(ErrorKind::usage, "threads: " + std::to_string(n) + " is not in 1..1024");
   }
-  team_size = n;
+  requested_threads = n;
 }
 
 int threads() {
   if (scoped_team != 0) return scoped_team;
-  int n = team_size;
-  if (n == 0) {
-    n = available_threads();
-    team_size = n;
-  }
-  return n;
+  static const int available = available_threads();
+  const int requested = requested_threads;
+  return granted_threads(requested != 0 ? requested : available);
 }
 
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
@@ -96,18 +176,24 @@ void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, in
   if (failure) std::rethrow_exception(failure);
 }
 
-TeamScope::TeamScope(int n) : previous_(std::exchange(scoped_team, n)), previous_openmp_(1) {
-#ifndef FOVEA_STD_THREADS
-  previous_openmp_ = omp_get_max_threads();
-  omp_set_num_threads(n);
-#endif
+TeamScope::TeamScope(int n) {
+  if (const int given = granted_threads(n); given < n) {
+    throw Error(ErrorKind::usage, "threads: a team of " + std::to_string(n) + " is needed, " +
+                                      std::to_string(given) + " can be had")
+        .with("try",
+              "--threads " + std::to_string(given) +
+                  " or set_threads; or lift OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS or the "
+                  "limit on processes (ulimit -u), and call from outside of parallel regions");
+  }
+  previous_ = std::exchange(scoped_team, n);
+  previous_openmp_ = set_openmp_team(n);
+  previous_dynamic_ = set_dynamic(0);
 }
 
 TeamScope::~TeamScope() {
   scoped_team = previous_;
-#ifndef FOVEA_STD_THREADS
-  omp_set_num_threads(previous_openmp_);
-#endif
+  set_openmp_team(previous_openmp_);
+  set_dynamic(previous_dynamic_);
 }
 
 void on_each_thread(const std::function<void()>& work) {

@@ -5,15 +5,22 @@
 
 namespace fovea {
 
-/// How many CPUs this process may use: the smaller of its affinity mask and its cgroup quota
-/// (rounded up), at least 1.
+/// How many threads this process may keep busy: the smallest of its affinity mask, its control
+/// groups' quotas (rounded up) and OMP_THREAD_LIMIT, at least 1.
 int available_threads();
 
-/// The team size of parallel_for and of the kernels. Defaults to available_threads(). Set it before
-/// any work starts; a Program keeps the size it was compiled with. Errors: usage when n < 1 or n >
-/// 1024.
+/// The team size of parallel_for and of the kernels: of the number asked for, available_threads()
+/// by default, what granted_threads says. Set it before any work starts; a Program keeps the size
+/// it was compiled with. Errors: usage when n < 1 or n > 1024.
 void set_threads(int n);
 int threads();
+
+/// The size of a team that the calling thread really gets when it asks for `n`, at least 1. Fewer
+/// than n where OpenMP is told so (OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS), inside a parallel
+/// region of the caller, and where the system starts no more threads (a limit on processes). Found
+/// by trying, once for each thread and size: OpenMP ends the program where it cannot start one.
+/// OMP_DYNAMIC does not hold for these teams.
+int granted_threads(int n);
 
 /// Calls body(begin, end) over chunks that cover [0, n), on up to threads() threads. Chunks are
 /// multiples of `grain` and depend only on n, grain and the team size; inside another parallel_for,
@@ -23,7 +30,8 @@ void parallel_for(int64_t n, int64_t grain,
                   const std::function<void(int64_t begin, int64_t end)>& body);
 
 /// While it lives, the team of this thread is `n`: of parallel_for, of threads(), and of libraries
-/// that ask OpenMP.
+/// that ask OpenMP. Errors: usage when granted_threads(n) is less: kernels made for a team of n
+/// wait for all of it.
 class TeamScope {
  public:
   explicit TeamScope(int n);
@@ -32,7 +40,7 @@ class TeamScope {
   TeamScope& operator=(const TeamScope&) = delete;
 
  private:
-  int previous_, previous_openmp_;
+  int previous_, previous_openmp_, previous_dynamic_;
 };
 
 /// Runs `work` once on each thread of the team, at the same time.

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "fovea/core/text.h"
+
 namespace fovea {
 namespace {
 
@@ -40,30 +42,37 @@ std::optional<size_t> number_in(const std::filesystem::path& path) {
   return std::nullopt;
 }
 
-/// Lowers `limits` to those of the control groups that hold this process, the inner and the outer.
-/// What a group holds of files can be had when it is needed.
+/// Lowers `limits` to those of the control groups that hold this process. What a group holds of
+/// files can be had when it is needed.
 void apply_groups(MemoryLimits& limits, size_t own) {
-  const std::filesystem::path root = "/sys/fs/cgroup";
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    const bool second = line.starts_with("0::"), first = line.find(":memory:") != std::string::npos;
-    if (!second && !first) continue;
-    const std::filesystem::path top = second ? root : root / "memory";
-    std::filesystem::path group = line.substr(line.rfind(':') + 1);
-    for (;; group = group.parent_path()) {
-      const std::filesystem::path folder = top / group.relative_path();
-      const auto most = number_in(folder / (second ? "memory.max" : "memory.limit_in_bytes"));
-      const auto used = number_in(folder / (second ? "memory.current" : "memory.usage_in_bytes"));
-      if (most && used) {
-        const size_t files =
-            value_of(folder / "memory.stat", second ? "inactive_file" : "total_inactive_file");
-        const size_t others = *used > files + own ? *used - files - own : 0;
-        limits.most = std::min(limits.most, *most);
-        limits.now = std::min(limits.now, *most > others ? *most - others : 0);
-      }
-      if (!group.has_relative_path()) break;
+  struct Names {
+    const char *most, *used, *files;
+  };
+  constexpr Names versions[] = {
+      {"memory.max", "memory.current", "inactive_file"},
+      {"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}};
+  for (const std::filesystem::path& folder : group_folders("memory")) {
+    for (const Names& names : versions) {
+      const auto most = number_in(folder / names.most), used = number_in(folder / names.used);
+      if (!most || !used) continue;
+      const size_t files = value_of(folder / "memory.stat", names.files);
+      const size_t others = *used > files + own ? *used - files - own : 0;
+      limits.most = std::min(limits.most, *most);
+      limits.now = std::min(limits.now, *most > others ? *most - others : 0);
     }
   }
+}
+
+/// CPUs that one control group grants: "QUOTA PERIOD" in one file of version 2, in two of version
+/// 1, where a quota of -1 is none.
+std::optional<double> quota_of(const std::filesystem::path& folder) {
+  double quota = 0, period = 0;
+  if (!(std::ifstream(folder / "cpu.max") >> quota >> period)) {
+    std::ifstream(folder / "cpu.cfs_quota_us") >> quota;
+    std::ifstream(folder / "cpu.cfs_period_us") >> period;
+  }
+  if (!(quota > 0 && period > 0)) return std::nullopt;
+  return quota / period;
 }
 
 }  // namespace
@@ -80,6 +89,41 @@ MemoryLimits memory_limits() {
   MemoryLimits limits{.most = total + machine("SwapTotal:"), .now = machine("MemAvailable:") + own};
   apply_groups(limits, own);
   return limits;
+}
+
+std::vector<std::filesystem::path> group_folders(std::string_view controller,
+                                                 const GroupFiles& files) {
+  std::vector<std::filesystem::path> folders;
+  const auto add = [&](const std::filesystem::path& top, std::filesystem::path group) {
+    for (; group.has_relative_path(); group = group.parent_path()) {
+      folders.push_back(top / group.relative_path());
+    }
+  };
+  const std::filesystem::path first_version = files.root / controller;
+  std::ifstream membership(files.membership);
+  for (std::string line; std::getline(membership, line);) {  // id:controllers:group
+    const size_t colon = line.find(':'), second = line.find(':', colon + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(colon + 1, second - colon - 1);
+    const std::string group = line.substr(second + 1);
+    if (controllers.empty()) {
+      add(files.root, group);
+    } else if (std::ranges::count(split(controllers, ','), controller) > 0) {
+      add(first_version, group);
+    }
+  }
+  folders.push_back(files.root);
+  folders.push_back(first_version);
+  return folders;
+}
+
+std::optional<double> cpu_quota(const GroupFiles& files) {
+  std::optional<double> smallest;
+  for (const std::filesystem::path& folder : group_folders("cpu", files)) {
+    const std::optional<double> quota = quota_of(folder);
+    if (quota) smallest = std::min(smallest.value_or(*quota), *quota);
+  }
+  return smallest;
 }
 
 }  // namespace fovea

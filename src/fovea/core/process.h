@@ -1,6 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <vector>
 
 namespace fovea {
 
@@ -15,5 +19,20 @@ struct MemoryLimits {
   size_t now;   ///< the same without what others hold now
 };
 MemoryLimits memory_limits();
+
+/// Where the system says which control groups hold this process.
+struct GroupFiles {
+  std::filesystem::path root = "/sys/fs/cgroup", membership = "/proc/self/cgroup";
+};
+
+/// The folders of the control groups that hold this process and have `controller` ("cpu",
+/// "memory"), from its own to the outermost: of version 2 and of version 1. Some may not exist: in
+/// a container, membership names groups that are outside of it.
+std::vector<std::filesystem::path> group_folders(std::string_view controller,
+                                                 const GroupFiles& files = {});
+
+/// The CPUs that the control groups grant this process, the smallest quota of them: 1.5 is one and
+/// a half. None without a quota.
+std::optional<double> cpu_quota(const GroupFiles& files = {});
 
 }  // namespace fovea

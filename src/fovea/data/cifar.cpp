@@ -1,5 +1,6 @@
 #include "fovea/data/cifar.h"
 
+#include <optional>
 #include <span>
 
 #include "fovea/core/error.h"
@@ -14,20 +15,16 @@ namespace {
 constexpr int64_t side = 32;
 constexpr int64_t plane = side * side;
 
-MappedFile map_records(const std::filesystem::path& path, const CifarLayout& layout,
-                       int64_t records) {
-  MappedFile file = map_file(path, ErrorKind::data);
-  const auto size = static_cast<int64_t>(file.bytes.size());
+void check_size(const std::filesystem::path& path, const CifarLayout& layout, int64_t records,
+                int64_t size) {
   const int64_t wanted = records * layout.record_bytes();
-  if (size != wanted) {
-    const bool cut = size < wanted;
-    throw bad_file(cut ? "CIFAR file is cut short" : "CIFAR file has bytes after its end", path,
-                   cut ? size - size % layout.record_bytes() : wanted,
-                   bytes_text(wanted) + " (" + std::to_string(records) + " records of " +
-                       std::to_string(layout.record_bytes()) + ")",
-                   bytes_text(size));
-  }
-  return file;
+  if (size == wanted) return;
+  const bool cut = size < wanted;
+  throw bad_file(cut ? "CIFAR file is cut short" : "CIFAR file has bytes after its end", path,
+                 cut ? size - size % layout.record_bytes() : wanted,
+                 bytes_text(wanted) + " (" + std::to_string(records) + " records of " +
+                     std::to_string(layout.record_bytes()) + ")",
+                 bytes_text(size));
 }
 
 void check_label(const std::filesystem::path& path, const CifarLayout& layout, int64_t record,
@@ -73,17 +70,22 @@ DataSets make_sets(std::string name, CifarSamples train, CifarSamples test,
 
 CifarSamples read_cifar(const std::vector<std::filesystem::path>& files, const CifarLayout& layout,
                         int64_t records) {
-  for (const auto& path : files) map_records(path, layout, records);  // sizes, before allocating
+  for (const auto& path : files) {  // before allocating
+    const std::optional<size_t> size = InputFile(path, ErrorKind::data).size();
+    if (size) check_size(path, layout, records, static_cast<int64_t>(*size));
+  }
   const int64_t count = checked_product(static_cast<int64_t>(files.size()), records);
   CifarSamples samples{Array(DType::u8, {count, side, side, 3}), Array(DType::i64, {count})};
   uint8_t* pixels = samples.images.data<uint8_t>().data();
   int64_t* labels = samples.labels.data<int64_t>().data();
-  for (const auto& path : files) {  // one at a time: what is mapped counts as memory, too
-    const MappedFile map = map_records(path, layout, records);
+  for (const auto& path : files) {  // one at a time, for the memory
+    const FileBytes file =
+        read_file(path, ErrorKind::data, static_cast<size_t>(records * layout.record_bytes()));
+    check_size(path, layout, records, static_cast<int64_t>(file.bytes.size()));
     parallel_for(records, 256, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const auto* bytes =
-            reinterpret_cast<const uint8_t*>(map.bytes.data()) + i * layout.record_bytes();
+            reinterpret_cast<const uint8_t*>(file.bytes.data()) + i * layout.record_bytes();
         labels[i] = bytes[layout.label_bytes - 1];
         check_label(path, layout, i, labels[i]);
         planes_to_pixels(bytes + layout.label_bytes, pixels + i * 3 * plane);

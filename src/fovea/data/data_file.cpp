@@ -3,9 +3,6 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cstring>
-
-#include "fovea/core/files.h"
 
 namespace fovea::data {
 namespace {
@@ -33,15 +30,16 @@ std::string bytes_text(int64_t count) {
   return std::to_string(count) + (count == 1 ? " byte" : " bytes");
 }
 
-/// zlib's state over a mapped file: inflate() gives the next bytes of all members.
+/// zlib's state over the stored bytes: inflate() gives the next bytes of all members.
 struct DataFile::Gzip {
+  DataFile& file;
   z_stream stream{};
-  std::span<const std::byte> input;  // not yet given to zlib
-  bool at_end = false;               // a member is complete and nothing follows
+  std::vector<std::byte> input = std::vector<std::byte>(size_t{1} << 16);
+  bool at_end = false;  // a member is complete and nothing follows
   bool cut_short = false;
   const char* damage = nullptr;
 
-  explicit Gzip(std::span<const std::byte> bytes) : input(bytes) {
+  explicit Gzip(DataFile& stored) : file(stored) {
     constexpr int gzip_only = 16;
     if (inflateInit2(&stream, MAX_WBITS + gzip_only) != Z_OK) {
       throw Error(ErrorKind::memory, "cannot allocate memory to unpack gzip");
@@ -63,7 +61,8 @@ struct DataFile::Gzip {
       if (status == Z_STREAM_END) {
         next_member();
       } else if (status == Z_BUF_ERROR || (status == Z_OK && stream.avail_out > 0)) {
-        cut_short = stream.avail_in == 0 && input.empty();
+        refill();
+        cut_short = stream.avail_in == 0;
       } else if (status != Z_OK) {
         damage = stream.msg != nullptr ? stream.msg : "cannot be unpacked";
       }
@@ -73,10 +72,9 @@ struct DataFile::Gzip {
 
   void refill() {
     if (stream.avail_in > 0) return;
-    const size_t size = std::min(input.size(), max_chunk);
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(input.data()));
+    const size_t size = file.next_stored(input);
+    stream.next_in = reinterpret_cast<Bytef*>(input.data());
     stream.avail_in = static_cast<uInt>(size);
-    input = input.subspan(size);
   }
 
   void next_member() {
@@ -90,11 +88,9 @@ struct DataFile::Gzip {
 };
 
 DataFile::DataFile(const std::filesystem::path& path, std::string_view format)
-    : path_(path), format_(format) {
-  MappedFile file = map_file(path, ErrorKind::data);
-  mapping_ = std::move(file.owner);
-  bytes_ = file.bytes;
-  if (is_gzip(bytes_)) gzip_ = std::make_unique<Gzip>(bytes_);
+    : path_(path), format_(format), file_(path, ErrorKind::data), ahead_(2) {
+  ahead_.resize(file_.read(ahead_));
+  if (is_gzip(ahead_)) gzip_ = std::make_unique<Gzip>(*this);
 }
 
 DataFile::~DataFile() = default;
@@ -113,12 +109,18 @@ size_t DataFile::next(std::span<std::byte> out) {
                   gzip_->damage);
     }
   } else {
-    const auto rest = bytes_.subspan(static_cast<size_t>(offset_));
-    count = std::min(out.size(), rest.size());
-    if (count > 0) std::memcpy(out.data(), rest.data(), count);
+    count = next_stored(out);
   }
   offset_ += static_cast<int64_t>(count);
   return count;
+}
+
+/// The bytes as they stand in the file.
+size_t DataFile::next_stored(std::span<std::byte> out) {
+  const size_t count = std::min(out.size(), ahead_.size());
+  std::copy_n(ahead_.begin(), count, out.begin());
+  ahead_.erase(ahead_.begin(), ahead_.begin() + static_cast<std::ptrdiff_t>(count));
+  return count + file_.read(out.subspan(count));
 }
 
 void DataFile::read(std::span<std::byte> out, int64_t total, std::string_view meaning) {
@@ -130,7 +132,8 @@ void DataFile::read(std::span<std::byte> out, int64_t total, std::string_view me
 
 void DataFile::expect_size(int64_t total, std::string_view meaning) const {
   const std::string expected = bytes_text(total) + " (" + std::string(meaning) + ")";
-  const auto size = static_cast<int64_t>(bytes_.size());
+  if (!file_.size()) return;
+  const auto size = static_cast<int64_t>(*file_.size());
   if (gzip_) {
     if (total / max_deflate_ratio > size) {
       throw error("is cut short", offset_, expected,

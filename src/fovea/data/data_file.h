@@ -7,8 +7,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "fovea/core/error.h"
+#include "fovea/core/files.h"
 
 namespace fovea::data {
 
@@ -38,7 +40,7 @@ class DataFile {
   void read(std::span<std::byte> out, int64_t total, std::string_view meaning);
 
   /// Refuses a `total` that the contents cannot have: another than the file's size or, for gzip,
-  /// more than any gzip stream of its length can hold.
+  /// more than any gzip stream of its length can hold. A pipe has no size to hold it against.
   void expect_size(int64_t total, std::string_view meaning) const;
 
   /// Checks that nothing follows, and gzip's checksum. Errors: data.
@@ -52,11 +54,12 @@ class DataFile {
   struct Gzip;
 
   size_t next(std::span<std::byte> out);
+  size_t next_stored(std::span<std::byte> out);
 
   std::filesystem::path path_;
   std::string format_;
-  std::shared_ptr<void> mapping_;
-  std::span<const std::byte> bytes_;
+  InputFile file_;
+  std::vector<std::byte> ahead_;  ///< what was read to see whether it is gzip
   int64_t offset_ = 0;
   std::unique_ptr<Gzip> gzip_;
 };

@@ -39,15 +39,18 @@ void check_magic(DataFile& file, uint32_t magic, int64_t header) {
   }
 }
 
-std::filesystem::path plain_or_packed(const std::filesystem::path& plain) {
-  std::error_code ignored;
-  if (std::filesystem::exists(plain, ignored)) return plain;
-  std::filesystem::path packed = plain;
-  packed += ".gz";
-  if (std::filesystem::exists(packed, ignored)) return packed;
+/// "train-images-idx3-ubyte" as "train-images.idx3-ubyte".
+std::string dotted(std::string name) {
+  const size_t at = name.rfind("-idx");
+  if (at != std::string::npos) name[at] = '.';
+  return name;
+}
+
+std::filesystem::path existing(const std::filesystem::path& folder, const std::string& name) {
+  if (const auto path = find_idx_file(folder, name)) return *path;
   throw Error(ErrorKind::data, "IDX file is missing")
-      .with("file", plain.string())
-      .with("expected", "that file, or the same packed as " + packed.filename().string());
+      .with("file", (folder / name).string())
+      .with("expected", "that file, or " + dotted(name) + ", either also with .gz");
 }
 
 }  // namespace
@@ -115,11 +118,23 @@ std::shared_ptr<const Dataset> open_idx(const std::filesystem::path& images,
                                         class_targets(class_names));
 }
 
+std::optional<std::filesystem::path> find_idx_file(const std::filesystem::path& folder,
+                                                   const std::string& name) {
+  for (const std::string& spelling : {name, dotted(name)}) {
+    for (const char* suffix : {"", ".gz"}) {
+      const std::filesystem::path path = folder / (spelling + suffix);
+      std::error_code ignored;
+      if (std::filesystem::exists(path, ignored)) return path;
+    }
+  }
+  return std::nullopt;
+}
+
 DataSets open_idx_folder(const std::filesystem::path& folder, std::string name,
                          const std::vector<std::string>& class_names) {
   const auto split = [&](const std::string& prefix) {
-    return open_idx(plain_or_packed(folder / (prefix + "-images-idx3-ubyte")),
-                    plain_or_packed(folder / (prefix + "-labels-idx1-ubyte")), class_names);
+    return open_idx(existing(folder, prefix + "-images-idx3-ubyte"),
+                    existing(folder, prefix + "-labels-idx1-ubyte"), class_names);
   };
   DataSets sets{std::move(name), split("train"), split("t10k")};
   const auto sides = [](const Dataset& set) {

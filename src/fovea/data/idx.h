@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,10 +29,14 @@ std::shared_ptr<const Dataset> open_idx(const std::filesystem::path& images,
                                         const std::filesystem::path& labels,
                                         const std::vector<std::string>& class_names);
 
-/// A data set in MNIST's four files, each plain or with .gz behind its name:
-/// train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-/// t10k-labels-idx1-ubyte. Errors: data, as above and when the images of the two splits have
-/// different sizes.
+/// The file of that name in `folder`, in the spelling that is there: as it is, or with the dot that
+/// many copies have before "idx" (train-images.idx3-ubyte); plain, or with .gz after its name.
+std::optional<std::filesystem::path> find_idx_file(const std::filesystem::path& folder,
+                                                   const std::string& name);
+
+/// A data set in MNIST's four files, each as find_idx_file finds it: train-images-idx3-ubyte,
+/// train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte. Errors: data, as
+/// above and when the images of the two splits have different sizes.
 DataSets open_idx_folder(const std::filesystem::path& folder, std::string name,
                          const std::vector<std::string>& class_names);
 

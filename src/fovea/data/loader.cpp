@@ -195,11 +195,11 @@ class Loader::Team {
         threads_.emplace_back([this](std::stop_token stop) { work(stop); });
       }
     } catch (const std::system_error&) {
-      throw Error(ErrorKind::memory, "loader: cannot start another thread")
-          .with("found", std::to_string(threads_.size()) + " of " + std::to_string(useful))
-          .with("try", "fewer --workers");
+      // The system starts no more: those it did make all batches, and without any the caller does.
     }
   }
+
+  bool empty() const { return threads_.empty(); }
 
   Batch take() {
     std::unique_lock lock(guard_);
@@ -268,7 +268,8 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   check_range("prefetch", options_.prefetch, 1, max_prefetch);
   input_ = made_input(*dataset_, options_);
   targets_ = output(options_.augment.batch, dataset_->targets());
-  options_.batch = std::min(options_.batch, std::max<int64_t>(dataset_->size(), 1));
+  if (!options_.drop_last)
+    options_.batch = std::min(options_.batch, std::max<int64_t>(dataset_->size(), 1));
   const int64_t bytes = checked_product(options_.batch, static_cast<int64_t>(input_.bytes()));
   // One in the hands of the consumer, the others waiting or in the making.
   const size_t waiting =
@@ -278,7 +279,11 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
 
 Loader::~Loader() = default;
 
-int64_t Loader::batches() const { return (dataset_->size() + options_.batch - 1) / options_.batch; }
+int64_t Loader::batches() const {
+  const int64_t whole = dataset_->size() / options_.batch;
+  const bool smaller = dataset_->size() % options_.batch > 0;
+  return whole + (smaller && !options_.drop_last ? 1 : 0);
+}
 
 void Loader::start(int64_t epoch, int64_t first_batch) {
   check_range("epoch", epoch, 0, int64_t{1} << 62);
@@ -289,6 +294,7 @@ void Loader::start(int64_t epoch, int64_t first_batch) {
   if (options_.workers > 0) {
     const int64_t ahead = int64_t{options_.workers} * options_.prefetch;
     team_ = std::make_unique<Team>(*epoch_, first_batch, batches(), options_.workers, ahead);
+    if (team_->empty()) team_.reset();
   }
 }
 

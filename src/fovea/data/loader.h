@@ -11,8 +11,9 @@
 namespace fovea::data {
 
 struct LoaderOptions {
-  int64_t batch = 128;   ///< samples a batch, at least 1
-  bool shuffle = false;  ///< a new order each epoch, from (seed, epoch); otherwise the data set's
+  int64_t batch = 128;     ///< samples a batch, at least 1
+  bool drop_last = false;  ///< leave out the last batch of an epoch where it holds fewer samples
+  bool shuffle = false;    ///< a new order each epoch, from (seed, epoch); otherwise the data set's
   uint64_t seed = 0;
   int workers = 0;  ///< threads that load ahead, up to 256; 0 loads inside next()
   /// Drawn anew from (seed, epoch, sample, place): the steps of one place, before or after
@@ -23,7 +24,8 @@ struct LoaderOptions {
   int prefetch = 2;  ///< batches each worker may be ahead, at least 1
 };
 
-/// Gives a data set batch by batch, epoch by epoch; the last batch of an epoch holds what is left.
+/// Gives a data set batch by batch, epoch by epoch; the last batch of an epoch holds what is left,
+/// or with `drop_last` there is none of fewer samples than `batch`.
 /// Batches, their order and their bytes depend on the data set, batch, shuffle, seed, augment and
 /// the epoch, never on workers or prefetch. At most workers * prefetch batches wait in memory, and
 /// a batch's buffer is used again once no handle on it is left. For one consumer: not to be called
@@ -43,7 +45,7 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// Batches of an epoch: ceil(size / batch).
+  /// Batches of an epoch: ceil(size / batch); floor(size / batch) with drop_last.
   int64_t batches() const;
 
   /// What batches hold: the type of one input and of one target, and what targets are by then.

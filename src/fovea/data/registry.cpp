@@ -66,10 +66,8 @@ std::vector<Entry>& table() {
 
 /// Whether any of the files is there: one that is missing then gets an error of its own.
 bool holds(const fs::path& folder, const Entry& set) {
-  std::error_code ignored;
-  return std::any_of(set.files.begin(), set.files.end(), [&](const std::string& file) {
-    return fs::exists(folder / file, ignored) || fs::exists(folder / (file + ".gz"), ignored);
-  });
+  return std::ranges::any_of(
+      set.files, [&](const std::string& file) { return find_idx_file(folder, file).has_value(); });
 }
 
 fs::path home() {

@@ -7,6 +7,8 @@
 #include <set>
 
 #include "fovea/core/error.h"
+#include "fovea/core/files.h"
+#include "fovea/formats/content.h"
 #include "fovea/formats/safetensors.h"
 
 namespace fovea {
@@ -234,14 +236,16 @@ void save_model(const std::filesystem::path& path, const ModelFile& model) {
   write_safetensors(path, contents);
 }
 
-bool is_model_file(const std::filesystem::path& path) {
-  return path.extension() == ".safetensors" &&
-         read_safetensors(path).metadata.contains("fovea.format");
-}
+bool is_model_file(const WeightFile& file) { return file.metadata.contains("fovea.format"); }
 
 ModelFile load_model(const std::filesystem::path& path) {
-  SafeTensors contents = read_safetensors(path);
-  Metadata metadata(std::move(contents.metadata), path.string());
+  SafeTensors file = read_safetensors(path);
+  return to_model_file({.tensors = std::move(file.tensors), .metadata = std::move(file.metadata)},
+                       path.string());
+}
+
+ModelFile to_model_file(WeightFile file, const std::string& name) {
+  Metadata metadata(std::move(file.metadata), name);
   metadata.check_format();
   ModelFile model;
   model.architecture = metadata.take("fovea.architecture");
@@ -251,7 +255,7 @@ ModelFile load_model(const std::filesystem::path& path) {
   model.class_names = take_class_names(metadata);
   model.training = metadata.take_all(training_prefix);
   metadata.check_empty();
-  model.weights = std::move(contents.tensors);
+  model.weights = std::move(file.tensors);
   return model;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fovea/core/array.h"
+#include "fovea/formats/weight_file.h"
 #include "fovea/images/preprocessing.h"
 
 namespace fovea {
@@ -28,13 +29,14 @@ struct ModelFile {
 /// (no architecture, a preprocessing with a problem, a name twice); io when it cannot be written.
 void save_model(const std::filesystem::path& path, const ModelFile& model);
 
-/// Whether a file of any kind is a .safetensors file with Fovea's metadata. Errors: model when a
-/// .safetensors file is missing or broken.
-bool is_model_file(const std::filesystem::path& path);
-
-/// Reads it back. The weights are views of the mapped file, for reading only. Errors: model when
-/// the file is not a safetensors file, has none or only some of Fovea's metadata, comes from a
-/// newer version, or says what cannot be.
+/// Reads it back. The weights are for reading only (see safetensors.h). Errors: model when the file
+/// is not a safetensors file, has none or only some of Fovea's metadata, comes from a newer
+/// version, or says what cannot be.
 ModelFile load_model(const std::filesystem::path& path);
+
+/// Whether weights that were read have Fovea's metadata, and the model file that they are. `name`
+/// stands for the file in messages. Errors: as load_model.
+bool is_model_file(const WeightFile& file);
+ModelFile to_model_file(WeightFile file, const std::string& name);
 
 }  // namespace fovea

@@ -221,15 +221,16 @@ Array parse(std::span<const std::byte> bytes, const std::string& file) {
 }  // namespace
 
 Array read_npy(const std::filesystem::path& path) {
-  return parse(map_file(path, ErrorKind::data).bytes, path.string());
+  return parse(read_file(path, ErrorKind::data).bytes, path.string());
 }
 
 std::vector<std::pair<std::string, Array>> read_npz(const std::filesystem::path& path) {
   constexpr std::string_view suffix = ".npy";
-  const MappedFile mapped = map_file(path, ErrorKind::data);
+  const FileBytes file = read_file(path, ErrorKind::data);
   std::vector<std::pair<std::string, Array>> arrays;
-  for (const ZipEntry& entry : read_zip(mapped.bytes, path.string(), ErrorKind::data)) {
-    Array array = parse(entry.data, path.string() + ": " + printable(entry.name));
+  for (const ZipEntry& entry : read_zip(file.bytes, path.string(), ErrorKind::data)) {
+    const std::span<const std::byte> data = stored_data(entry, path.string(), ErrorKind::data);
+    Array array = parse(data, path.string() + ": " + printable(entry.name));
     const size_t tail = entry.name.ends_with(suffix) ? suffix.size() : 0;
     arrays.emplace_back(entry.name.substr(0, entry.name.size() - tail), std::move(array));
   }

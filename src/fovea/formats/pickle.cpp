@@ -302,6 +302,19 @@ class Reader {
     return push_integer(static_cast<int64_t>(little_endian<uint64_t>(whole)));
   }
 
+  /// Whether the global just read is a class of which an object is made next, without arguments, as
+  /// objects of classes written in Python are.
+  bool is_instantiated() const {
+    size_t at = at_;
+    const auto is = [&](size_t i, uint8_t op) {
+      return i < bytes_.size() && bytes_[i] == static_cast<std::byte>(op);
+    };
+    if (is(at, op_binput)) at += 2;
+    if (is(at, op_long_binput)) at += 5;
+    if (is(at, op_memoize)) at += 1;
+    return is(at, op_empty_tuple) && is(at + 1, op_newobj);
+  }
+
   bool push_global(std::string_view module, std::string_view name) {
     const std::string full = std::string(module) + "." + std::string(name);
     for (const auto& [own, kind] : own_globals) {
@@ -309,6 +322,14 @@ class Reader {
     }
     const auto known = std::find(globals_.begin(), globals_.end(), full);
     if (known != globals_.end()) return push({.kind = Kind::global, .text = *known});
+    if (stack_.empty() && is_instantiated()) {
+      throw Error(ErrorKind::model, source_ + ": it is a whole model, an object of " +
+                                        printable(full) +
+                                        ", which takes its code to read; nothing was run")
+          .with("try",
+                "where its code is: torch.save(torch.load(FILE, "
+                "weights_only=False).state_dict(), OTHER)");
+    }
     throw error("asks for " + printable(full) + ", which weights have no need of; nothing was run")
         .with("try", "save the weights alone: torch.save(model.state_dict(), FILE)");
   }

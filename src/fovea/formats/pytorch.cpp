@@ -10,6 +10,7 @@
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
 #include "fovea/formats/bytes.h"
+#include "fovea/formats/content.h"
 #include "fovea/formats/pickle.h"
 #include "fovea/formats/pytorch_tensors.h"
 #include "fovea/formats/zip.h"
@@ -49,11 +50,14 @@ class ArchiveReader {
   }
 
   Saved read() const {
-    const std::optional<Bytes> pickle = find("data.pkl");
-    if (!pickle) throw error("it is a zip archive, but not one that torch.save wrote");
     if (find("constants.pkl")) {
       throw error("it is a TorchScript archive, a program")
           .with("try", "torch.save(torch.jit.load(FILE).state_dict(), OTHER)");
+    }
+    const std::optional<Bytes> pickle = find("data.pkl");
+    if (!pickle) {
+      throw error("it is " + other_archive())
+          .with("try", "weights that PyTorch saved: torch.save(model.state_dict(), FILE)");
     }
     const std::optional<Bytes> order = find("byteorder");
     if (order && text_of(*order) != "little") {
@@ -64,7 +68,8 @@ class ArchiveReader {
     if (saved.pickle.size != pickle->size()) throw error("bytes follow the pickle in data.pkl");
     const std::string data = std::string(folder_) + "data/";
     for (const ZipEntry& entry : entries_) {
-      if (entry.name.starts_with(data)) saved.storages[entry.name.substr(data.size())] = entry.data;
+      if (!entry.name.starts_with(data)) continue;
+      saved.storages[entry.name.substr(data.size())] = stored_data(entry, file_, ErrorKind::model);
     }
     return saved;
   }
@@ -73,9 +78,24 @@ class ArchiveReader {
   std::optional<Bytes> find(std::string_view name) const {
     const std::string path = std::string(folder_) + std::string(name);
     for (const ZipEntry& entry : entries_) {
-      if (entry.name == path) return entry.data;
+      if (entry.name == path) return stored_data(entry, file_, ErrorKind::model);
     }
     return std::nullopt;
+  }
+
+  /// What an archive without a data.pkl is.
+  std::string other_archive() const {
+    const auto any = [&](const auto& fits) {
+      return std::any_of(entries_.begin(), entries_.end(),
+                         [&](const ZipEntry& entry) { return fits(entry.name); });
+    };
+    if (any([](std::string_view name) { return name.ends_with(".weights.h5"); })) {
+      return "a Keras model (.keras)";
+    }
+    if (any([](std::string_view name) { return name.ends_with(".npy"); })) {
+      return "an archive of NumPy arrays (.npz)";
+    }
+    return "a zip archive, but not one that torch.save wrote";
   }
 
   Error error(const std::string& what) const { return {ErrorKind::model, file_ + ": " + what}; }
@@ -90,13 +110,6 @@ class ArchiveReader {
 class LegacyReader {
  public:
   LegacyReader(Bytes bytes, const std::string& file) : bytes_(bytes), file_(file) {}
-
-  static bool is_one(Bytes bytes) {
-    constexpr std::string_view magic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
-    constexpr size_t furthest = 64;
-    return text_of(bytes.first(std::min(bytes.size(), furthest))).find(magic) !=
-           std::string_view::npos;
-  }
 
   Saved read() {
     next();
@@ -184,12 +197,9 @@ class LegacyReader {
 };
 
 Saved read_saved(Bytes bytes, const std::string& file) {
+  require_format(WeightFormat::pytorch, bytes, file);
   if (text_of(bytes).starts_with("PK\x03\x04")) return ArchiveReader(bytes, file).read();
-  if (LegacyReader::is_one(bytes)) return LegacyReader(bytes, file).read();
-  throw Error(ErrorKind::model, file + ": it is no file that torch.save wrote")
-      .with("file", std::to_string(bytes.size()) + " bytes")
-      .with("try",
-            "a .pth or .pt file of PyTorch's; others are told by their suffix: .safetensors");
+  return LegacyReader(bytes, file).read();
 }
 
 /// Finds the named tensors in what was saved.
@@ -263,28 +273,13 @@ class Finder {
   const std::string& file_;
 };
 
-/// Takes off what wrappers put before every name; gives it.
-std::string strip_prefix(std::vector<std::pair<std::string, Array>>& tensors) {
-  std::string taken;
-  const auto strip = [&](std::string_view prefix) {
-    const bool all = std::all_of(tensors.begin(), tensors.end(), [&](const auto& tensor) {
-      return tensor.first.size() > prefix.size() && tensor.first.starts_with(prefix);
-    });
-    if (!all || tensors.empty()) return false;
-    for (auto& [name, array] : tensors) name.erase(0, prefix.size());
-    taken += prefix;
-    return true;
-  };
-  while (strip("module.") || strip("_orig_mod.")) {
-  }
-  return taken;
-}
-
 }  // namespace
 
 PytorchFile read_pytorch(const std::filesystem::path& path) {
-  const std::string name = path.string();
-  const MappedFile file = map_file(path, ErrorKind::model);
+  return parse_pytorch(read_file(path, ErrorKind::model), path.string());
+}
+
+PytorchFile parse_pytorch(const FileBytes& file, const std::string& name) {
   const Saved saved = read_saved(file.bytes, name);
   PytorchFile result;
   TensorReader reader(saved.pickle, saved.storages, file, name);
@@ -292,7 +287,6 @@ PytorchFile read_pytorch(const std::filesystem::path& path) {
        Finder(saved.pickle, name).find(saved.pickle.root, result.within)) {
     result.tensors.emplace_back(tensor, reader.read(tensor, value));
   }
-  result.prefix = strip_prefix(result.tensors);
   return result;
 }
 

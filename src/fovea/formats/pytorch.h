@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fovea/core/array.h"
+#include "fovea/core/files.h"
 
 namespace fovea {
 
@@ -19,7 +20,6 @@ constexpr int64_t largest_pytorch_surplus = int64_t{16} << 20;
 struct PytorchFile {
   std::vector<std::pair<std::string, Array>> tensors;  ///< in the order of their dict
   std::string within;  ///< the key of the nested dict they were in, "model_state_dict"; or ""
-  std::string prefix;  ///< what all names began with and was taken off, "module."; or ""
 };
 
 /// Reads the tensors of a .pth or .pt file: a zip archive (PyTorch 1.6 and later) or the older
@@ -27,14 +27,16 @@ struct PytorchFile {
 /// refused by its name (see pickle.h).
 ///
 /// Every dtype of DType, rank 8 at most; strided and shared storages come out row-major, each
-/// tensor for itself. The file is mapped: arrays that lie in it aligned and without gaps are views
-/// of it, for reading only (`clone` before writing); others are copied.
+/// tensor for itself. The file is read as a whole: arrays that lie in it aligned and without gaps
+/// are views of it, for reading only (`clone` before writing); others are copied.
 ///
 /// The tensors are those of the dict that was saved or, where its values include dicts, of the
 /// first of "model_state_dict", "state_dict", "model", ..., "ema" (pytorch.cpp has the list) that
 /// holds tensors, else of the only one that does. Values other than tensors are left out. Errors:
 /// model, naming the file, the tensor and what to try.
 PytorchFile read_pytorch(const std::filesystem::path& path);
+/// The same of a file that was read; `name` stands for it in messages.
+PytorchFile parse_pytorch(const FileBytes& file, const std::string& name);
 
 /// Writes the tensors as torch.save writes a state_dict: torch.load(weights_only=True) gives an
 /// OrderedDict of them, in this order, PyTorch 1.6 and later. Equal tensors give equal files. A

@@ -163,7 +163,7 @@ bool is_tensor(const Document& pickle, const Value& value) {
              std::end(makers);
 }
 
-TensorReader::TensorReader(const Document& pickle, const Storages& storages, const MappedFile& file,
+TensorReader::TensorReader(const Document& pickle, const Storages& storages, const FileBytes& file,
                            const std::string& name)
     : pickle_(pickle),
       storages_(storages),
@@ -204,6 +204,12 @@ Array TensorReader::read(std::string_view maker, std::span<const Value> argument
     throw error("is of " + std::string(type->name) + ", which is not read")
         .with("read",
               "float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool");
+  }
+  const size_t metadata = maker == rebuild_tensor_v3 ? 7 : 6;
+  if (arguments.size() > metadata && !pickle_.items(arguments[metadata]).empty()) {
+    const Value& bit = pickle_.items(arguments[metadata])[0];  // "neg", "conj"
+    throw error("has the bit \"" + printable(bit.text) + "\" set, which is not read")
+        .with("try", "tensor.resolve_neg() and tensor.resolve_conj() before it is saved");
   }
   const View view{*type->dtype, Shape(sizes(wanted(2, Kind::tuple))), sizes(wanted(3, Kind::tuple)),
                   wanted(1, Kind::integer).integer, storage(claim)};

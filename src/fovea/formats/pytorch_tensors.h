@@ -40,7 +40,7 @@ class TensorReader {
   using Storages = std::map<std::string_view, std::span<const std::byte>>;
 
   /// All three must outlive it. `name` stands for the file in messages.
-  TensorReader(const pickle::Document& pickle, const Storages& storages, const MappedFile& file,
+  TensorReader(const pickle::Document& pickle, const Storages& storages, const FileBytes& file,
                const std::string& name);
 
   /// The array that a tensor of the pickle is, by its name: a view of the file where it lies in it

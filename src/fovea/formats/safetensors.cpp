@@ -9,6 +9,7 @@
 #include "fovea/core/error.h"
 #include "fovea/core/files.h"
 #include "fovea/formats/bytes.h"
+#include "fovea/formats/content.h"
 #include "fovea/formats/safetensors_header.h"
 
 namespace fovea {
@@ -71,8 +72,8 @@ void check_place(const TensorEntry& tensor, uint64_t expected, uint64_t data_off
   }
 }
 
-/// A view of the mapped bytes, or a copy where they are not aligned to the element.
-Array array_of(const TensorEntry& tensor, const MappedFile& file, uint64_t data_offset) {
+/// A view of the bytes, or a copy where they are not aligned to the element.
+Array array_of(const TensorEntry& tensor, const FileBytes& file, uint64_t data_offset) {
   const std::byte* data = file.bytes.data() + data_offset + tensor.begin;
   if (reinterpret_cast<uintptr_t>(data) % size_of(tensor.dtype) == 0) {
     return Array(tensor.dtype, tensor.shape, const_cast<std::byte*>(data), file.owner);
@@ -117,8 +118,11 @@ std::string header_of(const SafeTensors& contents) {
 }  // namespace
 
 SafeTensors read_safetensors(const std::filesystem::path& path) {
-  const std::string name = path.string();
-  const MappedFile file = map_file(path, ErrorKind::model);
+  return parse_safetensors(read_file(path, ErrorKind::model), path.string());
+}
+
+SafeTensors parse_safetensors(const FileBytes& file, const std::string& name) {
+  require_format(WeightFormat::safetensors, file.bytes, name);
   const uint64_t length = header_length(file.bytes, name);
   const std::string_view json(reinterpret_cast<const char*>(file.bytes.data()) + length_bytes,
                               length);

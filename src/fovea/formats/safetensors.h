@@ -2,11 +2,13 @@
 
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "fovea/core/array.h"
+#include "fovea/core/files.h"
 
 namespace fovea {
 
@@ -16,13 +18,16 @@ struct SafeTensors {
   std::vector<std::pair<std::string, Array>> tensors;
 };
 
-/// Reads every dtype of DType. The file is mapped: the arrays are views of it, for reading only
-/// (`clone` before writing), and keep it mapped; a tensor that the file holds unaligned is copied.
+/// Reads every dtype of DType. The file is read as a whole: the arrays are views of its bytes, for
+/// reading only (`clone` before writing), and keep all of them in memory; a tensor that the file
+/// holds unaligned is copied.
 ///
 /// Strict: a header of at most 100 MB of JSON with no key twice; tensors of rank 8 at most that
 /// fill the rest of the file without gap, overlap or trailing bytes. Errors: model, naming the
 /// file, the tensor, the offset and both values.
 SafeTensors read_safetensors(const std::filesystem::path& path);
+/// The same of a file that was read; `name` stands for it in messages.
+SafeTensors parse_safetensors(const FileBytes& file, const std::string& name);
 
 /// Writes the tensors in their order, without gaps, after a header padded to 8 bytes with its
 /// metadata sorted: equal contents give equal files. A crash leaves the old file or the new one.

@@ -130,18 +130,15 @@ class ZipReader {
     const std::string_view name(reinterpret_cast<const char*>(tail.data()), name_size);
     const std::string shown = "\"" + printable(name) + "\"";
     if ((little_endian<uint16_t>(record.subspan(8)) & 1) != 0) fail(shown + " is encrypted");
-    if (little_endian<uint16_t>(record.subspan(10)) != 0) {
-      throw error(shown + " is compressed, which is not read")
-          .with("try", "numpy.savez for numpy.savez_compressed; torch.save again; or zip -0");
-    }
+    const bool compressed = little_endian<uint16_t>(record.subspan(10)) != 0;
     Bytes extra = wide_numbers(tail.subspan(name_size, extra_size));
     const uint64_t size = number_at(record, 24, extra, shown);
     const uint64_t stored = number_at(record, 20, extra, shown);
     const uint64_t begin = number_at(record, 42, extra, shown);
-    if (size != stored) fail(shown + " has two sizes");
-    const Bytes data = data_of(name, begin, size);
-    places.push_back({begin, static_cast<uint64_t>(data.data() - bytes_.data()) + size});
-    return {name, data};
+    if (!compressed && size != stored) fail(shown + " has two sizes");
+    const Bytes data = data_of(name, begin, stored);
+    places.push_back({begin, static_cast<uint64_t>(data.data() - bytes_.data()) + stored});
+    return {name, data, compressed};
   }
 
   /// The contents of the zip64 part among an entry's extra parts; empty where there is none.
@@ -295,6 +292,13 @@ std::string end_records(uint64_t count, uint64_t size, uint64_t at) {
 }
 
 }  // namespace
+
+std::span<const std::byte> stored_data(const ZipEntry& entry, const std::string& file,
+                                       ErrorKind kind) {
+  if (!entry.compressed) return entry.data;
+  throw Error(kind, file + ": \"" + printable(entry.name) + "\" is compressed, which is not read")
+      .with("try", "numpy.savez for numpy.savez_compressed; torch.save again; or zip -0");
+}
 
 std::vector<ZipEntry> read_zip(std::span<const std::byte> bytes, const std::string& file,
                                ErrorKind kind) {

@@ -13,11 +13,16 @@ namespace fovea {
 
 constexpr size_t most_zip_entries = 1'000'000;
 
-/// One file of an archive; both fields are views of what somebody else owns.
+/// One file of an archive; name and data are views of what somebody else owns.
 struct ZipEntry {
   std::string_view name;
   std::span<const std::byte> data;
+  bool compressed = false;  ///< the data are not the file's contents: see stored_data
 };
+
+/// The contents of an entry of the archive `file`. Errors: `kind` when they are compressed.
+std::span<const std::byte> stored_data(const ZipEntry& entry, const std::string& file,
+                                       ErrorKind kind);
 
 /// The entries of the zip archive that `bytes` are, zip64 included, in the order of its directory.
 /// Nothing is copied or unpacked: an archive cannot grow by being read. Checksums are not compared,
@@ -26,7 +31,7 @@ struct ZipEntry {
 /// Strict: the directory ends where the end record begins; entries lie before it, none over
 /// another, and no name comes twice. `file` stands for the archive in messages. Errors: `kind`,
 /// what a broken archive means to the caller (model, data), for anything else, and for entries that
-/// are compressed or encrypted.
+/// are encrypted.
 std::vector<ZipEntry> read_zip(std::span<const std::byte> bytes, const std::string& file,
                                ErrorKind kind);
 

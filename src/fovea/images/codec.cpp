@@ -2,6 +2,7 @@
 
 #include <png.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 
@@ -35,7 +36,11 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, in
 }
 
 Image decode_image(const std::filesystem::path& path, int64_t max_pixels) {
-  const MappedFile file = map_file(path, ErrorKind::data);
+  // No picture of so many pixels is longer, even where it was not packed.
+  constexpr size_t bytes_per_pixel = 8, everything_else = size_t{64} << 20;
+  const auto pixels = static_cast<size_t>(std::clamp<int64_t>(max_pixels, 0, int64_t{1} << 40));
+  const FileBytes file =
+      read_file(path, ErrorKind::data, bytes_per_pixel * pixels + everything_else);
   return decode_image(file.bytes, path.string(), max_pixels);
 }
 

@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <csetjmp>
-#include <cstdio>  // jpeglib.h needs FILE
+#include <cstdio>
 #include <string_view>
 #include <utility>
 
@@ -129,7 +129,9 @@ class JpegReader {
 
   static void on_progress(j_common_ptr jpeg) {
     if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number > max_scans) {
-      of(jpeg)->leave("it has more than 100 scans");
+      char text[40];
+      std::snprintf(text, sizeof text, "it has more than %d scans", max_scans);
+      of(jpeg)->leave(text);
     }
   }
 

@@ -23,7 +23,7 @@ struct Scale {
   double width, depth;
   int64_t side;  ///< of the images torchvision's weights are used with
   double dropout;
-  BatchNormOptions norm = {};
+  nn::BatchNormOptions norm = {};
 };
 
 /// Tan and Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks".
@@ -81,7 +81,7 @@ class EfficientNet : public nn::Module {
 }  // namespace
 
 std::vector<Entry> efficientnet() {
-  constexpr BatchNormOptions slow{.eps = 1e-3, .momentum = 0.01};
+  constexpr nn::BatchNormOptions slow{.eps = 1e-3, .momentum = 0.01};
   const Scale scales[] = {{1.0, 1.0, 224, 0.2},       {1.0, 1.1, 240, 0.2},
                           {1.1, 1.2, 288, 0.3},       {1.2, 1.4, 300, 0.3},
                           {1.4, 1.8, 380, 0.4},       {1.6, 2.2, 456, 0.4, slow},

@@ -4,7 +4,7 @@
 namespace fovea::models {
 namespace {
 
-constexpr BatchNormOptions norm{.eps = 1e-3, .momentum = 0.01};
+constexpr nn::BatchNormOptions norm{.eps = 1e-3, .momentum = 0.01};
 
 /// TensorFlow's padding: where it is odd, the larger half is behind.
 nn::ConvOptions convolution(int64_t kernel, int64_t stride, int64_t groups = 1) {

@@ -19,7 +19,13 @@ bool matches(const std::string& glob, std::string_view name) {
 std::set<std::string, std::less<>> head(std::string_view name, const Config& config) {
   Config more = config;
   ++more.classes;
-  const auto model = make(name, config), other = make(name, more);
+  const auto model = make(name, config);
+  std::unique_ptr<nn::Module> other;
+  try {
+    other = make(name, more);
+  } catch (const Error&) {
+    return {};  // a net whose text leaves no other number of classes
+  }
   const auto arrays = model->variables(), others = other->variables();
   std::set<std::string, std::less<>> names;
   for (size_t i = 0; i < arrays.size(); ++i) {
@@ -31,7 +37,13 @@ std::set<std::string, std::less<>> head(std::string_view name, const Config& con
 Frozen frozen(std::string_view text, std::string_view name, const Config& config) {
   if (text.empty()) return {};
   if (text == "backbone") {
-    return [kept = head(name, config)](std::string_view array) { return !kept.contains(array); };
+    const auto kept = head(name, config);
+    if (kept.empty()) {
+      throw Error(ErrorKind::usage,
+                  "--freeze backbone: no array of the net depends on the number of classes")
+          .with("try", "globs of the names in fovea summary: 'layer1.*'");
+    }
+    return [kept](std::string_view array) { return !kept.contains(array); };
   }
   const std::vector<std::string> globs = split(text, ',');
   const auto model = make(name, config);

@@ -5,7 +5,7 @@ namespace fovea::models {
 namespace {
 
 /// Keras's batch norm: its eps and momentum (0.99 there).
-constexpr BatchNormOptions keras_norm{.eps = 1e-3, .momentum = 0.01};
+constexpr nn::BatchNormOptions keras_norm{.eps = 1e-3, .momentum = 0.01};
 
 /// A small net as it is written in Keras: the norms stand behind relu, the last convolution has
 /// none, and weights start by Glorot's rule. Not small_cnn under another name.

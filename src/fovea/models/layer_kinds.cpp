@@ -67,6 +67,9 @@ Attribute sizes(std::string name, int64_t usual, double least = 1) {
   attribute.least = least;
   return attribute;
 }
+Attribute factors(std::string name, double least, double most) {
+  return {.name = std::move(name), .type = AttributeType::factors, .least = least, .most = most};
+}
 Attribute padding() {
   Attribute attribute = sizes("padding", 0, 0);
   attribute.words = {"same", "valid", "full"};
@@ -198,10 +201,23 @@ std::vector<LayerKind> convolutions() {
 std::vector<LayerKind> norms() {
   const auto batch_norm = [](const Shape& x, const Attributes& a) {
     return std::tuple(a.whole("num_features", channels_of(x)),
-                      BatchNormOptions{.eps = a.number("eps"), .momentum = a.number("momentum")});
+                      nn::BatchNormOptions{.eps = a.number("eps"),
+                                           .momentum = a.optional_number("momentum"),
+                                           .affine = a.flag("affine")});
   };
-  const std::vector<Attribute> batch_attributes{number("eps", 1e-5, 1), number("momentum", 0.1, 1),
-                                                inferred("num_features")};
+  Attribute momentum = number("momentum", 0.1, 1);
+  momentum.words = {"none"};
+  const std::vector<Attribute> batch_attributes{number("eps", 1e-5, 1), momentum,
+                                                flag("affine", true), inferred("num_features")};
+  const auto layer_norm_options = [](const Attributes& a) {
+    return nn::LayerNormOptions{.eps = a.number("eps"),
+                                .elementwise_affine = a.flag("elementwise_affine"),
+                                .bias = a.flag("bias")};
+  };
+  const auto layer_norm_attributes = [](double eps) {
+    return std::vector<Attribute>{number("eps", eps, 1), flag("elementwise_affine", true),
+                                  flag("bias", true)};
+  };
   const auto of_channels = [](const Shape& x, const Attributes& a) {
     return std::tuple(channels_of(x), a.number("eps"));
   };
@@ -223,13 +239,17 @@ std::vector<LayerKind> norms() {
                                                                        .eps = a.number("eps"),
                                                                        .affine = a.flag("affine")});
                                }),
-      kind<nn::LayerNorm>("LayerNorm", "Normalisation over the last axis", {number("eps", 1e-5, 1)},
-                          [](const Shape& x, const Attributes& a) {
-                            return std::tuple(Shape{x[-1]}, a.number("eps"));
+      kind<nn::LayerNorm>("LayerNorm", "Normalisation over the last axis",
+                          layer_norm_attributes(1e-5),
+                          [=](const Shape& x, const Attributes& a) {
+                            return std::tuple(Shape{x[-1]}, layer_norm_options(a));
                           }),
       kind<nn::LayerNormChannels>("LayerNormChannels",
                                   "Normalisation over the channels of each pixel",
-                                  {number("eps", 1e-6, 1)}, of_channels),
+                                  layer_norm_attributes(1e-6),
+                                  [=](const Shape& x, const Attributes& a) {
+                                    return std::tuple(channels_of(x), layer_norm_options(a));
+                                  }),
       kind<nn::GlobalResponseNorm>("GlobalResponseNorm",
                                    "Global response normalisation of ConvNeXt V2",
                                    {number("eps", 1e-6, 1)}, of_channels),
@@ -320,17 +340,18 @@ std::vector<LayerKind> shapes() {
                           {probability("p", 0.5)}, p),
       kind<nn::DropPath>("DropPath", "In training, whole images are 0: for branches, before Add",
                          {number("p", 0.1, 1)}, p),
-      kind<nn::Upsample>("Upsample", "Larger maps by interpolation",
-                         {sizes("scale_factor"), word("mode", "nearest", {"nearest", "bilinear"}),
-                          flag("align_corners", false)},
-                         [](const Shape&, const Attributes& a) {
-                           return std::tuple(
-                               a.sizes("scale_factor"),
-                               UpsampleOptions{.mode = a.word("mode") == "nearest"
-                                                           ? UpsampleMode::nearest
-                                                           : UpsampleMode::linear,
-                                               .align_corners = a.flag("align_corners")});
-                         }),
+      kind<nn::Upsample>(
+          "Upsample", "Larger or smaller maps by interpolation",
+          {factors("scale_factor", 1e-3, 1e3), word("mode", "nearest", {"nearest", "bilinear"}),
+           flag("align_corners", false), flag("recompute_scale_factor", false)},
+          [](const Shape&, const Attributes& a) {
+            return std::tuple(
+                a.factors("scale_factor"),
+                UpsampleOptions{.mode = a.word("mode") == "nearest" ? UpsampleMode::nearest
+                                                                    : UpsampleMode::linear,
+                                .align_corners = a.flag("align_corners"),
+                                .recompute_scale_factor = a.flag("recompute_scale_factor")});
+          }),
       kind<nn::PixelShuffle>(
           "PixelShuffle", "Channels become pixels of a larger map",
           {whole("upscale_factor", {}, 1024)},
@@ -508,6 +529,11 @@ const T& Attributes::get(const std::string& name) const {
 
 int64_t Attributes::whole(const std::string& name, int64_t otherwise) const {
   return has(name) ? whole(name) : otherwise;
+}
+
+std::optional<double> Attributes::optional_number(const std::string& name) const {
+  if (std::holds_alternative<std::string>(at(name))) return std::nullopt;
+  return number(name);
 }
 
 Padding Attributes::padding(const std::string& name) const {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -14,14 +15,14 @@
 // What a net's text may be made of: see net_file.h.
 namespace fovea::models {
 
-/// The value of an attribute: nothing, a whole number, another number, true or false, a word, or
-/// whole numbers, one a spatial axis.
-using AttributeValue =
-    std::variant<std::monostate, int64_t, double, bool, std::string, std::vector<int64_t>>;
+/// The value of an attribute: nothing, an integer, another number, true or false, a word, integers
+/// or other numbers, one per spatial axis.
+using AttributeValue = std::variant<std::monostate, int64_t, double, bool, std::string,
+                                    std::vector<int64_t>, std::vector<double>>;
 
-/// What an attribute takes: the kinds of AttributeValue. A list of sizes may be one number, for all
-/// axes.
-enum class AttributeType : uint8_t { whole, number, flag, word, sizes };
+/// What an attribute takes: the kinds of AttributeValue. A list of sizes or factors may be one
+/// number, for all axes.
+enum class AttributeType : uint8_t { whole, number, flag, word, sizes, factors };
 
 /// One attribute of a kind of layer.
 struct Attribute {
@@ -45,9 +46,12 @@ class Attributes {
   /// `otherwise` when it was not given and has no usual value.
   int64_t whole(const std::string& name, int64_t otherwise) const;
   double number(const std::string& name) const { return get<double>(name); }
+  /// Nothing where a word was given instead.
+  std::optional<double> optional_number(const std::string& name) const;
   bool flag(const std::string& name) const { return get<bool>(name); }
   const std::string& word(const std::string& name) const { return get<std::string>(name); }
   Dims sizes(const std::string& name) const { return Dims(get<std::vector<int64_t>>(name)); }
+  Factors factors(const std::string& name) const { return Factors(get<std::vector<double>>(name)); }
   Padding padding(const std::string& name) const;
   bool has(const std::string& name) const;
 

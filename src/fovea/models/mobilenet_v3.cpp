@@ -4,7 +4,7 @@
 namespace fovea::models {
 namespace {
 
-constexpr BatchNormOptions norm{.eps = 1e-3, .momentum = 0.01};
+constexpr nn::BatchNormOptions norm{.eps = 1e-3, .momentum = 0.01};
 
 using Squeeze = nn::ConvSqueezeExcite<nn::ReLU, nn::Hardsigmoid>;
 

@@ -49,7 +49,8 @@ std::string read_name(const toml::node& node) {
 
 /// "a whole number from 1 to 65536, or a list of them, or \"same\"".
 std::string expected(const Attribute& attribute) {
-  const bool whole = attribute.type != AttributeType::number;
+  const bool whole =
+      attribute.type != AttributeType::number && attribute.type != AttributeType::factors;
   const auto bound = [&](double value) {  // 1000000, not 1e+06
     return whole ? std::to_string(static_cast<int64_t>(value)) : format_number(value);
   };
@@ -59,7 +60,7 @@ std::string expected(const Attribute& attribute) {
   if (attribute.type == AttributeType::word) return join(words, " or ");
   words.insert(words.begin(), std::string(whole ? "a whole number" : "a number") + " from " +
                                   bound(attribute.least) + " to " + bound(attribute.most));
-  if (attribute.type == AttributeType::sizes)
+  if (attribute.type == AttributeType::sizes || attribute.type == AttributeType::factors)
     words.insert(words.begin() + 1, "a list with one an axis");
   return join(words, " or ");
 }
@@ -73,14 +74,25 @@ std::optional<int64_t> whole(const toml::node& node, const Attribute& attribute)
   return value && fits(*value) ? value : std::nullopt;
 }
 
-std::optional<std::vector<int64_t>> sizes(const toml::node& node, const Attribute& attribute) {
-  if (const auto one = whole(node, attribute)) return std::vector<int64_t>{*one};
+/// A number in the attribute's range: 1 as well as 1.0.
+std::optional<double> number(const toml::node& node, const Attribute& attribute) {
+  const auto value = node.value<double>();
+  const bool fits =
+      node.is_number() && value && *value >= attribute.least && *value <= attribute.most;
+  return fits ? value : std::nullopt;
+}
+
+/// What `read` makes of the node, or of each entry of a list: nothing when one is refused.
+template <class Number>
+AttributeValue per_axis(const toml::node& node, const Attribute& attribute,
+                        std::optional<Number> (*read)(const toml::node&, const Attribute&)) {
+  if (const auto one = read(node, attribute)) return std::vector<Number>{*one};
   const toml::array* list = node.as_array();
-  if (list == nullptr || list->empty() || list->size() > 3) return std::nullopt;
-  std::vector<int64_t> values;
+  if (list == nullptr || list->empty() || list->size() > 3) return {};
+  std::vector<Number> values;
   for (const toml::node& entry : *list) {
-    const auto value = whole(entry, attribute);
-    if (!value) return std::nullopt;
+    const auto value = read(entry, attribute);
+    if (!value) return {};
     values.push_back(*value);
   }
   return values;
@@ -100,17 +112,16 @@ AttributeValue read_value(const toml::node& node, const Attribute& attribute,
     case AttributeType::whole:
       if (const auto value = whole(node, attribute)) return *value;
       return {};
-    case AttributeType::number: {
-      const auto value = node.value<double>();  // 1 as well as 1.0
-      if (!node.is_number() || !(*value >= attribute.least && *value <= attribute.most)) return {};
-      return *value;
-    }
+    case AttributeType::number:
+      if (const auto value = number(node, attribute)) return *value;
+      return {};
     case AttributeType::flag:
       if (const auto value = node.value_exact<bool>()) return *value;
       return {};
     case AttributeType::sizes:
-      if (auto values = sizes(node, attribute)) return *values;
-      return {};
+      return per_axis(node, attribute, whole);
+    case AttributeType::factors:
+      return per_axis(node, attribute, number);
     case AttributeType::word:
       return {};
   }
@@ -480,7 +491,8 @@ void read_head(const std::string& key, const toml::node& node, Entry& entry) {
 bool is_net_file(std::string_view model) { return model.ends_with(".toml"); }
 
 NetText read_net(const std::filesystem::path& path) {
-  return {.file = path.string(), .text = read_text(path, ErrorKind::model, most_bytes)};
+  return {.file = is_stream(path) ? "net.toml" : path.string(),
+          .text = read_text(path, ErrorKind::model, most_bytes)};
 }
 
 Entry net_entry(const NetText& net) {

@@ -10,8 +10,8 @@ namespace fovea::models {
 /// Whether the argument of --model means a net's text: it ends in ".toml".
 bool is_net_file(std::string_view model);
 
-/// Reads the text of a net, at most 1 MiB. `file` is the path as it was given. Errors: model when
-/// it is missing, unreadable or longer.
+/// Reads the text of a net, at most 1 MiB. `file` is the path as it was given, "net.toml" where
+/// that is a stream. Errors: model when it is missing, unreadable or longer.
 NetText read_net(const std::filesystem::path& path);
 
 /// A model that is not written in C++ but in TOML, as docs/nets.md tells:

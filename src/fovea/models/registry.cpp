@@ -147,7 +147,9 @@ Entry entry(std::string_view name) {
     if (e.name == name) return e;
     names.push_back(e.name);
   }
-  throw unknown_name("model", name, names).with("try", "fovea models, which lists all");
+  throw unknown_name("model", name, names)
+      .with("try",
+            "fovea models, which lists all; a net of your own: NET.toml, or models::add in C++");
 }
 
 Config configure(std::string_view name, const Options& options) {

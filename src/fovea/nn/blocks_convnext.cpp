@@ -21,7 +21,7 @@ ConvNeXtBlock::ConvNeXtBlock(const Scope& scope, int64_t channels, const Options
       channels, channels,
       ConvOptions{.kernel = options.kernel, .padding = options.kernel / 2, .groups = channels});
   block.add<Permute>(std::vector<int>{0, 2, 3, 1});
-  block.add<LayerNorm>(Shape{channels}, options.eps);
+  block.add<LayerNorm>(Shape{channels}, LayerNormOptions{.eps = options.eps});
   block.add<Linear>(channels, hidden);
   block.add<GELU>();
   block.add<Linear>(hidden, channels);

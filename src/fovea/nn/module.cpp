@@ -33,7 +33,11 @@ Variable::Variable(const Scope& scope, const Shape& shape, Initializer initializ
       initializer_(std::move(initializer)),
       role_(role),
       dtype_(dtype) {
-  require(owner_ != nullptr, "an array belongs to a module: it takes a scope made by at()");
+  if (owner_ == nullptr) {
+    throw Error(ErrorKind::usage, "nn: the array \"" + scope.name_ + "\" belongs to no module")
+        .with("at", scope.describe())
+        .with("try", "a scope that the module's at(\"" + scope.name_ + "\") makes");
+  }
   owner_->claim(scope.name_);
   owner_->variables_.push_back(this);
 }

@@ -2,50 +2,66 @@
 
 #include "fovea/nn/init.h"
 #include "fovea/ops/arithmetic.h"
+#include "fovea/ops/shape_ops.h"
 
 namespace fovea::nn {
 
 BatchNorm::BatchNorm(const Scope& scope, int64_t channels, const Options& options)
     : Module(scope),
-      weight(at("weight"), {channels}, init::constant(1)),
-      bias(at("bias"), {channels}, init::constant(0)),
       running_mean(at("running_mean"), {channels}, init::constant(0)),
       running_var(at("running_var"), {channels}, init::constant(1)),
       num_batches_tracked(at("num_batches_tracked"), {}, init::constant(0), DType::i64),
-      options_(options) {}
+      options_(options) {
+  if (!options.affine) return;
+  weight.emplace(at("weight"), Shape{channels}, init::constant(1));
+  bias.emplace(at("bias"), Shape{channels}, init::constant(0));
+}
 
 Tensor BatchNorm::forward(Tensor x) const {
-  if (x.graph().frozen(weight.name()) && x.graph().frozen(bias.name())) {
-    return batch_norm_eval(x, weight(x), bias(x), running_mean(x), running_var(x), options_.eps);
+  const Tensor gamma = optional_value(weight, x), beta = optional_value(bias, x);
+  const Tensor mean = running_mean(x), var = running_var(x);
+  if (x.graph().mode() == Mode::eval || frozen(x.graph())) {
+    return batch_norm_eval(x, gamma, beta, mean, var, options_.eps);
   }
-  const Tensors results =
-      batch_norm(x, weight(x), bias(x), running_mean(x), running_var(x), options_);
-  if (x.graph().mode() == Mode::train) {
-    running_mean.update(results[1]);
-    running_var.update(results[2]);
-    num_batches_tracked.update(increment(num_batches_tracked(x)));
-  }
+  // With a momentum of 1 the new statistics are the batch's own; the mean over all batches moves by
+  // the difference from it over their number.
+  const Tensors results = batch_norm(
+      x, gamma, beta, mean, var, {.eps = options_.eps, .momentum = options_.momentum.value_or(1)});
+  const Tensor batches = increment(num_batches_tracked(x));
+  const auto update = [&](const Buffer& buffer, const Tensor& old, const Tensor& batch) {
+    buffer.update(options_.momentum ? batch : old + (batch - old) / cast(batches, old.dtype()));
+  };
+  update(running_mean, mean, results[1]);
+  update(running_var, var, results[2]);
+  num_batches_tracked.update(batches);
   return results[0];
 }
 
-LayerNorm::LayerNorm(const Scope& scope, const Shape& shape, double eps)
-    : Module(scope),
-      weight(at("weight"), shape, init::constant(1)),
-      bias(at("bias"), shape, init::constant(0)),
-      eps_(eps) {}
-
-Tensor LayerNorm::forward(Tensor x) const {
-  return layer_norm(x, weight(x), bias(x), weight.shape().rank(), eps_);
+bool BatchNorm::frozen(const Graph& graph) const {
+  if (!weight) return graph.frozen(running_mean.name());
+  return graph.frozen(weight->name()) && graph.frozen(bias->name());
 }
 
-LayerNormChannels::LayerNormChannels(const Scope& scope, int64_t channels, double eps)
-    : Module(scope),
-      weight(at("weight"), {channels}, init::constant(1)),
-      bias(at("bias"), {channels}, init::constant(0)),
-      eps_(eps) {}
+LayerNorm::LayerNorm(const Scope& scope, const Shape& shape, const Options& options)
+    : Module(scope), axes_(shape.rank()), eps_(options.eps) {
+  if (!options.elementwise_affine) return;
+  weight.emplace(at("weight"), shape, init::constant(1));
+  if (options.bias) bias.emplace(at("bias"), shape, init::constant(0));
+}
+
+Tensor LayerNorm::forward(Tensor x) const {
+  return layer_norm(x, optional_value(weight, x), optional_value(bias, x), axes_, eps_);
+}
+
+LayerNormChannels::LayerNormChannels(const Scope& scope, int64_t channels, const Options& options)
+    : Module(scope), eps_(options.eps) {
+  if (!options.elementwise_affine) return;
+  weight.emplace(at("weight"), Shape{channels}, init::constant(1));
+  if (options.bias) bias.emplace(at("bias"), Shape{channels}, init::constant(0));
+}
 
 Tensor LayerNormChannels::forward(Tensor x) const {
-  return layer_norm_channels(x, weight(x), bias(x), eps_);
+  return layer_norm_channels(x, optional_value(weight, x), optional_value(bias, x), eps_);
 }
 
 GroupNorm::GroupNorm(const Scope& scope, int64_t groups, int64_t channels, const Options& options)

@@ -7,10 +7,19 @@
 
 namespace fovea::nn {
 
+/// PyTorch's names and defaults.
+struct BatchNormOptions {
+  double eps = 1e-5;
+  /// The weight of the new batch in the running statistics (Keras's 0.99 is 0.01 here); nothing:
+  /// they are the mean over all batches so far (PyTorch's momentum=None).
+  std::optional<double> momentum = 0.1;
+  bool affine = true;  ///< whether there are a weight and a bias
+};
+
 /// Batch normalisation (Ioffe and Szegedy 2015) of x [N, C, spatial]: in a train graph with the
 /// statistics of the batch, which also move the running ones; in an eval graph, or when weight and
-/// bias are frozen, with the running ones, which stay. PyTorch's arrays, names and order;
-/// running_var holds unbiased variances.
+/// bias (without these, the running statistics) are frozen, with the running ones, which stay.
+/// PyTorch's arrays, names and order; running_var holds unbiased variances.
 class BatchNorm : public Module {
  public:
   using Options = BatchNormOptions;
@@ -18,11 +27,13 @@ class BatchNorm : public Module {
   BatchNorm(const Scope& scope, int64_t channels, const Options& options = {});
   Tensor forward(Tensor x) const override;
 
-  Parameter weight, bias;
+  std::optional<Parameter> weight, bias;
   Buffer running_mean, running_var;
   Buffer num_batches_tracked;  ///< i64, a scalar
 
  private:
+  bool frozen(const Graph& graph) const;
+
   Options options_;
 };
 
@@ -30,16 +41,26 @@ using BatchNorm1d = BatchNorm;
 using BatchNorm2d = BatchNorm;
 using BatchNorm3d = BatchNorm;
 
+/// PyTorch's names and defaults.
+struct LayerNormOptions {
+  double eps = 1e-5;
+  bool elementwise_affine = true;  ///< whether there are a weight and,
+  bool bias = true;                ///< unless this says no, a bias
+};
+
 /// Layer normalisation (Ba et al. 2016) over the last axes of x, whose sizes are `shape`; weight
 /// and bias of that shape.
 class LayerNorm : public Module {
  public:
-  LayerNorm(const Scope& scope, const Shape& shape, double eps = 1e-5);
+  using Options = LayerNormOptions;
+
+  LayerNorm(const Scope& scope, const Shape& shape, const Options& options = {});
   Tensor forward(Tensor x) const override;
 
-  Parameter weight, bias;
+  std::optional<Parameter> weight, bias;
 
  private:
+  int axes_;
   double eps_;
 };
 
@@ -47,10 +68,12 @@ class LayerNorm : public Module {
 /// (Liu et al. 2022); weight and bias [C].
 class LayerNormChannels : public Module {
  public:
-  LayerNormChannels(const Scope& scope, int64_t channels, double eps = 1e-6);
+  using Options = LayerNormOptions;
+
+  LayerNormChannels(const Scope& scope, int64_t channels, const Options& options = {.eps = 1e-6});
   Tensor forward(Tensor x) const override;
 
-  Parameter weight, bias;
+  std::optional<Parameter> weight, bias;
 
  private:
   double eps_;

@@ -57,17 +57,17 @@ using AdaptiveMaxPool1d = AdaptivePool<1, adaptive_max_pool>;
 using AdaptiveMaxPool2d = AdaptivePool<2, adaptive_max_pool>;
 using AdaptiveMaxPool3d = AdaptivePool<3, adaptive_max_pool>;
 
-/// Each spatial size times `scale`, one number an axis or one for all: fovea::upsample as a module,
-/// over 1 to 3 spatial axes.
+/// Each spatial size times `scale`, one number per axis or one for all: fovea::upsample as a
+/// module, over 1 to 3 spatial axes.
 class Upsample : public Module {
  public:
   using Options = UpsampleOptions;
-  Upsample(const Scope& scope, const Dims& scale, const Options& options = {})
+  Upsample(const Scope& scope, const Factors& scale, const Options& options = {})
       : Module(scope), scale_(scale), options_(options) {}
   Tensor forward(Tensor x) const override { return upsample(x, scale_, options_); }
 
  private:
-  Dims scale_;
+  Factors scale_;
   Options options_;
 };
 

@@ -39,10 +39,11 @@ Shape transposed_sizes(const std::string& op, const Type& x, const std::vector<W
           .with("input", type_text(x));
     };
     require_window(op, axis);
-    if (output_padding[i] < 0 || output_padding[i] >= axis.stride) {
+    const int64_t limit = std::max(axis.stride, axis.dilation);
+    if (output_padding[i] < 0 || output_padding[i] >= limit) {
       throw fail("output_padding is " + std::to_string(output_padding[i]) + ", 0 to " +
-                 std::to_string(axis.stride - 1) + " is possible with stride " +
-                 std::to_string(axis.stride));
+                 std::to_string(limit - 1) + " is possible with stride " +
+                 std::to_string(axis.stride) + " and dilation " + std::to_string(axis.dilation));
     }
     if (shape[a] == 0) throw fail("the input has no elements");
     const int64_t whole =
@@ -55,6 +56,23 @@ Shape transposed_sizes(const std::string& op, const Type& x, const std::vector<W
     shape.set(a, whole - axis.padding_begin - axis.padding_end);
   }
   return shape;
+}
+
+/// A convolution reads at most stride - 1 rows less than its input has, so rows of output_padding
+/// past those are no part of the adjoint map: they shrink the padding at the end and, where that is
+/// used up, leave `out` and come back as zeros. Gives how many of these each axis has.
+std::vector<int64_t> rows_beyond(ConvGeometry& geometry, const std::vector<int64_t>& output_padding,
+                                 Shape& out) {
+  std::vector<int64_t> beyond(output_padding.size(), 0);
+  for (size_t i = 0; i < beyond.size(); ++i) {
+    const int64_t unread = std::max<int64_t>(output_padding[i] - (geometry.stride[i] - 1), 0);
+    const int64_t within = std::min(unread, geometry.padding_end[i]);
+    geometry.padding_end[i] -= within;
+    beyond[i] = unread - within;
+    const int axis = static_cast<int>(i) + 2;
+    if (beyond[i] > 0) out.set(axis, out[axis] - beyond[i]);
+  }
+  return beyond;
 }
 
 /// Calls body(n, o, c, output offset, input offset, weight offset) for every product of a
@@ -336,11 +354,11 @@ Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
   const int axes = x.rank() - 2;
   const std::string op = transposed_title(x.rank());
   const std::vector<int64_t> padding = options.padding.expand(axes, op, "padding");
-  const ConvGeometry geometry{.stride = options.stride.expand(axes, op, "stride"),
-                              .dilation = options.dilation.expand(axes, op, "dilation"),
-                              .padding_begin = padding,
-                              .padding_end = padding,
-                              .groups = options.groups};
+  ConvGeometry geometry{.stride = options.stride.expand(axes, op, "stride"),
+                        .dilation = options.dilation.expand(axes, op, "dilation"),
+                        .padding_begin = padding,
+                        .padding_end = padding,
+                        .groups = options.groups};
   const std::vector<int64_t> output_padding =
       options.output_padding.expand(axes, op, "output_padding");
   Shape out = x.shape();  // where the ranks differ infer says so
@@ -349,7 +367,11 @@ Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
     out = Shape{x.dim(0), channels}.concat(
         transposed_sizes(op, x.type(), geometry.axes(weight.shape()), output_padding));
   }
-  const Tensor y = x.graph().add_one(ConvBackwardData{geometry, out}, {weight, x});
+  const std::vector<int64_t> beyond = rows_beyond(geometry, output_padding, out);
+  Tensor y = x.graph().add_one(ConvBackwardData{std::move(geometry), out}, {weight, x});
+  if (std::ranges::any_of(beyond, [](int64_t rows) { return rows > 0; })) {
+    y = x.graph().add_one(Pad{std::vector<int64_t>(beyond.size(), 0), beyond}, {y});
+  }
   if (!bias) return y;
   require_type(op, "bias", bias.type(), {wide(x.dtype()), {out[1]}}, x.type());
   return y + per_channel(bias, y);

@@ -103,7 +103,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
 struct ConvTransposeOptions {
   Dims stride = 1;
   Dims padding = 0;         ///< what the convolution it reverses pads with: cut off the output
-  Dims output_padding = 0;  ///< rows added behind the output, fewer than the stride
+  Dims output_padding = 0;  ///< rows added at the output's end, fewer than stride or dilation
   Dims dilation = 1;
   int64_t groups = 1;
 };
@@ -112,8 +112,8 @@ struct ConvTransposeOptions {
 /// [N, I, spatial] with weight [I, O/groups, kernel] and an optional bias [O], types as `conv` has
 /// them, gives [N, O, spatial'], where spatial' = (spatial - 1) stride - 2 padding + dilation
 /// (kernel - 1) + output_padding + 1. Errors: usage when ranks, types, channels, groups or bias do
-/// not fit, a spatial axis of x is empty, output_padding is not below the stride, or padding leaves
-/// no output.
+/// not fit, a spatial axis of x is empty, output_padding is below neither stride nor dilation, or
+/// padding leaves no output.
 Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                       const ConvTransposeOptions& options = {});
 

@@ -77,6 +77,17 @@ void require_vector(std::string_view op, std::string_view what, const Tensor& ve
   require_type(op, what, vector.type(), {wide(x.dtype()), {x.dim(1)}}, x.type());
 }
 
+/// `vector`, or one of x's wide dtype with `shape` that holds `value` everywhere.
+Tensor or_constant(const Tensor& vector, const Tensor& x, const Shape& shape, double value) {
+  if (vector) return vector;
+  return x.graph().constant(Array::full(wide(x.dtype()), shape, value));
+}
+
+/// The same for a norm over channels; what has none is refused by the norm.
+Tensor or_constant(const Tensor& vector, const Tensor& x, double value) {
+  return or_constant(vector, x, {x.rank() > 1 ? x.dim(1) : 1}, value);
+}
+
 /// Group norm; without a number of groups each channel is one.
 Tensor normalise_groups(std::string_view op, const Tensor& x, std::optional<int64_t> number,
                         const Tensor& gamma, const Tensor& beta, double eps) {
@@ -94,10 +105,7 @@ Tensor normalise_groups(std::string_view op, const Tensor& x, std::optional<int6
   }
   const int64_t size = x.shape().slice(1).numel() / std::max<int64_t>(groups, 1);
   if (size == 0) throw fail("a group has no elements");
-  Graph& graph = x.graph();
-  const Tensor one = graph.constant(Array::full(wide(x.dtype()), {size}, 1));
-  const Tensor zero = graph.constant(Array::full(wide(x.dtype()), {size}, 0));
-  Tensor y = layer_norm(reshape(x, {x.dim(0), groups, size}), one, zero, 1, eps);
+  Tensor y = layer_norm(reshape(x, {x.dim(0), groups, size}), {}, {}, 1, eps);
   y = reshape(y, x.shape());
   if (gamma) y = y * per_channel(gamma, x);
   return beta ? y + per_channel(beta, x) : y;
@@ -314,25 +322,29 @@ Tensors batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta,
   if (x.graph().mode() == Mode::eval) {
     return {batch_norm_eval(x, gamma, beta, running_mean, running_var, options.eps)};
   }
-  const Tensors out = x.graph().add(BatchNorm{.eps = options.eps, .momentum = options.momentum},
-                                    {x, gamma, beta, running_mean, running_var});
+  const Tensors out = x.graph().add(
+      BatchNorm{.eps = options.eps, .momentum = options.momentum},
+      {x, or_constant(gamma, x, 1), or_constant(beta, x, 0), running_mean, running_var});
   return {out[0], out[3], out[4]};
 }
 
 Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& mean,
                        const Tensor& var, double eps) {
-  return x.graph().add_one(BatchNormEval{.eps = eps}, {x, gamma, beta, mean, var});
+  return x.graph().add_one(BatchNormEval{.eps = eps},
+                           {x, or_constant(gamma, x, 1), or_constant(beta, x, 0), mean, var});
 }
 
 Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, int axes, double eps) {
-  return x.graph().add(LayerNorm{axes, eps}, {x, gamma, beta})[0];
+  const Shape row = axes >= 1 && axes <= x.rank() ? x.shape().slice(x.rank() - axes) : Shape{};
+  return x.graph().add(LayerNorm{axes, eps},
+                       {x, or_constant(gamma, x, row, 1), or_constant(beta, x, row, 0)})[0];
 }
 
 Tensor layer_norm_channels(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps) {
   constexpr std::string_view op = "layer_norm_channels";
   require_image(op, x.type());
-  require_vector(op, "gamma", gamma, x);
-  require_vector(op, "beta", beta, x);
+  if (gamma) require_vector(op, "gamma", gamma, x);
+  if (beta) require_vector(op, "beta", beta, x);
   std::vector<int> last{0}, back{0, x.rank() - 1};  // the channels' axis goes last, and back to 1
   for (int i = 2; i < x.rank(); ++i) {
     last.push_back(i);

@@ -99,8 +99,9 @@ struct BatchNormOptions {
 
 /// In a train graph batch statistics, giving {y, new running mean, new running variance}; in an
 /// eval graph the running ones, giving {y}. x [N, C] or [N, C, spatial] of a float type, the others
-/// [C], wide (see dtype.h), as in all norms. Errors: usage when shapes or types do not fit, or in
-/// training a channel has fewer than two values.
+/// [C], wide (see dtype.h), as in all norms. Gamma and beta may be left out, of layer norms too:
+/// they are then 1 and 0. Errors: usage when shapes or types do not fit, or in training a channel
+/// has fewer than two values.
 Tensors batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta,
                    const Tensor& running_mean, const Tensor& running_var,
                    const BatchNormOptions& options = {});
@@ -112,12 +113,12 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta,
 
 /// Normalises over the last `axes` axes (at least 1) of x; gamma and beta have their shape. Errors:
 /// usage when shapes or types do not fit, or those axes have no elements.
-Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, int axes = 1,
+Tensor layer_norm(const Tensor& x, const Tensor& gamma = {}, const Tensor& beta = {}, int axes = 1,
                   double eps = 1e-5);
 
 /// Layer norm over the channels of each pixel of x [N, C, spatial], as ConvNeXt has it; gamma and
 /// beta [C]. Errors: usage when x has no spatial axes, shapes or types do not fit.
-Tensor layer_norm_channels(const Tensor& x, const Tensor& gamma, const Tensor& beta,
+Tensor layer_norm_channels(const Tensor& x, const Tensor& gamma = {}, const Tensor& beta = {},
                            double eps = 1e-6);
 
 /// Each sample's channels, in `groups` groups of neighbours, normalised by the mean and biased

@@ -23,7 +23,7 @@ void for_each_share(const Upsample& op, const Shape& x, const Shape& y, const Bo
         double weight = 1;
         for (size_t a = 0; a < sizes.size(); ++a) {
           const int64_t size = x[static_cast<int>(a) + 2];
-          const Between b = between(op, index[a], size, sizes[a]);
+          const Between b = between(op, a, index[a], size);
           const bool high = (corner >> a & 1) != 0;
           weight *= high ? b.share : 1 - b.share;
           at = at * size + (high ? b.high : b.low);
@@ -37,13 +37,20 @@ void for_each_share(const Upsample& op, const Shape& x, const Shape& y, const Bo
 
 }  // namespace
 
-Between between(const Upsample& op, int64_t i, int64_t in, int64_t out) {
-  if (op.mode == UpsampleMode::nearest) return {i * in / out, i * in / out, 0};
+Between between(const Upsample& op, size_t axis, int64_t i, int64_t in) {
+  const int64_t out = op.output[axis];
+  const bool nearest = op.mode == UpsampleMode::nearest;
+  const bool scaled = !op.scale.empty() && out != in && !(nearest && out == 2 * in);
+  const double step =
+      scaled ? 1 / op.scale[axis] : static_cast<double>(in) / static_cast<double>(out);
+  if (nearest) {  // PyTorch multiplies in f32, which decides where the product is nearly an integer
+    const auto at = static_cast<int64_t>(static_cast<float>(i) * static_cast<float>(step));
+    const int64_t pixel = std::min(at, in - 1);
+    return {pixel, pixel, 0};
+  }
   double at = 0;
   if (!op.align_corners) {
-    at = std::max(
-        (static_cast<double>(i) + 0.5) * static_cast<double>(in) / static_cast<double>(out) - 0.5,
-        0.0);
+    at = std::max((static_cast<double>(i) + 0.5) * step - 0.5, 0.0);
   } else if (out > 1) {
     at = static_cast<double>(i) * static_cast<double>(in - 1) / static_cast<double>(out - 1);
   }
@@ -55,7 +62,9 @@ Types Upsample::infer(const Types& in) const {
   require_inputs(name, in, 1);
   const Type& x = in[0];
   require_image(name, x);
-  require(output.size() == static_cast<size_t>(x.rank() - 2), "upsample of another rank");
+  require(output.size() == static_cast<size_t>(x.rank() - 2) &&
+              (scale.empty() || scale.size() == output.size()),
+          "upsample of another rank");
   const auto fail = [&](const std::string& what) {
     return Error(ErrorKind::usage, "upsample: " + what)
         .with("input", to_string(x, image_axes(x.rank())));
@@ -88,8 +97,12 @@ void Upsample::reference(const Views& v) const {
 }
 
 std::string Upsample::attributes() const {
-  return "output=" + dims_text(output) + (mode == UpsampleMode::nearest ? " nearest" : " linear") +
-         (align_corners ? " align_corners" : "");
+  std::string text = "output=" + dims_text(output) +
+                     (mode == UpsampleMode::nearest ? " nearest" : " linear") +
+                     (align_corners ? " align_corners" : "");
+  for (size_t a = 0; a < scale.size(); ++a)
+    text += (a == 0 ? " scale=" : "x") + number_text(scale[a]);
+  return text;
 }
 
 Types UpsampleBackward::infer(const Types& in) const {
@@ -108,20 +121,29 @@ std::string UpsampleBackward::attributes() const {
   return upsample.attributes() + " input=" + to_string(input);
 }
 
-Tensor upsample(const Tensor& x, const Dims& scale, const UpsampleOptions& options) {
+Tensor upsample(const Tensor& x, const Factors& scale, const UpsampleOptions& options) {
   require_image(Upsample::name, x.type());
-  std::vector<int64_t> output = scale.expand(x.rank() - 2, Upsample::name, "scale");
-  for (size_t a = 0; a < output.size(); ++a) {
+  const std::vector<double> factors = scale.expand(x.rank() - 2, Upsample::name, "scale");
+  Upsample op{.output = {}, .mode = options.mode, .align_corners = options.align_corners};
+  for (size_t a = 0; a < factors.size(); ++a) {
     const int64_t size = x.dim(static_cast<int>(a) + 2);
-    if (output[a] < 1) {
-      throw Error(ErrorKind::usage,
-                  "upsample: scale is " + std::to_string(output[a]) + ", at least 1 is allowed")
+    const double product = factors[a] * static_cast<double>(std::max<int64_t>(size, 1));
+    if (!(factors[a] > 0) || !(product >= 1 && product < 0x1p62)) {  // infer refuses the rest
+      throw Error(ErrorKind::usage, "upsample: scale is " + number_text(factors[a]) +
+                                        ", which makes no size of " + std::to_string(size) +
+                                        " (axis " + std::string(1, image_axes(x.rank())[a + 2]) +
+                                        ")")
           .with("input", to_string(x.type(), image_axes(x.rank())))
-          .with("try", "upsample_to for smaller sizes");
+          .with("try", "scales above 0 that leave at least 1 pixel");
     }
-    output[a] = checked_product(output[a], std::max<int64_t>(size, 1));  // infer refuses none
+    op.output.push_back(static_cast<int64_t>(product));
   }
-  return x.graph().add_one(Upsample{std::move(output), options.mode, options.align_corners}, {x});
+  const auto is_integer = [](double factor) { return factor == std::floor(factor); };
+  if (!options.recompute_scale_factor && !op.align_corners &&
+      !std::all_of(factors.begin(), factors.end(), is_integer)) {
+    op.scale = factors;  // of integers in / out says the same, exactly
+  }
+  return x.graph().add_one(std::move(op), {x});
 }
 
 Tensor upsample_to(const Tensor& x, const Dims& size, const UpsampleOptions& options) {

@@ -11,13 +11,17 @@ enum class UpsampleMode : uint8_t {
   linear,   ///< between the two nearest along each axis: bilinear for images
 };
 
-/// Other spatial sizes, larger or smaller, by interpolation (PyTorch's rule). Linear takes output i
-/// from position (i + 0.5) * in / out - 0.5, at least 0; with `align_corners` from i * (in - 1) /
-/// (out - 1), so that the outermost pixels stay where they are.
+/// Other spatial sizes, larger or smaller, by interpolation (PyTorch's rule). With s the step from
+/// one output to the next, in input pixels, nearest takes output i from pixel floor(i * s), linear
+/// from position (i + 0.5) * s - 0.5, at least 0; with `align_corners` s is (in - 1) / (out - 1)
+/// and the position i * s, so that the outermost pixels stay where they are.
 struct Upsample {
-  std::vector<int64_t> output;  ///< one size a spatial axis
+  std::vector<int64_t> output;  ///< one size per spatial axis
   UpsampleMode mode = UpsampleMode::nearest;
   bool align_corners = false;  ///< of linear
+  /// s is 1 / scale, one per spatial axis; in / out where empty, or an axis keeps its size or, for
+  /// nearest, doubles it.
+  std::vector<double> scale = {};
 
   static constexpr std::string_view name = "upsample";
   static constexpr Traits traits{.layout = LayoutRule::channelwise};
@@ -46,18 +50,21 @@ struct Between {
   int64_t low, high;
   double share;
 };
-/// Those of output `i`, where an axis of `in` pixels becomes one of `out`.
-Between between(const Upsample& op, int64_t i, int64_t in, int64_t out);
+/// Those of output `i` along spatial axis `axis`, which has `in` pixels in the input.
+Between between(const Upsample& op, size_t axis, int64_t i, int64_t in);
 
 struct UpsampleOptions {
   UpsampleMode mode = UpsampleMode::nearest;
   bool align_corners = false;
+  /// Of scales that are no integers: pixels lie in / out apart, by the sizes that were rounded
+  /// down, instead of 1 / scale.
+  bool recompute_scale_factor = false;
 };
 
-/// x [N, C, spatial] with each spatial size multiplied by `scale`, one whole number an axis, or one
-/// for all: see Upsample. Errors: usage when x has no spatial axes, one is empty, a scale is below
-/// 1, or align_corners is asked of nearest.
-Tensor upsample(const Tensor& x, const Dims& scale, const UpsampleOptions& options = {});
+/// x [N, C, spatial] with each spatial size multiplied by `scale`, one number per axis, or one for
+/// all, and rounded down: see Upsample. Errors: usage when x has no spatial axes, one is empty, a
+/// scale is not above 0 or leaves no pixel, or align_corners is asked of nearest.
+Tensor upsample(const Tensor& x, const Factors& scale, const UpsampleOptions& options = {});
 
 /// The same to given spatial sizes; it does not smooth before it makes an image smaller. Errors: as
 /// upsample, of sizes below 1.

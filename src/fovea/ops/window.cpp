@@ -6,8 +6,10 @@
 
 namespace fovea {
 
-std::vector<int64_t> Dims::expand(int axes, std::string_view op, std::string_view what) const {
-  if (values_.size() == 1) return std::vector<int64_t>(static_cast<size_t>(axes), values_[0]);
+template <class Number>
+std::vector<Number> PerAxis<Number>::expand(int axes, std::string_view op,
+                                            std::string_view what) const {
+  if (values_.size() == 1) return std::vector<Number>(static_cast<size_t>(axes), values_[0]);
   if (values_.size() != static_cast<size_t>(axes)) {
     throw Error(ErrorKind::usage, std::string(op) + ": " + std::string(what) + " has " +
                                       std::to_string(values_.size()) + " numbers, the input has " +
@@ -15,6 +17,9 @@ std::vector<int64_t> Dims::expand(int axes, std::string_view op, std::string_vie
   }
   return values_;
 }
+
+template class PerAxis<int64_t>;
+template class PerAxis<double>;
 
 Padding::Padding(std::initializer_list<Pair> axes) {
   std::vector<int64_t> begin, end;

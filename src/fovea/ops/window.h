@@ -12,21 +12,25 @@
 
 namespace fovea {
 
-/// One number a spatial axis, outermost first; a single number stands for every axis: `3` or `{3,
+/// One number per spatial axis, outermost first; a single number stands for every axis: `3` or `{3,
 /// 5}`.
-class Dims {
+template <class Number>
+class PerAxis {
  public:
-  Dims(int64_t all) : values_{all} {}  // NOLINT: implicit, so that {.stride = 2} reads well
-  Dims(std::initializer_list<int64_t> values) : values_(values) {}
-  explicit Dims(std::vector<int64_t> values) : values_(std::move(values)) {}
+  PerAxis(Number all) : values_{all} {}  // NOLINT: implicit, so that {.stride = 2} reads well
+  PerAxis(std::initializer_list<Number> values) : values_(values) {}
+  explicit PerAxis(std::vector<Number> values) : values_(std::move(values)) {}
 
   /// The numbers of `axes` axes. Errors: usage, naming `what`, when another number of them was
   /// given.
-  std::vector<int64_t> expand(int axes, std::string_view op, std::string_view what) const;
+  std::vector<Number> expand(int axes, std::string_view op, std::string_view what) const;
 
  private:
-  std::vector<int64_t> values_;
+  std::vector<Number> values_;
 };
+
+using Dims = PerAxis<int64_t>;    ///< sizes, strides, ...
+using Factors = PerAxis<double>;  ///< what sizes are multiplied by
 
 /// Output size of a sliding window along one axis, with floor:
 ///     (input + padding_begin + padding_end - dilation * (kernel - 1) - 1) / stride + 1

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "fovea/core/error.h"
+#include "fovea/core/flush_to_zero.h"
 #include "fovea/core/text.h"
 #include "fovea/kernels/simd/optimizer.h"
 #include "fovea/passes/autodiff.h"
@@ -15,16 +16,12 @@ double decay_of(const Array& parameter, double weight_decay, Decay decay) {
   return decay == Decay::weights && parameter.shape().rank() < 2 ? 0 : weight_decay;
 }
 
-double rate(const Update& update, std::string_view parameter) {
-  return update.lr_scale ? update.lr * update.lr_scale(parameter) : update.lr;
-}
-
-/// Calls body(name, parameter, gradient) for each parameter that has a gradient.
+/// Calls body(name, gradient) for each parameter that has a gradient.
 template <class Body>
 void for_each_gradient(State& state, const Body& body) {
   for (const std::string& name : state.names(Role::parameter)) {
     const std::string gradient = gradient_name(name);
-    if (state.contains(gradient)) body(name, state.get(name), state.get(gradient));
+    if (state.contains(gradient)) body(name, state.get(gradient));
   }
 }
 
@@ -38,6 +35,18 @@ void typed(DType dtype, const Body& body, Arrays&... arrays) {
   }
 }
 
+/// A State array of the optimiser's own. Errors: usage when `declare` did not make it known.
+Array& moment(State& state, std::string_view kind, const std::string& parameter) {
+  const std::string name = std::string(kind) + ":" + parameter;
+  if (!state.contains(name)) {
+    throw Error(ErrorKind::usage,
+                "optimizer: the moments of \"" + parameter + "\" are not declared")
+        .with("missing", name)
+        .with("try", "optimizer->declare(state) once, after nn::declare(state, model, seed)");
+  }
+  return state.get(name);
+}
+
 class Sgd final : public Optimizer {
  public:
   explicit Sgd(const SgdOptions& options) : options_(options) {}
@@ -49,30 +58,29 @@ class Sgd final : public Optimizer {
     }
   }
 
-  void update(State& state, const Update& update) const override {
-    for_each_gradient(state, [&](const std::string& name, Array& p, Array& g) {
-      const SgdStep step{.lr = rate(update, name),
-                         .momentum = options_.momentum,
-                         .nesterov = options_.nesterov,
-                         .weight_decay = decay_of(p, options_.weight_decay, options_.decay),
-                         .grad_scale = update.gradient_scale};
-      Array none(p.dtype(), Shape{0});
-      Array& momentum = options_.momentum == 0 ? none : state.get("momentum:" + name);
-      typed(
-          p.dtype(),
-          [&](auto ps, auto gs, auto bs) {
-            sgd_update(ps.data(), gs.data(), bs.empty() ? nullptr : bs.data(), p.numel(), step);
-          },
-          p, g, momentum);
-    });
-    state.touch();
-  }
-
   std::string text() const override {
     return (options_.nesterov ? "nesterov:" : "sgd:") + format_number(options_.momentum);
   }
 
  private:
+  void step(State& state, const std::string& name, const Array& g, double lr,
+            double gradient_scale) const override {
+    Array& p = state.get(name);
+    Array none(p.dtype(), Shape{0});
+    Array& buffer = options_.momentum == 0 ? none : moment(state, "momentum", name);
+    const SgdStep step{.lr = lr,
+                       .momentum = options_.momentum,
+                       .nesterov = options_.nesterov,
+                       .weight_decay = decay_of(p, options_.weight_decay, options_.decay),
+                       .grad_scale = gradient_scale};
+    typed(
+        p.dtype(),
+        [&](auto ps, auto gs, auto bs) {
+          sgd_update(ps.data(), gs.data(), bs.empty() ? nullptr : bs.data(), p.numel(), step);
+        },
+        p, g, buffer);
+  }
+
   SgdOptions options_;
 };
 
@@ -84,31 +92,32 @@ class AdamW final : public Optimizer {
     for (const std::string& name : state.names(Role::parameter)) {
       state.declare("exp_avg:" + name, state.type(name), Role::moment);
       state.declare("exp_avg_sq:" + name, state.type(name), Role::moment);
+      state.declare("step:" + name, {DType::i64, {}}, Role::moment);
     }
-  }
-
-  void update(State& state, const Update& update) const override {
-    for_each_gradient(state, [&](const std::string& name, Array& p, Array& g) {
-      const AdamWStep step{.lr = rate(update, name),
-                           .beta1 = options_.beta1,
-                           .beta2 = options_.beta2,
-                           .eps = options_.eps,
-                           .weight_decay = decay_of(p, options_.weight_decay, options_.decay),
-                           .step = update.step,
-                           .grad_scale = update.gradient_scale};
-      typed(
-          p.dtype(),
-          [&](auto ps, auto gs, auto ms, auto vs) {
-            adamw_update(ps.data(), gs.data(), ms.data(), vs.data(), p.numel(), step);
-          },
-          p, g, state.get("exp_avg:" + name), state.get("exp_avg_sq:" + name));
-    });
-    state.touch();
   }
 
   std::string text() const override { return "adamw"; }
 
  private:
+  void step(State& state, const std::string& name, const Array& g, double lr,
+            double gradient_scale) const override {
+    Array& p = state.get(name);
+    int64_t& count = moment(state, "step", name).data<int64_t>()[0];
+    const AdamWStep step{.lr = lr,
+                         .beta1 = options_.beta1,
+                         .beta2 = options_.beta2,
+                         .eps = options_.eps,
+                         .weight_decay = decay_of(p, options_.weight_decay, options_.decay),
+                         .step = ++count,
+                         .grad_scale = gradient_scale};
+    typed(
+        p.dtype(),
+        [&](auto ps, auto gs, auto ms, auto vs) {
+          adamw_update(ps.data(), gs.data(), ms.data(), vs.data(), p.numel(), step);
+        },
+        p, g, moment(state, "exp_avg", name), moment(state, "exp_avg_sq", name));
+  }
+
   AdamWOptions options_;
 };
 
@@ -122,6 +131,22 @@ double number(std::string_view flag, std::string_view text, double least) {
 }
 
 }  // namespace
+
+void Optimizer::update(State& state, const Update& update) const {
+  if (!(update.lr >= 0 && std::isfinite(update.lr))) {
+    throw Error(ErrorKind::usage, std::isnan(update.lr)
+                                      ? "optimizer: the update has no learning rate"
+                                      : "optimizer: the learning rate is " +
+                                            format_number(update.lr) + ", not 0 or more")
+        .with("try", "optimizer->update(state, {.lr = 0.1})");
+  }
+  const FlushToZero flush;
+  for_each_gradient(state, [&](const std::string& name, const Array& gradient) {
+    const double lr = update.lr_scale ? update.lr * update.lr_scale(name) : update.lr;
+    step(state, name, gradient, lr, update.gradient_scale);
+  });
+  state.touch();
+}
 
 std::unique_ptr<Optimizer> sgd(const SgdOptions& options) { return std::make_unique<Sgd>(options); }
 std::unique_ptr<Optimizer> adamw(const AdamWOptions& options) {
@@ -158,14 +183,17 @@ std::unique_ptr<Optimizer> parse(std::string_view optimizer, std::string_view we
 
 double gradient_norm(State& state) {
   double sum = 0;
-  for_each_gradient(state, [&](const std::string&, Array& p, Array& g) {
+  for_each_gradient(state, [&](const std::string&, const Array& g) {
     typed(
-        p.dtype(),
+        g.dtype(),
         [&](auto gs) { sum += sum_of_squares(gs.data(), static_cast<int64_t>(gs.size())); }, g);
   });
   return std::sqrt(sum);
 }
 
-double clip_scale(double norm, double max_norm) { return std::min(1.0, max_norm / (norm + 1e-6)); }
+double clip_scale(double norm, double max_norm) {
+  const double scale = max_norm / (norm + 1e-6);
+  return scale > 1 ? 1 : scale;  // NaN stays
+}
 
 }  // namespace fovea::optim

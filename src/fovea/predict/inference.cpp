@@ -5,6 +5,7 @@
 
 #include "fovea/core/error.h"
 #include "fovea/ops/images.h"
+#include "fovea/runtime/nonfinite.h"
 
 namespace fovea {
 
@@ -34,6 +35,24 @@ const Program& Inference::program(const Type& images) {
 
 Array Inference::logits(const Array& images) {
   return program({images.dtype(), images.shape()}).run(*memory_, state_, {{"images", images}})[0];
+}
+
+Array Inference::finite_logits(const Array& images) {
+  Array result = logits(images);
+  if (nonfinite_in(result).empty()) return result;
+  throw Error(ErrorKind::diverged, "the logits are not finite")
+      .with("first", nonfinite_origin(images))
+      .with("try", "weights saved before training diverged, images prepared as the model expects");
+}
+
+std::string Inference::nonfinite_origin(const Array& images) {
+  if (const std::string_view what = nonfinite_in(images); !what.empty())
+    return "the input holds " + std::string(what);
+  if (std::string weight = nonfinite_in(state_, {Role::parameter, Role::buffer}); !weight.empty())
+    return weight;
+  const std::string layer = program({images.dtype(), images.shape()})
+                                .first_nonfinite(*memory_, state_, {{"images", images}});
+  return layer.empty() ? layer : layer + " gave a number that is not finite";
 }
 
 std::vector<double> softmax(const Array& logits, int64_t row) {

@@ -28,6 +28,12 @@ class Inference {
   /// u8 [N, H, W, C] or float [N, C, spatial] in, f32 (f64) [N, classes] out; the result holds
   /// until the next call. Errors: as classify.
   Array logits(const Array& images);
+  /// Logits as above that are all finite. Errors: diverged where one is not, with its origin.
+  Array finite_logits(const Array& images);
+  /// Where the first number comes from that is not finite when `images` go in: "the input holds
+  /// NaN", "weight conv1.weight holds inf", or the layer, "conv1 (conv) gave a number that is not
+  /// finite". Empty when there is none. Runs the model again.
+  std::string nonfinite_origin(const Array& images);
   /// What is computed for this input, before any pass: output "logits".
   std::shared_ptr<Graph> trace(const Type& images) const;
   /// The Program for this input, compiled now if it was not met yet.
@@ -46,7 +52,7 @@ class Inference {
   Memory* memory_ = &own_;
 };
 
-/// Probabilities from one row of logits, in float64 (softmax).
+/// Probabilities from one row of logits, in float64 (softmax). The logits must be finite.
 std::vector<double> softmax(const Array& logits, int64_t row);
 
 }  // namespace fovea

@@ -8,6 +8,7 @@
 
 #include "fovea/core/text.h"
 #include "fovea/formats/weight_file.h"
+#include "fovea/models/freeze.h"
 #include "fovea/predict/pretrained.h"
 
 namespace fovea {
@@ -37,14 +38,35 @@ std::optional<double> below(int limit, const std::map<std::string, std::string>&
                                     "\", from 0 up to " + std::to_string(limit) + " is expected");
 }
 
-/// The classes that the last layer of `model` has in `weights`; nothing when it is not there.
-std::optional<int64_t> classes_in(const std::vector<std::pair<std::string, Array>>& weights,
-                                  const nn::Module& model) {
-  const nn::Variable& last = *model.parameters().back();
-  for (const auto& [name, array] : weights) {
-    if (name == last.name() && array.shape().rank() == last.shape().rank()) return array.dim(0);
+/// The number of classes by which arrays of the head (see models::head) are in `weights` of another
+/// size along one axis than `model`, made for `config`, has them; nothing when there are none.
+std::optional<int64_t> other_classes(const std::vector<std::pair<std::string, Array>>& weights,
+                                     const nn::Module& model, const models::Config& config,
+                                     std::string_view architecture) {
+  const auto head = models::head(architecture, config);
+  for (const nn::Variable* variable : model.variables()) {
+    if (!head.contains(variable->name())) continue;
+    const auto given =
+        std::ranges::find(weights, variable->name(), &std::pair<std::string, Array>::first);
+    const Shape& expected = variable->shape();
+    if (given == weights.end() || given->second.shape().rank() != expected.rank()) continue;
+    for (int axis = 0; axis < expected.rank(); ++axis) {
+      Shape other = expected;
+      other.set(axis, given->second.dim(axis));
+      const bool is_classes = expected[axis] == config.classes && other[axis] != config.classes;
+      if (is_classes && given->second.shape() == other) return other[axis];
+    }
   }
   return std::nullopt;
+}
+
+/// What `options` choose, or else the model's own input with the channels of the weights.
+Shape input_for(const std::string& architecture, const models::Options& options,
+                const std::vector<std::pair<std::string, Array>>& weights) {
+  const Shape input = models::configure(architecture, options).input;
+  if (options.input) return input;
+  const auto model = models::make(architecture, options);
+  return {image_channels(*model, input[0], weights).value_or(input[0]), input[1], input[2]};
 }
 
 }  // namespace
@@ -88,8 +110,9 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
                          const std::filesystem::path& weights,
                          const std::function<void(const std::string&)>& say) {
   ModelFile file;
-  if (is_model_file(weights)) {
-    file = load_model(weights);
+  WeightFile given = read_weights(weights);
+  if (is_model_file(given)) {
+    file = to_model_file(std::move(given), weights.string());
     if (file.architecture != architecture) {
       throw Error(ErrorKind::model, weights.string() + ": its weights are for another model")
           .with("given", file.architecture)
@@ -107,13 +130,18 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
     if (chosen.stem) options.stem = chosen.stem;
     if (chosen.net) options.net = chosen.net;
   } else {
-    WeightFile bare = read_weights(weights);
-    if (say && !bare.note.empty()) say(weights.string() + ": " + bare.note);
-    file.weights = std::move(bare.tensors);
-    if (!options.classes) {
-      options.classes = classes_in(file.weights, *models::make(architecture, options));
+    models::Config config = models::configure(architecture, options);
+    const auto model = models::make(architecture, config);
+    MatchedNames matched = match_names(*model, std::move(given.tensors));
+    for (const std::string& note : {given.note, matched.note}) {
+      if (say && !note.empty()) say(weights.string() + ": " + note);
     }
-    const models::Config config = models::configure(architecture, options);
+    file.weights = std::move(matched.weights);
+    if (!options.classes) {
+      options.classes = other_classes(file.weights, *model, config, architecture);
+    }
+    options.input = input_for(architecture, options, file.weights);
+    config = models::configure(architecture, options);
     const auto match = match_pretrained(architecture, weights.string());
     file.preprocessing =
         match ? match->weights.preprocessing(config.input) : usual_preprocessing(config.input);
@@ -164,7 +192,7 @@ std::vector<Guess> Predictor::classify(const Image& image) {
   const Image input = prepare(image, file_.preprocessing);
   Array batch(DType::u8, {1, input.height, input.width, input.channels});
   std::memcpy(batch.raw(), input.pixels.data(), batch.bytes());
-  const std::vector<double> p = softmax(inference_->logits(batch), 0);
+  const std::vector<double> p = softmax(inference_->finite_logits(batch), 0);
   std::vector<Guess> guesses;
   for (size_t k = 0; k < p.size(); ++k) {
     guesses.push_back({file_.class_names.empty() ? std::to_string(k) : file_.class_names[k], p[k]});

@@ -27,9 +27,10 @@ class Predictor {
   /// What such a file would hold. `source` stands for it in messages. Errors: as above.
   Predictor(ModelFile file, const std::string& source);
 
-  /// The classes of one picture, most probable first. Errors: as prepare.
+  /// The classes of one picture, most probable first. Errors: as prepare, and
+  /// diverged when its logits are not finite, naming where that began.
   std::vector<Guess> classify(const Image& image);
-  /// Logits of many: see Inference::logits.
+  /// Logits of many, finite or not: see Inference::logits.
   Array logits(const Array& images) { return inference_->logits(images); }
 
   Inference& inference() { return *inference_; }
@@ -53,7 +54,9 @@ std::map<std::string, std::string> to_arguments(const models::Config& config);
 models::Options from_arguments(const std::map<std::string, std::string>& arguments);
 
 /// A model file out of weights (see read_weights) and the registry's model that they are for.
-/// Where `options` leave the number of classes open, it is that of the weights' last layer. Weights
+/// Where `options` leave the number of classes open, it is the model's own, unless the weights of
+/// its head (see models::head) are for another; where they leave the input open, its channels are
+/// those of the weights' first convolution. Weights
 /// that are a model file bring their preprocessing and class names. Others get those of the
 /// published weights whose name the file has (see pretrained.h), or the most likely ones: `say` is
 /// told what was chosen and assumed. A model of which nothing is known has no class names.

@@ -38,6 +38,28 @@ const Array* take(const std::string& name, ByName& given) {
   return array;
 }
 
+/// How many of the model's arrays `names` has.
+size_t found(const std::vector<const nn::Variable*>& variables, ByName names) {
+  return static_cast<size_t>(std::ranges::count_if(
+      variables, [&](const nn::Variable* v) { return take(v->name(), names) != nullptr; }));
+}
+
+/// The dotted prefixes that all names share, "a.", "a.b.", ..., of no more parts than nets have.
+std::vector<std::string> shared_prefixes(const std::vector<std::string_view>& names) {
+  constexpr size_t most = 16;
+  std::vector<std::string> prefixes;
+  if (names.empty()) return prefixes;
+  for (size_t dot = names[0].find('.'); dot != std::string_view::npos && prefixes.size() < most;
+       dot = names[0].find('.', dot + 1)) {
+    const std::string_view prefix = names[0].substr(0, dot + 1);
+    const bool all =
+        std::ranges::all_of(names, [&](std::string_view name) { return name.starts_with(prefix); });
+    if (!all) break;
+    prefixes.emplace_back(prefix);
+  }
+  return prefixes;
+}
+
 /// A line for each of the first five, and how many more.
 void list(Error& error, std::string_view key, const std::vector<std::string>& lines) {
   constexpr size_t most = 5;
@@ -50,7 +72,7 @@ void list(Error& error, std::string_view key, const std::vector<std::string>& li
 Error misfit(const nn::Module& model, const std::vector<const nn::Variable*>& missing,
              const std::vector<std::string>& shapes, const ByName& unexpected) {
   std::vector<std::string> unused, wanted;
-  for (const auto& [name, array] : unexpected) unused.push_back(name);
+  for (const auto& [name, array] : unexpected) unused.push_back(printable(name));
   for (const nn::Variable* variable : missing) {
     const std::vector<std::string> near = nearest_names(variable->name(), unused, 1);
     wanted.push_back(variable->name() + (near.empty() ? "" : " (there is " + near[0] + ")"));
@@ -64,7 +86,7 @@ Error misfit(const nn::Module& model, const std::vector<const nn::Variable*>& mi
 
 }  // namespace
 
-Weights weights_of(const nn::Module& model, State& state) {
+Weights shared_weights_of(const nn::Module& model, State& state) {
   Weights weights;
   for (const nn::Variable* variable : model.variables()) {
     weights.emplace_back(variable->name(), state.get(variable->name()));
@@ -72,9 +94,52 @@ Weights weights_of(const nn::Module& model, State& state) {
   return weights;
 }
 
+MatchedNames match_names(const nn::Module& model, Weights weights) {
+  const std::vector<const nn::Variable*> variables = model.variables();
+  const auto names_of = [](const auto& list, const auto& name) {
+    std::vector<std::string_view> names;
+    for (const auto& entry : list) names.push_back(name(entry));
+    return names;
+  };
+  // Each way to change the names: so many characters less, and this before.
+  std::vector<std::pair<size_t, std::string>> ways{{0, ""}};
+  for (const std::string& prefix : shared_prefixes(
+           names_of(weights, [](const auto& w) { return std::string_view(w.first); }))) {
+    ways.emplace_back(prefix.size(), "");
+  }
+  for (const std::string& prefix : shared_prefixes(names_of(
+           variables, [](const nn::Variable* v) { return std::string_view(v->name()); }))) {
+    ways.emplace_back(0, prefix);
+  }
+  size_t best = 0, most = 0;
+  for (size_t i = 0; i < ways.size(); ++i) {
+    ByName names;
+    for (const auto& [name, array] : weights) {
+      names[ways[i].second + name.substr(ways[i].first)] = &array;
+    }
+    const size_t count = found(variables, std::move(names));
+    if (count <= most) continue;
+    best = i;
+    most = count;
+  }
+  const auto& [less, before] = ways[best];
+  std::string note;
+  if (less > 0) note = "names without \"" + printable(weights[0].first.substr(0, less)) + "\"";
+  if (!before.empty()) note = "names with \"" + before + "\" before them";
+  for (auto& [name, array] : weights) name = before + name.substr(less);
+  return {std::move(weights), note};
+}
+
+Weights weights_of(const nn::Module& model, State& state) {
+  Weights weights = shared_weights_of(model, state);
+  for (auto& [name, array] : weights) array = array.clone();
+  return weights;
+}
+
 Weights fit_weights(const nn::Module& model, const Weights& weights) {
+  const MatchedNames matched = match_names(model, weights);
   ByName given;
-  for (const auto& [name, array] : weights) given[name] = &array;
+  for (const auto& [name, array] : matched.weights) given[name] = &array;
   Weights fitting;
   std::vector<const nn::Variable*> missing;
   std::vector<std::string> shapes;
@@ -82,6 +147,8 @@ Weights fit_weights(const nn::Module& model, const Weights& weights) {
     const Array* array = take(variable->name(), given);
     if (array != nullptr && array->shape() == variable->shape()) {
       fitting.emplace_back(variable->name(), *array);
+    } else if (array != nullptr && is_counter(*variable) && array->numel() == 1) {
+      fitting.emplace_back(variable->name(), array->reshaped(variable->shape()));
     } else if (array != nullptr) {
       shapes.push_back(variable->name() + " is " + to_string(array->shape()) + " instead of " +
                        to_string(variable->shape()));
@@ -97,6 +164,23 @@ Weights fit_weights(const nn::Module& model, const Weights& weights) {
   });
   if (missing.empty() && shapes.empty() && given.empty()) return fitting;
   throw misfit(model, missing, shapes, given);
+}
+
+std::optional<int64_t> image_channels(const nn::Module& model, int64_t channels,
+                                      const Weights& weights) {
+  for (const nn::Variable* parameter : model.parameters()) {
+    const Shape& own = parameter->shape();  // [out, in, height, width]
+    if (own.rank() != 4) continue;
+    if (own[1] != channels) return std::nullopt;
+    for (const auto& [name, array] : weights) {
+      if (name != parameter->name() || array.shape().rank() != 4) continue;
+      const int64_t in = array.dim(1);
+      if (array.shape() != Shape{own[0], in, own[2], own[3]}) return std::nullopt;
+      return in;
+    }
+    return std::nullopt;
+  }
+  return std::nullopt;
 }
 
 void load_weights(const nn::Module& model, State& state, const Weights& weights) {

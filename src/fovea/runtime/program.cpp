@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cmath>
 #include <cstring>
 #include <optional>
 
 #include "fovea/core/error.h"
 #include "fovea/core/parallel.h"
 #include "fovea/passes/memory.h"
+#include "fovea/runtime/nonfinite.h"
 
 namespace fovea {
 namespace {
@@ -60,15 +60,6 @@ void require_state(const State& state, const std::string& name, const Type& expe
               "program: State array \"" + name + "\" has another type than was compiled for")
       .with("given", to_string(type))
       .with("expected", to_string(expected));
-}
-
-bool all_finite(const Type& type, const std::byte* data) {
-  if (!is_float(type.dtype)) return true;
-  const Array view(type.dtype, type.shape, const_cast<std::byte*>(data), nullptr);
-  for (int64_t i = 0; i < view.numel(); ++i) {
-    if (!std::isfinite(view.at(i))) return false;
-  }
-  return true;
 }
 
 }  // namespace
@@ -445,12 +436,14 @@ std::string Program::first_nonfinite(Memory& memory, State& state, const Inputs&
     saved.emplace_back(name, state.get(name).clone());
   std::string found;
   Memory::Kept& kept = memory.kept(impl_->program_id, impl_->kept_bytes);
+  kept.version = 0;  // what is prepared for the State is looked at too
   impl_->run(memory, state, inputs, [&](size_t i) {
-    if (!found.empty()) return;
     for (int id : impl_->steps[i].outputs) {
-      if (all_finite(impl_->graph->value(id).type, kept.pointers[static_cast<size_t>(id)]))
-        continue;
-      found = impl_->infos[i].scope + " (" + impl_->infos[i].op + ")";
+      const Type& type = impl_->graph->value(id).type;
+      const Array value(type.dtype, type.shape, kept.pointers[static_cast<size_t>(id)], nullptr);
+      if (!found.empty() || nonfinite_in(value).empty()) continue;
+      const StepInfo& info = impl_->infos[i];
+      found = info.scope.empty() ? info.op : info.scope + " (" + info.op + ")";
     }
   });
   for (const auto& [name, array] : saved) state.set(name, array);

@@ -34,7 +34,7 @@ void State::declare(const std::string& name, const Type& type, Role role, Fill f
   Slot slot;
   slot.type = type;
   slot.role = role;
-  slot.order = slots_.size();
+  slot.order = declared_++;
   slot.fill = std::move(fill);
   slots_.emplace(name, std::move(slot));
 }
@@ -47,7 +47,9 @@ const State::Slot& State::slot(std::string_view name) const {
     Error error(ErrorKind::usage, "state: there is no array named \"" + std::string(name) + "\"");
     const std::vector<std::string> near = nearest_names(name, known);
     if (!near.empty()) error.with("nearest", join(near, ", "));
-    throw error;
+    throw error.with("try",
+                     "nn::declare(state, model, seed) declares a model's arrays, "
+                     "optimizer->declare(state) its moments; TrainStep::gradient() its gradients");
   }
   return found->second;
 }
@@ -84,8 +86,13 @@ void State::set(std::string_view name, const Array& value) {
   touch();
 }
 
+void State::remove(std::string_view name) {
+  (void)slot(name);
+  slots_.erase(slots_.find(name));
+}
+
 std::vector<std::string> State::names(Role role) const {
-  std::vector<std::pair<size_t, std::string>> ordered;
+  std::vector<std::pair<uint64_t, std::string>> ordered;
   for (const auto& [name, slot] : slots_) {
     if (slot.role == role) ordered.emplace_back(slot.order, name);
   }

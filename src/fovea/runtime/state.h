@@ -37,13 +37,16 @@ class State {
 
   bool contains(std::string_view name) const { return slots_.find(name) != slots_.end(); }
   /// The array, filled if this is its first use. Writing through it must be followed by `touch`.
-  /// Errors: usage when the name is unknown, with the nearest names.
+  /// Errors: usage when the name is unknown, with the nearest names and what declares which.
   Array& get(std::string_view name);
   const Type& type(std::string_view name) const;
   Role role(std::string_view name) const;
   /// Replaces the array's data by a copy of `value`. Errors: usage when the type differs or the
   /// name is unknown.
   void set(std::string_view name, const Array& value);
+
+  /// Forgets an array; handles on it stay valid. Errors: usage when the name is unknown.
+  void remove(std::string_view name);
 
   /// The names of one role, in the order of declaration.
   std::vector<std::string> names(Role role) const;
@@ -59,7 +62,7 @@ class State {
   struct Slot {
     Type type;
     Role role = Role::parameter;
-    size_t order = 0;
+    uint64_t order = 0;
     Fill fill;
     bool filled = false;
     Array array;
@@ -68,6 +71,7 @@ class State {
   static uint64_t next_version();
 
   std::map<std::string, Slot, std::less<>> slots_;
+  uint64_t declared_ = 0;  ///< arrays so far, removed ones included
   uint64_t version_ = next_version();
 };
 

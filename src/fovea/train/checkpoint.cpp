@@ -1,6 +1,10 @@
 #include "fovea/train/checkpoint.h"
 
+#include <optional>
+#include <set>
+
 #include "fovea/core/error.h"
+#include "fovea/core/text.h"
 #include "fovea/formats/safetensors.h"
 
 namespace fovea::train {
@@ -8,27 +12,71 @@ namespace {
 
 constexpr Role kept_roles[] = {Role::parameter, Role::buffer, Role::moment};
 
-void restore(const std::filesystem::path& path, State& state, Checkpoint& checkpoint) {
-  const SafeTensors file = read_safetensors(path);
-  if (!file.metadata.contains("fovea.checkpoint")) {
-    throw Error(ErrorKind::model, path.string() + " is not a checkpoint")
-        .with("try", "the folder of a run");
+/// A file of a checkpoint, and why it is not the latest.
+struct Found {
+  std::filesystem::path path;
+  SafeTensors file;
+  std::string warning;
+};
+
+SafeTensors read(const std::filesystem::path& path) {
+  SafeTensors file = read_safetensors(path);
+  if (file.metadata.contains("fovea.checkpoint")) return file;
+  throw Error(ErrorKind::model, path.string() + " is not a checkpoint")
+      .with("try", "the folder of a run");
+}
+
+std::optional<Found> find(const std::filesystem::path& folder) {
+  const std::filesystem::path latest = folder / "checkpoint.safetensors",
+                              previous = folder / "checkpoint.previous.safetensors";
+  std::string warning;
+  try {
+    if (std::filesystem::exists(latest)) return Found{latest, read(latest), ""};
+  } catch (const Error& e) {
+    if (!std::filesystem::exists(previous)) throw;
+    warning = e.headline() + "; going on from the checkpoint before it";
   }
-  size_t expected = 0;
-  for (Role role : kept_roles) expected += state.names(role).size();
-  if (file.tensors.size() != expected) {
-    throw Error(ErrorKind::model, path.string() + " holds " + std::to_string(file.tensors.size()) +
-                                      " arrays, the run has " + std::to_string(expected));
+  if (!std::filesystem::exists(previous)) return std::nullopt;
+  return Found{previous, read(previous), warning};
+}
+
+/// "a, b, c and 7 more".
+std::string some_of(const std::set<std::string>& names) {
+  constexpr size_t most = 3;
+  std::vector<std::string> first;
+  for (const std::string& name : names) {
+    if (first.size() < most) first.push_back(name);
   }
-  for (const auto& [name, array] : file.tensors) {
-    if (!state.contains(name) || state.type(name).shape != array.shape() ||
-        state.type(name).dtype != array.dtype()) {
-      throw Error(ErrorKind::model, path.string() + ": the run has no array \"" + name +
-                                        "\" of type " + describe(array));
-    }
+  return join(first, ", ") +
+         (names.size() > most ? " and " + std::to_string(names.size() - most) + " more" : "");
+}
+
+/// Errors: model when the file does not hold the arrays of the run.
+void check_arrays(const Found& found, const State& state) {
+  std::set<std::string> missing, unexpected;
+  for (Role role : kept_roles) {
+    for (const std::string& name : state.names(role)) missing.insert(name);
   }
-  for (const auto& [name, array] : file.tensors) state.set(name, array);
-  checkpoint.progress = file.metadata;
+  const size_t expected = missing.size();
+  for (const auto& [name, array] : found.file.tensors) {
+    if (missing.erase(name) == 0) unexpected.insert(name);
+  }
+  if (!missing.empty() || !unexpected.empty()) {
+    Error error(ErrorKind::model, found.path.string() + " does not hold the arrays of this run");
+    error.with("arrays", std::to_string(found.file.tensors.size()) + " instead of " +
+                             std::to_string(expected));
+    if (!missing.empty()) error.with("missing", some_of(missing));
+    if (!unexpected.empty()) error.with("unexpected", some_of(unexpected));
+    throw error.with("try",
+                     "the version of Fovea that wrote it; or a new run that starts from its "
+                     "weights: --weights " +
+                         (found.path.parent_path() / "last.safetensors").string());
+  }
+  for (const auto& [name, array] : found.file.tensors) {
+    if (state.type(name) == Type{array.dtype(), array.shape()}) continue;
+    throw Error(ErrorKind::model, found.path.string() + ": the run has no array \"" + name +
+                                      "\" of type " + describe(array));
+  }
 }
 
 }  // namespace
@@ -53,20 +101,18 @@ void save_checkpoint(const std::filesystem::path& folder, State& state,
 }
 
 bool load_checkpoint(const std::filesystem::path& folder, State& state, Checkpoint& checkpoint) {
-  const std::filesystem::path latest = folder / "checkpoint.safetensors",
-                              previous = folder / "checkpoint.previous.safetensors";
-  try {
-    if (std::filesystem::exists(latest)) {
-      restore(latest, state, checkpoint);
-      return true;
-    }
-  } catch (const Error& e) {
-    if (!std::filesystem::exists(previous)) throw;
-    checkpoint.warning = e.headline() + "; going on from the checkpoint before it";
-  }
-  if (!std::filesystem::exists(previous)) return false;
-  restore(previous, state, checkpoint);
+  std::optional<Found> found = find(folder);
+  if (!found) return false;
+  check_arrays(*found, state);
+  for (const auto& [name, array] : found->file.tensors) state.set(name, array);
+  checkpoint = {.progress = std::move(found->file.metadata), .warning = std::move(found->warning)};
   return true;
+}
+
+std::map<std::string, std::string> checkpoint_progress(const std::filesystem::path& folder) {
+  std::optional<Found> found = find(folder);
+  if (!found) return {};
+  return std::move(found->file.metadata);
 }
 
 }  // namespace fovea::train

@@ -22,7 +22,12 @@ struct Checkpoint {
 };
 
 /// Reads the latest whole checkpoint of a folder into a State that has been declared; false when
-/// there is none. Errors: model when both are broken, or one is of another model.
+/// there is none. Errors: model when both are broken, or the latest is of another model or of a
+/// version of Fovea that kept other arrays.
 bool load_checkpoint(const std::filesystem::path& folder, State& state, Checkpoint& checkpoint);
+
+/// Where the run of a folder is, by its latest whole checkpoint; empty when there is none. Errors:
+/// model when both are broken.
+std::map<std::string, std::string> checkpoint_progress(const std::filesystem::path& folder);
 
 }  // namespace fovea::train

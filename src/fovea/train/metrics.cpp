@@ -38,7 +38,7 @@ Metrics evaluate(Inference& inference, std::shared_ptr<const data::Dataset> data
   loader.start(0);
   while (auto next = loader.next()) {
     if (stop.stop_requested()) break;
-    metrics.add(inference.logits(next->inputs), next->targets);
+    metrics.add(inference.finite_logits(next->inputs), next->targets);
     if (progress) progress(metrics.count, dataset->size());
   }
   return metrics;

@@ -39,6 +39,7 @@ struct Metrics {
 
 /// Runs the whole of `dataset` through the model, in order, in batches of `batch`. Stops early,
 /// with what it has, when asked to. `progress` is called after each batch with (done, all) samples.
+/// Errors: diverged when logits are not finite, naming where that began.
 Metrics evaluate(Inference& inference, std::shared_ptr<const data::Dataset> dataset,
                  int64_t batch = 256,
                  const std::function<void(int64_t, int64_t)>& progress = nullptr,

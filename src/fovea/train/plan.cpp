@@ -66,8 +66,7 @@ class Trial {
     // A small rate: numbers that diverge are slower or faster than those of real training.
     setup_.optimizer->update(
         state_,
-        {.step = steps_,
-         .lr = 1e-4,
+        {.lr = 1e-4,
          .gradient_scale = clip > 0 ? optim::clip_scale(optim::gradient_norm(state_), clip) : 1.0});
     return metrics.count;
   }
@@ -98,8 +97,8 @@ Planner::Planner(const Setup& setup) : setup_(setup) {
   nn::declare(state_, *setup.model, static_cast<uint64_t>(settings.seed));
   setup.optimizer->declare(state_);
   inference_ = std::make_unique<Inference>(*setup.model, state_, setup.normalization());
-  const bool unfreezes = settings.unfreeze_after > 0 && settings.unfreeze_after < settings.epochs;
-  step_ = std::make_unique<TrainStep>(*setup.model, state_, setup.step_options(unfreezes));
+  step_ = std::make_unique<TrainStep>(*setup.model, state_, setup.step_options(setup.unfreezes()));
+  smallest_ = setup.refusal(1) ? 2 : 1;
   const MemoryUse use = at(settings.batch).memory;  // compiles: kernels are part of the program
   program_ = without(resident_bytes(), use.data);
   for (const auto& [name, array] : setup.start.weights) {  // let go once the net has them
@@ -153,7 +152,7 @@ Plan Planner::at(int64_t batch) {
 std::optional<Plan> Planner::largest(size_t limit) {
   constexpr int64_t most_of_settings = 1'000'000;
   const int64_t most = std::min(setup_.split.train->size(), most_of_settings);
-  Plan fits = at(1);
+  Plan fits = at(smallest_);
   if (fits.peak > limit) return std::nullopt;
   Plan over = at(most);
   if (over.peak <= limit) return over;
@@ -167,6 +166,11 @@ std::optional<Plan> Planner::largest(size_t limit) {
     const auto step = static_cast<int64_t>(share * width);
     const Plan plan = at(fits.batch + std::clamp<int64_t>(step, 1, over.batch - fits.batch - 1));
     (plan.peak <= limit ? fits : over) = plan;
+  }
+  const auto last = [&] { return setup_.split.train->size() % fits.batch; };
+  while (!setup_.settings.drop_last && last() > 0 && last() < smallest_) {
+    if (fits.batch == smallest_) return std::nullopt;
+    fits = at(fits.batch - 1);
   }
   return fits;
 }
@@ -183,7 +187,7 @@ Speed measure_speed(const Setup& setup, double seconds) {
     speed.seconds = seconds_since(start);
   }
   speed.images_per_second = static_cast<double>(speed.images) / speed.seconds;
-  speed.training_seconds = static_cast<double>(setup.split.train->size()) / speed.images_per_second;
+  speed.training_seconds = static_cast<double>(setup.epoch_images()) / speed.images_per_second;
   if (const int64_t val = setup.split.val->size(); val > 0) {
     const int64_t batch = std::min(evaluation_batch(setup.settings.batch), val);
     const double once = trial.validate(batch);  // compiles and packs
@@ -203,8 +207,9 @@ std::string check_memory(const Setup& setup) {
   const std::string needs = "training with --batch " + std::to_string(setup.settings.batch) +
                             " takes about " + gibibytes(plan.peak) + " of memory, ";
   const std::optional<Plan> largest = planner.largest(limits.now);
-  const std::string advice = largest ? "--batch " + std::to_string(largest->batch) + " or less"
-                                     : "a smaller model or --input: one image does not fit";
+  const std::string advice = largest
+                                 ? "--batch " + std::to_string(largest->batch) + " or less"
+                                 : "a smaller model or --input: not even the smallest batch fits";
   // What is planned may be off by some percent, and no run is to be refused that would do.
   if (static_cast<double>(plan.peak) < 1.1 * static_cast<double>(limits.most)) {
     return needs + gibibytes(limits.now) + " are free now: it may be ended for lack of it; try " +

@@ -41,8 +41,8 @@ class Planner {
   /// At so many images a step; a batch larger than the training set is one of all of it. Of a run
   /// that unfreezes, it is the larger need of the two phases. Errors: usage below 1.
   Plan at(int64_t batch);
-  /// The plan of the largest batch whose peak is at most `limit`; none where that of one image is
-  /// more.
+  /// The plan of the largest batch that the net can be trained on, its last batch included, and
+  /// whose peak is at most `limit`; none where that of the smallest is more.
   std::optional<Plan> largest(size_t limit);
 
  private:
@@ -55,6 +55,7 @@ class Planner {
   State state_;
   std::unique_ptr<Inference> inference_;
   std::unique_ptr<TrainStep> step_;
+  int64_t smallest_ = 1;  ///< batch that the net can be trained on
   size_t program_ = 0, start_peak_ = 0;
 };
 

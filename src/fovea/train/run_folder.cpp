@@ -1,8 +1,11 @@
 #include "fovea/train/run_folder.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -15,9 +18,43 @@ namespace {
 constexpr std::string_view header =
     "epoch,lr,train_loss,train_accuracy,val_loss,val_accuracy,seconds,images_per_second";
 
+constexpr const char* lock_name = "run.lock";
+
+Error cannot_write(const std::filesystem::path& path) {
+  return {ErrorKind::io, "cannot write " + path.string() + ": " + std::strerror(errno)};
+}
+
+/// The process that a lock file names, or "unknown".
+std::string holder(int file) {
+  char text[24] = {};
+  const ssize_t read = ::pread(file, text, sizeof text - 1, 0);
+  const std::string word = split({text, static_cast<size_t>(std::max<ssize_t>(read, 0))}, '\n')[0];
+  return parse_number(word) ? word : "unknown";
+}
+
+/// Whether the open file is the one of that name.
+bool is_at(int file, const std::filesystem::path& path) {
+  struct stat open = {}, named = {};
+  return ::fstat(file, &open) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+         open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+}
+
 Error cannot_make(const std::filesystem::path& folder, const std::string& why) {
   return Error(ErrorKind::io, "cannot make the run folder " + folder.string() + ": " + why)
       .with("try", "another --out, in a folder you may write to");
+}
+
+/// Errors: usage when the folder of a new run holds more than its lock; io.
+void require_empty(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (auto entry = std::filesystem::directory_iterator(folder, error);
+       !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    if (entry->path().filename() == lock_name) continue;
+    throw Error(ErrorKind::usage, "--out " + folder.string() + " is not empty")
+        .with("try",
+              "another folder, or --resume " + folder.string() + " to go on with the run there");
+  }
+  if (error) throw cannot_make(folder, error.message());
 }
 
 std::filesystem::path numbered_folder(const Settings& settings) {
@@ -81,7 +118,35 @@ std::vector<EpochRecord> from_csv(std::string_view text) {
   return history;
 }
 
-std::filesystem::path make_run_folder(const std::string& out, const Settings& settings) {
+RunLock::RunLock(const std::filesystem::path& folder) : path_(folder / lock_name) {
+  for (bool held = false; !held;) {
+    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (file_ < 0) throw cannot_write(path_);
+    if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK) return;  // this file system has no locks
+      const std::string process = holder(file_);
+      ::close(file_);
+      throw Error(ErrorKind::usage, "another process is training in " + folder.string())
+          .with("process", process)
+          .with("try", "another folder; or this one when that process has ended");
+    }
+    held = is_at(file_, path_);  // not where a run that just ended removed it
+    if (!held) ::close(file_);
+  }
+  const std::string text = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(file_, 0) != 0 || ::pwrite(file_, text.data(), text.size(), 0) < 0) {
+    const Error error = cannot_write(path_);
+    ::close(file_);
+    throw error;
+  }
+}
+
+RunLock::~RunLock() {
+  ::unlink(path_.c_str());
+  ::close(file_);
+}
+
+RunFolder make_run_folder(const std::string& out, const Settings& settings) {
   std::filesystem::path folder = out;
   if (out.empty()) {
     folder = numbered_folder(settings);
@@ -89,32 +154,24 @@ std::filesystem::path make_run_folder(const std::string& out, const Settings& se
     std::error_code error;
     std::filesystem::create_directories(folder, error);
     if (error) throw cannot_make(folder, error.message());
-    const bool empty = std::filesystem::is_empty(folder, error);
-    if (error) throw cannot_make(folder, error.message());
-    if (!empty) {
-      throw Error(ErrorKind::usage, "--out " + folder.string() + " is not empty")
-          .with("try",
-                "another folder, or --resume " + folder.string() + " to go on with the run there");
-    }
+    if (!std::filesystem::exists(folder / lock_name)) require_empty(folder);
   }
+  auto lock = std::make_unique<const RunLock>(folder);
+  require_empty(folder);
   replace_file(folder / "config.toml", to_toml(settings));
   if (settings.net) replace_file(folder / settings.model, settings.net->text);
-  return folder;
+  return {folder, std::move(lock)};
 }
 
 void append_log(const std::filesystem::path& folder, std::string_view line) {
   const std::filesystem::path path = folder / "log.txt";
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (file < 0)
-    throw Error(ErrorKind::io, "cannot write " + path.string() + ": " + std::strerror(errno));
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
   const std::string text = std::string(line) + "\n";
   try {
-    write_all(file, std::as_bytes(std::span(text)), path);
-  } catch (...) {
-    ::close(file);
-    throw;
+    if (file.get() >= 0) write_all(file.get(), std::as_bytes(std::span(text)), path);
+  } catch (const Error&) {
+    // the run goes on
   }
-  ::close(file);
 }
 
 }  // namespace fovea::train

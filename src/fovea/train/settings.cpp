@@ -88,7 +88,8 @@ void Setting::set(Settings& settings, std::string_view text) const {
 
 const std::vector<Setting>& settings_table() {
   static const std::vector<Setting> table{
-      {"data", "data set: fashion-mnist, mnist, cifar10, cifar100, or NAME:DIR", &Settings::data},
+      {"data", "data set: fashion-mnist, mnist, cifar10, cifar100, or NAME:DIR", &Settings::data, 0,
+       0, true},
       {"model", "model of `fovea models`, or a file of a net, NET.toml", &Settings::model},
       {"aux", "train the model's auxiliary heads too, each loss with the weight 0.3",
        &Settings::aux},
@@ -100,7 +101,10 @@ const std::vector<Setting>& settings_table() {
        0, 100},
       {"stem", "how a ResNet or DenseNet begins: imagenet, or cifar; the model's own by default",
        &Settings::stem},
-      {"input", "HxW that images are resized to; as they are by default", &Settings::input},
+      {"input",
+       "HxW that images are resized to, or CxHxW: C is 3 for RGB (gray is repeated) or 1 for gray; "
+       "as they are by default",
+       &Settings::input},
       {"weights", "file that the net starts from; layers for other classes start anew",
        &Settings::weights},
       {"freeze", "arrays that stay: backbone (all but the head), or globs of names",
@@ -110,8 +114,10 @@ const std::vector<Setting>& settings_table() {
       {"backbone-lr", "learning rate of what was frozen; 0: a tenth of --lr",
        &Settings::backbone_lr, 0, 1e6},
       {"limit", "training images to use, drawn by seed; 0: all", &Settings::limit, 0, 1e12},
-      {"epochs", "passes over the training set", &Settings::epochs, 1, 1e6},
+      {"epochs", "passes over the training set", &Settings::epochs, 1, 1e6, true},
       {"batch", "images a step", &Settings::batch, 1, 1e6},
+      {"drop-last", "leave out the last batch of an epoch where it has fewer images",
+       &Settings::drop_last},
       {"optimizer", "sgd[:MOMENTUM], nesterov[:MOMENTUM] or adamw", &Settings::optimizer},
       {"lr", "learning rate at its highest", &Settings::lr, 0, 1e6},
       {"weight-decay", "X, or X:weights to leave norms and biases alone", &Settings::weight_decay},
@@ -122,18 +128,19 @@ const std::vector<Setting>& settings_table() {
        0, 1},
       {"augment", "none, standard, or a list such as crop:4,flip", &Settings::augment},
       {"val", "share of the training set kept to choose the best epoch", &Settings::val, 0, 0.99},
-      {"workers", "threads that load images ahead", &Settings::workers, 0, 256},
+      {"workers", "threads that load images ahead", &Settings::workers, 0, 256, true},
       {"seed", "of first weights, order, augmentation and dropout", &Settings::seed, 0,
        9007199254740991.0},
-      {"threads", "threads to compute with; 0: all", &Settings::threads, 0, 1024},
+      {"threads", "threads to compute with; 0: all", &Settings::threads, 0, 1024, true},
   };
   return table;
 }
 
 Settings with_net(Settings settings) {
-  if (settings.net || !models::is_net_file(settings.model)) return settings;
+  if (settings.net) return settings;
+  if (!models::is_net_file(settings.model) && !is_stream(settings.model)) return settings;
   models::NetText net = models::read_net(settings.model);
-  net.file = settings.model = std::filesystem::path(settings.model).filename().string();
+  net.file = settings.model = std::filesystem::path(net.file).filename().string();
   settings.net = std::make_shared<const models::NetText>(std::move(net));
   if (settings.model == "config.toml") {
     throw Error(ErrorKind::usage, "--model: a net's file may not be called config.toml")

@@ -22,7 +22,7 @@ struct Settings {
   bool aux = false;  ///< with the model's auxiliary heads, whose losses count as StepOptions says
   std::optional<double> dropout, drop_path, width;  ///< as models::Options; none: the model's own
   std::string stem;                                 ///< as models::Options; "": the model's own
-  std::string input;           ///< HxW that images are resized to, "224x224"; "": as they are
+  std::string input;           ///< HxW or CxHxW that images are made to; "": as they are
   std::string weights;         ///< file that the net starts from; "": first weights by seed
   std::string freeze;          ///< as models::frozen reads it
   int64_t unfreeze_after = 0;  ///< epochs after which all is trained; 0: never
@@ -30,6 +30,7 @@ struct Settings {
   int64_t limit = 0;           ///< training images to use, drawn by seed; 0: all
   int64_t epochs = 10;
   int64_t batch = 128;
+  bool drop_last = false;         ///< leave out the last batch of an epoch where it is smaller
   std::string optimizer = "sgd";  ///< as optim::parse reads it
   double lr = 0.1;
   std::string weight_decay = "5e-4";  ///< as optim::parse reads it
@@ -52,6 +53,7 @@ struct Setting {
                std::optional<double> Settings::*, bool Settings::*>
       member;
   double least = 0, most = 0;  ///< of a number, both included
+  bool resumable = false;      ///< a run that goes on may do so with another value
 
   /// The value as text. Whole numbers have no point, other numbers are the shortest that read back;
   /// a number that is not given is "".

@@ -83,6 +83,20 @@ StartingPoint starting_point(const Settings& settings, const data::Dataset& imag
   return read_starting_point(settings.weights, settings.model, input_of(settings, images));
 }
 
+/// ImageNet's weights want RGB, MNIST's images are gray, and `--input` can make them the other.
+void check_channels(const Setup& setup) {
+  const Shape& input = setup.config.input;
+  const std::optional<int64_t> wanted = image_channels(*setup.model, input[0], setup.start.weights);
+  if (!wanted || *wanted == input[0]) return;
+  Error error(ErrorKind::usage, setup.settings.weights + ": the weights are for images of " +
+                                    std::to_string(*wanted) + " channels, the net's input has " +
+                                    std::to_string(input[0]));
+  const std::string size = std::to_string(input[1]) + "x" + std::to_string(input[2]);
+  if (*wanted == 3) error.with("try", "--input 3x" + size + ": each gray image as RGB");
+  if (*wanted == 1) error.with("try", "--input 1x" + size + ": each colour image as gray");
+  throw error;
+}
+
 }  // namespace
 
 Setup::Setup(const Settings& given) : Setup(given, open_data(given), {}) {}
@@ -100,7 +114,53 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
                                model_options(settings, std::ssize(sets.targets().names),
                                              input_of(settings, *sets.train)))),
       model(models::make(settings.model, from_arguments(to_arguments(config)))),
-      frozen(models::frozen(settings.freeze, settings.model, config)) {}
+      frozen(models::frozen(settings.freeze, settings.model, config)) {
+  check_channels(*this);
+  check_batches();
+}
+
+/// Errors: usage when an epoch has no batch, or one that the net cannot be trained on.
+void Setup::check_batches() const {
+  const int64_t size = split.train->size(), batch = std::min(settings.batch, size);
+  const std::string sizes =
+      std::to_string(size) + " to train on, --batch " + std::to_string(settings.batch);
+  if (settings.drop_last && settings.batch > size) {
+    throw Error(ErrorKind::usage, "--drop-last leaves an epoch without any batch")
+        .with("images", sizes)
+        .with("try", "--batch " + std::to_string(size) + " or less");
+  }
+  if (const std::optional<Error> error = refusal(batch)) throw *error;
+  const int64_t last = settings.drop_last ? 0 : size % batch;
+  if (last == 0) return;
+  const std::optional<Error> error = refusal(last);
+  if (!error) return;
+  int64_t other = batch - 1;  // the next smaller batch without such a rest
+  while (other > last && size % other > 0 && size % other <= last) --other;
+  throw Error(ErrorKind::usage, "the last batch of an epoch has " + std::to_string(last) +
+                                    (last == 1 ? " image" : " images") +
+                                    ", which this net cannot be trained on")
+      .with("images", sizes)
+      .with("because", error->headline())
+      .with("try", "--drop-last, which leaves that batch out" +
+                       (other > last ? ", or --batch " + std::to_string(other) : ""));
+}
+
+int64_t Setup::epoch_images() const {
+  const int64_t size = split.train->size();
+  return settings.drop_last ? size - size % settings.batch : size;
+}
+
+std::optional<Error> Setup::refusal(int64_t n) const {
+  State state;
+  nn::declare(state, *model, static_cast<uint64_t>(settings.seed));
+  try {
+    (void)TrainStep(*model, state, step_options(unfreezes())).trace(images(n), labels(n));
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage) throw;
+    return error;
+  }
+  return std::nullopt;
+}
 
 StepOptions Setup::step_options(bool thawed) const {
   StepOptions options{.normalization = normalization(),
@@ -112,6 +172,7 @@ StepOptions Setup::step_options(bool thawed) const {
 
 data::LoaderOptions Setup::loader_options() const {
   return {.batch = settings.batch,
+          .drop_last = settings.drop_last,
           .shuffle = true,
           .seed = static_cast<uint64_t>(settings.seed),
           .workers = static_cast<int>(settings.workers),

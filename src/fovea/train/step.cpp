@@ -1,6 +1,7 @@
 #include "fovea/train/step.h"
 
 #include <algorithm>
+#include <set>
 
 #include "fovea/core/error.h"
 #include "fovea/ops/arithmetic.h"
@@ -19,13 +20,17 @@ const Array& output(const Program& program, const std::vector<Array>& outputs,
   return outputs[static_cast<size_t>(found - named.begin())];
 }
 
+bool is_gradient(std::string_view name) { return name.starts_with(gradient_name("")); }
+
 }  // namespace
 
 TrainStep::TrainStep(const nn::Module& model, State& state, StepOptions options)
     : model_(model), state_(state), options_(std::move(options)) {
-  for (const std::string& name : state.names(Role::parameter)) {
-    if (options_.frozen && options_.frozen(name)) continue;
-    state.declare(gradient_name(name), state.type(name), Role::gradient);
+  for (const nn::Variable* variable : model.variables()) {
+    if (state.contains(variable->name())) continue;
+    throw Error(ErrorKind::usage, "train step: the State has no array \"" + variable->name() +
+                                      "\" of the model " + model.name())
+        .with("try", "nn::declare(state, model, seed) before TrainStep is made");
   }
 }
 
@@ -52,10 +57,25 @@ const Program& TrainStep::program(const Type& images, const Type& labels, bool a
   const Shape key =
       Shape{images.dtype == DType::u8 ? 1 : 0, labels.rank(), accumulate ? 1 : 0}.concat(
           images.shape);
-  return cache_.get(key, [&](const Shape&) {
+  const Program& compiled = cache_.get(key, [&](const Shape&) {
     return Program(*trace(images, labels),
                    {.passes = {.loss = "loss", .accumulate = accumulate, .observe = nullptr}});
   });
+  for (const auto& [name, id] : compiled.graph().updates()) {
+    if (is_gradient(name)) state_.declare(name, compiled.graph().value(id).type, Role::gradient);
+  }
+  return compiled;
+}
+
+/// Removes the gradients that other steps left and this Program does not make.
+void TrainStep::forget_other_gradients(const Program& program) {
+  std::set<std::string_view> made;
+  for (const auto& [name, id] : program.graph().updates()) {
+    if (is_gradient(name)) made.insert(name);
+  }
+  for (const std::string& name : state_.names(Role::gradient)) {
+    if (!made.contains(name)) state_.remove(name);
+  }
 }
 
 Inputs TrainStep::inputs(const Program& program, const Array& images, const Array& labels,
@@ -73,6 +93,7 @@ StepResult TrainStep::gradient(const Array& images, const Array& labels, int64_t
                                bool accumulate) {
   const Program& compiled =
       program({images.dtype(), images.shape()}, {labels.dtype(), labels.shape()}, accumulate);
+  if (!accumulate) forget_other_gradients(compiled);
   const std::vector<Array> outputs =
       compiled.run(memory_, state_, inputs(compiled, images, labels, step));
   return {.loss = output(compiled, outputs, "loss").item(),

@@ -25,16 +25,20 @@ struct StepResult {
 /// and clipping, skipping or averaging over machines go between. Compiled once for each batch
 /// shape.
 ///
+/// The State's gradients are those of the latest call: parameters that are frozen, or that the loss
+/// does not depend on, have none, so that an optimiser leaves them as they are.
+///
 ///     nn::declare(state, model, seed);
 ///     train::TrainStep step(model, state, {...});
 ///     auto optimizer = optim::sgd({.momentum = 0.9});
 ///     optimizer->declare(state);
 ///     for (int64_t i = 1; i <= 100; ++i) {
 ///       double loss = step.gradient(images, labels, i).loss;
-///       optimizer->update(state, {.step = i, .lr = 0.1});
+///       optimizer->update(state, {.lr = 0.1});
 ///     }
 class TrainStep {
  public:
+  /// Errors: usage when the model's arrays are not declared in the State.
   TrainStep(const nn::Module& model, State& state, StepOptions options);
 
   /// images u8 [N, H, W, C] or float [N, C, spatial]; labels i64 [N] or soft targets [N, classes].
@@ -46,7 +50,8 @@ class TrainStep {
 
   /// What is computed for these inputs, before any pass: outputs "loss" and "logits".
   std::shared_ptr<Graph> trace(const Type& images, const Type& labels) const;
-  /// The Program for these inputs, compiled now if it was not met yet.
+  /// The Program for these inputs, compiled now if it was not met yet; the gradients that it makes
+  /// are declared in the State.
   const Program& program(const Type& images, const Type& labels, bool accumulate = false);
 
   /// For a loss that is not finite: the first layer that made such a number from this batch,
@@ -60,6 +65,7 @@ class TrainStep {
   Memory& memory() { return memory_; }
 
  private:
+  void forget_other_gradients(const Program& program);
   Inputs inputs(const Program& program, const Array& images, const Array& labels,
                 int64_t step) const;
 

@@ -13,6 +13,7 @@
 #include "fovea/data/prepared.h"
 #include "fovea/optim/schedule.h"
 #include "fovea/predict/predictor.h"
+#include "fovea/runtime/nonfinite.h"
 #include "fovea/train/checkpoint.h"
 #include "fovea/train/plan.h"
 #include "fovea/train/setup.h"
@@ -47,16 +48,18 @@ std::string program_hash() {
 /// A run under way: what is fixed by the settings, and where it is.
 class Run {
  public:
-  Run(const Settings& settings, const Watch& watch, std::stop_token stop)
-      : setup_(settings),
+  Run(Setup setup, const Watch& watch, std::stop_token stop)
+      : setup_(std::move(setup)),
         watch_(watch),
         stop_(std::move(stop)),
-        schedule_(settings.schedule, static_cast<double>(settings.epochs), settings.warmup),
+        schedule_(setup_.settings.schedule, static_cast<double>(setup_.settings.epochs),
+                  setup_.settings.warmup),
         loader_(setup_.split.train, setup_.loader_options()) {
+    const Settings& settings = setup_.settings;
     tight_ = check_memory(setup_);
     nn::declare(state_, *setup_.model, static_cast<uint64_t>(settings.seed));
     setup_.optimizer->declare(state_);
-    if (!settings.weights.empty())
+    if (!setup_.start.weights.empty())
       anew_ = start_from(setup_.start, settings.model, setup_.config, *setup_.model, state_);
     setup_.start.weights.clear();
     inference_ = std::make_unique<Inference>(*setup_.model, state_, setup_.normalization());
@@ -64,31 +67,44 @@ class Run {
     (void)full_batch_program();  // images that the net cannot take are found now
   }
 
-  /// Trains into `folder`, from its last checkpoint when `restore`.
-  Result go(const std::filesystem::path& folder, bool restore);
+  /// Trains into the empty folder of a new run.
+  Result begin(const std::filesystem::path& folder);
+  /// Goes on from the last checkpoint of a folder, with a note for each setting that changed.
+  Result go_on(const std::filesystem::path& folder, const std::vector<std::string>& notes);
 
  private:
+  void open(const std::filesystem::path& folder);
+  Result finish();
   void make_step();
   void restore();
   void thaw();
   bool thawed() const {
     return setup_.settings.unfreeze_after > 0 && epoch_ >= setup_.settings.unfreeze_after;
   }
+  /// Whether the next batch is the first with nothing frozen.
+  bool at_the_thaw() const {
+    return setup_.unfreezes() && epoch_ == setup_.settings.unfreeze_after && batch_ == 0;
+  }
   void train_all();
   Result result();
   void train_epoch();
   void train_batch(const data::Batch& batch);
-  void finish_epoch();
+  bool finish_epoch();
   bool validate(EpochRecord& record);
+  void warn_of_guessing();
   void report(const Clock::time_point& start, double before);
   void save_model_file(const std::string& name);
   void save_progress();
   void warn_of_references();
   const std::map<std::string, std::string>& bits();
   const Program& full_batch_program();
+  const std::string& fingerprint();
+  double rate() const;
   int64_t trainable() const;
   void message(const std::string& text);
-  [[noreturn]] void diverged(const std::string& what, const std::string& layer);
+  void require_finite();
+  [[noreturn]] void diverged(const std::string& what, const data::Batch* batch = nullptr);
+  std::string place() const;
 
   Setup setup_;
   std::filesystem::path folder_;
@@ -119,7 +135,7 @@ class Run {
 
   double last_saved_ = 0;  ///< epoch_seconds_ at the last checkpoint
   std::map<std::string, std::string> bits_;
-  std::string fingerprint_;  ///< of the training data
+  std::string fingerprint_;  ///< of the training data, once asked for
 };
 
 void Run::message(const std::string& text) {
@@ -161,7 +177,9 @@ const std::map<std::string, std::string>& Run::bits() {
 }
 
 void Run::save_progress() {
+  require_finite();
   std::map<std::string, std::string> p = bits();
+  p.merge(origin(setup_, fingerprint()));
   p["epoch"] = std::to_string(epoch_);
   p["batch"] = std::to_string(batch_);
   p["updates"] = std::to_string(updates_);
@@ -215,15 +233,16 @@ void Run::restore() {
   if (setup_.frozen) {
     kept_ = FrozenArrays::parse(checkpoint.progress["frozen"]);
     frozen_changed_ = whole("frozen_changed");
-    if (thawed()) make_step();
+    if (thawed() && !at_the_thaw()) make_step();
   }
   for (const auto& [key, value] : bits()) {
     if (checkpoint.progress[key] == value) continue;
     message("resuming with another " + key.substr(5) + " than before (" + value + " instead of " +
             checkpoint.progress[key] + "): the result may differ in its last bits");
   }
+  if (at_the_thaw()) thaw();
   message("resuming after " + std::to_string(epoch_) + " epochs and " + std::to_string(batch_) +
-          " batches");
+          " batches, at a learning rate of " + format_number(rate()));
 }
 
 void Run::warn_of_references() {
@@ -233,32 +252,55 @@ void Run::warn_of_references() {
     message("no fast kernel, this will be slow: " + problem);
 }
 
-void Run::diverged(const std::string& what, const std::string& layer) {
+/// Ends the run because of numbers that are not finite. They came from `batch`, or, without one,
+/// from the update before.
+void Run::diverged(const std::string& what, const data::Batch* batch) {
   Error error(ErrorKind::diverged, what);
-  if (!layer.empty()) error.with("first", layer + " gave a number that is not finite");
+  std::string first = nonfinite_in(state_, {Role::parameter, Role::moment});
+  if (first.empty() && batch != nullptr) {
+    first = step_->first_nonfinite(batch->inputs, batch->targets, updates_ + 1);
+    if (!first.empty()) first += " gave a number that is not finite";
+  }
+  if (first.empty()) first = nonfinite_in(state_, {Role::buffer});
+  if (!first.empty()) error.with("first", first);
   error.with("try",
              "a lower --lr (it was " + format_number(lr_) + "), --clip 1, or a longer --warmup");
   append_log(folder_, error.what());
   throw error;
 }
 
-void Run::train_batch(const data::Batch& batch) {
+/// The step under way, in words.
+std::string Run::place() const {
+  return "step " + std::to_string(updates_ + 1) + " (epoch " + std::to_string(epoch_ + 1) +
+         ", batch " + std::to_string(batch_ + 1) + ")";
+}
+
+/// Before anything is saved: no file is replaced by one that holds a number that is not finite.
+void Run::require_finite() {
+  if (!nonfinite_in(state_, {Role::parameter, Role::buffer, Role::moment}).empty())
+    diverged("the net is not finite after step " + std::to_string(updates_) + ": it is not saved");
+}
+
+/// The learning rate of the next step.
+double Run::rate() const {
   const double where = static_cast<double>(epoch_) +
                        static_cast<double>(batch_) / static_cast<double>(loader_.batches());
-  lr_ = setup_.settings.lr * schedule_.factor(where);
+  return setup_.settings.lr * schedule_.factor(where);
+}
+
+void Run::train_batch(const data::Batch& batch) {
+  lr_ = rate();
   const StepResult result = step_->gradient(batch.inputs, batch.targets, updates_ + 1);
   if (!std::isfinite(result.loss)) {
-    diverged("the loss is " + format_number(result.loss) + " at step " +
-                 std::to_string(updates_ + 1) + " (epoch " + std::to_string(epoch_ + 1) +
-                 ", batch " + std::to_string(batch_ + 1) + ")",
-             step_->first_nonfinite(batch.inputs, batch.targets, updates_ + 1));
+    diverged("the loss is " + format_number(result.loss) + " at " + place(), &batch);
   }
+  const double norm = optim::gradient_norm(state_);  // finite if all gradients are
+  if (!std::isfinite(norm)) diverged("the gradients are not finite at " + place(), &batch);
   Metrics metrics;
   metrics.add(result.logits, batch.targets);
-  const double scale = setup_.settings.clip > 0
-                           ? optim::clip_scale(optim::gradient_norm(state_), setup_.settings.clip)
-                           : 1.0;
-  optim::Update update{.step = updates_ + 1, .lr = lr_, .gradient_scale = scale};
+  const double scale =
+      setup_.settings.clip > 0 ? optim::clip_scale(norm, setup_.settings.clip) : 1.0;
+  optim::Update update{.lr = lr_, .gradient_scale = scale};
   if (thawed()) {
     const double share = setup_.settings.backbone_lr > 0
                              ? setup_.settings.backbone_lr / setup_.settings.lr
@@ -280,7 +322,7 @@ void Run::report(const Clock::time_point& start, double before) {
   epoch_seconds_ = before + seconds_since(start);
   const double speed = static_cast<double>(seen_) / epoch_seconds_;
   const auto all =
-      static_cast<double>(setup_.split.train->size() * (setup_.settings.epochs - epoch_) - seen_);
+      static_cast<double>(setup_.epoch_images() * (setup_.settings.epochs - epoch_) - seen_);
   watch_.on_batch({.epoch = epoch_ + 1,
                    .epochs = setup_.settings.epochs,
                    .batch = batch_,
@@ -307,27 +349,43 @@ void Run::train_epoch() {
   }
 }
 
-/// Measures the validation split; true when this is the best epoch so far.
+/// Measures the validation split, where there is one; false when asked to stop meanwhile.
 bool Run::validate(EpochRecord& record) {
-  if (setup_.split.val->size() == 0) {
-    best_accuracy_ = 0;
-    return true;
-  }
-  const Metrics metrics =
-      evaluate(*inference_, setup_.split.val, evaluation_batch(setup_.settings.batch));
-  if (!std::isfinite(metrics.loss())) {  // the last step broke the weights
-    diverged("the validation loss is " + format_number(metrics.loss()) + " after epoch " +
-                 std::to_string(epoch_ + 1),
-             {});
-  }
+  const int64_t size = setup_.split.val->size();
+  if (size == 0) return true;
+  const Metrics metrics = evaluate(*inference_, setup_.split.val,
+                                   evaluation_batch(setup_.settings.batch), nullptr, stop_);
+  if (metrics.count < size) return false;
   record.val_loss = metrics.loss();
   record.val_accuracy = metrics.accuracy();
-  if (metrics.accuracy() <= best_accuracy_) return false;
-  best_accuracy_ = metrics.accuracy();
   return true;
 }
 
-void Run::finish_epoch() {
+/// A net that does no better than guessing is told of once, when it has had time to learn.
+void Run::warn_of_guessing() {
+  constexpr int64_t enough = 100;
+  if (updates_ < enough || updates_ - batch_ >= enough) return;
+  std::vector<int64_t> counts(setup_.sets.targets().names.size());
+  const double seen = static_cast<double>(seen_),
+               guessing = std::log(static_cast<double>(counts.size()));
+  if (loss_sum_ / seen < 0.98 * guessing) return;
+  const data::Dataset& images = *setup_.split.train;
+  for (int64_t i = 0; i < images.size(); ++i)
+    ++counts[static_cast<size_t>(data::class_of(images, i))];
+  const double most_frequent =
+      static_cast<double>(*std::ranges::max_element(counts)) / static_cast<double>(images.size());
+  if (static_cast<double>(correct_) / seen > 1.2 * most_frequent) return;
+  message("after " + std::to_string(updates_) +
+          " steps the loss is not below that of guessing, ln(" + std::to_string(counts.size()) +
+          ") = " + format_number(std::round(guessing * 1e3) / 1e3) + ": --lr " +
+          format_number(setup_.settings.lr) +
+          " may be far too high or too low, the labels may not be those of the images" +
+          (setup_.frozen ? ", --freeze may leave too little to train" : ""));
+}
+
+/// Validates and saves; false when asked to stop before the epoch was validated.
+bool Run::finish_epoch() {
+  require_finite();
   EpochRecord record{.epoch = epoch_ + 1,
                      .lr = lr_,
                      .train_loss = loss_sum_ / static_cast<double>(seen_),
@@ -336,7 +394,11 @@ void Run::finish_epoch() {
                      .val_accuracy = {},
                      .seconds = epoch_seconds_,
                      .images_per_second = static_cast<double>(seen_) / epoch_seconds_};
-  const bool best = validate(record);
+  if (!validate(record)) return false;
+  warn_of_guessing();
+  const double accuracy = record.val_accuracy.value_or(0);
+  const bool best = !record.val_accuracy || accuracy > best_accuracy_;
+  if (best) best_accuracy_ = accuracy;
   ++epoch_;
   batch_ = seen_ = correct_ = 0;
   loss_sum_ = epoch_seconds_ = 0;
@@ -355,6 +417,12 @@ void Run::finish_epoch() {
           (record.val_accuracy ? ", validation accuracy " + format_number(*record.val_accuracy)
                                : ""));
   if (watch_.on_epoch) watch_.on_epoch(record, best);
+  return true;
+}
+
+const std::string& Run::fingerprint() {
+  if (fingerprint_.empty()) fingerprint_ = data::fingerprint(*setup_.sets.train);
+  return fingerprint_;
 }
 
 void Run::save_model_file(const std::string& name) {
@@ -372,29 +440,25 @@ void Run::save_model_file(const std::string& name) {
   file.training["data"] = setup_.sets.name;
   if (!setup_.start.fingerprint.empty())
     file.training["weights.fingerprint"] = setup_.start.fingerprint;
-  if (fingerprint_.empty()) fingerprint_ = data::fingerprint(*setup_.sets.train);
-  file.training["data.fingerprint"] = fingerprint_;
+  file.training["data.fingerprint"] = fingerprint();
   file.training["epoch"] = std::to_string(epoch_);
   if (history_.back().val_accuracy) {
     file.training["val_accuracy"] = format_number(*history_.back().val_accuracy);
   }
-  file.weights = weights_of(*setup_.model, state_);
+  file.weights = shared_weights_of(*setup_.model, state_);
   save_model(folder_ / name, file);
 }
 
 void Run::train_all() {
   while (epoch_ < setup_.settings.epochs) {
     train_epoch();
-    if (batch_ < loader_.batches()) {  // asked to stop
+    if (batch_ < loader_.batches() || !finish_epoch()) {  // asked to stop
       save_progress();
       message("stopped in epoch " + std::to_string(epoch_ + 1) + " after " +
               std::to_string(batch_) + " batches; a checkpoint was saved");
       return;
     }
-    finish_epoch();
-    if (setup_.frozen && epoch_ == setup_.settings.unfreeze_after &&
-        epoch_ < setup_.settings.epochs)
-      thaw();
+    if (at_the_thaw()) thaw();
     if (stop_.stop_requested() && epoch_ < setup_.settings.epochs) {
       message("stopped after epoch " + std::to_string(epoch_) + "; a checkpoint was saved");
       return;
@@ -415,7 +479,7 @@ Result Run::result() {
   auto images = static_cast<double>(seen_);
   for (const EpochRecord& record : history_) {
     result.seconds += record.seconds;
-    images += static_cast<double>(setup_.split.train->size());
+    images += static_cast<double>(setup_.epoch_images());
   }
   result.images_per_second = result.seconds > 0 ? images / result.seconds : 0;
   result.frozen = kept_.count();
@@ -424,7 +488,13 @@ Result Run::result() {
   step_->memory() = {};  // makes room for the weights of the file
   load_weights(*setup_.model, state_, load_model(folder_ / "best.safetensors").weights);
   result.test = evaluate(*inference_, data::prepared(setup_.sets.test, setup_.preprocessing),
-                         evaluation_batch(setup_.settings.batch));
+                         evaluation_batch(setup_.settings.batch), nullptr, stop_);
+  if (result.test.count < setup_.sets.test->size()) {
+    message("stopped during the test of the best model; the checkpoint of the last epoch is there");
+    result.test = {};
+    result.stopped = true;
+    return result;
+  }
   append_log(folder_, "test accuracy of the best model, epoch " + std::to_string(best_epoch_) +
                           ": " + format_number(result.test.accuracy()));
   return result;
@@ -439,7 +509,7 @@ int64_t Run::trainable() const {
   return count;
 }
 
-Result Run::go(const std::filesystem::path& folder, bool restore_first) {
+void Run::open(const std::filesystem::path& folder) {
   folder_ = folder;
   if (watch_.on_start) {
     watch_.on_start({.folder = folder,
@@ -456,10 +526,30 @@ Result Run::go(const std::filesystem::path& folder, bool restore_first) {
   if (!tight_.empty()) message(tight_);
   if (!setup_.start.note.empty()) message(setup_.start.note);
   if (!anew_.empty()) message("starting anew: " + join(anew_));
-  if (restore_first) restore();
+}
+
+Result Run::finish() {
   warn_of_references();
   train_all();
   return result();
+}
+
+Result Run::begin(const std::filesystem::path& folder) {
+  open(folder);
+  return finish();
+}
+
+Result Run::go_on(const std::filesystem::path& folder, const std::vector<std::string>& notes) {
+  open(folder);
+  for (const std::string& note : notes) message(note);
+  restore();
+  if (!notes.empty()) replace_file(folder / "config.toml", to_toml(setup_.settings));
+  return finish();
+}
+
+/// 0: all the process may use.
+int team_of(const Settings& settings) {
+  return settings.threads == 0 ? threads() : granted_threads(static_cast<int>(settings.threads));
 }
 
 }  // namespace
@@ -467,24 +557,20 @@ Result Run::go(const std::filesystem::path& folder, bool restore_first) {
 Result train(const Settings& settings, const std::string& out, const Watch& watch,
              std::stop_token stop) {
   Settings resolved = with_net(settings);
-  if (resolved.threads == 0)
-    resolved.threads = threads();  // config.toml repeats this run, on whatever machine
-  const TeamScope team(static_cast<int>(resolved.threads));
-  Run run(resolved, watch,
-          std::move(stop));  // finds what is wrong with the settings before a folder is made
-  return run.go(make_run_folder(out, resolved), false);
+  resolved.threads = team_of(settings);  // config.toml repeats this run, on whatever machine
+  const TeamScope team(team_of(resolved));
+  // Finds what is wrong with the settings before a folder is made.
+  Run run(Setup(resolved), watch, std::move(stop));
+  const RunFolder folder = make_run_folder(out, resolved);
+  return run.begin(folder.path);
 }
 
-Result resume(const std::filesystem::path& folder, const Watch& watch, std::stop_token stop) {
-  if (!std::filesystem::exists(folder / "config.toml")) {
-    throw Error(ErrorKind::data, "--resume: " + folder.string() +
-                                     " has no config.toml, it is not the folder of a run")
-        .with("try", "a folder that `fovea train` made, such as runs/small_cnn-fashion-mnist-001");
-  }
-  const Settings settings = from_toml(folder / "config.toml");
-  const TeamScope team(static_cast<int>(settings.threads == 0 ? threads() : settings.threads));
-  Run run(settings, watch, std::move(stop));
-  return run.go(folder, true);
+Result resume(const std::filesystem::path& folder, const Watch& watch, std::stop_token stop,
+              const Changes& changes) {
+  const Resumption resumption = read_run(folder, changes);
+  const TeamScope team(team_of(resumption.settings));
+  Run run(setup_of(resumption), watch, std::move(stop));
+  return run.go_on(folder, resumption.notes);
 }
 
 }  // namespace fovea::train

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fovea/train/metrics.h"
+#include "fovea/train/resume.h"
 #include "fovea/train/run_folder.h"
 #include "fovea/train/settings.h"
 
@@ -47,7 +48,7 @@ struct Result {
   double images_per_second = 0;
   std::filesystem::path folder;
   std::vector<EpochRecord> history;
-  bool stopped = false;        ///< asked to stop; a checkpoint was saved
+  bool stopped = false;        ///< asked to stop before all was done; a checkpoint was saved
   int64_t frozen = 0;          ///< arrays that `freeze` kept as they were
   int64_t frozen_changed = 0;  ///< those of them that changed all the same: 0
 };
@@ -55,16 +56,19 @@ struct Result {
 /// Trains what `settings` say into a new run folder (`out`, see make_run_folder): config.toml,
 /// history.csv, best.safetensors (by validation accuracy; the last with --val 0), last.safetensors,
 /// checkpoint.safetensors, log.txt; then measures the best model on the test set, once. The same
-/// settings give the same last.safetensors, byte for byte. Errors: usage, data, io as they come;
-/// diverged when a loss is not finite, naming the step and the first layer, or the epoch whose
-/// validation it was; model when `weights` cannot be read or do not fit.
+/// settings give the same last.safetensors, byte for byte. Asked to stop, it ends with the batch
+/// under way, be it of training, of validation or of the test. Errors: usage, data, io as they
+/// come; diverged when a loss, a gradient, a weight or a logit of the validation is not finite,
+/// naming the step and the first layer or weight: such a net is never saved; model when `weights`
+/// cannot be read or do not fit.
 Result train(const Settings& settings, const std::string& out = {}, const Watch& watch = {},
              std::stop_token stop = {});
 
 /// Goes on with the run in `folder` from its last checkpoint, or from the start where none was
-/// written; the result is that of a run never stopped, to the bit. Errors: data when the folder is
-/// no run; model when its checkpoint is broken.
+/// written; the result is that of a run never stopped, to the bit. `changes` may give it more (or
+/// fewer) epochs in all, which the schedule then spans, the same data at another place, other
+/// threads or workers; config.toml then says so. Errors: as read_run and setup_of.
 Result resume(const std::filesystem::path& folder, const Watch& watch = {},
-              std::stop_token stop = {});
+              std::stop_token stop = {}, const Changes& changes = {});
 
 }  // namespace fovea::train

@@ -28,24 +28,31 @@ std::string fingerprint(const std::vector<std::pair<std::string, Array>>& weight
 StartingPoint read_starting_point(const std::filesystem::path& path, std::string_view model,
                                   const Shape& input) {
   StartingPoint start;
-  if (is_model_file(path)) {
-    start.preprocessing = load_model(path).preprocessing;
+  WeightFile file = read_weights(path);
+  start.weights = file.tensors;
+  const std::string note = file.note;
+  if (is_model_file(file)) {
+    start.preprocessing = to_model_file(std::move(file), path.string()).preprocessing;
   } else if (const auto match = match_pretrained(model, path.string())) {
     start.preprocessing = match->weights.preprocessing(input);
     start.note = path.string() + ": " + match->text();
   }
-  start.weights = read_weights(path).tensors;
+  if (!note.empty()) {
+    start.note = path.string() + ": " + note + (start.note.empty() ? "" : "\n") + start.note;
+  }
   start.fingerprint = fingerprint(start.weights);
   return start;
 }
 
-std::vector<std::string> start_from(const StartingPoint& start, std::string_view name,
+std::vector<std::string> start_from(StartingPoint& start, std::string_view name,
                                     const models::Config& config, const nn::Module& model,
                                     State& state) {
   const auto head = models::head(name, config);
   std::vector<std::pair<std::string, Array>> weights;
   std::vector<std::string> anew(head.begin(), head.end());
-  for (const auto& [array_name, array] : start.weights) {
+  const MatchedNames matched = match_names(model, start.weights);
+  if (!matched.note.empty()) start.note += (start.note.empty() ? "" : "\n") + matched.note;
+  for (const auto& [array_name, array] : matched.weights) {
     if (head.contains(array_name)) {
       if (array.shape() != state.type(array_name).shape) continue;
       std::erase(anew, array_name);

@@ -28,9 +28,10 @@ StartingPoint read_starting_point(const std::filesystem::path& path, std::string
                                   const Shape& input);
 
 /// Copies the weights into a State that knows the model `name`'s arrays. Arrays of the head that
-/// are missing, or of other classes, keep their first values: their names are given back. Errors:
-/// model, listing what is missing, unexpected or of another shape besides.
-std::vector<std::string> start_from(const StartingPoint& start, std::string_view name,
+/// are missing, or of other classes, keep their first values: their names are given back. What had
+/// to be changed about the names (see match_names) is added to the note. Errors: model, listing
+/// what is missing, unexpected or of another shape besides.
+std::vector<std::string> start_from(StartingPoint& start, std::string_view name,
                                     const models::Config& config, const nn::Module& model,
                                     State& state);
 

@@ -231,7 +231,7 @@ Sources padded(const Pad& op, size_t axis, int64_t in) {
 Sources resized(const Upsample& op, size_t axis, int64_t in) {
   Sources sources;
   for (int64_t i = 0; i < op.output[axis]; ++i) {
-    const Between b = between(op, i, in, op.output[axis]);
+    const Between b = between(op, axis, i, in);
     if (b.share != 0 && b.high != b.low) {
       sources.push_back({i, b.low, 1 - b.share});
       sources.push_back({i, b.high, b.share});

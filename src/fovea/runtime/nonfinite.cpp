@@ -1,0 +1,57 @@
+#include "fovea/runtime/nonfinite.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace fovea {
+namespace {
+
+/// Whether all exponents are below the highest, which is that of infinities and NaN. The loop is
+/// one that compilers vectorise: whole models are looked at before they are saved.
+bool all_finite(std::span<const float> values) {
+  constexpr uint32_t exponent = 0x7f800000;
+  uint32_t found = 0;
+  for (const float v : values) found |= (std::bit_cast<uint32_t>(v) & exponent) == exponent;
+  return found == 0;
+}
+
+std::string_view noun(Role role) {
+  switch (role) {
+    case Role::parameter:
+      return "weight";
+    case Role::buffer:
+      return "buffer";
+    case Role::gradient:
+      return "gradient";
+    case Role::moment:
+      return "moment";
+  }
+  return "array";
+}
+
+}  // namespace
+
+std::string_view nonfinite_in(const Array& array) {
+  if (!is_float(array.dtype())) return {};
+  if (array.dtype() == DType::f32 && all_finite(array.data<float>())) return {};
+  for (int64_t i = 0; i < array.numel(); ++i) {
+    const double value = array.at(i);
+    if (std::isfinite(value)) continue;
+    return std::isnan(value) ? "NaN" : value > 0 ? "inf" : "-inf";
+  }
+  return {};
+}
+
+std::string nonfinite_in(State& state, std::initializer_list<Role> roles) {
+  for (const Role role : roles) {
+    for (const std::string& name : state.names(role)) {
+      const std::string_view what = nonfinite_in(state.get(name));
+      if (!what.empty())
+        return std::string(noun(role)) + " " + name + " holds " + std::string(what);
+    }
+  }
+  return {};
+}
+
+}  // namespace fovea

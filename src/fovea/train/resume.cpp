@@ -1,0 +1,136 @@
+#include "fovea/train/resume.h"
+
+#include <algorithm>
+
+#include "fovea/core/text.h"
+#include "fovea/data/registry.h"
+#include "fovea/train/checkpoint.h"
+
+namespace fovea::train {
+namespace {
+
+std::string flag(std::string_view name) { return "--" + std::string(name); }
+
+const Setting& setting_named(const std::string& name) {
+  std::vector<std::string> known;
+  for (const Setting& setting : settings_table()) {
+    if (setting.name == name) return setting;
+    known.emplace_back(setting.name);
+  }
+  throw unknown_name("setting", name, known);
+}
+
+Error cannot_change(const Setting& setting, const Settings& run, const Settings& wanted,
+                    const std::filesystem::path& folder) {
+  const std::string value = setting.get(wanted);
+  std::vector<std::string> possible;
+  for (const Setting& other : settings_table()) {
+    if (other.resumable) possible.push_back(flag(other.name));
+  }
+  return Error(ErrorKind::usage, flag(setting.name) + " cannot change when a run goes on")
+      .with("run", setting.get(run))
+      .with("given", value)
+      .with("possible", join(possible, ", "))
+      .with("try", "a new run that starts from this one's weights: --weights " +
+                       (folder / "last.safetensors").string());
+}
+
+std::string numbers_text(const std::vector<double>& numbers) {
+  std::vector<std::string> words;
+  for (double number : numbers) words.push_back(format_number(number));
+  return join(words, " ");
+}
+
+std::vector<double> numbers_of(const std::string& text) {
+  std::vector<double> numbers;
+  for (const std::string& word : split(text, ' ')) {
+    const std::optional<double> number = parse_number(word);
+    if (!number) throw Error(ErrorKind::model, "checkpoint: \"" + word + "\" is not a number");
+    numbers.push_back(*number);
+  }
+  return numbers;
+}
+
+/// How the images were normalised; none where an older checkpoint does not say.
+std::optional<Preprocessing> learned(const std::map<std::string, std::string>& progress) {
+  if (!progress.contains("images.mean")) return std::nullopt;
+  Preprocessing p;
+  p.mean = numbers_of(progress.at("images.mean"));
+  p.std = numbers_of(progress.at("images.std"));
+  p.channels = static_cast<int>(p.mean.size());
+  p.filter = filter_named(progress.at("images.filter")).value_or(Filter::bilinear);
+  return p;
+}
+
+/// Errors: data when the training images are not those that the run began with.
+void check_data(const Resumption& run, const data::DataSets& sets) {
+  const auto known = run.progress.find("data.fingerprint");
+  if (known == run.progress.end()) return;
+  const std::string found = data::fingerprint(*sets.train);
+  if (found == known->second) return;
+  throw Error(ErrorKind::data, "--data " + run.settings.data + " is not what this run trains on")
+      .with("run", run.progress.at("data.name") + ", fingerprint " + known->second)
+      .with("found", sets.name + ", fingerprint " + found)
+      .with("try", "--data NAME:DIR, the place where the run's images are; or a new run");
+}
+
+}  // namespace
+
+Resumption read_run(const std::filesystem::path& folder, const Changes& changes) {
+  if (!std::filesystem::exists(folder / "config.toml")) {
+    throw Error(ErrorKind::data, "--resume: " + folder.string() +
+                                     " has no config.toml, it is not the folder of a run")
+        .with("try", "a folder that `fovea train` made, such as runs/small_cnn-fashion-mnist-001");
+  }
+  Resumption run{.lock = std::make_unique<const RunLock>(folder),
+                 .settings = from_toml(folder / "config.toml"),
+                 .notes = {},
+                 .progress = checkpoint_progress(folder)};
+  const Settings before = run.settings;
+  for (const auto& [name, value] : changes) {
+    const Setting& setting = setting_named(name);
+    setting.set(run.settings, value);
+    const std::string old = setting.get(before), now = setting.get(run.settings);
+    if (old == now) continue;
+    if (!setting.resumable) throw cannot_change(setting, before, run.settings, folder);
+    run.notes.push_back(name + " is " + now + " instead of " + old);
+    if (name == "epochs") run.notes.back() += ": the schedule follows the new total";
+  }
+  if (run.settings.epochs != before.epochs && run.progress.contains("epoch")) {
+    const auto number = [&](const char* key) {
+      return parse_number(run.progress[key]).value_or(0);
+    };
+    const double begun = number("epoch") + (number("batch") > 0 ? 1 : 0);
+    if (static_cast<double>(run.settings.epochs) < begun) {
+      throw Error(ErrorKind::usage, "--epochs " + std::to_string(run.settings.epochs) +
+                                        ": the run is in epoch " + format_number(begun) +
+                                        " already")
+          .with("try", "--epochs " + format_number(begun) + " or more");
+    }
+  }
+  return run;
+}
+
+Setup setup_of(const Resumption& run) {
+  data::DataSets sets = data::open(run.settings.data);
+  check_data(run, sets);
+  const std::optional<Preprocessing> images = learned(run.progress);
+  Settings settings = run.settings;
+  if (images) settings.weights.clear();  // what they gave is in the checkpoint
+  Setup setup(settings, std::move(sets), images);
+  setup.settings.weights = run.settings.weights;
+  if (const auto known = run.progress.find("weights.fingerprint"); known != run.progress.end())
+    setup.start.fingerprint = known->second;
+  return setup;
+}
+
+std::map<std::string, std::string> origin(const Setup& setup, const std::string& fingerprint) {
+  return {{"data.name", setup.sets.name},
+          {"data.fingerprint", fingerprint},
+          {"weights.fingerprint", setup.start.fingerprint},
+          {"images.mean", numbers_text(setup.preprocessing.mean)},
+          {"images.std", numbers_text(setup.preprocessing.std)},
+          {"images.filter", std::string(name(setup.preprocessing.filter))}};
+}
+
+}  // namespace fovea::train
