@@ -68,7 +68,8 @@ void add_filter(Commands& commands) {
       ->type_name("NAME");
   app.add_option("IN", flags->input, "PNG or JPEG, gray or colour");
   app.add_option("OUT", flags->output, "PNG of the same size, rounded and clipped to 0 to 255");
-  add_max_pixels(app, flags->max_pixels);
+  add_max_pixels(app, flags->max_pixels)
+      ->description("Refuse pictures of more pixels; one takes up to 28 bytes of memory a pixel");
   app.add_flag("--raw", flags->raw,
                "OUT is a .npy file: f32 H, W or H, W, C, as computed on samples of 0 to 255");
 }

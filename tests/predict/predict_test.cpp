@@ -305,12 +305,16 @@ TEST_F(Bare, WeightsAndANameAreAModel) {
 }
 
 // The model's own input is RGB; a net that was trained on gray images takes them as gray.
-TEST_F(Bare, WeightsOfGrayImagesNeedNoInputGiven) {
-  const ModelFile file = assemble_model("small_cnn", {}, folder_ / "w.pth");
+TEST(BareWeights, OfGrayImagesNeedNoInputGiven) {
+  const auto model = models::make("small_cnn", {.classes = 3, .input = Shape{1, 32, 32}});
+  State state;
+  golden_fill::declare(state, *model, DType::f32);
+  TemporaryFolder folder;
+  write_weights(folder / "w.pth", weights_of(*model, state));
+  const ModelFile file = assemble_model("small_cnn", {}, folder / "w.pth");
   EXPECT_EQ(file.arguments.at("in_channels"), "1");
   EXPECT_EQ(file.preprocessing.channels, 1);
-  Predictor predictor(file, "w.pth");
-  EXPECT_EQ(predictor.classify(Image::black(9, 9, 3)).size(), 3u);
+  EXPECT_EQ(Predictor(file, "w.pth").classify(Image::black(9, 9, 3)).size(), 3u);
 }
 
 TEST_F(Bare, WeightsForAnotherModelAreRefused) {
