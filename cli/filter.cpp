@@ -71,7 +71,8 @@ void add_filter(Commands& commands) {
   app.add_option("IN", flags->input, "PNG or JPEG, gray or colour; - is standard input");
   app.add_option("OUT", flags->output,
                  "PNG of the same size, rounded and clipped to 0 to 255; - is standard output");
-  add_max_pixels(app, flags->max_pixels);
+  add_max_pixels(app, flags->max_pixels)
+      ->description("Refuse pictures of more pixels; one takes up to 28 bytes of memory a pixel");
   app.add_flag("--raw", flags->raw,
                "OUT is a .npy file: f32 H, W or H, W, C, as computed on samples of 0 to 255");
 }

@@ -45,7 +45,7 @@ std::string to_text(const Prediction& prediction) {
 Json to_json(const Prediction& prediction) {
   Json json{{"path", prediction.path}};
   if (prediction.error) {
-    json.update(to_json(*prediction.error));
+    json.update(cli::to_json(*prediction.error));
     return json;
   }
   json["classes"] = Json::array();

@@ -301,6 +301,43 @@ TEST(Weights, OldFilesLackCountersAndHaveOtherHeads) {
   EXPECT_EQ(fitted[4].second.item(), 0);
 }
 
+TEST(Weights, APrefixOfAllNamesIsTakenOffWhereTheRestFits) {
+  const DenseNet net;
+  for (const std::string prefix : {"model.", "backbone.", "net.module."}) {
+    const MatchedNames matched = match_names(net, renamed(net, {{"layer.", prefix + "layer."}}));
+    EXPECT_EQ(matched.note, "names without \"" + prefix + "\"");
+    EXPECT_EQ(matched.weights[0].first, "layer.norm1.weight");
+    EXPECT_EQ(fit_weights(net, renamed(net, {{"layer.", prefix + "layer."}})).size(), 7u);
+  }
+  // The names as they are fit best, though all begin alike; and one that the file lacks is added.
+  EXPECT_EQ(match_names(net, renamed(net, {})).note, "");
+  const MatchedNames added = match_names(net, renamed(net, {{"layer.", ""}}));
+  EXPECT_EQ(added.note, "names with \"layer.\" before them");
+  EXPECT_EQ(added.weights[0].first, "layer.norm1.weight");
+  // Of names that do not all begin so nothing is guessed.
+  auto mixed = renamed(net, {{"layer.", "model.layer."}});
+  mixed.emplace_back("criterion.weight", Array(DType::f32, {1}));
+  EXPECT_EQ(match_names(net, mixed).note, "");
+  expect_error(ErrorKind::model, "layer.norm1.weight (there is model.layer.norm1.weight)",
+               [&] { fit_weights(net, mixed); });
+}
+
+TEST(Weights, CountersMayHaveAnyShapeOfOneElement) {
+  const DenseNet net;
+  for (const Shape& shape : {Shape{}, Shape{1}, Shape{1, 1}}) {
+    auto weights = renamed(net, {});
+    for (auto& [name, array] : weights) {
+      if (name.ends_with("tracked")) array = Array::full(DType::i64, shape, 7);
+    }
+    const Array counter = fit_weights(net, weights)[4].second;
+    EXPECT_EQ(describe(counter), "i64[]");
+    EXPECT_EQ(counter.item(), 7);
+    weights[4].second = Array::full(DType::i64, {2}, 7);
+    expect_error(ErrorKind::model, "layer.norm1.num_batches_tracked is [2] instead of []",
+                 [&] { fit_weights(net, weights); });
+  }
+}
+
 TEST(Weights, OfManyThatDoNotFitTheFirstAreListed) {
   const auto resnet = models::make("resnet18_cifar");
   const std::string text = error_text(ErrorKind::model, [&] {
@@ -346,9 +383,58 @@ TEST_F(Bare, WeightsAndANameAreAModel) {
   EXPECT_LT(guesses[0].name, "3");
 }
 
+models::Options net(const std::string& text) {
+  return {.net = std::make_shared<const models::NetText>(
+              models::NetText{.file = "net.toml", .text = text})};
+}
+
+// The last array was taken for the classes' though it was a convolution's.
+TEST(NetOfAText, ItsLastArrayNeedNotBeTheClasses) {
+  TemporaryFolder folder;
+  const models::Options options =
+      net("input = [3, 8, 8]\nclasses = 32\nlayers = [{ name = \"conv\", type = \"Conv2d\", "
+          "out_channels = 8, kernel_size = 3, padding = 1 }, { type = \"AdaptiveAvgPool2d\", "
+          "output_size = 2 }, \"Flatten\"]");
+  write_weights(folder / "w.pth", {{"conv.weight", Array::full(DType::f32, {8, 3, 3, 3}, 0.5)},
+                                   {"conv.bias", Array::full(DType::f32, {8}, 0)}});
+  Predictor predictor(assemble_model("net", options, folder / "w.pth"), "w.pth");
+  EXPECT_EQ(predictor.classes(), 32);
+  EXPECT_EQ(predictor.logits(Array::full(DType::f32, {2, 3, 8, 8}, 1)).shape(), (Shape{2, 32}));
+}
+
+// There was no last array.
+TEST(NetOfAText, NeedNotHaveWeights) {
+  TemporaryFolder folder;
+  const models::Options options =
+      net("input = [2, 4, 4]\nclasses = 8\n"
+          "layers = [{ type = \"MaxPool2d\", kernel_size = 2 }, \"Flatten\"]");
+  write_weights(folder / "w.safetensors", {});
+  const ModelFile file = assemble_model("net", options, folder / "w.safetensors");
+  EXPECT_TRUE(file.weights.empty());
+  save_model(folder / "m.safetensors", file);
+  Predictor predictor(folder / "m.safetensors");
+  const Array logits = predictor.logits(Array::full(DType::f32, {3, 2, 4, 4}, 5));
+  EXPECT_EQ(logits.shape(), (Shape{3, 8}));
+  EXPECT_EQ(logits.at(23), 5);
+}
+
+// The model's own input is RGB; a net that was trained on gray images takes them as gray.
+TEST(BareWeights, OfGrayImagesNeedNoInputGiven) {
+  const auto model = models::make("small_cnn", {.classes = 3, .input = Shape{1, 32, 32}});
+  State state;
+  golden_fill::declare(state, *model, DType::f32);
+  TemporaryFolder folder;
+  write_weights(folder / "w.pth", weights_of(*model, state));
+  const ModelFile file = assemble_model("small_cnn", {}, folder / "w.pth");
+  EXPECT_EQ(file.arguments.at("in_channels"), "1");
+  EXPECT_EQ(file.preprocessing.channels, 1);
+  EXPECT_EQ(Predictor(file, "w.pth").classify(Image::black(9, 9, 3)).size(), 3u);
+}
+
 TEST_F(Bare, WeightsForAnotherModelAreRefused) {
-  expect_error(ErrorKind::model, "conv1.weight is [32, 1, 3, 3] instead of [32, 3, 3, 3]",
-               [&] { assemble_model("small_cnn", {}, folder_ / "w.pth"); });
+  expect_error(ErrorKind::model, "conv1.weight is [32, 1, 3, 3] instead of [32, 3, 3, 3]", [&] {
+    assemble_model("small_cnn", {.input = Shape{3, 8, 8}}, folder_ / "w.pth");
+  });
   expect_error(
       ErrorKind::model,
       "head.4.bias is [3] instead of [4]\n  file    " + (folder_ / "w.pth").string(), [&] {

@@ -222,7 +222,8 @@ TEST_F(Training, AStoppedRunGoesOnToTheSameBytes) {
     const std::string out = "stopped" + std::to_string(batches);
     if (std::filesystem::exists(folder_ / out)) continue;
     const Result first = stopped(out, settings_, batches);
-    EXPECT_EQ(first.stopped, batches < 27);
+    EXPECT_TRUE(first.stopped);
+    EXPECT_EQ(first.history.size(), static_cast<size_t>((batches - 1) / 9)) << "it validated first";
     const Result second = resume(folder_ / out);
     EXPECT_FALSE(second.stopped);
     EXPECT_EQ(second.history.size(), 3u);
@@ -441,6 +442,91 @@ TEST_F(Training, FindsMistakesBeforeItMakesAFolder) {
   });
 }
 
+constexpr std::string_view normed_text =
+    "layers = [\n"
+    "  { type = \"AdaptiveAvgPool2d\", output_size = 1 },\n"
+    "  \"Flatten\",\n"
+    "  { name = \"fc\", type = \"Linear\", out_features = 8 },\n"
+    "  { name = \"bn\", type = \"BatchNorm1d\" },\n"
+    "  { name = \"out\", type = \"Linear\", out_features = \"classes\" },\n"
+    "]\n";
+
+TEST_F(Training, ALastBatchTooSmallForANormIsFoundBeforeTheFirstStep) {
+  put(folder_ / "normed.toml", normed_text);
+  settings_.model = folder_ / "normed.toml";
+  settings_.batch = 67;  // of 135: the last has 1
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { run("run", settings_); }),
+            "the last batch of an epoch has 1 image, which this net cannot be trained on\n"
+            "  images  135 to train on, --batch 67\n"
+            "  because batch_norm: one value per channel, training needs at least 2 to take their "
+            "variance\n"
+            "  try     --drop-last, which leaves that batch out, or --batch 66");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
+  settings_.epochs = 1;
+  Settings other = settings_;
+  other.batch = 66;
+  EXPECT_NO_THROW(run("other", other));
+  settings_.drop_last = true;
+  int batches = 0;
+  Watch watch;
+  watch.on_batch = [&](const Progress& p) {
+    ++batches;
+    EXPECT_EQ(p.batches, 2);
+    EXPECT_NEAR(p.seconds_left * p.images_per_second, 134 - 67 * p.batch, 1e-6);
+  };
+  const Result result = train(settings_, folder_ / "run", watch);
+  EXPECT_EQ(batches, 2);
+  EXPECT_NEAR(result.images_per_second * result.seconds, 134, 1e-6);
+  // Frozen it takes one image, but not once it is trained.
+  settings_.drop_last = false;
+  settings_.weights = result.folder / "last.safetensors";
+  settings_.freeze = "backbone";
+  EXPECT_NO_THROW(run("frozen", settings_));
+  settings_.epochs = 2;
+  settings_.unfreeze_after = 1;
+  expect_error(ErrorKind::usage, "the last batch of an epoch has 1 image",
+               [&] { run("thawed", settings_); });
+}
+
+TEST_F(Training, DropLastThatLeavesNothingIsRefused) {
+  settings_.drop_last = true;
+  settings_.batch = 136;
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { run("run", settings_); }),
+            "--drop-last leaves an epoch without any batch\n"
+            "  images  135 to train on, --batch 136\n"
+            "  try     --batch 135 or less");
+}
+
+TEST_F(Training, DropLastResumesToTheSameBytes) {
+  settings_.drop_last = true;  // 8 batches instead of 9
+  run("whole", settings_);
+  for (const int64_t batches : {7, 8, 10}) {
+    const std::string out = "stopped" + std::to_string(batches);
+    stopped(out, settings_, batches);
+    resume(folder_ / out);
+    EXPECT_TRUE(same_weights("whole", out)) << batches;
+  }
+}
+
+TEST_F(Training, ARunThatLearnsNothingSaysSo) {
+  const auto messages = [&](const std::string& out) {
+    std::vector<std::string> all;
+    Watch watch;
+    watch.on_message = [&](const std::string& text) { all.push_back(text); };
+    (void)train(settings_, folder_ / out, watch);
+    return all;
+  };
+  settings_.batch = 4;  // 34 steps an epoch: the third makes more than 100
+  settings_.epochs = 4;
+  EXPECT_EQ(messages("learns"), std::vector<std::string>{});
+  settings_.lr = 0;
+  const std::vector<std::string> said = messages("still");
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_EQ(said[0],
+            "after 102 steps the loss is not below that of guessing, ln(10) = 2.303: --lr 0 may be "
+            "far too high or too low, the labels may not be those of the images");
+}
+
 TEST_F(Training, ALabelOutOfRangeIsADataError) {
   write_split(folder_ / "data", "train", 150, true);
   expect_error(ErrorKind::data, "label", [&] { run("run", settings_); });
@@ -464,7 +550,8 @@ TEST_F(Training, ACheckpointOfAnotherModelIsRefused) {
   std::filesystem::copy_file(folder_ / "b/checkpoint.safetensors",
                              folder_ / "a/checkpoint.safetensors",
                              std::filesystem::copy_options::overwrite_existing);
-  expect_error(ErrorKind::model, "arrays, the run has ", [&] { (void)resume(folder_ / "a"); });
+  expect_error(ErrorKind::model, "does not hold the arrays of this run",
+               [&] { (void)resume(folder_ / "a"); });
 }
 
 }  // namespace

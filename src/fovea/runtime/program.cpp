@@ -1,7 +1,5 @@
 #include "fovea/runtime/program.h"
 
-#include <xmmintrin.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -9,6 +7,7 @@
 #include <optional>
 
 #include "fovea/core/error.h"
+#include "fovea/core/flush_to_zero.h"
 #include "fovea/core/parallel.h"
 #include "fovea/passes/memory.h"
 #include "fovea/runtime/nonfinite.h"
@@ -37,23 +36,29 @@ uint64_t next_program_id() {
   return id++;
 }
 
-/// Denormals are zero while it lives, on every thread of the team: they cost a hundred times a
-/// normal number.
-class FlushToZero {
- public:
-  FlushToZero() : before_(_mm_getcsr()) { set(before_ | 0x8040); }
-  ~FlushToZero() { set(before_); }
-  FlushToZero(const FlushToZero&) = delete;
-  FlushToZero& operator=(const FlushToZero&) = delete;
-
- private:
-  static void set(unsigned csr) {
-    on_each_thread([csr] { _mm_setcsr(csr); });
+/// Where in the model the State array `name` is read: "net.fc (src/net.cpp:12)"; or "".
+std::string reader_of(const Graph& graph, const std::string& name) {
+  for (const Node& node : graph.nodes()) {
+    for (int id : node.inputs) {
+      const Value& value = graph.value(id);
+      if (value.leaf == Leaf::state && value.name == name) return graph.location(node);
+    }
   }
-  unsigned before_;
-};
+  return "";
+}
 
-void require_state(const State& state, const std::string& name, const Type& expected) {
+Error not_declared(const Graph& graph, const std::string& name) {
+  Error error(ErrorKind::usage, "program: the State has no array \"" + name + "\"");
+  if (const std::string at = reader_of(graph, name); !at.empty()) error.with("at", at);
+  return error.with("try", "nn::declare(state, model, seed) before the first run")
+      .with("or",
+            "name(at(\"name\"), ...) in the constructor of the module it is a part of: nn::declare "
+            "does not know parts made with a Scope of their own");
+}
+
+void require_state(const Graph& graph, const State& state, const std::string& name,
+                   const Type& expected) {
+  if (!state.contains(name)) throw not_declared(graph, name);
   const Type& type = state.type(name);
   if (type.dtype == expected.dtype && type.shape == expected.shape) return;
   throw Error(ErrorKind::usage,
@@ -305,7 +310,8 @@ void Program::Impl::plan(const std::vector<bool>& prepared_value) {
 void Program::Impl::bind(Memory::Kept& kept, std::byte* base, State& state,
                          const Inputs& inputs) const {
   kept.pointers.resize(places.size());
-  for (const auto& [name, id] : graph->updates()) require_state(state, name, graph->value(id).type);
+  for (const auto& [name, id] : graph->updates())
+    require_state(*graph, state, name, graph->value(id).type);
   for (size_t id = 0; id < places.size(); ++id) {
     const Place& place = places[id];
     const Value& value = graph->values()[id];
@@ -318,7 +324,7 @@ void Program::Impl::bind(Memory::Kept& kept, std::byte* base, State& state,
         break;
       case Place::state: {
         const std::string& name = state_names[static_cast<size_t>(place.index)];
-        if (value.leaf == Leaf::state) require_state(state, name, value.type);
+        if (value.leaf == Leaf::state) require_state(*graph, state, name, value.type);
         kept.pointers[id] = state.get(name).raw();
         break;
       }
