@@ -63,6 +63,7 @@ class Attributes {
 class Merge : public nn::Module {
  public:
   using Module::Module;
+  using Module::forward;  // overloaded, not hidden
   virtual Tensor forward(const Tensor& first, const Tensors& others) const = 0;
 };
 
