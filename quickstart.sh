@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh Debian 12 to a trained network: installs what is missing, builds Fovea, trains small_cnn on the 60,000
+# From a fresh Debian 12 or 13 to a trained network: installs what is missing, builds Fovea, trains small_cnn on the 60,000
 # images of Fashion-MNIST, measures it once on the 10,000 test images and classifies a few of them.
 # Usage: ./quickstart.sh [options of `fovea train`]
 set -euo pipefail

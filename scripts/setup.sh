@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building Fovea needs and that are missing; asks for root only then.
-# Usage: scripts/setup.sh [test]     with `test` also what the tests need
+# Usage: scripts/setup.sh [test|develop]     with `test` also what the tests need, with `develop` what .ci/run needs too
 set -euo pipefail
 
 packages=(cmake g++ ninja-build pkg-config ccache
   libdnnl-dev libhwy-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev
   libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev
   dataset-fashion-mnist)
-if [ "${1:-}" = test ]; then
-  packages+=(libgtest-dev clang-format git)
-fi
+case ${1:-} in
+  "") ;;
+  test) packages+=(libgtest-dev) ;;
+  develop) packages+=(libgtest-dev clang-format git debootstrap debian-archive-keyring) ;;
+  *) echo "setup.sh: unknown set of packages: $1" >&2; exit 2 ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdint>
 
 #include "program.h"
 #include "temporary_folder.h"

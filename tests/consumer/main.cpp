@@ -7,6 +7,7 @@
 #include <fovea/predict/inference.h>
 #include <fovea/train/step.h>
 
+#include <cstdint>
 #include <cstdio>
 
 using namespace fovea;

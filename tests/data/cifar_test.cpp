@@ -1,5 +1,6 @@
 #include "fovea/data/cifar.h"
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 

@@ -1,5 +1,6 @@
 #include "fovea/data/augmentation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 

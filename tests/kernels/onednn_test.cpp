@@ -116,7 +116,8 @@ std::optional<Problem> forward(Random& random, DType dtype) {
 /// before.
 Bound sums_rounded_twice(const Problem& problem) {
   Bound bound = sums(problem);
-  if (problem.op.as<Conv>()->residual && problem.out[0].dtype == DType::bf16)
+  if (problem.op.as<Conv>() != nullptr && problem.op.as<Conv>()->residual &&
+      problem.out[0].dtype == DType::bf16)
     bound.eps += bf16_rounding;
   return bound;
 }

@@ -1,5 +1,6 @@
 #include "fovea/kernels/simd/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 

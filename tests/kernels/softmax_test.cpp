@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include "error_text.h"
 #include "fovea/ops/likelihood.h"

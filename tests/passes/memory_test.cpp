@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "fovea/passes/memory.h"
 
 #include <gtest/gtest.h>

@@ -2,6 +2,7 @@
 
 #include <xmmintrin.h>
 
+#include <atomic>
 #include <cmath>
 #include <thread>
 

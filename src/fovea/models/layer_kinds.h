@@ -66,6 +66,7 @@ class Attributes {
 /// A layer that takes several values.
 class Merge : public nn::Module {
  public:
+  using Module::forward;  // overloaded, not hidden
   using Module::Module;
   virtual Tensor forward(const Tensor& first, const Tensors& others) const = 0;
 };

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "fovea/models/families.h"
 #include "fovea/nn.h"
 

@@ -1,5 +1,6 @@
 #include "fovea/train/metrics.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace fovea::train {

@@ -1,6 +1,7 @@
 #include "fovea/data/transforms/crop.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "fovea/core/error.h"

@@ -131,6 +131,25 @@ class ForwardKernel final : public Kernel {
   WeightForm weights_;
 };
 
+/// A window that may lie in the padding altogether.
+bool windows_outside(const ConvGeometry& g, const Shape& weight) {
+  for (size_t a = 0; a < g.stride.size(); ++a) {
+    const int64_t reach = (weight[2 + static_cast<int>(a)] - 1) * g.dilation[a] + 1;
+    if (std::max(g.padding_begin[a], g.padding_end[a]) >= reach) return true;
+  }
+  return false;
+}
+
+/// Of oneDNN 3.7's kernels on batches of matrix products, those with AMX give wrong numbers for
+/// some of the geometries that others get right, and all may crash where a window lies in the
+/// padding altogether.
+bool reliable(std::string_view implementation, const ConvGeometry& g, const Shape& weight) {
+  const auto has = [&](std::string_view part) {
+    return implementation.find(part) != std::string_view::npos;
+  };
+  return !has("brg_conv_fwd") || (!has("amx") && !windows_outside(g, weight));
+}
+
 Offer make_forward(const Problem& problem, dnnl::algorithm algorithm) {
   return offer(problem, [&]() -> Offer {
     const Conv& conv = *problem.op.as<Conv>();
@@ -144,14 +163,18 @@ Offer make_forward(const Problem& problem, dnnl::algorithm algorithm) {
       if (conv.residual && !apart) epilogue.append_binary(dnnl::algorithm::binary_add, y);
       if (conv.relu && !apart) append_relu(epilogue);
       attr.set_post_ops(epilogue);
-      return forward_desc(algorithm, conv.geometry, x, {dims, data_type(dtype), any}, bias, y,
-                          attr);
+      auto pd =
+          forward_desc(algorithm, conv.geometry, x, {dims, data_type(dtype), any}, bias, y, attr);
+      while (!reliable(pd.impl_info_str(), conv.geometry, problem.in[1].shape)) {
+        if (!pd.next_impl()) throw dnnl::error(dnnl_unimplemented, "has no reliable kernel");
+      }
+      return pd;
     };
     // Winograd kernels know no relu but max(x, 0), which loses NaN.
     bool apart = algorithm == dnnl::algorithm::convolution_winograd && conv.relu;
     Forward::primitive_desc pd = describe(apart);
     // oneDNN 2.6 reads a channels-last residual in another order where it is bf16, or the
-    // implementation is the gemm one.
+    // implementation is the gemm one. 3.7 is right; what serves both is kept for both.
     if (!apart && conv.residual && problem.out[0].layout == Layout::channels_last &&
         (dtype == DType::bf16 ||
          std::string(pd.impl_info_str()).find("gemm") != std::string::npos)) {
@@ -242,7 +265,8 @@ class BackwardWeightsKernel final : public Kernel {
 };
 
 /// oneDNN 2.6 leaves weight gradients of bf16 out, or writes behind them, where windows step by
-/// more than one over volumes, or sideways over a single column.
+/// more than one over volumes, or sideways over a single column. 3.7 does not, but such windows are
+/// too rare for two ways.
 bool wrong_in_bf16(const ConvGeometry& g, const Type& x) {
   if (x.dtype != DType::bf16) return false;
   const bool strided =
@@ -313,6 +337,14 @@ std::string refuse_winograd(const ConvGeometry& g, const Shape& weight, const Ty
   return {};
 }
 
+/// Says of a oneDNN without Winograd what it lacks.
+Offer winograd_offer(Offer offer) {
+  if (std::holds_alternative<std::unique_ptr<Kernel>>(offer)) return offer;
+  const dnnl_version_t* version = dnnl::version();
+  return Refusal{"oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) +
+                 " has no Winograd kernel here: it takes oneDNN 2 and AVX-512"};
+}
+
 /// The rules of one op: Winograd where it pays, then direct, in other layouts at worst.
 /// `problem_of` gives geometry, weight shape and an image.
 template <class Describe>
@@ -322,7 +354,7 @@ void add_rules(const RuleSink& add, std::string_view op,
              const auto [geometry, weight, image] = problem_of(problem);
              if (std::string why = refuse_winograd(geometry, weight, image); !why.empty())
                return Refusal{why};
-             return make(problem, dnnl::algorithm::convolution_winograd);
+             return winograd_offer(make(problem, dnnl::algorithm::convolution_winograd));
            }});
   add(op, {"onednn", [make](const Problem& problem) {
              return make(problem, dnnl::algorithm::convolution_direct);

@@ -17,8 +17,8 @@ namespace fovea::onednn {
 /// are made in f32: "onednn:widened".
 ///
 /// "onednn:winograd": F(4x4, 3x3) in f32, tried first, for large 3x3 convolutions of stride 1 in
-/// blocked16. Its transforms multiply and divide by up to 24: relative to the largest output the
-/// error is about ten times the direct kernel's.
+/// blocked16; only oneDNN 2 has it, and only with AVX-512. Its transforms multiply and divide by up
+/// to 24: relative to the largest output the error is about ten times the direct kernel's.
 void add_conv_rules(const RuleSink& add);
 
 }  // namespace fovea::onednn
