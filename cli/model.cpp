@@ -2,6 +2,7 @@
 
 #include "fovea/core/files.h"
 #include "fovea/core/text.h"
+#include "fovea/formats/content.h"
 #include "fovea/formats/model_file.h"
 #include "fovea/formats/safetensors.h"
 #include "fovea/formats/weight_file.h"

@@ -112,13 +112,6 @@ std::optional<Error> refusal(std::span<const std::byte> bytes, const std::string
   return is(file, "a text file", convert_advice).with("begins", "\"" + printable(*line) + "\"");
 }
 
-/// A header length that a file could have, and a header that begins like one.
-bool begins_like_safetensors(std::span<const std::byte> bytes) {
-  constexpr size_t length_bytes = 8;
-  return bytes.size() > length_bytes && bytes[length_bytes] == std::byte{'{'} &&
-         little_endian<uint64_t>(bytes) < uint64_t{1} << 40;
-}
-
 /// What torch.save writes now is a zip archive; before PyTorch 1.6 pickles, the first of them a
 /// magic number.
 bool begins_like_pytorch(std::string_view text) {
@@ -149,6 +142,12 @@ Error unknown_format(std::span<const std::byte> bytes, const std::string& file) 
 }
 
 }  // namespace
+
+bool begins_like_safetensors(std::span<const std::byte> bytes) {
+  constexpr size_t length_bytes = 8;
+  return bytes.size() > length_bytes && bytes[length_bytes] == std::byte{'{'} &&
+         little_endian<uint64_t>(bytes) < uint64_t{1} << 40;
+}
 
 WeightFormat weight_format(std::span<const std::byte> bytes, const std::string& file) {
   if (const auto format = recognised(bytes, file)) return *format;
