@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
 
 namespace fovea::cli {
