@@ -233,7 +233,7 @@ TEST(Pytorch, FilesOfPython2Read) {
       call(global("collections", "OrderedDict"), {list({list({bytes("w"), old_tensor})})});
   for (const std::string& file : {archive(body), legacy(body)}) {
     const PytorchFile read = read_bytes(file);
-    EXPECT_EQ(names(read), std::vector<std::string>{"w"});
+    EXPECT_EQ(names(read.tensors), std::vector<std::string>{"w"});
     EXPECT_EQ(read.tensors[0].second.shape(), (Shape{2, 2}));
     EXPECT_EQ(read.tensors[0].second.at(0), 2);
     EXPECT_EQ(read.tensors[0].second.at(3), 6);
@@ -269,7 +269,7 @@ TEST(Pytorch, ChoosesTheDictThatHoldsTheWeights) {
     }
     const PytorchFile file = read_bytes(archive(c.saved));
     EXPECT_EQ(file.within, c.within);
-    EXPECT_EQ(names(file), c.names);
+    EXPECT_EQ(names(file.tensors), c.names);
   }
   EXPECT_EQ(complaint(archive(dict({text("a"), weights, text("b"), weights}))),
             "tensors are in several of its dicts");
