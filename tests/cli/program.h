@@ -22,7 +22,7 @@ struct Outcome {
 };
 
 struct Surroundings {
-  std::filesystem::path folder;       ///< where it runs; empty: here
+  std::filesystem::path folder = {};  ///< where it runs; empty: here
   std::string output = {};            ///< a file for standard output instead of a captured one
   bool closed_output = false;         ///< standard output is a pipe that nobody reads
   size_t largest_file = 0;            ///< RLIMIT_FSIZE in bytes; 0: none
