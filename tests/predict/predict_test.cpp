@@ -1,4 +1,7 @@
+#include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <thread>
 
 #include "error_text.h"
 #include "fovea/formats/weight_file.h"
@@ -38,6 +41,12 @@ Array pixels(int64_t count, int64_t side = 8) {
   const golden_fill::Words words("pixels");
   for (int64_t i = 0; i < images.numel(); ++i) images.set(i, static_cast<double>(words[i] % 256));
   return images;
+}
+
+std::vector<double> list(const Array& array) {
+  std::vector<double> values;
+  for (int64_t i = 0; i < array.numel(); ++i) values.push_back(array.at(i));
+  return values;
 }
 
 TEST(Inference, NormalisesBytesAndTakesFloatsAsTheyAre) {
@@ -101,6 +110,29 @@ TEST(Inference, SaysWhereNumbersThatAreNotFiniteBegan) {
 
   for (int64_t i = 0; i < input.numel(); ++i) input.set(i, 3e38);  // finite, and too large
   EXPECT_NE(first(input).find(" gave a number that is not finite"), std::string::npos);
+}
+
+TEST(Inference, ThreadsWithOneEachShareAModelAndItsWeights) {
+  Trained t;
+  const auto logits = [&](Inference& inference, int64_t n) {
+    return list(inference.logits(pixels(n)));
+  };
+  Inference alone(*t.model, t.state, {{0.5}, {0.25}});
+  std::vector<std::vector<double>> expected{{}};
+  for (int64_t n = 1; n <= 12; ++n) expected.push_back(logits(alone, n));
+  std::atomic<int> wrong{0};
+  std::vector<std::jthread> threads;
+  for (int k = 0; k < 3; ++k) {
+    threads.emplace_back([&] {
+      Inference own(*t.model, t.state, {{0.5}, {0.25}});
+      for (int64_t i = 0; i < 24; ++i) {  // more shapes than are kept: some are compiled twice
+        const int64_t n = i % 12 + 1;
+        wrong += logits(own, n) != expected[static_cast<size_t>(n)];
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(Inference, SeesNewWeights) {

@@ -1,5 +1,7 @@
+#include <atomic>
 #include <cmath>
 #include <cstring>
+#include <thread>
 
 #include "error_text.h"
 #include "fovea/core/files.h"
@@ -230,6 +232,26 @@ TEST_F(Training, AStoppedRunGoesOnToTheSameBytes) {
     EXPECT_EQ(second.test.count, 40);
     EXPECT_TRUE(same_weights("whole", out)) << "stopped after " << batches;
   }
+}
+
+TEST_F(Training, AStopFromAnotherThreadLeavesARunThatGoesOnToTheSameBytes) {
+  settings_.workers = 4;
+  run("whole", settings_);
+  std::stop_source stop;
+  std::atomic<bool> begun{false};
+  Watch watch;
+  watch.on_batch = [&](const Progress&) {
+    begun = true;
+    begun.notify_one();
+  };
+  std::jthread other([&] {
+    begun.wait(false);
+    stop.request_stop();
+  });
+  train(settings_, folder_ / "part", watch, stop.get_token());
+  other.join();
+  resume(folder_ / "part");
+  EXPECT_TRUE(same_weights("whole", "part"));
 }
 
 TEST_F(Training, AdamWithClippingAndSmoothingGoesOnToTheSameBytes) {
