@@ -44,7 +44,7 @@ TEST(Files, AFailedWriteLeavesTheOldFileAndNothingElse) {
 TEST(Files, WritingToADeviceLeavesItADevice) {
   replace_file("/dev/null", "gone");
   EXPECT_TRUE(S_ISCHR(stat_of("/dev/null").st_mode));
-  expect_error(ErrorKind::io, "cannot write /dev/full: No space left on device\n  try  free",
+  expect_error(ErrorKind::io, "cannot write /dev/full: No space left on device\n  try     free",
                [] { replace_file("/dev/full", "text"); });
 }
 
@@ -139,9 +139,9 @@ TEST(Files, ErrorsSayWhatToTry) {
   const auto read = [&](const std::string& name, const std::string& part) {
     expect_error(ErrorKind::model, part, [&] { read_file(folder / name, ErrorKind::model); });
   };
-  read("none", "No such file or directory\n  try  check the path; nothing of that name exists");
-  read("", "Is a directory\n  try  a file in that folder");
-  read("file/x", "Not a directory\n  try  check the path; a part of it is a file");
+  read("none", "No such file or directory\n  try     check the path; nothing of that name exists");
+  read("", "Is a directory\n  try     a file in that folder");
+  read("file/x", "Not a directory\n  try     check the path; a part of it is a file");
   expect_error(ErrorKind::io, "Is a directory", [&] { replace_file(folder / "", "x"); });
   expect_error(ErrorKind::io, "No such file", [&] { replace_file(folder / "none/x", "y"); });
 }

@@ -153,11 +153,12 @@ TEST(Pytorch, WhatIsNotReadIsRefusedByItsName) {
     const std::string text = error_text(ErrorKind::model, [&] { read_pytorch(golden(name)); });
     return text.substr(text.find(".pth: ") + 6);
   };
-  EXPECT_EQ(said("module_2.15"),
-            "its pickle asks for torch.nn.modules.container.Sequential, which weights have no need "
-            "of; nothing was run\n"
-            "  at      byte 2 of the pickle\n"
-            "  try     save the weights alone: torch.save(model.state_dict(), FILE)");
+  EXPECT_EQ(
+      said("module_2.15"),
+      "it is a whole model, an object of torch.nn.modules.container.Sequential, which takes its "
+      "code to read; nothing was run\n"
+      "  try     where its code is: torch.save(torch.load(FILE, "
+      "weights_only=False).state_dict(), OTHER)");
   EXPECT_EQ(
       said("complex_2.15"),
       "tensor \"z\" is of torch.complex64, which is not read\n"

@@ -57,8 +57,14 @@ std::string_view text_of(std::span<const std::byte> bytes) {
 /// not text.
 std::optional<std::string> first_line(std::string_view text) {
   constexpr size_t sample = 512, shown = 60;
-  text = text.substr(0, sample);
-  while (!text.empty() && (static_cast<uint8_t>(text.back()) & 0x80) != 0) text.remove_suffix(1);
+  if (text.size() > sample) {  // the sample may end inside of a character
+    const auto ends_with = [&](uint8_t bits) {
+      return (static_cast<uint8_t>(text.back()) & 0xc0) == bits;
+    };
+    text = text.substr(0, sample);
+    for (int i = 0; i < 3 && ends_with(0x80); ++i) text.remove_suffix(1);
+    if (ends_with(0xc0)) text.remove_suffix(1);
+  }
   const auto is_text = [](char c) {
     return static_cast<uint8_t>(c) >= ' ' || c == '\n' || c == '\r' || c == '\t';
   };
