@@ -53,7 +53,7 @@ TEST(Convert, SaysWhatItCannotDo) {
   expect_refusal({"convert", good, out, "--classes", "3"}, 2, "--model NAME as well");
   expect_refusal({"convert", good, out, "--model", "small_cnn"}, 4, "unexpected channels_last");
   expect_refusal({"convert", golden + "module_2.15.pth", out}, 4,
-                 "asks for torch.nn.modules.container.Sequential");
+                 "it is a whole model, an object of torch.nn.modules.container.Sequential");
   expect_refusal({"convert", folder / "none.pth", out}, 4, "No such file");
   expect_refusal({"convert", good, folder / "none/w.pth"}, 5, "cannot write");
   EXPECT_FALSE(std::filesystem::exists(out));
