@@ -382,10 +382,14 @@ TEST(WeightFile, TorchScriptIsToldThoughItsProgramIsCompressed) {
   std::string script =
       zip({{"s/data.pkl", whole("}")}, {"s/code/net.py", "pass"}, {"s/constants.pkl", whole(")")}});
   const size_t code = script.find("PK\1\2", script.find("PK\1\2") + 1);
+  const size_t local = script.find("PK\3\4", 1);
   script[code + 10] = 8;
-  EXPECT_EQ(said_of(script, "s.pt"),
-            "it is a TorchScript archive, a program\n"
-            "  try     torch.save(torch.jit.load(FILE).state_dict(), OTHER)");
+  for (const char method : {0, 8}) {  // in the entry's own record, too, or only in the directory
+    script[local + 8] = method;
+    EXPECT_EQ(said_of(script, "s.pt"),
+              "it is a TorchScript archive, a program\n"
+              "  try     torch.save(torch.jit.load(FILE).state_dict(), OTHER)");
+  }
 }
 
 TEST(Pytorch, NegativeAndConjugateBitsAreRefused) {

@@ -130,14 +130,13 @@ class ZipReader {
     const std::string_view name(reinterpret_cast<const char*>(tail.data()), name_size);
     const std::string shown = "\"" + printable(name) + "\"";
     if ((little_endian<uint16_t>(record.subspan(8)) & 1) != 0) fail(shown + " is encrypted");
-    const auto method = little_endian<uint16_t>(record.subspan(10));
-    const bool compressed = method != 0;
+    const bool compressed = little_endian<uint16_t>(record.subspan(10)) != 0;
     Bytes extra = wide_numbers(tail.subspan(name_size, extra_size));
     const uint64_t size = number_at(record, 24, extra, shown);
     const uint64_t stored = number_at(record, 20, extra, shown);
     const uint64_t begin = number_at(record, 42, extra, shown);
     if (!compressed && size != stored) fail(shown + " has two sizes");
-    const Bytes data = data_of(name, begin, stored, method);
+    const Bytes data = data_of(name, begin, stored, compressed);
     places.push_back({begin, static_cast<uint64_t>(data.data() - bytes_.data()) + stored});
     return {name, data, compressed};
   }
@@ -163,9 +162,9 @@ class ZipReader {
     return whole;
   }
 
-  /// The data after the local record at `begin`, which has the same compression method as the
-  /// directory's.
-  Bytes data_of(std::string_view name, uint64_t begin, uint64_t size, uint16_t method) const {
+  /// The data after the local record at `begin`, which may not say that they are compressed where
+  /// the directory says that they are stored.
+  Bytes data_of(std::string_view name, uint64_t begin, uint64_t size, bool compressed) const {
     const std::string shown = "\"" + printable(name) + "\"";
     const uint64_t end = directory_.begin;
     const Bytes record = part(begin, local_size, end, shown);
@@ -175,7 +174,7 @@ class ZipReader {
     const bool same =
         name == std::string_view(reinterpret_cast<const char*>(own.data()), name_size);
     if (little_endian<uint32_t>(record) != local_signature || !same ||
-        little_endian<uint16_t>(record.subspan(8)) != method) {
+        (!compressed && little_endian<uint16_t>(record.subspan(8)) != 0)) {
       fail(shown + " is not where the directory says, at byte " + std::to_string(begin));
     }
     return part(begin + local_size + name_size + extra_size, size, end, shown);
