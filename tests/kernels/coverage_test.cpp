@@ -163,7 +163,8 @@ const std::vector<Row> rows{
      }},
     {"bilinear_by_fractions",
      [](const Tensor& x, const Tensor&) {
-       return upsample(x, {1.5, 0.75}, {.mode = UpsampleMode::linear});
+       const UpsampleOptions linear{.mode = UpsampleMode::linear};
+       return x.rank() == 4 ? upsample(x, {1.5, 0.75}, linear) : upsample(x, 1.5, linear);
      }},
 };
 
