@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 
@@ -29,25 +30,36 @@ struct Measured {
   double gflops() const { return flops / seconds * 1e-9; }
 };
 
-/// The values of a convolution that have a layout: all but the weight and its gradient.
+/// The values that may have a layout: those of a convolution but the weight and its gradient, all
+/// of an op that takes any one layout, none of another.
 std::vector<Type*> image_values(OpCall& call) {
   if (call.op.as<Conv>() != nullptr) return {&call.in[0], &call.out[0]};
   if (call.op.as<ConvBackwardData>() != nullptr) return {&call.in[1], &call.out[0]};
-  return {&call.in[0], &call.in[1]};
+  if (call.op.as<ConvBackwardWeights>() != nullptr) return {&call.in[0], &call.in[1]};
+  std::vector<Type*> values;
+  if (call.op.traits().layout != LayoutRule::channelwise) return values;
+  for (Types* types : {&call.in, &call.out}) {
+    for (Type& type : *types)
+      if (fits(type, Layout::channels_last)) values.push_back(&type);
+  }
+  return values;
 }
 
+/// As the layout pass does: what cannot have the layout stays plain, like an image of 3 channels in
+/// blocks of 16. All values of an op that takes any one layout have the same.
 void set_layouts(OpCall& call, const std::string& wanted) {
-  for (Type* type : image_values(call)) {
-    if (wanted == "auto") {
-      type->layout = preferred_layout(*type);
-      continue;
-    }
+  const std::vector<Type*> values = image_values(call);
+  for (Type* type : values) {
+    if (wanted == "auto") type->layout = preferred_layout(*type);
     for (Layout layout : {Layout::plain, Layout::channels_last, Layout::blocked16}) {
       if (name(layout) == wanted) type->layout = layout;
     }
-    // As the layout pass does: an image of 3 channels stays plain.
-    if (type->layout == Layout::blocked16 && type->dim(1) % 16 != 0) type->layout = Layout::plain;
+    if (!fits(*type, type->layout)) type->layout = Layout::plain;
   }
+  if (call.op.traits().layout != LayoutRule::channelwise) return;
+  const auto differs = [&](const Type* type) { return type->layout != values[0]->layout; };
+  if (std::ranges::any_of(values, differs))
+    for (Type* type : values) type->layout = Layout::plain;
 }
 
 std::string types_text(const OpCall& call) {
@@ -96,7 +108,6 @@ Measured measure(const Flags& flags, const std::string& problem, const std::stri
           .types = types_text(call),
           .kernel = choice.name + (detail.empty() ? "" : " " + detail),
           .refused = choice.refused,
-          .images = image_values(call)[0]->dim(0),
           .seconds = seconds_of(*choice.kernel, call, flags.repeats),
           .flops = call.op.flops(call.in, call.out)};
 }
@@ -104,6 +115,7 @@ Measured measure(const Flags& flags, const std::string& problem, const std::stri
 /// The passes that --pass names.
 std::vector<std::pair<std::string, OpCall>> passes(const OpCall& forward, const std::string& pass) {
   std::vector<std::pair<std::string, OpCall>> result;
+  if (forward.op.as<Conv>() == nullptr && pass == "all") return {{"fwd", forward}};
   const bool all = pass == "all";
   if (all || pass == "fwd") result.emplace_back("fwd", forward);
   if (all || pass == "bwd_d") result.emplace_back("bwd_d", backward_data(forward));
@@ -124,19 +136,30 @@ Json to_json(const Measured& m) {
           {"gflops", m.gflops()}};
 }
 
+/// What a backward op is given comes from its forward op, and it checks none of it.
+void require_forward(const Op& op) {
+  if (op.traits().differentiable) return;
+  throw Error(ErrorKind::usage,
+              "bench op: " + std::string(op.name()) + " is not an op that nets are made of")
+      .with("try", "an op that has a gradient, such as max_pool or conv");
+}
+
 int run(const Flags& flags, Console& console) {
   if (flags.problems.empty()) {
     throw Error(ErrorKind::usage, "bench op: no problem is given")
         .with("try", "fovea bench op conv:mb64ic64ih32oc64kh3ph1");
   }
   std::vector<std::pair<std::string, OpCall>> calls;  // read all before measuring any
-  for (const std::string& problem : flags.problems)
+  for (const std::string& problem : flags.problems) {
     calls.emplace_back(problem, parse_problem(problem));
+    require_forward(calls.back().second.op);
+  }
   Json results = Json::array();
   std::vector<std::vector<std::string>> rows;
   for (const auto& [problem, forward] : calls) {
     for (const auto& [pass, call] : passes(forward, flags.pass)) {
-      const Measured m = measure(flags, problem, pass, call);
+      Measured m = measure(flags, problem, pass, call);
+      m.images = forward.out[0].rank() > 0 ? forward.out[0].dim(0) : 1;
       results.push_back(to_json(m));
       rows.push_back({problem, pass, fmt::format("{:.3f}", 1e3 * m.seconds),
                       fmt::format("{:.1f}", m.gflops()), m.kernel, m.types});
@@ -154,7 +177,10 @@ void add_bench_op(Commands& commands, CLI::App& group) {
   const auto flags = std::make_shared<Flags>();
   CLI::App& app = commands.add(group, "op", "Kernels of single ops",
                                [flags](Console& console) { return run(*flags, console); });
-  app.add_option("PROBLEM", flags->problems, "Such as conv:mb64ic64ih32oc64kh3ph1sh2, or ...:bf16");
+  app.add_option(
+      "PROBLEM", flags->problems,
+      "Such as conv:mb64ic64ih32oc64kh3ph1sh2, or ...:bf16; of any op as --explain-kernels "
+      "prints them: \"relu f32[64, 64, 32, 32]\"");
   add_choice(app, "--pass", flags->pass, "What is measured", {"fwd", "bwd_d", "bwd_w", "all"});
   add_choice(app, "--layout", flags->layout,
              "Of the images; auto: what this machine is fastest with",

@@ -143,6 +143,10 @@ TEST(Commands, BadValuesNameTheFlag) {
   expect_refusal({"summary", "--model", "small_cnn", "--input", "3xbx2"}, 2, {"\"3xbx2\""});
   expect_refusal({"bench", "op", "conv:ic64"}, 2, {"\"oc\" is missing"});
   expect_refusal({"train", "--resume", "x", "--out", "y"}, 2, {"--out cannot be given with it"});
+  expect_refusal({"bench", "op", "relo f32[8]"}, 2, {"unknown op \"relo\"", "nearest relu"});
+  // A backward op trusts what its forward op gives: it would read beyond these.
+  expect_refusal({"bench", "op", "slice_backward axis=0 begin=90 size=4 f32[2]"}, 2,
+                 {"slice_backward is not an op that nets are made of"});
 }
 
 TEST(Commands, AnImageTooSmallForTheNetNamesTheLayer) {
@@ -298,6 +302,15 @@ TEST(Summary, ShowsPassesAndKernels) {
 }
 
 TEST(Bench, MeasuresOpsAndNets) {
+  const nlohmann::json pool =
+      fovea({"bench", "op", "max_pool kernel=2 stride=2 padding=0 f32[2, 16, 8, 8]", "--samples",
+             "2", "--json"})
+          .json()
+          .at("results")
+          .at(0);
+  EXPECT_EQ(pool.at("pass"), "fwd");
+  EXPECT_EQ(pool.at("kernel"), "simd");
+  EXPECT_GT(pool.at("images_per_second"), 0);
   const nlohmann::json op = fovea({"bench", "op", "conv:mb2ic16ih8oc16kh3ph1", "--samples", "2",
                                    "--warmup", "0", "--json"})
                                 .json();

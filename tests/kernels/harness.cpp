@@ -82,7 +82,7 @@ struct Copy {
 };
 
 Offer make(std::string_view rule, const Problem& problem) {
-  for (const KernelRule& candidate : kernel_rules(problem.op.name())) {
+  for (const KernelRule& candidate : kernel_rules(problem.op)) {
     if (candidate.name == rule) return candidate.make(problem);
   }
   return Refusal{"there is no rule of this name"};

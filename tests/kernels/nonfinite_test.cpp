@@ -30,7 +30,7 @@ TEST_P(NumbersThatAreNotFinite, ReachTheOutputsOfEveryKernel) {
         in.push_back(array_of(problem.in.back(), traced.values[static_cast<size_t>(id)]));
       }
       for (int id : node.outputs) problem.out.push_back(traced.graph->value(id).type);
-      for (const KernelRule& rule : kernel_rules(node.op.name())) {
+      for (const KernelRule& rule : kernel_rules(node.op)) {
         if (refusal(rule.name, problem)) continue;
         ASSERT_TRUE(check_nonfinite(rule.name, problem, in));
       }

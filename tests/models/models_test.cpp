@@ -376,9 +376,10 @@ TEST(Models, BlocksAreLeftOutTheMoreOftenTheDeeperTheyStand) {
       const auto graph = nn::trace(*model, {2, 3, 64, 64}, Mode::train);
       std::vector<double> found;
       for (const Node& node : graph->nodes()) {
-        if (node.op.name() == "dropout" && node.scope.find("classifier") == std::string::npos &&
+        const auto* drop = node.op.as<Dropout>();
+        if (drop != nullptr && node.scope.find("classifier") == std::string::npos &&
             node.scope != "dropout")
-          found.push_back(node.op.as<Dropout>()->p);
+          found.push_back(drop->p);
       }
       return found;
     };

@@ -153,7 +153,8 @@ TEST_P(Golden, InFloat32) { compare(DType::f32, 1e-5); }
 INSTANTIATE_TEST_SUITE_P(Ops, Golden, ::testing::ValuesIn(families),
                          [](const auto& family) { return family.param; });
 
-// An op that joins the harness without values to compare with would only be checked against itself.
+// An op that joins the harness without values to compare with would only be checked against itself:
+// PyTorch's, or a worked example in its row.
 TEST(GoldenFiles, EveryOpOfTheHarnessHasValues) {
   std::set<std::string, std::less<>> ops{"dropout"};  // random
   std::set<std::string> functions;
@@ -166,6 +167,14 @@ TEST(GoldenFiles, EveryOpOfTheHarnessHasValues) {
     }
   }
   for (const harness::Family& family : harness::families()) {
+    for (const harness::Worked& example : family.worked) {
+      const auto graph = Graph::make(Mode::train, DType::f64);
+      Tensors in;
+      for (const harness::Data& x : example.in)
+        in.push_back(graph->input("x" + std::to_string(in.size()), {x.dtype, x.shape}));
+      (void)example.f(in);
+      for (const Node& node : graph->nodes()) ops.emplace(node.op.name());
+    }
     for (const harness::Sample& sample : family.make(DType::f64)) {
       EXPECT_TRUE(ops.contains(sample.op.name())) << sample.op.name();
       ops.emplace(sample.op.name());  // say so once

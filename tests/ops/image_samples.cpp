@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cmath>
+
 #include "fovea/ops.h"
 #include "ops/draw.h"
 #include "ops/samples.h"
@@ -18,6 +21,54 @@ std::vector<Sample> pads(DType dtype) {
            }));
   }
   return samples;
+}
+
+std::vector<Worked> worked_pads() {
+  const Data row{{1, 1, 4}, {1, 2, 3, 4}}, column{{1, 1, 1, 2}, {1, 2}};
+  const auto padded = [](const Padding& padding, PadMode mode, double value = 0) {
+    return [=](const Tensors& in) { return Tensors{pad(in[0], padding, mode, value)}; };
+  };
+  return {
+      {padded(2, PadMode::constant), {row}, {0, 0, 1, 2, 3, 4, 0, 0}},
+      {padded(2, PadMode::constant, -5), {row}, {-5, -5, 1, 2, 3, 4, -5, -5}},
+      {padded({{2, 3}}, PadMode::reflect), {row}, {3, 2, 1, 2, 3, 4, 3, 2, 1}},
+      {padded({{2, 1}}, PadMode::replicate), {row}, {1, 1, 1, 2, 3, 4, 4}},
+      {padded({{1, 4}}, PadMode::circular), {row}, {4, 1, 2, 3, 4, 1, 2, 3, 4}},
+      // One number an axis, and pairs: H first.
+      {padded({1, 0}, PadMode::constant), {column}, {0, 0, 1, 2, 0, 0}},
+      {padded({{0, 0}, {1, 0}}, PadMode::constant), {column}, {0, 1, 2}},
+  };
+}
+
+std::vector<Refused> refused_pads() {
+  const Types image{{DType::f32, {1, 3, 4, 8}}};
+  const auto padded = [](const Padding& padding, PadMode mode = PadMode::constant) {
+    return [=](const Tensors& in) { return Tensors{pad(in[0], padding, mode)}; };
+  };
+  return {
+      {padded(-1), image,
+       "pad: padding is -1, at least 0 and at most 2^31 is allowed (axis H)\n"
+       "  input   f32[N=1, C=3, H=4, W=8]"},
+      {padded({0, 8}, PadMode::reflect), image,
+       "pad: padding is 8, reflect can give at most 7 (axis W)\n"
+       "  input   f32[N=1, C=3, H=4, W=8]\n"
+       "  try     less padding, a larger input, or another mode"},
+      {padded({{0, 5}, {0, 0}}, PadMode::circular), image,
+       "pad: padding is 5, circular can give at most 4 (axis H)\n"
+       "  input   f32[N=1, C=3, H=4, W=8]\n"
+       "  try     less padding, a larger input, or another mode"},
+      {padded(1, PadMode::replicate),
+       {{DType::f32, {1, 3, 0}}},
+       "pad: padding is 1, replicate can give at most 0 (axis L)\n"
+       "  input   f32[N=1, C=3, L=0]\n"
+       "  try     less padding, a larger input, or another mode"},
+      {padded({1, 1, 1}), image, "pad: padding has 3 numbers, the input has 2 spatial axes"},
+      {padded("same"), image, "pad: padding is \"same\", numbers are expected here"},
+      {padded(1),
+       {{DType::f32, {3, 4}}},
+       "pad: the input has 2 axes, N, C and 1 to 3 spatial ones are expected\n"
+       "  input   f32[3, 4]"},
+  };
 }
 
 std::vector<Sample> transposed_convolutions(DType dtype) {
@@ -81,8 +132,14 @@ std::vector<Sample> upsamples(DType dtype) {
   return repeat("upsample", shapes_per_op, [&](Random& r) {
     const Shape x = pick_image(r, pick(r, 1, 3), 6);
     const UpsampleMode mode = r.below(2) == 0 ? UpsampleMode::nearest : UpsampleMode::linear;
-    const Upsample op{pick_dims(r, x.rank() - 2, 1, 8), mode,
-                      mode == UpsampleMode::linear && r.below(2) == 0};
+    Upsample op{pick_dims(r, x.rank() - 2, 1, 8), mode,
+                mode == UpsampleMode::linear && r.below(2) == 0};
+    if (!op.align_corners && r.below(2) == 0) {  // scales of which the output is rounded down
+      for (size_t a = 0; a < op.output.size(); ++a) {
+        const auto in = static_cast<double>(x[static_cast<int>(a) + 2]);
+        op.scale.push_back((static_cast<double>(op.output[a]) + 0.4) / in);
+      }
+    }
     return Sample{{}, op, {{{dtype, x}, normal}}};
   });
 }
@@ -91,7 +148,7 @@ std::vector<Sample> upsamples(DType dtype) {
 
 std::vector<Family> image_families() {
   return {
-      {"pad", pads, 1e-8},
+      {"pad", pads, 1e-8, worked_pads(), refused_pads()},
       {"conv_transpose", transposed_convolutions, 1e-8},
       {"pool_with_indices", pools_with_indices, 1e-8},
       {"upsample", upsamples, 1e-8},

@@ -10,22 +10,6 @@ namespace {
 
 using V = std::vector<double>;
 
-std::vector<double> padded(const Data& x, const Padding& padding, PadMode mode, double value = 0) {
-  return one([&](const Tensors& in) { return Tensors{pad(in[0], padding, mode, value)}; }, {x});
-}
-
-TEST(ImageValues, PaddingModes) {
-  const Data row{{1, 1, 4}, {1, 2, 3, 4}};
-  EXPECT_EQ(padded(row, 2, PadMode::constant), (V{0, 0, 1, 2, 3, 4, 0, 0}));
-  EXPECT_EQ(padded(row, 2, PadMode::constant, -5), (V{-5, -5, 1, 2, 3, 4, -5, -5}));
-  EXPECT_EQ(padded(row, {{2, 3}}, PadMode::reflect), (V{3, 2, 1, 2, 3, 4, 3, 2, 1}));
-  EXPECT_EQ(padded(row, {{2, 1}}, PadMode::replicate), (V{1, 1, 1, 2, 3, 4, 4}));
-  EXPECT_EQ(padded(row, {{1, 4}}, PadMode::circular), (V{4, 1, 2, 3, 4, 1, 2, 3, 4}));
-  // One number an axis, and pairs: H first.
-  EXPECT_EQ(padded(image(1, 2, {1, 2}), {1, 0}, PadMode::constant), (V{0, 0, 1, 2, 0, 0}));
-  EXPECT_EQ(padded(image(1, 2, {1, 2}), {{0, 0}, {1, 0}}, PadMode::constant), (V{0, 1, 2}));
-}
-
 const Data edges = image(3, 3, {1, 0, -1, 1, 0, -1, 1, 0, -1});
 
 Function conv_with(const ConvOptions& options) {

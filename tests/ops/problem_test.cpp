@@ -2,6 +2,8 @@
 
 #include "fovea/ops/problem.h"
 
+#include <string>
+
 #include "error_text.h"
 #include "fovea/ops/conv.h"
 
@@ -44,6 +46,53 @@ TEST(Problem, HasATypeBehindIt) {
   EXPECT_EQ(to_string(call.out[0]), "bf16[1, 64, 32, 32]");
   EXPECT_EQ(backward_data(call).out[0], call.in[0]);
   EXPECT_EQ(to_string(backward_weights(call).out[0]), "f32[64, 3, 3, 3]");
+}
+
+TEST(Problem, OfAnyOpIsItsFieldsAndTypes) {
+  const std::string text =
+      "max_pool kernel=3x2 stride=2 padding=1 f32[8, 16, 20, 30]{channels_last} -> "
+      "f32[8, 16, 10, 16]{channels_last}";
+  const OpCall call = parse_problem(text);
+  EXPECT_EQ(to_string(call.in[0]), "f32[8, 16, 20, 30]{channels_last}");
+  EXPECT_EQ(problem_text(call.op, call.in, call.out), text);
+  // Outputs follow from the rest.
+  EXPECT_EQ(to_string(parse_problem("add f32[2, 3], f32[2, 3]").out[0]), "f32[2, 3]");
+  EXPECT_EQ(to_string(parse_problem("sum_to shape=[] f64[2, 3]").out[0]), "f64[]");
+}
+
+TEST(Problem, OfAnyOpSaysWhatIsWrong) {
+  const auto says = [](const std::string& problem) {
+    return error_text(ErrorKind::usage, [&] { parse_problem(problem); });
+  };
+  const std::string pool = "max_pool kernel=2 stride=2 padding=0 ",
+                    example =
+                        "\n  expected a problem such as \"max_pool kernel=2 stride=2 padding=0 "
+                        "f32[64, 64, 32, 32]\"";
+  const auto about = [&](const std::string& problem, const std::string& what) {
+    return "problem \"" + problem + "\": " + what + example;
+  };
+  EXPECT_EQ(says("max_pol f32[2]"), "unknown op \"max_pol\"\n  nearest max_pool");
+  EXPECT_EQ(says(pool), about(pool, "it has no types of inputs"));
+  EXPECT_EQ(says(pool + "f31[8]"),
+            about(pool + "f31[8]", "there is no element type \"f31\"") +
+                "\n  known    f64, f32, bf16, f16, i64, i32, i16, i8, u8, bool");
+  for (const char* type :
+       {"f32[8", "f32[8, -3]", "f32[8, x]", "f32[1,1,1,1,1,1,1,1,1]", "f32[8]{"}) {
+    expect_error(ErrorKind::usage, "is not a type such as f32[8, 3, 32, 32]",
+                 [&] { parse_problem(pool + type); });
+  }
+  EXPECT_EQ(
+      says("relu f32[1, 3, 4]{blocked16}"),
+      about("relu f32[1, 3, 4]{blocked16}", "\"f32[1, 3, 4]{blocked16}\" cannot have that layout"));
+  EXPECT_EQ(says("relu f32[3] -> f32[4]"),
+            about("relu f32[3] -> f32[4]", "the outputs are others") +
+                "\n  given    f32[4]\n  has      f32[3]");
+  EXPECT_EQ(says("linear f32[3]"),
+            about("linear f32[3]", "linear does not take these types and fields"));
+  EXPECT_EQ(says(pool + "f32[1, 1, 1, 1]").substr(0, 52),
+            "max_pool2d: the window spans 2, the padded input onl");
+  expect_error(ErrorKind::usage, "padding has",
+               [&] { parse_problem("pad padding mode=reflect f32[1, 1, 4]"); });
 }
 
 TEST(Problem, SaysWhatIsWrong) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -8,11 +9,34 @@
 
 namespace fovea::harness {
 
-/// A family of problems over random shapes, the same at every run.
+using Function = std::function<Tensors(const Tensors&)>;
+
+/// What a function of Tensors gives, worked by hand.
+struct Worked {
+  Function f;
+  std::vector<Data> in;
+  std::vector<double> out;  ///< of its first result
+};
+
+/// A mistake that a user can make, and what he reads.
+struct Refused {
+  Function f;
+  Types in;
+  std::string message;
+};
+
+/// One row of the harness: an op, or a family of them, over random shapes, the same at every run.
+/// From it come the checks of gradients, of fields, of the texts of problems, and that there is a
+/// fast kernel; besides, what nobody can draw at random.
 struct Family {
   std::string name;
   std::function<std::vector<Sample>(DType)> make;  ///< with this float type
   double tolerance = 1e-6;                         ///< of the gradient check
+  /// Worked examples: needed where scripts/golden/ops.py has no values of PyTorch's.
+  std::vector<Worked> worked = {};
+  std::vector<Refused> refused = {};
+  /// Why there is no fast kernel yet. Ops that say nothing must have one.
+  std::string without_kernel = {};
 };
 inline void PrintTo(const Family& family, std::ostream* out) { *out << family.name; }
 

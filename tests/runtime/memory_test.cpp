@@ -104,9 +104,9 @@ TEST(Memory, StaysFlatOverManyInputShapes) {
   State state;
   nn::declare(state, *model, 1);
   Memory memory;
-  ProgramCache cache;
+  ProgramCache<int64_t> cache;
   const auto run = [&](int64_t side) {
-    const Program& program = cache.get({side}, [&](const Shape&) {
+    const Program& program = cache.get(side, [&] {
       return Program(*nn::trace(*model, {1, 3, side, side}));
     });
     (void)program.run(memory, state, {{"input", Array::full(DType::f32, {1, 3, side, side}, 1)}});

@@ -22,31 +22,13 @@ size_t size_of(DType dtype) {
   return 0;
 }
 
-std::string_view name(DType dtype) {
-  switch (dtype) {
-    case DType::f64:
-      return "f64";
-    case DType::f32:
-      return "f32";
-    case DType::bf16:
-      return "bf16";
-    case DType::f16:
-      return "f16";
-    case DType::i64:
-      return "i64";
-    case DType::i32:
-      return "i32";
-    case DType::i16:
-      return "i16";
-    case DType::i8:
-      return "i8";
-    case DType::u8:
-      return "u8";
-    case DType::boolean:
-      return "bool";
-  }
-  return "?";
+std::span<const std::string_view> enum_names(DType) {
+  static constexpr std::string_view names[] = {"f64", "f32", "bf16", "f16", "i64",
+                                               "i32", "i16", "i8",   "u8",  "bool"};
+  return names;
 }
+
+std::string_view name(DType dtype) { return enum_names(dtype)[static_cast<size_t>(dtype)]; }
 
 bool is_float(DType dtype) {
   return dtype == DType::f64 || dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16;

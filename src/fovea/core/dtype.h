@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace fovea {
@@ -15,6 +16,8 @@ size_t size_of(DType dtype);
 
 /// "f64", "f32", "bf16", "f16", "i64", "i32", "i16", "i8", "u8", "bool".
 std::string_view name(DType dtype);
+/// All of these, in the order of the enumeration.
+std::span<const std::string_view> enum_names(DType);
 
 /// f64, f32, bf16 or f16.
 bool is_float(DType dtype);

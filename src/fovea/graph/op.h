@@ -1,15 +1,20 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <typeinfo>
+#include <utility>
 #include <vector>
 
 #include "fovea/core/array.h"
+#include "fovea/graph/fields.h"
 #include "fovea/graph/type.h"
 
 namespace fovea {
@@ -86,18 +91,28 @@ struct Window {
   std::vector<int64_t> kernel, stride, dilation, padding_begin, padding_end;
 };
 
-template <class T>
-concept Differentiable = requires(const T& op, const Node& node, const Tensors& dy) {
-  { op.gradient(node, dy) } -> std::same_as<Tensors>;
-};
-
-/// An op is named by a constant of its type, or, where one struct is a whole family, by a function.
+/// An op is named by a constant of its type or, where one struct is a family of ops, by a function.
 template <class T>
 concept Named = requires {
   { T::name } -> std::convertible_to<std::string_view>;
 }
 || requires(const T& op) {
   { op.name() } -> std::convertible_to<std::string_view>;
+};
+
+template <class T>
+concept Inferring = requires(const T& op, const Types& in) {
+  { op.infer(in) } -> std::same_as<Types>;
+};
+
+template <class T>
+concept Computable = requires(const T& op, const Views& views) {
+  { op.reference(views) } -> std::same_as<void>;
+};
+
+template <class T>
+concept Differentiable = requires(const T& op, const Node& node, const Tensors& dy) {
+  { op.gradient(node, dy) } -> std::same_as<Tensors>;
 };
 
 template <class T>
@@ -108,26 +123,47 @@ constexpr Traits traits_of() {
     return {};
 }
 
-/// What a type must have to be an op: a name, a type rule, a reference, and a gradient unless its
-/// traits say that it has none. See ops/ for many; users add their own the same way.
+/// Whether `T::fields` visits the members of a T, both to read and to set them (see FieldLister).
+/// A struct without members needs none.
 template <class T>
-concept OpRule = std::copyable<T> && Named<T> &&
-    requires(const T& op, const Types& in, const Views& views) {
-  { op.infer(in) } -> std::same_as<Types>;
-  { op.reference(views) } -> std::same_as<void>;
-} &&(Differentiable<T> || !traits_of<T>().differentiable);
+concept Described = std::is_empty_v<T> ||
+    requires(T& op, const T& constant, FieldLister& list, FieldSetter& set) {
+  { T::fields(constant, list) } -> std::same_as<void>;
+  { T::fields(op, set) } -> std::same_as<void>;
+};
 
-/// Any op: an immutable value that forwards to the struct it was made of.
+/// What a type must have to be an op: a name, a type rule, a reference, a function that visits its
+/// fields unless it has none, and a gradient unless its traits say that it has none. See ops/ for
+/// many; users add their own the same way.
+template <class T>
+concept OpRule = std::copyable<T> && Named<T> && Inferring<T> && Computable<T> && Described<T> &&
+    (Differentiable<T> || !traits_of<T>().differentiable);
+
+/// Any op: an immutable value that forwards to the struct it was made of. Two are equal when they
+/// are of one type and all their fields are the same, bit by bit; what an op is called does not
+/// matter.
 ///
-/// An op struct may also have: `std::string attributes() const` (its fields as text, "kernel=3x3
-/// stride=2": equal text means equal ops), `double flops(const Types& in, const Types& out) const`
-/// (a multiply-add counts 2) and `std::optional<Window> window() const`.
+/// An op struct may also have `double flops(const Types& in, const Types& out) const` (a
+/// multiply-add counts 2) and `std::optional<Window> window() const`.
 class Op {
  public:
+  /// Any struct that is an OpRule; of another one the compiler says what is missing.
   template <class T>
-  requires OpRule<T> Op(T op)
-      : self_(std::make_shared<Model<T>>(std::move(op))) {
-  }  // NOLINT: implicit, an op struct is an Op
+  requires(std::is_class_v<T> && !std::same_as<T, Op>) Op(T op) {  // NOLINT: implicit
+    static_assert(std::copyable<T>, "an op struct has to be copyable");
+    static_assert(Named<T>,
+                  "the op struct lacks `static constexpr std::string_view name = \"...\";` (or a "
+                  "function `std::string_view name() const`)");
+    static_assert(Inferring<T>, "the op struct lacks `Types infer(const Types& in) const`");
+    static_assert(Computable<T>, "the op struct lacks `void reference(const Views& v) const`");
+    static_assert(Differentiable<T> || !traits_of<T>().differentiable,
+                  "the op struct lacks `Tensors gradient(const Node& node, const Tensors& dy) "
+                  "const`, or traits that say `.differentiable = false`");
+    static_assert(Described<T>,
+                  "the op struct has members but lacks `static void fields(auto& op, auto&& "
+                  "visit)`, which visits each of them by name");
+    if constexpr (OpRule<T>) self_ = std::make_shared<Model<T>>(std::move(op));
+  }
 
   std::string_view name() const { return self_->name(); }
   const Traits& traits() const { return self_->traits; }
@@ -138,17 +174,38 @@ class Op {
   /// one entry an output, no value where nothing depends on it.
   Tensors gradient(const Node& node, const Tensors& dy) const { return self_->gradient(node, dy); }
   void reference(const Views& views) const { self_->reference(views); }
-  std::string attributes() const { return self_->attributes(); }
   double flops(const Types& in, const Types& out) const { return self_->flops(in, out); }
   std::optional<Window> window() const { return self_->window(); }
 
-  /// The struct behind this op, or null when it is of another type.
+  /// Its fields as data, and as text: "kernel=3x5 stride=2".
+  Fields fields() const { return self_->fields(); }
+  std::string attributes() const { return to_string(fields()); }
+  /// An op of the same type with these fields: see FieldSetter. Errors: usage when a value is out
+  /// of the range of its field.
+  Op with(std::span<const Field> fields) const { return self_->with(fields); }
+
+  bool operator==(const Op& other) const;
+  /// Equal for equal ops.
+  size_t hash() const;
+
+  const std::type_info& type() const { return self_->type(); }
+  /// The struct behind this op, or null when it is of another type. Ask this, not the name: an op
+  /// of somebody else's may have any name.
   template <class T>
   const T* as() const {
-    return self_->type() == typeid(T) ? &static_cast<const Model<T>&>(*self_).op : nullptr;
+    return type() == typeid(T) ? &static_cast<const Model<T>&>(*self_).op : nullptr;
+  }
+  /// The same where it has to be of this type. Errors: internal when it is not.
+  template <class T>
+  const T& get() const {
+    const T* op = as<T>();
+    if (op == nullptr) throw_wrong_type(typeid(T));
+    return *op;
   }
 
  private:
+  [[noreturn]] void throw_wrong_type(const std::type_info& wanted) const;
+
   struct Concept {
     explicit Concept(Traits t) : traits(t) {}
     virtual ~Concept() = default;
@@ -157,9 +214,10 @@ class Op {
     virtual Types infer(const Types& in) const = 0;
     virtual Tensors gradient(const Node& node, const Tensors& dy) const = 0;
     virtual void reference(const Views& views) const = 0;
-    virtual std::string attributes() const = 0;
     virtual double flops(const Types& in, const Types& out) const = 0;
     virtual std::optional<Window> window() const = 0;
+    virtual Fields fields() const = 0;
+    virtual Op with(std::span<const Field> fields) const = 0;
     Traits traits;
   };
 
@@ -181,12 +239,6 @@ class Op {
         return {};
     }
     void reference(const Views& views) const override { op.reference(views); }
-    std::string attributes() const override {
-      if constexpr (requires { op.attributes(); })
-        return op.attributes();
-      else
-        return {};
-    }
     double flops(const Types& in, const Types& out) const override {
       if constexpr (requires { op.flops(in, out); })
         return op.flops(in, out);
@@ -198,6 +250,17 @@ class Op {
         return op.window();
       else
         return std::nullopt;
+    }
+    Fields fields() const override {
+      FieldLister list;
+      if constexpr (!std::is_empty_v<T>) T::fields(op, list);
+      return list.take();
+    }
+    Op with(std::span<const Field> given) const override {
+      T other = op;
+      FieldSetter set(given);
+      if constexpr (!std::is_empty_v<T>) T::fields(other, set);
+      return other;
     }
     T op;
   };

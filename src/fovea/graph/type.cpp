@@ -2,17 +2,12 @@
 
 namespace fovea {
 
-std::string_view name(Layout layout) {
-  switch (layout) {
-    case Layout::plain:
-      return "plain";
-    case Layout::channels_last:
-      return "channels_last";
-    case Layout::blocked16:
-      return "blocked16";
-  }
-  return "?";
+std::span<const std::string_view> enum_names(Layout) {
+  static constexpr std::string_view names[] = {"plain", "channels_last", "blocked16"};
+  return names;
 }
+
+std::string_view name(Layout layout) { return enum_names(layout)[static_cast<size_t>(layout)]; }
 
 bool fits(const Type& type, Layout layout) {
   if (layout == Layout::plain) return true;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@ enum class Layout : uint8_t {
 
 /// "plain", "channels_last", "blocked16".
 std::string_view name(Layout layout);
+std::span<const std::string_view> enum_names(Layout);
 
 /// What is known of a value before there is data: its element type, shape and layout.
 struct Type {

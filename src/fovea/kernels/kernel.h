@@ -6,6 +6,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <typeindex>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -21,7 +23,8 @@ struct Problem {
   int threads = 1;
 };
 
-/// "conv kernel=3 stride=1 padding=1 f32[...]{blocked16}, f32[...] -> f32[...]{blocked16}".
+/// "conv kernel=3 stride=1 padding=1 f32[...]{blocked16}, f32[...] -> f32[...]{blocked16}": see
+/// problem_text.
 std::string describe(const Problem& problem);
 
 /// The data of one run. All pointers are 64-byte aligned except those of views into larger arrays
@@ -77,13 +80,17 @@ struct KernelRule {
   std::function<Offer(const Problem&)> make;
 };
 
-/// The rules for an op, by its name, best first; "reference" is not listed: it stands behind every
-/// list.
-std::span<const KernelRule> kernel_rules(std::string_view op);
+/// The rules for an op, by the type of its struct, best first; "reference" is not listed: it comes
+/// last for every op.
+std::span<const KernelRule> kernel_rules(const Op& op);
 
-/// Adds a rule in front of those there are: for kernels from outside. Not thread-safe; before
-/// anything is compiled.
-void add_kernel_rule(std::string_view op, KernelRule rule);
+/// Adds a rule in front of those there are for ops of struct T: for kernels from outside. Not
+/// thread-safe; before anything is compiled.
+void add_kernel_rule(std::type_index op, KernelRule rule);
+template <OpRule T>
+void add_kernel_rule(KernelRule rule) {
+  add_kernel_rule(typeid(T), std::move(rule));
+}
 
 /// The choice for one problem, and how it came about.
 struct Choice {

@@ -1,14 +1,14 @@
 #pragma once
 
 #include <functional>
-#include <string_view>
+#include <typeindex>
 
 #include "fovea/kernels/kernel.h"
 
 namespace fovea {
 
 /// Takes the rules of a family of kernels, in the order in which they are to be tried.
-using RuleSink = std::function<void(std::string_view op, KernelRule rule)>;
+using RuleSink = std::function<void(std::type_index op, KernelRule rule)>;
 
 /// onednn/: convolution (all three passes), matrix products, average pooling.
 void add_onednn_rules(const RuleSink& add);

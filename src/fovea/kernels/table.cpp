@@ -1,19 +1,19 @@
-#include <map>
-#include <utility>
+#include <unordered_map>
 
 #include "fovea/kernels/kernel.h"
 #include "fovea/kernels/rules.h"
+#include "fovea/ops/problem.h"
 
 namespace fovea {
 namespace {
 
-using Table = std::map<std::string, std::vector<KernelRule>, std::less<>>;
+using Table = std::unordered_map<std::type_index, std::vector<KernelRule>>;
 
 Table& table() {
   static Table rules = [] {
     Table t;
-    const RuleSink add = [&t](std::string_view op, KernelRule rule) {
-      t[std::string(op)].push_back(std::move(rule));
+    const RuleSink add = [&t](std::type_index op, KernelRule rule) {
+      t[op].push_back(std::move(rule));
     };
     add_onednn_rules(add);
     add_simd_rules(add);
@@ -25,29 +25,22 @@ Table& table() {
 }  // namespace
 
 std::string describe(const Problem& problem) {
-  std::string text{problem.op.name()};
-  if (const std::string attributes = problem.op.attributes(); !attributes.empty())
-    text += " " + attributes;
-  std::string separator = " ";
-  for (const Type& type : problem.in) text += std::exchange(separator, ", ") + to_string(type);
-  separator = " -> ";
-  for (const Type& type : problem.out) text += std::exchange(separator, ", ") + to_string(type);
-  return text;
+  return problem_text(problem.op, problem.in, problem.out);
 }
 
-std::span<const KernelRule> kernel_rules(std::string_view op) {
-  const auto found = table().find(op);
+std::span<const KernelRule> kernel_rules(const Op& op) {
+  const auto found = table().find(op.type());
   return found == table().end() ? std::span<const KernelRule>{} : found->second;
 }
 
-void add_kernel_rule(std::string_view op, KernelRule rule) {
-  std::vector<KernelRule>& rules = table()[std::string(op)];
+void add_kernel_rule(std::type_index op, KernelRule rule) {
+  std::vector<KernelRule>& rules = table()[op];
   rules.insert(rules.begin(), std::move(rule));
 }
 
 Choice choose_kernel(const Problem& problem) {
   Choice choice;
-  for (const KernelRule& rule : kernel_rules(problem.op.name())) {
+  for (const KernelRule& rule : kernel_rules(problem.op)) {
     Offer offer = rule.make(problem);
     if (auto* kernel = std::get_if<std::unique_ptr<Kernel>>(&offer)) {
       choice.name = rule.name;

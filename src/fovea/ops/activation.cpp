@@ -67,16 +67,20 @@ constexpr std::array<UnaryRule, unary_kinds> rules{{
      [](double x, double) { return 1 / x; }},
 }};
 
-std::string parameter_text(UnaryKind kind, double alpha) {
-  const std::string parameter(unary_rule(kind).parameter);
-  return parameter.empty() ? "" : parameter + "=" + number_text(alpha);
-}
-
 Tensor apply(UnaryKind kind, const Tensor& x, double alpha = 0) {
   return x.graph().add_one(Unary{kind, alpha}, {x});
 }
 
 }  // namespace
+
+std::span<const std::string_view> enum_names(UnaryKind) {
+  static const auto names = [] {
+    std::array<std::string_view, unary_kinds> all;
+    for (size_t i = 0; i < all.size(); ++i) all[i] = rules[i].name;
+    return all;
+  }();
+  return names;
+}
 
 const UnaryRule& unary_rule(UnaryKind kind) { return rules[static_cast<size_t>(kind)]; }
 
@@ -94,8 +98,6 @@ void Unary::reference(const Views& v) const {
   const UnaryRule& rule = unary_rule(kind);
   for (int64_t i = 0; i < v.in[0].numel(); ++i) v.out[0][i] = rule.f(v.in[0][i], alpha);
 }
-
-std::string Unary::attributes() const { return parameter_text(kind, alpha); }
 
 std::string_view UnaryBackward::name() const {
   static const auto names = [] {
@@ -116,8 +118,6 @@ void UnaryBackward::reference(const Views& v) const {
   const View &x = v.in[0], &dy = v.in[1];
   for (int64_t i = 0; i < x.numel(); ++i) v.out[0][i] = dy[i] * rule.df(x[i], alpha);
 }
-
-std::string UnaryBackward::attributes() const { return parameter_text(kind, alpha); }
 
 Tensor relu(const Tensor& x) { return apply(UnaryKind::relu, x); }
 Tensor leaky_relu(const Tensor& x, double slope) { return apply(UnaryKind::leaky_relu, x, slope); }

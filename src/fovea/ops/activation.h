@@ -22,6 +22,7 @@ enum class UnaryKind : uint8_t {
   log,
 };
 inline constexpr int unary_kinds = 14;
+std::span<const std::string_view> enum_names(UnaryKind);
 
 /// One row of the table of activations: kernels and tests read it too.
 struct UnaryRule {
@@ -37,13 +38,18 @@ struct Unary {
   UnaryKind kind = UnaryKind::relu;
   double alpha = 0;  ///< leaky_relu's slope, elu's scale
 
+  static void fields(auto& op, auto&& visit) {
+    visit.in_name("kind", op.kind);
+    const std::string_view parameter = unary_rule(op.kind).parameter;
+    if (!parameter.empty()) visit(parameter, op.alpha);
+  }
+
   static constexpr Traits traits{.elementwise = true, .layout = LayoutRule::channelwise};
 
   std::string_view name() const { return unary_rule(kind).name; }
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// dx = dy * f'(x): inputs x, dy.
@@ -51,13 +57,14 @@ struct UnaryBackward {
   UnaryKind kind = UnaryKind::relu;
   double alpha = 0;
 
+  static void fields(auto& op, auto&& visit) { Unary::fields(op, visit); }
+
   static constexpr Traits traits{
       .differentiable = false, .elementwise = true, .layout = LayoutRule::channelwise};
 
   std::string_view name() const;  ///< "relu_backward"
   Types infer(const Types& in) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// Each takes a float value of any shape and gives one of the same type. Errors: usage for integer

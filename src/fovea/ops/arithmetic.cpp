@@ -121,10 +121,12 @@ Shape broadcast_shape(std::string_view op, const Type& a, const Type& b) {
   return result;
 }
 
-std::string_view Binary::name() const {
-  constexpr std::string_view names[] = {"add", "sub", "mul", "div"};
-  return names[static_cast<size_t>(kind)];
+std::span<const std::string_view> enum_names(BinaryKind) {
+  static constexpr std::string_view names[] = {"add", "sub", "mul", "div"};
+  return names;
 }
+
+std::string_view Binary::name() const { return enum_names(kind)[static_cast<size_t>(kind)]; }
 
 Types Binary::infer(const Types& in) const {
   check_operands(name(), in);
@@ -181,10 +183,6 @@ void Affine::reference(const Views& v) const {
   for (int64_t i = 0; i < v.in[0].numel(); ++i) v.out[0][i] = scale * v.in[0][i] + shift;
 }
 
-std::string Affine::attributes() const {
-  return "scale=" + number_text(scale) + " shift=" + number_text(shift);
-}
-
 Types SumTo::infer(const Types& in) const {
   require_inputs(name, in, 1);
   require_float(name, "input", in[0]);
@@ -203,8 +201,6 @@ void SumTo::reference(const Views& v) const {
   for (size_t i = 0; i < to.size(); ++i) y[to[i]] += x[static_cast<int64_t>(i)];
 }
 
-std::string SumTo::attributes() const { return "shape=" + to_string(shape); }
-
 Types BroadcastTo::infer(const Types& in) const {
   require_inputs(name, in, 1);
   require_float(name, "input", in[0]);
@@ -221,8 +217,6 @@ void BroadcastTo::reference(const Views& v) const {
   const std::vector<int64_t> from = broadcast_offsets(x.shape, shape);
   for (size_t i = 0; i < from.size(); ++i) y[static_cast<int64_t>(i)] = x[from[i]];
 }
-
-std::string BroadcastTo::attributes() const { return "shape=" + to_string(shape); }
 
 Types Increment::infer(const Types& in) const {
   require_inputs(name, in, 1);

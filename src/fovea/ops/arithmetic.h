@@ -5,10 +5,13 @@
 namespace fovea {
 
 enum class BinaryKind : uint8_t { add, sub, mul, div };
+std::span<const std::string_view> enum_names(BinaryKind);  ///< "add", "sub", "mul", "div"
 
 /// a + b, a - b, a * b or a / b of two values of one shape.
 struct Binary {
   BinaryKind kind = BinaryKind::add;
+
+  static void fields(auto& op, auto&& visit) { visit.in_name("kind", op.kind); }
 
   static constexpr Traits traits{.elementwise = true, .layout = LayoutRule::channelwise};
 
@@ -23,6 +26,8 @@ struct Binary {
 struct BroadcastBinary {
   BinaryKind kind = BinaryKind::add;
 
+  static void fields(auto& op, auto&& visit) { visit.in_name("kind", op.kind); }
+
   static constexpr Traits traits{.layout = LayoutRule::broadcast};
 
   std::string_view name() const;  ///< "broadcast_add", ...
@@ -35,13 +40,17 @@ struct BroadcastBinary {
 struct Affine {
   double scale = 1, shift = 0;
 
+  static void fields(auto& op, auto&& visit) {
+    visit("scale", op.scale);
+    visit("shift", op.shift);
+  }
+
   static constexpr std::string_view name = "affine";
   static constexpr Traits traits{.elementwise = true, .layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// Sums x over the axes along which `shape` would be repeated to become x's: the adjoint of
@@ -49,18 +58,21 @@ struct Affine {
 struct SumTo {
   Shape shape;
 
+  static void fields(auto& op, auto&& visit) { visit("shape", op.shape); }
+
   static constexpr std::string_view name = "sum_to";
   static constexpr Traits traits{.layout = LayoutRule::broadcast};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// Repeats x along the axes where it has 1 or nothing and `shape` has more.
 struct BroadcastTo {
   Shape shape;
+
+  static void fields(auto& op, auto&& visit) { visit("shape", op.shape); }
 
   static constexpr std::string_view name = "broadcast_to";
   static constexpr Traits traits{.layout = LayoutRule::broadcast};
@@ -68,7 +80,6 @@ struct BroadcastTo {
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// x + 1 for i64: BatchNorm's counter of batches.

@@ -132,19 +132,8 @@ std::vector<WindowAxis> ConvGeometry::axes(const Shape& weight) const {
   return result;
 }
 
-std::string ConvGeometry::attributes(const Shape& weight) const {
-  const Shape k = weight.slice(2);
-  std::string text = "kernel=" + dims_text({k.begin(), k.end()}) + " stride=" + dims_text(stride) +
-                     " padding=" + dims_text(padding_begin);
-  if (padding_end != padding_begin) text += ".." + dims_text(padding_end);
-  if (std::any_of(dilation.begin(), dilation.end(), [](int64_t d) { return d != 1; })) {
-    text += " dilation=" + dims_text(dilation);
-  }
-  if (groups != 1) text += " groups=" + std::to_string(groups);
-  return text;
-}
-
 Types Conv::infer(const Types& in) const {
+  require_inputs(name, in, 2u + (bias ? 1 : 0) + (residual ? 1 : 0));
   const Type &x = in[0], &w = in[1];
   const std::string op = title(x.rank());
   const auto fail = [&](const std::string& what) {
@@ -177,8 +166,7 @@ Types Conv::infer(const Types& in) const {
                          std::to_string(w.dim(1) * groups) + " channels");
   }
   const Shape out = Shape{x.dim(0), w.dim(0)}.concat(output_sizes(op, x, geometry.axes(w.shape)));
-  const size_t expected = 2u + (bias ? 1 : 0) + (residual ? 1 : 0);
-  require(in.size() == expected, "conv has " + std::to_string(in.size()) + " inputs");
+  require(kernel == w.shape.slice(2), "conv has another kernel size than its weight");
   const Type vector{wide(x.dtype), {w.dim(0)}};
   if (bias && (in[2].shape != vector.shape || in[2].dtype != vector.dtype))
     throw fail("bias is " + to_string(in[2]) + ", expected " + to_string(vector));
@@ -209,14 +197,6 @@ void Conv::reference(const Views& v) const {
   if (relu) {
     for (int64_t i = 0; i < y.numel(); ++i) y[i] = y[i] > 0 ? y[i] : 0;
   }
-}
-
-std::string Conv::attributes() const {
-  std::string text = geometry.attributes(Shape{1, 1}.concat(kernel));
-  if (bias) text += " bias";
-  if (residual) text += " residual";
-  if (relu) text += " relu";
-  return text;
 }
 
 double Conv::flops(const Types& in, const Types& out) const {
@@ -257,6 +237,8 @@ Types ConvBackwardData::infer(const Types& in) const {
     throw fail("groups=" + std::to_string(geometry.groups) + " does not divide " +
                std::to_string(w.dim(0)) + " input channels");
   }
+  require(dy.rank() >= 3 && dy.rank() <= 5 && input.rank() == dy.rank(),
+          op + ": its output has another rank than its input");
   require(input[1] == w.dim(1) * geometry.groups && input[0] == dy.dim(0),
           op + ": its output has other channels than its weight");
   const Type out{dy.dtype, input};
@@ -279,17 +261,12 @@ void ConvBackwardData::reference(const Views& v) const {
                    [&](int64_t yi, int64_t xi, int64_t wi) { dx[xi] += dy[yi] * w[wi]; });
 }
 
-std::string ConvBackwardData::attributes() const {
-  const std::string text =
-      geometry.attributes(input);  // its kernel is the weight's, not known here
-  return text.substr(text.find("stride")) + " input=" + to_string(input);
-}
-
 double ConvBackwardData::flops(const Types& in, const Types&) const {
   return product_flops(in[0].shape, in[1].shape);
 }
 
 Types ConvBackwardWeights::infer(const Types& in) const {
+  require_inputs(name, in, 2);
   const DType dtype = wide(in[1].dtype);
   Types out{{dtype, weight}};
   if (bias) out.push_back({dtype, Shape{weight[0]}});
@@ -306,10 +283,6 @@ void ConvBackwardWeights::reference(const Views& v) const {
   const int64_t plane = dy.shape.slice(2).numel();
   std::fill_n(db.data, db.numel(), 0.0);
   for (int64_t i = 0; i < dy.numel(); ++i) db[i / plane % weight[0]] += dy[i];
-}
-
-std::string ConvBackwardWeights::attributes() const {
-  return geometry.attributes(weight) + " weight=" + to_string(weight) + (bias ? " bias" : "");
 }
 
 double ConvBackwardWeights::flops(const Types& in, const Types&) const {

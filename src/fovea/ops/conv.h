@@ -13,9 +13,16 @@ struct ConvGeometry {
   std::vector<int64_t> stride, dilation, padding_begin, padding_end;
   int64_t groups = 1;
 
+  static void fields(auto& op, auto&& visit) {
+    visit.per_axis("stride", op.stride);
+    visit.per_axis("padding", op.padding_begin);
+    visit.per_axis("padding_end", op.padding_end, op.padding_begin);
+    visit.per_axis("dilation", op.dilation, std::vector<int64_t>(op.stride.size(), 1));
+    visit("groups", op.groups, 1);
+  }
+
   /// One WindowAxis a spatial axis of this weight.
   std::vector<WindowAxis> axes(const Shape& weight) const;
-  std::string attributes(const Shape& weight) const;
   bool operator==(const ConvGeometry&) const = default;
 };
 
@@ -32,13 +39,20 @@ struct Conv {
   Shape kernel;  ///< spatial sizes of the weight
   bool bias = false, residual = false, relu = false;
 
+  static void fields(auto& op, auto&& visit) {
+    visit.per_axis("kernel", op.kernel);
+    ConvGeometry::fields(op.geometry, visit);
+    visit("bias", op.bias, false);
+    visit("residual", op.residual, false);
+    visit("relu", op.relu, false);
+  }
+
   static constexpr std::string_view name = "conv";
   static constexpr Traits traits{.layout = LayoutRule::convolution};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
   double flops(const Types& in, const Types& out) const;
   std::optional<Window> window() const;
 };
@@ -50,13 +64,17 @@ struct ConvBackwardData {
   ConvGeometry geometry;
   Shape input;
 
+  static void fields(auto& op, auto&& visit) {
+    ConvGeometry::fields(op.geometry, visit);
+    visit("input", op.input);
+  }
+
   static constexpr std::string_view name = "conv_backward_data";
   static constexpr Traits traits{.layout = LayoutRule::convolution};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
   double flops(const Types& in, const Types& out) const;
 };
 
@@ -67,12 +85,17 @@ struct ConvBackwardWeights {
   Shape weight;
   bool bias = false;
 
+  static void fields(auto& op, auto&& visit) {
+    ConvGeometry::fields(op.geometry, visit);
+    visit("weight", op.weight);
+    visit("bias", op.bias, false);
+  }
+
   static constexpr std::string_view name = "conv_backward_weights";
   static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::convolution};
 
   Types infer(const Types& in) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
   double flops(const Types& in, const Types& out) const;
 };
 

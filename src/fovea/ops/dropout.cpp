@@ -50,10 +50,6 @@ void Dropout::reference(const Views& v) const {
   for (int64_t i = 0; i < x.numel(); ++i) v.out[0][i] = mask.keeps(i) ? x[i] * mask.scale() : 0;
 }
 
-std::string Dropout::attributes() const {
-  return "p=" + number_text(p) + " key=" + std::to_string(key);
-}
-
 Tensor dropout(const Tensor& x, double p) {
   Graph& graph = x.graph();
   if (p == 0 || graph.mode() == Mode::eval) return x;

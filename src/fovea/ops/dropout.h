@@ -40,13 +40,17 @@ struct Dropout {
   double p = 0.5;
   uint64_t key = 0;
 
+  static void fields(auto& op, auto&& visit) {
+    visit("p", op.p);
+    visit("key", op.key);
+  }
+
   static constexpr std::string_view name = "dropout";
   static constexpr Traits traits{.elementwise = true};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// In a train graph each element is 0 with probability p, else x / (1 - p), drawn from the graph's

@@ -22,8 +22,4 @@ void FoldBatchNorm::reference(const Views& v) const {
   }
 }
 
-std::string FoldBatchNorm::attributes() const {
-  return "eps=" + number_text(eps) + (bias ? " bias" : "");
-}
-
 }  // namespace fovea

@@ -11,12 +11,16 @@ struct FoldBatchNorm {
   double eps = 1e-5;
   bool bias = false;
 
+  static void fields(auto& op, auto&& visit) {
+    visit("eps", op.eps);
+    visit("bias", op.bias, false);
+  }
+
   static constexpr std::string_view name = "fold_batchnorm";
   static constexpr Traits traits{.differentiable = false};
 
   Types infer(const Types& in) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 }  // namespace fovea

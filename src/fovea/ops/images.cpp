@@ -49,11 +49,6 @@ void NormalizeImages::reference(const Views& v) const {
   }
 }
 
-std::string NormalizeImages::attributes() const {
-  return "mean=" + list_text(mean) + " std=" + list_text(std) +
-         " dtype=" + std::string(fovea::name(out));
-}
-
 Tensor normalize_images(const Tensor& images, const std::vector<float>& mean,
                         const std::vector<float>& std) {
   return images.graph().add_one(NormalizeImages{mean, std, images.graph().dtype()}, {images});

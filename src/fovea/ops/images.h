@@ -12,12 +12,17 @@ struct NormalizeImages {
   std::vector<float> mean, std;
   DType out = DType::f32;
 
+  static void fields(auto& op, auto&& visit) {
+    visit("mean", op.mean);
+    visit("std", op.std);
+    visit("dtype", op.out);
+  }
+
   static constexpr std::string_view name = "normalize_images";
   static constexpr Traits traits{.differentiable = false};
 
   Types infer(const Types& in) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// The first op of a net: images u8[N, H, W, C], mean and std of each channel in the scale of 0 to

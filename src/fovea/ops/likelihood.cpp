@@ -100,12 +100,6 @@ void NegativeLogLikelihood::reference(const Views& v) const {
   v.out[0][0] = sum / total;
 }
 
-std::string NegativeLogLikelihood::attributes() const {
-  std::string text = "label_smoothing=" + number_text(label_smoothing);
-  if (ignore_index) text += " ignore_index=" + std::to_string(*ignore_index);
-  return text + (weighted ? " weighted" : "");
-}
-
 Types NegativeLogLikelihoodBackward::infer(const Types& in) const {
   require_inputs(name, in, forward.weighted ? 4 : 3);
   return like(in, 0);
@@ -118,7 +112,5 @@ void NegativeLogLikelihoodBackward::reference(const Views& v) const {
       for_each_factor(forward, v, [&](int64_t i, double factor) { dx[i] = -factor; });
   for (int64_t i = 0; i < dx.numel(); ++i) dx[i] *= dy[0] / total;
 }
-
-std::string NegativeLogLikelihoodBackward::attributes() const { return forward.attributes(); }
 
 }  // namespace fovea

@@ -18,25 +18,31 @@ struct NegativeLogLikelihood {
   std::optional<int64_t> ignore_index = std::nullopt;
   bool weighted = false;
 
+  static void fields(auto& op, auto&& visit) {
+    visit("label_smoothing", op.label_smoothing, 0);
+    visit("ignore_index", op.ignore_index, std::nullopt);
+    visit("weighted", op.weighted, false);
+  }
+
   static constexpr std::string_view name = "negative_log_likelihood";
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   /// Errors: data, for a label outside [0, K), naming its place and value.
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// The gradient for the log-probabilities: the forward inputs, then dy (a scalar).
 struct NegativeLogLikelihoodBackward {
   NegativeLogLikelihood forward;
 
+  static void fields(auto& op, auto&& visit) { NegativeLogLikelihood::fields(op.forward, visit); }
+
   static constexpr std::string_view name = "negative_log_likelihood_backward";
   static constexpr Traits traits{.differentiable = false};
 
   Types infer(const Types& in) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 }  // namespace fovea

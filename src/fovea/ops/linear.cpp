@@ -73,8 +73,6 @@ void Linear::reference(const Views& v) const {
   }
 }
 
-std::string Linear::attributes() const { return bias ? "bias" : ""; }
-
 double Linear::flops(const Types& in, const Types& out) const {
   return 2.0 * static_cast<double>(out[0].numel()) * static_cast<double>(in[1].dim(1));
 }
@@ -124,16 +122,6 @@ void MatMul::reference(const Views& v) const {
               mb[transpose_b ? c * inner + k : k * columns + c];
     }
   }
-}
-
-std::string MatMul::attributes() const {
-  std::string text;
-  for (const auto& [set, flag] :
-       {std::pair(transpose_a, "transpose_a"), std::pair(transpose_b, "transpose_b"),
-        std::pair(wide_result, "wide_result")}) {
-    if (set) text += (text.empty() ? "" : " ") + std::string(flag);
-  }
-  return text;
 }
 
 double MatMul::flops(const Types& in, const Types& out) const {

@@ -10,12 +10,13 @@ namespace fovea {
 struct Linear {
   bool bias = false;
 
+  static void fields(auto& op, auto&& visit) { visit("bias", op.bias, false); }
+
   static constexpr std::string_view name = "linear";
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
   double flops(const Types& in, const Types& out) const;
 };
 
@@ -25,12 +26,17 @@ struct Linear {
 struct MatMul {
   bool transpose_a = false, transpose_b = false, wide_result = false;
 
+  static void fields(auto& op, auto&& visit) {
+    visit("transpose_a", op.transpose_a, false);
+    visit("transpose_b", op.transpose_b, false);
+    visit("wide_result", op.wide_result, false);
+  }
+
   static constexpr std::string_view name = "matmul";
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
   double flops(const Types& in, const Types& out) const;
 };
 

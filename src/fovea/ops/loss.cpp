@@ -49,10 +49,6 @@ void for_each_line(const Shape& x, const Body& body) {
   }
 }
 
-std::string smoothing_text(double label_smoothing) {
-  return label_smoothing == 0 ? "" : "label_smoothing=" + number_text(label_smoothing);
-}
-
 /// Any axis is axis 1 of a value whose axes before and behind it are joined.
 Tensor softmax_along(const Softmax& op, const Tensor& x, int axis) {
   if (axis == 1) return x.graph().add_one(op, {x});
@@ -111,8 +107,6 @@ void SoftmaxCrossEntropy::reference(const Views& v) const {
   v.out[0][0] = loss / static_cast<double>(x.dim(0));
 }
 
-std::string SoftmaxCrossEntropy::attributes() const { return smoothing_text(label_smoothing); }
-
 Types SoftmaxCrossEntropyBackward::infer(const Types& in) const {
   require_inputs(name, in, 3);
   return like(in, 0);
@@ -132,10 +126,6 @@ void SoftmaxCrossEntropyBackward::reference(const Views& v) const {
       dx[i] = scale * (std::exp(x[i] - norm) * total - t[static_cast<size_t>(k)]);
     }
   }
-}
-
-std::string SoftmaxCrossEntropyBackward::attributes() const {
-  return smoothing_text(label_smoothing);
 }
 
 Types Softmax::infer(const Types& in) const {

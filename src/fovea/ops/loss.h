@@ -13,30 +13,34 @@ namespace fovea {
 struct SoftmaxCrossEntropy {
   double label_smoothing = 0;
 
+  static void fields(auto& op, auto&& visit) { visit("label_smoothing", op.label_smoothing, 0); }
+
   static constexpr std::string_view name = "softmax_cross_entropy";
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   /// Errors: data, for a label outside [0, K), naming its index and value.
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// dlogits: inputs logits, labels or targets, dy (a scalar).
 struct SoftmaxCrossEntropyBackward {
   double label_smoothing = 0;
 
+  static void fields(auto& op, auto&& visit) { visit("label_smoothing", op.label_smoothing, 0); }
+
   static constexpr std::string_view name = "softmax_cross_entropy_backward";
   static constexpr Traits traits{.differentiable = false};
 
   Types infer(const Types& in) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// exp(x) / sum of exp(x) along axis 1, or its logarithm when `log`.
 struct Softmax {
   bool log = false;
+
+  static void fields(auto& op, auto&& visit) { visit.in_name("log", op.log); }
 
   std::string_view name() const { return log ? "log_softmax" : "softmax"; }
   Types infer(const Types& in) const;
@@ -47,6 +51,8 @@ struct Softmax {
 /// dx: inputs y (the output), dy.
 struct SoftmaxBackward {
   bool log = false;
+
+  static void fields(auto& op, auto&& visit) { visit.in_name("log", op.log); }
 
   static constexpr Traits traits{.differentiable = false};
 

@@ -67,8 +67,6 @@ void InTopK::reference(const Views& v) const {
   }
 }
 
-std::string InTopK::attributes() const { return "k=" + std::to_string(k); }
-
 Types OneHot::infer(const Types& in) const {
   require_inputs(name, in, 1);
   if (in[0].dtype != DType::i64 || in[0].rank() < 1) {
@@ -91,10 +89,6 @@ void OneHot::reference(const Views& v) const {
     const int64_t label = label_at(name, labels, i, classes);
     out[(i / plane * classes + label) * plane + i % plane] = 1;
   }
-}
-
-std::string OneHot::attributes() const {
-  return "classes=" + std::to_string(classes) + " dtype=" + std::string(fovea::name(dtype));
 }
 
 Tensor in_top_k(const Tensor& logits, const Tensor& targets, int64_t k) {

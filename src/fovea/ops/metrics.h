@@ -11,13 +11,14 @@ namespace fovea {
 struct InTopK {
   int64_t k = 1;
 
+  static void fields(auto& op, auto&& visit) { visit("k", op.k); }
+
   static constexpr std::string_view name = "in_top_k";
   static constexpr Traits traits{.differentiable = false};
 
   Types infer(const Types& in) const;
   /// Errors: data, for a label outside [0, K), naming its index and value.
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// 1 at each label, 0 elsewhere: labels i64 [N, spatial] to [N, K, spatial] of `dtype`.
@@ -25,13 +26,17 @@ struct OneHot {
   int64_t classes = 1;
   DType dtype = DType::f32;
 
+  static void fields(auto& op, auto&& visit) {
+    visit("classes", op.classes);
+    visit("dtype", op.dtype);
+  }
+
   static constexpr std::string_view name = "one_hot";
   static constexpr Traits traits{.differentiable = false};
 
   Types infer(const Types& in) const;
   /// Errors: data, for a label outside [0, K), naming its index and value.
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// See InTopK. Errors: usage when shapes or types do not fit or k is below 1; when it runs, data

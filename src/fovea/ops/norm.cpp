@@ -12,12 +12,6 @@
 namespace fovea {
 namespace {
 
-std::string flags_text(bool residual, bool relu) {
-  return std::string(residual ? " residual" : "") + (relu ? " relu" : "");
-}
-
-std::string without_leading_space(std::string text) { return text.empty() ? text : text.substr(1); }
-
 /// Values of one channel, in order: body(flat offset).
 template <class Body>
 void for_each_in_channel(const Shape& x, int64_t c, const Body& body) {
@@ -155,11 +149,6 @@ void BatchNorm::reference(const Views& v) const {
   }
 }
 
-std::string BatchNorm::attributes() const {
-  return "eps=" + number_text(eps) + " momentum=" + number_text(momentum) +
-         flags_text(residual, relu);
-}
-
 Types BatchNormBackward::infer(const Types& in) const {
   require_inputs(name, in, relu ? 6 : 5);
   const Type x{in[0].dtype, in[0].shape}, vector{in[1].dtype, in[1].shape};
@@ -189,10 +178,6 @@ void BatchNormBackward::reference(const Views& v) const {
   }
 }
 
-std::string BatchNormBackward::attributes() const {
-  return without_leading_space(flags_text(residual, relu));
-}
-
 Types BatchNormEval::infer(const Types& in) const {
   check_batch_norm(in, residual, {"gamma", "beta", "mean", "var"});
   return like(in, 0);
@@ -211,10 +196,6 @@ void BatchNormEval::reference(const Views& v) const {
   for (int64_t c = 0; c < v.in[0].dim(1); ++c) {
     normalise_channel(v, c, v.in[3][c], 1 / std::sqrt(v.in[4][c] + eps), residual, relu);
   }
-}
-
-std::string BatchNormEval::attributes() const {
-  return "eps=" + number_text(eps) + flags_text(residual, relu);
 }
 
 Types BatchNormEvalBackward::infer(const Types& in) const {
@@ -237,8 +218,6 @@ void BatchNormEvalBackward::reference(const Views& v) const {
     v.out[2][c] = dbeta;
   }
 }
-
-std::string BatchNormEvalBackward::attributes() const { return "eps=" + number_text(eps); }
 
 Types LayerNorm::infer(const Types& in) const {
   require_inputs(name, in, 3);
@@ -283,10 +262,6 @@ void LayerNorm::reference(const Views& v) const {
     v.out[1][row] = mean;
     v.out[2][row] = rstd;
   }
-}
-
-std::string LayerNorm::attributes() const {
-  return "axes=" + std::to_string(axes) + " eps=" + number_text(eps);
 }
 
 Types LayerNormBackward::infer(const Types& in) const {

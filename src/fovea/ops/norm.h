@@ -16,13 +16,19 @@ struct BatchNorm {
   double eps = 1e-5, momentum = 0.1;
   bool residual = false, relu = false;
 
+  static void fields(auto& op, auto&& visit) {
+    visit("eps", op.eps);
+    visit("momentum", op.momentum);
+    visit("residual", op.residual, false);
+    visit("relu", op.relu, false);
+  }
+
   static constexpr std::string_view name = "batch_norm";
   static constexpr Traits traits{.layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// Inputs x, gamma, mean, rstd, then y when `relu`, then dy; outputs dx, dgamma, dbeta, then
@@ -30,12 +36,16 @@ struct BatchNorm {
 struct BatchNormBackward {
   bool residual = false, relu = false;
 
+  static void fields(auto& op, auto&& visit) {
+    visit("residual", op.residual, false);
+    visit("relu", op.relu, false);
+  }
+
   static constexpr std::string_view name = "batch_norm_backward";
   static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// Batch norm with fixed statistics: inputs x, gamma, beta, mean, var (and, last, a residual when
@@ -45,25 +55,31 @@ struct BatchNormEval {
   double eps = 1e-5;
   bool residual = false, relu = false;
 
+  static void fields(auto& op, auto&& visit) {
+    visit("eps", op.eps);
+    visit("residual", op.residual, false);
+    visit("relu", op.relu, false);
+  }
+
   static constexpr std::string_view name = "batch_norm_eval";
   static constexpr Traits traits{.layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// Inputs x, gamma, mean, var, dy; outputs dx, dgamma, dbeta, the statistics fixed.
 struct BatchNormEvalBackward {
   double eps = 1e-5;
 
+  static void fields(auto& op, auto&& visit) { visit("eps", op.eps); }
+
   static constexpr std::string_view name = "batch_norm_eval_backward";
   static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// Layer norm: each row over the last `axes` axes is normalised by its own mean and biased
@@ -73,12 +89,16 @@ struct LayerNorm {
   int axes = 1;
   double eps = 1e-5;
 
+  static void fields(auto& op, auto&& visit) {
+    visit("axes", op.axes);
+    visit("eps", op.eps);
+  }
+
   static constexpr std::string_view name = "layer_norm";
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// Inputs x, gamma, mean, rstd, dy; outputs dx, dgamma, dbeta.

@@ -1,17 +1,11 @@
 #include "fovea/ops/pad.h"
 
 #include <algorithm>
-#include <array>
 
 #include "fovea/ops/rules.h"
 
 namespace fovea {
 namespace {
-
-std::string_view mode_text(PadMode mode) {
-  constexpr std::array<std::string_view, 4> names{"constant", "reflect", "replicate", "circular"};
-  return names[static_cast<size_t>(mode)];
-}
 
 /// Calls body(y offset, x offset) for each element of y, the x offset -1 for the constant.
 template <class Body>
@@ -37,6 +31,11 @@ void for_each_copy(const Pad& pad, const Shape& x, const Shape& y, const Body& b
 }
 
 }  // namespace
+
+std::span<const std::string_view> enum_names(PadMode) {
+  static constexpr std::string_view names[] = {"constant", "reflect", "replicate", "circular"};
+  return names;
+}
 
 int64_t pad_source(PadMode mode, int64_t at, int64_t size) {
   if (at >= 0 && at < size) return at;
@@ -76,7 +75,7 @@ Types Pad::infer(const Types& in) const {
     const bool copies = mode == PadMode::reflect || mode == PadMode::circular;
     if ((copies && most > room) || (mode == PadMode::replicate && most > 0 && size == 0)) {
       throw fail(most, a,
-                 std::string(mode_text(mode)) + " can give at most " +
+                 std::string(enum_names(mode)[static_cast<size_t>(mode)]) + " can give at most " +
                      std::to_string(std::max<int64_t>(room, 0)))
           .with("try", "less padding, a larger input, or another mode");
     }
@@ -95,14 +94,6 @@ void Pad::reference(const Views& v) const {
                 [&](int64_t yi, int64_t xi) { y[yi] = xi < 0 ? value : x[xi]; });
 }
 
-std::string Pad::attributes() const {
-  std::string text = "padding=" + dims_text(begin);
-  if (end != begin) text += ".." + dims_text(end);
-  text += " mode=" + std::string(mode_text(mode));
-  if (value != 0) text += " value=" + number_text(value);
-  return text;
-}
-
 std::optional<Window> Pad::window() const {
   const std::vector<int64_t> ones(begin.size(), 1);
   return Window{ones, ones, ones, begin, end};
@@ -119,10 +110,6 @@ void PadBackward::reference(const Views& v) const {
   for_each_copy(pad, dx.shape, dy.shape, [&](int64_t yi, int64_t xi) {
     if (xi >= 0) dx[xi] += dy[yi];
   });
-}
-
-std::string PadBackward::attributes() const {
-  return pad.attributes() + " input=" + to_string(input);
 }
 
 Tensor pad(const Tensor& x, const Padding& padding, PadMode mode, double value) {

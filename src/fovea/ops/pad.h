@@ -13,6 +13,8 @@ enum class PadMode : uint8_t {
   circular,   ///< from the far side: c d | a b c d | a b
 };
 
+std::span<const std::string_view> enum_names(PadMode);
+
 /// Where position `at` of an axis with `size` elements, counted from the first that is no padding,
 /// is copied from; -1 for the constant.
 int64_t pad_source(PadMode mode, int64_t at, int64_t size);
@@ -23,13 +25,19 @@ struct Pad {
   PadMode mode = PadMode::constant;
   double value = 0;  ///< of PadMode::constant
 
+  static void fields(auto& op, auto&& visit) {
+    visit.per_axis("padding", op.begin);
+    visit.per_axis("padding_end", op.end, op.begin);
+    visit("mode", op.mode);
+    visit("value", op.value, 0);
+  }
+
   static constexpr std::string_view name = "pad";
   static constexpr Traits traits{.layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
   std::optional<Window> window() const;
 };
 
@@ -38,12 +46,16 @@ struct PadBackward {
   Pad pad;
   Shape input;
 
+  static void fields(auto& op, auto&& visit) {
+    Pad::fields(op.pad, visit);
+    visit("input", op.input);
+  }
+
   static constexpr std::string_view name = "pad_backward";
   static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// x [N, C, spatial] with 1 to 3 spatial axes of a float type, with `padding` around each spatial

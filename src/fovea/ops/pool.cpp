@@ -239,17 +239,6 @@ std::vector<WindowAxis> PoolGeometry::axes() const {
   return result;
 }
 
-std::string PoolGeometry::attributes() const {
-  std::string text = "kernel=" + dims_text(kernel) + " stride=" + dims_text(stride) +
-                     " padding=" + dims_text(padding_begin);
-  if (padding_end != padding_begin) text += ".." + dims_text(padding_end);
-  if (std::any_of(dilation.begin(), dilation.end(), [](int64_t d) { return d != 1; })) {
-    text += " dilation=" + dims_text(dilation);
-  }
-  if (ceil_mode) text += " ceil";
-  return text;
-}
-
 std::optional<Window> PoolGeometry::window() const {
   return Window{kernel, stride, dilation, padding_begin, padding_end};
 }
@@ -309,10 +298,6 @@ void AvgPool::reference(const Views& v) const {
                  [&](int64_t yi, int64_t xi, double share) { y[yi] += x[xi] * share; });
 }
 
-std::string AvgPool::attributes() const {
-  return PoolGeometry::attributes() + (count_include_pad ? "" : " exclude_pad");
-}
-
 Types AvgPoolBackward::infer(const Types& in) const {
   require_inputs(name, in, 1);
   return {{in[0].dtype, input}};
@@ -323,11 +308,6 @@ void AvgPoolBackward::reference(const Views& v) const {
   std::fill_n(dx.data, dx.numel(), 0.0);
   for_each_share(*this, count_include_pad, dx.shape, dy.shape,
                  [&](int64_t yi, int64_t xi, double share) { dx[xi] += dy[yi] * share; });
-}
-
-std::string AvgPoolBackward::attributes() const {
-  return PoolGeometry::attributes() + (count_include_pad ? "" : " exclude_pad") +
-         " input=" + to_string(input);
 }
 
 Types AdaptiveAvgPool::infer(const Types& in) const { return infer_adaptive(name, output, in); }
@@ -343,8 +323,6 @@ void AdaptiveAvgPool::reference(const Views& v) const {
                      [&](int64_t yi, int64_t xi, double share) { y[yi] += x[xi] * share; });
 }
 
-std::string AdaptiveAvgPool::attributes() const { return "output=" + dims_text(output); }
-
 Types AdaptiveAvgPoolBackward::infer(const Types& in) const {
   require_inputs(name, in, 1);
   return {{in[0].dtype, input}};
@@ -357,8 +335,6 @@ void AdaptiveAvgPoolBackward::reference(const Views& v) const {
                      [&](int64_t yi, int64_t xi, double share) { dx[xi] += dy[yi] * share; });
 }
 
-std::string AdaptiveAvgPoolBackward::attributes() const { return "input=" + to_string(input); }
-
 Types AdaptiveMaxPool::infer(const Types& in) const { return infer_adaptive(name, output, in); }
 
 Tensors AdaptiveMaxPool::gradient(const Node& node, const Tensors& dy) const {
@@ -369,8 +345,6 @@ void AdaptiveMaxPool::reference(const Views& v) const {
   const View &x = v.in[0], &y = v.out[0];
   for_each_bin_maximum(x, y.shape, [&](int64_t yi, int64_t xi) { y[yi] = x[xi]; });
 }
-
-std::string AdaptiveMaxPool::attributes() const { return "output=" + dims_text(output); }
 
 Types AdaptiveMaxPoolBackward::infer(const Types& in) const {
   require_inputs(name, in, 2);
@@ -406,8 +380,6 @@ void MaxUnpool::reference(const Views& v) const {
   std::fill_n(y.data, y.numel(), 0.0);
   for_each_unpooled(v.in[1], y.shape, [&](int64_t xi, int64_t yi) { y[yi] = x[xi]; });
 }
-
-std::string MaxUnpool::attributes() const { return "output=" + to_string(output); }
 
 Types MaxUnpoolBackward::infer(const Types& in) const {
   require_inputs(name, in, 2);

@@ -12,8 +12,16 @@ struct PoolGeometry {
   std::vector<int64_t> kernel, stride, padding_begin, padding_end, dilation;
   bool ceil_mode = false;  ///< round output sizes up (see WindowAxis)
 
+  static void fields(auto& op, auto&& visit) {
+    visit.per_axis("kernel", op.kernel);
+    visit.per_axis("stride", op.stride);
+    visit.per_axis("padding", op.padding_begin);
+    visit.per_axis("padding_end", op.padding_end, op.padding_begin);
+    visit.per_axis("dilation", op.dilation, std::vector<int64_t>(op.kernel.size(), 1));
+    visit("ceil_mode", op.ceil_mode, false);
+  }
+
   std::vector<WindowAxis> axes() const;
-  std::string attributes() const;
   std::optional<Window> window() const;
 };
 
@@ -53,13 +61,17 @@ struct MaxPoolIndices : PoolGeometry {
 struct AvgPool : PoolGeometry {
   bool count_include_pad = true;
 
+  static void fields(auto& op, auto&& visit) {
+    PoolGeometry::fields(op, visit);
+    visit("count_include_pad", op.count_include_pad, true);
+  }
+
   static constexpr std::string_view name = "avg_pool";
   static constexpr Traits traits{.layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// dx of shape `input` from dy.
@@ -67,12 +79,16 @@ struct AvgPoolBackward : PoolGeometry {
   bool count_include_pad = true;
   Shape input;
 
+  static void fields(auto& op, auto&& visit) {
+    AvgPool::fields(op, visit);
+    visit("input", op.input);
+  }
+
   static constexpr std::string_view name = "avg_pool_backward";
   static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// The inputs [begin, end) that output `i` of `out` is the mean of: from floor(i * in / out) to
@@ -88,25 +104,27 @@ inline Bin adaptive_bin(int64_t i, int64_t in, int64_t out) {
 struct AdaptiveAvgPool {
   std::vector<int64_t> output;
 
+  static void fields(auto& op, auto&& visit) { visit.per_axis("output", op.output); }
+
   static constexpr std::string_view name = "adaptive_avg_pool";
   static constexpr Traits traits{.layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// dx of shape `input` from dy.
 struct AdaptiveAvgPoolBackward {
   Shape input;
 
+  static void fields(auto& op, auto&& visit) { visit("input", op.input); }
+
   static constexpr std::string_view name = "adaptive_avg_pool_backward";
   static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// The largest value of each of as many bins as `output` says, one number a spatial axis; NaN wins
@@ -114,13 +132,14 @@ struct AdaptiveAvgPoolBackward {
 struct AdaptiveMaxPool {
   std::vector<int64_t> output;
 
+  static void fields(auto& op, auto&& visit) { visit.per_axis("output", op.output); }
+
   static constexpr std::string_view name = "adaptive_max_pool";
   static constexpr Traits traits{.layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// dx: inputs x, dy. Each dy goes to the bin's largest element; of equal ones, to the first.
@@ -137,6 +156,8 @@ struct AdaptiveMaxPoolBackward {
 struct MaxUnpool {
   Shape output;
 
+  static void fields(auto& op, auto&& visit) { visit("output", op.output); }
+
   static constexpr std::string_view name = "max_unpool";
   static constexpr Traits traits{.layout = LayoutRule::channelwise};
 
@@ -144,7 +165,6 @@ struct MaxUnpool {
   Tensors gradient(const Node& node, const Tensors& dy) const;
   /// Errors: data, for an index outside the channel.
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// dx: inputs indices, dy.

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
@@ -17,9 +18,16 @@ constexpr int64_t largest = 1'000'000;
 bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+bool in_one_word(std::string_view problem) { return problem.find(':') < problem.find(' '); }
+
+std::string_view example(std::string_view problem) {
+  return in_one_word(problem) ? "conv:mb64ic64ih32oc64kh3ph1"
+                              : "\"max_pool kernel=2 stride=2 padding=0 f32[64, 64, 32, 32]\"";
+}
+
 Error bad(std::string_view problem, const std::string& what) {
   return Error(ErrorKind::usage, "problem \"" + std::string(problem) + "\": " + what)
-      .with("expected", "a problem such as conv:mb64ic64ih32oc64kh3ph1");
+      .with("expected", "a problem such as " + std::string(example(problem)));
 }
 
 const std::vector<std::string>& size_names() {
@@ -110,9 +118,8 @@ OpCall call(Op op, Types in) {
   return {std::move(op), std::move(in), std::move(out)};
 }
 
-}  // namespace
-
-OpCall parse_problem(std::string_view text) {
+/// The convolution of a problem in one word.
+OpCall read_convolution(std::string_view text) {
   constexpr std::string_view prefix = "conv:";
   if (!text.starts_with(prefix)) throw bad(text, "it does not begin with \"conv:\"");
   const std::string_view body = text.substr(prefix.size());
@@ -137,6 +144,140 @@ OpCall parse_problem(std::string_view text) {
   OpCall forward = call(conv, {x, weight});
   sizes.check_output(forward.out[0].shape);
   return forward;
+}
+
+// ---- problems of any op
+
+/// The words of a text: spaces inside brackets do not divide them.
+std::vector<std::string_view> words_of(std::string_view text) {
+  std::vector<std::string_view> words;
+  size_t begin = 0;
+  int depth = 0;
+  for (size_t i = 0; i <= text.size(); ++i) {
+    if (i < text.size() && text[i] == '[') ++depth;
+    if (i < text.size() && text[i] == ']') --depth;
+    if (i < text.size() && (text[i] != ' ' || depth > 0)) continue;
+    if (i > begin) words.push_back(text.substr(begin, i - begin));
+    begin = i + 1;
+  }
+  return words;
+}
+
+bool is_type(std::string_view word) {
+  return word.find('[') < word.find('=');  // else a field, or its value
+}
+
+template <class E>
+E read_name(std::string_view problem, std::string_view what, std::string_view text) {
+  const std::span<const std::string_view> names = enum_names(E{});
+  const auto found = std::ranges::find(names, text);
+  if (found == names.end()) {
+    throw bad(problem, "there is no " + std::string(what) + " \"" + printable(text) + "\"")
+        .with("known", join(std::vector<std::string>(names.begin(), names.end())));
+  }
+  return static_cast<E>(found - names.begin());
+}
+
+/// "f32[8, 3, 32, 32]", or with a layout, "f32[8, 16, 32, 32]{blocked16}".
+Type read_type(std::string_view problem, std::string_view word) {
+  const size_t open = word.find('['), close = word.find(']');
+  const auto fail = [&] {
+    return bad(problem, "\"" + printable(word) + "\" is not a type such as f32[8, 3, 32, 32]");
+  };
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open)
+    throw fail();
+  Type type{read_name<DType>(problem, "element type", word.substr(0, open)), {}};
+  std::vector<int64_t> dims;
+  for (std::string_view rest = word.substr(open + 1, close - open - 1); !rest.empty();) {
+    const size_t end = std::min(rest.find(','), rest.size());
+    const std::string_view part = rest.substr(rest[0] == ' ' ? 1 : 0, end - (rest[0] == ' '));
+    int64_t value = -1;
+    const auto [stop, code] = std::from_chars(part.data(), part.data() + part.size(), value);
+    if (code != std::errc() || stop != part.data() + part.size() || value < 0 ||
+        dims.size() == static_cast<size_t>(Shape::max_rank))
+      throw fail();
+    dims.push_back(value);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  type.shape = Shape(dims);
+  const std::string_view layout = word.substr(close + 1);
+  if (layout.empty()) return type;
+  if (layout.size() < 2 || layout.front() != '{' || layout.back() != '}') throw fail();
+  type.layout = read_name<Layout>(problem, "layout", layout.substr(1, layout.size() - 2));
+  if (!fits(type, type.layout))
+    throw bad(problem, "\"" + printable(word) + "\" cannot have that layout");
+  return type;
+}
+
+/// The op as its text says. Errors also: usage where an op trusts the passes to make no mistake.
+Types inferred(std::string_view problem, const Op& op, const Types& in) {
+  try {
+    return op.infer(in);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::internal) throw;
+    throw bad(problem, std::string(op.name()) + " does not take these types and fields");
+  }
+}
+
+void set_output_layouts(std::string_view problem, Types& out, const Types& given) {
+  const auto same = [](const Type& a, const Type& b) {
+    return a.dtype == b.dtype && a.shape == b.shape;
+  };
+  if (!std::ranges::equal(out, given, same)) {
+    const auto list = [](const Types& types) {
+      std::vector<std::string> texts;
+      for (const Type& type : types) texts.push_back(to_string(type));
+      return join(texts);
+    };
+    throw bad(problem, "the outputs are others").with("given", list(given)).with("has", list(out));
+  }
+  out = given;
+}
+
+OpCall read_call(std::string_view text, std::span<const Op> ops) {
+  const std::vector<std::string_view> words = words_of(text);
+  const std::string_view name = words.empty() ? text : words[0];
+  const auto op = std::ranges::find_if(ops, [&](const Op& known) { return known.name() == name; });
+  if (op == ops.end()) {
+    std::vector<std::string> names;
+    for (const Op& known : ops) names.emplace_back(known.name());
+    throw unknown_name("op", name, names);
+  }
+  std::string fields;
+  Types in, given;
+  bool outputs = false;
+  for (std::string_view word : std::span(words).subspan(1)) {
+    if (word == "->" && !outputs) {
+      outputs = true;
+    } else if (is_type(word) || outputs) {
+      (outputs ? given : in)
+          .push_back(read_type(text, word.ends_with(',') ? word.substr(0, word.size() - 1) : word));
+    } else {
+      fields += (fields.empty() ? "" : " ") + std::string(word);
+    }
+  }
+  if (in.empty()) throw bad(text, "it has no types of inputs");
+  const int axes = std::max(in[0].rank() - 2, 0);
+  const Op read = op->with(read_fields(name, op->fields(), fields, axes));
+  Types out = inferred(text, read, in);
+  if (outputs) set_output_layouts(text, out, given);
+  return {read, in, out};
+}
+
+}  // namespace
+
+std::string problem_text(const Op& op, const Types& in, const Types& out) {
+  std::string text{op.name()};
+  if (const std::string fields = op.attributes(); !fields.empty()) text += " " + fields;
+  std::string separator = " ";
+  for (const Type& type : in) text += std::exchange(separator, ", ") + to_string(type);
+  separator = " -> ";
+  for (const Type& type : out) text += std::exchange(separator, ", ") + to_string(type);
+  return text;
+}
+
+OpCall parse_problem(std::string_view text, std::span<const Op> ops) {
+  return in_one_word(text) ? read_convolution(text) : read_call(text, ops);
 }
 
 OpCall backward_data(const OpCall& forward) {

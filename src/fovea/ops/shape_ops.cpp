@@ -31,11 +31,6 @@ std::string axes_text(const std::vector<int>& axes) {
   return "[" + text + "]";
 }
 
-std::string range_text(int axis, int64_t begin, int64_t end) {
-  return "axis=" + std::to_string(axis) + " begin=" + std::to_string(begin) +
-         " end=" + std::to_string(end);
-}
-
 }  // namespace
 
 Types Reshape::infer(const Types& in) const {
@@ -56,8 +51,6 @@ Tensors Reshape::gradient(const Node& node, const Tensors& dy) const {
 void Reshape::reference(const Views& v) const {
   std::copy_n(v.in[0].data, v.in[0].numel(), v.out[0].data);
 }
-
-std::string Reshape::attributes() const { return "shape=" + to_string(shape); }
 
 Types Permute::infer(const Types& in) const {
   require_inputs(name, in, 1);
@@ -98,8 +91,6 @@ void Permute::reference(const Views& v) const {
   } while (next_index(index, sizes));
 }
 
-std::string Permute::attributes() const { return "axes=" + axes_text(axes); }
-
 Types Concat::infer(const Types& in) const {
   require(!in.empty(), "concat has no inputs");
   const Type& first = in[0];
@@ -139,8 +130,6 @@ void Concat::reference(const Views& v) const {
   }
 }
 
-std::string Concat::attributes() const { return "axis=" + std::to_string(axis); }
-
 Types Slice::infer(const Types& in) const {
   require_inputs(name, in, 1);
   const Type& x = in[0];
@@ -162,8 +151,6 @@ Tensors Slice::gradient(const Node& node, const Tensors& dy) const {
 
 void Slice::reference(const Views& v) const { copy_part(v.in[0], v.out[0], axis, begin, false); }
 
-std::string Slice::attributes() const { return range_text(axis, begin, end); }
-
 Types SliceBackward::infer(const Types& in) const {
   require_inputs(name, in, 1);
   Shape shape = in[0].shape;
@@ -174,11 +161,6 @@ Types SliceBackward::infer(const Types& in) const {
 void SliceBackward::reference(const Views& v) const {
   std::fill_n(v.out[0].data, v.out[0].numel(), 0.0);
   copy_part(v.out[0], v.in[0], axis, begin, true);
-}
-
-std::string SliceBackward::attributes() const {
-  return "axis=" + std::to_string(axis) + " begin=" + std::to_string(begin) +
-         " size=" + std::to_string(size);
 }
 
 Types Cast::infer(const Types& in) const {
@@ -196,8 +178,6 @@ void Cast::reference(const Views& v) const {
   const View &x = v.in[0], &y = v.out[0];
   for (int64_t i = 0; i < x.numel(); ++i) y[i] = is_float(dtype) ? x[i] : std::trunc(x[i]);
 }
-
-std::string Cast::attributes() const { return "dtype=" + std::string(fovea::name(dtype)); }
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
   return x.shape() == shape ? x : x.graph().add_one(Reshape{shape}, {x});

@@ -8,30 +8,34 @@ namespace fovea {
 struct Reshape {
   Shape shape;
 
+  static void fields(auto& op, auto&& visit) { visit("shape", op.shape); }
+
   static constexpr std::string_view name = "reshape";
   static constexpr Traits traits{.view = true};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// Axis i of the output is axis axes[i] of the input.
 struct Permute {
   std::vector<int> axes;
 
+  static void fields(auto& op, auto&& visit) { visit("axes", op.axes); }
+
   static constexpr std::string_view name = "permute";
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// Any number of inputs one behind the other along one axis.
 struct Concat {
   int axis = 0;
+
+  static void fields(auto& op, auto&& visit) { visit("axis", op.axis); }
 
   static constexpr std::string_view name = "concat";
   static constexpr Traits traits{.layout = LayoutRule::channelwise};
@@ -39,7 +43,6 @@ struct Concat {
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// Elements [begin, end) along one axis.
@@ -47,13 +50,18 @@ struct Slice {
   int axis = 0;
   int64_t begin = 0, end = 0;
 
+  static void fields(auto& op, auto&& visit) {
+    visit("axis", op.axis);
+    visit("begin", op.begin);
+    visit("end", op.end);
+  }
+
   static constexpr std::string_view name = "slice";
   static constexpr Traits traits{.layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// dx, `size` long along the axis, from dy: zeros where x was left out.
@@ -61,17 +69,24 @@ struct SliceBackward {
   int axis = 0;
   int64_t begin = 0, size = 0;
 
+  static void fields(auto& op, auto&& visit) {
+    visit("axis", op.axis);
+    visit("begin", op.begin);
+    visit("size", op.size);
+  }
+
   static constexpr std::string_view name = "slice_backward";
   static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// The same values in another element type; floats become integers by truncation.
 struct Cast {
   DType dtype = DType::f32;
+
+  static void fields(auto& op, auto&& visit) { visit("dtype", op.dtype); }
 
   static constexpr std::string_view name = "cast";
   static constexpr Traits traits{.elementwise = true, .layout = LayoutRule::channelwise};
@@ -79,7 +94,6 @@ struct Cast {
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// x under another shape of as many elements; x itself when it has that shape. Errors: usage when

@@ -37,6 +37,11 @@ void for_each_share(const Upsample& op, const Shape& x, const Shape& y, const Bo
 
 }  // namespace
 
+std::span<const std::string_view> enum_names(UpsampleMode) {
+  static constexpr std::string_view names[] = {"nearest", "linear"};
+  return names;
+}
+
 Between between(const Upsample& op, size_t axis, int64_t i, int64_t in) {
   const int64_t out = op.output[axis];
   const bool nearest = op.mode == UpsampleMode::nearest;
@@ -96,15 +101,6 @@ void Upsample::reference(const Views& v) const {
                  [&](int64_t yi, int64_t xi, double weight) { y[yi] += weight * x[xi]; });
 }
 
-std::string Upsample::attributes() const {
-  std::string text = "output=" + dims_text(output) +
-                     (mode == UpsampleMode::nearest ? " nearest" : " linear") +
-                     (align_corners ? " align_corners" : "");
-  for (size_t a = 0; a < scale.size(); ++a)
-    text += (a == 0 ? " scale=" : "x") + number_text(scale[a]);
-  return text;
-}
-
 Types UpsampleBackward::infer(const Types& in) const {
   require_inputs(name, in, 1);
   return {{in[0].dtype, input}};
@@ -115,10 +111,6 @@ void UpsampleBackward::reference(const Views& v) const {
   std::fill_n(dx.data, dx.numel(), 0.0);
   for_each_share(upsample, dx.shape, dy.shape,
                  [&](int64_t yi, int64_t xi, double weight) { dx[xi] += weight * dy[yi]; });
-}
-
-std::string UpsampleBackward::attributes() const {
-  return upsample.attributes() + " input=" + to_string(input);
 }
 
 Tensor upsample(const Tensor& x, const Factors& scale, const UpsampleOptions& options) {

@@ -11,6 +11,8 @@ enum class UpsampleMode : uint8_t {
   linear,   ///< between the two nearest along each axis: bilinear for images
 };
 
+std::span<const std::string_view> enum_names(UpsampleMode);  ///< "nearest", "linear"
+
 /// Other spatial sizes, larger or smaller, by interpolation (PyTorch's rule). With s the step from
 /// one output to the next, in input pixels, nearest takes output i from pixel floor(i * s), linear
 /// from position (i + 0.5) * s - 0.5, at least 0; with `align_corners` s is (in - 1) / (out - 1)
@@ -23,13 +25,19 @@ struct Upsample {
   /// nearest, doubles it.
   std::vector<double> scale = {};
 
+  static void fields(auto& op, auto&& visit) {
+    visit.per_axis("output", op.output);
+    visit("mode", op.mode);
+    visit("align_corners", op.align_corners, false);
+    visit("scale", op.scale, std::vector<double>{});
+  }
+
   static constexpr std::string_view name = "upsample";
   static constexpr Traits traits{.layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// dx of shape `input` from dy, the adjoint map.
@@ -37,12 +45,16 @@ struct UpsampleBackward {
   Upsample upsample;
   Shape input;
 
+  static void fields(auto& op, auto&& visit) {
+    Upsample::fields(op.upsample, visit);
+    visit("input", op.input);
+  }
+
   static constexpr std::string_view name = "upsample_backward";
   static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   void reference(const Views& v) const;
-  std::string attributes() const;
 };
 
 /// The two pixels along one axis that an output lies between, and the second one's share.

@@ -111,16 +111,6 @@ Shape output_sizes(std::string_view op, const Type& input, const std::vector<Win
   return shape;
 }
 
-std::string dims_text(const std::vector<int64_t>& values) {
-  if (!values.empty() &&
-      std::all_of(values.begin(), values.end(), [&](int64_t v) { return v == values[0]; })) {
-    return std::to_string(values[0]);
-  }
-  std::string text;
-  for (int64_t v : values) text += (text.empty() ? "" : "x") + std::to_string(v);
-  return text;
-}
-
 bool next_index(std::vector<int64_t>& index, const std::vector<int64_t>& sizes) {
   for (size_t i = sizes.size(); i-- > 0;) {
     if (++index[i] < sizes[i]) return true;

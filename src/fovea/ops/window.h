@@ -87,9 +87,6 @@ void require_window(std::string_view op, const WindowAxis& axis);
 /// and both sizes; as require_window.
 Shape output_sizes(std::string_view op, const Type& input, const std::vector<WindowAxis>& axes);
 
-/// "3" when all are equal, else "3x5".
-std::string dims_text(const std::vector<int64_t>& values);
-
 /// A row-major counter over `sizes`: advances `index` to the next position; false after the last.
 bool next_index(std::vector<int64_t>& index, const std::vector<int64_t>& sizes);
 

@@ -50,12 +50,12 @@ std::shared_ptr<Graph> fold_batchnorm(const Graph& graph) {
     const Node& conv_node = *found->second;
     copy.replace(conv_node, [&] {
       const Tensors conv_in = copy.inputs(conv_node);
-      Conv conv = *conv_node.op.as<Conv>();
+      Conv conv = conv_node.op.get<Conv>();
       Tensors fold_in{conv_in[1]};  // then the norm's gamma, beta, mean and var
       for (size_t i = 1; i < node.inputs.size(); ++i) fold_in.push_back(copy[node.inputs[i]]);
       if (conv.bias) fold_in.push_back(conv_in[2]);
       const Tensors weights = copy.graph()->add(
-          FoldBatchNorm{.eps = node.op.as<BatchNormEval>()->eps, .bias = conv.bias}, fold_in);
+          FoldBatchNorm{.eps = node.op.get<BatchNormEval>().eps, .bias = conv.bias}, fold_in);
       conv.bias = true;
       return copy.graph()->add(conv, {conv_in[0], weights[0], weights[1]});
     });

@@ -115,7 +115,7 @@ std::shared_ptr<Graph> fuse_norm(const Graph& graph) {
     return norm != nullptr && !norm->residual && !norm->relu;
   };
   return fuse(graph, head, [](const Node& node, bool residual, bool relu) -> Op {
-    BatchNorm norm = *node.op.as<BatchNorm>();
+    BatchNorm norm = node.op.get<BatchNorm>();
     norm.residual = residual;
     norm.relu = relu;
     return norm;
@@ -128,7 +128,7 @@ std::shared_ptr<Graph> fuse_conv(const Graph& graph) {
     return conv != nullptr && !conv->residual && !conv->relu;
   };
   return fuse(graph, head, [](const Node& node, bool residual, bool relu) -> Op {
-    Conv conv = *node.op.as<Conv>();
+    Conv conv = node.op.get<Conv>();
     conv.residual = residual;
     conv.relu = relu;
     return conv;

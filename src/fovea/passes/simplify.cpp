@@ -1,6 +1,6 @@
 #include "fovea/passes/simplify.h"
 
-#include <map>
+#include <unordered_map>
 
 namespace fovea {
 namespace {
@@ -19,21 +19,36 @@ std::vector<bool> needed_nodes(const Graph& graph) {
   return needed;
 }
 
+/// What a node computes: nodes with equal ones give the same values.
+struct Computation {
+  Op op;
+  std::vector<int> inputs;  ///< in the new graph
+  Types outputs;            ///< a reorder gives the layout that its output has
+
+  bool operator==(const Computation&) const = default;
+};
+
+struct HashOf {
+  size_t operator()(const Computation& c) const {
+    size_t result = c.op.hash();
+    for (int id : c.inputs) result = result * 31 + static_cast<size_t>(id);
+    return result;
+  }
+};
+
 }  // namespace
 
 std::shared_ptr<Graph> simplify(const Graph& graph) {
   const std::vector<bool> needed = needed_nodes(graph);
   Rewriter copy(graph);
-  std::map<std::string, const Node*>
-      seen;  // op, attributes, inputs in the new graph -> the first such node
+  std::unordered_map<Computation, const Node*, HashOf> seen;  // to the first such node
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     if (!needed[i]) continue;
     const Node& node = graph.nodes()[i];
-    std::string key = std::string(node.op.name()) + " " + node.op.attributes();
-    for (const Tensor& t : copy.inputs(node)) key += " %" + std::to_string(t.id());
-    for (int id : node.outputs)
-      key += to_string(graph.value(id).type);  // attributes may leave a shape unsaid
-    const auto [first, fresh] = seen.emplace(key, &node);
+    Computation computation{node.op, {}, {}};
+    for (const Tensor& t : copy.inputs(node)) computation.inputs.push_back(t.id());
+    for (int id : node.outputs) computation.outputs.push_back(graph.value(id).type);
+    const auto [first, fresh] = seen.emplace(std::move(computation), &node);
     if (fresh) {
       copy.keep(node);
     } else {

@@ -28,9 +28,7 @@ std::shared_ptr<Graph> Inference::trace(const Type& images) const {
 }
 
 const Program& Inference::program(const Type& images) {
-  // u8 and float inputs of one shape are different computations; a leading axis tells them apart.
-  const Shape key = Shape{images.dtype == DType::u8 ? 1 : 0}.concat(images.shape);
-  return cache_.get(key, [&](const Shape&) { return Program(*trace(images)); });
+  return cache_.get(images, [&] { return Program(*trace(images)); });
 }
 
 Array Inference::logits(const Array& images) {

@@ -47,7 +47,7 @@ class Inference {
   State& state_;
   Normalization normalization_;
   DType dtype_;
-  ProgramCache cache_;
+  ProgramCache<Type> cache_;  // by the type of the images
   Memory own_;
   Memory* memory_ = &own_;
 };

@@ -52,12 +52,7 @@ std::shared_ptr<Graph> TrainStep::trace(const Type& images, const Type& labels) 
 }
 
 const Program& TrainStep::program(const Type& images, const Type& labels, bool accumulate) {
-  // What tells computations of one image shape apart: u8 or float, labels or targets, accumulating
-  // or not.
-  const Shape key =
-      Shape{images.dtype == DType::u8 ? 1 : 0, labels.rank(), accumulate ? 1 : 0}.concat(
-          images.shape);
-  const Program& compiled = cache_.get(key, [&](const Shape&) {
+  const Program& compiled = cache_.get({images, labels, accumulate}, [&] {
     return Program(*trace(images, labels),
                    {.passes = {.loss = "loss", .accumulate = accumulate, .observe = nullptr}});
   });

@@ -72,7 +72,13 @@ class TrainStep {
   const nn::Module& model_;
   State& state_;
   StepOptions options_;
-  ProgramCache cache_;
+  /// What a Program was compiled for.
+  struct Key {
+    Type images, labels;
+    bool accumulate;
+    bool operator==(const Key&) const = default;
+  };
+  ProgramCache<Key> cache_;
   Memory memory_;
 };
 

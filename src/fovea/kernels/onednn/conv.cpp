@@ -152,7 +152,7 @@ bool reliable(std::string_view implementation, const ConvGeometry& g, const Shap
 
 Offer make_forward(const Problem& problem, dnnl::algorithm algorithm) {
   return offer(problem, [&]() -> Offer {
-    const Conv& conv = *problem.op.as<Conv>();
+    const Conv& conv = problem.op.get<Conv>();
     const DType dtype = problem.in[1].dtype;
     const memory::desc x = descriptor(problem.in[0]), y = descriptor(problem.out[0]);
     const memory::dims dims = weight_dims(problem.in[1].shape, conv.geometry.groups);
@@ -217,7 +217,7 @@ class BackwardDataKernel final : public Kernel {
 
 Offer make_backward_data(const Problem& problem, dnnl::algorithm algorithm) {
   return offer(problem, [&]() -> Offer {
-    const ConvGeometry& g = problem.op.as<ConvBackwardData>()->geometry;
+    const ConvGeometry& g = problem.op.get<ConvBackwardData>().geometry;
     const memory::desc dx = descriptor(problem.out[0]), dy = descriptor(problem.in[1]);
     const memory::dims dims = weight_dims(problem.in[0].shape, g.groups);
     const DType dtype = problem.in[0].dtype;
@@ -275,7 +275,7 @@ bool wrong_in_bf16(const ConvGeometry& g, const Type& x) {
 }
 
 Offer make_widened_weights(const Problem& problem) {
-  if (!wrong_in_bf16(problem.op.as<ConvBackwardWeights>()->geometry, problem.in[0]))
+  if (!wrong_in_bf16(problem.op.get<ConvBackwardWeights>().geometry, problem.in[0]))
     return Refusal{"only where oneDNN's bf16 is wrong"};
   return widened(problem);
 }
@@ -291,7 +291,7 @@ bool wide_depthwise(const ConvBackwardWeights& op, const Type& x) {
 
 Offer make_backward_weights(const Problem& problem, dnnl::algorithm algorithm) {
   return offer(problem, [&]() -> Offer {
-    const auto& op = *problem.op.as<ConvBackwardWeights>();
+    const auto& op = problem.op.get<ConvBackwardWeights>();
     const ConvGeometry& g = op.geometry;
     if (wrong_in_bf16(g, problem.in[0]))
       return Refusal{"oneDNN's bf16 is wrong for strides over volumes or a single column"};
@@ -348,7 +348,7 @@ Offer winograd_offer(Offer offer) {
 /// The rules of one op: Winograd where it pays, then direct, in other layouts at worst.
 /// `problem_of` gives geometry, weight shape and an image.
 template <class Describe>
-void add_rules(const RuleSink& add, std::string_view op,
+void add_rules(const RuleSink& add, std::type_index op,
                Offer (*make)(const Problem&, dnnl::algorithm), const Describe& problem_of) {
   add(op, {"onednn:winograd", [make, problem_of](const Problem& problem) -> Offer {
              const auto [geometry, weight, image] = problem_of(problem);
@@ -359,22 +359,22 @@ void add_rules(const RuleSink& add, std::string_view op,
   add(op, {"onednn", [make](const Problem& problem) {
              return make(problem, dnnl::algorithm::convolution_direct);
            }});
-  if (op == ConvBackwardWeights::name) add(op, {"onednn:widened", make_widened_weights});
+  if (op == typeid(ConvBackwardWeights)) add(op, {"onednn:widened", make_widened_weights});
   add(op, {"onednn:reordered", reordered});
 }
 
 }  // namespace
 
 void add_conv_rules(const RuleSink& add) {
-  add_rules(add, Conv::name, make_forward, [](const Problem& p) {
-    return std::tuple(p.op.as<Conv>()->geometry, p.in[1].shape, p.out[0]);
+  add_rules(add, typeid(Conv), make_forward, [](const Problem& p) {
+    return std::tuple(p.op.get<Conv>().geometry, p.in[1].shape, p.out[0]);
   });
-  add_rules(add, ConvBackwardData::name, make_backward_data, [](const Problem& p) {
-    return std::tuple(p.op.as<ConvBackwardData>()->geometry, p.in[0].shape, p.out[0]);
+  add_rules(add, typeid(ConvBackwardData), make_backward_data, [](const Problem& p) {
+    return std::tuple(p.op.get<ConvBackwardData>().geometry, p.in[0].shape, p.out[0]);
   });
-  add_rules(add, ConvBackwardWeights::name, make_backward_weights, [](const Problem& p) {
-    return std::tuple(p.op.as<ConvBackwardWeights>()->geometry,
-                      p.op.as<ConvBackwardWeights>()->weight, p.in[1]);
+  add_rules(add, typeid(ConvBackwardWeights), make_backward_weights, [](const Problem& p) {
+    return std::tuple(p.op.get<ConvBackwardWeights>().geometry,
+                      p.op.get<ConvBackwardWeights>().weight, p.in[1]);
   });
 }
 

@@ -55,7 +55,7 @@ Offer make_linear(const Problem& problem) {
   return offer(problem, [&] {
     const Type &x = problem.in[0], &w = problem.in[1];
     const int64_t in = w.dim(1), out = w.dim(0), rows = x.numel() / in;
-    const memory::desc bias = problem.op.as<Linear>()->bias
+    const memory::desc bias = problem.op.get<Linear>().bias
                                   ? matrix(problem.in[2].dtype, {1, out}, false)
                                   : memory::desc();
     return make(matrix(x.dtype, {rows, in}, false), matrix(w.dtype, {out, in}, true), bias,
@@ -65,7 +65,7 @@ Offer make_linear(const Problem& problem) {
 
 Offer make_matmul(const Problem& problem) {
   return offer(problem, [&] {
-    const auto& op = *problem.op.as<MatMul>();
+    const auto& op = problem.op.get<MatMul>();
     const auto matrix_of = [](const Type& t, bool transpose) {
       return matrix(t.dtype, {t.shape.begin(), t.shape.end()}, transpose);
     };
@@ -77,8 +77,8 @@ Offer make_matmul(const Problem& problem) {
 }  // namespace
 
 void add_matmul_rules(const RuleSink& add) {
-  add(Linear::name, {"onednn", make_linear});
-  add(MatMul::name, {"onednn", make_matmul});
+  add(typeid(Linear), {"onednn", make_linear});
+  add(typeid(MatMul), {"onednn", make_matmul});
 }
 
 }  // namespace fovea::onednn

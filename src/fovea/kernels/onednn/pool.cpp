@@ -65,7 +65,7 @@ Forward::primitive_desc forward_desc(const PoolGeometry& g, bool count_include_p
 
 Offer make_forward(const Problem& problem) {
   return offer(problem, [&]() -> Offer {
-    const auto& op = *problem.op.as<AvgPool>();
+    const auto& op = problem.op.get<AvgPool>();
     if (std::string why = refuse_geometry(op); !why.empty()) return Refusal{why};
     const memory::desc x = descriptor(problem.in[0]), y = descriptor(problem.out[0]);
     Forward::primitive_desc pd = forward_desc(op, op.count_include_pad, x, y);
@@ -78,7 +78,7 @@ Offer make_forward(const Problem& problem) {
 
 Offer make_backward(const Problem& problem) {
   return offer(problem, [&]() -> Offer {
-    const auto& op = *problem.op.as<AvgPoolBackward>();
+    const auto& op = problem.op.get<AvgPoolBackward>();
     if (std::string why = refuse_geometry(op); !why.empty()) return Refusal{why};
     if (problem.out[0].dtype == DType::bf16 && overlap(op))
       return Refusal{"it adds up windows that overlap in bf16"};
@@ -97,8 +97,8 @@ Offer make_backward(const Problem& problem) {
 }  // namespace
 
 void add_pool_rules(const RuleSink& add) {
-  add(AvgPool::name, {"onednn", make_forward});
-  add(AvgPoolBackward::name, {"onednn", make_backward});
+  add(typeid(AvgPool), {"onednn", make_forward});
+  add(typeid(AvgPoolBackward), {"onednn", make_backward});
 }
 
 }  // namespace fovea::onednn

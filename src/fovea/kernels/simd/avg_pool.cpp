@@ -191,14 +191,14 @@ Offer shares(const MeanWindows& w, const Problem& problem) {
 
 Offer make_avg_pool(const Problem& problem) {
   if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
-  const AvgPool& op = *problem.op.as<AvgPool>();
+  const AvgPool& op = problem.op.get<AvgPool>();
   return means({windows_of(op, problem.in[0].shape, problem.out[0].shape), op.count_include_pad},
                problem.in[0]);
 }
 
 Offer make_avg_pool_backward(const Problem& problem) {
   if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
-  const AvgPoolBackward& op = *problem.op.as<AvgPoolBackward>();
+  const AvgPoolBackward& op = problem.op.get<AvgPoolBackward>();
   return shares({windows_of(op, problem.out[0].shape, problem.in[0].shape), op.count_include_pad},
                 problem);
 }

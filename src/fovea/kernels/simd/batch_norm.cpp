@@ -159,7 +159,7 @@ void finish_channel(const BatchNorm& op, const Args& args, const Channels& c,
 
 Offer make_batch_norm(const Problem& problem) {
   if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
-  const BatchNorm op = *problem.op.as<BatchNorm>();
+  const BatchNorm op = problem.op.get<BatchNorm>();
   const Channels c = channels_of(problem.in[0]);
   const auto run = [op, c, dtype = problem.in[0].dtype](const Args& args) {
     const Scratch scratch(c, args.scratch);
@@ -192,7 +192,7 @@ Offer make_batch_norm(const Problem& problem) {
 
 Offer make_batch_norm_eval(const Problem& problem) {
   if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
-  const BatchNormEval op = *problem.op.as<BatchNormEval>();
+  const BatchNormEval op = problem.op.get<BatchNormEval>();
   const Channels c = channels_of(problem.in[0]);
   const auto run = [op, c, dtype = problem.in[0].dtype](const Args& args) {
     auto* scale = reinterpret_cast<float*>(args.scratch);

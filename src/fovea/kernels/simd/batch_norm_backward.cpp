@@ -158,7 +158,7 @@ struct Scratch {
 
 Offer make_batch_norm_backward(const Problem& problem) {
   if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
-  const BatchNormBackward op = *problem.op.as<BatchNormBackward>();
+  const BatchNormBackward op = problem.op.get<BatchNormBackward>();
   const Channels c = channels_of(problem.in[0]);
   const auto run = [op, c, dtype = problem.in[0].dtype](const Args& args) {
     const Scratch scratch(c, args.scratch);
@@ -202,7 +202,7 @@ Offer make_batch_norm_backward(const Problem& problem) {
 
 Offer make_batch_norm_eval_backward(const Problem& problem) {
   if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
-  const double eps = problem.op.as<BatchNormEvalBackward>()->eps;
+  const double eps = problem.op.get<BatchNormEvalBackward>().eps;
   const Channels c = channels_of(problem.in[0]);
   const auto run = [eps, c, dtype = problem.in[0].dtype](const Args& args) {
     const Scratch scratch(c, args.scratch);

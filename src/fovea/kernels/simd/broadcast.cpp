@@ -95,7 +95,7 @@ void run_rows(DType dtype, BinaryKind kind, const Axes<3>& axes, const std::byte
 
 Offer make_broadcast_binary(const Problem& problem) {
   if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
-  const BinaryKind kind = problem.op.as<BroadcastBinary>()->kind;
+  const BinaryKind kind = problem.op.get<BroadcastBinary>().kind;
   const auto axes = walk<3>({&problem.out[0], &problem.in[0], &problem.in[1]});
   return offer([kind, axes, dtype = problem.out[0].dtype](const Args& args) {
     run_rows(dtype, kind, axes, args.in[0], args.in[1], args.out[0]);

@@ -185,7 +185,7 @@ struct Tasks {
 }  // namespace
 
 Offer make_depthwise_backward_weights(const Problem& problem) {
-  const ConvBackwardWeights& op = *problem.op.as<ConvBackwardWeights>();
+  const ConvBackwardWeights& op = problem.op.get<ConvBackwardWeights>();
   if (auto refusal = refuse(op, problem)) return *refusal;
   const Type &x = problem.in[0], &dy = problem.in[1];
   const Windows w = windows_of_conv(op, x.shape, dy.shape);

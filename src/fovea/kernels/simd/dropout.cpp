@@ -34,7 +34,7 @@ Offer dropout_of(const Dropout& op, int64_t count) {
 
 Offer make_dropout(const Problem& problem) {
   if (auto refusal = unless_f32_or_bf16(problem, 1)) return *refusal;
-  const Dropout& op = *problem.op.as<Dropout>();
+  const Dropout& op = problem.op.get<Dropout>();
   const int64_t count = problem.in[0].numel();
   return problem.in[0].dtype == DType::bf16 ? dropout_of<Bf16>(op, count)
                                             : dropout_of<float>(op, count);

@@ -122,7 +122,7 @@ int64_t grain_of(UnaryKind kind) {
 
 Offer make_unary(const Problem& problem) {
   if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
-  const Unary op = *problem.op.as<Unary>();
+  const Unary op = problem.op.get<Unary>();
   const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
   return offer([dtype, op, count](const Args& args) {
@@ -135,7 +135,7 @@ Offer make_unary(const Problem& problem) {
 
 Offer make_unary_backward(const Problem& problem) {
   if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
-  const UnaryBackward op = *problem.op.as<UnaryBackward>();
+  const UnaryBackward op = problem.op.get<UnaryBackward>();
   const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
   return offer([dtype, op, count](const Args& args) {
@@ -149,7 +149,7 @@ Offer make_unary_backward(const Problem& problem) {
 
 Offer make_binary(const Problem& problem) {
   if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
-  const BinaryKind kind = problem.op.as<Binary>()->kind;
+  const BinaryKind kind = problem.op.get<Binary>().kind;
   const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
   return offer([dtype, kind, count](const Args& args) {
@@ -162,7 +162,7 @@ Offer make_binary(const Problem& problem) {
 
 Offer make_affine(const Problem& problem) {
   if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
-  const Affine op = *problem.op.as<Affine>();
+  const Affine op = problem.op.get<Affine>();
   const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
   return offer([dtype, op, count](const Args& args) {

@@ -46,7 +46,7 @@ HWY_EXPORT(scale_row);
 
 Offer make_fold_batchnorm(const Problem& problem) {
   if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
-  const FoldBatchNorm op = *problem.op.as<FoldBatchNorm>();
+  const FoldBatchNorm op = problem.op.get<FoldBatchNorm>();
   const int64_t outputs = problem.in[1].numel();
   const int64_t each = outputs == 0 ? 0 : problem.in[0].numel() / outputs;
   return offer([op, outputs, each, dtype = problem.in[0].dtype](const Args& args) {

@@ -29,7 +29,7 @@ template <class T>
 Offer normalize_to(const Problem& problem) {
   const Type& y = problem.out[0];
   const int64_t images = y.dim(0), channels = y.dim(1), plane = y.shape.slice(2).numel();
-  return offer([=, table = tables<T>(*problem.op.as<NormalizeImages>())](const Args& args) {
+  return offer([=, table = tables<T>(problem.op.get<NormalizeImages>())](const Args& args) {
     const int64_t grain = elementwise_grain / 4 / std::max<int64_t>(1, plane);
     parallel_for(images * channels, grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {

@@ -129,7 +129,7 @@ constexpr int64_t chunk_rows = 64;
 
 Offer make_layer_norm(const Problem& problem) {
   if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
-  const double eps = problem.op.as<LayerNorm>()->eps;
+  const double eps = problem.op.get<LayerNorm>().eps;
   const int64_t rows = problem.out[1].numel(), size = problem.in[1].numel();
   return offer([=, dtype = problem.in[0].dtype](const Args& args) {
     parallel_for(rows, elementwise_grain / 4 / size, [&](int64_t begin, int64_t end) {

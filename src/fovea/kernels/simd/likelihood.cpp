@@ -176,7 +176,7 @@ class Likelihood {
 
 Offer make_negative_log_likelihood(const Problem& problem) {
   if (auto refusal = unless_f32(problem, 1)) return *refusal;
-  const Likelihood l(problem, *problem.op.as<NegativeLogLikelihood>());
+  const Likelihood l(problem, problem.op.get<NegativeLogLikelihood>());
   const auto run = [l](const Args& args) {
     const float* logp = args.input<float>(0);
     l.for_each_label(args, [&](int64_t i, float weight, double* sums) {
@@ -197,7 +197,7 @@ Offer make_negative_log_likelihood(const Problem& problem) {
 
 Offer make_negative_log_likelihood_backward(const Problem& problem) {
   if (auto refusal = unless_f32(problem, 1)) return *refusal;
-  const Likelihood l(problem, problem.op.as<NegativeLogLikelihoodBackward>()->forward);
+  const Likelihood l(problem, problem.op.get<NegativeLogLikelihoodBackward>().forward);
   const auto run = [l](const Args& args) {
     float* dx = args.output<float>(0);
     l.for_each_label(args, [&](int64_t, float weight, double* sums) { sums[1] += double{weight}; });

@@ -142,7 +142,7 @@ class CrossEntropy {
 
 Offer make_softmax_cross_entropy(const Problem& problem) {
   if (auto refusal = unless_f32(problem, 1)) return *refusal;
-  const CrossEntropy c(problem, problem.op.as<SoftmaxCrossEntropy>()->label_smoothing);
+  const CrossEntropy c(problem, problem.op.get<SoftmaxCrossEntropy>().label_smoothing);
   const auto run = [c](const Args& args) {
     auto* losses = reinterpret_cast<double*>(args.scratch);
     c.for_each_row(args, [&](int64_t row, const float* x, const RowTargets& targets) {
@@ -157,7 +157,7 @@ Offer make_softmax_cross_entropy(const Problem& problem) {
 
 Offer make_softmax_cross_entropy_backward(const Problem& problem) {
   if (auto refusal = unless_f32(problem, 1)) return *refusal;
-  const CrossEntropy c(problem, problem.op.as<SoftmaxCrossEntropyBackward>()->label_smoothing);
+  const CrossEntropy c(problem, problem.op.get<SoftmaxCrossEntropyBackward>().label_smoothing);
   return offer([c](const Args& args) {
     const double scale = double{*args.input<float>(2)} / static_cast<double>(c.rows());
     c.for_each_row(args, [&](int64_t row, const float* x, const RowTargets& targets) {

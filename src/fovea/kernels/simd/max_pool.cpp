@@ -351,14 +351,14 @@ Offer gradients(const Windows& w, const Problem& problem, bool find_again) {
 Offer make_max_pool(const Problem& problem) {
   if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   const Windows w =
-      windows_of(*problem.op.as<MaxPool>(), problem.in[0].shape, problem.out[0].shape);
+      windows_of(problem.op.get<MaxPool>(), problem.in[0].shape, problem.out[0].shape);
   return maxima(w, problem.in[0], false);
 }
 
 Offer make_max_pool_indices(const Problem& problem) {
   const Type& x = problem.in[0];
   if (x.dtype != DType::f32 && x.dtype != DType::bf16) return Refusal{"only f32 or bf16"};
-  const Windows w = windows_of(*problem.op.as<MaxPoolIndices>(), x.shape, problem.out[0].shape);
+  const Windows w = windows_of(problem.op.get<MaxPoolIndices>(), x.shape, problem.out[0].shape);
   if (volume(w.in) > std::numeric_limits<int32_t>::max())
     return Refusal{"only planes of up to 2^31 positions"};
   return maxima(w, x, true);
@@ -372,7 +372,7 @@ Offer make_adaptive_max_pool(const Problem& problem) {
 Offer make_max_pool_backward(const Problem& problem) {
   if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   const Shape &x = problem.in[0].shape, &y = problem.in[1].shape;
-  return gradients(windows_of(*problem.op.as<MaxPoolBackward>(), x, y), problem, false);
+  return gradients(windows_of(problem.op.get<MaxPoolBackward>(), x, y), problem, false);
 }
 
 Offer make_adaptive_max_pool_backward(const Problem& problem) {

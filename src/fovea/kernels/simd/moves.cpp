@@ -244,7 +244,7 @@ Offer make_reorder(const Problem& problem) {
 Offer make_permute(const Problem& problem) {
   const Type &x = problem.in[0], &y = problem.out[0];
   const auto from = memory_steps(x, -1), to = memory_steps(y, -1);
-  const std::vector<int>& axes = problem.op.as<Permute>()->axes;
+  const std::vector<int>& axes = problem.op.get<Permute>().axes;
   Block block;
   for (size_t i = 0; i < axes.size(); ++i) {
     const auto source = static_cast<size_t>(axes[i]);
@@ -259,7 +259,7 @@ Offer make_reshape(const Problem& problem) {
 }
 
 Offer make_concat(const Problem& problem) {
-  const int axis = problem.op.as<Concat>()->axis;
+  const int axis = problem.op.get<Concat>().axis;
   std::vector<std::vector<Block>> parts;
   int64_t begin = 0;
   for (const Type& type : problem.in) {
@@ -274,7 +274,7 @@ Offer make_concat(const Problem& problem) {
 }
 
 Offer make_slice(const Problem& problem) {
-  const Slice& op = *problem.op.as<Slice>();
+  const Slice& op = problem.op.get<Slice>();
   const auto blocks = blocks_of(problem.in[0], problem.out[0], op.axis, op.begin, false);
   return offer([blocks, element = size_of(problem.out[0].dtype)](const Args& args) {
     for (const Block& block : blocks) copy_block(element, block, args.in[0], args.out[0]);
@@ -282,7 +282,7 @@ Offer make_slice(const Problem& problem) {
 }
 
 Offer make_slice_backward(const Problem& problem) {
-  const SliceBackward& op = *problem.op.as<SliceBackward>();
+  const SliceBackward& op = problem.op.get<SliceBackward>();
   const auto blocks = blocks_of(problem.out[0], problem.in[0], op.axis, op.begin, true);
   const size_t element = size_of(problem.out[0].dtype);
   return offer([blocks, element, bytes = problem.out[0].bytes()](const Args& args) {

@@ -288,25 +288,25 @@ Offer resample(const Problem& problem, bool transposed, float constant,
 }  // namespace
 
 Offer make_pad(const Problem& problem) {
-  const Pad& op = *problem.op.as<Pad>();
+  const Pad& op = problem.op.get<Pad>();
   return resample(problem, false, static_cast<float>(op.value),
                   [&](size_t axis, int64_t size) { return padded(op, axis, size); });
 }
 
 Offer make_pad_backward(const Problem& problem) {
-  const Pad& op = problem.op.as<PadBackward>()->pad;
+  const Pad& op = problem.op.get<PadBackward>().pad;
   return resample(problem, true, 0,
                   [&](size_t axis, int64_t size) { return padded(op, axis, size); });
 }
 
 Offer make_upsample(const Problem& problem) {
-  const Upsample& op = *problem.op.as<Upsample>();
+  const Upsample& op = problem.op.get<Upsample>();
   return resample(problem, false, 0,
                   [&](size_t axis, int64_t size) { return resized(op, axis, size); });
 }
 
 Offer make_upsample_backward(const Problem& problem) {
-  const Upsample& op = problem.op.as<UpsampleBackward>()->upsample;
+  const Upsample& op = problem.op.get<UpsampleBackward>().upsample;
   return resample(problem, true, 0,
                   [&](size_t axis, int64_t size) { return resized(op, axis, size); });
 }

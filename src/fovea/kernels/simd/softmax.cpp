@@ -121,7 +121,7 @@ class Lines {
 Offer make_softmax(const Problem& problem) {
   if (auto refusal = unless_f32(problem)) return *refusal;
   const Lines lines(problem.in[0].shape);
-  return offer([lines, log = problem.op.as<Softmax>()->log](const Args& args) {
+  return offer([lines, log = problem.op.get<Softmax>().log](const Args& args) {
     lines.for_each([&](int64_t first, int64_t count) {
       HWY_DYNAMIC_DISPATCH(softmax_lines)
       (args.input<float>(0) + first, lines.size(), lines.stride(), count, log,
@@ -133,7 +133,7 @@ Offer make_softmax(const Problem& problem) {
 Offer make_softmax_backward(const Problem& problem) {
   if (auto refusal = unless_f32(problem)) return *refusal;
   const Lines lines(problem.in[0].shape);
-  return offer([lines, log = problem.op.as<SoftmaxBackward>()->log](const Args& args) {
+  return offer([lines, log = problem.op.get<SoftmaxBackward>().log](const Args& args) {
     lines.for_each([&](int64_t first, int64_t count) {
       HWY_DYNAMIC_DISPATCH(softmax_lines_backward)
       (args.input<float>(0) + first, args.input<float>(1) + first, lines.size(), lines.stride(),

@@ -1,0 +1,83 @@
+#include "fovea/ops/list.h"
+
+#include "fovea/ops.h"
+#include "fovea/ops/fold.h"
+#include "fovea/ops/metrics.h"
+#include "fovea/ops/reorder.h"
+
+namespace fovea {
+namespace {
+
+/// One of a family for each of its kinds.
+template <class T, class Kind>
+void append(std::vector<Op>& ops) {
+  for (size_t i = 0; i < enum_names(Kind{}).size(); ++i) ops.push_back(T{static_cast<Kind>(i)});
+}
+
+}  // namespace
+
+std::span<const Op> all_ops() {
+  static const std::vector<Op> all = [] {
+    std::vector<Op> ops{
+        AdaptiveAvgPool{},
+        AdaptiveAvgPoolBackward{},
+        AdaptiveMaxPool{},
+        AdaptiveMaxPoolBackward{},
+        Affine{},
+        AvgPool{},
+        AvgPoolBackward{},
+        BatchNorm{},
+        BatchNormBackward{},
+        BatchNormEval{},
+        BatchNormEvalBackward{},
+        BinaryCrossEntropy{},
+        BroadcastTo{},
+        Cast{},
+        Concat{},
+        Conv{},
+        ConvBackwardData{},
+        ConvBackwardWeights{},
+        Dropout{},
+        FoldBatchNorm{},
+        InTopK{},
+        Increment{},
+        LayerNorm{},
+        LayerNormBackward{},
+        Linear{},
+        MatMul{},
+        MaxPool{},
+        MaxPoolBackward{},
+        MaxPoolIndices{},
+        MaxUnpool{},
+        MaxUnpoolBackward{},
+        NegativeLogLikelihood{},
+        NegativeLogLikelihoodBackward{},
+        NormalizeImages{},
+        OneHot{},
+        Pad{},
+        PadBackward{},
+        Permute{},
+        Reorder{},
+        Reshape{},
+        Slice{},
+        SliceBackward{},
+        Softmax{},
+        Softmax{.log = true},
+        SoftmaxBackward{},
+        SoftmaxBackward{.log = true},
+        SoftmaxCrossEntropy{},
+        SoftmaxCrossEntropyBackward{},
+        SumTo{},
+        Upsample{},
+        UpsampleBackward{},
+    };
+    append<Unary, UnaryKind>(ops);
+    append<UnaryBackward, UnaryKind>(ops);
+    append<Binary, BinaryKind>(ops);
+    append<BroadcastBinary, BinaryKind>(ops);
+    return ops;
+  }();
+  return all;
+}
+
+}  // namespace fovea
