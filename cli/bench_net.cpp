@@ -36,13 +36,17 @@ class Work {
 struct Subject {
   explicit Subject(const Flags& flags)
       : chosen(choose(flags)),
-        images(DType::u8, {flags.batch, chosen.config.input[1], chosen.config.input[2],
-                           chosen.config.input[0]}),
+        images(Array::zeros(batch_type(chosen.config.input, flags.batch).dtype,
+                            batch_type(chosen.config.input, flags.batch).shape)),
         labels(DType::i64, {flags.batch}),
         normalization{std::vector<double>(static_cast<size_t>(chosen.config.input[0]), 0.5),
                       std::vector<double>(static_cast<size_t>(chosen.config.input[0]), 0.25)} {
     Random random(1, "bench");
-    for (uint8_t& value : images.data<uint8_t>()) value = static_cast<uint8_t>(random.below(256));
+    if (images.dtype() == DType::u8) {
+      for (uint8_t& value : images.data<uint8_t>()) value = static_cast<uint8_t>(random.below(256));
+    } else {
+      for (float& value : images.data<float>()) value = static_cast<float>(random.normal());
+    }
     for (int64_t& label : labels.data<int64_t>()) {
       label = static_cast<int64_t>(random.below(static_cast<uint64_t>(chosen.config.classes)));
     }
@@ -59,7 +63,8 @@ class TrainingWork : public Work {
  public:
   explicit TrainingWork(Subject& subject)
       : subject_(subject),
-        step_(*subject.chosen.module, subject.state, {.normalization = subject.normalization}),
+        step_(*subject.chosen.module, subject.state,
+              {.normalization = subject.normalization, .loss = any_loss}),
         optimizer_(optim::sgd({.momentum = 0.9})) {
     optimizer_->declare(subject.state);
   }
@@ -72,7 +77,7 @@ class TrainingWork : public Work {
     update();
   }
   const Program& program() override {
-    return step_.program({DType::u8, subject_.images.shape()},
+    return step_.program({subject_.images.dtype(), subject_.images.shape()},
                          {DType::i64, subject_.labels.shape()});
   }
 
@@ -93,12 +98,12 @@ class InferenceWork : public Work {
         inference_(*subject.chosen.module, subject.state, subject.normalization) {
     inference_.share(memory_);
   }
-  void run() override { inference_.logits(subject_.images); }
+  void run() override { inference_.output(subject_.images); }
   void profile(std::vector<double>& seconds) override {
-    program().run_profiled(memory_, subject_.state, {{"images", subject_.images}}, seconds);
+    program().run_profiled(memory_, subject_.state, {{"inputs", subject_.images}}, seconds);
   }
   const Program& program() override {
-    return inference_.program({DType::u8, subject_.images.shape()});
+    return inference_.program({subject_.images.dtype(), subject_.images.shape()});
   }
 
  private:

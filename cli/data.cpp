@@ -21,7 +21,8 @@ struct Flags {
   int64_t count = 16, seed = 1;
 };
 
-const char* const data_help = "Data set: fashion-mnist, mnist, cifar10, cifar100, or NAME:DIR";
+const char* const data_help =
+    "Data set: fashion-mnist, mnist, cifar10, cifar100, arrays:DIR, discs, or NAME:DIR";
 
 data::DataSets open(const Flags& flags) {
   if (!flags.data.empty()) return data::open(flags.data);
@@ -37,25 +38,33 @@ std::string numbers_text(const std::vector<double>& values) {
 
 int info(const Flags& flags, Console& console) {
   const data::DataSets sets = open(flags);
-  const data::ChannelStats stats = data::channel_stats(*sets.train);
+  const Type input = data::input_type(*sets.train);
+  const data::Targets& targets = sets.targets();
+  const bool classes = targets.type == data::class_targets({}).type;
   const std::string fingerprint = data::fingerprint(*sets.train);
-  const Shape image = data::net_shape(data::input_type(*sets.train));
-  const std::vector<std::string>& classes = sets.targets().names;
-  console.document(
-      {{"name", sets.name},
-       {"classes", classes},
-       {"splits",
-        {{"train", {{"count", sets.train->size()}}}, {"test", {{"count", sets.test->size()}}}}},
-       {"image", sizes_text(image)},
-       {"mean", stats.mean},
-       {"std", stats.std},
-       {"fingerprint", fingerprint}});
+  const std::string shape = sizes_text(data::net_shape(input));
+  Json document{
+      {"name", sets.name},
+      {"splits",
+       {{"train", {{"count", sets.train->size()}}}, {"test", {{"count", sets.test->size()}}}}},
+      {"image", shape},
+      {"targets", to_string(targets.type)},
+      {classes ? "classes" : "numbers", targets.names},
+      {"fingerprint", fingerprint}};
+  std::string statistics;
+  if (input.dtype == DType::u8) {
+    const data::ChannelStats stats = data::channel_stats(*sets.train);
+    document["mean"] = stats.mean;
+    document["std"] = stats.std;
+    statistics = fmt::format("mean         {}\nstd          {}\n", numbers_text(stats.mean),
+                             numbers_text(stats.std));
+  }
+  console.document(document);
   console.result(fmt::format(
-      "name         {}\ntrain        {} images\ntest         {} images\nimage        {}\n"
-      "mean         {}\nstd          {}\nfingerprint  {}\nclasses      {}: {}\n",
-      sets.name, grouped(sets.train->size()), grouped(sets.test->size()), sizes_text(image),
-      numbers_text(stats.mean), numbers_text(stats.std), fingerprint, classes.size(),
-      join(classes)));
+      "name         {}\ntrain        {} images\ntest         {} images\nimage        {}\n{}"
+      "fingerprint  {}\n{:<13}{}: {}\n",
+      sets.name, grouped(sets.train->size()), grouped(sets.test->size()), shape, statistics,
+      fingerprint, classes ? "classes" : "numbers", targets.names.size(), join(targets.names)));
   return 0;
 }
 
@@ -65,7 +74,22 @@ struct Sample {
   Image image;
 };
 
+/// The class's name, or the numbers.
+std::string target_text(const Array& target, const data::Targets& targets) {
+  if (targets.type == data::class_targets({}).type)
+    return targets.names[static_cast<size_t>(target.at(0))];
+  std::string text;
+  for (int64_t i = 0; i < target.numel(); ++i)
+    text += (i > 0 ? " " : "") + fmt::format("{:.3g}", target.at(i));
+  return text;
+}
+
+/// Errors: usage when a sample is no picture.
 Image image_of(const Array& pixels) {
+  if (pixels.dtype() != DType::u8 || (pixels.dim(2) != 1 && pixels.dim(2) != 3)) {
+    throw Error(ErrorKind::usage, "data samples: the data set's inputs are no pictures")
+        .with("inputs", describe(pixels));
+  }
   const std::span<const uint8_t> bytes = pixels.data<uint8_t>();
   return {static_cast<int>(pixels.dim(0)), static_cast<int>(pixels.dim(1)),
           static_cast<int>(pixels.dim(2)), std::vector<uint8_t>(bytes.begin(), bytes.end())};
@@ -78,8 +102,7 @@ std::vector<Sample> draw_samples(const data::Dataset& split, int64_t count, int6
   std::vector<Sample> samples;
   for (int64_t i : order) {
     const data::Sample sample = split.sample(i);
-    samples.push_back({i, split.targets().names[static_cast<size_t>(data::class_of(split, i))],
-                       image_of(sample.input)});
+    samples.push_back({i, target_text(sample.target, split.targets()), image_of(sample.input)});
   }
   return samples;
 }

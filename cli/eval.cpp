@@ -5,7 +5,6 @@
 #include "commands.h"
 #include "fovea/data/prepared.h"
 #include "fovea/data/registry.h"
-#include "fovea/train/metrics.h"
 #include "model.h"
 
 namespace fovea::cli {
@@ -17,50 +16,75 @@ struct Flags : TrainedFlags {
   int64_t batch = 256;
 };
 
-/// Scoring one set of classes by another's numbers would give nonsense, so any difference is an
+/// Scoring one set of targets by another's numbers would give nonsense, so any difference is an
 /// error.
 void check_fit(const Predictor& predictor, const data::DataSets& sets) {
   const ModelFile& model = predictor.file();
-  const std::vector<std::string>&own = model.class_names, &given = sets.targets().names;
+  const data::Targets &own = predictor.task().targets(), &given = sets.targets();
   const auto fail = [&](const std::string& what) {
     return Error(ErrorKind::usage, "eval: the model does not fit the data set " + sets.name)
         .with("what", what)
         .with("try", "the data set it was trained on" +
                          (model.training.contains("data") ? ": " + model.training.at("data") : ""));
   };
-  if (predictor.classes() != std::ssize(given)) {
-    throw fail("the model has " + std::to_string(predictor.classes()) +
-               " classes, the data set has " + std::to_string(given.size()));
+  if (own.type != given.type) {
+    throw fail("the model's targets are " + to_string(own.type) + ", the data set's " +
+               to_string(given.type));
   }
-  for (size_t i = 0; i < own.size(); ++i) {  // none where only the weights are known
-    if (own[i] == given[i]) continue;
-    throw fail("class " + std::to_string(i) + " is \"" + own[i] + "\" in the model and \"" +
-               given[i] + "\" in the data set");
+  if (own.names.size() != given.names.size()) {
+    throw fail("the model has " + std::to_string(own.names.size()) + " classes, the data set has " +
+               std::to_string(given.names.size()));
+  }
+  for (size_t i = 0; i < model.class_names.size(); ++i) {  // none where only weights are known
+    if (own.names[i] == given.names[i]) continue;
+    throw fail("class " + std::to_string(i) + " is \"" + own.names[i] + "\" in the model and \"" +
+               given.names[i] + "\" in the data set");
   }
 }
 
-Json to_json(const train::Metrics& metrics) {
-  Json classes = Json::array();
-  for (const train::ClassMetrics& c : metrics.per_class) {
-    classes.push_back(
-        {{"name", c.name}, {"count", c.count}, {"correct", c.correct}, {"accuracy", c.accuracy()}});
+Json to_json(const tasks::Table& table) {
+  Json rows = Json::array();
+  for (const auto& [name, values] : table.rows) {
+    Json row{{"name", name}};
+    for (size_t i = 0; i < values.size(); ++i) {
+      const bool counts = table.columns[i] == "count" || table.columns[i] == "correct";
+      row[table.columns[i]] = counts ? Json(static_cast<int64_t>(values[i])) : Json(values[i]);
+    }
+    rows.push_back(row);
   }
-  return {{"accuracy", metrics.accuracy()},
-          {"top5", metrics.top5()},
-          {"loss", metrics.loss()},
-          {"count", metrics.count},
-          {"per_class", classes}};
+  return rows;
 }
 
-std::string to_text(const train::Metrics& metrics) {
+Json to_json(const tasks::Measures& measures) {
+  Json document = Json::object();
+  for (const auto& [name, value] : measures.numbers()) document[name] = value;
+  document["count"] = measures.count();
+  for (const tasks::Table& table : measures.tables()) document[table.name] = to_json(table);
+  return document;
+}
+
+std::string to_text(const tasks::Table& given) {
+  std::vector<std::string> header{given.rows_are};
+  header.insert(header.end(), given.columns.begin(), given.columns.end());
   std::vector<std::vector<std::string>> rows;
-  for (const train::ClassMetrics& c : metrics.per_class) {
-    rows.push_back(
-        {c.name, grouped(c.count), grouped(c.correct), fmt::format("{:.4f}", c.accuracy())});
+  for (const auto& [name, values] : given.rows) {
+    rows.push_back({name});
+    for (size_t i = 0; i < values.size(); ++i) {
+      const bool counts = given.columns[i] == "count" || given.columns[i] == "correct";
+      rows.back().push_back(counts ? grouped(static_cast<int64_t>(values[i]))
+                                   : fmt::format("{:.4f}", values[i]));
+    }
   }
-  return fmt::format("accuracy  {:.4f}\ntop 5     {:.4f}\nloss      {:.4f}\nimages    {}\n\n",
-                     metrics.accuracy(), metrics.top5(), metrics.loss(), grouped(metrics.count)) +
-         table({"class", "images", "correct", "accuracy"}, rows, "lrrr");
+  return "\n" + table(header, rows, "l" + std::string(given.columns.size(), 'r'));
+}
+
+std::string to_text(const tasks::Measures& measures) {
+  std::string text;
+  for (const auto& [name, value] : measures.numbers())
+    text += fmt::format("{:<10}{:.4f}\n", name, value);
+  text += fmt::format("{:<10}{}\n", "samples", grouped(measures.count()));
+  for (const tasks::Table& table : measures.tables()) text += to_text(table);
+  return text;
 }
 
 int run(const Flags& flags, Console& console) {
@@ -69,16 +93,16 @@ int run(const Flags& flags, Console& console) {
   const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
   const data::DataSets sets = data::open(flags.data);
   check_fit(*predictor, sets);
-  const train::Metrics metrics =
-      train::evaluate(predictor->inference(),
-                      data::prepared(flags.split == "train" ? sets.train : sets.test,
-                                     predictor->file().preprocessing),
-                      flags.batch, [&](int64_t done, int64_t all) {
-                        console.status(static_cast<double>(done) / static_cast<double>(all),
-                                       grouped(done) + " of " + grouped(all) + " images");
-                      });
-  console.document(to_json(metrics));
-  console.result(to_text(metrics));
+  std::shared_ptr<const data::Dataset> split = flags.split == "train" ? sets.train : sets.test;
+  if (const auto& preprocessing = predictor->file().preprocessing)
+    split = data::prepared(split, *preprocessing);
+  const tasks::Measures measures =
+      predictor->evaluation().measure(split, flags.batch, [&](int64_t done, int64_t all) {
+        console.status(static_cast<double>(done) / static_cast<double>(all),
+                       grouped(done) + " of " + grouped(all) + " samples");
+      });
+  console.document(to_json(measures));
+  console.result(to_text(measures));
   return 0;
 }
 
@@ -90,8 +114,7 @@ void add_eval(Commands& commands) {
                                [flags](Console& console) { return run(*flags, console); });
   flags->app = &app;
   flags->add(app);
-  app.add_option("--data", flags->data,
-                 "Data set: fashion-mnist, mnist, cifar10, cifar100, or NAME:DIR")
+  app.add_option("--data", flags->data, "Data set: a name that `fovea data` knows, or NAME:DIR")
       ->type_name("D");
   add_choice(app, "--split", flags->split, "Which part of it: test or train", {"test", "train"});
   add_count(app, "--batch", flags->batch, "Images at once");

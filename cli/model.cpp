@@ -7,6 +7,8 @@
 #include "fovea/formats/safetensors.h"
 #include "fovea/formats/weight_file.h"
 #include "fovea/models/net_file.h"
+#include "fovea/ops/arithmetic.h"
+#include "fovea/ops/loss.h"
 
 namespace fovea::cli {
 namespace {
@@ -75,6 +77,8 @@ void TrainedFlags::add(CLI::App& app) {
       ->type_name("FILE");
   app.add_option("--width", width, "Factor of all numbers of channels that --weights are for")
       ->type_name("X");
+  app.add_option("--size", size, "Size that pictures are made to; the model's own by default")
+      ->type_name("HxW");
   add_stem(app, stem);
 }
 
@@ -122,7 +126,9 @@ ChosenModel choose(const ModelFlags& flags) {
   return chosen;
 }
 
-std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& console) {
+namespace {
+
+std::unique_ptr<Predictor> load(const TrainedFlags& flags, Console& console) {
   // A stream with weights beside it is a net's text.
   if (names_file(flags.model) && (flags.weights.empty() || !is_stream(flags.model))) {
     refuse_bare_weights(flags.model);
@@ -148,6 +154,29 @@ std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& co
                                      flags.weights);
 }
 
+}  // namespace
+
+std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& console) {
+  std::unique_ptr<Predictor> predictor = load(flags, console);
+  if (flags.size.empty()) return predictor;
+  const Shape size = parse_sizes("--size", flags.size);
+  if (size.rank() != 2) {
+    throw Error(ErrorKind::usage, "--size: \"" + flags.size + "\" is no size of a picture")
+        .with("expected", "height and width, such as 224x224");
+  }
+  predictor->resize(static_cast<int>(size[0]), static_cast<int>(size[1]));
+  return predictor;
+}
+
+Type batch_type(const Shape& input, int64_t n) {
+  if (input.rank() == 3) return {DType::u8, {n, input[1], input[2], input[0]}};
+  return {DType::f32, Shape{n}.concat(input)};
+}
+
+Tensor any_loss(const Tensor& output, const Tensor& targets) {
+  return output.rank() == 2 ? cross_entropy(output, targets) : mean(output * output);
+}
+
 Shape parse_sizes(std::string_view flag, std::string_view text) {
   std::vector<int64_t> sizes;
   for (const std::string& part : split(text, 'x')) {
@@ -159,9 +188,10 @@ Shape parse_sizes(std::string_view flag, std::string_view text) {
     }
     sizes.push_back(static_cast<int64_t>(*size));
   }
-  if (sizes.size() != 3) {
+  if (sizes.size() > 4) {
     throw Error(ErrorKind::usage, std::string(flag) + ": \"" + std::string(text) + "\" has " +
-                                      std::to_string(sizes.size()) + " sizes instead of 3")
+                                      std::to_string(sizes.size()) +
+                                      " sizes, at most 4 are expected")
         .with("expected", "channels, height and width, such as 3x224x224");
   }
   return Shape(sizes);

@@ -43,7 +43,7 @@ ChosenModel choose(const ModelFlags& flags);
 
 /// What the flags --model and --weights choose: a model ready for use.
 struct TrainedFlags {
-  std::string model, weights, stem;
+  std::string model, weights, stem, size;
   std::optional<double> width;
 
   void add(CLI::App& app);
@@ -57,6 +57,14 @@ std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& co
 /// Whether the argument of --model means a model file: it has a slash or ends as files of weights
 /// do, and not as the text of a net does. A stream can be either: see choose and load_predictor.
 bool names_file(std::string_view model);
+
+/// Inputs of `n` samples of this shape, C, spatial..., as data sets have them: images u8[N,H,W,C],
+/// or f32[N,C,spatial...] of other ranks.
+Type batch_type(const Shape& input, int64_t n);
+
+/// A loss to measure the cost of a step with, whatever the net's output is: cross-entropy of logits
+/// [N, K] with labels, else the mean square.
+Tensor any_loss(const Tensor& output, const Tensor& targets);
 
 /// The sizes in "3x224x224". Errors: usage, naming the flag.
 Shape parse_sizes(std::string_view flag, std::string_view text);

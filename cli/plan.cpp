@@ -56,18 +56,18 @@ train::Setup without_data(train::Settings settings) {
   std::vector<std::string> names;
   for (int64_t i = 0; i < config.classes; ++i) names.push_back(std::to_string(i));
   const auto set = [&](int64_t size) {
-    return std::make_shared<data::Noise>(size, input, data::class_targets(names));
+    return std::make_shared<data::Noise>(size, config.input, data::class_targets(names));
   };
   data::DataSets sets{"synthetic", set(settings.limit > 0 ? settings.limit : images), set(1)};
-  const auto channels = static_cast<size_t>(input[0]);
-  return {settings, std::move(sets),
-          Preprocessing{.height = static_cast<int>(input[1]),
-                        .width = static_cast<int>(input[2]),
-                        .channels = static_cast<int>(input[0]),
-                        .resize = {},
-                        .filter = Filter::bilinear,
-                        .mean = std::vector<double>(channels, 0.5),
-                        .std = std::vector<double>(channels, 0.25)}};
+  if (config.input.rank() == 3) settings.input = sizes_text(config.input);
+  if (config.input.rank() != 3) settings.input.clear();
+  const auto channels = static_cast<size_t>(config.input[0]);
+  // Not measured: of noise there is nothing to know.
+  const Preprocessing known{.channels = static_cast<int>(channels),
+                            .resize = {},
+                            .mean = std::vector<double>(channels, 0.5),
+                            .std = std::vector<double>(channels, 0.25)};
+  return {settings, std::move(sets), known};
 }
 
 /// What is planned, and about what.
@@ -98,7 +98,7 @@ Json to_json(const Answer& a) {
   const train::Settings& s = a.setup.settings;
   Json document{{"model", s.model},
                 {"input", sizes_text(a.setup.config.input)},
-                {"classes", a.setup.config.classes},
+                {"classes", a.setup.task->outputs()},
                 {"batch", a.plan.batch},
                 {"threads", s.threads},
                 {"train_images", a.data ? Json(a.setup.split.train->size()) : Json(nullptr)},
@@ -177,9 +177,9 @@ std::string speed_text(const Answer& a) {
 
 std::string to_text(const Answer& a) {
   const train::Settings& s = a.setup.settings;
-  std::string text = fmt::format("model          {}, {} parameters, input {}, {} classes\n",
+  std::string text = fmt::format("model          {}, {} parameters, input {}, {} outputs\n",
                                  s.model, grouped(count_parameters(*a.setup.model)),
-                                 sizes_text(a.setup.config.input), a.setup.config.classes);
+                                 sizes_text(a.setup.config.input), a.setup.task->outputs());
   text +=
       a.data ? fmt::format("data           {}: {} to train, {} to validate\n", s.data,
                            grouped(a.setup.split.train->size()), grouped(a.setup.split.val->size()))

@@ -22,147 +22,125 @@ struct Flags : TrainedFlags {
   int64_t top = 5, max_pixels = default_pixel_limit;
 };
 
-struct Prediction {
-  std::string path;
-  std::vector<Guess> guesses;  ///< the best of them
-  std::optional<Error> error;  ///< why there are none
-};
-
-std::string to_text(const Prediction& prediction) {
-  constexpr int bar = 20;
-  size_t width = 0;
-  for (const Guess& guess : prediction.guesses) width = std::max(width, guess.name.size());
-  std::string text = prediction.path + "\n";
-  for (const Guess& guess : prediction.guesses) {
-    const auto filled = static_cast<size_t>(std::lround(guess.probability * bar));
-    text += fmt::format("  {:<{}}  {:6.2f}%  {}", guess.name, width, 100 * guess.probability,
-                        std::string(filled, '#'));
-    text.resize(text.find_last_not_of(' ') + 1);
-    text += "\n";
-  }
-  return text;
-}
-
-Json to_json(const Prediction& prediction) {
-  Json json{{"path", prediction.path}};
-  if (prediction.error) {
-    json.update(cli::to_json(*prediction.error));
-    return json;
-  }
-  json["classes"] = Json::array();
-  for (const Guess& guess : prediction.guesses) {
-    json["classes"].push_back({{"name", guess.name}, {"probability", guess.probability}});
-  }
-  return json;
-}
-
-/// Whether the error is of one picture, and others may still be classified.
+/// Whether the error is of one picture, and others may still be used.
 bool concerns_one_picture(ErrorKind kind) {
   return kind == ErrorKind::data || kind == ErrorKind::diverged || kind == ErrorKind::memory;
 }
 
-Prediction predict_image(const Flags& flags, const std::string& path, Predictor& predictor) {
-  Prediction prediction{path, {}, {}};
-  try {
-    prediction.guesses = predictor.classify(decode_image(path, flags.max_pixels));
-  } catch (const Error& error) {
-    if (!concerns_one_picture(error.kind())) throw;
-    prediction.error = error;
-    if (!error.headline().starts_with(path)) prediction.error->with("picture", path);
-  } catch (const std::bad_alloc&) {
-    prediction.error = Error(ErrorKind::memory, path + ": not enough memory to classify it");
+/// What was said of each input, and its document for --json.
+class Report {
+ public:
+  explicit Report(Console& console) : console_(console) {}
+  void add(const std::string& name, const tasks::Prediction& prediction) {
+    console_.result(name + "\n" + prediction.text());
+    Json entry = Json::parse(prediction.json());
+    entry["path"] = name;
+    list_.push_back(std::move(entry));
   }
-  prediction.guesses.resize(std::min(static_cast<size_t>(flags.top), prediction.guesses.size()));
-  return prediction;
-}
+  /// There is no prediction for this one. The exit code is the highest of all.
+  void add(const std::string& name, Error error) {
+    if (!error.headline().starts_with(name)) error.with("picture", name);
+    Json entry{{"path", name}};
+    entry.update(cli::to_json(error));
+    list_.push_back(std::move(entry));
+    console_.complaint(error);
+    code_ = std::max(code_, error.exit_code());
+  }
+  int finish() {
+    console_.document({{"predictions", list_}});
+    return code_;
+  }
 
-/// A bad picture costs its own prediction only. The exit code is the highest of all.
+ private:
+  Console& console_;
+  Json list_ = Json::array();
+  int code_ = 0;
+};
+
+/// A bad picture costs its own prediction only.
 int predict_images(const Flags& flags, Console& console) {
   const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
-  Json predictions = Json::array();
-  int code = 0;
+  Report report(console);
   for (const std::string& path : flags.images) {
-    const Prediction prediction = predict_image(flags, path, *predictor);
-    predictions.push_back(to_json(prediction));
-    if (prediction.error) {
-      console.complaint(*prediction.error);
-      code = std::max(code, prediction.error->exit_code());
-    } else {
-      console.result(to_text(prediction));
+    try {
+      report.add(path, *predictor->predict(decode_image(path, flags.max_pixels), flags.top));
+    } catch (const Error& error) {
+      if (!concerns_one_picture(error.kind())) throw;
+      report.add(path, error);
+    } catch (const std::bad_alloc&) {
+      report.add(path, Error(ErrorKind::memory, path + ": not enough memory to use it"));
     }
   }
-  console.document({{"predictions", predictions}});
-  return code;
+  return report.finish();
 }
 
-/// Raw input has no preprocessing to make it fit, so it has to fit.
-void check_input(const Array& input, const Preprocessing& takes, const std::string& path) {
-  if (input.dtype() != DType::f32 || input.shape().rank() != 4) {
-    throw Error(ErrorKind::usage, "--input " + path + ": f32 values N, C, H, W are expected")
+/// Raw input has no preprocessing to make it fit. Sizes may be any that the net takes, which says
+/// itself what it cannot.
+void check_input(const Array& input, const Shape& takes, const std::string& path) {
+  constexpr std::string_view letters = "CDHW";
+  std::string axes = "N";
+  for (int i = 0; i < takes.rank(); ++i) {
+    axes += ", ";
+    axes += i == 0 ? letters[0] : letters[letters.size() - static_cast<size_t>(takes.rank() - i)];
+  }
+  if (input.dtype() != DType::f32 || input.shape().rank() != takes.rank() + 1) {
+    throw Error(ErrorKind::usage, "--input " + path + ": f32 values " + axes + " are expected")
         .with("found", describe(input))
         .with("try", "array.astype('<f4')");
   }
-  if (input.dim(1) == takes.channels && input.dim(2) == takes.height &&
-      input.dim(3) == takes.width) {
-    return;
-  }
-  throw Error(ErrorKind::usage, "--input " + path + ": the model takes images of another size")
+  if (input.dim(1) == takes[0]) return;
+  throw Error(ErrorKind::usage, "--input " + path + ": the model takes images of other channels")
       .with("found", describe(input))
-      .with("expected",
-            fmt::format("f32[N, {}, {}, {}]", takes.channels, takes.height, takes.width));
+      .with("expected", std::to_string(takes[0]) + " channels on axis 1");
 }
 
-/// How many rows of logits hold a number that is not finite, and where the first of them began.
-struct NotFinite {
-  int64_t rows = 0;
-  std::string origin;
-};
-
-NotFinite not_finite_in(const Array& logits, Predictor& predictor, const Array& batch) {
-  NotFinite found;
-  const int64_t classes = logits.dim(1);
-  for (int64_t row = 0; row < logits.dim(0); ++row) {
-    bool finite = true;
-    for (int64_t k = 0; k < classes; ++k)
-      finite = finite && std::isfinite(logits.at(row * classes + k));
-    found.rows += !finite;
-  }
-  if (found.rows > 0) found.origin = predictor.inference().nonfinite_origin(batch);
-  return found;
-}
-
-/// Logits of all rows, a bounded number of images at a time.
-Array logits_of(Predictor& predictor, const Array& input, Console& console, NotFinite& found) {
+/// Calls body(first, batch) for all rows, a bounded number of them at a time.
+template <class Body>
+void for_each_batch(const Array& input, Console& console, const Body& body) {
   constexpr int64_t most = 64;
   const int64_t count = input.dim(0);
-  const int64_t classes = predictor.classes();
-  Array output(DType::f32, {count, classes});
   const size_t row = count == 0 ? 0 : input.bytes() / static_cast<size_t>(count);
   for (int64_t first = 0; first < count; first += most) {
     const int64_t n = std::min(most, count - first);
     Array batch(DType::f32, Shape{n}.concat(input.shape().slice(1)));  // aligned, as a slice is not
     std::memcpy(batch.raw(), input.raw() + static_cast<size_t>(first) * row, batch.bytes());
-    const Array logits = predictor.logits(batch);
-    std::memcpy(output.raw() + static_cast<size_t>(first * classes) * sizeof(float), logits.raw(),
-                logits.bytes());
-    const NotFinite here = not_finite_in(logits, predictor, batch);
-    if (found.rows == 0) found.origin = here.origin;
-    found.rows += here.rows;
+    body(first, batch);
     console.status(static_cast<double>(first + n) / static_cast<double>(count),
-                   grouped(first + n) + " of " + grouped(count) + " images");
+                   grouped(first + n) + " of " + grouped(count) + " samples");
   }
-  return output;
 }
 
-int predict_array(const Flags& flags, Console& console) {
-  const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
-  const Array input = read_npy(flags.input);
-  check_input(input, predictor->file().preprocessing, flags.input);
+/// How many rows of outputs hold a number that is not finite, and where the first of them began.
+struct NotFinite {
+  int64_t rows = 0;
+  std::string origin;
+
+  void look(const Array& output, Predictor& predictor, const Array& batch) {
+    const int64_t before = rows, row = output.dim(0) == 0 ? 0 : output.numel() / output.dim(0);
+    for (int64_t i = 0; i < output.dim(0); ++i) {
+      bool finite = true;
+      for (int64_t k = 0; k < row; ++k) finite = finite && std::isfinite(output.at(i * row + k));
+      rows += !finite;
+    }
+    if (before == 0 && rows > 0) origin = predictor.inference().nonfinite_origin(batch);
+  }
+};
+
+/// The net's raw outputs, into --output.
+void write_outputs(const Flags& flags, Predictor& predictor, const Array& input, Console& console) {
+  // What one sample gives; a file without any tells of none.
+  Array output(DType::f32, Shape{0}.concat({predictor.task().outputs()}));
   NotFinite not_finite;
-  const Array output = logits_of(*predictor, input, console, not_finite);
+  for_each_batch(input, console, [&](int64_t first, const Array& batch) {
+    const Array part = predictor.output(batch);
+    if (first == 0) output = Array(DType::f32, Shape{input.dim(0)}.concat(part.shape().slice(1)));
+    const size_t row = part.bytes() / static_cast<size_t>(part.dim(0));
+    std::memcpy(output.raw() + static_cast<size_t>(first) * row, part.raw(), part.bytes());
+    not_finite.look(part, predictor, batch);
+  });
   write_npy(flags.output, output);
   if (not_finite.rows > 0) {
-    console.note(fmt::format("warning: {} of {} rows of logits are not finite: {}",
+    console.note(fmt::format("warning: {} of {} rows of outputs are not finite: {}",
                              grouped(not_finite.rows), grouped(output.dim(0)), not_finite.origin));
   }
   console.document({{"input", flags.input},
@@ -170,8 +148,26 @@ int predict_array(const Flags& flags, Console& console) {
                     {"count", output.dim(0)},
                     {"classes", output.dim(1)},
                     {"not_finite", not_finite.rows}});
-  console.result(fmt::format("{}: logits {}\n", flags.output, describe(output)));
-  return 0;
+  console.result(fmt::format("{}: outputs {}\n", flags.output, describe(output)));
+}
+
+int predict_array(const Flags& flags, Console& console) {
+  const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
+  const Array input = read_npy(flags.input);
+  check_input(input, predictor->input(), flags.input);
+  if (!flags.output.empty()) {
+    write_outputs(flags, *predictor, input, console);
+    return 0;
+  }
+  Report report(console);
+  for_each_batch(input, console, [&](int64_t first, const Array& batch) {
+    const auto predictions = predictor->predict(batch, flags.top);
+    for (size_t i = 0; i < predictions.size(); ++i) {
+      report.add(fmt::format("{}[{}]", flags.input, first + static_cast<int64_t>(i)),
+                 *predictions[i]);
+    }
+  });
+  return report.finish();
 }
 
 int run(const Flags& flags, Console& console) {
@@ -184,8 +180,7 @@ int run(const Flags& flags, Console& console) {
   }
   if (!array) return predict_images(flags, console);
   require_flag(*flags.app, "--input");
-  require_flag(*flags.app, "--output");
-  console.data_goes_to("--output", flags.output);
+  if (!flags.output.empty()) console.data_goes_to("--output", flags.output);
   return predict_array(flags, console);
 }
 
@@ -193,16 +188,20 @@ int run(const Flags& flags, Console& console) {
 
 void add_predict(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app = commands.add(commands.root(), "predict", "Classify pictures with a trained model",
-                               [flags](Console& console) { return run(*flags, console); });
+  CLI::App& app =
+      commands.add(commands.root(), "predict", "Use a trained model on pictures or numbers",
+                   [flags](Console& console) { return run(*flags, console); });
   flags->app = &app;
   flags->add(app);
   app.add_option("IMAGE", flags->images, "PNG or JPEG files; - is standard input");
   add_count(app, "--top", flags->top, "Classes to show for each picture");
   add_max_pixels(app, flags->max_pixels);
-  app.add_option("--input", flags->input, "Instead of images: raw f32 values N, C, H, W")
+  app.add_option("--input", flags->input,
+                 "Instead of images: numbers as the net takes them, f32 N, C, H, W")
       ->type_name("X.npy");
-  app.add_option("--output", flags->output, "Where the logits of --input go; - is standard output")
+  app.add_option("--output", flags->output,
+                 "Where the raw outputs for --input go; predictions are shown by default; - is "
+                 "standard output")
       ->type_name("Y.npy");
 }
 

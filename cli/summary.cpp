@@ -48,8 +48,9 @@ std::vector<Compiled> compile_both(const ChosenModel& chosen, State& state, int6
   const Shape& input = chosen.config.input;
   const Normalization plain{std::vector<double>(static_cast<size_t>(input[0]), 0),
                             std::vector<double>(static_cast<size_t>(input[0]), 1)};
-  const Type images{DType::u8, {batch, input[1], input[2], input[0]}}, labels{DType::i64, {batch}};
-  const train::TrainStep step(*chosen.module, state, {.normalization = plain, .frozen = frozen});
+  const Type images = batch_type(input, batch), labels{DType::i64, {batch}};
+  const train::TrainStep step(*chosen.module, state,
+                              {.normalization = plain, .loss = any_loss, .frozen = frozen});
   const Inference inference(*chosen.module, state, plain);
   return {compile("training step", *step.trace(images, labels), "loss"),
           compile("inference", *inference.trace(images), "")};

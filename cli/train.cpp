@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "commands.h"
@@ -17,16 +18,21 @@ struct Flags {
   std::string out, resume;
 };
 
-std::string plan_text(const train::Start& start) {
-  const train::Settings& s = start.settings;
+std::string plan_text(const train::Trainer& trainer) {
+  const train::Setup& setup = trainer.setup();
+  const train::Settings& s = setup.settings;
+  int64_t parameters = 0;
+  for (const nn::Variable* p : setup.model->parameters()) parameters += p->shape().numel();
   const std::string trained =
-      start.trainable == start.parameters ? "" : " (" + grouped(start.trainable) + " trained)";
+      trainer.trainable() == parameters ? "" : " (" + grouped(trainer.trainable()) + " trained)";
   std::string text =
-      fmt::format("model     {}, {} parameters{}, input {}, {} classes\n", s.model,
-                  grouped(start.parameters), trained, sizes_text(start.input), start.classes);
+      fmt::format("model     {}, {} parameters{}, input {}, {} outputs\n", s.model,
+                  grouped(parameters), trained, sizes_text(setup.input), setup.task->outputs());
   text += fmt::format("data      {}: {} to train, {} to validate, {} to test\n", s.data,
-                      grouped(start.train_images), grouped(start.val_images),
-                      grouped(start.test_images));
+                      grouped(setup.split.train->size()), grouped(setup.split.val->size()),
+                      grouped(setup.sets.test->size()));
+  text += fmt::format("task      {}, the best epoch by {}\n", setup.task->name(),
+                      setup.metrics[setup.monitored].name);
   text += "settings ";
   for (const train::Setting& setting : train::settings_table()) {
     const std::string value = setting.get(s);
@@ -34,71 +40,94 @@ std::string plan_text(const train::Start& start) {
       continue;
     text += fmt::format(" {}={}", setting.name, value);
   }
-  return text + fmt::format("\nrun       {}", start.folder.string());
+  return text + fmt::format("\nrun       {}", trainer.folder().string());
 }
 
-std::string epoch_header() {
-  return fmt::format("{:>7}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>9}", "epoch", "lr", "loss",
-                     "accuracy", "val loss", "val acc.", "images/s");
+/// "val loss" of "val_loss": what a column is called.
+std::string heading(const std::string& name) {
+  std::string text = name.starts_with("train_") ? name.substr(6) : name;
+  std::ranges::replace(text, '_', ' ');
+  return text;
+}
+
+std::string epoch_header(const train::EpochRecord& record) {
+  std::string text = fmt::format("{:>7}  {:>8}", "epoch", "lr");
+  for (const auto& [name, value] : record.numbers) text += fmt::format("  {:>8}", heading(name));
+  return text + fmt::format("  {:>9}", "images/s");
 }
 
 std::string epoch_text(const train::EpochRecord& record, int64_t epochs) {
-  const auto optional = [](const std::optional<double>& value) {
-    return value ? fmt::format("{:8.4f}", *value) : fmt::format("{:>8}", "-");
-  };
-  return fmt::format(
-      "{:>7}  {:8.5f}  {:8.4f}  {:8.4f}  {}  {}  {:>9}", fmt::format("{}/{}", record.epoch, epochs),
-      record.lr, record.train_loss, record.train_accuracy, optional(record.val_loss),
-      optional(record.val_accuracy), grouped(static_cast<int64_t>(record.images_per_second)));
+  std::string text =
+      fmt::format("{:>7}  {:8.5f}", fmt::format("{}/{}", record.epoch, epochs), record.lr);
+  for (const auto& [name, value] : record.numbers) {
+    const size_t width = std::max<size_t>(8, heading(name).size());
+    text += fmt::format("  {:{}.4f}", value, width);
+  }
+  return text + fmt::format("  {:>9}", grouped(static_cast<int64_t>(record.images_per_second)));
 }
 
-std::string progress_text(const train::Progress& p) {
-  return fmt::format("epoch {}/{}  loss {:.4f}  acc {:.4f}  {} images/s  {} left", p.epoch,
-                     p.epochs, p.loss, p.accuracy,
-                     grouped(static_cast<int64_t>(p.images_per_second)),
-                     duration_text(p.seconds_left));
+std::string progress_text(const train::Trainer& trainer) {
+  const train::Progress& p = trainer.progress();
+  std::string text =
+      fmt::format("epoch {}/{}  loss {:.4f}", p.epoch + 1, trainer.setup().settings.epochs,
+                  p.loss_sum / static_cast<double>(p.seen));
+  for (const auto& [name, value] : p.measures.numbers())
+    text += fmt::format("  {} {:.4f}", name, value);
+  return text + fmt::format("  {} images/s  {} left",
+                            grouped(static_cast<int64_t>(trainer.speed())),
+                            duration_text(trainer.seconds_left()));
 }
 
-/// `start` is kept for what is said at the end.
-train::Watch watch(Console& console, train::Start& start) {
-  train::Watch watch;
-  watch.on_start = [&](const train::Start& given) {
+/// Shows a run on the console, and keeps what is said at its end.
+class Display : public train::Callback {
+ public:
+  explicit Display(Console& console) : console_(console) {}
+
+  std::string data;
+  bool validated = false;
+
+  void on_start(train::Trainer& trainer) override {
     finish_first();  // until now there was nothing to save
-    start = given;
-    console.note(plan_text(start));
-  };
-  watch.on_batch = [&](const train::Progress& p) {
-    console.status(static_cast<double>(p.batch) / static_cast<double>(p.batches), progress_text(p));
-  };
-  watch.on_epoch = [&, headed = false](const train::EpochRecord& record, bool best) mutable {
-    if (!headed) console.note("\n" + epoch_header());
-    headed = true;
-    console.note(epoch_text(record, start.settings.epochs) +
-                 (best && record.val_accuracy ? console.green("  best", true) : ""));
-  };
-  watch.on_message = [&](const std::string& text) { console.note(text); };
-  return watch;
-}
+    data = trainer.setup().settings.data;
+    validated = trainer.setup().split.val->size() > 0;
+    console_.note(plan_text(trainer));
+  }
+  void on_batch(train::Trainer& trainer) override {
+    console_.status(
+        static_cast<double>(trainer.progress().batch) / static_cast<double>(trainer.batches()),
+        progress_text(trainer));
+  }
+  void on_epoch(train::Trainer& trainer, train::EpochRecord& record, bool best) override {
+    if (!headed_) console_.note("\n" + epoch_header(record));
+    headed_ = true;
+    console_.note(epoch_text(record, trainer.setup().settings.epochs) +
+                  (best && validated ? console_.green("  best", true) : ""));
+  }
+  void on_message(const std::string& text) override { console_.note(text); }
+
+ private:
+  Console& console_;
+  bool headed_ = false;
+};
 
 Json to_json(const train::EpochRecord& r) {
-  const auto optional = [](const std::optional<double>& v) { return v ? Json(*v) : Json(nullptr); };
-  return {{"epoch", r.epoch},
-          {"lr", r.lr},
-          {"train_loss", r.train_loss},
-          {"train_accuracy", r.train_accuracy},
-          {"val_loss", optional(r.val_loss)},
-          {"val_accuracy", optional(r.val_accuracy)},
-          {"seconds", r.seconds},
-          {"images_per_second", r.images_per_second}};
+  Json document{{"epoch", r.epoch}, {"lr", r.lr}};
+  for (const auto& [name, value] : r.numbers) document[name] = value;
+  document["seconds"] = r.seconds;
+  document["images_per_second"] = r.images_per_second;
+  return document;
 }
 
-Json to_json(const train::Result& result, const train::Start& start) {
+Json to_json(const train::Result& result) {
   Json document{{"epochs", result.epochs}, {"stopped", result.stopped}};
-  const bool validated = start.val_images > 0 && result.best_epoch > 0;
+  const Json best = result.best_value ? Json(*result.best_value) : Json(nullptr);
   document["best"] = {{"epoch", result.best_epoch},
-                      {"val_accuracy", validated ? Json(result.best_val_accuracy) : nullptr}};
+                      {"metric", result.best_metric},
+                      {"value", best},
+                      {result.best_metric, best}};
   if (!result.stopped) {
-    document["test"] = {{"accuracy", result.test.accuracy()}, {"loss", result.test.loss()}};
+    document["test"] = Json::object();
+    for (const auto& [name, value] : result.test) document["test"][name] = value;
   }
   document["seconds"] = result.seconds;
   document["images_per_second"] = result.images_per_second;
@@ -112,49 +141,52 @@ Json to_json(const train::Result& result, const train::Start& start) {
   return document;
 }
 
-std::string result_text(const train::Result& result, const train::Start& start) {
+std::string result_text(const train::Result& result) {
   std::string text = fmt::format("best epoch     {}", result.best_epoch);
-  if (start.val_images > 0) {
-    text += fmt::format(", validation accuracy {:.4f}", result.best_val_accuracy);
+  if (result.best_value)
+    text += fmt::format(", {} {:.4f}", heading(result.best_metric), *result.best_value);
+  std::string numbers;
+  for (const auto& [name, value] : result.test) {
+    numbers += numbers.empty() ? fmt::format("{:<15}{:.4f}", "test " + name, value)
+                               : fmt::format(", {} {:.4f}", name, value);
   }
   return text + fmt::format(
-                    "\ntest accuracy  {:.4f}, loss {:.4f}, {} images\n"
+                    "\n{}, {} images\n"
                     "training       {:.1f} s, {} images/s\n"
                     "run folder     {}\n",
-                    result.test.accuracy(), result.test.loss(), grouped(result.test.count),
-                    result.seconds, grouped(static_cast<int64_t>(result.images_per_second)),
+                    numbers, grouped(result.test_samples), result.seconds,
+                    grouped(static_cast<int64_t>(result.images_per_second)),
                     result.folder.string());
 }
 
-int report(const train::Result& result, const train::Start& start, Console& console) {
-  console.document(to_json(result, start));
+int report(const train::Result& result, const Display& display, Console& console) {
+  console.document(to_json(result));
   const std::string folder = shell_word(result.folder.string());
   if (result.stopped) {
     console.note("go on with: fovea train --resume " + folder);
     return 128 + signal_received();
   }
   console.note("");
-  console.result(result_text(result, start));
+  console.result(result_text(result));
   const std::string model = shell_word((result.folder / "best.safetensors").string());
-  console.note("\nnext\n  fovea eval --model " + model + " --data " +
-               shell_word(start.settings.data) + "\n  fovea predict --model " + model +
-               " IMAGE...\n  fovea summary --model " + model);
+  console.note("\nnext\n  fovea eval --model " + model + " --data " + shell_word(display.data) +
+               "\n  fovea predict --model " + model + " IMAGE...\n  fovea summary --model " +
+               model);
   return 0;
 }
 
 int run(const Flags& flags, Console& console) {
-  train::Start start;
-  const train::Watch watched = watch(console, start);
+  Display display(console);
   if (flags.resume.empty()) {
     const train::Settings settings = flags.settings.read();
-    return report(train::train(settings, flags.out, watched, stop_token()), start, console);
+    return report(train::train(settings, flags.out, {&display}, stop_token()), display, console);
   }
   if (!flags.out.empty()) {
     throw Error(ErrorKind::usage,
                 "--resume writes into the folder of the run, --out cannot be given with it");
   }
-  return report(train::resume(flags.resume, watched, stop_token(), flags.settings.changes()), start,
-                console);
+  return report(train::resume(flags.resume, {&display}, stop_token(), flags.settings.changes()),
+                display, console);
 }
 
 }  // namespace

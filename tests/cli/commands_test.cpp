@@ -138,8 +138,8 @@ TEST(Commands, BadValuesNameTheFlag) {
   expect_refusal({"train", "--lr", "fast"}, 2, {"--lr: \"fast\" is not a number"});
   expect_refusal({"train", "--optimizer", "adamm"}, 2, {"adamm", "adamw"});
   expect_refusal({"train", "--threads", "0"}, 2, {"--threads"});
-  expect_refusal({"summary", "--model", "small_cnn", "--input", "3x32"}, 2,
-                 {"--input: \"3x32\" has 2 sizes instead of 3"});
+  expect_refusal({"summary", "--model", "small_cnn", "--input", "3x8x8x8x8"}, 2,
+                 {"--input: \"3x8x8x8x8\" has 5 sizes, at most 4 are expected"});
   expect_refusal({"summary", "--model", "small_cnn", "--input", "3xbx2"}, 2, {"\"3xbx2\""});
   expect_refusal({"bench", "op", "conv:ic64"}, 2, {"\"oc\" is missing"});
   expect_refusal({"train", "--resume", "x", "--out", "y"}, 2, {"--out cannot be given with it"});

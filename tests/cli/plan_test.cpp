@@ -57,7 +57,7 @@ TEST(Plan, NeedsNoDataWhereTheInputIsGiven) {
   const Outcome outcome = fovea({"plan", "--model", "mobilenet_v2", "--input", "3x96x96", "--batch",
                                  "4", "--memory", "1G", "--measure", "0"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  for (const char* part : {"3,504,872 parameters, input 3x96x96, 1000 classes", "synthetic",
+  for (const char* part : {"3,504,872 parameters, input 3x96x96, 1000 outputs", "synthetic",
                            "arena: activations, scratch", "largest batch", "of 1.0 GiB"}) {
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part << "\n" << outcome.out;
   }

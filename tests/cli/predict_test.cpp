@@ -145,7 +145,7 @@ TEST_F(Trained, WeightsThatAreNotFiniteDoNotPassUnseen) {
     const nlohmann::json picture = samples(1)[0];
     const Outcome predict = fovea({"predict", "--model", path, picture.at("path")});
     EXPECT_EQ(predict.code, 6) << predict.err;
-    EXPECT_NE(predict.err.find("the logits are not finite"), std::string::npos) << predict.err;
+    EXPECT_NE(predict.err.find("the net's output is not finite"), std::string::npos) << predict.err;
     EXPECT_NE(predict.err.find(first), std::string::npos) << predict.err;
     const Outcome eval = fovea({"eval", "--model", path, "--data", data_, "--json"});
     EXPECT_EQ(eval.code, 6);
@@ -155,7 +155,7 @@ TEST_F(Trained, WeightsThatAreNotFiniteDoNotPassUnseen) {
     const Outcome raw = fovea(
         {"predict", "--model", path, "--input", folder_ / "x.npy", "--output", folder_ / "y.npy"});
     EXPECT_EQ(raw.code, 0) << raw.err;
-    EXPECT_NE(raw.err.find("warning: 3 of 3 rows of logits are not finite: " + first),
+    EXPECT_NE(raw.err.find("warning: 3 of 3 rows of outputs are not finite: " + first),
               std::string::npos)
         << raw.err;
     EXPECT_TRUE(std::isnan(read_npy(folder_ / "y.npy").at(0)));
@@ -176,7 +176,7 @@ TEST_F(Trained, OneBadRowOfRawInputIsToldAndTheRestIsWritten) {
                                  "--output", folder_ / "y.npy", "--json"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_NE(
-      outcome.err.find("warning: 1 of 130 rows of logits are not finite: the input holds inf"),
+      outcome.err.find("warning: 1 of 130 rows of outputs are not finite: the input holds inf"),
       std::string::npos)
       << outcome.err;
   EXPECT_EQ(outcome.json().at("not_finite"), 1);
@@ -192,7 +192,9 @@ TEST_F(Trained, RawInputOfAnotherKindIsRefused) {
   };
   const Outcome wide = predict("wide.npy");
   EXPECT_EQ(wide.code, 2);
-  EXPECT_NE(wide.err.find("expected f32[N, 1, 12, 12]"), std::string::npos) << wide.err;
+  EXPECT_NE(wide.err.find("an image size that gives 576 features"), std::string::npos) << wide.err;
+  write_npy(folder_ / "rgb.npy", Array(DType::f32, {1, 3, side, side}));
+  EXPECT_NE(predict("rgb.npy").err.find("expected 1 channels on axis 1"), std::string::npos);
   write_npy(folder_ / "double.npy", Array(DType::f64, {1, 1, side, side}));
   EXPECT_EQ(predict("double.npy").code, 2);
   EXPECT_EQ(predict("missing.npy").code, 3);

@@ -60,6 +60,8 @@ TEST(Train, GivesARunFolderAndItsNumbers) {
   EXPECT_EQ(result.at("epochs"), epochs);
   EXPECT_GE(result.at("best").at("epoch"), 1);
   EXPECT_GT(result.at("best").at("val_accuracy"), 0.5);
+  EXPECT_EQ(result.at("best").at("metric"), "val_accuracy");
+  EXPECT_EQ(result.at("best").at("value"), result.at("best").at("val_accuracy"));
   EXPECT_GT(result.at("test").at("accuracy"), 0.5) << "it does not learn";
   EXPECT_GT(result.at("test").at("loss"), 0);
   EXPECT_GT(result.at("seconds"), 0);

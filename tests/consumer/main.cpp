@@ -1,14 +1,22 @@
-// A net of one's own, trained on arrays with a loop of one's own: is a dot in the left or the right
-// half of the image?
+// What a user of the library adds to it from outside: a net, a data set, a transform, an optimiser,
+// a task, a metric and a callback, each known by its name from then on; and a net of one's own
+// trained on arrays with a loop of one's own.
 #include <fovea/core/random.h>
+#include <fovea/data/augmentation.h>
+#include <fovea/data/registry.h>
+#include <fovea/models/registry.h>
 #include <fovea/nn.h>
 #include <fovea/ops.h>
 #include <fovea/optim/optimizer.h>
-#include <fovea/predict/inference.h>
-#include <fovea/train/step.h>
+#include <fovea/predict/predictor.h>
+#include <fovea/tasks/regression.h>
+#include <fovea/train/trainer.h>
 
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
+
+#include <unistd.h>
 
 using namespace fovea;
 
@@ -27,7 +35,99 @@ class DotNet : public nn::Module {
   nn::Linear fc;
 };
 
-int main() {
+/// Images 8x8 of one bright dot; the target is its row and column, from 0 to 1.
+class Dots : public data::Dataset {
+ public:
+  explicit Dots(uint64_t seed) : seed_(seed) {}
+  int64_t size() const override { return 512; }
+  std::optional<Type> input() const override { return Type{DType::u8, {8, 8, 1}}; }
+  const data::Targets& targets() const override { return targets_; }
+  data::Sample sample(int64_t i) const override {
+    Random random(seed_, "dots", static_cast<uint64_t>(i));
+    const auto row = static_cast<int64_t>(random.below(8)),
+               column = static_cast<int64_t>(random.below(8));
+    data::Sample sample{Array::zeros(DType::u8, {8, 8, 1}), Array(DType::f32, {2})};
+    sample.input.set(row * 8 + column, 255);
+    sample.target.set(0, static_cast<double>(row) / 7);
+    sample.target.set(1, static_cast<double>(column) / 7);
+    return sample;
+  }
+
+ private:
+  uint64_t seed_;
+  data::Targets targets_{.type = {DType::f32, {2}}, .names = {"row", "column"}};
+};
+
+/// Turns an image upside down, and its target with it.
+class Upend : public data::Transform {
+ public:
+  std::string text() const override { return "upend"; }
+  void operator()(data::Sample& sample, Random& random) const override {
+    if (random.uniform() < 0.5) return;
+    const Array before = sample.input.clone();
+    for (int64_t i = 0; i < 64; ++i) sample.input.set(i, before.at((7 - i / 8) * 8 + i % 8));
+    sample.target.set(0, 1 - sample.target.at(0));
+  }
+};
+
+/// Numbers again, but with the absolute error as the loss.
+class Absolute : public tasks::Regression {
+ public:
+  using Regression::Regression;
+  std::string_view name() const override { return "absolute"; }
+  Tensor loss(const Tensor& output, const Tensor& target,
+              const tasks::LossOptions&) const override {
+    return smooth_l1_loss(output, target, 0.01);
+  }
+};
+
+/// The share of samples whose numbers are all within a tenth.
+tasks::Metric within(const data::Targets&) {
+  return {.name = "within", .sum = [](const Tensor& y, const Tensor& t) {
+            const Tensor d = cast(y, DType::f64) - cast(t, DType::f64);
+            // Far above 1 outside of the tenth, far below inside; relu6 / 6 makes it 1 or 0.
+            const Tensor outside = relu6((max(d * d, {1}) - 0.01) * 1e6) / 6;
+            return sum(1.0 - outside);
+          }};
+}
+
+/// Moves against the sign of each gradient (signSGD).
+class SignSgd : public optim::Optimizer {
+ public:
+  void declare(State&) const override {}
+  std::string text() const override { return "sign"; }
+
+ protected:
+  void step(State& state, const std::string& parameter, const Array& gradient, double lr,
+            double) const override {
+    Array& p = state.get(parameter);
+    for (int64_t i = 0; i < p.numel(); ++i) {
+      const double g = gradient.at(i);
+      p.set(i, p.at(i) - lr * static_cast<double>((g > 0) - (g < 0)));
+    }
+    state.touch();
+  }
+};
+
+/// Halves the rate once, adds a number to the history, and ends the run when it is good enough.
+class Leader : public train::Callback {
+ public:
+  void on_batch(train::Trainer& trainer) override {
+    ++batches_;
+    (void)trainer;
+  }
+  void on_epoch(train::Trainer& trainer, train::EpochRecord& record, bool) override {
+    if (record.epoch == 2) trainer.scale_lr(0.5);
+    trainer.add("batches", batches_);
+    if (tasks::find(record.numbers, "val_r2").value_or(0) > 0.9) trainer.finish();
+  }
+
+ private:
+  double batches_ = 0;
+};
+
+/// A loop of one's own: is a dot in the left or the right half?
+bool own_loop() {
   constexpr int64_t n = 64, side = 8;
   Array images = Array::zeros(DType::f32, {n, 1, side, side});
   Array labels = Array::zeros(DType::i64, {n});
@@ -52,11 +152,93 @@ int main() {
   }
 
   Inference inference(net, state, {});
-  const Array logits = inference.logits(images);
+  const Array logits = inference.output(images);
   int64_t right = 0;
   for (int64_t i = 0; i < n; ++i)
     right += (logits.at(2 * i) < logits.at(2 * i + 1)) == (labels.at(i) == 1);
   std::printf("loss %.4f, %lld of %lld right\n", loss, static_cast<long long>(right),
               static_cast<long long>(n));
-  return right == n ? 0 : 1;
+  return right == n;
+}
+
+/// All that was added, in a run of the library's trainer.
+bool whole_run(const std::filesystem::path& folder) {
+  models::add(
+      {"dot_net",
+       {.classes = 2, .input = {1, 8, 8}},
+       [](const nn::Scope& s, const models::Config&) { return std::make_unique<DotNet>(s); }});
+  data::add({.name = "dots", .read = [](const std::filesystem::path&) {
+               return data::DataSets{"dots", std::make_shared<Dots>(1), std::make_shared<Dots>(2)};
+             }});
+  data::add_transform({.name = "upend",
+                       .usage = "upend",
+                       .help = "turns upside down",
+                       .make = [](std::string_view, bool) -> data::AnyTransform {
+                         return std::make_shared<Upend>();
+                       }});
+  tasks::add({.name = "absolute",
+              .help = "numbers, by their absolute error",
+              .fits = [](const data::Targets& t) { return t.type.dtype == DType::f32; },
+              .make = [](const data::Targets& t) { return std::make_unique<Absolute>(t); }});
+  tasks::add_metric("absolute", within);
+
+  train::Settings settings;
+  settings.data = "dots";
+  settings.task = "absolute";
+  settings.model = "dot_net";
+  settings.augment = "upend";
+  settings.monitor = "within";
+  settings.epochs = 60;
+  settings.batch = 32;
+  settings.lr = 0.05;
+  Leader leader;
+  const train::Result result = train::train(settings, folder / "run", {&leader});
+  const double r2 = tasks::find(result.test, "r2").value_or(-1);
+  std::printf("%lld epochs, r2 %.4f, best by %s %.4f\n", static_cast<long long>(result.epochs), r2,
+              result.best_metric.c_str(), result.best_value.value_or(-1));
+  if (r2 < 0.7 || !tasks::find(result.history.back().numbers, "batches")) return false;
+
+  // A model file: one call to write it, one to use it.
+  Predictor trained(folder / "run/best.safetensors");
+  const auto task = tasks::make("absolute", trained.task().targets());
+  save_model(folder / "copy.safetensors", trained.model(), models::configure("dot_net"),
+             trained.state(), *task, trained.file().preprocessing);
+  Predictor copy(folder / "copy.safetensors");
+  const data::Sample sample = Dots(3).sample(0);
+  const Array one = sample.input.reshaped({1, 8, 8, 1});
+  std::printf("%s", copy.predict(one)[0]->text().c_str());
+  return copy.predict(one)[0]->json() == trained.predict(one)[0]->json();
+}
+
+/// An optimiser of one's own in a loop of one's own.
+bool own_optimizer() {
+  const DotNet net(nn::Scope("dot_net"));
+  State state;
+  nn::declare(state, net, 1);
+  train::TrainStep step(net, state,
+                        {.normalization = {{0}, {1}},
+                         .loss = [](const Tensor& y, const Tensor& t) { return mse_loss(y, t); }});
+  const SignSgd optimizer;
+  data::Loader loader(std::make_shared<Dots>(1), {.batch = 64});
+  double first = 0, last = 0;
+  int64_t i = 0;
+  for (int64_t epoch = 0; epoch < 5; ++epoch) {
+    loader.start(epoch);
+    while (const auto batch = loader.next()) {
+      last = step.gradient(batch->inputs, batch->targets, ++i).loss;
+      if (i == 1) first = last;
+      optimizer.update(state, {.lr = 0.001});
+    }
+  }
+  std::printf("loss %.4f to %.4f\n", first, last);
+  return last < first / 2;
+}
+
+int main() {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("fovea-consumer-" + std::to_string(getpid()));
+  std::filesystem::create_directories(folder);
+  const bool good = own_loop() && whole_run(folder) && own_optimizer();
+  std::filesystem::remove_all(folder);
+  return good ? 0 : 1;
 }

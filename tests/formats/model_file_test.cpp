@@ -17,7 +17,8 @@ ModelFile sample() {
   ModelFile model;
   model.architecture = "small_cnn";
   model.arguments = {{"classes", "2"}, {"in_channels", "3"}};
-  model.preprocessing = {32, 24, 3, 40, Filter::bicubic, {0.1, 1.0 / 3, 0.4465}, {0.2, 1e-5, 0.25}};
+  model.preprocessing =
+      Preprocessing{32, 24, 3, 40, Filter::bicubic, {0.1, 1.0 / 3, 0.4465}, {0.2, 1e-5, 0.25}};
   model.class_names = {"T-shirt/top", "say \"caf\u00e9\""};
   model.training = {{"recipe", "lr=0.1"}, {"metrics.accuracy", "0.93"}};
   model.weights = {{"fc.weight", Array::of<float>({1, 2, 3, 4}, {2, 2})},
@@ -47,13 +48,13 @@ TEST(ModelFile, RandomMeansAndStdsReadBackToTheLastBit) {
   TemporaryFolder folder;
   Random random(4, "numbers");
   ModelFile model = sample();
-  model.preprocessing.channels = 500;
-  model.preprocessing.resize.reset();
-  model.preprocessing.mean.clear();
-  model.preprocessing.std.clear();
+  model.preprocessing->channels = 500;
+  model.preprocessing->resize.reset();
+  model.preprocessing->mean.clear();
+  model.preprocessing->std.clear();
   for (int i = 0; i < 500; ++i) {
-    model.preprocessing.mean.push_back(random.normal());
-    model.preprocessing.std.push_back(1e-6 + random.uniform());
+    model.preprocessing->mean.push_back(random.normal());
+    model.preprocessing->std.push_back(1e-6 + random.uniform());
   }
   save_model(folder / "a", model);
   EXPECT_TRUE(load_model(folder / "a").preprocessing == model.preprocessing);
@@ -77,9 +78,9 @@ TEST(ModelFile, WhatCouldNotBeLoadedIsNotSaved) {
   };
   refused("the architecture has no name", [](auto& m) { m.architecture = ""; });
   refused("save_model: preprocessing: std[0] is 0.000000",
-          [](auto& m) { m.preprocessing.std[0] = 0; });
+          [](auto& m) { m.preprocessing->std[0] = 0; });
   refused("preprocessing: mean[0] is nan",
-          [](auto& m) { m.preprocessing.mean[0] = std::numeric_limits<double>::quiet_NaN(); });
+          [](auto& m) { m.preprocessing->mean[0] = std::numeric_limits<double>::quiet_NaN(); });
   refused("two tensors cannot be called \"bn.count\"",
           [](auto& m) { m.weights[0].first = "bn.count"; });
   EXPECT_FALSE(std::filesystem::exists(folder / "a"));

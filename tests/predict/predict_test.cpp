@@ -7,6 +7,8 @@
 #include "fovea/formats/weight_file.h"
 #include "fovea/nn.h"
 #include "fovea/predict/predictor.h"
+#include "fovea/tasks/classification.h"
+#include "fovea/tasks/regression.h"
 #include "golden_fill.h"
 #include "temporary_folder.h"
 
@@ -23,13 +25,13 @@ struct Trained {
     return {.architecture = "small_cnn",
             .arguments = to_arguments(models::configure(
                 "small_cnn", {.classes = 3, .input = Shape{1, 8, 8}, .dropout = 0.25})),
-            .preprocessing = {.height = 8,
-                              .width = 8,
-                              .channels = 1,
-                              .resize = {},
-                              .filter = Filter::bilinear,
-                              .mean = {0.5},
-                              .std = {0.25}},
+            .preprocessing = Preprocessing{.height = 8,
+                                           .width = 8,
+                                           .channels = 1,
+                                           .resize = {},
+                                           .filter = Filter::bilinear,
+                                           .mean = {0.5},
+                                           .std = {0.25}},
             .class_names = {"ant", "bee", "cat"},
             .training = {},
             .weights = weights_of(*model, state)};
@@ -52,20 +54,20 @@ std::vector<double> list(const Array& array) {
 TEST(Inference, NormalisesBytesAndTakesFloatsAsTheyAre) {
   Trained t;
   Inference inference(*t.model, t.state, {{0.5}, {0.25}});
-  const Array bytes = pixels(5), first = inference.logits(bytes).clone();
+  const Array bytes = pixels(5), first = inference.output(bytes).clone();
   EXPECT_EQ(first.shape(), (Shape{5, 3}));
   Array floats(DType::f32, {5, 1, 8, 8});
   for (int64_t i = 0; i < floats.numel(); ++i) floats.set(i, (bytes.at(i) / 255 - 0.5) / 0.25);
-  const Array second = inference.logits(floats);
+  const Array second = inference.output(floats);
   for (int64_t i = 0; i < 15; ++i) EXPECT_NEAR(second.at(i), first.at(i), 1e-4);
 }
 
 TEST(Inference, DoesNotDependOnTheBatch) {
   Trained t;
   Inference inference(*t.model, t.state, {{0.5}, {0.25}});
-  const Array all = inference.logits(pixels(7)).clone();
+  const Array all = inference.output(pixels(7)).clone();
   for (int64_t n : {1, 3, 7}) {
-    const Array some = inference.logits(pixels(n));
+    const Array some = inference.output(pixels(n));
     for (int64_t i = 0; i < some.numel(); ++i) EXPECT_NEAR(some.at(i), all.at(i), 1e-5);
   }
 }
@@ -76,11 +78,11 @@ TEST(Inference, SaysWhereNumbersThatAreNotFiniteBegan) {
   Array input(DType::f32, {2, 1, 8, 8});
   for (int64_t i = 0; i < input.numel(); ++i) input.set(i, 0.5);
   EXPECT_EQ(inference.nonfinite_origin(input), "");
-  EXPECT_EQ(inference.finite_logits(input).shape(), (Shape{2, 3}));
-  const std::string text_before = "the logits are not finite\n  first   ";
+  EXPECT_EQ(inference.finite_run(input)[0].shape(), (Shape{2, 3}));
+  const std::string text_before = "the net's output is not finite\n  first   ";
   const auto first = [&](const Array& images) {
     const std::string text =
-        error_text(ErrorKind::diverged, [&] { (void)inference.finite_logits(images); });
+        error_text(ErrorKind::diverged, [&] { (void)inference.finite_run(images); });
     EXPECT_TRUE(text.starts_with(text_before)) << text;
     return text.substr(text_before.size(),
                        text.find('\n', text_before.size()) - text_before.size());
@@ -115,7 +117,7 @@ TEST(Inference, SaysWhereNumbersThatAreNotFiniteBegan) {
 TEST(Inference, ThreadsWithOneEachShareAModelAndItsWeights) {
   Trained t;
   const auto logits = [&](Inference& inference, int64_t n) {
-    return list(inference.logits(pixels(n)));
+    return list(inference.output(pixels(n)));
   };
   Inference alone(*t.model, t.state, {{0.5}, {0.25}});
   std::vector<std::vector<double>> expected{{}};
@@ -138,26 +140,19 @@ TEST(Inference, ThreadsWithOneEachShareAModelAndItsWeights) {
 TEST(Inference, SeesNewWeights) {
   Trained t;
   Inference inference(*t.model, t.state, {{0.5}, {0.25}});
-  const Array before = inference.logits(pixels(2)).clone();
+  const Array before = inference.output(pixels(2)).clone();
   t.state.set("head.4.bias", Array::full(DType::f32, {3}, 100));
-  EXPECT_NEAR(inference.logits(pixels(2)).at(0), before.at(0) + 100, 1);
+  EXPECT_NEAR(inference.output(pixels(2)).at(0), before.at(0) + 100, 1);
 }
 
 TEST(Inference, SaysWhatTheModelCannotTake) {
   Trained t;
   Inference inference(*t.model, t.state, {{0.5}, {0.25}});
   expect_error(ErrorKind::usage, "small_cnn.head.1 (src/fovea/models/small_cnn.cpp:", [&] {
-    (void)inference.logits(pixels(1, 12));
+    (void)inference.output(pixels(1, 12));
   });
   Inference colour(*t.model, t.state, {{0, 0, 0}, {1, 1, 1}});
-  expect_error(ErrorKind::usage, "normalize_images", [&] { (void)colour.logits(pixels(1)); });
-}
-
-TEST(Softmax, GivesProbabilitiesWithoutOverflow) {
-  const Array logits = Array::of(std::vector<float>{0, 0, 1000, 1001, -1000, 3}, {3, 2});
-  EXPECT_EQ(softmax(logits, 0), (std::vector<double>{0.5, 0.5}));
-  EXPECT_NEAR(softmax(logits, 1)[1], 1 / (1 + std::exp(-1.0)), 1e-15);
-  EXPECT_EQ(softmax(logits, 2), (std::vector<double>{0, 1}));
+  expect_error(ErrorKind::usage, "normalize_images", [&] { (void)colour.output(pixels(1)); });
 }
 
 TEST(Predictor, NeedsNothingButTheFile) {
@@ -167,22 +162,81 @@ TEST(Predictor, NeedsNothingButTheFile) {
   Predictor predictor(folder / "m.safetensors");
   EXPECT_EQ(predictor.model().name(), "small_cnn");
   Inference inference(*t.model, t.state, {{0.5}, {0.25}});
-  const Array images = pixels(1), logits = inference.logits(images).clone();
-  for (int64_t i = 0; i < 3; ++i) EXPECT_EQ(predictor.logits(images).at(i), logits.at(i));
+  const Array images = pixels(1), logits = inference.output(images).clone();
+  for (int64_t i = 0; i < 3; ++i) EXPECT_EQ(predictor.output(images).at(i), logits.at(i));
 
   const auto bytes = images.data<uint8_t>();
-  const std::vector<Guess> guesses =
-      predictor.classify({8, 8, 1, std::vector<uint8_t>(bytes.begin(), bytes.end())});
-  ASSERT_EQ(guesses.size(), 3u);
-  const std::vector<double> p = softmax(logits, 0);
-  double sum = 0;
+  const Image image{8, 8, 1, std::vector<uint8_t>(bytes.begin(), bytes.end())};
+  const auto prediction = predictor.predict(image);
+  const auto& classes = dynamic_cast<const tasks::ClassPrediction&>(*prediction).classes;
+  ASSERT_EQ(classes.size(), 3u);
+  double sum = 0, norm = 0;
+  for (int64_t k = 0; k < 3; ++k) norm += std::exp(logits.at(k));
   for (size_t i = 0; i < 3; ++i) {
-    sum += guesses[i].probability;
-    EXPECT_LE(guesses[i].probability, guesses[i == 0 ? 0 : i - 1].probability);
-    const size_t k = guesses[i].name == "ant" ? 0 : guesses[i].name == "bee" ? 1 : 2;
-    EXPECT_EQ(guesses[i].probability, p[k]);
+    sum += classes[i].second;
+    EXPECT_LE(classes[i].second, classes[i == 0 ? 0 : i - 1].second);
+    const int64_t k = classes[i].first == "ant" ? 0 : classes[i].first == "bee" ? 1 : 2;
+    EXPECT_NEAR(classes[i].second, std::exp(logits.at(k)) / norm, 1e-12);
   }
   EXPECT_NEAR(sum, 1, 1e-12);
+  EXPECT_EQ(predictor.predict(image, 1)->text(), predictor.predict(images, 1)[0]->text());
+}
+
+TEST(Predictor, TakesEverySizeThatTheNetCan) {
+  const auto model = models::make("resnet18", {.classes = 3, .input = Shape{3, 64, 64}});
+  State state;
+  nn::declare(state, *model, 1);
+  const auto task = tasks::make("classify", data::class_targets({"a", "b", "c"}));
+  TemporaryFolder folder;
+  save_model(folder / "m.safetensors", *model,
+             models::configure("resnet18", {.classes = 3, .input = Shape{3, 64, 64}}), state, *task,
+             Preprocessing{.height = 64,
+                           .width = 64,
+                           .channels = 3,
+                           .resize = 72,
+                           .filter = Filter::bilinear,
+                           .mean = {0.5, 0.5, 0.5},
+                           .std = {0.25, 0.25, 0.25}});
+  Predictor predictor(folder / "m.safetensors");
+  const Image image = Image::black(100, 80, 3);
+  for (const int side : {96, 64, 32, 96}) {
+    predictor.resize(side, side);
+    EXPECT_EQ(predictor.file().preprocessing->resize, side * 72 / 64);
+    EXPECT_EQ(predictor.output(Array::zeros(DType::f32, {1, 3, side, side})).shape(),
+              (Shape{1, 3}));
+    EXPECT_EQ(predictor.predict(image)->text().substr(0, 2), "  ");
+  }
+}
+
+TEST(Predictor, OfNumbersSaysNumbers) {
+  const auto net = std::make_shared<const models::NetText>(models::NetText{
+      .file = "line.toml",
+      .text =
+          "layers = [\"Flatten\", { name = \"fc\", type = \"Linear\", out_features = \"classes\" "
+          "}]"});
+  for (const Shape& input : {Shape{5}, Shape{1, 6}, Shape{2, 3, 4}, Shape{1, 2, 3, 4}}) {
+    const models::Config config = models::configure("", {.classes = 2, .input = input, .net = net});
+    EXPECT_EQ(config.input, input);
+    const auto model = models::make("", config);
+    State state;
+    nn::declare(state, *model, 1);
+    const auto task =
+        tasks::make("regress", {.type = {DType::f32, {2}}, .names = {"width", "height"}});
+    TemporaryFolder folder;
+    save_model(folder / "m.safetensors", *model, config, state, *task);
+    Predictor predictor(folder / "m.safetensors");
+    EXPECT_EQ(predictor.task().name(), "regress");
+    EXPECT_EQ(predictor.input(), input);
+    const Array x = Array::full(DType::f32, Shape{3}.concat(input), 0.5);
+    const Array y = predictor.output(x).clone();
+    const auto predictions = predictor.predict(x);
+    ASSERT_EQ(predictions.size(), 3u);
+    const auto& numbers = dynamic_cast<const tasks::NumbersPrediction&>(*predictions[2]).numbers;
+    EXPECT_EQ(numbers[1].first, "height");
+    EXPECT_EQ(numbers[1].second, y.at(5));
+    expect_error(ErrorKind::usage, "was trained on numbers, not on pictures",
+                 [&] { (void)predictor.predict(Image::black(4, 4, 1)); });
+  }
 }
 
 /// What opening a model file says that `spoil` changed.
@@ -241,7 +295,7 @@ TEST(Predictor, BuildsTheNetWhoseTextItsFileHolds) {
   save_model(folder / "net.safetensors", file);
   Predictor predictor(folder / "net.safetensors");
   EXPECT_EQ(predictor.model().variables().size(), 2u);
-  EXPECT_EQ(predictor.logits(pixels(4)).shape(), (Shape{4, 3}));
+  EXPECT_EQ(predictor.output(pixels(4)).shape(), (Shape{4, 3}));
 
   // A text may be anything in a file that somebody sends.
   const auto says = [&](const std::string& text) {
@@ -403,16 +457,17 @@ TEST_F(Bare, WeightsAndANameAreAModel) {
                 (folder_ / "w.pth").string() +
                 ": images are prepared as for most nets of ImageNet, class names are not known"});
   EXPECT_EQ(file.arguments.at("classes"), "3");  // the weights say so
-  EXPECT_EQ(file.preprocessing.mean, std::vector<double>{0.5});
-  EXPECT_EQ(file.preprocessing.resize, std::nullopt);
+  EXPECT_EQ(file.preprocessing->mean, std::vector<double>{0.5});
+  EXPECT_EQ(file.preprocessing->resize, std::nullopt);
   Predictor predictor(file, "w.pth");
   Inference inference(*trained_.model, trained_.state, {{0.5}, {0.5}});
-  const Array logits = inference.logits(pixels(1)).clone();
-  EXPECT_EQ(predictor.logits(pixels(1)).at(2), logits.at(2));
-  const std::vector<Guess> guesses = predictor.classify({8, 8, 1, std::vector<uint8_t>(64, 9)});
-  ASSERT_EQ(guesses.size(), 3u);
-  EXPECT_EQ(guesses[0].name.size(), 1u);
-  EXPECT_LT(guesses[0].name, "3");
+  const Array logits = inference.output(pixels(1)).clone();
+  EXPECT_EQ(predictor.output(pixels(1)).at(2), logits.at(2));
+  const auto prediction = predictor.predict({8, 8, 1, std::vector<uint8_t>(64, 9)});
+  const auto& classes = dynamic_cast<const tasks::ClassPrediction&>(*prediction).classes;
+  ASSERT_EQ(classes.size(), 3u);
+  EXPECT_EQ(classes[0].first.size(), 1u);
+  EXPECT_LT(classes[0].first, "3");
 }
 
 models::Options net(const std::string& text) {
@@ -430,8 +485,8 @@ TEST(NetOfAText, ItsLastArrayNeedNotBeTheClasses) {
   write_weights(folder / "w.pth", {{"conv.weight", Array::full(DType::f32, {8, 3, 3, 3}, 0.5)},
                                    {"conv.bias", Array::full(DType::f32, {8}, 0)}});
   Predictor predictor(assemble_model("net", options, folder / "w.pth"), "w.pth");
-  EXPECT_EQ(predictor.classes(), 32);
-  EXPECT_EQ(predictor.logits(Array::full(DType::f32, {2, 3, 8, 8}, 1)).shape(), (Shape{2, 32}));
+  EXPECT_EQ(predictor.task().outputs(), 32);
+  EXPECT_EQ(predictor.output(Array::full(DType::f32, {2, 3, 8, 8}, 1)).shape(), (Shape{2, 32}));
 }
 
 // There was no last array.
@@ -445,7 +500,7 @@ TEST(NetOfAText, NeedNotHaveWeights) {
   EXPECT_TRUE(file.weights.empty());
   save_model(folder / "m.safetensors", file);
   Predictor predictor(folder / "m.safetensors");
-  const Array logits = predictor.logits(Array::full(DType::f32, {3, 2, 4, 4}, 5));
+  const Array logits = predictor.output(Array::full(DType::f32, {3, 2, 4, 4}, 5));
   EXPECT_EQ(logits.shape(), (Shape{3, 8}));
   EXPECT_EQ(logits.at(23), 5);
 }
@@ -459,8 +514,9 @@ TEST(BareWeights, OfGrayImagesNeedNoInputGiven) {
   write_weights(folder / "w.pth", weights_of(*model, state));
   const ModelFile file = assemble_model("small_cnn", {}, folder / "w.pth");
   EXPECT_EQ(file.arguments.at("in_channels"), "1");
-  EXPECT_EQ(file.preprocessing.channels, 1);
-  EXPECT_EQ(Predictor(file, "w.pth").classify(Image::black(9, 9, 3)).size(), 3u);
+  EXPECT_EQ(file.preprocessing->channels, 1);
+  Predictor predictor(file, "w.pth");
+  EXPECT_NE(predictor.predict(Image::black(9, 9, 3))->text(), "");
 }
 
 TEST_F(Bare, WeightsForAnotherModelAreRefused) {
@@ -480,7 +536,7 @@ TEST_F(Bare, AModelFileBringsWhatItKnows) {
   save_model(folder_ / "m.safetensors", trained_.file());
   const ModelFile file = assemble_model("small_cnn", {}, folder_ / "m.safetensors");
   EXPECT_EQ(file.class_names[1], "bee");
-  EXPECT_EQ(file.preprocessing.std, std::vector<double>{0.25});
+  EXPECT_EQ(file.preprocessing->std, std::vector<double>{0.25});
   EXPECT_EQ(file.arguments.at("dropout"), "0.25");
   expect_error(ErrorKind::model, "its weights are for another model",
                [&] { assemble_model("lenet_cnn", {}, folder_ / "m.safetensors"); });

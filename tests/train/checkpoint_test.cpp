@@ -1,10 +1,10 @@
 #include "fovea/train/checkpoint.h"
+#include "fovea/train/progress.h"
 
 #include <cmath>
 
 #include "error_text.h"
 #include "fovea/core/files.h"
-#include "fovea/train/metrics.h"
 #include "temporary_folder.h"
 
 namespace fovea::train {
@@ -106,39 +106,41 @@ TEST(Checkpoint, OfAnotherModelIsRefusedAndChangesNothing) {
   EXPECT_TRUE(checkpoint_progress(folder / "nowhere").empty());
 }
 
-TEST(Metrics, CountAndAddOverBatches) {
-  Metrics m;
-  for (const char* name : {"a", "b", "c"}) m.per_class.push_back({.name = name});
-  const double third = std::log(3.0);
-  m.add(Array::of(std::vector<float>{0, 0, 0, 1, 5, 2}, {2, 3}),
-        Array::of(std::vector<int64_t>{0, 1}));
-  m.add(Array::of(std::vector<float>{0, 0, 0}, {1, 3}), Array::of(std::vector<int64_t>{2}));
-  EXPECT_EQ(m.count, 3);
-  EXPECT_EQ(m.correct, 2);  // of equal logits the first counts
-  EXPECT_EQ(m.correct5, 3);
-  const double second = std::log(std::exp(-4.0) + 1 + std::exp(-3.0));
-  EXPECT_NEAR(m.loss(), (2 * third + second) / 3, 1e-7);
-  EXPECT_EQ(m.per_class[2].count, 1);
-  EXPECT_EQ(m.per_class[2].accuracy(), 0);
-  EXPECT_EQ(m.per_class[1].accuracy(), 1);
-  EXPECT_EQ(Metrics{}.accuracy(), 0);
-}
-
-TEST(Metrics, TopFiveIsAmongTheFiveLargest) {
-  Metrics m;
-  const Array logits = Array::of(std::vector<float>{7, 6, 5, 4, 3, 2, 1}, {1, 7});
-  for (int64_t label = 0; label < 7; ++label) m.add(logits, Array::of(std::vector<int64_t>{label}));
-  EXPECT_EQ(m.correct, 1);
-  EXPECT_EQ(m.correct5, 5);
-}
-
-TEST(Metrics, ANetThatGivesNoNumbersIsNeverRight) {
-  Metrics m;
-  const float nan = std::nanf("");
-  m.add(Array::of(std::vector<float>{nan, nan}, {1, 2}), Array::of(std::vector<int64_t>{0}));
-  EXPECT_EQ(m.correct, 0);
-  EXPECT_EQ(m.correct5, 0);
-  EXPECT_TRUE(std::isnan(m.loss()));
+TEST(Progress, EveryFieldComesBackToTheBit) {
+  const auto fresh = [] {
+    return Progress{.measures = tasks::Measures({{.name = "accuracy", .sum = nullptr}})};
+  };
+  Progress p = fresh();
+  p.epoch = 3;
+  p.batch = 4;
+  p.updates = 1000000;
+  p.lr = 0.1 + 0.2;
+  p.lr_factor = 1.0 / 3;
+  p.loss_sum = 1e-300;
+  p.measures.add({Array::full(DType::f64, Shape{}, 7)}, 8);
+  p.seen = 8;
+  p.epoch_seconds = 0.5;
+  p.added = {{"my number", -2.5}, {"b=c", 0}};
+  p.best_epoch = 2;
+  p.best_value = 0.75;
+  p.finished = 1;
+  p.frozen_changed = 5;
+  p.history = {{.epoch = 1, .lr = 0.1, .numbers = {{"train_loss", 2}}, .seconds = 1},
+               {.epoch = 2, .lr = 0.1, .numbers = {{"train_loss", 1}, {"mine", 3}}, .seconds = 1}};
+  const std::map<std::string, std::string> strings = to_strings(p), usual = to_strings(fresh());
+  Progress read = fresh();
+  from_strings(read, strings);
+  EXPECT_EQ(to_strings(read), strings);
+  for (const ProgressField& field : progress_fields()) {
+    const std::string name(field.name);
+    EXPECT_NE(strings.at(name), usual.at(name)) << name << " was not tested";
+    std::map<std::string, std::string> without = strings;
+    without.erase(name);
+    expect_error(ErrorKind::model, "checkpoint: it has no \"" + name + "\"",
+                 [&] { from_strings(read, without); });
+  }
+  from_strings(read, usual);
+  EXPECT_EQ(read.best_value, std::nullopt);
 }
 
 }  // namespace

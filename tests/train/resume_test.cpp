@@ -14,11 +14,11 @@ class Resuming : public Training {
  protected:
   Resuming() {
     settings_.schedule = "constant";  // the same for any number of epochs
-    watch_.on_message = [this](const std::string& text) { messages_.push_back(text); };
+    watch_.message = [this](const std::string& text) { messages_.push_back(text); };
   }
   Result go_on(const std::string& out, const Changes& changes = {}) {
     messages_.clear();
-    return resume(folder_ / out, watch_, {}, changes);
+    return resume(folder_ / out, {&watch_}, {}, changes);
   }
   std::string refusal(ErrorKind kind, const std::string& out, const Changes& changes) {
     return error_text(kind, [&] { (void)go_on(out, changes); });
@@ -121,23 +121,23 @@ TEST_F(Resuming, NeedsTheFirstWeightsNoMore) {
 TEST_F(Resuming, AStopDuringTheTestIsMadeUpFor) {
   std::stop_source stop;
   Watch watch;
-  watch.on_epoch = [&](const EpochRecord& record, bool) {
+  watch.epoch = [&](const EpochRecord& record, bool) {
     if (record.epoch == 3) stop.request_stop();
   };
-  const Result first = train(settings_, folder_ / "run", watch, stop.get_token());
+  const Result first = train(settings_, folder_ / "run", {&watch}, stop.get_token());
   EXPECT_TRUE(first.stopped);
-  EXPECT_EQ(first.test.count, 0);
+  EXPECT_EQ(first.test_samples, 0);
   const Result second = go_on("run");
   EXPECT_FALSE(second.stopped);
-  EXPECT_EQ(second.test.count, 40);
+  EXPECT_EQ(second.test_samples, 40);
 }
 
 TEST_F(Resuming, OfAFolderInUseNamesTheProcess) {
   stopped("run", settings_, 5);
   std::string text;
   Watch watch;
-  watch.on_start = [&](const Start&) { text = refusal(ErrorKind::usage, "run", {}); };
-  resume(folder_ / "run", watch);
+  watch.start = [&](Trainer&) { text = refusal(ErrorKind::usage, "run", {}); };
+  resume(folder_ / "run", {&watch});
   EXPECT_TRUE(text.starts_with("another process is training in " + (folder_ / "run").string()))
       << text;
   EXPECT_NE(text.find("process " + std::to_string(::getpid())), std::string::npos) << text;

@@ -4,6 +4,7 @@
 
 #include "error_text.h"
 #include "fovea/core/files.h"
+#include "fovea/train/history.h"
 #include "fovea/train/run_folder.h"
 #include "temporary_folder.h"
 
@@ -14,6 +15,8 @@ namespace {
 Settings unusual() {
   Settings s;
   s.data = "cifar10:/a \"quoted\"\\path\twith\na line";
+  s.task = "classify";
+  s.monitor = "loss";
   s.model = "lenet_cnn";
   s.aux = true;
   s.dropout = 0.3;
@@ -119,35 +122,38 @@ TEST(Settings, AFileThatIsWrongIsNamedWithItsLine) {
 }
 
 TEST(History, ComesBackFromCsv) {
-  const std::vector<EpochRecord> history{{.epoch = 1,
-                                          .lr = 0.1,
-                                          .train_loss = 1.0 / 3,
-                                          .train_accuracy = 0.5,
-                                          .val_loss = 0.7,
-                                          .val_accuracy = 2.0 / 3,
-                                          .seconds = 12.25,
-                                          .images_per_second = 1e4 / 3},
-                                         {.epoch = 2,
-                                          .lr = 1e-9,
-                                          .train_loss = 0,
-                                          .train_accuracy = 1,
-                                          .val_loss = {},
-                                          .val_accuracy = {},
-                                          .seconds = 1,
-                                          .images_per_second = 2}};
+  const std::vector<EpochRecord> history{
+      {.epoch = 1,
+       .lr = 0.1,
+       .numbers = {{"train_loss", 1.0 / 3},
+                   {"train_accuracy", 0.5},
+                   {"val_loss", 0.7},
+                   {"val_accuracy", 2.0 / 3}},
+       .seconds = 12.25,
+       .images_per_second = 1e4 / 3},
+      {.epoch = 2,
+       .lr = 1e-9,
+       .numbers = {{"train_loss", 0}, {"train_accuracy", 1}, {"mine", -3}},
+       .seconds = 1,
+       .images_per_second = 2}};
   const std::string text = to_csv(history);
-  EXPECT_EQ(text.substr(text.find('\n') + 1),
-            "1,0.1,0.3333333333333333,0.5,0.7,0.6666666666666666,12.25,3333.3333333333335\n"
-            "2,1e-09,0,1,,,1,2\n");
+  EXPECT_EQ(text,
+            "epoch,lr,train_loss,train_accuracy,val_loss,val_accuracy,mine,seconds,"
+            "images_per_second\n"
+            "1,0.1,0.3333333333333333,0.5,0.7,0.6666666666666666,,12.25,3333.3333333333335\n"
+            "2,1e-09,0,1,,,-3,1,2\n");
   const std::vector<EpochRecord> read = from_csv(text);
   ASSERT_EQ(read.size(), 2u);
-  EXPECT_EQ(read[0].val_accuracy, history[0].val_accuracy);
-  EXPECT_EQ(read[1].val_loss, std::nullopt);
+  EXPECT_EQ(read[0].numbers, history[0].numbers);
+  EXPECT_EQ(read[1].numbers, history[1].numbers);
   EXPECT_EQ(to_csv(read), text);
   EXPECT_TRUE(from_csv(to_csv({})).empty());
-  EXPECT_EQ(error_text(ErrorKind::data, [&] { (void)from_csv(text + "3,x,,,,,,\n"); }),
-            "history: line 4 is not 8 numbers\n"
-            "  line    3,x,,,,,,");
+  EXPECT_EQ(error_text(ErrorKind::data, [&] { (void)from_csv(text + "3,1,x,,,,,1,2\n"); }),
+            "history: line 4: \"x\" is not a number\n"
+            "  line    3,1,x,,,,,1,2");
+  EXPECT_EQ(error_text(ErrorKind::data, [&] { (void)from_csv(text + "3,1\n"); }),
+            "history: line 4 is not 9 numbers\n"
+            "  line    3,1");
 }
 
 /// While it lives, the current folder is `path`.

@@ -103,7 +103,7 @@ TEST(TrainStep, AnUndeclaredNetNamesTheCallThatDeclaresIt) {
             "  try     nn::declare(state, model, seed) before TrainStep is made");
   Inference inference(net, state, {});
   expect_error(ErrorKind::usage, "try     nn::declare(state, model, seed)",
-               [&] { (void)inference.logits(images); });
+               [&] { (void)inference.output(images); });
 }
 
 TEST(TrainStep, ALayerThatItsModuleDoesNotRegisterIsNamedWithItsRemedy) {

@@ -45,11 +45,11 @@ TEST_F(Training, OwnNetsTrainByTheirNameAndSlowOpsAreSaidOnce) {
   settings_.model = "own_net";
   std::vector<std::string> slow;
   Watch watch;
-  watch.on_message = [&](const std::string& text) {
+  watch.message = [&](const std::string& text) {
     if (text.find("no fast kernel") != std::string::npos) slow.push_back(text);
   };
-  const Result result = train(settings_, folder_ / "own", watch);
-  EXPECT_GT(result.test.accuracy(), 0.9);
+  const Result result = train(settings_, folder_ / "own", {&watch});
+  EXPECT_GT(accuracy(result), 0.9);
   EXPECT_EQ(slow, std::vector<std::string>{
                       "no fast kernel, this will be slow: doubled f32[16, 1, 8, 8] -> "
                       "f32[16, 1, 8, 8]"});
@@ -110,7 +110,7 @@ TEST_F(Training, ANetOfATextNeedsItsFileOnlyOnce) {
   put(folder_ / "tiny.toml", net_text);
   settings_.model = folder_ / "tiny.toml";
   const Result whole = run("whole", settings_);
-  EXPECT_GT(whole.test.accuracy(), 0.9);
+  EXPECT_GT(accuracy(whole), 0.9);
   EXPECT_EQ(contents("whole/tiny.toml"), net_text);
   stopped("part", settings_, 14);
   put(folder_ / "tiny.toml", "layers = []");
@@ -135,7 +135,7 @@ TEST_F(Training, ATextIsTrainedAsTheSameNetInCode) {
   const Result code = run("code", settings_);
   settings_.model = std::string(FOVEA_TESTS_DIR) + "/../examples/nets/small_cnn.toml";
   const Result text = run("text", settings_);
-  EXPECT_EQ(code.history[0].train_loss, text.history[0].train_loss);
+  EXPECT_EQ(code.history[0].numbers, text.history[0].numbers);
   const ModelFile a = load_model(code.folder / "last.safetensors"),
                   b = load_model(text.folder / "last.safetensors");
   ASSERT_EQ(a.weights.size(), b.weights.size());
@@ -170,25 +170,25 @@ TEST_F(Training, ANetMayNotBeCalledAsTheSettings) {
 TEST_F(Training, GivesARunFolder) {
   std::vector<std::string> messages;
   int starts = 0, batches = 0, epochs = 0;
-  const Result result = train(settings_, folder_ / "run",
-                              {.on_start = [&](const auto&) { ++starts; },
-                               .on_batch =
-                                   [&](const Progress& p) {
-                                     ++batches;
-                                     EXPECT_EQ(p.batches, 9);
-                                     EXPECT_EQ(p.epoch, epochs + 1);
-                                     EXPECT_GE(p.seconds_left, 0);
-                                   },
-                               .on_epoch = [&](const EpochRecord&, bool) { ++epochs; },
-                               .on_message = [&](const std::string& m) { messages.push_back(m); }});
+  Watch watch;
+  watch.start = [&](Trainer&) { ++starts; };
+  watch.batch = [&](Trainer& trainer) {
+    ++batches;
+    EXPECT_EQ(trainer.batches(), 9);
+    EXPECT_EQ(trainer.progress().epoch, epochs);
+    EXPECT_GE(trainer.seconds_left(), 0);
+  };
+  watch.epoch = [&](EpochRecord&, bool) { ++epochs; };
+  watch.message = [&](const std::string& m) { messages.push_back(m); };
+  const Result result = train(settings_, folder_ / "run", {&watch});
   EXPECT_EQ(starts, 1);
   EXPECT_EQ(batches, 27);
   EXPECT_EQ(epochs, 3);
   EXPECT_TRUE(messages.empty()) << messages[0];
   EXPECT_EQ(result.epochs, 3);
   EXPECT_FALSE(result.stopped);
-  EXPECT_EQ(result.test.count, 40);
-  EXPECT_GT(result.test.accuracy(), 0.9);
+  EXPECT_EQ(result.test_samples, 40);
+  EXPECT_GT(accuracy(result), 0.9);
   EXPECT_GE(result.best_epoch, 1);
   EXPECT_EQ(result.history.size(), 3u);
   EXPECT_EQ(contents("run/history.csv"), to_csv(result.history));
@@ -229,7 +229,7 @@ TEST_F(Training, AStoppedRunGoesOnToTheSameBytes) {
     const Result second = resume(folder_ / out);
     EXPECT_FALSE(second.stopped);
     EXPECT_EQ(second.history.size(), 3u);
-    EXPECT_EQ(second.test.count, 40);
+    EXPECT_EQ(second.test_samples, 40);
     EXPECT_TRUE(same_weights("whole", out)) << "stopped after " << batches;
   }
 }
@@ -240,7 +240,7 @@ TEST_F(Training, AStopFromAnotherThreadLeavesARunThatGoesOnToTheSameBytes) {
   std::stop_source stop;
   std::atomic<bool> begun{false};
   Watch watch;
-  watch.on_batch = [&](const Progress&) {
+  watch.batch = [&](Trainer&) {
     begun = true;
     begun.notify_one();
   };
@@ -248,7 +248,7 @@ TEST_F(Training, AStopFromAnotherThreadLeavesARunThatGoesOnToTheSameBytes) {
     begun.wait(false);
     stop.request_stop();
   });
-  train(settings_, folder_ / "part", watch, stop.get_token());
+  train(settings_, folder_ / "part", {&watch}, stop.get_token());
   other.join();
   resume(folder_ / "part");
   EXPECT_TRUE(same_weights("whole", "part"));
@@ -272,10 +272,9 @@ TEST_F(Training, StartsOverWhereThereIsNoCheckpointAndFallsBackWhereItIsBroken) 
   stopped("part", settings_, 20);
   const auto again = [&] {
     std::vector<std::string> messages;
-    resume(folder_ / "part", {.on_start = nullptr,
-                              .on_batch = nullptr,
-                              .on_epoch = nullptr,
-                              .on_message = [&](const std::string& m) { messages.push_back(m); }});
+    Watch watch;
+    watch.message = [&](const std::string& m) { messages.push_back(m); };
+    resume(folder_ / "part", {&watch});
     EXPECT_TRUE(same_weights("whole", "part"));
     return messages.empty() ? "" : messages[0];
   };
@@ -290,7 +289,7 @@ TEST_F(Training, ResumingAFinishedRunMeasuresItAgain) {
   const Result first = run("run", settings_);
   const std::string before = contents("run/last.safetensors");
   const Result again = resume(folder_ / "run");
-  EXPECT_EQ(again.test.accuracy(), first.test.accuracy());
+  EXPECT_EQ(accuracy(again), accuracy(first));
   EXPECT_EQ(again.best_epoch, first.best_epoch);
   EXPECT_EQ(contents("run/last.safetensors"), before);
 }
@@ -301,10 +300,9 @@ TEST_F(Training, ResumingSaysWhatElseTheBitsDependOn) {
   config.replace(config.find("threads = 2"), 11, "threads = 1");
   put(folder_ / "part/config.toml", config);
   std::vector<std::string> messages;
-  resume(folder_ / "part", {.on_start = nullptr,
-                            .on_batch = nullptr,
-                            .on_epoch = nullptr,
-                            .on_message = [&](const std::string& m) { messages.push_back(m); }});
+  Watch watch;
+  watch.message = [&](const std::string& m) { messages.push_back(m); };
+  resume(folder_ / "part", {&watch});
   ASSERT_FALSE(messages.empty());
   EXPECT_EQ(messages[0],
             "resuming with another threads than before (1 instead of 2): the result may differ in "
@@ -315,7 +313,8 @@ TEST_F(Training, WithoutValidationTheLastEpochIsTheBest) {
   settings_.val = 0;
   const Result result = run("run", settings_);
   EXPECT_EQ(result.best_epoch, 3);
-  EXPECT_EQ(result.history[0].val_accuracy, std::nullopt);
+  EXPECT_EQ(tasks::find(result.history[0].numbers, "val_accuracy"), std::nullopt);
+  EXPECT_EQ(result.best_value, std::nullopt);
   EXPECT_EQ(contents("run/best.safetensors"), contents("run/last.safetensors"));
 }
 
@@ -491,12 +490,13 @@ TEST_F(Training, ALastBatchTooSmallForANormIsFoundBeforeTheFirstStep) {
   settings_.drop_last = true;
   int batches = 0;
   Watch watch;
-  watch.on_batch = [&](const Progress& p) {
+  watch.batch = [&](Trainer& trainer) {
     ++batches;
-    EXPECT_EQ(p.batches, 2);
-    EXPECT_NEAR(p.seconds_left * p.images_per_second, 134 - 67 * p.batch, 1e-6);
+    EXPECT_EQ(trainer.batches(), 2);
+    EXPECT_NEAR(trainer.seconds_left() * trainer.speed(), 134 - 67 * trainer.progress().batch,
+                1e-6);
   };
-  const Result result = train(settings_, folder_ / "run", watch);
+  const Result result = train(settings_, folder_ / "run", {&watch});
   EXPECT_EQ(batches, 2);
   EXPECT_NEAR(result.images_per_second * result.seconds, 134, 1e-6);
   // Frozen it takes one image, but not once it is trained.
@@ -534,8 +534,8 @@ TEST_F(Training, ARunThatLearnsNothingSaysSo) {
   const auto messages = [&](const std::string& out) {
     std::vector<std::string> all;
     Watch watch;
-    watch.on_message = [&](const std::string& text) { all.push_back(text); };
-    (void)train(settings_, folder_ / out, watch);
+    watch.message = [&](const std::string& text) { all.push_back(text); };
+    (void)train(settings_, folder_ / out, {&watch});
     return all;
   };
   settings_.batch = 4;  // 34 steps an epoch: the third makes more than 100

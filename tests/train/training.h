@@ -36,6 +36,30 @@ inline void write_split(const std::filesystem::path& folder, const std::string& 
   put(folder / (name + "-labels-idx1-ubyte"), labels);
 }
 
+/// A callback made of functions; any may be empty.
+struct Watch : Callback {
+  std::function<void(Trainer&)> start, batch;
+  std::function<void(EpochRecord&, bool)> epoch;
+  std::function<void(const std::string&)> message;
+
+  void on_start(Trainer& trainer) override {
+    if (start) start(trainer);
+  }
+  void on_batch(Trainer& trainer) override {
+    if (batch) batch(trainer);
+  }
+  void on_epoch(Trainer&, EpochRecord& record, bool best) override {
+    if (epoch) epoch(record, best);
+  }
+  void on_message(const std::string& text) override {
+    if (message) message(text);
+  }
+};
+
+inline double accuracy(const Result& result) {
+  return tasks::find(result.test, "accuracy").value_or(-1);
+}
+
 /// A data set and settings that train in some hundredths of a second an epoch.
 class Training : public testing::Test {
  protected:
@@ -57,10 +81,10 @@ class Training : public testing::Test {
   Result stopped(const std::string& out, const Settings& settings, int64_t batches) {
     std::stop_source stop;
     Watch watch;
-    watch.on_batch = [&, seen = int64_t{0}](const Progress&) mutable {
+    watch.batch = [&, seen = int64_t{0}](Trainer&) mutable {
       if (++seen == batches) stop.request_stop();
     };
-    return train(settings, folder_ / out, watch, stop.get_token());
+    return train(settings, folder_ / out, {&watch}, stop.get_token());
   }
   std::string contents(const std::string& path) {
     return read_text(folder_ / path, ErrorKind::data);

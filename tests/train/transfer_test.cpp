@@ -64,8 +64,8 @@ TEST_F(Transfer, UnfreezingTrainsTheRestMoreSlowlyAndResumesToTheSameBytes) {
   settings_.backbone_lr = 1e-12;
   std::vector<std::string> messages;
   Watch watch;
-  watch.on_message = [&](const std::string& text) { messages.push_back(text); };
-  const Result whole = train(settings_, folder_ / "whole", watch);
+  watch.message = [&](const std::string& text) { messages.push_back(text); };
+  const Result whole = train(settings_, folder_ / "whole", {&watch});
   EXPECT_EQ(messages,
             std::vector<std::string>{"unfrozen after epoch 1: " + std::to_string(whole.frozen) +
                                      " arrays, 0 of which had changed"});
@@ -115,13 +115,17 @@ TEST_F(Transfer, LimitAndInputChooseTheImages) {
   settings_.weights = {};
   settings_.input = "3x16x12";
   settings_.epochs = 1;
-  Start seen;
+  int64_t samples = 0;
+  Shape input;
   Watch watch;
-  watch.on_start = [&](const Start& start) { seen = start; };
-  const Result result = train(settings_, folder_ / "few", watch);
-  EXPECT_EQ(seen.train_images + seen.val_images, 60);
-  EXPECT_EQ(seen.input, (Shape{3, 16, 12}));
-  EXPECT_EQ(result.test.count, 40);
+  watch.start = [&](Trainer& trainer) {
+    samples = trainer.setup().split.train->size() + trainer.setup().split.val->size();
+    input = trainer.setup().input;
+  };
+  const Result result = train(settings_, folder_ / "few", {&watch});
+  EXPECT_EQ(samples, 60);
+  EXPECT_EQ(input, (Shape{3, 16, 12}));
+  EXPECT_EQ(result.test_samples, 40);
   settings_.input = "32";
   expect_error(ErrorKind::usage, "--input: \"32\" is no size", [&] { run("no", settings_); });
 }

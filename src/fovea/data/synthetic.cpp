@@ -19,24 +19,29 @@ void require_some(int64_t size) {
 
 }  // namespace
 
-Noise::Noise(int64_t size, const Shape& image, Targets targets)
+Noise::Noise(int64_t size, const Shape& input, Targets targets)
     : size_(size), targets_(std::move(targets)) {
   require_some(size);
   const bool classes = targets_.type == class_targets({}).type;
-  if (image.rank() != 3 || image.numel() < 1 || (classes && targets_.names.empty())) {
+  if (input.rank() < 1 || input.numel() < 1 || (classes && targets_.names.empty())) {
     throw Error(ErrorKind::usage, "synthetic images: a number is below 1")
-        .with("image", to_string(image))
+        .with("input", to_string(input))
         .with("classes", std::to_string(targets_.names.size()));
   }
-  input_ = {DType::u8, {image[1], image[2], image[0]}};
+  input_ =
+      input.rank() == 3 ? Type{DType::u8, {input[1], input[2], input[0]}} : Type{DType::f32, input};
 }
 
 Sample Noise::sample(int64_t i) const {
-  Sample sample{Array(DType::u8, input_.shape),
+  Sample sample{Array(input_.dtype, input_.shape),
                 Array::zeros(targets_.type.dtype, targets_.type.shape)};
   if (targets_.type == class_targets({}).type)
     sample.target.data<int64_t>()[0] = i % std::ssize(targets_.names);
   Random random(0, "made-up image", static_cast<uint64_t>(i));
+  if (input_.dtype == DType::f32) {
+    for (float& value : sample.input.data<float>()) value = static_cast<float>(random.normal());
+    return sample;
+  }
   const std::span<uint8_t> out = sample.input.data<uint8_t>();
   for (size_t p = 0; p < out.size(); p += 4) {
     const uint32_t bits = random.bits();

@@ -9,9 +9,9 @@ namespace fovea::data {
 /// what a net costs where there is no data set.
 class Noise : public Dataset {
  public:
-  /// `image` is C, H, W. Classes come in turn, other targets are zeros. Errors: usage when a number
-  /// is below 1.
-  Noise(int64_t size, const Shape& image, Targets targets);
+  /// `input` is C, H, W of images u8, or C and other spatial axes of numbers f32. Classes come in
+  /// turn, other targets are zeros. Errors: usage when a number is below 1.
+  Noise(int64_t size, const Shape& input, Targets targets);
 
   int64_t size() const override { return size_; }
   Sample sample(int64_t i) const override;

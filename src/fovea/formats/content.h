@@ -10,8 +10,8 @@ namespace fovea {
 /// The formats that weights are read from.
 enum class WeightFormat : uint8_t { safetensors, pytorch };
 
-/// Whether `bytes` begin as a .safetensors file does: a header length that a file could have, then a
-/// brace. Pickles, zip archives and the texts of nets do not.
+/// Whether `bytes` begin as a .safetensors file does: a header length that a file could have, then
+/// a brace. Pickles, zip archives and the texts of nets do not.
 bool begins_like_safetensors(std::span<const std::byte> bytes);
 
 /// The format of a file's contents, whatever its name ends in: `file` is the name, and decides only

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -42,6 +43,8 @@ class Metadata {
       : strings_(std::move(strings)), file_(std::move(file)) {}
 
   Error error(const std::string& what) const { return {ErrorKind::model, file_ + ": " + what}; }
+
+  bool has(const std::string& key) const { return strings_.contains(key); }
 
   std::string take(const std::string& key) {
     auto node = strings_.extract(key);
@@ -187,8 +190,37 @@ class Fields {
   const Metadata& metadata_;
 };
 
-Preprocessing take_preprocessing(Metadata& metadata) {
+std::optional<DType> dtype_named(std::string_view text) {
+  for (const DType dtype : {DType::f64, DType::f32, DType::bf16, DType::f16, DType::i64, DType::i32,
+                            DType::i16, DType::i8, DType::u8, DType::boolean}) {
+    if (name(dtype) == text) return dtype;
+  }
+  return std::nullopt;
+}
+
+/// The task and its targets. Files that do not say sort into classes.
+void take_task(Metadata& metadata, ModelFile& model) {
+  if (!metadata.has("fovea.task")) return;
+  model.task = metadata.take("fovea.task");
+  const std::string key = "fovea.target";
+  Fields fields(metadata.take_json(key), key, metadata);
+  const json dtype = fields.take("dtype");
+  const auto known =
+      dtype.is_string() ? dtype_named(dtype.get_ref<const std::string&>()) : std::optional<DType>();
+  if (!known) throw fields.wrong("has no known dtype");
+  std::vector<int64_t> dims;
+  for (const double dim : fields.take_numbers("shape")) {
+    if (!(dim >= 1 && dim <= 1e9 && dim == std::floor(dim)) || std::ssize(dims) == Shape::max_rank)
+      throw fields.wrong("has a shape that cannot be");
+    dims.push_back(static_cast<int64_t>(dim));
+  }
+  fields.check_empty();
+  model.target = {*known, Shape(std::span<const int64_t>(dims))};
+}
+
+std::optional<Preprocessing> take_preprocessing(Metadata& metadata) {
   const std::string key = "fovea.preprocessing";
+  if (!metadata.has(key) && metadata.has("fovea.task")) return std::nullopt;
   Fields fields(metadata.take_json(key), key, metadata);
   Preprocessing p;
   p.height = fields.take_int("height");
@@ -219,13 +251,22 @@ void save_model(const std::filesystem::path& path, const ModelFile& model) {
   if (model.architecture.empty()) {
     throw Error(ErrorKind::usage, "save_model: the architecture has no name");
   }
-  const std::string wrong = problem(model.preprocessing);
+  const std::string wrong = model.preprocessing ? problem(*model.preprocessing) : "";
   if (!wrong.empty()) throw Error(ErrorKind::usage, "save_model: preprocessing: " + wrong);
   SafeTensors contents;
   contents.metadata = {{"fovea.format", std::to_string(format_version)},
                        {"fovea.architecture", model.architecture},
-                       {"fovea.preprocessing", preprocessing_text(model.preprocessing)},
                        {"fovea.class_names", dumped(model.class_names)}};
+  if (model.preprocessing)
+    contents.metadata["fovea.preprocessing"] = preprocessing_text(*model.preprocessing);
+  const ModelFile usual;  // what files say nothing of
+  if (model.task != usual.task || model.target != usual.target || !model.preprocessing) {
+    const auto dims = model.target.shape.dims();
+    contents.metadata["fovea.task"] = model.task;
+    contents.metadata["fovea.target"] =
+        dumped({{"dtype", name(model.target.dtype)},
+                {"shape", std::vector<int64_t>(dims.begin(), dims.end())}});
+  }
   for (const auto& [key, value] : model.arguments) {
     contents.metadata[std::string(arguments_prefix) + key] = value;
   }
@@ -252,6 +293,7 @@ ModelFile to_model_file(WeightFile file, const std::string& name) {
   if (model.architecture.empty()) throw metadata.error("\"fovea.architecture\" is empty");
   model.arguments = metadata.take_all(arguments_prefix);
   model.preprocessing = take_preprocessing(metadata);
+  take_task(metadata, model);
   model.class_names = take_class_names(metadata);
   model.training = metadata.take_all(training_prefix);
   metadata.check_empty();

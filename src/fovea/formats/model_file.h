@@ -2,12 +2,14 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "fovea/core/array.h"
 #include "fovea/formats/weight_file.h"
+#include "fovea/graph/type.h"
 #include "fovea/images/preprocessing.h"
 
 namespace fovea {
@@ -16,9 +18,12 @@ namespace fovea {
 struct ModelFile {
   std::string architecture;                      ///< its name in the registry of models
   std::map<std::string, std::string> arguments;  ///< its options: classes, in_channels, input, ...
-  Preprocessing preprocessing;                   ///< how a picture becomes its input
-  std::vector<std::string> class_names;          ///< in the order of the outputs; empty: not known
-  std::map<std::string, std::string> training;   ///< how it came about: recipe, metrics, data, ...
+  /// How a picture becomes its input; none where the input is numbers, f32[N, C, spatial...].
+  std::optional<Preprocessing> preprocessing;
+  std::string task = "classify";                ///< its name in the table of tasks
+  Type target = {DType::i64, Shape{}};          ///< of one sample: see data::Targets
+  std::vector<std::string> class_names;         ///< of the classes or numbers; empty: not known
+  std::map<std::string, std::string> training;  ///< how it came about: recipe, metrics, data, ...
   std::vector<std::pair<std::string, Array>> weights;  ///< parameters and buffers by name
 };
 

@@ -65,24 +65,40 @@ double probability(std::string_view model, const std::string& what, double usual
   return *asked;
 }
 
-/// C, H, W of what was asked for, the default where nothing was.
-Shape image_shape(std::string_view model, const Shape& usual, const Options& options) {
+/// The axes of an input of this rank: "C, H, W".
+std::string axes_text(int rank) {
+  std::string text = "C";
+  for (const char axis : image_axes(rank + 1).substr(2)) text += std::string(", ") + axis;
+  return text;
+}
+
+/// C, spatial... of what was asked for, the default where nothing was.
+Shape input_shape(std::string_view model, const Shape& usual, const Options& options) {
+  constexpr int most = 4;  // channels and three spatial axes
   const Shape given = options.input.value_or(usual);
-  if (given.rank() != 2 && given.rank() != 3) {
+  const bool any_rank = options.net != nullptr && given.rank() >= 1 && given.rank() <= most;
+  const bool images = given.rank() == 2 && usual.rank() == 3 && !any_rank;  // H, W
+  if (given.rank() != usual.rank() && !any_rank && !images) {
     throw bad(model, "the input " + to_string(given) + " has " + std::to_string(given.rank()) +
-                         " axes; C, H, W or H, W are expected");
+                         " axes; " + axes_text(usual.rank()) +
+                         (usual.rank() == 3 ? " or H, W are expected" : " are expected"));
   }
-  const bool says_channels = options.input && given.rank() == 3;
+  const bool says_channels = options.input && !images;
   const int64_t channels = says_channels ? given[0] : options.in_channels.value_or(usual[0]);
   if (options.in_channels && *options.in_channels != channels) {
     throw bad(model, "the input " + to_string(given, "CHW") + " has " + std::to_string(channels) +
                          " channels, in_channels is " + std::to_string(*options.in_channels))
         .with("try", "one of the two alone");
   }
-  const Shape shape{std::max<int64_t>(channels, 0), given[-2], given[-1]};
+  const Shape shape = Shape{std::max<int64_t>(channels, 0)}.concat(images ? given : given.slice(1));
   require_positive(model, "the number of input channels", channels);
-  require_positive(model, "the input's height", shape[1]);
-  require_positive(model, "the input's width", shape[2]);
+  for (int i = 1; i < shape.rank(); ++i) {
+    const bool image = shape.rank() == 3;
+    require_positive(model,
+                     image ? i == 1 ? "the input's height" : "the input's width"
+                           : "axis " + std::to_string(i) + " of the input",
+                     shape[i]);
+  }
   return shape;
 }
 
@@ -93,7 +109,7 @@ Entry chosen(std::string_view name, const Options& options) {
 Config configure(const Entry& model, const Options& options) {
   const std::string& name = model.name;
   Config config = model.defaults;
-  config.input = image_shape(name, config.input, options);
+  config.input = input_shape(name, config.input, options);
   config.classes = options.classes.value_or(config.classes);
   require_positive(name, "the number of classes", config.classes);
   config.dropout = probability(name, "dropout", config.dropout, options.dropout);

@@ -1,67 +1,77 @@
 #include "fovea/predict/inference.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "fovea/core/error.h"
 #include "fovea/ops/images.h"
 #include "fovea/runtime/nonfinite.h"
 
 namespace fovea {
+namespace {
 
-Tensor classify(const nn::Module& model, const Tensor& images, const Normalization& normalization) {
-  if (images.dtype() != DType::u8) return model(images);
+Inputs given(const Array& inputs, const Array* targets) {
+  Inputs all{{"inputs", inputs}};
+  if (targets != nullptr) all.emplace_back("targets", *targets);
+  return all;
+}
+
+Type type_of(const Array& array) { return {array.dtype(), array.shape()}; }
+
+}  // namespace
+
+Tensor apply(const nn::Module& model, const Tensor& inputs, const Normalization& normalization) {
+  if (inputs.dtype() != DType::u8) return model(inputs);
   const auto floats = [](const std::vector<double>& v) {
     return std::vector<float>(v.begin(), v.end());
   };
-  return model(normalize_images(images, floats(normalization.mean), floats(normalization.std)));
+  return model(normalize_images(inputs, floats(normalization.mean), floats(normalization.std)));
 }
 
 Inference::Inference(const nn::Module& model, State& state, Normalization normalization,
-                     DType dtype)
-    : model_(model), state_(state), normalization_(std::move(normalization)), dtype_(dtype) {}
+                     DType dtype, Head head)
+    : model_(model),
+      state_(state),
+      normalization_(std::move(normalization)),
+      dtype_(dtype),
+      head_(std::move(head)) {}
 
-std::shared_ptr<Graph> Inference::trace(const Type& images) const {
+std::shared_ptr<Graph> Inference::trace(const Type& inputs, const Type* targets) const {
   std::shared_ptr<Graph> graph = Graph::make(Mode::eval, dtype_, model_.name());
-  graph->output("logits", classify(model_, graph->input("images", images), normalization_));
+  const Tensor output = apply(model_, graph->input("inputs", inputs), normalization_);
+  graph->output("output", output);
+  if (head_) head_(output, targets != nullptr ? graph->input("targets", *targets) : Tensor());
   return graph;
 }
 
-const Program& Inference::program(const Type& images) {
-  return cache_.get(images, [&] { return Program(*trace(images)); });
+const Program& Inference::program(const Type& inputs, const Type* targets) {
+  Types key{inputs};
+  if (targets != nullptr) key.push_back(*targets);
+  return cache_.get(key, [&] { return Program(*trace(inputs, targets)); });
 }
 
-Array Inference::logits(const Array& images) {
-  return program({images.dtype(), images.shape()}).run(*memory_, state_, {{"images", images}})[0];
+std::vector<Array> Inference::run(const Array& inputs, const Array* targets) {
+  const Type target = targets != nullptr ? type_of(*targets) : Type{};
+  const Program& compiled = program(type_of(inputs), targets != nullptr ? &target : nullptr);
+  return compiled.run(*memory_, state_, given(inputs, targets));
 }
 
-Array Inference::finite_logits(const Array& images) {
-  Array result = logits(images);
-  if (nonfinite_in(result).empty()) return result;
-  throw Error(ErrorKind::diverged, "the logits are not finite")
-      .with("first", nonfinite_origin(images))
+Array Inference::output(const Array& inputs) { return run(inputs)[0]; }
+
+std::vector<Array> Inference::finite_run(const Array& inputs, const Array* targets) {
+  std::vector<Array> outputs = run(inputs, targets);
+  if (nonfinite_in(outputs[0]).empty()) return outputs;
+  throw Error(ErrorKind::diverged, "the net's output is not finite")
+      .with("first", nonfinite_origin(inputs, targets))
       .with("try", "weights saved before training diverged, images prepared as the model expects");
 }
 
-std::string Inference::nonfinite_origin(const Array& images) {
-  if (const std::string_view what = nonfinite_in(images); !what.empty())
+std::string Inference::nonfinite_origin(const Array& inputs, const Array* targets) {
+  if (const std::string_view what = nonfinite_in(inputs); !what.empty())
     return "the input holds " + std::string(what);
   if (std::string weight = nonfinite_in(state_, {Role::parameter, Role::buffer}); !weight.empty())
     return weight;
-  const std::string layer = program({images.dtype(), images.shape()})
-                                .first_nonfinite(*memory_, state_, {{"images", images}});
+  const Type target = targets != nullptr ? type_of(*targets) : Type{};
+  const Program& compiled = program(type_of(inputs), targets != nullptr ? &target : nullptr);
+  const std::string layer = compiled.first_nonfinite(*memory_, state_, given(inputs, targets));
   return layer.empty() ? layer : layer + " gave a number that is not finite";
-}
-
-std::vector<double> softmax(const Array& logits, int64_t row) {
-  const int64_t classes = logits.dim(1);
-  std::vector<double> p(static_cast<size_t>(classes));
-  for (int64_t k = 0; k < classes; ++k) p[static_cast<size_t>(k)] = logits.at(row * classes + k);
-  const double largest = *std::max_element(p.begin(), p.end());
-  double sum = 0;
-  for (double& value : p) sum += value = std::exp(value - largest);
-  for (double& value : p) value /= sum;
-  return p;
 }
 
 }  // namespace fovea

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,31 +14,39 @@ struct Normalization {
   std::vector<double> mean, std;
 };
 
-/// The logits of a classifier for an input of a graph: u8 [N, H, W, C] images are normalised first
-/// (the first op of the graph), float [N, C, spatial] values go in as they are. Errors: usage when
-/// the number of channels is not the normalisation's, or the model cannot take the shape.
-Tensor classify(const nn::Module& model, const Tensor& images, const Normalization& normalization);
+/// The output of a model for an input of a graph: u8 [N, H, W, C] images are normalised first (the
+/// first op of the graph), float [N, C, spatial] values go in as they are. Errors: usage when the
+/// number of channels is not the normalisation's, or the model cannot take the shape.
+Tensor apply(const nn::Module& model, const Tensor& inputs, const Normalization& normalization);
+
+/// What is computed of a model's output besides: adds outputs to its graph. `targets` is no value
+/// where none are given.
+using Head = std::function<void(const Tensor& output, const Tensor& targets)>;
 
 /// A model in use: eval mode, compiled once for each input shape. It refers to the model and State,
 /// which must outlive it, and sees what training does to them. For one thread at a time.
 class Inference {
  public:
   Inference(const nn::Module& model, State& state, Normalization normalization,
-            DType dtype = DType::f32);
+            DType dtype = DType::f32, Head head = nullptr);
 
-  /// u8 [N, H, W, C] or float [N, C, spatial] in, f32 (f64) [N, classes] out; the result holds
-  /// until the next call. Errors: as classify.
-  Array logits(const Array& images);
-  /// Logits as above that are all finite. Errors: diverged where one is not, with its origin.
-  Array finite_logits(const Array& images);
-  /// Where the first number comes from that is not finite when `images` go in: "the input holds
+  /// u8 [N, H, W, C] or float [N, C, spatial] in, what the model gives out: [N, ...] of f32 (f64).
+  /// The result holds until the next call. Errors: as apply.
+  Array output(const Array& inputs);
+  /// The same, with what the head adds behind it, in its order; `targets` are for the head.
+  std::vector<Array> run(const Array& inputs, const Array* targets = nullptr);
+  /// As `run`. Errors: diverged where the model's output is not finite, with its origin.
+  std::vector<Array> finite_run(const Array& inputs, const Array* targets = nullptr);
+
+  /// Where the first number comes from that is not finite when `inputs` go in: "the input holds
   /// NaN", "weight conv1.weight holds inf", or the layer, "conv1 (conv) gave a number that is not
   /// finite". Empty when there is none. Runs the model again.
-  std::string nonfinite_origin(const Array& images);
-  /// What is computed for this input, before any pass: output "logits".
-  std::shared_ptr<Graph> trace(const Type& images) const;
+  std::string nonfinite_origin(const Array& inputs, const Array* targets = nullptr);
+
+  /// What is computed for this input, before any pass: output "output", then the head's.
+  std::shared_ptr<Graph> trace(const Type& inputs, const Type* targets = nullptr) const;
   /// The Program for this input, compiled now if it was not met yet.
-  const Program& program(const Type& images);
+  const Program& program(const Type& inputs, const Type* targets = nullptr);
 
   /// Uses another's working memory: for inference between training steps.
   void share(Memory& memory) { memory_ = &memory; }
@@ -47,12 +56,10 @@ class Inference {
   State& state_;
   Normalization normalization_;
   DType dtype_;
-  ProgramCache<Type> cache_;  // by the type of the images
+  Head head_;
+  ProgramCache<Types> cache_;  // by the types of inputs and targets
   Memory own_;
   Memory* memory_ = &own_;
 };
-
-/// Probabilities from one row of logits, in float64 (softmax). The logits must be finite.
-std::vector<double> softmax(const Array& logits, int64_t row);
 
 }  // namespace fovea

@@ -64,18 +64,45 @@ std::optional<int64_t> other_classes(const std::vector<std::pair<std::string, Ar
 Shape input_for(const std::string& architecture, const models::Options& options,
                 const std::vector<std::pair<std::string, Array>>& weights) {
   const Shape input = models::configure(architecture, options).input;
-  if (options.input) return input;
+  if (options.input || input.rank() != 3) return input;
   const auto model = models::make(architecture, options);
   return {image_channels(*model, input[0], weights).value_or(input[0]), input[1], input[2]};
+}
+
+/// The targets that the model was trained for. Classes that have no names are called by their
+/// numbers.
+data::Targets targets_of(const ModelFile& file, int64_t outputs) {
+  data::Targets targets{.type = file.target, .names = file.class_names};
+  if (targets.type != data::class_targets({}).type) return targets;
+  if (!targets.names.empty() && std::ssize(targets.names) != outputs) {
+    throw Error(ErrorKind::model, "model file: " + std::to_string(targets.names.size()) +
+                                      " class names for " + std::to_string(outputs) + " classes");
+  }
+  for (int64_t k = std::ssize(targets.names); k < outputs; ++k)
+    targets.names.push_back(std::to_string(k));
+  return targets;
+}
+
+Error no_pictures(const nn::Module& model) {
+  return Error(ErrorKind::usage, model.name() + " was trained on numbers, not on pictures")
+      .with("try", "--input x.npy");
 }
 
 }  // namespace
 
 std::map<std::string, std::string> to_arguments(const models::Config& config) {
-  std::map<std::string, std::string> arguments{
-      {"classes", std::to_string(config.classes)}, {"in_channels", std::to_string(config.input[0])},
-      {"height", std::to_string(config.input[1])}, {"width", std::to_string(config.input[2])},
-      {"dropout", format_number(config.dropout)},  {"drop_path", format_number(config.drop_path)}};
+  std::map<std::string, std::string> arguments{{"classes", std::to_string(config.classes)},
+                                               {"in_channels", std::to_string(config.input[0])},
+                                               {"dropout", format_number(config.dropout)},
+                                               {"drop_path", format_number(config.drop_path)}};
+  if (config.input.rank() == 3) {
+    arguments["height"] = std::to_string(config.input[1]);
+    arguments["width"] = std::to_string(config.input[2]);
+  } else {
+    arguments["axes"] = std::to_string(config.input.rank() - 1);
+    for (int i = 1; i < config.input.rank(); ++i)
+      arguments["axis" + std::to_string(i)] = std::to_string(config.input[i]);
+  }
   if (config.width) arguments["width_factor"] = format_number(*config.width);
   if (config.aux) arguments["aux"] = *config.aux ? "1" : "0";
   if (config.stem) arguments["stem"] = *config.stem;
@@ -89,8 +116,14 @@ std::map<std::string, std::string> to_arguments(const models::Config& config) {
 models::Options from_arguments(const std::map<std::string, std::string>& arguments) {
   models::Options options;
   options.classes = integer(arguments, "classes");
-  options.input = Shape{integer(arguments, "in_channels"), integer(arguments, "height"),
-                        integer(arguments, "width")};
+  Shape input{integer(arguments, "in_channels")};
+  if (const std::optional<double> axes = below(4, arguments, "axes")) {
+    for (int i = 1; i <= static_cast<int>(*axes); ++i)
+      input = input.concat({integer(arguments, "axis" + std::to_string(i))});
+  } else {
+    input = input.concat({integer(arguments, "height"), integer(arguments, "width")});
+  }
+  options.input = input;
   options.dropout = below(1, arguments, "dropout");
   options.drop_path = below(1, arguments, "drop_path");
   options.width = below(100, arguments, "width_factor");
@@ -168,13 +201,10 @@ Predictor::Predictor(const std::filesystem::path& path)
 Predictor::Predictor(ModelFile file, const std::string& source) : file_(std::move(file)) {
   try {
     const models::Options options = from_arguments(file_.arguments);
+    const models::Config config = models::configure(file_.architecture, options);
+    input_ = config.input;
+    task_ = tasks::make(file_.task, targets_of(file_, config.classes));
     model_ = models::make(file_.architecture, options);
-    classes_ = *options.classes;
-    if (!file_.class_names.empty() && std::ssize(file_.class_names) != classes_) {
-      throw Error(ErrorKind::model, "model file: " + std::to_string(file_.class_names.size()) +
-                                        " class names for " + std::to_string(classes_) +
-                                        " classes");
-    }
     nn::declare(state_, *model_, 0);
     load_weights(*model_, state_, file_.weights);
   } catch (const Error& e) {  // an unknown architecture is a usage error elsewhere; here the file
@@ -184,22 +214,65 @@ Predictor::Predictor(ModelFile file, const std::string& source) : file_(std::mov
     throw located.with("file", source);
   }
   file_.weights.clear();  // the State has copies
-  inference_ = std::make_unique<Inference>(
-      *model_, state_, Normalization{file_.preprocessing.mean, file_.preprocessing.std});
+  const Normalization normalization =
+      file_.preprocessing ? Normalization{file_.preprocessing->mean, file_.preprocessing->std}
+                          : Normalization{};
+  inference_ = std::make_unique<Inference>(*model_, state_, normalization);
+  decoding_ = std::make_unique<Inference>(
+      *model_, state_, normalization, DType::f32, [this](const Tensor& output, const Tensor&) {
+        output.graph().output("decoded", task_->decoded(output));
+      });
+  evaluation_ =
+      std::make_unique<Evaluation>(*model_, state_, normalization, tasks::metrics(*task_));
 }
 
-std::vector<Guess> Predictor::classify(const Image& image) {
-  const Image input = prepare(image, file_.preprocessing);
+void Predictor::resize(int height, int width) {
+  if (!file_.preprocessing) throw no_pictures(*model_);
+  Preprocessing& p = *file_.preprocessing;
+  if (p.resize) {
+    const double scale = static_cast<double>(std::max(height, width)) / std::max(p.height, p.width);
+    p.resize = std::max({static_cast<int>(std::lround(*p.resize * scale)), height, width});
+  }
+  p.height = height;
+  p.width = width;
+}
+
+std::unique_ptr<tasks::Prediction> Predictor::predict(const Image& image, int64_t most) {
+  if (!file_.preprocessing) throw no_pictures(*model_);
+  const Image input = prepare(image, *file_.preprocessing);
   Array batch(DType::u8, {1, input.height, input.width, input.channels});
   std::memcpy(batch.raw(), input.pixels.data(), batch.bytes());
-  const std::vector<double> p = softmax(inference_->finite_logits(batch), 0);
-  std::vector<Guess> guesses;
-  for (size_t k = 0; k < p.size(); ++k) {
-    guesses.push_back({file_.class_names.empty() ? std::to_string(k) : file_.class_names[k], p[k]});
-  }
-  std::stable_sort(guesses.begin(), guesses.end(),
-                   [](const Guess& a, const Guess& b) { return a.probability > b.probability; });
-  return guesses;
+  return std::move(predict(batch, most)[0]);
+}
+
+std::vector<std::unique_ptr<tasks::Prediction>> Predictor::predict(const Array& inputs,
+                                                                   int64_t most) {
+  const Array decoded = decoding_->finite_run(inputs)[1];
+  std::vector<std::unique_ptr<tasks::Prediction>> predictions;
+  for (int64_t i = 0; i < decoded.dim(0); ++i)
+    predictions.push_back(task_->predict(decoded, i, most));
+  return predictions;
+}
+
+ModelFile describe_model(const nn::Module& model, const models::Config& config,
+                         const tasks::Task& task,
+                         const std::optional<Preprocessing>& preprocessing) {
+  ModelFile file;
+  file.architecture = model.name();
+  file.arguments = to_arguments(config);
+  file.preprocessing = preprocessing;
+  file.task = task.name();
+  file.target = task.targets().type;
+  file.class_names = task.targets().names;
+  return file;
+}
+
+void save_model(const std::filesystem::path& path, const nn::Module& model,
+                const models::Config& config, State& state, const tasks::Task& task,
+                const std::optional<Preprocessing>& preprocessing) {
+  ModelFile file = describe_model(model, config, task, preprocessing);
+  file.weights = weights_of(model, state);
+  save_model(path, file);
 }
 
 }  // namespace fovea

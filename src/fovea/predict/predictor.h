@@ -6,47 +6,67 @@
 
 #include "fovea/formats/model_file.h"
 #include "fovea/models/registry.h"
+#include "fovea/predict/evaluation.h"
 #include "fovea/predict/inference.h"
 #include "fovea/predict/weights.h"
+#include "fovea/tasks/task.h"
 
 namespace fovea {
 
-/// One guess.
-struct Guess {
-  std::string name;
-  double probability = 0;
-};
-
-/// A trained model ready for pictures: the net, its weights, how a picture becomes its input, and
-/// its class names. What eval, predict and serving share.
+/// A trained model ready for use: the net, its weights, how a picture becomes its input, and its
+/// task. What eval, predict and serving share.
 class Predictor {
  public:
   /// Reads a model file that Fovea wrote. Errors: model when the file is missing or broken, names
-  /// an unknown architecture, or its weights do not fit (the tensors are listed).
+  /// an unknown architecture or task, or its weights do not fit (the tensors are listed).
   explicit Predictor(const std::filesystem::path& path);
   /// What such a file would hold. `source` stands for it in messages. Errors: as above.
   Predictor(ModelFile file, const std::string& source);
 
-  /// The classes of one picture, most probable first. Errors: as prepare, and
-  /// diverged when its logits are not finite, naming where that began.
-  std::vector<Guess> classify(const Image& image);
-  /// Logits of many, finite or not: see Inference::logits.
-  Array logits(const Array& images) { return inference_->logits(images); }
+  /// From now on pictures become inputs of another size, of whatever the net can take: their parts
+  /// are cut out in the same proportions. Errors: usage when the model's inputs are no pictures.
+  void resize(int height, int width);
+
+  /// What the model says of one picture; `most`: values to show, where there may be many. Errors:
+  /// as prepare; usage when the model's inputs are no pictures or the net cannot take that size;
+  /// diverged when its output is not finite, naming where that began.
+  std::unique_ptr<tasks::Prediction> predict(const Image& image, int64_t most = 5);
+  /// The same of inputs as the net takes them, u8 [N, H, W, C] or f32 [N, C, spatial...].
+  std::vector<std::unique_ptr<tasks::Prediction>> predict(const Array& inputs, int64_t most = 5);
+  /// The net's output for many, finite or not: see Inference::output.
+  Array output(const Array& inputs) { return inference_->output(inputs); }
 
   Inference& inference() { return *inference_; }
+  Evaluation& evaluation() { return *evaluation_; }
   /// All but the weights, which are in the State.
   const ModelFile& file() const { return file_; }
-  int64_t classes() const { return classes_; }
+  const tasks::Task& task() const { return *task_; }
+  /// What the net was made for: one input, C, spatial...
+  const Shape& input() const { return input_; }
   State& state() { return state_; }
   const nn::Module& model() const { return *model_; }
 
  private:
   ModelFile file_;
-  int64_t classes_ = 0;
+  Shape input_;
+  std::unique_ptr<tasks::Task> task_;
   std::unique_ptr<nn::Module> model_;
   State state_;
-  std::unique_ptr<Inference> inference_;
+  std::unique_ptr<Inference> inference_, decoding_;
+  std::unique_ptr<Evaluation> evaluation_;
 };
+
+/// All that a model file holds besides weights and training: what Predictor needs to rebuild it.
+ModelFile describe_model(const nn::Module& model, const models::Config& config,
+                         const tasks::Task& task,
+                         const std::optional<Preprocessing>& preprocessing);
+
+/// Writes a model that the registry knows (see models::add) with its weights: all that `Predictor`,
+/// `fovea predict` and `eval` need. `preprocessing`: how pictures become its inputs, none where
+/// they are numbers. Errors: as save_model of a ModelFile.
+void save_model(const std::filesystem::path& path, const nn::Module& model,
+                const models::Config& config, State& state, const tasks::Task& task,
+                const std::optional<Preprocessing>& preprocessing = std::nullopt);
 
 /// The arguments a model file keeps of an architecture, and back. Errors: model, naming the
 /// argument that is missing or no number.

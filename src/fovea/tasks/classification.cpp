@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "fovea/core/error.h"
+#include "fovea/core/text.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/loss.h"
 #include "fovea/ops/metrics.h"
@@ -95,6 +96,20 @@ std::vector<Metric> Classification::metrics() const {
            .table = [names = targets_.names](const Array& counts, int64_t) {
              return class_table(names, counts);
            }}};
+}
+
+std::string Classification::guessing(const data::Dataset& samples, double loss,
+                                     const Numbers& measured) const {
+  std::vector<int64_t> counts(targets_.names.size());
+  const double guess = std::log(static_cast<double>(counts.size()));
+  if (loss < 0.98 * guess) return "";
+  for (int64_t i = 0; i < samples.size(); ++i)
+    ++counts[static_cast<size_t>(data::class_of(samples, i))];
+  const double most_frequent =
+      static_cast<double>(*std::ranges::max_element(counts)) / static_cast<double>(samples.size());
+  if (find(measured, "accuracy").value_or(0) > 1.2 * most_frequent) return "";
+  return "ln(" + std::to_string(counts.size()) +
+         ") = " + format_number(std::round(guess * 1e3) / 1e3);
 }
 
 Tensor Classification::decoded(const Tensor& output) const {

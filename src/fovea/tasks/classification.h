@@ -28,6 +28,8 @@ class Classification : public Task {
   Tensor loss(const Tensor& output, const Tensor& target,
               const LossOptions& options) const override;
   std::vector<Metric> metrics() const override;
+  std::string guessing(const data::Dataset& samples, double loss,
+                       const Numbers& measured) const override;
   Tensor decoded(const Tensor& output) const override;
   std::unique_ptr<Prediction> predict(const Array& decoded, int64_t i, int64_t most) const override;
 

@@ -32,6 +32,8 @@ std::vector<std::string> names() {
 
 }  // namespace
 
+std::string Task::guessing(const data::Dataset&, double, const Numbers&) const { return ""; }
+
 const std::vector<Entry>& list() { return table(); }
 
 void add(Entry entry) {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "fovea/data/sample.h"
+#include "fovea/data/dataset.h"
 #include "fovea/graph/graph.h"
 #include "fovea/tasks/metric.h"
 
@@ -46,6 +46,11 @@ class Task {
                       const LossOptions& options) const = 0;
   /// Built in, those added with add_metric follow. The first is what --monitor means by default.
   virtual std::vector<Metric> metrics() const = 0;
+  /// Where a training loss is no better than guessing's: what guessing gives, "ln(10) = 2.303";
+  /// else
+  /// "". `measured`: metrics of the same batches.
+  virtual std::string guessing(const data::Dataset& samples, double loss,
+                               const Numbers& measured) const;
   /// What a prediction is made of, [N, ...] of any dtype: class probabilities, say.
   virtual Tensor decoded(const Tensor& output) const = 0;
   /// The prediction of sample `i` of what `decoded` gave; `most`: values to show, where there may

@@ -8,7 +8,6 @@
 #include "fovea/core/error.h"
 #include "fovea/core/process.h"
 #include "fovea/core/text.h"
-#include "fovea/train/metrics.h"
 
 namespace fovea::train {
 namespace {
@@ -29,7 +28,8 @@ size_t bytes_of(const State& state, Role role) {
 size_t loader_bytes(const Setup& setup, int64_t batch, int64_t size, int64_t workers) {
   const data::LoaderOptions defaults;
   const int64_t most = std::min(1 + workers * defaults.prefetch, (size + batch - 1) / batch);
-  return static_cast<size_t>(most) * setup.images(std::min(batch, size)).bytes();
+  return static_cast<size_t>(most) * (setup.inputs(std::min(batch, size)).bytes() +
+                                      setup.targets(std::min(batch, size)).bytes());
 }
 
 size_t without(size_t whole, size_t part) { return whole > part ? whole - part : 0; }
@@ -39,72 +39,60 @@ std::string gibibytes(size_t bytes) {
   return format_number(std::round(static_cast<double>(bytes) / (1 << 30) * 100) / 100) + " GiB";
 }
 
-/// Training as a run does it, but of a State of its own.
+/// Training as a run does it, but of arrays of its own.
 class Trial {
  public:
   explicit Trial(const Setup& setup)
-      : setup_(setup), loader_(setup.split.train, setup.loader_options()) {
-    nn::declare(state_, *setup.model, static_cast<uint64_t>(setup.settings.seed));
-    setup.optimizer->declare(state_);
-    step_ = std::make_unique<TrainStep>(*setup.model, state_, setup.step_options(false));
-    inference_ = std::make_unique<Inference>(*setup.model, state_, setup.normalization());
-    inference_->share(step_->memory());
+      : setup_(setup), loader_(setup.split.train, setup.loader_options()), learner_(setup) {
     loader_.start(0);
   }
 
-  /// Trains one batch and gives its number of images.
+  /// Trains one batch and gives its number of samples.
   int64_t train() {
     std::optional<data::Batch> batch = loader_.next();
     if (!batch) {
       loader_.start(++epoch_);
       batch = loader_.next();
     }
-    const StepResult result = step_->gradient(batch->inputs, batch->targets, ++steps_);
-    Metrics metrics;
-    metrics.add(result.logits, batch->targets);
-    const double clip = setup_.settings.clip;
     // A small rate: numbers that diverge are slower or faster than those of real training.
-    setup_.optimizer->update(
-        state_,
-        {.lr = 1e-4,
-         .gradient_scale = clip > 0 ? optim::clip_scale(optim::gradient_norm(state_), clip) : 1.0});
-    return metrics.count;
+    learner_.update(1e-4, learner_.gradient(*batch, ++steps_).norm);
+    return batch->size();
   }
 
-  /// Seconds for the first `count` images of the validation split.
+  /// Seconds for the first `count` samples of the validation split.
   double validate(int64_t count) {
     std::vector<int64_t> first(static_cast<size_t>(count));
     std::iota(first.begin(), first.end(), int64_t{0});
     const auto part = std::make_shared<data::Subset>(setup_.split.val, std::move(first));
     const Clock::time_point start = Clock::now();
-    evaluate(*inference_, part, evaluation_batch(setup_.settings.batch));
+    learner_.evaluation().measure(setup_.prepared(part), evaluation_batch(setup_.settings.batch));
     return seconds_since(start);
   }
 
  private:
   const Setup& setup_;
   data::Loader loader_;
-  State state_;
-  std::unique_ptr<TrainStep> step_;
-  std::unique_ptr<Inference> inference_;
+  Learner learner_;
   int64_t epoch_ = 0, steps_ = 0;
 };
 
 }  // namespace
 
-Planner::Planner(const Setup& setup) : setup_(setup) {
-  const Settings& settings = setup.settings;
-  nn::declare(state_, *setup.model, static_cast<uint64_t>(settings.seed));
-  setup.optimizer->declare(state_);
-  inference_ = std::make_unique<Inference>(*setup.model, state_, setup.normalization());
-  step_ = std::make_unique<TrainStep>(*setup.model, state_, setup.step_options(setup.unfreezes()));
-  smallest_ = setup.refusal(1) ? 2 : 1;
-  const MemoryUse use = at(settings.batch).memory;  // compiles: kernels are part of the program
+Planner::Planner(const Setup& setup) : Planner(setup, std::make_shared<Learner>(setup)) {}
+
+Planner::Planner(const Setup& setup, std::shared_ptr<Learner> learner)
+    : setup_(setup), learner_(std::move(learner)) {
+  if (setup.unfreezes()) {
+    thawed_ = std::make_shared<Learner>(setup);
+    thawed_->thaw();
+  }
+  const MemoryUse use = at(setup.settings.batch).memory;  // compiles: kernels are of the program
   program_ = without(resident_bytes(), use.data);
   for (const auto& [name, array] : setup.start.weights) {  // let go once the net has them
     program_ = without(program_, array.bytes());
   }
   start_peak_ = peak_resident_bytes();
+  smallest_ = setup.refusal(1) ? 2 : 1;
 }
 
 /// A full batch and the smaller last one are two Programs, and each keeps weights of its own.
@@ -115,7 +103,7 @@ Planner::Evaluation Planner::evaluation(int64_t images, int64_t batch) {
   use.loader = loader_bytes(setup_, n, images, 1);
   for (int64_t part : {n, images % n}) {
     if (part == 0) continue;
-    const ArenaInfo& arena = inference_->program(setup_.images(part)).arena();
+    const ArenaInfo& arena = learner_->evaluation_program(part).arena();
     use.arena = std::max(use.arena, arena.bytes);
     use.packed += arena.kept;
   }
@@ -127,20 +115,21 @@ Plan Planner::at(int64_t batch) {
   const int64_t images = setup_.split.train->size(), n = std::min(batch, images);
   const Evaluation val = evaluation(setup_.split.val->size(), n);
   const Evaluation test = evaluation(setup_.sets.test->size(), n);
-  const size_t step = step_->program(setup_.images(n), setup_.labels(n)).arena().bytes;
+  Learner& last = thawed_ ? *thawed_ : *learner_;  // a run that unfreezes needs most at its end
+  const size_t step = last.program(n).arena().bytes;
+  const State& state = last.state();
   const size_t loader = loader_bytes(setup_, n, images, setup_.settings.workers);
   const auto held = setup_.sets.train->held_bytes() + setup_.sets.test->held_bytes();
-  Plan plan{
-      .batch = n,
-      .memory = {.program = program_,
-                 .data = static_cast<size_t>(held),
-                 .weights = bytes_of(state_, Role::parameter) + bytes_of(state_, Role::buffer),
-                 .gradients = bytes_of(state_, Role::gradient),
-                 .moments = bytes_of(state_, Role::moment),
-                 .arena = std::max(step, val.arena),
-                 .packed = val.packed,
-                 .loader = loader + val.loader},
-      .peak = 0};
+  Plan plan{.batch = n,
+            .memory = {.program = program_,
+                       .data = static_cast<size_t>(held),
+                       .weights = bytes_of(state, Role::parameter) + bytes_of(state, Role::buffer),
+                       .gradients = bytes_of(state, Role::gradient),
+                       .moments = bytes_of(state, Role::moment),
+                       .arena = std::max(step, val.arena),
+                       .packed = val.packed,
+                       .loader = loader + val.loader},
+            .peak = 0};
   // At its end a run lets go of the arena, reads the best model's file, and tests it.
   const MemoryUse& use = plan.memory;
   const size_t end = use.total() - use.arena - use.packed - val.loader +
@@ -187,7 +176,7 @@ Speed measure_speed(const Setup& setup, double seconds) {
     speed.seconds = seconds_since(start);
   }
   speed.images_per_second = static_cast<double>(speed.images) / speed.seconds;
-  speed.training_seconds = static_cast<double>(setup.epoch_images()) / speed.images_per_second;
+  speed.training_seconds = static_cast<double>(setup.epoch_samples()) / speed.images_per_second;
   if (const int64_t val = setup.split.val->size(); val > 0) {
     const int64_t batch = std::min(evaluation_batch(setup.settings.batch), val);
     const double once = trial.validate(batch);  // compiles and packs
@@ -199,9 +188,10 @@ Speed measure_speed(const Setup& setup, double seconds) {
   return speed;
 }
 
-std::string check_memory(const Setup& setup) {
+std::string check_memory(const Setup& setup, std::shared_ptr<Learner> learner) {
   const MemoryLimits limits = memory_limits();
-  Planner planner(setup);
+  if (!learner) learner = std::make_shared<Learner>(setup);
+  Planner planner(setup, std::move(learner));
   const Plan plan = planner.at(setup.settings.batch);
   if (plan.peak <= limits.now) return "";
   const std::string needs = "training with --batch " + std::to_string(setup.settings.batch) +

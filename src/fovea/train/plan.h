@@ -4,8 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "fovea/predict/inference.h"
-#include "fovea/train/setup.h"
+#include "fovea/train/learner.h"
 
 namespace fovea::train {
 
@@ -37,6 +36,8 @@ class Planner {
  public:
   /// `setup` must outlive it. Errors: usage when the net cannot take the images.
   explicit Planner(const Setup& setup);
+  /// The same for a learner that is to train afterwards: what is compiled stays with it.
+  Planner(const Setup& setup, std::shared_ptr<Learner> learner);
 
   /// At so many images a step; a batch larger than the training set is one of all of it. Of a run
   /// that unfreezes, it is the larger need of the two phases. Errors: usage below 1.
@@ -52,10 +53,9 @@ class Planner {
   Evaluation evaluation(int64_t images, int64_t batch);
 
   const Setup& setup_;
-  State state_;
-  std::unique_ptr<Inference> inference_;
-  std::unique_ptr<TrainStep> step_;
-  int64_t smallest_ = 1;  ///< batch that the net can be trained on
+  std::shared_ptr<Learner> learner_;
+  std::shared_ptr<Learner> thawed_;  ///< of a run that unfreezes
+  int64_t smallest_ = 1;             ///< batch that the net can be trained on
   size_t program_ = 0, start_peak_ = 0;
 };
 
@@ -75,6 +75,6 @@ Speed measure_speed(const Setup& setup, double seconds);
 /// Errors: memory, when a run needs more than this machine or control group can give it at all,
 /// with the largest batch that fits. Otherwise a warning when it needs more than is free now; ""
 /// when there is room.
-std::string check_memory(const Setup& setup);
+std::string check_memory(const Setup& setup, std::shared_ptr<Learner> learner = nullptr);
 
 }  // namespace fovea::train

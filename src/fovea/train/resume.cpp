@@ -125,12 +125,15 @@ Setup setup_of(const Resumption& run) {
 }
 
 std::map<std::string, std::string> origin(const Setup& setup, const std::string& fingerprint) {
-  return {{"data.name", setup.sets.name},
-          {"data.fingerprint", fingerprint},
-          {"weights.fingerprint", setup.start.fingerprint},
-          {"images.mean", numbers_text(setup.preprocessing.mean)},
-          {"images.std", numbers_text(setup.preprocessing.std)},
-          {"images.filter", std::string(name(setup.preprocessing.filter))}};
+  std::map<std::string, std::string> facts{{"data.name", setup.sets.name},
+                                           {"data.fingerprint", fingerprint},
+                                           {"weights.fingerprint", setup.start.fingerprint}};
+  if (const std::optional<Preprocessing>& p = setup.preprocessing) {
+    facts["images.mean"] = numbers_text(p->mean);
+    facts["images.std"] = numbers_text(p->std);
+    facts["images.filter"] = name(p->filter);
+  }
+  return facts;
 }
 
 }  // namespace fovea::train

@@ -15,9 +15,6 @@
 namespace fovea::train {
 namespace {
 
-constexpr std::string_view header =
-    "epoch,lr,train_loss,train_accuracy,val_loss,val_accuracy,seconds,images_per_second";
-
 constexpr const char* lock_name = "run.lock";
 
 Error cannot_write(const std::filesystem::path& path) {
@@ -76,47 +73,6 @@ std::filesystem::path numbered_folder(const Settings& settings) {
 }
 
 }  // namespace
-
-std::string to_csv(const std::vector<EpochRecord>& history) {
-  std::string text = std::string(header) + "\n";
-  const auto cell = [](const std::optional<double>& v) {
-    return v ? format_number(*v) : std::string();
-  };
-  for (const EpochRecord& r : history) {
-    text += std::to_string(r.epoch) + "," + format_number(r.lr) + "," +
-            format_number(r.train_loss) + "," + format_number(r.train_accuracy) + "," +
-            cell(r.val_loss) + "," + cell(r.val_accuracy) + "," + format_number(r.seconds) + "," +
-            format_number(r.images_per_second) + "\n";
-  }
-  return text;
-}
-
-std::vector<EpochRecord> from_csv(std::string_view text) {
-  std::vector<EpochRecord> history;
-  const std::vector<std::string> lines = split(text, '\n');
-  for (size_t i = 1; i < lines.size(); ++i) {
-    if (lines[i].empty()) continue;
-    const std::vector<std::string> cells = split(lines[i], ',');
-    const auto number = [&](size_t k) -> std::optional<double> {
-      return k < cells.size() ? parse_number(cells[k]) : std::nullopt;
-    };
-    for (size_t k : {0, 1, 2, 3, 6, 7}) {
-      if (cells.size() != 8 || !number(k)) {
-        throw Error(ErrorKind::data, "history: line " + std::to_string(i + 1) + " is not 8 numbers")
-            .with("line", lines[i]);
-      }
-    }
-    history.push_back({.epoch = static_cast<int64_t>(*number(0)),
-                       .lr = *number(1),
-                       .train_loss = *number(2),
-                       .train_accuracy = *number(3),
-                       .val_loss = number(4),
-                       .val_accuracy = number(5),
-                       .seconds = *number(6),
-                       .images_per_second = *number(7)});
-  }
-  return history;
-}
 
 RunLock::RunLock(const std::filesystem::path& folder) : path_(folder / lock_name) {
   for (bool held = false; !held;) {

@@ -11,20 +11,6 @@
 
 namespace fovea::train {
 
-/// What one epoch gave.
-struct EpochRecord {
-  int64_t epoch = 0;  ///< from 1
-  double lr = 0;      ///< in its last step
-  double train_loss = 0, train_accuracy = 0;
-  std::optional<double> val_loss, val_accuracy;  ///< none with --val 0
-  double seconds = 0, images_per_second = 0;     ///< of training, validation apart
-};
-
-/// history.csv: a header and a line an epoch. Numbers read back to the same value.
-std::string to_csv(const std::vector<EpochRecord>& history);
-/// Errors: data, naming the line.
-std::vector<EpochRecord> from_csv(std::string_view text);
-
 /// Keeps every other run out of a folder while it lives: a lock on FOLDER/run.lock, which the
 /// system drops with the process, however that ends. Where the file system knows no locks there is
 /// none.

@@ -47,6 +47,13 @@ std::string Setting::get(const Settings& settings) const {
   return format_number(settings.*std::get<double Settings::*>(member));
 }
 
+bool Setting::in_model_file(const Settings& settings) const {
+  constexpr std::string_view elsewhere[] = {"threads", "workers", "data", "weights"};
+  constexpr std::string_view newer[] = {"drop-last", "task", "monitor"};
+  if (std::ranges::count(elsewhere, name) > 0) return false;
+  return std::ranges::count(newer, name) == 0 || get(settings) != get(Settings{});
+}
+
 void Setting::set(Settings& settings, std::string_view text) const {
   if (auto* string = std::get_if<std::string Settings::*>(&member)) {
     settings.** string = std::string(text);
@@ -88,8 +95,10 @@ void Setting::set(Settings& settings, std::string_view text) const {
 
 const std::vector<Setting>& settings_table() {
   static const std::vector<Setting> table{
-      {"data", "data set: fashion-mnist, mnist, cifar10, cifar100, or NAME:DIR", &Settings::data, 0,
-       0, true},
+      {"data", "data set: fashion-mnist, mnist, cifar10, cifar100, arrays:DIR, discs, or NAME:DIR",
+       &Settings::data, 0, 0, true},
+      {"task", "what is learned: classify or regress; by the data set's targets by default",
+       &Settings::task},
       {"model", "model of `fovea models`, or a file of a net, NET.toml", &Settings::model},
       {"aux", "train the model's auxiliary heads too, each loss with the weight 0.3",
        &Settings::aux},
@@ -126,8 +135,10 @@ const std::vector<Setting>& settings_table() {
       {"clip", "largest norm of all gradients together; 0: any", &Settings::clip, 0, 1e12},
       {"label-smoothing", "share of the target spread over all classes", &Settings::label_smoothing,
        0, 1},
-      {"augment", "none, standard, or a list such as crop:4,flip", &Settings::augment},
+      {"augment", "none, standard, or a list such as crop:4,flip,mixup", &Settings::augment},
       {"val", "share of the training set kept to choose the best epoch", &Settings::val, 0, 0.99},
+      {"monitor", "metric that says which epoch is best, such as accuracy or loss; by the task",
+       &Settings::monitor},
       {"workers", "threads that load images ahead", &Settings::workers, 0, 256, true},
       {"seed", "of first weights, order, augmentation and dropout", &Settings::seed, 0,
        9007199254740991.0},
@@ -153,8 +164,8 @@ std::string model_name(const Settings& settings) {
   return settings.net ? models::net_entry(*settings.net).name : settings.model;
 }
 
-models::Options model_options(const Settings& settings, int64_t classes, const Shape& input) {
-  models::Options options{.classes = classes,
+models::Options model_options(const Settings& settings, int64_t outputs, const Shape& input) {
+  models::Options options{.classes = outputs,
                           .input = input,
                           .dropout = settings.dropout,
                           .drop_path = settings.drop_path,

@@ -16,6 +16,7 @@ namespace fovea::train {
 /// All that says what a training run does. The same command, machine and seed give the same bits.
 struct Settings {
   std::string data = "fashion-mnist";  ///< as data::open reads it
+  std::string task;                    ///< as tasks::make reads it; "": by the data set's targets
   std::string model = "small_cnn";     ///< of the registry, or the file of a net's text
   /// The text, where the model is one: in a run's folder it lies beside config.toml.
   std::shared_ptr<const models::NetText> net;
@@ -40,6 +41,7 @@ struct Settings {
   double label_smoothing = 0;
   std::string augment = "standard";  ///< as data::Augmentation reads it
   double val = 0.1;                  ///< share of the training set kept for validation
+  std::string monitor;               ///< metric that says which epoch is best; "": the task's
   int64_t workers = 1;               ///< threads that load ahead
   int64_t seed = 1;
   int64_t threads = 0;  ///< 0: all the process may use
@@ -54,6 +56,11 @@ struct Setting {
       member;
   double least = 0, most = 0;  ///< of a number, both included
   bool resumable = false;      ///< a run that goes on may do so with another value
+
+  /// Whether a model file remembers it: where the weights came from, nothing that depends on time,
+  /// place, machine or speed. Those that are newer than the format only where they are chosen, so
+  /// that what was trained as before gives the same file.
+  bool in_model_file(const Settings& settings) const;
 
   /// The value as text. Whole numbers have no point, other numbers are the shortest that read back;
   /// a number that is not given is "".
@@ -74,8 +81,9 @@ Settings with_net(Settings settings);
 /// models::net_entry.
 std::string model_name(const Settings& settings);
 
-/// What the settings choose about the model, for data of so many classes and images of this shape.
-models::Options model_options(const Settings& settings, int64_t classes, const Shape& input);
+/// What the settings choose about the model, for a task of so many outputs and inputs of this
+/// shape.
+models::Options model_options(const Settings& settings, int64_t outputs, const Shape& input);
 
 /// config.toml: every setting, one a line, with its help as a comment.
 std::string to_toml(const Settings& settings);

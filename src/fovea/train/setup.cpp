@@ -24,10 +24,15 @@ const Settings& consistent(const Settings& s) {
 
 data::DataSets open_data(const Settings& settings) { return data::open(consistent(settings).data); }
 
-/// C, H, W of the net's input: what --input says, or the data's own.
-Shape input_of(const Settings& settings, const data::Dataset& images) {
-  if (settings.input.empty()) return data::net_shape(data::input_type(images));
-  const int64_t channels = images.input() ? data::net_shape(*images.input())[0] : 3;
+/// What the net sees of one sample: what --input says, or the data's own.
+Shape input_of(const Settings& settings, const data::Dataset& samples) {
+  const std::optional<Type> type = samples.input();
+  if (settings.input.empty()) return data::net_shape(data::input_type(samples));
+  if (type && type->dtype != DType::u8) {
+    throw Error(ErrorKind::usage, "--input resizes images, the data set's inputs are numbers")
+        .with("inputs", to_string(*type));
+  }
+  const int64_t channels = type ? data::net_shape(*type)[0] : 3;
   std::vector<int64_t> sizes;
   for (const std::string& part : split(settings.input, 'x')) {
     const std::optional<double> size = parse_number(part);
@@ -41,9 +46,11 @@ Shape input_of(const Settings& settings, const data::Dataset& images) {
 }
 
 /// How the data's images become the net's: resized where the sizes differ, normalised as the
-/// weights it starts from were trained, or else by the data's own statistics.
-Preprocessing preprocessing_of(const Shape& input, const data::Dataset& images,
-                               const std::optional<Preprocessing>& learned) {
+/// weights it starts from were trained, or else by the data's own statistics. None for numbers.
+std::optional<Preprocessing> preprocessing_of(const Shape& input, const data::Dataset& samples,
+                                              const std::optional<Preprocessing>& learned) {
+  const std::optional<Type> type = samples.input();
+  if (type && type->dtype != DType::u8) return std::nullopt;
   Preprocessing p{.height = static_cast<int>(input[1]),
                   .width = static_cast<int>(input[2]),
                   .channels = static_cast<int>(input[0]),
@@ -57,11 +64,10 @@ Preprocessing preprocessing_of(const Shape& input, const data::Dataset& images,
     p.std = learned->std;
     return p;
   }
-  const std::shared_ptr<const data::Dataset> same(&images, [](const auto*) {});
+  const std::shared_ptr<const data::Dataset> same(&samples, [](const auto*) {});
+  const bool as_they_are = type && data::net_shape(*type)[0] == p.channels;
   const data::ChannelStats stats =
-      data::channel_stats(images.input() && data::net_shape(*images.input())[0] == p.channels
-                              ? images
-                              : *data::prepared(same, p));
+      data::channel_stats(as_they_are ? samples : *data::prepared(same, p));
   p.mean = stats.mean;
   p.std = stats.std;
   return p;
@@ -78,6 +84,18 @@ std::shared_ptr<const data::Dataset> limited(std::shared_ptr<const data::Dataset
   return std::make_shared<data::Subset>(std::move(whole), std::move(order));
 }
 
+/// The model's choices. Errors: usage when it takes inputs of other axes than the data have.
+models::Config configured(const Settings& settings, int64_t outputs, const Shape& input) {
+  models::Config config =
+      models::configure(settings.model, model_options(settings, outputs, input));
+  if (config.input == input) return config;
+  throw Error(ErrorKind::usage, settings.model + " takes inputs of " +
+                                    std::to_string(config.input.rank()) +
+                                    " axes, the data set's have " + std::to_string(input.rank()))
+      .with("model", to_string(config.input, image_axes(config.input.rank() + 1).substr(1)))
+      .with("data", to_string(input));
+}
+
 StartingPoint starting_point(const Settings& settings, const data::Dataset& images) {
   if (settings.weights.empty()) return {};
   return read_starting_point(settings.weights, settings.model, input_of(settings, images));
@@ -86,6 +104,7 @@ StartingPoint starting_point(const Settings& settings, const data::Dataset& imag
 /// ImageNet's weights want RGB, MNIST's images are gray, and `--input` can make them the other.
 void check_channels(const Setup& setup) {
   const Shape& input = setup.config.input;
+  if (input.rank() != 3) return;
   const std::optional<int64_t> wanted = image_channels(*setup.model, input[0], setup.start.weights);
   if (!wanted || *wanted == input[0]) return;
   Error error(ErrorKind::usage, setup.settings.weights + ": the weights are for images of " +
@@ -104,15 +123,17 @@ Setup::Setup(const Settings& given) : Setup(given, open_data(given), {}) {}
 Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Preprocessing>& known)
     : settings(with_net(consistent(given))),
       sets(std::move(data)),
+      task(tasks::make(settings.task, sets.targets())),
+      metrics(tasks::metrics(*task)),
+      monitored(tasks::monitored(metrics, settings.monitor)),
       start(starting_point(settings, *sets.train)),
-      preprocessing(preprocessing_of(input_of(settings, *sets.train), *sets.train,
-                                     start.preprocessing ? start.preprocessing : known)),
-      split(data::split_validation(data::prepared(limited(sets.train, settings), preprocessing),
-                                   settings.val, static_cast<uint64_t>(settings.seed))),
+      input(input_of(settings, *sets.train)),
+      preprocessing(
+          preprocessing_of(input, *sets.train, start.preprocessing ? start.preprocessing : known)),
+      split(data::split_validation(limited(sets.train, settings), settings.val,
+                                   static_cast<uint64_t>(settings.seed))),
       optimizer(optim::parse(settings.optimizer, settings.weight_decay)),
-      config(models::configure(settings.model,
-                               model_options(settings, std::ssize(sets.targets().names),
-                                             input_of(settings, *sets.train)))),
+      config(configured(settings, task->outputs(), input)),
       model(models::make(settings.model, from_arguments(to_arguments(config)))),
       frozen(models::frozen(settings.freeze, settings.model, config)) {
   check_channels(*this);
@@ -145,7 +166,7 @@ void Setup::check_batches() const {
                        (other > last ? ", or --batch " + std::to_string(other) : ""));
 }
 
-int64_t Setup::epoch_images() const {
+int64_t Setup::epoch_samples() const {
   const int64_t size = split.train->size();
   return settings.drop_last ? size - size % settings.batch : size;
 }
@@ -154,7 +175,7 @@ std::optional<Error> Setup::refusal(int64_t n) const {
   State state;
   nn::declare(state, *model, static_cast<uint64_t>(settings.seed));
   try {
-    (void)TrainStep(*model, state, step_options(unfreezes())).trace(images(n), labels(n));
+    (void)TrainStep(*model, state, step_options(unfreezes())).trace(inputs(n), targets(n));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::usage) throw;
     return error;
@@ -163,24 +184,55 @@ std::optional<Error> Setup::refusal(int64_t n) const {
 }
 
 StepOptions Setup::step_options(bool thawed) const {
+  const tasks::LossOptions loss{.label_smoothing = settings.label_smoothing};
   StepOptions options{.normalization = normalization(),
-                      .label_smoothing = settings.label_smoothing,
+                      .loss = [task = task.get(), loss](
+                                  const Tensor& output,
+                                  const Tensor& given) { return task->loss(output, given, loss); },
                       .seed = static_cast<uint64_t>(settings.seed)};
+  for (const tasks::Metric& metric : metrics) {
+    if (metric.in_training) options.metrics.push_back(metric);
+  }
   if (!thawed) options.frozen = frozen;
   return options;
 }
 
 data::LoaderOptions Setup::loader_options() const {
-  return {.batch = settings.batch,
-          .drop_last = settings.drop_last,
-          .shuffle = true,
-          .seed = static_cast<uint64_t>(settings.seed),
-          .workers = static_cast<int>(settings.workers),
-          .augment = data::Augmentation::parse(settings.augment)};
+  data::LoaderOptions options{.batch = settings.batch,
+                              .drop_last = settings.drop_last,
+                              .shuffle = true,
+                              .seed = static_cast<uint64_t>(settings.seed),
+                              .workers = static_cast<int>(settings.workers),
+                              .augment = data::Augmentation::parse(settings.augment)};
+  if (preprocessing &&
+      (!options.augment.before.empty() || data::needs_resizing(*sets.train, *preprocessing)))
+    options.resize = std::make_shared<data::Resize>(*preprocessing);
+  return options;
 }
 
-Type Setup::images(int64_t n) const {
-  return {DType::u8, {n, config.input[1], config.input[2], config.input[0]}};
+Normalization Setup::normalization() const {
+  return preprocessing ? Normalization{preprocessing->mean, preprocessing->std} : Normalization{};
+}
+
+std::shared_ptr<const data::Dataset> Setup::prepared(
+    std::shared_ptr<const data::Dataset> samples) const {
+  return preprocessing ? data::prepared(std::move(samples), *preprocessing) : samples;
+}
+
+Type Setup::inputs(int64_t n) const {
+  return preprocessing ? Type{DType::u8, {n, input[1], input[2], input[0]}}
+                       : Type{DType::f32, Shape{n}.concat(input)};
+}
+
+Type Setup::plain_targets(int64_t n) const {
+  const Type& one = sets.targets().type;
+  return {one.dtype, Shape{n}.concat(one.shape)};
+}
+
+Type Setup::targets(int64_t n) const {
+  const Type one =
+      data::output(data::Augmentation::parse(settings.augment).batch, sets.targets()).type;
+  return {one.dtype, Shape{n}.concat(one.shape)};
 }
 
 int64_t evaluation_batch(int64_t batch) { return std::min<int64_t>(batch, 256); }

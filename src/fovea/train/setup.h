@@ -10,14 +10,16 @@
 #include "fovea/models/freeze.h"
 #include "fovea/nn/module.h"
 #include "fovea/optim/optimizer.h"
+#include "fovea/tasks/task.h"
 #include "fovea/train/settings.h"
 #include "fovea/train/step.h"
 #include "fovea/train/transfer.h"
 
 namespace fovea::train {
 
-/// What the settings of a run stand for: its data, its net, and how images become the net's. Data
-/// are open; weights are not filled and nothing is compiled. What train and plan begin with.
+/// What the settings of a run stand for: its data, its task, its net, and how samples become the
+/// net's. Data are open; weights are not filled and nothing is compiled. What train and plan begin
+/// with.
 struct Setup {
   /// Errors: usage, data, model as they come: for settings that mean nothing together, unknown
   /// names, data or weights that cannot be read, weights for gray images where the input is RGB or
@@ -29,9 +31,14 @@ struct Setup {
 
   Settings settings;
   data::DataSets sets;
-  StartingPoint start;  ///< empty without settings.weights
-  Preprocessing preprocessing;
-  data::ValidationSplit split;
+  std::unique_ptr<tasks::Task> task;
+  std::vector<tasks::Metric> metrics;  ///< of the task, those added to it included
+  size_t monitored = 0;                ///< the one of them that says which epoch is best
+  StartingPoint start;                 ///< empty without settings.weights
+  Shape input;                         ///< of one sample, as the net sees it: C, spatial...
+  /// How images become the net's; none where the data set's inputs are numbers.
+  std::optional<Preprocessing> preprocessing;
+  data::ValidationSplit split;  ///< of samples as the data set has them
   std::unique_ptr<optim::Optimizer> optimizer;
   models::Config config;
   std::unique_ptr<nn::Module> model;
@@ -41,25 +48,30 @@ struct Setup {
   bool unfreezes() const {
     return settings.unfreeze_after > 0 && settings.unfreeze_after < settings.epochs;
   }
-  /// Images that an epoch trains on: all, or with settings.drop_last those in full batches.
-  int64_t epoch_images() const;
-  /// The error of a training step on so many images, where the net cannot take them: a batch norm
+  /// Samples that an epoch trains on: all, or with settings.drop_last those in full batches.
+  int64_t epoch_samples() const;
+  /// The error of a training step on so many samples, where the net cannot take them: a batch norm
   /// needs two values a channel. What is trained is what the run trains in its end.
-  std::optional<Error> refusal(int64_t images) const;
+  std::optional<Error> refusal(int64_t samples) const;
   /// Of a training step; `thawed`: with nothing frozen.
   StepOptions step_options(bool thawed) const;
   data::LoaderOptions loader_options() const;
-  Normalization normalization() const { return {preprocessing.mean, preprocessing.std}; }
-  /// u8 images [n, H, W, C] as the loader gives them, and their labels.
-  Type images(int64_t n) const;
-  Type labels(int64_t n) const { return {DType::i64, {n}}; }
+  Normalization normalization() const;
+  /// The samples of a split as the net takes them, without augmentation: to validate and to test.
+  std::shared_ptr<const data::Dataset> prepared(std::shared_ptr<const data::Dataset> split) const;
+  /// Inputs of `n` samples as the loader gives them: u8 [n, H, W, C] or f32 [n, C, spatial...].
+  Type inputs(int64_t n) const;
+  /// Their targets: as the data set has them, and as training's batches have them (see
+  /// data::BatchTransform).
+  Type plain_targets(int64_t n) const;
+  Type targets(int64_t n) const;
 
  private:
   void check_batches() const;
 };
 
-/// Images a batch in validation and on the test set, of a run that trains with `batch`: no more, so
-/// that they take no more memory than training does.
+/// Samples a batch in validation and on the test set, of a run that trains with `batch`: no more,
+/// so that they take no more memory than training does.
 int64_t evaluation_batch(int64_t batch);
 
 }  // namespace fovea::train

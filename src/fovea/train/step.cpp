@@ -7,6 +7,7 @@
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/loss.h"
 #include "fovea/passes/autodiff.h"
+#include "fovea/tasks/task.h"
 
 namespace fovea::train {
 namespace {
@@ -34,26 +35,27 @@ TrainStep::TrainStep(const nn::Module& model, State& state, StepOptions options)
   }
 }
 
-std::shared_ptr<Graph> TrainStep::trace(const Type& images, const Type& labels) const {
+std::shared_ptr<Graph> TrainStep::trace(const Type& inputs, const Type& targets) const {
   std::shared_ptr<Graph> graph = Graph::make(Mode::train, options_.dtype, model_.name());
   graph->freeze(options_.frozen);
-  const Tensor logits = classify(model_, graph->input("images", images), options_.normalization);
-  const Tensor targets = graph->input("labels", labels);
+  const Tensor output = apply(model_, graph->input("inputs", inputs), options_.normalization);
+  const Tensor given = graph->input("targets", targets);
   const auto loss_of = [&](const Tensor& x) {
-    return cross_entropy(x, targets, {.label_smoothing = options_.label_smoothing});
+    return options_.loss ? options_.loss(x, given) : cross_entropy(x, given);
   };
-  Tensor loss = loss_of(logits);
+  Tensor loss = loss_of(output);
   for (const auto& [name, id] : graph->outputs()) {
     if (name.starts_with("aux")) loss = loss + options_.aux_weight * loss_of(graph->output(name));
   }
   graph->output("loss", loss);
-  graph->output("logits", logits);
+  graph->output("output", output);
+  tasks::add_outputs(options_.metrics, output, given);
   return graph;
 }
 
-const Program& TrainStep::program(const Type& images, const Type& labels, bool accumulate) {
-  const Program& compiled = cache_.get({images, labels, accumulate}, [&] {
-    return Program(*trace(images, labels),
+const Program& TrainStep::program(const Type& inputs, const Type& targets, bool accumulate) {
+  const Program& compiled = cache_.get({inputs, targets, accumulate}, [&] {
+    return Program(*trace(inputs, targets),
                    {.passes = {.loss = "loss", .accumulate = accumulate, .observe = nullptr}});
   });
   for (const auto& [name, id] : compiled.graph().updates()) {
@@ -73,39 +75,44 @@ void TrainStep::forget_other_gradients(const Program& program) {
   }
 }
 
-Inputs TrainStep::inputs(const Program& program, const Array& images, const Array& labels,
-                         int64_t step) const {
-  Inputs given{{"images", images}, {"labels", labels}};
+Inputs TrainStep::given(const Program& program, const Array& inputs, const Array& targets,
+                        int64_t step) const {
+  Inputs all{{"inputs", inputs}, {"targets", targets}};
   for (const Value& value : program.graph().values()) {
     if (value.leaf != Leaf::input || value.name != "random") continue;
-    given.emplace_back("random",
-                       Array::of(std::vector<int64_t>{static_cast<int64_t>(options_.seed), step}));
+    all.emplace_back("random",
+                     Array::of(std::vector<int64_t>{static_cast<int64_t>(options_.seed), step}));
   }
-  return given;
+  return all;
 }
 
-StepResult TrainStep::gradient(const Array& images, const Array& labels, int64_t step,
+StepResult TrainStep::gradient(const Array& inputs, const Array& targets, int64_t step,
                                bool accumulate) {
   const Program& compiled =
-      program({images.dtype(), images.shape()}, {labels.dtype(), labels.shape()}, accumulate);
+      program({inputs.dtype(), inputs.shape()}, {targets.dtype(), targets.shape()}, accumulate);
   if (!accumulate) forget_other_gradients(compiled);
   const std::vector<Array> outputs =
-      compiled.run(memory_, state_, inputs(compiled, images, labels, step));
-  return {.loss = output(compiled, outputs, "loss").item(),
-          .logits = output(compiled, outputs, "logits")};
+      compiled.run(memory_, state_, given(compiled, inputs, targets, step));
+  StepResult result{.loss = output(compiled, outputs, "loss").item(),
+                    .output = output(compiled, outputs, "output"),
+                    .sums = {}};
+  for (const tasks::Metric& metric : options_.metrics) {
+    result.sums.push_back(output(compiled, outputs, tasks::output_name(metric)));
+  }
+  return result;
 }
 
-void TrainStep::profile(const Array& images, const Array& labels, int64_t step,
+void TrainStep::profile(const Array& inputs, const Array& targets, int64_t step,
                         std::vector<double>& seconds) {
   const Program& compiled =
-      program({images.dtype(), images.shape()}, {labels.dtype(), labels.shape()});
-  compiled.run_profiled(memory_, state_, inputs(compiled, images, labels, step), seconds);
+      program({inputs.dtype(), inputs.shape()}, {targets.dtype(), targets.shape()});
+  compiled.run_profiled(memory_, state_, given(compiled, inputs, targets, step), seconds);
 }
 
-std::string TrainStep::first_nonfinite(const Array& images, const Array& labels, int64_t step) {
+std::string TrainStep::first_nonfinite(const Array& inputs, const Array& targets, int64_t step) {
   const Program& compiled =
-      program({images.dtype(), images.shape()}, {labels.dtype(), labels.shape()});
-  return compiled.first_nonfinite(memory_, state_, inputs(compiled, images, labels, step));
+      program({inputs.dtype(), inputs.shape()}, {targets.dtype(), targets.shape()});
+  return compiled.first_nonfinite(memory_, state_, given(compiled, inputs, targets, step));
 }
 
 }  // namespace fovea::train

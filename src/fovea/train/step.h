@@ -1,12 +1,15 @@
 #pragma once
 
 #include "fovea/predict/inference.h"
+#include "fovea/tasks/metric.h"
 
 namespace fovea::train {
 
 struct StepOptions {
   Normalization normalization;  ///< of u8 images; not needed for float inputs
-  double label_smoothing = 0;
+  /// The loss of an output, a scalar; by default the cross-entropy of logits with labels or shares.
+  std::function<Tensor(const Tensor& output, const Tensor& targets)> loss = {};
+  std::vector<tasks::Metric> metrics = {};  ///< measured of each batch
   double aux_weight = 0.3;  ///< of the loss of each auxiliary head: an output "aux..." of the model
   uint64_t seed = 0;        ///< of dropout; below 2^53
   /// Which State arrays stay as they are: see Graph::freeze. Empty: none.
@@ -14,16 +17,16 @@ struct StepOptions {
   DType dtype = DType::f32;
 };
 
-/// What one batch gave.
+/// What one batch gave. Arrays hold until the next call.
 struct StepResult {
-  double loss = 0;  ///< the mean over the batch, with label smoothing and auxiliary heads
-  Array logits;     ///< [N, classes]; holds until the next call
+  double loss = 0;          ///< the mean over the batch, with auxiliary heads
+  Array output;             ///< of the net: [N, ...]
+  std::vector<Array> sums;  ///< of the metrics, in their order
 };
 
-/// The first half of a training step of a classifier: the gradients of the mean cross-entropy, left
-/// in the State as "grad:" + parameter; running statistics move. An optimiser does the second half,
-/// and clipping, skipping or averaging over machines go between. Compiled once for each batch
-/// shape.
+/// The first half of a training step: the gradients of the mean loss, left in the State as "grad:"
+/// + parameter; running statistics move. An optimiser does the second half, and clipping, skipping
+/// or averaging over machines go between. Compiled once for each batch shape.
 ///
 /// The State's gradients are those of the latest call: parameters that are frozen, or that the loss
 /// does not depend on, have none, so that an optimiser leaves them as they are.
@@ -33,7 +36,7 @@ struct StepResult {
 ///     auto optimizer = optim::sgd({.momentum = 0.9});
 ///     optimizer->declare(state);
 ///     for (int64_t i = 1; i <= 100; ++i) {
-///       double loss = step.gradient(images, labels, i).loss;
+///       double loss = step.gradient(inputs, targets, i).loss;
 ///       optimizer->update(state, {.lr = 0.1});
 ///     }
 class TrainStep {
@@ -41,40 +44,40 @@ class TrainStep {
   /// Errors: usage when the model's arrays are not declared in the State.
   TrainStep(const nn::Module& model, State& state, StepOptions options);
 
-  /// images u8 [N, H, W, C] or float [N, C, spatial]; labels i64 [N] or soft targets [N, classes].
-  /// `step` numbers the batches: with the seed it fixes what dropout drops. With `accumulate`
-  /// gradients are added to those of the call before. Errors: usage when shapes do not fit; data
-  /// for a label out of range.
-  StepResult gradient(const Array& images, const Array& labels, int64_t step,
+  /// inputs u8 [N, H, W, C] or float [N, C, spatial]; targets as the loss takes them. `step`
+  /// numbers the batches: with the seed it fixes what dropout drops. With `accumulate` gradients
+  /// are added to those of the call before. Errors: usage when shapes do not fit; data for a label
+  /// out of range.
+  StepResult gradient(const Array& inputs, const Array& targets, int64_t step,
                       bool accumulate = false);
 
-  /// What is computed for these inputs, before any pass: outputs "loss" and "logits".
-  std::shared_ptr<Graph> trace(const Type& images, const Type& labels) const;
+  /// What is computed for these inputs, before any pass: outputs "loss", "output" and the metrics'.
+  std::shared_ptr<Graph> trace(const Type& inputs, const Type& targets) const;
   /// The Program for these inputs, compiled now if it was not met yet; the gradients that it makes
   /// are declared in the State.
-  const Program& program(const Type& images, const Type& labels, bool accumulate = false);
+  const Program& program(const Type& inputs, const Type& targets, bool accumulate = false);
 
   /// For a loss that is not finite: the first layer that made such a number from this batch,
   /// "layer1.0.bn1 (batch_norm)", or empty. The State is left as it was.
-  std::string first_nonfinite(const Array& images, const Array& labels, int64_t step);
+  std::string first_nonfinite(const Array& inputs, const Array& targets, int64_t step);
 
   /// As `gradient`, and adds to seconds[i] the time of step i of the Program.
-  void profile(const Array& images, const Array& labels, int64_t step,
+  void profile(const Array& inputs, const Array& targets, int64_t step,
                std::vector<double>& seconds);
 
   Memory& memory() { return memory_; }
 
  private:
   void forget_other_gradients(const Program& program);
-  Inputs inputs(const Program& program, const Array& images, const Array& labels,
-                int64_t step) const;
+  Inputs given(const Program& program, const Array& inputs, const Array& targets,
+               int64_t step) const;
 
   const nn::Module& model_;
   State& state_;
   StepOptions options_;
   /// What a Program was compiled for.
   struct Key {
-    Type images, labels;
+    Type inputs, targets;
     bool accumulate;
     bool operator==(const Key&) const = default;
   };

@@ -1,49 +1,28 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <vector>
 
-#include "fovea/train/metrics.h"
+#include "fovea/optim/schedule.h"
+#include "fovea/train/callback.h"
+#include "fovea/train/learner.h"
+#include "fovea/train/progress.h"
 #include "fovea/train/resume.h"
-#include "fovea/train/run_folder.h"
-#include "fovea/train/settings.h"
+#include "fovea/train/setup.h"
 
 namespace fovea::train {
-
-/// What a run is about to do.
-struct Start {
-  std::filesystem::path folder;
-  Settings settings;
-  int64_t parameters = 0, trainable = 0, classes = 0;
-  Shape input;  ///< of one image: C, H, W
-  int64_t train_images = 0, val_images = 0, test_images = 0;
-};
-
-/// Where a run is, after each batch. Loss and accuracy are of the epoch so far.
-struct Progress {
-  int64_t epoch = 0, epochs = 0, batch = 0, batches = 0;
-  double loss = 0, accuracy = 0, lr = 0;
-  double images_per_second = 0;
-  double seconds_left = 0;  ///< of the whole run, as it goes now
-};
-
-/// Called while a run goes on, on the thread that runs it. Any may be empty.
-struct Watch {
-  std::function<void(const Start&)> on_start;
-  std::function<void(const Progress&)> on_batch;
-  std::function<void(const EpochRecord&, bool best)> on_epoch;
-  std::function<void(const std::string&)> on_message;  ///< warnings and notes, one line each
-};
 
 /// What a run gave.
 struct Result {
   int64_t epochs = 0;  ///< done
   int64_t best_epoch = 0;
-  double best_val_accuracy = 0;  ///< with --val 0: the last epoch's training accuracy is not it; 0
-  Metrics test;        ///< of the best model, on the test set; empty when the run was stopped
+  std::string best_metric;           ///< what says which is best: "val_accuracy"
+  std::optional<double> best_value;  ///< of it; none with --val 0, where the last epoch counts
+  tasks::Numbers test;               ///< of the best model, on the test set; empty when stopped
+  int64_t test_samples = 0;
   double seconds = 0;  ///< of training alone
   double images_per_second = 0;
   std::filesystem::path folder;
@@ -53,22 +32,107 @@ struct Result {
   int64_t frozen_changed = 0;  ///< those of them that changed all the same: 0
 };
 
+/// A run under way: epochs, validation, files. Callbacks watch it and lead it.
+class Trainer {
+ public:
+  /// Callbacks are called in their order and must outlive it. Errors: usage when the net cannot
+  /// take the samples; memory when training cannot fit.
+  Trainer(Setup setup, std::vector<Callback*> callbacks, std::stop_token stop = {});
+
+  /// Trains into the empty folder of a new run.
+  Result begin(const std::filesystem::path& folder);
+  /// Goes on from the last checkpoint of a folder, with a note for each setting that changed.
+  Result go_on(const std::filesystem::path& folder, const std::vector<std::string>& notes);
+
+  const Setup& setup() const { return setup_; }
+  const Progress& progress() const { return progress_; }
+  const std::filesystem::path& folder() const { return folder_; }
+  /// Parameters, their gradients, moments; what is written to must be touched (see State).
+  State& state() { return learner_->state(); }
+  int64_t batches() const { return loader_.batches(); }  ///< of an epoch
+  /// Samples a second in the epoch under way, and seconds left of the whole run at that speed.
+  double speed() const;
+  double seconds_left() const;
+  int64_t trainable() const;  ///< elements of the parameters that are trained from the start
+
+  /// What callbacks may ask for.
+  /// The run ends with the batch under way; a checkpoint is saved, and it can go on.
+  void stop() { stop_.request_stop(); }
+  /// The run is complete with the epoch under way: the best model is tested.
+  void finish() { progress_.finished = 1; }
+  /// This batch's update is left out.
+  void skip_update() { skip_ = true; }
+  /// From the next batch on the schedule's rate is multiplied by `factor`, besides what was before.
+  void scale_lr(double factor) { progress_.lr_factor *= factor; }
+  /// A checkpoint is saved once the batch under way is done.
+  void save() { save_asked_ = true; }
+  /// A number for the record of the epoch under way; the last of a name stands.
+  void add(const std::string& name, double value);
+
+ private:
+  void open(const std::filesystem::path& folder);
+  Result finish_run();
+  void restore();
+  void thaw();
+  bool past_the_thaw() const;
+  bool at_the_thaw() const;
+  void train_all();
+  void train_epoch();
+  void train_batch(const data::Batch& batch);
+  bool finish_epoch();
+  bool validate(EpochRecord& record);
+  bool is_best(const EpochRecord& record);
+  void warn_of_guessing();
+  void warn_of_references();
+  Result result();
+  void test(Result& result);
+  void save_model_file(const std::string& name);
+  void save_progress();
+  void require_finite();
+  const std::map<std::string, std::string>& bits();
+  const Program& full_batch_program();
+  const std::string& fingerprint();
+  double rate() const;
+  std::string place() const;
+  std::string monitored() const;
+  void message(const std::string& text);
+  [[noreturn]] void diverged(const std::string& what, const data::Batch* batch = nullptr);
+
+  Setup setup_;
+  std::vector<Callback*> callbacks_;
+  std::stop_source stop_;
+  std::stop_callback<std::function<void()>> outer_stop_;
+  optim::Schedule schedule_;
+  data::Loader loader_;
+  std::shared_ptr<Learner> learner_;
+  Progress progress_;
+  std::filesystem::path folder_;
+
+  bool skip_ = false, save_asked_ = false;
+  std::string tight_;              ///< a warning about memory; or ""
+  std::vector<std::string> anew_;  ///< arrays of the head that the weights did not hold
+  FrozenArrays kept_;              ///< what is frozen, as it was
+  double last_saved_ = 0;          ///< epoch_seconds at the last checkpoint
+  std::map<std::string, std::string> bits_;
+  std::string fingerprint_;  ///< of the training data, once asked for
+};
+
 /// Trains what `settings` say into a new run folder (`out`, see make_run_folder): config.toml,
-/// history.csv, best.safetensors (by validation accuracy; the last with --val 0), last.safetensors,
-/// checkpoint.safetensors, log.txt; then measures the best model on the test set, once. The same
-/// settings give the same last.safetensors, byte for byte. Asked to stop, it ends with the batch
-/// under way, be it of training, of validation or of the test. Errors: usage, data, io as they
-/// come; diverged when a loss, a gradient, a weight or a logit of the validation is not finite,
-/// naming the step and the first layer or weight: such a net is never saved; model when `weights`
-/// cannot be read or do not fit.
-Result train(const Settings& settings, const std::string& out = {}, const Watch& watch = {},
-             std::stop_token stop = {});
+/// history.csv, best.safetensors (by the monitored metric of the validation; the last with --val
+/// 0), last.safetensors, checkpoint.safetensors, log.txt; then measures the best model on the test
+/// set, once. The same settings give the same last.safetensors, byte for byte. Asked to stop, it
+/// ends with the batch under way, be it of training, of validation or of the test. Errors: usage,
+/// data, io as they come; diverged when a loss, a gradient, a weight or an output of the validation
+/// is not finite, naming the step and the first layer or weight: such a net is never saved; model
+/// when `weights` cannot be read or do not fit.
+Result train(const Settings& settings, const std::string& out = {},
+             const std::vector<Callback*>& callbacks = {}, std::stop_token stop = {});
 
 /// Goes on with the run in `folder` from its last checkpoint, or from the start where none was
 /// written; the result is that of a run never stopped, to the bit. `changes` may give it more (or
 /// fewer) epochs in all, which the schedule then spans, the same data at another place, other
 /// threads or workers; config.toml then says so. Errors: as read_run and setup_of.
-Result resume(const std::filesystem::path& folder, const Watch& watch = {},
+Result resume(const std::filesystem::path& folder, const std::vector<Callback*>& callbacks = {},
               std::stop_token stop = {}, const Changes& changes = {});
 
 }  // namespace fovea::train

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+
+#include "fovea/train/history.h"
+
+namespace fovea::train {
+
+class Trainer;
+
+/// Watches a run and leads it: see Trainer for what it may ask of it. Called on the thread that
+/// trains; what it throws ends the run.
+class Callback {
+ public:
+  virtual ~Callback() = default;
+
+  /// The folder is there, nothing is trained yet.
+  virtual void on_start(Trainer&) {}
+  /// After the gradients of a batch, before the update: may skip it or change gradients, which are
+  /// State arrays.
+  virtual void on_gradients(Trainer&) {}
+  /// After the update.
+  virtual void on_batch(Trainer&) {}
+  /// After validation, before anything of the epoch is written: may add numbers to the record.
+  virtual void on_epoch(Trainer&, EpochRecord&, bool best) { (void)best; }
+  /// Warnings and notes, one line each.
+  virtual void on_message(const std::string&) {}
+};
+
+}  // namespace fovea::train

@@ -1,0 +1,56 @@
+#include "fovea/train/learner.h"
+
+namespace fovea::train {
+namespace {
+
+/// Of the learning rate, for what was frozen, unless --backbone-lr says another.
+constexpr double default_backbone_share = 0.1;
+
+}  // namespace
+
+Learner::Learner(const Setup& setup)
+    : setup_(setup), evaluation_(*setup.model, state_, setup.normalization(), setup.metrics) {
+  nn::declare(state_, *setup.model, static_cast<uint64_t>(setup.settings.seed));
+  setup.optimizer->declare(state_);
+  make_step();
+}
+
+void Learner::make_step() {
+  step_ = std::make_unique<TrainStep>(*setup_.model, state_, setup_.step_options(thawed_));
+  evaluation_.share(step_->memory());
+}
+
+void Learner::thaw() {
+  thawed_ = true;
+  make_step();
+}
+
+Learner::Outcome Learner::gradient(const data::Batch& batch, int64_t number) {
+  Outcome outcome{.result = step_->gradient(batch.inputs, batch.targets, number)};
+  outcome.norm = optim::gradient_norm(state_);
+  return outcome;
+}
+
+void Learner::update(double lr, double norm) {
+  const Settings& settings = setup_.settings;
+  optim::Update update{
+      .lr = lr, .gradient_scale = settings.clip > 0 ? optim::clip_scale(norm, settings.clip) : 1.0};
+  if (thawed_) {
+    const double share =
+        settings.backbone_lr > 0 ? settings.backbone_lr / settings.lr : default_backbone_share;
+    update.lr_scale = [this, share](std::string_view name) {
+      return setup_.frozen(name) ? share : 1;
+    };
+  }
+  setup_.optimizer->update(state_, update);
+}
+
+const Program& Learner::program(int64_t n) {
+  return step_->program(setup_.inputs(n), setup_.targets(n));
+}
+
+const Program& Learner::evaluation_program(int64_t n) {
+  return evaluation_.program(setup_.inputs(n), setup_.plain_targets(n));
+}
+
+}  // namespace fovea::train

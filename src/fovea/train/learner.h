@@ -1,0 +1,48 @@
+#pragma once
+
+#include "fovea/predict/evaluation.h"
+#include "fovea/train/setup.h"
+#include "fovea/train/step.h"
+
+namespace fovea::train {
+
+/// What learns: a net's arrays, their gradients and moments, and the Programs of training and of
+/// validation, which share one arena. It knows nothing of epochs, files and settings that change.
+class Learner {
+ public:
+  /// Arrays are declared, not filled; nothing is compiled. `setup` must outlive it.
+  explicit Learner(const Setup& setup);
+
+  /// What one batch gave.
+  struct Outcome {
+    StepResult result;
+    double norm = 0;  ///< of all gradients together; not finite if one of them is not
+  };
+  /// The gradients of a batch, into the State; `number` counts batches from 1.
+  Outcome gradient(const data::Batch& batch, int64_t number);
+  /// Moves the parameters, by gradients that are clipped as the settings say.
+  void update(double lr, double norm);
+
+  /// From now on nothing is frozen; what was has its own rate.
+  void thaw();
+  bool thawed() const { return thawed_; }
+
+  /// The Program for `n` samples, compiled now if it was not met yet.
+  const Program& program(int64_t n);
+  const Program& evaluation_program(int64_t n);
+
+  State& state() { return state_; }
+  TrainStep& step() { return *step_; }
+  Evaluation& evaluation() { return evaluation_; }
+
+ private:
+  void make_step();
+
+  const Setup& setup_;
+  State state_;
+  bool thawed_ = false;
+  std::unique_ptr<TrainStep> step_;
+  Evaluation evaluation_;
+};
+
+}  // namespace fovea::train

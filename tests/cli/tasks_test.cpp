@@ -1,0 +1,84 @@
+// A regression from the command line, from training to a picture's numbers.
+
+#include <gtest/gtest.h>
+
+#include "program.h"
+#include "temporary_folder.h"
+
+namespace fovea::cli_test {
+namespace {
+
+TEST(Regression, TrainsIsMeasuredAndPredicts) {
+  TemporaryFolder folder;
+  const std::string run = folder / "run", model = run + "/best.safetensors";
+  const Outcome trained =
+      fovea({"train",     "--data", "discs",    "--task",    "regress", "--model",   "small_cnn",
+             "--limit",   "1200",   "--epochs", "4",         "--batch", "32",        "--optimizer",
+             "adamw",     "--lr",   "0.003",    "--augment", "none",    "--monitor", "loss",
+             "--threads", "1",      "--out",    run,         "--json"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const nlohmann::json result = trained.json();
+  EXPECT_EQ(result.at("best").at("metric"), "val_loss");
+  EXPECT_EQ(result.at("best").at("val_loss"), result.at("best").at("value"));
+  EXPECT_GT(result.at("test").at("r2"), 0.5);
+  EXPECT_TRUE(result.at("history")[0].contains("train_r2"));
+  EXPECT_NE(trained.err.find("task      regress, the best epoch by loss"), std::string::npos)
+      << trained.err;
+
+  const nlohmann::json measured =
+      fovea({"eval", "--model", model, "--data", "discs", "--json"}).json();
+  EXPECT_NEAR(measured.at("r2").get<double>(), result.at("test").at("r2").get<double>(), 1e-9);
+  EXPECT_EQ(measured.at("count"), 1000);
+  EXPECT_EQ(measured.at("per_number")[2].at("name"), "radius");
+
+  ASSERT_EQ(fovea({"data", "samples", "discs", "--count", "2", "--out", folder / "discs/"}).code,
+            0);
+  std::string picture;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "discs"))
+    picture = entry.path();
+  const nlohmann::json said = fovea({"predict", "--model", model, picture, "--json"}).json();
+  const nlohmann::json& numbers = said.at("predictions")[0].at("numbers");
+  ASSERT_EQ(numbers.size(), 3u);
+  EXPECT_EQ(numbers[0].at("name"), "x");
+  EXPECT_NEAR(numbers[0].at("value").get<double>(), 0.5, 0.6);
+
+  const Outcome other = fovea({"eval", "--model", model, "--data", "fashion-mnist"});
+  if (other.code != 3) {  // where the data set is there
+    EXPECT_EQ(other.code, 2);
+    EXPECT_NE(other.err.find("the model's targets are f32[3], the data set's i64[]"),
+              std::string::npos)
+        << other.err;
+  }
+  const nlohmann::json plan = fovea({"plan", "--data", "discs", "--model", "small_cnn", "--batch",
+                                     "8", "--measure", "0", "--json"})
+                                  .json();
+  EXPECT_EQ(plan.at("classes"), 3);
+}
+
+TEST(Sizes, PredictAndEvalTakeEveryOneThatTheNetCan) {
+  TemporaryFolder folder;
+  const std::string run = folder / "run", model = run + "/best.safetensors";
+  put(folder / "gap.toml",
+      "layers = [ { name = \"c\", type = \"ConvNormAct\", out_channels = 4 }, "
+      "{ type = \"AdaptiveAvgPool2d\", output_size = 1 }, \"Flatten\", { name = \"fc\", type = "
+      "\"Linear\", out_features = "
+      "\"classes\" } ]");
+  write_digits(folder / "data", 60, 20, 12);
+  const std::string data = "mnist:" + (folder / "data").string();
+  ASSERT_EQ(fovea({"train", "--data", data, "--model", folder / "gap.toml", "--epochs", "1",
+                   "--batch", "16", "--threads", "1", "--out", run})
+                .code,
+            0);
+  for (const char* size : {"12x12", "20x24"}) {
+    const Outcome outcome =
+        fovea({"eval", "--model", model, "--data", data, "--size", size, "--json"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.json().at("count"), 20);
+  }
+  const Outcome wrong = fovea({"eval", "--model", model, "--data", data, "--size", "12"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_NE(wrong.err.find("--size: \"12\" is no size of a picture"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace fovea::cli_test
