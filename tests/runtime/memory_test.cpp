@@ -117,7 +117,8 @@ TEST(Memory, StaysFlatOverManyInputShapes) {
   EXPECT_EQ(memory.arena_bytes(), arena);
   const int64_t before = resident();
   for (int64_t side = 64; side > 14; --side) run(side);  // none is in the cache any more
-  EXPECT_LT(resident() - before, 16 << 20);              // the weights of a Program are 1.6 MB
+  if (!allocations_are_counted()) return;    // a sanitizer keeps freed memory, to find its use
+  EXPECT_LT(resident() - before, 16 << 20);  // the weights of a Program are 1.6 MB
 }
 
 TEST(Memory, GrowsToTheLargestArena) {
