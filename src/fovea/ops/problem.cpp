@@ -281,14 +281,15 @@ OpCall parse_problem(std::string_view text, std::span<const Op> ops) {
 }
 
 OpCall backward_data(const OpCall& forward) {
-  return call(ConvBackwardData{.geometry = conv_of(forward).geometry, .input = forward.in[0].shape},
+  const Conv& conv = conv_of(forward);  // before its inputs are looked at
+  return call(ConvBackwardData{.geometry = conv.geometry, .input = forward.in[0].shape},
               {forward.in[1], forward.out[0]});
 }
 
 OpCall backward_weights(const OpCall& forward) {
-  return call(
-      ConvBackwardWeights{.geometry = conv_of(forward).geometry, .weight = forward.in[1].shape},
-      {forward.in[0], forward.out[0]});
+  const Conv& conv = conv_of(forward);
+  return call(ConvBackwardWeights{.geometry = conv.geometry, .weight = forward.in[1].shape},
+              {forward.in[0], forward.out[0]});
 }
 
 }  // namespace fovea
