@@ -61,7 +61,7 @@ class LayoutPass {
     Layout layout = Layout::plain;
     int64_t total = 0;
     for (int id : node.inputs) {
-      const Type& type = copy_[id].type();
+      const Type type = copy_[id].type();
       if (!spatial(type)) continue;
       if (layout == Layout::plain) layout = type.layout;
       total += type.numel();
