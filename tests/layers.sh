@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Each room of src/fovea includes only itself and the rooms above it in this list; the program includes any; public
+# Each component of src/fovea includes only itself and the components above it in this list; the program includes any; public
 # headers include only the standard library and Fovea. Prints what breaks that; exit 1 when anything does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
