@@ -8,6 +8,7 @@
 #include "fovea/core/parallel.h"
 #include "fovea/formats/safetensors.h"
 #include "fovea/nn/module.h"
+#include "paths.h"
 
 /// Golden files hold results only: inputs are filled by this rule, here and in
 /// scripts/golden/golden.py. Element i of the tensor called `name` is drawn from splitmix64, seeded
@@ -93,7 +94,8 @@ inline void declare(State& state, const nn::Module& model, DType dtype) {
 
 /// The tensors of tests/golden/NAME.safetensors.
 inline std::map<std::string, Array> file(const std::string& name) {
-  const SafeTensors contents = read_safetensors(FOVEA_TESTS_DIR "/golden/" + name + ".safetensors");
+  const SafeTensors contents =
+      read_safetensors(tests_folder() + "/golden/" + name + ".safetensors");
   return {contents.tensors.begin(), contents.tensors.end()};
 }
 

@@ -7,13 +7,14 @@
 #include "fovea/formats/npy.h"
 #include "fovea/formats/pickle.h"
 #include "fovea/formats/weight_file.h"
+#include "paths.h"
 #include "program.h"
 #include "temporary_folder.h"
 
 namespace fovea::cli_test {
 namespace {
 
-const std::string golden = FOVEA_TESTS_DIR "/golden/pytorch/";
+const std::string golden = tests_folder() + "/golden/pytorch/";
 
 TEST(Convert, RoundTripsKeepEveryByte) {
   TemporaryFolder folder;

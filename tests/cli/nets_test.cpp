@@ -2,13 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include "paths.h"
 #include "program.h"
 #include "temporary_folder.h"
 
 namespace fovea::cli_test {
 namespace {
 
-const std::string examples = std::string(FOVEA_TESTS_DIR) + "/../examples/nets/";
+const std::string examples = tests_folder() + "/../examples/nets/";
 
 TEST(Nets, AreCountedAsTheModelsTheyAre) {
   for (const char* name : {"small_cnn", "resnet18_cifar"}) {

@@ -7,13 +7,14 @@
 #include <sstream>
 #include <string>
 #include <vector>
+#include "paths.h"
 
 namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path root = fs::path(FOVEA_TESTS_DIR).parent_path();
+const fs::path root = fs::path(tests_folder()).parent_path();
 
 std::string contents(const fs::path& path) {
   std::ifstream file(path);

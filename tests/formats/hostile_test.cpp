@@ -11,6 +11,7 @@
 #include "fovea/formats/pickle.h"
 #include "fovea/formats/pytorch.h"
 #include "fovea/formats/weight_file.h"
+#include "paths.h"
 #include "pickles.h"
 #include "temporary_folder.h"
 
@@ -297,7 +298,7 @@ TEST_F(Hostile, NumbersOfTheArchive) {
 
 /// Cuts, flips, insertions, deletions and numbers at the limits, anywhere in a file of each format.
 TEST_F(Hostile, MutatedFilesGiveArraysOrAnError) {
-  const std::filesystem::path golden = FOVEA_TESTS_DIR "/golden/pytorch";
+  const std::filesystem::path golden = tests_folder() + "/golden/pytorch";
   write_weights(folder_ / "w.safetensors", read_weights(golden / "checkpoint_2.15.pth").tensors);
   for (const std::filesystem::path& path :
        {golden / "zip_2.15.pth", golden / "checkpoint_1.13.pth", golden / "legacy_2.15.pth",

@@ -7,6 +7,7 @@
 #include "error_text.h"
 #include "fovea/core/files.h"
 #include "fovea/core/random.h"
+#include "paths.h"
 #include "pickles.h"
 #include "temporary_folder.h"
 
@@ -126,7 +127,7 @@ TEST(Npy, TruncatedAndMutatedFilesGiveAnArrayOrAnError) {
 }
 
 TEST(Npz, IsWhatNumpyWrites) {
-  const auto arrays = read_npz(FOVEA_TESTS_DIR "/golden/numpy.npz");
+  const auto arrays = read_npz(tests_folder() + "/golden/numpy.npz");
   ASSERT_EQ(arrays.size(), 3u);
   EXPECT_EQ(arrays[0].first, "input");
   EXPECT_EQ(describe(arrays[0].second), "f32[2, 3]");

@@ -11,6 +11,7 @@
 #include "fovea/core/text.h"
 #include "fovea/formats/safetensors.h"
 #include "fovea/formats/weight_file.h"
+#include "paths.h"
 #include "pickles.h"
 #include "temporary_folder.h"
 
@@ -21,7 +22,7 @@ using namespace pickles;  // NOLINT
 using Named = std::vector<std::pair<std::string, Array>>;
 
 std::filesystem::path golden(const std::string& name) {
-  return FOVEA_TESTS_DIR "/golden/pytorch/" + name + ".pth";
+  return tests_folder() + "/golden/pytorch/" + name + ".pth";
 }
 
 /// One tensor of tensors() in scripts/golden/pytorch_files.py, by the rule there.

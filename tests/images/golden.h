@@ -8,6 +8,7 @@
 #include "fovea/core/error.h"
 #include "fovea/formats/safetensors.h"
 #include "fovea/images/image.h"
+#include "paths.h"
 
 namespace fovea {
 
@@ -15,7 +16,7 @@ namespace fovea {
 /// (scripts/golden/images.py).
 inline const std::map<std::string, Array>& golden() {
   static const std::map<std::string, Array> tensors = [] {
-    const SafeTensors file = read_safetensors(FOVEA_TESTS_DIR "/golden/images.safetensors");
+    const SafeTensors file = read_safetensors(tests_folder() + "/golden/images.safetensors");
     return std::map<std::string, Array>(file.tensors.begin(), file.tensors.end());
   }();
   return tensors;

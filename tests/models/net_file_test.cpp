@@ -10,12 +10,13 @@
 #include "fovea/nn.h"
 #include "fovea/passes/summary.h"
 #include "fovea/runtime/program.h"
+#include "paths.h"
 #include "temporary_folder.h"
 
 namespace fovea::models {
 namespace {
 
-const std::string root = std::string(FOVEA_TESTS_DIR) + "/..";
+const std::string root = tests_folder() + "/..";
 
 std::string contents(const std::string& path) {
   return read_text(root + "/" + path, ErrorKind::io);

@@ -8,6 +8,7 @@
 #include "golden_fill.h"
 #include "ops/golden_ops.h"
 #include "ops/samples.h"
+#include "paths.h"
 
 namespace fovea::golden_ops {
 namespace {
@@ -22,7 +23,7 @@ struct File {
 
   explicit File(const std::string& family) {
     SafeTensors contents =
-        read_safetensors(FOVEA_TESTS_DIR "/golden/ops_" + family + ".safetensors");
+        read_safetensors(tests_folder() + "/golden/ops_" + family + ".safetensors");
     cases = Json::parse(contents.metadata.at("cases"));
     tensors = {contents.tensors.begin(), contents.tensors.end()};
   }

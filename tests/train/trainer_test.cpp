@@ -10,6 +10,7 @@
 #include "fovea/models/registry.h"
 #include "fovea/nn.h"
 #include "fovea/predict/predictor.h"
+#include "paths.h"
 #include "train/training.h"
 
 namespace fovea::train {
@@ -133,7 +134,7 @@ TEST_F(Training, ANetOfATextNeedsItsFileOnlyOnce) {
 TEST_F(Training, ATextIsTrainedAsTheSameNetInCode) {
   settings_.epochs = 1;
   const Result code = run("code", settings_);
-  settings_.model = std::string(FOVEA_TESTS_DIR) + "/../examples/nets/small_cnn.toml";
+  settings_.model = tests_folder() + "/../examples/nets/small_cnn.toml";
   const Result text = run("text", settings_);
   EXPECT_EQ(code.history[0].numbers, text.history[0].numbers);
   const ModelFile a = load_model(code.folder / "last.safetensors"),

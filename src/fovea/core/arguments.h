@@ -1,0 +1,131 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "fovea/core/error.h"
+
+// What is chosen by name and takes arguments: "step:30:0.1" as a schedule, "crop:4,flip" as
+// transforms, `{ type = "Conv2d", kernel_size = 3 }` as a layer, --dropout 0.2 of a model. Each
+// declares its arguments once; reading, checking, help and messages come from that.
+namespace fovea {
+
+/// The value of an argument: none, an integer, a number, true or false, a word, integers or numbers
+/// (one per spatial axis).
+using ArgumentValue = std::variant<std::monostate, int64_t, double, bool, std::string,
+                                   std::vector<int64_t>, std::vector<double>>;
+
+/// What an argument takes: the kinds of ArgumentValue. For a list one number may stand for all
+/// axes.
+enum class ArgumentType : uint8_t { integer, number, flag, word, integers, numbers };
+
+/// One argument of something that is chosen by name.
+struct Argument {
+  std::string name;
+  ArgumentType type = ArgumentType::number;
+  ArgumentValue default_value = {};  ///< none: it has to be given, or `follows` says what it is
+  double minimum = 0, maximum = 0;   ///< of numbers, both included unless open
+  bool open_minimum = false, open_maximum = false;  ///< the bound itself is not possible
+  std::vector<std::string> words = {};  ///< possible besides a number; all that is, for a word
+  std::string follows = {};             ///< what it is when it is not given: "the input's"
+  std::string help = {};                ///< one line, without a full stop
+
+  bool required() const;
+  /// What is possible: "an integer from 1 to 64 or \"same\"", "a number of at least 0 and below 1".
+  std::string expected() const;
+  /// Whether `value` is of the argument's type and in its range; none is not.
+  bool accepts(const ArgumentValue& value) const;
+  /// The value that a text means; none when it means no possible one. Lists are "3" or "3x5".
+  ArgumentValue read(std::string_view text) const;
+};
+
+/// As `read` takes it: "3", "0.5", "true", "reflect", "3x5"; "" for none.
+std::string to_string(const ArgumentValue& value);
+
+/// The values of all arguments of one thing, given or by default.
+class Arguments {
+ public:
+  Arguments() = default;
+  explicit Arguments(std::map<std::string, ArgumentValue, std::less<>> values)
+      : values_(std::move(values)) {}
+
+  /// Errors of all: internal when there is no such argument, or it has another type.
+  int64_t integer(std::string_view name) const { return get<int64_t>(name); }
+  /// `otherwise` when it was not given and has no default.
+  int64_t integer(std::string_view name, int64_t otherwise) const;
+  double number(std::string_view name) const { return get<double>(name); }
+  /// None where a word was given instead.
+  std::optional<double> optional_number(std::string_view name) const;
+  bool flag(std::string_view name) const { return get<bool>(name); }
+  const std::string& word(std::string_view name) const { return get<std::string>(name); }
+  const std::vector<int64_t>& integers(std::string_view name) const;
+  const std::vector<double>& numbers(std::string_view name) const;
+
+  /// Whether it has a value.
+  bool has(std::string_view name) const;
+  const ArgumentValue& value(std::string_view name) const;
+  /// Whether there is an argument of that name, with a value or without.
+  bool contains(std::string_view name) const { return values_.find(name) != values_.end(); }
+  void set(std::string name, ArgumentValue value) { values_[std::move(name)] = std::move(value); }
+
+ private:
+  template <class T>
+  const T& get(std::string_view name) const;
+
+  std::map<std::string, ArgumentValue, std::less<>> values_;
+};
+
+/// Something that is chosen by a small text: its name and what it takes.
+struct Choice {
+  std::string name;
+  std::vector<Argument> arguments = {};  ///< those that have to be given first
+  std::string help = {};                 ///< one line, without a full stop
+
+  /// How it is written: "step:EPOCHS[:GAMMA]".
+  std::string usage() const;
+};
+
+/// A small text taken apart: "step:30:0.1", "step:30,0.1" and "step:30:gamma=0.1" alike.
+struct ChoiceText {
+  std::string name;
+  std::vector<std::string> arguments;
+};
+ChoiceText parse_choice(std::string_view text);
+/// A list of them: between commas, so that arguments are behind colons: "crop:4,flip:0.5".
+std::vector<ChoiceText> parse_choices(std::string_view list);
+
+/// The arguments that a text gives, in order or by name ("gamma=0.1"), the others by default.
+/// Errors: usage, "WHAT: ..." with what is expected and the usage, for a value that is not
+/// possible, one argument too many, an unknown name, one given twice or missing.
+Arguments read_arguments(std::string_view what, const Choice& choice,
+                         std::span<const std::string> texts);
+
+/// The text that reads back to the same: "step:30:0.1"; arguments at their defaults are left out
+/// where none that is not follows.
+std::string to_text(const Choice& choice, const Arguments& arguments);
+
+/// The usages of all: "constant, cosine[:FINAL], step:EPOCHS[:GAMMA]".
+std::string usages(std::span<const Choice* const> choices);
+
+/// The error for a name that is none of these: with the nearest, and the usages of all.
+Error unknown_choice(std::string_view what, std::string_view name,
+                     std::span<const Choice* const> known);
+
+/// The row of that name of a table; rows have a member `choice`. Errors: as unknown_choice.
+template <class Rows>
+const auto& find_choice(std::string_view what, const Rows& rows, std::string_view name) {
+  std::vector<const Choice*> known;
+  for (const auto& row : rows) {
+    if (row.choice.name == name) return row;
+    known.push_back(&row.choice);
+  }
+  throw unknown_choice(what, name, known);
+}
+
+}  // namespace fovea
