@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace fovea {
 namespace {
 
@@ -66,30 +68,79 @@ TEST(Arguments, UsageSaysWhatMayBeLeftOut) {
   EXPECT_EQ(crop.usage(), "crop[:PADDING[:MODE[:ALTERNATE]]]");
 }
 
-TEST(Arguments, AMistakeSaysWhatIsPossible) {
+TEST(Arguments, AMistakeSaysWhatIsExpected) {
+  const std::string usage = "\n  usage   step:EPOCHS[:GAMMA]";
   EXPECT_EQ(message(step, "step:0"),
-            "schedule: the epochs of step is \"0\", an integer from 1 to 1000000 is possible\n"
-            "  expected step:EPOCHS[:GAMMA]");
+            "schedule step: epochs must be an integer from 1 to 1000000, not \"0\"" + usage);
   EXPECT_EQ(message(step, "step:1.5"),
-            "schedule: the epochs of step is \"1.5\", an integer from 1 to 1000000 is possible\n"
-            "  expected step:EPOCHS[:GAMMA]");
+            "schedule step: epochs must be an integer from 1 to 1000000, not \"1.5\"" + usage);
   EXPECT_EQ(message(step, "step:3:0"),
-            "schedule: the gamma of step is \"0\", a number above 0 and at most 1 is possible\n"
-            "  expected step:EPOCHS[:GAMMA]");
-  EXPECT_EQ(message(step, "step"),
-            "schedule: the epochs of step is missing\n  expected step:EPOCHS[:GAMMA]");
-  EXPECT_EQ(message(step, "step:1:1:1"),
-            "schedule: step takes 2 arguments, not 3\n  expected step:EPOCHS[:GAMMA]");
-  EXPECT_EQ(message(step, "step:3:beta=1"),
-            "schedule: step has no argument \"beta\"\n  expected step:EPOCHS[:GAMMA]");
-  EXPECT_EQ(message(step, "step:3:epochs=4"),
-            "schedule: the epochs of step is given twice\n  expected step:EPOCHS[:GAMMA]");
+            "schedule step: gamma must be a number above 0 and at most 1, not \"0\"" + usage);
+  EXPECT_EQ(message(step, "step"), "schedule step: epochs is missing" + usage);
+  EXPECT_EQ(message(step, "step:"),
+            "schedule step: epochs must be an integer from 1 to 1000000, not \"\"" + usage);
+  EXPECT_EQ(message(step, "step:1:1:1"), "schedule step takes at most 2 arguments, not 3" + usage);
+  EXPECT_EQ(message(step, "step:3:beta=1"), "schedule step has no argument \"beta\"" + usage);
+  EXPECT_EQ(message(step, "step:3:epochs=4"), "schedule step: epochs is given twice" + usage);
   EXPECT_EQ(message(crop, "crop:4:mirror"),
-            "schedule: the mode of crop is \"mirror\", \"zeros\" or \"reflect\" is possible\n"
-            "  expected crop[:PADDING[:MODE[:ALTERNATE]]]");
-  EXPECT_EQ(message(crop, "crop:nan"),
-            "schedule: the padding of crop is \"nan\", an integer from 0 to 64 or a list, one per "
-            "axis is possible\n  expected crop[:PADDING[:MODE[:ALTERNATE]]]");
+            "schedule crop: mode must be \"zeros\" or \"reflect\", not \"mirror\"\n"
+            "  usage   crop[:PADDING[:MODE[:ALTERNATE]]]");
+  for (const char* padding : {"nan", "1x2x3x4", "4x", "65", "9007199254740993"}) {
+    EXPECT_EQ(message(crop, std::string("crop:") + padding),
+              "schedule crop: padding must be an integer from 0 to 64 or a list with one per axis, "
+              "not \"" +
+                  std::string(padding) + "\"\n  usage   crop[:PADDING[:MODE[:ALTERNATE]]]");
+  }
+  EXPECT_EQ(message({.name = "constant"}, "constant:1"),
+            "schedule constant takes no arguments, not 1\n  usage   constant");
+}
+
+TEST(Arguments, RangesReadLikeEnglish) {
+  const double none = std::numeric_limits<double>::infinity();
+  const auto expected = [](Argument argument) { return argument.expected(); };
+  EXPECT_EQ(expected({.name = "x"}), "a number of at least 0");
+  EXPECT_EQ(expected({.name = "x", .open_minimum = true}), "a number above 0");
+  EXPECT_EQ(expected({.name = "x", .minimum = -none}), "a number");
+  EXPECT_EQ(expected({.name = "x", .minimum = -none, .maximum = 2}), "a number of at most 2");
+  EXPECT_EQ(expected({.name = "x", .maximum = 1, .open_maximum = true}),
+            "a number of at least 0 and below 1");
+  EXPECT_EQ(expected({.name = "x", .minimum = 1e-6, .maximum = 1e6}),
+            "a number from 1e-06 to 1000000");
+  EXPECT_EQ(expected({.name = "x",
+                      .type = ArgumentType::integers,
+                      .maximum = 9,
+                      .words = {"same", "valid", "full"}}),
+            "an integer from 0 to 9, a list with one per axis, \"same\", \"valid\" or \"full\"");
+  EXPECT_EQ(expected({.name = "x", .type = ArgumentType::flag}), "true or false");
+}
+
+// A row of one's own with a mistake is refused when it is added, not when somebody chooses it.
+TEST(Arguments, ADeclarationThatCannotWorkIsRefused) {
+  struct Row {
+    Choice choice;
+  };
+  const auto added = [](std::vector<Argument> arguments) -> std::string {
+    try {
+      ChoiceTable<Row>("schedule", {{step}, {{.name = "mine", .arguments = std::move(arguments)}}});
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "no error";
+  };
+  EXPECT_EQ(added({{.name = "a"}, {.name = "a"}}), "schedule mine: a is declared twice");
+  EXPECT_EQ(added({{.name = "a", .default_value = 1.0}, {.name = "b"}}),
+            "schedule mine: b is required but follows an optional one");
+  EXPECT_EQ(added({{.name = "a", .default_value = 2.0, .maximum = 1}}),
+            "schedule mine: a has the default 2, but must be a number from 0 to 1");
+  EXPECT_EQ(added({{.name = "a", .default_value = int64_t{1}}}),
+            "schedule mine: a has the default 1, but must be a number of at least 0");
+  EXPECT_EQ(added({{.name = "a", .type = ArgumentType::word}}), "schedule mine: a accepts no word");
+  ChoiceTable<Row> table("schedule", {{step}});
+  EXPECT_THROW(table.add({step}), Error);
+  table.add({crop});
+  EXPECT_EQ(table.usages(), "step:EPOCHS[:GAMMA], crop[:PADDING[:MODE[:ALTERNATE]]]");
+  EXPECT_EQ(table.read("crop:3").row.choice.name, "crop");
+  EXPECT_EQ(table.read("crop:3").arguments.integers("padding"), std::vector<int64_t>{3});
 }
 
 TEST(Arguments, AnUnknownNameListsWhatThereIs) {

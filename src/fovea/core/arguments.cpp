@@ -10,24 +10,60 @@ namespace {
 
 using Type = ArgumentType;
 
+constexpr double largest_integer = 9007199254740992.0;  // 2^53: a double holds all below
+constexpr size_t largest_list = 3;                      // one number per spatial axis
+
 bool is_integral(Type type) { return type == Type::integer || type == Type::integers; }
+bool is_list(Type type) { return type == Type::integers || type == Type::numbers; }
 
-/// In the range, and for integers: one that a double holds exactly.
-bool fits(const Argument& argument, double value) {
-  const bool low = argument.open_minimum ? value > argument.minimum : value >= argument.minimum;
-  const bool high = argument.open_maximum ? value < argument.maximum : value <= argument.maximum;
-  return low && high && (!is_integral(argument.type) || value == std::floor(value));
+/// Whether a value of the argument's type is in its range.
+struct InRange {
+  const Argument& argument;
+
+  bool operator()(std::monostate) const { return false; }
+  bool operator()(bool) const { return true; }
+  bool operator()(const std::string& word) const {
+    return std::ranges::count(argument.words, word) > 0;
+  }
+  bool operator()(double value) const {
+    return (argument.open_minimum ? value > argument.minimum : value >= argument.minimum) &&
+           (argument.open_maximum ? value < argument.maximum : value <= argument.maximum);
+  }
+  bool operator()(int64_t value) const {
+    const auto number = static_cast<double>(value);
+    return std::abs(number) <= largest_integer && (*this)(number);
+  }
+  template <class Number>
+  bool operator()(const std::vector<Number>& values) const {
+    return !values.empty() && values.size() <= largest_list && std::ranges::all_of(values, *this);
+  }
+};
+
+std::string number_text(double value) {  // 1000000, not 1e+06
+  const bool integral = value == std::floor(value) && std::abs(value) <= largest_integer;
+  return integral ? std::to_string(static_cast<int64_t>(value)) : format_number(value);
 }
 
-std::string number_text(Type type, double value) {  // 1000000, not 1e+06
-  return is_integral(type) ? std::to_string(static_cast<int64_t>(value)) : format_number(value);
-}
-
+/// " from 1 to 64", " above 0", " of at least 0 and below 1"; "" where every number is in range.
 std::string range_text(const Argument& a) {
-  const std::string low = number_text(a.type, a.minimum), high = number_text(a.type, a.maximum);
-  if (!a.open_minimum && !a.open_maximum) return " from " + low + " to " + high;
-  return (a.open_minimum ? " above " : " of at least ") + low +
-         (a.open_maximum ? " and below " : " and at most ") + high;
+  const bool low = std::isfinite(a.minimum), high = std::isfinite(a.maximum);
+  const std::string minimum = number_text(a.minimum), maximum = number_text(a.maximum);
+  if (low && high && !a.open_minimum && !a.open_maximum) {
+    return " from " + minimum + " to " + maximum;
+  }
+  std::vector<std::string> bounds;
+  if (low) bounds.push_back((a.open_minimum ? "above " : "of at least ") + minimum);
+  if (high) {
+    bounds.push_back((a.open_maximum ? "below " : low ? "at most " : "of at most ") + maximum);
+  }
+  return bounds.empty() ? "" : " " + join(bounds, " and ");
+}
+
+/// "a, b or c".
+std::string alternatives(std::vector<std::string> parts) {
+  const std::string last = parts.back();
+  parts.pop_back();
+  return parts.empty() ? last : join(parts) + " or " + last;
 }
 
 std::string upper(std::string name) {
@@ -37,15 +73,63 @@ std::string upper(std::string name) {
   return name;
 }
 
+std::optional<int64_t> parse_integer(std::string_view text) {
+  const std::optional<double> value = parse_number(text);
+  if (!value || *value != std::floor(*value) || std::abs(*value) > largest_integer) return {};
+  return static_cast<int64_t>(*value);
+}
+
 template <class Number>
-std::vector<Number> converted(const std::vector<double>& values) {
-  return {values.begin(), values.end()};
+std::optional<std::vector<Number>> parse_list(
+    std::string_view text, std::optional<Number> (*parse)(std::string_view part)) {
+  std::vector<Number> values;
+  for (const std::string& part : split(text, 'x')) {
+    const std::optional<Number> value = parse(part);
+    if (!value) return {};
+    values.push_back(*value);
+  }
+  return values;
+}
+
+template <class Value>
+ArgumentValue value_or_word(const std::optional<Value>& value, std::string_view text) {
+  if (value) return *value;
+  return std::string(text);
+}
+
+/// A value of that type, whatever its range; the text itself, as a word, where it is not one.
+ArgumentValue parse(Type type, std::string_view text) {
+  switch (type) {
+    case Type::integer:
+      return value_or_word(parse_integer(text), text);
+    case Type::number:
+      return value_or_word(parse_number(text), text);
+    case Type::integers:
+      return value_or_word(parse_list(text, parse_integer), text);
+    case Type::numbers:
+      return value_or_word(parse_list(text, parse_number), text);
+    case Type::flag:
+      if (text == "true" || text == "false") return text == "true";
+      break;
+    case Type::word:
+      break;
+  }
+  return std::string(text);
+}
+
+/// "no arguments", "1 argument", "2 arguments" or, where some may be left out, "at most ...".
+std::string argument_count(const Choice& choice) {
+  const size_t most = choice.arguments.size();
+  if (most == 0) return "no arguments";
+  const bool optional = !choice.arguments.back().required();
+  return (optional ? "at most " : "") + std::to_string(most) +
+         (most == 1 ? " argument" : " arguments");
 }
 
 template <class Number>
 std::string list_text(const std::vector<Number>& values) {
   std::vector<std::string> parts;
-  for (const Number value : values) parts.push_back(format_number(static_cast<double>(value)));
+  for (const Number value : values) parts.push_back(to_string(ArgumentValue(value)));
   return join(parts, "x");
 }
 
@@ -56,73 +140,28 @@ bool Argument::required() const {
 }
 
 std::string Argument::expected() const {
-  std::vector<std::string> possible;
   if (type == Type::flag) return "true or false";
+  std::vector<std::string> accepted;
   if (type != Type::word) {
-    possible.push_back((is_integral(type) ? "an integer" : "a number") + range_text(*this));
+    accepted.push_back((is_integral(type) ? "an integer" : "a number") + range_text(*this));
   }
-  if (type == Type::integers || type == Type::numbers) possible.push_back("a list, one per axis");
-  for (const std::string& word : words) possible.push_back('"' + word + '"');
-  return join(possible, " or ");
+  if (is_list(type)) accepted.emplace_back("a list with one per axis");
+  for (const std::string& word : words) accepted.push_back('"' + word + '"');
+  return alternatives(accepted);
+}
+
+std::string Argument::mismatch(std::string_view given) const {
+  return name + " must be " + expected() + ", not " + printable(given);
 }
 
 bool Argument::accepts(const ArgumentValue& value) const {
-  const auto all_fit = [&](const auto& list) {
-    return !list.empty() &&
-           std::ranges::all_of(list, [&](auto v) { return fits(*this, static_cast<double>(v)); });
-  };
-  if (const auto* word = std::get_if<std::string>(&value))
-    return std::ranges::count(words, *word) > 0;
-  switch (type) {
-    case Type::integer: {
-      const auto* v = std::get_if<int64_t>(&value);
-      return v != nullptr && fits(*this, static_cast<double>(*v));
-    }
-    case Type::number: {
-      const auto* v = std::get_if<double>(&value);
-      return v != nullptr && fits(*this, *v);
-    }
-    case Type::flag:
-      return std::holds_alternative<bool>(value);
-    case Type::integers: {
-      const auto* v = std::get_if<std::vector<int64_t>>(&value);
-      return v != nullptr && all_fit(*v);
-    }
-    case Type::numbers: {
-      const auto* v = std::get_if<std::vector<double>>(&value);
-      return v != nullptr && all_fit(*v);
-    }
-    case Type::word:
-      return false;
-  }
-  return false;
+  const bool typed = value.index() == static_cast<size_t>(type) + 1;  // after none
+  return (typed || std::holds_alternative<std::string>(value)) && std::visit(InRange{*this}, value);
 }
 
 ArgumentValue Argument::read(std::string_view text) const {
-  const std::string word(text);
-  if (std::ranges::count(words, word) > 0) return word;
-  if (type == Type::word) return {};
-  if (type == Type::flag) {
-    if (word == "true" || word == "false") return word == "true";
-    return {};
-  }
-  const bool list = type == Type::integers || type == Type::numbers;
-  std::vector<double> values;
-  for (const std::string& part : list ? split(text, 'x') : std::vector<std::string>{word}) {
-    const std::optional<double> value = parse_number(part);
-    if (!value || !fits(*this, *value)) return {};
-    values.push_back(*value);
-  }
-  switch (type) {
-    case Type::integer:
-      return static_cast<int64_t>(values[0]);
-    case Type::integers:
-      return converted<int64_t>(values);
-    case Type::numbers:
-      return values;
-    default:
-      return values[0];
-  }
+  const ArgumentValue value = parse(type, text);
+  return accepts(value) ? value : ArgumentValue{};
 }
 
 std::string to_string(const ArgumentValue& value) {
@@ -203,7 +242,8 @@ std::vector<ChoiceText> parse_choices(std::string_view list) {
 Arguments read_arguments(std::string_view what, const Choice& choice,
                          std::span<const std::string> texts) {
   const auto fail = [&](const std::string& headline) {
-    return Error(ErrorKind::usage, std::string(what) + ": " + headline);
+    return Error(ErrorKind::usage, std::string(what) + " " + choice.name + headline)
+        .with("usage", choice.usage());
   };
   std::map<std::string, ArgumentValue, std::less<>> values;
   size_t place = 0;
@@ -215,35 +255,44 @@ Arguments read_arguments(std::string_view what, const Choice& choice,
                                 : choice.arguments.begin() + static_cast<ptrdiff_t>(std::min(
                                                                  place++, choice.arguments.size()));
     if (argument == choice.arguments.end()) {
-      if (!named) {
-        throw fail(choice.name + " takes " + std::to_string(choice.arguments.size()) +
-                   " arguments, not " + std::to_string(texts.size()))
-            .with("expected", choice.usage());
-      }
-      throw fail(choice.name + " has no argument \"" + printable(name) + "\"")
-          .with("expected", choice.usage());
+      if (named) throw fail(" has no argument \"" + printable(name) + "\"");
+      throw fail(" takes " + argument_count(choice) + ", not " + std::to_string(texts.size()));
     }
-    ArgumentValue value = argument->read(named ? text.substr(equals + 1) : text);
+    const std::string given = named ? text.substr(equals + 1) : text;
+    ArgumentValue value = argument->read(given);
     if (std::holds_alternative<std::monostate>(value)) {
-      throw fail("the " + argument->name + " of " + choice.name + " is \"" +
-                 printable(named ? text.substr(equals + 1) : text) + "\", " + argument->expected() +
-                 " is possible")
-          .with("expected", choice.usage());
+      throw fail(": " + argument->mismatch('"' + given + '"'));
     }
     if (!values.emplace(argument->name, std::move(value)).second) {
-      throw fail("the " + argument->name + " of " + choice.name + " is given twice")
-          .with("expected", choice.usage());
+      throw fail(": " + argument->name + " is given twice");
     }
   }
   for (const Argument& argument : choice.arguments) {
     if (values.contains(argument.name)) continue;
-    if (argument.required()) {
-      throw fail("the " + argument.name + " of " + choice.name + " is missing")
-          .with("expected", choice.usage());
-    }
+    if (argument.required()) throw fail(": " + argument.name + " is missing");
     values.emplace(argument.name, argument.default_value);
   }
   return Arguments(std::move(values));
+}
+
+void check(std::string_view what, const Choice& choice) {
+  bool optional = false;
+  for (const Argument& argument : choice.arguments) {
+    const auto fail = [&](const std::string& mistake) {
+      return Error(ErrorKind::usage,
+                   std::string(what) + " " + choice.name + ": " + argument.name + mistake);
+    };
+    if (std::ranges::count(choice.arguments, argument.name, &Argument::name) > 1) {
+      throw fail(" is declared twice");
+    }
+    if (argument.type == Type::word && argument.words.empty()) throw fail(" accepts no word");
+    if (argument.required() && optional) throw fail(" is required but follows an optional one");
+    optional = optional || !argument.required();
+    const ArgumentValue& value = argument.default_value;
+    if (!std::holds_alternative<std::monostate>(value) && !argument.accepts(value)) {
+      throw fail(" has the default " + to_string(value) + ", but must be " + argument.expected());
+    }
+  }
 }
 
 std::string to_text(const Choice& choice, const Arguments& arguments) {

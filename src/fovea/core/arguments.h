@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -21,8 +22,8 @@ namespace fovea {
 using ArgumentValue = std::variant<std::monostate, int64_t, double, bool, std::string,
                                    std::vector<int64_t>, std::vector<double>>;
 
-/// What an argument takes: the kinds of ArgumentValue. For a list one number may stand for all
-/// axes.
+/// What an argument takes: the kinds of ArgumentValue, in its order. In a text, a list of one
+/// number stands for all axes.
 enum class ArgumentType : uint8_t { integer, number, flag, word, integers, numbers };
 
 /// One argument of something that is chosen by name.
@@ -30,18 +31,23 @@ struct Argument {
   std::string name;
   ArgumentType type = ArgumentType::number;
   ArgumentValue default_value = {};  ///< none: it has to be given, or `follows` says what it is
-  double minimum = 0, maximum = 0;   ///< of numbers, both included unless open
-  bool open_minimum = false, open_maximum = false;  ///< the bound itself is not possible
-  std::vector<std::string> words = {};  ///< possible besides a number; all that is, for a word
+  double minimum = 0;                ///< of numbers, included unless open; -infinity: no bound
+  double maximum = std::numeric_limits<double>::infinity();  ///< likewise
+  bool open_minimum = false, open_maximum = false;           ///< the bound itself is not accepted
+  std::vector<std::string> words = {};  ///< accepted besides numbers; of a word: the only values
   std::string follows = {};             ///< what it is when it is not given: "the input's"
   std::string help = {};                ///< one line, without a full stop
 
   bool required() const;
-  /// What is possible: "an integer from 1 to 64 or \"same\"", "a number of at least 0 and below 1".
+  /// What is accepted: "an integer from 1 to 64 or \"same\"", "a number of at least 0 and below 1".
   std::string expected() const;
-  /// Whether `value` is of the argument's type and in its range; none is not.
+  /// The message for a value that is not accepted, `given` as the user wrote it: "epochs must be an
+  /// integer of at least 1, not 0".
+  std::string mismatch(std::string_view given) const;
+  /// Whether `value` is of the argument's type and in its range. Integers are at most 2^53 in size,
+  /// lists have one to three numbers.
   bool accepts(const ArgumentValue& value) const;
-  /// The value that a text means; none when it means no possible one. Lists are "3" or "3x5".
+  /// The value of a text, none when that is not accepted. Lists are "3" or "3x5".
   ArgumentValue read(std::string_view text) const;
 };
 
@@ -81,10 +87,10 @@ class Arguments {
   std::map<std::string, ArgumentValue, std::less<>> values_;
 };
 
-/// Something that is chosen by a small text: its name and what it takes.
+/// Something that is chosen by a small text: its name and its arguments.
 struct Choice {
   std::string name;
-  std::vector<Argument> arguments = {};  ///< those that have to be given first
+  std::vector<Argument> arguments = {};  ///< required ones first
   std::string help = {};                 ///< one line, without a full stop
 
   /// How it is written: "step:EPOCHS[:GAMMA]".
@@ -97,12 +103,12 @@ struct ChoiceText {
   std::vector<std::string> arguments;
 };
 ChoiceText parse_choice(std::string_view text);
-/// A list of them: between commas, so that arguments are behind colons: "crop:4,flip:0.5".
+/// A comma-separated list of them, whose arguments follow colons: "crop:4,flip:0.5".
 std::vector<ChoiceText> parse_choices(std::string_view list);
 
 /// The arguments that a text gives, in order or by name ("gamma=0.1"), the others by default.
-/// Errors: usage, "WHAT: ..." with what is expected and the usage, for a value that is not
-/// possible, one argument too many, an unknown name, one given twice or missing.
+/// Errors: usage, beginning with `what` and the choice's name and showing its usage, for a value
+/// that is not accepted, one argument too many, an unknown name, one given twice or missing.
 Arguments read_arguments(std::string_view what, const Choice& choice,
                          std::span<const std::string> texts);
 
@@ -117,15 +123,67 @@ std::string usages(std::span<const Choice* const> choices);
 Error unknown_choice(std::string_view what, std::string_view name,
                      std::span<const Choice* const> known);
 
+/// Errors: usage, beginning with `what` and the choice's name, when an argument is declared twice,
+/// has a default that it does not accept, or is required after an optional one.
+void check(std::string_view what, const Choice& choice);
+
+template <class Rows>
+std::vector<const Choice*> choices_of(const Rows& rows) {
+  std::vector<const Choice*> all;
+  for (const auto& row : rows) all.push_back(&row.choice);
+  return all;
+}
+
 /// The row of that name of a table; rows have a member `choice`. Errors: as unknown_choice.
 template <class Rows>
 const auto& find_choice(std::string_view what, const Rows& rows, std::string_view name) {
-  std::vector<const Choice*> known;
   for (const auto& row : rows) {
     if (row.choice.name == name) return row;
-    known.push_back(&row.choice);
   }
-  throw unknown_choice(what, name, known);
+  throw unknown_choice(what, name, choices_of(rows));
 }
+
+/// A row of a table, and the arguments that a text chose it with.
+template <class Row>
+struct Chosen {
+  Row row;
+  Arguments arguments;
+};
+
+/// What can be chosen by name: the built-in rows, each with a member `choice`, and those that are
+/// added from outside. Not thread-safe while rows are added.
+template <class Row>
+class ChoiceTable {
+ public:
+  /// `what` its rows are, as messages call them: "schedule".
+  ChoiceTable(std::string what, std::vector<Row> rows) : what_(std::move(what)) {
+    for (Row& row : rows) add(std::move(row));
+  }
+
+  const std::vector<Row>& rows() const { return rows_; }
+
+  /// Errors: usage when the name is taken, or as check.
+  void add(Row row) {
+    check(what_, row.choice);
+    for (const Row& known : rows_) {
+      if (known.choice.name != row.choice.name) continue;
+      throw Error(ErrorKind::usage, what_ + " \"" + row.choice.name + "\": the name is taken");
+    }
+    rows_.push_back(std::move(row));
+  }
+
+  /// Errors: as find_choice and read_arguments.
+  Chosen<Row> read(const ChoiceText& text) const {
+    const Row& row = find_choice(what_, rows_, text.name);
+    return {row, read_arguments(what_, row.choice, text.arguments)};
+  }
+  Chosen<Row> read(std::string_view text) const { return read(parse_choice(text)); }
+
+  std::string usages() const { return fovea::usages(choices_of(rows_)); }
+
+ private:
+  std::string what_;
+  std::vector<Row> rows_;
+};
 
 }  // namespace fovea
