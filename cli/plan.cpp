@@ -24,16 +24,16 @@ struct Flags {
 /// "2G", "1.5GiB", "800M": bytes, by 1024.
 size_t parse_memory(const std::string& text) {
   constexpr std::string_view units = "KMGT";
-  std::string number = text;
+  std::string_view number = text;
   for (std::string_view ending : {"iB", "B"}) {
-    if (number.ends_with(ending)) number.resize(number.size() - ending.size());
+    if (number.ends_with(ending)) number.remove_suffix(ending.size());
   }
   size_t unit = 0;
   if (!number.empty()) unit = units.find(static_cast<char>(std::toupper(number.back())));
   double factor = 1;
   if (!number.empty() && unit != std::string_view::npos) {
     for (size_t i = 0; i <= unit; ++i) factor *= 1024;
-    number.pop_back();
+    number.remove_suffix(1);
   }
   const std::optional<double> value = parse_number(number);
   if (!value || *value <= 0 || *value * factor > 1e18) {

@@ -5,7 +5,7 @@
 #include "fovea/optim/schedule.h"
 #include "fovea/passes/autodiff.h"
 #include "fovea/passes/receptive_field.h"
-#include "fovea/runtime/program.h"
+#include "fovea/runtime/eval.h"
 #include "textbook.h"
 
 namespace fovea::cli {

@@ -2,7 +2,7 @@
 
 #include "fovea/images/filters.h"
 #include "fovea/nn.h"
-#include "fovea/runtime/program.h"
+#include "fovea/runtime/eval.h"
 #include "textbook.h"
 
 namespace fovea::cli {

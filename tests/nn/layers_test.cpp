@@ -5,6 +5,7 @@
 
 #include "error_text.h"
 #include "fovea/nn.h"
+#include "fovea/runtime/eval.h"
 #include "fovea/runtime/program.h"
 
 namespace fovea {

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "fovea/ops.h"
-#include "fovea/runtime/program.h"
+#include "fovea/runtime/eval.h"
 #include "ops/draw.h"
 
 /// What makes a convolution one, over random shapes: for the float64 reference and, within

@@ -1,4 +1,5 @@
 #include "fovea/runtime/program.h"
+#include "fovea/runtime/eval.h"
 
 #include <xmmintrin.h>
 

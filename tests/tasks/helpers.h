@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "error_text.h"
-#include "fovea/runtime/program.h"
+#include "fovea/runtime/eval.h"
 #include "fovea/tasks/task.h"
 
 namespace fovea::tasks {

@@ -9,7 +9,7 @@
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
 #include "fovea/ops/conv.h"
-#include "fovea/runtime/program.h"
+#include "fovea/runtime/eval.h"
 
 namespace fovea {
 namespace {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +13,8 @@
 #include "fovea/runtime/state.h"
 
 namespace fovea {
+
+struct Compiled;
 
 struct CompileOptions {
   PipelineOptions passes;
@@ -70,14 +71,7 @@ class Program {
   std::vector<StepInfo> reference_steps() const;
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<Compiled> compiled_;
 };
-
-/// Traces f on arrays, compiles, runs and gives copies of the results: for tests, filters and
-/// trying things out.
-///     Array y = eval([](const Tensors& t) { return Tensors{relu(t[0])}; }, {x})[0];
-std::vector<Array> eval(const std::function<Tensors(const Tensors&)>& f,
-                        const std::vector<Array>& arrays);
 
 }  // namespace fovea
