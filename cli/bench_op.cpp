@@ -100,7 +100,7 @@ Measured measure(const Flags& flags, const std::string& problem, const std::stri
                  OpCall call) {
   set_layouts(call, flags.layout);
   const TeamScope team(threads());
-  const Choice choice =
+  const KernelChoice choice =
       choose_kernel({.op = call.op, .in = call.in, .out = call.out, .threads = threads()});
   const std::string detail = choice.kernel->detail();
   return {.problem = problem,

@@ -29,7 +29,7 @@ std::string references(const Graph& graph) {
       for (const Type& type : *types) empty = empty || type.numel() == 0;
     }
     if (empty) continue;
-    const Choice choice = choose_kernel(problem);
+    const KernelChoice choice = choose_kernel(problem);
     if (choice.name != "reference") continue;
     list += describe(problem) + "\n";
     for (const auto& [rule, why] : choice.refused) list += "    " + rule + ": " + why + "\n";

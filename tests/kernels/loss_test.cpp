@@ -67,7 +67,7 @@ TEST(CrossEntropy, ALabelOutOfRangeIsNamedInTheWordsOfTheReference) {
   EXPECT_EQ(text,
             "cross_entropy: label 10 of sample 277 is not one of 10 classes\n"
             "  try     labels from 0 to 9, or a net with more classes");
-  const Choice choice = choose_kernel(problem);
+  const KernelChoice choice = choose_kernel(problem);
   ASSERT_EQ(choice.name, "simd");
   std::vector<float> out(1);
   std::vector<std::byte> scratch(choice.kernel->scratch_bytes());

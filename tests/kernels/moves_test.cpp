@@ -148,7 +148,7 @@ TEST(Cast, ToBf16IsTheNearestTiesToEven) {
     }
     const Array expected = in.astype(DType::bf16);
     for_each_instruction_set([&](std::string_view set) {
-      const Choice choice = choose_kernel(problem);
+      const KernelChoice choice = choose_kernel(problem);
       ASSERT_EQ(choice.name, "simd");
       Array out(DType::bf16, expected.shape());
       const std::byte* inputs[] = {in.raw()};

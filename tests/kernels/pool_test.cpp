@@ -151,7 +151,7 @@ TEST(MaxUnpool, AnIndexOutOfItsChannelIsNamedInTheWordsOfTheReference) {
     for (Array& array : in) {
       if (array.dtype() == DType::i64) std::fill_n(array.data<int64_t>().begin(), 24, 8);
     }
-    const Choice choice = choose_kernel(problem);
+    const KernelChoice choice = choose_kernel(problem);
     ASSERT_EQ(choice.name, "simd");
     Array out(DType::f32, problem.out[0].shape);
     std::vector<std::byte> scratch(choice.kernel->scratch_bytes());

@@ -112,7 +112,7 @@ TEST(Likelihood, ALabelOutOfRangeIsNamedInTheWordsOfTheReference) {
   std::vector<Array> in = random_inputs(problem, random);
   in[1].data<int64_t>()[2800] = 255;
   in[1].data<int64_t>()[5201] = -1;
-  const Choice choice = choose_kernel(problem);
+  const KernelChoice choice = choose_kernel(problem);
   ASSERT_EQ(choice.name, "simd");
   std::vector<float> out(1);
   std::vector<std::byte> scratch(choice.kernel->scratch_bytes());

@@ -93,14 +93,14 @@ void add_kernel_rule(KernelRule rule) {
 }
 
 /// The choice for one problem, and how it came about.
-struct Choice {
+struct KernelChoice {
   std::string name;
   std::unique_ptr<Kernel> kernel;
   std::vector<std::pair<std::string, std::string>> refused;  ///< rule name, why
 };
 
 /// The first rule that accepts; the reference when none does.
-Choice choose_kernel(const Problem& problem);
+KernelChoice choose_kernel(const Problem& problem);
 
 /// The op's own float64 reference as a kernel: any dtype and layout, slow. Never refuses.
 std::unique_ptr<Kernel> make_reference_kernel(const Problem& problem);

@@ -38,8 +38,8 @@ void add_kernel_rule(std::type_index op, KernelRule rule) {
   rules.insert(rules.begin(), std::move(rule));
 }
 
-Choice choose_kernel(const Problem& problem) {
-  Choice choice;
+KernelChoice choose_kernel(const Problem& problem) {
+  KernelChoice choice;
   for (const KernelRule& rule : kernel_rules(problem.op)) {
     Offer offer = rule.make(problem);
     if (auto* kernel = std::get_if<std::unique_ptr<Kernel>>(&offer)) {

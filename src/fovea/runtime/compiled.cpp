@@ -68,7 +68,7 @@ void Compiler::choose_kernels() {
     Problem problem{.op = node.op, .in = {}, .out = {}, .threads = c_.threads};
     for (int id : node.inputs) problem.in.push_back(graph_.value(id).type);
     for (int id : node.outputs) problem.out.push_back(graph_.value(id).type);
-    Choice choice = choose_kernel(problem);
+    KernelChoice choice = choose_kernel(problem);
     Step step;
     step.kernel = std::move(choice.kernel);
     step.inputs = node.inputs;

@@ -93,7 +93,7 @@ Offer reordered(const Problem& problem) {
   const Problem other = with_channels_last(problem);
   if (other.in == problem.in && other.out == problem.out)
     return Refusal{"the values are channels-last"};
-  Choice inner = choose_kernel(other);
+  KernelChoice inner = choose_kernel(other);
   if (inner.name == "reference") return Refusal{"none for channels-last values either"};
   return std::make_unique<ReorderedKernel>(std::move(inner.kernel), problem, other);
 }
@@ -101,7 +101,7 @@ Offer reordered(const Problem& problem) {
 Offer widened(const Problem& problem) {
   Problem other = problem;
   for (Type& type : other.in) type.dtype = wide(type.dtype);
-  Choice inner = choose_kernel(other);
+  KernelChoice inner = choose_kernel(other);
   if (inner.name == "reference") return Refusal{"none for f32 either"};
   return std::make_unique<ReorderedKernel>(std::move(inner.kernel), problem, other);
 }
