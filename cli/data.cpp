@@ -21,13 +21,9 @@ struct Flags {
   int64_t count = 16, seed = 1;
 };
 
-const char* const data_help =
-    "Data set: fashion-mnist, mnist, cifar10, cifar100, arrays:DIR, discs, or NAME:DIR";
-
 data::DataSets open(const Flags& flags) {
   if (!flags.data.empty()) return data::open(flags.data);
-  throw Error(ErrorKind::usage, "no data set is given")
-      .with("data sets", join(data::names()) + ", or NAME:DIR");
+  throw Error(ErrorKind::usage, "no data set is given").with("data sets", data::usage());
 }
 
 std::string numbers_text(const std::vector<double>& values) {
@@ -178,12 +174,12 @@ void add_data(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
   CLI::App& info_app = commands.add(group, "info", "Classes, sizes and statistics",
                                     [flags](Console& console) { return info(*flags, console); });
-  info_app.add_option("DATA", flags->data, data_help);
+  info_app.add_option("DATA", flags->data, "Data set: " + data::usage());
 
   CLI::App& samples_app =
       commands.add(group, "samples", "Show or save some of its images",
                    [flags](Console& console) { return samples(*flags, console); });
-  samples_app.add_option("DATA", flags->data, data_help);
+  samples_app.add_option("DATA", flags->data, "Data set: " + data::usage());
   add_choice(samples_app, "--split", flags->split, "Which part of it: test or train",
              {"test", "train"});
   add_count(samples_app, "--count", flags->count, "How many, chosen by --seed", 1, 10000);

@@ -20,8 +20,15 @@ struct Flags {
   bool raw = false;
 };
 
-Array chosen_kernel(const std::string& text) {
-  return text.ends_with(".npy") || is_stream(text) ? read_npy(text) : filter_kernel(text);
+struct Kernel {
+  Array values;
+  bool absolute = false;
+};
+
+Kernel chosen_kernel(const std::string& text) {
+  if (text.ends_with(".npy") || is_stream(text)) return {read_npy(text)};
+  const auto [entry, arguments] = choose_filter(text);
+  return {entry.kernel(arguments), entry.absolute};
 }
 
 /// What is written says what it is called.
@@ -37,14 +44,14 @@ int run(const Flags& flags, Console& console) {
   for (const char* name : {"--kernel", "IN", "OUT"}) require_flag(*flags.app, name);
   check_output(flags);
   console.data_goes_to("OUT", flags.output);
-  const Array kernel = chosen_kernel(flags.kernel);
-  const Array filtered = filter_image(decode_image(flags.input, flags.max_pixels), kernel);
+  const Kernel kernel = chosen_kernel(flags.kernel);
+  const Array filtered = filter_image(decode_image(flags.input, flags.max_pixels), kernel.values);
   if (flags.raw) {
     write_npy(flags.output, filtered);
   } else {
-    encode_png(flags.output, filtered_picture(filtered, flags.kernel.starts_with("sobel_")));
+    encode_png(flags.output, filtered_picture(filtered, kernel.absolute));
   }
-  const Shape &size = filtered.shape(), &window = kernel.shape();
+  const Shape &size = filtered.shape(), &window = kernel.values.shape();
   console.document({{"kernel", flags.kernel},
                     {"kernel_size", std::vector<int64_t>(window.begin(), window.end())},
                     {"height", size[0]},
@@ -62,11 +69,8 @@ void add_filter(Commands& commands) {
   CLI::App& app = commands.add(commands.root(), "filter", "Run a textbook filter over a picture",
                                [flags](Console& console) { return run(*flags, console); });
   flags->app = &app;
-  app.add_option(
-         "--kernel", flags->kernel,
-         "sobel_x, sobel_y (absolute values are shown), sharpen, box, laplacian, "
-         "gaussian:SIZE,SIGMA, gabor:SIZE,SIGMA,THETA,LAMBDA (radians, pixels), or an array "
-         "of 2 axes in a .npy file")
+  app.add_option("--kernel", flags->kernel,
+                 usages(choices_of(filters())) + ", or an array of 2 axes in a .npy file")
       ->type_name("NAME");
   app.add_option("IN", flags->input, "PNG or JPEG, gray or colour; - is standard input");
   app.add_option("OUT", flags->output,

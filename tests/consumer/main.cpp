@@ -1,6 +1,6 @@
 // What a user of the library adds to it from outside: a net, a data set, a transform, an optimiser,
-// a task, a metric and a callback, each known by its name from then on; and a net of one's own
-// trained on arrays with a loop of one's own.
+// a schedule, a task, a metric and a callback, each known by its name from then on; and a net of
+// one's own trained on arrays with a loop of one's own.
 #include <fovea/core/random.h>
 #include <fovea/data/augmentation.h>
 #include <fovea/data/registry.h>
@@ -8,6 +8,7 @@
 #include <fovea/nn.h>
 #include <fovea/ops.h>
 #include <fovea/optim/optimizer.h>
+#include <fovea/optim/schedule.h>
 #include <fovea/predict/predictor.h>
 #include <fovea/tasks/regression.h>
 #include <fovea/train/trainer.h>
@@ -58,16 +59,20 @@ class Dots : public data::Dataset {
   data::Targets targets_{.type = {DType::f32, {2}}, .names = {"row", "column"}};
 };
 
-/// Turns an image upside down, and its target with it.
+/// Turns an image upside down with probability `p`, and its target with it.
 class Upend : public data::Transform {
  public:
-  std::string text() const override { return "upend"; }
+  explicit Upend(double p) : p_(p) {}
+  std::string text() const override { return "upend:" + std::to_string(p_); }
   void operator()(data::Sample& sample, Random& random) const override {
-    if (random.uniform() < 0.5) return;
+    if (random.uniform() >= p_) return;
     const Array before = sample.input.clone();
     for (int64_t i = 0; i < 64; ++i) sample.input.set(i, before.at((7 - i / 8) * 8 + i % 8));
     sample.target.set(0, 1 - sample.target.at(0));
   }
+
+ private:
+  double p_;
 };
 
 /// Numbers again, but with the absolute error as the loss.
@@ -170,11 +175,17 @@ bool whole_run(const std::filesystem::path& folder) {
   data::add({.name = "dots", .read = [](const std::filesystem::path&) {
                return data::DataSets{"dots", std::make_shared<Dots>(1), std::make_shared<Dots>(2)};
              }});
-  data::add_transform({.name = "upend",
-                       .usage = "upend",
-                       .help = "turns upside down",
-                       .make = [](std::string_view, bool) -> data::AnyTransform {
-                         return std::make_shared<Upend>();
+  data::add_transform({.choice = {.name = "upend",
+                                  .arguments = {{.name = "p", .default_value = 0.5, .maximum = 1}},
+                                  .help = "turns upside down with probability p"},
+                       .make = [](const Arguments& a) -> data::AnyTransform {
+                         return std::make_shared<Upend>(a.number("p"));
+                       }});
+  optim::add_schedule({.choice = {.name = "linear", .arguments = {{.name = "final", .maximum = 1}}},
+                       .factor = [](const Arguments& a, const optim::ScheduleTime& time) {
+                         const double done =
+                             (time.epoch - time.warmup) / (time.epochs - time.warmup);
+                         return 1 + done * (a.number("final") - 1);
                        }});
   tasks::add({.name = "absolute",
               .help = "numbers, by their absolute error",
@@ -186,7 +197,8 @@ bool whole_run(const std::filesystem::path& folder) {
   settings.data = "dots";
   settings.task = "absolute";
   settings.model = "dot_net";
-  settings.augment = "upend";
+  settings.augment = "upend:0.5";
+  settings.schedule = "linear:0.1";
   settings.monitor = "within";
   settings.epochs = 60;
   settings.batch = 32;

@@ -126,6 +126,8 @@ TEST(Registry, OneFromOutsideIsOpenedByItsName) {
 
 TEST(Registry, DiscsAreWhereTheirTargetsSay) {
   const DataSets sets = open("discs");
+  EXPECT_EQ(error_of([] { (void)open("discs:500"); }).headline(),
+            "data set discs is computed and takes no folder");
   EXPECT_EQ(sets.targets().names, (std::vector<std::string>{"x", "y", "radius"}));
   EXPECT_EQ(sets.targets().type, (Type{DType::f32, {3}}));
   for (int64_t i = 0; i < 20; ++i) {

@@ -134,34 +134,39 @@ TEST(Transforms, TheTextOfAugmentIsReadAndWritten) {
   EXPECT_EQ(Augmentation::parse("crop").text(), "crop:4");
   EXPECT_EQ(Augmentation::parse("flip:0.25,crop:2").text(), "flip:0.25,crop:2");
   EXPECT_EQ(Augmentation::parse("flip:1").text(), "flip:1");
+  EXPECT_EQ(Augmentation::parse("crop:padding=2,flip:p=0.1").text(), "crop:2,flip:0.1");
   for (const char* text : {"crop:0", "flip:0.1,flip:1e-05", "crop:4,flip:0.5", "none"}) {
     EXPECT_EQ(Augmentation::parse(Augmentation::parse(text).text()).text(), text);
   }
 }
 
 TEST(Transforms, WhatAugmentCannotReadItExplains) {
-  const auto error = [](const char* text) {
+  const auto error = [](const std::string& text) {
     return error_of([&] { (void)Augmentation::parse(text); });
   };
   EXPECT_EQ(error("rotate").kind(), ErrorKind::usage);
-  EXPECT_STREQ(
-      error("crop,rotate:3").what(),
-      "--augment: unknown augmentation \"rotate:3\"\n"
-      "  known   none, standard (crop:4,flip:0.5), or a comma list of crop[:PAD], flip[:P], "
-      "mixup[:ALPHA]");
-  for (const char* text :
-       {"crop:", "crop:-1", "crop:4px", "crop:1.5", "crop:99999999999999999999"}) {
-    EXPECT_EQ(error(text).headline(), "--augment: crop:PAD takes pixels, 0 or more, not \"" +
-                                          std::string(text).substr(5) + "\"");
+  EXPECT_STREQ(error("crop,mixap:3").what(),
+               "--augment: unknown transform \"mixap\"\n"
+               "  nearest mixup\n"
+               "  known   crop[:PADDING], flip[:P], mixup[:ALPHA], none, standard, resize");
+  for (const char* padding : {"", "-1", "4px", "1.5", "99999999999999999999"}) {
+    EXPECT_EQ(error("crop:" + std::string(padding)).what(),
+              "--augment: transform crop: padding must be an integer from 0 to 1048576, not \"" +
+                  std::string(padding) + "\"\n  usage   crop[:PADDING]");
   }
-  for (const char* text : {"flip:", "flip:1.1", "flip:-0.1", "flip:nan", "flip:half"}) {
-    EXPECT_EQ(error(text).headline(), "--augment: flip:P takes a probability, 0 to 1, not \"" +
-                                          std::string(text).substr(5) + "\"");
+  for (const char* p : {"", "1.1", "-0.1", "nan", "half"}) {
+    EXPECT_EQ(error("flip:" + std::string(p)).headline(),
+              "--augment: transform flip: p must be a number from 0 to 1, not \"" + std::string(p) +
+                  "\"");
   }
   for (const char* text : {"", ",", "crop,", "Crop", " crop"}) {
-    EXPECT_TRUE(error(text).headline().starts_with("--augment: unknown augmentation")) << text;
+    EXPECT_TRUE(error(text).headline().starts_with("--augment: unknown transform")) << text;
   }
   EXPECT_EQ(error("crop,none").headline(), "--augment: \"none\" stands alone, not in a list");
+  EXPECT_EQ(error("resize:3").headline(), "--augment: transform resize takes no arguments, not 1");
+  EXPECT_EQ(Augmentation::usage(),
+            "none, standard (crop:4,flip:0.5), or a comma-separated list of resize, "
+            "crop[:PADDING], flip[:P], mixup[:ALPHA]");
 }
 
 TEST(Transforms, ACropThatCouldMissTheImageIsRefused) {
@@ -209,11 +214,11 @@ class Half : public Transform {
 };
 
 TEST(Transforms, OneFromOutsideChangesImageAndTargetAtAnyPlace) {
-  add_transform({.name = "half", .usage = "half", .help = "takes a half", .make = [](auto, bool) {
-                   return AnyTransform(std::make_shared<Half>());
-                 }});
-  EXPECT_THROW(add_transform({.name = "half", .usage = "", .help = "", .make = nullptr}), Error);
-  EXPECT_THROW(add_transform({.name = "resize", .usage = "", .help = "", .make = nullptr}), Error);
+  add_transform({.choice = {.name = "half", .help = "takes a half"},
+                 .make = [](const Arguments&) { return AnyTransform(std::make_shared<Half>()); }});
+  for (const char* taken : {"half", "crop", "none", "standard", "resize"}) {
+    EXPECT_THROW(add_transform({.choice = {.name = taken}, .make = nullptr}), Error) << taken;
+  }
   Array images(DType::u8, {40, 4, 2, 1});
   for (int64_t i = 0; i < images.numel(); ++i) images.set(i, i / 4 % 2 == 0 ? 10 : 200);
   const auto set = std::make_shared<ArrayDataset>(images, Array::zeros(DType::i64, {40}),

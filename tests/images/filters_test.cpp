@@ -122,18 +122,19 @@ TEST(Filters, MistakesAreNamed) {
     return error_text(ErrorKind::usage, [&] { (void)filter_kernel(kernel); });
   };
   EXPECT_EQ(text("sobelx"),
-            "unknown kernel \"sobelx\"\n"
+            "unknown filter \"sobelx\"\n"
             "  nearest sobel_x, sobel_y\n"
-            "  kernels gaussian:SIZE,SIGMA, gabor:SIZE,SIGMA,THETA,LAMBDA, sobel_x, sobel_y, "
-            "sharpen, box, laplacian");
+            "  known   sobel_x, sobel_y, sharpen, box, laplacian, gaussian:SIZE:SIGMA, "
+            "gabor:SIZE:SIGMA:THETA:LAMBDA");
   EXPECT_EQ(text("gaussian"),
-            "filter: gaussian takes 2 numbers, not 0\n"
-            "  kernel  gaussian\n"
-            "  form    gaussian:SIZE,SIGMA");
+            "filter gaussian: size is missing\n"
+            "  usage   gaussian:SIZE:SIGMA");
   EXPECT_EQ(text("gaussian:2.5,1"),
-            "filter: SIZE is \"2.5\", it should be a whole number from 1 to 255\n"
-            "  kernel  gaussian:2.5,1\n"
-            "  form    gaussian:SIZE,SIGMA");
+            "filter gaussian: size must be an integer from 1 to 255, not \"2.5\"\n"
+            "  usage   gaussian:SIZE:SIGMA");
+  EXPECT_EQ(text("gaussian:5,1,2"),
+            "filter gaussian takes 2 arguments, not 3\n"
+            "  usage   gaussian:SIZE:SIGMA");
   for (const char* bad :
        {"gaussian:0,1", "gaussian:256,1", "gaussian:5,0", "gaussian:5,nan", "gaussian:5,1,2",
         "gabor:5,1,x,4", "gabor:5,1,0,0", "gaussian:", "", "sobel_x:3"}) {
@@ -149,6 +150,15 @@ TEST(Filters, MistakesAreNamed) {
   EXPECT_NE(refused(Array::zeros(DType::i32, {3, 3})), "");
   EXPECT_EQ(refused(Array::full(DType::f32, {2, 2}, std::numeric_limits<double>::infinity())),
             "filter: element 0 of the kernel is not finite");
+}
+
+TEST(Filters, OneFromOutsideIsARow) {
+  add_filter({.choice = {.name = "shift", .arguments = {{.name = "by", .maximum = 1}}},
+              .kernel = [](const Arguments& a) {
+                return Array::of<double>({1 - a.number("by"), a.number("by")}, {1, 2});
+              }});
+  EXPECT_EQ(filter_kernel("shift:0.25").at(1), 0.25);
+  EXPECT_THROW(add_filter({.choice = {.name = "box"}, .kernel = nullptr}), Error);
 }
 
 }  // namespace

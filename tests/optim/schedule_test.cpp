@@ -46,17 +46,44 @@ TEST(Schedule, StepsFallEverySoManyEpochs) {
 }
 
 TEST(Schedule, SaysWhatThereIs) {
-  const std::string advice =
-      "\n  try     constant, cosine, cosine:FINAL (FINAL from 0 to 1), step:EPOCHS or "
-      "step:EPOCHS:GAMMA";
-  for (const char* text : {"", "linear", "constant:1", "cosine:2", "cosine:-1", "cosine:0:0",
-                           "step", "step:0", "step:a", "step:1:2:3"}) {
-    EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)Schedule(text, 10); }),
-              "schedule: cannot read \"" + std::string(text) + "\"" + advice);
+  const auto message = [](std::string_view text) {
+    return error_text(ErrorKind::usage, [&] { (void)Schedule(text, 10); });
+  };
+  EXPECT_EQ(message("cosin"),
+            "unknown schedule \"cosin\"\n"
+            "  nearest cosine\n"
+            "  known   constant, cosine[:FINAL], step:EPOCHS[:GAMMA]");
+  EXPECT_EQ(message("cosine:2"),
+            "schedule cosine: final must be a number from 0 to 1, not \"2\"\n"
+            "  usage   cosine[:FINAL]");
+  for (const char* text : {"", "linear", "constant:1", "cosine:-1", "cosine:0:0", "step", "step:0",
+                           "step:a", "step:1:-1", "step:1:2:3"}) {
+    EXPECT_NE(message(text), "") << text;
   }
   EXPECT_EQ(error_text(ErrorKind::usage, [] { (void)Schedule("cosine", 3, 5); }),
-            "schedule: the warm-up of cosine is 5 epochs, from 0 to the run's 3 are possible");
-  expect_error(ErrorKind::usage, "is -1 epochs", [] { (void)Schedule("cosine", 3, -1); });
+            "schedule cosine: the warm-up must be from 0 to the run's 3 epochs, not 5");
+  expect_error(ErrorKind::usage, "not -1", [] { (void)Schedule("cosine", 3, -1); });
+}
+
+// These were accepted before arguments had a declaration; config.toml files may have them.
+TEST(Schedule, StepsMayBeFractionsAndRise) {
+  EXPECT_DOUBLE_EQ(Schedule("step:0.5:2", 3).factor(1), 4);
+  EXPECT_EQ(Schedule("step:1:0", 3).factor(1), 0);
+}
+
+TEST(Schedule, OneFromOutsideIsARow) {
+  add_schedule(
+      {.choice = {.name = "linear", .arguments = {{.name = "final", .default_value = 0.0}}},
+       .factor = [](const Arguments& a, const ScheduleTime& time) {
+         const double done = (time.epoch - time.warmup) / (time.epochs - time.warmup);
+         return 1 + done * (a.number("final") - 1);
+       }});
+  const Schedule linear("linear:0.5", 10, 2);
+  EXPECT_EQ(linear.factor(1), 0.5);
+  EXPECT_EQ(linear.factor(6), 0.75);
+  EXPECT_EQ(linear.factor(10), 0.5);
+  EXPECT_EQ(schedules().back().choice.usage(), "linear[:FINAL]");
+  EXPECT_THROW(add_schedule({.choice = {.name = "step"}, .factor = nullptr}), Error);
 }
 
 }  // namespace

@@ -446,7 +446,7 @@ TEST_F(Training, FindsMistakesBeforeItMakesAFolder) {
   fails(ErrorKind::usage, "unknown model \"smal_cnn\"\n  nearest small_cnn",
         [](Settings& s) { s.model = "smal_cnn"; });
   fails(ErrorKind::usage, "unknown optimizer", [](Settings& s) { s.optimizer = "lion"; });
-  fails(ErrorKind::usage, "schedule: cannot read", [](Settings& s) { s.schedule = "up"; });
+  fails(ErrorKind::usage, "unknown schedule", [](Settings& s) { s.schedule = "up"; });
   fails(ErrorKind::usage, "the warm-up of cosine is 4 epochs", [](Settings& s) { s.warmup = 4; });
   fails(ErrorKind::usage, "augment", [](Settings& s) { s.augment = "turn"; });
   fails(ErrorKind::data, "nowhere",

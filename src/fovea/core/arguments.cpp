@@ -135,6 +135,11 @@ std::string list_text(const std::vector<Number>& values) {
 
 }  // namespace
 
+std::string_view name(ArgumentType type) {
+  constexpr std::string_view names[] = {"integer", "number", "flag", "word", "integers", "numbers"};
+  return names[static_cast<size_t>(type)];
+}
+
 bool Argument::required() const {
   return std::holds_alternative<std::monostate>(default_value) && follows.empty();
 }

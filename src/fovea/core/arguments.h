@@ -26,6 +26,9 @@ using ArgumentValue = std::variant<std::monostate, int64_t, double, bool, std::s
 /// number stands for all axes.
 enum class ArgumentType : uint8_t { integer, number, flag, word, integers, numbers };
 
+/// The type as --json prints it: "integer", "numbers", ...
+std::string_view name(ArgumentType type);
+
 /// One argument of something that is chosen by name.
 struct Argument {
   std::string name;
@@ -178,8 +181,6 @@ class ChoiceTable {
     return {row, read_arguments(what_, row.choice, text.arguments)};
   }
   Chosen<Row> read(std::string_view text) const { return read(parse_choice(text)); }
-
-  std::string usages() const { return fovea::usages(choices_of(rows_)); }
 
  private:
   std::string what_;

@@ -1,6 +1,7 @@
 #include "fovea/data/augmentation.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
@@ -10,32 +11,33 @@ namespace {
 
 constexpr std::string_view standard = "crop:4,flip:0.5";
 
+/// The error as one of --augment, with what else it accepts.
+Error augment_error(const Error& error) {
+  Error located(error.kind(), "--augment: " + error.headline());
+  for (const auto& [key, text] : error.details()) located.with(key, text);
+  return located;
+}
 Error augment_error(const std::string& headline) {
-  return {ErrorKind::usage, "--augment: " + headline};
+  return augment_error(Error(ErrorKind::usage, headline));
 }
 
-std::string known() {
-  std::vector<std::string> usages;
-  for (const TransformEntry& entry : transforms()) usages.push_back(entry.usage);
-  return "none, standard (" + std::string(standard) + "), or a comma list of " + join(usages);
-}
+/// What a list may have besides the transforms of the table; the first two stand alone.
+const std::vector<Choice> words{{.name = "none"}, {.name = "standard"}, {.name = "resize"}};
 
-AnyTransform parse_step(const std::string& text) {
-  const size_t colon = text.find(':');
-  const std::string name = text.substr(0, colon);
-  const bool given = colon != std::string::npos;
-  if (text == "none" || text == "standard") {
-    throw augment_error("\"" + text + "\" stands alone, not in a list").with("known", known());
-  }
-  const auto entry = std::ranges::find(transforms(), name, &TransformEntry::name);
-  if (entry == transforms().end()) {
-    throw augment_error("unknown augmentation \"" + text + "\"").with("known", known());
-  }
+/// A transform; nothing for "resize".
+std::optional<AnyTransform> parse_step(const ChoiceText& text) {
+  std::vector<const Choice*> known = choices_of(transforms());
+  for (const Choice& word : words) known.push_back(&word);
+  const auto found = std::ranges::find(known, text.name, &Choice::name);
+  if (found == known.end()) throw augment_error(unknown_choice("transform", text.name, known));
   try {
-    return entry->make(given ? text.substr(colon + 1) : "", given);
-  } catch (const Error& e) {
-    throw augment_error(e.headline()).with("known", known());
+    if (std::ranges::count(words, text.name, &Choice::name) == 0) return make_transform(text);
+    (void)read_arguments("transform", **found, text.arguments);
+  } catch (const Error& error) {
+    throw augment_error(error);
   }
+  if (text.name == "resize") return {};
+  throw augment_error("\"" + text.name + "\" stands alone, not in a list");
 }
 
 template <class Steps, class T>
@@ -43,10 +45,8 @@ T chained(const Steps& steps, T value) {
   for (const auto& step : steps) {
     try {
       value = step->output(value);
-    } catch (const Error& e) {
-      Error located = augment_error(e.headline());
-      for (const auto& [key, text] : e.details()) located.with(key, text);
-      throw located;
+    } catch (const Error& error) {
+      throw augment_error(error);
     }
   }
   return value;
@@ -54,24 +54,27 @@ T chained(const Steps& steps, T value) {
 
 }  // namespace
 
+std::string Augmentation::usage() {
+  return "none, standard (" + std::string(standard) + "), or a comma-separated list of resize, " +
+         usages(choices_of(transforms()));
+}
+
 Augmentation Augmentation::parse(std::string_view text) {
   Augmentation result;
   if (text == "none") return result;
-  const std::vector<std::string> words = split(text == "standard" ? standard : text, ',');
-  const auto resizes = std::ranges::count(words, "resize");
+  const std::vector<ChoiceText> steps = parse_choices(text == "standard" ? standard : text);
+  const auto resizes = std::ranges::count(steps, "resize", &ChoiceText::name);
   if (resizes > 1) throw augment_error("\"resize\" stands once in a list");
   bool resized = resizes == 0;
-  for (const std::string& word : words) {
-    if (word == "resize") {
+  for (const ChoiceText& chosen : steps) {
+    const std::optional<AnyTransform> step = parse_step(chosen);
+    if (!step) {
       resized = true;
-      continue;
-    }
-    const AnyTransform step = parse_step(word);
-    if (const auto* mixing = std::get_if<std::shared_ptr<const BatchTransform>>(&step)) {
+    } else if (const auto* mixing = std::get_if<std::shared_ptr<const BatchTransform>>(&*step)) {
       result.batch.push_back(*mixing);
     } else {
       (resized ? result.after : result.before)
-          .push_back(std::get<std::shared_ptr<const Transform>>(step));
+          .push_back(std::get<std::shared_ptr<const Transform>>(*step));
     }
   }
   return result;

@@ -17,10 +17,12 @@ struct Augmentation {
   std::vector<std::shared_ptr<const Transform>> after;   ///< in order, at the net's input size
   std::vector<std::shared_ptr<const BatchTransform>> batch;
 
-  /// Reads the text of --augment: `none`, `standard` (crop:4,flip:0.5), or a comma list of the
-  /// table's transforms, in order. `resize` in the list is the place where images are resized; by
-  /// default that comes first. Errors: usage, listing what there is.
+  /// Reads the text of --augment: `none`, `standard` (crop:4,flip:0.5), or a comma-separated list
+  /// of the table's transforms, in order. `resize` in the list is the place where images are
+  /// resized; by default that comes first. Errors: usage, listing what there is.
   static Augmentation parse(std::string_view text);
+  /// What parse reads, in one line: "none, standard (...), or a comma-separated list of ...".
+  static std::string usage();
 
   /// The text that parse reads back to the same steps: "crop:4,flip:0.5", "none".
   std::string text() const;

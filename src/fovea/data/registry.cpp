@@ -57,7 +57,12 @@ std::vector<Entry>& table() {
        .read = open_arrays,
        .files = {"x.npy", "y.npy"},
        .advice = "write x.npy and y.npy into DIR: --data arrays:DIR"},
-      {.name = "discs", .read = [](const fs::path&) {
+      {.name = "discs", .read = [](const fs::path& text) {
+         if (!text.empty()) {
+           throw Error(ErrorKind::usage, "data set discs is computed and takes no folder")
+               .with("found", text.string())
+               .with("try", "--data discs");
+         }
          return DataSets{"discs", std::make_shared<Discs>(6000, 1),
                          std::make_shared<Discs>(1000, 2)};
        }}};
@@ -114,6 +119,8 @@ std::vector<std::string> names() {
   for (const Entry& set : table()) all.push_back(set.name);
   return all;
 }
+
+std::string usage() { return join(names()) + ", or NAME:DIR with the folder of the files"; }
 
 void add(Entry entry) {
   for (const Entry& known : table()) {

@@ -30,6 +30,9 @@ void add(Entry entry);
 /// (see synthetic.h), and those added.
 std::vector<std::string> names();
 
+/// What open() reads, in one line: the names, "or NAME:DIR with the folder of the files".
+std::string usage();
+
 /// Opens what --data names:
 ///
 ///   NAME       looked for in $FOVEA_DATA (by default ~/.cache/fovea/data), as a folder NAME in it,

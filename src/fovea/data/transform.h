@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "fovea/core/arguments.h"
 #include "fovea/core/random.h"
 #include "fovea/data/sample.h"
 
@@ -45,25 +46,21 @@ using AnyTransform =
 
 /// One row of the table of transforms.
 struct TransformEntry {
-  std::string name;   ///< "crop"
-  std::string usage;  ///< "crop[:PAD]"
-  std::string help;   ///< one line
-  /// Makes it from the text after the colon, "" where there is none (`given` tells them apart).
-  /// Errors: usage, a headline without the flag: "crop:PAD takes pixels, ...".
-  std::function<AnyTransform(std::string_view argument, bool given)> make;
+  Choice choice;
+  std::function<AnyTransform(const Arguments&)> make;
 };
 
 /// The table, built-in ones first.
 const std::vector<TransformEntry>& transforms();
 
 /// Adds one of your own, so that --augment and recipes know it by its name. Not thread-safe: before
-/// anything is made. Errors: usage when the name is taken or means something else in a list.
+/// anything is made. Errors: usage when the name is taken or means something else in a list, or as
+/// check(Choice).
 void add_transform(TransformEntry entry);
 
-/// The argument as a number, `usual` where none was given. Errors: usage, the headline `expected`
-/// with the text behind it, when it is no number in [low, high], or not an integer where `integer`.
-double number_argument(std::string_view argument, bool given, double usual, double low, double high,
-                       bool integer, std::string_view expected);
+/// The transform of the table that a text such as "crop:4" stands for. Errors: usage for an unknown
+/// name or bad arguments, with what there is.
+AnyTransform make_transform(const ChoiceText& text);
 
 /// Errors: usage, naming `who`, unless the input is an image u8[H,W,C].
 void require_image(std::string_view who, const Type& input);

@@ -15,11 +15,8 @@ namespace fovea {
 namespace {
 
 constexpr int64_t largest_side = 255;
-constexpr double no_limit = 1e6;
 
-Array square3(const std::vector<double>& values) { return Array::of(values, {3, 3}); }
-
-/// value(x, y) over a square, counted from its middle.
+/// value(x, y) over a square, counted from its centre.
 template <class Value>
 Array centred(int64_t size, const Value& value) {
   Array kernel(DType::f64, {size, size});
@@ -52,50 +49,62 @@ Array gabor(int64_t size, double sigma, double theta, double lambda) {
   });
 }
 
-struct Plain {
-  std::string_view name;
-  std::vector<double> values;
-};
-
-const std::vector<Plain>& plain_kernels() {
-  static const std::vector<Plain> kernels{
-      {"sobel_x", {-1, 0, 1, -2, 0, 2, -1, 0, 1}},  {"sobel_y", {-1, -2, -1, 0, 0, 0, 1, 2, 1}},
-      {"sharpen", {0, -1, 0, -1, 5, -1, 0, -1, 0}}, {"box", std::vector<double>(9, 1.0 / 9)},
-      {"laplacian", {0, 1, 0, 1, -4, 1, 0, 1, 0}},
-  };
-  return kernels;
+/// A 3x3 kernel without arguments.
+FilterEntry fixed(std::string name, std::string help, const std::vector<double>& values,
+                  bool absolute = false) {
+  return {.choice = {.name = std::move(name), .help = std::move(help)},
+          .kernel =
+              [values](const Arguments&) {
+                return Array::of(values, {3, 3});
+              },
+          .absolute = absolute};
 }
 
-/// The numbers behind the colon of "gaussian:5,1": `form` names each, as "SIZE,SIGMA".
-std::vector<double> parameters(std::string_view text, std::string_view name,
-                               std::string_view form) {
-  const size_t colon = text.find(':');
-  const std::vector<std::string> names = split(form, ',');
-  const std::vector<std::string> parts =
-      colon == text.npos ? std::vector<std::string>{} : split(text.substr(colon + 1), ',');
-  const auto fail = [&](const std::string& what) {
-    return Error(ErrorKind::usage, "filter: " + what)
-        .with("kernel", text)
-        .with("form", std::string(name) + ":" + std::string(form));
-  };
-  if (parts.size() != names.size()) {
-    throw fail(std::string(name) + " takes " + std::to_string(names.size()) + " numbers, not " +
-               std::to_string(parts.size()));
-  }
-  std::vector<double> numbers;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    const auto number = parse_number(parts[i]);
-    const bool size = names[i] == "SIZE", angle = names[i] == "THETA";
-    const double low = size ? 1 : angle ? -no_limit : 1 / no_limit;
-    const double high = size ? static_cast<double>(largest_side) : no_limit;
-    if (!number || *number < low || *number > high || (size && *number != std::floor(*number))) {
-      throw fail(names[i] + " is \"" + parts[i] + "\", it should be a " +
-                 (size ? "whole number" : "number") + " from " + format_number(low) + " to " +
-                 format_number(high));
-    }
-    numbers.push_back(*number);
-  }
-  return numbers;
+Argument size_argument() {
+  return {.name = "size",
+          .type = ArgumentType::integer,
+          .minimum = 1,
+          .maximum = largest_side,
+          .help = "pixels along each side"};
+}
+Argument pixels_argument(std::string name, std::string help) {
+  return {.name = std::move(name), .minimum = 1e-6, .maximum = 1e6, .help = std::move(help)};
+}
+
+FilterEntry gaussian_entry() {
+  return {
+      .choice = {.name = "gaussian",
+                 .arguments = {size_argument(),
+                               pixels_argument("sigma", "standard deviation in pixels")},
+                 .help = "Gaussian blur"},
+      .kernel = [](const Arguments& a) { return gaussian(a.integer("size"), a.number("sigma")); }};
+}
+
+FilterEntry gabor_entry() {
+  return {.choice = {.name = "gabor",
+                     .arguments = {size_argument(),
+                                   pixels_argument("sigma", "standard deviation in pixels"),
+                                   {.name = "theta",
+                                    .minimum = -1e6,
+                                    .maximum = 1e6,
+                                    .help = "orientation in radians, 0 for vertical stripes"},
+                                   pixels_argument("lambda", "wavelength in pixels")},
+                     .help = "Gabor filter: a wave under a Gaussian"},
+          .kernel = [](const Arguments& a) {
+            return gabor(a.integer("size"), a.number("sigma"), a.number("theta"),
+                         a.number("lambda"));
+          }};
+}
+
+ChoiceTable<FilterEntry>& table() {
+  static ChoiceTable<FilterEntry> all(
+      "filter", {fixed("sobel_x", "slope along x", {-1, 0, 1, -2, 0, 2, -1, 0, 1}, true),
+                 fixed("sobel_y", "slope along y", {-1, -2, -1, 0, 0, 0, 1, 2, 1}, true),
+                 fixed("sharpen", "sharper edges", {0, -1, 0, -1, 5, -1, 0, -1, 0}),
+                 fixed("box", "mean of 3x3 pixels", std::vector<double>(9, 1.0 / 9)),
+                 fixed("laplacian", "sum of second derivatives", {0, 1, 0, 1, -4, 1, 0, 1, 0}),
+                 gaussian_entry(), gabor_entry()});
+  return all;
 }
 
 void check_kernel(const Array& kernel) {
@@ -131,22 +140,15 @@ Array padded_plane(const Image& image, int channel, const Shape& kernel) {
 
 }  // namespace
 
+const std::vector<FilterEntry>& filters() { return table().rows(); }
+
+void add_filter(FilterEntry entry) { table().add(std::move(entry)); }
+
+Chosen<FilterEntry> choose_filter(std::string_view text) { return table().read(text); }
+
 Array filter_kernel(std::string_view text) {
-  const std::string_view name = text.substr(0, text.find(':'));
-  if (name == "gaussian") {
-    const std::vector<double> p = parameters(text, name, "SIZE,SIGMA");
-    return gaussian(static_cast<int64_t>(p[0]), p[1]);
-  }
-  if (name == "gabor") {
-    const std::vector<double> p = parameters(text, name, "SIZE,SIGMA,THETA,LAMBDA");
-    return gabor(static_cast<int64_t>(p[0]), p[1], p[2], p[3]);
-  }
-  std::vector<std::string> names{"gaussian:SIZE,SIGMA", "gabor:SIZE,SIGMA,THETA,LAMBDA"};
-  for (const Plain& kernel : plain_kernels()) {
-    if (text == kernel.name) return square3(kernel.values);
-    names.emplace_back(kernel.name);
-  }
-  throw unknown_name("kernel", text, names).with("kernels", join(names));
+  const auto [entry, arguments] = choose_filter(text);
+  return entry.kernel(arguments);
 }
 
 Array filter_image(const Image& image, const Array& kernel) {
@@ -172,7 +174,7 @@ Image filtered_picture(const Array& filtered, bool absolute) {
   const Shape& shape = filtered.shape();
   const bool gray = shape.rank() == 2;
   if (!gray && !(shape.rank() == 3 && shape[2] == 3)) {
-    throw Error(ErrorKind::usage, "filter: " + describe(filtered) + " is no picture");
+    throw Error(ErrorKind::usage, "filter: " + describe(filtered) + " is not a picture");
   }
   Image image = Image::black(static_cast<int>(shape[0]), static_cast<int>(shape[1]), gray ? 1 : 3);
   for (size_t i = 0; i < image.pixels.size(); ++i) {

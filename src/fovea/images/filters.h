@@ -1,27 +1,47 @@
 #pragma once
 
+#include <functional>
 #include <string_view>
+#include <vector>
 
+#include "fovea/core/arguments.h"
 #include "fovea/core/array.h"
 #include "fovea/images/image.h"
 
 namespace fovea {
 
-/// The textbook's kernels by name, f64 [height, width], x to the right and y down:
+/// One row of the table of textbook kernels.
+struct FilterEntry {
+  Choice choice;
+  std::function<Array(const Arguments&)> kernel;  ///< f64 [height, width], x to the right, y down
+  bool absolute = false;  ///< pictures show absolute values: both signs of a slope
+};
+
+/// The table, built-in ones first:
 ///   sobel_x, sobel_y             the slope along x and along y, smoothed across it
 ///   sharpen, box, laplacian      3x3: 5 amid -1; the mean; the 4 neighbours minus 4 times the
-///   middle gaussian:SIZE,SIGMA          exp(-(x^2 + y^2) / (2 sigma^2)), divided by the sum
-///   gabor:SIZE,SIGMA,THETA,LAMBDA
+///                                centre
+///   gaussian:SIZE:SIGMA          exp(-(x^2 + y^2) / (2 sigma^2)), divided by the sum
+///   gabor:SIZE:SIGMA:THETA:LAMBDA
 ///                                the same bell, not divided, times cos(2 pi x' / lambda), where x'
 ///                                = x cos(theta) + y sin(theta): stripes lambda pixels wide that
-///                                stand upright for theta = 0 (radians)
-/// SIZE is 1 to 255; x and y are counted from the middle of the square, between pixels when SIZE is
-/// even. Errors: usage for another name, listing these, or for numbers it cannot take.
+///                                are vertical for theta = 0 (radians)
+/// SIZE is 1 to 255; x and y are counted from the centre of the square, between pixels when SIZE is
+/// even.
+const std::vector<FilterEntry>& filters();
+
+/// Adds one of your own, so that `fovea filter` knows it by its name. Not thread-safe: before
+/// anything is made. Errors: usage when the name is taken, or as check(Choice).
+void add_filter(FilterEntry entry);
+
+/// The kernel that a text such as "gaussian:5:1" stands for, and its row. Errors: usage for an
+/// unknown name or bad arguments, with what there is.
+Chosen<FilterEntry> choose_filter(std::string_view text);
 Array filter_kernel(std::string_view text);
 
 /// Each channel of `image` cross-correlated with `kernel` (not flipped), on samples of 0 to 255
 /// with the border repeated outwards: f32 [H, W] for gray, [H, W, 3] for colour; alpha is dropped.
-/// Where a side of the kernel is even, the pixel stands left of, or above, its middle. Errors:
+/// Where a side of the kernel is even, the pixel is left of, or above, its centre. Errors:
 /// usage when the kernel is not a float array of 2 axes, each 1 to 255, or has a number that is not
 /// finite.
 Array filter_image(const Image& image, const Array& kernel);

@@ -10,59 +10,63 @@
 namespace fovea::optim {
 namespace {
 
-[[noreturn]] void fail(std::string_view text) {
-  throw Error(ErrorKind::usage, "schedule: cannot read \"" + std::string(text) + "\"")
-      .with("try",
-            "constant, cosine, cosine:FINAL (FINAL from 0 to 1), step:EPOCHS or step:EPOCHS:GAMMA");
+ScheduleEntry constant() {
+  return {.choice = {.name = "constant", .help = "the base rate throughout"},
+          .factor = [](const Arguments&, const ScheduleTime&) { return 1.0; }};
+}
+
+ScheduleEntry cosine() {
+  return {.choice = {.name = "cosine",
+                     .arguments = {{.name = "final",
+                                    .default_value = 0.0,
+                                    .maximum = 1,
+                                    .help = "factor at the end of the run"}},
+                     .help = "half a cosine wave from 1 to the final factor"},
+          .factor = [](const Arguments& a, const ScheduleTime& time) {
+            const double rest = time.epochs - time.warmup;
+            const double done = rest > 0 ? (time.epoch - time.warmup) / rest : 0;
+            const double final = a.number("final");
+            return final + (1 - final) * 0.5 * (1 + std::cos(std::numbers::pi * done));
+          }};
+}
+
+ScheduleEntry step() {
+  return {.choice = {.name = "step",
+                     .arguments = {{.name = "epochs",
+                                    .open_minimum = true,
+                                    .help = "epochs between two changes"},
+                                   {.name = "gamma",
+                                    .default_value = 0.1,
+                                    .help = "factor of each change"}},
+                     .help = "multiplied by gamma every few epochs"},
+          .factor = [](const Arguments& a, const ScheduleTime& time) {
+            return std::pow(a.number("gamma"), std::floor(time.epoch / a.number("epochs")));
+          }};
+}
+
+ChoiceTable<ScheduleEntry>& table() {
+  static ChoiceTable<ScheduleEntry> all("schedule", {constant(), cosine(), step()});
+  return all;
 }
 
 }  // namespace
 
+const std::vector<ScheduleEntry>& schedules() { return table().rows(); }
+
+void add_schedule(ScheduleEntry entry) { table().add(std::move(entry)); }
+
 Schedule::Schedule(std::string_view text, double epochs, double warmup)
-    : epochs_(epochs), warmup_(warmup) {
-  const std::vector<std::string> parts = split(text, ':');
-  const auto value = [&](size_t i, double fallback) {
-    if (i >= parts.size()) return fallback;
-    const std::optional<double> number = parse_number(parts[i]);
-    if (!number || *number < 0) fail(text);
-    return *number;
-  };
-  if (parts[0] == "constant" && parts.size() == 1) {
-    kind_ = Kind::constant;
-  } else if (parts[0] == "cosine" && parts.size() <= 2) {
-    kind_ = Kind::cosine;
-    final_ = value(1, 0);
-    if (final_ > 1) fail(text);
-  } else if (parts[0] == "step" && (parts.size() == 2 || parts.size() == 3)) {
-    kind_ = Kind::step;
-    every_ = value(1, 0);
-    gamma_ = value(2, 0.1);
-    if (every_ <= 0) fail(text);
-  } else {
-    fail(text);
-  }
-  if (!(warmup >= 0 && warmup <= epochs)) {
-    throw Error(ErrorKind::usage, "schedule: the warm-up of " + parts[0] + " is " +
-                                      format_number(warmup) + " epochs, from 0 to the run's " +
-                                      format_number(epochs) + " are possible");
-  }
+    : chosen_(table().read(text)), epochs_(epochs), warmup_(warmup) {
+  if (warmup >= 0 && warmup <= epochs) return;
+  throw Error(ErrorKind::usage,
+              "schedule " + chosen_.row.choice.name + ": the warm-up must be from 0 to the run's " +
+                  format_number(epochs) + " epochs, not " + format_number(warmup));
 }
 
 double Schedule::factor(double epoch) const {
   epoch = std::clamp(epoch, 0.0, epochs_);
   if (epoch < warmup_) return epoch / warmup_;
-  switch (kind_) {
-    case Kind::constant:
-      return 1;
-    case Kind::step:
-      return std::pow(gamma_, std::floor(epoch / every_));
-    case Kind::cosine: {
-      const double rest = epochs_ - warmup_;
-      const double done = rest > 0 ? (epoch - warmup_) / rest : 0;
-      return final_ + (1 - final_) * 0.5 * (1 + std::cos(std::numbers::pi * done));
-    }
-  }
-  return 1;
+  return chosen_.row.factor(chosen_.arguments, {epoch, epochs_, warmup_});
 }
 
 }  // namespace fovea::optim

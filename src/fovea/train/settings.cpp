@@ -7,7 +7,11 @@
 
 #include "fovea/core/files.h"
 #include "fovea/core/text.h"
+#include "fovea/data/augmentation.h"
+#include "fovea/data/registry.h"
 #include "fovea/models/net_file.h"
+#include "fovea/optim/schedule.h"
+#include "fovea/tasks/task.h"
 
 namespace fovea::train {
 namespace {
@@ -30,6 +34,12 @@ std::string quoted(const std::string& text) {
     }
   }
   return result + "\"";
+}
+
+std::vector<std::string> task_names() {
+  std::vector<std::string> names;
+  for (const tasks::Entry& entry : tasks::list()) names.push_back(entry.name);
+  return names;
 }
 
 }  // namespace
@@ -95,9 +105,9 @@ void Setting::set(Settings& settings, std::string_view text) const {
 
 const std::vector<Setting>& settings_table() {
   static const std::vector<Setting> table{
-      {"data", "data set: fashion-mnist, mnist, cifar10, cifar100, arrays:DIR, discs, or NAME:DIR",
-       &Settings::data, 0, 0, true},
-      {"task", "what is learned: classify or regress; by the data set's targets by default",
+      {"data", "data set: " + data::usage(), &Settings::data, 0, 0, true},
+      {"task",
+       "what is learned: " + join(task_names(), " or ") + "; by the data set's targets by default",
        &Settings::task},
       {"model", "model of `fovea models`, or a file of a net, NET.toml", &Settings::model},
       {"aux", "train the model's auxiliary heads too, each loss with the weight 0.3",
@@ -130,12 +140,13 @@ const std::vector<Setting>& settings_table() {
       {"optimizer", "sgd[:MOMENTUM], nesterov[:MOMENTUM] or adamw", &Settings::optimizer},
       {"lr", "learning rate at its highest", &Settings::lr, 0, 1e6},
       {"weight-decay", "X, or X:weights to leave norms and biases alone", &Settings::weight_decay},
-      {"schedule", "constant, cosine[:FINAL] or step:EPOCHS[:GAMMA]", &Settings::schedule},
+      {"schedule", "learning rate over the run: " + usages(choices_of(optim::schedules())),
+       &Settings::schedule},
       {"warmup", "epochs in which the learning rate rises from 0", &Settings::warmup, 0, 1e6},
       {"clip", "largest norm of all gradients together; 0: any", &Settings::clip, 0, 1e12},
       {"label-smoothing", "share of the target spread over all classes", &Settings::label_smoothing,
        0, 1},
-      {"augment", "none, standard, or a list such as crop:4,flip,mixup", &Settings::augment},
+      {"augment", data::Augmentation::usage(), &Settings::augment},
       {"val", "share of the training set kept to choose the best epoch", &Settings::val, 0, 0.99},
       {"monitor", "metric that says which epoch is best, such as accuracy or loss; by the task",
        &Settings::monitor},

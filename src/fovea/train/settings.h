@@ -50,7 +50,8 @@ struct Settings {
 /// One setting: the flag --NAME, the key NAME of config.toml (with _ for -), its help and how to
 /// reach it.
 struct Setting {
-  std::string_view name, help;
+  std::string_view name;
+  std::string help;
   std::variant<std::string Settings::*, int64_t Settings::*, double Settings::*,
                std::optional<double> Settings::*, bool Settings::*>
       member;
@@ -89,7 +90,7 @@ models::Options model_options(const Settings& settings, int64_t outputs, const S
 std::string to_toml(const Settings& settings);
 /// Reads it back, and the net's text beside it where the model is one; what it does not say keeps
 /// its default. Errors: model when that text is missing; data when the file is missing or
-/// is no TOML; usage for an unknown key (with the nearest) or a bad value, naming the file and
+/// is not valid TOML; usage for an unknown key (with the nearest) or a bad value, naming the file and
 /// line.
 Settings from_toml(const std::filesystem::path& path);
 

@@ -10,13 +10,15 @@
 namespace fovea::data {
 
 TransformEntry crop_entry() {
-  return {.name = "crop",
-          .usage = "crop[:PAD]",
-          .help = "pads by PAD zeros (4) and cuts the original size out anywhere",
-          .make = [](std::string_view argument, bool given) -> AnyTransform {
-            const double pad = number_argument(argument, given, 4, 0, 1 << 20, true,
-                                               "crop:PAD takes pixels, 0 or more");
-            return std::make_shared<RandomCrop>(static_cast<int64_t>(pad));
+  return {.choice = {.name = "crop",
+                     .arguments = {{.name = "padding",
+                                    .type = ArgumentType::integer,
+                                    .default_value = int64_t{4},
+                                    .maximum = 1 << 20,
+                                    .help = "pixels of zeros around the image"}},
+                     .help = "a random crop of the original size out of the padded image"},
+          .make = [](const Arguments& a) -> AnyTransform {
+            return std::make_shared<RandomCrop>(a.integer("padding"));
           }};
 }
 

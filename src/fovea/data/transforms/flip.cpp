@@ -8,12 +8,12 @@
 namespace fovea::data {
 
 TransformEntry flip_entry() {
-  return {.name = "flip",
-          .usage = "flip[:P]",
-          .help = "mirrors left and right with probability P (0.5)",
-          .make = [](std::string_view argument, bool given) -> AnyTransform {
-            return std::make_shared<RandomFlip>(number_argument(
-                argument, given, 0.5, 0, 1, false, "flip:P takes a probability, 0 to 1"));
+  return {.choice = {.name = "flip",
+                     .arguments =
+                         {{.name = "p", .default_value = 0.5, .maximum = 1, .help = "probability"}},
+                     .help = "a random horizontal flip"},
+          .make = [](const Arguments& a) -> AnyTransform {
+            return std::make_shared<RandomFlip>(a.number("p"));
           }};
 }
 

@@ -47,12 +47,15 @@ Array mixed(const Array& array, const std::vector<size_t>& other, float share) {
 }  // namespace
 
 TransformEntry mixup_entry() {
-  return {.name = "mixup",
-          .usage = "mixup[:ALPHA]",
-          .help = "mixes each sample of a batch with another, shares from Beta(ALPHA, ALPHA) (0.2)",
-          .make = [](std::string_view argument, bool given) -> AnyTransform {
-            return std::make_shared<Mixup>(number_argument(argument, given, 0.2, 0.01, 1, false,
-                                                           "mixup:ALPHA takes 0.01 to 1"));
+  return {.choice = {.name = "mixup",
+                     .arguments = {{.name = "alpha",
+                                    .default_value = 0.2,
+                                    .minimum = 0.01,
+                                    .maximum = 1,
+                                    .help = "both parameters of the Beta distribution"}},
+                     .help = "each sample of a batch mixed with another of it, in a random ratio"},
+          .make = [](const Arguments& a) -> AnyTransform {
+            return std::make_shared<Mixup>(a.number("alpha"));
           }};
 }
 
