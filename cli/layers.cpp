@@ -4,34 +4,50 @@
 namespace fovea::cli {
 namespace {
 
-Json to_json(const models::AttributeValue& value) {
-  if (std::holds_alternative<std::monostate>(value)) return nullptr;
-  if (const auto* sizes = std::get_if<std::vector<int64_t>>(&value)) return sizes->at(0);
-  if (const auto* whole = std::get_if<int64_t>(&value)) return *whole;
-  if (const auto* number = std::get_if<double>(&value)) return *number;
-  if (const auto* flag = std::get_if<bool>(&value)) return *flag;
-  return std::get<std::string>(value);
+/// As net.toml has it: one number stands for all axes.
+Json to_json(const ArgumentValue& value) {
+  return std::visit(
+      [](const auto& v) -> Json {
+        using Value = std::decay_t<decltype(v)>;
+        if constexpr (std::is_same_v<Value, std::monostate>) {
+          return nullptr;
+        } else if constexpr (std::is_same_v<Value, std::vector<int64_t>> ||
+                             std::is_same_v<Value, std::vector<double>>) {
+          return v.size() == 1 ? Json(v[0]) : Json(v);
+        } else {
+          return v;
+        }
+      },
+      value);
 }
 
-Json to_json(const models::Attribute& attribute) {
-  Json document{{"name", attribute.name}, {"default", to_json(attribute.usual)}};
-  if (!attribute.follows.empty()) document["default"] = attribute.follows;
-  if (attribute.most > attribute.least) {
-    document["least"] = attribute.least;
-    document["most"] = attribute.most;
+Json to_json(const Argument& argument) {
+  Json document{{"name", argument.name},
+                {"type", name(argument.type)},
+                {"default", to_json(argument.default_value)}};
+  if (!argument.follows.empty()) document["follows"] = argument.follows;
+  if (argument.type != ArgumentType::flag && argument.type != ArgumentType::word) {
+    document["minimum"] = argument.minimum;
+    document["maximum"] = argument.maximum;
   }
-  if (!attribute.words.empty()) document["words"] = attribute.words;
+  if (!argument.words.empty()) document["words"] = argument.words;
   return document;
+}
+
+Json to_json(const models::LayerKind& kind) {
+  Json arguments = Json::array();
+  for (const Argument& argument : kind.choice.arguments) arguments.push_back(to_json(argument));
+  const Shape& input = kind.example.input;
+  return {{"name", kind.choice.name},
+          {"help", kind.choice.help},
+          {"example", kind.example.layer},
+          {"example_input", std::vector<int64_t>(input.begin(), input.end())},
+          {"arguments", arguments}};
 }
 
 int run(Console& console) {
   Json document = Json::array();
-  for (const models::LayerKind& kind : models::layer_kinds()) {
-    Json attributes = Json::array();
-    for (const models::Attribute& attribute : kind.attributes)
-      attributes.push_back(to_json(attribute));
-    document.push_back({{"type", kind.name}, {"about", kind.about}, {"attributes", attributes}});
-  }
+  for (const models::LayerKind& kind : models::layer_kinds()) document.push_back(to_json(kind));
   console.document(document);
   console.result(models::layer_kinds_text());
   return 0;
@@ -40,7 +56,7 @@ int run(Console& console) {
 }  // namespace
 
 void add_layers(Commands& commands) {
-  commands.add(commands.root(), "layers", "List what a net's text, NET.toml, may be made of",
+  commands.add(commands.root(), "layers", "List the layers that a net's text, NET.toml, may have",
                [](Console& console) { return run(console); });
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "paths.h"
 #include "program.h"
 #include "temporary_folder.h"
@@ -104,17 +106,37 @@ TEST(Nets, MistakesHaveTheirExitCodesAndLines) {
 
 TEST(Nets, TheLayersThereAreAreListed) {
   const Outcome list = fovea({"layers"});
-  EXPECT_NE(list.out.find("\nConv2d: Convolution\n    out_channels, kernel_size, stride = 1, "),
+  EXPECT_NE(list.out.find("\nConv2d: 2-D convolution\n    out_channels, kernel_size, stride = 1, "),
             std::string::npos)
       << list.out;
-  const nlohmann::json kinds = fovea({"layers", "--json"}).json();
-  for (const auto& kind : kinds) {
-    if (kind.at("type") != "Dropout") continue;
-    EXPECT_EQ(
-        kind.at("attributes").at(0),
-        nlohmann::json(
-            {{"name", "p"}, {"default", 0.5}, {"least", 0}, {"most", 1}, {"words", {"dropout"}}}));
+  EXPECT_NE(list.out.find("kernel_size, stride (default: kernel_size), padding = 0"),
+            std::string::npos);
+  std::map<std::string, nlohmann::json> kinds;
+  for (const nlohmann::json& kind : fovea({"layers", "--json"}).json()) {
+    kinds[kind.at("name")] = kind;
   }
+  EXPECT_EQ(kinds.at("Dropout"),
+            nlohmann::json({{"name", "Dropout"},
+                            {"help", "In training, zeroes each value with probability p"},
+                            {"example", "{ type = \"Dropout\", p = 0.2 }"},
+                            {"example_input", {64}},
+                            {"arguments", nlohmann::json::array({{{"name", "p"},
+                                                                  {"type", "number"},
+                                                                  {"default", 0.5},
+                                                                  {"minimum", 0},
+                                                                  {"maximum", 1},
+                                                                  {"words", {"dropout"}}}})}}));
+  EXPECT_EQ(kinds.at("MaxPool2d").at("arguments").at(1), nlohmann::json({{"name", "stride"},
+                                                                         {"type", "integers"},
+                                                                         {"default", nullptr},
+                                                                         {"follows", "kernel_size"},
+                                                                         {"minimum", 1},
+                                                                         {"maximum", 65536}}));
+  EXPECT_EQ(kinds.at("Upsample").at("arguments").at(1),
+            nlohmann::json({{"name", "mode"},
+                            {"type", "word"},
+                            {"default", "nearest"},
+                            {"words", {"nearest", "bilinear"}}}));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "fovea/models/net_file.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "error_text.h"
@@ -107,7 +108,7 @@ TEST(NetFile, BranchesAreTakenTogether) {
   for (const Node& node : graph->nodes()) ++ops[std::string(node.op.name())];
   EXPECT_EQ(ops["concat"], 1);
   EXPECT_EQ(ops["add"], 1);
-  EXPECT_EQ(graph->node(static_cast<int>(graph->nodes().size()) - 4).scope, "weighed");
+  EXPECT_EQ(graph->node(static_cast<int>(graph->nodes().size()) - 4).scope, "weighted");
   EXPECT_EQ(ops["conv"], 8);
   // Two ways to say what is added, and Darknet's way to count back.
   const std::string a = R"({ name = "a", type = "Conv2d", out_channels = 1, kernel_size = 1 },)";
@@ -140,11 +141,12 @@ TEST(NetFile, NormsMayHaveNoWeightsAndMapsGrowByFractions) {
     return error_text(ErrorKind::model, [&] { made(small(layer)); });
   };
   EXPECT_NE(refusal(R"({ type = "BatchNorm2d", momentum = "some" },)")
-                .find("expected a number from 0 to 1 or \"none\""),
+                .find("momentum must be a number from 0 to 1 or \"none\", not \"some\""),
             std::string::npos)
       << refusal(R"({ type = "BatchNorm2d", momentum = "some" },)");
   EXPECT_NE(refusal(R"({ type = "Upsample", scale_factor = 0 },)")
-                .find("expected a number from 0.001 to 1000 or a list with one an axis"),
+                .find("scale_factor must be a number from 0.001 to 1000 or a list with one per "
+                      "axis, not 0"),
             std::string::npos)
       << refusal(R"({ type = "Upsample", scale_factor = 0 },)");
 }
@@ -175,25 +177,55 @@ TEST(NetFile, OptionsReplaceWhatTheTextSays) {
             "small_cnn: this model has no auxiliary heads");
 }
 
-TEST(NetFile, EveryKindOfLayerCanBeMade) {
-  // With its default attributes, and 2 for those that have to be given.
-  for (const LayerKind& kind : layer_kinds()) {
-    std::string layer = "{ type = \"" + kind.name + '"';
-    for (const Attribute& a : kind.attributes) {
-      if (std::holds_alternative<std::monostate>(a.usual) && a.follows.empty())
-        layer += ", " + a.name + " = 2";
-    }
-    if (kind.merges) layer += ", from = \"a\"";
-    if (!kind.build) layer += ", layers = [\"ReLU\"]";
-    SCOPED_TRACE(layer + " }");
-    const auto net = made(
-        small(R"({ name = "a", type = "Conv2d", out_channels = 8, kernel_size = 1 }, "ReLU", )" +
-              layer + " },"));
-    EXPECT_NO_THROW((void)nn::trace(*net, {2, 1, 8, 8}, Mode::train)) << kind.name;
-  }
+/// A net around the example of a kind of layer: "stem" gives it an input of the example's shape.
+std::string around(const LayerKind& kind) {
+  const Shape& input = kind.example.input;
+  const bool vector = input.rank() == 1;
+  return "input = [" + std::to_string(input[0]) + ", " +
+         (vector ? "1, 1" : std::to_string(input[1])) +
+         (vector ? "" : ", " + std::to_string(input[2])) +
+         "]\nlayers = [\n{ name = \"stem\", type = \"" + (vector ? "Flatten" : "Identity") +
+         "\" }, \"ReLU\",\n" + kind.example.layer +
+         ",\n\"Flatten\", { type = \"Linear\", out_features = \"classes\" } ]";
 }
 
-TEST(NetFile, AttributesHaveTheirEffect) {
+/// What is wrong with a kind's example; "" when it works.
+std::string fault_of_example(const LayerKind& kind) {
+  const std::string& name = kind.choice.name;
+  const std::string& layer = kind.example.layer;
+  const std::string type = kind.build ? "\"" + name + "\"" : "layers";
+  if (layer.find(type) == std::string::npos)
+    return "the example of " + name + " has none: " + layer;
+  try {
+    const auto net = made(around(kind));
+    Shape image = configure("", with(around(kind))).input;
+    (void)nn::trace(*net, Shape{2}.concat(image), Mode::train);
+    const Array output = logits(*net, image);
+    for (int64_t i = 0; i < output.numel(); ++i) {
+      if (!std::isfinite(output.at(i))) return "the example of " + name + " gives NaN or infinity";
+    }
+  } catch (const Error& error) {
+    return "the example of " + name + " does not work: " + error.what();
+  }
+  return "";
+}
+
+TEST(NetFile, TheExampleOfEveryKindOfLayerRuns) {
+  for (const LayerKind& kind : layer_kinds()) EXPECT_EQ(fault_of_example(kind), "");
+}
+
+TEST(NetFile, AnExampleThatDoesNotWorkNamesItsRow) {
+  LayerKind kind = layer_kind("Conv2d");
+  kind.example.layer = "";
+  EXPECT_EQ(fault_of_example(kind), "the example of Conv2d has none: ");
+  kind.example.layer = "{ type = \"Conv2d\", out_channels = 4 }";
+  const std::string fault = fault_of_example(kind);
+  EXPECT_TRUE(
+      fault.starts_with("the example of Conv2d does not work: Conv2d: kernel_size is missing\n"))
+      << fault;
+}
+
+TEST(NetFile, ArgumentsHaveTheirEffect) {
   const auto shape = [](const std::string& layer) {
     const auto net = made(small(layer + R"(, { name = "last", type = "Identity" },)"));
     Shape last;
@@ -273,38 +305,38 @@ TEST(NetFile, MistakesNameTheLineAndWhatIsPossible) {
             "  nearest ReLU, ReLU6, PReLU\n"
             "  at      net.toml:4");
   EXPECT_EQ(says(small("{ name = \"c\", type = \"Conv2d\", out_channel = 4, kernel_size = 1 },")),
-            "unknown attribute of Conv2d \"out_channel\"\n"
+            "unknown argument of Conv2d \"out_channel\"\n"
             "  nearest out_channels\n"
             "  at      net.c (net.toml:3)\n"
             "  try     fovea layers, which lists all");
   EXPECT_EQ(says(small("{ type = \"Conv2d\", out_channels = 4 },")),
             "Conv2d: kernel_size is missing\n"
-            "  expected a whole number from 1 to 65536 or a list with one an axis\n"
+            "  expected an integer from 1 to 65536 or a list with one per axis\n"
             "  at       net.0 (net.toml:3)");
   EXPECT_NE(says("layers = [\n\"ReLU\",\n]\n[[layers]]\n").find("  at      net.toml:4"),
             std::string::npos);
   EXPECT_EQ(says("[[layers]]\ntype = \"Conv2d\"\nout_channels = 0\nkernel_size = 1\n"),
-            "Conv2d: this cannot be its out_channels\n"
-            "  expected a whole number from 1 to 1000000 or \"classes\"\n"
-            "  at       net.0 (net.toml:3)");
+            "Conv2d: out_channels must be an integer from 1 to 1000000 or \"classes\", not 0\n"
+            "  at      net.0 (net.toml:3)");
   EXPECT_EQ(
       says(small("{ type = \"Conv2d\", out_channels = 4, kernel_size = 1, padding = \"big\" },")),
-      "Conv2d: this cannot be its padding\n"
-      "  expected a whole number from 0 to 65536 or a list with one an axis or \"same\" or "
-      "\"valid\" or \"full\"\n"
-      "  at       net.0 (net.toml:3)");
+      "Conv2d: padding must be an integer from 0 to 65536, a list with one per axis, \"same\", "
+      "\"valid\" or \"full\", not \"big\"\n"
+      "  at      net.0 (net.toml:3)");
+  EXPECT_EQ(
+      says(small("{ type = \"MaxPool2d\", kernel_size = [2, 0] },")),
+      "MaxPool2d: kernel_size must be an integer from 1 to 65536 or a list with one per axis, "
+      "not [ 2, 0 ]\n"
+      "  at      net.0 (net.toml:3)");
   EXPECT_EQ(says(small("{ type = \"Dropout\", p = 1.5 },")),
-            "Dropout: this cannot be its p\n"
-            "  expected a number from 0 to 1 or \"dropout\"\n"
-            "  at       net.0 (net.toml:3)");
+            "Dropout: p must be a number from 0 to 1 or \"dropout\", not 1.5\n"
+            "  at      net.0 (net.toml:3)");
   EXPECT_EQ(says(small("{ type = \"ConvNormAct\", out_channels = 1, bias = 1 },")),
-            "ConvNormAct: this cannot be its bias\n"
-            "  expected true or false\n"
-            "  at       net.0 (net.toml:3)");
+            "ConvNormAct: bias must be true or false, not 1\n"
+            "  at      net.0 (net.toml:3)");
   EXPECT_EQ(says(small("{ type = \"Upsample\", scale_factor = 2, mode = \"cubic\" },")),
-            "Upsample: this cannot be its mode\n"
-            "  expected \"nearest\" or \"bilinear\"\n"
-            "  at       net.0 (net.toml:3)");
+            "Upsample: mode must be \"nearest\" or \"bilinear\", not \"cubic\"\n"
+            "  at      net.0 (net.toml:3)");
   EXPECT_EQ(says(small("{ name = \"a\", type = \"ReLU\" },\n{ name = \"a\", type = \"ReLU\" },")),
             "\"a\" is the name of two layers\n"
             "  first   net.toml:3\n"
@@ -321,7 +353,7 @@ TEST(NetFile, MistakesNameTheLineAndWhatIsPossible) {
             "  nearest layers\n"
             "  at      net.toml:1");
   EXPECT_EQ(says("classes = 3"), "net.toml: layers, a list of them, is missing");
-  EXPECT_EQ(says("layers = []"), "a list of no layers\n  at      net.toml:1");
+  EXPECT_EQ(says("layers = []"), "the list of layers is empty\n  at      net.toml:1");
   EXPECT_EQ(says("layers = 3"), "layers: a list of them is expected\n  at      net.toml:1");
   EXPECT_EQ(says("\nclasses = 0\nlayers = []"),
             "classes: whole numbers from 1 to 1000000 are expected\n  at      net.toml:2");
@@ -354,7 +386,7 @@ TEST(NetFile, ReferencesGoUpwardsInTheirList) {
             "  expected the name of a layer above it in its list, or \"input\"\n"
             "  at       net.2.0 (net.toml:5)");
   EXPECT_EQ(says(small(two + "{ type = \"ReLU\", from = \"a\" },")),
-            "no layer takes what \"b\" gives\n"
+            "no layer uses the output of \"b\"\n"
             "  at      net.b (net.toml:4)\n"
             "  try     from = \"b\" in a layer below it");
   EXPECT_EQ(says(small(two + "{ type = \"ReLU\", from = [\"a\", \"b\"] },")),
@@ -363,13 +395,13 @@ TEST(NetFile, ReferencesGoUpwardsInTheirList) {
             "Add: from names 1 layers, 2 to 64 are expected\n  at      net.2 (net.toml:5)");
   EXPECT_EQ(says(small(two + "{ type = \"Concat\" },")),
             "Concat: from is missing\n"
-            "  expected a layer to take with the one before, or a list of layers\n"
+            "  expected the name of a layer to combine with the previous one, or a list of names\n"
             "  at       net.2 (net.toml:5)");
   EXPECT_EQ(says(small(two + "{ type = \"Add\", from = -4 },")).substr(0, 18),
             "unknown layer \"-4\"");
   EXPECT_EQ(
       says(small("{ name = \"input\", type = \"ReLU\" },")),
-      "\"input\" is the name of what a list of layers takes\n  at      net.input (net.toml:3)");
+      "\"input\" is the name of the input of a list of layers\n  at      net.input (net.toml:3)");
 }
 
 TEST(NetFile, WhatIsNoClassifierIsRefused) {
@@ -387,9 +419,9 @@ TEST(NetFile, WhatIsNoClassifierIsRefused) {
 
 TEST(NetFile, HostileTextsEndInAnErrorSoon) {
   EXPECT_EQ(says(small("{ type = \"ReLU\", repeat = 1000000000 },")),
-            "repeat: a whole number from 1 to 1000 is expected\n  at      net.toml:3");
+            "repeat must be an integer from 1 to 1000, not 1000000000\n  at      net.toml:3");
   EXPECT_EQ(says(small("{ type = \"ReLU\", repeat = 0 },")),
-            "repeat: a whole number from 1 to 1000 is expected\n  at      net.toml:3");
+            "repeat must be an integer from 1 to 1000, not 0\n  at      net.toml:3");
   // Repeats inside repeats multiply.
   std::string inner = "\"ReLU\"";
   for (int i = 0; i < 4; ++i) inner = "{ repeat = 1000, layers = [" + inner + "] }";
@@ -406,7 +438,7 @@ TEST(NetFile, HostileTextsEndInAnErrorSoon) {
     const std::string message = says(small(open + "\"ReLU\"" + close + ","));
     if (depth == 20) {
       EXPECT_EQ(message.substr(0, message.find('\n')),
-                "more than 16 lists of layers inside each other");
+                "lists of layers may be nested 16 deep at most");
     }
   }
   EXPECT_NE(says("layers = [ { type = \"ReLU\" ").find("net.toml:1"), std::string::npos);
@@ -414,10 +446,9 @@ TEST(NetFile, HostileTextsEndInAnErrorSoon) {
   EXPECT_NE(says(std::string("\xff\xfe\x00\x01", 4)), "");
   EXPECT_EQ(says(std::string(2 << 20, '#')), "net.toml: a net's text has 1048576 bytes at most");
   EXPECT_EQ(says(small("{ type = \"Conv2d\", out_channels = 99999999999, kernel_size = 1 },"))
-                .substr(0, 40),
-            "Conv2d: this cannot be its out_channels\n");
-  EXPECT_EQ(says(small("{ type = \"Dropout\", p = nan },")).substr(0, 29),
-            "Dropout: this cannot be its p");
+                .substr(0, 39),
+            "Conv2d: out_channels must be an integer");
+  EXPECT_EQ(says(small("{ type = \"Dropout\", p = nan },")).substr(0, 16), "Dropout: p must ");
   EXPECT_EQ(says(small("{ name = \"" + std::string(100, 'x') + "\", type = \"ReLU\" },")),
             "a name has to be 1 to 64 letters, digits, _ or -, in quotes\n  at      net.toml:3");
   EXPECT_EQ(says(small("{ name = \"a.b\", type = \"ReLU\" },")),
@@ -461,6 +492,28 @@ TEST(NetFile, ThePageOfNetsListsEveryKind) {
   EXPECT_NE(page.find("\n```text\n" + layer_kinds_text() + "```\n"), std::string::npos)
       << "docs/nets.md should have this block:\n"
       << layer_kinds_text();
+}
+
+TEST(NetFile, ALayerFromOutsideIsARow) {
+  class Scaled : public nn::Module {
+   public:
+    Scaled(const nn::Scope& s, double by) : Module(s), by_(by) {}
+    Tensor forward(Tensor x) const override { return x * by_; }
+
+   private:
+    double by_;
+  };
+  add_layer({.choice = {.name = "Scaled",
+                        .arguments = {{.name = "by", .default_value = 2.0, .maximum = 4}},
+                        .help = "x times a number"},
+             .example = {"{ type = \"Scaled\", by = 3 }", {3, 8, 8}},
+             .build = [](const nn::Scope& s, const Shape&, const Arguments& a) {
+               return std::make_unique<Scaled>(s, a.number("by"));
+             }});
+  EXPECT_EQ(fault_of_example(layer_kinds().back()), "");
+  EXPECT_EQ(error_text(ErrorKind::model, [] { made(small("{ type = \"Scaled\", by = 5 },")); }),
+            "Scaled: by must be a number from 0 to 4, not 5\n  at      net.0 (net.toml:3)");
+  EXPECT_THROW(add_layer(layer_kind("Conv2d")), Error);
 }
 
 }  // namespace

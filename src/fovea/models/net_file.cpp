@@ -1,7 +1,7 @@
 #include "fovea/models/net_file.h"
 
 #include <algorithm>
-#include <cmath>
+#include <sstream>
 
 #include <toml++/toml.h>
 
@@ -13,9 +13,8 @@
 namespace fovea::models {
 namespace {
 
-constexpr size_t most_bytes = size_t{1} << 20, most_layers = 5000, most_operations = 10000;
-constexpr int most_depth = 16;
-constexpr int64_t most_repeats = 1000;
+constexpr size_t max_bytes = size_t{1} << 20, max_layers = 5000, max_operations = 10000;
+constexpr int max_depth = 16;
 
 Error bad(const std::string& what) { return {ErrorKind::model, what}; }
 
@@ -47,125 +46,108 @@ std::string read_name(const toml::node& node) {
   return *name;
 }
 
-/// "a whole number from 1 to 65536, or a list of them, or \"same\"".
-std::string expected(const Attribute& attribute) {
-  const bool whole =
-      attribute.type != AttributeType::number && attribute.type != AttributeType::factors;
-  const auto bound = [&](double value) {  // 1000000, not 1e+06
-    return whole ? std::to_string(static_cast<int64_t>(value)) : format_number(value);
-  };
-  std::vector<std::string> words;
-  for (const std::string& word : attribute.words) words.push_back('"' + word + '"');
-  if (attribute.type == AttributeType::flag) return "true or false";
-  if (attribute.type == AttributeType::word) return join(words, " or ");
-  words.insert(words.begin(), std::string(whole ? "a whole number" : "a number") + " from " +
-                                  bound(attribute.least) + " to " + bound(attribute.most));
-  if (attribute.type == AttributeType::sizes || attribute.type == AttributeType::factors)
-    words.insert(words.begin() + 1, "a list with one an axis");
-  return join(words, " or ");
+/// Any number: 1 as well as 1.0.
+std::optional<double> number(const toml::node& node) {
+  return node.is_number() ? node.value<double>() : std::nullopt;
 }
+std::optional<int64_t> integer(const toml::node& node) { return node.value_exact<int64_t>(); }
 
-/// A whole number in the attribute's range.
-std::optional<int64_t> whole(const toml::node& node, const Attribute& attribute) {
-  const auto value = node.value_exact<int64_t>();
-  const auto fits = [&](int64_t v) {
-    return v >= static_cast<int64_t>(attribute.least) && v <= static_cast<int64_t>(attribute.most);
-  };
-  return value && fits(*value) ? value : std::nullopt;
-}
-
-/// A number in the attribute's range: 1 as well as 1.0.
-std::optional<double> number(const toml::node& node, const Attribute& attribute) {
-  const auto value = node.value<double>();
-  const bool fits =
-      node.is_number() && value && *value >= attribute.least && *value <= attribute.most;
-  return fits ? value : std::nullopt;
-}
-
-/// What `read` makes of the node, or of each entry of a list: nothing when one is refused.
+/// The numbers of a list; one number is a list too. None when there is anything else.
 template <class Number>
-AttributeValue per_axis(const toml::node& node, const Attribute& attribute,
-                        std::optional<Number> (*read)(const toml::node&, const Attribute&)) {
-  if (const auto one = read(node, attribute)) return std::vector<Number>{*one};
+ArgumentValue per_axis(const toml::node& node,
+                       std::optional<Number> (*read)(const toml::node& node)) {
+  if (const auto one = read(node)) return std::vector<Number>{*one};
   const toml::array* list = node.as_array();
-  if (list == nullptr || list->empty() || list->size() > 3) return {};
+  if (list == nullptr) return {};
   std::vector<Number> values;
   for (const toml::node& entry : *list) {
-    const auto value = read(entry, attribute);
+    const auto value = read(entry);
     if (!value) return {};
     values.push_back(*value);
   }
   return values;
 }
 
-/// The value, nothing when it is none that the attribute takes.
-AttributeValue read_value(const toml::node& node, const Attribute& attribute,
-                          const Config& config) {
-  const auto text = node.value_exact<std::string>();
-  if (text) {
-    if (std::ranges::count(attribute.words, *text) == 0) return {};
-    if (*text == "classes") return config.classes;
-    if (*text == "dropout") return config.dropout;
-    return *text;
-  }
-  switch (attribute.type) {
-    case AttributeType::whole:
-      if (const auto value = whole(node, attribute)) return *value;
+/// What a node says to an argument of this type; none when it is of another.
+ArgumentValue value_of(const toml::node& node, ArgumentType type) {
+  if (const auto word = node.value_exact<std::string>()) return *word;
+  switch (type) {
+    case ArgumentType::integer:
+      if (const auto value = integer(node)) return *value;
       return {};
-    case AttributeType::number:
-      if (const auto value = number(node, attribute)) return *value;
+    case ArgumentType::number:
+      if (const auto value = number(node)) return *value;
       return {};
-    case AttributeType::flag:
+    case ArgumentType::flag:
       if (const auto value = node.value_exact<bool>()) return *value;
       return {};
-    case AttributeType::sizes:
-      return per_axis(node, attribute, whole);
-    case AttributeType::factors:
-      return per_axis(node, attribute, number);
-    case AttributeType::word:
+    case ArgumentType::integers:
+      return per_axis(node, integer);
+    case ArgumentType::numbers:
+      return per_axis(node, number);
+    case ArgumentType::word:
       return {};
   }
   return {};
 }
 
-/// What every layer may have besides the attributes of its kind.
-const std::vector<std::string> common_keys{"type", "name", "from", "repeat"};
+/// A node as it stands in the text, as far as a message shows it.
+std::string text_of(const toml::node& node) {
+  if (const auto word = node.value_exact<std::string>()) return '"' + *word + '"';
+  std::ostringstream text;
+  node.visit([&](const auto& value) { text << value; });
+  return text.str();
+}
 
-/// The attributes of a layer, given and usual. Errors: model.
-Attributes read_attributes(const LayerKind& kind, const toml::table* given, Reading& reading) {
+/// The value that a node gives to an argument. Errors: model.
+ArgumentValue read_argument(const toml::node& node, const Argument& argument,
+                            const Config& config) {
+  const ArgumentValue value = value_of(node, argument.type);
+  if (!argument.accepts(value)) throw bad(argument.mismatch(text_of(node)));
+  if (const auto* word = std::get_if<std::string>(&value)) {
+    if (*word == "classes") return config.classes;
+    if (*word == "dropout") return config.dropout;
+  }
+  return value;
+}
+
+/// What every layer may have besides the arguments of its kind.
+const std::vector<std::string> common_keys{"type", "name", "from", "repeat"};
+const Argument repeat_argument{
+    .name = "repeat", .type = ArgumentType::integer, .minimum = 1, .maximum = 1000};
+
+/// The arguments of a layer, given or by default. Errors: model.
+Arguments layer_arguments(const Choice& kind, const toml::table* given, Reading& reading) {
   const Where layer = reading.line;
-  std::map<std::string, AttributeValue> values;
-  for (const Attribute& attribute : kind.attributes) {
-    const toml::node* node = given != nullptr ? given->get(attribute.name) : nullptr;
-    if (node == nullptr) {
-      if (std::holds_alternative<std::monostate>(attribute.usual) && attribute.follows.empty()) {
-        throw bad(kind.name + ": " + attribute.name + " is missing")
-            .with("expected", expected(attribute));
-      }
-      values[attribute.name] = attribute.usual;
-      continue;
+  Arguments arguments;
+  for (const Argument& argument : kind.arguments) {
+    const toml::node* node = given != nullptr ? given->get(argument.name) : nullptr;
+    if (node == nullptr && argument.required()) {
+      throw bad(kind.name + ": " + argument.name + " is missing")
+          .with("expected", argument.expected());
     }
-    reading.line = reading.where(*node);
-    const AttributeValue value = read_value(*node, attribute, reading.config);
-    if (std::holds_alternative<std::monostate>(value)) {
-      throw bad(kind.name + ": this cannot be its " + attribute.name)
-          .with("expected", expected(attribute));
+    if (node != nullptr) reading.line = reading.where(*node);
+    try {
+      arguments.set(argument.name, node == nullptr
+                                       ? argument.default_value
+                                       : read_argument(*node, argument, reading.config));
+    } catch (const Error& error) {
+      throw bad(kind.name + ": " + error.headline());
     }
-    values[attribute.name] = value;
   }
   reading.line = layer;
-  return Attributes(std::move(values));
+  return arguments;
 }
 
 void require_known_keys(const LayerKind& kind, const toml::table& given, Reading& reading) {
   std::vector<std::string> known = common_keys;
-  for (const Attribute& attribute : kind.attributes) known.push_back(attribute.name);
+  for (const Argument& argument : kind.choice.arguments) known.push_back(argument.name);
   if (!kind.build) known.emplace_back("layers");
   for (const auto& [key, node] : given) {
     const std::string name(key.str());
     if (std::ranges::count(known, name) > 0) continue;
     reading.line = reading.where(node);
-    throw unknown_name("attribute of " + kind.name, name, known, ErrorKind::model)
+    throw unknown_name("argument of " + kind.choice.name, name, known, ErrorKind::model)
         .with("try", "fovea layers, which lists all");
   }
 }
@@ -198,24 +180,22 @@ Item read_item(const toml::node& node) {
   }
   item.kind = &layer_kind(*type);
   if (const toml::node* repeat = item.get("repeat")) {
-    const auto times = repeat->value_exact<int64_t>();
-    if (!times || *times < 1 || *times > most_repeats) {
-      throw bad("repeat: a whole number from 1 to " + std::to_string(most_repeats) +
-                " is expected");
-    }
-    if (*times > 1 && item.kind->merges) throw bad(item.kind->name + " cannot be repeated");
-    item.repeat = *times;
+    const ArgumentValue times = value_of(*repeat, repeat_argument.type);
+    if (!repeat_argument.accepts(times)) throw bad(repeat_argument.mismatch(text_of(*repeat)));
+    item.repeat = std::get<int64_t>(times);
+    if (item.repeat > 1 && item.kind->merges)
+      throw bad(item.kind->choice.name + " cannot be repeated");
   }
   return item;
 }
 
-/// The layers of one list. Each takes what the layer before it gives, or what its `from` names.
+/// The layers of one list. Each receives the previous layer's output, or what its `from` names.
 class Sequential : public nn::Module {
  public:
   using Module::Module;
 
-  /// Makes the layers one by one, each for what those above it give for `x`, and gives what the
-  /// last one does.
+  /// Makes the layers one by one, each for the shape that those above it make of `x`; the result is
+  /// the last one's output.
   Tensor read(const toml::array& list, Reading& reading, const Tensor& x);
 
   Tensor forward(Tensor x) const override {
@@ -247,7 +227,7 @@ Tensor Sequential::read(const toml::array& list, Reading& reading, const Tensor&
   const nn::Entered entered(x.graph(), *this);
   Tensors values{x};
   for (const toml::node& node : list) add(node, reading, values);
-  if (layers_.empty()) throw bad("a list of no layers");
+  if (layers_.empty()) throw bad("the list of layers is empty");
   require_used();
   return values.back();
 }
@@ -261,7 +241,7 @@ Tensor Sequential::run(const Layer& layer, const Tensors& values) {
   return nn::call(*merge, first, others);
 }
 
-/// The place of a mistake that does not say its own, behind what it says and before its advice.
+/// The error with its place, unless it has one, after what it says and before its advice.
 Error located(const Error& error, const std::string& place) {
   Error result(error.kind(), error.headline());
   const auto is = [](std::string_view key) {
@@ -299,29 +279,29 @@ void Sequential::add(const toml::node& node, Reading& reading, Tensors& values) 
 }
 
 void Sequential::add_one(const Item& item, Layer layer, Reading& reading, Tensors& values) {
-  if (++reading.layers > most_layers) {
-    throw bad("a net may have " + std::to_string(most_layers) + " layers at most");
+  if (++reading.layers > max_layers) {
+    throw bad("a net may have " + std::to_string(max_layers) + " layers at most");
   }
   const Tensor x = values[layer.from[0]];  // a copy: values grow
   const nn::Scope scope = at(layer.name, layer.where);
   if (item.table) require_known_keys(*item.kind, *item.table, reading);
   if (item.kind->build) {
-    const Attributes attributes = read_attributes(*item.kind, item.table, reading);
-    layer.module = item.kind->build(scope, x.shape(), attributes);
+    const Arguments arguments = layer_arguments(item.kind->choice, item.table, reading);
+    layer.module = item.kind->build(scope, x.shape(), arguments);
     values.push_back(run(layer, values));
   } else {
     const toml::node* list = item.get("layers");
     if (!list || !list->is_array()) throw bad("Sequential: layers, a list of them, is missing");
-    if (++reading.depth >= most_depth) {
-      throw bad("more than " + std::to_string(most_depth) + " lists of layers inside each other");
+    if (++reading.depth >= max_depth) {
+      throw bad("lists of layers may be nested " + std::to_string(max_depth) + " deep at most");
     }
     auto inner = std::make_unique<Sequential>(scope);
     values.push_back(inner->read(*list->as_array(), reading, x));
     --reading.depth;
     layer.module = std::move(inner);
   }
-  if (x.graph().nodes().size() > most_operations) {
-    throw bad("a net may have " + std::to_string(most_operations) + " operations at most");
+  if (x.graph().nodes().size() > max_operations) {
+    throw bad("a net may have " + std::to_string(max_operations) + " operations at most");
   }
   layers_.push_back(std::move(layer));
 }
@@ -331,8 +311,9 @@ std::vector<size_t> Sequential::sources(const Item& item) const {
   const bool merges = item.kind->merges;
   if (from == nullptr) {
     if (!merges) return {layers_.size()};
-    throw bad(item.kind->name + ": from is missing")
-        .with("expected", "a layer to take with the one before, or a list of layers");
+    throw bad(item.kind->choice.name + ": from is missing")
+        .with("expected",
+              "the name of a layer to combine with the previous one, or a list of names");
   }
   std::vector<size_t> result;
   if (const toml::array* list = from->as_array()) {
@@ -342,7 +323,7 @@ std::vector<size_t> Sequential::sources(const Item& item) const {
     result.push_back(source(*from));
   }
   if (merges ? result.size() >= 2 && result.size() <= 64 : result.size() == 1) return result;
-  throw bad(item.kind->name + ": from names " + std::to_string(result.size()) + " layers, " +
+  throw bad(item.kind->choice.name + ": from names " + std::to_string(result.size()) + " layers, " +
             (merges ? "2 to 64 are expected" : "1 is expected"));
 }
 
@@ -365,7 +346,7 @@ size_t Sequential::source(const toml::node& node) const {
 }
 
 void Sequential::require_new(const std::string& name) const {
-  if (name == "input") throw bad("\"input\" is the name of what a list of layers takes");
+  if (name == "input") throw bad("\"input\" is the name of the input of a list of layers");
   for (const Layer& layer : layers_) {
     if (layer.name == name) {
       throw bad("\"" + name + "\" is the name of two layers").with("first", layer.where.text());
@@ -381,7 +362,7 @@ void Sequential::require_used() {
   }
   for (size_t i = 0; i < layers_.size(); ++i) {
     if (used[i + 1]) continue;
-    throw bad("no layer takes what \"" + layers_[i].name + "\" gives")
+    throw bad("no layer uses the output of \"" + layers_[i].name + "\"")
         .with("at", at(layers_[i].name, layers_[i].where).describe())
         .with("try", "from = \"" + layers_[i].name + "\" in a layer below it");
   }
@@ -390,8 +371,8 @@ void Sequential::require_used() {
 // The text as a whole.
 
 toml::table parse(const NetText& net) {
-  if (net.text.size() > most_bytes) {
-    throw bad(net.file + ": a net's text has " + std::to_string(most_bytes) + " bytes at most");
+  if (net.text.size() > max_bytes) {
+    throw bad(net.file + ": a net's text has " + std::to_string(max_bytes) + " bytes at most");
   }
   try {
     return toml::parse(net.text, net.file);
@@ -492,7 +473,7 @@ bool is_net_file(std::string_view model) { return model.ends_with(".toml"); }
 
 NetText read_net(const std::filesystem::path& path) {
   return {.file = is_stream(path) ? "net.toml" : path.string(),
-          .text = read_text(path, ErrorKind::model, most_bytes)};
+          .text = read_text(path, ErrorKind::model, max_bytes)};
 }
 
 Entry net_entry(const NetText& net) {

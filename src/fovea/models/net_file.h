@@ -25,12 +25,12 @@ NetText read_net(const std::filesystem::path& path);
 ///       { name = "fc", type = "Linear", out_features = "classes" },
 ///     ]
 ///
-/// The entry that such a text is, as one of the registry: its name (what the text says, or the
-/// file's without ".toml"), defaults and how it is built. What the layers are made of is read when
-/// it is built. Errors of both: model when the text is no TOML, has an unknown key, type or
-/// attribute (with the nearest), a value out of range, a reference to no layer above, a name twice,
-/// or more than 5,000 layers, 10,000 operations or 16 lists inside each other, each with file and
-/// line; usage when shapes do not fit, as for any model, with the text's line.
+/// The text as an entry like those of the registry: its name (from the text, or the file's name
+/// without ".toml"), defaults and how it is built. Layers are read when it is built. Errors of
+/// both: model when the text is not valid TOML, has an unknown key, type or argument (with the
+/// nearest), a value that is not accepted, a reference to a layer that is not above it, a name
+/// twice, or more than 5,000 layers, 10,000 operations or 16 levels of nested lists, each with file
+/// and line; usage when shapes do not fit, as for any model, with the text's line.
 Entry net_entry(const NetText& net);
 
 }  // namespace fovea::models
