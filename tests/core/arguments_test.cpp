@@ -138,7 +138,8 @@ TEST(Arguments, ADeclarationThatCannotWorkIsRefused) {
   ChoiceTable<Row> table("schedule", {{step}});
   EXPECT_THROW(table.add({step}), Error);
   table.add({crop});
-  EXPECT_EQ(usages(choices_of(table.rows())), "step:EPOCHS[:GAMMA], crop[:PADDING[:MODE[:ALTERNATE]]]");
+  EXPECT_EQ(usages(choices_of(table.rows())),
+            "step:EPOCHS[:GAMMA], crop[:PADDING[:MODE[:ALTERNATE]]]");
   EXPECT_EQ(table.read("crop:3").row.choice.name, "crop");
   EXPECT_EQ(table.read("crop:3").arguments.integers("padding"), std::vector<int64_t>{3});
 }

@@ -447,7 +447,8 @@ TEST_F(Training, FindsMistakesBeforeItMakesAFolder) {
         [](Settings& s) { s.model = "smal_cnn"; });
   fails(ErrorKind::usage, "unknown optimizer", [](Settings& s) { s.optimizer = "lion"; });
   fails(ErrorKind::usage, "unknown schedule", [](Settings& s) { s.schedule = "up"; });
-  fails(ErrorKind::usage, "the warm-up must be from 0 to the run's 3 epochs, not 4", [](Settings& s) { s.warmup = 4; });
+  fails(ErrorKind::usage, "the warm-up must be from 0 to the run's 3 epochs, not 4",
+        [](Settings& s) { s.warmup = 4; });
   fails(ErrorKind::usage, "augment", [](Settings& s) { s.augment = "turn"; });
   fails(ErrorKind::data, "nowhere",
         [&](Settings& s) { s.data = "mnist:" + (folder_ / "nowhere").string(); });

@@ -90,8 +90,8 @@ models::Options model_options(const Settings& settings, int64_t outputs, const S
 std::string to_toml(const Settings& settings);
 /// Reads it back, and the net's text beside it where the model is one; what it does not say keeps
 /// its default. Errors: model when that text is missing; data when the file is missing or
-/// is not valid TOML; usage for an unknown key (with the nearest) or a bad value, naming the file and
-/// line.
+/// is not valid TOML; usage for an unknown key (with the nearest) or a bad value, naming the file
+/// and line.
 Settings from_toml(const std::filesystem::path& path);
 
 }  // namespace fovea::train
