@@ -78,7 +78,7 @@ TEST(Nets, MistakesHaveTheirExitCodesAndLines) {
   };
   const Mistake mistakes[] = {
       {"layers = [", 4, {"net.toml:1"}},
-      {"layers = [\n\"Relu\" ]", 4, {"unknown type of layer \"Relu\"", "ReLU", "net.toml:2"}},
+      {"layers = [\n\"Relu\" ]", 4, {"unknown layer type \"Relu\"", "ReLU", "net.toml:2"}},
       {"input = [3, 8, 8]\nlayers = [\n{ name = \"pool\", type = \"MaxPool2d\", kernel_size = 9 } "
        "]",
        2,

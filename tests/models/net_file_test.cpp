@@ -297,18 +297,18 @@ TEST(NetFile, ShapesThatDoNotFitNameTheLine) {
 
 TEST(NetFile, MistakesNameTheLineAndWhatIsPossible) {
   EXPECT_EQ(says(small("{ name = \"c\", type = \"Conv2D\", out_channels = 4 },")),
-            "unknown type of layer \"Conv2D\"\n"
+            "unknown layer type \"Conv2D\"\n"
             "  nearest Conv2d\n"
             "  at      net.toml:3");
   EXPECT_EQ(says(small("\n\"Relu\",")),
-            "unknown type of layer \"Relu\"\n"
+            "unknown layer type \"Relu\"\n"
             "  nearest ReLU, ReLU6, PReLU\n"
             "  at      net.toml:4");
   EXPECT_EQ(says(small("{ name = \"c\", type = \"Conv2d\", out_channel = 4, kernel_size = 1 },")),
             "unknown argument of Conv2d \"out_channel\"\n"
             "  nearest out_channels\n"
             "  at      net.c (net.toml:3)\n"
-            "  try     fovea layers, which lists all");
+            "  try     fovea layers, which lists them");
   EXPECT_EQ(says(small("{ type = \"Conv2d\", out_channels = 4 },")),
             "Conv2d: kernel_size is missing\n"
             "  expected an integer from 1 to 65536 or a list with one per axis\n"
@@ -338,21 +338,21 @@ TEST(NetFile, MistakesNameTheLineAndWhatIsPossible) {
             "Upsample: mode must be \"nearest\" or \"bilinear\", not \"cubic\"\n"
             "  at      net.0 (net.toml:3)");
   EXPECT_EQ(says(small("{ name = \"a\", type = \"ReLU\" },\n{ name = \"a\", type = \"ReLU\" },")),
-            "\"a\" is the name of two layers\n"
+            "two layers are named \"a\"\n"
             "  first   net.toml:3\n"
             "  at      net.a (net.toml:4)");
   EXPECT_EQ(says(small("{ out_channels = 3 },")),
-            "a layer without a type\n"
+            "the type of the layer is missing\n"
             "  at      net.toml:3\n"
             "  try     type = \"Conv2d\"");
   EXPECT_EQ(says(small("3,")),
-            "a layer is a table, { type = \"Conv2d\", ... }, or a type, \"ReLU\"\n"
+            "a layer must be a table, { type = \"Conv2d\", ... }, or a type in quotes, \"ReLU\"\n"
             "  at      net.toml:3");
   EXPECT_EQ(says("layer = []"),
             "unknown key of a net \"layer\"\n"
             "  nearest layers\n"
             "  at      net.toml:1");
-  EXPECT_EQ(says("classes = 3"), "net.toml: layers, a list of them, is missing");
+  EXPECT_EQ(says("classes = 3"), "net.toml: layers is missing\n  expected a list of layers");
   EXPECT_EQ(says("layers = []"), "the list of layers is empty\n  at      net.toml:1");
   EXPECT_EQ(says("layers = 3"), "layers: a list of them is expected\n  at      net.toml:1");
   EXPECT_EQ(says("\nclasses = 0\nlayers = []"),
@@ -362,11 +362,11 @@ TEST(NetFile, MistakesNameTheLineAndWhatIsPossible) {
   EXPECT_EQ(says("dropout = 1"),
             "dropout: a number from 0 up to 1 is expected\n  at      net.toml:1");
   EXPECT_EQ(says("init = { Conv2d = \"kaiming\" }\n" + small("")),
-            "unknown rule of init \"kaiming\"\n"
+            "unknown initialiser \"kaiming\"\n"
             "  nearest kaiming_normal, kaiming_uniform, kaiming_normal_fan_out\n"
             "  at      net.toml:1");
   EXPECT_EQ(says("name = \"a.b\"\n" + small("")),
-            "a name has to be 1 to 64 letters, digits, _ or -, in quotes\n  at      net.toml:1");
+            "a name must be a string of 1 to 64 letters, digits, _ or -\n  at      net.toml:1");
 }
 
 TEST(NetFile, ReferencesGoUpwardsInTheirList) {
@@ -375,24 +375,24 @@ TEST(NetFile, ReferencesGoUpwardsInTheirList) {
   EXPECT_EQ(says(small(two + "{ name = \"c\", type = \"Add\", from = \"d\" },\n"
                              "{ name = \"d\", type = \"ReLU\" },")),
             "unknown layer \"d\"\n"
-            "  expected the name of a layer above it in its list, or \"input\"\n"
+            "  expected the name of an earlier layer of the same list, or \"input\"\n"
             "  at       net.c (net.toml:5)");
   EXPECT_EQ(says(small("{ name = \"c\", type = \"Add\", from = \"c\" },")),
             "unknown layer \"c\"\n"
-            "  expected the name of a layer above it in its list, or \"input\"\n"
+            "  expected the name of an earlier layer of the same list, or \"input\"\n"
             "  at       net.c (net.toml:3)");
   EXPECT_EQ(says(small(two + "{ layers = [{ type = \"ReLU\", from = \"a\" }] },")),
             "unknown layer \"a\"\n"
-            "  expected the name of a layer above it in its list, or \"input\"\n"
+            "  expected the name of an earlier layer of the same list, or \"input\"\n"
             "  at       net.2.0 (net.toml:5)");
   EXPECT_EQ(says(small(two + "{ type = \"ReLU\", from = \"a\" },")),
             "no layer uses the output of \"b\"\n"
             "  at      net.b (net.toml:4)\n"
             "  try     from = \"b\" in a layer below it");
   EXPECT_EQ(says(small(two + "{ type = \"ReLU\", from = [\"a\", \"b\"] },")),
-            "ReLU: from names 2 layers, 1 is expected\n  at      net.2 (net.toml:5)");
+            "ReLU: from must name 1 layer, not 2\n  at      net.2 (net.toml:5)");
   EXPECT_EQ(says(small(two + "{ type = \"Add\", from = [\"a\"] },")),
-            "Add: from names 1 layers, 2 to 64 are expected\n  at      net.2 (net.toml:5)");
+            "Add: from must name 2 to 64 layers, not 1\n  at      net.2 (net.toml:5)");
   EXPECT_EQ(says(small(two + "{ type = \"Concat\" },")),
             "Concat: from is missing\n"
             "  expected the name of a layer to combine with the previous one, or a list of names\n"
@@ -425,10 +425,10 @@ TEST(NetFile, HostileTextsEndInAnErrorSoon) {
   // Repeats inside repeats multiply.
   std::string inner = "\"ReLU\"";
   for (int i = 0; i < 4; ++i) inner = "{ repeat = 1000, layers = [" + inner + "] }";
-  EXPECT_EQ(says(small(inner + ",")).substr(0, 35), "a net may have 5000 layers at most\n");
+  EXPECT_EQ(says(small(inner + ",")).substr(0, 35), "a net may have at most 5000 layers\n");
   EXPECT_EQ(says(small("{ type = \"DenseBlock\", num_layers = 128, growth = 1, repeat = 100 },"))
                 .substr(0, 40),
-            "a net may have 10000 operations at most\n");
+            "a net may have at most 10000 operations\n");
   for (int depth : {20, 100, 100000}) {
     std::string open, close;
     for (int i = 0; i < depth; ++i) {
@@ -438,21 +438,22 @@ TEST(NetFile, HostileTextsEndInAnErrorSoon) {
     const std::string message = says(small(open + "\"ReLU\"" + close + ","));
     if (depth == 20) {
       EXPECT_EQ(message.substr(0, message.find('\n')),
-                "lists of layers may be nested 16 deep at most");
+                "lists of layers may be nested at most 16 deep");
     }
   }
   EXPECT_NE(says("layers = [ { type = \"ReLU\" ").find("net.toml:1"), std::string::npos);
   EXPECT_NE(says("a = 1\na = 2").find("net.toml:2"), std::string::npos);
   EXPECT_NE(says(std::string("\xff\xfe\x00\x01", 4)), "");
-  EXPECT_EQ(says(std::string(2 << 20, '#')), "net.toml: a net's text has 1048576 bytes at most");
+  EXPECT_EQ(says(std::string(2 << 20, '#')),
+            "net.toml: a net's text may have at most 1048576 bytes");
   EXPECT_EQ(says(small("{ type = \"Conv2d\", out_channels = 99999999999, kernel_size = 1 },"))
                 .substr(0, 39),
             "Conv2d: out_channels must be an integer");
   EXPECT_EQ(says(small("{ type = \"Dropout\", p = nan },")).substr(0, 16), "Dropout: p must ");
   EXPECT_EQ(says(small("{ name = \"" + std::string(100, 'x') + "\", type = \"ReLU\" },")),
-            "a name has to be 1 to 64 letters, digits, _ or -, in quotes\n  at      net.toml:3");
+            "a name must be a string of 1 to 64 letters, digits, _ or -\n  at      net.toml:3");
   EXPECT_EQ(says(small("{ name = \"a.b\", type = \"ReLU\" },")),
-            "a name has to be 1 to 64 letters, digits, _ or -, in quotes\n  at      net.toml:3");
+            "a name must be a string of 1 to 64 letters, digits, _ or -\n  at      net.toml:3");
   // Sizes beyond all memory are found before any is taken.
   const auto huge = made(
       "input = [65536, 65536, 65536]\nlayers = [\"Flatten\", { type = \"Linear\", "

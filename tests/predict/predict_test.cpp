@@ -303,7 +303,7 @@ TEST(Predictor, BuildsTheNetWhoseTextItsFileHolds) {
     return error_text(ErrorKind::model, [&] { Predictor{file, "it"}; });
   };
   EXPECT_EQ(says("layers = [\"Flaten\"]"),
-            "unknown type of layer \"Flaten\"\n"
+            "unknown layer type \"Flaten\"\n"
             "  nearest Flatten\n"
             "  at      small_cnn.toml:1\n"
             "  file    it");

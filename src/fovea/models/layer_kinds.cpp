@@ -44,7 +44,7 @@ const LayerKind& layer_kind(const std::string& name) {
     if (kind.choice.name == name) return kind;
     names.push_back(kind.choice.name);
   }
-  throw unknown_name("type of layer", name, names, ErrorKind::model);
+  throw unknown_name("layer type", name, names, ErrorKind::model);
 }
 
 std::string layer_kinds_text() {

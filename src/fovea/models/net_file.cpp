@@ -18,7 +18,7 @@ constexpr int max_depth = 16;
 
 Error bad(const std::string& what) { return {ErrorKind::model, what}; }
 
-/// A text while a model is made of it.
+/// How far the reading of a text has come.
 struct Reading {
   const std::string& file;
   const Config& config;
@@ -41,7 +41,7 @@ bool is_name(const std::string& text) {
 std::string read_name(const toml::node& node) {
   const auto name = node.value_exact<std::string>();
   if (!name || !is_name(*name)) {
-    throw bad("a name has to be 1 to 64 letters, digits, _ or -, in quotes");
+    throw bad("a name must be a string of 1 to 64 letters, digits, _ or -");
   }
   return *name;
 }
@@ -91,7 +91,7 @@ ArgumentValue value_of(const toml::node& node, ArgumentType type) {
   return {};
 }
 
-/// A node as it stands in the text, as far as a message shows it.
+/// A node as the text has it, for messages.
 std::string text_of(const toml::node& node) {
   if (const auto word = node.value_exact<std::string>()) return '"' + *word + '"';
   std::ostringstream text;
@@ -148,15 +148,15 @@ void require_known_keys(const LayerKind& kind, const toml::table& given, Reading
     if (std::ranges::count(known, name) > 0) continue;
     reading.line = reading.where(node);
     throw unknown_name("argument of " + kind.choice.name, name, known, ErrorKind::model)
-        .with("try", "fovea layers, which lists all");
+        .with("try", "fovea layers, which lists them");
   }
 }
 
-/// One layer as the text says it, before it has a place: the table, or a bare type in quotes.
+/// One layer as the text describes it: a table, or just a type in quotes.
 struct Item {
-  const toml::table* table;  ///< null where there is the type alone
+  const toml::table* table;  ///< null where there is only a type
   const LayerKind* kind;
-  std::string name;  ///< "" for its index
+  std::string name;  ///< "" for its index in the list
   int64_t repeat = 1;
 
   const toml::node* get(std::string_view key) const {
@@ -168,7 +168,7 @@ Item read_item(const toml::node& node) {
   Item item{.table = node.as_table(), .kind = nullptr, .name = {}};
   std::optional<std::string> type = node.value_exact<std::string>();
   if (!item.table && !type) {
-    throw bad("a layer is a table, { type = \"Conv2d\", ... }, or a type, \"ReLU\"");
+    throw bad("a layer must be a table, { type = \"Conv2d\", ... }, or a type in quotes, \"ReLU\"");
   }
   if (const toml::node* name = item.get("name")) item.name = read_name(*name);
   if (item.table) {
@@ -176,7 +176,7 @@ Item read_item(const toml::node& node) {
     type = given                ? given->value_exact<std::string>()
            : item.get("layers") ? std::optional<std::string>("Sequential")
                                 : std::nullopt;
-    if (!type) throw bad("a layer without a type").with("try", "type = \"Conv2d\"");
+    if (!type) throw bad("the type of the layer is missing").with("try", "type = \"Conv2d\"");
   }
   item.kind = &layer_kind(*type);
   if (const toml::node* repeat = item.get("repeat")) {
@@ -280,7 +280,7 @@ void Sequential::add(const toml::node& node, Reading& reading, Tensors& values) 
 
 void Sequential::add_one(const Item& item, Layer layer, Reading& reading, Tensors& values) {
   if (++reading.layers > max_layers) {
-    throw bad("a net may have " + std::to_string(max_layers) + " layers at most");
+    throw bad("a net may have at most " + std::to_string(max_layers) + " layers");
   }
   const Tensor x = values[layer.from[0]];  // a copy: values grow
   const nn::Scope scope = at(layer.name, layer.where);
@@ -291,9 +291,10 @@ void Sequential::add_one(const Item& item, Layer layer, Reading& reading, Tensor
     values.push_back(run(layer, values));
   } else {
     const toml::node* list = item.get("layers");
-    if (!list || !list->is_array()) throw bad("Sequential: layers, a list of them, is missing");
+    if (!list || !list->is_array())
+      throw bad("Sequential: layers is missing").with("expected", "a list of layers");
     if (++reading.depth >= max_depth) {
-      throw bad("lists of layers may be nested " + std::to_string(max_depth) + " deep at most");
+      throw bad("lists of layers may be nested at most " + std::to_string(max_depth) + " deep");
     }
     auto inner = std::make_unique<Sequential>(scope);
     values.push_back(inner->read(*list->as_array(), reading, x));
@@ -301,7 +302,7 @@ void Sequential::add_one(const Item& item, Layer layer, Reading& reading, Tensor
     layer.module = std::move(inner);
   }
   if (x.graph().nodes().size() > max_operations) {
-    throw bad("a net may have " + std::to_string(max_operations) + " operations at most");
+    throw bad("a net may have at most " + std::to_string(max_operations) + " operations");
   }
   layers_.push_back(std::move(layer));
 }
@@ -323,8 +324,8 @@ std::vector<size_t> Sequential::sources(const Item& item) const {
     result.push_back(source(*from));
   }
   if (merges ? result.size() >= 2 && result.size() <= 64 : result.size() == 1) return result;
-  throw bad(item.kind->choice.name + ": from names " + std::to_string(result.size()) + " layers, " +
-            (merges ? "2 to 64 are expected" : "1 is expected"));
+  throw bad(item.kind->choice.name + ": from must name " + (merges ? "2 to 64 layers" : "1 layer") +
+            ", not " + std::to_string(result.size()));
 }
 
 size_t Sequential::source(const toml::node& node) const {
@@ -334,7 +335,9 @@ size_t Sequential::source(const toml::node& node) const {
     return static_cast<size_t>(count + 1 + *number);
   std::optional<std::string> name = node.value_exact<std::string>();
   if (number) name = std::to_string(*number);
-  if (!name) throw bad("from: the name of a layer is expected, or -1, -2, ..., counted back");
+  if (!name)
+    throw bad(
+        "from must be the name of a layer, -1 for the previous one, -2 for the one before it, ...");
   if (*name == "input") return 0;
   std::vector<std::string> names{"input"};
   for (size_t i = 0; i < layers_.size(); ++i) {
@@ -342,14 +345,14 @@ size_t Sequential::source(const toml::node& node) const {
     names.push_back(layers_[i].name);
   }
   throw unknown_name("layer", *name, names, ErrorKind::model)
-      .with("expected", "the name of a layer above it in its list, or \"input\"");
+      .with("expected", "the name of an earlier layer of the same list, or \"input\"");
 }
 
 void Sequential::require_new(const std::string& name) const {
   if (name == "input") throw bad("\"input\" is the name of the input of a list of layers");
   for (const Layer& layer : layers_) {
     if (layer.name == name) {
-      throw bad("\"" + name + "\" is the name of two layers").with("first", layer.where.text());
+      throw bad("two layers are named \"" + name + "\"").with("first", layer.where.text());
     }
   }
 }
@@ -372,7 +375,7 @@ void Sequential::require_used() {
 
 toml::table parse(const NetText& net) {
   if (net.text.size() > max_bytes) {
-    throw bad(net.file + ": a net's text has " + std::to_string(max_bytes) + " bytes at most");
+    throw bad(net.file + ": a net's text may have at most " + std::to_string(max_bytes) + " bytes");
   }
   try {
     return toml::parse(net.text, net.file);
@@ -382,33 +385,34 @@ toml::table parse(const NetText& net) {
   }
 }
 
-/// Sets the first values of the layers that `init` names. Errors: model.
+/// Gives the layer types that `init` names their initialisers. Errors: model.
 void initialize(nn::Module& root, const toml::table& init) {
   for (const auto& [key, node] : init) {
     const std::string kind(key.str());
     const auto rule = node.value_exact<std::string>();
-    if (!rule) throw bad("init: the name of a rule is expected, \"kaiming_normal\"");
+    if (!rule) throw bad("init must name an initialiser, such as \"kaiming_normal\"");
     if (std::ranges::count(nn::init::names(), *rule) == 0)
-      throw unknown_name("rule of init", *rule, nn::init::names(), ErrorKind::model);
+      throw unknown_name("initialiser", *rule, nn::init::names(), ErrorKind::model);
     const nn::Initializer weight = nn::init::by_name(*rule);
     if (kind == "Conv2d") {
       nn::initialize<nn::Conv2d>(root, weight);
     } else if (kind == "Linear") {
       nn::initialize<nn::Linear>(root, weight);
     } else {
-      throw unknown_name("kind of layer in init", kind,
-                         std::vector<std::string>{"Conv2d", "Linear"}, ErrorKind::model);
+      throw unknown_name("layer type in init", kind, std::vector<std::string>{"Conv2d", "Linear"},
+                         ErrorKind::model);
     }
   }
 }
 
-/// The model, checked to give logits. Errors: as net_entry.
+/// Builds the model and checks the shape of its output. Errors: as net_entry.
 std::unique_ptr<nn::Module> build(const NetText& net, const nn::Scope& scope,
                                   const Config& config) {
   const toml::table document = parse(net);
   Reading reading{.file = net.file, .config = config};
   const toml::array* list = document["layers"].as_array();
-  if (list == nullptr) throw bad(net.file + ": layers, a list of them, is missing");
+  if (list == nullptr)
+    throw bad(net.file + ": layers is missing").with("expected", "a list of layers");
   auto model = std::make_unique<Sequential>(scope);
   const auto graph = Graph::make(Mode::eval, DType::f32, model->title());
   const Tensor x = graph->input("input", {DType::f32, Shape{1}.concat(config.input)});
@@ -496,7 +500,7 @@ Entry net_entry(const NetText& net) {
     }
   }
   if (!is_name(entry.name)) {
-    throw bad(net.file + ": the file's name is no name for a net")
+    throw bad(net.file + ": the file's name cannot be the net's")
         .with("try", "name = \"...\", of 1 to 64 letters, digits, _ or -, at the top");
   }
   entry.defaults.net = std::make_shared<const NetText>(net);

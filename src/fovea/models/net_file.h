@@ -14,7 +14,7 @@ bool is_net_file(std::string_view model);
 /// that is a stream. Errors: model when it is missing, unreadable or longer.
 NetText read_net(const std::filesystem::path& path);
 
-/// A model that is not written in C++ but in TOML, as docs/nets.md tells:
+/// A model that is not written in C++ but in TOML, as docs/nets.md describes:
 ///
 ///     input = [1, 28, 28]
 ///     layers = [
