@@ -70,11 +70,12 @@ void add_filter(Commands& commands) {
                                [flags](Console& console) { return run(*flags, console); });
   flags->app = &app;
   app.add_option("--kernel", flags->kernel,
-                 usages(choices_of(filters())) + ", or an array of 2 axes in a .npy file")
+                 "One of the filters below, or an array of 2 axes in a .npy file")
       ->type_name("NAME");
   app.add_option("IN", flags->input, "PNG or JPEG, gray or colour; - is standard input");
   app.add_option("OUT", flags->output,
                  "PNG of the same size, rounded and clipped to 0 to 255; - is standard output");
+  app.footer("Filters:\n" + listing(choices_of(filters())));
   add_max_pixels(app, flags->max_pixels)
       ->description("Refuse pictures of more pixels; one takes up to 28 bytes of memory a pixel");
   app.add_flag("--raw", flags->raw,

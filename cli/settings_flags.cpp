@@ -4,6 +4,8 @@
 
 #include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
+#include "fovea/data/transform.h"
+#include "fovea/optim/schedule.h"
 
 namespace fovea::cli {
 namespace {
@@ -41,6 +43,8 @@ void SettingsFlags::add(CLI::App& app) {
         ->type_name(type_name(table[i]))
         ->default_str(table[i].get(train::Settings{}));
   }
+  app.footer("Schedules:\n" + listing(choices_of(optim::schedules())) +
+             "\nTransforms of --augment:\n" + listing(choices_of(data::transforms())));
 }
 
 bool SettingsFlags::given(std::string_view name) const {

@@ -65,6 +65,19 @@ TEST(Commands, TrainsHelpShowsTheTableOfSettings) {
   }
 }
 
+TEST(Commands, HelpListsWhatIsChosenByName) {
+  const std::string train = fovea({"train", "--help"}).out;
+  EXPECT_NE(train.find("  step:EPOCHS[:GAMMA]  multiplied by gamma every so many epochs\n"
+                       "      epochs: epochs from one change to the next, a number above 0\n"),
+            std::string::npos)
+      << train;
+  EXPECT_NE(train.find("\n  crop[:PADDING]  "), std::string::npos) << train;
+  const std::string filter = fovea({"filter", "--help"}).out;
+  EXPECT_NE(filter.find("      size: pixels along each side, an integer from 1 to 255\n"),
+            std::string::npos)
+      << filter;
+}
+
 TEST(Commands, TooLittleMemoryEndsWith7) {
   // And with what to try, not with a signal that says nothing.
   const Outcome outcome = fovea({"bench", "infer", "--model", "small_cnn", "--batch", "20000"},

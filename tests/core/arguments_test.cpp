@@ -68,6 +68,18 @@ TEST(Arguments, UsageSaysWhatMayBeLeftOut) {
   EXPECT_EQ(crop.usage(), "crop[:PADDING[:MODE[:ALTERNATE]]]");
 }
 
+TEST(Arguments, HelpListsEveryArgument) {
+  const Choice plain{.name = "constant", .help = "the base rate"};
+  Choice falling = step;
+  falling.help = "falls in steps";
+  falling.arguments[1].help = "factor of a step";
+  EXPECT_EQ(listing(std::vector<const Choice*>{&plain, &falling}),
+            "  constant             the base rate\n"
+            "  step:EPOCHS[:GAMMA]  falls in steps\n"
+            "      epochs: an integer from 1 to 1000000\n"
+            "      gamma: factor of a step, a number above 0 and at most 1 (default: 0.1)\n");
+}
+
 TEST(Arguments, AMistakeSaysWhatIsExpected) {
   const std::string usage = "\n  usage   step:EPOCHS[:GAMMA]";
   EXPECT_EQ(message(step, "step:0"),

@@ -117,6 +117,14 @@ ArgumentValue parse(Type type, std::string_view text) {
   return std::string(text);
 }
 
+/// "      gamma: factor of each change, a number of at least 0 (default: 0.1)\n".
+std::string argument_line(const Argument& argument) {
+  const std::string value =
+      argument.follows.empty() ? to_string(argument.default_value) : argument.follows;
+  return "      " + argument.name + ": " + argument.help + (argument.help.empty() ? "" : ", ") +
+         argument.expected() + (argument.required() ? "" : " (default: " + value + ")") + "\n";
+}
+
 /// "no arguments", "1 argument", "2 arguments" or, where some may be left out, "at most ...".
 std::string argument_count(const Choice& choice) {
   const size_t most = choice.arguments.size();
@@ -316,6 +324,19 @@ std::string usages(std::span<const Choice* const> choices) {
   std::vector<std::string> all;
   for (const Choice* choice : choices) all.push_back(choice->usage());
   return join(all);
+}
+
+std::string listing(std::span<const Choice* const> choices) {
+  size_t width = 0;
+  for (const Choice* choice : choices) width = std::max(width, choice->usage().size());
+  std::string text;
+  for (const Choice* choice : choices) {
+    std::string usage = choice->usage();
+    usage.append(width - usage.size(), ' ');
+    text += "  " + usage + "  " + choice->help + "\n";
+    for (const Argument& argument : choice->arguments) text += argument_line(argument);
+  }
+  return text;
 }
 
 Error unknown_choice(std::string_view what, std::string_view name,

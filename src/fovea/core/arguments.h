@@ -122,6 +122,9 @@ std::string to_text(const Choice& choice, const Arguments& arguments);
 /// The usages of all: "constant, cosine[:FINAL], step:EPOCHS[:GAMMA]".
 std::string usages(std::span<const Choice* const> choices);
 
+/// What help says of all: for each a line with its usage and help, and one for each argument.
+std::string listing(std::span<const Choice* const> choices);
+
 /// The error for a name that is none of these: with the nearest, and the usages of all.
 Error unknown_choice(std::string_view what, std::string_view name,
                      std::span<const Choice* const> known);

@@ -11,7 +11,7 @@ namespace fovea::optim {
 namespace {
 
 ScheduleEntry constant() {
-  return {.choice = {.name = "constant", .help = "the base rate throughout"},
+  return {.choice = {.name = "constant", .help = "the learning rate stays the same"},
           .factor = [](const Arguments&, const ScheduleTime&) { return 1.0; }};
 }
 
@@ -21,7 +21,7 @@ ScheduleEntry cosine() {
                                     .default_value = 0.0,
                                     .maximum = 1,
                                     .help = "factor at the end of the run"}},
-                     .help = "half a cosine wave from 1 to the final factor"},
+                     .help = "falls along a cosine to final times the learning rate"},
           .factor = [](const Arguments& a, const ScheduleTime& time) {
             const double rest = time.epochs - time.warmup;
             const double done = rest > 0 ? (time.epoch - time.warmup) / rest : 0;
@@ -34,11 +34,11 @@ ScheduleEntry step() {
   return {.choice = {.name = "step",
                      .arguments = {{.name = "epochs",
                                     .open_minimum = true,
-                                    .help = "epochs between two changes"},
+                                    .help = "epochs from one change to the next"},
                                    {.name = "gamma",
                                     .default_value = 0.1,
                                     .help = "factor of each change"}},
-                     .help = "multiplied by gamma every few epochs"},
+                     .help = "multiplied by gamma every so many epochs"},
           .factor = [](const Arguments& a, const ScheduleTime& time) {
             return std::pow(a.number("gamma"), std::floor(time.epoch / a.number("epochs")));
           }};

@@ -15,8 +15,8 @@ TransformEntry crop_entry() {
                                     .type = ArgumentType::integer,
                                     .default_value = int64_t{4},
                                     .maximum = 1 << 20,
-                                    .help = "pixels of zeros around the image"}},
-                     .help = "a random crop of the original size out of the padded image"},
+                                    .help = "pixels of zeros on each side"}},
+                     .help = "pads the image and crops the original size at a random position"},
           .make = [](const Arguments& a) -> AnyTransform {
             return std::make_shared<RandomCrop>(a.integer("padding"));
           }};

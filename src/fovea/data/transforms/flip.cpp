@@ -11,7 +11,7 @@ TransformEntry flip_entry() {
   return {.choice = {.name = "flip",
                      .arguments =
                          {{.name = "p", .default_value = 0.5, .maximum = 1, .help = "probability"}},
-                     .help = "a random horizontal flip"},
+                     .help = "flips the image horizontally, at random"},
           .make = [](const Arguments& a) -> AnyTransform {
             return std::make_shared<RandomFlip>(a.number("p"));
           }};

@@ -47,16 +47,17 @@ Array mixed(const Array& array, const std::vector<size_t>& other, float share) {
 }  // namespace
 
 TransformEntry mixup_entry() {
-  return {.choice = {.name = "mixup",
-                     .arguments = {{.name = "alpha",
-                                    .default_value = 0.2,
-                                    .minimum = 0.01,
-                                    .maximum = 1,
-                                    .help = "both parameters of the Beta distribution"}},
-                     .help = "each sample of a batch mixed with another of it, in a random ratio"},
-          .make = [](const Arguments& a) -> AnyTransform {
-            return std::make_shared<Mixup>(a.number("alpha"));
-          }};
+  return {
+      .choice = {.name = "mixup",
+                 .arguments = {{.name = "alpha",
+                                .default_value = 0.2,
+                                .minimum = 0.01,
+                                .maximum = 1,
+                                .help = "both parameters of the Beta distribution of the ratio"}},
+                 .help = "each sample of a batch mixed with another one, in a random ratio"},
+      .make = [](const Arguments& a) -> AnyTransform {
+        return std::make_shared<Mixup>(a.number("alpha"));
+      }};
 }
 
 std::string Mixup::text() const { return "mixup:" + format_number(alpha_); }
