@@ -34,11 +34,11 @@ std::string numbers_text(const std::vector<double>& values) {
 
 int info(const Flags& flags, Console& console) {
   const data::DataSets sets = open(flags);
-  const Type input = data::input_type(*sets.train);
+  const std::optional<Type> input = sets.train->typical_input();
   const data::Targets& targets = sets.targets();
   const bool classes = targets.type == data::class_targets({}).type;
   const std::string fingerprint = data::fingerprint(*sets.train);
-  const std::string shape = sizes_text(data::net_shape(input));
+  const std::string shape = input ? sizes_text(data::net_shape(*input)) : "of several sizes";
   Json document{
       {"name", sets.name},
       {"splits",
@@ -47,9 +47,12 @@ int info(const Flags& flags, Console& console) {
       {"targets", to_string(targets.type)},
       {classes ? "classes" : "numbers", targets.names},
       {"fingerprint", fingerprint}};
+  if (sets.val) document["splits"]["val"] = {{"count", sets.val->size()}};
   std::string statistics;
-  if (input.dtype == DType::u8) {
-    const data::ChannelStats stats = data::channel_stats(*sets.train);
+  if (!input || input->dtype == DType::u8) {
+    constexpr int64_t images_measured = 2000;  // of those that are decoded for it
+    const data::ChannelStats stats =
+        data::channel_stats(*sets.train, sets.train->input() ? 0 : images_measured);
     document["mean"] = stats.mean;
     document["std"] = stats.std;
     statistics = fmt::format("mean         {}\nstd          {}\n", numbers_text(stats.mean),

@@ -16,9 +16,10 @@ struct Flags : TrainedFlags {
   int64_t batch = 256;
 };
 
-/// Scoring one set of targets by another's numbers would give nonsense, so any difference is an
-/// error.
-void check_fit(const Predictor& predictor, const data::DataSets& sets) {
+/// The split with its classes counted as the model counts them. Scoring one set of targets by
+/// another's numbers would give nonsense, so that what the model does not know is an error.
+std::shared_ptr<const data::Dataset> fitted(const Predictor& predictor, const data::DataSets& sets,
+                                            std::shared_ptr<const data::Dataset> split) {
   const ModelFile& model = predictor.file();
   const data::Targets &own = predictor.task().targets(), &given = sets.targets();
   const auto fail = [&](const std::string& what) {
@@ -31,15 +32,30 @@ void check_fit(const Predictor& predictor, const data::DataSets& sets) {
     throw fail("the model's targets are " + to_string(own.type) + ", the data set's " +
                to_string(given.type));
   }
+  const bool named = !model.class_names.empty();  // not where only weights are known
+  if (own.type == data::class_targets({}).type && named && own.names != given.names) {
+    try {
+      return std::make_shared<data::Renumbered>(std::move(split), own.names);
+    } catch (const Error& error) {
+      Error found = fail(error.headline().substr(error.headline().find(": ") + 2));
+      for (const auto& [key, text] : error.details()) found.with(key, text);
+      throw found;
+    }
+  }
   if (own.names.size() != given.names.size()) {
     throw fail("the model has " + std::to_string(own.names.size()) + " classes, the data set has " +
                std::to_string(given.names.size()));
   }
-  for (size_t i = 0; i < model.class_names.size(); ++i) {  // none where only weights are known
-    if (own.names[i] == given.names[i]) continue;
-    throw fail("class " + std::to_string(i) + " is \"" + own.names[i] + "\" in the model and \"" +
-               given.names[i] + "\" in the data set");
-  }
+  return split;
+}
+
+/// Errors: usage when the data set has no such part.
+std::shared_ptr<const data::Dataset> part(const data::DataSets& sets, const std::string& name) {
+  if (name == "train") return sets.train;
+  if (name == "test") return sets.test;
+  if (sets.val) return sets.val;
+  throw Error(ErrorKind::usage, "eval: the data set " + sets.name + " has no part \"val\"")
+      .with("try", "--split test or --split train");
 }
 
 Json to_json(const tasks::Table& table) {
@@ -92,8 +108,7 @@ int run(const Flags& flags, Console& console) {
   require_flag(*flags.app, "--data");
   const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
   const data::DataSets sets = data::open(flags.data);
-  check_fit(*predictor, sets);
-  std::shared_ptr<const data::Dataset> split = flags.split == "train" ? sets.train : sets.test;
+  std::shared_ptr<const data::Dataset> split = fitted(*predictor, sets, part(sets, flags.split));
   if (const auto& preprocessing = predictor->file().preprocessing)
     split = data::prepared(split, *preprocessing);
   const tasks::Measures measures =
@@ -116,7 +131,8 @@ void add_eval(Commands& commands) {
   flags->add(app);
   app.add_option("--data", flags->data, "Data set: a name that `fovea data` knows, or NAME:DIR")
       ->type_name("D");
-  add_choice(app, "--split", flags->split, "Which part of it: test or train", {"test", "train"});
+  add_choice(app, "--split", flags->split, "Which part of it: test, val or train",
+             {"test", "val", "train"});
   add_count(app, "--batch", flags->batch, "Images at once");
 }
 

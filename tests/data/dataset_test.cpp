@@ -92,6 +92,36 @@ TEST(Dataset, TheSplitDependsOnTheSeedAlone) {
   EXPECT_GT(val(1).back(), 900);
 }
 
+TEST(Dataset, EachClassGivesItsShareToValidation) {
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < 1000; ++i) labels.push_back(i % 10 == 0 ? 0 : i % 5 == 1 ? 1 : 2);
+  const auto whole =
+      std::make_shared<ArrayDataset>(Array::zeros(DType::u8, {1000, 1, 1, 1}), Array::of(labels),
+                                     class_targets({"rare", "some", "many"}));
+  const ValidationSplit split = split_validation(whole, 0.1, 7);
+  std::vector<int64_t> counts(3);
+  for (int64_t i = 0; i < split.val->size(); ++i)
+    ++counts[static_cast<size_t>(class_of(*split.val, i))];
+  EXPECT_EQ(counts, (std::vector<int64_t>{10, 20, 70}));
+}
+
+TEST(Dataset, ClassesAreBoundByNameAndAnUnknownOneIsListed) {
+  const auto whole = std::make_shared<ArrayDataset>(Array::zeros(DType::u8, {2, 1, 1, 1}),
+                                                    Array::of(std::vector<int64_t>{0, 1}),
+                                                    class_targets({"cat", "dog"}));
+  const Renumbered same(whole, {"ant", "dog", "cat"});
+  EXPECT_EQ(class_of(same, 0), 2);
+  EXPECT_EQ(class_of(same, 1), 1);
+  EXPECT_EQ(same.sample(0).target.at(0), 2);
+  EXPECT_STREQ(error_of([&] {
+                 Renumbered(whole, {"cat", "wolf"});
+               }).what(),
+               "data set: 1 class is not among the expected ones\n"
+               "  unknown  dog\n"
+               "  data set cat, dog\n"
+               "  expected cat, wolf");
+}
+
 TEST(Dataset, ShareZeroTrainsOnAllAndOthersAreRefused) {
   EXPECT_EQ(split_validation(numbered(10), 0, 1).val->size(), 0);
   EXPECT_EQ(split_validation(numbered(10), 0, 1).train->size(), 10);

@@ -35,11 +35,12 @@ void write_mnist(const TempFolder& folder, const std::string& under) {
 TEST(Registry, AnUnknownNameGetsTheNearest) {
   const Error error = error_of([] { (void)open("fasion-mnist"); });
   EXPECT_EQ(error.kind(), ErrorKind::usage);
-  EXPECT_STREQ(error.what(),
-               "unknown data set \"fasion-mnist\"\n"
-               "  nearest fashion-mnist, mnist\n"
-               "  known   cifar10, cifar100, fashion-mnist, mnist, arrays, discs\n"
-               "  try     --data NAME, or --data NAME:DIR with the folder of its files");
+  EXPECT_STREQ(
+      error.what(),
+      "unknown data set \"fasion-mnist\"\n"
+      "  nearest fashion-mnist, mnist\n"
+      "  known   cifar10, cifar100, fashion-mnist, mnist, folder, imagenet, csv, arrays, discs\n"
+      "  try     --data NAME, or --data NAME:DIR with the folder of its files");
   EXPECT_EQ(error_of([] { (void)open("CIFAR-10:/tmp"); }).details()[0].second, "cifar10, cifar100");
   EXPECT_EQ(error_of([] { (void)open(""); }).kind(), ErrorKind::usage);
   EXPECT_EQ(error_of([] { (void)open("mnist:"); }).what(),

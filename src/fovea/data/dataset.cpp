@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iterator>
+#include <map>
 #include <mutex>
 #include <numeric>
 #include <string_view>
@@ -17,6 +20,12 @@ namespace {
 template <class T>
 std::string_view as_text(std::span<const T> values) {
   return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
+}
+
+std::string printable_list(const std::vector<std::string>& names) {
+  std::vector<std::string> shown;
+  for (const std::string& name : names) shown.push_back(printable(name));
+  return join(shown);
 }
 
 /// A view of element `i` of the first axis, which keeps the array alive.
@@ -75,6 +84,42 @@ Subset::Subset(std::shared_ptr<const Dataset> whole, std::vector<int64_t> indice
   }
 }
 
+Renumbered::Renumbered(std::shared_ptr<const Dataset> whole, std::vector<std::string> names)
+    : whole_(std::move(whole)), meaning_(class_targets(std::move(names))) {
+  const std::vector<std::string>& own = whole_->targets().names;
+  std::vector<std::string> unknown;
+  for (const std::string& name : own) {
+    const auto found = std::ranges::find(meaning_.names, name);
+    if (found == meaning_.names.end()) unknown.push_back(name);
+    places_.push_back(found - meaning_.names.begin());
+  }
+  if (whole_->targets().type == meaning_.type && unknown.empty()) return;
+  constexpr size_t shown = 20;
+  const auto list = [](std::vector<std::string> all) {
+    const size_t rest = all.size() > shown ? all.size() - shown : 0;
+    all.resize(all.size() - rest);
+    return printable_list(all) + (rest > 0 ? " and " + std::to_string(rest) + " more" : "");
+  };
+  if (whole_->targets().type != meaning_.type) {
+    throw Error(ErrorKind::usage, "data set: its targets are not classes")
+        .with("targets", to_string(whole_->targets().type));
+  }
+  throw Error(ErrorKind::usage, "data set: " + std::to_string(unknown.size()) +
+                                    (unknown.size() == 1 ? " class is" : " classes are") +
+                                    " not among the expected ones")
+      .with("unknown", list(unknown))
+      .with("data set", list(own))
+      .with("expected", list(meaning_.names));
+}
+
+Array Renumbered::target(int64_t i) const {
+  Array target(DType::i64, Shape{});
+  target.set(0, static_cast<double>(places_[static_cast<size_t>(class_of(*whole_, i))]));
+  return target;
+}
+
+Sample Renumbered::sample(int64_t i) const { return {whole_->sample(i).input, target(i)}; }
+
 std::vector<int64_t> permutation(int64_t n, uint64_t seed, std::string_view purpose,
                                  uint64_t index) {
   std::vector<int64_t> order(static_cast<size_t>(n));
@@ -83,6 +128,66 @@ std::vector<int64_t> permutation(int64_t n, uint64_t seed, std::string_view purp
   for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
   return order;
 }
+
+namespace {
+
+bool are_classes(const Dataset& dataset) {
+  return dataset.targets().type == class_targets({}).type;
+}
+
+/// How many samples each class gives to a part of `count`: its share rounded down, and one more
+/// for those whose share lost most by that, until the total is `count`. Of equal ones, those that
+/// come first in `classes`, all of them in an order drawn by chance.
+std::vector<int64_t> quotas(const std::vector<int64_t>& sizes, const std::vector<size_t>& classes,
+                            int64_t count) {
+  const int64_t all = std::accumulate(sizes.begin(), sizes.end(), int64_t{0});
+  std::vector<int64_t> result(sizes.size());
+  std::vector<std::pair<int64_t, size_t>> lost;
+  int64_t given = 0;
+  for (size_t c : classes) {
+    result[c] = sizes[c] * count / all;
+    given += result[c];
+    lost.emplace_back(sizes[c] * count % all, c);
+  }
+  std::ranges::stable_sort(lost, std::greater(), &std::pair<int64_t, size_t>::first);
+  for (size_t i = 0; given < count; ++i, ++given) ++result[lost[i].second];
+  return result;
+}
+
+/// The samples of whole groups, in the order of `order`, until there are `count` or more.
+std::vector<int64_t> take_groups(const Dataset& dataset, const std::vector<int64_t>& order,
+                                 int64_t count) {
+  std::map<int64_t, std::vector<int64_t>> members;
+  for (int64_t i = 0; i < dataset.size(); ++i) members[dataset.group(i)].push_back(i);
+  std::vector<int64_t> taken;
+  for (int64_t i : order) {
+    std::vector<int64_t>& group = members[dataset.group(i)];
+    // The last group is left for training.
+    if (std::ssize(taken) >= count || std::ssize(taken) + std::ssize(group) >= dataset.size())
+      break;
+    taken.insert(taken.end(), group.begin(), group.end());
+    group.clear();
+  }
+  return taken;
+}
+
+/// The first samples in the order of `order` that fill each class's quota.
+std::vector<int64_t> take_stratified(const Dataset& dataset, const std::vector<int64_t>& order,
+                                     int64_t count) {
+  std::vector<int64_t> sizes(dataset.targets().names.size());
+  std::vector<size_t> classes;  // in the order in which they are met
+  for (int64_t i : order) {
+    const auto c = static_cast<size_t>(class_of(dataset, i));
+    if (sizes[c]++ == 0) classes.push_back(c);
+  }
+  std::vector<int64_t> left = quotas(sizes, classes, count), taken;
+  for (int64_t i : order) {
+    if (left[static_cast<size_t>(class_of(dataset, i))]-- > 0) taken.push_back(i);
+  }
+  return taken;
+}
+
+}  // namespace
 
 ValidationSplit split_validation(std::shared_ptr<const Dataset> whole, double share,
                                  uint64_t seed) {
@@ -96,12 +201,26 @@ ValidationSplit split_validation(std::shared_ptr<const Dataset> whole, double sh
   if (share > 0 && size > 1) count = std::clamp<int64_t>(count, 1, size - 1);
   if (size <= 1) count = 0;
   const std::vector<int64_t> order = permutation(size, seed, "validation");
-  std::vector<int64_t> val(order.begin(), order.begin() + count);
-  std::vector<int64_t> train(order.begin() + count, order.end());
+  bool grouped = false;
+  for (int64_t i = 0; i < size && !grouped; ++i) grouped = whole->group(i) != i;
+  std::vector<int64_t> val;
+  if (count > 0) {
+    val = grouped               ? take_groups(*whole, order, count)
+          : are_classes(*whole) ? take_stratified(*whole, order, count)
+                                : std::vector<int64_t>(order.begin(), order.begin() + count);
+  }
   std::sort(val.begin(), val.end());
-  std::sort(train.begin(), train.end());
+  std::vector<int64_t> all(static_cast<size_t>(size)), train;
+  std::iota(all.begin(), all.end(), 0);
+  std::ranges::set_difference(all, val, std::back_inserter(train));
   return {std::make_shared<Subset>(whole, std::move(train)),
           std::make_shared<Subset>(whole, std::move(val))};
+}
+
+std::string Subset::stamp() const {
+  const std::string stamp = whole_->stamp();
+  if (stamp.empty()) return "";
+  return stamp + hex(hash(as_text(std::span<const int64_t>(indices_))));
 }
 
 Type input_type(const Dataset& dataset) {
@@ -124,11 +243,12 @@ int64_t class_of(const Dataset& dataset, int64_t i) {
     throw Error(ErrorKind::usage, "data set: its targets are not classes")
         .with("targets", to_string(dataset.targets().type));
   }
-  return dataset.sample(i).target.data<int64_t>()[0];
+  return dataset.target(i).data<int64_t>()[0];
 }
 
 std::string fingerprint(const Dataset& dataset) {
   const int64_t size = dataset.size();
+  const std::string stamp = dataset.stamp();
   const Shape dims = Shape{size}.concat(dataset.input().value_or(Type{}).shape);
   const auto header = static_cast<size_t>(dims.rank());
   std::vector<uint64_t> parts(static_cast<size_t>(size) * 2 + header);
@@ -138,18 +258,18 @@ std::string fingerprint(const Dataset& dataset) {
   };
   parallel_for(size, 256, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const Sample sample = dataset.sample(i);
+      const Sample sample = stamp.empty() ? dataset.sample(i) : Sample{{}, dataset.target(i)};
       const auto at = static_cast<size_t>(i) * 2 + header;
       const bool number = sample.target.dtype() == DType::i64 && sample.target.numel() == 1;
       parts[at] = number ? static_cast<uint64_t>(sample.target.data<int64_t>()[0])
                          : bytes_of(sample.target);
-      parts[at + 1] = bytes_of(sample.input);
+      parts[at + 1] = stamp.empty() ? bytes_of(sample.input) : hash(stamp);
     }
   });
   return hex(hash(as_text(std::span<const uint64_t>(parts))));
 }
 
-ChannelStats channel_stats(const Dataset& dataset) {
+ChannelStats channel_stats(const Dataset& dataset, int64_t maximum) {
   if (dataset.size() == 0) {
     throw Error(ErrorKind::usage, "channel statistics of a split without samples");
   }
@@ -162,11 +282,12 @@ ChannelStats channel_stats(const Dataset& dataset) {
   uint64_t count = 0;  // of pixels
   std::vector<uint64_t> sums(channels), squares(channels);
   std::mutex guard;
-  parallel_for(dataset.size(), 256, [&](int64_t begin, int64_t end) {
+  const int64_t images = maximum > 0 ? std::min(maximum, dataset.size()) : dataset.size();
+  parallel_for(images, images < 4096 ? 16 : 256, [&](int64_t begin, int64_t end) {
     std::vector<uint64_t> sum(channels), square(channels);
     uint64_t own = 0;
     for (int64_t i = begin; i < end; ++i) {
-      const Sample sample = dataset.sample(i);
+      const Sample sample = dataset.sample(i * dataset.size() / images);
       const std::span<const uint8_t> pixels = std::as_const(sample.input).data<uint8_t>();
       own += pixels.size() / channels;
       for (size_t p = 0; p < pixels.size(); p += channels) {

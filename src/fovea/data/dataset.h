@@ -24,8 +24,21 @@ class Dataset {
   /// The type of every sample's input, u8[H,W,C] or f32[C, spatial...]; nothing where samples
   /// differ in size.
   virtual std::optional<Type> input() const = 0;
+  /// Where samples may differ in size: the type that all of those that were looked at share, so
+  /// that most inputs have it; nothing where they differ.
+  virtual std::optional<Type> typical_input() const { return input(); }
   /// What the targets are. Names include classes without a sample in this split.
   virtual const Targets& targets() const = 0;
+  /// The target of sample `i`, without the work that its input takes.
+  virtual Array target(int64_t i) const { return sample(i).target; }
+  /// Samples of one group, such as photos of one patient, are not divided between training and
+  /// validation. By default each sample is a group of its own.
+  virtual int64_t group(int64_t i) const { return i; }
+  /// What stands for the contents where reading all of them would take long, such as names and
+  /// sizes of files; "" where the contents do.
+  virtual std::string stamp() const { return ""; }
+  /// What a person calls sample `i`: its file, or "sample 7".
+  virtual std::string name(int64_t i) const { return "sample " + std::to_string(i); }
   /// Bytes of memory that hold the samples; 0 where they are made or read when asked for.
   virtual int64_t held_bytes() const { return 0; }
 };
@@ -63,6 +76,17 @@ class Subset : public Dataset {
     return whole_->sample(indices_[static_cast<size_t>(i)]);
   }
   std::optional<Type> input() const override { return whole_->input(); }
+  std::optional<Type> typical_input() const override { return whole_->typical_input(); }
+  Array target(int64_t i) const override {
+    return whole_->target(indices_[static_cast<size_t>(i)]);
+  }
+  int64_t group(int64_t i) const override {
+    return whole_->group(indices_[static_cast<size_t>(i)]);
+  }
+  std::string stamp() const override;
+  std::string name(int64_t i) const override {
+    return whole_->name(indices_[static_cast<size_t>(i)]);
+  }
   const Targets& targets() const override { return whole_->targets(); }
   int64_t held_bytes() const override { return whole_->held_bytes(); }
 
@@ -71,11 +95,37 @@ class Subset : public Dataset {
   std::vector<int64_t> indices_;
 };
 
+/// A split whose classes are counted as another list of names has them.
+class Renumbered : public Dataset {
+ public:
+  /// Errors: usage when targets are not classes, or when `names` lacks one of them: both lists are
+  /// in the error.
+  Renumbered(std::shared_ptr<const Dataset> whole, std::vector<std::string> names);
+
+  int64_t size() const override { return whole_->size(); }
+  Sample sample(int64_t i) const override;
+  std::optional<Type> input() const override { return whole_->input(); }
+  std::optional<Type> typical_input() const override { return whole_->typical_input(); }
+  const Targets& targets() const override { return meaning_; }
+  Array target(int64_t i) const override;
+  int64_t group(int64_t i) const override { return whole_->group(i); }
+  std::string stamp() const override { return whole_->stamp(); }
+  std::string name(int64_t i) const override { return whole_->name(i); }
+  int64_t held_bytes() const override { return whole_->held_bytes(); }
+
+ private:
+  std::shared_ptr<const Dataset> whole_;
+  Targets meaning_;
+  std::vector<int64_t> places_;  ///< of the whole's classes among the names
+};
+
 /// A named data set: what is trained on, and what is only measured on.
 struct DataSets {
   std::string name;  ///< as the registry knows it: "fashion-mnist"
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> test;
+  /// What validates, where the data set says so itself; null: a part of `train` does.
+  std::shared_ptr<const Dataset> val = nullptr;
 
   const Targets& targets() const { return train->targets(); }
 };
@@ -98,8 +148,10 @@ struct ValidationSplit {
 };
 
 /// Takes round(share * size) samples, chosen by `seed`, out of `whole` for validation; both parts
-/// keep the order of `whole`. Share 0 gives an empty `val`; otherwise each part has at least one
-/// sample (when `whole` has two). Errors: usage when share is not in [0, 1).
+/// keep the order of `whole`. Where targets are classes, each class gives its share, rounded so
+/// that the total is kept (stratified). Groups stay together: whole ones are taken, in an order
+/// drawn by `seed`, until there are enough samples. Share 0 gives an empty `val`; otherwise each
+/// part has at least one sample (when `whole` has two). Errors: usage when share is not in [0, 1).
 ValidationSplit split_validation(std::shared_ptr<const Dataset> whole, double share, uint64_t seed);
 
 /// The numbers 0 to n-1 in an order drawn from Random(seed, purpose, index).
@@ -107,7 +159,7 @@ std::vector<int64_t> permutation(int64_t n, uint64_t seed, std::string_view purp
                                  uint64_t index = 0);
 
 /// 16 hex digits over the sizes, targets and inputs of a split, in order: equal for equal data on
-/// every machine, whatever file it came from.
+/// every machine, whatever file it came from. Of a split with a stamp, over that and the targets.
 std::string fingerprint(const Dataset& dataset);
 
 /// Mean and standard deviation of each channel, of pixel values scaled to 0..1.
@@ -117,7 +169,8 @@ struct ChannelStats {
 };
 
 /// Over all pixels of a split of images u8[H,W,C] (the population's deviation); exact, so equal for
-/// any number of threads. Errors: usage when the split is empty or its inputs are no images.
-ChannelStats channel_stats(const Dataset& dataset);
+/// any number of threads. With `maximum`, of so many images at most, evenly spaced in the split.
+/// Errors: usage when the split is empty or its inputs are no images.
+ChannelStats channel_stats(const Dataset& dataset, int64_t maximum = 0);
 
 }  // namespace fovea::data

@@ -36,6 +36,9 @@ class Prepared : public Dataset {
   Sample sample(int64_t i) const override;
   std::optional<Type> input() const override { return input_; }
   const Targets& targets() const override { return whole_->targets(); }
+  Array target(int64_t i) const override { return whole_->target(i); }
+  int64_t group(int64_t i) const override { return whole_->group(i); }
+  std::string name(int64_t i) const override { return whole_->name(i); }
   int64_t held_bytes() const override { return whole_->held_bytes(); }
 
  private:

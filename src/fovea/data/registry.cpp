@@ -8,6 +8,8 @@
 #include "fovea/core/text.h"
 #include "fovea/data/arrays.h"
 #include "fovea/data/cifar.h"
+#include "fovea/data/csv.h"
+#include "fovea/data/folder.h"
 #include "fovea/data/idx.h"
 #include "fovea/data/synthetic.h"
 
@@ -53,6 +55,9 @@ std::vector<Entry>& table() {
        .read = open_mnist,
        .files = idx_files,
        .advice = "put MNIST's four files, packed or not, into DIR: --data mnist:DIR"},
+      {.name = "folder", .read = open_folder, .place = "DIR"},
+      {.name = "imagenet", .read = open_imagenet, .place = "DIR"},
+      {.name = "csv", .read = open_csv, .place = "FILE"},
       {.name = "arrays",
        .read = open_arrays,
        .files = {"x.npy", "y.npy"},
@@ -104,9 +109,13 @@ std::vector<fs::path> usual_places(const Entry& set) {
   return places;
 }
 
+/// The shell leaves a ~ after a colon alone.
+fs::path expanded(const std::string& path) {
+  return path.starts_with("~/") ? home() / path.substr(2) : fs::path(path);
+}
+
 std::vector<fs::path> places_in(const std::string& folder, const Entry& set) {
-  // The shell leaves a ~ behind a colon alone.
-  const fs::path root = folder.starts_with("~/") ? home() / folder.substr(2) : fs::path(folder);
+  const fs::path root = expanded(folder);
   std::vector<fs::path> places{root, root / set.name};
   if (!set.unpacked.empty()) places.push_back(root / set.unpacked);
   return places;
@@ -120,7 +129,12 @@ std::vector<std::string> names() {
   return all;
 }
 
-std::string usage() { return join(names()) + ", or NAME:DIR with the folder of the files"; }
+std::string usage() {
+  std::vector<std::string> forms;
+  for (const Entry& set : table())
+    forms.push_back(set.place.empty() ? set.name : set.name + ":" + set.place);
+  return join(forms) + ", or NAME:DIR with the folder of the files";
+}
 
 void add(Entry entry) {
   for (const Entry& known : table()) {
@@ -140,15 +154,20 @@ DataSets open(std::string_view spec) {
         .with("known", join(names()))
         .with("try", "--data NAME, or --data NAME:DIR with the folder of its files");
   }
-  if (colon != std::string_view::npos && colon + 1 == spec.size()) {
+  const std::string after(colon == std::string_view::npos ? "" : spec.substr(colon + 1));
+  if (after.empty() && !set->place.empty()) {
+    throw Error(ErrorKind::usage, "data set \"" + std::string(spec) + "\" names no " +
+                                      (set->place == "FILE" ? "file" : "folder"))
+        .with("try", "--data " + name + ":" + set->place);
+  }
+  if (after.empty() && colon != std::string_view::npos) {
     throw Error(ErrorKind::usage, "data set \"" + std::string(spec) + "\" names no folder")
         .with("try", "--data " + name + ", or --data " + name + ":DIR");
   }
-  const auto after = colon == std::string_view::npos ? "" : spec.substr(colon + 1);
+  if (!set->place.empty()) return set->read(expanded(after));
   if (set->files.empty()) return set->read(after);
-  const std::vector<fs::path> places = colon == std::string_view::npos
-                                           ? usual_places(*set)
-                                           : places_in(std::string(spec.substr(colon + 1)), *set);
+  const std::vector<fs::path> places =
+      colon == std::string_view::npos ? usual_places(*set) : places_in(after, *set);
   for (const fs::path& place : places) {
     if (holds(place, *set)) return set->read(place);
   }

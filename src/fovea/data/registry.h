@@ -13,9 +13,10 @@ namespace fovea::data {
 /// One row of the table of data sets.
 struct Entry {
   std::string name;  ///< "mnist"
-  /// Reads it from the folder that holds its files; where `files` is empty, from whatever text
-  /// stands after the colon of NAME:TEXT ("" for none).
+  /// Reads it from the folder that holds its files; with `place`, from that; where both are empty,
+  /// from whatever text stands after the colon of NAME:TEXT ("" for none).
   std::function<DataSets(const std::filesystem::path& folder)> read;
+  std::string place = {};  ///< what has to stand after the colon, a path: "DIR" or "FILE"
   std::vector<std::string> files = {};  ///< by which its folder is known, packed (.gz) or not
   std::string advice = {};              ///< how to get them
   std::string unpacked = {};            ///< the folder its official archive makes, if it makes one
@@ -26,8 +27,8 @@ struct Entry {
 /// opened. Errors: usage when the name is taken.
 void add(Entry entry);
 
-/// The names open() knows: cifar10, cifar100, fashion-mnist, mnist, arrays (see arrays.h), discs
-/// (see synthetic.h), and those added.
+/// The names open() knows: cifar10, cifar100, fashion-mnist, mnist, folder and imagenet (see
+/// folder.h), csv (see csv.h), arrays (see arrays.h), discs (see synthetic.h), and those added.
 std::vector<std::string> names();
 
 /// What open() reads, in one line: the names, "or NAME:DIR with the folder of the files".
@@ -39,6 +40,7 @@ std::string usage();
 ///              as the folder the official archive unpacks to, or as that folder itself; then where
 ///              Debian's package puts it
 ///   NAME:DIR   in DIR (the folder of the files, or the one above it)
+///   folder:DIR, imagenet:DIR, csv:FILE   that folder or file itself
 ///
 /// Errors: usage for an unknown name, with the nearest ones; data when the files are not there
 /// (every place looked at, and how to get them) or are damaged (see idx.h, cifar.h).

@@ -24,15 +24,23 @@ const Settings& consistent(const Settings& s) {
 
 data::DataSets open_data(const Settings& settings) { return data::open(consistent(settings).data); }
 
-/// What the net sees of one sample: what --input says, or the data's own.
+/// Of images that differ in size, what the net was made for, in colour.
+Shape default_input(const Settings& settings) {
+  const Shape own = models::configure(settings.model, {.net = settings.net}).input;
+  if (own.rank() == 3) return {3, own[1], own[2]};
+  throw Error(ErrorKind::usage, settings.model + " takes no images").with("input", to_string(own));
+}
+
+/// What the net sees of one sample: what --input says, or the data's own; where images differ in
+/// size, what the net was made for.
 Shape input_of(const Settings& settings, const data::Dataset& samples) {
-  const std::optional<Type> type = samples.input();
-  if (settings.input.empty()) return data::net_shape(data::input_type(samples));
+  const std::optional<Type> type = samples.input(), typical = samples.typical_input();
+  if (settings.input.empty()) return typical ? data::net_shape(*typical) : default_input(settings);
   if (type && type->dtype != DType::u8) {
     throw Error(ErrorKind::usage, "--input resizes images, the data set's inputs are numbers")
         .with("inputs", to_string(*type));
   }
-  const int64_t channels = type ? data::net_shape(*type)[0] : 3;
+  const int64_t channels = typical ? data::net_shape(*typical)[0] : 3;
   std::vector<int64_t> sizes;
   for (const std::string& part : split(settings.input, 'x')) {
     const std::optional<double> size = parse_number(part);
@@ -51,6 +59,7 @@ std::optional<Preprocessing> preprocessing_of(const Shape& input, const data::Da
                                               const std::optional<Preprocessing>& learned) {
   const std::optional<Type> type = samples.input();
   if (type && type->dtype != DType::u8) return std::nullopt;
+  constexpr int64_t images_measured = 2000;  // of those that are decoded for it
   Preprocessing p{.height = static_cast<int>(input[1]),
                   .width = static_cast<int>(input[2]),
                   .channels = static_cast<int>(input[0]),
@@ -58,6 +67,8 @@ std::optional<Preprocessing> preprocessing_of(const Shape& input, const data::Da
                   .filter = Filter::bilinear,
                   .mean = std::vector<double>(static_cast<size_t>(input[0]), 0),
                   .std = std::vector<double>(static_cast<size_t>(input[0]), 1)};
+  // Photos keep their proportions: as much is cut off as torchvision's 224 pixels out of 256.
+  if (!samples.typical_input()) p.resize = std::max(p.height, p.width) * 8 / 7;
   if (learned && learned->channels == p.channels) {
     p.filter = learned->filter;
     p.mean = learned->mean;
@@ -66,8 +77,8 @@ std::optional<Preprocessing> preprocessing_of(const Shape& input, const data::Da
   }
   const std::shared_ptr<const data::Dataset> same(&samples, [](const auto*) {});
   const bool as_they_are = type && data::net_shape(*type)[0] == p.channels;
-  const data::ChannelStats stats =
-      data::channel_stats(as_they_are ? samples : *data::prepared(same, p));
+  const data::ChannelStats stats = data::channel_stats(
+      as_they_are ? samples : *data::prepared(same, p), type ? 0 : images_measured);
   p.mean = stats.mean;
   p.std = stats.std;
   return p;
@@ -82,6 +93,14 @@ std::shared_ptr<const data::Dataset> limited(std::shared_ptr<const data::Dataset
   order.resize(static_cast<size_t>(settings.limit));
   std::ranges::sort(order);
   return std::make_shared<data::Subset>(std::move(whole), std::move(order));
+}
+
+/// What is trained on and what validates: the data set's own validation data go before --val.
+data::ValidationSplit divided(const Settings& settings, const data::DataSets& sets) {
+  std::shared_ptr<const data::Dataset> train = limited(sets.train, settings);
+  if (sets.val) return {std::move(train), sets.val};
+  return data::split_validation(std::move(train), settings.val,
+                                static_cast<uint64_t>(settings.seed));
 }
 
 /// The model's choices. Errors: usage when it takes inputs of other axes than the data have.
@@ -130,8 +149,7 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
       input(input_of(settings, *sets.train)),
       preprocessing(
           preprocessing_of(input, *sets.train, start.preprocessing ? start.preprocessing : known)),
-      split(data::split_validation(limited(sets.train, settings), settings.val,
-                                   static_cast<uint64_t>(settings.seed))),
+      split(divided(settings, sets)),
       optimizer(optim::parse(settings.optimizer, settings.weight_decay)),
       config(configured(settings, task->outputs(), input)),
       model(models::make(settings.model, from_arguments(to_arguments(config)))),

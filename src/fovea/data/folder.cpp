@@ -1,0 +1,285 @@
+#include "fovea/data/folder.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "fovea/core/error.h"
+#include "fovea/core/files.h"
+#include "fovea/core/text.h"
+#include "fovea/data/image_files.h"
+
+namespace fovea::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int maximum_depth = 32;  // also ends links that lead back to a folder above them
+constexpr double test_share = 0.1;
+
+Error bad(const std::string& what) { return {ErrorKind::data, what}; }
+
+std::string layout() {
+  return "one folder per class, FOLDER/CLASS/IMAGE, or that in FOLDER/train, val and test";
+}
+
+/// The names in a folder that do not begin with a dot, sorted by their bytes.
+std::vector<fs::directory_entry> entries(const fs::path& folder) {
+  std::vector<fs::directory_entry> all;
+  std::error_code error;
+  for (fs::directory_iterator i(folder, error), end; !error && i != end; i.increment(error)) {
+    if (!i->path().filename().string().starts_with('.')) all.push_back(*i);
+  }
+  if (error) throw bad("cannot read the folder " + folder.string() + ": " + error.message());
+  std::ranges::sort(all, {}, [](const auto& e) { return e.path().filename().string(); });
+  return all;
+}
+
+bool is_folder(const fs::directory_entry& entry) {
+  std::error_code error;
+  return entry.is_directory(error);
+}
+
+/// The paths of all images below a folder, relative to it, with this in front.
+void collect(const fs::path& folder, const std::string& front, std::vector<std::string>& into,
+             int depth = 0) {
+  if (depth > maximum_depth) {
+    throw bad(folder.string() + ": more than " + std::to_string(maximum_depth) +
+              " folders inside each other")
+        .with("try", "look for a symbolic link to a folder above it");
+  }
+  for (const fs::directory_entry& entry : entries(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (is_image_name(name)) {
+      into.push_back(front + name);
+    } else if (is_folder(entry)) {
+      collect(entry.path(), front + name + "/", into, depth + 1);
+    }
+  }
+}
+
+/// The images of one split by class.
+struct Split {
+  fs::path folder;
+  std::map<std::string, std::vector<std::string>> classes;
+  std::vector<std::string> loose;  ///< images in no class
+
+  int64_t images() const {
+    int64_t count = 0;
+    for (const auto& [name, paths] : classes) count += std::ssize(paths);
+    return count;
+  }
+};
+
+Split read_split(const fs::path& folder) {
+  Split split{.folder = folder, .classes = {}, .loose = {}};
+  for (const fs::directory_entry& entry : entries(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (is_image_name(name)) {
+      split.loose.push_back(name);
+    } else if (is_folder(entry)) {
+      collect(entry.path(), name + "/", split.classes[name]);
+    }
+  }
+  return split;
+}
+
+std::optional<fs::path> find_folder(const fs::path& folder,
+                                    std::initializer_list<std::string_view> names) {
+  for (std::string_view name : names) {
+    std::error_code error;
+    if (fs::is_directory(folder / name, error)) return folder / name;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> class_names(std::span<const Split* const> splits) {
+  std::set<std::string> names;
+  for (const Split* split : splits) {
+    for (const auto& [name, paths] : split->classes) names.insert(name);
+  }
+  return {names.begin(), names.end()};
+}
+
+std::shared_ptr<const Dataset> make(const Split& split, const std::vector<std::string>& folders,
+                                    const Targets& meaning) {
+  ImageList list{.root = split.folder, .paths = {}, .targets = {}};
+  std::vector<int64_t> labels;
+  for (const auto& [name, paths] : split.classes) {
+    const auto label = std::ranges::lower_bound(folders, name) - folders.begin();
+    list.paths.insert(list.paths.end(), paths.begin(), paths.end());
+    labels.insert(labels.end(), paths.size(), label);
+  }
+  list.targets = Array::of(labels);
+  return std::make_shared<ImageFiles>(std::move(list), meaning);
+}
+
+void require_classes(const Split& split) {
+  if (!split.loose.empty()) {
+    throw bad(split.folder.string() + ": images beside the folders of the classes")
+        .with("found",
+              std::to_string(split.loose.size()) + ", such as " + printable(split.loose[0]))
+        .with("expected", layout());
+  }
+  if (split.images() > 0) return;
+  throw bad(split.folder.string() + ": no images in the folders of its classes")
+      .with("expected", layout() + "; images end in .png, .jpg or .jpeg");
+}
+
+void require_two(const std::vector<std::string>& names, const fs::path& folder) {
+  if (names.size() >= 2) return;
+  throw bad(folder.string() + ": " + std::to_string(names.size()) +
+            (names.size() == 1 ? " class" : " classes") + ", at least 2 are expected")
+      .with("found", join(names))
+      .with("expected", layout());
+}
+
+fs::path existing(const fs::path& folder) {
+  std::error_code error;
+  if (fs::is_directory(folder, error)) return folder;
+  throw bad(folder.string() + " is not a folder").with("expected", layout());
+}
+
+}  // namespace
+
+DataSets open_folder(const fs::path& folder) {
+  existing(folder);
+  const std::optional<fs::path> train = find_folder(folder, {"train"}),
+                                val = find_folder(folder, {"val", "valid", "validation"}),
+                                test = find_folder(folder, {"test"});
+  const Split first =
+      read_split(train && (val || test || entries(folder).size() == 1) ? *train : folder);
+  require_classes(first);
+  const bool split = first.folder != folder;
+  const Split second = split && val ? read_split(*val) : Split{};
+  const Split third = split && test ? read_split(*test) : Split{};
+  for (const Split* other : {&second, &third}) {
+    if (!other->folder.empty()) require_classes(*other);
+  }
+  const std::vector<std::string> names = class_names(std::array{&first, &second, &third});
+  require_two(names, folder);
+  const Targets meaning = class_targets(names);
+  const std::shared_ptr<const Dataset> all = make(first, names, meaning);
+  DataSets sets{.name = "folder", .train = all, .test = nullptr};
+  if (split && val) sets.val = sets.test = make(second, names, meaning);
+  if (split && test) sets.test = make(third, names, meaning);
+  if (!sets.test) {
+    const ValidationSplit parts = split_validation(all, test_share, 0);
+    sets.train = parts.train;
+    sets.test = parts.val;
+  }
+  return sets;
+}
+
+namespace {
+
+/// The class of each image of a flat val/, by its name without suffix: from val.txt or Kaggle's
+/// list.
+std::map<std::string, std::string> read_list(const fs::path& file, bool csv) {
+  std::map<std::string, std::string> classes;
+  int number = 0;
+  for (std::string& line : split(read_text(file, ErrorKind::data), '\n')) {
+    ++number;
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.empty() || (csv && number == 1)) continue;
+    const std::vector<std::string> words = split(line, csv ? ',' : ' ');
+    if (words.size() < 2) {
+      throw bad(file.string() + ": line " + std::to_string(number) + " has no class")
+          .with("found", printable(line))
+          .with("expected", csv ? "ImageId,n01751748 ..." : "ILSVRC2012_val_00000001.JPEG 65");
+    }
+    classes[fs::path(words[0]).stem().string()] = csv ? split(words[1], ' ')[0] : words[1];
+  }
+  return classes;
+}
+
+Split read_flat_val(const fs::path& folder, const fs::path& val,
+                    const std::vector<std::string>& synsets) {
+  std::optional<fs::path> list;
+  for (const fs::path& place : {folder, val}) {
+    for (const char* name : {"val.txt", "LOC_val_solution.csv"}) {
+      if (!list && fs::exists(place / name)) list = place / name;
+    }
+  }
+  if (!list) {
+    throw bad(val.string() + ": images without folders of classes, and no list of them")
+        .with("expected", "val.txt or LOC_val_solution.csv in " + folder.string());
+  }
+  const bool csv = list->extension() == ".csv";
+  std::map<std::string, std::string> classes = read_list(*list, csv);
+  Split split{.folder = val, .classes = {}, .loose = {}};
+  for (const fs::directory_entry& entry : entries(val)) {
+    const std::string name = entry.path().filename().string();
+    if (!is_image_name(name)) continue;
+    const auto found = classes.find(entry.path().stem().string());
+    if (found == classes.end()) {
+      throw bad(list->string() + ": the image " + printable(name) + " is not in it");
+    }
+    const std::optional<double> index = csv ? std::nullopt : parse_number(found->second);
+    const bool fits = index && *index >= 0 && *index < static_cast<double>(synsets.size());
+    if (!csv && !fits) {
+      throw bad(list->string() + ": the class of " + printable(name) + " is \"" +
+                printable(found->second) + "\", from 0 to " + std::to_string(synsets.size() - 1) +
+                " is expected");
+    }
+    split.classes[csv ? found->second : synsets[static_cast<size_t>(*index)]].push_back(name);
+  }
+  return split;
+}
+
+/// "n01440764 tench, Tinca tinca" becomes "tench"; names that come twice keep their synset.
+std::vector<std::string> readable_names(const fs::path& folder,
+                                        const std::vector<std::string>& synsets) {
+  const fs::path file = folder / "LOC_synset_mapping.txt";
+  if (!fs::exists(file)) return synsets;
+  std::map<std::string, std::string> by_synset;
+  for (std::string& line : split(read_text(file, ErrorKind::data), '\n')) {
+    const size_t space = line.find(' ');
+    if (space == std::string::npos) continue;
+    by_synset[line.substr(0, space)] = printable(split(line.substr(space + 1), ',')[0]);
+  }
+  std::map<std::string, int> uses;
+  for (const auto& [synset, name] : by_synset) ++uses[name];
+  std::vector<std::string> names;
+  for (const std::string& synset : synsets) {
+    const auto found = by_synset.find(synset);
+    const bool known = found != by_synset.end() && !found->second.empty();
+    names.push_back(!known                    ? synset
+                    : uses[found->second] > 1 ? found->second + " (" + synset + ")"
+                                              : found->second);
+  }
+  return names;
+}
+
+}  // namespace
+
+DataSets open_imagenet(const fs::path& folder) {
+  existing(folder);
+  const std::optional<fs::path> train_folder = find_folder(folder, {"train"}),
+                                val_folder = find_folder(folder, {"val"});
+  if (!train_folder || !val_folder) {
+    throw bad(folder.string() + ": no folders train and val")
+        .with("expected", "train/SYNSET/IMAGE, and val/ the same or flat with val.txt");
+  }
+  const Split train = read_split(*train_folder);
+  require_classes(train);
+  const std::vector<std::string> synsets = class_names(std::array{&train});
+  require_two(synsets, *train_folder);
+  Split val = read_split(*val_folder);
+  if (!val.loose.empty()) val = read_flat_val(folder, *val_folder, synsets);
+  require_classes(val);
+  for (const auto& [name, paths] : val.classes) {
+    if (!std::ranges::binary_search(synsets, name)) {
+      throw bad(val_folder->string() + ": the class " + printable(name) + " is not in " +
+                train_folder->string());
+    }
+  }
+  const Targets meaning = class_targets(readable_names(folder, synsets));
+  const auto measured = make(val, synsets, meaning);
+  return {.name = "imagenet",
+          .train = make(train, synsets, meaning),
+          .test = measured,
+          .val = measured};
+}
+
+}  // namespace fovea::data

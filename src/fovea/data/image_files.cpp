@@ -1,0 +1,137 @@
+#include "fovea/data/image_files.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+
+#include "fovea/core/parallel.h"
+#include "fovea/core/random.h"
+#include "fovea/core/text.h"
+#include "fovea/images/codec.h"
+
+namespace fovea::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t files_looked_at = 32;
+
+}  // namespace
+
+ImageFiles::ImageFiles(ImageList list, Targets meaning)
+    : list_(std::move(list)), meaning_(std::move(meaning)) {
+  const Type& one = meaning_.type;
+  const auto count = static_cast<int64_t>(list_.paths.size());
+  const bool grouped = !list_.groups.empty();
+  if (list_.targets.dtype() != one.dtype ||
+      list_.targets.shape() != Shape{count}.concat(one.shape) ||
+      (grouped && std::ssize(list_.groups) != count)) {
+    throw Error(ErrorKind::usage, "image files: one target and one group per file are expected")
+        .with("files", std::to_string(count))
+        .with("targets", describe(list_.targets))
+        .with("expected", to_string(Type{one.dtype, Shape{count}.concat(one.shape)}));
+  }
+  typical_ = find_typical();
+}
+
+fs::path ImageFiles::path(int64_t i) const {
+  return list_.root / list_.paths[static_cast<size_t>(i)];
+}
+
+Sample ImageFiles::sample(int64_t i) const {
+  const Image image = decode_image(path(i));
+  const Image rgb = image.channels == 3 ? Image{} : to_rgb(image);
+  return {
+      Array::of(image.channels == 3 ? image.pixels : rgb.pixels, {image.height, image.width, 3}),
+      target(i)};
+}
+
+Array ImageFiles::target(int64_t i) const {
+  const Shape& shape = meaning_.type.shape;
+  Array one(meaning_.type.dtype, shape);
+  std::copy_n(list_.targets.raw() + static_cast<size_t>(i) * one.bytes(), one.bytes(), one.raw());
+  return one;
+}
+
+int64_t ImageFiles::group(int64_t i) const {
+  return list_.groups.empty() ? i : list_.groups[static_cast<size_t>(i)];
+}
+
+std::string ImageFiles::stamp() const {
+  std::vector<uint64_t> parts(list_.paths.size());
+  parallel_for(size(), 256, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::error_code error;  // a file that is gone has a size of its own: -1
+      const uintmax_t bytes = fs::file_size(path(i), error);
+      const auto at = static_cast<size_t>(i);
+      parts[at] = hash(list_.paths[at] + '\n' + std::to_string(bytes));
+    }
+  });
+  const std::span<const std::byte> bytes = std::as_bytes(std::span<const uint64_t>(parts));
+  return hex(hash({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+}
+
+std::optional<Type> ImageFiles::find_typical() const {
+  std::optional<Type> typical;
+  const int64_t looked = std::min(files_looked_at, size());
+  for (int64_t k = 0; k < looked; ++k) {
+    try {
+      const Array input = sample(k * size() / looked).input;
+      const Type type{input.dtype(), input.shape()};
+      if (typical && *typical != type) return std::nullopt;
+      typical = type;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::data) throw;
+    }
+  }
+  return typical;
+}
+
+bool is_image_name(const fs::path& path) {
+  std::string suffix = path.extension().string();
+  for (char& c : suffix) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  constexpr std::string_view known[] = {".png", ".jpg", ".jpeg", ".jpe", ".jfif"};
+  return std::ranges::count(known, suffix) > 0;
+}
+
+std::vector<BadSample> find_bad(const Dataset& dataset,
+                                const std::function<void(int64_t done, int64_t all)>& progress,
+                                std::stop_token stop) {
+  std::vector<BadSample> bad;
+  std::mutex guard;
+  int64_t done = 0;
+  parallel_for(dataset.size(), 16, [&](int64_t begin, int64_t end) {
+    std::vector<BadSample> own;
+    for (int64_t i = begin; i < end && !stop.stop_requested(); ++i) {
+      try {
+        (void)dataset.sample(i);
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::data) throw;
+        own.push_back({i, dataset.name(i), error.headline()});
+      }
+    }
+    const std::lock_guard lock(guard);
+    bad.insert(bad.end(), own.begin(), own.end());
+    done += end - begin;
+    if (progress) progress(done, dataset.size());
+  });
+  std::ranges::sort(bad, {}, &BadSample::index);
+  return bad;
+}
+
+std::shared_ptr<const Dataset> without(std::shared_ptr<const Dataset> whole,
+                                       const std::vector<BadSample>& bad) {
+  if (bad.empty()) return whole;
+  std::vector<int64_t> kept;
+  auto next = bad.begin();
+  for (int64_t i = 0; i < whole->size(); ++i) {
+    if (next != bad.end() && next->index == i) {
+      ++next;
+    } else {
+      kept.push_back(i);
+    }
+  }
+  return std::make_shared<Subset>(std::move(whole), std::move(kept));
+}
+
+}  // namespace fovea::data

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "fovea/data/dataset.h"
+
+namespace fovea::data {
+
+/// Image files and their targets, as a reader of folders or lists finds them.
+struct ImageList {
+  std::filesystem::path root;
+  std::vector<std::string> paths;    ///< below root, or absolute
+  Array targets;                     ///< [N, ...]
+  std::vector<int64_t> groups = {};  ///< see Dataset::group; empty: each sample is its own
+};
+
+/// A split of image files, decoded when asked for: as RGB, u8[H,W,3] (see decode_image), of any
+/// sizes.
+class ImageFiles : public Dataset {
+ public:
+  /// Errors: usage when counts differ or targets are not what `meaning` says.
+  ImageFiles(ImageList list, Targets meaning);
+
+  int64_t size() const override { return static_cast<int64_t>(list_.paths.size()); }
+  /// Errors: data when the file is missing or no image that can be decoded, naming it.
+  Sample sample(int64_t i) const override;
+  std::optional<Type> input() const override { return std::nullopt; }
+  /// Of up to 32 files, evenly spaced; those that cannot be decoded do not count.
+  std::optional<Type> typical_input() const override { return typical_; }
+  const Targets& targets() const override { return meaning_; }
+  Array target(int64_t i) const override;
+  int64_t group(int64_t i) const override;
+  /// Of paths below the root and sizes of files.
+  std::string stamp() const override;
+
+  std::string name(int64_t i) const override { return path(i).string(); }
+
+  std::filesystem::path path(int64_t i) const;
+
+ private:
+  std::optional<Type> find_typical() const;
+
+  ImageList list_;
+  Targets meaning_;
+  std::optional<Type> typical_;
+};
+
+/// Whether a name ends as image files do: .png, .jpg, .jpeg, .jpe, .jfif, in any case.
+bool is_image_name(const std::filesystem::path& path);
+
+/// A sample that cannot be read, and why.
+struct BadSample {
+  int64_t index;
+  std::string name;  ///< see Dataset::name
+  std::string message;
+};
+
+/// Reads every sample once, on all threads, and gives those that fail with a data error, in order.
+/// Stops early, with what it has, when asked to; `progress` is called now and then with (done,
+/// all).
+std::vector<BadSample> find_bad(
+    const Dataset& dataset,
+    const std::function<void(int64_t done, int64_t all)>& progress = nullptr,
+    std::stop_token stop = {});
+
+/// `whole` without these samples; `whole` itself where there are none.
+std::shared_ptr<const Dataset> without(std::shared_ptr<const Dataset> whole,
+                                       const std::vector<BadSample>& bad);
+
+}  // namespace fovea::data
