@@ -22,11 +22,14 @@ std::shared_ptr<const data::Dataset> fitted(const Predictor& predictor, const da
                                             std::shared_ptr<const data::Dataset> split) {
   const ModelFile& model = predictor.file();
   const data::Targets &own = predictor.task().targets(), &given = sets.targets();
-  const auto fail = [&](const std::string& what) {
-    return Error(ErrorKind::usage, "eval: the model does not fit the data set " + sets.name)
-        .with("what", what)
-        .with("try", "the data set it was trained on" +
-                         (model.training.contains("data") ? ": " + model.training.at("data") : ""));
+  const auto fail = [&](const std::string& what,
+                        const std::vector<std::pair<std::string, std::string>>& details = {}) {
+    Error error(ErrorKind::usage, "eval: the model does not fit the data set " + sets.name);
+    error.with("what", what);
+    for (const auto& [key, text] : details) error.with(key, text);
+    return error.with(
+        "try", "the data set it was trained on" +
+                   (model.training.contains("data") ? ": " + model.training.at("data") : ""));
   };
   if (own.type != given.type) {
     throw fail("the model's targets are " + to_string(own.type) + ", the data set's " +
@@ -37,9 +40,7 @@ std::shared_ptr<const data::Dataset> fitted(const Predictor& predictor, const da
     try {
       return std::make_shared<data::Renumbered>(std::move(split), own.names);
     } catch (const Error& error) {
-      Error found = fail(error.headline().substr(error.headline().find(": ") + 2));
-      for (const auto& [key, text] : error.details()) found.with(key, text);
-      throw found;
+      throw fail(error.headline().substr(error.headline().find(": ") + 2), error.details());
     }
   }
   if (own.names.size() != given.names.size()) {
