@@ -147,6 +147,9 @@ TEST(Arguments, ADeclarationThatCannotWorkIsRefused) {
   EXPECT_EQ(added({{.name = "a", .default_value = int64_t{1}}}),
             "schedule mine: a has the default 1, but must be a number of at least 0");
   EXPECT_EQ(added({{.name = "a", .type = ArgumentType::word}}), "schedule mine: a accepts no word");
+  EXPECT_EQ(added({{.name = "a=b"}}),
+            "schedule mine: a=b: a name must not be empty or contain : , or =");
+  EXPECT_THROW(ChoiceTable<Row>("schedule", {{{.name = "a:b"}}}), Error);
   ChoiceTable<Row> table("schedule", {{step}});
   EXPECT_THROW(table.add({step}), Error);
   table.add({crop});

@@ -59,6 +59,11 @@ std::string range_text(const Argument& a) {
   return bounds.empty() ? "" : " " + join(bounds, " and ");
 }
 
+/// Whether a text can choose it.
+bool is_name(std::string_view name) {
+  return !name.empty() && name.find_first_of(":,=") == std::string_view::npos;
+}
+
 /// "a, b or c".
 std::string alternatives(std::vector<std::string> parts) {
   const std::string last = parts.back();
@@ -289,12 +294,17 @@ Arguments read_arguments(std::string_view what, const Choice& choice,
 }
 
 void check(std::string_view what, const Choice& choice) {
+  if (!is_name(choice.name)) {
+    throw Error(ErrorKind::usage, std::string(what) + " \"" + printable(choice.name) +
+                                      "\": a name must not be empty or contain : , or =");
+  }
   bool optional = false;
   for (const Argument& argument : choice.arguments) {
     const auto fail = [&](const std::string& mistake) {
       return Error(ErrorKind::usage,
                    std::string(what) + " " + choice.name + ": " + argument.name + mistake);
     };
+    if (!is_name(argument.name)) throw fail(": a name must not be empty or contain : , or =");
     if (std::ranges::count(choice.arguments, argument.name, &Argument::name) > 1) {
       throw fail(" is declared twice");
     }

@@ -129,8 +129,9 @@ std::string listing(std::span<const Choice* const> choices);
 Error unknown_choice(std::string_view what, std::string_view name,
                      std::span<const Choice* const> known);
 
-/// Errors: usage, beginning with `what` and the choice's name, when an argument is declared twice,
-/// has a default that it does not accept, or is required after an optional one.
+/// Errors: usage, beginning with `what` and the choice's name, when a name is empty or contains a
+/// separator, or an argument is declared twice, has a default that it does not accept, or is
+/// required after an optional one.
 void check(std::string_view what, const Choice& choice);
 
 template <class Rows>
