@@ -8,9 +8,9 @@
 #include "fovea/graph/print.h"
 #include "fovea/models/freeze.h"
 #include "fovea/nn/trace.h"
-#include "fovea/nn/type_name.h"
 #include "fovea/train/step.h"
 #include "model.h"
+#include "summary_table.h"
 
 namespace fovea::cli {
 namespace {
@@ -163,14 +163,13 @@ int run(const Flags& flags, Console& console) {
       nn::trace(*chosen.module, Shape{1}.concat(chosen.config.input));
   const models::Frozen frozen = models::frozen(flags.freeze, chosen.name, chosen.config);
   graph->freeze(frozen);
-  const std::map<std::string, std::string> types = nn::type_names(*chosen.module);
-  Summary summary = summarize(*graph, state.names(Role::parameter), types);
+  Summary summary = summarize(*graph, state.names(Role::parameter));
   if (chosen.config.aux.value_or(false)) {
     // Two images: a norm may be left with one value a channel of each.
     const auto training =
         nn::trace(*chosen.module, Shape{2}.concat(chosen.config.input), Mode::train);
     training->freeze(frozen);
-    add_training_layers(summary, summarize(*training, state.names(Role::parameter), types));
+    add_training_layers(summary, summarize(*training, state.names(Role::parameter)));
   }
   const std::vector<Compiled> programs = compile_both(chosen, state, flags.batch, frozen);
   summary.arena_bytes = programs[0].arena.bytes;
@@ -181,7 +180,7 @@ int run(const Flags& flags, Console& console) {
   if (flags.graph) document["graphs"] = graphs_json(programs);
   if (flags.explain_kernels) document["kernels"] = kernels_json(programs);
   console.document(document);
-  console.result(render(summary));
+  console.result(summary_table(summary));
   console.result(fmt::format("{:28}of a training step, batch {}\n", "", flags.batch));
   for (const Compiled& compiled : programs) {
     if (flags.graph) console.result(graphs_text(compiled));

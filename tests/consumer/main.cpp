@@ -1,6 +1,6 @@
 // What a user of the library adds to it from outside: a net, a data set, a transform, an optimiser,
 // a schedule, a task, a metric and a callback, each known by its name from then on; and a net of
-// one's own trained on arrays with a loop of one's own.
+// one's own trained on arrays with a loop of one's own, one of its layers tapped.
 #include <fovea/core/random.h>
 #include <fovea/data/augmentation.h>
 #include <fovea/data/registry.h>
@@ -13,6 +13,7 @@
 #include <fovea/tasks/regression.h>
 #include <fovea/train/trainer.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -131,6 +132,17 @@ class Leader : public train::Callback {
   double batches_ = 0;
 };
 
+/// What a layer computes, beside the output: the convolution itself, whose smallest value is below
+/// 0 since the relu comes after it.
+bool taps(Inference& inference, const Array& images) {
+  const Inference::Tapped tapped = inference.tapped(images, {"conv"});
+  const auto& [name, features] = tapped.taps.at(0);
+  double smallest = 0;
+  for (int64_t i = 0; i < features.numel(); ++i) smallest = std::min(smallest, features.at(i));
+  std::printf("%s: %s, from %.4f\n", name.c_str(), to_string(features.shape()).c_str(), smallest);
+  return name == "conv" && features.shape() == Shape{images.dim(0), 8, 8, 8} && smallest < 0;
+}
+
 /// A loop of one's own: is a dot in the left or the right half?
 bool own_loop() {
   constexpr int64_t n = 64, side = 8;
@@ -163,7 +175,7 @@ bool own_loop() {
     right += (logits.at(2 * i) < logits.at(2 * i + 1)) == (labels.at(i) == 1);
   std::printf("loss %.4f, %lld of %lld right\n", loss, static_cast<long long>(right),
               static_cast<long long>(n));
-  return right == n;
+  return right == n && taps(inference, images);
 }
 
 /// All that was added, in a run of the library's trainer.

@@ -1,5 +1,7 @@
 #include "fovea/graph/graph.h"
 
+#include <array>
+
 #include "error_text.h"
 #include "fovea/core/random.h"
 #include "fovea/graph/print.h"
@@ -127,6 +129,46 @@ TEST(Graph, RandomOpsHaveKeysOfTheirOwnAndOneInput) {
   EXPECT_EQ(again->random_key(), other->random_key());
 }
 
+TEST(Graph, KnowsWhatEachCallOfAModuleTookAndGave) {
+  const auto graph = Graph::make(Mode::eval, DType::f32, "net");
+  const Tensor x = graph->input("x", image);
+  graph->enter("block", Where("net.toml", 3), "Block", {x});
+  graph->enter("act", Where("net.toml", 4), "ReLU", {x});
+  const Tensor y = relu(x);
+  graph->leave({y});
+  graph->enter("act", Where("net.toml", 4), "ReLU", {y});
+  const Tensor z = relu(y);
+  graph->leave({z});
+  graph->enter("drop", Where("net.toml", 5), "Dropout", {z, Tensor()});
+  graph->leave({z, Tensor()});
+  const Tensor sum = x + z;
+  graph->leave({sum});
+  ASSERT_EQ(graph->calls().size(), 4u);
+  const Call &block = graph->call(0), &first = graph->call(1), &second = graph->call(2),
+             &drop = graph->call(3);
+  EXPECT_EQ(block.path, "block");
+  EXPECT_EQ(block.type, "Block");
+  EXPECT_EQ(block.where.text(), "net.toml:3");
+  EXPECT_EQ(block.parent, -1);
+  EXPECT_EQ(block.inputs, std::vector{x.id()});
+  EXPECT_EQ(block.outputs, std::vector{sum.id()});
+  EXPECT_EQ(first.path, "block.act");
+  EXPECT_EQ(second.path, "block.act");
+  EXPECT_EQ(first.outputs, second.inputs);
+  EXPECT_EQ(second.parent, 0);
+  EXPECT_EQ(drop.inputs, drop.outputs);  // it changes nothing, and yet was called
+  EXPECT_EQ(drop.outputs, std::vector{z.id()});
+  EXPECT_EQ(graph->node(1).origin.call, 2);
+  EXPECT_EQ(graph->node(2).origin.call, 0);
+  EXPECT_EQ(graph->calls_by_end(), (std::vector{1, 2, 3, 0}));
+  EXPECT_EQ(graph->scope(), "");
+
+  const auto other = Graph::make(Mode::eval);
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { other->enter("act", {}, "ReLU", {x}); }),
+            "graph: what the module \"act\" takes and gives belongs to different graphs\n"
+            "  try     trace the whole computation in one graph");
+}
+
 TEST(Graph, IsPrintedAsItIs) {
   const auto graph = Graph::make(Mode::train, DType::f32, "net");
   const Tensor x = graph->input("x", image);
@@ -169,8 +211,8 @@ TEST(Rewriter, CopiesWithoutAChange) {
     return text.substr(text.find(" = dropout"));
   };
   EXPECT_EQ(sorted(print(*same)).size(), sorted(print(*graph)).size());
-  EXPECT_EQ(same->node(1).scope, "a.b");
-  EXPECT_EQ(same->node(1).where.line, graph->node(1).where.line);
+  EXPECT_EQ(same->node(1).scope(), "a.b");
+  EXPECT_EQ(same->location(same->node(1)), graph->location(graph->node(1)));
   std::vector<std::string> inputs;
   for (const Value& v : same->values())
     if (v.leaf == Leaf::input) inputs.push_back(v.name);
@@ -190,8 +232,61 @@ TEST(Rewriter, ReplacesANodeByOthersInItsScope) {
   const auto after = copy.finish();
   ASSERT_EQ(after->nodes().size(), 2u);
   EXPECT_EQ(after->node(0).op.name(), "sigmoid");
-  EXPECT_EQ(after->node(1).scope, "act");
+  EXPECT_EQ(after->node(1).scope(), "act");
   EXPECT_EQ(after->outputs()[0].second, after->node(1).outputs[0]);
+}
+
+/// conv -> act, each called as a module: one node of each.
+std::shared_ptr<Graph> two_calls() {
+  const auto graph = Graph::make(Mode::eval, DType::f32, "net");
+  const Tensor x = graph->input("x", image);
+  graph->enter("conv", {}, "Conv2d", {x});
+  const Tensor y = conv2d(x, graph->read("w", {DType::f32, {3, 3, 1, 1}}));
+  graph->leave({y});
+  graph->enter("act", {}, "ReLU", {y});
+  const Tensor z = relu(y);
+  graph->leave({z});
+  graph->output("z", z);
+  return graph;
+}
+
+TEST(Rewriter, CarriesCallsOver) {
+  const auto graph = two_calls();
+  Rewriter copy(*graph);
+  copy.keep(graph->node(0));
+  const Node& act = graph->node(1);
+  copy.replace(act, [&] { return Tensors{relu(copy[act.inputs[0]] * 2.0)}; });
+  const auto after = copy.finish();
+  verify(*after);
+  ASSERT_EQ(after->calls().size(), 2u);
+  EXPECT_EQ(after->call(0).outputs, after->node(0).outputs);
+  EXPECT_EQ(after->call(1).inputs, after->node(0).outputs);
+  EXPECT_EQ(after->call(1).outputs, after->node(2).outputs);
+  EXPECT_EQ(after->node(1).origin.call, 1);
+}
+
+TEST(Rewriter, AValueInsideAFusedNodeIsGone) {
+  const auto graph = two_calls();
+  const Node &conv = graph->node(0), &act = graph->node(1);
+  Rewriter copy(*graph);
+  const Tensors fused = copy.fuse(std::array{&conv, &act}, [&] {
+    Conv op = conv.op.get<Conv>();
+    op.relu = true;
+    return copy.graph()->add(op, copy.inputs(conv));
+  });
+  copy.replace(act.outputs[0], fused[0]);
+  const auto after = copy.finish();
+  verify(*after);
+  EXPECT_EQ(after->call(0).outputs, std::vector{Call::gone});
+  EXPECT_EQ(after->call(1).inputs, std::vector{Call::gone});
+  EXPECT_EQ(after->call(1).outputs, after->node(0).outputs);
+  EXPECT_EQ(after->node(0).origin.call, 0);
+  EXPECT_EQ(after->node(0).origin.fused, std::vector{1});
+  EXPECT_NE(print(*after).find("   # conv + act\n"), std::string::npos) << print(*after);
+  // It stays gone when the graph is rewritten again.
+  Rewriter again(*after);
+  again.keep(after->node(0));
+  EXPECT_EQ(again.finish()->call(0).outputs, std::vector{Call::gone});
 }
 
 /// A net to break: x -> relu -> batch norm -> y.
@@ -272,6 +367,26 @@ TEST(Verify, SeesLayoutsThatAnOpCannotHave) {
   EXPECT_EQ(error_text(ErrorKind::internal, [&] { verify(*plain, "layout"); }),
             "internal error: graph after layout: node 0, permute has a value in a layout other "
             "than plain");
+}
+
+TEST(Verify, SeesCallsThatDoNotFit) {
+  Sound s;
+  s.node(1).origin.call = 7;
+  EXPECT_EQ(s.complaint(),
+            "internal error: graph after a pass: node 1 belongs to a call that does not exist");
+  s.node(1).origin = {.call = 0, .fused = {1}};
+  EXPECT_EQ(s.complaint(),
+            "internal error: graph after a pass: node 1 belongs to a call that does not exist");
+  s.node(1).origin = {.call = 0};
+  Call& call = const_cast<Call&>(s.graph->call(0));
+  call.outputs = {99};
+  EXPECT_EQ(s.complaint(),
+            "internal error: graph after a pass: call 0, \"bn\" has a value that is never made");
+  call.outputs = {Call::gone};
+  EXPECT_NO_THROW(verify(*s.graph));
+  call.parent = 0;
+  EXPECT_EQ(s.complaint(),
+            "internal error: graph after a pass: call 0, \"bn\" is made before its parent");
 }
 
 TEST(Verify, SeesAnOutputThatIsNeverMade) {

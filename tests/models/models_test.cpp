@@ -322,7 +322,7 @@ TEST(Models, ACifarStemKeepsTheSizeOfSmallImages) {
     const auto graph = nn::trace(*model, {1, 3, 32, 32});
     Shape shape;
     for (const Node& node : graph->nodes()) {
-      if (node.scope.starts_with(scope)) shape = graph->value(node.outputs[0]).type.shape;
+      if (node.scope().starts_with(scope)) shape = graph->value(node.outputs[0]).type.shape;
     }
     return shape;
   };
@@ -377,8 +377,8 @@ TEST(Models, BlocksAreLeftOutTheMoreOftenTheDeeperTheyStand) {
       std::vector<double> found;
       for (const Node& node : graph->nodes()) {
         const auto* drop = node.op.as<Dropout>();
-        if (drop != nullptr && node.scope.find("classifier") == std::string::npos &&
-            node.scope != "dropout")
+        if (drop != nullptr && node.scope().find("classifier") == std::string::npos &&
+            node.scope() != "dropout")
           found.push_back(drop->p);
       }
       return found;

@@ -108,7 +108,7 @@ TEST(NetFile, BranchesAreTakenTogether) {
   for (const Node& node : graph->nodes()) ++ops[std::string(node.op.name())];
   EXPECT_EQ(ops["concat"], 1);
   EXPECT_EQ(ops["add"], 1);
-  EXPECT_EQ(graph->node(static_cast<int>(graph->nodes().size()) - 4).scope, "weighted");
+  EXPECT_EQ(graph->node(static_cast<int>(graph->nodes().size()) - 4).scope(), "weighted");
   EXPECT_EQ(ops["conv"], 8);
   // Two ways to say what is added, and Darknet's way to count back.
   const std::string a = R"({ name = "a", type = "Conv2d", out_channels = 1, kernel_size = 1 },)";

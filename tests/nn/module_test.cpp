@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <tuple>
+
 #include "error_text.h"
 #include "fovea/nn.h"
 
@@ -76,7 +79,7 @@ TEST(Module, ATraceReadsEachArrayOnceByItsFullName) {
   EXPECT_EQ(read, 18);
   EXPECT_EQ(trainable, 9);
   EXPECT_EQ(graph->updates().size(), 9u);
-  EXPECT_EQ(graph->node(0).scope, "conv1");
+  EXPECT_EQ(graph->node(0).scope(), "conv1");
 }
 
 TEST(Module, AnEvalTraceChangesNothing) {
@@ -207,11 +210,66 @@ class PairUser : public nn::Module {
   Pair pair;
 };
 
+/// "path: type" of each call, and how many values it took and gave.
+std::vector<std::string> calls(const Graph& graph) {
+  std::vector<std::string> list;
+  for (const Call& call : graph.calls()) {
+    list.push_back(call.path + ": " + call.type + " " + std::to_string(call.inputs.size()) +
+                   " -> " + std::to_string(call.outputs.size()));
+  }
+  return list;
+}
+
+TEST(Module, ATraceKnowsEachCallAndItsClass) {
+  const Twice net(nn::Scope("twice"));
+  const auto graph = nn::trace(net, {2, 5});
+  EXPECT_EQ(calls(*graph), (Names{": Twice 1 -> 1", "fc: Linear 1 -> 1", "fc: Linear 1 -> 1"}));
+  EXPECT_EQ(graph->call(2).parent, 0);
+  EXPECT_EQ(graph->call(2).outputs, graph->call(0).outputs);
+  EXPECT_NE(graph->call(1).outputs, graph->call(2).outputs);
+  EXPECT_EQ(graph->call(1).where.line, net.fc.where().line);
+
+  const PairUser pair(nn::Scope("net"));
+  EXPECT_EQ(calls(*nn::trace(pair, {2, 3})),
+            (Names{": PairUser 1 -> 1", "pair: Pair 2 -> 2", "pair.fc: Linear 1 -> 1"}));
+}
+
+TEST(Module, ALayerThatChangesNothingIsCalledAllTheSame) {
+  nn::Sequential net(nn::Scope("net"));
+  net.add<nn::Identity>();
+  net.add<nn::Dropout>(0.5);
+  net.add<nn::ReLU>();
+  const auto graph = nn::trace(net, {2, 3});
+  EXPECT_EQ(calls(*graph), (Names{": Sequential 1 -> 1", "0: Identity 1 -> 1", "1: Dropout 1 -> 1",
+                                  "2: ReLU 1 -> 1"}));
+  EXPECT_EQ(graph->call(2).inputs, graph->call(2).outputs);
+  EXPECT_EQ(graph->nodes().size(), 1u);
+}
+
+TEST(Module, WhatACallTakesIsFoundInContainers) {
+  class Mixed : public nn::Module {
+   public:
+    explicit Mixed(const nn::Scope& s) : Module(s) {}
+    std::pair<Tensor, std::tuple<Tensors, std::optional<Tensor>>> forward(
+        const Tensor& x, const std::string&, const Tensors& more,
+        const std::optional<Tensor>& last) const {
+      return {relu(x), {more, last}};
+    }
+  };
+  const Mixed mixed(nn::Scope("mixed"));
+  const auto graph = Graph::make(Mode::eval);
+  Tensors x;
+  for (const char* name : {"a", "b", "c", "d"}) x.push_back(graph->input(name, {DType::f32, {2}}));
+  (void)nn::call(mixed, x[0], "a text", Tensors{x[1], Tensor(), x[2]}, std::optional(x[3]));
+  EXPECT_EQ(graph->call(0).inputs, (std::vector{0, 1, 2, 3}));
+  EXPECT_EQ(graph->call(0).outputs, (std::vector{4, 1, 2, 3}));
+}
+
 TEST(Module, OtherSignaturesAreCalledThroughCall) {
   const PairUser net(nn::Scope("net"));
   const auto graph = nn::trace(net, {2, 3});
-  EXPECT_EQ(graph->node(0).scope, "pair.fc");
-  EXPECT_EQ(graph->node(1).scope, "pair");
+  EXPECT_EQ(graph->node(0).scope(), "pair.fc");
+  EXPECT_EQ(graph->node(1).scope(), "pair");
   expect_error(ErrorKind::internal, "nn: \"pair\" has no forward of one Tensor", [&] {
     (void)nn::trace(net.pair, {2, 3});
   });

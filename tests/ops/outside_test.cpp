@@ -160,7 +160,7 @@ TEST_P(AnOpFromOutsideNamed, LikeABuiltInIsComputedAsItself) {
                                     [&](const StepInfo& step) { return step.op == name; }));
     EXPECT_FALSE(cost(program.graph()).empty());
     EXPECT_FALSE(receptive_fields(*graph, input).empty());
-    EXPECT_NO_THROW((void)summarize(*graph, {}, {}));
+    EXPECT_NO_THROW((void)summarize(*graph, {}));
   }
 }
 

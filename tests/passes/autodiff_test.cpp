@@ -11,6 +11,7 @@
 #include "fovea/ops/norm.h"
 #include "fovea/ops/pool.h"
 #include "fovea/ops/shape_ops.h"
+#include "fovea/passes/fuse.h"
 #include "passes/nets.h"
 
 namespace fovea::pass_test {
@@ -181,6 +182,36 @@ TEST(Autodiff, GradientsForValuesInTheMiddle) {
   const Leaves r = results(*graph, {{"x", {1, 2, 3, 4}}, {"apart", {0, 0}}});
   EXPECT_EQ(r.at("dh"), (std::vector<double>{3, 3, 3, 3}));
   EXPECT_EQ(r.at("dx"), (std::vector<double>{6, 12, 18, 24}));
+}
+
+TEST(Autodiff, AGradientBelongsToTheCallsOfItsNode) {
+  const auto graph = Graph::make(Mode::train, DType::f64);
+  Tensor x = input(*graph, {2, 16, 3, 3});
+  const auto call = [&](const std::string& name, const std::function<Tensor(Tensor)>& forward) {
+    graph->enter(name, {}, "", {x});
+    x = forward(x);
+    graph->leave({x});
+  };
+  call("conv", [](const Tensor& t) { return conv_layer(t, "conv"); });
+  call("bn", [](const Tensor& t) { return norm_layer(t, "bn"); });
+  call("act", [](const Tensor& t) { return relu(t); });
+  graph->output("loss", mean(x * x));
+  const auto fused = fuse_norm(*graph), derived = autodiff(*fused, "loss", {.accumulate = true});
+  verify(*derived);
+  std::map<std::string_view, const Origin*> origins;
+  for (size_t i = 0; i < derived->nodes().size(); ++i) {
+    const Node& node = derived->nodes()[i];
+    origins[node.op.name()] = &node.origin;
+    EXPECT_EQ(node.origin.backward, i >= fused->nodes().size()) << node.op.name();
+  }
+  EXPECT_EQ(origins.at("conv_backward_weights")->call, 0);
+  for (const char* op : {"batch_norm", "batch_norm_backward"}) {
+    EXPECT_EQ(origins.at(op)->call, 1) << op;
+    EXPECT_EQ(origins.at(op)->fused, std::vector{2}) << op;
+  }
+  // What is added to the gradients of the batches before belongs there, too.
+  EXPECT_EQ(derived->node(static_cast<int>(derived->nodes().size()) - 1).op.name(), "add");
+  EXPECT_GE(derived->node(static_cast<int>(derived->nodes().size()) - 1).origin.call, 0);
 }
 
 TEST(Autodiff, SaysWhatALossMustBe) {

@@ -90,6 +90,24 @@ TEST_F(ParityOfNet, EveryLayerOfBothSidesIsComparedInTheOrderOfExecution) {
   EXPECT_NEAR(parity.first_departure(1e-3)->difference, 0.5, 1e-6);
 }
 
+TEST_F(ParityOfNet, ALayerThatDoesNothingAndOneCalledTwiceAreCompared) {
+  class Twice : public nn::Module {
+   public:
+    explicit Twice(const nn::Scope& s) : Module(s), act(at("act")), drop(at("drop")) {}
+    Tensor forward(Tensor x) const override { return act(drop(act(x)) - 0.5); }
+    nn::ReLU act;
+    nn::Dropout drop;
+  };
+  const Twice net(nn::Scope("twice"));
+  const auto once = [](const Tensor& x) { return relu(x); };
+  record("drop", once);
+  record("act", [&](const Tensor& x) { return relu(once(x) - 0.5); });  // the last call
+  std::erase_if(trace_, [](const auto& entry) { return entry.first == "output"; });
+  const Parity parity = compare(net, state_, trace_);
+  EXPECT_EQ(names(parity), (std::vector<std::string>{"drop", "act"}));
+  EXPECT_EQ(parity.first_departure(1e-6), nullptr);
+}
+
 TEST_F(ParityOfNet, OtherWeightsDepartWhereTheyAreFirstUsed) {
   const nn::Module& block = *net_.children()[0];
   record("block.conv", [&](Tensor x) { return (*block.children()[0])(x); });

@@ -62,6 +62,35 @@ TEST(Inference, NormalisesBytesAndTakesFloatsAsTheyAre) {
   for (int64_t i = 0; i < 15; ++i) EXPECT_NEAR(second.at(i), first.at(i), 1e-4);
 }
 
+TEST(Inference, GivesWhatItsModulesGive) {
+  Trained t;
+  Inference inference(*t.model, t.state, {{0.5}, {0.25}});
+  const Array images = pixels(5), output = inference.output(images).clone();
+  const Inference::Tapped tapped = inference.tapped(images, {"conv1", "head.*"});
+  std::vector<std::string> names;
+  for (const auto& [name, array] : tapped.taps) names.push_back(name);
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"conv1", "head.0", "head.1", "head.2", "head.3", "head.4"}));
+  for (int64_t i = 0; i < 15; ++i) EXPECT_NEAR(tapped.output.at(i), output.at(i), 1e-4);
+  EXPECT_EQ(list(tapped.taps[5].second), list(tapped.output));
+  EXPECT_EQ(list(tapped.taps[4].second), list(tapped.taps[3].second));  // dropout in use
+
+  // The convolution alone, without the norm and relu that are folded into it otherwise.
+  const auto graph = Graph::make(Mode::eval);
+  const Normalization normalization{{0.5}, {0.25}};
+  const nn::Module& conv1 = *t.model->children()[0];
+  graph->output("y", apply(conv1, graph->input("x", {DType::u8, images.shape()}), normalization));
+  Memory memory;
+  const Array alone = Program(*graph).run(memory, t.state, {{"x", images}})[0];
+  const Array& conv = tapped.taps[0].second;
+  ASSERT_EQ(conv.shape(), alone.shape());
+  for (int64_t i = 0; i < conv.numel(); ++i) ASSERT_NEAR(conv.at(i), alone.at(i), 1e-4) << i;
+
+  EXPECT_EQ(inference.output(images).shape(), output.shape());  // a Program of its own
+  expect_error(ErrorKind::usage, "unknown module \"conv9\"",
+               [&] { (void)inference.tapped(images, {"conv9"}); });
+}
+
 TEST(Inference, DoesNotDependOnTheBatch) {
   Trained t;
   Inference inference(*t.model, t.state, {{0.5}, {0.25}});

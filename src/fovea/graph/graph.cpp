@@ -13,6 +13,16 @@ Error mixed(const std::string& what) {
   return Error(ErrorKind::usage, what).with("try", "trace the whole computation in one graph");
 }
 
+/// Adds the calls of `other`, each once.
+void add_calls(Origin& into, const Origin& other) {
+  const auto add = [&](int call) {
+    if (call >= 0 && call != into.call && std::ranges::count(into.fused, call) == 0)
+      into.fused.push_back(call);
+  };
+  add(other.call);
+  std::ranges::for_each(other.fused, add);
+}
+
 }  // namespace
 
 const Type& Tensor::type() const { return graph().value(id_).type; }
@@ -27,6 +37,11 @@ Tensor Node::input(int i) const {
 }
 Tensor Node::output(int i) const {
   return {graph->shared_from_this(), outputs[static_cast<size_t>(i)]};
+}
+
+const std::string& Node::scope() const {
+  static const std::string none;
+  return origin.call < 0 ? none : graph->call(origin.call).path;
 }
 
 std::shared_ptr<Graph> Graph::make(Mode mode, DType dtype, std::string title) {
@@ -83,13 +98,7 @@ Tensor Graph::random() {
 uint64_t Graph::random_key() { return hash(scope() + "#" + std::to_string(random_ops_++)); }
 
 Tensors Graph::add(Op op, const Tensors& inputs) {
-  Node node{.graph = this,
-            .op = std::move(op),
-            .inputs = {},
-            .outputs = {},
-            .scope = scope(),
-            .where = {}};
-  if (!frames_.empty()) node.where = frames_.back().where;
+  Node node{.graph = this, .op = std::move(op), .inputs = {}, .outputs = {}, .origin = origin_};
   Types types;
   for (const Tensor& t : inputs) {
     if (!t) continue;
@@ -128,8 +137,8 @@ Tensors Graph::add(Op op, const Tensors& inputs) {
 
 std::string Graph::location(const Node& node) const {
   std::string path = title_;
-  if (!node.scope.empty()) path += (path.empty() ? "" : ".") + node.scope;
-  const std::string line = node.where.text();
+  if (!node.scope().empty()) path += (path.empty() ? "" : ".") + node.scope();
+  const std::string line = node.origin.call < 0 ? "" : call(node.origin.call).where.text();
   return path.empty() || line.empty() ? path : path + " (" + line + ")";
 }
 
@@ -166,19 +175,63 @@ Tensor Graph::output(std::string_view name) {
       .with("outputs", names);
 }
 
-void Graph::enter(std::string_view name, const Where& where) {
-  frames_.push_back({std::string(name), where});
+std::vector<int> Graph::ids_of(const Tensors& tensors, std::string_view whose) const {
+  std::vector<int> ids;
+  for (const Tensor& t : tensors) {
+    if (!t) continue;
+    if (&t.graph() != this)
+      throw mixed("graph: what the module \"" + std::string(whose) + "\" takes and gives belongs " +
+                  "to different graphs");
+    ids.push_back(t.id());
+  }
+  return ids;
 }
 
-void Graph::leave() { frames_.pop_back(); }
+void Graph::enter(std::string_view name, const Where& where, std::string_view type,
+                  const Tensors& inputs) {
+  std::string path = scope();
+  if (!path.empty() && !name.empty()) path += ".";
+  path += name;
+  std::vector<int> taken = ids_of(inputs, path);
+  calls_.push_back({.path = std::move(path),
+                    .type = std::string(type),
+                    .where = where,
+                    .parent = origin_.call,
+                    .inputs = std::move(taken)});
+  origin_.call = static_cast<int>(calls_.size()) - 1;
+}
 
-std::string Graph::scope() const {
-  std::string path;
-  for (const Frame& frame : frames_) {
-    if (frame.name.empty()) continue;
-    path += (path.empty() ? "" : ".") + frame.name;
+void Graph::leave(const Tensors& outputs) {
+  require(origin_.call >= 0, "a module's call is left that was not entered");
+  Call& call = calls_[static_cast<size_t>(origin_.call)];
+  call.outputs = ids_of(outputs, call.path);
+  origin_.call = call.parent;
+}
+
+std::vector<int> Graph::calls_by_end() const {
+  std::vector<int> ended, open;
+  const auto close = [&](int inside) {  // the calls that are not around this one
+    while (!open.empty() && open.back() != inside) {
+      ended.push_back(open.back());
+      open.pop_back();
+    }
+  };
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    close(calls_[i].parent);
+    open.push_back(static_cast<int>(i));
   }
-  return path;
+  close(-1);
+  return ended;
+}
+
+Origin Graph::origin(const Tensor& value) const {
+  const int index = this->value(value.id()).node;
+  return index < 0 ? Origin{} : node(index).origin;
+}
+
+const std::string& Graph::scope() const {
+  static const std::string none;
+  return origin_.call < 0 ? none : call(origin_.call).path;
 }
 
 Rewriter::Rewriter(const Graph& from)
@@ -186,6 +239,7 @@ Rewriter::Rewriter(const Graph& from)
       to_(Graph::make(from.mode(), from.dtype(), from.title())),
       map_(from.values().size()) {
   to_->random_ops_ = from.random_ops_;
+  to_->calls_ = from.calls_;
   // The caller's inputs keep their order, used or not.
   for (size_t id = 0; id < from.values().size(); ++id) {
     if (from.values()[id].leaf == Leaf::input) (void)(*this)[static_cast<int>(id)];
@@ -213,12 +267,25 @@ void Rewriter::keep(const Node& node) {
 }
 
 void Rewriter::replace(const Node& node, const std::function<Tensors()>& build) {
-  to_->enter(node.scope, node.where);
+  const WithOrigin origin(*to_, node.origin);
   const Tensors results = build();
-  to_->leave();
   for (size_t i = 0; i < node.outputs.size() && i < results.size(); ++i) {
     if (results[i]) map_[static_cast<size_t>(node.outputs[i])] = results[i];
   }
+}
+
+void Rewriter::merge(const Node& node, const Node& other) {
+  for (size_t i = 0; i < node.outputs.size(); ++i)
+    replace(node.outputs[i], (*this)[other.outputs[i]]);
+  const int kept = to_->value((*this)[other.outputs[0]].id()).node;
+  add_calls(to_->nodes_[static_cast<size_t>(kept)].origin, node.origin);
+}
+
+Tensors Rewriter::fuse(std::span<const Node* const> nodes, const std::function<Tensors()>& build) {
+  Origin all = nodes.front()->origin;
+  for (const Node* node : nodes.subspan(1)) add_calls(all, node->origin);
+  const WithOrigin origin(*to_, std::move(all));
+  return build();
 }
 
 void Rewriter::replace(int old_id, const Tensor& value) {
@@ -228,7 +295,22 @@ void Rewriter::replace(int old_id, const Tensor& value) {
 std::shared_ptr<Graph> Rewriter::finish() {
   for (const auto& [name, id] : from_.outputs()) to_->output(name, (*this)[id]);
   for (const auto& [name, id] : from_.updates()) to_->update(name, (*this)[id]);
+  for (size_t i = 0; i < from_.calls().size(); ++i) {
+    to_->calls_[i].inputs = mapped(from_.calls()[i].inputs);
+    to_->calls_[i].outputs = mapped(from_.calls()[i].outputs);
+  }
   return to_;
+}
+
+std::vector<int> Rewriter::mapped(std::vector<int> old_ids) const {
+  for (int& id : old_ids) {
+    if (id != Call::gone && map_[static_cast<size_t>(id)]) {
+      id = map_[static_cast<size_t>(id)].id();
+    } else {
+      id = Call::gone;
+    }
+  }
+  return old_ids;
 }
 
 }  // namespace fovea

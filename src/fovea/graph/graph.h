@@ -3,8 +3,10 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "fovea/core/array.h"
@@ -35,22 +37,46 @@ struct Value {
   Array constant = {};     ///< of Leaf::constant
 };
 
+/// One call of a module while the graph was traced. A module that is called twice has two; one that
+/// gives its input unchanged has one too.
+struct Call {
+  static constexpr int gone = -1;  ///< the id of a value that a pass has removed
+
+  std::string path;  ///< of the module, dotted: "layer1.0.conv1"; "" for the root of a model
+  std::string type;  ///< the module's class: "Conv2d"; "" where it is not known
+  Where where;       ///< the line that defines the module
+  int parent = -1;   ///< the call inside which it was made; -1: none
+  /// Value ids of the Tensors that the module took and gave, in order, `gone` for those that no
+  /// longer exist.
+  std::vector<int> inputs = {}, outputs = {};
+};
+
+/// The part of a model that a node belongs to.
+struct Origin {
+  int call = -1;                ///< the innermost call (of Graph::calls) that made it; -1: none
+  std::vector<int> fused = {};  ///< further calls, whose nodes a pass has fused into this one
+  bool backward = false;        ///< it is part of the gradient of these calls
+};
+
 /// One call of an op.
 struct Node {
   Graph* graph;
   Op op;
   std::vector<int> inputs, outputs;  ///< value ids
-  std::string scope;                 ///< dotted path of the module that made it: "layer1.0.conv1"
-  Where where;                       ///< where that module was defined
+  Origin origin;
 
+  /// The path of the module whose call made it: "layer1.0.conv1"; "" for the root of a model and
+  /// outside of any module.
+  const std::string& scope() const;
   Tensor input(int i) const;
   Tensor output(int i) const;
   int arity() const { return static_cast<int>(inputs.size()); }
 };
 
 /// A computation: values and the nodes that make them, in order of execution. Traced by calling
-/// functions on Tensors; rewritten by passes; compiled into a Program. Made by `Graph::make`, since
-/// Tensors share it.
+/// functions on Tensors; rewritten by passes; compiled into a Program. It also knows the calls of
+/// modules that it was traced from, each with the values that it took and gave. Made by
+/// `Graph::make`, since Tensors share it.
 class Graph : public std::enable_shared_from_this<Graph> {
  public:
   /// `dtype` is what parameters and normalised images have: f32, or f64 to check numbers. `title`
@@ -90,10 +116,23 @@ class Graph : public std::enable_shared_from_this<Graph> {
   /// the last stands. Errors: usage when graphs are mixed.
   void update(std::string name, const Tensor& value);
 
-  /// Enters and leaves a module's scope: nodes made meanwhile carry its path.
-  void enter(std::string_view name, const Where& where);
-  void leave();
-  std::string scope() const;
+  /// Opens a call of the module `name` inside the current one: nodes belong to it until `leave`
+  /// closes it and says what it gave. A root has no name, since the graph's title stands for it.
+  /// nn::Module does this; Tensors without a value are left out. Errors: usage when graphs are
+  /// mixed.
+  void enter(std::string_view name, const Where& where, std::string_view type = {},
+             const Tensors& inputs = {});
+  void leave(const Tensors& outputs = {});
+  /// All calls, in the order in which they began, so that a call follows its parent. Passes keep
+  /// them: a call has the same index in the rewritten graph.
+  const std::deque<Call>& calls() const { return calls_; }
+  const Call& call(int i) const { return calls_[static_cast<size_t>(i)]; }
+  /// The indices of all calls in the order in which they ended: a call follows those inside it.
+  std::vector<int> calls_by_end() const;
+  /// Where the node that makes a value belongs; nowhere for a leaf.
+  Origin origin(const Tensor& value) const;
+  /// The path of the current call.
+  const std::string& scope() const;
   /// Where a node comes from, for the "at" of a message: "net.layer1.conv (src/net.cpp:41)"; empty
   /// when neither title nor scope are known.
   std::string location(const Node& node) const;
@@ -113,27 +152,40 @@ class Graph : public std::enable_shared_from_this<Graph> {
 
  private:
   friend class Rewriter;
+  friend class WithOrigin;
   Graph(Mode mode, DType dtype, std::string title);
   Tensor leaf(Value value);
   Tensor handle(int id) { return {shared_from_this(), id}; }
-
-  struct Frame {
-    std::string name;
-    Where where;
-  };
+  std::vector<int> ids_of(const Tensors& tensors, std::string_view whose) const;
 
   Mode mode_;
   DType dtype_;
   std::string title_;
   std::deque<Value> values_;  // deques: references stay valid while gradients add nodes
   std::deque<Node> nodes_;
+  std::deque<Call> calls_;
+  Origin origin_;  ///< of the nodes to come
   std::vector<Named> outputs_, updates_;
-  std::vector<Frame> frames_;
   std::function<bool(std::string_view)> frozen_;
   int random_ops_ = 0;
 };
 
-/// Copies a graph node by node, so that a pass need only say what it changes.
+/// While it lives, nodes that are added have this origin: for passes.
+class WithOrigin {
+ public:
+  WithOrigin(Graph& graph, Origin origin)
+      : graph_(graph), before_(std::exchange(graph.origin_, std::move(origin))) {}
+  ~WithOrigin() { graph_.origin_ = std::move(before_); }
+  WithOrigin(const WithOrigin&) = delete;
+  WithOrigin& operator=(const WithOrigin&) = delete;
+
+ private:
+  Graph& graph_;
+  Origin before_;
+};
+
+/// Copies a graph node by node, so that a pass need only say what it changes. Calls are carried
+/// over; their values become those that the pass has put in place of the old ones, or gone.
 ///
 ///     Rewriter copy(graph);
 ///     for (const Node& node : graph.nodes()) {
@@ -150,14 +202,25 @@ class Rewriter {
   Tensors inputs(const Node& node);
   /// The same node in the new graph.
   void keep(const Node& node);
-  /// Ops made by `build` carry the scope of `node`; its outputs are replaced by what it gives.
+  /// Ops made by `build` have the origin of `node`; its outputs are replaced by what it gives,
+  /// which has to be the same values.
   void replace(const Node& node, const std::function<Tensors()>& build);
+  /// `node` computes the same as `other`, which is in the new graph already and now stands for
+  /// both.
+  void merge(const Node& node, const Node& other);
+  /// Ops made by `build` do the work of all of `nodes`: they belong to the call of the first, and
+  /// to those of the others as fused ones. The values of `nodes` are gone, but for those that the
+  /// caller replaces by what this gives.
+  Tensors fuse(std::span<const Node* const> nodes, const std::function<Tensors()>& build);
+  /// The same value in the new graph.
   void replace(int old_id, const Tensor& value);
   const std::shared_ptr<Graph>& graph() const { return to_; }
   /// Carries outputs and updates over, and gives the new graph.
   std::shared_ptr<Graph> finish();
 
  private:
+  std::vector<int> mapped(std::vector<int> old_ids) const;
+
   const Graph& from_;
   std::shared_ptr<Graph> to_;
   std::vector<Tensor> map_;

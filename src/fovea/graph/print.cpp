@@ -1,5 +1,9 @@
 #include "fovea/graph/print.h"
 
+#include <algorithm>
+
+#include "fovea/core/text.h"
+
 namespace fovea {
 namespace {
 
@@ -19,7 +23,24 @@ std::string leaf_text(const Value& value) {
   return "?";
 }
 
+/// "   # conv1 + bn1 (backward)".
+std::string origin_text(const Graph& graph, const Origin& origin) {
+  std::string text = calls_text(graph, origin);
+  if (origin.backward) text += text.empty() ? "(backward)" : " (backward)";
+  return text.empty() ? "" : "   # " + text;
+}
+
 }  // namespace
+
+std::string calls_text(const Graph& graph, const Origin& origin) {
+  std::vector<std::string> paths;
+  const auto add = [&](int call) {
+    if (call >= 0 && !graph.call(call).path.empty()) paths.push_back(graph.call(call).path);
+  };
+  add(origin.call);
+  std::ranges::for_each(origin.fused, add);
+  return join(paths, " + ");
+}
 
 std::string print(const Graph& graph) {
   std::string text = "graph " + graph.title() + (graph.title().empty() ? "(" : " (") +
@@ -41,7 +62,7 @@ std::string print(const Graph& graph) {
     const std::string attributes = node.op.attributes();
     text += "  " + left + " = " + std::string(node.op.name()) + "(" + right + ")" +
             (attributes.empty() ? "" : " " + attributes) + ": " + types +
-            (node.scope.empty() ? "" : "   # " + node.scope) + "\n";
+            origin_text(graph, node.origin) + "\n";
   }
   for (const auto& [name, id] : graph.outputs())
     text += "  output " + name + " = " + id_text(id) + "\n";

@@ -1,5 +1,7 @@
 #include "fovea/graph/verify.h"
 
+#include <algorithm>
+
 #include "fovea/core/error.h"
 
 namespace fovea {
@@ -23,6 +25,25 @@ void check_layouts(const Graph& graph, const Node& node, const std::string& labe
   for (int id : node.outputs) check(id);
 }
 
+void check_origin(const Graph& graph, const Origin& origin, const std::string& label) {
+  const auto exists = [&](int call) { return call >= 0 && call < std::ssize(graph.calls()); };
+  require((origin.call == -1 || exists(origin.call)) && std::ranges::all_of(origin.fused, exists),
+          label + " belongs to a call that does not exist");
+}
+
+void check_calls(const Graph& graph, const std::vector<bool>& made, const std::string& prefix) {
+  const auto sound = [&](int id) {
+    return id == Call::gone || (id >= 0 && id < std::ssize(made) && made[static_cast<size_t>(id)]);
+  };
+  for (int i = 0; i < std::ssize(graph.calls()); ++i) {
+    const Call& call = graph.call(i);
+    const std::string label = prefix + "call " + std::to_string(i) + ", \"" + call.path + "\"";
+    require(call.parent >= -1 && call.parent < i, label + " is made before its parent");
+    require(std::ranges::all_of(call.inputs, sound) && std::ranges::all_of(call.outputs, sound),
+            label + " has a value that is never made");
+  }
+}
+
 }  // namespace
 
 void verify(const Graph& graph, std::string_view after) {
@@ -33,9 +54,10 @@ void verify(const Graph& graph, std::string_view after) {
 
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     const Node& node = graph.nodes()[i];
+    check_origin(graph, node.origin, prefix + "node " + std::to_string(i));
     const std::string label = prefix + "node " + std::to_string(i) + ", " +
                               std::string(node.op.name()) +
-                              (node.scope.empty() ? "" : " of " + node.scope);
+                              (node.scope().empty() ? "" : " of " + node.scope());
     Types in;
     for (int id : node.inputs) {
       require(id >= 0 && id < count && made[static_cast<size_t>(id)],
@@ -64,6 +86,7 @@ void verify(const Graph& graph, std::string_view after) {
               prefix + "\"" + name + "\" is never made");
     }
   }
+  check_calls(graph, made, prefix);
 }
 
 }  // namespace fovea

@@ -1,21 +1,12 @@
 #include "fovea/models/freeze.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
 
 #include "fovea/core/error.h"
+#include "fovea/core/glob.h"
 #include "fovea/core/text.h"
 
 namespace fovea::models {
-namespace {
-
-bool matches(const std::string& glob, std::string_view name) {
-  return fnmatch(glob.c_str(), std::string(name).c_str(), 0) == 0;
-}
-
-}  // namespace
-
 std::set<std::string, std::less<>> head(std::string_view name, const Config& config) {
   Config more = config;
   ++more.classes;
@@ -51,15 +42,16 @@ Frozen frozen(std::string_view text, std::string_view name, const Config& config
   for (const nn::Variable* v : model->variables()) arrays.push_back(v->name());
   for (const std::string& glob : globs) {
     if (std::any_of(arrays.begin(), arrays.end(),
-                    [&](const std::string& array) { return matches(glob, array); })) {
+                    [&](const std::string& array) { return matches_glob(glob, array); })) {
       continue;
     }
     throw unknown_name("--freeze", glob, arrays)
         .with("try", "backbone, or globs of the names in fovea summary: 'layer1.*'");
   }
-  return [globs](std::string_view array) {
+  return [globs](std::string_view name_of_array) {
+    const std::string array(name_of_array);
     return std::any_of(globs.begin(), globs.end(),
-                       [&](const std::string& glob) { return matches(glob, array); });
+                       [&](const std::string& glob) { return matches_glob(glob, array); });
   };
 }
 

@@ -11,6 +11,10 @@ Downsample::Downsample(const Scope& scope, int64_t in, int64_t out, int64_t stri
   add<BatchNorm2d>(out);
 }
 
+Tensor Downsample::operator()(Tensor x) const {
+  return size() == 0 ? x : Sequential::operator()(x);
+}
+
 BasicBlock::BasicBlock(const Scope& scope, int64_t in, int64_t width, int64_t stride)
     : Module(scope),
       conv1(at("conv1"), in, width, {.kernel = 3, .stride = stride, .padding = 1, .bias = false}),

@@ -9,6 +9,8 @@ namespace fovea::nn {
 class Downsample : public Sequential {
  public:
   Downsample(const Scope& scope, int64_t in, int64_t out, int64_t stride);
+  /// As Module, but where it is x itself there is no call of a module, as in torchvision.
+  Tensor operator()(Tensor x) const;
 };
 
 /// Two 3x3 convolutions and a skip, as in ResNet-18/34 (He et al. 2015): x [N, in, H, W] gives [N,

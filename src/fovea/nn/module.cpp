@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fovea/core/error.h"
+#include "fovea/nn/type_name.h"
 
 namespace fovea::nn {
 namespace {
@@ -130,9 +131,14 @@ std::vector<const Variable*> Module::buffers() const {
   return all;
 }
 
-Entered::Entered(Graph& graph, const Module& module) : graph_(graph) {
+Entered::Entered(Graph& graph, const Module& module, const Tensors& inputs) : graph_(graph) {
   // A root's title is the graph's own, not part of the path.
-  graph.enter(module.path_.empty() ? "" : module.name_, module.where_);
+  graph.enter(module.path_.empty() ? "" : module.name_, module.where_, type_name(module), inputs);
+}
+
+void Entered::leave(const Tensors& outputs) {
+  graph_.leave(outputs);
+  open_ = false;
 }
 
 void declare(State& state, const Module& module, uint64_t seed, DType dtype) {

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <concepts>
+#include <ranges>
 #include <source_location>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "fovea/nn/parameter.h"
@@ -37,8 +40,8 @@ class Module {
   /// What the module computes, for modules with one input and one output. Others have a `forward`
   /// of their own and are called through `call`. Errors: internal when there is none.
   virtual Tensor forward(Tensor x) const;
-  /// Runs `forward` with the graph's scope at this module, so that nodes and messages name it.
-  /// Errors: usage when the shapes do not fit, naming this module and the line that defines it.
+  /// Runs `forward` as a call of this module (see Graph::calls), so that nodes and messages name
+  /// it. Errors: usage when the shapes do not fit, naming this module and the line that defines it.
   Tensor operator()(Tensor x) const;
 
   /// The name in its parent, or the title of a root: "conv1".
@@ -80,24 +83,54 @@ class Module {
   std::vector<Variable*> variables_;
 };
 
-/// While it lives, the graph's scope is at `module`.
+/// The Tensors in an argument or a result of a module's `forward`, in order: itself, or those in
+/// containers, pairs, tuples and optionals.
+template <class T>
+void collect_tensors(const T& value, Tensors& into) {
+  if constexpr (std::convertible_to<const T&, Tensor>) {
+    into.push_back(value);
+  } else if constexpr (std::ranges::range<const T>) {
+    if constexpr (!std::same_as<std::ranges::range_value_t<const T>, T>) {  // a path is its own
+      for (const auto& part : value) collect_tensors(part, into);
+    }
+  } else if constexpr (requires { std::tuple_size<T>::value; }) {
+    std::apply([&](const auto&... parts) { (collect_tensors(parts, into), ...); }, value);
+  } else if constexpr (requires { value.has_value(), *value; }) {
+    if (value.has_value()) collect_tensors(*value, into);
+  }
+}
+
+/// A call of `module`, open while it lives: see Graph::enter.
 class Entered {
  public:
-  Entered(Graph& graph, const Module& module);
-  ~Entered() { graph_.leave(); }
+  Entered(Graph& graph, const Module& module, const Tensors& inputs = {});
+  ~Entered() {
+    if (open_) graph_.leave();
+  }
   Entered(const Entered&) = delete;
   Entered& operator=(const Entered&) = delete;
 
+  /// Closes the call, which gave `outputs`.
+  void leave(const Tensors& outputs);
+
  private:
   Graph& graph_;
+  bool open_ = true;
 };
 
 /// Calls a module whose `forward` takes other things than one Tensor, or gives other things:
-/// `call(attention, query, key)`. The first argument is a Tensor. Errors: as Module::operator().
+/// `call(attention, query, key)`. The first argument is a Tensor. The graph knows what the call
+/// took and gave of what collect_tensors finds, so not of Tensors in a struct of one's own. Errors:
+/// as Module::operator().
 template <std::derived_from<Module> M, class... Args>
 auto call(const M& module, const Tensor& x, Args&&... args) {
-  const Entered entered(x.graph(), module);
-  return module.forward(x, std::forward<Args>(args)...);
+  Tensors inputs{x}, outputs;
+  (collect_tensors(args, inputs), ...);
+  Entered entered(x.graph(), module, inputs);
+  auto result = module.forward(x, std::forward<Args>(args)...);
+  collect_tensors(result, outputs);
+  entered.leave(outputs);
+  return result;
 }
 
 /// Calls f(M&) for `root` and every module inside it that is an M, in the order of `children`.

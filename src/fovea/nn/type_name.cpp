@@ -3,7 +3,9 @@
 #include <cxxabi.h>
 
 #include <cstdlib>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <typeindex>
 
 #include "fovea/nn/activation.h"
@@ -48,14 +50,7 @@ const std::map<std::type_index, const char*>& aliases() {
   return names;
 }
 
-void collect(const Module& module, std::map<std::string, std::string>& into) {
-  into[module.path()] = type_name(module);
-  for (const Module* child : module.children()) collect(*child, into);
-}
-
-}  // namespace
-
-std::string type_name(const Module& module) {
+std::string made_name(const Module& module) {
   const auto alias = aliases().find(typeid(module));
   if (alias != aliases().end()) return alias->second;
   int status = 0;
@@ -67,10 +62,15 @@ std::string type_name(const Module& module) {
   return qualified == std::string::npos ? name : name.substr(qualified + 2);
 }
 
-std::map<std::string, std::string> type_names(const Module& root) {
-  std::map<std::string, std::string> names;
-  collect(root, names);
-  return names;
+}  // namespace
+
+const std::string& type_name(const Module& module) {
+  static std::mutex mutex;
+  static std::map<std::type_index, std::string> names;  // every call of a module asks
+  const std::lock_guard lock(mutex);
+  std::string& name = names[typeid(module)];
+  if (name.empty()) name = made_name(module);
+  return name;
 }
 
 }  // namespace fovea::nn

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <string>
 
 #include "fovea/nn/module.h"
@@ -8,9 +7,6 @@
 namespace fovea::nn {
 
 /// The class of a module, as it is written: "Conv2d", "ReLU", "BasicBlock".
-std::string type_name(const Module& module);
-
-/// The same of `root` and every module inside it, by path; the root's own path is "".
-std::map<std::string, std::string> type_names(const Module& root);
+const std::string& type_name(const Module& module);
 
 }  // namespace fovea::nn

@@ -64,7 +64,9 @@ Tensors gradients(const Tensor& loss, const Tensors& wrt) {
       if (const std::string at = graph.location(node); !at.empty()) error.with("at", at);
       throw error.with("try", "a loss that does not depend on it");
     }
-    graph.enter(node.scope, node.where);
+    Origin origin = node.origin;
+    origin.backward = true;
+    const WithOrigin with(graph, std::move(origin));
     Tensors dy;
     for (int id : node.outputs) dy.push_back(taken(node, id, gradient[static_cast<size_t>(id)]));
     const Tensors dx = node.op.gradient(node, dy);
@@ -76,7 +78,6 @@ Tensors gradients(const Tensor& loss, const Tensors& wrt) {
                   " has another shape than its input");
       gradient[id] = gradient[id] ? added(gradient[id], dx[k]) : dx[k];
     }
-    graph.leave();
   }
 
   Tensors result;
@@ -99,7 +100,10 @@ std::shared_ptr<Graph> autodiff(const Graph& from, const std::string& loss,
     if (!grads[i]) continue;
     const std::string name = gradient_name(graph->value(parameters[i].id()).name);
     Tensor total = grads[i];
-    if (options.accumulate) total = graph->read(name, total.type()) + total;
+    if (options.accumulate) {
+      const WithOrigin origin(*graph, graph->origin(total));
+      total = graph->read(name, total.type()) + total;
+    }
     graph->update(name, total);
   }
   return graph;

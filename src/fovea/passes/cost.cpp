@@ -1,6 +1,9 @@
 #include "fovea/passes/cost.h"
 
-#include <algorithm>
+#include <map>
+#include <string_view>
+#include <tuple>
+#include <typeindex>
 
 #include "fovea/ops/conv.h"
 #include "fovea/ops/linear.h"
@@ -25,16 +28,21 @@ int64_t multiply_adds(const Node& node) {
 }
 
 std::vector<OpCost> cost(const Graph& graph) {
+  using Kind = std::tuple<std::string_view, std::type_index, std::string_view, bool>;
   std::vector<OpCost> costs;
+  std::map<Kind, size_t> places;
   for (const Node& node : graph.nodes()) {
-    auto known = std::find_if(costs.begin(), costs.end(),
-                              [&](const OpCost& c) { return c.op == node.op.name(); });
-    if (known == costs.end()) {
-      known = costs.insert(costs.end(), OpCost{.op = std::string(node.op.name())});
+    const std::string_view name = node.op.name();
+    const Kind kind(node.scope(), node.op.type(), name, node.origin.backward);
+    const auto [place, first] = places.emplace(kind, costs.size());
+    if (first) {
+      costs.push_back(
+          {.module = node.scope(), .op = std::string(name), .backward = node.origin.backward});
     }
-    ++known->calls;
-    known->macs += multiply_adds(node);
-    known->flops += flops(node);
+    OpCost& sum = costs[place->second];
+    ++sum.calls;
+    sum.macs += multiply_adds(node);
+    sum.flops += flops(node);
   }
   return costs;
 }

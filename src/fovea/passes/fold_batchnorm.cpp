@@ -1,5 +1,6 @@
 #include "fovea/passes/fold_batchnorm.h"
 
+#include <array>
 #include <map>
 
 #include "fovea/ops/conv.h"
@@ -48,7 +49,7 @@ std::shared_ptr<Graph> fold_batchnorm(const Graph& graph) {
       continue;
     }
     const Node& conv_node = *found->second;
-    copy.replace(conv_node, [&] {
+    const Tensors folded_conv = copy.fuse(std::array{&conv_node, &node}, [&] {
       const Tensors conv_in = copy.inputs(conv_node);
       Conv conv = conv_node.op.get<Conv>();
       Tensors fold_in{conv_in[1]};  // then the norm's gamma, beta, mean and var
@@ -59,7 +60,7 @@ std::shared_ptr<Graph> fold_batchnorm(const Graph& graph) {
       conv.bias = true;
       return copy.graph()->add(conv, {conv_in[0], weights[0], weights[1]});
     });
-    copy.replace(node.outputs[0], copy[conv_node.outputs[0]]);
+    copy.replace(node.outputs[0], folded_conv[0]);
   }
   return copy.finish();
 }

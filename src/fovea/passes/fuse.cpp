@@ -19,6 +19,11 @@ struct Chain {
   int residual = -1;  ///< the add's other input
 
   const Node* last() const { return relu != nullptr ? relu : add; }
+  std::vector<const Node*> nodes() const {
+    std::vector<const Node*> all{head, add, relu};
+    std::erase(all, nullptr);
+    return all;
+  }
 };
 
 class Uses {
@@ -96,13 +101,14 @@ std::shared_ptr<Graph> fuse(
       continue;
     }
     const Chain& chain = found->second;
-    copy.replace(*chain.head, [&] {
+    const Tensors results = copy.fuse(chain.nodes(), [&] {
       Tensors inputs = copy.inputs(*chain.head);
       if (chain.residual >= 0) inputs.push_back(copy[chain.residual]);
       return copy.graph()->add(fused(*chain.head, chain.residual >= 0, chain.relu != nullptr),
                                inputs);
     });
-    copy.replace(node.outputs[0], copy[chain.head->outputs[0]]);
+    copy.replace(node.outputs[0], results[0]);
+    for (size_t i = 1; i < results.size(); ++i) copy.replace(chain.head->outputs[i], results[i]);
   }
   return copy.finish();
 }

@@ -35,7 +35,11 @@ class LayoutPass {
     }
     for (const auto* list :
          {&graph_.outputs(), &graph_.updates()}) {  // what leaves the graph is plain
-      for (const auto& [name, id] : *list) copy_.replace(id, in_layout(copy_[id], Layout::plain));
+      for (const auto& [name, id] : *list) {
+        const Tensor value = copy_[id];
+        const WithOrigin origin(*copy_.graph(), copy_.graph()->origin(value));
+        copy_.replace(id, in_layout(value, Layout::plain));
+      }
     }
     return copy_.finish();
   }

@@ -52,8 +52,7 @@ std::shared_ptr<Graph> simplify(const Graph& graph) {
     if (fresh) {
       copy.keep(node);
     } else {
-      for (size_t k = 0; k < node.outputs.size(); ++k)
-        copy.replace(node.outputs[k], copy[first->second->outputs[k]]);
+      copy.merge(node, *first->second);
     }
   }
   return copy.finish();

@@ -1,8 +1,8 @@
 #include "fovea/passes/summary.h"
 
 #include <algorithm>
-#include <optional>
 #include <set>
+#include <utility>
 
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
@@ -32,90 +32,65 @@ std::set<int> used_values(const Graph& graph) {
   return used;
 }
 
-/// "a", "a.b", "a.b.c" for "a.b.c", behind the empty path of the model itself.
-std::vector<std::string> prefixes(const std::string& path) {
-  std::vector<std::string> result{""};
-  if (path.empty()) return result;
-  for (const std::string& part : split(path, '.')) {
-    result.push_back(result.back().empty() ? part : result.back() + "." + part);
-  }
-  return result;
-}
-
-/// The rows of a summary while the graph is walked.
+/// The rows of a graph's calls: row 0 is the model itself, its root's call or what is outside of
+/// any.
 class Rows {
  public:
-  Rows(Summary& summary, const std::map<std::string, std::string>& types)
-      : layers_(summary.layers), types_(types) {}
+  explicit Rows(const Graph& graph) : graph_(graph), rows_(graph.calls().size()), layers_(1) {
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      const Call& call = graph.calls()[i];
+      const bool root = i == 0 && call.path.empty();
+      rows_[i] = root ? 0 : layers_.size();
+      if (!root) {
+        LayerSummary& layer = layers_.emplace_back();
+        layer.path = call.path;
+        layer.depth = layers_[row(call.parent)].depth + 1;
+      }
+      layers_[rows_[i]].type = call.type;
+    }
+  }
 
-  /// The rows of the modules that hold `node`, outermost first, made where there are none yet.
-  const std::vector<size_t>& of(const Node& node) {
-    const std::vector<std::string> paths = prefixes(node.scope);
-    const size_t again = first_called_again(node, paths);
-    std::vector<size_t> rows;
-    for (size_t depth = 0; depth < paths.size(); ++depth) {
-      const bool made = depth >= again || !find(rows, paths[depth]);
-      rows.push_back(made ? make(rows, paths[depth], depth >= again) : *find(rows, paths[depth]));
+  size_t row(int call) const { return call < 0 ? 0 : rows_[static_cast<size_t>(call)]; }
+  std::vector<LayerSummary>& layers() { return layers_; }
+
+  /// Calls of modules that were called before, if they or those inside have parameters.
+  void mark_recursive(const std::vector<bool>& reads_parameters) {
+    std::vector<bool> reads = reads_parameters;  // by row
+    for (size_t i = rows_.size(); i-- > 0;) {
+      const size_t parent = row(graph_.calls()[i].parent);
+      reads[parent] = reads[parent] || reads[rows_[i]];
     }
-    current_ = std::move(rows);
-    for (int id : node.inputs) {
-      if (node.graph->value(id).leaf == Leaf::state) reads_[current_.back()].insert(id);
+    std::set<std::string_view> called;
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      const bool before = !called.insert(graph_.calls()[i].path).second;
+      layers_[rows_[i]].recursive = before && reads[rows_[i]];
     }
-    return current_;
   }
 
  private:
-  /// Behind the row and all that it holds.
-  size_t end_of(size_t row) const {
-    size_t end = row + 1;
-    while (end < layers_.size() && layers_[end].depth > layers_[row].depth) ++end;
-    return end;
-  }
-
-  /// The last row of this path inside the last of `holders`.
-  std::optional<size_t> find(const std::vector<size_t>& holders, const std::string& path) const {
-    const size_t first = holders.empty() ? 0 : holders.back() + 1;
-    for (size_t i = holders.empty() ? layers_.size() : end_of(holders.back()); i > first; --i) {
-      if (layers_[i - 1].path == path) return i - 1;
-    }
-    return std::nullopt;
-  }
-
-  size_t make(const std::vector<size_t>& holders, const std::string& path, bool again) {
-    const size_t at = holders.empty() ? layers_.size() : end_of(holders.back());
-    LayerSummary row;
-    row.path = path;
-    row.depth = static_cast<int>(holders.size());
-    row.recursive = again || (!holders.empty() && layers_[holders.back()].recursive);
-    if (const auto type = types_.find(path); type != types_.end()) row.type = type->second;
-    layers_.insert(layers_.begin() + static_cast<std::ptrdiff_t>(at), row);
-    reads_.insert(reads_.begin() + static_cast<std::ptrdiff_t>(at), std::set<int>());
-    return at;
-  }
-
-  /// The depth from which on the node's modules are called anew, since it reads an array that its
-  /// module has read: the outermost module that was left meanwhile, or its own.
-  size_t first_called_again(const Node& node, const std::vector<std::string>& paths) const {
-    std::vector<size_t> rows;
-    for (const std::string& path : paths) {
-      const std::optional<size_t> row = find(rows, path);
-      if (!row) return paths.size();
-      rows.push_back(*row);
-    }
-    const bool again = std::any_of(node.inputs.begin(), node.inputs.end(), [&](int id) {
-      return node.graph->value(id).leaf == Leaf::state && reads_[rows.back()].contains(id);
-    });
-    if (!again) return paths.size();
-    size_t left = 0;
-    while (left < rows.size() && left < current_.size() && rows[left] == current_[left]) ++left;
-    return std::min(left, paths.size() - 1);
-  }
-
-  std::vector<LayerSummary>& layers_;
-  const std::map<std::string, std::string>& types_;
-  std::vector<std::set<int>> reads_;  ///< State arrays by id, a set for each of `layers_`
-  std::vector<size_t> current_;       ///< rows of the last node, outermost first
+  const Graph& graph_;
+  std::vector<size_t> rows_;  ///< by call
+  std::vector<LayerSummary> layers_;
 };
+
+/// What each call gives; where that is not known, what the last node in it gives.
+void add_results(const Graph& graph, const std::vector<ReceptiveField>& fields, Rows& rows) {
+  const auto add = [&](int call, int value) {
+    LayerSummary& layer = rows.layers()[rows.row(call)];
+    layer.output = graph.value(value).type;
+    layer.field = fields[static_cast<size_t>(value)];
+  };
+  for (const Node& node : graph.nodes()) {
+    int call = node.origin.call;
+    for (add(call, node.outputs[0]); call >= 0; add(call, node.outputs[0])) {
+      call = graph.call(call).parent;
+    }
+  }
+  for (size_t i = 0; i < graph.calls().size(); ++i) {
+    const std::vector<int>& given = graph.calls()[i].outputs;
+    if (!given.empty() && given[0] != Call::gone) add(static_cast<int>(i), given[0]);
+  }
+}
 
 void add_word(std::string& words, std::string_view word) {
   const std::vector<std::string> known = split(words, ' ');
@@ -159,13 +134,19 @@ bool reads_parameters(const Node& node, const std::set<std::string_view>& parame
   });
 }
 
+/// Of a layer and of those inside it.
+int64_t parameters_within(const std::vector<LayerSummary>& layers, size_t i) {
+  int64_t parameters = layers[i].parameters;
+  for (size_t j = i + 1; j < layers.size() && layers[j].depth > layers[i].depth; ++j)
+    parameters += layers[j].parameters;
+  return parameters;
+}
+
 }  // namespace
 
-Summary summarize(Graph& graph, std::span<const std::string> parameters,
-                  const std::map<std::string, std::string>& types) {
+Summary summarize(Graph& graph, std::span<const std::string> parameters) {
   const std::set<std::string_view> known(parameters.begin(), parameters.end());
   const Tensor image = image_of(graph);
-  const std::vector<ReceptiveField> fields = receptive_fields(graph, image);
   Summary summary;
   summary.model = graph.title();
   summary.input = image.type();
@@ -173,21 +154,22 @@ Summary summarize(Graph& graph, std::span<const std::string> parameters,
   summary.field = receptive_field(graph, image);
   const std::set<int> used = used_values(graph);
   std::set<int> counted;
-  Rows rows(summary, types);
+  Rows rows(graph);
+  add_results(graph, receptive_fields(graph, image), rows);
+  std::vector<bool> reads(rows.layers().size(), false);
   for (const Node& node : graph.nodes()) {
     if (std::none_of(node.outputs.begin(), node.outputs.end(),
                      [&](int id) { return used.contains(id); })) {
       continue;
     }
-    const std::vector<size_t>& holders = rows.of(node);
-    for (size_t row : holders) {
-      summary.layers[row].output = graph.value(node.outputs[0]).type;
-      summary.layers[row].field = fields[static_cast<size_t>(node.outputs[0])];
-    }
-    LayerSummary& layer = summary.layers[holders.back()];
+    const size_t row = rows.row(node.origin.call);
+    LayerSummary& layer = rows.layers()[row];
     add_word(layer.ops, node.op.name());
     if (const auto window = node.op.window()) layer.window = window_text(node, *window);
-    if (reads_parameters(node, known)) summary.pass_bytes += 2 * layer.output.bytes();
+    if (reads_parameters(node, known)) {
+      reads[row] = true;
+      summary.pass_bytes += 2 * graph.value(node.outputs[0]).type.bytes();
+    }
     layer.macs += multiply_adds(node);
     for (int id : node.outputs) layer.bytes += graph.value(id).type.bytes();
     for (int id : node.inputs) {
@@ -197,6 +179,8 @@ Summary summarize(Graph& graph, std::span<const std::string> parameters,
                 (graph.mode() == Mode::eval || array.trainable) && !graph.frozen(array.name));
     }
   }
+  rows.mark_recursive(reads);
+  summary.layers = std::move(rows.layers());
   for (const LayerSummary& layer : summary.layers) {
     summary.macs += layer.macs;
     summary.bytes += layer.bytes;
@@ -205,28 +189,26 @@ Summary summarize(Graph& graph, std::span<const std::string> parameters,
 }
 
 void add_training_layers(Summary& summary, const Summary& training) {
-  std::set<std::string> known, holders;  // holders: of parameters, at any depth
+  std::set<std::string_view> known;
   for (const LayerSummary& layer : summary.layers) known.insert(layer.path);
   const int64_t batch = summary.input.dim(0), images = training.input.dim(0) / batch;
-  int64_t parameters = 0;
-  for (const LayerSummary& layer : training.layers) {
-    if (known.contains(layer.path) || layer.parameters == 0) continue;
-    parameters += layer.parameters;
-    for (std::string& path : prefixes(layer.path)) holders.insert(std::move(path));
-  }
-  for (LayerSummary layer : training.layers) {
-    if (known.contains(layer.path) || !holders.contains(layer.path)) continue;
+  std::vector<LayerSummary> added;
+  for (size_t i = 0; i < training.layers.size(); ++i) {
+    if (known.contains(training.layers[i].path)) continue;
+    if (parameters_within(training.layers, i) == 0) continue;
+    LayerSummary layer = training.layers[i];
     layer.macs /= images;
     layer.bytes /= static_cast<size_t>(images);
     layer.output.shape.set(0, batch);
-    summary.layers.push_back(layer);
     summary.training_macs += layer.macs;
+    summary.parameters += layer.parameters;
     summary.buffers += layer.buffers;
     summary.bytes += layer.bytes;
+    added.push_back(std::move(layer));
   }
+  summary.layers.insert(summary.layers.end(), added.begin(), added.end());
   summary.pass_bytes =
       std::max(summary.pass_bytes, training.pass_bytes / static_cast<size_t>(images));
-  summary.parameters += parameters;
   summary.parameter_bytes = training.parameter_bytes;
   summary.trainable = training.trainable;
 }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,11 +14,11 @@ namespace fovea {
 struct LayerSummary {
   std::string path;        ///< "layer1.0.conv1"; empty for the model itself
   int depth = 0;           ///< 0 for the model itself
-  std::string type;        ///< its class, "Conv2d"; empty where that is not known
+  std::string type;        ///< its class, "Conv2d"; empty where it is not known
   std::string ops;         ///< names of its own ops, "conv", "add relu"; empty for a container
   std::string window;      ///< of the op among them that has one, "3x3 stride 2 groups 32"
-  Type output;             ///< of the last op in it or in the modules inside
-  bool recursive = false;  ///< called before: its arrays count there
+  Type output;             ///< of what it gives; of several results, the first
+  bool recursive = false;  ///< it has parameters and was called before: they count there
   int64_t parameters = 0;  ///< elements; an array that several modules read counts in the first
   int64_t trainable = 0;   ///< of them, those that are trained
   int64_t buffers = 0;     ///< elements, counters of batches apart
@@ -33,7 +32,8 @@ struct LayerSummary {
 struct Summary {
   std::string model;
   Type input, output;
-  std::vector<LayerSummary> layers;  ///< a tree: each behind what holds it, as they are executed
+  /// The model itself, then its calls as they began: each after the one that it is inside of.
+  std::vector<LayerSummary> layers;
   int64_t parameters = 0, trainable = 0, buffers = 0, macs = 0;
   int64_t training_macs = 0;  ///< of layers that only training has: see add_training_layers
   size_t parameter_bytes = 0, bytes = 0;
@@ -43,22 +43,16 @@ struct Summary {
 };
 
 /// The summary of a traced model with the input "input" [N, C, spatial] and the output "output", as
-/// nn::trace makes it. `parameters` names the State arrays that are parameters; others that the
-/// graph reads are buffers. Those that nothing in the graph reads do not count. In a train graph
-/// `trainable` counts what gradients are wanted for, in an eval graph all parameters that are not
-/// frozen. A module that reads its arrays again was called again and has another row. `types` has
-/// the classes of modules by path, as nn::type_names gives them. Errors: usage when the graph has
-/// no such input or output.
-Summary summarize(Graph& graph, std::span<const std::string> parameters,
-                  const std::map<std::string, std::string>& types = {});
+/// nn::trace makes it: a row for every call of a module (Graph::calls), also for one that does
+/// nothing in this mode, such as Dropout in use. `parameters` names the State arrays that are
+/// parameters; others that the graph reads are buffers. Those that nothing in the graph reads do
+/// not count. In a train graph `trainable` counts what gradients are wanted for, in an eval graph
+/// all parameters that are not frozen. Errors: usage when the graph has no such input or output.
+Summary summarize(Graph& graph, std::span<const std::string> parameters);
 
 /// Adds to the summary of a model's eval graph the layers with parameters that only its train graph
 /// has, auxiliary heads: their parameters count, their MACs apart from those of use. Where
 /// `training` is of a larger batch, its numbers are brought to that of `summary`.
 void add_training_layers(Summary& summary, const Summary& training);
-
-/// The table as text, a tree with a line a layer, then the totals, in the columns of torchinfo.
-/// Parameters that are not trained stand in parentheses; MB are 10^6 bytes.
-std::string render(const Summary& summary);
 
 }  // namespace fovea

@@ -2,6 +2,7 @@
 
 #include "fovea/core/error.h"
 #include "fovea/ops/images.h"
+#include "fovea/passes/tap.h"
 #include "fovea/runtime/nonfinite.h"
 
 namespace fovea {
@@ -33,17 +34,22 @@ Inference::Inference(const nn::Module& model, State& state, Normalization normal
       dtype_(dtype),
       head_(std::move(head)) {}
 
+Tensor Inference::trace_model(Graph& graph, const Type& inputs) const {
+  const Tensor output = apply(model_, graph.input("inputs", inputs), normalization_);
+  graph.output("output", output);
+  return output;
+}
+
 std::shared_ptr<Graph> Inference::trace(const Type& inputs, const Type* targets) const {
   std::shared_ptr<Graph> graph = Graph::make(Mode::eval, dtype_, model_.name());
-  const Tensor output = apply(model_, graph->input("inputs", inputs), normalization_);
-  graph->output("output", output);
+  const Tensor output = trace_model(*graph, inputs);
   if (head_) head_(output, targets != nullptr ? graph->input("targets", *targets) : Tensor());
   return graph;
 }
 
 const Program& Inference::program(const Type& inputs, const Type* targets) {
-  Types key{inputs};
-  if (targets != nullptr) key.push_back(*targets);
+  Key key{.types = {inputs}, .taps = {}};
+  if (targets != nullptr) key.types.push_back(*targets);
   return cache_.get(key, [&] { return Program(*trace(inputs, targets)); });
 }
 
@@ -51,6 +57,25 @@ std::vector<Array> Inference::run(const Array& inputs, const Array* targets) {
   const Type target = targets != nullptr ? type_of(*targets) : Type{};
   const Program& compiled = program(type_of(inputs), targets != nullptr ? &target : nullptr);
   return compiled.run(*memory_, state_, given(inputs, targets));
+}
+
+Inference::Tapped Inference::tapped(const Array& inputs, const std::vector<std::string>& patterns) {
+  const Type type = type_of(inputs);
+  const Program& compiled = cache_.get({.types = {type}, .taps = patterns}, [&] {
+    const std::shared_ptr<Graph> graph = Graph::make(Mode::eval, dtype_, model_.name());
+    trace_model(*graph, type);
+    for (const std::string& pattern : patterns) tap(*graph, pattern);
+    return Program(*graph);
+  });
+  const std::vector<Array> outputs = compiled.run(*memory_, state_, given(inputs, nullptr));
+  Tapped result;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const std::string& name = compiled.graph().outputs()[i].first;
+    if (name == "output") result.output = outputs[i];
+    if (name.starts_with(tap_name("")))
+      result.taps.emplace_back(name.substr(tap_name("").size()), outputs[i]);
+  }
+  return result;
 }
 
 Array Inference::output(const Array& inputs) { return run(inputs)[0]; }

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fovea/nn/module.h"
@@ -38,6 +39,16 @@ class Inference {
   /// As `run`. Errors: diverged where the model's output is not finite, with its origin.
   std::vector<Array> finite_run(const Array& inputs, const Array* targets = nullptr);
 
+  /// What the model and modules inside it gave.
+  struct Tapped {
+    Array output;
+    std::vector<std::pair<std::string, Array>> taps;  ///< by their names, as Tap has them
+  };
+  /// The model's output and what the modules give that `patterns` name, paths or globs, each as
+  /// `tap` in passes/tap.h takes it; without the head. A tapped layer is computed by itself, not
+  /// fused with the next. The results hold until the next call. Errors: as apply and tap.
+  Tapped tapped(const Array& inputs, const std::vector<std::string>& patterns);
+
   /// Where the first number comes from that is not finite when `inputs` go in: "the input holds
   /// NaN", "weight conv1.weight holds inf", or the layer, "conv1 (conv) gave a number that is not
   /// finite". Empty when there is none. Runs the model again.
@@ -52,12 +63,20 @@ class Inference {
   void share(Memory& memory) { memory_ = &memory; }
 
  private:
+  /// What a Program was compiled for.
+  struct Key {
+    Types types;                    // of inputs and targets
+    std::vector<std::string> taps;  // patterns
+    bool operator==(const Key&) const = default;
+  };
+  Tensor trace_model(Graph& graph, const Type& inputs) const;
+
   const nn::Module& model_;
   State& state_;
   Normalization normalization_;
   DType dtype_;
   Head head_;
-  ProgramCache<Types> cache_;  // by the types of inputs and targets
+  ProgramCache<Key> cache_;
   Memory own_;
   Memory* memory_ = &own_;
 };

@@ -7,6 +7,7 @@
 
 #include "fovea/core/text.h"
 #include "fovea/nn/trace.h"
+#include "fovea/passes/tap.h"
 #include "fovea/runtime/program.h"
 
 namespace fovea {
@@ -22,24 +23,17 @@ const Array& input_of(const Trace& trace) {
       .with("try", "record it with bench/peers/record_trace.py");
 }
 
-/// The value that each module makes last, in the order of execution.
+/// What each module gave in its last call, by its path, in the order in which these ended. A
+/// recorded array is the one Tensor that a module gave.
 std::vector<std::pair<std::string, int>> results(const Graph& graph) {
-  std::map<std::string, int> last;  // node
-  for (size_t i = 0; i < graph.nodes().size(); ++i) {
-    std::string path = graph.nodes()[i].scope;
-    while (!path.empty()) {
-      last[path] = static_cast<int>(i);
-      const size_t dot = path.rfind('.');
-      path.resize(dot == std::string::npos ? 0 : dot);
-    }
+  std::vector<std::pair<std::string, int>> last;
+  for (int i : graph.calls_by_end()) {
+    const Call& call = graph.call(i);
+    if (call.path.empty() || call.outputs.size() != 1) continue;
+    std::erase_if(last, [&](const auto& result) { return result.first == call.path; });
+    last.emplace_back(call.path, call.outputs[0]);
   }
-  std::vector<std::pair<std::string, int>> ordered(last.begin(), last.end());
-  // Of modules that end together, the inner one comes first, as it is done first.
-  std::ranges::stable_sort(ordered, [](const auto& a, const auto& b) {
-    return std::pair(a.second, -std::ssize(a.first)) < std::pair(b.second, -std::ssize(b.first));
-  });
-  for (auto& [path, node] : ordered) node = graph.node(node).outputs[0];
-  return ordered;
+  return last;
 }
 
 LayerParity measure(std::string name, const Array& here, const Array& recorded) {
@@ -94,7 +88,7 @@ Parity compare(const nn::Module& model, State& state, const Trace& trace) {
   for (const auto& [name, value] : results(*tapped)) {
     const auto found = recorded.find(name);
     if (found == recorded.end()) continue;
-    tapped->output("layer " + name, Tensor(tapped, value));
+    tapped->output(tap_name(name), Tensor(tapped, value));
     compared.push_back(found->first);
   }
   Parity parity;

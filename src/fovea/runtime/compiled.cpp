@@ -74,7 +74,7 @@ void Compiler::choose_kernels() {
     step.inputs = node.inputs;
     step.outputs = node.outputs;
     c_.steps.push_back(std::move(step));
-    c_.infos.push_back({.scope = node.scope,
+    c_.infos.push_back({.scope = node.scope(),
                         .op = std::string(node.op.name()),
                         .problem = describe(problem),
                         .kernel = choice.name,

@@ -3,9 +3,9 @@
 #include <cstdio>
 
 #include "fovea/core/text.h"
-#include "fovea/passes/summary.h"
+#include "summary_table.h"
 
-namespace fovea {
+namespace fovea::cli {
 namespace {
 
 using Line = std::array<std::string, 7>;
@@ -35,13 +35,15 @@ bool is_last(const std::vector<LayerSummary>& layers, size_t i, int depth) {
 /// "│ ├─conv1".
 std::string tree_text(const Summary& summary, size_t i) {
   const LayerSummary& layer = summary.layers[i];
-  if (layer.depth == 0) return summary.model;
+  const std::string name =
+      layer.path.empty() ? summary.model : layer.path.substr(layer.path.rfind('.') + 1);
+  if (layer.depth == 0) return name;
   std::string text;
   for (int depth = 1; depth < layer.depth; ++depth) {
     text += is_last(summary.layers, i, depth) ? "  " : "│ ";
   }
   text += is_last(summary.layers, i, layer.depth) ? "└─" : "├─";
-  return text + layer.path.substr(layer.path.rfind('.') + 1);
+  return text + name;
 }
 
 /// At most so many letters, the last of them "…" where something is left out.
@@ -131,7 +133,7 @@ std::string lines_text(const std::vector<std::pair<std::string, std::string>>& l
 
 }  // namespace
 
-std::string render(const Summary& summary) {
+std::string summary_table(const Summary& summary) {
   std::vector<Line> rows{header};
   for (size_t i = 0; i < summary.layers.size(); ++i) rows.push_back(line(summary, i));
   size_t width = 0;
@@ -165,4 +167,4 @@ std::string render(const Summary& summary) {
   return layers + rule + lines_text(counts) + rule + lines_text(sizes);
 }
 
-}  // namespace fovea
+}  // namespace fovea::cli
