@@ -136,6 +136,7 @@ Json kernels_json(const std::vector<Compiled>& programs) {
                       {"scope", step.scope},
                       {"problem", step.problem},
                       {"kernel", step.kernel},
+                      {"backward", step.backward},
                       {"refused", refused}});
     }
   }

@@ -314,6 +314,25 @@ TEST(Summary, ShowsPassesAndKernels) {
   }
 }
 
+TEST(Summary, StepsOfALayerAreForwardAndBackward) {
+  const nlohmann::json kernels =
+      fovea({"summary", "--json", "--model", "small_cnn", "--batch", "2", "--explain-kernels"})
+          .json()
+          .at("kernels");
+  for (const char* layer : {"conv1", "bn1", "pool1", "head.4"}) {
+    for (const char* program : {"training step", "inference"}) {
+      int forward = 0, backward = 0;
+      for (const auto& step : kernels) {
+        if (step.at("program") != program || step.at("scope") != layer) continue;
+        ++(step.at("backward") ? backward : forward);
+      }
+      EXPECT_EQ(forward > 0, program == std::string("training step") || layer != std::string("bn1"))
+          << layer;  // in use the norm is folded into the convolution
+      EXPECT_EQ(backward > 0, program == std::string("training step")) << layer;
+    }
+  }
+}
+
 TEST(Bench, MeasuresOpsAndNets) {
   const nlohmann::json pool =
       fovea({"bench", "op", "max_pool kernel=2 stride=2 padding=0 f32[2, 16, 8, 8]", "--samples",

@@ -80,7 +80,8 @@ void Compiler::choose_kernels() {
                         .kernel = choice.name,
                         .refused = std::move(choice.refused),
                         .flops = node.op.flops(problem.in, problem.out),
-                        .prepared = prepared_[i]});
+                        .prepared = prepared_[i],
+                        .backward = node.origin.backward});
   };
   for (size_t i = 0; i < graph_.nodes().size(); ++i) {
     if (prepared_[i]) emit(i);

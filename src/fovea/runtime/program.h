@@ -27,6 +27,7 @@ struct StepInfo {
   std::vector<std::pair<std::string, std::string>> refused;
   double flops = 0;
   bool prepared = false;  ///< run only when the State has changed
+  bool backward = false;  ///< part of the gradient of its scope's module
 };
 
 struct ArenaInfo {
