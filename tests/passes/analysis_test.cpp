@@ -128,6 +128,33 @@ TEST(Summary, ALayerThatDoesNothingInUseHasARow) {
   }
 }
 
+TEST(Summary, AnAuxiliaryHeadHasARowForEachOfItsLayers) {
+  class Net : public nn::Module {
+   public:
+    explicit Net(const nn::Scope& s)
+        : Module(s), fc(at("fc"), 4, 2), aux(at("aux")), apart(at("apart")) {
+      aux.add<nn::Dropout>();
+      aux.add<nn::Linear>(4, 2);
+    }
+    Tensor forward(Tensor x) const override {
+      x = flatten(x);
+      if (x.graph().mode() == Mode::train) x.graph().output("aux", aux(apart(x)));
+      return fc(x);
+    }
+    nn::Linear fc;
+    nn::Sequential aux;
+    nn::Identity apart;
+  };
+  const Net model(nn::Scope("net"));
+  Summary s = summary_of(model, {1, 2, 2});
+  add_training_layers(s, summary_of(model, {1, 2, 2}, Mode::train));
+  std::vector<std::string> rows;
+  for (const LayerSummary& layer : s.layers) rows.push_back(layer.path);
+  EXPECT_EQ(rows, (std::vector<std::string>{"", "fc", "aux", "aux.0", "aux.1"}));
+  EXPECT_EQ(s.parameters, 20);
+  EXPECT_EQ(s.training_macs, 8);
+}
+
 TEST(Summary, OpsOutsideOfModulesCountToTheModel) {
   const auto graph = Graph::make(Mode::eval, DType::f32, "ops");
   const Tensor x = graph->input("input", {DType::f32, {1, 2, 4, 4}});

@@ -193,10 +193,13 @@ void add_training_layers(Summary& summary, const Summary& training) {
   for (const LayerSummary& layer : summary.layers) known.insert(layer.path);
   const int64_t batch = summary.input.dim(0), images = training.input.dim(0) / batch;
   std::vector<LayerSummary> added;
+  int head = -1;  // the depth of the auxiliary head that a row is inside of
   for (size_t i = 0; i < training.layers.size(); ++i) {
-    if (known.contains(training.layers[i].path)) continue;
-    if (parameters_within(training.layers, i) == 0) continue;
     LayerSummary layer = training.layers[i];
+    if (layer.depth <= head) head = -1;
+    if (head < 0 && !known.contains(layer.path) && parameters_within(training.layers, i) > 0)
+      head = layer.depth;
+    if (head < 0) continue;
     layer.macs /= images;
     layer.bytes /= static_cast<size_t>(images);
     layer.output.shape.set(0, batch);

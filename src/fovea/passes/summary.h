@@ -50,9 +50,10 @@ struct Summary {
 /// all parameters that are not frozen. Errors: usage when the graph has no such input or output.
 Summary summarize(Graph& graph, std::span<const std::string> parameters);
 
-/// Adds to the summary of a model's eval graph the layers with parameters that only its train graph
-/// has, auxiliary heads: their parameters count, their MACs apart from those of use. Where
-/// `training` is of a larger batch, its numbers are brought to that of `summary`.
+/// Adds to the summary of a model's eval graph the modules with parameters that only its train
+/// graph calls, auxiliary heads, with all inside them: their parameters count, their MACs apart
+/// from those of use. Where `training` is of a larger batch, its numbers are brought to that of
+/// `summary`.
 void add_training_layers(Summary& summary, const Summary& training);
 
 }  // namespace fovea
