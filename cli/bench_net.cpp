@@ -8,7 +8,7 @@
 #include "fovea/core/parallel.h"
 #include "fovea/core/process.h"
 #include "fovea/core/random.h"
-#include "fovea/optim/optimizer.h"
+#include "fovea/optim/sgd.h"
 #include "fovea/train/step.h"
 #include "model.h"
 

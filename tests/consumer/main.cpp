@@ -1,4 +1,4 @@
-// What a user of the library adds to it from outside: a net, a data set, a transform, an optimiser,
+// What a user of the library adds to it from outside: a net, a data set, a transform, optimisers,
 // a schedule, a task, a metric and a callback, each known by its name from then on; and a net of
 // one's own trained on arrays with a loop of one's own, one of its layers tapped.
 #include <fovea/core/random.h>
@@ -7,8 +7,8 @@
 #include <fovea/models/registry.h>
 #include <fovea/nn.h>
 #include <fovea/ops.h>
-#include <fovea/optim/optimizer.h>
 #include <fovea/optim/schedule.h>
+#include <fovea/optim/sgd.h>
 #include <fovea/predict/predictor.h>
 #include <fovea/tasks/regression.h>
 #include <fovea/train/trainer.h>
@@ -97,22 +97,33 @@ tasks::Metric within(const data::Targets&) {
           }};
 }
 
-/// Moves against the sign of each gradient (signSGD).
+/// Moves against the sign of each gradient (signSGD, Bernstein et al. 2018).
 class SignSgd : public optim::Optimizer {
  public:
-  void declare(State&) const override {}
-  std::string text() const override { return "sign"; }
-
- protected:
-  void step(State& state, const std::string& parameter, const Array& gradient, double lr,
-            double) const override {
-    Array& p = state.get(parameter);
-    for (int64_t i = 0; i < p.numel(); ++i) {
-      const double g = gradient.at(i);
-      p.set(i, p.at(i) - lr * static_cast<double>((g > 0) - (g < 0)));
-    }
-    state.touch();
+  void step(optim::ParameterStep& p) const override {
+    p.parameter = p.parameter - p.lr * sign(p.gradient);
   }
+};
+
+/// Lion (Chen et al. 2023).
+class Lion : public optim::Optimizer {
+ public:
+  Lion(double beta1, double beta2, const optim::WeightDecay& decay)
+      : Optimizer(decay), beta1_(beta1), beta2_(beta2) {}
+
+  std::vector<optim::Moment> moments(const Type& parameter) const override {
+    return {{"momentum", parameter}};
+  }
+
+  void step(optim::ParameterStep& p) const override {
+    Tensor& m = p["momentum"];
+    const Tensor direction = sign(beta1_ * m + (1 - beta1_) * p.gradient);
+    p.parameter = p.parameter - p.lr * (direction + p.weight_decay * p.parameter);
+    m = beta2_ * m + (1 - beta2_) * p.gradient;
+  }
+
+ private:
+  double beta1_, beta2_;
 };
 
 /// Halves the rate once, adds a number to the history, and ends the run when it is good enough.
@@ -234,15 +245,15 @@ bool whole_run(const std::filesystem::path& folder) {
   return copy.predict(one)[0]->json() == trained.predict(one)[0]->json();
 }
 
-/// An optimiser of one's own in a loop of one's own.
-bool own_optimizer() {
+/// Trains a net on dots with this optimiser and gives the last loss by the first.
+double trained_with(optim::Optimizer& optimizer) {
   const DotNet net(nn::Scope("dot_net"));
   State state;
   nn::declare(state, net, 1);
+  optimizer.declare(state);
   train::TrainStep step(net, state,
                         {.normalization = {{0}, {1}},
                          .loss = [](const Tensor& y, const Tensor& t) { return mse_loss(y, t); }});
-  const SignSgd optimizer;
   data::Loader loader(std::make_shared<Dots>(1), {.batch = 64});
   double first = 0, last = 0;
   int64_t i = 0;
@@ -255,14 +266,28 @@ bool own_optimizer() {
     }
   }
   std::printf("loss %.4f to %.4f\n", first, last);
-  return last < first / 2;
+  return last / first;
+}
+
+/// Optimisers of one's own: in a loop of one's own, and by name.
+bool own_optimizers() {
+  optim::add({.choice = {.name = "lion",
+                         .arguments = {{.name = "beta1", .default_value = 0.9, .maximum = 1},
+                                       {.name = "beta2", .default_value = 0.99, .maximum = 1}},
+                         .help = "the sign of a momentum"},
+              .make = [](const Arguments& a, const optim::WeightDecay& decay) {
+                return std::make_unique<Lion>(a.number("beta1"), a.number("beta2"), decay);
+              }});
+  SignSgd sign_sgd;
+  const auto lion = optim::parse("lion:beta2=0.95", "0.01");
+  return trained_with(sign_sgd) < 0.5 && trained_with(*lion) < 0.5;
 }
 
 int main() {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("fovea-consumer-" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
-  const bool good = own_loop() && whole_run(folder) && own_optimizer();
+  const bool good = own_loop() && whole_run(folder) && own_optimizers();
   std::filesystem::remove_all(folder);
   return good ? 0 : 1;
 }

@@ -14,8 +14,8 @@ Shape shrunk(Random& random, const Shape& full, bool rank_stays = false) {
 }
 
 BinaryKind random_kind(Random& random) {
-  return pick(random,
-              std::vector{BinaryKind::add, BinaryKind::sub, BinaryKind::mul, BinaryKind::div});
+  return pick(random, std::vector{BinaryKind::add, BinaryKind::sub, BinaryKind::mul,
+                                  BinaryKind::div, BinaryKind::maximum, BinaryKind::minimum});
 }
 
 Shape random_shape(Random& random) {

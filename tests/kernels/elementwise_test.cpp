@@ -16,7 +16,13 @@ Bound bound_of(UnaryKind kind) {
     case UnaryKind::relu:
     case UnaryKind::leaky_relu:
     case UnaryKind::relu6:
+    case UnaryKind::abs:
+    case UnaryKind::sign:
       return {1, Scale::element};
+    case UnaryKind::sqrt:
+      return {2, Scale::element};
+    case UnaryKind::pow:  // 4 + 2 |x log base|, exponents up to 110
+      return {28, Scale::element};
     case UnaryKind::exp:
     case UnaryKind::log:
       return {4, Scale::element};
@@ -26,6 +32,11 @@ Bound bound_of(UnaryKind kind) {
     default:
       return {6, Scale::unit};
   }
+}
+
+double parameter_of(UnaryKind kind) {
+  if (kind == UnaryKind::elu) return 1.5;
+  return kind == UnaryKind::pow ? 0.9 : 0.01;
 }
 
 /// A small value of any layout, or now and then one that several threads share.
@@ -40,7 +51,7 @@ void fill_activation_input(Array& x, UnaryKind kind, Random& random) {
   constexpr double inf = std::numeric_limits<double>::infinity();
   for (int64_t i = 0; i < x.numel(); ++i) {
     double v = random.normal() * pick<double>(random, {0.01, 1, 4});
-    if (kind == UnaryKind::log) v = std::abs(v);
+    if (kind == UnaryKind::log || kind == UnaryKind::sqrt) v = std::abs(v);
     if (random.below(40) == 0) v = pick<double>(random, {0, -0., 3, -3, 6, 20, -20, 1e-30});
     if (random.below(80) == 0) v = pick<double>(random, {std::nan(""), 88, -110, inf});
     x.set(i, v);
@@ -53,7 +64,7 @@ TEST(Unary, EveryActivationIsItsReference) {
     const auto kind = static_cast<UnaryKind>(k);
     for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
       const Layout layout = pick(random, layouts);
-      const Unary op{kind, kind == UnaryKind::elu ? 1.5 : 0.01};
+      const Unary op{kind, parameter_of(kind)};
       const Type type = random_value(random, layout, value_dtypes[trial % 2]);
       const Problem problem = make_problem(op, {type}, layout);
       Array x(type.dtype, type.shape);
@@ -69,7 +80,7 @@ TEST(Unary, EveryDerivativeIsItsReference) {
     const auto kind = static_cast<UnaryKind>(k);
     for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
       const Layout layout = pick(random, layouts);
-      const UnaryBackward op{kind, kind == UnaryKind::elu ? 1.5 : 0.01};
+      const UnaryBackward op{kind, parameter_of(kind)};
       const Type x = random_value(random, layout, value_dtypes[trial % 2]);
       const Problem problem = make_problem(op, {x, x}, layout);
       std::vector<Array> in = random_inputs(problem, random);
@@ -85,7 +96,7 @@ TEST(Binary, ArithmeticIsRoundedOnce) {
   Random random(3, "binary");
   for (int trial = 0; trial < 8 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
-    const auto kind = static_cast<BinaryKind>(trial / 2 % 4);
+    const auto kind = static_cast<BinaryKind>(trial / 2 % 6);
     const Type x = random_value(random, layout, value_dtypes[trial % 2]);
     const Problem problem = make_problem(Binary{kind}, {x, x}, layout);
     ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {0.51}));

@@ -9,7 +9,7 @@
 #include "fovea/graph/print.h"
 #include "fovea/nn.h"
 #include "fovea/ops/problem.h"
-#include "fovea/optim/optimizer.h"
+#include "fovea/optim/sgd.h"
 #include "fovea/passes/autodiff.h"
 #include "fovea/passes/cost.h"
 #include "fovea/passes/receptive_field.h"

@@ -52,7 +52,8 @@ std::vector<Sample> activations(DType dtype) {
   for (int i = 0; i < unary_kinds; ++i) {
     const auto kind = static_cast<UnaryKind>(i);
     const UnaryRule& rule = unary_rule(kind);
-    const Fill fill = kind == UnaryKind::log ? uniform(0.2, 4) : away_from({-3, 0, 3, 6}, 3);
+    const bool positive = kind == UnaryKind::log || kind == UnaryKind::sqrt;
+    const Fill fill = positive ? uniform(0.2, 4) : away_from({-3, 0, 3, 6}, 3);
     append(samples, repeat(std::string(rule.name), shapes_per_op, [&](Random& r) {
              const double alpha = rule.parameter.empty() ? 0 : 0.1 + r.uniform();
              return Sample{{}, Unary{kind, alpha}, {{{dtype, pick_shape(r, 0, 5)}, fill}}};
@@ -64,7 +65,8 @@ std::vector<Sample> activations(DType dtype) {
 std::vector<Sample> arithmetic(DType dtype) {
   std::vector<Sample> samples;
   const Fill divisor = uniform(0.5, 2);
-  for (const auto kind : {BinaryKind::add, BinaryKind::sub, BinaryKind::mul, BinaryKind::div}) {
+  for (size_t k = 0; k < enum_names(BinaryKind{}).size(); ++k) {
+    const auto kind = static_cast<BinaryKind>(k);
     const Fill second = kind == BinaryKind::div ? divisor : normal;
     append(samples, repeat(std::string(Binary{kind}.name()), shapes_per_op, [&](Random& r) {
              const Type type{dtype, pick_shape(r, 0, 5)};
@@ -100,6 +102,9 @@ std::vector<Sample> reductions(DType dtype) {
            const Shape x = pick_shape(r, 0, 5);
            return Sample{{}, SumTo{smaller(r, x)}, {{{dtype, x}, normal}}};
          }));
+  append(samples, repeat("sum_of_squares", shapes_per_op, [&](Random& r) {
+           return Sample{{}, SumOfSquares{}, {{{dtype, pick_shape(r, 0, 5)}, normal}}};
+         }));
   append(samples, repeat("broadcast_to", shapes_per_op, [&](Random& r) {
            const Shape y = pick_shape(r, 0, 5);
            return Sample{{}, BroadcastTo{y}, {{{dtype, smaller(r, y)}, normal}}};
@@ -109,6 +114,35 @@ std::vector<Sample> reductions(DType dtype) {
         return Sample{{}, Affine{r.normal(), r.normal()}, {{{dtype, pick_shape(r, 0, 5)}, normal}}};
       }));
   return samples;
+}
+
+std::vector<Worked> worked_activations() {
+  const Data x{{3}, {-4, 0, 9}};
+  return {{[](const Tensors& in) { return Tensors{sqrt(abs(in[0]))}; }, {x}, {2, 0, 3}},
+          {[](const Tensors& in) { return Tensors{sign(in[0])}; }, {x}, {-1, 0, 1}},
+          {[](const Tensors& in) { return Tensors{pow(0.5, in[0])}; }, {x}, {16, 1, 1.0 / 512}}};
+}
+
+std::vector<Refused> refused_activations() {
+  return {{[](const Tensors& in) { return Tensors{pow(0, in[0])}; },
+           {{DType::f32, {3}}},
+           "pow: the base is 0, not above 0\n  exponent f32[3]"}};
+}
+
+std::vector<Worked> worked_arithmetic() {
+  const Data a{{3}, {-4, 2, 9}}, b{{3}, {1, 2, 3}}, one{{}, {5}};
+  const auto larger = [](const Tensors& in) { return Tensors{maximum(in[0], in[1])}; };
+  const auto smaller = [](const Tensors& in) { return Tensors{minimum(in[0], in[1])}; };
+  return {{larger, {a, b}, {1, 2, 9}},
+          {smaller, {a, b}, {-4, 2, 3}},
+          {larger, {a, one}, {5, 5, 9}},
+          {smaller, {one, a}, {-4, 2, 5}}};
+}
+
+std::vector<Worked> worked_reductions() {
+  return {{[](const Tensors& in) { return Tensors{sum_of_squares(in[0])}; },
+           {{{2, 2}, {1, -2, 3, 4}}},
+           {30}}};
 }
 
 std::vector<Sample> pools(DType dtype) {
@@ -265,9 +299,9 @@ const std::vector<Family>& families() {
         {"conv", convolutions, 1e-8},
         {"linear", linears, 1e-8},
         {"matmul", matmuls, 1e-8},
-        {"activation", activations, 1e-6},
-        {"arithmetic", arithmetic, 1e-7},
-        {"reduction", reductions, 1e-8},
+        {"activation", activations, 1e-6, worked_activations(), refused_activations()},
+        {"arithmetic", arithmetic, 1e-7, worked_arithmetic()},
+        {"reduction", reductions, 1e-8, worked_reductions()},
         {"pool", pools, 1e-8},
         {"norm", norms, 1e-6},
         {"loss", losses, 1e-7},

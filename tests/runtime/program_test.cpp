@@ -115,6 +115,79 @@ TEST(Program, ReadsTheOldValueOfWhatItUpdates) {
   EXPECT_EQ(list(b.state.get("mean")), (Numbers{15.25, 15.5}));
 }
 
+/// A large State array "s" of ones and one value as large, f32.
+struct Large {
+  static constexpr int64_t n = 1 << 18;
+  Bench b{Mode::train};
+  Tensor s, x;
+  Large() {
+    b.graph = Graph::make(Mode::train, DType::f32);
+    const Type type{DType::f32, {n}};
+    b.state.declare("s", type, Role::gradient);
+    b.state.set("s", Array::full(DType::f32, {n}, 1));
+    s = b.graph->read("s", type);
+    x = b.graph->input("x", type);
+  }
+  /// Runs the graph with x = 2; gives s and whether it was replaced without a copy.
+  std::pair<double, bool> run() {
+    const Program program(*b.graph);
+    (void)program.run(b.memory, b.state, {{"x", Array::full(DType::f32, {n}, 2)}});
+    const Array& now = b.state.get("s");
+    for (int64_t i = 0; i < n; i += 1001) EXPECT_EQ(now.at(i), now.at(0));
+    return {now.at(0), program.arena().bytes < n * sizeof(float)};
+  }
+};
+
+// Accumulated gradients and moments are as large as the net: a copy of each would be time and
+// memory.
+TEST(Program, AddsToAStateArrayInPlace) {
+  Large l;
+  l.b.graph->update("s", l.s + l.x);
+  EXPECT_EQ(l.run(), (std::pair{3.0, true}));
+}
+
+TEST(Program, AnArrayThatIsReadAfterItsUpdateIsReplacedAtTheEnd) {
+  Large l;
+  l.b.state.declare("t", {DType::f32, {Large::n}}, Role::gradient);
+  l.b.graph->update("s", l.s + l.x);
+  l.b.graph->update("t", l.s * l.x + l.x);  // needs what s was
+  EXPECT_EQ(l.run(), (std::pair{3.0, false}));
+  EXPECT_EQ(l.b.state.get("t").at(0), 4);
+}
+
+TEST(Program, AnArrayThatIsAnOutputTooIsReplacedAtTheEnd) {
+  Large l;
+  l.b.graph->output("old", l.s);
+  l.b.graph->update("s", l.s + l.x);
+  EXPECT_EQ(l.run(), (std::pair{3.0, false}));
+}
+
+TEST(Program, WhatIsNotMadeElementByElementIsReplacedAtTheEnd) {
+  Large l;
+  l.b.graph->update("s", concat({slice(l.s, 0, 1, Large::n), slice(l.x, 0, 0, 1)}, 0));
+  l.b.state.get("s").set(1, 5);
+  const Program program(*l.b.graph);
+  (void)program.run(l.b.memory, l.b.state, {{"x", Array::full(DType::f32, {Large::n}, 2)}});
+  EXPECT_EQ(l.b.state.get("s").at(0), 5);
+  EXPECT_EQ(l.b.state.get("s").at(1), 1);
+  EXPECT_EQ(l.b.state.get("s").at(Large::n - 1), 2);
+}
+
+TEST(Program, ARunThatEndsBecauseOfItsDataLeavesWhatItWouldReplaceInPlace) {
+  Large l;
+  const Tensor labels = l.b.graph->input("labels", {DType::i64, {2}});
+  l.b.graph->update("s", l.s + l.x);
+  l.b.graph->output("loss", cross_entropy(l.b.graph->input("y", {DType::f32, {2, 3}}), labels));
+  const Program program(*l.b.graph);
+  expect_error(ErrorKind::data, "label", [&] {
+    program.run(l.b.memory, l.b.state,
+                {{"x", Array::full(DType::f32, {Large::n}, 2)},
+                 {"y", Array::zeros(DType::f32, {2, 3})},
+                 {"labels", Array::of(std::vector<int64_t>{0, 3})}});
+  });
+  EXPECT_EQ(l.b.state.get("s").at(0), 1);
+}
+
 TEST(Program, SwapsStateArrays) {
   Bench b(Mode::train);
   const Tensor p = b.state_array("p", {1, 2}), q = b.state_array("q", {3, 4});

@@ -6,7 +6,8 @@
 #include "error_text.h"
 #include "fovea/nn.h"
 #include "fovea/ops.h"
-#include "fovea/optim/optimizer.h"
+#include "fovea/optim/adamw.h"
+#include "fovea/optim/sgd.h"
 #include "fovea/predict/weights.h"
 
 namespace fovea::train {
@@ -52,8 +53,8 @@ TEST(TrainStep, WhatNoGradientReachesStaysAsItIs) {
       (void)step.gradient(images, labels, i);
       optimizer->update(state, {.lr = 0.1});
     }
-    EXPECT_TRUE(equal(state.get("idle.weight"), before.at("idle.weight"))) << optimizer->text();
-    EXPECT_FALSE(equal(state.get("fc.weight"), before.at("fc.weight"))) << optimizer->text();
+    EXPECT_TRUE(equal(state.get("idle.weight"), before.at("idle.weight")));
+    EXPECT_FALSE(equal(state.get("fc.weight"), before.at("fc.weight")));
     EXPECT_EQ(state.names(Role::gradient),
               (std::vector<std::string>{"grad:fc.weight", "grad:fc.bias"}));
   }

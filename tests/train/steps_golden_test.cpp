@@ -1,7 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "fovea/models/registry.h"
-#include "fovea/optim/optimizer.h"
+#include "fovea/optim/adamw.h"
+#include "fovea/optim/sgd.h"
 #include "fovea/train/step.h"
 #include "golden_fill.h"
 

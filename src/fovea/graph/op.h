@@ -81,6 +81,8 @@ struct Traits {
       true;  ///< false: a backward op, or one that ends the graph; it needs no `gradient`
   bool elementwise =
       false;  ///< output element i depends on input elements i only (and on whole small inputs)
+  bool checks_data =
+      false;  ///< it throws for some data, such as a label out of range: a run may end with it
   bool view =
       false;  ///< output 0 is input 0's bytes under another shape: nothing is to be done for it
   LayoutRule layout = LayoutRule::plain;

@@ -28,7 +28,7 @@ struct Problem {
 std::string describe(const Problem& problem);
 
 /// The data of one run. All pointers are 64-byte aligned except those of views into larger arrays
-/// (State arrays and inputs are aligned too). No output overlaps an input.
+/// (State arrays and inputs are aligned too). No output overlaps an input, unless the kernel works in place.
 struct Args {
   std::span<const std::byte* const> in;
   std::span<std::byte* const> out;
@@ -55,6 +55,9 @@ class Kernel {
   virtual std::string detail() const { return {}; }
   /// Scratch memory of one run, in the Program's arena.
   virtual size_t scratch_bytes() const { return 0; }
+  /// Whether an output may be the memory of an input of its type: each element is read before that
+  /// of the output is written.
+  virtual bool in_place() const { return false; }
   /// Inputs that the kernel wants in a form of its own (weights) are packed once, and again when
   /// they change: which inputs those are, how large the packed form is, and the packing. run() then
   /// reads Args::packed instead.

@@ -19,6 +19,8 @@ double normal_density(double x) {
   return std::exp(-x * x / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
 }
 
+double sign_of(double x) { return x > 0 ? 1 : x < 0 ? -1 : x * 0; }  // NaN stays NaN
+
 constexpr double gelu_scale = 0.79788456080286535588;  // sqrt(2 / pi)
 // (1 + tanh(u)) / 2 is logistic(2u), which keeps its digits where tanh(u) is near -1.
 double gelu_share(double x) { return logistic(2 * gelu_scale * (x + 0.044715 * x * x * x)); }
@@ -65,6 +67,13 @@ constexpr std::array<UnaryRule, unary_kinds> rules{{
      [](double x, double) { return std::exp(x); }},
     {"log", "", [](double x, double) { return std::log(x); },
      [](double x, double) { return 1 / x; }},
+    {"sqrt", "", [](double x, double) { return std::sqrt(x); },
+     [](double x, double) { return 0.5 / std::sqrt(x); }},
+    {"abs", "", [](double x, double) { return std::abs(x); },
+     [](double x, double) { return sign_of(x); }},
+    {"sign", "", [](double x, double) { return sign_of(x); }, [](double, double) { return 0.0; }},
+    {"pow", "base", [](double x, double base) { return std::pow(base, x); },
+     [](double x, double base) { return std::log(base) * std::pow(base, x); }},
 }};
 
 Tensor apply(UnaryKind kind, const Tensor& x, double alpha = 0) {
@@ -133,6 +142,17 @@ Tensor hardsigmoid(const Tensor& x) { return apply(UnaryKind::hardsigmoid, x); }
 Tensor hardswish(const Tensor& x) { return apply(UnaryKind::hardswish, x); }
 Tensor exp(const Tensor& x) { return apply(UnaryKind::exp, x); }
 Tensor log(const Tensor& x) { return apply(UnaryKind::log, x); }
+Tensor sqrt(const Tensor& x) { return apply(UnaryKind::sqrt, x); }
+Tensor abs(const Tensor& x) { return apply(UnaryKind::abs, x); }
+Tensor sign(const Tensor& x) { return apply(UnaryKind::sign, x); }
+
+Tensor pow(double base, const Tensor& x) {
+  if (!(base > 0)) {
+    throw Error(ErrorKind::usage, "pow: the base is " + number_text(base) + ", not above 0")
+        .with("exponent", to_string(x.type()));
+  }
+  return apply(UnaryKind::pow, x, base);
+}
 
 Tensor prelu(const Tensor& x, const Tensor& slope) {
   require_float("prelu", "input", x.type());

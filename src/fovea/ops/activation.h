@@ -20,8 +20,12 @@ enum class UnaryKind : uint8_t {
   hardswish,
   exp,
   log,
+  sqrt,
+  abs,
+  sign,
+  pow,
 };
-inline constexpr int unary_kinds = 14;
+inline constexpr int unary_kinds = 18;
 std::span<const std::string_view> enum_names(UnaryKind);
 
 /// One row of the table of activations: kernels and tests read it too.
@@ -36,7 +40,7 @@ const UnaryRule& unary_rule(UnaryKind kind);
 /// y = f(x), element by element.
 struct Unary {
   UnaryKind kind = UnaryKind::relu;
-  double alpha = 0;  ///< leaky_relu's slope, elu's scale
+  double alpha = 0;  ///< leaky_relu's slope, elu's scale, pow's base
 
   static void fields(auto& op, auto&& visit) {
     visit.in_name("kind", op.kind);
@@ -96,6 +100,14 @@ Tensor hardswish(const Tensor& x);
 Tensor exp(const Tensor& x);
 /// Natural logarithm: -inf at 0, NaN below.
 Tensor log(const Tensor& x);
+/// NaN below 0; its derivative at 0 is infinite.
+Tensor sqrt(const Tensor& x);
+/// |x|; its derivative at 0 is 0.
+Tensor abs(const Tensor& x);
+/// 1 where x > 0, -1 where x < 0, else 0; its derivative is 0.
+Tensor sign(const Tensor& x);
+/// base^x. Errors: also usage when base is not above 0.
+Tensor pow(double base, const Tensor& x);
 
 /// x where x > 0, else a learnt slope times x: slope [C], wide beside bf16 (see dtype.h), one a
 /// channel of x [N, C, ...], or [1]. At 0 its derivatives are 0. Errors: also usage when the slope

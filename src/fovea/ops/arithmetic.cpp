@@ -1,25 +1,18 @@
 #include "fovea/ops/arithmetic.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "fovea/ops/activation.h"
 #include "fovea/ops/rules.h"
 #include "fovea/ops/window.h"
 
 namespace fovea {
 namespace {
 
-double apply(BinaryKind kind, double a, double b) {
-  switch (kind) {
-    case BinaryKind::add:
-      return a + b;
-    case BinaryKind::sub:
-      return a - b;
-    case BinaryKind::mul:
-      return a * b;
-    case BinaryKind::div:
-      return a / b;
-  }
-  return 0;
+/// dy where x > 0, else 0.
+Tensor where_positive(const Tensor& x, const Tensor& dy) {
+  return x.graph().add_one(UnaryBackward{UnaryKind::relu}, {x, dy});
 }
 
 /// Gradients of both forms; where a shape was broadcast, its gradient is summed back.
@@ -39,6 +32,14 @@ Tensors binary_gradient(BinaryKind kind, const Node& node, const Tensor& dy) {
     case BinaryKind::div:
       da = dy / b;
       db = -(da * node.output(0));
+      break;
+    case BinaryKind::maximum:
+      da = where_positive(a - b, dy);
+      db = dy - da;
+      break;
+    case BinaryKind::minimum:
+      da = where_positive(b - a, dy);
+      db = dy - da;
       break;
   }
   return {sum_to(da, a.shape()), sum_to(db, b.shape())};
@@ -64,6 +65,10 @@ Tensor binary(BinaryKind kind, const Tensor& a, const Tensor& b) {
 
 Tensor affine(const Tensor& x, double scale, double shift) {
   return x.graph().add_one(Affine{scale, shift}, {x});
+}
+
+Tensor number_like(const Tensor& x, double c) {
+  return x.graph().constant(Array::full(x.dtype(), {}, c));
 }
 
 bool broadcasts_to(const Shape& from, const Shape& to) {
@@ -103,6 +108,24 @@ std::vector<int64_t> broadcast_offsets(const Shape& small, const Shape& large) {
 
 }  // namespace
 
+double apply(BinaryKind kind, double a, double b) {
+  switch (kind) {
+    case BinaryKind::add:
+      return a + b;
+    case BinaryKind::sub:
+      return a - b;
+    case BinaryKind::mul:
+      return a * b;
+    case BinaryKind::div:
+      return a / b;
+    case BinaryKind::maximum:
+      return a > b || std::isnan(a) ? a : b;
+    case BinaryKind::minimum:
+      return a < b || std::isnan(a) ? a : b;
+  }
+  return 0;
+}
+
 Shape broadcast_shape(std::string_view op, const Type& a, const Type& b) {
   Shape result = a.rank() >= b.rank() ? a.shape : b.shape;
   for (int i = 1; i <= std::min(a.rank(), b.rank()); ++i) {
@@ -122,7 +145,7 @@ Shape broadcast_shape(std::string_view op, const Type& a, const Type& b) {
 }
 
 std::span<const std::string_view> enum_names(BinaryKind) {
-  static constexpr std::string_view names[] = {"add", "sub", "mul", "div"};
+  static constexpr std::string_view names[] = {"add", "sub", "mul", "div", "maximum", "minimum"};
   return names;
 }
 
@@ -145,8 +168,8 @@ void Binary::reference(const Views& v) const {
 }
 
 std::string_view BroadcastBinary::name() const {
-  constexpr std::string_view names[] = {"broadcast_add", "broadcast_sub", "broadcast_mul",
-                                        "broadcast_div"};
+  constexpr std::string_view names[] = {"broadcast_add", "broadcast_sub",     "broadcast_mul",
+                                        "broadcast_div", "broadcast_maximum", "broadcast_minimum"};
   return names[static_cast<size_t>(kind)];
 }
 
@@ -246,6 +269,11 @@ Tensor operator*(const Tensor& x, double c) { return affine(x, c, 0); }
 Tensor operator*(double c, const Tensor& x) { return affine(x, c, 0); }
 Tensor operator/(const Tensor& x, double c) { return affine(x, 1 / c, 0); }
 Tensor operator-(const Tensor& x) { return affine(x, -1, 0); }
+
+Tensor maximum(const Tensor& a, const Tensor& b) { return binary(BinaryKind::maximum, a, b); }
+Tensor minimum(const Tensor& a, const Tensor& b) { return binary(BinaryKind::minimum, a, b); }
+Tensor maximum(const Tensor& x, double c) { return maximum(x, number_like(x, c)); }
+Tensor minimum(const Tensor& x, double c) { return minimum(x, number_like(x, c)); }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
   return x.shape() == shape ? x : x.graph().add_one(SumTo{shape}, {x});

@@ -4,10 +4,14 @@
 
 namespace fovea {
 
-enum class BinaryKind : uint8_t { add, sub, mul, div };
-std::span<const std::string_view> enum_names(BinaryKind);  ///< "add", "sub", "mul", "div"
+enum class BinaryKind : uint8_t { add, sub, mul, div, maximum, minimum };
+/// "add", "sub", "mul", "div", "maximum", "minimum".
+std::span<const std::string_view> enum_names(BinaryKind);
 
-/// a + b, a - b, a * b or a / b of two values of one shape.
+/// What it gives for two numbers. Maximum and minimum are NaN where one of the two is.
+double apply(BinaryKind kind, double a, double b);
+
+/// a + b, a - b, a * b, a / b, or the larger or smaller of the two, of values of one shape.
 struct Binary {
   BinaryKind kind = BinaryKind::add;
 
@@ -15,7 +19,7 @@ struct Binary {
 
   static constexpr Traits traits{.elementwise = true, .layout = LayoutRule::channelwise};
 
-  std::string_view name() const;  ///< "add", "sub", "mul", "div"
+  std::string_view name() const;  ///< that of its kind
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
@@ -110,6 +114,13 @@ Tensor operator*(const Tensor& x, double c);
 Tensor operator*(double c, const Tensor& x);
 Tensor operator/(const Tensor& x, double c);
 Tensor operator-(const Tensor& x);
+
+/// The larger and the smaller of two, NaN where one is NaN; shapes broadcast. Where both are equal
+/// the gradient goes to b. Errors: as operator+.
+Tensor maximum(const Tensor& a, const Tensor& b);
+Tensor minimum(const Tensor& a, const Tensor& b);
+Tensor maximum(const Tensor& x, double c);
+Tensor minimum(const Tensor& x, double c);
 
 /// Sums the axes along which `shape` would broadcast to x's shape; x itself when it has that shape.
 /// Errors: usage when it would not.

@@ -25,6 +25,7 @@ struct NegativeLogLikelihood {
   }
 
   static constexpr std::string_view name = "negative_log_likelihood";
+  static constexpr Traits traits{.checks_data = true};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;

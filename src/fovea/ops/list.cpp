@@ -2,6 +2,7 @@
 
 #include "fovea/ops.h"
 #include "fovea/ops/fold.h"
+#include "fovea/ops/fused.h"
 #include "fovea/ops/metrics.h"
 #include "fovea/ops/reorder.h"
 
@@ -39,6 +40,7 @@ std::span<const Op> all_ops() {
         ConvBackwardWeights{},
         Dropout{},
         FoldBatchNorm{},
+        FusedElementwise{},
         InTopK{},
         Increment{},
         LayerNorm{},
@@ -67,6 +69,7 @@ std::span<const Op> all_ops() {
         SoftmaxBackward{.log = true},
         SoftmaxCrossEntropy{},
         SoftmaxCrossEntropyBackward{},
+        SumOfSquares{},
         SumTo{},
         Upsample{},
         UpsampleBackward{},

@@ -16,6 +16,7 @@ struct SoftmaxCrossEntropy {
   static void fields(auto& op, auto&& visit) { visit("label_smoothing", op.label_smoothing, 0); }
 
   static constexpr std::string_view name = "softmax_cross_entropy";
+  static constexpr Traits traits{.checks_data = true};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;

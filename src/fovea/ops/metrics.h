@@ -14,7 +14,7 @@ struct InTopK {
   static void fields(auto& op, auto&& visit) { visit("k", op.k); }
 
   static constexpr std::string_view name = "in_top_k";
-  static constexpr Traits traits{.differentiable = false};
+  static constexpr Traits traits{.differentiable = false, .checks_data = true};
 
   Types infer(const Types& in) const;
   /// Errors: data, for a label outside [0, K), naming its index and value.
@@ -32,7 +32,7 @@ struct OneHot {
   }
 
   static constexpr std::string_view name = "one_hot";
-  static constexpr Traits traits{.differentiable = false};
+  static constexpr Traits traits{.differentiable = false, .checks_data = true};
 
   Types infer(const Types& in) const;
   /// Errors: data, for a label outside [0, K), naming its index and value.

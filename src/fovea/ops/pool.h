@@ -159,7 +159,7 @@ struct MaxUnpool {
   static void fields(auto& op, auto&& visit) { visit("output", op.output); }
 
   static constexpr std::string_view name = "max_unpool";
-  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+  static constexpr Traits traits{.checks_data = true, .layout = LayoutRule::channelwise};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;

@@ -59,4 +59,23 @@ Tensor max(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
   return reshape(global_max_pool(rows), reduction.result(keep_axes));
 }
 
+Types SumOfSquares::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  require_float(name, "input", in[0]);
+  return {{DType::f64, {}}};
+}
+
+Tensors SumOfSquares::gradient(const Node& node, const Tensors& dy) const {
+  const Tensor x = node.input(0);
+  return {x * 2.0 * cast(dy[0], x.dtype())};
+}
+
+void SumOfSquares::reference(const Views& v) const {
+  const View &x = v.in[0], &y = v.out[0];
+  y[0] = 0;
+  for (int64_t i = 0; i < x.numel(); ++i) y[0] += x[i] * x[i];
+}
+
+Tensor sum_of_squares(const Tensor& x) { return x.graph().add_one(SumOfSquares{}, {x}); }
+
 }  // namespace fovea

@@ -15,4 +15,17 @@ Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep_axes = false
 Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep_axes = false);
 Tensor max(const Tensor& x, const std::vector<int>& axes, bool keep_axes = false);
 
+/// y = the sum of x^2 over all elements, f64 and of shape {} whatever the type of x: squared and
+/// added in float64, so that neither large nor many numbers spoil a norm.
+struct SumOfSquares {
+  static constexpr std::string_view name = "sum_of_squares";
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+};
+
+/// Errors: usage when x is of an integer type.
+Tensor sum_of_squares(const Tensor& x);
+
 }  // namespace fovea

@@ -1,199 +1,160 @@
 #include "fovea/optim/optimizer.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "fovea/core/error.h"
-#include "fovea/core/flush_to_zero.h"
 #include "fovea/core/text.h"
-#include "fovea/kernels/simd/optimizer.h"
+#include "fovea/ops/arithmetic.h"
+#include "fovea/ops/shape_ops.h"
+#include "fovea/optim/builtin.h"
 #include "fovea/passes/autodiff.h"
 
 namespace fovea::optim {
 namespace {
 
-double decay_of(const Array& parameter, double weight_decay, Decay decay) {
-  return decay == Decay::weights && parameter.shape().rank() < 2 ? 0 : weight_decay;
+std::string moment_name(const std::string& moment, const std::string& parameter) {
+  return moment + ":" + parameter;
 }
 
-/// Calls body(name, gradient) for each parameter that has a gradient.
-template <class Body>
-void for_each_gradient(State& state, const Body& body) {
-  for (const std::string& name : state.names(Role::parameter)) {
-    const std::string gradient = gradient_name(name);
-    if (state.contains(gradient)) body(name, state.get(gradient));
-  }
+Error not_declared(const std::string& parameter, const std::string& missing) {
+  return Error(ErrorKind::usage, "optimizer: the moments of \"" + parameter + "\" are not declared")
+      .with("missing", missing)
+      .with("try", "optimizer->declare(state) once, after nn::declare(state, model, seed)");
 }
 
-/// Calls body with the arrays as spans of their element type.
-template <class Body, class... Arrays>
-void typed(DType dtype, const Body& body, Arrays&... arrays) {
-  if (dtype == DType::f64) {
-    body(arrays.template data<double>()...);
-  } else {
-    body(arrays.template data<float>()...);
+/// Has the State array take the new value, if there is one.
+void replace(Graph& graph, const std::string& name, const Type& type, const Tensor& value) {
+  if (value == graph.read(name, type)) return;
+  if (value.type() != type) {
+    throw Error(ErrorKind::usage, "optimizer: the new value of \"" + name + "\" has another type")
+        .with("given", to_string(value.type()))
+        .with("expected", to_string(type));
   }
+  graph.update(name, value);
 }
 
-/// A State array of the optimiser's own. Errors: usage when `declare` did not make it known.
-Array& moment(State& state, std::string_view kind, const std::string& parameter) {
-  const std::string name = std::string(kind) + ":" + parameter;
-  if (!state.contains(name)) {
-    throw Error(ErrorKind::usage,
-                "optimizer: the moments of \"" + parameter + "\" are not declared")
-        .with("missing", name)
-        .with("try", "optimizer->declare(state) once, after nn::declare(state, model, seed)");
-  }
-  return state.get(name);
-}
-
-class Sgd final : public Optimizer {
- public:
-  explicit Sgd(const SgdOptions& options) : options_(options) {}
-
-  void declare(State& state) const override {
-    if (options_.momentum == 0) return;
-    for (const std::string& name : state.names(Role::parameter)) {
-      state.declare("momentum:" + name, state.type(name), Role::moment);
-    }
-  }
-
-  std::string text() const override {
-    return (options_.nesterov ? "nesterov:" : "sgd:") + format_number(options_.momentum);
-  }
-
- private:
-  void step(State& state, const std::string& name, const Array& g, double lr,
-            double gradient_scale) const override {
-    Array& p = state.get(name);
-    Array none(p.dtype(), Shape{0});
-    Array& buffer = options_.momentum == 0 ? none : moment(state, "momentum", name);
-    const SgdStep step{.lr = lr,
-                       .momentum = options_.momentum,
-                       .nesterov = options_.nesterov,
-                       .weight_decay = decay_of(p, options_.weight_decay, options_.decay),
-                       .grad_scale = gradient_scale};
-    typed(
-        p.dtype(),
-        [&](auto ps, auto gs, auto bs) {
-          sgd_update(ps.data(), gs.data(), bs.empty() ? nullptr : bs.data(), p.numel(), step);
-        },
-        p, g, buffer);
-  }
-
-  SgdOptions options_;
-};
-
-class AdamW final : public Optimizer {
- public:
-  explicit AdamW(const AdamWOptions& options) : options_(options) {}
-
-  void declare(State& state) const override {
-    for (const std::string& name : state.names(Role::parameter)) {
-      state.declare("exp_avg:" + name, state.type(name), Role::moment);
-      state.declare("exp_avg_sq:" + name, state.type(name), Role::moment);
-      state.declare("step:" + name, {DType::i64, {}}, Role::moment);
-    }
-  }
-
-  std::string text() const override { return "adamw"; }
-
- private:
-  void step(State& state, const std::string& name, const Array& g, double lr,
-            double gradient_scale) const override {
-    Array& p = state.get(name);
-    int64_t& count = moment(state, "step", name).data<int64_t>()[0];
-    const AdamWStep step{.lr = lr,
-                         .beta1 = options_.beta1,
-                         .beta2 = options_.beta2,
-                         .eps = options_.eps,
-                         .weight_decay = decay_of(p, options_.weight_decay, options_.decay),
-                         .step = ++count,
-                         .grad_scale = gradient_scale};
-    typed(
-        p.dtype(),
-        [&](auto ps, auto gs, auto ms, auto vs) {
-          adamw_update(ps.data(), gs.data(), ms.data(), vs.data(), p.numel(), step);
-        },
-        p, g, moment(state, "exp_avg", name), moment(state, "exp_avg_sq", name));
-  }
-
-  AdamWOptions options_;
-};
-
-double number(std::string_view flag, std::string_view text, double least) {
-  const std::optional<double> value = parse_number(text);
-  if (!value || *value < least) {
-    throw Error(ErrorKind::usage, std::string(flag) + ": \"" + std::string(text) +
-                                      "\" is not a number of " + format_number(least) + " or more");
-  }
-  return *value;
+void check_rate(double lr) {
+  if (lr >= 0 && std::isfinite(lr)) return;
+  throw Error(ErrorKind::usage, std::isnan(lr) ? "optimizer: the update has no learning rate"
+                                               : "optimizer: the learning rate is " +
+                                                     format_number(lr) + ", not 0 or more")
+      .with("try", "optimizer->update(state, {.lr = 0.1})");
 }
 
 }  // namespace
 
-void Optimizer::update(State& state, const Update& update) const {
-  if (!(update.lr >= 0 && std::isfinite(update.lr))) {
-    throw Error(ErrorKind::usage, std::isnan(update.lr)
-                                      ? "optimizer: the update has no learning rate"
-                                      : "optimizer: the learning rate is " +
-                                            format_number(update.lr) + ", not 0 or more")
-        .with("try", "optimizer->update(state, {.lr = 0.1})");
+Tensor& ParameterStep::operator[](std::string_view moment) {
+  const auto found = moments.find(moment);
+  require(found != moments.end(),
+          "optimizer: moments() does not name \"" + std::string(moment) + "\"");
+  return found->second;
+}
+
+Tensor ParameterStep::as_parameter(const Tensor& value) const {
+  return cast(value, parameter.dtype());
+}
+
+std::vector<Moment> Optimizer::moments(const Type&) const { return {}; }
+
+void Optimizer::declare(State& state) const {
+  for (const std::string& name : state.names(Role::parameter)) {
+    for (const Moment& moment : moments(state.type(name))) {
+      const auto fill = [initial = moment.initial](Array& array) {
+        for (int64_t i = 0; i < array.numel(); ++i) array.set(i, initial);
+      };
+      state.declare(moment_name(moment.name, name), moment.type, Role::moment,
+                    moment.initial == 0 ? State::Fill() : State::Fill(fill));
+    }
   }
-  const FlushToZero flush;
-  for_each_gradient(state, [&](const std::string& name, const Array& gradient) {
-    const double lr = update.lr_scale ? update.lr * update.lr_scale(name) : update.lr;
-    step(state, name, gradient, lr, update.gradient_scale);
+}
+
+Optimizer::Parameters Optimizer::with_gradients(const State& state) {
+  Parameters parameters;
+  for (const std::string& name : state.names(Role::parameter)) {
+    if (state.contains(gradient_name(name))) parameters.emplace_back(name, state.type(name));
+  }
+  return parameters;
+}
+
+std::shared_ptr<Graph> Optimizer::trace(const State& state) const {
+  const Parameters parameters = with_gradients(state);
+  const auto graph = Graph::make(Mode::train, DType::f32, "optimizer");
+  const Tensor rates = graph->input("lr", {DType::f64, {static_cast<int64_t>(parameters.size())}});
+  const Tensor scale = graph->input("gradient_scale", {DType::f64, {}});
+  int64_t i = 0;
+  for (const auto& [name, type] : parameters) {
+    const std::string gradient = gradient_name(name);
+    ParameterStep p{.name = name, .parameter = graph->read(name, type)};
+    p.gradient =
+        p.as_parameter(graph->read(gradient, state.type(gradient))) * p.as_parameter(scale);
+    p.lr64 = reshape(slice(rates, 0, i, i + 1), {});
+    p.lr = p.as_parameter(p.lr64);
+    const bool exempt = decay_.parameters == Decay::weights && type.rank() < 2;
+    p.weight_decay = exempt ? 0 : decay_.amount;
+    for (const Moment& m : moments(type))
+      p.moments[m.name] = graph->read(moment_name(m.name, name), m.type);
+    step(p);
+    for (const Moment& m : moments(type))
+      replace(*graph, moment_name(m.name, name), m.type, p[m.name]);
+    replace(*graph, name, type, p.parameter);
+    ++i;
+  }
+  return graph;
+}
+
+const Program& Optimizer::program(const State& state) {
+  return programs_.get(with_gradients(state), [&] {
+    return Program(*trace(state), {.passes = {.fuse_elementwise = true, .observe = nullptr}});
   });
-  state.touch();
 }
 
-std::unique_ptr<Optimizer> sgd(const SgdOptions& options) { return std::make_unique<Sgd>(options); }
-std::unique_ptr<Optimizer> adamw(const AdamWOptions& options) {
-  return std::make_unique<AdamW>(options);
+void Optimizer::update(State& state, const Update& update) {
+  check_rate(update.lr);
+  std::vector<double> rates;
+  for (const auto& [name, type] : with_gradients(state)) {
+    for (const Moment& m : moments(type)) {
+      if (!state.contains(moment_name(m.name, name)))
+        throw not_declared(name, moment_name(m.name, name));
+    }
+    rates.push_back(update.lr_scale ? update.lr * update.lr_scale(name) : update.lr);
+  }
+  if (rates.empty()) return;
+  program(state).run(memory_, state,
+                     {{"lr", Array::of(rates)},
+                      {"gradient_scale", Array::full(DType::f64, {}, update.gradient_scale)}});
 }
 
-std::unique_ptr<Optimizer> parse(std::string_view optimizer, std::string_view weight_decay) {
-  const std::vector<std::string> decay = split(weight_decay, ':');
-  if (decay.size() > 2 || (decay.size() == 2 && decay[1] != "weights")) {
-    throw Error(ErrorKind::usage, "weight-decay: cannot read \"" + std::string(weight_decay) + "\"")
+namespace {
+
+ChoiceTable<Entry>& table() {
+  static ChoiceTable<Entry> all("optimizer", {sgd_entry(), nesterov_entry(), adamw_entry()});
+  return all;
+}
+
+/// Reads the text of --weight-decay.
+WeightDecay parse_decay(std::string_view text) {
+  const std::vector<std::string> parts = split(text, ':');
+  if (parts.size() > 2 || (parts.size() == 2 && parts[1] != "weights")) {
+    throw Error(ErrorKind::usage, "weight-decay: cannot read \"" + std::string(text) + "\"")
         .with("try", "a number, or NUMBER:weights to leave norms and biases alone");
   }
-  const double amount = number("weight-decay", decay[0], 0);
-  const Decay which = decay.size() == 2 ? Decay::weights : Decay::all;
-
-  const std::vector<std::string> parts = split(optimizer, ':');
-  if ((parts[0] == "sgd" || parts[0] == "nesterov") && parts.size() <= 2) {
-    const double momentum = parts.size() == 2 ? number("optimizer", parts[1], 0) : 0.9;
-    const bool nesterov = parts[0] == "nesterov";
-    if (momentum >= 1 || (nesterov && momentum == 0)) {
-      throw Error(ErrorKind::usage,
-                  "optimizer: momentum is " + format_number(momentum) +
-                      (nesterov ? ", above 0 and below 1 is possible" : ", below 1 is possible"));
-    }
-    return sgd(
-        {.momentum = momentum, .nesterov = nesterov, .weight_decay = amount, .decay = which});
+  const std::optional<double> amount = parse_number(parts[0]);
+  if (!amount || *amount < 0) {
+    throw Error(ErrorKind::usage,
+                "weight-decay: \"" + parts[0] + "\" is not a number of 0 or more");
   }
-  if (parts[0] == "adamw" && parts.size() == 1)
-    return adamw({.weight_decay = amount, .decay = which});
-  const std::vector<std::string> known{"sgd", "nesterov", "adamw"};
-  throw unknown_name("optimizer", optimizer, known)
-      .with("try", "sgd[:MOMENTUM], nesterov[:MOMENTUM], adamw");
+  return {*amount, parts.size() == 2 ? Decay::weights : Decay::all};
 }
 
-double gradient_norm(State& state) {
-  double sum = 0;
-  for_each_gradient(state, [&](const std::string&, const Array& g) {
-    typed(
-        g.dtype(),
-        [&](auto gs) { sum += sum_of_squares(gs.data(), static_cast<int64_t>(gs.size())); }, g);
-  });
-  return std::sqrt(sum);
-}
+}  // namespace
 
-double clip_scale(double norm, double max_norm) {
-  const double scale = max_norm / (norm + 1e-6);
-  return scale > 1 ? 1 : scale;  // NaN stays
+const std::vector<Entry>& optimizers() { return table().rows(); }
+void add(Entry entry) { table().add(std::move(entry)); }
+
+std::unique_ptr<Optimizer> parse(std::string_view optimizer, std::string_view weight_decay) {
+  const WeightDecay decay = parse_decay(weight_decay);
+  const auto [entry, arguments] = table().read(optimizer);
+  return entry.make(arguments, decay);
 }
 
 }  // namespace fovea::optim

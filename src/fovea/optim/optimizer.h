@@ -3,10 +3,16 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "fovea/core/arguments.h"
+#include "fovea/graph/graph.h"
+#include "fovea/runtime/program_cache.h"
 #include "fovea/runtime/state.h"
 
 namespace fovea::optim {
@@ -20,68 +26,93 @@ struct Update {
   std::function<double(std::string_view parameter)> lr_scale = {};
 };
 
-/// The second half of a training step: moves each parameter of a State by its gradient ("grad:" +
-/// name, see autodiff.h). It keeps nothing itself: moments and counts of updates are State arrays,
-/// so a checkpoint of the State holds everything.
-class Optimizer {
- public:
-  virtual ~Optimizer() = default;
-  /// Makes the moments of every parameter known to the State, starting at zero. Once, before the
-  /// first update.
-  virtual void declare(State& state) const = 0;
-  /// Parameters without a gradient stay exactly as they are, and so do their moments. Denormals are
-  /// zero meanwhile: moments that fade vanish. Errors: usage when `lr` is missing, negative or not
-  /// finite, or when moments were not declared.
-  void update(State& state, const Update& update) const;
-  /// The text that `parse` reads back: "sgd:0.9".
-  virtual std::string text() const = 0;
-
- protected:
-  /// Moves one parameter by `gradient` times `gradient_scale`, at the rate `lr`.
-  virtual void step(State& state, const std::string& parameter, const Array& gradient, double lr,
-                    double gradient_scale) const = 0;
-};
-
 /// Which parameters weight decay pulls on.
 enum class Decay : uint8_t {
   all,      ///< every parameter, as PyTorch does
   weights,  ///< only arrays of two axes and more: not norms' scales and shifts, not biases
 };
 
-/// Stochastic gradient descent (Sutskever et al. 2013), as PyTorch's SGD:
-///     g = grad + weight_decay p;   b = momentum b + g;   p -= lr (nesterov ? g + momentum b : b)
-struct SgdOptions {
-  double momentum = 0.9;
-  bool nesterov = false;
-  double weight_decay = 0;  ///< L2, added to the gradient
-  Decay decay = Decay::all;
+struct WeightDecay {
+  double amount = 0;
+  Decay parameters = Decay::all;
 };
-std::unique_ptr<Optimizer> sgd(const SgdOptions& options);
 
-/// AdamW (Loshchilov & Hutter 2019), as PyTorch's: decay is decoupled from the gradient,
-///     p -= lr weight_decay p;   m = beta1 m + (1 - beta1) g;   v = beta2 v + (1 - beta2) g^2
-///     p -= lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps)
-/// where t counts the updates of that parameter: one that was frozen at first starts at 1.
-struct AdamWOptions {
-  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
-  double weight_decay = 0.01;
-  Decay decay = Decay::all;
+/// A State array that an optimiser keeps for each parameter, under "NAME:PARAMETER".
+struct Moment {
+  std::string name;  ///< "momentum"
+  Type type;
+  double initial = 0;  ///< of every element
 };
-std::unique_ptr<Optimizer> adamw(const AdamWOptions& options);
 
-/// Reads the text of --optimizer, `sgd[:MOMENTUM]`, `nesterov[:MOMENTUM]` (momentum 0.9 by default)
-/// or `adamw`, and of
-/// --weight-decay, `X` or `X:weights` (norms and biases are left alone). Errors: usage, listing
-/// what there is.
+/// One parameter while its update is traced: the values that the update is built of. The optimiser
+/// assigns the new ones to `parameter` and to its moments.
+struct ParameterStep {
+  std::string name;         ///< of the parameter: "layer1.0.conv1.weight"
+  Tensor parameter;         ///< of any shape
+  Tensor gradient = {};     ///< of the parameter's type, scaled already
+  Tensor lr = {};           ///< the learning rate, a scalar of the parameter's dtype
+  Tensor lr64 = {};         ///< the same in float64, for what is computed of it
+  double weight_decay = 0;  ///< 0 where the parameter is exempt
+  std::map<std::string, Tensor, std::less<>> moments = {};  ///< by name
+
+  /// A State array that `Optimizer::moments` names. Errors: internal when it does not.
+  Tensor& operator[](std::string_view moment);
+  /// A value of another float type, such as a float64 scalar, in the parameter's dtype.
+  Tensor as_parameter(const Tensor& value) const;
+};
+
+/// The second half of a training step: moves each parameter of a State by its gradient ("grad:" +
+/// name, see autodiff.h). An optimiser says which State arrays it keeps and builds the update of
+/// one parameter out of ops; that of all parameters is one Program, compiled when an update is
+/// first asked for and again when other parameters have gradients (see
+/// docs/adding-an-optimizer.md). It holds no numbers itself: a checkpoint of the State holds
+/// everything.
+class Optimizer {
+ public:
+  explicit Optimizer(const WeightDecay& decay = {}) : decay_(decay) {}
+  virtual ~Optimizer() = default;
+
+  /// What it keeps for a parameter of this type.
+  virtual std::vector<Moment> moments(const Type& parameter) const;
+  /// Builds the update of one parameter: a new value of the same type for `p.parameter` and, as
+  /// needed, for p["momentum"] and the like.
+  virtual void step(ParameterStep& p) const = 0;
+
+  /// Makes the moments of every parameter known to the State. Once, before the first update.
+  void declare(State& state) const;
+  /// Parameters without a gradient stay exactly as they are, and so do their moments; the others
+  /// are replaced in place. Denormals are zero meanwhile: moments that fade vanish. Errors: usage
+  /// when `lr` is missing, negative or not finite, when moments were not declared, or when `step`
+  /// gives a value of another type.
+  void update(State& state, const Update& update);
+
+  /// The update of the parameters that have a gradient in this State now, as it is traced and
+  /// compiled: inputs "lr" f64, one number per parameter, and "gradient_scale" f64, a scalar.
+  std::shared_ptr<Graph> trace(const State& state) const;
+  const Program& program(const State& state);
+
+ private:
+  using Parameters = std::vector<std::pair<std::string, Type>>;
+  static Parameters with_gradients(const State& state);
+
+  WeightDecay decay_;
+  ProgramCache<Parameters> programs_;
+  Memory memory_;
+};
+
+/// One optimiser that can be chosen by name.
+struct Entry {
+  Choice choice;
+  std::function<std::unique_ptr<Optimizer>(const Arguments&, const WeightDecay&)> make;
+};
+
+/// All of them: `sgd`, `nesterov` (see sgd.h), `adamw` (see adamw.h), and those added.
+const std::vector<Entry>& optimizers();
+/// Makes one known to `parse`. Not thread-safe. Errors: usage when the name is taken.
+void add(Entry entry);
+
+/// Reads the text of --optimizer, as "sgd:0.9" or "adamw:beta2=0.99", and of --weight-decay, `X` or
+/// `X:weights` (see Decay). Errors: usage, listing what there is.
 std::unique_ptr<Optimizer> parse(std::string_view optimizer, std::string_view weight_decay);
-
-/// The norm of all gradients together, sqrt(sum of squares); the same bits for every number of
-/// threads. Not finite where a gradient is not: worth a look before each update, since one NaN that
-/// reaches the weights cannot be undone.
-double gradient_norm(State& state);
-
-/// What to scale gradients by so that their norm is at most `max_norm`: min(1, max_norm / (norm +
-/// 1e-6)), PyTorch's clip_grad_norm_; NaN for a norm that is NaN.
-double clip_scale(double norm, double max_norm);
 
 }  // namespace fovea::optim

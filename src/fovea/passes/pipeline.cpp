@@ -7,6 +7,7 @@
 #include "fovea/passes/autodiff.h"
 #include "fovea/passes/fold_batchnorm.h"
 #include "fovea/passes/fuse.h"
+#include "fovea/passes/fuse_elementwise.h"
 #include "fovea/passes/layout.h"
 #include "fovea/passes/simplify.h"
 
@@ -37,6 +38,10 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
     if (traced.mode() == Mode::train) pass("fuse_norm", fuse_norm);
     pass("fold_batchnorm", fold_batchnorm);
     pass("fuse_conv", fuse_conv);
+  }
+  if (options.fuse_elementwise) {
+    pass("fuse_elementwise", fuse_elementwise);
+    pass("simplify", simplify);
   }
   pass("layout", [](const Graph& g) { return assign_layouts(g, preferred_layout); });
   return std::const_pointer_cast<Graph>(current);

@@ -12,6 +12,8 @@ namespace fovea {
 struct PipelineOptions {
   std::string loss = {};    ///< the output to differentiate; empty: no gradients
   bool accumulate = false;  ///< gradients are added to what the State holds
+  /// Chains of elementwise ops become one kernel each: for graphs of flat arrays, not for nets.
+  bool fuse_elementwise = false;
   /// Called after each pass with its name, the graph before and after it, and the seconds it took.
   std::function<void(std::string_view pass, const Graph& before, const Graph& after,
                      double seconds)>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 
 #include "fovea/core/parallel.h"
 #include "fovea/passes/memory.h"
@@ -49,6 +50,7 @@ class Compiler {
   int state_index(const std::string& name);
   void place_leaves();
   void place_updates();
+  std::vector<bool> find_replaceable() const;
   void plan_memory();
   bool is_prepared(int value) const;
   bool packs_once(const Step& step) const;
@@ -127,21 +129,61 @@ void Compiler::place_leaves() {
   }
 }
 
-/// A State array that the graph does not read can be written by the kernel that makes its new
-/// value.
+/// For each update, whether the kernel that makes the new value may write it over the old one: no
+/// later node reads that, it is no output, and no later node ends the run because of its data,
+/// which has to leave the State as it was.
+std::vector<bool> Compiler::find_replaceable() const {
+  const int end = static_cast<int>(graph_.nodes().size());
+  std::vector<int> last_read(graph_.values().size(), -1);  // by which node; `end`: after the last
+  int last_check = -1;
+  for (int i = 0; i < end; ++i) {
+    const Node& node = graph_.node(i);
+    if (node.op.traits().checks_data) last_check = i;
+    if (node.op.traits().view) continue;
+    for (int id : node.inputs) last_read[static_cast<size_t>(c_.root(id))] = i;
+  }
+  for (const auto* list : {&graph_.outputs(), &graph_.updates()}) {
+    for (const auto& [name, id] : *list) last_read[static_cast<size_t>(c_.root(id))] = end;
+  }
+  std::map<std::string_view, int> old;  // the value as which each State array is read
+  for (size_t id = 0; id < graph_.values().size(); ++id) {
+    const Value& value = graph_.values()[id];
+    if (value.leaf == Leaf::state) old.emplace(value.name, static_cast<int>(id));
+  }
+  std::vector<bool> in_place(graph_.values().size(), false);  // its kernel can be
+  for (const Step& step : c_.steps) {
+    for (int id : step.outputs) in_place[static_cast<size_t>(id)] = step.kernel->in_place();
+  }
+  std::vector<bool> result;
+  for (const auto& [name, id] : graph_.updates()) {
+    const int source = c_.root(id), node = graph_.value(source).node;
+    const auto read = old.find(name);
+    if (read == old.end()) {
+      result.push_back(true);
+      continue;
+    }
+    const int last = last_read[static_cast<size_t>(read->second)];
+    const bool same_elements =
+        graph_.value(read->second).type.bytes() == graph_.value(source).type.bytes();
+    result.push_back(node > last_check && (last < node || (last == node && same_elements &&
+                                                           in_place[static_cast<size_t>(source)])));
+  }
+  return result;
+}
+
+/// Where the old value of a State array is needed no longer, the kernel writes the new one there.
 void Compiler::place_updates() {
+  const std::vector<bool> replaceable = find_replaceable();
   std::vector<int> uses(graph_.values().size(), 0);  // as outputs and updates
   for (const auto* list : {&graph_.outputs(), &graph_.updates()}) {
     for (const auto& [name, id] : *list) ++uses[static_cast<size_t>(c_.root(id))];
   }
-  for (const auto& [name, id] : graph_.updates()) {
-    const bool read = std::ranges::any_of(graph_.values(), [&](const Value& value) {
-      return value.leaf == Leaf::state && value.name == name;
-    });
+  for (size_t i = 0; i < replaceable.size(); ++i) {
+    const auto& [name, id] = graph_.updates()[i];
     const int source = c_.root(id);
     const bool fresh =
         graph_.value(source).leaf == Leaf::none && uses[static_cast<size_t>(source)] == 1;
-    if (!read && fresh && !is_prepared(source)) {
+    if (replaceable[i] && fresh && !is_prepared(source)) {
       c_.places[static_cast<size_t>(source)] = {.kind = Place::state, .index = state_index(name)};
     } else {
       c_.copied_updates.push_back({name, id});

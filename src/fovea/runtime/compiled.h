@@ -46,7 +46,7 @@ struct Compiled {
   std::vector<StepInfo> infos;
   size_t prepared_steps = 0;  ///< the first so many depend on the State alone
   ArenaInfo arena;
-  /// Written to the arena first, since the graph also reads the old value.
+  /// Written to the arena first, since the old value is still needed.
   std::vector<Update> copied_updates;
   std::vector<Snapshot> snapshots;       ///< results that no step makes: copied, so that they last
   std::vector<std::string> state_names;  ///< of Place::index

@@ -27,14 +27,14 @@ void Learner::thaw() {
 
 Learner::Outcome Learner::gradient(const data::Batch& batch, int64_t number) {
   Outcome outcome{.result = step_->gradient(batch.inputs, batch.targets, number)};
-  outcome.norm = optim::gradient_norm(state_);
+  const double clip = setup_.settings.clip;
+  outcome.gradients = clip > 0 ? norm_.measure(state_, clip) : norm_.measure(state_);
   return outcome;
 }
 
-void Learner::update(double lr, double norm) {
+void Learner::update(double lr, double gradient_scale) {
   const Settings& settings = setup_.settings;
-  optim::Update update{
-      .lr = lr, .gradient_scale = settings.clip > 0 ? optim::clip_scale(norm, settings.clip) : 1.0};
+  optim::Update update{.lr = lr, .gradient_scale = gradient_scale};
   if (thawed_) {
     const double share =
         settings.backbone_lr > 0 ? settings.backbone_lr / settings.lr : default_backbone_share;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "fovea/optim/gradient_norm.h"
 #include "fovea/predict/evaluation.h"
 #include "fovea/train/setup.h"
 #include "fovea/train/step.h"
@@ -16,12 +17,12 @@ class Learner {
   /// What one batch gave.
   struct Outcome {
     StepResult result;
-    double norm = 0;  ///< of all gradients together; not finite if one of them is not
+    optim::GradientNorm::Result gradients = {};  ///< the norm is not finite if one of them is not
   };
   /// The gradients of a batch, into the State; `number` counts batches from 1.
   Outcome gradient(const data::Batch& batch, int64_t number);
-  /// Moves the parameters, by gradients that are clipped as the settings say.
-  void update(double lr, double norm);
+  /// Moves the parameters by their gradients times `gradient_scale`.
+  void update(double lr, double gradient_scale);
 
   /// From now on nothing is frozen; what was has its own rate.
   void thaw();
@@ -42,6 +43,7 @@ class Learner {
   State state_;
   bool thawed_ = false;
   std::unique_ptr<TrainStep> step_;
+  optim::GradientNorm norm_;
   Evaluation evaluation_;
 };
 

@@ -55,7 +55,7 @@ class Trial {
       batch = loader_.next();
     }
     // A small rate: numbers that diverge are slower or faster than those of real training.
-    learner_.update(1e-4, learner_.gradient(*batch, ++steps_).norm);
+    learner_.update(1e-4, learner_.gradient(*batch, ++steps_).gradients.clip_scale);
     return batch->size();
   }
 

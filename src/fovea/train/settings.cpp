@@ -10,6 +10,7 @@
 #include "fovea/data/augmentation.h"
 #include "fovea/data/registry.h"
 #include "fovea/models/net_file.h"
+#include "fovea/optim/optimizer.h"
 #include "fovea/optim/schedule.h"
 #include "fovea/tasks/task.h"
 
@@ -137,7 +138,9 @@ const std::vector<Setting>& settings_table() {
       {"batch", "images a step", &Settings::batch, 1, 1e6},
       {"drop-last", "leave out the last batch of an epoch where it has fewer images",
        &Settings::drop_last},
-      {"optimizer", "sgd[:MOMENTUM], nesterov[:MOMENTUM] or adamw", &Settings::optimizer},
+      {"optimizer",
+       "how weights follow their gradients: " + usages(choices_of(optim::optimizers())),
+       &Settings::optimizer},
       {"lr", "learning rate at its highest", &Settings::lr, 0, 1e6},
       {"weight-decay", "X, or X:weights to leave norms and biases alone", &Settings::weight_decay},
       {"schedule", "learning rate over the run: " + usages(choices_of(optim::schedules())),

@@ -229,16 +229,17 @@ double Trainer::rate() const {
 
 void Trainer::train_batch(const data::Batch& batch) {
   progress_.lr = rate();
-  const auto [result, norm] = learner_->gradient(batch, progress_.updates + 1);
+  const auto [result, gradients] = learner_->gradient(batch, progress_.updates + 1);
   if (!std::isfinite(result.loss))
     diverged("the loss is " + format_number(result.loss) + " at " + place(), &batch);
-  if (!std::isfinite(norm)) diverged("the gradients are not finite at " + place(), &batch);
+  if (!std::isfinite(gradients.norm))
+    diverged("the gradients are not finite at " + place(), &batch);
   progress_.measures.add(result.sums, batch.size());
   progress_.loss_sum += result.loss * static_cast<double>(batch.size());
   progress_.seen += batch.size();
   skip_ = false;
   for (Callback* callback : callbacks_) callback->on_gradients(*this);
-  if (!skip_) learner_->update(progress_.lr, norm);
+  if (!skip_) learner_->update(progress_.lr, gradients.clip_scale);
   ++progress_.updates;
   ++progress_.batch;
 }

@@ -1,7 +1,8 @@
 // The activations on vectors, each with its derivative: compiled once an instruction set.
 //
-// Error bounds, in eps = 2^-23: 1 times |y| for relu, leaky_relu and relu6, 4 times |y| for exp and
-// log; times max(1, |y|) 2 for the hard ones and 6 for the others. Of bf16 another 2^-8 of |y|.
+// Error bounds, in eps = 2^-23: 1 times |y| for relu, leaky_relu, relu6, abs and sign, 2 times |y|
+// for sqrt, 4 times |y| for exp and log, 4 + 2 |x log base| times |y| for pow; times max(1, |y|) 2
+// for the hard ones and 6 for the others. Of bf16 another 2^-8 of |y|.
 // erf is 1 - (a1 t + ... + a5 t^5) exp(-z^2), t = 1 / (1 + p z) (Abramowitz and Stegun 7.1.26,
 // absolute error below 1.5e-7).
 #if defined(FOVEA_KERNELS_SIMD_ACTIVATIONS_INL_H) == defined(HWY_TARGET_TOGGLE)
@@ -13,6 +14,7 @@
 
 #include <hwy/contrib/math/math-inl.h>
 
+#include <cmath>
 #include <limits>
 
 #include "fovea/kernels/simd/vectors-inl.h"
@@ -193,6 +195,30 @@ struct Log {
   V slope(V x) const { return hn::Div(all(1), x); }
 };
 
+struct Sqrt {
+  V value(V x) const { return hn::Sqrt(x); }
+  V slope(V x) const { return hn::Div(all(0.5f), hn::Sqrt(x)); }
+};
+
+struct Sign {
+  V value(V x) const {
+    const V one = hn::IfThenZeroElse(hn::Eq(x, all(0)), all(1));
+    return nan_of(x, hn::CopySign(one, x));
+  }
+  V slope(V) const { return all(0); }
+};
+
+struct Abs {
+  V value(V x) const { return hn::Abs(x); }
+  V slope(V x) const { return Sign{}.value(x); }
+};
+
+struct Pow {
+  float log_of_base;
+  V value(V x) const { return exp(hn::Mul(x, all(log_of_base))); }
+  V slope(V x) const { return hn::Mul(all(log_of_base), value(x)); }
+};
+
 /// Calls f with the activation.
 template <class F>
 HWY_INLINE void with_activation(UnaryKind kind, float alpha, const F& f) {
@@ -225,6 +251,14 @@ HWY_INLINE void with_activation(UnaryKind kind, float alpha, const F& f) {
       return f(Exp{});
     case UnaryKind::log:
       return f(Log{});
+    case UnaryKind::sqrt:
+      return f(Sqrt{});
+    case UnaryKind::abs:
+      return f(Abs{});
+    case UnaryKind::sign:
+      return f(Sign{});
+    case UnaryKind::pow:
+      return f(Pow{std::log(alpha)});
   }
 }
 

@@ -10,7 +10,7 @@
 #define HWY_TARGET_INCLUDE "fovea/kernels/simd/broadcast.cpp"
 #include <hwy/foreach_target.h>
 
-#include "fovea/kernels/simd/vectors-inl.h"
+#include "fovea/kernels/simd/arithmetic-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fovea::simd {
@@ -40,28 +40,14 @@ HWY_INLINE void rows_with(const F& f, const Axis<3>& row, const Offsets<3>& next
   }
 }
 
-template <class T>
-HWY_INLINE void binary_rows_as(BinaryKind kind, const Axis<3>& row, const Offsets<3>& next,
-                               int64_t rows, const T* a, const T* b, T* y) {
-  const auto run = [&](const auto& f) { rows_with(f, row, next, rows, a, b, y); };
-  switch (kind) {
-    case BinaryKind::add:
-      return run([](V p, V q) FOVEA_INLINE { return hn::Add(p, q); });
-    case BinaryKind::sub:
-      return run([](V p, V q) FOVEA_INLINE { return hn::Sub(p, q); });
-    case BinaryKind::mul:
-      return run([](V p, V q) FOVEA_INLINE { return hn::Mul(p, q); });
-    case BinaryKind::div:
-      return run([](V p, V q) FOVEA_INLINE { return hn::Div(p, q); });
-  }
-}
-
 /// Row by row from `at` on.
 void binary_rows(DType dtype, BinaryKind kind, const Axis<3>& row, const Offsets<3>& next,
                  int64_t rows, const Offsets<3>& at, const std::byte* a, const std::byte* b,
                  std::byte* y) {
   with_element(dtype, [&]<class T>(T) {
-    binary_rows_as(kind, row, next, rows, as<T>(a) + at[1], as<T>(b) + at[2], as<T>(y) + at[0]);
+    with_binary(kind, [&](auto f) {
+      rows_with(f, row, next, rows, as<T>(a) + at[1], as<T>(b) + at[2], as<T>(y) + at[0]);
+    });
   });
 }
 

@@ -14,6 +14,7 @@
 #include <hwy/foreach_target.h>
 
 #include "fovea/kernels/simd/activations-inl.h"
+#include "fovea/kernels/simd/arithmetic-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fovea::simd {
@@ -45,32 +46,15 @@ void unary_backward(DType dtype, UnaryKind kind, float alpha, const std::byte* x
   });
 }
 
-template <class T, class F>
-HWY_INLINE void binary_with(const F& f, const T* a, const T* b, T* y, int64_t begin, int64_t end) {
-  for_each_vector(begin, end, [&](int64_t i, auto at) FOVEA_INLINE {
-    at.store(f(at.load(a + i), at.load(b + i)), y + i);
-  });
-}
-
-template <class T>
-HWY_INLINE void binary_as(BinaryKind kind, const T* a, const T* b, T* y, int64_t begin,
-                          int64_t end) {
-  switch (kind) {
-    case BinaryKind::add:
-      return binary_with([](V p, V q) FOVEA_INLINE { return hn::Add(p, q); }, a, b, y, begin, end);
-    case BinaryKind::sub:
-      return binary_with([](V p, V q) FOVEA_INLINE { return hn::Sub(p, q); }, a, b, y, begin, end);
-    case BinaryKind::mul:
-      return binary_with([](V p, V q) FOVEA_INLINE { return hn::Mul(p, q); }, a, b, y, begin, end);
-    case BinaryKind::div:
-      return binary_with([](V p, V q) FOVEA_INLINE { return hn::Div(p, q); }, a, b, y, begin, end);
-  }
-}
-
 void binary(DType dtype, BinaryKind kind, const std::byte* a, const std::byte* b, std::byte* y,
             int64_t begin, int64_t end) {
-  with_element(dtype,
-               [&]<class T>(T) { binary_as(kind, as<T>(a), as<T>(b), as<T>(y), begin, end); });
+  with_element(dtype, [&]<class T>(T) {
+    with_binary(kind, [&](auto f) {
+      for_each_vector(begin, end, [&](int64_t i, auto at) FOVEA_INLINE {
+        at.store(f(at.load(as<T>(a) + i), at.load(as<T>(b) + i)), as<T>(y) + i);
+      });
+    });
+  });
 }
 
 void affine(DType dtype, float scale, float shift, const std::byte* x, std::byte* y, int64_t begin,
@@ -125,7 +109,7 @@ Offer make_unary(const Problem& problem) {
   const Unary op = problem.op.get<Unary>();
   const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
-  return offer([dtype, op, count](const Args& args) {
+  return offer_in_place([dtype, op, count](const Args& args) {
     parallel_for(count, grain_of(op.kind), [&](int64_t begin, int64_t end) {
       HWY_DYNAMIC_DISPATCH(unary)
       (dtype, op.kind, static_cast<float>(op.alpha), args.in[0], args.out[0], begin, end);
@@ -138,7 +122,7 @@ Offer make_unary_backward(const Problem& problem) {
   const UnaryBackward op = problem.op.get<UnaryBackward>();
   const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
-  return offer([dtype, op, count](const Args& args) {
+  return offer_in_place([dtype, op, count](const Args& args) {
     parallel_for(count, grain_of(op.kind), [&](int64_t begin, int64_t end) {
       HWY_DYNAMIC_DISPATCH(unary_backward)
       (dtype, op.kind, static_cast<float>(op.alpha), args.in[0], args.in[1], args.out[0], begin,
@@ -152,7 +136,7 @@ Offer make_binary(const Problem& problem) {
   const BinaryKind kind = problem.op.get<Binary>().kind;
   const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
-  return offer([dtype, kind, count](const Args& args) {
+  return offer_in_place([dtype, kind, count](const Args& args) {
     parallel_for(count, elementwise_grain, [&](int64_t begin, int64_t end) {
       HWY_DYNAMIC_DISPATCH(binary)
       (dtype, kind, args.in[0], args.in[1], args.out[0], begin, end);
@@ -165,7 +149,7 @@ Offer make_affine(const Problem& problem) {
   const Affine op = problem.op.get<Affine>();
   const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
-  return offer([dtype, op, count](const Args& args) {
+  return offer_in_place([dtype, op, count](const Args& args) {
     parallel_for(count, elementwise_grain, [&](int64_t begin, int64_t end) {
       HWY_DYNAMIC_DISPATCH(affine)
       (dtype, static_cast<float>(op.scale), static_cast<float>(op.shift), args.in[0], args.out[0],
@@ -178,7 +162,7 @@ Offer make_binary_cross_entropy(const Problem& problem) {
   if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
-  return offer([dtype, count](const Args& args) {
+  return offer_in_place([dtype, count](const Args& args) {
     parallel_for(count, elementwise_grain / 8, [&](int64_t begin, int64_t end) {
       HWY_DYNAMIC_DISPATCH(binary_cross_entropy)
       (dtype, args.in[0], args.in[1], args.out[0], begin, end);
@@ -189,7 +173,7 @@ Offer make_binary_cross_entropy(const Problem& problem) {
 Offer make_increment(const Problem& problem) {
   if (problem.in[0].dtype != DType::i64) return Refusal{"only i64"};
   const int64_t count = problem.in[0].numel();
-  return offer([count](const Args& args) {
+  return offer_in_place([count](const Args& args) {
     const int64_t* x = args.input<int64_t>(0);
     std::transform(x, x + count, args.output<int64_t>(0), [](int64_t v) { return v + 1; });
   });

@@ -3,6 +3,7 @@
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/ops.h"
 #include "fovea/ops/fold.h"
+#include "fovea/ops/fused.h"
 #include "fovea/ops/reorder.h"
 
 namespace fovea {
@@ -54,6 +55,8 @@ void add_simd_rules(const RuleSink& add) {
   rule(typeid(UpsampleBackward), simd::make_upsample_backward);
   rule(typeid(ConvBackwardWeights), simd::make_depthwise_backward_weights);
   rule(typeid(FoldBatchNorm), simd::make_fold_batchnorm);
+  rule(typeid(FusedElementwise), simd::make_fused_elementwise);
+  rule(typeid(SumOfSquares), simd::make_sum_of_squares);
   rule(typeid(SumTo), simd::make_sum_to);
   rule(typeid(Dropout), simd::make_dropout);
   rule(typeid(Permute), simd::make_permute);

@@ -19,18 +19,26 @@ namespace fovea::simd {
 template <class Run>
 class FunctionKernel final : public Kernel {
  public:
-  FunctionKernel(Run run, size_t scratch) : run_(std::move(run)), scratch_(scratch) {}
+  FunctionKernel(Run run, size_t scratch, bool in_place)
+      : run_(std::move(run)), scratch_(scratch), in_place_(in_place) {}
   void run(const Args& args) const override { run_(args); }
   size_t scratch_bytes() const override { return scratch_; }
+  bool in_place() const override { return in_place_; }
 
  private:
   Run run_;
   size_t scratch_;
+  bool in_place_;
 };
 
 template <class Run>
 Offer offer(Run run, size_t scratch_bytes = 0) {
-  return std::make_unique<FunctionKernel<Run>>(std::move(run), scratch_bytes);
+  return std::make_unique<FunctionKernel<Run>>(std::move(run), scratch_bytes, false);
+}
+/// A kernel that reads each element before it writes it: see Kernel::in_place.
+template <class Run>
+Offer offer_in_place(Run run) {
+  return std::make_unique<FunctionKernel<Run>>(std::move(run), 0, true);
 }
 
 /// Nothing when all inputs and outputs are f32; inputs from `checked` on are not looked at.
@@ -143,6 +151,8 @@ Offer make_upsample(const Problem& problem);
 Offer make_upsample_backward(const Problem& problem);
 Offer make_depthwise_backward_weights(const Problem& problem);
 Offer make_fold_batchnorm(const Problem& problem);
+Offer make_fused_elementwise(const Problem& problem);
+Offer make_sum_of_squares(const Problem& problem);
 Offer make_sum_to(const Problem& problem);
 Offer make_dropout(const Problem& problem);
 Offer make_permute(const Problem& problem);

@@ -1,0 +1,286 @@
+// Chains of elementwise ops as one kernel, f32: a block of elements that fits in the first cache
+// goes through all instructions before the next one is read, so memory is read and written once
+// however long the chain is. Each instruction is rounded as the op that it stands for (see
+// elementwise.cpp), products that were fused with a sum once together where the CPU has such an
+// instruction. Outputs may be the memory of inputs.
+#include <array>
+#include <cstring>
+#include <span>
+#include <vector>
+
+#include "fovea/core/parallel.h"
+#include "fovea/kernels/simd/simd.h"
+#include "fovea/ops/activation.h"
+#include "fovea/ops/arithmetic.h"
+#include "fovea/ops/fused.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "fovea/kernels/simd/fused.cpp"
+#include <hwy/foreach_target.h>
+
+#include <hwy/cache_control.h>
+
+#include "fovea/kernels/simd/activations-inl.h"
+#include "fovea/kernels/simd/arithmetic-inl.h"
+
+#ifndef FOVEA_KERNELS_SIMD_FUSED
+#define FOVEA_KERNELS_SIMD_FUSED
+namespace fovea::simd {
+namespace {
+
+constexpr int64_t block = 512;  // elements: 2 KiB an operand
+
+/// An operand of a block: its elements or one number.
+struct Operand {
+  float* data = nullptr;
+  bool number = false;
+};
+
+struct Instruction {
+  FusedKind kind = FusedKind::add;
+  UnaryKind unary = UnaryKind::relu;
+  float alpha = 0;
+  size_t a = 0, b = 0, c = 0, result = 0;
+};
+
+}  // namespace
+}  // namespace fovea::simd
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace fovea::simd {
+namespace {
+namespace HWY_NAMESPACE {
+
+using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
+
+/// Calls f with a function that gives an operand's vector at i; a number is read once.
+template <class F>
+HWY_INLINE void with_operand(const Operand& operand, const F& f) {
+  if (operand.number) {
+    f([v = all(*operand.data)](int64_t, auto) FOVEA_INLINE { return v; });
+  } else {
+    f([p = operand.data](int64_t i, auto at) FOVEA_INLINE { return at.load(p + i); });
+  }
+}
+
+/// Stores f(a, b, c) of n elements.
+template <class F>
+HWY_INLINE void each(const F& f, const Operand& a, const Operand& b, const Operand& c, float* to,
+                     int64_t n) {
+  with_operand(a, [&](auto x) {
+    with_operand(b, [&](auto y) {
+      with_operand(c, [&](auto z) {
+        for_each_vector(0, n, [&](int64_t i, auto at) FOVEA_INLINE {
+          at.store(f(x(i, at), y(i, at), z(i, at)), to + i);
+        });
+      });
+    });
+  });
+}
+
+void run_instruction(const Instruction& in, const Operand* operands, int64_t n) {
+  const Operand &a = operands[in.a], &b = operands[in.b], &c = operands[in.c];
+  float* to = operands[in.result].data;
+  switch (in.kind) {
+    case FusedKind::mul_add:
+      return each([](V x, V y, V z) FOVEA_INLINE { return hn::MulAdd(x, y, z); }, a, b, c, to, n);
+    case FusedKind::mul_sub:
+      return each([](V x, V y, V z) FOVEA_INLINE { return hn::MulSub(x, y, z); }, a, b, c, to, n);
+    case FusedKind::negative_mul_add:
+      return each([](V x, V y, V z) FOVEA_INLINE { return hn::NegMulAdd(x, y, z); }, a, b, c, to,
+                  n);
+    case FusedKind::unary:
+      return with_activation(in.unary, in.alpha, [&](auto activation) {
+        for_each_vector(0, n, [&](int64_t i, auto at) FOVEA_INLINE {  // of a number n is 1
+          at.store(activation.value(at.load(a.data + i)), to + i);
+        });
+      });
+    default:
+      return with_binary(static_cast<BinaryKind>(in.kind), [&](auto f) {
+        with_operand(a, [&](auto x) {
+          with_operand(b, [&](auto y) {
+            for_each_vector(0, n, [&](int64_t i, auto at) FOVEA_INLINE {
+              at.store(f(x(i, at), y(i, at)), to + i);
+            });
+          });
+        });
+      });
+  }
+}
+
+/// All instructions on n elements. Meanwhile the next block's elements of the `streams` are
+/// fetched: left to itself the CPU does that only while it reads, and waits for memory then.
+void run_block(std::span<const Instruction> instructions, const Operand* operands, int64_t n,
+               std::span<const float* const> streams) {
+  constexpr int64_t line = 16;  // floats
+  const auto count = static_cast<uint32_t>(instructions.size());
+  int64_t fetched = 0;  // of each stream
+  for (uint32_t k = 0; k < count; ++k) {
+    const int64_t end = line * (static_cast<uint32_t>(block / line) * (k + 1) / count);
+    for (; fetched < end; fetched += line) {
+      for (const float* stream : streams) hwy::Prefetch(stream + block + fetched);
+    }
+    run_instruction(instructions[k], operands, n);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace
+}  // namespace fovea::simd
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace fovea::simd {
+namespace {
+
+HWY_EXPORT(run_block);
+
+/// Elements from slot to slot: neither that nor its multiples are multiples of 4 KiB, where a CPU
+/// takes a load for one of what was just stored.
+constexpr int64_t pitch = block + 48;
+constexpr size_t max_operands = 64, max_slots = 16;
+
+/// The op for arrays of n elements, with a place in a block for each intermediate result.
+class FusedKernel final : public Kernel {
+ public:
+  FusedKernel(const FusedElementwise& op, const Types& in, int64_t n)
+      : op_(op), in_(in), n_(n), slot_(operands()), last_use_(operands(), -1) {
+    for (const FusedInstruction& i : op.instructions()) {
+      const bool unary = i.kind == FusedKind::unary;
+      Instruction to{.kind = i.kind, .a = place(i.a), .result = in.size() + instructions_.size()};
+      to.b = unary ? to.a : place(i.b);
+      to.c = unary ? to.a : place(i.c);
+      if (unary) {
+        to.unary = static_cast<UnaryKind>(i.b);
+        to.alpha = static_cast<float>(op.constants[static_cast<size_t>(-1 - i.c)]);
+      }
+      for (const int64_t operand : i.operands())
+        last_use_[place(operand)] = static_cast<int64_t>(instructions_.size());
+      instructions_.push_back(to);
+    }
+    place_results();
+  }
+
+  size_t operands() const { return first_constant() + op_.constants.size(); }
+  size_t slots() const { return slots_; }
+  bool in_place() const override { return true; }
+  size_t scratch_bytes() const override { return operands() * sizeof(float); }
+
+  void run(const Args& args) const override {
+    std::array<Operand, max_operands> operands;
+    std::array<bool, max_operands> copied{};  // of each output: it is made in a slot first
+    for (size_t k = 0; k < in_.size(); ++k) operands[k] = input(args, k);
+    for (size_t k = 0; k < op_.constants.size(); ++k)
+      operands[first_constant() + k] = number(args, first_constant() + k, op_.constants[k]);
+    for (size_t k = 0; k < op_.results.size(); ++k) {
+      const auto result = static_cast<size_t>(op_.results[k]);
+      copied[k] = is_read_after(args, args.out[k], result);
+      if (!copied[k]) operands[result] = {args.output<float>(k)};
+    }
+    parallel_for(n_, elementwise_grain, [&](int64_t begin, int64_t end) {
+      run_range(args, operands, copied, begin, end);
+    });
+  }
+
+ private:
+  // In the tables of operands, inputs come first, then results, then constants.
+  size_t first_constant() const { return in_.size() + op_.code.size() / 4; }
+  size_t place(int64_t operand) const {
+    return operand < 0 ? first_constant() + static_cast<size_t>(-1 - operand)
+                       : static_cast<size_t>(operand);
+  }
+  bool is_array(size_t input) const {
+    return in_[input].dtype == DType::f32 && in_[input].numel() == n_;
+  }
+
+  /// Gives each result a slot, free again after its last use; those of outputs are kept.
+  void place_results() {
+    for (const int64_t result : op_.results)
+      last_use_[static_cast<size_t>(result)] = static_cast<int64_t>(instructions_.size());
+    std::vector<int64_t> busy_until;  // of each slot
+    for (size_t i = 0; i < instructions_.size(); ++i) {
+      const size_t result = instructions_[i].result;
+      const auto now = static_cast<int64_t>(i);
+      // An instruction may write where it reads.
+      auto free = std::ranges::find_if(busy_until, [&](int64_t until) { return until <= now; });
+      if (free == busy_until.end()) free = busy_until.insert(free, now);
+      *free = std::max(now, last_use_[result]);
+      slot_[result] = free - busy_until.begin();
+    }
+    slots_ = busy_until.size();
+  }
+
+  Operand input(const Args& args, size_t k) const {
+    if (is_array(k)) return {const_cast<float*>(args.input<float>(k))};
+    const Array one(in_[k].dtype, in_[k].shape, const_cast<std::byte*>(args.in[k]), nullptr);
+    return number(args, k, one.at(0));
+  }
+  /// Operand k as one number, in the scratch memory.
+  static Operand number(const Args& args, size_t k, double value) {
+    auto* number = reinterpret_cast<float*>(args.scratch) + k;
+    *number = static_cast<float>(value);
+    return {number, true};
+  }
+
+  /// Whether `output` is the memory of an input that is read after `result` is written there.
+  bool is_read_after(const Args& args, const std::byte* output, size_t result) const {
+    const auto made = static_cast<int64_t>(result - in_.size());
+    for (size_t k = 0; k < in_.size(); ++k) {
+      if (args.in[k] == output && last_use_[k] > made) return true;
+    }
+    return false;
+  }
+
+  void run_range(const Args& args, const std::array<Operand, max_operands>& whole,
+                 const std::array<bool, max_operands>& copied, int64_t begin, int64_t end) const {
+    alignas(64) std::array<float, pitch * max_slots> slots;  // NOLINT: not initialised
+    std::array<const float*, max_operands> streams;
+    std::array<Operand, max_operands> now = whole;
+    for (size_t k = in_.size(); k < first_constant(); ++k) {
+      if (whole[k].data == nullptr) now[k] = {slots.data() + slot_[k] * pitch};
+    }
+    for (; begin < end; begin += block) {
+      const int64_t count = std::min<int64_t>(block, end - begin);
+      size_t arrays = 0;
+      for (size_t k = 0; k < first_constant(); ++k) {
+        if (whole[k].number || whole[k].data == nullptr) continue;
+        now[k].data = whole[k].data + begin;
+        if (k < in_.size()) streams[arrays++] = now[k].data;
+      }
+      HWY_DYNAMIC_DISPATCH(run_block)
+      (instructions_, now.data(), count, {streams.data(), arrays});
+      for (size_t k = 0; k < op_.results.size(); ++k) {
+        if (!copied[k]) continue;
+        std::memcpy(args.output<float>(k) + begin, now[static_cast<size_t>(op_.results[k])].data,
+                    static_cast<size_t>(count) * sizeof(float));
+      }
+    }
+  }
+
+  FusedElementwise op_;
+  Types in_;
+  int64_t n_;
+  std::vector<int64_t> slot_;      ///< of an instruction's result
+  std::vector<int64_t> last_use_;  ///< of an operand: the last instruction that reads it
+  std::vector<Instruction> instructions_;
+  size_t slots_ = 0;
+};
+
+}  // namespace
+
+Offer make_fused_elementwise(const Problem& problem) {
+  const FusedElementwise& op = problem.op.get<FusedElementwise>();
+  if (op.dtype != DType::f32 || problem.out.empty()) return Refusal{"only f32"};
+  const int64_t n = problem.out[0].numel();
+  for (const Type& type : problem.in) {
+    if (type.numel() != 1 && type.dtype != DType::f32) return Refusal{"only arrays of f32"};
+  }
+  auto kernel = std::make_unique<FusedKernel>(op, problem.in, n);
+  if (kernel->operands() > max_operands) return Refusal{"only 64 operands"};
+  if (kernel->slots() > max_slots) return Refusal{"only 16 intermediate results at once"};
+  return kernel;
+}
+
+}  // namespace fovea::simd
+#endif

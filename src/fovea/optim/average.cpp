@@ -1,0 +1,79 @@
+#include "fovea/optim/average.h"
+
+#include "fovea/core/error.h"
+#include "fovea/core/text.h"
+#include "fovea/ops/arithmetic.h"
+#include "fovea/ops/shape_ops.h"
+
+namespace fovea::optim {
+namespace {
+
+constexpr const char* count_name = "averaged";
+
+std::string average_name(const std::string& name) { return "average:" + name; }
+
+}  // namespace
+
+Average Average::exponential(double decay) {
+  if (!(decay >= 0 && decay <= 1)) {
+    throw Error(ErrorKind::usage, "average: the decay is " + format_number(decay) +
+                                      ", a number from 0 to 1 is expected");
+  }
+  return Average(decay);
+}
+
+Average Average::equal() { return Average(std::nullopt); }
+
+Average::Arrays Average::averaged(const State& state) {
+  Arrays arrays;
+  for (const Role role : {Role::parameter, Role::buffer}) {
+    for (const std::string& name : state.names(role)) {
+      if (is_float(state.type(name).dtype)) arrays.emplace_back(name, state.type(name));
+    }
+  }
+  return arrays;
+}
+
+void Average::declare(State& state) const {
+  if (!decay_) state.declare(count_name, {DType::i64, {}}, Role::moment);
+  for (const auto& [name, type] : averaged(state)) {
+    const std::string average = average_name(name);
+    if (state.contains(average)) continue;
+    state.declare(average, type, Role::moment);
+    if (decay_) state.set(average, state.get(name));
+  }
+}
+
+const Program& Average::program(const State& state, bool swap) {
+  const Arrays arrays = averaged(state);
+  for (const auto& [name, type] : arrays) {
+    if (state.contains(average_name(name))) continue;
+    throw Error(ErrorKind::usage, "average: the average of \"" + name + "\" is not declared")
+        .with("try", "average.declare(state) once, after nn::declare(state, model, seed)");
+  }
+  return programs_.get({arrays, swap}, [&] {
+    const auto graph = Graph::make(Mode::train, DType::f32, "average");
+    Tensor weight;  // of the new value
+    if (decay_) {
+      weight = graph->constant(Array::full(DType::f64, {}, 1 - *decay_));
+    } else if (!swap) {
+      const Tensor count = increment(graph->read(count_name, {DType::i64, {}}));
+      graph->update(count_name, count);
+      const Tensor one = graph->constant(Array::full(DType::f64, {}, 1));
+      weight = one / cast(count, DType::f64);
+    }
+    for (const auto& [name, type] : arrays) {
+      const Tensor value = graph->read(name, type), mean = graph->read(average_name(name), type);
+      if (swap) graph->update(name, mean);
+      graph->update(average_name(name),
+                    swap ? value : mean + cast(weight, type.dtype) * (value - mean));
+    }
+    return Program(*graph, {.passes = {.fuse_elementwise = true, .observe = nullptr}});
+  });
+}
+
+void Average::update(State& state) { program(state, false).run(memory_, state, {}); }
+
+void Average::swap(State& state) { program(state, true).run(memory_, state, {}); }
+
+}  // namespace fovea::optim

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "fovea/optim/optimizer.h"
+
+namespace fovea::optim {
+
+/// The optimisers of the library, one file each.
+Entry sgd_entry();
+Entry nesterov_entry();
+Entry adamw_entry();
+
+}  // namespace fovea::optim

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "fovea/optim/optimizer.h"
+
+namespace fovea::optim {
+
+/// Stochastic gradient descent (Sutskever et al. 2013), as PyTorch's SGD:
+///     g = grad + weight_decay p;   b = momentum b + g;   p -= lr (nesterov ? g + momentum b : b)
+/// Without momentum it keeps nothing, else b as "momentum:PARAMETER".
+struct SgdOptions {
+  double momentum = 0.9;
+  bool nesterov = false;
+  double weight_decay = 0;  ///< L2, added to the gradient
+  Decay decay = Decay::all;
+};
+std::unique_ptr<Optimizer> sgd(const SgdOptions& options);
+
+}  // namespace fovea::optim
