@@ -280,12 +280,12 @@ std::shared_ptr<Graph> fuse_elementwise(const Graph& graph) {
 
   const auto fuse = [&](const std::vector<int>& nodes) {
     const Translation program(graph, nodes, uses);
-    Tensors results;
-    copy.replace(graph.node(nodes.back()), [&] {
+    std::vector<const Node*> parts;
+    for (int i : nodes) parts.push_back(&graph.node(i));
+    const Tensors results = copy.fuse(parts, [&] {
       Tensors inputs;
       for (int id : program.inputs) inputs.push_back(copy[id]);
-      results = copy.graph()->add(program.op, inputs);
-      return Tensors{};
+      return copy.graph()->add(program.op, inputs);
     });
     for (size_t k = 0; k < results.size(); ++k) copy.replace(program.outputs[k], results[k]);
   };
