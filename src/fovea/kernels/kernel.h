@@ -28,7 +28,8 @@ struct Problem {
 std::string describe(const Problem& problem);
 
 /// The data of one run. All pointers are 64-byte aligned except those of views into larger arrays
-/// (State arrays and inputs are aligned too). No output overlaps an input, unless the kernel works in place.
+/// (State arrays and inputs are aligned too). No output overlaps an input, unless the kernel works
+/// in place.
 struct Args {
   std::span<const std::byte* const> in;
   std::span<std::byte* const> out;
