@@ -48,7 +48,7 @@ struct Subject {
       for (float& value : images.data<float>()) value = static_cast<float>(random.normal());
     }
     for (int64_t& label : labels.data<int64_t>()) {
-      label = static_cast<int64_t>(random.below(static_cast<uint64_t>(chosen.config.classes)));
+      label = static_cast<int64_t>(random.below(static_cast<uint64_t>(chosen.config.outputs)));
     }
     nn::declare(state, *chosen.module, 1);
   }

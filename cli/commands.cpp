@@ -120,11 +120,18 @@ int Commands::run(int argc, char** argv, Console& console, bool watched) {
 }
 
 CLI::Option* add_count(CLI::App& app, const std::string& flag, int64_t& value,
-                       const std::string& help, int64_t least, int64_t most) {
+                       const std::string& help, int64_t minimum, int64_t maximum) {
   return app.add_option(flag, value, help)
       ->type_name("N")
-      ->check(CLI::Range(least, most).description(""))
+      ->check(CLI::Range(minimum, maximum).description(""))
       ->capture_default_str();
+}
+
+CLI::Option* add_argument(CLI::App& app, const std::string& flag, std::string& text,
+                          ArgumentType type, const std::string& help) {
+  if (type == ArgumentType::flag) return app.add_flag(flag, text, help);
+  constexpr const char* names[] = {"N", "X", "", "TEXT", "N[xN...]", "X[xX...]"};
+  return app.add_option(flag, text, help)->type_name(names[static_cast<size_t>(type)]);
 }
 
 CLI::Option* add_max_pixels(CLI::App& app, int64_t& value) {

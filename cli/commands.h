@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "console.h"
+#include "fovea/core/arguments.h"
 
 namespace fovea::cli {
 
@@ -42,9 +43,13 @@ class Commands {
   int threads_ = 0;
 };
 
-/// A flag for a whole number from `least` to `most`; the help shows `value` as its default.
+/// A flag for an integer from `minimum` to `maximum`; the help shows `value` as its default.
 CLI::Option* add_count(CLI::App& app, const std::string& flag, int64_t& value,
-                       const std::string& help, int64_t least = 1, int64_t most = 1'000'000);
+                       const std::string& help, int64_t minimum = 1, int64_t maximum = 1'000'000);
+
+/// A flag whose text is read by what declares it: `type` is what the help shows that it takes.
+CLI::Option* add_argument(CLI::App& app, const std::string& flag, std::string& text,
+                          ArgumentType type, const std::string& help);
 
 /// --max-pixels, of commands that read pictures.
 CLI::Option* add_max_pixels(CLI::App& app, int64_t& value);

@@ -68,9 +68,9 @@ int run(const Flags& flags, Console& console) {
         .with("known", ".safetensors, .pth, .pt");
   }
   console.data_goes_to("OUT", flags.out);
-  const std::string choices = flags.choices();
-  if (flags.model.empty() && !choices.empty()) {
-    throw Error(ErrorKind::usage, "convert: " + choices + ": said of no model")
+  const std::string given = flags.given();
+  if (flags.model.empty() && !given.empty()) {
+    throw Error(ErrorKind::usage, "convert: " + given + ": said of no model")
         .with("try", "--model NAME as well");
   }
   const Written written =

@@ -1,5 +1,7 @@
 #include "model.h"
 
+#include <cctype>
+
 #include "fovea/core/files.h"
 #include "fovea/core/text.h"
 #include "fovea/formats/content.h"
@@ -20,53 +22,57 @@ void refuse_bare_weights(const std::string& model) {
       .with("try", "--model NAME --weights " + model + ", or fovea convert --model NAME");
 }
 
-void add_stem(CLI::App& app, std::string& stem) {
-  app.add_option("--stem", stem,
-                 "How a ResNet or DenseNet begins: imagenet, or cifar for images of 32x32")
-      ->type_name("NAME");
+}  // namespace
+
+void ChoiceFlags::add(CLI::App& app) {
+  app_ = &app;
+  choices_ = models::choices();
+  for (const Argument& choice : choices_) {
+    std::string help = choice.help;
+    if (!help.empty()) help[0] = static_cast<char>(std::toupper(help[0]));
+    add_argument(app, choice.flag(), texts_[choice.name], choice.type,
+                 help + "; the model's own by default");
+  }
 }
 
-}  // namespace
+void ChoiceFlags::apply(Arguments& choices) const {
+  for (const Argument& choice : choices_) {
+    if (app_->count(choice.flag()) > 0)
+      choices.set(choice.name, choice.read_flag(texts_.at(choice.name)));
+  }
+}
+
+std::vector<std::string> ChoiceFlags::given() const {
+  std::vector<std::string> flags;
+  for (const Argument& choice : choices_) {
+    if (app_->count(choice.flag()) > 0) flags.push_back(choice.flag());
+  }
+  return flags;
+}
 
 void ModelFlags::add(CLI::App& app) {
   app.add_option("--model", model,
                  "Model of `fovea models`, a net's text, NET.toml, or a model file")
       ->type_name("NAME|FILE");
-  app.add_option("--input", input, "Size of one image; the model's own by default")
+  app.add_option("--input", input, "Shape of one sample; the model's own by default")
       ->type_name("CxHxW");
-  app.add_option("--classes", classes, "Number of classes; the model's own by default")
+  app.add_option("--classes", classes, "Number of outputs; the model's own by default")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1000000}).description(""));
-  const auto choice = [&](const char* flag, std::optional<double>& value, const char* help) {
-    app.add_option(flag, value, help)->type_name("X");
-  };
-  choice("--dropout", dropout, "Probability that dropout sets a value to 0");
-  choice("--drop-path", drop_path, "How often training leaves out the last block");
-  choice("--width", width, "Factor of all numbers of channels, of models that come in widths");
-  add_stem(app, stem);
-  app.add_flag("--aux", aux, "With auxiliary heads, which training has losses for");
+  choices.add(app);
 }
 
 void ModelFlags::apply(models::Options& options) const {
   if (!input.empty()) options.input = parse_sizes("--input", input);
-  if (classes > 0) options.classes = classes;
-  if (dropout) options.dropout = dropout;
-  if (drop_path) options.drop_path = drop_path;
-  if (width) options.width = width;
-  if (!stem.empty()) options.stem = stem;
-  if (aux) options.aux = true;
+  if (classes > 0) options.outputs = classes;
+  choices.apply(options.choices);
 }
 
-std::string ModelFlags::choices() const {
-  std::vector<std::string> given;
-  if (!input.empty()) given.emplace_back("--input");
-  if (classes > 0) given.emplace_back("--classes");
-  if (dropout) given.emplace_back("--dropout");
-  if (drop_path) given.emplace_back("--drop-path");
-  if (width) given.emplace_back("--width");
-  if (!stem.empty()) given.emplace_back("--stem");
-  if (aux) given.emplace_back("--aux");
-  return join(given);
+std::string ModelFlags::given() const {
+  std::vector<std::string> flags = choices.given();
+  if (classes > 0) flags.insert(flags.begin(), "--classes");
+  if (!input.empty()) flags.insert(flags.begin(), "--input");
+  return join(flags);
 }
 
 void TrainedFlags::add(CLI::App& app) {
@@ -75,11 +81,9 @@ void TrainedFlags::add(CLI::App& app) {
       ->type_name("NAME|FILE");
   app.add_option("--weights", weights, "Its weights: .safetensors, or PyTorch's .pth and .pt")
       ->type_name("FILE");
-  app.add_option("--width", width, "Factor of all numbers of channels that --weights are for")
-      ->type_name("X");
   app.add_option("--size", size, "Size that pictures are made to; the model's own by default")
       ->type_name("HxW");
-  add_stem(app, stem);
+  choices.add(app);
 }
 
 bool names_file(std::string_view model) {
@@ -132,16 +136,16 @@ std::unique_ptr<Predictor> load(const TrainedFlags& flags, Console& console) {
   // A stream with weights beside it is a net's text.
   if (names_file(flags.model) && (flags.weights.empty() || !is_stream(flags.model))) {
     refuse_bare_weights(flags.model);
-    if (flags.width || !flags.stem.empty()) {
+    if (const std::vector<std::string> given = flags.choices.given(); !given.empty()) {
       throw Error(ErrorKind::usage, "--model " + flags.model + " says itself how it is built")
-          .with("try", std::string(flags.width ? "--width" : "--stem") + " with --weights only");
+          .with("try", join(given) + " with --weights only");
     }
     if (flags.weights.empty()) return std::make_unique<Predictor>(flags.model);
     throw Error(ErrorKind::usage, "--model " + flags.model + " has weights of its own")
         .with("try", "one of --model and --weights, or --model NAME --weights FILE");
   }
-  models::Options options{.width = flags.width};
-  if (!flags.stem.empty()) options.stem = flags.stem;
+  models::Options options;
+  flags.choices.apply(options.choices);
   const std::string name = model_name(flags.model, options);
   if (!options.net) models::entry(name);  // an unknown one is told as such
   if (flags.weights.empty()) {

@@ -1,8 +1,9 @@
 #pragma once
 
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "commands.h"
 #include "fovea/models/registry.h"
@@ -10,20 +11,33 @@
 
 namespace fovea::cli {
 
+/// The flags of what models leave open: one for each of models::choices().
+class ChoiceFlags {
+ public:
+  void add(CLI::App& app);
+  /// Replaces in `choices` what was given. Errors: usage, naming the flag.
+  void apply(Arguments& choices) const;
+  /// The flags that were given: "--stem", ...
+  std::vector<std::string> given() const;
+
+ private:
+  const CLI::App* app_ = nullptr;
+  std::vector<Argument> choices_;
+  std::map<std::string, std::string> texts_;  ///< by the choice's name
+};
+
 /// What the flags --model, --input, --classes and those of the model's other choices choose: an
 /// architecture, without weights.
 struct ModelFlags {
   std::string model, input;
   int64_t classes = 0;  ///< 0: not given
-  std::optional<double> dropout, drop_path, width;
-  std::string stem;  ///< "": not given
-  bool aux = false;
+  ChoiceFlags choices;
 
   void add(CLI::App& app);
-  /// Replaces in `options` what was given. Errors: usage for an input that is no size.
+  /// Replaces in `options` what was given. Errors: usage for a value that is not possible.
   void apply(models::Options& options) const;
   /// The flags besides --model that were given: "--input, --aux"; "" for none.
-  std::string choices() const;
+  std::string given() const;
 };
 
 struct ChosenModel {
@@ -43,8 +57,8 @@ ChosenModel choose(const ModelFlags& flags);
 
 /// What the flags --model and --weights choose: a model ready for use.
 struct TrainedFlags {
-  std::string model, weights, stem, size;
-  std::optional<double> width;
+  std::string model, weights, size;
+  ChoiceFlags choices;  ///< of the registry's model or the net's text
 
   void add(CLI::App& app);
 };

@@ -34,7 +34,7 @@ int run_pretrained(const std::string& glob, Console& console) {
     for (const Pretrained& weights : fovea::pretrained()) {
       if (weights.model != entry.name) continue;
       const std::string file = std::string(weights.file) + ".pth";
-      const std::string input = sizes_text(entry.defaults.input);
+      const std::string input = sizes_text(entry.input);
       const std::string filter(name(weights.filter));
       document.push_back({{"model", entry.name},
                           {"file", file},
@@ -59,8 +59,9 @@ int run(const Flags& flags, Console& console) {
   Json document = Json::array();
   std::vector<std::vector<std::string>> rows;
   for (const models::Entry& entry : matching(flags.glob)) {
-    const int64_t parameters = count_parameters(*models::make(entry.name));
-    const std::string input = sizes_text(entry.defaults.input);
+    const int64_t parameters =
+        entry.counts ? entry.counts->parameters : count_parameters(*models::make(entry.name));
+    const std::string input = sizes_text(entry.input);
     document.push_back({{"name", entry.name}, {"parameters", parameters}, {"input", input}});
     rows.push_back({entry.name, grouped(parameters), input});
   }

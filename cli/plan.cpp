@@ -54,7 +54,7 @@ train::Setup without_data(train::Settings settings) {
   options.net = settings.net;
   const models::Config config = models::configure(settings.model, options);
   std::vector<std::string> names;
-  for (int64_t i = 0; i < config.classes; ++i) names.push_back(std::to_string(i));
+  for (int64_t i = 0; i < config.outputs; ++i) names.push_back(std::to_string(i));
   const auto set = [&](int64_t size) {
     return std::make_shared<data::Noise>(size, config.input, data::class_targets(names));
   };

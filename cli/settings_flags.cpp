@@ -10,15 +10,10 @@
 namespace fovea::cli {
 namespace {
 
-const char* type_name(const train::Setting& setting) {
-  constexpr const char* names[] = {"TEXT", "N", "X", "X", ""};
-  return names[setting.member.index()];
-}
-
 /// --threads is every command's flag.
 bool is_flag(const train::Setting& setting) { return setting.name != "threads"; }
 
-/// NAME:DIR with the whole path, so that --resume finds it from any folder.
+/// NAME:DIR with the absolute path, so that --resume finds it from any folder.
 std::string from_anywhere(const std::string& data) {
   const size_t colon = data.find(':');
   if (colon == std::string::npos) return data;
@@ -30,18 +25,11 @@ std::string from_anywhere(const std::string& data) {
 
 void SettingsFlags::add(CLI::App& app) {
   app_ = &app;
-  const auto& table = train::settings_table();
-  values_.resize(table.size());
-  for (size_t i = 0; i < table.size(); ++i) {
-    if (!is_flag(table[i])) continue;
-    const std::string name = "--" + std::string(table[i].name), help(table[i].help);
-    if (std::holds_alternative<bool train::Settings::*>(table[i].member)) {
-      app.add_flag(name, values_[i], help);
-      continue;
-    }
-    app.add_option(name, values_[i], help)
-        ->type_name(type_name(table[i]))
-        ->default_str(table[i].get(train::Settings{}));
+  for (const train::Setting& setting : train::settings_table()) {
+    if (!is_flag(setting)) continue;
+    std::string& value = values_[setting.name];
+    CLI::Option* flag = add_argument(app, "--" + setting.name, value, setting.type(), setting.help);
+    if (setting.type() != ArgumentType::flag) flag->default_str(setting.get(train::Settings{}));
   }
   app.footer("Schedules:\n" + listing(choices_of(optim::schedules())) +
              "\nTransforms of --augment:\n" + listing(choices_of(data::transforms())));
@@ -53,9 +41,8 @@ bool SettingsFlags::given(std::string_view name) const {
 
 train::Settings SettingsFlags::read() const {
   train::Settings settings;
-  const auto& table = train::settings_table();
-  for (size_t i = 0; i < table.size(); ++i) {
-    if (is_flag(table[i]) && given(table[i].name)) table[i].set(settings, values_[i]);
+  for (const train::Setting& setting : train::settings_table()) {
+    if (is_flag(setting) && given(setting.name)) setting.set(settings, values_.at(setting.name));
   }
   settings.data = from_anywhere(settings.data);
   if (!settings.weights.empty() && !is_stream(settings.weights))

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <map>
 #include <string>
-#include <vector>
 
 #include "commands.h"
 #include "fovea/train/resume.h"
@@ -21,7 +21,7 @@ class SettingsFlags {
 
  private:
   const CLI::App* app_ = nullptr;
-  std::vector<std::string> values_;  ///< as text, since the table reads them
+  std::map<std::string, std::string> values_;  ///< as text, since the table reads them
 };
 
 }  // namespace fovea::cli

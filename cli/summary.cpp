@@ -165,10 +165,10 @@ int run(const Flags& flags, Console& console) {
   const models::Frozen frozen = models::frozen(flags.freeze, chosen.name, chosen.config);
   graph->freeze(frozen);
   Summary summary = summarize(*graph, state.names(Role::parameter));
-  if (chosen.config.aux.value_or(false)) {
-    // Two images: a norm may be left with one value a channel of each.
-    const auto training =
-        nn::trace(*chosen.module, Shape{2}.concat(chosen.config.input), Mode::train);
+  // Two samples: a norm may be left with one value per channel of each.
+  const auto training =
+      nn::trace(*chosen.module, Shape{2}.concat(chosen.config.input), Mode::train);
+  if (training->outputs().size() > graph->outputs().size()) {  // auxiliary heads
     training->freeze(frozen);
     add_training_layers(summary, summarize(*training, state.names(Role::parameter)));
   }

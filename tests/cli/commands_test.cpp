@@ -147,8 +147,8 @@ TEST(Commands, WhatIsMissingIsSaid) {
 }
 
 TEST(Commands, BadValuesNameTheFlag) {
-  expect_refusal({"train", "--epochs", "0"}, 2, {"--epochs: \"0\" is not a whole number from 1"});
-  expect_refusal({"train", "--lr", "fast"}, 2, {"--lr: \"fast\" is not a number"});
+  expect_refusal({"train", "--epochs", "0"}, 2, {"--epochs must be an integer from 1"});
+  expect_refusal({"train", "--lr", "fast"}, 2, {"--lr must be a number from 0"});
   expect_refusal({"train", "--optimizer", "adamm"}, 2, {"adamm", "adamw"});
   expect_refusal({"train", "--threads", "0"}, 2, {"--threads"});
   expect_refusal({"summary", "--model", "small_cnn", "--input", "3x8x8x8x8"}, 2,
@@ -269,16 +269,17 @@ TEST(Summary, CountsAuxiliaryHeads) {
 
 TEST(Commands, ChoicesThatAModelDoesNotHaveAreRefused) {
   expect_refusal({"summary", "--model", "vgg11", "--aux"}, 2,
-                 {"vgg11: this model has no auxiliary heads"});
-  expect_refusal({"train", "--model", "small_cnn", "--aux"}, 2, {"no auxiliary heads"});
+                 {"vgg11: this model has no choice \"aux\""});
+  expect_refusal({"train", "--model", "small_cnn", "--aux"}, 2,
+                 {"small_cnn: this model has no choice \"aux\""});
   expect_refusal({"summary", "--model", "small_cnn", "--width", "2"}, 2,
-                 {"small_cnn: this model comes in one width only"});
+                 {"small_cnn: this model has no choice \"width\""});
   expect_refusal({"bench", "step", "--model", "lenet_cnn", "--drop-path", "0.1"}, 2,
-                 {"lenet_cnn: this model has no drop path"});
+                 {"lenet_cnn: this model has no choice \"drop_path\""});
   expect_refusal({"summary", "--model", "small_cnn", "--dropout", "1"}, 2,
-                 {"small_cnn: dropout is 1", "from 0 up to 1 is allowed"});
+                 {"--dropout must be a number of at least 0 and below 1, not \"1\""});
   expect_refusal({"summary", "--model", "vgg11", "--stem", "cifar"}, 2,
-                 {"vgg11: this model has one stem only"});
+                 {"vgg11: this model has no choice \"stem\""});
   expect_refusal({"predict", "--model", "a.safetensors", "--stem", "cifar", "a.png"}, 2,
                  {"--stem with --weights only"});
   EXPECT_EQ(fovea({"summary", "--model", "resnet18", "--stem", "cifar", "--classes", "10",

@@ -8,13 +8,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <thread>
 
+#include "commands.h"
 #include "temporary_folder.h"
 
 namespace fovea::cli_test {
@@ -175,6 +178,35 @@ Outcome Running::wait() {
 
 Outcome fovea(const Arguments& arguments, const Surroundings& surroundings) {
   return Running(arguments, surroundings).wait();
+}
+
+Outcome fovea_here(const Arguments& arguments) {
+  cli::Console console;
+  console.quiet = true;
+  CLI::App root("", "fovea");
+  cli::Commands commands(root);
+  for (const auto add : {cli::add_train, cli::add_eval, cli::add_predict, cli::add_convert,
+                         cli::add_summary, cli::add_models})
+    add(commands);
+  std::vector<std::string> words = arguments;
+  words.insert(words.begin(), "fovea");
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  console.json = std::ranges::count(arguments, "--json") > 0;
+  Outcome outcome;
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  try {
+    outcome.code = commands.run(static_cast<int>(pointers.size()), pointers.data(), console, true);
+  } catch (const Error& error) {
+    console.failure(error);
+    outcome.code = error.exit_code();
+  }
+  console.flush();
+  std::fflush(stdout);
+  outcome.out = testing::internal::GetCapturedStdout();
+  outcome.err = testing::internal::GetCapturedStderr();
+  return outcome;
 }
 
 void write_digits(const std::filesystem::path& folder, int train, int test, int side) {

@@ -58,6 +58,10 @@ class Running {
 /// Runs the program to its end.
 Outcome fovea(const Arguments& arguments, const Surroundings& surroundings = {});
 
+/// Runs one of the commands train, eval, predict, convert, summary and models in this process,
+/// which knows what a test added to the registries. What it throws is an outcome as of the program.
+Outcome fovea_here(const Arguments& arguments);
+
 /// Writes a data set in MNIST's four files into `folder`: images of side x side, 10 classes that
 /// differ in where a bright square lies, so that little training tells them apart.
 void write_digits(const std::filesystem::path& folder, int train, int test, int side);

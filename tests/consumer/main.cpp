@@ -1,6 +1,6 @@
-// What a user of the library adds to it from outside: a net, a data set, a transform, optimisers,
-// a schedule, a task, a metric and a callback, each known by its name from then on; and a net of
-// one's own trained on arrays with a loop of one's own, one of its layers tapped.
+// What a user of the library adds to it from outside: a net with a choice, a data set, a transform,
+// optimisers, a schedule, a task, a metric and a callback, each known by its name from then on; and
+// a net of one's own trained on arrays with a loop of one's own, one of its layers tapped.
 #include <fovea/core/random.h>
 #include <fovea/data/augmentation.h>
 #include <fovea/data/registry.h>
@@ -24,10 +24,10 @@ using namespace fovea;
 
 class DotNet : public nn::Module {
  public:
-  explicit DotNet(nn::Scope s)
+  explicit DotNet(nn::Scope s, int64_t channels = 8)
       : Module(s),
-        conv(at("conv"), 1, 8, {.kernel = 3, .padding = 1}),
-        fc(at("fc"), 8 * 4 * 4, 2) {}
+        conv(at("conv"), 1, channels, {.kernel = 3, .padding = 1}),
+        fc(at("fc"), channels * 4 * 4, 2) {}
 
   Tensor forward(Tensor x) const override {
     return fc(flatten(max_pool2d(relu(conv(x)), {.kernel = 2})));
@@ -191,10 +191,18 @@ bool own_loop() {
 
 /// All that was added, in a run of the library's trainer.
 bool whole_run(const std::filesystem::path& folder) {
-  models::add(
-      {"dot_net",
-       {.classes = 2, .input = {1, 8, 8}},
-       [](const nn::Scope& s, const models::Config&) { return std::make_unique<DotNet>(s); }});
+  models::add({.name = "dot_net",
+               .outputs = 2,
+               .input = {1, 8, 8},
+               .choices = {{.name = "channels",
+                            .type = ArgumentType::integer,
+                            .default_value = int64_t{8},
+                            .minimum = 1,
+                            .maximum = 1024,
+                            .help = "channels of the convolution"}},
+               .build = [](const nn::Scope& s, const models::Config& c) {
+                 return std::make_unique<DotNet>(s, c.choices.integer("channels"));
+               }});
   data::add({.name = "dots", .read = [](const std::filesystem::path&) {
                return data::DataSets{"dots", std::make_shared<Dots>(1), std::make_shared<Dots>(2)};
              }});
@@ -226,6 +234,7 @@ bool whole_run(const std::filesystem::path& folder) {
   settings.epochs = 60;
   settings.batch = 32;
   settings.lr = 0.05;
+  settings.choices = {{"channels", int64_t{12}}};
   Leader leader;
   const train::Result result = train::train(settings, folder / "run", {&leader});
   const double r2 = tasks::find(result.test, "r2").value_or(-1);
@@ -235,9 +244,12 @@ bool whole_run(const std::filesystem::path& folder) {
 
   // A model file: one call to write it, one to use it.
   Predictor trained(folder / "run/best.safetensors");
+  if (trained.file().arguments.at("channels") != "12") return false;
+  if (train::from_toml(folder / "run/config.toml").choices.integer("channels") != 12) return false;
   const auto task = tasks::make("absolute", trained.task().targets());
-  save_model(folder / "copy.safetensors", trained.model(), models::configure("dot_net"),
-             trained.state(), *task, trained.file().preprocessing);
+  save_model(folder / "copy.safetensors", trained.model(),
+             models::configure("dot_net", {.choices = settings.choices}), trained.state(), *task,
+             trained.file().preprocessing);
   Predictor copy(folder / "copy.safetensors");
   const data::Sample sample = Dots(3).sample(0);
   const Array one = sample.input.reshaped({1, 8, 8, 1});

@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "error_text.h"
+
 namespace fovea {
 namespace {
 
@@ -105,6 +107,14 @@ TEST(Arguments, AMistakeSaysWhatIsExpected) {
   }
   EXPECT_EQ(message({.name = "constant"}, "constant:1"),
             "schedule constant takes no arguments, not 1\n  usage   constant");
+}
+
+TEST(Arguments, AFlagIsReadAndItsMistakesNameIt) {
+  const Argument rate{.name = "drop_path", .maximum = 1, .open_maximum = true};
+  EXPECT_EQ(rate.flag(), "--drop-path");
+  EXPECT_EQ(rate.read_flag("0.5"), ArgumentValue(0.5));
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)rate.read_flag("1"); }),
+            "--drop-path must be a number of at least 0 and below 1, not \"1\"");
 }
 
 TEST(Arguments, RangesReadLikeEnglish) {

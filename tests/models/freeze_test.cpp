@@ -8,7 +8,7 @@ namespace fovea {
 namespace {
 
 TEST(Freeze, GlobsNameTheArraysOfANet) {
-  const models::Config config = models::configure("efficientnet_lite0", {.classes = 10});
+  const models::Config config = models::configure("efficientnet_lite0", {.outputs = 10});
   const models::Frozen norms = models::frozen("*bn*,_conv_stem*", "efficientnet_lite0", config);
   int kept = 0, trained = 0;
   const auto model = models::make("efficientnet_lite0", config);
@@ -25,7 +25,7 @@ TEST(Freeze, GlobsNameTheArraysOfANet) {
 }
 
 TEST(Freeze, TheBackboneIsAllButWhatDependsOnTheClasses) {
-  const models::Config config = models::configure("resnet18", {.classes = 10});
+  const models::Config config = models::configure("resnet18", {.outputs = 10});
   EXPECT_EQ(models::head("resnet18", config),
             (std::set<std::string, std::less<>>{"fc.bias", "fc.weight"}));
   const models::Frozen backbone = models::frozen("backbone", "resnet18", config);
@@ -45,7 +45,7 @@ TEST(Freeze, ANetWhoseTextFixesTheClassesHasNoHead) {
                   "\"Flatten\"]"})};
   const models::Config config = models::configure("net", options);
   EXPECT_TRUE(models::head("net", config).empty());
-  expect_error(ErrorKind::usage, "no array of the net depends on the number of classes",
+  expect_error(ErrorKind::usage, "no array of the net depends on the number of outputs",
                [&] { (void)models::frozen("backbone", "net", config); });
 }
 

@@ -14,9 +14,9 @@ namespace {
 
 TEST(Models, GiveLogitsInBothModes) {
   for (const models::Entry& entry : models::list()) {
-    const auto model = models::make(entry.name, {.classes = 7});
+    const auto model = models::make(entry.name, {.outputs = 7});
     for (Mode mode : {Mode::eval, Mode::train}) {
-      const auto graph = nn::trace(*model, Shape{2}.concat(entry.defaults.input), mode);
+      const auto graph = nn::trace(*model, Shape{2}.concat(entry.input), mode);
       EXPECT_EQ(graph->output("output").shape(), (Shape{2, 7})) << entry.name;
     }
   }
@@ -206,7 +206,7 @@ TEST(Models, HaveFastKernelsOnly) {
 
 TEST(Models, TrainingMovesTheRunningStatisticsAndOnlyThem) {
   const Shape batch{4, 3, 32, 32};
-  const auto model = models::make("small_cnn", {.dropout = 0});
+  const auto model = models::make("small_cnn", {.choices = {{"dropout", 0}}});
   State state;
   nn::declare(state, *model, 1);
   Memory memory;
@@ -268,7 +268,7 @@ TEST(Models, OptionsThatCannotBeAreRefused) {
       "  nearest resnet18_cifar, resnet34_cifar, resnet50_cifar\n"
       "  try     fovea models, which lists all; a net of your own: NET.toml, or models::add in C++",
       {}, "resnet18-cifr");
-  says("small_cnn: the number of classes is 0, at least 1 is needed", {.classes = 0});
+  says("small_cnn: the number of outputs is 0, at least 1 is needed", {.outputs = 0});
   says("small_cnn: the number of input channels is -1, at least 1 is needed", {.in_channels = -1});
   says("small_cnn: the input's height is 0, at least 1 is needed", {.input = Shape{3, 0, 9}});
   says("small_cnn: the input [4] has 1 axes; C, H, W or H, W are expected", {.input = Shape{4}});
@@ -276,23 +276,35 @@ TEST(Models, OptionsThatCannotBeAreRefused) {
       "small_cnn: the input [C=3, H=8, W=8] has 3 channels, in_channels is 1\n"
       "  try     one of the two alone",
       {.in_channels = 1, .input = Shape{3, 8, 8}});
-  says("small_cnn: dropout is 1.000000, from 0 up to 1 is allowed", {.dropout = 1});
-  says("small_cnn: dropout is nan, from 0 up to 1 is allowed", {.dropout = std::nan("")});
-  says("resnet18_cifar: this model has no dropout", {.dropout = 0.5}, "resnet18_cifar");
-  says("vgg16: this model has no drop path", {.drop_path = 0.1}, "vgg16");
-  says("convnext_tiny: drop path is 1.000000, from 0 up to 1 is allowed", {.drop_path = 1},
+  const std::string probability = "must be a number of at least 0 and below 1, not ";
+  says("small_cnn: dropout " + probability + "1", {.choices = {{"dropout", 1}}});
+  says("small_cnn: dropout " + probability + "nan", {.choices = {{"dropout", std::nan("")}}});
+  says("convnext_tiny: drop_path " + probability + "1", {.choices = {{"drop_path", 1}}},
        "convnext_tiny");
-  says("vgg16: this model comes in one width only", {.width = 0.5}, "vgg16");
-  says("mobilenet_v2: the width is 0.000000, above 0 and below 100 is allowed", {.width = 0},
-       "mobilenet_v2");
-  says("vgg16: this model has no auxiliary heads", {.aux = true}, "vgg16");
-  says("vgg16: this model has one stem only", {.stem = "cifar"}, "vgg16");
-  says("resnet18: the stem is \"large\", imagenet or cifar is expected", {.stem = "large"},
-       "resnet18");
+  says("mobilenet_v2: width must be a number above 0 and below 100, not 0",
+       {.choices = {{"width", 0}}}, "mobilenet_v2");
+  says("resnet18: stem must be \"imagenet\" or \"cifar\", not large",
+       {.choices = {{"stem", "large"}}}, "resnet18");
+  says("unknown choice of a model \"dropuot\"\n  nearest dropout", {.choices = {{"dropuot", 0.5}}});
+}
+
+TEST(Models, ChoicesThatAModelDoesNotHaveAreRefused) {
+  const auto refusal = [](const char* model, const Arguments& choices) {
+    return error_text(ErrorKind::usage, [&] { (void)models::make(model, {.choices = choices}); });
+  };
+  EXPECT_EQ(refusal("resnet18_cifar", {{"dropout", 0.5}}),
+            "resnet18_cifar: this model has no choice \"dropout\"\n  choices stem");
+  EXPECT_EQ(refusal("vgg16", {{"drop_path", 0.1}}),
+            "vgg16: this model has no choice \"drop_path\"\n  choices dropout");
+  EXPECT_EQ(refusal("lenet5", {{"width", 0.5}}),
+            "lenet5: this model has no choice \"width\"\n  choices none");
+  EXPECT_NE(refusal("lenet5", {{"width", 0}}), "");  // no model has that width
+  EXPECT_NE(refusal("vgg16", {{"aux", true}}), "");
+  EXPECT_NE(refusal("vgg16", {{"stem", "cifar"}}), "");
 }
 
 TEST(Models, AHugeImageIsAnErrorNotAnAllocation) {
-  EXPECT_NO_THROW((void)models::make("resnet18_cifar", {.classes = int64_t{1} << 40}));
+  EXPECT_NO_THROW((void)models::make("resnet18_cifar", {.outputs = int64_t{1} << 40}));
   const int64_t huge = int64_t{1} << 31;
   expect_error(ErrorKind::memory, "a size is too large", [&] {
     (void)models::make("small_cnn", {.input = Shape{3, huge, huge}});
@@ -301,8 +313,8 @@ TEST(Models, AHugeImageIsAnErrorNotAnAllocation) {
 
 TEST(Models, AConfigRebuildsTheSameModel) {
   // What a model file remembers.
-  const models::Config config =
-      models::configure("small_cnn", {.classes = 4, .input = Shape{1, 20, 24}, .dropout = 0});
+  const models::Config config = models::configure(
+      "small_cnn", {.outputs = 4, .input = Shape{1, 20, 24}, .choices = {{"dropout", 0}}});
   EXPECT_EQ(config.input, (Shape{1, 20, 24}));
   const auto model = models::make("small_cnn", config);
   EXPECT_EQ(nn::trace(*model, {2, 1, 20, 24}, Mode::train)->output("output").shape(),
@@ -310,15 +322,16 @@ TEST(Models, AConfigRebuildsTheSameModel) {
 }
 
 TEST(Models, ChoicesThatAModelDoesNotHaveMayBeSwitchedOff) {
-  EXPECT_NO_THROW(models::make("vgg16", {.drop_path = 0, .aux = false}));
-  EXPECT_EQ(models::configure("vgg16", {.aux = false}).aux, std::nullopt);
+  const models::Options options{.choices = {{"drop_path", 0}, {"aux", false}}};
+  EXPECT_EQ(models::configure("vgg16", options).choices.values(),
+            models::configure("vgg16").choices.values());
 }
 
 TEST(Models, ACifarStemKeepsTheSizeOfSmallImages) {
   // With the other one a 32x32 image is a single pixel at the end.
   const auto before_the_mean = [](const char* name, const std::string& scope) {
-    const auto model =
-        models::make(name, {.classes = 10, .input = Shape{3, 32, 32}, .stem = "cifar"});
+    const auto model = models::make(
+        name, {.outputs = 10, .input = Shape{3, 32, 32}, .choices = {{"stem", "cifar"}}});
     const auto graph = nn::trace(*model, {1, 3, 32, 32});
     Shape shape;
     for (const Node& node : graph->nodes()) {
@@ -335,13 +348,15 @@ TEST(Models, ACifarStemKeepsTheSizeOfSmallImages) {
     for (const nn::Variable* v : model->variables()) all.emplace_back(v->name(), v->shape());
     return all;
   };
-  EXPECT_EQ(names("resnet50", {.classes = 10, .stem = "cifar"}), names("resnet50_cifar", {}));
-  EXPECT_EQ(names("resnet50_cifar", {.classes = 1000, .stem = "imagenet"}), names("resnet50", {}));
+  EXPECT_EQ(names("resnet50", {.outputs = 10, .choices = {{"stem", "cifar"}}}),
+            names("resnet50_cifar", {}));
+  EXPECT_EQ(names("resnet50_cifar", {.outputs = 1000, .choices = {{"stem", "imagenet"}}}),
+            names("resnet50", {}));
 }
 
 TEST(Models, WidthsAreRoundedToEights) {
   const auto channels = [](double width, const std::string& array) {
-    const auto model = models::make("mobilenet_v2", {.width = width});
+    const auto model = models::make("mobilenet_v2", {.choices = {{"width", width}}});
     for (const nn::Variable* v : model->variables()) {
       if (v->name() == array) return v->shape()[0];
     }
@@ -357,8 +372,8 @@ TEST(Models, WidthsAreRoundedToEights) {
 
 TEST(Models, AuxiliaryHeadsAreOutputsOfTrainingOnly) {
   for (const auto& [name, heads] : {std::pair{"googlenet", 2}, {"inception_v3", 1}}) {
-    const auto model = models::make(name, {.classes = 7, .aux = true});
-    const Shape batch = Shape{2}.concat(models::entry(name).defaults.input);
+    const auto model = models::make(name, {.outputs = 7, .choices = {{"aux", true}}});
+    const Shape batch = Shape{2}.concat(models::entry(name).input);
     EXPECT_EQ(nn::trace(*model, batch, Mode::eval)->outputs().size(), 1u) << name;
     const auto graph = nn::trace(*model, batch, Mode::train);
     ASSERT_EQ(graph->outputs().size(), 1u + static_cast<size_t>(heads)) << name;
@@ -372,7 +387,7 @@ TEST(Models, AuxiliaryHeadsAreOutputsOfTrainingOnly) {
 TEST(Models, BlocksAreLeftOutTheMoreOftenTheDeeperTheyStand) {
   for (const char* name : {"efficientnet_b0", "efficientnet_lite0", "convnext_tiny"}) {
     const auto probabilities = [&](double drop_path) {
-      const auto model = models::make(name, {.drop_path = drop_path});
+      const auto model = models::make(name, {.choices = {{"drop_path", drop_path}}});
       const auto graph = nn::trace(*model, {2, 3, 64, 64}, Mode::train);
       std::vector<double> found;
       for (const Node& node : graph->nodes()) {

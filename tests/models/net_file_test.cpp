@@ -79,8 +79,9 @@ TEST(NetFile, TheExamplesThatAreModelsOfTheRegistryAreThose) {
     for (int64_t i = 0; i < a.numel(); ++i) EXPECT_EQ(a.at(i), b.at(i)) << e.name;
   }
   const Config config = configure("", example("small_cnn"));
-  EXPECT_EQ(config.dropout, 0.2);  // in both, and for --dropout
-  EXPECT_EQ(configure("", {.dropout = 0.0, .net = config.net}).dropout, 0);
+  EXPECT_EQ(config.choices.number("dropout"), 0.2);  // in both, and for --dropout
+  EXPECT_EQ(
+      configure("", {.choices = {{"dropout", 0}}, .net = config.net}).choices.number("dropout"), 0);
 }
 
 TEST(NetFile, EveryBlockHasItsNumberOfParameters) {
@@ -164,17 +165,17 @@ TEST(NetFile, NamesAreIndicesUnlessSaid) {
 
 TEST(NetFile, OptionsReplaceWhatTheTextSays) {
   Options options = example("small_cnn");
-  options.classes = 4;
+  options.outputs = 4;
   options.input = Shape{1, 20, 24};
   const Config config = configure("", options);
-  EXPECT_EQ(config.classes, 4);
+  EXPECT_EQ(config.outputs, 4);
   EXPECT_EQ(config.input, (Shape{1, 20, 24}));
   const auto model = make("", config);
   EXPECT_EQ(nn::trace(*model, {3, 1, 20, 24})->output("output").shape(), (Shape{3, 4}));
   EXPECT_EQ(head("", config), (std::set<std::string, std::less<>>{"head.4.bias", "head.4.weight"}));
-  options.aux = true;
+  options.choices.set("aux", true);
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)configure("", options); }),
-            "small_cnn: this model has no auxiliary heads");
+            "small_cnn: this model has no choice \"aux\"\n  choices dropout");
 }
 
 /// A net around the example of a kind of layer: "stem" gives it an input of the example's shape.
@@ -356,11 +357,12 @@ TEST(NetFile, MistakesNameTheLineAndWhatIsPossible) {
   EXPECT_EQ(says("layers = []"), "the list of layers is empty\n  at      net.toml:1");
   EXPECT_EQ(says("layers = 3"), "layers: a list of them is expected\n  at      net.toml:1");
   EXPECT_EQ(says("\nclasses = 0\nlayers = []"),
-            "classes: whole numbers from 1 to 1000000 are expected\n  at      net.toml:2");
-  EXPECT_EQ(says("input = [32, 32]"),
-            "input: channels, height and width are expected, [3, 32, 32]\n  at      net.toml:1");
+            "classes must be an integer from 1 to 1000000, not 0\n  at      net.toml:2");
+  EXPECT_EQ(says("input = [1, 2, 3, 4, 5]"),
+            "input must be a list of channels and up to 3 sizes, such as [3, 32, 32], not [ 1, 2, "
+            "3, 4, 5 ]\n  at      net.toml:1");
   EXPECT_EQ(says("dropout = 1"),
-            "dropout: a number from 0 up to 1 is expected\n  at      net.toml:1");
+            "dropout must be a number of at least 0 and below 1, not 1\n  at      net.toml:1");
   EXPECT_EQ(says("init = { Conv2d = \"kaiming\" }\n" + small("")),
             "unknown initialiser \"kaiming\"\n"
             "  nearest kaiming_normal, kaiming_uniform, kaiming_normal_fan_out\n"
@@ -412,7 +414,7 @@ TEST(NetFile, WhatIsNoClassifierIsRefused) {
       "  try     \"Flatten\" and { type = \"Linear\", out_features = \"classes\" } at the end");
   Options options = with("layers = [\"Flatten\", { type = \"Linear\", out_features = 10 }]");
   EXPECT_NO_THROW((void)make("", options));
-  options.classes = 7;
+  options.outputs = 7;
   expect_error(ErrorKind::usage, "the net gives [10] for an image instead of [7]",
                [&] { (void)make("", options); });
 }

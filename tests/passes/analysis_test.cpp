@@ -46,7 +46,7 @@ TEST(Summary, SaysThePublishedNumbers) {
   for (const Expected& e : models) {
     for (Mode mode : {Mode::eval, Mode::train}) {
       const auto model = models::make(e.name);
-      const Summary s = summary_of(*model, models::entry(e.name).defaults.input, mode);
+      const Summary s = summary_of(*model, models::entry(e.name).input, mode);
       EXPECT_EQ(s.parameters, e.parameters) << e.name;
       EXPECT_EQ(s.trainable, e.parameters) << e.name;
       EXPECT_EQ(s.buffers, e.buffers) << e.name;
@@ -55,7 +55,7 @@ TEST(Summary, SaysThePublishedNumbers) {
       EXPECT_EQ(s.field[0], s.field[1]) << e.name;
       EXPECT_EQ(s.field[0].size, e.field) << e.name;
       EXPECT_EQ(s.field[0].jump, e.jump) << e.name;
-      EXPECT_EQ(s.output.shape, (Shape{1, models::entry(e.name).defaults.classes})) << e.name;
+      EXPECT_EQ(s.output.shape, (Shape{1, models::entry(e.name).outputs})) << e.name;
     }
   }
 }

@@ -18,23 +18,24 @@ namespace {
 /// small_cnn for 3 classes of 8x8 gray images, filled by the rule of the golden files.
 struct Trained {
   std::unique_ptr<nn::Module> model =
-      models::make("small_cnn", {.classes = 3, .input = Shape{1, 8, 8}});
+      models::make("small_cnn", {.outputs = 3, .input = Shape{1, 8, 8}});
   State state;
   Trained() { golden_fill::declare(state, *model, DType::f32); }
   ModelFile file() {
-    return {.architecture = "small_cnn",
-            .arguments = to_arguments(models::configure(
-                "small_cnn", {.classes = 3, .input = Shape{1, 8, 8}, .dropout = 0.25})),
-            .preprocessing = Preprocessing{.height = 8,
-                                           .width = 8,
-                                           .channels = 1,
-                                           .resize = {},
-                                           .filter = Filter::bilinear,
-                                           .mean = {0.5},
-                                           .std = {0.25}},
-            .class_names = {"ant", "bee", "cat"},
-            .training = {},
-            .weights = weights_of(*model, state)};
+    return {
+        .architecture = "small_cnn",
+        .arguments = to_arguments(models::configure(
+            "small_cnn", {.outputs = 3, .input = Shape{1, 8, 8}, .choices = {{"dropout", 0.25}}})),
+        .preprocessing = Preprocessing{.height = 8,
+                                       .width = 8,
+                                       .channels = 1,
+                                       .resize = {},
+                                       .filter = Filter::bilinear,
+                                       .mean = {0.5},
+                                       .std = {0.25}},
+        .class_names = {"ant", "bee", "cat"},
+        .training = {},
+        .weights = weights_of(*model, state)};
   }
 };
 
@@ -212,13 +213,13 @@ TEST(Predictor, NeedsNothingButTheFile) {
 }
 
 TEST(Predictor, TakesEverySizeThatTheNetCan) {
-  const auto model = models::make("resnet18", {.classes = 3, .input = Shape{3, 64, 64}});
+  const auto model = models::make("resnet18", {.outputs = 3, .input = Shape{3, 64, 64}});
   State state;
   nn::declare(state, *model, 1);
   const auto task = tasks::make("classify", data::class_targets({"a", "b", "c"}));
   TemporaryFolder folder;
   save_model(folder / "m.safetensors", *model,
-             models::configure("resnet18", {.classes = 3, .input = Shape{3, 64, 64}}), state, *task,
+             models::configure("resnet18", {.outputs = 3, .input = Shape{3, 64, 64}}), state, *task,
              Preprocessing{.height = 64,
                            .width = 64,
                            .channels = 3,
@@ -244,7 +245,7 @@ TEST(Predictor, OfNumbersSaysNumbers) {
           "layers = [\"Flatten\", { name = \"fc\", type = \"Linear\", out_features = \"classes\" "
           "}]"});
   for (const Shape& input : {Shape{5}, Shape{1, 6}, Shape{2, 3, 4}, Shape{1, 2, 3, 4}}) {
-    const models::Config config = models::configure("", {.classes = 2, .input = input, .net = net});
+    const models::Config config = models::configure("", {.outputs = 2, .input = input, .net = net});
     EXPECT_EQ(config.input, input);
     const auto model = models::make("", config);
     State state;
@@ -287,13 +288,12 @@ TEST(Predictor, SaysWhatIsWrongWithAFile) {
   EXPECT_EQ(complaint([](ModelFile& f) { f.architecture = "smal_cnn"; }).substr(0, 44),
             "unknown model \"smal_cnn\"\n  nearest small_cnn");
   EXPECT_EQ(complaint([](ModelFile& f) { f.arguments.erase("classes"); }),
-            "model file: its argument \"classes\" is missing, a whole number from 1 to 1000000 is "
-            "expected");
+            "model file: its argument classes is missing");
   EXPECT_EQ(complaint([](ModelFile& f) { f.arguments["height"] = "1e99"; }),
-            "model file: its argument \"height\" is \"1e99\", a whole number from 1 to 1000000 is "
-            "expected");
+            "model file: its argument height must be an integer from 1 to 1000000, not \"1e99\"");
   EXPECT_EQ(complaint([](ModelFile& f) { f.arguments["dropout"] = "1"; }),
-            "model file: its argument \"dropout\" is \"1\", from 0 up to 1 is expected");
+            "model file: its argument dropout must be a number of at least 0 and below 1, not "
+            "\"1\"");
   EXPECT_EQ(complaint([](ModelFile& f) { f.class_names.pop_back(); }),
             "model file: 2 class names for 3 classes");
   EXPECT_EQ(complaint([](ModelFile& f) {
@@ -312,7 +312,7 @@ TEST(Predictor, BuildsTheNetWhoseTextItsFileHolds) {
       .file = "some/folder/small_cnn.toml",
       .text = "layers = [\"Flatten\", { name = \"fc\", type = \"Linear\", out_features = 3 }]"});
   const models::Config config =
-      models::configure("", {.classes = 3, .input = Shape{1, 8, 8}, .net = net});
+      models::configure("", {.outputs = 3, .input = Shape{1, 8, 8}, .net = net});
   const auto model = models::make("", config);
   State state;
   golden_fill::declare(state, *model, DType::f32);
@@ -536,7 +536,7 @@ TEST(NetOfAText, NeedNotHaveWeights) {
 
 // The model's own input is RGB; a net that was trained on gray images takes them as gray.
 TEST(BareWeights, OfGrayImagesNeedNoInputGiven) {
-  const auto model = models::make("small_cnn", {.classes = 3, .input = Shape{1, 32, 32}});
+  const auto model = models::make("small_cnn", {.outputs = 3, .input = Shape{1, 32, 32}});
   State state;
   golden_fill::declare(state, *model, DType::f32);
   TemporaryFolder folder;
@@ -555,7 +555,7 @@ TEST_F(Bare, WeightsForAnotherModelAreRefused) {
   expect_error(
       ErrorKind::model,
       "head.4.bias is [3] instead of [4]\n  file    " + (folder_ / "w.pth").string(), [&] {
-        assemble_model("small_cnn", {.classes = 4, .input = Shape{1, 8, 8}}, folder_ / "w.pth");
+        assemble_model("small_cnn", {.outputs = 4, .input = Shape{1, 8, 8}}, folder_ / "w.pth");
       });
   expect_error(ErrorKind::usage, "unknown model",
                [&] { assemble_model("small", {}, folder_ / "w.pth"); });
@@ -572,24 +572,27 @@ TEST_F(Bare, AModelFileBringsWhatItKnows) {
 }
 
 TEST(Arguments, MakeTheSameModelAgain) {
-  const models::Config config =
-      models::configure("small_cnn", {.classes = 7, .input = Shape{2, 9, 11}, .dropout = 0.125});
+  const models::Config config = models::configure(
+      "small_cnn", {.outputs = 7, .input = Shape{2, 9, 11}, .choices = {{"dropout", 0.125}}});
   const models::Config again = models::configure("small_cnn", from_arguments(to_arguments(config)));
-  EXPECT_EQ(again.classes, 7);
+  EXPECT_EQ(again.outputs, 7);
   EXPECT_EQ(again.input, (Shape{2, 9, 11}));
-  EXPECT_EQ(again.dropout, 0.125);
+  EXPECT_EQ(again.choices.number("dropout"), 0.125);
   // What a model has by default is remembered as switched off, too.
   const auto kept = [](const char* name, const models::Options& options) {
     return models::configure(name, from_arguments(to_arguments(models::configure(name, options))));
   };
-  EXPECT_EQ(kept("small_cnn", {.dropout = 0}).dropout, 0);
-  EXPECT_EQ(kept("convnext_tiny", {.drop_path = 0}).drop_path, 0);
-  EXPECT_EQ(kept("convnext_tiny", {.drop_path = 0.25}).drop_path, 0.25);
-  EXPECT_EQ(kept("mobilenet_v2", {.width = 0.35}).width, 0.35);
-  EXPECT_EQ(kept("googlenet", {.aux = true}).aux, true);
-  EXPECT_EQ(kept("googlenet", {}).aux, false);
-  EXPECT_EQ(kept("resnet50", {.stem = "cifar"}).stem, "cifar");
-  EXPECT_EQ(kept("vgg16", {}).stem, std::nullopt);
+  for (const auto& [name, choice, value] :
+       std::vector<std::tuple<const char*, const char*, ArgumentValue>>{
+           {"small_cnn", "dropout", 0.0},
+           {"convnext_tiny", "drop_path", 0.0},
+           {"convnext_tiny", "drop_path", 0.25},
+           {"mobilenet_v2", "width", 0.35},
+           {"googlenet", "aux", true},
+           {"googlenet", "aux", false},
+           {"resnet50", "stem", "cifar"}})
+    EXPECT_EQ(kept(name, {.choices = {{choice, value}}}).choices.value(choice), value) << name;
+  EXPECT_EQ(kept("vgg16", {}).choices.values(), models::configure("vgg16").choices.values());
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace {
 TEST(Pretrained, EveryRowIsAModelWhosePicturesCanBePrepared) {
   std::set<std::string_view> files;
   for (const Pretrained& weights : pretrained()) {
-    const Shape input = models::entry(weights.model).defaults.input;
+    const Shape input = models::entry(weights.model).input;
     EXPECT_EQ(problem(weights.preprocessing(input)), "") << weights.file;
     EXPECT_EQ(*weights.preprocessing(input).resize, weights.resize) << weights.file;
     EXPECT_TRUE(files.insert(weights.file).second) << weights.file;
@@ -43,8 +43,7 @@ TEST(Pretrained, TheNameOfAFileSaysWhichOfAModelsWeightsItHolds) {
 
 TEST(Pretrained, ModelsThatWereTrainedOnOtherNumbersGetThem) {
   const auto of = [](const char* model) {
-    return match_pretrained(model, "x.pth")
-        ->weights.preprocessing(models::entry(model).defaults.input);
+    return match_pretrained(model, "x.pth")->weights.preprocessing(models::entry(model).input);
   };
   EXPECT_EQ(of("inception_v3").mean, std::vector<double>(3, 0.5));
   EXPECT_EQ(of("inception_v3").resize, 342);

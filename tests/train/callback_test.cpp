@@ -55,7 +55,7 @@ TEST_F(Training, UpdatesThatAreSkippedChangeNoWeight) {
   settings_.epochs = 1;
   const Result result = train(settings_, folder_ / "run", {&lead});
   const ModelFile after = load_model(result.folder / "last.safetensors");
-  const auto model = models::make("small_cnn", {.classes = 10, .input = Shape{1, 8, 8}});
+  const auto model = models::make("small_cnn", {.outputs = 10, .input = Shape{1, 8, 8}});
   State state;
   nn::declare(state, *model, 1);
   for (const auto& [name, array] : after.weights) {

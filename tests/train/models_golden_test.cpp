@@ -28,11 +28,12 @@ class Net : public testing::TestWithParam<Row> {
  protected:
   explicit Net(int64_t images) : golden_(golden_fill::file("models_" + GetParam().family)) {
     const std::string name = GetParam().model.substr(0, GetParam().model.find(' '));
-    const models::Config defaults = models::entry(name).defaults;
-    const int64_t side = number("side"), channels = defaults.input[0];
-    models::Options options{.classes = 10, .input = Shape{channels, side, side}};
-    options.dropout = options.drop_path = 0;
-    options.aux = GetParam().model != name;
+    const models::Entry entry = models::entry(name);
+    const int64_t side = number("side"), channels = entry.input[0];
+    const models::Options options{
+        .outputs = 10,
+        .input = Shape{channels, side, side},
+        .choices = {{"dropout", 0}, {"drop_path", 0}, {"aux", GetParam().model != name}}};
     model_ = models::make(name, options);
     golden_fill::declare(state_, *model_, DType::f32);
     images_ = golden_fill::uniform("images " + std::to_string(number("draw")), DType::f32,

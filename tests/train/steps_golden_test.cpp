@@ -17,7 +17,7 @@ std::unique_ptr<optim::Optimizer> optimizer(const std::string& rule) {
 /// Five steps of small_cnn as scripts/golden/small_cnn_steps.py takes them: the losses, and the
 /// State behind them.
 std::vector<double> five_steps(const std::string& rule, DType dtype, State& state) {
-  const auto model = models::make("small_cnn", {.dropout = 0});
+  const auto model = models::make("small_cnn", {.choices = {{"dropout", 0}}});
   golden_fill::declare(state, *model, dtype);
   for (const char* name : {"bn2.weight", "bn2.bias"}) {
     Array& array = state.get(name);

@@ -7,6 +7,7 @@
 #include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/random.h"
+#include "fovea/models/choices.h"
 #include "fovea/models/registry.h"
 #include "fovea/nn.h"
 #include "fovea/predict/predictor.h"
@@ -30,19 +31,19 @@ struct Doubled {
 class OwnNet : public nn::Module {
  public:
   OwnNet(const nn::Scope& s, const models::Config& c)
-      : Module(s), fc(at("fc"), c.input.numel(), c.classes) {}
+      : Module(s), fc(at("fc"), c.input.numel(), c.outputs) {}
   Tensor forward(Tensor x) const override { return fc(flatten(x.graph().add_one(Doubled{}, {x}))); }
   nn::Linear fc;
 };
 
 TEST_F(Training, OwnNetsTrainByTheirNameAndSlowOpsAreSaidOnce) {
-  models::add(
-      {"own_net",
-       {.classes = 10, .input = {1, 8, 8}},
-       [](const nn::Scope& s, const models::Config& c) { return std::make_unique<OwnNet>(s, c); }});
-  expect_error(ErrorKind::usage, "own_net: a model of this name is in the registry", [] {
-    models::add({"own_net", {}, {}});
-  });
+  models::add({.name = "own_net",
+               .input = {1, 8, 8},
+               .build = [](const nn::Scope& s, const models::Config& c) {
+                 return std::make_unique<OwnNet>(s, c);
+               }});
+  expect_error(ErrorKind::usage, "own_net: a model of this name is in the registry",
+               [] { models::add({.name = "own_net"}); });
   settings_.model = "own_net";
   std::vector<std::string> slow;
   Watch watch;
@@ -61,8 +62,8 @@ TEST_F(Training, OwnNetsTrainByTheirNameAndSlowOpsAreSaidOnce) {
 class AuxiliaryNet : public nn::Module {
  public:
   AuxiliaryNet(const nn::Scope& s, const models::Config& c)
-      : Module(s), fc(at("fc"), c.input.numel(), c.classes) {
-    if (*c.aux) aux1.emplace(at("aux1"), c.input.numel(), c.classes);
+      : Module(s), fc(at("fc"), c.input.numel(), c.outputs) {
+    if (c.choices.flag("aux")) aux1.emplace(at("aux1"), c.input.numel(), c.outputs);
   }
   Tensor forward(Tensor x) const override {
     if (aux1 && x.graph().mode() == Mode::train) x.graph().output("aux1", (*aux1)(flatten(x)));
@@ -73,15 +74,16 @@ class AuxiliaryNet : public nn::Module {
 };
 
 TEST_F(Training, AuxiliaryHeadsAreTrainedWhenAsked) {
-  models::add({"auxiliary_net",
-               {.classes = 10, .input = {1, 8, 8}, .aux = false},
-               [](const nn::Scope& s, const models::Config& c) {
+  models::add({.name = "auxiliary_net",
+               .input = {1, 8, 8},
+               .choices = {models::aux()},
+               .build = [](const nn::Scope& s, const models::Config& c) {
                  return std::make_unique<AuxiliaryNet>(s, c);
                }});
   settings_.model = "auxiliary_net";
   settings_.epochs = 1;
   run("bare", settings_);
-  settings_.aux = true;
+  settings_.choices.set("aux", true);
   const Result result = run("heads", settings_);
   Predictor bare(folder_ / "bare/last.safetensors"), heads(result.folder / "last.safetensors");
   EXPECT_EQ(bare.file().arguments.at("aux"), "0");
@@ -92,7 +94,7 @@ TEST_F(Training, AuxiliaryHeadsAreTrainedWhenAsked) {
   EXPECT_NE(first.get("aux1.weight").data<float>()[0],
             heads.state().get("aux1.weight").data<float>()[0]);
   settings_.model = "small_cnn";
-  expect_error(ErrorKind::usage, "small_cnn: this model has no auxiliary heads",
+  expect_error(ErrorKind::usage, "small_cnn: this model has no choice \"aux\"",
                [&] { run("none", settings_); });
   EXPECT_FALSE(std::filesystem::exists(folder_ / "none"));
 }
@@ -362,7 +364,7 @@ struct Root {
 class RootNet : public nn::Module {
  public:
   RootNet(const nn::Scope& s, const models::Config& c)
-      : Module(s), hidden(at("hidden"), c.input.numel(), 16), fc(at("fc"), 16, c.classes) {}
+      : Module(s), hidden(at("hidden"), c.input.numel(), 16), fc(at("fc"), 16, c.outputs) {}
   Tensor forward(Tensor x) const override {
     x = relu(hidden(flatten(x)));
     return fc(x.graph().add_one(Root{}, {x}));
@@ -371,9 +373,9 @@ class RootNet : public nn::Module {
 };
 
 TEST_F(Training, AGradientThatIsNotFiniteBesideAFiniteLossReachesNoFile) {
-  models::add({"root_net",
-               {.classes = 10, .input = {1, 8, 8}},
-               [](const nn::Scope& s, const models::Config& c) {
+  models::add({.name = "root_net",
+               .input = {1, 8, 8},
+               .build = [](const nn::Scope& s, const models::Config& c) {
                  return std::make_unique<RootNet>(s, c);
                }});
   settings_.model = "root_net";
@@ -394,15 +396,15 @@ TEST_F(Training, AGradientThatIsNotFiniteBesideAFiniteLossReachesNoFile) {
 class SteepNet : public nn::Module {
  public:
   SteepNet(const nn::Scope& s, const models::Config& c)
-      : Module(s), fc(at("fc"), c.input.numel(), c.classes) {}
+      : Module(s), fc(at("fc"), c.input.numel(), c.outputs) {}
   Tensor forward(Tensor x) const override { return fc(flatten(x * 1e33)); }
   nn::Linear fc;
 };
 
 TEST_F(Training, AnUpdateThatMakesAWeightInfiniteIsNotSaved) {
-  models::add({"steep_net",
-               {.classes = 10, .input = {1, 8, 8}},
-               [](const nn::Scope& s, const models::Config& c) {
+  models::add({.name = "steep_net",
+               .input = {1, 8, 8},
+               .build = [](const nn::Scope& s, const models::Config& c) {
                  return std::make_unique<SteepNet>(s, c);
                }});
   settings_.model = "steep_net";

@@ -43,7 +43,7 @@ TEST_F(Transfer, AFrozenBackboneStaysToTheLastBitRunningStatisticsToo) {
   // What every course's transfer recipe gets wrong: frozen norms whose statistics go on moving.
   settings_.freeze = "backbone";
   const Result result = run("frozen", settings_);
-  const auto head = models::head("small_cnn", {.classes = 10, .input = {1, 8, 8}});
+  const auto head = models::head("small_cnn", {.outputs = 10, .input = {1, 8, 8}});
   EXPECT_EQ(moved(result), std::set<std::string>(head.begin(), head.end()));
   EXPECT_EQ(result.frozen_changed, 0);
   EXPECT_EQ(result.frozen, static_cast<int64_t>(weights(settings_.weights).size() - head.size()));
@@ -88,12 +88,12 @@ TEST_F(Transfer, UnfreezingTrainsTheRestMoreSlowlyAndResumesToTheSameBytes) {
 }
 
 TEST_F(Transfer, AHeadForOtherClassesStartsAnewAndTheRestMustFit) {
-  const auto model = models::make("lenet_cnn", {.classes = 4, .input = Shape{1, 32, 32}});
+  const auto model = models::make("lenet_cnn", {.outputs = 4, .input = Shape{1, 32, 32}});
   const models::Config config =
-      models::configure("lenet_cnn", {.classes = 4, .input = Shape{1, 32, 32}});
+      models::configure("lenet_cnn", {.outputs = 4, .input = Shape{1, 32, 32}});
   const auto head = models::head("lenet_cnn", config);
   EXPECT_EQ(head.size(), 2u);
-  const auto other = models::make("lenet_cnn", {.classes = 7, .input = Shape{1, 32, 32}});
+  const auto other = models::make("lenet_cnn", {.outputs = 7, .input = Shape{1, 32, 32}});
   State state, given;
   nn::declare(state, *model, 1);
   nn::declare(given, *other, 2);

@@ -182,6 +182,19 @@ ArgumentValue Argument::read(std::string_view text) const {
   return accepts(value) ? value : ArgumentValue{};
 }
 
+std::string Argument::flag() const {
+  std::string text = "--" + name;
+  std::ranges::replace(text, '_', '-');
+  return text;
+}
+
+ArgumentValue Argument::read_flag(std::string_view text) const {
+  ArgumentValue value = read(text);
+  if (!std::holds_alternative<std::monostate>(value)) return value;
+  throw Error(ErrorKind::usage,
+              flag() + " must be " + expected() + ", not \"" + printable(text) + '"');
+}
+
 std::string to_string(const ArgumentValue& value) {
   if (const auto* v = std::get_if<int64_t>(&value)) return std::to_string(*v);
   if (const auto* v = std::get_if<double>(&value)) return format_number(*v);
@@ -200,6 +213,10 @@ const ArgumentValue& Arguments::value(std::string_view name) const {
 
 bool Arguments::has(std::string_view name) const {
   return !std::holds_alternative<std::monostate>(value(name));
+}
+
+void Arguments::erase(std::string_view name) {
+  if (const auto found = values_.find(name); found != values_.end()) values_.erase(found);
 }
 
 template <class T>

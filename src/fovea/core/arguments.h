@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <map>
 #include <optional>
@@ -52,6 +53,11 @@ struct Argument {
   bool accepts(const ArgumentValue& value) const;
   /// The value of a text, none when that is not accepted. Lists are "3" or "3x5".
   ArgumentValue read(std::string_view text) const;
+  /// How it is given on a command line: "--drop-path" for drop_path.
+  std::string flag() const;
+  /// The value of the text of its flag. Errors: usage when that is not accepted: "--drop-path must
+  /// be a number of at least 0 and below 1, not "2"".
+  ArgumentValue read_flag(std::string_view text) const;
 };
 
 /// As `read` takes it: "3", "0.5", "true", "reflect", "3x5"; "" for none.
@@ -60,9 +66,12 @@ std::string to_string(const ArgumentValue& value);
 /// The values of all arguments of one thing, given or by default.
 class Arguments {
  public:
+  using Values = std::map<std::string, ArgumentValue, std::less<>>;
+
   Arguments() = default;
-  explicit Arguments(std::map<std::string, ArgumentValue, std::less<>> values)
-      : values_(std::move(values)) {}
+  explicit Arguments(Values values) : values_(std::move(values)) {}
+  /// {{"dropout", 0.5}, {"stem", "cifar"}}
+  Arguments(std::initializer_list<Values::value_type> values) : values_(values) {}
 
   /// Errors of all: internal when there is no such argument, or it has another type.
   int64_t integer(std::string_view name) const { return get<int64_t>(name); }
@@ -82,12 +91,14 @@ class Arguments {
   /// Whether there is an argument of that name, with a value or without.
   bool contains(std::string_view name) const { return values_.find(name) != values_.end(); }
   void set(std::string name, ArgumentValue value) { values_[std::move(name)] = std::move(value); }
+  void erase(std::string_view name);
+  const Values& values() const { return values_; }
 
  private:
   template <class T>
   const T& get(std::string_view name) const;
 
-  std::map<std::string, ArgumentValue, std::less<>> values_;
+  Values values_;
 };
 
 /// Something that is chosen by a small text: its name and its arguments.

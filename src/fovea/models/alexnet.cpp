@@ -29,13 +29,13 @@ class AlexNet : public nn::Module {
     convolution(384, 256, {.kernel = 3, .padding = 1});
     convolution(256, 256, {.kernel = 3, .padding = 1});
     pooling();
-    classifier.add<nn::Dropout>(c.dropout);
+    classifier.add<nn::Dropout>(c.choices.number("dropout"));
     classifier.add<nn::Linear>(256 * 6 * 6, 4096);
     classifier.add<nn::ReLU>();
-    classifier.add<nn::Dropout>(c.dropout);
+    classifier.add<nn::Dropout>(c.choices.number("dropout"));
     classifier.add<nn::Linear>(4096, 4096);
     classifier.add<nn::ReLU>();
-    classifier.add<nn::Linear>(4096, c.classes);
+    classifier.add<nn::Linear>(4096, c.outputs);
   }
 
   Tensor forward(Tensor x) const override { return classifier(flatten(avgpool(features(x)))); }
@@ -48,10 +48,14 @@ class AlexNet : public nn::Module {
 
 }  // namespace
 
+// Counts: torchvision's nets.
 std::vector<Entry> alexnet() {
-  Config defaults = imagenet();
-  defaults.dropout = 0.5;
-  return {{.name = "alexnet", .defaults = defaults, .build = build<AlexNet>()}};
+  return {{.name = "alexnet",
+           .outputs = 1000,
+           .input = {3, 224, 224},
+           .choices = {dropout(0.5)},
+           .counts = Counts{61'100'840, 0, 714'188'480},
+           .build = build<AlexNet>()}};
 }
 
 }  // namespace fovea::models

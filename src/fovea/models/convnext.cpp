@@ -8,10 +8,8 @@ namespace {
 
 /// What tells the nets of the family apart; each stage is twice as wide as the one before it.
 struct Plan {
-  std::string name;
   std::array<int, 4> depths;
   int64_t width;  ///< of the first stage
-  double drop_path;
 };
 
 /// Layer norm, then a convolution that halves the image and doubles the channels.
@@ -47,12 +45,13 @@ class ConvNeXt : public nn::Module {
       auto& stage = features.add<nn::Sequential>();
       for (int k = 0; k < plan.depths[i]; ++k) {
         stage.add<nn::ConvNeXtBlock>(
-            channels, nn::ConvNeXtOptions{.drop_path = c.drop_path * done++ / (total - 1)});
+            channels,
+            nn::ConvNeXtOptions{.drop_path = c.choices.number("drop_path") * done++ / (total - 1)});
       }
     }
     classifier.add<nn::LayerNormChannels>(channels);
     classifier.add<nn::Flatten>();
-    classifier.add<nn::Linear>(channels, c.classes);
+    classifier.add<nn::Linear>(channels, c.outputs);
     nn::initialize<nn::Conv2d>(*this, nn::init::truncated_normal(0.02));
     nn::initialize<nn::Linear>(*this, nn::init::truncated_normal(0.02));
   }
@@ -67,17 +66,20 @@ class ConvNeXt : public nn::Module {
 
 }  // namespace
 
+// Counts: torchvision's nets.
 std::vector<Entry> convnext() {
-  std::vector<Entry> entries;
-  for (const Plan& plan : {Plan{"convnext_tiny", {3, 3, 9, 3}, 96, 0.1},
-                           Plan{"convnext_small", {3, 3, 27, 3}, 96, 0.4},
-                           Plan{"convnext_base", {3, 3, 27, 3}, 128, 0.5},
-                           Plan{"convnext_large", {3, 3, 27, 3}, 192, 0.5}}) {
-    Config defaults = imagenet();
-    defaults.drop_path = plan.drop_path;
-    entries.push_back({.name = plan.name, .defaults = defaults, .build = build<ConvNeXt>(plan)});
-  }
-  return entries;
+  const auto entry = [](std::string name, const Plan& plan, double rate, const Counts& counts) {
+    return Entry{.name = std::move(name),
+                 .outputs = 1000,
+                 .input = {3, 224, 224},
+                 .choices = {drop_path(rate)},
+                 .counts = counts,
+                 .build = build<ConvNeXt>(plan)};
+  };
+  return {entry("convnext_tiny", {{3, 3, 9, 3}, 96}, 0.1, {28'589'128, 0, 4'455'531'264}),
+          entry("convnext_small", {{3, 3, 27, 3}, 96}, 0.4, {50'223'688, 0, 8'683'712'256}),
+          entry("convnext_base", {{3, 3, 27, 3}, 128}, 0.5, {88'591'464, 0, 15'354'729'472}),
+          entry("convnext_large", {{3, 3, 27, 3}, 192}, 0.5, {197'767'336, 0, 34'361'433'600})};
 }
 
 }  // namespace fovea::models

@@ -26,7 +26,7 @@ class DeeperCnn : public nn::Module {
         head(at("head")) {
     head.add<nn::AdaptiveAvgPool2d>(1);
     head.add<nn::Flatten>();
-    head.add<nn::Linear>(256, c.classes);
+    head.add<nn::Linear>(256, c.outputs);
   }
 
   Tensor forward(Tensor x) const override { return head(stage3(stage2(stage1(stem(x))))); }
@@ -39,8 +39,11 @@ class DeeperCnn : public nn::Module {
 
 }  // namespace
 
+// Counts: the same net in PyTorch.
 std::vector<Entry> deeper_cnn() {
-  return {{.name = "deeper_cnn", .defaults = {}, .build = build<DeeperCnn>()}};
+  return {{.name = "deeper_cnn",
+           .counts = Counts{410'826, 1'024, 77'269'504},
+           .build = build<DeeperCnn>()}};
 }
 
 }  // namespace fovea::models

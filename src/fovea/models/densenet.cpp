@@ -8,7 +8,6 @@ namespace {
 
 /// What tells the nets of the family apart.
 struct Plan {
-  std::string name;
   int64_t growth;             ///< channels that each layer adds
   std::array<int, 4> depths;  ///< layers of each block
   int64_t stem;               ///< channels of the first convolution
@@ -30,7 +29,7 @@ class Features : public nn::Sequential {
  public:
   Features(const nn::Scope& s, const Config& c, const Plan& plan)
       : Sequential(s), channels(plan.stem) {
-    const bool large = c.stem == "imagenet";
+    const bool large = c.choices.word("stem") == "imagenet";
     add_named<nn::Conv2d>(
         "conv0", c.input[0], channels,
         large ? nn::ConvOptions{.kernel = 7, .stride = 2, .padding = 3, .bias = false}
@@ -61,7 +60,7 @@ class DenseNet : public nn::Module {
       : Module(s),
         features(at("features"), c, plan),
         avgpool(at("avgpool"), 1),
-        classifier(at("classifier"), features.channels, c.classes) {
+        classifier(at("classifier"), features.channels, c.outputs) {
     nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_normal());
     classifier.bias->initialize(nn::init::constant(0));
   }
@@ -78,18 +77,20 @@ class DenseNet : public nn::Module {
 
 }  // namespace
 
+// Counts: torchvision's nets.
 std::vector<Entry> densenet() {
-  std::vector<Entry> entries;
-  for (const Plan& plan :
-       {Plan{"densenet121", 32, {6, 12, 24, 16}, 64}, Plan{"densenet161", 48, {6, 12, 36, 24}, 96},
-        Plan{"densenet169", 32, {6, 12, 32, 32}, 64},
-        Plan{"densenet201", 32, {6, 12, 48, 32}, 64}}) {
-    Config defaults = imagenet();
-    defaults.stem = "imagenet";
-    entries.push_back(
-        {.name = plan.name, .defaults = std::move(defaults), .build = build<DenseNet>(plan)});
-  }
-  return entries;
+  const auto entry = [](std::string name, const Plan& plan, const Counts& counts) {
+    return Entry{.name = std::move(name),
+                 .outputs = 1000,
+                 .input = {3, 224, 224},
+                 .choices = {stem("imagenet")},
+                 .counts = counts,
+                 .build = build<DenseNet>(plan)};
+  };
+  return {entry("densenet121", {32, {6, 12, 24, 16}, 64}, {7'978'856, 83'648, 2'834'161'664}),
+          entry("densenet161", {48, {6, 12, 36, 24}, 96}, {28'681'000, 219'936, 7'727'907'072}),
+          entry("densenet169", {32, {6, 12, 32, 32}, 64}, {14'149'480, 158'400, 3'359'843'328}),
+          entry("densenet201", {32, {6, 12, 48, 32}, 64}, {20'013'928, 229'056, 4'291'365'888})};
 }
 
 }  // namespace fovea::models

@@ -77,14 +77,15 @@ class EfficientNetLite0 : public nn::Module {
         conv_head(at("_conv_head"), 320, 1280, convolution(1, 1)),
         bn1(at("_bn1"), 1280, norm),
         avgpool(at("avgpool"), 1),
-        dropout(at("dropout"), c.dropout),
-        fc(at("_fc"), 1280, c.classes) {
+        dropout(at("dropout"), c.choices.number("dropout")),
+        fc(at("_fc"), 1280, c.outputs) {
     int64_t channels = 32;
     int done = 0;
     for (const Stage& stage : stages) {
       for (int i = 0; i < stage.count; ++i) {
         blocks.add<Block>(channels, stage.channels, stage.expansion, stage.kernel,
-                          i == 0 ? stage.stride : 1, c.drop_path * done++ / total);
+                          i == 0 ? stage.stride : 1,
+                          c.choices.number("drop_path") * done++ / total);
         channels = stage.channels;
       }
     }
@@ -110,12 +111,14 @@ class EfficientNetLite0 : public nn::Module {
 
 }  // namespace
 
+// Counts: the net of the published weights.
 std::vector<Entry> efficientnet_lite() {
-  Config defaults = imagenet();
-  defaults.dropout = 0.2;
-  defaults.drop_path = 0.2;
-  return {
-      {.name = "efficientnet_lite0", .defaults = defaults, .build = build<EfficientNetLite0>()}};
+  return {{.name = "efficientnet_lite0",
+           .outputs = 1000,
+           .input = {3, 224, 224},
+           .choices = {dropout(0.2), drop_path(0.2)},
+           .counts = Counts{4'652'008, 42'016, 385'187'552},
+           .build = build<EfficientNetLite0>()}};
 }
 
 }  // namespace fovea::models

@@ -9,13 +9,13 @@
 namespace fovea::models {
 std::set<std::string, std::less<>> head(std::string_view name, const Config& config) {
   Config more = config;
-  ++more.classes;
+  ++more.outputs;
   const auto model = make(name, config);
   std::unique_ptr<nn::Module> other;
   try {
     other = make(name, more);
   } catch (const Error&) {
-    return {};  // a net whose text leaves no other number of classes
+    return {};  // a net whose text leaves no other number of outputs
   }
   const auto arrays = model->variables(), others = other->variables();
   std::set<std::string, std::less<>> names;
@@ -31,7 +31,7 @@ Frozen frozen(std::string_view text, std::string_view name, const Config& config
     const auto kept = head(name, config);
     if (kept.empty()) {
       throw Error(ErrorKind::usage,
-                  "--freeze backbone: no array of the net depends on the number of classes")
+                  "--freeze backbone: no array of the net depends on the number of outputs")
           .with("try", "globs of the names in fovea summary: 'layer1.*'");
     }
     return [kept](std::string_view array) { return !kept.contains(array); };

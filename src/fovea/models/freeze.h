@@ -9,9 +9,9 @@
 
 namespace fovea::models {
 
-/// The arrays of a model whose shape depends on the number of classes: what a net for other classes
-/// replaces. "fc.weight" and "fc.bias" of a ResNet; none of a net that is always for the same
-/// number. Errors: as make.
+/// The arrays of a model whose shape depends on the number of outputs: what a net with other
+/// outputs replaces. "fc.weight" and "fc.bias" of a ResNet; none of a net that is always for the
+/// same number. Errors: as make.
 std::set<std::string, std::less<>> head(std::string_view name, const Config& config);
 
 /// Says of an array's name whether it is frozen.

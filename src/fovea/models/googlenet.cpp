@@ -44,12 +44,12 @@ class Inception : public nn::Module {
 /// alive in training.
 class Auxiliary : public nn::Module {
  public:
-  Auxiliary(const nn::Scope& s, int64_t in, int64_t classes, double dropout_)
+  Auxiliary(const nn::Scope& s, int64_t in, int64_t outputs, double dropout_)
       : Module(s),
         conv(at("conv"), in, 128, {.kernel = 1}),
         fc1(at("fc1"), 128 * 4 * 4, 1024),
         dropout(at("dropout"), dropout_),
-        fc2(at("fc2"), 1024, classes) {}
+        fc2(at("fc2"), 1024, outputs) {}
 
   Tensor forward(Tensor x) const override {
     x = flatten(conv(adaptive_avg_pool2d(x, 4)));
@@ -96,8 +96,8 @@ class GoogLeNet : public nn::Module {
         aux1(head("aux1", c, w4a.all())),
         aux2(head("aux2", c, w4d.all())),
         avgpool(at("avgpool"), 1),
-        dropout(at("dropout"), c.dropout),
-        fc(at("fc"), w5b.all(), c.classes) {
+        dropout(at("dropout"), c.choices.number("dropout")),
+        fc(at("fc"), w5b.all(), c.outputs) {
     nn::initialize<nn::Conv2d>(*this, nn::init::truncated_normal(0.01));
     nn::for_each<nn::Linear>(*this, [](nn::Linear& linear) {
       linear.weight.initialize(nn::init::truncated_normal(0.01));
@@ -119,9 +119,9 @@ class GoogLeNet : public nn::Module {
 
  private:
   std::optional<Auxiliary> head(std::string_view name, const Config& c, int64_t in) {
-    if (!*c.aux) return std::nullopt;
-    return std::optional<Auxiliary>(std::in_place, at(name), in, c.classes,
-                                    c.dropout > 0 ? 0.7 : 0.0);
+    if (!c.choices.flag("aux")) return std::nullopt;
+    return std::optional<Auxiliary>(std::in_place, at(name), in, c.outputs,
+                                    c.choices.number("dropout") > 0 ? 0.7 : 0.0);
   }
 
   Conv conv1;
@@ -141,11 +141,14 @@ class GoogLeNet : public nn::Module {
 
 }  // namespace
 
+// Counts: torchvision's net, without auxiliary heads.
 std::vector<Entry> googlenet() {
-  Config defaults = imagenet();
-  defaults.dropout = 0.2;
-  defaults.aux = false;
-  return {{.name = "googlenet", .defaults = defaults, .build = build<GoogLeNet>()}};
+  return {{.name = "googlenet",
+           .outputs = 1000,
+           .input = {3, 224, 224},
+           .choices = {dropout(0.2), aux()},
+           .counts = Counts{6'624'904, 14'560, 1'498'376'192},
+           .build = build<GoogLeNet>()}};
 }
 
 }  // namespace fovea::models

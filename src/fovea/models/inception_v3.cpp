@@ -142,11 +142,11 @@ class InceptionE : public nn::Module {
 /// A classifier in the middle of the net, for a loss of its own in training.
 class Auxiliary : public nn::Module {
  public:
-  Auxiliary(const nn::Scope& s, int64_t in, int64_t classes)
+  Auxiliary(const nn::Scope& s, int64_t in, int64_t outputs)
       : Module(s),
         conv0(at("conv0"), in, 128, square(1)),
         conv1(at("conv1"), 128, 768, {.kernel = 5}),
-        fc(at("fc"), 768, classes) {}
+        fc(at("fc"), 768, outputs) {}
 
   Tensor forward(Tensor x) const override {
     x = avg_pool2d(x, {.kernel = 5, .stride = 3});
@@ -182,8 +182,8 @@ class InceptionV3 : public nn::Module {
         mixed7b(at("Mixed_7b"), 1280),
         mixed7c(at("Mixed_7c"), 2048),
         avgpool(at("avgpool"), 1),
-        dropout(at("dropout"), c.dropout),
-        fc(at("fc"), 2048, c.classes) {
+        dropout(at("dropout"), c.choices.number("dropout")),
+        fc(at("fc"), 2048, c.outputs) {
     const auto start = [](auto& layer, double std) {
       layer.weight.initialize(nn::init::truncated_normal(std));
     };
@@ -207,8 +207,8 @@ class InceptionV3 : public nn::Module {
 
  private:
   std::optional<Auxiliary> head(const Config& c) {
-    if (!*c.aux) return std::nullopt;
-    return std::optional<Auxiliary>(std::in_place, at("AuxLogits"), 768, c.classes);
+    if (!c.choices.flag("aux")) return std::nullopt;
+    return std::optional<Auxiliary>(std::in_place, at("AuxLogits"), 768, c.outputs);
   }
 
   Conv conv1a, conv2a, conv2b, conv3b, conv4a;
@@ -225,11 +225,14 @@ class InceptionV3 : public nn::Module {
 
 }  // namespace
 
+// Counts: torchvision's net, without auxiliary heads.
 std::vector<Entry> inception_v3() {
-  Config defaults = imagenet(299);
-  defaults.dropout = 0.5;
-  defaults.aux = false;
-  return {{.name = "inception_v3", .defaults = defaults, .build = build<InceptionV3>()}};
+  return {{.name = "inception_v3",
+           .outputs = 1000,
+           .input = {3, 299, 299},
+           .choices = {dropout(0.5), aux()},
+           .counts = Counts{23'834'568, 34'432, 5'713'216'096},
+           .build = build<InceptionV3>()}};
 }
 
 }  // namespace fovea::models

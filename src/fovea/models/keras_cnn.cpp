@@ -21,8 +21,8 @@ class KerasCnn : public nn::Module {
         pool2(at("pool2"), 2),
         conv3(at("conv3"), 64, 128, {.kernel = 3, .padding = 1}),
         avgpool(at("avgpool"), 1),
-        dropout(at("dropout"), c.dropout),
-        fc(at("fc"), 128, c.classes) {
+        dropout(at("dropout"), c.choices.number("dropout")),
+        fc(at("fc"), 128, c.outputs) {
     nn::initialize<nn::Conv2d>(*this, nn::init::xavier_uniform());
     nn::initialize<nn::Linear>(*this, nn::init::xavier_uniform());
   }
@@ -49,8 +49,12 @@ class KerasCnn : public nn::Module {
 
 }  // namespace
 
+// Counts: the same net in PyTorch.
 std::vector<Entry> keras_cnn() {
-  return {{.name = "keras_cnn", .defaults = {.dropout = 0.2}, .build = build<KerasCnn>()}};
+  return {{.name = "keras_cnn",
+           .choices = {dropout(0.2)},
+           .counts = Counts{94'730, 192, 10'323'200},
+           .build = build<KerasCnn>()}};
 }
 
 }  // namespace fovea::models

@@ -18,7 +18,7 @@ class Lenet5 : public nn::Module {
         pool2(at("pool2"), 2),
         fc1(at("fc1"), features_of(c.input), 120),
         fc2(at("fc2"), 120, 84),
-        fc3(at("fc3"), 84, c.classes) {}
+        fc3(at("fc3"), 84, c.outputs) {}
 
   Tensor forward(Tensor x) const override {
     x = tanh(fc1(features(x)));
@@ -45,9 +45,11 @@ class Lenet5 : public nn::Module {
 
 }  // namespace
 
+// Counts: LeCun et al. 1998 with all connections in its second convolution, as PyTorch's tutorial.
 std::vector<Entry> lenet5() {
   return {{.name = "lenet5",
-           .defaults = {.classes = 10, .input = {1, 32, 32}},
+           .input = {1, 32, 32},
+           .counts = Counts{61'706, 0, 416'520},
            .build = build<Lenet5>()}};
 }
 

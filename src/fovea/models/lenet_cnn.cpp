@@ -17,8 +17,8 @@ class LenetCnn : public nn::Module {
         conv3(at("conv3"), 64, 128, {.kernel = 3, .padding = 1}),
         pool3(at("pool3"), 2),
         fc1(at("fc1"), features_of(c.input), 256),
-        fc2(at("fc2"), 256, c.classes),
-        dropout(at("dropout"), c.dropout) {}
+        fc2(at("fc2"), 256, c.outputs),
+        dropout(at("dropout"), c.choices.number("dropout")) {}
 
   Tensor forward(Tensor x) const override { return fc2(dropout(relu(fc1(features(x))))); }
 
@@ -45,8 +45,12 @@ class LenetCnn : public nn::Module {
 
 }  // namespace
 
+// Counts: the same net in PyTorch.
 std::vector<Entry> lenet_cnn() {
-  return {{.name = "lenet_cnn", .defaults = {.dropout = 0.5}, .build = build<LenetCnn>()}};
+  return {{.name = "lenet_cnn",
+           .choices = {dropout(0.5)},
+           .counts = Counts{620'362, 0, 10'848'768},
+           .build = build<LenetCnn>()}};
 }
 
 }  // namespace fovea::models

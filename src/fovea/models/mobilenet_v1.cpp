@@ -12,8 +12,8 @@ class MobileNetV1 : public nn::Module {
       : Module(s),
         features(at("features")),
         avgpool(at("avgpool"), 1),
-        classifier(at("classifier"), round_channels(1024 * *c.width), c.classes) {
-    int64_t channels = round_channels(32 * *c.width);
+        classifier(at("classifier"), round_channels(1024 * c.choices.number("width")), c.outputs) {
+    int64_t channels = round_channels(32 * c.choices.number("width"));
     features.add<nn::ConvNormAct<>>(c.input[0], channels, nn::ConvNormActOptions{.stride = 2});
     for (const auto& [width, stride] : {std::pair{64, 1},
                                         {128, 2},
@@ -28,7 +28,7 @@ class MobileNetV1 : public nn::Module {
                                         {512, 1},
                                         {1024, 2},
                                         {1024, 1}}) {
-      const int64_t out = round_channels(width * *c.width);
+      const int64_t out = round_channels(width * c.choices.number("width"));
       features.add<nn::DepthwiseSeparable>(channels, out,
                                            nn::DepthwiseSeparableOptions{.stride = stride});
       channels = out;
@@ -47,10 +47,14 @@ class MobileNetV1 : public nn::Module {
 
 }  // namespace
 
+// Counts: the same net in PyTorch.
 std::vector<Entry> mobilenet_v1() {
-  Config defaults = imagenet();
-  defaults.width = 1;
-  return {{.name = "mobilenet_v1", .defaults = defaults, .build = build<MobileNetV1>()}};
+  return {{.name = "mobilenet_v1",
+           .outputs = 1000,
+           .input = {3, 224, 224},
+           .choices = {width()},
+           .counts = Counts{4'231'976, 21'888, 568'740'352},
+           .build = build<MobileNetV1>()}};
 }
 
 }  // namespace fovea::models

@@ -46,19 +46,20 @@ class MobileNetV2 : public nn::Module {
         avgpool(at("avgpool"), 1),
         classifier(at("classifier")) {
     using Options = nn::ConvNormActOptions;
-    int64_t channels = round_channels(32 * *c.width);
+    int64_t channels = round_channels(32 * c.choices.number("width"));
     features.add<nn::ConvNormAct<nn::ReLU6>>(c.input[0], channels, Options{.stride = 2});
     for (const Stage& stage : stages) {
-      const int64_t out = round_channels(static_cast<double>(stage.channels) * *c.width);
+      const int64_t out =
+          round_channels(static_cast<double>(stage.channels) * c.choices.number("width"));
       for (int i = 0; i < stage.count; ++i) {
         features.add<InvertedResidual>(channels, out, stage.expansion, i == 0 ? stage.stride : 1);
         channels = out;
       }
     }
-    const int64_t last = round_channels(1280 * std::max(1.0, *c.width));
+    const int64_t last = round_channels(1280 * std::max(1.0, c.choices.number("width")));
     features.add<nn::ConvNormAct<nn::ReLU6>>(channels, last, Options{.kernel = 1});
-    classifier.add<nn::Dropout>(c.dropout);
-    classifier.add<nn::Linear>(last, c.classes);
+    classifier.add<nn::Dropout>(c.choices.number("dropout"));
+    classifier.add<nn::Linear>(last, c.outputs);
     nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_normal_fan_out());
     nn::initialize<nn::Linear>(*this, nn::init::normal(0.01));
   }
@@ -73,11 +74,14 @@ class MobileNetV2 : public nn::Module {
 
 }  // namespace
 
+// Counts: torchvision's nets.
 std::vector<Entry> mobilenet_v2() {
-  Config defaults = imagenet();
-  defaults.dropout = 0.2;
-  defaults.width = 1;
-  return {{.name = "mobilenet_v2", .defaults = defaults, .build = build<MobileNetV2>()}};
+  return {{.name = "mobilenet_v2",
+           .outputs = 1000,
+           .input = {3, 224, 224},
+           .choices = {dropout(0.2), width()},
+           .counts = Counts{3'504'872, 34'112, 300'774'272},
+           .build = build<MobileNetV2>()}};
 }
 
 }  // namespace fovea::models

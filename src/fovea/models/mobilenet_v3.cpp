@@ -32,7 +32,7 @@ class MobileNetV3 : public nn::Module {
         avgpool(at("avgpool"), 1),
         classifier(at("classifier")) {
     const auto scaled = [&](int64_t channels) {
-      return round_channels(static_cast<double>(channels) * *c.width);
+      return round_channels(static_cast<double>(channels) * c.choices.number("width"));
     };
     int64_t channels = scaled(16);
     features.add<nn::ConvNormAct<nn::Hardswish>>(c.input[0], channels,
@@ -52,8 +52,8 @@ class MobileNetV3 : public nn::Module {
                                                  nn::ConvNormActOptions{.kernel = 1, .norm = norm});
     classifier.add<nn::Linear>(6 * channels, scaled(plan.classifier));
     classifier.add<nn::Hardswish>();
-    classifier.add<nn::Dropout>(c.dropout);
-    classifier.add<nn::Linear>(scaled(plan.classifier), c.classes);
+    classifier.add<nn::Dropout>(c.choices.number("dropout"));
+    classifier.add<nn::Linear>(scaled(plan.classifier), c.outputs);
     nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_normal_fan_out());
     nn::initialize<nn::Linear>(*this, nn::init::normal(0.01));
   }
@@ -68,6 +68,7 @@ class MobileNetV3 : public nn::Module {
 
 }  // namespace
 
+// Counts: torchvision's nets.
 std::vector<Entry> mobilenet_v3() {
   const Plan large{{{3, 16, 16, false, RE, 1},
                     {3, 64, 24, false, RE, 2},
@@ -97,11 +98,16 @@ std::vector<Entry> mobilenet_v3() {
                     {5, 576, 96, true, HS, 1},
                     {5, 576, 96, true, HS, 1}},
                    1024};
-  Config defaults = imagenet();
-  defaults.dropout = 0.2;
-  defaults.width = 1;
-  return {{.name = "mobilenet_v3_large", .defaults = defaults, .build = build<MobileNetV3>(large)},
-          {.name = "mobilenet_v3_small", .defaults = defaults, .build = build<MobileNetV3>(small)}};
+  const auto entry = [](std::string name, const Plan& plan, const Counts& counts) {
+    return Entry{.name = std::move(name),
+                 .outputs = 1000,
+                 .input = {3, 224, 224},
+                 .choices = {dropout(0.2), width()},
+                 .counts = counts,
+                 .build = build<MobileNetV3>(plan)};
+  };
+  return {entry("mobilenet_v3_large", large, {5'483'032, 24'400, 216'589'760}),
+          entry("mobilenet_v3_small", small, {2'542'856, 12'112, 56'510'400})};
 }
 
 }  // namespace fovea::models

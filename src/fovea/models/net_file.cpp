@@ -100,14 +100,22 @@ std::string text_of(const toml::node& node) {
 }
 
 /// The value that a node gives to an argument. Errors: model.
+ArgumentValue read_argument(const toml::node& node, const Argument& argument) {
+  ArgumentValue value = value_of(node, argument.type);
+  if (!argument.accepts(value)) throw bad(argument.mismatch(text_of(node)));
+  return value;
+}
+
+/// The same of a layer, where a word may be a choice that the text declares.
 ArgumentValue read_argument(const toml::node& node, const Argument& argument,
                             const Config& config) {
-  const ArgumentValue value = value_of(node, argument.type);
-  if (!argument.accepts(value)) throw bad(argument.mismatch(text_of(node)));
-  if (const auto* word = std::get_if<std::string>(&value)) {
-    if (*word == "classes") return config.classes;
-    if (*word == "dropout") return config.dropout;
-  }
+  const std::string word = node.value_exact<std::string>().value_or("");
+  if (config.choices.contains(word) && argument.accepts(config.choices.value(word)))
+    return config.choices.value(word);
+  if (word == "outputs" && argument.accepts("classes")) return config.outputs;
+  const ArgumentValue value = read_argument(node, argument);
+  if (word == "classes") return config.outputs;
+  if (word == "dropout") return 0.0;  // which the text does not declare
   return value;
 }
 
@@ -422,10 +430,10 @@ std::unique_ptr<nn::Module> build(const NetText& net, const nn::Scope& scope,
   } catch (const Error& error) {
     throw located(error, reading.where(*list).text());
   }
-  if (output != Shape{1, config.classes}) {
+  if (output != Shape{1, config.outputs}) {
     throw Error(ErrorKind::usage, "the net gives " + to_string(output.slice(1)) +
                                       " for an image instead of [" +
-                                      std::to_string(config.classes) + "], a number for each class")
+                                      std::to_string(config.outputs) + "], a number for each class")
         .with("at", reading.where(*list->get(list->size() - 1)).text())
         .with("try",
               "\"Flatten\" and { type = \"Linear\", out_features = \"classes\" } at the end");
@@ -440,34 +448,56 @@ std::unique_ptr<nn::Module> build(const NetText& net, const nn::Scope& scope,
   return model;
 }
 
-int64_t read_whole(const toml::node& node, const std::string& what, int64_t most) {
-  const auto value = node.value_exact<int64_t>();
-  if (value && *value >= 1 && *value <= most) return *value;
-  throw bad(what + ": whole numbers from 1 to " + std::to_string(most) + " are expected");
+int64_t read_integer(const toml::node& node, const std::string& name, double maximum) {
+  const Argument argument{
+      .name = name, .type = ArgumentType::integer, .minimum = 1, .maximum = maximum};
+  return std::get<int64_t>(read_argument(node, argument));
 }
 
-/// What the keys above the layers say. Errors: model.
+Shape read_input(const toml::node& node) {
+  const toml::array* sizes = node.as_array();
+  if (sizes == nullptr || sizes->empty() || sizes->size() > 4) {
+    throw bad("input must be a list of channels and up to 3 sizes, such as [3, 32, 32], not " +
+              text_of(node));
+  }
+  std::vector<int64_t> shape;
+  for (const toml::node& size : *sizes)
+    shape.push_back(read_integer(size, "a size of input", 65536));
+  return Shape(shape);
+}
+
+/// What a text may declare: the numbers among the choices of all models.
+std::vector<Argument> declarable() {
+  std::vector<Argument> numbers = choices();
+  std::erase_if(numbers, [](const Argument& choice) {
+    return choice.type != ArgumentType::number && choice.type != ArgumentType::integer;
+  });
+  return numbers;
+}
+
+/// What a key above the layers says. Errors: model.
 void read_head(const std::string& key, const toml::node& node, Entry& entry) {
-  Config& config = entry.defaults;
   if (key == "name") {
     entry.name = read_name(node);
-  } else if (key == "classes") {
-    config.classes = read_whole(node, key, 1000000);
+  } else if (key == "classes" || key == "outputs") {
+    entry.outputs = read_integer(node, key, 1000000);
   } else if (key == "input") {
-    const toml::array* sizes = node.as_array();
-    if (sizes == nullptr || sizes->size() != 3) {
-      throw bad("input: channels, height and width are expected, [3, 32, 32]");
+    entry.input = read_input(node);
+  } else if (key == "layers") {
+    if (!node.is_array()) throw bad("layers: a list of them is expected");
+  } else if (key == "init") {
+    if (!node.is_table()) throw bad("init: { Conv2d = \"RULE\", Linear = \"RULE\" } is expected");
+  } else {
+    const std::vector<Argument> all = declarable();
+    const auto choice = std::ranges::find(all, key, &Argument::name);
+    if (choice != all.end()) {
+      entry.choices.push_back(*choice);
+      entry.choices.back().default_value = read_argument(node, *choice);
+      return;
     }
-    for (int i = 0; i < 3; ++i)
-      config.input.set(i, read_whole(*sizes->get(static_cast<size_t>(i)), key, 65536));
-  } else if (key == "dropout") {
-    const auto value = node.value<double>();
-    if (!node.is_number() || !(*value >= 0 && *value < 1))
-      throw bad("dropout: a number from 0 up to 1 is expected");
-    config.dropout = *value;
-  } else if (key == "layers" ? !node.is_array() : key == "init" && !node.is_table()) {
-    throw bad(key == "layers" ? "layers: a list of them is expected"
-                              : "init: { Conv2d = \"RULE\", Linear = \"RULE\" } is expected");
+    std::vector<std::string> known{"name", "input", "classes", "outputs", "init", "layers"};
+    for (const Argument& possible : all) known.push_back(possible.name);
+    throw unknown_name("key of a net", key, known, ErrorKind::model);
   }
 }
 
@@ -481,18 +511,13 @@ NetText read_net(const std::filesystem::path& path) {
 }
 
 Entry net_entry(const NetText& net) {
-  static const std::vector<std::string> keys{"name",    "input", "classes",
-                                             "dropout", "init",  "layers"};
   const toml::table document = parse(net);
   Entry entry{.name = std::filesystem::path(net.file).stem().string(),
-              .defaults = {},
-              .build = nullptr,
+              .net = std::make_shared<const NetText>(net),
               .where = Where(net.file, 1)};
   for (const auto& [key, node] : document) {
     const std::string name(key.str());
     const Where where(net.file, node.source().begin.line);
-    if (std::ranges::count(keys, name) == 0)
-      throw unknown_name("key of a net", name, keys, ErrorKind::model).with("at", where.text());
     try {
       read_head(name, node, entry);
     } catch (const Error& error) {
@@ -503,7 +528,6 @@ Entry net_entry(const NetText& net) {
     throw bad(net.file + ": the file's name cannot be the net's")
         .with("try", "name = \"...\", of 1 to 64 letters, digits, _ or -, at the top");
   }
-  entry.defaults.net = std::make_shared<const NetText>(net);
   entry.build = [net](const nn::Scope& scope, const Config& config) {
     return build(net, scope, config);
   };

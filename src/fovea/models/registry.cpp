@@ -10,59 +10,88 @@
 #include "fovea/models/net_file.h"
 
 namespace fovea::models {
-namespace {
 
-std::vector<Entry>& entries() {
-  static std::vector<Entry> all = [] {
-    std::vector<Entry> result;
-    for (const auto& family : {small_cnn,
-                               deeper_cnn,
-                               keras_cnn,
-                               simple_cnn_224,
-                               simple_cnn_gap,
-                               simple_cnn_deep,
-                               lenet_cnn,
-                               vgg_style_cnn,
-                               lenet5,
-                               alexnet,
-                               vgg,
-                               googlenet,
-                               inception_v3,
-                               resnet,
-                               densenet,
-                               squeezenet,
-                               mobilenet_v1,
-                               mobilenet_v2,
-                               mobilenet_v3,
-                               shufflenet_v2,
-                               efficientnet,
-                               efficientnet_lite,
-                               regnet,
-                               convnext}) {
-      for (Entry& entry : family()) result.push_back(std::move(entry));
-    }
-    return result;
-  }();
-  return all;
-}
+// families.inc: a line FAMILY(NAME) for each file of models, in the order of `fovea models`.
+#define FAMILY(name) std::vector<Entry> name();
+#include "families.inc"
+#undef FAMILY
+
+namespace {
 
 Error bad(std::string_view model, const std::string& what) {
   return {ErrorKind::usage, std::string(model) + ": " + what};
 }
 
-void require_positive(std::string_view model, const std::string& what, int64_t value) {
-  if (value < 1) throw bad(model, what + " is " + std::to_string(value) + ", at least 1 is needed");
+/// What all models have, or the text of a net says.
+constexpr std::string_view reserved[] = {"model", "name",   "input",   "in_channels", "classes",
+                                         "axes",  "height", "outputs", "net",         "net_file",
+                                         "init",  "layers", "axis1",   "axis2",       "axis3"};
+
+bool is_choice_name(std::string_view name) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  return !name.empty() && name[0] >= 'a' && std::ranges::all_of(name, fits) &&
+         std::ranges::count(reserved, name) == 0;
 }
 
-/// What was asked for of a probability whose default is `usual`, 0 where the model has none.
-double probability(std::string_view model, const std::string& what, double usual,
-                   const std::optional<double>& asked) {
-  if (!asked) return usual;
-  if (usual == 0 && *asked != 0) throw bad(model, "this model has no " + what);
-  if (!(*asked >= 0 && *asked < 1)) {
-    throw bad(model, what + " is " + std::to_string(*asked) + ", from 0 up to 1 is allowed");
+/// Adds what one model leaves open to what all do. Errors: usage, as `add`.
+void merge(std::vector<Argument>& all, const Argument& choice, std::string_view model) {
+  const auto refuse = [&](const std::string& why) {
+    return bad(model, "its choice \"" + choice.name + "\" " + why);
+  };
+  if (!is_choice_name(choice.name))
+    throw refuse("needs another name: of a-z, 0-9 and _, and not of what every model has");
+  if (!choice.accepts(choice.default_value))
+    throw refuse("has no valid default").with("expected", choice.expected());
+  const auto known = std::ranges::find(all, choice.name, &Argument::name);
+  if (known == all.end()) {
+    all.push_back(choice);
+    return;
   }
-  return *asked;
+  if (known->type != choice.type) throw refuse("is of another type in another model");
+  if (choice.minimum < known->minimum) {
+    known->minimum = choice.minimum;
+    known->open_minimum = choice.open_minimum;
+  }
+  if (choice.maximum > known->maximum) {
+    known->maximum = choice.maximum;
+    known->open_maximum = choice.open_maximum;
+  }
+  for (const std::string& word : choice.words) {
+    if (std::ranges::count(known->words, word) == 0) known->words.push_back(word);
+  }
+  if (known->default_value != choice.default_value) known->default_value = {};
+}
+
+struct Registry {
+  std::vector<Entry> entries;
+  std::vector<Argument> choices;
+
+  Registry() {
+#define FAMILY(name) \
+  for (Entry & entry : models::name()) add(std::move(entry));
+#include "families.inc"
+#undef FAMILY
+  }
+
+  void add(Entry added) {
+    if (std::ranges::count(entries, added.name, &Entry::name) > 0)
+      throw bad(added.name, "a model of this name is in the registry");
+    std::vector<Argument> all = choices;
+    for (const Argument& choice : added.choices) merge(all, choice, added.name);
+    choices = std::move(all);
+    entries.push_back(std::move(added));
+  }
+};
+
+Registry& registry() {
+  static Registry all;
+  return all;
+}
+
+void require_positive(std::string_view model, const std::string& what, int64_t value) {
+  if (value < 1) throw bad(model, what + " is " + std::to_string(value) + ", at least 1 is needed");
 }
 
 /// The axes of an input of this rank: "C, H, W".
@@ -73,18 +102,19 @@ std::string axes_text(int rank) {
 }
 
 /// C, spatial... of what was asked for, the default where nothing was.
-Shape input_shape(std::string_view model, const Shape& usual, const Options& options) {
-  constexpr int most = 4;  // channels and three spatial axes
-  const Shape given = options.input.value_or(usual);
-  const bool any_rank = options.net != nullptr && given.rank() >= 1 && given.rank() <= most;
-  const bool images = given.rank() == 2 && usual.rank() == 3 && !any_rank;  // H, W
-  if (given.rank() != usual.rank() && !any_rank && !images) {
+Shape input_shape(std::string_view model, const Shape& default_input, const Options& options) {
+  constexpr int maximum_rank = 4;  // channels and three spatial axes
+  const Shape given = options.input.value_or(default_input);
+  const bool any_rank = options.net != nullptr && given.rank() >= 1 && given.rank() <= maximum_rank;
+  const bool images = given.rank() == 2 && default_input.rank() == 3 && !any_rank;  // H, W
+  if (given.rank() != default_input.rank() && !any_rank && !images) {
     throw bad(model, "the input " + to_string(given) + " has " + std::to_string(given.rank()) +
-                         " axes; " + axes_text(usual.rank()) +
-                         (usual.rank() == 3 ? " or H, W are expected" : " are expected"));
+                         " axes; " + axes_text(default_input.rank()) +
+                         (default_input.rank() == 3 ? " or H, W are expected" : " are expected"));
   }
   const bool says_channels = options.input && !images;
-  const int64_t channels = says_channels ? given[0] : options.in_channels.value_or(usual[0]);
+  const int64_t channels =
+      says_channels ? given[0] : options.in_channels.value_or(default_input[0]);
   if (options.in_channels && *options.in_channels != channels) {
     throw bad(model, "the input " + to_string(given, "CHW") + " has " + std::to_string(channels) +
                          " channels, in_channels is " + std::to_string(*options.in_channels))
@@ -106,34 +136,58 @@ Entry chosen(std::string_view name, const Options& options) {
   return options.net ? net_entry(*options.net) : entry(name);
 }
 
+/// An integer where the choice is a number: 0 as well as 0.0.
+ArgumentValue converted(const Argument& choice, const ArgumentValue& value) {
+  const auto* integer = std::get_if<int64_t>(&value);
+  if (integer != nullptr && choice.type == ArgumentType::number)
+    return static_cast<double>(*integer);
+  return value;
+}
+
+std::vector<std::string> names(const std::vector<Argument>& choices) {
+  std::vector<std::string> all;
+  for (const Argument& choice : choices) all.push_back(choice.name);
+  return all;
+}
+
+/// Errors: usage when the model is asked for something that it does not have: 0 and false are not.
+void require_declined(const Entry& model, const std::string& name, const ArgumentValue& value) {
+  const auto& all = registry().choices;
+  const auto known = std::ranges::find(all, name, &Argument::name);
+  if (known == all.end()) throw unknown_name("choice of a model", name, names(all));
+  const bool nothing = value == ArgumentValue(0.0) || value == ArgumentValue(int64_t{0}) ||
+                       value == ArgumentValue(false);
+  if (nothing && known->accepts(converted(*known, value))) return;
+  const std::string own = join(names(model.choices));
+  throw bad(model.name, "this model has no choice \"" + name + "\"")
+      .with("choices", own.empty() ? "none" : own);
+}
+
+/// A value for each choice of the model. Errors: usage.
+Arguments choose(const Entry& model, const Arguments& asked) {
+  Arguments chosen;
+  for (const Argument& choice : model.choices) chosen.set(choice.name, choice.default_value);
+  for (const auto& [name, given] : asked.values()) {
+    const auto choice = std::ranges::find(model.choices, name, &Argument::name);
+    if (choice == model.choices.end()) {
+      require_declined(model, name, given);
+      continue;
+    }
+    const ArgumentValue value = converted(*choice, given);
+    if (!choice->accepts(value)) {
+      throw bad(model.name, choice->mismatch(to_string(given)));
+    }
+    chosen.set(name, value);
+  }
+  return chosen;
+}
+
 Config configure(const Entry& model, const Options& options) {
-  const std::string& name = model.name;
-  Config config = model.defaults;
-  config.input = input_shape(name, config.input, options);
-  config.classes = options.classes.value_or(config.classes);
-  require_positive(name, "the number of classes", config.classes);
-  config.dropout = probability(name, "dropout", config.dropout, options.dropout);
-  config.drop_path = probability(name, "drop path", config.drop_path, options.drop_path);
-  if (options.width) {
-    const double width = *options.width;
-    if (!config.width) throw bad(name, "this model comes in one width only");
-    if (!(width > 0 && width < 100)) {
-      throw bad(name,
-                "the width is " + std::to_string(width) + ", above 0 and below 100 is allowed");
-    }
-    config.width = width;
-  }
-  if (options.aux) {
-    if (!config.aux && *options.aux) throw bad(name, "this model has no auxiliary heads");
-    if (config.aux) config.aux = options.aux;
-  }
-  if (options.stem) {
-    if (!config.stem) throw bad(name, "this model has one stem only");
-    if (*options.stem != "imagenet" && *options.stem != "cifar") {
-      throw bad(name, "the stem is \"" + *options.stem + "\", imagenet or cifar is expected");
-    }
-    config.stem = options.stem;
-  }
+  Config config{.outputs = options.outputs.value_or(model.outputs),
+                .input = input_shape(model.name, model.input, options),
+                .choices = choose(model, options.choices),
+                .net = model.net};
+  require_positive(model.name, "the number of outputs", config.outputs);
   return config;
 }
 
@@ -143,23 +197,20 @@ Config::~Config() = default;
 
 std::vector<Entry> list(std::string_view glob) {
   std::vector<Entry> matching;
-  std::copy_if(entries().begin(), entries().end(), std::back_inserter(matching),
-               [pattern = std::string(glob)](const Entry& e) {
-                 return fnmatch(pattern.c_str(), e.name.c_str(), 0) == 0;
-               });
+  std::ranges::copy_if(registry().entries, std::back_inserter(matching),
+                       [pattern = std::string(glob)](const Entry& e) {
+                         return fnmatch(pattern.c_str(), e.name.c_str(), 0) == 0;
+                       });
   return matching;
 }
 
-void add(Entry added) {
-  for (const Entry& e : entries()) {
-    if (e.name == added.name) throw bad(added.name, "a model of this name is in the registry");
-  }
-  entries().push_back(std::move(added));
-}
+void add(Entry added) { registry().add(std::move(added)); }
+
+std::vector<Argument> choices() { return registry().choices; }
 
 Entry entry(std::string_view name) {
   std::vector<std::string> names;
-  for (const Entry& e : entries()) {
+  for (const Entry& e : registry().entries) {
     if (e.name == name) return e;
     names.push_back(e.name);
   }

@@ -50,7 +50,7 @@ class RegNetY : public nn::Module {
         stem(at("stem"), c.input[0], 32, {.stride = 2}),
         trunk(at("trunk_output")),
         avgpool(at("avgpool"), 1),
-        fc(at("fc"), plan.widths.back(), c.classes) {
+        fc(at("fc"), plan.widths.back(), c.outputs) {
     int64_t channels = 32;
     for (size_t i = 0; i < plan.widths.size(); ++i) {
       const std::string name = "block" + std::to_string(i + 1);
@@ -76,9 +76,12 @@ class RegNetY : public nn::Module {
 
 }  // namespace
 
+// Counts: torchvision's nets.
 std::vector<Entry> regnet() {
   return {{.name = "regnet_y_400mf",
-           .defaults = imagenet(),
+           .outputs = 1000,
+           .input = {3, 224, 224},
+           .counts = Counts{4'344'144, 27'152, 401'842'848},
            .build = build<RegNetY>(Plan{{1, 3, 6, 6}, {48, 104, 208, 440}, 8})}};
 }
 

@@ -61,7 +61,7 @@ class ShuffleNetV2 : public nn::Module {
         stage4(at("stage4"), widths[2], widths[3], 4),
         conv5(at("conv5"), widths[3], widths[4], {.kernel = 1}),
         avgpool(at("avgpool"), 1),
-        fc(at("fc"), widths[4], c.classes) {}
+        fc(at("fc"), widths[4], c.outputs) {}
 
   Tensor forward(Tensor x) const override {
     x = maxpool(conv1(x));
@@ -80,18 +80,19 @@ class ShuffleNetV2 : public nn::Module {
 
 }  // namespace
 
+// Counts: torchvision's nets.
 std::vector<Entry> shufflenet_v2() {
-  std::vector<Entry> entries;
-  for (const auto& [times, widths] :
-       {std::pair<std::string, Widths>{"0_5", {24, 48, 96, 192, 1024}},
-        {"1_0", {24, 116, 232, 464, 1024}},
-        {"1_5", {24, 176, 352, 704, 1024}},
-        {"2_0", {24, 244, 488, 976, 2048}}}) {
-    entries.push_back({.name = "shufflenet_v2_x" + times,
-                       .defaults = imagenet(),
-                       .build = build<ShuffleNetV2>(widths)});
-  }
-  return entries;
+  const auto entry = [](std::string name, const Widths& widths, const Counts& counts) {
+    return Entry{.name = std::move(name),
+                 .outputs = 1000,
+                 .input = {3, 224, 224},
+                 .counts = counts,
+                 .build = build<ShuffleNetV2>(widths)};
+  };
+  return {entry("shufflenet_v2_x0_5", {24, 48, 96, 192, 1024}, {1'366'792, 7'952, 40'476'448}),
+          entry("shufflenet_v2_x1_0", {24, 116, 232, 464, 1024}, {2'278'604, 16'180, 144'907'992}),
+          entry("shufflenet_v2_x1_5", {24, 176, 352, 704, 1024}, {3'503'624, 23'440, 295'759'392}),
+          entry("shufflenet_v2_x2_0", {24, 244, 488, 976, 2048}, {7'393'996, 33'716, 583'253'464})};
 }
 
 }  // namespace fovea::models

@@ -24,7 +24,7 @@ class SimpleCnn224 : public nn::Module {
       : Module(s),
         features(at("features")),
         avgpool(at("avgpool"), 1),
-        classifier(at("classifier"), 512, c.classes) {
+        classifier(at("classifier"), 512, c.outputs) {
     int64_t channels = c.input[0];
     for (const auto& [width, depth] : {std::pair{64, 2}, {128, 2}, {256, 3}, {512, 3}, {512, 3}}) {
       for (int i = 0; i < depth; ++i) {
@@ -46,8 +46,13 @@ class SimpleCnn224 : public nn::Module {
 
 }  // namespace
 
+// Counts: the same net in PyTorch.
 std::vector<Entry> simple_cnn_224() {
-  return {{.name = "simple_cnn_224", .defaults = imagenet(), .build = build<SimpleCnn224>()}};
+  return {{.name = "simple_cnn_224",
+           .outputs = 1000,
+           .input = {3, 224, 224},
+           .counts = Counts{15'231'912, 8'448, 3'837'169'664},
+           .build = build<SimpleCnn224>()}};
 }
 
 }  // namespace fovea::models

@@ -19,8 +19,8 @@ class SimpleCnnDeep : public nn::Module {
     }
     features.add<nn::AdaptiveAvgPool2d>(1);
     classifier.add<nn::Flatten>();
-    classifier.add<nn::Dropout>(c.dropout);
-    classifier.add<nn::Linear>(256, c.classes);
+    classifier.add<nn::Dropout>(c.choices.number("dropout"));
+    classifier.add<nn::Linear>(256, c.outputs);
   }
 
   Tensor forward(Tensor x) const override { return classifier(features(x)); }
@@ -31,9 +31,12 @@ class SimpleCnnDeep : public nn::Module {
 
 }  // namespace
 
+// Counts: the same net in PyTorch.
 std::vector<Entry> simple_cnn_deep() {
-  return {
-      {.name = "simple_cnn_deep", .defaults = {.dropout = 0.5}, .build = build<SimpleCnnDeep>()}};
+  return {{.name = "simple_cnn_deep",
+           .choices = {dropout(0.5)},
+           .counts = Counts{1'149'770, 1'792, 152'766'976},
+           .build = build<SimpleCnnDeep>()}};
 }
 
 }  // namespace fovea::models

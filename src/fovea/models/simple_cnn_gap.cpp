@@ -20,8 +20,8 @@ class SimpleCnnGap : public nn::Module {
     classifier.add<nn::Flatten>();
     classifier.add<nn::Linear>(256, 128);
     classifier.add<nn::ReLU>();
-    classifier.add<nn::Dropout>(c.dropout);
-    classifier.add<nn::Linear>(128, c.classes);
+    classifier.add<nn::Dropout>(c.choices.number("dropout"));
+    classifier.add<nn::Linear>(128, c.outputs);
   }
 
   Tensor forward(Tensor x) const override { return classifier(features(x)); }
@@ -32,9 +32,12 @@ class SimpleCnnGap : public nn::Module {
 
 }  // namespace
 
+// Counts: the same net in PyTorch.
 std::vector<Entry> simple_cnn_gap() {
   return {{.name = "simple_cnn_gap",
-           .defaults = {.input = {3, 224, 224}, .dropout = 0.5},
+           .input = {3, 224, 224},
+           .choices = {dropout(0.5)},
+           .counts = Counts{405'898, 896, 1'936'426'240},
            .build = build<SimpleCnnGap>()}};
 }
 

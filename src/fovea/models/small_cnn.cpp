@@ -22,8 +22,8 @@ class SmallCnn : public nn::Module {
     head.add<nn::Flatten>();
     head.add<nn::Linear>(features.numel(), 128);
     head.add<nn::ReLU>();
-    head.add<nn::Dropout>(c.dropout);
-    head.add<nn::Linear>(128, c.classes);
+    head.add<nn::Dropout>(c.choices.number("dropout"));
+    head.add<nn::Linear>(128, c.outputs);
   }
 
   Tensor forward(Tensor x) const override { return head(features(x)); }
@@ -45,8 +45,12 @@ class SmallCnn : public nn::Module {
 
 }  // namespace
 
+// Counts: the same net in PyTorch.
 std::vector<Entry> small_cnn() {
-  return {{.name = "small_cnn", .defaults = {.dropout = 0.2}, .build = build<SmallCnn>()}};
+  return {{.name = "small_cnn",
+           .choices = {dropout(0.2)},
+           .counts = Counts{545'290, 192, 6'128'896},
+           .build = build<SmallCnn>()}};
 }
 
 }  // namespace fovea::models

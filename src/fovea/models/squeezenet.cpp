@@ -43,8 +43,8 @@ class SqueezeNet : public nn::Module {
       features.add<Fire>(channels, expanded[i] / 4, expanded[i]);
       channels = 2 * expanded[i];
     }
-    classifier.add<nn::Dropout>(c.dropout);
-    auto& last = classifier.add<nn::Conv2d>(channels, c.classes, nn::ConvOptions{.kernel = 1});
+    classifier.add<nn::Dropout>(c.choices.number("dropout"));
+    auto& last = classifier.add<nn::Conv2d>(channels, c.outputs, nn::ConvOptions{.kernel = 1});
     classifier.add<nn::ReLU>();
     classifier.add<nn::AdaptiveAvgPool2d>(1);
     nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_uniform(0));
@@ -59,11 +59,18 @@ class SqueezeNet : public nn::Module {
 
 }  // namespace
 
+// Counts: torchvision's nets.
 std::vector<Entry> squeezenet() {
-  Config defaults = imagenet();
-  defaults.dropout = 0.5;
-  return {{.name = "squeezenet1_0", .defaults = defaults, .build = build<SqueezeNet>(false)},
-          {.name = "squeezenet1_1", .defaults = defaults, .build = build<SqueezeNet>(true)}};
+  const auto entry = [](std::string name, bool smaller, const Counts& counts) {
+    return Entry{.name = std::move(name),
+                 .outputs = 1000,
+                 .input = {3, 224, 224},
+                 .choices = {dropout(0.5)},
+                 .counts = counts,
+                 .build = build<SqueezeNet>(smaller)};
+  };
+  return {entry("squeezenet1_0", false, {1'248'424, 0, 818'924'576}),
+          entry("squeezenet1_1", true, {1'235'496, 0, 349'151'936})};
 }
 
 }  // namespace fovea::models

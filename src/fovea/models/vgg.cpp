@@ -32,11 +32,11 @@ class Vgg : public nn::Module {
     }
     classifier.add<nn::Linear>(512 * 7 * 7, 4096);
     classifier.add<nn::ReLU>();
-    classifier.add<nn::Dropout>(c.dropout);
+    classifier.add<nn::Dropout>(c.choices.number("dropout"));
     classifier.add<nn::Linear>(4096, 4096);
     classifier.add<nn::ReLU>();
-    classifier.add<nn::Dropout>(c.dropout);
-    classifier.add<nn::Linear>(4096, c.classes);
+    classifier.add<nn::Dropout>(c.choices.number("dropout"));
+    classifier.add<nn::Linear>(4096, c.outputs);
     nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_normal_fan_out());
     nn::initialize<nn::Linear>(*this, nn::init::normal(0.01));
   }
@@ -51,21 +51,24 @@ class Vgg : public nn::Module {
 
 }  // namespace
 
+// Counts: torchvision's nets.
 std::vector<Entry> vgg() {
-  Config defaults = imagenet();
-  defaults.dropout = 0.5;
-  std::vector<Entry> entries;
-  for (const auto& [name, depths] : {std::pair<std::string, Depths>{"vgg11", {1, 1, 2, 2, 2}},
-                                     {"vgg13", {2, 2, 2, 2, 2}},
-                                     {"vgg16", {2, 2, 3, 3, 3}},
-                                     {"vgg19", {2, 2, 4, 4, 4}}}) {
-    for (bool norm : {false, true}) {
-      entries.push_back({.name = name + (norm ? "_bn" : ""),
-                         .defaults = defaults,
-                         .build = build<Vgg>(depths, norm)});
-    }
-  }
-  return entries;
+  const auto entry = [](std::string name, const Depths& depths, bool norm, const Counts& counts) {
+    return Entry{.name = std::move(name),
+                 .outputs = 1000,
+                 .input = {3, 224, 224},
+                 .choices = {dropout(0.5)},
+                 .counts = counts,
+                 .build = build<Vgg>(depths, norm)};
+  };
+  return {entry("vgg11", {1, 1, 2, 2, 2}, false, {132'863'336, 0, 7'609'090'048}),
+          entry("vgg11_bn", {1, 1, 2, 2, 2}, true, {132'868'840, 5'504, 7'609'090'048}),
+          entry("vgg13", {2, 2, 2, 2, 2}, false, {133'047'848, 0, 11'308'466'176}),
+          entry("vgg13_bn", {2, 2, 2, 2, 2}, true, {133'053'736, 5'888, 11'308'466'176}),
+          entry("vgg16", {2, 2, 3, 3, 3}, false, {138'357'544, 0, 15'470'264'320}),
+          entry("vgg16_bn", {2, 2, 3, 3, 3}, true, {138'365'992, 8'448, 15'470'264'320}),
+          entry("vgg19", {2, 2, 4, 4, 4}, false, {143'667'240, 0, 19'632'062'464}),
+          entry("vgg19_bn", {2, 2, 4, 4, 4}, true, {143'678'248, 11'008, 19'632'062'464})};
 }
 
 }  // namespace fovea::models

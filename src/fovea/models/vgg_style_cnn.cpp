@@ -32,8 +32,8 @@ class VggStyleCnn : public nn::Module {
     classifier.add<nn::Flatten>();
     classifier.add<nn::Linear>(256, 256);
     classifier.add<nn::ReLU>();
-    classifier.add<nn::Dropout>(c.dropout);
-    classifier.add<nn::Linear>(256, c.classes);
+    classifier.add<nn::Dropout>(c.choices.number("dropout"));
+    classifier.add<nn::Linear>(256, c.outputs);
   }
 
   Tensor forward(Tensor x) const override { return classifier(block3(block2(block1(x)))); }
@@ -45,8 +45,12 @@ class VggStyleCnn : public nn::Module {
 
 }  // namespace
 
+// Counts: the same net in PyTorch.
 std::vector<Entry> vgg_style_cnn() {
-  return {{.name = "vgg_style_cnn", .defaults = {.dropout = 0.5}, .build = build<VggStyleCnn>()}};
+  return {{.name = "vgg_style_cnn",
+           .choices = {dropout(0.5)},
+           .counts = Counts{1'806'154, 2'304, 190'581'248},
+           .build = build<VggStyleCnn>()}};
 }
 
 }  // namespace fovea::models

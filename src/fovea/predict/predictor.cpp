@@ -14,33 +14,40 @@
 namespace fovea {
 namespace {
 
-int64_t integer(const std::map<std::string, std::string>& arguments, const std::string& key) {
+using FileArguments = std::map<std::string, std::string>;
+
+/// The value of an argument; none when the file does not have it. Errors: model.
+ArgumentValue read(const FileArguments& arguments, const std::string& key,
+                   const Argument& argument) {
   const auto found = arguments.find(key);
-  const std::optional<double> value =
-      found == arguments.end() ? std::nullopt : parse_number(found->second);
-  if (!value || *value < 1 || *value > 1e6 || *value != std::floor(*value)) {
-    throw Error(ErrorKind::model,
-                "model file: its argument \"" + key + "\" is " +
-                    (found == arguments.end() ? "missing" : "\"" + found->second + "\"") +
-                    ", a whole number from 1 to 1000000 is expected");
-  }
-  return static_cast<int64_t>(*value);
+  if (found == arguments.end()) return {};
+  std::string text = found->second;
+  if (argument.type == ArgumentType::flag && text == "1") text = "true";
+  if (argument.type == ArgumentType::flag && text == "0") text = "false";
+  ArgumentValue value = argument.read(text);
+  if (!std::holds_alternative<std::monostate>(value)) return value;
+  Argument named = argument;
+  named.name = key;
+  throw Error(ErrorKind::model,
+              "model file: its argument " + named.mismatch('"' + found->second + '"'));
 }
 
-/// A number from 0 up to `limit`; nothing when there is no such argument.
-std::optional<double> below(int limit, const std::map<std::string, std::string>& arguments,
-                            const std::string& key) {
-  const auto found = arguments.find(key);
-  if (found == arguments.end()) return std::nullopt;
-  const std::optional<double> value = parse_number(found->second);
-  if (value && *value >= 0 && *value < limit) return value;
-  throw Error(ErrorKind::model, "model file: its argument \"" + key + "\" is \"" + found->second +
-                                    "\", from 0 up to " + std::to_string(limit) + " is expected");
+int64_t integer(const FileArguments& arguments, const std::string& key) {
+  const Argument argument{
+      .name = key, .type = ArgumentType::integer, .minimum = 1, .maximum = 1000000};
+  const ArgumentValue value = read(arguments, key, argument);
+  if (const auto* number = std::get_if<int64_t>(&value)) return *number;
+  throw Error(ErrorKind::model, "model file: its argument " + key + " is missing");
 }
 
-/// The number of classes by which arrays of the head (see models::head) are in `weights` of another
+/// The argument that keeps a choice of the model; "width" is the input's.
+std::string key_of(const std::string& choice) {
+  return choice == "width" ? "width_factor" : choice;
+}
+
+/// The number of outputs by which arrays of the head (see models::head) are in `weights` of another
 /// size along one axis than `model`, made for `config`, has them; nothing when there are none.
-std::optional<int64_t> other_classes(const std::vector<std::pair<std::string, Array>>& weights,
+std::optional<int64_t> other_outputs(const std::vector<std::pair<std::string, Array>>& weights,
                                      const nn::Module& model, const models::Config& config,
                                      std::string_view architecture) {
   const auto head = models::head(architecture, config);
@@ -53,8 +60,8 @@ std::optional<int64_t> other_classes(const std::vector<std::pair<std::string, Ar
     for (int axis = 0; axis < expected.rank(); ++axis) {
       Shape other = expected;
       other.set(axis, given->second.dim(axis));
-      const bool is_classes = expected[axis] == config.classes && other[axis] != config.classes;
-      if (is_classes && given->second.shape() == other) return other[axis];
+      const bool is_outputs = expected[axis] == config.outputs && other[axis] != config.outputs;
+      if (is_outputs && given->second.shape() == other) return other[axis];
     }
   }
   return std::nullopt;
@@ -91,10 +98,8 @@ Error no_pictures(const nn::Module& model) {
 }  // namespace
 
 std::map<std::string, std::string> to_arguments(const models::Config& config) {
-  std::map<std::string, std::string> arguments{{"classes", std::to_string(config.classes)},
-                                               {"in_channels", std::to_string(config.input[0])},
-                                               {"dropout", format_number(config.dropout)},
-                                               {"drop_path", format_number(config.drop_path)}};
+  std::map<std::string, std::string> arguments{{"classes", std::to_string(config.outputs)},
+                                               {"in_channels", std::to_string(config.input[0])}};
   if (config.input.rank() == 3) {
     arguments["height"] = std::to_string(config.input[1]);
     arguments["width"] = std::to_string(config.input[2]);
@@ -103,9 +108,13 @@ std::map<std::string, std::string> to_arguments(const models::Config& config) {
     for (int i = 1; i < config.input.rank(); ++i)
       arguments["axis" + std::to_string(i)] = std::to_string(config.input[i]);
   }
-  if (config.width) arguments["width_factor"] = format_number(*config.width);
-  if (config.aux) arguments["aux"] = *config.aux ? "1" : "0";
-  if (config.stem) arguments["stem"] = *config.stem;
+  for (const auto& [name, value] : config.choices.values()) {
+    const bool* flag = std::get_if<bool>(&value);
+    arguments[key_of(name)] = flag != nullptr ? (*flag ? "1" : "0") : to_string(value);
+  }
+  // The format has these two of every model, and so a model that is saved again is the same file.
+  arguments.try_emplace("dropout", "0");
+  arguments.try_emplace("drop_path", "0");
   if (config.net) {
     arguments["net"] = config.net->text;
     arguments["net_file"] = std::filesystem::path(config.net->file).filename().string();
@@ -115,21 +124,21 @@ std::map<std::string, std::string> to_arguments(const models::Config& config) {
 
 models::Options from_arguments(const std::map<std::string, std::string>& arguments) {
   models::Options options;
-  options.classes = integer(arguments, "classes");
+  options.outputs = integer(arguments, "classes");
   Shape input{integer(arguments, "in_channels")};
-  if (const std::optional<double> axes = below(4, arguments, "axes")) {
-    for (int i = 1; i <= static_cast<int>(*axes); ++i)
+  if (arguments.contains("axes")) {
+    const ArgumentValue axes =
+        read(arguments, "axes", {.name = "axes", .type = ArgumentType::integer, .maximum = 3});
+    for (int64_t i = 1; i <= std::get<int64_t>(axes); ++i)
       input = input.concat({integer(arguments, "axis" + std::to_string(i))});
   } else {
     input = input.concat({integer(arguments, "height"), integer(arguments, "width")});
   }
   options.input = input;
-  options.dropout = below(1, arguments, "dropout");
-  options.drop_path = below(1, arguments, "drop_path");
-  options.width = below(100, arguments, "width_factor");
-  if (const std::optional<double> aux = below(2, arguments, "aux")) options.aux = *aux == 1;
-  if (const auto stem = arguments.find("stem"); stem != arguments.end())
-    options.stem = stem->second;
+  for (const Argument& choice : models::choices()) {
+    const ArgumentValue value = read(arguments, key_of(choice.name), choice);
+    if (!std::holds_alternative<std::monostate>(value)) options.choices.set(choice.name, value);
+  }
   if (const auto text = arguments.find("net"); text != arguments.end()) {
     const auto file = arguments.find("net_file");
     options.net = std::make_shared<const models::NetText>(
@@ -154,13 +163,9 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
     }
     const models::Options chosen = options;
     options = from_arguments(file.arguments);
-    if (chosen.classes) options.classes = chosen.classes;
+    if (chosen.outputs) options.outputs = chosen.outputs;
     if (chosen.input) options.input = chosen.input;
-    if (chosen.dropout) options.dropout = chosen.dropout;
-    if (chosen.drop_path) options.drop_path = chosen.drop_path;
-    if (chosen.width) options.width = chosen.width;
-    if (chosen.aux) options.aux = chosen.aux;
-    if (chosen.stem) options.stem = chosen.stem;
+    for (const auto& [name, value] : chosen.choices.values()) options.choices.set(name, value);
     if (chosen.net) options.net = chosen.net;
   } else {
     models::Config config = models::configure(architecture, options);
@@ -170,15 +175,15 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
       if (say && !note.empty()) say(weights.string() + ": " + note);
     }
     file.weights = std::move(matched.weights);
-    if (!options.classes) {
-      options.classes = other_classes(file.weights, *model, config, architecture);
+    if (!options.outputs) {
+      options.outputs = other_outputs(file.weights, *model, config, architecture);
     }
     options.input = input_for(architecture, options, file.weights);
     config = models::configure(architecture, options);
     const auto match = match_pretrained(architecture, weights.string());
     file.preprocessing =
         match ? match->weights.preprocessing(config.input) : usual_preprocessing(config.input);
-    if (match && config.classes == std::ssize(imagenet_classes()))
+    if (match && config.outputs == std::ssize(imagenet_classes()))
       file.class_names = imagenet_classes();
     if (say)
       say(weights.string() + ": " +
@@ -203,7 +208,7 @@ Predictor::Predictor(ModelFile file, const std::string& source) : file_(std::mov
     const models::Options options = from_arguments(file_.arguments);
     const models::Config config = models::configure(file_.architecture, options);
     input_ = config.input;
-    task_ = tasks::make(file_.task, targets_of(file_, config.classes));
+    task_ = tasks::make(file_.task, targets_of(file_, config.outputs));
     model_ = models::make(file_.architecture, options);
     nn::declare(state_, *model_, 0);
     load_weights(*model_, state_, file_.weights);
@@ -237,20 +242,20 @@ void Predictor::resize(int height, int width) {
   p.width = width;
 }
 
-std::unique_ptr<tasks::Prediction> Predictor::predict(const Image& image, int64_t most) {
+std::unique_ptr<tasks::Prediction> Predictor::predict(const Image& image, int64_t maximum) {
   if (!file_.preprocessing) throw no_pictures(*model_);
   const Image input = prepare(image, *file_.preprocessing);
   Array batch(DType::u8, {1, input.height, input.width, input.channels});
   std::memcpy(batch.raw(), input.pixels.data(), batch.bytes());
-  return std::move(predict(batch, most)[0]);
+  return std::move(predict(batch, maximum)[0]);
 }
 
 std::vector<std::unique_ptr<tasks::Prediction>> Predictor::predict(const Array& inputs,
-                                                                   int64_t most) {
+                                                                   int64_t maximum) {
   const Array decoded = decoding_->finite_run(inputs)[1];
   std::vector<std::unique_ptr<tasks::Prediction>> predictions;
   for (int64_t i = 0; i < decoded.dim(0); ++i)
-    predictions.push_back(task_->predict(decoded, i, most));
+    predictions.push_back(task_->predict(decoded, i, maximum));
   return predictions;
 }
 

@@ -27,12 +27,12 @@ class Predictor {
   /// are cut out in the same proportions. Errors: usage when the model's inputs are no pictures.
   void resize(int height, int width);
 
-  /// What the model says of one picture; `most`: values to show, where there may be many. Errors:
-  /// as prepare; usage when the model's inputs are no pictures or the net cannot take that size;
-  /// diverged when its output is not finite, naming where that began.
-  std::unique_ptr<tasks::Prediction> predict(const Image& image, int64_t most = 5);
+  /// What the model says of one picture; `maximum`: values to show, where there may be many.
+  /// Errors: as prepare; usage when the model's inputs are no pictures or the net cannot take that
+  /// size; diverged when its output is not finite, naming where that began.
+  std::unique_ptr<tasks::Prediction> predict(const Image& image, int64_t maximum = 5);
   /// The same of inputs as the net takes them, u8 [N, H, W, C] or f32 [N, C, spatial...].
-  std::vector<std::unique_ptr<tasks::Prediction>> predict(const Array& inputs, int64_t most = 5);
+  std::vector<std::unique_ptr<tasks::Prediction>> predict(const Array& inputs, int64_t maximum = 5);
   /// The net's output for many, finite or not: see Inference::output.
   Array output(const Array& inputs) { return inference_->output(inputs); }
 
@@ -74,7 +74,7 @@ std::map<std::string, std::string> to_arguments(const models::Config& config);
 models::Options from_arguments(const std::map<std::string, std::string>& arguments);
 
 /// A model file out of weights (see read_weights) and the registry's model that they are for.
-/// Where `options` leave the number of classes open, it is the model's own, unless the weights of
+/// Where `options` leave the number of outputs open, it is the model's own, unless the weights of
 /// its head (see models::head) are for another; where they leave the input open, its channels are
 /// those of the weights' first convolution. Weights
 /// that are a model file bring their preprocessing and class names. Others get those of the

@@ -104,7 +104,7 @@ std::optional<PretrainedMatch> match_pretrained(std::string_view model, std::str
 }
 
 Preprocessing Pretrained::preprocessing(const Shape& input) const {
-  const int own = larger_side(models::entry(model).defaults.input);
+  const int own = larger_side(models::entry(model).input);
   Preprocessing p = usual_preprocessing(input);
   p.resize = larger_side(input) * resize / own;
   p.filter = filter;

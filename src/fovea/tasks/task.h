@@ -37,7 +37,7 @@ class Task {
   virtual std::string_view name() const = 0;
   /// What it was made for.
   virtual const data::Targets& targets() const = 0;
-  /// The numbers that a model gives for one sample: models::Options::classes.
+  /// The numbers that a model gives for one sample: models::Options::outputs.
   virtual int64_t outputs() const = 0;
   /// The loss of a batch, a scalar: the mean over its samples. `target` may be what a batch
   /// transform made of targets. Other outputs of the net are in the graph, by name. Errors: usage

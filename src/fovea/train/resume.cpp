@@ -11,11 +11,11 @@ namespace {
 
 std::string flag(std::string_view name) { return "--" + std::string(name); }
 
-const Setting& setting_named(const std::string& name) {
+Setting setting_named(const std::string& name) {
   std::vector<std::string> known;
   for (const Setting& setting : settings_table()) {
     if (setting.name == name) return setting;
-    known.emplace_back(setting.name);
+    known.push_back(setting.name);
   }
   throw unknown_name("setting", name, known);
 }
@@ -88,7 +88,7 @@ Resumption read_run(const std::filesystem::path& folder, const Changes& changes)
                  .progress = checkpoint_progress(folder)};
   const Settings before = run.settings;
   for (const auto& [name, value] : changes) {
-    const Setting& setting = setting_named(name);
+    const Setting setting = setting_named(name);
     setting.set(run.settings, value);
     const std::string old = setting.get(before), now = setting.get(run.settings);
     if (old == now) continue;

@@ -1,7 +1,7 @@
 #include "fovea/train/settings.h"
 
 #include <algorithm>
-#include <cmath>
+#include <iterator>
 
 #include <toml++/toml.h>
 
@@ -18,7 +18,7 @@ namespace fovea::train {
 namespace {
 
 std::string key_of(const Setting& setting) {
-  std::string key(setting.name);
+  std::string key = setting.name;
   for (char& c : key) c = c == '-' ? '_' : c;
   return key;
 }
@@ -45,14 +45,22 @@ std::vector<std::string> task_names() {
 
 }  // namespace
 
+ArgumentType Setting::type() const {
+  if (const auto* choice = std::get_if<Argument>(&member)) return choice->type;
+  constexpr ArgumentType types[] = {ArgumentType::word, ArgumentType::integer, ArgumentType::number,
+                                    ArgumentType::flag};
+  return types[member.index()];
+}
+
 std::string Setting::get(const Settings& settings) const {
-  if (auto* text = std::get_if<std::string Settings::*>(&member)) return settings.**text;
-  if (auto* whole = std::get_if<int64_t Settings::*>(&member))
-    return std::to_string(settings.**whole);
-  if (auto* optional = std::get_if<std::optional<double> Settings::*>(&member)) {
-    const std::optional<double>& value = settings.**optional;
-    return value ? format_number(*value) : "";
+  if (const auto* choice = std::get_if<Argument>(&member)) {
+    if (settings.choices.contains(choice->name))
+      return to_string(settings.choices.value(choice->name));
+    return choice->default_value == ArgumentValue(false) ? "false" : "";
   }
+  if (auto* text = std::get_if<std::string Settings::*>(&member)) return settings.**text;
+  if (auto* integer = std::get_if<int64_t Settings::*>(&member))
+    return std::to_string(settings.**integer);
   if (auto* flag = std::get_if<bool Settings::*>(&member))
     return settings.**flag ? "true" : "false";
   return format_number(settings.*std::get<double Settings::*>(member));
@@ -61,66 +69,50 @@ std::string Setting::get(const Settings& settings) const {
 bool Setting::in_model_file(const Settings& settings) const {
   constexpr std::string_view elsewhere[] = {"threads", "workers", "data", "weights"};
   constexpr std::string_view newer[] = {"drop-last", "task", "monitor"};
+  constexpr std::string_view choices[] = {"aux", "dropout", "drop-path", "stem", "width"};
   if (std::ranges::count(elsewhere, name) > 0) return false;
-  return std::ranges::count(newer, name) == 0 || get(settings) != get(Settings{});
+  const bool choice = std::holds_alternative<Argument>(member);
+  const bool is_newer =
+      choice ? std::ranges::count(choices, name) == 0 : std::ranges::count(newer, name) > 0;
+  return !is_newer || get(settings) != get(Settings{});
 }
 
 void Setting::set(Settings& settings, std::string_view text) const {
+  if (const auto* choice = std::get_if<Argument>(&member)) {
+    settings.choices.erase(choice->name);
+    if (text != get(settings)) settings.choices.set(choice->name, choice->read_flag(text));
+    return;
+  }
   if (auto* string = std::get_if<std::string Settings::*>(&member)) {
     settings.** string = std::string(text);
     return;
   }
+  const Argument argument{.name = name, .type = type(), .minimum = minimum, .maximum = maximum};
+  const ArgumentValue value = argument.read_flag(text);
   if (auto* flag = std::get_if<bool Settings::*>(&member)) {
-    if (text != "true" && text != "false") {
-      throw Error(ErrorKind::usage, "--" + std::string(name) + ": \"" + std::string(text) +
-                                        "\" is not true or false");
-    }
-    settings.** flag = text == "true";
-    return;
-  }
-  auto* optional = std::get_if<std::optional<double> Settings::*>(&member);
-  if (optional != nullptr && text.empty()) {
-    (settings.**optional).reset();
-    return;
-  }
-  const std::optional<double> number = parse_number(text);
-  const auto* whole = std::get_if<int64_t Settings::*>(&member);
-  if (!number || *number < least || *number > most ||
-      (whole != nullptr && *number != std::floor(*number))) {
-    const auto bound = [&](double value) {  // 1000000, not 1e+06
-      return whole != nullptr ? std::to_string(static_cast<int64_t>(value)) : format_number(value);
-    };
-    throw Error(ErrorKind::usage, "--" + std::string(name) + ": \"" + std::string(text) +
-                                      "\" is not a " +
-                                      (whole != nullptr ? "whole number" : "number") + " from " +
-                                      bound(least) + " to " + bound(most));
-  }
-  if (whole != nullptr) {
-    settings.** whole = static_cast<int64_t>(*number);
-  } else if (optional != nullptr) {
-    settings.** optional = *number;
+    settings.** flag = std::get<bool>(value);
+  } else if (auto* integer = std::get_if<int64_t Settings::*>(&member)) {
+    settings.** integer = std::get<int64_t>(value);
   } else {
-    settings.*std::get<double Settings::*>(member) = *number;
+    settings.*std::get<double Settings::*>(member) = std::get<double>(value);
   }
 }
 
-const std::vector<Setting>& settings_table() {
-  static const std::vector<Setting> table{
+namespace {
+
+/// The settings before the choices of models, and those after them.
+std::vector<Setting> first_settings() {
+  return {
       {"data", "data set: " + data::usage(), &Settings::data, 0, 0, true},
       {"task",
        "what is learned: " + join(task_names(), " or ") + "; by the data set's targets by default",
        &Settings::task},
       {"model", "model of `fovea models`, or a file of a net, NET.toml", &Settings::model},
-      {"aux", "train the model's auxiliary heads too, each loss with the weight 0.3",
-       &Settings::aux},
-      {"dropout", "probability that dropout sets a value to 0; the model's own by default",
-       &Settings::dropout, 0, 1},
-      {"drop-path", "how often the last block is left out; the model's own by default",
-       &Settings::drop_path, 0, 1},
-      {"width", "factor of all numbers of channels; the model's own by default", &Settings::width,
-       0, 100},
-      {"stem", "how a ResNet or DenseNet begins: imagenet, or cifar; the model's own by default",
-       &Settings::stem},
+  };
+}
+
+std::vector<Setting> last_settings() {
+  return {
       {"input",
        "HxW that images are resized to, or CxHxW: C is 3 for RGB (gray is repeated) or 1 for gray; "
        "as they are by default",
@@ -158,6 +150,23 @@ const std::vector<Setting>& settings_table() {
        9007199254740991.0},
       {"threads", "threads to compute with; 0: all", &Settings::threads, 0, 1024, true},
   };
+}
+
+}  // namespace
+
+std::vector<Setting> settings_table() {
+  std::vector<Setting> table = first_settings(), last = last_settings();
+  for (const Argument& choice : models::choices()) {
+    const std::string name = choice.flag().substr(2);
+    if (std::ranges::count(last, name, &Setting::name) > 0 ||
+        std::ranges::count(table, name, &Setting::name) > 0) {
+      throw Error(ErrorKind::usage,
+                  "a model has a choice \"" + choice.name + "\", which is a setting of training")
+          .with("try", "another name for it in models::add");
+    }
+    table.push_back({name, choice.help + "; the model's own by default", choice});
+  }
+  std::ranges::move(last, std::back_inserter(table));
   return table;
 }
 
@@ -179,15 +188,7 @@ std::string model_name(const Settings& settings) {
 }
 
 models::Options model_options(const Settings& settings, int64_t outputs, const Shape& input) {
-  models::Options options{.classes = outputs,
-                          .input = input,
-                          .dropout = settings.dropout,
-                          .drop_path = settings.drop_path,
-                          .width = settings.width,
-                          .net = settings.net};
-  if (settings.aux) options.aux = true;
-  if (!settings.stem.empty()) options.stem = settings.stem;
-  return options;
+  return {.outputs = outputs, .input = input, .choices = settings.choices, .net = settings.net};
 }
 
 std::string to_toml(const Settings& settings) {
@@ -195,10 +196,10 @@ std::string to_toml(const Settings& settings) {
       "# All settings of this run: `fovea train --resume` of its folder reads them.\n";
   for (const Setting& setting : settings_table()) {
     const std::string value = setting.get(settings);
-    const bool string =
-        value.empty() || std::holds_alternative<std::string Settings::*>(setting.member);
-    text += "\n# " + std::string(setting.help) + "\n" + key_of(setting) + " = " +
-            (string ? quoted(value) : value) + "\n";
+    const bool word = setting.type() == ArgumentType::word ||
+                      (value != "true" && value != "false" && !parse_number(value));
+    text += "\n# " + setting.help + "\n" + key_of(setting) + " = " +
+            (word ? quoted(value) : value) + "\n";
   }
   return text;
 }
@@ -212,19 +213,20 @@ Settings from_toml(const std::filesystem::path& path) {
         .with("line", std::to_string(e.source().begin.line));
   }
   Settings settings;
+  const std::vector<Setting> table = settings_table();
   std::vector<std::string> known;
-  for (const Setting& setting : settings_table()) known.push_back(key_of(setting));
+  for (const Setting& setting : table) known.push_back(key_of(setting));
   for (const auto& [key, node] : document) {
     const std::string name(key.str());
     const std::string line = path.string() + ":" + std::to_string(node.source().begin.line);
     const auto found = std::find(known.begin(), known.end(), name);
     if (found == known.end()) throw unknown_name("setting", name, known).with("at", line);
-    const Setting& setting = settings_table()[static_cast<size_t>(found - known.begin())];
+    const Setting& setting = table[static_cast<size_t>(found - known.begin())];
     std::string value;
     if (auto text = node.value_exact<std::string>()) {
       value = *text;
-    } else if (auto whole = node.value_exact<int64_t>()) {
-      value = std::to_string(*whole);
+    } else if (auto integer = node.value_exact<int64_t>()) {
+      value = std::to_string(*integer);
     } else if (auto number = node.value_exact<double>()) {
       value = format_number(*number);
     } else if (auto flag = node.value_exact<bool>()) {

@@ -20,10 +20,8 @@ struct Settings {
   std::string model = "small_cnn";     ///< of the registry, or the file of a net's text
   /// The text, where the model is one: in a run's folder it lies beside config.toml.
   std::shared_ptr<const models::NetText> net;
-  bool aux = false;  ///< with the model's auxiliary heads, whose losses count as StepOptions says
-  std::optional<double> dropout, drop_path, width;  ///< as models::Options; none: the model's own
-  std::string stem;                                 ///< as models::Options; "": the model's own
-  std::string input;           ///< HxW or CxHxW that images are made to; "": as they are
+  Arguments choices;           ///< as models::Options; what is left out is the model's own
+  std::string input;           ///< HxW or CxHxW that images are resized to; "": as they are
   std::string weights;         ///< file that the net starts from; "": first weights by seed
   std::string freeze;          ///< as models::frozen reads it
   int64_t unfreeze_after = 0;  ///< epochs after which all is trained; 0: never
@@ -50,28 +48,33 @@ struct Settings {
 /// One setting: the flag --NAME, the key NAME of config.toml (with _ for -), its help and how to
 /// reach it.
 struct Setting {
-  std::string_view name;
-  std::string help;
-  std::variant<std::string Settings::*, int64_t Settings::*, double Settings::*,
-               std::optional<double> Settings::*, bool Settings::*>
+  std::string name, help;
+  /// Where its value is: a member, or for a choice of the model's Settings::choices.
+  std::variant<std::string Settings::*, int64_t Settings::*, double Settings::*, bool Settings::*,
+               Argument>
       member;
-  double least = 0, most = 0;  ///< of a number, both included
-  bool resumable = false;      ///< a run that goes on may do so with another value
+  double minimum = 0, maximum = 0;  ///< of a member that is a number, both included
+  bool resumable = false;           ///< a run that goes on may do so with another value
+
+  /// What it takes; any text is a word.
+  ArgumentType type() const;
 
   /// Whether a model file remembers it: where the weights came from, nothing that depends on time,
   /// place, machine or speed. Those that are newer than the format only where they are chosen, so
   /// that what was trained as before gives the same file.
   bool in_model_file(const Settings& settings) const;
 
-  /// The value as text. Whole numbers have no point, other numbers are the shortest that read back;
-  /// a number that is not given is "".
+  /// The value as text, numbers as the shortest that read back. A choice that was not made is "",
+  /// or "false" where that is the default of all models that have it.
   std::string get(const Settings& settings) const;
   /// Sets it from text. Errors: usage, naming the flag, the text and what is possible.
   void set(Settings& settings, std::string_view text) const;
 };
 
-/// The one table: the flags of `train`, their help, and config.toml are all made from it.
-const std::vector<Setting>& settings_table();
+/// The one table: the flags of `train`, their help, and config.toml are all made from it. It has a
+/// row for each of models::choices(). Errors: usage when a model that was added has a choice of the
+/// name of another setting.
+std::vector<Setting> settings_table();
 
 /// The settings with the net's text, where the model is a file that was not read yet. From then on
 /// `model` is the file's name without its folder. Errors: as models::read_net; usage for the name

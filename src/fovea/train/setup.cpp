@@ -32,23 +32,30 @@ Shape default_input(const Settings& settings) {
 }
 
 /// What the net sees of one sample: what --input says, or the data's own; where images differ in
-/// size, what the net was made for.
+/// size, what the net was made for. Images are resized to it; other inputs have to be of that
+/// shape.
 Shape input_of(const Settings& settings, const data::Dataset& samples) {
   const std::optional<Type> type = samples.input(), typical = samples.typical_input();
   if (settings.input.empty()) return typical ? data::net_shape(*typical) : default_input(settings);
-  if (type && type->dtype != DType::u8) {
-    throw Error(ErrorKind::usage, "--input resizes images, the data set's inputs are numbers")
-        .with("inputs", to_string(*type));
-  }
-  const int64_t channels = typical ? data::net_shape(*typical)[0] : 3;
+  const Argument size{
+      .name = "input", .type = ArgumentType::integer, .minimum = 1, .maximum = 16384};
   std::vector<int64_t> sizes;
   for (const std::string& part : split(settings.input, 'x')) {
-    const std::optional<double> size = parse_number(part);
-    if (size && *size >= 1 && *size <= 16384 && *size == std::floor(*size))
-      sizes.push_back(static_cast<int64_t>(*size));
+    const ArgumentValue value = size.read(part);
+    sizes.push_back(std::holds_alternative<int64_t>(value) ? std::get<int64_t>(value) : 0);
   }
+  if (type && type->dtype != DType::u8) {
+    const Shape own = data::net_shape(*type);
+    if (std::ranges::equal(sizes, own)) return own;
+    throw Error(ErrorKind::usage,
+                "--input: \"" + settings.input + "\" is not the shape of the data set's inputs")
+        .with("inputs", to_string(*type))
+        .with("try", "no --input: only images can be resized");
+  }
+  const int64_t channels = typical ? data::net_shape(*typical)[0] : 3;
   if (sizes.size() == 2) sizes.insert(sizes.begin(), channels);
-  if (sizes.size() == 3 && (sizes[0] == 1 || sizes[0] == 3)) return Shape(sizes);
+  const bool possible = sizes.size() == 3 && std::ranges::count(sizes, 0) == 0;
+  if (possible && (sizes[0] == 1 || sizes[0] == 3)) return Shape(sizes);
   throw Error(ErrorKind::usage, "--input: \"" + settings.input + "\" is no size")
       .with("expected", "HxW, or CxHxW with 1 or 3 channels, such as 224x224");
 }
@@ -85,14 +92,14 @@ std::optional<Preprocessing> preprocessing_of(const Shape& input, const data::Da
 }
 
 /// The first `limit` of the samples in an order drawn by the seed; 0: all.
-std::shared_ptr<const data::Dataset> limited(std::shared_ptr<const data::Dataset> whole,
+std::shared_ptr<const data::Dataset> limited(std::shared_ptr<const data::Dataset> all,
                                              const Settings& settings) {
-  if (settings.limit == 0 || settings.limit >= whole->size()) return whole;
+  if (settings.limit == 0 || settings.limit >= all->size()) return all;
   std::vector<int64_t> order =
-      data::permutation(whole->size(), static_cast<uint64_t>(settings.seed), "limit");
+      data::permutation(all->size(), static_cast<uint64_t>(settings.seed), "limit");
   order.resize(static_cast<size_t>(settings.limit));
   std::ranges::sort(order);
-  return std::make_shared<data::Subset>(std::move(whole), std::move(order));
+  return std::make_shared<data::Subset>(std::move(all), std::move(order));
 }
 
 /// What is trained on and what validates: the data set's own validation data go before --val.
