@@ -73,7 +73,7 @@ TEST(SummaryTable, HasTorchinfosTotals) {
 TEST(SummaryTable, FitsATerminal) {
   for (const char* name : {"resnet18", "mobilenet_v3_large", "densenet121", "googlenet"}) {
     const auto model = models::make(name);
-    const auto graph = nn::trace(*model, Shape{1}.concat(models::entry(name).defaults.input));
+    const auto graph = nn::trace(*model, Shape{1}.concat(models::entry(name).input));
     const std::string text = summary_table(summarize(*graph, parameter_names(*model)));
     const std::string rule = text.substr(text.find('\n') + 1);
     EXPECT_LE(rule.find('\n') / std::string_view("─").size(), 120u) << name;
