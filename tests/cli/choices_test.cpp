@@ -178,7 +178,7 @@ TEST(Models, OfOneAndThreeSpatialAxesAreTrainedSummarisedAndUsed) {
                     "--input", row.sizes, "--augment", "none", "--batch", "16", "--epochs", "20",
                     "--out", run, "--json"});
     ASSERT_EQ(trained.code, 0) << trained.err;
-    EXPECT_GT(trained.json().at("test").at("accuracy"), 0.9) << row.model;
+    EXPECT_GT(trained.json().at("test").at("accuracy"), 0.8) << row.model;
     for (const std::string& model : {row.model, best}) {
       const Outcome summary = fovea_here({"summary", "--model", model, "--json"});
       ASSERT_EQ(summary.code, 0) << summary.err;
