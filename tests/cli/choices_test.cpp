@@ -148,13 +148,13 @@ void add_axes_net(const std::string& name, const Shape& input) {
                }});
 }
 
-/// Two classes of noise: around 0.5 and around -0.5.
+/// Two classes of noise: around -1 and around 1.
 void write_arrays(const std::filesystem::path& folder, const Shape& one) {
   constexpr int64_t n = 80;
   Array x(DType::f32, Shape{n}.concat(one)), y(DType::i64, {n});
   Random random(1, "axes");
   for (int64_t i = 0; i < x.numel(); ++i)
-    x.set(i, random.normal() + (i / one.numel() % 2 == 0 ? -0.5 : 0.5));
+    x.set(i, random.normal() + (i / one.numel() % 2 == 0 ? -1 : 1));
   for (int64_t i = 0; i < n; ++i) y.set(i, i % 2);
   write_npy(folder / "x.npy", x);
   write_npy(folder / "y.npy", y);
