@@ -6,6 +6,7 @@
 #include "fovea/core/files.h"
 #include "fovea/formats/model_file.h"
 #include "fovea/formats/weight_file.h"
+#include "fovea/weights/assemble.h"
 #include "model.h"
 
 namespace fovea::cli {

@@ -11,6 +11,8 @@
 #include "fovea/models/net_file.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/loss.h"
+#include "fovea/weights/arguments.h"
+#include "fovea/weights/assemble.h"
 
 namespace fovea::cli {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "commands.h"
 #include "fovea/core/text.h"
-#include "fovea/predict/pretrained.h"
+#include "fovea/weights/pretrained.h"
 #include "model.h"
 
 namespace fovea::cli {

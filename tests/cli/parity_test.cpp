@@ -9,7 +9,7 @@
 #include "fovea/formats/npy.h"
 #include "fovea/formats/weight_file.h"
 #include "fovea/models/registry.h"
-#include "fovea/predict/weights.h"
+#include "fovea/weights/fit.h"
 #include "program.h"
 #include "temporary_folder.h"
 

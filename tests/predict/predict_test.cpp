@@ -9,6 +9,9 @@
 #include "fovea/predict/predictor.h"
 #include "fovea/tasks/classification.h"
 #include "fovea/tasks/regression.h"
+#include "fovea/weights/arguments.h"
+#include "fovea/weights/assemble.h"
+#include "fovea/weights/fit.h"
 #include "golden_fill.h"
 #include "temporary_folder.h"
 

@@ -8,7 +8,7 @@
 #include "fovea/ops.h"
 #include "fovea/optim/adamw.h"
 #include "fovea/optim/sgd.h"
-#include "fovea/predict/weights.h"
+#include "fovea/weights/fit.h"
 
 namespace fovea::train {
 namespace {

@@ -1,4 +1,4 @@
-#include "fovea/train/transfer.h"
+#include "fovea/train/frozen.h"
 
 #include <cstring>
 #include <map>
@@ -6,7 +6,6 @@
 
 #include "error_text.h"
 #include "fovea/formats/model_file.h"
-#include "fovea/formats/weight_file.h"
 #include "fovea/predict/predictor.h"
 #include "train/training.h"
 
@@ -87,29 +86,6 @@ TEST_F(Transfer, UnfreezingTrainsTheRestMoreSlowlyAndResumesToTheSameBytes) {
   }
 }
 
-TEST_F(Transfer, AHeadForOtherClassesStartsAnewAndTheRestMustFit) {
-  const auto model = models::make("lenet_cnn", {.outputs = 4, .input = Shape{1, 32, 32}});
-  const models::Config config =
-      models::configure("lenet_cnn", {.outputs = 4, .input = Shape{1, 32, 32}});
-  const auto head = models::head("lenet_cnn", config);
-  EXPECT_EQ(head.size(), 2u);
-  const auto other = models::make("lenet_cnn", {.outputs = 7, .input = Shape{1, 32, 32}});
-  State state, given;
-  nn::declare(state, *model, 1);
-  nn::declare(given, *other, 2);
-  StartingPoint start;
-  start.weights = weights_of(*other, given);
-  const auto anew = start_from(start, "lenet_cnn", config, *model, state);
-  EXPECT_EQ(std::set<std::string>(anew.begin(), anew.end()),
-            std::set<std::string>(head.begin(), head.end()));
-  EXPECT_EQ(state.get("conv1.weight").at(0), given.get("conv1.weight").at(0));
-  EXPECT_EQ(state.get(anew[0]).shape()[0], 4);
-
-  start.weights.erase(start.weights.begin());
-  expect_error(ErrorKind::model, "missing conv1.weight",
-               [&] { start_from(start, "lenet_cnn", config, *model, state); });
-}
-
 TEST_F(Transfer, LimitAndInputChooseTheImages) {
   settings_.limit = 60;
   settings_.weights = {};
@@ -141,26 +117,6 @@ TEST_F(Transfer, SettingsThatWouldDoNothingAreRefused) {
   settings_.lr = 0;
   expect_error(ErrorKind::usage, "--backbone-lr does nothing without an --lr above 0",
                [&] { run("no", settings_); });
-}
-
-TEST(StartingPoint, PublishedWeightsSayHowTheirImagesWerePrepared) {
-  // Fine-tuned on images of another mean, a net has to learn anew what it knew.
-  TemporaryFolder folder;
-  const std::vector<std::pair<std::string, Array>> weights{{"fc.bias", Array(DType::f32, {2})}};
-  write_weights(folder / "resnet50-11ad3fa6.pth", weights);
-  write_weights(folder / "mine.pth", weights);
-  const StartingPoint named =
-      read_starting_point(folder / "resnet50-11ad3fa6.pth", "resnet50", {3, 112, 112});
-  ASSERT_TRUE(named.preprocessing);
-  EXPECT_EQ(named.preprocessing->std, (std::vector<double>{0.229, 0.224, 0.225}));
-  EXPECT_EQ(named.preprocessing->resize, 116);
-  EXPECT_EQ(named.note, (folder / "resnet50-11ad3fa6.pth").string() +
-                            ": images are prepared as for resnet50-11ad3fa6");
-  const StartingPoint likely =
-      read_starting_point(folder / "mine.pth", "efficientnet_b0", {3, 224, 224});
-  EXPECT_EQ(likely.preprocessing->filter, Filter::bicubic);
-  EXPECT_NE(likely.note.find("its name does not say"), std::string::npos) << likely.note;
-  EXPECT_FALSE(read_starting_point(folder / "mine.pth", "small_cnn", {3, 32, 32}).preprocessing);
 }
 
 TEST(FrozenArrays, NoticeAChange) {

@@ -1,14 +1,12 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <memory>
 
 #include "fovea/formats/model_file.h"
 #include "fovea/models/registry.h"
 #include "fovea/predict/evaluation.h"
 #include "fovea/predict/inference.h"
-#include "fovea/predict/weights.h"
 #include "fovea/tasks/task.h"
 
 namespace fovea {
@@ -67,23 +65,5 @@ ModelFile describe_model(const nn::Module& model, const models::Config& config,
 void save_model(const std::filesystem::path& path, const nn::Module& model,
                 const models::Config& config, State& state, const tasks::Task& task,
                 const std::optional<Preprocessing>& preprocessing = std::nullopt);
-
-/// The arguments a model file keeps of an architecture, and back. Errors: model, naming the
-/// argument that is missing or no number.
-std::map<std::string, std::string> to_arguments(const models::Config& config);
-models::Options from_arguments(const std::map<std::string, std::string>& arguments);
-
-/// A model file out of weights (see read_weights) and the registry's model that they are for.
-/// Where `options` leave the number of outputs open, it is the model's own, unless the weights of
-/// its head (see models::head) are for another; where they leave the input open, its channels are
-/// those of the weights' first convolution. Weights
-/// that are a model file bring their preprocessing and class names. Others get those of the
-/// published weights whose name the file has (see pretrained.h), or the most likely ones: `say` is
-/// told what was chosen and assumed. A model of which nothing is known has no class names.
-/// Errors: usage for an unknown model or a bad choice; model when the weights are missing, broken,
-/// for another model, or do not fit it (see fit_weights).
-ModelFile assemble_model(const std::string& architecture, models::Options options,
-                         const std::filesystem::path& weights,
-                         const std::function<void(const std::string&)>& say = nullptr);
 
 }  // namespace fovea

@@ -6,7 +6,8 @@
 #include "fovea/core/text.h"
 #include "fovea/data/prepared.h"
 #include "fovea/data/registry.h"
-#include "fovea/predict/predictor.h"
+#include "fovea/weights/arguments.h"
+#include "fovea/weights/fit.h"
 
 namespace fovea::train {
 namespace {
@@ -122,9 +123,9 @@ models::Config configured(const Settings& settings, int64_t outputs, const Shape
       .with("data", to_string(input));
 }
 
-StartingPoint starting_point(const Settings& settings, const data::Dataset& images) {
+InitialWeights initial_weights(const Settings& settings, const data::Dataset& images) {
   if (settings.weights.empty()) return {};
-  return read_starting_point(settings.weights, settings.model, input_of(settings, images));
+  return read_initial_weights(settings.weights, settings.model, input_of(settings, images));
 }
 
 /// ImageNet's weights want RGB, MNIST's images are gray, and `--input` can make them the other.
@@ -152,7 +153,7 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
       task(tasks::make(settings.task, sets.targets())),
       metrics(tasks::metrics(*task)),
       monitored(tasks::monitored(metrics, settings.monitor)),
-      start(starting_point(settings, *sets.train)),
+      start(initial_weights(settings, *sets.train)),
       input(input_of(settings, *sets.train)),
       preprocessing(
           preprocessing_of(input, *sets.train, start.preprocessing ? start.preprocessing : known)),

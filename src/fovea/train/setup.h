@@ -13,7 +13,7 @@
 #include "fovea/tasks/task.h"
 #include "fovea/train/settings.h"
 #include "fovea/train/step.h"
-#include "fovea/train/transfer.h"
+#include "fovea/weights/initial.h"
 
 namespace fovea::train {
 
@@ -34,7 +34,7 @@ struct Setup {
   std::unique_ptr<tasks::Task> task;
   std::vector<tasks::Metric> metrics;  ///< of the task, those added to it included
   size_t monitored = 0;                ///< the one of them that says which epoch is best
-  StartingPoint start;                 ///< empty without settings.weights
+  InitialWeights start;                ///< empty without settings.weights
   Shape input;                         ///< of one sample, as the net sees it: C, spatial...
   /// How images become the net's; none where the data set's inputs are numbers.
   std::optional<Preprocessing> preprocessing;

@@ -13,9 +13,10 @@
 #include "fovea/predict/predictor.h"
 #include "fovea/runtime/nonfinite.h"
 #include "fovea/train/checkpoint.h"
+#include "fovea/train/frozen.h"
 #include "fovea/train/plan.h"
 #include "fovea/train/run_folder.h"
-#include "fovea/train/transfer.h"
+#include "fovea/weights/fit.h"
 
 namespace fovea::train {
 namespace {
@@ -64,7 +65,7 @@ Trainer::Trainer(Setup setup, std::vector<Callback*> callbacks, std::stop_token 
       progress_{.measures = tasks::Measures(training_metrics(setup_))} {
   tight_ = check_memory(setup_, learner_);  // finds samples that the net cannot take, too
   if (!setup_.start.weights.empty())
-    anew_ = start_from(setup_.start, setup_.settings.model, setup_.config, *setup_.model, state());
+    anew_ = initialize(setup_.start, setup_.settings.model, setup_.config, *setup_.model, state());
   setup_.start.weights.clear();
 }
 

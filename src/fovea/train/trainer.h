@@ -8,6 +8,7 @@
 
 #include "fovea/optim/schedule.h"
 #include "fovea/train/callback.h"
+#include "fovea/train/frozen.h"
 #include "fovea/train/learner.h"
 #include "fovea/train/progress.h"
 #include "fovea/train/resume.h"

@@ -1,4 +1,4 @@
-#include "fovea/predict/pretrained.h"
+#include "fovea/weights/pretrained.h"
 
 #include <gtest/gtest.h>
 

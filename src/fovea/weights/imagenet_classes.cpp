@@ -2,7 +2,7 @@
 // of nets that were trained on it: of each WordNet synset the usual name, told apart where two
 // share one.
 #include "fovea/core/text.h"
-#include "fovea/predict/pretrained.h"
+#include "fovea/weights/pretrained.h"
 
 namespace fovea {
 namespace {

@@ -1,4 +1,4 @@
-#include "fovea/predict/weights.h"
+#include "fovea/weights/fit.h"
 
 #include <algorithm>
 #include <map>
