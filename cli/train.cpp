@@ -18,6 +18,20 @@ struct Flags {
   std::string out, resume;
 };
 
+/// A line for each of the first images that cannot be read; "" where all can.
+std::string skipped_text(const std::vector<data::BadSample>& skipped) {
+  constexpr size_t shown = 10;
+  if (skipped.empty()) return "";
+  std::string text =
+      fmt::format("skipped   {} that cannot be read\n",
+                  skipped.size() == 1 ? "1 image" : grouped(std::ssize(skipped)) + " images");
+  for (size_t i = 0; i < std::min(shown, skipped.size()); ++i)
+    text += "          " + skipped[i].message + "\n";
+  if (skipped.size() > shown)
+    text += fmt::format("          and {} more; --json lists all\n", skipped.size() - shown);
+  return text;
+}
+
 std::string plan_text(const train::Trainer& trainer) {
   const train::Setup& setup = trainer.setup();
   const train::Settings& s = setup.settings;
@@ -31,8 +45,11 @@ std::string plan_text(const train::Trainer& trainer) {
   text += fmt::format("data      {}: {} to train, {} to validate, {} to test\n", s.data,
                       grouped(setup.split.train->size()), grouped(setup.split.val->size()),
                       grouped(setup.sets.test->size()));
-  text += fmt::format("task      {}, the best epoch by {}\n", setup.task->name(),
-                      setup.metrics[setup.monitored].name);
+  text += skipped_text(setup.skipped);
+  const std::string best = setup.split.val->size() > 0
+                               ? "the best epoch by " + setup.metrics[setup.monitored].name
+                               : "the last epoch counts";
+  text += fmt::format("task      {}, {}\n", setup.task->name(), best);
   text += "settings ";
   for (const train::Setting& setting : train::settings_table()) {
     const std::string value = setting.get(s);
@@ -133,6 +150,7 @@ Json to_json(const train::Result& result) {
   document["images_per_second"] = result.images_per_second;
   document["peak_memory_bytes"] = peak_resident_bytes();
   document["out"] = result.folder.string();
+  document["skipped"] = result.skipped;
   document["frozen"] = {{"count", result.frozen}, {"changed", result.frozen_changed}};
   document["history"] = Json::array();
   for (const train::EpochRecord& record : result.history) {

@@ -68,7 +68,7 @@ std::string Setting::get(const Settings& settings) const {
 
 bool Setting::in_model_file(const Settings& settings) const {
   constexpr std::string_view elsewhere[] = {"threads", "workers", "data", "weights"};
-  constexpr std::string_view newer[] = {"drop-last", "task", "monitor"};
+  constexpr std::string_view newer[] = {"drop-last", "task", "monitor", "on-bad-image"};
   constexpr std::string_view choices[] = {"aux", "dropout", "drop-path", "stem", "width"};
   if (std::ranges::count(elsewhere, name) > 0) return false;
   const bool choice = std::holds_alternative<Argument>(member);
@@ -143,6 +143,9 @@ std::vector<Setting> last_settings() {
        0, 1},
       {"augment", data::Augmentation::usage(), &Settings::augment},
       {"val", "share of the training set kept to choose the best epoch", &Settings::val, 0, 0.99},
+      {"on-bad-image",
+       "what an image that cannot be read does: fail, or skip, which reads all of them first",
+       &Settings::on_bad_image},
       {"monitor", "metric that says which epoch is best, such as accuracy or loss; by the task",
        &Settings::monitor},
       {"workers", "threads that load images ahead", &Settings::workers, 0, 256, true},

@@ -37,10 +37,11 @@ struct Settings {
   double warmup = 1;                  ///< epochs
   double clip = 0;                    ///< largest gradient norm; 0: no clipping
   double label_smoothing = 0;
-  std::string augment = "standard";  ///< as data::Augmentation reads it
-  double val = 0.1;                  ///< share of the training set kept for validation
-  std::string monitor;               ///< metric that says which epoch is best; "": the task's
-  int64_t workers = 1;               ///< threads that load ahead
+  std::string augment = "standard";   ///< as data::Augmentation reads it
+  double val = 0.1;                   ///< share of the training set kept for validation
+  std::string on_bad_image = "fail";  ///< or "skip": samples that cannot be read are left out
+  std::string monitor;                ///< metric that says which epoch is best; "": the task's
+  int64_t workers = 1;                ///< threads that load ahead
   int64_t seed = 1;
   int64_t threads = 0;  ///< 0: all the process may use
 };

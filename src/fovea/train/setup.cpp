@@ -20,10 +20,33 @@ const Settings& consistent(const Settings& s) {
   needs(s.unfreeze_after > 0, "--unfreeze-after", !s.freeze.empty(), "--freeze");
   needs(s.backbone_lr > 0, "--backbone-lr", s.unfreeze_after > 0, "--unfreeze-after");
   needs(s.backbone_lr > 0, "--backbone-lr", s.lr > 0, "an --lr above 0, whose schedule it shares");
-  return s;
+  if (s.on_bad_image == "fail" || s.on_bad_image == "skip") return s;
+  throw Error(ErrorKind::usage,
+              "--on-bad-image: \"" + printable(s.on_bad_image) + "\" is neither fail nor skip");
 }
 
 data::DataSets open_data(const Settings& settings) { return data::open(consistent(settings).data); }
+
+/// The data without samples that cannot be read, which go to `skipped`, where the settings ask for
+/// that. Data that are in memory have none.
+data::DataSets readable(const Settings& settings, data::DataSets sets,
+                        std::vector<data::BadSample>& skipped) {
+  if (settings.on_bad_image != "skip") return sets;
+  const bool same = sets.val == sets.test;
+  for (std::shared_ptr<const data::Dataset>* part : {&sets.train, &sets.val, &sets.test}) {
+    if (*part == nullptr || (*part)->input() || (same && part == &sets.test)) continue;
+    const std::vector<data::BadSample> bad = data::find_bad(**part);
+    *part = data::without(*part, bad);
+    if ((*part)->size() == 0) {
+      throw Error(ErrorKind::data, "data set " + sets.name + ": none of its " +
+                                       std::to_string(bad.size()) + " images can be read")
+          .with("first", bad[0].message);
+    }
+    skipped.insert(skipped.end(), bad.begin(), bad.end());
+  }
+  if (same) sets.test = sets.val;
+  return sets;
+}
 
 /// Of images that differ in size, what the net was made for, in colour.
 Shape default_input(const Settings& settings) {
@@ -149,7 +172,7 @@ Setup::Setup(const Settings& given) : Setup(given, open_data(given), {}) {}
 
 Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Preprocessing>& known)
     : settings(with_net(consistent(given))),
-      sets(std::move(data)),
+      sets(readable(settings, std::move(data), skipped)),
       task(tasks::make(settings.task, sets.targets())),
       metrics(tasks::metrics(*task)),
       monitored(tasks::monitored(metrics, settings.monitor)),

@@ -5,6 +5,7 @@
 
 #include "fovea/core/error.h"
 #include "fovea/data/dataset.h"
+#include "fovea/data/image_files.h"
 #include "fovea/data/loader.h"
 #include "fovea/images/preprocessing.h"
 #include "fovea/models/freeze.h"
@@ -30,7 +31,8 @@ struct Setup {
   Setup(const Settings& settings, data::DataSets data, const std::optional<Preprocessing>& known);
 
   Settings settings;
-  data::DataSets sets;
+  std::vector<data::BadSample> skipped;  ///< of all splits, with on_bad_image "skip"
+  data::DataSets sets;                   ///< without them
   std::unique_ptr<tasks::Task> task;
   std::vector<tasks::Metric> metrics;  ///< of the task, those added to it included
   size_t monitored = 0;                ///< the one of them that says which epoch is best

@@ -388,7 +388,9 @@ Result Trainer::result() {
                 .images_per_second = 0,
                 .folder = folder_,
                 .history = progress_.history,
+                .skipped = {},
                 .stopped = progress_.epoch < setup_.settings.epochs && progress_.finished == 0};
+  for (const data::BadSample& bad : setup_.skipped) result.skipped.push_back(bad.name);
   auto samples = static_cast<double>(progress_.seen);
   for (const EpochRecord& record : progress_.history) {
     result.seconds += record.seconds;

@@ -28,9 +28,10 @@ struct Result {
   double images_per_second = 0;
   std::filesystem::path folder;
   std::vector<EpochRecord> history;
-  bool stopped = false;        ///< asked to stop before all was done; a checkpoint was saved
-  int64_t frozen = 0;          ///< arrays that `freeze` kept as they were
-  int64_t frozen_changed = 0;  ///< those of them that changed all the same: 0
+  std::vector<std::string> skipped;  ///< files that could not be read: see Settings::on_bad_image
+  bool stopped = false;              ///< asked to stop before all was done; a checkpoint was saved
+  int64_t frozen = 0;                ///< arrays that `freeze` kept as they were
+  int64_t frozen_changed = 0;        ///< those of them that changed all the same: 0
 };
 
 /// A run under way: epochs, validation, files. Callbacks watch it and lead it.
