@@ -38,6 +38,7 @@ Settings unusual() {
   s.label_smoothing = 0.1;
   s.augment = "crop:2";
   s.val = 0;
+  s.on_bad_image = "skip";
   s.workers = 0;
   s.seed = 9007199254740991;
   s.threads = 2;
