@@ -68,6 +68,7 @@ void add_plan(Commands& commands);
 void add_models(Commands& commands);
 void add_layers(Commands& commands);
 void add_data(Commands& commands);
+void add_data_transforms(Commands& commands, CLI::App& group);
 void add_bench(Commands& commands);
 void add_filter(Commands& commands);
 void add_selftest(Commands& commands);

@@ -191,6 +191,7 @@ void add_data(Commands& commands) {
                   "A PNG with all of them; or DIR/, where each becomes INDEX-CLASS.png")
       ->type_name("FILE|DIR/");
   add_count(samples_app, "--seed", flags->seed, "Which are chosen", 0, 9007199254740991);
+  add_data_transforms(commands, group);
 }
 
 }  // namespace fovea::cli

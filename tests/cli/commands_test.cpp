@@ -25,11 +25,23 @@ void expect_refusal(const Arguments& arguments, int code, const std::vector<std:
 }
 
 TEST(Commands, EachHasHelpOnStandardOutput) {
-  const std::vector<Arguments> commands{
-      {},          {"train"},         {"eval"},           {"predict"},      {"summary"},
-      {"models"},  {"layers"},        {"data"},           {"data", "info"}, {"data", "samples"},
-      {"bench"},   {"bench", "step"}, {"bench", "infer"}, {"bench", "op"},  {"filter"},
-      {"selftest"}};
+  const std::vector<Arguments> commands{{},
+                                        {"train"},
+                                        {"eval"},
+                                        {"predict"},
+                                        {"summary"},
+                                        {"models"},
+                                        {"layers"},
+                                        {"data"},
+                                        {"data", "info"},
+                                        {"data", "samples"},
+                                        {"data", "transforms"},
+                                        {"bench"},
+                                        {"bench", "step"},
+                                        {"bench", "infer"},
+                                        {"bench", "op"},
+                                        {"filter"},
+                                        {"selftest"}};
   for (Arguments arguments : commands) {
     arguments.push_back("--help");
     const Outcome outcome = fovea(arguments);

@@ -65,8 +65,8 @@ class Upend : public data::Transform {
  public:
   explicit Upend(double p) : p_(p) {}
   std::string text() const override { return "upend:" + std::to_string(p_); }
-  void operator()(data::Sample& sample, Random& random) const override {
-    if (random.uniform() >= p_) return;
+  void operator()(data::Sample& sample, data::TransformContext& context) const override {
+    if (context.random.uniform() >= p_) return;
     const Array before = sample.input.clone();
     for (int64_t i = 0; i < 64; ++i) sample.input.set(i, before.at((7 - i / 8) * 8 + i % 8));
     sample.target.set(0, 1 - sample.target.at(0));

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include "data/helpers.h"
 #include "fovea/data/loader.h"
+#include "fovea/data/prepared.h"
+#include "fovea/data/transforms/box.h"
 #include "fovea/data/transforms/crop.h"
 #include "fovea/data/transforms/flip.h"
 #include "fovea/data/transforms/mixup.h"
@@ -24,15 +27,14 @@ Shape random_shape(Random& random) {
           1 + static_cast<int64_t>(random.below(4))};
 }
 
-TEST(Transforms, AShiftMovesEveryPixelAndFillsWithZeros) {
+TEST(Transforms, ACropMovesEveryPixelAndFillsWithZeros) {
   Random random(1, "shifts");
   for (int round = 0; round < 400; ++round) {
     const Array before = random_image(random_shape(random), random);
     const int64_t height = before.dim(0), width = before.dim(1), channels = before.dim(2);
     const int64_t down = static_cast<int64_t>(random.below(23)) - 11;
     const int64_t right = static_cast<int64_t>(random.below(23)) - 11;
-    Array after = before.clone();
-    shift(after, down, right);
+    const Array after = crop(before, -down, -right, height, width);
     for (int64_t y = 0; y < height; ++y) {
       for (int64_t x = 0; x < width; ++x) {
         for (int64_t c = 0; c < channels; ++c) {
@@ -68,17 +70,17 @@ TEST(Transforms, AFlipMirrorsAndTwiceIsNothing) {
 }
 
 TEST(Transforms, EveryOffsetOfACropIsEquallyLikely) {
-  const RandomCrop crop{4};
+  const RandomCrop random_crop{4};
   std::map<std::pair<int64_t, int64_t>, int> counts;
   constexpr int draws = 40500;
-  Sample sample{Array(DType::u8, {32, 32, 1}), {}};
-  const std::span<uint8_t> image = sample.input.data<uint8_t>();
+  Array image = Array::zeros(DType::u8, {32, 32, 1});
+  image.set(16 * 32 + 16, 1);  // stays inside for every offset
   for (int i = 0; i < draws; ++i) {
-    std::fill(image.begin(), image.end(), uint8_t{0});
-    image[16 * 32 + 16] = 1;  // stays inside for every offset
-    Random random(7, "augment", static_cast<uint64_t>(i));
-    crop(sample, random);
-    const auto place = std::find(image.begin(), image.end(), 1) - image.begin();
+    TransformContext context(7, "augment", 0, draws, i);
+    Sample sample{image, {}};
+    random_crop(sample, context);
+    const std::span<const uint8_t> pixels = sample.input.data<uint8_t>();
+    const auto place = std::find(pixels.begin(), pixels.end(), 1) - pixels.begin();
     ++counts[{place / 32 - 16, place % 32 - 16}];
   }
   ASSERT_EQ(counts.size(), 81u);
@@ -90,13 +92,110 @@ TEST(Transforms, EveryOffsetOfACropIsEquallyLikely) {
   EXPECT_GT(chi_square, 80 - 4 * std::sqrt(2.0 * 80));
 }
 
+TEST(Transforms, ACropMirrorsOrRepeatsTheBorderHoweverFar) {
+  const Array row = Array::of(std::vector<uint8_t>{1, 2, 3}, {1, 3, 1});
+  const auto seen = [&](const Array& image, PadMode mode) {
+    const Array all = crop(image, 0, -4, 1, image.dim(1) + 8, mode);
+    std::vector<int> values;
+    for (int64_t i = 0; i < all.numel(); ++i) values.push_back(static_cast<int>(all.at(i)));
+    return values;
+  };
+  EXPECT_EQ(seen(row, PadMode::zeros), (std::vector<int>{0, 0, 0, 0, 1, 2, 3, 0, 0, 0, 0}));
+  EXPECT_EQ(seen(row, PadMode::edge), (std::vector<int>{1, 1, 1, 1, 1, 2, 3, 3, 3, 3, 3}));
+  EXPECT_EQ(seen(row, PadMode::reflect), (std::vector<int>{1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3}));
+  const Array dot = Array::of(std::vector<uint8_t>{7}, {1, 1, 1});
+  EXPECT_EQ(seen(dot, PadMode::reflect), std::vector<int>(9, 7));
+}
+
+TEST(Transforms, AnAlternatingFlipShowsEachImageBothWaysInTwoEpochs) {
+  int flipped_first = 0;
+  for (int64_t i = 0; i < 10000; ++i) {
+    bool flipped[4];
+    for (int64_t epoch = 0; epoch < 4; ++epoch) {
+      Sample sample{Array::of(std::vector<uint8_t>{1, 2}, {1, 2, 1}), {}};
+      TransformContext context(5, "augment", epoch, 10000, i);
+      AlternatingFlip{}(sample, context);
+      flipped[epoch] = sample.input.at(0) == 2;
+    }
+    flipped_first += flipped[0];
+    ASSERT_NE(flipped[0], flipped[1]);
+    ASSERT_EQ(flipped[0], flipped[2]);
+    ASSERT_EQ(flipped[1], flipped[3]);
+  }
+  EXPECT_NEAR(flipped_first, 5000, 3 * 50);
+}
+
+TEST(Transforms, ARandomCropsBoxHasTheAreaAndRatioThatWereAskedFor) {
+  constexpr int draws = 10000;
+  double area_sum = 0, ratio_sum = 0;
+  for (uint64_t i = 0; i < draws; ++i) {
+    Random random(1, "boxes", i);
+    const Box box = random_crop_box(500, 500, {0.08, 0.5}, {0.75, 4.0 / 3}, random);
+    const auto height = static_cast<double>(box.height), width = static_cast<double>(box.width);
+    const double area = height * width / 250000;
+    ASSERT_GE(area, 0.08 * 0.99);  // sides are rounded to pixels
+    ASSERT_LE(area, 0.5 * 1.01);
+    ASSERT_GE((width + 0.5) / (height - 0.5), 0.75);
+    ASSERT_LE((width - 0.5) / (height + 0.5), 4.0 / 3);
+    ASSERT_GE(box.top, 0);
+    ASSERT_GE(box.left, 0);
+    ASSERT_LE(box.top + box.height, 500);
+    ASSERT_LE(box.left + box.width, 500);
+    area_sum += area;
+    ratio_sum += std::log(width / height);
+  }
+  // Uniform: the deviation of the mean is the range / sqrt(12 draws).
+  EXPECT_NEAR(area_sum / draws, 0.29, 3 * 0.42 / std::sqrt(12.0 * draws));
+  EXPECT_NEAR(ratio_sum / draws, 0, 3 * 2 * std::log(4.0 / 3) / std::sqrt(12.0 * draws));
+}
+
+TEST(Transforms, WhereNoBoxFitsTheMiddleIsTaken) {
+  for (const auto& [height, width, wanted] :
+       {std::tuple{int64_t{4}, int64_t{4000}, Box{0, 1997, 4, 5}},
+        std::tuple{int64_t{4000}, int64_t{3}, Box{1998, 0, 4, 3}},
+        std::tuple{int64_t{1}, int64_t{1}, Box{0, 0, 1, 1}}}) {
+    Random random(2, "boxes");
+    const Box box = random_crop_box(height, width, {0.9, 1}, {0.75, 4.0 / 3}, random);
+    EXPECT_EQ(box.top, wanted.top);
+    EXPECT_EQ(box.left, wanted.left);
+    EXPECT_EQ(box.height, wanted.height);
+    EXPECT_EQ(box.width, wanted.width);
+  }
+}
+
+TEST(Transforms, ARandomResizedCropIsScaledToTheNetsSize) {
+  const Augmentation list = Augmentation::parse("random-resized-crop,flip");
+  EXPECT_EQ(list.before.size(), 1u);
+  EXPECT_EQ(list.after.size(), 1u);
+  EXPECT_TRUE(list.frames());
+  EXPECT_EQ(list.text(), "random-resized-crop,flip:0.5");
+  EXPECT_EQ(Augmentation::parse("random-resized-crop,flip,resize,flip").text(),
+            "random-resized-crop,flip:0.5,resize,flip:0.5");
+  EXPECT_EQ(Augmentation::parse("standard", false).text(), "random-resized-crop,flip:0.5");
+  EXPECT_EQ(error_of([] { (void)Augmentation::parse("resize,random-resized-crop"); }).headline(),
+            "--augment: \"random-resized-crop\" stands before \"resize\"");
+  EXPECT_EQ(error_of([] { (void)Augmentation::parse("random-resized-crop:0.5:0.2"); }).headline(),
+            "--augment: transform random-resized-crop: min_scale is 0.5, above max_scale, 0.2");
+
+  const auto set = random_set(8, 20, 30, 3);
+  const auto resize = std::make_shared<Resize>(Preprocessing{
+      .height = 8, .width = 9, .channels = 3, .resize = {}, .mean = {0, 0, 0}, .std = {1, 1, 1}});
+  Loader loader(set, {.batch = 8, .augment = list, .resize = resize});
+  EXPECT_EQ(loader.input(), (Type{DType::u8, {8, 9, 3}}));
+  loader.start(0);
+  EXPECT_EQ(loader.next()->inputs.shape(), (Shape{8, 8, 9, 3}));
+  EXPECT_EQ(error_of([&] { Loader(set, {.batch = 8, .augment = list}); }).headline(),
+            "--augment: random-resized-crop,flip:0.5 gives images of any size, and nothing resizes "
+            "them");
+}
+
 TEST(Transforms, AFlipComesWithItsProbability) {
   for (double p : {0.0, 0.2, 0.5, 1.0}) {
     int flips = 0;
-    for (uint64_t i = 0; i < 10000; ++i) {
+    for (int64_t i = 0; i < 10000; ++i) {
       Sample sample{Array::of(std::vector<uint8_t>{1, 2}, {1, 2, 1}), {}};
-      Random random(5, "augment", i);
-      RandomFlip{p}(sample, random);
+      TransformContext context(5, "augment", 0, 10000, i);
+      RandomFlip{p}(sample, context);
       flips += sample.input.at(0) == 2;
     }
     EXPECT_NEAR(flips, 10000 * p, 3 * std::sqrt(10000 * p * (1 - p)));
@@ -145,19 +244,21 @@ TEST(Transforms, WhatAugmentCannotReadItExplains) {
     return error_of([&] { (void)Augmentation::parse(text); });
   };
   EXPECT_EQ(error("rotate").kind(), ErrorKind::usage);
-  EXPECT_STREQ(error("crop,mixap:3").what(),
-               "--augment: unknown transform \"mixap\"\n"
-               "  nearest mixup\n"
-               "  known   crop[:PADDING], flip[:P], mixup[:ALPHA], none, standard, resize");
+  const std::string all = usages(choices_of(transforms()));
+  EXPECT_EQ(error("crop,mixap:3").what(),
+            "--augment: unknown transform \"mixap\"\n"
+            "  nearest mixup\n"
+            "  known   " +
+                all + ", none, standard, resize");
   for (const char* padding : {"", "-1", "4px", "1.5", "99999999999999999999"}) {
     EXPECT_EQ(error("crop:" + std::string(padding)).what(),
               "--augment: transform crop: padding must be an integer from 0 to 1048576, not \"" +
-                  std::string(padding) + "\"\n  usage   crop[:PADDING]");
+                  std::string(padding) + "\"\n  usage   crop[:PADDING[:MODE]]");
   }
   for (const char* p : {"", "1.1", "-0.1", "nan", "half"}) {
     EXPECT_EQ(error("flip:" + std::string(p)).headline(),
-              "--augment: transform flip: p must be a number from 0 to 1, not \"" + std::string(p) +
-                  "\"");
+              "--augment: transform flip: p must be a number from 0 to 1 or \"alternate\", not \"" +
+                  std::string(p) + "\"");
   }
   for (const char* text : {"", ",", "crop,", "Crop", " crop"}) {
     EXPECT_TRUE(error(text).headline().starts_with("--augment: unknown transform")) << text;
@@ -165,8 +266,9 @@ TEST(Transforms, WhatAugmentCannotReadItExplains) {
   EXPECT_EQ(error("crop,none").headline(), "--augment: \"none\" stands alone, not in a list");
   EXPECT_EQ(error("resize:3").headline(), "--augment: transform resize takes no arguments, not 1");
   EXPECT_EQ(Augmentation::usage(),
-            "none, standard (crop:4,flip:0.5), or a comma-separated list of resize, "
-            "crop[:PADDING], flip[:P], mixup[:ALPHA]");
+            "none, standard (crop:4,flip:0.5; where images differ in size "
+            "random-resized-crop,flip:0.5), or a comma-separated list of resize, " +
+                all);
 }
 
 TEST(Transforms, ACropThatCouldMissTheImageIsRefused) {
@@ -203,8 +305,8 @@ class Half : public Transform {
   Type output(const Type& input) const override {
     return {DType::u8, {input.shape[0] / 2, input.shape[1], input.shape[2]}};
   }
-  void operator()(Sample& sample, Random& random) const override {
-    const auto which = static_cast<int64_t>(random.below(2));
+  void operator()(Sample& sample, TransformContext& context) const override {
+    const auto which = static_cast<int64_t>(context.random.below(2));
     const Array whole = sample.input;
     sample.input = Array(DType::u8, output({whole.dtype(), whole.shape()}).shape);
     for (int64_t i = 0; i < sample.input.numel(); ++i)

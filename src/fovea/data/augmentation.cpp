@@ -10,6 +10,7 @@ namespace fovea::data {
 namespace {
 
 constexpr std::string_view standard = "crop:4,flip:0.5";
+constexpr std::string_view standard_for_sizes = "random-resized-crop,flip:0.5";
 
 /// The error as one of --augment, with what else it accepts.
 Error augment_error(const Error& error) {
@@ -40,62 +41,84 @@ std::optional<AnyTransform> parse_step(const ChoiceText& text) {
   throw augment_error("\"" + text.name + "\" stands alone, not in a list");
 }
 
-template <class Steps, class T>
-T chained(const Steps& steps, T value) {
+/// Calls `action` with each step; errors become those of --augment.
+template <class Steps, class Action>
+void for_each_step(const Steps& steps, const Action& action) {
   for (const auto& step : steps) {
     try {
-      value = step->output(value);
+      action(*step);
     } catch (const Error& error) {
       throw augment_error(error);
     }
   }
-  return value;
+}
+
+using Steps = std::vector<std::shared_ptr<const Transform>>;
+
+void move_to_end(Steps& from, Steps& to) {
+  to.insert(to.end(), from.begin(), from.end());
+  from.clear();
 }
 
 }  // namespace
 
 std::string Augmentation::usage() {
-  return "none, standard (" + std::string(standard) + "), or a comma-separated list of resize, " +
+  return "none, standard (" + std::string(standard) + "; where images differ in size " +
+         std::string(standard_for_sizes) + "), or a comma-separated list of resize, " +
          usages(choices_of(transforms()));
 }
 
-Augmentation Augmentation::parse(std::string_view text) {
+Augmentation Augmentation::parse(std::string_view text, bool one_size) {
   Augmentation result;
   if (text == "none") return result;
-  const std::vector<ChoiceText> steps = parse_choices(text == "standard" ? standard : text);
-  const auto resizes = std::ranges::count(steps, "resize", &ChoiceText::name);
-  if (resizes > 1) throw augment_error("\"resize\" stands once in a list");
-  bool resized = resizes == 0;
-  for (const ChoiceText& chosen : steps) {
-    const std::optional<AnyTransform> step = parse_step(chosen);
-    if (!step) {
+  if (text == "standard") text = one_size ? standard : standard_for_sizes;
+  bool resized = false;
+  for (const ChoiceText& chosen : parse_choices(text)) {
+    const std::optional<AnyTransform> any = parse_step(chosen);
+    if (!any) {
+      if (resized) throw augment_error("\"resize\" stands once in a list");
       resized = true;
-    } else if (const auto* mixing = std::get_if<std::shared_ptr<const BatchTransform>>(&*step)) {
+      move_to_end(result.after, result.before);
+    } else if (const auto* mixing = std::get_if<std::shared_ptr<const BatchTransform>>(&*any)) {
       result.batch.push_back(*mixing);
     } else {
-      (resized ? result.after : result.before)
-          .push_back(std::get<std::shared_ptr<const Transform>>(*step));
+      const auto& step = std::get<std::shared_ptr<const Transform>>(*any);
+      result.after.push_back(step);
+      if (!step->frames()) continue;
+      if (resized) throw augment_error("\"" + chosen.name + "\" stands before \"resize\"");
+      move_to_end(result.after, result.before);
     }
   }
   return result;
+}
+
+bool Augmentation::frames() const {
+  return std::ranges::any_of(before, [](const auto& step) { return step->frames(); });
 }
 
 std::string Augmentation::text() const {
   if (empty()) return "none";
   std::vector<std::string> words;
   for (const auto& step : before) words.push_back(step->text());
-  if (!before.empty()) words.emplace_back("resize");
+  if (!before.empty() && !before.back()->frames()) words.emplace_back("resize");
   for (const auto& step : after) words.push_back(step->text());
   for (const auto& step : batch) words.push_back(step->text());
   return join(words, ",");
 }
 
 Type output(const std::vector<std::shared_ptr<const Transform>>& steps, Type input) {
-  return chained(steps, std::move(input));
+  for_each_step(steps, [&](const Transform& step) { input = step.output(input); });
+  return input;
 }
 
 Targets output(const std::vector<std::shared_ptr<const BatchTransform>>& steps, Targets targets) {
-  return chained(steps, std::move(targets));
+  for_each_step(steps, [&](const BatchTransform& step) { targets = step.output(targets); });
+  return targets;
+}
+
+void check_input(const std::vector<std::shared_ptr<const BatchTransform>>& steps,
+                 const Type& input) {
+  for_each_step(steps, [&](const BatchTransform& step) { step.check_input(input); });
 }
 
 }  // namespace fovea::data

@@ -17,16 +17,20 @@ struct Augmentation {
   std::vector<std::shared_ptr<const Transform>> after;   ///< in order, at the net's input size
   std::vector<std::shared_ptr<const BatchTransform>> batch;
 
-  /// Reads the text of --augment: `none`, `standard` (crop:4,flip:0.5), or a comma-separated list
-  /// of the table's transforms, in order. `resize` in the list is the place where images are
-  /// resized; by default that comes first. Errors: usage, listing what there is.
-  static Augmentation parse(std::string_view text);
+  /// Reads the text of --augment: `none`, `standard` (crop:4,flip:0.5, and where images differ in
+  /// size random-resized-crop,flip:0.5), or a comma-separated list of the table's transforms, in
+  /// order. `resize` in the list is the place where images are resized; by default that comes
+  /// right after the last step that frames, or else first. Errors: usage, listing what there is.
+  static Augmentation parse(std::string_view text, bool one_size = true);
   /// What parse reads, in one line: "none, standard (...), or a comma-separated list of ...".
   static std::string usage();
 
   /// The text that parse reads back to the same steps: "crop:4,flip:0.5", "none".
   std::string text() const;
 
+  /// Whether one of the steps before resizing frames: images are then scaled straight to the net's
+  /// size.
+  bool frames() const;
   bool empty() const { return before.empty() && after.empty() && batch.empty(); }
 };
 
@@ -36,5 +40,9 @@ Type output(const std::vector<std::shared_ptr<const Transform>>& steps, Type inp
 
 /// The same of the steps on batches.
 Targets output(const std::vector<std::shared_ptr<const BatchTransform>>& steps, Targets targets);
+
+/// Errors: usage, of --augment, when one of them cannot be done to batches of such inputs.
+void check_input(const std::vector<std::shared_ptr<const BatchTransform>>& steps,
+                 const Type& input);
 
 }  // namespace fovea::data

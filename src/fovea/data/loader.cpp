@@ -37,14 +37,15 @@ Array slot(Array& batch, int64_t i, const Type& type) {
   return {type.dtype, type.shape, data, nullptr};
 }
 
-/// What the loader makes of one input. Errors: usage when transforms cannot be done.
-Type made_input(const Dataset& dataset, const LoaderOptions& options) {
-  std::optional<Type> type = dataset.input();
-  if (type) type = output(options.augment.before, *type);
-  if (options.resize) {
-    type = options.resize->output(type.value_or(Type{DType::u8, {1, 1, 3}}));
+/// What the steps before resizing make of one input; nothing where images differ in size. Errors:
+/// usage when they cannot be done.
+std::optional<Type> input_before(const Dataset& dataset, const LoaderOptions& options) {
+  if (options.augment.frames() && !options.resize) {
+    throw Error(ErrorKind::usage, "--augment: " + options.augment.text() +
+                                      " gives images of any size, and nothing resizes them");
   }
-  return output(options.augment.after, type ? *type : input_type(dataset));
+  const std::optional<Type> type = dataset.input();
+  return type ? output(options.augment.before, *type) : type;
 }
 
 }  // namespace
@@ -127,7 +128,7 @@ class Loader::Epoch {
     if (!augment.before.empty()) sample.input = given.input.clone();
     transform(augment.before, "augment before resizing", i, sample);
     if (options_.resize) {
-      Random unused(options_.seed, "resize");
+      TransformContext unused(options_.seed, "resize", 0, 0, 0);
       (*options_.resize)(sample, unused);
     }
     if (sample.input.bytes() == input.bytes() && sample.input.dtype() == input.dtype()) {
@@ -150,10 +151,13 @@ class Loader::Epoch {
   void transform(const std::vector<std::shared_ptr<const Transform>>& steps,
                  std::string_view purpose, int64_t i, Sample& sample) const {
     if (steps.empty()) return;
-    const uint64_t stream =
-        number_ * static_cast<uint64_t>(dataset_.size()) + static_cast<uint64_t>(i);
-    Random random(options_.seed, purpose, stream);
-    for (const auto& step : steps) (*step)(sample, random);
+    TransformContext context(options_.seed, purpose, static_cast<int64_t>(number_), dataset_.size(),
+                             i);
+    if (loader_.resized_ && loader_.resized_->rank() == 3) {
+      context.height = loader_.resized_->shape[0];
+      context.width = loader_.resized_->shape[1];
+    }
+    for (const auto& step : steps) (*step)(sample, context);
   }
 
   void mix(Batch& batch, int64_t index) const {
@@ -266,7 +270,14 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   check_range("batch", options_.batch, 1, int64_t{1} << 31);
   check_range("workers", options_.workers, 0, max_workers);
   check_range("prefetch", options_.prefetch, 1, max_prefetch);
-  input_ = made_input(*dataset_, options_);
+  const std::optional<Type> before = input_before(*dataset_, options_);
+  if (options_.resize) {
+    resized_ = options_.resize->output(before.value_or(Type{DType::u8, {1, 1, 3}}));
+  }
+  input_ = output(options_.augment.after, resized_ ? *resized_
+                                          : before ? *before
+                                                   : input_type(*dataset_));
+  check_input(options_.augment.batch, input_);
   targets_ = output(options_.augment.batch, dataset_->targets());
   if (!options_.drop_last)
     options_.batch = std::min(options_.batch, std::max<int64_t>(dataset_->size(), 1));

@@ -17,9 +17,10 @@ struct LoaderOptions {
   uint64_t seed = 0;
   int workers = 0;  ///< threads that load ahead, up to 256; 0 loads inside next()
   /// Drawn anew from (seed, epoch, sample, place): the steps of one place, before or after
-  /// resizing, draw one after the other.
+  /// resizing, draw one after the other (see TransformContext).
   Augmentation augment = {};
-  /// Between augment.before and augment.after: makes images the net's size. Or none.
+  /// Between augment.before and augment.after: makes images the net's size. Or none, where no step
+  /// frames.
   std::shared_ptr<const Transform> resize = {};
   int prefetch = 2;  ///< batches each worker may be ahead, at least 1
 };
@@ -68,6 +69,7 @@ class Loader {
 
   std::shared_ptr<const Dataset> dataset_;
   LoaderOptions options_;
+  std::optional<Type> resized_;  ///< what options_.resize makes, if any
   Type input_;
   Targets targets_;
   std::shared_ptr<Pool> pool_;

@@ -21,8 +21,6 @@ Type Resize::output(const Type& input) const {
   return image_type(preprocessing_);
 }
 
-void Resize::operator()(Sample& sample, Random&) const { (*this)(sample); }
-
 void Resize::operator()(Sample& sample) const {
   const Array& input = sample.input;
   const Type type = output({input.dtype(), input.shape()});

@@ -18,8 +18,8 @@ class Resize : public Transform {
   std::string text() const override { return "resize"; }
   /// Errors: usage unless the input is an image of 1 or 3 channels.
   Type output(const Type& input) const override;
-  void operator()(Sample& sample, Random& random) const override;
-  /// The same, where there is no chance.
+  void operator()(Sample& sample, TransformContext&) const override { (*this)(sample); }
+  /// The same, which needs no context.
   void operator()(Sample& sample) const;
 
  private:

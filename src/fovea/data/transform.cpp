@@ -7,11 +7,42 @@ namespace fovea::data {
 namespace {
 
 ChoiceTable<TransformEntry>& table() {
-  static ChoiceTable<TransformEntry> all("transform", {crop_entry(), flip_entry(), mixup_entry()});
+  static ChoiceTable<TransformEntry> all("transform", {crop_entry(),
+                                                       center_crop_entry(),
+                                                       random_resized_crop_entry(),
+                                                       letterbox_entry(),
+                                                       flip_entry(),
+                                                       vertical_flip_entry(),
+                                                       rotation_entry(),
+                                                       affine_entry(),
+                                                       perspective_entry(),
+                                                       color_jitter_entry(),
+                                                       grayscale_entry(),
+                                                       gaussian_blur_entry(),
+                                                       sharpness_entry(),
+                                                       posterize_entry(),
+                                                       solarize_entry(),
+                                                       autocontrast_entry(),
+                                                       equalize_entry(),
+                                                       invert_entry(),
+                                                       erasing_entry(),
+                                                       cutout_entry(),
+                                                       rand_augment_entry(),
+                                                       trivial_augment_entry(),
+                                                       mixup_entry(),
+                                                       cutmix_entry()});
   return all;
 }
 
 }  // namespace
+
+TransformContext::TransformContext(uint64_t seed, std::string_view place, int64_t epoch_number,
+                                   int64_t samples, int64_t sample)
+    : random(seed, place,
+             static_cast<uint64_t>(epoch_number) * static_cast<uint64_t>(samples) +
+                 static_cast<uint64_t>(sample)),
+      lasting(seed, std::string(place) + " in every epoch", static_cast<uint64_t>(sample)),
+      epoch(epoch_number) {}
 
 const std::vector<TransformEntry>& transforms() { return table().rows(); }
 
@@ -31,6 +62,13 @@ AnyTransform make_transform(const ChoiceText& text) {
 void require_image(std::string_view who, const Type& input) {
   if (input.dtype == DType::u8 && input.rank() == 3) return;
   throw Error(ErrorKind::usage, std::string(who) + " is for images u8[H, W, C]")
+      .with("found", to_string(input));
+}
+
+void require_colors(std::string_view who, const Type& input) {
+  require_image(who, input);
+  if (input.shape[2] == 1 || input.shape[2] == 3) return;
+  throw Error(ErrorKind::usage, std::string(who) + " is for images of 1 or 3 channels")
       .with("found", to_string(input));
 }
 

@@ -13,6 +13,20 @@
 
 namespace fovea::data {
 
+/// What a transform is given besides the sample.
+struct TransformContext {
+  Random random;       ///< of (seed, epoch, sample, place): all chance comes from it
+  Random lasting;      ///< of (seed, sample, place): the same numbers in every epoch
+  int64_t epoch = 0;   ///< counted from 0
+  int64_t height = 0;  ///< of the images that the net takes; 0 where samples are not resized
+  int64_t width = 0;   ///< likewise
+
+  /// What the loader gives: `place` tells the lists of one run apart, `samples` is the size of the
+  /// data set.
+  TransformContext(uint64_t seed, std::string_view place, int64_t epoch, int64_t samples,
+                   int64_t sample);
+};
+
 /// What is done to one training sample, image and target together.
 class Transform {
  public:
@@ -23,9 +37,12 @@ class Transform {
   /// The type of the input that it makes of such a one: by default the same. Errors: usage when it
   /// cannot be done to it.
   virtual Type output(const Type& input) const { return input; }
+  /// Whether it decides which part of an image the net sees: it works on the image in its own size,
+  /// and resizing scales what it gives straight to the net's size, without cropping.
+  virtual bool frames() const { return false; }
   /// Changes the sample: writes into its arrays, which are the caller's own, or replaces them by
-  /// others of the agreed types. All chance comes from `random`.
-  virtual void operator()(Sample& sample, Random& random) const = 0;
+  /// others of the agreed types.
+  virtual void operator()(Sample& sample, TransformContext& context) const = 0;
 };
 
 /// What is done to a training batch: mixing its samples.
@@ -37,6 +54,8 @@ class BatchTransform {
   /// The targets that it makes of such ones, by default the same. Errors: usage when it cannot be
   /// done to them.
   virtual Targets output(const Targets& targets) const { return targets; }
+  /// Errors: usage when it cannot be done to inputs of this type (of one sample).
+  virtual void check_input(const Type&) const {}
   /// As Transform's; `targets` says what the batch's targets are.
   virtual void operator()(Batch& batch, const Targets& targets, Random& random) const = 0;
 };
@@ -47,6 +66,7 @@ using AnyTransform =
 /// One row of the table of transforms.
 struct TransformEntry {
   Choice choice;
+  std::string example = {};  ///< a text that chooses it, for documentation
   std::function<AnyTransform(const Arguments&)> make;
 };
 
@@ -64,5 +84,7 @@ AnyTransform make_transform(const ChoiceText& text);
 
 /// Errors: usage, naming `who`, unless the input is an image u8[H,W,C].
 void require_image(std::string_view who, const Type& input);
+/// Likewise of one or three channels.
+void require_colors(std::string_view who, const Type& input);
 
 }  // namespace fovea::data

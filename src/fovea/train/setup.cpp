@@ -246,16 +246,23 @@ StepOptions Setup::step_options(bool thawed) const {
   return options;
 }
 
+data::Augmentation Setup::augmentation() const {
+  return data::Augmentation::parse(settings.augment, sets.train->typical_input().has_value());
+}
+
 data::LoaderOptions Setup::loader_options() const {
   data::LoaderOptions options{.batch = settings.batch,
                               .drop_last = settings.drop_last,
                               .shuffle = true,
                               .seed = static_cast<uint64_t>(settings.seed),
                               .workers = static_cast<int>(settings.workers),
-                              .augment = data::Augmentation::parse(settings.augment)};
+                              .augment = augmentation()};
   if (preprocessing &&
-      (!options.augment.before.empty() || data::needs_resizing(*sets.train, *preprocessing)))
-    options.resize = std::make_shared<data::Resize>(*preprocessing);
+      (!options.augment.before.empty() || data::needs_resizing(*sets.train, *preprocessing))) {
+    Preprocessing resize = *preprocessing;
+    if (options.augment.frames()) resize.resize.reset();  // nothing of the frame is cut off
+    options.resize = std::make_shared<data::Resize>(std::move(resize));
+  }
   return options;
 }
 
@@ -279,8 +286,7 @@ Type Setup::plain_targets(int64_t n) const {
 }
 
 Type Setup::targets(int64_t n) const {
-  const Type one =
-      data::output(data::Augmentation::parse(settings.augment).batch, sets.targets()).type;
+  const Type one = data::output(augmentation().batch, sets.targets()).type;
   return {one.dtype, Shape{n}.concat(one.shape)};
 }
 

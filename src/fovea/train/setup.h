@@ -57,6 +57,7 @@ struct Setup {
   std::optional<Error> refusal(int64_t samples) const;
   /// Of a training step; `thawed`: with nothing frozen.
   StepOptions step_options(bool thawed) const;
+  data::Augmentation augmentation() const;
   data::LoaderOptions loader_options() const;
   Normalization normalization() const;
   /// The samples of a split as the net takes them, without augmentation: to validate and to test.

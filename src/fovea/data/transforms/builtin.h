@@ -2,11 +2,41 @@
 
 #include "fovea/data/transform.h"
 
-/// The built-in transforms: one file and one line here each.
+/// The built-in transforms: one line here and in the table each.
 namespace fovea::data {
 
+// Which part of an image is seen, and how it lies.
 TransformEntry crop_entry();
+TransformEntry center_crop_entry();
+TransformEntry random_resized_crop_entry();
+TransformEntry letterbox_entry();
 TransformEntry flip_entry();
+TransformEntry vertical_flip_entry();
+TransformEntry rotation_entry();
+TransformEntry affine_entry();
+TransformEntry perspective_entry();
+
+// Colours and sharpness.
+TransformEntry color_jitter_entry();
+TransformEntry grayscale_entry();
+TransformEntry gaussian_blur_entry();
+TransformEntry sharpness_entry();
+TransformEntry posterize_entry();
+TransformEntry solarize_entry();
+TransformEntry autocontrast_entry();
+TransformEntry equalize_entry();
+TransformEntry invert_entry();
+
+// Parts that are hidden.
+TransformEntry erasing_entry();
+TransformEntry cutout_entry();
+
+// Random choices of others.
+TransformEntry rand_augment_entry();
+TransformEntry trivial_augment_entry();
+
+// Batches.
 TransformEntry mixup_entry();
+TransformEntry cutmix_entry();
 
 }  // namespace fovea::data

@@ -1,13 +1,20 @@
 #include "fovea/data/transforms/crop.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 
 #include "fovea/core/error.h"
 #include "fovea/data/transforms/builtin.h"
 
 namespace fovea::data {
+namespace {
+
+constexpr std::string_view modes[] = {"zeros", "reflect", "edge"};  // in PadMode's order
+
+PadMode mode_named(std::string_view name) {
+  return static_cast<PadMode>(std::ranges::find(modes, name) - std::begin(modes));
+}
+
+}  // namespace
 
 TransformEntry crop_entry() {
   return {.choice = {.name = "crop",
@@ -15,18 +22,28 @@ TransformEntry crop_entry() {
                                     .type = ArgumentType::integer,
                                     .default_value = int64_t{4},
                                     .maximum = 1 << 20,
-                                    .help = "pixels of zeros on each side"}},
+                                    .help = "pixels added on each side"},
+                                   {.name = "mode",
+                                    .type = ArgumentType::word,
+                                    .default_value = std::string(modes[0]),
+                                    .words = {std::begin(modes), std::end(modes)},
+                                    .help = "what is added: black, a mirror image or the border"}},
                      .help = "pads the image and crops the original size at a random position"},
+          .example = "crop:4:reflect",
           .make = [](const Arguments& a) -> AnyTransform {
-            return std::make_shared<RandomCrop>(a.integer("padding"));
+            return std::make_shared<RandomCrop>(a.integer("padding"), mode_named(a.word("mode")));
           }};
 }
 
-std::string RandomCrop::text() const { return "crop:" + std::to_string(pad_); }
+std::string RandomCrop::text() const {
+  const std::string text = "crop:" + std::to_string(padding_);
+  if (mode_ == PadMode::zeros) return text;
+  return text + ":" + std::string(modes[static_cast<size_t>(mode_)]);
+}
 
 Type RandomCrop::output(const Type& input) const {
   require_image(text(), input);
-  if (pad_ >= std::min(input.shape[0], input.shape[1])) {
+  if (mode_ == PadMode::zeros && padding_ >= std::min(input.shape[0], input.shape[1])) {
     throw Error(ErrorKind::usage, text() + " could miss images of " +
                                       std::to_string(input.shape[0]) + "x" +
                                       std::to_string(input.shape[1]));
@@ -34,33 +51,42 @@ Type RandomCrop::output(const Type& input) const {
   return input;
 }
 
-void RandomCrop::operator()(Sample& sample, Random& random) const {
-  const auto offsets = static_cast<uint64_t>(2 * pad_ + 1);
-  const int64_t down = static_cast<int64_t>(random.below(offsets)) - pad_;
-  const int64_t right = static_cast<int64_t>(random.below(offsets)) - pad_;
-  if (down != 0 || right != 0) shift(sample.input, down, right);
+void RandomCrop::operator()(Sample& sample, TransformContext& context) const {
+  const auto offsets = static_cast<uint64_t>(2 * padding_ + 1);
+  const int64_t down = static_cast<int64_t>(context.random.below(offsets)) - padding_;
+  const int64_t right = static_cast<int64_t>(context.random.below(offsets)) - padding_;
+  if (down == 0 && right == 0) return;
+  const Array& image = sample.input;
+  sample.input = crop(image, -down, -right, image.dim(0), image.dim(1), mode_);
 }
 
-void shift(Array& image, int64_t down, int64_t right) {
-  const int64_t height = image.dim(0), width = image.dim(1), channels = image.dim(2);
-  const int64_t row = width * channels;
-  const int64_t gap = std::min(std::abs(right), width) * channels;
-  const int64_t from = right < 0 ? gap : 0;
-  const int64_t to = right < 0 ? 0 : gap;
-  const int64_t blank = right < 0 ? row - gap : 0;
-  uint8_t* data = image.data<uint8_t>().data();
-  for (int64_t i = 0; i < height; ++i) {
-    // Rows are written in the order in which none is overwritten before it is read.
-    const int64_t y = down > 0 ? height - 1 - i : i;
-    const int64_t source = y - down;
-    uint8_t* out = data + y * row;
-    if (source < 0 || source >= height) {
-      std::memset(out, 0, static_cast<size_t>(row));
-    } else {
-      std::memmove(out + to, data + source * row + from, static_cast<size_t>(row - gap));
-      std::memset(out + blank, 0, static_cast<size_t>(gap));
-    }
-  }
+TransformEntry center_crop_entry() {
+  return {.choice = {.name = "center-crop",
+                     .arguments = {{.name = "size",
+                                    .type = ArgumentType::integer,
+                                    .minimum = 1,
+                                    .maximum = 16384,
+                                    .help = "pixels of a side"}},
+                     .help = "crops the middle, which is then resized"},
+          .example = "center-crop:48",
+          .make = [](const Arguments& a) -> AnyTransform {
+            return std::make_shared<CenterCrop>(a.integer("size"));
+          }};
+}
+
+std::string CenterCrop::text() const { return "center-crop:" + std::to_string(size_); }
+
+Type CenterCrop::output(const Type& input) const {
+  require_image(text(), input);
+  return {DType::u8, {size_, size_, input.shape[2]}};
+}
+
+void CenterCrop::operator()(Sample& sample, TransformContext&) const {
+  const Array& image = sample.input;
+  const auto offset = [&](int axis) {
+    return int64_t{center_offset(static_cast<int>(image.dim(axis)), static_cast<int>(size_))};
+  };
+  sample.input = crop(image, offset(0), offset(1), size_, size_);
 }
 
 }  // namespace fovea::data

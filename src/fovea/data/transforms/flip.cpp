@@ -4,17 +4,35 @@
 
 #include "fovea/core/text.h"
 #include "fovea/data/transforms/builtin.h"
+#include "fovea/data/transforms/image_transform.h"
 
 namespace fovea::data {
 
 TransformEntry flip_entry() {
   return {.choice = {.name = "flip",
-                     .arguments =
-                         {{.name = "p", .default_value = 0.5, .maximum = 1, .help = "probability"}},
+                     .arguments = {{.name = "p",
+                                    .default_value = 0.5,
+                                    .maximum = 1,
+                                    .words = {"alternate"},
+                                    .help = "probability; \"alternate\": a random half of the "
+                                            "images, and the other half in every second epoch"}},
                      .help = "flips the image horizontally, at random"},
+          .example = "flip",
           .make = [](const Arguments& a) -> AnyTransform {
-            return std::make_shared<RandomFlip>(a.number("p"));
+            const std::optional<double> p = a.optional_number("p");
+            if (!p) return std::make_shared<AlternatingFlip>();
+            return std::make_shared<RandomFlip>(*p);
           }};
+}
+
+TransformEntry vertical_flip_entry() {
+  return image_entry({.name = "vertical-flip",
+                      .arguments = {probability_argument()},
+                      .help = "flips the image vertically, at random"},
+                     "vertical-flip", [](const Arguments& a) {
+                       return with_probability(a.number("p"),
+                                               [](Array& image, Random&) { vertical_flip(image); });
+                     });
 }
 
 std::string RandomFlip::text() const { return "flip:" + format_number(p_); }
@@ -24,8 +42,18 @@ Type RandomFlip::output(const Type& input) const {
   return input;
 }
 
-void RandomFlip::operator()(Sample& sample, Random& random) const {
-  if (random.uniform() < p_) flip(sample.input);
+void RandomFlip::operator()(Sample& sample, TransformContext& context) const {
+  if (context.random.uniform() < p_) flip(sample.input);
+}
+
+Type AlternatingFlip::output(const Type& input) const {
+  require_image(text(), input);
+  return input;
+}
+
+void AlternatingFlip::operator()(Sample& sample, TransformContext& context) const {
+  const bool first_half = context.lasting.uniform() < 0.5;
+  if (first_half == (context.epoch % 2 == 0)) flip(sample.input);
 }
 
 void flip(Array& image) {
@@ -41,6 +69,15 @@ void flip(Array& image) {
     for (; left < right; left += channels, right -= channels) {
       std::swap_ranges(left, left + channels, right);
     }
+  }
+}
+
+void vertical_flip(Array& image) {
+  const int64_t height = image.dim(0), row = image.dim(1) * image.dim(2);
+  uint8_t* data = image.data<uint8_t>().data();
+  for (int64_t y = 0; y < height / 2; ++y) {
+    uint8_t* upper = data + y * row;
+    std::swap_ranges(upper, upper + row, data + (height - 1 - y) * row);
   }
 }
 

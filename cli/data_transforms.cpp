@@ -1,0 +1,108 @@
+#include <algorithm>
+#include <memory>
+
+#include "commands.h"
+#include "fovea/data/loader.h"
+#include "fovea/data/prepared.h"
+#include "fovea/data/registry.h"
+#include "fovea/images/codec.h"
+#include "fovea/images/draw.h"
+
+namespace fovea::cli {
+namespace {
+
+constexpr int side_of_several_sizes = 112;  // of images that differ in size
+
+struct Flags {
+  std::string data, augment, out;
+  int64_t count = 16, seed = 1;
+};
+
+/// What trains on these samples: images of one size keep it.
+Preprocessing preprocessing_of(const data::Dataset& dataset) {
+  const Type type = dataset.typical_input().value_or(
+      Type{DType::u8, {side_of_several_sizes, side_of_several_sizes, 3}});
+  if (type.dtype != DType::u8 || (type.shape[2] != 1 && type.shape[2] != 3)) {
+    throw Error(ErrorKind::usage, "data transforms: the data set's inputs are no pictures")
+        .with("inputs", to_string(type));
+  }
+  Preprocessing result;
+  result.height = static_cast<int>(type.shape[0]);
+  result.width = static_cast<int>(type.shape[1]);
+  result.channels = static_cast<int>(type.shape[2]);
+  result.mean.assign(static_cast<size_t>(type.shape[2]), 0.0);
+  result.std.assign(static_cast<size_t>(type.shape[2]), 1.0);
+  return result;
+}
+
+/// The first of two samples as an epoch shows it; the other one is for mixing.
+Image transformed(const std::shared_ptr<const data::Dataset>& pair, const std::string& augment,
+                  const Flags& flags, int64_t epoch) {
+  data::LoaderOptions options{.batch = 2, .seed = static_cast<uint64_t>(flags.seed)};
+  options.augment = data::Augmentation::parse(augment, pair->typical_input().has_value());
+  options.resize = std::make_shared<data::Resize>(preprocessing_of(*pair));
+  data::Loader loader(pair, std::move(options));
+  loader.start(epoch);
+  const Array batch = loader.next()->inputs;
+  Image image = Image::black(static_cast<int>(batch.dim(1)), static_cast<int>(batch.dim(2)),
+                             static_cast<int>(batch.dim(3)));
+  std::ranges::copy(batch.data<uint8_t>().first(image.pixels.size()), image.pixels.begin());
+  return image;
+}
+
+std::shared_ptr<const data::Dataset> two_samples(const Flags& flags) {
+  if (flags.data.empty()) {
+    throw Error(ErrorKind::usage, "no data set is given").with("data sets", data::usage());
+  }
+  const std::shared_ptr<const data::Dataset> train = data::open(flags.data).train;
+  std::vector<int64_t> order =
+      data::permutation(train->size(), static_cast<uint64_t>(flags.seed), "samples");
+  if (order.empty()) throw Error(ErrorKind::usage, "data transforms: the data set is empty");
+  order.resize(2, order[0]);
+  return std::make_shared<data::Subset>(train, std::move(order));
+}
+
+/// What the sheet shows besides the image itself: each transform's example, or one list often.
+std::vector<std::string> lists_of(const Flags& flags) {
+  if (!flags.augment.empty()) {
+    return std::vector<std::string>(static_cast<size_t>(flags.count), flags.augment);
+  }
+  std::vector<std::string> lists;
+  for (const data::TransformEntry& row : data::transforms()) {
+    if (!row.example.empty()) lists.push_back(row.example);
+  }
+  return lists;
+}
+
+int show_transforms(const Flags& flags, Console& console) {
+  const std::shared_ptr<const data::Dataset> pair = two_samples(flags);
+  std::vector<Tile> tiles{{transformed(pair, "none", flags, 0), "none"}};
+  Json list = Json::array();
+  int64_t epoch = 0;
+  for (const std::string& augment : lists_of(flags)) {
+    tiles.push_back({transformed(pair, augment, flags, epoch), augment});
+    list.push_back(augment);
+    if (!flags.augment.empty()) ++epoch;
+  }
+  encode_png(flags.out, draw_grid(tiles));
+  console.document({{"sample", pair->name(0)}, {"transforms", list}, {"out", flags.out}});
+  console.result(flags.out + "\n");
+  return 0;
+}
+
+}  // namespace
+
+void add_data_transforms(Commands& commands, CLI::App& group) {
+  const auto flags = std::make_shared<Flags>();
+  CLI::App& app =
+      commands.add(group, "transforms", "Draw what transforms make of one of its images",
+                   [flags](Console& console) { return show_transforms(*flags, console); });
+  app.add_option("DATA", flags->data, "Data set: " + data::usage());
+  app.add_option("--augment", flags->augment,
+                 "A list as train takes it, drawn --count times; by default each transform once");
+  add_count(app, "--count", flags->count, "How often --augment is drawn", 1, 1000);
+  app.add_option("--out", flags->out, "The PNG that is written")->type_name("FILE")->required();
+  add_count(app, "--seed", flags->seed, "Which image, and what is drawn", 0, 9007199254740991);
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "fovea/core/random.h"
+#include "fovea/images/geometry.h"
+
+// The operations that RandAugment and TrivialAugment choose from, and how strong they are.
+namespace fovea::data {
+
+/// One operation, by torchvision's name.
+struct AutoOperation {
+  std::string_view name;
+  /// Its strengths, weakest first, for an image of height x width; empty where it has none.
+  std::vector<double> (*magnitudes)(int64_t height, int64_t width);
+  bool is_signed;  ///< the magnitude's sign is drawn
+  /// `filter` is that of those that move pixels. The image is changed or replaced.
+  void (*apply)(Array& image, double magnitude, Filter filter);
+};
+
+/// Of 31 strengths each: those of RandAugment (Cubuk et al. 2020), and of TrivialAugment's wide
+/// space (Müller and Hutter 2021).
+std::span<const AutoOperation> rand_augment_operations();
+std::span<const AutoOperation> trivial_augment_operations();
+constexpr int magnitude_count = 31;
+
+}  // namespace fovea::data

@@ -1,0 +1,113 @@
+#include <cmath>
+
+#include "fovea/data/transforms/builtin.h"
+#include "fovea/data/transforms/image_transform.h"
+
+namespace fovea::data {
+namespace {
+
+Point center_of(const Array& image) {
+  return {static_cast<double>(image.dim(1)) / 2, static_cast<double>(image.dim(0)) / 2};
+}
+
+/// The corners of an image's pixels and, as torchvision draws them, where they go: each towards the
+/// middle by up to `distortion` of half a side.
+Matrix3 random_perspective(int64_t height, int64_t width, double distortion, Random& random) {
+  const auto inwards = [&](int64_t side) {
+    const double half = static_cast<double>(side / 2);
+    return static_cast<double>(integer(random, 0, static_cast<int64_t>(distortion * half)));
+  };
+  const auto right = static_cast<double>(width - 1), bottom = static_cast<double>(height - 1);
+  const std::array<Point, 4> from{Point{0, 0}, {right, 0}, {right, bottom}, {0, bottom}};
+  std::array<Point, 4> to = from;
+  for (Point& corner : to) {
+    const double x = inwards(width), y = inwards(height);
+    corner = {corner.x == 0 ? x : right - x, corner.y == 0 ? y : bottom - y};
+  }
+  return perspective_matrix(from, to);
+}
+
+}  // namespace
+
+TransformEntry rotation_entry() {
+  return image_entry(
+      {.name = "rotation",
+       .arguments = {{.name = "degrees", .maximum = 180, .help = "largest angle, either way"},
+                     interpolation_argument(Filter::nearest)},
+       .help = "rotates the image about its centre by a random angle"},
+      "rotation:30:bilinear", [](const Arguments& a) -> ImageFunction {
+        return [degrees = a.number("degrees"), filter = interpolation_of(a)](Array& image,
+                                                                             Random& random) {
+          const double angle = uniform(random, -degrees, degrees);
+          image = warp(image, affine_matrix({.degrees = angle}, center_of(image)), filter);
+        };
+      });
+}
+
+TransformEntry affine_entry() {
+  const Choice choice{
+      .name = "affine",
+      .arguments = {{.name = "degrees", .maximum = 180, .help = "largest angle, either way"},
+                    {.name = "translate",
+                     .default_value = 0.0,
+                     .maximum = 1,
+                     .help = "largest move along each axis, as a share of the side"},
+                    {.name = "min_scale",
+                     .default_value = 1.0,
+                     .minimum = 0.01,
+                     .maximum = 100,
+                     .help = "smallest factor of the size"},
+                    {.name = "max_scale",
+                     .default_value = 1.0,
+                     .minimum = 0.01,
+                     .maximum = 100,
+                     .help = "largest factor of the size"},
+                    {.name = "shear",
+                     .default_value = 0.0,
+                     .maximum = 90,
+                     .open_maximum = true,
+                     .help = "largest shear along x, in degrees, either way"},
+                    interpolation_argument(Filter::nearest)},
+      .help = "rotates, moves, scales and shears the image at random"};
+  return image_entry(choice, "affine:20:0.1:0.8:1.2:10:bilinear",
+                     [choice](const Arguments& a) -> ImageFunction {
+                       return [degrees = a.number("degrees"), translate = a.number("translate"),
+                               scale = range_of(choice, a, "scale"), shear = a.number("shear"),
+                               filter = interpolation_of(a)](Array& image, Random& random) {
+                         const auto move = [&](int axis) {
+                           const double largest = translate * static_cast<double>(image.dim(axis));
+                           return std::round(uniform(random, -largest, largest));
+                         };
+                         Affine affine{.degrees = uniform(random, -degrees, degrees)};
+                         affine.right = move(1);
+                         affine.down = move(0);
+                         affine.scale = uniform(random, scale.low, scale.high);
+                         affine.shear_x = uniform(random, -shear, shear);
+                         image = warp(image, affine_matrix(affine, center_of(image)), filter);
+                       };
+                     });
+}
+
+TransformEntry perspective_entry() {
+  return image_entry(
+      {.name = "perspective",
+       .arguments = {{.name = "distortion",
+                      .default_value = 0.5,
+                      .maximum = 1,
+                      .open_maximum = true,
+                      .help = "how far the corners move at most, as a share of half a side"},
+                     probability_argument(),
+                     interpolation_argument(Filter::bilinear)},
+       .help = "moves the four corners inwards, at random"},
+      "perspective:0.5:1", [](const Arguments& a) {
+        return with_probability(a.number("p"), [distortion = a.number("distortion"),
+                                                filter = interpolation_of(a)](Array& image,
+                                                                              Random& random) {
+          if (image.dim(0) < 2 || image.dim(1) < 2) return;  // the corners are one
+          image = warp(image, random_perspective(image.dim(0), image.dim(1), distortion, random),
+                       filter);
+        });
+      });
+}
+
+}  // namespace fovea::data

@@ -1,0 +1,80 @@
+#include "fovea/data/transforms/image_transform.h"
+
+#include "fovea/core/error.h"
+#include "fovea/core/text.h"
+
+namespace fovea::data {
+namespace {
+
+class ImageTransform : public Transform {
+ public:
+  ImageTransform(std::string text, ImageFunction change,
+                 void (*require)(std::string_view, const Type&))
+      : text_(std::move(text)), change_(std::move(change)), require_(require) {}
+
+  std::string text() const override { return text_; }
+  Type output(const Type& input) const override {
+    require_(text_, input);
+    return input;
+  }
+  void operator()(Sample& sample, TransformContext& context) const override {
+    change_(sample.input, context.random);
+  }
+
+ private:
+  std::string text_;
+  ImageFunction change_;
+  void (*require_)(std::string_view, const Type&);
+};
+
+}  // namespace
+
+TransformEntry image_entry(Choice choice, std::string example,
+                           std::function<ImageFunction(const Arguments&)> make,
+                           void (*require)(std::string_view, const Type&)) {
+  return {.choice = choice,
+          .example = std::move(example),
+          .make = [choice, make = std::move(make), require](const Arguments& a) -> AnyTransform {
+            return std::make_shared<ImageTransform>(to_text(choice, a), make(a), require);
+          }};
+}
+
+ImageFunction with_probability(double p, ImageFunction change) {
+  return [p, change = std::move(change)](Array& image, Random& random) {
+    if (random.uniform() < p) change(image, random);
+  };
+}
+
+Argument probability_argument(double default_value) {
+  return {.name = "p", .default_value = default_value, .maximum = 1, .help = "probability"};
+}
+
+Argument interpolation_argument(Filter default_value) {
+  return {.name = "interpolation",
+          .type = ArgumentType::word,
+          .default_value = std::string(name(default_value)),
+          .words = {"nearest", "bilinear"},
+          .help = "what a pixel between others becomes"};
+}
+
+Filter interpolation_of(const Arguments& arguments) {
+  return *filter_named(arguments.word("interpolation"));
+}
+
+double uniform(Random& random, double low, double high) {
+  return low + (high - low) * random.uniform();
+}
+
+int64_t integer(Random& random, int64_t low, int64_t high) {
+  return low + static_cast<int64_t>(random.below(static_cast<uint64_t>(high - low + 1)));
+}
+
+Range range_of(const Choice& choice, const Arguments& arguments, const std::string& name) {
+  const Range range{arguments.number("min_" + name), arguments.number("max_" + name)};
+  if (range.low <= range.high) return range;
+  throw Error(ErrorKind::usage, "transform " + choice.name + ": min_" + name + " is " +
+                                    format_number(range.low) + ", above max_" + name + ", " +
+                                    format_number(range.high));
+}
+
+}  // namespace fovea::data

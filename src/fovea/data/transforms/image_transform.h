@@ -1,0 +1,40 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "fovea/data/transform.h"
+#include "fovea/images/geometry.h"
+
+// What most transforms share: they change the image alone.
+namespace fovea::data {
+
+/// Changes an image u8[H,W,C] or replaces it by another of its size.
+using ImageFunction = std::function<void(Array& image, Random& random)>;
+
+/// The row of a transform that is such a function, made once of its arguments. `require` checks the
+/// input's type (require_image or require_colors).
+TransformEntry image_entry(Choice choice, std::string example,
+                           std::function<ImageFunction(const Arguments&)> make,
+                           void (*require)(std::string_view, const Type&) = require_image);
+
+/// `change` with probability `p`, otherwise nothing.
+ImageFunction with_probability(double p, ImageFunction change);
+
+// Arguments that several have.
+Argument probability_argument(double default_value = 0.5);
+Argument interpolation_argument(Filter default_value);
+Filter interpolation_of(const Arguments& arguments);
+
+/// Uniform in [low, high).
+double uniform(Random& random, double low, double high);
+/// A uniform integer in [low, high].
+int64_t integer(Random& random, int64_t low, int64_t high);
+
+struct Range {
+  double low = 0, high = 0;
+};
+/// The values of the arguments min_NAME and max_NAME. Errors: usage when the first is larger.
+Range range_of(const Choice& choice, const Arguments& arguments, const std::string& name);
+
+}  // namespace fovea::data

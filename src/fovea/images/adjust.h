@@ -1,0 +1,39 @@
+#pragma once
+
+#include "fovea/core/array.h"
+
+// Colours and sharpness of images as arrays u8[H,W,C], changed in place: the same bytes as
+// torchvision's functions of these names give for Pillow images, gaussian_blur within 1. Where
+// nothing else is said they take any number of channels. Errors of all: usage when it is no image.
+namespace fovea {
+
+/// Between black (0), the image (1) and brighter ones (above 1).
+void adjust_brightness(Array& image, double factor);
+/// Between the image's mean gray (0), the image (1) and more contrast (above 1). Of other channels
+/// than 1 or 3 the mean is that of all values.
+void adjust_contrast(Array& image, double factor);
+/// Between gray (0), the image (1) and more vivid ones (above 1); of 3 channels, others stay.
+void adjust_saturation(Array& image, double factor);
+/// Turns the hue by `shift` of a whole turn, -0.5 to 0.5; of 3 channels, others stay.
+void adjust_hue(Array& image, double shift);
+/// Between smooth (0), the image (1) and sharper ones (above 1). The border of one pixel stays.
+void adjust_sharpness(Array& image, double factor);
+
+/// All three channels become the gray value (see to_gray); others stay.
+void grayscale(Array& image);
+/// 255 - value.
+void invert(Array& image);
+/// Keeps the upper `bits` of each value, 0 to 8.
+void posterize(Array& image, int bits);
+/// Inverts values of at least `threshold`.
+void solarize(Array& image, double threshold);
+/// Stretches each channel so that its darkest value is 0 and its brightest 255.
+void autocontrast(Array& image);
+/// Makes the histogram of each channel as even as a mapping of values can.
+void equalize(Array& image);
+
+/// Weighted by exp(-d^2 / (2 sigma^2)) over `size` x `size` pixels around each, mirrored at the
+/// border. Errors: usage when size is not odd or sigma not above 0.
+void gaussian_blur(Array& image, int size, double sigma);
+
+}  // namespace fovea
