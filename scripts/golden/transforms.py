@@ -44,7 +44,7 @@ for kind, image in {"rgb": picture(3), "gray": picture(1)}.items():
         add(f"{kind}/affine/plain/{name}", F.affine(image, 25, [3, -2], 1.3, [0, 0], filter))
         add(f"{kind}/affine/shear/{name}", F.affine(image, -15, [-4, 1], 0.7, [20, -10], filter))
         corners = [[0, 0], [WIDTH - 1, 0], [WIDTH - 1, HEIGHT - 1], [0, HEIGHT - 1]]
-        add(f"{kind}/perspective/{name}", F.perspective(image, corners, [[4, 2], [27, 5], [29, 19], [1, 21]], filter))
+        add(f"{kind}/perspective/{name}", F.perspective(image, corners, [[4, 2], [28, 5], [29, 19], [1, 20]], filter))
     add(f"{kind}/resized_crop", F.resized_crop(image, 5, 3, 11, 20, [16, 16], BILINEAR))
     for mode in ["constant", "reflect", "edge"]:
         add(f"{kind}/pad/{mode}", F.pad(image, 4, padding_mode=mode).crop((1, 7, 1 + WIDTH, 7 + HEIGHT)))

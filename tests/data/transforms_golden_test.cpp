@@ -55,7 +55,7 @@ Array in_perspective(const Array& image, const Words& p) {
   const auto bottom = static_cast<double>(image.dim(0) - 1);
   return warp(image,
               perspective_matrix({Point{0, 0}, {right, 0}, {right, bottom}, {0, bottom}},
-                                 {Point{4, 2}, {27, 5}, {29, 19}, {1, 21}}),
+                                 {Point{4, 2}, {28, 5}, {29, 19}, {1, 20}}),
               *filter_named(p[0]));
 }
 

@@ -63,12 +63,13 @@ struct Hsv {
   int hue, saturation, value;  ///< 0 to 255 each; hue 255 is a whole turn
 };
 
+/// Rounded where Pillow rounds, so that the bytes are the same.
 Hsv hsv_of(const uint8_t* rgb) {
   const int high = std::max({rgb[0], rgb[1], rgb[2]}), low = std::min({rgb[0], rgb[1], rgb[2]});
   if (high == low) return {0, 0, high};
   const auto spread = static_cast<float>(high - low);
-  const auto below = [&](int c) { return static_cast<float>(high - rgb[c]) / spread; };
-  float sector = 0;
+  const auto below = [&](int c) -> double { return static_cast<float>(high - rgb[c]) / spread; };
+  double sector = 0;
   if (rgb[0] == high) {
     sector = below(2) - below(1);
   } else if (rgb[1] == high) {
@@ -76,7 +77,7 @@ Hsv hsv_of(const uint8_t* rgb) {
   } else {
     sector = 4 + below(1) - below(0);
   }
-  const double turn = std::fmod(static_cast<double>(sector) / 6 + 1, 1.0);
+  const double turn = std::fmod(static_cast<float>(sector) / 6.0 + 1, 1.0);
   const float saturation = spread / static_cast<float>(high);
   return {static_cast<int>(static_cast<float>(turn) * 255.0), static_cast<int>(saturation * 255.0),
           high};
