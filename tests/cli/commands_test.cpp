@@ -83,7 +83,7 @@ TEST(Commands, HelpListsWhatIsChosenByName) {
                        "      epochs: epochs from one change to the next, a number above 0\n"),
             std::string::npos)
       << train;
-  EXPECT_NE(train.find("\n  crop[:PADDING]  "), std::string::npos) << train;
+  EXPECT_NE(train.find("\n  crop[:PADDING[:MODE]]  "), std::string::npos) << train;
   const std::string filter = fovea({"filter", "--help"}).out;
   EXPECT_NE(filter.find("      size: pixels along each side, an integer from 1 to 255\n"),
             std::string::npos)

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string>
 #include <vector>
+#include "fovea/data/transform.h"
 #include "paths.h"
 
 namespace fovea {
@@ -95,6 +96,20 @@ TEST(Docs, LinksToFilesLeadSomewhere) {
       EXPECT_TRUE(fs::exists(page.parent_path() / target)) << page << ": " << target;
     }
   }
+}
+
+TEST(Docs, TheTableOfTransformsIsThatOfTheProgram) {
+  const std::string page = contents(root / "docs/transforms.md");
+  std::string rows;
+  for (const data::TransformEntry& row : data::transforms()) {
+    rows += "| `" + row.choice.usage() + "` | " + row.choice.help + " | `" + row.example + "` |\n";
+    for (const Argument& argument : row.choice.arguments) {
+      EXPECT_FALSE(argument.help.empty()) << row.choice.name << ": " << argument.name;
+    }
+  }
+  EXPECT_NE(page.find("|---|---|---|\n" + rows + "\n"), std::string::npos)
+      << "docs/transforms.md lacks these rows:\n"
+      << rows;
 }
 
 }  // namespace

@@ -63,9 +63,10 @@ void move_to_end(Steps& from, Steps& to) {
 }  // namespace
 
 std::string Augmentation::usage() {
+  std::vector<std::string> names;
+  for (const TransformEntry& row : transforms()) names.push_back(row.choice.name);
   return "none, standard (" + std::string(standard) + "; where images differ in size " +
-         std::string(standard_for_sizes) + "), or a comma-separated list of resize, " +
-         usages(choices_of(transforms()));
+         std::string(standard_for_sizes) + "), or a comma-separated list of resize, " + join(names);
 }
 
 Augmentation Augmentation::parse(std::string_view text, bool one_size) {

@@ -22,7 +22,9 @@ struct Augmentation {
   /// order. `resize` in the list is the place where images are resized; by default that comes
   /// right after the last step that frames, or else first. Errors: usage, listing what there is.
   static Augmentation parse(std::string_view text, bool one_size = true);
-  /// What parse reads, in one line: "none, standard (...), or a comma-separated list of ...".
+  /// What parse reads, in one line: "none, standard (...), or a comma-separated list of resize,
+  /// crop,
+  /// ...".
   static std::string usage();
 
   /// The text that parse reads back to the same steps: "crop:4,flip:0.5", "none".

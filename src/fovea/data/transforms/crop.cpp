@@ -68,7 +68,7 @@ TransformEntry center_crop_entry() {
                                     .maximum = 16384,
                                     .help = "pixels of a side"}},
                      .help = "crops the middle, which is then resized"},
-          .example = "center-crop:48",
+          .example = "center-crop:20",
           .make = [](const Arguments& a) -> AnyTransform {
             return std::make_shared<CenterCrop>(a.integer("size"));
           }};

@@ -97,7 +97,7 @@ TransformEntry cutout_entry() {
                                      .maximum = 16384,
                                      .help = "pixels of a side"}},
                       .help = "blackens a square anywhere, of which a part may lie outside"},
-                     "cutout:40", [](const Arguments& a) -> ImageFunction {
+                     "cutout:12", [](const Arguments& a) -> ImageFunction {
                        return [size = a.integer("size")](Array& image, Random& random) {
                          fill(image, random_square(image, size, random), 0);
                        };
