@@ -77,7 +77,8 @@ Hsv hsv_of(const uint8_t* rgb) {
   } else {
     sector = 4 + below(1) - below(0);
   }
-  const double turn = std::fmod(static_cast<float>(sector) / 6.0 + 1, 1.0);
+  double turn = static_cast<float>(sector) / 6.0 + 1;  // of 5/6 to 11/6
+  if (turn >= 1) turn -= 1;
   const float saturation = spread / static_cast<float>(high);
   return {static_cast<int>(static_cast<float>(turn) * 255.0), static_cast<int>(saturation * 255.0),
           high};
@@ -89,9 +90,7 @@ void put_rgb(const Hsv& hsv, uint8_t* rgb) {
   const auto sector = static_cast<int>(sixths);
   const float within = sixths - static_cast<float>(sector);
   const float share = static_cast<float>(hsv.saturation) / 255.0F;
-  const auto rounded = [&](float less) {
-    return static_cast<uint8_t>(std::clamp(std::round(value * (1 - less)), 0.0F, 255.0F));
-  };
+  const auto rounded = [&](float less) { return static_cast<uint8_t>(value * (1 - less) + 0.5F); };
   const auto v = static_cast<uint8_t>(hsv.value);
   const uint8_t p = rounded(share), q = rounded(share * within), t = rounded(share * (1 - within));
   const uint8_t colors[6][3] = {{v, t, p}, {q, v, p}, {p, v, t}, {p, q, v}, {t, p, v}, {v, p, q}};

@@ -145,7 +145,7 @@ TransformEntry rand_augment_entry() {
                       .type = ArgumentType::integer,
                       .default_value = int64_t{9},
                       .maximum = bins,
-                      .help = "their strength, 0 to 30"},
+                      .help = "their strength"},
                      interpolation_argument(Filter::nearest)},
        .help = "random operations of one strength (RandAugment)"},
       "randaugment:2:9",

@@ -101,7 +101,7 @@ TransformEntry solarize_entry() {
   return image_entry({.name = "solarize",
                       .arguments = {{.name = "threshold",
                                      .maximum = 256,
-                                     .help = "values from here on are inverted, 0 to 256"},
+                                     .help = "values from here on are inverted"},
                                     probability_argument()},
                       .help = "inverts the bright values, at random"},
                      "solarize:128:1", [](const Arguments& a) {

@@ -70,7 +70,7 @@ TransformEntry erasing_entry() {
                                      .default_value = 0.0,
                                      .maximum = 255,
                                      .words = {"random"},
-                                     .help = "what pixels become, 0 to 255; \"random\": noise"}},
+                                     .help = "what pixels become; \"random\": noise"}},
                       .help = "erases a rectangle of random size and shape, at random"};
   return image_entry(choice, "erasing:1", [choice](const Arguments& a) {
     const std::optional<double> value = a.optional_number("value");
