@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <functional>
 #include <memory>
 
 #include "commands.h"
@@ -35,6 +38,7 @@ std::shared_ptr<const data::Dataset> fitted(const Predictor& predictor, const da
     throw fail("the model's targets are " + to_string(own.type) + ", the data set's " +
                to_string(given.type));
   }
+  predictor.task().check(*split);
   const bool named = !model.class_names.empty();  // not where only weights are known
   if (own.type == data::class_targets({}).type && named && own.names != given.names) {
     try {
@@ -61,11 +65,16 @@ std::shared_ptr<const data::Dataset> part(const data::DataSets& sets, const std:
 
 Json to_json(const tasks::Table& table) {
   Json rows = Json::array();
+  if (table.matrix) {
+    for (const auto& [name, values] : table.rows)
+      rows.push_back(std::vector<int64_t>(values.begin(), values.end()));
+    return rows;
+  }
   for (const auto& [name, values] : table.rows) {
     Json row{{"name", name}};
     for (size_t i = 0; i < values.size(); ++i) {
-      const bool counts = table.columns[i] == "count" || table.columns[i] == "correct";
-      row[table.columns[i]] = counts ? Json(static_cast<int64_t>(values[i])) : Json(values[i]);
+      row[table.columns[i]] =
+          i < table.counts ? Json(static_cast<int64_t>(values[i])) : Json(values[i]);
     }
     rows.push_back(row);
   }
@@ -80,16 +89,36 @@ Json to_json(const tasks::Measures& measures) {
   return document;
 }
 
+/// What is taken for another most often, in place of all of a matrix.
+std::string most_confused(const tasks::Table& matrix) {
+  constexpr size_t shown = 10;
+  std::vector<std::array<size_t, 3>> pairs;  // count, row, column
+  for (size_t r = 0; r < matrix.rows.size(); ++r) {
+    for (size_t c = 0; c < matrix.columns.size(); ++c) {
+      const auto count = static_cast<size_t>(matrix.rows[r].second[c]);
+      if (r != c && count > 0) pairs.push_back({count, r, c});
+    }
+  }
+  if (pairs.empty()) return "";
+  std::ranges::stable_sort(pairs, std::greater(), [](const auto& pair) { return pair[0]; });
+  pairs.resize(std::min(pairs.size(), shown));
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [count, r, c] : pairs) {
+    rows.push_back({matrix.rows[r].first, matrix.columns[c], grouped(static_cast<int64_t>(count))});
+  }
+  return "\n" + table({"most confused: " + matrix.rows_are, "taken for", "count"}, rows, "llr");
+}
+
 std::string to_text(const tasks::Table& given) {
+  if (given.matrix) return most_confused(given);
   std::vector<std::string> header{given.rows_are};
   header.insert(header.end(), given.columns.begin(), given.columns.end());
   std::vector<std::vector<std::string>> rows;
   for (const auto& [name, values] : given.rows) {
     rows.push_back({name});
     for (size_t i = 0; i < values.size(); ++i) {
-      const bool counts = given.columns[i] == "count" || given.columns[i] == "correct";
-      rows.back().push_back(counts ? grouped(static_cast<int64_t>(values[i]))
-                                   : fmt::format("{:.4f}", values[i]));
+      rows.back().push_back(i < given.counts ? grouped(static_cast<int64_t>(values[i]))
+                                             : fmt::format("{:.4f}", values[i]));
     }
   }
   return "\n" + table(header, rows, "l" + std::string(given.columns.size(), 'r'));

@@ -52,14 +52,85 @@ TEST(Classification, MetricsAreThoseOfTheDefinitionTiesIncluded) {
   EXPECT_EQ(find(measures.numbers(), "top5"), correct5 / n);
   EXPECT_NEAR(*find(measures.numbers(), "loss"), loss / n, 1e-13);
   EXPECT_NEAR(loss_of(task, logits, labels), loss / n, 1e-6);
-  ASSERT_EQ(measures.tables().size(), 1u);
-  const Table table = measures.tables()[0];
+  ASSERT_EQ(measures.tables().size(), 2u);
+  const Table table = measures.tables()[0], matrix = measures.tables()[1];
   EXPECT_EQ(table.name, "per_class");
+  const auto ratio = [](double a, double b) { return b == 0 ? 0 : a / b; };
   for (size_t k = 0; k < own.size(); ++k) {
     EXPECT_EQ(table.rows[k].first, "class " + std::to_string(k));
-    EXPECT_EQ(table.rows[k].second,
-              (std::vector<double>{own[k], right[k], own[k] == 0 ? 0 : right[k] / own[k]}));
+    double predicted = 0, in_row = 0;
+    for (size_t j = 0; j < own.size(); ++j) {
+      predicted += matrix.rows[j].second[k];
+      in_row += matrix.rows[k].second[j];
+    }
+    EXPECT_EQ(in_row, own[k]);
+    EXPECT_EQ(matrix.rows[k].second[k], right[k]);
+    const double precision = ratio(right[k], predicted), recall = ratio(right[k], own[k]);
+    EXPECT_EQ(table.rows[k].second[3], precision);
+    EXPECT_NEAR(table.rows[k].second[5], ratio(2 * precision * recall, precision + recall), 1e-15);
+    EXPECT_EQ(table.rows[k].second[2], recall);
+    EXPECT_EQ(table.rows[k].second[4], recall);
+    EXPECT_EQ(table.rows[k].second[0], own[k]);
+    EXPECT_EQ(table.rows[k].second[1], right[k]);
   }
+}
+
+TEST(Classification, TheConfusionMatrixHasTrueClassesInRows) {
+  const Classification task(classes(3));
+  const Array logits =
+      Array::of(std::vector<float>{0, 1, 0, 0, 1, 0, 3, 1, 0, 0, 0, 1, 2, 2, 0}, {5, 3});
+  const Measures measures = measured(task, {logits}, {Array::of<int64_t>({0, 1, 0, 0, 1})});
+  const Table matrix = measures.tables()[1];
+  EXPECT_EQ(matrix.name, "confusion");
+  EXPECT_TRUE(matrix.matrix);
+  EXPECT_EQ(matrix.rows[0].second, (std::vector<double>{1, 1, 1}));
+  EXPECT_EQ(matrix.rows[1].second, (std::vector<double>{1, 1, 0}));  // of equal logits the first
+  EXPECT_EQ(matrix.rows[2].second, (std::vector<double>{0, 0, 0}));
+}
+
+TEST(Classification, TheCalibrationErrorIsThatOfFifteenBins) {
+  Random random(3, "logits");
+  const int64_t n = 500, count = 4;
+  Array logits(DType::f32, {n, count}), labels(DType::i64, {n});
+  for (int64_t i = 0; i < logits.numel(); ++i) logits.set(i, 4 * random.uniform());
+  for (int64_t i = 0; i < n; ++i) labels.set(i, static_cast<double>(random.below(count)));
+  double expected = 0;
+  for (int b = 0; b < 15; ++b) {
+    double confidences = 0, right = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      double sum = 0;
+      int64_t top = 0;
+      for (int64_t k = 0; k < count; ++k) {
+        sum += std::exp(logits.at(i * count + k));
+        if (logits.at(i * count + k) > logits.at(i * count + top)) top = k;
+      }
+      const double p = std::exp(logits.at(i * count + top)) / sum;
+      if (p <= b / 15.0 || p > (b + 1) / 15.0) continue;
+      confidences += p;
+      right += static_cast<double>(top) == labels.at(i);
+    }
+    expected += std::abs(right - confidences) / static_cast<double>(n);
+  }
+  EXPECT_GT(expected, 0.1);
+  EXPECT_NEAR(*find(measured(Classification(classes(count)), {logits}, {labels}).numbers(), "ece"),
+              expected, 1e-13);
+}
+
+TEST(Classification, TheClassPredictedIsTheOneThatAccuracyCounts) {
+  // Both probabilities round to one half; the logits differ.
+  const Classification task(data::class_targets({"ant", "bee"}));
+  const Array logits = Array::of(std::vector<float>{0, 1e-30f}, {1, 2});
+  const Array p = eval([&](const Tensors& t) { return Tensors{task.decoded(t[0])}; }, {logits})[0];
+  const Array label = Array::of<int64_t>({1});
+  EXPECT_EQ(find(measured(task, {logits}, {label}).numbers(), "accuracy"), 1);
+  const Cells expected{
+      {"target", "bee"}, {"prediction", "bee"}, {"probability", "0.5"}, {"correct", "1"}};
+  EXPECT_EQ(task.scored(p, label, 0), expected);
+}
+
+TEST(Classification, TooManyClassesHaveNoConfusionMatrix) {
+  EXPECT_EQ(Classification(classes(2048)).metrics().back().name, "confusion");
+  EXPECT_EQ(Classification(classes(2049)).metrics().back().name, "per_class");
 }
 
 TEST(Classification, ALogitThatIsNoNumberIsNeverRight) {
@@ -111,11 +182,11 @@ TEST(Tasks, AreChosenByTheTargetsOrByName) {
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { make("classify", numbers); }),
             "the task classify does not learn such targets\n"
             "  targets f32[2]\n"
-            "  tasks   classify, regress");
+            "  tasks   classify, regress, multilabel");
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { make("clasify", classes(2)); }),
             "unknown task \"clasify\"\n"
             "  nearest classify\n"
-            "  known   classify, regress");
+            "  known   classify, regress, multilabel");
   expect_error(ErrorKind::usage, "no task learns such targets", [] {
     make("", {.type = {DType::i64, {4, 4}}, .names = {}});
   });
@@ -128,7 +199,7 @@ TEST(Tasks, TheMonitoredMetricIsTheFirstOrTheOneNamed) {
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { monitored(metrics, "acuracy"); }),
             "unknown metric \"acuracy\"\n"
             "  nearest accuracy\n"
-            "  known   accuracy, top5, loss");
+            "  known   accuracy, top5, loss, ece");
   EXPECT_THROW(monitored(metrics, "per_class"), Error);  // a table has no best
 }
 

@@ -1,5 +1,8 @@
 #include "fovea/tasks/metric.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "fovea/ops.h"
 #include "fovea/ops/metrics.h"
 #include "tasks/helpers.h"
@@ -36,9 +39,53 @@ TEST(Metrics, OneFromOutsideIsMeasuredWithTheOthers) {
   EXPECT_EQ(measures.count(), 6);
 }
 
+/// The median of the outputs, which no sum gives.
+Metric median() {
+  return {.name = "median",
+          .value = [](const Array& rows, int64_t count) -> std::optional<double> {
+            std::vector<double> values;
+            for (int64_t i = 0; i < count; ++i) values.push_back(rows.at(i));
+            std::ranges::sort(values);
+            return values[values.size() / 2];
+          },
+          .rows = [](const Tensor& x, const Tensor&) { return x; }};
+}
+
+TEST(Metrics, RowsOfAllBatchesAreJoinedInOrder) {
+  for (const int64_t expected : {0, 2, 5, 9}) {  // samples told of beforehand
+    Measures measures({median()}, expected);
+    EXPECT_TRUE(std::isnan(measures.numbers()[0].second));
+    measures.add({Array::of(std::vector<float>{5, 1}, {2, 1})}, 2);
+    measures.add({Array::of(std::vector<float>{9}, {1, 1})}, 1);
+    EXPECT_EQ(find(measures.numbers(), "median"), 5);
+    measures.add({Array::of(std::vector<float>{8, 7}, {2, 1})}, 2);
+    EXPECT_EQ(find(measures.numbers(), "median"), 7);
+    expect_error(ErrorKind::usage, "the rows of median are not saved",
+                 [&] { (void)measures.text(); });
+    measures.clear();
+    measures.add({Array::of(std::vector<float>{3}, {1, 1})}, 1);
+    EXPECT_EQ(find(measures.numbers(), "median"), 3);
+  }
+  EXPECT_TRUE(in_training({median()}).empty());
+}
+
+TEST(Metrics, WhatIsNoRowPerSampleIsAUsageError) {
+  Metric total = median();
+  total.rows = [](const Tensor& x, const Tensor&) { return sum(x, {0}); };
+  const Array x = Array::zeros(DType::f32, {2, 3});
+  expect_error(ErrorKind::usage, "metric median: a row per sample is expected", [&] {
+    (void)eval(
+        [&](const Tensors& t) {
+          add_outputs({total}, t[0], t[0]);
+          return Tensors{t[0]};
+        },
+        {x});
+  });
+}
+
 TEST(Metrics, SumsAreKeptToTheBit) {
-  const Metric mean{.name = "mean", .sum = nullptr};
-  const Metric spread{.name = "spread", .sum = nullptr, .value = [](const Array& s, int64_t) {
+  const Metric mean{.name = "mean"};
+  const Metric spread{.name = "spread", .value = [](const Array& s, int64_t) {
                         return std::optional<double>(s.at(1));
                       }};
   Measures measures({mean, spread});

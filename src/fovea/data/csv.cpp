@@ -184,7 +184,7 @@ class Listing {
   }
 
   Targets labels() {
-    Targets meaning;
+    Targets meaning{.type = {}, .names = {}, .task = "multilabel"};
     for (size_t c = 0; c < table_.columns.size(); ++c) {
       if (c == path_ || c == split_ || c == group_) continue;
       label_columns_.push_back(c);

@@ -21,6 +21,9 @@ struct Sample {
 struct Targets {
   Type type;                       ///< of one target: i64[] for a class, f32[K] for K numbers
   std::vector<std::string> names;  ///< of the classes, or of the numbers
+  /// The task that learns them unless another is chosen, where their type does not tell: numbers
+  /// that are labels, 0 or 1, are for "multilabel". "": the first task that fits.
+  std::string task = {};
 
   bool operator==(const Targets&) const = default;
 };

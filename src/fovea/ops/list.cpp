@@ -25,6 +25,7 @@ std::span<const Op> all_ops() {
         AdaptiveMaxPool{},
         AdaptiveMaxPoolBackward{},
         Affine{},
+        ArgMax{},
         AvgPool{},
         AvgPoolBackward{},
         BatchNorm{},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "fovea/ops/rules.h"
@@ -90,6 +91,32 @@ void OneHot::reference(const Views& v) const {
     out[(i / plane * classes + label) * plane + i % plane] = 1;
   }
 }
+
+Types ArgMax::infer(const Types& in) const {
+  require_inputs(name, in, 1);
+  require_float(name, "input", in[0]);
+  if (in[0].rank() >= 2 && in[0].dim(1) >= 1) return {{DType::i64, without_classes(in[0].shape)}};
+  throw Error(ErrorKind::usage, std::string(name) + ": logits are [N, K, ...] with K at least 1")
+      .with("logits", to_string(in[0]));
+}
+
+void ArgMax::reference(const Views& v) const {
+  const View &logits = v.in[0], &out = v.out[0];
+  const int64_t classes = logits.dim(1), plane = logits.shape.slice(2).numel();
+  for (int64_t pixel = 0; pixel < out.numel(); ++pixel) {
+    const int64_t first = pixel / plane * classes * plane + pixel % plane;
+    double largest = -std::numeric_limits<double>::infinity();
+    out[pixel] = 0;
+    for (int64_t c = 0; c < classes; ++c) {
+      const double z = logits[first + c * plane];
+      if (!std::isfinite(z) || z <= largest) continue;
+      largest = z;
+      out[pixel] = static_cast<double>(c);
+    }
+  }
+}
+
+Tensor argmax(const Tensor& logits) { return logits.graph().add_one(ArgMax{}, {logits}); }
 
 Tensor in_top_k(const Tensor& logits, const Tensor& targets, int64_t k) {
   return logits.graph().add_one(InTopK{k}, {logits, targets});

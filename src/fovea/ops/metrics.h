@@ -39,6 +39,19 @@ struct OneHot {
   void reference(const Views& v) const;
 };
 
+/// The class of the largest logit: [N, K, spatial] to i64 [N, spatial]. Of equal logits the lower
+/// index comes first; logits that are not finite are passed over, and where none is finite it is 0.
+struct ArgMax {
+  static constexpr std::string_view name = "argmax";
+  static constexpr Traits traits{.differentiable = false};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+};
+
+/// See ArgMax. Errors: usage when there is no axis 1, it has no elements, or logits are no floats.
+Tensor argmax(const Tensor& logits);
+
 /// See InTopK. Errors: usage when shapes or types do not fit or k is below 1; when it runs, data
 /// for a label outside [0, K).
 Tensor in_top_k(const Tensor& logits, const Tensor& targets, int64_t k);

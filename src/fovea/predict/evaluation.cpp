@@ -17,7 +17,7 @@ tasks::Measures Evaluation::measure(std::shared_ptr<const data::Dataset> dataset
                                     const std::function<void(int64_t, int64_t)>& progress,
                                     std::stop_token stop) {
   const int64_t size = dataset->size();
-  tasks::Measures measures(metrics_);
+  tasks::Measures measures(metrics_, size);
   data::Loader loader(std::move(dataset), {.batch = batch, .workers = 1});
   loader.start(0);
   while (const auto next = loader.next()) {

@@ -7,5 +7,6 @@ namespace fovea::tasks {
 
 Entry classification_entry();
 Entry regression_entry();
+Entry multilabel_entry();
 
 }  // namespace fovea::tasks

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "fovea/core/error.h"
@@ -34,25 +33,86 @@ Metric top(const std::string& name, int64_t k, bool in_training) {
           }};
 }
 
-/// [2, K]: the samples of each class, and those that were right.
+/// The labels one-hot, or shares: f64[N, K].
+Tensor shares(const Tensor& logits, const Tensor& target) {
+  return target.dtype() == DType::i64 ? one_hot(target, logits.dim(1), DType::f64) : exact(target);
+}
+
+/// [3, K]: the samples of each class, those of them that were right, and how often it was
+/// predicted.
 Tensor class_counts(const Tensor& logits, const Tensor& target) {
-  const int64_t classes = logits.dim(1);
-  const Tensor own = target.dtype() == DType::i64 ? one_hot(target, classes, DType::f64)
-                                                  : cast(target, DType::f64);
+  const Tensor own = shares(logits, target);
   const Tensor right = reshape(in_top(logits, target, 1), {logits.dim(0), 1});
-  return concat({sum(own, {0}, true), sum(own * right, {0}, true)}, 0);
+  const Tensor predicted = one_hot(argmax(logits), logits.dim(1), DType::f64);
+  return concat({sum(own, {0}, true), sum(own * right, {0}, true), sum(predicted, {0}, true)}, 0);
 }
 
 Table class_table(const std::vector<std::string>& names, const Array& counts) {
   Table table{.name = "per_class",
               .rows_are = "class",
-              .columns = {"count", "correct", "accuracy"},
-              .rows = {}};
+              .columns = {"count", "correct", "accuracy", "precision", "recall", "f1"},
+              .rows = {},
+              .counts = 2};
+  const auto ratio = [](double a, double b) { return b == 0 ? 0 : a / b; };
   const int64_t classes = counts.dim(1);
   for (int64_t k = 0; k < classes; ++k) {
-    const double count = counts.at(k), correct = counts.at(classes + k);
-    table.rows.push_back(
-        {names[static_cast<size_t>(k)], {count, correct, count == 0 ? 0 : correct / count}});
+    const double count = counts.at(k), correct = counts.at(classes + k),
+                 predicted = counts.at(2 * classes + k);
+    table.rows.push_back({names[static_cast<size_t>(k)],
+                          {count, correct, ratio(correct, count), ratio(correct, predicted),
+                           ratio(correct, count), ratio(2 * correct, count + predicted)}});
+  }
+  return table;
+}
+
+constexpr int64_t bins = 15;
+
+/// [3, bins]: samples, the sum of their confidences, and those that were right. A confidence is in
+/// the bin whose middle is nearest.
+Tensor bin_counts(const Tensor& logits, const Tensor& target) {
+  const int64_t n = logits.dim(0);
+  Array middles(DType::f64, {1, bins});
+  for (int64_t b = 0; b < bins; ++b)
+    middles.set(b, (static_cast<double>(b) + 0.5) / static_cast<double>(bins));
+  const Tensor confidence = max(softmax(cast(logits, DType::f64)), {1}, true);
+  const Tensor distance = confidence - logits.graph().constant(middles);
+  const Tensor in_bin = one_hot(argmax(-(distance * distance)), bins, DType::f64);
+  const Tensor right = reshape(in_top(logits, target, 1), {n, 1});
+  return concat(
+      {sum(in_bin, {0}, true), sum(in_bin * confidence, {0}, true), sum(in_bin * right, {0}, true)},
+      0);
+}
+
+double calibration_error(const Array& counts, int64_t count) {
+  double error = 0;
+  for (int64_t b = 0; b < bins; ++b)
+    error += std::abs(counts.at(bins + b) - counts.at(2 * bins + b));
+  return error / static_cast<double>(count);
+}
+
+constexpr int64_t most_confusable = 2048;
+
+/// [N, 2]: the true class and the predicted one.
+Tensor class_pairs(const Tensor& logits, const Tensor& target) {
+  const Tensor label = target.dtype() == DType::i64 ? target : argmax(target);
+  const auto column = [&](const Tensor& classes) {
+    return reshape(cast(classes, DType::f64), {logits.dim(0), 1});
+  };
+  return concat({column(label), column(argmax(logits))}, 1);
+}
+
+Table confusion_table(const std::vector<std::string>& names, const Array& pairs) {
+  Table table{.name = "confusion",
+              .rows_are = "class",
+              .columns = names,
+              .rows = {},
+              .counts = names.size(),
+              .matrix = true};
+  for (const std::string& name : names)
+    table.rows.emplace_back(name, std::vector<double>(names.size()));
+  for (int64_t i = 0; i < pairs.dim(0); ++i) {
+    const auto row = static_cast<size_t>(pairs.at(2 * i));
+    ++table.rows[row].second[static_cast<size_t>(pairs.at(2 * i + 1))];
   }
   return table;
 }
@@ -80,22 +140,36 @@ Tensor Classification::loss(const Tensor& output, const Tensor& target,
 }
 
 std::vector<Metric> Classification::metrics() const {
-  return {top("accuracy", 1, true),
-          top("top5", 5, false),
-          {.name = "loss",
-           .better = Better::smaller,
-           .in_training = false,
-           .sum =
-               [](const Tensor& x, const Tensor& t) {
-                 return cross_entropy(cast(x, DType::f64), exact(t)) *
-                        static_cast<double>(x.dim(0));
-               }},
-          {.name = "per_class",
-           .in_training = false,
-           .sum = class_counts,
-           .table = [names = targets_.names](const Array& counts, int64_t) {
-             return class_table(names, counts);
-           }}};
+  std::vector<Metric> all{top("accuracy", 1, true),
+                          top("top5", 5, false),
+                          {.name = "loss",
+                           .better = Better::smaller,
+                           .in_training = false,
+                           .sum =
+                               [](const Tensor& x, const Tensor& t) {
+                                 return cross_entropy(cast(x, DType::f64), exact(t)) *
+                                        static_cast<double>(x.dim(0));
+                               }},
+                          {.name = "ece",
+                           .better = Better::smaller,
+                           .in_training = false,
+                           .sum = bin_counts,
+                           .value = calibration_error},
+                          {.name = "per_class",
+                           .in_training = false,
+                           .sum = class_counts,
+                           .table = [names = targets_.names](const Array& counts, int64_t) {
+                             return class_table(names, counts);
+                           }}};
+  if (outputs() <= most_confusable) {
+    all.push_back(
+        {.name = "confusion",
+         .in_training = false,
+         .table = [names = targets_.names](const Array& pairs,
+                                           int64_t) { return confusion_table(names, pairs); },
+         .rows = class_pairs});
+  }
+  return all;
 }
 
 std::string Classification::guessing(const data::Dataset& samples, double loss,
@@ -112,50 +186,61 @@ std::string Classification::guessing(const data::Dataset& samples, double loss,
          ") = " + format_number(std::round(guess * 1e3) / 1e3);
 }
 
+/// [N, 2K]: probabilities, and the logits by which they are ordered: these also tell apart what
+/// rounds to one probability, as accuracy does.
 Tensor Classification::decoded(const Tensor& output) const {
-  return softmax(cast(output, DType::f64));
+  const Tensor x = cast(output, DType::f64);
+  return concat({softmax(x), x}, 1);
+}
+
+std::vector<int64_t> Classification::ranked(const Array& decoded, int64_t i, int64_t most) const {
+  const int64_t classes = decoded.dim(1) / 2;
+  const auto logit = [&](int64_t k) { return decoded.at((2 * i + 1) * classes + k); };
+  std::vector<int64_t> order(static_cast<size_t>(classes));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  const auto shown = order.begin() + std::clamp<int64_t>(most, 0, classes);
+  std::ranges::partial_sort(order, shown, [&](int64_t a, int64_t b) {
+    return logit(a) > logit(b) || (logit(a) == logit(b) && a < b);
+  });
+  order.erase(shown, order.end());
+  return order;
+}
+
+std::string Classification::class_name(int64_t k) const {
+  return k < std::ssize(targets_.names) ? targets_.names[static_cast<size_t>(k)]
+                                        : std::to_string(k);
 }
 
 std::unique_ptr<Prediction> Classification::predict(const Array& decoded, int64_t i,
                                                     int64_t most) const {
-  const int64_t classes = decoded.dim(1);
-  std::vector<int64_t> order(static_cast<size_t>(classes));
-  std::iota(order.begin(), order.end(), int64_t{0});
-  const auto p = [&](int64_t k) { return decoded.at(i * classes + k); };
-  std::ranges::stable_sort(order, [&](int64_t a, int64_t b) { return p(a) > p(b); });
-  order.resize(static_cast<size_t>(std::clamp<int64_t>(most, 0, classes)));
   auto prediction = std::make_unique<ClassPrediction>();
-  for (const int64_t k : order) {
-    prediction->classes.emplace_back(
-        k < std::ssize(targets_.names) ? targets_.names[static_cast<size_t>(k)] : std::to_string(k),
-        p(k));
-  }
+  for (const int64_t k : ranked(decoded, i, most))
+    prediction->classes.emplace_back(class_name(k), decoded.at(i * decoded.dim(1) + k));
   return prediction;
 }
 
-std::string ClassPrediction::text() const {
-  constexpr int bar = 20;
-  size_t width = 0;
-  for (const auto& [name, probability] : classes) width = std::max(width, name.size());
-  std::string text;
-  for (const auto& [name, probability] : classes) {
-    char percent[16];
-    std::snprintf(percent, sizeof percent, "%6.2f%%", 100 * probability);
-    std::string line = "  " + name + std::string(width - name.size(), ' ') + "  " + percent + "  " +
-                       std::string(static_cast<size_t>(std::lround(probability * bar)), '#');
-    line.resize(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
-  }
-  return text;
+Cells Classification::scored(const Array& decoded, const Array& targets, int64_t i) const {
+  const auto label = static_cast<int64_t>(targets.at(i));
+  Cells cells{{"target", class_name(label)}};
+  for (auto& cell : predict(decoded, i, 1)->cells()) cells.push_back(std::move(cell));
+  cells.emplace_back("correct", ranked(decoded, i, 1)[0] == label ? "1" : "0");
+  return cells;
 }
 
+std::string ClassPrediction::text() const { return probability_text(classes); }
+
 std::string ClassPrediction::json() const {
-  nlohmann::json list = nlohmann::json::array();
-  for (const auto& [name, probability] : classes) {
-    list.push_back({{"name", name}, {"probability", probability}});
+  return numbers_json("classes", "probability", classes);
+}
+
+Cells ClassPrediction::cells() const {
+  Cells cells;
+  for (size_t i = 0; i < classes.size(); ++i) {
+    const std::string place = i == 0 ? "" : "_" + std::to_string(i + 1);
+    cells.emplace_back("prediction" + place, classes[i].first);
+    cells.emplace_back("probability" + place, format_number(classes[i].second));
   }
-  return nlohmann::json{{"classes", list}}.dump(-1, ' ', false,
-                                                nlohmann::json::error_handler_t::replace);
+  return cells;
 }
 
 }  // namespace fovea::tasks

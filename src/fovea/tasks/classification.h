@@ -10,11 +10,16 @@ struct ClassPrediction : Prediction {
 
   std::string text() const override;
   std::string json() const override;  ///< {"classes": [{"name": ..., "probability": ...}, ...]}
+  Cells cells() const override;       ///< prediction, probability, prediction_2, probability_2, ...
 };
 
 /// One class of several: cross-entropy of logits [N, K] with labels i64[N] or shares f32[N, K].
 /// Metrics: accuracy, top5 (the label is among the five largest logits; of equal ones the lower
-/// index is first), loss (without smoothing), and the accuracy of each class.
+/// index is first), loss (without smoothing), ece (the expected calibration error of Guo et al.
+/// 2017: |accuracy - mean confidence|, weighted, over 15 bins of confidence of equal width), for
+/// each class accuracy, precision, recall (which is its accuracy) and F1, 0 where they would be
+/// 0/0, and for up to 2,048 classes the confusion matrix: rows are true classes, columns predicted
+/// ones. It holds 16 bytes per sample until the end.
 class Classification : public Task {
  public:
   static constexpr std::string_view id = "classify";
@@ -32,8 +37,14 @@ class Classification : public Task {
                        const Numbers& measured) const override;
   Tensor decoded(const Tensor& output) const override;
   std::unique_ptr<Prediction> predict(const Array& decoded, int64_t i, int64_t most) const override;
+  /// target, prediction, probability, correct (1 or 0: its mean is the accuracy).
+  Cells scored(const Array& decoded, const Array& targets, int64_t i) const override;
 
  private:
+  /// The `most` classes with the largest logits; of equal ones the lower index first.
+  std::vector<int64_t> ranked(const Array& decoded, int64_t i, int64_t most) const;
+  std::string class_name(int64_t k) const;
+
   data::Targets targets_;
 };
 

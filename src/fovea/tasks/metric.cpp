@@ -1,5 +1,7 @@
 #include "fovea/tasks/metric.h"
 
+#include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "fovea/core/error.h"
@@ -14,18 +16,56 @@ std::optional<double> find(const Numbers& numbers, std::string_view name) {
   return std::nullopt;
 }
 
-Measures::Measures(std::vector<Metric> metrics) : metrics_(std::move(metrics)) {}
+std::vector<Metric> in_training(const std::vector<Metric>& metrics) {
+  std::vector<Metric> some;
+  for (const Metric& metric : metrics) {
+    if (metric.in_training && metric.sum) some.push_back(metric);
+  }
+  return some;
+}
 
-void Measures::add(const std::vector<Array>& sums, int64_t count) {
-  require(sums.size() == metrics_.size(), "measures: one sum of each metric is expected");
+Measures::Measures(std::vector<Metric> metrics, int64_t samples)
+    : metrics_(std::move(metrics)), samples_(samples) {}
+
+void Measures::add(const std::vector<Array>& values, int64_t count) {
+  require(values.size() == metrics_.size(), "measures: one value of each metric is expected");
+  const bool first = sums_.empty();
+  sums_.resize(metrics_.size());
+  for (size_t m = 0; m < values.size(); ++m) {
+    if (metrics_[m].rows) {
+      add_rows(m, values[m], count);
+    } else if (first) {
+      sums_[m] = values[m].clone();
+    } else {
+      const std::span<double> sum = sums_[m].data<double>();
+      const std::span<const double> own = values[m].data<double>();
+      for (size_t i = 0; i < own.size(); ++i) sum[i] += own[i];
+    }
+  }
   count_ += count;
-  if (sums_.empty()) {
-    for (const Array& sum : sums) sums_.push_back(sum.clone());
-    return;
+}
+
+void Measures::add_rows(size_t metric, const Array& rows, int64_t count) {
+  Array& all = sums_[metric];
+  require(rows.shape().rank() > 0 && rows.dim(0) == count,
+          "measures: a row per sample is expected");
+  const Shape row = rows.shape().slice(1);
+  if (count_ == 0) all = Array(rows.dtype(), Shape{std::max(samples_, count)}.concat(row));
+  if (all.dim(0) < count_ + count) {
+    Array larger(rows.dtype(), Shape{std::max(2 * all.dim(0), count_ + count)}.concat(row));
+    std::memcpy(larger.raw(), all.raw(), all.bytes());
+    all = larger;
   }
-  for (size_t m = 0; m < sums.size(); ++m) {
-    for (int64_t i = 0; i < sums[m].numel(); ++i) sums_[m].set(i, sums_[m].at(i) + sums[m].at(i));
-  }
+  const auto row_bytes = static_cast<size_t>(row.numel()) * size_of(rows.dtype());
+  std::memcpy(all.raw() + static_cast<size_t>(count_) * row_bytes, rows.raw(), rows.bytes());
+}
+
+Array Measures::gathered(size_t metric) const {
+  Array all = sums_[metric];
+  if (!metrics_[metric].rows) return all;
+  std::byte* data = all.raw();
+  return {all.dtype(), Shape{count_}.concat(all.shape().slice(1)), data,
+          std::make_shared<Array>(std::move(all))};
 }
 
 void Measures::clear() {
@@ -42,7 +82,7 @@ Numbers Measures::numbers() const {
     if (sums_.empty()) {
       value = std::numeric_limits<double>::quiet_NaN();
     } else if (metric.value) {
-      value = metric.value(sums_[m], count_);
+      value = metric.value(gathered(m), count_);
     } else {
       value = sums_[m].item() / static_cast<double>(count_);
     }
@@ -54,12 +94,17 @@ Numbers Measures::numbers() const {
 std::vector<Table> Measures::tables() const {
   std::vector<Table> tables;
   for (size_t m = 0; m < sums_.size(); ++m) {
-    if (metrics_[m].table) tables.push_back(metrics_[m].table(sums_[m], count_));
+    if (metrics_[m].table) tables.push_back(metrics_[m].table(gathered(m), count_));
   }
   return tables;
 }
 
 std::string Measures::text() const {
+  for (const Metric& metric : metrics_) {
+    if (metric.rows) {
+      throw Error(ErrorKind::usage, "measures: the rows of " + metric.name + " are not saved");
+    }
+  }
   std::vector<std::string> words{std::to_string(count_)};
   for (const Array& sum : sums_) {
     std::string word = "[";

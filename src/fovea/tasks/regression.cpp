@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
@@ -119,6 +118,16 @@ std::unique_ptr<Prediction> Regression::predict(const Array& decoded, int64_t i,
   return prediction;
 }
 
+Cells Regression::scored(const Array& decoded, const Array& targets, int64_t i) const {
+  Cells cells;
+  for (int64_t k = 0; k < outputs(); ++k) {
+    cells.emplace_back("target " + targets_.names[static_cast<size_t>(k)],
+                       format_number(targets.at(i * outputs() + k)));
+  }
+  for (auto& cell : predict(decoded, i, outputs())->cells()) cells.push_back(std::move(cell));
+  return cells;
+}
+
 std::string NumbersPrediction::text() const {
   size_t width = 0;
   for (const auto& [name, value] : numbers) width = std::max(width, name.size());
@@ -131,11 +140,12 @@ std::string NumbersPrediction::text() const {
   return text;
 }
 
-std::string NumbersPrediction::json() const {
-  nlohmann::json list = nlohmann::json::array();
-  for (const auto& [name, value] : numbers) list.push_back({{"name", name}, {"value", value}});
-  return nlohmann::json{{"numbers", list}}.dump(-1, ' ', false,
-                                                nlohmann::json::error_handler_t::replace);
+std::string NumbersPrediction::json() const { return numbers_json("numbers", "value", numbers); }
+
+Cells NumbersPrediction::cells() const {
+  Cells cells;
+  for (const auto& [name, value] : numbers) cells.emplace_back(name, format_number(value));
+  return cells;
 }
 
 }  // namespace fovea::tasks

@@ -10,6 +10,7 @@ struct NumbersPrediction : Prediction {
 
   std::string text() const override;
   std::string json() const override;  ///< {"numbers": [{"name": ..., "value": ...}, ...]}
+  Cells cells() const override;       ///< the numbers by name
 };
 
 /// Numbers f32[K] for each sample: mean squared error of outputs [N, K], over samples and numbers.
@@ -31,6 +32,8 @@ class Regression : public Task {
   std::vector<Metric> metrics() const override;
   Tensor decoded(const Tensor& output) const override { return output; }
   std::unique_ptr<Prediction> predict(const Array& decoded, int64_t i, int64_t most) const override;
+  /// "target NAME" of each number, then the predictions by NAME.
+  Cells scored(const Array& decoded, const Array& targets, int64_t i) const override;
 
  private:
   data::Targets targets_;

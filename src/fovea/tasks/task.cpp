@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view metric_scope = "metrics";
 
 std::vector<Entry>& table() {
-  static std::vector<Entry> all{classification_entry(), regression_entry()};
+  static std::vector<Entry> all{classification_entry(), regression_entry(), multilabel_entry()};
   return all;
 }
 
@@ -32,6 +32,8 @@ std::vector<std::string> names() {
 
 }  // namespace
 
+void Task::check(const data::Dataset&) const {}
+
 std::string Task::guessing(const data::Dataset&, double, const Numbers&) const { return ""; }
 
 const std::vector<Entry>& list() { return table(); }
@@ -45,6 +47,7 @@ void add(Entry entry) {
 }
 
 std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets) {
+  if (name.empty() && !targets.task.empty()) name = targets.task;
   const auto found = std::ranges::find_if(table(), [&](const Entry& entry) {
     return name.empty() ? entry.fits(targets) : entry.name == name;
   });
@@ -86,8 +89,13 @@ void add_outputs(const std::vector<Metric>& metrics, const Tensor& output, const
   Graph& graph = output.graph();
   graph.enter(metric_scope, std::source_location::current());
   for (const Metric& metric : metrics) {
-    const Tensor sum = metric.sum(output, target);
-    if (sum.dtype() != DType::f64) {
+    const Tensor sum = metric.rows ? metric.rows(output, target) : metric.sum(output, target);
+    if (metric.rows && (sum.rank() == 0 || sum.dim(0) != output.dim(0))) {
+      throw Error(ErrorKind::usage, "metric " + metric.name + ": a row per sample is expected")
+          .with("found", to_string(sum.type()))
+          .with("samples", std::to_string(output.dim(0)));
+    }
+    if (!metric.rows && sum.dtype() != DType::f64) {
       throw Error(ErrorKind::usage, "metric " + metric.name + ": its sum must be f64")
           .with("found", to_string(sum.type()))
           .with("try", "cast(output, DType::f64) before anything is computed");

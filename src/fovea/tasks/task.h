@@ -9,18 +9,9 @@
 #include "fovea/data/dataset.h"
 #include "fovea/graph/graph.h"
 #include "fovea/tasks/metric.h"
+#include "fovea/tasks/prediction.h"
 
 namespace fovea::tasks {
-
-/// What a net says of one sample, for people and for programs.
-class Prediction {
- public:
-  virtual ~Prediction() = default;
-  /// Lines that end with a newline, each indented by two spaces.
-  virtual std::string text() const = 0;
-  /// One JSON object: {"classes": [...]}.
-  virtual std::string json() const = 0;
-};
 
 struct LossOptions {
   double label_smoothing = 0;  ///< 0 to 1; for tasks that have labels
@@ -39,6 +30,9 @@ class Task {
   virtual const data::Targets& targets() const = 0;
   /// The numbers that a model gives for one sample: models::Options::outputs.
   virtual int64_t outputs() const = 0;
+  /// Looks at the targets of samples for what their type does not tell. Errors: data when there is
+  /// one that the task cannot learn. By default there is none.
+  virtual void check(const data::Dataset& samples) const;
   /// The loss of a batch, a scalar: the mean over its samples. `target` may be what a batch
   /// transform made of targets. Other outputs of the net are in the graph, by name. Errors: usage
   /// when types do not fit.
@@ -57,6 +51,9 @@ class Task {
   /// be many.
   virtual std::unique_ptr<Prediction> predict(const Array& decoded, int64_t i,
                                               int64_t most) const = 0;
+  /// The row of sample `i` in a table of an evaluation: what `decoded` and the targets gave. The
+  /// headings are the same for every sample.
+  virtual Cells scored(const Array& decoded, const Array& targets, int64_t i) const = 0;
 };
 
 /// One row of the table of tasks.
@@ -69,14 +66,15 @@ struct Entry {
   std::function<std::unique_ptr<Task>(const data::Targets&)> make;
 };
 
-/// The table, built-in ones first: classify, regress.
+/// The table, built-in ones first: classify, regress, multilabel.
 const std::vector<Entry>& list();
 
 /// Adds one of your own. Not thread-safe: before anything is made. Errors: usage when the name is
 /// taken.
 void add(Entry entry);
 
-/// The task of that name for these targets; "": the first that can learn them. Errors: usage for an
+/// The task of that name for these targets; "": the one that the targets name, or else the first
+/// that can learn them. Errors: usage for an
 /// unknown name, with the nearest, or targets that it cannot learn.
 std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets);
 
@@ -90,10 +88,11 @@ std::vector<Metric> metrics(const Task& task);
 /// for an unknown name, with the nearest.
 size_t monitored(const std::vector<Metric>& metrics, std::string_view name);
 
-/// The name of a sum among a graph's outputs: "metric:accuracy".
+/// The name of a sum, or of rows, among a graph's outputs: "metric:accuracy".
 std::string output_name(const Metric& metric);
 
-/// Adds the sums to the outputs of the graph of `output`, in a scope of their own.
+/// Adds the sums and rows to the outputs of the graph of `output`, in a scope of their own. Errors:
+/// usage when a sum is not f64, or rows are not one for each sample.
 void add_outputs(const std::vector<Metric>& metrics, const Tensor& output, const Tensor& target);
 
 /// Says why a graph's steps under the scope of add_outputs may run on references.

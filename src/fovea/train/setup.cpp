@@ -134,6 +134,15 @@ data::ValidationSplit divided(const Settings& settings, const data::DataSets& se
                                 static_cast<uint64_t>(settings.seed));
 }
 
+/// What is learned. Errors: data when a split has targets that the task cannot learn.
+std::unique_ptr<tasks::Task> task_of(const Settings& settings, const data::DataSets& sets) {
+  std::unique_ptr<tasks::Task> task = tasks::make(settings.task, sets.targets());
+  for (const auto& split : {sets.train, sets.val, sets.test}) {
+    if (split) task->check(*split);
+  }
+  return task;
+}
+
 /// The model's choices. Errors: usage when it takes inputs of other axes than the data have.
 models::Config configured(const Settings& settings, int64_t outputs, const Shape& input) {
   models::Config config =
@@ -173,7 +182,7 @@ Setup::Setup(const Settings& given) : Setup(given, open_data(given), {}) {}
 Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Preprocessing>& known)
     : settings(with_net(consistent(given))),
       sets(readable(settings, std::move(data), skipped)),
-      task(tasks::make(settings.task, sets.targets())),
+      task(task_of(settings, sets)),
       metrics(tasks::metrics(*task)),
       monitored(tasks::monitored(metrics, settings.monitor)),
       start(initial_weights(settings, *sets.train)),
@@ -238,10 +247,8 @@ StepOptions Setup::step_options(bool thawed) const {
                       .loss = [task = task.get(), loss](
                                   const Tensor& output,
                                   const Tensor& given) { return task->loss(output, given, loss); },
+                      .metrics = tasks::in_training(metrics),
                       .seed = static_cast<uint64_t>(settings.seed)};
-  for (const tasks::Metric& metric : metrics) {
-    if (metric.in_training) options.metrics.push_back(metric);
-  }
   if (!thawed) options.frozen = frozen;
   return options;
 }

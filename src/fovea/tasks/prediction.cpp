@@ -1,0 +1,35 @@
+#include "fovea/tasks/prediction.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace fovea::tasks {
+
+std::string probability_text(const Numbers& probabilities) {
+  constexpr int bar = 20;
+  size_t width = 0;
+  for (const auto& [name, probability] : probabilities) width = std::max(width, name.size());
+  std::string text;
+  for (const auto& [name, probability] : probabilities) {
+    char percent[16];
+    std::snprintf(percent, sizeof percent, "%6.2f%%", 100 * probability);
+    std::string line = "  " + name + std::string(width - name.size(), ' ') + "  " + percent + "  " +
+                       std::string(static_cast<size_t>(std::lround(probability * bar)), '#');
+    line.resize(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
+
+std::string numbers_json(std::string_view key, std::string_view value, const Numbers& numbers) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const auto& [name, number] : numbers) {
+    list.push_back({{"name", name}, {std::string(value), number}});
+  }
+  return nlohmann::json{{std::string(key), list}}.dump(-1, ' ', false,
+                                                       nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace fovea::tasks

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "fovea/tasks/metric.h"
+
+namespace fovea::tasks {
+
+/// One row of a table of texts: each cell with the heading of its column.
+using Cells = std::vector<std::pair<std::string, std::string>>;
+
+/// What a net says of one sample, for people and for programs.
+class Prediction {
+ public:
+  virtual ~Prediction() = default;
+  /// Lines that end with a newline, each indented by two spaces.
+  virtual std::string text() const = 0;
+  /// One JSON object: {"classes": [...]}.
+  virtual std::string json() const = 0;
+  /// Its row in a table. The headings are the same for every sample.
+  virtual Cells cells() const = 0;
+};
+
+/// A line for each of these probabilities: its name, percent and a bar.
+std::string probability_text(const Numbers& probabilities);
+
+/// {"KEY": [{"name": ..., "VALUE": ...}, ...]}; bytes of names that are not UTF-8 are replaced.
+std::string numbers_json(std::string_view key, std::string_view value, const Numbers& numbers);
+
+}  // namespace fovea::tasks
