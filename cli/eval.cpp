@@ -2,20 +2,25 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <functional>
 #include <memory>
 
 #include "commands.h"
+#include "fovea/core/files.h"
 #include "fovea/data/prepared.h"
 #include "fovea/data/registry.h"
+#include "fovea/formats/npy.h"
+#include "fovea/train/setup.h"
 #include "model.h"
+#include "rows.h"
 
 namespace fovea::cli {
 namespace {
 
 struct Flags : TrainedFlags {
   const CLI::App* app = nullptr;
-  std::string data, split = "test";
+  std::string data, split = "test", predictions, tta;
   int64_t batch = 256;
 };
 
@@ -47,21 +52,67 @@ std::shared_ptr<const data::Dataset> fitted(const Predictor& predictor, const da
       throw fail(error.headline().substr(error.headline().find(": ") + 2), error.details());
     }
   }
-  if (own.names.size() != given.names.size()) {
+  const std::vector<std::string> names = tasks::make(model.task, given)->targets().names;
+  if (own.names.size() != names.size()) {
     throw fail("the model has " + std::to_string(own.names.size()) + " classes, the data set has " +
-               std::to_string(given.names.size()));
+               std::to_string(names.size()));
+  }
+  if (named && own.names != names) {
+    throw fail("its targets have other names",
+               {{"model", printable(join(own.names))}, {"data set", printable(join(names))}});
   }
   return split;
 }
 
-/// Errors: usage when the data set has no such part.
-std::shared_ptr<const data::Dataset> part(const data::DataSets& sets, const std::string& name) {
+/// Errors: as train::validation_of.
+std::shared_ptr<const data::Dataset> part(const ModelFile& model, const data::DataSets& sets,
+                                          const std::string& name) {
   if (name == "train") return sets.train;
-  if (name == "test") return sets.test;
-  if (sets.val) return sets.val;
-  throw Error(ErrorKind::usage, "eval: the data set " + sets.name + " has no part \"val\"")
-      .with("try", "--split test or --split train");
+  return name == "test" ? sets.test : train::validation_of(model, sets);
 }
+
+/// What --predictions writes: a line for each sample, or the net's raw outputs.
+class Predictions {
+ public:
+  /// Errors: usage when the file's name does not say which.
+  Predictions(const Flags& flags, const Predictor& predictor, const data::Dataset& split)
+      : path_(flags.predictions),
+        as_array_(path_.ends_with(".npy")),
+        predictor_(predictor),
+        split_(split) {
+    if (path_.empty() || as_array_ || path_.ends_with(".csv") || is_stream(path_)) return;
+    throw Error(ErrorKind::usage, "--predictions " + path_ + ": its name does not say the format")
+        .with("expected", "FILE.csv for a table, FILE.npy for the net's outputs");
+  }
+
+  void add(const EvaluatedBatch& batch) {
+    if (as_array_) return add_outputs(batch);
+    for (int64_t i = 0; i < batch.targets.dim(0); ++i) {
+      rows_.add(split_.name(batch.first + i),
+                predictor_.task().scored(batch.decoded, batch.targets, i));
+    }
+  }
+  void write() const {
+    if (as_array_) return write_npy(path_, outputs_);
+    rows_.write(path_);
+  }
+
+ private:
+  void add_outputs(const EvaluatedBatch& batch) {
+    const Array& part = batch.output;
+    const Shape one = part.shape().slice(1);
+    if (batch.first == 0) outputs_ = Array(part.dtype(), Shape{split_.size()}.concat(one));
+    const size_t row = part.bytes() / static_cast<size_t>(part.dim(0));
+    std::memcpy(outputs_.raw() + static_cast<size_t>(batch.first) * row, part.raw(), part.bytes());
+  }
+
+  std::string path_;
+  bool as_array_;
+  const Predictor& predictor_;
+  const data::Dataset& split_;
+  Rows rows_;
+  Array outputs_;
+};
 
 Json to_json(const tasks::Table& table) {
   Json rows = Json::array();
@@ -136,18 +187,35 @@ std::string to_text(const tasks::Measures& measures) {
 int run(const Flags& flags, Console& console) {
   require_flag(*flags.app, "--model");
   require_flag(*flags.app, "--data");
+  const TestViews views = TestViews::parse(flags.tta);
+  if (!flags.predictions.empty()) console.data_goes_to("--predictions", flags.predictions);
   const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
+  predictor->use(views);
   const data::DataSets sets = data::open(flags.data);
-  std::shared_ptr<const data::Dataset> split = fitted(*predictor, sets, part(sets, flags.split));
+  std::shared_ptr<const data::Dataset> split =
+      fitted(*predictor, sets, part(predictor->file(), sets, flags.split));
   if (const auto& preprocessing = predictor->file().preprocessing)
     split = data::prepared(split, *preprocessing);
+  Predictions predictions(flags, *predictor, *split);
+  const auto progress = [&](int64_t done, int64_t all) {
+    console.status(static_cast<double>(done) / static_cast<double>(all),
+                   grouped(done) + " of " + grouped(all) + " samples");
+  };
+  const auto each = [&](const EvaluatedBatch& batch) {
+    if (!flags.predictions.empty()) predictions.add(batch);
+  };
   const tasks::Measures measures =
-      predictor->evaluation().measure(split, flags.batch, [&](int64_t done, int64_t all) {
-        console.status(static_cast<double>(done) / static_cast<double>(all),
-                       grouped(done) + " of " + grouped(all) + " samples");
-      });
-  console.document(to_json(measures));
-  console.result(to_text(measures));
+      predictor->evaluation().measure(split, flags.batch, progress, {}, each);
+  if (!flags.predictions.empty()) predictions.write();
+  Json document = to_json(measures);
+  std::string text = to_text(measures);
+  if (views.count() > 1) {
+    document["tta"] = {{"name", views.text()}, {"views", views.count()}};
+    text =
+        fmt::format("{:<10}{}, the mean of {} views\n", "tta", views.text(), views.count()) + text;
+  }
+  console.document(document);
+  console.result(text);
   return 0;
 }
 
@@ -161,9 +229,17 @@ void add_eval(Commands& commands) {
   flags->add(app);
   app.add_option("--data", flags->data, "Data set: a name that `fovea data` knows, or NAME:DIR")
       ->type_name("D");
-  add_choice(app, "--split", flags->split, "Which part of it: test, val or train",
+  add_choice(app, "--split", flags->split,
+             "Which part of it: test, train, or val: the data set's own, or what training held out",
              {"test", "val", "train"});
   add_count(app, "--batch", flags->batch, "Images at once");
+  app.add_option("--tta", flags->tta,
+                 "Average over views of each image: flip (also mirrored), shift (also moved by a "
+                 "pixel up left and down right), or flip,shift")
+      ->type_name("VIEWS");
+  app.add_option("--predictions", flags->predictions,
+                 "Write what was predicted for each sample: .csv, or the raw outputs as .npy")
+      ->type_name("FILE");
 }
 
 }  // namespace fovea::cli

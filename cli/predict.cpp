@@ -3,36 +3,49 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <exception>
+#include <filesystem>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <optional>
+#include <span>
 
 #include "commands.h"
+#include "fovea/core/parallel.h"
+#include "fovea/data/image_files.h"
 #include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
 #include "model.h"
+#include "rows.h"
 
 namespace fovea::cli {
 namespace {
 
 struct Flags : TrainedFlags {
   const CLI::App* app = nullptr;
-  std::string input, output;
+  std::string input, output, csv;
   std::vector<std::string> images;
-  int64_t top = 5, max_pixels = default_pixel_limit;
+  int64_t top = 5, batch = 32, max_pixels = default_pixel_limit;
 };
+
+/// Classes to show for each input: a table has the first only, unless --top is given.
+int64_t classes_shown(const Flags& flags) {
+  return flags.csv.empty() || flags.app->get_option("--top")->count() > 0 ? flags.top : 1;
+}
 
 /// Whether the error is of one picture, and others may still be used.
 bool concerns_one_picture(ErrorKind kind) {
   return kind == ErrorKind::data || kind == ErrorKind::diverged || kind == ErrorKind::memory;
 }
 
-/// What was said of each input, and its document for --json.
+/// What was said of each input: text, the document for --json and the lines of --csv.
 class Report {
  public:
-  explicit Report(Console& console) : console_(console) {}
+  Report(const Flags& flags, Console& console) : csv_(flags.csv), console_(console) {}
   void add(const std::string& name, const tasks::Prediction& prediction) {
-    console_.result(name + "\n" + prediction.text());
+    if (csv_.empty()) console_.result(name + "\n" + prediction.text());
+    if (!csv_.empty()) rows_.add(name, prediction.cells());
     Json entry = Json::parse(prediction.json());
     entry["path"] = name;
     list_.push_back(std::move(entry));
@@ -47,29 +60,123 @@ class Report {
     code_ = std::max(code_, error.exit_code());
   }
   int finish() {
+    if (!csv_.empty()) {
+      rows_.write(csv_);
+      console_.result(fmt::format("{}: {} predictions\n", csv_, grouped(rows_.count())));
+    }
     console_.document({{"predictions", list_}});
     return code_;
   }
 
  private:
+  const std::string& csv_;
   Console& console_;
+  Rows rows_;
   Json list_ = Json::array();
   int code_ = 0;
 };
 
-/// A bad picture costs its own prediction only.
+/// The pictures that an argument names: itself, or all in a folder and those below it, sorted.
+/// Errors: data when a folder cannot be read or has none.
+std::vector<std::string> pictures_of(const std::string& argument) {
+  namespace fs = std::filesystem;
+  std::error_code problem;
+  if (!fs::is_directory(argument, problem)) return {argument};
+  std::vector<std::string> found;
+  for (fs::recursive_directory_iterator entry(argument, problem), end; !problem && entry != end;
+       entry.increment(problem)) {
+    if (data::is_image_name(entry->path()) && !entry->is_directory(problem))
+      found.push_back(entry->path().string());
+  }
+  if (problem) throw Error(ErrorKind::data, argument + ": " + problem.message());
+  if (found.empty()) {
+    throw Error(ErrorKind::data, argument + ": a folder without images")
+        .with("expected", "files that end in .png, .jpg or .jpeg, in it or in folders below");
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+/// A picture on its way: its input for the net, then what the net says of it, or why it says
+/// nothing.
+struct Item {
+  std::string path;
+  Array input = {};
+  std::unique_ptr<tasks::Prediction> prediction = {};
+  std::exception_ptr failure = {};
+};
+
+/// Calls body(), and keeps what it throws where it concerns this picture only.
+template <class Body>
+void attempt(Item& item, const Body& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    if (!concerns_one_picture(error.kind())) throw;
+    item.failure = std::current_exception();
+  } catch (const std::bad_alloc&) {
+    item.failure = std::make_exception_ptr(
+        Error(ErrorKind::memory, item.path + ": not enough memory to use it"));
+  }
+}
+
+/// The net's word on the items that have an input, all at once.
+void predict_together(std::span<Item*> items, Predictor& predictor, int64_t top) {
+  const Shape& one = items[0]->input.shape();
+  Array batch(DType::u8, Shape{std::ssize(items)}.concat(one));
+  for (size_t i = 0; i < items.size(); ++i) {
+    const Array& input = items[i]->input;
+    std::memcpy(batch.raw() + i * input.bytes(), input.raw(), input.bytes());
+  }
+  std::vector<std::unique_ptr<tasks::Prediction>> said = predictor.predict(batch, top);
+  for (size_t i = 0; i < items.size(); ++i) items[i]->prediction = std::move(said[i]);
+}
+
+/// Decodes the pictures in parallel and predicts them together or, where that fails, one by one, so
+/// that a bad one costs its own prediction only.
+void predict_batch(std::span<Item> items, const Flags& flags, Predictor& predictor) {
+  parallel_for(std::ssize(items), 1, [&](int64_t begin, int64_t end) {
+    for (Item& item : items.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin))) {
+      attempt(item,
+              [&] { item.input = predictor.prepared(decode_image(item.path, flags.max_pixels)); });
+    }
+  });
+  std::vector<Item*> good;
+  for (Item& item : items) {
+    if (!item.failure) good.push_back(&item);
+  }
+  if (good.empty()) return;
+  Item together{.path = ""};
+  attempt(together, [&] { predict_together(good, predictor, classes_shown(flags)); });
+  if (!together.failure) return;
+  for (Item* item : good) {
+    attempt(*item, [&] { predict_together({&item, 1}, predictor, classes_shown(flags)); });
+  }
+}
+
 int predict_images(const Flags& flags, Console& console) {
   const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
-  Report report(console);
-  for (const std::string& path : flags.images) {
-    try {
-      report.add(path, *predictor->predict(decode_image(path, flags.max_pixels), flags.top));
-    } catch (const Error& error) {
-      if (!concerns_one_picture(error.kind())) throw;
-      report.add(path, error);
-    } catch (const std::bad_alloc&) {
-      report.add(path, Error(ErrorKind::memory, path + ": not enough memory to use it"));
+  std::vector<std::string> paths;
+  for (const std::string& argument : flags.images)
+    std::ranges::move(pictures_of(argument), std::back_inserter(paths));
+  Report report(flags, console);
+  const auto count = std::ssize(paths);
+  for (int64_t first = 0; first < count; first += flags.batch) {
+    std::vector<Item> items;
+    for (int64_t i = first; i < std::min(first + flags.batch, count); ++i)
+      items.push_back({.path = paths[static_cast<size_t>(i)]});
+    predict_batch(items, flags, *predictor);
+    for (const Item& item : items) {
+      try {
+        if (item.failure) std::rethrow_exception(item.failure);
+        report.add(item.path, *item.prediction);
+      } catch (const Error& error) {
+        report.add(item.path, error);
+      }
     }
+    const int64_t done = first + std::ssize(items);
+    console.status(static_cast<double>(done) / static_cast<double>(count),
+                   grouped(done) + " of " + grouped(count) + " images");
   }
   return report.finish();
 }
@@ -159,9 +266,9 @@ int predict_array(const Flags& flags, Console& console) {
     write_outputs(flags, *predictor, input, console);
     return 0;
   }
-  Report report(console);
+  Report report(flags, console);
   for_each_batch(input, console, [&](int64_t first, const Array& batch) {
-    const auto predictions = predictor->predict(batch, flags.top);
+    const auto predictions = predictor->predict(batch, classes_shown(flags));
     for (size_t i = 0; i < predictions.size(); ++i) {
       report.add(fmt::format("{}[{}]", flags.input, first + static_cast<int64_t>(i)),
                  *predictions[i]);
@@ -178,6 +285,12 @@ int run(const Flags& flags, Console& console) {
                                         : "predict: no image is given")
         .with("try", "fovea predict --model FILE cat.png, or --input x.npy --output y.npy");
   }
+  if (!flags.csv.empty()) {
+    if (!flags.output.empty()) {
+      throw Error(ErrorKind::usage, "predict: --csv and --output cannot be given together");
+    }
+    console.data_goes_to("--csv", flags.csv);
+  }
   if (!array) return predict_images(flags, console);
   require_flag(*flags.app, "--input");
   if (!flags.output.empty()) console.data_goes_to("--output", flags.output);
@@ -193,7 +306,12 @@ void add_predict(Commands& commands) {
                    [flags](Console& console) { return run(*flags, console); });
   flags->app = &app;
   flags->add(app);
-  app.add_option("IMAGE", flags->images, "PNG or JPEG files; - is standard input");
+  app.add_option("IMAGE", flags->images,
+                 "PNG or JPEG files, and folders of them; - is standard input");
+  add_count(app, "--batch", flags->batch, "Images at once", 1, 4096);
+  app.add_option("--csv", flags->csv,
+                 "Write a table instead: path, prediction, probability, and so on for --top")
+      ->type_name("FILE");
   add_count(app, "--top", flags->top, "Classes to show for each picture");
   add_max_pixels(app, flags->max_pixels);
   app.add_option("--input", flags->input,

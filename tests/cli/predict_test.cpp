@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
+#include "fovea/core/text.h"
 #include "fovea/formats/model_file.h"
 #include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
@@ -63,6 +65,143 @@ TEST_F(Trained, EvalMeasuresTheSplit) {
                 .json()
                 .at("count"),
             600);
+}
+
+/// The cells of a CSV file without quotes.
+std::vector<std::vector<std::string>> cells_of(const std::string& text) {
+  std::vector<std::vector<std::string>> rows;
+  for (const std::string& line : split(text, '\n')) {
+    if (!line.empty()) rows.push_back(split(line, ','));
+  }
+  return rows;
+}
+
+TEST_F(Trained, EvalTellsWhichClassesAreConfused) {
+  const Outcome text = fovea({"eval", "--model", model_, "--data", data_});
+  EXPECT_NE(text.out.find("\nece       0."), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("accuracy  precision  recall      f1"), std::string::npos) << text.out;
+  const nlohmann::json result =
+      fovea({"eval", "--model", model_, "--data", data_, "--json"}).json();
+  const auto& matrix = result.at("confusion");
+  ASSERT_EQ(matrix.size(), 10u);
+  int64_t wrong = 0;
+  for (size_t r = 0; r < 10; ++r) {
+    int64_t count = 0;
+    for (size_t c = 0; c < 10; ++c) {
+      count += matrix[r][c].get<int64_t>();
+      if (r != c) wrong += matrix[r][c].get<int64_t>();
+    }
+    EXPECT_EQ(count, 10);
+    EXPECT_EQ(matrix[r][r], result.at("per_class")[r].at("correct"));
+  }
+  EXPECT_NEAR(1 - static_cast<double>(wrong) / 100, result.at("accuracy").get<double>(), 1e-12);
+  EXPECT_EQ(text.out.find("most confused: class") != std::string::npos, wrong > 0) << text.out;
+}
+
+TEST_F(Trained, EvalMeasuresTheSamplesThatValidatedTheTraining) {
+  const nlohmann::json result =
+      fovea({"eval", "--model", model_, "--data", data_, "--split", "val", "--json"}).json();
+  EXPECT_EQ(result.at("count"), 60);
+  EXPECT_EQ(format_number(result.at("accuracy").get<double>()),
+            load_model(model_).training.at("val_accuracy"));
+
+  ModelFile file = load_model(model_);
+  const auto says = [&](const std::string& data) {
+    save_model(folder_ / "other.safetensors", file);
+    const Outcome outcome =
+        fovea({"eval", "--model", folder_ / "other.safetensors", "--data", data, "--split", "val"});
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    return outcome.err;
+  };
+  write_digits(folder_ / "more", 601, 100, side);
+  EXPECT_NE(says("mnist:" + (folder_ / "more").string())
+                .find("validation data were split off other training data than these"),
+            std::string::npos);
+  file.training["setting.val"] = "0";
+  EXPECT_NE(says(data_).find("trained without validation data: --val 0"), std::string::npos);
+  file.training.erase("setting.val");
+  EXPECT_NE(says(data_).find("does not say what validated its training"), std::string::npos);
+}
+
+TEST_F(Trained, TheAccuracyOfThePredictionsFileIsEvals) {
+  for (const Arguments& more : {Arguments{}, {"--tta", "flip,shift", "--batch", "33"}}) {
+    Arguments arguments{"eval", "--model", model_, "--data", data_, "--json", "--predictions"};
+    Arguments as_csv = arguments, as_array = arguments;
+    as_csv.push_back(folder_ / "p.csv");
+    as_array.push_back(folder_ / "p.npy");
+    as_csv.insert(as_csv.end(), more.begin(), more.end());
+    as_array.insert(as_array.end(), more.begin(), more.end());
+    const nlohmann::json result = fovea(as_csv).json();
+    const auto rows = cells_of(contents(folder_ / "p.csv"));
+    ASSERT_EQ(rows.size(), 101u);
+    EXPECT_EQ(rows[0], split("path,target,prediction,probability,correct", ','));
+    EXPECT_EQ(fovea(as_array).json(), result);
+    const Array outputs = read_npy(folder_ / "p.npy");
+    ASSERT_EQ(describe(outputs), "f32[100, 10]");
+    double right = 0;
+    for (int64_t i = 0; i < 100; ++i) {
+      const auto& row = rows[static_cast<size_t>(i) + 1];
+      EXPECT_EQ(row[0], "sample " + std::to_string(i));
+      EXPECT_EQ(row[1] == row[2], row[4] == "1");
+      right += row[4] == "1";
+      int64_t best = 0;
+      for (int64_t k = 1; k < 10; ++k) {
+        if (outputs.at(i * 10 + k) > outputs.at(i * 10 + best)) best = k;
+      }
+      EXPECT_EQ(row[2], std::to_string(best));
+    }
+    EXPECT_EQ(result.at("accuracy"), right / 100);
+    EXPECT_EQ(result.contains("tta"), !more.empty());
+  }
+  const Outcome text = fovea({"eval", "--model", model_, "--data", data_, "--tta", "flip"});
+  EXPECT_NE(text.out.find("tta       flip, the mean of 2 views\n"), std::string::npos) << text.out;
+  EXPECT_EQ(fovea({"eval", "--model", model_, "--data", data_, "--tta", "flop"}).code, 2);
+  EXPECT_EQ(fovea({"eval", "--model", model_, "--data", data_, "--predictions", "p.txt"}).code, 2);
+  const Outcome nowhere =
+      fovea({"eval", "--model", model_, "--data", data_, "--predictions", folder_ / "none/p.csv"});
+  EXPECT_EQ(nowhere.code, 5) << nowhere.err;
+}
+
+TEST_F(Trained, PredictTakesFoldersAndWritesATable) {
+  const nlohmann::json files = samples(40);  // more than one batch
+  std::filesystem::create_directories(folder_ / "pngs/deeper/empty");
+  const std::string first = files[0].at("path");
+  std::filesystem::rename(first, folder_ / "pngs/deeper/z.png");
+  put(folder_ / "pngs/deeper/broken.png", "no picture");
+  put(folder_ / "pngs/notes.txt", "no picture either");
+  const auto predict = [&](const Arguments& more) {
+    Arguments arguments{"predict", "--model", model_, folder_ / "pngs"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return fovea(arguments);
+  };
+  const Outcome outcome = predict({"--csv", folder_ / "p.csv", "--top", "2"});
+  EXPECT_EQ(outcome.code, 3);  // of the one that is broken
+  EXPECT_NE(outcome.err.find("broken.png: neither a PNG nor a JPEG"), std::string::npos);
+  EXPECT_NE(outcome.out.find("p.csv: 40 predictions"), std::string::npos) << outcome.out;
+  auto rows = cells_of(contents(folder_ / "p.csv"));
+  ASSERT_EQ(rows.size(), 41u);
+  EXPECT_EQ(rows[0], split("path,prediction,probability,prediction_2,probability_2", ','));
+  rows.erase(rows.begin());
+  EXPECT_TRUE(std::ranges::is_sorted(rows));
+  EXPECT_EQ(predict({"--csv", folder_ / "first.csv"}).code, 3);
+  EXPECT_TRUE(contents(folder_ / "first.csv").starts_with("path,prediction,probability\n"));
+
+  // What is predicted together is what is predicted alone.
+  const nlohmann::json alone = predict({"--batch", "1", "--json"}).json().at("predictions");
+  ASSERT_EQ(alone.size(), 41u);
+  size_t at = 0;
+  for (const auto& entry : alone) {
+    if (entry.contains("error")) continue;
+    EXPECT_EQ(rows[at][0], entry.at("path"));
+    EXPECT_EQ(rows[at][1], entry.at("classes")[0].at("name"));
+    EXPECT_NEAR(std::stod(rows[at][2]), entry.at("classes")[0].at("probability"), 1e-5);
+    ++at;
+  }
+  EXPECT_EQ(at, 40u);
+
+  const Outcome none = fovea({"predict", "--model", model_, folder_ / "pngs/deeper/empty"});
+  EXPECT_EQ(none.code, 3);
+  EXPECT_NE(none.err.find("empty: a folder without images"), std::string::npos) << none.err;
 }
 
 TEST_F(Trained, EvalRefusesOtherClasses) {

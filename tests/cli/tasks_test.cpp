@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "fovea/images/codec.h"
 #include "program.h"
 #include "temporary_folder.h"
 
@@ -53,6 +56,66 @@ TEST(Regression, TrainsIsMeasuredAndPredicts) {
                                      "8", "--measure", "0", "--json"})
                                   .json();
   EXPECT_EQ(plan.at("classes"), 3);
+}
+
+TEST(Multilabel, TrainsByATableIsMeasuredAndPredicts) {
+  TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "images");
+  std::string table = "path,left,right,nothing,split\n";
+  for (int i = 0; i < 120; ++i) {  // bright halves
+    const bool left = i % 2 == 1, right = i / 2 % 2 == 1;
+    Image image = Image::black(8, 8, 1);
+    for (size_t k = 0; k < 64; ++k) {
+      const bool lit = k % 8 < 4 ? left : right;
+      image.pixels[k] = static_cast<uint8_t>((lit ? 200 : 20) + (i * 7 + static_cast<int>(k)) % 30);
+    }
+    const std::string name = "images/" + std::to_string(i) + ".png";
+    encode_png(folder / name, image);
+    table += name + "," + std::to_string(left) + "," + std::to_string(right) + ",0," +
+             (i < 80    ? "train"
+              : i < 100 ? "val"
+                        : "test") +
+             "\n";
+  }
+  put(folder / "table.csv", table);
+  const std::string data = "csv:" + (folder / "table.csv").string(), run = folder / "run",
+                    model = run + "/best.safetensors";
+  const Outcome trained =
+      fovea({"train",   "--data",    data,          "--model", "small_cnn", "--epochs", "4",
+             "--batch", "16",        "--optimizer", "adamw",   "--lr",      "0.003",    "--augment",
+             "none",    "--threads", "1",           "--out",   run,         "--json"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_NE(trained.err.find("task      multilabel, the best epoch by mAP"), std::string::npos)
+      << trained.err;
+  EXPECT_TRUE(trained.json().at("history")[0].contains("train_f1_micro"));
+
+  const nlohmann::json measured =
+      fovea({"eval", "--model", model, "--data", data, "--json", "--predictions", folder / "p.csv"})
+          .json();
+  EXPECT_EQ(measured.at("mAP"), trained.json().at("test").at("mAP"));
+  EXPECT_GT(measured.at("mAP"), 0.6);  // of 2/3: one label never holds
+  EXPECT_EQ(measured.at("per_label")[0].at("positives"), 10);
+  EXPECT_EQ(measured.at("per_label")[2].at("ap"), 0);
+  EXPECT_EQ(contents(folder / "p.csv").substr(0, 41), "path,target,prediction,left,nothing,right");
+  EXPECT_EQ(fovea({"eval", "--model", model, "--data", data, "--split", "val", "--json"})
+                .json()
+                .at("count"),
+            20);
+
+  const nlohmann::json said =
+      fovea({"predict", "--model", model, folder / "images/3.png", "--json"}).json();
+  EXPECT_EQ(said.at("predictions")[0].at("labels").size(), 2u) << said;
+
+  put(folder / "swapped.csv",
+      "path,right,left,nothing,split\n" + table.substr(table.find('\n') + 1));
+  const Outcome swapped =
+      fovea({"eval", "--model", model, "--data", "csv:" + (folder / "swapped.csv").string()});
+  EXPECT_EQ(swapped.code, 2);
+  EXPECT_NE(swapped.err.find("its targets have other names\n"
+                             "  model    left, right, nothing\n"
+                             "  data set right, left, nothing"),
+            std::string::npos)
+      << swapped.err;
 }
 
 TEST(Sizes, PredictAndEvalTakeEveryOneThatTheNetCan) {

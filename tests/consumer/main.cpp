@@ -257,6 +257,19 @@ bool whole_run(const std::filesystem::path& folder) {
   return copy.predict(one)[0]->json() == trained.predict(one)[0]->json();
 }
 
+/// A trained model measured on data, and used on images in memory.
+bool evaluate_and_predict(const std::filesystem::path& file) {
+  Predictor model(file);
+  const tasks::Measures measured = model.evaluation().measure(std::make_shared<Dots>(2));
+  for (const auto& [name, value] : measured.numbers())
+    std::printf("%s %.4f\n", name.c_str(), value);
+
+  Image image = Image::black(8, 8, 1);
+  image.pixels[2 * 8 + 5] = 255;  // row 2, column 5
+  std::printf("%s", model.predict(image)->text().c_str());
+  return measured.count() == 512 && tasks::find(measured.numbers(), "within").has_value();
+}
+
 /// Trains a net on dots with this optimiser and gives the last loss by the first.
 double trained_with(optim::Optimizer& optimizer) {
   const DotNet net(nn::Scope("dot_net"));
@@ -299,7 +312,8 @@ int main() {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("fovea-consumer-" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
-  const bool good = own_loop() && whole_run(folder) && own_optimizers();
+  const bool good = own_loop() && whole_run(folder) &&
+                    evaluate_and_predict(folder / "run/best.safetensors") && own_optimizers();
   std::filesystem::remove_all(folder);
   return good ? 0 : 1;
 }

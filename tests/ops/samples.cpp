@@ -1,6 +1,7 @@
 #include "ops/samples.h"
 
 #include "fovea/ops.h"
+#include "fovea/ops/flip.h"
 #include "ops/draw.h"
 
 namespace fovea::harness {
@@ -290,6 +291,33 @@ std::vector<Sample> shape_ops(DType dtype) {
   return samples;
 }
 
+std::vector<Sample> flips(DType dtype) {
+  return repeat("flip", shapes_per_op, [&](Random& r) {
+    const Shape x = pick_shape(r, 0, 5);
+    std::vector<int> axes;
+    for (int i = 0; i < x.rank(); ++i) {
+      if (r.below(2) == 0) axes.push_back(i);
+    }
+    return Sample{{}, Flip{axes}, {{{dtype, x}, normal}}};
+  });
+}
+
+Function flipped(const std::vector<int>& axes) {
+  return [axes](const Tensors& in) { return Tensors{flip(in[0], axes)}; };
+}
+
+std::vector<Worked> worked_flips() {
+  const Data x{{2, 3}, {1, 2, 3, 4, 5, 6}};
+  return {{flipped({1}), {x}, {3, 2, 1, 6, 5, 4}}, {flipped({-1, 0}), {x}, {6, 5, 4, 3, 2, 1}}};
+}
+
+std::vector<Refused> refused_flips() {
+  return {{flipped({2}),
+           {{DType::f32, {2, 3}}},
+           "flip: there is no axis 2, the input has 2 axes\n"
+           "  input   f32[2, 3]"}};
+}
+
 }  // namespace
 
 const std::vector<Family>& families() {
@@ -307,6 +335,8 @@ const std::vector<Family>& families() {
         {"loss", losses, 1e-7},
         {"dropout", dropouts, 1e-8},
         {"shape", shape_ops, 1e-8},
+        {"flip", flips, 1e-8, worked_flips(), refused_flips(),
+         "the views of an evaluation cost little beside the net"},
     };
     for (Family& family : image_families()) rows.push_back(std::move(family));
     return rows;

@@ -115,10 +115,10 @@ TEST(Multilabel, ATargetThatIsNoLabelIsADataError) {
                        inputs, Array::of(std::vector<float>{0, 1, 1, 0.25}, {2, 2}), meaning));
                  }),
       "multilabel: a label is neither 0 nor 1\n"
-      "  sample sample 1\n"
-      "  label  b\n"
-      "  found  0.25\n"
-      "  try    --task regress, where targets are numbers");
+      "  sample  sample 1\n"
+      "  label   b\n"
+      "  found   0.25\n"
+      "  try     --task regress, where targets are numbers");
   expect_error(ErrorKind::usage, "multilabel: targets are labels of 0 or 1",
                [] { Multilabel(data::class_targets({"a"})); });
 }

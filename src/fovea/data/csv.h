@@ -24,6 +24,9 @@ struct CsvTable {
 /// than the header, a quote is not closed, or a column comes twice.
 CsvTable read_csv(const std::filesystem::path& path);
 
+/// A line of a table, with its end: cells that need quotes have them.
+std::string csv_line(const std::vector<std::string>& cells);
+
 /// Images by a table: the column `path` (relative to the table's folder), and
 ///
 ///   label   the class, by name; classes are sorted by their bytes

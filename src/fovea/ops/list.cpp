@@ -1,6 +1,7 @@
 #include "fovea/ops/list.h"
 
 #include "fovea/ops.h"
+#include "fovea/ops/flip.h"
 #include "fovea/ops/fold.h"
 #include "fovea/ops/fused.h"
 #include "fovea/ops/metrics.h"
@@ -40,6 +41,7 @@ std::span<const Op> all_ops() {
         ConvBackwardData{},
         ConvBackwardWeights{},
         Dropout{},
+        Flip{},
         FoldBatchNorm{},
         FusedElementwise{},
         InTopK{},

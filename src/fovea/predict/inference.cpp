@@ -18,24 +18,27 @@ Type type_of(const Array& array) { return {array.dtype(), array.shape()}; }
 
 }  // namespace
 
-Tensor apply(const nn::Module& model, const Tensor& inputs, const Normalization& normalization) {
-  if (inputs.dtype() != DType::u8) return model(inputs);
+Tensor apply(const nn::Module& model, const Tensor& inputs, const Normalization& normalization,
+             const TestViews& views) {
+  const auto output = [&](const Tensor& x) { return views.averaged(model(views.of(x))); };
+  if (inputs.dtype() != DType::u8) return output(inputs);
   const auto floats = [](const std::vector<double>& v) {
     return std::vector<float>(v.begin(), v.end());
   };
-  return model(normalize_images(inputs, floats(normalization.mean), floats(normalization.std)));
+  return output(normalize_images(inputs, floats(normalization.mean), floats(normalization.std)));
 }
 
 Inference::Inference(const nn::Module& model, State& state, Normalization normalization,
-                     DType dtype, Head head)
+                     DType dtype, Head head, TestViews views)
     : model_(model),
       state_(state),
       normalization_(std::move(normalization)),
       dtype_(dtype),
-      head_(std::move(head)) {}
+      head_(std::move(head)),
+      views_(views) {}
 
 Tensor Inference::trace_model(Graph& graph, const Type& inputs) const {
-  const Tensor output = apply(model_, graph.input("inputs", inputs), normalization_);
+  const Tensor output = apply(model_, graph.input("inputs", inputs), normalization_, views_);
   graph.output("output", output);
   return output;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fovea/nn/module.h"
+#include "fovea/predict/views.h"
 #include "fovea/runtime/program_cache.h"
 
 namespace fovea {
@@ -17,8 +18,10 @@ struct Normalization {
 
 /// The output of a model for an input of a graph: u8 [N, H, W, C] images are normalised first (the
 /// first op of the graph), float [N, C, spatial] values go in as they are. Errors: usage when the
-/// number of channels is not the normalisation's, or the model cannot take the shape.
-Tensor apply(const nn::Module& model, const Tensor& inputs, const Normalization& normalization);
+/// number of channels is not the normalisation's, or the model cannot take the shape. With several
+/// `views` the output is their mean.
+Tensor apply(const nn::Module& model, const Tensor& inputs, const Normalization& normalization,
+             const TestViews& views = {});
 
 /// What is computed of a model's output besides: adds outputs to its graph. `targets` is no value
 /// where none are given.
@@ -29,7 +32,7 @@ using Head = std::function<void(const Tensor& output, const Tensor& targets)>;
 class Inference {
  public:
   Inference(const nn::Module& model, State& state, Normalization normalization,
-            DType dtype = DType::f32, Head head = nullptr);
+            DType dtype = DType::f32, Head head = nullptr, TestViews views = {});
 
   /// u8 [N, H, W, C] or float [N, C, spatial] in, what the model gives out: [N, ...] of f32 (f64).
   /// The result holds until the next call. Errors: as apply.
@@ -76,6 +79,7 @@ class Inference {
   Normalization normalization_;
   DType dtype_;
   Head head_;
+  TestViews views_;
   ProgramCache<Key> cache_;
   Memory own_;
   Memory* memory_ = &own_;

@@ -52,16 +52,24 @@ Predictor::Predictor(ModelFile file, const std::string& source) : file_(std::mov
     throw located.with("file", source);
   }
   file_.weights.clear();  // the State has copies
+  use({});
+}
+
+void Predictor::use(const TestViews& views) {
   const Normalization normalization =
       file_.preprocessing ? Normalization{file_.preprocessing->mean, file_.preprocessing->std}
                           : Normalization{};
-  inference_ = std::make_unique<Inference>(*model_, state_, normalization);
+  const auto decode = [this](const Tensor& output) { return task_->decoded(output); };
+  inference_ =
+      std::make_unique<Inference>(*model_, state_, normalization, DType::f32, nullptr, views);
   decoding_ = std::make_unique<Inference>(
-      *model_, state_, normalization, DType::f32, [this](const Tensor& output, const Tensor&) {
-        output.graph().output("decoded", task_->decoded(output));
-      });
-  evaluation_ =
-      std::make_unique<Evaluation>(*model_, state_, normalization, tasks::metrics(*task_));
+      *model_, state_, normalization, DType::f32,
+      [decode](const Tensor& output, const Tensor&) {
+        output.graph().output("decoded", decode(output));
+      },
+      views);
+  evaluation_ = std::make_unique<Evaluation>(*model_, state_, normalization, tasks::metrics(*task_),
+                                             decode, views);
 }
 
 void Predictor::resize(int height, int width) {
@@ -75,12 +83,15 @@ void Predictor::resize(int height, int width) {
   p.width = width;
 }
 
-std::unique_ptr<tasks::Prediction> Predictor::predict(const Image& image, int64_t maximum) {
+Array Predictor::prepared(const Image& image) const {
   if (!file_.preprocessing) throw no_pictures(*model_);
   const Image input = prepare(image, *file_.preprocessing);
-  Array batch(DType::u8, {1, input.height, input.width, input.channels});
-  std::memcpy(batch.raw(), input.pixels.data(), batch.bytes());
-  return std::move(predict(batch, maximum)[0]);
+  return Array::of(input.pixels, {input.height, input.width, input.channels});
+}
+
+std::unique_ptr<tasks::Prediction> Predictor::predict(const Image& image, int64_t maximum) {
+  const Array input = prepared(image);
+  return std::move(predict(input.reshaped(Shape{1}.concat(input.shape())), maximum)[0]);
 }
 
 std::vector<std::unique_ptr<tasks::Prediction>> Predictor::predict(const Array& inputs,

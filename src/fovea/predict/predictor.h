@@ -25,6 +25,13 @@ class Predictor {
   /// are cut out in the same proportions. Errors: usage when the model's inputs are no pictures.
   void resize(int height, int width);
 
+  /// From now on outputs are the mean over several views of each image. Errors (when used): usage
+  /// when the model's inputs are no images.
+  void use(const TestViews& views);
+
+  /// A picture as the net takes it, u8[H, W, C]. Errors: as prepare; usage when the model's inputs
+  /// are no pictures.
+  Array prepared(const Image& image) const;
   /// What the model says of one picture; `maximum`: values to show, where there may be many.
   /// Errors: as prepare; usage when the model's inputs are no pictures or the net cannot take that
   /// size; diverged when its output is not finite, naming where that began.

@@ -177,6 +177,37 @@ void check_channels(const Setup& setup) {
 
 }  // namespace
 
+std::shared_ptr<const data::Dataset> validation_of(const ModelFile& model,
+                                                   const data::DataSets& sets) {
+  if (sets.val) return sets.val;
+  const auto fail = [](const std::string& what) {
+    return Error(ErrorKind::usage, what).with("try", "--split test or --split train");
+  };
+  const auto trained = [&](const std::string& key) -> std::optional<std::string> {
+    const auto found = model.training.find(key);
+    return found == model.training.end() ? std::nullopt : std::optional(found->second);
+  };
+  Settings settings;
+  for (const Setting& setting : settings_table()) {
+    if (setting.name != "val" && setting.name != "seed" && setting.name != "limit") continue;
+    const std::optional<std::string> text = trained("setting." + std::string(setting.name));
+    if (!text) throw fail("the model file does not say what validated its training");
+    try {
+      setting.set(settings, *text);
+    } catch (const Error& error) {
+      throw Error(ErrorKind::model, "model file: " + error.headline());
+    }
+  }
+  if (settings.val == 0) throw fail("the model was trained without validation data: --val 0");
+  const std::string fingerprint = data::fingerprint(*sets.train);
+  if (trained("data.fingerprint") != fingerprint) {
+    throw fail("validation data were split off other training data than these")
+        .with("model", trained("data.fingerprint").value_or("does not say"))
+        .with("data", fingerprint);
+  }
+  return divided(settings, sets).val;
+}
+
 Setup::Setup(const Settings& given) : Setup(given, open_data(given), {}) {}
 
 Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Preprocessing>& known)

@@ -7,6 +7,7 @@
 #include "fovea/data/dataset.h"
 #include "fovea/data/image_files.h"
 #include "fovea/data/loader.h"
+#include "fovea/formats/model_file.h"
 #include "fovea/images/preprocessing.h"
 #include "fovea/models/freeze.h"
 #include "fovea/nn/module.h"
@@ -17,6 +18,13 @@
 #include "fovea/weights/initial.h"
 
 namespace fovea::train {
+
+/// The samples that validated the run which a model file is of: the data set's own validation split
+/// or, where there is none, those that --val, --seed and --limit took out of the training split.
+/// Errors: usage when the file does not say these, when they took none, or when the data are not
+/// those that the model was trained on; model when they are no settings.
+std::shared_ptr<const data::Dataset> validation_of(const ModelFile& model,
+                                                   const data::DataSets& sets);
 
 /// What the settings of a run stand for: its data, its task, its net, and how samples become the
 /// net's. Data are open; weights are not filled and nothing is compiled. What train and plan begin

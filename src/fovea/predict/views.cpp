@@ -1,0 +1,57 @@
+#include "fovea/predict/views.h"
+
+#include "fovea/core/error.h"
+#include "fovea/core/text.h"
+#include "fovea/ops/flip.h"
+#include "fovea/ops/pad.h"
+#include "fovea/ops/reduce.h"
+#include "fovea/ops/shape_ops.h"
+
+namespace fovea {
+
+TestViews TestViews::parse(std::string_view text) {
+  TestViews views;
+  if (text.empty()) return views;
+  for (const std::string& word : split(text, ',')) {
+    bool* chosen = word == "flip" ? &views.flip : word == "shift" ? &views.shift : nullptr;
+    if (chosen == nullptr || *chosen) {
+      throw Error(ErrorKind::usage, "views: \"" + std::string(text) + "\" is no choice of views")
+          .with("expected", "flip, shift, or flip,shift");
+    }
+    *chosen = true;
+  }
+  return views;
+}
+
+std::string TestViews::text() const {
+  return std::string(flip ? "flip" : "") + (flip && shift ? "," : "") + (shift ? "shift" : "");
+}
+
+Tensor TestViews::of(const Tensor& images) const {
+  if (count() == 1) return images;
+  if (images.rank() != 4 || images.dim(2) < 2 || images.dim(3) < 2) {
+    throw Error(ErrorKind::usage, "views are of images [N, C, H, W] of at least 2x2 pixels")
+        .with("found", to_string(images.type()));
+  }
+  Tensors all{images};
+  if (shift) {
+    const int64_t h = images.dim(2), w = images.dim(3);
+    const Tensor padded = pad(images, 1, PadMode::reflect);
+    for (const int64_t at : {2, 0}) {
+      all.push_back(slice(slice(padded, 2, at, at + h), 3, at, at + w));
+    }
+  }
+  if (flip) {
+    const Tensors straight = all;
+    for (const Tensor& view : straight) all.push_back(fovea::flip(view, {3}));
+  }
+  return concat(all, 0);
+}
+
+Tensor TestViews::averaged(const Tensor& outputs) const {
+  if (count() == 1) return outputs;
+  const Shape one = Shape{outputs.dim(0) / count()}.concat(outputs.shape().slice(1));
+  return mean(reshape(outputs, Shape{count()}.concat(one)), {0});
+}
+
+}  // namespace fovea
