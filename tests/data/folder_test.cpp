@@ -177,6 +177,16 @@ TEST(Csv, ReadsWhatSpreadsheetsWrite) {
   EXPECT_EQ(table.lines, (std::vector<int64_t>{2, 4}));
 }
 
+TEST(Csv, WhatIsWrittenIsReadBack) {
+  const std::vector<std::string> cells{"a,b", "say \"hi\"", "two\nlines", "", "plain", "\r"};
+  TemporaryFolder root;
+  put(root / "t.csv", csv_line({"1", "2", "3", "4", "5", "6"}) + csv_line(cells));
+  const CsvTable table = read_csv(root / "t.csv");
+  ASSERT_EQ(table.rows.size(), 1u);
+  EXPECT_EQ(table.rows[0], cells);
+  EXPECT_EQ(csv_line({"plain", "a b"}), "plain,a b\n");
+}
+
 TEST(Csv, AMistakeSaysItsLine) {
   TemporaryFolder root;
   const auto message = [&](const std::string& text) {
@@ -232,6 +242,7 @@ TEST(Csv, SeveralColumnsAreLabelsOfTheirOwn) {
   const DataSets sets = open_csv(root / "t.csv");
   EXPECT_EQ(sets.targets().type, (Type{DType::f32, {2}}));
   EXPECT_EQ(sets.targets().names, (std::vector<std::string>{"red", "big"}));
+  EXPECT_EQ(sets.targets().task, "multilabel");
   EXPECT_EQ(sets.train->target(1).at(1), 1);
   EXPECT_EQ(sets.test->target(0).at(0), 0);
 }
