@@ -1,5 +1,8 @@
 """Writes tests/golden/ops_FAMILY.safetensors: what PyTorch computes with each op, and its gradients.
 
+Usage: ops.py [FAMILY...], as the functions below are called; all of them by default. Another machine or PyTorch gives other
+last digits: write only the family that has a new case.
+
 In float64. Each file says in its metadata "cases" (JSON) what it holds; tests read nothing else:
     name, op     the case, and the op of fovea/ops.h, as formulas.py has it
     options      by name; what is not given is the default
@@ -12,6 +15,7 @@ The tensors are CASE/y and the result's number, and CASE/grad:INPUT, the loss's 
 is not "frozen".
 """
 import json
+import sys
 
 import numpy as np
 import torch
@@ -360,5 +364,7 @@ def losses():
     family.write()
 
 
-for make in convolutions, transposed_convolutions, pools, norms, activations, shapes, arithmetic, losses:
-    make()
+FAMILIES = {make.__name__: make for make in (convolutions, transposed_convolutions, pools, norms, activations, shapes,
+                                             arithmetic, losses)}
+for chosen in sys.argv[1:] or FAMILIES:
+    FAMILIES[chosen]()
