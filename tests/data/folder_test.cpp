@@ -83,7 +83,7 @@ TEST(Folder, AValFolderValidatesAndWithoutTestIsMeasuredToo) {
 
 TEST(Folder, WhatIsNotSortedIntoClassesIsNamed) {
   TemporaryFolder root;
-  expect_error(ErrorKind::data, "is not a folder", [&] { (void)open_folder(root / "missing"); });
+  expect_error(ErrorKind::data, "does not exist", [&] { (void)open_folder(root / "missing"); });
   expect_error(ErrorKind::data, "no images in the folders of its classes",
                [&] { (void)open_folder(root / ""); });
   paint(root / "a" / "1.png", 2, 2, 1);

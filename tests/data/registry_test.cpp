@@ -40,7 +40,8 @@ TEST(Registry, AnUnknownNameGetsTheNearest) {
       "unknown data set \"fasion-mnist\"\n"
       "  nearest fashion-mnist, mnist\n"
       "  known   cifar10, cifar100, fashion-mnist, mnist, folder, imagenet, csv, arrays, discs\n"
-      "  try     --data NAME, or --data NAME:DIR with the folder of its files");
+      "  try     --data NAME, --data NAME:DIR with the folder of its files, "
+      "or --data folder:DIR for images of your own");
   EXPECT_EQ(error_of([] { (void)open("CIFAR-10:/tmp"); }).details()[0].second, "cifar10, cifar100");
   EXPECT_EQ(error_of([] { (void)open(""); }).kind(), ErrorKind::usage);
   EXPECT_EQ(error_of([] { (void)open("mnist:"); }).what(),

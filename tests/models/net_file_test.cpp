@@ -300,11 +300,17 @@ TEST(NetFile, MistakesNameTheLineAndWhatIsPossible) {
   EXPECT_EQ(says(small("{ name = \"c\", type = \"Conv2D\", out_channels = 4 },")),
             "unknown layer type \"Conv2D\"\n"
             "  nearest Conv2d\n"
-            "  at      net.toml:3");
+            "  at      net.toml:3\n"
+            "  try     fovea layers, which lists all");
   EXPECT_EQ(says(small("\n\"Relu\",")),
             "unknown layer type \"Relu\"\n"
             "  nearest ReLU, ReLU6, PReLU\n"
-            "  at      net.toml:4");
+            "  at      net.toml:4\n"
+            "  try     fovea layers, which lists all");
+  EXPECT_EQ(says(small("\"Softshrink\",")),
+            "unknown layer type \"Softshrink\"\n"
+            "  at      net.toml:3\n"
+            "  try     fovea layers, which lists all");
   EXPECT_EQ(says(small("{ name = \"c\", type = \"Conv2d\", out_channel = 4, kernel_size = 1 },")),
             "unknown argument of Conv2d \"out_channel\"\n"
             "  nearest out_channels\n"

@@ -177,7 +177,9 @@ TEST(GoldenFiles, EveryOpOfTheHarnessHasValues) {
       for (const Node& node : graph->nodes()) ops.emplace(node.op.name());
     }
     for (const harness::Sample& sample : family.make(DType::f64)) {
-      EXPECT_TRUE(ops.contains(sample.op.name())) << sample.op.name();
+      EXPECT_TRUE(ops.contains(sample.op.name()))
+          << sample.op.name() << ": add a worked example to its row in tests/ops/samples.cpp, or a "
+          << "case with PyTorch's values to scripts/golden/ops.py (docs/adding-an-op.md)";
       ops.emplace(sample.op.name());  // say so once
     }
   }

@@ -381,6 +381,7 @@ TEST(Predictor, BuildsTheNetWhoseTextItsFileHolds) {
             "unknown layer type \"Flaten\"\n"
             "  nearest Flatten\n"
             "  at      small_cnn.toml:1\n"
+            "  try     fovea layers, which lists all\n"
             "  file    it");
   EXPECT_NE(says("layers = [\"ReLU\"]").find("the net gives [1, 8, 8]"), std::string::npos);
   file.arguments["net_file"] = "../..\n/\x1b[31m.toml";

@@ -137,7 +137,8 @@ void require_two(const std::vector<std::string>& names, const fs::path& folder) 
 fs::path existing(const fs::path& folder) {
   std::error_code error;
   if (fs::is_directory(folder, error)) return folder;
-  throw bad(folder.string() + " is not a folder").with("expected", layout());
+  throw bad(folder.string() + (fs::exists(folder, error) ? " is not a folder" : " does not exist"))
+      .with("expected", layout());
 }
 
 }  // namespace

@@ -152,7 +152,9 @@ DataSets open(std::string_view spec) {
   if (set == table().end()) {
     throw unknown_name("data set", name, names())
         .with("known", join(names()))
-        .with("try", "--data NAME, or --data NAME:DIR with the folder of its files");
+        .with("try",
+              "--data NAME, --data NAME:DIR with the folder of its files, or --data folder:DIR for "
+              "images of your own");
   }
   const std::string after(colon == std::string_view::npos ? "" : spec.substr(colon + 1));
   if (after.empty() && !set->place.empty()) {

@@ -44,7 +44,8 @@ const LayerKind& layer_kind(const std::string& name) {
     if (kind.choice.name == name) return kind;
     names.push_back(kind.choice.name);
   }
-  throw unknown_name("layer type", name, names, ErrorKind::model);
+  throw unknown_name("layer type", name, names, ErrorKind::model)
+      .with("try", "fovea layers, which lists all");
 }
 
 std::string layer_kinds_text() {
