@@ -8,7 +8,7 @@ namespace fovea::cli {
 
 void Repeats::add(CLI::App& app) {
   add_count(app, "--warmup", warmup, "Runs before measuring", 0);
-  add_count(app, "--samples", samples, "Runs that are measured; their median counts");
+  add_count(app, "--samples", samples, "Measured runs, of which the median is reported");
 }
 
 double median_seconds(const Repeats& repeats, const std::function<void()>& run) {

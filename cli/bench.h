@@ -8,7 +8,7 @@
 
 namespace fovea::cli {
 
-/// How often something is run before and while it is measured.
+/// How many runs to make before and during a measurement.
 struct Repeats {
   int64_t warmup = 10, samples = 30;
 

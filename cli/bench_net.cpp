@@ -27,12 +27,12 @@ class Work {
  public:
   virtual ~Work() = default;
   virtual void run() = 0;
-  /// As `run`, and adds to seconds[i] the time of step i of the Program.
+  /// Like `run`, and adds the time of step i of the Program to seconds[i].
   virtual void profile(std::vector<double>& seconds) = 0;
   virtual const Program& program() = 0;
 };
 
-/// What both kinds of work are made of.
+/// What both kinds of work have in common.
 struct Subject {
   explicit Subject(const Flags& flags)
       : chosen(choose(flags)),
@@ -82,7 +82,7 @@ class TrainingWork : public Work {
   }
 
  private:
-  // A small rate: numbers that diverge are slower or faster than those of real training.
+  // A small rate: diverging values would run slower or faster than real training.
   void update() { optimizer_->update(subject_.state, {.lr = 1e-4}); }
 
   Subject& subject_;
@@ -112,14 +112,14 @@ class InferenceWork : public Work {
   Inference inference_;
 };
 
-/// What one op on one kernel amounts to in a Program.
+/// The totals of one op on one kernel in a Program.
 struct Share {
   int64_t calls = 0;
   double seconds = 0;
 };
 using Shares = std::map<std::pair<std::string, std::string>, Share>;
 
-/// By op and kernel; `seconds` is one number a step, or empty.
+/// By op and kernel; `seconds` has one number per step, or is empty.
 Shares shares(const Program& program, const std::vector<double>& seconds) {
   Shares result;
   for (size_t i = 0; i < program.steps().size(); ++i) {
@@ -218,14 +218,13 @@ void add(Commands& commands, CLI::App& group, bool training) {
   const auto flags = std::make_shared<Flags>();
   CLI::App& app =
       commands.add(group, training ? "step" : "infer",
-                   training ? "A training step: gradients and the update of SGD" : "Inference",
+                   training ? "A training step: gradients and the SGD update" : "Inference",
                    [flags, training](Console& console) { return run(*flags, training, console); });
   flags->app = &app;
   flags->add(app);
-  add_count(app, "--batch", flags->batch, "Images at once");
+  add_count(app, "--batch", flags->batch, "Images per step");
   flags->repeats.add(app);
-  app.add_flag("--profile", flags->profile,
-               "Also the time of each op, measured in runs of its own");
+  app.add_flag("--profile", flags->profile, "Also the time of each op, measured in separate runs");
 }
 
 }  // namespace

@@ -30,8 +30,8 @@ struct Measured {
   double gflops() const { return flops / seconds * 1e-9; }
 };
 
-/// The values that may have a layout: those of a convolution but the weight and its gradient, all
-/// of an op that takes any one layout, none of another.
+/// The values that may have a layout: those of a convolution except the weight and its gradient,
+/// all values of an op that accepts any common layout, none of other ops.
 std::vector<Type*> image_values(OpCall& call) {
   if (call.op.as<Conv>() != nullptr) return {&call.in[0], &call.out[0]};
   if (call.op.as<ConvBackwardData>() != nullptr) return {&call.in[1], &call.out[0]};
@@ -45,8 +45,8 @@ std::vector<Type*> image_values(OpCall& call) {
   return values;
 }
 
-/// As the layout pass does: what cannot have the layout stays plain, like an image of 3 channels in
-/// blocks of 16. All values of an op that takes any one layout have the same.
+/// As in the layout pass: a value that cannot have the layout stays plain, like an image of 3
+/// channels in blocks of 16. All values of an op that accepts any common layout get the same.
 void set_layouts(OpCall& call, const std::string& wanted) {
   const std::vector<Type*> values = image_values(call);
   for (Type* type : values) {
@@ -81,7 +81,7 @@ void fill(std::vector<Array>& inputs) {
   }
 }
 
-/// The kernel alone: packing of weights and changes of layout are not in the time.
+/// Measures only the kernel, without packing of weights or layout changes.
 double seconds_of(const Kernel& kernel, const OpCall& call, const Repeats& repeats) {
   std::vector<Array> in = arrays(call.in), out = arrays(call.out);
   fill(in);
@@ -136,20 +136,19 @@ Json to_json(const Measured& m) {
           {"gflops", m.gflops()}};
 }
 
-/// What a backward op is given comes from its forward op, and it checks none of it.
+/// A backward op trusts the values from its forward op, so it cannot be benchmarked on its own.
 void require_forward(const Op& op) {
   if (op.traits().differentiable) return;
-  throw Error(ErrorKind::usage,
-              "bench op: " + std::string(op.name()) + " is not an op that nets are made of")
+  throw Error(ErrorKind::usage, "bench op: " + std::string(op.name()) + " is not a forward op")
       .with("try", "an op that has a gradient, such as max_pool or conv");
 }
 
 int run(const Flags& flags, Console& console) {
   if (flags.problems.empty()) {
-    throw Error(ErrorKind::usage, "bench op: no problem is given")
+    throw Error(ErrorKind::usage, "bench op: a problem is required")
         .with("try", "fovea bench op conv:mb64ic64ih32oc64kh3ph1");
   }
-  std::vector<std::pair<std::string, OpCall>> calls;  // read all before measuring any
+  std::vector<std::pair<std::string, OpCall>> calls;  // all are parsed before any is measured
   for (const std::string& problem : flags.problems) {
     calls.emplace_back(problem, parse_problem(problem));
     require_forward(calls.back().second.op);
@@ -179,11 +178,12 @@ void add_bench_op(Commands& commands, CLI::App& group) {
                                [flags](Console& console) { return run(*flags, console); });
   app.add_option(
       "PROBLEM", flags->problems,
-      "Such as conv:mb64ic64ih32oc64kh3ph1sh2, or ...:bf16; of any op as --explain-kernels "
+      "Such as conv:mb64ic64ih32oc64kh3ph1sh2, or ...:bf16; for any op as --explain-kernels "
       "prints them: \"relu f32[64, 64, 32, 32]\"");
-  add_choice(app, "--pass", flags->pass, "What is measured", {"fwd", "bwd_d", "bwd_w", "all"});
+  add_choice(app, "--pass", flags->pass, "Which passes to measure",
+             {"fwd", "bwd_d", "bwd_w", "all"});
   add_choice(app, "--layout", flags->layout,
-             "Of the images; auto: what this machine is fastest with",
+             "Layout of the images; auto: the fastest on this machine",
              {"auto", "plain", "channels_last", "blocked16"});
   flags->repeats.add(app);
 }

@@ -35,9 +35,9 @@ const CLI::App& innermost(const CLI::App& app) {
 }  // namespace
 
 Commands::Commands(CLI::App& root) : root_(root) {
-  root.allow_extras();  // refuse_extras knows more to say
+  root.allow_extras();  // refuse_extras gives better messages
   root.require_subcommand(0, 1);
-  // The last one counts, so that a script's settings can be followed by the user's own.
+  // The last occurrence wins, so that a user can override a script's settings.
   root.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
@@ -45,9 +45,10 @@ CLI::App& Commands::add(CLI::App& parent, const std::string& name, const std::st
                         Run run) {
   CLI::App& app = *parent.add_subcommand(name, help);
   app.allow_extras();
-  app.add_flag("--json", json_, "Print one JSON document on standard output, nothing else there");
+  app.add_flag("--json", json_, "Print one JSON document on standard output and nothing else");
   app.add_flag("--quiet", quiet_, "Print results only");
-  app.add_option("--threads", threads_, "Threads to compute with; all that may be used by default")
+  app.add_option("--threads", threads_,
+                 "Number of threads to compute with; by default all available ones")
       ->type_name("N")
       ->check(CLI::Range(1, 1024).description(""));
   commands_.push_back({&app, std::move(run)});
@@ -63,7 +64,7 @@ CLI::App& Commands::group(const std::string& name, const std::string& help) {
 
 void Commands::refuse_extras(const CLI::App& app) const {
   std::vector<std::string> extras = root_.remaining(true);
-  std::erase(extras, "--");  // what comes after it is no flag
+  std::erase(extras, "--");  // what follows is not a flag
   if (extras.empty()) return;
   const std::string& first = extras.front();
   if (first.size() > 1 && first[0] == '-') {
@@ -75,7 +76,7 @@ void Commands::refuse_extras(const CLI::App& app) const {
   }
   const std::vector<std::string> commands = names_under(app);
   if (!commands.empty()) throw unknown_name("command", first, commands).with("try", help_of(app));
-  throw Error(ErrorKind::usage, "nothing is done with \"" + first + "\"").with("try", help_of(app));
+  throw Error(ErrorKind::usage, "unexpected argument \"" + first + "\"").with("try", help_of(app));
 }
 
 const Commands::Command& Commands::chosen() const {
@@ -84,7 +85,7 @@ const Commands::Command& Commands::chosen() const {
   for (const Command& command : commands_) {
     if (command.app == &app) return command;
   }
-  throw Error(ErrorKind::usage, full_name(app) + ": no command is given")
+  throw Error(ErrorKind::usage, full_name(app) + ": a command is required")
       .with("commands", join(names_under(app)))
       .with("try", help_of(app));
 }
@@ -106,15 +107,15 @@ int Commands::run(int argc, char** argv, Console& console, bool watched) {
   console.json = json_;
   console.quiet = quiet_;
   if (!watched) {
-    console.note("the system starts no more threads (ulimit -u): Ctrl-C will end this at once");
+    console.note("the system cannot start more threads (ulimit -u): Ctrl-C will end this at once");
   }
   if (threads_ > 0) set_threads(threads_);
   const int wanted = threads_ > 0 ? threads_ : available_threads();
   if (const int given = threads(); given < wanted) {
-    console.note(
-        fmt::format("threads: {} of {} can be had: OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS or the "
-                    "limit on processes (ulimit -u) allow no more",
-                    given, wanted));
+    console.note(fmt::format(
+        "threads: only {} of {} can be started: OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS or the "
+        "limit on processes (ulimit -u) allow no more",
+        given, wanted));
   }
   return command.run(console);
 }
@@ -136,7 +137,7 @@ CLI::Option* add_argument(CLI::App& app, const std::string& flag, std::string& t
 
 CLI::Option* add_max_pixels(CLI::App& app, int64_t& value) {
   return add_count(app, "--max-pixels", value,
-                   "Refuse pictures of more pixels; decoding one takes up to 12 bytes of memory a "
+                   "Refuse pictures with more pixels; decoding takes up to 12 bytes of memory per "
                    "pixel",
                    1, int64_t{1} << 40);
 }

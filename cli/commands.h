@@ -11,22 +11,22 @@
 
 namespace fovea::cli {
 
-/// The commands of the program. Each says its flags to CLI11 and what to run once they are read.
+/// The program's commands. Each declares its flags to CLI11 and what to run after parsing.
 class Commands {
  public:
-  /// Does the command's work and gives the exit code. Errors: what it throws.
+  /// Does the command's work and returns the exit code. Errors: whatever it throws.
   using Run = std::function<int(Console&)>;
 
   explicit Commands(CLI::App& root);
 
-  /// A command under `parent`, with the flags that all have: --json, --quiet, --threads.
+  /// A command under `parent`, with the common flags --json, --quiet and --threads.
   CLI::App& add(CLI::App& parent, const std::string& name, const std::string& help, Run run);
-  /// A name that only holds commands: `data`, `bench`.
+  /// A group of commands: `data`, `bench`.
   CLI::App& group(const std::string& name, const std::string& help);
   CLI::App& root() { return root_; }
 
-  /// Reads the command line and runs the command. Errors: usage for what it does not know, with the
-  /// nearest names; what the command throws. `watched` is what watch_signals() gave.
+  /// Parses the command line and runs the command. Errors: usage for unknown names, with the
+  /// nearest ones; whatever the command throws. `watched` is the result of watch_signals().
   int run(int argc, char** argv, Console& console, bool watched);
 
  private:
@@ -47,14 +47,14 @@ class Commands {
 CLI::Option* add_count(CLI::App& app, const std::string& flag, int64_t& value,
                        const std::string& help, int64_t minimum = 1, int64_t maximum = 1'000'000);
 
-/// A flag whose text is read by what declares it: `type` is what the help shows that it takes.
+/// A flag whose text is parsed by its Argument; `type` is the placeholder in the help.
 CLI::Option* add_argument(CLI::App& app, const std::string& flag, std::string& text,
                           ArgumentType type, const std::string& help);
 
-/// --max-pixels, of commands that read pictures.
+/// --max-pixels, for commands that read pictures.
 CLI::Option* add_max_pixels(CLI::App& app, int64_t& value);
 
-/// A flag for one of some words; the help shows them and the default.
+/// A flag for one of several words; the help shows them and the default.
 CLI::Option* add_choice(CLI::App& app, const std::string& flag, std::string& value,
                         const std::string& help, const std::vector<std::string>& words);
 

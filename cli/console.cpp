@@ -17,7 +17,7 @@
 namespace fovea::cli {
 namespace {
 
-/// Columns of the terminal behind standard error.
+/// The number of columns of the terminal on standard error.
 size_t terminal_width() {
   winsize size{};
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
@@ -30,14 +30,14 @@ bool shows_colours() {
   return (none == nullptr || *none == '\0') && (kind == nullptr || std::strcmp(kind, "dumb") != 0);
 }
 
-/// To standard error, as far as it can be written: a closed terminal, a pipe that nobody reads or a
-/// full disk is no reason to end what is under way.
+/// Writes to standard error and ignores failures: a closed terminal or pipe or a full disk is no
+/// reason to stop the work in progress.
 void say(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
 }
 
-/// "[=====>    ] text", at most `width` columns; without the bar where there is no room for it.
+/// "[=====>    ] text", at most `width` columns; without the bar if there is no space for it.
 std::string status_line(double share, std::string_view text, size_t width) {
   constexpr size_t least_bar = 8, most_bar = 30, frame = 3;
   if (width < text.size() + least_bar + frame) return std::string(text.substr(0, width));
@@ -68,8 +68,8 @@ void Console::data_goes_to(std::string_view flag, const std::string& path) {
   if (!is_standard_output(path)) return;
   if (json) {
     throw Error(ErrorKind::usage,
-                std::string(flag) + " " + path + " and --json cannot both have standard output")
-        .with("try", "a file's name for " + std::string(flag));
+                std::string(flag) + " " + path + " and --json cannot both use standard output")
+        .with("try", "a file name for " + std::string(flag));
   }
   data_output_ = true;
 }
@@ -125,8 +125,8 @@ void Console::flush() {
 }
 
 void Console::print(std::string_view text) {
-  const bool whole = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  if (!whole && output_error_ == 0) output_error_ = errno;  // the first says most
+  const bool complete = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (!complete && output_error_ == 0) output_error_ = errno;  // the first is the most informative
 }
 
 std::string Console::green(std::string_view text, bool for_note) const {
@@ -136,7 +136,7 @@ std::string Console::green(std::string_view text, bool for_note) const {
 
 Json to_json(const Error& error) {
   Json details = Json::object();
-  for (const auto& [key, text] : error.details()) {  // a key may come twice
+  for (const auto& [key, text] : error.details()) {  // a key may be repeated
     details[key] = details.contains(key) ? details[key].get<std::string>() + "\n" + text : text;
   }
   return {{"error",

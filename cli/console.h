@@ -13,39 +13,39 @@ namespace fovea::cli {
 
 using Json = nlohmann::ordered_json;
 
-/// Where a command's words go: results to standard output, messages and progress to standard error.
-/// Standard error that cannot be written is passed over.
+/// A command's output: results to standard output, messages and progress to standard error.
+/// Failures to write to standard error are ignored.
 class Console {
  public:
   Console();
 
-  bool json = false;   ///< one JSON document is the only result
+  bool json = false;   ///< the only result is one JSON document
   bool quiet = false;  ///< no messages, no progress
 
-  /// A result for people: nothing with --json.
+  /// A result for people; not printed with --json.
   void result(std::string_view text);
-  /// The document of --json: nothing without.
+  /// The document of --json; not printed without it.
   void document(const Json& document);
-  /// A message of one or more lines, without the last line's end.
+  /// A message of one or more lines, without a trailing newline.
   void note(std::string_view text);
-  /// Says that `flag` writes data to `path`. Where that is standard output, results for people are
-  /// messages. Errors: usage with --json, whose document goes there.
+  /// Announces that `flag` writes data to `path`. If that is standard output, results for people
+  /// become messages. Errors: usage with --json, whose document goes there.
   void data_goes_to(std::string_view flag, const std::string& path);
-  /// The error that ends a command, also with --quiet; with --json it is the document.
+  /// The error that ends a command, printed even with --quiet; with --json it is the document.
   void failure(const Error& error);
-  /// An error that the command goes on after, also with --quiet: only to standard error.
+  /// An error after which the command continues, printed even with --quiet: only to standard error.
   void complaint(const Error& error);
 
-  /// How far long work is (share from 0 to 1) and a few words about it: on a terminal one line that
-  /// is drawn over at most ten times a second, elsewhere a line every ten seconds.
+  /// The progress of long work (share from 0 to 1) and a short text: on a terminal one line,
+  /// redrawn at most ten times per second, elsewhere a line every ten seconds.
   void status(double share, std::string_view text);
   void clear_status();
 
-  /// Hands everything over. Standard output that nobody reads any more (`| head`) is no error.
-  /// Errors: io when it cannot be written.
+  /// Flushes the output. A closed standard output (`| head`)
+  /// is not an error. Errors: io when it cannot be written.
   void flush();
 
-  /// Text in green where standard output, or standard error for `note`, is a terminal that shows
+  /// Green text if standard output, or standard error for `note`, is a terminal that supports
   /// colours.
   std::string green(std::string_view text, bool for_note = false) const;
 
@@ -54,9 +54,9 @@ class Console {
 
   void print(std::string_view text);
 
-  bool terminal_;                        ///< standard error is one
-  bool error_colours_, result_colours_;  ///< whether each stream shows them
-  bool data_output_ = false;             ///< standard output is taken by data
+  bool terminal_;                        ///< whether standard error is one
+  bool error_colours_, result_colours_;  ///< whether each stream supports them
+  bool data_output_ = false;             ///< standard output is used for data
   bool drawn_ = false;                   ///< a status line is on the screen
   Clock::time_point next_status_;
   int output_error_ = 0;  ///< errno of the first failed write to standard output
@@ -65,8 +65,8 @@ class Console {
 /// {"error": {"kind": "data", "message": ..., "details": {...}, "exit_code": 3}}
 Json to_json(const Error& error);
 
-/// Rows under a header, in columns of even width, two spaces apart. `align` has a letter a column,
-/// l or r.
+/// Rows under a header, in aligned columns two spaces apart. `align` has one letter per column, l
+/// or r.
 std::string table(const std::vector<std::string>& header,
                   const std::vector<std::vector<std::string>>& rows, std::string_view align);
 

@@ -19,7 +19,7 @@ struct Flags : ModelFlags {
 /// What was written.
 struct Written {
   std::vector<std::pair<std::string, Array>> tensors;
-  std::string model;  ///< empty: weights alone
+  std::string model;  ///< empty: only weights
 
   size_t bytes() const {
     size_t sum = 0;
@@ -32,7 +32,7 @@ bool writes_safetensors(const std::string& out) {
   return out.ends_with(".safetensors") || !is_weight_file(out);
 }
 
-/// Checks the weights against the model; the file says which one it is where its format can.
+/// Checks the weights against the model, and records the model in the file if its format allows.
 Written convert_model(const Flags& flags, Console& console) {
   models::Options options;
   flags.apply(options);
@@ -61,17 +61,17 @@ Written convert_tensors(const Flags& flags, Console& console) {
 
 int run(const Flags& flags, Console& console) {
   if (flags.out.empty()) {
-    throw Error(ErrorKind::usage, "convert: two files are expected")
+    throw Error(ErrorKind::usage, "convert: IN and OUT are required")
         .with("try", "fovea convert weights.pth weights.safetensors");
   }
   if (!is_weight_file(flags.out) && !is_stream(flags.out)) {
-    throw Error(ErrorKind::usage, "convert: the suffix of " + flags.out + " says no format")
+    throw Error(ErrorKind::usage, "convert: the suffix of " + flags.out + " is not a known format")
         .with("known", ".safetensors, .pth, .pt");
   }
   console.data_goes_to("OUT", flags.out);
   const std::string given = flags.given();
   if (flags.model.empty() && !given.empty()) {
-    throw Error(ErrorKind::usage, "convert: " + given + ": said of no model")
+    throw Error(ErrorKind::usage, "convert: " + given + " needs a model")
         .with("try", "--model NAME as well");
   }
   const Written written =
@@ -93,12 +93,12 @@ int run(const Flags& flags, Console& console) {
 void add_convert(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
   CLI::App& app = commands.add(commands.root(), "convert",
-                               "Rewrite weights: .pth and .pt of PyTorch, .safetensors",
+                               "Convert weights between PyTorch's .pth and .pt, and .safetensors",
                                [flags](Console& console) { return run(*flags, console); });
   app.add_option("IN", flags->in, "Weights to read; - is standard input");
   app.add_option(
       "OUT", flags->out,
-      "File to write; its suffix says the format. - is standard output, as .safetensors");
+      "File to write; its suffix determines the format. - is standard output, as .safetensors");
   flags->add(app);
 }
 

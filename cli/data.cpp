@@ -23,7 +23,7 @@ struct Flags {
 
 data::DataSets open(const Flags& flags) {
   if (!flags.data.empty()) return data::open(flags.data);
-  throw Error(ErrorKind::usage, "no data set is given").with("data sets", data::usage());
+  throw Error(ErrorKind::usage, "a data set is required").with("data sets", data::usage());
 }
 
 std::string numbers_text(const std::vector<double>& values) {
@@ -38,7 +38,7 @@ int info(const Flags& flags, Console& console) {
   const data::Targets& targets = sets.targets();
   const bool classes = targets.type == data::class_targets({}).type;
   const std::string fingerprint = data::fingerprint(*sets.train);
-  const std::string shape = input ? sizes_text(data::net_shape(*input)) : "of several sizes";
+  const std::string shape = input ? sizes_text(data::net_shape(*input)) : "various sizes";
   Json document{
       {"name", sets.name},
       {"splits",
@@ -50,7 +50,7 @@ int info(const Flags& flags, Console& console) {
   if (sets.val) document["splits"]["val"] = {{"count", sets.val->size()}};
   std::string statistics;
   if (!input || input->dtype == DType::u8) {
-    constexpr int64_t images_measured = 2000;  // of those that are decoded for it
+    constexpr int64_t images_measured = 2000;  // if they have to be decoded
     const data::ChannelStats stats =
         data::channel_stats(*sets.train, sets.train->input() ? 0 : images_measured);
     document["mean"] = stats.mean;
@@ -83,10 +83,10 @@ std::string target_text(const Array& target, const data::Targets& targets) {
   return text;
 }
 
-/// Errors: usage when a sample is no picture.
+/// Errors: usage when a sample is not a picture.
 Image image_of(const Array& pixels) {
   if (pixels.dtype() != DType::u8 || (pixels.dim(2) != 1 && pixels.dim(2) != 3)) {
-    throw Error(ErrorKind::usage, "data samples: the data set's inputs are no pictures")
+    throw Error(ErrorKind::usage, "data samples: the data set's inputs are not pictures")
         .with("inputs", describe(pixels));
   }
   const std::span<const uint8_t> bytes = pixels.data<uint8_t>();
@@ -118,7 +118,7 @@ bool is_folder(const std::string& path) {
   return path.ends_with('/') || std::filesystem::is_directory(path);
 }
 
-/// The files in the samples' order.
+/// Writes one file per sample, and returns their paths in order.
 std::vector<std::string> write_files(const std::vector<Sample>& samples,
                                      const std::filesystem::path& folder) {
   std::error_code error;
@@ -173,24 +173,24 @@ int samples(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_data(Commands& commands) {
-  CLI::App& group = commands.group("data", "Look at a data set");
+  CLI::App& group = commands.group("data", "Inspect a data set");
   const auto flags = std::make_shared<Flags>();
   CLI::App& info_app = commands.add(group, "info", "Classes, sizes and statistics",
                                     [flags](Console& console) { return info(*flags, console); });
   info_app.add_option("DATA", flags->data, "Data set: " + data::usage());
 
   CLI::App& samples_app =
-      commands.add(group, "samples", "Show or save some of its images",
+      commands.add(group, "samples", "List or save some of its images",
                    [flags](Console& console) { return samples(*flags, console); });
   samples_app.add_option("DATA", flags->data, "Data set: " + data::usage());
-  add_choice(samples_app, "--split", flags->split, "Which part of it: test or train",
-             {"test", "train"});
-  add_count(samples_app, "--count", flags->count, "How many, chosen by --seed", 1, 10000);
+  add_choice(samples_app, "--split", flags->split, "Which split: test or train", {"test", "train"});
+  add_count(samples_app, "--count", flags->count, "Number of images, chosen at random with --seed",
+            1, 10000);
   samples_app
       .add_option("--out", flags->out,
-                  "A PNG with all of them; or DIR/, where each becomes INDEX-CLASS.png")
+                  "A PNG with all of them, or DIR/ for one INDEX-CLASS.png each")
       ->type_name("FILE|DIR/");
-  add_count(samples_app, "--seed", flags->seed, "Which are chosen", 0, 9007199254740991);
+  add_count(samples_app, "--seed", flags->seed, "Seed of the random choice", 0, 9007199254740991);
   add_data_transforms(commands, group);
 }
 

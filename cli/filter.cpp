@@ -31,11 +31,11 @@ Kernel chosen_kernel(const std::string& text) {
   return {entry.kernel(arguments), entry.absolute};
 }
 
-/// What is written says what it is called.
+/// The output's suffix must match its format.
 void check_output(const Flags& flags) {
   const std::string suffix = flags.raw ? ".npy" : ".png";
   if (flags.output.ends_with(suffix) || is_stream(flags.output)) return;
-  throw Error(ErrorKind::usage, fmt::format("filter: OUT is \"{}\", {} writes a {} file",
+  throw Error(ErrorKind::usage, fmt::format("filter: OUT is \"{}\", but {} writes a {} file",
                                             flags.output, flags.raw ? "--raw" : "filter", suffix))
       .with("try", flags.raw || !flags.output.ends_with(".npy") ? "another name" : "--raw");
 }
@@ -66,20 +66,21 @@ int run(const Flags& flags, Console& console) {
 
 void add_filter(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app = commands.add(commands.root(), "filter", "Run a textbook filter over a picture",
+  CLI::App& app = commands.add(commands.root(), "filter", "Apply a textbook filter to a picture",
                                [flags](Console& console) { return run(*flags, console); });
   flags->app = &app;
   app.add_option("--kernel", flags->kernel,
-                 "One of the filters below, or an array of 2 axes in a .npy file")
+                 "One of the filters below, or a 2-d array in a .npy file")
       ->type_name("NAME");
   app.add_option("IN", flags->input, "PNG or JPEG, gray or colour; - is standard input");
   app.add_option("OUT", flags->output,
                  "PNG of the same size, rounded and clipped to 0 to 255; - is standard output");
   app.footer("Filters:\n" + listing(choices_of(filters())));
   add_max_pixels(app, flags->max_pixels)
-      ->description("Refuse pictures of more pixels; one takes up to 28 bytes of memory a pixel");
+      ->description(
+          "Refuse pictures with more pixels; filtering takes up to 28 bytes of memory per pixel");
   app.add_flag("--raw", flags->raw,
-               "OUT is a .npy file: f32 H, W or H, W, C, as computed on samples of 0 to 255");
+               "OUT is a .npy file: f32 H, W or H, W, C, as computed from values of 0 to 255");
 }
 
 }  // namespace fovea::cli

@@ -4,7 +4,7 @@
 namespace fovea::cli {
 namespace {
 
-/// As net.toml has it: one number stands for all axes.
+/// As in net.toml: one number applies to all axes.
 Json to_json(const ArgumentValue& value) {
   return std::visit(
       [](const auto& v) -> Json {
@@ -56,7 +56,7 @@ int run(Console& console) {
 }  // namespace
 
 void add_layers(Commands& commands) {
-  commands.add(commands.root(), "layers", "List the layers that a net's text, NET.toml, may have",
+  commands.add(commands.root(), "layers", "List the layers that a net file (NET.toml) can use",
                [](Console& console) { return run(console); });
 }
 

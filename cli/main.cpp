@@ -8,7 +8,7 @@
 namespace fovea::cli {
 namespace {
 
-/// Runs `action` and reports what it throws. Gives the exit code.
+/// Runs `action` and reports what it throws. Returns the exit code.
 int guarded(Console& console, const std::function<int()>& action) {
   const auto failed = [&](const Error& error) {
     console.failure(error);
@@ -28,12 +28,12 @@ int guarded(Console& console, const std::function<int()>& action) {
 
 int run(int argc, char** argv, bool watched) {
   Console console;
-  // Before anything is parsed, since parsing can fail.
+  // Before parsing, since parsing can fail.
   for (int i = 1; i < argc; ++i) console.json |= std::string_view(argv[i]) == "--json";
 
   CLI::App root("Trains, explains and ships convolutional neural networks.", "fovea");
   root.set_version_flag("--version", "fovea " FOVEA_VERSION, "Print the version");
-  root.footer("fovea COMMAND --help says what a command takes.");
+  root.footer("See fovea COMMAND --help for the flags of a command.");
   Commands commands(root);
   add_train(commands);
   add_eval(commands);

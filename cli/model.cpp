@@ -17,10 +17,10 @@
 namespace fovea::cli {
 namespace {
 
-/// Weights alone do not say which network they are for.
+/// Weights alone do not tell which network they are for.
 void refuse_bare_weights(const std::string& model) {
   if (!is_weight_file(model) || model.ends_with(".safetensors")) return;
-  throw Error(ErrorKind::usage, "--model " + model + " is a file of weights, not of a model")
+  throw Error(ErrorKind::usage, "--model " + model + " is a weight file, not a model file")
       .with("try", "--model NAME --weights " + model + ", or fovea convert --model NAME");
 }
 
@@ -54,7 +54,7 @@ std::vector<std::string> ChoiceFlags::given() const {
 
 void ModelFlags::add(CLI::App& app) {
   app.add_option("--model", model,
-                 "Model of `fovea models`, a net's text, NET.toml, or a model file")
+                 "Name from `fovea models`, a net file (NET.toml), or a model file")
       ->type_name("NAME|FILE");
   app.add_option("--input", input, "Shape of one sample; the model's own by default")
       ->type_name("CxHxW");
@@ -79,11 +79,11 @@ std::string ModelFlags::given() const {
 
 void TrainedFlags::add(CLI::App& app) {
   app.add_option("--model", model,
-                 "Model file; or a model of `fovea models` or NET.toml, with --weights")
+                 "Model file; or a name from `fovea models` or NET.toml, with --weights")
       ->type_name("NAME|FILE");
   app.add_option("--weights", weights, "Its weights: .safetensors, or PyTorch's .pth and .pt")
       ->type_name("FILE");
-  app.add_option("--size", size, "Size that pictures are made to; the model's own by default")
+  app.add_option("--size", size, "Size that pictures are resized to; the model's own by default")
       ->type_name("HxW");
   choices.add(app);
 }
@@ -104,7 +104,7 @@ ChosenModel choose(const ModelFlags& flags) {
   models::Options options;
   ChosenModel chosen{.name = flags.model, .config = {}, .module = nullptr};
   std::optional<ModelFile> file;
-  if (is_stream(flags.model)) {  // read once: a pipe has its contents only then
+  if (is_stream(flags.model)) {  // read once, since it may be a pipe
     const FileBytes bytes = read_file(flags.model, ErrorKind::model);
     if (begins_like_safetensors(bytes.bytes)) {
       SafeTensors read = parse_safetensors(bytes, flags.model);
@@ -135,21 +135,21 @@ ChosenModel choose(const ModelFlags& flags) {
 namespace {
 
 std::unique_ptr<Predictor> load(const TrainedFlags& flags, Console& console) {
-  // A stream with weights beside it is a net's text.
+  // A stream together with weights is a net file.
   if (names_file(flags.model) && (flags.weights.empty() || !is_stream(flags.model))) {
     refuse_bare_weights(flags.model);
     if (const std::vector<std::string> given = flags.choices.given(); !given.empty()) {
-      throw Error(ErrorKind::usage, "--model " + flags.model + " says itself how it is built")
-          .with("try", join(given) + " with --weights only");
+      throw Error(ErrorKind::usage, "--model " + flags.model + " already defines its architecture")
+          .with("try", join(given) + " only together with --weights");
     }
     if (flags.weights.empty()) return std::make_unique<Predictor>(flags.model);
-    throw Error(ErrorKind::usage, "--model " + flags.model + " has weights of its own")
+    throw Error(ErrorKind::usage, "--model " + flags.model + " contains its own weights")
         .with("try", "one of --model and --weights, or --model NAME --weights FILE");
   }
   models::Options options;
   flags.choices.apply(options.choices);
   const std::string name = model_name(flags.model, options);
-  if (!options.net) models::entry(name);  // an unknown one is told as such
+  if (!options.net) models::entry(name);  // reports an unknown one
   if (flags.weights.empty()) {
     throw Error(ErrorKind::usage, "--model " + flags.model + " is an architecture without weights")
         .with("try", "--weights FILE, or a file that `fovea train` wrote, such as runs/" + name +
@@ -167,7 +167,7 @@ std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& co
   if (flags.size.empty()) return predictor;
   const Shape size = parse_sizes("--size", flags.size);
   if (size.rank() != 2) {
-    throw Error(ErrorKind::usage, "--size: \"" + flags.size + "\" is no size of a picture")
+    throw Error(ErrorKind::usage, "--size: \"" + flags.size + "\" is not a picture size")
         .with("expected", "height and width, such as 224x224");
   }
   predictor->resize(static_cast<int>(size[0]), static_cast<int>(size[1]));
@@ -197,7 +197,7 @@ Shape parse_sizes(std::string_view flag, std::string_view text) {
   if (sizes.size() > 4) {
     throw Error(ErrorKind::usage, std::string(flag) + ": \"" + std::string(text) + "\" has " +
                                       std::to_string(sizes.size()) +
-                                      " sizes, at most 4 are expected")
+                                      " sizes; at most 4 are allowed")
         .with("expected", "channels, height and width, such as 3x224x224");
   }
   return Shape(sizes);

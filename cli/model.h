@@ -11,11 +11,11 @@
 
 namespace fovea::cli {
 
-/// The flags of what models leave open: one for each of models::choices().
+/// The flags of the models' arguments: one for each of models::choices().
 class ChoiceFlags {
  public:
   void add(CLI::App& app);
-  /// Replaces in `choices` what was given. Errors: usage, naming the flag.
+  /// Overwrites in `choices` what was given. Errors: usage, naming the flag.
   void apply(Arguments& choices) const;
   /// The flags that were given: "--stem", ...
   std::vector<std::string> given() const;
@@ -26,7 +26,7 @@ class ChoiceFlags {
   std::map<std::string, std::string> texts_;  ///< by the choice's name
 };
 
-/// What the flags --model, --input, --classes and those of the model's other choices choose: an
+/// The flags --model, --input, --classes and those of other model arguments: they choose an
 /// architecture, without weights.
 struct ModelFlags {
   std::string model, input;
@@ -34,7 +34,7 @@ struct ModelFlags {
   ChoiceFlags choices;
 
   void add(CLI::App& app);
-  /// Replaces in `options` what was given. Errors: usage for a value that is not possible.
+  /// Overwrites in `options` what was given. Errors: usage for an invalid value.
   void apply(models::Options& options) const;
   /// The flags besides --model that were given: "--input, --aux"; "" for none.
   std::string given() const;
@@ -46,38 +46,38 @@ struct ChosenModel {
   std::unique_ptr<nn::Module> module;
 };
 
-/// The name that --model means: the registry's as it is; that of a net's text, which goes into
-/// `options`. Errors: as models::net_entry.
+/// The name of the model given by --model: a registry name itself, or the name of a net file, which
+/// is read into `options`. Errors: as models::net_entry.
 std::string model_name(const std::string& model, models::Options& options);
 
-/// The registry's model of that name, the one that a net's text describes, or the one a model file
-/// holds (a stream is what it begins like); the other flags replace what these say. Errors: usage
-/// for an unknown name or a value the model cannot take; model for a broken file.
+/// The registry's model of that name, the one that a net file describes, or the one in a model file
+/// (a stream is recognised by its beginning); the other flags override its properties. Errors:
+/// usage for an unknown name or a value the model cannot take; model for a broken file.
 ChosenModel choose(const ModelFlags& flags);
 
-/// What the flags --model and --weights choose: a model ready for use.
+/// The flags --model and --weights, which choose a model ready for use.
 struct TrainedFlags {
   std::string model, weights, size;
-  ChoiceFlags choices;  ///< of the registry's model or the net's text
+  ChoiceFlags choices;  ///< of the registry's model or the net file
 
   void add(CLI::App& app);
 };
 
-/// The model file, or the registry's model or the net's text with the weights; `console` is told
-/// what was assumed. Errors: usage for a name without weights, or a file with other ones; as
+/// Loads the model file, or the registry's model or net file with the weights; `console` reports
+/// assumptions. Errors: usage for a name without weights, or a model file with other weights; as
 /// Predictor and assemble_model.
 std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& console);
 
-/// Whether the argument of --model means a model file: it has a slash or ends as files of weights
-/// do, and not as the text of a net does. A stream can be either: see choose and load_predictor.
+/// Whether the argument of --model is a model file: it contains a slash or has the suffix of
+/// weights, and not that of a net file. A stream can be either: see choose and load_predictor.
 bool names_file(std::string_view model);
 
-/// Inputs of `n` samples of this shape, C, spatial..., as data sets have them: images u8[N,H,W,C],
-/// or f32[N,C,spatial...] of other ranks.
+/// The type of `n` samples of this shape, C, spatial..., as in data sets: images u8[N,H,W,C], other
+/// ranks f32[N,C,spatial...].
 Type batch_type(const Shape& input, int64_t n);
 
-/// A loss to measure the cost of a step with, whatever the net's output is: cross-entropy of logits
-/// [N, K] with labels, else the mean square.
+/// A loss for measuring the cost of a step, for any output of a net: cross-entropy of logits [N, K]
+/// with labels, else the mean squared error.
 Tensor any_loss(const Tensor& output, const Tensor& targets);
 
 /// The sizes in "3x224x224". Errors: usage, naming the flag.
@@ -89,7 +89,7 @@ std::string sizes_text(const Shape& shape);
 /// Elements of all parameters.
 int64_t count_parameters(const nn::Module& model);
 
-/// Errors: usage when a flag that must be given was not.
+/// Errors: usage when a required flag is missing.
 void require_flag(const CLI::App& app, const std::string& flag);
 
 }  // namespace fovea::cli

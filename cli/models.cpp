@@ -15,7 +15,7 @@ std::vector<models::Entry> matching(const std::string& glob) {
   if (!entries.empty()) return entries;
   std::vector<std::string> names;
   for (const models::Entry& entry : models::list()) names.push_back(entry.name);
-  throw unknown_name("model", glob, names).with("try", "fovea models, which lists all");
+  throw unknown_name("model", glob, names).with("try", "fovea models lists all");
 }
 
 struct Flags {
@@ -23,7 +23,7 @@ struct Flags {
   bool pretrained = false;
 };
 
-/// Published weights that the models read, and what is done to pictures for them.
+/// Lists published weights that the models can read, and their preprocessing of pictures.
 int run_pretrained(const std::string& glob, Console& console) {
   const auto triple = [](const auto& v) {
     return fmt::format("{:.3f} {:.3f} {:.3f}", v[0], v[1], v[2]);
@@ -48,7 +48,7 @@ int run_pretrained(const std::string& glob, Console& console) {
     }
   }
   console.document(document);
-  console.result(rows.empty() ? "no published weights are known of " + glob + "\n"
+  console.result(rows.empty() ? "no published weights are known for " + glob + "\n"
                               : table({"model", "file", "resize", "filter", "input", "mean", "std"},
                                       rows, "llrllll"));
   return 0;
@@ -74,12 +74,12 @@ int run(const Flags& flags, Console& console) {
 
 void add_models(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app = commands.add(commands.root(), "models", "List the models there are",
+  CLI::App& app = commands.add(commands.root(), "models", "List the available models",
                                [flags](Console& console) { return run(*flags, console); });
   app.add_option("GLOB", flags->glob, "Only those whose name matches, such as 'resnet*'");
   app.add_flag(
       "--pretrained", flags->pretrained,
-      "Instead the published ImageNet weights that are known, and how pictures are prepared");
+      "List the known published ImageNet weights instead, with their preprocessing of pictures");
 }
 
 }  // namespace fovea::cli

@@ -18,7 +18,7 @@ struct Flags : TrainedFlags {
   double tolerance = 1e-3;
 };
 
-/// JSON has no number for what is not finite.
+/// JSON has no numbers that are not finite.
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json to_json(const LayerParity& layer, double tolerance) {
@@ -37,7 +37,7 @@ std::vector<std::string> row(const LayerParity& layer, double tolerance) {
           shapes ? fmt::format("{:.2e}", layer.largest) : "",
           shapes ? fmt::format("{:.2e}", layer.difference) : "",
           shapes ? fmt::format("{:.2e}", layer.relative()) : to_string(layer.recorded),
-          layer.relative() <= tolerance ? "" : "departs"};
+          layer.relative() <= tolerance ? "" : "differs"};
 }
 
 std::string verdict(const Parity& parity, const LayerParity* first, double tolerance) {
@@ -46,9 +46,9 @@ std::string verdict(const Parity& parity, const LayerParity* first, double toler
     return fmt::format("\nAll {} agree within {:g} of each layer's largest value.\n", count,
                        tolerance);
   return first->shape == first->recorded
-             ? fmt::format("\nThe first that departs is {}: by {:.2e} of its largest value.\n",
+             ? fmt::format("\nThe first that differs is {}: by {:.2e} of its largest value.\n",
                            first->name, first->relative())
-             : fmt::format("\nThe first that departs is {}: {} here, {} in the trace.\n",
+             : fmt::format("\nThe first that differs is {}: {} here, {} in the trace.\n",
                            first->name, to_string(first->shape), to_string(first->recorded));
 }
 
@@ -84,16 +84,16 @@ int run(const Flags& flags, Console& console) {
 void add_parity(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
   CLI::App& app = commands.add(commands.root(), "parity",
-                               "Compare a model layer by layer with a trace of another program's",
+                               "Compare a model layer by layer with a trace from another program",
                                [flags](Console& console) { return run(*flags, console); });
   flags->app = &app;
   flags->add(app);
   app.add_option("--trace", flags->trace,
-                 "What the other one gave: arrays by module names, and the input; see "
+                 "The other program's results: arrays by module names, and the input; see "
                  "bench/peers/record_trace.py")
       ->type_name("X.npz");
   app.add_option("--tolerance", flags->tolerance,
-                 "Largest difference, as a share of a layer's largest value")
+                 "Largest allowed difference, as a fraction of a layer's largest value")
       ->type_name("X")
       ->check(CLI::Range(0.0, 1.0).description(""));
 }

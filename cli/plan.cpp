@@ -37,14 +37,14 @@ size_t parse_memory(const std::string& text) {
   }
   const std::optional<double> value = parse_number(number);
   if (!value || *value <= 0 || *value * factor > 1e18) {
-    throw Error(ErrorKind::usage, "--memory: \"" + text + "\" is no amount of memory")
+    throw Error(ErrorKind::usage, "--memory: \"" + text + "\" is not an amount of memory")
         .with("expected", "a number and K, M, G or T, such as 2G or 800M");
   }
   return static_cast<size_t>(*value * factor);
 }
 
-/// Images of noise in the place of data, of the size that --input says. Where --limit does not say
-/// how many there are, their number means nothing, and so does what is left for a last batch.
+/// Synthetic noise images of the size given by --input. Without --limit their number is arbitrary,
+/// and so is the size of the last batch.
 train::Setup without_data(train::Settings settings) {
   const int64_t images = std::max<int64_t>(100'000, 2 * settings.batch);
   if (settings.limit == 0) settings.drop_last = true;
@@ -62,7 +62,7 @@ train::Setup without_data(train::Settings settings) {
   if (config.input.rank() == 3) settings.input = sizes_text(config.input);
   if (config.input.rank() != 3) settings.input.clear();
   const auto channels = static_cast<size_t>(config.input[0]);
-  // Not measured: of noise there is nothing to know.
+  // Not measured, since the images are noise.
   const Preprocessing known{.channels = static_cast<int>(channels),
                             .resize = {},
                             .mean = std::vector<double>(channels, 0.5),
@@ -70,10 +70,10 @@ train::Setup without_data(train::Settings settings) {
   return {settings, std::move(sets), known};
 }
 
-/// What is planned, and about what.
+/// A plan and the run that it is for.
 struct Answer {
   const train::Setup& setup;
-  bool data = true;  ///< not synthetic: its number of images means something
+  bool data = true;  ///< not synthetic: the number of images is meaningful
   train::Plan plan;
   size_t limit = 0;
   std::optional<train::Plan> largest;
@@ -132,9 +132,9 @@ std::string memory_text(const train::Plan& plan) {
   const Row lines[] = {
       {"weights and buffers", use.weights},
       {"gradients", use.gradients},
-      {"optimizer's moments", use.moments},
+      {"optimizer moments", use.moments},
       {"arena: activations, scratch", use.arena},
-      {"weights packed to validate", use.packed},
+      {"weights packed for validation", use.packed},
       {"batches loaded ahead", use.loader},
       {"data set", use.data},
       {"program and libraries", use.program},
@@ -147,14 +147,14 @@ std::string memory_text(const train::Plan& plan) {
                                                 static_cast<double>(use.total()))});
   }
   if (plan.peak > use.total())
-    cells.push_back({"more at its start or end", bytes_text(plan.peak - use.total()), ""});
+    cells.push_back({"additional at start or end", bytes_text(plan.peak - use.total()), ""});
   cells.push_back({"peak", bytes_text(plan.peak), ""});
   return table({"memory", "", ""}, cells, "lrr");
 }
 
 std::string largest_text(const Answer& a) {
   if (!a.largest) {
-    return fmt::format("largest batch  none: the smallest takes more than {}\n",
+    return fmt::format("largest batch  none: even the smallest takes more than {}\n",
                        bytes_text(a.limit));
   }
   const bool all = a.data && a.largest->batch == a.setup.split.train->size();
@@ -198,7 +198,7 @@ int run(const Flags& flags, Console& console) {
   }
   const bool data = flags.settings.given("data") || !flags.settings.given("input");
   const MemoryLimits limits = memory_limits();
-  const size_t limit = flags.memory.empty() ? limits.now : parse_memory(flags.memory);
+  const size_t limit = flags.memory.empty() ? limits.available : parse_memory(flags.memory);
 
   const train::Setup setup = data ? train::Setup(settings) : without_data(settings);
   Answer answer{.setup = setup,
@@ -212,12 +212,12 @@ int run(const Flags& flags, Console& console) {
     answer.plan = planner.at(settings.batch);
     answer.largest = planner.largest(limit);
   }
-  if (flags.measure > 0 && answer.plan.peak <= limits.now) {
-    console.note("measuring for some seconds ...");
+  if (flags.measure > 0 && answer.plan.peak <= limits.available) {
+    console.note("measuring for a few seconds ...");
     answer.speed = train::measure_speed(setup, flags.measure);
   } else if (flags.measure > 0) {
-    console.note("not measured: it does not fit into the " + bytes_text(limits.now) +
-                 " that are free");
+    console.note("not measured: it does not fit into the " + bytes_text(limits.available) +
+                 " that is free");
   }
   console.document(to_json(answer));
   console.result(to_text(answer));
@@ -228,15 +228,16 @@ int run(const Flags& flags, Console& console) {
 
 void add_plan(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app = commands.add(
-      commands.root(), "plan",
-      "What a training run would cost: memory, largest batch, seconds an epoch; train's flags",
-      [flags](Console& console) { return run(*flags, console); });
+  CLI::App& app = commands.add(commands.root(), "plan",
+                               "What a training run would cost: memory, largest batch, seconds per "
+                               "epoch; takes train's flags",
+                               [flags](Console& console) { return run(*flags, console); });
   flags->settings.add(app);
   app.add_option("--memory", flags->memory,
-                 "Memory that the largest batch is to fit, such as 2G; what is free by default")
+                 "Memory limit for the largest batch, such as 2G; the free memory by default")
       ->type_name("SIZE");
-  app.add_option("--measure", flags->measure, "Seconds to measure the speed for; 0: not at all")
+  app.add_option("--measure", flags->measure,
+                 "Seconds for which to measure the speed; 0: do not measure")
       ->type_name("X")
       ->check(CLI::Range(0.0, 3600.0).description(""))
       ->capture_default_str();

@@ -8,7 +8,7 @@
 namespace fovea::cli {
 namespace {
 
-/// Whether two answers are alike, each number within `tolerance`.
+/// Whether two answers agree, each number within `tolerance`.
 bool agree(const Json& expected, const Json& got, double tolerance) {
   if (expected.is_number() && got.is_number()) {
     return std::abs(expected.get<double>() - got.get<double>()) <= tolerance;
@@ -23,7 +23,7 @@ bool agree(const Json& expected, const Json& got, double tolerance) {
   return true;
 }
 
-/// What the engine answers, or what it says when it cannot.
+/// The engine's answer, or its error message.
 Json answer(const Example& example) {
   try {
     return example.compute();
@@ -62,7 +62,7 @@ int check_examples(const std::vector<Example>& examples, Console& console) {
 
 void add_selftest(Commands& commands) {
   commands.add(
-      commands.root(), "selftest", "Compute the textbook's examples and compare",
+      commands.root(), "selftest", "Compute the textbook's examples and compare the answers",
       [](Console& console) {
         std::vector<Example> examples;
         for (const auto& section : {convolution_examples, pooling_examples, function_examples,

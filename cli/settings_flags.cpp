@@ -10,7 +10,7 @@
 namespace fovea::cli {
 namespace {
 
-/// --threads is every command's flag.
+/// --threads is a flag of every command.
 bool is_flag(const train::Setting& setting) { return setting.name != "threads"; }
 
 /// NAME:DIR with the absolute path, so that --resume finds it from any folder.

@@ -22,16 +22,16 @@ std::stop_source& source() {
   return only;
 }
 
-/// Waits for signals on a thread of its own, where, unlike in a handler, anything may be called.
+/// Waits for signals on its own thread, where, unlike in a handler, any function may be called.
 void watch(sigset_t signals) {
   using Clock = std::chrono::steady_clock;
-  // Some senders, `timeout` for one, signal a process and then its group: that is one wish.
-  constexpr auto same_wish = std::chrono::milliseconds(300);
+  // Some senders, such as `timeout`, signal a process and then its group: that is one request.
+  constexpr auto same_request = std::chrono::milliseconds(300);
   Clock::time_point first;
   for (;;) {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0) continue;
-    if (received != 0 && Clock::now() - first < same_wish) continue;
+    if (received != 0 && Clock::now() - first < same_request) continue;
     if (!graceful || received != 0) _exit(128 + signal);
     first = Clock::now();
     received = signal;
@@ -44,7 +44,7 @@ void watch(sigset_t signals) {
 void keep_standard_descriptors() {
   for (int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(number, F_GETFD) != -1 || errno != EBADF) continue;
-    // The lowest free number is this one. The wrong way round: what is closed cannot be used.
+    // The lowest free number is this one. Opened the wrong way, so that using it is an error.
     (void)open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY);
   }
 }

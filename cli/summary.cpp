@@ -22,7 +22,7 @@ struct Flags : ModelFlags {
   bool graph = false, explain_kernels = false, text = false;
 };
 
-/// One Program of the model: how it came about, pass by pass, and what it runs.
+/// One Program of the model: its graph after each pass, and what it runs.
 struct Compiled {
   std::string name;
   std::vector<std::pair<std::string, std::string>> graphs;  ///< pass, the graph after it
@@ -42,7 +42,7 @@ Compiled compile(const std::string& name, const Graph& traced, const std::string
   return compiled;
 }
 
-/// A training step and inference, on `batch` images as data sets give them.
+/// A training step and inference, on `batch` images as in data sets.
 std::vector<Compiled> compile_both(const ChosenModel& chosen, State& state, int64_t batch,
                                    const models::Frozen& frozen) {
   const Shape& input = chosen.config.input;
@@ -61,8 +61,8 @@ std::string graphs_text(const Compiled& compiled) {
   for (size_t i = 0; i < compiled.graphs.size(); ++i) {
     const auto& [pass, graph] = compiled.graphs[i];
     const bool same = i > 0 && graph == compiled.graphs[i - 1].second;
-    text += fmt::format("\n== {}: after {}{}\n{}", compiled.name, pass,
-                        same ? ": nothing changed" : "", same ? "" : graph);
+    text += fmt::format("\n== {}: after {}{}\n{}", compiled.name, pass, same ? ": no changes" : "",
+                        same ? "" : graph);
   }
   return text;
 }
@@ -143,10 +143,11 @@ Json kernels_json(const std::vector<Compiled>& programs) {
   return list;
 }
 
-/// What a net was made of, as it was written.
+/// Prints the net file that a net was made from, as it was written.
 int print_text(const ChosenModel& chosen, Console& console) {
   if (!chosen.config.net) {
-    throw Error(ErrorKind::usage, "--text: " + chosen.name + " is written in C++, not as a text")
+    throw Error(ErrorKind::usage,
+                "--text: " + chosen.name + " is written in C++, not in a net file")
         .with("try", "a NET.toml, or a model file trained from one");
   }
   console.document({{"model", chosen.name}, {"text", chosen.config.net->text}});
@@ -165,7 +166,7 @@ int run(const Flags& flags, Console& console) {
   const models::Frozen frozen = models::frozen(flags.freeze, chosen.name, chosen.config);
   graph->freeze(frozen);
   Summary summary = summarize(*graph, state.names(Role::parameter));
-  // Two samples: a norm may be left with one value per channel of each.
+  // Two samples: a norm may see just one value per channel of each.
   const auto training =
       nn::trace(*chosen.module, Shape{2}.concat(chosen.config.input), Mode::train);
   if (training->outputs().size() > graph->outputs().size()) {  // auxiliary heads
@@ -182,7 +183,7 @@ int run(const Flags& flags, Console& console) {
   if (flags.explain_kernels) document["kernels"] = kernels_json(programs);
   console.document(document);
   console.result(summary_table(summary));
-  console.result(fmt::format("{:28}of a training step, batch {}\n", "", flags.batch));
+  console.result(fmt::format("{:28}for a training step, batch {}\n", "", flags.batch));
   for (const Compiled& compiled : programs) {
     if (flags.graph) console.result(graphs_text(compiled));
     if (flags.explain_kernels) console.result(kernels_text(compiled));
@@ -194,19 +195,18 @@ int run(const Flags& flags, Console& console) {
 
 void add_summary(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app =
-      commands.add(commands.root(), "summary", "Show a model layer by layer, and what it costs",
-                   [flags](Console& console) { return run(*flags, console); });
+  CLI::App& app = commands.add(commands.root(), "summary", "Show a model's layers and costs",
+                               [flags](Console& console) { return run(*flags, console); });
   flags->app = &app;
   flags->add(app);
-  add_count(app, "--batch", flags->batch, "Images of the training step whose memory is shown");
+  add_count(app, "--batch", flags->batch, "Batch size of the training step whose memory is shown");
   app.add_option("--freeze", flags->freeze,
-                 "Arrays that are not trained: backbone (all but the head), or globs of names")
+                 "Arrays not to train: backbone (all but the head), or globs of names")
       ->type_name("GLOB");
-  app.add_flag("--text", flags->text, "Only the text that the net was made of, NET.toml");
+  app.add_flag("--text", flags->text, "Only the net file (NET.toml) that the net was made from");
   app.add_flag("--graph", flags->graph, "Also the graph before and after each pass");
   app.add_flag("--explain-kernels", flags->explain_kernels,
-               "Also which kernel each step runs on, and why not on another");
+               "Also which kernel runs each step, and why others do not");
 }
 
 }  // namespace fovea::cli

@@ -12,7 +12,7 @@ using Line = std::array<std::string, 7>;
 const Line header{"Layer", "Type", "Output", "Parameters", "Mult-adds", "Memory KB", "Field"};
 constexpr size_t flush_left = 3;  ///< the first columns; numbers are flush right
 
-/// Columns on a terminal: bytes that do not go on a letter of UTF-8.
+/// Columns on a terminal: bytes that do not continue a UTF-8 character.
 size_t width_of(const std::string& text) {
   return static_cast<size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
@@ -24,7 +24,7 @@ std::string repeated(std::string_view text, size_t times) {
   return result;
 }
 
-/// Whether nothing comes after row `i` and what it holds in what holds it.
+/// Whether row `i`, with the rows inside it, is the last in its parent.
 bool is_last(const std::vector<LayerSummary>& layers, size_t i, int depth) {
   for (size_t j = i + 1; j < layers.size() && layers[j].depth >= depth; ++j) {
     if (layers[j].depth == depth) return false;
@@ -46,12 +46,12 @@ std::string tree_text(const Summary& summary, size_t i) {
   return text + name;
 }
 
-/// At most so many letters, the last of them "…" where something is left out.
-std::string shortened(const std::string& text, size_t most) {
-  return text.size() <= most ? text : text.substr(0, most - 1) + "…";
+/// At maximum `maximum` letters, the last of them "…" if something is omitted.
+std::string shortened(const std::string& text, size_t maximum) {
+  return text.size() <= maximum ? text : text.substr(0, maximum - 1) + "…";
 }
 
-/// "Conv2d 3x3 stride 2", "BasicBlock (relu, add)"; by its ops where the class is not known.
+/// "Conv2d 3x3 stride 2", "BasicBlock (relu, add)"; by its ops if the class is unknown.
 std::string type_text(const Summary& summary, size_t i) {
   const LayerSummary& layer = summary.layers[i];
   const std::string ops = join(split(layer.ops, ' '));
@@ -61,7 +61,7 @@ std::string type_text(const Summary& summary, size_t i) {
   return name + (layer.window.empty() ? "" : " " + layer.window);
 }
 
-/// "64x112x112": without the axis of the batch.
+/// "64x112x112": without the batch axis.
 std::string output_text(const Shape& shape) {
   std::string text;
   for (int64_t size : shape.slice(1)) text += (text.empty() ? "" : "x") + std::to_string(size);
@@ -86,7 +86,7 @@ Line line(const Summary& summary, size_t i) {
           layer.field.empty() ? "all" : size_text(layer.field)};
 }
 
-/// Columns as wide as their widest cell, rules above and below.
+/// Columns as wide as their widest cell, with rules above and below.
 std::string table(const std::vector<Line>& lines, const std::string& rule, size_t* width) {
   std::array<size_t, std::tuple_size_v<Line>> widths{};
   for (const Line& cells : lines) {
@@ -147,7 +147,7 @@ std::string summary_table(const Summary& summary) {
       {"Buffers", grouped(summary.buffers)},
       {"Total mult-adds", operations(summary.macs)}};
   if (summary.training_macs > 0) {
-    counts.emplace_back("  more in training", operations(summary.training_macs));
+    counts.emplace_back("  additional in training", operations(summary.training_macs));
   }
   counts.emplace_back("Receptive field", size_text(summary.field) + ", jump " +
                                              jump_text(summary.field) +

@@ -6,8 +6,8 @@
 
 namespace fovea::cli {
 
-/// A summary as text: a tree with a line for each call of a module, then the totals, in the columns
-/// of torchinfo. Parameters that are not trained stand in parentheses; MB are 10^6 bytes.
+/// A summary as text: a tree with one line per module call, then the totals, in torchinfo's
+/// columns. Parameters that are not trained are in parentheses; MB are 10^6 bytes.
 std::string summary_table(const Summary& summary);
 
 }  // namespace fovea::cli

@@ -8,13 +8,13 @@
 
 namespace fovea::cli {
 
-/// A worked example of the courses that the project follows: the right answer, and how the engine
-/// gets it. Answers are numbers, arrays, or objects of them.
+/// A worked example from courses on CNNs: the right answer, and how the engine computes it. Answers
+/// are numbers, arrays, or objects of them.
 struct Example {
   std::string id, title;
   Json expected;
   std::function<Json()> compute;
-  std::string note = {};  ///< where a course's own answer is another, and why
+  std::string note = {};  ///< where a course's own answer differs, and why
   double tolerance = 0;   ///< how far each number may be off
 };
 
@@ -27,9 +27,9 @@ std::vector<Example> block_examples();
 std::vector<Example> receptive_field_examples();
 std::vector<Example> schedule_examples();
 
-/// Computes the examples, prints each one's verdict and, where it differs, both answers. The
-/// document is {"examples": [{id, title, expected, got, ok, note}]}. Gives the exit code: 0 when
-/// all agree, else 1.
+/// Computes the examples, prints each one's verdict and, if it differs, both answers. The document
+/// is {"examples": [{id, title, expected, got, ok, note}]}. Returns the exit code: 0 if all agree,
+/// else 1.
 int check_examples(const std::vector<Example>& examples, Console& console);
 
 }  // namespace fovea::cli

@@ -11,7 +11,7 @@
 namespace fovea::cli {
 namespace {
 
-/// How many parameters an M of these arguments has.
+/// The number of parameters of an M with these arguments.
 template <class M, class... Arguments>
 int64_t parameters(Arguments... arguments) {
   const M module(nn::Scope("block"), arguments...);
@@ -32,7 +32,7 @@ struct Layer {
   int64_t kernel, stride = 1, dilation = 1;
 };
 
-/// The receptive field behind each of these windows, the last jump behind them.
+/// The receptive field after each of these windows, and the jump after the last.
 Json chain(const std::vector<Layer>& layers) {
   auto graph = Graph::make(Mode::eval);
   const Tensor image = graph->input("image", {DType::f32, {1, 1, 512, 512}});
@@ -53,7 +53,7 @@ Json chain_json(const std::vector<int64_t>& sizes, int64_t jump) {
   return {{"sizes", sizes}, {"jump", jump}};
 }
 
-/// The gradient of one position of f's output, all channels together, for an image of one channel:
+/// The gradient of one position of f's output, summed over channels, for an image of one channel:
 /// its absolute values, [H, W].
 template <class F>
 Array position_gradient(const Array& image, int64_t y, int64_t x, const F& f) {
@@ -71,7 +71,7 @@ Array random_array(const Shape& shape, std::string_view purpose, double low) {
   return array;
 }
 
-/// First and last row and column of what is not zero.
+/// The first and last row and column of nonzero values.
 Json extent_json(const Array& gradient) {
   const int64_t height = gradient.dim(2), width = gradient.dim(3);
   int64_t top = height, bottom = -1, left = width, right = -1;
@@ -99,7 +99,7 @@ Json gradient_picture() {
   return extent_json(position_gradient(random_array({1, 1, 32, 32}, "image", 0), 8, 8, net));
 }
 
-/// The side of the smallest square about the middle that holds 95% of the gradient's energy.
+/// The side of the smallest centred square that contains 95% of the gradient's energy.
 int64_t effective_side(const Array& gradient) {
   const int64_t size = gradient.dim(2), middle = size / 2;
   const auto energy = [&](int64_t reach) {
@@ -151,7 +151,7 @@ std::vector<Example> block_examples() {
        [] { return Json(parameters<nn::ConvNormAct<>>(3, 64)); }},
       {"D2", "the same with a bias before the norm", 1920,
        [] { return Json(parameters<nn::ConvNormAct<>>(3, 64, ConvNormActOptions{.bias = true})); },
-       "The norm takes the bias away again; it counts only where a net was published with it."},
+       "The norm cancels the bias; it is only useful for nets that were published with it."},
       {"D3",
        "multi-scale block",
        {{"3 to 4 x 64", 7168}, {"192 to 4 x 64", 442624}},
@@ -181,7 +181,8 @@ std::vector<Example> block_examples() {
          return Json{{"64 to 64", parameters<nn::BasicBlock>(64, 64)},
                      {"64 to 128, stride 2", parameters<nn::BasicBlock>(64, 128, 2)}};
        },
-       "A course's MiniResNet cannot run: its blocks keep their channels where the skip widens."},
+       "A course's MiniResNet cannot run: its blocks keep their channel count where the skip "
+       "widens."},
       {"D6",
        "bottleneck",
        {{"64, width 64", 75008}, {"256, width 64", 70400}},
@@ -261,9 +262,9 @@ std::vector<Example> receptive_field_examples() {
        "pixels that one position's gradient reaches, two convolutions, pooling, convolution",
        {{"rows", {12, 21}}, {"columns", {12, 21}}},
        gradient_picture,
-       "On the course's image of zeros all maxima tie, and only 12 to 20 show."},
+       "On the course's image of zeros all maxima tie, and only 12 to 20 are visible."},
       {"G4",
-       "ten 3x3 means: the square that holds 95% of the gradient's energy",
+       "ten 3x3 means: the square that contains 95% of the gradient's energy",
        {{"theoretical", 21}, {"effective", 9}},
        effective_field,
        "The effective field is smaller than the theoretical one; \"a quarter\" is a rule of "
@@ -286,7 +287,7 @@ std::vector<Example> receptive_field_examples() {
              {"map", maps},
              {"with pooling instead", chain({{3}, {2, 2}, {3}, {2, 2}, {3}, {2, 2}, {3}, {2, 2}})}};
        },
-       "A course labels this chart convolution and pooling: those would see 4, 10, 22, 46."},
+       "A course labels this chart convolution and pooling: those would give 4, 10, 22, 46."},
   };
 }
 

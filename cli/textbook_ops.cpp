@@ -173,7 +173,7 @@ std::vector<Example> convolution_examples() {
                      {"sobel_y", convolved(ramp(5), kernel("sobel_y"))},
                      {"sharpen", convolved(ramp(5), kernel("sharpen"))}};
        },
-       "The course's own script stops with an error: its kernel gets an axis too many."},
+       "The course's own script stops with an error: its kernel has one axis too many."},
       {"A3", "convolution by hand", Rows{{6, 0, -5}, {0, -2, -2}, {-4, 0, 1}},
        [] { return convolved(image(digits2), kernel("sobel_x")); }},
       {"A4",
@@ -271,7 +271,7 @@ std::vector<Example> pooling_examples() {
          return Json{{"mean", rows_json(apply(ramp(4), global_avg_pool))},
                      {"max", rows_json(apply(ramp(4), global_max_pool))}};
        },
-       "Both keep [N, C]: squeezing away every 1 loses the batch axis of a single image."},
+       "Both keep [N, C]: squeezing every axis of size 1 loses the batch axis of a single image."},
       {"B3",
        "adaptive pooling",
        {{"37 in 7", {{0, 6}, {5, 11}, {10, 16}, {15, 22}, {21, 27}, {26, 32}, {31, 37}}},
@@ -302,13 +302,13 @@ std::vector<Example> pooling_examples() {
        }},
       {"B6",
        "mean pooling counts padded zeros unless told otherwise",
-       {{"counted", all(2, 4.0 / 9)}, {"left out", all(2, 1)}},
+       {{"counted", all(2, 4.0 / 9)}, {"excluded", all(2, 1)}},
        [] {
          const Array ones = Array::full(DType::f32, {1, 1, 2, 2}, 1);
          PoolOptions options{.kernel = 3, .stride = 1, .padding = 1};
          const Json counted = mean_pooled(ones, options);
          options.count_include_pad = false;
-         return Json{{"counted", counted}, {"left out", mean_pooled(ones, options)}};
+         return Json{{"counted", counted}, {"excluded", mean_pooled(ones, options)}};
        },
        "",
        1e-6},
@@ -337,7 +337,7 @@ std::vector<Example> function_examples() {
        activations,
        "A course gives \"max(0, x)\" as GELU: that is ReLU.",
        5e-7},
-      {"C8", "loss of a net that knows nothing, 10 classes", 2.302585,
+      {"C8", "loss of an untrained net, 10 classes", 2.302585,
        [] {
          const Array logits = Array::zeros(DType::f32, {4, 10});
          const Array labels = Array::of<int64_t>({0, 3, 5, 9});
@@ -358,7 +358,7 @@ std::vector<Example> function_examples() {
                      {"sum", sum},
                      {"4x4, corner less corner", four.at(0) - four.at(15)}};
        },
-       "A course's kernel of even size lies off centre: it counts -1, 0, 1, 2 for size 4.",
+       "A course's kernel of even size is off centre: it uses -1, 0, 1, 2 for size 4.",
        5e-7},
   };
 }

@@ -47,7 +47,7 @@ std::string plan_text(const train::Trainer& trainer) {
                       grouped(setup.sets.test->size()));
   text += skipped_text(setup.skipped);
   const std::string best = setup.split.val->size() > 0
-                               ? "the best epoch by " + setup.metrics[setup.monitored].name
+                               ? "best epoch by " + setup.metrics[setup.monitored].name
                                : "the last epoch counts";
   text += fmt::format("task      {}, {}\n", setup.task->name(), best);
   text += "settings ";
@@ -60,7 +60,7 @@ std::string plan_text(const train::Trainer& trainer) {
   return text + fmt::format("\nrun       {}", trainer.folder().string());
 }
 
-/// "val loss" of "val_loss": what a column is called.
+/// The heading of a column: "val loss" for "val_loss".
 std::string heading(const std::string& name) {
   std::string text = name.starts_with("train_") ? name.substr(6) : name;
   std::ranges::replace(text, '_', ' ');
@@ -95,7 +95,7 @@ std::string progress_text(const train::Trainer& trainer) {
                             duration_text(trainer.seconds_left()));
 }
 
-/// Shows a run on the console, and keeps what is said at its end.
+/// Shows a run on the console, and keeps what is printed at its end.
 class Display : public train::Callback {
  public:
   explicit Display(Console& console) : console_(console) {}
@@ -104,7 +104,7 @@ class Display : public train::Callback {
   bool validated = false;
 
   void on_start(train::Trainer& trainer) override {
-    finish_first();  // until now there was nothing to save
+    finish_first();  // from now on there is something to save
     data = trainer.setup().settings.data;
     validated = trainer.setup().split.val->size() > 0;
     console_.note(plan_text(trainer));
@@ -181,7 +181,7 @@ int report(const train::Result& result, const Display& display, Console& console
   console.document(to_json(result));
   const std::string folder = shell_word(result.folder.string());
   if (result.stopped) {
-    console.note("go on with: fovea train --resume " + folder);
+    console.note("continue with: fovea train --resume " + folder);
     return 128 + signal_received();
   }
   console.note("");
@@ -201,7 +201,7 @@ int run(const Flags& flags, Console& console) {
   }
   if (!flags.out.empty()) {
     throw Error(ErrorKind::usage,
-                "--resume writes into the folder of the run, --out cannot be given with it");
+                "--resume writes to the run's folder and cannot be combined with --out");
   }
   return report(train::resume(flags.resume, {&display}, stop_token(), flags.settings.changes()),
                 display, console);
@@ -218,7 +218,7 @@ void add_train(Commands& commands) {
       ->type_name("DIR");
   app.add_option(
          "--resume", flags->resume,
-         "Go on with the run in this folder; --epochs, --data, --threads and --workers may change")
+         "Continue the run in this folder; --epochs, --data, --threads and --workers may change")
       ->type_name("DIR");
 }
 

@@ -1,4 +1,4 @@
-# Debian packages, each private to one room; FoveaConfig.cmake finds the same list for who links the static library.
+# Debian packages, each private to one component; FoveaConfig.cmake finds the same list for who links the static library.
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)

@@ -149,13 +149,13 @@ TEST(Commands, UnknownNamesAreUsageErrorsWithTheNearest) {
 }
 
 TEST(Commands, WhatIsMissingIsSaid) {
-  expect_refusal({}, 2, {"no command is given", "train, eval, predict"});
-  expect_refusal({"bench"}, 2, {"no command is given", "step"});
+  expect_refusal({}, 2, {"a command is required", "train, eval, predict"});
+  expect_refusal({"bench"}, 2, {"a command is required", "step"});
   expect_refusal({"summary"}, 2, {"--model is missing"});
   expect_refusal({"eval", "--model", "x.safetensors"}, 2, {"--data is missing"});
   expect_refusal({"predict", "--model", "x.safetensors"}, 2, {"no image is given"});
   expect_refusal({"train", "--epochs"}, 2, {"--epochs"});
-  expect_refusal({"data", "info"}, 2, {"no data set is given", "cifar10"});
+  expect_refusal({"data", "info"}, 2, {"a data set is required", "cifar10"});
 }
 
 TEST(Commands, BadValuesNameTheFlag) {
@@ -164,14 +164,14 @@ TEST(Commands, BadValuesNameTheFlag) {
   expect_refusal({"train", "--optimizer", "adamm"}, 2, {"adamm", "adamw"});
   expect_refusal({"train", "--threads", "0"}, 2, {"--threads"});
   expect_refusal({"summary", "--model", "small_cnn", "--input", "3x8x8x8x8"}, 2,
-                 {"--input: \"3x8x8x8x8\" has 5 sizes, at most 4 are expected"});
+                 {"--input: \"3x8x8x8x8\" has 5 sizes; at most 4 are allowed"});
   expect_refusal({"summary", "--model", "small_cnn", "--input", "3xbx2"}, 2, {"\"3xbx2\""});
   expect_refusal({"bench", "op", "conv:ic64"}, 2, {"\"oc\" is missing"});
   expect_refusal({"train", "--resume", "x", "--out", "y"}, 2, {"--out cannot be given with it"});
   expect_refusal({"bench", "op", "relo f32[8]"}, 2, {"unknown op \"relo\"", "nearest relu"});
   // A backward op trusts what its forward op gives: it would read beyond these.
   expect_refusal({"bench", "op", "slice_backward axis=0 begin=90 size=4 f32[2]"}, 2,
-                 {"slice_backward is not an op that nets are made of"});
+                 {"slice_backward is not a forward op"});
 }
 
 TEST(Commands, AnImageTooSmallForTheNetNamesTheLayer) {
@@ -293,7 +293,7 @@ TEST(Commands, ChoicesThatAModelDoesNotHaveAreRefused) {
   expect_refusal({"summary", "--model", "vgg11", "--stem", "cifar"}, 2,
                  {"vgg11: this model has no choice \"stem\""});
   expect_refusal({"predict", "--model", "a.safetensors", "--stem", "cifar", "a.png"}, 2,
-                 {"--stem with --weights only"});
+                 {"--stem only together with --weights"});
   EXPECT_EQ(fovea({"summary", "--model", "resnet18", "--stem", "cifar", "--classes", "10",
                    "--input", "3x32x32", "--json"})
                 .json()
@@ -301,7 +301,7 @@ TEST(Commands, ChoicesThatAModelDoesNotHaveAreRefused) {
             555'422'720);  // of resnet18_cifar
   expect_refusal({"convert", "a.pth", "b.pth", "--aux"}, 2, {"--aux", "--model NAME as well"});
   expect_refusal({"predict", "--model", "a.safetensors", "--width", "2", "a.png"}, 2,
-                 {"--width with --weights only"});
+                 {"--width only together with --weights"});
   EXPECT_EQ(fovea({"summary", "--model", "mobilenet_v2", "--width", "0.5", "--json"})
                 .json()
                 .at("parameters"),

@@ -49,8 +49,8 @@ void expect_refusal(const Arguments& arguments, int code, const std::string& par
 TEST(Convert, SaysWhatItCannotDo) {
   TemporaryFolder folder;
   const std::string good = golden + "zip_2.15.pth", out = folder / "w.safetensors";
-  expect_refusal({"convert", good}, 2, "convert: two files are expected");
-  expect_refusal({"convert", good, folder / "w.onnx"}, 2, "says no format");
+  expect_refusal({"convert", good}, 2, "convert: IN and OUT are required");
+  expect_refusal({"convert", good, folder / "w.onnx"}, 2, "is not a known format");
   expect_refusal({"convert", good, out, "--classes", "3"}, 2, "--model NAME as well");
   expect_refusal({"convert", good, out, "--model", "small_cnn"}, 4, "unexpected channels_last");
   expect_refusal({"convert", golden + "module_2.15.pth", out}, 4,
@@ -112,10 +112,10 @@ TEST(Convert, WeightsAloneServeWithAName) {
 
   expect_refusal({"predict", "--model", "lenet_cnn", "x.png"}, 2,
                  "an architecture without weights");
-  expect_refusal({"predict", "--model", bare, "x.png"}, 2, "is a file of weights, not of a model");
-  expect_refusal({"summary", "--model", bare}, 2, "is a file of weights, not of a model");
+  expect_refusal({"predict", "--model", bare, "x.png"}, 2, "is a weight file, not a model file");
+  expect_refusal({"summary", "--model", bare}, 2, "is a weight file, not a model file");
   expect_refusal({"predict", "--model", model, "--weights", bare, "x.png"}, 2,
-                 "has weights of its own");
+                 "contains its own weights");
 }
 
 /// Files of a few MB at most that describe much memory, or are much work: each is refused with less

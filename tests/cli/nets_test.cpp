@@ -98,7 +98,8 @@ TEST(Nets, MistakesHaveTheirExitCodesAndLines) {
   EXPECT_EQ(fovea({"summary", "--model", folder / "none.toml"}).code, 4);
   const Outcome code = fovea({"summary", "--model", "small_cnn", "--text"});
   EXPECT_EQ(code.code, 2);
-  EXPECT_NE(code.err.find("--text: small_cnn is written in C++, not as a text"), std::string::npos);
+  EXPECT_NE(code.err.find("--text: small_cnn is written in C++, not in a net file"),
+            std::string::npos);
   const Outcome bare = fovea({"predict", "--model", examples + "small_cnn.toml", "a.png"});
   EXPECT_EQ(bare.code, 2);
   EXPECT_NE(bare.err.find("is an architecture without weights"), std::string::npos) << bare.err;

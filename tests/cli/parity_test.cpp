@@ -60,7 +60,7 @@ TEST_F(ParityCommand, SaysThatAllAgreeOrWhichDepartsFirst) {
   write_npy(folder_ / "z.npy", y);
   const Outcome other = parity(contents(folder_ / "z.npy"));
   EXPECT_EQ(other.code, 1) << other.err;
-  EXPECT_NE(other.out.find("\nThe first that departs is output: by "), std::string::npos)
+  EXPECT_NE(other.out.find("\nThe first that differs is output: by "), std::string::npos)
       << other.out;
   const nlohmann::json json = parity(contents(folder_ / "z.npy"), {"--json"}).json();
   EXPECT_EQ(json.at("first"), "output");

@@ -73,7 +73,7 @@ TEST(Process, OpenMpsLimitsMakeTeamsSmallerAndNothingHangs) {
     TemporaryFolder folder;
     const Outcome outcome = fovea(training(folder, "2"), {.set = {variable}});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
-    const bool fewer = outcome.err.find("threads: 1 of 2 can be had") != std::string::npos;
+    const bool fewer = outcome.err.find("threads: only 1 of 2 can be started") != std::string::npos;
     EXPECT_EQ(fewer, std::string(variable) != "OMP_DYNAMIC=true") << variable << outcome.err;
   }
 }
@@ -83,7 +83,8 @@ TEST(Process, ALimitOnProcessesIsASentence) {
   if (outcome.code == 98 || outcome.code == 99) GTEST_SKIP() << "another user cannot run it";
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_TRUE(outcome.json().is_array());
-  EXPECT_NE(outcome.err.find("threads: 1 of 4 can be had"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("threads: only 1 of 4 can be started"), std::string::npos)
+      << outcome.err;
   EXPECT_NE(outcome.err.find("Ctrl-C will end this at once"), std::string::npos) << outcome.err;
 }
 
@@ -112,7 +113,7 @@ TEST(Process, StandardInputAndOutputAreFiles) {
   const Outcome both = fovea({"filter", "--kernel", "box", "--raw", "--json", "-", "-"}, here);
   EXPECT_EQ(both.code, 2);
   EXPECT_EQ(both.json().at("error").at("message"),
-            "OUT - and --json cannot both have standard output");
+            "OUT - and --json cannot both use standard output");
 }
 
 TEST(Process, ANetAndWeightsComeThroughPipes) {

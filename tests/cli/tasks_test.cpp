@@ -25,7 +25,7 @@ TEST(Regression, TrainsIsMeasuredAndPredicts) {
   EXPECT_EQ(result.at("best").at("val_loss"), result.at("best").at("value"));
   EXPECT_GT(result.at("test").at("r2"), 0.5);
   EXPECT_TRUE(result.at("history")[0].contains("train_r2"));
-  EXPECT_NE(trained.err.find("task      regress, the best epoch by loss"), std::string::npos)
+  EXPECT_NE(trained.err.find("task      regress, best epoch by loss"), std::string::npos)
       << trained.err;
 
   const nlohmann::json measured =
@@ -140,7 +140,7 @@ TEST(Sizes, PredictAndEvalTakeEveryOneThatTheNetCan) {
   }
   const Outcome wrong = fovea({"eval", "--model", model, "--data", data, "--size", "12"});
   EXPECT_EQ(wrong.code, 2);
-  EXPECT_NE(wrong.err.find("--size: \"12\" is no size of a picture"), std::string::npos);
+  EXPECT_NE(wrong.err.find("--size: \"12\" is not a picture size"), std::string::npos);
 }
 
 }  // namespace

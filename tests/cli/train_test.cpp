@@ -148,7 +148,7 @@ TEST(Train, StoppedBySignalItSavesAndGoesOn) {
     run.signal(signal);  // as `timeout` does: the process, then its group
     const Outcome outcome = run.wait();
     ASSERT_EQ(outcome.code, code) << outcome.err;
-    EXPECT_NE(outcome.err.find("go on with: fovea train --resume " + (folder / out).string()),
+    EXPECT_NE(outcome.err.find("continue with: fovea train --resume " + (folder / out).string()),
               std::string::npos)
         << outcome.err;
     EXPECT_TRUE(std::filesystem::exists(folder / (out + "/checkpoint.safetensors")));

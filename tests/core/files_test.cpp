@@ -139,7 +139,9 @@ TEST(Files, ErrorsSayWhatToTry) {
   const auto read = [&](const std::string& name, const std::string& part) {
     expect_error(ErrorKind::model, part, [&] { read_file(folder / name, ErrorKind::model); });
   };
-  read("none", "No such file or directory\n  try     check the path; nothing of that name exists");
+  read("none",
+       "No such file or directory\n  try     check the path; there is no file or folder of that "
+       "name");
   read("", "Is a directory\n  try     a file in that folder");
   read("file/x", "Not a directory\n  try     check the path; a part of it is a file");
   expect_error(ErrorKind::io, "Is a directory", [&] { replace_file(folder / "", "x"); });

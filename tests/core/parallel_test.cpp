@@ -48,7 +48,7 @@ TEST(Parallel, ATeamSmallerThanAskedForIsKnownBeforeKernelsWaitForIt) {
   omp_set_max_active_levels(0);
   EXPECT_EQ(granted_threads(3), 1);
   EXPECT_EQ(threads(), 1);
-  expect_error(ErrorKind::usage, "threads: a team of 3 is needed, 1 can be had",
+  expect_error(ErrorKind::usage, "threads: a team of 3 is needed, but only 1 can be started",
                [] { const TeamScope team(3); });
   omp_set_max_active_levels(levels);
   EXPECT_EQ(granted_threads(3), 3);

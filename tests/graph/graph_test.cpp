@@ -54,24 +54,24 @@ TEST(Graph, GraphsDoNotMix) {
   const Tensor x = a->input("x", image), y = b->input("y", image);
   const std::string expected =
       "add: its inputs belong to different graphs\n"
-      "  try     trace the whole computation in one graph";
+      "  try     trace the entire computation in one graph";
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)(x + y); }), expected);
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { a->output("y", y); }),
             "graph: output \"y\" belongs to another graph\n"
-            "  try     trace the whole computation in one graph");
+            "  try     trace the entire computation in one graph");
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { a->update("y", y); }),
             "graph: update \"y\" belongs to another graph\n"
-            "  try     trace the whole computation in one graph");
+            "  try     trace the entire computation in one graph");
 }
 
 TEST(Graph, NamesAreTakenOnce) {
   const auto graph = Graph::make(Mode::eval);
   const Tensor x = graph->input("x", image);
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)graph->input("x", image); }),
-            "graph: there is an input named \"x\" already");
+            "graph: there is already an input named \"x\"");
   graph->output("y", x);
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { graph->output("y", x); }),
-            "graph: there is an output named \"y\" already");
+            "graph: there is already an output named \"y\"");
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)graph->output("z"); }),
             "graph: no output is named \"z\"\n"
             "  outputs y");
@@ -165,8 +165,8 @@ TEST(Graph, KnowsWhatEachCallOfAModuleTookAndGave) {
 
   const auto other = Graph::make(Mode::eval);
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { other->enter("act", {}, "ReLU", {x}); }),
-            "graph: what the module \"act\" takes and gives belongs to different graphs\n"
-            "  try     trace the whole computation in one graph");
+            "graph: the inputs and outputs of module \"act\" belong to different graphs\n"
+            "  try     trace the entire computation in one graph");
 }
 
 TEST(Graph, IsPrintedAsItIs) {
@@ -313,35 +313,37 @@ TEST(Verify, SeesAValueUsedBeforeItIsMade) {
   Sound s;
   s.node(0).inputs[0] = s.y.id();
   EXPECT_EQ(s.complaint(),
-            "internal error: graph after a pass: node 0, relu uses a value before it is made");
+            "internal error: graph after a pass: node 0, relu uses a value before it is computed");
   s.node(0).inputs[0] = 99;
   EXPECT_EQ(s.complaint(),
-            "internal error: graph after a pass: node 0, relu uses a value before it is made");
+            "internal error: graph after a pass: node 0, relu uses a value before it is computed");
 }
 
 TEST(Verify, SeesAValueMadeTwice) {
   Sound s;
   s.node(1).outputs[0] = s.node(0).outputs[0];
   EXPECT_EQ(s.complaint(),
-            "internal error: graph after a pass: node 1, batch_norm_eval of bn makes a value a "
+            "internal error: graph after a pass: node 1, batch_norm_eval of bn computes a value a "
             "second time");
 }
 
 TEST(Verify, SeesATypeThatIsNotInferred) {
   Sound s;
   s.value(s.y.id()).type.shape = {2, 16, 4, 5};
-  EXPECT_EQ(s.complaint(),
-            "internal error: graph after a pass: node 1, batch_norm_eval of bn makes f32[2, 16, 4, "
-            "5] but infers "
-            "f32[2, 16, 4, 4]");
+  EXPECT_EQ(
+      s.complaint(),
+      "internal error: graph after a pass: node 1, batch_norm_eval of bn computes f32[2, 16, 4, "
+      "5] but infers "
+      "f32[2, 16, 4, 4]");
 }
 
 TEST(Verify, SeesAnotherNumberOfOutputs) {
   Sound s;
   s.node(0).outputs.clear();
-  EXPECT_EQ(s.complaint(),
-            "internal error: graph after a pass: node 0, relu has another number of outputs than "
-            "it infers");
+  EXPECT_EQ(
+      s.complaint(),
+      "internal error: graph after a pass: node 0, relu has a different number of outputs than "
+      "it infers");
 }
 
 TEST(Verify, SeesLayoutsThatAnOpCannotHave) {
@@ -380,19 +382,20 @@ TEST(Verify, SeesCallsThatDoNotFit) {
   s.node(1).origin = {.call = 0};
   Call& call = const_cast<Call&>(s.graph->call(0));
   call.outputs = {99};
-  EXPECT_EQ(s.complaint(),
-            "internal error: graph after a pass: call 0, \"bn\" has a value that is never made");
+  EXPECT_EQ(
+      s.complaint(),
+      "internal error: graph after a pass: call 0, \"bn\" has a value that is never computed");
   call.outputs = {Call::gone};
   EXPECT_NO_THROW(verify(*s.graph));
   call.parent = 0;
   EXPECT_EQ(s.complaint(),
-            "internal error: graph after a pass: call 0, \"bn\" is made before its parent");
+            "internal error: graph after a pass: call 0, \"bn\" begins before its parent");
 }
 
 TEST(Verify, SeesAnOutputThatIsNeverMade) {
   Sound s;
   const_cast<std::vector<Graph::Named>&>(s.graph->outputs())[0].second = 99;
-  EXPECT_EQ(s.complaint(), "internal error: graph after a pass: \"y\" is never made");
+  EXPECT_EQ(s.complaint(), "internal error: graph after a pass: \"y\" is never computed");
 }
 
 }  // namespace

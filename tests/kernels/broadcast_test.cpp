@@ -116,7 +116,7 @@ TEST(SumTo, SumsValuesInEveryLayout) {
   }
   Problem crossed = make_problem(SumTo{{4, 3, 5}}, {{DType::f32, {2, 4, 3, 5}}});
   crossed.in[0].layout = Layout::channels_last;
-  EXPECT_EQ(refusal("simd", crossed), "only sums that lie in the order of what is summed");
+  EXPECT_EQ(refusal("simd", crossed), "only sums in the memory order of their input");
 }
 
 }  // namespace

@@ -270,7 +270,7 @@ TEST(OneDnn, RefusesWhatItCannotDo) {
     return refusal("onednn", make_problem(Linear{}, {{dtype, x}, {dtype, {3, 5}}}));
   };
   EXPECT_EQ(linear(DType::f64, {2, 5}), "only f32 and bf16");
-  EXPECT_EQ(linear(f32, {0, 5}), "nothing to do on empty values");
+  EXPECT_EQ(linear(f32, {0, 5}), "nothing to compute for empty values");
   EXPECT_EQ(linear(f32, {1, 1, 1, 1, 1, 5}), "only rank 1 to 5");
   const ConvGeometry strided{.stride = {1, 2},
                              .dilation = {1, 1},
@@ -294,9 +294,8 @@ TEST(OneDnn, RefusesWhatItCannotDo) {
   overlapping.stride = {1};
   overlapping.input = {1, 1, 9};
   const Problem narrow = make_problem(overlapping, {{DType::bf16, {1, 1, 8}}});
-  EXPECT_EQ(refusal("onednn", narrow), dtypes().size() == 1
-                                           ? "bf16 needs AVX-512"
-                                           : "it adds up windows that overlap in bf16");
+  EXPECT_EQ(refusal("onednn", narrow),
+            dtypes().size() == 1 ? "bf16 needs AVX-512" : "it sums overlapping windows in bf16");
   pool.ceil_mode = true;
   EXPECT_EQ(refusal("onednn", make_problem(pool, {{f32, {1, 1, 9}}})), "no ceil_mode");
 }

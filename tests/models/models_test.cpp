@@ -238,7 +238,7 @@ TEST(Models, AnImageThatIsTooSmallIsRefusedNamingTheLayer) {
     EXPECT_EQ(all.substr(0, all.find('\n')), what);
     EXPECT_NE(all.find("at      " + where), std::string::npos) << all;
   };
-  const std::string pool = "max_pool2d: the window spans 2, the padded input only 1 (axis ";
+  const std::string pool = "max_pool2d: the window spans 2, but the padded input only 1 (axis ";
   expect("small_cnn", {1, 3, 28}, pool + "H)", "small_cnn.pool2 (src/fovea/models/small_cnn.cpp:");
   expect("lenet_cnn", {3, 32, 7}, pool + "W)", "lenet_cnn.pool3 (src/fovea/models/lenet_cnn.cpp:");
   expect("vgg_style_cnn", {3, 4, 4}, pool + "H)",

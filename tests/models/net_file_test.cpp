@@ -271,7 +271,7 @@ TEST(NetFile, ShapesThatDoNotFitNameTheLine) {
   EXPECT_EQ(says(small("{ name = \"block\", layers = [\n  { type = \"BasicBlock\", width = 4 },\n"
                        "  { type = \"MaxPool2d\", kernel_size = 9 },\n] },"),
                  ErrorKind::usage),
-            "max_pool2d: the window spans 9, the padded input only 8 (axis H)\n"
+            "max_pool2d: the window spans 9, but the padded input only 8 (axis H)\n"
             "  input   f32[N=1, C=4, H=8, W=8]\n"
             "  at      net.block.1 (net.toml:5)\n"
             "  try     a larger input, more padding, or a smaller kernel or dilation");
@@ -469,7 +469,7 @@ TEST(NetFile, HostileTextsEndInAnErrorSoon) {
   State state;
   nn::declare(state, *huge, 1);
   EXPECT_EQ(error_text(ErrorKind::memory, [&] { (void)state.get("1.weight"); }),
-            "a size is too large: 1000000 x 281474976710656 passes 2^62");
+            "a size is too large: 1000000 x 281474976710656 exceeds 2^62");
 }
 
 TEST(NetFile, CutShortOrChangedTextsAreNoCrash) {

@@ -259,9 +259,9 @@ TEST(Blocks, ChannelMixerIsALinearLayerAtEachPixel) {
 TEST(Blocks, ImpossibleOptionsAreRefusedWhereTheyAreWritten) {
   const nn::Scope s("block");
   expect_error(ErrorKind::usage,
-               "squeeze_excite: reduction=0 should be at least 1\n  at      block (",
+               "squeeze_excite: reduction=0 must be at least 1\n  at      block (",
                [&] { nn::SqueezeExcite(s, 8, 0); });
-  expect_error(ErrorKind::usage, "mbconv: expansion=0 should be at least 1\n  at      block (",
+  expect_error(ErrorKind::usage, "mbconv: expansion=0 must be at least 1\n  at      block (",
                [&] { nn::MBConv(s, 8, 8, {.expansion = 0}); });
 }
 

@@ -250,7 +250,7 @@ TEST(Layers, ImpossibleSizesAreRefusedWhereTheyAreWritten) {
   const nn::Scope s("layer");
   expect_error(
       ErrorKind::usage,
-      "conv2d: 0 input and 4 output channels, at least 1 of each is needed\n  at      layer (",
+      "conv2d: 0 input and 4 output channels; at least 1 of each is needed\n  at      layer (",
       [&] { nn::Conv2d(s, 0, 4, {.kernel = 3}); });
   expect_error(ErrorKind::usage,
                "conv2d: groups=0 does not divide 4 input and 4 output channels\n  at      layer (",
@@ -262,12 +262,12 @@ TEST(Layers, ImpossibleSizesAreRefusedWhereTheyAreWritten) {
       ErrorKind::usage,
       "conv_transpose2d: groups=4 does not divide 4 input and 6 output channels\n  at      layer (",
       [&] { nn::ConvTranspose2d(s, 4, 6, {.kernel = 3, .groups = 4}); });
-  expect_error(ErrorKind::usage, "max_pool1d: the input has 4 axes, N, C, L are expected", [&] {
+  expect_error(ErrorKind::usage, "max_pool1d: the input has 4 axes; N, C, L are expected", [&] {
     out(nn::MaxPool1d(s, 2), {2, 3, 9, 9});
   });
   expect_error(
       ErrorKind::usage,
-      "linear: 4 input and -1 output features, at least 1 of each is needed\n  at      layer (",
+      "linear: 4 input and -1 output features; at least 1 of each is needed\n  at      layer (",
       [&] { nn::Linear(s, 4, -1); });
 }
 

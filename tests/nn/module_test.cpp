@@ -170,10 +170,14 @@ TEST(Module, NamesAreUniqueAndWithoutDots) {
   const auto says = [](const std::string& text, const auto& make) {
     expect_error(ErrorKind::usage, text, make);
   };
-  says("nn: \"fc\" is the name of two parts of one module\n  in      c (tests/nn/module_test.cpp:",
-       [] { Clash c(nn::Scope("c")); });
-  says("nn: \"a.b\" is no name: it is empty or has a dot", [] { Named n(nn::Scope("n"), "a.b"); });
-  says("nn: \"\" is no name: it is empty or has a dot", [] { Named n(nn::Scope("n"), ""); });
+  says(
+      "nn: \"fc\" is the name of two parts of the same module\n  in      c "
+      "(tests/nn/module_test.cpp:",
+      [] { Clash c(nn::Scope("c")); });
+  says("nn: \"a.b\" is not a valid name: it is empty or contains a dot",
+       [] { Named n(nn::Scope("n"), "a.b"); });
+  says("nn: \"\" is not a valid name: it is empty or contains a dot",
+       [] { Named n(nn::Scope("n"), ""); });
 }
 
 /// A head that can be replaced.
@@ -270,7 +274,7 @@ TEST(Module, OtherSignaturesAreCalledThroughCall) {
   const auto graph = nn::trace(net, {2, 3});
   EXPECT_EQ(graph->node(0).scope(), "pair.fc");
   EXPECT_EQ(graph->node(1).scope(), "pair");
-  expect_error(ErrorKind::internal, "nn: \"pair\" has no forward of one Tensor", [&] {
+  expect_error(ErrorKind::internal, "nn: \"pair\" has no forward for a single Tensor", [&] {
     (void)nn::trace(net.pair, {2, 3});
   });
 }

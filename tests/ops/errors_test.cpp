@@ -18,12 +18,12 @@ TEST_F(Errors, Conv) {
   EXPECT_EQ(usage([&] {
               conv2d(value({8, 4, 32}), w);
             }),
-            "conv2d: the input has 3 axes, N, C, H, W are expected\n"
+            "conv2d: the input has 3 axes; N, C, H, W are expected\n"
             "  input   f32[8, 4, 32]");
   EXPECT_EQ(usage([&] {
               conv(value({8, 4}), value({4, 4}));
             }),
-            "conv: the input has 2 axes, N, C and 1 to 3 spatial ones are expected\n"
+            "conv: the input has 2 axes; N, C and 1 to 3 spatial ones are expected\n"
             "  input   f32[8, 4]");
   EXPECT_EQ(usage([&] {
               conv2d(x, value({4, 4, 3}));
@@ -34,7 +34,7 @@ TEST_F(Errors, Conv) {
   EXPECT_EQ(usage([&] {
               conv2d(x, value({4, 4, 3, 3}, DType::f64));
             }),
-            "conv2d: input is f32, weight is f64, both should be one float type\n"
+            "conv2d: input is f32, weight is f64; both must have the same float type\n"
             "  input   f32[N=8, C=4, H=32, W=32]\n"
             "  weight  f64[O=4, I=4, H=3, W=3], groups=1");
   EXPECT_EQ(usage([&] {
@@ -53,17 +53,17 @@ TEST_F(Errors, Conv) {
   EXPECT_EQ(usage([&] {
               conv2d(value({1, 3, 9, 2}), value({4, 3, 7, 7}), {}, {.padding = 1});
             }),
-            "conv2d: the window spans 7, the padded input only 4 (axis W)\n"
+            "conv2d: the window spans 7, but the padded input only 4 (axis W)\n"
             "  input   f32[N=1, C=3, H=9, W=2]\n"
             "  try     a larger input, more padding, or a smaller kernel or dilation");
   EXPECT_EQ(usage([&] {
               conv2d(x, value({4, 4, 3, 3}), {}, {.stride = 0});
             }),
-            "conv2d: stride is 0, at least 1 and at most 2^31 is allowed");
+            "conv2d: stride is 0, must be from 1 to 2^31");
   EXPECT_EQ(usage([&] {
               conv2d(x, value({4, 4, 3, 3}), {}, {.padding = -1});
             }),
-            "conv2d: padding is -1, at least 0 and at most 2^31 is allowed");
+            "conv2d: padding is -1, must be from 0 to 2^31");
   EXPECT_EQ(usage([&] {
               conv2d(x, value({4, 4, 3, 3}), {}, {.stride = {1, 2, 3}});
             }),
@@ -87,7 +87,7 @@ TEST_F(Errors, Activation) {
   EXPECT_EQ(usage([&] {
               relu(value({8, 10}, DType::i64));
             }),
-            "relu: the input is i64, a float type is expected\n"
+            "relu: the input is i64, must be a float type\n"
             "  input   i64[8, 10]\n"
             "  try     cast(x, DType::f32)");
 }
@@ -96,7 +96,7 @@ TEST_F(Errors, Arithmetic) {
   EXPECT_EQ(usage([&] {
               value({8, 3}) + value({8, 4});
             }),
-            "add: axis 1 is 3 in one operand, 4 in the other\n"
+            "add: axis 1 is 3 in one operand and 4 in the other\n"
             "  first   f32[8, 3]\n"
             "  second  f32[8, 4]\n"
             "  try     shapes that are equal, or have 1 where they differ");
@@ -108,11 +108,11 @@ TEST_F(Errors, Arithmetic) {
             "  second  f64[8, 3]\n"
             "  try     cast() on one of them");
   EXPECT_EQ(usage([&] { value({8}, DType::i64) / value({8}, DType::i64); }),
-            "div: the first is i64, a float type is expected\n"
+            "div: the first is i64, must be a float type\n"
             "  first   i64[8]\n"
             "  try     cast(x, DType::f32)");
   EXPECT_EQ(usage([&] { value({8}, DType::u8) * 2.0; }),
-            "affine: the input is u8, a float type is expected\n"
+            "affine: the input is u8, must be a float type\n"
             "  input   u8[8]\n"
             "  try     cast(x, DType::f32)");
   EXPECT_EQ(usage([&] {
@@ -136,39 +136,39 @@ TEST_F(Errors, Arithmetic) {
 TEST_F(Errors, Pool) {
   const Tensor x = value({1, 3, 8, 8});
   EXPECT_EQ(usage([&] { max_pool2d(x, {.kernel = 2, .padding = 2}); }),
-            "max_pool2d: padding is 2, at most half of the window's 2 is allowed\n"
+            "max_pool2d: padding is 2, must be at most half of the window's 2\n"
             "  input   f32[N=1, C=3, H=8, W=8]\n"
             "  try     padding of 1, or a larger kernel");
   EXPECT_EQ(usage([&] { avg_pool2d(x, {.kernel = 9}); }),
-            "avg_pool2d: the window spans 9, the padded input only 8 (axis H)\n"
+            "avg_pool2d: the window spans 9, but the padded input only 8 (axis H)\n"
             "  input   f32[N=1, C=3, H=8, W=8]\n"
             "  try     a larger input, more padding, or a smaller kernel or dilation");
   EXPECT_EQ(usage([&] {
               max_pool2d(value({1, 3, 8, 0}), {.kernel = 2, .padding = 1});
             }),
-            "max_pool2d: a window holds only padding (axis W)\n"
+            "max_pool2d: a window contains only padding (axis W)\n"
             "  input   f32[N=1, C=3, H=8, W=0]\n"
             "  try     a larger input, or less padding or dilation");
   EXPECT_EQ(usage([&] {
               max_pool(value({1, 2, 2}), {.kernel = 2, .padding = 1, .dilation = 3});
             }),
-            "max_pool1d: a window holds only padding (axis L)\n"
+            "max_pool1d: a window contains only padding (axis L)\n"
             "  input   f32[N=1, C=2, L=2]\n"
             "  try     a larger input, or less padding or dilation");
   EXPECT_EQ(usage([&] {
               max_pool(value({1, 3}), {.kernel = 2});
             }),
-            "max_pool: the input has 2 axes, N, C and 1 to 3 spatial ones are expected\n"
+            "max_pool: the input has 2 axes; N, C and 1 to 3 spatial ones are expected\n"
             "  input   f32[1, 3]");
   EXPECT_EQ(usage([&] {
               max_pool2d(value({1, 3, 8}), {.kernel = 2});
             }),
-            "max_pool2d: the input has 3 axes, N, C, H, W are expected\n"
+            "max_pool2d: the input has 3 axes; N, C, H, W are expected\n"
             "  input   f32[1, 3, 8]");
   EXPECT_EQ(usage([&] {
               avg_pool2d(value({1, 3, 8, 8}, DType::u8), {.kernel = 2});
             }),
-            "avg_pool: the input is u8, a float type is expected\n"
+            "avg_pool: the input is u8, must be a float type\n"
             "  input   u8[1, 3, 8, 8]\n"
             "  try     cast(x, DType::f32)");
   EXPECT_EQ(usage([&] {
@@ -195,13 +195,13 @@ TEST_F(Errors, BatchNorm) {
   EXPECT_EQ(usage([&] {
               norm(value({1, 64, 1, 1}), v64, v64);
             }),
-            "batch_norm: one value per channel, training needs at least 2 to take their variance\n"
+            "batch_norm: one value per channel; training needs at least 2 to compute a variance\n"
             "  input   f32[N=1, C=64, H=1, W=1]\n"
             "  try     a larger batch (or no last batch of 1), a larger image, or eval mode");
   EXPECT_EQ(usage([&] {
               norm(value({0, 64, 4, 4}), v64, v64);
             }),
-            "batch_norm: no values per channel, training needs at least 2 to take their variance\n"
+            "batch_norm: no values per channel; training needs at least 2 to compute a variance\n"
             "  input   f32[N=0, C=64, H=4, W=4]\n"
             "  try     a larger batch (or no last batch of 1), a larger image, or eval mode");
   EXPECT_EQ(usage([&] {
@@ -217,7 +217,7 @@ TEST_F(Errors, BatchNorm) {
             "batch_norm: gamma is f64[64], expected f32[64]\n"
             "  input   f32[N=8, C=64]");
   EXPECT_EQ(usage([&] { norm(value({64}), v64, v64); }),
-            "batch_norm: the input has 1 axis, N, C and at most 3 spatial ones are expected\n"
+            "batch_norm: the input has 1 axis; N, C and at most 3 spatial ones are expected\n"
             "  input   f32[64]");
   EXPECT_NO_THROW(batch_norm_eval(value({1, 64}), v64, v64, v64, v64));  // one value is enough here
 }
@@ -228,7 +228,7 @@ TEST_F(Errors, LayerNorm) {
             "layer_norm: gamma is f32[64], expected f32[96]\n"
             "  input   f32[N=8, C=16, L=96]");
   EXPECT_EQ(usage([&] { layer_norm(x, v, v, 4); }),
-            "layer_norm: asked for the last 4 axes, the input has 3\n"
+            "layer_norm: it normalises the last 4 axes, but the input has 3\n"
             "  input   f32[8, 16, 96]");
   EXPECT_EQ(usage([&] {
               layer_norm(value({8, 0}), value({0}), value({0}));
@@ -249,7 +249,7 @@ TEST_F(Errors, Linear) {
   EXPECT_EQ(usage([&] {
               linear(value({8, 4}), value({5, 4}, DType::f64));
             }),
-            "linear: input is f32, weight is f64, both should be one float type\n"
+            "linear: input is f32, weight is f64; both must have the same float type\n"
             "  input   f32[N=8, I=4]\n"
             "  weight  f64[O=5, I=4]");
   EXPECT_EQ(usage([&] {
@@ -266,19 +266,19 @@ TEST_F(Errors, Linear) {
   EXPECT_EQ(usage([&] {
               matmul(value({2, 3}), value({4, 5}));
             }),
-            "matmul: the first has 3 columns, the second 4 rows\n"
+            "matmul: the first has 3 columns, the second has 4 rows\n"
             "  first   f32[2, 3]\n"
             "  second  f32[4, 5]");
   EXPECT_EQ(usage([&] {
               matmul(value({7, 2, 3}), value({3, 5}));
             }),
-            "matmul: both operands need two axes, behind leading axes that are the same\n"
+            "matmul: both operands need two axes, after identical leading axes\n"
             "  first   f32[7, 2, 3]\n"
             "  second  f32[3, 5]");
   EXPECT_EQ(usage([&] {
               matmul(value({2, 3}), value({3, 5}, DType::f64));
             }),
-            "matmul: one operand is f32, the other f64, both should be one float type\n"
+            "matmul: one operand is f32, the other f64; both must have the same float type\n"
             "  first   f32[2, 3]\n"
             "  second  f64[3, 5]");
 }
@@ -287,13 +287,13 @@ TEST_F(Errors, Dropout) {
   EXPECT_EQ(usage([&] {
               dropout(value({8, 4}), 1.5);
             }),
-            "dropout: p is 1.5, 0 to 1 is expected\n"
+            "dropout: p is 1.5, must be from 0 to 1\n"
             "  input   f32[8, 4]\n"
-            "  try     the share of elements to drop: 0.5 for half of them");
+            "  try     the fraction of elements to drop: 0.5 for half of them");
   EXPECT_EQ(usage([&] {
               dropout(value({8, 4}, DType::i32));
             }),
-            "dropout: the input is i32, a float type is expected\n"
+            "dropout: the input is i32, must be a float type\n"
             "  input   i32[8, 4]\n"
             "  try     cast(x, DType::f32)");
 }
@@ -315,16 +315,16 @@ TEST_F(Errors, Loss) {
   EXPECT_EQ(usage([&] {
               cross_entropy(value({0, 10}), value({0}, DType::i64));
             }),
-            "cross_entropy: there is nothing to take the mean of\n"
+            "cross_entropy: there are no elements to average\n"
             "  logits  f32[N=0, K=10]\n"
             "  targets i64[0]");
   EXPECT_EQ(
       usage([&] { cross_entropy(logits, value({8}, DType::i64), {.label_smoothing = -0.1}); }),
-      "cross_entropy: label_smoothing is -0.1, 0 to 1 is expected\n"
+      "cross_entropy: label_smoothing is -0.1, must be from 0 to 1\n"
       "  logits  f32[N=8, K=10]\n"
       "  targets i64[8]");
   EXPECT_EQ(usage([&] { softmax(value({8})); }),
-            "softmax: the input has 1 axis, at least N and K are expected\n"
+            "softmax: the input has 1 axis; at least N and K are expected\n"
             "  input   f32[8]");
 
   const auto loss = [](double label) {
@@ -347,27 +347,27 @@ TEST_F(Errors, ShapeOps) {
             "reshape: the input has 24 elements, [5, 5] has 25\n"
             "  input   f32[2, 3, 4]");
   EXPECT_EQ(usage([&] { flatten(x, 3); }),
-            "flatten: there is no axis 3, the input has 3 axes\n"
+            "flatten: there is no axis 3; the input has 3 axes\n"
             "  input   f32[2, 3, 4]");
   EXPECT_EQ(usage([&] {
               permute(x, {0, 2, 2});
             }),
-            "permute: axes [0, 2, 2] should name each of the input's 3 axes once\n"
+            "permute: axes [0, 2, 2] must name each of the input's 3 axes once\n"
             "  input   f32[2, 3, 4]");
   EXPECT_EQ(usage([&] {
               concat({x, value({2, 5, 4}), value({2, 3, 5})}, 1);
             }),
-            "concat: inputs may differ along axis 1 only, input 2 does not fit input 0\n"
+            "concat: inputs may differ only along axis 1, input 2 does not fit input 0\n"
             "  input 0 f32[2, 3, 4]\n"
             "  input 2 f32[2, 3, 5]");
   EXPECT_EQ(usage([&] { concat({}, 1); }),
-            "concat: there is nothing to join\n"
+            "concat: there are no tensors to join\n"
             "  try     at least one tensor");
   EXPECT_EQ(usage([&] { slice(x, -1, 2, 5); }),
             "slice: [2, 5) is not within axis 2, which has 4 elements\n"
             "  input   f32[2, 3, 4]");
   EXPECT_EQ(usage([&] { slice(x, -4, 0, 1); }),
-            "slice: there is no axis -4, the input has 3 axes\n"
+            "slice: there is no axis -4; the input has 3 axes\n"
             "  input   f32[2, 3, 4]");
 }
 
@@ -378,14 +378,14 @@ TEST_F(Errors, Images) {
             }),
             "normalize_images: images have 1 channels, mean has 3 and std 3\n"
             "  input   u8[N=8, H=28, W=28, C=1]\n"
-            "  try     one number a channel, or images converted to 3 channels");
+            "  try     one number per channel, or images converted to 3 channels");
   EXPECT_EQ(usage([&] { normalize_images(images, {0.5f}, {0}); }),
-            "normalize_images: std is 0, numbers above 0 are expected\n"
+            "normalize_images: std is 0, must be above 0\n"
             "  input   u8[N=8, H=28, W=28, C=1]");
   EXPECT_EQ(usage([&] {
               normalize_images(value({8, 28, 28}), {0.5f}, {1});
             }),
-            "normalize_images: the input is f32 with 3 axes, u8 with N, H, W, C is expected\n"
+            "normalize_images: the input is f32 with 3 axes; u8 with N, H, W, C is expected\n"
             "  input   f32[8, 28, 28]");
 }
 
@@ -394,7 +394,7 @@ TEST_F(Errors, MixedGraphs) {
   const Tensor a = value({2}), b = other->input("b", {DType::f32, {2}});
   EXPECT_EQ(usage([&] { a + b; }),
             "add: its inputs belong to different graphs\n"
-            "  try     trace the whole computation in one graph");
+            "  try     trace the entire computation in one graph");
 }
 
 }  // namespace

@@ -245,7 +245,7 @@ TEST(OpFields, MistakesInTheirTextAreNamed) {
             "  expected constant, reflect, replicate, circular");
   EXPECT_EQ(refusal(Pad{}, "padding=1x2x3 mode=reflect"),
             "pad: padding is \"1x2x3\"\n"
-            "  expected an integer for all 2 spatial axes, or one for each: 3x5");
+            "  expected an integer for all 2 spatial axes, or one per axis: 3x5");
   EXPECT_EQ(refusal(Pad{}, "mode=reflect"), "pad: padding is missing");
   EXPECT_EQ(refusal(Pad{}, "padding=1 padding=2 mode=reflect"), "pad: padding is given twice");
   EXPECT_EQ(refusal(Pad{}, "padding mode=reflect"), "pad: padding has no value");
@@ -257,7 +257,7 @@ TEST(OpFields, MistakesInTheirTextAreNamed) {
   EXPECT_EQ(refusal(Reshape{}, "shape=8"), "reshape: shape is \"8\"\n  expected a list: [8, 3]");
   EXPECT_EQ(refusal(Unary{}, "kind=elu"), "unknown field of relu \"kind\"");
   EXPECT_EQ(refusal(Dropout{}, "p=0.5 key=-1"),
-            "dropout: key is \"-1\"\n  expected an integer, at least 0");
+            "dropout: key is \"-1\"\n  expected an integer of at least 0");
 }
 
 }  // namespace

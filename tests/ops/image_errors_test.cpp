@@ -16,9 +16,9 @@ TEST_F(ImageErrors, ConvPadding) {
             }),
             "conv2d: padding has 3 numbers, the input has 2 spatial axes");
   EXPECT_EQ(usage([&] { conv2d(x, w, {}, {.stride = 0, .padding = "same"}); }),
-            "conv2d: stride is 0, at least 1 and at most 2^31 is allowed");
+            "conv2d: stride is 0, must be from 1 to 2^31");
   EXPECT_EQ(usage([&] { conv2d(x, w, {}, {.padding = 8, .padding_mode = PadMode::reflect}); }),
-            "pad: padding is 8, reflect can give at most 7 (axis H)\n"
+            "pad: padding is 8, reflect supports at most 7 (axis H)\n"
             "  input   f32[N=1, C=3, H=8, W=8]\n"
             "  try     less padding, a larger input, or another mode");
 }
@@ -44,7 +44,7 @@ TEST_F(ImageErrors, ConvTranspose) {
   EXPECT_EQ(usage([&] {
               conv_transpose2d(x, value({4, 6, 3, 3}, DType::f64));
             }),
-            "conv_transpose2d: input is f32, weight is f64, both should be one float type\n"
+            "conv_transpose2d: input is f32, weight is f64; both must have the same float type\n"
             "  input   f32[N=1, C=4, H=8, W=8]\n"
             "  weight  f64[I=4, O=6, H=3, W=3], groups=1");
   EXPECT_EQ(usage([&] { conv_transpose2d(x, w, value({4})); }),
@@ -54,16 +54,16 @@ TEST_F(ImageErrors, ConvTranspose) {
       usage([&] {
         conv_transpose2d(x, w, {}, {.stride = 2, .output_padding = {1, 2}});
       }),
-      "conv_transpose2d: output_padding is 2, 0 to 1 is possible with stride 2 and dilation 1 "
+      "conv_transpose2d: output_padding is 2, must be from 0 to 1 with stride 2 and dilation 1 "
       "(axis W)\n"
       "  input   f32[N=1, C=4, H=8, W=8]");
   EXPECT_EQ(usage([&] { conv_transpose2d(x, w, {}, {.padding = 5}); }),
-            "conv_transpose2d: padding of 5 on both sides leaves nothing of an output of 10 (axis "
+            "conv_transpose2d: padding of 5 on both sides leaves nothing of the output's 10 (axis "
             "H)\n"
             "  input   f32[N=1, C=4, H=8, W=8]\n"
             "  try     less padding, or a larger input");
   EXPECT_EQ(usage([&] { conv_transpose2d(x, w, {}, {.stride = 0}); }),
-            "conv_transpose2d: stride is 0, at least 1 and at most 2^31 is allowed");
+            "conv_transpose2d: stride is 0, must be from 1 to 2^31");
   EXPECT_EQ(usage([&] {
               conv_transpose(value({1, 4, 0}), value({4, 6, 3}));
             }),
@@ -72,14 +72,14 @@ TEST_F(ImageErrors, ConvTranspose) {
   EXPECT_EQ(usage([&] {
               conv_transpose2d(value({1, 4, 8}), value({4, 6, 3}));
             }),
-            "conv_transpose2d: the input has 3 axes, N, C, H, W are expected\n"
+            "conv_transpose2d: the input has 3 axes; N, C, H, W are expected\n"
             "  input   f32[1, 4, 8]");
 }
 
 TEST_F(ImageErrors, PoolsWithIndices) {
   const Tensor x = value({1, 3, 4, 4});
   EXPECT_EQ(usage([&] { max_pool_with_indices(x, {.kernel = 5}); }),
-            "max_pool2d: the window spans 5, the padded input only 4 (axis H)\n"
+            "max_pool2d: the window spans 5, but the padded input only 4 (axis H)\n"
             "  input   f32[N=1, C=3, H=4, W=4]\n"
             "  try     a larger input, more padding, or a smaller kernel or dilation");
   EXPECT_EQ(usage([&] {
@@ -112,7 +112,7 @@ TEST_F(ImageErrors, PoolsWithIndices) {
   EXPECT_EQ(usage([&] {
               global_max_pool(value({1, 3}));
             }),
-            "global_max_pool: the input has 2 axes, N, C and 1 to 3 spatial ones are expected\n"
+            "global_max_pool: the input has 2 axes; N, C and 1 to 3 spatial ones are expected\n"
             "  input   f32[1, 3]");
 }
 
@@ -133,7 +133,7 @@ TEST_F(ImageErrors, ChannelNorms) {
             "instance_norm: a group has no elements\n"
             "  input   f32[N=2, C=6, L=0]");
   EXPECT_EQ(usage([&] { group_norm(v, 2); }),
-            "group_norm: the input has 1 axis, N, C and at most 3 spatial ones are expected\n"
+            "group_norm: the input has 1 axis; N, C and at most 3 spatial ones are expected\n"
             "  input   f32[6]");
   EXPECT_EQ(usage([&] { layer_norm_channels(x, w, v); }),
             "layer_norm_channels: gamma is f32[4], expected f32[6]\n"
@@ -148,10 +148,10 @@ TEST_F(ImageErrors, ChannelNorms) {
             "prelu: slope is f32[4], expected f32[6]\n"
             "  input   f32[N=2, C=6, L=4]");
   EXPECT_EQ(usage([&] { spatial_dropout(v, 0.5); }),
-            "spatial_dropout: there is no axis 1, the input has 1 axis\n"
+            "spatial_dropout: there is no axis 1; the input has 1 axis\n"
             "  input   f32[6]");
   EXPECT_EQ(usage([&] { softmax(x, 3); }),
-            "softmax: there is no axis 3, the input has 3 axes\n"
+            "softmax: there is no axis 3; the input has 3 axes\n"
             "  input   f32[2, 6, 4]");
 }
 
@@ -160,24 +160,24 @@ TEST_F(ImageErrors, Upsample) {
   EXPECT_EQ(usage([&] {
               upsample(x, {2, 0});
             }),
-            "upsample: scale is 0, which makes no size of 4 (axis W)\n"
+            "upsample: scale is 0, which gives no valid size from 4 (axis W)\n"
             "  input   f32[N=1, C=3, H=4, W=4]\n"
-            "  try     scales above 0 that leave at least 1 pixel");
+            "  try     scales above 0 that give at least 1 pixel");
   EXPECT_EQ(usage([&] { upsample(x, 0.2); }),
-            "upsample: scale is 0.2, which makes no size of 4 (axis H)\n"
+            "upsample: scale is 0.2, which gives no valid size from 4 (axis H)\n"
             "  input   f32[N=1, C=3, H=4, W=4]\n"
-            "  try     scales above 0 that leave at least 1 pixel");
+            "  try     scales above 0 that give at least 1 pixel");
   EXPECT_EQ(usage([&] {
               upsample_to(x, {8, 0});
             }),
-            "upsample: an output size is 0, at least 1 and at most 2^31 is allowed\n"
+            "upsample: an output size is 0, must be from 1 to 2^31\n"
             "  input   f32[N=1, C=3, H=4, W=4]");
   EXPECT_EQ(usage([&] {
               upsample_to(x, {8, 8, 8});
             }),
             "upsample: size has 3 numbers, the input has 2 spatial axes");
   EXPECT_EQ(usage([&] { upsample(x, 2, {.align_corners = true}); }),
-            "upsample: align_corners has no meaning for nearest\n"
+            "upsample: align_corners does not apply to nearest\n"
             "  input   f32[N=1, C=3, H=4, W=4]\n"
             "  try     UpsampleMode::linear");
   EXPECT_EQ(usage([&] {
@@ -190,10 +190,10 @@ TEST_F(ImageErrors, Upsample) {
 TEST_F(ImageErrors, Shuffles) {
   const Tensor x = value({1, 6, 4, 5});
   EXPECT_EQ(usage([&] { pixel_shuffle(x, 2); }),
-            "pixel_shuffle: blocks of 2x2 cannot be made of 6 channels\n"
+            "pixel_shuffle: blocks of 2x2 cannot be made from 6 channels\n"
             "  input   f32[N=1, C=6, H=4, W=5]");
   EXPECT_EQ(usage([&] { pixel_unshuffle(x, 2); }),
-            "pixel_unshuffle: 4x5 pixels cannot be cut in blocks of 2x2\n"
+            "pixel_unshuffle: 4x5 pixels cannot be cut into blocks of 2x2\n"
             "  input   f32[N=1, C=6, H=4, W=5]");
   EXPECT_EQ(usage([&] { channel_shuffle(x, 0); }),
             "channel_shuffle: groups=0 does not divide 6 channels\n"
@@ -205,7 +205,7 @@ TEST_F(ImageErrors, SplitAndReduce) {
   EXPECT_EQ(usage([&] {
               split(x, {1, 2}, 1);
             }),
-            "split: the parts leave 1 of the 4 elements of axis 1\n"
+            "split: the parts leave out 1 of the 4 elements of axis 1\n"
             "  input   f32[2, 4]");
   EXPECT_EQ(usage([&] {
               split(x, {3, 2}, 1);
@@ -223,17 +223,17 @@ TEST_F(ImageErrors, SplitAndReduce) {
             "split: a part has -1 elements\n"
             "  input   f32[2, 4]");
   EXPECT_EQ(usage([&] { sum(x, {2}); }),
-            "sum: there is no axis 2, the input has 2 axes\n"
+            "sum: there is no axis 2; the input has 2 axes\n"
             "  input   f32[2, 4]");
   EXPECT_EQ(usage([&] {
               max(value({2, 0}), {1});
             }),
-            "max: there is no maximum of no elements\n"
+            "max: there are no elements to take the maximum of\n"
             "  input   f32[2, 0]");
   EXPECT_EQ(usage([&] {
               mean(value({2, 2}, DType::i64), {1});
             }),
-            "mean: the input is i64, a float type is expected\n"
+            "mean: the input is i64, must be a float type\n"
             "  input   i64[2, 2]\n"
             "  try     cast(x, DType::f32)");
 }

@@ -47,26 +47,26 @@ std::vector<Refused> refused_pads() {
   };
   return {
       {padded(-1), image,
-       "pad: padding is -1, at least 0 and at most 2^31 is allowed (axis H)\n"
+       "pad: padding is -1, must be from 0 to 2^31 (axis H)\n"
        "  input   f32[N=1, C=3, H=4, W=8]"},
       {padded({0, 8}, PadMode::reflect), image,
-       "pad: padding is 8, reflect can give at most 7 (axis W)\n"
+       "pad: padding is 8, reflect supports at most 7 (axis W)\n"
        "  input   f32[N=1, C=3, H=4, W=8]\n"
        "  try     less padding, a larger input, or another mode"},
       {padded({{0, 5}, {0, 0}}, PadMode::circular), image,
-       "pad: padding is 5, circular can give at most 4 (axis H)\n"
+       "pad: padding is 5, circular supports at most 4 (axis H)\n"
        "  input   f32[N=1, C=3, H=4, W=8]\n"
        "  try     less padding, a larger input, or another mode"},
       {padded(1, PadMode::replicate),
        {{DType::f32, {1, 3, 0}}},
-       "pad: padding is 1, replicate can give at most 0 (axis L)\n"
+       "pad: padding is 1, replicate supports at most 0 (axis L)\n"
        "  input   f32[N=1, C=3, L=0]\n"
        "  try     less padding, a larger input, or another mode"},
       {padded({1, 1, 1}), image, "pad: padding has 3 numbers, the input has 2 spatial axes"},
-      {padded("same"), image, "pad: padding is \"same\", numbers are expected here"},
+      {padded("same"), image, "pad: padding is \"same\", but this op takes only numbers"},
       {padded(1),
        {{DType::f32, {3, 4}}},
-       "pad: the input has 2 axes, N, C and 1 to 3 spatial ones are expected\n"
+       "pad: the input has 2 axes; N, C and 1 to 3 spatial ones are expected\n"
        "  input   f32[3, 4]"},
   };
 }

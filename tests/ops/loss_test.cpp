@@ -138,12 +138,12 @@ TEST_F(LossErrors, CrossEntropy) {
             "cross_entropy: class_weights is f32[4], expected f32[3]\n"
             "  input   f32[N=2, C=3, L=4]");
   EXPECT_EQ(usage([&] { cross_entropy(logits, logits, {.ignore_index = 0}); }),
-            "cross_entropy: ignore_index needs labels, the targets are soft\n"
+            "cross_entropy: ignore_index needs labels, but the targets are soft\n"
             "  logits  f32[N=2, K=3, L=4]\n"
             "  targets f32[2, 3, 4]\n"
-            "  try     rows of zeros for what should not count");
+            "  try     rows of zeros where targets should be ignored");
   EXPECT_EQ(usage([&] { cross_entropy(logits, classes, {.label_smoothing = 2}); }),
-            "cross_entropy: label_smoothing is 2, 0 to 1 is expected\n"
+            "cross_entropy: label_smoothing is 2, must be from 0 to 1\n"
             "  logits  f32[N=2, K=3, L=4]\n"
             "  targets i64[2, 4]");
   EXPECT_EQ(error_text(ErrorKind::data,
@@ -169,9 +169,9 @@ TEST_F(LossErrors, Pairs) {
             "  target  i64[8]\n"
             "  try     reshape() or cast() on one of them");
   EXPECT_EQ(usage([&] { smooth_l1_loss(value({8}), value({8}), -1); }),
-            "smooth_l1_loss: beta is -1, 0 or more is expected");
+            "smooth_l1_loss: beta is -1, must be at least 0");
   EXPECT_EQ(usage([&] { dice_loss(value({8}), value({8})); }),
-            "dice_loss: there is no axis 1, the input has 1 axis\n"
+            "dice_loss: there is no axis 1; the input has 1 axis\n"
             "  input   f32[8]");
 }
 

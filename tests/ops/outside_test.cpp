@@ -188,7 +188,7 @@ TEST_P(AnOpFromOutsideNamed, LikeABuiltInIsReadFromItsOwnList) {
   const Types types{{DType::f32, {2, 3}}};
   const OpCall call = parse_problem(problem_text(own[0], types, types), own);
   EXPECT_EQ(call.op, own[0]);
-  expect_error(ErrorKind::usage, "is no convolution", [&] { (void)backward_data(call); });
+  expect_error(ErrorKind::usage, "is not a convolution", [&] { (void)backward_data(call); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Ops, AnOpFromOutsideNamed,

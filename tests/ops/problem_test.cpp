@@ -72,7 +72,7 @@ TEST(Problem, OfAnyOpSaysWhatIsWrong) {
     return "problem \"" + problem + "\": " + what + example;
   };
   EXPECT_EQ(says("max_pol f32[2]"), "unknown op \"max_pol\"\n  nearest max_pool");
-  EXPECT_EQ(says(pool), about(pool, "it has no types of inputs"));
+  EXPECT_EQ(says(pool), about(pool, "it has no input types"));
   EXPECT_EQ(says(pool + "f31[8]"),
             about(pool + "f31[8]", "there is no element type \"f31\"") +
                 "\n  known    f64, f32, bf16, f16, i64, i32, i16, i8, u8, bool");
@@ -84,9 +84,8 @@ TEST(Problem, OfAnyOpSaysWhatIsWrong) {
   EXPECT_EQ(
       says("relu f32[1, 3, 4]{blocked16}"),
       about("relu f32[1, 3, 4]{blocked16}", "\"f32[1, 3, 4]{blocked16}\" cannot have that layout"));
-  EXPECT_EQ(says("relu f32[3] -> f32[4]"),
-            about("relu f32[3] -> f32[4]", "the outputs are others") +
-                "\n  given    f32[4]\n  has      f32[3]");
+  EXPECT_EQ(says("relu f32[3] -> f32[4]"), about("relu f32[3] -> f32[4]", "the outputs differ") +
+                                               "\n  given    f32[4]\n  has      f32[3]");
   EXPECT_EQ(says("linear f32[3]"),
             about("linear f32[3]", "linear does not take these types and fields"));
   EXPECT_EQ(says(pool + "f32[1, 1, 1, 1]").substr(0, 52),
@@ -111,10 +110,10 @@ TEST(Problem, SaysWhatIsWrong) {
   refuses("conv:ic3ih0oc4kh3", "\"ih\" is 0");
   refuses("conv:g2ic3ih8oc4kh3", "g is 2, which does not divide ic, 3");
   refuses("conv:g3ic3ih8oc4kh3", "groups=3 does not divide");
-  refuses("conv:ic3ih8oc4kh3oh8", "oh is 8, these sizes give 6");
-  refuses("conv:ic3ih8oc4kh3:f16", "\"f16\" is no type of a convolution");
-  refuses("conv:ic3ih8oc4kh3:", "\"\" is no type of a convolution");
-  refuses("conv:ic3ih8oc4kh9", "the window spans 9, the padded input only 8");
+  refuses("conv:ic3ih8oc4kh3oh8", "oh is 8, but these sizes give 6");
+  refuses("conv:ic3ih8oc4kh3:f16", "\"f16\" is not a convolution's type");
+  refuses("conv:ic3ih8oc4kh3:", "\"\" is not a convolution's type");
+  refuses("conv:ic3ih8oc4kh9", "the window spans 9, but the padded input only 8");
 
   EXPECT_EQ(error_text(ErrorKind::usage, [] { parse_problem("conv:ic3ih8oc4kh3zz1"); }),
             "problem \"conv:ic3ih8oc4kh3zz1\": there is no size \"zz\"\n"
@@ -122,7 +121,7 @@ TEST(Problem, SaysWhatIsWrong) {
             "  sizes    mb, g, ic, ih, iw, oc, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw");
   const OpCall forward = parse_problem("conv:mb2ic16ih9oc32kh3"), data = backward_data(forward);
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { backward_weights(data); }),
-            "conv_backward_data is no convolution");
+            "conv_backward_data is not a convolution");
 }
 
 }  // namespace

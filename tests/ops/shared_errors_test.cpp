@@ -24,7 +24,7 @@ class SharedErrors : public Errors {
 // Integers have no gradient, and few kernels: an op that computes wants floats.
 TEST_F(SharedErrors, FloatTypes) {
   const auto row = [](const std::string& op, const Tensor& x, auto f) {
-    return Row{op + ": the input is i64, a float type is expected\n" + "  input   " +
+    return Row{op + ": the input is i64, must be a float type\n" + "  input   " +
                    to_string(x.type()) + "\n" + "  try     cast(x, DType::f32)",
                [=] { f(x); }};
   };
@@ -68,21 +68,21 @@ TEST_F(SharedErrors, FloatTypes) {
       row("kl_div", rows, [](const Tensor& x) { kl_div(x, x); }),
   });
   expect({
-      {"conv2d: input is i64, weight is i64, both should be one float type\n"
+      {"conv2d: input is i64, weight is i64; both must have the same float type\n"
        "  input   i64[N=2, C=4, H=6, W=6]\n"
        "  weight  i64[O=2, I=4, H=6, W=6], groups=1",
        [&] { conv2d(image, image); }},
-      {"matmul: one operand is i64, the other i64, both should be one float type\n"
+      {"matmul: one operand is i64, the other i64; both must have the same float type\n"
        "  first   i64[8, 4]\n"
        "  second  i64[8, 4]",
        [&] { matmul(rows, rows); }},
-      {"mul: the second is i64, a float type is expected\n"
+      {"mul: the second is i64, must be a float type\n"
        "  second  i64[8, 4]\n"
        "  try     cast(x, DType::f32)",
        [&] {
          value({8, 4}) * rows;
        }},
-      {"cross_entropy: the input is i64, a float type is expected\n"
+      {"cross_entropy: the input is i64, must be a float type\n"
        "  input   i64[8, 4]\n"
        "  try     cast(x, DType::f32)",
        [&] { cross_entropy(rows, integers({8})); }},
@@ -93,7 +93,7 @@ TEST_F(SharedErrors, FloatTypes) {
 TEST_F(SharedErrors, NumbersOfAxes) {
   const Tensor rows = value({8, 4}), image = value({1, 4, 6, 6}), f = value({4}), line = value({4});
   const auto spatial = [&](const std::string& op, auto f_of) {
-    return Row{op + ": the input has 2 axes, N, C and 1 to 3 spatial ones are expected\n"
+    return Row{op + ": the input has 2 axes; N, C and 1 to 3 spatial ones are expected\n"
                     "  input   f32[8, 4]",
                [=] { f_of(rows); }};
   };
@@ -114,7 +114,7 @@ TEST_F(SharedErrors, NumbersOfAxes) {
       spatial("upsample", [](const Tensor& x) { upsample_to(x, 2); }),
   });
   const auto plane = [&](const std::string& op, auto f_of) {
-    return Row{op + ": the input has 2 axes, N, C, H, W are expected\n"
+    return Row{op + ": the input has 2 axes; N, C, H, W are expected\n"
                     "  input   f32[8, 4]",
                [=] { f_of(rows); }};
   };
@@ -126,42 +126,42 @@ TEST_F(SharedErrors, NumbersOfAxes) {
       plane("pixel_unshuffle", [](const Tensor& x) { pixel_unshuffle(x, 2); }),
   });
   expect({
-      {"instance_norm: the input has 1 axis, N, C and at most 3 spatial ones are expected\n"
+      {"instance_norm: the input has 1 axis; N, C and at most 3 spatial ones are expected\n"
        "  input   f32[4]",
        [&] { instance_norm(line); }},
-      {"layer_scale: the input has 1 axis, N, C and at most 3 spatial ones are expected\n"
+      {"layer_scale: the input has 1 axis; N, C and at most 3 spatial ones are expected\n"
        "  input   f32[4]",
        [&] { layer_scale(line, f); }},
-      {"batch_norm: the input has 6 axes, N, C and at most 3 spatial ones are expected\n"
+      {"batch_norm: the input has 6 axes; N, C and at most 3 spatial ones are expected\n"
        "  input   f32[1, 4, 1, 1, 1, 2]",
        [&] {
          batch_norm(value({1, 4, 1, 1, 1, 2}), f, f, f, f);
        }},
-      {"layer_norm: asked for the last 0 axes, the input has 2\n"
+      {"layer_norm: it normalises the last 0 axes, but the input has 2\n"
        "  input   f32[8, 4]",
        [&] { layer_norm(rows, f, f, 0); }},
-      {"log_softmax: the input has 1 axis, at least N and K are expected\n"
+      {"log_softmax: the input has 1 axis; at least N and K are expected\n"
        "  input   f32[4]",
        [&] { log_softmax(line); }},
-      {"cross_entropy: logits have 1 axis, N and K are expected\n"
+      {"cross_entropy: logits have 1 axis; N and K are expected\n"
        "  logits  f32[4]\n"
        "  targets i64[]",
        [&] { cross_entropy(line, integers({})); }},
-      {"cross_entropy: logits have 6 axes, N, K and at most 3 spatial ones are expected\n"
+      {"cross_entropy: logits have 6 axes; N, K and at most 3 spatial ones are expected\n"
        "  logits  f32[2, 3, 1, 1, 1, 1]\n"
        "  targets i64[2, 1, 1, 1, 1]",
        [&] {
          cross_entropy(value({2, 3, 1, 1, 1, 1}), integers({2, 1, 1, 1, 1}));
        }},
-      {"conv: the input has 6 axes, N, C and 1 to 3 spatial ones are expected\n"
+      {"conv: the input has 6 axes; N, C and 1 to 3 spatial ones are expected\n"
        "  input   f32[1, 1, 1, 1, 1, 1]",
        [&] {
          conv(value({1, 1, 1, 1, 1, 1}), value({1, 1, 1, 1, 1, 1}));
        }},
-      {"conv: the input has 1 axis, N, C and 1 to 3 spatial ones are expected\n"
+      {"conv: the input has 1 axis; N, C and 1 to 3 spatial ones are expected\n"
        "  input   f32[4]",
        [&] { conv(line, line); }},
-      {"pad: the input has 1 axis, N, C and 1 to 3 spatial ones are expected\n"
+      {"pad: the input has 1 axis; N, C and 1 to 3 spatial ones are expected\n"
        "  input   f32[4]",
        [&] { pad(line, 1); }},
   });
@@ -229,7 +229,7 @@ TEST_F(SharedErrors, WindowsOutOfRange) {
        "  input   f32[N=1, C=4, H=6, W=6]\n"
        "  weight  f32[I=4, O=4, H=3, W=3], groups=0",
        [&] { conv_transpose2d(image, w, {}, {.groups = 0}); }},
-      {"pad: padding is 4294967296, at least 0 and at most 2^31 is allowed (axis H)\n"
+      {"pad: padding is 4294967296, must be from 0 to 2^31 (axis H)\n"
        "  input   f32[N=1, C=4, H=6, W=6]",
        [&] { pad(image, huge); }},
       {"adaptive_max_pool: an output size is 4294967296\n"
@@ -237,13 +237,13 @@ TEST_F(SharedErrors, WindowsOutOfRange) {
        "  output  4294967296\n"
        "  try     output sizes of 1 to 2^31",
        [&] { adaptive_max_pool(image, huge); }},
-      {"upsample: an output size is 25769803776, at least 1 and at most 2^31 is allowed\n"
+      {"upsample: an output size is 25769803776, must be from 1 to 2^31\n"
        "  input   f32[N=1, C=4, H=6, W=6]",
        [&] { upsample(image, huge); }},
-      {"pixel_shuffle: blocks of 0x0 cannot be made of 4 channels\n"
+      {"pixel_shuffle: blocks of 0x0 cannot be made from 4 channels\n"
        "  input   f32[N=1, C=4, H=6, W=6]",
        [&] { pixel_shuffle(image, 0); }},
-      {"pixel_unshuffle: 6x6 pixels cannot be cut in blocks of 4294967296x4294967296\n"
+      {"pixel_unshuffle: 6x6 pixels cannot be cut into blocks of 4294967296x4294967296\n"
        "  input   f32[N=1, C=4, H=6, W=6]",
        [&] { pixel_unshuffle(image, huge); }},
   });
@@ -346,13 +346,13 @@ TEST_F(SharedErrors, Pairs) {
       row("kl_div", [&] { kl_div(a, b); }),
   });
   expect({
-      {"concat: inputs may differ along axis 0 only, input 1 does not fit input 0\n"
+      {"concat: inputs may differ only along axis 0, input 1 does not fit input 0\n"
        "  input 0 f32[8, 4]\n"
        "  input 1 f64[8, 4]",
        [&] {
          concat({a, value({8, 4}, DType::f64)}, 0);
        }},
-      {"permute: axes [1] should name each of the input's 2 axes once\n"
+      {"permute: axes [1] must name each of the input's 2 axes once\n"
        "  input   f32[8, 4]",
        [&] { permute(a, {1}); }},
       {"slice: [-1, 2) is not within axis 1, which has 4 elements\n"
@@ -361,15 +361,15 @@ TEST_F(SharedErrors, Pairs) {
       {"slice: [3, 2) is not within axis 1, which has 4 elements\n"
        "  input   f32[8, 4]",
        [&] { slice(a, 1, 3, 2); }},
-      {"dropout: p is -0.5, 0 to 1 is expected\n"
+      {"dropout: p is -0.5, must be from 0 to 1\n"
        "  input   f32[8, 1]\n"
-       "  try     the share of elements to drop: 0.5 for half of them",
+       "  try     the fraction of elements to drop: 0.5 for half of them",
        [&] {
          drop_path(value({8, 4}), -0.5);
        }},
-      {"smooth_l1_loss: beta is nan, 0 or more is expected",
+      {"smooth_l1_loss: beta is nan, must be at least 0",
        [&] { smooth_l1_loss(a, a, std::nan("")); }},
-      {"cross_entropy: there is nothing to take the mean of\n"
+      {"cross_entropy: there are no elements to average\n"
        "  logits  f32[N=0, K=4, L=2]\n"
        "  targets i64[0, 2]",
        [&] {
@@ -389,7 +389,7 @@ TEST_F(SharedErrors, Pairs) {
   EXPECT_EQ(usage([&] {
               graph->add_one(NegativeLogLikelihood{}, {integers({8, 4}), integers({8})});
             }),
-            "cross_entropy: the input is i64, a float type is expected\n"
+            "cross_entropy: the input is i64, must be a float type\n"
             "  input   i64[8, 4]\n"
             "  try     cast(x, DType::f32)");
   EXPECT_EQ(

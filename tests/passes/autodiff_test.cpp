@@ -219,9 +219,9 @@ TEST(Autodiff, SaysWhatALossMustBe) {
   const Tensor w = parameter(*graph, "w", {3});
   graph->output("loss", w * w);
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)autodiff(*graph, "loss"); }),
-            "gradients: the loss must be one float number\n"
+            "gradients: the loss must be a single float\n"
             "  loss    f64[3]\n"
-            "  try     a mean or a sum over it");
+            "  try     its mean or sum");
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)autodiff(*graph, "los"); }),
             "graph: no output is named \"los\"\n"
             "  outputs loss");

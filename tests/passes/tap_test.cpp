@@ -133,14 +133,14 @@ TEST(Tap, AValueThatWasFusedAwayIsNotTakenForAnother) {
   verify(*fused);
   EXPECT_EQ(
       error_text(ErrorKind::usage, [&] { tap(*fused, "conv1"); }),
-      "tap: what conv1 gave is no longer in the graph\n"
+      "tap: the result of conv1 is no longer in the graph\n"
       "  fused   into the conv of conv1 + bn1 + act\n"
       "  try     tap(graph, \"conv1\") before the passes, or before Program compiles the graph: "
       "a tapped value is kept");
-  expect_error(ErrorKind::usage, "what bn1 gave is no longer in the graph",
+  expect_error(ErrorKind::usage, "the result of bn1 is no longer in the graph",
                [&] { tap(*fused, "bn1"); });
   expect_error(ErrorKind::usage,
-               "what unused gave is no longer in the graph\n"
+               "the result of unused is no longer in the graph\n"
                "  removed no output depended on it\n",
                [&] { tap(*fused, "unused"); });
   // What is still there is the same value as before.

@@ -346,7 +346,7 @@ TEST(Program, SaysWhichInputIsMissingOrWrong) {
                        [&] {
                          b.run({{"images", numbers({1, 2, 3, 4, 5, 6}, {3, 2})}});
                        }),
-            "program: input \"images\" has another type than was compiled for\n"
+            "program: input \"images\" has a type other than the compiled one\n"
             "  given    f64[3, 2]\n"
             "  expected f64[2, 3]\n"
             "  try      compile a Program for this shape");
@@ -365,7 +365,7 @@ TEST(Program, SaysWhichStateArrayIsMissingOrOfAnotherShape) {
       << missing;
   b.state.declare("w", {DType::f64, {3, 2}}, Role::parameter);  // as many bytes
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { b.run(); }),
-            "program: State array \"w\" has another type than was compiled for\n"
+            "program: State array \"w\" has a type other than the compiled one\n"
             "  given    f64[3, 2]\n"
             "  expected f64[2, 3]");
   Bench u(Mode::train);
@@ -375,7 +375,7 @@ TEST(Program, SaysWhichStateArrayIsMissingOrOfAnotherShape) {
                        [&] {
                          u.run({{"x", Array::zeros(DType::f64, {2, 3})}});
                        }),
-            "program: State array \"w\" has another type than was compiled for\n"
+            "program: State array \"w\" has a type other than the compiled one\n"
             "  given    f64[2]\n"
             "  expected f64[2, 3]");
 }

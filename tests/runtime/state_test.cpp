@@ -70,12 +70,12 @@ TEST(State, SaysWhatDoesNotFit) {
                        [&] {
                          state.declare("conv1.weight", {DType::f64, {3}}, Role::parameter);
                        }),
-            "state: \"conv1.weight\" is declared twice, differently\n"
+            "state: \"conv1.weight\" is declared twice, with different types or roles\n"
             "  first   f32[3], a parameter\n"
             "  then    f64[3], a parameter");
   EXPECT_EQ(
       error_text(ErrorKind::usage, [&] { state.declare("conv1.weight", three, Role::buffer); }),
-      "state: \"conv1.weight\" is declared twice, differently\n"
+      "state: \"conv1.weight\" is declared twice, with different types or roles\n"
       "  first   f32[3], a parameter\n"
       "  then    f32[3], a buffer");
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)state.get("conv1.weigth"); }),
@@ -85,7 +85,7 @@ TEST(State, SaysWhatDoesNotFit) {
             "optimizer->declare(state) its moments; TrainStep::gradient() its gradients");
   EXPECT_EQ(error_text(ErrorKind::usage,
                        [&] { state.set("conv1.weight", Array::zeros(DType::f32, {4})); }),
-            "state: \"conv1.weight\" cannot take an array of another type\n"
+            "state: \"conv1.weight\" cannot be set to an array of another type\n"
             "  given    f32[4]\n"
             "  expected f32[3]");
 }

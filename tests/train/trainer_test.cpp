@@ -483,7 +483,7 @@ TEST_F(Training, ALastBatchTooSmallForANormIsFoundBeforeTheFirstStep) {
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { run("run", settings_); }),
             "the last batch of an epoch has 1 image, which this net cannot be trained on\n"
             "  images  135 to train on, --batch 67\n"
-            "  because batch_norm: one value per channel, training needs at least 2 to take their "
+            "  because batch_norm: one value per channel; training needs at least 2 to compute a "
             "variance\n"
             "  try     --drop-last, which leaves that batch out, or --batch 66");
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));

@@ -10,7 +10,7 @@ namespace {
 
 using Type = ArgumentType;
 
-constexpr double largest_integer = 9007199254740992.0;  // 2^53: a double holds all below
+constexpr double largest_integer = 9007199254740992.0;  // 2^53: exact in a double, as all below
 constexpr size_t largest_list = 3;                      // one number per spatial axis
 
 bool is_integral(Type type) { return type == Type::integer || type == Type::integers; }
@@ -59,7 +59,7 @@ std::string range_text(const Argument& a) {
   return bounds.empty() ? "" : " " + join(bounds, " and ");
 }
 
-/// Whether a text can choose it.
+/// Whether a text can refer to it.
 bool is_name(std::string_view name) {
   return !name.empty() && name.find_first_of(":,=") == std::string_view::npos;
 }
@@ -102,7 +102,7 @@ ArgumentValue value_or_word(const std::optional<Value>& value, std::string_view 
   return std::string(text);
 }
 
-/// A value of that type, whatever its range; the text itself, as a word, where it is not one.
+/// A value of that type, whatever its range; the text itself, as a word, if it is not of that type.
 ArgumentValue parse(Type type, std::string_view text) {
   switch (type) {
     case Type::integer:
@@ -130,13 +130,13 @@ std::string argument_line(const Argument& argument) {
          argument.expected() + (argument.required() ? "" : " (default: " + value + ")") + "\n";
 }
 
-/// "no arguments", "1 argument", "2 arguments" or, where some may be left out, "at most ...".
+/// "no arguments", "1 argument", "2 arguments" or, when some are optional, "at most ...".
 std::string argument_count(const Choice& choice) {
-  const size_t most = choice.arguments.size();
-  if (most == 0) return "no arguments";
+  const size_t count = choice.arguments.size();
+  if (count == 0) return "no arguments";
   const bool optional = !choice.arguments.back().required();
-  return (optional ? "at most " : "") + std::to_string(most) +
-         (most == 1 ? " argument" : " arguments");
+  return (optional ? "at most " : "") + std::to_string(count) +
+         (count == 1 ? " argument" : " arguments");
 }
 
 template <class Number>
@@ -207,7 +207,7 @@ std::string to_string(const ArgumentValue& value) {
 
 const ArgumentValue& Arguments::value(std::string_view name) const {
   const auto found = values_.find(name);
-  require(found != values_.end(), "an argument is read that was not declared");
+  require(found != values_.end(), "an undeclared argument is read");
   return found->second;
 }
 
@@ -222,7 +222,7 @@ void Arguments::erase(std::string_view name) {
 template <class T>
 const T& Arguments::get(std::string_view name) const {
   const T* typed = std::get_if<T>(&value(name));
-  require(typed != nullptr, "an argument is read as another type than it was declared with");
+  require(typed != nullptr, "an argument is read with a type other than its declared one");
   return *typed;
 }
 

@@ -34,7 +34,7 @@ std::string_view name(ArgumentType type);
 struct Argument {
   std::string name;
   ArgumentType type = ArgumentType::number;
-  ArgumentValue default_value = {};  ///< none: it has to be given, or `follows` says what it is
+  ArgumentValue default_value = {};  ///< none: it is required, or `follows` says what it is
   double minimum = 0;                ///< of numbers, included unless open; -infinity: no bound
   double maximum = std::numeric_limits<double>::infinity();  ///< likewise
   bool open_minimum = false, open_maximum = false;           ///< the bound itself is not accepted
@@ -49,21 +49,21 @@ struct Argument {
   /// integer of at least 1, not 0".
   std::string mismatch(std::string_view given) const;
   /// Whether `value` is of the argument's type and in its range. Integers are at most 2^53 in size,
-  /// lists have one to three numbers.
+  /// lists hold one to three numbers.
   bool accepts(const ArgumentValue& value) const;
-  /// The value of a text, none when that is not accepted. Lists are "3" or "3x5".
+  /// The value that a text stands for, none if it is not accepted. Lists are "3" or "3x5".
   ArgumentValue read(std::string_view text) const;
-  /// How it is given on a command line: "--drop-path" for drop_path.
+  /// Its flag on a command line: "--drop-path" for drop_path.
   std::string flag() const;
-  /// The value of the text of its flag. Errors: usage when that is not accepted: "--drop-path must
-  /// be a number of at least 0 and below 1, not "2"".
+  /// The value given to its flag. Errors: usage when it is not accepted:
+  /// "--drop-path must be a number of at least 0 and below 1, not "2"".
   ArgumentValue read_flag(std::string_view text) const;
 };
 
 /// As `read` takes it: "3", "0.5", "true", "reflect", "3x5"; "" for none.
 std::string to_string(const ArgumentValue& value);
 
-/// The values of all arguments of one thing, given or by default.
+/// The values of all arguments of one choice, given or by default.
 class Arguments {
  public:
   using Values = std::map<std::string, ArgumentValue, std::less<>>;
@@ -73,12 +73,12 @@ class Arguments {
   /// {{"dropout", 0.5}, {"stem", "cifar"}}
   Arguments(std::initializer_list<Values::value_type> values) : values_(values) {}
 
-  /// Errors of all: internal when there is no such argument, or it has another type.
+  /// Errors of all getters: internal when there is no such argument, or it has another type.
   int64_t integer(std::string_view name) const { return get<int64_t>(name); }
   /// `otherwise` when it was not given and has no default.
   int64_t integer(std::string_view name, int64_t otherwise) const;
   double number(std::string_view name) const { return get<double>(name); }
-  /// None where a word was given instead.
+  /// None if a word was given instead.
   std::optional<double> optional_number(std::string_view name) const;
   bool flag(std::string_view name) const { return get<bool>(name); }
   const std::string& word(std::string_view name) const { return get<std::string>(name); }
@@ -101,7 +101,7 @@ class Arguments {
   Values values_;
 };
 
-/// Something that is chosen by a small text: its name and its arguments.
+/// Something chosen by a short text: its name and its arguments.
 struct Choice {
   std::string name;
   std::vector<Argument> arguments = {};  ///< required ones first
@@ -111,7 +111,7 @@ struct Choice {
   std::string usage() const;
 };
 
-/// A small text taken apart: "step:30:0.1", "step:30,0.1" and "step:30:gamma=0.1" alike.
+/// The parts of such a text: "step:30:0.1", "step:30,0.1" and "step:30:gamma=0.1" are the same.
 struct ChoiceText {
   std::string name;
   std::vector<std::string> arguments;
@@ -126,17 +126,17 @@ std::vector<ChoiceText> parse_choices(std::string_view list);
 Arguments read_arguments(std::string_view what, const Choice& choice,
                          std::span<const std::string> texts);
 
-/// The text that reads back to the same: "step:30:0.1"; arguments at their defaults are left out
-/// where none that is not follows.
+/// The text that reads back as the same choice: "step:30:0.1", without trailing arguments that have
+/// their default values.
 std::string to_text(const Choice& choice, const Arguments& arguments);
 
-/// The usages of all: "constant, cosine[:FINAL], step:EPOCHS[:GAMMA]".
+/// The usages of all choices: "constant, cosine[:FINAL], step:EPOCHS[:GAMMA]".
 std::string usages(std::span<const Choice* const> choices);
 
-/// What help says of all: for each a line with its usage and help, and one for each argument.
+/// The help text of all choices: one line each with usage and help, and one per argument.
 std::string listing(std::span<const Choice* const> choices);
 
-/// The error for a name that is none of these: with the nearest, and the usages of all.
+/// The error for a name that is not among `known`: with the nearest names, and all usages.
 Error unknown_choice(std::string_view what, std::string_view name,
                      std::span<const Choice* const> known);
 
@@ -161,7 +161,7 @@ const auto& find_choice(std::string_view what, const Rows& rows, std::string_vie
   throw unknown_choice(what, name, choices_of(rows));
 }
 
-/// A row of a table, and the arguments that a text chose it with.
+/// A row of a table, and the arguments it was chosen with.
 template <class Row>
 struct Chosen {
   Row row;
@@ -169,11 +169,11 @@ struct Chosen {
 };
 
 /// What can be chosen by name: the built-in rows, each with a member `choice`, and those that are
-/// added from outside. Not thread-safe while rows are added.
+/// added from outside. Not thread-safe while rows are being added.
 template <class Row>
 class ChoiceTable {
  public:
-  /// `what` its rows are, as messages call them: "schedule".
+  /// `what` messages call a row: "schedule".
   ChoiceTable(std::string what, std::vector<Row> rows) : what_(std::move(what)) {
     for (Row& row : rows) add(std::move(row));
   }

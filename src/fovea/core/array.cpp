@@ -39,7 +39,7 @@ void write(std::byte* data, int64_t i, V value) {
 }  // namespace
 
 std::shared_ptr<std::byte> allocate(size_t bytes) {
-  // Huge pages keep the TLB quiet on the large buffers of training; small buffers stay small.
+  // Huge pages spare the TLB with the large buffers of training; small buffers stay small.
   constexpr size_t huge = size_t{2} << 20;
   const size_t alignment = bytes >= 4 * huge ? huge : 64;
   if (bytes > (size_t{1} << 62)) {

@@ -18,16 +18,16 @@ class Array {
  public:
   /// An empty f32 array of shape [0].
   Array() = default;
-  /// Uninitialised data. Errors: memory when the size overflows or cannot be had.
+  /// Uninitialised data. Errors: memory when the size overflows or cannot be allocated.
   Array(DType dtype, const Shape& shape);
-  /// Data that somebody else owns (a mapped file, say); `owner` keeps it alive. `data` must be
-  /// aligned to its element.
+  /// Data owned elsewhere (a mapped file, for example); `owner` keeps it alive. `data` must be
+  /// aligned to its element type.
   Array(DType dtype, const Shape& shape, std::byte* data, std::shared_ptr<void> owner);
 
   static Array zeros(DType dtype, const Shape& shape);
   /// Every element `value`, converted to `dtype`.
   static Array full(DType dtype, const Shape& shape, double value);
-  /// A copy of `values`. Errors: usage when their number is not the shape's.
+  /// A copy of `values`. Errors: usage when their count is not the shape's.
   template <class T>
   static Array of(const std::vector<T>& values, const Shape& shape);
   /// A 1-d copy of `values`.
@@ -57,7 +57,7 @@ class Array {
     return {reinterpret_cast<const T*>(data_), static_cast<size_t>(numel_)};
   }
 
-  /// The only element of an array of one. Errors: usage when there are more or fewer.
+  /// The element of an array with exactly one. Errors: usage when there are more or fewer.
   double item() const;
   /// Element `i` in row-major order, as a double, whatever the dtype.
   double at(int64_t i) const;
@@ -65,9 +65,9 @@ class Array {
   void set(int64_t i, double value);
 
   Array clone() const;
-  /// A copy with another dtype, or this array itself where it has that dtype already.
+  /// A copy with another dtype, or this array itself if it already has that dtype.
   Array astype(DType dtype) const;
-  /// The same data under another shape. Errors: usage when the numbers of elements differ.
+  /// The same data with another shape. Errors: usage when the element counts differ.
   Array reshaped(const Shape& shape) const;
 
  private:
@@ -81,7 +81,7 @@ class Array {
 };
 
 /// An aligned buffer of `bytes`, not initialised; freed with its last handle. Errors: memory when
-/// it cannot be had.
+/// it cannot be allocated.
 std::shared_ptr<std::byte> allocate(size_t bytes);
 
 /// Rounds up to a multiple of 64, the alignment of every buffer.

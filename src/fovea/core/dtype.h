@@ -8,7 +8,7 @@
 
 namespace fovea {
 
-/// Element types. f64, f32, bf16, i64, i32 and u8 are computed with; the others are only stored.
+/// Element types. f64, f32, bf16, i64, i32 and u8 are for computing; the others only for storage.
 enum class DType : uint8_t { f64, f32, bf16, f16, i64, i32, i16, i8, u8, boolean };
 
 /// Bytes of one element.
@@ -22,14 +22,14 @@ std::span<const std::string_view> enum_names(DType);
 /// f64, f32, bf16 or f16.
 bool is_float(DType dtype);
 
-/// f32 for bf16 and f16, else the dtype itself. Beside values of 16 bits, whatever has one number a
-/// channel (biases, scales, shifts, statistics) and all gradients of parameters are of this dtype:
-/// they are sums over a batch, or are added up over many steps. Weights of convolutions and linear
-/// layers have the values' dtype.
+/// The dtype in which values of `dtype` are accumulated: f32 for bf16 and f16, else `dtype` itself.
+/// Vectors with one number per channel (biases, scales, shifts, statistics) and the gradients of
+/// parameters have it: they are sums over a batch, or accumulate over many steps. Weights of
+/// convolutions and linear layers have the values' own dtype.
 DType wide(DType dtype);
 
-/// One bf16: the upper half of an f32. An f32 is rounded to the nearest, ties to even; NaN stays
-/// NaN.
+/// One bf16: the upper half of an f32. An f32 is
+/// rounded to nearest, ties to even; NaN stays NaN.
 struct Bf16 {
   uint16_t bits = 0;
 

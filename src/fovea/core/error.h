@@ -16,7 +16,7 @@ enum class ErrorKind {
   data = 3,      ///< a data set or image that is missing or broken
   model = 4,     ///< a model or weight file that is missing or broken
   io = 5,        ///< cannot write: no permission, disk full
-  diverged = 6,  ///< the loss is not finite
+  diverged = 6,  ///< the loss is no longer finite
   memory = 7,    ///< not enough memory, or a size beyond what can be addressed
 };
 
@@ -30,7 +30,7 @@ std::string_view name(ErrorKind kind);
 ///         .with("input", "f32[N=8, C=4, H=224, W=224]")
 ///         .with("try", "--channels 3");
 ///
-/// what() is the headline and one indented line a detail, keys padded to one column.
+/// what() is the headline and one indented line per detail, with aligned values.
 class Error : public std::exception {
  public:
   Error(ErrorKind kind, std::string headline);

@@ -20,7 +20,7 @@ namespace {
 std::string advice(int code) {
   switch (code) {
     case ENOENT:
-      return "check the path; nothing of that name exists";
+      return "check the path; there is no file or folder of that name";
     case ENOTDIR:
       return "check the path; a part of it is a file, not a folder";
     case EISDIR:
@@ -28,10 +28,10 @@ std::string advice(int code) {
     case ELOOP:
       return "check the symbolic links; they lead in a circle";
     case ENAMETOOLONG:
-      return "a shorter name; most file systems take 255 bytes, and 4,095 for a whole path";
+      return "a shorter name; most file systems allow 255 bytes, and 4,095 for an entire path";
     case EACCES:
     case EPERM:
-      return "a path you have permission for";
+      return "a path that you have permission for";
     case EROFS:
       return "another folder; this file system is read-only";
     case ENOSPC:
@@ -42,7 +42,7 @@ std::string advice(int code) {
     case EMFILE:
       return "a higher limit on open files (ulimit -n)";
     case EBADF:
-      return "check what the shell opened or closed for the program";
+      return "check which descriptors the shell opens for the program";
     default:
       return {};
   }
@@ -59,8 +59,8 @@ Error cannot_write(const std::filesystem::path& path, int code) {
   return failure(ErrorKind::io, "cannot write", path, code);
 }
 
-/// The descriptor of this process that `path` stands for, or -1. By its name: opening /dev/stdout
-/// would open a regular file there anew, at its beginning, and a socket not at all.
+/// The descriptor of this process that `path` stands for, or -1. Found by name: opening /dev/stdout
+/// would reopen a regular file at its beginning, and fail for a socket.
 int named_descriptor(const std::filesystem::path& path, int standard) {
   std::string_view name = path.native();
   if (name == "-") return standard;
@@ -83,7 +83,7 @@ int open_to_read(const std::filesystem::path& path) {
                    : ::fcntl(named, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 }
 
-/// Opens what is not replaced by renaming: a stream, or a file that has to be written in place.
+/// Opens what cannot be replaced by renaming: a stream, or a file to be written in place.
 Descriptor open_to_write(const std::filesystem::path& path, int flags = 0) {
   const int named = named_descriptor(path, STDOUT_FILENO);
   Descriptor file(named < 0 ? ::open(path.c_str(), O_WRONLY | O_CLOEXEC | flags)
@@ -92,7 +92,7 @@ Descriptor open_to_write(const std::filesystem::path& path, int flags = 0) {
   return file;
 }
 
-/// Memory that grows without being copied; what was never written takes none.
+/// Memory that grows without being copied; pages never written take no space.
 class Pages {
  public:
   explicit Pages(size_t size) { resize(size); }
@@ -105,7 +105,7 @@ class Pages {
   std::byte* data() const { return static_cast<std::byte*>(data_); }
   size_t size() const { return size_; }
 
-  /// `size` is more than 0.
+  /// `size` must be above 0.
   void resize(size_t size) {
     void* grown = data_ == nullptr ? ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
                                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
@@ -124,33 +124,33 @@ class Pages {
 
 Error too_long(const std::filesystem::path& path, ErrorKind kind, const std::string& found,
                size_t limit) {
-  return Error(kind, path.string() + " has " + found + " bytes, at most " + std::to_string(limit) +
+  return Error(kind, path.string() + " has " + found + " bytes; at most " + std::to_string(limit) +
                          " are read");
 }
 
-/// Refuses a file that is longer than `limit`, or than the memory there is: a file with holes can
-/// claim any size.
+/// Refuses a file larger than `limit` or than the available memory: a sparse file can claim any
+/// size.
 void check_size(const std::filesystem::path& path, ErrorKind kind, size_t size, size_t limit) {
   if (size > limit) throw too_long(path, kind, std::to_string(size), limit);
   constexpr size_t always = size_t{64} << 20;
   if (size <= always) return;
-  const size_t available = memory_limits().now;
+  const size_t available = memory_limits().available;
   if (size <= available) return;
   throw Error(ErrorKind::memory, "cannot read " + path.string() + ": it has " +
                                      std::to_string(size) + " bytes, " + std::to_string(available) +
-                                     " bytes of memory can be had");
+                                     " bytes of memory are available");
 }
 
 void flush_to_disk(int file, const std::filesystem::path& path) {
-  // Some file systems cannot, and say so in one of these ways.
+  // Some file systems do not support it, and say so in one of these ways.
   if (::fsync(file) == 0 || errno == EINVAL || errno == ENOSYS || errno == ENOTSUP) return;
   throw cannot_write(path, errno);
 }
 
-/// `path` with the symbolic links at its end followed, to a file or to where one can be made.
+/// Follows the symbolic links at the end of `path`, to a file or to where one can be created.
 std::filesystem::path follow_links(std::filesystem::path path) {
-  constexpr int most = 40;  // as the kernel
-  for (int i = 0; i < most; ++i) {
+  constexpr int maximum = 40;  // as in the kernel
+  for (int i = 0; i < maximum; ++i) {
     std::error_code none;
     const std::filesystem::path target = std::filesystem::read_symlink(path, none);
     if (none) return path;
@@ -160,11 +160,11 @@ std::filesystem::path follow_links(std::filesystem::path path) {
 }
 
 /// A new file beside `target` that takes its place when it is complete. Names are relative to the
-/// open folder, and short: they fit wherever the target's own does.
+/// open folder, and short: they fit wherever the target's does.
 class Replacement {
  public:
-  /// `old` is the file that stands there, null for none. `failed` is not 0 where the folder takes
-  /// no new file.
+  /// `old` is the file to replace, null for none. `failed` is not 0 when no file can be created in
+  /// the folder.
   Replacement(const std::filesystem::path& target, const struct stat* old)
       : folder_(::open(target.has_parent_path() ? target.parent_path().c_str() : ".",
                        O_PATH | O_DIRECTORY | O_CLOEXEC)),
@@ -181,7 +181,7 @@ class Replacement {
 
   int file() const { return file_.get(); }
 
-  /// Gives 0, or errno where the target cannot be replaced.
+  /// Returns 0, or errno when the target cannot be replaced.
   int finish() {
     if (::renameat(folder_.get(), name_.c_str(), folder_.get(), target_.c_str()) != 0) return errno;
     done_ = true;
@@ -193,7 +193,7 @@ class Replacement {
  private:
   int create(mode_t mode) {
     static std::atomic<uint64_t> count = 0;
-    for (;;) {  // a name can be taken: by a process of another container, or one that crashed
+    for (;;) {  // the name may exist: from a process in another container, or one that crashed
       name_ = ".fovea-" + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".tmp";
       const int file = ::openat(folder_.get(), name_.c_str(),
                                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
@@ -202,7 +202,7 @@ class Replacement {
   }
 
   void take_over(const struct stat& old) const {
-    // Only root may give files away; the group is often permitted where the owner is not.
+    // Only root may change the owner; changing the group alone is often permitted.
     if (::fchown(file_.get(), old.st_uid, old.st_gid) != 0) {
       [[maybe_unused]] const int group = ::fchown(file_.get(), static_cast<uid_t>(-1), old.st_gid);
     }
@@ -219,7 +219,7 @@ class Replacement {
   const int failed;
 };
 
-/// Whether a file that cannot be replaced, for the reason `code`, can be worth writing in place.
+/// Whether writing in place may succeed when replacing failed with `code`.
 bool in_place_helps(int code) {
   return code == EACCES || code == EPERM || code == EROFS || code == EBUSY || code == EXDEV;
 }
@@ -249,7 +249,7 @@ InputFile::InputFile(const std::filesystem::path& path, ErrorKind kind)
     throw failure(kind, "cannot read", path, errno);
   }
   if (S_ISDIR(info.st_mode)) throw failure(kind, "cannot read", path, EISDIR);
-  // A descriptor may stand in the middle of its file: it is read from there, like a pipe.
+  // A descriptor may be positioned mid-file: it is read from there, like a pipe.
   if (S_ISREG(info.st_mode) && named_descriptor(path, STDIN_FILENO) < 0) {
     size_ = static_cast<size_t>(info.st_size);
   }
@@ -269,17 +269,17 @@ size_t InputFile::read(std::span<std::byte> out) {
 
 FileBytes read_file(const std::filesystem::path& path, ErrorKind kind, size_t limit) {
   InputFile file(path, kind);
-  const bool sized = file.size().value_or(0) > 0;  // those of /proc say 0, and have contents
+  const bool sized = file.size().value_or(0) > 0;  // files in /proc report 0, yet have contents
   if (!sized) limit = std::min(limit, largest_stream);
   const size_t expected = sized ? *file.size() : size_t{1} << 16;
   if (sized) check_size(path, kind, expected, limit);
   const auto pages = std::make_shared<Pages>(expected);
   size_t size = file.read({pages->data(), expected});
   if (sized && size < expected) {
-    throw Error(kind, "cannot read " + path.string() + ": it became shorter while it was read")
+    throw Error(kind, "cannot read " + path.string() + ": it was truncated while being read")
         .with("expected", std::to_string(expected) + " bytes")
         .with("found", std::to_string(size))
-        .with("try", "again once the file is written");
+        .with("try", "again once the file is complete");
   }
   while (!sized && size == pages->size() && size <= limit) {
     pages->resize(std::min(2 * size, limit + 1));

@@ -17,16 +17,16 @@ namespace fovea {
 
 /// Paths, for reading and for writing: "-" is standard input or standard output; /dev/stdin,
 /// /dev/stdout, /dev/stderr and /dev/fd/N are this process's open descriptors; any other path is
-/// what the file system has there, symbolic links followed. A stream is what has no size: one of
-/// those descriptors, or a pipe, FIFO or device. A file named "-" is "./-".
+/// looked up in the file system, following symbolic links. A stream has no size: one of those
+/// descriptors, or a pipe, FIFO or device. A file named "-" is "./-".
 
-/// Whether `path` names a stream. False for a regular file, a folder, and where nothing is.
+/// Whether `path` names a stream. False for files, folders, and paths that do not exist.
 bool is_stream(const std::filesystem::path& path);
 
 /// Whether writing to `path` writes to standard output.
 bool is_standard_output(const std::filesystem::path& path);
 
-/// An open descriptor, closed at the end.
+/// An open descriptor, closed on destruction.
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -39,7 +39,7 @@ class Descriptor {
   int fd_;
 };
 
-/// A file or stream, read from front to back.
+/// A file or stream, read from beginning to end.
 class InputFile {
  public:
   /// `kind` is what a missing or unreadable file means to the caller (data, model). Errors: `kind`.
@@ -48,7 +48,7 @@ class InputFile {
   /// The size of a regular file, none for a stream. Another process may change it at any time.
   std::optional<size_t> size() const { return size_; }
 
-  /// Fills `out`, and gives how many bytes were read: fewer only at the end. Errors: `kind`.
+  /// Fills `out` and returns the number of bytes read: fewer only at the end. Errors: `kind`.
   size_t read(std::span<std::byte> out);
 
  private:
@@ -58,20 +58,20 @@ class InputFile {
   std::optional<size_t> size_;
 };
 
-/// A file's contents in memory of this process, at a multiple of the page size; freed with the last
-/// handle. A copy, not a mapping: what other processes do to the file cannot change it, and cutting
-/// the file short is no SIGBUS.
+/// A file's contents in this process's memory, page-aligned; freed with the last handle. A copy,
+/// not a mapping: other processes that write to the file cannot change it, and truncating the file
+/// causes no SIGBUS.
 struct FileBytes {
   std::span<const std::byte> bytes;
   std::shared_ptr<void> owner;
 };
 
-/// The largest stream that is read where the caller knows no smaller limit: 4 GiB.
+/// The largest stream that is read unless the caller sets a smaller limit: 4 GiB.
 constexpr size_t largest_stream = size_t{4} << 30;
 
 /// Reads all of `path`. Errors: `kind` when it is missing, a folder or unreadable, longer than
 /// `limit`, a stream longer than `largest_stream`, or becomes shorter while it is read; memory when
-/// it is larger than the memory that can be had.
+/// it is larger than the available memory.
 FileBytes read_file(const std::filesystem::path& path, ErrorKind kind,
                     size_t limit = std::numeric_limits<size_t>::max());
 
@@ -79,16 +79,16 @@ FileBytes read_file(const std::filesystem::path& path, ErrorKind kind,
 std::string read_text(const std::filesystem::path& path, ErrorKind kind,
                       size_t limit = size_t{64} << 20);
 
-/// Makes what `write` gives the contents of `path`, so that a crash at any moment leaves the old
-/// contents or the new ones, never a part: writes a temporary file in the same folder, flushes it
-/// to disk, renames it. `write` gets a sink to call with the bytes, in order.
+/// Replaces the contents of `path` by what `write` produces. A crash at any moment leaves either
+/// the old contents or the new ones: a temporary file is written in the same folder, flushed to
+/// disk and renamed. `write` receives a sink to call with the bytes, in order.
 ///
-/// What stands there stays what it is. Symbolic links are followed, also to a file that is yet to
-/// be made; a stream is written to; a replaced file keeps its mode and, where permitted, its owner;
-/// a file that may not be written is not replaced either. A new file has mode 0666 less the umask.
-/// Other hard links to a replaced file keep the old contents. Where the folder takes no temporary
-/// or the file cannot be renamed over (a file mounted on its own), the file is written in place,
-/// which a crash can leave in part. Several writers do not disturb each other: the last one wins.
+/// The kind of `path` is preserved. Symbolic links are followed, even to a file that does not exist
+/// yet; a stream is written to; a replaced file keeps its mode and, where permitted, its owner; a
+/// file without write permission is not replaced. A new file has mode 0666 less the umask. Other
+/// hard links to a replaced file keep the old contents. If the folder accepts no temporary or the
+/// file cannot be renamed over (a bind mount), it is written in place, and a crash can leave it
+/// incomplete. Concurrent writers do not disturb each other: the last one wins.
 ///
 /// Errors: io (no permission, disk full); the temporary is removed and `path` is as it was.
 using Sink = std::function<void(std::span<const std::byte>)>;

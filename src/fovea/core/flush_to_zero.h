@@ -2,8 +2,8 @@
 
 namespace fovea {
 
-/// While it lives, denormals are zero on every thread of the team: arithmetic on them takes a
-/// hundred times as long as on normal numbers.
+/// While it lives, denormals are flushed to zero on every thread of the team: arithmetic on them is
+/// about a hundred times slower than on normal numbers.
 class FlushToZero {
  public:
   FlushToZero();

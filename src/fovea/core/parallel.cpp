@@ -28,7 +28,7 @@ namespace fovea {
 namespace {
 
 thread_local bool serial = false;
-thread_local int scoped_team = 0;       // 0: the process's
+thread_local int scoped_team = 0;       // 0: that of the process
 std::atomic<int> requested_threads{0};  // 0: available_threads()
 
 #ifdef FOVEA_STD_THREADS  // ThreadSanitizer does not see libgomp's barriers
@@ -47,7 +47,7 @@ int thread_limit() { return omp_get_thread_limit(); }
 bool nested() { return omp_get_level() > 0; }
 bool team_refused() { return omp_get_active_level() >= omp_get_max_active_levels(); }
 
-/// The threads of a parallel region for which `n` are asked.
+/// The number of threads in a parallel region that asks for `n`.
 int team_of(int n) {
   int count = 1;
 #pragma omp parallel num_threads(n)
@@ -56,7 +56,7 @@ int team_of(int n) {
   return count;
 }
 
-/// Whether OpenMP may make teams smaller as it likes. Gives what it was.
+/// Sets whether OpenMP may shrink teams. Returns the previous setting.
 int set_dynamic(int dynamic) {
   const int before = omp_get_dynamic();
   if (before != dynamic) omp_set_dynamic(dynamic);
@@ -75,21 +75,21 @@ int64_t running_threads() {
   return std::distance(std::filesystem::directory_iterator("/proc/self/task", none), {});
 }
 
-/// How many threads the system lets run beside this one, up to `most`: that many are started and
-/// ended.
-int startable_threads(int most) {
+/// How many threads can be started besides this
+/// one, up to `maximum`: found by starting them.
+int startable_threads(int maximum) {
   const int64_t before = running_threads();
   std::latch end(1);
   std::vector<std::jthread> started;
   try {
-    for (int i = 0; i < most; ++i) started.emplace_back([&] { end.wait(); });
+    for (int i = 0; i < maximum; ++i) started.emplace_back([&] { end.wait(); });
   } catch (const std::system_error&) {
-    // these are all
+    // no more can be started
   }
   const auto count = static_cast<int>(started.size());
   end.count_down();
   started.clear();
-  // A thread that ended counts until the system has cleared it away.
+  // A finished thread still counts until the system has reaped it.
   for (int i = 0; i < 1000 && running_threads() > before; ++i) {
     std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
@@ -104,7 +104,7 @@ int measured_team(int n) {
   return count;
 }
 
-/// Runs work(i) for i in [0, team) at once, each on its own thread; i = 0 on the calling one.
+/// Runs work(i) for i in [0, team) concurrently, each on its own thread; i = 0 on the calling one.
 void run_team(int team, const std::function<void(int)>& work) {
 #ifdef FOVEA_STD_THREADS
   std::vector<std::jthread> others;
@@ -142,7 +142,7 @@ int granted_threads(int n) {
 
 void set_threads(int n) {
   if (n < 1 || n > 1024) {
-    throw Error(ErrorKind::usage, "threads: " + std::to_string(n) + " is not in 1..1024");
+    throw Error(ErrorKind::usage, "threads: " + std::to_string(n) + " is not between 1 and 1024");
   }
   requested_threads = n;
 }
@@ -179,12 +179,12 @@ void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, in
 
 TeamScope::TeamScope(int n) {
   if (const int given = granted_threads(n); given < n) {
-    throw Error(ErrorKind::usage, "threads: a team of " + std::to_string(n) + " is needed, " +
-                                      std::to_string(given) + " can be had")
-        .with("try",
-              "--threads " + std::to_string(given) +
-                  " or set_threads; or lift OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS or the "
-                  "limit on processes (ulimit -u), and call from outside of parallel regions");
+    throw Error(ErrorKind::usage, "threads: a team of " + std::to_string(n) +
+                                      " is needed, but only " + std::to_string(given) +
+                                      " can be started")
+        .with("try", "--threads " + std::to_string(given) +
+                         " or set_threads; or lift OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS or the "
+                         "limit on processes (ulimit -u), and call from outside parallel regions");
   }
   previous_ = std::exchange(scoped_team, n);
   previous_openmp_ = set_openmp_team(n);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t unlimited = std::numeric_limits<size_t>::max();
 
-/// The number behind `key` in a file of lines "key number"; some are in kB.
+/// The number after `key` in a file of lines "key number"; some are in kB.
 size_t value_of(const std::filesystem::path& path, const std::string& key, size_t unit = 1) {
   std::ifstream file(path);
   std::string name;
@@ -25,16 +25,16 @@ size_t value_of(const std::filesystem::path& path, const std::string& key, size_
   return 0;
 }
 
-/// /proc/self/status has lines with words, too.
+/// As value_of, but lines of /proc/self/status also hold words.
 size_t status_bytes(const std::string& key) {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(key)) return std::stoull(line.substr(key.size())) * 1024;  // it is in kB
+    if (line.starts_with(key)) return std::stoull(line.substr(key.size())) * 1024;  // given in kB
   }
   return 0;
 }
 
-/// The only number of a file; none where it says "max" or is not there.
+/// The number in a file; none when it says "max" or does not exist.
 std::optional<size_t> number_in(const std::filesystem::path& path) {
   std::ifstream file(path);
   size_t value = 0;
@@ -42,29 +42,29 @@ std::optional<size_t> number_in(const std::filesystem::path& path) {
   return std::nullopt;
 }
 
-/// Lowers `limits` to those of the control groups that hold this process. What a group holds of
-/// files can be had when it is needed.
+/// Lowers `limits` to those of the control groups of this process. A group's file cache counts as
+/// available, since the kernel reclaims it on demand.
 void apply_groups(MemoryLimits& limits, size_t own) {
   struct Names {
-    const char *most, *used, *files;
+    const char *limit, *used, *files;
   };
   constexpr Names versions[] = {
       {"memory.max", "memory.current", "inactive_file"},
       {"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}};
   for (const std::filesystem::path& folder : group_folders("memory")) {
     for (const Names& names : versions) {
-      const auto most = number_in(folder / names.most), used = number_in(folder / names.used);
-      if (!most || !used) continue;
+      const auto limit = number_in(folder / names.limit), used = number_in(folder / names.used);
+      if (!limit || !used) continue;
       const size_t files = value_of(folder / "memory.stat", names.files);
       const size_t others = *used > files + own ? *used - files - own : 0;
-      limits.most = std::min(limits.most, *most);
-      limits.now = std::min(limits.now, *most > others ? *most - others : 0);
+      limits.total = std::min(limits.total, *limit);
+      limits.available = std::min(limits.available, *limit > others ? *limit - others : 0);
     }
   }
 }
 
-/// CPUs that one control group grants: "QUOTA PERIOD" in one file of version 2, in two of version
-/// 1, where a quota of -1 is none.
+/// CPUs granted by one control group: "QUOTA PERIOD" in one file in version 2, in two files in
+/// version 1, where a quota of -1 means none.
 std::optional<double> quota_of(const std::filesystem::path& folder) {
   double quota = 0, period = 0;
   if (!(std::ifstream(folder / "cpu.max") >> quota >> period)) {
@@ -79,14 +79,15 @@ std::optional<double> quota_of(const std::filesystem::path& folder) {
 
 size_t resident_bytes() { return status_bytes("VmRSS:"); }
 
-// Not getrusage: its maximum includes what the process that started this one had.
+// Not getrusage: its maximum includes that of the parent process.
 size_t peak_resident_bytes() { return status_bytes("VmHWM:"); }
 
 MemoryLimits memory_limits() {
   const auto machine = [](const char* key) { return value_of("/proc/meminfo", key, 1024); };
   const size_t own = resident_bytes(), total = machine("MemTotal:");
   if (total == 0) return {unlimited, unlimited};
-  MemoryLimits limits{.most = total + machine("SwapTotal:"), .now = machine("MemAvailable:") + own};
+  MemoryLimits limits{.total = total + machine("SwapTotal:"),
+                      .available = machine("MemAvailable:") + own};
   apply_groups(limits, own);
   return limits;
 }

@@ -48,7 +48,7 @@ uint32_t Random::bits() {
 }
 
 uint64_t Random::below(uint64_t n) {
-  // Values under 2^64 mod n are drawn again: what is left is a whole number of rounds of n.
+  // Values below 2^64 mod n are redrawn: the rest is an integer multiple of n.
   const uint64_t threshold = (0 - n) % n;
   while (true) {
     const uint64_t value = bits64();

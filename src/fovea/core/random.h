@@ -7,16 +7,16 @@
 namespace fovea {
 
 /// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): four 32-bit
-/// words from a 128-bit counter and a 64-bit key. A pure function: whoever asks for the same place
-/// gets the same bits, on any thread.
+/// words from a 128-bit counter and a 64-bit key. A pure function: the same counter and key give
+/// the same bits, on any thread.
 std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
-/// A 64-bit hash of text (FNV-1a and a final mix), the same on every machine: names and purposes
-/// become keys by it.
+/// A 64-bit hash of text (FNV-1a and a final mix), the same on every machine: it turns names and
+/// purposes into keys.
 uint64_t hash(std::string_view text);
 
-/// A stream of random numbers named by (seed, purpose, index), with no state outside it: what one
-/// sample or step draws does not depend on what others drew before. `index` is the step, the epoch
+/// A stream of random numbers named by (seed, purpose, index), without outside state: what one
+/// sample or step draws does not depend on earlier draws of others. `index` is the step, the epoch
 /// or the sample.
 class Random {
  public:

@@ -51,7 +51,7 @@ int64_t checked_product(int64_t a, int64_t b) {
   int64_t product = 0;
   if (__builtin_mul_overflow(a, b, &product) || product > (int64_t{1} << 62)) {
     throw Error(ErrorKind::memory, "a size is too large: " + std::to_string(a) + " x " +
-                                       std::to_string(b) + " passes 2^62");
+                                       std::to_string(b) + " exceeds 2^62");
   }
   return product;
 }

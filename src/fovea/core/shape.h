@@ -30,10 +30,10 @@ class Shape {
 
   /// The dimensions from `from` up to `to` (not included; by default all that follow).
   Shape slice(int from, int to = max_rank) const;
-  /// This shape with `tail` behind it.
+  /// This shape followed by `tail`.
   Shape concat(const Shape& tail) const;
 
-  /// Number of elements: the product, 1 for a scalar. Errors: memory when it passes 2^62.
+  /// Number of elements: the product, 1 for a scalar. Errors: memory when it exceeds 2^62.
   int64_t numel() const;
 
   bool operator==(const Shape& other) const;
@@ -43,10 +43,10 @@ class Shape {
   int rank_ = 0;
 };
 
-/// a * b. Errors: memory when the product passes 2^62 (every size in Fovea goes through here).
+/// a * b. Errors: memory when it exceeds 2^62 (every size in Fovea goes through here).
 int64_t checked_product(int64_t a, int64_t b);
 
-/// "[8, 3, 32, 32]", or with axis names "[N=8, C=3, H=32, W=32]" (as many as `axes` has letters).
+/// "[8, 3, 32, 32]", or with axis names "[N=8, C=3, H=32, W=32]" (one for each letter of `axes`).
 std::string to_string(const Shape& shape, std::string_view axes = {});
 
 }  // namespace fovea

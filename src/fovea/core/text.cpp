@@ -16,7 +16,7 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-/// Optimal string alignment distance: edits, and swaps of neighbours as one edit.
+/// Optimal string alignment distance: edits, and transpositions of neighbours as one edit.
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> before(b.size() + 1), above(b.size() + 1), row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -34,8 +34,8 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-bool holds(std::string_view whole, std::string_view part) {
-  return part.size() >= 3 && whole.find(part) != std::string_view::npos;
+bool holds(std::string_view text, std::string_view part) {
+  return part.size() >= 3 && text.find(part) != std::string_view::npos;
 }
 
 }  // namespace
@@ -49,9 +49,9 @@ std::vector<std::string> nearest_names(std::string_view name,
     const std::string have = lower(candidate);
     const bool inside = holds(have, wanted) || holds(wanted, have);
     const size_t gap = std::max(have.size(), wanted.size()) - std::min(have.size(), wanted.size());
-    if (gap > reach && !inside) continue;  // also keeps endless names from costing time
+    if (gap > reach && !inside) continue;  // also bounds the time that very long names take
     const size_t distance = gap > reach ? gap : edit_distance(wanted, have);
-    // A name whose every letter changed is no likeness, however short.
+    // A name in which every letter differs is not similar, however short.
     if (inside || (distance <= reach && distance < wanted.size())) {
       near.emplace_back(distance, &candidate);
     }
@@ -110,11 +110,11 @@ std::string grouped(int64_t number) {
 }
 
 std::string printable(std::string_view text) {
-  constexpr size_t most = 80;
-  std::string shown(text.substr(0, most));
+  constexpr size_t maximum = 80;
+  std::string shown(text.substr(0, maximum));
   std::replace_if(
       shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-  return shown + (text.size() > most ? "..." : "");
+  return shown + (text.size() > maximum ? "..." : "");
 }
 
 Error unknown_name(std::string_view what, std::string_view name,

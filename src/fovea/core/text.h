@@ -12,9 +12,9 @@
 
 namespace fovea {
 
-/// The candidates most like `name`, best first, at most `limit`: within a third of its letters (at
-/// least two) of insertions, deletions, substitutions and swaps of neighbours, or with one holding
-/// the other. Upper and lower case are the same. Empty when nothing is near.
+/// Up to `limit` candidates similar to `name`, most similar first: within an edit distance (swaps
+/// of neighbours included) of a third of its letters, but at least two, or with one containing the
+/// other. Ignores case. Empty when nothing is similar.
 std::vector<std::string> nearest_names(std::string_view name,
                                        std::span<const std::string> candidates, size_t limit = 3);
 
@@ -24,11 +24,11 @@ std::string join(std::span<const std::string> parts, std::string_view separator 
 /// The parts of `text` between separators: "a,,b" has three, "" has one.
 std::vector<std::string> split(std::string_view text, char separator);
 
-/// The number that the whole text is, "0.1", "5e-4", "3"; nothing when it is anything else, or not
-/// finite.
+/// The number that the entire text represents, "0.1", "5e-4", "3"; nothing when it is not a finite
+/// number.
 std::optional<double> parse_number(std::string_view text);
 
-/// The shortest text that reads back to the same number: "0.1", "3", "5e-04".
+/// The shortest text that reads back as the same number: "0.1", "3", "5e-04".
 std::string format_number(double value);
 
 /// 16 hex digits.
@@ -37,11 +37,11 @@ std::string hex(uint64_t value);
 /// "11,173,962".
 std::string grouped(int64_t number);
 
-/// What a message can show of a text from a file: 80 characters at most, all printable ASCII.
+/// A text from a file as a message can show it: at most 80 characters, all printable ASCII.
 std::string printable(std::string_view text);
 
-/// The error for a name nobody knows: `unknown WHAT "NAME"`, what is printable of it, with the
-/// nearest candidates when there are any.
+/// The error for an unknown name: `unknown WHAT "NAME"`, made printable, with the nearest
+/// candidates if there are any.
 Error unknown_name(std::string_view what, std::string_view name,
                    std::span<const std::string> candidates, ErrorKind kind = ErrorKind::usage);
 

@@ -40,7 +40,7 @@ std::string value_text(const Field& field) {
 
 // ---- reading
 
-/// What one field of an op is read from.
+/// The text that one field of an op is read from.
 struct Given {
   std::string_view op, name, text;
 };
@@ -67,7 +67,7 @@ void read(const Given& given, int64_t& value, const Field&, int) {
   value = number<int64_t>(given, given.text, "an integer");
 }
 void read(const Given& given, uint64_t& value, const Field&, int) {
-  value = number<uint64_t>(given, given.text, "an integer, at least 0");
+  value = number<uint64_t>(given, given.text, "an integer of at least 0");
 }
 template <std::floating_point T>
 void read(const Given& given, T& value, const Field&, int) {
@@ -85,7 +85,7 @@ void read(const Given& given, std::vector<T>& value, const Field& like, int axes
   std::string_view text = given.text;
   const bool brackets = text.size() >= 2 && text.front() == '[' && text.back() == ']';
   const std::string expected = like.per_axis ? "an integer for all " + std::to_string(axes) +
-                                                   " spatial axes, or one for each: 3x5"
+                                                   " spatial axes, or one per axis: 3x5"
                                              : "a list: [8, 3]";
   if (!brackets && !like.per_axis) throw bad_value(given, expected);
   if (brackets) text = text.substr(1, text.size() - 2);
@@ -97,7 +97,7 @@ void read(const Given& given, std::vector<T>& value, const Field& like, int axes
   if (like.per_axis && value.size() != static_cast<size_t>(axes)) throw bad_value(given, expected);
 }
 
-/// Where the value ends that starts a text: at the first space outside brackets.
+/// The end of the value at the start of a text: the first space outside brackets.
 size_t end_of_word(std::string_view text) {
   int depth = 0;
   for (size_t i = 0; i < text.size(); ++i) {

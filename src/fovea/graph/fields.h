@@ -16,14 +16,14 @@
 
 namespace fovea {
 
-/// An enumerator, as its position among the names of its enumeration (kept by reference: they have
-/// to be constants).
+/// An enumerator, as its position among the names of its enumeration (kept by reference, so they
+/// must be constants).
 struct EnumValue {
   int64_t index = 0;
   std::span<const std::string_view> names;
 };
 
-/// The value of one field of an op. Integers of any width are 64 bits wide here, shapes are lists.
+/// The value of one field of an op. Integers of any width are stored in 64 bits, shapes as lists.
 using FieldValue = std::variant<bool, int64_t, uint64_t, float, double, EnumValue,
                                 std::vector<int64_t>, std::vector<float>, std::vector<double>>;
 
@@ -31,30 +31,30 @@ using FieldValue = std::variant<bool, int64_t, uint64_t, float, double, EnumValu
 struct Field {
   std::string_view name;
   FieldValue value;
-  bool optional = false;     ///< it may be "none"
-  bool absent = false;       ///< it is: `value` only shows the type
-  bool per_axis = false;     ///< a list in which one number stands for every spatial axis
-  bool in_name = false;      ///< the op's name implies it, so text leaves it out
-  bool has_default = false;  ///< text may leave it out
-  bool at_default = false;   ///< text does leave it out
+  bool optional = false;     ///< may be "none"
+  bool absent = false;       ///< is none: `value` only shows the type
+  bool per_axis = false;     ///< a list; a single number applies to every spatial axis
+  bool in_name = false;      ///< implied by the op's name, so omitted from text
+  bool has_default = false;  ///< may be omitted from text
+  bool at_default = false;   ///< is omitted from text
 };
 using Fields = std::vector<Field>;
 
-/// Numbers of spatial axes: "3" when all are equal, else "3x5".
+/// One number per spatial axis: "3" when all are equal, else "3x5".
 std::string dims_text(const std::vector<int64_t>& values);
 
 /// Fields as text: "kernel=3x5 stride=1 mode=reflect shape=[8, 3] bias". Numbers read back exactly;
-/// a field at its default is left out; a bool that is true is its name alone.
+/// a field at its default is omitted; a true bool is just its name.
 std::string to_string(const Fields& fields);
 
-/// Reads what to_string writes. `like` are the fields of an op of that name; "3" of a per-axis list
-/// becomes as many numbers as there are `axes`. Gives the fields that the text has, in its order.
-/// Errors: usage, naming `op` and the field, for an unknown field (with the nearest names), one
-/// that comes twice, one without a default that is missing, and a value that is none of its type.
+/// Reads what to_string writes. `like` are the fields of an op of that name; a single number in a
+/// per-axis list is repeated for all `axes`. Returns the fields in the text, in its order. Errors:
+/// usage, naming `op` and the field, for an unknown field (with the nearest names), a duplicate, a
+/// missing field that has no default, and a value that is not of its type.
 Fields read_fields(std::string_view op, const Fields& like, std::string_view text, int axes);
 
-/// All of the fields in bytes: the same bytes exactly when names, types and values are the same,
-/// floating-point values bit by bit (so -0 is not 0, and a NaN is itself).
+/// All fields as bytes: equal exactly when names, types and values are equal, floating-point values
+/// bitwise (so -0 differs from 0, and a NaN equals itself).
 std::string exact_bytes(const Fields& fields);
 
 template <class E>
@@ -62,7 +62,7 @@ concept NamedEnum = std::is_enum_v<E> && requires(E e) {
   { enum_names(e) } -> std::convertible_to<std::span<const std::string_view>>;
 };
 
-/// How the type of an op's member becomes a FieldValue and back.
+/// Converts the type of an op's member to a FieldValue and back.
 template <class T>
 struct FieldType {
   static constexpr bool known = false;
@@ -115,12 +115,12 @@ constexpr void require_field_type() {
                 "a vector of signed numbers, or a std::optional of one of these");
 }
 
-/// What an op's `fields` function is called with. It calls, for each member in turn,
+/// The argument of an op's `fields` function, which calls, for each member in turn,
 ///
 ///     visit("eps", op.eps);                        always in the text
-///     visit("groups", op.groups, 1);               left out of the text at this default
-///     visit.per_axis("stride", op.stride);         one number a spatial axis, "3" when all are 3
-///     visit.per_axis("end", op.end, op.begin);     a default may be a field visited before
+///     visit("groups", op.groups, 1);               omitted from the text at this default
+///     visit.per_axis("stride", op.stride);         one number per spatial axis, "3" when all are 3
+///     visit.per_axis("end", op.end, op.begin);     a default may be a previously visited field
 ///     visit.in_name("kind", op.kind);              implied by the op's name
 ///
 /// This one lists the fields of an op; FieldSetter sets them.
@@ -166,8 +166,8 @@ class FieldLister {
   Fields list_;
 };
 
-/// Sets the fields of an op: those given to their values, the others to their defaults. One that is
-/// not given and has no default stays as it is.
+/// Sets the fields of an op: those given to their values, the others to their defaults. A field
+/// that is not given and has no default is unchanged.
 class FieldSetter {
  public:
   explicit FieldSetter(std::span<const Field> given) : given_(given) {}
@@ -207,7 +207,7 @@ class FieldSetter {
     value.reset();
     if (!field.absent) assign(field, value.emplace());
   }
-  /// Errors: usage when a narrower integer did not keep the value.
+  /// Errors: usage when the value does not fit a narrower integer.
   static void require_kept(const Field& given, const FieldValue& kept);
 
   std::span<const Field> given_;

@@ -10,7 +10,7 @@ namespace fovea {
 namespace {
 
 Error mixed(const std::string& what) {
-  return Error(ErrorKind::usage, what).with("try", "trace the whole computation in one graph");
+  return Error(ErrorKind::usage, what).with("try", "trace the entire computation in one graph");
 }
 
 /// Adds the calls of `other`, each once.
@@ -59,7 +59,7 @@ Tensor Graph::leaf(Value value) {
 Tensor Graph::input(std::string name, const Type& type) {
   for (const Value& v : values_) {
     if (v.leaf == Leaf::input && v.name == name) {
-      throw Error(ErrorKind::usage, "graph: there is an input named \"" + name + "\" already");
+      throw Error(ErrorKind::usage, "graph: there is already an input named \"" + name + "\"");
     }
   }
   return leaf({.type = type, .leaf = Leaf::input, .name = std::move(name)});
@@ -111,7 +111,7 @@ Tensors Graph::add(Op op, const Tensors& inputs) {
   try {
     out = node.op.infer(types);
   } catch (const Error& e) {
-    // "at" belongs after the values and before the advice.
+    // "at" goes after the values and before the advice.
     Error located(e.kind(), e.headline());
     const auto at = [&] {
       if (const std::string place = location(node); !place.empty()) located.with("at", place);
@@ -145,7 +145,7 @@ std::string Graph::location(const Node& node) const {
 void Graph::output(std::string name, const Tensor& value) {
   for (const auto& [taken, id] : outputs_) {
     if (taken == name) {
-      throw Error(ErrorKind::usage, "graph: there is an output named \"" + name + "\" already");
+      throw Error(ErrorKind::usage, "graph: there is already an output named \"" + name + "\"");
     }
   }
   if (&value.graph() != this)
@@ -157,7 +157,7 @@ void Graph::update(std::string name, const Tensor& value) {
   if (&value.graph() != this)
     throw mixed("graph: update \"" + name + "\" belongs to another graph");
   for (auto& [taken, id] : updates_) {
-    if (taken == name) {  // a module used twice: its last statistics stand
+    if (taken == name) {  // a module used twice: its last statistics win
       id = value.id();
       return;
     }
@@ -180,7 +180,7 @@ std::vector<int> Graph::ids_of(const Tensors& tensors, std::string_view whose) c
   for (const Tensor& t : tensors) {
     if (!t) continue;
     if (&t.graph() != this)
-      throw mixed("graph: what the module \"" + std::string(whose) + "\" takes and gives belongs " +
+      throw mixed("graph: the inputs and outputs of module \"" + std::string(whose) + "\" belong " +
                   "to different graphs");
     ids.push_back(t.id());
   }
@@ -202,7 +202,7 @@ void Graph::enter(std::string_view name, const Where& where, std::string_view ty
 }
 
 void Graph::leave(const Tensors& outputs) {
-  require(origin_.call >= 0, "a module's call is left that was not entered");
+  require(origin_.call >= 0, "a module call is left that was never entered");
   Call& call = calls_[static_cast<size_t>(origin_.call)];
   call.outputs = ids_of(outputs, call.path);
   origin_.call = call.parent;
@@ -210,7 +210,7 @@ void Graph::leave(const Tensors& outputs) {
 
 std::vector<int> Graph::calls_by_end() const {
   std::vector<int> ended, open;
-  const auto close = [&](int inside) {  // the calls that are not around this one
+  const auto close = [&](int inside) {  // the calls that do not enclose this one
     while (!open.empty() && open.back() != inside) {
       ended.push_back(open.back());
       open.pop_back();
@@ -250,7 +250,7 @@ Tensor Rewriter::operator[](int old_id) {
   Tensor& mapped = map_[static_cast<size_t>(old_id)];
   if (!mapped) {
     const Value& value = from_.value(old_id);
-    require(value.leaf != Leaf::none, "a pass uses a value before it is made");
+    require(value.leaf != Leaf::none, "a pass uses a value before it is computed");
     mapped = to_->leaf(value);
   }
   return mapped;

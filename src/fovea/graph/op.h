@@ -22,8 +22,8 @@ namespace fovea {
 class Graph;
 struct Node;
 
-/// A handle on a value in a graph being traced: it has a type, no data. A default-made one is "no
-/// value": an optional input left out, a gradient that is zero.
+/// A handle on a value in a graph being traced: it has a type, no data. A default-constructed one
+/// is "no value": an omitted optional input, a gradient that is zero.
 class Tensor {
  public:
   Tensor() = default;
@@ -50,8 +50,8 @@ class Tensor {
 
 using Tensors = std::vector<Tensor>;
 
-/// The data of one value as an op's reference sees it: float64 whatever the dtype (integers exact
-/// to 2^53), plain layout.
+/// The data of one value as an op's reference sees it: float64 for any dtype (integers exact to
+/// 2^53), plain layout.
 struct View {
   double* data = nullptr;
   Shape shape;
@@ -70,30 +70,30 @@ struct Views {
 enum class LayoutRule : uint8_t {
   plain,        ///< all plain
   channelwise,  ///< any layout, as long as all share it
-  broadcast,    ///< the largest any; those that are repeated, or sums of it, may have others
-  convolution,  ///< each N, C, spatial value may have its own; weights stay plain
+  broadcast,    ///< any for the largest; those broadcast to it, or summed from it, may differ
+  convolution,  ///< each N, C, spatial value may have its own; weights are plain
 };
 
-/// Facts about an op that passes ask for. An op gives its own as `static constexpr Traits
+/// Properties of an op that passes query. An op declares its own as `static constexpr Traits
 /// traits{...}`.
 struct Traits {
   bool differentiable =
       true;  ///< false: a backward op, or one that ends the graph; it needs no `gradient`
   bool elementwise =
-      false;  ///< output element i depends on input elements i only (and on whole small inputs)
+      false;  ///< output element i depends only on input elements i (and on entire small inputs)
   bool checks_data =
-      false;  ///< it throws for some data, such as a label out of range: a run may end with it
+      false;  ///< it throws for some data, such as a label out of range, which ends the run
   bool view =
-      false;  ///< output 0 is input 0's bytes under another shape: nothing is to be done for it
+      false;  ///< output 0 is input 0's bytes with another shape: there is nothing to compute
   LayoutRule layout = LayoutRule::plain;
 };
 
-/// A sliding window, for receptive fields: one entry an axis.
+/// A sliding window, for receptive fields: one entry per axis.
 struct Window {
   std::vector<int64_t> kernel, stride, dilation, padding_begin, padding_end;
 };
 
-/// An op is named by a constant of its type or, where one struct is a family of ops, by a function.
+/// An op's name is a constant of its type or, when one struct is a family of ops, a function.
 template <class T>
 concept Named = requires {
   { T::name } -> std::convertible_to<std::string_view>;
@@ -125,8 +125,8 @@ constexpr Traits traits_of() {
     return {};
 }
 
-/// Whether `T::fields` visits the members of a T, both to read and to set them (see FieldLister).
-/// A struct without members needs none.
+/// Whether `T::fields` visits the members of a T, for reading and for setting (see FieldLister). A
+/// struct without members needs no `fields`.
 template <class T>
 concept Described = std::is_empty_v<T> ||
     requires(T& op, const T& constant, FieldLister& list, FieldSetter& set) {
@@ -135,21 +135,21 @@ concept Described = std::is_empty_v<T> ||
 };
 
 /// What a type must have to be an op: a name, a type rule, a reference, a function that visits its
-/// fields unless it has none, and a gradient unless its traits say that it has none. See ops/ for
-/// many; users add their own the same way.
+/// fields, if any, and a gradient unless its traits say that it has none. See ops/ for many; users
+/// add their own the same way.
 template <class T>
 concept OpRule = std::copyable<T> && Named<T> && Inferring<T> && Computable<T> && Described<T> &&
     (Differentiable<T> || !traits_of<T>().differentiable);
 
-/// Any op: an immutable value that forwards to the struct it was made of. Two are equal when they
-/// are of one type and all their fields are the same, bit by bit; what an op is called does not
-/// matter.
+/// Any op: an immutable value that forwards to the struct it was
+/// made from. Two are equal when they have the same type and
+/// their fields are bitwise equal; the op's name does not matter.
 ///
 /// An op struct may also have `double flops(const Types& in, const Types& out) const` (a
-/// multiply-add counts 2) and `std::optional<Window> window() const`.
+/// multiply-add counts as 2) and `std::optional<Window> window() const`.
 class Op {
  public:
-  /// Any struct that is an OpRule; of another one the compiler says what is missing.
+  /// Any struct that is an OpRule; for others the compiler says what is missing.
   template <class T>
   requires(std::is_class_v<T> && !std::same_as<T, Op>) Op(T op) {  // NOLINT: implicit
     static_assert(std::copyable<T>, "an op struct has to be copyable");
@@ -169,11 +169,11 @@ class Op {
 
   std::string_view name() const { return self_->name(); }
   const Traits& traits() const { return self_->traits; }
-  /// Types of the outputs for these inputs (an optional input that is absent is left out, at the
-  /// end of the list). Errors: usage, with both values, when the inputs do not fit.
+  /// Types of the outputs for these inputs (absent optional inputs are omitted from the end of the
+  /// list). Errors: usage, with both values, when the inputs do not fit.
   Types infer(const Types& in) const { return self_->infer(in); }
-  /// For each input of `node` its gradient, built of ops; no value where there is none. `dy` has
-  /// one entry an output, no value where nothing depends on it.
+  /// The gradient for each input of `node`, built from ops; no value where it has none. `dy` has
+  /// one entry per output, no value where nothing depends on it.
   Tensors gradient(const Node& node, const Tensors& dy) const { return self_->gradient(node, dy); }
   void reference(const Views& views) const { self_->reference(views); }
   double flops(const Types& in, const Types& out) const { return self_->flops(in, out); }
@@ -183,7 +183,7 @@ class Op {
   Fields fields() const { return self_->fields(); }
   std::string attributes() const { return to_string(fields()); }
   /// An op of the same type with these fields: see FieldSetter. Errors: usage when a value is out
-  /// of the range of its field.
+  /// of its field's range.
   Op with(std::span<const Field> fields) const { return self_->with(fields); }
 
   bool operator==(const Op& other) const;
@@ -191,13 +191,13 @@ class Op {
   size_t hash() const;
 
   const std::type_info& type() const { return self_->type(); }
-  /// The struct behind this op, or null when it is of another type. Ask this, not the name: an op
-  /// of somebody else's may have any name.
+  /// The struct inside this op, or null when it is of another type. Check this, not the name: a
+  /// user's op may have any name.
   template <class T>
   const T* as() const {
     return type() == typeid(T) ? &static_cast<const Model<T>&>(*self_).op : nullptr;
   }
-  /// The same where it has to be of this type. Errors: internal when it is not.
+  /// The same when it must be of this type. Errors: internal when it is not.
   template <class T>
   const T& get() const {
     const T* op = as<T>();

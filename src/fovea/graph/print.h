@@ -6,7 +6,7 @@
 
 namespace fovea {
 
-/// The graph as text, one line a value: leaves, then nodes in order with their types, inputs,
+/// The graph as text, one line per value: leaves, then nodes in order with their types, inputs,
 /// attributes and the modules that they belong to.
 ///
 ///     graph small_cnn (train, f32)
@@ -15,7 +15,7 @@ namespace fovea {
 ///       output logits = %9
 std::string print(const Graph& graph);
 
-/// The paths of the calls that a node belongs to, those fused into it last: "conv1 + bn1".
+/// The paths of the calls that a node belongs to, followed by those fused into it: "conv1 + bn1".
 std::string calls_text(const Graph& graph, const Origin& origin);
 
 }  // namespace fovea

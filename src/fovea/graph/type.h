@@ -10,8 +10,8 @@
 
 namespace fovea {
 
-/// How the elements of an N, C, spatial value lie in memory. The shape stays N, C, spatial whatever
-/// the layout.
+/// How the elements of an N, C, spatial value are laid out in memory. The shape stays N, C, spatial
+/// in every layout.
 enum class Layout : uint8_t {
   plain,          ///< row-major: N, C, spatial
   channels_last,  ///< N, spatial, C
@@ -22,11 +22,11 @@ enum class Layout : uint8_t {
 std::string_view name(Layout layout);
 std::span<const std::string_view> enum_names(Layout);
 
-/// What is known of a value before there is data: its element type, shape and layout.
+/// What is known about a value before it has data: element type, shape and layout.
 struct Type {
   DType dtype = DType::f32;
   Shape shape;
-  Layout layout = Layout::plain;  ///< set by the layout pass only
+  Layout layout = Layout::plain;  ///< set only by the layout pass
 
   int rank() const { return shape.rank(); }
   int64_t dim(int i) const { return shape[i]; }
@@ -38,12 +38,12 @@ struct Type {
 
 using Types = std::vector<Type>;
 
-/// Whether the value can lie so: layouts other than plain are for N, C and 1 to 3 spatial axes,
-/// blocked16 for a multiple of 16 channels.
+/// Whether the value can have that layout: those other than plain need N, C and 1 to 3 spatial
+/// axes, blocked16 also a multiple of 16 channels.
 bool fits(const Type& type, Layout layout);
 
-/// "f32[8, 3, 32, 32]", with axis names "f32[N=8, C=3, H=32, W=32]"; a layout other than plain
-/// follows: "...{blocked16}".
+/// "f32[8, 3, 32, 32]", with axis names "f32[N=8, C=3, H=32, W=32]"; a layout other than plain is
+/// appended: "...{blocked16}".
 std::string to_string(const Type& type, std::string_view axes = {});
 
 /// Axis names of an N, C, spatial value of this rank: "NC", "NCL", "NCHW", "NCDHW".

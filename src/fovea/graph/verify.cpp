@@ -38,9 +38,9 @@ void check_calls(const Graph& graph, const std::vector<bool>& made, const std::s
   for (int i = 0; i < std::ssize(graph.calls()); ++i) {
     const Call& call = graph.call(i);
     const std::string label = prefix + "call " + std::to_string(i) + ", \"" + call.path + "\"";
-    require(call.parent >= -1 && call.parent < i, label + " is made before its parent");
+    require(call.parent >= -1 && call.parent < i, label + " begins before its parent");
     require(std::ranges::all_of(call.inputs, sound) && std::ranges::all_of(call.outputs, sound),
-            label + " has a value that is never made");
+            label + " has a value that is never computed");
   }
 }
 
@@ -61,29 +61,29 @@ void verify(const Graph& graph, std::string_view after) {
     Types in;
     for (int id : node.inputs) {
       require(id >= 0 && id < count && made[static_cast<size_t>(id)],
-              label + " uses a value before it is made");
+              label + " uses a value before it is computed");
       in.push_back(graph.value(id).type);
       in.back().layout = Layout::plain;
     }
     const Types out = node.op.infer(in);
     require(out.size() == node.outputs.size(),
-            label + " has another number of outputs than it infers");
+            label + " has a different number of outputs than it infers");
     for (size_t slot = 0; slot < out.size(); ++slot) {
       const int id = node.outputs[slot];
       require(id >= 0 && id < count && !made[static_cast<size_t>(id)],
-              label + " makes a value a second time");
+              label + " computes a value a second time");
       made[static_cast<size_t>(id)] = true;
       Type type = graph.value(id).type;
       type.layout = Layout::plain;
       require(type == out[slot],
-              label + " makes " + to_string(type) + " but infers " + to_string(out[slot]));
+              label + " computes " + to_string(type) + " but infers " + to_string(out[slot]));
     }
     check_layouts(graph, node, label);
   }
   for (const auto* list : {&graph.outputs(), &graph.updates()}) {
     for (const auto& [name, id] : *list) {
       require(id >= 0 && id < count && made[static_cast<size_t>(id)],
-              prefix + "\"" + name + "\" is never made");
+              prefix + "\"" + name + "\" is never computed");
     }
   }
   check_calls(graph, made, prefix);

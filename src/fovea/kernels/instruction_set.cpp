@@ -6,7 +6,7 @@ namespace fovea {
 
 std::string instruction_set() {
   const int64_t supported = hwy::SupportedTargets();
-  return hwy::TargetName(supported & -supported);  // the lowest bit is the best
+  return hwy::TargetName(supported & -supported);  // the lowest bit is the best target
 }
 
 }  // namespace fovea

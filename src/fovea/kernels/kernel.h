@@ -15,7 +15,7 @@
 
 namespace fovea {
 
-/// What a kernel is asked to do: an op on values of fixed types and layouts, with a team of
+/// What a kernel has to compute: an op on values of fixed types and layouts, with a team of
 /// `threads`.
 struct Problem {
   Op op;
@@ -27,13 +27,13 @@ struct Problem {
 /// problem_text.
 std::string describe(const Problem& problem);
 
-/// The data of one run. All pointers are 64-byte aligned except those of views into larger arrays
-/// (State arrays and inputs are aligned too). No output overlaps an input, unless the kernel works
-/// in place.
+/// The data of one run. All pointers are 64-byte aligned (State
+/// arrays and inputs too), except those of views into larger arrays.
+/// No output overlaps an input unless the kernel works in place.
 struct Args {
   std::span<const std::byte* const> in;
   std::span<std::byte* const> out;
-  std::byte* scratch = nullptr;       ///< of scratch_bytes(), contents undefined
+  std::byte* scratch = nullptr;       ///< scratch_bytes() of it, contents undefined
   const std::byte* packed = nullptr;  ///< what pack() wrote
 
   template <class T>
@@ -46,22 +46,22 @@ struct Args {
   }
 };
 
-/// Code for one Problem, made once and run often. Immutable: several threads may run one with
+/// Code for one Problem, made once and run many times. Immutable: several threads may run it with
 /// different Args.
 class Kernel {
  public:
   virtual ~Kernel() = default;
   virtual void run(const Args& args) const = 0;
-  /// What the rule's name does not say: which implementation of a library was taken.
+  /// What the rule's name does not tell: which implementation of a library was chosen.
   virtual std::string detail() const { return {}; }
-  /// Scratch memory of one run, in the Program's arena.
+  /// Bytes of scratch memory for one run, in the Program's arena.
   virtual size_t scratch_bytes() const { return 0; }
-  /// Whether an output may be the memory of an input of its type: each element is read before that
-  /// of the output is written.
+  /// Whether an output may share the memory of an input of its type: each element is read before
+  /// the output's is written.
   virtual bool in_place() const { return false; }
-  /// Inputs that the kernel wants in a form of its own (weights) are packed once, and again when
-  /// they change: which inputs those are, how large the packed form is, and the packing. run() then
-  /// reads Args::packed instead.
+  /// Inputs that the kernel needs in its own format (weights) are packed once, and again when they
+  /// change. These give the indices of those inputs, the size of the packed format, and the
+  /// packing; run() then reads Args::packed instead.
   virtual std::vector<int> packed_inputs() const { return {}; }
   virtual size_t packed_bytes() const { return 0; }
   virtual void pack(std::span<const std::byte* const> in, std::byte* packed) const {
@@ -70,15 +70,15 @@ class Kernel {
   }
 };
 
-/// Why a kernel does not take a problem, in a few words: "only f32".
+/// Why a kernel does not accept a problem, in a few words: "only f32".
 struct Refusal {
   std::string why;
 };
 
 using Offer = std::variant<std::unique_ptr<Kernel>, Refusal>;
 
-/// One entry of the table: a name ("onednn:direct", "simd", "reference") and how to make a kernel
-/// or say why not.
+/// One entry of the table: a name ("onednn", "simd", "reference") and a function that makes a
+/// kernel or refuses.
 struct KernelRule {
   std::string name;
   std::function<Offer(const Problem&)> make;
@@ -88,29 +88,29 @@ struct KernelRule {
 /// last for every op.
 std::span<const KernelRule> kernel_rules(const Op& op);
 
-/// Adds a rule in front of those there are for ops of struct T: for kernels from outside. Not
-/// thread-safe; before anything is compiled.
+/// Adds a rule before the existing ones for ops of struct T: for kernels from outside. Not
+/// thread-safe; call it before compiling anything.
 void add_kernel_rule(std::type_index op, KernelRule rule);
 template <OpRule T>
 void add_kernel_rule(KernelRule rule) {
   add_kernel_rule(typeid(T), std::move(rule));
 }
 
-/// The choice for one problem, and how it came about.
+/// The choice for one problem, and how it was made.
 struct KernelChoice {
   std::string name;
   std::unique_ptr<Kernel> kernel;
   std::vector<std::pair<std::string, std::string>> refused;  ///< rule name, why
 };
 
-/// The first rule that accepts; the reference when none does.
+/// The first rule that accepts the problem; the reference if none does.
 KernelChoice choose_kernel(const Problem& problem);
 
 /// The op's own float64 reference as a kernel: any dtype and layout, slow. Never refuses.
 std::unique_ptr<Kernel> make_reference_kernel(const Problem& problem);
 
-/// The instruction set that kernels are picked for, "AVX3_ZEN4", "AVX2", ...: bits may differ
-/// between two of them.
+/// The instruction set that kernels are chosen for, "AVX3_ZEN4", "AVX2", ...: bits may differ
+/// between instruction sets.
 std::string instruction_set();
 
 /// The layout in which this machine's convolution kernels are fastest for an N, C, spatial value.

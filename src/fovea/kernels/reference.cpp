@@ -28,7 +28,7 @@ size_t staging_bytes(const Type& type) {
   return direct(type) ? 0 : align_up(static_cast<size_t>(checked_product(type.numel(), 8)));
 }
 
-/// Converts what is not plain float64 on the way in and out; the copies live in the scratch memory.
+/// Converts inputs and outputs that are not plain float64; the copies are in scratch memory.
 class ReferenceKernel final : public Kernel {
  public:
   explicit ReferenceKernel(Problem problem) : problem_(std::move(problem)) {

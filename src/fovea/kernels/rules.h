@@ -7,12 +7,12 @@
 
 namespace fovea {
 
-/// Takes the rules of a family of kernels, in the order in which they are to be tried.
+/// Receives the rules of a family of kernels, in the order in which to try them.
 using RuleSink = std::function<void(std::type_index op, KernelRule rule)>;
 
 /// onednn/: convolution (all three passes), matrix products, average pooling.
 void add_onednn_rules(const RuleSink& add);
-/// simd/: everything bound by memory: norms, pooling, elementwise, loss, layout changes.
+/// simd/: memory-bound ops: norms, pooling, elementwise, loss, layout changes.
 void add_simd_rules(const RuleSink& add);
 
 }  // namespace fovea

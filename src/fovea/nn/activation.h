@@ -46,7 +46,7 @@ class ELU : public Module {
   double alpha_;
 };
 
-/// A leaky relu whose slope below 0 is learned (He et al. 2015): one slope, or one a channel of x
+/// A leaky relu whose slope below 0 is learned (He et al. 2015): one slope, or one per channel of x
 /// [N, C, ...]; `weight` [1] or [channels] starts at `slope`.
 class PReLU : public Module {
  public:

@@ -10,18 +10,18 @@
 
 namespace fovea::nn {
 
-/// `.kernel` is one odd number for both axes, padded so that a stride of 1 keeps the size.
+/// `.kernel` is an odd number for both axes, padded so that a stride of 1 keeps the size.
 struct ConvNormActOptions {
   int64_t kernel = 3;
   int64_t stride = 1;
   int64_t groups = 1;
-  bool bias = false;  ///< the norm takes away what it adds; for nets that were published with one
+  bool bias = false;  ///< redundant before a norm; for nets that were published with one
   BatchNormOptions norm = {};
 };
 
 /// Appends a convolution, a batch norm and an activation to `layers`: x [N, in, H, W] gives [N,
-/// out, H', W'], H' = ceil(H / stride). With the activation Identity there are two modules only.
-/// Errors: usage as of Conv.
+/// out, H', W'], H' = ceil(H / stride). With the activation Identity only two modules are appended.
+/// Errors: as Conv.
 template <class Activation = ReLU>
 void add_conv_norm_act(Sequential& layers, int64_t in, int64_t out,
                        const ConvNormActOptions& options = {}) {
@@ -36,7 +36,7 @@ void add_conv_norm_act(Sequential& layers, int64_t in, int64_t out,
 }
 
 /// Convolution, batch norm, activation as one module. Arrays "0.weight", "1.weight", ..., as in
-/// torchvision. Errors: usage as of Conv.
+/// torchvision. Errors: as Conv.
 template <class Activation = ReLU>
 class ConvNormAct : public Sequential {
  public:
@@ -48,7 +48,7 @@ class ConvNormAct : public Sequential {
   }
 };
 
-/// The kernel of any shape, and padding only where it is asked for; norm as of TensorFlow's nets.
+/// A kernel of any shape, padding 0 by default; the norm as in TensorFlow's nets.
 struct BasicConv2dOptions {
   Dims kernel;
   Dims stride = 1;
@@ -58,7 +58,7 @@ struct BasicConv2dOptions {
 };
 
 /// Convolution, batch norm, relu under the names "conv" and "bn", as in torchvision's Inception
-/// nets: x [N, in, H, W] gives [N, out, H', W']. Errors: usage as of Conv.
+/// nets: x [N, in, H, W] gives [N, out, H', W']. Errors: as Conv.
 class BasicConv2d : public Module {
  public:
   using Options = BasicConv2dOptions;
@@ -70,9 +70,9 @@ class BasicConv2d : public Module {
   BatchNorm2d bn;
 };
 
-/// Four views of x side by side, as in an Inception module (Szegedy et al. 2014): 1x1, 3x3 and 5x5
-/// convolutions, and 3x3 max pooling followed by a 1x1 convolution. x [N, in, H, W] gives [N, 4 *
-/// out, H, W].
+/// Four concatenated branches on x, as in an Inception module (Szegedy et al. 2014): 1x1, 3x3 and
+/// 5x5 convolutions, and 3x3 max pooling followed by a 1x1 convolution. x [N, in, H, W] gives [N, 4
+/// * out, H, W].
 class MultiScale : public Module {
  public:
   MultiScale(const Scope& scope, int64_t in, int64_t out);
@@ -85,14 +85,14 @@ class MultiScale : public Module {
 struct DepthwiseSeparableOptions {
   int64_t kernel = 3;  ///< odd, for both axes
   int64_t stride = 1;
-  /// Batch norm and relu behind each convolution, which then have no bias; else two bare
-  /// convolutions with bias.
+  /// Batch norm and relu after each convolution, without biases; else just two convolutions with
+  /// biases.
   bool norm = true;
 };
 
-/// A convolution split in two (MobileNet, Howard et al. 2017): depthwise, one filter a channel,
+/// A convolution split in two (MobileNet, Howard et al. 2017): depthwise, one filter per channel,
 /// then pointwise, 1x1 over channels. x [N, in, H, W] gives [N, out, H', W'], H' = ceil(H /
-/// stride), with about kernel^2 times fewer weights than one convolution that does both.
+/// stride), with about kernel^2 times fewer weights than a full convolution.
 class DepthwiseSeparable : public Module {
  public:
   using Options = DepthwiseSeparableOptions;
@@ -109,7 +109,7 @@ class DepthwiseSeparable : public Module {
   std::optional<BatchNorm2d> bn2;
 };
 
-/// A 1x1 convolution: the same linear map of channels at every pixel. x [N, in, H, W] gives [N,
+/// A 1x1 convolution: the same linear map over channels at every pixel. x [N, in, H, W] gives [N,
 /// out, H, W].
 class ChannelMixer : public Module {
  public:

@@ -8,9 +8,9 @@
 
 namespace fovea::nn {
 
-/// The new channels of one step of a DenseBlock: norm, relu, 1x1 convolution to bottleneck * growth
-/// channels, norm, relu, 3x3 convolution. x [N, in, H, W] gives [N, growth, H, W]. Arrays as in
-/// torchvision, here and below.
+/// The new channels of one layer of a DenseBlock: norm, relu, 1x1 convolution to bottleneck *
+/// growth channels, norm, relu, 3x3 convolution. x [N, in, H, W] gives [N, growth, H, W]. Arrays as
+/// in torchvision, here and below.
 class DenseLayer : public Module {
  public:
   DenseLayer(const Scope& scope, int64_t in, int64_t growth, int64_t bottleneck = 4);
@@ -23,8 +23,8 @@ class DenseLayer : public Module {
   Conv2d conv2;
 };
 
-/// Layers that each see the input and what all layers before them made (DenseNet, Huang et al.
-/// 2017): x [N, in, H, W] gives all of it, [N, in + layers * growth, H, W].
+/// Layers that each receive the input and the outputs of all previous layers (DenseNet, Huang et
+/// al. 2017): x [N, in, H, W] gives their concatenation, [N, in + layers * growth, H, W].
 class DenseBlock : public Module {
  public:
   DenseBlock(const Scope& scope, int layers, int64_t in, int64_t growth, int64_t bottleneck = 4);

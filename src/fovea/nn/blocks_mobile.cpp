@@ -10,7 +10,7 @@ namespace {
 
 int64_t at_least_one(const Scope& scope, const std::string& what, int64_t value) {
   if (value >= 1) return value;
-  throw Error(ErrorKind::usage, what + "=" + std::to_string(value) + " should be at least 1")
+  throw Error(ErrorKind::usage, what + "=" + std::to_string(value) + " must be at least 1")
       .with("at", scope.describe());
 }
 

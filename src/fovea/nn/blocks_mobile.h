@@ -8,10 +8,10 @@
 
 namespace fovea::nn {
 
-/// Weighs each channel by what all channels are like on average (squeeze and excitation, Hu et al.
-/// 2017): the means go through two linear layers without bias, relu between them, and a sigmoid,
-/// and scale x [N, C, H, W]. The hidden layer is C / reduction wide, and at least 1, so that a
-/// narrow x is still weighed. Errors: usage when reduction is below 1.
+/// Scales each channel by a function of all channel means (squeeze and excitation, Hu et al. 2017):
+/// the means pass through two linear layers without bias, with relu between them, and a sigmoid,
+/// and scale x [N, C, H, W]. The hidden layer has C / reduction features, but at least 1. Errors:
+/// usage when reduction is below 1.
 class SqueezeExcite : public Module {
  public:
   SqueezeExcite(const Scope& scope, int64_t channels, int64_t reduction = 16);
@@ -22,8 +22,8 @@ class SqueezeExcite : public Module {
 };
 
 /// SqueezeExcite with 1x1 convolutions that have biases, `squeezed` channels between them, and a
-/// choice of functions: arrays "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias", as in
-/// torchvision. Errors: usage as of Conv.
+/// choice of activations: arrays "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias", as in
+/// torchvision. Errors: as Conv.
 template <class Activation = ReLU, class Gate = Sigmoid>
 class ConvSqueezeExcite : public Module {
  public:
@@ -48,16 +48,16 @@ class ConvSqueezeExcite : public Module {
 struct InvertedResidualOptions {
   int64_t kernel = 3;  ///< of the depthwise convolution, odd, for both axes
   int64_t stride = 1;
-  int64_t squeezed = 0;  ///< channels in the middle of the squeeze and excitation; 0: has none
-  double drop_path = 0;  ///< how often, in training, what is added to x is left out of a sample
+  int64_t squeezed = 0;  ///< hidden channels of the squeeze and excitation; 0: none
+  double drop_path = 0;  ///< probability of skipping the residual for a sample in training
   BatchNormOptions norm = {};
 };
 
-/// Wide in the middle, as MobileNetV3 (Howard et al. 2019) and EfficientNet (Tan and Le 2019) have
-/// it: 1x1 to `hidden` channels (left out where x has as many), depthwise there, a Squeeze, 1x1 to
-/// `out`; norms behind the convolutions, activations behind the first two, and x is added where its
-/// shape stays. x [N, in, H, W] gives [N, out, H', W'], H' = ceil(H / stride). Arrays
-/// "block.0.0.weight", ..., as in torchvision. Errors: usage as of Conv.
+/// The inverted residual of MobileNetV3 (Howard et al. 2019) and EfficientNet (Tan and Le 2019):
+/// 1x1 to `hidden` channels (omitted if x has as many), depthwise, a Squeeze, 1x1 to `out`; with
+/// norms after the convolutions, activations after the first two, and x added if the shape is
+/// unchanged. x [N, in, H, W] gives [N, out, H', W'], H' = ceil(H / stride). Arrays
+/// "block.0.0.weight", ..., as in torchvision. Errors: as Conv.
 template <class Activation, class Squeeze>
 class InvertedResidual : public Module {
  public:
@@ -93,13 +93,13 @@ class InvertedResidual : public Module {
 };
 
 struct MBConvOptions {
-  int64_t expansion = 4;  ///< hidden channels over input channels; 1 leaves the first step out
+  int64_t expansion = 4;  ///< ratio of hidden to input channels; 1 omits the first convolution
   int64_t stride = 1;
-  int64_t reduction = 4;  ///< of the squeeze, in hidden channels
+  int64_t reduction = 4;  ///< of hidden channels, in the squeeze
 };
 
-/// Wide in the middle: 1x1 to more channels, 3x3 depthwise there, SqueezeExcite, 1x1 to `out`;
-/// norms behind the convolutions, relu6 behind the first two, and x is added where its shape stays
+/// An inverted residual: 1x1 to more channels, 3x3 depthwise, SqueezeExcite, 1x1 to `out`; with
+/// norms after the convolutions, relu6 after the first two, and x added if the shape is unchanged
 /// (MobileNetV2, Sandler et al. 2018, with EfficientNet's squeeze). x [N, in, H, W] gives [N, out,
 /// H', W'], H' = ceil(H / stride). Errors: usage when expansion is below 1.
 class MBConv : public Module {

@@ -4,26 +4,26 @@
 
 namespace fovea::nn {
 
-/// The skip of a residual block: x itself where channels and size stay, else a 1x1 convolution and
-/// a norm.
+/// The skip connection of a residual block: x itself if channels and size are unchanged, else a 1x1
+/// convolution and a norm.
 class Downsample : public Sequential {
  public:
   Downsample(const Scope& scope, int64_t in, int64_t out, int64_t stride);
-  /// As Module, but where it is x itself there is no call of a module, as in torchvision.
+  /// As Module, but when it is x itself no module is called, as in torchvision.
   Tensor operator()(Tensor x) const;
 };
 
-/// Two 3x3 convolutions and a skip, as in ResNet-18/34 (He et al. 2015): x [N, in, H, W] gives [N,
-/// width, H', W'], H' = ceil(H / stride). Arrays as in torchvision, here and below.
+/// Two 3x3 convolutions and a skip connection, as in ResNet-18/34 (He et al. 2015): x [N, in, H, W]
+/// gives [N, width, H', W'], H' = ceil(H / stride). Arrays as in torchvision, here and below.
 class BasicBlock : public Module {
  public:
-  static constexpr int64_t expansion = 1;  ///< output channels over width
+  static constexpr int64_t expansion = 1;  ///< ratio of output channels to width
 
   BasicBlock(const Scope& scope, int64_t in, int64_t width, int64_t stride = 1);
   Tensor forward(Tensor x) const override;
 
  protected:
-  Tensor residual(Tensor x) const;  ///< what is added to the skip
+  Tensor residual(Tensor x) const;  ///< what is added to the skip connection
 
   Conv2d conv1;
   BatchNorm2d bn1;
@@ -32,7 +32,7 @@ class BasicBlock : public Module {
   Downsample downsample;
 };
 
-/// A BasicBlock that weighs the channels of its residual (SE-ResNet, Hu et al. 2017).
+/// A BasicBlock that scales the channels of its residual (SE-ResNet, Hu et al. 2017).
 class SEBasicBlock : public BasicBlock {
  public:
   SEBasicBlock(const Scope& scope, int64_t in, int64_t width, int64_t stride = 1,
@@ -43,20 +43,20 @@ class SEBasicBlock : public BasicBlock {
   SqueezeExcite se;
 };
 
-/// The 3x3 convolution of a Bottleneck has width * groups * group_width / 64 channels: as many as
-/// `width` says in a ResNet, more in a Wide ResNet (Zagoruyko and Komodakis 2016) and a ResNeXt
-/// (Xie et al. 2017).
+/// The 3x3 convolution of a Bottleneck has width * groups * group_width
+/// / 64 channels: `width` in a ResNet, more in a Wide ResNet (Zagoruyko
+/// and Komodakis 2016) and a ResNeXt (Xie et al. 2017).
 struct BottleneckOptions {
   int64_t groups = 1;
-  int64_t group_width = 64;  ///< channels of a group where `width` is 64
+  int64_t group_width = 64;  ///< channels per group if `width` is 64
 };
 
-/// 1x1 to fewer channels, 3x3 there, 1x1 back to four times as many, and a skip, as in ResNet-50
-/// and deeper: x [N, in, H, W] gives [N, 4 * width, H', W']. The stride is the 3x3's, as
-/// torchvision has it.
+/// 1x1 to fewer channels, 3x3, 1x1 back to four times as many, and a skip connection, as in
+/// ResNet-50 and deeper: x [N, in, H, W] gives [N, 4 * width, H', W']. The stride is that of the
+/// 3x3, as in torchvision.
 class Bottleneck : public Module {
  public:
-  static constexpr int64_t expansion = 4;  ///< output channels over width
+  static constexpr int64_t expansion = 4;  ///< ratio of output channels to width
   using Options = BottleneckOptions;
 
   Bottleneck(const Scope& scope, int64_t in, int64_t width, int64_t stride = 1,

@@ -9,13 +9,13 @@
 namespace fovea::nn {
 namespace {
 
-/// Checks what the weight's shape cannot say once it is made: `op` is "conv2d".
+/// Checks what the weight's shape alone cannot tell; `op` is "conv2d".
 void require_channels(const Scope& scope, const std::string& op, int64_t in, int64_t out,
                       int64_t groups) {
   if (in < 1 || out < 1) {
     throw Error(ErrorKind::usage, op + ": " + std::to_string(in) + " input and " +
                                       std::to_string(out) +
-                                      " output channels, at least 1 of each is needed")
+                                      " output channels; at least 1 of each is needed")
         .with("at", scope.describe());
   }
   if (groups < 1 || in % groups != 0 || out % groups != 0) {
@@ -35,7 +35,7 @@ Shape weight_shape(const Scope& scope, int axes, int64_t in, int64_t out, const 
   return channels.concat(Shape(kernel.expand(axes, op, "kernel")));
 }
 
-/// PyTorch's: uniform in +-1 / sqrt(fan_in), fan_in the size of one row of the weight.
+/// As in PyTorch: uniform in +-1 / sqrt(fan_in), fan_in being the size of one row of the weight.
 Initializer bias_initializer(const Parameter& weight) {
   return init::uniform(1 / std::sqrt(static_cast<double>(weight.shape().slice(1).numel())));
 }

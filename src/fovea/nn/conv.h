@@ -7,7 +7,7 @@
 
 namespace fovea::nn {
 
-/// PyTorch's names and defaults; one number an axis, or one for all: `.kernel = 3`, `.kernel = {3,
+/// PyTorch's names and defaults; one number per axis, or one for all: `.kernel = 3`, `.kernel = {3,
 /// 5}`.
 struct ConvOptions {
   Dims kernel;
@@ -21,14 +21,14 @@ struct ConvOptions {
 };
 
 /// A convolution over `Axes` spatial axes with its weight [O, I/groups, kernel] and bias [O]: x [N,
-/// I, spatial] gives [N, O, spatial'], sizes as of fovea::conv. Both start uniform in +-1 /
-/// sqrt(fan_in), as PyTorch's do.
+/// I, spatial] gives [N, O, spatial'], with sizes as in fovea::conv. Both are initialised uniformly
+/// in +-1 / sqrt(fan_in), as in PyTorch.
 template <int Axes>
 class Conv : public Module {
  public:
   using Options = ConvOptions;
 
-  /// Errors: usage when a number of channels or groups is below 1, or groups does not divide both.
+  /// Errors: usage when channels or groups are below 1, or groups does not divide both channels.
   Conv(const Scope& scope, int64_t in_channels, int64_t out_channels, const Options& options);
   Tensor forward(Tensor x) const override;
 
@@ -39,7 +39,7 @@ class Conv : public Module {
   Options options_;
 };
 
-/// PyTorch's names and defaults; one number an axis, or one for all.
+/// PyTorch's names and defaults; one number per axis, or one for all.
 struct ConvTransposeOptions {
   Dims kernel;
   Dims stride = 1;
@@ -51,8 +51,8 @@ struct ConvTransposeOptions {
 };
 
 /// A transposed convolution with its weight [I, O/groups, kernel] and bias [O]: x [N, I, spatial]
-/// gives [N, O, spatial'], sizes as of fovea::conv_transpose. Both start as PyTorch's do, uniform
-/// in +-1 / sqrt(O/groups * kernel size).
+/// gives [N, O, spatial'], with sizes as in fovea::conv_transpose. Both are initialised as in
+/// PyTorch, uniformly in +-1 / sqrt(O/groups * kernel size).
 template <int Axes>
 class ConvTranspose : public Module {
  public:

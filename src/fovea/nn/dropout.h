@@ -6,8 +6,8 @@
 namespace fovea::nn {
 
 /// Sets each element to 0 with probability p and scales the others by 1 / (1 - p) in a train graph
-/// (Srivastava et al. 2014); gives its input in an eval graph. Errors, when traced: usage when p is
-/// not in [0, 1].
+/// (Srivastava et al. 2014); returns its input in an eval graph. Errors, when traced: usage when p
+/// is not in [0, 1].
 class Dropout : public Module {
  public:
   explicit Dropout(const Scope& scope, double p = 0.5) : Module(scope), p_(p) {}
@@ -17,8 +17,8 @@ class Dropout : public Module {
   double p_;
 };
 
-/// Sets whole channels of x [N, C, ...] to 0, as Dropout does elements (Tompson et al. 2015): for
-/// maps whose neighbours say the same. PyTorch's Dropout2d. Errors: as Dropout.
+/// Sets entire channels of x [N, C, ...] to 0, as Dropout does elements (Tompson et al. 2015): for
+/// feature maps with correlated neighbours. PyTorch's Dropout2d. Errors: as Dropout.
 class SpatialDropout : public Module {
  public:
   explicit SpatialDropout(const Scope& scope, double p = 0.5) : Module(scope), p_(p) {}
@@ -32,7 +32,7 @@ using Dropout1d = SpatialDropout;
 using Dropout2d = SpatialDropout;
 using Dropout3d = SpatialDropout;
 
-/// Sets whole samples of a branch to 0 before it is added to its input: stochastic depth (Huang et
+/// Sets entire samples of a branch to 0 before it is added to its input: stochastic depth (Huang et
 /// al. 2016). Errors: as Dropout.
 class DropPath : public Module {
  public:

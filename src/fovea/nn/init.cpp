@@ -13,7 +13,7 @@ struct Fans {
   double in, out;
 };
 
-/// Of a weight [O, I, kernel]; of 1 at least, so that no array divides by zero.
+/// The fans of a weight [O, I, kernel], at least 1, so that nothing divides by zero.
 Fans fans(const Shape& weight) {
   const double kernel = static_cast<double>(weight.slice(std::min(2, weight.rank())).numel());
   const auto fan = [&](int axis) {
@@ -31,7 +31,7 @@ void fill_uniform(Array& array, Random& random, double bound) {
   fill(array, [&] { return bound * (2 * random.uniform() - 1); });
 }
 
-/// Of three times the variance (the square of the bound) that `of` gives for the array's fans.
+/// Uniform, where `of` gives the squared bound (three times the variance) for the fans.
 template <class Square>
 Initializer uniform_square(const Square& of) {
   return [of](Array& array, Random& random) {
@@ -46,8 +46,8 @@ Initializer normal_variance(const Variance& of) {
   };
 }
 
-/// `count` orthonormal vectors of `size` >= count elements, by Gram and Schmidt's way, twice, which
-/// is as good as Householder's for vectors that start at random.
+/// `count` orthonormal vectors of `size` >= count elements, by Gram-Schmidt applied twice, which
+/// for random vectors is as accurate as Householder's method.
 std::vector<std::vector<double>> orthonormal(int64_t count, int64_t size, Random& random) {
   std::vector<std::vector<double>> vectors;
   for (int64_t i = 0; i < count; ++i) {
@@ -142,11 +142,11 @@ Initializer orthogonal() {
     const int64_t outs = array.shape().rank() == 0 ? 1 : array.shape()[0];
     if (array.numel() == 0) return;
     const int64_t ins = array.numel() / outs;
-    const bool wide = outs <= ins;
+    const bool is_wide = outs <= ins;
     const auto vectors = orthonormal(std::min(outs, ins), std::max(outs, ins), random);
     for (int64_t i = 0; i < array.numel(); ++i) {
       const auto row = static_cast<size_t>(i / ins), column = static_cast<size_t>(i % ins);
-      array.set(i, wide ? vectors[row][column] : vectors[column][row]);
+      array.set(i, is_wide ? vectors[row][column] : vectors[column][row]);
     }
   };
 }

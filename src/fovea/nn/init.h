@@ -6,10 +6,10 @@
 
 #include "fovea/nn/module.h"
 
-/// First values of parameters. fan_in is the number of inputs that one output sums over (weight
-/// [O, I, kernel]: I times the kernel's size), fan_out the same seen from the other side (O times
-/// the kernel's size). All draw in float64, in row-major order, and round to the array's dtype, so
-/// an f32 net starts as the f64 one, rounded.
+/// Initial values of parameters. fan_in is the number of inputs summed into one output (weight [O,
+/// I, kernel]: I times the kernel's size), fan_out the number of outputs that one input affects (O
+/// times the kernel's size). All draw in float64, in row-major order, and round to the array's
+/// dtype, so an f32 net starts as the rounded f64 one.
 namespace fovea::nn::init {
 
 /// Every element `value`.
@@ -21,21 +21,21 @@ Initializer uniform(double bound);
 /// Normal with mean 0.
 Initializer normal(double std);
 
-/// Normal with the variance `std`^2, drawn again where further than two `std` from 0 (the spread of
-/// what is left is 0.88 std): PyTorch's trunc_normal_ with its cut at two deviations, ConvNeXt's.
+/// Normal with the variance `std`^2, redrawn when further than two `std` from 0 (which leaves a
+/// deviation of 0.88 std): PyTorch's trunc_normal_ cut at two deviations, as in ConvNeXt.
 Initializer truncated_normal(double std);
 
 /// Uniform with the variance 2 / ((1 + a^2) fan_in), of He et al. 2015, "Delving deep into
-/// rectifiers" (for leaky relus of slope a). The default, variance 1 / (3 fan_in), is what PyTorch
-/// gives convolutions and linear layers.
+/// rectifiers" (for leaky relus of slope a). The default, variance 1 / (3 fan_in), is PyTorch's for
+/// convolutions and linear layers.
 Initializer kaiming_uniform(double a = 2.23606797749978969641 /* sqrt(5) */);
 
-/// Normal with the variance 2 / fan_in, which keeps the size of values even through relus (He et
+/// Normal with the variance 2 / fan_in, which preserves the scale of values through relus (He et
 /// al. 2015).
 Initializer kaiming_normal();
 
-/// Normal with the variance 2 / fan_out, which keeps gradients even through relus (He et al. 2015);
-/// what torchvision gives the convolutions of a ResNet.
+/// Normal with the variance 2 / fan_out, which preserves the scale of gradients through relus (He
+/// et al. 2015); torchvision's for the convolutions of a ResNet.
 Initializer kaiming_normal_fan_out();
 
 /// Normal with the variance 1 / fan_in, of LeCun et al. 1998, "Efficient BackProp".
@@ -48,14 +48,14 @@ Initializer xavier_uniform();
 /// Normal with the same variance.
 Initializer xavier_normal();
 
-/// Rows (of the weight as [O, I * kernel]) that are orthogonal and of length 1, or columns where
-/// there are fewer of those (Saxe et al. 2013).
+/// Orthonormal rows (of the weight as [O, I * kernel]), or columns if there are fewer of those
+/// (Saxe et al. 2013).
 Initializer orthogonal();
 
-/// One of the above by its name: "zeros", "ones", "pytorch" (the default of kaiming_uniform),
+/// One of the above by name: "zeros", "ones", "pytorch" (the default of kaiming_uniform),
 /// "kaiming_uniform" (a = 0), "kaiming_normal", "kaiming_normal_fan_out", "lecun_normal",
 /// "xavier_uniform", "xavier_normal", "orthogonal"; Keras's names "he_uniform", "he_normal",
-/// "glorot_uniform", "glorot_normal". Errors: usage for another name, listing the nearest.
+/// "glorot_uniform", "glorot_normal". Errors: usage for an unknown name, listing the nearest.
 Initializer by_name(std::string_view name);
 
 /// The names that `by_name` knows.
@@ -65,7 +65,7 @@ std::vector<std::string> names();
 
 namespace fovea::nn {
 
-/// Every M in `root` (a Conv2d, a Linear) starts with weights by `weight`, its biases with zeros.
+/// Every M in `root` (Conv2d, Linear) gets initial weights from `weight`, and zero biases.
 template <std::derived_from<Module> M>
 void initialize(Module& root, const Initializer& weight) {
   for_each<M>(root, [&](M& layer) {

@@ -13,7 +13,7 @@ Shape weight_shape(const Scope& scope, int64_t in, int64_t out) {
   if (in < 1 || out < 1) {
     throw Error(ErrorKind::usage, "linear: " + std::to_string(in) + " input and " +
                                       std::to_string(out) +
-                                      " output features, at least 1 of each is needed")
+                                      " output features; at least 1 of each is needed")
         .with("at", scope.describe());
   }
   return {out, in};

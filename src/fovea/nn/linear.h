@@ -11,12 +11,12 @@ struct LinearOptions {
 };
 
 /// y = x weight^T + bias over the last axis: x [..., in] gives [..., out]; weight [out, in], bias
-/// [out]. Both start uniform in +-1 / sqrt(in), as PyTorch's do.
+/// [out]. Both are initialised uniformly in +-1 / sqrt(in), as in PyTorch.
 class Linear : public Module {
  public:
   using Options = LinearOptions;
 
-  /// Errors: usage when a number of features is below 1.
+  /// Errors: usage when a feature count is below 1.
   Linear(const Scope& scope, int64_t in_features, int64_t out_features,
          const Options& options = {});
   Tensor forward(Tensor x) const override;

@@ -35,7 +35,8 @@ Variable::Variable(const Scope& scope, const Shape& shape, Initializer initializ
       role_(role),
       dtype_(dtype) {
   if (owner_ == nullptr) {
-    throw Error(ErrorKind::usage, "nn: the array \"" + scope.name_ + "\" belongs to no module")
+    throw Error(ErrorKind::usage,
+                "nn: the array \"" + scope.name_ + "\" does not belong to a module")
         .with("at", scope.describe())
         .with("try", "a scope that the module's at(\"" + scope.name_ + "\") makes");
   }
@@ -78,10 +79,10 @@ void Module::claim(const std::string& name) const {
   const auto full = [&](const auto* other) { return other->name_ == below(path_, name); };
   const char* wrong = nullptr;
   if (name.empty() || name.find('.') != std::string::npos) {
-    wrong = "is no name: it is empty or has a dot";
+    wrong = "is not a valid name: it is empty or contains a dot";
   } else if (std::any_of(children_.begin(), children_.end(), named) ||
              std::any_of(variables_.begin(), variables_.end(), full)) {
-    wrong = "is the name of two parts of one module";
+    wrong = "is the name of two parts of the same module";
   }
   if (!wrong) return;
   throw Error(ErrorKind::usage, "nn: \"" + name + "\" " + wrong)
@@ -93,7 +94,7 @@ Scope Module::at(std::string_view name, const Where& where) {
 }
 
 Tensor Module::forward(Tensor) const {
-  throw Error(ErrorKind::internal, "nn: \"" + name_ + "\" has no forward of one Tensor")
+  throw Error(ErrorKind::internal, "nn: \"" + name_ + "\" has no forward for a single Tensor")
       .with("try", "call(module, ...), or override Tensor forward(Tensor) const");
 }
 

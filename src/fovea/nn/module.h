@@ -25,47 +25,47 @@ namespace fovea::nn {
 ///     };
 ///     Mlp net(nn::Scope("mlp"), 784, 10);
 ///
-/// A module is made in its parent's constructor with a scope from `at`, which registers it: the
-/// order there is the order of all lists. It neither copies nor moves, and never changes by being
-/// traced; train or eval is the graph's mode. Calling one module twice shares its weights.
+/// A module is constructed in its parent's constructor with a scope from `at`, which registers it:
+/// that order is the order of all lists. It can neither be copied nor moved, and tracing never
+/// changes it; train or eval is the graph's mode. Calling a module twice shares its weights.
 class Module {
  public:
-  /// Errors: usage when the parent has a child of that name already, or the name is empty or has a
-  /// dot.
+  /// Errors: usage when the parent already has a child of that name, or the name is empty or
+  /// contains a dot.
   explicit Module(const Scope& scope);
   virtual ~Module();
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
-  /// What the module computes, for modules with one input and one output. Others have a `forward`
-  /// of their own and are called through `call`. Errors: internal when there is none.
+  /// What the module computes, for modules with one input and one output. Others have their own
+  /// `forward` and are called through `call`. Errors: internal when there is none.
   virtual Tensor forward(Tensor x) const;
   /// Runs `forward` as a call of this module (see Graph::calls), so that nodes and messages name
   /// it. Errors: usage when the shapes do not fit, naming this module and the line that defines it.
   Tensor operator()(Tensor x) const;
 
-  /// The name in its parent, or the title of a root: "conv1".
+  /// The name within its parent, or the title of a root: "conv1".
   const std::string& name() const { return name_; }
-  /// The dotted path from the root, which is itself left out: "layer1.0.conv1".
+  /// The dotted path from the root, excluding the root: "layer1.0.conv1".
   const std::string& path() const { return path_; }
   const Where& where() const { return where_; }
-  /// The title of a graph that is traced from here, so that its title and its scopes together are
-  /// the path from the root: the root's own name, or all that lies above: "resnet18.layer1".
+  /// The title of a graph that is traced from here: the names from the root to this module, such as
+  /// "resnet18.layer1", so that title and scopes together are the path from the root.
   std::string title() const;
 
-  /// The modules directly inside, in the order in which they were made.
+  /// The direct children, in the order in which they were constructed.
   const std::vector<Module*>& children() const { return children_; }
   /// All arrays of this module and the modules inside, as PyTorch's state_dict orders them: a
   /// module's parameters, its buffers, then its children. Each array is listed once, however often
   /// its module is called.
   std::vector<const Variable*> variables() const;
-  /// `variables` that are parameters, and those that are buffers.
+  /// The `variables` that are parameters, and those that are buffers.
   std::vector<const Variable*> parameters() const;
   std::vector<const Variable*> buffers() const;
 
  protected:
-  /// The scope of a module or array inside this one. Inside a part of a net that a text file
-  /// describes, lines of code say less than the file's: its line stands for them.
+  /// The scope of a module or array inside this one. Inside a part of a net file, the file's line
+  /// is more useful than a line of code, so it takes its place.
   Scope at(std::string_view name, const Where& where = std::source_location::current());
 
  private:
@@ -83,14 +83,14 @@ class Module {
   std::vector<Variable*> variables_;
 };
 
-/// The Tensors in an argument or a result of a module's `forward`, in order: itself, or those in
-/// containers, pairs, tuples and optionals.
+/// The Tensors in an argument or result of a module's `forward`, in order: the value itself, or
+/// those in containers, pairs, tuples and optionals.
 template <class T>
 void collect_tensors(const T& value, Tensors& into) {
   if constexpr (std::convertible_to<const T&, Tensor>) {
     into.push_back(value);
   } else if constexpr (std::ranges::range<const T>) {
-    if constexpr (!std::same_as<std::ranges::range_value_t<const T>, T>) {  // a path is its own
+    if constexpr (!std::same_as<std::ranges::range_value_t<const T>, T>) {  // not for paths
       for (const auto& part : value) collect_tensors(part, into);
     }
   } else if constexpr (requires { std::tuple_size<T>::value; }) {
@@ -110,7 +110,7 @@ class Entered {
   Entered(const Entered&) = delete;
   Entered& operator=(const Entered&) = delete;
 
-  /// Closes the call, which gave `outputs`.
+  /// Closes the call with its `outputs`.
   void leave(const Tensors& outputs);
 
  private:
@@ -118,10 +118,10 @@ class Entered {
   bool open_ = true;
 };
 
-/// Calls a module whose `forward` takes other things than one Tensor, or gives other things:
-/// `call(attention, query, key)`. The first argument is a Tensor. The graph knows what the call
-/// took and gave of what collect_tensors finds, so not of Tensors in a struct of one's own. Errors:
-/// as Module::operator().
+/// Calls a module whose `forward` does not map one Tensor to one Tensor:
+/// `call(attention, query, key)`. The first argument must be a Tensor.
+/// The graph records the inputs and outputs that collect_tensors finds,
+/// so not Tensors in user-defined structs. Errors: as Module::operator().
 template <std::derived_from<Module> M, class... Args>
 auto call(const M& module, const Tensor& x, Args&&... args) {
   Tensors inputs{x}, outputs;
@@ -140,9 +140,9 @@ void for_each(Module& root, const F& f) {
   for (Module* child : root.children()) for_each<M>(*child, f);
 }
 
-/// Makes every parameter and buffer of `module` known to `state`, to be filled from (seed, name)
-/// when first asked for. Batch counters are i64, all else is `dtype`, f32 or f64. Errors: usage
-/// when the state knows one of the names with another type.
+/// Declares every parameter and buffer of `module` in `state`, to be filled from (seed, name) on
+/// first use. Batch counters are i64, all others have `dtype`, f32 or f64. Errors: usage when one
+/// of the names is already declared with another type.
 void declare(State& state, const Module& module, uint64_t seed, DType dtype = DType::f32);
 
 }  // namespace fovea::nn

@@ -23,8 +23,8 @@ Tensor BatchNorm::forward(Tensor x) const {
   if (x.graph().mode() == Mode::eval || frozen(x.graph())) {
     return batch_norm_eval(x, gamma, beta, mean, var, options_.eps);
   }
-  // With a momentum of 1 the new statistics are the batch's own; the mean over all batches moves by
-  // the difference from it over their number.
+  // With a momentum of 1 the new statistics are the batch's own; the mean over all batches then
+  // moves by its difference from them, divided by the number of batches.
   const Tensors results = batch_norm(
       x, gamma, beta, mean, var, {.eps = options_.eps, .momentum = options_.momentum.value_or(1)});
   const Tensor batches = increment(num_batches_tracked(x));

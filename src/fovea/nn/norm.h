@@ -10,15 +10,15 @@ namespace fovea::nn {
 /// PyTorch's names and defaults.
 struct BatchNormOptions {
   double eps = 1e-5;
-  /// The weight of the new batch in the running statistics (Keras's 0.99 is 0.01 here); nothing:
-  /// they are the mean over all batches so far (PyTorch's momentum=None).
+  /// The weight of the new batch in the running statistics (Keras's 0.99 is 0.01 here); none: they
+  /// are the mean over all batches so far (PyTorch's momentum=None).
   std::optional<double> momentum = 0.1;
   bool affine = true;  ///< whether there are a weight and a bias
 };
 
 /// Batch normalisation (Ioffe and Szegedy 2015) of x [N, C, spatial]: in a train graph with the
-/// statistics of the batch, which also move the running ones; in an eval graph, or when weight and
-/// bias (without these, the running statistics) are frozen, with the running ones, which stay.
+/// statistics of the batch, which also update the running ones; in an eval graph, or when weight
+/// and bias (without these, the running statistics) are frozen, with the running ones, unchanged.
 /// PyTorch's arrays, names and order; running_var holds unbiased variances.
 class BatchNorm : public Module {
  public:
@@ -45,7 +45,7 @@ using BatchNorm3d = BatchNorm;
 struct LayerNormOptions {
   double eps = 1e-5;
   bool elementwise_affine = true;  ///< whether there are a weight and,
-  bool bias = true;                ///< unless this says no, a bias
+  bool bias = true;                ///< unless this is false, a bias
 };
 
 /// Layer normalisation (Ba et al. 2016) over the last axes of x, whose sizes are `shape`; weight
@@ -64,8 +64,8 @@ class LayerNorm : public Module {
   double eps_;
 };
 
-/// Layer normalisation over the channels of each pixel of x [N, C, spatial], as ConvNeXt has it
-/// (Liu et al. 2022); weight and bias [C].
+/// Layer normalisation over the channels of each pixel of x [N, C, spatial], as in ConvNeXt (Liu et
+/// al. 2022); weight and bias [C].
 class LayerNormChannels : public Module {
  public:
   using Options = LayerNormOptions;
@@ -86,8 +86,8 @@ struct GroupNormOptions {
 };
 
 /// Group normalisation (Wu and He 2018) of x [N, C] or [N, C, spatial]: each sample's channels in
-/// `groups` groups of neighbours, each by its own mean and variance; then weight and bias, [C].
-/// Train and eval are the same. Errors: usage, when traced, if groups does not divide C.
+/// `groups` contiguous groups, each by its own mean and variance; then weight and bias, [C]. Train
+/// and eval modes are the same. Errors: usage, when traced, if groups does not divide C.
 class GroupNorm : public Module {
  public:
   using Options = GroupNormOptions;
@@ -103,7 +103,7 @@ class GroupNorm : public Module {
 };
 
 /// Instance normalisation (Ulyanov et al. 2016): every channel of every sample by its own
-/// statistics. As in PyTorch it has a weight and a bias only when `affine` asks for them.
+/// statistics. As in PyTorch, it has a weight and a bias only if `affine` is set.
 class InstanceNorm : public Module {
  public:
   using Options = GroupNormOptions;
@@ -122,7 +122,7 @@ using InstanceNorm2d = InstanceNorm;
 using InstanceNorm3d = InstanceNorm;
 
 /// Global response normalisation (ConvNeXt V2, Woo et al. 2023) of x [N, C, spatial]; weight and
-/// bias [C] start at 0, so that it starts as the identity.
+/// bias [C] start at 0, so that it is initially the identity.
 class GlobalResponseNorm : public Module {
  public:
   GlobalResponseNorm(const Scope& scope, int64_t channels, double eps = 1e-6);
@@ -134,8 +134,8 @@ class GlobalResponseNorm : public Module {
   double eps_;
 };
 
-/// x [N, C, ...] times a learned factor a channel, `gamma` [C], which starts at `value`: a branch
-/// of a deep net begins as nearly nothing (Touvron et al. 2021).
+/// x [N, C, ...] times a learned factor per channel, `gamma` [C], which starts at `value`: a branch
+/// of a deep net starts close to zero (Touvron et al. 2021).
 class LayerScale : public Module {
  public:
   LayerScale(const Scope& scope, int64_t channels, double value = 1e-6);

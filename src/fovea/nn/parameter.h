@@ -13,15 +13,15 @@ namespace fovea::nn {
 
 class Module;
 
-/// Fills an array with its first values. `random` is the array's own stream, so that they depend on
-/// nothing but the seed, the array's name and its shape. See init.h.
+/// Fills an array with its initial values. `random` is the array's own stream, so that they depend
+/// only on the seed, the array's name and its shape. See init.h.
 using Initializer = std::function<void(Array& array, Random& random)>;
 
-/// Where in a model something is: its parent, its name there, and the line that says so.
-/// Made by `Module::at`; the root's by a title.
+/// A position in a model: the parent, the name there, and the line that defines it. Made by
+/// `Module::at`; for the root, from a title.
 class Scope {
  public:
-  /// The scope of a whole model. The title names it in messages and is not part of any array's
+  /// The scope of an entire model. The title names it in messages and is not part of any array's
   /// name.
   explicit Scope(std::string title, Where where = std::source_location::current());
 
@@ -39,8 +39,8 @@ class Scope {
   Where where_;
 };
 
-/// A named array of the State, as a module knows it: what Parameter and Buffer share. Its module
-/// lists it; it neither copies nor moves.
+/// A named array of the State, as seen by a module: the base of Parameter and Buffer. Its module
+/// lists it; it can neither be copied nor moved.
 class Variable {
  public:
   Variable(const Variable&) = delete;
@@ -55,13 +55,13 @@ class Variable {
   /// Its value in a graph being traced, in the graph's dtype (counters: i64). In a train graph a
   /// parameter is trainable.
   Tensor operator()(Graph& graph) const;
-  /// Its value in the graph that `like` belongs to.
+  /// Its value in the graph of `like`.
   Tensor operator()(const Tensor& like) const { return (*this)(like.graph()); }
 
-  /// Other first values than the layer's own; for arrays that no State has filled yet.
+  /// Replaces the layer's own initial values; for arrays that no State has filled yet.
   void initialize(Initializer initializer) { initializer_ = std::move(initializer); }
-  /// Makes it known to `state`, in `dtype` unless it is a counter, filled from Random(seed, name)
-  /// when it is first asked for. Errors: usage when the state knows the name with another type.
+  /// Declares it in `state`, with `dtype` unless it is a counter, to be filled from Random(seed,
+  /// name) on first use. Errors: usage when the name is already declared with another type.
   void declare(State& state, uint64_t seed, DType dtype) const;
 
  protected:
@@ -75,7 +75,7 @@ class Variable {
   Shape shape_;
   Initializer initializer_;
   Role role_;
-  std::optional<DType> dtype_;  ///< where it is not the graph's
+  std::optional<DType> dtype_;  ///< if it is not the graph's
 };
 
 /// A trained array.
@@ -85,7 +85,7 @@ class Parameter : public Variable {
       : Variable(scope, shape, std::move(initializer), Role::parameter, std::nullopt) {}
 };
 
-/// The value of a parameter that a layer may be without: no Tensor then.
+/// The value of an optional parameter; no value if there is none.
 inline Tensor optional_value(const std::optional<Parameter>& parameter, const Tensor& like) {
   return parameter ? (*parameter)(like) : Tensor();
 }
@@ -93,12 +93,12 @@ inline Tensor optional_value(const std::optional<Parameter>& parameter, const Te
 /// An array that belongs to the model but is not trained: running statistics, counters.
 class Buffer : public Variable {
  public:
-  /// `dtype` is for those that are not in the graph's dtype, counters (i64).
+  /// `dtype` is for buffers that do not have the graph's dtype: counters (i64).
   Buffer(const Scope& scope, const Shape& shape, Initializer initializer,
          std::optional<DType> dtype = std::nullopt)
       : Variable(scope, shape, std::move(initializer), Role::buffer, dtype) {}
 
-  /// After each run of the graph that `value` belongs to, it is replaced by that value.
+  /// After each run of the graph of `value`, the buffer is replaced by that value.
   void update(const Tensor& value) const { value.graph().update(name(), value); }
 };
 

@@ -10,8 +10,8 @@
 namespace fovea::nn {
 
 /// A pooling function of fovea/ops/pool.h as a module over `Axes` spatial axes, x [N, C, spatial]:
-/// `MaxPool2d(at("pool"), {.kernel = 3, .stride = 2})`, or just a size. Errors, when traced: as of
-/// the function; usage when x has another number of axes.
+/// `MaxPool2d(at("pool"), {.kernel = 3, .stride = 2})`, or just a size. Errors, when traced: those
+/// of the function; usage when x has a different number of axes.
 template <int Axes, Tensor (*F)(const Tensor&, const PoolOptions&)>
 class WindowPool : public Module {
  public:
@@ -35,7 +35,7 @@ using AvgPool1d = WindowPool<1, avg_pool>;
 using AvgPool2d = WindowPool<2, avg_pool>;
 using AvgPool3d = WindowPool<3, avg_pool>;
 
-/// The same for pooling to a given size: `AdaptiveAvgPool2d(at("avgpool"), 1)` is the global mean.
+/// The same for pooling to a given size; `AdaptiveAvgPool2d(at("avgpool"), 1)` pools globally.
 template <int Axes, Tensor (*F)(const Tensor&, const Dims&)>
 class AdaptivePool : public Module {
  public:

@@ -8,8 +8,8 @@
 
 namespace fovea::nn {
 
-/// Modules one after another, named "0", "1", ... as in PyTorch, or by names of their own. Empty,
-/// it gives its input.
+/// Modules applied in order, named "0", "1", ... as in PyTorch, or with given names. If empty, it
+/// returns its input.
 ///
 ///     head.add<nn::Flatten>();
 ///     head.add<nn::Linear>(features, 10);
@@ -18,13 +18,13 @@ class Sequential : public Module {
  public:
   explicit Sequential(const Scope& scope) : Module(scope) {}
 
-  /// Makes an M of its scope and `args` and appends it. Messages about it name the line where this
-  /// Sequential is defined.
+  /// Constructs an M from its scope and `args` and appends it. Messages about it name the line that
+  /// defines this Sequential.
   template <std::derived_from<Module> M, class... Args>
   M& add(Args&&... args) {
     return add_named<M>(std::to_string(size()), std::forward<Args>(args)...);
   }
-  /// The same under a name of its own. Errors: as Module.
+  /// The same with a given name. Errors: as Module.
   template <std::derived_from<Module> M, class... Args>
   M& add_named(std::string_view name, Args&&... args) {
     auto module = std::make_unique<M>(at(name, where()), std::forward<Args>(args)...);

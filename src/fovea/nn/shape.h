@@ -6,14 +6,14 @@
 
 namespace fovea::nn {
 
-/// Gives its input.
+/// Returns its input.
 class Identity : public Module {
  public:
   explicit Identity(const Scope& scope) : Module(scope) {}
   Tensor forward(Tensor x) const override { return x; }
 };
 
-/// All axes from `from` on as one: x [N, C, H, W] gives [N, C * H * W].
+/// Joins all axes from `from` on into one: x [N, C, H, W] gives [N, C * H * W].
 class Flatten : public Module {
  public:
   explicit Flatten(const Scope& scope, int from = 1) : Module(scope), from_(from) {}
@@ -23,7 +23,7 @@ class Flatten : public Module {
   int from_;
 };
 
-/// permute as a module: axis i of the result is x's axes[i].
+/// permute as a module: axis i of the result is axis axes[i] of x.
 class Permute : public Module {
  public:
   Permute(const Scope& scope, std::vector<int> axes) : Module(scope), axes_(std::move(axes)) {}
@@ -43,7 +43,7 @@ class PixelShuffle : public Module {
   int64_t r_;
 };
 
-/// channel_shuffle as a module: the channels of `groups` groups dealt out in turn (ShuffleNet).
+/// channel_shuffle as a module: the channels of `groups` groups interleaved (ShuffleNet).
 class ChannelShuffle : public Module {
  public:
   ChannelShuffle(const Scope& scope, int64_t groups) : Module(scope), groups_(groups) {}

@@ -13,9 +13,9 @@ namespace fovea::nn {
 std::shared_ptr<Graph> trace(const Module& model, const Shape& input, Mode mode = Mode::eval,
                              DType dtype = DType::f32);
 
-/// The shape of what `part`, a piece of `model`, makes of one image (shape C, spatial), without the
-/// batch axis. Types are traced, nothing is computed: a constructor uses it to size the layers
-/// behind those it has made. Errors: as trace.
+/// The shape of the output of `part`, a piece of `model`, for one image (shape C, spatial), without
+/// the batch axis. Only types are traced: a constructor uses it to size layers that follow those
+/// already constructed. Errors: as trace.
 Shape traced_shape(const Module& model, const Shape& image,
                    const std::function<Tensor(Tensor)>& part);
 

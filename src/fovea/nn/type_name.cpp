@@ -15,7 +15,7 @@
 namespace fovea::nn {
 namespace {
 
-/// Names that stand for a template with arguments: the compiler knows only the latter.
+/// Aliases of templates with arguments: the compiler only knows the latter.
 const std::map<std::type_index, const char*>& aliases() {
   static const std::map<std::type_index, const char*> names{
       {typeid(Conv1d), "Conv1d"},
@@ -66,7 +66,7 @@ std::string made_name(const Module& module) {
 
 const std::string& type_name(const Module& module) {
   static std::mutex mutex;
-  static std::map<std::type_index, std::string> names;  // every call of a module asks
+  static std::map<std::type_index, std::string> names;  // every module call looks it up
   const std::lock_guard lock(mutex);
   std::string& name = names[typeid(module)];
   if (name.empty()) name = made_name(module);

@@ -6,7 +6,7 @@
 
 namespace fovea::nn {
 
-/// The class of a module, as it is written: "Conv2d", "ReLU", "BasicBlock".
+/// The class of a module, as written in code: "Conv2d", "ReLU", "BasicBlock".
 const std::string& type_name(const Module& module);
 
 }  // namespace fovea::nn

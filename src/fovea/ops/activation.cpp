@@ -19,13 +19,13 @@ double normal_density(double x) {
   return std::exp(-x * x / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
 }
 
-double sign_of(double x) { return x > 0 ? 1 : x < 0 ? -1 : x * 0; }  // NaN stays NaN
+double sign_of(double x) { return x > 0 ? 1 : x < 0 ? -1 : x * 0; }  // NaN propagates
 
 constexpr double gelu_scale = 0.79788456080286535588;  // sqrt(2 / pi)
 // (1 + tanh(u)) / 2 is logistic(2u), which keeps its digits where tanh(u) is near -1.
 double gelu_share(double x) { return logistic(2 * gelu_scale * (x + 0.044715 * x * x * x)); }
 
-// In the order of UnaryKind. Comparisons are written so that NaN stays NaN.
+// In the order of UnaryKind. Comparisons are written so that NaN propagates.
 constexpr std::array<UnaryRule, unary_kinds> rules{{
     {"relu", "", [](double x, double) { return x <= 0 ? 0 : x; },
      [](double x, double) { return x <= 0 ? 0.0 : 1.0; }},

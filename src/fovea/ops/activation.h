@@ -4,7 +4,7 @@
 
 namespace fovea {
 
-/// The functions of one number that networks use; `unary_rule` says what each is.
+/// Functions of one number that networks use; `unary_rule` defines each.
 enum class UnaryKind : uint8_t {
   relu,
   leaky_relu,
@@ -33,7 +33,7 @@ struct UnaryRule {
   std::string_view name;
   std::string_view parameter;  ///< what `alpha` is called, "" when the function has none
   double (*f)(double x, double alpha);
-  double (*df)(double x, double alpha);  ///< the derivative; at a kink PyTorch's choice
+  double (*df)(double x, double alpha);  ///< the derivative; at kinks as in PyTorch
 };
 const UnaryRule& unary_rule(UnaryKind kind);
 
@@ -71,8 +71,8 @@ struct UnaryBackward {
   void reference(const Views& v) const;
 };
 
-/// Each takes a float value of any shape and gives one of the same type. Errors: usage for integer
-/// types. NaN stays NaN.
+/// Each takes a float value of any shape and returns one of the same type. Errors: usage for
+/// integer types. NaN propagates.
 
 /// max(x, 0); its derivative at 0 is 0.
 Tensor relu(const Tensor& x);
@@ -82,9 +82,9 @@ Tensor leaky_relu(const Tensor& x, double slope = 0.01);
 Tensor relu6(const Tensor& x);
 /// x where x > 0, else alpha * (exp(x) - 1).
 Tensor elu(const Tensor& x, double alpha = 1);
-/// x * Phi(x), Phi the normal distribution's integral: exact, by erf.
+/// x * Phi(x), where Phi is the normal cumulative distribution: exact, using erf.
 Tensor gelu(const Tensor& x);
-/// gelu by its tanh formula: x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).
+/// The tanh approximation of gelu: x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).
 Tensor gelu_tanh(const Tensor& x);
 /// x * sigmoid(x), also called swish.
 Tensor silu(const Tensor& x);
@@ -109,9 +109,9 @@ Tensor sign(const Tensor& x);
 /// base^x. Errors: also usage when base is not above 0.
 Tensor pow(double base, const Tensor& x);
 
-/// x where x > 0, else a learnt slope times x: slope [C], wide beside bf16 (see dtype.h), one a
-/// channel of x [N, C, ...], or [1]. At 0 its derivatives are 0. Errors: also usage when the slope
-/// does not fit.
+/// x where x > 0, else a learnt slope times x: slope [C] of x's accumulate_dtype, one per channel
+/// of x [N, C, ...], or [1]. At 0 its derivatives are 0. Errors: also usage when the slope does not
+/// fit.
 Tensor prelu(const Tensor& x, const Tensor& slope);
 
 }  // namespace fovea

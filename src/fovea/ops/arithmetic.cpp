@@ -15,7 +15,7 @@ Tensor where_positive(const Tensor& x, const Tensor& dy) {
   return x.graph().add_one(UnaryBackward{UnaryKind::relu}, {x, dy});
 }
 
-/// Gradients of both forms; where a shape was broadcast, its gradient is summed back.
+/// Gradients of both forms; the gradient of a broadcast operand is summed to its shape.
 Tensors binary_gradient(BinaryKind kind, const Node& node, const Tensor& dy) {
   const Tensor a = node.input(0), b = node.input(1);
   Tensor da = dy, db = dy;
@@ -89,7 +89,7 @@ void require_broadcast(std::string_view op, const Shape& small, const Shape& lar
       .with("try", "a shape whose axes, from the last one on, are equal or 1");
 }
 
-/// For each element of `large`, in order, the offset of the element of `small` it comes from.
+/// For each element of `large`, in order, the offset of its source element in `small`.
 std::vector<int64_t> broadcast_offsets(const Shape& small, const Shape& large) {
   std::vector<int64_t> offsets;
   if (large.numel() == 0) return offsets;
@@ -133,7 +133,7 @@ Shape broadcast_shape(std::string_view op, const Type& a, const Type& b) {
     if (da != db && da != 1 && db != 1) {
       throw Error(ErrorKind::usage, std::string(op) + ": axis " +
                                         std::to_string(result.rank() - i) + " is " +
-                                        std::to_string(da) + " in one operand, " +
+                                        std::to_string(da) + " in one operand and " +
                                         std::to_string(db) + " in the other")
           .with("first", to_string(a))
           .with("second", to_string(b))
@@ -153,7 +153,7 @@ std::string_view Binary::name() const { return enum_names(kind)[static_cast<size
 
 Types Binary::infer(const Types& in) const {
   check_operands(name(), in);
-  require(in[0].shape == in[1].shape, "operands of two shapes are BroadcastBinary's");
+  require(in[0].shape == in[1].shape, "operands of different shapes need BroadcastBinary");
   return like(in, 0);
 }
 

@@ -8,7 +8,7 @@ enum class BinaryKind : uint8_t { add, sub, mul, div, maximum, minimum };
 /// "add", "sub", "mul", "div", "maximum", "minimum".
 std::span<const std::string_view> enum_names(BinaryKind);
 
-/// What it gives for two numbers. Maximum and minimum are NaN where one of the two is.
+/// The result for two numbers. Maximum and minimum are NaN if either is.
 double apply(BinaryKind kind, double a, double b);
 
 /// a + b, a - b, a * b, a / b, or the larger or smaller of the two, of values of one shape.
@@ -19,14 +19,14 @@ struct Binary {
 
   static constexpr Traits traits{.elementwise = true, .layout = LayoutRule::channelwise};
 
-  std::string_view name() const;  ///< that of its kind
+  std::string_view name() const;  ///< that of the kind
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
 };
 
-/// The same for two values whose shapes broadcast: aligned at the last axis, each axis equal, or 1
-/// in one of them, or missing in front.
+/// The same for two values whose shapes broadcast: aligned at the last axis, each axis is equal, or
+/// 1 or missing in one of them.
 struct BroadcastBinary {
   BinaryKind kind = BinaryKind::add;
 
@@ -57,7 +57,7 @@ struct Affine {
   void reference(const Views& v) const;
 };
 
-/// Sums x over the axes along which `shape` would be repeated to become x's: the adjoint of
+/// Sums x over the axes along which `shape` would be broadcast to x's shape: the adjoint of
 /// BroadcastTo.
 struct SumTo {
   Shape shape;
@@ -72,7 +72,7 @@ struct SumTo {
   void reference(const Views& v) const;
 };
 
-/// Repeats x along the axes where it has 1 or nothing and `shape` has more.
+/// Repeats x along the axes of `shape` in which x has size 1 or is missing.
 struct BroadcastTo {
   Shape shape;
 
@@ -86,7 +86,7 @@ struct BroadcastTo {
   void reference(const Views& v) const;
 };
 
-/// x + 1 for i64: BatchNorm's counter of batches.
+/// x + 1 for i64: BatchNorm's batch counter.
 struct Increment {
   static constexpr std::string_view name = "increment";
   static constexpr Traits traits{.differentiable = false, .elementwise = true};
@@ -95,7 +95,7 @@ struct Increment {
   void reference(const Views& v) const;
 };
 
-/// The shape two values have together. Errors: usage, naming `op`, when they do not broadcast.
+/// The shape that two values broadcast to. Errors: usage, naming `op`, when they do not.
 Shape broadcast_shape(std::string_view op, const Type& a, const Type& b);
 
 /// Two values of one float type, element by element; shapes broadcast as NumPy's do. Errors: usage
@@ -105,7 +105,7 @@ Tensor operator-(const Tensor& a, const Tensor& b);
 Tensor operator*(const Tensor& a, const Tensor& b);
 Tensor operator/(const Tensor& a, const Tensor& b);
 
-/// With a number, which takes the tensor's dtype. Errors: usage for integer tensors.
+/// With a number, converted to the tensor's dtype. Errors: usage for integer tensors.
 Tensor operator+(const Tensor& x, double c);
 Tensor operator+(double c, const Tensor& x);
 Tensor operator-(const Tensor& x, double c);
@@ -115,8 +115,8 @@ Tensor operator*(double c, const Tensor& x);
 Tensor operator/(const Tensor& x, double c);
 Tensor operator-(const Tensor& x);
 
-/// The larger and the smaller of two, NaN where one is NaN; shapes broadcast. Where both are equal
-/// the gradient goes to b. Errors: as operator+.
+/// The larger or the smaller of two, NaN where either is NaN; shapes broadcast. Where both are
+/// equal, the gradient goes to b. Errors: as operator+.
 Tensor maximum(const Tensor& a, const Tensor& b);
 Tensor minimum(const Tensor& a, const Tensor& b);
 Tensor maximum(const Tensor& x, double c);
@@ -128,7 +128,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape);
 /// x repeated to `shape`; x itself when it has that shape. Errors: usage when x does not broadcast
 /// to it.
 Tensor broadcast_to(const Tensor& x, const Shape& shape);
-/// The sum and the mean of all elements: a scalar, shape {}. The mean of none is NaN.
+/// The sum and the mean of all elements: a scalar, shape {}. The mean of no elements is NaN.
 Tensor sum(const Tensor& x);
 Tensor mean(const Tensor& x);
 

@@ -25,8 +25,8 @@ std::string transposed_weight_text(const Type& weight, int64_t groups) {
   return to_string(weight, axes) + ", groups=" + std::to_string(groups);
 }
 
-/// The spatial shape of a transposed convolution's output. Errors: usage, of numbers that can give
-/// none.
+/// The spatial shape of a transposed convolution's
+/// output. Errors: usage when there is none.
 Shape transposed_sizes(const std::string& op, const Type& x, const std::vector<WindowAxis>& axes,
                        const std::vector<int64_t>& output_padding) {
   Shape shape = x.shape.slice(2);
@@ -41,26 +41,26 @@ Shape transposed_sizes(const std::string& op, const Type& x, const std::vector<W
     require_window(op, axis);
     const int64_t limit = std::max(axis.stride, axis.dilation);
     if (output_padding[i] < 0 || output_padding[i] >= limit) {
-      throw fail("output_padding is " + std::to_string(output_padding[i]) + ", 0 to " +
-                 std::to_string(limit - 1) + " is possible with stride " +
-                 std::to_string(axis.stride) + " and dilation " + std::to_string(axis.dilation));
+      throw fail("output_padding is " + std::to_string(output_padding[i]) + ", must be from 0 to " +
+                 std::to_string(limit - 1) + " with stride " + std::to_string(axis.stride) +
+                 " and dilation " + std::to_string(axis.dilation));
     }
     if (shape[a] == 0) throw fail("the input has no elements");
-    const int64_t whole =
+    const int64_t full =
         checked_product(shape[a] - 1, axis.stride) + extent(axis) + output_padding[i];
-    if (whole <= axis.padding_begin + axis.padding_end) {
+    if (full <= axis.padding_begin + axis.padding_end) {
       throw fail("padding of " + std::to_string(axis.padding_begin) +
-                 " on both sides leaves nothing of an output of " + std::to_string(whole))
+                 " on both sides leaves nothing of the output's " + std::to_string(full))
           .with("try", "less padding, or a larger input");
     }
-    shape.set(a, whole - axis.padding_begin - axis.padding_end);
+    shape.set(a, full - axis.padding_begin - axis.padding_end);
   }
   return shape;
 }
 
-/// A convolution reads at most stride - 1 rows less than its input has, so rows of output_padding
-/// past those are no part of the adjoint map: they shrink the padding at the end and, where that is
-/// used up, leave `out` and come back as zeros. Gives how many of these each axis has.
+/// A convolution leaves at most stride - 1 rows of its input unread, so further rows of
+/// output_padding are not part of the adjoint map: they reduce the padding at the end and, once
+/// that is 0, are removed from `out` and appended as zeros. Returns the number of these per axis.
 std::vector<int64_t> rows_beyond(ConvGeometry& geometry, const std::vector<int64_t>& output_padding,
                                  Shape& out) {
   std::vector<int64_t> beyond(output_padding.size(), 0);
@@ -76,8 +76,8 @@ std::vector<int64_t> rows_beyond(ConvGeometry& geometry, const std::vector<int64
 }
 
 /// Calls body(n, o, c, output offset, input offset, weight offset) for every product of a
-/// convolution that meets the input; offsets are flat. The three references differ only in which of
-/// the three they add to.
+/// convolution that falls inside the input; offsets are flat. The three references differ only in
+/// which of the three they accumulate.
 template <class Body>
 void for_each_product(const ConvGeometry& geometry, const Shape& x, const Shape& w, const Shape& y,
                       const Body& body) {
@@ -143,7 +143,7 @@ Types Conv::infer(const Types& in) const {
   };
   if (x.rank() < 3 || x.rank() > 5) {
     throw Error(ErrorKind::usage, "conv: the input has " + axis_count(x.rank()) +
-                                      ", N, C and 1 to 3 spatial ones are expected")
+                                      "; N, C and 1 to 3 spatial ones are expected")
         .with("input", to_string(x));
   }
   if (w.rank() != x.rank()) {
@@ -152,7 +152,7 @@ Types Conv::infer(const Types& in) const {
   }
   if (!is_float(x.dtype) || w.dtype != x.dtype) {
     throw fail("input is " + std::string(fovea::name(x.dtype)) + ", weight is " +
-               std::string(fovea::name(w.dtype)) + ", both should be one float type");
+               std::string(fovea::name(w.dtype)) + "; both must have the same float type");
   }
   const int64_t channels = x.dim(1), groups = geometry.groups;
   if (groups < 1 || w.dim(0) % groups != 0 || channels % groups != 0) {
@@ -166,12 +166,12 @@ Types Conv::infer(const Types& in) const {
                          std::to_string(w.dim(1) * groups) + " channels");
   }
   const Shape out = Shape{x.dim(0), w.dim(0)}.concat(output_sizes(op, x, geometry.axes(w.shape)));
-  require(kernel == w.shape.slice(2), "conv has another kernel size than its weight");
+  require(kernel == w.shape.slice(2), "conv and its weight have different kernel sizes");
   const Type vector{wide(x.dtype), {w.dim(0)}};
   if (bias && (in[2].shape != vector.shape || in[2].dtype != vector.dtype))
     throw fail("bias is " + to_string(in[2]) + ", expected " + to_string(vector));
   require(!residual || (in.back().shape == out && in.back().dtype == x.dtype),
-          "conv's residual has another type than its output");
+          "conv's residual and output have different types");
   return {{x.dtype, out}};
 }
 
@@ -227,7 +227,7 @@ Types ConvBackwardData::infer(const Types& in) const {
   }
   if (!is_float(dy.dtype) || w.dtype != dy.dtype) {
     throw fail("input is " + std::string(fovea::name(dy.dtype)) + ", weight is " +
-               std::string(fovea::name(w.dtype)) + ", both should be one float type");
+               std::string(fovea::name(w.dtype)) + "; both must have the same float type");
   }
   if (dy.dim(1) != w.dim(0)) {
     throw fail("input has " + std::to_string(dy.dim(1)) + " channels, weight expects " +
@@ -238,12 +238,12 @@ Types ConvBackwardData::infer(const Types& in) const {
                std::to_string(w.dim(0)) + " input channels");
   }
   require(dy.rank() >= 3 && dy.rank() <= 5 && input.rank() == dy.rank(),
-          op + ": its output has another rank than its input");
+          op + ": its output and input have different ranks");
   require(input[1] == w.dim(1) * geometry.groups && input[0] == dy.dim(0),
-          op + ": its output has other channels than its weight");
+          op + ": its output and weight have different channel counts");
   const Type out{dy.dtype, input};
   require(output_sizes(op, out, geometry.axes(w.shape)) == dy.shape.slice(2),
-          op + ": its output has a shape that the convolution does not map to the input's");
+          op + ": the convolution does not map the output's shape to the input's");
   return {out};
 }
 
@@ -298,7 +298,7 @@ Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Con
                         .padding_end = std::vector<int64_t>(static_cast<size_t>(axes), 0),
                         .groups = options.groups};
   Tensor padded = x;
-  if (x.rank() >= 3 && weight.rank() == x.rank()) {  // else infer says what is wrong
+  if (x.rank() >= 3 && weight.rank() == x.rank()) {  // else infer reports the mistake
     const Padding::Sides sides =
         options.padding.sides(x.shape().slice(2), geometry.axes(weight.shape()), op);
     if (options.padding_mode == PadMode::constant && options.padding_value == 0) {
@@ -334,7 +334,7 @@ Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
                         .groups = options.groups};
   const std::vector<int64_t> output_padding =
       options.output_padding.expand(axes, op, "output_padding");
-  Shape out = x.shape();  // where the ranks differ infer says so
+  Shape out = x.shape();  // if the ranks differ, infer reports it
   if (weight.rank() == x.rank()) {
     const int64_t channels = checked_product(weight.dim(1), std::max<int64_t>(options.groups, 0));
     out = Shape{x.dim(0), channels}.concat(

@@ -7,8 +7,8 @@
 
 namespace fovea {
 
-/// Where a convolution's windows lie: per spatial axis stride, dilation and padding before and
-/// behind; and the groups that channels are split into.
+/// The geometry of a convolution: stride, dilation and padding before and after, per spatial axis,
+/// and the number of channel groups.
 struct ConvGeometry {
   std::vector<int64_t> stride, dilation, padding_begin, padding_end;
   int64_t groups = 1;
@@ -21,22 +21,22 @@ struct ConvGeometry {
     visit("groups", op.groups, 1);
   }
 
-  /// One WindowAxis a spatial axis of this weight.
+  /// One WindowAxis per spatial axis of this weight.
   std::vector<WindowAxis> axes(const Shape& weight) const;
   bool operator==(const ConvGeometry&) const = default;
 };
 
-/// Convolution as CNNs say it, which is cross-correlation (the kernel is not flipped):
+/// Convolution as CNNs define it, that is, cross-correlation (the kernel is not flipped):
 ///     y[n, o, p] = bias[o] + sum over c, k of x[n, c, p * stride + k * dilation - padding_begin] *
 ///     weight[o, c, k]
-/// over 1 to 3 spatial axes; outside the input x is 0. Inputs: x [N, C, spatial], weight [O,
-/// C/groups, kernel], bias [O] when `bias`, and when `residual` a value of y's type that is added;
-/// `relu` then clamps at 0. x, weight and y are of one float type, the bias is wide: beside bf16 it
-/// is f32. The last two are set by passes only: a gradient is taken before they
-/// run.
+/// over 1 to 3 spatial axes; outside the input x is 0. Inputs: x [N, C,
+/// spatial], weight [O, C/groups, kernel], bias [O] when `bias`, and when
+/// `residual` a value of y's type that is added; `relu` then clamps at 0.
+/// x, weight and y have the same float type, the bias its accumulate_dtype.
+/// Only passes set `residual` and `relu`, after gradients are taken.
 struct Conv {
   ConvGeometry geometry;
-  Shape kernel;  ///< spatial sizes of the weight
+  Shape kernel;  ///< spatial shape of the weight
   bool bias = false, residual = false, relu = false;
 
   static void fields(auto& op, auto&& visit) {
@@ -57,9 +57,9 @@ struct Conv {
   std::optional<Window> window() const;
 };
 
-/// dx of a convolution, the adjoint map, which is also the transposed convolution: inputs weight
-/// [O, C/groups, kernel] and dy [N, O, spatial']; output of shape `input` ([N, C, spatial]), one
-/// that the convolution maps to dy's shape.
+/// dx of a convolution, the adjoint map, which is also transposed convolution:
+/// inputs weight [O, C/groups, kernel] and dy [N, O, spatial']; output of
+/// shape `input` ([N, C, spatial]), which the convolution maps to dy's shape.
 struct ConvBackwardData {
   ConvGeometry geometry;
   Shape input;
@@ -79,7 +79,7 @@ struct ConvBackwardData {
 };
 
 /// dweight (and dbias when `bias`) of a convolution: inputs x, dy of one float type; outputs of
-/// shape `weight` and [O], wide: of bf16 they are f32, the sums as they were made.
+/// shape `weight` and [O] in accumulate_dtype: for bf16 inputs the unrounded f32 sums.
 struct ConvBackwardWeights {
   ConvGeometry geometry;
   Shape weight;
@@ -99,7 +99,7 @@ struct ConvBackwardWeights {
   double flops(const Types& in, const Types& out) const;
 };
 
-/// Options of a convolution, PyTorch's names and defaults; one number an axis, or one for all.
+/// Options of a convolution, PyTorch's names and defaults; one number per axis, or one for all.
 struct ConvOptions {
   Dims stride = 1;
   Padding padding = 0;  ///< numbers, pairs, "valid", "same" or "full"
@@ -109,38 +109,38 @@ struct ConvOptions {
   double padding_value = 0;  ///< of PadMode::constant
 };
 
-/// x [N, C, spatial] with weight [O, C/groups, kernel] of x's float type and an optional bias [O],
-/// wide (see dtype.h), gives [N, O, spatial'], where spatial' = floor((spatial + 2 padding -
-/// dilation (kernel - 1) - 1) / stride)
-/// + 1; with "same" padding it is ceil(spatial / stride). The number of spatial axes, 1 to 3, is
-/// x's. Errors: usage when ranks, channels, groups or bias do not fit, the kernel is larger than
-/// the padded input, or the padding's name or mode cannot be had (see pad.h).
+/// x [N, C, spatial] with weight [O, C/groups, kernel] of x's float type and an optional bias [O]
+/// of accumulate_dtype gives [N, O, spatial'], where spatial' = floor((spatial + 2 padding -
+/// dilation (kernel - 1) - 1) / stride) + 1; with "same" padding it is ceil(spatial / stride). x
+/// has 1 to 3 spatial axes. Errors: usage when ranks, channels, groups or bias do not fit, the
+/// kernel is larger than the padded input, or the padding's name or mode is not possible (see
+/// pad.h).
 Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
             const ConvOptions& options = {});
 
-/// `conv` for images, x [N, C, H, W]. Errors: as conv; usage when x has another rank.
+/// `conv` for images, x [N, C, H, W]. Errors: as conv; usage when x has a different rank.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const ConvOptions& options = {});
 
-/// PyTorch's names and defaults; one number an axis, or one for all.
+/// PyTorch's names and defaults; one number per axis, or one for all.
 struct ConvTransposeOptions {
   Dims stride = 1;
-  Dims padding = 0;         ///< what the convolution it reverses pads with: cut off the output
+  Dims padding = 0;         ///< that of the convolution it reverses: cropped from the output
   Dims output_padding = 0;  ///< rows added at the output's end, fewer than stride or dilation
   Dims dilation = 1;
   int64_t groups = 1;
 };
 
-/// The adjoint of a convolution, which spreads each input pixel over a window of the output: x
-/// [N, I, spatial] with weight [I, O/groups, kernel] and an optional bias [O], types as `conv` has
-/// them, gives [N, O, spatial'], where spatial' = (spatial - 1) stride - 2 padding + dilation
-/// (kernel - 1) + output_padding + 1. Errors: usage when ranks, types, channels, groups or bias do
-/// not fit, a spatial axis of x is empty, output_padding is below neither stride nor dilation, or
-/// padding leaves no output.
+/// The adjoint of a convolution, which spreads each input pixel over a window of the
+/// output: x [N, I, spatial] with weight [I, O/groups, kernel] and an optional bias [O],
+/// types as in `conv`, gives [N, O, spatial'], where spatial' = (spatial - 1) stride - 2
+/// padding + dilation (kernel - 1) + output_padding + 1. Errors: usage when ranks, types,
+/// channels, groups or bias do not fit, a spatial axis of x is empty, output_padding is
+/// below neither stride nor dilation, or padding crops the entire output.
 Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                       const ConvTransposeOptions& options = {});
 
-/// `conv_transpose` for images, x [N, I, H, W]. Errors: also usage when x has another rank.
+/// `conv_transpose` for images, x [N, I, H, W]. Errors: also usage when x has a different rank.
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                         const ConvTransposeOptions& options = {});
 

@@ -69,7 +69,7 @@ Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, double beta, Reduct
   require_pair("smooth_l1_loss", x.type(), target.type());
   if (!(beta >= 0)) {
     throw Error(ErrorKind::usage,
-                "smooth_l1_loss: beta is " + number_text(beta) + ", 0 or more is expected");
+                "smooth_l1_loss: beta is " + number_text(beta) + ", must be at least 0");
   }
   const Tensor d = absolute(x - target);
   if (beta == 0) return reduced(d, reduction);

@@ -15,11 +15,11 @@ struct BinaryCrossEntropy {
   void reference(const Views& v) const;
 };
 
-/// What becomes of the losses of all elements.
+/// How the losses of all elements are combined.
 enum class Reduction : uint8_t {
   mean,  ///< their mean, a scalar
   sum,   ///< their sum, a scalar
-  none,  ///< they stay, in the input's shape
+  none,  ///< not combined: the input's shape
 };
 
 /// Losses of predictions and targets of one float type and one shape: they never broadcast. Errors:
@@ -28,8 +28,8 @@ enum class Reduction : uint8_t {
 /// (x - target)^2.
 Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction = Reduction::mean);
 
-/// With d = |x - target|: d^2 / (2 beta) below beta, d - beta / 2 from there on; d itself with beta
-/// 0. Errors: also usage when beta is negative.
+/// With d = |x - target|: d^2 / (2 beta) where d < beta, else d - beta / 2; d itself if beta is 0.
+/// Errors: also usage when beta is negative.
 Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, double beta = 1,
                       Reduction reduction = Reduction::mean);
 
@@ -39,11 +39,11 @@ Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targ
 
 struct FocalOptions {
   double alpha = 0.25;  ///< weight of targets 1; those of targets 0 get 1 - alpha
-  double gamma = 2;     ///< how much well-classified elements are played down; 0: not at all
+  double gamma = 2;     ///< how strongly well-classified elements are down-weighted; 0: not at all
   Reduction reduction = Reduction::mean;
 };
-/// Binary focal loss (Lin et al. 2017): binary cross-entropy times (1 - q)^gamma, q the probability
-/// given to the target, which is 0 or 1.
+/// Binary focal loss (Lin et al. 2017): binary cross-entropy times (1 - q)^gamma, q the predicted
+/// probability of the target, which is 0 or 1.
 Tensor focal_loss(const Tensor& logits, const Tensor& targets, const FocalOptions& options = {});
 
 /// The mean over N and C of 1 - (2 sum(p t) + smooth) / (sum(p) + sum(t) + smooth), sums over the
@@ -51,8 +51,8 @@ Tensor focal_loss(const Tensor& logits, const Tensor& targets, const FocalOption
 /// no axis 1.
 Tensor dice_loss(const Tensor& probabilities, const Tensor& targets, double smooth = 1);
 
-/// The mean over N of the sum of q (log q - log p), both given as logarithms, as log_softmax gives
-/// them: p the prediction, q the target. Errors: also usage for scalars.
+/// The mean over N of the sum of q (log q - log p), both given as logarithms (see log_softmax): p
+/// the prediction, q the target. Errors: also usage for scalars.
 Tensor kl_div(const Tensor& log_p, const Tensor& log_q);
 
 }  // namespace fovea

@@ -7,7 +7,7 @@ namespace fovea {
 
 DropoutMask::DropoutMask(double p, uint64_t key, int64_t seed, int64_t step)
     : threshold_(static_cast<uint64_t>(p * 0x1p32)), scale_(p < 1 ? 1 / (1 - p) : 0) {
-  // An odd factor moves every seed to a key of its own.
+  // An odd factor maps every seed to a distinct key.
   const uint64_t mixed = key + static_cast<uint64_t>(seed) * 0x9E3779B97F4A7C15u;
   const auto s = static_cast<uint64_t>(step);
   key_ = {static_cast<uint32_t>(mixed), static_cast<uint32_t>(mixed >> 32)};
@@ -16,8 +16,8 @@ DropoutMask::DropoutMask(double p, uint64_t key, int64_t seed, int64_t step)
 
 namespace {
 
-/// Dropout of all that the first `axes` axes name at once.
-Tensor drop_whole(std::string_view op, const Tensor& x, double p, int axes) {
+/// Dropout of everything that shares an index of the first `axes` axes.
+Tensor drop_blocks(std::string_view op, const Tensor& x, double p, int axes) {
   checked_axis(op, axes - 1, x.type());
   Shape shape = x.shape().slice(0, axes);
   while (shape.rank() < x.rank()) shape = shape.concat({1});
@@ -32,9 +32,9 @@ Types Dropout::infer(const Types& in) const {
   require_inputs(name, in, 2);
   require_float(name, "input", in[0]);
   if (!(p >= 0 && p <= 1)) {
-    throw Error(ErrorKind::usage, "dropout: p is " + number_text(p) + ", 0 to 1 is expected")
+    throw Error(ErrorKind::usage, "dropout: p is " + number_text(p) + ", must be from 0 to 1")
         .with("input", to_string(in[0]))
-        .with("try", "the share of elements to drop: 0.5 for half of them");
+        .with("try", "the fraction of elements to drop: 0.5 for half of them");
   }
   require_type(name, "random", in[1], {DType::i64, {2}}, in[0]);
   return like(in, 0);
@@ -56,8 +56,10 @@ Tensor dropout(const Tensor& x, double p) {
   return graph.add_one(Dropout{p, graph.random_key()}, {x, graph.random()});
 }
 
-Tensor spatial_dropout(const Tensor& x, double p) { return drop_whole("spatial_dropout", x, p, 2); }
+Tensor spatial_dropout(const Tensor& x, double p) {
+  return drop_blocks("spatial_dropout", x, p, 2);
+}
 
-Tensor drop_path(const Tensor& x, double p) { return drop_whole("drop_path", x, p, 1); }
+Tensor drop_path(const Tensor& x, double p) { return drop_blocks("drop_path", x, p, 1); }
 
 }  // namespace fovea

@@ -6,11 +6,11 @@
 namespace fovea {
 
 /// Which elements one dropout op keeps in one step: a pure function of (seed, step, key, element
-/// index), so that any kernel, on any number of threads, and the backward pass find the same mask
-/// again. Elements are counted in plain order.
+/// index), so that any kernel, on any number of threads, and the backward pass compute the same
+/// mask. Elements are indexed in plain order.
 class DropoutMask {
  public:
-  /// Drops with probability `p`; `key` tells the dropout ops of a graph apart.
+  /// Drops with probability `p`; `key` distinguishes the dropout ops of a graph.
   DropoutMask(double p, uint64_t key, int64_t seed, int64_t step);
 
   /// The words of elements 4 * block to 4 * block + 3: element 4 * block + i is kept when word i is
@@ -22,7 +22,7 @@ class DropoutMask {
   }
   /// p * 2^32, so 2^32 for p = 1.
   uint64_t threshold() const { return threshold_; }
-  /// What kept elements are multiplied with: 1 / (1 - p), or 0 when none is kept.
+  /// The factor of kept elements: 1 / (1 - p), or 0 when none is kept.
   double scale() const { return scale_; }
   bool keeps(int64_t element) const {
     return words(element / 4)[static_cast<size_t>(element % 4)] >= threshold_;
@@ -35,7 +35,7 @@ class DropoutMask {
 };
 
 /// y = x / (1 - p) where the mask keeps an element, else 0. Inputs: x, random i64[2] = {seed,
-/// step}, each below 2^53. Its own gradient: the same op on dy.
+/// step}, each below 2^53. It is its own gradient: the same op on dy.
 struct Dropout {
   double p = 0.5;
   uint64_t key = 0;
@@ -58,11 +58,11 @@ struct Dropout {
 /// 1], or x is of an integer type.
 Tensor dropout(const Tensor& x, double p = 0.5);
 
-/// Dropout of whole channels of x [N, C, ...]: each is 0 with probability p, else x / (1 - p).
+/// Dropout of entire channels of x [N, C, ...]: each is 0 with probability p, else x / (1 - p).
 /// Errors: as dropout; usage when x has no axis 1.
 Tensor spatial_dropout(const Tensor& x, double p = 0.5);
 
-/// Dropout of whole samples of x [N, ...], before a block's output is added to its input:
+/// Dropout of entire samples of x [N, ...], before a block's output is added to its input:
 /// stochastic depth. Errors: as dropout; usage when x is a scalar.
 Tensor drop_path(const Tensor& x, double p);
 

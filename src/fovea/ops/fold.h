@@ -4,7 +4,7 @@
 
 namespace fovea {
 
-/// The weight and bias of a convolution that does a batch norm's work too: inputs weight [O, ...],
+/// The weight and bias of a convolution that also does a batch norm's work: inputs weight [O, ...],
 /// gamma, beta, mean, var [O], and the convolution's own bias [O] when `bias`; outputs weight' and
 /// bias' (see passes/fold_batchnorm.h).
 struct FoldBatchNorm {

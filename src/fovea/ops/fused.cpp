@@ -9,7 +9,7 @@
 namespace fovea {
 namespace {
 
-constexpr size_t numbers_each = 4;  // of `code`
+constexpr size_t numbers_each = 4;  // in `code`
 
 double compute(const FusedInstruction& i, std::span<const double> operands,
                std::span<const double> constants) {
@@ -31,7 +31,7 @@ double compute(const FusedInstruction& i, std::span<const double> operands,
   }
 }
 
-/// Errors: internal when an instruction is none, or reads what is not there yet.
+/// Errors: internal when an instruction is invalid, or reads an operand before it is computed.
 void check_instructions(const FusedElementwise& op) {
   require(op.code.size() % numbers_each == 0, "fused_elementwise has part of an instruction");
   const auto constants = static_cast<int64_t>(op.constants.size());
@@ -42,7 +42,7 @@ void check_instructions(const FusedElementwise& op) {
             "fused_elementwise has an unknown instruction");
     require(
         std::ranges::all_of(i.operands(), [&](int64_t o) { return o >= -constants && o < known; }),
-        "fused_elementwise uses an operand before it is made");
+        "fused_elementwise uses an operand before it is computed");
     ++known;
   }
   int64_t previous = op.inputs - 1;
@@ -92,7 +92,7 @@ Shape fused_shape(const Types& in) {
   for (const Type& type : in) {
     const bool scalar = type.numel() == 1;
     require(scalar || !elements || type.shape == shape,
-            "fused_elementwise has inputs of two shapes");
+            "fused_elementwise has inputs of different shapes");
     if (!scalar || (!elements && type.rank() > shape.rank())) shape = type.shape;
     elements = elements || !scalar;
   }

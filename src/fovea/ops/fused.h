@@ -13,32 +13,32 @@ enum class FusedKind : uint8_t {
   div,
   maximum,
   minimum,
-  mul_add,           ///< a * b + c, rounded once where the CPU can
+  mul_add,           ///< a * b + c, rounded once if the CPU supports it
   mul_sub,           ///< a * b - c
   negative_mul_add,  ///< c - a * b
-  unary,             ///< the function of UnaryKind b of a, with the constant c as its parameter
+  unary,             ///< UnaryKind b applied to a, with the constant c as its parameter
 };
 std::span<const std::string_view> enum_names(FusedKind);
 
 /// One step of a FusedElementwise. Operands are numbered: the inputs, then the results of the
-/// instructions in their order; constant k is -1 - k.
+/// instructions in order; constant k is -1 - k.
 struct FusedInstruction {
   FusedKind kind = FusedKind::add;
-  int64_t a = 0, b = 0, c = 0;  ///< c only where the kind has it
+  int64_t a = 0, b = 0, c = 0;  ///< c only if the kind uses it
 
   /// The operands that it reads.
   std::vector<int64_t> operands() const;
 };
 
-/// What a chain of elementwise ops becomes (see passes/fuse_elementwise.h): a short program that is
-/// run for each element, with several inputs and results. An input is of the shape of the results
-/// or has one element, and may be of any float type: it is converted to `dtype`, in which
-/// everything is computed.
+/// The fusion of a chain of elementwise ops (see passes/fuse_elementwise.h):
+/// a short program that runs for each element, with several inputs and
+/// results. An input has the shape of the results or one element, and any
+/// float type: it is converted to `dtype`, in which everything is computed.
 struct FusedElementwise {
   DType dtype = DType::f32;
   int64_t inputs = 0;
   std::vector<double> constants = {};
-  std::vector<int64_t> code = {};     ///< four numbers an instruction: its kind, a, b, c
+  std::vector<int64_t> code = {};     ///< four numbers per instruction: kind, a, b, c
   std::vector<int64_t> results = {};  ///< the operands that are the outputs, ascending
 
   static void fields(auto& op, auto&& visit) {
@@ -54,7 +54,7 @@ struct FusedElementwise {
 
   std::vector<FusedInstruction> instructions() const;
   void append(const FusedInstruction& instruction);
-  /// The operand that constant k is.
+  /// The operand number of constant k.
   static int64_t constant(int64_t k) { return -1 - k; }
 
   Types infer(const Types& in) const;
@@ -62,8 +62,8 @@ struct FusedElementwise {
   void reference(const Views& v) const;
 };
 
-/// The shape of the results for inputs of these types: that of those with other than one element
-/// or, where all have one, the longest.
+/// The shape of the results for inputs of these types: that of the inputs with other than one
+/// element or, if there are none, the shape of highest rank.
 Shape fused_shape(const Types& in);
 
 }  // namespace fovea

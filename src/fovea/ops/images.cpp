@@ -24,17 +24,17 @@ Types NormalizeImages::infer(const Types& in) const {
   };
   if (x.dtype != DType::u8 || x.rank() != 4) {
     throw fail("the input is " + std::string(fovea::name(x.dtype)) + " with " +
-               axis_count(x.rank()) + ", u8 with N, H, W, C is expected");
+               axis_count(x.rank()) + "; u8 with N, H, W, C is expected");
   }
   const auto channels = static_cast<size_t>(x.dim(3));
   if (mean.size() != channels || std.size() != channels) {
     throw fail("images have " + std::to_string(channels) + " channels, mean has " +
                std::to_string(mean.size()) + " and std " + std::to_string(std.size()))
-        .with("try", "one number a channel, or images converted to " + std::to_string(mean.size()) +
-                         " channels");
+        .with("try", "one number per channel, or images converted to " +
+                         std::to_string(mean.size()) + " channels");
   }
   if (!std::all_of(std.begin(), std.end(), [](float s) { return s > 0; })) {
-    throw fail("std is " + list_text(std) + ", numbers above 0 are expected");
+    throw fail("std is " + list_text(std) + ", must be above 0");
   }
   return {{out, {x.dim(0), x.dim(3), x.dim(1), x.dim(2)}}};
 }

@@ -6,7 +6,7 @@
 
 namespace fovea {
 
-/// Images as they are stored, u8[N, H, W, C], to what a net takes: [N, C, H, W] of `out` with
+/// Converts stored images, u8[N, H, W, C], to a net's input: [N, C, H, W] of dtype `out` with
 ///     y[n, c, h, w] = (x[n, h, w, c] / 255 - mean[c]) / std[c]
 struct NormalizeImages {
   std::vector<float> mean, std;
@@ -25,9 +25,9 @@ struct NormalizeImages {
   void reference(const Views& v) const;
 };
 
-/// The first op of a net: images u8[N, H, W, C], mean and std of each channel in the scale of 0 to
-/// 1; gives the graph's dtype. Errors: usage when the input is no u8 image, mean or std has another
-/// number of channels, or a std is not above 0.
+/// The first op of a net: images u8[N, H, W, C], mean and std of each channel on a scale of 0 to 1;
+/// returns the graph's dtype. Errors: usage when the input is not a u8 image, mean or std does not
+/// match the number of channels, or a std is not above 0.
 Tensor normalize_images(const Tensor& images, const std::vector<float>& mean,
                         const std::vector<float>& std);
 

@@ -21,7 +21,7 @@ int64_t label_of(const NegativeLogLikelihood& op, double label, int64_t pixel, i
 }
 
 /// Calls body(offset, factor) for each log-probability that counts; the loss is minus the sum of
-/// their products over what this gives back.
+/// the products, divided by the return value.
 template <class Body>
 double for_each_factor(const NegativeLogLikelihood& op, const Views& v, const Body& body) {
   const View &logp = v.in[0], &targets = v.in[1];
@@ -39,7 +39,7 @@ double for_each_factor(const NegativeLogLikelihood& op, const Views& v, const Bo
       const int64_t i = first + k * plane;
       const double target = soft ? targets[i] : k == label ? 1 : 0;
       const double amount = (1 - op.label_smoothing) * target + share;
-      if (!soft && amount == 0) continue;  // whatever the weight of a class without a label
+      if (!soft && amount == 0) continue;  // a class that has no label does not count
       const double factor = weight(k) * amount;
       if (factor != 0) body(i, factor);  // 0 * -inf is 0 here
     }
@@ -63,9 +63,9 @@ Types NegativeLogLikelihood::infer(const Types& in) const {
   };
   if (logits.rank() < 2 || logits.rank() > 5) {
     throw fail("logits have " + axis_count(logits.rank()) +
-               ", N, K and at most 3 spatial ones are expected");
+               "; N, K and at most 3 spatial ones are expected");
   }
-  if (logits.numel() == 0) throw fail("there is nothing to take the mean of");
+  if (logits.numel() == 0) throw fail("there are no elements to average");
   const Type labels{DType::i64, pixels_of(logits.shape)};
   const bool soft = targets.dtype == logits.dtype && targets.shape == logits.shape;
   if (!soft && (targets.dtype != labels.dtype || targets.shape != labels.shape)) {
@@ -74,11 +74,11 @@ Types NegativeLogLikelihood::infer(const Types& in) const {
                          to_string(Type{logits.dtype, logits.shape}));
   }
   if (soft && ignore_index) {
-    throw fail("ignore_index needs labels, the targets are soft")
-        .with("try", "rows of zeros for what should not count");
+    throw fail("ignore_index needs labels, but the targets are soft")
+        .with("try", "rows of zeros where targets should be ignored");
   }
   if (!(label_smoothing >= 0 && label_smoothing <= 1)) {
-    throw fail("label_smoothing is " + number_text(label_smoothing) + ", 0 to 1 is expected");
+    throw fail("label_smoothing is " + number_text(label_smoothing) + ", must be from 0 to 1");
   }
   if (weighted) require_type(op, "class_weights", in[2], {logits.dtype, {logits.dim(1)}}, logits);
   return {{logits.dtype, {}}};

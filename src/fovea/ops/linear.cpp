@@ -13,7 +13,7 @@ Tensor product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpos
   return a.graph().add_one(MatMul{transpose_a, transpose_b}, {a, b});
 }
 
-/// a' b, wide: a weight's gradient, summed over the rows of both.
+/// a' b in accumulate_dtype: a weight's gradient, summed over the rows of both.
 Tensor sum_of_products(const Tensor& a, const Tensor& b) {
   const MatMul op{.transpose_a = true, .wide_result = a.dtype() != wide(a.dtype())};
   return a.graph().add_one(op, {a, b});
@@ -38,7 +38,7 @@ Types Linear::infer(const Types& in) const {
   }
   if (w.dtype != x.dtype) {
     throw fail("input is " + std::string(fovea::name(x.dtype)) + ", weight is " +
-               std::string(fovea::name(w.dtype)) + ", both should be one float type");
+               std::string(fovea::name(w.dtype)) + "; both must have the same float type");
   }
   const int64_t features = x.dim(-1);
   if (features != w.dim(1)) {
@@ -87,16 +87,16 @@ Types MatMul::infer(const Types& in) const {
   };
   if (!is_float(a.dtype) || a.dtype != b.dtype) {
     throw fail("one operand is " + std::string(fovea::name(a.dtype)) + ", the other " +
-               std::string(fovea::name(b.dtype)) + ", both should be one float type");
+               std::string(fovea::name(b.dtype)) + "; both must have the same float type");
   }
   if (a.rank() < 2 || a.rank() != b.rank() ||
       a.shape.slice(0, a.rank() - 2) != b.shape.slice(0, b.rank() - 2)) {
-    throw fail("both operands need two axes, behind leading axes that are the same");
+    throw fail("both operands need two axes, after identical leading axes");
   }
   const int64_t rows = a.dim(transpose_a ? -1 : -2), inner = a.dim(transpose_a ? -2 : -1);
   const int64_t inner_b = b.dim(transpose_b ? -1 : -2), columns = b.dim(transpose_b ? -2 : -1);
   if (inner != inner_b) {
-    throw fail("the first has " + std::to_string(inner) + " columns, the second " +
+    throw fail("the first has " + std::to_string(inner) + " columns, the second has " +
                std::to_string(inner_b) + " rows");
   }
   return {{wide_result ? wide(a.dtype) : a.dtype,

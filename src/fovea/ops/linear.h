@@ -5,8 +5,8 @@
 namespace fovea {
 
 /// y[..., o] = bias[o] + sum over i of x[..., i] * weight[o, i]. Inputs: x [..., I], weight [O, I],
-/// and bias [O] when `bias`; output [..., O]. x, weight and y are of one float type, the bias is
-/// wide: beside bf16 it is f32.
+/// and bias [O] when `bias`; output [..., O]. x, weight and y have the same float type, the bias
+/// its accumulate_dtype.
 struct Linear {
   bool bias = false;
 
@@ -21,8 +21,8 @@ struct Linear {
 };
 
 /// y = a' b', a' being a or its transpose in the last two axes, b' likewise: [..., M, K] with [...,
-/// K, N] gives [..., M, N]; the leading axes are the same in both. `wide_result`: of bf16 operands
-/// it is f32, the sums as they were made, as gradients of weights are wanted.
+/// K, N] gives [..., M, N]; the leading axes are the same in both. `wide_result`: y has
+/// accumulate_dtype, for bf16 operands the unrounded f32 sums, as gradients of weights need.
 struct MatMul {
   bool transpose_a = false, transpose_b = false, wide_result = false;
 
@@ -40,8 +40,8 @@ struct MatMul {
   double flops(const Types& in, const Types& out) const;
 };
 
-/// x [..., I] with weight [O, I] of one float type and an optional bias [O], wide (see dtype.h),
-/// gives [..., O]. Errors: usage when features, bias or types do not fit.
+/// x [..., I] with weight [O, I] of one float type and an optional bias [O] of accumulate_dtype
+/// give [..., O]. Errors: usage when features, bias or types do not fit.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
 /// The matrix product of a [..., M, K] and b [..., K, N] of one float type, leading axes equal.

@@ -10,7 +10,7 @@
 namespace fovea {
 namespace {
 
-/// One of a family for each of its kinds.
+/// One op of a family for each of its kinds.
 template <class T, class Kind>
 void append(std::vector<Op>& ops) {
   for (size_t i = 0; i < enum_names(Kind{}).size(); ++i) ops.push_back(T{static_cast<Kind>(i)});

@@ -6,7 +6,7 @@
 
 namespace fovea {
 
-/// One of each op of Fovea, to be found by name: what texts of problems and tests go through.
+/// One instance of each of Fovea's ops, for parsing problem texts and for tests.
 std::span<const Op> all_ops();
 
 }  // namespace fovea

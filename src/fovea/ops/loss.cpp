@@ -49,7 +49,7 @@ void for_each_line(const Shape& x, const Body& body) {
   }
 }
 
-/// Any axis is axis 1 of a value whose axes before and behind it are joined.
+/// Any axis is axis 1 of a value whose axes before and after it are joined.
 Tensor softmax_along(const Softmax& op, const Tensor& x, int axis) {
   if (axis == 1) return x.graph().add_one(op, {x});
   axis = checked_axis(op.name(), axis, x.type());
@@ -70,9 +70,9 @@ Types SoftmaxCrossEntropy::infer(const Types& in) const {
   };
   require_float("cross_entropy", "input", logits);
   if (logits.rank() != 2) {
-    throw fail("logits have " + axis_count(logits.rank()) + ", N and K are expected");
+    throw fail("logits have " + axis_count(logits.rank()) + "; N and K are expected");
   }
-  if (logits.numel() == 0) throw fail("there is nothing to take the mean of");
+  if (logits.numel() == 0) throw fail("there are no elements to average");
   const bool labels = targets.dtype == DType::i64 && targets.shape == Shape{logits.dim(0)};
   const bool soft = targets.dtype == logits.dtype && targets.shape == logits.shape;
   if (!labels && !soft) {
@@ -81,7 +81,7 @@ Types SoftmaxCrossEntropy::infer(const Types& in) const {
                          to_string(Type{logits.dtype, logits.shape}));
   }
   if (!(label_smoothing >= 0 && label_smoothing <= 1)) {
-    throw fail("label_smoothing is " + number_text(label_smoothing) + ", 0 to 1 is expected");
+    throw fail("label_smoothing is " + number_text(label_smoothing) + ", must be from 0 to 1");
   }
   return {{logits.dtype, {}}};
 }
@@ -119,7 +119,7 @@ void SoftmaxCrossEntropyBackward::reference(const Views& v) const {
   for (int64_t n = 0; n < x.dim(0); ++n) {
     const std::vector<double> t = target_row(v.in[1], n, classes, label_smoothing);
     const double norm = log_sum_exp(x.data + n * classes, classes, 1);
-    double total = 0;  // 1, unless soft targets are no distribution
+    double total = 0;  // 1, unless soft targets are not a distribution
     for (double weight : t) total += weight;
     for (int64_t k = 0; k < classes; ++k) {
       const int64_t i = n * classes + k;
@@ -133,7 +133,7 @@ Types Softmax::infer(const Types& in) const {
   require_float(name(), "input", in[0]);
   if (in[0].rank() < 2) {
     throw Error(ErrorKind::usage, std::string(name()) + ": the input has " +
-                                      axis_count(in[0].rank()) + ", at least N and K are expected")
+                                      axis_count(in[0].rank()) + "; at least N and K are expected")
         .with("input", to_string(in[0]));
   }
   return like(in, 0);

@@ -65,19 +65,19 @@ struct SoftmaxBackward {
 struct CrossEntropyOptions {
   double label_smoothing = 0;                          ///< 0 to 1
   Tensor class_weights = {};                           ///< [K], of the logits' type
-  std::optional<int64_t> ignore_index = std::nullopt;  ///< a label that counts nowhere
+  std::optional<int64_t> ignore_index = std::nullopt;  ///< a label to ignore
 };
 
-/// The mean cross-entropy of logits [N, K] or, a pixel each, [N, K, spatial] with labels i64 [N,
+/// The mean cross-entropy of logits [N, K] or, per pixel, [N, K, spatial] with labels i64 [N,
 /// spatial], or with soft targets of the logits' type and shape (each row a distribution): a
-/// scalar. With class weights labels are averaged by their weights (see NegativeLogLikelihood).
-/// Errors: usage when shapes or types do not fit, there are no elements, label_smoothing is not in
-/// [0, 1], or ignore_index comes with soft targets; when it runs, data for a label outside [0, K).
+/// scalar. With class weights, the mean is weighted (see NegativeLogLikelihood). Errors: usage when
+/// shapes or types do not fit, there are no elements, label_smoothing is not in [0, 1], or
+/// ignore_index is combined with soft targets; when run, data for a label outside [0, K).
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
                      const CrossEntropyOptions& options = {});
 
-/// Along an axis of x, by default K of [N, K, ...]; negative ones count from the end. A float type;
-/// never overflows. Errors: usage when x has no such axis.
+/// Along an axis of x, by default K of [N, K, ...]; negative ones count from the end. x has a float
+/// type; never overflows. Errors: usage when x has no such axis.
 Tensor softmax(const Tensor& x, int axis = 1);
 Tensor log_softmax(const Tensor& x, int axis = 1);
 

@@ -31,7 +31,7 @@ Types InTopK::infer(const Types& in) const {
         .with("logits", to_string(logits))
         .with("targets", to_string(targets));
   };
-  if (k < 1) throw fail("k is " + std::to_string(k) + ", at least 1 is expected");
+  if (k < 1) throw fail("k is " + std::to_string(k) + ", must be at least 1");
   const bool labels = logits.rank() >= 2 && targets.dtype == DType::i64 &&
                       targets.shape == without_classes(logits.shape);
   const bool soft =
@@ -76,7 +76,7 @@ Types OneHot::infer(const Types& in) const {
   }
   if (classes < 1) {
     throw Error(ErrorKind::usage, std::string(name) + ": classes is " + std::to_string(classes) +
-                                      ", at least 1 is expected");
+                                      ", must be at least 1");
   }
   const Shape& shape = in[0].shape;
   return {{dtype, shape.slice(0, 1).concat({classes}).concat(shape.slice(1))}};

@@ -4,10 +4,10 @@
 
 namespace fovea {
 
-/// How much of each target lies among the k largest logits: 1 or 0 for a label, the sum of the
-/// shares for soft targets. Inputs: logits [N, K, spatial], labels i64 [N, spatial] in [0, K) or
-/// targets of the logits' type and shape. Output: [N, spatial] of the logits' dtype. Of equal
-/// logits the lower index comes first; a logit that is not finite is never among them.
+/// How much of each target is among the k largest logits: 1 or 0 for a label, the sum of the
+/// weights for soft targets. Inputs: logits [N, K, spatial], labels i64 [N, spatial] in [0, K) or
+/// targets of the logits' type and shape. Output: [N, spatial] of the logits' dtype. Among equal
+/// logits the lower index comes first; non-finite logits are never counted.
 struct InTopK {
   int64_t k = 1;
 
@@ -39,8 +39,8 @@ struct OneHot {
   void reference(const Views& v) const;
 };
 
-/// The class of the largest logit: [N, K, spatial] to i64 [N, spatial]. Of equal logits the lower
-/// index comes first; logits that are not finite are passed over, and where none is finite it is 0.
+/// The class of the largest logit: [N, K, spatial] to i64 [N, spatial]. Among equal logits the
+/// lower index comes first; non-finite logits are ignored, and if none is finite the class is 0.
 struct ArgMax {
   static constexpr std::string_view name = "argmax";
   static constexpr Traits traits{.differentiable = false};
@@ -49,15 +49,15 @@ struct ArgMax {
   void reference(const Views& v) const;
 };
 
-/// See ArgMax. Errors: usage when there is no axis 1, it has no elements, or logits are no floats.
+/// See ArgMax. Errors: usage when there is no axis 1, it has no elements, or logits are not floats.
 Tensor argmax(const Tensor& logits);
 
-/// See InTopK. Errors: usage when shapes or types do not fit or k is below 1; when it runs, data
-/// for a label outside [0, K).
+/// See InTopK. Errors: usage when shapes or types do not fit or k is below 1; when run, data for a
+/// label outside [0, K).
 Tensor in_top_k(const Tensor& logits, const Tensor& targets, int64_t k);
 
-/// See OneHot. Errors: usage for other than i64 labels or less than 1 class; when it runs, data for
-/// a label outside [0, K).
+/// See OneHot. Errors: usage when labels are not i64 or classes is below 1; when run, data for a
+/// label outside [0, K).
 Tensor one_hot(const Tensor& labels, int64_t classes, DType dtype);
 
 }  // namespace fovea

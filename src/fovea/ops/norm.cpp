@@ -29,11 +29,11 @@ void require_channels(std::string_view op, const Type& x) {
   require_float(op, "input", x);
   if (x.rank() >= 2 && x.rank() <= 5) return;
   throw Error(ErrorKind::usage, std::string(op) + ": the input has " + axis_count(x.rank()) +
-                                    ", N, C and at most 3 spatial ones are expected")
+                                    "; N, C and at most 3 spatial ones are expected")
       .with("input", to_string(x));
 }
 
-/// What both forms check of x, four values [C] and the residual.
+/// Checks common to both forms: x, four values [C] and the residual.
 void check_batch_norm(const Types& in, bool residual, const std::string_view (&vectors)[4]) {
   constexpr std::string_view op = BatchNorm::name;
   require_inputs(op, in, residual ? 6 : 5);
@@ -65,24 +65,24 @@ void normalise_channel(const Views& v, int64_t c, double mean, double rstd, bool
   });
 }
 
-/// Errors: usage when `vector` has not one number for each channel of x, in its wide dtype.
+/// Errors: usage unless `vector` has one number per channel of x, in its accumulate_dtype.
 void require_vector(std::string_view op, std::string_view what, const Tensor& vector,
                     const Tensor& x) {
   require_type(op, what, vector.type(), {wide(x.dtype()), {x.dim(1)}}, x.type());
 }
 
-/// `vector`, or one of x's wide dtype with `shape` that holds `value` everywhere.
+/// `vector`, or if it has no value a constant `value` of x's accumulate_dtype and `shape`.
 Tensor or_constant(const Tensor& vector, const Tensor& x, const Shape& shape, double value) {
   if (vector) return vector;
   return x.graph().constant(Array::full(wide(x.dtype()), shape, value));
 }
 
-/// The same for a norm over channels; what has none is refused by the norm.
+/// The same for a norm over channels; an x without them is refused by the norm.
 Tensor or_constant(const Tensor& vector, const Tensor& x, double value) {
   return or_constant(vector, x, {x.rank() > 1 ? x.dim(1) : 1}, value);
 }
 
-/// Group norm; without a number of groups each channel is one.
+/// Group norm; without `number`, each channel is a group.
 Tensor normalise_groups(std::string_view op, const Tensor& x, std::optional<int64_t> number,
                         const Tensor& gamma, const Tensor& beta, double eps) {
   require_channels(op, x.type());
@@ -114,7 +114,7 @@ Types BatchNorm::infer(const Types& in) const {
   if (count < 2) {
     throw Error(ErrorKind::usage,
                 std::string("batch_norm: ") + (count == 1 ? "one value" : "no values") +
-                    " per channel, training needs at least 2 to take their variance")
+                    " per channel; training needs at least 2 to compute a variance")
         .with("input", to_string(x, image_axes(x.rank())))
         .with("try", "a larger batch (or no last batch of 1), a larger image, or eval mode");
   }
@@ -224,8 +224,8 @@ Types LayerNorm::infer(const Types& in) const {
   const Type& x = in[0];
   require_float(name, "input", x);
   if (axes < 1 || axes > x.rank()) {
-    throw Error(ErrorKind::usage, "layer_norm: asked for the last " + std::to_string(axes) +
-                                      " axes, the input has " + std::to_string(x.rank()))
+    throw Error(ErrorKind::usage, "layer_norm: it normalises the last " + std::to_string(axes) +
+                                      " axes, but the input has " + std::to_string(x.rank()))
         .with("input", to_string(x));
   }
   const Shape row = x.shape.slice(x.rank() - axes), rows = x.shape.slice(0, x.rank() - axes);
@@ -278,7 +278,7 @@ void LayerNormBackward::reference(const Views& v) const {
   for (int64_t row = 0; row < mean.numel(); ++row) {
     const int64_t first = row * size;
     const auto normalised = [&](int64_t i) { return (x[first + i] - mean[row]) * rstd[row]; };
-    double sum = 0, dot = 0;  // of gamma * dy, and of it with the normalised x
+    double sum = 0, dot = 0;  // of gamma * dy, and of its product with the normalised x
     for (int64_t i = 0; i < size; ++i) {
       dgamma[i] += dy[first + i] * normalised(i);
       dbeta[i] += dy[first + i];
@@ -320,7 +320,8 @@ Tensor layer_norm_channels(const Tensor& x, const Tensor& gamma, const Tensor& b
   require_image(op, x.type());
   if (gamma) require_vector(op, "gamma", gamma, x);
   if (beta) require_vector(op, "beta", beta, x);
-  std::vector<int> last{0}, back{0, x.rank() - 1};  // the channels' axis goes last, and back to 1
+  std::vector<int> last{0},
+      back{0, x.rank() - 1};  // moves the channel axis to the end, and back to 1
   for (int i = 2; i < x.rank(); ++i) {
     last.push_back(i);
     back.push_back(i - 1);
@@ -348,7 +349,7 @@ Tensor global_response_norm(const Tensor& x, const Tensor& gamma, const Tensor& 
     channels = channels.concat({1});
     samples = samples.concat({1});
   }
-  // The square root; the small number gives a channel of zeros a gradient, which is 0.
+  // The square root; the small constant makes the gradient 0, not NaN, for a channel of zeros.
   const Tensor response = exp(log(sum_to(x * x, channels) + 1e-30) * 0.5);
   const Tensor mean = sum_to(response, samples) / static_cast<double>(x.dim(1));
   const Tensor share = response / (mean + eps);

@@ -9,9 +9,9 @@ namespace fovea {
 ///     y = relu?(gamma * (x - mean) * rstd + beta + residual),  rstd = 1 / sqrt(var + eps)
 /// Inputs: x [N, C] or [N, C, spatial]; gamma, beta, running_mean, running_var [C]; and, last, a
 /// residual of x's type when `residual`. Outputs: y, mean [C], rstd [C], and the new running
-/// statistics (1 - momentum) * old + momentum * batch's, the variance there unbiased. y is of x's
-/// float type, all [C] are wide: beside bf16 they are f32. `residual` and `relu` are set by the
-/// fuse pass, before gradients are taken.
+/// statistics (1 - momentum) * old + momentum * batch's, with unbiased variance. y has x's float
+/// type, all [C] its accumulate_dtype. `residual` and `relu` are set by the fuse pass, before
+/// gradients are taken.
 struct BatchNorm {
   double eps = 1e-5, momentum = 0.1;
   bool residual = false, relu = false;
@@ -32,7 +32,7 @@ struct BatchNorm {
 };
 
 /// Inputs x, gamma, mean, rstd, then y when `relu`, then dy; outputs dx, dgamma, dbeta, then
-/// dresidual when `residual`. With relu, dy counts only where y > 0.
+/// dresidual when `residual`. With relu, dy only counts where y > 0.
 struct BatchNormBackward {
   bool residual = false, relu = false;
 
@@ -50,7 +50,7 @@ struct BatchNormBackward {
 
 /// Batch norm with fixed statistics: inputs x, gamma, beta, mean, var (and, last, a residual when
 /// `residual`); output y = relu?(gamma * (x - mean) / sqrt(var + eps) + beta + residual). Gradients
-/// for x, gamma and beta; `residual` and `relu` are set only where none is taken.
+/// for x, gamma and beta; `residual` and `relu` are only set when none is needed.
 struct BatchNormEval {
   double eps = 1e-5;
   bool residual = false, relu = false;
@@ -69,7 +69,7 @@ struct BatchNormEval {
   void reference(const Views& v) const;
 };
 
-/// Inputs x, gamma, mean, var, dy; outputs dx, dgamma, dbeta, the statistics fixed.
+/// Inputs x, gamma, mean, var, dy; outputs dx, dgamma, dbeta, for fixed statistics.
 struct BatchNormEvalBackward {
   double eps = 1e-5;
 
@@ -82,9 +82,9 @@ struct BatchNormEvalBackward {
   void reference(const Views& v) const;
 };
 
-/// Layer norm: each row over the last `axes` axes is normalised by its own mean and biased
+/// Layer norm: each slice over the last `axes` axes is normalised by its own mean and biased
 /// variance. Inputs x, gamma, beta (of the last axes' shape); outputs y, mean, rstd (of the leading
-/// axes' shape). y is of x's float type, the others are wide: beside bf16 they are f32.
+/// axes' shape). y has x's float type, the others its accumulate_dtype.
 struct LayerNorm {
   int axes = 1;
   double eps = 1e-5;
@@ -117,16 +117,16 @@ struct BatchNormOptions {
   double momentum = 0.1;
 };
 
-/// In a train graph batch statistics, giving {y, new running mean, new running variance}; in an
-/// eval graph the running ones, giving {y}. x [N, C] or [N, C, spatial] of a float type, the others
-/// [C], wide (see dtype.h), as in all norms. Gamma and beta may be left out, of layer norms too:
-/// they are then 1 and 0. Errors: usage when shapes or types do not fit, or in training a channel
-/// has fewer than two values.
+/// In a train graph uses batch statistics and returns {y, new running mean, new running variance};
+/// in an eval graph uses the running ones and returns {y}. x [N, C] or [N, C, spatial] of a float
+/// type, the others [C] of its accumulate_dtype, as in all norms. Gamma and beta may be omitted,
+/// also from layer norms: they are then 1 and 0. Errors: usage when shapes or types do not fit, or
+/// a channel has fewer than two values in training.
 Tensors batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta,
                    const Tensor& running_mean, const Tensor& running_var,
                    const BatchNormOptions& options = {});
 
-/// x normalised with the statistics given, whatever the graph's mode: a frozen norm. Errors: as
+/// x normalised with the given statistics in either mode of the graph: a frozen norm. Errors: as
 /// batch_norm.
 Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& mean,
                        const Tensor& var, double eps = 1e-5);
@@ -136,20 +136,20 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta,
 Tensor layer_norm(const Tensor& x, const Tensor& gamma = {}, const Tensor& beta = {}, int axes = 1,
                   double eps = 1e-5);
 
-/// Layer norm over the channels of each pixel of x [N, C, spatial], as ConvNeXt has it; gamma and
-/// beta [C]. Errors: usage when x has no spatial axes, shapes or types do not fit.
+/// Layer norm over the channels of each pixel of x [N, C, spatial], as in ConvNeXt; gamma
+/// and beta [C]. Errors: usage when x has no spatial axes, shapes or types do not fit.
 Tensor layer_norm_channels(const Tensor& x, const Tensor& gamma = {}, const Tensor& beta = {},
                            double eps = 1e-6);
 
-/// Each sample's channels, in `groups` groups of neighbours, normalised by the mean and biased
-/// variance of the group over its channels and pixels; then * gamma + beta, each [C] or left out. x
+/// Normalises the channels of each sample, in `groups` contiguous groups, by the mean and biased
+/// variance of the group over its channels and pixels; then * gamma + beta, each [C] or omitted. x
 /// [N, C] or [N, C, spatial]. Errors: usage when groups does not divide C, a group has no elements,
 /// shapes or types do not fit.
 Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma = {},
                   const Tensor& beta = {}, double eps = 1e-5);
 
-/// Group norm with a group a channel: each channel of each sample by its own statistics. Errors: as
-/// group_norm.
+/// Group norm with one channel per group: each channel of each sample has its own statistics.
+/// Errors: as group_norm.
 Tensor instance_norm(const Tensor& x, const Tensor& gamma = {}, const Tensor& beta = {},
                      double eps = 1e-5);
 
@@ -160,8 +160,8 @@ Tensor instance_norm(const Tensor& x, const Tensor& gamma = {}, const Tensor& be
 Tensor global_response_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta,
                             double eps = 1e-6);
 
-/// x [N, C, ...] times a factor a channel, gamma [C]: ConvNeXt's layer scale. Errors: usage when
-/// shapes or types do not fit.
+/// x [N, C, ...] times one factor per channel, gamma [C]: ConvNeXt's layer scale. Errors: usage
+/// when shapes or types do not fit.
 Tensor layer_scale(const Tensor& x, const Tensor& gamma);
 
 }  // namespace fovea

@@ -7,7 +7,7 @@
 namespace fovea {
 namespace {
 
-/// Calls body(y offset, x offset) for each element of y, the x offset -1 for the constant.
+/// Calls body(y offset, x offset) for each element of y; the x offset is -1 for the constant.
 template <class Body>
 void for_each_copy(const Pad& pad, const Shape& x, const Shape& y, const Body& body) {
   if (y.numel() == 0) return;
@@ -57,7 +57,7 @@ Types Pad::infer(const Types& in) const {
   const Type& x = in[0];
   require_image(name, x);
   require(begin.size() == static_cast<size_t>(x.rank() - 2) && end.size() == begin.size(),
-          "pad of another number of axes");
+          "pad has a different number of axes");
   const auto fail = [&](int64_t padding, size_t axis, const std::string& what) {
     return Error(ErrorKind::usage, "pad: padding is " + std::to_string(padding) + ", " + what +
                                        " (axis " + std::string(1, image_axes(x.rank())[axis + 2]) +
@@ -67,16 +67,17 @@ Types Pad::infer(const Types& in) const {
   Shape shape = x.shape;
   for (size_t a = 0; a < begin.size(); ++a) {
     const int axis = static_cast<int>(a) + 2;
-    const int64_t least = std::min(begin[a], end[a]), most = std::max(begin[a], end[a]);
-    if (least < 0 || most > (int64_t{1} << 31)) {
-      throw fail(least < 0 ? least : most, a, "at least 0 and at most 2^31 is allowed");
+    const int64_t smallest = std::min(begin[a], end[a]), largest = std::max(begin[a], end[a]);
+    if (smallest < 0 || largest > (int64_t{1} << 31)) {
+      throw fail(smallest < 0 ? smallest : largest, a, "must be from 0 to 2^31");
     }
-    const int64_t size = x.dim(axis), room = mode == PadMode::reflect ? size - 1 : size;
+    const int64_t size = x.dim(axis), available = mode == PadMode::reflect ? size - 1 : size;
     const bool copies = mode == PadMode::reflect || mode == PadMode::circular;
-    if ((copies && most > room) || (mode == PadMode::replicate && most > 0 && size == 0)) {
-      throw fail(most, a,
-                 std::string(enum_names(mode)[static_cast<size_t>(mode)]) + " can give at most " +
-                     std::to_string(std::max<int64_t>(room, 0)))
+    if ((copies && largest > available) ||
+        (mode == PadMode::replicate && largest > 0 && size == 0)) {
+      throw fail(largest, a,
+                 std::string(enum_names(mode)[static_cast<size_t>(mode)]) + " supports at most " +
+                     std::to_string(std::max<int64_t>(available, 0)))
           .with("try", "less padding, a larger input, or another mode");
     }
     shape.set(axis, size + begin[a] + end[a]);

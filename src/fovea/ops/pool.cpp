@@ -16,23 +16,24 @@ std::string input_text(const Type& x) { return to_string(x, image_axes(x.rank())
 
 std::vector<int64_t> spatial(const Shape& shape) { return {shape.begin() + 2, shape.end()}; }
 
-/// Padding must not be more than half the window, and no window may lie in it altogether.
+/// Padding must be at most half the window, and no window may lie entirely within it.
 void check_padding(const std::string& op, const Type& x, const std::vector<WindowAxis>& axes) {
   for (size_t a = 0; a < axes.size(); ++a) {
     const WindowAxis& axis = axes[a];
     const int64_t padding = std::max(axis.padding_begin, axis.padding_end);
     if (padding > extent(axis) / 2) {
       throw Error(ErrorKind::usage, op + ": padding is " + std::to_string(padding) +
-                                        ", at most half of the window's " +
-                                        std::to_string(extent(axis)) + " is allowed")
+                                        ", must be at most half of the window's " +
+                                        std::to_string(extent(axis)))
           .with("input", input_text(x))
           .with("try", "padding of " + std::to_string(extent(axis) / 2) + ", or a larger kernel");
     }
     const int64_t size = x.dim(static_cast<int>(a) + 2);
     for (int64_t start = -axis.padding_begin; start < 0; start += axis.stride) {
-      const int64_t first = (-start + axis.dilation - 1) / axis.dilation;  // tap at 0 or behind
+      const int64_t first =
+          (-start + axis.dilation - 1) / axis.dilation;  // the first tap at 0 or later
       if (first < axis.kernel && start + first * axis.dilation < size) continue;
-      throw Error(ErrorKind::usage, op + ": a window holds only padding (axis " +
+      throw Error(ErrorKind::usage, op + ": a window contains only padding (axis " +
                                         std::string(1, image_axes(x.rank())[a + 2]) + ")")
           .with("input", input_text(x))
           .with("try", "a larger input, or less padding or dilation");
@@ -46,7 +47,7 @@ Types infer_pool(std::string_view name, const PoolGeometry& geometry, const Type
   require_image(name, x);
   const std::string op = title(name, x.rank());
   const std::vector<WindowAxis> axes = geometry.axes();
-  require(axes.size() == static_cast<size_t>(x.rank() - 2), op + " of another number of axes");
+  require(axes.size() == static_cast<size_t>(x.rank() - 2), op + " has a different number of axes");
   const Shape out = output_sizes(op, x, axes);
   check_padding(op, x, axes);
   return {{x.dtype, x.shape.slice(0, 2).concat(out)}};
@@ -86,7 +87,7 @@ void for_each_window(const PoolGeometry& geometry, const Shape& x, const Shape& 
   }
 }
 
-/// `best` becomes xi when that is larger, NaN above all; the first of equal ones stays.
+/// `best` becomes xi if that is larger, NaN counting as largest; the first of equal ones stays.
 void take_larger(const View& x, int64_t xi, int64_t& best) {
   if (best < 0 || x[xi] > x[best] || (std::isnan(x[xi]) && !std::isnan(x[best]))) best = xi;
 }
@@ -168,12 +169,13 @@ void for_each_bin_maximum(const View& x, const Shape& y, const Body& body) {
       [&](int64_t xi) { take_larger(x, xi, best); }, [&](int64_t yi) { body(yi, best); });
 }
 
-/// What both adaptive poolings check; the type of their output.
+/// Checks common to both adaptive poolings; returns the type of their output.
 Types infer_adaptive(std::string_view op, const std::vector<int64_t>& output, const Types& in) {
   require_inputs(op, in, 1);
   const Type& x = in[0];
   require_image(op, x);
-  require(output.size() == static_cast<size_t>(x.rank() - 2), "adaptive pooling of another rank");
+  require(output.size() == static_cast<size_t>(x.rank() - 2),
+          "adaptive pooling has a different rank");
   const auto fail = [&](const std::string& what, const std::string& advice) {
     return Error(ErrorKind::usage, std::string(op) + ": " + what)
         .with("input", input_text(x))
@@ -192,7 +194,7 @@ Types infer_adaptive(std::string_view op, const std::vector<int64_t>& output, co
   return {{x.dtype, shape}};
 }
 
-/// Calls body(x offset, y offset) for each pooled value that stands, the last of equal indices.
+/// Calls body(x offset, y offset) for each pooled value that is kept, the last of equal indices.
 /// Errors: data, for an index outside its channel.
 template <class Body>
 void for_each_unpooled(const View& indices, const Shape& y, const Body& body) {

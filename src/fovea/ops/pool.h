@@ -7,7 +7,7 @@
 
 namespace fovea {
 
-/// Where pooling windows lie over 1 to 3 spatial axes: one number an axis.
+/// Where pooling windows lie over 1 to 3 spatial axes: one number per axis.
 struct PoolGeometry {
   std::vector<int64_t> kernel, stride, padding_begin, padding_end, dilation;
   bool ceil_mode = false;  ///< round output sizes up (see WindowAxis)
@@ -25,7 +25,7 @@ struct PoolGeometry {
   std::optional<Window> window() const;
 };
 
-/// The largest value of each window. Padding is -inf, so never chosen; NaN wins over numbers.
+/// The largest value of each window. Padding is -inf, so never chosen; NaN counts as largest.
 struct MaxPool : PoolGeometry {
   static constexpr std::string_view name = "max_pool";
   static constexpr Traits traits{.layout = LayoutRule::channelwise};
@@ -35,8 +35,8 @@ struct MaxPool : PoolGeometry {
   void reference(const Views& v) const;
 };
 
-/// dx: inputs x, y, dy. Each dy goes to the window's largest element; of equal ones, to the first
-/// in row-major order.
+/// dx: inputs x, y, dy. Each dy goes to the window's largest element, the first in row-major order
+/// of equal ones.
 struct MaxPoolBackward : PoolGeometry {
   static constexpr std::string_view name = "max_pool_backward";
   static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
@@ -45,8 +45,8 @@ struct MaxPoolBackward : PoolGeometry {
   void reference(const Views& v) const;
 };
 
-/// MaxPool with a second output, i64: where in its channel each maximum lies, counted in plain
-/// order (h * W + w).
+/// MaxPool with a second output, i64: the index of each maximum in its channel, in plain order (h *
+/// W + w).
 struct MaxPoolIndices : PoolGeometry {
   static constexpr std::string_view name = "max_pool_indices";
   static constexpr Traits traits{.layout = LayoutRule::channelwise};
@@ -56,8 +56,8 @@ struct MaxPoolIndices : PoolGeometry {
   void reference(const Views& v) const;
 };
 
-/// The mean of each window. With `count_include_pad` padding counts as zeros, else it is left out
-/// of the mean; what ceil_mode adds beyond the padding never counts.
+/// The mean of each window. With `count_include_pad`, padding counts as zeros, else it is excluded;
+/// what ceil_mode adds beyond the padding never counts.
 struct AvgPool : PoolGeometry {
   bool count_include_pad = true;
 
@@ -91,8 +91,8 @@ struct AvgPoolBackward : PoolGeometry {
   void reference(const Views& v) const;
 };
 
-/// The inputs [begin, end) that output `i` of `out` is the mean of: from floor(i * in / out) to
-/// ceil((i + 1) * in / out). Bins overlap where out does not divide in.
+/// The inputs [begin, end) that output `i` of `out` averages: from floor(i * in
+/// / out) to ceil((i + 1) * in / out). Bins overlap when out does not divide in.
 struct Bin {
   int64_t begin, end;
 };
@@ -100,7 +100,7 @@ inline Bin adaptive_bin(int64_t i, int64_t in, int64_t out) {
   return {i * in / out, ((i + 1) * in + out - 1) / out};
 }
 
-/// Means of as many bins as `output` says, one number a spatial axis.
+/// The mean of each bin; `output` is the number of bins per spatial axis.
 struct AdaptiveAvgPool {
   std::vector<int64_t> output;
 
@@ -127,8 +127,8 @@ struct AdaptiveAvgPoolBackward {
   void reference(const Views& v) const;
 };
 
-/// The largest value of each of as many bins as `output` says, one number a spatial axis; NaN wins
-/// over numbers.
+/// The largest value of each bin, NaN counting as largest; `output` is the number of bins per
+/// spatial axis.
 struct AdaptiveMaxPool {
   std::vector<int64_t> output;
 
@@ -142,7 +142,7 @@ struct AdaptiveMaxPool {
   void reference(const Views& v) const;
 };
 
-/// dx: inputs x, dy. Each dy goes to the bin's largest element; of equal ones, to the first.
+/// dx: inputs x, dy. Each dy goes to the bin's largest element, the first of equal ones.
 struct AdaptiveMaxPoolBackward {
   static constexpr std::string_view name = "adaptive_max_pool_backward";
   static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
@@ -152,7 +152,7 @@ struct AdaptiveMaxPoolBackward {
 };
 
 /// Puts pooled values back: inputs x and indices i64 of x's shape; the output, of spatial shape
-/// `output`, is 0 elsewhere. Where an index comes more than once the last value stands.
+/// `output`, is 0 elsewhere. When an index is repeated, the last value is kept.
 struct MaxUnpool {
   Shape output;
 
@@ -176,48 +176,48 @@ struct MaxUnpoolBackward {
   void reference(const Views& v) const;
 };
 
-/// PyTorch's names and defaults; one number an axis, or one for all.
+/// PyTorch's names and defaults; one number per axis, or one for all.
 struct PoolOptions {
   Dims kernel;
-  std::optional<Dims> stride = std::nullopt;  ///< the kernel when not given
+  std::optional<Dims> stride = std::nullopt;  ///< the kernel by default
   Dims padding = 0;                           ///< at most half the window's extent
   Dims dilation = 1;
   bool ceil_mode = false;
   bool count_include_pad = true;  ///< of avg_pool
 };
 
-/// x [N, C, spatial] with 1 to 3 spatial axes gives [N, C, spatial'], sizes as of a convolution
-/// (rounded up with ceil_mode). Errors: usage when the window is larger than the padded input, the
-/// padding more than half the window, or a window would hold padding only.
+/// x [N, C, spatial] with 1 to 3 spatial axes gives [N, C, spatial'], with a convolution's output
+/// sizes (rounded up with ceil_mode). Errors: usage when the window is larger than the padded
+/// input, the padding more than half the window, or a window contains only padding.
 Tensor max_pool(const Tensor& x, const PoolOptions& options);
 Tensor avg_pool(const Tensor& x, const PoolOptions& options);
 
-/// The same for images, x [N, C, H, W]. Errors: also usage when x has another rank.
+/// The same for images, x [N, C, H, W]. Errors: also usage when x has a different rank.
 Tensor max_pool2d(const Tensor& x, const PoolOptions& options);
 Tensor avg_pool2d(const Tensor& x, const PoolOptions& options);
 
-/// {max_pool(x), indices}: i64 of the same shape, where in its channel each maximum lies, in plain
-/// order (h * W + w). Errors: as max_pool.
+/// {max_pool(x), indices}: i64 of the same shape, the index of each maximum in its channel, in
+/// plain order (h * W + w). Errors: as max_pool.
 Tensors max_pool_with_indices(const Tensor& x, const PoolOptions& options);
 
-/// The reverse of max_pool_with_indices: x and indices [N, C, spatial'] give [N, C, spatial] with
-/// each value at its index and 0 elsewhere; where windows overlapped and an index comes more than
-/// once the last value stands, and gets the gradient. `spatial` is the shape before pooling.
-/// Errors: usage when types or shapes do not fit; when it runs, data for an index outside the
-/// channel.
+/// The reverse of max_pool_with_indices: x and indices [N, C, spatial'] give
+/// [N, C, spatial] with each value at its index and 0 elsewhere; when
+/// overlapping windows repeat an index, the last value is kept and gets the
+/// gradient. `spatial` is the shape before pooling. Errors: usage when types
+/// or shapes do not fit; when run, data for an index outside the channel.
 Tensor max_unpool(const Tensor& x, const Tensor& indices, const Shape& spatial);
 
-/// x [N, C, spatial] gives [N, C, output]: means, or maxima, over bins of near-equal size (see
-/// Bin), one output size a spatial axis, or one for all. Errors: usage when x has no spatial axes,
-/// an axis without elements, or an output size is below 1.
+/// x [N, C, spatial] gives [N, C, output]: means or maxima over bins of nearly equal size (see
+/// Bin), one output size per spatial axis, or one for all. Errors: usage when x has no spatial
+/// axes, an axis without elements, or an output size is below 1.
 Tensor adaptive_avg_pool(const Tensor& x, const Dims& output);
 Tensor adaptive_max_pool(const Tensor& x, const Dims& output);
 
-/// The same for images, x [N, C, H, W]. Errors: also usage when x has another rank.
+/// The same for images, x [N, C, H, W]. Errors: also usage when x has a different rank.
 Tensor adaptive_avg_pool2d(const Tensor& x, const Dims& output);
 Tensor adaptive_max_pool2d(const Tensor& x, const Dims& output);
 
-/// x [N, C, spatial] gives the mean, or the maximum, of each channel, [N, C, 1, ...]. Errors: as
+/// x [N, C, spatial] gives the mean or maximum of each channel, [N, C, 1, ...]. Errors: as
 /// adaptive_avg_pool.
 Tensor global_avg_pool(const Tensor& x);
 Tensor global_max_pool(const Tensor& x);

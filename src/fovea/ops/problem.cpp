@@ -36,7 +36,7 @@ const std::vector<std::string>& size_names() {
   return names;
 }
 
-/// The sizes as they stand in `body`, by name.
+/// The sizes given in `body`, by name.
 std::map<std::string, int64_t> read_sizes(std::string_view problem, std::string_view body) {
   std::map<std::string, int64_t> sizes;
   for (size_t at = 0; at < body.size();) {
@@ -56,8 +56,8 @@ std::map<std::string, int64_t> read_sizes(std::string_view problem, std::string_
       throw bad(problem, "there is no size \"" + name + "\"").with("sizes", join(size_names()));
     }
     if (value == 0 && name[0] != 'p')
-      throw bad(problem, "\"" + name + "\" is 0, at least 1 is needed");
-    if (!sizes.emplace(name, value).second) throw bad(problem, "\"" + name + "\" comes twice");
+      throw bad(problem, "\"" + name + "\" is 0, must be at least 1");
+    if (!sizes.emplace(name, value).second) throw bad(problem, "\"" + name + "\" is given twice");
   }
   return sizes;
 }
@@ -76,17 +76,17 @@ class Sizes {
     const auto found = given_.find(name);
     return found == given_.end() ? otherwise : found->second;
   }
-  /// One value for the rows, one for the columns: "s" gives sh and sw.
+  /// One value for rows and one for columns: "s" gives sh and sw.
   std::vector<int64_t> both(const std::string& name, int64_t otherwise = 1) const {
     const int64_t rows = get(name + "h", otherwise);
     return {rows, get(name + "w", rows)};
   }
-  /// Where the string says the output's size, it has to be what comes out.
+  /// If the text gives the output's size, it must be the computed one.
   void check_output(const Shape& output) const {
     for (const auto& [name, axis] : {std::pair("oh", 2), std::pair("ow", 3)}) {
       if (get(name, output[axis]) == output[axis]) continue;
       throw bad(problem_, std::string(name) + " is " + std::to_string(get(name)) +
-                              ", these sizes give " + std::to_string(output[axis]));
+                              ", but these sizes give " + std::to_string(output[axis]));
     }
   }
 
@@ -95,20 +95,20 @@ class Sizes {
   std::map<std::string, int64_t> given_;
 };
 
-/// What stands behind the sizes: nothing, which is f32, or a colon and a float type.
+/// The suffix after the sizes: empty, meaning f32, or a colon and a float type.
 DType read_dtype(std::string_view problem, std::string_view suffix) {
   if (suffix.empty()) return DType::f32;
   for (DType dtype : {DType::f32, DType::bf16, DType::f64}) {
     if (suffix.substr(1) == name(dtype)) return dtype;
   }
-  throw bad(problem, "\"" + std::string(suffix.substr(1)) + "\" is no type of a convolution")
+  throw bad(problem, "\"" + std::string(suffix.substr(1)) + "\" is not a convolution's type")
       .with("types", "f32, bf16, f64");
 }
 
 const Conv& conv_of(const OpCall& forward) {
   const Conv* conv = forward.op.as<Conv>();
   if (conv == nullptr) {
-    throw Error(ErrorKind::usage, std::string(forward.op.name()) + " is no convolution");
+    throw Error(ErrorKind::usage, std::string(forward.op.name()) + " is not a convolution");
   }
   return *conv;
 }
@@ -118,7 +118,7 @@ OpCall call(Op op, Types in) {
   return {std::move(op), std::move(in), std::move(out)};
 }
 
-/// The convolution of a problem in one word.
+/// The convolution that a one-word problem describes.
 OpCall read_convolution(std::string_view text) {
   constexpr std::string_view prefix = "conv:";
   if (!text.starts_with(prefix)) throw bad(text, "it does not begin with \"conv:\"");
@@ -148,7 +148,7 @@ OpCall read_convolution(std::string_view text) {
 
 // ---- problems of any op
 
-/// The words of a text: spaces inside brackets do not divide them.
+/// The words of a text: spaces inside brackets do not separate words.
 std::vector<std::string_view> words_of(std::string_view text) {
   std::vector<std::string_view> words;
   size_t begin = 0;
@@ -209,7 +209,7 @@ Type read_type(std::string_view problem, std::string_view word) {
   return type;
 }
 
-/// The op as its text says. Errors also: usage where an op trusts the passes to make no mistake.
+/// The types inferred for an op read from text. Errors: usage also for what only passes get wrong.
 Types inferred(std::string_view problem, const Op& op, const Types& in) {
   try {
     return op.infer(in);
@@ -229,7 +229,7 @@ void set_output_layouts(std::string_view problem, Types& out, const Types& given
       for (const Type& type : types) texts.push_back(to_string(type));
       return join(texts);
     };
-    throw bad(problem, "the outputs are others").with("given", list(given)).with("has", list(out));
+    throw bad(problem, "the outputs differ").with("given", list(given)).with("inferred", list(out));
   }
   out = given;
 }
@@ -256,7 +256,7 @@ OpCall read_call(std::string_view text, std::span<const Op> ops) {
       fields += (fields.empty() ? "" : " ") + std::string(word);
     }
   }
-  if (in.empty()) throw bad(text, "it has no types of inputs");
+  if (in.empty()) throw bad(text, "it has no input types");
   const int axes = std::max(in[0].rank() - 2, 0);
   const Op read = op->with(read_fields(name, op->fields(), fields, axes));
   Types out = inferred(text, read, in);
@@ -281,7 +281,7 @@ OpCall parse_problem(std::string_view text, std::span<const Op> ops) {
 }
 
 OpCall backward_data(const OpCall& forward) {
-  const Conv& conv = conv_of(forward);  // before its inputs are looked at
+  const Conv& conv = conv_of(forward);  // before its inputs are accessed
   return call(ConvBackwardData{.geometry = conv.geometry, .input = forward.in[0].shape},
               {forward.in[1], forward.out[0]});
 }

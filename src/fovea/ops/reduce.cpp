@@ -12,7 +12,7 @@ namespace {
 struct Reduction {
   std::vector<int> reduced, kept;
   Shape with_axes, without;
-  int64_t count = 1;  ///< elements in one result
+  int64_t count = 1;  ///< elements per result
 
   Reduction(std::string_view op, const Type& x, const std::vector<int>& axes) : with_axes(x.shape) {
     std::vector<bool> reduce(static_cast<size_t>(x.rank()), false);
@@ -49,10 +49,10 @@ Tensor max(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
   const Reduction reduction("max", x.type(), axes);
   require_float("max", "input", x.type());
   if (reduction.count == 0) {
-    throw Error(ErrorKind::usage, "max: there is no maximum of no elements")
+    throw Error(ErrorKind::usage, "max: there are no elements to take the maximum of")
         .with("input", to_string(x.type()));
   }
-  // A pool over rows: what stays in front, what is reduced joined behind it.
+  // A pool over rows: kept axes first, the reduced ones joined after them.
   std::vector<int> order = reduction.kept;
   order.insert(order.end(), reduction.reduced.begin(), reduction.reduced.end());
   const Tensor rows = reshape(permute(x, order), {1, reduction.without.numel(), reduction.count});

@@ -7,16 +7,16 @@
 namespace fovea {
 
 /// Sums, means and maxima of a float value over some of its axes (negative ones count from the end;
-/// an axis named twice counts once). With `keep_axes` those stay, of size 1, so that the result
-/// broadcasts against x; else they go. The mean of none is NaN; of equal maxima the first in
-/// row-major order gets the gradient. Errors: usage when there is no such axis, x is of an integer
-/// type, or, for the maximum, an axis to reduce has no elements.
+/// an axis named twice counts once). With `keep_axes` they stay, with size 1, so that the result
+/// broadcasts with x; else they are removed. The mean of no elements is NaN; of equal maxima the
+/// first in row-major order gets the gradient. Errors: usage when there is no such axis, x is of an
+/// integer type, or, for the maximum, an axis to reduce has no elements.
 Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep_axes = false);
 Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep_axes = false);
 Tensor max(const Tensor& x, const std::vector<int>& axes, bool keep_axes = false);
 
-/// y = the sum of x^2 over all elements, f64 and of shape {} whatever the type of x: squared and
-/// added in float64, so that neither large nor many numbers spoil a norm.
+/// y = the sum of x^2 over all elements, an f64 scalar for any type of x: squared and added in
+/// float64, so that neither large nor many numbers make a norm inaccurate.
 struct SumOfSquares {
   static constexpr std::string_view name = "sum_of_squares";
 

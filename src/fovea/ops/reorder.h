@@ -4,7 +4,7 @@
 
 namespace fovea {
 
-/// The same values in another layout: inserted by the layout pass between kernels that want
+/// The same values in another layout: inserted by the layout pass between kernels that use
 /// different ones.
 struct Reorder {
   static constexpr std::string_view name = "reorder";

@@ -21,7 +21,7 @@ void require_inputs(std::string_view op, const Types& in, size_t count) {
 void require_float(std::string_view op, std::string_view what, const Type& type) {
   if (is_float(type.dtype)) return;
   throw usage(op, "the " + std::string(what) + " is " + std::string(name(type.dtype)) +
-                      ", a float type is expected")
+                      ", must be a float type")
       .with(what, to_string(type))
       .with("try", "cast(x, DType::f32)");
 }
@@ -29,7 +29,7 @@ void require_float(std::string_view op, std::string_view what, const Type& type)
 void require_image(std::string_view op, const Type& type) {
   if (type.rank() < 3 || type.rank() > 5) {
     throw usage(op, "the input has " + axis_count(type.rank()) +
-                        ", N, C and 1 to 3 spatial ones are expected")
+                        "; N, C and 1 to 3 spatial ones are expected")
         .with("input", to_string(type));
   }
   require_float(op, "input", type);
@@ -39,7 +39,7 @@ void require_spatial(std::string_view op, const Tensor& x, int axes) {
   if (x.rank() == axes + 2) return;
   std::string names;
   for (char axis : image_axes(axes + 2)) names += (names.empty() ? "" : ", ") + std::string{axis};
-  throw usage(op, "the input has " + axis_count(x.rank()) + ", " + names + " are expected")
+  throw usage(op, "the input has " + axis_count(x.rank()) + "; " + names + " are expected")
       .with("input", to_string(x.type()));
 }
 
@@ -61,7 +61,7 @@ int checked_axis(std::string_view op, int axis, const Type& input) {
   const int rank = input.rank();
   if (axis < -rank || axis >= rank) {
     throw usage(op,
-                "there is no axis " + std::to_string(axis) + ", the input has " + axis_count(rank))
+                "there is no axis " + std::to_string(axis) + "; the input has " + axis_count(rank))
         .with("input", to_string(input));
   }
   return axis < 0 ? axis + rank : axis;

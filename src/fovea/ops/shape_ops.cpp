@@ -9,18 +9,18 @@
 namespace fovea {
 namespace {
 
-/// Copies the part of `whole` that begins at `begin` along `axis` and is as long as `part`, or
-/// (`into_whole`) the other way.
-void copy_part(const View& whole, const View& part, int axis, int64_t begin, bool into_whole) {
+/// Copies to `part` the section of `full` of its size that starts at `begin` along `axis`, or
+/// (`into_full`) the other way.
+void copy_part(const View& full, const View& part, int axis, int64_t begin, bool into_full) {
   const int64_t inner = part.shape.slice(axis + 1).numel();
-  const int64_t run = part.dim(axis) * inner, stride = whole.dim(axis) * inner;
+  const int64_t run = part.dim(axis) * inner, stride = full.dim(axis) * inner;
   for (int64_t outer = 0; outer < part.shape.slice(0, axis).numel(); ++outer) {
-    double* in_whole = whole.data + outer * stride + begin * inner;
+    double* in_full = full.data + outer * stride + begin * inner;
     double* in_part = part.data + outer * run;
-    if (into_whole) {
-      std::copy_n(in_part, run, in_whole);
+    if (into_full) {
+      std::copy_n(in_part, run, in_full);
     } else {
-      std::copy_n(in_whole, run, in_part);
+      std::copy_n(in_full, run, in_part);
     }
   }
 }
@@ -61,8 +61,8 @@ Types Permute::infer(const Types& in) const {
   for (int i = 0; each_once && i < x.rank(); ++i) each_once = sorted[static_cast<size_t>(i)] == i;
   if (!each_once) {
     throw Error(ErrorKind::usage, "permute: axes " + axes_text(axes) +
-                                      " should name each of the input's " +
-                                      std::to_string(x.rank()) + " axes once")
+                                      " must name each of the input's " + std::to_string(x.rank()) +
+                                      " axes once")
         .with("input", to_string(x));
   }
   Shape shape = x.shape;
@@ -95,13 +95,13 @@ Types Concat::infer(const Types& in) const {
   require(!in.empty(), "concat has no inputs");
   const Type& first = in[0];
   Shape shape = first.shape;
-  require(axis >= 0 && axis < first.rank(), "concat along an axis that is not there");
+  require(axis >= 0 && axis < first.rank(), "concat along an axis that does not exist");
   for (size_t i = 1; i < in.size(); ++i) {
     Shape other = in[i].shape;
     if (other.rank() == shape.rank()) other.set(axis, first.dim(axis));
     if (other != first.shape || in[i].dtype != first.dtype) {
-      throw Error(ErrorKind::usage, "concat: inputs may differ along axis " + std::to_string(axis) +
-                                        " only, input " + std::to_string(i) +
+      throw Error(ErrorKind::usage, "concat: inputs may differ only along axis " +
+                                        std::to_string(axis) + ", input " + std::to_string(i) +
                                         " does not fit input 0")
           .with("input 0", to_string(first))
           .with("input " + std::to_string(i), to_string(in[i]));
@@ -133,7 +133,7 @@ void Concat::reference(const Views& v) const {
 Types Slice::infer(const Types& in) const {
   require_inputs(name, in, 1);
   const Type& x = in[0];
-  require(axis >= 0 && axis < x.rank(), "slice along an axis that is not there");
+  require(axis >= 0 && axis < x.rank(), "slice along an axis that does not exist");
   if (begin < 0 || begin > end || end > x.dim(axis)) {
     throw Error(ErrorKind::usage, "slice: [" + std::to_string(begin) + ", " + std::to_string(end) +
                                       ") is not within axis " + std::to_string(axis) +
@@ -195,7 +195,7 @@ Tensor permute(const Tensor& x, const std::vector<int>& axes) {
 
 Tensor concat(const Tensors& tensors, int axis) {
   if (tensors.empty()) {
-    throw Error(ErrorKind::usage, "concat: there is nothing to join")
+    throw Error(ErrorKind::usage, "concat: there are no tensors to join")
         .with("try", "at least one tensor");
   }
   const Tensor& first = tensors[0];
@@ -221,7 +221,7 @@ Tensors split(const Tensor& x, const std::vector<int64_t>& sizes, int axis) {
     left -= size;
   }
   if (left != 0) {
-    throw fail("the parts leave " + std::to_string(left) + " of the " +
+    throw fail("the parts leave out " + std::to_string(left) + " of the " +
                std::to_string(x.dim(axis)) + " elements of axis " + std::to_string(axis));
   }
   Tensors parts;

@@ -4,7 +4,7 @@
 
 namespace fovea {
 
-/// The same elements, in row-major order, under another shape.
+/// The same elements, in row-major order, with another shape.
 struct Reshape {
   Shape shape;
 
@@ -31,7 +31,7 @@ struct Permute {
   void reference(const Views& v) const;
 };
 
-/// Any number of inputs one behind the other along one axis.
+/// Any number of inputs joined along one axis.
 struct Concat {
   int axis = 0;
 
@@ -64,7 +64,7 @@ struct Slice {
   void reference(const Views& v) const;
 };
 
-/// dx, `size` long along the axis, from dy: zeros where x was left out.
+/// dx, `size` long along the axis, from dy: zeros outside the slice.
 struct SliceBackward {
   int axis = 0;
   int64_t begin = 0, size = 0;
@@ -96,31 +96,31 @@ struct Cast {
   void reference(const Views& v) const;
 };
 
-/// x under another shape of as many elements; x itself when it has that shape. Errors: usage when
-/// the numbers of elements differ.
+/// x with another shape of the same element count; x itself when it has that shape. Errors: usage
+/// when the element counts differ.
 Tensor reshape(const Tensor& x, const Shape& shape);
 
-/// Joins the axes from `from` on into one: [N, C, H, W] becomes [N, C * H * W]. Errors: usage when
+/// Joins all axes from `from` on into one: [N, C, H, W] becomes [N, C * H * W]. Errors: usage when
 /// there is no such axis.
 Tensor flatten(const Tensor& x, int from = 1);
 
-/// x with its axes in another order: axis i of the result is x's axes[i]. Errors: usage when `axes`
+/// x with its axes reordered: axis i of the result is axis axes[i] of x. Errors: usage when `axes`
 /// does not name each axis once.
 Tensor permute(const Tensor& x, const std::vector<int>& axes);
 
-/// Values of one dtype, whose shapes are the same but along `axis` (negative counts from the end),
-/// one behind the other. Errors: usage when there are none, or they do not fit.
+/// Joins values of one dtype along `axis` (negative counts from the end), their only axis that may
+/// differ. Errors: usage when there are none, or they do not fit.
 Tensor concat(const Tensors& tensors, int axis);
 
-/// Elements begin up to end (not included) along `axis` (negative counts from the end). Errors:
-/// usage when 0 <= begin <= end <= size does not hold.
+/// Elements [begin, end) along `axis` (negative counts from the
+/// end). Errors: usage when 0 <= begin <= end <= size does not hold.
 Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end);
 
-/// x cut along `axis` (negative counts from the end) into parts of these sizes, one behind the
-/// other. Errors: usage when a size is negative or they are not as long as the axis together.
+/// x cut along `axis` (negative counts from the end) into consecutive parts of these sizes. Errors:
+/// usage when a size is negative or their sum is not the axis's size.
 Tensors split(const Tensor& x, const std::vector<int64_t>& sizes, int axis);
 
-/// x in another dtype; x itself when it has it. Gradients flow between float types only.
+/// x in another dtype; x itself when it has it already. Gradients flow between float types only.
 Tensor cast(const Tensor& x, DType dtype);
 
 }  // namespace fovea

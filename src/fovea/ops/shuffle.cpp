@@ -25,7 +25,7 @@ Tensor pixel_shuffle(const Tensor& x, int64_t r) {
   if (!divides(r, channels, true)) {
     throw misfit("pixel_shuffle",
                  "blocks of " + std::to_string(r) + "x" + std::to_string(r) +
-                     " cannot be made of " + std::to_string(channels) + " channels",
+                     " cannot be made from " + std::to_string(channels) + " channels",
                  x);
   }
   const int64_t c = channels / (r * r);
@@ -39,7 +39,7 @@ Tensor pixel_unshuffle(const Tensor& x, int64_t r) {
   if (!divides(r, x.dim(2)) || !divides(r, x.dim(3))) {
     throw misfit("pixel_unshuffle",
                  std::to_string(x.dim(2)) + "x" + std::to_string(x.dim(3)) +
-                     " pixels cannot be cut in blocks of " + std::to_string(r) + "x" +
+                     " pixels cannot be cut into blocks of " + std::to_string(r) + "x" +
                      std::to_string(r),
                  x);
   }

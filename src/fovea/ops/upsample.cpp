@@ -8,7 +8,7 @@
 namespace fovea {
 namespace {
 
-/// Calls body(y offset, x offset, weight) for each pixel that an output is made of.
+/// Calls body(y offset, x offset, weight) for each input pixel of each output.
 template <class Body>
 void for_each_share(const Upsample& op, const Shape& x, const Shape& y, const Body& body) {
   if (y.numel() == 0) return;
@@ -48,7 +48,7 @@ Between between(const Upsample& op, size_t axis, int64_t i, int64_t in) {
   const bool scaled = !op.scale.empty() && out != in && !(nearest && out == 2 * in);
   const double step =
       scaled ? 1 / op.scale[axis] : static_cast<double>(in) / static_cast<double>(out);
-  if (nearest) {  // PyTorch multiplies in f32, which decides where the product is nearly an integer
+  if (nearest) {  // PyTorch multiplies in f32, which matters when the product is nearly an integer
     const auto at = static_cast<int64_t>(static_cast<float>(i) * static_cast<float>(step));
     const int64_t pixel = std::min(at, in - 1);
     return {pixel, pixel, 0};
@@ -69,20 +69,19 @@ Types Upsample::infer(const Types& in) const {
   require_image(name, x);
   require(output.size() == static_cast<size_t>(x.rank() - 2) &&
               (scale.empty() || scale.size() == output.size()),
-          "upsample of another rank");
+          "upsample has a different rank");
   const auto fail = [&](const std::string& what) {
     return Error(ErrorKind::usage, "upsample: " + what)
         .with("input", to_string(x, image_axes(x.rank())));
   };
   if (align_corners && mode == UpsampleMode::nearest) {
-    throw fail("align_corners has no meaning for nearest").with("try", "UpsampleMode::linear");
+    throw fail("align_corners does not apply to nearest").with("try", "UpsampleMode::linear");
   }
   Shape shape = x.shape;
   for (size_t a = 0; a < output.size(); ++a) {
     const int axis = static_cast<int>(a) + 2;
     if (output[a] < 1 || output[a] > (int64_t{1} << 31)) {
-      throw fail("an output size is " + std::to_string(output[a]) +
-                 ", at least 1 and at most 2^31 is allowed");
+      throw fail("an output size is " + std::to_string(output[a]) + ", must be from 1 to 2^31");
     }
     if (x.dim(axis) == 0) throw fail("a spatial axis has no elements");
     shape.set(axis, output[a]);
@@ -122,18 +121,18 @@ Tensor upsample(const Tensor& x, const Factors& scale, const UpsampleOptions& op
     const double product = factors[a] * static_cast<double>(std::max<int64_t>(size, 1));
     if (!(factors[a] > 0) || !(product >= 1 && product < 0x1p62)) {  // infer refuses the rest
       throw Error(ErrorKind::usage, "upsample: scale is " + number_text(factors[a]) +
-                                        ", which makes no size of " + std::to_string(size) +
+                                        ", which gives no valid size from " + std::to_string(size) +
                                         " (axis " + std::string(1, image_axes(x.rank())[a + 2]) +
                                         ")")
           .with("input", to_string(x.type(), image_axes(x.rank())))
-          .with("try", "scales above 0 that leave at least 1 pixel");
+          .with("try", "scales above 0 that give at least 1 pixel");
     }
     op.output.push_back(static_cast<int64_t>(product));
   }
   const auto is_integer = [](double factor) { return factor == std::floor(factor); };
   if (!options.recompute_scale_factor && !op.align_corners &&
       !std::all_of(factors.begin(), factors.end(), is_integer)) {
-    op.scale = factors;  // of integers in / out says the same, exactly
+    op.scale = factors;  // for integer scales, in / out is the same, exactly
   }
   return x.graph().add_one(std::move(op), {x});
 }

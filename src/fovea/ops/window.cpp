@@ -23,9 +23,9 @@ template class PerAxis<double>;
 
 Padding::Padding(std::initializer_list<Pair> axes) {
   std::vector<int64_t> begin, end;
-  for (const auto& [before, behind] : axes) {
+  for (const auto& [before, after] : axes) {
     begin.push_back(before);
-    end.push_back(behind);
+    end.push_back(after);
   }
   begin_ = Dims(std::move(begin));
   end_ = Dims(std::move(end));
@@ -34,7 +34,7 @@ Padding::Padding(std::initializer_list<Pair> axes) {
 Padding::Sides Padding::sides(int axes, std::string_view op) const {
   if (!name_.empty()) {
     throw Error(ErrorKind::usage,
-                std::string(op) + ": padding is \"" + name_ + "\", numbers are expected here");
+                std::string(op) + ": padding is \"" + name_ + "\", but this op takes only numbers");
   }
   return {begin_.expand(axes, op, "padding"), end_.expand(axes, op, "padding")};
 }
@@ -48,45 +48,44 @@ Padding::Sides Padding::sides(const Shape& spatial, const std::vector<WindowAxis
   }
   Sides result;
   for (size_t a = 0; a < windows.size(); ++a) {
-    // Windows that output_sizes will refuse must not overflow here.
+    // Windows that output_sizes will reject must not overflow here.
     WindowAxis window = windows[a];
     window.stride = std::max<int64_t>(window.stride, 1);
     window.dilation = std::clamp<int64_t>(window.dilation, 1, int64_t{1} << 31);
     const int64_t reach = checked_product(window.dilation, std::max<int64_t>(window.kernel - 1, 0));
     const int64_t size = spatial[static_cast<int>(a)];
-    int64_t before = 0, behind = 0;
+    int64_t before = 0, after = 0;
     if (name_ == "full") {
-      before = behind = reach;
+      before = after = reach;
     } else if (name_ == "same" && size > 0) {
       const int64_t last = (size - 1) / window.stride * window.stride;  // start of the last window
       const int64_t total = std::max<int64_t>(last + reach + 1 - size, 0);
       before = total / 2;
-      behind = total - before;
+      after = total - before;
     }
     result.begin.push_back(before);
-    result.end.push_back(behind);
+    result.end.push_back(after);
   }
   return result;
 }
 
 int64_t output_size(int64_t input, const WindowAxis& axis) {
-  const int64_t room = input + axis.padding_begin + axis.padding_end - extent(axis);
-  if (room < 0) return 0;
-  int64_t size = (axis.ceil ? room + axis.stride - 1 : room) / axis.stride + 1;
+  const int64_t free = input + axis.padding_begin + axis.padding_end - extent(axis);
+  if (free < 0) return 0;
+  int64_t size = (axis.ceil ? free + axis.stride - 1 : free) / axis.stride + 1;
   if (axis.ceil && (size - 1) * axis.stride >= input + axis.padding_begin) --size;
   return size;
 }
 
 void require_window(std::string_view op, const WindowAxis& axis) {
-  for (const auto& [what, value, least] : {std::tuple{"kernel", axis.kernel, int64_t{1}},
-                                           std::tuple{"stride", axis.stride, int64_t{1}},
-                                           std::tuple{"dilation", axis.dilation, int64_t{1}},
-                                           std::tuple{"padding", axis.padding_begin, int64_t{0}},
-                                           std::tuple{"padding", axis.padding_end, int64_t{0}}}) {
-    if (value >= least && value <= (int64_t{1} << 31)) continue;
+  for (const auto& [what, value, minimum] : {std::tuple{"kernel", axis.kernel, int64_t{1}},
+                                             std::tuple{"stride", axis.stride, int64_t{1}},
+                                             std::tuple{"dilation", axis.dilation, int64_t{1}},
+                                             std::tuple{"padding", axis.padding_begin, int64_t{0}},
+                                             std::tuple{"padding", axis.padding_end, int64_t{0}}}) {
+    if (value >= minimum && value <= (int64_t{1} << 31)) continue;
     throw Error(ErrorKind::usage, std::string(op) + ": " + what + " is " + std::to_string(value) +
-                                      ", at least " + std::to_string(least) +
-                                      " and at most 2^31 is allowed");
+                                      ", must be from " + std::to_string(minimum) + " to 2^31");
   }
 }
 
@@ -100,7 +99,7 @@ Shape output_sizes(std::string_view op, const Type& input, const std::vector<Win
     if (out < 1) {
       throw Error(ErrorKind::usage,
                   std::string(op) + ": the window spans " + std::to_string(extent(axis)) +
-                      ", the padded input only " +
+                      ", but the padded input only " +
                       std::to_string(size + axis.padding_begin + axis.padding_end) + " (axis " +
                       std::string(1, image_axes(input.rank())[i + 2]) + ")")
           .with("input", to_string(input, image_axes(input.rank())))

@@ -20,14 +20,14 @@ std::vector<bool> dependents(const Graph& graph, const Tensors& from) {
   return depends;
 }
 
-/// Two gradients of one value. Beside bf16 that of a weight is f32, others that it has may be bf16.
+/// Adds two gradients of one value. Of a bf16 weight, some may be f32 and others bf16.
 Tensor added(const Tensor& a, const Tensor& b) {
   if (a.dtype() == b.dtype()) return a + b;
   return cast(a, wide(a.dtype())) + cast(b, wide(b.dtype()));
 }
 
-/// The gradient of a node's output as the node takes it: in the output's dtype, but for casts,
-/// which hand on what digits there are.
+/// The gradient of a node's output in the form that the node needs: in the output's dtype, except
+/// for casts, which pass on full precision.
 Tensor taken(const Node& node, int output, const Tensor& gradient) {
   if (!gradient || node.op.as<Cast>() != nullptr) return gradient;
   return cast(gradient, node.graph->value(output).type.dtype);
@@ -39,9 +39,9 @@ std::string gradient_name(std::string_view parameter) { return "grad:" + std::st
 
 Tensors gradients(const Tensor& loss, const Tensors& wrt) {
   if (loss.type().numel() != 1 || !is_float(loss.dtype())) {
-    throw Error(ErrorKind::usage, "gradients: the loss must be one float number")
+    throw Error(ErrorKind::usage, "gradients: the loss must be a single float")
         .with("loss", to_string(loss.type()))
-        .with("try", "a mean or a sum over it");
+        .with("try", "its mean or sum");
   }
   Graph& graph = loss.graph();
   const std::vector<bool> depends = dependents(graph, wrt);
@@ -75,7 +75,7 @@ Tensors gradients(const Tensor& loss, const Tensors& wrt) {
       if (!dx[k] || !depends[id]) continue;
       require(dx[k].shape() == graph.value(node.inputs[k]).type.shape,
               std::string(node.op.name()) + ": gradient " + std::to_string(k) +
-                  " has another shape than its input");
+                  " does not have the shape of its input");
       gradient[id] = gradient[id] ? added(gradient[id], dx[k]) : dx[k];
     }
   }

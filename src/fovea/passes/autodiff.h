@@ -7,25 +7,25 @@
 
 namespace fovea {
 
-/// The State array that holds a parameter's gradient: "grad:" and the parameter's name.
+/// The State array that holds a parameter's gradient: "grad:" followed by the parameter's name.
 std::string gradient_name(std::string_view parameter);
 
 struct GradientOptions {
-  /// Add to what the State holds as gradients, for batches larger than memory; else replace it.
+  /// Add to the gradients in the State, for batches larger than memory; else replace them.
   bool accumulate = false;
 };
 
 /// Reverse-mode differentiation as a pass: the graph with, for each trainable State array p that
-/// the scalar output `loss` depends on, an update of "grad:p" by d loss / d p. Works through the
-/// nodes from last to first; each op's `gradient` builds graph of ops, and gradients of a value
-/// used several times are added. Errors: usage when there is no such output or it is not a scalar
-/// of a float type.
+/// the scalar output `loss` depends on, an update of "grad:p" by d loss / d p. Visits the nodes in
+/// reverse order; each op's `gradient` adds ops to the graph, and gradients of a value used several
+/// times are added. Errors: usage when there is no such output or it is not a scalar of a float
+/// type.
 std::shared_ptr<Graph> autodiff(const Graph& graph, const std::string& loss,
                                 const GradientOptions& options = {});
 
 /// Gradients of the scalar `loss` for each of `wrt`, as Tensors of the same graph: no value where
-/// it does not depend on one. Each has its value's dtype; of weights beside bf16 values it is f32.
-/// For looking into a model (Grad-CAM, receptive fields). Errors: usage when loss is not a scalar.
+/// it does not depend on one. Each has its value's dtype, or f32 for bf16 weights. For inspecting a
+/// model (Grad-CAM, receptive fields). Errors: usage when loss is not a scalar.
 Tensors gradients(const Tensor& loss, const Tensors& wrt);
 
 }  // namespace fovea

@@ -52,7 +52,7 @@ std::shared_ptr<Graph> fold_batchnorm(const Graph& graph) {
     const Tensors folded_conv = copy.fuse(std::array{&conv_node, &node}, [&] {
       const Tensors conv_in = copy.inputs(conv_node);
       Conv conv = conv_node.op.get<Conv>();
-      Tensors fold_in{conv_in[1]};  // then the norm's gamma, beta, mean and var
+      Tensors fold_in{conv_in[1]};  // followed by the norm's gamma, beta, mean and var
       for (size_t i = 1; i < node.inputs.size(); ++i) fold_in.push_back(copy[node.inputs[i]]);
       if (conv.bias) fold_in.push_back(conv_in[2]);
       const Tensors weights = copy.graph()->add(

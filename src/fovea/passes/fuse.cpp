@@ -11,7 +11,7 @@
 namespace fovea {
 namespace {
 
-/// head -> [add] -> [relu], where each result has one use: the node.
+/// head -> [add] -> [relu], where the only use of each result is the next node.
 struct Chain {
   const Node* head = nullptr;
   const Node* add = nullptr;
@@ -39,7 +39,7 @@ class Uses {
       for (const auto& [name, id] : *list) ++count_[static_cast<size_t>(id)];
     }
   }
-  /// The node that alone uses the value, or null.
+  /// The only node that uses the value, or null.
   const Node* only(int id) const {
     return count_[static_cast<size_t>(id)] == 1 ? user_[static_cast<size_t>(id)] : nullptr;
   }
@@ -59,8 +59,8 @@ bool is_add(const Node* node) {
   return binary != nullptr && binary->kind == BinaryKind::add;
 }
 
-/// The chains in a graph, each under its last node. An add of two heads goes to the later one: the
-/// other is made by then.
+/// The chains in a graph, each under its last node. An add of two heads belongs to the later one:
+/// by then the other is computed.
 std::map<const Node*, Chain> find_chains(const Graph& graph,
                                          const std::function<bool(const Node&)>& is_head) {
   const Uses uses(graph);
@@ -76,12 +76,12 @@ std::map<const Node*, Chain> find_chains(const Graph& graph,
     }
     if (is_relu(next)) chain.relu = next;
     if (chain.last() == nullptr) continue;
-    by_last[chain.last()] = chain;  // heads come in order, so a later one replaces an earlier
+    by_last[chain.last()] = chain;  // heads are in order, so a later one replaces an earlier one
   }
   return by_last;
 }
 
-/// Rewrites each chain as one node, made where the chain ended, since the residual may be made
+/// Rewrites each chain as one node at the chain's end, since the residual may be computed in
 /// between.
 std::shared_ptr<Graph> fuse(
     const Graph& graph, const std::function<bool(const Node&)>& is_head,

@@ -17,7 +17,7 @@ namespace {
 
 size_t index(int i) { return static_cast<size_t>(i); }
 
-/// The node that makes a value, or null.
+/// The node that computes a value, or null.
 const Node* maker(const Graph& graph, int id) {
   const int node = graph.value(id).node;
   return node < 0 ? nullptr : &graph.node(node);
@@ -29,7 +29,7 @@ std::optional<BinaryKind> binary_kind(const Node& node) {
   return std::nullopt;
 }
 
-/// Whether a FusedElementwise can do what the node does.
+/// Whether a FusedElementwise can compute the node.
 bool fusable(const Graph& graph, const Node& node) {
   if (!binary_kind(node) && node.op.as<Unary>() == nullptr && node.op.as<Affine>() == nullptr)
     return false;
@@ -41,9 +41,9 @@ bool fusable(const Graph& graph, const Node& node) {
   });
 }
 
-/// Which nodes are computed at once: every node is in one group, most of them alone. A node joins
-/// those of its inputs that may be fused with it and are of its type, unless a path leads from
-/// there to it past other groups: those would have to run in the middle.
+/// Which nodes are computed together: every node is in one group, most of them alone. A node joins
+/// the groups of those of its inputs that can be fused with it and have its type, unless another
+/// path leads from there to it through other groups, which would have to run in the middle.
 class Groups {
  public:
   explicit Groups(const Graph& graph) : graph_(graph), visited_(graph.nodes().size(), 0) {
@@ -60,18 +60,18 @@ class Groups {
   }
 
   int of(int node) const { return group_of_[index(node)]; }
-  /// In the order of the graph.
+  /// The nodes of a group, in graph order.
   const std::vector<int>& nodes(int group) const { return nodes_[index(group)]; }
 
  private:
-  /// Whether an input of the node comes from one that may be fused with it.
+  /// Whether an input of the node comes from one that can be fused with it.
   bool alike(const Node& node, int input) const {
     const Node* from = maker(graph_, input);
     return from != nullptr && fusable(graph_, node) && fusable(graph_, *from) &&
            graph_.value(input).type == graph_.value(node.outputs[0]).type;
   }
 
-  /// Calls body with each other group that gives this one a value.
+  /// Calls body with each other group whose values this one uses.
   template <class Body>
   void for_each_source(int group, const Body& body) const {
     for (int i : nodes(group)) {
@@ -82,7 +82,7 @@ class Groups {
     }
   }
 
-  /// Whether group b depends on group a by way of a third one.
+  /// Whether group b depends on group a through a third one.
   bool other_path(int a, int b) {
     ++visit_;
     std::vector<int> open;
@@ -120,11 +120,11 @@ class Groups {
   const Graph& graph_;
   std::vector<int> group_of_;
   std::vector<std::vector<int>> nodes_;
-  std::vector<int> visited_;  // of each group: the last search that met it
+  std::vector<int> visited_;  // of each group: the last search that visited it
   int visit_ = 0;
 };
 
-/// How many nodes use each value; what leaves the graph counts as used by several.
+/// How many nodes use each value; outputs and updates count as used by several.
 std::vector<int> count_uses(const Graph& graph) {
   std::vector<int> uses(graph.values().size(), 0);
   for (const Node& node : graph.nodes()) {
@@ -136,7 +136,7 @@ std::vector<int> count_uses(const Graph& graph) {
   return uses;
 }
 
-/// One group as a program.
+/// Translates one group into a program.
 class Translation {
  public:
   Translation(const Graph& graph, const std::vector<int>& nodes, const std::vector<int>& uses)
@@ -166,9 +166,9 @@ class Translation {
     return binary_kind(node) == BinaryKind::mul || (affine != nullptr && affine->shift == 0);
   }
 
-  /// Has a sum take up one of its products.
+  /// Fuses one of its products into a sum.
   void find_product(const Node& node) {
-    std::vector<int> candidates;  // the first that is a product
+    std::vector<int> candidates;  // the first product among them is fused
     const auto* affine = node.op.as<Affine>();
     if (binary_kind(node) == BinaryKind::add) candidates = {node.inputs[0], node.inputs[1]};
     if (binary_kind(node) == BinaryKind::sub) candidates = {node.inputs[1], node.inputs[0]};
@@ -177,7 +177,7 @@ class Translation {
     if (taken != candidates.end()) product_of_[node.outputs[0]] = *taken;
   }
 
-  /// What is read in place of an outside value: a scalar as it was before casts.
+  /// What is read instead of an outside value: a scalar as it was before casts.
   int source(int id) const {
     const Node* from = maker(graph_, id);
     const bool cast_scalar = from != nullptr && from->op.as<Cast>() != nullptr &&
@@ -218,7 +218,7 @@ class Translation {
   void translate(const Node& node) {
     const int id = node.outputs[0];
     const auto taken = [id](const auto& entry) { return entry.second == id; };
-    if (std::ranges::any_of(product_of_, taken)) return;  // its sum makes it
+    if (std::ranges::any_of(product_of_, taken)) return;  // computed with its sum
     op.append(instruction(node));
     result_[id] = op.inputs + made_++;
   }
@@ -248,7 +248,7 @@ class Translation {
     return {first ? FusedKind::mul_sub : FusedKind::negative_mul_add, a, b, c};
   }
 
-  /// The values that are needed outside.
+  /// Finds the values that are needed outside.
   void find_results() {
     std::map<int, int> uses_inside;
     for (int i : nodes_) {
@@ -265,8 +265,8 @@ class Translation {
   const Graph& graph_;
   const std::vector<int>& nodes_;
   const std::vector<int>& uses_;
-  std::map<int, int> product_of_;  ///< a sum's value to the product that it takes up
-  std::map<int, int64_t> result_;  ///< a value's operand
+  std::map<int, int> product_of_;  ///< from a sum's value to the product fused into it
+  std::map<int, int64_t> result_;  ///< from a value to its operand
   int64_t made_ = 0;               ///< instructions
 };
 
@@ -289,7 +289,7 @@ std::shared_ptr<Graph> fuse_elementwise(const Graph& graph) {
     });
     for (size_t k = 0; k < results.size(); ++k) copy.replace(program.outputs[k], results[k]);
   };
-  // Groups follow those that they need, of which some may end later in the graph than they begin.
+  // Groups follow those that they need, some of which may end after this one begins.
   const std::function<void(int)> emit = [&](int group) {
     if (done[index(group)]) return;
     done[index(group)] = true;

@@ -34,7 +34,7 @@ class LayoutPass {
       }
     }
     for (const auto* list :
-         {&graph_.outputs(), &graph_.updates()}) {  // what leaves the graph is plain
+         {&graph_.outputs(), &graph_.updates()}) {  // outputs and updates are plain
       for (const auto& [name, id] : *list) {
         const Tensor value = copy_[id];
         const WithOrigin origin(*copy_.graph(), copy_.graph()->origin(value));
@@ -51,7 +51,7 @@ class LayoutPass {
         [](const Type&) { return Layout::plain; });
   }
 
-  /// All types of a node, those of its inputs as they are in the new graph.
+  /// All types of a node, with its inputs' types in the new graph.
   Types types_of(const Node& node) {
     Types types;
     for (int id : node.inputs) types.push_back(copy_[id].type());
@@ -60,8 +60,8 @@ class LayoutPass {
   }
 
   void channelwise(const Node& node) {
-    // The layout of an input that has one; where all are plain, a value that grows (the gradient of
-    // a global pool) takes the layout its neighbours will want.
+    // The layout of an input that has one; if all are plain, a value that grows (the gradient of a
+    // global pool) takes the layout that its neighbours prefer.
     Layout layout = Layout::plain;
     int64_t total = 0;
     for (int id : node.inputs) {
@@ -72,7 +72,7 @@ class LayoutPass {
     }
     const Type& out = graph_.value(node.outputs[0]).type;
     if (layout == Layout::plain && spatial(out) && out.numel() > total) layout = preferred_(out);
-    for (const Type& type : types_of(node)) {  // parts of channels need not fill blocks
+    for (const Type& type : types_of(node)) {  // slices of channels may not fill blocks
       if (spatial(type) && !fits(type, layout)) layout = Layout::plain;
     }
     const auto pick = [layout](const Type& type) { return spatial(type) ? layout : Layout::plain; };
@@ -82,14 +82,14 @@ class LayoutPass {
 
   void broadcast(const Node& node) {
     const Types types = types_of(node);
-    const Type& whole =
+    const Type& largest =
         *std::max_element(types.begin(), types.end(), [](const auto& a, const auto& b) {
           return std::pair(a.rank(), a.numel()) < std::pair(b.rank(), b.numel());
         });
     Layout layout = Layout::plain;
     int64_t largest = -1;
     for (const Type& type : types) {
-      if (type.rank() < whole.rank() || type.layout == Layout::plain) continue;
+      if (type.rank() < largest.rank() || type.layout == Layout::plain) continue;
       if (type.numel() <= largest) continue;
       layout = type.layout;
       largest = type.numel();
@@ -97,31 +97,30 @@ class LayoutPass {
     const Type& out = types.back();
     if (layout == Layout::plain && node.arity() == 1 && out.numel() > types[0].numel())
       layout = preferred_(out);
-    // Values of fewer axes stay plain, which must not be another order.
+    // Values with fewer axes stay plain, so the order must be the same.
     const auto line = [](const Type& type) {
       return std::ranges::count_if(type.shape.dims(), [](int64_t size) { return size != 1; }) <= 1;
     };
     const auto ordered = [&](const Type& type) {
-      return type.rank() == whole.rank() || line(type);
+      return type.rank() == largest.rank() || line(type);
     };
-    if (!fits(whole, layout) || !std::ranges::all_of(types, ordered)) layout = Layout::plain;
+    if (!fits(largest, layout) || !std::ranges::all_of(types, ordered)) layout = Layout::plain;
     const auto pick = [&](const Type& type) {
-      return type.rank() == whole.rank() && fits(type, layout) ? layout : Layout::plain;
+      return type.rank() == largest.rank() && fits(type, layout) ? layout : Layout::plain;
     };
     emit(
         node, [&](size_t, const Type& type) { return pick(type); }, pick);
   }
 
-  /// The layouts of a convolution's image and of what it becomes, whichever of its three passes
-  /// this is: one for both, but that images of few channels may stay plain before blocks.
+  /// The layouts of a convolution's input and output images, in any of its three passes: the same
+  /// for both, except that images with few channels may stay plain before blocks.
   std::pair<Layout, Layout> layouts_of(const Type& x, const Type& y, int64_t groups, Layout given) {
     const bool depthwise = groups > 1 && groups == x.dim(1);
     if (depthwise && given != Layout::plain && fits(x, given) && fits(y, given))
-      return {given, given};  // as good as any other, and nothing is reordered
+      return {given, given};  // as good as any other, without reorders
     const std::pair layouts(preferred_(x), preferred_(y));
-    const auto [before, behind] = layouts;
-    if (before == behind || (before == Layout::plain && behind == Layout::blocked16))
-      return layouts;
+    const auto [before, after] = layouts;
+    if (before == after || (before == Layout::plain && after == Layout::blocked16)) return layouts;
     return {Layout::channels_last, Layout::channels_last};
   }
 
@@ -130,22 +129,22 @@ class LayoutPass {
     const Type& out = graph_.value(node.outputs[0]).type;
     if (const auto* forward = node.op.as<Conv>()) {
       const Type x = given(0);
-      const auto [before, behind] = layouts_of(x, out, forward->geometry.groups, x.layout);
-      emit_images(node, {before, Layout::plain, behind, behind}, behind);
+      const auto [before, after] = layouts_of(x, out, forward->geometry.groups, x.layout);
+      emit_images(node, {before, Layout::plain, after, after}, after);
     } else if (const auto* data = node.op.as<ConvBackwardData>()) {
       const Type dy = given(1);
-      const auto [before, behind] = layouts_of(out, dy, data->geometry.groups, dy.layout);
-      emit_images(node, {Layout::plain, behind}, before);
+      const auto [before, after] = layouts_of(out, dy, data->geometry.groups, dy.layout);
+      emit_images(node, {Layout::plain, after}, before);
     } else if (const auto* weights = node.op.as<ConvBackwardWeights>()) {
       const Type x = given(0);
-      const auto [before, behind] = layouts_of(x, given(1), weights->geometry.groups, x.layout);
-      emit_images(node, {before, behind}, Layout::plain);
-    } else {  // of somebody else
+      const auto [before, after] = layouts_of(x, given(1), weights->geometry.groups, x.layout);
+      emit_images(node, {before, after}, Layout::plain);
+    } else {  // an op from outside
       plain(node);
     }
   }
 
-  /// Inputs and output get these layouts if they are N, C, spatial.
+  /// Assigns these layouts to inputs and output that are N, C, spatial.
   void emit_images(const Node& node, const std::vector<Layout>& in, Layout out) {
     const auto pick = [](const Type& type, Layout layout) {
       return spatial(type) ? layout : Layout::plain;
@@ -168,7 +167,7 @@ class LayoutPass {
     });
   }
 
-  /// The value in that layout: itself, or a reorder of it, made once.
+  /// The value in that layout: itself, or a reorder of it, added once.
   Tensor in_layout(const Tensor& t, Layout layout) {
     if (t.type().layout == layout) return t;
     Tensor& reordered = reorders_[{t.id(), layout}];

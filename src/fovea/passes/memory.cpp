@@ -11,8 +11,8 @@ namespace {
 
 using Order = std::function<bool(const Block&, const Block&)>;
 
-/// Places blocks in that order, each at the lowest offset free during its whole life. Returns the
-/// arena's size.
+/// Places blocks in that order, each at the lowest offset that is free during its lifetime. Returns
+/// the arena's size.
 size_t place(std::vector<Block>& blocks, const Order& before) {
   std::vector<size_t> order(blocks.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -45,13 +45,13 @@ size_t largest_live(const std::vector<Block>& blocks) {
     events.emplace_back(block.first, static_cast<int64_t>(block.bytes));
     events.emplace_back(block.last + 1, -static_cast<int64_t>(block.bytes));
   }
-  std::sort(events.begin(), events.end());  // at one step, what ends comes before what begins
-  int64_t live = 0, most = 0;
+  std::sort(events.begin(), events.end());  // within a step, ends come before beginnings
+  int64_t live = 0, largest = 0;
   for (const auto& [step, change] : events) {
     live += change;
-    most = std::max(most, live);
+    largest = std::max(largest, live);
   }
-  return static_cast<size_t>(most);
+  return static_cast<size_t>(largest);
 }
 
 }  // namespace

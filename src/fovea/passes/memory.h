@@ -15,12 +15,12 @@ struct Block {
 struct MemoryPlan {
   size_t bytes = 0;  ///< of the arena
   size_t lower_bound =
-      0;  ///< the largest sum of bytes that live in one step: no plan can do with less
+      0;  ///< the largest sum of bytes live in one step, so no plan can use less in total
 };
 
-/// Gives each block an offset so that no two that live in one step overlap, in an arena as small as
+/// Assigns offsets so that no two blocks live in the same step overlap, in the smallest arena that
 /// a few greedy orders find (largest first, longest-lived first, in order of time); each block
-/// takes the lowest gap that fits. Offsets are multiples of 64. Sizes are rounded up to 64 first,
+/// takes the lowest gap that fits. Offsets are multiples of 64. Sizes are first rounded up to 64,
 /// also for the lower bound.
 MemoryPlan plan_memory(std::vector<Block>& blocks);
 

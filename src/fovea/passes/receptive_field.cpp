@@ -8,9 +8,10 @@
 namespace fovea {
 namespace {
 
-/// The field of a value one window behind a value with field `in`.
+/// The field of a value computed by one window from a value with field `in`.
 ReceptiveField widened(ReceptiveField in, const Window& window) {
-  require(in.size() == window.kernel.size(), "a window has another number of axes than its input");
+  require(in.size() == window.kernel.size(),
+          "a window and its input have different numbers of axes");
   for (size_t i = 0; i < in.size(); ++i) {
     FieldAxis& axis = in[i];
     const int64_t reach = checked_product(window.dilation[i], window.kernel[i] - 1);
@@ -21,8 +22,8 @@ ReceptiveField widened(ReceptiveField in, const Window& window) {
   return in;
 }
 
-/// The smallest field that holds both at each of `positions` positions. Where jumps differ the gap
-/// between the two grows evenly, so that the first and last position decide.
+/// The smallest field that contains both at each of `positions` positions. If their jumps differ,
+/// the gap between them grows linearly, so the first and last positions decide.
 FieldAxis united(const FieldAxis& a, const FieldAxis& b, int64_t positions) {
   const int64_t jump = std::max(a.jump, b.jump), last = std::max<int64_t>(positions - 1, 0);
   const auto drift = [&](const FieldAxis& f) { return checked_product(last, jump - f.jump); };
@@ -54,7 +55,7 @@ std::vector<ReceptiveField> receptive_fields(const Graph& graph, const Tensor& i
   if (image.rank() < 3) {
     throw Error(ErrorKind::usage, "receptive_field: the image has no spatial axes")
         .with("image", to_string(image.type()))
-        .with("try", "a value of shape N, C and 1 to 3 spatial axes");
+        .with("try", "a value with N, C and 1 to 3 spatial axes");
   }
   std::vector<ReceptiveField> fields(graph.values().size());
   fields[static_cast<size_t>(image.id())].resize(static_cast<size_t>(image.rank() - 2));

@@ -19,11 +19,11 @@ std::vector<bool> needed_nodes(const Graph& graph) {
   return needed;
 }
 
-/// What a node computes: nodes with equal ones give the same values.
+/// What a node computes: nodes with equal Computations have equal results.
 struct Computation {
   Op op;
   std::vector<int> inputs;  ///< in the new graph
-  Types outputs;            ///< a reorder gives the layout that its output has
+  Types outputs;            ///< a reorder's result depends on its output's layout
 
   bool operator==(const Computation&) const = default;
 };
@@ -41,7 +41,7 @@ struct HashOf {
 std::shared_ptr<Graph> simplify(const Graph& graph) {
   const std::vector<bool> needed = needed_nodes(graph);
   Rewriter copy(graph);
-  std::unordered_map<Computation, const Node*, HashOf> seen;  // to the first such node
+  std::unordered_map<Computation, const Node*, HashOf> seen;  // the first node of each
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     if (!needed[i]) continue;
     const Node& node = graph.nodes()[i];

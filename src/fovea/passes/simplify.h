@@ -6,9 +6,9 @@
 
 namespace fovea {
 
-/// Drops what changes nothing: nodes that no output or update depends on (gradients nobody asked
-/// for), and second copies of a node with the same op, attributes and inputs (a cast of one weight
-/// made twice).
+/// Removes redundant nodes: those that no output or update
+/// depends on (unused gradients), and duplicates of a node with
+/// the same op, attributes and inputs (two casts of one weight).
 std::shared_ptr<Graph> simplify(const Graph& graph);
 
 }  // namespace fovea

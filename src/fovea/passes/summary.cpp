@@ -23,8 +23,8 @@ Tensor image_of(Graph& graph) {
   throw Error(ErrorKind::usage, "summary: the graph has no input named \"input\"");
 }
 
-/// Ids of the values that a node or a named output uses. What only replaces State (the count of
-/// batches) is no result of a layer.
+/// Ids of the values that a node or a named output uses. A value that only updates State (the batch
+/// counter) is not a layer's result.
 std::set<int> used_values(const Graph& graph) {
   std::set<int> used;
   for (const Node& node : graph.nodes()) used.insert(node.inputs.begin(), node.inputs.end());
@@ -32,8 +32,8 @@ std::set<int> used_values(const Graph& graph) {
   return used;
 }
 
-/// The rows of a graph's calls: row 0 is the model itself, its root's call or what is outside of
-/// any.
+/// The rows of a graph's calls: row 0 is the model itself, its root's call or nodes outside any
+/// call.
 class Rows {
  public:
   explicit Rows(const Graph& graph) : graph_(graph), rows_(graph.calls().size()), layers_(1) {
@@ -53,7 +53,7 @@ class Rows {
   size_t row(int call) const { return call < 0 ? 0 : rows_[static_cast<size_t>(call)]; }
   std::vector<LayerSummary>& layers() { return layers_; }
 
-  /// Calls of modules that were called before, if they or those inside have parameters.
+  /// Marks repeated calls of modules, if they or those inside have parameters.
   void mark_recursive(const std::vector<bool>& reads_parameters) {
     std::vector<bool> reads = reads_parameters;  // by row
     for (size_t i = rows_.size(); i-- > 0;) {
@@ -73,7 +73,7 @@ class Rows {
   std::vector<LayerSummary> layers_;
 };
 
-/// What each call gives; where that is not known, what the last node in it gives.
+/// The result of each call; if unknown, that of its last node.
 void add_results(const Graph& graph, const std::vector<ReceptiveField>& fields, Rows& rows) {
   const auto add = [&](int call, int value) {
     LayerSummary& layer = rows.layers()[rows.row(call)];
@@ -107,7 +107,7 @@ void add_array(Summary& summary, LayerSummary& layer, const Value& array, bool i
     if (!is_trainable) return;
     layer.trainable += array.type.numel();
     summary.trainable += array.type.numel();
-  } else if (is_float(array.type.dtype)) {  // the others are counters
+  } else if (is_float(array.type.dtype)) {  // all others are counters
     layer.buffers += array.type.numel();
     summary.buffers += array.type.numel();
   }
@@ -134,7 +134,7 @@ bool reads_parameters(const Node& node, const std::set<std::string_view>& parame
   });
 }
 
-/// Of a layer and of those inside it.
+/// The parameters of a layer and of those inside it.
 int64_t parameters_within(const std::vector<LayerSummary>& layers, size_t i) {
   int64_t parameters = layers[i].parameters;
   for (size_t j = i + 1; j < layers.size() && layers[j].depth > layers[i].depth; ++j)
@@ -193,7 +193,7 @@ void add_training_layers(Summary& summary, const Summary& training) {
   for (const LayerSummary& layer : summary.layers) known.insert(layer.path);
   const int64_t batch = summary.input.dim(0), images = training.input.dim(0) / batch;
   std::vector<LayerSummary> added;
-  int head = -1;  // the depth of the auxiliary head that a row is inside of
+  int head = -1;  // the depth of the auxiliary head that contains a row
   for (size_t i = 0; i < training.layers.size(); ++i) {
     LayerSummary layer = training.layers[i];
     if (layer.depth <= head) head = -1;

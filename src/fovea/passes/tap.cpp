@@ -12,8 +12,8 @@
 namespace fovea {
 namespace {
 
-/// For each call its name among taps; "" for one that has nothing to tap: roots, whose result is
-/// the graph's own output, and those that gave no Tensor.
+/// The tap name of each call; "" for those with nothing to tap: roots, whose result is the graph's
+/// own output, and calls that returned no Tensor.
 std::vector<std::string> names_of_calls(const Graph& graph) {
   std::map<std::string_view, int> count, number;
   for (const Call& call : graph.calls()) ++count[call.path];
@@ -26,7 +26,7 @@ std::vector<std::string> names_of_calls(const Graph& graph) {
   return names;
 }
 
-/// Whether the node does work of that call, or of one inside it.
+/// Whether the node belongs to that call, or to one inside it.
 bool works_for(const Graph& graph, const Node& node, int call) {
   const auto inside = [&](int inner) {
     while (inner > call) inner = graph.call(inner).parent;  // a call follows its parent
@@ -37,7 +37,7 @@ bool works_for(const Graph& graph, const Node& node, int call) {
 }
 
 Error gone(const Graph& graph, int call, const std::string& name) {
-  Error error(ErrorKind::usage, "tap: what " + name + " gave is no longer in the graph");
+  Error error(ErrorKind::usage, "tap: the result of " + name + " is no longer in the graph");
   const Node* last = nullptr;
   for (const Node& node : graph.nodes()) last = works_for(graph, node, call) ? &node : last;
   if (last == nullptr) {
@@ -51,7 +51,7 @@ Error gone(const Graph& graph, int call, const std::string& name) {
                                "compiles the graph: a tapped value is kept");
 }
 
-/// In plain layout, as outputs are.
+/// Converts to plain layout, as outputs require.
 Tensor plain(Graph& graph, const Tensor& value) {
   if (value.type().layout == Layout::plain) return value;
   const WithOrigin origin(graph, graph.origin(value));

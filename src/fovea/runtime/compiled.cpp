@@ -19,8 +19,8 @@ uint64_t next_number() {
   return next++;
 }
 
-/// Nodes that no input reaches: in eval graphs their results hold until the State changes. In
-/// training it changes with every step, so nothing is kept.
+/// Nodes that no input reaches: in eval graphs their results are valid until the State changes. In
+/// training it changes in every step, so nothing is kept.
 std::vector<bool> find_prepared(const Graph& graph) {
   std::vector<bool> value(graph.values().size(), false), node_prepared(graph.nodes().size(), false);
   if (graph.mode() == Mode::train || !graph.updates().empty()) return node_prepared;
@@ -37,7 +37,7 @@ std::vector<bool> find_prepared(const Graph& graph) {
   return node_prepared;
 }
 
-/// Fills a Compiled, one aspect after the other.
+/// Fills in a Compiled, one aspect after another.
 class Compiler {
  public:
   explicit Compiler(Compiled& into)
@@ -129,9 +129,9 @@ void Compiler::place_leaves() {
   }
 }
 
-/// For each update, whether the kernel that makes the new value may write it over the old one: no
-/// later node reads that, it is no output, and no later node ends the run because of its data,
-/// which has to leave the State as it was.
+/// For each update, whether the kernel that computes the new value may overwrite the old one: no
+/// later node reads it, it is not an output, and no later node can end the run because of its data,
+/// which must leave the State unchanged.
 std::vector<bool> Compiler::find_replaceable() const {
   const int end = static_cast<int>(graph_.nodes().size());
   std::vector<int> last_read(graph_.values().size(), -1);  // by which node; `end`: after the last
@@ -145,12 +145,12 @@ std::vector<bool> Compiler::find_replaceable() const {
   for (const auto* list : {&graph_.outputs(), &graph_.updates()}) {
     for (const auto& [name, id] : *list) last_read[static_cast<size_t>(c_.root(id))] = end;
   }
-  std::map<std::string_view, int> old;  // the value as which each State array is read
+  std::map<std::string_view, int> old;  // the value that reads each State array
   for (size_t id = 0; id < graph_.values().size(); ++id) {
     const Value& value = graph_.values()[id];
     if (value.leaf == Leaf::state) old.emplace(value.name, static_cast<int>(id));
   }
-  std::vector<bool> in_place(graph_.values().size(), false);  // its kernel can be
+  std::vector<bool> in_place(graph_.values().size(), false);  // its kernel supports it
   for (const Step& step : c_.steps) {
     for (int id : step.outputs) in_place[static_cast<size_t>(id)] = step.kernel->in_place();
   }
@@ -171,7 +171,7 @@ std::vector<bool> Compiler::find_replaceable() const {
   return result;
 }
 
-/// Where the old value of a State array is needed no longer, the kernel writes the new one there.
+/// Has kernels write the new value of a State array in place if the old one is no longer needed.
 void Compiler::place_updates() {
   const std::vector<bool> replaceable = find_replaceable();
   std::vector<int> uses(graph_.values().size(), 0);  // as outputs and updates
@@ -200,7 +200,7 @@ void Compiler::place_values() {
     c_.places[id] = c_.places[static_cast<size_t>(c_.root(static_cast<int>(id)))];
 }
 
-/// Outputs that are inputs, State arrays or constants, and updates with what another one replaces.
+/// Outputs that are inputs, State arrays or constants; updates by values that another one replaces.
 void Compiler::find_snapshots() {
   const auto add = [&](int id) {
     c_.snapshots.push_back({.value = id, .bytes = graph_.value(id).type.bytes(), .offset = 0});
@@ -219,7 +219,7 @@ size_t Compiler::keep(size_t bytes) {
   return offset;
 }
 
-/// Whether what a step packs holds until the State changes.
+/// Whether what a step packs is valid until the State changes.
 bool Compiler::packs_once(const Step& step) const {
   if (graph_.mode() == Mode::train || !graph_.updates().empty()) return false;
   return std::ranges::all_of(step.kernel->packed_inputs(), [&](int k) {
@@ -229,11 +229,11 @@ bool Compiler::packs_once(const Step& step) const {
   });
 }
 
-/// Offsets in the arena of all values, scratch memory and packed weights that do not outlive a run.
+/// Arena offsets of all values, scratch memory and packed weights that do not outlive a run.
 void Compiler::plan_memory() {
   const int end = static_cast<int>(c_.steps.size());
   std::vector<Block> blocks;
-  std::vector<size_t*> targets;  // where each block's offset goes
+  std::vector<size_t*> targets;  // where to store each block's offset
   std::vector<int> block_of(graph_.values().size(), -1);
   const auto add = [&](size_t bytes, int step, size_t& offset) {
     blocks.push_back({.bytes = bytes, .first = step, .last = step});

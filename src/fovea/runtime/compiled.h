@@ -7,15 +7,15 @@
 
 #include "fovea/runtime/program.h"
 
-// What a Program is inside: `compile` (compiled.cpp) makes it, `execute` (execute.cpp) runs it.
+// The inside of a Program: `compile` (compiled.cpp) makes it, `execute` (execute.cpp) runs it.
 namespace fovea {
 
-/// A graph with all choices made: which kernel runs each node, and where each value's bytes are.
+/// A graph with all choices made: the kernel of each node, and where each value's bytes are.
 struct Compiled {
   /// Where a value's bytes are when the Program runs.
   struct Place {
     enum Kind : uint8_t { arena, kept, state, input, constant } kind = arena;
-    size_t offset = 0;  ///< in the arena or in what is kept
+    size_t offset = 0;  ///< in the arena or in kept memory
     int index = 0;      ///< of the State array or input
   };
 
@@ -23,7 +23,7 @@ struct Compiled {
     std::unique_ptr<Kernel> kernel;
     std::vector<int> inputs, outputs;
     size_t scratch = 0;  ///< arena offset
-    size_t packed = 0;   ///< offset in the arena, or in what is kept
+    size_t packed = 0;   ///< offset in the arena or in kept memory
     bool pack_each_run = false;
     bool pack_kept = false;
   };
@@ -40,26 +40,26 @@ struct Compiled {
 
   std::shared_ptr<Graph> graph;
   int threads = 1;
-  uint64_t number = 0;  ///< of this one among all of the process: a Memory keeps bytes for each
+  uint64_t number = 0;  ///< unique within the process: a Memory keeps bytes for each
   std::vector<Place> places;
   std::vector<Step> steps;
   std::vector<StepInfo> infos;
-  size_t prepared_steps = 0;  ///< the first so many depend on the State alone
+  size_t prepared_steps = 0;  ///< this many first steps depend only on the State
   ArenaInfo arena;
-  /// Written to the arena first, since the old value is still needed.
+  /// Written to the arena first because the old value is still needed.
   std::vector<Update> copied_updates;
-  std::vector<Snapshot> snapshots;       ///< results that no step makes: copied, so that they last
+  std::vector<Snapshot> snapshots;  ///< results that no step computes: copied, so that they last
   std::vector<std::string> state_names;  ///< of Place::index
   std::vector<std::string> input_names;
 
-  /// The value whose bytes a chain of views shows.
+  /// The value whose bytes a chain of views shares.
   int root(int value) const;
 };
 
-/// Picks the kernels of a graph that the passes have been over, and plans its memory.
+/// Chooses kernels for a graph after all passes, and plans its memory.
 Compiled compile(std::shared_ptr<Graph> graph, int threads);
 
-/// Runs it: see Program::run. `after`, if any, is called after each step with its number.
+/// Runs it: see Program::run. `after`, if any, is called after each step with the step's index.
 std::vector<Array> execute(const Compiled& compiled, Memory& memory, State& state,
                            const Inputs& inputs,
                            const std::function<void(size_t step)>& after = nullptr);

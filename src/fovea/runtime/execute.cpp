@@ -9,7 +9,7 @@
 namespace fovea {
 namespace {
 
-/// Where in the model the State array `name` is read: "net.fc (src/net.cpp:12)"; or "".
+/// Where the model reads the State array `name`: "net.fc (src/net.cpp:12)"; or "".
 std::string reader_of(const Graph& graph, const std::string& name) {
   for (const Node& node : graph.nodes()) {
     for (int id : node.inputs) {
@@ -24,9 +24,10 @@ Error not_declared(const Graph& graph, const std::string& name) {
   Error error(ErrorKind::usage, "program: the State has no array \"" + name + "\"");
   if (const std::string at = reader_of(graph, name); !at.empty()) error.with("at", at);
   return error.with("try", "nn::declare(state, model, seed) before the first run")
-      .with("or",
-            "name(at(\"name\"), ...) in the constructor of the module it is a part of: nn::declare "
-            "does not know parts made with a Scope of their own");
+      .with(
+          "or",
+          "name(at(\"name\"), ...) in the constructor of the module that contains it: nn::declare "
+          "does not know parts with a Scope of their own");
 }
 
 void require_state(const Graph& graph, const State& state, const std::string& name,
@@ -35,12 +36,12 @@ void require_state(const Graph& graph, const State& state, const std::string& na
   const Type& type = state.type(name);
   if (type.dtype == expected.dtype && type.shape == expected.shape) return;
   throw Error(ErrorKind::usage,
-              "program: State array \"" + name + "\" has another type than was compiled for")
+              "program: State array \"" + name + "\" has a type other than the compiled one")
       .with("given", to_string(type))
       .with("expected", to_string(expected));
 }
 
-/// The input of that name. Errors: usage when it is missing or of another type.
+/// The input of that name. Errors: usage when it is missing or has another type.
 const Array& given_input(const Inputs& inputs, const std::string& name, const Type& expected) {
   const auto given = std::ranges::find(inputs, name, &Inputs::value_type::first);
   if (given == inputs.end())
@@ -48,13 +49,13 @@ const Array& given_input(const Inputs& inputs, const std::string& name, const Ty
   const Array& array = given->second;
   if (array.dtype() == expected.dtype && array.shape() == expected.shape) return array;
   throw Error(ErrorKind::usage,
-              "program: input \"" + name + "\" has another type than was compiled for")
+              "program: input \"" + name + "\" has a type other than the compiled one")
       .with("given", describe(array))
       .with("expected", to_string(expected))
       .with("try", "compile a Program for this shape");
 }
 
-/// Points every value at its bytes, for this run.
+/// Sets every value's pointer for this run.
 void bind(const Compiled& c, Memory::Kept& kept, std::byte* base, State& state,
           const Inputs& inputs) {
   const Graph& graph = *c.graph;

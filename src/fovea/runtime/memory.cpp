@@ -6,7 +6,7 @@ namespace fovea {
 
 std::byte* Memory::arena(size_t bytes) {
   if (bytes > arena_bytes_) {
-    arena_.reset();  // first give back, then take
+    arena_.reset();  // free the old one before allocating
     arena_bytes_ = 0;
     arena_ = allocate(bytes);
     arena_bytes_ = bytes;
@@ -15,8 +15,8 @@ std::byte* Memory::arena(size_t bytes) {
 }
 
 Memory::Kept& Memory::kept(uint64_t program, size_t bytes) {
-  constexpr size_t most = 16;
-  if (!kept_.contains(program) && kept_.size() >= most) {
+  constexpr size_t maximum = 16;
+  if (!kept_.contains(program) && kept_.size() >= maximum) {
     kept_.erase(std::min_element(kept_.begin(), kept_.end(), [](const auto& a, const auto& b) {
       return a.second.used < b.second.used;
     }));

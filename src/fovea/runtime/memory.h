@@ -9,24 +9,24 @@
 
 namespace fovea {
 
-/// The working memory of Programs: one arena that grows to the largest Program run with it, and
-/// what each Program keeps between runs (packed and folded weights). Give one Memory to all
-/// Programs of a trainer or a predictor; two threads running at once need two.
+/// The working memory of Programs: one arena that grows to that of the largest Program, and what
+/// each Program keeps between runs (packed and folded weights). Share one Memory among all Programs
+/// of a trainer or a predictor; threads that run concurrently need one each.
 class Memory {
  public:
-  /// At least `bytes`, 64-byte aligned. What was in the arena is lost when it has to grow.
+  /// At least `bytes`, 64-byte aligned. The arena's contents are lost when it has to grow.
   std::byte* arena(size_t bytes);
   size_t arena_bytes() const { return arena_bytes_; }
 
-  /// What the Program with this id keeps, and the State::version it was made for (0: not yet).
+  /// What the Program with this id keeps, and the State::version it was computed for (0: none).
   struct Kept {
     std::shared_ptr<std::byte> data;
     size_t bytes = 0;
     uint64_t version = 0;
     std::vector<std::byte*> pointers;  ///< of the Program's values, resolved at each run
-    uint64_t used = 0;                 ///< when last, counted in calls
+    uint64_t used = 0;                 ///< time of last use, counted in calls
   };
-  /// Of more than 16 Programs, the one not run for longest is forgotten.
+  /// Of more than 16 Programs, the least recently run one is forgotten.
   Kept& kept(uint64_t program, size_t bytes);
 
  private:

@@ -7,8 +7,8 @@
 namespace fovea {
 namespace {
 
-/// Whether all exponents are below the highest, which is that of infinities and NaN. The loop is
-/// one that compilers vectorise: whole models are looked at before they are saved.
+/// Whether all exponents are below the highest, that of infinities and NaN. Compilers vectorise
+/// this loop: entire models are checked before they are saved.
 bool all_finite(std::span<const float> values) {
   constexpr uint32_t exponent = 0x7f800000;
   uint32_t found = 0;

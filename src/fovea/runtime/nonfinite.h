@@ -8,12 +8,12 @@
 
 namespace fovea {
 
-/// What the first number of an array of floats that is not finite is: "NaN", "inf" or "-inf". Empty
-/// when all are finite, and for integers.
+/// The first non-finite number of an array of floats: "NaN", "inf" or "-inf". Empty when all are
+/// finite, and for integers.
 std::string_view nonfinite_in(const Array& array);
 
-/// The first array with such a number among those of these roles, in the order of the roles and of
-/// declaration: "weight conv1.weight holds NaN". Empty when there is none.
+/// The first array of these roles with such a number, in the order of the roles and of declaration:
+/// "weight conv1.weight holds NaN". Empty when there is none.
 std::string nonfinite_in(State& state, std::initializer_list<Role> roles);
 
 }  // namespace fovea

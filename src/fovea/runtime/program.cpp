@@ -40,7 +40,7 @@ std::string Program::first_nonfinite(Memory& memory, State& state, const Inputs&
     saved.emplace_back(name, state.get(name).clone());
   std::string found;
   Memory::Kept& kept = memory.kept(compiled_->number, compiled_->arena.kept);
-  kept.version = 0;  // what is prepared for the State is looked at too
+  kept.version = 0;  // values prepared from the State are checked too
   execute(*compiled_, memory, state, inputs, [&](size_t i) {
     for (int id : compiled_->steps[i].outputs) {
       const Type& type = compiled_->graph->value(id).type;

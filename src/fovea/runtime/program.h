@@ -21,12 +21,12 @@ struct CompileOptions {
   int threads = 0;  ///< team size; 0: threads()
 };
 
-/// How one node is run, for `--explain-kernels` and profiles.
+/// How one node runs, for `--explain-kernels` and profiles.
 struct StepInfo {
   std::string scope, op, problem, kernel;
   std::vector<std::pair<std::string, std::string>> refused;
   double flops = 0;
-  bool prepared = false;  ///< run only when the State has changed
+  bool prepared = false;  ///< runs only when the State has changed
   bool backward = false;  ///< part of the gradient of its scope's module
 };
 
@@ -40,28 +40,28 @@ struct ArenaInfo {
 using Inputs = std::vector<std::pair<std::string_view, Array>>;
 
 /// A graph compiled for fixed shapes: a flat list of kernel calls with all offsets known.
-/// Immutable; several threads may run one, each with its own Memory.
+/// Immutable; several threads may run it, each with its own Memory.
 class Program {
  public:
-  /// Runs the passes, picks the kernels, plans the memory. Errors: usage from shapes; internal.
+  /// Runs the passes, chooses kernels, plans memory. Errors: usage from shapes; internal.
   Program(const Graph& traced, const CompileOptions& options = {});
   ~Program();
   Program(Program&&) noexcept;
   Program& operator=(Program&&) noexcept;
 
   /// Reads inputs and State, runs every step, replaces the State arrays that the graph updates, and
-  /// gives the outputs in the graph's order. Outputs point into `memory` and hold until its next
-  /// use; clone what should last. Allocates no tensor. Denormals are flushed to zero meanwhile.
-  /// Errors: usage when an input is missing or has another type than was compiled for; what kernels
-  /// throw (data: a label out of range).
+  /// returns the outputs in the graph's order. Outputs point into `memory` and are valid until its
+  /// next use; clone those that should last. Allocates no tensor. Denormals are flushed to zero
+  /// meanwhile. Errors: usage when an input is missing or has a type other than the compiled one;
+  /// whatever kernels throw (data: a label out of range).
   std::vector<Array> run(Memory& memory, State& state, const Inputs& inputs) const;
 
   /// The same, and adds to seconds[i] the time of step i (as in `steps`).
   std::vector<Array> run_profiled(Memory& memory, State& state, const Inputs& inputs,
                                   std::vector<double>& seconds) const;
 
-  /// Runs again on the same inputs and looks at every value: the first step that made a number that
-  /// is not finite, as "scope (op)"; empty when there is none. The State is left as it was.
+  /// Runs again on the same inputs and checks every value: returns the first step with a non-finite
+  /// result, as "scope (op)"; empty when there is none. The State is left unchanged.
   std::string first_nonfinite(Memory& memory, State& state, const Inputs& inputs) const;
 
   const Graph& graph() const;

@@ -10,15 +10,15 @@
 
 namespace fovea {
 
-/// Programs of one computation for what tells its variants apart, a Key with ==: the types of its
-/// inputs, say, of a full batch, the smaller last one, images of other sizes. Holds at most `cap`;
-/// the one not used for longest goes first, so memory stays flat however many keys come.
+/// Programs of one computation by a Key with == that distinguishes its variants, for example the
+/// types of its inputs: a full batch, a smaller last one, images of other sizes. Holds at most
+/// `cap`: the least recently used one is evicted, so memory is bounded.
 template <class Key>
 class ProgramCache {
  public:
   explicit ProgramCache(size_t cap = 8) : cap_(cap) {}
 
-  /// The Program for this key, made by `compile` when there is none yet. Valid until the next call.
+  /// The Program for this key, made by `compile` if there is none yet. Valid until the next call.
   const Program& get(const Key& key, const std::function<Program()>& compile) {
     const auto found =
         std::ranges::find_if(programs_, [&](const auto& entry) { return entry.first == key; });
@@ -33,7 +33,7 @@ class ProgramCache {
 
  private:
   size_t cap_;
-  std::list<std::pair<Key, Program>> programs_;  // the latest used first
+  std::list<std::pair<Key, Program>> programs_;  // most recently used first
 };
 
 }  // namespace fovea

@@ -25,7 +25,8 @@ uint64_t State::next_version() {
 void State::declare(const std::string& name, const Type& type, Role role, Fill fill) {
   if (auto known = slots_.find(name); known != slots_.end()) {
     if (known->second.type != type || known->second.role != role) {
-      throw Error(ErrorKind::usage, "state: \"" + name + "\" is declared twice, differently")
+      throw Error(ErrorKind::usage,
+                  "state: \"" + name + "\" is declared twice, with different types or roles")
           .with("first", describe(known->second.type, known->second.role))
           .with("then", describe(type, role));
     }
@@ -73,11 +74,11 @@ void State::set(std::string_view name, const Array& value) {
   const Type& expected = found.type;
   if (expected != Type{value.dtype(), value.shape()}) {
     throw Error(ErrorKind::usage,
-                "state: \"" + std::string(name) + "\" cannot take an array of another type")
+                "state: \"" + std::string(name) + "\" cannot be set to an array of another type")
         .with("given", describe(value))
         .with("expected", to_string(expected));
   }
-  if (!found.filled) {  // its first values would be overwritten
+  if (!found.filled) {  // its initial values would be overwritten
     found.array = Array(expected.dtype, expected.shape);
     found.fill = nullptr;
     found.filled = true;

@@ -13,16 +13,16 @@ namespace fovea {
 
 /// What a State array is for.
 enum class Role : uint8_t {
-  parameter,  ///< trained: named as the module tree names it, "layer1.0.conv1.weight"
+  parameter,  ///< trained; named by its path in the module tree, "layer1.0.conv1.weight"
   buffer,     ///< part of the model but not trained: running statistics, counters
-  gradient,   ///< of a parameter: "grad:" and the parameter's name
-  moment,     ///< of an optimiser: "momentum:" and the parameter's name, and the like
+  gradient,   ///< of a parameter: "grad:" followed by the parameter's name
+  moment,     ///< of an optimiser: "momentum:" followed by the parameter's name, and the like
 };
 
-/// The named arrays that outlive a run: parameters, buffers, gradients, moments; plain layout.
-/// Programs read and replace them; a module tree declares them (nn::declare), and each is filled
-/// when it is first asked for, so declaring a large model costs nothing. Not thread-safe: one
-/// State, one trainer.
+/// The named arrays that outlive a run: parameters, buffers, gradients,
+/// moments; plain layout. Programs read and replace them; a module tree
+/// declares them (nn::declare), and each is filled on first use, so declaring
+/// a large model costs nothing. Not thread-safe: one State, one trainer.
 class State {
  public:
   using Fill = std::function<void(Array&)>;
@@ -31,13 +31,13 @@ class State {
   State(const State&) = delete;  // the arrays are handles: a copy would share them
   State& operator=(const State&) = delete;
 
-  /// Makes `name` known. Without `fill` it starts at zero. The same name again with the same type
-  /// is nothing new. Errors: usage when it is known with another type or role.
+  /// Declares `name`. Without `fill` it starts at zero. Declaring it again with the same type has
+  /// no effect. Errors: usage when it is declared with another type or role.
   void declare(const std::string& name, const Type& type, Role role, Fill fill = nullptr);
 
   bool contains(std::string_view name) const { return slots_.find(name) != slots_.end(); }
   /// The array, filled if this is its first use. Writing through it must be followed by `touch`.
-  /// Errors: usage when the name is unknown, with the nearest names and what declares which.
+  /// Errors: usage when the name is unknown, with the nearest names and what declares them.
   Array& get(std::string_view name);
   const Type& type(std::string_view name) const;
   Role role(std::string_view name) const;
@@ -45,16 +45,16 @@ class State {
   /// name is unknown.
   void set(std::string_view name, const Array& value);
 
-  /// Forgets an array; handles on it stay valid. Errors: usage when the name is unknown.
+  /// Removes an array; handles to it stay valid. Errors: usage when the name is unknown.
   void remove(std::string_view name);
 
   /// The names of one role, in the order of declaration.
   std::vector<std::string> names(Role role) const;
-  /// Elements of all arrays of a role, without filling any.
+  /// The number of elements in all arrays of a role, without filling any.
   int64_t count(Role role) const;
 
-  /// Another number after every change, and in every State; what Programs keep of the State (packed
-  /// weights, folded norms) is remade when it is not the one they know.
+  /// A number that is unique to each State and each change; what Programs derive from the State
+  /// (packed weights, folded norms) is recomputed when it differs from the one they saw.
   uint64_t version() const { return version_; }
   void touch() { version_ = next_version(); }
 
@@ -71,7 +71,7 @@ class State {
   static uint64_t next_version();
 
   std::map<std::string, Slot, std::less<>> slots_;
-  uint64_t declared_ = 0;  ///< arrays so far, removed ones included
+  uint64_t declared_ = 0;  ///< arrays declared so far, including removed ones
   uint64_t version_ = next_version();
 };
 

@@ -193,20 +193,20 @@ std::string check_memory(const Setup& setup, std::shared_ptr<Learner> learner) {
   if (!learner) learner = std::make_shared<Learner>(setup);
   Planner planner(setup, std::move(learner));
   const Plan plan = planner.at(setup.settings.batch);
-  if (plan.peak <= limits.now) return "";
+  if (plan.peak <= limits.available) return "";
   const std::string needs = "training with --batch " + std::to_string(setup.settings.batch) +
                             " takes about " + gibibytes(plan.peak) + " of memory, ";
-  const std::optional<Plan> largest = planner.largest(limits.now);
+  const std::optional<Plan> largest = planner.largest(limits.available);
   const std::string advice = largest
                                  ? "--batch " + std::to_string(largest->batch) + " or less"
                                  : "a smaller model or --input: not even the smallest batch fits";
   // What is planned may be off by some percent, and no run is to be refused that would do.
-  if (static_cast<double>(plan.peak) < 1.1 * static_cast<double>(limits.most)) {
-    return needs + gibibytes(limits.now) + " are free now: it may be ended for lack of it; try " +
-           advice;
+  if (static_cast<double>(plan.peak) < 1.1 * static_cast<double>(limits.total)) {
+    return needs + gibibytes(limits.available) +
+           " are free now: it may be ended for lack of it; try " + advice;
   }
-  throw Error(ErrorKind::memory, needs + "this machine has " + gibibytes(limits.most))
-      .with("free now", gibibytes(limits.now))
+  throw Error(ErrorKind::memory, needs + "this machine has " + gibibytes(limits.total))
+      .with("free now", gibibytes(limits.available))
       .with("try", advice);
 }
 

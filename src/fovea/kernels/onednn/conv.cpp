@@ -15,8 +15,8 @@ namespace {
 using dnnl::memory;
 constexpr auto any = memory::format_tag::any;
 
-/// [O, C/g, kernel] as oneDNN wants it: [g, O/g, C/g, kernel] when there are groups. The bytes are
-/// the same.
+/// [O, C/g, kernel] as oneDNN expects it: [g, O/g, C/g, kernel] when there are groups. The bytes
+/// are the same.
 memory::dims weight_dims(const Shape& weight, int64_t groups) {
   memory::dims dims(weight.begin(), weight.end());
   if (groups != 1) {
@@ -47,7 +47,7 @@ Forward::primitive_desc forward_desc(dnnl::algorithm algorithm, const ConvGeomet
                                             dilation, g.padding_begin, g.padding_end);
 }
 
-/// Weights in plain form <-> the form an implementation works on; nothing to do where they are one.
+/// Converts weights between plain layout and an implementation's format, if they differ.
 class WeightForm {
  public:
   WeightForm(const memory::desc& plain, const memory::desc& packed)
@@ -77,12 +77,12 @@ class WeightForm {
 
 class ForwardKernel final : public Kernel {
  public:
-  /// `apart`: the residual is added, and relu applied, after the convolution.
-  ForwardKernel(const Conv& conv, DType dtype, bool apart, Forward::primitive_desc pd,
+  /// `separate`: the residual is added, and relu applied, after the convolution.
+  ForwardKernel(const Conv& conv, DType dtype, bool separate, Forward::primitive_desc pd,
                 const memory::desc& plain_weight)
       : conv_(conv),
         bf16_(dtype == DType::bf16),
-        apart_(apart),
+        separate_(separate),
         pd_(std::move(pd)),
         primitive_(pd_),
         weights_(plain_weight, pd_.weights_desc()) {}
@@ -103,14 +103,14 @@ class ForwardKernel final : public Kernel {
              {DNNL_ARG_BIAS, conv_.bias ? wrap(pd_.bias_desc(), args.in[2]) : memory()},
              {DNNL_ARG_DST, wrap(pd_.dst_desc(), args.out[0])},
              {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
-              conv_.residual && !apart_ ? wrap(pd_.dst_desc(), args.in.back()) : memory()},
+              conv_.residual && !separate_ ? wrap(pd_.dst_desc(), args.in.back()) : memory()},
              {DNNL_ARG_SCRATCHPAD, wrap(pd_.scratchpad_desc(), args.scratch)}});
-    if (!apart_) return;
+    if (!separate_) return;
     bf16_ ? finish<Bf16>(args) : finish<float>(args);
   }
 
  private:
-  /// The epilogue that oneDNN was not asked for, in place.
+  /// The part of the epilogue that oneDNN does not do, in place.
   template <class T>
   void finish(const Args& args) const {
     T* y = args.output<T>(0);
@@ -125,13 +125,13 @@ class ForwardKernel final : public Kernel {
   }
 
   Conv conv_;
-  bool bf16_, apart_;
+  bool bf16_, separate_;
   Forward::primitive_desc pd_;
   dnnl::primitive primitive_;
   WeightForm weights_;
 };
 
-/// A window that may lie in the padding altogether.
+/// Whether a window may lie entirely in the padding.
 bool windows_outside(const ConvGeometry& g, const Shape& weight) {
   for (size_t a = 0; a < g.stride.size(); ++a) {
     const int64_t reach = (weight[2 + static_cast<int>(a)] - 1) * g.dilation[a] + 1;
@@ -140,9 +140,9 @@ bool windows_outside(const ConvGeometry& g, const Shape& weight) {
   return false;
 }
 
-/// Of oneDNN 3.7's kernels on batches of matrix products, those with AMX give wrong numbers for
-/// some of the geometries that others get right, and all may crash where a window lies in the
-/// padding altogether.
+/// Among oneDNN 3.7's kernels on batches of matrix products, those with AMX give wrong results for
+/// some geometries that others get right, and all may crash when a window lies entirely in the
+/// padding.
 bool reliable(std::string_view implementation, const ConvGeometry& g, const Shape& weight) {
   const auto has = [&](std::string_view part) {
     return implementation.find(part) != std::string_view::npos;
@@ -157,11 +157,11 @@ Offer make_forward(const Problem& problem, dnnl::algorithm algorithm) {
     const memory::desc x = descriptor(problem.in[0]), y = descriptor(problem.out[0]);
     const memory::dims dims = weight_dims(problem.in[1].shape, conv.geometry.groups);
     const memory::desc bias = conv.bias ? descriptor(problem.in[2]) : memory::desc();
-    const auto describe = [&](bool apart) {
+    const auto describe = [&](bool separate) {
       dnnl::primitive_attr attr = attributes();
       dnnl::post_ops epilogue;
-      if (conv.residual && !apart) epilogue.append_binary(dnnl::algorithm::binary_add, y);
-      if (conv.relu && !apart) append_relu(epilogue);
+      if (conv.residual && !separate) epilogue.append_binary(dnnl::algorithm::binary_add, y);
+      if (conv.relu && !separate) append_relu(epilogue);
       attr.set_post_ops(epilogue);
       auto pd =
           forward_desc(algorithm, conv.geometry, x, {dims, data_type(dtype), any}, bias, y, attr);
@@ -170,20 +170,20 @@ Offer make_forward(const Problem& problem, dnnl::algorithm algorithm) {
       }
       return pd;
     };
-    // Winograd kernels know no relu but max(x, 0), which loses NaN.
-    bool apart = algorithm == dnnl::algorithm::convolution_winograd && conv.relu;
-    Forward::primitive_desc pd = describe(apart);
-    // oneDNN 2.6 reads a channels-last residual in another order where it is bf16, or the
-    // implementation is the gemm one. 3.7 is right; what serves both is kept for both.
-    if (!apart && conv.residual && problem.out[0].layout == Layout::channels_last &&
+    // Winograd kernels only support relu as max(x, 0), which loses NaN.
+    bool separate = algorithm == dnnl::algorithm::convolution_winograd && conv.relu;
+    Forward::primitive_desc pd = describe(separate);
+    // oneDNN 2.6 reads a channels-last residual in the wrong order if it is bf16 or the
+    // implementation is gemm. 3.7 is correct; the workaround is used for both.
+    if (!separate && conv.residual && problem.out[0].layout == Layout::channels_last &&
         (dtype == DType::bf16 ||
          std::string(pd.impl_info_str()).find("gemm") != std::string::npos)) {
-      apart = true;
+      separate = true;
       pd = describe(true);
     }
     if (is_reference(pd.impl_info_str()))
       return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
-    return std::make_unique<ForwardKernel>(conv, dtype, apart, std::move(pd),
+    return std::make_unique<ForwardKernel>(conv, dtype, separate, std::move(pd),
                                            plain_descriptor(dims, dtype));
   });
 }
@@ -264,9 +264,9 @@ class BackwardWeightsKernel final : public Kernel {
   WeightForm weights_;
 };
 
-/// oneDNN 2.6 leaves weight gradients of bf16 out, or writes behind them, where windows step by
-/// more than one over volumes, or sideways over a single column. 3.7 does not, but such windows are
-/// too rare for two ways.
+/// oneDNN 2.6 omits bf16 weight gradients, or writes past their end, when windows have a stride
+/// above one over volumes, or horizontally over a single column. 3.7 does not, but such windows are
+/// too rare to distinguish versions.
 bool wrong_in_bf16(const ConvGeometry& g, const Type& x) {
   if (x.dtype != DType::bf16) return false;
   const bool strided =
@@ -276,12 +276,12 @@ bool wrong_in_bf16(const ConvGeometry& g, const Type& x) {
 
 Offer make_widened_weights(const Problem& problem) {
   if (!wrong_in_bf16(problem.op.get<ConvBackwardWeights>().geometry, problem.in[0]))
-    return Refusal{"only where oneDNN's bf16 is wrong"};
+    return Refusal{"only when oneDNN's bf16 is wrong"};
   return widened(problem);
 }
 
-/// oneDNN 2.6 has no kernel of its own for the weights of depthwise windows wider than 3; what it
-/// takes instead is ten times slower than simd's.
+/// oneDNN 2.6 has no dedicated kernel for the weights of depthwise windows wider than 3; its
+/// fallback is ten times slower than simd's.
 bool wide_depthwise(const ConvBackwardWeights& op, const Type& x) {
   const bool wide =
       std::any_of(op.weight.begin() + 2, op.weight.end(), [](int64_t k) { return k > 3; });
@@ -315,9 +315,9 @@ Offer make_backward_weights(const Problem& problem, dnnl::algorithm algorithm) {
   });
 }
 
-/// Winograd's F(4x4, 3x3) (Lavin & Gray 2015) needs a quarter of the products, and pays for it with
-/// transforms of the data: worth it where channels are many and the 4x4 tiles fit the plane and
-/// fill the threads.
+/// Winograd's F(4x4, 3x3) (Lavin & Gray 2015) needs a quarter of the products, at the cost of
+/// transforming the data: it pays when there are many channels, and the 4x4 tiles fit the plane and
+/// occupy all threads.
 std::string refuse_winograd(const ConvGeometry& g, const Shape& weight, const Type& image) {
   const std::vector<int64_t> ones(g.stride.size(), 1);
   if (image.rank() != 4 || weight[2] != 3 || weight[3] != 3 || g.stride != ones ||
@@ -331,22 +331,22 @@ std::string refuse_winograd(const ConvGeometry& g, const Shape& weight, const Ty
   const int64_t rows = (image.dim(2) + 3) / 4, columns = (image.dim(3) + 3) / 4;
   const auto used =
       static_cast<double>(image.dim(2) * image.dim(3)) / static_cast<double>(16 * rows * columns);
-  if (used < 0.75) return "4x4 tiles would stand out over the plane by more than a quarter";
+  if (used < 0.75) return "4x4 tiles would exceed the plane by more than a quarter";
   if (image.dim(0) < 16 || image.dim(0) * rows * columns < 64)
-    return "too few tiles: a batch of 16 images, 64 tiles";
+    return "too few tiles: needs a batch of 16 images and 64 tiles";
   return {};
 }
 
-/// Says of a oneDNN without Winograd what it lacks.
+/// Explains the refusal of a oneDNN without Winograd.
 Offer winograd_offer(Offer offer) {
   if (std::holds_alternative<std::unique_ptr<Kernel>>(offer)) return offer;
   const dnnl_version_t* version = dnnl::version();
   return Refusal{"oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) +
-                 " has no Winograd kernel here: it takes oneDNN 2 and AVX-512"};
+                 " has no Winograd kernel here: that needs oneDNN 2 and AVX-512"};
 }
 
-/// The rules of one op: Winograd where it pays, then direct, in other layouts at worst.
-/// `problem_of` gives geometry, weight shape and an image.
+/// The rules of one op: Winograd when it pays, then direct, with reorders as a last resort.
+/// `problem_of` returns geometry, weight shape and an image.
 template <class Describe>
 void add_rules(const RuleSink& add, std::type_index op,
                Offer (*make)(const Problem&, dnnl::algorithm), const Describe& problem_of) {

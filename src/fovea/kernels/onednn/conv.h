@@ -5,16 +5,16 @@
 namespace fovea::onednn {
 
 /// Convolution, its data and its weight gradient, by oneDNN's jit kernels. N, C, spatial values in
-/// any layout; weights plain in, packed as the implementation likes. For a fixed team the same bits
-/// on every run; another team may add in another order in the weight gradient.
+/// any layout; weights are passed plain and packed as the implementation needs. For a fixed team
+/// size the same bits on every run; other sizes may sum weight gradients in a different order.
 ///
-/// "onednn": direct. Error: sums of K = C/groups * kernel products in f32, at most K eps of the sum
-/// of absolute products. Of bf16 (weights too; bias and the weight's gradient f32) the products and
-/// sums are the same, and y and dx rounded once: 2^-8 of them beside. A channels-last y with a
-/// residual is rounded before that is added as well: 2^-8 of the sum of absolute products. bf16
-/// needs AVX-512; with the CPU's bf16 dot products it takes half of f32's time.
-/// Weight gradients that oneDNN 2.6 gets wrong in bf16 (of strides over volumes and single columns)
-/// are made in f32: "onednn:widened".
+/// "onednn": direct. Error: sums of K = C/groups * kernel products in f32, at most K
+/// eps of the sum of absolute products. For bf16 (weights too; bias and weight gradient
+/// f32) products and sums are the same, and y and dx are rounded once: another 2^-8 of
+/// them. A channels-last y is also rounded before a residual is added: 2^-8 of the sum
+/// of absolute products. bf16 needs AVX-512; with the CPU's bf16 dot products it takes
+/// half of f32's time. Weight gradients that oneDNN 2.6 gets wrong in bf16 (for strides
+/// over volumes and single columns) are computed in f32: "onednn:widened".
 ///
 /// "onednn:winograd": F(4x4, 3x3) in f32, tried first, for large 3x3 convolutions of stride 1 in
 /// blocked16; only oneDNN 2 has it, and only with AVX-512. Its transforms multiply and divide by up

@@ -5,9 +5,9 @@
 
 #include "fovea/kernels/onednn/engine.h"
 
-/// All that differs between the C++ interfaces of oneDNN 2.6 (Debian 12) and 3 (Debian 13). What
-/// one of them cannot compute is no concern of this file: it throws dnnl::error, and `offer` turns
-/// that into a Refusal.
+/// All differences between the C++ interfaces of oneDNN 2.6 (Debian 12) and 3 (Debian 13). What a
+/// version cannot compute is not handled here: it throws dnnl::error, which `offer` turns into a
+/// Refusal.
 namespace fovea::onednn {
 
 #if DNNL_VERSION_MAJOR < 3
@@ -19,7 +19,7 @@ using PoolBackward = dnnl::pooling_backward;
 #endif
 
 /// The primitive descriptor of a forward pass or of a matrix product; `parameters` in the order of
-/// the documentation, from the kind of propagation or the first operand on.
+/// the documentation, starting with the propagation kind or the first operand.
 template <class Primitive, class... Parameters>
 typename Primitive::primitive_desc describe(const dnnl::primitive_attr& attr,
                                             const Parameters&... parameters) {
@@ -41,10 +41,10 @@ typename Primitive::primitive_desc describe_gradient(const Hint& hint,
 #endif
 }
 
-/// A relu that keeps NaN. With a slope of 0 oneDNN computes max(x, 0), which turns NaN into 0 on
-/// AVX2 and AVX-512; with any other slope it compares and selects. A negative x times the smallest
-/// denormal is -0 where denormals are flushed (as in Program::run), and far below the rounding of
-/// the sum elsewhere. -inf does not become 0: it stays, or becomes NaN.
+/// A relu that propagates NaN. With a slope of 0 oneDNN computes max(x, 0), which turns NaN into 0
+/// on AVX2 and AVX-512; with any other slope it compares and selects. A negative x times the
+/// smallest denormal is -0 when denormals are flushed (as in Program::run), and otherwise far below
+/// the rounding error of the sum. -inf does not become 0: it stays, or becomes NaN.
 inline void append_relu(dnnl::post_ops& epilogue) {
   constexpr float slope = std::numeric_limits<float>::denorm_min();
 #if DNNL_VERSION_MAJOR < 3

@@ -8,8 +8,8 @@ using dnnl::memory;
 
 const dnnl::engine& engine() {
   static const dnnl::engine cpu = [] {
-    // Programs hold the primitives they need. The library's own cache, of 1024, would keep those of
-    // every image size ever met: up to some 250 MB.
+    // Programs hold the primitives they need. The library's own cache of 1024 would keep those of
+    // every image size seen: up to about 250 MB.
     dnnl::set_primitive_cache_capacity(64);
     return dnnl::engine(dnnl::engine::kind::cpu, 0);
   }();
@@ -68,7 +68,7 @@ std::string refuse(const Problem& problem) {
     for (const Type& type : *types) {
       if (type.dtype != DType::f32 && type.dtype != DType::bf16) return "only f32 and bf16";
       if (type.dtype == DType::bf16 && !avx512) return "bf16 needs AVX-512";
-      if (type.numel() == 0) return "nothing to do on empty values";
+      if (type.numel() == 0) return "nothing to compute for empty values";
       if (type.rank() < 1 || type.rank() > 5) return "only rank 1 to 5";
     }
   }

@@ -3,10 +3,10 @@
 
 namespace fovea {
 
-/// oneDNN's direct kernels work on blocks of 16 channels where there is AVX-512 (of 8 before, which
-/// no Layout has: there channels-last serves them as well), and on channels-last values of any
-/// number. Images, of few channels, stay plain before blocks; beside channels-last oneDNN takes
-/// nothing but channels-last.
+/// oneDNN's direct kernels work on blocks of 16 channels with AVX-512 (of 8 without, which no
+/// Layout has: there channels-last is as fast), and on channels-last values with any number of
+/// channels. Images, with few channels, stay plain before blocks; together with channels-last
+/// values, oneDNN only accepts channels-last.
 Layout preferred_layout(const Type& type) {
   static const bool avx512 = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
   const bool known = type.dtype == DType::f32 || type.dtype == DType::bf16;

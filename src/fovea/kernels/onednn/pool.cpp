@@ -53,7 +53,7 @@ dnnl::algorithm algorithm(bool count_include_pad) {
                            : dnnl::algorithm::pooling_avg_exclude_padding;
 }
 
-/// Dilation as oneDNN counts it; refuse_geometry leaves none.
+/// Dilation as oneDNN counts it; refuse_geometry only accepts none.
 memory::dims no_gaps(const PoolGeometry& g) { return memory::dims(g.kernel.size(), 0); }
 
 Forward::primitive_desc forward_desc(const PoolGeometry& g, bool count_include_pad,
@@ -81,7 +81,7 @@ Offer make_backward(const Problem& problem) {
     const auto& op = problem.op.get<AvgPoolBackward>();
     if (std::string why = refuse_geometry(op); !why.empty()) return Refusal{why};
     if (problem.out[0].dtype == DType::bf16 && overlap(op))
-      return Refusal{"it adds up windows that overlap in bf16"};
+      return Refusal{"it sums overlapping windows in bf16"};
     const memory::desc dy = descriptor(problem.in[0]), dx = descriptor(problem.out[0]);
     const Forward::primitive_desc hint = forward_desc(op, op.count_include_pad, dx, dy);
     auto pd = describe_gradient<Backward>(hint, algorithm(op.count_include_pad), dx, dy, op.stride,

@@ -11,8 +11,8 @@
 namespace fovea::onednn {
 namespace {
 
-/// One value on its way to another layout or dtype: which input or output it is, where the other
-/// form lies in the scratch memory, and what moves it.
+/// One value that is converted to another layout or dtype: which input or output it is, where its
+/// converted copy is in scratch memory, and the kernel that converts it.
 struct Moved {
   size_t index, offset;
   std::unique_ptr<Kernel> move;
@@ -29,7 +29,7 @@ Op op_between(const Type& from, const Type& to) {
 
 class ReorderedKernel final : public Kernel {
  public:
-  /// `inner` is of the problem with the layouts, or the dtypes, of `other`.
+  /// `inner` solves the problem with the layouts or dtypes of `other`.
   ReorderedKernel(std::unique_ptr<Kernel> inner, const Problem& problem, const Problem& other)
       : inner_(std::move(inner)), scratch_(align_up(inner_->scratch_bytes())) {
     const auto move = [&](const Types& from, const Types& to, std::vector<Moved>& moves) {
@@ -55,7 +55,7 @@ class ReorderedKernel final : public Kernel {
 
   void run(const Args& args) const override {
     std::array<const std::byte*, 4> in{};  // x, weight, bias, residual
-    std::array<std::byte*, 2> out{};       // of weights' gradients the bias's too
+    std::array<std::byte*, 2> out{};       // weight gradients include the bias's
     std::copy(args.in.begin(), args.in.end(), in.begin());
     std::copy(args.out.begin(), args.out.end(), out.begin());
     for (const Moved& m : in_) {
@@ -74,7 +74,7 @@ class ReorderedKernel final : public Kernel {
   std::vector<Moved> in_, out_;
 };
 
-/// The problem with all images channels-last; weights stay.
+/// The problem with all images channels-last; weights are unchanged.
 Problem with_channels_last(Problem problem) {
   const bool data = problem.op.as<ConvBackwardData>() != nullptr;
   const bool weights = problem.op.as<ConvBackwardWeights>() != nullptr;

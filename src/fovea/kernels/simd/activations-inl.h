@@ -1,10 +1,10 @@
-// The activations on vectors, each with its derivative: compiled once an instruction set.
+// The activations on vectors, each with its derivative: compiled once per instruction set.
 //
-// Error bounds, in eps = 2^-23: 1 times |y| for relu, leaky_relu, relu6, abs and sign, 2 times |y|
-// for sqrt, 4 times |y| for exp and log, 4 + 2 |x log base| times |y| for pow; times max(1, |y|) 2
-// for the hard ones and 6 for the others. Of bf16 another 2^-8 of |y|.
-// erf is 1 - (a1 t + ... + a5 t^5) exp(-z^2), t = 1 / (1 + p z) (Abramowitz and Stegun 7.1.26,
-// absolute error below 1.5e-7).
+// Error bounds, in eps = 2^-23: 1 times |y| for relu, leaky_relu, relu6, abs and
+// sign, 2 times |y| for sqrt, 4 times |y| for exp and log, 4 + 2 |x log base|
+// times |y| for pow; times max(1, |y|) 2 for the hard ones and 6 for the others.
+// For bf16 another 2^-8 of |y|. erf is 1 - (a1 t + ... + a5 t^5) exp(-z^2), t =
+// 1 / (1 + p z) (Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7).
 #if defined(FOVEA_KERNELS_SIMD_ACTIVATIONS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef FOVEA_KERNELS_SIMD_ACTIVATIONS_INL_H
 #undef FOVEA_KERNELS_SIMD_ACTIVATIONS_INL_H
@@ -25,7 +25,7 @@ namespace fovea::simd::HWY_NAMESPACE {
 
 HWY_INLINE V nan_of(V x, V result) { return hn::IfThenElse(hn::IsNaN(x), x, result); }
 
-/// Highway's functions hold within their range only; these for every float.
+/// Highway's functions are only valid within a range; these for every float.
 HWY_INLINE V exp(V x) { return nan_of(x, hn::Exp(F32(), hn::Min(x, all(89)))); }
 HWY_INLINE V log(V x) {
   constexpr float inf = std::numeric_limits<float>::infinity();
@@ -49,7 +49,7 @@ HWY_INLINE Logistic logistic(V x) {
   return {hn::IfThenElse(positive, large, small), hn::IfThenElse(positive, small, large)};
 }
 
-/// The normal distribution at x: its integral from minus infinity, and its density.
+/// The normal distribution at x: its cumulative distribution and its density.
 struct Normal {
   V integral, density;
 };
@@ -60,7 +60,7 @@ HWY_INLINE Normal normal(V x) {
   V p = all(1.061405429f);
   for (float a : {-1.453152027f, 1.421413741f, -0.284496736f, 0.254829592f})
     p = hn::MulAdd(p, t, all(a));
-  const V tail = hn::Mul(hn::Mul(hn::Mul(p, t), e), all(0.5f));  // beyond |x|
+  const V tail = hn::Mul(hn::Mul(hn::Mul(p, t), e), all(0.5f));  // the probability beyond |x|
   return {hn::IfThenElse(hn::Lt(x, all(0)), tail, hn::Sub(all(1), tail)),
           hn::Mul(e, all(0.39894228f))};
 }
@@ -219,7 +219,7 @@ struct Pow {
   V slope(V x) const { return hn::Mul(all(log_of_base), value(x)); }
 };
 
-/// Calls f with the activation.
+/// Calls f with the activation of this kind.
 template <class F>
 HWY_INLINE void with_activation(UnaryKind kind, float alpha, const F& f) {
   switch (kind) {

@@ -1,4 +1,4 @@
-// Arithmetic of two vectors by its kind: compiled once an instruction set, so the guard toggles.
+// Arithmetic of two vectors by kind: compiled once per instruction set, so the guard toggles.
 #if defined(FOVEA_KERNELS_SIMD_ARITHMETIC_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef FOVEA_KERNELS_SIMD_ARITHMETIC_INL_H
 #undef FOVEA_KERNELS_SIMD_ARITHMETIC_INL_H

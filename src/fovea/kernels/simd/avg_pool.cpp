@@ -1,7 +1,7 @@
 // Means of windows and of bins (global pooling is one bin) and their gradient, f32 or bf16, any
-// layout, 1 to 3 axes. Floats are added row by row in the order of memory, and the rows' sums then:
-// results do not depend on the number of threads, which take whole rows of means, of the gradient
-// whole planes. Error bound: 32 eps of the inputs' absolute values; of bf16 another 2^-8 of the
+// layout, 1 to 3 axes. Floats are added row by row in memory order, then the rows' sums: results do
+// not depend on the number of threads, which take entire rows of means, and entire planes of the
+// gradient. Error bound: 32 eps of the inputs' absolute values; for bf16 another 2^-8 of the
 // result.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
@@ -18,15 +18,15 @@
 namespace fovea::simd {
 namespace {
 
-/// Windows whose elements all weigh the same.
+/// Windows whose elements all have the same weight.
 struct MeanWindows : Windows {
   bool count_padding = false;  ///< padding counts as zeros
 
-  /// How many positions along an axis a mean is over.
+  /// The number of positions along an axis that a mean covers.
   int64_t count(size_t axis, int64_t o, const Taps& taps) const {
     if (!count_padding) return taps.end - taps.begin;
-    const int64_t behind = in[axis] + padding_end[axis] - (o * stride[axis] - padding[axis]);
-    return std::min(kernel[axis], (behind + dilation[axis] - 1) / dilation[axis]);
+    const int64_t remaining = in[axis] + padding_end[axis] - (o * stride[axis] - padding[axis]);
+    return std::min(kernel[axis], (remaining + dilation[axis] - 1) / dilation[axis]);
   }
 };
 
@@ -42,8 +42,8 @@ namespace HWY_NAMESPACE {
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 using Taps = Windows::Taps;
 
-/// Calls body(first position, positions, share of each) for each window of output row `row`, and
-/// gives it what goes through the rows of its elements: rows(body(position of the first)).
+/// Calls body(row length, weight of an element, rows) for each window of output row `row`; rows(f)
+/// calls f(position of the first element) for each row of the window.
 template <class Body>
 HWY_INLINE void for_each_window(const MeanWindows& w, int64_t row, const Body& body) {
   const int64_t oz = row / w.out[1], oy = row % w.out[1];
@@ -104,8 +104,8 @@ void mean_row(DType dtype, const MeanWindows& w, int64_t width, int64_t row, con
   with_element(dtype, [&]<class T>(T) { mean_row_as(w, width, row, as<T>(x), as<T>(y)); });
 }
 
-/// The gradient of one plane: each window hands its share of dy to all its elements. Windows that
-/// tile the input write it, others add to it, in floats.
+/// The gradient of one plane: each window distributes its share of dy to all its elements. Windows
+/// that tile the input write it, others add to it, in floats.
 template <bool tiles, class T, class Sum>
 HWY_INLINE void spread_as(const MeanWindows& w, int64_t width, const T* dy, Sum* dx) {
   const auto give = [](auto at, V d, Sum* to)
@@ -130,7 +130,7 @@ HWY_INLINE void spread_as(const MeanWindows& w, int64_t width, const T* dy, Sum*
   }
 }
 
-/// `sums` has room for the plane's floats where it is bf16.
+/// `sums` has space for the plane's floats if it is bf16.
 void spread(DType dtype, const MeanWindows& w, int64_t width, const std::byte* dy, std::byte* dx,
             float* sums) {
   with_element(dtype, [&]<class T>(T) {

@@ -1,9 +1,9 @@
-// Batch norm forward, f32 or bf16 (all that is one a channel f32), any layout.
+// Batch norm forward, f32 or bf16 (vectors over channels in f32), any layout.
 //
 // Statistics of each chunk are its mean and the sum of squared differences from it (two passes over
-// at most 1024 values of a channel, in a cache), joined in double: a mean far from zero costs no
-// precision. y is (x - mean) * scale + beta. Error bound for inputs of about 1: 32 eps of
-// max(1, |value|), in eval 8; of a bf16 y another 2^-8 of |y|.
+// at most 1024 values of a channel, in cache), combined in double: a mean far from zero costs no
+// precision. y is (x - mean) * scale + beta. Error bound for inputs of about 1: 32 eps of max(1,
+// |value|), in eval 8; for a bf16 y another 2^-8 of |y|.
 #include <cmath>
 
 #include "fovea/kernels/simd/channels.h"
@@ -21,7 +21,7 @@
 namespace fovea::simd {
 namespace {
 
-/// y = relu?((x - mean) * scale + beta + residual?), the three in the middle one a channel.
+/// y = relu?((x - mean) * scale + beta + residual?), with one mean, scale and beta per channel.
 struct Normalisation {
   DType dtype;  ///< of x, residual and y
   const std::byte *x, *residual;
@@ -51,7 +51,7 @@ HWY_INLINE void moments_of(const T* x, const Channels& c, int64_t block, int64_t
   walk_chunk<1>(c, block, chunk, add, &mean);
   for (int64_t k = 0; k < c.width; ++k) mean[k] /= static_cast<float>(c.size_of(chunk));
 
-  const float* centre = mean - block * c.width;  // constants are found by channel
+  const float* centre = mean - block * c.width;  // constants are indexed by channel
   const auto add_square = [&](auto constants) FOVEA_INLINE {
     const V m = constants(centre);
     return [x, m](auto at, int64_t i, Sums<1>& sum) FOVEA_INLINE {
@@ -112,7 +112,7 @@ struct Statistics {
   double mean, variance;
 };
 
-/// Joins the moments of a channel's chunks; those of chunk i are at i * stride.
+/// Combines the moments of a channel's chunks; those of chunk i are at i * stride.
 Statistics join_moments(const Channels& c, const float* mean, const float* squares,
                         int64_t stride) {
   const auto count = static_cast<double>(c.positions());
@@ -139,7 +139,7 @@ struct Scratch {
   float *scale, *mean, *squares;
 };
 
-/// What follows from the statistics of one channel: the constants of y, and the outputs [C].
+/// Derives from the statistics of one channel the constants of y, and the outputs [C].
 void finish_channel(const BatchNorm& op, const Args& args, const Channels& c,
                     const Scratch& scratch, int64_t channel) {
   const auto at = static_cast<size_t>(channel);

@@ -1,10 +1,10 @@
-// Gradients of batch norm, f32 or bf16 (all that is one a channel f32), any layout.
+// Gradients of batch norm, f32 or bf16 (vectors over channels in f32), any layout.
 //
 // With d = dy where y > 0 (all of dy without relu): dbeta = sum d, dgamma = rstd * sum d (x -
 // mean), in floats inside a chunk and in double across chunks; then
 //     dx = gamma rstd (d - dbeta / n - (x - mean) rstd dgamma / n).
-// Error bound for some thousand terms of about 1: 512 eps of max(1, |value|); of a bf16 dx another
-// 2^-8 of |dx|.
+// Error bound for a few thousand terms of about 1: 512 eps of max(1, |value|); for a bf16 dx
+// another 2^-8 of |dx|.
 #include <cmath>
 
 #include "fovea/kernels/simd/channels.h"
@@ -22,7 +22,7 @@
 namespace fovea::simd {
 namespace {
 
-/// dx = scale * (d - offset - (x - mean) * tilt), these four one a channel; y is null without relu.
+/// dx = scale * (d - offset - (x - mean) * tilt), constants per channel; y is null without relu.
 struct NormGradient {
   DType dtype;  ///< of x, y, dy, dx and dresidual
   const std::byte *x, *y, *dy;
@@ -41,7 +41,7 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
-/// dy where the output was positive.
+/// dy where the output is positive.
 template <bool clamped, class At, class T>
 HWY_INLINE V upstream(At at, const T* y, const T* dy, int64_t i) {
   const V d = at.load(dy + i);
@@ -120,7 +120,7 @@ HWY_INLINE void fixed_gradient_as(const NormGradient& g, const Channels& c, int6
   walk_chunk<2>(c, block, chunk, add, sums);
 }
 
-/// As both, in one pass, where dx is d * scale.
+/// Both in one pass, when dx is d * scale.
 void fixed_gradient(const NormGradient& g, const Channels& c, int64_t block, int64_t chunk,
                     float* sum, float* dot) {
   float* const sums[] = {sum, dot};
@@ -140,7 +140,7 @@ HWY_EXPORT(gradient_sums);
 HWY_EXPORT(gradient);
 HWY_EXPORT(fixed_gradient);
 
-/// Three constants of each channel, then the two sums of each chunk.
+/// Three constants per channel, then two sums per chunk.
 struct Scratch {
   Scratch(const Channels& c, std::byte* memory)
       : scale(reinterpret_cast<float*>(memory)),

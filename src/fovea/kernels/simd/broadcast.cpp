@@ -1,6 +1,6 @@
-// Arithmetic of two values whose shapes broadcast, and repeating one, f32 or bf16, any layouts.
-// Axes that repeat alike are walked as one, so a row is long: along it an operand lies side by side
-// or is one number, but where its layout is another than the output's. Rounded once, of bf16 twice.
+// Arithmetic of two values whose shapes broadcast, and broadcasting of one, f32 or bf16, any
+// layouts. Axes that repeat alike are merged, so rows are long: along them an operand is contiguous
+// or one number, unless its layout differs from the output's. Rounded once, for bf16 twice.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/walk.h"
@@ -19,7 +19,7 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
-/// An operand's next elements along a row: side by side, one number, or `step` apart.
+/// An operand's next elements along a row: contiguous, one number, or `step` apart.
 template <class At, class T>
 HWY_INLINE V operand(At at, const T* p, int64_t step, int64_t i) {
   if (step == 1) return at.load(p + i);
@@ -29,7 +29,7 @@ HWY_INLINE V operand(At at, const T* p, int64_t step, int64_t i) {
   return hn::Load(F32(), values);
 }
 
-/// y = f(a, b) along `rows` rows; steps are of y, a and b.
+/// y = f(a, b) along `rows` rows; steps are those of y, a and b.
 template <class F, class T>
 HWY_INLINE void rows_with(const F& f, const Axis<3>& row, const Offsets<3>& next, int64_t rows,
                           const T* a, const T* b, T* y) {
@@ -40,7 +40,7 @@ HWY_INLINE void rows_with(const F& f, const Axis<3>& row, const Offsets<3>& next
   }
 }
 
-/// Row by row from `at` on.
+/// Row by row, starting at `at`.
 void binary_rows(DType dtype, BinaryKind kind, const Axis<3>& row, const Offsets<3>& next,
                  int64_t rows, const Offsets<3>& at, const std::byte* a, const std::byte* b,
                  std::byte* y) {
@@ -62,7 +62,7 @@ namespace {
 
 HWY_EXPORT(binary_rows);
 
-/// `axes` are of y, a and b, in the order of y.
+/// `axes` are those of y, a and b, in the order of y.
 void run_rows(DType dtype, BinaryKind kind, const Axes<3>& axes, const std::byte* a,
               const std::byte* b, std::byte* y) {
   const Axis<3>& row = axes.back();
@@ -88,7 +88,7 @@ Offer make_broadcast_binary(const Problem& problem) {
   });
 }
 
-/// x repeated is x times a 1 that is repeated everywhere.
+/// Broadcasting x is multiplying it by a broadcast 1.
 Offer make_broadcast_to(const Problem& problem) {
   if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   const DType dtype = problem.out[0].dtype;

@@ -1,5 +1,5 @@
-// Casts between the types that are computed with, any layout. Floats become integers by truncation,
-// all else rounds once, but what becomes bf16 from more than 24 bits, twice.
+// Casts between the computing types, any layout. Floats become integers by truncation, all else is
+// rounded once, but twice when types of more than 24 bits become bf16.
 #include <algorithm>
 #include <type_traits>
 
@@ -63,7 +63,7 @@ Offer cast_kernel(int64_t count) {
   });
 }
 
-/// Calls make(a value of the C++ type) for the types that are computed with.
+/// Calls make(a value of the C++ type) for the computing types.
 template <class Make>
 Offer with_type(DType dtype, const Make& make) {
   switch (dtype) {

@@ -1,4 +1,4 @@
-// Loops over the elements of one chunk of Channels: compiled once an instruction set.
+// Loops over the elements of one chunk of Channels: compiled once per instruction set.
 #if defined(FOVEA_KERNELS_SIMD_CHANNELS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef FOVEA_KERNELS_SIMD_CHANNELS_INL_H
 #undef FOVEA_KERNELS_SIMD_CHANNELS_INL_H
@@ -15,12 +15,12 @@
 HWY_BEFORE_NAMESPACE();
 namespace fovea::simd::HWY_NAMESPACE {
 
-/// As many running sums as an op needs; of each, a vector.
+/// The running sums of an op, a vector each.
 template <size_t n>
 using Sums = std::array<V, n>;
 
-/// Loads the constants that belong to the channels of a vector: one each, or one for all where the
-/// vector lies along the positions of a channel.
+/// Loads the constants for the channels of a vector: one each, or one for all when the vector lies
+/// along the positions of a channel.
 template <class At>
 struct ChannelConstants {
   int64_t channel;
@@ -36,7 +36,7 @@ HWY_INLINE void clear(Sums<n>& sums) {
   for (V& sum : sums) sum = all(0);
 }
 
-/// `vectors` of channels side by side from `column` on, `unroll` positions at a time.
+/// `vectors` adjacent vectors of channels from `column` on, `unroll` positions at a time.
 template <size_t n, int vectors, int unroll, class At, class F>
 HWY_INLINE void walk_columns(const Channels& c, int64_t block, int64_t chunk, int64_t column, At at,
                              const F& f, float* const* out) {
@@ -95,9 +95,9 @@ HWY_INLINE void walk_positions(const Channels& c, int64_t block, int64_t chunk, 
   }
 }
 
-/// Visits each element of a chunk once, by vectors. f(constants) is called for each group of
-/// channels, with what loads their constants, and gives body(at, i, sums), which is called with
-/// where (Whole or Part), the offset of the first element, and n sums to add to; out[s] gets sum s
+/// Visits each element of a chunk once, by vectors. For each group of channels, f(constants)
+/// receives the loader of their constants and returns body(at, i, sums), which is called with the
+/// access (Whole or Part), the offset of the first element, and n sums to add to; out[s] gets sum s
 /// of each channel of the block.
 template <size_t n, class F>
 HWY_INLINE void walk_chunk(const Channels& c, int64_t block, int64_t chunk, const F& f,

@@ -8,13 +8,13 @@
 
 namespace fovea::simd {
 
-/// A channelwise value of any layout, as memory is: [images][blocks][plane][width]. `width`
-/// channels lie side by side (blocks * width = C), `plane` positions behind one another.
+/// A channelwise value of any layout, in memory order: [images][blocks][plane][width], with `width`
+/// adjacent channels (blocks * width = C) and `plane` consecutive positions.
 ///
-/// Sums over positions go by fixed chunks: each block's positions, image after image, are cut into
-/// `chunks` pieces of `chunk` positions that depend on the shape only. Inside a chunk floats are
-/// added by the instruction set's vectors; chunks are added in double, in order. So results do not
-/// depend on the number of threads.
+/// Sums over positions use fixed chunks: each block's positions, image after image, are cut into
+/// `chunks` pieces of `chunk` positions that depend only on the shape. Within a chunk floats are
+/// added as vectors; chunks are added in double, in order. So results do not depend on the number
+/// of threads.
 struct Channels {
   int64_t images = 0, blocks = 0, plane = 0, width = 1;
   int64_t chunk = 1;
@@ -24,24 +24,24 @@ struct Channels {
   int64_t channels() const { return blocks * width; }
   /// Positions in chunk `i`.
   int64_t size_of(int64_t i) const { return std::min(chunk, positions() - i * chunk); }
-  /// Chunks that are worth a thread of their own.
+  /// The number of chunks that is worth a thread.
   int64_t grain() const { return 16384 / std::max<int64_t>(1, chunk * width); }
   int64_t block_elements() const { return positions() * width; }
 };
 
 inline Channels channels(int64_t images, int64_t blocks, int64_t plane, int64_t width) {
-  if (plane == 1) {  // all layouts are one: N rows of C channels
+  if (plane == 1) {  // all layouts are the same: N rows of C channels
     plane = images, width *= blocks, images = blocks = 1;
   } else if (blocks == 1) {
     plane *= images, images = 1;
   }
-  // 1024 floats of one channel; 256 rows of channels, fewer where those would not fit a cache.
+  // 1024 floats of one channel; 256 rows of channels, fewer if those would not fit in cache.
   const int64_t chunk =
       width == 1 ? 1024 : std::clamp<int64_t>(65536 / std::max<int64_t>(1, width), 16, 256);
   return {images, blocks, plane, width, chunk};
 }
 
-/// Of a value N, C or N, C, spatial.
+/// For a value N, C or N, C, spatial.
 inline Channels channels_of(const Type& type) {
   const int64_t n = type.dim(0), c = type.dim(1), plane = type.shape.slice(2).numel();
   switch (type.layout) {
@@ -55,7 +55,7 @@ inline Channels channels_of(const Type& type) {
   return {};
 }
 
-/// The positions of one chunk, as runs that lie behind one another in memory.
+/// The positions of one chunk, as contiguous runs in memory.
 class Runs {
  public:
   Runs(const Channels& c, int64_t block, int64_t chunk)
@@ -84,7 +84,7 @@ inline double join_sums(const Channels& c, const float* sums, int64_t channel) {
   return total;
 }
 
-/// Calls body(block, chunk) for all of them, in parallel, in the order of memory.
+/// Calls body(block, chunk) for all of them, in parallel, in memory order.
 template <class Body>
 void for_each_chunk(const Channels& c, const Body& body) {
   parallel_for(c.blocks * c.chunks(), c.grain(), [&](int64_t begin, int64_t end) {
@@ -93,9 +93,9 @@ void for_each_chunk(const Channels& c, const Body& body) {
 }
 
 /// Calls first(block, chunk) for each chunk of a block, then middle(block), then second(block,
-/// chunk) for each, so that the second reads what the first left in a cache: where blocks are small
-/// each thread takes whole ones (its L2), else threads share as many as a part of an L3 holds.
-/// `element_bytes` are what the two passes touch for each element of a block.
+/// chunk) for each, so that the second pass finds the data in cache: each thread takes entire
+/// blocks if they are small (its L2), else threads share as many as fit in part of an L3.
+/// `element_bytes` is what the two passes touch per element of a block.
 template <class First, class Middle, class Second>
 void two_passes(const Channels& c, int64_t element_bytes, const First& first, const Middle& middle,
                 const Second& second) {

@@ -1,7 +1,7 @@
 // The gradient of a depthwise convolution's weights, f32 or bf16 (the gradients f32), channels-last
-// or blocked16, 1 to 3 axes: for each tap the products of dy with x under it, added along a row of
-// outputs, then over rows and a fixed number of images in floats, in double across those: results
-// do not depend on the number of threads. Error bound: 32 eps of the products' absolute values.
+// or blocked16, 1 to 3 axes: for each tap the products of dy and x, added along a row of outputs,
+// then over rows and a fixed number of images in floats, in double across those: results do not
+// depend on the number of threads. Error bound: 32 eps of the products' absolute values.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/windows.h"
@@ -18,10 +18,10 @@
 namespace fovea::simd {
 namespace {
 
-/// Channels that one task takes; sums lie by tap, then channel, those of dy alone last.
+/// Channels per task; sums are ordered by tap, then channel, with those of dy alone last.
 constexpr int64_t together = 16;
 
-/// Outputs [begin, end) under which a tap meets the input, which for the first is at `first`.
+/// Outputs [begin, end) for which a tap lies inside the input; the first one's is at `first`.
 struct Reach {
   int64_t begin, end, first;
 };
@@ -59,7 +59,7 @@ HWY_INLINE V chained_sum(int64_t begin, int64_t end, const F& f) {
   return hn::Add(hn::Add(a, b), hn::Add(c, d));
 }
 
-/// Adds what one output row gives to the sums of a vector of channels.
+/// Adds the contribution of one output row to the sums of a vector of channels.
 template <class T, class At>
 HWY_INLINE void add_row(const Depthwise& d, int64_t row, const T* x, const T* dy, At at,
                         float* sums) {
@@ -94,7 +94,7 @@ HWY_INLINE void add_row(const Depthwise& d, int64_t row, const T* x, const T* dy
       volume(w.kernel));
 }
 
-/// Adds what one image gives to the sums of `count` channels.
+/// Adds the contribution of one image to the sums of `count` channels.
 void add_image(DType dtype, const Depthwise& d, const std::byte* x, const std::byte* dy,
                int64_t offset_x, int64_t offset_dy, int64_t count, float* sums) {
   with_element(dtype, [&]<class T>(T) {
@@ -131,10 +131,10 @@ std::vector<Reach> reach_of(const Windows& w) {
   std::vector<Reach> reach;
   const int64_t stride = w.stride[2];
   for (int64_t k = 0; k < w.kernel[2]; ++k) {
-    const int64_t at = k * w.dilation[2] - w.padding[2];  // of the first output's
+    const int64_t at = k * w.dilation[2] - w.padding[2];  // position of the first output's tap
     const int64_t begin = at < 0 ? (-at + stride - 1) / stride : 0;
-    const int64_t room = w.in[2] - 1 - at;
-    const int64_t end = room < 0 ? 0 : std::min(w.out[2], room / stride + 1);
+    const int64_t last = w.in[2] - 1 - at;
+    const int64_t end = last < 0 ? 0 : std::min(w.out[2], last / stride + 1);
     reach.push_back({begin, std::max(begin, end), begin * stride + at});
   }
   return reach;
@@ -153,7 +153,7 @@ std::optional<Refusal> refuse(const ConvBackwardWeights& op, const Problem& prob
   return std::nullopt;
 }
 
-/// The problem cut into tasks: blocks of channels, and chunks of images whose sums are floats.
+/// The problem split into tasks: blocks of channels, and chunks of images whose sums are floats.
 struct Tasks {
   Tasks(const Type& x, const Windows& w)
       : images(x.dim(0)),

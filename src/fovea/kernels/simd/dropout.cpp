@@ -1,5 +1,5 @@
-// Dropout, f32 or bf16: the mask of each element by its place, so any split over threads gives the
-// same bits as the reference, rounded once, of bf16 twice.
+// Dropout, f32 or bf16: each element's mask depends on its index, so any split over threads gives
+// the same bits as the reference, rounded once, for bf16 twice.
 #include "fovea/ops/dropout.h"
 
 #include "fovea/core/parallel.h"

@@ -1,8 +1,8 @@
 // Ops whose output element i depends on input elements i: activations and their gradients,
 // arithmetic of two values and with constants, binary cross-entropy; f32 or bf16. Any layout, as
-// all values share it. The error bounds of activations are in activations-inl.h; arithmetic is
-// rounded once, of bf16 twice; binary cross-entropy is within 8 eps of its value where targets are
-// 0 to 1.
+// long as all values share it. The error bounds of activations are in activations-inl.h; arithmetic
+// is rounded once, for bf16 twice; binary cross-entropy is within 8 eps of its value for targets
+// from 0 to 1.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/ops/activation.h"
@@ -66,7 +66,7 @@ void affine(DType dtype, float scale, float shift, const std::byte* x, std::byte
   });
 }
 
-/// |x| (1 - t), or |x| t where x is negative, and log(1 + exp(-|x|)): none loses digits.
+/// |x| (1 - t), or |x| t if x is negative, plus log(1 + exp(-|x|)): none loses digits.
 void binary_cross_entropy(DType dtype, const std::byte* x, const std::byte* t, std::byte* y,
                           int64_t begin, int64_t end) {
   with_element(dtype, [&]<class T>(T) {
@@ -94,7 +94,7 @@ HWY_EXPORT(binary);
 HWY_EXPORT(affine);
 HWY_EXPORT(binary_cross_entropy);
 
-/// Elements that are worth a thread of their own.
+/// The number of elements that is worth a thread.
 int64_t grain_of(UnaryKind kind) {
   const bool cheap = kind == UnaryKind::relu || kind == UnaryKind::leaky_relu ||
                      kind == UnaryKind::relu6 || kind == UnaryKind::hardsigmoid ||

@@ -1,6 +1,6 @@
-// A batch norm folded into its convolution, weights f32 or bf16: each output channel's times one
-// number. The scale is made in double. Error bound: 2 eps of the result, of bf16 another 2^-8; of
-// the bias, 4 eps of its terms' absolute values.
+// A batch norm folded into its convolution, weights f32 or bf16: each output channel's are scaled.
+// The scale is computed in double. Error bound: 2 eps of the result, for bf16 another 2^-8; for the
+// bias, 4 eps of its terms' absolute values.
 #include "fovea/ops/fold.h"
 
 #include <cmath>
@@ -21,7 +21,7 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
-/// The n numbers from `begin` on.
+/// Scales the n numbers starting at `begin`.
 void scale_row(DType dtype, const std::byte* in, float factor, std::byte* out, int64_t begin,
                int64_t n) {
   with_element(dtype, [&]<class T>(T) {

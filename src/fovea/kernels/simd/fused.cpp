@@ -1,8 +1,8 @@
-// Chains of elementwise ops as one kernel, f32: a block of elements that fits in the first cache
-// goes through all instructions before the next one is read, so memory is read and written once
-// however long the chain is. Each instruction is rounded as the op that it stands for (see
-// elementwise.cpp), products that were fused with a sum once together where the CPU has such an
-// instruction. Outputs may be the memory of inputs.
+// Chains of elementwise ops as one kernel, f32: a block of elements that fits in the L1 cache goes
+// through all instructions before the next one is read, so memory is read and written once for
+// chains of any length. Each instruction is rounded like its op (see elementwise.cpp); a product
+// fused with a sum is rounded once if the CPU has such an instruction. Outputs may share the memory
+// of inputs.
 #include <array>
 #include <cstring>
 #include <span>
@@ -28,9 +28,9 @@
 namespace fovea::simd {
 namespace {
 
-constexpr int64_t block = 512;  // elements: 2 KiB an operand
+constexpr int64_t block = 512;  // elements: 2 KiB per operand
 
-/// An operand of a block: its elements or one number.
+/// An operand in a block: its elements or one number.
 struct Operand {
   float* data = nullptr;
   bool number = false;
@@ -92,7 +92,7 @@ void run_instruction(const Instruction& in, const Operand* operands, int64_t n) 
                   n);
     case FusedKind::unary:
       return with_activation(in.unary, in.alpha, [&](auto activation) {
-        for_each_vector(0, n, [&](int64_t i, auto at) FOVEA_INLINE {  // of a number n is 1
+        for_each_vector(0, n, [&](int64_t i, auto at) FOVEA_INLINE {  // for a number n is 1
           at.store(activation.value(at.load(a.data + i)), to + i);
         });
       });
@@ -109,8 +109,8 @@ void run_instruction(const Instruction& in, const Operand* operands, int64_t n) 
   }
 }
 
-/// All instructions on n elements. Meanwhile the next block's elements of the `streams` are
-/// fetched: left to itself the CPU does that only while it reads, and waits for memory then.
+/// Runs all instructions on n elements and prefetches the next block's elements of the `streams`:
+/// the CPU itself would only do so while reading, and then wait for memory.
 void run_block(std::span<const Instruction> instructions, const Operand* operands, int64_t n,
                std::span<const float* const> streams) {
   constexpr int64_t line = 16;  // floats
@@ -136,12 +136,12 @@ namespace {
 
 HWY_EXPORT(run_block);
 
-/// Elements from slot to slot: neither that nor its multiples are multiples of 4 KiB, where a CPU
-/// takes a load for one of what was just stored.
+/// Elements between slots: small multiples of it are not multiples of 4 KiB, at which a CPU
+/// mistakes a load for one of recently stored data.
 constexpr int64_t pitch = block + 48;
 constexpr size_t max_operands = 64, max_slots = 16;
 
-/// The op for arrays of n elements, with a place in a block for each intermediate result.
+/// The op for arrays of n elements, with a slot in a block for each intermediate result.
 class FusedKernel final : public Kernel {
  public:
   FusedKernel(const FusedElementwise& op, const Types& in, int64_t n)
@@ -169,7 +169,7 @@ class FusedKernel final : public Kernel {
 
   void run(const Args& args) const override {
     std::array<Operand, max_operands> operands;
-    std::array<bool, max_operands> copied{};  // of each output: it is made in a slot first
+    std::array<bool, max_operands> copied{};  // of each output: it is computed in a slot first
     for (size_t k = 0; k < in_.size(); ++k) operands[k] = input(args, k);
     for (size_t k = 0; k < op_.constants.size(); ++k)
       operands[first_constant() + k] = number(args, first_constant() + k, op_.constants[k]);
@@ -184,7 +184,7 @@ class FusedKernel final : public Kernel {
   }
 
  private:
-  // In the tables of operands, inputs come first, then results, then constants.
+  // In the operand tables, inputs come first, then results, then constants.
   size_t first_constant() const { return in_.size() + op_.code.size() / 4; }
   size_t place(int64_t operand) const {
     return operand < 0 ? first_constant() + static_cast<size_t>(-1 - operand)
@@ -194,7 +194,7 @@ class FusedKernel final : public Kernel {
     return in_[input].dtype == DType::f32 && in_[input].numel() == n_;
   }
 
-  /// Gives each result a slot, free again after its last use; those of outputs are kept.
+  /// Assigns each result a slot, freed after its last use; those of outputs are kept.
   void place_results() {
     for (const int64_t result : op_.results)
       last_use_[static_cast<size_t>(result)] = static_cast<int64_t>(instructions_.size());
@@ -202,7 +202,7 @@ class FusedKernel final : public Kernel {
     for (size_t i = 0; i < instructions_.size(); ++i) {
       const size_t result = instructions_[i].result;
       const auto now = static_cast<int64_t>(i);
-      // An instruction may write where it reads.
+      // An instruction may overwrite its operand.
       auto free = std::ranges::find_if(busy_until, [&](int64_t until) { return until <= now; });
       if (free == busy_until.end()) free = busy_until.insert(free, now);
       *free = std::max(now, last_use_[result]);
@@ -216,7 +216,7 @@ class FusedKernel final : public Kernel {
     const Array one(in_[k].dtype, in_[k].shape, const_cast<std::byte*>(args.in[k]), nullptr);
     return number(args, k, one.at(0));
   }
-  /// Operand k as one number, in the scratch memory.
+  /// Operand k as one number, in scratch memory.
   static Operand number(const Args& args, size_t k, double value) {
     auto* number = reinterpret_cast<float*>(args.scratch) + k;
     *number = static_cast<float>(value);
@@ -232,20 +232,20 @@ class FusedKernel final : public Kernel {
     return false;
   }
 
-  void run_range(const Args& args, const std::array<Operand, max_operands>& whole,
+  void run_range(const Args& args, const std::array<Operand, max_operands>& operands,
                  const std::array<bool, max_operands>& copied, int64_t begin, int64_t end) const {
     alignas(64) std::array<float, pitch * max_slots> slots;  // NOLINT: not initialised
     std::array<const float*, max_operands> streams;
-    std::array<Operand, max_operands> now = whole;
+    std::array<Operand, max_operands> now = operands;
     for (size_t k = in_.size(); k < first_constant(); ++k) {
-      if (whole[k].data == nullptr) now[k] = {slots.data() + slot_[k] * pitch};
+      if (operands[k].data == nullptr) now[k] = {slots.data() + slot_[k] * pitch};
     }
     for (; begin < end; begin += block) {
       const int64_t count = std::min<int64_t>(block, end - begin);
       size_t arrays = 0;
       for (size_t k = 0; k < first_constant(); ++k) {
-        if (whole[k].number || whole[k].data == nullptr) continue;
-        now[k].data = whole[k].data + begin;
+        if (operands[k].number || operands[k].data == nullptr) continue;
+        now[k].data = operands[k].data + begin;
         if (k < in_.size()) streams[arrays++] = now[k].data;
       }
       HWY_DYNAMIC_DISPATCH(run_block)

@@ -1,5 +1,5 @@
-// NormalizeImages from u8 to f32 or bf16 in plain layout, by a table of the 256 values a channel
-// can take: each element is the float64 formula rounded once, to bf16 twice.
+// NormalizeImages from u8 to f32 or bf16 in plain layout, by a table of the 256 values per channel:
+// each element is the float64 formula rounded once, for bf16 twice.
 #include "fovea/ops/images.h"
 
 #include <array>

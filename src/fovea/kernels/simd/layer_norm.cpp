@@ -1,8 +1,8 @@
 // Layer norm and its gradient, f32 or bf16 (gamma, beta and statistics f32). A row's sums are in
 // floats over 1024 elements at a time, in double across; those of dgamma and dbeta over fixed
-// chunks of 64 rows, joined in double in order: results do not depend on the number of threads.
-// Error bound for values of about 1: 64 eps of max(1, |value|), of dgamma and dbeta 256; of bf16 y
-// and dx another 2^-8 of them.
+// chunks of 64 rows, added in double in order: results do not depend on the number of threads.
+// Error bound for values of about 1: 64 eps of max(1, |value|), for dgamma and dbeta 256; for bf16
+// y and dx another 2^-8 of them.
 #include <cmath>
 
 #include "fovea/core/parallel.h"
@@ -24,7 +24,7 @@ struct RowMoments {
   double mean, rstd;
 };
 
-/// The gradient's inputs and outputs for some rows of `size`; dgamma and dbeta are those rows'
+/// The gradient's inputs and outputs for some rows of `size` elements; dgamma and dbeta are their
 /// sums.
 struct RowGradient {
   DType dtype;  ///< of x, dy and dx
@@ -65,7 +65,7 @@ HWY_INLINE RowMoments normalise_row_of(const T* x, const float* gamma, const flo
   return {mean, rstd};
 }
 
-/// Of row `row` of x and y.
+/// Normalises row `row` of x into y.
 RowMoments normalise_row(DType dtype, const std::byte* x, const float* gamma, const float* beta,
                          int64_t size, double eps, std::byte* y, int64_t row) {
   RowMoments moments;
@@ -150,7 +150,7 @@ Offer make_layer_norm_backward(const Problem& problem) {
   const int64_t chunks = (rows + chunk_rows - 1) / chunk_rows;
   const DType dtype = problem.in[0].dtype;
   const auto run = [=](const Args& args) {
-    auto* sums = reinterpret_cast<float*>(args.scratch);  // of each chunk dgamma, then dbeta
+    auto* sums = reinterpret_cast<float*>(args.scratch);  // for each chunk dgamma, then dbeta
     parallel_for(chunks, elementwise_grain / chunk_rows / size, [&](int64_t begin, int64_t end) {
       for (int64_t chunk = begin; chunk < end; ++chunk) {
         const int64_t row = chunk * chunk_rows;

@@ -1,5 +1,5 @@
-// Negative log-likelihood and its gradient, f32. Log-probabilities are walked in runs, the pixels
-// of one class or, where an image is one pixel, the classes of it; sums of runs and of labels, 4096
+// Negative log-likelihood and its gradient, f32. Log-probabilities are processed in runs: the
+// pixels of one class or, if an image is one pixel, its classes; sums of runs and of labels, 4096
 // at a time, are added in double, in order: results do not depend on the number of threads. Error
 // bound: loss 16 eps of the sum of its terms' absolute values, gradient 8 eps of the largest
 // |gradient|.
@@ -19,8 +19,8 @@
 namespace fovea::simd {
 namespace {
 
-/// What the log-probabilities of a run are multiplied with: weight * (keep * soft + share), or 0
-/// where a pixel does not count. Arrays that are not there are 1, soft targets 0.
+/// The factors of a run's log-probabilities: weight * (keep * soft + share), or 0 for an ignored
+/// pixel. Missing arrays count as 1, missing soft targets as 0.
 struct Factors {
   const float *weights, *soft, *counted;
   float weight, keep, share;
@@ -43,7 +43,7 @@ HWY_INLINE V factor(const Factors& f, int64_t i, At at) {
   if (f.soft != nullptr) value = hn::MulAdd(all(f.keep), at.load(f.soft + i), value);
   value = hn::Mul(value, f.weights != nullptr ? at.load(f.weights + i) : all(f.weight));
   if (f.counted == nullptr) return value;
-  return hn::IfThenZeroElse(hn::Eq(at.load(f.counted + i), all(0)), value);  // of inf as well
+  return hn::IfThenZeroElse(hn::Eq(at.load(f.counted + i), all(0)), value);  // also for inf
 }
 
 double run_sum(const Factors& f, const float* logp, int64_t size) {
@@ -72,7 +72,7 @@ namespace {
 HWY_EXPORT(run_sum);
 HWY_EXPORT(run_gradient);
 
-/// What both directions share: inputs log-probabilities, targets and, where there are any, weights.
+/// Common to both directions: inputs log-probabilities, targets and, if any, weights.
 class Likelihood {
  public:
   Likelihood(const Problem& problem, const NegativeLogLikelihood& op)
@@ -82,7 +82,7 @@ class Likelihood {
         plane_(problem.in[0].shape.slice(2).numel()),
         pixels_(problem.in[0].dim(0) * plane_),
         soft_(problem.in[1].dtype == DType::f32),
-        // Runs matter where something else than the label's own log-probability counts.
+        // Runs are needed when more than the label's own log-probability counts.
         runs_(soft_ || op.label_smoothing > 0
                   ? (plane_ == 1 ? pixels_ : pixels_ / plane_ * classes_)
                   : 0),
@@ -96,13 +96,13 @@ class Likelihood {
     return static_cast<size_t>(8 * (runs_ + 2 * chunks()) + (soft_ ? 0 : 4 * pixels_));
   }
 
-  /// The sums of runs, and those of chunks of labels: what the label's own log-probabilities give,
-  /// then the weights.
+  /// The sums of runs, then those of chunks of labels: of the labels' own log-probabilities, then
+  /// of the weights.
   double* run_sums(const Args& args) const { return reinterpret_cast<double*>(args.scratch); }
   double* label_sums(const Args& args) const { return run_sums(args) + runs_; }
 
   /// Calls body(offset of its log-probability, its weight, its sums) for each label that counts, in
-  /// parallel. Errors: data, for a label outside [0, K), in the words of the op's reference.
+  /// parallel. Errors: data, for a label outside [0, K), with the message of the op's reference.
   template <class Body>
   void for_each_label(const Args& args, const Body& body) const {
     auto* counted = reinterpret_cast<float*>(label_sums(args) + 2 * chunks());
@@ -149,7 +149,7 @@ class Likelihood {
     });
   }
 
-  /// What the loss is divided by; after for_each_label with bodies that add up weights.
+  /// The divisor of the loss; call it after for_each_label with bodies that sum weights.
   double total(const Args& args) const {
     if (soft_) return static_cast<double>(pixels_);
     double sum = 0;
@@ -203,7 +203,7 @@ Offer make_negative_log_likelihood_backward(const Problem& problem) {
     l.for_each_label(args, [&](int64_t, float weight, double* sums) { sums[1] += double{weight}; });
     const double scale = -double{*args.input<float>(args.in.size() - 1)} / l.total(args);
     if (l.runs() == 0) {
-      const auto none = static_cast<float>(0 * scale);  // NaN where nothing counts
+      const auto none = static_cast<float>(0 * scale);  // NaN if nothing counts
       parallel_for(l.elements(), 4 * elementwise_grain,
                    [&](int64_t begin, int64_t end) { std::fill(dx + begin, dx + end, none); });
     }

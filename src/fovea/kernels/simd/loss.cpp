@@ -19,8 +19,8 @@
 namespace fovea::simd {
 namespace {
 
-/// One row's targets: a label, or `soft` weights of each class; smoothed by
-/// w = (1 - smoothing) * t + smoothing / K.
+/// One row's targets: a label, or `soft` weights of the classes;
+/// smoothed by w = (1 - smoothing) * t + smoothing / K.
 struct RowTargets {
   int64_t label;
   const float* soft;
@@ -96,7 +96,7 @@ namespace {
 HWY_EXPORT(row_loss);
 HWY_EXPORT(row_gradient);
 
-/// What both directions share: inputs logits and targets.
+/// Common to both directions: inputs logits and targets.
 class CrossEntropy {
  public:
   CrossEntropy(const Problem& problem, double smoothing)
@@ -107,7 +107,7 @@ class CrossEntropy {
         soft_(problem.in[1].dtype == DType::f32) {}
 
   /// Calls body(row, its logits, its targets), in parallel. Errors: data, for a label outside [0,
-  /// K), in the words of the op's reference.
+  /// K), with the message of the op's reference.
   template <class Body>
   void for_each_row(const Args& args, const Body& body) const {
     if (!soft_) check_labels(args);

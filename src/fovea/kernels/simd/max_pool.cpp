@@ -1,9 +1,9 @@
-// Maxima of windows and of bins, where they are, and their gradient; f32 or bf16, any layout, 1 to
-// 3 axes. Exact (the gradient: one rounding for each window that shares an element; of bf16, which
-// is added up in floats, another 2^-8 of the sum). Vectors lie along channels, or in plain layout
-// along the last axis where its stride is 1 or 2, else along the rows of large windows. The
-// gradient finds each window's maximum again by comparing x with y, in row-major order, so ties go
-// to the first; threads take whole planes.
+// Maxima of windows and of bins, their indices, and their gradient; f32 or bf16, any layout, 1 to 3
+// axes. Exact (the gradient: one rounding for each window that shares an element; for bf16, which
+// is summed in floats, another 2^-8 of the sum). Vectors lie along channels, or in plain layout
+// along the last axis if its stride is 1 or 2, else along the rows of large windows. The gradient
+// finds each window's maximum again by comparing x with y, in row-major order, so ties go to the
+// first; threads take entire planes.
 #include <limits>
 
 #include "fovea/core/parallel.h"
@@ -23,8 +23,8 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
-/// The largest of what it was given, NaN before all. Maximum and NaN are kept apart: a chain of one
-/// short operation each.
+/// The largest of the given values, NaN if there is one. Maximum and NaN are kept separately: each
+/// is a chain of one short operation.
 template <class D>
 class Largest {
  public:
@@ -49,7 +49,7 @@ class Largest {
 
 HWY_INLINE float larger(float best, float x) { return !(x <= best) && best == best ? x : best; }
 
-/// One output row; channels side by side.
+/// One output row with adjacent channels.
 template <class T>
 HWY_INLINE void max_row_of_channels(const Windows& w, const Taps& tz, const Taps& ty, int64_t width,
                                     const T* x, T* y) {
@@ -66,8 +66,8 @@ HWY_INLINE void max_row_of_channels(const Windows& w, const Taps& tz, const Taps
   }
 }
 
-/// Outputs [ox, ...) of a row in plain layout, as many as whole vectors of D without a window over
-/// the edge; the number of the next one.
+/// Outputs [ox, ...) of a row in plain layout, in full vectors of D while no window crosses the
+/// edge; returns the next output.
 template <class D, class T>
 HWY_INLINE int64_t max_vectors(D d, const Windows& w, const Taps& tz, const Taps& ty, const T* x,
                                T* y, int64_t ox) {
@@ -141,7 +141,7 @@ void max_row(DType dtype, const Windows& w, int64_t width, int64_t row, const st
   });
 }
 
-/// The positions of the maxima y of one window, channels side by side.
+/// The positions of the maxima y of one window with adjacent channels.
 template <class T>
 HWY_INLINE void find_channels(const Windows& w, const Taps& tz, const Taps& ty, const Taps& tx,
                               int64_t width, const T* x, const T* y, int64_t* indices) {
@@ -181,14 +181,14 @@ HWY_INLINE void find_row_as(const Windows& w, int64_t width, int64_t row, const 
   }
 }
 
-/// The positions of the maxima y of row `row`; x is at its plane, y and indices at theirs.
+/// The positions of the maxima y of row `row`; x, y and indices point to their planes.
 void find_row(DType dtype, const Windows& w, int64_t width, int64_t row, const std::byte* x,
               const std::byte* y, int64_t* indices) {
   with_element(dtype, [&]<class T>(T) { find_row_as(w, width, row, as<T>(x), as<T>(y), indices); });
 }
 
-/// The gradient of one window, channels side by side; x and dx are at its first column. Where
-/// windows tile the input each element is written once, else added to, in floats.
+/// The gradient of one window with adjacent channels; x and dx point to its first column. If
+/// windows tile the input, each element is written once, else added to, in floats.
 template <bool tiles, class T, class Sum>
 HWY_INLINE void scatter_channels(const TapList& list, int64_t width, const T* x, const T* y,
                                  const T* dy, Sum* dx) {
@@ -204,7 +204,7 @@ HWY_INLINE void scatter_channels(const TapList& list, int64_t width, const T* x,
 }
 
 /// The gradients of windows [ox, ...) of a row that tile the input two by two along the last axis,
-/// in plain layout, as many as whole vectors of D; the number of the next one.
+/// in plain layout, in full vectors of D; returns the next window.
 template <class D, class T>
 HWY_INLINE int64_t scatter_pairs(D d, const Windows& w, const Taps& tz, const Taps& ty, const T* x,
                                  const T* y, const T* dy, T* dx, int64_t ox) {
@@ -235,7 +235,7 @@ HWY_INLINE void scatter_position(const Windows& w, const Taps& tz, const Taps& t
   });
 }
 
-/// The gradient of one output row; channels side by side.
+/// The gradient of one output row with adjacent channels.
 template <bool tiles, class T, class Sum>
 HWY_INLINE void scatter_row_of_channels(const Windows& w, const Taps& tz, const Taps& ty,
                                         int64_t width, const T* x, const T* y, const T* dy,
@@ -276,7 +276,7 @@ HWY_INLINE void scatter_as(const Windows& w, int64_t width, const T* x, const T*
   }
 }
 
-/// The gradient of a whole plane; `sums` has room for its floats where it is bf16.
+/// The gradient of an entire plane; `sums` has space for its floats if it is bf16.
 void scatter(DType dtype, const Windows& w, int64_t width, const std::byte* x, const std::byte* y,
              const std::byte* dy, std::byte* dx, float* sums) {
   with_element(dtype, [&]<class T>(T) {
@@ -300,7 +300,7 @@ HWY_EXPORT(max_row);
 HWY_EXPORT(find_row);
 HWY_EXPORT(scatter);
 
-/// Output 0 gets the maxima, output 1 (with `indices`) where in its plane each is.
+/// Output 0 gets the maxima, output 1 (with `indices`) their indices in the plane.
 Offer maxima(const Windows& w, const Type& x, bool indices) {
   return offer([w, planes = planes_of(x), dtype = x.dtype, indices](const Args& args) {
     const int64_t rows = w.out[0] * w.out[1], row = w.out[2] * planes.width;
@@ -321,8 +321,8 @@ Offer maxima(const Windows& w, const Type& x, bool indices) {
   });
 }
 
-/// dx of all planes. Input 0 is x, the last one dy; input 1 is y, but where it has to be found
-/// again, into the scratch memory.
+/// dx of all planes. Input 0 is x, the last one dy; input 1 is y, unless it has to be recomputed
+/// (`find_again`), into scratch memory.
 Offer gradients(const Windows& w, const Problem& problem, bool find_again) {
   const Planes planes = planes_of(problem.in[0]);
   const DType dtype = problem.in[0].dtype;

@@ -1,5 +1,5 @@
 // Pooled values put back at their indices, and the gradient; f32 or bf16, any layout. Exact; of
-// equal indices the last stands, whatever the number of threads, which take whole planes.
+// equal indices the last wins, for any number of threads, which take entire planes.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/windows.h"
@@ -7,31 +7,31 @@
 namespace fovea::simd {
 namespace {
 
-/// Planes of pooled values and what their indices point at.
+/// Planes of pooled values and of the elements that their indices refer to.
 struct Unpooling {
-  Unpooling(const Type& pooled, const Type& whole)
+  Unpooling(const Type& pooled, const Type& full)
       : planes(planes_of(pooled)),
         positions(pooled.shape.slice(2).numel()),
-        whole_positions(whole.shape.slice(2).numel()) {}
+        full_positions(full.shape.slice(2).numel()) {}
 
   int64_t pooled_plane() const { return positions * planes.width; }
-  int64_t whole_plane() const { return whole_positions * planes.width; }
+  int64_t whole_plane() const { return full_positions * planes.width; }
   int64_t grain() const { return elementwise_grain / std::max<int64_t>(1, whole_plane()); }
 
-  /// Calls body(pooled element, element of the whole) for each value of a plane, in order; false at
-  /// an index outside it.
+  /// Calls body(pooled element, full element) for each value of a plane, in order; false at an
+  /// index outside it.
   template <class Body>
   bool for_each(const int64_t* indices, const Body& body) const {
     for (int64_t i = 0; i < pooled_plane(); ++i) {
       const int64_t index = indices[i];
-      if (index < 0 || index >= whole_positions) return false;
+      if (index < 0 || index >= full_positions) return false;
       body(i, index * planes.width + i % planes.width);
     }
     return true;
   }
 
   Planes planes;
-  int64_t positions, whole_positions;
+  int64_t positions, full_positions;
 };
 
 template <class T>
@@ -51,7 +51,7 @@ Offer unpool(const Problem& problem) {
   });
 }
 
-/// The scratch memory says for each element of a plane which pooled value stands there.
+/// Scratch memory holds for each element of a plane which pooled value it gets.
 template <class T>
 Offer unpool_backward(const Problem& problem) {
   const Unpooling u(problem.in[0], problem.in[1]);

@@ -1,6 +1,6 @@
-// Ops that only move elements: changes of layout, axes in another order, joining and cutting along
-// an axis; any dtype, any layouts. Exact. Where the innermost axis lies side by side on both sides
-// whole runs are copied, else tiles are transposed, elements of 4 bytes in registers.
+// Ops that only move elements: changes of layout, permutation, concatenation and slicing along an
+// axis; any dtype, any layouts. Exact. If the innermost axis is contiguous on both sides entire
+// runs are copied, else tiles are transposed, elements of 4 bytes in registers.
 #include <cstring>
 
 #include "fovea/core/parallel.h"
@@ -35,9 +35,9 @@ HWY_INLINE void transpose4x4(const float* in, int64_t in_stride, float* out, int
   hn::StoreU(hn::InterleaveUpper(d, ac1, be1), d, out + 3 * out_stride);
 }
 
-/// out[j][i] = in[i][j] for rows x columns floats, by 16 x 16. The side whose rows are further
-/// apart goes by whole cache lines, four at a time: its lines may all belong in one place of the
-/// cache.
+/// out[j][i] = in[i][j] for rows x columns floats, by 16 x 16.
+/// The side with the larger row stride is accessed by full cache
+/// lines, four at a time: its lines may all map to one cache set.
 void transpose(const float* in, int64_t in_stride, float* out, int64_t out_stride, int64_t rows,
                int64_t columns) {
   const int64_t rows4 = rows / 4 * 4, columns4 = columns / 4 * 4;
@@ -75,15 +75,15 @@ namespace {
 
 HWY_EXPORT(transpose);
 
-/// Elements of one value that become some of another: the axes to walk (step 0 is of the source, 1
-/// of the target), and where the first lies in each.
+/// Elements of one value to copy to another: the axes to walk (step 0 is the source's, 1 the
+/// target's), and the offset of the first in each.
 struct Block {
   Axes<2> axes;
   int64_t from = 0, to = 0;
 };
 using Tile = Axis<2>;
 
-/// All steps along `a` and `b`.
+/// Copies all steps along `a` and `b`.
 template <class T>
 void copy_tile(const T* from, T* to, const Tile& a, const Tile& b) {
   if constexpr (sizeof(T) == 4) {
@@ -103,8 +103,8 @@ void copy_tile(const T* from, T* to, const Tile& a, const Tile& b) {
   }
 }
 
-/// Copies by tiles of two axes: the target's innermost, and the one along which the source lies
-/// side by side.
+/// Copies by tiles of two axes: the target's innermost, and the one along which the source is
+/// contiguous.
 template <class T>
 void copy_by_tiles(Axes<2> axes, const T* from, T* to) {
   Tile b = axes.back(), a;
@@ -115,7 +115,7 @@ void copy_by_tiles(Axes<2> axes, const T* from, T* to) {
     a = *nearest;
     axes.erase(nearest);
   }
-  // A cache line of the side that is further apart, by as much as a page of the other.
+  // A cache line on the side with the larger stride, a page's worth on the other.
   const bool narrow_b = b.step[0] > a.step[1];
   const int64_t a_tile = narrow_b ? 512 : 16, b_tile = narrow_b ? 16 : 512;
   const int64_t a_tiles = (a.size + a_tile - 1) / a_tile, b_tiles = (b.size + b_tile - 1) / b_tile;
@@ -136,7 +136,7 @@ void copy_by_tiles(Axes<2> axes, const T* from, T* to) {
   });
 }
 
-/// Copies runs of the innermost axis, which lies side by side on both sides.
+/// Copies runs of the innermost axis, which is contiguous on both sides.
 template <class T>
 void copy_by_runs(Axes<2> axes, const T* from, T* to) {
   const int64_t run = axes.back().size;
@@ -195,20 +195,20 @@ Offer offer_copy(const Problem& problem, Block block) {
   });
 }
 
-/// The elements of `part` and those [begin, begin + size of part) of `whole` along `axis`; the part
-/// is the target, or (`into_whole`) the source. Several blocks where channels that are blocked do
-/// not begin with a block.
-std::vector<Block> blocks_of(const Type& whole, const Type& part, int axis, int64_t begin,
-                             bool into_whole) {
-  const int split = blocked_axis({&whole, &part});
+/// The elements of `part` and those [begin, begin + size of part) of `full` along `axis`; the part
+/// is the target, or (`into_full`) the source. Several blocks if blocked channels do not start at a
+/// block.
+std::vector<Block> blocks_of(const Type& full, const Type& part, int axis, int64_t begin,
+                             bool into_full) {
+  const int split = blocked_axis({&full, &part});
   std::vector<int64_t> sizes = memory_sizes(part.shape, split);
-  const std::vector<int64_t> in_whole = memory_steps(whole, split),
+  const std::vector<int64_t> in_full = memory_steps(full, split),
                              in_part = memory_steps(part, split);
   const auto make = [&](int64_t at_whole, int64_t at_part) {
-    Block block{{}, into_whole ? at_part : at_whole, into_whole ? at_whole : at_part};
+    Block block{{}, into_full ? at_part : at_whole, into_full ? at_whole : at_part};
     for (size_t i = 0; i < sizes.size(); ++i) {
-      block.axes.push_back({sizes[i], into_whole ? Offsets<2>{in_part[i], in_whole[i]}
-                                                 : Offsets<2>{in_whole[i], in_part[i]}});
+      block.axes.push_back({sizes[i], into_full ? Offsets<2>{in_part[i], in_full[i]}
+                                                : Offsets<2>{in_full[i], in_part[i]}});
     }
     block.axes = joined(std::move(block.axes), 1);
     return block;
@@ -218,13 +218,13 @@ std::vector<Block> blocks_of(const Type& whole, const Type& part, int axis, int6
   };
   if (split < 0 || axis != split) {
     const auto a = static_cast<size_t>(split >= 0 && axis > split ? axis + 1 : axis);
-    return {make(begin * in_whole[a], 0)};
+    return {make(begin * in_full[a], 0)};
   }
-  if (begin % 16 == 0 && part.dim(1) % 16 == 0) return {make(place(in_whole, begin), 0)};
+  if (begin % 16 == 0 && part.dim(1) % 16 == 0) return {make(place(in_full, begin), 0)};
   std::vector<Block> channels;
   sizes[1] = sizes[2] = 1;
   for (int64_t c = 0; c < part.dim(1); ++c)
-    channels.push_back(make(place(in_whole, begin + c), place(in_part, c)));
+    channels.push_back(make(place(in_full, begin + c), place(in_part, c)));
   return channels;
 }
 

@@ -1,9 +1,9 @@
 // Padding, resizing and their gradients, f32 or bf16, any layout, 1 to 3 axes: linear maps that act
-// on each spatial axis apart, the gradients by the same maps transposed. Rows are mixed first, what
-// comes of it along the last axis then, each output by itself and in the order of its sources:
-// results do not depend on the number of threads. Error bound: where nothing is added, none; else 4
-// eps of the inputs' absolute values, and 1 more for each source of an output along an axis; of
-// bf16 another 2^-8 of the value.
+// on each spatial axis separately, the gradients by the transposed maps. Rows are combined first,
+// then elements along the last axis, each output on its own and in the order of its sources:
+// results do not depend on the number of threads. Exact if nothing is added; else the error bound
+// is 4 eps of the inputs' absolute values, and 1 more for each source of an output along an axis;
+// for bf16 another 2^-8 of the value.
 #include <limits>
 #include <type_traits>
 
@@ -23,30 +23,30 @@
 namespace fovea::simd {
 namespace {
 
-/// How an axis is made of another: output `to` is the sum of its sources by their weights, none of
-/// which is 0.
+/// How an axis is computed from another: output `to` is the weighted sum of its sources, with
+/// weights other than 0.
 class AxisMap {
  public:
   struct Source {
     int64_t to, from;
     double weight;
   };
-  /// Outputs in groups that vectors load at once: source k of all 16 side by side, with weight 0
-  /// where an output has fewer.
+  /// Outputs in groups that vectors load at once: source k of all 16 outputs is contiguous, with
+  /// weight 0 if an output has fewer.
   static constexpr int64_t width = 16;
   struct Group {
     const int32_t* from;
     const float* weight;
-    int64_t depth;  ///< sources of the output that has most
-    bool run;       ///< one source each, with weight 1, side by side
+    int64_t depth;  ///< the largest number of sources of an output
+    bool run;       ///< one source each, with weight 1, contiguous
   };
 
   AxisMap(int64_t out, const std::vector<Source>& sources) : out_(out) {
     const auto groups = static_cast<size_t>((out + width - 1) / width);
     std::vector<int64_t> count(static_cast<size_t>(out), 0), depth(groups, 0);
     for (const Source& s : sources) {
-      int64_t& most = depth[static_cast<size_t>(s.to / width)];
-      most = std::max(most, ++count[static_cast<size_t>(s.to)]);
+      int64_t& group_depth = depth[static_cast<size_t>(s.to / width)];
+      group_depth = std::max(group_depth, ++count[static_cast<size_t>(s.to)]);
     }
     first_.push_back(0);
     for (int64_t d : depth) first_.push_back(first_.back() + d * width);
@@ -72,7 +72,7 @@ class AxisMap {
     return {from_.data() + first_[i], weight_.data() + first_[i],
             (first_[i + 1] - first_[i]) / width, run_[i]};
   }
-  /// No output is a sum.
+  /// Whether no output is a sum.
   bool copies() const { return copies_; }
 
  private:
@@ -94,8 +94,8 @@ class AxisMap {
   bool copies_;
 };
 
-/// The maps of three axes, over planes of rows of `width` channels; `constant` stands where an
-/// output has no source.
+/// The maps of three axes, over planes of rows of `width` channels; `constant` is the value of an
+/// output without sources.
 struct Resample {
   DType dtype;
   Windows::Axes in, out;
@@ -147,7 +147,7 @@ HWY_INLINE void map_positions(const AxisMap& map, float constant, const float* x
   }
 }
 
-/// A row of channels side by side.
+/// A row with adjacent channels.
 template <class T>
 HWY_INLINE void map_channels(const AxisMap& map, int64_t width, float constant, const float* x,
                              T* y) {
@@ -165,7 +165,7 @@ HWY_INLINE void map_channels(const AxisMap& map, int64_t width, float constant, 
   }
 }
 
-/// Row `row` of the out[0] * out[1] rows of a plane; `mixed` has room for a row of x.
+/// Row `row` of the out[0] * out[1] rows of a plane; `mixed` has space for a row of x.
 template <class T>
 HWY_INLINE void resample_as(const Resample& r, int64_t row, const T* x, float* mixed, T* y) {
   const int64_t length = r.in[2] * r.width;
@@ -200,7 +200,7 @@ HWY_INLINE void resample_as(const Resample& r, int64_t row, const T* x, float* m
                : map_channels(r.maps[2], r.width, r.constant, source, y);
 }
 
-/// `x` and `y` are at their planes.
+/// `x` and `y` point to their planes.
 void resample_row(const Resample& r, int64_t row, const std::byte* x, float* mixed, std::byte* y) {
   with_element(r.dtype, [&]<class T>(T) { resample_as(r, row, as<T>(x), mixed, as<T>(y)); });
 }
@@ -242,8 +242,8 @@ Sources resized(const Upsample& op, size_t axis, int64_t in) {
   return sources;
 }
 
-/// y from x by the maps `sources_of(axis, its size in the op's input)`: of an op, or (`transposed`)
-/// of its gradient.
+/// Computes y from x by the maps `sources_of(axis, its size in the op's input)`: an op, or
+/// (`transposed`) its gradient.
 template <class SourcesOf>
 Offer resample(const Problem& problem, bool transposed, float constant,
                const SourcesOf& sources_of) {

@@ -11,11 +11,11 @@
 
 namespace fovea::simd {
 
-/// Every kernel of this folder gives the same bits for every number of threads: work is cut into
-/// chunks that do not depend on the team, and partial sums are added in their order. The tests'
-/// harness runs each with 1, 2 and 3 threads and compares the bytes.
+/// Every kernel in this folder gives the same bits for any number of threads: work is split into
+/// chunks that do not depend on the team, and partial sums are added in order. The test harness
+/// runs each with 1, 2 and 3 threads and compares the bytes.
 
-/// A kernel that is one function of Args (and of what it captured when it was made).
+/// A kernel that is one function of Args (and of its captures).
 template <class Run>
 class FunctionKernel final : public Kernel {
  public:
@@ -41,7 +41,7 @@ Offer offer_in_place(Run run) {
   return std::make_unique<FunctionKernel<Run>>(std::move(run), 0, true);
 }
 
-/// Nothing when all inputs and outputs are f32; inputs from `checked` on are not looked at.
+/// Nothing if all inputs and outputs are f32; inputs from `checked` on are ignored.
 inline std::optional<Refusal> unless_f32(const Problem& problem, size_t checked = SIZE_MAX) {
   for (size_t i = 0; i < std::min(checked, problem.in.size()); ++i) {
     if (problem.in[i].dtype != DType::f32) return Refusal{"only f32"};
@@ -52,8 +52,8 @@ inline std::optional<Refusal> unless_f32(const Problem& problem, size_t checked 
   return std::nullopt;
 }
 
-/// Nothing when all inputs and outputs are f32, or all are bf16; inputs from `checked` on are not
-/// looked at.
+/// Nothing if all inputs and outputs are f32, or all are bf16; inputs from `checked` on are
+/// ignored.
 inline std::optional<Refusal> unless_f32_or_bf16(const Problem& problem,
                                                  size_t checked = SIZE_MAX) {
   const DType dtype = problem.in[0].dtype;
@@ -65,8 +65,8 @@ inline std::optional<Refusal> unless_f32_or_bf16(const Problem& problem,
   return Refusal{"only f32 or bf16"};
 }
 
-/// Nothing when what has in[0]'s shape is all f32 or all bf16, and the rest (scales, statistics,
-/// their gradients) f32.
+/// Nothing if all values of in[0]'s shape are f32 or all are bf16, and the rest (scales,
+/// statistics, their gradients) are f32.
 inline std::optional<Refusal> unless_bf16_beside_f32(const Problem& problem) {
   const Type& x = problem.in[0];
   const auto fits = [&](const Type& type) {
@@ -78,14 +78,14 @@ inline std::optional<Refusal> unless_bf16_beside_f32(const Problem& problem) {
   return Refusal{"only f32, or bf16 beside f32"};
 }
 
-/// Elements that are worth a thread of their own where nothing is done but reading and writing.
+/// The number of elements that is worth a thread when they are only read and written.
 inline constexpr int64_t elementwise_grain = 16384;
 
-/// For data that an op refuses when it runs: its reference throws, in the op's own words.
+/// For data that an op rejects at run time: runs its reference, which throws the op's own error.
 void fail_as_reference(const Problem& problem, const Args& args);
 
-/// Work on [0, n) that needs scratch memory while it is at one of them: as many pieces of it as
-/// threads that are worth it.
+/// Work on [0, n) that needs scratch memory for each item: one piece for each thread that is worth
+/// it.
 class Slots {
  public:
   Slots(int64_t n, int64_t grain, size_t bytes, const Problem& problem)
@@ -113,7 +113,7 @@ class Slots {
   size_t bytes_;
 };
 
-/// The families, each in its own file: what makes a kernel or says why not.
+/// The families, each in its own file: each makes a kernel or refuses.
 Offer make_reorder(const Problem& problem);
 Offer make_normalize_images(const Problem& problem);
 Offer make_unary(const Problem& problem);

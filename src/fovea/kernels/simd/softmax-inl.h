@@ -1,4 +1,4 @@
-// Softmax of one row: compiled once an instruction set. Exponentials are relative to the largest
+// Softmax of one row: compiled once per instruction set. Exponentials are relative to the largest
 // element. Error bound: 16 eps of the value.
 #if defined(FOVEA_KERNELS_SIMD_SOFTMAX_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef FOVEA_KERNELS_SIMD_SOFTMAX_INL_H
@@ -22,7 +22,7 @@ HWY_INLINE float row_max(const float* x, int64_t count) {
   return hn::GetLane(hn::MaxOfLanes(F32(), best));
 }
 
-/// y = factor * exp(x - largest) / sum, or where `log` is true the logarithm of it without factor.
+/// y = factor * exp(x - largest) / sum, or if `log` its logarithm without factor.
 HWY_INLINE void softmax_row(const float* x, int64_t classes, bool log, double factor, float* y) {
   const float largest = row_max(x, classes);
   const V top = all(largest);

@@ -1,8 +1,8 @@
-// Softmax, its logarithm and their gradients along axis 1, f32. Vectors lie along the axis where it
-// is the innermost, else across it. Each line is added in one order, so results do not depend on
-// the number of threads. Error bound: softmax 32 eps of its value (logits at most 30 below the
-// largest), log-softmax of max(1, |value|),
-// gradients of max(1, the largest |dy|).
+// Softmax, its logarithm and their gradients along axis 1, f32. Vectors lie
+// along the axis if it is the innermost, else across it. Each line is summed in
+// a fixed order, so results do not depend on the number of threads. Error bound:
+// 32 eps, for softmax of its value (logits at most 30 below the largest), for
+// log-softmax of max(1, |value|), for gradients of max(1, the largest |dy|).
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/ops/loss.h"
@@ -32,7 +32,7 @@ HWY_INLINE V column_sum(int64_t size, const F& f) {
   return total;
 }
 
-/// `count` lines side by side, their elements `stride` apart; or, of stride 1, one line.
+/// `count` adjacent lines with elements `stride` apart; or, with stride 1, one line.
 void softmax_lines(const float* x, int64_t size, int64_t stride, int64_t count, bool log_of,
                    float* y) {
   if (stride == 1) return softmax_row(x, size, log_of, 1, y);
@@ -97,7 +97,7 @@ class Lines {
   int64_t size() const { return size_; }
   int64_t stride() const { return stride_; }
 
-  /// Calls body(offset of the first element, lines) for lines side by side, in parallel.
+  /// Calls body(offset of the first element, lines) for adjacent lines, in parallel.
   template <class Body>
   void for_each(const Body& body) const {
     constexpr int64_t together = 256;

@@ -1,6 +1,6 @@
 // Sums of squares, f32 and f64, any layout: squared and added in double by chunks of 65536
-// elements, whose sums are added in their order, so results do not depend on the number of threads.
-// NaN and infinities go through. Error bound: 2^-40 of the sum.
+// elements, whose sums are added in order, so results do not depend on the number of threads. NaN
+// and infinities propagate. Error bound: 2^-40 of the sum.
 #include <vector>
 
 #include "fovea/core/parallel.h"

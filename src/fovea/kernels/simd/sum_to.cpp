@@ -1,8 +1,8 @@
-// Sums over any axes (gradients of what was repeated, sums of everything), f32 or bf16, any layout:
-// in floats inside fixed chunks of at most 1024 values, in double across them, in order, so results
-// do not depend on the number of threads. Up to two groups of neighbouring axes are summed at once,
-// more one by one. Error bound: 16 eps of the inputs' absolute values; of bf16 another 2^-8 of the
-// sum.
+// Sums over any axes (gradients of broadcast values, total sums), f32 or bf16, any layout: in
+// floats within fixed chunks of at most 1024 values, in double across them, in order, so results do
+// not depend on the number of threads. Up to two groups of neighbouring axes are summed at once,
+// more in several stages. Error bound: 16 eps of the inputs' absolute values; for bf16 another 2^-8
+// of the sum.
 #include <cstring>
 
 #include "fovea/kernels/simd/channels.h"
@@ -45,13 +45,13 @@ namespace {
 
 HWY_EXPORT(sum_chunk);
 
-/// Which axes of x, in the order of memory, are summed.
+/// Which axes of x, in memory order, are summed.
 struct Sum {
   int64_t size;
   bool summed;
 };
 
-/// Nothing when the sum does not lie in the order of x.
+/// Nothing if the sum's memory order differs from that of x.
 std::optional<std::vector<Sum>> axes_of(const Type& x, const Type& y) {
   std::vector<Sum> axes;
   int64_t step = 1;  // of y
@@ -66,7 +66,7 @@ std::optional<std::vector<Sum>> axes_of(const Type& x, const Type& y) {
   return axes;
 }
 
-/// The values as [summed, kept, summed, kept], if that is what they are.
+/// The axes as [summed, kept, summed, kept], if they have that form.
 std::optional<Channels> as_channels(const std::vector<Sum>& axes) {
   int64_t sizes[4] = {1, 1, 1, 1};
   size_t at = 0;
@@ -78,7 +78,7 @@ std::optional<Channels> as_channels(const std::vector<Sum>& axes) {
   return channels(sizes[0], sizes[1], sizes[2], sizes[3]);
 }
 
-/// The sums that lead from x to y, one after the other.
+/// The successive sums that lead from x to y.
 std::vector<Channels> stages_of(std::vector<Sum> axes) {
   std::vector<Channels> stages;
   while (true) {
@@ -86,17 +86,17 @@ std::vector<Channels> stages_of(std::vector<Sum> axes) {
       stages.push_back(*all);
       return stages;
     }
-    int64_t behind = 1;
-    for (; !axes.back().summed; axes.pop_back()) behind *= axes.back().size;
+    int64_t after = 1;
+    for (; !axes.back().summed; axes.pop_back()) after *= axes.back().size;
     const int64_t summed = axes.back().size;
     axes.pop_back();
     int64_t before = 1;
     for (const Sum& axis : axes) before *= axis.size;
-    stages.push_back(channels(1, before, summed, behind));
+    stages.push_back(channels(1, before, summed, after));
     if (!axes.empty() && !axes.back().summed)
-      axes.back().size *= behind;
+      axes.back().size *= after;
     else
-      axes.push_back({behind, false});
+      axes.push_back({after, false});
   }
 }
 
@@ -109,7 +109,7 @@ void join_chunks(const Channels& c, const float* sums, T* y) {
   });
 }
 
-/// Sums of x, which is of dtype `from`, as y of dtype `to`.
+/// Sums x, of dtype `from`, into y of dtype `to`.
 void run_stage(const Channels& c, DType from, const std::byte* x, float* sums, DType to,
                std::byte* y) {
   for_each_chunk(c, [&](int64_t block, int64_t chunk) {
@@ -129,9 +129,9 @@ Offer make_sum_to(const Problem& problem) {
     return offer([bytes = y.bytes()](const Args& args) { std::memset(args.out[0], 0, bytes); });
   }
   const auto axes = axes_of(x, y);
-  if (!axes) return Refusal{"only sums that lie in the order of what is summed"};
+  if (!axes) return Refusal{"only sums in the memory order of their input"};
   const std::vector<Channels> stages = stages_of(*axes);
-  // The scratch memory: sums of chunks, then what each stage but the last leaves.
+  // Scratch memory: sums of chunks, then the result of each stage but the last.
   const auto bytes = [](int64_t floats) {
     return align_up(static_cast<size_t>(checked_product(floats, 4)));
   };

@@ -1,6 +1,6 @@
-// Vectors of floats with a rest at the end: compiled once an instruction set, so the guard toggles.
-// Memory holds floats or bf16; what is computed with are floats. So a bf16 result is the float one
-// rounded once more: 2^-8 of it beside the float's bound.
+// Vectors of floats with a remainder at the end: compiled once per instruction set, so the guard
+// toggles. Memory holds floats or bf16; arithmetic is in floats. So a bf16 result is the float
+// result rounded once more: 2^-8 of it in addition to the float's bound.
 #if defined(FOVEA_KERNELS_SIMD_VECTORS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef FOVEA_KERNELS_SIMD_VECTORS_INL_H
 #undef FOVEA_KERNELS_SIMD_VECTORS_INL_H
@@ -18,7 +18,7 @@
 
 #include "fovea/core/dtype.h"
 
-/// On a lambda of an inner loop: part of its caller, whatever its size.
+/// For lambdas in inner loops: always inlined into the caller.
 #ifndef FOVEA_INLINE
 #define FOVEA_INLINE __attribute__((always_inline))
 #endif
@@ -43,7 +43,7 @@ HWY_INLINE hn::Vec<D> from_bf16_bits(D d, hn::Vec<HalfWords<D>> bits) {
   return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(Words<D>(), bits)));
 }
 
-/// The bits of v; their upper halves are v as bf16: nearest, ties to even, NaN stays NaN.
+/// The bits of v, with v as bf16 in the upper halves: nearest, ties to even, NaN stays NaN.
 template <class D>
 HWY_INLINE hn::Vec<Words<D>> round_to_bf16(D, hn::Vec<D> v) {
   const Words<D> d;
@@ -101,7 +101,7 @@ HWY_INLINE void store_pairs(hn::Vec<D> even, hn::Vec<D> odd, D d, Bf16* p) {
   hn::StoreU(pairs, words, reinterpret_cast<uint32_t*>(p));
 }
 
-/// Where a full vector is read and written.
+/// Access to a full vector.
 struct Whole {
   static constexpr size_t count = static_cast<size_t>(lanes);
 
@@ -116,7 +116,7 @@ struct Whole {
   static HWY_INLINE V keep(V value, V) { return value; }
 };
 
-/// Where only the first `count` lanes are: nothing behind them is touched, they read as 0.
+/// Access to only the first `count` lanes: memory after them is not touched, the others read as 0.
 struct Part {
   size_t count;
 
@@ -153,7 +153,7 @@ struct Part {
 #endif
   }
 
-  /// `value` in the lanes there are, `other` elsewhere.
+  /// `value` in the accessible lanes, `other` elsewhere.
   HWY_INLINE V keep(V value, V other) const {
     return hn::IfThenElse(hn::FirstN(F32(), count), value, other);
   }
@@ -173,8 +173,8 @@ struct Part {
   }
 };
 
-/// Calls f(i, where) for i from begin to end in steps of a vector; `where` is Whole, or at the end
-/// Part.
+/// Calls f(i, access) for i from begin to end in steps of a vector; the access is Whole, or Part at
+/// the end.
 template <class F>
 HWY_INLINE void for_each_vector(int64_t begin, int64_t end, const F& f) {
   int64_t i = begin;
@@ -182,7 +182,7 @@ HWY_INLINE void for_each_vector(int64_t begin, int64_t end, const F& f) {
   if (i < end) f(i, Part{static_cast<size_t>(end - i)});
 }
 
-/// Calls f with a value of the type in memory, of kernels that take f32 and bf16.
+/// Calls f with a value of the type in memory, for kernels that take f32 and bf16.
 template <class F>
 HWY_INLINE void with_element(DType dtype, const F& f) {
   dtype == DType::bf16 ? f(Bf16()) : f(float());
@@ -198,8 +198,8 @@ HWY_INLINE T* as(std::byte* p) {
 
 HWY_INLINE V all(float value) { return hn::Set(F32(), value); }
 
-/// Fills n numbers with what add(floats) adds up: in `to` itself where that holds floats, else in
-/// `sums`, so that each is rounded once.
+/// Fills n numbers with the sums that add(floats) computes: in `to` itself if that holds floats,
+/// else in `sums`, so that each is rounded once.
 template <class T, class F>
 HWY_INLINE void fill_with_sums(T* to, float* sums, int64_t n, const F& add) {
   if constexpr (std::is_same_v<T, float>) {
@@ -213,8 +213,8 @@ HWY_INLINE void fill_with_sums(T* to, float* sums, int64_t n, const F& add) {
   }
 }
 
-/// The sum of f(i, where) over i from 0 to `size` in steps of a vector: 1024 elements at a time in
-/// floats, in double across. Lanes that are not there do not count.
+/// The sum of f(i, access) over i from 0 to `size` in steps of a vector: 1024 elements at a time in
+/// floats, in double across. Inaccessible lanes do not count.
 template <class F>
 HWY_INLINE double row_sum(int64_t size, const F& f) {
   double total = 0;
@@ -228,7 +228,7 @@ HWY_INLINE double row_sum(int64_t size, const F& f) {
   return total;
 }
 
-/// x where x > 0, else 0; NaN stays.
+/// x where x > 0, else 0; NaN propagates.
 HWY_INLINE V relu(V x) { return hn::IfThenZeroElse(hn::Le(x, all(0)), x); }
 
 }  // namespace fovea::simd::HWY_NAMESPACE

@@ -9,8 +9,8 @@
 
 namespace fovea::simd {
 
-/// One or several axes that `n` values walk together: how many steps there are, and by how many
-/// elements each value moves at one (0: it stays, as what is repeated or summed up does).
+/// One or several merged axes that `n` values walk together: the number of steps, and by how many
+/// elements each value moves per step (0 for values that are broadcast or summed).
 template <size_t n>
 struct Axis {
   int64_t size = 1;
@@ -21,8 +21,8 @@ using Axes = std::vector<Axis<n>>;  ///< outermost first
 template <size_t n>
 using Offsets = std::array<int64_t, n>;
 
-/// A shape's sizes; where `blocks` says which axis holds channels in blocks of 16, that axis counts
-/// as two: the blocks, and the channels of one.
+/// A shape's sizes; the axis `blocks`, if any, holds channels in blocks of 16 and counts as two:
+/// the blocks, and the channels in one.
 inline std::vector<int64_t> memory_sizes(const Shape& shape, int blocks) {
   std::vector<int64_t> sizes;
   for (int i = 0; i < shape.rank(); ++i) {
@@ -33,7 +33,7 @@ inline std::vector<int64_t> memory_sizes(const Shape& shape, int blocks) {
   return sizes;
 }
 
-/// How many elements lie between neighbours along each of these axes in memory.
+/// The memory stride, in elements, along each of these axes.
 inline std::vector<int64_t> memory_steps(const Type& type, int blocks) {
   std::array<int64_t, Shape::max_rank> steps{};
   int64_t step = 1;
@@ -53,15 +53,15 @@ inline std::vector<int64_t> memory_steps(const Type& type, int blocks) {
   return result;
 }
 
-/// The axis that memory_sizes and memory_steps have to see as two for these values to be walked
+/// The axis that memory_sizes and memory_steps must split in two so that these values can be walked
 /// together.
 inline int blocked_axis(std::initializer_list<const Type*> types) {
   const auto blocked = [](const Type* type) { return type->layout == Layout::blocked16; };
   return std::any_of(types.begin(), types.end(), blocked) ? 1 : -1;
 }
 
-/// The same walk with fewer axes: in the order of value `by` in memory, without those of one step,
-/// neighbours joined where every value goes on as it did. At least one axis is left.
+/// The same walk with fewer axes: in the memory order of value `by`, without axes of one step,
+/// neighbours merged if every value continues with the same stride. At least one axis remains.
 template <size_t n>
 Axes<n> joined(Axes<n> axes, size_t by) {
   if (std::any_of(axes.begin(), axes.end(), [](const Axis<n>& axis) { return axis.size == 0; }))
@@ -84,8 +84,8 @@ Axes<n> joined(Axes<n> axes, size_t by) {
   return result;
 }
 
-/// How `n` values are walked in the order of the first in memory; the others broadcast to its
-/// shape.
+/// How `n` values are walked in the memory order of
+/// the first; the others broadcast to its shape.
 template <size_t n>
 Axes<n> walk(const std::array<const Type*, n>& types) {
   const Type& whole = *types[0];
@@ -111,7 +111,7 @@ int64_t steps_of(std::span<const Axis<n>> axes) {
   return count;
 }
 
-/// Calls body(where each value is, rows) for the steps [begin, end) of a walk, as runs of `rows`
+/// Calls body(offset of each value, rows) for the steps [begin, end) of a walk, as runs of `rows`
 /// steps along its last axis.
 template <size_t n, class Body>
 void for_each_run(std::span<const Axis<n>> axes, int64_t begin, int64_t end, const Body& body) {

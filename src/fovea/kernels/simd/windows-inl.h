@@ -1,4 +1,4 @@
-// The elements of a window, and which of them is its maximum: compiled once an instruction set.
+// The elements of a window, and which of them is its maximum: compiled once per instruction set.
 #if defined(FOVEA_KERNELS_SIMD_WINDOWS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef FOVEA_KERNELS_SIMD_WINDOWS_INL_H
 #undef FOVEA_KERNELS_SIMD_WINDOWS_INL_H
@@ -28,9 +28,9 @@ HWY_INLINE void for_each_tap(const Windows& w, const Taps& z, const Taps& y, con
   }
 }
 
-/// The offsets of a window's elements from its first column, for values with channels side by side;
-/// the same for all windows of a row but those over its ends. Those of large windows are not kept,
-/// but counted out each time.
+/// The offsets of a window's elements from its first column, for values with adjacent channels; the
+/// same for all windows of a row except those crossing its ends. Those of large windows are not
+/// stored but recomputed each time.
 class TapList {
  public:
   HWY_INLINE TapList(const Windows& w, const Taps& z, const Taps& y, int64_t width)
@@ -67,8 +67,8 @@ class TapList {
   int64_t count_ = 0;
 };
 
-/// Where x is the maximum y that was not found yet; marks it as found. NaN is the maximum of what
-/// has one.
+/// The lanes in which x is the maximum y and that was not found yet; marks them as found. NaN
+/// counts as the maximum.
 template <class D, class M>
 HWY_INLINE M find(D, M& found, hn::Vec<D> x, hn::Vec<D> y) {
   const M hit = hn::AndNot(found, hn::Or(hn::Eq(x, y), hn::And(hn::IsNaN(x), hn::IsNaN(y))));

@@ -7,16 +7,16 @@
 
 namespace fovea::simd {
 
-/// Windows over exactly three spatial axes; those in front that are not there have size 1. They
-/// slide, or are bins of near-equal size (see adaptive_bin).
+/// Windows over exactly three spatial axes; missing leading axes have size 1. They slide, or are
+/// bins of nearly equal size (see adaptive_bin).
 struct Windows {
   using Axes = std::array<int64_t, 3>;
   Axes in{1, 1, 1}, out{1, 1, 1}, kernel{1, 1, 1}, stride{1, 1, 1}, dilation{1, 1, 1},
       padding{0, 0, 0}, padding_end{0, 0, 0};
   bool bins = false;  ///< kernel is the largest bin's, and stride 0
 
-  /// The taps [begin, end) of window `o` along an axis that meet the input, and where the first
-  /// of them is.
+  /// The taps [begin, end) of window `o` along an axis that lie inside the input, and the position
+  /// of the first.
   struct Taps {
     int64_t begin, end, first;
   };
@@ -35,7 +35,7 @@ struct Windows {
     return {begin, std::min(kernel[axis], behind), start + begin * step};
   }
 
-  /// Each input lies in one window exactly.
+  /// Whether each input lies in exactly one window.
   bool tiles() const {
     for (size_t a = 0; a < 3; ++a) {
       if (bins || stride[a] != kernel[a] || padding[a] != 0 || dilation[a] != 1 ||
@@ -67,7 +67,7 @@ inline Windows windows_of(const PoolGeometry& g, const Shape& in, const Shape& o
   return w;
 }
 
-/// Of adaptive pooling; where bins do not overlap they are windows that slide.
+/// For adaptive pooling; bins that do not overlap are sliding windows.
 inline Windows bins_of(const Shape& in, const Shape& out) {
   const auto count = static_cast<size_t>(in.rank() - 2);
   Windows w{.in = three_axes(in.begin() + 2, count), .out = three_axes(out.begin() + 2, count)};
