@@ -129,7 +129,7 @@ std::vector<std::string> write_files(const std::vector<Sample>& samples,
   }
   std::vector<std::string> paths;
   for (const Sample& sample : samples) {
-    const std::string name = std::to_string(sample.index) + "-" + file_word(sample.label) + ".png";
+    const std::string name = fmt::format("{}-{}.png", sample.index, file_word(sample.label));
     paths.push_back((folder / name).string());
     encode_png(paths.back(), sample.image);
   }

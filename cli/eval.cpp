@@ -54,8 +54,8 @@ std::shared_ptr<const data::Dataset> fitted(const Predictor& predictor, const da
   }
   const std::vector<std::string> names = tasks::make(model.task, given)->targets().names;
   if (own.names.size() != names.size()) {
-    throw fail("the model has " + std::to_string(own.names.size()) + " classes, the data set has " +
-               std::to_string(names.size()));
+    throw fail(fmt::format("the model has {} classes, the data set has {}", own.names.size(),
+                           names.size()));
   }
   if (named && own.names != names) {
     throw fail("its targets have other names",

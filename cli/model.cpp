@@ -14,6 +14,8 @@
 #include "fovea/weights/arguments.h"
 #include "fovea/weights/assemble.h"
 
+#include <fmt/format.h>
+
 namespace fovea::cli {
 namespace {
 
@@ -195,9 +197,8 @@ Shape parse_sizes(std::string_view flag, std::string_view text) {
     sizes.push_back(static_cast<int64_t>(*size));
   }
   if (sizes.size() > 4) {
-    throw Error(ErrorKind::usage, std::string(flag) + ": \"" + std::string(text) + "\" has " +
-                                      std::to_string(sizes.size()) +
-                                      " sizes; at most 4 are allowed")
+    throw Error(ErrorKind::usage, fmt::format("{}: \"{}\" has {} sizes; at most 4 are allowed",
+                                              flag, text, sizes.size()))
         .with("expected", "channels, height and width, such as 3x224x224");
   }
   return Shape(sizes);

@@ -1,5 +1,7 @@
 #include "fovea/core/arguments.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -291,7 +293,7 @@ Arguments read_arguments(std::string_view what, const Choice& choice,
                                                                  place++, choice.arguments.size()));
     if (argument == choice.arguments.end()) {
       if (named) throw fail(" has no argument \"" + printable(name) + "\"");
-      throw fail(" takes " + argument_count(choice) + ", not " + std::to_string(texts.size()));
+      throw fail(fmt::format(" takes {}, not {}", argument_count(choice), texts.size()));
     }
     const std::string given = named ? text.substr(equals + 1) : text;
     ArgumentValue value = argument->read(given);

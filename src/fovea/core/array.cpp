@@ -1,5 +1,7 @@
 #include "fovea/core/array.h"
 
+#include <fmt/format.h>
+
 #include <sys/mman.h>
 
 #include <cstdlib>
@@ -43,12 +45,12 @@ std::shared_ptr<std::byte> allocate(size_t bytes) {
   constexpr size_t huge = size_t{2} << 20;
   const size_t alignment = bytes >= 4 * huge ? huge : 64;
   if (bytes > (size_t{1} << 62)) {
-    throw Error(ErrorKind::memory, "cannot allocate " + std::to_string(bytes) + " bytes");
+    throw Error(ErrorKind::memory, fmt::format("cannot allocate {} bytes", bytes));
   }
   const size_t rounded = (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
   void* data = std::aligned_alloc(alignment, rounded);
   if (data == nullptr) {
-    throw Error(ErrorKind::memory, "cannot allocate " + std::to_string(bytes) + " bytes")
+    throw Error(ErrorKind::memory, fmt::format("cannot allocate {} bytes", bytes))
         .with("try", "a smaller --batch or a smaller --input");
   }
   if (alignment == huge) madvise(data, rounded, MADV_HUGEPAGE);
@@ -82,9 +84,8 @@ template <class T>
 Array Array::of(const std::vector<T>& values, const Shape& shape) {
   Array array(dtype_of<T>(), shape);
   if (static_cast<int64_t>(values.size()) != array.numel()) {
-    throw Error(ErrorKind::usage, "array: " + std::to_string(values.size()) +
-                                      " values given, shape " + to_string(shape) + " holds " +
-                                      std::to_string(array.numel()));
+    throw Error(ErrorKind::usage, fmt::format("array: {} values given, shape {} holds {}",
+                                              values.size(), to_string(shape), array.numel()));
   }
   if (!values.empty()) std::memcpy(array.raw(), values.data(), array.bytes());
   return array;
@@ -103,8 +104,7 @@ void Array::check(DType wanted) const {
 
 double Array::item() const {
   if (numel_ != 1) {
-    throw Error(ErrorKind::usage,
-                "item: the array has " + std::to_string(numel_) + " elements, not 1")
+    throw Error(ErrorKind::usage, fmt::format("item: the array has {} elements, not 1", numel_))
         .with("array", describe(*this));
   }
   return at(0);
@@ -185,9 +185,9 @@ Array Array::astype(DType dtype) const {
 
 Array Array::reshaped(const Shape& shape) const {
   if (shape.numel() != numel_) {
-    throw Error(ErrorKind::usage, "reshape: " + to_string(shape_) + " has " +
-                                      std::to_string(numel_) + " elements, " + to_string(shape) +
-                                      " has " + std::to_string(shape.numel()));
+    throw Error(ErrorKind::usage,
+                fmt::format("reshape: {} has {} elements, {} has {}", to_string(shape_), numel_,
+                            to_string(shape), shape.numel()));
   }
   Array view = *this;
   view.shape_ = shape;

@@ -1,5 +1,7 @@
 #include "fovea/core/files.h"
 
+#include <fmt/format.h>
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -111,7 +113,7 @@ class Pages {
                                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
                                    : ::mremap(data_, size_, size, MREMAP_MAYMOVE);
     if (grown == MAP_FAILED) {
-      throw Error(ErrorKind::memory, "cannot allocate " + std::to_string(size) + " bytes");
+      throw Error(ErrorKind::memory, fmt::format("cannot allocate {} bytes", size));
     }
     data_ = grown;
     size_ = size;
@@ -124,8 +126,8 @@ class Pages {
 
 Error too_long(const std::filesystem::path& path, ErrorKind kind, const std::string& found,
                size_t limit) {
-  return Error(kind, path.string() + " has " + found + " bytes; at most " + std::to_string(limit) +
-                         " are read");
+  return Error(kind,
+               fmt::format("{} has {} bytes; at most {} are read", path.string(), found, limit));
 }
 
 /// Refuses a file larger than `limit` or than the available memory: a sparse file can claim any
@@ -136,9 +138,9 @@ void check_size(const std::filesystem::path& path, ErrorKind kind, size_t size, 
   if (size <= always) return;
   const size_t available = memory_limits().available;
   if (size <= available) return;
-  throw Error(ErrorKind::memory, "cannot read " + path.string() + ": it has " +
-                                     std::to_string(size) + " bytes, " + std::to_string(available) +
-                                     " bytes of memory are available");
+  throw Error(ErrorKind::memory,
+              fmt::format("cannot read {}: it has {} bytes, {} bytes of memory are available",
+                          path.string(), size, available));
 }
 
 void flush_to_disk(int file, const std::filesystem::path& path) {
@@ -194,7 +196,7 @@ class Replacement {
   int create(mode_t mode) {
     static std::atomic<uint64_t> count = 0;
     for (;;) {  // the name may exist: from a process in another container, or one that crashed
-      name_ = ".fovea-" + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".tmp";
+      name_ = fmt::format(".fovea-{}-{}.tmp", ::getpid(), count++);
       const int file = ::openat(folder_.get(), name_.c_str(),
                                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
       if (file >= 0 || errno != EEXIST) return file;

@@ -1,5 +1,7 @@
 #include "fovea/core/parallel.h"
 
+#include <fmt/format.h>
+
 #ifndef FOVEA_STD_THREADS
 #include <omp.h>
 #endif
@@ -142,7 +144,7 @@ int granted_threads(int n) {
 
 void set_threads(int n) {
   if (n < 1 || n > 1024) {
-    throw Error(ErrorKind::usage, "threads: " + std::to_string(n) + " is not between 1 and 1024");
+    throw Error(ErrorKind::usage, fmt::format("threads: {} is not between 1 and 1024", n));
   }
   requested_threads = n;
 }
@@ -179,12 +181,14 @@ void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, in
 
 TeamScope::TeamScope(int n) {
   if (const int given = granted_threads(n); given < n) {
-    throw Error(ErrorKind::usage, "threads: a team of " + std::to_string(n) +
-                                      " is needed, but only " + std::to_string(given) +
-                                      " can be started")
-        .with("try", "--threads " + std::to_string(given) +
-                         " or set_threads; or lift OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS or the "
-                         "limit on processes (ulimit -u), and call from outside parallel regions");
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("threads: a team of {} is needed, but only {} can be started", n, given))
+        .with("try",
+              fmt::format(
+                  "--threads {} or set_threads; or lift OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS or "
+                  "the limit on processes (ulimit -u), and call from outside parallel regions",
+                  given));
   }
   previous_ = std::exchange(scoped_team, n);
   previous_openmp_ = set_openmp_team(n);

@@ -1,5 +1,7 @@
 #include "fovea/core/shape.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/core/error.h"
@@ -8,14 +10,13 @@ namespace fovea {
 
 Shape::Shape(std::span<const int64_t> dims) : rank_(static_cast<int>(dims.size())) {
   if (dims.size() > static_cast<size_t>(max_rank)) {
-    throw Error(ErrorKind::usage, "a shape has " + std::to_string(dims.size()) +
-                                      " dimensions, at most " + std::to_string(max_rank) +
-                                      " are supported");
+    throw Error(ErrorKind::usage, fmt::format("a shape has {} dimensions, at most {} are supported",
+                                              dims.size(), max_rank));
   }
   for (size_t i = 0; i < dims.size(); ++i) {
     if (dims[i] < 0) {
-      throw Error(ErrorKind::usage, "dimension " + std::to_string(i) + " of a shape is " +
-                                        std::to_string(dims[i]) + ", below 0");
+      throw Error(ErrorKind::usage,
+                  fmt::format("dimension {} of a shape is {}, below 0", i, dims[i]));
     }
     dims_[i] = dims[i];
   }
@@ -50,8 +51,7 @@ bool Shape::operator==(const Shape& other) const {
 int64_t checked_product(int64_t a, int64_t b) {
   int64_t product = 0;
   if (__builtin_mul_overflow(a, b, &product) || product > (int64_t{1} << 62)) {
-    throw Error(ErrorKind::memory, "a size is too large: " + std::to_string(a) + " x " +
-                                       std::to_string(b) + " exceeds 2^62");
+    throw Error(ErrorKind::memory, fmt::format("a size is too large: {} x {} exceeds 2^62", a, b));
   }
   return product;
 }

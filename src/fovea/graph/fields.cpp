@@ -1,5 +1,7 @@
 #include "fovea/graph/fields.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -84,9 +86,9 @@ void read(const Given& given, std::vector<T>& value, const Field& like, int axes
   value.clear();
   std::string_view text = given.text;
   const bool brackets = text.size() >= 2 && text.front() == '[' && text.back() == ']';
-  const std::string expected = like.per_axis ? "an integer for all " + std::to_string(axes) +
-                                                   " spatial axes, or one per axis: 3x5"
-                                             : "a list: [8, 3]";
+  const std::string expected =
+      like.per_axis ? fmt::format("an integer for all {} spatial axes, or one per axis: 3x5", axes)
+                    : "a list: [8, 3]";
   if (!brackets && !like.per_axis) throw bad_value(given, expected);
   if (brackets) text = text.substr(1, text.size() - 2);
   if (brackets && text.empty()) return;

@@ -1,5 +1,7 @@
 #include "fovea/graph/graph.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -95,7 +97,7 @@ Tensor Graph::random() {
   return input("random", {DType::i64, {2}});
 }
 
-uint64_t Graph::random_key() { return hash(scope() + "#" + std::to_string(random_ops_++)); }
+uint64_t Graph::random_key() { return hash(fmt::format("{}#{}", scope(), random_ops_++)); }
 
 Tensors Graph::add(Op op, const Tensors& inputs) {
   Node node{.graph = this, .op = std::move(op), .inputs = {}, .outputs = {}, .origin = origin_};

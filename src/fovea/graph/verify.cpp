@@ -1,5 +1,7 @@
 #include "fovea/graph/verify.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/core/error.h"
@@ -37,7 +39,7 @@ void check_calls(const Graph& graph, const std::vector<bool>& made, const std::s
   };
   for (int i = 0; i < std::ssize(graph.calls()); ++i) {
     const Call& call = graph.call(i);
-    const std::string label = prefix + "call " + std::to_string(i) + ", \"" + call.path + "\"";
+    const std::string label = fmt::format("{}call {}, \"{}\"", prefix, i, call.path);
     require(call.parent >= -1 && call.parent < i, label + " begins before its parent");
     require(std::ranges::all_of(call.inputs, sound) && std::ranges::all_of(call.outputs, sound),
             label + " has a value that is never computed");
@@ -54,10 +56,9 @@ void verify(const Graph& graph, std::string_view after) {
 
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     const Node& node = graph.nodes()[i];
-    check_origin(graph, node.origin, prefix + "node " + std::to_string(i));
-    const std::string label = prefix + "node " + std::to_string(i) + ", " +
-                              std::string(node.op.name()) +
-                              (node.scope().empty() ? "" : " of " + node.scope());
+    check_origin(graph, node.origin, fmt::format("{}node {}", prefix, i));
+    const std::string label = fmt::format("{}node {}, {}{}", prefix, i, node.op.name(),
+                                          (node.scope().empty() ? "" : " of " + node.scope()));
     Types in;
     for (int id : node.inputs) {
       require(id >= 0 && id < count && made[static_cast<size_t>(id)],

@@ -1,5 +1,7 @@
 #include "fovea/nn/blocks_mobile.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/core/error.h"
@@ -10,7 +12,7 @@ namespace {
 
 int64_t at_least_one(const Scope& scope, const std::string& what, int64_t value) {
   if (value >= 1) return value;
-  throw Error(ErrorKind::usage, what + "=" + std::to_string(value) + " must be at least 1")
+  throw Error(ErrorKind::usage, fmt::format("{}={} must be at least 1", what, value))
       .with("at", scope.describe());
 }
 

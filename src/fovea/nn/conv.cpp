@@ -1,5 +1,7 @@
 #include "fovea/nn/conv.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "fovea/core/error.h"
@@ -13,15 +15,15 @@ namespace {
 void require_channels(const Scope& scope, const std::string& op, int64_t in, int64_t out,
                       int64_t groups) {
   if (in < 1 || out < 1) {
-    throw Error(ErrorKind::usage, op + ": " + std::to_string(in) + " input and " +
-                                      std::to_string(out) +
-                                      " output channels; at least 1 of each is needed")
+    throw Error(ErrorKind::usage,
+                fmt::format("{}: {} input and {} output channels; at least 1 of each is needed", op,
+                            in, out))
         .with("at", scope.describe());
   }
   if (groups < 1 || in % groups != 0 || out % groups != 0) {
-    throw Error(ErrorKind::usage, op + ": groups=" + std::to_string(groups) + " does not divide " +
-                                      std::to_string(in) + " input and " + std::to_string(out) +
-                                      " output channels")
+    throw Error(ErrorKind::usage,
+                fmt::format("{}: groups={} does not divide {} input and {} output channels", op,
+                            groups, in, out))
         .with("at", scope.describe());
   }
 }
@@ -29,7 +31,7 @@ void require_channels(const Scope& scope, const std::string& op, int64_t in, int
 /// [O, I/groups, kernel], or, transposed, [I, O/groups, kernel].
 Shape weight_shape(const Scope& scope, int axes, int64_t in, int64_t out, const Dims& kernel,
                    int64_t groups, bool transposed) {
-  const std::string op = (transposed ? "conv_transpose" : "conv") + std::to_string(axes) + "d";
+  const std::string op = fmt::format("{}{}d", (transposed ? "conv_transpose" : "conv"), axes);
   require_channels(scope, op, in, out, groups);
   const Shape channels = transposed ? Shape{in, out / groups} : Shape{out, in / groups};
   return channels.concat(Shape(kernel.expand(axes, op, "kernel")));

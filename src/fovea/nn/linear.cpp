@@ -1,5 +1,7 @@
 #include "fovea/nn/linear.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "fovea/core/error.h"
@@ -11,9 +13,9 @@ namespace {
 
 Shape weight_shape(const Scope& scope, int64_t in, int64_t out) {
   if (in < 1 || out < 1) {
-    throw Error(ErrorKind::usage, "linear: " + std::to_string(in) + " input and " +
-                                      std::to_string(out) +
-                                      " output features; at least 1 of each is needed")
+    throw Error(ErrorKind::usage,
+                fmt::format("linear: {} input and {} output features; at least 1 of each is needed",
+                            in, out))
         .with("at", scope.describe());
   }
   return {out, in};

@@ -1,5 +1,7 @@
 #include "fovea/ops/arithmetic.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -131,10 +133,9 @@ Shape broadcast_shape(std::string_view op, const Type& a, const Type& b) {
   for (int i = 1; i <= std::min(a.rank(), b.rank()); ++i) {
     const int64_t da = a.dim(-i), db = b.dim(-i);
     if (da != db && da != 1 && db != 1) {
-      throw Error(ErrorKind::usage, std::string(op) + ": axis " +
-                                        std::to_string(result.rank() - i) + " is " +
-                                        std::to_string(da) + " in one operand and " +
-                                        std::to_string(db) + " in the other")
+      throw Error(ErrorKind::usage,
+                  fmt::format("{}: axis {} is {} in one operand and {} in the other", op,
+                              result.rank() - i, da, db))
           .with("first", to_string(a))
           .with("second", to_string(b))
           .with("try", "shapes that are equal, or have 1 where they differ");

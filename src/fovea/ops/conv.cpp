@@ -1,5 +1,7 @@
 #include "fovea/ops/conv.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/ops/arithmetic.h"
@@ -12,17 +14,17 @@ namespace {
 std::string type_text(const Type& type) { return to_string(type, image_axes(type.rank())); }
 
 std::string weight_text(const Type& weight, int64_t groups) {
-  return to_string(weight, weight_axes(weight.rank())) + ", groups=" + std::to_string(groups);
+  return fmt::format("{}, groups={}", to_string(weight, weight_axes(weight.rank())), groups);
 }
 
-std::string title(int rank) { return "conv" + std::to_string(rank - 2) + "d"; }
-std::string transposed_title(int rank) { return "conv_transpose" + std::to_string(rank - 2) + "d"; }
+std::string title(int rank) { return fmt::format("conv{}d", rank - 2); }
+std::string transposed_title(int rank) { return fmt::format("conv_transpose{}d", rank - 2); }
 
 /// A transposed convolution's weight has its input channels first.
 std::string transposed_weight_text(const Type& weight, int64_t groups) {
   std::string axes(weight_axes(weight.rank()));
   if (axes.size() > 1) std::swap(axes[0], axes[1]);
-  return to_string(weight, axes) + ", groups=" + std::to_string(groups);
+  return fmt::format("{}, groups={}", to_string(weight, axes), groups);
 }
 
 /// The spatial shape of a transposed convolution's
@@ -41,16 +43,16 @@ Shape transposed_sizes(const std::string& op, const Type& x, const std::vector<W
     require_window(op, axis);
     const int64_t limit = std::max(axis.stride, axis.dilation);
     if (output_padding[i] < 0 || output_padding[i] >= limit) {
-      throw fail("output_padding is " + std::to_string(output_padding[i]) + ", must be from 0 to " +
-                 std::to_string(limit - 1) + " with stride " + std::to_string(axis.stride) +
-                 " and dilation " + std::to_string(axis.dilation));
+      throw fail(
+          fmt::format("output_padding is {}, must be from 0 to {} with stride {} and dilation {}",
+                      output_padding[i], limit - 1, axis.stride, axis.dilation));
     }
     if (shape[a] == 0) throw fail("the input has no elements");
     const int64_t full =
         checked_product(shape[a] - 1, axis.stride) + extent(axis) + output_padding[i];
     if (full <= axis.padding_begin + axis.padding_end) {
-      throw fail("padding of " + std::to_string(axis.padding_begin) +
-                 " on both sides leaves nothing of the output's " + std::to_string(full))
+      throw fail(fmt::format("padding of {} on both sides leaves nothing of the output's {}",
+                             axis.padding_begin, full))
           .with("try", "less padding, or a larger input");
     }
     shape.set(a, full - axis.padding_begin - axis.padding_end);
@@ -147,8 +149,7 @@ Types Conv::infer(const Types& in) const {
         .with("input", to_string(x));
   }
   if (w.rank() != x.rank()) {
-    throw fail("the weight has " + axis_count(w.rank()) + ", the input " +
-               std::to_string(x.rank()));
+    throw fail(fmt::format("the weight has {}, the input {}", axis_count(w.rank()), x.rank()));
   }
   if (!is_float(x.dtype) || w.dtype != x.dtype) {
     throw fail("input is " + std::string(fovea::name(x.dtype)) + ", weight is " +
@@ -156,14 +157,13 @@ Types Conv::infer(const Types& in) const {
   }
   const int64_t channels = x.dim(1), groups = geometry.groups;
   if (groups < 1 || w.dim(0) % groups != 0 || channels % groups != 0) {
-    throw fail("groups=" + std::to_string(groups) + " does not divide " + std::to_string(channels) +
-               " input and " + std::to_string(w.dim(0)) + " output channels");
+    throw fail(fmt::format("groups={} does not divide {} input and {} output channels", groups,
+                           channels, w.dim(0)));
   }
   if (channels != w.dim(1) * groups) {
-    throw fail("input has " + std::to_string(channels) + " channels, weight expects " +
-               std::to_string(w.dim(1) * groups))
-        .with("try", "a layer with in_channels = " + std::to_string(channels) + ", or input of " +
-                         std::to_string(w.dim(1) * groups) + " channels");
+    throw fail(fmt::format("input has {} channels, weight expects {}", channels, w.dim(1) * groups))
+        .with("try", fmt::format("a layer with in_channels = {}, or input of {} channels", channels,
+                                 w.dim(1) * groups));
   }
   const Shape out = Shape{x.dim(0), w.dim(0)}.concat(output_sizes(op, x, geometry.axes(w.shape)));
   require(kernel == w.shape.slice(2), "conv and its weight have different kernel sizes");
@@ -222,20 +222,18 @@ Types ConvBackwardData::infer(const Types& in) const {
         .with("weight", transposed_weight_text(w, geometry.groups));
   };
   if (w.rank() != dy.rank()) {
-    throw fail("the weight has " + axis_count(w.rank()) + ", the input " +
-               std::to_string(dy.rank()));
+    throw fail(fmt::format("the weight has {}, the input {}", axis_count(w.rank()), dy.rank()));
   }
   if (!is_float(dy.dtype) || w.dtype != dy.dtype) {
     throw fail("input is " + std::string(fovea::name(dy.dtype)) + ", weight is " +
                std::string(fovea::name(w.dtype)) + "; both must have the same float type");
   }
   if (dy.dim(1) != w.dim(0)) {
-    throw fail("input has " + std::to_string(dy.dim(1)) + " channels, weight expects " +
-               std::to_string(w.dim(0)));
+    throw fail(fmt::format("input has {} channels, weight expects {}", dy.dim(1), w.dim(0)));
   }
   if (geometry.groups < 1 || w.dim(0) % geometry.groups != 0) {
-    throw fail("groups=" + std::to_string(geometry.groups) + " does not divide " +
-               std::to_string(w.dim(0)) + " input channels");
+    throw fail(
+        fmt::format("groups={} does not divide {} input channels", geometry.groups, w.dim(0)));
   }
   require(dy.rank() >= 3 && dy.rank() <= 5 && input.rank() == dy.rank(),
           op + ": its output and input have different ranks");

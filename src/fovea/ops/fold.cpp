@@ -1,5 +1,7 @@
 #include "fovea/ops/fold.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "fovea/ops/rules.h"
@@ -7,8 +9,7 @@
 namespace fovea {
 
 Types FoldBatchNorm::infer(const Types& in) const {
-  require(in.size() == (bias ? 6u : 5u),
-          "fold_batchnorm has " + std::to_string(in.size()) + " inputs");
+  require(in.size() == (bias ? 6u : 5u), fmt::format("fold_batchnorm has {} inputs", in.size()));
   return {in[0], in[1]};
 }
 

@@ -1,5 +1,7 @@
 #include "fovea/ops/images.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/ops/rules.h"
@@ -28,10 +30,10 @@ Types NormalizeImages::infer(const Types& in) const {
   }
   const auto channels = static_cast<size_t>(x.dim(3));
   if (mean.size() != channels || std.size() != channels) {
-    throw fail("images have " + std::to_string(channels) + " channels, mean has " +
-               std::to_string(mean.size()) + " and std " + std::to_string(std.size()))
-        .with("try", "one number per channel, or images converted to " +
-                         std::to_string(mean.size()) + " channels");
+    throw fail(fmt::format("images have {} channels, mean has {} and std {}", channels, mean.size(),
+                           std.size()))
+        .with("try", fmt::format("one number per channel, or images converted to {} channels",
+                                 mean.size()));
   }
   if (!std::all_of(std.begin(), std.end(), [](float s) { return s > 0; })) {
     throw fail("std is " + list_text(std) + ", must be above 0");

@@ -1,5 +1,7 @@
 #include "fovea/ops/likelihood.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/ops/rules.h"
@@ -14,10 +16,10 @@ int64_t label_of(const NegativeLogLikelihood& op, double label, int64_t pixel, i
   if (op.ignore_index && label == static_cast<double>(*op.ignore_index)) return -1;
   if (label >= 0 && label < static_cast<double>(classes)) return static_cast<int64_t>(label);
   throw Error(ErrorKind::data,
-              "cross_entropy: label " + std::to_string(static_cast<int64_t>(label)) + " of pixel " +
-                  std::to_string(pixel) + " is not one of " + std::to_string(classes) + " classes")
-      .with("try", "labels from 0 to " + std::to_string(classes - 1) +
-                       ", an ignore_index, or a net with more classes");
+              fmt::format("cross_entropy: label {} of pixel {} is not one of {} classes",
+                          static_cast<int64_t>(label), pixel, classes))
+      .with("try", fmt::format("labels from 0 to {}, an ignore_index, or a net with more classes",
+                               classes - 1));
 }
 
 /// Calls body(offset, factor) for each log-probability that counts; the loss is minus the sum of

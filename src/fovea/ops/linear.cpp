@@ -1,5 +1,7 @@
 #include "fovea/ops/linear.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/ops/arithmetic.h"
@@ -33,8 +35,8 @@ Types Linear::infer(const Types& in) const {
         .with("weight", to_string(w, w.rank() == 2 ? "OI" : ""));
   };
   if (x.rank() < 1 || w.rank() != 2) {
-    throw fail("the input has " + axis_count(x.rank()) + ", the weight " +
-               std::to_string(w.rank()) + "; at least 1 and exactly 2 are expected");
+    throw fail(fmt::format("the input has {}, the weight {}; at least 1 and exactly 2 are expected",
+                           axis_count(x.rank()), w.rank()));
   }
   if (w.dtype != x.dtype) {
     throw fail("input is " + std::string(fovea::name(x.dtype)) + ", weight is " +
@@ -42,11 +44,11 @@ Types Linear::infer(const Types& in) const {
   }
   const int64_t features = x.dim(-1);
   if (features != w.dim(1)) {
-    throw fail("input has " + std::to_string(features) + " features, weight expects " +
-               std::to_string(w.dim(1)))
-        .with("try", "a layer with in_features = " + std::to_string(features) +
-                         ", or an image size that gives " + std::to_string(w.dim(1)) +
-                         " features here");
+    throw fail(fmt::format("input has {} features, weight expects {}", features, w.dim(1)))
+        .with("try",
+              fmt::format(
+                  "a layer with in_features = {}, or an image size that gives {} features here",
+                  features, w.dim(1)));
   }
   if (bias) require_type(name, "bias", in[2], {wide(x.dtype), {w.dim(0)}}, x);
   Shape out = x.shape;
@@ -96,8 +98,7 @@ Types MatMul::infer(const Types& in) const {
   const int64_t rows = a.dim(transpose_a ? -1 : -2), inner = a.dim(transpose_a ? -2 : -1);
   const int64_t inner_b = b.dim(transpose_b ? -1 : -2), columns = b.dim(transpose_b ? -2 : -1);
   if (inner != inner_b) {
-    throw fail("the first has " + std::to_string(inner) + " columns, the second has " +
-               std::to_string(inner_b) + " rows");
+    throw fail(fmt::format("the first has {} columns, the second has {} rows", inner, inner_b));
   }
   return {{wide_result ? wide(a.dtype) : a.dtype,
            a.shape.slice(0, a.rank() - 2).concat({rows, columns})}};

@@ -1,5 +1,7 @@
 #include "fovea/ops/loss.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -18,12 +20,10 @@ std::vector<double> target_row(const View& targets, int64_t n, int64_t classes, 
   } else {
     const double label = targets[n];
     if (!(label >= 0 && label < static_cast<double>(classes))) {
-      throw Error(ErrorKind::data, "cross_entropy: label " +
-                                       std::to_string(static_cast<int64_t>(label)) + " of sample " +
-                                       std::to_string(n) + " is not one of " +
-                                       std::to_string(classes) + " classes")
-          .with("try",
-                "labels from 0 to " + std::to_string(classes - 1) + ", or a net with more classes");
+      throw Error(ErrorKind::data,
+                  fmt::format("cross_entropy: label {} of sample {} is not one of {} classes",
+                              static_cast<int64_t>(label), n, classes))
+          .with("try", fmt::format("labels from 0 to {}, or a net with more classes", classes - 1));
     }
     row[static_cast<size_t>(label)] = 1;
   }
@@ -77,8 +77,8 @@ Types SoftmaxCrossEntropy::infer(const Types& in) const {
   const bool soft = targets.dtype == logits.dtype && targets.shape == logits.shape;
   if (!labels && !soft) {
     throw fail("targets do not fit the logits")
-        .with("try", "labels i64[" + std::to_string(logits.dim(0)) + "], or soft targets " +
-                         to_string(Type{logits.dtype, logits.shape}));
+        .with("try", fmt::format("labels i64[{}], or soft targets {}", logits.dim(0),
+                                 to_string(Type{logits.dtype, logits.shape})));
   }
   if (!(label_smoothing >= 0 && label_smoothing <= 1)) {
     throw fail("label_smoothing is " + number_text(label_smoothing) + ", must be from 0 to 1");

@@ -1,5 +1,7 @@
 #include "fovea/ops/metrics.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -13,9 +15,8 @@ namespace {
 int64_t label_at(std::string_view op, const View& labels, int64_t i, int64_t classes) {
   const double label = labels[i];
   if (label >= 0 && label < static_cast<double>(classes)) return static_cast<int64_t>(label);
-  throw Error(ErrorKind::data,
-              std::string(op) + ": label " + std::to_string(static_cast<int64_t>(label)) + " at " +
-                  std::to_string(i) + " is not one of " + std::to_string(classes) + " classes");
+  throw Error(ErrorKind::data, fmt::format("{}: label {} at {} is not one of {} classes", op,
+                                           static_cast<int64_t>(label), i, classes));
 }
 
 Shape without_classes(const Shape& shape) { return shape.slice(0, 1).concat(shape.slice(2)); }
@@ -31,7 +32,7 @@ Types InTopK::infer(const Types& in) const {
         .with("logits", to_string(logits))
         .with("targets", to_string(targets));
   };
-  if (k < 1) throw fail("k is " + std::to_string(k) + ", must be at least 1");
+  if (k < 1) throw fail(fmt::format("k is {}, must be at least 1", k));
   const bool labels = logits.rank() >= 2 && targets.dtype == DType::i64 &&
                       targets.shape == without_classes(logits.shape);
   const bool soft =
@@ -75,8 +76,8 @@ Types OneHot::infer(const Types& in) const {
         .with("labels", to_string(in[0]));
   }
   if (classes < 1) {
-    throw Error(ErrorKind::usage, std::string(name) + ": classes is " + std::to_string(classes) +
-                                      ", must be at least 1");
+    throw Error(ErrorKind::usage,
+                fmt::format("{}: classes is {}, must be at least 1", name, classes));
   }
   const Shape& shape = in[0].shape;
   return {{dtype, shape.slice(0, 1).concat({classes}).concat(shape.slice(1))}};

@@ -1,5 +1,7 @@
 #include "fovea/ops/norm.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -42,12 +44,11 @@ void check_batch_norm(const Types& in, bool residual, const std::string_view (&v
   for (size_t i = 0; i < 4; ++i) {
     const Type& vector = in[i + 1];
     if (vector.rank() == 1 && vector.dim(0) != x.dim(1)) {
-      throw Error(ErrorKind::usage, "batch_norm: input has " + std::to_string(x.dim(1)) +
-                                        " channels, " + std::string(vectors[i]) + " has " +
-                                        std::to_string(vector.dim(0)))
+      throw Error(ErrorKind::usage, fmt::format("batch_norm: input has {} channels, {} has {}",
+                                                x.dim(1), vectors[i], vector.dim(0)))
           .with("input", to_string(x, image_axes(x.rank())))
           .with(vectors[i], to_string(vector, "C"))
-          .with("try", "a norm of " + std::to_string(x.dim(1)) + " channels");
+          .with("try", fmt::format("a norm of {} channels", x.dim(1)));
     }
     require_type(op, vectors[i], vector, {wide(x.dtype), {x.dim(1)}}, x);
   }
@@ -94,8 +95,7 @@ Tensor normalise_groups(std::string_view op, const Tensor& x, std::optional<int6
         .with("input", to_string(x.type(), image_axes(x.rank())));
   };
   if (number && (groups < 1 || channels % groups != 0)) {
-    throw fail("groups=" + std::to_string(groups) + " does not divide " + std::to_string(channels) +
-               " channels");
+    throw fail(fmt::format("groups={} does not divide {} channels", groups, channels));
   }
   const int64_t size = x.shape().slice(1).numel() / std::max<int64_t>(groups, 1);
   if (size == 0) throw fail("a group has no elements");
@@ -224,8 +224,9 @@ Types LayerNorm::infer(const Types& in) const {
   const Type& x = in[0];
   require_float(name, "input", x);
   if (axes < 1 || axes > x.rank()) {
-    throw Error(ErrorKind::usage, "layer_norm: it normalises the last " + std::to_string(axes) +
-                                      " axes, but the input has " + std::to_string(x.rank()))
+    throw Error(ErrorKind::usage,
+                fmt::format("layer_norm: it normalises the last {} axes, but the input has {}",
+                            axes, x.rank()))
         .with("input", to_string(x));
   }
   const Shape row = x.shape.slice(x.rank() - axes), rows = x.shape.slice(0, x.rank() - axes);

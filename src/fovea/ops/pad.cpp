@@ -1,5 +1,7 @@
 #include "fovea/ops/pad.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/ops/rules.h"
@@ -59,9 +61,8 @@ Types Pad::infer(const Types& in) const {
   require(begin.size() == static_cast<size_t>(x.rank() - 2) && end.size() == begin.size(),
           "pad has a different number of axes");
   const auto fail = [&](int64_t padding, size_t axis, const std::string& what) {
-    return Error(ErrorKind::usage, "pad: padding is " + std::to_string(padding) + ", " + what +
-                                       " (axis " + std::string(1, image_axes(x.rank())[axis + 2]) +
-                                       ")")
+    return Error(ErrorKind::usage, fmt::format("pad: padding is {}, {} (axis {})", padding, what,
+                                               std::string(1, image_axes(x.rank())[axis + 2])))
         .with("input", to_string(x, image_axes(x.rank())));
   };
   Shape shape = x.shape;
@@ -76,8 +77,8 @@ Types Pad::infer(const Types& in) const {
     if ((copies && largest > available) ||
         (mode == PadMode::replicate && largest > 0 && size == 0)) {
       throw fail(largest, a,
-                 std::string(enum_names(mode)[static_cast<size_t>(mode)]) + " supports at most " +
-                     std::to_string(std::max<int64_t>(available, 0)))
+                 fmt::format("{} supports at most {}", enum_names(mode)[static_cast<size_t>(mode)],
+                             std::max<int64_t>(available, 0)))
           .with("try", "less padding, a larger input, or another mode");
     }
     shape.set(axis, size + begin[a] + end[a]);

@@ -1,5 +1,7 @@
 #include "fovea/ops/pool.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -8,9 +10,7 @@
 namespace fovea {
 namespace {
 
-std::string title(std::string_view op, int rank) {
-  return std::string(op) + std::to_string(rank - 2) + "d";
-}
+std::string title(std::string_view op, int rank) { return fmt::format("{}{}d", op, rank - 2); }
 
 std::string input_text(const Type& x) { return to_string(x, image_axes(x.rank())); }
 
@@ -22,11 +22,11 @@ void check_padding(const std::string& op, const Type& x, const std::vector<Windo
     const WindowAxis& axis = axes[a];
     const int64_t padding = std::max(axis.padding_begin, axis.padding_end);
     if (padding > extent(axis) / 2) {
-      throw Error(ErrorKind::usage, op + ": padding is " + std::to_string(padding) +
-                                        ", must be at most half of the window's " +
-                                        std::to_string(extent(axis)))
+      throw Error(ErrorKind::usage,
+                  fmt::format("{}: padding is {}, must be at most half of the window's {}", op,
+                              padding, extent(axis)))
           .with("input", input_text(x))
-          .with("try", "padding of " + std::to_string(extent(axis) / 2) + ", or a larger kernel");
+          .with("try", fmt::format("padding of {}, or a larger kernel", extent(axis) / 2));
     }
     const int64_t size = x.dim(static_cast<int>(a) + 2);
     for (int64_t start = -axis.padding_begin; start < 0; start += axis.stride) {
@@ -206,8 +206,8 @@ void for_each_unpooled(const View& indices, const Shape& y, const Body& body) {
       const double index = indices[i];
       if (!(index >= 0 && index < static_cast<double>(plane))) {
         throw Error(ErrorKind::data,
-                    "max_unpool: index " + std::to_string(static_cast<int64_t>(index)) +
-                        " is not within a channel of " + std::to_string(plane) + " elements")
+                    fmt::format("max_unpool: index {} is not within a channel of {} elements",
+                                static_cast<int64_t>(index), plane))
             .with("try", "the spatial shape that was pooled");
       }
       const auto at = static_cast<size_t>(index);
@@ -365,8 +365,8 @@ Types MaxUnpool::infer(const Types& in) const {
   require_image(name, x);
   require_type(name, "indices", in[1], {DType::i64, x.shape}, x);
   if (output.rank() != x.rank() - 2) {
-    throw Error(ErrorKind::usage, "max_unpool: the spatial shape has " + axis_count(output.rank()) +
-                                      ", the input " + std::to_string(x.rank() - 2))
+    throw Error(ErrorKind::usage, fmt::format("max_unpool: the spatial shape has {}, the input {}",
+                                              axis_count(output.rank()), x.rank() - 2))
         .with("input", input_text(x))
         .with("spatial", to_string(output));
   }

@@ -1,5 +1,7 @@
 #include "fovea/ops/problem.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -49,8 +51,7 @@ std::map<std::string, int64_t> read_sizes(std::string_view problem, std::string_
     int64_t value = -1;
     std::from_chars(body.data() + digits, body.data() + at, value);
     if (name.empty() || digits == at || value > largest || value < 0) {
-      throw bad(problem,
-                "\"" + part + "\" is not a name and a number up to " + std::to_string(largest));
+      throw bad(problem, fmt::format("\"{}\" is not a name and a number up to {}", part, largest));
     }
     if (std::find(size_names().begin(), size_names().end(), name) == size_names().end()) {
       throw bad(problem, "there is no size \"" + name + "\"").with("sizes", join(size_names()));
@@ -85,8 +86,8 @@ class Sizes {
   void check_output(const Shape& output) const {
     for (const auto& [name, axis] : {std::pair("oh", 2), std::pair("ow", 3)}) {
       if (get(name, output[axis]) == output[axis]) continue;
-      throw bad(problem_, std::string(name) + " is " + std::to_string(get(name)) +
-                              ", but these sizes give " + std::to_string(output[axis]));
+      throw bad(problem_,
+                fmt::format("{} is {}, but these sizes give {}", name, get(name), output[axis]));
     }
   }
 
@@ -136,8 +137,7 @@ OpCall read_convolution(std::string_view text) {
                    .groups = groups};
   conv.kernel = Shape(kernel);
   if (groups < 1 || sizes.get("ic") % groups != 0) {
-    throw bad(text, "g is " + std::to_string(groups) + ", which does not divide ic, " +
-                        std::to_string(sizes.get("ic")));
+    throw bad(text, fmt::format("g is {}, which does not divide ic, {}", groups, sizes.get("ic")));
   }
   const Type x{dtype, {sizes.get("mb"), sizes.get("ic"), image[0], image[1]}};
   const Type weight{dtype, {sizes.get("oc"), sizes.get("ic") / groups, kernel[0], kernel[1]}};

@@ -1,5 +1,7 @@
 #include "fovea/ops/rules.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 #include "fovea/ops/shape_ops.h"
@@ -14,8 +16,7 @@ Error usage(std::string_view op, const std::string& what) {
 }  // namespace
 
 void require_inputs(std::string_view op, const Types& in, size_t count) {
-  require(in.size() == count, std::string(op) + " has " + std::to_string(in.size()) +
-                                  " inputs, expected " + std::to_string(count));
+  require(in.size() == count, fmt::format("{} has {} inputs, expected {}", op, in.size(), count));
 }
 
 void require_float(std::string_view op, std::string_view what, const Type& type) {
@@ -60,8 +61,7 @@ void require_type(std::string_view op, std::string_view what, const Type& type,
 int checked_axis(std::string_view op, int axis, const Type& input) {
   const int rank = input.rank();
   if (axis < -rank || axis >= rank) {
-    throw usage(op,
-                "there is no axis " + std::to_string(axis) + "; the input has " + axis_count(rank))
+    throw usage(op, fmt::format("there is no axis {}; the input has {}", axis, axis_count(rank)))
         .with("input", to_string(input));
   }
   return axis < 0 ? axis + rank : axis;

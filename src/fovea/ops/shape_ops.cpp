@@ -1,5 +1,7 @@
 #include "fovea/ops/shape_ops.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -36,9 +38,8 @@ std::string axes_text(const std::vector<int>& axes) {
 Types Reshape::infer(const Types& in) const {
   require_inputs(name, in, 1);
   if (in[0].numel() != shape.numel()) {
-    throw Error(ErrorKind::usage, "reshape: the input has " + std::to_string(in[0].numel()) +
-                                      " elements, " + to_string(shape) + " has " +
-                                      std::to_string(shape.numel()))
+    throw Error(ErrorKind::usage, fmt::format("reshape: the input has {} elements, {} has {}",
+                                              in[0].numel(), to_string(shape), shape.numel()))
         .with("input", to_string(in[0]));
   }
   return {{in[0].dtype, shape}};
@@ -60,9 +61,9 @@ Types Permute::infer(const Types& in) const {
   bool each_once = static_cast<int>(axes.size()) == x.rank();
   for (int i = 0; each_once && i < x.rank(); ++i) each_once = sorted[static_cast<size_t>(i)] == i;
   if (!each_once) {
-    throw Error(ErrorKind::usage, "permute: axes " + axes_text(axes) +
-                                      " must name each of the input's " + std::to_string(x.rank()) +
-                                      " axes once")
+    throw Error(ErrorKind::usage,
+                fmt::format("permute: axes {} must name each of the input's {} axes once",
+                            axes_text(axes), x.rank()))
         .with("input", to_string(x));
   }
   Shape shape = x.shape;
@@ -100,9 +101,10 @@ Types Concat::infer(const Types& in) const {
     Shape other = in[i].shape;
     if (other.rank() == shape.rank()) other.set(axis, first.dim(axis));
     if (other != first.shape || in[i].dtype != first.dtype) {
-      throw Error(ErrorKind::usage, "concat: inputs may differ only along axis " +
-                                        std::to_string(axis) + ", input " + std::to_string(i) +
-                                        " does not fit input 0")
+      throw Error(
+          ErrorKind::usage,
+          fmt::format("concat: inputs may differ only along axis {}, input {} does not fit input 0",
+                      axis, i))
           .with("input 0", to_string(first))
           .with("input " + std::to_string(i), to_string(in[i]));
     }
@@ -135,9 +137,9 @@ Types Slice::infer(const Types& in) const {
   const Type& x = in[0];
   require(axis >= 0 && axis < x.rank(), "slice along an axis that does not exist");
   if (begin < 0 || begin > end || end > x.dim(axis)) {
-    throw Error(ErrorKind::usage, "slice: [" + std::to_string(begin) + ", " + std::to_string(end) +
-                                      ") is not within axis " + std::to_string(axis) +
-                                      ", which has " + std::to_string(x.dim(axis)) + " elements")
+    throw Error(ErrorKind::usage,
+                fmt::format("slice: [{}, {}) is not within axis {}, which has {} elements", begin,
+                            end, axis, x.dim(axis)))
         .with("input", to_string(x));
   }
   Shape shape = x.shape;
@@ -213,16 +215,16 @@ Tensors split(const Tensor& x, const std::vector<int64_t>& sizes, int axis) {
   };
   int64_t left = x.dim(axis);
   for (int64_t size : sizes) {
-    if (size < 0) throw fail("a part has " + std::to_string(size) + " elements");
+    if (size < 0) throw fail(fmt::format("a part has {} elements", size));
     if (size > left) {
-      throw fail("the parts are longer than axis " + std::to_string(axis) + ", which has " +
-                 std::to_string(x.dim(axis)) + " elements");
+      throw fail(fmt::format("the parts are longer than axis {}, which has {} elements", axis,
+                             x.dim(axis)));
     }
     left -= size;
   }
   if (left != 0) {
-    throw fail("the parts leave out " + std::to_string(left) + " of the " +
-               std::to_string(x.dim(axis)) + " elements of axis " + std::to_string(axis));
+    throw fail(fmt::format("the parts leave out {} of the {} elements of axis {}", left,
+                           x.dim(axis), axis));
   }
   Tensors parts;
   int64_t begin = 0;

@@ -1,5 +1,7 @@
 #include "fovea/ops/shuffle.h"
 
+#include <fmt/format.h>
+
 #include "fovea/ops/rules.h"
 #include "fovea/ops/shape_ops.h"
 
@@ -24,9 +26,7 @@ Tensor pixel_shuffle(const Tensor& x, int64_t r) {
   const int64_t n = x.dim(0), channels = x.dim(1), h = x.dim(2), w = x.dim(3);
   if (!divides(r, channels, true)) {
     throw misfit("pixel_shuffle",
-                 "blocks of " + std::to_string(r) + "x" + std::to_string(r) +
-                     " cannot be made from " + std::to_string(channels) + " channels",
-                 x);
+                 fmt::format("blocks of {}x{} cannot be made from {} channels", r, r, channels), x);
   }
   const int64_t c = channels / (r * r);
   const Tensor blocks = permute(reshape(x, {n, c, r, r, h, w}), {0, 1, 4, 2, 5, 3});
@@ -37,11 +37,10 @@ Tensor pixel_unshuffle(const Tensor& x, int64_t r) {
   require_spatial("pixel_unshuffle", x, 2);
   const int64_t n = x.dim(0), c = x.dim(1);
   if (!divides(r, x.dim(2)) || !divides(r, x.dim(3))) {
-    throw misfit("pixel_unshuffle",
-                 std::to_string(x.dim(2)) + "x" + std::to_string(x.dim(3)) +
-                     " pixels cannot be cut into blocks of " + std::to_string(r) + "x" +
-                     std::to_string(r),
-                 x);
+    throw misfit(
+        "pixel_unshuffle",
+        fmt::format("{}x{} pixels cannot be cut into blocks of {}x{}", x.dim(2), x.dim(3), r, r),
+        x);
   }
   const int64_t h = x.dim(2) / r, w = x.dim(3) / r;
   const Tensor blocks = permute(reshape(x, {n, c, h, r, w, r}), {0, 1, 3, 5, 2, 4});
@@ -53,9 +52,7 @@ Tensor channel_shuffle(const Tensor& x, int64_t groups) {
   const int64_t channels = x.dim(1);
   if (!divides(groups, channels)) {
     throw misfit("channel_shuffle",
-                 "groups=" + std::to_string(groups) + " does not divide " +
-                     std::to_string(channels) + " channels",
-                 x);
+                 fmt::format("groups={} does not divide {} channels", groups, channels), x);
   }
   const Shape hands{x.dim(0), groups, channels / groups, x.shape().slice(2).numel()};
   return reshape(permute(reshape(x, hands), {0, 2, 1, 3}), x.shape());

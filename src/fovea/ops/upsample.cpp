@@ -1,5 +1,7 @@
 #include "fovea/ops/upsample.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -81,7 +83,7 @@ Types Upsample::infer(const Types& in) const {
   for (size_t a = 0; a < output.size(); ++a) {
     const int axis = static_cast<int>(a) + 2;
     if (output[a] < 1 || output[a] > (int64_t{1} << 31)) {
-      throw fail("an output size is " + std::to_string(output[a]) + ", must be from 1 to 2^31");
+      throw fail(fmt::format("an output size is {}, must be from 1 to 2^31", output[a]));
     }
     if (x.dim(axis) == 0) throw fail("a spatial axis has no elements");
     shape.set(axis, output[a]);
@@ -120,10 +122,10 @@ Tensor upsample(const Tensor& x, const Factors& scale, const UpsampleOptions& op
     const int64_t size = x.dim(static_cast<int>(a) + 2);
     const double product = factors[a] * static_cast<double>(std::max<int64_t>(size, 1));
     if (!(factors[a] > 0) || !(product >= 1 && product < 0x1p62)) {  // infer refuses the rest
-      throw Error(ErrorKind::usage, "upsample: scale is " + number_text(factors[a]) +
-                                        ", which gives no valid size from " + std::to_string(size) +
-                                        " (axis " + std::string(1, image_axes(x.rank())[a + 2]) +
-                                        ")")
+      throw Error(
+          ErrorKind::usage,
+          fmt::format("upsample: scale is {}, which gives no valid size from {} (axis {})",
+                      number_text(factors[a]), size, std::string(1, image_axes(x.rank())[a + 2])))
           .with("input", to_string(x.type(), image_axes(x.rank())))
           .with("try", "scales above 0 that give at least 1 pixel");
     }

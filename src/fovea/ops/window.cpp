@@ -1,5 +1,7 @@
 #include "fovea/ops/window.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/core/error.h"
@@ -11,9 +13,9 @@ std::vector<Number> PerAxis<Number>::expand(int axes, std::string_view op,
                                             std::string_view what) const {
   if (values_.size() == 1) return std::vector<Number>(static_cast<size_t>(axes), values_[0]);
   if (values_.size() != static_cast<size_t>(axes)) {
-    throw Error(ErrorKind::usage, std::string(op) + ": " + std::string(what) + " has " +
-                                      std::to_string(values_.size()) + " numbers, the input has " +
-                                      std::to_string(axes) + " spatial axes");
+    throw Error(ErrorKind::usage,
+                fmt::format("{}: {} has {} numbers, the input has {} spatial axes", op, what,
+                            values_.size(), axes));
   }
   return values_;
 }
@@ -84,8 +86,8 @@ void require_window(std::string_view op, const WindowAxis& axis) {
                                              std::tuple{"padding", axis.padding_begin, int64_t{0}},
                                              std::tuple{"padding", axis.padding_end, int64_t{0}}}) {
     if (value >= minimum && value <= (int64_t{1} << 31)) continue;
-    throw Error(ErrorKind::usage, std::string(op) + ": " + what + " is " + std::to_string(value) +
-                                      ", must be from " + std::to_string(minimum) + " to 2^31");
+    throw Error(ErrorKind::usage,
+                fmt::format("{}: {} is {}, must be from {} to 2^31", op, what, value, minimum));
   }
 }
 
@@ -98,10 +100,9 @@ Shape output_sizes(std::string_view op, const Type& input, const std::vector<Win
     const int64_t out = output_size(size, axis);
     if (out < 1) {
       throw Error(ErrorKind::usage,
-                  std::string(op) + ": the window spans " + std::to_string(extent(axis)) +
-                      ", but the padded input only " +
-                      std::to_string(size + axis.padding_begin + axis.padding_end) + " (axis " +
-                      std::string(1, image_axes(input.rank())[i + 2]) + ")")
+                  fmt::format("{}: the window spans {}, but the padded input only {} (axis {})", op,
+                              extent(axis), size + axis.padding_begin + axis.padding_end,
+                              std::string(1, image_axes(input.rank())[i + 2])))
           .with("input", to_string(input, image_axes(input.rank())))
           .with("try", "a larger input, more padding, or a smaller kernel or dilation");
     }

@@ -1,5 +1,7 @@
 #include "fovea/passes/autodiff.h"
 
+#include <fmt/format.h>
+
 #include "fovea/core/error.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/shape_ops.h"
@@ -73,9 +75,9 @@ Tensors gradients(const Tensor& loss, const Tensors& wrt) {
     for (size_t k = 0; k < node.inputs.size() && k < dx.size(); ++k) {
       const auto id = static_cast<size_t>(node.inputs[k]);
       if (!dx[k] || !depends[id]) continue;
-      require(dx[k].shape() == graph.value(node.inputs[k]).type.shape,
-              std::string(node.op.name()) + ": gradient " + std::to_string(k) +
-                  " does not have the shape of its input");
+      require(
+          dx[k].shape() == graph.value(node.inputs[k]).type.shape,
+          fmt::format("{}: gradient {} does not have the shape of its input", node.op.name(), k));
       gradient[id] = gradient[id] ? added(gradient[id], dx[k]) : dx[k];
     }
   }

@@ -1,5 +1,7 @@
 #include "fovea/passes/tap.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -82,7 +84,7 @@ std::vector<Tap> tap(Graph& graph, std::string_view pattern) {
     if (name.empty() || !(matches_glob(glob, call.path) || matches_glob(glob, name))) continue;
     for (size_t k = 0; k < call.outputs.size(); ++k) {
       if (call.outputs[k] == Call::gone) throw gone(graph, i, name);
-      const std::string number = call.outputs.size() == 1 ? "" : "[" + std::to_string(k) + "]";
+      const std::string number = call.outputs.size() == 1 ? "" : fmt::format("[{}]", k);
       taps.push_back(add_output(graph, name + number, call.outputs[k]));
     }
   }

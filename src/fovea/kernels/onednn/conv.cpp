@@ -1,5 +1,7 @@
 #include "fovea/kernels/onednn/conv.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <tuple>
 
@@ -341,8 +343,9 @@ std::string refuse_winograd(const ConvGeometry& g, const Shape& weight, const Ty
 Offer winograd_offer(Offer offer) {
   if (std::holds_alternative<std::unique_ptr<Kernel>>(offer)) return offer;
   const dnnl_version_t* version = dnnl::version();
-  return Refusal{"oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) +
-                 " has no Winograd kernel here: that needs oneDNN 2 and AVX-512"};
+  return Refusal{
+      fmt::format("oneDNN {}.{} has no Winograd kernel here: that needs oneDNN 2 and AVX-512",
+                  version->major, version->minor)};
 }
 
 /// The rules of one op: Winograd when it pays, then direct, with reorders as a last resort.
