@@ -301,7 +301,7 @@ TEST(Loader, OptionsOutOfRangeAreUsageErrors) {
   };
   EXPECT_EQ(error({.batch = 0}), "loader: batch is 0, not in 1..2147483648");
   EXPECT_EQ(error({.workers = -1}), "loader: workers is -1, not in 0..256");
-  EXPECT_EQ(error({.prefetch = 0}), "loader: prefetch is 0, not between 1 and 1024");
+  EXPECT_EQ(error({.prefetch = 0}), "loader: prefetch is 0, not in 1..1024");
   EXPECT_EQ(error({.augment = Augmentation::parse("crop:2")}),
             "--augment: crop:2 could miss images of 2x2");
   Loader loader(set, {.batch = 4});
