@@ -11,19 +11,19 @@
 namespace fovea::cli {
 namespace {
 
-constexpr int side_of_several_sizes = 112;  // of images that differ in size
+constexpr int side_of_several_sizes = 112;  // if image sizes differ
 
 struct Flags {
   std::string data, augment, out;
   int64_t count = 16, seed = 1;
 };
 
-/// What trains on these samples: images of one size keep it.
+/// The net input for these samples: images of a common size keep it.
 Preprocessing preprocessing_of(const data::Dataset& dataset) {
   const Type type = dataset.typical_input().value_or(
       Type{DType::u8, {side_of_several_sizes, side_of_several_sizes, 3}});
   if (type.dtype != DType::u8 || (type.shape[2] != 1 && type.shape[2] != 3)) {
-    throw Error(ErrorKind::usage, "data transforms: the data set's inputs are no pictures")
+    throw Error(ErrorKind::usage, "data transforms: the data set's inputs are not pictures")
         .with("inputs", to_string(type));
   }
   Preprocessing result;
@@ -35,7 +35,7 @@ Preprocessing preprocessing_of(const data::Dataset& dataset) {
   return result;
 }
 
-/// The first of two samples as an epoch shows it; the other one is for mixing.
+/// The first of two samples after the transforms; the other one is for mixing.
 Image transformed(const std::shared_ptr<const data::Dataset>& pair, const std::string& augment,
                   const Flags& flags, int64_t epoch) {
   data::LoaderOptions options{.batch = 2, .seed = static_cast<uint64_t>(flags.seed)};
@@ -52,7 +52,7 @@ Image transformed(const std::shared_ptr<const data::Dataset>& pair, const std::s
 
 std::shared_ptr<const data::Dataset> two_samples(const Flags& flags) {
   if (flags.data.empty()) {
-    throw Error(ErrorKind::usage, "no data set is given").with("data sets", data::usage());
+    throw Error(ErrorKind::usage, "a data set is required").with("data sets", data::usage());
   }
   const std::shared_ptr<const data::Dataset> train = data::open(flags.data).train;
   std::vector<int64_t> order =
@@ -62,7 +62,7 @@ std::shared_ptr<const data::Dataset> two_samples(const Flags& flags) {
   return std::make_shared<data::Subset>(train, std::move(order));
 }
 
-/// What the sheet shows besides the image itself: each transform's example, or one list often.
+/// What to draw besides the image itself: each transform's example, or one list repeatedly.
 std::vector<std::string> lists_of(const Flags& flags) {
   if (!flags.augment.empty()) {
     return std::vector<std::string>(static_cast<size_t>(flags.count), flags.augment);
@@ -95,14 +95,15 @@ int show_transforms(const Flags& flags, Console& console) {
 void add_data_transforms(Commands& commands, CLI::App& group) {
   const auto flags = std::make_shared<Flags>();
   CLI::App& app =
-      commands.add(group, "transforms", "Draw what transforms make of one of its images",
+      commands.add(group, "transforms", "Draw the results of transforms on one of its images",
                    [flags](Console& console) { return show_transforms(*flags, console); });
   app.add_option("DATA", flags->data, "Data set: " + data::usage());
   app.add_option("--augment", flags->augment,
-                 "A list as train takes it, drawn --count times; by default each transform once");
-  add_count(app, "--count", flags->count, "How often --augment is drawn", 1, 1000);
-  app.add_option("--out", flags->out, "The PNG that is written")->type_name("FILE")->required();
-  add_count(app, "--seed", flags->seed, "Which image, and what is drawn", 0, 9007199254740991);
+                 "A list as in train, applied --count times; by default each transform once");
+  add_count(app, "--count", flags->count, "How many times to apply --augment", 1, 1000);
+  app.add_option("--out", flags->out, "The PNG to write")->type_name("FILE")->required();
+  add_count(app, "--seed", flags->seed, "Seed of the choice of image and of the transforms", 0,
+            9007199254740991);
 }
 
 }  // namespace fovea::cli

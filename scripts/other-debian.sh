@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs a command, ./test.sh unless told otherwise, on another Debian release: in a chroot, on a clean copy of HEAD.
+# Runs a command, by default ./test.sh, on another Debian release: in a chroot, on a clean copy of HEAD.
 # Usage: scripts/other-debian.sh [bookworm|trixie] [COMMAND [ARGUMENT...]]
 #        without a release, the one of the two that this machine does not run
 #        scripts/other-debian.sh trixie ./quickstart.sh --epochs 1
 # The chroots, with the packages and ccache of earlier runs, stay in ${XDG_CACHE_HOME:-/var/tmp}/fovea-chroots (1.5 GB each);
-# delete that folder to start afresh. Needs root. The mirror, proxy and certificates are those of this machine's apt.
+# delete that folder to start anew. Needs root. The mirror, proxy and certificates are those of this machine's apt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +18,7 @@ esac
 if [ "$(id -u)" != 0 ]; then
   exec sudo --preserve-env=XDG_CACHE_HOME "$0" "$release" "$@"
 fi
-# Mounts made from here on are seen by this process and its children alone, and end with them, however they end.
+# Mounts made from here on are only visible to this process and its children, and end with them in any case.
 if [ -z "${FOVEA_OWN_MOUNTS:-}" ]; then
   FOVEA_OWN_MOUNTS=1 exec unshare --mount --propagation private "$0" "$release" "$@"
 fi
@@ -29,7 +29,7 @@ mkdir -p "$cache"
 exec 9>"$root.lock"
 flock --nonblock 9 || { echo "Waiting for another run in $root" >&2; flock 9; }
 
-# What this machine's apt is told about networks, for the chroot's apt.
+# The network settings of this machine's apt, for the chroot's apt.
 apt_settings() {
   apt-config dump --no-empty | grep -E '^Acquire::(http|https|Retries|Check-)' || true
   echo 'APT::Install-Recommends "false";'
@@ -39,7 +39,7 @@ mirror() {
   local main
   main=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
     awk -v release="$host" '$2 == release && $3 == "main" && !found++ { print $1 }')
-  [ -n "$main" ] || { echo "other-debian.sh: apt has no source of $host's main packages to find a mirror by" >&2; exit 1; }
+  [ -n "$main" ] || { echo "other-debian.sh: apt has no source for $host's main packages from which to take a mirror" >&2; exit 1; }
   echo "$main"
 }
 

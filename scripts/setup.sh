@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that building Fovea needs and that are missing; asks for root only then.
-# Usage: scripts/setup.sh [test|develop]     with `test` also what the tests need, with `develop` what .ci/run needs too
+# Installs the missing Debian packages that building Fovea needs; asks for root only then.
+# Usage: scripts/setup.sh [test|develop]     `test`: also those of the tests; `develop`: also those of .ci/run
 set -euo pipefail
 
 packages=(cmake g++ ninja-build pkg-config ccache

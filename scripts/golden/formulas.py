@@ -1,8 +1,7 @@
 """Each op of fovea/ops.h with its options, in PyTorch: the same names, arguments and defaults.
 
-OPS maps an op's name to a function of tensors, by name, and options as JSON has them; it gives a tensor
-or several. Where PyTorch has no such op the formula stands here, from the paper or the header that
-defines it.
+OPS maps an op's name to a function of tensors, by name, and options as JSON has them; it returns one tensor or
+several. If PyTorch has no such op, its formula is here, from the paper or the header that defines it.
 """
 import torch
 from torch.nn import functional as F
@@ -24,7 +23,7 @@ def by_axes(name, x):
 
 
 def each(value, axes):
-    """One number an axis."""
+    """One number per axis."""
     return list(value) if isinstance(value, list) else [value] * axes
 
 
@@ -32,14 +31,14 @@ def each(value, axes):
 
 
 def same_sides(size, kernel, stride, dilation):
-    """Keras's rule, also for even kernels: ceil(size / stride) windows, of an odd number of padded elements
-    the extra one behind (at the bottom, at the right)."""
+    """Keras's rule, also for even kernels: ceil(size / stride) windows, the extra element of an odd padding at the
+    end (bottom, right)."""
     total = max((-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
     return [total // 2, total - total // 2]
 
 
 def sides(padding, sizes, kernels, strides, dilations):
-    """[before, behind] for each axis."""
+    """[before, after] for each axis."""
     windows = list(zip(sizes, kernels, strides, dilations))
     if padding == "valid":
         return [[0, 0] for _ in windows]
@@ -90,7 +89,7 @@ def max_pool(x, **options):
 
 @op("max_unpool")
 def max_unpool(x, kernel, stride=None, padding=0):
-    """Of what max_pool_with_indices gives, back to x's shape."""
+    """Inverts max_pool_with_indices, back to x's shape."""
     pooled, indices = max_pool_with_indices(x, kernel, stride, padding)
     return by_axes("max_unpool", x)(pooled, indices, kernel, stride or kernel, padding, output_size=x.shape[2:])
 
@@ -120,7 +119,7 @@ def global_max_pool(x):
     return x.amax(tuple(range(2, x.dim())), keepdim=True)
 
 
-# ---- norms and what else has a number a channel
+# ---- norms and other ops with one number per channel
 
 
 def per_channel(vector, x):
@@ -271,7 +270,7 @@ def binary_cross_entropy_with_logits(x, targets, reduction="mean"):
 
 @op("focal_loss")
 def focal_loss(x, targets, alpha=0.25, gamma=2, reduction="mean"):
-    """Lin et al. 2017, as torchvision.ops.sigmoid_focal_loss writes it."""
+    """Lin et al. 2017, as in torchvision.ops.sigmoid_focal_loss."""
     p = torch.sigmoid(x)
     losses = F.binary_cross_entropy_with_logits(x, targets, reduction="none")
     right = p * targets + (1 - p) * (1 - targets)

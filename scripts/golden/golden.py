@@ -1,4 +1,4 @@
-"""What every script here needs: the writer of golden files, and the rule that fills tensors.
+"""Shared by every script here: the writer of golden files, and the rule that fills tensors.
 
 Weights, images and labels are never shipped: the rule below is computed here and in
 tests/golden_fill.h. Element i of the tensor called `name` is drawn from splitmix64, seeded with the
@@ -14,7 +14,7 @@ KINDS = {"float64": "F64", "float32": "F32", "int64": "I64", "uint8": "U8"}
 
 
 def write(name, tensors, **metadata):
-    """Writes tests/golden/NAME.safetensors; metadata says what made it."""
+    """Writes tests/golden/NAME.safetensors; metadata records what generated it."""
     header = {"__metadata__": dict(sorted(metadata.items()))}
     offset = 0
     for key in sorted(tensors):
@@ -30,7 +30,7 @@ def write(name, tensors, **metadata):
 
 
 def fnv(text):
-    """The FNV-1a hash of 64 bits."""
+    """The 64-bit FNV-1a hash."""
     value = 0xCBF29CE484222325
     for byte in text.encode():
         value = (value ^ byte) * 0x100000001B3 % 2**64
@@ -38,7 +38,7 @@ def fnv(text):
 
 
 def bits(name, count):
-    """`count` words of 64 bits."""
+    """`count` 64-bit words."""
     seed = fnv(name)
     with np.errstate(over="ignore"):
         z = np.uint64(seed) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
@@ -57,7 +57,7 @@ def labels(name, count, classes):
 
 
 def value(name, shape):
-    """A parameter or buffer of a net, scaled by what its name and shape say it is."""
+    """A parameter or buffer of a net, scaled according to its name and shape."""
     kind = name.rsplit(".", 1)[-1]
     if kind == "num_batches_tracked":
         return np.zeros(shape, np.int64)

@@ -1,9 +1,9 @@
-"""Writes tests/golden/images.safetensors: pictures as files, and what Pillow makes of them.
+"""Writes tests/golden/images.safetensors: pictures as files, and Pillow's results for them.
 
-Run with a Python that has Pillow 13 and NumPy, where cjpeg is (libjpeg-turbo-progs); which versions
-made the file is in its metadata.
+Run with a Python that has Pillow 13 and NumPy, and with cjpeg (libjpeg-turbo-progs); the file's metadata has the
+versions that generated it.
     FILE/png, FILE/jpeg      the bytes of a file
-    FILE/pixels              decoded by Pillow, turned upright, H,W,C
+    FILE/pixels              decoded by Pillow, rotated upright, H,W,C
     resize/KIND/FILTER/HxW   Image.resize of the picture resize/KIND/source
 """
 import io
@@ -52,7 +52,7 @@ def file(name, kind, image, mode, **options):
 
 
 def cjpeg(image, *flags):
-    """What Pillow does not encode: other samplings, arithmetic coding, a scan for each component."""
+    """What Pillow does not encode: other samplings, arithmetic coding, one scan per component."""
     return subprocess.run(["cjpeg", *flags], input=saved("PPM", image), stdout=subprocess.PIPE, check=True).stdout
 
 
@@ -63,13 +63,13 @@ def before(data, marker, inserted):
 
 
 def patched(data, after, offset, value):
-    """The file with other bytes at an offset from where `after` is first found."""
+    """The file with bytes replaced at an offset from the first occurrence of `after`."""
     at = data.index(after) + offset
     return data[:at] + value + data[at + len(value) :]
 
 
 def tiff(order, kind, value):
-    """An EXIF block that holds an orientation of the type SHORT (H) or LONG (I)."""
+    """An EXIF block with an orientation of type SHORT (H) or LONG (I)."""
     entry = struct.pack(order + "HHI", 0x0112, {"H": 3, "I": 4}[kind], 1) + struct.pack(order + kind, value).ljust(4, b"\0")
     header = {"<": b"II", ">": b"MM"}[order] + struct.pack(order + "HI", 42, 8)
     return header + struct.pack(order + "H", 1) + entry + struct.pack(order + "I", 0)
@@ -84,7 +84,7 @@ def chunk(kind, body):
 
 
 def png(array, interlaced, bits=8):
-    """RGB of 8 or 16 bits a sample, rows unfiltered; interlaced by Adam7."""
+    """RGB with 8 or 16 bits per sample, rows unfiltered; interlaced by Adam7."""
     height, width = array.shape[:2]
     passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)] if interlaced else [(0, 0, 1, 1)]
     rows = [b"\0" + row.astype(f">u{bits // 8}").tobytes() for y, x, down, across in passes for row in array[y::down, x::across] if row.size]
@@ -159,8 +159,8 @@ for kind, image in {"rgb": rgb, "gray": gray, "rgba": rgba, "row": picture(1, 40
     for name, method in filters.items():
         for height, width in sizes:
             add(f"resize/{kind}/{name}/{height}x{width}", np.asarray(image.resize((width, height), method)))
-# Pillow 13 resizes tall pictures vertically first, those whose height shrinks by more than twice what
-# the width does, which 97x13 -> 85x7 is just not.
+# Pillow 13 resizes tall pictures vertically first, if their height shrinks by more than twice what
+# the width does, which is just not the case for 97x13 -> 85x7.
 for kind, image in {"tall": picture(97, 13, 3), "tall-gray": picture(97, 13, 1), "tall-rgba": picture(97, 13, 4)}.items():
     add(f"resize/{kind}/source", np.asarray(image))
     for name, method in filters.items():

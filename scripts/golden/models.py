@@ -1,16 +1,16 @@
-"""Writes tests/golden/models_FAMILY.safetensors: what PyTorch computes with the registry's nets.
+"""Writes tests/golden/models_FAMILY.safetensors: PyTorch's results for the registry's nets.
 
     models.py [FAMILY...]      all of them by default
 
-In float64, of 10 classes, nothing dropped, filled as golden.py says.
-    MODEL/draw       the images are called "images DRAW", the first for which PyTorch's own float32 agrees: where
+In float64, with 10 classes, without dropout, filled as in golden.py.
+    MODEL/draw       the images are called "images DRAW", the first for which PyTorch's own float32 agrees: when
                      a relu's input is so near to 0 that rounding moves it across, gradients jump
-    MODEL/lift       what is added to the biases of all norms for the step: deep nets have so many relus that no
+    MODEL/lift       added to the biases of all norms for the step: deep nets have so many relus that no
                      images would do, but few of their inputs are near 0 when they are 2 higher
     MODEL/side       of the images
-    MODEL/logits     of the first two images, in eval mode
-    MODEL/loss       of four and their "labels", in train mode: the mean cross-entropy, and 0.3 times that of each
-                     auxiliary head of models with " aux" behind their name
+    MODEL/logits     for the first two images, in eval mode
+    MODEL/loss       for four and their "labels", in train mode: the mean cross-entropy, and 0.3 times that of each
+                     auxiliary head of models with " aux" after their name
     MODEL/gradients  the norm of its gradient for each parameter, in their order
 """
 import copy
@@ -28,7 +28,7 @@ LIFTED = {"resnet34_cifar", "resnet50_cifar", "resnet50", "resnext50_32x4d", "vg
           "inception_v3", "inception_v3 aux", "densenet121", "mobilenet_v1", "mobilenet_v2", "shufflenet_v2_x0_5",
           "efficientnet_lite0", "regnet_y_400mf"}
 
-# A model, the side of its images, and whether it is trained too.
+# A model, the side of its images, and whether it is also trained.
 FAMILIES = {
     "small": [
         ("small_cnn", 32, True),
@@ -71,7 +71,7 @@ FAMILIES = {
     "efficientnet_lite": [("efficientnet_lite0", 64, True)],
     "regnet": [("regnet_y_400mf", 64, True)],
     "convnext": [("convnext_tiny", 64, True)],
-    # The members that are only used. In images of 64 pixels B7's numbers grow until float32 is 4 % off.
+    # Members only used for inference. With images of 64 pixels B7's values grow until float32 is 4 % off.
     "larger": [(name, 40 if name == "efficientnet_b7" else 64, False) for name in (
         "resnet101_cifar resnet152_cifar resnet34 resnet101 resnet152 resnext101_32x8d wide_resnet101_2 vgg13 vgg13_bn vgg16 "
         "vgg16_bn vgg19 vgg19_bn densenet161 densenet169 densenet201 shufflenet_v2_x1_5 shufflenet_v2_x2_0 efficientnet_b1 "
@@ -83,7 +83,7 @@ labels = torch.from_numpy(golden.labels("labels", 4, 10))
 
 
 def loss_and_norms(net, images):
-    """Of one step in train mode, with the batch statistics' updates undone."""
+    """The results of one step in train mode, undoing updates of batch statistics."""
     before = {k: v.clone() for k, v in net.state_dict().items()}
     net.zero_grad()
     outputs = net.train()(images)
@@ -106,7 +106,7 @@ def lift(net, by):
 
 
 def draw_of(net, side, channels):
-    """(draw, images, loss, norms) of the first images that are far enough from kinks, or the best of those tried."""
+    """(draw, images, loss, norms) of the first images that are far enough from kinks, or the best tried."""
     best, single_net = None, copy.deepcopy(net).float()
     for draw in range(12):
         images = nets.images(f"images {draw}", 4, side, channels)

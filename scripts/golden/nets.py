@@ -1,6 +1,6 @@
 """The registry's models in PyTorch, with the registry's names, and their values by golden.value.
 
-Those that torchvision has are its own; the others are written here.
+torchvision's own where it has them; the others are written here.
 """
 import math
 
@@ -13,7 +13,7 @@ import golden
 
 
 def conv_norm(fan_in, fan_out, stride=1, bias=False):
-    """Convolution, norm, relu, to be put into a longer Sequential."""
+    """Convolution, norm, relu, as part of a longer Sequential."""
     return [nn.Conv2d(fan_in, fan_out, 3, stride, 1, bias=bias), nn.BatchNorm2d(fan_out), nn.ReLU()]
 
 
@@ -167,7 +167,7 @@ class SqueezeExcite(nn.Module):
 
 
 class Residual(nn.Module):
-    """Convolutions of these (channels, kernel, stride), a norm behind each, and the skip."""
+    """Convolutions of these (channels, kernel, stride), a norm after each, and the skip connection."""
 
     def __init__(self, fan_in, plan, squeeze=False):
         super().__init__()
@@ -233,7 +233,7 @@ class MobileNetV1(nn.Module):
 
 
 class SameConv(nn.Conv2d):
-    """TensorFlow's "same" padding: where it is odd, the larger half is behind."""
+    """TensorFlow's "same" padding: if it is odd, the larger half is at the end."""
 
     def __init__(self, fan_in, fan_out, kernel, stride=1, groups=1):
         super().__init__(fan_in, fan_out, kernel, stride, groups=groups, bias=False)
@@ -284,7 +284,7 @@ class EfficientNetLite0(nn.Module):
         return self._fc(relu6(self._bn1(self._conv_head(x))).mean((2, 3)))
 
 
-# Those that torchvision does not have.
+# Nets that torchvision does not have.
 NETS = {
     "small_cnn": SmallCnn,
     "deeper_cnn": DeeperCnn,
@@ -308,7 +308,7 @@ NETS = {
 
 
 def make(name, classes=10, aux=False):
-    """The net as PyTorch makes it, in which nothing is dropped."""
+    """The net as in PyTorch, without dropout."""
     if name in NETS:
         net = NETS[name](classes=classes)
     elif name in ("googlenet", "inception_v3"):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/numpy.npz: a traced run as NumPy keeps it, small. Made with NumPy 2."""
+"""Writes tests/golden/numpy.npz: a small traced run in NumPy's format. Made with NumPy 2."""
 import pathlib
 
 import numpy as np

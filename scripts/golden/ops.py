@@ -1,14 +1,14 @@
-"""Writes tests/golden/ops_FAMILY.safetensors: what PyTorch computes with each op, and its gradients.
+"""Writes tests/golden/ops_FAMILY.safetensors: PyTorch's results for each op, and its gradients.
 
-Usage: ops.py [FAMILY...], as the functions below are called; all of them by default. Another machine or PyTorch gives other
+Usage: ops.py [FAMILY...], named after the functions below; all of them by default. Another machine or PyTorch differs in the
 last digits: write only the family that has a new case.
 
-In float64. Each file says in its metadata "cases" (JSON) what it holds; tests read nothing else:
-    name, op     the case, and the op of fovea/ops.h, as formulas.py has it
-    options      by name; what is not given is the default
-    inputs       in order, each with a name, a shape, and how it is filled, as golden.py says, under the
-                 name CASE/INPUT: shift + scale * uniform, rounded to f32, or, with "classes", whole
-                 numbers below that, in "dtype" (the graph's when not given)
+In float64. Each file describes its contents in its metadata "cases" (JSON); tests read nothing else:
+    name, op     the case, and the op of fovea/ops.h, as in formulas.py
+    options      by name; others have their defaults
+    inputs       in order, each with a name, a shape, and how it is filled (see golden.py), under the
+                 name CASE/INPUT: shift + scale * uniform, rounded to f32, or, with "classes", integers below that, in
+                 "dtype" (the graph's when not given)
     loss         the results that count in the loss: the sum over these of y * g, with g filled under
                  the name CASE/g and the result's number
 The tensors are CASE/y and the result's number, and CASE/grad:INPUT, the loss's gradient for an input that
@@ -25,12 +25,12 @@ from formulas import OPS
 
 
 def u(*shape, **spec):
-    """Numbers of -1 to 1, unless told another scale and shift."""
+    """Numbers from -1 to 1, unless scale and shift are given."""
     return {"shape": shape, **spec}
 
 
-def whole(*shape, classes, **spec):
-    """Whole numbers of 0 to classes - 1."""
+def integers(*shape, classes, **spec):
+    """Integers from 0 to classes - 1."""
     return {"shape": shape, "classes": classes, "frozen": True, **spec}
 
 
@@ -144,7 +144,7 @@ def transposed_convolutions():
 def pools():
     family = Family("pool")
     row, image, volume = u(2, 3, 11), u(2, 3, 7, 8), u(1, 2, 5, 6, 4)
-    equal = whole(2, 2, 6, 6, classes=3, frozen=False)
+    equal = integers(2, 2, 6, 6, classes=3, frozen=False)
 
     def all_of(ops, x, **options):
         for op in ops:
@@ -294,7 +294,7 @@ def shapes():
     family.case("pixel_unshuffle", {"x": u(2, 2, 4, 6)}, r=2)
     family.case("channel_shuffle", {"x": u(2, 6, 3, 2)}, groups=3)
     family.case("channel_shuffle", {"x": u(2, 6, 3, 2)}, groups=2)
-    pictures = whole(2, 3, 4, 3, classes=256, dtype="u8")
+    pictures = integers(2, 3, 4, 3, classes=256, dtype="u8")
     family.case("normalize_images", {"x": pictures}, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
     family.write()
 
@@ -333,8 +333,8 @@ def losses():
 
     for logits in (4, 5), (2, 3, 6), (2, 4, 3, 2), (1, 3, 2, 3, 2):
         k, pixels = logits[1], (logits[0], *logits[2:])
-        some = whole(*pixels, classes=k, dtype="i64")
-        more = whole(*pixels, classes=k + 1, dtype="i64")  # K is no class: it is ignored
+        some = integers(*pixels, classes=k, dtype="i64")
+        more = integers(*pixels, classes=k + 1, dtype="i64")  # K is not a class: it is ignored
         soft = u(*logits, scale=0.5, shift=0.5, frozen=True)
         for smoothing in {}, {"label_smoothing": 0.2}:
             cross_entropy(logits, some, **smoothing)
@@ -344,18 +344,18 @@ def losses():
             cross_entropy(logits, more, ignore_index=k, **smoothing)
             cross_entropy(logits, some, weights=True, ignore_index=1, **smoothing)
     x, target = u(2, 3, 4, scale=3), u(2, 3, 4, scale=2)
-    share, bits = u(2, 3, 4, scale=0.5, shift=0.5), whole(2, 3, 4, classes=2)
+    share, bits = u(2, 3, 4, scale=0.5, shift=0.5), integers(2, 3, 4, classes=2)
     for reduction in "mean", "sum", "none":
         family.case("binary_cross_entropy_with_logits", {"x": x, "targets": share}, reduction=reduction)
         family.case("focal_loss", {"x": x, "targets": bits}, reduction=reduction)
         family.case("mse_loss", {"x": x, "target": target}, reduction=reduction)
         for beta in 0, 0.5, 2:
             family.case("smooth_l1_loss", {"x": x, "target": target}, beta=beta, reduction=reduction)
-    family.case("binary_cross_entropy_with_logits", {"x": u(2, 3, scale=40), "targets": whole(2, 3, classes=2)})
+    family.case("binary_cross_entropy_with_logits", {"x": u(2, 3, scale=40), "targets": integers(2, 3, classes=2)})
     for gamma in 0, 1, 3.5:
         family.case("focal_loss", {"x": x, "targets": bits}, alpha=0.6, gamma=gamma)
     for shape in (2, 3, 4), (2, 1, 3, 4), (4, 3):
-        probabilities, masks = u(*shape, scale=0.5, shift=0.5), whole(*shape, classes=2)
+        probabilities, masks = u(*shape, scale=0.5, shift=0.5), integers(*shape, classes=2)
         family.case("dice_loss", {"x": probabilities, "targets": masks})
         family.case("dice_loss", {"x": probabilities, "targets": masks}, smooth=0.1)
         family.case("kl_div", {"log_p": u(*shape, shift=-2), "log_q": u(*shape, shift=-2)})

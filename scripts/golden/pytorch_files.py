@@ -25,7 +25,7 @@ def filled(*shape, dtype=torch.float32, first=0):
 
 
 def tensors():
-    """Every dtype, and every way in which a tensor can lie in its storage."""
+    """Every dtype, and every way to lay out a tensor in its storage."""
     result = collections.OrderedDict()
     for dtype in [*FLOATS, *INTEGERS, torch.bool]:
         result["dtype." + str(dtype).split(".")[1]] = filled(2, 3, dtype=dtype)
@@ -52,7 +52,7 @@ def small_net():
 
 
 def checkpoint():
-    """As training scripts keep one: the weights, of DataParallel, beside much else."""
+    """As saved by training scripts: DataParallel's weights, among other things."""
     import numpy as np
 
     net = small_net()

@@ -3,7 +3,7 @@
 In float64, without dropout, batch 8 of "images" and "labels", filled as golden.py says; but the last
 norm's weight and bias are an eighth of that, or steps of lr 0.1 on so few images would diverge.
     RULE/losses     before each step
-    RULE/NAME       a parameter or buffer after the fifth: whole, or of more than 1,000 elements every 997th
+    RULE/NAME       a parameter or buffer after the fifth: all of it, or every 997th element if it has more than 1,000
 """
 import numpy as np
 import torch

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What torchvision's transforms make of small Pillow images, for given parameters.
+"""The results of torchvision's transforms on small Pillow images, for given parameters.
 
     KIND/source                 the picture, KIND: rgb, gray
     KIND/OPERATION/PARAMETERS   torchvision.transforms.functional.OPERATION of it

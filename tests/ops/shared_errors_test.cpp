@@ -196,28 +196,27 @@ TEST_F(SharedErrors, AxesThatAreNotThere) {
 // A window of no size, or one beyond all memory, from a file or a flag.
 TEST_F(SharedErrors, WindowsOutOfRange) {
   const Tensor image = value({1, 4, 6, 6}), w = value({4, 4, 3, 3});
-  const auto row = [](const std::string& what, auto f) {
-    return Row{what + " and at most 2^31 is allowed", f};
-  };
+  const auto row = [](const std::string& what, auto f) { return Row{what + " to 2^31", f}; };
   constexpr int64_t huge = int64_t{1} << 32;
   expect({
-      row("conv2d: kernel is 0, at least 1",
+      row("conv2d: kernel is 0, must be from 1",
           [&] {
             conv2d(image, value({4, 4, 0, 3}));
           }),
-      row("conv2d: dilation is -2, at least 1", [&] { conv2d(image, w, {}, {.dilation = -2}); }),
-      row("conv2d: stride is 4294967296, at least 1",
+      row("conv2d: dilation is -2, must be from 1",
+          [&] { conv2d(image, w, {}, {.dilation = -2}); }),
+      row("conv2d: stride is 4294967296, must be from 1",
           [&] { conv2d(image, w, {}, {.stride = huge}); }),
-      row("conv2d: padding is -1, at least 0",
+      row("conv2d: padding is -1, must be from 0",
           [&] {
             conv2d(image, w, {}, {.padding = {{0, 0}, {0, -1}}});
           }),
-      row("conv_transpose2d: dilation is 0, at least 1",
+      row("conv_transpose2d: dilation is 0, must be from 1",
           [&] { conv_transpose2d(image, w, {}, {.dilation = 0}); }),
-      row("max_pool2d: kernel is 0, at least 1", [&] { max_pool2d(image, {.kernel = 0}); }),
-      row("avg_pool2d: stride is 0, at least 1",
+      row("max_pool2d: kernel is 0, must be from 1", [&] { max_pool2d(image, {.kernel = 0}); }),
+      row("avg_pool2d: stride is 0, must be from 1",
           [&] { avg_pool2d(image, {.kernel = 2, .stride = 0}); }),
-      row("max_pool2d: padding is -1, at least 0",
+      row("max_pool2d: padding is -1, must be from 0",
           [&] { max_pool2d(image, {.kernel = 2, .padding = -1}); }),
   });
   expect({
