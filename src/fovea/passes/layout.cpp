@@ -82,14 +82,14 @@ class LayoutPass {
 
   void broadcast(const Node& node) {
     const Types types = types_of(node);
-    const Type& largest =
+    const Type& full =
         *std::max_element(types.begin(), types.end(), [](const auto& a, const auto& b) {
           return std::pair(a.rank(), a.numel()) < std::pair(b.rank(), b.numel());
         });
     Layout layout = Layout::plain;
     int64_t largest = -1;
     for (const Type& type : types) {
-      if (type.rank() < largest.rank() || type.layout == Layout::plain) continue;
+      if (type.rank() < full.rank() || type.layout == Layout::plain) continue;
       if (type.numel() <= largest) continue;
       layout = type.layout;
       largest = type.numel();
@@ -101,12 +101,10 @@ class LayoutPass {
     const auto line = [](const Type& type) {
       return std::ranges::count_if(type.shape.dims(), [](int64_t size) { return size != 1; }) <= 1;
     };
-    const auto ordered = [&](const Type& type) {
-      return type.rank() == largest.rank() || line(type);
-    };
-    if (!fits(largest, layout) || !std::ranges::all_of(types, ordered)) layout = Layout::plain;
+    const auto ordered = [&](const Type& type) { return type.rank() == full.rank() || line(type); };
+    if (!fits(full, layout) || !std::ranges::all_of(types, ordered)) layout = Layout::plain;
     const auto pick = [&](const Type& type) {
-      return type.rank() == largest.rank() && fits(type, layout) ? layout : Layout::plain;
+      return type.rank() == full.rank() && fits(type, layout) ? layout : Layout::plain;
     };
     emit(
         node, [&](size_t, const Type& type) { return pick(type); }, pick);
