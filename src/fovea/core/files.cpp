@@ -127,7 +127,7 @@ class Pages {
 Error too_long(const std::filesystem::path& path, ErrorKind kind, const std::string& found,
                size_t limit) {
   return Error(kind,
-               fmt::format("{} has {} bytes; at most {} are read", path.string(), found, limit));
+               fmt::format("{} has {} bytes, at most {} are read", path.string(), found, limit));
 }
 
 /// Refuses a file larger than `limit` or than the available memory: a sparse file can claim any
