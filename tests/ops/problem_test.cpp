@@ -85,11 +85,11 @@ TEST(Problem, OfAnyOpSaysWhatIsWrong) {
       says("relu f32[1, 3, 4]{blocked16}"),
       about("relu f32[1, 3, 4]{blocked16}", "\"f32[1, 3, 4]{blocked16}\" cannot have that layout"));
   EXPECT_EQ(says("relu f32[3] -> f32[4]"), about("relu f32[3] -> f32[4]", "the outputs differ") +
-                                               "\n  given    f32[4]\n  has      f32[3]");
+                                               "\n  given    f32[4]\n  inferred f32[3]");
   EXPECT_EQ(says("linear f32[3]"),
             about("linear f32[3]", "linear does not take these types and fields"));
   EXPECT_EQ(says(pool + "f32[1, 1, 1, 1]").substr(0, 52),
-            "max_pool2d: the window spans 2, the padded input onl");
+            "max_pool2d: the window spans 2, but the padded input");
   expect_error(ErrorKind::usage, "padding has",
                [&] { parse_problem("pad padding mode=reflect f32[1, 1, 4]"); });
 }
@@ -102,7 +102,7 @@ TEST(Problem, SaysWhatIsWrong) {
   refuses("conv:", "\"ic\" is missing");
   refuses("conv:ic3ih8oc4", "\"kh\" is missing");
   refuses("conv:ic3ih8oc4kh3zz1", "there is no size \"zz\"");
-  refuses("conv:ic3ih8oc4kh3ic3", "\"ic\" comes twice");
+  refuses("conv:ic3ih8oc4kh3ic3", "\"ic\" is given twice");
   refuses("conv:ic3ih8oc4kh", "\"kh\" is not a name and a number");
   refuses("conv:ic3ih8oc4kh-3", "\"kh\" is not a name and a number");
   refuses("conv:ic3ih8oc4kh3 ", "\" \" is not a name and a number");

@@ -314,7 +314,7 @@ std::vector<Worked> worked_flips() {
 std::vector<Refused> refused_flips() {
   return {{flipped({2}),
            {{DType::f32, {2, 3}}},
-           "flip: there is no axis 2, the input has 2 axes\n"
+           "flip: there is no axis 2; the input has 2 axes\n"
            "  input   f32[2, 3]"}};
 }
 

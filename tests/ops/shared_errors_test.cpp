@@ -170,7 +170,7 @@ TEST_F(SharedErrors, NumbersOfAxes) {
 TEST_F(SharedErrors, AxesThatAreNotThere) {
   const Tensor rows = value({8, 4}), line = value({4}), number = value({});
   const auto row = [](const std::string& op, int axis, const Tensor& x, auto f) {
-    return Row{op + ": there is no axis " + std::to_string(axis) + ", the input has " +
+    return Row{op + ": there is no axis " + std::to_string(axis) + "; the input has " +
                    std::to_string(x.rank()) + (x.rank() == 1 ? " axis" : " axes") + "\n  input   " +
                    to_string(x.type()),
                [=] { f(x); }};
