@@ -167,7 +167,7 @@ TEST(Commands, BadValuesNameTheFlag) {
                  {"--input: \"3x8x8x8x8\" has 5 sizes; at most 4 are allowed"});
   expect_refusal({"summary", "--model", "small_cnn", "--input", "3xbx2"}, 2, {"\"3xbx2\""});
   expect_refusal({"bench", "op", "conv:ic64"}, 2, {"\"oc\" is missing"});
-  expect_refusal({"train", "--resume", "x", "--out", "y"}, 2, {"--out cannot be given with it"});
+  expect_refusal({"train", "--resume", "x", "--out", "y"}, 2, {"cannot be combined with --out"});
   expect_refusal({"bench", "op", "relo f32[8]"}, 2, {"unknown op \"relo\"", "nearest relu"});
   // A backward op trusts what its forward op gives: it would read beyond these.
   expect_refusal({"bench", "op", "slice_backward axis=0 begin=90 size=4 f32[2]"}, 2,
