@@ -1,7 +1,6 @@
-#!/usr/bin/env bash
-# Fovea against PyTorch on one training step of resnet18_cifar, in turns: each round runs both in fresh processes on the
-# same pinned cores, so that a slow minute of the machine meets both. Prints a line a run and the medians.
-# Usage: PYTHON=python-with-torch bench/compare_step.sh [ROUNDS=3] [BATCH=64] [THREADS=2]
+# !/usr/bin/env bash Fovea against PyTorch on one training step of resnet18_cifar, interleaved: each round runs both in
+# fresh processes on the same pinned cores, so that a slow minute of the machine affects both. Prints a line per run and
+# the medians. Usage: PYTHON=python-with-torch bench/compare_step.sh [ROUNDS=3] [BATCH=64] [THREADS=2]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=${1:-3} batch=${2:-64} threads=${3:-2} python=${PYTHON:-python3}

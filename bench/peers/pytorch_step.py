@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times one training step of resnet18_cifar in PyTorch, eager mode, on the CPU: the peer of `fovea bench step`.
+"""Times one training step of resnet18_cifar in PyTorch, eager mode, on the CPU, for comparison with `fovea bench step`.
 
 The same work as Fovea's step: u8 images normalised, forward in train mode, mean cross-entropy, backward, SGD with momentum
 0.9 and weight decay 5e-4. Prints one JSON document. Needs PyTorch (`pip install torch`, no torchvision).

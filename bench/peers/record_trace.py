@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Records what each layer of a PyTorch model gives for one input, for `fovea parity`.
+"""Records the output of each layer of a PyTorch model for one input, for `fovea parity`.
 
 For torchvision's models:
     record_trace.py --model resnet18 --weights resnet18-f37072fd.pth --output trace.npz [--input 3x224x224] [--seed 0]
@@ -8,8 +8,8 @@ For your own, from Python:
     from record_trace import record
     record(model, x, "trace.npz")
 
-The file holds "input", "output" and, by its name among model.named_modules(), the output of each module (of its last call,
-where there are several). Needs PyTorch and NumPy, torchvision only for --model.
+The file holds "input", "output" and, by its name in model.named_modules(), the output of each module (of its last call,
+if there are several). Needs PyTorch and NumPy, torchvision only for --model.
 """
 import argparse
 
@@ -25,7 +25,7 @@ def record(model, x, path):
 
         def keep(_module, _inputs, output, name=name or "output"):
             if isinstance(output, torch.Tensor):
-                arrays[name] = output.detach().clone()  # layers that work in place change it afterwards
+                arrays[name] = output.detach().clone()  # in-place layers change it afterwards
 
         handles.append(module.register_forward_hook(keep))
     was_training = model.training
@@ -54,10 +54,10 @@ def load(name, weights):
 
 def main():
     parser = argparse.ArgumentParser(description="Records a PyTorch model's layers for `fovea parity`.")
-    parser.add_argument("--model", required=True, help="of torchvision")
+    parser.add_argument("--model", required=True, help="model of torchvision")
     parser.add_argument("--weights", required=True, help="its state dict, a .pth file")
     parser.add_argument("--input", default="3x224x224", help="size of the one random image")
-    parser.add_argument("--seed", type=int, default=0, help="of the image")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the image")
     parser.add_argument("--output", required=True, help="the .npz file to write")
     args = parser.parse_args()
 

@@ -70,7 +70,7 @@ TEST(Choices, OfAModelFromOutsideAreFlagsSettingsAndArgumentsOfItsFile) {
   EXPECT_EQ(predictor.state().get("hidden.weight").shape(), (Shape{24, 64}));
   const std::string refusal = fovea_here({"train", "--resume", run, "--hidden", "9"}).err;
   EXPECT_EQ(refusal.substr(0, refusal.find('\n')),
-            "error: --hidden cannot change when a run goes on");
+            "error: --hidden cannot change when a run is resumed");
 
   const auto counted = [](const Arguments& arguments) {
     return fovea_here(arguments).json().at("parameters").get<int64_t>();

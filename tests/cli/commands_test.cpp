@@ -79,7 +79,7 @@ TEST(Commands, TrainsHelpShowsTheTableOfSettings) {
 
 TEST(Commands, HelpListsWhatIsChosenByName) {
   const std::string train = fovea({"train", "--help"}).out;
-  EXPECT_NE(train.find("  step:EPOCHS[:GAMMA]  multiplied by gamma every so many epochs\n"
+  EXPECT_NE(train.find("  step:EPOCHS[:GAMMA]  multiplied by gamma every `epochs` epochs\n"
                        "      epochs: epochs from one change to the next, a number above 0\n"),
             std::string::npos)
       << train;

@@ -54,7 +54,7 @@ TEST(Convert, SaysWhatItCannotDo) {
   expect_refusal({"convert", good, out, "--classes", "3"}, 2, "--model NAME as well");
   expect_refusal({"convert", good, out, "--model", "small_cnn"}, 4, "unexpected channels_last");
   expect_refusal({"convert", golden + "module_2.15.pth", out}, 4,
-                 "it is a whole model, an object of torch.nn.modules.container.Sequential");
+                 "it is an entire model, an object of torch.nn.modules.container.Sequential");
   expect_refusal({"convert", folder / "none.pth", out}, 4, "No such file");
   expect_refusal({"convert", good, folder / "none/w.pth"}, 5, "cannot write");
   EXPECT_FALSE(std::filesystem::exists(out));
@@ -140,7 +140,7 @@ TEST(Convert, HostileFilesTakeLittleMemory) {
       archive(std::string(8'000'000, ']')),
       archive("(" + std::string(8'000'000, ')') + "t"),
       archive("]" + std::string(4'000'000, 'N') + "a"),
-      archive("Nr" + little(pickle::most_values - 1, 4)),
+      archive("Nr" + little(pickle::max_values - 1, 4)),
       archive("(" + references + "t"),
       legacy("(" + references + "t"),
       archive(std::string(8'000'000, '(')),

@@ -397,7 +397,7 @@ TEST_F(Trained, ALargePictureIsReadWhereItIsAllowed) {
   EXPECT_EQ(predict("144").code, 0);
   const Outcome refused = predict("143");
   EXPECT_EQ(refused.code, 3);
-  EXPECT_NE(refused.err.find("its header says 12x12 pixels, too many to read\n"
+  EXPECT_NE(refused.err.find("its header declares 12x12 pixels, too many to read\n"
                              "  pixels  144\n  limit   143\n  try     --max-pixels 144"),
             std::string::npos)
       << refused.err;

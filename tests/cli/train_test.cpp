@@ -176,7 +176,7 @@ TEST(Train, AFolderThatCannotBeWrittenIsSaid) {
   put(folder / "file", "");
   const Outcome outcome = fovea(training(folder, "file/run"));
   EXPECT_EQ(outcome.code, 5);
-  EXPECT_NE(outcome.err.find("cannot make the run folder"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("cannot create the run folder"), std::string::npos) << outcome.err;
   EXPECT_NE(outcome.err.find("another --out"), std::string::npos) << outcome.err;
 }
 

@@ -54,11 +54,11 @@ TEST_F(Arrays, ImagesAndClassesWithATestSetAndNames) {
 TEST_F(Arrays, WhatIsWrongWithAFileIsSaid) {
   const std::string x = (folder_ / "x.npy").string(), y = (folder_ / "y.npy").string();
   write("x.npy", counting(DType::i64, {3, 4}), "y.npy", counting(DType::i64, {3}));
-  EXPECT_EQ(error(), x + ": inputs are images u8[N, H, W, C] or numbers f32[N, C, ...]");
+  EXPECT_EQ(error(), x + ": inputs must be images u8[N, H, W, C] or numbers f32[N, C, ...]");
   write("x.npy", counting(DType::f32, {3, 4}), "y.npy", counting(DType::i64, {3, 1}));
-  EXPECT_EQ(error(), y + ": targets are classes, integers [N], or numbers f32[N] or f32[N, K]");
+  EXPECT_EQ(error(), y + ": targets must be classes, integers [N], or numbers f32[N] or f32[N, K]");
   write("x.npy", counting(DType::f32, {3, 4}), "y.npy", Array::full(DType::i64, {3}, -1));
-  EXPECT_EQ(error(), y + ": a class is from 0 to 999999, not -1");
+  EXPECT_EQ(error(), y + ": a class must be from 0 to 999999, not -1");
   write("x.npy", counting(DType::f32, {3, 4}), "y.npy", Array::full(DType::f32, {3}, 0.0 / 0.0));
   EXPECT_EQ(error(), y + ": number 0 is not finite");
   write("x.npy", counting(DType::f32, {3, 4}), "y.npy", counting(DType::f32, {4}));

@@ -60,11 +60,11 @@ TEST_P(Cifar, PlanesBecomePixels) {
 
 TEST_P(Cifar, AFileCutAnywhereIsRefused) {
   const CifarLayout& layout = GetParam();
-  const Bytes whole = cifar_file(layout, 3);
+  const Bytes complete = cifar_file(layout, 3);
   const auto record = static_cast<size_t>(layout.record_bytes());
   for (size_t size : {size_t{0}, size_t{1}, size_t{2}, record - 1, record, record + 1, 2 * record,
                       3 * record - 1}) {
-    const Error found = error(cut(whole, size), 3);
+    const Error found = error(cut(complete, size), 3);
     EXPECT_EQ(found.kind(), ErrorKind::data);
     EXPECT_EQ(
         found.what(),
@@ -72,8 +72,8 @@ TEST_P(Cifar, AFileCutAnywhereIsRefused) {
                 std::to_string(3 * record) + " bytes (3 records of " + std::to_string(record) + ")",
                 std::to_string(size) + (size == 1 ? " byte" : " bytes")));
   }
-  for (size_t size = 0; size < whole.size(); size += 97) {
-    EXPECT_EQ(error(cut(whole, size), 3).headline(), "CIFAR file is cut short");
+  for (size_t size = 0; size < complete.size(); size += 97) {
+    EXPECT_EQ(error(cut(complete, size), 3).headline(), "CIFAR file is cut short");
   }
 }
 
@@ -119,7 +119,7 @@ TEST(CifarFolder, HoldsTheOfficialCountsAndNames) {
   EXPECT_EQ(sets.targets().names,
             (std::vector<std::string>{"airplane", "automobile", "bird", "cat", "deer", "dog",
                                       "frog", "horse", "ship", "truck"}));
-  folder.zeros("data_batch_3.bin", 30730000 - 3073);  // a whole record is missing
+  folder.zeros("data_batch_3.bin", 30730000 - 3073);  // an entire record is missing
   const Error error = error_of([&] { (void)open_cifar10(folder.path()); });
   EXPECT_EQ(error.headline(), "CIFAR file is cut short");
   EXPECT_EQ(error.details()[0].second, (folder / "data_batch_3.bin").string());
@@ -139,7 +139,7 @@ TEST(CifarFolder, OneHundredClassesHaveTheirNamesFromTheFileOrBuiltIn) {
   for (int i = 0; i < 99; ++i) list << "name" << i << "\r\n";
   list.flush();
   EXPECT_EQ(error_of([&] { (void)open_cifar100(folder.path()); }).what(),
-            "list of class names has another length\n  file     " +
+            "list of class names has the wrong length\n  file     " +
                 (folder / "fine_label_names.txt").string() +
                 "\n  expected 100 lines with a name\n  found    99\n"
                 "  try      a fresh copy of the file, or none: the official names are built in");

@@ -46,17 +46,17 @@ TEST(Dataset, ArraysThatDoNotFitTogetherAreRefused) {
 }
 
 TEST(Dataset, ASubsetShowsTheSamplesOfItsList) {
-  auto whole = random_set(10, 3, 4, 2);
-  const Subset subset(whole, {7, 0, 7});
+  auto dataset = random_set(10, 3, 4, 2);
+  const Subset subset(dataset, {7, 0, 7});
   ASSERT_EQ(subset.size(), 3);
   for (int64_t i : {0, 2}) {
-    EXPECT_EQ(pixels_of(subset, i), pixels_of(*whole, 7));
-    EXPECT_EQ(class_of(subset, i), class_of(*whole, 7));
+    EXPECT_EQ(pixels_of(subset, i), pixels_of(*dataset, 7));
+    EXPECT_EQ(class_of(subset, i), class_of(*dataset, 7));
   }
-  EXPECT_EQ(subset.targets(), whole->targets());
-  EXPECT_STREQ(error_of([&] { Subset(whole, {10}); }).what(),
+  EXPECT_EQ(subset.targets(), dataset->targets());
+  EXPECT_STREQ(error_of([&] { Subset(dataset, {10}); }).what(),
                "subset: index 10 of a data set of 10 samples");
-  EXPECT_THROW(Subset(whole, {-1}), Error);
+  EXPECT_THROW(Subset(dataset, {-1}), Error);
 }
 
 TEST(Dataset, ValidationAndTrainingTogetherHoldEverySampleOnce) {
@@ -80,9 +80,9 @@ TEST(Dataset, ValidationAndTrainingTogetherHoldEverySampleOnce) {
 }
 
 TEST(Dataset, TheSplitDependsOnTheSeedAlone) {
-  const auto whole = numbered(1000);
+  const auto dataset = numbered(1000);
   const auto val = [&](uint64_t seed) {
-    return all_labels(*split_validation(whole, 0.1, seed).val);
+    return all_labels(*split_validation(dataset, 0.1, seed).val);
   };
   EXPECT_EQ(val(1).size(), 100u);
   EXPECT_EQ(val(1), val(1));
@@ -95,10 +95,10 @@ TEST(Dataset, TheSplitDependsOnTheSeedAlone) {
 TEST(Dataset, EachClassGivesItsShareToValidation) {
   std::vector<int64_t> labels;
   for (int64_t i = 0; i < 1000; ++i) labels.push_back(i % 10 == 0 ? 0 : i % 5 == 1 ? 1 : 2);
-  const auto whole =
+  const auto dataset =
       std::make_shared<ArrayDataset>(Array::zeros(DType::u8, {1000, 1, 1, 1}), Array::of(labels),
                                      class_targets({"rare", "some", "many"}));
-  const ValidationSplit split = split_validation(whole, 0.1, 7);
+  const ValidationSplit split = split_validation(dataset, 0.1, 7);
   std::vector<int64_t> counts(3);
   for (int64_t i = 0; i < split.val->size(); ++i)
     ++counts[static_cast<size_t>(class_of(*split.val, i))];
@@ -106,15 +106,15 @@ TEST(Dataset, EachClassGivesItsShareToValidation) {
 }
 
 TEST(Dataset, ClassesAreBoundByNameAndAnUnknownOneIsListed) {
-  const auto whole = std::make_shared<ArrayDataset>(Array::zeros(DType::u8, {2, 1, 1, 1}),
-                                                    Array::of(std::vector<int64_t>{0, 1}),
-                                                    class_targets({"cat", "dog"}));
-  const Renumbered same(whole, {"ant", "dog", "cat"});
+  const auto dataset = std::make_shared<ArrayDataset>(Array::zeros(DType::u8, {2, 1, 1, 1}),
+                                                      Array::of(std::vector<int64_t>{0, 1}),
+                                                      class_targets({"cat", "dog"}));
+  const Renumbered same(dataset, {"ant", "dog", "cat"});
   EXPECT_EQ(class_of(same, 0), 2);
   EXPECT_EQ(class_of(same, 1), 1);
   EXPECT_EQ(same.sample(0).target.at(0), 2);
   EXPECT_STREQ(error_of([&] {
-                 Renumbered(whole, {"cat", "wolf"});
+                 Renumbered(dataset, {"cat", "wolf"});
                }).what(),
                "data set: 1 class is not among the expected ones\n"
                "  unknown  dog\n"
@@ -128,7 +128,7 @@ TEST(Dataset, ShareZeroTrainsOnAllAndOthersAreRefused) {
   const Error error = error_of([] { (void)split_validation(numbered(10), 1, 1); });
   EXPECT_EQ(error.kind(), ErrorKind::usage);
   EXPECT_STREQ(error.what(),
-               "validation share must be at least 0 and below 1\n"
+               "validation share must be at least 0 and less than 1\n"
                "  found   1.000000\n"
                "  try     --val 0.1");
   EXPECT_THROW((void)split_validation(numbered(10), -0.1, 1), Error);

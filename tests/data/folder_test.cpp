@@ -84,13 +84,13 @@ TEST(Folder, AValFolderValidatesAndWithoutTestIsMeasuredToo) {
 TEST(Folder, WhatIsNotSortedIntoClassesIsNamed) {
   TemporaryFolder root;
   expect_error(ErrorKind::data, "does not exist", [&] { (void)open_folder(root / "missing"); });
-  expect_error(ErrorKind::data, "no images in the folders of its classes",
+  expect_error(ErrorKind::data, "no images in its class folders",
                [&] { (void)open_folder(root / ""); });
   paint(root / "a" / "1.png", 2, 2, 1);
   expect_error(ErrorKind::data, "1 class, at least 2 are expected",
                [&] { (void)open_folder(root / ""); });
   paint(root / "loose.png", 2, 2, 1);
-  expect_error(ErrorKind::data, "images beside the folders of the classes",
+  expect_error(ErrorKind::data, "images beside the class folders",
                [&] { (void)open_folder(root / ""); });
   expect_error(ErrorKind::data, "1, such as loose.png", [&] { (void)open_folder(root / ""); });
 }

@@ -77,18 +77,19 @@ TEST_F(Idx, PackedOrNotTheSamplesAreTheSame) {
 }
 
 TEST_F(Idx, AGzipFileOfSeveralMembersIsOneFile) {
-  const Bytes whole = images_file();
-  for (size_t at : {size_t{0}, size_t{1}, size_t{16}, size_t{40}, whole.size()}) {
-    const Bytes first = gzip(cut(whole, at));
-    const Bytes second = gzip(Bytes(whole.begin() + static_cast<std::ptrdiff_t>(at), whole.end()));
+  const Bytes complete = images_file();
+  for (size_t at : {size_t{0}, size_t{1}, size_t{16}, size_t{40}, complete.size()}) {
+    const Bytes first = gzip(cut(complete, at));
+    const Bytes second =
+        gzip(Bytes(complete.begin() + static_cast<std::ptrdiff_t>(at), complete.end()));
     EXPECT_EQ(read_idx_images(folder.write("i", first + second)).at(59), 59) << at;
   }
 }
 
 TEST_F(Idx, AFileCutAnywhereIsRefused) {
-  const Bytes whole = images_file();
-  for (size_t size = 0; size < whole.size(); ++size) {
-    const Error error = images_error(cut(whole, size));
+  const Bytes complete = images_file();
+  for (size_t size = 0; size < complete.size(); ++size) {
+    const Error error = images_error(cut(complete, size));
     EXPECT_EQ(error.kind(), ErrorKind::data);
     const std::string expected = size < 16 ? "16 bytes (the header)" : "76 bytes (5 images of 4x3)";
     EXPECT_EQ(error.what(),
@@ -127,9 +128,9 @@ TEST_F(Idx, ADamagedPackedFileIsRefused) {
       EXPECT_EQ(error.kind(), ErrorKind::data);
     }
   }
-  EXPECT_EQ(
-      images_error(with(packed, packed.size() - 5, 0x55)).what(),
-      message("IDX file is damaged", "images", 76, "a sound gzip stream", "incorrect data check"));
+  EXPECT_EQ(images_error(with(packed, packed.size() - 5, 0x55)).what(),
+            message("IDX file is damaged", "images", 76, "an intact gzip stream",
+                    "incorrect data check"));
 }
 
 TEST_F(Idx, AnotherMagicNumberSaysWhatTheFileIs) {
@@ -157,13 +158,13 @@ TEST_F(Idx, BytesAfterTheEndAreRefused) {
 
 TEST_F(Idx, SizesThatMakeNoSenseAreRefusedBeforeAnyMemoryIsTaken) {
   EXPECT_EQ(images_error(header(0xffffffff, 0xffffffff, 0xffffffff)).what(),
-            message("IDX file has sizes that make no sense", "images", 4,
+            message("IDX file has implausible sizes", "images", 4,
                     "at least 1 image, sides of 1 to 16384, at most 16 GiB in all",
                     "4294967295 images of 4294967295x4294967295"));
   for (const Bytes& bytes : {header(0, 28, 28), header(1, 0, 28), header(1, 28, 0),
                              header(0xffffffff, 16384, 16384), header(1, 16385, 1)}) {
-    EXPECT_EQ(images_error(bytes).headline(), "IDX file has sizes that make no sense");
-    EXPECT_EQ(images_error(gzip(bytes)).headline(), "IDX file has sizes that make no sense");
+    EXPECT_EQ(images_error(bytes).headline(), "IDX file has implausible sizes");
+    EXPECT_EQ(images_error(gzip(bytes)).headline(), "IDX file has implausible sizes");
   }
   EXPECT_EQ(labels_error(u32(2049) + u32(0)).what(),
             message("IDX file has no labels", "labels", 4, "at least 1 label", "0 labels"));

@@ -56,7 +56,7 @@ TEST(Registry, AKnownSetThatIsNotThereSaysWhereItWasLookedForAndHowToGetIt) {
   const Error error = error_of([] { (void)open("cifar10"); });
   EXPECT_EQ(error.kind(), ErrorKind::data);
   EXPECT_EQ(error.what(),
-            "data set cifar10 is not there\n"
+            "data set cifar10 was not found\n"
             "  files   data_batch_1.bin, data_batch_2.bin, data_batch_3.bin, data_batch_4.bin, "
             "data_batch_5.bin, test_batch.bin\n"
             "  looked  in " +

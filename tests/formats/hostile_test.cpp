@@ -228,7 +228,7 @@ TEST_F(Hostile, Bombs) {
   expect_refusal(archive(dict(many)));
   many.resize(6);
   EXPECT_FALSE(survives(archive(dict(many)), ".pth"));
-  expect_refusal(archive(std::string(pickle::most_values + 1, 'N')));
+  expect_refusal(archive(std::string(pickle::max_values + 1, 'N')));
   expect_refusal(archive("Nr" + little(0xfffffffe, 4)));
   expect_refusal(archive(dict({text("w"), tensor({}), text("w"), tensor({})})));
   const std::string keys = list({text("0"), text("0")});

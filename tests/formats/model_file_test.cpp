@@ -154,7 +154,7 @@ TEST(ModelFile, HostilePreprocessingIsRefused) {
   }
   refused("height", "1e999", "holds a number out of range");
   refused("width", "2147483647", "cannot be: width is 2147483647");
-  refused("channels", "3", "cannot be: mean has 1 values, the input 3 channels");
+  refused("channels", "3", "cannot be: mean has 1 values, but the input has 3 channels");
   refused("channels", "1000000000", "cannot be: channels is 1000000000");
   refused("resize", "31", "cannot be: resize is 31, not from 32 to 16384");
   refused("resize", "\"auto\"", "says that resize is \"auto\", not a whole number");

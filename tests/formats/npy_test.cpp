@@ -74,13 +74,13 @@ TEST(Npy, EachFaultIsNamed) {
       {"{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", "dtype (<c8) cannot be read"},
       {"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", "dtype (|O) cannot be read"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }",
-       "8 bytes of data, its shape takes 12"},
+       "8 bytes of data, but its shape takes 12"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }",
-       "8 bytes of data, its shape takes 4"},
+       "8 bytes of data, but its shape takes 4"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }",
        "its shape is too large for any file"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }",
-       "the shape holds what is no size"},
+       "the shape contains an invalid size"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", "what is no size"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (2), }", "needs a comma"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,2), }",
@@ -151,7 +151,7 @@ TEST(Npz, WhatIsNoArchiveOfArraysIsToldWithTheFileInside) {
   refused("12345", "it begins as a zip archive and does not end as one");
   std::string compressed = pickles::zip({{"a.npy", "12345"}});
   compressed[compressed.find("PK\1\2") + 10] = 8;
-  refused(compressed, "\"a.npy\" is compressed, which is not read\n  try     numpy.savez for");
+  refused(compressed, "\"a.npy\" is compressed, which is not supported\n  try     numpy.savez instead");
 }
 
 }  // namespace

@@ -128,17 +128,17 @@ TEST(Pickle, OtherGlobalsAreRefusedByName) {
                                                         {"collections", "OrderedDict "},
                                                         {"torch.Size", ""}}) {
     const std::string message =
-        "asks for " + module + "." + name + ", which weights have no need of; nothing was run";
+        "asks for " + module + "." + name + ", which weights do not need; nothing was run";
     expect_refusal(global(module, name) + ")R", message);
     expect_refusal("\x8c" + little(module.size(), 1) + module + "\x8c" + little(name.size(), 1) +
                        name + "\x93",
                    message, 4);
   }
   expect_refusal(global("os\x1b[2J", "x"),
-                 "asks for os?[2J.x, which weights have no need of; nothing was run");
+                 "asks for os?[2J.x, which weights do not need; nothing was run");
   expect_refusal(
       global(std::string(100000, 'x'), "y"),
-      "asks for " + std::string(80, 'x') + "..., which weights have no need of; nothing was run");
+      "asks for " + std::string(80, 'x') + "..., which weights do not need; nothing was run");
 }
 
 TEST(Pickle, EachFaultIsNamed) {
@@ -147,37 +147,39 @@ TEST(Pickle, EachFaultIsNamed) {
   expect_refusal("", "ends with values left over, or none");
   expect_refusal("NN", "ends with values left over, or none");
   expect_refusal("N(", "ends with values left over, or none");
-  expect_refusal("i", "has an opcode that weights need not have: 105");
-  expect_refusal("\x92", "has an opcode that weights need not have: 146");
+  expect_refusal("i", "has an opcode that weights do not need: 105");
+  expect_refusal("\x92", "has an opcode that weights do not need: 146");
   expect_refusal("X" + little(0xffffffff, 4),
                  "ends in the middle: 4294967295 bytes are expected, "
                  "1 are left");
   expect_refusal("\x8d" + little(UINT64_MAX, 8),
                  "ends in the middle: 18446744073709551615 bytes are expected, 1 are left");
-  expect_refusal("\x95" + little(UINT64_MAX, 8) + "N", "has a frame that ends beyond the file", 4);
+  expect_refusal("\x95" + little(UINT64_MAX, 8) + "N", "has a frame that extends beyond the file",
+                 4);
   expect_refusal(
       "c"
       "os",
       "ends in the middle of a name");
   expect_refusal("t", "looks for a mark that was never set");
-  expect_refusal("N\x86", "takes more than there is");
-  expect_refusal("N(\x85", "takes more than there is");
-  expect_refusal("a", "takes more than there is");
-  expect_refusal("NNa", "adds to what cannot be added to");
-  expect_refusal(")Na", "adds to what cannot be added to");
-  expect_refusal("]NNs", "adds to what cannot be added to");
-  expect_refusal(call(global("torch", "Size"), {}) + "NNs", "adds to what cannot be added to");
+  expect_refusal("N\x86", "takes more values than there are");
+  expect_refusal("N(\x85", "takes more values than there are");
+  expect_refusal("a", "takes more values than there are");
+  expect_refusal("NNa", "adds to a value that cannot be added to");
+  expect_refusal(")Na", "adds to a value that cannot be added to");
+  expect_refusal("]NNs", "adds to a value that cannot be added to");
+  expect_refusal(call(global("torch", "Size"), {}) + "NNs",
+                 "adds to a value that cannot be added to");
   expect_refusal("}(Nu", "has a key without a value");
   expect_refusal("}]Ns", "has a list as a key");
-  expect_refusal("NNb", "gives state to what is no object");
-  expect_refusal("N)R", "calls what is no global, or with what is no tuple");
+  expect_refusal("NNb", "gives state to something other than an object");
+  expect_refusal("N)R", "calls something other than a global, or without a tuple of arguments");
   expect_refusal(global("torch", "Size") + "NR",
-                 "calls what is no global, or with what is no tuple");
+                 "calls something other than a global, or without a tuple of arguments");
   expect_refusal(call(global("collections", "OrderedDict"), {"K\1"}),
-                 "calls collections.OrderedDict with what it does not take");
+                 "calls collections.OrderedDict with invalid arguments");
   expect_refusal(call(global("collections", "OrderedDict"), {list({"K\1"})}),
-                 "makes a dict of what are no pairs");
-  expect_refusal("NN\x93", "names a global by what is no text", 4);
+                 "makes a dict of items that are not pairs");
+  expect_refusal("NN\x93", "names a global by something other than text", 4);
   expect_refusal("h\1", "recalls value 1, which it has not memorized");
   expect_refusal("Nq\2h\1", "recalls value 1, which it has not memorized");
   expect_refusal("Nr" + little(0xffffffff, 4), "has more values in its memo than weights need");
@@ -192,8 +194,8 @@ TEST(Pickle, LimitsHold) {
   std::string tuples = "N";
   for (int i = 0; i < 101; ++i) tuples += "\x85";
   expect_refusal(tuples, "is nested deeper than 100");
-  expect_refusal(std::string(most_values + 1, 'N'), "has more values than weights need");
-  expect_refusal(std::string(most_compounds + 1, ')'),
+  expect_refusal(std::string(max_values + 1, 'N'), "has more values than weights need");
+  expect_refusal(std::string(max_compounds + 1, ')'),
                  "has more tuples, lists, dicts and objects than weights need");
   // A list of 1,000 copied a thousand times by a call that is short.
   const std::string copy = global("__builtin__", "set") + "h\1\x85R0";

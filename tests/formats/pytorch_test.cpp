@@ -156,18 +156,18 @@ TEST(Pytorch, WhatIsNotReadIsRefusedByItsName) {
   };
   EXPECT_EQ(
       said("module_2.15"),
-      "it is a whole model, an object of torch.nn.modules.container.Sequential, which takes its "
-      "code to read; nothing was run\n"
-      "  try     where its code is: torch.save(torch.load(FILE, "
+      "it is an entire model, an object of torch.nn.modules.container.Sequential, which needs its "
+      "code to be read; nothing was run\n"
+      "  try     in Python with its code: torch.save(torch.load(FILE, "
       "weights_only=False).state_dict(), OTHER)");
   EXPECT_EQ(
       said("complex_2.15"),
-      "tensor \"z\" is of torch.complex64, which is not read\n"
+      "tensor \"z\" is of torch.complex64, which is not supported\n"
       "  read    float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool");
   EXPECT_EQ(said("uint16_2.15").substr(0, 51),
-            "tensor \"z\" is of torch.uint16, which is not read\n  ");
+            "tensor \"z\" is of torch.uint16, which is not supported\n  ");
   EXPECT_EQ(said("quantized_2.15"),
-            "tensor \"q\" is made by torch._utils._rebuild_qtensor, which is not read\n"
+            "tensor \"q\" is made by torch._utils._rebuild_qtensor, which is not supported\n"
             "  try     a dense tensor of plain numbers: tensor.dequantize(), tensor.to_dense()");
   EXPECT_EQ(said("sparse_2.15").substr(0, 65),
             "tensor \"s\" is made by torch._utils._rebuild_sparse_tensor, which ");
@@ -274,10 +274,10 @@ TEST(Pytorch, ChoosesTheDictThatHoldsTheWeights) {
     EXPECT_EQ(names(file.tensors), c.names);
   }
   EXPECT_EQ(complaint(archive(dict({text("a"), weights, text("b"), weights}))),
-            "tensors are in several of its dicts");
-  EXPECT_EQ(complaint(archive(w)), "what was saved is no dict of named tensors");
-  EXPECT_EQ(complaint(archive(list({w}))), "what was saved is no dict of named tensors");
-  EXPECT_EQ(complaint(archive(dict({text("w"), w, text("w"), w}))), "\"w\" comes twice");
+            "several of its dicts hold tensors");
+  EXPECT_EQ(complaint(archive(w)), "what was saved is not a dict of named tensors");
+  EXPECT_EQ(complaint(archive(list({w}))), "what was saved is not a dict of named tensors");
+  EXPECT_EQ(complaint(archive(dict({text("w"), w, text("w"), w}))), "\"w\" is duplicate");
   EXPECT_EQ(complaint(archive(dict({text("w\xff"), w}))), "the name \"w?\" is not UTF-8");
 }
 
@@ -364,18 +364,18 @@ TEST(WeightFile, WhatIsGivenInsteadOfWeightsIsNamedForWhatItIs) {
             "it is a pickle that torch.save did not write\n"
             "  try     torch.save(model.state_dict(), FILE)");
   EXPECT_EQ(said_of("\xff\xfe\xfd"),
-            "it is no file of weights that is known\n  file    3 bytes\n"
+            "it is not a known kind of weight file\n  file    3 bytes\n"
             "  known   what torch.save writes (.pth, .pt), and .safetensors");
 }
 
 TEST(WeightFile, AWholeModelIsNamedAndHowToSaveItsWeights) {
   const std::string net = global("__main__", "Net") + "q" + std::string(1, '\0') + ")\x81}b";
   for (const std::string& file : {archive(net), legacy(net)}) {
-    EXPECT_EQ(
-        said_of(file),
-        "it is a whole model, an object of __main__.Net, which takes its code to read; nothing "
-        "was run\n  try     where its code is: torch.save(torch.load(FILE, "
-        "weights_only=False).state_dict(), OTHER)");
+    EXPECT_EQ(said_of(file),
+              "it is an entire model, an object of __main__.Net, which needs its code to be read; "
+              "nothing "
+              "was run\n  try     in Python with its code: torch.save(torch.load(FILE, "
+              "weights_only=False).state_dict(), OTHER)");
   }
 }
 
@@ -401,9 +401,10 @@ TEST(Pytorch, NegativeAndConjugateBitsAreRefused) {
                          {storage("0", 6), integer(0), integers({2, 3}), integers({3, 1}), "\x89",
                           ordered_dict({}), bit.empty() ? dict({}) : dict({text(bit), "\x88"})})}));
   };
-  EXPECT_EQ(complaint(with_bit("neg")), "tensor \"w\" has the bit \"neg\" set, which is not read");
+  EXPECT_EQ(complaint(with_bit("neg")),
+            "tensor \"w\" has the bit \"neg\" set, which is not supported");
   EXPECT_EQ(complaint(with_bit("conj")),
-            "tensor \"w\" has the bit \"conj\" set, which is not read");
+            "tensor \"w\" has the bit \"conj\" set, which is not supported");
   EXPECT_EQ(read_bytes(with_bit("")).tensors[0].second.at(5), 6);
 }
 
@@ -431,7 +432,7 @@ TEST(Pytorch, WhatCouldNotBeReadIsNotWritten) {
   expect_error(ErrorKind::usage, "the name \"?\" is not UTF-8", [&] {
     write_pytorch(folder / "w.pth", {{"\xff", one}});
   });
-  expect_error(ErrorKind::usage, "the suffix says no format of weights", [&] {
+  expect_error(ErrorKind::usage, "the suffix is not that of a weight format", [&] {
     write_weights(folder / "w.bin", {{"w", one}});
   });
   expect_error(ErrorKind::io, "cannot write", [&] {

@@ -86,22 +86,23 @@ TEST(Zip, NumbersOf64BitsAreReadFromTheirPart) {
   ASSERT_EQ(read(bytes).size(), 1u);
   EXPECT_EQ(text_of(read(bytes)[0]), "first");
   bytes.replace(record + 46 + 1, 2, little(2, 2));
-  expect_refusal(bytes, "\"a\" lacks a number of its zip64 part");
+  expect_refusal(bytes, "\"a\" lacks a number in its zip64 part");
 }
 
 TEST(Zip, EachFaultIsNamed) {
   const std::string good = zip(two);
   const size_t first = central_record(good, 0), second = central_record(good, 1);
   const size_t end = end_record(good), end64 = end64_record(good);
-  expect_refusal("PK\3\4",
-                 "it begins as a zip archive and does not end as one: it is cut off or damaged");
+  expect_refusal(
+      "PK\3\4",
+      "it begins like a zip archive but does not end like one: it is truncated or damaged");
   expect_refusal(with(first + 8, "\1"), "\"a/one\" is encrypted");
   const std::string compressed = with(first + 10, "\x08");
   const ZipEntry entry = read(compressed)[0];  // named, though not unpacked
   EXPECT_EQ(entry.name, "a/one");
-  expect_error(ErrorKind::model, "a.zip: \"a/one\" is compressed, which is not read",
+  expect_error(ErrorKind::model, "a.zip: \"a/one\" is compressed, which is not supported",
                [&] { stored_data(entry, "a.zip", ErrorKind::model); });
-  expect_refusal(with(first + 20, "\6"), "\"a/one\" has two sizes");
+  expect_refusal(with(first + 20, "\6"), "\"a/one\" has contradictory sizes");
   expect_refusal(with(first + 20, "\xff\xff\xff\1\xff\xff\xff\1"),
                  "\"a/one\" reaches beyond byte " + std::to_string(first));
   expect_refusal(with(first, "PK\1\3"), "its directory is damaged");
@@ -119,8 +120,8 @@ TEST(Zip, EachFaultIsNamed) {
   };
   expect_refusal(with(second + 28, little(100, 2)),
                  "its directory reaches beyond byte " + std::to_string(end64));
-  expect_refusal(counts(1), "its directory has more than the entries it counts");
-  expect_refusal(counts(3), "it says that it has 3 entries, more than it can hold");
+  expect_refusal(counts(1), "its directory has more entries than it counts");
+  expect_refusal(counts(3), "it claims to have 3 entries, more than it can hold");
   expect_refusal(with(end + 10, "\3"), "its two end records contradict each other");
   expect_refusal(with(end64 + 1, "X"), "its zip64 end record is not where it should be");
   expect_refusal(with(end - 20 + 8, std::string(8, '\xff')),
@@ -140,7 +141,7 @@ TEST(Zip, EntriesOverEachOtherAreRefused) {
   const size_t next = bytes.find("PK\3\4", 1), first = central_record(bytes, 0);
   const uint64_t size = first - 64;  // from the first entry's data to the directory
   bytes.replace(first + 20, 8, little(size, 4) + little(size, 4));
-  expect_refusal(bytes, "two entries lie over each other, at byte " + std::to_string(next));
+  expect_refusal(bytes, "two entries overlap, at byte " + std::to_string(next));
 }
 
 }  // namespace

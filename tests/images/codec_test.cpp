@@ -193,11 +193,12 @@ TEST(Decode, AHugeHeaderIsRefusedBeforeAnythingIsAllocated) {
   Bytes png = bytes_of("rgb-png/png");
   set_big32(png, 16, 0x7fffffff);
   set_big32(png, 20, 0x7fffffff);
-  expect_error(ErrorKind::data, "bomb.png: its header says 2147483647x2147483647 pixels, too many",
+  expect_error(ErrorKind::data,
+               "bomb.png: its header declares 2147483647x2147483647 pixels, too many",
                [&] { decode_image(png, "bomb.png"); });
   set_big32(png, 16, 8000);
   set_big32(png, 20, 8000);
-  expect_error(ErrorKind::data, "bytes cannot hold the 8000x8000 pixels its header says",
+  expect_error(ErrorKind::data, "bytes cannot hold the 8000x8000 pixels that its header declares",
                [&] { decode_image(png, "bomb.png"); });
   set_big32(png, 16, 0);
   expect_error(ErrorKind::data, "8000x0 pixels", [&] { decode_image(png, "bomb.png"); });
@@ -207,11 +208,12 @@ TEST(Decode, AHugeHeaderIsRefusedBeforeAnythingIsAllocated) {
   const auto at = std::search(jpeg.begin(), jpeg.end(), frame.begin(), frame.end());
   ASSERT_NE(at, jpeg.end());
   set_big32(jpeg, static_cast<size_t>(at - jpeg.begin()) + 5, 0xea60ea60);
-  expect_error(ErrorKind::data, "bomb.jpg: its header says 60000x60000 pixels, too many to read",
+  expect_error(ErrorKind::data,
+               "bomb.jpg: its header declares 60000x60000 pixels, too many to read",
                [&] { decode_image(jpeg, "bomb.jpg"); });
 
   set_big32(jpeg, static_cast<size_t>(at - jpeg.begin()) + 5, 0x1f401f40);
-  expect_error(ErrorKind::data, "bytes cannot hold the 8000x8000 pixels its header says",
+  expect_error(ErrorKind::data, "bytes cannot hold the 8000x8000 pixels that its header declares",
                [&] { decode_image(jpeg, "bomb.jpg"); });
 
   expect_error(

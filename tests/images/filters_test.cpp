@@ -144,7 +144,7 @@ TEST(Filters, MistakesAreNamed) {
     return error_text(ErrorKind::usage, [&] { (void)filter_image(ramp(), kernel); });
   };
   EXPECT_EQ(refused(Array::zeros(DType::f32, {3})),
-            "filter: the kernel is f32[3], a float array of 2 axes, each 1 to 255, is expected");
+            "filter: the kernel is f32[3]; a float array of 2 axes, each 1 to 255, is expected");
   EXPECT_NE(refused(Array::zeros(DType::f32, {0, 3})), "");
   EXPECT_NE(refused(Array::zeros(DType::f32, {256, 1})), "");
   EXPECT_NE(refused(Array::zeros(DType::i32, {3, 3})), "");

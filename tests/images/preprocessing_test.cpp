@@ -66,7 +66,7 @@ TEST(Prepare, BadPreprocessingIsNamed) {
   EXPECT_EQ(problem_of([](auto& p) { p.channels = -3; }), "channels is -3, not from 1 to 65536");
   EXPECT_EQ(problem_of([](auto& p) { p.resize = 31; }), "resize is 31, not from 32 to 16384");
   EXPECT_EQ(problem_of([](auto& p) { p.mean.pop_back(); }),
-            "mean has 2 values, the input 3 channels");
+            "mean has 2 values, but the input has 3 channels");
   EXPECT_EQ(problem_of([](auto& p) { p.mean[1] = std::nan(""); }),
             "mean[1] is nan, not from -1e6 to 1e6");
   EXPECT_EQ(problem_of([](auto& p) { p.std[2] = 0; }), "std[2] is 0.000000, not from 1e-6 to 1e6");
@@ -75,7 +75,7 @@ TEST(Prepare, BadPreprocessingIsNamed) {
   Preprocessing spectral = imagenet(8, 8);
   spectral.channels = 4;
   spectral.mean = spectral.std = {1, 1, 1, 1};
-  expect_error(ErrorKind::usage, "pictures have 1 or 3 channels, the network takes 4",
+  expect_error(ErrorKind::usage, "pictures have 1 or 3 channels, but the network takes 4",
                [&] { prepare(Image::black(8, 8, 3), spectral); });
 }
 

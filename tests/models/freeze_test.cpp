@@ -35,7 +35,7 @@ TEST(Freeze, TheBackboneIsAllButWhatDependsOnTheClasses) {
   EXPECT_FALSE(models::frozen("", "resnet18", config));
 }
 
-// The message was that the net gives [33] instead of [32].
+// The message was that the net's output is [33] instead of [32].
 TEST(Freeze, ANetWhoseTextFixesTheClassesHasNoHead) {
   const models::Options options{
       .net = std::make_shared<const models::NetText>(models::NetText{

@@ -266,15 +266,16 @@ TEST(Models, OptionsThatCannotBeAreRefused) {
   says(
       "unknown model \"resnet18-cifr\"\n"
       "  nearest resnet18_cifar, resnet34_cifar, resnet50_cifar\n"
-      "  try     fovea models, which lists all; a net of your own: NET.toml, or models::add in C++",
+      "  try     fovea models, which lists all; or a net of your own: NET.toml, or models::add in "
+      "C++",
       {}, "resnet18-cifr");
-  says("small_cnn: the number of outputs is 0, at least 1 is needed", {.outputs = 0});
-  says("small_cnn: the number of input channels is -1, at least 1 is needed", {.in_channels = -1});
-  says("small_cnn: the input's height is 0, at least 1 is needed", {.input = Shape{3, 0, 9}});
+  says("small_cnn: the number of outputs must be at least 1, not 0", {.outputs = 0});
+  says("small_cnn: the number of input channels must be at least 1, not -1", {.in_channels = -1});
+  says("small_cnn: the input's height must be at least 1, not 0", {.input = Shape{3, 0, 9}});
   says("small_cnn: the input [4] has 1 axes; C, H, W or H, W are expected", {.input = Shape{4}});
   says(
-      "small_cnn: the input [C=3, H=8, W=8] has 3 channels, in_channels is 1\n"
-      "  try     one of the two alone",
+      "small_cnn: the input [C=3, H=8, W=8] has 3 channels, but in_channels is 1\n"
+      "  try     only one of the two",
       {.in_channels = 1, .input = Shape{3, 8, 8}});
   const std::string probability = "must be a number of at least 0 and below 1, not ";
   says("small_cnn: dropout " + probability + "1", {.choices = {{"dropout", 1}}});

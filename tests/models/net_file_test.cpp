@@ -361,7 +361,7 @@ TEST(NetFile, MistakesNameTheLineAndWhatIsPossible) {
             "  at      net.toml:1");
   EXPECT_EQ(says("classes = 3"), "net.toml: layers is missing\n  expected a list of layers");
   EXPECT_EQ(says("layers = []"), "the list of layers is empty\n  at      net.toml:1");
-  EXPECT_EQ(says("layers = 3"), "layers: a list of them is expected\n  at      net.toml:1");
+  EXPECT_EQ(says("layers = 3"), "layers must be a list\n  at      net.toml:1");
   EXPECT_EQ(says("\nclasses = 0\nlayers = []"),
             "classes must be an integer from 1 to 1000000, not 0\n  at      net.toml:2");
   EXPECT_EQ(says("input = [1, 2, 3, 4, 5]"),
@@ -415,13 +415,13 @@ TEST(NetFile, ReferencesGoUpwardsInTheirList) {
 TEST(NetFile, WhatIsNoClassifierIsRefused) {
   EXPECT_EQ(
       says("input = [3, 8, 8]\nlayers = [\n\"ReLU\",\n\"Sigmoid\" ]", ErrorKind::usage),
-      "the net gives [3, 8, 8] for an image instead of [10], a number for each class\n"
+      "the net's output is [3, 8, 8] instead of [10], one number per class\n"
       "  at      net.toml:4\n"
       "  try     \"Flatten\" and { type = \"Linear\", out_features = \"classes\" } at the end");
   Options options = with("layers = [\"Flatten\", { type = \"Linear\", out_features = 10 }]");
   EXPECT_NO_THROW((void)make("", options));
   options.outputs = 7;
-  expect_error(ErrorKind::usage, "the net gives [10] for an image instead of [7]",
+  expect_error(ErrorKind::usage, "the net's output is [10] instead of [7]",
                [&] { (void)make("", options); });
 }
 

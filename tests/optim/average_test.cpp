@@ -110,7 +110,7 @@ TEST(Average, SaysWhatIsWrong) {
             "average: the average of \"w\" is not declared\n"
             "  try     average.declare(state) once, after nn::declare(state, model, seed)");
   EXPECT_EQ(error_text(ErrorKind::usage, [] { (void)Average::exponential(1.5); }),
-            "average: the decay is 1.5, a number from 0 to 1 is expected");
+            "average: the decay is 1.5; a number from 0 to 1 is expected");
 }
 
 }  // namespace

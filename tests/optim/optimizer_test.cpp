@@ -346,7 +346,7 @@ TEST(Parse, SaysWhatThereIs) {
   EXPECT_EQ(says("sgd", ""), "weight-decay: \"\" is not a number of 0 or more");
   EXPECT_EQ(says("sgd", "0.1:norms"),
             "weight-decay: cannot read \"0.1:norms\"\n"
-            "  try     a number, or NUMBER:weights to leave norms and biases alone");
+            "  try     a number, or NUMBER:weights to exempt norms and biases");
 }
 
 TEST(Parse, KnowsWhatIsAdded) {

@@ -144,7 +144,7 @@ TEST(Inference, SaysWhereNumbersThatAreNotFiniteBegan) {
   }
 
   for (int64_t i = 0; i < input.numel(); ++i) input.set(i, 3e38);  // finite, and too large
-  EXPECT_NE(first(input).find(" gave a number that is not finite"), std::string::npos);
+  EXPECT_NE(first(input).find(" computed a number that is not finite"), std::string::npos);
 }
 
 TEST(Inference, ThreadsWithOneEachShareAModelAndItsWeights) {
@@ -383,7 +383,7 @@ TEST(Predictor, BuildsTheNetWhoseTextItsFileHolds) {
             "  at      small_cnn.toml:1\n"
             "  try     fovea layers, which lists all\n"
             "  file    it");
-  EXPECT_NE(says("layers = [\"ReLU\"]").find("the net gives [1, 8, 8]"), std::string::npos);
+  EXPECT_NE(says("layers = [\"ReLU\"]").find("the net's output is [1, 8, 8]"), std::string::npos);
   file.arguments["net_file"] = "../..\n/\x1b[31m.toml";
   EXPECT_NE(says("layers = [\"ReLU\"]"), "");
   file.arguments.erase("net_file");

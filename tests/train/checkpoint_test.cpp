@@ -62,7 +62,7 @@ TEST(Checkpoint, ABrokenOneFallsBackToTheOneBefore) {
     ASSERT_TRUE(load_checkpoint(folder / "", read.state, checkpoint));
     EXPECT_EQ(checkpoint.progress.at("epoch"), "1");
     EXPECT_EQ(read.at("w"), 1);
-    EXPECT_NE(checkpoint.warning.find("; going on from the checkpoint before it"),
+    EXPECT_NE(checkpoint.warning.find("; continuing from the previous checkpoint"),
               std::string::npos);
   }
   // Stopped between the two renames of a save.

@@ -63,7 +63,7 @@ TEST_F(Resuming, WhatWouldMakeItAnotherRunIsRefusedByName) {
   stopped("run", settings_, 5);
   const std::string config = contents("run/config.toml");
   EXPECT_EQ(refusal(ErrorKind::usage, "run", {{"epochs", "5"}, {"lr", "0.5"}}),
-            "--lr cannot change when a run goes on\n"
+            "--lr cannot change when a run is resumed\n"
             "  run      0.02\n"
             "  given    0.5\n"
             "  possible --data, --epochs, --workers, --threads\n"

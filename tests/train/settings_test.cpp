@@ -190,7 +190,7 @@ TEST(RunFolder, IsRefusedWhenItHoldsAnything) {
                 " to go on with the run there");
   put(folder / "file", "x");
   const std::string below = folder / "file/run";
-  expect_error(ErrorKind::io, "cannot make the run folder " + below,
+  expect_error(ErrorKind::io, "cannot create the run folder " + below,
                [&] { (void)make_run_folder(below, {}); });
 }
 

@@ -42,7 +42,7 @@ TEST_F(Training, OwnNetsTrainByTheirNameAndSlowOpsAreSaidOnce) {
                .build = [](const nn::Scope& s, const models::Config& c) {
                  return std::make_unique<OwnNet>(s, c);
                }});
-  expect_error(ErrorKind::usage, "own_net: a model of this name is in the registry",
+  expect_error(ErrorKind::usage, "own_net: a model of this name is already registered",
                [] { models::add({.name = "own_net"}); });
   settings_.model = "own_net";
   std::vector<std::string> slow;
@@ -166,7 +166,7 @@ TEST_F(Training, ANetsTextStartsFromOthersWeightsAndIsFrozen) {
 TEST_F(Training, ANetMayNotBeCalledAsTheSettings) {
   put(folder_ / "config.toml", net_text);
   settings_.model = folder_ / "config.toml";
-  expect_error(ErrorKind::usage, "--model: a net's file may not be called config.toml",
+  expect_error(ErrorKind::usage, "--model: a net file must not be called config.toml",
                [&] { run("no", settings_); });
 }
 
@@ -282,7 +282,7 @@ TEST_F(Training, StartsOverWhereThereIsNoCheckpointAndFallsBackWhereItIsBroken) 
     return messages.empty() ? "" : messages[0];
   };
   put(folder_ / "part/checkpoint.safetensors", "torn");
-  EXPECT_NE(again().find("; going on from the checkpoint before it"), std::string::npos);
+  EXPECT_NE(again().find("; continuing from the previous checkpoint"), std::string::npos);
   for (const char* name : {"checkpoint.safetensors", "checkpoint.previous.safetensors"})
     std::filesystem::remove(folder_ / "part" / name);
   EXPECT_EQ(again(), "no checkpoint was written yet: starting over");
@@ -331,7 +331,7 @@ TEST_F(Training, ALossThatIsNoNumberNamesStepAndLayer) {
   EXPECT_NE(text.find(" at step "), std::string::npos) << text;
   EXPECT_NE(text.find(" (epoch 1, batch "), std::string::npos) << text;
   EXPECT_NE(text.find("\n  first   "), std::string::npos) << text;
-  EXPECT_NE(text.find(" gave a number that is not finite\n  try     a lower --lr (it was "),
+  EXPECT_NE(text.find(" computed a number that is not finite\n  try     a lower --lr (it was "),
             std::string::npos)
       << text;
   EXPECT_NE(contents("run/log.txt").find("the loss is "), std::string::npos);
@@ -386,7 +386,7 @@ TEST_F(Training, AGradientThatIsNotFiniteBesideAFiniteLossReachesNoFile) {
     const std::string text = error_text(ErrorKind::diverged, [&] { run(name, settings_); });
     EXPECT_TRUE(
         text.starts_with("the gradients are not finite at step 1 (epoch 1, batch 1)\n"
-                         "  first   div gave a number that is not finite\n"))
+                         "  first   div computed a number that is not finite\n"))
         << text;
     EXPECT_EQ(saved(name), 0);
   }
@@ -549,7 +549,7 @@ TEST_F(Training, ARunThatLearnsNothingSaysSo) {
   const std::vector<std::string> said = messages("still");
   ASSERT_EQ(said.size(), 1u);
   EXPECT_EQ(said[0],
-            "after 102 steps the loss is not below that of guessing, ln(10) = 2.303: --lr 0 may be "
+            "after 102 steps the loss is no lower than by guessing, ln(10) = 2.303: --lr 0 may be "
             "far too high or too low, the labels may not be those of the images");
 }
 
@@ -563,7 +563,7 @@ TEST_F(Training, OnlyTheFolderOfARunIsResumed) {
   const std::string none = folder_ / "none";
   EXPECT_EQ(error_text(ErrorKind::data, [&] { (void)resume(none); }),
             "--resume: " + none +
-                " has no config.toml, it is not the folder of a run\n"
+                " has no config.toml: it is not the folder of a run\n"
                 "  try     a folder that `fovea train` made, such as "
                 "runs/small_cnn-fashion-mnist-001");
 }

@@ -27,7 +27,7 @@ Array read_inputs(const fs::path& file) {
   if (x.dtype() == DType::u8 && rank == 3) return x.reshaped(x.shape().concat({1}));
   if (x.dtype() == DType::u8 && rank == 4) return x;
   if (is_number(x.dtype()) && rank >= 2 && rank <= 5) return x.astype(DType::f32);
-  throw bad(file, "inputs are images u8[N, H, W, C] or numbers f32[N, C, ...]", x);
+  throw bad(file, "inputs must be images u8[N, H, W, C] or numbers f32[N, C, ...]", x);
 }
 
 /// Classes as i64[N], numbers as f32[N, K].
@@ -43,12 +43,12 @@ Array read_targets(const fs::path& file) {
     return (rank == 1 ? y.reshaped({y.dim(0), 1}) : y).astype(DType::f32);
   }
   if (is_number(y.dtype()) || rank != 1 || y.dtype() == DType::f16) {
-    throw bad(file, "targets are classes, integers [N], or numbers f32[N] or f32[N, K]", y);
+    throw bad(file, "targets must be classes, integers [N], or numbers f32[N] or f32[N, K]", y);
   }
   Array classes = y.astype(DType::i64);
   for (const int64_t label : classes.data<int64_t>()) {
     if (label >= 0 && label < most_classes) continue;
-    throw bad(file, "a class is from 0 to 999999, not " + std::to_string(label), y);
+    throw bad(file, "a class must be from 0 to 999999, not " + std::to_string(label), y);
   }
   return classes;
 }
@@ -95,9 +95,9 @@ DataSets open_arrays(const fs::path& folder) {
   const Array x = read_inputs(x_file), y = read_targets(y_file);
   const bool tested = fs::exists(x_test) || fs::exists(y_test);
   const Array tx = tested ? read_inputs(x_test) : Array(), ty = tested ? read_targets(y_test) : y;
-  if (ty.dtype() != y.dtype()) throw bad(y_test, "targets are not of y.npy's kind", ty);
+  if (ty.dtype() != y.dtype()) throw bad(y_test, "targets differ in kind from y.npy", ty);
   if (tested && (tx.dtype() != x.dtype() || tx.shape().slice(1) != x.shape().slice(1))) {
-    throw bad(x_test, "inputs are not of x.npy's type", tx).with("x.npy", describe(x));
+    throw bad(x_test, "inputs differ in type from x.npy", tx).with("x.npy", describe(x));
   }
   const int64_t count = std::max(count_names(y), y.dtype() == DType::i64 ? count_names(ty) : 0);
   const bool numbers = y.dtype() == DType::f32;

@@ -48,7 +48,7 @@ std::vector<std::string> read_class_names(const std::filesystem::path& path, siz
     if (!line.empty()) names.push_back(std::move(line));
   }
   if (names.size() != classes) {
-    throw Error(ErrorKind::data, "list of class names has another length")
+    throw Error(ErrorKind::data, "list of class names has the wrong length")
         .with("file", path.string())
         .with("expected", std::to_string(classes) + " lines with a name")
         .with("found", std::to_string(names.size()))

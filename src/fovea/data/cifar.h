@@ -27,10 +27,10 @@ const std::vector<std::string>& cifar10_classes();
 /// The 100 fine names: apple, aquarium_fish, ..., worm.
 const std::vector<std::string>& cifar100_classes();
 
-/// The samples of several files in a row, `records` in each: images u8[N,32,32,3] (planes become
-/// pixels), labels i64[N]. Errors: data, naming the file, the offset of the record at fault and
-/// what was expected and found: a file that is missing, has another size than records *
-/// record_bytes(), or holds a label out of range.
+/// The samples of several files, concatenated, with `records` in each: images u8[N,32,32,3] (planes
+/// become pixels), labels i64[N]. Errors: data, naming the file, the offset of the faulty record
+/// and what was expected and found: a file that is missing, whose size is not records *
+/// record_bytes(), or that holds a label out of range.
 struct CifarSamples {
   Array images;
   Array labels;
@@ -43,8 +43,8 @@ CifarSamples read_cifar(const std::vector<std::filesystem::path>& files, const C
 DataSets open_cifar10(const std::filesystem::path& folder);
 
 /// The folder of train.bin (50,000 records) and test.bin (10,000); class names come from
-/// fine_label_names.txt (100 lines) when it is there. Errors: data, as read_cifar and for a list of
-/// names of another length.
+/// fine_label_names.txt (100 lines) if it exists. Errors: data, as read_cifar, and for a list of
+/// names of the wrong length.
 DataSets open_cifar100(const std::filesystem::path& folder);
 
 }  // namespace fovea::data

@@ -42,7 +42,7 @@ struct DataFile::Gzip {
   explicit Gzip(DataFile& stored) : file(stored) {
     constexpr int gzip_only = 16;
     if (inflateInit2(&stream, MAX_WBITS + gzip_only) != Z_OK) {
-      throw Error(ErrorKind::memory, "cannot allocate memory to unpack gzip");
+      throw Error(ErrorKind::memory, "cannot allocate memory to decompress gzip");
     }
   }
   ~Gzip() { inflateEnd(&stream); }
@@ -64,7 +64,7 @@ struct DataFile::Gzip {
         refill();
         cut_short = stream.avail_in == 0;
       } else if (status != Z_OK) {
-        damage = stream.msg != nullptr ? stream.msg : "cannot be unpacked";
+        damage = stream.msg != nullptr ? stream.msg : "cannot be decompressed";
       }
     }
     return done;
@@ -105,7 +105,7 @@ size_t DataFile::next(std::span<std::byte> out) {
   if (gzip_) {
     count = gzip_->inflate(out);
     if (gzip_->damage != nullptr) {
-      throw error("is damaged", offset_ + static_cast<int64_t>(count), "a sound gzip stream",
+      throw error("is damaged", offset_ + static_cast<int64_t>(count), "an intact gzip stream",
                   gzip_->damage);
     }
   } else {
@@ -115,7 +115,7 @@ size_t DataFile::next(std::span<std::byte> out) {
   return count;
 }
 
-/// The bytes as they stand in the file.
+/// The bytes as stored in the file.
 size_t DataFile::next_stored(std::span<std::byte> out) {
   const size_t count = std::min(out.size(), ahead_.size());
   std::copy_n(ahead_.begin(), count, out.begin());

@@ -14,18 +14,17 @@
 
 namespace fovea::data {
 
-/// The data error for a file that is not what it should be: WHAT, then the lines file, offset,
-/// expected, found and try.
+/// The data error for a malformed file: WHAT, then the lines file, offset, expected, found and try.
 Error bad_file(std::string_view what, const std::filesystem::path& path, int64_t offset,
                std::string_view expected, std::string_view found);
 
 /// "1 byte", "12 bytes".
 std::string bytes_text(int64_t count);
 
-/// The contents of a data file from front to back, unpacked when it begins with gzip's magic
-/// (several gzip members count as one file). Offsets are those of the unpacked contents. What a
-/// header claims is checked by expect_size before anybody allocates for it; unpacking never gives
-/// more than what is asked for.
+/// The contents of a data file from front to back, decompressed if it begins with gzip's magic
+/// number (several gzip members count as one file). Offsets are those of the decompressed contents.
+/// expect_size checks what a header claims before memory is allocated for it; no more is
+/// decompressed than is requested.
 class DataFile {
  public:
   /// `format` begins every headline: "IDX file". Errors: data when the file is missing or
@@ -35,18 +34,18 @@ class DataFile {
   DataFile(const DataFile&) = delete;
   DataFile& operator=(const DataFile&) = delete;
 
-  /// Fills `out` with the bytes that follow. Errors: data, when the contents end before, saying
-  /// that `total` bytes were expected (`meaning` says why), or when the gzip stream is damaged.
+  /// Fills `out` with the next bytes. Errors: data when the contents end early, saying that `total`
+  /// bytes were expected (`meaning` says why), or the gzip stream is damaged.
   void read(std::span<std::byte> out, int64_t total, std::string_view meaning);
 
-  /// Refuses a `total` that the contents cannot have: another than the file's size or, for gzip,
-  /// more than any gzip stream of its length can hold. A pipe has no size to hold it against.
+  /// Refuses a `total` that the contents cannot have: one that differs from the file's size or, for
+  /// gzip, exceeds what a stream of its length can hold. A pipe has no size to check against.
   void expect_size(int64_t total, std::string_view meaning) const;
 
   /// Checks that nothing follows, and gzip's checksum. Errors: data.
   void expect_end(std::string_view meaning);
 
-  /// bad_file about this file: WHAT stands after the format in the headline.
+  /// bad_file for this file: WHAT follows the format in the headline.
   Error error(std::string_view what, int64_t offset, std::string_view expected,
               std::string_view found) const;
 
@@ -59,7 +58,7 @@ class DataFile {
   std::filesystem::path path_;
   std::string format_;
   InputFile file_;
-  std::vector<std::byte> ahead_;  ///< what was read to see whether it is gzip
+  std::vector<std::byte> ahead_;  ///< read ahead to detect gzip
   int64_t offset_ = 0;
   std::unique_ptr<Gzip> gzip_;
 };

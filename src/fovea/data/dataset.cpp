@@ -74,35 +74,35 @@ Sample ArrayDataset::sample(int64_t i) const {
   return {row(inputs_, i, input_.shape), row(targets_, i, meaning_.type.shape)};
 }
 
-Subset::Subset(std::shared_ptr<const Dataset> whole, std::vector<int64_t> indices)
-    : whole_(std::move(whole)), indices_(std::move(indices)) {
+Subset::Subset(std::shared_ptr<const Dataset> dataset, std::vector<int64_t> indices)
+    : dataset_(std::move(dataset)), indices_(std::move(indices)) {
   for (int64_t i : indices_) {
-    if (i < 0 || i >= whole_->size()) {
+    if (i < 0 || i >= dataset_->size()) {
       throw Error(ErrorKind::usage, "subset: index " + std::to_string(i) + " of a data set of " +
-                                        std::to_string(whole_->size()) + " samples");
+                                        std::to_string(dataset_->size()) + " samples");
     }
   }
 }
 
-Renumbered::Renumbered(std::shared_ptr<const Dataset> whole, std::vector<std::string> names)
-    : whole_(std::move(whole)), meaning_(class_targets(std::move(names))) {
-  const std::vector<std::string>& own = whole_->targets().names;
+Renumbered::Renumbered(std::shared_ptr<const Dataset> dataset, std::vector<std::string> names)
+    : dataset_(std::move(dataset)), meaning_(class_targets(std::move(names))) {
+  const std::vector<std::string>& own = dataset_->targets().names;
   std::vector<std::string> unknown;
   for (const std::string& name : own) {
     const auto found = std::ranges::find(meaning_.names, name);
     if (found == meaning_.names.end()) unknown.push_back(name);
     places_.push_back(found - meaning_.names.begin());
   }
-  if (whole_->targets().type == meaning_.type && unknown.empty()) return;
+  if (dataset_->targets().type == meaning_.type && unknown.empty()) return;
   constexpr size_t shown = 20;
   const auto list = [](std::vector<std::string> all) {
     const size_t rest = all.size() > shown ? all.size() - shown : 0;
     all.resize(all.size() - rest);
     return printable_list(all) + (rest > 0 ? " and " + std::to_string(rest) + " more" : "");
   };
-  if (whole_->targets().type != meaning_.type) {
+  if (dataset_->targets().type != meaning_.type) {
     throw Error(ErrorKind::usage, "data set: its targets are not classes")
-        .with("targets", to_string(whole_->targets().type));
+        .with("targets", to_string(dataset_->targets().type));
   }
   throw Error(ErrorKind::usage, "data set: " + std::to_string(unknown.size()) +
                                     (unknown.size() == 1 ? " class is" : " classes are") +
@@ -114,11 +114,11 @@ Renumbered::Renumbered(std::shared_ptr<const Dataset> whole, std::vector<std::st
 
 Array Renumbered::target(int64_t i) const {
   Array target(DType::i64, Shape{});
-  target.set(0, static_cast<double>(places_[static_cast<size_t>(class_of(*whole_, i))]));
+  target.set(0, static_cast<double>(places_[static_cast<size_t>(class_of(*dataset_, i))]));
   return target;
 }
 
-Sample Renumbered::sample(int64_t i) const { return {whole_->sample(i).input, target(i)}; }
+Sample Renumbered::sample(int64_t i) const { return {dataset_->sample(i).input, target(i)}; }
 
 std::vector<int64_t> permutation(int64_t n, uint64_t seed, std::string_view purpose,
                                  uint64_t index) {
@@ -135,9 +135,9 @@ bool are_classes(const Dataset& dataset) {
   return dataset.targets().type == class_targets({}).type;
 }
 
-/// How many samples each class gives to a part of `count`: its share rounded down, and one more
-/// for those whose share lost most by that, until the total is `count`. Of equal ones, those that
-/// come first in `classes`, all of them in an order drawn by chance.
+/// How many samples each class gives to a part of `count`: its share rounded down, and one more for
+/// those that lost most by rounding, until the total is `count`. Ties go to the first in `classes`,
+/// which are in random order.
 std::vector<int64_t> quotas(const std::vector<int64_t>& sizes, const std::vector<size_t>& classes,
                             int64_t count) {
   const int64_t all = std::accumulate(sizes.begin(), sizes.end(), int64_t{0});
@@ -154,7 +154,7 @@ std::vector<int64_t> quotas(const std::vector<int64_t>& sizes, const std::vector
   return result;
 }
 
-/// The samples of whole groups, in the order of `order`, until there are `count` or more.
+/// The samples of entire groups, in the order of `order`, until there are at least `count`.
 std::vector<int64_t> take_groups(const Dataset& dataset, const std::vector<int64_t>& order,
                                  int64_t count) {
   std::map<int64_t, std::vector<int64_t>> members;
@@ -171,11 +171,11 @@ std::vector<int64_t> take_groups(const Dataset& dataset, const std::vector<int64
   return taken;
 }
 
-/// The first samples in the order of `order` that fill each class's quota.
+/// The first samples, in the order of `order`, that fill each class's quota.
 std::vector<int64_t> take_stratified(const Dataset& dataset, const std::vector<int64_t>& order,
                                      int64_t count) {
   std::vector<int64_t> sizes(dataset.targets().names.size());
-  std::vector<size_t> classes;  // in the order in which they are met
+  std::vector<size_t> classes;  // in the order in which they are encountered
   for (int64_t i : order) {
     const auto c = static_cast<size_t>(class_of(dataset, i));
     if (sizes[c]++ == 0) classes.push_back(c);
@@ -189,36 +189,36 @@ std::vector<int64_t> take_stratified(const Dataset& dataset, const std::vector<i
 
 }  // namespace
 
-ValidationSplit split_validation(std::shared_ptr<const Dataset> whole, double share,
+ValidationSplit split_validation(std::shared_ptr<const Dataset> dataset, double share,
                                  uint64_t seed) {
   if (!(share >= 0 && share < 1)) {
-    throw Error(ErrorKind::usage, "validation share must be at least 0 and below 1")
+    throw Error(ErrorKind::usage, "validation share must be at least 0 and less than 1")
         .with("found", std::to_string(share))
         .with("try", "--val 0.1");
   }
-  const int64_t size = whole->size();
+  const int64_t size = dataset->size();
   int64_t count = std::llround(share * static_cast<double>(size));
   if (share > 0 && size > 1) count = std::clamp<int64_t>(count, 1, size - 1);
   if (size <= 1) count = 0;
   const std::vector<int64_t> order = permutation(size, seed, "validation");
   bool grouped = false;
-  for (int64_t i = 0; i < size && !grouped; ++i) grouped = whole->group(i) != i;
+  for (int64_t i = 0; i < size && !grouped; ++i) grouped = dataset->group(i) != i;
   std::vector<int64_t> val;
   if (count > 0) {
-    val = grouped               ? take_groups(*whole, order, count)
-          : are_classes(*whole) ? take_stratified(*whole, order, count)
-                                : std::vector<int64_t>(order.begin(), order.begin() + count);
+    val = grouped                 ? take_groups(*dataset, order, count)
+          : are_classes(*dataset) ? take_stratified(*dataset, order, count)
+                                  : std::vector<int64_t>(order.begin(), order.begin() + count);
   }
   std::sort(val.begin(), val.end());
   std::vector<int64_t> all(static_cast<size_t>(size)), train;
   std::iota(all.begin(), all.end(), 0);
   std::ranges::set_difference(all, val, std::back_inserter(train));
-  return {std::make_shared<Subset>(whole, std::move(train)),
-          std::make_shared<Subset>(whole, std::move(val))};
+  return {std::make_shared<Subset>(dataset, std::move(train)),
+          std::make_shared<Subset>(dataset, std::move(val))};
 }
 
 std::string Subset::stamp() const {
-  const std::string stamp = whole_->stamp();
+  const std::string stamp = dataset_->stamp();
   if (stamp.empty()) return "";
   return stamp + hex(hash(as_text(std::span<const int64_t>(indices_))));
 }
@@ -234,7 +234,7 @@ Shape net_shape(const Type& input) {
     return {input.shape[2], input.shape[0], input.shape[1]};
   }
   if (input.dtype == DType::f32 && input.rank() >= 1) return input.shape;
-  throw Error(ErrorKind::usage, "data set: an input is an image u8[H, W, C] or f32[C, ...]")
+  throw Error(ErrorKind::usage, "data set: an input must be an image u8[H, W, C] or f32[C, ...]")
       .with("found", to_string(input));
 }
 
@@ -271,11 +271,11 @@ std::string fingerprint(const Dataset& dataset) {
 
 ChannelStats channel_stats(const Dataset& dataset, int64_t maximum) {
   if (dataset.size() == 0) {
-    throw Error(ErrorKind::usage, "channel statistics of a split without samples");
+    throw Error(ErrorKind::usage, "channel statistics need at least one sample");
   }
   const Type type{DType::u8, dataset.sample(0).input.shape()};
   if (dataset.sample(0).input.dtype() != DType::u8 || type.rank() != 3) {
-    throw Error(ErrorKind::usage, "channel statistics are of images u8[H, W, C]")
+    throw Error(ErrorKind::usage, "channel statistics need images u8[H, W, C]")
         .with("found", describe(dataset.sample(0).input));
   }
   const auto channels = static_cast<size_t>(type.shape[2]);

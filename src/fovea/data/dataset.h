@@ -19,36 +19,36 @@ class Dataset {
 
   /// Number of samples.
   virtual int64_t size() const = 0;
-  /// Sample `i`. Its arrays may be views of what the data set holds: they are for reading only.
+  /// Sample `i`. Its arrays may be views of the data set's memory, so they are read-only.
   virtual Sample sample(int64_t i) const = 0;
-  /// The type of every sample's input, u8[H,W,C] or f32[C, spatial...]; nothing where samples
-  /// differ in size.
+  /// The type of every sample's input, u8[H,W,C] or f32[C, spatial...]; none if samples differ in
+  /// size.
   virtual std::optional<Type> input() const = 0;
-  /// Where samples may differ in size: the type that all of those that were looked at share, so
-  /// that most inputs have it; nothing where they differ.
+  /// If samples may differ in size: the type shared by all that were examined, so that most inputs
+  /// have it; none if those differ.
   virtual std::optional<Type> typical_input() const { return input(); }
-  /// What the targets are. Names include classes without a sample in this split.
+  /// The type and names of the targets. Names include classes without a sample in this split.
   virtual const Targets& targets() const = 0;
-  /// The target of sample `i`, without the work that its input takes.
+  /// The target of sample `i`, without computing its input.
   virtual Array target(int64_t i) const { return sample(i).target; }
   /// Samples of one group, such as photos of one patient, are not divided between training and
-  /// validation. By default each sample is a group of its own.
+  /// validation. By default each sample is its own group.
   virtual int64_t group(int64_t i) const { return i; }
-  /// What stands for the contents where reading all of them would take long, such as names and
-  /// sizes of files; "" where the contents do.
+  /// A stand-in for the contents if reading them all would take long, such as names and sizes of
+  /// files; "" if the contents are read.
   virtual std::string stamp() const { return ""; }
-  /// What a person calls sample `i`: its file, or "sample 7".
+  /// The name of sample `i` for people: its file, or "sample 7".
   virtual std::string name(int64_t i) const { return "sample " + std::to_string(i); }
-  /// Bytes of memory that hold the samples; 0 where they are made or read when asked for.
+  /// Bytes of memory that hold the samples; 0 if they are generated or read on demand.
   virtual int64_t held_bytes() const { return 0; }
 };
 
 /// A split that is held in memory.
 class ArrayDataset : public Dataset {
  public:
-  /// `inputs` u8[N,H,W,C] or f32[N,C,spatial...]; `targets` [N, ...], with rows of the type that
-  /// `meaning` says; both are shared, not copied. Errors: usage when dtypes, ranks or counts differ
-  /// from that, or when a class has no name.
+  /// `inputs` u8[N,H,W,C] or f32[N,C,spatial...]; `targets` [N, ...], with rows of the type in
+  /// `meaning`; both are shared, not copied. Errors: usage when dtypes, ranks or counts do not
+  /// match, or a class has no name.
   ArrayDataset(Array inputs, Array targets, Targets meaning);
 
   int64_t size() const override { return inputs_->dim(0); }
@@ -65,101 +65,102 @@ class ArrayDataset : public Dataset {
   Targets meaning_;
 };
 
-/// Some samples of another split, in the order of a list of indices; an index may come twice.
+/// Some samples of another split, in the order of a list of indices, which may repeat.
 class Subset : public Dataset {
  public:
-  /// Errors: usage when an index is not in [0, whole->size()).
-  Subset(std::shared_ptr<const Dataset> whole, std::vector<int64_t> indices);
+  /// Errors: usage when an index is not in [0, dataset->size()).
+  Subset(std::shared_ptr<const Dataset> dataset, std::vector<int64_t> indices);
 
   int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
   Sample sample(int64_t i) const override {
-    return whole_->sample(indices_[static_cast<size_t>(i)]);
+    return dataset_->sample(indices_[static_cast<size_t>(i)]);
   }
-  std::optional<Type> input() const override { return whole_->input(); }
-  std::optional<Type> typical_input() const override { return whole_->typical_input(); }
+  std::optional<Type> input() const override { return dataset_->input(); }
+  std::optional<Type> typical_input() const override { return dataset_->typical_input(); }
   Array target(int64_t i) const override {
-    return whole_->target(indices_[static_cast<size_t>(i)]);
+    return dataset_->target(indices_[static_cast<size_t>(i)]);
   }
   int64_t group(int64_t i) const override {
-    return whole_->group(indices_[static_cast<size_t>(i)]);
+    return dataset_->group(indices_[static_cast<size_t>(i)]);
   }
   std::string stamp() const override;
   std::string name(int64_t i) const override {
-    return whole_->name(indices_[static_cast<size_t>(i)]);
+    return dataset_->name(indices_[static_cast<size_t>(i)]);
   }
-  const Targets& targets() const override { return whole_->targets(); }
-  int64_t held_bytes() const override { return whole_->held_bytes(); }
+  const Targets& targets() const override { return dataset_->targets(); }
+  int64_t held_bytes() const override { return dataset_->held_bytes(); }
 
  private:
-  std::shared_ptr<const Dataset> whole_;
+  std::shared_ptr<const Dataset> dataset_;
   std::vector<int64_t> indices_;
 };
 
-/// A split whose classes are counted as another list of names has them.
+/// A split whose classes are renumbered to match another list of names.
 class Renumbered : public Dataset {
  public:
   /// Errors: usage when targets are not classes, or when `names` lacks one of them: both lists are
   /// in the error.
-  Renumbered(std::shared_ptr<const Dataset> whole, std::vector<std::string> names);
+  Renumbered(std::shared_ptr<const Dataset> dataset, std::vector<std::string> names);
 
-  int64_t size() const override { return whole_->size(); }
+  int64_t size() const override { return dataset_->size(); }
   Sample sample(int64_t i) const override;
-  std::optional<Type> input() const override { return whole_->input(); }
-  std::optional<Type> typical_input() const override { return whole_->typical_input(); }
+  std::optional<Type> input() const override { return dataset_->input(); }
+  std::optional<Type> typical_input() const override { return dataset_->typical_input(); }
   const Targets& targets() const override { return meaning_; }
   Array target(int64_t i) const override;
-  int64_t group(int64_t i) const override { return whole_->group(i); }
-  std::string stamp() const override { return whole_->stamp(); }
-  std::string name(int64_t i) const override { return whole_->name(i); }
-  int64_t held_bytes() const override { return whole_->held_bytes(); }
+  int64_t group(int64_t i) const override { return dataset_->group(i); }
+  std::string stamp() const override { return dataset_->stamp(); }
+  std::string name(int64_t i) const override { return dataset_->name(i); }
+  int64_t held_bytes() const override { return dataset_->held_bytes(); }
 
  private:
-  std::shared_ptr<const Dataset> whole_;
+  std::shared_ptr<const Dataset> dataset_;
   Targets meaning_;
-  std::vector<int64_t> places_;  ///< of the whole's classes among the names
+  std::vector<int64_t> places_;  ///< of the classes of `dataset_` among the names
 };
 
-/// A named data set: what is trained on, and what is only measured on.
+/// A named data set: the split to train on, and those only to measure on.
 struct DataSets {
-  std::string name;  ///< as the registry knows it: "fashion-mnist"
+  std::string name;  ///< in the registry: "fashion-mnist"
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> test;
-  /// What validates, where the data set says so itself; null: a part of `train` does.
+  /// The validation split, if the data set has one; null: a part of `train` is used.
   std::shared_ptr<const Dataset> val = nullptr;
 
   const Targets& targets() const { return train->targets(); }
 };
 
-/// The type of every sample's input. Errors: usage when samples differ in size, which --input
-/// mends.
+/// The type of every sample's input. Errors: usage when samples differ in size, suggesting --input.
 Type input_type(const Dataset& dataset);
 
 /// C, spatial...: the shape that a net sees of such an input. Errors: usage when it is neither an
 /// image u8[H,W,C] nor f32[C, spatial...].
 Shape net_shape(const Type& input);
 
-/// The class of sample `i`. Errors: usage when targets are no classes.
+/// The class of sample `i`. Errors: usage when targets are not classes.
 int64_t class_of(const Dataset& dataset, int64_t i);
 
-/// What split_validation gives: two views that together hold every sample once.
+/// The result of split_validation: two views that together hold every sample once.
 struct ValidationSplit {
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> val;
 };
 
-/// Takes round(share * size) samples, chosen by `seed`, out of `whole` for validation; both parts
-/// keep the order of `whole`. Where targets are classes, each class gives its share, rounded so
-/// that the total is kept (stratified). Groups stay together: whole ones are taken, in an order
-/// drawn by `seed`, until there are enough samples. Share 0 gives an empty `val`; otherwise each
-/// part has at least one sample (when `whole` has two). Errors: usage when share is not in [0, 1).
-ValidationSplit split_validation(std::shared_ptr<const Dataset> whole, double share, uint64_t seed);
+/// Holds out round(share * size) samples of `dataset`, drawn by `seed`, for validation; both parts
+/// keep the order of `dataset`. If targets are classes, the split is stratified: each class gives
+/// its share, rounded so that the total is exact. Groups stay together: entire groups are taken, in
+/// an order drawn by `seed`, until there are enough samples. Share 0 gives an empty `val`;
+/// otherwise each part has at least one sample (if `dataset` has two). Errors: usage when share is
+/// not in [0, 1).
+ValidationSplit split_validation(std::shared_ptr<const Dataset> dataset, double share,
+                                 uint64_t seed);
 
-/// The numbers 0 to n-1 in an order drawn from Random(seed, purpose, index).
+/// The numbers 0 to n-1, permuted by Random(seed, purpose, index).
 std::vector<int64_t> permutation(int64_t n, uint64_t seed, std::string_view purpose,
                                  uint64_t index = 0);
 
-/// 16 hex digits over the sizes, targets and inputs of a split, in order: equal for equal data on
-/// every machine, whatever file it came from. Of a split with a stamp, over that and the targets.
+/// A hash of the sizes, targets and inputs of a split, in order, as 16 hex digits: equal for equal
+/// data on every machine, from whatever file. For a split with a stamp, of that and the targets.
 std::string fingerprint(const Dataset& dataset);
 
 /// Mean and standard deviation of each channel, of pixel values scaled to 0..1.
@@ -168,9 +169,9 @@ struct ChannelStats {
   std::vector<double> std;
 };
 
-/// Over all pixels of a split of images u8[H,W,C] (the population's deviation); exact, so equal for
-/// any number of threads. With `maximum`, of so many images at most, evenly spaced in the split.
-/// Errors: usage when the split is empty or its inputs are no images.
+/// Over all pixels of a split of images u8[H,W,C] (population standard deviation); exact, so equal
+/// for any number of threads. With `maximum`, over at most that many images, evenly spaced in the
+/// split. Errors: usage when the split is empty or its inputs are not images.
 ChannelStats channel_stats(const Dataset& dataset, int64_t maximum = 0);
 
 }  // namespace fovea::data

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int maximum_depth = 32;  // also ends links that lead back to a folder above them
+constexpr int maximum_depth = 32;  // also ends links back to a folder above them
 constexpr double test_share = 0.1;
 
 Error bad(const std::string& what) { return {ErrorKind::data, what}; }
@@ -40,12 +40,11 @@ bool is_folder(const fs::directory_entry& entry) {
   return entry.is_directory(error);
 }
 
-/// The paths of all images below a folder, relative to it, with this in front.
+/// The paths of all images below a folder, relative to it, after the prefix `front`.
 void collect(const fs::path& folder, const std::string& front, std::vector<std::string>& into,
              int depth = 0) {
   if (depth > maximum_depth) {
-    throw bad(folder.string() + ": more than " + std::to_string(maximum_depth) +
-              " folders inside each other")
+    throw bad(folder.string() + ": more than " + std::to_string(maximum_depth) + " nested folders")
         .with("try", "look for a symbolic link to a folder above it");
   }
   for (const fs::directory_entry& entry : entries(folder)) {
@@ -116,13 +115,13 @@ std::shared_ptr<const Dataset> make(const Split& split, const std::vector<std::s
 
 void require_classes(const Split& split) {
   if (!split.loose.empty()) {
-    throw bad(split.folder.string() + ": images beside the folders of the classes")
+    throw bad(split.folder.string() + ": images beside the class folders")
         .with("found",
               std::to_string(split.loose.size()) + ", such as " + printable(split.loose[0]))
         .with("expected", layout());
   }
   if (split.images() > 0) return;
-  throw bad(split.folder.string() + ": no images in the folders of its classes")
+  throw bad(split.folder.string() + ": no images in its class folders")
       .with("expected", layout() + "; images end in .png, .jpg or .jpeg");
 }
 
@@ -203,7 +202,7 @@ Split read_flat_val(const fs::path& folder, const fs::path& val,
     }
   }
   if (!list) {
-    throw bad(val.string() + ": images without folders of classes, and no list of them")
+    throw bad(val.string() + ": images without class folders, and no list of their classes")
         .with("expected", "val.txt or LOC_val_solution.csv in " + folder.string());
   }
   const bool csv = list->extension() == ".csv";

@@ -13,7 +13,7 @@ namespace {
 constexpr uint32_t images_magic = 2051;
 constexpr uint32_t labels_magic = 2049;
 
-// Beyond these a header is taken for damage: no set of this format comes near.
+// A header with more than these counts as damaged: no data set in this format comes near.
 constexpr int64_t max_side = 16384;
 constexpr int64_t max_bytes = int64_t{1} << 34;
 
@@ -67,7 +67,7 @@ Array read_idx_images(const std::filesystem::path& path) {
   // 2^32 images of 2^28 pixels stay below 2^62: the product cannot overflow.
   const bool sides = height >= 1 && height <= max_side && width >= 1 && width <= max_side;
   if (count < 1 || !sides || count * (height * width) > max_bytes) {
-    throw file.error("has sizes that make no sense", 4,
+    throw file.error("has implausible sizes", 4,
                      "at least 1 image, sides of 1 to " + std::to_string(max_side) + ", at most " +
                          std::to_string(max_bytes >> 30) + " GiB in all",
                      meaning);

@@ -61,7 +61,7 @@ std::string ImageFiles::stamp() const {
   std::vector<uint64_t> parts(list_.paths.size());
   parallel_for(size(), 256, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      std::error_code error;  // a file that is gone has a size of its own: -1
+      std::error_code error;  // a missing file has the size -1
       const uintmax_t bytes = fs::file_size(path(i), error);
       const auto at = static_cast<size_t>(i);
       parts[at] = hash(list_.paths[at] + '\n' + std::to_string(bytes));
@@ -119,19 +119,19 @@ std::vector<BadSample> find_bad(const Dataset& dataset,
   return bad;
 }
 
-std::shared_ptr<const Dataset> without(std::shared_ptr<const Dataset> whole,
+std::shared_ptr<const Dataset> without(std::shared_ptr<const Dataset> dataset,
                                        const std::vector<BadSample>& bad) {
-  if (bad.empty()) return whole;
+  if (bad.empty()) return dataset;
   std::vector<int64_t> kept;
   auto next = bad.begin();
-  for (int64_t i = 0; i < whole->size(); ++i) {
+  for (int64_t i = 0; i < dataset->size(); ++i) {
     if (next != bad.end() && next->index == i) {
       ++next;
     } else {
       kept.push_back(i);
     }
   }
-  return std::make_shared<Subset>(std::move(whole), std::move(kept));
+  return std::make_shared<Subset>(std::move(dataset), std::move(kept));
 }
 
 }  // namespace fovea::data

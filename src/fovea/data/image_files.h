@@ -10,7 +10,7 @@
 
 namespace fovea::data {
 
-/// Image files and their targets, as a reader of folders or lists finds them.
+/// Image files and their targets, as found by a reader of folders or lists.
 struct ImageList {
   std::filesystem::path root;
   std::vector<std::string> paths;    ///< below root, or absolute
@@ -18,23 +18,22 @@ struct ImageList {
   std::vector<int64_t> groups = {};  ///< see Dataset::group; empty: each sample is its own
 };
 
-/// A split of image files, decoded when asked for: as RGB, u8[H,W,3] (see decode_image), of any
-/// sizes.
+/// A split of image files, decoded on demand as RGB, u8[H,W,3] (see decode_image), of any sizes.
 class ImageFiles : public Dataset {
  public:
-  /// Errors: usage when counts differ or targets are not what `meaning` says.
+  /// Errors: usage when counts differ or targets do not match `meaning`.
   ImageFiles(ImageList list, Targets meaning);
 
   int64_t size() const override { return static_cast<int64_t>(list_.paths.size()); }
-  /// Errors: data when the file is missing or no image that can be decoded, naming it.
+  /// Errors: data when the file is missing or cannot be decoded, naming it.
   Sample sample(int64_t i) const override;
   std::optional<Type> input() const override { return std::nullopt; }
-  /// Of up to 32 files, evenly spaced; those that cannot be decoded do not count.
+  /// From up to 32 files, evenly spaced; those that cannot be decoded are skipped.
   std::optional<Type> typical_input() const override { return typical_; }
   const Targets& targets() const override { return meaning_; }
   Array target(int64_t i) const override;
   int64_t group(int64_t i) const override;
-  /// Of paths below the root and sizes of files.
+  /// From the paths below the root and the file sizes.
   std::string stamp() const override;
 
   std::string name(int64_t i) const override { return path(i).string(); }
@@ -49,7 +48,7 @@ class ImageFiles : public Dataset {
   std::optional<Type> typical_;
 };
 
-/// Whether a name ends as image files do: .png, .jpg, .jpeg, .jpe, .jfif, in any case.
+/// Whether a name has a suffix of image files: .png, .jpg, .jpeg, .jpe, .jfif, in any case.
 bool is_image_name(const std::filesystem::path& path);
 
 /// A sample that cannot be read, and why.
@@ -59,16 +58,16 @@ struct BadSample {
   std::string message;
 };
 
-/// Reads every sample once, on all threads, and gives those that fail with a data error, in order.
-/// Stops early, with what it has, when asked to; `progress` is called now and then with (done,
-/// all).
+/// Reads every sample once, on all threads, and returns those that fail with a data error, in
+/// order. A stop request ends it early with the samples found so far; `progress` is called now and
+/// then with (done, total).
 std::vector<BadSample> find_bad(
     const Dataset& dataset,
     const std::function<void(int64_t done, int64_t all)>& progress = nullptr,
     std::stop_token stop = {});
 
-/// `whole` without these samples; `whole` itself where there are none.
-std::shared_ptr<const Dataset> without(std::shared_ptr<const Dataset> whole,
+/// `dataset` without these samples; `dataset` itself if there are none.
+std::shared_ptr<const Dataset> without(std::shared_ptr<const Dataset> dataset,
                                        const std::vector<BadSample>& bad);
 
 }  // namespace fovea::data

@@ -54,7 +54,7 @@ std::vector<Entry>& table() {
       {.name = "mnist",
        .read = open_mnist,
        .files = idx_files,
-       .advice = "put MNIST's four files, packed or not, into DIR: --data mnist:DIR"},
+       .advice = "put MNIST's four files, compressed or not, into DIR: --data mnist:DIR"},
       {.name = "folder", .read = open_folder, .place = "DIR"},
       {.name = "imagenet", .read = open_imagenet, .place = "DIR"},
       {.name = "csv", .read = open_csv, .place = "FILE"},
@@ -74,7 +74,7 @@ std::vector<Entry>& table() {
   return sets;
 }
 
-/// Whether any of the files is there: one that is missing then gets an error of its own.
+/// Whether any of the files exists: a missing one then gets an error of its own.
 bool holds(const fs::path& folder, const Entry& set) {
   return std::ranges::any_of(
       set.files, [&](const std::string& file) { return find_idx_file(folder, file).has_value(); });
@@ -91,7 +91,7 @@ fs::path data_root() {
   return home() / ".cache" / "fovea" / "data";
 }
 
-/// Where a set named without a folder may be.
+/// Where a data set named without a folder may be.
 std::vector<fs::path> usual_places(const Entry& set) {
   const fs::path root = data_root();
   std::vector<fs::path> places{root / set.name};
@@ -99,7 +99,7 @@ std::vector<fs::path> usual_places(const Entry& set) {
     places.push_back(root / set.unpacked);
     places.push_back(root / set.name / set.unpacked);
   }
-  // Relatives of MNIST have its file names: a folder with the name of another set is that set.
+  // Variants of MNIST share its file names: a folder named after another data set is that one.
   const std::vector<std::string> all = names();
   const std::string own = root.filename().string();
   if (own == set.name || std::find(all.begin(), all.end(), own) == all.end()) {
@@ -109,7 +109,7 @@ std::vector<fs::path> usual_places(const Entry& set) {
   return places;
 }
 
-/// The shell leaves a ~ after a colon alone.
+/// The shell does not expand a ~ after a colon.
 fs::path expanded(const std::string& path) {
   return path.starts_with("~/") ? home() / path.substr(2) : fs::path(path);
 }
@@ -173,7 +173,7 @@ DataSets open(std::string_view spec) {
   for (const fs::path& place : places) {
     if (holds(place, *set)) return set->read(place);
   }
-  Error error(ErrorKind::data, "data set " + name + " is not there");
+  Error error(ErrorKind::data, "data set " + name + " was not found");
   error.with("files", join(set->files));
   for (const fs::path& place : places) error.with("looked", "in " + place.string());
   throw error.with("try", set->advice);

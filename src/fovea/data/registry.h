@@ -13,25 +13,25 @@ namespace fovea::data {
 /// One row of the table of data sets.
 struct Entry {
   std::string name;  ///< "mnist"
-  /// Reads it from the folder that holds its files; with `place`, from that; where both are empty,
-  /// from whatever text stands after the colon of NAME:TEXT ("" for none).
+  /// Reads it from the folder that holds its files or, with `place`, from that path; if both are
+  /// empty, from the text after the colon of NAME:TEXT ("" for none).
   std::function<DataSets(const std::filesystem::path& folder)> read;
-  std::string place = {};  ///< what has to stand after the colon, a path: "DIR" or "FILE"
-  std::vector<std::string> files = {};  ///< by which its folder is known, packed (.gz) or not
+  std::string place = {};               ///< the path required after the colon: "DIR" or "FILE"
+  std::vector<std::string> files = {};  ///< that identify its folder, compressed (.gz) or not
   std::string advice = {};              ///< how to get them
-  std::string unpacked = {};            ///< the folder its official archive makes, if it makes one
-  std::string debian = {};              ///< the folder of its Debian package, if there is one
+  std::string unpacked = {};            ///< the folder in its official archive, if any
+  std::string debian = {};              ///< the folder of its Debian package, if any
 };
 
-/// Adds one of your own, so that --data knows it by its name. Not thread-safe: before anything is
-/// opened. Errors: usage when the name is taken.
+/// Adds a data set of your own, which --data can then use by name. Not thread-safe: call it before
+/// any is opened. Errors: usage when the name is taken.
 void add(Entry entry);
 
 /// The names open() knows: cifar10, cifar100, fashion-mnist, mnist, folder and imagenet (see
 /// folder.h), csv (see csv.h), arrays (see arrays.h), discs (see synthetic.h), and those added.
 std::vector<std::string> names();
 
-/// What open() reads, in one line: the names, "or NAME:DIR with the folder of the files".
+/// What open() accepts, in one line: the names, "or NAME:DIR with the folder of the files".
 std::string usage();
 
 /// Opens what --data names:
@@ -43,7 +43,7 @@ std::string usage();
 ///   folder:DIR, imagenet:DIR, csv:FILE   that folder or file itself
 ///
 /// Errors: usage for an unknown name, with the nearest ones; data when the files are not there
-/// (every place looked at, and how to get them) or are damaged (see idx.h, cifar.h).
+/// (listing the places searched, and how to get them) or are damaged (see idx.h, cifar.h).
 DataSets open(std::string_view spec);
 
 }  // namespace fovea::data

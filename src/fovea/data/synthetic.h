@@ -5,12 +5,12 @@
 
 namespace fovea::data {
 
-/// Images of noise that nobody holds: each is made when it is asked for, always the same. To see
-/// what a net costs where there is no data set.
+/// Noise images, each generated on demand and always the same: for measuring the cost of a net
+/// without a data set.
 class Noise : public Dataset {
  public:
-  /// `input` is C, H, W of images u8, or C and other spatial axes of numbers f32. Classes come in
-  /// turn, other targets are zeros. Errors: usage when a number is below 1.
+  /// `input` is C, H, W for images u8, or C and other spatial axes for numbers f32. Classes
+  /// alternate, other targets are zeros. Errors: usage when a number is below 1.
   Noise(int64_t size, const Shape& input, Targets targets);
 
   int64_t size() const override { return size_; }
@@ -24,12 +24,12 @@ class Noise : public Dataset {
   Targets targets_;
 };
 
-/// Gray images 32x32 of one bright disc on a noisy background, made when they are asked for. The
-/// target is three numbers, all in shares of the side: where its centre is, x and y from 0.2 to
-/// 0.8, and its radius, from 0.08 to 0.25. A true regression: the noise hides a little of it.
+/// Gray 32x32 images of one bright disc on a noisy background, generated on demand. The target is
+/// three numbers, as fractions of the side: the disc's centre, x and y from 0.2 to 0.8, and its
+/// radius, from 0.08 to 0.25. The noise keeps the regression from being exact.
 class Discs : public Dataset {
  public:
-  /// `seed` says which discs: those of training and test differ. Errors: usage below 1 image.
+  /// `seed` selects the discs: those of training and test differ. Errors: usage below 1 image.
   Discs(int64_t size, uint64_t seed);
 
   int64_t size() const override { return size_; }

@@ -14,9 +14,9 @@ bool is_utf8(std::string_view text) {
       if (byte >> 6 != 2) return false;
       point = point << 6 | (byte & 0x3fu);
     }
-    constexpr uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+    constexpr uint32_t minimum[] = {0, 0x80, 0x800, 0x10000};
     const bool surrogate = point >= 0xd800 && point < 0xe000;
-    if (point < least[tail] || point > 0x10ffff || surrogate) return false;
+    if (point < minimum[tail] || point > 0x10ffff || surrogate) return false;
   }
   return true;
 }

@@ -9,7 +9,7 @@
 
 namespace fovea {
 
-/// The number in the first sizeof(T) of `bytes`, the least significant first.
+/// The number in the first sizeof(T) of `bytes`, least significant byte first.
 template <std::unsigned_integral T>
 T little_endian(std::span<const std::byte> bytes) {
   T value = 0;
@@ -19,7 +19,7 @@ T little_endian(std::span<const std::byte> bytes) {
   return value;
 }
 
-/// Appends the bytes that `little_endian` reads back.
+/// Appends a number in the form that `little_endian` reads.
 template <std::unsigned_integral T>
 void append_little_endian(std::string& to, T value) {
   for (size_t i = 0; i < sizeof(T); ++i) to += static_cast<char>(value >> (8 * i));

@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
-/// How files of a kind that is not read begin, and what to say of them.
+/// How files of unsupported kinds begin, and what to say about them.
 struct Signature {
   size_t offset;
   std::string_view bytes;
@@ -95,7 +95,7 @@ bool is_onnx(std::string_view text, const std::string& file) {
   return text[2] == '\x12' || text[2] == '\x3a' || file.ends_with(".onnx");
 }
 
-/// What to say of contents that are known not to be weights.
+/// The error for contents that are known not to be weights.
 std::optional<Error> refusal(std::span<const std::byte> bytes, const std::string& file) {
   const std::string_view text = text_of(bytes);
   if (text.empty()) return is(file, "empty", "save or download it again");
@@ -118,8 +118,8 @@ std::optional<Error> refusal(std::span<const std::byte> bytes, const std::string
   return is(file, "a text file", convert_advice).with("begins", "\"" + printable(*line) + "\"");
 }
 
-/// What torch.save writes now is a zip archive; before PyTorch 1.6 pickles, the first of them a
-/// magic number.
+/// torch.save writes a zip archive; before PyTorch 1.6 it wrote pickles, the first of them a magic
+/// number.
 bool begins_like_pytorch(std::string_view text) {
   constexpr std::string_view magic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
   constexpr size_t furthest = 64;
@@ -127,7 +127,7 @@ bool begins_like_pytorch(std::string_view text) {
          text.substr(0, furthest).find(magic) != std::string_view::npos;
 }
 
-/// The format, nothing when the contents are not recognised. Errors: model when they are something
+/// The format; none when the contents are not recognised. Errors: model when they are something
 /// else.
 std::optional<WeightFormat> recognised(std::span<const std::byte> bytes, const std::string& file) {
   if (begins_like_pytorch(text_of(bytes))) return WeightFormat::pytorch;
@@ -142,7 +142,7 @@ Error unknown_format(std::span<const std::byte> bytes, const std::string& file) 
     return is(file, "a pickle that torch.save did not write",
               "torch.save(model.state_dict(), FILE)");
   }
-  return Error(ErrorKind::model, file + ": it is no file of weights that is known")
+  return Error(ErrorKind::model, file + ": it is not a known kind of weight file")
       .with("file", std::to_string(bytes.size()) + " bytes")
       .with("known", "what torch.save writes (.pth, .pt), and .safetensors");
 }

@@ -36,7 +36,7 @@ std::string preprocessing_text(const Preprocessing& p) {
                  {"std", p.std}});
 }
 
-/// The metadata of one file, taken out key by key: what is left over at the end was not understood.
+/// The metadata of one file, consumed key by key: keys that remain at the end are unknown.
 class Metadata {
  public:
   Metadata(std::map<std::string, std::string> strings, std::string file)
@@ -63,7 +63,7 @@ class Metadata {
     return found;
   }
 
-  /// The string at `key` parsed as JSON: one list or object of plain values or lists of them.
+  /// The string at `key` parsed as JSON: a list or object of plain values or lists of them.
   json take_json(const std::string& key) {
     const std::string text = take(key);
     if (text.size() > largest_json) {
@@ -76,7 +76,7 @@ class Metadata {
           event == json::parse_event_t::array_start || event == json::parse_event_t::object_start;
       if (opens && depth > 1) throw error("\"" + key + "\" in its metadata is nested too deep");
       if (event == json::parse_event_t::key && !keys.insert(parsed.get<std::string>()).second) {
-        throw error("\"" + key + "\" in its metadata has " + parsed.dump() + " twice");
+        throw error("\"" + key + "\" in its metadata has the duplicate key " + parsed.dump());
       }
       return true;
     };
@@ -122,7 +122,7 @@ class Metadata {
   std::string file_;
 };
 
-/// Takes the fields of one JSON object, each of the type that is expected.
+/// Consumes the fields of one JSON object, each of an expected type.
 class Fields {
  public:
   Fields(json object, const std::string& key, const Metadata& metadata)
@@ -176,12 +176,12 @@ class Fields {
   }
 
   int to_int(const json& value, const std::string& field) const {
-    constexpr int64_t most = std::numeric_limits<int>::max();
+    constexpr int64_t maximum = std::numeric_limits<int>::max();
     // Unsigned first: a huge one would turn negative as a signed number.
     const bool fits = value.is_number_unsigned()
-                          ? value.get<uint64_t>() <= uint64_t{most}
-                          : value.is_number_integer() && value.get<int64_t>() >= -most;
-    if (!fits) throw wrong(shown(field, value) + ", not a whole number of its range");
+                          ? value.get<uint64_t>() <= uint64_t{maximum}
+                          : value.is_number_integer() && value.get<int64_t>() >= -maximum;
+    if (!fits) throw wrong(shown(field, value) + ", not an integer in range");
     return value.get<int>();
   }
 
@@ -198,7 +198,7 @@ std::optional<DType> dtype_named(std::string_view text) {
   return std::nullopt;
 }
 
-/// The task and its targets. Files that do not say sort into classes.
+/// The task and its targets; by default classification.
 void take_task(Metadata& metadata, ModelFile& model) {
   if (!metadata.has("fovea.task")) return;
   model.task = metadata.take("fovea.task");
@@ -207,11 +207,11 @@ void take_task(Metadata& metadata, ModelFile& model) {
   const json dtype = fields.take("dtype");
   const auto known =
       dtype.is_string() ? dtype_named(dtype.get_ref<const std::string&>()) : std::optional<DType>();
-  if (!known) throw fields.wrong("has no known dtype");
+  if (!known) throw fields.wrong("has an unknown dtype");
   std::vector<int64_t> dims;
   for (const double dim : fields.take_numbers("shape")) {
     if (!(dim >= 1 && dim <= 1e9 && dim == std::floor(dim)) || std::ssize(dims) == Shape::max_rank)
-      throw fields.wrong("has a shape that cannot be");
+      throw fields.wrong("has an invalid shape");
     dims.push_back(static_cast<int64_t>(dim));
   }
   fields.check_empty();
@@ -259,8 +259,8 @@ void save_model(const std::filesystem::path& path, const ModelFile& model) {
                        {"fovea.class_names", dumped(model.class_names)}};
   if (model.preprocessing)
     contents.metadata["fovea.preprocessing"] = preprocessing_text(*model.preprocessing);
-  const ModelFile usual;  // what files say nothing of
-  if (model.task != usual.task || model.target != usual.target || !model.preprocessing) {
+  const ModelFile defaults;  // which files do not mention
+  if (model.task != defaults.task || model.target != defaults.target || !model.preprocessing) {
     const auto dims = model.target.shape.dims();
     contents.metadata["fovea.task"] = model.task;
     contents.metadata["fovea.target"] =

@@ -14,32 +14,32 @@
 
 namespace fovea {
 
-/// Weights with all that is needed to use them.
+/// Weights with everything needed to use them.
 struct ModelFile {
   std::string architecture;                      ///< its name in the registry of models
   std::map<std::string, std::string> arguments;  ///< its options: classes, in_channels, input, ...
-  /// How a picture becomes its input; none where the input is numbers, f32[N, C, spatial...].
+  /// How a picture becomes its input; none if its input is numbers, f32[N, C, spatial...].
   std::optional<Preprocessing> preprocessing;
   std::string task = "classify";                ///< its name in the table of tasks
   Type target = {DType::i64, Shape{}};          ///< of one sample: see data::Targets
-  std::vector<std::string> class_names;         ///< of the classes or numbers; empty: not known
-  std::map<std::string, std::string> training;  ///< how it came about: recipe, metrics, data, ...
+  std::vector<std::string> class_names;         ///< of the classes or numbers; empty: unknown
+  std::map<std::string, std::string> training;  ///< how it was trained: recipe, metrics, data, ...
   std::vector<std::pair<std::string, Array>> weights;  ///< parameters and buffers by name
 };
 
-/// Writes `model` as a .safetensors file that any reader of the format can load the weights from;
-/// the rest are strings of its metadata, under keys that begin with "fovea." (lists and numbers as
-/// JSON). Equal models give equal files; a crash leaves the old file or the new one. Bytes of class
-/// names that are not UTF-8 are replaced. Errors: usage when the model could not be loaded again
-/// (no architecture, a preprocessing with a problem, a name twice); io when it cannot be written.
+/// Writes `model` as a .safetensors file whose weights any reader of the format can load; the rest
+/// is in its metadata, as strings under keys that begin with "fovea." (lists and numbers as JSON).
+/// Equal models give equal files; a crash leaves the old file or the new one. Bytes of class names
+/// that are not UTF-8 are replaced. Errors: usage when the model could not be loaded again (no
+/// architecture, an invalid preprocessing, a duplicate name); io when it cannot be written.
 void save_model(const std::filesystem::path& path, const ModelFile& model);
 
-/// Reads it back. The weights are for reading only (see safetensors.h). Errors: model when the file
-/// is not a safetensors file, has none or only some of Fovea's metadata, comes from a newer
-/// version, or says what cannot be.
+/// Reads it back. The weights are read-only (see safetensors.h). Errors: model when the file is not
+/// a safetensors file, lacks all or part of Fovea's metadata, comes from a newer version, or
+/// contains invalid values.
 ModelFile load_model(const std::filesystem::path& path);
 
-/// Whether weights that were read have Fovea's metadata, and the model file that they are. `name`
+/// Whether weights that were read have Fovea's metadata, and the model file that they form. `name`
 /// stands for the file in messages. Errors: as load_model.
 bool is_model_file(const WeightFile& file);
 ModelFile to_model_file(WeightFile file, const std::string& name);

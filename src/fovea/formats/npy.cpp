@@ -50,7 +50,7 @@ class HeaderReader {
       }
     }
     skip_space();
-    if (at_ != text_.size()) fail("something follows the dictionary");
+    if (at_ != text_.size()) fail("bytes follow the dictionary");
     if (!dtype || !fortran || !shape) fail("descr, fortran_order or shape is missing");
   }
 
@@ -67,7 +67,7 @@ class HeaderReader {
     } else if (key == "shape" && !shape) {
       shape = read_shape();
     } else {
-      fail("the key \"" + std::string(key) + "\" is unknown or comes twice");
+      fail("the key \"" + std::string(key) + "\" is unknown or duplicate");
     }
   }
 
@@ -118,7 +118,7 @@ class HeaderReader {
     int64_t value = 0;
     const char* begin = text_.data() + at_;
     const auto [end, code] = std::from_chars(begin, text_.data() + text_.size(), value);
-    if (code != std::errc() || value < 0) fail("the shape holds what is no size");
+    if (code != std::errc() || value < 0) fail("the shape contains an invalid size");
     at_ += static_cast<size_t>(end - begin);
     return value;
   }
@@ -174,7 +174,7 @@ Prefix read_prefix(std::string_view text, const std::string& file) {
   const size_t version = byte(6);
   if (version < 1 || version > 3 || byte(7) != 0) {
     fail("its .npy version is " + std::to_string(version) + "." + std::to_string(byte(7)) +
-         ", known are 1.0 to 3.0");
+         "; 1.0 to 3.0 can be read");
   }
   size_t length = byte(8) | byte(9) << 8;
   if (version > 1) length |= byte(10) << 16 | byte(11) << 24;
@@ -194,7 +194,7 @@ int64_t bytes_of(const HeaderReader& header, const std::string& file) {
   }
 }
 
-/// The array that `bytes`, a whole .npy file, hold; `file` stands for it in messages.
+/// The array in `bytes`, an entire .npy file; `file` stands for it in messages.
 Array parse(std::span<const std::byte> bytes, const std::string& file) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const Prefix prefix = read_prefix(text, file);
@@ -209,7 +209,8 @@ Array parse(std::span<const std::byte> bytes, const std::string& file) {
   const int64_t wanted = bytes_of(header, file);
   if (static_cast<uint64_t>(wanted) != data.size()) {
     throw Error(ErrorKind::data, file + ": " + std::to_string(data.size()) +
-                                     " bytes of data, its shape takes " + std::to_string(wanted))
+                                     " bytes of data, but its shape takes " +
+                                     std::to_string(wanted))
         .with("array", std::string(name(*header.dtype)) + to_string(*header.shape))
         .with("offset", std::to_string(prefix.header_begin + prefix.header_length));
   }

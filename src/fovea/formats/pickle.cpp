@@ -63,7 +63,7 @@ enum Opcode : uint8_t {
   op_bytearray8 = 0x96,
 };
 
-/// The globals of Python itself that are read as the compounds they make.
+/// The globals of Python itself that are read as the compounds they build.
 constexpr std::array<std::pair<std::string_view, Kind>, 6> own_globals = {{
     {"collections.OrderedDict", Kind::dict},
     {"collections.Counter", Kind::dict},
@@ -86,14 +86,14 @@ class Reader {
       : bytes_(bytes), globals_(globals), source_(source) {}
 
   Document read() {
-    if (take<uint8_t>() != op_proto) fail("does not begin as one of protocol 2 to 5");
+    if (take<uint8_t>() != op_proto) fail("does not begin like one of protocol 2 to 5");
     check_protocol();
     for (;;) {
       start_ = at_;
       const auto op = take<uint8_t>();
       if (op == op_stop) break;
       if (!plain(op) && !container(op) && !call(op) && !bookkeeping(op)) {
-        fail("has an opcode that weights need not have: " + std::to_string(op));
+        fail("has an opcode that weights do not need: " + std::to_string(op));
       }
     }
     if (stack_.size() != 1 || !marks_.empty()) fail("ends with values left over, or none");
@@ -103,7 +103,7 @@ class Reader {
   }
 
  private:
-  /// Values that hold no others.
+  /// Plain values.
   bool plain(uint8_t op) {
     switch (op) {
       case op_none:
@@ -177,7 +177,8 @@ class Reader {
     }
   }
 
-  /// What makes Python call something. Here it makes an object, or a compound of a known kind.
+  /// Opcodes that make Python call something; here they create an object, or a compound of a known
+  /// kind.
   bool call(uint8_t op) {
     switch (op) {
       case op_global: {
@@ -187,7 +188,7 @@ class Reader {
       case op_stack_global: {
         const std::vector<Value> names = pop(2);
         if (names[0].kind != Kind::text || names[1].kind != Kind::text) {
-          fail("names a global by what is no text");
+          fail("names a global by something other than text");
         }
         return push_global(names[0].text, names[1].text);
       }
@@ -195,15 +196,15 @@ class Reader {
       case op_newobj: {
         const std::vector<Value> both = pop(2);
         if (both[0].kind != Kind::global || both[1].kind != Kind::tuple) {
-          fail("calls what is no global, or with what is no tuple");
+          fail("calls something other than a global, or without a tuple of arguments");
         }
         return push(called(both[0].text, both[1]));
       }
-      case op_build: {  // state of an object, which nobody asks for
+      case op_build: {  // the state of an object, which is not needed
         pop(1);
         const Kind target = top().kind;
         if (target != Kind::object && target != Kind::dict) {
-          fail("gives state to what is no object");
+          fail("gives state to something other than an object");
         }
         return true;
       }
@@ -219,10 +220,11 @@ class Reader {
       case op_proto:
         return check_protocol();
       case op_frame:
-        if (take<uint64_t>() > bytes_.size() - at_) fail("has a frame that ends beyond the file");
+        if (take<uint64_t>() > bytes_.size() - at_)
+          fail("has a frame that extends beyond the file");
         return true;
       case op_mark:
-        if (marks_.size() == deepest) fail("is nested deeper than " + std::to_string(deepest));
+        if (marks_.size() == max_depth) fail("is nested deeper than " + std::to_string(max_depth));
         marks_.push_back(stack_.size());
         return true;
       case op_pop:
@@ -286,24 +288,24 @@ class Reader {
   }
 
   bool push(const Value& value) {
-    if (stack_.size() == most_values) too_many("values");
+    if (stack_.size() == max_values) too_many("values");
     stack_.push_back(value);
     return true;
   }
   bool push_integer(int64_t value) { return push({.kind = Kind::integer, .integer = value}); }
 
-  /// Two's complement, the least significant byte first, as few bytes as hold it.
+  /// Two's complement, least significant byte first, in the fewest bytes.
   bool push_long(std::string_view raw) {
     if (raw.size() > sizeof(int64_t)) return push({.kind = Kind::long_integer, .text = raw});
     const bool negative = !raw.empty() && (raw.back() & 0x80) != 0;
-    std::array<std::byte, sizeof(int64_t)> whole;
-    whole.fill(negative ? std::byte{0xff} : std::byte{0});
-    std::copy_n(std::as_bytes(std::span(raw)).begin(), raw.size(), whole.begin());
-    return push_integer(static_cast<int64_t>(little_endian<uint64_t>(whole)));
+    std::array<std::byte, sizeof(int64_t)> extended;
+    extended.fill(negative ? std::byte{0xff} : std::byte{0});
+    std::copy_n(std::as_bytes(std::span(raw)).begin(), raw.size(), extended.begin());
+    return push_integer(static_cast<int64_t>(little_endian<uint64_t>(extended)));
   }
 
-  /// Whether the global just read is a class of which an object is made next, without arguments, as
-  /// objects of classes written in Python are.
+  /// Whether the next opcodes create an object of the class just read, without arguments, as for
+  /// classes written in Python.
   bool is_instantiated() const {
     size_t at = at_;
     const auto is = [&](size_t i, uint8_t op) {
@@ -323,18 +325,18 @@ class Reader {
     const auto known = std::find(globals_.begin(), globals_.end(), full);
     if (known != globals_.end()) return push({.kind = Kind::global, .text = *known});
     if (stack_.empty() && is_instantiated()) {
-      throw Error(ErrorKind::model, source_ + ": it is a whole model, an object of " +
+      throw Error(ErrorKind::model, source_ + ": it is an entire model, an object of " +
                                         printable(full) +
-                                        ", which takes its code to read; nothing was run")
+                                        ", which needs its code to be read; nothing was run")
           .with("try",
-                "where its code is: torch.save(torch.load(FILE, "
+                "in Python with its code: torch.save(torch.load(FILE, "
                 "weights_only=False).state_dict(), OTHER)");
     }
-    throw error("asks for " + printable(full) + ", which weights have no need of; nothing was run")
+    throw error("asks for " + printable(full) + ", which weights do not need; nothing was run")
         .with("try", "save the weights alone: torch.save(model.state_dict(), FILE)");
   }
 
-  /// What `global` would make of `arguments`, a tuple.
+  /// The result of calling `global` with `arguments`, a tuple.
   Value called(std::string_view global, const Value& arguments) {
     const Kind kind = made_by(global);
     if (kind == Kind::object) {
@@ -346,7 +348,7 @@ class Reader {
     const Value result = make(kind, {});
     if (given.empty()) return result;
     const Kind from = given[0].kind;
-    // Copies: what is being appended to may move.
+    // Copies, since appending may move the originals.
     const std::vector<Value> items(document_.items(given[0]).begin(),
                                    document_.items(given[0]).end());
     if (from == kind || (kind == Kind::set && from == Kind::list)) {
@@ -354,23 +356,24 @@ class Reader {
     } else if (kind == Kind::dict && from == Kind::list) {  // of pairs, as Python 2 wrote them
       for (const Value& item : items) {
         const std::span<const Value> pair = document_.items(item);
-        if (pair.size() != 2) fail("makes a dict of what are no pairs");
+        if (pair.size() != 2) fail("makes a dict of items that are not pairs");
         add(result, std::vector<Value>(pair.begin(), pair.end()));
       }
     } else {
-      fail("calls " + std::string(global) + " with what it does not take");
+      fail("calls " + std::string(global) + " with invalid arguments");
     }
     return result;
   }
 
   Value& top() {
-    if (stack_.size() == (marks_.empty() ? 0 : marks_.back())) fail("takes more than there is");
+    if (stack_.size() == (marks_.empty() ? 0 : marks_.back()))
+      fail("takes more values than there are");
     return stack_.back();
   }
 
   std::vector<Value> pop(size_t count) {
     const size_t floor = marks_.empty() ? 0 : marks_.back();
-    if (stack_.size() - floor < count) fail("takes more than there is");
+    if (stack_.size() - floor < count) fail("takes more values than there are");
     return pop_from(stack_.size() - count);
   }
 
@@ -389,7 +392,7 @@ class Reader {
   }
 
   Value make(Kind kind, std::span<const Value> items) {
-    if (document_.compounds.size() == most_compounds) too_many("tuples, lists, dicts and objects");
+    if (document_.compounds.size() == max_compounds) too_many("tuples, lists, dicts and objects");
     const Value value{.kind = kind, .compound = static_cast<uint32_t>(document_.compounds.size())};
     document_.compounds.push_back({.kind = kind});
     add(value, items);
@@ -398,19 +401,19 @@ class Reader {
 
   void add(const Value& target, std::span<const Value> values) {
     count_ += values.size();
-    if (count_ > most_values) too_many("values");
+    if (count_ > max_values) too_many("values");
     Compound& compound = document_.compounds[target.compound];
     for (const Value& value : values) {
       if (value.kind < Kind::tuple) continue;
       compound.depth = std::max(compound.depth, document_.compound(value).depth + 1);
     }
-    if (compound.depth > deepest) fail("is nested deeper than " + std::to_string(deepest));
+    if (compound.depth > max_depth) fail("is nested deeper than " + std::to_string(max_depth));
     compound.items.insert(compound.items.end(), values.begin(), values.end());
   }
 
   bool add_to(Kind kind, const std::vector<Value>& values) {
     const Value& target = top();
-    if (target.kind != kind) fail("adds to what cannot be added to");
+    if (target.kind != kind) fail("adds to a value that cannot be added to");
     add(target, values);
     return true;
   }
@@ -425,7 +428,7 @@ class Reader {
   }
 
   bool memorize(size_t index) {
-    if (index >= most_values) too_many("values in its memo");
+    if (index >= max_values) too_many("values in its memo");
     if (index >= memo_.size()) memo_.resize(index + 1);
     memo_[index] = {top(), true};
     return true;

@@ -25,13 +25,13 @@ using Bytes = std::span<const std::byte>;
 using Storages = TensorReader::Storages;
 
 /// Where checkpoints keep the weights, the likeliest first.
-constexpr std::string_view usual_keys[] = {
+constexpr std::string_view known_keys[] = {
     "model_state_dict", "state_dict",     "model",   "module",     "net",
     "network",          "net_state_dict", "weights", "params",     "model_ema",
     "state_dict_ema",   "ema_state_dict", "ema",     "params_ema",
 };
 
-/// What torch.save wrote, taken apart.
+/// The parts of a file that torch.save wrote.
 struct Saved {
   Document pickle;
   Storages storages;
@@ -105,8 +105,9 @@ class ArchiveReader {
   std::string_view folder_;
 };
 
-/// The form from before PyTorch 1.6: pickles of a magic number, a version, facts about the system,
-/// what was saved, and the keys of its storages; then these, each an element count and its bytes.
+/// The format before PyTorch 1.6: pickles of a magic number, a version, facts about the system,
+/// what was saved, and the keys of its storages; then the storages, each an element count and its
+/// bytes.
 class LegacyReader {
  public:
   LegacyReader(Bytes bytes, const std::string& file) : bytes_(bytes), file_(file) {}
@@ -117,7 +118,7 @@ class LegacyReader {
     check_system(next());
     Saved saved{next(), {}};
     const Document keys = next();
-    if (keys.root.kind != Kind::list) throw error("its storage keys are no list");
+    if (keys.root.kind != Kind::list) throw error("its storage keys are not a list");
     const std::map<std::string_view, StorageClaim> claims = storage_claims(saved.pickle);
     for (const Value& key : keys.items(keys.root)) {
       const auto claimed = claims.find(key.text);
@@ -125,7 +126,7 @@ class LegacyReader {
         throw error("it has a storage \"" + printable(key.text) + "\" that no tensor uses");
       }
       const bool first = saved.storages.emplace(key.text, storage(claimed->second)).second;
-      if (!first) throw error("the storage \"" + printable(key.text) + "\" comes twice");
+      if (!first) throw error("the storage \"" + printable(key.text) + "\" is duplicate");
     }
     if (at_ != bytes_.size()) throw error("bytes follow the last storage");
     return saved;
@@ -142,7 +143,7 @@ class LegacyReader {
   void check_version(const Document& version) const {
     constexpr int64_t only = 1001;
     if (version.root.kind != Kind::integer || version.root.integer != only) {
-      throw error("it is of a version of PyTorch's older form that is not read");
+      throw error("it is of an unsupported version of PyTorch's older format");
     }
   }
 
@@ -163,13 +164,13 @@ class LegacyReader {
           storage_claim(pickle, {.kind = Kind::reference, .compound = i}, file_);
       const StorageClaim& known = claims.emplace(claim.key, claim).first->second;
       if (known.elements != claim.elements || known.bytes != claim.bytes) {
-        throw error("the storage \"" + printable(claim.key) + "\" has two sizes");
+        throw error("the storage \"" + printable(claim.key) + "\" has contradictory sizes");
       }
     }
     return claims;
   }
 
-  /// The bytes of the next storage, behind the number of its elements.
+  /// The bytes of the next storage, after the number of its elements.
   Bytes storage(const StorageClaim& claim) {
     const Bytes rest = bytes_.subspan(at_);
     constexpr size_t head = sizeof(uint64_t);
@@ -209,16 +210,16 @@ class Finder {
 
   Finder(const Document& pickle, const std::string& file) : pickle_(pickle), file_(file) {}
 
-  /// The tensors of `dict`, or of a dict in it; `within` is given the keys on the way there.
+  /// The tensors of `dict`, or of a dict in it; `within` receives the keys that lead there.
   Items find(const Value& dict, std::string& within, size_t level = 0) const {
-    constexpr size_t deepest = 4;
-    if (level == deepest) throw error("its tensors are nested too deep");
+    constexpr size_t max_depth = 4;
+    if (level == max_depth) throw error("its tensors are nested too deep");
     const Items items = named(dict);
     const auto descend = [&](const auto& item) {
       within += (within.empty() ? "" : ".") + printable(item.first);
       return find(item.second, within, level + 1);
     };
-    for (const std::string_view key : usual_keys) {
+    for (const std::string_view key : known_keys) {
       for (const auto& item : items) {
         if (item.first == key && holds_tensors(item.second, 2)) return descend(item);
       }
@@ -233,27 +234,27 @@ class Finder {
     if (dicts.empty()) throw error("it holds no named tensors");
     std::vector<std::string> keys;
     for (const auto& [key, value] : dicts) keys.push_back(printable(key));
-    throw error("tensors are in several of its dicts").with("dicts", join(keys));
+    throw error("several of its dicts hold tensors").with("dicts", join(keys));
   }
 
  private:
-  /// The values of a dict under keys that are text.
+  /// The values of a dict whose keys are text.
   Items named(const Value& dict) const {
-    if (dict.kind != Kind::dict) throw error("what was saved is no dict of named tensors");
+    if (dict.kind != Kind::dict) throw error("what was saved is not a dict of named tensors");
     const std::span<const Value> items = pickle_.items(dict);
     Items named;
     std::set<std::string_view> names;
     for (size_t i = 0; i + 1 < items.size(); i += 2) {
       if (items[i].kind != Kind::text) continue;
       const std::string_view name = items[i].text;
-      if (!names.insert(name).second) throw error("\"" + printable(name) + "\" comes twice");
+      if (!names.insert(name).second) throw error("\"" + printable(name) + "\" is duplicate");
       if (!is_utf8(name)) throw error("the name \"" + printable(name) + "\" is not UTF-8");
       named.emplace_back(name, items[i + 1]);
     }
     return named;
   }
 
-  /// Whether a value is a dict with a tensor in it, or in the dicts in it up to `levels` deep.
+  /// Whether a value is a dict that contains a tensor, in nested dicts up to `levels` deep.
   bool holds_tensors(const Value& value, int levels) const {
     if (value.kind != Kind::dict || levels == 0) return false;
     const std::span<const Value> items = pickle_.items(value);

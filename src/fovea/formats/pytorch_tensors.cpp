@@ -22,7 +22,7 @@ constexpr std::string_view rebuild_parameter = "torch._utils._rebuild_parameter"
 constexpr std::string_view rebuild_with_state = "torch._utils._rebuild_parameter_with_state";
 constexpr std::string_view rebuild_from_type = "torch._tensor._rebuild_from_type_v2";
 
-/// What makes a tensor. The last two make such as are not read, which is said with their names.
+/// The globals that build a tensor. Tensors of the last two are refused, with their names.
 constexpr std::string_view makers[] = {
     rebuild_tensor,
     "torch._utils._rebuild_tensor_v2",
@@ -34,7 +34,7 @@ constexpr std::string_view makers[] = {
     "torch._utils._rebuild_sparse_tensor",
 };
 
-/// What else stands in checkpoints beside tensors.
+/// What else checkpoints contain.
 constexpr std::string_view bystanders[] = {
     "torch.Size",
     "torch.device",
@@ -62,7 +62,7 @@ const PytorchType* type_with(std::string_view PytorchType::*field, std::string_v
 
 }  // namespace
 
-/// The part of a storage that a tensor is: elements `strides` apart, from `offset` on.
+/// The part of a storage that forms a tensor: elements `strides` apart, from `offset` on.
 struct TensorReader::View {
   DType dtype;
   Shape shape;
@@ -82,7 +82,7 @@ struct TensorReader::View {
 
 namespace {
 
-/// Copies elements of `size` bytes that are `strides` apart to `to`, row-major; gives its end.
+/// Copies elements of `size` bytes that are `strides` apart to `to`, row-major; returns the end.
 template <size_t size>
 std::byte* gather(const std::byte* from, std::byte* to, std::span<const int64_t> sizes,
                   std::span<const int64_t> strides) {
@@ -139,7 +139,7 @@ StorageClaim storage_claim(const Document& pickle, const Value& reference,
   const std::span<const Value> id = pickle.items(pickle.items(reference)[0]);
   if (id.size() < 5 || id.size() > 6 || id[0].text != "storage" || id[1].kind != Kind::global ||
       id[2].kind != Kind::text || id[4].kind != Kind::integer) {
-    fail("is not described as PyTorch does");
+    fail("is not described as PyTorch describes it");
   }
   if (id.size() == 6 && id[5].kind != Kind::none) {
     fail("is a view of another, as PyTorch before 0.4 wrote them");
@@ -147,7 +147,7 @@ StorageClaim storage_claim(const Document& pickle, const Value& reference,
   const std::string_view global = id[1].text;
   const PytorchType* type = type_with(&PytorchType::storage, global);
   if (type == nullptr && global != untyped_storage) {
-    fail("is of " + std::string(global) + ", which is no storage");
+    fail("is of " + std::string(global) + ", which is not a storage");
   }
   const auto size = type == nullptr ? int64_t{1} : static_cast<int64_t>(type->size);
   int64_t bytes = 0;
@@ -180,7 +180,7 @@ Array TensorReader::read(std::string_view tensor, const Value& value) {
 Array TensorReader::read(std::string_view maker, std::span<const Value> arguments) {
   const auto wanted = [&](size_t i, Kind kind) -> const Value& {
     if (i >= arguments.size() || arguments[i].kind != kind) {
-      fail("is not described as PyTorch does");
+      fail("is not described as PyTorch describes it");
     }
     return arguments[i];
   };
@@ -192,23 +192,23 @@ Array TensorReader::read(std::string_view maker, std::span<const Value> argument
     return read(wanted(0, Kind::global).text, pickle_.items(wanted(2, Kind::tuple)));
   }
   if (!maker.starts_with(rebuild_tensor)) {
-    throw error("is made by " + std::string(maker) + ", which is not read")
+    throw error("is made by " + std::string(maker) + ", which is not supported")
         .with("try", "a dense tensor of plain numbers: tensor.dequantize(), tensor.to_dense()");
   }
   const StorageClaim claim = storage_claim(pickle_, wanted(0, Kind::reference), file_);
   const PytorchType* type = maker == rebuild_tensor_v3
                                 ? type_with(&PytorchType::name, wanted(6, Kind::global).text)
                                 : type_with(&PytorchType::storage, claim.type);
-  if (type == nullptr) fail("is of no dtype");
+  if (type == nullptr) fail("has no dtype");
   if (!type->dtype) {
-    throw error("is of " + std::string(type->name) + ", which is not read")
+    throw error("is of " + std::string(type->name) + ", which is not supported")
         .with("read",
               "float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool");
   }
   const size_t metadata = maker == rebuild_tensor_v3 ? 7 : 6;
   if (arguments.size() > metadata && !pickle_.items(arguments[metadata]).empty()) {
     const Value& bit = pickle_.items(arguments[metadata])[0];  // "neg", "conj"
-    throw error("has the bit \"" + printable(bit.text) + "\" set, which is not read")
+    throw error("has the bit \"" + printable(bit.text) + "\" set, which is not supported")
         .with("try", "tensor.resolve_neg() and tensor.resolve_conj() before it is saved");
   }
   const View view{*type->dtype, Shape(sizes(wanted(2, Kind::tuple))), sizes(wanted(3, Kind::tuple)),
@@ -221,7 +221,7 @@ std::vector<int64_t> TensorReader::sizes(const Value& tuple) const {
   std::vector<int64_t> sizes;
   for (const Value& value : pickle_.items(tuple)) {
     if (value.kind != Kind::integer || value.integer < 0) {
-      fail("has a size or stride that is no number from 0 on");
+      fail("has a size or stride that is not a number of at least 0");
     }
     sizes.push_back(value.integer);
   }
@@ -243,7 +243,7 @@ std::span<const std::byte> TensorReader::storage(const StorageClaim& claim) cons
   return found->second;
 }
 
-/// Throws unless all elements lie in the storage, and there is memory for them.
+/// Throws unless all elements lie in the storage and fit the memory budget.
 void TensorReader::check_place(const View& view) {
   const int rank = view.shape.rank();
   if (view.strides.size() != static_cast<size_t>(rank))
@@ -270,7 +270,7 @@ void TensorReader::check_place(const View& view) {
   if (overflow || last >= elements) {
     throw located("reaches beyond its storage of " + std::to_string(elements) + " elements");
   }
-  if (bytes > budget_) throw located("is larger than a file of this size should need");
+  if (bytes > budget_) throw located("is larger than a file of this size can justify");
   budget_ -= bytes;
 }
 

@@ -14,26 +14,26 @@
 
 namespace fovea {
 
-/// The globals that pickles of weights name: what makes tensors, dtypes, storages, and what
+/// The globals in pickles of weights: those that build tensors, dtypes, storages, and what
 /// checkpoints keep beside tensors.
 std::span<const std::string_view> pytorch_globals();
 
-/// What a pickle says of a storage that lies outside of it.
+/// What a pickle says about a storage outside of it.
 struct StorageClaim {
   std::string_view key;
   std::string_view type;  ///< a global
   uint64_t elements, bytes;
 };
 
-/// Reads a reference of the pickle: ("storage", torch.FloatStorage, key, device, elements). `file`
+/// Parses a reference of the pickle: ("storage", torch.FloatStorage, key, device, elements). `file`
 /// stands for the file in messages. Errors: model.
 StorageClaim storage_claim(const pickle::Document& pickle, const pickle::Value& reference,
                            const std::string& file);
 
-/// Whether a value is a tensor, of whatever kind.
+/// Whether a value is a tensor of any kind.
 bool is_tensor(const pickle::Document& pickle, const pickle::Value& value);
 
-/// Makes arrays of what a pickle says of tensors.
+/// Builds arrays from the tensors that a pickle describes.
 class TensorReader {
  public:
   /// By the keys of the claims; views of the file.
@@ -43,10 +43,10 @@ class TensorReader {
   TensorReader(const pickle::Document& pickle, const Storages& storages, const FileBytes& file,
                const std::string& name);
 
-  /// The array that a tensor of the pickle is, by its name: a view of the file where it lies in it
-  /// aligned and row-major, else a copy. Errors: model for what is no dense tensor of a DType,
-  /// storages of another size than claimed, elements beyond the storage, and more memory in all
-  /// than files may take (see pytorch.h).
+  /// The array of a tensor of the pickle, called `name` in messages: a view of the file if it is
+  /// aligned and row-major there, else a copy. Errors: model for anything but a dense tensor of a
+  /// DType, storages whose size differs from the claim, elements beyond the storage, and more
+  /// memory in total than a file may take (see pytorch.h).
   Array read(std::string_view tensor, const pickle::Value& value);
 
  private:
@@ -63,7 +63,7 @@ class TensorReader {
   const Storages& storages_;
   std::shared_ptr<void> owner_;
   const std::string& file_;
-  int64_t budget_;  ///< bytes that tensors may still take
+  int64_t budget_;  ///< bytes that further tensors may take
   std::string tensor_;
 };
 

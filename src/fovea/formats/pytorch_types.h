@@ -8,12 +8,12 @@
 
 namespace fovea {
 
-/// A dtype of PyTorch's, as its pickles name it.
+/// A dtype of PyTorch, as its pickles name it.
 struct PytorchType {
   std::string_view storage;    ///< the global of its storages; "" where they are untyped
   std::string_view name;       ///< the global of the dtype
   size_t size;                 ///< bytes of one element
-  std::optional<DType> dtype;  ///< none where Fovea has no such
+  std::optional<DType> dtype;  ///< none if Fovea does not have it
 };
 
 constexpr std::array<PytorchType, 25> pytorch_types = {{

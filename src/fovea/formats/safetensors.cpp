@@ -17,12 +17,12 @@ namespace {
 
 constexpr size_t length_bytes = 8;
 
-/// The length of the header, held against the file's.
+/// The length of the header, checked against that of the file.
 uint64_t header_length(std::span<const std::byte> bytes, const std::string& file) {
   const auto fail = [&](const std::string& what) {
     throw Error(ErrorKind::model, file + ": " + what)
         .with("file", std::to_string(bytes.size()) + " bytes")
-        .with("try", "check that this is a .safetensors file, and whole");
+        .with("try", "check that this is a complete .safetensors file");
   };
   if (bytes.size() < length_bytes) fail("too short for a .safetensors file");
   const auto length = little_endian<uint64_t>(bytes);
@@ -31,7 +31,7 @@ uint64_t header_length(std::span<const std::byte> bytes, const std::string& file
          std::to_string(largest_safetensors_header) + " are read");
   }
   if (length > bytes.size() - length_bytes) {
-    fail("the header has " + std::to_string(length) + " bytes, the file ends before");
+    fail("the header has " + std::to_string(length) + " bytes, but the file ends earlier");
   }
   if (length == 0 || bytes[length_bytes] != std::byte{'{'}) {
     fail("the header at offset 8 does not begin with \"{\"");
@@ -39,8 +39,8 @@ uint64_t header_length(std::span<const std::byte> bytes, const std::string& file
   return length;
 }
 
-/// Throws unless the tensor's place in the data is as large as its dtype and shape say, and begins
-/// where the one before ended.
+/// Throws unless the tensor's range in the data is as large as its dtype and shape imply, and
+/// begins where the previous one ended.
 void check_place(const TensorEntry& tensor, uint64_t expected, uint64_t data_offset,
                  uint64_t data_size, const std::string& file) {
   const auto fail = [&](const std::string& what) {
@@ -56,8 +56,8 @@ void check_place(const TensorEntry& tensor, uint64_t expected, uint64_t data_off
          " bytes");
   }
   if (tensor.begin != expected) {
-    fail(std::string(tensor.begin < expected ? "overlaps the one before" : "leaves a gap") +
-         ": it begins at " + std::to_string(tensor.begin) + ", the one before ended at " +
+    fail(std::string(tensor.begin < expected ? "overlaps the previous one" : "leaves a gap") +
+         ": it begins at " + std::to_string(tensor.begin) + ", the previous one ended at " +
          std::to_string(expected));
   }
   int64_t size = 0;
@@ -67,8 +67,8 @@ void check_place(const TensorEntry& tensor, uint64_t expected, uint64_t data_off
     fail("has a shape too large for any file");
   }
   if (static_cast<uint64_t>(size) != tensor.end - tensor.begin) {
-    fail("has " + std::to_string(tensor.end - tensor.begin) + " bytes of data, its shape takes " +
-         std::to_string(size));
+    fail("has " + std::to_string(tensor.end - tensor.begin) +
+         " bytes of data, but its shape takes " + std::to_string(size));
   }
 }
 

@@ -25,9 +25,9 @@ constexpr std::array<std::pair<std::string_view, DType>, 10> dtype_names = {{
     {"BOOL", DType::boolean},
 }};
 
-/// Follows the JSON event by event, so that a key given twice is seen (a parsed document would keep
-/// the last) and nothing grows that the format does not have: two levels of objects, and arrays of
-/// whole numbers in a tensor's entry.
+/// Follows the JSON event by event, so that duplicate keys are noticed (a parsed document would
+/// keep the last) and nothing is built beyond what the format has: two levels of objects, and
+/// arrays of integers in a tensor's entry.
 class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
  public:
   HeaderReader(const std::string& file, SafeTensorsHeader& out) : file_(file), out_(out) {}
@@ -99,9 +99,9 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 
   bool number_unsigned(number_unsigned_t value) override {
     if (place_ != Place::numbers) unexpected("a number");
-    const size_t most = field_ == "shape" ? Shape::max_rank : 2;
-    if (numbers_.size() == most) {
-      fail(field_ + " has more than " + std::to_string(most) + " numbers");
+    const size_t maximum = field_ == "shape" ? Shape::max_rank : 2;
+    if (numbers_.size() == maximum) {
+      fail(field_ + " has more than " + std::to_string(maximum) + " numbers");
     }
     if (value > uint64_t{1} << 62) fail(field_ + " has " + std::to_string(value) + ", beyond 2^62");
     numbers_.push_back(static_cast<int64_t>(value));
@@ -120,10 +120,10 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
 
-  bool null() override {  // as the reference reader takes it: no metadata
+  bool null() override {  // as in the reference reader: no metadata
     return (place_ == Place::root && key_ == "__metadata__") || unexpected("null");
   }
-  bool boolean(bool) override { return unexpected("a truth value"); }
+  bool boolean(bool) override { return unexpected("a boolean"); }
   bool number_integer(number_integer_t value) override {
     return unexpected("the number " + std::to_string(value));
   }

@@ -26,8 +26,8 @@ struct SafeTensorsHeader {
   std::vector<TensorEntry> tensors;
 };
 
-/// Parses the JSON of a header; `file` stands for the file in messages. What the offsets say is not
-/// yet held against the file. Errors: model.
+/// Parses the JSON of a header; `file` stands for the file in messages. The offsets are not yet
+/// checked against the file. Errors: model.
 SafeTensorsHeader parse_safetensors_header(std::string_view json, const std::string& file);
 
 /// "F32", "BOOL", ...: the format's name for `dtype`.

@@ -12,7 +12,7 @@
 namespace fovea {
 namespace {
 
-/// Takes off what wrappers of a whole net put before every name; gives it.
+/// Removes the prefix that wrappers of an entire net add to every name; returns it.
 std::string strip_wrappers(std::vector<std::pair<std::string, Array>>& tensors) {
   std::string taken;
   const auto strip = [&](std::string_view prefix) {
@@ -60,7 +60,7 @@ void write_weights(const std::filesystem::path& path,
                    const std::vector<std::pair<std::string, Array>>& tensors) {
   const bool known = is_weight_file(path.string());
   if (!known && !is_stream(path)) {
-    throw Error(ErrorKind::usage, path.string() + ": the suffix says no format of weights")
+    throw Error(ErrorKind::usage, path.string() + ": the suffix is not that of a weight format")
         .with("known", ".safetensors, .pth, .pt");
   }
   if (!known || path.extension() == ".safetensors") {

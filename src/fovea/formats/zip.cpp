@@ -26,10 +26,10 @@ constexpr size_t locator_size = 20;
 
 constexpr uint16_t zip64_extra = 1;
 constexpr uint16_t utf8_flag = 0x800;
-constexpr uint16_t first_day = 0x21;       // 1 January 1980, the earliest date there is
+constexpr uint16_t first_day = 0x21;       // 1 January 1980, the earliest possible date
 constexpr uint16_t first_with_zip64 = 45;  // version 4.5 of the format
 
-/// Stands in a field for a number that is in the zip64 part instead.
+/// The value of a field whose number is in the zip64 part.
 template <class T>
 constexpr T elsewhere = std::numeric_limits<T>::max();
 
@@ -47,13 +47,13 @@ class ZipReader {
     std::vector<ZipEntry> entries;
     std::vector<Range> places;
     for (size_t i = 0; i < count; ++i) entries.push_back(read_entry(places));
-    if (at_ != directory_.end) fail("its directory has more than the entries it counts");
+    if (at_ != directory_.end) fail("its directory has more entries than it counts");
     check_apart(entries, places);
     return entries;
   }
 
  private:
-  /// Finds the end records and sets `directory_`; gives the number of entries.
+  /// Finds the end records and sets `directory_`; returns the number of entries.
   size_t find_directory() {
     const size_t end = find_end();
     const Bytes record = bytes_.subspan(end);
@@ -71,8 +71,8 @@ class ZipReader {
       count = little_endian<uint64_t>(end64.subspan(32));
       size = little_endian<uint64_t>(end64.subspan(40));
       begin = little_endian<uint64_t>(end64.subspan(48));
-      const auto differs = [](auto field, uint64_t whole) {
-        return field != elsewhere<decltype(field)> && field != whole;
+      const auto differs = [](auto field, uint64_t value) {
+        return field != elsewhere<decltype(field)> && field != value;
       };
       if (differs(count16, count) || differs(size32, size) || differs(begin32, begin)) {
         fail("its two end records contradict each other");
@@ -82,8 +82,8 @@ class ZipReader {
       fail("its directory of " + std::to_string(size) + " bytes at " + std::to_string(begin) +
            " does not end where the end record begins, at " + std::to_string(limit));
     }
-    if (count > size / central_size || count > most_zip_entries) {
-      fail("it says that it has " + std::to_string(count) + " entries, more than it can hold");
+    if (count > size / central_size || count > max_zip_entries) {
+      fail("it claims to have " + std::to_string(count) + " entries, more than it can hold");
     }
     directory_ = {begin, limit};
     at_ = begin;
@@ -101,10 +101,10 @@ class ZipReader {
         return bytes_.size() - tail;
       }
     }
-    fail("it begins as a zip archive and does not end as one: it is cut off or damaged");
+    fail("it begins like a zip archive but does not end like one: it is truncated or damaged");
   }
 
-  /// The record of that size that ends at `end`, empty when there is another thing.
+  /// The record of that size and signature that ends at `end`, else empty.
   Bytes record_before(size_t end, size_t size, uint32_t signature) const {
     if (end < size) return {};
     const Bytes record = bytes_.subspan(end - size, size);
@@ -117,7 +117,7 @@ class ZipReader {
     return bytes_.subspan(at, size);
   }
 
-  /// The entry whose central record is next.
+  /// The entry of the next central record.
   ZipEntry read_entry(std::vector<Range>& places) {
     const Bytes record = part(at_, central_size, directory_.end, "its directory");
     if (little_endian<uint32_t>(record) != central_signature) fail("its directory is damaged");
@@ -131,18 +131,18 @@ class ZipReader {
     const std::string shown = "\"" + printable(name) + "\"";
     if ((little_endian<uint16_t>(record.subspan(8)) & 1) != 0) fail(shown + " is encrypted");
     const bool compressed = little_endian<uint16_t>(record.subspan(10)) != 0;
-    Bytes extra = wide_numbers(tail.subspan(name_size, extra_size));
+    Bytes extra = zip64_numbers(tail.subspan(name_size, extra_size));
     const uint64_t size = number_at(record, 24, extra, shown);
     const uint64_t stored = number_at(record, 20, extra, shown);
     const uint64_t begin = number_at(record, 42, extra, shown);
-    if (!compressed && size != stored) fail(shown + " has two sizes");
+    if (!compressed && size != stored) fail(shown + " has contradictory sizes");
     const Bytes data = data_of(name, begin, stored, compressed);
     places.push_back({begin, static_cast<uint64_t>(data.data() - bytes_.data()) + stored});
     return {name, data, compressed};
   }
 
-  /// The contents of the zip64 part among an entry's extra parts; empty where there is none.
-  static Bytes wide_numbers(Bytes extra) {
+  /// The contents of the zip64 part among an entry's extra parts; empty if there is none.
+  static Bytes zip64_numbers(Bytes extra) {
     while (extra.size() >= 4) {
       const size_t size =
           std::min<size_t>(little_endian<uint16_t>(extra.subspan(2)), extra.size() - 4);
@@ -152,18 +152,18 @@ class ZipReader {
     return {};
   }
 
-  /// The number of 32 bits in `record`, or the next of the wide ones, which it takes.
-  uint64_t number_at(Bytes record, size_t offset, Bytes& wide, const std::string& shown) const {
+  /// The 32-bit number in `record`, or the next of the 64-bit ones, which it consumes.
+  uint64_t number_at(Bytes record, size_t offset, Bytes& zip64, const std::string& shown) const {
     const auto number = little_endian<uint32_t>(record.subspan(offset));
     if (number != elsewhere<uint32_t>) return number;
-    if (wide.size() < sizeof(uint64_t)) fail(shown + " lacks a number of its zip64 part");
-    const auto whole = little_endian<uint64_t>(wide);
-    wide = wide.subspan(sizeof(uint64_t));
-    return whole;
+    if (zip64.size() < sizeof(uint64_t)) fail(shown + " lacks a number in its zip64 part");
+    const auto value = little_endian<uint64_t>(zip64);
+    zip64 = zip64.subspan(sizeof(uint64_t));
+    return value;
   }
 
-  /// The data after the local record at `begin`, which may not say that they are compressed where
-  /// the directory says that they are stored.
+  /// The data after the local record at `begin`, which must not say compressed if the directory
+  /// says stored.
   Bytes data_of(std::string_view name, uint64_t begin, uint64_t size, bool compressed) const {
     const std::string shown = "\"" + printable(name) + "\"";
     const uint64_t end = directory_.begin;
@@ -192,7 +192,7 @@ class ZipReader {
         places.begin(), places.end(),
         [](const Range& before, const Range& after) { return after.begin < before.end; });
     if (over != places.end())
-      fail("two entries lie over each other, at byte " + std::to_string(std::next(over)->begin));
+      fail("two entries overlap, at byte " + std::to_string(std::next(over)->begin));
   }
 
   Error error(const std::string& what) const { return {kind_, file_ + ": " + what}; }
@@ -216,11 +216,11 @@ void append_common(std::string& to) {
   append_little_endian(to, first_day);
 }
 
-/// A number of 32 bits; one that needs more goes to the zip64 part.
-void append_number(std::string& to, uint64_t number, std::string& wide) {
+/// A 32-bit number; a larger one goes to the zip64 part.
+void append_number(std::string& to, uint64_t number, std::string& zip64) {
   const bool fits = number < elsewhere<uint32_t>;
   append_little_endian(to, fits ? static_cast<uint32_t>(number) : elsewhere<uint32_t>);
-  if (!fits) append_little_endian(wide, number);
+  if (!fits) append_little_endian(zip64, number);
 }
 
 void append_extra(std::string& to, uint16_t id, const std::string& contents) {
@@ -233,14 +233,14 @@ void append_extra(std::string& to, uint16_t id, const std::string& contents) {
 std::string local_record(const ZipEntry& entry, uint32_t checksum, uint64_t at) {
   constexpr uint16_t padding_extra = 0x4246;  // "FB", which PyTorch pads with
   constexpr size_t extra_head = 4;
-  std::string record, wide, extra;
+  std::string record, zip64, extra;
   append_little_endian(record, local_signature);
   append_common(record);
   append_little_endian(record, checksum);
-  append_number(record, entry.data.size(), wide);
-  append_number(record, entry.data.size(), wide);
+  append_number(record, entry.data.size(), zip64);
+  append_number(record, entry.data.size(), zip64);
   append_little_endian(record, static_cast<uint16_t>(entry.name.size()));
-  if (!wide.empty()) append_extra(extra, zip64_extra, wide);
+  if (!zip64.empty()) append_extra(extra, zip64_extra, zip64);
   const uint64_t data = at + local_size + entry.name.size() + extra.size() + extra_head;
   append_extra(extra, padding_extra, std::string(align_up(data) - data, '\0'));
   append_little_endian(record, static_cast<uint16_t>(extra.size()));
@@ -249,15 +249,15 @@ std::string local_record(const ZipEntry& entry, uint32_t checksum, uint64_t at) 
 }
 
 std::string central_record(const ZipEntry& entry, uint32_t checksum, uint64_t at) {
-  std::string record, wide, extra, place;
+  std::string record, zip64, extra, place;
   append_little_endian(record, central_signature);
   append_little_endian(record, first_with_zip64);
   append_common(record);
   append_little_endian(record, checksum);
-  append_number(record, entry.data.size(), wide);
-  append_number(record, entry.data.size(), wide);
-  append_number(place, at, wide);
-  if (!wide.empty()) append_extra(extra, zip64_extra, wide);
+  append_number(record, entry.data.size(), zip64);
+  append_number(record, entry.data.size(), zip64);
+  append_number(place, at, zip64);
+  if (!zip64.empty()) append_extra(extra, zip64_extra, zip64);
   append_little_endian(record, static_cast<uint16_t>(entry.name.size()));
   append_little_endian(record, static_cast<uint16_t>(extra.size()));
   record.append(10, '\0');  // no comment, disk 0, no attributes
@@ -266,7 +266,7 @@ std::string central_record(const ZipEntry& entry, uint32_t checksum, uint64_t at
   return record + extra;
 }
 
-/// The records behind a directory that lies at `at`.
+/// The records after a directory at offset `at`.
 std::string end_records(uint64_t count, uint64_t size, uint64_t at) {
   std::string records, unused;
   append_little_endian(records, end64_signature);
@@ -297,8 +297,9 @@ std::string end_records(uint64_t count, uint64_t size, uint64_t at) {
 std::span<const std::byte> stored_data(const ZipEntry& entry, const std::string& file,
                                        ErrorKind kind) {
   if (!entry.compressed) return entry.data;
-  throw Error(kind, file + ": \"" + printable(entry.name) + "\" is compressed, which is not read")
-      .with("try", "numpy.savez for numpy.savez_compressed; torch.save again; or zip -0");
+  throw Error(kind,
+              file + ": \"" + printable(entry.name) + "\" is compressed, which is not supported")
+      .with("try", "numpy.savez instead of numpy.savez_compressed; torch.save again; or zip -0");
 }
 
 std::vector<ZipEntry> read_zip(std::span<const std::byte> bytes, const std::string& file,

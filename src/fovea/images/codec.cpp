@@ -14,14 +14,14 @@ namespace fovea {
 
 void EncodedImage::check_size(uint64_t height, uint64_t width) const {
   const std::string size = std::to_string(height) + "x" + std::to_string(width);
-  if (height == 0 || width == 0) throw broken("its header says " + size + " pixels");
+  if (height == 0 || width == 0) throw broken("its header declares " + size + " pixels");
   // Neither format has sides of more than 31 bits, so the product fits.
   if (height * width > static_cast<uint64_t>(max_pixels)) {
-    throw broken("its header says " + size + " pixels, too many to read")
+    throw broken("its header declares " + size + " pixels, too many to read")
         .with("pixels", std::to_string(height * width))
         .with("limit", std::to_string(max_pixels))
         .with("try", "--max-pixels " + std::to_string(height * width) +
-                         ", where there are up to 12 bytes of memory for each pixel");
+                         ", if there are 12 bytes of memory per pixel");
   }
 }
 
@@ -36,7 +36,7 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, in
 }
 
 Image decode_image(const std::filesystem::path& path, int64_t max_pixels) {
-  // No picture of so many pixels is longer, even where it was not packed.
+  // No file with so many pixels is longer, even uncompressed.
   constexpr size_t bytes_per_pixel = 8, everything_else = size_t{64} << 20;
   const auto pixels = static_cast<size_t>(std::clamp<int64_t>(max_pixels, 0, int64_t{1} << 40));
   const FileBytes file =

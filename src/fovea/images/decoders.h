@@ -25,7 +25,7 @@ struct EncodedImage {
   Error unsupported(const std::string& what) const {
     return broken(what).with("try", "convert it to an ordinary 8-bit JPEG, or to PNG");
   }
-  /// Errors: data when a side is 0 or the pixels are more than allowed.
+  /// Errors: data when a side is 0 or there are more pixels than allowed.
   void check_size(uint64_t height, uint64_t width) const;
 };
 

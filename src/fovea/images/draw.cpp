@@ -11,7 +11,7 @@ namespace fovea {
 namespace {
 
 constexpr int letter_width = 5;
-constexpr int letters_a_line = 12;
+constexpr int letters_per_line = 12;
 
 // The characters 32 to 126, twelve to a line of seven rows.
 constexpr std::array<std::string_view, 56> font = {
@@ -83,12 +83,12 @@ constexpr std::array<std::string_view, 56> font = {
 /// Whether character `letter` is dark at (y, x) of its 5x7.
 bool dark(char letter, int y, int x) {
   const int index = letter >= 32 && letter < 127 ? letter - 32 : '?' - 32;
-  const int row = index / letters_a_line * letter_height + y;
-  const int column = index % letters_a_line * letter_advance + x;
+  const int row = index / letters_per_line * letter_height + y;
+  const int column = index % letters_per_line * letter_advance + x;
   return font[static_cast<size_t>(row)][static_cast<size_t>(column)] == '#';
 }
 
-/// One byte a character: what is beyond ASCII becomes one "?", however many bytes it has.
+/// One byte per character: any other than ASCII becomes a single "?", however many bytes it has.
 std::string to_ascii(std::string_view text) {
   std::string ascii;
   for (char c : text) {
@@ -100,9 +100,9 @@ std::string to_ascii(std::string_view text) {
 
 std::string fitted(std::string_view caption, int width) {
   std::string text = to_ascii(caption);
-  const auto most = static_cast<size_t>(std::max((width + 1) / letter_advance, 0));
-  if (text.size() <= most) return text;
-  return text.substr(0, most < 2 ? most : most - 2) + (most < 2 ? "" : "..");
+  const auto maximum = static_cast<size_t>(std::max((width + 1) / letter_advance, 0));
+  if (text.size() <= maximum) return text;
+  return text.substr(0, maximum < 2 ? maximum : maximum - 2) + (maximum < 2 ? "" : "..");
 }
 
 struct Layout {
@@ -111,10 +111,10 @@ struct Layout {
 
 Layout layout_of(const std::vector<Tile>& tiles, const GridOptions& options) {
   if (tiles.empty()) throw Error(ErrorKind::usage, "draw_grid: there is no image");
-  constexpr int most = 1 << 16;
-  const auto sound = [](int value) { return value >= 0 && value <= most; };
+  constexpr int maximum = 1 << 16;
+  const auto sound = [](int value) { return value >= 0 && value <= maximum; };
   if (!sound(options.columns) || !sound(options.scale) || !sound(options.margin)) {
-    throw Error(ErrorKind::usage, "draw_grid: columns, scale and margin go from 0 to 65536")
+    throw Error(ErrorKind::usage, "draw_grid: columns, scale and margin must be from 0 to 65536")
         .with("given", std::to_string(options.columns) + ", " + std::to_string(options.scale) +
                            ", " + std::to_string(options.margin));
   }
@@ -137,15 +137,15 @@ Layout layout_of(const std::vector<Tile>& tiles, const GridOptions& options) {
           : std::max((readable + std::max(height, width) - 1) / std::max(height, width), 1);
   grid.margin = options.margin;
   constexpr int text_line = letter_height + 4;
-  constexpr int64_t most_pixels = int64_t{1} << 28;
+  constexpr int64_t max_pixels = int64_t{1} << 28;
   const int64_t cell_height = int64_t{height} * grid.scale + text_line;
   const int64_t cell_width = int64_t{width} * grid.scale;
-  const int64_t whole_height = grid.rows * (cell_height + grid.margin) + grid.margin;
-  const int64_t whole_width = grid.columns * (cell_width + grid.margin) + grid.margin;
-  if (whole_height > most_pixels / whole_width) {
+  const int64_t total_height = grid.rows * (cell_height + grid.margin) + grid.margin;
+  const int64_t total_width = grid.columns * (cell_width + grid.margin) + grid.margin;
+  if (total_height > max_pixels / total_width) {
     throw Error(ErrorKind::usage, "draw_grid: the picture would have " +
-                                      std::to_string(whole_height) + "x" +
-                                      std::to_string(whole_width) + " pixels")
+                                      std::to_string(total_height) + "x" +
+                                      std::to_string(total_width) + " pixels")
         .with("try", "fewer images, or a smaller scale");
   }
   grid.cell_height = static_cast<int>(cell_height);

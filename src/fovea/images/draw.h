@@ -15,14 +15,14 @@ struct Tile {
 };
 
 struct GridOptions {
-  int columns = 0;  ///< 0: as many as make the grid about square
-  int scale = 0;    ///< each pixel becomes scale x scale; 0: until the largest side has 112 pixels
+  int columns = 0;  ///< 0: chosen to make the grid about square
+  int scale = 0;    ///< each pixel becomes scale x scale; 0: largest side about 112 pixels
   int margin = 8;   ///< pixels between tiles and around them
 };
 
 /// The tiles row by row on white, RGB, each enlarged without smoothing, in cells of the largest
 /// tile's size; a caption too long for its cell ends in "..". Errors: usage when there is no tile,
-/// an option is negative or beyond 65536, or the whole has more than 2^28 pixels.
+/// an option is negative or above 65536, or the grid would have more than 2^28 pixels.
 Image draw_grid(const std::vector<Tile>& tiles, const GridOptions& options = {});
 
 /// Letters are 5x7 pixels, 6 apart.

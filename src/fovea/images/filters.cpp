@@ -112,7 +112,7 @@ void check_kernel(const Array& kernel) {
   const auto fits = [&](int axis) { return shape[axis] >= 1 && shape[axis] <= largest_side; };
   if (!is_float(kernel.dtype()) || shape.rank() != 2 || !fits(0) || !fits(1)) {
     throw Error(ErrorKind::usage, "filter: the kernel is " + describe(kernel) +
-                                      ", a float array of 2 axes, each 1 to 255, is expected");
+                                      "; a float array of 2 axes, each 1 to 255, is expected");
   }
   for (int64_t i = 0; i < kernel.numel(); ++i) {
     if (!std::isfinite(kernel.at(i))) {
@@ -122,7 +122,8 @@ void check_kernel(const Array& kernel) {
   }
 }
 
-/// One channel as x [1, 1, H', W'], larger by the kernel less one: the border repeated.
+/// One channel as x [1, 1, H', W'], padded by the kernel's size minus 1 with edge pixels
+/// replicated.
 Array padded_plane(const Image& image, int channel, const Shape& kernel) {
   const int64_t top = (kernel[0] - 1) / 2, left = (kernel[1] - 1) / 2;
   const int64_t height = image.height + kernel[0] - 1, width = image.width + kernel[1] - 1;

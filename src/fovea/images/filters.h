@@ -30,24 +30,24 @@ struct FilterEntry {
 /// even.
 const std::vector<FilterEntry>& filters();
 
-/// Adds one of your own, so that `fovea filter` knows it by its name. Not thread-safe: before
-/// anything is made. Errors: usage when the name is taken, or as check(Choice).
+/// Adds a filter of your own, which `fovea filter` can then use by name. Not thread-safe: call it
+/// before filters are used. Errors: usage when the name is taken, or as check(Choice).
 void add_filter(FilterEntry entry);
 
 /// The kernel that a text such as "gaussian:5:1" stands for, and its row. Errors: usage for an
-/// unknown name or bad arguments, with what there is.
+/// unknown name or bad arguments, listing the known ones.
 Chosen<FilterEntry> choose_filter(std::string_view text);
 Array filter_kernel(std::string_view text);
 
 /// Each channel of `image` cross-correlated with `kernel` (not flipped), on samples of 0 to 255
-/// with the border repeated outwards: f32 [H, W] for gray, [H, W, 3] for colour; alpha is dropped.
-/// Where a side of the kernel is even, the pixel is left of, or above, its centre. Errors:
-/// usage when the kernel is not a float array of 2 axes, each 1 to 255, or has a number that is not
+/// with edge pixels replicated: f32 [H, W] for gray, [H, W, 3] for colour; alpha is dropped. Along
+/// an even side of the kernel, the output pixel is the one before the centre. Errors: usage when
+/// the kernel is not a float array of 2 axes, each 1 to 255, or contains a number that is not
 /// finite.
 Array filter_image(const Image& image, const Array& kernel);
 
-/// What filter_image gives as a picture: rounded and clipped to 0 to 255; with `absolute` of the
-/// absolute values. Errors: usage for other shapes or types.
+/// The result of filter_image as a picture: rounded and clipped to 0 to 255, after taking absolute
+/// values if `absolute`. Errors: usage for other shapes or types.
 Image filtered_picture(const Array& filtered, bool absolute);
 
 }  // namespace fovea

@@ -30,8 +30,8 @@ struct Image {
   }
 };
 
-/// Throws usage unless `image` has sides of at least 1, 1, 3 or 4 channels, and exactly the pixels
-/// these say. Every function that takes an Image begins with it.
+/// Throws usage unless `image` has sides of at least 1, 1, 3 or 4 channels, and exactly as many
+/// samples as these imply. Every function that takes an Image calls it first.
 void check(const Image& image);
 
 /// One channel: 0.299 R + 0.587 G + 0.114 B (ITU-R 601-2) in 16-bit fixed point, rounded, the same

@@ -14,13 +14,13 @@
 namespace fovea {
 namespace {
 
-/// A progressive file has about ten scans, and each makes the decoder visit the whole picture: a
-/// small file of thousands would keep it busy for hours.
+/// A progressive file has about ten scans, and each makes the decoder visit the entire picture: a
+/// small file with thousands of scans would keep it busy for hours.
 constexpr int max_scans = 100;
 
 /// libjpeg's state over a picture in memory. libjpeg reports errors by a callback that must not
-/// return; this one leaves by longjmp, which must not pass over an object that has a destructor:
-/// the functions that call libjpeg hold only plain values.
+/// return; this one leaves by longjmp, which must not skip a destructor: the functions that call
+/// libjpeg hold only plain values.
 class JpegReader {
  public:
   explicit JpegReader(const EncodedImage& source) : source_(source) {
@@ -105,13 +105,12 @@ class JpegReader {
     of(jpeg)->leave(text);
   }
 
-  /// Level -1 means that the file is not as it should be. libjpeg would go on with pixels it
-  /// guesses.
+  /// Level -1 is a warning about corrupt data; libjpeg would continue with guessed pixels.
   static void on_message(j_common_ptr jpeg, int level) {
     if (level < 0 && !harmless(*jpeg->err)) on_error(jpeg);
   }
 
-  /// Whether every pixel is still as it was encoded. Old cameras and web servers write such files.
+  /// Whether the pixels are intact all the same. Old cameras and web servers write such files.
   static bool harmless(const jpeg_error_mgr& warning) {
     switch (warning.msg_code) {
       case JWRN_ADOBE_XFORM:     // an unknown number, taken as YCC
@@ -143,7 +142,7 @@ class JpegReader {
   char message_[JMSG_LENGTH_MAX] = {};
 };
 
-/// Refuses, before anything is allocated, what is too large, cannot be whole or is of another kind.
+/// Refuses, before anything is allocated, files that are too large, incomplete or of another kind.
 void check_header(const EncodedImage& source, const jpeg_decompress_struct& jpeg) {
   source.check_size(jpeg.image_height, jpeg.image_width);
   const int components = jpeg.num_components;
@@ -156,15 +155,15 @@ void check_header(const EncodedImage& source, const jpeg_decompress_struct& jpeg
   for (int i = 0; i < components; ++i) {
     blocks += uint64_t{jpeg.comp_info[i].width_in_blocks} * jpeg.comp_info[i].height_in_blocks;
   }
-  // A Huffman code has at least one bit, and each block one code; arithmetic codes have less.
+  // A Huffman code has at least one bit, and each block one code; arithmetic codes can be shorter.
   if (!jpeg.arith_code && blocks / 8 > source.bytes.size()) {
     throw source.broken("damaged JPEG: " + std::to_string(source.bytes.size()) +
                         " bytes cannot hold the " + std::to_string(jpeg.image_height) + "x" +
-                        std::to_string(jpeg.image_width) + " pixels its header says");
+                        std::to_string(jpeg.image_width) + " pixels that its header declares");
   }
 }
 
-/// Of the first EXIF segment.
+/// From the first EXIF segment.
 int orientation_of(const jpeg_decompress_struct& jpeg) {
   for (auto* marker = jpeg.marker_list; marker != nullptr; marker = marker->next) {
     const auto body = std::as_bytes(std::span(marker->data, marker->data_length));

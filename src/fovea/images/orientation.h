@@ -11,9 +11,9 @@ namespace fovea {
 bool is_exif(std::span<const std::byte> segment);
 
 /// How the camera was held, 1 (upright) to 8 as EXIF numbers it: the tag 0x0112 of the first
-/// directory of an EXIF block, with or without that beginning. The directory of the
-/// thumbnail has an orientation of its own, which is not read. A block that is cut short, broken or
-/// without the tag is upright: it says nothing about the pixels.
+/// directory of an EXIF block, with or without that prefix. The thumbnail's directory has an
+/// orientation of its own, which is ignored. A truncated or damaged block, or one without the tag,
+/// means upright: it says nothing about the pixels.
 int exif_orientation(std::span<const std::byte> exif);
 
 /// The image turned upright, as Pillow's ImageOps.exif_transpose does.

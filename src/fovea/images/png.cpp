@@ -12,8 +12,8 @@ namespace {
 
 constexpr size_t header_end = 33;  // signature 8, length 4, "IHDR", 13 of data, CRC 4
 
-/// libpng's state over a picture in memory. libpng reports errors by longjmp, which must not pass
-/// over an object that has a destructor: the functions that call it hold only plain values.
+/// libpng's state over a picture in memory. libpng reports errors by longjmp, which must not skip a
+/// destructor: the functions that call it hold only plain values.
 class PngReader {
  public:
   explicit PngReader(const EncodedImage& source) : source_(source) {
@@ -33,11 +33,11 @@ class PngReader {
 
   void read_pixels(Image& image) {
     if (!try_rows(image.pixels.data())) throw failure();
-    // Whatever is wrong with what follows, a missing end included, the pixels are complete.
+    // Whatever is wrong after this point, even a missing end: the pixels are complete.
     try_end();
   }
 
-  /// As its EXIF chunk says, which may stand before or after the pixels.
+  /// From its EXIF chunk, which may come before or after the pixels.
   int orientation() const {
     png_uint_32 size = 0;
     png_bytep exif = nullptr;
@@ -53,7 +53,7 @@ class PngReader {
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_AS_DEFAULT,
                                 reinterpret_cast<png_const_bytep>("eXIf"), 1);
-    png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_size has been passed
+    png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_size has passed
     png_read_info(png_, info_);
     const int type = png_get_color_type(png_, info_);
     if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png_);
@@ -113,7 +113,7 @@ class PngReader {
   char message_[200] = {};
 };
 
-/// Refuses, before anything is allocated, what is too large or cannot be whole.
+/// Refuses, before anything is allocated, files that are too large or incomplete.
 void check_header(const EncodedImage& source) {
   const size_t size = source.bytes.size();
   if (size < header_end) {
@@ -125,14 +125,14 @@ void check_header(const EncodedImage& source) {
   }
   const uint64_t width = source.big32(16), height = source.big32(20);
   if (width > PNG_UINT_31_MAX || height > PNG_UINT_31_MAX) {
-    throw source.broken("damaged PNG: a side of its header is beyond 2^31").with("offset", "16");
+    throw source.broken("damaged PNG: a side in its header is above 2^31").with("offset", "16");
   }
   source.check_size(height, width);
-  // Deflate shrinks at most 1032 times, and a pixel has at least one bit.
+  // Deflate compresses at most 1032:1, and a pixel has at least one bit.
   if (height * width / 8 > size * 1032) {
     throw source.broken("damaged PNG: " + std::to_string(size) + " bytes cannot hold the " +
                         std::to_string(height) + "x" + std::to_string(width) +
-                        " pixels its header says");
+                        " pixels that its header declares");
   }
 }
 

@@ -10,7 +10,7 @@ namespace fovea {
 namespace {
 
 constexpr int largest_side = 16384;
-constexpr int most_channels = 65536;
+constexpr int max_channels = 65536;
 constexpr double largest_value = 1e6;
 constexpr double smallest_std = 1e-6;
 
@@ -23,7 +23,7 @@ std::string out_of_range(const std::string& what, int value, int low, int high) 
 std::string values_problem(const std::string& what, const std::vector<double>& values, int channels,
                            double low) {
   if (values.size() != static_cast<size_t>(channels)) {
-    return what + " has " + std::to_string(values.size()) + " values, the input " +
+    return what + " has " + std::to_string(values.size()) + " values, but the input has " +
            std::to_string(channels) + " channels";
   }
   for (size_t i = 0; i < values.size(); ++i) {
@@ -63,7 +63,7 @@ std::string problem(const Preprocessing& p) {
   for (const std::string& text :
        {out_of_range("height", p.height, 1, largest_side),
         out_of_range("width", p.width, 1, largest_side),
-        out_of_range("channels", p.channels, 1, most_channels),
+        out_of_range("channels", p.channels, 1, max_channels),
         p.resize ? out_of_range("resize", *p.resize, larger, largest_side) : std::string(),
         values_problem("mean", p.mean, p.channels, -largest_value),
         values_problem("std", p.std, p.channels, smallest_std)}) {
@@ -76,8 +76,8 @@ Image prepare(const Image& image, const Preprocessing& p) {
   const std::string wrong = problem(p);
   if (!wrong.empty()) throw Error(ErrorKind::usage, "preprocessing: " + wrong);
   if (p.channels != 1 && p.channels != 3) {
-    throw Error(ErrorKind::usage,
-                "pictures have 1 or 3 channels, the network takes " + std::to_string(p.channels))
+    throw Error(ErrorKind::usage, "pictures have 1 or 3 channels, but the network takes " +
+                                      std::to_string(p.channels))
         .with("try", "raw arrays (--input x.npy)");
   }
   const Image colours = p.channels == 1 ? to_gray(image) : to_rgb(image);

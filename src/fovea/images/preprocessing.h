@@ -9,16 +9,16 @@
 
 namespace fovea {
 
-/// What turns any picture into a network's input.
+/// How any picture becomes a network's input.
 struct Preprocessing {
   int height = 0;    ///< of the network's input, pixels
   int width = 0;     ///< of the network's input, pixels
   int channels = 0;  ///< of the network's input; pictures can be prepared for 1 and 3
-  /// The shorter side is scaled to this and the middle cut out; none: scaled straight to height x
-  /// width, whatever the picture's proportions.
+  /// The shorter side is scaled to this and the centre cropped; none: scaled directly to height x
+  /// width, ignoring the aspect ratio.
   std::optional<int> resize;
   Filter filter = Filter::bilinear;
-  /// A value a channel, of samples scaled to 0 to 1. The network's graph normalises by them;
+  /// One value per channel, for samples scaled to 0 to 1. The network's graph normalises with them;
   /// `prepare` does not.
   std::vector<double> mean;
   std::vector<double> std;
@@ -26,14 +26,14 @@ struct Preprocessing {
   bool operator==(const Preprocessing&) const = default;
 };
 
-/// What is wrong with `preprocessing` ("std[1] is 0, ..."), or "" where nothing is: sides and
-/// resize from 1 to 16384, resize at least the larger side, as many means and stds as channels,
-/// finite and at most 1e6, std at least 1e-6.
+/// What is wrong with `preprocessing` ("std[1] is 0, ..."), or "" if nothing is: sides and resize
+/// from 1 to 16384, resize at least the larger side, as many means and stds as channels, finite and
+/// at most 1e6, std at least 1e-6.
 std::string problem(const Preprocessing& preprocessing);
 
-/// `image` as the network takes it: converted to gray or RGB, resized, cropped to exactly height x
-/// width x channels. Errors: usage when the preprocessing has a problem or its channels are not 1
-/// or 3; data when a picture is so narrow that its longer side scales beyond 2^31.
+/// `image` as the network expects it: converted to gray or RGB, resized, cropped to exactly height
+/// x width x channels. Errors: usage when the preprocessing has a problem or its channels are not 1
+/// or 3; data when a picture is so narrow that its longer side would exceed 2^31.
 Image prepare(const Image& image, const Preprocessing& preprocessing);
 
 }  // namespace fovea

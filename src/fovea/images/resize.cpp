@@ -17,14 +17,14 @@ struct Span {
   int in, full, first, count;
 };
 
-/// What the outputs of one axis read: output i is the sum of weights[i * most + k] times input
-/// begin[i] + k, for k below count[i].
+/// The inputs of each output along one axis: output i is the sum of weights[i * max_count + k]
+/// times input begin[i] + k, for k below count[i].
 struct Taps {
   std::vector<int> begin, count;
   std::vector<int32_t> weights;
-  size_t most = 0;
+  size_t max_count = 0;
 
-  /// All inputs that any output reads are `extent` from `first` on.
+  /// All inputs that any output reads: `extent` of them from `first` on.
   int first() const { return begin.front(); }
   int extent() const { return begin.back() + count.back() - begin.front(); }
 };
@@ -43,9 +43,9 @@ Taps taps_of(const Span& span, Filter filter) {
   const double stretch = std::max(scale, 1.0);
   const double support = (filter == Filter::bilinear ? 1.0 : 2.0) * stretch;
   Taps taps;
-  taps.most = static_cast<size_t>(std::min<double>(std::ceil(support) * 2 + 1, span.in));
-  taps.weights.resize(taps.most * static_cast<size_t>(span.count));
-  std::vector<double> exact(taps.most);
+  taps.max_count = static_cast<size_t>(std::min<double>(std::ceil(support) * 2 + 1, span.in));
+  taps.weights.resize(taps.max_count * static_cast<size_t>(span.count));
+  std::vector<double> exact(taps.max_count);
   for (int i = 0; i < span.count; ++i) {
     const double center = (span.first + i + 0.5) * scale;
     const int begin = std::max(static_cast<int>(center - support + 0.5), 0);
@@ -56,7 +56,7 @@ Taps taps_of(const Span& span, Filter filter) {
       exact[static_cast<size_t>(k)] = weight;
       sum += weight;
     }
-    int32_t* out = taps.weights.data() + static_cast<size_t>(i) * taps.most;
+    int32_t* out = taps.weights.data() + static_cast<size_t>(i) * taps.max_count;
     for (int k = 0; k < end - begin; ++k) {
       const double share = sum != 0 ? exact[static_cast<size_t>(k)] / sum : 0;
       out[k] = static_cast<int32_t>((share < 0 ? -0.5 : 0.5) + share * (1 << precision_bits));
@@ -82,7 +82,7 @@ Image horizontal(const Image& image, int first, int count, int left, const Taps&
     for (int x = 0; x < width; ++x, to += Channels) {
       const auto i = static_cast<size_t>(x);
       const uint8_t* from = image.at(first + y, taps.begin[i] - left);
-      const int32_t* weight = taps.weights.data() + i * taps.most;
+      const int32_t* weight = taps.weights.data() + i * taps.max_count;
       int32_t sum[Channels];
       std::fill_n(sum, Channels, 1 << (precision_bits - 1));
       for (int k = 0; k < taps.count[i]; ++k, from += Channels) {
@@ -112,7 +112,7 @@ Image vertical(const Image& image, int first, int count, int top, const Taps& ta
     std::fill(sum.begin(), sum.end(), 1 << (precision_bits - 1));
     for (int k = 0; k < taps.count[i]; ++k) {
       const uint8_t* from = image.at(taps.begin[i] - top + k, first);
-      const int32_t weight = taps.weights[i * taps.most + static_cast<size_t>(k)];
+      const int32_t weight = taps.weights[i * taps.max_count + static_cast<size_t>(k)];
       for (size_t x = 0; x < row; ++x) sum[x] += from[x] * weight;
     }
     std::transform(sum.begin(), sum.end(), out.at(y, 0), rounded);
@@ -120,8 +120,8 @@ Image vertical(const Image& image, int first, int count, int top, const Taps& ta
   return out;
 }
 
-/// The inputs that nearest takes. The position is added up, not multiplied out: where it falls on
-/// the border of two pixels its rounding decides, and Pillow adds.
+/// The inputs that nearest takes. The position is accumulated, not multiplied: on the border of two
+/// pixels its rounding decides, and Pillow accumulates.
 std::vector<int> nearest_of(const Span& span) {
   const double scale = static_cast<double>(span.in) / span.full;
   double position = scale * 0.5;
@@ -148,7 +148,7 @@ Image take_nearest(const Image& image, const Span& rows, const Span& columns) {
 Image resample(const Image& image, const Span& rows, const Span& columns, Filter filter) {
   const Taps down = taps_of(rows, filter), across = taps_of(columns, filter);
   const int top = down.first(), left = across.first();
-  // The pass that comes first rounds to 8 bits, so the order is seen in the bytes.
+  // The pass that comes first rounds to 8 bits, so the order affects the bytes.
   const int64_t height_lost = int64_t{rows.in} - rows.full;
   const int64_t width_lost = int64_t{columns.in} - columns.full;
   if (height_lost > 0 && height_lost > 2 * width_lost) {
@@ -215,7 +215,7 @@ Image resize_window(const Image& image, const Region& window, Filter filter) {
     throw Error(ErrorKind::usage,
                 "resize: " + std::to_string(w.height) + "x" + std::to_string(w.width) + " at (" +
                     std::to_string(w.top) + ", " + std::to_string(w.left) +
-                    ") is not a part of an image of " + std::to_string(w.full_height) + "x" +
+                    ") is not inside an image of " + std::to_string(w.full_height) + "x" +
                     std::to_string(w.full_width));
   }
   const Span rows{image.height, w.full_height, w.top, w.height};

@@ -5,8 +5,8 @@
 
 #include "fovea/core/arguments.h"
 
-// What several families of models leave open. A model lists those that it has in its entry, each
-// with its default: `.choices = {dropout(0.2), stem("cifar")}`. A choice of one model alone is an
+// Choices that several model families share. A model lists the ones it has in its entry, each with
+// its default: `.choices = {dropout(0.2), stem("cifar")}`. A choice of a single model is an
 // Argument beside that model.
 namespace fovea::models {
 
@@ -28,14 +28,14 @@ inline Argument drop_path(double default_value) {
           .help = "probability that training leaves out the last block"};
 }
 
-/// What the numbers of channels are multiplied by, before they are rounded (see round_channels).
+/// The factor of all channel counts, applied before they are rounded (see round_channels).
 inline Argument width() {
   return {.name = "width",
           .default_value = 1.0,
           .maximum = 100,
           .open_minimum = true,
           .open_maximum = true,
-          .help = "factor of all numbers of channels"};
+          .help = "factor of all channel counts"};
 }
 
 /// Auxiliary heads: outputs "aux1", ... of a training graph, with losses of their own.
@@ -43,7 +43,7 @@ inline Argument aux() {
   return {.name = "aux",
           .type = ArgumentType::flag,
           .default_value = false,
-          .help = "auxiliary heads, whose losses training adds with the weight 0.3"};
+          .help = "auxiliary heads, whose losses are added in training with weight 0.3"};
 }
 
 /// How the net begins: "imagenet" divides the size of the image by 4, "cifar" keeps it.

@@ -21,9 +21,9 @@ class Downsampling : public nn::Sequential {
   }
 };
 
-/// Liu et al. 2022, "A ConvNet for the 2020s": a ResNet with the habits of a transformer. Arrays
-/// have torchvision's names. Blocks are left out of samples in training the more often the deeper
-/// they stand, up to `drop_path`.
+/// Liu et al. 2022, "A ConvNet for the 2020s": a ResNet modernised after vision transformers.
+/// Arrays have torchvision's names. In training, samples skip blocks at random, deeper ones more
+/// often, up to `drop_path`.
 class ConvNeXt : public nn::Module {
  public:
   ConvNeXt(const nn::Scope& s, const Config& c, const Plan& plan)

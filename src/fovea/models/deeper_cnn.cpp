@@ -13,8 +13,8 @@ class Stage : public nn::Sequential {
   }
 };
 
-/// A stem and three stages of 64, 128 and 256 channels, averaged: no layer depends on the image's
-/// size.
+/// A stem, three stages of 64, 128 and 256 channels, and global average pooling: no layer depends
+/// on the image's size.
 class DeeperCnn : public nn::Module {
  public:
   DeeperCnn(const nn::Scope& s, const Config& c)

@@ -24,7 +24,7 @@ class Transition : public nn::Sequential {
   }
 };
 
-/// All before the mean: the stem, then blocks and transitions in turns.
+/// All before global average pooling: the stem, then alternating blocks and transitions.
 class Features : public nn::Sequential {
  public:
   Features(const nn::Scope& s, const Config& c, const Plan& plan)
@@ -52,8 +52,8 @@ class Features : public nn::Sequential {
   int64_t channels;  ///< of the output
 };
 
-/// Huang et al. 2017, "Densely connected convolutional networks": each layer sees what all layers
-/// of its block before it made. Arrays have torchvision's names.
+/// Huang et al. 2017, "Densely connected convolutional networks": each layer receives the outputs
+/// of all earlier layers of its block. Arrays have torchvision's names.
 class DenseNet : public nn::Module {
  public:
   DenseNet(const nn::Scope& s, const Config& c, const Plan& plan)

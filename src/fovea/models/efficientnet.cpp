@@ -25,8 +25,8 @@ struct Scale {
 };
 
 /// Tan and Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks".
-/// Arrays have torchvision's names. Blocks are left out of samples in training the more often the
-/// deeper they stand, up to `drop_path`.
+/// Arrays have torchvision's names. In training, samples skip blocks at random, deeper ones more
+/// often, up to `drop_path`.
 class EfficientNet : public nn::Module {
  public:
   EfficientNet(const nn::Scope& s, const Config& c, const Scale& scale)

@@ -6,12 +6,12 @@ namespace {
 
 constexpr nn::BatchNormOptions norm{.eps = 1e-3, .momentum = 0.01};
 
-/// TensorFlow's padding: where it is odd, the larger half is behind.
+/// TensorFlow's padding: where the total is odd, the larger half comes last.
 nn::ConvOptions convolution(int64_t kernel, int64_t stride, int64_t groups = 1) {
   return {.kernel = kernel, .stride = stride, .padding = "same", .groups = groups, .bias = false};
 }
 
-/// Wide in the middle, as in EfficientNet, without squeeze and with relu6.
+/// The block of EfficientNet without squeeze-and-excitation, and with relu6.
 class Block : public nn::Module {
  public:
   Block(const nn::Scope& s, int64_t in, int64_t out, int64_t expansion, int64_t kernel,
@@ -65,7 +65,7 @@ constexpr Stage stages[] = {{1, 3, 1, 16, 1}, {6, 3, 2, 24, 2},  {6, 5, 2, 40, 2
                             {6, 3, 1, 320, 1}};
 constexpr int total = 16;  // blocks
 
-/// The first of TensorFlow's EfficientNet-Lite (Liu 2020): EfficientNet-B0 made for integer
+/// The first of TensorFlow's EfficientNet-Lite (Liu 2020): EfficientNet-B0 adapted to integer
 /// hardware. Arrays have the names of the PyTorch port whose ImageNet weights are published.
 class EfficientNetLite0 : public nn::Module {
  public:

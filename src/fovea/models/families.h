@@ -3,11 +3,11 @@
 #include "fovea/models/choices.h"
 #include "fovea/models/registry.h"
 
-// What the files of models share. Each defines the entries of one family, in a function that has
-// the name of the file; CMakeLists.txt lists the files, and the registry calls those functions.
+// What the model files share. Each defines the entries of one family, in a function named after the
+// file; CMakeLists.txt lists the files, and the registry calls those functions.
 namespace fovea::models {
 
-/// An entry's `build` for a model whose constructor takes (Scope, Config), and then `plan`: what
+/// The `build` of an entry whose model's constructor takes (Scope, Config, plan...); `plan` is what
 /// tells the members of its family apart.
 template <class Net, class... Plan>
 auto build(const Plan&... plan) {
@@ -16,11 +16,11 @@ auto build(const Plan&... plan) {
   };
 }
 
-/// In a train graph, what an auxiliary head makes of `x`, as an output of that name.
+/// In a training graph, adds the output of an auxiliary head for `x` under that name.
 void add_side_output(const std::string& name, const nn::Module& head, const Tensor& x);
 
-/// The multiple of 8 nearest to `channels`, at least 8, and the next one where that would take away
-/// more than a tenth: how nets that come in widths round theirs (as TensorFlow's MobileNets do).
+/// `channels` rounded to the nearest multiple of 8, at least 8, or up to the next one where that
+/// would lose more than 10%: how nets with a width factor round (as TensorFlow's MobileNets do).
 int64_t round_channels(double channels);
 
 }  // namespace fovea::models

@@ -15,7 +15,7 @@ std::set<std::string, std::less<>> head(std::string_view name, const Config& con
   try {
     other = make(name, more);
   } catch (const Error&) {
-    return {};  // a net whose text leaves no other number of outputs
+    return {};  // a net whose text fixes the number of outputs
   }
   const auto arrays = model->variables(), others = other->variables();
   std::set<std::string, std::less<>> names;

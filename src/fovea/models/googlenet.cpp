@@ -7,14 +7,14 @@ namespace {
 using Conv = nn::BasicConv2d;
 using ConvOptions = nn::BasicConv2dOptions;
 
-/// How many channels the branches of an Inception module have: the 1x1 convolution, the two behind
-/// their 1x1 reductions, and the one behind pooling.
+/// How many channels the branches of an Inception module have: the 1x1 convolution, the two after
+/// their 1x1 reductions, and the one after pooling.
 struct Widths {
   int64_t one, reduce3, three, reduce5, five, pool;
   int64_t all() const { return one + three + five + pool; }
 };
 
-/// Four views of x side by side. The third is 5x5 in the paper; torchvision's weights are for 3x3.
+/// Four parallel branches. The third is 5x5 in the paper; torchvision's weights are for 3x3.
 class Inception : public nn::Module {
  public:
   Inception(const nn::Scope& s, int64_t in, const Widths& w)
@@ -40,8 +40,8 @@ class Inception : public nn::Module {
   nn::Sequential branch2, branch3, branch4;
 };
 
-/// A classifier in the middle of the net, whose loss keeps the gradients of the layers below it
-/// alive in training.
+/// An auxiliary classifier, whose loss in training keeps the gradients of the layers below it from
+/// vanishing.
 class Auxiliary : public nn::Module {
  public:
   Auxiliary(const nn::Scope& s, int64_t in, int64_t outputs, double dropout_)
@@ -71,7 +71,7 @@ constexpr Widths w4a{192, 96, 208, 16, 48, 64}, w4b{160, 112, 224, 24, 64, 64},
 constexpr Widths w5a{256, 160, 320, 32, 128, 128}, w5b{384, 192, 384, 48, 128, 128};
 
 /// Szegedy et al. 2014, "Going deeper with convolutions", with batch norms. Arrays have
-/// torchvision's names. With `aux` a train graph has the outputs "aux1" and "aux2"; dropout is
+/// torchvision's names. With `aux` a training graph has the outputs "aux1" and "aux2"; dropout is
 /// stronger there, as in the paper, unless it is 0.
 class GoogLeNet : public nn::Module {
  public:

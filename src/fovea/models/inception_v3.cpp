@@ -7,7 +7,8 @@ namespace {
 using Conv = nn::BasicConv2d;
 using ConvOptions = nn::BasicConv2dOptions;
 
-/// Kernels that keep the size: n x n, one row of n, one column of n; and what halves the image.
+/// Kernels that keep the size: n x n, one row of n, one column of n; and the one that halves the
+/// image.
 ConvOptions square(int64_t n) { return {.kernel = n, .padding = n / 2}; }
 ConvOptions row(int64_t n) { return {.kernel = {1, n}, .padding = {0, n / 2}}; }
 ConvOptions column(int64_t n) { return {.kernel = {n, 1}, .padding = {n / 2, 0}}; }
@@ -18,7 +19,7 @@ Tensor mean_of_neighbours(const Tensor& x) {
 }
 Tensor halved(const Tensor& x) { return max_pool2d(x, {.kernel = 3, .stride = 2}); }
 
-/// A 5x5 view beside two 3x3 ones in a row (the paper's figure 5).
+/// A 5x5 branch beside one of two consecutive 3x3 convolutions (the paper's figure 5).
 class InceptionA : public nn::Module {
  public:
   InceptionA(const nn::Scope& s, int64_t in, int64_t pool_features)
@@ -90,7 +91,7 @@ class InceptionC : public nn::Module {
       branch7x7dbl_3, branch7x7dbl_4, branch7x7dbl_5, branch_pool;
 };
 
-/// Halves the image once more.
+/// Halves the image again.
 class InceptionD : public nn::Module {
  public:
   InceptionD(const nn::Scope& s, int64_t in)
@@ -112,7 +113,7 @@ class InceptionD : public nn::Module {
   Conv branch3x3_1, branch3x3_2, branch7x7x3_1, branch7x7x3_2, branch7x7x3_3, branch7x7x3_4;
 };
 
-/// A row and a column side by side, behind 1x1 and behind 3x3 (figure 7).
+/// A row and a column in parallel, after 1x1 and after 3x3 (figure 7).
 class InceptionE : public nn::Module {
  public:
   InceptionE(const nn::Scope& s, int64_t in)
@@ -139,7 +140,7 @@ class InceptionE : public nn::Module {
       branch3x3dbl_3a, branch3x3dbl_3b, branch_pool;
 };
 
-/// A classifier in the middle of the net, for a loss of its own in training.
+/// An auxiliary classifier, with a loss of its own in training.
 class Auxiliary : public nn::Module {
  public:
   Auxiliary(const nn::Scope& s, int64_t in, int64_t outputs)
@@ -158,8 +159,8 @@ class Auxiliary : public nn::Module {
 };
 
 /// Szegedy et al. 2015, "Rethinking the Inception architecture for computer vision", for images of
-/// 299 pixels, at least 75. Arrays have torchvision's names. With `aux` a train graph has the
-/// output "aux1", for which images are at least 299 pixels.
+/// 299 pixels, at least 75. Arrays have torchvision's names. With `aux` a training graph has the
+/// output "aux1", which needs images of at least 299 pixels.
 class InceptionV3 : public nn::Module {
  public:
   InceptionV3(const nn::Scope& s, const Config& c)

@@ -7,8 +7,8 @@ namespace {
 /// Keras's batch norm: its eps and momentum (0.99 there).
 constexpr nn::BatchNormOptions keras_norm{.eps = 1e-3, .momentum = 0.01};
 
-/// A small net as it is written in Keras: the norms stand behind relu, the last convolution has
-/// none, and weights start by Glorot's rule. Not small_cnn under another name.
+/// A small net as written in Keras: norms come after relu, the last convolution has none, and
+/// weights are initialised by Glorot's rule. Not small_cnn under another name.
 class KerasCnn : public nn::Module {
  public:
   KerasCnn(const nn::Scope& s, const Config& c)

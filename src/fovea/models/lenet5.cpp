@@ -5,9 +5,9 @@ namespace fovea::models {
 namespace {
 
 /// LeNet-5 (LeCun et al. 1998, "Gradient-based learning applied to document recognition"): tanh,
-/// mean pooling, and every map of the second convolution sees all of the first's. The paper's
-/// pooling has two weights a map and its last layer compares with drawn digits; here both are as
-/// in all nets since.
+/// average pooling, and every map of the second convolution connected to all of the first. The
+/// paper's pooling has two weights per map and its last layer compares with drawn digits; here both
+/// are as in later nets.
 class Lenet5 : public nn::Module {
  public:
   Lenet5(const nn::Scope& s, const Config& c)

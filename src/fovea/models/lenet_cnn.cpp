@@ -4,8 +4,8 @@
 namespace fovea::models {
 namespace {
 
-/// LeNet's plan (LeCun et al. 1998: convolutions and pooling in turns, then full connections) with
-/// three 3x3 convolutions, relu and dropout; no norms.
+/// LeNet's plan (LeCun et al. 1998: alternating convolutions and pooling, then fully connected
+/// layers) with three 3x3 convolutions, relu and dropout; no norms.
 class LenetCnn : public nn::Module {
  public:
   LenetCnn(const nn::Scope& s, const Config& c)

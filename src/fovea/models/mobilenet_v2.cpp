@@ -6,8 +6,8 @@
 namespace fovea::models {
 namespace {
 
-/// Wide in the middle: 1x1 to `expansion` times as many channels, depthwise there, 1x1 back without
-/// an activation, and x is added where its shape stays.
+/// Inverted residual: 1x1 to `expansion` times the channels, depthwise, 1x1 back without an
+/// activation, and a skip where the shape is unchanged.
 class InvertedResidual : public nn::Module {
  public:
   InvertedResidual(const nn::Scope& s, int64_t in, int64_t out, int64_t expansion, int64_t stride)

@@ -20,7 +20,7 @@ struct Row {
 
 struct Plan {
   std::vector<Row> rows;
-  int64_t classifier;  ///< channels of the layer before the last
+  int64_t classifier;  ///< channels of the second-to-last layer
 };
 
 /// Howard et al. 2019, "Searching for MobileNetV3". Arrays have torchvision's names.

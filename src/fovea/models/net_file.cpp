@@ -18,7 +18,7 @@ constexpr int max_depth = 16;
 
 Error bad(const std::string& what) { return {ErrorKind::model, what}; }
 
-/// How far the reading of a text has come.
+/// The state of parsing a text.
 struct Reading {
   const std::string& file;
   const Config& config;
@@ -37,7 +37,7 @@ bool is_name(const std::string& text) {
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), fits);
 }
 
-/// The text of a name. Errors: model.
+/// A valid name. Errors: model.
 std::string read_name(const toml::node& node) {
   const auto name = node.value_exact<std::string>();
   if (!name || !is_name(*name)) {
@@ -52,7 +52,7 @@ std::optional<double> number(const toml::node& node) {
 }
 std::optional<int64_t> integer(const toml::node& node) { return node.value_exact<int64_t>(); }
 
-/// The numbers of a list; one number is a list too. None when there is anything else.
+/// The numbers of a list, or a single number as a list of one; none for anything else.
 template <class Number>
 ArgumentValue per_axis(const toml::node& node,
                        std::optional<Number> (*read)(const toml::node& node)) {
@@ -68,7 +68,7 @@ ArgumentValue per_axis(const toml::node& node,
   return values;
 }
 
-/// What a node says to an argument of this type; none when it is of another.
+/// The value of a node as an argument of this type; none when it has another type.
 ArgumentValue value_of(const toml::node& node, ArgumentType type) {
   if (const auto word = node.value_exact<std::string>()) return *word;
   switch (type) {
@@ -91,7 +91,7 @@ ArgumentValue value_of(const toml::node& node, ArgumentType type) {
   return {};
 }
 
-/// A node as the text has it, for messages.
+/// A node as written in the text, for messages.
 std::string text_of(const toml::node& node) {
   if (const auto word = node.value_exact<std::string>()) return '"' + *word + '"';
   std::ostringstream text;
@@ -106,7 +106,7 @@ ArgumentValue read_argument(const toml::node& node, const Argument& argument) {
   return value;
 }
 
-/// The same of a layer, where a word may be a choice that the text declares.
+/// The same for a layer, where a word may be a choice that the text declares.
 ArgumentValue read_argument(const toml::node& node, const Argument& argument,
                             const Config& config) {
   const std::string word = node.value_exact<std::string>().value_or("");
@@ -202,8 +202,8 @@ class Sequential : public nn::Module {
  public:
   using Module::Module;
 
-  /// Makes the layers one by one, each for the shape that those above it make of `x`; the result is
-  /// the last one's output.
+  /// Builds the layers one by one for input `x`, each for the shape that it receives; returns the
+  /// output of the last one.
   Tensor read(const toml::array& list, Reading& reading, const Tensor& x);
 
   Tensor forward(Tensor x) const override {
@@ -249,7 +249,7 @@ Tensor Sequential::run(const Layer& layer, const Tensors& values) {
   return nn::call(*merge, first, others);
 }
 
-/// The error with its place, unless it has one, after what it says and before its advice.
+/// The error with its place, unless it has one, inserted before its advice.
 Error located(const Error& error, const std::string& place) {
   Error result(error.kind(), error.headline());
   const auto is = [](std::string_view key) {
@@ -379,7 +379,7 @@ void Sequential::require_used() {
   }
 }
 
-// The text as a whole.
+// The entire text.
 
 toml::table parse(const NetText& net) {
   if (net.text.size() > max_bytes) {
@@ -393,7 +393,7 @@ toml::table parse(const NetText& net) {
   }
 }
 
-/// Gives the layer types that `init` names their initialisers. Errors: model.
+/// Sets the initialisers of the layer types that `init` names. Errors: model.
 void initialize(nn::Module& root, const toml::table& init) {
   for (const auto& [key, node] : init) {
     const std::string kind(key.str());
@@ -431,9 +431,9 @@ std::unique_ptr<nn::Module> build(const NetText& net, const nn::Scope& scope,
     throw located(error, reading.where(*list).text());
   }
   if (output != Shape{1, config.outputs}) {
-    throw Error(ErrorKind::usage, "the net gives " + to_string(output.slice(1)) +
-                                      " for an image instead of [" +
-                                      std::to_string(config.outputs) + "], a number for each class")
+    throw Error(ErrorKind::usage, "the net's output is " + to_string(output.slice(1)) +
+                                      " instead of [" + std::to_string(config.outputs) +
+                                      "], one number per class")
         .with("at", reading.where(*list->get(list->size() - 1)).text())
         .with("try",
               "\"Flatten\" and { type = \"Linear\", out_features = \"classes\" } at the end");
@@ -466,7 +466,7 @@ Shape read_input(const toml::node& node) {
   return Shape(shape);
 }
 
-/// What a text may declare: the numbers among the choices of all models.
+/// The choices that a text may declare: those of all models that are numbers.
 std::vector<Argument> declarable() {
   std::vector<Argument> numbers = choices();
   std::erase_if(numbers, [](const Argument& choice) {
@@ -475,7 +475,7 @@ std::vector<Argument> declarable() {
   return numbers;
 }
 
-/// What a key above the layers says. Errors: model.
+/// Reads a key above the layers. Errors: model.
 void read_head(const std::string& key, const toml::node& node, Entry& entry) {
   if (key == "name") {
     entry.name = read_name(node);
@@ -484,9 +484,9 @@ void read_head(const std::string& key, const toml::node& node, Entry& entry) {
   } else if (key == "input") {
     entry.input = read_input(node);
   } else if (key == "layers") {
-    if (!node.is_array()) throw bad("layers: a list of them is expected");
+    if (!node.is_array()) throw bad("layers must be a list");
   } else if (key == "init") {
-    if (!node.is_table()) throw bad("init: { Conv2d = \"RULE\", Linear = \"RULE\" } is expected");
+    if (!node.is_table()) throw bad("init must be { Conv2d = \"RULE\", Linear = \"RULE\" }");
   } else {
     const std::vector<Argument> all = declarable();
     const auto choice = std::ranges::find(all, key, &Argument::name);

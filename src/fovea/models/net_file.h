@@ -7,14 +7,14 @@
 
 namespace fovea::models {
 
-/// Whether the argument of --model means a net's text: it ends in ".toml".
+/// Whether the argument of --model is a net file: it ends in ".toml".
 bool is_net_file(std::string_view model);
 
-/// Reads the text of a net, at most 1 MiB. `file` is the path as it was given, "net.toml" where
-/// that is a stream. Errors: model when it is missing, unreadable or longer.
+/// Reads the text of a net, at most 1 MiB. `file` is the path as it was given, "net.toml" for a
+/// stream. Errors: model when it is missing, unreadable or longer.
 NetText read_net(const std::filesystem::path& path);
 
-/// A model that is not written in C++ but in TOML, as docs/nets.md describes:
+/// A model written in TOML instead of C++, as docs/nets.md describes:
 ///
 ///     input = [1, 28, 28]
 ///     layers = [
@@ -26,11 +26,11 @@ NetText read_net(const std::filesystem::path& path);
 ///     ]
 ///
 /// The text as an entry like those of the registry: its name (from the text, or the file's name
-/// without ".toml"), defaults and how it is built. Layers are read when it is built. Errors of
-/// both: model when the text is not valid TOML, has an unknown key, type or argument (with the
-/// nearest), a value that is not accepted, a reference to a layer that is not above it, a name
-/// twice, or more than 5,000 layers, 10,000 operations or 16 levels of nested lists, each with file
-/// and line; usage when shapes do not fit, as for any model, with the text's line.
+/// without ".toml"), defaults and how it is built. Layers are parsed when it is built. Errors, here
+/// or when it is built: model when the text is not valid TOML, has an unknown key, type or argument
+/// (with the nearest names), an invalid value, a reference to a layer that is not above it, a
+/// duplicate name, or more than 5,000 layers, 10,000 operations or 16 levels of nested lists, each
+/// with file and line; usage when shapes do not fit, as for any model, with the line.
 Entry net_entry(const NetText& net);
 
 }  // namespace fovea::models

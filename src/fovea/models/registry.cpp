@@ -22,7 +22,7 @@ Error bad(std::string_view model, const std::string& what) {
   return {ErrorKind::usage, std::string(model) + ": " + what};
 }
 
-/// What all models have, or the text of a net says.
+/// Names that mean something in every model or in a net's text.
 constexpr std::string_view reserved[] = {"model", "name",   "input",   "in_channels", "classes",
                                          "axes",  "height", "outputs", "net",         "net_file",
                                          "init",  "layers", "axis1",   "axis2",       "axis3"};
@@ -35,13 +35,13 @@ bool is_choice_name(std::string_view name) {
          std::ranges::count(reserved, name) == 0;
 }
 
-/// Adds what one model leaves open to what all do. Errors: usage, as `add`.
+/// Merges the choices of one model into those of all. Errors: usage, as `add`.
 void merge(std::vector<Argument>& all, const Argument& choice, std::string_view model) {
   const auto refuse = [&](const std::string& why) {
     return bad(model, "its choice \"" + choice.name + "\" " + why);
   };
   if (!is_choice_name(choice.name))
-    throw refuse("needs another name: of a-z, 0-9 and _, and not of what every model has");
+    throw refuse("needs another name: of a-z, 0-9 and _, and not one that every model has");
   if (!choice.accepts(choice.default_value))
     throw refuse("has no valid default").with("expected", choice.expected());
   const auto known = std::ranges::find(all, choice.name, &Argument::name);
@@ -49,7 +49,7 @@ void merge(std::vector<Argument>& all, const Argument& choice, std::string_view 
     all.push_back(choice);
     return;
   }
-  if (known->type != choice.type) throw refuse("is of another type in another model");
+  if (known->type != choice.type) throw refuse("has a different type in another model");
   if (choice.minimum < known->minimum) {
     known->minimum = choice.minimum;
     known->open_minimum = choice.open_minimum;
@@ -77,7 +77,7 @@ struct Registry {
 
   void add(Entry added) {
     if (std::ranges::count(entries, added.name, &Entry::name) > 0)
-      throw bad(added.name, "a model of this name is in the registry");
+      throw bad(added.name, "a model of this name is already registered");
     std::vector<Argument> all = choices;
     for (const Argument& choice : added.choices) merge(all, choice, added.name);
     choices = std::move(all);
@@ -91,7 +91,7 @@ Registry& registry() {
 }
 
 void require_positive(std::string_view model, const std::string& what, int64_t value) {
-  if (value < 1) throw bad(model, what + " is " + std::to_string(value) + ", at least 1 is needed");
+  if (value < 1) throw bad(model, what + " must be at least 1, not " + std::to_string(value));
 }
 
 /// The axes of an input of this rank: "C, H, W".
@@ -101,7 +101,7 @@ std::string axes_text(int rank) {
   return text;
 }
 
-/// C, spatial... of what was asked for, the default where nothing was.
+/// The requested input as C, spatial..., or the default.
 Shape input_shape(std::string_view model, const Shape& default_input, const Options& options) {
   constexpr int maximum_rank = 4;  // channels and three spatial axes
   const Shape given = options.input.value_or(default_input);
@@ -117,8 +117,8 @@ Shape input_shape(std::string_view model, const Shape& default_input, const Opti
       says_channels ? given[0] : options.in_channels.value_or(default_input[0]);
   if (options.in_channels && *options.in_channels != channels) {
     throw bad(model, "the input " + to_string(given, "CHW") + " has " + std::to_string(channels) +
-                         " channels, in_channels is " + std::to_string(*options.in_channels))
-        .with("try", "one of the two alone");
+                         " channels, but in_channels is " + std::to_string(*options.in_channels))
+        .with("try", "only one of the two");
   }
   const Shape shape = Shape{std::max<int64_t>(channels, 0)}.concat(images ? given : given.slice(1));
   require_positive(model, "the number of input channels", channels);
@@ -136,7 +136,7 @@ Entry chosen(std::string_view name, const Options& options) {
   return options.net ? net_entry(*options.net) : entry(name);
 }
 
-/// An integer where the choice is a number: 0 as well as 0.0.
+/// Accepts an integer for a number: 0 as well as 0.0.
 ArgumentValue converted(const Argument& choice, const ArgumentValue& value) {
   const auto* integer = std::get_if<int64_t>(&value);
   if (integer != nullptr && choice.type == ArgumentType::number)
@@ -150,7 +150,7 @@ std::vector<std::string> names(const std::vector<Argument>& choices) {
   return all;
 }
 
-/// Errors: usage when the model is asked for something that it does not have: 0 and false are not.
+/// Errors: usage for a choice that the model does not have, unless it is 0 or false.
 void require_declined(const Entry& model, const std::string& name, const ArgumentValue& value) {
   const auto& all = registry().choices;
   const auto known = std::ranges::find(all, name, &Argument::name);
@@ -216,7 +216,7 @@ Entry entry(std::string_view name) {
   }
   throw unknown_name("model", name, names)
       .with("try",
-            "fovea models, which lists all; a net of your own: NET.toml, or models::add in C++");
+            "fovea models, which lists all; or a net of your own: NET.toml, or models::add in C++");
 }
 
 Config configure(std::string_view name, const Options& options) {

@@ -8,14 +8,14 @@ namespace {
 
 using Options = nn::ConvNormActOptions;
 
-/// What the paper's search found: the four stages' depths and widths, and the channels of a group.
+/// What the paper's search found: depths and widths of the four stages, and channels per group.
 struct Plan {
   std::vector<int> depths;
   std::vector<int64_t> widths;
   int64_t group_width;
 };
 
-/// 1x1, 3x3 in groups, squeeze and excitation, 1x1, all of one width, and a skip.
+/// 1x1, grouped 3x3, squeeze-and-excitation, 1x1, all of one width, and a skip.
 class Block : public nn::Module {
  public:
   Block(const nn::Scope& s, int64_t in, int64_t out, int64_t stride, int64_t group_width)
@@ -41,8 +41,8 @@ class Block : public nn::Module {
   nn::Sequential f;
 };
 
-/// Radosavovic et al. 2020, "Designing network design spaces", the nets with squeeze and
-/// excitation. Arrays have torchvision's names.
+/// Radosavovic et al. 2020, "Designing network design spaces", the nets with
+/// squeeze-and-excitation. Arrays have torchvision's names.
 class RegNetY : public nn::Module {
  public:
   RegNetY(const nn::Scope& s, const Config& c, const Plan& plan)

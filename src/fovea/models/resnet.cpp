@@ -6,7 +6,7 @@
 namespace fovea::models {
 namespace {
 
-/// Blocks of one width; the first takes the stride and widens.
+/// Blocks of one width; the first has the stride and widens.
 template <class Block>
 class Layer : public nn::Sequential {
  public:

@@ -6,8 +6,8 @@
 namespace fovea::models {
 namespace {
 
-/// Half of the channels pass, the other half goes through three convolutions; then the halves are
-/// mixed. With a stride of 2 both halves are convolutions of all of x.
+/// Half of the channels pass unchanged, the other half goes through three convolutions; then they
+/// are shuffled. With stride 2 each half is computed from the entire x.
 class ShuffleUnit : public nn::Module {
  public:
   ShuffleUnit(const nn::Scope& s, int64_t in, int64_t out, int64_t stride)
@@ -45,7 +45,7 @@ class Stage : public nn::Sequential {
   }
 };
 
-/// Channels behind each of conv1, the three stages and conv5.
+/// Output channels of conv1, the three stages and conv5.
 using Widths = std::array<int64_t, 5>;
 
 /// Ma et al. 2018, "ShuffleNet V2: practical guidelines for efficient CNN architecture design".

@@ -16,8 +16,8 @@ class ConvBlock : public nn::Module {
   nn::ConvNormAct<> block;
 };
 
-/// Thirteen 3x3 convolutions in five stages, as VGG-16 has them, where the first of each stage
-/// halves the image by its stride in place of pooling; then the mean and one linear layer.
+/// Thirteen 3x3 convolutions in five stages, as in VGG-16, but the first of each stage halves the
+/// image by its stride instead of pooling; then global average pooling and one linear layer.
 class SimpleCnn224 : public nn::Module {
  public:
   SimpleCnn224(const nn::Scope& s, const Config& c)

@@ -4,8 +4,8 @@
 namespace fovea::models {
 namespace {
 
-/// Three pairs of 3x3 convolutions with norms, the first two pairs halved by pooling, the last
-/// averaged.
+/// Three pairs of 3x3 convolutions with norms, the first two each followed by pooling, the last by
+/// global average pooling.
 class SimpleCnnDeep : public nn::Module {
  public:
   SimpleCnnDeep(const nn::Scope& s, const Config& c)

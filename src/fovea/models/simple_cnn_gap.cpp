@@ -4,7 +4,7 @@
 namespace fovea::models {
 namespace {
 
-/// Three 3x3 convolutions with norms, each halved by pooling, then the mean of each channel and a
+/// Three 3x3 convolutions with norms, each followed by pooling, then global average pooling and a
 /// hidden layer of 128.
 class SimpleCnnGap : public nn::Module {
  public:

@@ -4,8 +4,8 @@
 namespace fovea::models {
 namespace {
 
-/// Two 3x3 convolutions with norms, each halved by pooling, and a hidden layer of 128: the smallest
-/// net that does well on 28x28 or 32x32 images.
+/// Two 3x3 convolutions with norms, each followed by pooling, and a hidden layer of 128: the
+/// smallest net that does well on 28x28 or 32x32 images.
 class SmallCnn : public nn::Module {
  public:
   SmallCnn(const nn::Scope& s, const Config& c)

@@ -26,7 +26,7 @@ class Fire : public nn::Module {
 
 /// Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters": 1.0 as in
 /// the paper, 1.1 with a smaller stem and earlier pooling. No linear layer: the last convolution
-/// gives a map for each class. Arrays have torchvision's names.
+/// outputs one map per class. Arrays have torchvision's names.
 class SqueezeNet : public nn::Module {
  public:
   SqueezeNet(const nn::Scope& s, const Config& c, bool smaller)

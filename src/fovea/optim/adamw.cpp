@@ -12,7 +12,7 @@ namespace {
 
 /// What a running mean that began at 0 is divided by after t steps: 1 - beta^t.
 Tensor bias_correction(double beta, const Tensor& t) {
-  return 1 - pow(std::max(beta, 1e-300), t);  // of 0 it is 1
+  return 1 - pow(std::max(beta, 1e-300), t);  // beta 0 gives 1
 }
 
 class AdamW final : public Optimizer {
@@ -32,7 +32,7 @@ class AdamW final : public Optimizer {
     m = beta1 * m + (1 - beta1) * g;
     v = beta2 * v + (1 - beta2) * (g * g);
 
-    // What depends on the step alone is computed in float64.
+    // What depends only on the step is computed in float64.
     const Tensor t = cast(count, DType::f64);
     const Tensor kept = p.as_parameter(1 - p.lr64 * p.weight_decay);
     const Tensor rate = p.as_parameter(p.lr64 / bias_correction(beta1, t));

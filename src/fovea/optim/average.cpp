@@ -17,7 +17,7 @@ std::string average_name(const std::string& name) { return "average:" + name; }
 Average Average::exponential(double decay) {
   if (!(decay >= 0 && decay <= 1)) {
     throw Error(ErrorKind::usage, "average: the decay is " + format_number(decay) +
-                                      ", a number from 0 to 1 is expected");
+                                      "; a number from 0 to 1 is expected");
   }
   return Average(decay);
 }

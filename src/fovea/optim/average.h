@@ -20,13 +20,13 @@ class Average {
   /// a = decay a + (1 - decay) p, from the weights at `declare` on. Errors: usage when decay is not
   /// from 0 to 1.
   static Average exponential(double decay);
-  /// The mean of the weights at all updates so far, each counted alike (SWA, Izmailov et al. 2018).
-  /// Their number is the State array "averaged".
+  /// The mean of the weights at all updates so far, equally weighted (SWA, Izmailov et al. 2018).
+  /// The number of updates is the State array "averaged".
   static Average equal();
 
-  /// Makes the averages known to the State; those that are known stay as they are.
+  /// Declares the averages in the State; those already declared stay as they are.
   void declare(State& state) const;
-  /// Takes in the weights as they are now, in place. Errors: usage without `declare`.
+  /// Updates the averages with the current weights, in place. Errors: usage without `declare`.
   void update(State& state);
   /// Exchanges the weights and their averages. Errors: usage without `declare`.
   void swap(State& state);
@@ -37,7 +37,7 @@ class Average {
   static Arrays averaged(const State& state);
   const Program& program(const State& state, bool swap);
 
-  std::optional<double> decay_;  ///< none: equal
+  std::optional<double> decay_;  ///< none: equally weighted
   ProgramCache<std::pair<Arrays, bool>> programs_;
   Memory memory_;
 };

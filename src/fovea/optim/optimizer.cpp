@@ -22,7 +22,7 @@ Error not_declared(const std::string& parameter, const std::string& missing) {
       .with("try", "optimizer->declare(state) once, after nn::declare(state, model, seed)");
 }
 
-/// Has the State array take the new value, if there is one.
+/// Assigns the new value, if there is one, to the State array.
 void replace(Graph& graph, const std::string& name, const Type& type, const Tensor& value) {
   if (value == graph.read(name, type)) return;
   if (value.type() != type) {
@@ -131,12 +131,12 @@ ChoiceTable<Entry>& table() {
   return all;
 }
 
-/// Reads the text of --weight-decay.
+/// Parses --weight-decay.
 WeightDecay parse_decay(std::string_view text) {
   const std::vector<std::string> parts = split(text, ':');
   if (parts.size() > 2 || (parts.size() == 2 && parts[1] != "weights")) {
     throw Error(ErrorKind::usage, "weight-decay: cannot read \"" + std::string(text) + "\"")
-        .with("try", "a number, or NUMBER:weights to leave norms and biases alone");
+        .with("try", "a number, or NUMBER:weights to exempt norms and biases");
   }
   const std::optional<double> amount = parse_number(parts[0]);
   if (!amount || *amount < 0) {

@@ -19,17 +19,17 @@ namespace fovea::optim {
 
 /// What one update needs to know.
 struct Update {
-  /// Learning rate, 0 or more: to be given.
+  /// Learning rate, 0 or more; required.
   double lr = std::numeric_limits<double>::quiet_NaN();
   double gradient_scale = 1;  ///< multiplies every gradient first (clipping)
-  /// What `lr` is multiplied by for a parameter of this name; empty: 1 for all.
+  /// The factor of `lr` for the parameter of this name; empty: 1 for all.
   std::function<double(std::string_view parameter)> lr_scale = {};
 };
 
-/// Which parameters weight decay pulls on.
+/// Which parameters weight decay applies to.
 enum class Decay : uint8_t {
   all,      ///< every parameter, as PyTorch does
-  weights,  ///< only arrays of two axes and more: not norms' scales and shifts, not biases
+  weights,  ///< only arrays of two or more axes: no scales and shifts of norms, no biases
 };
 
 struct WeightDecay {
@@ -49,9 +49,9 @@ struct Moment {
 struct ParameterStep {
   std::string name;         ///< of the parameter: "layer1.0.conv1.weight"
   Tensor parameter;         ///< of any shape
-  Tensor gradient = {};     ///< of the parameter's type, scaled already
+  Tensor gradient = {};     ///< of the parameter's type, already scaled
   Tensor lr = {};           ///< the learning rate, a scalar of the parameter's dtype
-  Tensor lr64 = {};         ///< the same in float64, for what is computed of it
+  Tensor lr64 = {};         ///< the same in float64, for computing with it
   double weight_decay = 0;  ///< 0 where the parameter is exempt
   std::map<std::string, Tensor, std::less<>> moments = {};  ///< by name
 
@@ -63,10 +63,9 @@ struct ParameterStep {
 
 /// The second half of a training step: moves each parameter of a State by its gradient ("grad:" +
 /// name, see autodiff.h). An optimiser says which State arrays it keeps and builds the update of
-/// one parameter out of ops; that of all parameters is one Program, compiled when an update is
-/// first asked for and again when other parameters have gradients (see
-/// docs/adding-an-optimizer.md). It holds no numbers itself: a checkpoint of the State holds
-/// everything.
+/// one parameter out of ops; that of all parameters is one Program, compiled on the first update
+/// and again when other parameters have gradients (see docs/adding-an-optimizer.md). It has no
+/// numeric state of its own: a checkpoint of the State holds everything.
 class Optimizer {
  public:
   explicit Optimizer(const WeightDecay& decay = {}) : decay_(decay) {}
@@ -78,16 +77,16 @@ class Optimizer {
   /// needed, for p["momentum"] and the like.
   virtual void step(ParameterStep& p) const = 0;
 
-  /// Makes the moments of every parameter known to the State. Once, before the first update.
+  /// Declares the moments of every parameter in the State. Call it once, before the first update.
   void declare(State& state) const;
-  /// Parameters without a gradient stay exactly as they are, and so do their moments; the others
-  /// are replaced in place. Denormals are zero meanwhile: moments that fade vanish. Errors: usage
-  /// when `lr` is missing, negative or not finite, when moments were not declared, or when `step`
-  /// gives a value of another type.
+  /// Parameters without a gradient and their moments are left untouched; the others are updated in
+  /// place. Denormals are flushed to zero, so fading moments vanish. Errors: usage when `lr` is
+  /// missing, negative or not finite, when moments were not declared, or when `step` gives a value
+  /// of another type.
   void update(State& state, const Update& update);
 
-  /// The update of the parameters that have a gradient in this State now, as it is traced and
-  /// compiled: inputs "lr" f64, one number per parameter, and "gradient_scale" f64, a scalar.
+  /// The update of the parameters that now have a gradient in this State, as traced and compiled:
+  /// inputs "lr" f64, one number per parameter, and "gradient_scale" f64, a scalar.
   std::shared_ptr<Graph> trace(const State& state) const;
   const Program& program(const State& state);
 
@@ -108,11 +107,12 @@ struct Entry {
 
 /// All of them: `sgd`, `nesterov` (see sgd.h), `adamw` (see adamw.h), and those added.
 const std::vector<Entry>& optimizers();
-/// Makes one known to `parse`. Not thread-safe. Errors: usage when the name is taken.
+/// Adds an optimiser of your own, which `parse` then knows. Not thread-safe: call it before
+/// `parse`. Errors: usage when the name is taken.
 void add(Entry entry);
 
-/// Reads the text of --optimizer, as "sgd:0.9" or "adamw:beta2=0.99", and of --weight-decay, `X` or
-/// `X:weights` (see Decay). Errors: usage, listing what there is.
+/// Parses --optimizer, such as "sgd:0.9" or "adamw:beta2=0.99", and --weight-decay, `X` or
+/// `X:weights` (see Decay). Errors: usage, listing the known ones.
 std::unique_ptr<Optimizer> parse(std::string_view optimizer, std::string_view weight_decay);
 
 }  // namespace fovea::optim

@@ -38,7 +38,7 @@ ScheduleEntry step() {
                                    {.name = "gamma",
                                     .default_value = 0.1,
                                     .help = "factor of each change"}},
-                     .help = "multiplied by gamma every so many epochs"},
+                     .help = "multiplied by gamma every `epochs` epochs"},
           .factor = [](const Arguments& a, const ScheduleTime& time) {
             return std::pow(a.number("gamma"), std::floor(time.epoch / a.number("epochs")));
           }};

@@ -31,21 +31,22 @@ class Sgd final : public Optimizer {
 };
 
 Entry entry(const std::string& name, bool nesterov, const std::string& help) {
-  return {.choice = {.name = name,
-                     .arguments = {{.name = "momentum",
-                                    .default_value = 0.9,
-                                    .minimum = 0,
-                                    .maximum = 1,
-                                    .open_minimum = nesterov,
-                                    .open_maximum = true,
-                                    .help = "share of the last step that is taken again"}},
-                     .help = help},
-          .make = [nesterov](const Arguments& a, const WeightDecay& decay) {
-            return sgd({.momentum = a.number("momentum"),
-                        .nesterov = nesterov,
-                        .weight_decay = decay.amount,
-                        .decay = decay.parameters});
-          }};
+  return {
+      .choice = {.name = name,
+                 .arguments = {{.name = "momentum",
+                                .default_value = 0.9,
+                                .minimum = 0,
+                                .maximum = 1,
+                                .open_minimum = nesterov,
+                                .open_maximum = true,
+                                .help = "fraction of the previous step that is added to the next"}},
+                 .help = help},
+      .make = [nesterov](const Arguments& a, const WeightDecay& decay) {
+        return sgd({.momentum = a.number("momentum"),
+                    .nesterov = nesterov,
+                    .weight_decay = decay.amount,
+                    .decay = decay.parameters});
+      }};
 }
 
 }  // namespace

@@ -6,7 +6,7 @@ namespace fovea::optim {
 
 /// Stochastic gradient descent (Sutskever et al. 2013), as PyTorch's SGD:
 ///     g = grad + weight_decay p;   b = momentum b + g;   p -= lr (nesterov ? g + momentum b : b)
-/// Without momentum it keeps nothing, else b as "momentum:PARAMETER".
+/// With momentum it keeps b as "momentum:PARAMETER", otherwise nothing.
 struct SgdOptions {
   double momentum = 0.9;
   bool nesterov = false;

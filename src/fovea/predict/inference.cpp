@@ -99,7 +99,7 @@ std::string Inference::nonfinite_origin(const Array& inputs, const Array* target
   const Type target = targets != nullptr ? type_of(*targets) : Type{};
   const Program& compiled = program(type_of(inputs), targets != nullptr ? &target : nullptr);
   const std::string layer = compiled.first_nonfinite(*memory_, state_, given(inputs, targets));
-  return layer.empty() ? layer : layer + " gave a number that is not finite";
+  return layer.empty() ? layer : layer + " computed a number that is not finite";
 }
 
 }  // namespace fovea

@@ -69,8 +69,8 @@ struct Entry {
 /// The table, built-in ones first: classify, regress, multilabel.
 const std::vector<Entry>& list();
 
-/// Adds one of your own. Not thread-safe: before anything is made. Errors: usage when the name is
-/// taken.
+/// Adds one of your own. Not thread-safe: call it before anything is built. Errors: usage when the
+/// name is taken.
 void add(Entry entry);
 
 /// The task of that name for these targets; "": the one that the targets name, or else the first
@@ -78,7 +78,7 @@ void add(Entry entry);
 /// unknown name, with the nearest, or targets that it cannot learn.
 std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets);
 
-/// Adds a metric to the task of that name. Not thread-safe: before anything is made.
+/// Adds a metric to the task of that name. Not thread-safe: call it before anything is built.
 void add_metric(std::string_view task, std::function<Metric(const data::Targets& targets)> make);
 
 /// All metrics of a task: its own and those added.

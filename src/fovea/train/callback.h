@@ -8,13 +8,13 @@ namespace fovea::train {
 
 class Trainer;
 
-/// Watches a run and leads it: see Trainer for what it may ask of it. Called on the thread that
-/// trains; what it throws ends the run.
+/// Observes and controls a run: see Trainer for what it may request. Called on the training thread;
+/// an exception ends the run.
 class Callback {
  public:
   virtual ~Callback() = default;
 
-  /// The folder is there, nothing is trained yet.
+  /// The folder exists, nothing is trained yet.
   virtual void on_start(Trainer&) {}
   /// After the gradients of a batch, before the update: may skip it or change gradients, which are
   /// State arrays.

@@ -34,7 +34,7 @@ std::optional<Found> find(const std::filesystem::path& folder) {
     if (std::filesystem::exists(latest)) return Found{latest, read(latest), ""};
   } catch (const Error& e) {
     if (!std::filesystem::exists(previous)) throw;
-    warning = e.headline() + "; going on from the checkpoint before it";
+    warning = e.headline() + "; continuing from the previous checkpoint";
   }
   if (!std::filesystem::exists(previous)) return std::nullopt;
   return Found{previous, read(previous), warning};
@@ -42,13 +42,13 @@ std::optional<Found> find(const std::filesystem::path& folder) {
 
 /// "a, b, c and 7 more".
 std::string some_of(const std::set<std::string>& names) {
-  constexpr size_t most = 3;
+  constexpr size_t maximum = 3;
   std::vector<std::string> first;
   for (const std::string& name : names) {
-    if (first.size() < most) first.push_back(name);
+    if (first.size() < maximum) first.push_back(name);
   }
   return join(first, ", ") +
-         (names.size() > most ? " and " + std::to_string(names.size() - most) + " more" : "");
+         (names.size() > maximum ? " and " + std::to_string(names.size() - maximum) + " more" : "");
 }
 
 /// Errors: model when the file does not hold the arrays of the run.

@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t leading = 2, trailing = 2;  // epoch, lr; seconds, images_per_second
 
-/// The names of all numbers, in the order in which they first come.
+/// The names of all numbers, in the order in which they first occur.
 std::vector<std::string> number_names(const std::vector<EpochRecord>& history) {
   std::vector<std::string> names;
   for (const EpochRecord& record : history) {

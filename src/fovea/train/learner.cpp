@@ -3,7 +3,7 @@
 namespace fovea::train {
 namespace {
 
-/// Of the learning rate, for what was frozen, unless --backbone-lr says another.
+/// The factor of the learning rate for arrays that were frozen, unless --backbone-lr is given.
 constexpr double default_backbone_share = 0.1;
 
 }  // namespace

@@ -7,28 +7,28 @@
 
 namespace fovea::train {
 
-/// What learns: a net's arrays, their gradients and moments, and the Programs of training and of
-/// validation, which share one arena. It knows nothing of epochs, files and settings that change.
+/// A net in training: its arrays, their gradients and moments, and the Programs of training and
+/// validation, which share one arena. It knows nothing about epochs, files and changing settings.
 class Learner {
  public:
   /// Arrays are declared, not filled; nothing is compiled. `setup` must outlive it.
   explicit Learner(const Setup& setup);
 
-  /// What one batch gave.
+  /// The results of one batch.
   struct Outcome {
     StepResult result;
-    optim::GradientNorm::Result gradients = {};  ///< the norm is not finite if one of them is not
+    optim::GradientNorm::Result gradients = {};  ///< the norm is finite only if all gradients are
   };
-  /// The gradients of a batch, into the State; `number` counts batches from 1.
+  /// Computes the gradients of a batch into the State; `number` counts batches from 1.
   Outcome gradient(const data::Batch& batch, int64_t number);
-  /// Moves the parameters by their gradients times `gradient_scale`.
+  /// Updates the parameters with their gradients times `gradient_scale`.
   void update(double lr, double gradient_scale);
 
-  /// From now on nothing is frozen; what was has its own rate.
+  /// From now on nothing is frozen; arrays that were have their own rate.
   void thaw();
   bool thawed() const { return thawed_; }
 
-  /// The Program for `n` samples, compiled now if it was not met yet.
+  /// The Program for `n` samples, compiled on first use.
   const Program& program(int64_t n);
   const Program& evaluation_program(int64_t n);
 

@@ -24,7 +24,7 @@ size_t bytes_of(const State& state, Role role) {
   return bytes;
 }
 
-/// Bytes of the batches that a loader has in memory at once: in the hands of the step and ahead.
+/// Bytes of the batches that a loader has in memory at once: the one in use and those ahead.
 size_t loader_bytes(const Setup& setup, int64_t batch, int64_t size, int64_t workers) {
   const data::LoaderOptions defaults;
   const int64_t most = std::min(1 + workers * defaults.prefetch, (size + batch - 1) / batch);
@@ -39,7 +39,7 @@ std::string gibibytes(size_t bytes) {
   return format_number(std::round(static_cast<double>(bytes) / (1 << 30) * 100) / 100) + " GiB";
 }
 
-/// Training as a run does it, but of arrays of its own.
+/// Training as in a run, but with arrays of its own.
 class Trial {
  public:
   explicit Trial(const Setup& setup)
@@ -47,14 +47,14 @@ class Trial {
     loader_.start(0);
   }
 
-  /// Trains one batch and gives its number of samples.
+  /// Trains one batch and returns its number of samples.
   int64_t train() {
     std::optional<data::Batch> batch = loader_.next();
     if (!batch) {
       loader_.start(++epoch_);
       batch = loader_.next();
     }
-    // A small rate: numbers that diverge are slower or faster than those of real training.
+    // A small rate: diverging numbers are slower or faster than those of real training.
     learner_.update(1e-4, learner_.gradient(*batch, ++steps_).gradients.clip_scale);
     return batch->size();
   }
@@ -88,14 +88,14 @@ Planner::Planner(const Setup& setup, std::shared_ptr<Learner> learner)
   }
   const MemoryUse use = at(setup.settings.batch).memory;  // compiles: kernels are of the program
   program_ = without(resident_bytes(), use.data);
-  for (const auto& [name, array] : setup.start.weights) {  // let go once the net has them
+  for (const auto& [name, array] : setup.start.weights) {  // released once the net has them
     program_ = without(program_, array.bytes());
   }
   start_peak_ = peak_resident_bytes();
   smallest_ = setup.refusal(1) ? 2 : 1;
 }
 
-/// A full batch and the smaller last one are two Programs, and each keeps weights of its own.
+/// A full batch and the smaller last one are two Programs, each with packed weights of its own.
 Planner::Evaluation Planner::evaluation(int64_t images, int64_t batch) {
   const int64_t n = std::min(evaluation_batch(batch), images);
   Evaluation use;
@@ -130,7 +130,7 @@ Plan Planner::at(int64_t batch) {
                        .packed = val.packed,
                        .loader = loader + val.loader},
             .peak = 0};
-  // At its end a run lets go of the arena, reads the best model's file, and tests it.
+  // At its end a run releases the arena, reads the best model's file, and tests it.
   const MemoryUse& use = plan.memory;
   const size_t end = use.total() - use.arena - use.packed - val.loader +
                      std::max(use.weights, test.arena + test.packed + test.loader);
@@ -145,8 +145,8 @@ std::optional<Plan> Planner::largest(size_t limit) {
   if (fits.peak > limit) return std::nullopt;
   Plan over = at(most);
   if (over.peak <= limit) return over;
-  // Memory is close to linear in the batch, so a line through both ends says where to look; halves
-  // where it does not.
+  // Memory is nearly linear in the batch size: interpolates between both ends, and bisects where
+  // that fails.
   for (int turn = 0; over.batch - fits.batch > 1; ++turn) {
     const auto width = static_cast<double>(over.batch - fits.batch);
     const double share = turn % 3 == 2 ? 0.5
@@ -197,13 +197,13 @@ std::string check_memory(const Setup& setup, std::shared_ptr<Learner> learner) {
   const std::string needs = "training with --batch " + std::to_string(setup.settings.batch) +
                             " takes about " + gibibytes(plan.peak) + " of memory, ";
   const std::optional<Plan> largest = planner.largest(limits.available);
-  const std::string advice = largest
-                                 ? "--batch " + std::to_string(largest->batch) + " or less"
-                                 : "a smaller model or --input: not even the smallest batch fits";
-  // What is planned may be off by some percent, and no run is to be refused that would do.
+  const std::string advice =
+      largest ? "--batch " + std::to_string(largest->batch) + " or less"
+              : "a smaller model or --input: even the smallest batch does not fit";
+  // The plan may be off by a few percent, and no feasible run should be refused.
   if (static_cast<double>(plan.peak) < 1.1 * static_cast<double>(limits.total)) {
-    return needs + gibibytes(limits.available) +
-           " are free now: it may be ended for lack of it; try " + advice;
+    return needs + gibibytes(limits.available) + " are free now: the system may kill it; try " +
+           advice;
   }
   throw Error(ErrorKind::memory, needs + "this machine has " + gibibytes(limits.total))
       .with("free now", gibibytes(limits.available))

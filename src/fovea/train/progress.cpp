@@ -8,7 +8,7 @@ namespace {
 double number(std::string_view name, const std::string& text) {
   if (const std::optional<double> value = parse_number(text)) return *value;
   throw Error(ErrorKind::model,
-              "checkpoint: \"" + std::string(name) + "\" is missing or no number");
+              "checkpoint: \"" + std::string(name) + "\" is missing or not a number");
 }
 
 ProgressField field(std::string_view name, int64_t Progress::*member) {
@@ -32,7 +32,7 @@ ProgressField field(std::string_view name, std::optional<double> Progress::*memb
           }};
 }
 
-/// NAME=VALUE, a line each.
+/// NAME=VALUE, one per line.
 ProgressField field(std::string_view name, tasks::Numbers Progress::*member) {
   return {name,
           [member](const Progress& p) {

@@ -27,7 +27,7 @@ Error cannot_change(const Setting& setting, const Settings& run, const Settings&
   for (const Setting& other : settings_table()) {
     if (other.resumable) possible.push_back(flag(other.name));
   }
-  return Error(ErrorKind::usage, flag(setting.name) + " cannot change when a run goes on")
+  return Error(ErrorKind::usage, flag(setting.name) + " cannot change when a run is resumed")
       .with("run", setting.get(run))
       .with("given", value)
       .with("possible", join(possible, ", "))
@@ -51,7 +51,7 @@ std::vector<double> numbers_of(const std::string& text) {
   return numbers;
 }
 
-/// How the images were normalised; none where an older checkpoint does not say.
+/// How the images were normalised; none if an older checkpoint does not say.
 std::optional<Preprocessing> learned(const std::map<std::string, std::string>& progress) {
   if (!progress.contains("images.mean")) return std::nullopt;
   Preprocessing p;
@@ -79,7 +79,7 @@ void check_data(const Resumption& run, const data::DataSets& sets) {
 Resumption read_run(const std::filesystem::path& folder, const Changes& changes) {
   if (!std::filesystem::exists(folder / "config.toml")) {
     throw Error(ErrorKind::data, "--resume: " + folder.string() +
-                                     " has no config.toml, it is not the folder of a run")
+                                     " has no config.toml: it is not the folder of a run")
         .with("try", "a folder that `fovea train` made, such as runs/small_cnn-fashion-mnist-001");
   }
   Resumption run{.lock = std::make_unique<const RunLock>(folder),

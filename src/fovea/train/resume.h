@@ -15,26 +15,25 @@ namespace fovea::train {
 /// Settings by name, "epochs", and their new values as text.
 using Changes = std::vector<std::pair<std::string, std::string>>;
 
-/// A run that goes on: what its folder says, with the settings that are to change.
+/// A run to be resumed: the contents of its folder, with changed settings applied.
 struct Resumption {
-  std::unique_ptr<const RunLock> lock;  ///< the folder is this run's alone while it lives
+  std::unique_ptr<const RunLock> lock;  ///< keeps other runs out of the folder while it lives
   Settings settings;
   std::vector<std::string> notes;               ///< a line for each setting that changed
-  std::map<std::string, std::string> progress;  ///< of its checkpoint; empty where there is none
+  std::map<std::string, std::string> progress;  ///< of its checkpoint; empty if there is none
 };
 
-/// Reads the folder of a run. Errors: data when it is none; model when its checkpoint is broken;
+/// Reads the folder of a run. Errors: data when it is not one; model when its checkpoint is broken;
 /// usage for a setting that is unknown, out of range or cannot change, naming those that can, for
-/// fewer epochs than the run has begun, and when another process has the folder; io when it cannot
+/// fewer epochs than the run has begun, and when another process uses the folder; io when it cannot
 /// be written.
 Resumption read_run(const std::filesystem::path& folder, const Changes& changes);
 
-/// What the settings stand for, as it was when the run began: a net that started from other weights
-/// needs their file no more. Errors: as Setup; data when the training images are not those of the
-/// run.
+/// The Setup of the run as it was when it began; the file of weights that it started from is no
+/// longer needed. Errors: as Setup; data when the training images are not those of the run.
 Setup setup_of(const Resumption& run);
 
-/// What setup_of wants to find in the progress of a checkpoint.
+/// The entries that setup_of expects in the progress of a checkpoint.
 std::map<std::string, std::string> origin(const Setup& setup, const std::string& fingerprint);
 
 }  // namespace fovea::train

@@ -29,7 +29,7 @@ std::string holder(int file) {
   return parse_number(word) ? word : "unknown";
 }
 
-/// Whether the open file is the one of that name.
+/// Whether the open file is still the one at that path.
 bool is_at(int file, const std::filesystem::path& path) {
   struct stat open = {}, named = {};
   return ::fstat(file, &open) == 0 && ::lstat(path.c_str(), &named) == 0 &&
@@ -37,7 +37,7 @@ bool is_at(int file, const std::filesystem::path& path) {
 }
 
 Error cannot_make(const std::filesystem::path& folder, const std::string& why) {
-  return Error(ErrorKind::io, "cannot make the run folder " + folder.string() + ": " + why)
+  return Error(ErrorKind::io, "cannot create the run folder " + folder.string() + ": " + why)
       .with("try", "another --out, in a folder you may write to");
 }
 
@@ -64,12 +64,11 @@ std::filesystem::path numbered_folder(const Settings& settings) {
     std::error_code error;
     std::filesystem::create_directories(folder.parent_path(), error);
     if (error) throw cannot_make(folder.parent_path(), error.message());
-    // create_directory says whether it was this call that made it: two runs started at once get two
-    // folders
+    // create_directory says whether this call created it: two runs started at once get two folders
     if (std::filesystem::create_directory(folder, error)) return folder;
     if (error) throw cannot_make(folder, error.message());
   }
-  throw cannot_make("runs", "100000 runs of this name are there");
+  throw cannot_make("runs", "100000 runs of this name exist");
 }
 
 }  // namespace
@@ -86,7 +85,7 @@ RunLock::RunLock(const std::filesystem::path& folder) : path_(folder / lock_name
           .with("process", process)
           .with("try", "another folder; or this one when that process has ended");
     }
-    held = is_at(file_, path_);  // not where a run that just ended removed it
+    held = is_at(file_, path_);  // not if a run that just ended removed it
     if (!held) ::close(file_);
   }
   const std::string text = std::to_string(::getpid()) + "\n";

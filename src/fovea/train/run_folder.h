@@ -12,11 +12,11 @@
 namespace fovea::train {
 
 /// Keeps every other run out of a folder while it lives: a lock on FOLDER/run.lock, which the
-/// system drops with the process, however that ends. Where the file system knows no locks there is
-/// none.
+/// system releases with the process, however that ends. On a file system without locks it does
+/// nothing.
 class RunLock {
  public:
-  /// Errors: usage when another run has the folder, naming its process; io when it cannot be
+  /// Errors: usage when another run uses the folder, naming its process; io when it cannot be
   /// written.
   explicit RunLock(const std::filesystem::path& folder);
   ~RunLock();
@@ -33,15 +33,14 @@ struct RunFolder {
   std::unique_ptr<const RunLock> lock;
 };
 
-/// Makes the folder of a new run: `out`, or where that is empty the first free of
-/// runs/MODEL-DATA-001, -002, ... under the current folder; and writes config.toml
-/// into it, and the net's text where the model is one. Errors:
-/// usage when `out` holds anything already, or another run has it; io when it cannot be made or
-/// written.
+/// Creates the folder of a new run: `out`, or by default the first free one of runs/MODEL-DATA-001,
+/// -002, ... in the current folder; writes config.toml into it, and the net's text for a model in
+/// TOML. Errors: usage when `out` is not empty or another run uses it; io when it cannot be created
+/// or written.
 RunFolder make_run_folder(const std::string& out, const Settings& settings);
 
-/// Adds a line to log.txt. Where it cannot be written (the disk is full) it is left out: the log
-/// repeats what was said, and is no reason to end a run.
+/// Appends a line to log.txt. A line that cannot be written (the disk is full) is dropped: the log
+/// only repeats messages, and is no reason to end a run.
 void append_log(const std::filesystem::path& folder, std::string_view line);
 
 }  // namespace fovea::train

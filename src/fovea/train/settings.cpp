@@ -105,7 +105,7 @@ std::vector<Setting> first_settings() {
   return {
       {"data", "data set: " + data::usage(), &Settings::data, 0, 0, true},
       {"task",
-       "what is learned: " + join(task_names(), " or ") + "; by the data set's targets by default",
+       "what to learn: " + join(task_names(), " or ") + "; by the data set's targets by default",
        &Settings::task},
       {"model", "model of `fovea models`, or a file of a net, NET.toml", &Settings::model},
   };
@@ -117,39 +117,39 @@ std::vector<Setting> last_settings() {
        "HxW that images are resized to, or CxHxW: C is 3 for RGB (gray is repeated) or 1 for gray; "
        "as they are by default",
        &Settings::input},
-      {"weights", "file that the net starts from; layers for other classes start anew",
+      {"weights", "file of initial weights; layers for other classes are reinitialised",
        &Settings::weights},
-      {"freeze", "arrays that stay: backbone (all but the head), or globs of names",
+      {"freeze", "arrays to keep unchanged: backbone (all but the head), or globs of names",
        &Settings::freeze},
-      {"unfreeze-after", "epochs after which all is trained; 0: never", &Settings::unfreeze_after,
-       0, 1e6},
-      {"backbone-lr", "learning rate of what was frozen; 0: a tenth of --lr",
+      {"unfreeze-after", "epochs after which everything is trained; 0: never",
+       &Settings::unfreeze_after, 0, 1e6},
+      {"backbone-lr", "learning rate of arrays that were frozen; 0: a tenth of --lr",
        &Settings::backbone_lr, 0, 1e6},
       {"limit", "training images to use, drawn by seed; 0: all", &Settings::limit, 0, 1e12},
       {"epochs", "passes over the training set", &Settings::epochs, 1, 1e6, true},
-      {"batch", "images a step", &Settings::batch, 1, 1e6},
-      {"drop-last", "leave out the last batch of an epoch where it has fewer images",
+      {"batch", "images per step", &Settings::batch, 1, 1e6},
+      {"drop-last", "leave out the last batch of an epoch if it has fewer images",
        &Settings::drop_last},
-      {"optimizer",
-       "how weights follow their gradients: " + usages(choices_of(optim::optimizers())),
+      {"optimizer", "update rule: " + usages(choices_of(optim::optimizers())),
        &Settings::optimizer},
-      {"lr", "learning rate at its highest", &Settings::lr, 0, 1e6},
-      {"weight-decay", "X, or X:weights to leave norms and biases alone", &Settings::weight_decay},
+      {"lr", "peak learning rate", &Settings::lr, 0, 1e6},
+      {"weight-decay", "X, or X:weights to exempt norms and biases", &Settings::weight_decay},
       {"schedule", "learning rate over the run: " + usages(choices_of(optim::schedules())),
        &Settings::schedule},
       {"warmup", "epochs in which the learning rate rises from 0", &Settings::warmup, 0, 1e6},
-      {"clip", "largest norm of all gradients together; 0: any", &Settings::clip, 0, 1e12},
-      {"label-smoothing", "share of the target spread over all classes", &Settings::label_smoothing,
-       0, 1},
+      {"clip", "maximum norm of all gradients together; 0: no clipping", &Settings::clip, 0, 1e12},
+      {"label-smoothing", "fraction of the target spread over all classes",
+       &Settings::label_smoothing, 0, 1},
       {"augment", data::Augmentation::usage(), &Settings::augment},
-      {"val", "share of the training set kept to choose the best epoch", &Settings::val, 0, 0.99},
+      {"val", "fraction of the training set held out to choose the best epoch", &Settings::val, 0,
+       0.99},
       {"on-bad-image",
-       "what an image that cannot be read does: fail, or skip, which reads all of them first",
+       "what to do about an image that cannot be read: fail, or skip, which reads all images first",
        &Settings::on_bad_image},
-      {"monitor", "metric that says which epoch is best, such as accuracy or loss; by the task",
+      {"monitor", "metric that decides which epoch is best, such as accuracy or loss; by the task",
        &Settings::monitor},
       {"workers", "threads that load images ahead", &Settings::workers, 0, 256, true},
-      {"seed", "of first weights, order, augmentation and dropout", &Settings::seed, 0,
+      {"seed", "seed of initial weights, order, augmentation and dropout", &Settings::seed, 0,
        9007199254740991.0},
       {"threads", "threads to compute with; 0: all", &Settings::threads, 0, 1024, true},
   };
@@ -163,8 +163,8 @@ std::vector<Setting> settings_table() {
     const std::string name = choice.flag().substr(2);
     if (std::ranges::count(last, name, &Setting::name) > 0 ||
         std::ranges::count(table, name, &Setting::name) > 0) {
-      throw Error(ErrorKind::usage,
-                  "a model has a choice \"" + choice.name + "\", which is a setting of training")
+      throw Error(ErrorKind::usage, "a model has a choice \"" + choice.name +
+                                        "\", which is already a training setting")
           .with("try", "another name for it in models::add");
     }
     table.push_back({name, choice.help + "; the model's own by default", choice});
@@ -180,8 +180,8 @@ Settings with_net(Settings settings) {
   net.file = settings.model = std::filesystem::path(net.file).filename().string();
   settings.net = std::make_shared<const models::NetText>(std::move(net));
   if (settings.model == "config.toml") {
-    throw Error(ErrorKind::usage, "--model: a net's file may not be called config.toml")
-        .with("try", "another name: the folder of a run keeps its settings under this one");
+    throw Error(ErrorKind::usage, "--model: a net file must not be called config.toml")
+        .with("try", "another name: the folder of a run keeps its settings under that one");
   }
   return settings;
 }

@@ -12,7 +12,7 @@
 namespace fovea::train {
 namespace {
 
-/// The output of this name among those that a run gave.
+/// The output of this name among those of a run.
 const Array& output(const Program& program, const std::vector<Array>& outputs,
                     std::string_view name) {
   const auto& named = program.graph().outputs();
@@ -64,7 +64,7 @@ const Program& TrainStep::program(const Type& inputs, const Type& targets, bool 
   return compiled;
 }
 
-/// Removes the gradients that other steps left and this Program does not make.
+/// Removes gradients of other steps that this Program does not compute.
 void TrainStep::forget_other_gradients(const Program& program) {
   std::set<std::string_view> made;
   for (const auto& [name, id] : program.graph().updates()) {

@@ -6,30 +6,30 @@
 namespace fovea::train {
 
 struct StepOptions {
-  Normalization normalization;  ///< of u8 images; not needed for float inputs
+  Normalization normalization;  ///< of u8 images; not used for float inputs
   /// The loss of an output, a scalar; by default the cross-entropy of logits with labels or shares.
   std::function<Tensor(const Tensor& output, const Tensor& targets)> loss = {};
-  std::vector<tasks::Metric> metrics = {};  ///< measured of each batch
+  std::vector<tasks::Metric> metrics = {};  ///< measured on each batch
   double aux_weight = 0.3;  ///< of the loss of each auxiliary head: an output "aux..." of the model
   uint64_t seed = 0;        ///< of dropout; below 2^53
-  /// Which State arrays stay as they are: see Graph::freeze. Empty: none.
+  /// Which State arrays are frozen: see Graph::freeze. Empty: none.
   std::function<bool(std::string_view name)> frozen = {};
   DType dtype = DType::f32;
 };
 
-/// What one batch gave. Arrays hold until the next call.
+/// The results of one batch. Arrays are valid until the next call.
 struct StepResult {
-  double loss = 0;          ///< the mean over the batch, with auxiliary heads
+  double loss = 0;          ///< the mean over the batch, including auxiliary heads
   Array output;             ///< of the net: [N, ...]
   std::vector<Array> sums;  ///< of the metrics, in their order
 };
 
-/// The first half of a training step: the gradients of the mean loss, left in the State as "grad:"
-/// + parameter; running statistics move. An optimiser does the second half, and clipping, skipping
-/// or averaging over machines go between. Compiled once for each batch shape.
+/// The first half of a training step: computes the gradients of the mean loss into the State as
+/// "grad:" + parameter, and updates running statistics. An optimiser does the second half;
+/// clipping, skipping or averaging over machines go in between. Compiled once for each batch shape.
 ///
 /// The State's gradients are those of the latest call: parameters that are frozen, or that the loss
-/// does not depend on, have none, so that an optimiser leaves them as they are.
+/// does not depend on, have none, so that an optimiser leaves them unchanged.
 ///
 ///     nn::declare(state, model, seed);
 ///     train::TrainStep step(model, state, {...});
@@ -45,23 +45,24 @@ class TrainStep {
   TrainStep(const nn::Module& model, State& state, StepOptions options);
 
   /// inputs u8 [N, H, W, C] or float [N, C, spatial]; targets as the loss takes them. `step`
-  /// numbers the batches: with the seed it fixes what dropout drops. With `accumulate` gradients
-  /// are added to those of the call before. Errors: usage when shapes do not fit; data for a label
+  /// numbers the batches: with the seed it determines dropout. With `accumulate` gradients are
+  /// added to those of the previous call. Errors: usage when shapes do not fit; data for a label
   /// out of range.
   StepResult gradient(const Array& inputs, const Array& targets, int64_t step,
                       bool accumulate = false);
 
-  /// What is computed for these inputs, before any pass: outputs "loss", "output" and the metrics'.
+  /// The graph for these inputs, before any pass: outputs "loss", "output" and those of the
+  /// metrics.
   std::shared_ptr<Graph> trace(const Type& inputs, const Type& targets) const;
-  /// The Program for these inputs, compiled now if it was not met yet; the gradients that it makes
-  /// are declared in the State.
+  /// The Program for these inputs, compiled on first use; the gradients that it computes are
+  /// declared in the State.
   const Program& program(const Type& inputs, const Type& targets, bool accumulate = false);
 
-  /// For a loss that is not finite: the first layer that made such a number from this batch,
-  /// "layer1.0.bn1 (batch_norm)", or empty. The State is left as it was.
+  /// For a loss that is not finite: the first layer that computed such a number from this batch,
+  /// "layer1.0.bn1 (batch_norm)", or empty. The State is unchanged.
   std::string first_nonfinite(const Array& inputs, const Array& targets, int64_t step);
 
-  /// As `gradient`, and adds to seconds[i] the time of step i of the Program.
+  /// As `gradient`, and adds the time of step i of the Program to seconds[i].
   void profile(const Array& inputs, const Array& targets, int64_t step,
                std::vector<double>& seconds);
 
@@ -75,7 +76,7 @@ class TrainStep {
   const nn::Module& model_;
   State& state_;
   StepOptions options_;
-  /// What a Program was compiled for.
+  /// The key of a compiled Program.
   struct Key {
     Type inputs, targets;
     bool accumulate;

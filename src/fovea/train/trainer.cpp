@@ -30,8 +30,8 @@ double seconds_since(Clock::time_point start) {
 /// Seconds of training between checkpoints inside an epoch.
 constexpr double checkpoint_seconds = 300;
 
-/// Of the program's own file, read in parts: it is not to count as memory of the run. "unknown"
-/// without /proc.
+/// A hash of the program's own file, read in parts so that it does not count as memory of the run.
+/// "unknown" without /proc.
 std::string program_hash() {
   std::ifstream file("/proc/self/exe", std::ios::binary);
   std::string part(size_t{1} << 16, 0), hashes;
@@ -121,7 +121,7 @@ const Program& Trainer::full_batch_program() {
   return learner_->program(std::min(setup_.settings.batch, setup_.split.train->size()));
 }
 
-/// What bits depend on apart from the settings.
+/// What the bits of the result depend on besides the settings.
 const std::map<std::string, std::string>& Trainer::bits() {
   if (!bits_.empty()) return bits_;
   const Program& program = full_batch_program();
@@ -162,7 +162,7 @@ void Trainer::restore() {
       progress_.batch > loader_.batches()) {
     throw Error(ErrorKind::model, "checkpoint: epoch " + std::to_string(progress_.epoch) +
                                       ", batch " + std::to_string(progress_.batch) +
-                                      " is outside of the run")
+                                      " is outside the run")
         .with("folder", folder_.string());
   }
   if (setup_.frozen) {
@@ -183,21 +183,21 @@ void Trainer::restore() {
 void Trainer::warn_of_references() {
   std::set<std::string> problems;
   for (const StepInfo& info : full_batch_program().reference_steps()) {
-    // Metrics are exact rather than fast: a few numbers a sample.
+    // Metrics are exact rather than fast: a few numbers per sample.
     if (!tasks::is_metric_scope(info.scope)) problems.insert(info.problem);
   }
   for (const std::string& problem : problems)
     message("no fast kernel, this will be slow: " + problem);
 }
 
-/// Ends the run because of numbers that are not finite. They came from `batch`, or, without one,
-/// from the update before.
+/// Ends the run because of numbers that are not finite. They came from `batch` or, without one,
+/// from the previous update.
 void Trainer::diverged(const std::string& what, const data::Batch* batch) {
   Error error(ErrorKind::diverged, what);
   std::string first = nonfinite_in(state(), {Role::parameter, Role::moment});
   if (first.empty() && batch != nullptr) {
     first = learner_->step().first_nonfinite(batch->inputs, batch->targets, progress_.updates + 1);
-    if (!first.empty()) first += " gave a number that is not finite";
+    if (!first.empty()) first += " computed a number that is not finite";
   }
   if (first.empty()) first = nonfinite_in(state(), {Role::buffer});
   if (!first.empty()) error.with("first", first);
@@ -207,14 +207,14 @@ void Trainer::diverged(const std::string& what, const data::Batch* batch) {
   throw error;
 }
 
-/// The step under way, in words.
+/// The current step, in words.
 std::string Trainer::place() const {
   return "step " + std::to_string(progress_.updates + 1) + " (epoch " +
          std::to_string(progress_.epoch + 1) + ", batch " + std::to_string(progress_.batch + 1) +
          ")";
 }
 
-/// Before anything is saved: no file is replaced by one that holds a number that is not finite.
+/// Called before anything is saved: no file is replaced by one with a number that is not finite.
 void Trainer::require_finite() {
   if (nonfinite_in(state(), {Role::parameter, Role::buffer, Role::moment}).empty()) return;
   diverged("the net is not finite after step " + std::to_string(progress_.updates) +
@@ -260,7 +260,7 @@ void Trainer::train_epoch() {
   }
 }
 
-/// Measures the validation split, where there is one; false when asked to stop meanwhile.
+/// Measures the validation split, if there is one; false when stopped meanwhile.
 bool Trainer::validate(EpochRecord& record) {
   const int64_t size = setup_.split.val->size();
   if (size == 0) return true;
@@ -275,7 +275,7 @@ bool Trainer::validate(EpochRecord& record) {
 
 std::string Trainer::monitored() const { return "val_" + setup_.metrics[setup_.monitored].name; }
 
-/// Whether this epoch is the best so far; without validation each is. Remembers it.
+/// Whether this epoch is the best so far, which is then recorded; without validation each is.
 bool Trainer::is_best(const EpochRecord& record) {
   const std::optional<double> value = tasks::find(record.numbers, monitored());
   const bool larger = setup_.metrics[setup_.monitored].better == tasks::Better::larger;
@@ -286,7 +286,7 @@ bool Trainer::is_best(const EpochRecord& record) {
   return true;
 }
 
-/// A net that does no better than guessing is told of once, when it has had time to learn.
+/// Warns once about a net that does no better than guessing after it has had time to learn.
 void Trainer::warn_of_guessing() {
   constexpr int64_t enough = 100;
   if (progress_.updates < enough || progress_.updates - progress_.batch >= enough) return;
@@ -295,13 +295,13 @@ void Trainer::warn_of_guessing() {
       setup_.task->guessing(*setup_.split.train, loss, progress_.measures.numbers());
   if (guessing.empty()) return;
   message("after " + std::to_string(progress_.updates) +
-          " steps the loss is not below that of guessing, " + guessing + ": --lr " +
+          " steps the loss is no lower than by guessing, " + guessing + ": --lr " +
           format_number(setup_.settings.lr) +
           " may be far too high or too low, the labels may not be those of the images" +
           (setup_.frozen ? ", --freeze may leave too little to train" : ""));
 }
 
-/// Validates and saves; false when asked to stop before the epoch was validated.
+/// Validates and saves; false when stopped before the epoch was validated.
 bool Trainer::finish_epoch() {
   require_finite();
   EpochRecord record{
@@ -341,7 +341,7 @@ const std::string& Trainer::fingerprint() {
 
 void Trainer::save_model_file(const std::string& name) {
   ModelFile file = describe_model(*setup_.model, setup_.config, *setup_.task, setup_.preprocessing);
-  // What the weights came from; nothing that depends on time, place, machine or speed.
+  // What determined the weights; nothing that depends on time, place, machine or speed.
   for (const Setting& setting : settings_table()) {
     if (setting.in_model_file(setup_.settings))
       file.training["setting." + std::string(setting.name)] = setting.get(setup_.settings);
@@ -411,7 +411,7 @@ void Trainer::test(Result& result) {
       setup_.prepared(setup_.sets.test), evaluation_batch(setup_.settings.batch), nullptr,
       stop_.get_token());
   if (measures.count() < setup_.sets.test->size()) {
-    message("stopped during the test of the best model; the checkpoint of the last epoch is there");
+    message("stopped during the test of the best model; the checkpoint of the last epoch was kept");
     result.stopped = true;
     return;
   }
@@ -427,7 +427,7 @@ void Trainer::open(const std::filesystem::path& folder) {
   kept_ = FrozenArrays(state(), setup_.frozen);
   if (!tight_.empty()) message(tight_);
   if (!setup_.start.note.empty()) message(setup_.start.note);
-  if (!anew_.empty()) message("starting anew: " + join(anew_));
+  if (!anew_.empty()) message("reinitialised: " + join(anew_));
 }
 
 Result Trainer::finish_run() {
@@ -451,7 +451,7 @@ Result Trainer::go_on(const std::filesystem::path& folder, const std::vector<std
 
 namespace {
 
-/// 0: all the process may use.
+/// 0: all that the process may use.
 int team_of(const Settings& settings) {
   return static_cast<int>(settings.threads == 0 ? threads() : settings.threads);
 }
@@ -461,9 +461,9 @@ int team_of(const Settings& settings) {
 Result train(const Settings& settings, const std::string& out,
              const std::vector<Callback*>& callbacks, std::stop_token stop) {
   Settings resolved = with_net(settings);
-  resolved.threads = team_of(settings);  // config.toml repeats this run, on whatever machine
+  resolved.threads = team_of(settings);  // so that config.toml repeats this run on any machine
   const TeamScope team(team_of(resolved));
-  // Finds what is wrong with the settings before a folder is made.
+  // Finds errors in the settings before a folder is created.
   Trainer trainer(Setup(resolved), callbacks, std::move(stop));
   const RunFolder folder = make_run_folder(out, resolved);
   return trainer.begin(folder.path);

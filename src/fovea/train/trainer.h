@@ -16,12 +16,12 @@
 
 namespace fovea::train {
 
-/// What a run gave.
+/// The results of a run.
 struct Result {
   int64_t epochs = 0;  ///< done
   int64_t best_epoch = 0;
-  std::string best_metric;           ///< what says which is best: "val_accuracy"
-  std::optional<double> best_value;  ///< of it; none with --val 0, where the last epoch counts
+  std::string best_metric;           ///< the metric that decides which is best: "val_accuracy"
+  std::optional<double> best_value;  ///< its value; none with --val 0, where the last epoch counts
   tasks::Numbers test;               ///< of the best model, on the test set; empty when stopped
   int64_t test_samples = 0;
   double seconds = 0;  ///< of training alone
@@ -29,46 +29,46 @@ struct Result {
   std::filesystem::path folder;
   std::vector<EpochRecord> history;
   std::vector<std::string> skipped;  ///< files that could not be read: see Settings::on_bad_image
-  bool stopped = false;              ///< asked to stop before all was done; a checkpoint was saved
-  int64_t frozen = 0;                ///< arrays that `freeze` kept as they were
-  int64_t frozen_changed = 0;        ///< those of them that changed all the same: 0
+  bool stopped = false;              ///< by request before the end; a checkpoint was saved
+  int64_t frozen = 0;                ///< arrays that `freeze` kept unchanged
+  int64_t frozen_changed = 0;        ///< those of them that changed nevertheless: 0
 };
 
-/// A run under way: epochs, validation, files. Callbacks watch it and lead it.
+/// A training run: epochs, validation, files. Callbacks observe and control it.
 class Trainer {
  public:
-  /// Callbacks are called in their order and must outlive it. Errors: usage when the net cannot
-  /// take the samples; memory when training cannot fit.
+  /// Callbacks are called in order and must outlive it. Errors: usage when the net cannot take the
+  /// samples; memory when training cannot fit.
   Trainer(Setup setup, std::vector<Callback*> callbacks, std::stop_token stop = {});
 
   /// Trains into the empty folder of a new run.
   Result begin(const std::filesystem::path& folder);
-  /// Goes on from the last checkpoint of a folder, with a note for each setting that changed.
+  /// Resumes from the last checkpoint of a folder, with a note for each changed setting.
   Result go_on(const std::filesystem::path& folder, const std::vector<std::string>& notes);
 
   const Setup& setup() const { return setup_; }
   const Progress& progress() const { return progress_; }
   const std::filesystem::path& folder() const { return folder_; }
-  /// Parameters, their gradients, moments; what is written to must be touched (see State).
+  /// Parameters, their gradients, moments; arrays that are written to must be touched (see State).
   State& state() { return learner_->state(); }
-  int64_t batches() const { return loader_.batches(); }  ///< of an epoch
-  /// Samples a second in the epoch under way, and seconds left of the whole run at that speed.
+  int64_t batches() const { return loader_.batches(); }  ///< per epoch
+  /// Samples per second in the current epoch, and seconds left of the entire run at that speed.
   double speed() const;
   double seconds_left() const;
   int64_t trainable() const;  ///< elements of the parameters that are trained from the start
 
-  /// What callbacks may ask for.
-  /// The run ends with the batch under way; a checkpoint is saved, and it can go on.
+  /// What callbacks may request. Stops the run after the current batch; a checkpoint is saved, and
+  /// it can be resumed.
   void stop() { stop_.request_stop(); }
-  /// The run is complete with the epoch under way: the best model is tested.
+  /// Completes the run with the current epoch: the best model is tested.
   void finish() { progress_.finished = 1; }
-  /// This batch's update is left out.
+  /// Skips the update of this batch.
   void skip_update() { skip_ = true; }
-  /// From the next batch on the schedule's rate is multiplied by `factor`, besides what was before.
+  /// From the next batch on, multiplies the schedule's rate by `factor`, on top of earlier factors.
   void scale_lr(double factor) { progress_.lr_factor *= factor; }
-  /// A checkpoint is saved once the batch under way is done.
+  /// Saves a checkpoint after the current batch.
   void save() { save_asked_ = true; }
-  /// A number for the record of the epoch under way; the last of a name stands.
+  /// Adds a number to the record of the current epoch; a later one of the same name replaces it.
   void add(const std::string& name, double value);
 
  private:
@@ -111,7 +111,7 @@ class Trainer {
   std::filesystem::path folder_;
 
   bool skip_ = false, save_asked_ = false;
-  std::string tight_;              ///< a warning about memory; or ""
+  std::string tight_;              ///< a warning about memory, or ""
   std::vector<std::string> anew_;  ///< arrays of the head that the weights did not hold
   FrozenArrays kept_;              ///< what is frozen, as it was
   double last_saved_ = 0;          ///< epoch_seconds at the last checkpoint
@@ -119,21 +119,21 @@ class Trainer {
   std::string fingerprint_;  ///< of the training data, once asked for
 };
 
-/// Trains what `settings` say into a new run folder (`out`, see make_run_folder): config.toml,
-/// history.csv, best.safetensors (by the monitored metric of the validation; the last with --val
-/// 0), last.safetensors, checkpoint.safetensors, log.txt; then measures the best model on the test
-/// set, once. The same settings give the same last.safetensors, byte for byte. Asked to stop, it
-/// ends with the batch under way, be it of training, of validation or of the test. Errors: usage,
-/// data, io as they come; diverged when a loss, a gradient, a weight or an output of the validation
-/// is not finite, naming the step and the first layer or weight: such a net is never saved; model
-/// when `weights` cannot be read or do not fit.
+/// Trains with `settings` into a new run folder (`out`, see make_run_folder): config.toml,
+/// history.csv, best.safetensors (by the monitored validation metric; the last with --val 0),
+/// last.safetensors, checkpoint.safetensors, log.txt; then measures the best model once on the test
+/// set. The same settings give the same last.safetensors, byte for byte. On a stop request it ends
+/// after the current batch of training, validation or the test. Errors: usage, data, io; diverged
+/// when a loss, a gradient, a weight or an output in validation is not finite, naming the step and
+/// the first layer or weight (such a net is never saved); model when `weights` cannot be read or do
+/// not fit.
 Result train(const Settings& settings, const std::string& out = {},
              const std::vector<Callback*>& callbacks = {}, std::stop_token stop = {});
 
-/// Goes on with the run in `folder` from its last checkpoint, or from the start where none was
-/// written; the result is that of a run never stopped, to the bit. `changes` may give it more (or
-/// fewer) epochs in all, which the schedule then spans, the same data at another place, other
-/// threads or workers; config.toml then says so. Errors: as read_run and setup_of.
+/// Resumes the run in `folder` from its last checkpoint, or from the start if none was written; the
+/// result is bit-identical to that of an uninterrupted run. `changes` may set another total number
+/// of epochs, which the schedule then spans, another location of the same data, and other threads
+/// or workers; config.toml is updated. Errors: as read_run and setup_of.
 Result resume(const std::filesystem::path& folder, const std::vector<Callback*>& callbacks = {},
               std::stop_token stop = {}, const Changes& changes = {});
 

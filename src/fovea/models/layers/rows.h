@@ -9,7 +9,7 @@
 #include "fovea/models/layer_kinds.h"
 #include "fovea/ops/window.h"
 
-/// The rows of the table of layers, a file for each group, and what they are written with.
+/// The rows of the table of layers, one file per group, and the helpers that they are written with.
 namespace fovea::models::layers {
 
 std::vector<LayerKind> merges();
@@ -22,7 +22,7 @@ std::vector<LayerKind> blocks();
 
 constexpr double max_channels = 1e6, max_size = 65536;
 
-/// An integer from 1 to `maximum`; required where there is no default.
+/// An integer from 1 to `maximum`; required if there is no default.
 Argument integer(std::string name, double maximum, ArgumentValue default_value = {});
 /// A number from 0 to `maximum`.
 Argument number(std::string name, double maximum, double default_value);
@@ -30,7 +30,7 @@ Argument flag(std::string name, bool default_value);
 Argument word(std::string name, std::string default_value, std::vector<std::string> words);
 /// Output channels or features: an integer, or "classes".
 Argument channels(std::string name);
-/// Input channels or features, which the input's shape says.
+/// Input channels or features; by default those of the input's shape.
 Argument inferred(std::string name);
 /// A probability from 0 to 1, or "dropout".
 Argument probability(std::string name, double default_value);
@@ -43,7 +43,7 @@ Argument sizes(std::string name, int64_t default_value, double minimum = 1);
 int64_t channels_of(const Shape& input);
 inline Dims dims(const Arguments& a, std::string_view name) { return Dims(a.integers(name)); }
 
-/// A layer whose constructor takes its scope and the tuple that `arguments` makes of the input's
+/// A layer whose constructor takes its scope and the tuple that `arguments` returns for the input's
 /// shape and the arguments.
 template <class M, class F>
 LayerKind row(Choice choice, LayerExample example, const F& arguments) {
@@ -57,7 +57,7 @@ LayerKind row(Choice choice, LayerExample example, const F& arguments) {
           }};
 }
 
-/// A layer whose constructor takes its scope alone.
+/// A layer whose constructor takes only its scope.
 template <class M>
 LayerKind row(Choice choice, LayerExample example) {
   return row<M>(std::move(choice), std::move(example),
