@@ -12,13 +12,13 @@ GradientNorm::Result GradientNorm::measure(State& state, double max_norm) {
     gradients.emplace_back(name, state.type(name));
   const Program& program = programs_.get(gradients, [&] {
     const auto graph = Graph::make(Mode::train, DType::f32, "gradient norm");
-    const Tensor max_norm = graph->input("max_norm", {DType::f64, {}});
+    const Tensor limit = graph->input("max_norm", {DType::f64, {}});
     Tensor total = graph->constant(Array::zeros(DType::f64, {}));
     for (const auto& [name, type] : gradients)
       total = total + sum_of_squares(graph->read(name, type));
     const Tensor norm = sqrt(total);
     graph->output("norm", norm);
-    graph->output("clip_scale", minimum(max_norm / (norm + 1e-6), 1.0));
+    graph->output("clip_scale", minimum(limit / (norm + 1e-6), 1.0));
     return Program(*graph);
   });
   const std::vector<Array> results =
