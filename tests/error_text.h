@@ -8,7 +8,7 @@
 
 namespace fovea {
 
-/// What `action` says when it fails; fails the test when it does not, or with another kind.
+/// The message of `action` when it fails; fails the test if it succeeds or fails with another kind.
 template <class Action>
 std::string error_text(ErrorKind kind, Action&& action) {
   try {

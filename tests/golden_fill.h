@@ -22,7 +22,7 @@ inline uint64_t fnv(std::string_view text) {
   return value;
 }
 
-/// The words of 64 bits that a name stands for.
+/// The 64-bit words generated from a name.
 class Words {
  public:
   explicit Words(std::string_view name) : seed_(fnv(name)) {}
@@ -81,7 +81,7 @@ inline void value(std::string_view name, Array& array) {
   fill(name, array, scale, shift);
 }
 
-/// Makes a model's arrays known to `state`, each filled by `value`.
+/// Declares a model's arrays in `state`, each filled by `value`.
 inline void declare(State& state, const nn::Module& model, DType dtype) {
   nn::declare(state, model, 0, dtype);
   for (const nn::Variable* variable : model.variables()) {

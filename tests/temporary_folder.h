@@ -10,7 +10,7 @@
 
 namespace fovea {
 
-/// A folder of its own for one test, removed at its end.
+/// A temporary folder for one test, removed at its end.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
@@ -34,9 +34,9 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-/// Writes a file without the care (and the wait for the disk) of replace_file.
+/// Writes a file without the safeguards (and the wait for the disk) of replace_file.
 inline void put(const std::filesystem::path& path, std::string_view text) {
-  // A new file: some file systems flush to disk when one is cut to nothing and written again.
+  // A new file: some file systems flush to disk when a file is truncated and rewritten.
   std::filesystem::remove(path);
   std::ofstream(path, std::ios::binary)
       .write(text.data(), static_cast<std::streamsize>(text.size()));

@@ -15,7 +15,7 @@
 namespace fovea::cli_test {
 namespace {
 
-/// Its hidden layer is as wide as is chosen.
+/// Its hidden layer has the chosen width.
 class HiddenNet : public nn::Module {
  public:
   HiddenNet(const nn::Scope& s, const models::Config& c)
@@ -123,7 +123,7 @@ TEST(Choices, NumbersMayBeDeclaredAndUsedByANet) {
   EXPECT_EQ(counted("5"), parameters(5));
 }
 
-/// Convolution, mean and classes, of inputs with so many spatial axes.
+/// Convolution, mean and classes, for inputs with that many spatial axes.
 template <int Axes, class Mean>
 class AxesNet : public nn::Module {
  public:

@@ -91,7 +91,7 @@ TEST(Commands, HelpListsWhatIsChosenByName) {
 }
 
 TEST(Commands, TooLittleMemoryEndsWith7) {
-  // And with what to try, not with a signal that says nothing.
+  // And with what to try, not with a bare signal.
   const Outcome outcome = fovea({"bench", "infer", "--model", "small_cnn", "--batch", "20000"},
                                 {.folder = {}, .memory = size_t{1} << 30});
   EXPECT_EQ(outcome.code, 7) << outcome.err;
@@ -99,7 +99,7 @@ TEST(Commands, TooLittleMemoryEndsWith7) {
   EXPECT_NE(outcome.err.find("--batch"), std::string::npos) << outcome.err;
 }
 
-TEST(Terminal, LongWorkDrawsABarThatIsGoneAtTheEnd) {
+TEST(Terminal, LongWorkDrawsABarThatIsErasedAtTheEnd) {
   const TemporaryFolder folder;
   write_digits(folder / "digits", 200, 50, 16);
   const Arguments train{"train",   "--data",    "mnist:" + (folder / "digits").string(),
@@ -148,7 +148,7 @@ TEST(Commands, UnknownNamesAreUsageErrorsWithTheNearest) {
   expect_refusal({"data", "info", "cifar11"}, 2, {"cifar10"});
 }
 
-TEST(Commands, WhatIsMissingIsSaid) {
+TEST(Commands, WhatIsMissingIsReported) {
   expect_refusal({}, 2, {"a command is required", "train, eval, predict"});
   expect_refusal({"bench"}, 2, {"a command is required", "step"});
   expect_refusal({"summary"}, 2, {"--model is missing"});
@@ -169,7 +169,7 @@ TEST(Commands, BadValuesNameTheFlag) {
   expect_refusal({"bench", "op", "conv:ic64"}, 2, {"\"oc\" is missing"});
   expect_refusal({"train", "--resume", "x", "--out", "y"}, 2, {"cannot be combined with --out"});
   expect_refusal({"bench", "op", "relo f32[8]"}, 2, {"unknown op \"relo\"", "nearest relu"});
-  // A backward op trusts what its forward op gives: it would read beyond these.
+  // A backward op trusts the values of its forward op: it would read beyond these.
   expect_refusal({"bench", "op", "slice_backward axis=0 begin=90 size=4 f32[2]"}, 2,
                  {"slice_backward is not a forward op"});
 }
@@ -187,11 +187,11 @@ TEST(Commands, FailuresAreOneJsonDocument) {
   EXPECT_EQ(error.at("message"), "unknown model \"smallcnn\"");
   EXPECT_EQ(error.at("details").at("nearest"), "small_cnn");
   EXPECT_EQ(error.at("exit_code"), 2);
-  // Also when the command line itself cannot be read.
+  // Even if the command line itself cannot be parsed.
   EXPECT_EQ(fovea({"train", "--no-such", "--json"}).json().at("error").at("exit_code"), 2);
 }
 
-TEST(Commands, StandardOutputThatNobodyReadsIsNoCrash) {
+TEST(Commands, StandardOutputThatNobodyReadsDoesNotCrash) {
   const Outcome outcome = fovea({"models"}, {.folder = {}, .closed_output = true});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
 }
@@ -202,7 +202,7 @@ TEST(Commands, StandardOutputOnAFullDiskIsAnError) {
   EXPECT_NE(outcome.err.find("cannot write to standard output"), std::string::npos) << outcome.err;
 }
 
-TEST(Commands, ASignalEndsWhatKeepsNoCheckpoint) {
+TEST(Commands, ASignalEndsCommandsWithoutACheckpoint) {
   for (const auto& [signal, code] :
        {std::pair(SIGINT, 130), std::pair(SIGTERM, 143), std::pair(SIGHUP, 129)}) {
     TemporaryFolder folder;

@@ -29,7 +29,7 @@ TEST(Convert, RoundTripsKeepEveryByte) {
   EXPECT_EQ(contents(b), contents(golden + "written.pth"));
 }
 
-TEST(Convert, SaysWhatItChose) {
+TEST(Convert, ReportsWhatItChose) {
   TemporaryFolder folder;
   const Outcome outcome =
       fovea({"convert", golden + "legacy_checkpoint_1.13.pth", folder / "w.safetensors"});
@@ -46,7 +46,7 @@ void expect_refusal(const Arguments& arguments, int code, const std::string& par
   EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
 }
 
-TEST(Convert, SaysWhatItCannotDo) {
+TEST(Convert, ReportsWhatItCannotDo) {
   TemporaryFolder folder;
   const std::string good = golden + "zip_2.15.pth", out = folder / "w.safetensors";
   expect_refusal({"convert", good}, 2, "convert: IN and OUT are required");
@@ -61,7 +61,7 @@ TEST(Convert, SaysWhatItCannotDo) {
 }
 
 /// A trained model's weights, as a .pth, are that model again with --model or by --weights.
-TEST(Convert, WeightsAloneServeWithAName) {
+TEST(Convert, WeightsAloneWorkWithAModelName) {
   TemporaryFolder folder;
   constexpr int side = 28;  // small_cnn takes this size by default
   write_digits(folder / "data", 200, 40, side);
@@ -118,8 +118,7 @@ TEST(Convert, WeightsAloneServeWithAName) {
                  "contains its own weights");
 }
 
-/// Files of a few MB at most that describe much memory, or are much work: each is refused with less
-/// than 256 MB at hand.
+/// Files of at most a few MB that claim much memory or work: each is refused within 256 MB.
 TEST(Convert, HostileFilesTakeLittleMemory) {
   using namespace pickles;  // NOLINT
   Tensor wide;

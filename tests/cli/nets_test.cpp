@@ -1,4 +1,4 @@
-// Nets that are texts, from the command line.
+// Nets in TOML, from the command line.
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 const std::string examples = tests_folder() + "/../examples/nets/";
 
-TEST(Nets, AreCountedAsTheModelsTheyAre) {
+TEST(Nets, HaveTheCountsOfTheSameModels) {
   for (const char* name : {"small_cnn", "resnet18_cifar"}) {
     nlohmann::json code = fovea({"summary", "--json", "--batch", "2", "--model", name}).json();
     nlohmann::json text =
@@ -27,7 +27,7 @@ TEST(Nets, AreCountedAsTheModelsTheyAre) {
   }
 }
 
-TEST(Nets, TrainAndServeWithoutTheirFile) {
+TEST(Nets, TrainAndPredictWithoutTheirFile) {
   TemporaryFolder folder;
   write_digits(folder / "data", 600, 60, 12);
   const std::string net =
@@ -55,7 +55,7 @@ TEST(Nets, TrainAndServeWithoutTheirFile) {
       fovea({"bench", "infer", "--model", best, "--batch", "2", "--samples", "1", "--warmup", "0"})
           .code,
       0);
-  // Bare weights serve with the text.
+  // Bare weights work with the text.
   put(folder / "tiny.toml", net);
   ASSERT_EQ(fovea({"convert", best, folder / "bare.pth"}).code, 0);
   const Outcome bare = fovea({"eval", "--model", folder / "tiny.toml", "--weights",
@@ -105,7 +105,7 @@ TEST(Nets, MistakesHaveTheirExitCodesAndLines) {
   EXPECT_NE(bare.err.find("is an architecture without weights"), std::string::npos) << bare.err;
 }
 
-TEST(Nets, TheLayersThereAreAreListed) {
+TEST(Nets, AvailableLayersAreListed) {
   const Outcome list = fovea({"layers"});
   EXPECT_NE(list.out.find("\nConv2d: 2-D convolution\n    out_channels, kernel_size, stride = 1, "),
             std::string::npos)

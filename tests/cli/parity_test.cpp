@@ -1,4 +1,4 @@
-// The model beside another program's numbers.
+// The model compared with another program's numbers.
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@
 namespace fovea::cli_test {
 namespace {
 
-/// lenet5 with first weights, and what it gives for noise, as `predict` says.
+/// lenet5 with initial weights, and its output for noise, from `predict`.
 class ParityCommand : public testing::Test {
  protected:
   void SetUp() override {
@@ -47,7 +47,7 @@ class ParityCommand : public testing::Test {
   TemporaryFolder folder_;
 };
 
-TEST_F(ParityCommand, SaysThatAllAgreeOrWhichDepartsFirst) {
+TEST_F(ParityCommand, SaysThatAllLayersAgreeOrWhichDiffersFirst) {
   const Outcome same = parity(contents(folder_ / "y.npy"));
   EXPECT_EQ(same.code, 0) << same.err;
   EXPECT_NE(same.out.find("\nAll 1 agree within 0.001 of each layer's largest value.\n"),
@@ -69,7 +69,7 @@ TEST_F(ParityCommand, SaysThatAllAgreeOrWhichDepartsFirst) {
   EXPECT_EQ(json.at("unmatched").at(0), "dropout");
 }
 
-TEST_F(ParityCommand, BrokenTracesAreData) {
+TEST_F(ParityCommand, BrokenTracesAreDataErrors) {
   EXPECT_EQ(parity("no array").code, 3);
   EXPECT_NE(parity("no array").err.find("t.npz: output.npy: not a .npy file"), std::string::npos);
   const Arguments trace{"parity", "--model", "lenet5", "--weights", folder_ / "w.pth", "--trace"};
@@ -81,7 +81,7 @@ TEST_F(ParityCommand, BrokenTracesAreData) {
   EXPECT_NE(without.err.find("--trace is missing"), std::string::npos) << without.err;
 }
 
-TEST(Models, PretrainedListsWhatIsKnownOfPublishedWeights) {
+TEST(Models, PretrainedListsThePublishedWeights) {
   const nlohmann::json list = fovea({"models", "resnet50", "--pretrained", "--json"}).json();
   ASSERT_EQ(list.size(), 2u);
   EXPECT_EQ(list[1].at("file"), "resnet50-11ad3fa6.pth");

@@ -1,4 +1,4 @@
-// What a run costs, said before it and compared with it.
+// The predicted cost of a run, compared with the actual one.
 
 #include <gtest/gtest.h>
 
@@ -53,7 +53,7 @@ TEST_F(PlanOfDigits, SaysWhatFitsAndHowLongItTakes) {
   EXPECT_GE(plan.at("measured").at("steps"), 3);
 }
 
-TEST(Plan, NeedsNoDataWhereTheInputIsGiven) {
+TEST(Plan, NeedsNoDataIfTheInputIsGiven) {
   const Outcome outcome = fovea({"plan", "--model", "mobilenet_v2", "--input", "3x96x96", "--batch",
                                  "4", "--memory", "1G", "--measure", "0"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
@@ -68,7 +68,7 @@ TEST(Plan, NeedsNoDataWhereTheInputIsGiven) {
   EXPECT_TRUE(plan.at("seconds_per_epoch").is_null());
 }
 
-TEST(Plan, RefusesWhatIsNoAmountOfMemory) {
+TEST(Plan, RefusesAnInvalidAmountOfMemory) {
   for (const char* memory : {"much", "-1G", "2X", "G"}) {
     const Outcome outcome =
         fovea({"plan", "--model", "small_cnn", "--input", "3x32x32", "--memory", memory});

@@ -57,7 +57,7 @@ TEST_F(Trained, EvalMeasuresTheSplit) {
     correct += own.at("correct").get<int>();
   }
   EXPECT_NEAR(correct, 100 * result.at("accuracy").get<double>(), 1e-6);
-  // In batches that do not divide the count the numbers are the same.
+  // Batches that do not divide the count give the same numbers.
   const nlohmann::json other =
       fovea({"eval", "--model", model_, "--data", data_, "--batch", "33", "--json"}).json();
   EXPECT_EQ(other.at("accuracy"), result.at("accuracy"));
@@ -234,7 +234,7 @@ TEST_F(Trained, PredictNamesWhatThePicturesShow) {
   EXPECT_NE(text.out.find('%'), std::string::npos) << text.out;
 }
 
-/// The same test images, as a picture and as the numbers the net gets, are one prediction.
+/// The same test images give the same predictions as pictures and as raw numbers.
 TEST_F(Trained, RawInputGivesThePicturesLogits) {
   const nlohmann::json files = samples(70);  // more than one batch of it
   const nlohmann::json info = fovea({"data", "info", data_, "--json"}).json();
@@ -271,7 +271,7 @@ TEST_F(Trained, RawInputGivesThePicturesLogits) {
 
 /// A weight that is NaN is an error with exit code 6 that names it, whatever is computed with it;
 /// raw input gets its logits all the same, with a warning.
-TEST_F(Trained, WeightsThatAreNotFiniteDoNotPassUnseen) {
+TEST_F(Trained, WeightsThatAreNotFiniteAreReported) {
   ModelFile file = load_model(model_);
   for (auto& [name, array] : file.weights) {
     if (!name.ends_with("weight")) continue;
@@ -309,7 +309,7 @@ TEST_F(Trained, WeightsThatAreNotFiniteDoNotPassUnseen) {
   }
 }
 
-TEST_F(Trained, OneBadRowOfRawInputIsToldAndTheRestIsWritten) {
+TEST_F(Trained, OneBadRowOfRawInputIsReportedAndTheRestIsWritten) {
   Array input = Array::full(DType::f32, {130, 1, side, side}, 0.5);
   input.set(100 * side * side + 7, INFINITY);
   write_npy(folder_ / "x.npy", input);
@@ -342,7 +342,7 @@ TEST_F(Trained, RawInputOfAnotherKindIsRefused) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "y.npy"));
 }
 
-TEST_F(Trained, BrokenFilesAreTold) {
+TEST_F(Trained, BrokenFilesAreReported) {
   const std::string whole = contents(model_);
   put(folder_ / "cut.safetensors", whole.substr(0, whole.size() / 2));
   put(folder_ / "cat.png", "no picture");
@@ -356,7 +356,7 @@ TEST_F(Trained, BrokenFilesAreTold) {
   EXPECT_EQ(code(folder_ / "none.safetensors", good), 4);
   EXPECT_EQ(code(model_, folder_ / "cat.png"), 3);
   EXPECT_EQ(code(model_, folder_ / "none.png"), 3);
-  EXPECT_EQ(code("small_cnn", good), 2);  // a net without weights guesses nothing
+  EXPECT_EQ(code("small_cnn", good), 2);  // a net without weights predicts nothing
   EXPECT_EQ(code("smallcnn", good), 2);
 }
 
@@ -389,7 +389,7 @@ TEST_F(Trained, ABadPictureCostsOnlyItsOwnPrediction) {
   EXPECT_EQ(predictions[2].at("classes").size(), 1u);
 }
 
-TEST_F(Trained, ALargePictureIsReadWhereItIsAllowed) {
+TEST_F(Trained, ALargePictureIsReadIfAllowed) {
   const std::string picture = samples(1)[0].at("path");
   const auto predict = [&](const std::string& limit) {
     return fovea({"predict", "--model", model_, "--max-pixels", limit, picture});

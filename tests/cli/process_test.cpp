@@ -1,4 +1,4 @@
-// What surrounds the program: streams that are closed, full or pipes, limits on threads.
+// The environment of the program: streams that are closed, full or pipes, limits on threads.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -78,7 +78,7 @@ TEST(Process, OpenMpsLimitsMakeTeamsSmallerAndNothingHangs) {
   }
 }
 
-TEST(Process, ALimitOnProcessesIsASentence) {
+TEST(Process, ALimitOnProcessesIsAReadableError) {
   const Outcome outcome = fovea({"models", "--threads", "4", "--json"}, {.processes = 1});
   if (outcome.code == 98 || outcome.code == 99) GTEST_SKIP() << "another user cannot run it";
   EXPECT_EQ(outcome.code, 0) << outcome.err;

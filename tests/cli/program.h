@@ -11,7 +11,7 @@ namespace fovea::cli_test {
 
 using Arguments = std::vector<std::string>;
 
-/// What a run of the program gave: its exit code, or 1000 + the signal that ended it.
+/// The outcome of running the program: its exit code, or 1000 + the signal that ended it.
 struct Outcome {
   int code = -1;
   std::string out, err;
@@ -35,11 +35,11 @@ struct Surroundings {
   std::vector<std::string> set = {};  ///< "NAME=VALUE" of the environment
 };
 
-/// The program under way.
+/// A running program.
 class Running {
  public:
   explicit Running(const Arguments& arguments, const Surroundings& surroundings = {});
-  /// Ends it the hard way when nobody waited.
+  /// Kills it if nobody waited.
   ~Running();
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
@@ -59,7 +59,8 @@ class Running {
 Outcome fovea(const Arguments& arguments, const Surroundings& surroundings = {});
 
 /// Runs one of the commands train, eval, predict, convert, summary and models in this process,
-/// which knows what a test added to the registries. What it throws is an outcome as of the program.
+/// which knows what a test added to the registries. Exceptions become the outcome that the program
+/// would have.
 Outcome fovea_here(const Arguments& arguments);
 
 /// Writes a data set in MNIST's four files into `folder`: images of side x side, 10 classes that

@@ -80,7 +80,7 @@ TEST(SummaryTable, FitsATerminal) {
   }
 }
 
-TEST(SummaryTable, FrozenParametersStandInParentheses) {
+TEST(SummaryTable, FrozenParametersAreInParentheses) {
   const auto model = models::make("small_cnn");
   const auto graph = nn::trace(*model, {1, 3, 32, 32});
   graph->freeze([](std::string_view name) { return name.starts_with("conv1"); });

@@ -33,7 +33,7 @@ TEST(Selftest, EveryExampleAgrees) {
 }
 
 TEST(Selftest, AWrongAnswerIsShownAndEndsWith1) {
-  // Or a broken build would call itself healthy.
+  // Otherwise a broken build would pass its own test.
   const auto giving = [](const cli::Json& answer) { return [answer] { return answer; }; };
   const cli::Json rows = {{1.0, 2.0}, {3.0, 4.0}};
   cli::Console console;
@@ -74,7 +74,7 @@ TEST(Filter, SobelShowsAbsoluteValuesAndRawKeepsTheSign) {
   const Image picture = decode_image(out);
   EXPECT_EQ(picture.width, 6);
   EXPECT_EQ(picture.at(1, 2)[1], 160);
-  EXPECT_EQ(picture.at(1, 0)[1], 80);  // the border is repeated
+  EXPECT_EQ(picture.at(1, 0)[1], 80);  // edge pixels are replicated
 
   ASSERT_EQ(fovea({"filter", "--kernel", "sobel_x", in, raw, "--raw"}).code, 0);
   const Array values = read_npy(raw);

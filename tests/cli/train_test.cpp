@@ -1,4 +1,4 @@
-// Training from the command line: the run folder, stopping and going on, and what may go wrong.
+// Training from the command line: the run folder, stopping and resuming, and what can go wrong.
 
 #include <gtest/gtest.h>
 
@@ -41,16 +41,16 @@ std::string weights(const TemporaryFolder& folder, const std::string& out) {
   return contents(folder / (out + "/last.safetensors"));
 }
 
-/// Goes on with the run in `out` and expects what the run in `whole` gave, to the byte.
+/// Goes on with the run in `out` and expects what the run in `uninterrupted` gave, to the byte.
 void expect_resumes(const TemporaryFolder& folder, const std::string& out,
-                    const std::string& whole) {
+                    const std::string& uninterrupted) {
   const Outcome outcome = fovea({"train", "--resume", folder / out, "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.json().at("epochs"), epochs);
-  EXPECT_TRUE(weights(folder, out) == weights(folder, whole)) << "the resumed run differs";
+  EXPECT_TRUE(weights(folder, out) == weights(folder, uninterrupted)) << "the resumed run differs";
 }
 
-TEST(Train, GivesARunFolderAndItsNumbers) {
+TEST(Train, WritesARunFolderAndPrintsItsResults) {
   TemporaryFolder folder;
   write_data(folder);
   const Outcome outcome =
@@ -73,7 +73,7 @@ TEST(Train, GivesARunFolderAndItsNumbers) {
                            "checkpoint.safetensors", "log.txt"}) {
     EXPECT_TRUE(std::filesystem::exists(folder / (std::string("run/") + name))) << name;
   }
-  // What is said meanwhile goes to standard error; colours and a moving bar are for terminals.
+  // Messages go to standard error; colours and a moving bar are for terminals.
   EXPECT_NE(outcome.err.find("1,350 to train, 150 to validate, 100 to test"), std::string::npos)
       << outcome.err;
   EXPECT_NE(outcome.err.find("val loss"), std::string::npos) << outcome.err;
@@ -81,7 +81,7 @@ TEST(Train, GivesARunFolderAndItsNumbers) {
   EXPECT_EQ(outcome.err.find('\r'), std::string::npos);
 }
 
-TEST(Train, QuietSaysResultsOnly) {
+TEST(Train, QuietPrintsResultsOnly) {
   TemporaryFolder folder;
   write_data(folder);
   const Outcome outcome = fovea(training(folder, "run", {"--threads", "1", "--quiet"}));
@@ -90,7 +90,7 @@ TEST(Train, QuietSaysResultsOnly) {
   EXPECT_NE(outcome.out.find("test accuracy"), std::string::npos) << outcome.out;
 }
 
-TEST(Train, NumbersItsFoldersByItself) {
+TEST(Train, NumbersItsRunFolders) {
   TemporaryFolder folder;
   write_data(folder);
   const Surroundings here{.folder = folder / "data"};
@@ -110,34 +110,34 @@ TEST(Train, TheSameSeedGivesTheSameBytes) {
   EXPECT_FALSE(weights(folder, "a") == weights(folder, "c")) << "the seed changes nothing";
 }
 
-TEST(Train, KilledBeforeItsFirstCheckpointItStartsOver) {
+TEST(Train, KilledBeforeTheFirstCheckpointItStartsOver) {
   TemporaryFolder folder;
   write_data(folder);
-  ASSERT_EQ(fovea(training(folder, "whole")).code, 0);
+  ASSERT_EQ(fovea(training(folder, "uninterrupted")).code, 0);
   Running run(training(folder, "killed"));
   run.await(folder / "killed/config.toml");
   run.signal(SIGKILL);
   ASSERT_EQ(run.wait().code, 1000 + SIGKILL);
   ASSERT_FALSE(std::filesystem::exists(folder / "killed/checkpoint.safetensors"));
-  expect_resumes(folder, "killed", "whole");
+  expect_resumes(folder, "killed", "uninterrupted");
 }
 
-TEST(Train, KilledLaterItGoesOnFromItsCheckpoint) {
+TEST(Train, KilledLaterItResumesFromItsCheckpoint) {
   TemporaryFolder folder;
   write_data(folder);
-  ASSERT_EQ(fovea(training(folder, "whole")).code, 0);
+  ASSERT_EQ(fovea(training(folder, "uninterrupted")).code, 0);
   Running run(training(folder, "killed"));
   run.await(folder / "killed/checkpoint.safetensors");
   ::usleep(20'000);  // into the second epoch
   run.signal(SIGKILL);
   ASSERT_EQ(run.wait().code, 1000 + SIGKILL);
-  expect_resumes(folder, "killed", "whole");
+  expect_resumes(folder, "killed", "uninterrupted");
 }
 
-TEST(Train, StoppedBySignalItSavesAndGoesOn) {
+TEST(Train, StoppedByASignalItSavesAndCanResume) {
   TemporaryFolder folder;
   write_data(folder);
-  ASSERT_EQ(fovea(training(folder, "whole")).code, 0);
+  ASSERT_EQ(fovea(training(folder, "uninterrupted")).code, 0);
   for (const auto& [signal, code] :
        {std::pair(SIGINT, 130), std::pair(SIGTERM, 143), std::pair(SIGHUP, 129)}) {
     const std::string out = "stopped" + std::to_string(signal);
@@ -152,14 +152,14 @@ TEST(Train, StoppedBySignalItSavesAndGoesOn) {
               std::string::npos)
         << outcome.err;
     EXPECT_TRUE(std::filesystem::exists(folder / (out + "/checkpoint.safetensors")));
-    expect_resumes(folder, out, "whole");
+    expect_resumes(folder, out, "uninterrupted");
   }
 }
 
 TEST(Train, AFullDiskLosesNothing) {
   TemporaryFolder folder;
   write_data(folder);
-  ASSERT_EQ(fovea(training(folder, "whole")).code, 0);
+  ASSERT_EQ(fovea(training(folder, "uninterrupted")).code, 0);
   const Outcome outcome =
       fovea(training(folder, "full"), {.folder = {}, .largest_file = size_t{64} << 10});
   EXPECT_EQ(outcome.code, 5) << outcome.err;
@@ -167,10 +167,10 @@ TEST(Train, AFullDiskLosesNothing) {
   for (const auto& entry : std::filesystem::directory_iterator(folder / "full")) {
     EXPECT_EQ(entry.path().filename().string().find("tmp"), std::string::npos) << entry.path();
   }
-  expect_resumes(folder, "full", "whole");
+  expect_resumes(folder, "full", "uninterrupted");
 }
 
-TEST(Train, AFolderThatCannotBeWrittenIsSaid) {
+TEST(Train, AFolderThatCannotBeWrittenIsReported) {
   TemporaryFolder folder;
   write_data(folder);
   put(folder / "file", "");
@@ -180,7 +180,7 @@ TEST(Train, AFolderThatCannotBeWrittenIsSaid) {
   EXPECT_NE(outcome.err.find("another --out"), std::string::npos) << outcome.err;
 }
 
-TEST(Train, AFolderThatHoldsSomethingIsRefused) {
+TEST(Train, ANonEmptyFolderIsRefused) {
   TemporaryFolder folder;
   write_data(folder);
   const Outcome outcome = fovea(training(folder, "data"));
@@ -203,7 +203,7 @@ TEST(Train, ALossThatIsNotFiniteNamesStepAndLayer) {
       << error;
 }
 
-TEST(Train, ResumeOfNoRunIsADataError) {
+TEST(Train, ResumingAFolderWithoutARunIsADataError) {
   TemporaryFolder folder;
   const Outcome outcome = fovea({"train", "--resume", folder / "nothing"});
   EXPECT_EQ(outcome.code, 3);
@@ -216,8 +216,8 @@ TEST(Train, BrokenDataIsADataError) {
   const std::string spec = "mnist:" + (folder / "data").string();
   EXPECT_EQ(fovea({"data", "info", "mnist:" + (folder / "nowhere").string()}).code, 3);
   const std::filesystem::path images = folder / "data/train-images-idx3-ubyte";
-  const std::string whole = contents(images);
-  put(images, whole.substr(0, whole.size() - 10));
+  const std::string uninterrupted = contents(images);
+  put(images, uninterrupted.substr(0, uninterrupted.size() - 10));
   const Outcome outcome = fovea({"train", "--data", spec, "--out", folder / "run"});
   EXPECT_EQ(outcome.code, 3);
   for (const char* part : {"train-images-idx3-ubyte", "expected", "offset"}) {

@@ -51,12 +51,12 @@ TEST(Arguments, AreReadInOrderAndByName) {
   EXPECT_TRUE(a.flag("alternate"));
 }
 
-TEST(Arguments, WhatIsNotGivenHasItsDefault) {
+TEST(Arguments, OmittedArgumentsHaveTheirDefaults) {
   EXPECT_EQ(read(step, "step:30").number("gamma"), 0.1);
   EXPECT_EQ(read(crop, "crop").integers("padding"), std::vector<int64_t>{4});
 }
 
-TEST(Arguments, TheTextReadsBackToTheSame) {
+TEST(Arguments, TheTextReadsBackUnchanged) {
   for (const char* text : {"step:30", "step:30:0.5"})
     EXPECT_EQ(to_text(step, read(step, text)), text);
   for (const char* text : {"crop", "crop:2", "crop:4:reflect", "crop:2x3:zeros:true"}) {
@@ -65,7 +65,7 @@ TEST(Arguments, TheTextReadsBackToTheSame) {
   EXPECT_EQ(to_text(crop, read(crop, "crop:4:mode=zeros")), "crop");
 }
 
-TEST(Arguments, UsageSaysWhatMayBeLeftOut) {
+TEST(Arguments, UsageShowsWhatIsOptional) {
   EXPECT_EQ(step.usage(), "step:EPOCHS[:GAMMA]");
   EXPECT_EQ(crop.usage(), "crop[:PADDING[:MODE[:ALTERNATE]]]");
 }
@@ -136,7 +136,7 @@ TEST(Arguments, RangesReadLikeEnglish) {
   EXPECT_EQ(expected({.name = "x", .type = ArgumentType::flag}), "true or false");
 }
 
-// A row of one's own with a mistake is refused when it is added, not when somebody chooses it.
+// A user's row with a mistake is refused when it is added, not when it is chosen.
 TEST(Arguments, ADeclarationThatCannotWorkIsRefused) {
   struct Row {
     Choice choice;
@@ -169,7 +169,7 @@ TEST(Arguments, ADeclarationThatCannotWorkIsRefused) {
   EXPECT_EQ(table.read("crop:3").arguments.integers("padding"), std::vector<int64_t>{3});
 }
 
-TEST(Arguments, AnUnknownNameListsWhatThereIs) {
+TEST(Arguments, AnUnknownNameListsTheKnownOnes) {
   struct Row {
     Choice choice;
   };
@@ -185,7 +185,7 @@ TEST(Arguments, AnUnknownNameListsWhatThereIs) {
   }
 }
 
-TEST(Arguments, AListIsTakenApartAtCommas) {
+TEST(Arguments, AListIsSplitAtCommas) {
   const std::vector<ChoiceText> list = parse_choices("crop:4:reflect,flip,mixup:0.2");
   ASSERT_EQ(list.size(), 3u);
   EXPECT_EQ(list[0].name, "crop");

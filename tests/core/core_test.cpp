@@ -82,7 +82,7 @@ TEST(Error, DetailsAreAligned) {
   EXPECT_EQ(e.exit_code(), 2);
 }
 
-TEST(Parallel, EveryIndexOnceAndExceptionsComeOut) {
+TEST(Parallel, EveryIndexOnceAndExceptionsPropagate) {
   std::vector<int> seen(1000, 0);
   parallel_for(1000, 7, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) ++seen[static_cast<size_t>(i)];

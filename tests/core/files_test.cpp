@@ -28,7 +28,7 @@ int files_in(const path& folder) {
 
 std::string text_of(const path& path) { return read_text(path, ErrorKind::data); }
 
-TEST(Files, AFailedWriteLeavesTheOldFileAndNothingElse) {
+TEST(Files, AFailedWriteLeavesOnlyTheOldFile) {
   TemporaryFolder folder;
   replace_file(folder / "a", "old");
   EXPECT_THROW(replace_file(folder / "a",
@@ -60,7 +60,7 @@ TEST(Files, AFifoIsWrittenToAndReadFrom) {
   EXPECT_TRUE(S_ISFIFO(stat_of(folder / "fifo").st_mode));
 }
 
-TEST(Files, SymbolicLinksAreFollowedAlsoToAFileThatIsNotThereYet) {
+TEST(Files, SymbolicLinksAreFollowedEvenToAFileThatDoesNotExistYet) {
   TemporaryFolder folder;
   std::filesystem::create_directory(folder / "there");
   std::filesystem::create_symlink("there/file", folder / "link");
@@ -110,7 +110,7 @@ TEST(Files, AFileThatMayNotBeWrittenIsNotReplaced) {
   EXPECT_EQ(text_of(folder / "a"), "old");
 }
 
-TEST(Files, TheLongestNamesThatTheFileSystemTakesAreWritten) {
+TEST(Files, TheLongestNamesThatTheFileSystemAllowsAreWritten) {
   TemporaryFolder folder;
   const std::string name(255, 'a');
   for (const char* text : {"first", "second"}) {
@@ -148,7 +148,7 @@ TEST(Files, ErrorsSayWhatToTry) {
   expect_error(ErrorKind::io, "No such file", [&] { replace_file(folder / "none/x", "y"); });
 }
 
-TEST(Files, AFileCutShortAfterItWasReadKeepsItsContents) {
+TEST(Files, AFileTruncatedAfterItWasReadKeepsItsContents) {
   TemporaryFolder folder;
   put(folder / "a", std::string(100000, 'x'));
   const FileBytes file = read_file(folder / "a", ErrorKind::data);
@@ -171,7 +171,7 @@ TEST(Files, AnEndlessStreamIsReadUpToTheLimit) {
                [] { read_file("/dev/zero", ErrorKind::data, 100000); });
 }
 
-TEST(Files, DescriptorsAreReadAndWrittenWhereTheyStand) {
+TEST(Files, DescriptorsAreReadAndWrittenAtTheirPosition) {
   TemporaryFolder folder;
   put(folder / "a", "0123456789");
   const Descriptor file(::open((folder / "a").c_str(), O_RDWR));

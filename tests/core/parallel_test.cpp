@@ -15,7 +15,7 @@
 namespace fovea {
 namespace {
 
-TEST(Parallel, AContainersQuotaOfCpusIsKeptInEitherVersionOfControlGroups) {
+TEST(Parallel, AContainersCpuQuotaIsRespectedInEitherVersionOfControlGroups) {
   TemporaryFolder folder;
   const GroupFiles files{.root = folder / "groups", .membership = folder / "membership"};
   const auto set = [&](const std::string& name, const std::string& text) {
@@ -42,7 +42,7 @@ TEST(Parallel, AContainersQuotaOfCpusIsKeptInEitherVersionOfControlGroups) {
 }
 
 #ifndef FOVEA_STD_THREADS
-TEST(Parallel, ATeamSmallerThanAskedForIsKnownBeforeKernelsWaitForIt) {
+TEST(Parallel, ATeamSmallerThanRequestedIsKnownBeforeKernelsWaitForIt) {
   EXPECT_EQ(granted_threads(3), 3);
   const int levels = omp_get_max_active_levels();
   omp_set_max_active_levels(0);
@@ -57,7 +57,7 @@ TEST(Parallel, ATeamSmallerThanAskedForIsKnownBeforeKernelsWaitForIt) {
   EXPECT_EQ(granted_threads(3), 1);  // a caller's own parallel region
 }
 
-TEST(Parallel, TeamsAreCompleteWhereOpenMpMayMakeThemSmaller) {
+TEST(Parallel, TeamsAreCompleteEvenIfOpenMpMayShrinkThem) {
   const int dynamic = omp_get_dynamic();
   omp_set_dynamic(1);
   {

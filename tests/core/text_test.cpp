@@ -7,7 +7,7 @@ namespace {
 
 const std::vector<std::string> models{"resnet18", "resnet50", "vgg16_bn", "lenet5", "unet"};
 
-TEST(Text, ATypoFindsTheNameThatWasMeant) {
+TEST(Text, ATypoFindsTheIntendedName) {
   EXPECT_EQ(nearest_names("restnet18", models, 1), std::vector<std::string>{"resnet18"});
   EXPECT_EQ(nearest_names("RESNET-50", models, 1), std::vector<std::string>{"resnet50"});
   EXPECT_EQ(nearest_names("vgg61_bn", models), std::vector<std::string>{"vgg16_bn"});
@@ -15,14 +15,14 @@ TEST(Text, ATypoFindsTheNameThatWasMeant) {
   EXPECT_EQ(nearest_names("vgg", models), std::vector<std::string>{"vgg16_bn"});
 }
 
-TEST(Text, NothingNearIsNoAdvice) {
+TEST(Text, NoSuggestionWithoutANearName) {
   EXPECT_TRUE(nearest_names("transformer", models).empty());
   EXPECT_TRUE(nearest_names("", models).empty());
   EXPECT_TRUE(nearest_names("zq", models).empty());
   EXPECT_TRUE(nearest_names(std::string(1 << 20, 'x'), models).empty());  // and costs no time
 }
 
-TEST(Text, AnUnknownNameSaysWhatIsNear) {
+TEST(Text, AnUnknownNameSuggestsTheNearest) {
   const Error error = unknown_name("model", "resnt18", models);
   EXPECT_EQ(error.kind(), ErrorKind::usage);
   EXPECT_STREQ(error.what(), "unknown model \"resnt18\"\n  nearest resnet18");

@@ -51,7 +51,7 @@ TEST_F(Arrays, ImagesAndClassesWithATestSetAndNames) {
   EXPECT_EQ(class_of(*sets.test, 0), 2);
 }
 
-TEST_F(Arrays, WhatIsWrongWithAFileIsSaid) {
+TEST_F(Arrays, ErrorsSayWhatIsWrongWithAFile) {
   const std::string x = (folder_ / "x.npy").string(), y = (folder_ / "y.npy").string();
   write("x.npy", counting(DType::i64, {3, 4}), "y.npy", counting(DType::i64, {3}));
   EXPECT_EQ(error(), x + ": inputs must be images u8[N, H, W, C] or numbers f32[N, C, ...]");

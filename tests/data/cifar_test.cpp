@@ -58,7 +58,7 @@ TEST_P(Cifar, PlanesBecomePixels) {
   }
 }
 
-TEST_P(Cifar, AFileCutAnywhereIsRefused) {
+TEST_P(Cifar, ATruncatedFileIsRefused) {
   const CifarLayout& layout = GetParam();
   const Bytes complete = cifar_file(layout, 3);
   const auto record = static_cast<size_t>(layout.record_bytes());

@@ -16,7 +16,7 @@ std::vector<int64_t> all_labels(const Dataset& set) {
   return labels;
 }
 
-/// Labels are the samples' own numbers, so that a view shows which samples it holds.
+/// Labels are the sample indices, so that a view shows which samples it holds.
 std::shared_ptr<const Dataset> numbered(int64_t n) {
   Array labels(DType::i64, {n});
   for (int64_t i = 0; i < n; ++i) labels.set(i, static_cast<double>(i));
@@ -79,7 +79,7 @@ TEST(Dataset, ValidationAndTrainingTogetherHoldEverySampleOnce) {
   }
 }
 
-TEST(Dataset, TheSplitDependsOnTheSeedAlone) {
+TEST(Dataset, TheSplitDependsOnlyOnTheSeed) {
   const auto dataset = numbered(1000);
   const auto val = [&](uint64_t seed) {
     return all_labels(*split_validation(dataset, 0.1, seed).val);
@@ -87,7 +87,7 @@ TEST(Dataset, TheSplitDependsOnTheSeedAlone) {
   EXPECT_EQ(val(1).size(), 100u);
   EXPECT_EQ(val(1), val(1));
   EXPECT_NE(val(1), val(2));
-  // Taken from everywhere, not from one end.
+  // Drawn from everywhere, not from one end.
   EXPECT_LT(val(1).front(), 100);
   EXPECT_GT(val(1).back(), 900);
 }
@@ -105,7 +105,7 @@ TEST(Dataset, EachClassGivesItsShareToValidation) {
   EXPECT_EQ(counts, (std::vector<int64_t>{10, 20, 70}));
 }
 
-TEST(Dataset, ClassesAreBoundByNameAndAnUnknownOneIsListed) {
+TEST(Dataset, ClassesAreMatchedByNameAndAnUnknownOneIsListed) {
   const auto dataset = std::make_shared<ArrayDataset>(Array::zeros(DType::u8, {2, 1, 1, 1}),
                                                       Array::of(std::vector<int64_t>{0, 1}),
                                                       class_targets({"cat", "dog"}));
@@ -151,7 +151,7 @@ TEST(Dataset, TheFingerprintSeesEverySizeLabelAndPixel) {
   for (int64_t i = 0; i < 4; ++i) seen.insert(make({4, 2, 6, 1}, -1, i));
   EXPECT_EQ(seen.size(), 5u + 48u + 4u);
   EXPECT_EQ(seen.begin()->size(), 16u);
-  // Fixed: model files written today must agree with data read tomorrow.
+  // Fixed, so that model files written today match data read tomorrow.
   EXPECT_EQ(make({4, 2, 6, 1}, -1, -1), "adbe1c3635f755f7");
 }
 

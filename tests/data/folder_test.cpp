@@ -95,7 +95,7 @@ TEST(Folder, WhatIsNotSortedIntoClassesIsNamed) {
   expect_error(ErrorKind::data, "1, such as loose.png", [&] { (void)open_folder(root / ""); });
 }
 
-TEST(Folder, ALinkToAFolderAboveItEnds) {
+TEST(Folder, ALinkToAFolderAboveItIsAnError) {
   TemporaryFolder root;
   paint(root / "a" / "1.png", 2, 2, 1);
   fs::create_directory_symlink(root / "a", root / "a" / "again");
@@ -165,7 +165,7 @@ TEST(ImageNet, AFlatValTakesItsClassesFromTheListAndNamesFromTheMapping) {
   EXPECT_EQ(open_imagenet(root / "").test->sample(0).input.at(0), 4);
 }
 
-TEST(Csv, ReadsWhatSpreadsheetsWrite) {
+TEST(Csv, ReadsFilesOfSpreadsheets) {
   TemporaryFolder root;
   put(root / "t.csv",
       "\xef\xbb\xbfpath,label\r\n\"a,b.png\",\"say \"\"hi\"\"\"\r\n\r\nc.png,\"two\nlines\"\r\n");
@@ -187,7 +187,7 @@ TEST(Csv, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(csv_line({"plain", "a b"}), "plain,a b\n");
 }
 
-TEST(Csv, AMistakeSaysItsLine) {
+TEST(Csv, AMistakeNamesItsLine) {
   TemporaryFolder root;
   const auto message = [&](const std::string& text) {
     put(root / "t.csv", text);
@@ -215,7 +215,7 @@ TEST(Csv, AMistakeSaysItsLine) {
   expect("path,red,big\na,1,2\n", "line 2 has \"2\" in the column big, 0 or 1 is expected");
 }
 
-TEST(Csv, SplitsAndGroupsAreKept) {
+TEST(Csv, SplitsAndGroupsAreRespected) {
   TemporaryFolder root;
   std::string text = "path,label,split,group\n";
   for (int i = 0; i < 40; ++i) {
@@ -236,7 +236,7 @@ TEST(Csv, SplitsAndGroupsAreKept) {
   for (int64_t group : val) EXPECT_FALSE(train.contains(group));
 }
 
-TEST(Csv, SeveralColumnsAreLabelsOfTheirOwn) {
+TEST(Csv, SeveralColumnsAreSeparateLabels) {
   TemporaryFolder root;
   put(root / "t.csv", "red,path,big,split\n1,a.png,0,train\n1,b.png,1,train\n0,c.png,1,test\n");
   const DataSets sets = open_csv(root / "t.csv");

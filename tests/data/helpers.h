@@ -22,7 +22,7 @@ namespace fovea::data {
 
 using Bytes = std::vector<uint8_t>;
 
-/// A folder of its own, removed at the end.
+/// A temporary folder, removed at the end.
 class TempFolder {
  public:
   TempFolder() {
@@ -83,7 +83,7 @@ inline Bytes operator+(Bytes a, const Bytes& b) {
   return a;
 }
 
-/// The error that `action` throws; a test failure when it throws none.
+/// The error that `action` throws; fails the test if it throws none.
 inline Error error_of(const std::function<void()>& action) {
   try {
     action();
@@ -101,7 +101,7 @@ inline Bytes pixels_of(const Dataset& set, int64_t i) {
   return {bytes.begin(), bytes.end()};
 }
 
-/// A split of random pixels; labels count round the classes.
+/// A split of random pixels; labels cycle through the classes.
 inline std::shared_ptr<const ArrayDataset> random_set(int64_t n, int64_t height, int64_t width,
                                                       int64_t channels, uint64_t seed = 1) {
   Array images(DType::u8, {n, height, width, channels});

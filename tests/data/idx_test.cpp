@@ -61,7 +61,7 @@ TEST_F(Idx, NamesWithADotAreFound) {
   }
 }
 
-TEST_F(Idx, PackedOrNotTheSamplesAreTheSame) {
+TEST_F(Idx, CompressedOrNotTheSamplesAreTheSame) {
   for (bool packed : {false, true}) {
     const Bytes images = packed ? gzip(images_file()) : images_file();
     const Bytes labels = packed ? gzip(labels_file()) : labels_file();
@@ -86,7 +86,7 @@ TEST_F(Idx, AGzipFileOfSeveralMembersIsOneFile) {
   }
 }
 
-TEST_F(Idx, AFileCutAnywhereIsRefused) {
+TEST_F(Idx, ATruncatedFileIsRefused) {
   const Bytes complete = images_file();
   for (size_t size = 0; size < complete.size(); ++size) {
     const Error error = images_error(cut(complete, size));
@@ -101,7 +101,7 @@ TEST_F(Idx, AFileCutAnywhereIsRefused) {
   }
 }
 
-TEST_F(Idx, APackedFileCutAnywhereIsRefused) {
+TEST_F(Idx, ATruncatedCompressedFileIsRefused) {
   const Bytes packed = gzip(images_file());
   for (size_t size = 2; size < packed.size(); ++size) {
     EXPECT_EQ(images_error(cut(packed, size)).headline(), "IDX file is cut short") << size;
@@ -114,9 +114,9 @@ TEST_F(Idx, APackedFileCutAnywhereIsRefused) {
                     "gzip's checksum and length after the last byte", "the end of the file"));
 }
 
-TEST_F(Idx, ADamagedPackedFileIsRefused) {
-  // A changed byte is noticed by the checksum or before it; some of the first ten (time, system)
-  // mean nothing.
+TEST_F(Idx, ADamagedCompressedFileIsRefused) {
+  // A changed byte is detected by the checksum or before it; some of the first ten (time, system)
+  // do not matter.
   const Bytes packed = gzip(images_file());
   for (size_t at = 0; at < packed.size(); ++at) {
     const auto changed = static_cast<uint8_t>(packed[at] ^ (at < 10 ? 0xff : 0x0f));
@@ -156,7 +156,7 @@ TEST_F(Idx, BytesAfterTheEndAreRefused) {
   EXPECT_EQ(images_error(gzip(images_file()) + Bytes(30, 'x')).headline(), "IDX file is damaged");
 }
 
-TEST_F(Idx, SizesThatMakeNoSenseAreRefusedBeforeAnyMemoryIsTaken) {
+TEST_F(Idx, ImplausibleSizesAreRefusedBeforeAnythingIsAllocated) {
   EXPECT_EQ(images_error(header(0xffffffff, 0xffffffff, 0xffffffff)).what(),
             message("IDX file has implausible sizes", "images", 4,
                     "at least 1 image, sides of 1 to 16384, at most 16 GiB in all",
@@ -168,7 +168,7 @@ TEST_F(Idx, SizesThatMakeNoSenseAreRefusedBeforeAnyMemoryIsTaken) {
   }
   EXPECT_EQ(labels_error(u32(2049) + u32(0)).what(),
             message("IDX file has no labels", "labels", 4, "at least 1 label", "0 labels"));
-  // A few packed bytes that claim 10 GiB.
+  // A few compressed bytes that claim 10 GiB.
   const Bytes bomb = gzip(header(10 * 1024, 1024, 1024) + Bytes(1000, 0));
   EXPECT_EQ(images_error(bomb).what(), message("IDX file is cut short", "images", 16,
                                                "10737418256 bytes (10240 images of 1024x1024)",
@@ -176,7 +176,7 @@ TEST_F(Idx, SizesThatMakeNoSenseAreRefusedBeforeAnyMemoryIsTaken) {
                                                    " bytes, too few to hold them"));
 }
 
-TEST_F(Idx, WhatABombHoldsBeyondItsHeaderIsNotUnpacked) {
+TEST_F(Idx, ABombIsNotDecompressedBeyondItsHeader) {
   const Bytes bomb = gzip(images_file() + Bytes(64 << 20, 0));
   EXPECT_EQ(images_error(bomb).headline(), "IDX file has bytes after its end");
 }
@@ -207,7 +207,7 @@ TEST_F(Idx, AMissingFileIsNamed) {
   EXPECT_EQ(error_of([&] { (void)read_idx_images(folder.path()); }).kind(), ErrorKind::data);
 }
 
-TEST_F(Idx, AFolderMayMixPackedAndPlainFiles) {
+TEST_F(Idx, AFolderMayMixCompressedAndPlainFiles) {
   folder.write("train-images-idx3-ubyte", images_file());
   folder.write("train-labels-idx1-ubyte.gz", gzip(labels_file()));
   folder.write("t10k-images-idx3-ubyte.gz", gzip(images_file()));

@@ -13,7 +13,7 @@
 namespace fovea::data {
 namespace {
 
-/// Sample i is all bytes of the number i, its label too; can be slow, or fail at one sample.
+/// All bytes of sample i, and its label, are i; it can be slow, or fail at one sample.
 class Numbers : public Dataset {
  public:
   explicit Numbers(int64_t n, int64_t fail_at = -1, int slow_ms = 0)
@@ -39,7 +39,7 @@ class Numbers : public Dataset {
   Targets targets_ = class_targets({});
 };
 
-/// All that is left of an epoch: the bytes of each batch.
+/// The rest of an epoch: the bytes of each batch.
 std::vector<std::string> rest(Loader& loader) {
   std::vector<std::string> batches;
   while (auto batch = loader.next()) {
@@ -65,7 +65,7 @@ std::vector<int64_t> epoch_labels(Loader& loader, int64_t epoch) {
   return labels_of(loader);
 }
 
-TEST(Loader, DropLastLeavesOutWhatDoesNotFillABatch) {
+TEST(Loader, DropLastLeavesOutAnIncompleteBatch) {
   for (int workers : {0, 2}) {
     LoaderOptions options{.batch = 4, .drop_last = true, .workers = workers};
     Loader loader(random_set(11, 2, 2, 1), options);
@@ -76,7 +76,7 @@ TEST(Loader, DropLastLeavesOutWhatDoesNotFillABatch) {
     EXPECT_FALSE(loader.next());
     Loader exact(random_set(8, 2, 2, 1), options), none(random_set(3, 2, 2, 1), options);
     EXPECT_EQ(exact.batches(), 2);
-    EXPECT_EQ(none.batches(), 0);  // as PyTorch's DataLoader
+    EXPECT_EQ(none.batches(), 0);  // as in PyTorch's DataLoader
     EXPECT_TRUE(epoch_labels(none, 0).empty());
   }
 }
@@ -182,7 +182,7 @@ TEST(Loader, AugmentationDiffersByEpochAndSeedButNotByPlace) {
   EXPECT_EQ(first(1, 0), first(1, 0));
   EXPECT_TRUE(first(1, 0) != first(1, 1) || first(1, 0) != first(1, 2));
   EXPECT_TRUE(first(1, 0) != first(2, 0) || first(1, 0) != first(3, 0));
-  // The order of a shuffled epoch has no influence on what is done to a sample.
+  // The order of a shuffled epoch does not affect how a sample is transformed.
   const auto many = random_set(20, 8, 8, 1);
   LoaderOptions options{.batch = 1, .seed = 3, .augment = Augmentation::parse("standard")};
   Loader plain(many, options);
@@ -197,7 +197,7 @@ TEST(Loader, AugmentationDiffersByEpochAndSeedButNotByPlace) {
   EXPECT_EQ(a, b);
 }
 
-TEST(Loader, AWorkersErrorComesInTheTurnOfItsBatch) {
+TEST(Loader, AWorkersErrorIsThrownWhenItsBatchsTurnComes) {
   for (int workers : {0, 1, 3}) {
     Loader loader(std::make_shared<Numbers>(40, 25), {.batch = 10, .workers = workers});
     for (int round = 0; round < 3; ++round) {
@@ -225,7 +225,7 @@ TEST(Loader, ItCanBeLeftAtAnyMomentWithoutHanging) {
   }
 }
 
-TEST(Loader, AtMostTheAgreedNumberOfBatchesWaits) {
+TEST(Loader, AtMostTheConfiguredNumberOfBatchesWaits) {
   const auto set = std::make_shared<Numbers>(1000);
   Loader loader(set, {.batch = 10, .workers = 2, .prefetch = 3});
   loader.start(0);
@@ -237,8 +237,8 @@ TEST(Loader, AtMostTheAgreedNumberOfBatchesWaits) {
   EXPECT_LE(set->reads, 70);
 }
 
-TEST(Loader, ABatchStaysWholeWhileItIsHeld) {
-  // Buffers are used again: never while somebody still looks, and safely after the loader's end.
+TEST(Loader, ABatchStaysIntactWhileItIsHeld) {
+  // Buffers are reused: never while they are still in use, and safely after the loader's end.
   const auto set = std::make_shared<Numbers>(64);
   std::vector<Batch> held;
   {
@@ -259,7 +259,7 @@ TEST(Loader, ABatchStaysWholeWhileItIsHeld) {
   }
 }
 
-TEST(Loader, BuffersAreUsedAgain) {
+TEST(Loader, BuffersAreReused) {
   Loader loader(random_set(64, 8, 8, 3), {.batch = 8});
   loader.start(0);
   const std::byte* first = loader.next()->inputs.raw();

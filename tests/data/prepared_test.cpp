@@ -29,17 +29,17 @@ Preprocessing to(int height, int width, int channels) {
           .std = values};
 }
 
-TEST(Prepared, GivesWhatPredictingMakesOfTheSamePicture) {
-  // Trained and measured on other pixels than it is used on, a net is worse than it looks.
+TEST(Prepared, EqualsThePreparationOfPredict) {
+  // A net trained on pixels other than those it is used with is worse than it seems.
   for (int64_t channels : {1, 3}) {
-    const auto whole = pair_of(7, 9, channels);
+    const auto original = pair_of(7, 9, channels);
     for (const Preprocessing& p : {to(12, 10, 3), to(4, 5, 1), to(7, 9, channels == 1 ? 3 : 1)}) {
-      const auto set = prepared(whole, p);
+      const auto set = prepared(original, p);
       EXPECT_EQ(set->input(), image_type(p));
       EXPECT_EQ(set->size(), 2);
-      EXPECT_EQ(set->targets(), whole->targets());
+      EXPECT_EQ(set->targets(), original->targets());
       for (int64_t i = 0; i < 2; ++i) {
-        const Image picture{7, 9, static_cast<int>(channels), pixels_of(*whole, i)};
+        const Image picture{7, 9, static_cast<int>(channels), pixels_of(*original, i)};
         EXPECT_EQ(pixels_of(*set, i), prepare(picture, p).pixels);
         EXPECT_EQ(class_of(*set, i), i);
       }
@@ -48,11 +48,11 @@ TEST(Prepared, GivesWhatPredictingMakesOfTheSamePicture) {
 }
 
 TEST(Prepared, ImagesOfTheRightSizeAreNotTouched) {
-  const auto whole = pair_of(7, 9, 3);
-  EXPECT_EQ(prepared(whole, to(7, 9, 3)), whole);
+  const auto original = pair_of(7, 9, 3);
+  EXPECT_EQ(prepared(original, to(7, 9, 3)), original);
 }
 
-TEST(Prepared, RefusesWhatCannotBeMade) {
+TEST(Prepared, RefusesImpossibleSizes) {
   expect_error(ErrorKind::usage, "images of 2 channels cannot be resized, 1 or 3 are expected",
                [] { prepared(pair_of(7, 9, 2), to(4, 4, 3)); });
   Preprocessing broken = to(4, 4, 3);

@@ -8,7 +8,7 @@
 namespace fovea::data {
 namespace {
 
-/// Sets an environment variable, and what it was afterwards.
+/// Sets an environment variable, and restores it afterwards.
 class Environment {
  public:
   Environment(const char* name, const std::string& value) : name_(name) {
@@ -49,7 +49,7 @@ TEST(Registry, AnUnknownNameGetsTheNearest) {
                         "  try     --data mnist, or --data mnist:DIR"));
 }
 
-TEST(Registry, AKnownSetThatIsNotThereSaysWhereItWasLookedForAndHowToGetIt) {
+TEST(Registry, AMissingDataSetSaysWhereItWasSearchedAndHowToGetIt) {
   TempFolder folder;
   const std::string root = folder.path().string();
   Environment data("FOVEA_DATA", root);
@@ -108,7 +108,7 @@ TEST(Registry, CifarIsFoundInItsFolderOrAbove) {
   }
 }
 
-TEST(Registry, AFolderOfARelativeIsNotTakenForTheSet) {
+TEST(Registry, AFolderOfASimilarDataSetIsNotMistakenForIt) {
   TempFolder folder;
   write_mnist(folder, "fashion-mnist");
   Environment data("FOVEA_DATA", (folder / "fashion-mnist").string());

@@ -51,7 +51,7 @@ TEST(Transforms, ACropMovesEveryPixelAndFillsWithZeros) {
   }
 }
 
-TEST(Transforms, AFlipMirrorsAndTwiceIsNothing) {
+TEST(Transforms, AFlipMirrorsAndTwiceIsTheIdentity) {
   Random random(2, "flips");
   for (int round = 0; round < 200; ++round) {
     const Array before = random_image(random_shape(random), random);
@@ -189,7 +189,7 @@ TEST(Transforms, ARandomResizedCropIsScaledToTheNetsSize) {
             "them");
 }
 
-TEST(Transforms, AFlipComesWithItsProbability) {
+TEST(Transforms, AFlipHappensWithItsProbability) {
   for (double p : {0.0, 0.2, 0.5, 1.0}) {
     int flips = 0;
     for (int64_t i = 0; i < 10000; ++i) {
@@ -202,7 +202,7 @@ TEST(Transforms, AFlipComesWithItsProbability) {
   }
 }
 
-TEST(Transforms, ClassesThatAreMixedBecomeShares) {
+TEST(Transforms, MixedClassesBecomeProbabilities) {
   const Mixup mixup(0.4);
   const Targets classes = class_targets({"a", "b", "c"});
   EXPECT_EQ(mixup.output(classes).type, (Type{DType::f32, {3}}));
@@ -220,7 +220,7 @@ TEST(Transforms, ClassesThatAreMixedBecomeShares) {
       high += batch.targets.at(i * 3 + k) * std::max(value[k], other[k]);
     }
     EXPECT_NEAR(sum, 1, 1e-6);
-    EXPECT_GE(batch.inputs.at(i), low - 1e-4);  // the input is mixed by the same share
+    EXPECT_GE(batch.inputs.at(i), low - 1e-4);  // the input is mixed in the same ratio
     EXPECT_LE(batch.inputs.at(i), high + 1e-4);
   }
   EXPECT_THROW((void)mixup.output({.type = {DType::i64, {4, 4}}, .names = {}}), Error);
@@ -239,7 +239,7 @@ TEST(Transforms, TheTextOfAugmentIsReadAndWritten) {
   }
 }
 
-TEST(Transforms, WhatAugmentCannotReadItExplains) {
+TEST(Transforms, AugmentExplainsWhatItCannotRead) {
   const auto error = [](const std::string& text) {
     return error_of([&] { (void)Augmentation::parse(text); });
   };
@@ -297,8 +297,8 @@ TEST(Transforms, ResizeInTheListSaysWhereImagesAreResized) {
             "--augment: \"resize\" stands once in a list");
 }
 
-/// A transform that comes from outside, sees image and target, and changes the size: the halves of
-/// an image, whose class says which.
+/// A transform from outside that uses image and target and changes the size: keeps the half of an
+/// image that its class selects.
 class Half : public Transform {
  public:
   std::string text() const override { return "half"; }
@@ -310,7 +310,7 @@ class Half : public Transform {
     const Array whole = sample.input;
     sample.input = Array(DType::u8, output({whole.dtype(), whole.shape()}).shape);
     for (int64_t i = 0; i < sample.input.numel(); ++i)
-      sample.input.set(i, whole.at(which * sample.input.numel() + i));
+      sample.input.set(i, original.at(which * sample.input.numel() + i));
     sample.target.set(0, static_cast<double>(which));
   }
 };
@@ -340,10 +340,10 @@ TEST(Transforms, OneFromOutsideChangesImageAndTargetAtAnyPlace) {
     EXPECT_GT(lower, 8);
     EXPECT_LT(lower, 32);
   }
-  EXPECT_EQ(class_of(*set, 3), 0);  // what the data set holds is not written to
+  EXPECT_EQ(class_of(*set, 3), 0);  // the data set itself is not modified
 }
 
-TEST(Transforms, AugmentedBytesStayWhatTheyWere) {
+TEST(Transforms, AugmentedBytesStayTheSame) {
   // A run that is resumed, or repeated years later, sees the same images.
   Loader loader(
       random_set(64, 12, 10, 3),

@@ -1,4 +1,4 @@
-// Code in the documentation is quoted: what a reader copies must be what compiles.
+// Code in the documentation is quoted from files, so that what a reader copies compiles.
 
 #include <gtest/gtest.h>
 

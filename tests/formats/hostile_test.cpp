@@ -1,5 +1,5 @@
-// Files that were made to do harm, or that broke: each gives an error that says so, or arrays all
-// of whose elements can be read.
+// Malicious or damaged files: each gives a clear error, or arrays all of whose elements can be
+// read.
 
 #include <gtest/gtest.h>
 
@@ -36,7 +36,7 @@ double read_all(const std::filesystem::path& path) {
 
 class Hostile : public testing::Test {
  protected:
-  /// The file must be refused, as what it is.
+  /// The file must be refused with this message.
   void expect_refusal(const std::string& bytes, const std::string& suffix = ".pth") {
     const std::filesystem::path path = folder_ / ("bad" + suffix);
     put(path, bytes);
@@ -45,7 +45,7 @@ class Hostile : public testing::Test {
     ++refused_;
   }
 
-  /// The file may still be good. Whether it was refused.
+  /// The file may still be valid. Returns whether it was refused.
   bool survives(const std::string& bytes, const std::string& suffix) {
     const std::filesystem::path path = folder_ / ("mutated" + suffix);
     put(path, bytes);
@@ -63,7 +63,7 @@ class Hostile : public testing::Test {
   int refused_ = 0;
 };
 
-TEST_F(Hostile, TheUnharmedFilesRead) {
+TEST_F(Hostile, TheOriginalFilesAreRead) {
   for (const std::string& bytes :
        {archive(dict({text("w"), tensor({})})), legacy(dict({text("w"), tensor({})}))}) {
     put(folder_ / "good.pth", bytes);
@@ -122,7 +122,7 @@ TEST_F(Hostile, SizesNearPowersOfTwo) {
       [](Tensor& t, int64_t v) {
         t.sizes = {v, v};
       },
-      [](Tensor& t, int64_t v) {  // one element, again and again
+      [](Tensor& t, int64_t v) {  // one element, repeated
         t.sizes = {v, 2};
         t.strides = {0, 0};
       },
@@ -142,7 +142,7 @@ TEST_F(Hostile, SizesNearPowersOfTwo) {
   }
 }
 
-TEST_F(Hostile, TensorsThatAreNotDescribedAsTensorsAre) {
+TEST_F(Hostile, TensorsWithMalformedDescriptions) {
   const std::string maker = global("torch._utils", "_rebuild_tensor_v2");
   const std::string good = storage("0", 6);
   const Parts bodies = {
@@ -207,12 +207,12 @@ TEST_F(Hostile, DeepNesting) {
   };
   EXPECT_FALSE(survives(dicts(1), ".pth"));
   for (const int depth : {10, 60, 1000, 100000}) expect_refusal(dicts(depth));
-  // A dict that holds itself.
+  // A dict that contains itself.
   expect_refusal(archive("}q\1" + text("model") + "h\1s"));
   expect_refusal(archive("}q\1" + text("model") + "h\1s" + text("w") + tensor({}) + "s"));
 }
 
-/// Small files that describe much memory.
+/// Small files that claim much memory.
 TEST_F(Hostile, Bombs) {
   Tensor wide;
   wide.sizes = {1 << 20, 100};  // 400 MB out of 24 bytes
@@ -233,18 +233,20 @@ TEST_F(Hostile, Bombs) {
   expect_refusal(archive(dict({text("w"), tensor({}), text("w"), tensor({})})));
   const std::string keys = list({text("0"), text("0")});
   std::string twice = legacy(dict({text("w"), tensor({})}));
-  const size_t at = twice.find(whole(list({text("0")})));
-  twice = twice.substr(0, at) + whole(keys) + little(6, 8) + six_floats + little(6, 8) + six_floats;
+  const size_t at = twice.find(pickled(list({text("0")})));
+  twice =
+      twice.substr(0, at) + pickled(keys) + little(6, 8) + six_floats + little(6, 8) + six_floats;
   expect_refusal(twice);
 }
 
-/// What else is given as weights, cut off anywhere: told for what it is, or at least no weights.
+/// Other kinds of files, truncated anywhere: recognised for what they are, or at least refused.
 TEST_F(Hostile, BeginningsOfFilesOfOtherKinds) {
-  std::string script =
-      zip({{"s/data.pkl", whole("}")}, {"s/code/net.py", "pass"}, {"s/constants.pkl", whole(")")}});
+  std::string script = zip({{"s/data.pkl", pickled("}")},
+                            {"s/code/net.py", "pass"},
+                            {"s/constants.pkl", pickled(")")}});
   const size_t code = script.find("PK\1\2", script.find("PK\1\2") + 1);
   script.replace(code + 10, 2, little(8, 2));        // compressed
-  script.replace(code + 24, 4, little(1 << 30, 4));  // to a bomb, were it unpacked
+  script.replace(code + 24, 4, little(1 << 30, 4));  // to a bomb, if it were decompressed
   using namespace std::string_literals;
   const std::string kinds[] = {
       script,
@@ -259,7 +261,7 @@ TEST_F(Hostile, BeginningsOfFilesOfOtherKinds) {
       "{\"weight_map\": {}}"s,
       "\xef\xbb\xbf \n\t"s,
       "\x93NUMPY\1\0"s,
-      whole(global("__main__", "Net") + "q"),
+      pickled(global("__main__", "Net") + "q"),
       "\x80\2c__main__\nNet\nr"s,
   };
   for (const std::string& kind : kinds) {
@@ -304,11 +306,11 @@ TEST_F(Hostile, MutatedFilesGiveArraysOrAnError) {
        {golden / "zip_2.15.pth", golden / "checkpoint_1.13.pth", golden / "legacy_2.15.pth",
         golden / "legacy_checkpoint_1.13.pth", golden / "legacy_protocol5_2.15.pth",
         golden / "written.pth", folder_ / "w.safetensors"}) {
-    const std::string whole = read_text(path, ErrorKind::model);
+    const std::string original = read_text(path, ErrorKind::model);
     int refused = 0;
     for (uint64_t trial = 0; trial < 400; ++trial) {
       Random random(trial, path.filename().string());
-      std::string bytes = whole;
+      std::string bytes = original;
       for (uint64_t i = 0, n = 1 + random.below(3); i < n && !bytes.empty(); ++i) {
         const size_t at = random.below(bytes.size());
         const size_t width = size_t{1} << random.below(4);
@@ -337,9 +339,9 @@ TEST_F(Hostile, MutatedFilesGiveArraysOrAnError) {
 }
 
 TEST_F(Hostile, EveryTruncationIsAnError) {
-  for (const std::string& whole :
+  for (const std::string& original :
        {archive(dict({text("w"), tensor({})})), legacy(dict({text("w"), tensor({})}))}) {
-    for (size_t size = 0; size < whole.size(); ++size) expect_refusal(whole.substr(0, size));
+    for (size_t size = 0; size < original.size(); ++size) expect_refusal(original.substr(0, size));
   }
 }
 

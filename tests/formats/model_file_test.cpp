@@ -60,7 +60,7 @@ TEST(ModelFile, RandomMeansAndStdsReadBackToTheLastBit) {
   EXPECT_TRUE(load_model(folder / "a").preprocessing == model.preprocessing);
 }
 
-// A folder's name is any bytes; hours of training must not end in an error about one.
+// A folder's name can be any bytes; hours of training must not end in an error about it.
 TEST(ModelFile, ClassNamesThatAreNotUtf8AreReplaced) {
   TemporaryFolder folder;
   ModelFile model = sample();
@@ -69,7 +69,7 @@ TEST(ModelFile, ClassNamesThatAreNotUtf8AreReplaced) {
   EXPECT_EQ(load_model(folder / "a").class_names[0], "caf\ufffd");
 }
 
-TEST(ModelFile, WhatCouldNotBeLoadedIsNotSaved) {
+TEST(ModelFile, ModelsThatCouldNotBeLoadedAreNotSaved) {
   TemporaryFolder folder;
   const auto refused = [&](const std::string& message, auto change) {
     ModelFile model = sample();
@@ -157,7 +157,7 @@ TEST(ModelFile, HostilePreprocessingIsRefused) {
   refused("channels", "3", "cannot be: mean has 1 values, but the input has 3 channels");
   refused("channels", "1000000000", "cannot be: channels is 1000000000");
   refused("resize", "31", "cannot be: resize is 31, not from 32 to 16384");
-  refused("resize", "\"auto\"", "says that resize is \"auto\", not a whole number");
+  refused("resize", "\"auto\"", "says that resize is \"auto\", not an integer");
   refused("filter", "\"lanczos\"", "says that filter is \"lanczos\"");
   refused("filter", "1", "says that filter is 1");
   refused("mean", "[NaN]", "not valid JSON");

@@ -107,15 +107,15 @@ TEST(Npy, EachFaultIsNamed) {
 
 TEST(Npy, TruncatedAndMutatedFilesGiveAnArrayOrAnError) {
   TemporaryFolder folder;
-  write_npy(folder / "whole.npy", Array::of<float>({1, 2, 3, 4, 5, 6}, {2, 3}));
-  const std::string whole = read_text(folder / "whole.npy", ErrorKind::data);
-  for (size_t size = 0; size < whole.size(); ++size) {
-    put(folder / "bad.npy", whole.substr(0, size));
+  write_npy(folder / "original.npy", Array::of<float>({1, 2, 3, 4, 5, 6}, {2, 3}));
+  const std::string original = read_text(folder / "original.npy", ErrorKind::data);
+  for (size_t size = 0; size < original.size(); ++size) {
+    put(folder / "bad.npy", original.substr(0, size));
     error_text(ErrorKind::data, [&] { read_npy(folder / "bad.npy"); });
   }
   for (uint64_t trial = 0; trial < 300; ++trial) {
     Random random(trial, "mutations");
-    std::string bytes = whole;
+    std::string bytes = original;
     for (int i = 0; i < 2; ++i) bytes[random.below(80)] = static_cast<char>(random.below(256));
     put(folder / "bad.npy", bytes);
     try {
@@ -135,12 +135,12 @@ TEST(Npz, IsWhatNumpyWrites) {
   EXPECT_EQ(arrays[1].first, "layer1.0.conv1");
   EXPECT_EQ(describe(arrays[1].second), "i64[4]");
   EXPECT_EQ(arrays[1].second.at(3), 3);
-  EXPECT_EQ(arrays[2].first, std::string(100, 'n'));  // whole, however long
+  EXPECT_EQ(arrays[2].first, std::string(100, 'n'));  // complete, however long
   EXPECT_EQ(describe(arrays[2].second), "f64[]");
   EXPECT_EQ(arrays[2].second.item(), -1);
 }
 
-TEST(Npz, WhatIsNoArchiveOfArraysIsToldWithTheFileInside) {
+TEST(Npz, BrokenArchivesNameTheFileInside) {
   TemporaryFolder folder;
   const auto refused = [&](const std::string& bytes, const std::string& message) {
     put(folder / "a.npz", bytes);
@@ -151,7 +151,8 @@ TEST(Npz, WhatIsNoArchiveOfArraysIsToldWithTheFileInside) {
   refused("12345", "it begins as a zip archive and does not end as one");
   std::string compressed = pickles::zip({{"a.npy", "12345"}});
   compressed[compressed.find("PK\1\2") + 10] = 8;
-  refused(compressed, "\"a.npy\" is compressed, which is not supported\n  try     numpy.savez instead");
+  refused(compressed,
+          "\"a.npy\" is compressed, which is not supported\n  try     numpy.savez instead");
 }
 
 }  // namespace

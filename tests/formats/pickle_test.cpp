@@ -12,10 +12,10 @@ using namespace pickles;  // NOLINT
 
 constexpr std::string_view known[] = {"torch.Size", "a.b.C"};
 
-/// Keeps the bytes that the document is a view of.
+/// Owns the bytes that the document is a view of.
 struct Read {
   explicit Read(const std::string& body, char protocol = 2)
-      : bytes(pickles::whole(body, protocol)),
+      : bytes(pickles::pickled(body, protocol)),
         document(read(std::as_bytes(std::span(bytes)), known, "w.pth")) {}
   std::span<const Value> items() const { return document.items(document.root); }
   std::string bytes;
@@ -98,7 +98,7 @@ TEST(Pickle, KnownGlobalsMakeObjectsAndDicts) {
   EXPECT_EQ(size.document.root.kind, Kind::object);
   EXPECT_EQ(size.document.compound(size.document.root).made_by, "torch.Size");
   ASSERT_EQ(size.document.arguments(size.document.root).size(), 1u);
-  // By NEWOBJ, with state that is left out; the module of the name has a dot.
+  // By NEWOBJ, with state that is ignored; the module of the name has a dot.
   const Read object(
       "\x8c\x03"
       "a.b\x8c\x01"
@@ -202,18 +202,18 @@ TEST(Pickle, LimitsHold) {
   std::string bomb = "](" + std::string(1000, 'N') + "eq\1";
   for (int i = 0; i < 1000; ++i) bomb += copy;
   expect_refusal(bomb, "has more values than weights need");
-  // A list that is put into itself twice, and so on, doubles only on paper.
+  // A list that contains another twice, and so on, doubles only nominally.
   std::string laughs = ")";
   for (int i = 0; i < 90; ++i) laughs += "2\x86";
   EXPECT_EQ(Read(laughs).document.compounds.size(), 91u);
 }
 
 TEST(Pickle, EveryTruncationIsAnError) {
-  const std::string whole = pickles::whole(dict({pickles::text("w"), tensor({})}));
+  const std::string original = pickles::pickled(dict({pickles::text("w"), tensor({})}));
   constexpr std::string_view globals[] = {"torch._utils._rebuild_tensor_v2", "torch.FloatStorage"};
-  EXPECT_EQ(read(std::as_bytes(std::span(whole)), globals, "w").size, whole.size());
-  for (size_t size = 0; size < whole.size(); ++size) {
-    const std::string cut = whole.substr(0, size);
+  EXPECT_EQ(read(std::as_bytes(std::span(original)), globals, "w").size, original.size());
+  for (size_t size = 0; size < original.size(); ++size) {
+    const std::string cut = original.substr(0, size);
     error_text(ErrorKind::model, [&] { (void)read(std::as_bytes(std::span(cut)), globals, "w"); });
   }
 }

@@ -39,7 +39,7 @@ inline std::string integers(const std::vector<int64_t>& values) {
   for (const int64_t value : values) parts.push_back(integer(value));
   return tuple(parts);
 }
-/// Keys and values by turns.
+/// Alternating keys and values.
 inline std::string dict(const Parts& items) { return "}(" + joined(items) + "u"; }
 inline std::string call(const std::string& function, const Parts& arguments) {
   return function + tuple(arguments) + "R";
@@ -47,7 +47,7 @@ inline std::string call(const std::string& function, const Parts& arguments) {
 inline std::string ordered_dict(const Parts& items) {
   return global("collections", "OrderedDict") + ")R(" + joined(items) + "u";
 }
-inline std::string whole(const std::string& body, char protocol = 2) {
+inline std::string pickled(const std::string& body, char protocol = 2) {
   return std::string("\x80") + protocol + body + ".";
 }
 
@@ -98,13 +98,13 @@ inline std::string zip(const Entries& entries) {
 inline std::string archive(const std::string& body,
                            const std::map<std::string, std::string>& storages = {
                                {"0", six_floats}}) {
-  Entries entries = {{"a/data.pkl", whole(body)}, {"a/byteorder", "little"}};
+  Entries entries = {{"a/data.pkl", pickled(body)}, {"a/byteorder", "little"}};
   for (const auto& [key, data] : storages) entries.emplace_back("a/data/" + key, data);
   entries.emplace_back("a/version", "3\n");
   return zip(entries);
 }
 
-/// What it wrote before PyTorch 1.6; storages are of floats.
+/// The format before PyTorch 1.6; storages are of floats.
 inline std::string legacy(const std::string& body,
                           const std::map<std::string, std::string>& storages = {
                               {"0", six_floats}}) {
@@ -114,9 +114,9 @@ inline std::string legacy(const std::string& body,
     keys.push_back(text(key));
     data += little(bytes.size() / sizeof(float), 8) + bytes;
   }
-  return whole("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19") + whole("M\xe9\x03") +
-         whole(dict({text("protocol_version"), "M\xe9\x03", text("little_endian"), "\x88"})) +
-         whole(body) + whole(list(keys)) + data;
+  return pickled("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19") + pickled("M\xe9\x03") +
+         pickled(dict({text("protocol_version"), "M\xe9\x03", text("little_endian"), "\x88"})) +
+         pickled(body) + pickled(list(keys)) + data;
 }
 
 }  // namespace fovea::pickles

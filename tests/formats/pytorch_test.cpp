@@ -99,7 +99,7 @@ PytorchFile read_bytes(const std::string& bytes) {
   return read_pytorch(folder / "w.pth");
 }
 
-/// What is said of bytes that cannot be read, without the path.
+/// The error for bytes that cannot be read, without the path.
 std::string complaint(const std::string& bytes) {
   const std::string text = error_text(ErrorKind::model, [&] { read_bytes(bytes); });
   const size_t at = text.find("w.pth: ");
@@ -132,7 +132,7 @@ TEST(Pytorch, OtherProtocolsOfPicklesReadTheSame) {
   }
 }
 
-TEST(Pytorch, CheckpointsGiveTheWeightsAmongAllElse) {
+TEST(Pytorch, CheckpointsGiveTheirWeights) {
   for (const char* name :
        {"checkpoint_2.15", "checkpoint_1.13", "legacy_checkpoint_2.15", "legacy_checkpoint_1.13"}) {
     SCOPED_TRACE(name);
@@ -149,7 +149,7 @@ TEST(Pytorch, CheckpointsGiveTheWeightsAmongAllElse) {
   }
 }
 
-TEST(Pytorch, WhatIsNotReadIsRefusedByItsName) {
+TEST(Pytorch, UnsupportedTensorsAreRefusedByName) {
   const auto said = [](const std::string& name) {
     const std::string text = error_text(ErrorKind::model, [&] { read_pytorch(golden(name)); });
     return text.substr(text.find(".pth: ") + 6);
@@ -281,8 +281,8 @@ TEST(Pytorch, ChoosesTheDictThatHoldsTheWeights) {
   EXPECT_EQ(complaint(archive(dict({text("w\xff"), w}))), "the name \"w?\" is not UTF-8");
 }
 
-// DataParallel's "module." was seen through in .pth and not in .safetensors.
-TEST(WeightFile, WhatWrappersPutBeforeAllNamesIsTakenOffInEveryFormat) {
+// DataParallel's "module." used to be removed in .pth but not in .safetensors.
+TEST(WeightFile, PrefixesOfWrappersAreRemovedInEveryFormat) {
   TemporaryFolder folder;
   const auto stripped = [&](const std::string& file, const Parts& given) {
     Named tensors;
@@ -305,7 +305,7 @@ TEST(WeightFile, WhatWrappersPutBeforeAllNamesIsTakenOffInEveryFormat) {
   }
 }
 
-TEST(WeightFile, FormatsAreKnownByContentsNotBySuffix) {
+TEST(WeightFile, FormatsAreRecognisedByContentsNotBySuffix) {
   TemporaryFolder folder;
   const Named tensors{{"w", Array::of<float>({1, 2})}};
   write_weights(folder / "a.pth", tensors);
@@ -322,7 +322,7 @@ TEST(WeightFile, FormatsAreKnownByContentsNotBySuffix) {
                [&] { read_safetensors(folder / "c.safetensors"); });
 }
 
-/// What is said of weights that the file `name` does not hold, without the path.
+/// The error for a file `name` that does not hold weights, without the path.
 std::string said_of(const std::string& bytes, const std::string& name = "w.pth") {
   TemporaryFolder folder;
   put(folder / name, bytes);
@@ -331,7 +331,7 @@ std::string said_of(const std::string& bytes, const std::string& name = "w.pth")
   return at == std::string::npos ? text : text.substr(at + name.size() + 2);
 }
 
-TEST(WeightFile, WhatIsGivenInsteadOfWeightsIsNamedForWhatItIs) {
+TEST(WeightFile, OtherFilesGivenAsWeightsAreRecognised) {
   const std::string pytorch =
       "\n  try     weights that PyTorch saved: torch.save(model.state_dict(), FILE); or a "
       ".safetensors file";
@@ -360,7 +360,7 @@ TEST(WeightFile, WhatIsGivenInsteadOfWeightsIsNamedForWhatItIs) {
               "it is the index of a model in several files, without weights of its own\n"
               "  try     one file with all of them: save_file(tensors, FILE) of safetensors");
   }
-  EXPECT_EQ(said_of(whole("}")),
+  EXPECT_EQ(said_of(pickled("}")),
             "it is a pickle that torch.save did not write\n"
             "  try     torch.save(model.state_dict(), FILE)");
   EXPECT_EQ(said_of("\xff\xfe\xfd"),
@@ -368,7 +368,7 @@ TEST(WeightFile, WhatIsGivenInsteadOfWeightsIsNamedForWhatItIs) {
             "  known   what torch.save writes (.pth, .pt), and .safetensors");
 }
 
-TEST(WeightFile, AWholeModelIsNamedAndHowToSaveItsWeights) {
+TEST(WeightFile, AnEntireModelIsRefusedWithHowToSaveItsWeights) {
   const std::string net = global("__main__", "Net") + "q" + std::string(1, '\0') + ")\x81}b";
   for (const std::string& file : {archive(net), legacy(net)}) {
     EXPECT_EQ(said_of(file),
@@ -379,9 +379,10 @@ TEST(WeightFile, AWholeModelIsNamedAndHowToSaveItsWeights) {
   }
 }
 
-TEST(WeightFile, TorchScriptIsToldThoughItsProgramIsCompressed) {
-  std::string script =
-      zip({{"s/data.pkl", whole("}")}, {"s/code/net.py", "pass"}, {"s/constants.pkl", whole(")")}});
+TEST(WeightFile, TorchScriptIsRecognisedThoughItsProgramIsCompressed) {
+  std::string script = zip({{"s/data.pkl", pickled("}")},
+                            {"s/code/net.py", "pass"},
+                            {"s/constants.pkl", pickled(")")}});
   const size_t code = script.find("PK\1\2", script.find("PK\1\2") + 1);
   const size_t local = script.find("PK\3\4", 1);
   script[code + 10] = 8;
@@ -408,22 +409,22 @@ TEST(Pytorch, NegativeAndConjugateBitsAreRefused) {
   EXPECT_EQ(read_bytes(with_bit("")).tensors[0].second.at(5), 6);
 }
 
-TEST(Pytorch, ArchivesOfOtherProgramsAreTold) {
+TEST(Pytorch, ArchivesOfOtherProgramsAreRecognised) {
   EXPECT_EQ(complaint(zip({{"a.npy", "x"}})), "it is an archive of NumPy arrays (.npz)");
   EXPECT_EQ(complaint(zip({{"config.json", "{}"}, {"model.weights.h5", "x"}})),
             "it is a Keras model (.keras)");
   EXPECT_EQ(complaint(zip({{"a.txt", "x"}})),
             "it is a zip archive, but not one that torch.save wrote");
-  EXPECT_EQ(complaint(zip({{"a/data.pkl", whole("}")}, {"a/constants.pkl", whole(")")}})),
+  EXPECT_EQ(complaint(zip({{"a/data.pkl", pickled("}")}, {"a/constants.pkl", pickled(")")}})),
             "it is a TorchScript archive, a program");
-  EXPECT_EQ(complaint(zip({{"a/data.pkl", whole("}")}, {"a/byteorder", "big"}})),
+  EXPECT_EQ(complaint(zip({{"a/data.pkl", pickled("}")}, {"a/byteorder", "big"}})),
             "its numbers are in the byte order \"big\"; \"little\" is read");
-  EXPECT_EQ(complaint(zip({{"a/data.pkl", whole("}") + "x"}})),
+  EXPECT_EQ(complaint(zip({{"a/data.pkl", pickled("}") + "x"}})),
             "bytes follow the pickle in data.pkl");
   expect_error(ErrorKind::model, "No such file", [] { read_pytorch("/none/w.pth"); });
 }
 
-TEST(Pytorch, WhatCouldNotBeReadIsNotWritten) {
+TEST(Pytorch, FilesThatCouldNotBeReadAreNotWritten) {
   TemporaryFolder folder;
   const Array one = Array::of<float>({1});
   expect_error(ErrorKind::usage, "two tensors cannot be called \"w\"", [&] {
@@ -441,7 +442,7 @@ TEST(Pytorch, WhatCouldNotBeReadIsNotWritten) {
   EXPECT_TRUE(std::filesystem::is_empty(folder / ""));
 }
 
-TEST(Bytes, Utf8IsToldFromOtherBytes) {
+TEST(Bytes, Utf8IsDistinguishedFromOtherBytes) {
   for (const char* good : {"", "abc", "\u00fc", "\u20ac", "\U0001f600", "\u07ff\u0800\ud7ff"}) {
     EXPECT_TRUE(is_utf8(good)) << good;
   }

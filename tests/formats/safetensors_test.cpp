@@ -17,7 +17,7 @@ namespace {
 constexpr DType every_dtype[] = {DType::f64, DType::f32, DType::bf16, DType::f16, DType::i64,
                                  DType::i32, DType::i16, DType::i8,   DType::u8,  DType::boolean};
 
-/// A file with this header, `data` bytes of zeros behind it.
+/// A file with this header, followed by `data` zero bytes.
 void put_header(const std::filesystem::path& path, const std::string& header, size_t data = 0) {
   std::string text(8, '\0');
   for (size_t i = 0; i < 8; ++i) text[i] = static_cast<char>(header.size() >> (8 * i));
@@ -53,7 +53,7 @@ void expect_equal(const SafeTensors& a, const SafeTensors& b) {
   }
 }
 
-TEST(SafeTensors, MetadataThatIsNullIsNone) {  // as the reference reader takes it
+TEST(SafeTensors, NullMetadataCountsAsNone) {  // as in the reference reader
   TemporaryFolder folder;
   put_header(folder / "a",
              R"({"__metadata__":null,"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4);
@@ -69,7 +69,7 @@ TEST(SafeTensors, EveryDtypeReadsBackAlignedAndInOrder) {
   expect_equal(back, sample());
   write_safetensors(folder / "b", back);
   EXPECT_EQ(read_text(folder / "a", ErrorKind::model), read_text(folder / "b", ErrorKind::model));
-  // Writing over the file that is mapped leaves the arrays as they were.
+  // Overwriting the mapped file leaves the arrays unchanged.
   write_safetensors(folder / "a", {});
   expect_equal(back, sample());
   expect_equal(read_safetensors(folder / "a"), {});
@@ -96,10 +96,10 @@ TEST(SafeTensors, TheBytesAreThoseOfTheFormat) {
 
 TEST(SafeTensors, EveryTruncationIsAnError) {
   TemporaryFolder folder;
-  write_safetensors(folder / "whole", sample());
-  const std::string whole = read_text(folder / "whole", ErrorKind::model);
-  for (size_t size = 0; size < whole.size(); ++size) {
-    put(folder / "cut", whole.substr(0, size));
+  write_safetensors(folder / "original", sample());
+  const std::string original = read_text(folder / "original", ErrorKind::model);
+  for (size_t size = 0; size < original.size(); ++size) {
+    put(folder / "cut", original.substr(0, size));
     const std::string text =
         error_text(ErrorKind::model, [&] { read_safetensors(folder / "cut"); });
     ASSERT_NE(text.find("cut: "), std::string::npos) << text;
@@ -116,14 +116,14 @@ double touch(const SafeTensors& contents) {
 
 TEST(SafeTensors, MutatedFilesGiveArraysOrAnError) {
   TemporaryFolder folder;
-  write_safetensors(folder / "whole", sample());
-  const std::string whole = read_text(folder / "whole", ErrorKind::model);
-  const size_t header_end = whole.rfind('}') + 1;
+  write_safetensors(folder / "original", sample());
+  const std::string original = read_text(folder / "original", ErrorKind::model);
+  const size_t header_end = original.rfind('}') + 1;
   const std::string_view swaps = "0123456789{}[]\",:-.eE tfn\\\xff";
   int errors = 0;
   for (uint64_t trial = 0; trial < 600; ++trial) {
     Random random(trial, "mutations");
-    std::string bytes = whole;
+    std::string bytes = original;
     for (uint64_t i = 0, n = 1 + random.below(3); i < n; ++i) {
       const size_t at = random.below(trial % 4 == 0 ? bytes.size() : header_end);
       const char c = swaps[random.below(swaps.size())];
@@ -207,14 +207,14 @@ TEST(SafeTensors, EachFaultOfAHeaderIsNamed) {
   put(folder / "bad", std::string("\xff\xff\xff\xff\xff\xff\xff\x7f{}", 10));
   expect_error(ErrorKind::model, "at most 100000000 are read",
                [&] { read_safetensors(folder / "bad"); });
-  // A million levels deep: refused at the second, not followed down the stack.
+  // A million levels deep: refused at the second, without deep recursion.
   put_header(folder / "bad", R"({"w":{"dtype":)" + std::string(1000000, '['));
   expect_error(ErrorKind::model, "dtype is or has an array, not a string",
                [&] { read_safetensors(folder / "bad"); });
   expect_error(ErrorKind::model, "No such file", [&] { read_safetensors(folder / "none"); });
 }
 
-TEST(SafeTensors, WhatCouldNotBeReadIsNotWritten) {
+TEST(SafeTensors, FilesThatCouldNotBeReadAreNotWritten) {
   TemporaryFolder folder;
   const Array one = Array::of<float>({1});
   expect_error(ErrorKind::usage, "two tensors cannot be called \"w\"", [&] {

@@ -23,7 +23,7 @@ std::string text_of(const ZipEntry& entry) {
 
 const Entries two = {{"a/one", "first"}, {"a/two", "second"}};
 
-// Where the records of `two` lie, by their signatures.
+// The positions of the records of `two`, by their signatures.
 size_t central_record(const std::string& bytes, int index) {
   size_t at = bytes.find("PK\1\2");
   for (int i = 0; i < index; ++i) at = bytes.find("PK\1\2", at + 1);
@@ -32,7 +32,7 @@ size_t central_record(const std::string& bytes, int index) {
 size_t end_record(const std::string& bytes) { return bytes.rfind("PK\5\6"); }
 size_t end64_record(const std::string& bytes) { return bytes.rfind("PK\6\6"); }
 
-/// The archive of `two` with other bytes at a place.
+/// The archive of `two` with other bytes at one position.
 std::string with(size_t at, const std::string& bytes) {
   return zip(two).replace(at, bytes.size(), bytes);
 }
@@ -98,7 +98,7 @@ TEST(Zip, EachFaultIsNamed) {
       "it begins like a zip archive but does not end like one: it is truncated or damaged");
   expect_refusal(with(first + 8, "\1"), "\"a/one\" is encrypted");
   const std::string compressed = with(first + 10, "\x08");
-  const ZipEntry entry = read(compressed)[0];  // named, though not unpacked
+  const ZipEntry entry = read(compressed)[0];  // listed, though not decompressed
   EXPECT_EQ(entry.name, "a/one");
   expect_error(ErrorKind::model, "a.zip: \"a/one\" is compressed, which is not supported",
                [&] { stored_data(entry, "a.zip", ErrorKind::model); });
@@ -136,7 +136,7 @@ TEST(Zip, EachFaultIsNamed) {
 }
 
 /// A bomb of overlapping entries: each holds the records of the next.
-TEST(Zip, EntriesOverEachOtherAreRefused) {
+TEST(Zip, OverlappingEntriesAreRefused) {
   std::string bytes = zip(two);
   const size_t next = bytes.find("PK\3\4", 1), first = central_record(bytes, 0);
   const uint64_t size = first - 64;  // from the first entry's data to the directory

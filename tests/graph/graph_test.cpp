@@ -64,7 +64,7 @@ TEST(Graph, GraphsDoNotMix) {
             "  try     trace the entire computation in one graph");
 }
 
-TEST(Graph, NamesAreTakenOnce) {
+TEST(Graph, NamesAreUnique) {
   const auto graph = Graph::make(Mode::eval);
   const Tensor x = graph->input("x", image);
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)graph->input("x", image); }),
@@ -97,7 +97,7 @@ TEST(Graph, AnArrayReadFrozenFirstAndTrainedLaterIsTrained) {
   EXPECT_TRUE(graph->value(graph->read("w", {DType::f32, {3}}, true).id()).trainable);
 }
 
-TEST(Graph, TheLastUpdateOfANameStands) {
+TEST(Graph, TheLastUpdateOfANameCounts) {
   const auto graph = Graph::make(Mode::train);
   const Tensor x = graph->read("x", {DType::f32, {3}});
   graph->update("x", x * 2.0);
@@ -121,7 +121,7 @@ TEST(Graph, RandomOpsHaveKeysOfTheirOwnAndOneInput) {
   }
   EXPECT_NE(attributes[0], attributes[1]);
   EXPECT_NE(attributes[1], attributes[2]);
-  // A key depends on where it was asked for, not on the run.
+  // A key depends on where it was requested, not on the run.
   const auto again = Graph::make(Mode::train);
   again->enter("drop", std::source_location::current());
   const auto other = Graph::make(Mode::train);
@@ -129,7 +129,7 @@ TEST(Graph, RandomOpsHaveKeysOfTheirOwnAndOneInput) {
   EXPECT_EQ(again->random_key(), other->random_key());
 }
 
-TEST(Graph, KnowsWhatEachCallOfAModuleTookAndGave) {
+TEST(Graph, RecordsInputsAndOutputsOfEachModuleCall) {
   const auto graph = Graph::make(Mode::eval, DType::f32, "net");
   const Tensor x = graph->input("x", image);
   graph->enter("block", Where("net.toml", 3), "Block", {x});
@@ -156,7 +156,7 @@ TEST(Graph, KnowsWhatEachCallOfAModuleTookAndGave) {
   EXPECT_EQ(second.path, "block.act");
   EXPECT_EQ(first.outputs, second.inputs);
   EXPECT_EQ(second.parent, 0);
-  EXPECT_EQ(drop.inputs, drop.outputs);  // it changes nothing, and yet was called
+  EXPECT_EQ(drop.inputs, drop.outputs);  // the identity, but called nevertheless
   EXPECT_EQ(drop.outputs, std::vector{z.id()});
   EXPECT_EQ(graph->node(1).origin.call, 2);
   EXPECT_EQ(graph->node(2).origin.call, 0);
@@ -169,7 +169,7 @@ TEST(Graph, KnowsWhatEachCallOfAModuleTookAndGave) {
             "  try     trace the entire computation in one graph");
 }
 
-TEST(Graph, IsPrintedAsItIs) {
+TEST(Graph, IsPrintedExactly) {
   const auto graph = Graph::make(Mode::train, DType::f32, "net");
   const Tensor x = graph->input("x", image);
   graph->enter("conv1", std::source_location::current());
@@ -307,7 +307,7 @@ struct Sound {
   }
 };
 
-TEST(Verify, AcceptsASoundGraph) { EXPECT_NO_THROW(verify(*Sound().graph)); }
+TEST(Verify, AcceptsAValidGraph) { EXPECT_NO_THROW(verify(*Sound().graph)); }
 
 TEST(Verify, SeesAValueUsedBeforeItIsMade) {
   Sound s;
@@ -337,7 +337,7 @@ TEST(Verify, SeesATypeThatIsNotInferred) {
       "f32[2, 16, 4, 4]");
 }
 
-TEST(Verify, SeesAnotherNumberOfOutputs) {
+TEST(Verify, SeesAWrongNumberOfOutputs) {
   Sound s;
   s.node(0).outputs.clear();
   EXPECT_EQ(

@@ -1,5 +1,5 @@
 // Op structs that lack a member each: tests/graph/incomplete_ops.sh compiles this file, which has
-// to fail, and looks for what the compiler says of each.
+// to fail, and looks for what the compiler says about each.
 
 #include "fovea/graph/graph.h"
 

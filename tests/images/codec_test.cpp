@@ -29,7 +29,8 @@ std::vector<std::string> golden_files() {
 }
 
 // Palettes, single bits, 16 bits, alpha, interlacing; CMYK and YCCK, progressive, arithmetic, every
-// sampling of colours, old revisions, stray bytes; all eight orientations, wherever they stand.
+// sampling of colours, old revisions, stray bytes; all eight orientations, wherever they are
+// stored.
 TEST(Decode, EveryPngAndJpegThatPillowReadsGivesItsPixels) {
   const auto keys = golden_files();
   EXPECT_EQ(keys.size(), 45u);
@@ -59,27 +60,28 @@ TEST(Decode, SixteenBitsKeepTheUpperEight) {
   EXPECT_TRUE(image == (Image{1, 2, 1, {0x12, 0xfe}}));
 }
 
-// A picture cut off in a download must not train as one that is half gray. What a PNG loses with
-// its last 12 bytes is only the end marker.
+// A truncated download must not be trained on as a picture that is half gray. The last 12 bytes of
+// a PNG are only its end marker.
 TEST(Decode, EveryTruncationOfPixelsIsAnError) {
   for (const std::string key : {"rgb-png/png", "palette/png", "one-bit/png", "rgb-jpeg/jpeg",
                                 "progressive/jpeg", "cmyk/jpeg", "orientation-6/jpeg"}) {
-    const auto whole = golden_file(key);
-    const size_t end = whole.size() - (key.ends_with("/png") ? 12 : 0);
+    const auto original = golden_file(key);
+    const size_t end = original.size() - (key.ends_with("/png") ? 12 : 0);
     for (size_t size = 0; size < end; ++size) {
       const std::string text =
-          error_text(ErrorKind::data, [&] { decode_image(whole.first(size), "cut"); });
+          error_text(ErrorKind::data, [&] { decode_image(original.first(size), "cut"); });
       ASSERT_TRUE(text.starts_with("cut: ")) << key << " " << size << ": " << text;
     }
-    for (size_t size = end; size < whole.size(); ++size) {
-      ASSERT_TRUE(decode_image(whole.first(size), "cut") == decode_image(whole, "whole")) << key;
+    for (size_t size = end; size < original.size(); ++size) {
+      ASSERT_TRUE(decode_image(original.first(size), "cut") == decode_image(original, "original"))
+          << key;
     }
   }
   expect_error(ErrorKind::data, "cut: damaged PNG: the file ends too early\n  offset  100",
                [] { decode_image(golden_file("rgb-png/png").first(100), "cut"); });
 }
 
-/// The JPEG with bytes put in before the last marker of that kind.
+/// The JPEG with bytes inserted before the last marker of that kind.
 Bytes with_bytes(const std::string& key, uint8_t marker, const std::string& inserted) {
   Bytes bytes = bytes_of(key);
   const std::array wanted{std::byte{0xff}, std::byte{marker}};
@@ -89,7 +91,7 @@ Bytes with_bytes(const std::string& key, uint8_t marker, const std::string& inse
   return bytes;
 }
 
-// Inside a scan they are encoded pixels that the decoder did not understand.
+// Inside a scan they are encoded pixels that the decoder could not interpret.
 TEST(Decode, StrayBytesInsideAScanAreDamage) {
   const Bytes bytes = with_bytes("restarts/jpeg", 0xd1, "abc");
   expect_error(ErrorKind::data,
@@ -99,11 +101,11 @@ TEST(Decode, StrayBytesInsideAScanAreDamage) {
 
 // A file of 100 KB must not keep the decoder busy for an hour.
 TEST(Decode, ThousandsOfScansAreRefused) {
-  const Bytes whole = bytes_of("scan-each/jpeg");
+  const Bytes original = bytes_of("scan-each/jpeg");
   const std::array start{std::byte{0xff}, std::byte{0xda}};
-  const auto last = std::find_end(whole.begin(), whole.end(), start.begin(), start.end());
-  Bytes bomb(whole.begin(), whole.end() - 2);
-  for (int i = 0; i < 5000; ++i) bomb.insert(bomb.end(), last, whole.end() - 2);
+  const auto last = std::find_end(original.begin(), original.end(), start.begin(), start.end());
+  Bytes bomb(original.begin(), original.end() - 2);
+  for (int i = 0; i < 5000; ++i) bomb.insert(bomb.end(), last, original.end() - 2);
   expect_error(ErrorKind::data, "bomb.jpg: damaged JPEG: it has more than 100 scans",
                [&] { decode_image(bomb, "bomb.jpg"); });
 }
@@ -137,8 +139,8 @@ Image with_app1(const std::string& body) {
   return decode_image(with_bytes("rgb-jpeg/jpeg", 0xda, segment), "camera.jpg");
 }
 
-// The pixels are whole whatever the block says, and the thumbnail's orientation is not theirs.
-TEST(Decode, OnlyAWellFormedOrientationOfTheImageTurnsIt) {
+// The pixels are intact whatever the block says, and the thumbnail's orientation is not theirs.
+TEST(Decode, OnlyAWellFormedOrientationOfTheImageCounts) {
   using namespace std::string_view_literals;
   const Image image = golden_image("rgb-jpeg/pixels");
   const std::string turned = exif_block("\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"sv);

@@ -29,7 +29,7 @@ TEST(Draw, EveryPrintableCharacterHasAGlyphOfItsOwn) {
   EXPECT_TRUE(letter("\u00e9") == letter("?"));  // one "?", though two bytes
 }
 
-TEST(Draw, TextIsCutAtTheEdges) {
+TEST(Draw, TextIsClippedAtTheEdges) {
   const Image blank = letter(" ");
   Image canvas = blank;
   draw_text(canvas, -letter_height, 0, "W");

@@ -18,7 +18,7 @@ double sum(const Array& kernel) {
   return total;
 }
 
-TEST(Filters, GaussianIsTheTextbooks) {
+TEST(Filters, GaussianEqualsTheTextbookFormula) {
   const Array kernel = filter_kernel("gaussian:5,1");
   EXPECT_EQ(kernel.shape(), (Shape{5, 5}));
   EXPECT_NEAR(kernel.at(12), 0.162103, 5e-7);
@@ -26,7 +26,7 @@ TEST(Filters, GaussianIsTheTextbooks) {
   EXPECT_NEAR(sum(kernel), 1, 1e-15);
 }
 
-TEST(Filters, EvenSizesLieCentred) {
+TEST(Filters, EvenSizesAreCentred) {
   // Off centre they would shift the picture by half a pixel more.
   for (int64_t size : {1, 2, 3, 4, 6, 7}) {
     for (const std::string& name : {"gaussian:" + std::to_string(size) + ",1.5",

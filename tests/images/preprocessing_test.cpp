@@ -31,7 +31,7 @@ TEST(Prepare, IsResizeOfTheShorterSideThenCentreCrop) {
   EXPECT_TRUE(prepare(image, straight) == resize(to_gray(image), 24, 24, Filter::bilinear));
 }
 
-// Users drop any picture on `fovea predict`: each shape of it must give the network's input.
+// Users pass any picture to `fovea predict`: every shape must become the network's input.
 TEST(Prepare, EveryShapeOfPictureGivesTheNetworksInput) {
   for (auto [height, width] : {std::pair{1, 1}, {1, 1000000}, {1000000, 1}, {2, 3}, {500, 7}}) {
     for (int channels : {1, 3, 4}) {

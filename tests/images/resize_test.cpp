@@ -16,8 +16,8 @@ Image noise(int height, int width, int channels, uint64_t seed) {
   return image;
 }
 
-// A network trained with Pillow's pictures sees other pixels, and loses accuracy, if one byte
-// differs.
+// If one byte differs, a network trained with Pillow's pictures sees other pixels and loses
+// accuracy.
 TEST(Resize, EqualsPillow13ToTheLastByteAlsoForTallPictures) {
   int compared = 0;
   for (const auto& [key, array] : golden()) {
@@ -35,8 +35,8 @@ TEST(Resize, EqualsPillow13ToTheLastByteAlsoForTallPictures) {
   EXPECT_EQ(compared, 135);
 }
 
-// prepare() computes only the cut-out part; it must be the part of the whole.
-TEST(Resize, AWindowIsThatPartOfTheWhole) {
+// prepare() computes only the cropped part, which must equal that part of the full result.
+TEST(Resize, AWindowEqualsThatPartOfTheFullResult) {
   Random random(1, "windows");
   const auto up_to = [&](int n) {
     return 1 + static_cast<int>(random.below(static_cast<uint64_t>(n)));
@@ -88,7 +88,7 @@ TEST(Resize, BadSizesAreErrors) {
   EXPECT_FALSE(filter_named("lanczos"));
 }
 
-TEST(CenterCrop, HalvesAnOddRestToTheEvenNeighbour) {
+TEST(CenterCrop, RoundsHalfOfAnOddMarginToEven) {
   EXPECT_EQ(center_offset(5, 4), 0);  // 0.5 -> 0, 1.5 -> 2, 2.5 -> 2, as Python's round
   EXPECT_EQ(center_offset(7, 4), 2);
   EXPECT_EQ(center_offset(9, 4), 2);

@@ -25,7 +25,7 @@ Shape random_shape(Random& random) {
   return full;
 }
 
-/// A value that broadcasts to x: in its layout where it can be, else plain.
+/// A value that broadcasts to x: in its layout if possible, else plain.
 Type operand(Random& random, const Type& x, Layout layout) {
   Type type{x.dtype, shrunk(random, x.shape, random.below(3) != 0)};
   const bool fits = layout != Layout::blocked16 || type.dim(1) % 16 == 0;
@@ -39,7 +39,7 @@ Type random_large(Random& random, Layout layout, DType dtype) {
   return x;
 }
 
-TEST(Broadcast, ArithmeticIsItsReferenceForEveryWayToRepeat) {
+TEST(Broadcast, ArithmeticEqualsItsReferenceForEveryBroadcast) {
   Random random(31, "broadcast");
   for (int trial = 0; trial < 8 * shapes_per_op; ++trial) {
     const DType dtype = value_dtypes[trial % 2];
@@ -51,8 +51,8 @@ TEST(Broadcast, ArithmeticIsItsReferenceForEveryWayToRepeat) {
   }
 }
 
-// The channels' gates of squeeze-and-excitation, a map over pixels, one number a channel.
-TEST(Broadcast, ArithmeticIsItsReferenceInEveryLayout) {
+// The channel gates of squeeze-and-excitation, a map over pixels, one number per channel.
+TEST(Broadcast, ArithmeticEqualsItsReferenceInEveryLayout) {
   Random random(32, "broadcast");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const DType dtype = value_dtypes[trial % 2];

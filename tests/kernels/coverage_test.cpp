@@ -16,8 +16,8 @@
 namespace fovea {
 namespace {
 
-/// The problems of a graph that only a reference takes, one a line. Views are no work, and empty
-/// values none either.
+/// The problems of a graph that only a reference accepts, one per line. Views and empty values take
+/// no work.
 std::string references(const Graph& graph) {
   std::string list;
   for (const Node& node : graph.nodes()) {
@@ -86,7 +86,7 @@ struct Square {
   }
 };
 
-// A new op starts on its reference: its row says so, and no longer than that is true.
+// A new op starts on its reference: its row says so only as long as that is true.
 TEST(CoverageOfAFamily, IsItsKernelsOrAReasonToHaveNone) {
   const auto of = [](const Op& op, std::string reason) {
     const harness::SampleInput input{
@@ -103,8 +103,8 @@ TEST(CoverageOfAFamily, IsItsKernelsOrAReasonToHaveNone) {
   EXPECT_EQ(of(Unary{}, "new"), "there is a kernel: new");
 }
 
-/// What a step on `f` of an image and one number a channel meets that only a reference takes:
-/// forward, and the gradients for both.
+/// The problems in a step on `f` of an image and one number per channel that only a reference
+/// accepts: forward, and the gradients of both.
 using Function = std::function<Tensor(const Tensor& x, const Tensor& channels)>;
 std::string of_a_step(const Function& f, const Shape& image) {
   const auto graph = Graph::make(Mode::train);
@@ -135,7 +135,7 @@ TEST_P(CoverageOfFunctions, AStepMeetsNoReference) {
     EXPECT_EQ(of_a_step(GetParam().f, image), "") << to_string(image);
 }
 
-/// What is made of several ops: the harness of ops does not see these as one.
+/// Functions of several ops, which the harness of ops does not see as one.
 const std::vector<Row> rows{
     {"group_norm", [](const Tensor& x, const Tensor& c) { return group_norm(x, 4, c, c); }},
     {"instance_norm", [](const Tensor& x, const Tensor& c) { return instance_norm(x, c, c); }},
@@ -214,7 +214,7 @@ const std::vector<Row> rows{
 INSTANTIATE_TEST_SUITE_P(Functions, CoverageOfFunctions, ::testing::ValuesIn(rows),
                          [](const auto& row) { return row.param.name; });
 
-/// What a step on a block of layers meets that only a reference takes.
+/// The problems in a step on a block of layers that only a reference accepts.
 template <class Block, class... Arguments>
 std::string of_a_step_on(const Shape& image, const Arguments&... arguments) {
   const Block block(nn::Scope("block"), arguments...);

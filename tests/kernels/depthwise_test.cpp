@@ -32,7 +32,7 @@ std::optional<Problem> random_problem(Random& random, Type x, Layout layout) {
   return Problem{op, {x, dy}, out};
 }
 
-TEST(Depthwise, WeightGradientsAreTheirReference) {
+TEST(Depthwise, WeightGradientsEqualTheirReference) {
   Random random(1, "depthwise");
   for (int trial = 0; trial < 2 * shapes_per_op;) {
     const Layout layout = pick<Layout>(random, {Layout::channels_last, Layout::blocked16});
@@ -44,7 +44,7 @@ TEST(Depthwise, WeightGradientsAreTheirReference) {
   }
 }
 
-TEST(Depthwise, TakesWhatIsReorderedForIt) {
+TEST(Depthwise, AcceptsReorderedInputs) {
   const ConvGeometry g{{1, 1}, {1, 1}, {2, 2}, {2, 2}, 16};
   const Type x{DType::f32, {2, 16, 9, 9}}, dy{DType::f32, x.shape, Layout::blocked16};
   const Shape weight{16, 1, 5, 5};
@@ -55,7 +55,7 @@ TEST(Depthwise, TakesWhatIsReorderedForIt) {
       check("onednn:reordered", problem, random_inputs(problem, random), {32, Scale::absolute}));
 }
 
-TEST(Depthwise, SaysWhatItDoesNotTake) {
+TEST(Depthwise, SaysWhatItRefuses) {
   const ConvGeometry g{{1, 1}, {1, 1}, {2, 2}, {2, 2}, 8};
   const Type x{DType::f32, {2, 8, 9, 9}, Layout::channels_last};
   const auto problem = [&](const Type& image, const Shape& weight) {

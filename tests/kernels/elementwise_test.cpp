@@ -58,7 +58,7 @@ void fill_activation_input(Array& x, UnaryKind kind, Random& random) {
   }
 }
 
-TEST(Unary, EveryActivationIsItsReference) {
+TEST(Unary, EveryActivationEqualsItsReference) {
   Random random(1, "unary");
   for (int k = 0; k < unary_kinds; ++k) {
     const auto kind = static_cast<UnaryKind>(k);
@@ -74,7 +74,7 @@ TEST(Unary, EveryActivationIsItsReference) {
   }
 }
 
-TEST(Unary, EveryDerivativeIsItsReference) {
+TEST(Unary, EveryDerivativeEqualsItsReference) {
   Random random(2, "unary");
   for (int k = 0; k < unary_kinds; ++k) {
     const auto kind = static_cast<UnaryKind>(k);

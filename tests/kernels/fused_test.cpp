@@ -9,7 +9,7 @@
 namespace fovea::kernel_test {
 namespace {
 
-/// Sizes around a vector, a block and what several threads share.
+/// Sizes around a vector, a block and the share of a thread.
 const std::vector<int64_t> sizes{0, 1, 7, 33, 512, 1000, 40001};
 
 FusedElementwise program(int64_t inputs, std::vector<double> constants,
@@ -21,7 +21,7 @@ FusedElementwise program(int64_t inputs, std::vector<double> constants,
 }
 
 // Each operand may be an array, a scalar of either float type, or a constant.
-TEST(Fused, EveryInstructionIsItsReference) {
+TEST(Fused, EveryInstructionEqualsItsReference) {
   constexpr FusedKind kinds[] = {
       FusedKind::add,     FusedKind::sub,     FusedKind::mul,
       FusedKind::div,     FusedKind::maximum, FusedKind::minimum,
@@ -64,7 +64,7 @@ const FusedElementwise momentum = program(4, {0.9, 0.1},
                                            {FusedKind::sub, 6, 0}},                 // 7
                                           {5, 6, 7});
 
-TEST(Fused, AChainWithSeveralResultsIsItsReference) {
+TEST(Fused, AChainWithSeveralResultsEqualsItsReference) {
   Random random(3, "fused");
   for (int64_t n : sizes) {
     const Type array{DType::f32, {n}};
@@ -74,7 +74,7 @@ TEST(Fused, AChainWithSeveralResultsIsItsReference) {
   }
 }
 
-TEST(Fused, InPlaceItGivesTheSame) {
+TEST(Fused, InPlaceItGivesTheSameResult) {
   Random random(4, "fused");
   for (int64_t n : sizes) {
     const Type array{DType::f32, {n}};
@@ -103,7 +103,7 @@ TEST(Fused, InPlaceItGivesTheSame) {
   }
 }
 
-TEST(Fused, RefusesWhatItDoesNotTake) {
+TEST(Fused, SaysWhatItRefuses) {
   const FusedElementwise twice = program(1, {2}, {{FusedKind::mul, 0, -1}}, {1});
   FusedElementwise wide = twice;
   wide.dtype = DType::f64;

@@ -16,7 +16,7 @@ constexpr size_t margin = 64;
 constexpr auto unwritten = std::byte{0xff};  // NaN as a float
 constexpr auto guard = std::byte{0xa5};
 
-/// Memory for one value with a margin on both sides that nobody may write.
+/// Memory for one value with a margin on both sides that must not be written.
 class Guarded {
  public:
   explicit Guarded(size_t bytes) : bytes_(bytes), buffer_(allocate(2 * margin + bytes)) {
@@ -97,14 +97,14 @@ std::vector<Array> absolute(const std::vector<Array>& in) {
   return result;
 }
 
-/// A number as the dtype has it where it is too large for that: infinite.
+/// A number in the range of the dtype: infinite if it is too large.
 double within_range(double number, DType dtype) {
   if (std::abs(number) < 1e38 || std::isinf(number)) return number;
   const double stored = Array::full(dtype, {}, number).item();
   return std::isinf(stored) ? stored : number;
 }
 
-/// What the reference expects of one output, and how far from it is near enough.
+/// The expected values of one output, and the tolerance.
 struct Expected {
   Array value;
   std::vector<double> tolerance;

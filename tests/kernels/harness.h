@@ -14,16 +14,16 @@
 
 namespace fovea::kernel_test {
 
-/// How many random shapes each op is tried with, at least.
+/// The minimum number of random shapes that each op is tested with.
 inline constexpr int shapes_per_op = 200;
 
 /// The op on inputs of these types; its values of rank 3 to 5, inputs and outputs, in `layout`.
 Problem make_problem(const Op& op, Types in, Layout layout = Layout::plain);
 
-/// What one input is filled with.
+/// The values that one input is filled with.
 using Fill = std::function<void(size_t input, Array& data, Random& random)>;
 
-/// One array an input, its elements in the order of the input's layout: standard normal floats,
+/// One array per input, its elements in the order of the input's layout: standard normal floats,
 /// integers of 0 to 9.
 std::vector<Array> random_inputs(const Problem& problem, Random& random);
 
@@ -37,13 +37,13 @@ Array with_layout(const Array& data, const Type& type, Layout layout);
 /// How far a kernel's floats may be from the reference's: `eps` times 2^-23 times this scale. Where
 /// that is not 0, an output of bf16 may be off by its own rounding as well, 2^-8 of the value.
 enum class Scale {
-  absolute,  ///< the reference of the inputs' absolute values, element by element
+  absolute,  ///< the reference of the inputs' absolute values, elementwise
   unit,      ///< the reference's own absolute value, or 1 where that is larger
   output,    ///< the largest absolute value of that output (at least 1e-30)
   element,   ///< the reference's own absolute value
 };
 
-/// What becomes of NaN and infinities. However a kernel computes, they do not vanish: where the
+/// How NaN and infinities propagate. However a kernel computes, they do not vanish: if the
 /// reference gives a number that is not finite, so does the kernel.
 enum class NonFinite {
   same,     ///< the same one at the same places
@@ -78,13 +78,13 @@ testing::AssertionResult check(std::string_view rule, const Problem& problem,
 testing::AssertionResult check_nonfinite(std::string_view rule, const Problem& problem,
                                          const std::vector<Array>& in);
 
-/// Why the rule refuses the problem; nothing when it accepts.
+/// Why the rule refuses the problem; none if it accepts.
 std::optional<std::string> refusal(std::string_view rule, const Problem& problem);
 
 /// Calls body(name) with each instruction set that both this machine and the library have.
 void for_each_instruction_set(const std::function<void(std::string_view name)>& body);
 
-/// A random whole number in [low, high].
+/// A random integer in [low, high].
 int64_t pick(Random& random, int64_t low, int64_t high);
 template <class T>
 T pick(Random& random, const std::vector<T>& choices) {
@@ -98,7 +98,7 @@ Type random_image(Random& random, Layout layout, int axes = 0, bool filled = fal
 
 inline const std::vector<Layout> layouts{Layout::plain, Layout::channels_last, Layout::blocked16};
 
-/// What most kernels take values of.
+/// The dtypes that most kernels accept.
 inline const std::vector<DType> value_dtypes{DType::f32, DType::bf16};
 
 }  // namespace fovea::kernel_test

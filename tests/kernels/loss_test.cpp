@@ -32,7 +32,7 @@ Sample random_sample(Random& random) {
   return s;
 }
 
-TEST(CrossEntropy, IsItsReferenceForLabelsAndSoftTargets) {
+TEST(CrossEntropy, EqualsItsReferenceForLabelsAndSoftTargets) {
   Random random(1, "loss");
   for (int trial = 0; trial < shapes_per_op; ++trial) {
     const Sample s = random_sample(random);
@@ -42,7 +42,7 @@ TEST(CrossEntropy, IsItsReferenceForLabelsAndSoftTargets) {
   }
 }
 
-TEST(CrossEntropy, GradientsAreTheirReference) {
+TEST(CrossEntropy, GradientsEqualTheirReference) {
   Random random(2, "loss");
   for (int trial = 0; trial < shapes_per_op; ++trial) {
     Sample s = random_sample(random);
@@ -55,7 +55,7 @@ TEST(CrossEntropy, GradientsAreTheirReference) {
   }
 }
 
-TEST(CrossEntropy, ALabelOutOfRangeIsNamedInTheWordsOfTheReference) {
+TEST(CrossEntropy, ALabelOutOfRangeGivesTheErrorOfTheReference) {
   const Problem problem =
       make_problem(SoftmaxCrossEntropy{}, {{DType::f32, {300, 10}}, {DType::i64, {300}}});
   Random random(3, "loss");

@@ -136,7 +136,7 @@ TEST(Cast, ToFloatsRoundsOnce) {
 }
 
 TEST(Cast, ToBf16IsTheNearestTiesToEven) {
-  const int64_t n = 2100;  // several threads' worth in all, and a rest of a vector
+  const int64_t n = 2100;  // enough for several threads, and a partial vector
   Random random(10, "moves");
   for (int trial = 0; trial < 40; ++trial) {
     const Problem problem = make_problem(Cast{DType::bf16}, {{DType::f32, {n + trial}}});
@@ -163,7 +163,7 @@ TEST(Cast, ToBf16IsTheNearestTiesToEven) {
   }
 }
 
-TEST(Cast, ToIntegersCutsOff) {
+TEST(Cast, ToIntegersTruncates) {
   Random random(9, "moves");
   for (int trial = 0; trial < shapes_per_op; ++trial) {
     const DType from = pick<DType>(random, {DType::f32, DType::f64, DType::i64, DType::u8});

@@ -3,12 +3,12 @@
 #include "kernels/harness.h"
 #include "ops/samples.h"
 
-/// A net whose NaN vanish looks healthy: no kernel of any op or gradient loses one. Layouts and
+/// A net whose NaNs vanish looks healthy: no kernel of any op or gradient loses one. Layouts and
 /// bf16 are in the test of each kernel: `check` plants such numbers everywhere.
 namespace fovea::kernel_test {
 namespace {
 
-/// A value of a traced sample as kernels take it.
+/// A value of a traced sample as kernels receive it.
 Array array_of(const Type& type, const std::vector<double>& values) {
   Array array(type.dtype, type.shape);
   for (int64_t i = 0; i < array.numel(); ++i) array.set(i, values[static_cast<size_t>(i)]);

@@ -7,7 +7,7 @@
 namespace fovea::kernel_test {
 namespace {
 
-/// x of the layout with at least two values a channel, now and then two-dimensional.
+/// x in the layout with at least two values per channel, sometimes two-dimensional.
 Type random_batch(Random& random, Layout layout, DType dtype) {
   for (;;) {
     Type x = random_image(random, layout, 0, true, dtype);
@@ -29,7 +29,7 @@ void make_positive(Array& array) {
 /// For sums of some thousand terms of about 1, which may cancel.
 constexpr Bound sums{512, Scale::unit};
 
-TEST(BatchNorm, TrainingIsItsReferenceInEveryLayoutAndForm) {
+TEST(BatchNorm, TrainingEqualsItsReferenceInEveryLayoutAndForm) {
   Random random(1, "batch_norm");
   for (int trial = 0; trial < 400; ++trial) {
     const Layout layout = pick(random, layouts);
@@ -57,7 +57,7 @@ TEST(BatchNorm, AMeanFarFromZeroKeepsTheVariance) {
   }
 }
 
-TEST(BatchNorm, EvalIsItsReferenceInEveryLayoutAndForm) {
+TEST(BatchNorm, EvalEqualsItsReferenceInEveryLayoutAndForm) {
   Random random(3, "batch_norm");
   for (int trial = 0; trial < 400; ++trial) {
     const Layout layout = pick(random, layouts);
@@ -72,7 +72,7 @@ TEST(BatchNorm, EvalIsItsReferenceInEveryLayoutAndForm) {
   }
 }
 
-TEST(BatchNorm, GradientsAreTheirReferenceInEveryLayoutAndForm) {
+TEST(BatchNorm, GradientsEqualTheirReferenceInEveryLayoutAndForm) {
   Random random(4, "batch_norm");
   for (int trial = 0; trial < 400; ++trial) {
     const Layout layout = pick(random, layouts);
@@ -90,7 +90,7 @@ TEST(BatchNorm, GradientsAreTheirReferenceInEveryLayoutAndForm) {
   }
 }
 
-TEST(BatchNorm, GradientsWithFixedStatisticsAreTheirReference) {
+TEST(BatchNorm, GradientsWithFixedStatisticsEqualTheirReference) {
   Random random(5, "batch_norm");
   for (int trial = 0; trial < 400; ++trial) {
     const Layout layout = pick(random, layouts);
@@ -104,7 +104,7 @@ TEST(BatchNorm, GradientsWithFixedStatisticsAreTheirReference) {
   }
 }
 
-TEST(LayerNorm, IsItsReferenceAndSoAreItsGradients) {
+TEST(LayerNorm, AndItsGradientsEqualTheReference) {
   Random random(6, "layer_norm");
   for (int trial = 0; trial < 400; ++trial) {
     const int axes = static_cast<int>(pick(random, 1, 2));
@@ -128,7 +128,7 @@ TEST(BatchNorm, OtherTypesAreRefused) {
   EXPECT_EQ(refusal("simd", make_problem(BatchNormEval{}, in)), "only f32, or bf16 beside f32");
 }
 
-TEST(BatchNorm, FoldedWeightsAreTheirReference) {
+TEST(BatchNorm, FoldedWeightsEqualTheirReference) {
   Random random(11, "fold_batchnorm");
   for (int trial = 0; trial < 400; ++trial) {
     const FoldBatchNorm op{.bias = random.below(2) == 0};

@@ -9,7 +9,7 @@ namespace {
 
 constexpr auto f32 = DType::f32;
 
-/// The layout, where the value can have it: as the layout pass chooses.
+/// The layout, if the value can have it: as the layout pass chooses.
 Type laid_out(DType dtype, const Shape& shape, Layout layout) {
   const bool fits = layout != Layout::blocked16 || shape[1] % 16 == 0;
   return {dtype, shape, fits ? layout : Layout::plain};
@@ -29,7 +29,7 @@ std::vector<DType> dtypes() {
   return {DType::f32};
 }
 
-/// Sums in another order than the reference's: some eps of the sum of absolute products.
+/// Sums in a different order from the reference: a few eps of the sum of absolute products.
 Bound sums(const Problem&) { return {8, Scale::absolute, NonFinite::spreads}; }
 
 /// 2^-8, what a bf16 is rounded by, in eps.
@@ -55,7 +55,7 @@ void repeat(std::string_view purpose, const Trial& trial,
   }
 }
 
-/// A convolution of 1 to 3 axes: groups, depthwise, dilation, other padding before than behind.
+/// A convolution of 1 to 3 axes: groups, depthwise, dilation, asymmetric padding.
 struct ConvCase {
   ConvGeometry geometry;
   Shape x, weight, y;
@@ -112,8 +112,8 @@ std::optional<Problem> forward(Random& random, DType dtype) {
   return Problem{op, in, {c->y_type()}};
 }
 
-/// A bf16 residual beside channels-last values is added behind the convolution, which is rounded
-/// before.
+/// A bf16 residual beside channels-last values is added after the convolution, which is rounded
+/// first.
 Bound sums_rounded_twice(const Problem& problem) {
   Bound bound = sums(problem);
   if (problem.op.as<Conv>() != nullptr && problem.op.as<Conv>()->residual &&
@@ -140,20 +140,20 @@ std::optional<Problem> backward_weights(Random& random, DType dtype) {
   return Problem{op, {c->x_type(), c->y_type()}, out};
 }
 
-TEST(OneDnn, ConvolutionIsItsReferenceInEveryLayoutAndForm) {
+TEST(OneDnn, ConvolutionEqualsItsReferenceInEveryLayoutAndForm) {
   repeat("forward", forward, [](const Problem& problem) {
     return problem.out[0].layout == Layout::channels_last ? sums_rounded_twice(problem)
                                                           : sums(problem);
   });
 }
 
-TEST(OneDnn, ConvolutionsDataGradientIsItsReference) { repeat("backward data", backward_data); }
+TEST(OneDnn, ConvolutionsDataGradientEqualsItsReference) { repeat("backward data", backward_data); }
 
-TEST(OneDnn, ConvolutionsWeightGradientIsItsReference) {
+TEST(OneDnn, ConvolutionsWeightGradientEqualsItsReference) {
   repeat("backward weights", backward_weights);
 }
 
-TEST(OneDnn, WeightGradientsThatBf16GetsWrongAreMadeInF32) {
+TEST(OneDnn, WeightGradientsThatBf16GetsWrongAreComputedInF32) {
   Random random(1, "widened");
   int accepted = 0;
   for (int tried = 0; accepted < shapes_per_op && tried < 20 * shapes_per_op; ++tried) {
@@ -166,7 +166,7 @@ TEST(OneDnn, WeightGradientsThatBf16GetsWrongAreMadeInF32) {
   EXPECT_EQ(accepted, shapes_per_op);
 }
 
-TEST(OneDnn, ConvolutionsInOtherLayoutsAreTheirReferences) {
+TEST(OneDnn, ConvolutionsInOtherLayoutsEqualTheirReference) {
   constexpr std::string_view rule = "onednn:reordered";
   repeat("reordered forward", forward, sums_rounded_twice, rule);
   repeat("reordered backward data", backward_data, sums, rule);
@@ -191,15 +191,15 @@ void expect_usual_convolutions(DType dtype, Layout layout) {
   }
 }
 
-TEST(OneDnn, TakesTheConvolutionsOfTheUsualNets) {
-  // A refusal here is a net that trains a hundred times slower.
+TEST(OneDnn, AcceptsTheConvolutionsOfCommonNets) {
+  // A refusal here would make a net train a hundred times slower.
   for (const DType dtype : dtypes()) {
     for (const Layout layout : {Layout::plain, preferred_layout({dtype, {2, 32, 8, 8}})})
       expect_usual_convolutions(dtype, layout);
   }
 }
 
-TEST(OneDnn, LinearIsItsReference) {
+TEST(OneDnn, LinearEqualsItsReference) {
   repeat("linear", [](Random& random, DType dtype) -> std::optional<Problem> {
     const int64_t in = pick(random, 1, 70), out = pick(random, 1, 40);
     Shape x{pick(random, 1, 20)};
@@ -211,7 +211,7 @@ TEST(OneDnn, LinearIsItsReference) {
   });
 }
 
-TEST(OneDnn, MatrixProductsAreTheirReferenceTransposedOrNot) {
+TEST(OneDnn, MatrixProductsEqualTheirReferenceTransposedOrNot) {
   repeat("matmul", [](Random& random, DType dtype) -> std::optional<Problem> {
     const int64_t m = pick(random, 1, 30), k = pick(random, 1, 60), n = pick(random, 1, 30);
     const MatMul op{.transpose_a = random.below(2) == 0,
@@ -241,7 +241,7 @@ std::optional<AvgPool> random_pool(Random& random, const Type& x) {
   return op;
 }
 
-TEST(OneDnn, AveragePoolingIsItsReference) {
+TEST(OneDnn, AveragePoolingEqualsItsReference) {
   repeat("avg_pool", [](Random& random, DType dtype) -> std::optional<Problem> {
     const Layout layout = pick(random, layouts);
     const Type x = random_image(random, layout, 0, true, dtype);
@@ -251,7 +251,7 @@ TEST(OneDnn, AveragePoolingIsItsReference) {
   });
 }
 
-TEST(OneDnn, AveragePoolingsGradientIsItsReference) {
+TEST(OneDnn, AveragePoolingsGradientEqualsItsReference) {
   repeat("avg_pool_backward", [](Random& random, DType dtype) -> std::optional<Problem> {
     const Layout layout = pick(random, layouts);
     const Type x = random_image(random, layout, 0, true, dtype);

@@ -14,14 +14,14 @@ namespace {
 std::optional<PoolGeometry> random_geometry(Random& random, const Type& x) {
   const auto axes = static_cast<size_t>(x.rank() - 2);
   PoolGeometry g;
-  const bool usual = random.below(3) == 0;
+  const bool common = random.below(3) == 0;
   for (size_t a = 0; a < axes; ++a) {
-    g.kernel.push_back(usual ? 2 : pick(random, 1, 4));
-    g.stride.push_back(usual ? 2 : pick(random, 1, 3));
-    g.dilation.push_back(usual || random.below(3) != 0 ? 1 : pick(random, 1, 2));
+    g.kernel.push_back(common ? 2 : pick(random, 1, 4));
+    g.stride.push_back(common ? 2 : pick(random, 1, 3));
+    g.dilation.push_back(common || random.below(3) != 0 ? 1 : pick(random, 1, 2));
     const int64_t span = g.dilation[a] * (g.kernel[a] - 1) + 1;
-    g.padding_begin.push_back(usual ? 0 : pick(random, 0, span / 2));
-    g.padding_end.push_back(usual ? 0 : pick(random, 0, span / 2));
+    g.padding_begin.push_back(common ? 0 : pick(random, 0, span / 2));
+    g.padding_end.push_back(common ? 0 : pick(random, 0, span / 2));
   }
   g.ceil_mode = random.below(4) == 0;
   try {
@@ -42,7 +42,7 @@ void fill_with_ties(Array& x, Random& random, bool special) {
   }
 }
 
-TEST(MaxPool, IsItsReferenceForAnyWindowAndLayout) {
+TEST(MaxPool, EqualsItsReferenceForAnyWindowAndLayout) {
   Random random(1, "max_pool");
   for (int trial = 0; trial < 2 * shapes_per_op;) {
     const Layout layout = pick(random, layouts);
@@ -112,20 +112,20 @@ TEST(MaxPool, IndicesAreThoseOfTheFirstMaximum) {
   }
 }
 
-/// Pooled values of x's kind, indices into planes of `whole`, now and then some of them twice.
+/// Pooled values of x's kind, indices into planes of `full`, now and then some of them twice.
 struct Pooled {
-  Type values, whole;
+  Type values, full;
   Array indices;
 };
 Pooled random_pooled(Random& random, Layout layout, DType dtype) {
   const Type values = random_image(random, layout, 0, false, dtype);
-  Type whole = values;
-  for (int a = 2; a < whole.rank(); ++a)
-    whole.shape.set(a, whole.dim(a) * pick(random, 1, 2) + pick(random, 0, 2));
+  Type full = values;
+  for (int a = 2; a < full.rank(); ++a)
+    full.shape.set(a, full.dim(a) * pick(random, 1, 2) + pick(random, 0, 2));
   Array indices(DType::i64, values.shape);
   for (int64_t& index : indices.data<int64_t>())
-    index = static_cast<int64_t>(random.below(uint64_t(whole.shape.slice(2).numel())));
-  return {values, whole, indices};
+    index = static_cast<int64_t>(random.below(uint64_t(full.shape.slice(2).numel())));
+  return {values, full, indices};
 }
 
 TEST(MaxUnpool, PutsValuesBackAndTakesTheirGradientsFromThere) {
@@ -135,14 +135,14 @@ TEST(MaxUnpool, PutsValuesBackAndTakesTheirGradientsFromThere) {
     const Pooled p = random_pooled(random, layout, value_dtypes[trial % 2]);
     const Type indices{DType::i64, p.values.shape};
     const Problem forward =
-        make_problem(MaxUnpool{p.whole.shape.slice(2)}, {p.values, indices}, layout);
+        make_problem(MaxUnpool{p.full.shape.slice(2)}, {p.values, indices}, layout);
     ASSERT_TRUE(check("simd", forward, {random_inputs(forward, random)[0], p.indices}, {}));
-    const Problem backward = make_problem(MaxUnpoolBackward{}, {indices, p.whole}, layout);
+    const Problem backward = make_problem(MaxUnpoolBackward{}, {indices, p.full}, layout);
     ASSERT_TRUE(check("simd", backward, {p.indices, random_inputs(backward, random)[1]}, {}));
   }
 }
 
-TEST(MaxUnpool, AnIndexOutOfItsChannelIsNamedInTheWordsOfTheReference) {
+TEST(MaxUnpool, AnIndexOutOfRangeGivesTheErrorOfTheReference) {
   const Type x{DType::f32, {2, 3, 4}}, indices{DType::i64, x.shape}, y{DType::f32, {2, 3, 8}};
   for (const Problem& problem : {make_problem(MaxUnpool{{8}}, {x, indices}),
                                  make_problem(MaxUnpoolBackward{}, {indices, y})}) {
@@ -166,7 +166,7 @@ TEST(MaxUnpool, AnIndexOutOfItsChannelIsNamedInTheWordsOfTheReference) {
   }
 }
 
-/// One bin, as many as divide the axis, or any number, an axis.
+/// One bin per axis, a number that divides the axis, or any number.
 std::vector<int64_t> random_bins(Random& random, const Type& x) {
   std::vector<int64_t> bins;
   const int64_t way = pick(random, 0, 2);
@@ -177,7 +177,7 @@ std::vector<int64_t> random_bins(Random& random, const Type& x) {
   return bins;
 }
 
-TEST(AdaptiveMaxPool, IsItsReferenceAndSoAreItsGradients) {
+TEST(AdaptiveMaxPool, AndItsGradientsEqualTheReference) {
   Random random(7, "adaptive");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
@@ -193,7 +193,7 @@ TEST(AdaptiveMaxPool, IsItsReferenceAndSoAreItsGradients) {
   }
 }
 
-TEST(AdaptiveAvgPool, IsItsReferenceForAnyBinsAndLayout) {
+TEST(AdaptiveAvgPool, EqualsItsReferenceForAnyBinsAndLayout) {
   Random random(8, "adaptive");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
@@ -203,7 +203,7 @@ TEST(AdaptiveAvgPool, IsItsReferenceForAnyBinsAndLayout) {
   }
 }
 
-TEST(AdaptiveAvgPool, GradientsAreTheirReference) {
+TEST(AdaptiveAvgPool, GradientsEqualTheirReference) {
   Random random(9, "adaptive");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
@@ -216,8 +216,8 @@ TEST(AdaptiveAvgPool, GradientsAreTheirReference) {
   }
 }
 
-// What oneDNN does not take: dilation and sizes rounded up.
-TEST(AvgPool, IsItsReferenceForAnyWindowAndLayout) {
+// What oneDNN does not support: dilation and sizes rounded up.
+TEST(AvgPool, EqualsItsReferenceForAnyWindowAndLayout) {
   Random random(10, "avg_pool");
   for (int trial = 0; trial < 2 * shapes_per_op;) {
     const Layout layout = pick(random, layouts);

@@ -25,7 +25,7 @@ Pad random_pad(Random& random, const Type& x) {
   }
 }
 
-TEST(Pad, IsItsReferenceForAnyModeAndLayout) {
+TEST(Pad, EqualsItsReferenceForAnyModeAndLayout) {
   Random random(1, "pad");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
@@ -35,7 +35,7 @@ TEST(Pad, IsItsReferenceForAnyModeAndLayout) {
   }
 }
 
-TEST(Pad, GradientsAreTheirReference) {
+TEST(Pad, GradientsEqualTheirReference) {
   Random random(2, "pad");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
@@ -70,7 +70,7 @@ Upsample random_upsample(Random& random, const Type& x) {
   return op;
 }
 
-TEST(Upsample, IsItsReferenceForAnyModeAndLayout) {
+TEST(Upsample, EqualsItsReferenceForAnyModeAndLayout) {
   Random random(4, "upsample");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
@@ -82,7 +82,7 @@ TEST(Upsample, IsItsReferenceForAnyModeAndLayout) {
   }
 }
 
-TEST(Upsample, GradientsAreTheirReference) {
+TEST(Upsample, GradientsEqualTheirReference) {
   Random random(5, "upsample");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);

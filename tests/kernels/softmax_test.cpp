@@ -26,7 +26,7 @@ std::vector<Array> spread_inputs(const Problem& problem, Random& random) {
   return in;
 }
 
-TEST(Softmax, IsItsReferenceAlongAnyAxis) {
+TEST(Softmax, EqualsItsReferenceAlongAnyAxis) {
   Random random(1, "softmax");
   for (int trial = 0; trial < shapes_per_op; ++trial) {
     const Type x{DType::f32, random_logits(random)};
@@ -39,7 +39,7 @@ TEST(Softmax, IsItsReferenceAlongAnyAxis) {
   EXPECT_EQ(refusal("simd", make_problem(Softmax{}, {{DType::f64, {2, 3}}})), "only f32");
 }
 
-TEST(Softmax, GradientsAreTheirReference) {
+TEST(Softmax, GradientsEqualTheirReference) {
   Random random(2, "softmax");
   for (int trial = 0; trial < shapes_per_op; ++trial) {
     const Type x{DType::f32, random_logits(random)};
@@ -85,7 +85,7 @@ Sample random_sample(Random& random) {
   return s;
 }
 
-TEST(Likelihood, IsItsReferenceForLabelsAndSoftTargets) {
+TEST(Likelihood, EqualsItsReferenceForLabelsAndSoftTargets) {
   Random random(3, "likelihood");
   for (int trial = 0; trial < shapes_per_op; ++trial) {
     const Sample s = random_sample(random);
@@ -94,7 +94,7 @@ TEST(Likelihood, IsItsReferenceForLabelsAndSoftTargets) {
   }
 }
 
-TEST(Likelihood, GradientsAreTheirReference) {
+TEST(Likelihood, GradientsEqualTheirReference) {
   Random random(4, "likelihood");
   for (int trial = 0; trial < shapes_per_op; ++trial) {
     Sample s = random_sample(random);
@@ -105,7 +105,7 @@ TEST(Likelihood, GradientsAreTheirReference) {
   }
 }
 
-TEST(Likelihood, ALabelOutOfRangeIsNamedInTheWordsOfTheReference) {
+TEST(Likelihood, ALabelOutOfRangeGivesTheErrorOfTheReference) {
   const Problem problem = make_problem(NegativeLogLikelihood{},
                                        {{DType::f32, {2, 10, 3, 900}}, {DType::i64, {2, 3, 900}}});
   Random random(5, "likelihood");

@@ -8,7 +8,7 @@
 namespace fovea::kernel_test {
 namespace {
 
-/// What the kernel gives with the current team and instruction set.
+/// The result of the kernel with the current team and instruction set.
 double sum_of(const Array& x) {
   const Problem problem = make_problem(SumOfSquares{}, {{x.dtype(), x.shape()}});
   const KernelChoice choice = choose_kernel(problem);
@@ -42,8 +42,8 @@ TEST(SumOfSquares, IsExactToDoubleAndTheSameOnAnyTeam) {
   }
 }
 
-TEST(SumOfSquares, HoldsLargeNumbersAndThoseThatAreNone) {
-  // Beyond f32 once squared: a huge gradient is still a number.
+TEST(SumOfSquares, HandlesLargeAndNonFiniteNumbers) {
+  // Beyond f32 once squared: a huge gradient is still finite.
   EXPECT_NEAR(sum_of(Array::full(DType::f32, {2}, 1e30)), 2e60, 1e54);
   Array x = Array::full(DType::f32, {40}, 1);
   x.set(33, std::numeric_limits<double>::quiet_NaN());

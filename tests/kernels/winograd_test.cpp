@@ -44,7 +44,7 @@ TEST(Winograd, IsThereWithOneDnn2AndAvx512AndRefusesElsewhere) {
   EXPECT_FALSE(avx512 && why->starts_with("oneDNN 2.")) << *why;
 }
 
-TEST(Winograd, EveryPassIsItsReference) {
+TEST(Winograd, EveryPassEqualsItsReference) {
   if (const auto why = refusal("onednn:winograd", large_conv())) GTEST_SKIP() << *why;
   Random random(1, "winograd");
   for (int trial = 0; trial < 204; ++trial) {
@@ -74,7 +74,7 @@ TEST(Winograd, EveryPassIsItsReference) {
   }
 }
 
-TEST(Winograd, SaysWhereItDoesNotPay) {
+TEST(Winograd, SaysWhenItDoesNotPay) {
   const auto why = [](Shape x, Shape weight, ConvGeometry geometry = same) {
     const Shape kernel = weight.slice(2);
     return refusal("onednn:winograd",

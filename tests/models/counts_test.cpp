@@ -22,7 +22,7 @@ Summary summary_of(const nn::Module& model, const Shape& image) {
   return summarize(*nn::trace(model, Shape{1}.concat(image)), parameters);
 }
 
-// A difference is a net that is not the one its name says.
+// A difference means that a net is not the one that its name claims.
 TEST(Registry, EveryModelHasTheCountsThatItsEntryStates) {
   const std::vector<models::Entry> entries = models::list();
   EXPECT_GE(entries.size(), 63u);

@@ -24,7 +24,7 @@ TEST(Freeze, GlobsNameTheArraysOfANet) {
                [&] { (void)models::frozen("*bn*,bm*", "efficientnet_lite0", config); });
 }
 
-TEST(Freeze, TheBackboneIsAllButWhatDependsOnTheClasses) {
+TEST(Freeze, TheBackboneIsAllThatDoesNotDependOnTheClasses) {
   const models::Config config = models::configure("resnet18", {.outputs = 10});
   EXPECT_EQ(models::head("resnet18", config),
             (std::set<std::string, std::less<>>{"fc.bias", "fc.weight"}));

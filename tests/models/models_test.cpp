@@ -28,7 +28,7 @@ std::vector<std::string> names(const std::vector<const nn::Variable*>& variables
   return result;
 }
 
-/// The names that a batch norm adds behind `prefix`.
+/// The names of a batch norm's arrays after `prefix`.
 void add_norm(std::vector<std::string>& into, const std::string& prefix) {
   for (const char* array :
        {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}) {
@@ -100,7 +100,7 @@ TEST(Models, SizesThatDependOnTheImageAreInferred) {
   }
   const auto wide = models::make("lenet_cnn", {.input = Shape{3, 40, 64}});
   EXPECT_EQ(nn::trace(*wide, {1, 3, 40, 64})->output("output").shape(), (Shape{1, 10}));
-  // Nets that end in a mean take any image, whatever they were made for.
+  // Nets that end in global average pooling accept any image size.
   const auto any = models::make("resnet18_cifar");
   EXPECT_EQ(nn::trace(*any, {1, 3, 57, 31})->output("output").shape(), (Shape{1, 10}));
 }
@@ -116,7 +116,7 @@ double spread(std::string_view name, const std::string& array_name) {
   return std::sqrt(sum / static_cast<double>(array.numel()));
 }
 
-TEST(Models, StartAsTheirAuthorsSay) {
+TEST(Models, AreInitialisedAsPublished) {
   const double he = std::sqrt(2.0 / (64 * 9));
   EXPECT_NEAR(spread("resnet18_cifar", "conv1.weight"), he, 0.05 * he);
   EXPECT_NEAR(spread("resnet18_cifar", "layer1.0.conv1.weight"), he, 0.02 * he);
@@ -147,7 +147,7 @@ Array noise(const Shape& shape) {
   return array;
 }
 
-TEST(Models, RunFromTheirFirstValues) {
+TEST(Models, RunWithTheirInitialValues) {
   const Shape batch{4, 3, 32, 32};
   for (const char* name : {"small_cnn", "deeper_cnn", "lenet_cnn", "vgg_style_cnn"}) {
     const auto model = models::make(name);
@@ -156,14 +156,14 @@ TEST(Models, RunFromTheirFirstValues) {
     Memory memory;
     const Program program(*nn::trace(*model, batch));
     const Array logits = program.run(memory, state, {{"input", noise(batch)}})[0];
-    // Before training no class is far ahead: the loss is near ln(10).
+    // Before training no class dominates: the loss is near ln(10).
     for (int64_t i = 0; i < logits.numel(); ++i) EXPECT_LT(std::abs(logits.at(i)), 2) << name;
     EXPECT_NE(logits.at(0), logits.at(1)) << name;
   }
 }
 
 TEST(Models, HaveFastKernelsOnly) {
-  // The smallest of each family: the others are built of the same ops.
+  // The smallest of each family: the others consist of the same ops.
   for (const char* name : {"small_cnn",
                            "deeper_cnn",
                            "keras_cnn",
@@ -247,7 +247,7 @@ TEST(Models, AnImageThatIsTooSmallIsRefusedNamingTheLayer) {
          "deeper_cnn.stage3.1 (src/fovea/models/deeper_cnn.cpp:");
 }
 
-TEST(Models, AnotherSizeThanTheNetWasMadeForIsRefusedNamingTheLayer) {
+TEST(Models, AWrongInputSizeIsRefusedNamingTheLayer) {
   const auto model = models::make("small_cnn");
   const std::string text = error_text(ErrorKind::usage, [&] {
     (void)nn::trace(*model, {1, 3, 28, 28});
@@ -258,7 +258,7 @@ TEST(Models, AnotherSizeThanTheNetWasMadeForIsRefusedNamingTheLayer) {
       << text;
 }
 
-TEST(Models, OptionsThatCannotBeAreRefused) {
+TEST(Models, ImpossibleOptionsAreRefused) {
   const auto says = [](const std::string& expected, const models::Options& options,
                        std::string_view model = "small_cnn") {
     EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)models::make(model, options); }), expected);
@@ -313,7 +313,7 @@ TEST(Models, AHugeImageIsAnErrorNotAnAllocation) {
 }
 
 TEST(Models, AConfigRebuildsTheSameModel) {
-  // What a model file remembers.
+  // What a model file stores.
   const models::Config config = models::configure(
       "small_cnn", {.outputs = 4, .input = Shape{1, 20, 24}, .choices = {{"dropout", 0}}});
   EXPECT_EQ(config.input, (Shape{1, 20, 24}));
@@ -322,7 +322,7 @@ TEST(Models, AConfigRebuildsTheSameModel) {
             (Shape{2, 4}));
 }
 
-TEST(Models, ChoicesThatAModelDoesNotHaveMayBeSwitchedOff) {
+TEST(Models, ChoicesThatAModelDoesNotHaveMayBeOff) {
   const models::Options options{.choices = {{"drop_path", 0}, {"aux", false}}};
   EXPECT_EQ(models::configure("vgg16", options).choices.values(),
             models::configure("vgg16").choices.values());
@@ -385,7 +385,7 @@ TEST(Models, AuxiliaryHeadsAreOutputsOfTrainingOnly) {
   }
 }
 
-TEST(Models, BlocksAreLeftOutTheMoreOftenTheDeeperTheyStand) {
+TEST(Models, DeeperBlocksAreSkippedMoreOften) {
   for (const char* name : {"efficientnet_b0", "efficientnet_lite0", "convnext_tiny"}) {
     const auto probabilities = [&](double drop_path) {
       const auto model = models::make(name, {.choices = {{"drop_path", drop_path}}});
@@ -409,13 +409,13 @@ TEST(Models, BlocksAreLeftOutTheMoreOftenTheDeeperTheyStand) {
 }
 
 TEST(Models, BuildingAndTracingTheDeepestTakesNoTime) {
-  // Nothing is filled or computed: 2 ms in release. The CPU's time, since machines are busy.
+  // Nothing is initialised or computed: 2 ms in release. CPU time, since machines may be busy.
   const std::clock_t start = std::clock();
   (void)nn::trace(*models::make("resnet152"), {1, 3, 224, 224});
   EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 0.05);
 }
 
-TEST(Models, EveryConfigIsAcceptedBack) {
+TEST(Models, EveryConfigIsAcceptedAsOptions) {
   for (const models::Entry& entry : models::list()) {
     EXPECT_NO_THROW((void)models::make(entry.name, models::configure(entry.name))) << entry.name;
   }

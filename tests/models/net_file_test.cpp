@@ -51,7 +51,7 @@ std::vector<std::string> names(const nn::Module& model) {
   return result;
 }
 
-/// What the model with weights by seed 3 makes of two images.
+/// The output of the model with the weights of seed 3 for two images.
 Array logits(const nn::Module& model, const Shape& image) {
   State state;
   nn::declare(state, model, 3);
@@ -63,8 +63,8 @@ Array logits(const nn::Module& model, const Shape& image) {
   return program.run(memory, state, {{"input", images}})[0].clone();
 }
 
-TEST(NetFile, TheExamplesThatAreModelsOfTheRegistryAreThose) {
-  // A text is another way to write the same net: arrays, first weights and numbers are equal.
+TEST(NetFile, ExamplesEqualTheModelsOfTheRegistry) {
+  // A text is another way to write the same net: arrays, initial weights and outputs are equal.
   struct Expected {
     const char* name;
     int64_t parameters;
@@ -102,7 +102,7 @@ TEST(NetFile, EveryBlockHasItsNumberOfParameters) {
             (Shape{2, 10}));
 }
 
-TEST(NetFile, BranchesAreTakenTogether) {
+TEST(NetFile, BranchesAreCombined) {
   const auto model = make("", example("branches"));
   const auto graph = nn::trace(*model, {2, 1, 28, 28});
   std::map<std::string, int> ops;
@@ -124,8 +124,8 @@ TEST(NetFile, BranchesAreTakenTogether) {
   }
 }
 
-// Options of PyTorch's that nets from there use.
-TEST(NetFile, NormsMayHaveNoWeightsAndMapsGrowByFractions) {
+// Options of PyTorch that nets written for it use.
+TEST(NetFile, NormsWithoutWeightsAndFractionalUpsampling) {
   const auto net =
       made(small(R"({ name = "conv", type = "Conv2d", out_channels = 2, kernel_size = 1 },
       { name = "bn", type = "BatchNorm2d", momentum = "none", affine = false },
@@ -152,7 +152,7 @@ TEST(NetFile, NormsMayHaveNoWeightsAndMapsGrowByFractions) {
       << refusal(R"({ type = "Upsample", scale_factor = 0 },)");
 }
 
-TEST(NetFile, NamesAreIndicesUnlessSaid) {
+TEST(NetFile, NamesAreIndicesByDefault) {
   EXPECT_EQ(names(*made(small(R"({ type = "Conv2d", out_channels = 2, kernel_size = 3 }, "ReLU",
                                  { layers = [{ type = "Linear", out_features = 3, bias = false, repeat = 2 }] },
                                  { name = "b", type = "PReLU", repeat = 2 },)"))),
@@ -163,7 +163,7 @@ TEST(NetFile, NamesAreIndicesUnlessSaid) {
   EXPECT_EQ(net_entry({.file = "a/b/other.toml", .text = small("")}).name, "other");
 }
 
-TEST(NetFile, OptionsReplaceWhatTheTextSays) {
+TEST(NetFile, OptionsOverrideTheText) {
   Options options = example("small_cnn");
   options.outputs = 4;
   options.input = Shape{1, 20, 24};
@@ -190,7 +190,7 @@ std::string around(const LayerKind& kind) {
          ",\n\"Flatten\", { type = \"Linear\", out_features = \"classes\" } ]";
 }
 
-/// What is wrong with a kind's example; "" when it works.
+/// What is wrong with a layer's example, or "".
 std::string fault_of_example(const LayerKind& kind) {
   const std::string& name = kind.choice.name;
   const std::string& layer = kind.example.layer;
@@ -211,7 +211,7 @@ std::string fault_of_example(const LayerKind& kind) {
   return "";
 }
 
-TEST(NetFile, TheExampleOfEveryKindOfLayerRuns) {
+TEST(NetFile, TheExampleOfEveryLayerRuns) {
   for (const LayerKind& kind : layer_kinds()) EXPECT_EQ(fault_of_example(kind), "");
 }
 
@@ -275,7 +275,7 @@ TEST(NetFile, ShapesThatDoNotFitNameTheLine) {
             "  input   f32[N=1, C=4, H=8, W=8]\n"
             "  at      net.block.1 (net.toml:5)\n"
             "  try     a larger input, more padding, or a smaller kernel or dilation");
-  // Inside a block the line of the text stands for the block's code.
+  // Inside a block the line of the text replaces that of the block's code.
   EXPECT_NE(says(small("\"Flatten\",\n{ name = \"block\", type = \"BasicBlock\", width = 4 },"),
                  ErrorKind::usage)
                 .find("\n  at      net.block.downsample.0 (net.toml:4)"),
@@ -296,7 +296,7 @@ TEST(NetFile, ShapesThatDoNotFitNameTheLine) {
             std::string::npos);
 }
 
-TEST(NetFile, MistakesNameTheLineAndWhatIsPossible) {
+TEST(NetFile, MistakesNameTheLineAndWhatIsAccepted) {
   EXPECT_EQ(says(small("{ name = \"c\", type = \"Conv2D\", out_channels = 4 },")),
             "unknown layer type \"Conv2D\"\n"
             "  nearest Conv2d\n"
@@ -412,7 +412,7 @@ TEST(NetFile, ReferencesGoUpwardsInTheirList) {
       "\"input\" is the name of the input of a list of layers\n  at      net.input (net.toml:3)");
 }
 
-TEST(NetFile, WhatIsNoClassifierIsRefused) {
+TEST(NetFile, ANetOfTheWrongOutputShapeIsRefused) {
   EXPECT_EQ(
       says("input = [3, 8, 8]\nlayers = [\n\"ReLU\",\n\"Sigmoid\" ]", ErrorKind::usage),
       "the net's output is [3, 8, 8] instead of [10], one number per class\n"
@@ -425,7 +425,7 @@ TEST(NetFile, WhatIsNoClassifierIsRefused) {
                [&] { (void)make("", options); });
 }
 
-TEST(NetFile, HostileTextsEndInAnErrorSoon) {
+TEST(NetFile, HostileTextsFailFast) {
   EXPECT_EQ(says(small("{ type = \"ReLU\", repeat = 1000000000 },")),
             "repeat must be an integer from 1 to 1000, not 1000000000\n  at      net.toml:3");
   EXPECT_EQ(says(small("{ type = \"ReLU\", repeat = 0 },")),
@@ -462,7 +462,7 @@ TEST(NetFile, HostileTextsEndInAnErrorSoon) {
             "a name must be a string of 1 to 64 letters, digits, _ or -\n  at      net.toml:3");
   EXPECT_EQ(says(small("{ name = \"a.b\", type = \"ReLU\" },")),
             "a name must be a string of 1 to 64 letters, digits, _ or -\n  at      net.toml:3");
-  // Sizes beyond all memory are found before any is taken.
+  // Sizes beyond all memory are detected before anything is allocated.
   const auto huge = made(
       "input = [65536, 65536, 65536]\nlayers = [\"Flatten\", { type = \"Linear\", "
       "out_features = 1000000 }, { type = \"Linear\", out_features = \"classes\" }]");
@@ -472,7 +472,7 @@ TEST(NetFile, HostileTextsEndInAnErrorSoon) {
             "a size is too large: 1000000 x 281474976710656 exceeds 2^62");
 }
 
-TEST(NetFile, CutShortOrChangedTextsAreNoCrash) {
+TEST(NetFile, TruncatedOrChangedTextsDoNotCrash) {
   const std::string whole = contents("examples/nets/branches.toml");
   Random random(1, "net file");
   for (int i = 0; i < 300; ++i) {
@@ -496,7 +496,7 @@ TEST(NetFile, AMissingFileIsAModelError) {
   EXPECT_FALSE(is_net_file("best.safetensors"));
 }
 
-TEST(NetFile, ThePageOfNetsListsEveryKind) {
+TEST(NetFile, TheDocumentationListsEveryLayer) {
   const std::string page = contents("docs/nets.md");
   EXPECT_NE(page.find("\n```text\n" + layer_kinds_text() + "```\n"), std::string::npos)
       << "docs/nets.md should have this block:\n"

@@ -14,7 +14,7 @@ namespace {
 
 using Build = std::function<std::unique_ptr<nn::Module>(const nn::Scope&)>;
 
-/// A block as `M(scope, arguments...)` makes it.
+/// A block built by `M(scope, arguments...)`.
 template <class M, class... Arguments>
 Build block(Arguments... arguments) {
   return [=](const nn::Scope& scope) { return std::make_unique<M>(scope, arguments...); };
@@ -30,7 +30,7 @@ struct Row {
 using Separable = nn::DepthwiseSeparableOptions;
 using Inverted = nn::InvertedResidual<nn::SiLU, nn::ConvSqueezeExcite<nn::SiLU>>;
 
-/// Blocks with the numbers of parameters that PyTorch counts for the same.
+/// Blocks with the parameter counts of the same blocks in PyTorch.
 const std::vector<Row> rows{
     {"conv-norm-relu", block<nn::ConvNormAct<>>(3, 64), 1'856, {2, 3, 9, 9}, {2, 64, 9, 9}},
     {"conv-norm-relu with bias",
@@ -123,7 +123,7 @@ Array noise(const Shape& shape, uint64_t seed) {
   return array;
 }
 
-/// What a block with its first weights makes of `x`.
+/// The output of a block with its initial weights for `x`.
 Array evaluated(const nn::Module& module, const Array& x) {
   State state;
   nn::declare(state, module, 7);
@@ -141,8 +141,8 @@ TEST(Blocks, HaveTheirPublishedNumbersOfParameters) {
   }
 }
 
-TEST(Blocks, TrainEveryWeightTheyHave) {
-  // A weight that no gradient reaches stays what it was, and nobody notices.
+TEST(Blocks, TrainAllTheirWeights) {
+  // A weight that no gradient reaches never changes, and nobody notices.
   for (const Row& row : rows) {
     const auto module = row.build(nn::Scope("block"));
     State state;
@@ -170,7 +170,7 @@ TEST(Blocks, TrainEveryWeightTheyHave) {
   }
 }
 
-TEST(Blocks, AreNamedAsTheNetsTheyComeFrom) {
+TEST(Blocks, HaveTheNamesOfTheirNets) {
   const auto names = [](const nn::Module& module) {
     std::vector<std::string> result;
     for (const nn::Variable* v : module.parameters()) result.push_back(v->name());
@@ -197,7 +197,7 @@ TEST(Blocks, AreNamedAsTheNetsTheyComeFrom) {
                    "block.2.1.weight", "block.2.1.bias"}));
 }
 
-TEST(Blocks, SqueezeExciteScalesWholeChannels) {
+TEST(Blocks, SqueezeExciteScalesEntireChannels) {
   // Also where the channels are fewer than the reduction: a hidden layer of no width would halve
   // every channel whatever it holds.
   const nn::SqueezeExcite module(nn::Scope("se"), 8, 16);
@@ -213,7 +213,7 @@ TEST(Blocks, SqueezeExciteScalesWholeChannels) {
   EXPECT_TRUE(other_than_half);
 }
 
-TEST(Blocks, MBConvSkipsOnlyWhereTheShapeStays) {
+TEST(Blocks, MBConvSkipsOnlyIfTheShapeIsUnchanged) {
   const auto adds = [](int64_t out, int64_t stride) {
     const nn::MBConv module(nn::Scope("mbconv"), 8, out, {.stride = stride});
     const auto graph = nn::trace(module, {1, 8, 6, 6});
@@ -228,7 +228,7 @@ TEST(Blocks, MBConvSkipsOnlyWhereTheShapeStays) {
   EXPECT_EQ(adds(8, 2), 0);
 }
 
-TEST(Blocks, DenseBlockKeepsItsInputInFront) {
+TEST(Blocks, DenseBlockPutsItsInputFirst) {
   const nn::DenseBlock module(nn::Scope("dense"), 3, 4, 2);
   const Array x = noise({1, 4, 5, 5}, 1), y = evaluated(module, x);
   EXPECT_EQ(y.shape(), (Shape{1, 10, 5, 5}));

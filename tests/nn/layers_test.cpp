@@ -30,7 +30,7 @@ Statistics statistics(const Shape& shape, const nn::Initializer& initializer) {
   return s;
 }
 
-TEST(Init, SpreadIsWhatThePapersSay) {
+TEST(Init, SpreadIsAsPublished) {
   // A first layer that starts too wide or narrow trains worse, silently.
   const auto he = statistics({64, 3, 3, 3}, nn::init::kaiming_normal_fan_out());
   EXPECT_NEAR(he.std, std::sqrt(2.0 / (64 * 9)), 0.05 * he.std);
@@ -50,7 +50,7 @@ TEST(Init, SpreadIsWhatThePapersSay) {
   EXPECT_EQ(statistics({8}, nn::init::constant(1)).mean, 1);
 }
 
-TEST(Init, NamesGiveWhatTheySay) {
+TEST(Init, NamesSelectTheirInitialisers) {
   // Keras's and PyTorch's names for the same thing, and the fan that each counts.
   const Shape weight{40, 30, 3, 3};
   const double in = 270, out = 360;
@@ -85,7 +85,7 @@ TEST(Init, TruncatedNormalHasNoTails) {
 }
 
 TEST(Init, OrthogonalRowsOrColumns) {
-  // Saxe's start keeps the length of every vector: W W^T, or W^T W of a tall matrix, is 1.
+  // Saxe's initialisation keeps the length of every vector: W W^T, or W^T W of a tall matrix, is 1.
   for (const Shape& shape : {Shape{5, 3, 2, 1}, Shape{7, 4}, Shape{4, 4}, Shape{1, 6}}) {
     Array w(DType::f64, shape);
     Random random(5, "w");
@@ -105,7 +105,7 @@ TEST(Init, OrthogonalRowsOrColumns) {
   }
 }
 
-TEST(Init, ValuesOfASeedAndNameStay) {
+TEST(Init, ValuesOfASeedAndNameNeverChange) {
   // A run can be repeated with a later version only while these do not move.
   Array array(DType::f64, {2, 2});
   Random random(42, "fc.weight");
@@ -162,12 +162,12 @@ TEST(Layers, WeightsHavePyTorchsShapes) {
   EXPECT_EQ(count(nn::BatchNorm2d(s, 96, {.affine = false}).buffers()), 193);
 }
 
-/// The shape that a layer of the root scope makes of `input`.
+/// The output shape of a layer in the root scope for `input`.
 Shape out(const nn::Module& layer, const Shape& input, Mode mode = Mode::eval) {
   return nn::trace(layer, input, mode)->output("output").shape();
 }
 
-TEST(Layers, GiveTheShapesTheyPromise) {
+TEST(Layers, HaveTheDocumentedShapes) {
   const nn::Scope s("layer");
   const nn::ConvOptions stem{.kernel = {3, 5}, .stride = {2, 1}, .padding = {1, 2}};
   EXPECT_EQ(out(nn::Conv2d(s, 3, 8, stem), {2, 3, 9, 11}), (Shape{2, 8, 5, 11}));
@@ -208,7 +208,7 @@ TEST(Layers, GiveTheShapesTheyPromise) {
   EXPECT_EQ(out(nn::Softmax(s, -1), {2, 3, 4}), (Shape{2, 3, 4}));
 }
 
-/// What a layer makes of an input, in float64.
+/// The output of a layer for an input, in float64.
 Array run(const nn::Module& layer, const Array& input) {
   State state;
   nn::declare(state, layer, 1, DType::f64);
@@ -217,8 +217,8 @@ Array run(const nn::Module& layer, const Array& input) {
   return Program(*graph).run(memory, state, {{"input", input}})[0].clone();
 }
 
-TEST(Layers, NormsGiveWhatTheirFunctionsGive) {
-  // A layer that hands its arrays over in the wrong order would normalise with the wrong numbers.
+TEST(Layers, NormsEqualTheirFunctions) {
+  // A layer that passes its arrays in the wrong order would normalise with the wrong numbers.
   const nn::Scope s("layer");
   const Shape shape{2, 4, 3, 3};
   Array x(DType::f64, shape);
@@ -238,7 +238,7 @@ TEST(Layers, NormsGiveWhatTheirFunctionsGive) {
   expect_same(nn::Softmax(s), [](Tensor t) { return softmax(t); });
 }
 
-TEST(Layers, DropoutIsNothingOutsideTraining) {
+TEST(Layers, DropoutIsTheIdentityOutsideTraining) {
   const nn::Dropout layer(nn::Scope("layer"), 0.5);
   EXPECT_TRUE(nn::trace(layer, {2, 3})->nodes().empty());
   EXPECT_EQ(nn::trace(layer, {2, 3}, Mode::train)->nodes().size(), 1u);

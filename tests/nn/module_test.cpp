@@ -21,7 +21,7 @@ class Shortcut : public nn::Sequential {
   }
 };
 
-// The manual's example of a model, letter for letter: it must go on compiling.
+// The manual's example of a model, verbatim: it must keep compiling.
 class BasicBlock : public nn::Module {
  public:
   BasicBlock(nn::Scope s, int in, int out, int stride)
@@ -119,8 +119,8 @@ TEST(Module, AModuleUsedTwiceSharesItsWeights) {
   EXPECT_EQ(read, 2);
 }
 
-TEST(Module, InsideAPartOfATextTheTextsLineIsNamed) {
-  // Whoever wrote the text has not seen the code of its blocks.
+TEST(Module, MessagesNameTheLineOfANetsText) {
+  // The author of the text has not seen the code of its blocks.
   const BasicBlock block(nn::Scope("block", Where("net.toml", 12)), 4, 8, 2);
   const std::string message = error_text(ErrorKind::usage, [&] {
     (void)nn::trace(block, {1, 3, 6, 6});
@@ -128,7 +128,7 @@ TEST(Module, InsideAPartOfATextTheTextsLineIsNamed) {
   EXPECT_NE(message.find("\n  at      block.conv1 (net.toml:12)\n"), std::string::npos) << message;
 }
 
-TEST(Module, AMessageNamesTheLayerAndTheLineThatMadeIt) {
+TEST(Module, AMessageNamesTheLayerAndTheLineThatBuiltIt) {
   const BasicBlock block(nn::Scope("block"), 4, 8, 2);
   const std::string line = std::to_string(block.conv1.where().line);
   EXPECT_EQ(error_text(ErrorKind::usage,
@@ -144,7 +144,7 @@ TEST(Module, AMessageNamesTheLayerAndTheLineThatMadeIt) {
                 "  try     a layer with in_channels = 3, or input of 4 channels");
 }
 
-TEST(Module, APartTracedAloneIsNamedByItsWholePath) {
+TEST(Module, APartTracedAloneHasItsFullPath) {
   const BasicBlock block(nn::Scope("block"), 4, 8, 2);
   const std::string text = error_text(ErrorKind::usage, [&] {
     (void)nn::trace(*block.downsample.children()[0], {1, 3, 6, 6});
@@ -153,7 +153,7 @@ TEST(Module, APartTracedAloneIsNamedByItsWholePath) {
       << text;
 }
 
-/// Two children of one name.
+/// Two children with the same name.
 class Clash : public nn::Module {
  public:
   explicit Clash(const nn::Scope& s) : Module(s), a(at("fc"), 2, 2), b(at("fc"), 2, 2) {}
@@ -192,7 +192,7 @@ class Headed : public nn::Module {
   std::unique_ptr<nn::Linear> head;
 };
 
-TEST(Module, APartThatIsGoneLeavesItsNameFree) {
+TEST(Module, ADestroyedPartFreesItsName) {
   Headed net(nn::Scope("net"));
   net.replace(3);
   EXPECT_EQ(net.children().size(), 1u);
@@ -214,7 +214,7 @@ class PairUser : public nn::Module {
   Pair pair;
 };
 
-/// "path: type" of each call, and how many values it took and gave.
+/// "path: type" of each call, and its numbers of inputs and outputs.
 std::vector<std::string> calls(const Graph& graph) {
   std::vector<std::string> list;
   for (const Call& call : graph.calls()) {
@@ -238,7 +238,7 @@ TEST(Module, ATraceKnowsEachCallAndItsClass) {
             (Names{": PairUser 1 -> 1", "pair: Pair 2 -> 2", "pair.fc: Linear 1 -> 1"}));
 }
 
-TEST(Module, ALayerThatChangesNothingIsCalledAllTheSame) {
+TEST(Module, AnIdentityLayerIsRecordedAsACall) {
   nn::Sequential net(nn::Scope("net"));
   net.add<nn::Identity>();
   net.add<nn::Dropout>(0.5);
@@ -250,7 +250,7 @@ TEST(Module, ALayerThatChangesNothingIsCalledAllTheSame) {
   EXPECT_EQ(graph->nodes().size(), 1u);
 }
 
-TEST(Module, WhatACallTakesIsFoundInContainers) {
+TEST(Module, InputsOfACallAreFoundInContainers) {
   class Mixed : public nn::Module {
    public:
     explicit Mixed(const nn::Scope& s) : Module(s) {}

@@ -10,7 +10,8 @@
 namespace fovea {
 namespace {
 
-// PyTorch's momentum=None: three batches through nn.BatchNorm1d(1, momentum=None) leave these.
+// PyTorch's momentum=None: these are the statistics after three batches through nn.BatchNorm1d(1,
+// momentum=None).
 TEST(BatchNorm, WithoutAMomentumTheStatisticsAreTheMeanOverAllBatches) {
   const nn::BatchNorm1d norm(nn::Scope("norm"), 1, {.momentum = std::nullopt});
   State state;

@@ -12,11 +12,11 @@ namespace {
 
 using Function = std::function<Tensor(const Tensors&)>;
 
-/// A function made of ops, its first input drawn for any image and the others for its channels.
+/// A function built from ops; its first input is any image, the others fit its channels.
 struct Composite {
   std::string name;
   Function f;
-  int vectors = 0;  ///< inputs [C] behind the image
+  int vectors = 0;  ///< inputs [C] after the image
 };
 void PrintTo(const Composite& composite, std::ostream* out) { *out << composite.name; }
 
@@ -49,8 +49,8 @@ Point evaluate_at(const Function& f, const std::vector<Shape>& shapes,
 
 class Composites : public ::testing::TestWithParam<Composite> {};
 
-// What is built of ops has a gradient without being asked; where it is infinite, or jumps, the
-// parts do not fit.
+// Functions built from ops have gradients for free; if one is infinite, or jumps, the parts do not
+// fit together.
 TEST_P(Composites, HaveTheirGradient) {
   constexpr double h = 1e-6;
   const Composite& composite = GetParam();
@@ -125,7 +125,7 @@ const std::vector<Composite> composites{
 INSTANTIATE_TEST_SUITE_P(Ops, Composites, ::testing::ValuesIn(composites),
                          [](const auto& composite) { return composite.param.name; });
 
-// A channel of zeros is a dead channel, a logit far out a certain one: neither may give NaN.
+// A dead channel is all zeros, a confident logit is extreme: neither may give NaN.
 TEST(Composites, AreFiniteAtTheEdges) {
   const auto finite = [](const Function& f, double value) {
     const std::vector<Shape> shapes{{1, 2, 3}, {2}, {2}};

@@ -10,8 +10,8 @@
 
 namespace fovea {
 
-/// Each mistake a user can make once, with the words he reads. Messages must say what is wrong,
-/// both values, and what to try.
+/// Each mistake that a user can make, once, with its message. Messages must say what is wrong, both
+/// values, and what to try.
 class Errors : public ::testing::Test {
  protected:
   Tensor value(const Shape& shape, DType dtype = DType::f32) {

@@ -37,7 +37,7 @@ std::vector<OpCall> calls_of(const Family& family, size_t count) {
   return calls;
 }
 
-// ---- a value as little changed as can be
+// ---- the smallest possible change of a value
 
 void change(bool& value) { value = !value; }
 void change(int64_t& value) { ++value; }
@@ -64,7 +64,7 @@ Fields with_change(Fields fields, size_t i) {
   return fields;
 }
 
-/// How many nodes are left of two on the same inputs.
+/// How many of two nodes on the same inputs remain.
 size_t nodes_left(const OpCall& call, const Op& other) {
   const auto graph = Graph::make(Mode::eval);
   Tensors inputs;
@@ -78,7 +78,7 @@ size_t nodes_left(const OpCall& call, const Op& other) {
 class FieldsOf : public ::testing::TestWithParam<Family> {};
 
 // Problems are kept and sent around as texts.
-TEST_P(FieldsOf, OpsReadBackAsTheyWere) {
+TEST_P(FieldsOf, OpsReadBackUnchanged) {
   for (const OpCall& call : calls_of(GetParam(), 40)) {
     const std::string text = problem_text(call.op, call.in, call.out);
     const OpCall back = parse_problem(text);
@@ -90,7 +90,7 @@ TEST_P(FieldsOf, OpsReadBackAsTheyWere) {
   }
 }
 
-// Two ops that differ however little compute different things.
+// Two ops that differ, however slightly, compute different things.
 TEST_P(FieldsOf, AnyChangeMakesAnotherOp) {
   std::map<std::string, int> changed, tried;  // by op and field
   for (const OpCall& call : calls_of(GetParam(), 40)) {

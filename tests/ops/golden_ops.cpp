@@ -5,7 +5,7 @@
 namespace fovea::golden_ops {
 namespace {
 
-/// The word's place among `names`, as an enumerator.
+/// The word's index in `names`, as an enumerator.
 template <class Enum>
 Enum enumerator(const Json& json, const std::vector<std::string>& names) {
   for (size_t i = 0; i < names.size(); ++i) {
@@ -61,7 +61,7 @@ PoolOptions pool_options(Call& c) {
   return options;
 }
 
-/// Back to where the values of a pooling came from.
+/// Back to where the pooled values came from.
 Tensor unpooling(Call& c) {
   const Tensors pooled = max_pool_with_indices(c["x"], pool_options(c));
   return max_unpool(pooled[0], pooled[1], c["x"].shape().slice(2));
@@ -85,7 +85,7 @@ Rows windows() {
   };
 }
 
-// ---- norms and what else has a number a channel
+// ---- norms and other ops with one number per channel
 
 Tensors batch_normalised(Call& c) {
   c.get<bool>("training", true);  // the graph's mode
@@ -226,7 +226,7 @@ Tensors with_numbers(Call& c) {
   return {x + n, n + x, x - n, n - x, x * n, n * x, x / n, -x};
 }
 
-/// A reduction of all elements where no axes are given.
+/// A reduction of all elements if no axes are given.
 template <class F>
 Row reduction(F f) {
   return one([f](Call& c) {

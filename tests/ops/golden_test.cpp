@@ -49,7 +49,7 @@ Array fill(const std::string& name, const Json& spec, DType dtype) {
 /// A case traced: results "y0", "y1", ... and, where there is one, "loss".
 struct Traced {
   std::shared_ptr<Graph> graph;
-  State state;                                        ///< what gradients are wanted for
+  State state;                                        ///< arrays that need gradients
   std::vector<std::pair<std::string, Array>> inputs;  ///< the rest
   std::vector<std::string> unknown_options;
   bool loss = false;
@@ -96,7 +96,7 @@ void trace(const Json& golden, DType dtype, Traced& t) {
   if (t.loss) t.graph->output("loss", loss);
 }
 
-/// What the engine gives for a case: its results, and its gradients as "grad:x".
+/// The engine's results for a case, with gradients as "grad:x".
 std::map<std::string, Array> compute(Traced& t) {
   const Program program(*t.graph, {.passes = {.loss = t.loss ? "loss" : ""}});
   Inputs inputs;
@@ -126,7 +126,7 @@ void expect_close(const std::string& name, const Array& got, const Array& want, 
 
 class Golden : public ::testing::TestWithParam<std::string> {
  protected:
-  /// Every result and gradient of the file, and none besides.
+  /// Every result and gradient of the file, and no others.
   static void compare(DType dtype, double tolerance) {
     const File file(GetParam());
     size_t compared = 0;
@@ -147,7 +147,7 @@ class Golden : public ::testing::TestWithParam<std::string> {
   }
 };
 
-// A net moved here from PyTorch gives what it gave there, whatever options its layers have.
+// A net moved here from PyTorch gives the same results, whatever options its layers have.
 TEST_P(Golden, InFloat64) { compare(DType::f64, 1e-12); }
 TEST_P(Golden, InFloat32) { compare(DType::f32, 1e-5); }
 
@@ -180,7 +180,7 @@ TEST(GoldenFiles, EveryOpOfTheHarnessHasValues) {
       EXPECT_TRUE(ops.contains(sample.op.name()))
           << sample.op.name() << ": add a worked example to its row in tests/ops/samples.cpp, or a "
           << "case with PyTorch's values to scripts/golden/ops.py (docs/adding-an-op.md)";
-      ops.emplace(sample.op.name());  // say so once
+      ops.emplace(sample.op.name());  // report it once
     }
   }
   for (const auto& [name, row] : rows()) EXPECT_TRUE(functions.contains(name)) << name;

@@ -12,7 +12,7 @@ namespace {
 
 class Gradients : public ::testing::TestWithParam<Family> {};
 
-// A wrong gradient trains, only worse: nobody would see it in the loss.
+// A wrong gradient still trains, only worse: the loss would not reveal it.
 TEST_P(Gradients, EqualCentralDifferences) {
   for (const Sample& sample : GetParam().make(DType::f64)) {
     check_gradient(sample, GetParam().tolerance);
@@ -21,7 +21,7 @@ TEST_P(Gradients, EqualCentralDifferences) {
 }
 
 // The type that infer promises is what every other pass plans with.
-TEST_P(Gradients, OutputsAreWrittenWhole) {
+TEST_P(Gradients, OutputsAreWrittenCompletely) {
   for (const Sample& sample : GetParam().make(DType::f64)) {
     Random random(3, sample.name);
     const Traced t = trace(sample, random);

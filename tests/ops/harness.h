@@ -7,7 +7,7 @@
 #include "fovea/core/random.h"
 #include "fovea/graph/graph.h"
 
-/// What every test of ops and kernels needs: problems with data, graphs run by the ops' own float64
+/// Tools for all tests of ops and kernels: problems with data, graphs run by the ops' own float64
 /// references, gradients against central differences.
 namespace fovea::harness {
 
@@ -40,7 +40,7 @@ void evaluate(const Graph& graph, Values& values);
 /// `gradient` builds; with the data of every value. Kernels are tested on its nodes.
 struct Traced {
   std::shared_ptr<Graph> graph;
-  Tensors inputs, outputs, gradients;  ///< a gradient each input, no value where there is none
+  Tensors inputs, outputs, gradients;  ///< one gradient per input, no value if there is none
   Tensor cotangent;
   Values values;
 };
@@ -57,7 +57,7 @@ struct Data {
   std::vector<double> values;
   DType dtype = DType::f64;
 };
-/// What `f` gives for these inputs, by references in a float64 graph.
+/// The values of `f` for these inputs, by references in a float64 graph.
 std::vector<Data> run(const std::function<Tensors(const Tensors&)>& f, const std::vector<Data>& in,
                       Mode mode = Mode::train);
 /// The gradients for the inputs of the node that made `y`.

@@ -34,7 +34,7 @@ std::vector<Worked> worked_pads() {
       {padded({{2, 3}}, PadMode::reflect), {row}, {3, 2, 1, 2, 3, 4, 3, 2, 1}},
       {padded({{2, 1}}, PadMode::replicate), {row}, {1, 1, 1, 2, 3, 4, 4}},
       {padded({{1, 4}}, PadMode::circular), {row}, {4, 1, 2, 3, 4, 1, 2, 3, 4}},
-      // One number an axis, and pairs: H first.
+      // One number per axis, and pairs: H first.
       {padded({1, 0}, PadMode::constant), {column}, {0, 0, 1, 2, 0, 0}},
       {padded({{0, 0}, {1, 0}}, PadMode::constant), {column}, {0, 1, 2}},
   };
@@ -91,7 +91,7 @@ std::vector<Sample> transposed_convolutions(DType dtype) {
   });
 }
 
-/// The first numbers of 0, 1, ... in another order a channel.
+/// The first numbers of 0, 1, ... in a different order per channel.
 Fill indices_within(int64_t plane) {
   return [=](Random& random, const View& x) {
     const int64_t pooled = x.shape.slice(2).numel();
@@ -119,11 +119,11 @@ std::vector<Sample> pools_with_indices(DType dtype) {
          }));
   append(samples, repeat("max_unpool", shapes_per_op, [&](Random& r) {
            const Shape x = pick_image(r, pick(r, 1, 3), 5);
-           Shape whole = x.slice(2);
-           for (int a = 0; a < whole.rank(); ++a) whole.set(a, whole[a] + pick(r, 0, 3));
+           Shape full = x.slice(2);
+           for (int a = 0; a < full.rank(); ++a) full.set(a, full[a] + pick(r, 0, 3));
            return Sample{{},
-                         MaxUnpool{whole},
-                         {{{dtype, x}, normal}, {{DType::i64, x}, indices_within(whole.numel())}}};
+                         MaxUnpool{full},
+                         {{{dtype, x}, normal}, {{DType::i64, x}, indices_within(full.numel())}}};
          }));
   return samples;
 }

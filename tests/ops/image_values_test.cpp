@@ -52,13 +52,14 @@ TEST(ImageValues, NamedPaddings) {
       }
     }
   }
-  // Of an odd number of padded pixels the extra one is behind the row: the weights are 1 and 10.
+  // With an odd number of padded pixels the extra one comes after the row: the weights are 1 and
+  // 10.
   const Data row{{1, 1, 3}, {1, 2, 3}}, weight{{1, 1, 2}, {1, 10}};
   const auto same = [](const Tensors& in) {
     return Tensors{conv(in[0], in[1], {}, {.padding = "same"})};
   };
   EXPECT_EQ(one(same, {row, weight}), (V{21, 32, 3}));
-  // 5 pixels in strides of 2 need 2 more, one on each side; 4 need 1, behind.
+  // 5 pixels with stride 2 need 2 more, one on each side; 4 need 1, at the end.
   const auto strided = [](const Tensors& in) {
     return Tensors{conv(in[0], in[1], {}, {.stride = 2, .padding = "same"})};
   };
@@ -149,8 +150,8 @@ std::vector<double> numbers(const Shape& shape, uint64_t seed) {
   return values;
 }
 
-// Group norm with one group is layer norm over all but N; with a group a channel, what batch norm
-// does to each sample alone.
+// Group norm with one group is layer norm over all but N; with one group per channel, batch norm of
+// each sample alone.
 TEST(ImageValues, GroupNorm) {
   const Data x{{2, 4, 3}, numbers({2, 4, 3}, 1)}, gamma = vector({1, 2, 3, 4}),
                                                   beta = vector({0, 1, 0, -1});
@@ -204,7 +205,7 @@ TEST(ImageValues, ChannelFactors) {
             (V{1, -1, 3, -2}));
 }
 
-// Whole channels, or whole samples, are dropped; what is kept grows so that the mean stays.
+// Entire channels or samples are dropped; the rest is scaled up to preserve the mean.
 TEST(ImageValues, SpatialDropoutAndDropPath) {
   const Data x{{8, 16, 3}, V(8 * 16 * 3, 1)};
   const auto dropped = [&](Tensor (*f)(const Tensor&, double), double p, Mode mode) {

@@ -42,7 +42,7 @@ TEST(Losses, CrossEntropyOfPixels) {
   const Data border{{1, 2, 2}, {0, 2, 255, 255}, DType::i64};
   EXPECT_NEAR(cross_entropy_of({pixels, border}, {.ignore_index = 255}),
               (losses[0] + losses[1]) / 2, 1e-12);
-  // Weights 1, 2, 4 by class: the labels 0, 2, 1, 1 weigh 9 together.
+  // Weights 1, 2, 4 by class: the labels 0, 2, 1, 1 weigh 9 in total.
   EXPECT_NEAR(cross_entropy_of({pixels, labels, vector({1, 2, 4})}, {}),
               (losses[0] + 4 * losses[1] + 2 * losses[2] + 2 * losses[3]) / 9, 1e-12);
   const Data all{{1, 2, 2}, {1, 1, 1, 1}, DType::i64};
@@ -60,12 +60,12 @@ TEST(Losses, CrossEntropyHasOneMeaning) {
                   cross_entropy_of({logits, targets, ones}, options), 1e-12);
     }
   }
-  // A class that cannot be (-inf) costs nothing where it is not meant.
+  // An impossible class (-inf) costs nothing unless it is the target.
   const Data masked{{1, 2, 1}, {0, -infinity}}, first{{1, 1}, {0}, DType::i64};
   EXPECT_EQ(cross_entropy_of({masked, first}, {}), 0);
 }
 
-// One soft target a pixel, weighted: divided by the number of pixels, not by weights.
+// One soft target per pixel, weighted: divided by the number of pixels, not by weights.
 TEST(Losses, WeightedSoftTargets) {
   const Data logits{{1, 2}, {0, 0}}, soft{{1, 2}, {0.25, 0.75}};
   EXPECT_NEAR(cross_entropy_of({logits, soft, vector({1, 3})}, {}),
@@ -155,7 +155,7 @@ TEST_F(LossErrors, CrossEntropy) {
 }
 
 TEST_F(LossErrors, Pairs) {
-  // Broadcasting here trains a net on the wrong thing without a word.
+  // Broadcasting here would silently train a net on the wrong target.
   EXPECT_EQ(usage([&] {
               mse_loss(value({8, 1}), value({8}));
             }),

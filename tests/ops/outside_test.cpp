@@ -22,7 +22,7 @@
 namespace fovea {
 namespace {
 
-/// y = log(1 + exp(beta * x)) / beta, element by element: a smooth relu.
+/// y = log(1 + exp(beta * x)) / beta, elementwise: a smooth relu.
 struct Softplus {
   double beta = 1;
 
@@ -75,7 +75,7 @@ class Net : public nn::Module {
 };
 
 TEST(AnOpFromOutside, TrainsInANet) {
-  // Bright images against dark ones: a gradient or a layout that is wrong does not get there.
+  // Bright images against dark ones: a wrong gradient or layout would not learn this.
   Array images(DType::f32, {8, 1, 6, 6}), labels(DType::i64, {8});
   Random random(1, "images");
   for (int64_t i = 0; i < images.numel(); ++i) {
@@ -103,7 +103,7 @@ TEST(AnOpFromOutside, TrainsInANet) {
   EXPECT_TRUE(found);
 }
 
-/// y = 3 x, under the name of one of Fovea's own ops, with traits that have passes look at it.
+/// y = 3 x, under the name of one of Fovea's own ops, with traits that passes look at.
 struct Impostor {
   int64_t which = 0;  ///< of all_ops()
 
@@ -197,7 +197,7 @@ INSTANTIATE_TEST_SUITE_P(Ops, AnOpFromOutsideNamed,
                            return std::string(all_ops()[static_cast<size_t>(at.param)].name());
                          });
 
-/// An op of somebody else's, fast with a kernel of its own.
+/// A user's op, fast with a kernel of its own.
 TEST(AnOpFromOutside, HasAKernelByItsType) {
   struct Doubling final : Kernel {
     void run(const Args& args) const override { args.output<float>(0)[0] = 2; }

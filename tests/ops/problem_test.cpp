@@ -10,7 +10,7 @@
 namespace fovea {
 namespace {
 
-TEST(Problem, SaysTheWholeConvolution) {
+TEST(Problem, DescribesTheEntireConvolution) {
   const OpCall call = parse_problem("conv:mb8g2ic16ih20iw30oc32kh3kw5sh2sw1ph1pw2dh1dw2");
   EXPECT_EQ(to_string(call.in[0]), "f32[8, 16, 20, 30]");
   EXPECT_EQ(to_string(call.in[1]), "f32[32, 8, 3, 5]");
@@ -34,12 +34,12 @@ TEST(Problem, GradientsHaveTheShapesOfWhatTheyAreBy) {
   EXPECT_EQ(weights.in[0], call.in[0]);
   EXPECT_EQ(weights.in[1], call.out[0]);
   EXPECT_EQ(weights.out[0], call.in[1]);
-  // All three do the same products.
+  // All three compute the same products.
   EXPECT_EQ(data.op.flops(data.in, data.out), call.op.flops(call.in, call.out));
   EXPECT_EQ(weights.op.flops(weights.in, weights.out), call.op.flops(call.in, call.out));
 }
 
-TEST(Problem, HasATypeBehindIt) {
+TEST(Problem, HasAType) {
   const OpCall call = parse_problem("conv:ic3ih32oc64kh3ph1:bf16");
   EXPECT_EQ(to_string(call.in[0]), "bf16[1, 3, 32, 32]");
   EXPECT_EQ(to_string(call.in[1]), "bf16[64, 3, 3, 3]");
@@ -60,7 +60,7 @@ TEST(Problem, OfAnyOpIsItsFieldsAndTypes) {
   EXPECT_EQ(to_string(parse_problem("sum_to shape=[] f64[2, 3]").out[0]), "f64[]");
 }
 
-TEST(Problem, OfAnyOpSaysWhatIsWrong) {
+TEST(Problem, OfAnyOpErrorsSayWhatIsWrong) {
   const auto says = [](const std::string& problem) {
     return error_text(ErrorKind::usage, [&] { parse_problem(problem); });
   };
@@ -94,7 +94,7 @@ TEST(Problem, OfAnyOpSaysWhatIsWrong) {
                [&] { parse_problem("pad padding mode=reflect f32[1, 1, 4]"); });
 }
 
-TEST(Problem, SaysWhatIsWrong) {
+TEST(Problem, ErrorsSayWhatIsWrong) {
   const auto refuses = [](const std::string& problem, const std::string& part) {
     expect_error(ErrorKind::usage, part, [&] { parse_problem(problem); });
   };

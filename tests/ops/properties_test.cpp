@@ -75,7 +75,7 @@ int64_t offset(const std::vector<int64_t>& index, const std::vector<int64_t>& si
 }
 
 /// Convolution as mathematics defines it: y[o, p + dilation * j] is the sum of x[c, p] k[o, c, j],
-/// over the whole plane.
+/// over the entire plane.
 std::vector<double> true_convolution(const Array& x, const Array& k, const Geometry& g) {
   std::vector<int64_t> in(x.shape().begin() + 2, x.shape().end()), out = in;
   for (size_t a = 0; a < out.size(); ++a) out[a] += g.reach(a);
@@ -100,7 +100,7 @@ std::vector<double> true_convolution(const Array& x, const Array& k, const Geome
   return y;
 }
 
-/// The kernel turned about its centre.
+/// The kernel rotated by 180 degrees.
 Array flipped(const Array& k) {
   Array result(k.dtype(), k.shape());
   const int64_t taps = k.shape().slice(2).numel();
@@ -110,7 +110,8 @@ Array flipped(const Array& k) {
   return result;
 }
 
-// Filters from books on signals are given for true convolution: turned about, they do the same.
+// Filters in signal processing are given for true convolution: rotated by 180 degrees, they do the
+// same.
 TEST_P(Properties, ConvolutionIsTrueConvolutionWithTheKernelFlipped) {
   for (uint64_t draw = 0; draw < draws; ++draw) {
     Random r(11, "flip", draw);
@@ -123,8 +124,8 @@ TEST_P(Properties, ConvolutionIsTrueConvolutionWithTheKernelFlipped) {
              {x, flipped(k)})[0];
 
     const std::vector<double> want = true_convolution(x, k, g);
-    std::vector<int64_t> whole(x.shape().begin() + 2, x.shape().end());
-    for (size_t a = 0; a < whole.size(); ++a) whole[a] += g.reach(a);
+    std::vector<int64_t> full(x.shape().begin() + 2, x.shape().end());
+    for (size_t a = 0; a < full.size(); ++a) full[a] += g.reach(a);
     const std::vector<int64_t> sizes(y.shape().begin() + 2, y.shape().end());
     std::vector<int64_t> q(sizes.size(), 0), p = q;
     const double allowed = tolerance() * largest(y);
@@ -132,7 +133,7 @@ TEST_P(Properties, ConvolutionIsTrueConvolutionWithTheKernelFlipped) {
       for (size_t a = 0; a < q.size(); ++a) p[a] = q[a] * g.stride[a];
       for (int64_t plane = 0; plane < y.dim(0) * y.dim(1); ++plane) {
         const double expected =
-            want[static_cast<size_t>(plane * Shape(whole).numel() + offset(p, whole))];
+            want[static_cast<size_t>(plane * Shape(full).numel() + offset(p, full))];
         ASSERT_NEAR(y.at(plane * Shape(sizes).numel() + offset(q, sizes)), expected, allowed)
             << "draw " << draw << ", " << describe(x) << ", weight " << describe(k);
       }
@@ -207,7 +208,7 @@ void check_shift(const Geometry& g, const Function& f, Random& r, DType dtype, d
     large.push_back(size[a] + steps[a] * g.stride[a]);
   }
   const Array w = normal_array(r, g.weight, dtype);
-  const Array whole = normal_array(r, g.image(r, large), dtype);
+  const Array full = normal_array(r, g.image(r, large), dtype);
   const auto part = [&](const Tensor& x, bool shifted) {
     Tensor cut = x;
     for (size_t a = 0; a < axes; ++a) {
@@ -220,7 +221,7 @@ void check_shift(const Geometry& g, const Function& f, Random& r, DType dtype, d
       [&](const Tensors& in) {
         return Tensors{part(in[0], false), part(in[0], true)};
       },
-      {whole});
+      {full});
   const auto run = [&](const Array& x) {
     return eval([&](const Tensors& in) { return Tensors{f(in[0], in[1])}; }, {x, w})[0];
   };
@@ -249,8 +250,8 @@ void check_shift(const Geometry& g, const Function& f, Random& r, DType dtype, d
   } while (next_index(i, inside));
 }
 
-// What a net sees does not depend on where it is. In float64 the very bits are the same.
-TEST_P(Properties, ShiftInGivesShiftOut) {
+// What a net sees does not depend on its position. In float64 even the bits are the same.
+TEST_P(Properties, ConvolutionIsShiftEquivariant) {
   for (uint64_t draw = 0; draw < draws; ++draw) {
     Random r(13, "shift", draw);
     Geometry g(r);

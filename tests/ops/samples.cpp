@@ -75,9 +75,9 @@ std::vector<Sample> arithmetic(DType dtype) {
            }));
     append(samples,
            repeat(std::string(BroadcastBinary{kind}.name()), shapes_per_op, [&](Random& r) {
-             const Shape whole = pick_shape(r, 1, 4);
+             const Shape full = pick_shape(r, 1, 4);
              const auto part = [&] {
-               Shape shape = whole.slice(static_cast<int>(pick(r, 0, whole.rank())));
+               Shape shape = full.slice(static_cast<int>(pick(r, 0, full.rank())));
                for (int i = 0; i < shape.rank(); ++i) {
                  if (r.below(2) == 0) shape.set(i, 1);
                }
@@ -92,8 +92,8 @@ std::vector<Sample> arithmetic(DType dtype) {
 
 std::vector<Sample> reductions(DType dtype) {
   std::vector<Sample> samples;
-  const auto smaller = [](Random& r, const Shape& whole) {
-    Shape shape = whole.slice(static_cast<int>(pick(r, 0, whole.rank())));
+  const auto smaller = [](Random& r, const Shape& full) {
+    Shape shape = full.slice(static_cast<int>(pick(r, 0, full.rank())));
     for (int i = 0; i < shape.rank(); ++i) {
       if (r.below(2) == 0) shape.set(i, 1);
     }

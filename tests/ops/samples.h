@@ -11,14 +11,14 @@ namespace fovea::harness {
 
 using Function = std::function<Tensors(const Tensors&)>;
 
-/// What a function of Tensors gives, worked by hand.
+/// The values of a function of Tensors, computed by hand.
 struct Worked {
   Function f;
   std::vector<Data> in;
   std::vector<double> out;  ///< of its first result
 };
 
-/// A mistake that a user can make, and what he reads.
+/// A mistake that a user can make, and the message.
 struct Refused {
   Function f;
   Types in;

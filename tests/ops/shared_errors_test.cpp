@@ -7,7 +7,7 @@
 namespace fovea {
 namespace {
 
-/// Checks that many ops share: each op says them in its own name, and with its own input.
+/// Checks that many ops share: each op reports them under its own name, and with its own input.
 class SharedErrors : public Errors {
  protected:
   struct Row {
@@ -89,7 +89,7 @@ TEST_F(SharedErrors, FloatTypes) {
   });
 }
 
-// One axis too few or too many is the commonest slip of all.
+// One axis too few or too many is the most common slip.
 TEST_F(SharedErrors, NumbersOfAxes) {
   const Tensor rows = value({8, 4}), image = value({1, 4, 6, 6}), f = value({4}), line = value({4});
   const auto spatial = [&](const std::string& op, auto f_of) {
@@ -167,7 +167,7 @@ TEST_F(SharedErrors, NumbersOfAxes) {
   });
 }
 
-TEST_F(SharedErrors, AxesThatAreNotThere) {
+TEST_F(SharedErrors, AxesOutOfRange) {
   const Tensor rows = value({8, 4}), line = value({4}), number = value({});
   const auto row = [](const std::string& op, int axis, const Tensor& x, auto f) {
     return Row{op + ": there is no axis " + std::to_string(axis) + "; the input has " +
@@ -248,7 +248,7 @@ TEST_F(SharedErrors, WindowsOutOfRange) {
   });
 }
 
-TEST_F(SharedErrors, OneNumberAnAxis) {
+TEST_F(SharedErrors, OneNumberPerAxis) {
   const Tensor x = value({1, 4, 6, 6}), w = value({4, 4, 3, 3});
   const auto row = [](const std::string& what, auto f) {
     return Row{what + " has 3 numbers, the input has 2 spatial axes", f};
@@ -275,7 +275,7 @@ TEST_F(SharedErrors, OneNumberAnAxis) {
 }
 
 // The second of two vectors is looked at too.
-TEST_F(SharedErrors, NumbersAChannel) {
+TEST_F(SharedErrors, NumbersPerChannel) {
   const Tensor x = value({2, 6, 4}), rows = value({2, 6}), v = value({6}), w = value({4});
   const auto row = [](const std::string& op, const std::string& what, auto f) {
     return Row{op + ": " + what +
@@ -384,7 +384,7 @@ TEST_F(SharedErrors, Pairs) {
          upsample_to(value({1, 3, 4, 4}), {1, 1, 1});
        }},
   });
-  // What cross_entropy has been through log_softmax for, on its own.
+  // The checks that cross_entropy gets from log_softmax, on their own.
   EXPECT_EQ(usage([&] {
               graph->add_one(NegativeLogLikelihood{}, {integers({8, 4}), integers({8})});
             }),

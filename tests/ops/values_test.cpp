@@ -45,7 +45,7 @@ TEST(Values, ConvolutionSizes) {
   EXPECT_EQ(size(224, 3, {}), 222);
 }
 
-// Grouped convolution is one convolution a group, side by side.
+// Grouped convolution is one convolution per group, side by side.
 TEST(Values, GroupsAreConvolutionsSideBySide) {
   Random random(1, "groups");
   Data x{{2, 4, 5, 6}, {}}, w{{6, 2, 3, 3}, {}};
@@ -86,7 +86,8 @@ TEST(Values, Pooling) {
   expect_near(
       one(avg_with({.kernel = 3, .stride = 1, .padding = 1, .count_include_pad = false}), {ones}),
       V(4, 1), 1e-15);
-  // What ceil_mode adds behind the padding never counts: the last windows hold 2, 2 and 1 pixels.
+  // Positions that ceil_mode adds after the padding never count: the last windows hold 2, 2 and 1
+  // pixels.
   expect_near(one(avg_with({.kernel = 2, .ceil_mode = true}), {ramp(3, 3)}), {3, 4.5, 7.5, 9},
               1e-15);
 }
@@ -187,8 +188,7 @@ TEST(Values, Activations) {
   EXPECT_EQ(at(tanh, 0), 0);
 }
 
-// A NaN that an activation swallows is a divergence that nobody is told of; a value far out must
-// not become one.
+// A NaN that an activation swallows hides divergence; an extreme value must not become NaN.
 TEST(Values, ActivationsPassNaNOnAndStayFiniteFarOut) {
   for (int i = 0; i < unary_kinds; ++i) {
     const auto kind = static_cast<UnaryKind>(i);
@@ -259,7 +259,7 @@ TEST(Values, CrossEntropy) {
   // (1 - 0.3) of the label's, 0.3 of the mean over all classes.
   EXPECT_NEAR(loss(logits, labels, 0.3),
               (0.7 * (norm - 1) + 0.3 * (norm - 2)) / 2 + 0.3 * 2000.0 / 3 / 2, 1e-10);
-  // Soft targets that are one label each say the same.
+  // One-hot soft targets give the same.
   const Data soft{{2, 3}, {1, 0, 0, 0, 0, 1}};
   EXPECT_NEAR(loss(logits, soft, 0), loss(logits, labels, 0), 1e-12);
   EXPECT_NEAR(loss(logits, soft, 0.3), loss(logits, labels, 0.3), 1e-12);

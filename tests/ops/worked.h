@@ -7,7 +7,7 @@
 
 #include "ops/harness.h"
 
-/// What worked examples are written with: small inputs, and functions run on them.
+/// Tools for worked examples: small inputs, and functions to run on them.
 namespace fovea {
 
 using harness::Data;

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t n = 1000;
 
-/// A weight and running statistics, of other values at each call of `move`.
+/// A weight and running statistics, which change at each call of `move`.
 struct Net {
   State state;
   explicit Net(DType dtype = DType::f32) {
@@ -78,7 +78,7 @@ TEST(Average, EqualIsTheMeanOfAllUpdates) {
   expect_near(net.list("average:w"), sum);
 }
 
-TEST(Average, SwapsForAWhile) {
+TEST(Average, SwapsBackAndForth) {
   Net net;
   Average ema = Average::exponential(0.5);
   ema.declare(net.state);
@@ -94,7 +94,7 @@ TEST(Average, SwapsForAWhile) {
   EXPECT_EQ(net.list("w"), weights);
 }
 
-TEST(Average, ARunThatGoesOnKeepsItsAverages) {
+TEST(Average, AResumedRunKeepsItsAverages) {
   Net net;
   Average::exponential(0.9).declare(net.state);
   const auto averages = net.list("average:w");

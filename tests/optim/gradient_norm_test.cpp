@@ -17,7 +17,7 @@ void set_gradients(State& state, DType dtype, double w, double b) {
   }
 }
 
-TEST(GradientNorm, ClippingScalesToTheLargestNormAllowed) {
+TEST(GradientNorm, ClippingScalesToTheMaximumNorm) {
   for (const DType dtype : {DType::f32, DType::f64}) {
     State state;
     set_gradients(state, dtype, 3, -4);
@@ -41,7 +41,7 @@ TEST(GradientNorm, DoesNotHideAGradientThatIsNotFinite) {
   }
 }
 
-TEST(GradientNorm, FollowsTheGradientsThereAre) {
+TEST(GradientNorm, FollowsTheSetOfGradients) {
   State state;
   GradientNorm norm;
   EXPECT_EQ(norm.measure(state, 1).norm, 0);

@@ -14,7 +14,7 @@
 namespace fovea::optim {
 namespace {
 
-/// Two parameters of one value each, a weight and a bias, with their gradients.
+/// Two parameters of one element each, a weight and a bias, with their gradients.
 struct Net {
   State state;
   explicit Net(const Optimizer& optimizer, double value = 1, double gradient = 0.5,
@@ -66,7 +66,7 @@ TEST(Sgd, ClippingScalesTheGradientAndNotTheDecay) {
   EXPECT_DOUBLE_EQ(net.at("w"), 1 - 0.1 * (0.25 + 0.1));
 }
 
-TEST(AdamW, DecaysApartFromTheGradient) {
+TEST(AdamW, DecaysIndependentlyOfTheGradient) {
   const auto rule = adamw({.weight_decay = 0.1});
   Net net(*rule);
   rule->update(net.state, {.lr = 0.1});
@@ -74,11 +74,11 @@ TEST(AdamW, DecaysApartFromTheGradient) {
   EXPECT_NEAR(net.at("w"), 1 * (1 - 0.1 * 0.1) - 0.1 * 0.5 / (0.5 + 1e-8), 1e-14);
   EXPECT_NEAR(net.at("exp_avg:w"), 0.1 * 0.5, 1e-15);
   EXPECT_NEAR(net.at("exp_avg_sq:w"), 0.001 * 0.25, 1e-15);
-  // Of twice the gradient the step is the same, with L2 it would not be.
+  // Twice the gradient gives the same step; with L2 it would not.
   Net twice(*rule, 1, 1);
   rule->update(twice.state, {.lr = 0.1});
   EXPECT_NEAR(twice.at("w"), net.at("w"), 1e-8);
-  // Without a gradient only the decay is left.
+  // Without a gradient only the decay remains.
   Net still(*rule, 1, 0);
   rule->update(still.state, {.lr = 0.1});
   EXPECT_DOUBLE_EQ(still.at("w"), 0.99);
@@ -87,7 +87,7 @@ TEST(AdamW, DecaysApartFromTheGradient) {
 TEST(AdamW, CorrectsTheBiasOfItsMeans) {
   const auto rule = adamw({.weight_decay = 0});
   Net net(*rule);
-  for (int64_t step = 1; step <= 5; ++step) {  // of equal gradients every step is lr
+  for (int64_t step = 1; step <= 5; ++step) {  // with equal gradients every step is lr
     rule->update(net.state, {.lr = 0.1});
     EXPECT_NEAR(net.at("w"), 1 - 0.1 * static_cast<double>(step), 1e-7);
   }
@@ -95,7 +95,7 @@ TEST(AdamW, CorrectsTheBiasOfItsMeans) {
 
 // PyTorch counts the steps of each parameter: one without a gradient so far starts at the full
 // rate.
-TEST(AdamW, WhatWasFrozenStartsAsPyTorchStartsIt) {
+TEST(AdamW, UnfrozenParametersStartAsInPyTorch) {
   const auto rule = adamw({.weight_decay = 0.1});
   Net net(*rule);
   for (int step = 1; step <= 20; ++step) rule->update(net.state, {.lr = 0.01});
@@ -110,8 +110,8 @@ TEST(AdamW, WhatWasFrozenStartsAsPyTorchStartsIt) {
   EXPECT_EQ(net.at("step:w"), 21);
 }
 
-TEST(Optimizers, MomentsThatFadeDoNotStayAsDenormals) {
-  // They would slow every later update down by a factor of ten and more.
+TEST(Optimizers, FadingMomentsDoNotBecomeDenormals) {
+  // They would slow down every later update by a factor of ten or more.
   for (const auto& rule : {sgd({.momentum = 0.5}), adamw({})}) {
     Net net(*rule, 1, 0, DType::f32);
     const std::string moment = net.state.contains("exp_avg:w") ? "exp_avg:w" : "momentum:w";
@@ -137,7 +137,7 @@ TEST(Optimizers, AnUpdateThatWouldTrainNothingIsRefused) {
   rule->update(net.state, {.lr = 0});  // as a warm-up begins
 }
 
-TEST(Optimizers, MomentsThatWereNotDeclaredNameTheCallThatDoes) {
+TEST(Optimizers, UndeclaredMomentsNameTheMissingCall) {
   State state;
   for (const auto& [name, role] :
        {std::pair("fc.weight", Role::parameter), std::pair("grad:fc.weight", Role::gradient)})
@@ -154,7 +154,7 @@ TEST(Optimizers, MomentsThatWereNotDeclaredNameTheCallThatDoes) {
   EXPECT_NO_THROW(sgd({.momentum = 0})->update(state, {.lr = 0.1}));
 }
 
-TEST(Optimizers, CanLeaveNormsAndBiasesAlone) {
+TEST(Optimizers, CanExemptNormsAndBiasesFromDecay) {
   for (const auto& rule : {sgd({.momentum = 0, .weight_decay = 0.1, .decay = Decay::weights}),
                            adamw({.weight_decay = 0.1, .decay = Decay::weights})}) {
     Net net(*rule, 1, 0);
@@ -164,7 +164,7 @@ TEST(Optimizers, CanLeaveNormsAndBiasesAlone) {
   }
 }
 
-TEST(Optimizers, DoTheSameInFloat32) {
+TEST(Optimizers, GiveTheSameInFloat32) {
   for (const auto& rule : {sgd({.weight_decay = 0.1}), adamw({.weight_decay = 0.1})}) {
     Net wide(*rule), narrow(*rule, 1, 0.5, DType::f32);
     for (int64_t step = 1; step <= 3; ++step) {
@@ -198,7 +198,7 @@ struct Trained {
   }
 };
 
-// Each step rounded to f32 in the order of the formulas, and fused where the CPU can.
+// Each operation rounded to f32 in the order of the formulas, and fused if the CPU can.
 TEST(Optimizers, RoundAsTheirFormulasDo) {
   const auto f = [](double x) { return static_cast<float>(x); };
   const int64_t n = 1000;
@@ -278,7 +278,7 @@ class Adagrad : public Optimizer {
   }
 };
 
-TEST(Optimizers, OfOnesOwnKeepWhatTheySay) {
+TEST(Optimizers, FromOutsideKeepTheirDeclaredMoments) {
   Adagrad rule;
   Net net(rule);
   rule.update(net.state, {.lr = 0.1});
@@ -302,7 +302,7 @@ TEST(Optimizers, ANewValueOfAnotherTypeIsRefused) {
   EXPECT_EQ(net.at("w"), 1);
 }
 
-/// What one update of `text` makes of a parameter 1 with the gradient 0.5.
+/// A parameter of 1 after one update of `text` with the gradient 0.5.
 double after(const char* text, const char* decay = "0", int updates = 1) {
   const auto rule = parse(text, decay);
   Net net(*rule);
@@ -324,7 +324,7 @@ TEST(Parse, ReadsNamesAndArguments) {
   EXPECT_EQ(net.at("b"), 1);
 }
 
-TEST(Parse, SaysWhatThereIs) {
+TEST(Parse, ErrorsListTheKnownNames) {
   const auto says = [](const char* optimizer, const char* decay) {
     return error_text(ErrorKind::usage, [&] { (void)parse(optimizer, decay); });
   };
@@ -349,7 +349,7 @@ TEST(Parse, SaysWhatThereIs) {
             "  try     a number, or NUMBER:weights to exempt norms and biases");
 }
 
-TEST(Parse, KnowsWhatIsAdded) {
+TEST(Parse, KnowsAddedOptimizers) {
   add({.choice = {.name = "adagrad", .arguments = {}},
        .make = [](const Arguments&, const WeightDecay&) { return std::make_unique<Adagrad>(); }});
   EXPECT_DOUBLE_EQ(after("adagrad"), 1 - 2 * 0.1 * 0.5 / std::sqrt(0.5));

@@ -18,13 +18,13 @@ TEST(Schedule, CosineGivesThePublishedRates) {
   EXPECT_NEAR(cosine.factor(25), 0, 1e-15);  // it never rises again
 }
 
-TEST(Schedule, CosineEndsWhereItIsTold) {
+TEST(Schedule, CosineEndsAtItsFinalFactor) {
   const Schedule cosine("cosine:0.1", 10);
   EXPECT_NEAR(cosine.factor(10), 0.1, 1e-15);
   EXPECT_NEAR(cosine.factor(5), 0.55, 1e-15);
 }
 
-TEST(Schedule, WarmUpRisesLinearlyAndTheCosineTakesWhatIsLeft) {
+TEST(Schedule, WarmUpRisesLinearlyAndTheCosineSpansTheRest) {
   const Schedule cosine("cosine", 12, 2);
   EXPECT_EQ(cosine.factor(0), 0);
   EXPECT_EQ(cosine.factor(0.5), 0.25);
@@ -35,7 +35,7 @@ TEST(Schedule, WarmUpRisesLinearlyAndTheCosineTakesWhatIsLeft) {
   EXPECT_EQ(Schedule("cosine", 3, 3).factor(3), 1);
 }
 
-TEST(Schedule, StepsFallEverySoManyEpochs) {
+TEST(Schedule, StepsFallAtRegularIntervals) {
   const Schedule step("step:30", 90), half("step:2:0.5", 6, 1);
   EXPECT_EQ(step.factor(29.99), 1);
   EXPECT_DOUBLE_EQ(step.factor(30), 0.1);
@@ -45,7 +45,7 @@ TEST(Schedule, StepsFallEverySoManyEpochs) {
   EXPECT_EQ(half.factor(4), 0.25);
 }
 
-TEST(Schedule, SaysWhatThereIs) {
+TEST(Schedule, ErrorsListTheKnownNames) {
   const auto message = [](std::string_view text) {
     return error_text(ErrorKind::usage, [&] { (void)Schedule(text, 10); });
   };

@@ -32,7 +32,7 @@ struct Expected {
   int64_t parameters, buffers, macs, field, jump;
 };
 
-TEST(Summary, SaysThePublishedNumbers) {
+TEST(Summary, HasThePublishedNumbers) {
   const Expected models[] = {
       {"small_cnn", 545'290, 192, 6'128'896, 10, 4},
       {"deeper_cnn", 410'826, 1'024, 77'269'504, 24, 8},
@@ -155,7 +155,7 @@ TEST(Summary, AnAuxiliaryHeadHasARowForEachOfItsLayers) {
   EXPECT_EQ(s.training_macs, 8);
 }
 
-TEST(Summary, OpsOutsideOfModulesCountToTheModel) {
+TEST(Summary, OpsOutsideModulesCountTowardsTheModel) {
   const auto graph = Graph::make(Mode::eval, DType::f32, "ops");
   const Tensor x = graph->input("input", {DType::f32, {1, 2, 4, 4}});
   graph->output("output", conv2d(x, graph->read("w", {DType::f32, {3, 2, 1, 1}})));
@@ -193,7 +193,7 @@ TEST(Summary, ABlockUsedTwiceShowsTwice) {
   EXPECT_EQ(s.parameters, 3 * 6);
 }
 
-TEST(Summary, ANormUsedTwiceShowsWhatItGives) {
+TEST(Summary, ANormUsedTwiceShowsItsOutputs) {
   class Twice : public nn::Module {
    public:
     explicit Twice(const nn::Scope& s) : Module(s), bn(at("bn"), 4) {}
@@ -254,7 +254,7 @@ TEST(ReceptiveField, KnownChains) {
                        return x;
                      })[0],
             (FieldAxis{15, 1, -7}));
-  // VGG-16's five stages: 212 behind the last pooling.
+  // VGG-16's five stages: 212 after the last pooling.
   EXPECT_EQ(field_of({1, 2, 224, 224},
                      [](Tensor x) {
                        for (int depth : {2, 2, 3, 3, 3}) {
@@ -266,7 +266,7 @@ TEST(ReceptiveField, KnownChains) {
             (FieldAxis{212, 32, -90}));
 }
 
-/// Kernel and stride of each layer of a textbook, and the sizes it gives behind them.
+/// Kernel and stride of each layer of a textbook, and the textbook's sizes after them.
 struct Textbook {
   std::vector<std::pair<int64_t, int64_t>> layers;
   std::vector<int64_t> sizes;
@@ -318,7 +318,7 @@ TEST(ReceptiveField, SpansAllBranches) {
   EXPECT_EQ(f[0], (FieldAxis{3, 2, -1}));
 }
 
-TEST(ReceptiveField, BranchesOfDifferentJumpsSpanBothEverywhere) {
+TEST(ReceptiveField, BranchesOfDifferentStridesSpanBothEverywhere) {
   const auto f = field_of({1, 2, 5, 5}, [](Tensor x) {
     return convolved(x, 3) + convolved(x, 1, {.stride = 2});  // both 3x3; jumps 1 and 2
   });
@@ -332,7 +332,7 @@ TEST(ReceptiveField, BranchesOfDifferentJumpsSpanBothEverywhere) {
   }
 }
 
-TEST(ReceptiveField, EndsBehindGlobalPoolingAndFlatten) {
+TEST(ReceptiveField, EndsAfterGlobalPoolingAndFlatten) {
   const auto stem = [](const Tensor& x) { return convolved(x, 3); };
   EXPECT_TRUE(field_of({1, 2, 9, 9}, [&](Tensor x) { return global_avg_pool(stem(x)); }).empty());
   EXPECT_TRUE(field_of({1, 2, 9, 9}, [&](Tensor x) { return flatten(stem(x)); }).empty());
@@ -409,7 +409,7 @@ TEST(Cost, IsOfEachModuleAndKindOfOp) {
   EXPECT_EQ(costs[0].flops, 2.0 * static_cast<double>(costs[0].macs));
 }
 
-/// An op of somebody else's, called as one of Fovea's.
+/// A user's op with the name of one of Fovea's.
 struct OtherRelu {
   static constexpr std::string_view name = "relu";
   static constexpr Traits traits{.differentiable = false};
@@ -419,7 +419,7 @@ struct OtherRelu {
   }
 };
 
-TEST(Cost, TellsOpsOfOneNameAndTheBackwardPassApart) {
+TEST(Cost, DistinguishesOpsOfOneNameAndTheBackwardPass) {
   const auto graph = Graph::make(Mode::train, DType::f32);
   const Tensor w = graph->read("w", {DType::f32, {3}}, true);
   graph->enter("act", {}, "ReLU", {w});

@@ -119,7 +119,7 @@ TEST(Autodiff, GradientsOfParametersBesideBf16AreF32AndThoseOfFloat64) {
   EXPECT_TRUE(same_results(*mixed, *exact));
 }
 
-TEST(Autodiff, LeavesOutWhatTheLossDoesNotDependOn) {
+TEST(Autodiff, SkipsParametersThatTheLossDoesNotDependOn) {
   const auto graph = Graph::make(Mode::train, DType::f64);
   const Tensor x = input(*graph, {2, 16, 3, 3});
   const Tensor used = conv_layer(x, "used"), aside = conv_layer(x, "aside");
@@ -140,7 +140,7 @@ TEST(Autodiff, TakesNoGradientOfFrozenArrays) {
   const auto derived = autodiff(*graph, "loss");
   ASSERT_EQ(derived->updates().size(), 1u);
   EXPECT_EQ(derived->updates()[0].first, "grad:head");
-  EXPECT_EQ(count(*derived, "tanh_backward"), 0);  // nothing behind the head is worth a gradient
+  EXPECT_EQ(count(*derived, "tanh_backward"), 0);  // nothing after the head needs a gradient
 }
 
 TEST(Autodiff, OfRandomNetsAndOfTheirFusedFormsAgree) {
@@ -153,7 +153,7 @@ TEST(Autodiff, OfRandomNetsAndOfTheirFusedFormsAgree) {
   }
 }
 
-TEST(Autodiff, AccumulatesOntoWhatTheStateHolds) {
+TEST(Autodiff, AccumulatesOntoGradientsInTheState) {
   const auto graph = Graph::make(Mode::train, DType::f64);
   const Tensor w = parameter(*graph, "w", {3});
   graph->output("loss", sum(w * w));
@@ -209,7 +209,7 @@ TEST(Autodiff, AGradientBelongsToTheCallsOfItsNode) {
     EXPECT_EQ(origins.at(op)->call, 1) << op;
     EXPECT_EQ(origins.at(op)->fused, std::vector{2}) << op;
   }
-  // What is added to the gradients of the batches before belongs there, too.
+  // Gradients added to those of earlier batches belong there, too.
   EXPECT_EQ(derived->node(static_cast<int>(derived->nodes().size()) - 1).op.name(), "add");
   EXPECT_GE(derived->node(static_cast<int>(derived->nodes().size()) - 1).origin.call, 0);
 }

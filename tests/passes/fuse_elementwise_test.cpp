@@ -87,7 +87,7 @@ TEST(FuseElementwise, ValuesThatAreNeededElsewhereAreOutputs) {
 }
 
 // A norm between two parts of a chain: the second waits for it.
-TEST(FuseElementwise, AChainEndsWhereAnotherNodeIsInItsWay) {
+TEST(FuseElementwise, AChainEndsAtAnInterveningNode) {
   const auto graph = make();
   const Tensor x = vector(*graph, "x"), y = x * 2.0 + 1.0;
   const Tensor norm = sqrt(sum_of_squares(y) + 1.0);
@@ -97,7 +97,7 @@ TEST(FuseElementwise, AChainEndsWhereAnotherNodeIsInItsWay) {
   EXPECT_EQ(result->nodes().size(), 4u);
 }
 
-TEST(FuseElementwise, ScalarsAreComputedApartAndCastWhereTheyAreRead) {
+TEST(FuseElementwise, ScalarsAreComputedSeparatelyAndCastWhereTheyAreRead) {
   const auto graph = Graph::make(Mode::train, DType::f32);
   const Tensor x = graph->input("x", {DType::f32, {6}});
   const Tensor lr = scalar(*graph, "lr"), rate = lr / (1.0 - pow(0.9, lr));
@@ -107,7 +107,7 @@ TEST(FuseElementwise, ScalarsAreComputedApartAndCastWhereTheyAreRead) {
   EXPECT_EQ(count(*result, "cast"), 0);
 }
 
-TEST(FuseElementwise, LeavesOtherNodesAsTheyAre) {
+TEST(FuseElementwise, LeavesOtherNodesUnchanged) {
   const auto graph = make();
   const Tensor x = vector(*graph, "x"), row = graph->input("row", {DType::f64, {2, 3}});
   graph->output("alone", x * 2.0);  // one op
@@ -118,7 +118,7 @@ TEST(FuseElementwise, LeavesOtherNodesAsTheyAre) {
   EXPECT_EQ(result->nodes().size(), graph->nodes().size());
 }
 
-TEST(FuseElementwise, KeepsWhatRandomChainsCompute) {
+TEST(FuseElementwise, PreservesTheResultsOfRandomChains) {
   for (uint64_t seed = 0; seed < 60; ++seed) {
     Random random(seed, "chains");
     const auto graph = make();

@@ -46,7 +46,7 @@ TEST(PlanMemory, BlocksAliveTogetherNeverOverlap) {
   }
 }
 
-TEST(PlanMemory, BlocksOneAfterTheOtherShareTheirPlace) {
+TEST(PlanMemory, ConsecutiveBlocksShareMemory) {
   std::vector<Block> chain;
   for (int i = 0; i < 50; ++i) chain.push_back({.bytes = 640, .first = i, .last = i + 1});
   const MemoryPlan plan = plan_memory(chain);
@@ -54,7 +54,7 @@ TEST(PlanMemory, BlocksOneAfterTheOtherShareTheirPlace) {
   EXPECT_EQ(plan.lower_bound, 1280u);
 }
 
-TEST(PlanMemory, OfNothingIsNothing) {
+TEST(PlanMemory, OfNoBlocksIsEmpty) {
   std::vector<Block> none;
   EXPECT_EQ(plan_memory(none).bytes, 0u);
 }

@@ -9,7 +9,7 @@
 #include "fovea/core/random.h"
 #include "fovea/graph/graph.h"
 
-/// What tests of passes need: nets to rewrite, and whether a graph still computes the same.
+/// Tools for tests of passes: nets to rewrite, and checks that a graph still computes the same.
 namespace fovea::pass_test {
 
 /// Data by the name of an input or State array.

@@ -35,7 +35,7 @@ Tensor image(Graph& graph, const std::string& name = "x") {
   return graph.input(name, {DType::f64, {1, 16, 2, 2}});
 }
 
-TEST(Passes, KeepWhatRandomNetsCompute) {
+TEST(Passes, PreserveTheResultsOfRandomNets) {
   const auto layouts = [](const Graph& graph) {
     return assign_layouts(graph, [](const Type& t) {
       return t.dim(1) % 16 == 0 ? Layout::blocked16 : Layout::plain;
@@ -64,18 +64,18 @@ TEST(Passes, KeepWhatRandomNetsCompute) {
   }
 }
 
-TEST(Simplify, DropsWhatNothingDependsOn) {
+TEST(Simplify, DropsUnusedNodes) {
   const auto graph = make(Mode::train);
   const Tensor x = image(*graph), y = conv_layer(x, "used");
   (void)relu(conv_layer(x, "unused"));
   graph->output("y", y);
   const auto simple = simplify(*graph);
   EXPECT_EQ(simple->nodes().size(), 1u);
-  // Gradients of inputs that nobody asked for go, the input itself stays: callers give it.
+  // Unused gradients of inputs are removed, the input itself stays: callers provide it.
   EXPECT_EQ(simple->values()[0].name, "x");
 }
 
-TEST(Simplify, KeepsANodeOfWhichOnlyAnUpdateIsNeeded) {
+TEST(Simplify, KeepsANodeThatOnlyAnUpdateNeeds) {
   const auto graph = make(Mode::train);
   (void)norm_layer(image(*graph), "norm");
   EXPECT_EQ(simplify(*graph)->nodes().size(), 1u);
@@ -134,7 +134,7 @@ TEST(FuseNorm, OfTwoNormsThatMeetTakesTheLater) {
   EXPECT_TRUE(same_results(*graph, *fused));
 }
 
-TEST(FuseNorm, LeavesANormWithOtherUsesAlone) {
+TEST(FuseNorm, DoesNotFuseANormWithOtherUses) {
   const auto twice = make(Mode::train);
   const Tensor a = norm_layer(image(*twice), "bn");
   twice->output("y", relu(a) + a);
@@ -152,7 +152,7 @@ TEST(FuseNorm, LeavesANormWithOtherUsesAlone) {
   EXPECT_EQ(count(*fuse_norm(*itself), "add"), 1);
 }
 
-TEST(FuseNorm, StopsAtAnAddThatIsSeen) {
+TEST(FuseNorm, StopsAtAnAddThatIsAnOutput) {
   const auto graph = make(Mode::train);
   const Tensor x = image(*graph), sum = norm_layer(x, "bn") + x;
   graph->output("sum", sum);
@@ -184,7 +184,7 @@ TEST(FoldBatchNorm, IsDoneByTheConvolution) {
   EXPECT_TRUE(same_results(*graph, *fused));
 }
 
-TEST(FoldBatchNorm, LeavesAConvolutionThatIsSeenAlone) {
+TEST(FoldBatchNorm, DoesNotFoldIntoAConvolutionThatIsAnOutput) {
   const auto twice = make(Mode::eval);
   const Tensor a = conv_layer(image(*twice), "conv");
   twice->output("y", norm_layer(a, "bn") + a);
@@ -234,8 +234,8 @@ Layout blocks_where_they_fit(const Type& type) {
   return type.dim(1) % 16 == 0 ? Layout::blocked16 : Layout::plain;
 }
 
-// Branches that join and channels that are weighed must not leave the island: each way out and back
-// is two copies.
+// Branches that join and channels that are weighted must not leave the island: leaving and
+// returning costs two copies.
 TEST(Layout, OfJoinsAndGatesIsThatOfTheirIsland) {
   const auto graph = make(Mode::eval);
   const Tensor x = conv_layer(image(*graph), "a");
@@ -261,7 +261,7 @@ TEST(Layout, OfJoinsAndGatesIsThatOfTheirIsland) {
 )");
 }
 
-// oneDNN has a kernel for two layouts of its own kind, not for one of each.
+// oneDNN has a kernel for two blocked layouts, not for a mixture.
 TEST(Layout, OfAConvolutionIsOneForBothSides) {
   const auto preferred = [](const Type& type) {
     const int64_t channels = type.dim(1);
@@ -288,7 +288,7 @@ TEST(Layout, OfAConvolutionIsOneForBothSides) {
 )");
 }
 
-TEST(Layout, OfPartsThatFillNoBlocksIsPlain) {
+TEST(Layout, OfPartialBlocksIsPlain) {
   const auto graph = make(Mode::eval);
   const Tensor x = conv_layer(image(*graph), "a");
   const Tensor plane = graph->read("plane", {DType::f64, {16, 2, 2}});

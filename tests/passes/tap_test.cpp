@@ -66,7 +66,7 @@ TEST(Tap, GivesTheModulesOwnResultWhateverPassesDo) {
       EXPECT_EQ(compiled->output(tap_name(taps[0].name)).type(), taps[0].value.type()) << module;
     }
   }
-  // What is tapped stays apart, and no more than that.
+  // Only tapped values stay separate.
   const auto graph = traced();
   EXPECT_EQ(tap(*graph, "conv1")[0].value, graph->node(0).output(0));
   tap(*graph, "conv1");
@@ -76,7 +76,7 @@ TEST(Tap, GivesTheModulesOwnResultWhateverPassesDo) {
   EXPECT_EQ(count(*run_passes(*after, {}), "batch_norm_eval"), 0);
 }
 
-TEST(Tap, AGlobGivesAllThatMatchAsTheyEnd) {
+TEST(Tap, AGlobGivesAllMatchesInOrderOfCompletion) {
   const auto graph = traced();
   EXPECT_EQ(names(tap(*graph, "*1")), (Names{"conv1", "bn1", "conv2#1"}));
   EXPECT_EQ(names(tap(*graph, "conv2")), (Names{"conv2#1", "conv2#2"}));
@@ -120,7 +120,7 @@ TEST(Tap, SeveralResultsAreNumbered) {
             (Names{"halves[0]", "halves[1]"}));
 }
 
-TEST(Tap, AnUnknownNameIsToldTheNearest) {
+TEST(Tap, AnUnknownNameSuggestsTheNearest) {
   EXPECT_EQ(error_text(ErrorKind::usage, [] { tap(*traced(), "conv"); }),
             "unknown module \"conv\"\n"
             "  nearest conv1, conv2#1, conv2#2\n"
@@ -128,7 +128,7 @@ TEST(Tap, AnUnknownNameIsToldTheNearest) {
   expect_error(ErrorKind::usage, "unknown module \"layer9.*\"", [] { tap(*traced(), "layer9.*"); });
 }
 
-TEST(Tap, AValueThatWasFusedAwayIsNotTakenForAnother) {
+TEST(Tap, AValueThatWasFusedAwayIsNotMistakenForAnother) {
   const auto fused = fuse_conv(*fold_batchnorm(*simplify(*traced())));
   verify(*fused);
   EXPECT_EQ(

@@ -15,7 +15,7 @@
 namespace fovea {
 namespace {
 
-/// A convolution, a norm inside of a block, and a head.
+/// A convolution, a norm inside a block, and a head.
 class Net : public nn::Module {
  public:
   explicit Net(nn::Scope s) : Module(s), block(at("block")), head(at("head"), 4, 3) {}
@@ -44,7 +44,7 @@ class ParityOfNet : public testing::Test {
     const std::vector<Array> y = Program(*graph).run(memory, state_, {{"input", x}});
     trace_ = {{"input", x}, {"output", y[0].clone()}};
   }
-  /// The trace with every layer, by the only other program at hand: the model itself.
+  /// The trace of every layer, recorded from the model itself.
   void record(const std::string& name, const std::function<Tensor(Tensor)>& part) {
     const auto graph = Graph::make(Mode::eval);
     graph->output("y", part(graph->input("x", {DType::f32, trace_[0].second.shape()})));
@@ -81,7 +81,7 @@ TEST_F(ParityOfNet, EveryLayerOfBothSidesIsComparedInTheOrderOfExecution) {
   EXPECT_LE(parity.compiled->relative(), 1e-5);
   EXPECT_GT(parity.layers[0].largest, 0.1);
 
-  // One number of one layer, and what comes behind it stays right: that layer is named.
+  // One number of one layer differs, while later layers agree: that layer is named.
   Array& bn = recorded("block.bn");
   bn.set(7, bn.at(7) + 0.5);
   parity = compare(net_, state_, trace_);
@@ -108,7 +108,7 @@ TEST_F(ParityOfNet, ALayerThatDoesNothingAndOneCalledTwiceAreCompared) {
   EXPECT_EQ(parity.first_departure(1e-6), nullptr);
 }
 
-TEST_F(ParityOfNet, OtherWeightsDepartWhereTheyAreFirstUsed) {
+TEST_F(ParityOfNet, OtherWeightsDifferWhereTheyAreFirstUsed) {
   const nn::Module& block = *net_.children()[0];
   record("block.conv", [&](Tensor x) { return (*block.children()[0])(x); });
   Array weight = state_.get("head.weight").clone();
@@ -118,7 +118,7 @@ TEST_F(ParityOfNet, OtherWeightsDepartWhereTheyAreFirstUsed) {
   EXPECT_EQ(parity.first_departure(1e-3)->name, "output");
 }
 
-TEST_F(ParityOfNet, NumbersThatAreNoneAndOtherShapesDepart) {
+TEST_F(ParityOfNet, NaNsAndOtherShapesDiffer) {
   recorded("output").set(1, std::numeric_limits<double>::quiet_NaN());
   EXPECT_NE(compare(net_, state_, trace_).first_departure(1), nullptr);
   recorded("output") = Array(DType::f32, {2, 4});

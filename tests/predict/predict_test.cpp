@@ -66,7 +66,7 @@ TEST(Inference, NormalisesBytesAndTakesFloatsAsTheyAre) {
   for (int64_t i = 0; i < 15; ++i) EXPECT_NEAR(second.at(i), first.at(i), 1e-4);
 }
 
-TEST(Inference, GivesWhatItsModulesGive) {
+TEST(Inference, TapsGiveTheOutputsOfModules) {
   Trained t;
   Inference inference(*t.model, t.state, {{0.5}, {0.25}});
   const Array images = pixels(5), output = inference.output(images).clone();
@@ -125,12 +125,12 @@ TEST(Inference, SaysWhereNumbersThatAreNotFiniteBegan) {
   broken.set(70, -INFINITY);
   EXPECT_EQ(first(broken), "the input holds -inf");
 
-  // Of every weight, whatever comes after: fused activations and folded norms hide none.
+  // For every weight, whatever comes after: fused activations and folded norms hide none.
   for (const nn::Variable* variable : t.model->variables()) {
     if (!is_float(t.state.type(variable->name()).dtype)) continue;
     for (const double number : {double{NAN}, double{INFINITY}}) {
-      const Array whole = t.state.get(variable->name()).clone();
-      Array hurt = whole.clone();
+      const Array original = t.state.get(variable->name()).clone();
+      Array hurt = original.clone();
       hurt.set(hurt.numel() / 2, number);
       t.state.set(variable->name(), hurt);
       const std::string noun = variable->role() == Role::buffer ? "buffer " : "weight ";
@@ -139,7 +139,7 @@ TEST(Inference, SaysWhereNumbersThatAreNotFiniteBegan) {
       } else {  // relu(-inf) is 0: the logits may be finite
         EXPECT_EQ(inference.nonfinite_origin(input), noun + variable->name() + " holds inf");
       }
-      t.state.set(variable->name(), whole);
+      t.state.set(variable->name(), original);
     }
   }
 
@@ -231,7 +231,7 @@ TEST(Views, OutputsAreTheMeanOverMirroredAndMovedImages) {
   }
 }
 
-TEST(Predictor, NeedsNothingButTheFile) {
+TEST(Predictor, NeedsOnlyTheFile) {
   TemporaryFolder folder;
   Trained t;
   save_model(folder / "m.safetensors", t.file());
@@ -315,7 +315,7 @@ TEST(Predictor, OfNumbersSaysNumbers) {
   }
 }
 
-/// What opening a model file says that `spoil` changed.
+/// The error for opening a model file that `spoil` changed.
 template <class Spoil>
 std::string complaint(const Spoil& spoil) {
   TemporaryFolder folder;
@@ -353,7 +353,7 @@ TEST(Predictor, SaysWhatIsWrongWithAFile) {
 }
 
 TEST(Predictor, BuildsTheNetWhoseTextItsFileHolds) {
-  // Also when the registry has another net of that name.
+  // Even if the registry has another net of that name.
   const auto net = std::make_shared<const models::NetText>(models::NetText{
       .file = "some/folder/small_cnn.toml",
       .text = "layers = [\"Flatten\", { name = \"fc\", type = \"Linear\", out_features = 3 }]"});
@@ -372,7 +372,7 @@ TEST(Predictor, BuildsTheNetWhoseTextItsFileHolds) {
   EXPECT_EQ(predictor.model().variables().size(), 2u);
   EXPECT_EQ(predictor.output(pixels(4)).shape(), (Shape{4, 3}));
 
-  // A text may be anything in a file that somebody sends.
+  // A file from elsewhere may contain any text.
   const auto says = [&](const std::string& text) {
     file.arguments["net"] = text;
     return error_text(ErrorKind::model, [&] { Predictor{file, "it"}; });
@@ -390,7 +390,7 @@ TEST(Predictor, BuildsTheNetWhoseTextItsFileHolds) {
   EXPECT_NE(says("[").find("net.toml:1"), std::string::npos);
 }
 
-TEST(Weights, AreReadInAnotherDtypeAndLeftAloneWhenTheyDoNotFit) {
+TEST(Weights, AreConvertedToTheDtypeAndTheStateIsUnchangedWhenTheyDoNotFit) {
   Trained t;
   State wide;
   nn::declare(wide, *t.model, 0, DType::f64);
@@ -405,7 +405,7 @@ TEST(Weights, AreReadInAnotherDtypeAndLeftAloneWhenTheyDoNotFit) {
   EXPECT_EQ(other.get("conv1.weight").at(0), before);
 }
 
-/// Weights of `model`, by the rule of the golden files, under other names.
+/// Weights of `model`, filled by the rule of the golden files, under other names.
 std::vector<std::pair<std::string, Array>> renamed(
     const nn::Module& model, const std::vector<std::pair<std::string, std::string>>& parts) {
   State state;
@@ -435,7 +435,7 @@ TEST(Weights, NamesOfOtherVersionsAreUnderstood) {
   }
 }
 
-/// A dense layer, as torchvision's published DenseNets name its parts.
+/// A dense layer with the part names of torchvision's published DenseNets.
 class DenseLayer : public nn::Module {
  public:
   explicit DenseLayer(const nn::Scope& s)
@@ -463,7 +463,7 @@ TEST(Weights, OldFilesLackCountersAndHaveOtherHeads) {
   EXPECT_EQ(fitted[4].second.item(), 0);
 }
 
-TEST(Weights, APrefixOfAllNamesIsTakenOffWhereTheRestFits) {
+TEST(Weights, APrefixOfAllNamesIsRemovedIfTheRestFits) {
   const DenseNet net;
   for (const std::string prefix : {"model.", "backbone.", "net.module."}) {
     const MatchedNames matched = match_names(net, renamed(net, {{"layer.", prefix + "layer."}}));
@@ -531,7 +531,7 @@ TEST_F(Bare, WeightsAndANameAreAModel) {
   EXPECT_EQ(said,
             std::vector<std::string>{
                 (folder_ / "w.pth").string() +
-                ": images are prepared as for most nets of ImageNet, class names are not known"});
+                ": images are prepared as for most ImageNet models; class names are unknown"});
   EXPECT_EQ(file.arguments.at("classes"), "3");  // the weights say so
   EXPECT_EQ(file.preprocessing->mean, std::vector<double>{0.5});
   EXPECT_EQ(file.preprocessing->resize, std::nullopt);
@@ -551,7 +551,7 @@ models::Options net(const std::string& text) {
               models::NetText{.file = "net.toml", .text = text})};
 }
 
-// The last array was taken for the classes' though it was a convolution's.
+// A convolution's array, being the last, used to be mistaken for the classes'.
 TEST(NetOfAText, ItsLastArrayNeedNotBeTheClasses) {
   TemporaryFolder folder;
   const models::Options options =
@@ -565,7 +565,7 @@ TEST(NetOfAText, ItsLastArrayNeedNotBeTheClasses) {
   EXPECT_EQ(predictor.output(Array::full(DType::f32, {2, 3, 8, 8}, 1)).shape(), (Shape{2, 32}));
 }
 
-// There was no last array.
+// There used to be no last array.
 TEST(NetOfAText, NeedNotHaveWeights) {
   TemporaryFolder folder;
   const models::Options options =
@@ -582,7 +582,7 @@ TEST(NetOfAText, NeedNotHaveWeights) {
 }
 
 // The model's own input is RGB; a net that was trained on gray images takes them as gray.
-TEST(BareWeights, OfGrayImagesNeedNoInputGiven) {
+TEST(BareWeights, OfGrayImagesNeedNoInput) {
   const auto model = models::make("small_cnn", {.outputs = 3, .input = Shape{1, 32, 32}});
   State state;
   golden_fill::declare(state, *model, DType::f32);
@@ -608,7 +608,7 @@ TEST_F(Bare, WeightsForAnotherModelAreRefused) {
                [&] { assemble_model("small", {}, folder_ / "w.pth"); });
 }
 
-TEST_F(Bare, AModelFileBringsWhatItKnows) {
+TEST_F(Bare, AModelFileKeepsItsMetadata) {
   save_model(folder_ / "m.safetensors", trained_.file());
   const ModelFile file = assemble_model("small_cnn", {}, folder_ / "m.safetensors");
   EXPECT_EQ(file.class_names[1], "bee");
@@ -618,14 +618,14 @@ TEST_F(Bare, AModelFileBringsWhatItKnows) {
                [&] { assemble_model("lenet_cnn", {}, folder_ / "m.safetensors"); });
 }
 
-TEST(Arguments, MakeTheSameModelAgain) {
+TEST(Arguments, RebuildTheSameModel) {
   const models::Config config = models::configure(
       "small_cnn", {.outputs = 7, .input = Shape{2, 9, 11}, .choices = {{"dropout", 0.125}}});
   const models::Config again = models::configure("small_cnn", from_arguments(to_arguments(config)));
   EXPECT_EQ(again.outputs, 7);
   EXPECT_EQ(again.input, (Shape{2, 9, 11}));
   EXPECT_EQ(again.choices.number("dropout"), 0.125);
-  // What a model has by default is remembered as switched off, too.
+  // A default that is switched off is remembered, too.
   const auto kept = [](const char* name, const models::Options& options) {
     return models::configure(name, from_arguments(to_arguments(models::configure(name, options))));
   };

@@ -4,8 +4,8 @@
 
 namespace fovea::runtime_test {
 
-/// While it lives, counts the allocations above 4 KiB of the whole process: of this program, and of
-/// every library in it.
+/// While it lives, counts the allocations above 4 KiB of the entire process: of this program, and
+/// of every library in it.
 class LargeAllocations {
  public:
   LargeAllocations();

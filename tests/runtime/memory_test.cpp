@@ -65,7 +65,7 @@ TEST(Arena, OfTrainingIsNearItsLowerBound) {
 
 TEST(Programs, OfResNetAreOneIslandOfTheirLayout) {
   // Each reorder more is a pass over memory: one to leave the island, in training one to come back;
-  // where images are no plain values either, one to enter it.
+  // if images are not plain either, one to enter it.
   const int enter = preferred_layout({DType::f32, {2, 3, 32, 32}}) == Layout::plain ? 0 : 1;
   EXPECT_LE(reorders(*Compiled("resnet18_cifar", Mode::eval, 2).program), enter + 1);
   EXPECT_LE(reorders(*Compiled("resnet18_cifar", Mode::train, 2).program), enter + 2);
@@ -92,7 +92,7 @@ TEST(Run, AllocatesNothingLarge) {
   }
 }
 
-/// Bytes of this process that are in memory.
+/// The resident bytes of this process.
 int64_t resident() {
   int64_t pages = 0, all = 0;
   std::ifstream("/proc/self/statm") >> all >> pages;

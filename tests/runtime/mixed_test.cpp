@@ -13,7 +13,7 @@ namespace {
 
 constexpr auto f32 = DType::f32;
 
-/// A residual net with most of what nets are made of; values and weights in `dtype`.
+/// A residual net with most kinds of layers; values and weights in `dtype`.
 std::shared_ptr<Graph> traced_net(DType dtype) {
   const auto graph = Graph::make(Mode::train, f32);
   const auto array = [&](const std::string& name, const Shape& shape) {

@@ -100,7 +100,7 @@ TEST(Program, UpdatesAStateArrayItDoesNotRead) {
   EXPECT_NE(b.state.version(), version);
 }
 
-TEST(Program, ReadsTheOldValueOfWhatItUpdates) {
+TEST(Program, ReadsTheOldValueOfAnArrayItUpdates) {
   Bench b(Mode::train);
   const Tensor mean = b.state_array("mean", {1, 2}), x = b.graph->input("x", {DType::f64, {2}});
   b.graph->update("mean", mean * 0.5 + x);
@@ -138,7 +138,7 @@ struct Large {
   }
 };
 
-// Accumulated gradients and moments are as large as the net: a copy of each would be time and
+// Accumulated gradients and moments are as large as the net: copying them would cost time and
 // memory.
 TEST(Program, AddsToAStateArrayInPlace) {
   Large l;
@@ -162,7 +162,7 @@ TEST(Program, AnArrayThatIsAnOutputTooIsReplacedAtTheEnd) {
   EXPECT_EQ(l.run(), (std::pair{3.0, false}));
 }
 
-TEST(Program, WhatIsNotMadeElementByElementIsReplacedAtTheEnd) {
+TEST(Program, ValuesThatAreNotElementwiseAreReplacedAtTheEnd) {
   Large l;
   l.b.graph->update("s", concat({slice(l.s, 0, 1, Large::n), slice(l.x, 0, 0, 1)}, 0));
   l.b.state.get("s").set(1, 5);
@@ -173,7 +173,7 @@ TEST(Program, WhatIsNotMadeElementByElementIsReplacedAtTheEnd) {
   EXPECT_EQ(l.b.state.get("s").at(Large::n - 1), 2);
 }
 
-TEST(Program, ARunThatEndsBecauseOfItsDataLeavesWhatItWouldReplaceInPlace) {
+TEST(Program, ARunThatFailsOnItsDataLeavesArraysThatItWouldReplaceInPlace) {
   Large l;
   const Tensor labels = l.b.graph->input("labels", {DType::i64, {2}});
   l.b.graph->update("s", l.s + l.x);
@@ -211,7 +211,7 @@ TEST(Program, OneResultForAnUpdateAndAnOutput) {
     EXPECT_EQ(list(a), (Numbers{2, 4, 6, 8, 10, 12}));
 }
 
-/// conv, norm, relu, linear in f32: what keeps packed and folded weights in eval mode.
+/// conv, norm, relu, linear in f32: layers that keep packed and folded weights in eval mode.
 struct Net {
   explicit Net(Mode mode = Mode::eval) : graph(Graph::make(mode, DType::f32, "net")) {
     const Tensor x = graph->input("x", {DType::f32, {2, 16, 6, 6}});
@@ -253,7 +253,7 @@ Array run_fresh(const Net& net, State& state, const Array& x) {
   return Program(*net.graph).run(memory, state, {{"x", x}})[0].clone();
 }
 
-TEST(Program, RemakesWhatItKeepsWhenTheStateChanges) {
+TEST(Program, RefreshesPackedWeightsWhenTheStateChanges) {
   const Net net;
   State state;
   net.declare(state);
@@ -296,7 +296,7 @@ TEST(Program, SharesAMemoryWithOthers) {
   Memory memory;
   const Array x = Net::random({2, 16, 6, 6}, "x");
   const Numbers expected = list(run_fresh(net, state, x));
-  std::vector<Program> programs;  // more than a Memory keeps things of
+  std::vector<Program> programs;  // more than a Memory caches
   for (int i = 0; i < 20; ++i) programs.emplace_back(*net.graph);
   for (int round = 0; round < 2; ++round) {
     for (const Program& program : programs)
@@ -398,7 +398,7 @@ TEST(Program, FlushesDenormalsInsideARunOnly) {
   EXPECT_TRUE(restored);
 }
 
-TEST(Program, NamesTheFirstLayerThatGaveANonfiniteNumber) {
+TEST(Program, NamesTheFirstLayerThatComputedANonfiniteNumber) {
   const Net net(Mode::train);
   State state;
   net.declare(state);

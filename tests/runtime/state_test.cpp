@@ -7,7 +7,7 @@ namespace {
 
 const Type three{DType::f32, {3}};
 
-TEST(State, FillsAnArrayWhenItIsFirstAskedFor) {
+TEST(State, FillsAnArrayOnFirstUse) {
   State state;
   int fills = 0;
   state.declare("w", three, Role::parameter, [&](Array& array) {
@@ -41,7 +41,8 @@ TEST(State, ListsARoleInTheOrderOfDeclaration) {
 }
 
 TEST(State, VersionsChangeAndAreNeverShared) {
-  // Programs take an equal version for equal weights, also when one State stands where another was.
+  // Programs take an equal version for equal weights, even if a State reuses the address of
+  // another.
   State a, b;
   EXPECT_NE(a.version(), b.version());
   a.declare("w", three, Role::parameter);
@@ -62,7 +63,7 @@ TEST(State, ForgetsWhatIsRemoved) {
   expect_error(ErrorKind::usage, "no array named \"d\"", [&] { state.remove("d"); });
 }
 
-TEST(State, SaysWhatDoesNotFit) {
+TEST(State, ErrorsSayWhatDoesNotFit) {
   State state;
   state.declare("conv1.weight", three, Role::parameter);
   EXPECT_NO_THROW(state.declare("conv1.weight", three, Role::parameter));

@@ -20,7 +20,7 @@ TEST(Classification, MetricsAreThoseOfTheDefinitionTiesIncluded) {
   const int64_t n = 40, count = 7;
   Array logits(DType::f32, {n, count}), labels(DType::i64, {n});
   for (int64_t i = 0; i < logits.numel(); ++i) {
-    logits.set(i, static_cast<double>(random.below(4)));  // many are equal
+    logits.set(i, static_cast<double>(random.below(4)));  // with many ties
   }
   for (int64_t i = 0; i < n; ++i) labels.set(i, static_cast<double>(random.below(count)));
   double correct = 0, correct5 = 0, loss = 0;
@@ -41,9 +41,9 @@ TEST(Classification, MetricsAreThoseOfTheDefinitionTiesIncluded) {
     right[static_cast<size_t>(label)] += before == 0;
   }
   const Classification task(classes(count));
-  const auto half = [&](const Array& whole, int64_t part) {
-    Array some(whole.dtype(), Shape{n / 2}.concat(whole.shape().slice(1)));
-    for (int64_t i = 0; i < some.numel(); ++i) some.set(i, whole.at(part * some.numel() + i));
+  const auto half = [&](const Array& full, int64_t part) {
+    Array some(full.dtype(), Shape{n / 2}.concat(full.shape().slice(1)));
+    for (int64_t i = 0; i < some.numel(); ++i) some.set(i, full.at(part * some.numel() + i));
     return some;
   };
   const Measures measures =
@@ -133,7 +133,7 @@ TEST(Classification, TooManyClassesHaveNoConfusionMatrix) {
   EXPECT_EQ(Classification(classes(2049)).metrics().back().name, "per_class");
 }
 
-TEST(Classification, ALogitThatIsNoNumberIsNeverRight) {
+TEST(Classification, ANaNLogitIsNeverRight) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const Classification task(classes(2));
   const Array logits = Array::of(std::vector<float>{nan, nan, 1, 0}, {2, 2});
@@ -142,14 +142,14 @@ TEST(Classification, ALogitThatIsNoNumberIsNeverRight) {
   EXPECT_TRUE(std::isnan(*find(measures.numbers(), "loss")));
 }
 
-TEST(Classification, SharesOfMixedSamplesCountAsTheyAre) {
+TEST(Classification, SoftTargetsOfMixedSamplesCountAsTheyAre) {
   const Classification task(classes(3));
   const Array logits = Array::of(std::vector<float>{3, 1, 0, 0, 1, 3}, {2, 3});
   const Array shares = Array::of(std::vector<float>{0.75, 0.25, 0, 0.5, 0.5, 0}, {2, 3});
   EXPECT_EQ(find(measured(task, {logits}, {shares}).numbers(), "accuracy"), 0.75 / 2);
 }
 
-TEST(Classification, ALabelThatIsNoClassIsADataError) {
+TEST(Classification, ALabelOutOfRangeIsADataError) {
   const Classification task(classes(2));
   const Array logits = Array::of(std::vector<float>{0, 1}, {1, 2});
   expect_error(ErrorKind::data, "in_top_k: label 2 at 0 is not one of 2 classes",
@@ -169,7 +169,7 @@ TEST(Classification, PredictionsAreProbabilitiesLargestFirst) {
   const auto prediction = task.predict(p, 1, 9);
   const auto& classes = dynamic_cast<const ClassPrediction&>(*prediction).classes;
   ASSERT_EQ(classes.size(), 3u);
-  EXPECT_EQ(classes[1].first, "bee \xff");  // of equal ones the first
+  EXPECT_EQ(classes[1].first, "bee \xff");  // of equal ones, the first
   EXPECT_NEAR(classes[0].second, 1 / (1 + 2 * std::exp(-1.0)), 1e-15);
 }
 

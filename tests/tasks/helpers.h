@@ -8,7 +8,7 @@
 
 namespace fovea::tasks {
 
-/// What the task's metrics are of these outputs and targets.
+/// The task's metrics for these outputs and targets.
 inline Measures measured(const Task& task, const std::vector<Array>& outputs,
                          const std::vector<Array>& targets) {
   Measures measures(metrics(task));

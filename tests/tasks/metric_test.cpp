@@ -10,7 +10,7 @@
 namespace fovea::tasks {
 namespace {
 
-/// A confusion matrix, as somebody may add one.
+/// A confusion matrix, as a user might add one.
 Metric confusion(const data::Targets& targets) {
   const auto classes = std::ssize(targets.names);
   return {
@@ -83,7 +83,7 @@ TEST(Metrics, WhatIsNoRowPerSampleIsAUsageError) {
   });
 }
 
-TEST(Metrics, SumsAreKeptToTheBit) {
+TEST(Metrics, SumsAreSavedToTheBit) {
   const Metric mean{.name = "mean"};
   const Metric spread{.name = "spread", .value = [](const Array& s, int64_t) {
                         return std::optional<double>(s.at(1));

@@ -25,14 +25,14 @@ TEST(Regression, MetricsAreThoseOfTheDefinition) {
 TEST(Regression, BatchesAddUp) {
   const Regression task({.type = {DType::f32, {1}}, .names = {}});
   const auto column = [](const std::vector<float>& v) { return Array::of(v, {std::ssize(v), 1}); };
-  const Measures whole = measured(task, {column({1, 2, 3, 5})}, {column({1.5, 2, 2, 6})});
+  const Measures full = measured(task, {column({1, 2, 3, 5})}, {column({1.5, 2, 2, 6})});
   const Measures parts =
       measured(task, {column({1}), column({2, 3, 5})}, {column({1.5}), column({2, 2, 6})});
   for (size_t i = 0; i < 3; ++i)
-    EXPECT_NEAR(whole.numbers()[i].second, parts.numbers()[i].second, 1e-12);
+    EXPECT_NEAR(full.numbers()[i].second, parts.numbers()[i].second, 1e-12);
 }
 
-TEST(Regression, ANumberThatNeverVariesIsMetOrNot) {
+TEST(Regression, AConstantTargetScoresOneOrZero) {
   const Regression task({.type = {DType::f32, {1}}, .names = {}});
   const Array same = Array::full(DType::f32, {3, 1}, 2), other = Array::full(DType::f32, {3, 1}, 3);
   EXPECT_EQ(find(measured(task, {same}, {same}).numbers(), "r2"), 1);

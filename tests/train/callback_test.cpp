@@ -1,4 +1,4 @@
-// What a callback may ask of a run.
+// What a callback may request from a run.
 
 #include "error_text.h"
 #include "fovea/formats/model_file.h"
@@ -8,7 +8,7 @@
 namespace fovea::train {
 namespace {
 
-/// A callback made of functions that may lead the run.
+/// A callback built from functions that may control the run.
 struct Lead : Callback {
   std::function<void(Trainer&)> gradients, batch;
   std::function<void(Trainer&, EpochRecord&)> epoch;
@@ -24,8 +24,8 @@ struct Lead : Callback {
   }
 };
 
-TEST_F(Training, ACallbackStopsARunThatGoesOnToTheSameBytes) {
-  run("whole", settings_);
+TEST_F(Training, ACallbackStopsARunThatResumesToTheSameBytes) {
+  run("uninterrupted", settings_);
   Lead lead;
   lead.batch = [](Trainer& trainer) {
     if (trainer.progress().updates == 12) trainer.stop();
@@ -34,10 +34,10 @@ TEST_F(Training, ACallbackStopsARunThatGoesOnToTheSameBytes) {
   EXPECT_TRUE(first.stopped);
   EXPECT_EQ(first.epochs, 1);
   resume(folder_ / "part");
-  EXPECT_TRUE(same_weights("whole", "part"));
+  EXPECT_TRUE(same_weights("uninterrupted", "part"));
 }
 
-TEST_F(Training, ACallbackEndsARunThatIsGoodEnoughWithItsTest) {
+TEST_F(Training, ACallbackCompletesARunWithItsTest) {
   Lead lead;
   lead.epoch = [](Trainer& trainer, EpochRecord& record) {
     if (record.epoch == 2) trainer.finish();
@@ -49,7 +49,7 @@ TEST_F(Training, ACallbackEndsARunThatIsGoodEnoughWithItsTest) {
   EXPECT_EQ(resume(folder_ / "run").epochs, 2);  // it stays complete
 }
 
-TEST_F(Training, UpdatesThatAreSkippedChangeNoWeight) {
+TEST_F(Training, SkippedUpdatesChangeNoWeight) {
   Lead lead;
   lead.gradients = [](Trainer& trainer) { trainer.skip_update(); };
   settings_.epochs = 1;
@@ -65,7 +65,7 @@ TEST_F(Training, UpdatesThatAreSkippedChangeNoWeight) {
   }
 }
 
-TEST_F(Training, ARateThatACallbackChangedIsKeptInTheCheckpoint) {
+TEST_F(Training, ARateChangedByACallbackIsKeptInTheCheckpoint) {
   settings_.schedule = "constant";
   settings_.warmup = 0;
   const auto halve = [](Trainer& trainer, EpochRecord& record) {
@@ -73,15 +73,15 @@ TEST_F(Training, ARateThatACallbackChangedIsKeptInTheCheckpoint) {
   };
   Lead lead;
   lead.epoch = halve;
-  const Result whole = train(settings_, folder_ / "whole", {&lead});
-  EXPECT_EQ(whole.history[0].lr, 0.02);
-  EXPECT_EQ(whole.history[1].lr, 0.01);
+  const Result uninterrupted = train(settings_, folder_ / "uninterrupted", {&lead});
+  EXPECT_EQ(uninterrupted.history[0].lr, 0.02);
+  EXPECT_EQ(uninterrupted.history[1].lr, 0.01);
   lead.batch = [](Trainer& trainer) {
     if (trainer.progress().updates == 14) trainer.stop();
   };
   train(settings_, folder_ / "part", {&lead});
   resume(folder_ / "part");
-  EXPECT_TRUE(same_weights("whole", "part"));
+  EXPECT_TRUE(same_weights("uninterrupted", "part"));
 }
 
 TEST_F(Training, NumbersOfACallbackAreInTheHistory) {

@@ -10,7 +10,7 @@
 namespace fovea::train {
 namespace {
 
-/// A State of one array of each kept role, all elements `value`.
+/// A State with one array of each saved role, all elements `value`.
 struct Small {
   State state;
   explicit Small(double value, const Shape& shape = {2, 3}) {
@@ -25,7 +25,7 @@ struct Small {
   double at(const std::string& name) { return state.get(name).at(0); }
 };
 
-TEST(Checkpoint, HoldsAllThatARunNeeds) {
+TEST(Checkpoint, HoldsEverythingThatARunNeeds) {
   TemporaryFolder folder;
   Small saved(1.5), read(0);
   save_checkpoint(folder / "", saved.state, {{"epoch", "3"}, {"history", "a\nb"}});
@@ -46,7 +46,7 @@ TEST(Checkpoint, ThereMayBeNone) {
   EXPECT_EQ(read.at("w"), 7);
 }
 
-TEST(Checkpoint, ABrokenOneFallsBackToTheOneBefore) {
+TEST(Checkpoint, ABrokenOneFallsBackToThePreviousOne) {
   const auto spoilt = [](const std::string& text) {
     return std::vector<std::string>{"", text.substr(0, text.size() / 2), "{" + text, text + "more"};
   };
@@ -98,7 +98,7 @@ TEST(Checkpoint, OfAnotherModelIsRefusedAndChangesNothing) {
       (folder / "last.safetensors").string();
   EXPECT_EQ(says(), path + " does not hold the arrays of this run\n  arrays     4 instead of 3\n" +
                         "  unexpected other\n  try        " + advice);
-  // As AdamW's checkpoints were before it counted the steps of each array.
+  // Like AdamW's checkpoints before it counted the steps of each array.
   read.state.declare("other", {DType::f32, {1}}, Role::buffer);
   read.state.declare("step:w", {DType::i64, {}}, Role::moment);
   EXPECT_EQ(says(), path + " does not hold the arrays of this run\n  arrays  4 instead of 5\n" +
@@ -106,7 +106,7 @@ TEST(Checkpoint, OfAnotherModelIsRefusedAndChangesNothing) {
   EXPECT_TRUE(checkpoint_progress(folder / "nowhere").empty());
 }
 
-TEST(Progress, EveryFieldComesBackToTheBit) {
+TEST(Progress, EveryFieldIsRestoredToTheBit) {
   const auto fresh = [] {
     return Progress{.measures = tasks::Measures({{.name = "accuracy", .sum = nullptr}})};
   };
@@ -127,19 +127,19 @@ TEST(Progress, EveryFieldComesBackToTheBit) {
   p.frozen_changed = 5;
   p.history = {{.epoch = 1, .lr = 0.1, .numbers = {{"train_loss", 2}}, .seconds = 1},
                {.epoch = 2, .lr = 0.1, .numbers = {{"train_loss", 1}, {"mine", 3}}, .seconds = 1}};
-  const std::map<std::string, std::string> strings = to_strings(p), usual = to_strings(fresh());
+  const std::map<std::string, std::string> strings = to_strings(p), defaults = to_strings(fresh());
   Progress read = fresh();
   from_strings(read, strings);
   EXPECT_EQ(to_strings(read), strings);
   for (const ProgressField& field : progress_fields()) {
     const std::string name(field.name);
-    EXPECT_NE(strings.at(name), usual.at(name)) << name << " was not tested";
+    EXPECT_NE(strings.at(name), defaults.at(name)) << name << " was not tested";
     std::map<std::string, std::string> without = strings;
     without.erase(name);
     expect_error(ErrorKind::model, "checkpoint: it has no \"" + name + "\"",
                  [&] { from_strings(read, without); });
   }
-  from_strings(read, usual);
+  from_strings(read, defaults);
   EXPECT_EQ(read.best_value, std::nullopt);
 }
 

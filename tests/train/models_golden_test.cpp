@@ -74,7 +74,7 @@ class NetInTraining : public Net {
 TEST_P(NetInUse, GivesPyTorchsLogits) {
   Inference inference(*model_, state_, {});
   const Array got = inference.output(images_), &want = expected("logits");
-  double largest = 0, spread = 0, worst = 0;  // spread: what the two images differ by
+  double largest = 0, spread = 0, worst = 0;  // spread: how much the two images differ
   for (int64_t i = 0; i < 20; ++i) {
     largest = std::max(largest, std::abs(want.at(i)));
     spread = std::max(spread, std::abs(want.at(i) - want.at((i + 10) % 20)));

@@ -46,15 +46,16 @@ TEST(Plan, CountsEveryArrayOfTheState) {
   const auto with_frozen = setup_of(frozen);
   const MemoryUse head = Planner(with_frozen).at(128).memory;
   EXPECT_EQ(head.gradients, 4u * 1290);
-  EXPECT_LT(head.arena, use.arena);  // what only a gradient needs is not kept
+  EXPECT_LT(head.arena, use.arena);  // values that only a gradient needs are not kept
 }
 
-TEST(Plan, ARunThatUnfreezesNeedsWhatAllOfItDoes) {
+TEST(Plan, ARunThatUnfreezesNeedsTheLargerOfItsPhases) {
   Settings settings;
   settings.freeze = "backbone";
   settings.unfreeze_after = 1;
-  const auto setup = setup_of(settings), whole = setup_of({});
-  EXPECT_EQ(Planner(setup).at(128).memory.gradients, Planner(whole).at(128).memory.gradients);
+  const auto setup = setup_of(settings), uninterrupted = setup_of({});
+  EXPECT_EQ(Planner(setup).at(128).memory.gradients,
+            Planner(uninterrupted).at(128).memory.gradients);
 }
 
 TEST(Plan, AllocatesNothingOfWhatItCounts) {
@@ -73,7 +74,7 @@ TEST(Plan, TheLargestBatchIsTheLargest) {
     const std::optional<Plan> largest = planner.largest(limit);
     ASSERT_TRUE(largest) << batch;
     EXPECT_LE(largest->peak, limit) << batch;
-    EXPECT_GE(largest->batch, batch * 95 / 100);  // memory may dip by the kernels chosen
+    EXPECT_GE(largest->batch, batch * 95 / 100);  // memory may dip with the choice of kernels
     EXPECT_GT(planner.at(largest->batch + 1).peak, limit) << batch;
   }
   EXPECT_FALSE(planner.largest(mib));
@@ -82,7 +83,7 @@ TEST(Plan, TheLargestBatchIsTheLargest) {
   EXPECT_EQ(all->batch, setup.split.train->size());  // 1,800: the others validate
 }
 
-TEST(Plan, OfANetThatCannotTrainOnOneImageStartsAtTwo) {
+TEST(Plan, ForANetThatCannotTrainOnOneImageStartsAtTwo) {
   TemporaryFolder folder;
   put(folder / "normed.toml",
       "layers = [\n"
@@ -95,7 +96,7 @@ TEST(Plan, OfANetThatCannotTrainOnOneImageStartsAtTwo) {
   Settings settings;
   settings.model = folder / "normed.toml";
   settings.batch = 32;
-  const auto setup = setup_of(settings, 112);  // 101 of which are trained on
+  const auto setup = setup_of(settings, 112);  // 101 of which are used for training
   Planner planner(setup);
   EXPECT_EQ(planner.largest(size_t{1} << 40)->batch, 101);
   // Batches of 50 fit, but would leave one image.
@@ -106,14 +107,14 @@ TEST(Plan, OfANetThatCannotTrainOnOneImageStartsAtTwo) {
   EXPECT_FALSE(planner.largest(mib));
 }
 
-TEST(Plan, ABatchOfMoreThanAllImagesIsOneOfAll) {
+TEST(Plan, ABatchIsAtMostTheTrainingSet) {
   const auto setup = setup_of({}, 50);
   EXPECT_EQ(Planner(setup).at(128).batch, 45);
   expect_error(ErrorKind::usage, "plan: a batch has at least one image",
                [&] { (void)Planner(setup).at(0); });
 }
 
-TEST(Plan, MeasuresSomeSteps) {
+TEST(Plan, MeasuresAFewSteps) {
   Settings settings;
   settings.model = "lenet_cnn";
   settings.batch = 8;

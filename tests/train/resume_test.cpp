@@ -1,4 +1,4 @@
-// What may change when a run goes on, and what it must find as it was.
+// What may change when a run is resumed, and what must stay the same.
 
 #include "fovea/train/resume.h"
 
@@ -28,7 +28,7 @@ class Resuming : public Training {
   std::vector<std::string> messages_;
 };
 
-TEST_F(Resuming, ForMoreEpochsIsAsIfTheyHadBeenAskedForAtFirst) {
+TEST_F(Resuming, WithMoreEpochsEqualsARunThatBeganWithThem) {
   run("three", settings_);
   settings_.epochs = 2;
   run("two", settings_);
@@ -59,7 +59,7 @@ TEST_F(Resuming, FewerEpochsThanItHasBegunAreRefused) {
   EXPECT_FALSE(result.stopped);
 }
 
-TEST_F(Resuming, WhatWouldMakeItAnotherRunIsRefusedByName) {
+TEST_F(Resuming, SettingsThatWouldMakeItAnotherRunAreRefusedByName) {
   stopped("run", settings_, 5);
   const std::string config = contents("run/config.toml");
   EXPECT_EQ(refusal(ErrorKind::usage, "run", {{"epochs", "5"}, {"lr", "0.5"}}),
@@ -77,13 +77,13 @@ TEST_F(Resuming, WhatWouldMakeItAnotherRunIsRefusedByName) {
   EXPECT_EQ(messages_[0], "workers is 2 instead of 1");
 }
 
-TEST_F(Resuming, FindsItsDataWhereTheyWereMoved) {
-  run("whole", settings_);
+TEST_F(Resuming, FindsDataThatWereMoved) {
+  run("uninterrupted", settings_);
   stopped("part", settings_, 12);
   std::filesystem::rename(folder_ / "data", folder_ / "moved");
   expect_error(ErrorKind::data, "data", [&] { go_on("part"); });
   go_on("part", {{"data", "mnist:" + (folder_ / "moved").string()}});
-  EXPECT_TRUE(same_weights("whole", "part"));
+  EXPECT_TRUE(same_weights("uninterrupted", "part"));
 }
 
 TEST_F(Resuming, OtherDataThanItBeganWithAreRefused) {
@@ -98,27 +98,27 @@ TEST_F(Resuming, OtherDataThanItBeganWithAreRefused) {
                                "  run     mnist, fingerprint "))
       << text;
   EXPECT_NE(text.find("\n  found   mnist, fingerprint "), std::string::npos) << text;
-  // The same folder with other images is no better.
+  // The same folder with other images is refused too.
   write_split(folder_ / "data", "train", 160);
   expect_error(ErrorKind::data, "is not what this run trains on", [&] { go_on("run"); });
 }
 
-TEST_F(Resuming, NeedsTheFirstWeightsNoMore) {
+TEST_F(Resuming, NoLongerNeedsTheInitialWeights) {
   Settings first = settings_;
   first.epochs = 1;
   const std::filesystem::path weights = run("first", first).folder / "last.safetensors";
   std::filesystem::copy_file(weights, folder_ / "start.safetensors");
   settings_.weights = folder_ / "start.safetensors";
   settings_.seed = 2;
-  run("whole", settings_);
+  run("uninterrupted", settings_);
   stopped("part", settings_, 12);
   std::filesystem::remove(settings_.weights);
   go_on("part");
-  EXPECT_TRUE(same_weights("whole", "part"));
+  EXPECT_TRUE(same_weights("uninterrupted", "part"));
   EXPECT_NE(contents("part/config.toml").find("start.safetensors"), std::string::npos);
 }
 
-TEST_F(Resuming, AStopDuringTheTestIsMadeUpFor) {
+TEST_F(Resuming, AfterAStopDuringTheTestRepeatsTheTest) {
   std::stop_source stop;
   Watch watch;
   watch.epoch = [&](const EpochRecord& record, bool) {

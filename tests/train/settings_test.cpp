@@ -11,7 +11,7 @@
 namespace fovea::train {
 namespace {
 
-/// A value for each setting that is not its default.
+/// A non-default value for each setting.
 Settings unusual() {
   Settings s;
   s.data = "cifar10:/a \"quoted\"\\path\twith\na line";
@@ -45,23 +45,23 @@ Settings unusual() {
   return s;
 }
 
-TEST(Settings, ComeBackFromTomlToTheBit) {
+TEST(Settings, ReadBackFromTomlToTheBit) {
   TemporaryFolder folder;
-  const Settings usual, other = unusual();
+  const Settings defaults, other = unusual();
   put(folder / "config.toml", to_toml(other));
   const Settings read = from_toml(folder / "config.toml");
   for (const Setting& setting : settings_table()) {
     EXPECT_EQ(setting.get(read), setting.get(other)) << setting.name;
-    EXPECT_NE(setting.get(other), setting.get(usual)) << setting.name << " was not tested";
+    EXPECT_NE(setting.get(other), setting.get(defaults)) << setting.name << " was not tested";
   }
   EXPECT_EQ(read.choices.values(), other.choices.values());
   EXPECT_EQ(read.lr, other.lr);
   EXPECT_EQ(read.warmup, other.warmup);
-  put(folder / "config.toml", to_toml(usual));  // what is not given stays so
+  put(folder / "config.toml", to_toml(defaults));  // settings that are not given stay so
   EXPECT_TRUE(from_toml(folder / "config.toml").choices.values().empty());
 }
 
-TEST(Settings, WhatAFileDoesNotSayKeepsItsDefault) {
+TEST(Settings, SettingsThatAFileDoesNotMentionKeepTheirDefaults) {
   TemporaryFolder folder;
   put(folder / "config.toml", "epochs = 2\nlr = 1\n");
   const Settings read = from_toml(folder / "config.toml");
@@ -79,7 +79,7 @@ std::string set(std::string_view name, std::string_view text) {
   return "no such setting";
 }
 
-TEST(Settings, SayWhatIsPossible) {
+TEST(Settings, ErrorsSayWhatIsAccepted) {
   EXPECT_EQ(set("epochs", "0"), "--epochs must be an integer from 1 to 1000000, not \"0\"");
   EXPECT_EQ(set("epochs", "2.5"), "--epochs must be an integer from 1 to 1000000, not \"2.5\"");
   EXPECT_EQ(set("batch", "many"), "--batch must be an integer from 1 to 1000000, not \"many\"");
@@ -93,7 +93,7 @@ TEST(Settings, SayWhatIsPossible) {
   EXPECT_EQ(set("workers", ""), "--workers must be an integer from 0 to 256, not \"\"");
 }
 
-TEST(Settings, AFileThatIsWrongIsNamedWithItsLine) {
+TEST(Settings, ErrorsInAFileNameItsLine) {
   TemporaryFolder folder;
   const std::filesystem::path path = folder / "config.toml";
   const auto says = [&](ErrorKind kind, const std::string& text) {
@@ -120,7 +120,7 @@ TEST(Settings, AFileThatIsWrongIsNamedWithItsLine) {
   expect_error(ErrorKind::data, path.string(), [&] { (void)from_toml(path); });
 }
 
-TEST(History, ComesBackFromCsv) {
+TEST(History, ReadsBackFromCsv) {
   const std::vector<EpochRecord> history{
       {.epoch = 1,
        .lr = 0.1,
@@ -169,7 +169,7 @@ class In {
   std::filesystem::path before_;
 };
 
-TEST(RunFolder, IsTheFirstFreeNumber) {
+TEST(RunFolder, HasTheFirstFreeNumber) {
   TemporaryFolder folder;
   const In in(folder / "");
   Settings settings;
@@ -181,7 +181,7 @@ TEST(RunFolder, IsTheFirstFreeNumber) {
   EXPECT_EQ(from_toml("runs/lenet_cnn-mnist-001/config.toml").model, "lenet_cnn");
 }
 
-TEST(RunFolder, IsRefusedWhenItHoldsAnything) {
+TEST(RunFolder, IsRefusedUnlessEmpty) {
   TemporaryFolder folder;
   const std::string out = folder / "a/b";
   EXPECT_EQ(make_run_folder(out, {}).path, out);
@@ -208,22 +208,22 @@ TEST(RunFolder, IsNotWrittenByTwoRunsAtOnce) {
     EXPECT_EQ(refusal([&] { const RunLock third(out); }), expected);
   }
   EXPECT_FALSE(std::filesystem::exists(folder / "run/run.lock"));
-  put(folder / "run/run.lock", "1\n");  // what a process that was killed left behind
+  put(folder / "run/run.lock", "1\n");  // left by a process that was killed
   EXPECT_NO_THROW(const RunLock after(out));
-  std::filesystem::create_directories(folder / "killed");  // before it had written anything
+  std::filesystem::create_directories(folder / "killed");  // before it wrote anything
   put(folder / "killed/run.lock", "1\n");
   EXPECT_NO_THROW((void)make_run_folder(folder / "killed", {}));
   expect_error(ErrorKind::io, "cannot write ", [&] { const RunLock none(folder / "nowhere"); });
 }
 
-TEST(RunFolder, LogGrowsByLines) {
+TEST(RunFolder, AppendsLinesToTheLog) {
   TemporaryFolder folder;
   append_log(folder / "", "one");
   append_log(folder / "", "two");
   EXPECT_EQ(read_text(folder / "log.txt", ErrorKind::data), "one\ntwo\n");
 }
 
-TEST(RunFolder, ALogOnAFullDiskEndsNoRun) {
+TEST(RunFolder, ALogOnAFullDiskDoesNotEndARun) {
   TemporaryFolder folder;
   std::filesystem::create_symlink("/dev/full", folder / "log.txt");
   append_log(folder / "", "one");

@@ -13,7 +13,7 @@
 namespace fovea::train {
 namespace {
 
-/// Two layers, the second of which the output does not depend on.
+/// Two layers; the output does not depend on the second.
 class HalfUsed : public nn::Module {
  public:
   explicit HalfUsed(const nn::Scope& s) : Module(s), fc(at("fc"), 4, 3), idle(at("idle"), 4, 3) {}
@@ -40,8 +40,8 @@ std::map<std::string, Array> copies(const nn::Module& model, State& state) {
 
 bool equal(const Array& a, const Array& b) { return std::memcmp(a.raw(), b.raw(), a.bytes()) == 0; }
 
-TEST(TrainStep, WhatNoGradientReachesStaysAsItIs) {
-  // Not even weight decay moves it, as in PyTorch.
+TEST(TrainStep, ParametersWithoutAGradientStayUnchanged) {
+  // Not even weight decay changes it, as in PyTorch.
   for (const auto& optimizer : {optim::sgd({.weight_decay = 0.1}), optim::adamw({})}) {
     const HalfUsed net(nn::Scope("net"));
     State state;
@@ -60,7 +60,7 @@ TEST(TrainStep, WhatNoGradientReachesStaysAsItIs) {
   }
 }
 
-TEST(TrainStep, WhatALaterStepFreezesDoesNotMoveByOldGradients) {
+TEST(TrainStep, ArraysFrozenByALaterStepDoNotMoveByOldGradients) {
   const HalfUsed net(nn::Scope("net"));
   State state;
   nn::declare(state, net, 1);
@@ -77,7 +77,7 @@ TEST(TrainStep, WhatALaterStepFreezesDoesNotMoveByOldGradients) {
   optimizer->update(state, {.lr = 0.1});
   EXPECT_TRUE(equal(state.get("fc.weight"), before.at("fc.weight")));
   EXPECT_FALSE(equal(state.get("fc.bias"), before.at("fc.bias")));
-  (void)all.gradient(images, labels, 3);  // and the other way
+  (void)all.gradient(images, labels, 3);  // and the other way round
   EXPECT_TRUE(state.contains("grad:fc.weight"));
 }
 

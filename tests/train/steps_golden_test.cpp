@@ -14,8 +14,8 @@ std::unique_ptr<optim::Optimizer> optimizer(const std::string& rule) {
   return optim::sgd({.momentum = 0.9, .nesterov = rule == "nesterov", .weight_decay = 5e-4});
 }
 
-/// Five steps of small_cnn as scripts/golden/small_cnn_steps.py takes them: the losses, and the
-/// State behind them.
+/// Five steps of small_cnn as in scripts/golden/small_cnn_steps.py: the losses, and the State after
+/// them.
 std::vector<double> five_steps(const std::string& rule, DType dtype, State& state) {
   const auto model = models::make("small_cnn", {.choices = {{"dropout", 0}}});
   golden_fill::declare(state, *model, dtype);
@@ -39,7 +39,7 @@ std::vector<double> five_steps(const std::string& rule, DType dtype, State& stat
 
 class Steps : public testing::TestWithParam<std::string> {};
 
-// A training that PyTorch's users bring here must go the way it went there.
+// Training moved here from PyTorch must give the same results.
 TEST_P(Steps, InFloat64AreThoseOfPyTorch) {
   const std::map<std::string, Array> golden = golden_fill::file("small_cnn_steps");
   State state;

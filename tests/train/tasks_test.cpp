@@ -1,4 +1,4 @@
-// Runs of other tasks than the classification of images.
+// Runs of tasks other than image classification.
 
 #include "error_text.h"
 #include "fovea/formats/model_file.h"
@@ -10,7 +10,7 @@
 namespace fovea::train {
 namespace {
 
-/// 300 samples of numbers [C, spatial...]; the targets are two sums of them, or a class.
+/// 300 numeric samples [C, spatial...]; the targets are two sums of them, or a class.
 void write_numbers(const std::filesystem::path& folder, const Shape& one, bool classes) {
   const int64_t n = 300, row = one.numel();
   Array x(DType::f32, Shape{n}.concat(one)), y(DType::f32, {n, 2}), k(DType::i64, {n});
@@ -73,23 +73,23 @@ TEST_F(Tasks, AModelOfImagesRefusesOtherInputs) {
             "  data    [2, 5]");
 }
 
-TEST_F(Tasks, ARegressionGoesOnToTheSameBytes) {
+TEST_F(Tasks, ARegressionResumesToTheSameBytes) {
   write_numbers(folder_ / "", {2, 5}, false);
   settings_.epochs = 3;
-  run("whole", settings_);
+  run("uninterrupted", settings_);
   stopped("part", settings_, 20);
   resume(folder_ / "part");
-  EXPECT_TRUE(same_weights("whole", "part"));
+  EXPECT_TRUE(same_weights("uninterrupted", "part"));
 }
 
-TEST_F(Tasks, ClassesOfNumbersAreClasses) {
+TEST_F(Tasks, NumericInputsCanHaveClasses) {
   write_numbers(folder_ / "", {2, 5}, true);
   const Result result = run("run", settings_);
   EXPECT_GT(accuracy(result), 0.8);
   EXPECT_EQ(result.best_metric, "val_accuracy");
 }
 
-TEST_F(Training, TheMonitoredMetricSaysWhichEpochIsBest) {
+TEST_F(Training, TheMonitoredMetricDecidesWhichEpochIsBest) {
   settings_.monitor = "loss";
   const Result result = run("loss", settings_);
   EXPECT_EQ(result.best_metric, "val_loss");
@@ -114,10 +114,10 @@ TEST_F(Training, TheMonitoredMetricSaysWhichEpochIsBest) {
 TEST_F(Training, MixedBatchesAreLearnedToo) {
   settings_.augment = "crop:1,mixup:0.2";
   settings_.epochs = 6;
-  run("whole", settings_);
+  run("uninterrupted", settings_);
   const Result result = run("again", settings_);
   EXPECT_GT(accuracy(result), 0.9);
-  EXPECT_TRUE(same_weights("whole", "again"));
+  EXPECT_TRUE(same_weights("uninterrupted", "again"));
 }
 
 }  // namespace

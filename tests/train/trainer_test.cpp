@@ -17,7 +17,7 @@
 namespace fovea::train {
 namespace {
 
-/// Twice x, known to no kernel.
+/// 2x, without a kernel.
 struct Doubled {
   static constexpr std::string_view name = "doubled";
   Types infer(const Types& in) const { return {{in[0].dtype, in[0].shape}}; }
@@ -36,7 +36,7 @@ class OwnNet : public nn::Module {
   nn::Linear fc;
 };
 
-TEST_F(Training, OwnNetsTrainByTheirNameAndSlowOpsAreSaidOnce) {
+TEST_F(Training, NetsFromOutsideTrainByNameAndSlowOpsAreReportedOnce) {
   models::add({.name = "own_net",
                .input = {1, 8, 8},
                .build = [](const nn::Scope& s, const models::Config& c) {
@@ -58,7 +58,7 @@ TEST_F(Training, OwnNetsTrainByTheirNameAndSlowOpsAreSaidOnce) {
   const Predictor predictor(result.folder / "best.safetensors");  // knows how to build it
 }
 
-/// A net with an auxiliary head, where that is wanted.
+/// A net with an auxiliary head, if requested.
 class AuxiliaryNet : public nn::Module {
  public:
   AuxiliaryNet(const nn::Scope& s, const models::Config& c)
@@ -73,7 +73,7 @@ class AuxiliaryNet : public nn::Module {
   std::optional<nn::Linear> aux1;
 };
 
-TEST_F(Training, AuxiliaryHeadsAreTrainedWhenAsked) {
+TEST_F(Training, AuxiliaryHeadsAreTrainedOnRequest) {
   models::add({.name = "auxiliary_net",
                .input = {1, 8, 8},
                .choices = {models::aux()},
@@ -99,7 +99,7 @@ TEST_F(Training, AuxiliaryHeadsAreTrainedWhenAsked) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "none"));
 }
 
-/// A small net as a text.
+/// A small net in TOML.
 constexpr std::string_view net_text =
     "layers = [\n"
     "  { name = \"conv\", type = \"ConvNormAct\", out_channels = 8 },\n"
@@ -109,20 +109,21 @@ constexpr std::string_view net_text =
     "]\n";
 
 TEST_F(Training, ANetOfATextNeedsItsFileOnlyOnce) {
-  // The run keeps what it began with: neither going on nor using its models reads the file again.
+  // The run keeps the text it began with: neither resuming nor using its models reads the file
+  // again.
   put(folder_ / "tiny.toml", net_text);
   settings_.model = folder_ / "tiny.toml";
-  const Result whole = run("whole", settings_);
-  EXPECT_GT(accuracy(whole), 0.9);
-  EXPECT_EQ(contents("whole/tiny.toml"), net_text);
+  const Result uninterrupted = run("uninterrupted", settings_);
+  EXPECT_GT(accuracy(uninterrupted), 0.9);
+  EXPECT_EQ(contents("uninterrupted/tiny.toml"), net_text);
   stopped("part", settings_, 14);
   put(folder_ / "tiny.toml", "layers = []");
   (void)resume(folder_ / "part");
-  EXPECT_TRUE(same_weights("whole", "part"));
-  EXPECT_EQ(contents("whole/last.safetensors"), contents("part/last.safetensors"));
+  EXPECT_TRUE(same_weights("uninterrupted", "part"));
+  EXPECT_EQ(contents("uninterrupted/last.safetensors"), contents("part/last.safetensors"));
   std::filesystem::remove(folder_ / "tiny.toml");
-  std::filesystem::remove(folder_ / "whole/tiny.toml");
-  Predictor best(folder_ / "whole/best.safetensors");
+  std::filesystem::remove(folder_ / "uninterrupted/tiny.toml");
+  Predictor best(folder_ / "uninterrupted/best.safetensors");
   EXPECT_EQ(best.file().architecture, "tiny");
   EXPECT_EQ(best.file().arguments.at("net"), net_text);
   EXPECT_EQ(best.model().children().front()->name(), "conv");
@@ -151,7 +152,7 @@ TEST_F(Training, ATextIsTrainedAsTheSameNetInCode) {
   }
 }
 
-TEST_F(Training, ANetsTextStartsFromOthersWeightsAndIsFrozen) {
+TEST_F(Training, ANetInTomlTakesWeightsAndFreezing) {
   put(folder_ / "tiny.toml", net_text);
   settings_.model = folder_ / "tiny.toml";
   settings_.epochs = 1;
@@ -159,18 +160,18 @@ TEST_F(Training, ANetsTextStartsFromOthersWeightsAndIsFrozen) {
   settings_.weights = folder_ / "first/best.safetensors";
   settings_.freeze = "backbone";
   const Result result = run("second", settings_);
-  EXPECT_EQ(result.frozen, 6);  // all but fc's two
+  EXPECT_EQ(result.frozen, 6);  // all but the two of fc
   EXPECT_EQ(result.frozen_changed, 0);
 }
 
-TEST_F(Training, ANetMayNotBeCalledAsTheSettings) {
+TEST_F(Training, ANetFileMustNotHaveTheNameOfTheSettings) {
   put(folder_ / "config.toml", net_text);
   settings_.model = folder_ / "config.toml";
   expect_error(ErrorKind::usage, "--model: a net file must not be called config.toml",
                [&] { run("no", settings_); });
 }
 
-TEST_F(Training, GivesARunFolder) {
+TEST_F(Training, WritesARunFolder) {
   std::vector<std::string> messages;
   int starts = 0, batches = 0, epochs = 0;
   Watch watch;
@@ -218,8 +219,8 @@ TEST_F(Training, TheSameSettingsGiveTheSameBytes) {
   EXPECT_FALSE(same_weights("a", "seed"));
 }
 
-TEST_F(Training, AStoppedRunGoesOnToTheSameBytes) {
-  run("whole", settings_);
+TEST_F(Training, AStoppedRunResumesToTheSameBytes) {
+  run("uninterrupted", settings_);
   Random random(1, "stops");
   std::vector<int64_t> stops{1, 9, 26, 27};  // also at the ends of epochs
   for (int i = 0; i < 3; ++i) stops.push_back(1 + static_cast<int64_t>(random.below(26)));
@@ -233,13 +234,13 @@ TEST_F(Training, AStoppedRunGoesOnToTheSameBytes) {
     EXPECT_FALSE(second.stopped);
     EXPECT_EQ(second.history.size(), 3u);
     EXPECT_EQ(second.test_samples, 40);
-    EXPECT_TRUE(same_weights("whole", out)) << "stopped after " << batches;
+    EXPECT_TRUE(same_weights("uninterrupted", out)) << "stopped after " << batches;
   }
 }
 
-TEST_F(Training, AStopFromAnotherThreadLeavesARunThatGoesOnToTheSameBytes) {
+TEST_F(Training, ARunStoppedFromAnotherThreadResumesToTheSameBytes) {
   settings_.workers = 4;
-  run("whole", settings_);
+  run("uninterrupted", settings_);
   std::stop_source stop;
   std::atomic<bool> begun{false};
   Watch watch;
@@ -254,31 +255,31 @@ TEST_F(Training, AStopFromAnotherThreadLeavesARunThatGoesOnToTheSameBytes) {
   train(settings_, folder_ / "part", {&watch}, stop.get_token());
   other.join();
   resume(folder_ / "part");
-  EXPECT_TRUE(same_weights("whole", "part"));
+  EXPECT_TRUE(same_weights("uninterrupted", "part"));
 }
 
-TEST_F(Training, AdamWithClippingAndSmoothingGoesOnToTheSameBytes) {
+TEST_F(Training, AdamWithClippingAndSmoothingResumesToTheSameBytes) {
   settings_.optimizer = "adamw";
   settings_.lr = 0.002;
   settings_.clip = 0.5;
   settings_.label_smoothing = 0.1;
   settings_.val = 0;
   settings_.schedule = "step:1:0.5";
-  run("whole", settings_);
+  run("uninterrupted", settings_);
   stopped("part", settings_, 14);
   resume(folder_ / "part");
-  EXPECT_TRUE(same_weights("whole", "part"));
+  EXPECT_TRUE(same_weights("uninterrupted", "part"));
 }
 
-TEST_F(Training, StartsOverWhereThereIsNoCheckpointAndFallsBackWhereItIsBroken) {
-  run("whole", settings_);
+TEST_F(Training, StartsOverWithoutACheckpointAndFallsBackFromABrokenOne) {
+  run("uninterrupted", settings_);
   stopped("part", settings_, 20);
   const auto again = [&] {
     std::vector<std::string> messages;
     Watch watch;
     watch.message = [&](const std::string& m) { messages.push_back(m); };
     resume(folder_ / "part", {&watch});
-    EXPECT_TRUE(same_weights("whole", "part"));
+    EXPECT_TRUE(same_weights("uninterrupted", "part"));
     return messages.empty() ? "" : messages[0];
   };
   put(folder_ / "part/checkpoint.safetensors", "torn");
@@ -297,7 +298,7 @@ TEST_F(Training, ResumingAFinishedRunMeasuresItAgain) {
   EXPECT_EQ(contents("run/last.safetensors"), before);
 }
 
-TEST_F(Training, ResumingSaysWhatElseTheBitsDependOn) {
+TEST_F(Training, ResumingWarnsWhenTheBitsMayDiffer) {
   stopped("part", settings_, 5);
   std::string config = contents("part/config.toml");
   config.replace(config.find("threads = 2"), 11, "threads = 1");
@@ -321,7 +322,7 @@ TEST_F(Training, WithoutValidationTheLastEpochIsTheBest) {
   EXPECT_EQ(contents("run/best.safetensors"), contents("run/last.safetensors"));
 }
 
-TEST_F(Training, ALossThatIsNoNumberNamesStepAndLayer) {
+TEST_F(Training, ANaNLossNamesStepAndLayer) {
   settings_.lr = 1e6;
   settings_.warmup = 0;
   settings_.optimizer = "sgd:0";
@@ -360,7 +361,7 @@ struct Root {
   }
 };
 
-/// Its loss is finite and its gradient is not: relu gives zeros.
+/// Its loss is finite but its gradient is not: relu gives zeros.
 class RootNet : public nn::Module {
  public:
   RootNet(const nn::Scope& s, const models::Config& c)
@@ -392,7 +393,7 @@ TEST_F(Training, AGradientThatIsNotFiniteBesideAFiniteLossReachesNoFile) {
   }
 }
 
-/// Its gradients are finite, and so large that one step is not.
+/// Its gradients are finite, but so large that one step is not.
 class SteepNet : public nn::Module {
  public:
   SteepNet(const nn::Scope& s, const models::Config& c)
@@ -409,7 +410,7 @@ TEST_F(Training, AnUpdateThatMakesAWeightInfiniteIsNotSaved) {
                }});
   settings_.model = "steep_net";
   settings_.optimizer = "sgd:0";
-  settings_.batch = 1000;  // one step an epoch
+  settings_.batch = 1000;  // one step per epoch
   settings_.val = 0;
   settings_.lr = 1e6;
   settings_.warmup = 0;
@@ -438,7 +439,7 @@ TEST_F(Training, WeightsThatAreNotFiniteAreNamedBeforeAnythingIsTrained) {
   EXPECT_EQ(saved("run"), 0);
 }
 
-TEST_F(Training, FindsMistakesBeforeItMakesAFolder) {
+TEST_F(Training, FindsMistakesBeforeItCreatesAFolder) {
   const auto fails = [&](ErrorKind kind, const std::string& text, const auto& spoil) {
     Settings settings = settings_;
     spoil(settings);
@@ -525,12 +526,12 @@ TEST_F(Training, DropLastThatLeavesNothingIsRefused) {
 
 TEST_F(Training, DropLastResumesToTheSameBytes) {
   settings_.drop_last = true;  // 8 batches instead of 9
-  run("whole", settings_);
+  run("uninterrupted", settings_);
   for (const int64_t batches : {7, 8, 10}) {
     const std::string out = "stopped" + std::to_string(batches);
     stopped(out, settings_, batches);
     resume(folder_ / out);
-    EXPECT_TRUE(same_weights("whole", out)) << batches;
+    EXPECT_TRUE(same_weights("uninterrupted", out)) << batches;
   }
 }
 
@@ -542,7 +543,7 @@ TEST_F(Training, ARunThatLearnsNothingSaysSo) {
     (void)train(settings_, folder_ / out, {&watch});
     return all;
   };
-  settings_.batch = 4;  // 34 steps an epoch: the third makes more than 100
+  settings_.batch = 4;  // 34 steps per epoch: the third epoch passes 100
   settings_.epochs = 4;
   EXPECT_EQ(messages("learns"), std::vector<std::string>{});
   settings_.lr = 0;

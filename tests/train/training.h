@@ -21,7 +21,7 @@ inline std::string big_endian(std::initializer_list<uint32_t> numbers) {
   return bytes;
 }
 
-/// MNIST's files with 8x8 images: noise, and a bright row that says the class.
+/// MNIST's files with 8x8 images: noise, and a bright row that indicates the class.
 inline void write_split(const std::filesystem::path& folder, const std::string& name,
                         uint32_t count, bool bad_label = false) {
   Random random(1, name);
@@ -36,7 +36,7 @@ inline void write_split(const std::filesystem::path& folder, const std::string& 
   put(folder / (name + "-labels-idx1-ubyte"), labels);
 }
 
-/// A callback made of functions; any may be empty.
+/// A callback built from functions; any may be empty.
 struct Watch : Callback {
   std::function<void(Trainer&)> start, batch;
   std::function<void(EpochRecord&, bool)> epoch;
@@ -60,7 +60,7 @@ inline double accuracy(const Result& result) {
   return tasks::find(result.test, "accuracy").value_or(-1);
 }
 
-/// A data set and settings that train in some hundredths of a second an epoch.
+/// A data set and settings that train in a few hundredths of a second per epoch.
 class Training : public testing::Test {
  protected:
   Training() {

@@ -12,7 +12,7 @@
 namespace fovea::train {
 namespace {
 
-/// Runs on a net that was trained before: weights of `start` in a folder of its own.
+/// Runs on a pretrained net: weights of `start` in a separate folder.
 class Transfer : public Training {
  protected:
   Transfer() {
@@ -26,7 +26,7 @@ class Transfer : public Training {
     for (const auto& [name, array] : load_model(file).weights) all.emplace(name, array.clone());
     return all;
   }
-  /// The arrays of the run's last model that are not what it started from.
+  /// The arrays of the run's last model that differ from those it started from.
   std::set<std::string> moved(const Result& result) {
     const auto before = weights(settings_.weights);
     std::set<std::string> names;
@@ -38,8 +38,8 @@ class Transfer : public Training {
   }
 };
 
-TEST_F(Transfer, AFrozenBackboneStaysToTheLastBitRunningStatisticsToo) {
-  // What every course's transfer recipe gets wrong: frozen norms whose statistics go on moving.
+TEST_F(Transfer, AFrozenBackboneStaysBitIdenticalIncludingRunningStatistics) {
+  // What transfer recipes often get wrong: frozen norms whose statistics keep changing.
   settings_.freeze = "backbone";
   const Result result = run("frozen", settings_);
   const auto head = models::head("small_cnn", {.outputs = 10, .input = {1, 8, 8}});
@@ -64,24 +64,25 @@ TEST_F(Transfer, UnfreezingTrainsTheRestMoreSlowlyAndResumesToTheSameBytes) {
   std::vector<std::string> messages;
   Watch watch;
   watch.message = [&](const std::string& text) { messages.push_back(text); };
-  const Result whole = train(settings_, folder_ / "whole", {&watch});
-  EXPECT_EQ(messages,
-            std::vector<std::string>{"unfrozen after epoch 1: " + std::to_string(whole.frozen) +
-                                     " arrays, 0 of which had changed"});
-  EXPECT_EQ(whole.frozen_changed, 0);
-  EXPECT_TRUE(moved(whole).contains("bn1.running_mean"));
+  const Result uninterrupted = train(settings_, folder_ / "uninterrupted", {&watch});
+  EXPECT_EQ(messages, std::vector<std::string>{
+                          "unfrozen after epoch 1: " + std::to_string(uninterrupted.frozen) +
+                          " arrays, 0 of which had changed"});
+  EXPECT_EQ(uninterrupted.frozen_changed, 0);
+  EXPECT_TRUE(moved(uninterrupted).contains("bn1.running_mean"));
   const auto before = weights(settings_.weights);
-  for (const auto& [name, array] : weights(whole.folder / "last.safetensors")) {
+  for (const auto& [name, array] : weights(uninterrupted.folder / "last.safetensors")) {
     if (!name.starts_with("conv")) continue;
     for (int64_t i = 0; i < array.numel(); ++i)
       ASSERT_NEAR(array.at(i), before.at(name).at(i), 1e-6) << name;
   }
-  for (const int64_t batches : {4, 9, 14}) {  // before, at and behind the change
+  for (const int64_t batches : {4, 9, 14}) {  // before, at and after the change
     const std::string out = "cut" + std::to_string(batches);
     stopped(out, settings_, batches);
     resume(folder_ / out);
-    EXPECT_EQ(read_text(folder_ / out / "last.safetensors", ErrorKind::data, size_t{1} << 30),
-              read_text(whole.folder / "last.safetensors", ErrorKind::data, size_t{1} << 30))
+    EXPECT_EQ(
+        read_text(folder_ / out / "last.safetensors", ErrorKind::data, size_t{1} << 30),
+        read_text(uninterrupted.folder / "last.safetensors", ErrorKind::data, size_t{1} << 30))
         << batches;
   }
 }

@@ -35,7 +35,7 @@ TEST(InitialWeights, AHeadForOtherClassesStartsAnewAndTheRestMustFit) {
 }
 
 TEST(InitialWeights, PublishedWeightsSayHowTheirImagesWerePrepared) {
-  // Fine-tuned on images of another mean, a net has to learn anew what it knew.
+  // Fine-tuned on images with another mean, a net has to relearn what it knew.
   TemporaryFolder folder;
   const std::vector<std::pair<std::string, Array>> weights{{"fc.bias", Array(DType::f32, {2})}};
   write_weights(folder / "resnet50-11ad3fa6.pth", weights);

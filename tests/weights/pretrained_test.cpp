@@ -34,14 +34,14 @@ TEST(Pretrained, TheNameOfAFileSaysWhichOfAModelsWeightsItHolds) {
   EXPECT_EQ(match_pretrained("resnet50", "mine-11ad3fa6.safetensors")->text(),
             "images are prepared as for resnet50-11ad3fa6");
   EXPECT_EQ(match_pretrained("resnet50", "resnet50.pth")->text(),
-            "its name does not say how images are prepared: as for resnet50-0676ba61");
+            "its name does not say how images are prepared; assuming as for resnet50-0676ba61");
   // Digits in a folder's name are not the file's; another model's are not this one's.
   EXPECT_FALSE(match_pretrained("resnet50", "11ad3fa6/resnet50.pth")->named);
   EXPECT_FALSE(match_pretrained("resnet50", "resnet18-f37072fd.pth")->named);
   EXPECT_FALSE(match_pretrained("small_cnn", "small_cnn-f37072fd.pth"));
 }
 
-TEST(Pretrained, ModelsThatWereTrainedOnOtherNumbersGetThem) {
+TEST(Pretrained, ModelsTrainedWithAnotherNormalisationGetIt) {
   const auto of = [](const char* model) {
     return match_pretrained(model, "x.pth")->weights.preprocessing(models::entry(model).input);
   };
@@ -57,9 +57,9 @@ TEST(Pretrained, AnotherInputIsResizedInProportion) {
   const Preprocessing p = match_pretrained("resnet18", "x")->weights.preprocessing({3, 112, 112});
   EXPECT_EQ(p.resize, 128);
   EXPECT_EQ(p.height, 112);
-  EXPECT_EQ(usual_preprocessing({3, 32, 32}).resize, std::nullopt);
-  EXPECT_EQ(usual_preprocessing({1, 224, 224}).resize, 256);
-  EXPECT_EQ(usual_preprocessing({1, 224, 224}).mean, std::vector<double>{0.5});
+  EXPECT_EQ(default_preprocessing({3, 32, 32}).resize, std::nullopt);
+  EXPECT_EQ(default_preprocessing({1, 224, 224}).resize, 256);
+  EXPECT_EQ(default_preprocessing({1, 224, 224}).mean, std::vector<double>{0.5});
 }
 
 TEST(Pretrained, ImageNetHasAThousandNamesInItsOrder) {

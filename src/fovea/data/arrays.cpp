@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t most_classes = 1'000'000;
+constexpr int64_t max_classes = 1'000'000;
 
 Error bad(const fs::path& file, const std::string& expected, const Array& found) {
   return Error(ErrorKind::data, file.string() + ": " + expected).with("found", describe(found));
@@ -47,7 +47,7 @@ Array read_targets(const fs::path& file) {
   }
   Array classes = y.astype(DType::i64);
   for (const int64_t label : classes.data<int64_t>()) {
-    if (label >= 0 && label < most_classes) continue;
+    if (label >= 0 && label < max_classes) continue;
     throw bad(file, "a class must be from 0 to 999999, not " + std::to_string(label), y);
   }
   return classes;

@@ -92,7 +92,7 @@ fs::path data_root() {
 }
 
 /// Where a data set named without a folder may be.
-std::vector<fs::path> usual_places(const Entry& set) {
+std::vector<fs::path> default_places(const Entry& set) {
   const fs::path root = data_root();
   std::vector<fs::path> places{root / set.name};
   if (!set.unpacked.empty()) {
@@ -169,7 +169,7 @@ DataSets open(std::string_view spec) {
   if (!set->place.empty()) return set->read(expanded(after));
   if (set->files.empty()) return set->read(after);
   const std::vector<fs::path> places =
-      colon == std::string_view::npos ? usual_places(*set) : places_in(after, *set);
+      colon == std::string_view::npos ? default_places(*set) : places_in(after, *set);
   for (const fs::path& place : places) {
     if (holds(place, *set)) return set->read(place);
   }

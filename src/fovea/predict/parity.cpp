@@ -23,8 +23,8 @@ const Array& input_of(const Trace& trace) {
       .with("try", "record it with bench/peers/record_trace.py");
 }
 
-/// What each module gave in its last call, by its path, in the order in which these ended. A
-/// recorded array is the one Tensor that a module gave.
+/// The output of each module in its last call, by its path, in order of completion. A recorded
+/// array is the single output of a module.
 std::vector<std::pair<std::string, int>> results(const Graph& graph) {
   std::vector<std::pair<std::string, int>> last;
   for (int i : graph.calls_by_end()) {
@@ -43,7 +43,7 @@ LayerParity measure(std::string name, const Array& here, const Array& recorded) 
     const double ours = here.at(i), theirs = recorded.at(i);
     if (ours == theirs || (std::isnan(ours) && std::isnan(theirs))) continue;
     const double difference = std::abs(ours - theirs);
-    // NaN, once met, stays: no comparison with it is true.
+    // NaN, once seen, stays: no comparison with it is true.
     if (!(difference <= layer.difference)) layer.difference = difference;
     if (std::isnan(layer.difference)) break;
   }
@@ -96,19 +96,19 @@ Parity compare(const nn::Module& model, State& state, const Trace& trace) {
     const bool used = name == input_name || name == output_name;
     if (!used && std::ranges::count(compared, name) == 0) parity.unmatched.push_back(name);
   }
-  const auto whole = recorded.find(output_name);
-  if (compared.empty() && whole == recorded.end()) refuse(parity.unmatched, model);
+  const auto recorded_output = recorded.find(output_name);
+  if (compared.empty() && recorded_output == recorded.end()) refuse(parity.unmatched, model);
 
   Memory memory;
   const std::vector<Array> values = Program(*tapped).run(memory, state, {{input_name, input}});
-  for (size_t i = 0; i < compared.size(); ++i) {  // behind the output of the model itself
+  for (size_t i = 0; i < compared.size(); ++i) {  // after the output of the model itself
     parity.layers.push_back(
         measure(std::string(compared[i]), values[i + 1], *recorded.at(compared[i])));
   }
-  if (whole == recorded.end()) return parity;
-  parity.layers.push_back(measure(std::string(output_name), values[0], *whole->second));
+  if (recorded_output == recorded.end()) return parity;
+  parity.layers.push_back(measure(std::string(output_name), values[0], *recorded_output->second));
   const Array output = Program(*fused).run(memory, state, {{input_name, input}})[0];
-  parity.compiled = measure("output, compiled", output, *whole->second);
+  parity.compiled = measure("output, compiled", output, *recorded_output->second);
   return parity;
 }
 

@@ -41,7 +41,7 @@ FrozenArrays FrozenArrays::parse(std::string_view text) {
   for (const std::string& word : split(text, ' ')) {
     const size_t equals = word.rfind('=');
     if (equals == std::string::npos) {
-      throw Error(ErrorKind::model, "checkpoint: \"" + word + "\" is no frozen array");
+      throw Error(ErrorKind::model, "checkpoint: \"" + word + "\" is not a frozen array");
     }
     arrays.hashes_[word.substr(0, equals)] = word.substr(equals + 1);
   }

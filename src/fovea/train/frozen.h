@@ -10,8 +10,8 @@
 
 namespace fovea::train {
 
-/// The arrays that a run keeps as they are, by what they held when it began, so that it can say
-/// whether they did.
+/// Hashes of the arrays that a run keeps frozen, taken when it began, so that it can verify that
+/// they did not change.
 class FrozenArrays {
  public:
   FrozenArrays() = default;
@@ -19,10 +19,10 @@ class FrozenArrays {
   FrozenArrays(State& state, const models::Frozen& frozen);
 
   int64_t count() const { return static_cast<int64_t>(hashes_.size()); }
-  /// How many hold other bytes now.
+  /// How many have changed.
   int64_t changed(State& state) const;
 
-  /// As one line, for a checkpoint, and back. Errors (back): model when it is no such line.
+  /// As one line, for a checkpoint, and back. Errors of the latter: model for a malformed line.
   std::string text() const;
   static FrozenArrays parse(std::string_view text);
 

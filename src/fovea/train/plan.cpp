@@ -27,12 +27,12 @@ size_t bytes_of(const State& state, Role role) {
 /// Bytes of the batches that a loader has in memory at once: the one in use and those ahead.
 size_t loader_bytes(const Setup& setup, int64_t batch, int64_t size, int64_t workers) {
   const data::LoaderOptions defaults;
-  const int64_t most = std::min(1 + workers * defaults.prefetch, (size + batch - 1) / batch);
-  return static_cast<size_t>(most) * (setup.inputs(std::min(batch, size)).bytes() +
-                                      setup.targets(std::min(batch, size)).bytes());
+  const int64_t batches = std::min(1 + workers * defaults.prefetch, (size + batch - 1) / batch);
+  return static_cast<size_t>(batches) * (setup.inputs(std::min(batch, size)).bytes() +
+                                         setup.targets(std::min(batch, size)).bytes());
 }
 
-size_t without(size_t whole, size_t part) { return whole > part ? whole - part : 0; }
+size_t without(size_t total, size_t part) { return total > part ? total - part : 0; }
 
 /// "1.5 GiB".
 std::string gibibytes(size_t bytes) {
@@ -115,7 +115,7 @@ Plan Planner::at(int64_t batch) {
   const int64_t images = setup_.split.train->size(), n = std::min(batch, images);
   const Evaluation val = evaluation(setup_.split.val->size(), n);
   const Evaluation test = evaluation(setup_.sets.test->size(), n);
-  Learner& last = thawed_ ? *thawed_ : *learner_;  // a run that unfreezes needs most at its end
+  Learner& last = thawed_ ? *thawed_ : *learner_;  // a run that unfreezes needs the most at its end
   const size_t step = last.program(n).arena().bytes;
   const State& state = last.state();
   const size_t loader = loader_bytes(setup_, n, images, setup_.settings.workers);
@@ -139,11 +139,11 @@ Plan Planner::at(int64_t batch) {
 }
 
 std::optional<Plan> Planner::largest(size_t limit) {
-  constexpr int64_t most_of_settings = 1'000'000;
-  const int64_t most = std::min(setup_.split.train->size(), most_of_settings);
+  constexpr int64_t max_batch = 1'000'000;
+  const int64_t highest = std::min(setup_.split.train->size(), max_batch);
   Plan fits = at(smallest_);
   if (fits.peak > limit) return std::nullopt;
-  Plan over = at(most);
+  Plan over = at(highest);
   if (over.peak <= limit) return over;
   // Memory is nearly linear in the batch size: interpolates between both ends, and bisects where
   // that fails.
@@ -165,12 +165,12 @@ std::optional<Plan> Planner::largest(size_t limit) {
 }
 
 Speed measure_speed(const Setup& setup, double seconds) {
-  constexpr int64_t least_steps = 3, warm_up = 2;
+  constexpr int64_t min_steps = 3, warm_up = 2;
   Trial trial(setup);
   for (int64_t i = 0; i < warm_up; ++i) trial.train();
   Speed speed;
   const Clock::time_point start = Clock::now();
-  while (speed.steps < least_steps || speed.seconds < seconds) {
+  while (speed.steps < min_steps || speed.seconds < seconds) {
     speed.images += trial.train();
     ++speed.steps;
     speed.seconds = seconds_since(start);

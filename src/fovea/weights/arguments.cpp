@@ -12,7 +12,7 @@ namespace {
 
 using FileArguments = std::map<std::string, std::string>;
 
-/// The value of an argument; none when the file does not have it. Errors: model.
+/// The value of an argument; none if the file does not have it. Errors: model.
 ArgumentValue read(const FileArguments& arguments, const std::string& key,
                    const Argument& argument) {
   const auto found = arguments.find(key);
@@ -36,7 +36,7 @@ int64_t integer(const FileArguments& arguments, const std::string& key) {
   throw Error(ErrorKind::model, "model file: its argument " + key + " is missing");
 }
 
-/// The argument that keeps a choice of the model; "width" is the input's.
+/// The argument that stores a choice of the model; "width" is that of the input.
 std::string key_of(const std::string& choice) {
   return choice == "width" ? "width_factor" : choice;
 }
@@ -58,7 +58,7 @@ std::map<std::string, std::string> to_arguments(const models::Config& config) {
     const bool* flag = std::get_if<bool>(&value);
     arguments[key_of(name)] = flag != nullptr ? (*flag ? "1" : "0") : to_string(value);
   }
-  // The format has these two of every model, and so a model that is saved again is the same file.
+  // The format has these two for every model, so that saving a model again gives the same file.
   arguments.try_emplace("dropout", "0");
   arguments.try_emplace("drop_path", "0");
   if (config.net) {

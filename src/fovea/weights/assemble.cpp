@@ -14,8 +14,8 @@
 namespace fovea {
 namespace {
 
-/// The number of outputs by which arrays of the head (see models::head) are in `weights` of another
-/// size along one axis than `model`, made for `config`, has them; nothing when there are none.
+/// The number of outputs in `weights`, from arrays of the head (see models::head) that differ along
+/// one axis from those of `model`, built with `config`; none if no array differs.
 std::optional<int64_t> other_outputs(const std::vector<std::pair<std::string, Array>>& weights,
                                      const nn::Module& model, const models::Config& config,
                                      std::string_view architecture) {
@@ -36,7 +36,7 @@ std::optional<int64_t> other_outputs(const std::vector<std::pair<std::string, Ar
   return std::nullopt;
 }
 
-/// What `options` choose, or else the model's own input with the channels of the weights.
+/// The input that `options` choose, or else the model's own with the channels of the weights.
 Shape input_for(const std::string& architecture, const models::Options& options,
                 const std::vector<std::pair<std::string, Array>>& weights) {
   const Shape input = models::configure(architecture, options).input;
@@ -81,13 +81,13 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
     config = models::configure(architecture, options);
     const auto match = match_pretrained(architecture, weights.string());
     file.preprocessing =
-        match ? match->weights.preprocessing(config.input) : usual_preprocessing(config.input);
+        match ? match->weights.preprocessing(config.input) : default_preprocessing(config.input);
     if (match && config.outputs == std::ssize(imagenet_classes()))
       file.class_names = imagenet_classes();
     if (say)
       say(weights.string() + ": " +
           (match ? match->text()
-                 : "images are prepared as for most nets of ImageNet, class names are not known"));
+                 : "images are prepared as for most ImageNet models; class names are unknown"));
   }
   file.architecture = architecture;
   file.arguments = to_arguments(models::configure(architecture, options));

@@ -11,7 +11,7 @@ namespace {
 using Weights = std::vector<std::pair<std::string, Array>>;
 using ByName = std::map<std::string, const Array*>;
 
-/// What other versions of a network call a part, and what ours does.
+/// Names of parts in other versions of a network, and in ours.
 constexpr std::pair<std::string_view, std::string_view> other_names[] = {
     {".shortcut.", ".downsample."},  // CIFAR ResNets
     {".norm.1.", ".norm1."},         // torchvision's published DenseNets
@@ -24,7 +24,7 @@ bool is_counter(const nn::Variable& variable) {
   return variable.role() == Role::buffer && variable.name().ends_with("num_batches_tracked");
 }
 
-/// The array that the file has for `name`, taken out of `given`; null when there is none.
+/// The array in the file for `name`, removed from `given`; null if there is none.
 const Array* take(const std::string& name, ByName& given) {
   auto found = given.find(name);
   for (const auto& [theirs, ours] : other_names) {
@@ -38,13 +38,13 @@ const Array* take(const std::string& name, ByName& given) {
   return array;
 }
 
-/// How many of the model's arrays `names` has.
+/// How many of the model's arrays are in `names`.
 size_t found(const std::vector<const nn::Variable*>& variables, ByName names) {
   return static_cast<size_t>(std::ranges::count_if(
       variables, [&](const nn::Variable* v) { return take(v->name(), names) != nullptr; }));
 }
 
-/// The dotted prefixes that all names share, "a.", "a.b.", ..., of no more parts than nets have.
+/// The dotted prefixes that all names share, "a.", "a.b.", ..., up to the depth of nets.
 std::vector<std::string> shared_prefixes(const std::vector<std::string_view>& names) {
   constexpr size_t most = 16;
   std::vector<std::string> prefixes;
@@ -101,7 +101,7 @@ MatchedNames match_names(const nn::Module& model, Weights weights) {
     for (const auto& entry : list) names.push_back(name(entry));
     return names;
   };
-  // Each way to change the names: so many characters less, and this before.
+  // Each way to change the names: characters removed, and prefix added.
   std::vector<std::pair<size_t, std::string>> ways{{0, ""}};
   for (const std::string& prefix : shared_prefixes(
            names_of(weights, [](const auto& w) { return std::string_view(w.first); }))) {

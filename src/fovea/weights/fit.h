@@ -10,17 +10,18 @@
 
 namespace fovea {
 
-/// Copies of the model's parameters and buffers, in PyTorch's order: they stay what they are while
-/// training goes on.
+/// Copies of the model's parameters and buffers, in PyTorch's order, which training does not
+/// change.
 std::vector<std::pair<std::string, Array>> weights_of(const nn::Module& model, State& state);
 
-/// The same arrays without a copy: they are the State's own and change with it. For writing a file.
+/// The same arrays without copying: they belong to the State and change with it. For writing a
+/// file.
 std::vector<std::pair<std::string, Array>> shared_weights_of(const nn::Module& model, State& state);
 
-/// `weights` under names that `model` knows: where all of them begin with one prefix ("model.",
-/// "backbone.") and more of the model's names are found without it, it is taken off; where the
-/// model's own names all begin with one that the weights lack, it is put before them. `note` says
-/// which, for people; "" where nothing was changed. Arrays are not copied.
+/// `weights` under names that `model` knows: if all names share a prefix ("model.", "backbone.")
+/// and match more of the model's names without it, it is removed; if the model's own names share
+/// one that the weights lack, it is added. `note` reports this to the user, or is "". Arrays are
+/// not copied.
 struct MatchedNames {
   std::vector<std::pair<std::string, Array>> weights;
   std::string note;
@@ -28,22 +29,22 @@ struct MatchedNames {
 MatchedNames match_names(const nn::Module& model,
                          std::vector<std::pair<std::string, Array>> weights);
 
-/// What `model` takes of `weights`, in its own order and under its names; arrays are not copied.
-/// Names that other versions of the same networks give are understood ("shortcut" for "downsample",
+/// The arrays of `weights` for `model`, in its order and under its names; arrays are not copied.
+/// Names in other versions of the same networks are understood ("shortcut" for "downsample",
 /// "norm.1" for "norm1"), and prefixes of all names (see match_names). Batch counters, which older
-/// files do not have, start at 0, and may have any shape of one element; auxiliary heads that the
-/// model was made without ("aux1.", "aux2.", "AuxLogits.") are left out. Errors: model, listing
-/// what is missing (with the nearest name that was not used), unexpected or of another shape.
+/// files lack, start at 0, and may have any shape of one element; auxiliary heads that the model
+/// was built without ("aux1.", "aux2.", "AuxLogits.") are ignored. Errors: model, listing what is
+/// missing (with the nearest unused name), unexpected or of the wrong shape.
 std::vector<std::pair<std::string, Array>> fit_weights(
     const nn::Module& model, const std::vector<std::pair<std::string, Array>>& weights);
 
-/// The channels of the images that `weights` are for, by their array of the first convolution of
-/// `model`, which itself was made for `channels`; nothing where they have none that fits otherwise.
+/// The image channels that `weights` are for, from the first convolution of `model`, which was
+/// built for `channels`; none if they lack that array or it does not fit otherwise.
 std::optional<int64_t> image_channels(const nn::Module& model, int64_t channels,
                                       const std::vector<std::pair<std::string, Array>>& weights);
 
-/// Copies into `state` what the model takes of `weights`, converted to the State's dtypes. Errors:
-/// as fit_weights; the State is then as it was.
+/// Copies the arrays for the model from `weights` into `state`, converted to its dtypes. Errors: as
+/// fit_weights; the State is then unchanged.
 void load_weights(const nn::Module& model, State& state,
                   const std::vector<std::pair<std::string, Array>>& weights);
 

