@@ -11,7 +11,7 @@
 namespace fovea {
 namespace {
 
-TEST(InitialWeights, AHeadForOtherClassesStartsAnewAndTheRestMustFit) {
+TEST(InitialWeights, AHeadForOtherClassesIsReinitialisedAndTheRestMustFit) {
   const auto model = models::make("lenet_cnn", {.outputs = 4, .input = Shape{1, 32, 32}});
   const models::Config config =
       models::configure("lenet_cnn", {.outputs = 4, .input = Shape{1, 32, 32}});
