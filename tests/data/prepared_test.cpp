@@ -53,7 +53,7 @@ TEST(Prepared, ImagesOfTheRightSizeAreNotTouched) {
 }
 
 TEST(Prepared, RefusesImpossibleSizes) {
-  expect_error(ErrorKind::usage, "images of 2 channels cannot be resized, 1 or 3 are expected",
+  expect_error(ErrorKind::usage, "images of 2 channels cannot be resized; 1 or 3 are expected",
                [] { prepared(pair_of(7, 9, 2), to(4, 4, 3)); });
   Preprocessing broken = to(4, 4, 3);
   broken.std[1] = 0;

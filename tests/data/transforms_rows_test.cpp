@@ -249,7 +249,7 @@ TEST(TransformRows, CutMixTakesNumbersOfOneToThreeAxes) {
   EXPECT_EQ(error_of([&] {
               cutmix.check_input({DType::f32, {5}});
             }).headline(),
-            "cutmix:1 is for images u8[H, W, C] or numbers f32[C, ...] with spatial axes");
+            "cutmix:1 needs images u8[H, W, C] or numbers f32[C, ...] with spatial axes");
   EXPECT_THROW((void)cutmix.output({.type = {DType::i64, {4, 4}}, .names = {}}), Error);
 }
 

@@ -263,7 +263,7 @@ TEST(Transforms, AugmentExplainsWhatItCannotRead) {
   for (const char* text : {"", ",", "crop,", "Crop", " crop"}) {
     EXPECT_TRUE(error(text).headline().starts_with("--augment: unknown transform")) << text;
   }
-  EXPECT_EQ(error("crop,none").headline(), "--augment: \"none\" stands alone, not in a list");
+  EXPECT_EQ(error("crop,none").headline(), "--augment: \"none\" cannot be part of a list");
   EXPECT_EQ(error("resize:3").headline(), "--augment: transform resize takes no arguments, not 1");
   EXPECT_TRUE(Augmentation::usage().starts_with(
       "none, standard (crop:4,flip:0.5; where images differ in size "
@@ -282,7 +282,7 @@ TEST(Transforms, ACropThatCouldMissTheImageIsRefused) {
   EXPECT_STREQ(error_of([&] {
                  (void)made_of("flip", {DType::f32, {3, 100}});
                }).what(),
-               "--augment: flip:0.5 is for images u8[H, W, C]\n"
+               "--augment: flip:0.5 needs images u8[H, W, C]\n"
                "  found   f32[3, 100]");
 }
 
@@ -294,7 +294,7 @@ TEST(Transforms, ResizeInTheListSaysWhereImagesAreResized) {
   EXPECT_EQ(list.text(), "crop:2,resize,flip:1,mixup:0.5");
   EXPECT_EQ(Augmentation::parse("resize").text(), "none");
   EXPECT_EQ(error_of([] { (void)Augmentation::parse("resize,flip,resize"); }).headline(),
-            "--augment: \"resize\" stands once in a list");
+            "--augment: \"resize\" may occur only once");
 }
 
 /// A transform from outside that uses image and target and changes the size: keeps the half of an

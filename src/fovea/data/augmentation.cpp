@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view standard = "crop:4,flip:0.5";
 constexpr std::string_view standard_for_sizes = "random-resized-crop,flip:0.5";
 
-/// The error as one of --augment, with what else it accepts.
+/// The error as one of --augment, with what it accepts.
 Error augment_error(const Error& error) {
   Error located(error.kind(), "--augment: " + error.headline());
   for (const auto& [key, text] : error.details()) located.with(key, text);
@@ -22,10 +22,10 @@ Error augment_error(const std::string& headline) {
   return augment_error(Error(ErrorKind::usage, headline));
 }
 
-/// What a list may have besides the transforms of the table; the first two stand alone.
+/// The words that --augment accepts besides transforms; the first two only alone.
 const std::vector<Choice> words{{.name = "none"}, {.name = "standard"}, {.name = "resize"}};
 
-/// A transform; nothing for "resize".
+/// A transform; null for "resize".
 std::optional<AnyTransform> parse_step(const ChoiceText& text) {
   std::vector<const Choice*> known = choices_of(transforms());
   for (const Choice& word : words) known.push_back(&word);
@@ -38,7 +38,7 @@ std::optional<AnyTransform> parse_step(const ChoiceText& text) {
     throw augment_error(error);
   }
   if (text.name == "resize") return {};
-  throw augment_error("\"" + text.name + "\" stands alone, not in a list");
+  throw augment_error("\"" + text.name + "\" cannot be part of a list");
 }
 
 /// Calls `action` with each step; errors become those of --augment.
@@ -77,7 +77,7 @@ Augmentation Augmentation::parse(std::string_view text, bool one_size) {
   for (const ChoiceText& chosen : parse_choices(text)) {
     const std::optional<AnyTransform> any = parse_step(chosen);
     if (!any) {
-      if (resized) throw augment_error("\"resize\" stands once in a list");
+      if (resized) throw augment_error("\"resize\" may occur only once");
       resized = true;
       move_to_end(result.after, result.before);
     } else if (const auto* mixing = std::get_if<std::shared_ptr<const BatchTransform>>(&*any)) {

@@ -31,7 +31,7 @@ void check_range(const char* option, int64_t value, int64_t low, int64_t high) {
 
 void copy(const Array& from, std::byte* to) { std::memcpy(to, from.raw(), from.bytes()); }
 
-/// Element `i` of the first axis as an array that nobody else writes meanwhile.
+/// Element `i` of the first axis as an array that nobody else writes to.
 Array slot(Array& batch, int64_t i, const Type& type) {
   std::byte* data = batch.raw() + static_cast<size_t>(i) * type.bytes();
   return {type.dtype, type.shape, data, nullptr};
@@ -50,8 +50,8 @@ std::optional<Type> input_before(const Dataset& dataset, const LoaderOptions& op
 
 }  // namespace
 
-/// Buffers of one size that come back when the last handle on their array is gone, also after the
-/// loader itself is.
+/// Buffers of one size that return when the last handle on their array is gone, even after the
+/// loader itself.
 class Loader::Pool : public std::enable_shared_from_this<Pool> {
  public:
   Pool(size_t bytes, size_t spares) : bytes_(bytes) { spares_.reserve(spares); }
@@ -88,7 +88,7 @@ class Loader::Pool : public std::enable_shared_from_this<Pool> {
   std::vector<std::shared_ptr<std::byte>> spares_;
 };
 
-/// What an epoch's batches are: any of them can be made on any thread.
+/// The batches of an epoch: any of them can be made on any thread.
 class Loader::Epoch {
  public:
   Epoch(const Loader& loader, int64_t number)
@@ -118,7 +118,7 @@ class Loader::Epoch {
   }
 
  private:
-  /// Puts sample `i`, transformed, into its places of a batch.
+  /// Writes sample `i`, transformed, to its place in a batch.
   void load(int64_t i, Array input, Array target) const {
     Sample given = dataset_.sample(i);
     check("the target", given.target, target);
@@ -132,7 +132,7 @@ class Loader::Epoch {
       (*options_.resize)(sample, unused);
     }
     if (sample.input.bytes() == input.bytes() && sample.input.dtype() == input.dtype()) {
-      copy(sample.input, input.raw());  // the steps that follow work where the batch is
+      copy(sample.input, input.raw());  // later steps work in place in the batch
       sample.input = Array(input.dtype(), sample.input.shape(), input.raw(), nullptr);
     } else {
       sample.input = sample.input.clone();
@@ -174,9 +174,9 @@ class Loader::Epoch {
   static void check(std::string_view what, const Array& given, const Array& agreed) {
     if (given.dtype() == agreed.dtype() && given.shape() == agreed.shape()) return;
     throw Error(ErrorKind::internal,
-                "loader: " + std::string(what) + " of a sample is not of the agreed type")
+                "loader: " + std::string(what) + " of a sample does not have the expected type")
         .with("given", describe(given))
-        .with("agreed", describe(agreed));
+        .with("expected", describe(agreed));
   }
 
   const Loader& loader_;
@@ -186,8 +186,8 @@ class Loader::Epoch {
   std::vector<int64_t> order_;
 };
 
-/// Threads that make the batches [first, last) of an epoch in turn, at most `ahead` of what was
-/// taken. Ending it waits for the batches in the making, no longer.
+/// Threads that make the batches [first, last) of an epoch in turn, at most `ahead` of those taken.
+/// Its destructor waits only for batches in progress.
 class Loader::Team {
  public:
   Team(const Epoch& epoch, int64_t first, int64_t last, int workers, int64_t ahead)
@@ -199,7 +199,8 @@ class Loader::Team {
         threads_.emplace_back([this](std::stop_token stop) { work(stop); });
       }
     } catch (const std::system_error&) {
-      // The system starts no more: those it did make all batches, and without any the caller does.
+      // The system starts no more threads: those that started make all batches, or without any the
+      // caller does.
     }
   }
 
@@ -228,7 +229,8 @@ class Loader::Team {
     return slots_[static_cast<size_t>(index) % slots_.size()];
   }
 
-  /// The next batch to make, once there is room for it; none when all are claimed or on a stop.
+  /// The next batch to make, once there is room for it; none when all are claimed or on a stop
+  /// request.
   std::optional<int64_t> claim(const std::stop_token& stop) {
     std::unique_lock lock(guard_);
     const auto ahead = static_cast<int64_t>(slots_.size());
@@ -282,7 +284,7 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   if (!options_.drop_last)
     options_.batch = std::min(options_.batch, std::max<int64_t>(dataset_->size(), 1));
   const int64_t bytes = checked_product(options_.batch, static_cast<int64_t>(input_.bytes()));
-  // One in the hands of the consumer, the others waiting or in the making.
+  // One in use by the consumer, the others waiting or in progress.
   const size_t waiting =
       static_cast<size_t>(options_.workers) * static_cast<size_t>(options_.prefetch);
   pool_ = std::make_shared<Pool>(static_cast<size_t>(bytes), waiting + 1);
@@ -291,9 +293,9 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
 Loader::~Loader() = default;
 
 int64_t Loader::batches() const {
-  const int64_t whole = dataset_->size() / options_.batch;
+  const int64_t full = dataset_->size() / options_.batch;
   const bool smaller = dataset_->size() % options_.batch > 0;
-  return whole + (smaller && !options_.drop_last ? 1 : 0);
+  return full + (smaller && !options_.drop_last ? 1 : 0);
 }
 
 void Loader::start(int64_t epoch, int64_t first_batch) {

@@ -11,8 +11,8 @@
 namespace fovea::data {
 
 struct LoaderOptions {
-  int64_t batch = 128;     ///< samples a batch, at least 1
-  bool drop_last = false;  ///< leave out the last batch of an epoch where it holds fewer samples
+  int64_t batch = 128;     ///< samples per batch, at least 1
+  bool drop_last = false;  ///< leave out the last batch of an epoch if it has fewer samples
   bool shuffle = false;    ///< a new order each epoch, from (seed, epoch); otherwise the data set's
   uint64_t seed = 0;
   int workers = 0;  ///< threads that load ahead, up to 256; 0 loads inside next()
@@ -22,15 +22,15 @@ struct LoaderOptions {
   /// Between augment.before and augment.after: makes images the net's size. Or none, where no step
   /// frames.
   std::shared_ptr<const Transform> resize = {};
-  int prefetch = 2;  ///< batches each worker may be ahead, at least 1
+  int prefetch = 2;  ///< batches that each worker may load ahead, at least 1
 };
 
-/// Gives a data set batch by batch, epoch by epoch; the last batch of an epoch holds what is left,
-/// or with `drop_last` there is none of fewer samples than `batch`.
-/// Batches, their order and their bytes depend on the data set, batch, shuffle, seed, augment and
-/// the epoch, never on workers or prefetch. At most workers * prefetch batches wait in memory, and
-/// a batch's buffer is used again once no handle on it is left. For one consumer: not to be called
-/// from several threads at once.
+/// Loads a data set batch by batch, epoch by epoch; the last batch of an epoch holds the remaining
+/// samples, or is left out with `drop_last` if it is smaller than `batch`. Batches, their order and
+/// their bytes depend on the data set, batch, shuffle, seed, augment and the epoch, never on
+/// workers or prefetch. At most workers * prefetch batches wait in memory, and a batch's buffer is
+/// reused once no handle refers to it. For one consumer: must not be called from several threads at
+/// once.
 ///
 ///     Loader loader(sets.train, {.batch = 128, .shuffle = true, .seed = 1, .workers = 1});
 ///     for (int64_t epoch = 0; epoch < 10; ++epoch) {
@@ -39,8 +39,8 @@ struct LoaderOptions {
 ///     }
 class Loader {
  public:
-  /// Errors: usage for options out of range, transforms that cannot be done to the samples (a crop
-  /// that could miss the images), or inputs that differ in size.
+  /// Errors: usage for options out of range, transforms that do not fit the samples (a crop that
+  /// could miss the images), or inputs that differ in size.
   Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options);
   ~Loader();
   Loader(const Loader&) = delete;
@@ -49,17 +49,17 @@ class Loader {
   /// Batches of an epoch: ceil(size / batch); floor(size / batch) with drop_last.
   int64_t batches() const;
 
-  /// What batches hold: the type of one input and of one target, and what targets are by then.
+  /// The contents of batches: the type of one input, and the targets after mixing.
   const Type& input() const { return input_; }
   const Targets& targets() const { return targets_; }
 
-  /// Begins epoch `epoch` (0 or more) at batch `first_batch`, as if those before it had been taken;
-  /// at any time, giving up what is left of another epoch. Errors: usage when first_batch is not in
-  /// [0, batches()]; memory when no thread can be had.
+  /// Begins epoch `epoch` (0 or more) at batch `first_batch`, as if earlier ones had been taken; at
+  /// any time, dropping the rest of another epoch. Errors: usage when first_batch is not in [0,
+  /// batches()]; memory when no thread can be created.
   void start(int64_t epoch, int64_t first_batch = 0);
 
-  /// The next batch, or nothing at the end of the epoch. What a worker threw is thrown here, in the
-  /// turn of its batch, and ends the epoch. Errors: usage before the first start.
+  /// The next batch, or none at the end of the epoch. An exception in a worker is thrown here, when
+  /// its batch's turn comes, and ends the epoch. Errors: usage before the first start.
   std::optional<Batch> next();
 
  private:

@@ -16,7 +16,7 @@ Type Resize::output(const Type& input) const {
   require_image("resize", input);
   if (input.shape[2] != 1 && input.shape[2] != 3) {
     throw Error(ErrorKind::usage, "data set: images of " + std::to_string(input.shape[2]) +
-                                      " channels cannot be resized, 1 or 3 are expected");
+                                      " channels cannot be resized; 1 or 3 are expected");
   }
   return image_type(preprocessing_);
 }
@@ -32,13 +32,13 @@ void Resize::operator()(Sample& sample) const {
   sample.input = Array::of(made.pixels, type.shape);
 }
 
-Prepared::Prepared(std::shared_ptr<const Dataset> whole, const Preprocessing& preprocessing)
-    : whole_(std::move(whole)), resize_(preprocessing), input_(image_type(preprocessing)) {
-  if (const std::optional<Type> type = whole_->input()) (void)resize_.output(*type);
+Prepared::Prepared(std::shared_ptr<const Dataset> dataset, const Preprocessing& preprocessing)
+    : dataset_(std::move(dataset)), resize_(preprocessing), input_(image_type(preprocessing)) {
+  if (const std::optional<Type> type = dataset_->input()) (void)resize_.output(*type);
 }
 
 Sample Prepared::sample(int64_t i) const {
-  Sample sample = whole_->sample(i);
+  Sample sample = dataset_->sample(i);
   resize_(sample);
   return sample;
 }
@@ -50,10 +50,10 @@ bool needs_resizing(const Dataset& dataset, const Preprocessing& preprocessing) 
   return !type || (type->dtype == DType::u8 && *type != image_type(preprocessing));
 }
 
-std::shared_ptr<const Dataset> prepared(std::shared_ptr<const Dataset> whole,
+std::shared_ptr<const Dataset> prepared(std::shared_ptr<const Dataset> dataset,
                                         const Preprocessing& preprocessing) {
-  if (!needs_resizing(*whole, preprocessing)) return whole;
-  return std::make_shared<Prepared>(std::move(whole), preprocessing);
+  if (!needs_resizing(*dataset, preprocessing)) return dataset;
+  return std::make_shared<Prepared>(std::move(dataset), preprocessing);
 }
 
 }  // namespace fovea::data

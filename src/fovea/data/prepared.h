@@ -8,8 +8,8 @@
 
 namespace fovea::data {
 
-/// Makes images as a network takes them: resized, cropped, gray or RGB, as `prepare` does with
-/// pictures. Normalising stays with the network. The target stays.
+/// Prepares images for a network: resized, cropped, gray or RGB, as `prepare` does with pictures.
+/// The network normalises. The target stays unchanged.
 class Resize : public Transform {
  public:
   /// Errors: usage when the preprocessing has a problem.
@@ -26,36 +26,36 @@ class Resize : public Transform {
   Preprocessing preprocessing_;
 };
 
-/// A split whose images went through Resize.
+/// A split whose images are resized.
 class Prepared : public Dataset {
  public:
   /// Errors: as Resize.
-  Prepared(std::shared_ptr<const Dataset> whole, const Preprocessing& preprocessing);
+  Prepared(std::shared_ptr<const Dataset> dataset, const Preprocessing& preprocessing);
 
-  int64_t size() const override { return whole_->size(); }
+  int64_t size() const override { return dataset_->size(); }
   Sample sample(int64_t i) const override;
   std::optional<Type> input() const override { return input_; }
-  const Targets& targets() const override { return whole_->targets(); }
-  Array target(int64_t i) const override { return whole_->target(i); }
-  int64_t group(int64_t i) const override { return whole_->group(i); }
-  std::string name(int64_t i) const override { return whole_->name(i); }
-  int64_t held_bytes() const override { return whole_->held_bytes(); }
+  const Targets& targets() const override { return dataset_->targets(); }
+  Array target(int64_t i) const override { return dataset_->target(i); }
+  int64_t group(int64_t i) const override { return dataset_->group(i); }
+  std::string name(int64_t i) const override { return dataset_->name(i); }
+  int64_t held_bytes() const override { return dataset_->held_bytes(); }
 
  private:
-  std::shared_ptr<const Dataset> whole_;
+  std::shared_ptr<const Dataset> dataset_;
   Resize resize_;
   Type input_;
 };
 
-/// The type that `preprocessing` makes: u8[H,W,C].
+/// The type that `preprocessing` produces: u8[H,W,C].
 Type image_type(const Preprocessing& preprocessing);
 
-/// Whether the inputs of `dataset` are images, of one size or several, and not all as
-/// `preprocessing` makes them.
+/// Whether the inputs of `dataset` are images, of one size or several, and not all in the form of
+/// `preprocessing`.
 bool needs_resizing(const Dataset& dataset, const Preprocessing& preprocessing);
 
-/// `whole` itself where there is nothing to resize, else a Prepared of it. Errors: as Prepared.
-std::shared_ptr<const Dataset> prepared(std::shared_ptr<const Dataset> whole,
+/// `dataset` itself if there is nothing to resize, else a Prepared of it. Errors: as Prepared.
+std::shared_ptr<const Dataset> prepared(std::shared_ptr<const Dataset> dataset,
                                         const Preprocessing& preprocessing);
 
 }  // namespace fovea::data

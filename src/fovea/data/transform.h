@@ -27,15 +27,15 @@ struct TransformContext {
                    int64_t sample);
 };
 
-/// What is done to one training sample, image and target together.
+/// A transform of one training sample, image and target together.
 class Transform {
  public:
   virtual ~Transform() = default;
 
-  /// As --augment reads it back: "crop:4".
+  /// As --augment parses it: "crop:4".
   virtual std::string text() const = 0;
-  /// The type of the input that it makes of such a one: by default the same. Errors: usage when it
-  /// cannot be done to it.
+  /// The type of the transformed input: by default the same. Errors: usage when the transform does
+  /// not fit.
   virtual Type output(const Type& input) const { return input; }
   /// Whether it decides which part of an image the net sees: it works on the image in its own size,
   /// and resizing scales what it gives straight to the net's size, without cropping.
@@ -45,18 +45,17 @@ class Transform {
   virtual void operator()(Sample& sample, TransformContext& context) const = 0;
 };
 
-/// What is done to a training batch: mixing its samples.
+/// A transform of a training batch, which mixes its samples.
 class BatchTransform {
  public:
   virtual ~BatchTransform() = default;
 
   virtual std::string text() const = 0;
-  /// The targets that it makes of such ones, by default the same. Errors: usage when it cannot be
-  /// done to them.
+  /// The transformed targets, by default the same. Errors: usage when the transform does not fit.
   virtual Targets output(const Targets& targets) const { return targets; }
   /// Errors: usage when it cannot be done to inputs of this type (of one sample).
   virtual void check_input(const Type&) const {}
-  /// As Transform's; `targets` says what the batch's targets are.
+  /// As for Transform; `targets` describes the batch's targets.
   virtual void operator()(Batch& batch, const Targets& targets, Random& random) const = 0;
 };
 
@@ -73,13 +72,13 @@ struct TransformEntry {
 /// The table, built-in ones first.
 const std::vector<TransformEntry>& transforms();
 
-/// Adds one of your own, so that --augment and recipes know it by its name. Not thread-safe: before
-/// anything is made. Errors: usage when the name is taken or means something else in a list, or as
-/// check(Choice).
+/// Adds a transform of your own, which --augment and recipes can then use by name. Not thread-safe:
+/// call it before transforms are used. Errors: usage when the name is taken or means something else
+/// in a list, or as check(Choice).
 void add_transform(TransformEntry entry);
 
-/// The transform of the table that a text such as "crop:4" stands for. Errors: usage for an unknown
-/// name or bad arguments, with what there is.
+/// The transform that a text such as "crop:4" describes. Errors: usage for an unknown name or bad
+/// arguments, listing the known ones.
 AnyTransform make_transform(const ChoiceText& text);
 
 /// Errors: usage, naming `who`, unless the input is an image u8[H,W,C].

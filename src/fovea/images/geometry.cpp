@@ -13,7 +13,7 @@ namespace {
 
 void require_image(const char* who, const Array& image) {
   if (image.dtype() == DType::u8 && image.shape().rank() == 3 && image.numel() > 0) return;
-  throw Error(ErrorKind::usage, std::string(who) + " is for images u8[H, W, C]")
+  throw Error(ErrorKind::usage, std::string(who) + " needs images u8[H, W, C]")
       .with("found", describe(image));
 }
 

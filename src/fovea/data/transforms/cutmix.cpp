@@ -91,7 +91,7 @@ void CutMix::check_input(const Type& input) const {
   const int rank = input.rank();
   if (input.dtype == DType::u8 ? rank == 3 : rank >= 2 && rank <= 4) return;
   throw Error(ErrorKind::usage,
-              text() + " is for images u8[H, W, C] or numbers f32[C, ...] with spatial axes")
+              text() + " needs images u8[H, W, C] or numbers f32[C, ...] with spatial axes")
       .with("found", to_string(input));
 }
 

@@ -4,7 +4,7 @@
 
 namespace fovea::data {
 
-/// Mirrors an image left and right with probability `p`. The target stays.
+/// Flips an image horizontally with probability `p`. The target stays unchanged.
 class RandomFlip : public Transform {
  public:
   explicit RandomFlip(double p = 0.5) : p_(p) {}

@@ -54,7 +54,7 @@ std::vector<size_t> random_partners(int64_t count, Random& random) {
 Targets mixable(std::string_view who, const Targets& targets) {
   if (targets.type.dtype == DType::f32) return targets;
   if (targets.type != class_targets({}).type) {
-    throw Error(ErrorKind::usage, std::string(who) + " is for targets that are classes or numbers")
+    throw Error(ErrorKind::usage, std::string(who) + " needs targets that are classes or numbers")
         .with("found", to_string(targets.type));
   }
   return {.type = {DType::f32, {std::ssize(targets.names)}}, .names = targets.names};

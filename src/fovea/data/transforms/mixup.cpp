@@ -13,7 +13,7 @@ TransformEntry mixup_entry() {
                                 .minimum = 0.01,
                                 .maximum = 1,
                                 .help = "both parameters of the Beta distribution of the ratio"}},
-                 .help = "each sample of a batch mixed with another one, in a random ratio"},
+                 .help = "mixes each sample of a batch with another, in a random ratio"},
       .example = "mixup",
       .make = [](const Arguments& a) -> AnyTransform {
         return std::make_shared<Mixup>(a.number("alpha"));

@@ -5,8 +5,8 @@
 namespace fovea::data {
 
 /// Mixup (Zhang et al. 2018): each sample becomes share * itself + (1 - share) * another of the
-/// batch, in input and target; one share a batch, from Beta(alpha, alpha). Classes become targets
-/// f32[K]: the share of each class.
+/// batch, in input and target; one share per batch, from Beta(alpha, alpha). Classes become targets
+/// f32[K], the share of each class.
 class Mixup : public BatchTransform {
  public:
   explicit Mixup(double alpha) : alpha_(alpha) {}
