@@ -16,10 +16,10 @@ struct Augmentation {
   std::vector<std::shared_ptr<const Transform>> after;   ///< in order, at the net's input size
   std::vector<std::shared_ptr<const BatchTransform>> batch;
 
-  /// Parses --augment: `none`, `standard` (crop:4,flip:0.5, and where images differ in size
-  /// random-resized-crop,flip:0.5), or a comma-separated list of the table's transforms, in order.
-  /// `resize` in the list is the place where images are resized; by default that comes right after
-  /// the last step that frames, or else first. Errors: usage, listing what there is.
+  /// Parses --augment: `none`, `standard` (crop:4,flip:0.5, or random-resized-crop,flip:0.5 if
+  /// images differ in size), or a comma-separated list of the table's transforms, in order.
+  /// `resize` in the list marks where images are resized; by default right after the last step that
+  /// frames, or else first. Errors: usage, listing the known ones.
   static Augmentation parse(std::string_view text, bool one_size = true);
   /// What parse accepts, in one line: "none, standard (...), or a comma-separated list of resize,
   /// crop, ...".
@@ -28,7 +28,7 @@ struct Augmentation {
   /// The text that parse turns back into the same steps: "crop:4,flip:0.5", "none".
   std::string text() const;
 
-  /// Whether one of the steps before resizing frames: images are then scaled straight to the net's
+  /// Whether one of the steps before resizing frames: images are then scaled directly to the net's
   /// size.
   bool frames() const;
   bool empty() const { return before.empty() && after.empty() && batch.empty(); }
@@ -41,7 +41,7 @@ Type output(const std::vector<std::shared_ptr<const Transform>>& steps, Type inp
 /// The same for the steps on batches.
 Targets output(const std::vector<std::shared_ptr<const BatchTransform>>& steps, Targets targets);
 
-/// Errors: usage, of --augment, when one of them cannot be done to batches of such inputs.
+/// Errors: usage, naming --augment, when one of them does not fit batches of such inputs.
 void check_input(const std::vector<std::shared_ptr<const BatchTransform>>& steps,
                  const Type& input);
 

@@ -37,12 +37,12 @@ Array slot(Array& batch, int64_t i, const Type& type) {
   return {type.dtype, type.shape, data, nullptr};
 }
 
-/// What the steps before resizing make of one input; nothing where images differ in size. Errors:
-/// usage when they cannot be done.
+/// The type of one input after the steps before resizing; none if images differ in size. Errors:
+/// usage when a step does not fit.
 std::optional<Type> input_before(const Dataset& dataset, const LoaderOptions& options) {
   if (options.augment.frames() && !options.resize) {
     throw Error(ErrorKind::usage, "--augment: " + options.augment.text() +
-                                      " gives images of any size, and nothing resizes them");
+                                      " outputs images of any size, but nothing resizes them");
   }
   const std::optional<Type> type = dataset.input();
   return type ? output(options.augment.before, *type) : type;

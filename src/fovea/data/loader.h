@@ -13,13 +13,13 @@ namespace fovea::data {
 struct LoaderOptions {
   int64_t batch = 128;     ///< samples per batch, at least 1
   bool drop_last = false;  ///< leave out the last batch of an epoch if it has fewer samples
-  bool shuffle = false;    ///< a new order each epoch, from (seed, epoch); otherwise the data set's
+  bool shuffle = false;    ///< a new order each epoch, from (seed, epoch); else that of the data
   uint64_t seed = 0;
   int workers = 0;  ///< threads that load ahead, up to 256; 0 loads inside next()
-  /// Drawn anew from (seed, epoch, sample, place): the steps of one place, before or after
-  /// resizing, draw one after the other (see TransformContext).
+  /// Random numbers come from (seed, epoch, sample, place): the steps of one place, before or after
+  /// resizing, draw in order (see TransformContext).
   Augmentation augment = {};
-  /// Between augment.before and augment.after: makes images the net's size. Or none, where no step
+  /// Between augment.before and augment.after: resizes images for the net. May be null if no step
   /// frames.
   std::shared_ptr<const Transform> resize = {};
   int prefetch = 2;  ///< batches that each worker may load ahead, at least 1

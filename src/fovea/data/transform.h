@@ -13,16 +13,16 @@
 
 namespace fovea::data {
 
-/// What a transform is given besides the sample.
+/// What a transform receives besides the sample.
 struct TransformContext {
-  Random random;       ///< of (seed, epoch, sample, place): all chance comes from it
-  Random lasting;      ///< of (seed, sample, place): the same numbers in every epoch
+  Random random;       ///< from (seed, epoch, sample, place): all randomness comes from it
+  Random lasting;      ///< from (seed, sample, place): the same numbers in every epoch
   int64_t epoch = 0;   ///< counted from 0
-  int64_t height = 0;  ///< of the images that the net takes; 0 where samples are not resized
+  int64_t height = 0;  ///< of the net's images; 0 if samples are not resized
   int64_t width = 0;   ///< likewise
 
-  /// What the loader gives: `place` tells the lists of one run apart, `samples` is the size of the
-  /// data set.
+  /// The context that the loader provides: `place` distinguishes the lists of one run, `samples` is
+  /// the size of the data set.
   TransformContext(uint64_t seed, std::string_view place, int64_t epoch, int64_t samples,
                    int64_t sample);
 };
@@ -37,11 +37,11 @@ class Transform {
   /// The type of the transformed input: by default the same. Errors: usage when the transform does
   /// not fit.
   virtual Type output(const Type& input) const { return input; }
-  /// Whether it decides which part of an image the net sees: it works on the image in its own size,
-  /// and resizing scales what it gives straight to the net's size, without cropping.
+  /// Whether it decides which part of an image the net sees: it works on the image at its own size,
+  /// and the result is scaled directly to the net's size, without cropping.
   virtual bool frames() const { return false; }
-  /// Changes the sample: writes into its arrays, which are the caller's own, or replaces them by
-  /// others of the agreed types.
+  /// Transforms the sample: writes to its arrays, which are private to the caller, or replaces them
+  /// by others of the announced types.
   virtual void operator()(Sample& sample, TransformContext& context) const = 0;
 };
 
@@ -53,7 +53,7 @@ class BatchTransform {
   virtual std::string text() const = 0;
   /// The transformed targets, by default the same. Errors: usage when the transform does not fit.
   virtual Targets output(const Targets& targets) const { return targets; }
-  /// Errors: usage when it cannot be done to inputs of this type (of one sample).
+  /// Errors: usage when the transform does not fit inputs of this type (of one sample).
   virtual void check_input(const Type&) const {}
   /// As for Transform; `targets` describes the batch's targets.
   virtual void operator()(Batch& batch, const Targets& targets, Random& random) const = 0;
@@ -65,7 +65,7 @@ using AnyTransform =
 /// One row of the table of transforms.
 struct TransformEntry {
   Choice choice;
-  std::string example = {};  ///< a text that chooses it, for documentation
+  std::string example = {};  ///< a text that selects it, for the documentation
   std::function<AnyTransform(const Arguments&)> make;
 };
 
@@ -83,7 +83,7 @@ AnyTransform make_transform(const ChoiceText& text);
 
 /// Errors: usage, naming `who`, unless the input is an image u8[H,W,C].
 void require_image(std::string_view who, const Type& input);
-/// Likewise of one or three channels.
+/// The same, with one or three channels.
 void require_colors(std::string_view who, const Type& input);
 
 }  // namespace fovea::data

@@ -13,7 +13,7 @@ namespace {
 
 using Table = std::array<uint8_t, 256>;
 
-/// The values of an image. Errors: usage when it is none.
+/// The values of an image. Errors: usage when it is not an image.
 std::span<uint8_t> values_of(const char* who, Array& image) {
   if (image.dtype() == DType::u8 && image.shape().rank() == 3 && image.numel() > 0) {
     return image.data<uint8_t>();
@@ -28,7 +28,7 @@ uint8_t blended(int from, int to, float share) {
   return static_cast<uint8_t>(std::clamp(value, 0.0F, 255.0F));
 }
 
-/// As to_gray of an Image.
+/// As to_gray for an Image.
 uint8_t gray_of(const uint8_t* rgb) {
   return static_cast<uint8_t>((rgb[0] * 19595 + rgb[1] * 38470 + rgb[2] * 7471 + 0x8000) >> 16);
 }
@@ -46,7 +46,7 @@ void map_values(std::span<uint8_t> values, const Table& table) {
 
 using Histogram = std::array<int64_t, 256>;
 
-/// Maps the values of each channel by the table that `make` makes of its histogram.
+/// Maps the values of each channel by the table that `make` computes from its histogram.
 template <class Make>
 void map_channels(const char* who, Array& image, const Make& make) {
   const std::span<uint8_t> values = values_of(who, image);
@@ -60,7 +60,7 @@ void map_channels(const char* who, Array& image, const Make& make) {
 }
 
 struct Hsv {
-  int hue, saturation, value;  ///< 0 to 255 each; hue 255 is a whole turn
+  int hue, saturation, value;  ///< 0 to 255 each; hue 255 is a full turn
 };
 
 /// Rounded where Pillow rounds, so that the bytes are the same.
@@ -97,7 +97,7 @@ void put_rgb(const Hsv& hsv, uint8_t* rgb) {
   std::copy_n(colors[sector % 6], 3, rgb);
 }
 
-/// The index of what is seen beyond the border: mirrored, however far.
+/// The index of a pixel beyond the border, mirrored, however far.
 int mirrored(int i, int size) {
   while (i < 0 || i >= size) {
     if (size == 1) return 0;
@@ -171,7 +171,7 @@ void adjust_sharpness(Array& image, double factor) {
   if (height < 3 || width < 3) return;
   const auto share = static_cast<float>(factor);
   const int64_t row = width * channels;
-  // A row is written while the one above it is still needed as it was.
+  // A row is written while the one above it is still needed unchanged.
   std::vector<uint8_t> above(values.begin(), values.begin() + row), here(above.size());
   for (int64_t y = 1; y < height - 1; ++y) {
     uint8_t* out = values.data() + y * row;
@@ -247,14 +247,14 @@ void gaussian_blur(Array& image, int size, double sigma) {
   if (size < 1 || size % 2 == 0 || !(sigma > 0)) {
     throw Error(ErrorKind::usage, "gaussian_blur: size is " + std::to_string(size) + " and sigma " +
                                       std::to_string(sigma) +
-                                      ", an odd number and one above 0 are expected");
+                                      "; an odd size and a sigma above 0 are expected");
   }
   const int height = static_cast<int>(image.dim(0)), width = static_cast<int>(image.dim(1));
   const auto channels = static_cast<size_t>(image.dim(2));
   const size_t row = static_cast<size_t>(width) * channels;
   const std::vector<float> weights = bell(size, sigma);
   const int half = size / 2;
-  // Along the rows, with both ends mirrored on, then down the columns.
+  // Along the rows, with both ends mirrored, then down the columns.
   std::vector<float> across(values.size()), padded(row + static_cast<size_t>(2 * half) * channels);
   std::vector<float> sum(row);
   for (int y = 0; y < height; ++y) {

@@ -3,23 +3,25 @@
 #include "fovea/core/array.h"
 
 // Colours and sharpness of images as arrays u8[H,W,C], changed in place: the same bytes as
-// torchvision's functions of these names give for Pillow images, gaussian_blur within 1. Where
-// nothing else is said they take any number of channels. Errors of all: usage when it is no image.
+// torchvision's functions of these names for Pillow images, gaussian_blur within 1. They take any
+// number of channels unless stated otherwise. Errors of all: usage when the array is not an image.
 namespace fovea {
 
 /// Between black (0), the image (1) and brighter ones (above 1).
 void adjust_brightness(Array& image, double factor);
-/// Between the image's mean gray (0), the image (1) and more contrast (above 1). Of other channels
-/// than 1 or 3 the mean is that of all values.
+/// Between the image's mean gray (0), the image (1) and more contrast (above 1). Unless there are 1
+/// or 3 channels, the mean is that of all values.
 void adjust_contrast(Array& image, double factor);
-/// Between gray (0), the image (1) and more vivid ones (above 1); of 3 channels, others stay.
+/// Between gray (0), the image (1) and more vivid ones (above 1); for 3 channels, others stay
+/// unchanged.
 void adjust_saturation(Array& image, double factor);
-/// Turns the hue by `shift` of a whole turn, -0.5 to 0.5; of 3 channels, others stay.
+/// Rotates the hue by `shift` of a full turn, -0.5 to 0.5; for 3 channels, others stay unchanged.
 void adjust_hue(Array& image, double shift);
-/// Between smooth (0), the image (1) and sharper ones (above 1). The border of one pixel stays.
+/// Between smooth (0), the image (1) and sharper ones (above 1). The border of one pixel stays
+/// unchanged.
 void adjust_sharpness(Array& image, double factor);
 
-/// All three channels become the gray value (see to_gray); others stay.
+/// All three channels become the gray value (see to_gray); other channel counts stay unchanged.
 void grayscale(Array& image);
 /// 255 - value.
 void invert(Array& image);
@@ -29,7 +31,7 @@ void posterize(Array& image, int bits);
 void solarize(Array& image, double threshold);
 /// Stretches each channel so that its darkest value is 0 and its brightest 255.
 void autocontrast(Array& image);
-/// Makes the histogram of each channel as even as a mapping of values can.
+/// Equalises the histogram of each channel as far as a mapping of values can.
 void equalize(Array& image);
 
 /// Weighted by exp(-d^2 / (2 sigma^2)) over `size` x `size` pixels around each, mirrored at the

@@ -17,7 +17,7 @@ void require_image(const char* who, const Array& image) {
       .with("found", describe(image));
 }
 
-/// The row or column of an image of `size` that is seen at `i`; -1 for black.
+/// The row or column of an image of `size` that appears at `i`; -1 for black.
 int64_t seen_at(int64_t i, int64_t size, PadMode outside) {
   if (i >= 0 && i < size) return i;
   if (outside == PadMode::zeros) return -1;
@@ -28,8 +28,7 @@ int64_t seen_at(int64_t i, int64_t size, PadMode outside) {
   return std::min(rest, period - rest);
 }
 
-/// Both exact where an angle is a multiple of 90 degrees: an image that is turned so keeps all
-/// pixels.
+/// Both exact for multiples of 90 degrees: an image rotated by them keeps all pixels.
 double cosine(double degrees) {
   const double quarter = std::abs(std::fmod(degrees, 360.0)) / 90;
   if (quarter == 1 || quarter == 3) return 0;
@@ -77,7 +76,7 @@ struct View {
   }
 };
 
-/// The pixel at `p`; the border counts as repeated by half a pixel. Truncated, as Pillow does.
+/// The pixel at `p`; the edge is repeated by half a pixel. Truncated, as in Pillow.
 void put_bilinear(const View& in, Point p, uint8_t* out) {
   const double x = p.x - 0.5, y = p.y - 0.5;
   const auto left = static_cast<int64_t>(std::floor(x)), top = static_cast<int64_t>(std::floor(y));
@@ -91,7 +90,7 @@ void put_bilinear(const View& in, Point p, uint8_t* out) {
   }
 }
 
-/// Places in 16.16 fixed point, as in Pillow: on the border of two pixels the rounding decides.
+/// Positions in 16.16 fixed point, as in Pillow: on the border of two pixels the rounding decides.
 void warp_nearest_affine(const View& in, const Matrix3& back, uint8_t* out) {
   constexpr double one = 65536;
   const auto fixed = [&](double v) { return static_cast<int64_t>(std::floor(v * one + 0.5)); };
@@ -162,7 +161,7 @@ Matrix3 inverse(const Matrix3& m) {
   const double determinant = m[0] * adjugate[0] + m[1] * adjugate[3] + m[2] * adjugate[6];
   if (!std::isfinite(determinant) || determinant == 0) {
     throw Error(ErrorKind::usage,
-                "matrix: there is no map back, its determinant is " + std::to_string(determinant));
+                "matrix: cannot be inverted, its determinant is " + std::to_string(determinant));
   }
   Matrix3 result{};
   for (size_t i = 0; i < 9; ++i) result[i] = adjugate[i] / determinant;
@@ -195,7 +194,7 @@ Array warp(const Array& image, const Matrix3& matrix, Filter filter) {
   require_image("warp", image);
   if (filter != Filter::nearest && filter != Filter::bilinear) {
     throw Error(ErrorKind::usage,
-                "warp: the filter is nearest or bilinear, not " + std::string(name(filter)));
+                "warp: the filter must be nearest or bilinear, not " + std::string(name(filter)));
   }
   const Matrix3 back = inverse(matrix);
   const View in{image.data<uint8_t>().data(), image.dim(0), image.dim(1), image.dim(2)};

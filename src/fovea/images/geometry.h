@@ -6,16 +6,16 @@
 #include "fovea/core/array.h"
 #include "fovea/images/resize.h"
 
-// Images as arrays u8[H,W,C], of any number of channels: cut out, padded, warped. What moves with
-// an image (boxes, points, masks) goes by the same numbers and matrices.
+// Images as arrays u8[H,W,C], of any number of channels: cropped, padded, warped. What moves with
+// an image (boxes, points, masks) uses the same numbers and matrices.
 namespace fovea {
 
-/// What lies beyond the border of an image: black, its mirror image (without the border row
-/// itself), or the border repeated.
+/// What lies beyond the border of an image: black, its mirror image (without the edge row itself),
+/// or repeated edge pixels.
 enum class PadMode : uint8_t { zeros, reflect, edge };
 
 /// The rectangle height x width at (top, left) of `image`, of which any part may lie outside.
-/// Errors: usage when it is no image or a side is below 1.
+/// Errors: usage when it is not an image or a side is below 1.
 Array crop(const Array& image, int64_t top, int64_t left, int64_t height, int64_t width,
            PadMode outside = PadMode::zeros);
 
@@ -24,9 +24,9 @@ Array crop(const Array& image, int64_t top, int64_t left, int64_t height, int64_
 /// to (j + 1, i + 1).
 using Matrix3 = std::array<double, 9>;
 
-/// First `b`, then `a`.
+/// Applies first `b`, then `a`.
 Matrix3 multiply(const Matrix3& a, const Matrix3& b);
-/// The map back. Errors: usage when there is none.
+/// The inverse map. Errors: usage when there is none.
 Matrix3 inverse(const Matrix3& matrix);
 
 struct Point {
@@ -34,7 +34,7 @@ struct Point {
 };
 Point moved(const Matrix3& matrix, Point point);
 
-/// In this order about the centre: scaled, sheared, rotated; then moved.
+/// In this order about the centre: scaled, sheared, rotated; then shifted.
 struct Affine {
   double degrees = 0;               ///< clockwise
   double right = 0, down = 0;       ///< pixels
@@ -48,9 +48,10 @@ Matrix3 affine_matrix(const Affine& affine, Point center);
 /// of either four lie on a line.
 Matrix3 perspective_matrix(const std::array<Point, 4>& from, const std::array<Point, 4>& to);
 
-/// `image` as `matrix` moves it, in its own size: each pixel is what the map takes to its centre,
-/// black where nothing is. Within 1 of Pillow's Image.transform. Errors: usage when it is no image,
-/// the matrix cannot be inverted, or the filter is neither nearest nor bilinear.
+/// `image` moved by `matrix`, at its own size: each pixel is the point that the map takes to its
+/// centre, or black if that lies outside. Within 1 of Pillow's Image.transform. Errors: usage when
+/// it is not an image, the matrix cannot be inverted, or the filter is neither nearest nor
+/// bilinear.
 Array warp(const Array& image, const Matrix3& matrix, Filter filter);
 
 }  // namespace fovea

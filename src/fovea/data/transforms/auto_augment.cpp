@@ -45,7 +45,7 @@ std::vector<double> bits(int64_t, int64_t) {
 
 std::vector<double> thresholds(int64_t, int64_t) { return evenly(255, 0); }
 
-/// Shears hold the upper left corner, others the middle.
+/// Shears keep the upper left corner fixed, others the centre.
 void apply_affine(Array& image, const Affine& affine, Point center, Filter filter) {
   image = warp(image, affine_matrix(affine, center), filter);
 }
@@ -69,7 +69,7 @@ void rotate(Array& image, double magnitude, Filter filter) {  // counter-clockwi
   apply_affine(image, {.degrees = -magnitude}, center, filter);
 }
 
-/// A function of a factor that is 1 where nothing changes.
+/// A function of a factor, where 1 means no change.
 template <void (*Adjust)(Array&, double)>
 void adjusted(Array& image, double magnitude, Filter) {
   Adjust(image, 1 + magnitude);
@@ -83,7 +83,7 @@ void posterized(Array& image, double magnitude, Filter) {
 }
 void solarized(Array& image, double magnitude, Filter) { solarize(image, magnitude); }
 
-/// One of `operations` at strength `index`, its sign drawn where it has one.
+/// One of `operations` at strength `index`, with a random sign if it has one.
 void apply_random(Array& image, std::span<const AutoOperation> operations, Filter filter,
                   Random& random, const std::function<size_t()>& index) {
   const AutoOperation& operation = operations[random.below(operations.size())];
@@ -140,14 +140,14 @@ TransformEntry rand_augment_entry() {
                       .type = ArgumentType::integer,
                       .default_value = int64_t{2},
                       .maximum = 64,
-                      .help = "how many are applied, one after the other"},
+                      .help = "number of operations applied in sequence"},
                      {.name = "magnitude",
                       .type = ArgumentType::integer,
                       .default_value = int64_t{9},
                       .maximum = bins,
                       .help = "their strength"},
                      interpolation_argument(Filter::nearest)},
-       .help = "random operations of one strength (RandAugment)"},
+       .help = "random operations of the same strength (RandAugment)"},
       "randaugment:2:9",
       [](const Arguments& a) -> ImageFunction {
         return [count = a.integer("operations"),

@@ -13,10 +13,10 @@ namespace fovea::data {
 /// One operation, by torchvision's name.
 struct AutoOperation {
   std::string_view name;
-  /// Its strengths, weakest first, for an image of height x width; empty where it has none.
+  /// Its strengths, weakest first, for an image of height x width; empty if it has none.
   std::vector<double> (*magnitudes)(int64_t height, int64_t width);
-  bool is_signed;  ///< the magnitude's sign is drawn
-  /// `filter` is that of those that move pixels. The image is changed or replaced.
+  bool is_signed;  ///< whether the sign of the magnitude is random
+  /// `filter` is used by operations that move pixels. The image is changed or replaced.
   void (*apply)(Array& image, double magnitude, Filter filter);
 };
 

@@ -11,17 +11,17 @@ TransformEntry gaussian_blur_entry() {
                                      .type = ArgumentType::integer,
                                      .minimum = 1,
                                      .maximum = 255,
-                                     .help = "pixels of the kernel's side, odd"},
+                                     .help = "side length of the kernel in pixels, odd"},
                                     {.name = "min_sigma",
                                      .default_value = 0.1,
                                      .minimum = 0.01,
                                      .maximum = 1000,
-                                     .help = "smallest standard deviation, pixels"},
+                                     .help = "minimum standard deviation in pixels"},
                                     {.name = "max_sigma",
                                      .default_value = 2.0,
                                      .minimum = 0.01,
                                      .maximum = 1000,
-                                     .help = "largest standard deviation, pixels"}},
+                                     .help = "maximum standard deviation in pixels"}},
                       .help = "blurs the image by a Gaussian of random width"};
   return image_entry(choice, "gaussian-blur:9:2:3", [choice](const Arguments& a) -> ImageFunction {
     const auto size = static_cast<int>(a.integer("size"));
@@ -39,7 +39,7 @@ TransformEntry sharpness_entry() {
   return image_entry({.name = "sharpness",
                       .arguments = {{.name = "factor",
                                      .maximum = 1000,
-                                     .help = "0 smooth, 1 as it is, above 1 sharper"},
+                                     .help = "0: smooth, 1: unchanged, above 1: sharper"},
                                     probability_argument()},
                       .help = "makes the image smoother or sharper, at random"},
                      "sharpness:4:1", [](const Arguments& a) {

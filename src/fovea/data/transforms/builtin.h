@@ -2,10 +2,10 @@
 
 #include "fovea/data/transform.h"
 
-/// The built-in transforms: one line here and in the table each.
+/// The built-in transforms: each has one line here and in the table.
 namespace fovea::data {
 
-// Which part of an image is seen, and how it lies.
+// Which part of an image is seen, and in which orientation.
 TransformEntry crop_entry();
 TransformEntry center_crop_entry();
 TransformEntry random_resized_crop_entry();
@@ -27,11 +27,11 @@ TransformEntry autocontrast_entry();
 TransformEntry equalize_entry();
 TransformEntry invert_entry();
 
-// Parts that are hidden.
+// Erased parts.
 TransformEntry erasing_entry();
 TransformEntry cutout_entry();
 
-// Random choices of others.
+// Random choices among others.
 TransformEntry rand_augment_entry();
 TransformEntry trivial_augment_entry();
 

@@ -8,7 +8,7 @@
 namespace fovea::data {
 namespace {
 
-/// A factor of 1 +- `spread`, where 0 says that it is not changed at all.
+/// A factor of 1 +- `spread`; 0 means no change.
 Argument spread_argument(std::string name) {
   return {.name = std::move(name), .default_value = 0.0, .help = "the factor is within 1 +- this"};
 }
@@ -34,7 +34,7 @@ struct Jitter {
   }
 };
 
-/// A row of what has nothing to choose but the probability.
+/// A row of a transform whose only argument is the probability.
 TransformEntry simple_entry(std::string name, std::string help, void (*change)(Array&),
                             double p = 0.5) {
   std::string example = name + ":1";
@@ -56,7 +56,7 @@ TransformEntry color_jitter_entry() {
                      {.name = "hue",
                       .default_value = 0.0,
                       .maximum = 0.5,
-                      .help = "turned by up to this share of a whole turn, either way"}},
+                      .help = "maximum rotation either way, as a fraction of a full turn"}},
        .help = "changes brightness, contrast, saturation and hue at random, in random order"},
       "color-jitter:0.4:0.4:0.4:0.1",
       [](const Arguments& a) -> ImageFunction {
@@ -67,7 +67,7 @@ TransformEntry color_jitter_entry() {
 }
 
 TransformEntry grayscale_entry() {
-  return simple_entry("grayscale", "makes the image gray, at random; its channels stay three",
+  return simple_entry("grayscale", "makes the image gray, at random; it keeps three channels",
                       grayscale, 0.1);
 }
 TransformEntry autocontrast_entry() {
@@ -78,7 +78,7 @@ TransformEntry equalize_entry() {
   return simple_entry("equalize", "evens out each channel's histogram, at random", equalize);
 }
 TransformEntry invert_entry() {
-  return simple_entry("invert", "makes a negative of the image, at random", invert);
+  return simple_entry("invert", "inverts the image, at random", invert);
 }
 
 TransformEntry posterize_entry() {
@@ -86,7 +86,7 @@ TransformEntry posterize_entry() {
                       .arguments = {{.name = "bits",
                                      .type = ArgumentType::integer,
                                      .maximum = 8,
-                                     .help = "bits that are kept of each value"},
+                                     .help = "number of upper bits kept"},
                                     probability_argument()},
                       .help = "keeps the upper bits of each value, at random"},
                      "posterize:2:1", [](const Arguments& a) {
@@ -101,7 +101,7 @@ TransformEntry solarize_entry() {
   return image_entry({.name = "solarize",
                       .arguments = {{.name = "threshold",
                                      .maximum = 256,
-                                     .help = "values from here on are inverted"},
+                                     .help = "values of at least this are inverted"},
                                     probability_argument()},
                       .help = "inverts the bright values, at random"},
                      "solarize:128:1", [](const Arguments& a) {

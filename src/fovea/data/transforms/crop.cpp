@@ -17,22 +17,24 @@ PadMode mode_named(std::string_view name) {
 }  // namespace
 
 TransformEntry crop_entry() {
-  return {.choice = {.name = "crop",
-                     .arguments = {{.name = "padding",
-                                    .type = ArgumentType::integer,
-                                    .default_value = int64_t{4},
-                                    .maximum = 1 << 20,
-                                    .help = "pixels added on each side"},
-                                   {.name = "mode",
-                                    .type = ArgumentType::word,
-                                    .default_value = std::string(modes[0]),
-                                    .words = {std::begin(modes), std::end(modes)},
-                                    .help = "what is added: black, a mirror image or the border"}},
-                     .help = "pads the image and crops the original size at a random position"},
-          .example = "crop:4:reflect",
-          .make = [](const Arguments& a) -> AnyTransform {
-            return std::make_shared<RandomCrop>(a.integer("padding"), mode_named(a.word("mode")));
-          }};
+  return {
+      .choice = {.name = "crop",
+                 .arguments = {{.name = "padding",
+                                .type = ArgumentType::integer,
+                                .default_value = int64_t{4},
+                                .maximum = 1 << 20,
+                                .help = "pixels added on each side"},
+                               {.name = "mode",
+                                .type = ArgumentType::word,
+                                .default_value = std::string(modes[0]),
+                                .words = {std::begin(modes), std::end(modes)},
+                                .help =
+                                    "what to add: black, a mirror image or repeated edge pixels"}},
+                 .help = "pads the image and crops the original size at a random position"},
+      .example = "crop:4:reflect",
+      .make = [](const Arguments& a) -> AnyTransform {
+        return std::make_shared<RandomCrop>(a.integer("padding"), mode_named(a.word("mode")));
+      }};
 }
 
 std::string RandomCrop::text() const {
@@ -66,8 +68,8 @@ TransformEntry center_crop_entry() {
                                     .type = ArgumentType::integer,
                                     .minimum = 1,
                                     .maximum = 16384,
-                                    .help = "pixels of a side"}},
-                     .help = "crops the middle, which is then resized"},
+                                    .help = "side length in pixels"}},
+                     .help = "crops the centre, which is then resized"},
           .example = "center-crop:20",
           .make = [](const Arguments& a) -> AnyTransform {
             return std::make_shared<CenterCrop>(a.integer("size"));

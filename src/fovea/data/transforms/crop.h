@@ -5,8 +5,8 @@
 
 namespace fovea::data {
 
-/// Pads an image by `padding` on each side, then cuts the original size out of it: each of the
-/// (2 padding + 1)^2 offsets is equally likely. The target stays.
+/// Pads an image by `padding` on each side, then crops the original size: each of the (2 padding +
+/// 1)^2 offsets is equally likely. The target stays unchanged.
 class RandomCrop : public Transform {
  public:
   explicit RandomCrop(int64_t padding = 4, PadMode mode = PadMode::zeros)
@@ -20,8 +20,8 @@ class RandomCrop : public Transform {
   PadMode mode_;
 };
 
-/// Cuts the middle `size` x `size` out of an image, with black around it where the image is
-/// smaller. It frames: what it cuts out is scaled to the net's size. The target stays.
+/// Crops the central `size` x `size` of an image, with black around a smaller image. It frames: the
+/// crop is scaled to the net's size. The target stays unchanged.
 class CenterCrop : public Transform {
  public:
   explicit CenterCrop(int64_t size) : size_(size) {}

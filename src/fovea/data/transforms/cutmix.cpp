@@ -13,8 +13,8 @@
 namespace fovea::data {
 namespace {
 
-/// How the samples of a batch lie in memory: `outer` times the spatial axes, the last three of
-/// them, times `inner` bytes.
+/// The memory layout of a batch's samples: `outer` times the spatial axes, three at most, times
+/// `inner` bytes.
 struct Layout {
   int64_t outer = 1, inner = 1;
   int spatial = 0;
@@ -37,7 +37,7 @@ struct Extent {
   int64_t begin = 0, end = 1;
 };
 
-/// A box of `volume` of the whole around a random centre, cut off at the border.
+/// A box with the fraction `volume` of the total, around a random centre, clipped at the border.
 std::array<Extent, 3> random_box(const Layout& layout, double volume, Random& random) {
   std::array<Extent, 3> box;
   const double share = std::pow(volume, 1.0 / layout.spatial);
@@ -76,7 +76,7 @@ TransformEntry cutmix_entry() {
                                 .minimum = 0.01,
                                 .maximum = 1,
                                 .help = "both parameters of the Beta distribution of the ratio"}},
-                 .help = "a box of each sample of a batch replaced by that of another one"},
+                 .help = "replaces a box in each sample of a batch by that of another"},
       .example = "cutmix",
       .make = [](const Arguments& a) -> AnyTransform {
         return std::make_shared<CutMix>(a.number("alpha"));

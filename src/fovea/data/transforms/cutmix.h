@@ -4,9 +4,10 @@
 
 namespace fovea::data {
 
-/// CutMix (Yun et al. 2019): a box of each sample becomes that of another of the batch, at the same
-/// place; one box a batch, whose share of the volume is drawn from Beta(alpha, alpha). Targets are
-/// mixed by the share of the box that lies inside. Classes become targets f32[K].
+/// CutMix (Yun et al. 2019): a box of each sample is replaced by that of another sample in the
+/// batch, at the same position; one box per batch, whose fraction of the volume is drawn from
+/// Beta(alpha, alpha). Targets are mixed by the fraction of the part of the box that lies inside.
+/// Classes become targets f32[K].
 class CutMix : public BatchTransform {
  public:
   explicit CutMix(double alpha) : alpha_(alpha) {}

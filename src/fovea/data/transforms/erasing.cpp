@@ -27,7 +27,7 @@ void fill_with_noise(Array& image, const Box& box, Random& random) {
   });
 }
 
-/// A square whose centre is anywhere in the image; what lies outside is cut off.
+/// A square whose centre is anywhere in the image, clipped at the border.
 Box random_square(const Array& image, int64_t size, Random& random) {
   Box box;
   const auto place = [&](int64_t side, int64_t& first, int64_t& count) {
@@ -49,28 +49,28 @@ TransformEntry erasing_entry() {
                                      .default_value = 0.02,
                                      .maximum = 1,
                                      .open_minimum = true,
-                                     .help = "smallest share of the image's area"},
+                                     .help = "minimum fraction of the image's area"},
                                     {.name = "max_scale",
                                      .default_value = 0.33,
                                      .maximum = 1,
                                      .open_minimum = true,
-                                     .help = "largest share of the image's area"},
+                                     .help = "maximum fraction of the image's area"},
                                     {.name = "min_ratio",
                                      .default_value = 0.3,
                                      .minimum = 0.01,
                                      .maximum = 100,
-                                     .help = "smallest ratio of width to height"},
+                                     .help = "minimum ratio of width to height"},
                                     {.name = "max_ratio",
                                      .default_value = 3.3,
                                      .minimum = 0.01,
                                      .maximum = 100,
-                                     .help = "largest ratio of width to height"},
+                                     .help = "maximum ratio of width to height"},
                                     {.name = "value",
                                      .type = ArgumentType::number,
                                      .default_value = 0.0,
                                      .maximum = 255,
                                      .words = {"random"},
-                                     .help = "what pixels become; \"random\": noise"}},
+                                     .help = "value of erased pixels; \"random\": noise"}},
                       .help = "erases a rectangle of random size and shape, at random"};
   return image_entry(choice, "erasing:1", [choice](const Arguments& a) {
     const std::optional<double> value = a.optional_number("value");
@@ -89,19 +89,20 @@ TransformEntry erasing_entry() {
 }
 
 TransformEntry cutout_entry() {
-  return image_entry({.name = "cutout",
-                      .arguments = {{.name = "size",
-                                     .type = ArgumentType::integer,
-                                     .default_value = int64_t{16},
-                                     .minimum = 1,
-                                     .maximum = 16384,
-                                     .help = "pixels of a side"}},
-                      .help = "blackens a square anywhere, of which a part may lie outside"},
-                     "cutout:12", [](const Arguments& a) -> ImageFunction {
-                       return [size = a.integer("size")](Array& image, Random& random) {
-                         fill(image, random_square(image, size, random), 0);
-                       };
-                     });
+  return image_entry(
+      {.name = "cutout",
+       .arguments = {{.name = "size",
+                      .type = ArgumentType::integer,
+                      .default_value = int64_t{16},
+                      .minimum = 1,
+                      .maximum = 16384,
+                      .help = "side length in pixels"}},
+       .help = "blackens a square at a random position, which may lie partly outside"},
+      "cutout:12", [](const Arguments& a) -> ImageFunction {
+        return [size = a.integer("size")](Array& image, Random& random) {
+          fill(image, random_square(image, size, random), 0);
+        };
+      });
 }
 
 }  // namespace fovea::data

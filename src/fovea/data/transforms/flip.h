@@ -16,8 +16,9 @@ class RandomFlip : public Transform {
   double p_;
 };
 
-/// Mirrors a random half of the images in the first epoch, the others in the second, and so on in
-/// turn: in any two epochs the net sees each image both ways. The target stays.
+/// Flips a random half of the images in the first epoch, the others in the second, and so on
+/// alternately: in any two consecutive epochs the net sees each image both ways. The target stays
+/// unchanged.
 class AlternatingFlip : public Transform {
  public:
   std::string text() const override { return "flip:alternate"; }
@@ -25,7 +26,7 @@ class AlternatingFlip : public Transform {
   void operator()(Sample& sample, TransformContext& context) const override;
 };
 
-/// The image u8[H,W,C] mirrored left and right, or upside down.
+/// The image u8[H,W,C] flipped horizontally, or vertically.
 void flip(Array& image);
 void vertical_flip(Array& image);
 

@@ -10,8 +10,8 @@ Point center_of(const Array& image) {
   return {static_cast<double>(image.dim(1)) / 2, static_cast<double>(image.dim(0)) / 2};
 }
 
-/// The corners of an image's pixels and, as torchvision draws them, where they go: each towards the
-/// middle by up to `distortion` of half a side.
+/// The corners of an image's pixels and, drawn as in torchvision, their new positions: each moves
+/// towards the centre by up to `distortion` of half a side.
 Matrix3 random_perspective(int64_t height, int64_t width, double distortion, Random& random) {
   const auto inwards = [&](int64_t side) {
     const double half = static_cast<double>(side / 2);
@@ -32,7 +32,7 @@ Matrix3 random_perspective(int64_t height, int64_t width, double distortion, Ran
 TransformEntry rotation_entry() {
   return image_entry(
       {.name = "rotation",
-       .arguments = {{.name = "degrees", .maximum = 180, .help = "largest angle, either way"},
+       .arguments = {{.name = "degrees", .maximum = 180, .help = "maximum angle either way"},
                      interpolation_argument(Filter::nearest)},
        .help = "rotates the image about its centre by a random angle"},
       "rotation:30:bilinear", [](const Arguments& a) -> ImageFunction {
@@ -47,28 +47,28 @@ TransformEntry rotation_entry() {
 TransformEntry affine_entry() {
   const Choice choice{
       .name = "affine",
-      .arguments = {{.name = "degrees", .maximum = 180, .help = "largest angle, either way"},
+      .arguments = {{.name = "degrees", .maximum = 180, .help = "maximum angle either way"},
                     {.name = "translate",
                      .default_value = 0.0,
                      .maximum = 1,
-                     .help = "largest move along each axis, as a share of the side"},
+                     .help = "maximum shift along each axis, as a fraction of the side"},
                     {.name = "min_scale",
                      .default_value = 1.0,
                      .minimum = 0.01,
                      .maximum = 100,
-                     .help = "smallest factor of the size"},
+                     .help = "minimum scale factor"},
                     {.name = "max_scale",
                      .default_value = 1.0,
                      .minimum = 0.01,
                      .maximum = 100,
-                     .help = "largest factor of the size"},
+                     .help = "maximum scale factor"},
                     {.name = "shear",
                      .default_value = 0.0,
                      .maximum = 90,
                      .open_maximum = true,
-                     .help = "largest shear along x, in degrees, either way"},
+                     .help = "maximum shear along x in degrees, either way"},
                     interpolation_argument(Filter::nearest)},
-      .help = "rotates, moves, scales and shears the image at random"};
+      .help = "rotates, shifts, scales and shears the image at random"};
   return image_entry(choice, "affine:20:0.1:0.8:1.2:10:bilinear",
                      [choice](const Arguments& a) -> ImageFunction {
                        return [degrees = a.number("degrees"), translate = a.number("translate"),
@@ -95,7 +95,7 @@ TransformEntry perspective_entry() {
                       .default_value = 0.5,
                       .maximum = 1,
                       .open_maximum = true,
-                      .help = "how far the corners move at most, as a share of half a side"},
+                      .help = "maximum shift of the corners, as a fraction of half a side"},
                      probability_argument(),
                      interpolation_argument(Filter::bilinear)},
        .help = "moves the four corners inwards, at random"},
@@ -103,7 +103,7 @@ TransformEntry perspective_entry() {
         return with_probability(a.number("p"), [distortion = a.number("distortion"),
                                                 filter = interpolation_of(a)](Array& image,
                                                                               Random& random) {
-          if (image.dim(0) < 2 || image.dim(1) < 2) return;  // the corners are one
+          if (image.dim(0) < 2 || image.dim(1) < 2) return;  // the corners coincide
           image = warp(image, random_perspective(image.dim(0), image.dim(1), distortion, random),
                        filter);
         });

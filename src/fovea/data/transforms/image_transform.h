@@ -6,14 +6,14 @@
 #include "fovea/data/transform.h"
 #include "fovea/images/geometry.h"
 
-// What most transforms share: they change the image alone.
+// What most transforms share: they change only the image.
 namespace fovea::data {
 
-/// Changes an image u8[H,W,C] or replaces it by another of its size.
+/// Changes an image u8[H,W,C] or replaces it by another of the same size.
 using ImageFunction = std::function<void(Array& image, Random& random)>;
 
-/// The row of a transform that is such a function, made once of its arguments. `require` checks the
-/// input's type (require_image or require_colors).
+/// The row of a transform that is such a function, built once from its arguments. `require` checks
+/// the input's type (require_image or require_colors).
 TransformEntry image_entry(Choice choice, std::string example,
                            std::function<ImageFunction(const Arguments&)> make,
                            void (*require)(std::string_view, const Type&) = require_image);
@@ -21,7 +21,7 @@ TransformEntry image_entry(Choice choice, std::string example,
 /// `change` with probability `p`, otherwise nothing.
 ImageFunction with_probability(double p, ImageFunction change);
 
-// Arguments that several have.
+// Arguments shared by several transforms.
 Argument probability_argument(double default_value = 0.5);
 Argument interpolation_argument(Filter default_value);
 Filter interpolation_of(const Arguments& arguments);
