@@ -146,29 +146,29 @@ TEST(ModelFile, HostilePreprocessingIsRefused) {
                            const std::string& message) {
     expect_refused("fovea.preprocessing", with(field, value), message);
   };
-  refused("height", "0", "cannot be: height is 0, not from 1 to 16384");
-  refused("height", "-5", "cannot be: height is -5");
+  refused("height", "0", "is invalid: height is 0, not from 1 to 16384");
+  refused("height", "-5", "is invalid: height is -5");
   for (const char* value : {"1e9", "2147483648", "-9223372036854775808", "18446744073709551615",
                             "32.0", "\"32\"", "true", "null", "[32]"}) {
     refused("height", value, std::string("says that height is "));
   }
   refused("height", "1e999", "holds a number out of range");
-  refused("width", "2147483647", "cannot be: width is 2147483647");
-  refused("channels", "3", "cannot be: mean has 1 values, but the input has 3 channels");
-  refused("channels", "1000000000", "cannot be: channels is 1000000000");
-  refused("resize", "31", "cannot be: resize is 31, not from 32 to 16384");
+  refused("width", "2147483647", "is invalid: width is 2147483647");
+  refused("channels", "3", "is invalid: mean has 1 values, but the input has 3 channels");
+  refused("channels", "1000000000", "is invalid: channels is 1000000000");
+  refused("resize", "31", "is invalid: resize is 31, not from 32 to 16384");
   refused("resize", "\"auto\"", "says that resize is \"auto\", not an integer");
   refused("filter", "\"lanczos\"", "says that filter is \"lanczos\"");
   refused("filter", "1", "says that filter is 1");
   refused("mean", "[NaN]", "not valid JSON");
-  refused("mean", "[1e308]", "cannot be: mean[0] is");
+  refused("mean", "[1e308]", "is invalid: mean[0] is");
   refused("mean", "[null]", "says that mean is [null], not a list of numbers");
   refused("mean", "0.5", "says that mean is 0.5, not a list of numbers");
   refused("mean", "[[0.5]]", "is nested too deep");
-  refused("mean", "[]", "cannot be: mean has 0 values");
-  refused("std", "[0]", "cannot be: std[0] is 0");
-  refused("std", "[-1]", "cannot be: std[0] is -1");
-  refused("std", "[1e-300]", "cannot be: std[0] is 0");
+  refused("mean", "[]", "is invalid: mean has 0 values");
+  refused("std", "[0]", "is invalid: std[0] is 0");
+  refused("std", "[-1]", "is invalid: std[0] is -1");
+  refused("std", "[1e-300]", "is invalid: std[0] is 0");
   for (auto [name, good] : fields) {
     refused(name, "", std::string("\"fovea.preprocessing\" in its metadata has no \"") + name);
   }

@@ -232,7 +232,7 @@ std::optional<Preprocessing> take_preprocessing(Metadata& metadata) {
   p.std = fields.take_numbers("std");
   fields.check_empty();
   const std::string wrong = problem(p);
-  if (!wrong.empty()) throw fields.wrong("cannot be: " + wrong);
+  if (!wrong.empty()) throw fields.wrong("is invalid: " + wrong);
   return p;
 }
 
