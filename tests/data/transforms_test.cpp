@@ -184,9 +184,10 @@ TEST(Transforms, ARandomResizedCropIsScaledToTheNetsSize) {
   EXPECT_EQ(loader.input(), (Type{DType::u8, {8, 9, 3}}));
   loader.start(0);
   EXPECT_EQ(loader.next()->inputs.shape(), (Shape{8, 8, 9, 3}));
-  EXPECT_EQ(error_of([&] { Loader(set, {.batch = 8, .augment = list}); }).headline(),
-            "--augment: random-resized-crop,flip:0.5 gives images of any size, and nothing resizes "
-            "them");
+  EXPECT_EQ(
+      error_of([&] { Loader(set, {.batch = 8, .augment = list}); }).headline(),
+      "--augment: random-resized-crop,flip:0.5 outputs images of any size, but nothing resizes "
+      "them");
 }
 
 TEST(Transforms, AFlipHappensWithItsProbability) {

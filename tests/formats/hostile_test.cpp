@@ -241,9 +241,8 @@ TEST_F(Hostile, Bombs) {
 
 /// Other kinds of files, truncated anywhere: recognised for what they are, or at least refused.
 TEST_F(Hostile, BeginningsOfFilesOfOtherKinds) {
-  std::string script = zip({{"s/data.pkl", pickled("}")},
-                            {"s/code/net.py", "pass"},
-                            {"s/constants.pkl", pickled(")")}});
+  std::string script = zip(
+      {{"s/data.pkl", pickled("}")}, {"s/code/net.py", "pass"}, {"s/constants.pkl", pickled(")")}});
   const size_t code = script.find("PK\1\2", script.find("PK\1\2") + 1);
   script.replace(code + 10, 2, little(8, 2));        // compressed
   script.replace(code + 24, 4, little(1 << 30, 4));  // to a bomb, if it were decompressed

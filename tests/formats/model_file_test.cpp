@@ -173,7 +173,7 @@ TEST(ModelFile, HostilePreprocessingIsRefused) {
     refused(name, "", std::string("\"fovea.preprocessing\" in its metadata has no \"") + name);
   }
   expect_refused("fovea.preprocessing", "[]", "is not an object");
-  refused("std", "[1],\"std\":[1]", "has \"std\" twice");
+  refused("std", "[1],\"std\":[1]", "has the duplicate key \"std\"");
   refused("std", "[1],\"crop\":3", "has the unknown field \"crop\"");
 }
 

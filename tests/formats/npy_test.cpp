@@ -86,7 +86,7 @@ TEST(Npy, EachFaultIsNamed) {
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,2), }",
        "more than 8 dimensions"},
       {"{'descr': '<f4', 'fortran_order': 0, 'shape': (2,), }", "neither True nor False"},
-      {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", "comes twice"},
+      {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", "occurs twice"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'x': 1}",
        "the key \"x\" is unknown"},
       {"{'descr': '<f4', 'fortran_order': False}", "is missing"},

@@ -277,7 +277,7 @@ TEST(Pytorch, ChoosesTheDictThatHoldsTheWeights) {
             "several of its dicts hold tensors");
   EXPECT_EQ(complaint(archive(w)), "what was saved is not a dict of named tensors");
   EXPECT_EQ(complaint(archive(list({w}))), "what was saved is not a dict of named tensors");
-  EXPECT_EQ(complaint(archive(dict({text("w"), w, text("w"), w}))), "\"w\" is duplicate");
+  EXPECT_EQ(complaint(archive(dict({text("w"), w, text("w"), w}))), "\"w\" occurs twice");
   EXPECT_EQ(complaint(archive(dict({text("w\xff"), w}))), "the name \"w?\" is not UTF-8");
 }
 
@@ -380,9 +380,8 @@ TEST(WeightFile, AnEntireModelIsRefusedWithHowToSaveItsWeights) {
 }
 
 TEST(WeightFile, TorchScriptIsRecognisedThoughItsProgramIsCompressed) {
-  std::string script = zip({{"s/data.pkl", pickled("}")},
-                            {"s/code/net.py", "pass"},
-                            {"s/constants.pkl", pickled(")")}});
+  std::string script = zip(
+      {{"s/data.pkl", pickled("}")}, {"s/code/net.py", "pass"}, {"s/constants.pkl", pickled(")")}});
   const size_t code = script.find("PK\1\2", script.find("PK\1\2") + 1);
   const size_t local = script.find("PK\3\4", 1);
   script[code + 10] = 8;

@@ -67,7 +67,7 @@ class HeaderReader {
     } else if (key == "shape" && !shape) {
       shape = read_shape();
     } else {
-      fail("the key \"" + std::string(key) + "\" is unknown or duplicate");
+      fail("the key \"" + std::string(key) + "\" is unknown or occurs twice");
     }
   }
 

@@ -126,7 +126,7 @@ class LegacyReader {
         throw error("it has a storage \"" + printable(key.text) + "\" that no tensor uses");
       }
       const bool first = saved.storages.emplace(key.text, storage(claimed->second)).second;
-      if (!first) throw error("the storage \"" + printable(key.text) + "\" is duplicate");
+      if (!first) throw error("the storage \"" + printable(key.text) + "\" occurs twice");
     }
     if (at_ != bytes_.size()) throw error("bytes follow the last storage");
     return saved;
@@ -247,7 +247,7 @@ class Finder {
     for (size_t i = 0; i + 1 < items.size(); i += 2) {
       if (items[i].kind != Kind::text) continue;
       const std::string_view name = items[i].text;
-      if (!names.insert(name).second) throw error("\"" + printable(name) + "\" is duplicate");
+      if (!names.insert(name).second) throw error("\"" + printable(name) + "\" occurs twice");
       if (!is_utf8(name)) throw error("the name \"" + printable(name) + "\" is not UTF-8");
       named.emplace_back(name, items[i + 1]);
     }

@@ -40,7 +40,7 @@ PytorchFile parse_pytorch(const FileBytes& file, const std::string& name);
 
 /// Writes the tensors as torch.save writes a state_dict: torch.load(weights_only=True) gives an
 /// OrderedDict of them, in this order, PyTorch 1.6 and later. Equal tensors give equal files. A
-/// crash leaves the old file or the new one. Errors: usage when a name is duplicate or not UTF-8;
+/// crash leaves the old file or the new one. Errors: usage when a name is duplicated or not UTF-8;
 /// io when the file cannot be written.
 void write_pytorch(const std::filesystem::path& path,
                    const std::vector<std::pair<std::string, Array>>& tensors);

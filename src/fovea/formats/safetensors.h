@@ -31,7 +31,7 @@ SafeTensors parse_safetensors(const FileBytes& file, const std::string& name);
 
 /// Writes the tensors in their order, without gaps, after a header padded to 8 bytes with its
 /// metadata sorted: equal contents give equal files. A crash leaves the old file or the new one.
-/// Errors: usage when a name is duplicate, "__metadata__" or not UTF-8, or the header would exceed
+/// Errors: usage when a name is duplicated, "__metadata__" or not UTF-8, or the header would exceed
 /// 100 MB; io when the file cannot be written.
 void write_safetensors(const std::filesystem::path& path, const SafeTensors& contents);
 
