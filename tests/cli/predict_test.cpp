@@ -115,7 +115,7 @@ TEST_F(Trained, EvalMeasuresTheSamplesThatValidatedTheTraining) {
   };
   write_digits(folder_ / "more", 601, 100, side);
   EXPECT_NE(says("mnist:" + (folder_ / "more").string())
-                .find("validation data were split off other training data than these"),
+                .find("the validation data were held out of different training data"),
             std::string::npos);
   file.training["setting.val"] = "0";
   EXPECT_NE(says(data_).find("trained without validation data: --val 0"), std::string::npos);
@@ -423,9 +423,10 @@ TEST_F(Trained, WeightsOfRgbLearnGrayImagesAsTheErrorSays) {
 
   const Outcome gray_data = train("a", {"--weights", rgb});
   EXPECT_EQ(gray_data.code, 2);
-  EXPECT_EQ(gray_data.err, "error: " + rgb +
-                               ": the weights are for images of 3 channels, the net's input has 1\n"
-                               "  try     --input 3x12x12: each gray image as RGB\n");
+  EXPECT_EQ(gray_data.err,
+            "error: " + rgb +
+                ": the weights are for images of 3 channels, but the net's input has 1\n"
+                "  try     --input 3x12x12: each gray image as RGB\n");
   EXPECT_EQ(train("b", {"--weights", rgb, "--input", "3x12x12"}).code, 0);
   const std::string tuned = folder_ / "b/last.safetensors";
   EXPECT_EQ(fovea({"eval", "--model", tuned, "--data", data_}).code, 0);

@@ -87,7 +87,7 @@ TEST(Folder, WhatIsNotSortedIntoClassesIsNamed) {
   expect_error(ErrorKind::data, "no images in its class folders",
                [&] { (void)open_folder(root / ""); });
   paint(root / "a" / "1.png", 2, 2, 1);
-  expect_error(ErrorKind::data, "1 class, at least 2 are expected",
+  expect_error(ErrorKind::data, "1 class; at least 2 are expected",
                [&] { (void)open_folder(root / ""); });
   paint(root / "loose.png", 2, 2, 1);
   expect_error(ErrorKind::data, "images beside the class folders",
@@ -200,7 +200,7 @@ TEST(Csv, AMistakeNamesItsLine) {
   };
   expect("", "a table without rows");
   expect("path,label\n", "a table without rows");
-  expect("path,label\na.png\n", "line 2 has 1 cells, the header has 2");
+  expect("path,label\na.png\n", "line 2 has 1 cells, but the header has 2");
   expect("path,label\n\"a.png,x\n", "line 2 has a quote that is not closed");
   expect("path,label\n\"a.png\"x,x\n", "line 2 has characters after a closing quote");
   expect("path,path\na,b\n", "line 1 has the column \"path\" twice");
@@ -208,11 +208,11 @@ TEST(Csv, AMistakeNamesItsLine) {
   expect("path\na\n", "no column \"label\"");
   expect("path,label\na,\n", "line 2 has no label");
   expect("path,label\n,x\nb,y\n", "line 2 has no path");
-  expect("path,label\na,x\n", "1 class, at least 2 are expected");
+  expect("path,label\na,x\n", "1 class; at least 2 are expected");
   expect("path,label,split\na,x,train\nb,y,dev\n",
-         "line 3 has the split \"dev\", train, val or test is expected");
+         "line 3 has the split \"dev\"; train, val or test is expected");
   expect("path,label,split\na,x,val\nb,y,test\n", "no row has the split train");
-  expect("path,red,big\na,1,2\n", "line 2 has \"2\" in the column big, 0 or 1 is expected");
+  expect("path,red,big\na,1,2\n", "line 2 has \"2\" in the column big; 0 or 1 is expected");
 }
 
 TEST(Csv, SplitsAndGroupsAreRespected) {

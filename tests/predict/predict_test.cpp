@@ -226,7 +226,7 @@ TEST(Views, OutputsAreTheMeanOverMirroredAndMovedImages) {
   for (const std::string text : {"flop", "flip,flip", "flip,", ","}) {
     EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)TestViews::parse(text); }),
               "views: \"" + text +
-                  "\" is no choice of views\n"
+                  "\" is not a choice of views\n"
                   "  expected flip, shift, or flip,shift");
   }
 }

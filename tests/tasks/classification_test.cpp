@@ -180,14 +180,14 @@ TEST(Tasks, AreChosenByTheTargetsOrByName) {
   EXPECT_EQ(make("", numbers)->name(), "regress");
   EXPECT_EQ(make("", numbers)->outputs(), 2);
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { make("classify", numbers); }),
-            "the task classify does not learn such targets\n"
+            "the task classify cannot learn such targets\n"
             "  targets f32[2]\n"
             "  tasks   classify, regress, multilabel");
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { make("clasify", classes(2)); }),
             "unknown task \"clasify\"\n"
             "  nearest classify\n"
             "  known   classify, regress, multilabel");
-  expect_error(ErrorKind::usage, "no task learns such targets", [] {
+  expect_error(ErrorKind::usage, "no task can learn such targets", [] {
     make("", {.type = {DType::i64, {4, 4}}, .names = {}});
   });
 }

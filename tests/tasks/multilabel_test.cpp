@@ -118,7 +118,7 @@ TEST(Multilabel, ATargetThatIsNoLabelIsADataError) {
       "  sample  sample 1\n"
       "  label   b\n"
       "  found   0.25\n"
-      "  try     --task regress, where targets are numbers");
+      "  try     --task regress, if targets are numbers");
   expect_error(ErrorKind::usage, "multilabel: targets are labels of 0 or 1",
                [] { Multilabel(data::class_targets({"a"})); });
 }

@@ -53,7 +53,7 @@ TEST(Regression, WhatDoesNotFitIsAUsageError) {
   expect_error(ErrorKind::usage, "mse_loss", [&] {
     loss_of(task, y, Array::zeros(DType::f32, {3, 1}));
   });
-  expect_error(ErrorKind::usage, "regress: numbers have no labels that could be smoothed",
+  expect_error(ErrorKind::usage, "regress: numbers have no labels to smooth",
                [&] { loss_of(task, y, y, {.label_smoothing = 0.1}); });
   expect_error(ErrorKind::usage, "regress: targets are numbers",
                [] { Regression(data::class_targets({"a"})); });

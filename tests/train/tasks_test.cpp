@@ -68,7 +68,7 @@ TEST_F(Tasks, AModelOfImagesRefusesOtherInputs) {
   write_numbers(folder_ / "", {2, 5}, false);
   settings_.model = "small_cnn";
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { run("no", settings_); }),
-            "small_cnn takes inputs of 3 axes, the data set's have 2\n"
+            "small_cnn takes inputs of 3 axes, but those of the data set have 2\n"
             "  model   [C=3, H=2, W=5]\n"
             "  data    [2, 5]");
 }
@@ -107,7 +107,7 @@ TEST_F(Training, TheMonitoredMetricDecidesWhichEpochIsBest) {
   expect_error(ErrorKind::usage, "unknown metric \"r2\"", [&] { run("no", settings_); });
   settings_.monitor = "";
   settings_.task = "regress";
-  expect_error(ErrorKind::usage, "the task regress does not learn such targets",
+  expect_error(ErrorKind::usage, "the task regress cannot learn such targets",
                [&] { run("no", settings_); });
 }
 

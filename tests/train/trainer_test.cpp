@@ -482,7 +482,7 @@ TEST_F(Training, ALastBatchTooSmallForANormIsFoundBeforeTheFirstStep) {
   settings_.model = folder_ / "normed.toml";
   settings_.batch = 67;  // of 135: the last has 1
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { run("run", settings_); }),
-            "the last batch of an epoch has 1 image, which this net cannot be trained on\n"
+            "the last batch of an epoch has 1 image, too few to train this net\n"
             "  images  135 to train on, --batch 67\n"
             "  because batch_norm: one value per channel; training needs at least 2 to compute a "
             "variance\n"
@@ -519,7 +519,7 @@ TEST_F(Training, DropLastThatLeavesNothingIsRefused) {
   settings_.drop_last = true;
   settings_.batch = 136;
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { run("run", settings_); }),
-            "--drop-last leaves an epoch without any batch\n"
+            "--drop-last leaves an epoch without batches\n"
             "  images  135 to train on, --batch 136\n"
             "  try     --batch 135 or less");
 }

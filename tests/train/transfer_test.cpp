@@ -104,19 +104,19 @@ TEST_F(Transfer, LimitAndInputChooseTheImages) {
   EXPECT_EQ(input, (Shape{3, 16, 12}));
   EXPECT_EQ(result.test_samples, 40);
   settings_.input = "32";
-  expect_error(ErrorKind::usage, "--input: \"32\" is no size", [&] { run("no", settings_); });
+  expect_error(ErrorKind::usage, "--input: \"32\" is not a size", [&] { run("no", settings_); });
 }
 
 TEST_F(Transfer, SettingsThatWouldDoNothingAreRefused) {
   settings_.backbone_lr = 0.01;
-  expect_error(ErrorKind::usage, "--backbone-lr does nothing without --unfreeze-after",
+  expect_error(ErrorKind::usage, "--backbone-lr has no effect without --unfreeze-after",
                [&] { run("no", settings_); });
   settings_.unfreeze_after = 1;
-  expect_error(ErrorKind::usage, "--unfreeze-after does nothing without --freeze",
+  expect_error(ErrorKind::usage, "--unfreeze-after has no effect without --freeze",
                [&] { run("no", settings_); });
   settings_.freeze = "backbone";
   settings_.lr = 0;
-  expect_error(ErrorKind::usage, "--backbone-lr does nothing without an --lr above 0",
+  expect_error(ErrorKind::usage, "--backbone-lr has no effect without an --lr above 0",
                [&] { run("no", settings_); });
 }
 

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 constexpr double test_share = 0.1;
 
-/// Takes a text apart, cell by cell.
+/// Splits a text into cells.
 class Reader {
  public:
   Reader(std::string_view text, const fs::path& file) : text_(text), file_(file) {
@@ -103,7 +103,7 @@ CsvTable read_csv(const fs::path& path) {
       continue;
     }
     if (cells.size() != table.columns.size()) {
-      throw reader.bad("has " + std::to_string(cells.size()) + " cells, the header has " +
+      throw reader.bad("has " + std::to_string(cells.size()) + " cells, but the header has " +
                            std::to_string(table.columns.size()),
                        line);
     }
@@ -147,7 +147,7 @@ class Listing {
     meaning_ = label_ ? class_targets(classes()) : labels();
   }
 
-  /// The rows of a split, "" where there is no such column; null when it has none.
+  /// The rows of a split, or of "" without such a column; null if it has none.
   std::shared_ptr<const Dataset> images(std::string_view split) {
     ImageList list{.root = file_.parent_path(), .paths = {}, .targets = {}};
     std::vector<size_t> rows;
@@ -169,7 +169,7 @@ class Listing {
     for (size_t r = 0; r < table_.rows.size(); ++r) {
       const std::string& name = cell(r, *split_);
       if (name != "train" && name != "val" && name != "test")
-        throw bad(r, "has the split \"" + printable(name) + "\", train, val or test is expected");
+        throw bad(r, "has the split \"" + printable(name) + "\"; train, val or test is expected");
     }
   }
   bool has_splits() const { return split_.has_value(); }
@@ -194,7 +194,7 @@ class Listing {
       names.insert(cell(r, *label_));
     }
     if (names.size() >= 2) return {names.begin(), names.end()};
-    throw Error(ErrorKind::data, file_.string() + ": 1 class, at least 2 are expected")
+    throw Error(ErrorKind::data, file_.string() + ": 1 class; at least 2 are expected")
         .with("found", printable(*names.begin()));
   }
 
@@ -227,7 +227,7 @@ class Listing {
         const std::string& text = cell(r, c);
         if (text != "0" && text != "1") {
           throw bad(r, "has \"" + printable(text) + "\" in the column " +
-                           printable(table_.columns[c]) + ", 0 or 1 is expected");
+                           printable(table_.columns[c]) + "; 0 or 1 is expected");
         }
         all.set(at++, text == "1" ? 1 : 0);
       }

@@ -10,25 +10,25 @@
 namespace fovea::data {
 
 /// One sample. The input is an image u8[H,W,C], or numbers f32[C, spatial...] of any rank. The
-/// target is what the task learns from: a class i64[], numbers f32[K], a mask, an array like the
-/// input.
+/// target is what the task learns to predict: a class i64[], numbers f32[K], a mask, an array like
+/// the input.
 struct Sample {
   Array input;
   Array target;
 };
 
-/// What the targets of a data set are, the same for every split and sample of it.
+/// The type and names of a data set's targets, the same for every split and sample.
 struct Targets {
   Type type;                       ///< of one target: i64[] for a class, f32[K] for K numbers
   std::vector<std::string> names;  ///< of the classes, or of the numbers
-  /// The task that learns them unless another is chosen, where their type does not tell: numbers
+  /// The task that learns them by default, if their type does not imply it: numbers
   /// that are labels, 0 or 1, are for "multilabel". "": the first task that fits.
   std::string task = {};
 
   bool operator==(const Targets&) const = default;
 };
 
-/// The targets of a data set that sorts its samples into these classes.
+/// The targets of a data set with these classes.
 Targets class_targets(std::vector<std::string> names);
 
 /// Samples stacked along a new first axis.

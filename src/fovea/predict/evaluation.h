@@ -11,32 +11,32 @@
 
 namespace fovea {
 
-/// What one batch gave. The arrays hold until the call that got them returns.
+/// The results of one batch. The arrays are valid until the callback returns.
 struct EvaluatedBatch {
-  int64_t first = 0;  ///< the place of its first sample in the data set
+  int64_t first = 0;  ///< index of its first sample in the data set
   Array output, decoded, targets;
 };
 
-/// A model measured: its output and the metrics' sums are one Program for each shape of a batch.
+/// Measures a model: its output and the sums of metrics are one Program per batch shape.
 class Evaluation {
  public:
-  /// As Inference; `metrics` as tasks::metrics gives them. `decode`, as Task::decoded: what `each`
-  /// of `measure` gets besides.
+  /// As Inference; `metrics` as from tasks::metrics. `decode`, as Task::decoded, computes further
+  /// results for `each` of `measure`.
   Evaluation(const nn::Module& model, State& state, const Normalization& normalization,
              std::vector<tasks::Metric> metrics,
              std::function<Tensor(const Tensor& output)> decode = nullptr, TestViews views = {});
 
-  /// Runs the whole of `dataset` through the model, in order, in batches of `batch`. Stops early,
-  /// with what it has, when asked to. `progress` is called after each batch with (done, all)
-  /// samples, `each` with what the batch gave. Errors: diverged when the output is not finite,
-  /// naming where that began; usage when the model cannot take the inputs, or its output is not
-  /// what the metrics take.
+  /// Runs all of `dataset` through the model, in order, in batches of `batch`. A stop request ends
+  /// it early with the results so far. `progress` is called after each batch with (done, total)
+  /// samples, `each` with the results of the batch. Errors: diverged when the output is not finite,
+  /// naming where that began; usage when the model cannot take the inputs, or the metrics its
+  /// output.
   tasks::Measures measure(std::shared_ptr<const data::Dataset> dataset, int64_t batch = 256,
                           const std::function<void(int64_t done, int64_t all)>& progress = nullptr,
                           std::stop_token stop = {},
                           const std::function<void(const EvaluatedBatch&)>& each = nullptr);
 
-  /// The Program for these batches, compiled now if it was not met yet.
+  /// The Program for these batches, compiled on first use.
   const Program& program(const Type& inputs, const Type& targets) {
     return inference_.program(inputs, &targets);
   }

@@ -11,7 +11,7 @@
 
 namespace fovea {
 
-/// How u8 images become a net's numbers: (value / 255 - mean[c]) / std[c], one number a channel.
+/// How u8 images become a net's numbers: (value / 255 - mean[c]) / std[c], one number per channel.
 struct Normalization {
   std::vector<double> mean, std;
 };
@@ -19,12 +19,12 @@ struct Normalization {
 /// The output of a model for an input of a graph: u8 [N, H, W, C] images are normalised first (the
 /// first op of the graph), float [N, C, spatial] values go in as they are. Errors: usage when the
 /// number of channels is not the normalisation's, or the model cannot take the shape. With several
-/// `views` the output is their mean.
+/// `views` the output is the mean over them.
 Tensor apply(const nn::Module& model, const Tensor& inputs, const Normalization& normalization,
              const TestViews& views = {});
 
-/// What is computed of a model's output besides: adds outputs to its graph. `targets` is no value
-/// where none are given.
+/// Computes more from a model's output: adds outputs to its graph. `targets` has no value if none
+/// are given.
 using Head = std::function<void(const Tensor& output, const Tensor& targets)>;
 
 /// A model in use: eval mode, compiled once for each input shape. It refers to the model and State,
@@ -34,39 +34,39 @@ class Inference {
   Inference(const nn::Module& model, State& state, Normalization normalization,
             DType dtype = DType::f32, Head head = nullptr, TestViews views = {});
 
-  /// u8 [N, H, W, C] or float [N, C, spatial] in, what the model gives out: [N, ...] of f32 (f64).
-  /// The result holds until the next call. Errors: as apply.
+  /// Runs the model on u8 [N, H, W, C] or float [N, C, spatial]; returns its output [N, ...], f32
+  /// (f64). The result is valid until the next call. Errors: as apply.
   Array output(const Array& inputs);
-  /// The same, with what the head adds behind it, in its order; `targets` are for the head.
+  /// The same, followed by the outputs of the head, in its order; `targets` are for the head.
   std::vector<Array> run(const Array& inputs, const Array* targets = nullptr);
-  /// As `run`. Errors: diverged where the model's output is not finite, with its origin.
+  /// As `run`. Errors: diverged when the model's output is not finite, with the origin.
   std::vector<Array> finite_run(const Array& inputs, const Array* targets = nullptr);
 
-  /// What the model and modules inside it gave.
+  /// The outputs of the model and of modules inside it.
   struct Tapped {
     Array output;
-    std::vector<std::pair<std::string, Array>> taps;  ///< by their names, as Tap has them
+    std::vector<std::pair<std::string, Array>> taps;  ///< by name, as in Tap
   };
-  /// The model's output and what the modules give that `patterns` name, paths or globs, each as
-  /// `tap` in passes/tap.h takes it; without the head. A tapped layer is computed by itself, not
-  /// fused with the next. The results hold until the next call. Errors: as apply and tap.
+  /// The model's output and those of the modules that `patterns` name (paths or globs, as for `tap`
+  /// in passes/tap.h), without the head. A tapped layer is not fused with the next. The results are
+  /// valid until the next call. Errors: as apply and tap.
   Tapped tapped(const Array& inputs, const std::vector<std::string>& patterns);
 
-  /// Where the first number comes from that is not finite when `inputs` go in: "the input holds
-  /// NaN", "weight conv1.weight holds inf", or the layer, "conv1 (conv) gave a number that is not
-  /// finite". Empty when there is none. Runs the model again.
+  /// The origin of the first number that is not finite for these `inputs`: "the input holds NaN",
+  /// "weight conv1.weight holds inf", or the layer, "conv1 (conv) computed a number that is not
+  /// finite". Empty if there is none. Runs the model again.
   std::string nonfinite_origin(const Array& inputs, const Array* targets = nullptr);
 
-  /// What is computed for this input, before any pass: output "output", then the head's.
+  /// The graph for this input, before any pass: output "output", then those of the head.
   std::shared_ptr<Graph> trace(const Type& inputs, const Type* targets = nullptr) const;
-  /// The Program for this input, compiled now if it was not met yet.
+  /// The Program for this input, compiled on first use.
   const Program& program(const Type& inputs, const Type* targets = nullptr);
 
-  /// Uses another's working memory: for inference between training steps.
+  /// Uses the working memory of another: for inference between training steps.
   void share(Memory& memory) { memory_ = &memory; }
 
  private:
-  /// What a Program was compiled for.
+  /// The key of a compiled Program.
   struct Key {
     Types types;                    // of inputs and targets
     std::vector<std::string> taps;  // patterns

@@ -12,8 +12,7 @@
 namespace fovea {
 namespace {
 
-/// The targets that the model was trained for. Classes that have no names are called by their
-/// numbers.
+/// The targets that the model was trained for. Unnamed classes are named by their numbers.
 data::Targets targets_of(const ModelFile& file, int64_t outputs) {
   data::Targets targets{.type = file.target, .names = file.class_names};
   if (targets.type != data::class_targets({}).type) return targets;

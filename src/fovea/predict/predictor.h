@@ -12,33 +12,33 @@
 namespace fovea {
 
 /// A trained model ready for use: the net, its weights, how a picture becomes its input, and its
-/// task. What eval, predict and serving share.
+/// task. Shared by eval, predict and serving.
 class Predictor {
  public:
   /// Reads a model file that Fovea wrote. Errors: model when the file is missing or broken, names
   /// an unknown architecture or task, or its weights do not fit (the tensors are listed).
   explicit Predictor(const std::filesystem::path& path);
-  /// What such a file would hold. `source` stands for it in messages. Errors: as above.
+  /// From the contents of such a file. `source` stands for it in messages. Errors: as above.
   Predictor(ModelFile file, const std::string& source);
 
-  /// From now on pictures become inputs of another size, of whatever the net can take: their parts
-  /// are cut out in the same proportions. Errors: usage when the model's inputs are no pictures.
+  /// From now on pictures become inputs of this size, which the net must be able to take; they are
+  /// cropped in the same proportion. Errors: usage when the model's inputs are not pictures.
   void resize(int height, int width);
 
-  /// From now on outputs are the mean over several views of each image. Errors (when used): usage
-  /// when the model's inputs are no images.
+  /// From now on outputs are the mean over several views of each image. Errors, when used: usage
+  /// when the model's inputs are not images.
   void use(const TestViews& views);
 
   /// A picture as the net takes it, u8[H, W, C]. Errors: as prepare; usage when the model's inputs
-  /// are no pictures.
+  /// are not pictures.
   Array prepared(const Image& image) const;
-  /// What the model says of one picture; `maximum`: values to show, where there may be many.
-  /// Errors: as prepare; usage when the model's inputs are no pictures or the net cannot take that
+  /// The prediction for one picture; `maximum`: number of values to show, if there may be many.
+  /// Errors: as prepare; usage when the model's inputs are not pictures or the net cannot take that
   /// size; diverged when its output is not finite, naming where that began.
   std::unique_ptr<tasks::Prediction> predict(const Image& image, int64_t maximum = 5);
-  /// The same of inputs as the net takes them, u8 [N, H, W, C] or f32 [N, C, spatial...].
+  /// The same for inputs as the net takes them, u8 [N, H, W, C] or f32 [N, C, spatial...].
   std::vector<std::unique_ptr<tasks::Prediction>> predict(const Array& inputs, int64_t maximum = 5);
-  /// The net's output for many, finite or not: see Inference::output.
+  /// The net's output for many inputs, finite or not: see Inference::output.
   Array output(const Array& inputs) { return inference_->output(inputs); }
 
   Inference& inference() { return *inference_; }
@@ -46,7 +46,7 @@ class Predictor {
   /// All but the weights, which are in the State.
   const ModelFile& file() const { return file_; }
   const tasks::Task& task() const { return *task_; }
-  /// What the net was made for: one input, C, spatial...
+  /// The shape of one input that the net was made for: C, spatial...
   const Shape& input() const { return input_; }
   State& state() { return state_; }
   const nn::Module& model() const { return *model_; }
@@ -61,14 +61,15 @@ class Predictor {
   std::unique_ptr<Evaluation> evaluation_;
 };
 
-/// All that a model file holds besides weights and training: what Predictor needs to rebuild it.
+/// Everything in a model file besides weights and training: what Predictor needs to rebuild the
+/// model.
 ModelFile describe_model(const nn::Module& model, const models::Config& config,
                          const tasks::Task& task,
                          const std::optional<Preprocessing>& preprocessing);
 
-/// Writes a model that the registry knows (see models::add) with its weights: all that `Predictor`,
-/// `fovea predict` and `eval` need. `preprocessing`: how pictures become its inputs, none where
-/// they are numbers. Errors: as save_model of a ModelFile.
+/// Writes a model of the registry (see models::add) with its weights: everything that `Predictor`,
+/// `fovea predict` and `eval` need. `preprocessing`: how pictures become its inputs, none if they
+/// are numbers. Errors: as save_model of a ModelFile.
 void save_model(const std::filesystem::path& path, const nn::Module& model,
                 const models::Config& config, State& state, const tasks::Task& task,
                 const std::optional<Preprocessing>& preprocessing = std::nullopt);

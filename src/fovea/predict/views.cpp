@@ -15,7 +15,7 @@ TestViews TestViews::parse(std::string_view text) {
   for (const std::string& word : split(text, ',')) {
     bool* chosen = word == "flip" ? &views.flip : word == "shift" ? &views.shift : nullptr;
     if (chosen == nullptr || *chosen) {
-      throw Error(ErrorKind::usage, "views: \"" + std::string(text) + "\" is no choice of views")
+      throw Error(ErrorKind::usage, "views: \"" + std::string(text) + "\" is not a choice of views")
           .with("expected", "flip, shift, or flip,shift");
     }
     *chosen = true;
@@ -30,7 +30,7 @@ std::string TestViews::text() const {
 Tensor TestViews::of(const Tensor& images) const {
   if (count() == 1) return images;
   if (images.rank() != 4 || images.dim(2) < 2 || images.dim(3) < 2) {
-    throw Error(ErrorKind::usage, "views are of images [N, C, H, W] of at least 2x2 pixels")
+    throw Error(ErrorKind::usage, "views need images [N, C, H, W] of at least 2x2 pixels")
         .with("found", to_string(images.type()));
   }
   Tensors all{images};

@@ -38,8 +38,7 @@ Tensor shares(const Tensor& logits, const Tensor& target) {
   return target.dtype() == DType::i64 ? one_hot(target, logits.dim(1), DType::f64) : exact(target);
 }
 
-/// [3, K]: the samples of each class, those of them that were right, and how often it was
-/// predicted.
+/// [3, K]: the samples of each class, the correct ones among them, and how often it was predicted.
 Tensor class_counts(const Tensor& logits, const Tensor& target) {
   const Tensor own = shares(logits, target);
   const Tensor right = reshape(in_top(logits, target, 1), {logits.dim(0), 1});
@@ -67,8 +66,8 @@ Table class_table(const std::vector<std::string>& names, const Array& counts) {
 
 constexpr int64_t bins = 15;
 
-/// [3, bins]: samples, the sum of their confidences, and those that were right. A confidence is in
-/// the bin whose middle is nearest.
+/// [3, bins]: samples, the sum of their confidences, and the correct ones. A confidence belongs to
+/// the bin with the nearest centre.
 Tensor bin_counts(const Tensor& logits, const Tensor& target) {
   const int64_t n = logits.dim(0);
   Array middles(DType::f64, {1, bins});
@@ -130,7 +129,7 @@ Entry classification_entry() {
 
 Classification::Classification(data::Targets targets) : targets_(std::move(targets)) {
   if (fits(targets_)) return;
-  throw Error(ErrorKind::usage, "classify: targets are classes, i64[]")
+  throw Error(ErrorKind::usage, "classify: targets must be classes, i64[]")
       .with("found", to_string(targets_.type));
 }
 
@@ -186,19 +185,20 @@ std::string Classification::guessing(const data::Dataset& samples, double loss,
          ") = " + format_number(std::round(guess * 1e3) / 1e3);
 }
 
-/// [N, 2K]: probabilities, and the logits by which they are ordered: these also tell apart what
-/// rounds to one probability, as accuracy does.
+/// [N, 2K]: probabilities, and the logits by which they are ordered: these also distinguish what
+/// rounds to the same probability, as accuracy does.
 Tensor Classification::decoded(const Tensor& output) const {
   const Tensor x = cast(output, DType::f64);
   return concat({softmax(x), x}, 1);
 }
 
-std::vector<int64_t> Classification::ranked(const Array& decoded, int64_t i, int64_t most) const {
+std::vector<int64_t> Classification::ranked(const Array& decoded, int64_t i,
+                                            int64_t maximum) const {
   const int64_t classes = decoded.dim(1) / 2;
   const auto logit = [&](int64_t k) { return decoded.at((2 * i + 1) * classes + k); };
   std::vector<int64_t> order(static_cast<size_t>(classes));
   std::iota(order.begin(), order.end(), int64_t{0});
-  const auto shown = order.begin() + std::clamp<int64_t>(most, 0, classes);
+  const auto shown = order.begin() + std::clamp<int64_t>(maximum, 0, classes);
   std::ranges::partial_sort(order, shown, [&](int64_t a, int64_t b) {
     return logit(a) > logit(b) || (logit(a) == logit(b) && a < b);
   });
@@ -212,9 +212,9 @@ std::string Classification::class_name(int64_t k) const {
 }
 
 std::unique_ptr<Prediction> Classification::predict(const Array& decoded, int64_t i,
-                                                    int64_t most) const {
+                                                    int64_t maximum) const {
   auto prediction = std::make_unique<ClassPrediction>();
-  for (const int64_t k : ranked(decoded, i, most))
+  for (const int64_t k : ranked(decoded, i, maximum))
     prediction->classes.emplace_back(class_name(k), decoded.at(i * decoded.dim(1) + k));
   return prediction;
 }

@@ -4,7 +4,7 @@
 
 namespace fovea::tasks {
 
-/// The classes of one sample, most probable first.
+/// The classes of one sample, maximum probable first.
 struct ClassPrediction : Prediction {
   Numbers classes;  ///< name, probability
 
@@ -19,12 +19,12 @@ struct ClassPrediction : Prediction {
 /// 2017: |accuracy - mean confidence|, weighted, over 15 bins of confidence of equal width), for
 /// each class accuracy, precision, recall (which is its accuracy) and F1, 0 where they would be
 /// 0/0, and for up to 2,048 classes the confusion matrix: rows are true classes, columns predicted
-/// ones. It holds 16 bytes per sample until the end.
+/// ones. Takes 16 bytes of memory per sample until the end.
 class Classification : public Task {
  public:
   static constexpr std::string_view id = "classify";
 
-  /// Errors: usage when targets are no classes.
+  /// Errors: usage when targets are not classes.
   explicit Classification(data::Targets targets);
 
   std::string_view name() const override { return id; }
@@ -36,13 +36,14 @@ class Classification : public Task {
   std::string guessing(const data::Dataset& samples, double loss,
                        const Numbers& measured) const override;
   Tensor decoded(const Tensor& output) const override;
-  std::unique_ptr<Prediction> predict(const Array& decoded, int64_t i, int64_t most) const override;
+  std::unique_ptr<Prediction> predict(const Array& decoded, int64_t i,
+                                      int64_t maximum) const override;
   /// target, prediction, probability, correct (1 or 0: its mean is the accuracy).
   Cells scored(const Array& decoded, const Array& targets, int64_t i) const override;
 
  private:
-  /// The `most` classes with the largest logits; of equal ones the lower index first.
-  std::vector<int64_t> ranked(const Array& decoded, int64_t i, int64_t most) const;
+  /// The `maximum` classes with the largest logits; of equal ones the lower index first.
+  std::vector<int64_t> ranked(const Array& decoded, int64_t i, int64_t maximum) const;
   std::string class_name(int64_t k) const;
 
   data::Targets targets_;

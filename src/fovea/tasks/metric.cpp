@@ -28,7 +28,7 @@ Measures::Measures(std::vector<Metric> metrics, int64_t samples)
     : metrics_(std::move(metrics)), samples_(samples) {}
 
 void Measures::add(const std::vector<Array>& values, int64_t count) {
-  require(values.size() == metrics_.size(), "measures: one value of each metric is expected");
+  require(values.size() == metrics_.size(), "measures: one value per metric is expected");
   const bool first = sums_.empty();
   sums_.resize(metrics_.size());
   for (size_t m = 0; m < values.size(); ++m) {
@@ -117,7 +117,8 @@ std::string Measures::text() const {
 }
 
 void Measures::parse(std::string_view text) {
-  const Error broken(ErrorKind::model, "checkpoint: \"" + printable(text) + "\" are no measures");
+  const Error broken(ErrorKind::model,
+                     "checkpoint: \"" + printable(text) + "\" is not a list of measures");
   const auto numbers = [&](std::string_view list) {
     std::vector<double> values;
     for (const std::string& part : split(list, ',')) {

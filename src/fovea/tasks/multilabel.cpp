@@ -29,11 +29,11 @@ Tensor predicted(const Tensor& logits) {
   return cast(argmax(concat({x * 0, x}, 1)), DType::f64);
 }
 
-/// What precision, recall and F1 of one label, or of several together, are made of.
+/// The counts from which precision, recall and F1 of one or several labels are computed.
 struct Counts {
-  double correct = 0;    ///< predicted, and they hold
+  double correct = 0;    ///< predicted and present
   double predicted = 0;  ///< predicted
-  double positives = 0;  ///< they hold
+  double positives = 0;  ///< present
 
   double precision() const { return predicted == 0 ? 0 : correct / predicted; }
   double recall() const { return positives == 0 ? 0 : correct / positives; }
@@ -157,7 +157,7 @@ Entry multilabel_entry() {
 
 Multilabel::Multilabel(data::Targets targets) : targets_(std::move(targets)) {
   if (!fits(targets_)) {
-    throw Error(ErrorKind::usage, "multilabel: targets are labels of 0 or 1, f32[K]")
+    throw Error(ErrorKind::usage, "multilabel: targets must be labels of 0 or 1, f32[K]")
         .with("found", to_string(targets_.type));
   }
   for (int64_t k = std::ssize(targets_.names); k < outputs(); ++k)
@@ -174,7 +174,7 @@ void Multilabel::check(const data::Dataset& samples) const {
           .with("sample", samples.name(i))
           .with("label", printable(targets_.names[static_cast<size_t>(k)]))
           .with("found", format_number(value))
-          .with("try", "--task regress, where targets are numbers");
+          .with("try", "--task regress, if targets are numbers");
     }
   }
 }
@@ -205,8 +205,8 @@ std::vector<Metric> Multilabel::metrics() const {
            }}};
 }
 
-/// [N, 2K]: probabilities, and the logits by which they are ordered: these also tell apart what
-/// rounds to one probability.
+/// [N, 2K]: probabilities, and the logits by which they are ordered: these also distinguish what
+/// rounds to the same probability.
 Tensor Multilabel::decoded(const Tensor& output) const {
   const Tensor x = cast(output, DType::f64);
   return concat({sigmoid(x), x}, 1);

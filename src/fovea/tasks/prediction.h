@@ -12,7 +12,7 @@ namespace fovea::tasks {
 /// One row of a table of texts: each cell with the heading of its column.
 using Cells = std::vector<std::pair<std::string, std::string>>;
 
-/// What a net says of one sample, for people and for programs.
+/// A prediction for one sample, for people and for programs.
 class Prediction {
  public:
   virtual ~Prediction() = default;
@@ -24,7 +24,7 @@ class Prediction {
   virtual Cells cells() const = 0;
 };
 
-/// A line for each of these probabilities: its name, percent and a bar.
+/// A line per probability: its name, percent and a bar.
 std::string probability_text(const Numbers& probabilities);
 
 /// {"KEY": [{"name": ..., "VALUE": ...}, ...]}; bytes of names that are not UTF-8 are replaced.

@@ -35,7 +35,7 @@ double r2_of(const Array& m, int64_t k, int64_t count) {
   return 1 - errors / spread;
 }
 
-/// The mean over the numbers of what `of(k)` gives.
+/// The mean of `of(k)` over the numbers.
 template <class Of>
 double mean_of(const Array& m, const Of& of) {
   double sum = 0;
@@ -66,7 +66,7 @@ Entry regression_entry() {
 
 Regression::Regression(data::Targets targets) : targets_(std::move(targets)) {
   if (!fits(targets_)) {
-    throw Error(ErrorKind::usage, "regress: targets are numbers, f32[K]")
+    throw Error(ErrorKind::usage, "regress: targets must be numbers, f32[K]")
         .with("found", to_string(targets_.type));
   }
   for (int64_t k = std::ssize(targets_.names); k < outputs(); ++k)
@@ -76,7 +76,7 @@ Regression::Regression(data::Targets targets) : targets_(std::move(targets)) {
 Tensor Regression::loss(const Tensor& output, const Tensor& target,
                         const LossOptions& options) const {
   if (options.label_smoothing != 0) {
-    throw Error(ErrorKind::usage, "regress: numbers have no labels that could be smoothed")
+    throw Error(ErrorKind::usage, "regress: numbers have no labels to smooth")
         .with("found", "label_smoothing " + format_number(options.label_smoothing));
   }
   return mse_loss(output, cast(target, output.dtype()));

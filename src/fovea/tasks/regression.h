@@ -15,13 +15,13 @@ struct NumbersPrediction : Prediction {
 
 /// Numbers f32[K] for each sample: mean squared error of outputs [N, K], over samples and numbers.
 /// Metrics: r2 (the coefficient of determination, the mean over the numbers: 1 is perfect, 0 is as
-/// good as their mean; a number that never varies counts 1 when it is met exactly, else 0), loss
-/// (the mean squared error), mae (the mean absolute error), and both of each number.
+/// good as their mean; a constant number counts 1 if predicted exactly, else 0), loss (the mean
+/// squared error), mae (the mean absolute error), and both for each number.
 class Regression : public Task {
  public:
   static constexpr std::string_view id = "regress";
 
-  /// Errors: usage when targets are no numbers.
+  /// Errors: usage when targets are not numbers.
   explicit Regression(data::Targets targets);
 
   std::string_view name() const override { return id; }
@@ -31,7 +31,8 @@ class Regression : public Task {
               const LossOptions& options) const override;
   std::vector<Metric> metrics() const override;
   Tensor decoded(const Tensor& output) const override { return output; }
-  std::unique_ptr<Prediction> predict(const Array& decoded, int64_t i, int64_t most) const override;
+  std::unique_ptr<Prediction> predict(const Array& decoded, int64_t i,
+                                      int64_t maximum) const override;
   /// "target NAME" of each number, then the predictions by NAME.
   Cells scored(const Array& decoded, const Array& targets, int64_t i) const override;
 

@@ -55,8 +55,8 @@ std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets) 
   if (found == table().end() && !name.empty())
     throw unknown_name("task", name, names()).with("known", join(names()));
   throw Error(ErrorKind::usage,
-              name.empty() ? "no task learns such targets"
-                           : "the task " + std::string(name) + " does not learn such targets")
+              name.empty() ? "no task can learn such targets"
+                           : "the task " + std::string(name) + " cannot learn such targets")
       .with("targets", to_string(targets.type))
       .with("tasks", join(names()));
 }

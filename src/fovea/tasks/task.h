@@ -17,42 +17,42 @@ struct LossOptions {
   double label_smoothing = 0;  ///< 0 to 1; for tasks that have labels
 };
 
-/// What is learned: what a target is, the loss, the metrics, and what an output means. A task is
-/// made for the targets of a data set, and a model file remembers both. All that is computed is
-/// built of ops. Immutable.
+/// What to learn: the meaning of targets and outputs, the loss, and the metrics. A task is made for
+/// the targets of a data set, and a model file stores both. All computation is built from ops.
+/// Immutable.
 class Task {
  public:
   virtual ~Task() = default;
 
   /// As --task and model files call it: "classify".
   virtual std::string_view name() const = 0;
-  /// What it was made for.
+  /// The targets that it was made for.
   virtual const data::Targets& targets() const = 0;
-  /// The numbers that a model gives for one sample: models::Options::outputs.
+  /// The number of outputs of a model for one sample: models::Options::outputs.
   virtual int64_t outputs() const = 0;
-  /// Looks at the targets of samples for what their type does not tell. Errors: data when there is
-  /// one that the task cannot learn. By default there is none.
+  /// Checks the values of targets, beyond their type. Errors: data for one that the task cannot
+  /// learn. By default all are accepted.
   virtual void check(const data::Dataset& samples) const;
-  /// The loss of a batch, a scalar: the mean over its samples. `target` may be what a batch
-  /// transform made of targets. Other outputs of the net are in the graph, by name. Errors: usage
-  /// when types do not fit.
+  /// The loss of a batch, a scalar: the mean over its samples. `target` may be the result of a
+  /// batch transform. Other outputs of the net are in the graph, by name. Errors: usage when types
+  /// do not fit.
   virtual Tensor loss(const Tensor& output, const Tensor& target,
                       const LossOptions& options) const = 0;
-  /// Built in, those added with add_metric follow. The first is what --monitor means by default.
+  /// The built-in metrics; those added with add_metric follow. The first is the default of
+  /// --monitor.
   virtual std::vector<Metric> metrics() const = 0;
-  /// Where a training loss is no better than guessing's: what guessing gives, "ln(10) = 2.303";
-  /// else
+  /// If a training loss is no better than by guessing, the loss of guessing, "ln(10) = 2.303"; else
   /// "". `measured`: metrics of the same batches.
   virtual std::string guessing(const data::Dataset& samples, double loss,
                                const Numbers& measured) const;
-  /// What a prediction is made of, [N, ...] of any dtype: class probabilities, say.
+  /// What a prediction is made from, [N, ...] of any dtype, such as class probabilities.
   virtual Tensor decoded(const Tensor& output) const = 0;
-  /// The prediction of sample `i` of what `decoded` gave; `most`: values to show, where there may
-  /// be many.
+  /// The prediction for sample `i` from the result of `decoded`; `maximum`: number of values to
+  /// show, if there may be many.
   virtual std::unique_ptr<Prediction> predict(const Array& decoded, int64_t i,
-                                              int64_t most) const = 0;
-  /// The row of sample `i` in a table of an evaluation: what `decoded` and the targets gave. The
-  /// headings are the same for every sample.
+                                              int64_t maximum) const = 0;
+  /// The row of sample `i` in the table of an evaluation, from the results of `decoded` and the
+  /// targets. The headings are the same for every sample.
   virtual Cells scored(const Array& decoded, const Array& targets, int64_t i) const = 0;
 };
 
@@ -60,8 +60,7 @@ class Task {
 struct Entry {
   std::string name;
   std::string help;  ///< one line
-  /// Whether it can learn such targets: where --task does not say which, the first that can is
-  /// taken.
+  /// Whether it can learn such targets; without --task the first that can is used.
   std::function<bool(const data::Targets&)> fits;
   std::function<std::unique_ptr<Task>(const data::Targets&)> make;
 };
@@ -69,13 +68,13 @@ struct Entry {
 /// The table, built-in ones first: classify, regress, multilabel.
 const std::vector<Entry>& list();
 
-/// Adds one of your own. Not thread-safe: call it before anything is built. Errors: usage when the
-/// name is taken.
+/// Adds a task of your own. Not thread-safe: call it before anything is built. Errors: usage when
+/// the name is taken.
 void add(Entry entry);
 
 /// The task of that name for these targets; "": the one that the targets name, or else the first
-/// that can learn them. Errors: usage for an
-/// unknown name, with the nearest, or targets that it cannot learn.
+/// that can learn them. Errors: usage for an unknown name, with the nearest, or targets that it
+/// cannot learn.
 std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets);
 
 /// Adds a metric to the task of that name. Not thread-safe: call it before anything is built.
@@ -84,15 +83,15 @@ void add_metric(std::string_view task, std::function<Metric(const data::Targets&
 /// All metrics of a task: its own and those added.
 std::vector<Metric> metrics(const Task& task);
 
-/// The metric of that name among them, by its number; "" means the first that is one. Errors: usage
-/// for an unknown name, with the nearest.
+/// The index of the metric of that name, which must be a number; "" means the first such metric.
+/// Errors: usage for an unknown name, with the nearest.
 size_t monitored(const std::vector<Metric>& metrics, std::string_view name);
 
 /// The name of a sum, or of rows, among a graph's outputs: "metric:accuracy".
 std::string output_name(const Metric& metric);
 
 /// Adds the sums and rows to the outputs of the graph of `output`, in a scope of their own. Errors:
-/// usage when a sum is not f64, or rows are not one for each sample.
+/// usage when a sum is not f64, or there is not one row per sample.
 void add_outputs(const std::vector<Metric>& metrics, const Tensor& output, const Tensor& target);
 
 /// Says why a graph's steps under the scope of add_outputs may run on references.

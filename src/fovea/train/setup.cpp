@@ -12,10 +12,10 @@
 namespace fovea::train {
 namespace {
 
-/// The settings themselves. Errors: usage for one that means nothing without another.
+/// Checks the settings themselves. Errors: usage for one that has no effect without another.
 const Settings& consistent(const Settings& s) {
   const auto needs = [](bool given, const std::string& flag, bool there, const std::string& other) {
-    if (given && !there) throw Error(ErrorKind::usage, flag + " does nothing without " + other);
+    if (given && !there) throw Error(ErrorKind::usage, flag + " has no effect without " + other);
   };
   needs(s.unfreeze_after > 0, "--unfreeze-after", !s.freeze.empty(), "--freeze");
   needs(s.backbone_lr > 0, "--backbone-lr", s.unfreeze_after > 0, "--unfreeze-after");
@@ -48,16 +48,17 @@ data::DataSets readable(const Settings& settings, data::DataSets sets,
   return sets;
 }
 
-/// Of images that differ in size, what the net was made for, in colour.
+/// For images of different sizes: the size that the net was made for, in colour.
 Shape default_input(const Settings& settings) {
   const Shape own = models::configure(settings.model, {.net = settings.net}).input;
   if (own.rank() == 3) return {3, own[1], own[2]};
-  throw Error(ErrorKind::usage, settings.model + " takes no images").with("input", to_string(own));
+  throw Error(ErrorKind::usage, settings.model + " does not take images")
+      .with("input", to_string(own));
 }
 
-/// What the net sees of one sample: what --input says, or the data's own; where images differ in
-/// size, what the net was made for. Images are resized to it; other inputs have to be of that
-/// shape.
+/// The shape of one sample as the net sees it: from --input, or that of the data; if images differ
+/// in size, the one that the net was made for. Images are resized to it; other inputs must have
+/// that shape.
 Shape input_of(const Settings& settings, const data::Dataset& samples) {
   const std::optional<Type> type = samples.input(), typical = samples.typical_input();
   if (settings.input.empty()) return typical ? data::net_shape(*typical) : default_input(settings);
@@ -80,17 +81,17 @@ Shape input_of(const Settings& settings, const data::Dataset& samples) {
   if (sizes.size() == 2) sizes.insert(sizes.begin(), channels);
   const bool possible = sizes.size() == 3 && std::ranges::count(sizes, 0) == 0;
   if (possible && (sizes[0] == 1 || sizes[0] == 3)) return Shape(sizes);
-  throw Error(ErrorKind::usage, "--input: \"" + settings.input + "\" is no size")
+  throw Error(ErrorKind::usage, "--input: \"" + settings.input + "\" is not a size")
       .with("expected", "HxW, or CxHxW with 1 or 3 channels, such as 224x224");
 }
 
-/// How the data's images become the net's: resized where the sizes differ, normalised as the
-/// weights it starts from were trained, or else by the data's own statistics. None for numbers.
+/// How the data's images become the net's inputs: resized if sizes differ, normalised as for the
+/// initial weights or by the data's own statistics. None for numbers.
 std::optional<Preprocessing> preprocessing_of(const Shape& input, const data::Dataset& samples,
                                               const std::optional<Preprocessing>& learned) {
   const std::optional<Type> type = samples.input();
   if (type && type->dtype != DType::u8) return std::nullopt;
-  constexpr int64_t images_measured = 2000;  // of those that are decoded for it
+  constexpr int64_t images_measured = 2000;  // of images that have to be decoded
   Preprocessing p{.height = static_cast<int>(input[1]),
                   .width = static_cast<int>(input[2]),
                   .channels = static_cast<int>(input[0]),
@@ -98,7 +99,7 @@ std::optional<Preprocessing> preprocessing_of(const Shape& input, const data::Da
                   .filter = Filter::bilinear,
                   .mean = std::vector<double>(static_cast<size_t>(input[0]), 0),
                   .std = std::vector<double>(static_cast<size_t>(input[0]), 1)};
-  // Photos keep their proportions: as much is cut off as torchvision's 224 pixels out of 256.
+  // Photos keep their aspect ratio: as much is cropped as in torchvision's 224 of 256 pixels.
   if (!samples.typical_input()) p.resize = std::max(p.height, p.width) * 8 / 7;
   if (learned && learned->channels == p.channels) {
     p.filter = learned->filter;
@@ -115,7 +116,7 @@ std::optional<Preprocessing> preprocessing_of(const Shape& input, const data::Da
   return p;
 }
 
-/// The first `limit` of the samples in an order drawn by the seed; 0: all.
+/// The first `limit` samples in an order drawn by the seed; 0: all.
 std::shared_ptr<const data::Dataset> limited(std::shared_ptr<const data::Dataset> all,
                                              const Settings& settings) {
   if (settings.limit == 0 || settings.limit >= all->size()) return all;
@@ -126,7 +127,7 @@ std::shared_ptr<const data::Dataset> limited(std::shared_ptr<const data::Dataset
   return std::make_shared<data::Subset>(std::move(all), std::move(order));
 }
 
-/// What is trained on and what validates: the data set's own validation data go before --val.
+/// The training and validation data: the data set's own validation data take precedence over --val.
 data::ValidationSplit divided(const Settings& settings, const data::DataSets& sets) {
   std::shared_ptr<const data::Dataset> train = limited(sets.train, settings);
   if (sets.val) return {std::move(train), sets.val};
@@ -134,7 +135,7 @@ data::ValidationSplit divided(const Settings& settings, const data::DataSets& se
                                 static_cast<uint64_t>(settings.seed));
 }
 
-/// What is learned. Errors: data when a split has targets that the task cannot learn.
+/// The task. Errors: data when a split has targets that it cannot learn.
 std::unique_ptr<tasks::Task> task_of(const Settings& settings, const data::DataSets& sets) {
   std::unique_ptr<tasks::Task> task = tasks::make(settings.task, sets.targets());
   for (const auto& split : {sets.train, sets.val, sets.test}) {
@@ -143,14 +144,15 @@ std::unique_ptr<tasks::Task> task_of(const Settings& settings, const data::DataS
   return task;
 }
 
-/// The model's choices. Errors: usage when it takes inputs of other axes than the data have.
+/// The model's configuration. Errors: usage when the axes of its inputs differ from those of the
+/// data.
 models::Config configured(const Settings& settings, int64_t outputs, const Shape& input) {
   models::Config config =
       models::configure(settings.model, model_options(settings, outputs, input));
   if (config.input == input) return config;
-  throw Error(ErrorKind::usage, settings.model + " takes inputs of " +
-                                    std::to_string(config.input.rank()) +
-                                    " axes, the data set's have " + std::to_string(input.rank()))
+  throw Error(ErrorKind::usage,
+              settings.model + " takes inputs of " + std::to_string(config.input.rank()) +
+                  " axes, but those of the data set have " + std::to_string(input.rank()))
       .with("model", to_string(config.input, image_axes(config.input.rank() + 1).substr(1)))
       .with("data", to_string(input));
 }
@@ -160,14 +162,15 @@ InitialWeights initial_weights(const Settings& settings, const data::Dataset& im
   return read_initial_weights(settings.weights, settings.model, input_of(settings, images));
 }
 
-/// ImageNet's weights want RGB, MNIST's images are gray, and `--input` can make them the other.
+/// ImageNet's weights expect RGB, MNIST's images are gray, and `--input` can convert them.
 void check_channels(const Setup& setup) {
   const Shape& input = setup.config.input;
   if (input.rank() != 3) return;
   const std::optional<int64_t> wanted = image_channels(*setup.model, input[0], setup.start.weights);
   if (!wanted || *wanted == input[0]) return;
   Error error(ErrorKind::usage, setup.settings.weights + ": the weights are for images of " +
-                                    std::to_string(*wanted) + " channels, the net's input has " +
+                                    std::to_string(*wanted) +
+                                    " channels, but the net's input has " +
                                     std::to_string(input[0]));
   const std::string size = std::to_string(input[1]) + "x" + std::to_string(input[2]);
   if (*wanted == 3) error.with("try", "--input 3x" + size + ": each gray image as RGB");
@@ -191,7 +194,7 @@ std::shared_ptr<const data::Dataset> validation_of(const ModelFile& model,
   for (const Setting& setting : settings_table()) {
     if (setting.name != "val" && setting.name != "seed" && setting.name != "limit") continue;
     const std::optional<std::string> text = trained("setting." + std::string(setting.name));
-    if (!text) throw fail("the model file does not say what validated its training");
+    if (!text) throw fail("the model file does not say which samples validated its training");
     try {
       setting.set(settings, *text);
     } catch (const Error& error) {
@@ -201,7 +204,7 @@ std::shared_ptr<const data::Dataset> validation_of(const ModelFile& model,
   if (settings.val == 0) throw fail("the model was trained without validation data: --val 0");
   const std::string fingerprint = data::fingerprint(*sets.train);
   if (trained("data.fingerprint") != fingerprint) {
-    throw fail("validation data were split off other training data than these")
+    throw fail("the validation data were held out of different training data")
         .with("model", trained("data.fingerprint").value_or("does not say"))
         .with("data", fingerprint);
   }
@@ -235,7 +238,7 @@ void Setup::check_batches() const {
   const std::string sizes =
       std::to_string(size) + " to train on, --batch " + std::to_string(settings.batch);
   if (settings.drop_last && settings.batch > size) {
-    throw Error(ErrorKind::usage, "--drop-last leaves an epoch without any batch")
+    throw Error(ErrorKind::usage, "--drop-last leaves an epoch without batches")
         .with("images", sizes)
         .with("try", "--batch " + std::to_string(size) + " or less");
   }
@@ -244,11 +247,11 @@ void Setup::check_batches() const {
   if (last == 0) return;
   const std::optional<Error> error = refusal(last);
   if (!error) return;
-  int64_t other = batch - 1;  // the next smaller batch without such a rest
+  int64_t other = batch - 1;  // the next smaller batch size without such a remainder
   while (other > last && size % other > 0 && size % other <= last) --other;
   throw Error(ErrorKind::usage, "the last batch of an epoch has " + std::to_string(last) +
                                     (last == 1 ? " image" : " images") +
-                                    ", which this net cannot be trained on")
+                                    ", too few to train this net")
       .with("images", sizes)
       .with("because", error->headline())
       .with("try", "--drop-last, which leaves that batch out" +
