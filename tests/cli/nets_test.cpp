@@ -83,7 +83,7 @@ TEST(Nets, MistakesHaveTheirExitCodesAndLines) {
        "]",
        2,
        {"max_pool2d: the window spans 9", "net.pool (", "net.toml:3)"}},
-      {"layers = [\"Flatten\"]", 2, {"a number for each class"}},
+      {"layers = [\"Flatten\"]", 2, {"one number per class"}},
   };
   for (const Mistake& mistake : mistakes) {
     put(folder / "net.toml", mistake.text);

@@ -120,7 +120,8 @@ TEST_F(Trained, EvalMeasuresTheSamplesThatValidatedTheTraining) {
   file.training["setting.val"] = "0";
   EXPECT_NE(says(data_).find("trained without validation data: --val 0"), std::string::npos);
   file.training.erase("setting.val");
-  EXPECT_NE(says(data_).find("does not say what validated its training"), std::string::npos);
+  EXPECT_NE(says(data_).find("does not say which samples validated its training"),
+            std::string::npos);
 }
 
 TEST_F(Trained, TheAccuracyOfThePredictionsFileIsEvals) {

@@ -198,7 +198,7 @@ TEST(Train, ALossThatIsNotFiniteNamesStepAndLayer) {
   const nlohmann::json error = diverged.json().at("error");
   EXPECT_EQ(error.at("kind"), "diverged");
   EXPECT_NE(error.at("message").get<std::string>().find("at step "), std::string::npos) << error;
-  EXPECT_NE(error.at("details").at("first").get<std::string>().find("gave a number"),
+  EXPECT_NE(error.at("details").at("first").get<std::string>().find("computed a number"),
             std::string::npos)
       << error;
 }

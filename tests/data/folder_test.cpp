@@ -145,7 +145,8 @@ TEST(ImageNet, AFlatValTakesItsClassesFromTheListAndNamesFromTheMapping) {
   paint(root / "train" / "n02" / "x.png", 2, 2, 2);
   paint(root / "val" / "ILSVRC2012_val_1.png", 2, 2, 3);
   paint(root / "val" / "ILSVRC2012_val_2.png", 2, 2, 4);
-  expect_error(ErrorKind::data, "no list of them", [&] { (void)open_imagenet(root / ""); });
+  expect_error(ErrorKind::data, "no list of their classes",
+               [&] { (void)open_imagenet(root / ""); });
   put(root / "val.txt", "ILSVRC2012_val_1.JPEG 1\nILSVRC2012_val_2.JPEG 0\n");
   put(root / "LOC_synset_mapping.txt", "n01 tench, Tinca tinca\nn02 goldfish\n");
   const DataSets sets = open_imagenet(root / "");

@@ -81,7 +81,7 @@ TEST(Npy, EachFaultIsNamed) {
        "its shape is too large for any file"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }",
        "the shape contains an invalid size"},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", "what is no size"},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", "an invalid size"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (2), }", "needs a comma"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,2), }",
        "more than 8 dimensions"},
@@ -90,7 +90,7 @@ TEST(Npy, EachFaultIsNamed) {
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'x': 1}",
        "the key \"x\" is unknown"},
       {"{'descr': '<f4', 'fortran_order': False}", "is missing"},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), } import os", "something follows"},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), } import os", "bytes follow"},
       {"{'descr", "a quoted string is missing\n  offset  11"},
       {"", "\"{\" is missing"},
   };
@@ -148,7 +148,7 @@ TEST(Npz, BrokenArchivesNameTheFileInside) {
                  [&] { read_npz(folder / "a.npz"); });
   };
   refused(pickles::zip({{"a.npy", "12345"}}), "a.npy: not a .npy file");
-  refused("12345", "it begins as a zip archive and does not end as one");
+  refused("12345", "it begins like a zip archive but does not end like one");
   std::string compressed = pickles::zip({{"a.npy", "12345"}});
   compressed[compressed.find("PK\1\2") + 10] = 8;
   refused(compressed,

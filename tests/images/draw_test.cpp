@@ -68,7 +68,7 @@ TEST(Draw, AGridHoldsEachPictureEnlarged) {
 TEST(Draw, BadGridsAreErrors) {
   expect_error(ErrorKind::usage, "draw_grid: there is no image", [] { draw_grid({}); });
   const std::vector<Tile> tiles(1, {Image::black(28, 28, 1), ""});
-  expect_error(ErrorKind::usage, "scale and margin go from 0 to 65536",
+  expect_error(ErrorKind::usage, "scale and margin must be from 0 to 65536",
                [&] { draw_grid(tiles, {.scale = -1}); });
   expect_error(ErrorKind::usage, "the picture would have 1680027x1680016 pixels",
                [&] { draw_grid(tiles, {.scale = 60000}); });

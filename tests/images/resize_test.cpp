@@ -79,7 +79,7 @@ TEST(Resize, BadSizesAreErrors) {
   const Image image = noise(4, 4, 1, 1);
   expect_error(ErrorKind::usage, "resize: 0x3 at (0, 0) is not inside an image of 0x3",
                [&] { resize(image, 0, 3, Filter::bilinear); });
-  expect_error(ErrorKind::usage, "is not a part of an image of 8x8", [&] {
+  expect_error(ErrorKind::usage, "is not inside an image of 8x8", [&] {
     resize_window(image, {8, 8, 5, 0, 4, 4}, Filter::nearest);
   });
   expect_error(ErrorKind::usage, "image: 3 samples given, [H=2, W=2, C=1] holds 4", [&] {

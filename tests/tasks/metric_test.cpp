@@ -103,7 +103,7 @@ TEST(Metrics, SumsAreSavedToTheBit) {
   again.parse(empty.text());
   EXPECT_EQ(again.count(), 0);
   for (const char* text : {"", "x", "3 [1]2", "3 [] []", "3 [2,]1, [1,]1,", "3 1 2"}) {
-    expect_error(ErrorKind::model, "are no measures", [&] { again.parse(text); });
+    expect_error(ErrorKind::model, "is not a list of measures", [&] { again.parse(text); });
   }
 }
 

@@ -119,7 +119,7 @@ TEST(Multilabel, ATargetThatIsNoLabelIsADataError) {
       "  label   b\n"
       "  found   0.25\n"
       "  try     --task regress, if targets are numbers");
-  expect_error(ErrorKind::usage, "multilabel: targets are labels of 0 or 1",
+  expect_error(ErrorKind::usage, "multilabel: targets must be labels of 0 or 1",
                [] { Multilabel(data::class_targets({"a"})); });
 }
 

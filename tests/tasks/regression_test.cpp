@@ -55,7 +55,7 @@ TEST(Regression, WhatDoesNotFitIsAUsageError) {
   });
   expect_error(ErrorKind::usage, "regress: numbers have no labels to smooth",
                [&] { loss_of(task, y, y, {.label_smoothing = 0.1}); });
-  expect_error(ErrorKind::usage, "regress: targets are numbers",
+  expect_error(ErrorKind::usage, "regress: targets must be numbers",
                [] { Regression(data::class_targets({"a"})); });
 }
 
