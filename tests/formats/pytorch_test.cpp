@@ -164,7 +164,7 @@ TEST(Pytorch, UnsupportedTensorsAreRefusedByName) {
       said("complex_2.15"),
       "tensor \"z\" is of torch.complex64, which is not supported\n"
       "  read    float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool");
-  EXPECT_EQ(said("uint16_2.15").substr(0, 51),
+  EXPECT_EQ(said("uint16_2.15").substr(0, 56),
             "tensor \"z\" is of torch.uint16, which is not supported\n  ");
   EXPECT_EQ(said("quantized_2.15"),
             "tensor \"q\" is made by torch._utils._rebuild_qtensor, which is not supported\n"
