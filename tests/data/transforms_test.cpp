@@ -308,8 +308,8 @@ class Half : public Transform {
   }
   void operator()(Sample& sample, TransformContext& context) const override {
     const auto which = static_cast<int64_t>(context.random.below(2));
-    const Array whole = sample.input;
-    sample.input = Array(DType::u8, output({whole.dtype(), whole.shape()}).shape);
+    const Array original = sample.input;
+    sample.input = Array(DType::u8, output({original.dtype(), original.shape()}).shape);
     for (int64_t i = 0; i < sample.input.numel(); ++i)
       sample.input.set(i, original.at(which * sample.input.numel() + i));
     sample.target.set(0, static_cast<double>(which));
