@@ -128,7 +128,7 @@ void require_classes(const Split& split) {
 void require_two(const std::vector<std::string>& names, const fs::path& folder) {
   if (names.size() >= 2) return;
   throw bad(folder.string() + ": " + std::to_string(names.size()) +
-            (names.size() == 1 ? " class" : " classes") + ", at least 2 are expected")
+            (names.size() == 1 ? " class" : " classes") + "; at least 2 are expected")
       .with("found", join(names))
       .with("expected", layout());
 }
