@@ -73,7 +73,7 @@ TEST(Plan, RefusesAnInvalidAmountOfMemory) {
     const Outcome outcome =
         fovea({"plan", "--model", "small_cnn", "--input", "3x32x32", "--memory", memory});
     EXPECT_EQ(outcome.code, 2) << memory << outcome.err;
-    EXPECT_NE(outcome.err.find("is no amount of memory"), std::string::npos) << outcome.err;
+    EXPECT_NE(outcome.err.find("is not an amount of memory"), std::string::npos) << outcome.err;
   }
   EXPECT_EQ(fovea({"plan", "--model", "small_cn", "--input", "3x32x32"}).code, 2);
   EXPECT_EQ(fovea({"plan", "--model", "small_cnn", "--data", "mnist:/nowhere"}).code, 3);
