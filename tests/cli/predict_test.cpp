@@ -193,8 +193,8 @@ TEST_F(Trained, PredictTakesFoldersAndWritesATable) {
   size_t at = 0;
   for (const auto& entry : alone) {
     if (entry.contains("error")) continue;
-    EXPECT_EQ(rows[at][0], entry.at("path"));
-    EXPECT_EQ(rows[at][1], entry.at("classes")[0].at("name"));
+    EXPECT_EQ(rows[at][0], entry.at("path").get<std::string>());
+    EXPECT_EQ(rows[at][1], entry.at("classes")[0].at("name").get<std::string>());
     EXPECT_NEAR(std::stod(rows[at][2]), entry.at("classes")[0].at("probability"), 1e-5);
     ++at;
   }
