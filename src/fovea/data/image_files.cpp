@@ -1,7 +1,6 @@
 #include "fovea/data/image_files.h"
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 
 #include "fovea/core/parallel.h"
