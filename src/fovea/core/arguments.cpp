@@ -41,7 +41,8 @@ struct InRange {
   }
 };
 
-std::string number_text(double value) {  // 1000000, not 1e+06
+/// A bound: 1000000, not 1e+06.
+std::string bound_text(double value) {
   const bool integral = value == std::floor(value) && std::abs(value) <= largest_integer;
   return integral ? std::to_string(static_cast<int64_t>(value)) : format_number(value);
 }
@@ -49,7 +50,7 @@ std::string number_text(double value) {  // 1000000, not 1e+06
 /// " from 1 to 64", " above 0", " of at least 0 and below 1"; "" where every number is in range.
 std::string range_text(const Argument& a) {
   const bool low = std::isfinite(a.minimum), high = std::isfinite(a.maximum);
-  const std::string minimum = number_text(a.minimum), maximum = number_text(a.maximum);
+  const std::string minimum = bound_text(a.minimum), maximum = bound_text(a.maximum);
   if (low && high && !a.open_minimum && !a.open_maximum) {
     return " from " + minimum + " to " + maximum;
   }

@@ -26,7 +26,7 @@ bool is_float(DType dtype);
 /// Vectors with one number per channel (biases, scales, shifts, statistics) and the gradients of
 /// parameters have it: they are sums over a batch, or accumulate over many steps. Weights of
 /// convolutions and linear layers have the values' own dtype.
-DType wide(DType dtype);
+DType accumulate_dtype(DType dtype);
 
 /// One bf16: the upper half of an f32. An f32 is
 /// rounded to nearest, ties to even; NaN stays NaN.

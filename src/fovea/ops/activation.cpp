@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "fovea/core/text.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/rules.h"
 #include "fovea/ops/shape_ops.h"
@@ -148,7 +149,7 @@ Tensor sign(const Tensor& x) { return apply(UnaryKind::sign, x); }
 
 Tensor pow(double base, const Tensor& x) {
   if (!(base > 0)) {
-    throw Error(ErrorKind::usage, "pow: the base is " + number_text(base) + ", not above 0")
+    throw Error(ErrorKind::usage, "pow: the base is " + format_number(base) + ", not above 0")
         .with("exponent", to_string(x.type()));
   }
   return apply(UnaryKind::pow, x, base);
@@ -157,7 +158,7 @@ Tensor pow(double base, const Tensor& x) {
 Tensor prelu(const Tensor& x, const Tensor& slope) {
   require_float("prelu", "input", x.type());
   const int64_t channels = x.rank() < 2 || slope.shape() == Shape{1} ? 1 : x.dim(1);
-  require_type("prelu", "slope", slope.type(), {wide(x.dtype()), {channels}}, x.type());
+  require_type("prelu", "slope", slope.type(), {accumulate_dtype(x.dtype()), {channels}}, x.type());
   const Tensor factor = channels == 1 ? cast(slope, x.dtype()) : per_channel(slope, x);
   return relu(x) - factor * relu(-x);
 }

@@ -167,7 +167,7 @@ Types Conv::infer(const Types& in) const {
   }
   const Shape out = Shape{x.dim(0), w.dim(0)}.concat(output_sizes(op, x, geometry.axes(w.shape)));
   require(kernel == w.shape.slice(2), "conv and its weight have different kernel sizes");
-  const Type vector{wide(x.dtype), {w.dim(0)}};
+  const Type vector{accumulate_dtype(x.dtype), {w.dim(0)}};
   if (bias && (in[2].shape != vector.shape || in[2].dtype != vector.dtype))
     throw fail("bias is " + to_string(in[2]) + ", expected " + to_string(vector));
   require(!residual || (in.back().shape == out && in.back().dtype == x.dtype),
@@ -265,7 +265,7 @@ double ConvBackwardData::flops(const Types& in, const Types&) const {
 
 Types ConvBackwardWeights::infer(const Types& in) const {
   require_inputs(name, in, 2);
-  const DType dtype = wide(in[1].dtype);
+  const DType dtype = accumulate_dtype(in[1].dtype);
   Types out{{dtype, weight}};
   if (bias) out.push_back({dtype, Shape{weight[0]}});
   return out;
@@ -344,7 +344,7 @@ Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
     y = x.graph().add_one(Pad{std::vector<int64_t>(beyond.size(), 0), beyond}, {y});
   }
   if (!bias) return y;
-  require_type(op, "bias", bias.type(), {wide(x.dtype()), {out[1]}}, x.type());
+  require_type(op, "bias", bias.type(), {accumulate_dtype(x.dtype()), {out[1]}}, x.type());
   return y + per_channel(bias, y);
 }
 

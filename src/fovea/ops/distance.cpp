@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/core/text.h"
 #include "fovea/ops/activation.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/reduce.h"
@@ -69,7 +70,7 @@ Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, double beta, Reduct
   require_pair("smooth_l1_loss", x.type(), target.type());
   if (!(beta >= 0)) {
     throw Error(ErrorKind::usage,
-                "smooth_l1_loss: beta is " + number_text(beta) + ", must be at least 0");
+                "smooth_l1_loss: beta is " + format_number(beta) + ", must be at least 0");
   }
   const Tensor d = absolute(x - target);
   if (beta == 0) return reduced(d, reduction);

@@ -1,5 +1,6 @@
 #include "fovea/ops/dropout.h"
 
+#include "fovea/core/text.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/rules.h"
 
@@ -32,7 +33,7 @@ Types Dropout::infer(const Types& in) const {
   require_inputs(name, in, 2);
   require_float(name, "input", in[0]);
   if (!(p >= 0 && p <= 1)) {
-    throw Error(ErrorKind::usage, "dropout: p is " + number_text(p) + ", must be from 0 to 1")
+    throw Error(ErrorKind::usage, "dropout: p is " + format_number(p) + ", must be from 0 to 1")
         .with("input", to_string(in[0]))
         .with("try", "the fraction of elements to drop: 0.5 for half of them");
   }

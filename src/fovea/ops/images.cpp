@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "fovea/core/text.h"
 #include "fovea/ops/rules.h"
 
 namespace fovea {
@@ -11,7 +12,7 @@ namespace {
 
 std::string list_text(const std::vector<float>& values) {
   std::string text;
-  for (float v : values) text += (text.empty() ? "" : ",") + number_text(v);
+  for (float v : values) text += (text.empty() ? "" : ",") + format_number(v);
   return text;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "fovea/core/text.h"
 #include "fovea/ops/rules.h"
 
 namespace fovea {
@@ -80,7 +81,7 @@ Types NegativeLogLikelihood::infer(const Types& in) const {
         .with("try", "rows of zeros where targets should be ignored");
   }
   if (!(label_smoothing >= 0 && label_smoothing <= 1)) {
-    throw fail("label_smoothing is " + number_text(label_smoothing) + ", must be from 0 to 1");
+    throw fail("label_smoothing is " + format_number(label_smoothing) + ", must be from 0 to 1");
   }
   if (weighted) require_type(op, "class_weights", in[2], {logits.dtype, {logits.dim(1)}}, logits);
   return {{logits.dtype, {}}};

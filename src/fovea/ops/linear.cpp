@@ -17,7 +17,7 @@ Tensor product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpos
 
 /// a' b in accumulate_dtype: a weight's gradient, summed over the rows of both.
 Tensor sum_of_products(const Tensor& a, const Tensor& b) {
-  const MatMul op{.transpose_a = true, .wide_result = a.dtype() != wide(a.dtype())};
+  const MatMul op{.transpose_a = true, .wide_result = a.dtype() != accumulate_dtype(a.dtype())};
   return a.graph().add_one(op, {a, b});
 }
 
@@ -50,7 +50,7 @@ Types Linear::infer(const Types& in) const {
                   "a layer with in_features = {}, or an image size that gives {} features here",
                   features, w.dim(1)));
   }
-  if (bias) require_type(name, "bias", in[2], {wide(x.dtype), {w.dim(0)}}, x);
+  if (bias) require_type(name, "bias", in[2], {accumulate_dtype(x.dtype), {w.dim(0)}}, x);
   Shape out = x.shape;
   out.set(-1, w.dim(0));
   return {{x.dtype, out}};
@@ -61,7 +61,7 @@ Tensors Linear::gradient(const Node& node, const Tensors& dy) const {
   const int64_t rows = x.shape().slice(0, x.rank() - 1).numel();
   const Tensor x2 = reshape(x, {rows, w.dim(1)}), dy2 = reshape(dy[0], {rows, w.dim(0)});
   Tensors result{reshape(product(dy2, false, w, false), x.shape()), sum_of_products(dy2, x2)};
-  if (bias) result.push_back(sum_to(cast(dy[0], wide(dy[0].dtype())), {w.dim(0)}));
+  if (bias) result.push_back(sum_to(cast(dy[0], accumulate_dtype(dy[0].dtype())), {w.dim(0)}));
   return result;
 }
 
@@ -100,7 +100,7 @@ Types MatMul::infer(const Types& in) const {
   if (inner != inner_b) {
     throw fail(fmt::format("the first has {} columns, the second has {} rows", inner, inner_b));
   }
-  return {{wide_result ? wide(a.dtype) : a.dtype,
+  return {{wide_result ? accumulate_dtype(a.dtype) : a.dtype,
            a.shape.slice(0, a.rank() - 2).concat({rows, columns})}};
 }
 

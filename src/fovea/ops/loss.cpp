@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/core/text.h"
 #include "fovea/ops/likelihood.h"
 #include "fovea/ops/rules.h"
 #include "fovea/ops/shape_ops.h"
@@ -81,7 +82,7 @@ Types SoftmaxCrossEntropy::infer(const Types& in) const {
                                  to_string(Type{logits.dtype, logits.shape})));
   }
   if (!(label_smoothing >= 0 && label_smoothing <= 1)) {
-    throw fail("label_smoothing is " + number_text(label_smoothing) + ", must be from 0 to 1");
+    throw fail("label_smoothing is " + format_number(label_smoothing) + ", must be from 0 to 1");
   }
   return {{logits.dtype, {}}};
 }

@@ -50,7 +50,7 @@ void check_batch_norm(const Types& in, bool residual, const std::string_view (&v
           .with(vectors[i], to_string(vector, "C"))
           .with("try", fmt::format("a norm of {} channels", x.dim(1)));
     }
-    require_type(op, vectors[i], vector, {wide(x.dtype), {x.dim(1)}}, x);
+    require_type(op, vectors[i], vector, {accumulate_dtype(x.dtype), {x.dim(1)}}, x);
   }
   if (residual) require_type(op, "residual", in[5], {x.dtype, x.shape}, x);
 }
@@ -69,13 +69,13 @@ void normalise_channel(const Views& v, int64_t c, double mean, double rstd, bool
 /// Errors: usage unless `vector` has one number per channel of x, in its accumulate_dtype.
 void require_vector(std::string_view op, std::string_view what, const Tensor& vector,
                     const Tensor& x) {
-  require_type(op, what, vector.type(), {wide(x.dtype()), {x.dim(1)}}, x.type());
+  require_type(op, what, vector.type(), {accumulate_dtype(x.dtype()), {x.dim(1)}}, x.type());
 }
 
 /// `vector`, or if it has no value a constant `value` of x's accumulate_dtype and `shape`.
 Tensor or_constant(const Tensor& vector, const Tensor& x, const Shape& shape, double value) {
   if (vector) return vector;
-  return x.graph().constant(Array::full(wide(x.dtype()), shape, value));
+  return x.graph().constant(Array::full(accumulate_dtype(x.dtype()), shape, value));
 }
 
 /// The same for a norm over channels; an x without them is refused by the norm.
@@ -118,7 +118,7 @@ Types BatchNorm::infer(const Types& in) const {
         .with("input", to_string(x, image_axes(x.rank())))
         .with("try", "a larger batch (or no last batch of 1), a larger image, or eval mode");
   }
-  const Type vector{wide(x.dtype), {x.dim(1)}};
+  const Type vector{accumulate_dtype(x.dtype), {x.dim(1)}};
   return {{x.dtype, x.shape}, vector, vector, vector, vector};
 }
 
@@ -230,7 +230,7 @@ Types LayerNorm::infer(const Types& in) const {
         .with("input", to_string(x));
   }
   const Shape row = x.shape.slice(x.rank() - axes), rows = x.shape.slice(0, x.rank() - axes);
-  const DType dtype = wide(x.dtype);
+  const DType dtype = accumulate_dtype(x.dtype);
   require_type(name, "gamma", in[1], {dtype, row}, x);
   require_type(name, "beta", in[2], {dtype, row}, x);
   if (row.numel() == 0) {

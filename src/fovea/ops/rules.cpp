@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "fovea/ops/shape_ops.h"
 
 namespace fovea {
@@ -68,10 +66,5 @@ int checked_axis(std::string_view op, int axis, const Type& input) {
 }
 
 std::string axis_count(int axes) { return std::to_string(axes) + (axes == 1 ? " axis" : " axes"); }
-
-std::string number_text(double value) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
 
 }  // namespace fovea

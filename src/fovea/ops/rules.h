@@ -37,9 +37,6 @@ int checked_axis(std::string_view op, int axis, const Type& input);
 /// "1 axis", "4 axes".
 std::string axis_count(int axes);
 
-/// "0.01": the shortest text that reads back as the same number.
-std::string number_text(double value);
-
 /// A backward op's type rule: the gradient has the type of input `i`.
 inline Types like(const Types& in, size_t i) { return {{in[i].dtype, in[i].shape}}; }
 

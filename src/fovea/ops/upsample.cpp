@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/core/text.h"
 #include "fovea/ops/rules.h"
 
 namespace fovea {
@@ -125,7 +126,7 @@ Tensor upsample(const Tensor& x, const Factors& scale, const UpsampleOptions& op
       throw Error(
           ErrorKind::usage,
           fmt::format("upsample: scale is {}, which gives no valid size from {} (axis {})",
-                      number_text(factors[a]), size, std::string(1, image_axes(x.rank())[a + 2])))
+                      format_number(factors[a]), size, std::string(1, image_axes(x.rank())[a + 2])))
           .with("input", to_string(x.type(), image_axes(x.rank())))
           .with("try", "scales above 0 that give at least 1 pixel");
     }

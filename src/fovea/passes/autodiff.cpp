@@ -25,7 +25,7 @@ std::vector<bool> dependents(const Graph& graph, const Tensors& from) {
 /// Adds two gradients of one value. Of a bf16 weight, some may be f32 and others bf16.
 Tensor added(const Tensor& a, const Tensor& b) {
   if (a.dtype() == b.dtype()) return a + b;
-  return cast(a, wide(a.dtype())) + cast(b, wide(b.dtype()));
+  return cast(a, accumulate_dtype(a.dtype())) + cast(b, accumulate_dtype(b.dtype()));
 }
 
 /// The gradient of a node's output in the form that the node needs: in the output's dtype, except

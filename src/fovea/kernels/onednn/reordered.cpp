@@ -100,7 +100,7 @@ Offer reordered(const Problem& problem) {
 
 Offer widened(const Problem& problem) {
   Problem other = problem;
-  for (Type& type : other.in) type.dtype = wide(type.dtype);
+  for (Type& type : other.in) type.dtype = accumulate_dtype(type.dtype);
   KernelChoice inner = choose_kernel(other);
   if (inner.name == "reference") return Refusal{"none for f32 either"};
   return std::make_unique<ReorderedKernel>(std::move(inner.kernel), problem, other);
