@@ -65,6 +65,7 @@ void add_convert(Commands& commands);
 void add_parity(Commands& commands);
 void add_summary(Commands& commands);
 void add_plan(Commands& commands);
+void add_recipes(Commands& commands);
 void add_models(Commands& commands);
 void add_layers(Commands& commands);
 void add_data(Commands& commands);

@@ -42,6 +42,7 @@ int run(int argc, char** argv, bool watched) {
   add_parity(commands);
   add_summary(commands);
   add_plan(commands);
+  add_recipes(commands);
   add_models(commands);
   add_layers(commands);
   add_data(commands);

@@ -6,6 +6,7 @@
 #include "fovea/core/parallel.h"
 #include "fovea/data/transform.h"
 #include "fovea/optim/schedule.h"
+#include "fovea/train/recipe.h"
 
 namespace fovea::cli {
 namespace {
@@ -25,6 +26,11 @@ std::string from_anywhere(const std::string& data) {
 
 void SettingsFlags::add(CLI::App& app) {
   app_ = &app;
+  app.add_option(
+         "--recipe", recipe_,
+         "Settings that go together, which other flags override: a name of `fovea recipes`, or "
+         "a file such as the config.toml of a run")
+      ->type_name("NAME|FILE.toml");
   for (const train::Setting& setting : train::settings_table()) {
     if (!is_flag(setting)) continue;
     std::string& value = values_[setting.name];
@@ -41,6 +47,10 @@ bool SettingsFlags::given(std::string_view name) const {
 
 train::Settings SettingsFlags::read() const {
   train::Settings settings;
+  if (!recipe_.empty()) {
+    settings = train::from_recipe(recipe_);
+    if (given("model")) settings.net.reset();
+  }
   for (const train::Setting& setting : train::settings_table()) {
     if (is_flag(setting) && given(setting.name)) setting.set(settings, values_.at(setting.name));
   }
@@ -51,6 +61,10 @@ train::Settings SettingsFlags::read() const {
 }
 
 train::Changes SettingsFlags::changes() const {
+  if (!recipe_.empty()) {
+    throw Error(ErrorKind::usage, "--recipe: a run that is resumed keeps its settings")
+        .with("try", "a new run, or --resume without --recipe");
+  }
   train::Settings settings = read();
   settings.threads = threads();
   train::Changes changes;

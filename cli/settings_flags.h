@@ -12,8 +12,8 @@ namespace fovea::cli {
 class SettingsFlags {
  public:
   void add(CLI::App& app);
-  /// The defaults, overridden by what was given. Paths are absolute, so that a run can be resumed
-  /// from any folder. Errors: usage, naming the flag.
+  /// The defaults, overridden by the recipe, overridden by what was given. Paths are absolute, so
+  /// that a run can be resumed from any folder. Errors: usage, naming the flag.
   train::Settings read() const;
   bool given(std::string_view name) const;
   /// What was given, for a run that is resumed. Errors: as read.
@@ -21,6 +21,7 @@ class SettingsFlags {
 
  private:
   const CLI::App* app_ = nullptr;
+  std::string recipe_;
   std::map<std::string, std::string> values_;  ///< as text, since the table parses them
 };
 

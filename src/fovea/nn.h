@@ -17,4 +17,5 @@
 #include "fovea/nn/sequential.h"
 #include "fovea/nn/shape.h"
 #include "fovea/nn/trace.h"
+#include "fovea/nn/whitening.h"
 #include "fovea/ops.h"

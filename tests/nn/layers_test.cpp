@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "error_text.h"
 #include "fovea/nn.h"
@@ -72,9 +73,84 @@ TEST(Init, NamesSelectTheirInitialisers) {
     EXPECT_NEAR(statistics(weight, nn::init::by_name(name)).std, std, 0.03 * std) << name;
   }
   EXPECT_EQ(statistics({4, 4}, nn::init::by_name("ones")).mean, 1);
-  EXPECT_EQ(nn::init::names().size(), stds.size() + 1);
+  // Of 40 filters, the first 30 have one element that is 1.
+  EXPECT_NEAR(statistics(weight, nn::init::by_name("dirac")).mean, 30 / (40 * in), 1e-12);
+  EXPECT_EQ(nn::init::names().size(), stds.size() + 2);
   expect_error(ErrorKind::usage, "unknown initialiser \"he_norm\"\n  nearest he_normal",
                [] { nn::init::by_name("he_norm"); });
+}
+
+TEST(Init, DiracFiltersReturnTheirInputs) {
+  // A deep plain net trains because its layers start as identities; PyTorch's dirac_ of w[:I] is
+  // the same.
+  for (const Shape& shape : {Shape{5, 3, 3, 3}, Shape{2, 4, 5, 1}, Shape{3, 3, 2}}) {
+    Array drawn(DType::f64, shape), w(DType::f64, shape);
+    Random a(1, "w"), b(1, "w");
+    nn::init::kaiming_uniform()(drawn, a);
+    nn::init::dirac(nn::init::kaiming_uniform())(w, b);
+    const int64_t filter = shape.slice(1).numel(), pixels = shape.slice(2).numel();
+    for (int64_t i = 0; i < w.numel(); ++i) {
+      const int64_t o = i / filter, in = i % filter / pixels, pixel = i % pixels;
+      const int64_t centre = shape.rank() == 3 ? 1 : (shape[2] / 2) * shape[3] + shape[3] / 2;
+      const bool drawn_one = o >= std::min(shape[0], shape[1]);
+      EXPECT_EQ(w.at(i), drawn_one ? drawn.at(i) : o == in && pixel == centre ? 1 : 0) << i;
+    }
+  }
+}
+
+TEST(Init, UnitStdScalesWhatAnotherDraws) {
+  EXPECT_NEAR(statistics({20, 30}, nn::init::unit_std(nn::init::uniform(0.01))).std, 1, 1e-3);
+  EXPECT_EQ(statistics({4}, nn::init::unit_std(nn::init::constant(3))).mean, 3);
+}
+
+TEST(Whitening, EigenvectorsOfASymmetricMatrix) {
+  const int64_t n = 12;
+  Random random(3, "matrix");
+  std::vector<double> a(n * n);
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t j = 0; j <= i; ++j)
+      a[static_cast<size_t>(i * n + j)] = a[static_cast<size_t>(j * n + i)] = random.normal();
+  }
+  const nn::Eigen found = nn::eigen(a, n);
+  EXPECT_TRUE(std::ranges::is_sorted(found.values, std::greater{}));
+  for (size_t k = 0; k < n; ++k) {
+    const std::vector<double>& v = found.vectors[k];
+    double length = 0;
+    for (size_t i = 0; i < n; ++i) {
+      double product = 0;
+      for (size_t j = 0; j < n; ++j) product += a[i * n + j] * v[j];
+      EXPECT_NEAR(product, found.values[k] * v[i], 1e-12);
+      length += v[i] * v[i];
+    }
+    EXPECT_NEAR(length, 1, 1e-12);
+  }
+}
+
+TEST(Whitening, OutputsAreUncorrelatedWithVarianceOne) {
+  // What the first layer of airbench94 is for: channels that share no information.
+  Random random(7, "images");
+  Array images(DType::f32, {300, 2, 6, 6});
+  for (int64_t i = 0; i < images.numel(); ++i) {
+    const double fresh = random.normal();
+    images.set(i, i % 6 == 0 ? fresh : 0.8 * images.at(i - 1) + 0.3 * fresh + 0.1);
+  }
+  Array weight(DType::f32, {16, 2, 2, 2});
+  nn::init::whitening(1e-9).fill(weight, images);
+  const Array y =
+      eval([](const Tensors& t) { return Tensors{conv(t[0], t[1])}; }, {images, weight})[0];
+  const int64_t pixels = 25, channels = 16;
+  for (int64_t a = 0; a < 8; ++a) {
+    for (int64_t b = 0; b <= a; ++b) {
+      double product = 0;
+      for (int64_t n = 0; n < 300; ++n) {
+        for (int64_t p = 0; p < pixels; ++p) {
+          product += y.at((n * channels + a) * pixels + p) * y.at((n * channels + b) * pixels + p);
+        }
+      }
+      EXPECT_NEAR(product / (300 * pixels), a == b ? 1 : 0, 2e-3) << a << " " << b;
+    }
+    for (int64_t k = 0; k < 8; ++k) EXPECT_EQ(weight.at((a + 8) * 8 + k), -weight.at(a * 8 + k));
+  }
 }
 
 TEST(Init, TruncatedNormalHasNoTails) {

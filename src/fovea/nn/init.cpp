@@ -82,6 +82,7 @@ constexpr Named table[] = {
     {"xavier_uniform", xavier_uniform},
     {"xavier_normal", xavier_normal},
     {"orthogonal", orthogonal},
+    {"dirac", [] { return dirac(); }},
     {"he_uniform", [] { return kaiming_uniform(0); }},
     {"he_normal", kaiming_normal},
     {"glorot_uniform", xavier_uniform},
@@ -148,6 +149,35 @@ Initializer orthogonal() {
       const auto row = static_cast<size_t>(i / ins), column = static_cast<size_t>(i % ins);
       array.set(i, is_wide ? vectors[row][column] : vectors[column][row]);
     }
+  };
+}
+
+Initializer dirac(Initializer rest) {
+  return [rest = std::move(rest)](Array& array, Random& random) {
+    rest(array, random);
+    const Shape& shape = array.shape();
+    if (shape.rank() < 2 || array.numel() == 0) return;
+    const int64_t filter = shape.slice(1).numel(), pixels = shape.slice(2).numel();
+    int64_t centre = 0;
+    for (int axis = 2; axis < shape.rank(); ++axis) centre = centre * shape[axis] + shape[axis] / 2;
+    for (int64_t o = 0; o < std::min(shape[0], shape[1]); ++o) {
+      for (int64_t k = 0; k < filter; ++k) {
+        array.set(o * filter + k, k == o * pixels + centre ? 1 : 0);
+      }
+    }
+  };
+}
+
+Initializer unit_std(Initializer values) {
+  return [values = std::move(values)](Array& array, Random& random) {
+    values(array, random);
+    const auto count = static_cast<double>(array.numel());
+    double sum = 0, squares = 0;
+    for (int64_t i = 0; i < array.numel(); ++i) sum += array.at(i);
+    for (int64_t i = 0; i < array.numel(); ++i) squares += std::pow(array.at(i) - sum / count, 2);
+    const double std = std::sqrt(squares / (count - 1));
+    if (!(std > 0)) return;
+    for (int64_t i = 0; i < array.numel(); ++i) array.set(i, array.at(i) / std);
   };
 }
 

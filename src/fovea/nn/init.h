@@ -52,10 +52,21 @@ Initializer xavier_normal();
 /// (Saxe et al. 2013).
 Initializer orthogonal();
 
+/// The weight [O, I, kernel] of a convolution that returns its inputs: filter o < min(O, I) is 1 at
+/// the kernel's centre of channel o (index size / 2), else 0. All other filters are drawn by
+/// `rest`, by default 0 (PyTorch's dirac_). With a `rest` whose values depend on the fans, those
+/// are the entire weight's.
+Initializer dirac(Initializer rest = constant(0));
+
+/// The values of another initialiser divided by their standard deviation (unbiased), which makes
+/// that 1. Values that are all equal stay as they are.
+Initializer unit_std(Initializer values);
+
 /// One of the above by name: "zeros", "ones", "pytorch" (the default of kaiming_uniform),
 /// "kaiming_uniform" (a = 0), "kaiming_normal", "kaiming_normal_fan_out", "lecun_normal",
-/// "xavier_uniform", "xavier_normal", "orthogonal"; Keras's names "he_uniform", "he_normal",
-/// "glorot_uniform", "glorot_normal". Errors: usage for an unknown name, listing the nearest.
+/// "xavier_uniform", "xavier_normal", "orthogonal", "dirac"; Keras's names "he_uniform",
+/// "he_normal", "glorot_uniform", "glorot_normal". Errors: usage for an unknown name, listing the
+/// nearest.
 Initializer by_name(std::string_view name);
 
 /// The names that `by_name` knows.

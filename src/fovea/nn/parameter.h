@@ -17,6 +17,14 @@ class Module;
 /// only on the seed, the array's name and its shape. See init.h.
 using Initializer = std::function<void(Array& array, Random& random)>;
 
+/// Initial values that depend on data: `fill` gets the array, with the values that its Initializer
+/// drew, and the inputs of its module [samples, ...] for the first `samples` training samples.
+/// Training uses it (see train/initialize.h); until then the drawn values stay.
+struct DataInitializer {
+  int64_t samples;  ///< fewer if there are not as many
+  std::function<void(Array& array, const Array& inputs)> fill;
+};
+
 /// A position in a model: the parent, the name there, and the line that defines it. Made by
 /// `Module::at`; for the root, from a title.
 class Scope {
@@ -60,6 +68,11 @@ class Variable {
 
   /// Replaces the layer's own initial values; for arrays that no State has filled yet.
   void initialize(Initializer initializer) { initializer_ = std::move(initializer); }
+  /// Besides these, values that depend on data.
+  void initialize(DataInitializer initializer) { data_initializer_ = std::move(initializer); }
+  const std::optional<DataInitializer>& data_initializer() const { return data_initializer_; }
+  /// The module that it is a part of.
+  const Module& owner() const { return *owner_; }
   /// Declares it in `state`, with `dtype` unless it is a counter, to be filled from Random(seed,
   /// name) on first use. Errors: usage when the name is already declared with another type.
   void declare(State& state, uint64_t seed, DType dtype) const;
@@ -74,6 +87,7 @@ class Variable {
   std::string name_;
   Shape shape_;
   Initializer initializer_;
+  std::optional<DataInitializer> data_initializer_;
   Role role_;
   std::optional<DType> dtype_;  ///< if it is not the graph's
 };

@@ -208,11 +208,17 @@ std::string to_toml(const Settings& settings) {
 }
 
 Settings from_toml(const std::filesystem::path& path) {
+  return from_toml_text(read_text(path, ErrorKind::data, size_t{1} << 20), path.string(),
+                        path.parent_path());
+}
+
+Settings from_toml_text(std::string_view text, const std::string& source,
+                        const std::filesystem::path& folder) {
   toml::table document;
   try {
-    document = toml::parse(read_text(path, ErrorKind::data, size_t{1} << 20), path.string());
+    document = toml::parse(text, source);
   } catch (const toml::parse_error& e) {
-    throw Error(ErrorKind::data, path.string() + ": " + std::string(e.description()))
+    throw Error(ErrorKind::data, source + ": " + std::string(e.description()))
         .with("line", std::to_string(e.source().begin.line));
   }
   Settings settings;
@@ -221,13 +227,14 @@ Settings from_toml(const std::filesystem::path& path) {
   for (const Setting& setting : table) known.push_back(key_of(setting));
   for (const auto& [key, node] : document) {
     const std::string name(key.str());
-    const std::string line = path.string() + ":" + std::to_string(node.source().begin.line);
+    if (name == "about") continue;  // of a recipe, for its reader
+    const std::string line = source + ":" + std::to_string(node.source().begin.line);
     const auto found = std::find(known.begin(), known.end(), name);
     if (found == known.end()) throw unknown_name("setting", name, known).with("at", line);
     const Setting& setting = table[static_cast<size_t>(found - known.begin())];
     std::string value;
-    if (auto text = node.value_exact<std::string>()) {
-      value = *text;
+    if (auto word = node.value_exact<std::string>()) {
+      value = *word;
     } else if (auto integer = node.value_exact<int64_t>()) {
       value = std::to_string(*integer);
     } else if (auto number = node.value_exact<double>()) {
@@ -245,7 +252,7 @@ Settings from_toml(const std::filesystem::path& path) {
     }
   }
   if (models::is_net_file(settings.model)) {
-    models::NetText net = models::read_net(path.parent_path() / settings.model);
+    models::NetText net = models::read_net(folder / settings.model);
     net.file = settings.model;
     settings.net = std::make_shared<const models::NetText>(std::move(net));
   }

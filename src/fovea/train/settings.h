@@ -93,10 +93,13 @@ models::Options model_options(const Settings& settings, int64_t outputs, const S
 
 /// config.toml: every setting, one per line, with its help as a comment.
 std::string to_toml(const Settings& settings);
-/// Reads it back, and the text beside it for a model in TOML; settings that it does not mention
-/// keep their defaults. Errors: model when that text is missing; data when the file is missing or
-/// is not valid TOML; usage for an unknown key (with the nearest) or a bad value, naming the file
-/// and line.
+/// Reads it, or a recipe, back, and the text beside it for a model in TOML; settings that it does
+/// not mention keep their defaults. Errors: model when that text is missing; data when the file is
+/// missing or is not valid TOML; usage for an unknown key (with the nearest) or a bad value, naming
+/// the file and line.
 Settings from_toml(const std::filesystem::path& path);
+/// The same from a text, which messages call `name`; nets in files are relative to `folder`.
+Settings from_toml_text(std::string_view text, const std::string& name,
+                        const std::filesystem::path& folder = {});
 
 }  // namespace fovea::train

@@ -14,6 +14,7 @@
 #include "fovea/runtime/nonfinite.h"
 #include "fovea/train/checkpoint.h"
 #include "fovea/train/frozen.h"
+#include "fovea/train/initialize.h"
 #include "fovea/train/plan.h"
 #include "fovea/train/run_folder.h"
 #include "fovea/weights/fit.h"
@@ -64,8 +65,15 @@ Trainer::Trainer(Setup setup, std::vector<Callback*> callbacks, std::stop_token 
       learner_(std::make_shared<Learner>(setup_)),
       progress_{.measures = tasks::Measures(training_metrics(setup_))} {
   tight_ = check_memory(setup_, learner_);  // finds samples that the net cannot take, too
-  if (!setup_.start.weights.empty())
+  if (setup_.start.weights.empty()) {
+    initialize_from_data(*setup_.model, state(), setup_.normalization(), [this](int64_t n) {
+      data::Loader first(setup_.prepared(setup_.split.train), {.batch = n});
+      first.start(0);
+      return first.next()->inputs;
+    });
+  } else {
     anew_ = initialize(setup_.start, setup_.settings.model, setup_.config, *setup_.model, state());
+  }
   setup_.start.weights.clear();
 }
 
