@@ -187,10 +187,9 @@ std::string to_text(const tasks::Measures& measures) {
 int run(const Flags& flags, Console& console) {
   require_flag(*flags.app, "--model");
   require_flag(*flags.app, "--data");
-  const TestViews views = TestViews::parse(flags.tta);
   if (!flags.predictions.empty()) console.data_goes_to("--predictions", flags.predictions);
   const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
-  predictor->use(views);
+  if (!flags.tta.empty()) predictor->use(TestViews::parse(flags.tta));
   const data::DataSets sets = data::open(flags.data);
   std::shared_ptr<const data::Dataset> split =
       fitted(*predictor, sets, part(predictor->file(), sets, flags.split));
@@ -209,7 +208,7 @@ int run(const Flags& flags, Console& console) {
   if (!flags.predictions.empty()) predictions.write();
   Json document = to_json(measures);
   std::string text = to_text(measures);
-  if (views.count() > 1) {
+  if (const TestViews& views = predictor->views(); views.count() > 1) {
     document["tta"] = {{"name", views.text()}, {"views", views.count()}};
     text =
         fmt::format("{:<10}{}, the mean of {} views\n", "tta", views.text(), views.count()) + text;
@@ -233,10 +232,7 @@ void add_eval(Commands& commands) {
              "Which part of it: test, train, or val: the data set's own, or what training held out",
              {"test", "val", "train"});
   add_count(app, "--batch", flags->batch, "Images at once");
-  app.add_option("--tta", flags->tta,
-                 "Average over views of each image: flip (also mirrored), shift (also moved by a "
-                 "pixel up left and down right), or flip,shift")
-      ->type_name("VIEWS");
+  add_views(app, flags->tta);
   app.add_option("--predictions", flags->predictions,
                  "Write what was predicted for each sample: .csv, or the raw outputs as .npy")
       ->type_name("FILE");

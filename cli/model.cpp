@@ -222,4 +222,14 @@ void require_flag(const CLI::App& app, const std::string& flag) {
       .with("try", "fovea " + app.get_name() + " --help");
 }
 
+CLI::Option* add_views(CLI::App& app, std::string& views) {
+  return app
+      .add_option(
+          "--tta", views,
+          "Average over views of each image: none, flip (also mirrored), shift (also moved by "
+          "a pixel up left and down right), or flip,shift; those that the model was trained "
+          "for by default")
+      ->type_name("VIEWS");
+}
+
 }  // namespace fovea::cli

@@ -68,6 +68,9 @@ struct TrainedFlags {
 /// Predictor and assemble_model.
 std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& console);
 
+/// --tta, for Predictor::use; without it the model's own views.
+CLI::Option* add_views(CLI::App& app, std::string& views);
+
 /// Whether the argument of --model is a model file: it contains a slash or has the suffix of
 /// weights, and not that of a net file. A stream can be either: see choose and load_predictor.
 bool names_file(std::string_view model);

@@ -24,7 +24,7 @@ namespace {
 
 struct Flags : TrainedFlags {
   const CLI::App* app = nullptr;
-  std::string input, output, csv;
+  std::string input, output, csv, tta;
   std::vector<std::string> images;
   int64_t top = 5, batch = 32, max_pixels = default_pixel_limit;
 };
@@ -154,8 +154,14 @@ void predict_batch(std::span<Item> items, const Flags& flags, Predictor& predict
   }
 }
 
+std::unique_ptr<Predictor> loaded(const Flags& flags, Console& console) {
+  std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
+  if (!flags.tta.empty()) predictor->use(TestViews::parse(flags.tta));
+  return predictor;
+}
+
 int predict_images(const Flags& flags, Console& console) {
-  const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
+  const std::unique_ptr<Predictor> predictor = loaded(flags, console);
   std::vector<std::string> paths;
   for (const std::string& argument : flags.images)
     std::ranges::move(pictures_of(argument), std::back_inserter(paths));
@@ -259,7 +265,7 @@ void write_outputs(const Flags& flags, Predictor& predictor, const Array& input,
 }
 
 int predict_array(const Flags& flags, Console& console) {
-  const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
+  const std::unique_ptr<Predictor> predictor = loaded(flags, console);
   const Array input = read_npy(flags.input);
   check_input(input, predictor->input(), flags.input);
   if (!flags.output.empty()) {
@@ -313,6 +319,7 @@ void add_predict(Commands& commands) {
                  "Write a table instead: path, prediction, probability, and so on for --top")
       ->type_name("FILE");
   add_count(app, "--top", flags->top, "Classes to show for each picture");
+  add_views(app, flags->tta);
   add_max_pixels(app, flags->max_pixels);
   app.add_option("--input", flags->input,
                  "Instead of images: numbers as the net takes them, f32 N, C, H, W")

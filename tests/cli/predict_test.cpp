@@ -163,6 +163,24 @@ TEST_F(Trained, TheAccuracyOfThePredictionsFileIsEvals) {
   EXPECT_EQ(nowhere.code, 5) << nowhere.err;
 }
 
+TEST_F(Trained, TheViewsOfTheTrainingAreUsedByDefault) {
+  // A recipe's accuracy is that of its views: eval of its model file reports the same number.
+  ModelFile file = load_model(model_);
+  file.training["setting.tta"] = "flip";
+  save_model(folder_ / "views.safetensors", file);
+  const std::string model = folder_ / "views.safetensors";
+  const auto eval = [&](const std::string& with, const Arguments& more) {
+    Arguments arguments{"eval", "--model", with, "--data", data_, "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return fovea(arguments).json();
+  };
+  EXPECT_EQ(eval(model, {}), eval(model_, {"--tta", "flip"}));
+  EXPECT_EQ(eval(model, {"--tta", "none"}), eval(model_, {}));
+  file.training["setting.tta"] = "upside down";
+  save_model(folder_ / "views.safetensors", file);
+  EXPECT_EQ(fovea({"eval", "--model", model, "--data", data_}).code, 4);
+}
+
 TEST_F(Trained, PredictTakesFoldersAndWritesATable) {
   const nlohmann::json files = samples(40);  // more than one batch
   std::filesystem::create_directories(folder_ / "pngs/deeper/empty");

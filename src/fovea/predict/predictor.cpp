@@ -44,6 +44,8 @@ Predictor::Predictor(ModelFile file, const std::string& source) : file_(std::mov
     model_ = models::make(file_.architecture, options);
     nn::declare(state_, *model_, 0);
     load_weights(*model_, state_, file_.weights);
+    const auto trained_for = file_.training.find("setting.tta");
+    if (trained_for != file_.training.end()) views_ = TestViews::parse(trained_for->second);
   } catch (const Error& e) {  // an unknown architecture is a usage error elsewhere; here the file
                               // is at fault
     Error located(ErrorKind::model, e.headline());
@@ -51,16 +53,16 @@ Predictor::Predictor(ModelFile file, const std::string& source) : file_(std::mov
     throw located.with("file", source);
   }
   file_.weights.clear();  // the State has copies
-  use({});
+  use(views_);
 }
 
 void Predictor::use(const TestViews& views) {
+  views_ = views;
   const Normalization normalization =
       file_.preprocessing ? Normalization{file_.preprocessing->mean, file_.preprocessing->std}
                           : Normalization{};
   const auto decode = [this](const Tensor& output) { return task_->decoded(output); };
-  inference_ =
-      std::make_unique<Inference>(*model_, state_, normalization, DType::f32, nullptr, views);
+  inference_ = std::make_unique<Inference>(*model_, state_, normalization);
   decoding_ = std::make_unique<Inference>(
       *model_, state_, normalization, DType::f32,
       [decode](const Tensor& output, const Tensor&) {

@@ -25,9 +25,11 @@ class Predictor {
   /// cropped in the same proportion. Errors: usage when the model's inputs are not pictures.
   void resize(int height, int width);
 
-  /// From now on outputs are the mean over several views of each image. Errors, when used: usage
-  /// when the model's inputs are not images.
+  /// From now on predictions and metrics are of the mean over these views of each image; until then
+  /// over those that the model was trained for (the setting `tta`). Errors, when used: usage when
+  /// the model's inputs are not images.
   void use(const TestViews& views);
+  const TestViews& views() const { return views_; }
 
   /// A picture as the net takes it, u8[H, W, C]. Errors: as prepare; usage when the model's inputs
   /// are not pictures.
@@ -38,7 +40,7 @@ class Predictor {
   std::unique_ptr<tasks::Prediction> predict(const Image& image, int64_t maximum = 5);
   /// The same for inputs as the net takes them, u8 [N, H, W, C] or f32 [N, C, spatial...].
   std::vector<std::unique_ptr<tasks::Prediction>> predict(const Array& inputs, int64_t maximum = 5);
-  /// The net's output for many inputs, finite or not: see Inference::output.
+  /// The net's output for many inputs, finite or not, without further views: see Inference::output.
   Array output(const Array& inputs) { return inference_->output(inputs); }
 
   Inference& inference() { return *inference_; }
@@ -55,6 +57,7 @@ class Predictor {
   ModelFile file_;
   Shape input_;
   std::unique_ptr<tasks::Task> task_;
+  TestViews views_;
   std::unique_ptr<nn::Module> model_;
   State state_;
   std::unique_ptr<Inference> inference_, decoding_;

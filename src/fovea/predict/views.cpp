@@ -2,6 +2,7 @@
 
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
+#include "fovea/ops/arithmetic.h"
 #include "fovea/ops/flip.h"
 #include "fovea/ops/pad.h"
 #include "fovea/ops/reduce.h"
@@ -11,12 +12,12 @@ namespace fovea {
 
 TestViews TestViews::parse(std::string_view text) {
   TestViews views;
-  if (text.empty()) return views;
+  if (text.empty() || text == "none") return views;
   for (const std::string& word : split(text, ',')) {
     bool* chosen = word == "flip" ? &views.flip : word == "shift" ? &views.shift : nullptr;
     if (chosen == nullptr || *chosen) {
       throw Error(ErrorKind::usage, "views: \"" + std::string(text) + "\" is not a choice of views")
-          .with("expected", "flip, shift, or flip,shift");
+          .with("expected", "none, flip, shift, or flip,shift");
     }
     *chosen = true;
   }
@@ -24,6 +25,7 @@ TestViews TestViews::parse(std::string_view text) {
 }
 
 std::string TestViews::text() const {
+  if (count() == 1) return "none";
   return std::string(flip ? "flip" : "") + (flip && shift ? "," : "") + (shift ? "shift" : "");
 }
 
@@ -51,7 +53,14 @@ Tensor TestViews::of(const Tensor& images) const {
 Tensor TestViews::averaged(const Tensor& outputs) const {
   if (count() == 1) return outputs;
   const Shape one = Shape{outputs.dim(0) / count()}.concat(outputs.shape().slice(1));
-  return mean(reshape(outputs, Shape{count()}.concat(one)), {0});
+  const Tensor views = reshape(outputs, Shape{count()}.concat(one));
+  if (!shift) return mean(views, {0});
+  // Per direction: straight, up left, down right.
+  const int64_t directions = count() / 3;
+  const Tensor each = reshape(views, Shape{directions, 3}.concat(one));
+  const Tensor straight = mean(slice(each, 1, 0, 1), {0, 1});
+  const Tensor shifted = mean(slice(each, 1, 1, 3), {0, 1});
+  return 0.5 * straight + 0.5 * shifted;
 }
 
 }  // namespace fovea

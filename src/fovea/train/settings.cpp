@@ -68,7 +68,7 @@ std::string Setting::get(const Settings& settings) const {
 
 bool Setting::in_model_file(const Settings& settings) const {
   constexpr std::string_view elsewhere[] = {"threads", "workers", "data", "weights"};
-  constexpr std::string_view newer[] = {"drop-last", "task", "monitor", "on-bad-image"};
+  constexpr std::string_view newer[] = {"drop-last", "task", "monitor", "on-bad-image", "tta"};
   constexpr std::string_view choices[] = {"aux", "dropout", "drop-path", "stem", "width"};
   if (std::ranges::count(elsewhere, name) > 0) return false;
   const bool choice = std::holds_alternative<Argument>(member);
@@ -146,6 +146,10 @@ std::vector<Setting> last_settings() {
       {"on-bad-image",
        "what to do about an image that cannot be read: fail, or skip, which reads all images first",
        &Settings::on_bad_image},
+      {"tta",
+       "views of an image whose outputs are averaged in the test, and by eval and predict: none, "
+       "flip (also mirrored), shift (also moved by a pixel up left and down right), or flip,shift",
+       &Settings::tta},
       {"monitor", "metric that decides which epoch is best, such as accuracy or loss; by the task",
        &Settings::monitor},
       {"workers", "threads that load images ahead", &Settings::workers, 0, 256, true},

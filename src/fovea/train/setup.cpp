@@ -230,6 +230,14 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
       frozen(models::frozen(settings.freeze, settings.model, config)) {
   check_channels(*this);
   check_batches();
+  check_views();
+}
+
+/// Errors: usage when the views of the test are not a choice of views, or inputs are not images.
+void Setup::check_views() const {
+  const auto graph = Graph::make(Mode::eval);
+  const Shape one = Shape{1}.concat(input);
+  (void)TestViews::parse(settings.tta).of(graph->input("inputs", {DType::f32, one}));
 }
 
 /// Errors: usage when an epoch has no batch, or one that the net cannot be trained on.

@@ -79,6 +79,7 @@ struct Setup {
 
  private:
   void check_batches() const;
+  void check_views() const;
 };
 
 /// Samples per batch in validation and test, for a run that trains with `batch`: limited so that

@@ -415,9 +415,13 @@ Result Trainer::result() {
 void Trainer::test(Result& result) {
   learner_->step().memory() = {};  // makes room for the weights of the file
   load_weights(*setup_.model, state(), load_model(folder_ / "best.safetensors").weights);
-  const tasks::Measures measures = learner_->evaluation().measure(
-      setup_.prepared(setup_.sets.test), evaluation_batch(setup_.settings.batch), nullptr,
-      stop_.get_token());
+  const TestViews views = TestViews::parse(setup_.settings.tta);
+  Evaluation evaluation(*setup_.model, state(), setup_.normalization(), setup_.metrics, nullptr,
+                        views);
+  evaluation.share(learner_->step().memory());
+  const int64_t batch = evaluation_batch(setup_.settings.batch) / views.count();
+  const tasks::Measures measures = evaluation.measure(
+      setup_.prepared(setup_.sets.test), std::max<int64_t>(batch, 1), nullptr, stop_.get_token());
   if (measures.count() < setup_.sets.test->size()) {
     message("stopped during the test of the best model; the checkpoint of the last epoch was kept");
     result.stopped = true;
