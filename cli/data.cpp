@@ -36,7 +36,9 @@ int info(const Flags& flags, Console& console) {
   const data::DataSets sets = open(flags);
   const std::optional<Type> input = sets.train->typical_input();
   const data::Targets& targets = sets.targets();
-  const bool classes = targets.type == data::class_targets({}).type;
+  const std::string kind = targets.type == data::class_targets({}).type ? "classes"
+                           : targets.task == "multilabel"               ? "labels"
+                                                                        : "numbers";
   const std::string fingerprint = data::fingerprint(*sets.train);
   const std::string shape = input ? sizes_text(data::net_shape(*input)) : "various sizes";
   Json document{
@@ -45,7 +47,7 @@ int info(const Flags& flags, Console& console) {
        {{"train", {{"count", sets.train->size()}}}, {"test", {{"count", sets.test->size()}}}}},
       {"image", shape},
       {"targets", to_string(targets.type)},
-      {classes ? "classes" : "numbers", targets.names},
+      {kind, targets.names},
       {"fingerprint", fingerprint}};
   if (sets.val) document["splits"]["val"] = {{"count", sets.val->size()}};
   std::string statistics;
@@ -63,7 +65,7 @@ int info(const Flags& flags, Console& console) {
       "name         {}\ntrain        {} images\ntest         {} images\nimage        {}\n{}"
       "fingerprint  {}\n{:<13}{}: {}\n",
       sets.name, grouped(sets.train->size()), grouped(sets.test->size()), shape, statistics,
-      fingerprint, classes ? "classes" : "numbers", targets.names.size(), join(targets.names)));
+      fingerprint, kind, targets.names.size(), join(targets.names)));
   return 0;
 }
 

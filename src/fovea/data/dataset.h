@@ -34,6 +34,9 @@ class Dataset {
   /// Samples of one group, such as photos of one patient, are not divided between training and
   /// validation. By default each sample is its own group.
   virtual int64_t group(int64_t i) const { return i; }
+  /// The number of the file that holds sample `i`, if samples are best read one after another: an
+  /// epoch then goes through the files. None if any order is as quick.
+  virtual std::optional<int64_t> shard(int64_t) const { return std::nullopt; }
   /// A stand-in for the contents if reading them all would take long, such as names and sizes of
   /// files; "" if the contents are read.
   virtual std::string stamp() const { return ""; }
@@ -83,6 +86,9 @@ class Subset : public Dataset {
   int64_t group(int64_t i) const override {
     return dataset_->group(indices_[static_cast<size_t>(i)]);
   }
+  std::optional<int64_t> shard(int64_t i) const override {
+    return dataset_->shard(indices_[static_cast<size_t>(i)]);
+  }
   std::string stamp() const override;
   std::string name(int64_t i) const override {
     return dataset_->name(indices_[static_cast<size_t>(i)]);
@@ -109,6 +115,7 @@ class Renumbered : public Dataset {
   const Targets& targets() const override { return meaning_; }
   Array target(int64_t i) const override;
   int64_t group(int64_t i) const override { return dataset_->group(i); }
+  std::optional<int64_t> shard(int64_t i) const override { return dataset_->shard(i); }
   std::string stamp() const override { return dataset_->stamp(); }
   std::string name(int64_t i) const override { return dataset_->name(i); }
   int64_t held_bytes() const override { return dataset_->held_bytes(); }

@@ -95,11 +95,8 @@ class Loader::Epoch {
       : loader_(loader),
         dataset_(*loader.dataset_),
         options_(loader.options_),
-        number_(static_cast<uint64_t>(number)) {
-    if (options_.shuffle) {
-      order_ = permutation(dataset_.size(), options_.seed, "shuffle", number_);
-    }
-  }
+        number_(static_cast<uint64_t>(number)),
+        order_(loader.order_.epoch(number_)) {}
 
   Batch batch(int64_t index) const {
     const int64_t first = index * options_.batch;
@@ -109,9 +106,8 @@ class Loader::Epoch {
     Batch batch{loader_.pool_->array(input.dtype, Shape{count}.concat(input.shape)),
                 Array(target.dtype, Shape{count}.concat(target.shape))};
     for (int64_t k = 0; k < count; ++k) {
-      const int64_t place = first + k;
-      load(order_.empty() ? place : order_[static_cast<size_t>(place)],
-           slot(batch.inputs, k, input), slot(batch.targets, k, target));
+      load(order_[static_cast<size_t>(first + k)], slot(batch.inputs, k, input),
+           slot(batch.targets, k, target));
     }
     mix(batch, index);
     return batch;
@@ -268,7 +264,9 @@ class Loader::Team {
 };
 
 Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
-    : dataset_(std::move(dataset)), options_(std::move(options)) {
+    : dataset_(std::move(dataset)),
+      options_(std::move(options)),
+      order_(dataset_, options_.sampling, options_.seed) {
   check_range("batch", options_.batch, 1, int64_t{1} << 31);
   check_range("workers", options_.workers, 0, max_workers);
   check_range("prefetch", options_.prefetch, 1, max_prefetch);

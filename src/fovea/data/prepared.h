@@ -38,6 +38,8 @@ class Prepared : public Dataset {
   const Targets& targets() const override { return dataset_->targets(); }
   Array target(int64_t i) const override { return dataset_->target(i); }
   int64_t group(int64_t i) const override { return dataset_->group(i); }
+  std::optional<int64_t> shard(int64_t i) const override { return dataset_->shard(i); }
+  std::string stamp() const override { return dataset_->stamp(); }
   std::string name(int64_t i) const override { return dataset_->name(i); }
   int64_t held_bytes() const override { return dataset_->held_bytes(); }
 

@@ -60,8 +60,9 @@ std::vector<Entry>& table() {
       {.name = "csv", .read = open_csv, .place = "FILE"},
       {.name = "arrays",
        .read = open_arrays,
-       .files = {"x.npy", "y.npy"},
-       .advice = "write x.npy and y.npy into DIR: --data arrays:DIR"},
+       .files = {"x.npy", "y.npy", "train_x.npy", "train_y.npy"},
+       .advice = "write x.npy and y.npy, or train_x.npy and train_y.npy, into DIR: --data "
+                 "arrays:DIR"},
       {.name = "discs", .read = [](const fs::path& text) {
          if (!text.empty()) {
            throw Error(ErrorKind::usage, "data set discs is computed and takes no folder")

@@ -67,8 +67,10 @@ std::string Setting::get(const Settings& settings) const {
 }
 
 bool Setting::in_model_file(const Settings& settings) const {
-  constexpr std::string_view elsewhere[] = {"threads", "workers", "data", "weights"};
-  constexpr std::string_view newer[] = {"drop-last", "task", "monitor", "on-bad-image", "tta"};
+  constexpr std::string_view elsewhere[] = {"threads", "workers", "data", "weights",
+                                            "class-weights"};
+  constexpr std::string_view newer[] = {"drop-last",    "task", "monitor",
+                                        "on-bad-image", "tta",  "sampling"};
   constexpr std::string_view choices[] = {"aux", "dropout", "drop-path", "stem", "width"};
   if (std::ranges::count(elsewhere, name) > 0) return false;
   const bool choice = std::holds_alternative<Argument>(member);
@@ -140,6 +142,14 @@ std::vector<Setting> last_settings() {
       {"clip", "maximum norm of all gradients together; 0: no clipping", &Settings::clip, 0, 1e12},
       {"label-smoothing", "fraction of the target spread over all classes",
        &Settings::label_smoothing, 0, 1},
+      {"class-weights",
+       "weights of the classes in the loss: balanced, or a table FILE.csv with the columns "
+       "name,weight; of several labels, those of their presence",
+       &Settings::class_weights},
+      {"sampling",
+       "samples of an epoch: shuffled, each once, or balanced: drawn with replacement, every class "
+       "equally likely",
+       &Settings::sampling},
       {"augment", data::Augmentation::usage(), &Settings::augment},
       {"val", "fraction of the training set held out to choose the best epoch", &Settings::val, 0,
        0.99},

@@ -38,6 +38,8 @@ struct Settings {
   double warmup = 1;                  ///< epochs
   double clip = 0;                    ///< largest gradient norm; 0: no clipping
   double label_smoothing = 0;
+  std::string class_weights;          ///< as tasks::class_weights reads it; "": none
+  std::string sampling = "shuffled";  ///< as data::parse_sampling reads it
   std::string augment = "standard";   ///< as data::Augmentation reads it
   double val = 0.1;                   ///< fraction of the training set held out for validation
   std::string on_bad_image = "fail";  ///< or "skip": leave out samples that cannot be read

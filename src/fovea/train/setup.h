@@ -19,6 +19,10 @@
 
 namespace fovea::train {
 
+/// The data without samples that cannot be read, which are added to `skipped`: reads all that are
+/// not in memory. Errors: data when none of a split's can be read.
+data::DataSets without_bad_images(data::DataSets sets, std::vector<data::BadSample>& skipped);
+
 /// The samples that validated the run of a model file: the data set's own validation split or else
 /// those that --val, --seed and --limit held out of the training split. Errors: usage when the file
 /// does not have these settings, when they held out none, or when the data are not those that the
@@ -48,7 +52,8 @@ struct Setup {
   Shape input;                         ///< of one sample, as the net sees it: C, spatial...
   /// How images become the net's inputs; none if the data set's inputs are numbers.
   std::optional<Preprocessing> preprocessing;
-  data::ValidationSplit split;  ///< of samples as the data set has them
+  data::ValidationSplit split;        ///< of samples as the data set has them
+  std::vector<double> class_weights;  ///< in the loss; empty: none
   std::unique_ptr<optim::Optimizer> optimizer;
   models::Config config;
   std::unique_ptr<nn::Module> model;

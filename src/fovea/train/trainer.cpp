@@ -12,6 +12,7 @@
 #include "fovea/core/text.h"
 #include "fovea/predict/predictor.h"
 #include "fovea/runtime/nonfinite.h"
+#include "fovea/tasks/class_weights.h"
 #include "fovea/train/checkpoint.h"
 #include "fovea/train/frozen.h"
 #include "fovea/train/initialize.h"
@@ -358,6 +359,11 @@ void Trainer::save_model_file(const std::string& name) {
   if (!setup_.start.fingerprint.empty())
     file.training["weights.fingerprint"] = setup_.start.fingerprint;
   file.training["data.fingerprint"] = fingerprint();
+  if (!setup_.class_weights.empty()) {
+    std::vector<std::string> weights;
+    for (const double weight : setup_.class_weights) weights.push_back(format_number(weight));
+    file.training["class_weights"] = join(weights, " ");
+  }
   file.training["epoch"] = std::to_string(progress_.epoch);
   const tasks::Numbers& numbers = progress_.history.back().numbers;
   if (const std::optional<double> value = tasks::find(numbers, monitored()))
@@ -440,6 +446,8 @@ void Trainer::open(const std::filesystem::path& folder) {
   if (!tight_.empty()) message(tight_);
   if (!setup_.start.note.empty()) message(setup_.start.note);
   if (!anew_.empty()) message("reinitialised: " + join(anew_));
+  if (!setup_.class_weights.empty())
+    message("class weights: " + tasks::class_weights_text(setup_.class_weights, *setup_.task));
 }
 
 Result Trainer::finish_run() {
