@@ -175,7 +175,7 @@ int samples(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_data(Commands& commands) {
-  CLI::App& group = commands.group("data", "Inspect a data set");
+  CLI::App& group = commands.group("data", "Inspect or download a data set");
   const auto flags = std::make_shared<Flags>();
   CLI::App& info_app = commands.add(group, "info", "Classes, sizes and statistics",
                                     [flags](Console& console) { return info(*flags, console); });
@@ -194,6 +194,7 @@ void add_data(Commands& commands) {
       ->type_name("FILE|DIR/");
   add_count(samples_app, "--seed", flags->seed, "Seed of the random choice", 0, 9007199254740991);
   add_data_transforms(commands, group);
+  add_data_get(commands, group);
 }
 
 }  // namespace fovea::cli

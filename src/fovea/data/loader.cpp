@@ -50,6 +50,15 @@ std::optional<Type> input_before(const Dataset& dataset, const LoaderOptions& op
 
 }  // namespace
 
+MinimumSize minimum_of(const LoaderOptions& options) {
+  if (!options.resize) return {};
+  MinimumSize size = options.resize->minimum_size({});
+  const auto& steps = options.augment.before;
+  for (auto step = steps.rbegin(); step != steps.rend() && size != MinimumSize{}; ++step)
+    size = (*step)->minimum_size(size);
+  return size;
+}
+
 /// Buffers of one size that return when the last handle on their array is gone, even after the
 /// loader itself.
 class Loader::Pool : public std::enable_shared_from_this<Pool> {
@@ -116,7 +125,7 @@ class Loader::Epoch {
  private:
   /// Writes sample `i`, transformed, to its place in a batch.
   void load(int64_t i, Array input, Array target) const {
-    Sample given = dataset_.sample(i);
+    Sample given = dataset_.scaled_sample(i, loader_.minimum_);
     check("the target", given.target, target);
     copy(given.target, target.raw());
     const Augmentation& augment = options_.augment;
@@ -270,6 +279,7 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   check_range("batch", options_.batch, 1, int64_t{1} << 31);
   check_range("workers", options_.workers, 0, max_workers);
   check_range("prefetch", options_.prefetch, 1, max_prefetch);
+  minimum_ = minimum_of(options_);
   const std::optional<Type> before = input_before(*dataset_, options_);
   if (options_.resize) {
     resized_ = options_.resize->output(before.value_or(Type{DType::u8, {1, 1, 3}}));

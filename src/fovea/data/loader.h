@@ -26,6 +26,9 @@ struct LoaderOptions {
   int prefetch = 2;  ///< batches that each worker may load ahead, at least 1
 };
 
+/// The size that images may be decoded at for the steps up to resizing; {}: their own.
+MinimumSize minimum_of(const LoaderOptions& options);
+
 /// Loads a data set batch by batch, epoch by epoch; the last batch of an epoch holds the remaining
 /// samples, or is left out with `drop_last` if it is smaller than `batch`. Batches, their order and
 /// their bytes depend on the data set, batch, sampling, seed, augment and the epoch, never on
@@ -71,6 +74,7 @@ class Loader {
   std::shared_ptr<const Dataset> dataset_;
   LoaderOptions options_;
   SampleOrder order_;
+  MinimumSize minimum_;          ///< that images may be decoded at
   std::optional<Type> resized_;  ///< what options_.resize makes, if any
   Type input_;
   Targets targets_;

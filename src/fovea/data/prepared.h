@@ -18,12 +18,14 @@ class Resize : public Transform {
   std::string text() const override { return "resize"; }
   /// Errors: usage unless the input is an image of 1 or 3 channels.
   Type output(const Type& input) const override;
+  MinimumSize minimum_size(const MinimumSize&) const override { return minimum_; }
   void operator()(Sample& sample, TransformContext&) const override { (*this)(sample); }
   /// The same, which needs no context.
   void operator()(Sample& sample) const;
 
  private:
   Preprocessing preprocessing_;
+  MinimumSize minimum_;
 };
 
 /// A split whose images are resized.

@@ -75,6 +75,10 @@ std::string problem(const Preprocessing& p) {
   return "";
 }
 
+MinimumSize minimum_size_for(const Preprocessing& p) {
+  return p.resize ? MinimumSize{*p.resize, *p.resize} : MinimumSize{p.height, p.width};
+}
+
 Image prepare(const Image& image, const Preprocessing& p) {
   const std::string wrong = problem(p);
   if (!wrong.empty()) throw Error(ErrorKind::usage, "preprocessing: " + wrong);

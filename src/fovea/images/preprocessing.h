@@ -33,6 +33,9 @@ struct Preprocessing {
 /// and stds as channels, finite and at most 1e6, std at least 1e-6.
 std::string problem(const Preprocessing& preprocessing);
 
+/// The size below which a picture must not be decoded for `prepare`.
+MinimumSize minimum_size_for(const Preprocessing& preprocessing);
+
 /// `image` as the network expects it: converted to gray or RGB, resized, cropped to exactly height
 /// x width x channels. Errors: usage when the preprocessing has a problem or its channels are not 1
 /// or 3; data when a picture is so narrow that its longer side would exceed 2^31.

@@ -67,7 +67,7 @@ std::string Setting::get(const Settings& settings) const {
 }
 
 bool Setting::in_model_file(const Settings& settings) const {
-  constexpr std::string_view elsewhere[] = {"threads", "workers", "data", "weights",
+  constexpr std::string_view elsewhere[] = {"threads", "workers", "cache", "data", "weights",
                                             "class-weights"};
   constexpr std::string_view newer[] = {"drop-last",    "task", "monitor",
                                         "on-bad-image", "tta",  "sampling"};
@@ -163,6 +163,10 @@ std::vector<Setting> last_settings() {
       {"monitor", "metric that decides which epoch is best, such as accuracy or loss; by the task",
        &Settings::monitor},
       {"workers", "threads that load images ahead", &Settings::workers, 0, 256, true},
+      {"cache",
+       "memory in which images stay once decoded: 1G, 500M, 0 for none; auto is a quarter of what is "
+       "free",
+       &Settings::cache, 0, 0, true},
       {"seed", "seed of initial weights, order, augmentation and dropout", &Settings::seed, 0,
        9007199254740991.0},
       {"threads", "threads to compute with; 0: all", &Settings::threads, 0, 1024, true},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/core/process.h"
 #include "fovea/core/text.h"
 #include "fovea/data/prepared.h"
 #include "fovea/data/registry.h"
@@ -100,6 +101,14 @@ std::optional<Preprocessing> preprocessing_of(const Settings& settings, const Sh
   p.mean = stats.mean;
   p.std = stats.std;
   return p;
+}
+
+/// The bytes that --cache allows. Errors: usage.
+size_t cache_limit(const std::string& text) {
+  if (text == "auto") return memory_limits().available / 4;
+  if (const std::optional<size_t> bytes = parse_bytes(text)) return *bytes;
+  throw Error(ErrorKind::usage, "--cache: \"" + printable(text) + "\" is not an amount of memory")
+      .with("expected", "auto, 0, or a number and K, M, G or T, such as 1G or 500M");
 }
 
 /// The first `limit` samples in an order drawn by the seed; 0: all.
@@ -241,6 +250,7 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
   check_channels(*this);
   check_batches();
   check_views();
+  keep_images();
 }
 
 /// Errors: usage when the views of the test are not a choice of views, or inputs are not images.
@@ -248,6 +258,23 @@ void Setup::check_views() const {
   const auto graph = Graph::make(Mode::eval);
   const Shape one = Shape{1}.concat(input);
   (void)TestViews::parse(settings.tta).of(graph->input("inputs", {DType::f32, one}));
+}
+
+/// Keeps images that have to be decoded in memory: resized, unless training changes them before.
+void Setup::keep_images() {
+  const auto limit = static_cast<int64_t>(cache_limit(settings.cache));
+  if (!preprocessing || split.train->input() || limit == 0) return;
+  const data::LoaderOptions options = loader_options();
+  cache = std::make_shared<data::CacheLimit>(limit);
+  const auto keep = [&](std::shared_ptr<const data::Dataset>& part, bool resized) {
+    const MinimumSize size = resized ? MinimumSize{} : data::minimum_of(options);
+    part = std::make_shared<data::Cached>(resized ? prepared(part) : part, cache, size);
+  };
+  const int64_t images = split.train->size() + split.val->size();
+  const bool resized = options.augment.before.empty();
+  cache_bytes = resized ? std::min(limit, images * static_cast<int64_t>(inputs(1).bytes())) : limit;
+  keep(split.train, resized);
+  if (split.val->size() > 0) keep(split.val, true);
 }
 
 /// Errors: usage when an epoch has no batch, or one that the net cannot be trained on.
@@ -316,7 +343,7 @@ data::LoaderOptions Setup::loader_options() const {
                               .workers = static_cast<int>(settings.workers),
                               .augment = augmentation()};
   if (preprocessing &&
-      (!options.augment.before.empty() || data::needs_resizing(*sets.train, *preprocessing))) {
+      (!options.augment.before.empty() || data::needs_resizing(*split.train, *preprocessing))) {
     Preprocessing resize = *preprocessing;
     if (options.augment.frames()) {  // nothing of the frame is cut off, or added to it
       resize.resize.reset();

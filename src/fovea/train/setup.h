@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "fovea/core/error.h"
+#include "fovea/data/cached.h"
 #include "fovea/data/dataset.h"
 #include "fovea/data/image_files.h"
 #include "fovea/data/loader.h"
@@ -52,8 +53,10 @@ struct Setup {
   Shape input;                         ///< of one sample, as the net sees it: C, spatial...
   /// How images become the net's inputs; none if the data set's inputs are numbers.
   std::optional<Preprocessing> preprocessing;
-  data::ValidationSplit split;        ///< of samples as the data set has them
+  data::ValidationSplit split;        ///< of samples as the data set has them, or resized
   std::vector<double> class_weights;  ///< in the loss; empty: none
+  std::shared_ptr<data::CacheLimit> cache;  ///< of decoded images in `split`; null: none are kept
+  int64_t cache_bytes = 0;                  ///< that they may take
   std::unique_ptr<optim::Optimizer> optimizer;
   models::Config config;
   std::unique_ptr<nn::Module> model;
@@ -85,6 +88,7 @@ struct Setup {
  private:
   void check_batches() const;
   void check_views() const;
+  void keep_images();
 };
 
 /// Samples per batch in validation and test, for a run that trains with `batch`: limited so that

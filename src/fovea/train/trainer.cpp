@@ -259,7 +259,9 @@ void Trainer::train_epoch() {
   const Clock::time_point start = Clock::now();
   loader_.start(progress_.epoch, progress_.batch);
   while (!stop_.stop_requested()) {
+    const Clock::time_point asked = Clock::now();
     const std::optional<data::Batch> batch = loader_.next();
+    progress_.waiting_seconds += seconds_since(asked);
     if (!batch) break;
     train_batch(*batch);
     progress_.epoch_seconds = before + seconds_since(start);
@@ -318,7 +320,8 @@ bool Trainer::finish_epoch() {
       .lr = progress_.lr,
       .numbers = {{"train_loss", progress_.loss_sum / static_cast<double>(progress_.seen)}},
       .seconds = progress_.epoch_seconds,
-      .images_per_second = speed()};
+      .images_per_second = speed(),
+      .waiting = progress_.waiting_seconds / progress_.epoch_seconds};
   for (const auto& [name, value] : progress_.measures.numbers())
     record.numbers.emplace_back("train_" + name, value);
   if (!validate(record)) return false;
@@ -331,7 +334,7 @@ bool Trainer::finish_epoch() {
   }
   ++progress_.epoch;
   progress_.batch = progress_.seen = 0;
-  progress_.loss_sum = progress_.epoch_seconds = 0;
+  progress_.loss_sum = progress_.epoch_seconds = progress_.waiting_seconds = 0;
   progress_.measures.clear();
   progress_.history.push_back(record);
   if (best) save_model_file("best.safetensors");

@@ -29,6 +29,7 @@ class Letterbox : public Transform {
                          Filter::bilinear);
     sample.input = Array::of(framed.pixels, {framed.height, framed.width, framed.channels});
   }
+  MinimumSize minimum_size(const MinimumSize& wanted) const override { return wanted; }
   void prepare_likewise(Preprocessing& preprocessing) const override {
     preprocessing.resize.reset();
     preprocessing.letterbox = value_;
