@@ -5,10 +5,10 @@
 #include <memory>
 
 #include "commands.h"
-#include "model.h"
 #include "fovea/data/sources.h"
 #include "fovea/models/registry.h"
 #include "fovea/weights/pretrained.h"
+#include "model.h"
 
 namespace fovea::cli {
 namespace {
@@ -17,7 +17,8 @@ struct Flags {
   std::string name, out;
 };
 
-/// Reports where something was put. A signal ends a download at once; the same command continues it.
+/// Reports where something was put. A signal ends a download at once; the same command continues
+/// it.
 template <class Get>
 int run_get(const Flags& flags, const char* what, Console& console, const Get& get) {
   if (flags.name.empty()) {
@@ -32,8 +33,9 @@ int run_get(const Flags& flags, const char* what, Console& console, const Get& g
 }
 
 void add_out(CLI::App& app, std::string& out, const char* variable, const char* folder) {
-  app.add_option("--out", out,
-                 fmt::format("Where to put it; ${}, by default ~/.cache/fovea/{}", variable, folder))
+  app.add_option(
+         "--out", out,
+         fmt::format("Where to put it; ${}, by default ~/.cache/fovea/{}", variable, folder))
       ->type_name("DIR");
 }
 
@@ -43,8 +45,7 @@ DownloadOptions with_progress(const std::string& what, Console& console) {
   return {.progress = [&console, what](int64_t done, std::optional<int64_t> all) {
     const double share =
         all && *all > 0 ? static_cast<double>(done) / static_cast<double>(*all) : 0;
-    const std::string size =
-        all ? " of " + bytes_text(static_cast<size_t>(*all)) : std::string();
+    const std::string size = all ? " of " + bytes_text(static_cast<size_t>(*all)) : std::string();
     console.status(share, what + ": " + bytes_text(static_cast<size_t>(done)) + size);
   }};
 }
@@ -65,12 +66,11 @@ std::string pretrained_weights(const std::string& model, const std::string& weig
 
 void add_data_get(Commands& commands, CLI::App& group) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app =
-      commands.add(group, "get", "Download a data set", [flags](Console& console) {
-        return run_get(*flags, "data", console, [&] {
-          return data::get(flags->name, flags->out, with_progress(flags->name, console));
-        });
-      });
+  CLI::App& app = commands.add(group, "get", "Download a data set", [flags](Console& console) {
+    return run_get(*flags, "data", console, [&] {
+      return data::get(flags->name, flags->out, with_progress(flags->name, console));
+    });
+  });
   std::vector<std::string> names;
   for (const data::Source& source : data::sources()) names.push_back(source.name);
   app.add_option("NAME", flags->name, "One of " + join(names));

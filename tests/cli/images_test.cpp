@@ -130,6 +130,20 @@ TEST(ImageFolders, BrokenImagesAreAllNamedAndSkippedOrTheFirstEndsTheRun) {
 
   skipping.back() = "ignore";
   EXPECT_EQ(fovea(skipping).code, 2);
+
+  // What was held out of the images that can be read is found again.
+  Arguments eval{"eval",   "--model", (folder / "skipped/best.safetensors").string(),
+                 "--data", "folder:" + (folder / "data").string(), "--json", "--split"};
+  for (const std::string split : {"val", "test", "train"}) {
+    eval.push_back(split);
+    const Outcome measured = fovea(eval);
+    ASSERT_EQ(measured.code, 0) << measured.err;
+    EXPECT_GT(measured.json().at("accuracy"), 0.9);
+    EXPECT_FALSE(measured.json().at("skipped").empty());
+    eval.pop_back();
+  }
+  eval.insert(eval.end(), {"train", "--on-bad-image", "fail"});
+  EXPECT_EQ(fovea(eval).code, 3);
 }
 
 }  // namespace

@@ -39,8 +39,8 @@ TEST(Cached, SamplesAreDecodedOnceAndTheSameAsWithoutIt) {
   for (int epoch = 0; epoch < 3; ++epoch) {
     for (int64_t i = 0; i < 20; ++i) {
       const Sample sample = cached.scaled_sample(i, {4, 3});
-      EXPECT_TRUE(std::ranges::equal(sample.input.data<uint8_t>(),
-                                     set->sample(i).input.data<uint8_t>()));
+      EXPECT_TRUE(
+          std::ranges::equal(sample.input.data<uint8_t>(), set->sample(i).input.data<uint8_t>()));
       EXPECT_EQ(sample.target.item(), set->target(i).item());
     }
   }
@@ -68,14 +68,10 @@ TEST(Cached, SeveralNeverHoldMoreThanTheirLimitTogether) {
 
 TEST(Cached, WorkersAndEpochsDoNotMakeItGrow) {
   const auto counting = std::make_shared<Counting>(random_set(50, 8, 8, 1));
-  const Preprocessing to_six{.height = 6,
-                             .width = 6,
-                             .channels = 1,
-                             .resize = {},
-                             .mean = {0},
-                             .std = {1}};
-  const auto cached = std::make_shared<Cached>(prepared(counting, to_six),
-                                               std::make_shared<CacheLimit>(1 << 20));
+  const Preprocessing to_six{
+      .height = 6, .width = 6, .channels = 1, .resize = {}, .mean = {0}, .std = {1}};
+  const auto cached =
+      std::make_shared<Cached>(prepared(counting, to_six), std::make_shared<CacheLimit>(1 << 20));
   std::vector<uint8_t> first;
   for (const int workers : {0, 1, 4}) {
     Loader loader(cached, {.batch = 7, .workers = workers});

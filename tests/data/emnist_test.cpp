@@ -7,8 +7,8 @@ namespace fovea::data {
 namespace {
 
 Bytes big32(uint32_t n) {
-  return {static_cast<uint8_t>(n >> 24), static_cast<uint8_t>(n >> 16), static_cast<uint8_t>(n >> 8),
-          static_cast<uint8_t>(n)};
+  return {static_cast<uint8_t>(n >> 24), static_cast<uint8_t>(n >> 16),
+          static_cast<uint8_t>(n >> 8), static_cast<uint8_t>(n)};
 }
 
 /// Images of 2x3 pixels that count up, with these labels.
@@ -52,9 +52,10 @@ TEST(Emnist, OfSeveralSubsetsOneIsChosenByName) {
   write(folder, "emnist-balanced-test", {10});
   write(folder, "emnist-digits-train", {9});
   EXPECT_EQ(std::string(error_of([&] { open("emnist:" + folder.path().string()); }).what()),
-            folder.path().string() + " holds several subsets of EMNIST\n"
-                                     "  subsets  balanced, digits\n"
-                                     "  try      --data emnist-balanced:" +
+            folder.path().string() +
+                " holds several subsets of EMNIST\n"
+                "  subsets  balanced, digits\n"
+                "  try      --data emnist-balanced:" +
                 folder.path().string());
   const DataSets sets = open("emnist-balanced:" + folder.path().string());
   EXPECT_EQ(sets.targets().names.size(), 47u);

@@ -7,7 +7,9 @@ namespace fovea::data {
 
 /// A header of a tar file, as `tar` writes it.
 inline std::string tar_header(const std::string& name, size_t size, char type = '0',
-                              const std::string& magic = std::string("ustar\0" "00", 8)) {
+                              const std::string& magic = std::string("ustar\0"
+                                                                     "00",
+                                                                     8)) {
   std::string header(512, '\0');
   const auto put = [&](size_t at, const std::string& text) {
     header.replace(at, text.size(), text);

@@ -80,8 +80,9 @@ TEST(TarReader, DamageIsNamedWithFileAndOffset) {
   EXPECT_NE(error_in("\x1f\x8b" + std::string(600, 'z')).find("found     a compressed file"),
             std::string::npos);
   EXPECT_NE(error_in("").find("found     0 bytes"), std::string::npos);
-  EXPECT_NE(error_in(tar_member("x", "99999 path=a\n", 'x') + good).find("a record of a pax header"),
-            std::string::npos);
+  EXPECT_NE(
+      error_in(tar_member("x", "99999 path=a\n", 'x') + good).find("a record of a pax header"),
+      std::string::npos);
 }
 
 TEST(TarReader, MutatedFilesGiveMembersOrAnError) {
@@ -202,11 +203,12 @@ TEST_F(Tar, EntireShardsAreHeldOutAndAnEpochReadsShardByShard) {
 }
 
 TEST_F(Tar, WhatIsWrongWithAShardSaysWhere) {
-  EXPECT_EQ(error("none-{0..2}.tar"),
-            "tar file " + pattern("none-0.tar") + " does not exist");
-  EXPECT_TRUE(error("none-*.tar").starts_with(pattern("none-*.tar") + ": no tar files to train on"));
+  EXPECT_EQ(error("none-{0..2}.tar"), "tar file " + pattern("none-0.tar") + " does not exist");
+  EXPECT_TRUE(
+      error("none-*.tar").starts_with(pattern("none-*.tar") + ": no tar files to train on"));
   const std::string image = png(4, 1);
-  write("a.tar", tar_member("1.cls", "0") + tar_member("1.png", image) + tar_member("1.jpg", image));
+  write("a.tar",
+        tar_member("1.cls", "0") + tar_member("1.png", image) + tar_member("1.jpg", image));
   EXPECT_TRUE(error("a.tar").starts_with("tar file has two images for the sample 1\n  file      " +
                                          pattern("a.tar") + "\n  offset    "))
       << error("a.tar");
@@ -217,9 +219,8 @@ TEST_F(Tar, WhatIsWrongWithAShardSaysWhere) {
   write("a.tar", tar_member("readme.txt", "x"));
   EXPECT_TRUE(error("a.tar").starts_with(pattern("a.tar") + ": no samples to train on"));
   write("a.tar", tar_member("1.cls", "0") + tar_member("1.png", image.substr(0, 40)));
-  EXPECT_TRUE(
-      std::string(error_of([&] { open_tar(pattern("a.tar")).train->sample(0); }).what())
-          .starts_with(pattern("a.tar") + "/1.png: damaged PNG"));
+  EXPECT_TRUE(std::string(error_of([&] { open_tar(pattern("a.tar")).train->sample(0); }).what())
+                  .starts_with(pattern("a.tar") + "/1.png: damaged PNG"));
 }
 
 }  // namespace

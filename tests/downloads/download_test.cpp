@@ -69,14 +69,14 @@ TEST_F(Download, WritesTheFileOnceItsChecksumIsRightAndKeepsIt) {
 TEST_F(Download, AnInterruptedOneContinuesWhereItStopped) {
   const std::string text = some_bytes(100'000);
   HttpServer& server = serve({.body = text, .break_after = 40'000});
-  expect_error(ErrorKind::data, "the download failed: ", [&] { download(file(text), folder_ / ""); });
+  expect_error(ErrorKind::data,
+               "the download failed: ", [&] { download(file(text), folder_ / ""); });
   EXPECT_TRUE(exists("file.bin.part"));
   EXPECT_FALSE(exists("file.bin"));
   download(file(text), folder_ / "");
   EXPECT_EQ(contents(), text);
-  EXPECT_EQ(server.requests(),
-            (std::vector<std::string>{"/host.example/a/file.bin",
-                                      "/host.example/a/file.bin bytes=40000-"}));
+  EXPECT_EQ(server.requests(), (std::vector<std::string>{"/host.example/a/file.bin",
+                                                         "/host.example/a/file.bin bytes=40000-"}));
 }
 
 TEST_F(Download, AServerWithoutRangesSendsEverythingAgain) {
@@ -101,9 +101,10 @@ TEST_F(Download, AnotherChecksumIsAnErrorAndBeginsAnew) {
   put(folder_ / "file.bin.part", "damaged");
   const std::string error =
       error_text(ErrorKind::data, [&] { download(file(text), folder_ / ""); });
-  EXPECT_TRUE(error.starts_with("file.bin: the download has another checksum than published\n"
-                                "  expected  SHA-256 " +
-                                sha256(text) + "\n  found     "))
+  EXPECT_TRUE(
+      error.starts_with("file.bin: the download has another checksum than published\n"
+                        "  expected  SHA-256 " +
+                        sha256(text) + "\n  found     "))
       << error;
   EXPECT_FALSE(exists("file.bin"));
   download(file(text), folder_ / "");

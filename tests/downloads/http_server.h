@@ -21,8 +21,9 @@ class HttpServer {
  public:
   struct Page {
     std::string body;
-    bool ranges = true;     ///< whether it answers a Range
-    size_t break_after = 0; ///< closes the connection after so many bytes of the body, once; 0: never
+    bool ranges = true;  ///< whether it answers a Range
+    size_t break_after =
+        0;  ///< closes the connection after so many bytes of the body, once; 0: never
   };
 
   explicit HttpServer(std::map<std::string, Page> pages) : pages_(std::move(pages)) {

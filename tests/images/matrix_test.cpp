@@ -48,8 +48,9 @@ TEST(DrawMatrix, ThousandsOfClassesAreAPixelEach) {
 }
 
 TEST(DrawMatrix, NeedsARowAndAColumnForEachName) {
-  expect_error(ErrorKind::usage, "draw_matrix: a row and a column for each name are expected",
-               [] { draw_matrix({"a", "b"}, {{1, 2}, {3}}); });
+  expect_error(ErrorKind::usage, "draw_matrix: a row and a column for each name are expected", [] {
+    draw_matrix({"a", "b"}, {{1, 2}, {3}});
+  });
 }
 
 }  // namespace

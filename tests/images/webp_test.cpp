@@ -11,10 +11,10 @@
 namespace fovea {
 namespace {
 
-/// Files, and what Pillow makes of them (scripts/golden/webp.py).
+/// Files, and what Pillow makes of them (scripts/golden/codecs.py).
 const std::map<std::string, Array>& golden() {
   static const std::map<std::string, Array> tensors = [] {
-    const SafeTensors file = read_safetensors(tests_folder() + "/golden/webp.safetensors");
+    const SafeTensors file = read_safetensors(tests_folder() + "/golden/codecs.safetensors");
     return std::map<std::string, Array>(file.tensors.begin(), file.tensors.end());
   }();
   return tensors;
@@ -45,9 +45,8 @@ TEST(WebP, EveryTruncationIsAnError) {
   for (const std::string name : {"lossy", "lossless", "lossy-alpha"}) {
     const std::vector<std::byte> bytes = file(name);
     for (size_t size = 12; size < bytes.size(); ++size) {
-      const std::string text = error_text(ErrorKind::data, [&] {
-        decode_image(std::span(bytes).first(size), "cut");
-      });
+      const std::string text =
+          error_text(ErrorKind::data, [&] { decode_image(std::span(bytes).first(size), "cut"); });
       ASSERT_TRUE(text.starts_with("cut: damaged WebP: ")) << name << " " << size << ": " << text;
     }
   }
@@ -76,6 +75,25 @@ TEST(WebP, MutatedFilesGiveAPictureOrAnError) {
       }
     }
   }
+}
+
+// The picture is stored on its side, 75 rows of 101 pixels.
+TEST(ScaledJpeg, IsAsSmallAsItsMinimumAllowsAndHasThePixelsOfPillow) {
+  const auto bytes = std::as_bytes(golden().at("photo/jpeg").data<uint8_t>());
+  const auto expect = [&](const MinimumSize& minimum, const std::string& divisor) {
+    const Image image = decode_image(bytes, "photo.jpg", default_pixel_limit, minimum);
+    const Array& pixels = golden().at("photo/" + divisor);
+    EXPECT_EQ((Shape{image.height, image.width, 3}), pixels.shape());
+    EXPECT_TRUE(std::ranges::equal(image.pixels, pixels.data<uint8_t>())) << divisor;
+  };
+  expect({}, "1");
+  expect({51, 30}, "1");
+  expect({50, 38}, "1");
+  expect({50, 37}, "2");
+  expect({25, 19}, "2");
+  expect({25, 18}, "4");
+  expect({12, 9}, "8");
+  expect({1, 1}, "8");
 }
 
 }  // namespace

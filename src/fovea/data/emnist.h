@@ -18,8 +18,8 @@ std::vector<std::string> emnist_files(const std::string& subset);
 /// EMNIST as published: 28x28 images, stored transposed and turned upright here, in IDX files that
 /// begin with emnist-SUBSET. Classes are digits and letters as they are written; in bymerge and
 /// balanced fifteen lower-case letters count as their capitals, and letters has both as one.
-/// `subset` "": the one that `folder` holds. Errors: data, as open_idx_folder; usage when the folder
-/// holds several subsets, or the name is unknown.
+/// `subset` "": the one that `folder` holds. Errors: data, as open_idx_folder; usage when the
+/// folder holds several subsets, or the name is unknown.
 DataSets open_emnist(const std::filesystem::path& folder, const std::string& subset = "");
 
 }  // namespace fovea::data

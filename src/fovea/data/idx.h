@@ -46,7 +46,6 @@ std::optional<std::filesystem::path> find_idx_file(const std::filesystem::path& 
 /// train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, as MNIST calls them.
 /// Errors: data, as above and when the images of the two splits have different sizes.
 DataSets open_idx_folder(const std::filesystem::path& folder, std::string name,
-                         const std::vector<std::string>& class_names,
-                         const IdxFormat& format = {});
+                         const std::vector<std::string>& class_names, const IdxFormat& format = {});
 
 }  // namespace fovea::data

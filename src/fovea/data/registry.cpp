@@ -38,18 +38,18 @@ DataSets open_mnist(const fs::path& folder) {
 
 /// The subsets of EMNIST by name, and `emnist` for a folder of one.
 std::vector<Entry> with_emnist(std::vector<Entry> entries) {
-  const std::string advice = "put the four files of the subset, compressed or not, into DIR: --data ";
+  const std::string advice =
+      "put the four files of the subset, compressed or not, into DIR: --data ";
   Entry any{.name = "emnist", .read = [](const fs::path& folder) { return open_emnist(folder); }};
   for (const std::string& subset : emnist_subsets()) {
     const std::string name = "emnist-" + subset;
     const std::vector<std::string> files = emnist_files(subset);
     any.files.insert(any.files.end(), files.begin(), files.end());
-    entries.push_back({.name = name,
-                       .read = [subset](const fs::path& folder) {
-                         return open_emnist(folder, subset);
-                       },
-                       .files = files,
-                       .advice = advice + name + ":DIR"});
+    entries.push_back(
+        {.name = name,
+         .read = [subset](const fs::path& folder) { return open_emnist(folder, subset); },
+         .files = files,
+         .advice = advice + name + ":DIR"});
   }
   any.advice = advice + "emnist:DIR";
   entries.push_back(std::move(any));
@@ -60,52 +60,55 @@ std::vector<Entry>& table() {
   static const std::vector<std::string> idx_files{
       "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
       "t10k-labels-idx1-ubyte"};
-  static std::vector<Entry> sets = with_emnist({
-      {.name = "cifar10",
-       .read = open_cifar10,
-       .files = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
-                 "data_batch_5.bin", "test_batch.bin"},
-       .advice = "fovea data get cifar10; or unpack cifar-10-binary.tar.gz, the official binary version, into DIR: --data "
-                 "cifar10:DIR",
-       .unpacked = "cifar-10-batches-bin"},
-      {.name = "cifar100",
-       .read = open_cifar100,
-       .files = {"train.bin", "test.bin"},
-       .advice = "fovea data get cifar100; or unpack cifar-100-binary.tar.gz, the official binary version, into DIR: --data "
-                 "cifar100:DIR",
-       .unpacked = "cifar-100-binary"},
-      {.name = "fashion-mnist",
-       .read = open_fashion_mnist,
-       .files = idx_files,
-       .advice = "apt install dataset-fashion-mnist; or fovea data get fashion-mnist",
-       .debian = "/usr/share/datasets/fashion-mnist"},
-      {.name = "mnist",
-       .read = open_mnist,
-       .files = idx_files,
-       .advice = "fovea data get mnist; or put its four files, compressed or not, into DIR: "
-                 "--data mnist:DIR"},
-      {.name = "kmnist",
-       .read = open_kmnist,
-       .files = idx_files,
-       .advice = "put Kuzushiji-MNIST's four files, compressed or not, into DIR: --data kmnist:DIR"},
-      {.name = "folder", .read = open_folder, .place = "DIR"},
-      {.name = "imagenet", .read = open_imagenet, .place = "DIR"},
-      {.name = "csv", .read = open_csv, .place = "FILE"},
-      {.name = "tar", .read = open_tar, .place = "FILES"},
-      {.name = "arrays",
-       .read = open_arrays,
-       .files = {"x.npy", "y.npy", "train_x.npy", "train_y.npy"},
-       .advice = "write x.npy and y.npy, or train_x.npy and train_y.npy, into DIR: --data "
-                 "arrays:DIR"},
-      {.name = "discs", .read = [](const fs::path& text) {
-         if (!text.empty()) {
-           throw Error(ErrorKind::usage, "data set discs is computed and takes no folder")
-               .with("found", text.string())
-               .with("try", "--data discs");
-         }
-         return DataSets{"discs", std::make_shared<Discs>(6000, 1),
-                         std::make_shared<Discs>(1000, 2)};
-       }}});
+  static std::vector<Entry> sets = with_emnist(
+      {{.name = "cifar10",
+        .read = open_cifar10,
+        .files = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+                  "data_batch_5.bin", "test_batch.bin"},
+        .advice = "fovea data get cifar10; or unpack cifar-10-binary.tar.gz, the official binary "
+                  "version, into DIR: --data "
+                  "cifar10:DIR",
+        .unpacked = "cifar-10-batches-bin"},
+       {.name = "cifar100",
+        .read = open_cifar100,
+        .files = {"train.bin", "test.bin"},
+        .advice = "fovea data get cifar100; or unpack cifar-100-binary.tar.gz, the official binary "
+                  "version, into DIR: --data "
+                  "cifar100:DIR",
+        .unpacked = "cifar-100-binary"},
+       {.name = "fashion-mnist",
+        .read = open_fashion_mnist,
+        .files = idx_files,
+        .advice = "apt install dataset-fashion-mnist; or fovea data get fashion-mnist",
+        .debian = "/usr/share/datasets/fashion-mnist"},
+       {.name = "mnist",
+        .read = open_mnist,
+        .files = idx_files,
+        .advice = "fovea data get mnist; or put its four files, compressed or not, into DIR: "
+                  "--data mnist:DIR"},
+       {.name = "kmnist",
+        .read = open_kmnist,
+        .files = idx_files,
+        .advice =
+            "put Kuzushiji-MNIST's four files, compressed or not, into DIR: --data kmnist:DIR"},
+       {.name = "folder", .read = open_folder, .place = "DIR"},
+       {.name = "imagenet", .read = open_imagenet, .place = "DIR"},
+       {.name = "csv", .read = open_csv, .place = "FILE"},
+       {.name = "tar", .read = open_tar, .place = "FILES"},
+       {.name = "arrays",
+        .read = open_arrays,
+        .files = {"x.npy", "y.npy", "train_x.npy", "train_y.npy"},
+        .advice = "write x.npy and y.npy, or train_x.npy and train_y.npy, into DIR: --data "
+                  "arrays:DIR"},
+       {.name = "discs", .read = [](const fs::path& text) {
+          if (!text.empty()) {
+            throw Error(ErrorKind::usage, "data set discs is computed and takes no folder")
+                .with("found", text.string())
+                .with("try", "--data discs");
+          }
+          return DataSets{"discs", std::make_shared<Discs>(6000, 1),
+                          std::make_shared<Discs>(1000, 2)};
+        }}});
   return sets;
 }
 

@@ -16,8 +16,7 @@ namespace fs = std::filesystem;
 constexpr size_t max_texts = 100'000;
 
 Error bad_braces(const std::string& pattern, const std::string& what) {
-  return Error(ErrorKind::usage, pattern + ": " + what)
-      .with("expected", "{000..009}, or {a,b}");
+  return Error(ErrorKind::usage, pattern + ": " + what).with("expected", "{000..009}, or {a,b}");
 }
 
 std::optional<int64_t> whole_number(const std::string& text) {
@@ -64,8 +63,8 @@ std::vector<fs::path> matching(const fs::path& folder, const std::string& glob) 
     if (::fnmatch(glob.c_str(), name.c_str(), FNM_PERIOD) == 0) found.push_back(folder / name);
   }
   if (error)
-    throw Error(ErrorKind::data, "cannot read the folder " + folder.string() + ": " +
-                                     error.message());
+    throw Error(ErrorKind::data,
+                "cannot read the folder " + folder.string() + ": " + error.message());
   std::ranges::sort(found);
   return found;
 }
@@ -97,8 +96,7 @@ std::vector<std::string> expand_braces(const std::string& pattern) {
   if (close == std::string::npos) throw bad_braces(pattern, "a brace is not closed");
   std::vector<std::string> all;
   const std::vector<std::string> rests = expand_braces(pattern.substr(close + 1));
-  for (const std::string& choice :
-       choices(pattern, pattern.substr(open + 1, close - open - 1))) {
+  for (const std::string& choice : choices(pattern, pattern.substr(open + 1, close - open - 1))) {
     if (all.size() + rests.size() > max_texts)
       throw bad_braces(pattern, "the pattern names more than 100,000 files");
     for (const std::string& rest : rests) all.push_back(pattern.substr(0, open) + choice + rest);

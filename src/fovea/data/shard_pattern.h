@@ -16,8 +16,8 @@ struct ShardSplits {
   std::vector<std::filesystem::path> train, val, test;
 };
 
-/// The files that `pattern` names: a folder (its .tar files), or a path with braces and, in its last
-/// part, * and ?. Errors: data when there are none, or one that braces name is missing.
+/// The files that `pattern` names: a folder (its .tar files), or a path with braces and, in its
+/// last part, * and ?. Errors: data when there are none, or one that braces name is missing.
 ShardSplits find_shards(const std::filesystem::path& pattern);
 
 }  // namespace fovea::data

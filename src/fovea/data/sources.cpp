@@ -33,10 +33,10 @@ Source idx_source(std::string name, const std::string& url, const std::array<Che
 
 Source cifar_source(std::string name, const std::string& file, const Checked& checked,
                     std::string unpacked) {
-  return {.name = std::move(name),
-          .files = {{"https://www.cs.toronto.edu/~kriz/" + file, file, checked.sha256,
-                     checked.bytes}},
-          .unpacked = std::move(unpacked)};
+  return {
+      .name = std::move(name),
+      .files = {{"https://www.cs.toronto.edu/~kriz/" + file, file, checked.sha256, checked.bytes}},
+      .unpacked = std::move(unpacked)};
 }
 
 /// Writes the files that the archive has in its folder `top` into `target`, all of them or none.
@@ -85,18 +85,16 @@ const std::vector<Source>& sources() {
       cifar_source("cifar100", "cifar-100-binary.tar.gz",
                    {"58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec", 168513733},
                    "cifar-100-binary"),
-      idx_source(
-          "fashion-mnist", "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-          {{{"3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84", 26421880},
-            {"a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845", 29515},
-            {"346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073", 4422102},
-            {"67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5", 5148}}}),
-      idx_source(
-          "mnist", "https://ossci-datasets.s3.amazonaws.com/mnist/",
-          {{{"440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609", 9912422},
-            {"3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c", 28881},
-            {"8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6", 1648877},
-            {"f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6", 4542}}})};
+      idx_source("fashion-mnist", "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+                 {{{"3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84", 26421880},
+                   {"a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845", 29515},
+                   {"346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073", 4422102},
+                   {"67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5", 5148}}}),
+      idx_source("mnist", "https://ossci-datasets.s3.amazonaws.com/mnist/",
+                 {{{"440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609", 9912422},
+                   {"3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c", 28881},
+                   {"8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6", 1648877},
+                   {"f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6", 4542}}})};
   return all;
 }
 

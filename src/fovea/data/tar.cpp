@@ -186,8 +186,7 @@ class TarImages : public EncodedImages {
   Image decoded(int64_t i, const MinimumSize& minimum) const override {
     const Entry& entry = at(i);
     std::vector<std::byte> bytes(static_cast<size_t>(entry.image.size));
-    const size_t count =
-        PlacedFile(index_.shards[entry.shard]).read(entry.image.offset, bytes);
+    const size_t count = PlacedFile(index_.shards[entry.shard]).read(entry.image.offset, bytes);
     if (count < bytes.size()) {
       throw bad_file("tar file is cut short", index_.shards[entry.shard],
                      entry.image.offset + static_cast<int64_t>(count),
@@ -241,9 +240,8 @@ class Classes {
   Array targets(const Index& index) const {
     std::vector<int64_t> numbers;
     for (const Entry& entry : index.samples) {
-      numbers.push_back(numbered_
-                            ? *class_number(entry.label)
-                            : std::ranges::lower_bound(names_, entry.label) - names_.begin());
+      numbers.push_back(numbered_ ? *class_number(entry.label)
+                                  : std::ranges::lower_bound(names_, entry.label) - names_.begin());
     }
     return Array::of(numbers);
   }

@@ -39,7 +39,9 @@ std::optional<int64_t> number_at(const Block& bytes, size_t at, size_t size) {
   int64_t value = 0;
   const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), value, 8);
   const bool complete = parsed.ec == std::errc() && parsed.ptr == digits.data() + digits.size();
-  return digits.empty() ? std::optional<int64_t>(0) : complete ? std::optional(value) : std::nullopt;
+  return digits.empty() ? std::optional<int64_t>(0)
+         : complete     ? std::optional(value)
+                        : std::nullopt;
 }
 
 /// The sum of all bytes, the checksum itself counted as spaces; some programs add signed bytes.
@@ -57,7 +59,10 @@ std::string kind_of(const Block& bytes) {
   const auto starts = [&](std::string_view magic) {
     return std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
   };
-  for (const std::string_view magic : {"\x1f\x8b", "BZh", "\xfd" "7zXZ", "\x28\xb5\x2f\xfd"}) {
+  for (const std::string_view magic : {"\x1f\x8b", "BZh",
+                                       "\xfd"
+                                       "7zXZ",
+                                       "\x28\xb5\x2f\xfd"}) {
     if (starts(magic)) return "a compressed file";
   }
   return starts("PK\x03\x04") ? "a zip archive" : "a header whose checksum differs";
@@ -92,7 +97,8 @@ std::optional<TarReader::Header> TarReader::read_header() {
   }
   if (std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; }))
     return std::nullopt;
-  const std::optional<int64_t> checksum = number_at(bytes, 148, 8), size = number_at(bytes, 124, 12);
+  const std::optional<int64_t> checksum = number_at(bytes, 148, 8),
+                               size = number_at(bytes, 124, 12);
   if (!checksum || !sums_to(bytes, *checksum))
     fail("has a damaged header", position_, "the header of a member", kind_of(bytes));
   Header header{.offset = position_, .type = static_cast<char>(bytes[156]), .member = {}};
@@ -109,7 +115,8 @@ std::optional<TarReader::Header> TarReader::read_header() {
 }
 
 std::optional<TarMember> TarReader::next() {
-  TarMember special{.name = {}, .offset = 0, .size = -1};  // from headers that describe the next one
+  TarMember special{
+      .name = {}, .offset = 0, .size = -1};  // from headers that describe the next one
   while (std::optional<Header> header = read_header()) {
     TarMember& member = header->member;
     const bool pax = header->type == 'x', long_name = header->type == 'L';

@@ -23,8 +23,8 @@ struct TarMember {
 /// contents that end too early, names beyond 64 KiB and compressed or other files.
 class TarReader {
  public:
-  /// Fills `out` with the bytes from `offset`, which grows from call to call; returns how many there
-  /// were, fewer only at the end.
+  /// Fills `out` with the bytes from `offset`, which grows from call to call; returns how many
+  /// there were, fewer only at the end.
   using Read = std::function<size_t(int64_t offset, std::span<std::byte> out)>;
 
   /// `size`: of the contents, if known. `path` stands for them in messages.

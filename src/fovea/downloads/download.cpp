@@ -70,8 +70,8 @@ class PartialFile {
 };
 
 Error& with_advice(Error& error, const RemoteFile& file, const fs::path& folder) {
-  return error.with("url", file.url).with(
-      "try", "put " + file.name + " (" + file.url + ") into " + folder.string());
+  return error.with("url", file.url)
+      .with("try", "put " + file.name + " (" + file.url + ") into " + folder.string());
 }
 
 }  // namespace
@@ -92,8 +92,9 @@ fs::path download(const RemoteFile& file, const fs::path& folder, const Download
   std::error_code problem;
   if (fs::exists(target, problem)) return target;
   if (!can_download()) {
-    Error error(ErrorKind::data, file.name + " is not there, and this fovea was built without "
-                                             "libcurl: it cannot download");
+    Error error(ErrorKind::data, file.name +
+                                     " is not there, and this fovea was built without "
+                                     "libcurl: it cannot download");
     throw with_advice(error, file, folder);
   }
   fs::create_directories(folder, problem);

@@ -11,10 +11,10 @@ namespace fovea {
 
 /// A published file.
 struct RemoteFile {
-  std::string url;                        ///< http or https
-  std::string name;                       ///< of the file that it becomes
-  std::string sha256;                     ///< its first hex digits, at least 8
-  std::optional<int64_t> bytes = {};      ///< its size, if known
+  std::string url;                    ///< http or https
+  std::string name;                   ///< of the file that it becomes
+  std::string sha256;                 ///< its first hex digits, at least 8
+  std::optional<int64_t> bytes = {};  ///< its size, if known
 };
 
 struct DownloadOptions {

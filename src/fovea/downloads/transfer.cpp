@@ -95,8 +95,8 @@ bool can_download() { return true; }
 void transfer(const Transfer& transfer, const DownloadOptions& options) {
   const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
   if (!curl) throw Error(ErrorKind::memory, "cannot allocate memory for a download");
-  Session session{.transfer = transfer, .options = options, .curl = curl.get(),
-                  .have = transfer.begin};
+  Session session{
+      .transfer = transfer, .options = options, .curl = curl.get(), .have = transfer.begin};
   char message[CURL_ERROR_SIZE] = {};
   set_options(curl.get(), transfer, session, message);
   const CURLcode code = curl_easy_perform(curl.get());

@@ -33,7 +33,7 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, in
   if (text.starts_with("\x89PNG\r\n\x1a\n")) return decode_png(source);
   if (text.starts_with("\xff\xd8\xff")) return decode_jpeg(source);
   if (text.starts_with("RIFF") && text.substr(0, 12).ends_with("WEBP")) return decode_webp(source);
-  throw source.broken("neither a PNG, a JPEG nor a WebP")
+  throw source.broken("not a PNG, JPEG or WebP")
       .with("try", "convert it to one of them; the name's suffix does not matter");
 }
 

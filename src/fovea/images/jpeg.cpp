@@ -46,8 +46,8 @@ class JpegReader {
     };
     jpeg_.scale_num = 1;
     jpeg_.scale_denom = divisor;
-    Image image = Image::black(scaled(jpeg_.image_height), scaled(jpeg_.image_width),
-                               jpeg_.num_components);
+    Image image =
+        Image::black(scaled(jpeg_.image_height), scaled(jpeg_.image_width), jpeg_.num_components);
     if (!try_pixels(image.pixels.data())) fail();
     return image;
   }
@@ -176,7 +176,8 @@ unsigned divisor_of(const jpeg_decompress_struct& jpeg, const MinimumSize& minim
   const auto height = static_cast<unsigned>(on_its_side ? minimum.width : minimum.height);
   const auto width = static_cast<unsigned>(on_its_side ? minimum.height : minimum.width);
   unsigned divisor = 8;
-  while (divisor > 1 && (jpeg.image_height < height * divisor || jpeg.image_width < width * divisor))
+  while (divisor > 1 &&
+         (jpeg.image_height < height * divisor || jpeg.image_width < width * divisor))
     divisor /= 2;
   return divisor;
 }
@@ -211,7 +212,7 @@ Image decode_jpeg(const EncodedImage& source) {
   const jpeg_decompress_struct& header = reader.read_header();
   check_header(source, header);
   const int orientation = orientation_of(header);  // read_pixels forgets the segments
-  constexpr int first_on_its_side = 5;  // of the orientations
+  constexpr int first_on_its_side = 5;             // of the orientations
   Image image =
       reader.read_pixels(divisor_of(header, source.minimum, orientation >= first_on_its_side));
   if (image.channels == 4) image = from_inverted_cmyk(image);

@@ -52,8 +52,8 @@ Image decode_webp(const EncodedImage& source) {
   }
   Image image = Image::black(features.height, features.width, features.has_alpha != 0 ? 4 : 3);
   const auto decode = features.has_alpha != 0 ? WebPDecodeRGBAInto : WebPDecodeRGBInto;
-  if (decode(data, size, image.pixels.data(), image.pixels.size(),
-             image.width * image.channels) == nullptr) {
+  if (decode(data, size, image.pixels.data(), image.pixels.size(), image.width * image.channels) ==
+      nullptr) {
     throw source.broken("damaged WebP: its pixels cannot be decoded")
         .with("bytes", std::to_string(size));
   }

@@ -22,7 +22,8 @@ struct EpochRecord {
 };
 
 /// history.csv: a header (epoch, lr, the numbers' names, seconds, images_per_second, waiting) and a
-/// line per epoch; a number that an epoch does not have is an empty cell. Numbers are read back exactly.
+/// line per epoch; a number that an epoch does not have is an empty cell. Numbers are read back
+/// exactly.
 std::string to_csv(const std::vector<EpochRecord>& history);
 /// Errors: data, naming the line.
 std::vector<EpochRecord> from_csv(std::string_view text);

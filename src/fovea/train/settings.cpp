@@ -67,8 +67,8 @@ std::string Setting::get(const Settings& settings) const {
 }
 
 bool Setting::in_model_file(const Settings& settings) const {
-  constexpr std::string_view elsewhere[] = {"threads", "workers", "cache", "data", "weights",
-                                            "class-weights"};
+  constexpr std::string_view elsewhere[] = {"threads", "workers", "cache",
+                                            "data",    "weights", "class-weights"};
   constexpr std::string_view newer[] = {"drop-last",    "task", "monitor",
                                         "on-bad-image", "tta",  "sampling"};
   constexpr std::string_view choices[] = {"aux", "dropout", "drop-path", "stem", "width"};
@@ -164,7 +164,8 @@ std::vector<Setting> last_settings() {
        &Settings::monitor},
       {"workers", "threads that load images ahead", &Settings::workers, 0, 256, true},
       {"cache",
-       "memory in which images stay once decoded: 1G, 500M, 0 for none; auto is a quarter of what is "
+       "memory in which images stay once decoded: 1G, 500M, 0 for none; auto is a quarter of what "
+       "is "
        "free",
        &Settings::cache, 0, 0, true},
       {"seed", "seed of initial weights, order, augmentation and dropout", &Settings::seed, 0,

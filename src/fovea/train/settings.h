@@ -43,9 +43,9 @@ struct Settings {
   std::string augment = "standard";   ///< as data::Augmentation reads it
   double val = 0.1;                   ///< fraction of the training set held out for validation
   std::string on_bad_image = "fail";  ///< or "skip": leave out samples that cannot be read
-  std::string tta;      ///< views in the test, as TestViews::parse reads them; "": one
-  std::string monitor;  ///< metric that decides which epoch is best; "": the task's default
-  int64_t workers = 1;  ///< threads that load ahead
+  std::string tta;             ///< views in the test, as TestViews::parse reads them; "": one
+  std::string monitor;         ///< metric that decides which epoch is best; "": the task's default
+  int64_t workers = 1;         ///< threads that load ahead
   std::string cache = "auto";  ///< bytes for decoded images, as parse_bytes; "auto": by the memory
   int64_t seed = 1;
   int64_t threads = 0;  ///< 0: all that the process may use

@@ -53,8 +53,8 @@ struct Setup {
   Shape input;                         ///< of one sample, as the net sees it: C, spatial...
   /// How images become the net's inputs; none if the data set's inputs are numbers.
   std::optional<Preprocessing> preprocessing;
-  data::ValidationSplit split;        ///< of samples as the data set has them, or resized
-  std::vector<double> class_weights;  ///< in the loss; empty: none
+  data::ValidationSplit split;              ///< of samples as the data set has them, or resized
+  std::vector<double> class_weights;        ///< in the loss; empty: none
   std::shared_ptr<data::CacheLimit> cache;  ///< of decoded images in `split`; null: none are kept
   int64_t cache_bytes = 0;                  ///< that they may take
   std::unique_ptr<optim::Optimizer> optimizer;
