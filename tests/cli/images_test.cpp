@@ -46,6 +46,11 @@ TEST(ImageFolders, PhotosOfMixedSizesTrainAndTheModelUsesThemAsTheyAre) {
   ASSERT_EQ(trained.code, 0) << trained.err;
   EXPECT_GT(trained.json().at("test").at("accuracy"), 0.9);
   const std::string model = (folder / "run" / "best.safetensors").string();
+  Arguments without_cache = training(folder / "data", folder / "uncached");
+  without_cache.insert(without_cache.end(), {"--cache", "0", "--workers", "3"});
+  ASSERT_EQ(fovea(without_cache).code, 0);
+  EXPECT_EQ(contents(folder / "uncached/last.safetensors"),
+            contents(folder / "run/last.safetensors"));
   const Outcome predicted = fovea(
       {"predict", "--model", model, (folder / "data" / "below" / "1.png").string(), "--json"});
   ASSERT_EQ(predicted.code, 0) << predicted.err;
@@ -132,8 +137,13 @@ TEST(ImageFolders, BrokenImagesAreAllNamedAndSkippedOrTheFirstEndsTheRun) {
   EXPECT_EQ(fovea(skipping).code, 2);
 
   // What was held out of the images that can be read is found again.
-  Arguments eval{"eval",   "--model", (folder / "skipped/best.safetensors").string(),
-                 "--data", "folder:" + (folder / "data").string(), "--json", "--split"};
+  Arguments eval{"eval",
+                 "--model",
+                 (folder / "skipped/best.safetensors").string(),
+                 "--data",
+                 "folder:" + (folder / "data").string(),
+                 "--json",
+                 "--split"};
   for (const std::string split : {"val", "test", "train"}) {
     eval.push_back(split);
     const Outcome measured = fovea(eval);
