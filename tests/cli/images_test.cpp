@@ -156,5 +156,15 @@ TEST(ImageFolders, BrokenImagesAreAllNamedAndSkippedOrTheFirstEndsTheRun) {
   EXPECT_EQ(fovea(eval).code, 3);
 }
 
+TEST(DataInfo, ColumnsOfATableAreLabels) {
+  TemporaryFolder folder;
+  draw(folder / "data", 2, 12);
+  put(folder / "data/t.csv", "path,wet,red,split\nabove/0.png,1,0,train\nbelow/1.png,0,0,test\n");
+  const Outcome info = fovea({"data", "info", "csv:" + (folder / "data/t.csv").string(), "--json"});
+  ASSERT_EQ(info.code, 0) << info.err;
+  EXPECT_EQ(info.json().at("labels"), nlohmann::json({"wet", "red"}));
+  EXPECT_FALSE(info.json().contains("numbers"));
+}
+
 }  // namespace
 }  // namespace fovea::cli_test
