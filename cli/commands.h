@@ -69,6 +69,8 @@ void add_recipes(Commands& commands);
 void add_models(Commands& commands);
 void add_layers(Commands& commands);
 void add_data(Commands& commands);
+void add_data_get(Commands& commands, CLI::App& group);
+void add_weights(Commands& commands);
 void add_data_transforms(Commands& commands, CLI::App& group);
 void add_bench(Commands& commands);
 void add_filter(Commands& commands);

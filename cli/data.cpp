@@ -36,7 +36,9 @@ int info(const Flags& flags, Console& console) {
   const data::DataSets sets = open(flags);
   const std::optional<Type> input = sets.train->typical_input();
   const data::Targets& targets = sets.targets();
-  const bool classes = targets.type == data::class_targets({}).type;
+  const std::string kind = targets.type == data::class_targets({}).type ? "classes"
+                           : targets.task == "multilabel"               ? "labels"
+                                                                        : "numbers";
   const std::string fingerprint = data::fingerprint(*sets.train);
   const std::string shape = input ? sizes_text(data::net_shape(*input)) : "various sizes";
   Json document{
@@ -45,7 +47,7 @@ int info(const Flags& flags, Console& console) {
        {{"train", {{"count", sets.train->size()}}}, {"test", {{"count", sets.test->size()}}}}},
       {"image", shape},
       {"targets", to_string(targets.type)},
-      {classes ? "classes" : "numbers", targets.names},
+      {kind, targets.names},
       {"fingerprint", fingerprint}};
   if (sets.val) document["splits"]["val"] = {{"count", sets.val->size()}};
   std::string statistics;
@@ -63,7 +65,7 @@ int info(const Flags& flags, Console& console) {
       "name         {}\ntrain        {} images\ntest         {} images\nimage        {}\n{}"
       "fingerprint  {}\n{:<13}{}: {}\n",
       sets.name, grouped(sets.train->size()), grouped(sets.test->size()), shape, statistics,
-      fingerprint, classes ? "classes" : "numbers", targets.names.size(), join(targets.names)));
+      fingerprint, kind, targets.names.size(), join(targets.names)));
   return 0;
 }
 
@@ -173,7 +175,7 @@ int samples(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_data(Commands& commands) {
-  CLI::App& group = commands.group("data", "Inspect a data set");
+  CLI::App& group = commands.group("data", "Inspect or download a data set");
   const auto flags = std::make_shared<Flags>();
   CLI::App& info_app = commands.add(group, "info", "Classes, sizes and statistics",
                                     [flags](Console& console) { return info(*flags, console); });
@@ -192,6 +194,7 @@ void add_data(Commands& commands) {
       ->type_name("FILE|DIR/");
   add_count(samples_app, "--seed", flags->seed, "Seed of the random choice", 0, 9007199254740991);
   add_data_transforms(commands, group);
+  add_data_get(commands, group);
 }
 
 }  // namespace fovea::cli

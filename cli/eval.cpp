@@ -2,15 +2,20 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <functional>
 #include <memory>
 
 #include "commands.h"
 #include "fovea/core/files.h"
+#include "fovea/data/csv.h"
+#include "fovea/data/image_files.h"
 #include "fovea/data/prepared.h"
 #include "fovea/data/registry.h"
 #include "fovea/formats/npy.h"
+#include "fovea/images/codec.h"
+#include "fovea/images/matrix.h"
 #include "fovea/train/setup.h"
 #include "model.h"
 #include "rows.h"
@@ -20,7 +25,7 @@ namespace {
 
 struct Flags : TrainedFlags {
   const CLI::App* app = nullptr;
-  std::string data, split = "test", predictions, tta;
+  std::string data, split = "test", predictions, confusion, on_bad_image, tta;
   int64_t batch = 256;
 };
 
@@ -69,6 +74,61 @@ std::shared_ptr<const data::Dataset> part(const ModelFile& model, const data::Da
                                           const std::string& name) {
   if (name == "train") return sets.train;
   return name == "test" ? sets.test : train::validation_of(model, sets);
+}
+
+/// Whether samples that cannot be read are left out: as --on-bad-image says, or else as the model
+/// was trained.
+bool skips_bad_images(const Flags& flags, const ModelFile& model) {
+  if (!flags.on_bad_image.empty()) return flags.on_bad_image == "skip";
+  const auto trained = model.training.find("setting.on-bad-image");
+  return trained != model.training.end() && trained->second == "skip";
+}
+
+/// The split to measure; samples that were left out go to `skipped`. Errors: as part and fitted.
+std::shared_ptr<const data::Dataset> chosen(const Flags& flags, const Predictor& predictor,
+                                            data::DataSets sets,
+                                            std::vector<data::BadSample>& skipped) {
+  const ModelFile& model = predictor.file();
+  const bool skips = skips_bad_images(flags, model);
+  // What was held out depends on what was left out before.
+  if (skips && flags.split == "val") sets = train::without_bad_images(std::move(sets), skipped);
+  std::shared_ptr<const data::Dataset> split = part(model, sets, flags.split);
+  if (skips && flags.split != "val" && !split->input()) {
+    skipped = data::find_bad(*split);
+    split = data::without(std::move(split), skipped);
+  }
+  return fitted(predictor, sets, std::move(split));
+}
+
+/// Writes the confusion matrix, .csv as a table or .png as a picture. Errors: usage for a task
+/// without one, or another suffix.
+void write_confusion(const std::string& path, const tasks::Measures& measures) {
+  for (const tasks::Table& table : measures.tables()) {
+    if (!table.matrix) continue;
+    if (path.ends_with(".png")) {
+      std::vector<std::vector<double>> counts;
+      for (const auto& [name, values] : table.rows) counts.push_back(values);
+      return encode_png(path, draw_matrix(table.columns, counts));
+    }
+    std::vector<std::string> header{table.rows_are};
+    header.insert(header.end(), table.columns.begin(), table.columns.end());
+    std::string text = data::csv_line(header);
+    for (const auto& [name, values] : table.rows) {
+      std::vector<std::string> cells{name};
+      for (const double value : values) cells.push_back(std::to_string(std::llround(value)));
+      text += data::csv_line(cells);
+    }
+    return replace_file(path, text);
+  }
+  throw Error(ErrorKind::usage, "--confusion: this model has no confusion matrix")
+      .with("expected", "a model for 2 to 2,048 classes");
+}
+
+/// Errors: usage when the name does not say the format.
+void check_confusion(const std::string& path) {
+  if (path.empty() || path.ends_with(".csv") || path.ends_with(".png") || is_stream(path)) return;
+  throw Error(ErrorKind::usage, "--confusion " + path + ": its name does not say the format")
+      .with("expected", "FILE.csv for a table, FILE.png for a picture");
 }
 
 /// What --predictions writes: a line for each sample, or the net's raw outputs.
@@ -187,12 +247,14 @@ std::string to_text(const tasks::Measures& measures) {
 int run(const Flags& flags, Console& console) {
   require_flag(*flags.app, "--model");
   require_flag(*flags.app, "--data");
+  check_confusion(flags.confusion);
   if (!flags.predictions.empty()) console.data_goes_to("--predictions", flags.predictions);
+  if (!flags.confusion.empty()) console.data_goes_to("--confusion", flags.confusion);
   const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
   if (!flags.tta.empty()) predictor->use(TestViews::parse(flags.tta));
-  const data::DataSets sets = data::open(flags.data);
+  std::vector<data::BadSample> skipped;
   std::shared_ptr<const data::Dataset> split =
-      fitted(*predictor, sets, part(predictor->file(), sets, flags.split));
+      chosen(flags, *predictor, data::open(flags.data), skipped);
   if (const auto& preprocessing = predictor->file().preprocessing)
     split = data::prepared(split, *preprocessing);
   Predictions predictions(flags, *predictor, *split);
@@ -206,12 +268,20 @@ int run(const Flags& flags, Console& console) {
   const tasks::Measures measures =
       predictor->evaluation().measure(split, flags.batch, progress, {}, each);
   if (!flags.predictions.empty()) predictions.write();
+  if (!flags.confusion.empty()) write_confusion(flags.confusion, measures);
   Json document = to_json(measures);
   std::string text = to_text(measures);
   if (const TestViews& views = predictor->views(); views.count() > 1) {
     document["tta"] = {{"name", views.text()}, {"views", views.count()}};
     text =
         fmt::format("{:<10}{}, the mean of {} views\n", "tta", views.text(), views.count()) + text;
+  }
+  if (!skipped.empty()) {
+    document["skipped"] = Json::array();
+    for (const data::BadSample& bad : skipped) document["skipped"].push_back(bad.name);
+    text += fmt::format("\n{} that cannot be read, left out; the first: {}\n",
+                        skipped.size() == 1 ? "1 image" : grouped(std::ssize(skipped)) + " images",
+                        skipped[0].message);
   }
   console.document(document);
   console.result(text);
@@ -231,10 +301,18 @@ void add_eval(Commands& commands) {
   add_choice(app, "--split", flags->split,
              "Which part of it: test, train, or val: the data set's own, or what training held out",
              {"test", "val", "train"});
+  app.add_option("--on-bad-image", flags->on_bad_image,
+                 "What to do about an image that cannot be read: fail, or skip, which reads all "
+                 "images first; as the model was trained by default")
+      ->type_name("WORD")
+      ->check(CLI::IsMember({"fail", "skip"}));
   add_count(app, "--batch", flags->batch, "Images at once");
   add_views(app, flags->tta);
   app.add_option("--predictions", flags->predictions,
                  "Write what was predicted for each sample: .csv, or the raw outputs as .npy")
+      ->type_name("FILE");
+  app.add_option("--confusion", flags->confusion,
+                 "Write the confusion matrix: .csv, or a picture as .png")
       ->type_name("FILE");
 }
 

@@ -72,7 +72,7 @@ void add_filter(Commands& commands) {
   app.add_option("--kernel", flags->kernel,
                  "One of the filters below, or a 2-d array in a .npy file")
       ->type_name("NAME");
-  app.add_option("IN", flags->input, "PNG or JPEG, gray or colour; - is standard input");
+  app.add_option("IN", flags->input, "PNG, JPEG or WebP, gray or colour; - is standard input");
   app.add_option("OUT", flags->output,
                  "PNG of the same size, rounded and clipped to 0 to 255; - is standard output");
   app.footer("Filters:\n" + listing(choices_of(filters())));

@@ -44,6 +44,7 @@ int run(int argc, char** argv, bool watched) {
   add_plan(commands);
   add_recipes(commands);
   add_models(commands);
+  add_weights(commands);
   add_layers(commands);
   add_data(commands);
   add_bench(commands);

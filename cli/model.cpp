@@ -1,5 +1,7 @@
 #include "model.h"
 
+#include "downloads.h"
+
 #include <cctype>
 
 #include "fovea/core/files.h"
@@ -85,6 +87,7 @@ void TrainedFlags::add(CLI::App& app) {
       ->type_name("NAME|FILE");
   app.add_option("--weights", weights, "Its weights: .safetensors, or PyTorch's .pth and .pt")
       ->type_name("FILE");
+  app.add_flag("--pretrained", pretrained, "Its published weights, downloaded if needed");
   app.add_option("--size", size, "Size that pictures are resized to; the model's own by default")
       ->type_name("HxW");
   choices.add(app);
@@ -164,7 +167,9 @@ std::unique_ptr<Predictor> load(const TrainedFlags& flags, Console& console) {
 
 }  // namespace
 
-std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& console) {
+std::unique_ptr<Predictor> load_predictor(const TrainedFlags& given, Console& console) {
+  TrainedFlags flags = given;
+  if (flags.pretrained) flags.weights = pretrained_weights(flags.model, flags.weights, console);
   std::unique_ptr<Predictor> predictor = load(flags, console);
   if (flags.size.empty()) return predictor;
   const Shape size = parse_sizes("--size", flags.size);

@@ -55,9 +55,10 @@ std::string model_name(const std::string& model, models::Options& options);
 /// usage for an unknown name or a value the model cannot take; model for a broken file.
 ChosenModel choose(const ModelFlags& flags);
 
-/// The flags --model and --weights, which choose a model ready for use.
+/// The flags --model, --weights and --pretrained, which choose a model ready for use.
 struct TrainedFlags {
   std::string model, weights, size;
+  bool pretrained = false;
   ChoiceFlags choices;  ///< of the registry's model or the net file
 
   void add(CLI::App& app);
@@ -74,6 +75,10 @@ CLI::Option* add_views(CLI::App& app, std::string& views);
 /// Whether the argument of --model is a model file: it contains a slash or has the suffix of
 /// weights, and not that of a net file. A stream can be either: see choose and load_predictor.
 bool names_file(std::string_view model);
+
+/// Lists the published weights that models whose names match can read, and how they prepare
+/// pictures. Errors: usage when no model matches.
+int list_pretrained(const std::string& glob, Console& console);
 
 /// The type of `n` samples of this shape, C, spatial..., as in data sets: images u8[N,H,W,C], other
 /// ranks f32[N,C,spatial...].

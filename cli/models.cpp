@@ -23,8 +23,9 @@ struct Flags {
   bool pretrained = false;
 };
 
-/// Lists published weights that the models can read, and their preprocessing of pictures.
-int run_pretrained(const std::string& glob, Console& console) {
+}  // namespace
+
+int list_pretrained(const std::string& glob, Console& console) {
   const auto triple = [](const auto& v) {
     return fmt::format("{:.3f} {:.3f} {:.3f}", v[0], v[1], v[2]);
   };
@@ -54,8 +55,10 @@ int run_pretrained(const std::string& glob, Console& console) {
   return 0;
 }
 
+namespace {
+
 int run(const Flags& flags, Console& console) {
-  if (flags.pretrained) return run_pretrained(flags.glob, console);
+  if (flags.pretrained) return list_pretrained(flags.glob, console);
   Json document = Json::array();
   std::vector<std::vector<std::string>> rows;
   for (const models::Entry& entry : matching(flags.glob)) {

@@ -21,26 +21,11 @@ struct Flags {
   double measure = 5;
 };
 
-/// "2G", "1.5GiB", "800M": bytes, by 1024.
 size_t parse_memory(const std::string& text) {
-  constexpr std::string_view units = "KMGT";
-  std::string_view number = text;
-  for (std::string_view ending : {"iB", "B"}) {
-    if (number.ends_with(ending)) number.remove_suffix(ending.size());
-  }
-  size_t unit = 0;
-  if (!number.empty()) unit = units.find(static_cast<char>(std::toupper(number.back())));
-  double factor = 1;
-  if (!number.empty() && unit != std::string_view::npos) {
-    for (size_t i = 0; i <= unit; ++i) factor *= 1024;
-    number.remove_suffix(1);
-  }
-  const std::optional<double> value = parse_number(number);
-  if (!value || *value <= 0 || *value * factor > 1e18) {
-    throw Error(ErrorKind::usage, "--memory: \"" + text + "\" is not an amount of memory")
-        .with("expected", "a number and K, M, G or T, such as 2G or 800M");
-  }
-  return static_cast<size_t>(*value * factor);
+  const std::optional<size_t> bytes = parse_bytes(text);
+  if (bytes && *bytes > 0) return *bytes;
+  throw Error(ErrorKind::usage, "--memory: \"" + text + "\" is not an amount of memory")
+      .with("expected", "a number and K, M, G or T, such as 2G or 800M");
 }
 
 /// Synthetic noise images of the size given by --input. Without --limit their number is arbitrary,

@@ -91,7 +91,8 @@ std::vector<std::string> pictures_of(const std::string& argument) {
   if (problem) throw Error(ErrorKind::data, argument + ": " + problem.message());
   if (found.empty()) {
     throw Error(ErrorKind::data, argument + ": a folder without images")
-        .with("expected", "files that end in .png, .jpg or .jpeg, in it or in folders below");
+        .with("expected",
+              "files that end in .png, .jpg, .jpeg or .webp, in it or in folders below");
   }
   std::ranges::sort(found);
   return found;
@@ -137,8 +138,10 @@ void predict_together(std::span<Item*> items, Predictor& predictor, int64_t top)
 void predict_batch(std::span<Item> items, const Flags& flags, Predictor& predictor) {
   parallel_for(std::ssize(items), 1, [&](int64_t begin, int64_t end) {
     for (Item& item : items.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin))) {
-      attempt(item,
-              [&] { item.input = predictor.prepared(decode_image(item.path, flags.max_pixels)); });
+      attempt(item, [&] {
+        item.input =
+            predictor.prepared(decode_image(item.path, flags.max_pixels, predictor.minimum_size()));
+      });
     }
   });
   std::vector<Item*> good;
@@ -313,7 +316,7 @@ void add_predict(Commands& commands) {
   flags->app = &app;
   flags->add(app);
   app.add_option("IMAGE", flags->images,
-                 "PNG or JPEG files, and folders of them; - is standard input");
+                 "PNG, JPEG or WebP files, and folders of them; - is standard input");
   add_count(app, "--batch", flags->batch, "Images at once", 1, 4096);
   app.add_option("--csv", flags->csv,
                  "Write a table instead: path, prediction, probability, and so on for --top")

@@ -62,6 +62,11 @@ train::Settings SettingsFlags::read() const {
   settings.data = from_anywhere(settings.data);
   if (!settings.weights.empty() && !is_stream(settings.weights))
     settings.weights = std::filesystem::absolute(settings.weights).lexically_normal().string();
+  if (!settings.class_weights.empty() && settings.class_weights != "balanced" &&
+      !is_stream(settings.class_weights)) {
+    settings.class_weights =
+        std::filesystem::absolute(settings.class_weights).lexically_normal().string();
+  }
   return settings;
 }
 

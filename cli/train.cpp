@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "downloads.h"
 #include "fovea/core/process.h"
 #include "fovea/train/trainer.h"
 #include "model.h"
@@ -16,6 +17,7 @@ namespace {
 struct Flags {
   SettingsFlags settings;
   std::string out, resume;
+  bool pretrained = false;
 };
 
 /// A line for each of the first images that cannot be read; "" where all can.
@@ -132,6 +134,7 @@ Json to_json(const train::EpochRecord& r) {
   for (const auto& [name, value] : r.numbers) document[name] = value;
   document["seconds"] = r.seconds;
   document["images_per_second"] = r.images_per_second;
+  document["waiting"] = r.waiting;
   return document;
 }
 
@@ -198,13 +201,17 @@ int report(const train::Result& result, const Display& display, Console& console
 int run(const Flags& flags, Console& console) {
   Display display(console);
   if (flags.resume.empty()) {
-    const train::Settings settings = flags.settings.read();
+    train::Settings settings = flags.settings.read();
+    if (flags.pretrained)
+      settings.weights = pretrained_weights(settings.model, settings.weights, console);
     return report(train::train(settings, flags.out, {&display}, stop_token()), display, console);
   }
   if (!flags.out.empty()) {
     throw Error(ErrorKind::usage,
                 "--resume writes to the run's folder and cannot be combined with --out");
   }
+  if (flags.pretrained)
+    throw Error(ErrorKind::usage, "--resume continues with the run's weights, not --pretrained");
   return report(train::resume(flags.resume, {&display}, stop_token(), flags.settings.changes()),
                 display, console);
 }
@@ -218,6 +225,8 @@ void add_train(Commands& commands) {
   flags->settings.add(app);
   app.add_option("--out", flags->out, "Folder of the run; runs/MODEL-DATA-NNN by default")
       ->type_name("DIR");
+  app.add_flag("--pretrained", flags->pretrained,
+               "Start from the model's published weights, downloaded if needed");
   app.add_option("--resume", flags->resume,
                  "Continue the run in this folder; --epochs, --data, --threads, --workers, "
                  "--save-every and --keep may change")

@@ -7,6 +7,7 @@
 #include "fovea/ops/conv.h"
 #include "fovea/ops/distance.h"
 #include "fovea/ops/dropout.h"
+#include "fovea/ops/flip.h"
 #include "fovea/ops/images.h"
 #include "fovea/ops/likelihood.h"
 #include "fovea/ops/linear.h"

@@ -46,6 +46,11 @@ TEST(ImageFolders, PhotosOfMixedSizesTrainAndTheModelUsesThemAsTheyAre) {
   ASSERT_EQ(trained.code, 0) << trained.err;
   EXPECT_GT(trained.json().at("test").at("accuracy"), 0.9);
   const std::string model = (folder / "run" / "best.safetensors").string();
+  Arguments without_cache = training(folder / "data", folder / "uncached");
+  without_cache.insert(without_cache.end(), {"--cache", "0", "--workers", "3"});
+  ASSERT_EQ(fovea(without_cache).code, 0);
+  EXPECT_EQ(contents(folder / "uncached/last.safetensors"),
+            contents(folder / "run/last.safetensors"));
   const Outcome predicted = fovea(
       {"predict", "--model", model, (folder / "data" / "below" / "1.png").string(), "--json"});
   ASSERT_EQ(predicted.code, 0) << predicted.err;
@@ -130,6 +135,35 @@ TEST(ImageFolders, BrokenImagesAreAllNamedAndSkippedOrTheFirstEndsTheRun) {
 
   skipping.back() = "ignore";
   EXPECT_EQ(fovea(skipping).code, 2);
+
+  // What was held out of the images that can be read is found again.
+  Arguments eval{"eval",
+                 "--model",
+                 (folder / "skipped/best.safetensors").string(),
+                 "--data",
+                 "folder:" + (folder / "data").string(),
+                 "--json",
+                 "--split"};
+  for (const std::string split : {"val", "test", "train"}) {
+    eval.push_back(split);
+    const Outcome measured = fovea(eval);
+    ASSERT_EQ(measured.code, 0) << measured.err;
+    EXPECT_GT(measured.json().at("accuracy"), 0.9);
+    EXPECT_FALSE(measured.json().at("skipped").empty());
+    eval.pop_back();
+  }
+  eval.insert(eval.end(), {"train", "--on-bad-image", "fail"});
+  EXPECT_EQ(fovea(eval).code, 3);
+}
+
+TEST(DataInfo, ColumnsOfATableAreLabels) {
+  TemporaryFolder folder;
+  draw(folder / "data", 2, 12);
+  put(folder / "data/t.csv", "path,wet,red,split\nabove/0.png,1,0,train\nbelow/1.png,0,0,test\n");
+  const Outcome info = fovea({"data", "info", "csv:" + (folder / "data/t.csv").string(), "--json"});
+  ASSERT_EQ(info.code, 0) << info.err;
+  EXPECT_EQ(info.json().at("labels"), nlohmann::json({"wet", "red"}));
+  EXPECT_FALSE(info.json().contains("numbers"));
 }
 
 }  // namespace

@@ -98,6 +98,31 @@ TEST_F(Trained, EvalTellsWhichClassesAreConfused) {
   EXPECT_EQ(text.out.find("most confused: class") != std::string::npos, wrong > 0) << text.out;
 }
 
+TEST_F(Trained, TheConfusionMatrixIsATableOrAPicture) {
+  Arguments eval{"eval", "--model", model_, "--data", data_, "--json", "--confusion"};
+  const auto to = [&](const std::string& file) {
+    eval.push_back(folder_ / file);
+    const Outcome outcome = fovea(eval);
+    eval.pop_back();
+    return outcome;
+  };
+  const nlohmann::json matrix = to("confusion.csv").json().at("confusion");
+  const auto rows = cells_of(contents(folder_ / "confusion.csv"));
+  ASSERT_EQ(rows.size(), 11u);
+  EXPECT_EQ(rows[0][0], "class");
+  EXPECT_EQ(rows[0][4], "3");
+  for (size_t r = 0; r < 10; ++r) {
+    EXPECT_EQ(rows[r + 1][0], std::to_string(r));
+    for (size_t c = 0; c < 10; ++c)
+      EXPECT_EQ(rows[r + 1][c + 1], std::to_string(matrix[r][c].get<int64_t>()));
+  }
+  EXPECT_EQ(to("confusion.png").code, 0);
+  EXPECT_EQ(decode_image(folder_ / "confusion.png").channels, 3);
+  const Outcome unknown = to("confusion.txt");
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_NE(unknown.out.find("its name does not say the format"), std::string::npos);
+}
+
 TEST_F(Trained, EvalMeasuresTheSamplesThatValidatedTheTraining) {
   const nlohmann::json result =
       fovea({"eval", "--model", model_, "--data", data_, "--split", "val", "--json"}).json();
@@ -195,7 +220,7 @@ TEST_F(Trained, PredictTakesFoldersAndWritesATable) {
   };
   const Outcome outcome = predict({"--csv", folder_ / "p.csv", "--top", "2"});
   EXPECT_EQ(outcome.code, 3);  // of the one that is broken
-  EXPECT_NE(outcome.err.find("broken.png: neither a PNG nor a JPEG"), std::string::npos);
+  EXPECT_NE(outcome.err.find("broken.png: not a PNG, JPEG or WebP"), std::string::npos);
   EXPECT_NE(outcome.out.find("p.csv: 40 predictions"), std::string::npos) << outcome.out;
   auto rows = cells_of(contents(folder_ / "p.csv"));
   ASSERT_EQ(rows.size(), 41u);
@@ -392,7 +417,7 @@ TEST_F(Trained, ABadPictureCostsOnlyItsOwnPrediction) {
   EXPECT_NE(text.out.find(first), std::string::npos) << text.out;
   EXPECT_NE(text.out.find(last), std::string::npos) << text.out;
   EXPECT_EQ(text.out.find(bad), std::string::npos) << text.out;
-  EXPECT_TRUE(text.err.starts_with("error: " + bad + ": neither a PNG nor a JPEG")) << text.err;
+  EXPECT_TRUE(text.err.starts_with("error: " + bad + ": not a PNG, JPEG or WebP")) << text.err;
 
   Arguments json = arguments;
   json.push_back("--json");
@@ -403,7 +428,7 @@ TEST_F(Trained, ABadPictureCostsOnlyItsOwnPrediction) {
   EXPECT_EQ(predictions[0].at("classes").size(), 1u);
   EXPECT_EQ(predictions[1].at("path"), bad);
   EXPECT_EQ(predictions[1].at("error").at("kind"), "data");
-  EXPECT_EQ(predictions[1].at("error").at("message"), bad + ": neither a PNG nor a JPEG");
+  EXPECT_EQ(predictions[1].at("error").at("message"), bad + ": not a PNG, JPEG or WebP");
   EXPECT_FALSE(predictions[1].contains("classes"));
   EXPECT_EQ(predictions[2].at("classes").size(), 1u);
 }

@@ -51,6 +51,30 @@ TEST_F(Arrays, ImagesAndClassesWithATestSetAndNames) {
   EXPECT_EQ(class_of(*sets.test, 0), 2);
 }
 
+TEST_F(Arrays, SplitsOfAnyChannelsByNamesThatBeginWithTheSplit) {
+  const auto numbers = [](int64_t count) { return counting(DType::f32, {count, 7, 3, 2, 5}); };
+  const auto classes = [](int64_t count, double last) {
+    Array y = Array::zeros(DType::i64, {count});
+    y.set(count - 1, last);
+    return y;
+  };
+  write("train_x.npy", numbers(6), "train_y.npy", classes(6, 1));
+  write("val_x.npy", numbers(3), "val_y.npy", classes(3, 2));
+  const DataSets measured_on_val = open_arrays(folder_.path());
+  EXPECT_EQ(measured_on_val.val, measured_on_val.test);
+  EXPECT_EQ(measured_on_val.val->size(), 3);
+  write("test_x.npy", numbers(2), "test_y.npy", classes(2, 4));
+  const DataSets sets = open_arrays(folder_.path());
+  EXPECT_EQ(sets.train->size(), 6);
+  EXPECT_EQ(sets.val->size(), 3);
+  EXPECT_EQ(sets.test->size(), 2);
+  EXPECT_EQ(sets.targets(), class_targets({"0", "1", "2", "3", "4"}));
+  EXPECT_EQ(sets.train->input(), (Type{DType::f32, {7, 3, 2, 5}}));
+  write("test_x.npy", counting(DType::f32, {2, 7, 3, 2, 4}), "test_y.npy", classes(2, 4));
+  EXPECT_EQ(error(),
+            (folder_ / "test_x.npy").string() + ": inputs differ in type from train_x.npy");
+}
+
 TEST_F(Arrays, ErrorsSayWhatIsWrongWithAFile) {
   const std::string x = (folder_ / "x.npy").string(), y = (folder_ / "y.npy").string();
   write("x.npy", counting(DType::i64, {3, 4}), "y.npy", counting(DType::i64, {3}));

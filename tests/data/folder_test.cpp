@@ -113,7 +113,7 @@ TEST(Folder, ABrokenImageIsNamedWithItsPathAndCanBeLeftOut) {
       ImageList{
           root / "", {"a/2.png", "a/3.png", "b/5.png"}, Array::of(std::vector<int64_t>{0, 0, 1})},
       class_targets({"a", "b"}));
-  expect_error(ErrorKind::data, "a/3.png: neither a PNG nor a JPEG", [&] { (void)all->sample(1); });
+  expect_error(ErrorKind::data, "a/3.png: not a PNG, JPEG or WebP", [&] { (void)all->sample(1); });
   const std::vector<BadSample> bad = find_bad(*all);
   ASSERT_EQ(bad.size(), 2u);
   EXPECT_EQ(bad[0].index, 1);

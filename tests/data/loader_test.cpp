@@ -87,7 +87,7 @@ TEST(Loader, BatchesDoNotDependOnWorkersOrPrefetch) {
     const auto n = static_cast<int64_t>(random.below(90));
     const auto set = random_set(n, 9, 7, round % 2 == 0 ? 1 : 3);
     LoaderOptions options{.batch = 1 + static_cast<int64_t>(random.below(20)),
-                          .shuffle = round % 3 != 0,
+                          .sampling = round % 3 != 0 ? Sampling::shuffled : Sampling::in_order,
                           .seed = random.bits(),
                           .augment = Augmentation::parse(round % 4 == 0 ? "none" : "standard")};
     Loader reference(set, options);
@@ -108,7 +108,7 @@ TEST(Loader, BatchesDoNotDependOnWorkersOrPrefetch) {
 TEST(Loader, EverySampleComesOnceAnEpoch) {
   for (int workers : {0, 2}) {
     Loader loader(std::make_shared<Numbers>(257),
-                  {.batch = 10, .shuffle = true, .seed = 4, .workers = workers});
+                  {.batch = 10, .sampling = Sampling::shuffled, .seed = 4, .workers = workers});
     std::vector<int64_t> in_order(257);
     std::iota(in_order.begin(), in_order.end(), 0);
     std::vector<std::vector<int64_t>> orders;
@@ -128,7 +128,7 @@ TEST(Loader, EverySampleComesOnceAnEpoch) {
 
 TEST(Loader, ImagesAndLabelsBelongTogether) {
   Loader loader(std::make_shared<Numbers>(100),
-                {.batch = 16, .shuffle = true, .seed = 9, .workers = 2});
+                {.batch = 16, .sampling = Sampling::shuffled, .seed = 9, .workers = 2});
   loader.start(1);
   while (auto batch = loader.next()) {
     for (int64_t k = 0; k < batch->targets.numel(); ++k) {
@@ -140,7 +140,8 @@ TEST(Loader, ImagesAndLabelsBelongTogether) {
 }
 
 TEST(Loader, FiftyThousandInBatchesOf128) {
-  Loader loader(std::make_shared<Numbers>(50000), {.batch = 128, .shuffle = true, .workers = 1});
+  Loader loader(std::make_shared<Numbers>(50000),
+                {.batch = 128, .sampling = Sampling::shuffled, .workers = 1});
   EXPECT_EQ(loader.batches(), 391);
   loader.start(0);
   std::vector<int64_t> sizes;
@@ -158,7 +159,7 @@ TEST(Loader, StartingAtABatchEqualsSkippingThoseBefore) {
   const auto set = random_set(50, 8, 8, 3);
   for (int workers : {0, 1, 3}) {
     Loader loader(set, {.batch = 7,
-                        .shuffle = true,
+                        .sampling = Sampling::shuffled,
                         .seed = 2,
                         .workers = workers,
                         .augment = Augmentation::parse("standard")});
@@ -186,7 +187,7 @@ TEST(Loader, AugmentationDiffersByEpochAndSeedButNotByPlace) {
   const auto many = random_set(20, 8, 8, 1);
   LoaderOptions options{.batch = 1, .seed = 3, .augment = Augmentation::parse("standard")};
   Loader plain(many, options);
-  options.shuffle = true;
+  options.sampling = Sampling::shuffled;
   Loader shuffled(many, options);
   plain.start(0);
   shuffled.start(0);
@@ -216,7 +217,7 @@ TEST(Loader, ItCanBeLeftAtAnyMomentWithoutHanging) {
   const auto set = std::make_shared<Numbers>(60, -1, 1);
   for (int workers : {0, 1, 3}) {
     for (int taken = 0; taken < 6; ++taken) {
-      Loader loader(set, {.batch = 2, .shuffle = true, .workers = workers});
+      Loader loader(set, {.batch = 2, .sampling = Sampling::shuffled, .workers = workers});
       for (int64_t epoch = 0; epoch < 3; ++epoch) {
         loader.start(epoch);
         for (int i = 0; i < taken; ++i) EXPECT_TRUE(loader.next());
@@ -285,7 +286,8 @@ TEST(Loader, WorkersDoNotStartTeamsOfTheirOwn) {
 
 TEST(Loader, AnEmptySetHasNoBatches) {
   for (int workers : {0, 2}) {
-    Loader loader(std::make_shared<Numbers>(0), {.shuffle = true, .workers = workers});
+    Loader loader(std::make_shared<Numbers>(0),
+                  {.sampling = Sampling::shuffled, .workers = workers});
     EXPECT_EQ(loader.batches(), 0);
     loader.start(0);
     EXPECT_EQ(loader.next(), std::nullopt);

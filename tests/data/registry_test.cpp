@@ -39,7 +39,10 @@ TEST(Registry, AnUnknownNameGetsTheNearest) {
       error.what(),
       "unknown data set \"fasion-mnist\"\n"
       "  nearest fashion-mnist, mnist\n"
-      "  known   cifar10, cifar100, fashion-mnist, mnist, folder, imagenet, csv, arrays, discs\n"
+      "  known   cifar10, cifar100, fashion-mnist, mnist, kmnist, folder, imagenet, csv, tar, "
+      "arrays, "
+      "discs, emnist-byclass, emnist-bymerge, emnist-balanced, emnist-letters, emnist-digits, "
+      "emnist-mnist, emnist\n"
       "  try     --data NAME, --data NAME:DIR with the folder of its files, "
       "or --data folder:DIR for images of your own");
   EXPECT_EQ(error_of([] { (void)open("CIFAR-10:/tmp"); }).details()[0].second, "cifar10, cifar100");
@@ -55,26 +58,27 @@ TEST(Registry, AMissingDataSetSaysWhereItWasSearchedAndHowToGetIt) {
   Environment data("FOVEA_DATA", root);
   const Error error = error_of([] { (void)open("cifar10"); });
   EXPECT_EQ(error.kind(), ErrorKind::data);
-  EXPECT_EQ(error.what(),
-            "data set cifar10 was not found\n"
-            "  files   data_batch_1.bin, data_batch_2.bin, data_batch_3.bin, data_batch_4.bin, "
-            "data_batch_5.bin, test_batch.bin\n"
-            "  looked  in " +
-                root +
-                "/cifar10\n"
-                "  looked  in " +
-                root +
-                "/cifar-10-batches-bin\n"
-                "  looked  in " +
-                root +
-                "/cifar10/cifar-10-batches-bin\n"
-                "  looked  in " +
-                root +
-                "\n"
-                "  try     unpack cifar-10-binary.tar.gz, the official binary version, into DIR: "
-                "--data cifar10:DIR");
+  EXPECT_EQ(
+      error.what(),
+      "data set cifar10 was not found\n"
+      "  files   data_batch_1.bin, data_batch_2.bin, data_batch_3.bin, data_batch_4.bin, "
+      "data_batch_5.bin, test_batch.bin\n"
+      "  looked  in " +
+          root +
+          "/cifar10\n"
+          "  looked  in " +
+          root +
+          "/cifar-10-batches-bin\n"
+          "  looked  in " +
+          root +
+          "/cifar10/cifar-10-batches-bin\n"
+          "  looked  in " +
+          root +
+          "\n"
+          "  try     fovea data get cifar10; or unpack cifar-10-binary.tar.gz, the official binary "
+          "version, into DIR: --data cifar10:DIR");
   EXPECT_EQ(error_of([&] { (void)open("fashion-mnist:" + root); }).details().back().second,
-            "apt install dataset-fashion-mnist");
+            "apt install dataset-fashion-mnist; or fovea data get fashion-mnist");
 }
 
 TEST(Registry, ASetIsFoundInEveryPlace) {

@@ -346,9 +346,10 @@ TEST(Transforms, OneFromOutsideChangesImageAndTargetAtAnyPlace) {
 
 TEST(Transforms, AugmentedBytesStayTheSame) {
   // A run that is resumed, or repeated years later, sees the same images.
-  Loader loader(
-      random_set(64, 12, 10, 3),
-      {.batch = 64, .shuffle = true, .seed = 5, .augment = Augmentation::parse("standard")});
+  Loader loader(random_set(64, 12, 10, 3), {.batch = 64,
+                                            .sampling = Sampling::shuffled,
+                                            .seed = 5,
+                                            .augment = Augmentation::parse("standard")});
   loader.start(3);
   const Batch batch = *loader.next();
   const auto bytes = batch.inputs.data<uint8_t>();

@@ -18,7 +18,7 @@ ModelFile sample() {
   model.architecture = "small_cnn";
   model.arguments = {{"classes", "2"}, {"in_channels", "3"}};
   model.preprocessing =
-      Preprocessing{32, 24, 3, 40, Filter::bicubic, {0.1, 1.0 / 3, 0.4465}, {0.2, 1e-5, 0.25}};
+      Preprocessing{32, 24, 3, 40, {}, Filter::bicubic, {0.1, 1.0 / 3, 0.4465}, {0.2, 1e-5, 0.25}};
   model.class_names = {"T-shirt/top", "say \"caf\u00e9\""};
   model.training = {{"recipe", "lr=0.1"}, {"metrics.accuracy", "0.93"}};
   model.weights = {{"fc.weight", Array::of<float>({1, 2, 3, 4}, {2, 2})},
@@ -42,6 +42,15 @@ TEST(ModelFile, ReadsBackToTheLastBit) {
   EXPECT_EQ(back.weights[0].first, "fc.weight");
   EXPECT_EQ(back.weights[0].second.at(3), 4);
   EXPECT_EQ(describe(back.weights[1].second), "i64[]");
+}
+
+TEST(ModelFile, LetterboxingReadsBack) {
+  TemporaryFolder folder;
+  ModelFile model = sample();
+  model.preprocessing->resize.reset();
+  model.preprocessing->letterbox = 114;
+  save_model(folder / "a", model);
+  EXPECT_TRUE(load_model(folder / "a").preprocessing == model.preprocessing);
 }
 
 TEST(ModelFile, RandomMeansAndStdsReadBackToTheLastBit) {

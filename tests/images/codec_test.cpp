@@ -231,7 +231,7 @@ TEST(Decode, ToldApartByContentNotByName) {
   put(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   EXPECT_TRUE(decode_image(path) == golden_image("rgb-jpeg/pixels"));
   put(folder / "text.jpg", "hello");
-  expect_error(ErrorKind::data, "text.jpg: neither a PNG nor a JPEG",
+  expect_error(ErrorKind::data, "text.jpg: not a PNG, JPEG or WebP",
                [&] { decode_image(folder / "text.jpg"); });
   put(folder / "empty.jpg", "");
   expect_error(ErrorKind::data, "empty.jpg: the file is empty",

@@ -31,6 +31,22 @@ TEST(Prepare, IsResizeOfTheShorterSideThenCentreCrop) {
   EXPECT_TRUE(prepare(image, straight) == resize(to_gray(image), 24, 24, Filter::bilinear));
 }
 
+TEST(Prepare, LetterboxShowsTheEntirePictureBetweenBars) {
+  const Image image = golden_image("rgb-png/pixels");  // 21 x 34
+  Preprocessing p = imagenet(17, 17);
+  p.resize.reset();
+  p.letterbox = 114;
+  const Image got = prepare(image, p), inner = resize(image, 11, 17, Filter::bilinear);
+  for (int y = 0; y < 17; ++y) {
+    for (int x = 0; x < 17; ++x) {
+      const bool bar = y < 3 || y >= 14;
+      ASSERT_EQ(*got.at(y, x), bar ? 114 : *inner.at(y - 3, x)) << y << " " << x;
+    }
+  }
+  p.resize = 20;
+  EXPECT_EQ(problem(p), "both resize and letterbox are given");
+}
+
 // Users pass any picture to `fovea predict`: every shape must become the network's input.
 TEST(Prepare, EveryShapeOfPictureGivesTheNetworksInput) {
   for (auto [height, width] : {std::pair{1, 1}, {1, 1000000}, {1000000, 1}, {2, 3}, {500, 7}}) {

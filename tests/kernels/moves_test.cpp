@@ -1,5 +1,6 @@
 #include <bit>
 
+#include "fovea/ops/flip.h"
 #include "fovea/ops/reorder.h"
 #include "fovea/ops/shape_ops.h"
 #include "kernels/harness.h"
@@ -42,6 +43,21 @@ TEST(Moves, PermuteTakesAnyOrderOfAxes) {
       x.shape.set(rank - 1, 37);
     }
     const Problem problem = make_problem(Permute{axes}, {x});
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {}));
+  }
+}
+
+TEST(Moves, FlipReversesAnyAxes) {
+  Random random(11, "moves");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const int rank = static_cast<int>(pick(random, 1, 5));
+    Type x{random_dtype(random), random_shape(random, rank)};
+    if (trial % 10 == 0) x.shape.set(rank - 1, 530);  // longer than a tile
+    std::vector<int> axes;
+    for (int axis = 0; axis < rank; ++axis) {
+      if (random.below(2) == 0) axes.push_back(axis);
+    }
+    const Problem problem = make_problem(Flip{axes}, {x});
     ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {}));
   }
 }

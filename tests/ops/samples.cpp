@@ -1,7 +1,6 @@
 #include "ops/samples.h"
 
 #include "fovea/ops.h"
-#include "fovea/ops/flip.h"
 #include "ops/draw.h"
 
 namespace fovea::harness {

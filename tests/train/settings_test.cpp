@@ -135,7 +135,8 @@ TEST(History, ReadsBackFromCsv) {
                    {"val_loss", 0.7},
                    {"val_accuracy", 2.0 / 3}},
        .seconds = 12.25,
-       .images_per_second = 1e4 / 3},
+       .images_per_second = 1e4 / 3,
+       .waiting = 0.125},
       {.epoch = 2,
        .lr = 1e-9,
        .numbers = {{"train_loss", 0}, {"train_accuracy", 1}, {"mine", -3}},
@@ -144,20 +145,20 @@ TEST(History, ReadsBackFromCsv) {
   const std::string text = to_csv(history);
   EXPECT_EQ(text,
             "epoch,lr,train_loss,train_accuracy,val_loss,val_accuracy,mine,seconds,"
-            "images_per_second\n"
-            "1,0.1,0.3333333333333333,0.5,0.7,0.6666666666666666,,12.25,3333.3333333333335\n"
-            "2,1e-09,0,1,,,-3,1,2\n");
+            "images_per_second,waiting\n"
+            "1,0.1,0.3333333333333333,0.5,0.7,0.6666666666666666,,12.25,3333.3333333333335,0.125\n"
+            "2,1e-09,0,1,,,-3,1,2,0\n");
   const std::vector<EpochRecord> read = from_csv(text);
   ASSERT_EQ(read.size(), 2u);
   EXPECT_EQ(read[0].numbers, history[0].numbers);
   EXPECT_EQ(read[1].numbers, history[1].numbers);
   EXPECT_EQ(to_csv(read), text);
   EXPECT_TRUE(from_csv(to_csv({})).empty());
-  EXPECT_EQ(error_text(ErrorKind::data, [&] { (void)from_csv(text + "3,1,x,,,,,1,2\n"); }),
+  EXPECT_EQ(error_text(ErrorKind::data, [&] { (void)from_csv(text + "3,1,x,,,,,1,2,0\n"); }),
             "history: line 4: \"x\" is not a number\n"
-            "  line    3,1,x,,,,,1,2");
+            "  line    3,1,x,,,,,1,2,0");
   EXPECT_EQ(error_text(ErrorKind::data, [&] { (void)from_csv(text + "3,1\n"); }),
-            "history: line 4 is not 9 numbers\n"
+            "history: line 4 is not 10 numbers\n"
             "  line    3,1");
 }
 

@@ -2,6 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "error_text.h"
+#include "temporary_folder.h"
+#include "train/training.h"
+
 namespace fovea::train {
 namespace {
 
@@ -56,6 +64,60 @@ TEST(Setup, WhatIsFramedIsResizedWithoutAnotherCrop) {
       EXPECT_TRUE(image.front() == 255 || image.back() == 255);
     }
   }
+}
+
+TEST(Setup, LetterboxingInTrainingIsLetterboxingInValidation) {
+  const auto setup = setup_of("letterbox:9");
+  ASSERT_TRUE(setup.preprocessing);
+  EXPECT_EQ(setup.preprocessing->letterbox, 9);
+  EXPECT_FALSE(setup.preprocessing->resize);
+  const data::Sample sample = setup.prepared(setup.split.train)->sample(0);  // higher or wider
+  EXPECT_EQ(sample.input.shape(), (Shape{16, 16, 3}));
+  EXPECT_TRUE(sample.input.at(0) == 9 || sample.input.at(sample.input.numel() - 1) == 9);
+}
+
+/// Images that take their time.
+class Slow : public SeveralSizes {
+ public:
+  data::Sample sample(int64_t i) const override {
+    ++read;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return SeveralSizes::sample(i);
+  }
+  mutable std::atomic<int> read = 0;
+};
+
+struct SlowRun {
+  int read;        ///< images in the third epoch, after all that reads them once
+  double waiting;  ///< the share of it
+};
+
+SlowRun slow_run(const std::string& cache) {
+  const TemporaryFolder folder;
+  Settings settings;
+  settings.input = "16x16";
+  settings.augment = "flip";
+  settings.batch = 6;
+  settings.epochs = 3;
+  settings.cache = cache;
+  const auto images = std::make_shared<Slow>(), test = std::make_shared<Slow>();
+  std::vector<int> read;
+  Watch watch;
+  watch.epoch = [&](EpochRecord&, bool) { read.push_back(images->read); };
+  Trainer trainer(Setup(settings, {"slow", images, test}, {}), {&watch});
+  std::filesystem::create_directories(folder / "run");
+  const Result result = trainer.begin(folder / "run");
+  return {read[2] - read[1], result.history[2].waiting};
+}
+
+TEST(Cache, ImagesAreReadOnceAndWaitingIsMeasured) {
+  const SlowRun without = slow_run("0"), with = slow_run("1M");
+  EXPECT_EQ(without.read, 20);
+  EXPECT_EQ(with.read, 0);
+  EXPECT_GT(without.waiting, 0.3);
+  EXPECT_LE(without.waiting, 1);
+  expect_error(ErrorKind::usage, "--cache: \"much\" is not an amount of memory",
+               [] { (void)slow_run("much"); });
 }
 
 }  // namespace

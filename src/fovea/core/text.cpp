@@ -90,6 +90,22 @@ std::optional<double> parse_number(std::string_view text) {
   return value;
 }
 
+std::optional<size_t> parse_bytes(std::string_view text) {
+  constexpr std::string_view units = "KMGT";
+  for (const std::string_view ending : {"iB", "B"}) {
+    if (text.ends_with(ending)) text.remove_suffix(ending.size());
+  }
+  double factor = 1;
+  const size_t unit = text.empty() ? std::string_view::npos : units.find(text.back() & ~0x20);
+  if (unit != std::string_view::npos) {
+    for (size_t i = 0; i <= unit; ++i) factor *= 1024;
+    text.remove_suffix(1);
+  }
+  const std::optional<double> value = parse_number(text);
+  if (!value || *value < 0 || *value * factor > 1e18) return std::nullopt;
+  return static_cast<size_t>(*value * factor);
+}
+
 std::string format_number(double value) {
   char buffer[64];
   const auto [end, code] = std::to_chars(buffer, buffer + sizeof buffer, value);

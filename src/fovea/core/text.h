@@ -28,6 +28,10 @@ std::vector<std::string> split(std::string_view text, char separator);
 /// number.
 std::optional<double> parse_number(std::string_view text);
 
+/// An amount of memory in bytes: "2G", "1.5GiB", "800M", "512", by 1024; nothing for any other
+/// text.
+std::optional<size_t> parse_bytes(std::string_view text);
+
 /// The shortest text that reads back as the same number: "0.1", "3", "5e-04".
 std::string format_number(double value);
 

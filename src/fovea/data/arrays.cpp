@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "fovea/core/error.h"
 #include "fovea/core/files.h"
@@ -59,7 +60,58 @@ int64_t count_names(const Array& targets) {
   return labels.empty() ? 0 : *std::ranges::max_element(labels) + 1;
 }
 
-std::vector<std::string> names_of(const fs::path& folder, int64_t count) {
+/// The two files of a split, and what is in them.
+struct Part {
+  fs::path x_file, y_file;
+  Array x, y;
+};
+
+/// A split by either spelling: x.npy or train_x.npy, x_test.npy or test_x.npy; none if val or test
+/// is not there. Errors: data, also for half a pair.
+std::optional<Part> find_part(const fs::path& folder, const std::string& split) {
+  const auto spelled = [&](const std::string& letter) {
+    const std::string after = split == "train" ? letter : letter + "_" + split;
+    return std::pair{folder / (after + ".npy"), folder / (split + "_" + letter + ".npy")};
+  };
+  const auto [x, other_x] = spelled("x");
+  const auto [y, other_y] = spelled("y");
+  Part part{.x_file = x, .y_file = y, .x = {}, .y = {}};
+  if (fs::exists(other_x) || fs::exists(other_y)) {
+    part.x_file = other_x;
+    part.y_file = other_y;
+  } else if (split != "train" && !fs::exists(x) && !fs::exists(y)) {
+    return std::nullopt;
+  }
+  part.x = read_inputs(part.x_file);
+  part.y = read_targets(part.y_file);
+  return part;
+}
+
+/// Errors: data when the parts of a data set have different inputs, or targets of different kinds.
+void check_same_kind(const Part& part, const Part& train) {
+  if (part.y.dtype() != train.y.dtype()) {
+    throw bad(part.y_file, "targets differ in kind from " + train.y_file.filename().string(),
+              part.y);
+  }
+  if (part.x.dtype() == train.x.dtype() && part.x.shape().slice(1) == train.x.shape().slice(1))
+    return;
+  const std::string name = train.x_file.filename().string();
+  throw bad(part.x_file, "inputs differ in type from " + name, part.x)
+      .with(name, describe(train.x));
+}
+
+std::shared_ptr<const Dataset> joined(const Part& part, const Targets& meaning) {
+  const auto& [x_file, y_file, x, y] = part;
+  if (x.dim(0) == y.dim(0) && x.dim(0) > 0 && y.shape().slice(1) == meaning.type.shape)
+    return std::make_shared<ArrayDataset>(x, y, meaning);
+  throw Error(ErrorKind::data, y_file.string() + " does not fit " + x_file.string())
+      .with("inputs", describe(x))
+      .with("targets", describe(y));
+}
+
+}  // namespace
+
+std::vector<std::string> class_names(const fs::path& folder, int64_t count) {
   std::vector<std::string> names;
   const fs::path file = folder / "names.txt";
   if (!fs::exists(file)) {
@@ -77,37 +129,28 @@ std::vector<std::string> names_of(const fs::path& folder, int64_t count) {
       .with("found", std::to_string(names.size()));
 }
 
-std::shared_ptr<const Dataset> joined(const fs::path& x_file, const Array& x,
-                                      const fs::path& y_file, const Array& y,
-                                      const Targets& meaning) {
-  if (x.dim(0) == y.dim(0) && x.dim(0) > 0 && y.shape().slice(1) == meaning.type.shape)
-    return std::make_shared<ArrayDataset>(x, y, meaning);
-  throw Error(ErrorKind::data, y_file.string() + " does not fit " + x_file.string())
-      .with("inputs", describe(x))
-      .with("targets", describe(y));
-}
-
-}  // namespace
-
 DataSets open_arrays(const fs::path& folder) {
-  const fs::path x_file = folder / "x.npy", y_file = folder / "y.npy";
-  const fs::path x_test = folder / "x_test.npy", y_test = folder / "y_test.npy";
-  const Array x = read_inputs(x_file), y = read_targets(y_file);
-  const bool tested = fs::exists(x_test) || fs::exists(y_test);
-  const Array tx = tested ? read_inputs(x_test) : Array(), ty = tested ? read_targets(y_test) : y;
-  if (ty.dtype() != y.dtype()) throw bad(y_test, "targets differ in kind from y.npy", ty);
-  if (tested && (tx.dtype() != x.dtype() || tx.shape().slice(1) != x.shape().slice(1))) {
-    throw bad(x_test, "inputs differ in type from x.npy", tx).with("x.npy", describe(x));
+  const std::optional<Part> train = find_part(folder, "train"), val = find_part(folder, "val"),
+                            test = find_part(folder, "test");
+  const bool classes = train->y.dtype() == DType::i64;
+  int64_t count = count_names(train->y);
+  for (const auto* part : {&val, &test}) {
+    if (!*part) continue;
+    check_same_kind(**part, *train);
+    if (classes) count = std::max(count, count_names((*part)->y));
   }
-  const int64_t count = std::max(count_names(y), y.dtype() == DType::i64 ? count_names(ty) : 0);
-  const bool numbers = y.dtype() == DType::f32;
-  const Targets meaning{.type = numbers ? Type{DType::f32, {count}} : Type{DType::i64, Shape{}},
-                        .names = names_of(folder, count)};
-  const auto all = joined(x_file, x, y_file, y, meaning);
-  if (tested) return {"arrays", all, joined(x_test, tx, y_test, ty, meaning)};
-  if (all->size() < 2) throw bad(x_file, "at least 2 samples are needed, one to test", x);
-  const ValidationSplit parts = split_validation(all, 0.1, 0);
-  return {"arrays", parts.train, parts.val};
+  const Targets meaning{.type = classes ? Type{DType::i64, Shape{}} : Type{DType::f32, {count}},
+                        .names = class_names(folder, count)};
+  DataSets sets{.name = "arrays", .train = joined(*train, meaning), .test = nullptr};
+  if (val) sets.val = sets.test = joined(*val, meaning);
+  if (test) sets.test = joined(*test, meaning);
+  if (sets.test) return sets;
+  if (sets.train->size() < 2)
+    throw bad(train->x_file, "at least 2 samples are needed, one to test", train->x);
+  const ValidationSplit parts = split_validation(sets.train, 0.1, 0);
+  sets.train = parts.train;
+  sets.test = parts.val;
+  return sets;
 }
 
 }  // namespace fovea::data

@@ -38,6 +38,9 @@ class DataFile {
   /// bytes were expected (`meaning` says why), or the gzip stream is damaged.
   void read(std::span<std::byte> out, int64_t total, std::string_view meaning);
 
+  /// Fills `out` as far as there are bytes, and returns how many there were. Errors: data.
+  size_t read_some(std::span<std::byte> out) { return next(out); }
+
   /// Refuses a `total` that the contents cannot have: one that differs from the file's size or, for
   /// gzip, exceeds what a stream of its length can hold. A pipe has no size to check against.
   void expect_size(int64_t total, std::string_view meaning) const;

@@ -118,8 +118,6 @@ Array Renumbered::target(int64_t i) const {
   return target;
 }
 
-Sample Renumbered::sample(int64_t i) const { return {dataset_->sample(i).input, target(i)}; }
-
 std::vector<int64_t> permutation(int64_t n, uint64_t seed, std::string_view purpose,
                                  uint64_t index) {
   std::vector<int64_t> order(static_cast<size_t>(n));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fovea/data/sample.h"
+#include "fovea/images/image.h"
 
 namespace fovea::data {
 
@@ -21,6 +22,9 @@ class Dataset {
   virtual int64_t size() const = 0;
   /// Sample `i`. Its arrays may be views of the data set's memory, so they are read-only.
   virtual Sample sample(int64_t i) const = 0;
+  /// The same for a reader that resizes images: they may be smaller than those of `sample`, but not
+  /// below `minimum`. A data set that decodes images does so faster.
+  virtual Sample scaled_sample(int64_t i, const MinimumSize&) const { return sample(i); }
   /// The type of every sample's input, u8[H,W,C] or f32[C, spatial...]; none if samples differ in
   /// size.
   virtual std::optional<Type> input() const = 0;
@@ -34,6 +38,9 @@ class Dataset {
   /// Samples of one group, such as photos of one patient, are not divided between training and
   /// validation. By default each sample is its own group.
   virtual int64_t group(int64_t i) const { return i; }
+  /// The number of the file that holds sample `i`, if samples are best read one after another: an
+  /// epoch then goes through the files. None if any order is as quick.
+  virtual std::optional<int64_t> shard(int64_t) const { return std::nullopt; }
   /// A stand-in for the contents if reading them all would take long, such as names and sizes of
   /// files; "" if the contents are read.
   virtual std::string stamp() const { return ""; }
@@ -75,6 +82,9 @@ class Subset : public Dataset {
   Sample sample(int64_t i) const override {
     return dataset_->sample(indices_[static_cast<size_t>(i)]);
   }
+  Sample scaled_sample(int64_t i, const MinimumSize& minimum) const override {
+    return dataset_->scaled_sample(indices_[static_cast<size_t>(i)], minimum);
+  }
   std::optional<Type> input() const override { return dataset_->input(); }
   std::optional<Type> typical_input() const override { return dataset_->typical_input(); }
   Array target(int64_t i) const override {
@@ -82,6 +92,9 @@ class Subset : public Dataset {
   }
   int64_t group(int64_t i) const override {
     return dataset_->group(indices_[static_cast<size_t>(i)]);
+  }
+  std::optional<int64_t> shard(int64_t i) const override {
+    return dataset_->shard(indices_[static_cast<size_t>(i)]);
   }
   std::string stamp() const override;
   std::string name(int64_t i) const override {
@@ -103,12 +116,16 @@ class Renumbered : public Dataset {
   Renumbered(std::shared_ptr<const Dataset> dataset, std::vector<std::string> names);
 
   int64_t size() const override { return dataset_->size(); }
-  Sample sample(int64_t i) const override;
+  Sample sample(int64_t i) const override { return scaled_sample(i, {}); }
+  Sample scaled_sample(int64_t i, const MinimumSize& minimum) const override {
+    return {dataset_->scaled_sample(i, minimum).input, target(i)};
+  }
   std::optional<Type> input() const override { return dataset_->input(); }
   std::optional<Type> typical_input() const override { return dataset_->typical_input(); }
   const Targets& targets() const override { return meaning_; }
   Array target(int64_t i) const override;
   int64_t group(int64_t i) const override { return dataset_->group(i); }
+  std::optional<int64_t> shard(int64_t i) const override { return dataset_->shard(i); }
   std::string stamp() const override { return dataset_->stamp(); }
   std::string name(int64_t i) const override { return dataset_->name(i); }
   int64_t held_bytes() const override { return dataset_->held_bytes(); }

@@ -23,21 +23,25 @@ std::string layout() {
   return "one folder per class, FOLDER/CLASS/IMAGE, or that in FOLDER/train, val and test";
 }
 
-/// The names in a folder that do not begin with a dot, sorted by their bytes.
-std::vector<fs::directory_entry> entries(const fs::path& folder) {
-  std::vector<fs::directory_entry> all;
-  std::error_code error;
+struct Entry {
+  std::string name;
+  bool folder;
+};
+
+/// What a folder has whose name does not begin with a dot, sorted by bytes. Of a million files
+/// nothing but the names is read: whether they are folders comes with them, except for links.
+std::vector<Entry> entries(const fs::path& folder) {
+  std::vector<Entry> all;
+  std::error_code error, unknown;
   for (fs::directory_iterator i(folder, error), end; !error && i != end; i.increment(error)) {
-    if (!i->path().filename().string().starts_with('.')) all.push_back(*i);
+    std::string name = i->path().filename().string();
+    if (name.starts_with('.')) continue;
+    const bool is_folder = !is_image_name(name) && i->is_directory(unknown);
+    all.push_back({std::move(name), is_folder});
   }
   if (error) throw bad("cannot read the folder " + folder.string() + ": " + error.message());
-  std::ranges::sort(all, {}, [](const auto& e) { return e.path().filename().string(); });
+  std::ranges::sort(all, {}, &Entry::name);
   return all;
-}
-
-bool is_folder(const fs::directory_entry& entry) {
-  std::error_code error;
-  return entry.is_directory(error);
 }
 
 /// The paths of all images below a folder, relative to it, after the prefix `front`.
@@ -47,12 +51,11 @@ void collect(const fs::path& folder, const std::string& front, std::vector<std::
     throw bad(folder.string() + ": more than " + std::to_string(maximum_depth) + " nested folders")
         .with("try", "look for a symbolic link to a folder above it");
   }
-  for (const fs::directory_entry& entry : entries(folder)) {
-    const std::string name = entry.path().filename().string();
+  for (const auto& [name, is_folder] : entries(folder)) {
     if (is_image_name(name)) {
       into.push_back(front + name);
-    } else if (is_folder(entry)) {
-      collect(entry.path(), front + name + "/", into, depth + 1);
+    } else if (is_folder) {
+      collect(folder / name, front + name + "/", into, depth + 1);
     }
   }
 }
@@ -72,12 +75,11 @@ struct Split {
 
 Split read_split(const fs::path& folder) {
   Split split{.folder = folder, .classes = {}, .loose = {}};
-  for (const fs::directory_entry& entry : entries(folder)) {
-    const std::string name = entry.path().filename().string();
+  for (const auto& [name, is_folder] : entries(folder)) {
     if (is_image_name(name)) {
       split.loose.push_back(name);
-    } else if (is_folder(entry)) {
-      collect(entry.path(), name + "/", split.classes[name]);
+    } else if (is_folder) {
+      collect(folder / name, name + "/", split.classes[name]);
     }
   }
   return split;
@@ -122,7 +124,7 @@ void require_classes(const Split& split) {
   }
   if (split.images() > 0) return;
   throw bad(split.folder.string() + ": no images in its class folders")
-      .with("expected", layout() + "; images end in .png, .jpg or .jpeg");
+      .with("expected", layout() + "; images end in .png, .jpg, .jpeg or .webp");
 }
 
 void require_two(const std::vector<std::string>& names, const fs::path& folder) {
@@ -208,10 +210,9 @@ Split read_flat_val(const fs::path& folder, const fs::path& val,
   const bool csv = list->extension() == ".csv";
   std::map<std::string, std::string> classes = read_list(*list, csv);
   Split split{.folder = val, .classes = {}, .loose = {}};
-  for (const fs::directory_entry& entry : entries(val)) {
-    const std::string name = entry.path().filename().string();
+  for (const auto& [name, is_folder] : entries(val)) {
     if (!is_image_name(name)) continue;
-    const auto found = classes.find(entry.path().stem().string());
+    const auto found = classes.find(fs::path(name).stem().string());
     if (found == classes.end()) {
       throw bad(list->string() + ": the image " + printable(name) + " is not in it");
     }

@@ -46,6 +46,20 @@ std::string dotted(std::string name) {
   return name;
 }
 
+/// Rows become columns.
+Array transposed(const Array& images) {
+  const int64_t count = images.dim(0), height = images.dim(1), width = images.dim(2);
+  Array result(DType::u8, {count, width, height, 1});
+  const uint8_t* from = images.data<uint8_t>().data();
+  uint8_t* to = result.data<uint8_t>().data();
+  for (int64_t i = 0; i < count; ++i, from += height * width, to += height * width) {
+    for (int64_t y = 0; y < height; ++y) {
+      for (int64_t x = 0; x < width; ++x) to[x * height + y] = from[y * width + x];
+    }
+  }
+  return result;
+}
+
 std::filesystem::path existing(const std::filesystem::path& folder, const std::string& name) {
   if (const auto path = find_idx_file(folder, name)) return *path;
   throw Error(ErrorKind::data, "IDX file is missing")
@@ -79,7 +93,7 @@ Array read_idx_images(const std::filesystem::path& path) {
   return images;
 }
 
-Array read_idx_labels(const std::filesystem::path& path, int64_t classes) {
+Array read_idx_labels(const std::filesystem::path& path, int64_t classes, int64_t first) {
   constexpr int64_t header = 8;
   DataFile file(path, "IDX file");
   check_magic(file, labels_magic, header);
@@ -93,21 +107,23 @@ Array read_idx_labels(const std::filesystem::path& path, int64_t classes) {
   Array labels(DType::i64, {count});
   for (int64_t i = 0; i < count; ++i) {
     const int64_t label = packed.data<uint8_t>()[static_cast<size_t>(i)];
-    if (label >= classes) {
+    if (label < first || label >= first + classes) {
       throw file.error("has a label out of range", header + i,
-                       "0 to " + std::to_string(classes - 1),
+                       std::to_string(first) + " to " + std::to_string(first + classes - 1),
                        "label " + std::to_string(label) + " at index " + std::to_string(i));
     }
-    labels.data<int64_t>()[static_cast<size_t>(i)] = label;
+    labels.data<int64_t>()[static_cast<size_t>(i)] = label - first;
   }
   return labels;
 }
 
 std::shared_ptr<const Dataset> open_idx(const std::filesystem::path& images,
                                         const std::filesystem::path& labels,
-                                        const std::vector<std::string>& class_names) {
+                                        const std::vector<std::string>& class_names,
+                                        const IdxFormat& format) {
   Array pixels = read_idx_images(images);
-  Array classes = read_idx_labels(labels, static_cast<int64_t>(class_names.size()));
+  if (format.transposed) pixels = transposed(pixels);
+  Array classes = read_idx_labels(labels, std::ssize(class_names), format.first_label);
   if (pixels.dim(0) != classes.dim(0)) {
     throw Error(ErrorKind::data, "IDX files do not belong together: their counts differ")
         .with("images", std::to_string(pixels.dim(0)) + " in " + images.string())
@@ -131,12 +147,12 @@ std::optional<std::filesystem::path> find_idx_file(const std::filesystem::path& 
 }
 
 DataSets open_idx_folder(const std::filesystem::path& folder, std::string name,
-                         const std::vector<std::string>& class_names) {
+                         const std::vector<std::string>& class_names, const IdxFormat& format) {
   const auto split = [&](const std::string& prefix) {
     return open_idx(existing(folder, prefix + "-images-idx3-ubyte"),
-                    existing(folder, prefix + "-labels-idx1-ubyte"), class_names);
+                    existing(folder, prefix + "-labels-idx1-ubyte"), class_names, format);
   };
-  DataSets sets{std::move(name), split("train"), split("t10k")};
+  DataSets sets{std::move(name), split(format.train), split(format.test)};
   const auto sides = [](const Dataset& set) {
     const Shape image = net_shape(input_type(set));
     return std::to_string(image[1]) + "x" + std::to_string(image[2]);
@@ -144,8 +160,8 @@ DataSets open_idx_folder(const std::filesystem::path& folder, std::string name,
   if (sides(*sets.train) != sides(*sets.test)) {
     throw Error(ErrorKind::data, "IDX files do not belong together: their image sizes differ")
         .with("folder", folder.string())
-        .with("train", sides(*sets.train))
-        .with("t10k", sides(*sets.test));
+        .with(format.train, sides(*sets.train))
+        .with(format.test, sides(*sets.test));
   }
   return sets;
 }

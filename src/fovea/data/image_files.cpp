@@ -13,43 +13,67 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t files_looked_at = 32;
+constexpr int64_t images_looked_at = 32;
 
 }  // namespace
 
-ImageFiles::ImageFiles(ImageList list, Targets meaning)
-    : list_(std::move(list)), meaning_(std::move(meaning)) {
-  const Type& one = meaning_.type;
-  const auto count = static_cast<int64_t>(list_.paths.size());
-  const bool grouped = !list_.groups.empty();
-  if (list_.targets.dtype() != one.dtype ||
-      list_.targets.shape() != Shape{count}.concat(one.shape) ||
-      (grouped && std::ssize(list_.groups) != count)) {
-    throw Error(ErrorKind::usage, "image files: one target and one group per file are expected")
-        .with("files", std::to_string(count))
-        .with("targets", describe(list_.targets))
-        .with("expected", to_string(Type{one.dtype, Shape{count}.concat(one.shape)}));
-  }
-  typical_ = find_typical();
+EncodedImages::EncodedImages(int64_t size, Array targets, Targets meaning)
+    : size_(size), targets_(std::move(targets)), meaning_(std::move(meaning)) {
+  const Type all{meaning_.type.dtype, Shape{size}.concat(meaning_.type.shape)};
+  if (targets_.dtype() == all.dtype && targets_.shape() == all.shape) return;
+  throw Error(ErrorKind::usage, "images: one target per image is expected")
+      .with("images", std::to_string(size))
+      .with("targets", describe(targets_))
+      .with("expected", to_string(all));
 }
 
-fs::path ImageFiles::path(int64_t i) const {
-  return list_.root / list_.paths[static_cast<size_t>(i)];
-}
-
-Sample ImageFiles::sample(int64_t i) const {
-  const Image image = decode_image(path(i));
+Sample EncodedImages::scaled_sample(int64_t i, const MinimumSize& minimum) const {
+  const Image image = decoded(i, minimum);
   const Image rgb = image.channels == 3 ? Image{} : to_rgb(image);
   return {
       Array::of(image.channels == 3 ? image.pixels : rgb.pixels, {image.height, image.width, 3}),
       target(i)};
 }
 
-Array ImageFiles::target(int64_t i) const {
+Array EncodedImages::target(int64_t i) const {
   const Shape& shape = meaning_.type.shape;
   Array one(meaning_.type.dtype, shape);
-  std::copy_n(list_.targets.raw() + static_cast<size_t>(i) * one.bytes(), one.bytes(), one.raw());
+  std::copy_n(targets_.raw() + static_cast<size_t>(i) * one.bytes(), one.bytes(), one.raw());
   return one;
+}
+
+void EncodedImages::find_typical() {
+  const int64_t looked = std::min(images_looked_at, size());
+  for (int64_t k = 0; k < looked; ++k) {
+    try {
+      const Array input = sample(k * size() / looked).input;
+      const Type type{input.dtype(), input.shape()};
+      const bool differs = typical_ && *typical_ != type;
+      typical_ = differs ? std::nullopt : std::optional(type);
+      if (differs) return;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::data) throw;
+    }
+  }
+}
+
+ImageFiles::ImageFiles(ImageList list, Targets meaning)
+    : EncodedImages(std::ssize(list.paths), list.targets, std::move(meaning)),
+      list_(std::move(list)) {
+  if (!list_.groups.empty() && list_.groups.size() != list_.paths.size()) {
+    throw Error(ErrorKind::usage, "images: one group per image is expected")
+        .with("images", std::to_string(list_.paths.size()))
+        .with("groups", std::to_string(list_.groups.size()));
+  }
+  find_typical();
+}
+
+fs::path ImageFiles::path(int64_t i) const {
+  return list_.root / list_.paths[static_cast<size_t>(i)];
+}
+
+Image ImageFiles::decoded(int64_t i, const MinimumSize& minimum) const {
+  return decode_image(path(i), default_pixel_limit, minimum);
 }
 
 int64_t ImageFiles::group(int64_t i) const {
@@ -70,26 +94,10 @@ std::string ImageFiles::stamp() const {
   return hex(hash({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
 }
 
-std::optional<Type> ImageFiles::find_typical() const {
-  std::optional<Type> typical;
-  const int64_t looked = std::min(files_looked_at, size());
-  for (int64_t k = 0; k < looked; ++k) {
-    try {
-      const Array input = sample(k * size() / looked).input;
-      const Type type{input.dtype(), input.shape()};
-      if (typical && *typical != type) return std::nullopt;
-      typical = type;
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::data) throw;
-    }
-  }
-  return typical;
-}
-
 bool is_image_name(const fs::path& path) {
   std::string suffix = path.extension().string();
   for (char& c : suffix) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  constexpr std::string_view known[] = {".png", ".jpg", ".jpeg", ".jpe", ".jfif"};
+  constexpr std::string_view known[] = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp"};
   return std::ranges::count(known, suffix) > 0;
 }
 

@@ -7,8 +7,39 @@
 #include <vector>
 
 #include "fovea/data/dataset.h"
+#include "fovea/images/image.h"
 
 namespace fovea::data {
+
+/// A split of encoded images (see decode_image), decoded on demand as RGB, u8[H,W,3], of any sizes.
+class EncodedImages : public Dataset {
+ public:
+  /// `targets` [N, ...], a row per image. Errors: usage when counts differ or targets do not match
+  /// `meaning`.
+  EncodedImages(int64_t size, Array targets, Targets meaning);
+
+  int64_t size() const override { return size_; }
+  /// Errors: data when the image is missing or cannot be decoded, naming it.
+  Sample sample(int64_t i) const override { return scaled_sample(i, {}); }
+  Sample scaled_sample(int64_t i, const MinimumSize& minimum) const override;
+  std::optional<Type> input() const override { return std::nullopt; }
+  /// From up to 32 images, evenly spaced; those that cannot be decoded are skipped.
+  std::optional<Type> typical_input() const override { return typical_; }
+  const Targets& targets() const override { return meaning_; }
+  Array target(int64_t i) const override;
+
+ protected:
+  /// Image `i`, decoded at a size that `minimum` allows.
+  virtual Image decoded(int64_t i, const MinimumSize& minimum) const = 0;
+  /// For the constructors of derived classes, once they can decode.
+  void find_typical();
+
+ private:
+  int64_t size_;
+  Array targets_;
+  Targets meaning_;
+  std::optional<Type> typical_;
+};
 
 /// Image files and their targets, as found by a reader of folders or lists.
 struct ImageList {
@@ -18,37 +49,27 @@ struct ImageList {
   std::vector<int64_t> groups = {};  ///< see Dataset::group; empty: each sample is its own
 };
 
-/// A split of image files, decoded on demand as RGB, u8[H,W,3] (see decode_image), of any sizes.
-class ImageFiles : public Dataset {
+/// A split of image files.
+class ImageFiles : public EncodedImages {
  public:
   /// Errors: usage when counts differ or targets do not match `meaning`.
   ImageFiles(ImageList list, Targets meaning);
 
-  int64_t size() const override { return static_cast<int64_t>(list_.paths.size()); }
-  /// Errors: data when the file is missing or cannot be decoded, naming it.
-  Sample sample(int64_t i) const override;
-  std::optional<Type> input() const override { return std::nullopt; }
-  /// From up to 32 files, evenly spaced; those that cannot be decoded are skipped.
-  std::optional<Type> typical_input() const override { return typical_; }
-  const Targets& targets() const override { return meaning_; }
-  Array target(int64_t i) const override;
   int64_t group(int64_t i) const override;
   /// From the paths below the root and the file sizes.
   std::string stamp() const override;
-
   std::string name(int64_t i) const override { return path(i).string(); }
 
   std::filesystem::path path(int64_t i) const;
 
- private:
-  std::optional<Type> find_typical() const;
+ protected:
+  Image decoded(int64_t i, const MinimumSize& minimum) const override;
 
+ private:
   ImageList list_;
-  Targets meaning_;
-  std::optional<Type> typical_;
 };
 
-/// Whether a name has a suffix of image files: .png, .jpg, .jpeg, .jpe, .jfif, in any case.
+/// Whether a name has a suffix of image files: .png, .jpg, .jpeg, .jpe, .jfif, .webp, in any case.
 bool is_image_name(const std::filesystem::path& path);
 
 /// A sample that cannot be read, and why.

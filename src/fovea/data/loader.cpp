@@ -50,6 +50,15 @@ std::optional<Type> input_before(const Dataset& dataset, const LoaderOptions& op
 
 }  // namespace
 
+MinimumSize minimum_of(const LoaderOptions& options) {
+  if (!options.resize) return {};
+  MinimumSize size = options.resize->minimum_size({});
+  const auto& steps = options.augment.before;
+  for (auto step = steps.rbegin(); step != steps.rend() && size != MinimumSize{}; ++step)
+    size = (*step)->minimum_size(size);
+  return size;
+}
+
 /// Buffers of one size that return when the last handle on their array is gone, even after the
 /// loader itself.
 class Loader::Pool : public std::enable_shared_from_this<Pool> {
@@ -95,11 +104,8 @@ class Loader::Epoch {
       : loader_(loader),
         dataset_(*loader.dataset_),
         options_(loader.options_),
-        number_(static_cast<uint64_t>(number)) {
-    if (options_.shuffle) {
-      order_ = permutation(dataset_.size(), options_.seed, "shuffle", number_);
-    }
-  }
+        number_(static_cast<uint64_t>(number)),
+        order_(loader.order_.epoch(number_)) {}
 
   Batch batch(int64_t index) const {
     const int64_t first = index * options_.batch;
@@ -109,9 +115,8 @@ class Loader::Epoch {
     Batch batch{loader_.pool_->array(input.dtype, Shape{count}.concat(input.shape)),
                 Array(target.dtype, Shape{count}.concat(target.shape))};
     for (int64_t k = 0; k < count; ++k) {
-      const int64_t place = first + k;
-      load(order_.empty() ? place : order_[static_cast<size_t>(place)],
-           slot(batch.inputs, k, input), slot(batch.targets, k, target));
+      load(order_[static_cast<size_t>(first + k)], slot(batch.inputs, k, input),
+           slot(batch.targets, k, target));
     }
     mix(batch, index);
     return batch;
@@ -120,7 +125,7 @@ class Loader::Epoch {
  private:
   /// Writes sample `i`, transformed, to its place in a batch.
   void load(int64_t i, Array input, Array target) const {
-    Sample given = dataset_.sample(i);
+    Sample given = dataset_.scaled_sample(i, loader_.minimum_);
     check("the target", given.target, target);
     copy(given.target, target.raw());
     const Augmentation& augment = options_.augment;
@@ -268,10 +273,13 @@ class Loader::Team {
 };
 
 Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
-    : dataset_(std::move(dataset)), options_(std::move(options)) {
+    : dataset_(std::move(dataset)),
+      options_(std::move(options)),
+      order_(dataset_, options_.sampling, options_.seed) {
   check_range("batch", options_.batch, 1, int64_t{1} << 31);
   check_range("workers", options_.workers, 0, max_workers);
   check_range("prefetch", options_.prefetch, 1, max_prefetch);
+  minimum_ = minimum_of(options_);
   const std::optional<Type> before = input_before(*dataset_, options_);
   if (options_.resize) {
     resized_ = options_.resize->output(before.value_or(Type{DType::u8, {1, 1, 3}}));

@@ -7,13 +7,14 @@
 #include "fovea/core/array.h"
 #include "fovea/data/augmentation.h"
 #include "fovea/data/dataset.h"
+#include "fovea/data/order.h"
 
 namespace fovea::data {
 
 struct LoaderOptions {
   int64_t batch = 128;     ///< samples per batch, at least 1
   bool drop_last = false;  ///< leave out the last batch of an epoch if it has fewer samples
-  bool shuffle = false;    ///< a new order each epoch, from (seed, epoch); else that of the data
+  Sampling sampling = Sampling::in_order;  ///< from (seed, epoch)
   uint64_t seed = 0;
   int workers = 0;  ///< threads that load ahead, up to 256; 0 loads inside next()
   /// Random numbers come from (seed, epoch, sample, place): the steps of one place, before or after
@@ -25,15 +26,18 @@ struct LoaderOptions {
   int prefetch = 2;  ///< batches that each worker may load ahead, at least 1
 };
 
+/// The size that images may be decoded at for the steps up to resizing; {}: their own.
+MinimumSize minimum_of(const LoaderOptions& options);
+
 /// Loads a data set batch by batch, epoch by epoch; the last batch of an epoch holds the remaining
 /// samples, or is left out with `drop_last` if it is smaller than `batch`. Batches, their order and
-/// their bytes depend on the data set, batch, shuffle, seed, augment and the epoch, never on
+/// their bytes depend on the data set, batch, sampling, seed, augment and the epoch, never on
 /// workers or prefetch. At most workers * prefetch batches wait in memory, and a batch's buffer is
 /// reused once no handle refers to it. For one consumer: must not be called from several threads at
 /// once.
 ///
-///     Loader loader(sets.train, {.batch = 128, .shuffle = true, .seed = 1, .workers = 1});
-///     for (int64_t epoch = 0; epoch < 10; ++epoch) {
+///     Loader loader(sets.train, {.batch = 128, .sampling = Sampling::shuffled, .seed = 1, .workers
+///     = 1}); for (int64_t epoch = 0; epoch < 10; ++epoch) {
 ///       loader.start(epoch);
 ///       while (auto batch = loader.next()) train(*batch);
 ///     }
@@ -69,6 +73,8 @@ class Loader {
 
   std::shared_ptr<const Dataset> dataset_;
   LoaderOptions options_;
+  SampleOrder order_;
+  MinimumSize minimum_;          ///< that images may be decoded at
   std::optional<Type> resized_;  ///< what options_.resize makes, if any
   Type input_;
   Targets targets_;

@@ -6,7 +6,8 @@
 
 namespace fovea::data {
 
-Resize::Resize(Preprocessing preprocessing) : preprocessing_(std::move(preprocessing)) {
+Resize::Resize(Preprocessing preprocessing)
+    : preprocessing_(std::move(preprocessing)), minimum_(minimum_size_for(preprocessing_)) {
   if (const std::string what = problem(preprocessing_); !what.empty()) {
     throw Error(ErrorKind::usage, "data set: its images cannot be prepared: " + what);
   }
@@ -38,7 +39,7 @@ Prepared::Prepared(std::shared_ptr<const Dataset> dataset, const Preprocessing& 
 }
 
 Sample Prepared::sample(int64_t i) const {
-  Sample sample = dataset_->sample(i);
+  Sample sample = dataset_->scaled_sample(i, resize_.minimum_size({}));
   resize_(sample);
   return sample;
 }

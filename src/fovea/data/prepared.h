@@ -18,12 +18,14 @@ class Resize : public Transform {
   std::string text() const override { return "resize"; }
   /// Errors: usage unless the input is an image of 1 or 3 channels.
   Type output(const Type& input) const override;
+  MinimumSize minimum_size(const MinimumSize&) const override { return minimum_; }
   void operator()(Sample& sample, TransformContext&) const override { (*this)(sample); }
   /// The same, which needs no context.
   void operator()(Sample& sample) const;
 
  private:
   Preprocessing preprocessing_;
+  MinimumSize minimum_;
 };
 
 /// A split whose images are resized.
@@ -38,6 +40,8 @@ class Prepared : public Dataset {
   const Targets& targets() const override { return dataset_->targets(); }
   Array target(int64_t i) const override { return dataset_->target(i); }
   int64_t group(int64_t i) const override { return dataset_->group(i); }
+  std::optional<int64_t> shard(int64_t i) const override { return dataset_->shard(i); }
+  std::string stamp() const override { return dataset_->stamp(); }
   std::string name(int64_t i) const override { return dataset_->name(i); }
   int64_t held_bytes() const override { return dataset_->held_bytes(); }
 

@@ -9,9 +9,12 @@
 #include "fovea/data/arrays.h"
 #include "fovea/data/cifar.h"
 #include "fovea/data/csv.h"
+#include "fovea/data/emnist.h"
 #include "fovea/data/folder.h"
 #include "fovea/data/idx.h"
 #include "fovea/data/synthetic.h"
+#include "fovea/data/tar.h"
+#include "fovea/downloads/download.h"
 
 namespace fovea::data {
 namespace {
@@ -24,53 +27,88 @@ DataSets open_fashion_mnist(const fs::path& folder) {
                           "Sneaker", "Bag", "Ankle boot"});
 }
 
+DataSets open_kmnist(const fs::path& folder) {
+  return open_idx_folder(folder, "kmnist",
+                         {"o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"});
+}
+
 DataSets open_mnist(const fs::path& folder) {
   return open_idx_folder(folder, "mnist", {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"});
+}
+
+/// The subsets of EMNIST by name, and `emnist` for a folder of one.
+std::vector<Entry> with_emnist(std::vector<Entry> entries) {
+  const std::string advice =
+      "put the four files of the subset, compressed or not, into DIR: --data ";
+  Entry any{.name = "emnist", .read = [](const fs::path& folder) { return open_emnist(folder); }};
+  for (const std::string& subset : emnist_subsets()) {
+    const std::string name = "emnist-" + subset;
+    const std::vector<std::string> files = emnist_files(subset);
+    any.files.insert(any.files.end(), files.begin(), files.end());
+    entries.push_back(
+        {.name = name,
+         .read = [subset](const fs::path& folder) { return open_emnist(folder, subset); },
+         .files = files,
+         .advice = advice + name + ":DIR"});
+  }
+  any.advice = advice + "emnist:DIR";
+  entries.push_back(std::move(any));
+  return entries;
 }
 
 std::vector<Entry>& table() {
   static const std::vector<std::string> idx_files{
       "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
       "t10k-labels-idx1-ubyte"};
-  static std::vector<Entry> sets{
-      {.name = "cifar10",
-       .read = open_cifar10,
-       .files = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
-                 "data_batch_5.bin", "test_batch.bin"},
-       .advice = "unpack cifar-10-binary.tar.gz, the official binary version, into DIR: --data "
-                 "cifar10:DIR",
-       .unpacked = "cifar-10-batches-bin"},
-      {.name = "cifar100",
-       .read = open_cifar100,
-       .files = {"train.bin", "test.bin"},
-       .advice = "unpack cifar-100-binary.tar.gz, the official binary version, into DIR: --data "
-                 "cifar100:DIR",
-       .unpacked = "cifar-100-binary"},
-      {.name = "fashion-mnist",
-       .read = open_fashion_mnist,
-       .files = idx_files,
-       .advice = "apt install dataset-fashion-mnist",
-       .debian = "/usr/share/datasets/fashion-mnist"},
-      {.name = "mnist",
-       .read = open_mnist,
-       .files = idx_files,
-       .advice = "put MNIST's four files, compressed or not, into DIR: --data mnist:DIR"},
-      {.name = "folder", .read = open_folder, .place = "DIR"},
-      {.name = "imagenet", .read = open_imagenet, .place = "DIR"},
-      {.name = "csv", .read = open_csv, .place = "FILE"},
-      {.name = "arrays",
-       .read = open_arrays,
-       .files = {"x.npy", "y.npy"},
-       .advice = "write x.npy and y.npy into DIR: --data arrays:DIR"},
-      {.name = "discs", .read = [](const fs::path& text) {
-         if (!text.empty()) {
-           throw Error(ErrorKind::usage, "data set discs is computed and takes no folder")
-               .with("found", text.string())
-               .with("try", "--data discs");
-         }
-         return DataSets{"discs", std::make_shared<Discs>(6000, 1),
-                         std::make_shared<Discs>(1000, 2)};
-       }}};
+  static std::vector<Entry> sets = with_emnist(
+      {{.name = "cifar10",
+        .read = open_cifar10,
+        .files = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+                  "data_batch_5.bin", "test_batch.bin"},
+        .advice = "fovea data get cifar10; or unpack cifar-10-binary.tar.gz, the official binary "
+                  "version, into DIR: --data "
+                  "cifar10:DIR",
+        .unpacked = "cifar-10-batches-bin"},
+       {.name = "cifar100",
+        .read = open_cifar100,
+        .files = {"train.bin", "test.bin"},
+        .advice = "fovea data get cifar100; or unpack cifar-100-binary.tar.gz, the official binary "
+                  "version, into DIR: --data "
+                  "cifar100:DIR",
+        .unpacked = "cifar-100-binary"},
+       {.name = "fashion-mnist",
+        .read = open_fashion_mnist,
+        .files = idx_files,
+        .advice = "apt install dataset-fashion-mnist; or fovea data get fashion-mnist",
+        .debian = "/usr/share/datasets/fashion-mnist"},
+       {.name = "mnist",
+        .read = open_mnist,
+        .files = idx_files,
+        .advice = "fovea data get mnist; or put its four files, compressed or not, into DIR: "
+                  "--data mnist:DIR"},
+       {.name = "kmnist",
+        .read = open_kmnist,
+        .files = idx_files,
+        .advice =
+            "put Kuzushiji-MNIST's four files, compressed or not, into DIR: --data kmnist:DIR"},
+       {.name = "folder", .read = open_folder, .place = "DIR"},
+       {.name = "imagenet", .read = open_imagenet, .place = "DIR"},
+       {.name = "csv", .read = open_csv, .place = "FILE"},
+       {.name = "tar", .read = open_tar, .place = "FILES"},
+       {.name = "arrays",
+        .read = open_arrays,
+        .files = {"x.npy", "y.npy", "train_x.npy", "train_y.npy"},
+        .advice = "write x.npy and y.npy, or train_x.npy and train_y.npy, into DIR: --data "
+                  "arrays:DIR"},
+       {.name = "discs", .read = [](const fs::path& text) {
+          if (!text.empty()) {
+            throw Error(ErrorKind::usage, "data set discs is computed and takes no folder")
+                .with("found", text.string())
+                .with("try", "--data discs");
+          }
+          return DataSets{"discs", std::make_shared<Discs>(6000, 1),
+                          std::make_shared<Discs>(1000, 2)};
+        }}});
   return sets;
 }
 
@@ -80,20 +118,9 @@ bool holds(const fs::path& folder, const Entry& set) {
       set.files, [&](const std::string& file) { return find_idx_file(folder, file).has_value(); });
 }
 
-fs::path home() {
-  const char* path = std::getenv("HOME");
-  return path != nullptr ? path : "";
-}
-
-fs::path data_root() {
-  const char* path = std::getenv("FOVEA_DATA");
-  if (path != nullptr && *path != '\0') return path;
-  return home() / ".cache" / "fovea" / "data";
-}
-
 /// Where a data set named without a folder may be.
 std::vector<fs::path> default_places(const Entry& set) {
-  const fs::path root = data_root();
+  const fs::path root = data_cache();
   std::vector<fs::path> places{root / set.name};
   if (!set.unpacked.empty()) {
     places.push_back(root / set.unpacked);
@@ -111,7 +138,9 @@ std::vector<fs::path> default_places(const Entry& set) {
 
 /// The shell does not expand a ~ after a colon.
 fs::path expanded(const std::string& path) {
-  return path.starts_with("~/") ? home() / path.substr(2) : fs::path(path);
+  const char* home = std::getenv("HOME");
+  if (home == nullptr || !path.starts_with("~/")) return path;
+  return home / fs::path(path.substr(2));
 }
 
 std::vector<fs::path> places_in(const std::string& folder, const Entry& set) {
@@ -159,7 +188,7 @@ DataSets open(std::string_view spec) {
   const std::string after(colon == std::string_view::npos ? "" : spec.substr(colon + 1));
   if (after.empty() && !set->place.empty()) {
     throw Error(ErrorKind::usage, "data set \"" + std::string(spec) + "\" names no " +
-                                      (set->place == "FILE" ? "file" : "folder"))
+                                      (set->place == "DIR" ? "folder" : "file"))
         .with("try", "--data " + name + ":" + set->place);
   }
   if (after.empty() && colon != std::string_view::npos) {

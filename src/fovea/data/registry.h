@@ -16,7 +16,7 @@ struct Entry {
   /// Reads it from the folder that holds its files or, with `place`, from that path; if both are
   /// empty, from the text after the colon of NAME:TEXT ("" for none).
   std::function<DataSets(const std::filesystem::path& folder)> read;
-  std::string place = {};               ///< the path required after the colon: "DIR" or "FILE"
+  std::string place = {};  ///< the path required after the colon: "DIR", "FILE" or "FILES"
   std::vector<std::string> files = {};  ///< that identify its folder, compressed (.gz) or not
   std::string advice = {};              ///< how to get them
   std::string unpacked = {};            ///< the folder in its official archive, if any
@@ -27,8 +27,9 @@ struct Entry {
 /// any is opened. Errors: usage when the name is taken.
 void add(Entry entry);
 
-/// The names open() knows: cifar10, cifar100, fashion-mnist, mnist, folder and imagenet (see
-/// folder.h), csv (see csv.h), arrays (see arrays.h), discs (see synthetic.h), and those added.
+/// The names open() knows: cifar10, cifar100, fashion-mnist, mnist, kmnist, folder and imagenet
+/// (see folder.h), csv (see csv.h), tar (see tar.h), arrays (see arrays.h), discs (see
+/// synthetic.h), emnist and its subsets (see emnist.h), and those added.
 std::vector<std::string> names();
 
 /// What open() accepts, in one line: the names, "or NAME:DIR with the folder of the files".
@@ -40,7 +41,7 @@ std::string usage();
 ///              as the folder the official archive unpacks to, or as that folder itself; then where
 ///              Debian's package puts it
 ///   NAME:DIR   in DIR (the folder of the files, or the one above it)
-///   folder:DIR, imagenet:DIR, csv:FILE   that folder or file itself
+///   folder:DIR, imagenet:DIR, csv:FILE, tar:FILES   that folder or file itself
 ///
 /// Errors: usage for an unknown name, with the nearest ones; data when the files are not there
 /// (listing the places searched, and how to get them) or are damaged (see idx.h, cifar.h).

@@ -36,6 +36,8 @@ ChoiceTable<TransformEntry>& table() {
 
 }  // namespace
 
+MinimumSize Transform::minimum_size(const MinimumSize&) const { return {}; }
+
 TransformContext::TransformContext(uint64_t seed, std::string_view place, int64_t epoch_number,
                                    int64_t samples, int64_t sample)
     : random(seed, place,

@@ -10,6 +10,7 @@
 #include "fovea/core/arguments.h"
 #include "fovea/core/random.h"
 #include "fovea/data/sample.h"
+#include "fovea/images/preprocessing.h"
 
 namespace fovea::data {
 
@@ -40,6 +41,11 @@ class Transform {
   /// Whether it decides which part of an image the net sees: it works on the image at its own size,
   /// and the result is scaled directly to the net's size, without cropping.
   virtual bool frames() const { return false; }
+  /// The size that images may be decoded at for this step, so that what it makes of them is not
+  /// below `wanted`; {}: their own, for steps that depend on it.
+  virtual MinimumSize minimum_size(const MinimumSize& wanted) const;
+  /// For a step that frames without chance: makes validation and prediction frame the same way.
+  virtual void prepare_likewise(Preprocessing&) const {}
   /// Transforms the sample: writes to its arrays, which are private to the caller, or replaces them
   /// by others of the announced types.
   virtual void operator()(Sample& sample, TransformContext& context) const = 0;

@@ -27,13 +27,15 @@ std::string dumped(const json& value) {
 }
 
 std::string preprocessing_text(const Preprocessing& p) {
-  return dumped({{"height", p.height},
-                 {"width", p.width},
-                 {"channels", p.channels},
-                 {"resize", p.resize ? json(*p.resize) : json()},
-                 {"filter", name(p.filter)},
-                 {"mean", p.mean},
-                 {"std", p.std}});
+  json fields{{"height", p.height},
+              {"width", p.width},
+              {"channels", p.channels},
+              {"resize", p.resize ? json(*p.resize) : json()},
+              {"filter", name(p.filter)},
+              {"mean", p.mean},
+              {"std", p.std}};
+  if (p.letterbox) fields["letterbox"] = *p.letterbox;
+  return dumped(fields);
 }
 
 /// The metadata of one file, consumed key by key: keys that remain at the end are unknown.
@@ -139,6 +141,7 @@ class Fields {
   }
   int take_int(const std::string& field) { return to_int(take(field), field); }
 
+  bool has(const std::string& field) const { return object_.contains(field); }
   std::optional<int> take_optional_int(const std::string& field) {
     const json value = take(field);
     if (value.is_null()) return std::nullopt;
@@ -227,6 +230,7 @@ std::optional<Preprocessing> take_preprocessing(Metadata& metadata) {
   p.width = fields.take_int("width");
   p.channels = fields.take_int("channels");
   p.resize = fields.take_optional_int("resize");
+  if (fields.has("letterbox")) p.letterbox = fields.take_int("letterbox");
   p.filter = fields.take_filter("filter");
   p.mean = fields.take_numbers("mean");
   p.std = fields.take_numbers("std");

@@ -15,7 +15,7 @@ namespace fovea {
 void EncodedImage::check_size(uint64_t height, uint64_t width) const {
   const std::string size = std::to_string(height) + "x" + std::to_string(width);
   if (height == 0 || width == 0) throw broken("its header declares " + size + " pixels");
-  // Neither format has sides of more than 31 bits, so the product fits.
+  // No format has sides of more than 31 bits, so the product fits.
   if (height * width > static_cast<uint64_t>(max_pixels)) {
     throw broken("its header declares " + size + " pixels, too many to read")
         .with("pixels", std::to_string(height * width))
@@ -25,23 +25,26 @@ void EncodedImage::check_size(uint64_t height, uint64_t width) const {
   }
 }
 
-Image decode_image(std::span<const std::byte> bytes, const std::string& name, int64_t max_pixels) {
-  const EncodedImage source{bytes, name, max_pixels};
+Image decode_image(std::span<const std::byte> bytes, const std::string& name, int64_t max_pixels,
+                   const MinimumSize& minimum) {
+  const EncodedImage source{bytes, name, max_pixels, minimum};
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.empty()) throw source.broken("the file is empty");
   if (text.starts_with("\x89PNG\r\n\x1a\n")) return decode_png(source);
   if (text.starts_with("\xff\xd8\xff")) return decode_jpeg(source);
-  throw source.broken("neither a PNG nor a JPEG")
+  if (text.starts_with("RIFF") && text.substr(0, 12).ends_with("WEBP")) return decode_webp(source);
+  throw source.broken("not a PNG, JPEG or WebP")
       .with("try", "convert it to one of them; the name's suffix does not matter");
 }
 
-Image decode_image(const std::filesystem::path& path, int64_t max_pixels) {
+Image decode_image(const std::filesystem::path& path, int64_t max_pixels,
+                   const MinimumSize& minimum) {
   // No file with so many pixels is longer, even uncompressed.
   constexpr size_t bytes_per_pixel = 8, everything_else = size_t{64} << 20;
   const auto pixels = static_cast<size_t>(std::clamp<int64_t>(max_pixels, 0, int64_t{1} << 40));
   const FileBytes file =
       read_file(path, ErrorKind::data, bytes_per_pixel * pixels + everything_else);
-  return decode_image(file.bytes, path.string(), max_pixels);
+  return decode_image(file.bytes, path.string(), max_pixels, minimum);
 }
 
 void encode_png(const std::filesystem::path& path, const Image& image) {

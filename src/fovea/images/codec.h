@@ -13,10 +13,10 @@ namespace fovea {
 /// Larger pictures are refused unless the caller allows them: 64 Mi, 67,108,864.
 constexpr int64_t default_pixel_limit = int64_t{64} << 20;
 
-/// Reads a PNG or JPEG, recognised by its first bytes, not by name. The header is checked against
-/// `max_pixels` before anything is allocated.
+/// Reads a PNG, JPEG or WebP, recognised by its first bytes, not by name. The header is checked
+/// against `max_pixels` before anything is allocated.
 ///
-/// Both are turned upright as their EXIF orientation says; XMP is ignored. PNG: palettes are
+/// All are turned upright as their EXIF orientation says; XMP is ignored. PNG: palettes are
 /// expanded, 1 to 4 bits scaled to 8, 16 bits truncated to the upper 8; gray (with or without
 /// alpha) gives 1 channel, RGB 3, RGBA 4; colour profiles, gamma and transparent colours are
 /// ignored. Truncation or damage after the pixels is ignored. JPEG: 8 bits per sample, Huffman or
@@ -26,13 +26,19 @@ constexpr int64_t default_pixel_limit = int64_t{64} << 20;
 /// pixels is an error. Memory while decoding: 1 to 4 bytes per pixel, 6 if the picture has to be
 /// turned; progressive JPEGs take another 2 bytes per sample: at most 12 bytes per pixel.
 ///
+/// WebP: lossy or lossless; 4 channels if it has alpha, else 3; an animation is an error.
+///
+/// A JPEG is decoded at a half, a quarter or an eighth of its size, where both sides of the result
+/// are at least `minimum`: much faster, and as good for what is resized to that.
+///
 /// Errors: data when the file is missing, in another format, too large, truncated or damaged; each
 /// names the file, and the offset where it is known.
-Image decode_image(const std::filesystem::path& path, int64_t max_pixels = default_pixel_limit);
+Image decode_image(const std::filesystem::path& path, int64_t max_pixels = default_pixel_limit,
+                   const MinimumSize& minimum = {});
 
 /// The same from memory; `name` stands for the file in messages.
 Image decode_image(std::span<const std::byte> bytes, const std::string& name,
-                   int64_t max_pixels = default_pixel_limit);
+                   int64_t max_pixels = default_pixel_limit, const MinimumSize& minimum = {});
 
 /// Writes `image` as an 8-bit PNG (gray, RGB or RGBA); a crash leaves the old file or the new one,
 /// and equal images give equal files. Errors: usage when the image is malformed, io when it cannot

@@ -15,6 +15,7 @@ struct EncodedImage {
   std::span<const std::byte> bytes;
   std::string name;
   int64_t max_pixels;
+  MinimumSize minimum;
 
   uint8_t byte(size_t i) const { return std::to_integer<uint8_t>(bytes[i]); }
   /// Two and four bytes, most significant first.
@@ -31,5 +32,6 @@ struct EncodedImage {
 
 Image decode_png(const EncodedImage& source);
 Image decode_jpeg(const EncodedImage& source);
+Image decode_webp(const EncodedImage& source);
 
 }  // namespace fovea

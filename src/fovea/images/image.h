@@ -6,6 +6,15 @@
 
 namespace fovea {
 
+/// How small a picture may be decoded that is resized afterwards: not below these sides; 0: at its
+/// own size.
+struct MinimumSize {
+  int height = 0;
+  int width = 0;
+
+  bool operator==(const MinimumSize&) const = default;
+};
+
 /// A picture of 8-bit samples, H, W, C row-major without gaps. Channels: 1 gray, 3 RGB, 4 RGB and
 /// alpha (not premultiplied).
 struct Image {

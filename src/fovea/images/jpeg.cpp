@@ -39,9 +39,15 @@ class JpegReader {
     return jpeg_;
   }
 
-  Image read_pixels() {
-    Image image = Image::black(static_cast<int>(jpeg_.image_height),
-                               static_cast<int>(jpeg_.image_width), jpeg_.num_components);
+  /// At 1 / `divisor` of its size, rounded up.
+  Image read_pixels(unsigned divisor) {
+    const auto scaled = [&](unsigned side) {
+      return static_cast<int>((side + divisor - 1) / divisor);
+    };
+    jpeg_.scale_num = 1;
+    jpeg_.scale_denom = divisor;
+    Image image =
+        Image::black(scaled(jpeg_.image_height), scaled(jpeg_.image_width), jpeg_.num_components);
     if (!try_pixels(image.pixels.data())) fail();
     return image;
   }
@@ -163,6 +169,19 @@ void check_header(const EncodedImage& source, const jpeg_decompress_struct& jpeg
   }
 }
 
+/// The largest of 8, 4, 2 and 1 by which the picture, once upright, can be scaled down.
+unsigned divisor_of(const jpeg_decompress_struct& jpeg, const MinimumSize& minimum,
+                    bool on_its_side) {
+  if (minimum == MinimumSize{}) return 1;
+  const auto height = static_cast<unsigned>(on_its_side ? minimum.width : minimum.height);
+  const auto width = static_cast<unsigned>(on_its_side ? minimum.height : minimum.width);
+  unsigned divisor = 8;
+  while (divisor > 1 &&
+         (jpeg.image_height < height * divisor || jpeg.image_width < width * divisor))
+    divisor /= 2;
+  return divisor;
+}
+
 /// From the first EXIF segment.
 int orientation_of(const jpeg_decompress_struct& jpeg) {
   for (auto* marker = jpeg.marker_list; marker != nullptr; marker = marker->next) {
@@ -193,7 +212,9 @@ Image decode_jpeg(const EncodedImage& source) {
   const jpeg_decompress_struct& header = reader.read_header();
   check_header(source, header);
   const int orientation = orientation_of(header);  // read_pixels forgets the segments
-  Image image = reader.read_pixels();
+  constexpr int first_on_its_side = 5;             // of the orientations
+  Image image =
+      reader.read_pixels(divisor_of(header, source.minimum, orientation >= first_on_its_side));
   if (image.channels == 4) image = from_inverted_cmyk(image);
   return upright(std::move(image), orientation);
 }

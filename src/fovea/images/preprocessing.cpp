@@ -65,11 +65,18 @@ std::string problem(const Preprocessing& p) {
         out_of_range("width", p.width, 1, largest_side),
         out_of_range("channels", p.channels, 1, max_channels),
         p.resize ? out_of_range("resize", *p.resize, larger, largest_side) : std::string(),
+        p.letterbox ? out_of_range("letterbox", *p.letterbox, 0, 255) : std::string(),
+        p.resize && p.letterbox ? std::string("both resize and letterbox are given")
+                                : std::string(),
         values_problem("mean", p.mean, p.channels, -largest_value),
         values_problem("std", p.std, p.channels, smallest_std)}) {
     if (!text.empty()) return text;
   }
   return "";
+}
+
+MinimumSize minimum_size_for(const Preprocessing& p) {
+  return p.resize ? MinimumSize{*p.resize, *p.resize} : MinimumSize{p.height, p.width};
 }
 
 Image prepare(const Image& image, const Preprocessing& p) {
@@ -81,6 +88,8 @@ Image prepare(const Image& image, const Preprocessing& p) {
         .with("try", "raw arrays (--input x.npy)");
   }
   const Image colours = p.channels == 1 ? to_gray(image) : to_rgb(image);
+  if (p.letterbox)
+    return letterbox(colours, p.height, p.width, static_cast<uint8_t>(*p.letterbox), p.filter);
   const Region window =
       p.resize ? middle_of(colours, p) : Region{p.height, p.width, 0, 0, p.height, p.width};
   return resize_window(colours, window, p.filter);

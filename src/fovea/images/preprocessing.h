@@ -17,6 +17,8 @@ struct Preprocessing {
   /// The shorter side is scaled to this and the centre cropped; none: scaled directly to height x
   /// width, ignoring the aspect ratio.
   std::optional<int> resize;
+  /// Instead of `resize`: scaled to fit into height x width, with bars of this value, 0 to 255.
+  std::optional<int> letterbox = {};
   Filter filter = Filter::bilinear;
   /// One value per channel, for samples scaled to 0 to 1. The network's graph normalises with them;
   /// `prepare` does not.
@@ -27,9 +29,12 @@ struct Preprocessing {
 };
 
 /// What is wrong with `preprocessing` ("std[1] is 0, ..."), or "" if nothing is: sides and resize
-/// from 1 to 16384, resize at least the larger side, as many means and stds as channels, finite and
-/// at most 1e6, std at least 1e-6.
+/// from 1 to 16384, resize at least the larger side, not both resize and letterbox, as many means
+/// and stds as channels, finite and at most 1e6, std at least 1e-6.
 std::string problem(const Preprocessing& preprocessing);
+
+/// The size below which a picture must not be decoded for `prepare`.
+MinimumSize minimum_size_for(const Preprocessing& preprocessing);
 
 /// `image` as the network expects it: converted to gray or RGB, resized, cropped to exactly height
 /// x width x channels. Errors: usage when the preprocessing has a problem or its channels are not 1

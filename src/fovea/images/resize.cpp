@@ -233,6 +233,23 @@ Image resize_window(const Image& image, const Region& window, Filter filter) {
   return out;
 }
 
+Image letterbox(const Image& image, int height, int width, uint8_t value, Filter filter) {
+  check(image);
+  const double scale = std::min(static_cast<double>(height) / image.height,
+                                static_cast<double>(width) / image.width);
+  const auto scaled = [&](int side, int limit) {
+    return static_cast<int>(std::clamp<int64_t>(std::llround(side * scale), 1, limit));
+  };
+  const Image inner =
+      resize(image, scaled(image.height, height), scaled(image.width, width), filter);
+  Image result = Image::black(height, width, image.channels);
+  std::ranges::fill(result.pixels, value);
+  const int top = (height - inner.height) / 2, left = (width - inner.width) / 2;
+  for (int y = 0; y < inner.height; ++y)
+    std::copy_n(inner.at(y, 0), inner.width * inner.channels, result.at(top + y, left));
+  return result;
+}
+
 Image center_crop(const Image& image, int height, int width) {
   check(image);
   if (height < 1 || width < 1 || height > image.height || width > image.width) {

@@ -32,6 +32,10 @@ struct Region {
 };
 Image resize_window(const Image& image, const Region& window, Filter filter);
 
+/// `image` scaled to fit into height x width with its aspect ratio, in the middle, with bars of
+/// `value` beside it. Errors: as resize.
+Image letterbox(const Image& image, int height, int width, uint8_t value, Filter filter);
+
 /// The central height x width of `image`; half of an odd margin is rounded to an even number, as
 /// torchvision does. Errors: usage when the image is smaller.
 Image center_crop(const Image& image, int height, int width);

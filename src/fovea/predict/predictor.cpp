@@ -84,6 +84,10 @@ void Predictor::resize(int height, int width) {
   p.width = width;
 }
 
+MinimumSize Predictor::minimum_size() const {
+  return file_.preprocessing ? minimum_size_for(*file_.preprocessing) : MinimumSize{};
+}
+
 Array Predictor::prepared(const Image& image) const {
   if (!file_.preprocessing) throw no_pictures(*model_);
   const Image input = prepare(image, *file_.preprocessing);

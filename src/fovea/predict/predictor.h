@@ -34,6 +34,8 @@ class Predictor {
   /// A picture as the net takes it, u8[H, W, C]. Errors: as prepare; usage when the model's inputs
   /// are not pictures.
   Array prepared(const Image& image) const;
+  /// The size below which a picture must not be decoded for `prepared`.
+  MinimumSize minimum_size() const;
   /// The prediction for one picture; `maximum`: number of values to show, if there may be many.
   /// Errors: as prepare; usage when the model's inputs are not pictures or the net cannot take that
   /// size; diverged when its output is not finite, naming where that began.

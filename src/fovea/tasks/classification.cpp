@@ -116,6 +116,13 @@ Table confusion_table(const std::vector<std::string>& names, const Array& pairs)
   return table;
 }
 
+std::vector<int64_t> samples_per_class(const data::Dataset& samples) {
+  std::vector<int64_t> counts(samples.targets().names.size());
+  for (int64_t i = 0; i < samples.size(); ++i)
+    ++counts[static_cast<size_t>(data::class_of(samples, i))];
+  return counts;
+}
+
 }  // namespace
 
 Entry classification_entry() {
@@ -135,7 +142,24 @@ Classification::Classification(data::Targets targets) : targets_(std::move(targe
 
 Tensor Classification::loss(const Tensor& output, const Tensor& target,
                             const LossOptions& options) const {
-  return cross_entropy(output, target, {.label_smoothing = options.label_smoothing});
+  CrossEntropyOptions entropy{.label_smoothing = options.label_smoothing};
+  if (!options.class_weights.empty()) {
+    entropy.class_weights =
+        output.graph().constant(Array::of(options.class_weights).astype(output.dtype()));
+  }
+  return cross_entropy(output, target, entropy);
+}
+
+std::vector<double> Classification::balanced_weights(const data::Dataset& samples) const {
+  const std::vector<int64_t> counts = samples_per_class(samples);
+  const auto present = std::ranges::count_if(counts, [](int64_t count) { return count > 0; });
+  std::vector<double> weights;
+  for (const int64_t count : counts) {
+    weights.push_back(count == 0 ? 0
+                                 : static_cast<double>(samples.size()) /
+                                       static_cast<double>(present * count));
+  }
+  return weights;
 }
 
 std::vector<Metric> Classification::metrics() const {
@@ -173,11 +197,9 @@ std::vector<Metric> Classification::metrics() const {
 
 std::string Classification::guessing(const data::Dataset& samples, double loss,
                                      const Numbers& measured) const {
-  std::vector<int64_t> counts(targets_.names.size());
-  const double guess = std::log(static_cast<double>(counts.size()));
+  const double guess = std::log(static_cast<double>(outputs()));
   if (loss < 0.98 * guess) return "";
-  for (int64_t i = 0; i < samples.size(); ++i)
-    ++counts[static_cast<size_t>(data::class_of(samples, i))];
+  const std::vector<int64_t> counts = samples_per_class(samples);
   const double most_frequent =
       static_cast<double>(*std::ranges::max_element(counts)) / static_cast<double>(samples.size());
   if (find(measured, "accuracy").value_or(0) > 1.2 * most_frequent) return "";

@@ -32,6 +32,9 @@ class Classification : public Task {
   int64_t outputs() const override { return std::ssize(targets_.names); }
   Tensor loss(const Tensor& output, const Tensor& target,
               const LossOptions& options) const override;
+  /// N / (K n) for a class of n samples, N samples and K classes that have any, as scikit-learn
+  /// computes them; 0 for a class without samples.
+  std::vector<double> balanced_weights(const data::Dataset& samples) const override;
   std::vector<Metric> metrics() const override;
   std::string guessing(const data::Dataset& samples, double loss,
                        const Numbers& measured) const override;

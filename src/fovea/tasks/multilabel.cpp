@@ -183,7 +183,29 @@ Tensor Multilabel::loss(const Tensor& output, const Tensor& target,
                         const LossOptions& options) const {
   Tensor t = cast(target, output.dtype());
   if (const double s = options.label_smoothing; s != 0) t = t * (1 - s) + s / 2;
-  return binary_cross_entropy_with_logits(output, t);
+  if (options.class_weights.empty()) return binary_cross_entropy_with_logits(output, t);
+  // A present label's loss counts w times: once in the plain loss, w - 1 times more.
+  std::vector<double> extra = options.class_weights;
+  for (double& weight : extra) weight -= 1;
+  Graph& graph = output.graph();
+  const Tensor present =
+      broadcast_to(graph.constant(Array::full(output.dtype(), {1, 1}, 1)), output.shape());
+  const Tensor weights = graph.constant(Array::of(extra, {1, outputs()}).astype(output.dtype()));
+  return mean(binary_cross_entropy_with_logits(output, t, Reduction::none) +
+              binary_cross_entropy_with_logits(output, present, Reduction::none) * t * weights);
+}
+
+std::vector<double> Multilabel::balanced_weights(const data::Dataset& samples) const {
+  std::vector<double> positives(static_cast<size_t>(outputs()));
+  for (int64_t i = 0; i < samples.size(); ++i) {
+    const Array target = samples.target(i);
+    for (size_t k = 0; k < positives.size(); ++k)
+      positives[k] += target.at(static_cast<int64_t>(k));
+  }
+  const auto count = static_cast<double>(samples.size());
+  for (double& number : positives)
+    number = number == 0 || number == count ? 1 : (count - number) / number;
+  return positives;
 }
 
 std::vector<Metric> Multilabel::metrics() const {

@@ -37,6 +37,8 @@ class Multilabel : public Task {
   void check(const data::Dataset& samples) const override;
   Tensor loss(const Tensor& output, const Tensor& target,
               const LossOptions& options) const override;
+  /// The samples without a label divided by those with it; 1 if either is none.
+  std::vector<double> balanced_weights(const data::Dataset& samples) const override;
   std::vector<Metric> metrics() const override;
   Tensor decoded(const Tensor& output) const override;
   /// `maximum` is ignored: labels above 0.5 are shown.

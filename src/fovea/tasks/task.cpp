@@ -34,6 +34,8 @@ std::vector<std::string> names() {
 
 void Task::check(const data::Dataset&) const {}
 
+std::vector<double> Task::balanced_weights(const data::Dataset&) const { return {}; }
+
 std::string Task::guessing(const data::Dataset&, double, const Numbers&) const { return ""; }
 
 const std::vector<Entry>& list() { return table(); }

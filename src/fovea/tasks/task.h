@@ -15,6 +15,10 @@ namespace fovea::tasks {
 
 struct LossOptions {
   double label_smoothing = 0;  ///< 0 to 1; for tasks that have labels
+  /// One per class: the loss is the mean weighted by that of the true class (PyTorch's
+  /// CrossEntropyLoss(weight)). One per label: the weight of its presence (BCEWithLogitsLoss's
+  /// pos_weight). Empty: none.
+  std::vector<double> class_weights = {};
 };
 
 /// What to learn: the meaning of targets and outputs, the loss, and the metrics. A task is made for
@@ -38,6 +42,9 @@ class Task {
   /// do not fit.
   virtual Tensor loss(const Tensor& output, const Tensor& target,
                       const LossOptions& options) const = 0;
+  /// The class weights with which every class counts as much as any other in `samples`, or presence
+  /// as much as absence of each label; empty if the task has neither classes nor labels.
+  virtual std::vector<double> balanced_weights(const data::Dataset& samples) const;
   /// The built-in metrics; those added with add_metric follow. The first is the default of
   /// --monitor.
   virtual std::vector<Metric> metrics() const = 0;

@@ -8,7 +8,7 @@
 namespace fovea::train {
 namespace {
 
-constexpr size_t leading = 2, trailing = 2;  // epoch, lr; seconds, images_per_second
+constexpr size_t leading = 2, trailing = 3;  // epoch, lr; seconds, images_per_second, waiting
 
 /// The names of all numbers, in the order in which they first occur.
 std::vector<std::string> number_names(const std::vector<EpochRecord>& history) {
@@ -29,14 +29,15 @@ std::string to_csv(const std::vector<EpochRecord>& history) {
   const std::vector<std::string> names = number_names(history);
   std::string text = "epoch,lr,";
   for (const std::string& name : names) text += name + ",";
-  text += "seconds,images_per_second\n";
+  text += "seconds,images_per_second,waiting\n";
   for (const EpochRecord& r : history) {
     text += std::to_string(r.epoch) + "," + format_number(r.lr) + ",";
     for (const std::string& name : names) {
       const std::optional<double> value = tasks::find(r.numbers, name);
       text += (value ? cell(*value) : "") + ",";
     }
-    text += format_number(r.seconds) + "," + format_number(r.images_per_second) + "\n";
+    text += format_number(r.seconds) + "," + format_number(r.images_per_second) + "," +
+            format_number(r.waiting) + "\n";
   }
   return text;
 }
@@ -62,8 +63,9 @@ std::vector<EpochRecord> from_csv(std::string_view text) {
     EpochRecord record{.epoch = static_cast<int64_t>(number(0)),
                        .lr = number(1),
                        .numbers = {},
-                       .seconds = number(cells.size() - 2),
-                       .images_per_second = number(cells.size() - 1)};
+                       .seconds = number(cells.size() - 3),
+                       .images_per_second = number(cells.size() - 2),
+                       .waiting = number(cells.size() - 1)};
     for (size_t k = leading; k + trailing < cells.size(); ++k) {
       if (!cells[k].empty()) record.numbers.emplace_back(header[k], number(k));
     }

@@ -18,10 +18,12 @@ struct EpochRecord {
   /// added by callbacks.
   tasks::Numbers numbers = {};
   double seconds = 0, images_per_second = 0;  ///< of training, without validation
+  double waiting = 0;                         ///< share of `seconds` in which no batch was ready
 };
 
-/// history.csv: a header (epoch, lr, the numbers' names, seconds, images_per_second) and a line per
-/// epoch; a number that an epoch does not have is an empty cell. Numbers are read back exactly.
+/// history.csv: a header (epoch, lr, the numbers' names, seconds, images_per_second, waiting) and a
+/// line per epoch; a number that an epoch does not have is an empty cell. Numbers are read back
+/// exactly.
 std::string to_csv(const std::vector<EpochRecord>& history);
 /// Errors: data, naming the line.
 std::vector<EpochRecord> from_csv(std::string_view text);

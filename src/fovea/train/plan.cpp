@@ -84,7 +84,7 @@ Planner::Planner(const Setup& setup) : Planner(setup, std::make_shared<Learner>(
 Planner::Planner(const Setup& setup, std::shared_ptr<Learner> learner)
     : setup_(setup), learner_(std::move(learner)) {
   const MemoryUse use = at(setup.settings.batch).memory;  // compiles: kernels are of the program
-  program_ = without(resident_bytes(), use.data);
+  program_ = without(resident_bytes(), use.data - static_cast<size_t>(setup.cache_bytes));
   for (const auto& [name, array] : setup.start.weights) {  // released once the net has them
     program_ = without(program_, array.bytes());
   }
@@ -123,7 +123,7 @@ Plan Planner::at(int64_t batch) {
   const auto held = setup_.sets.train->held_bytes() + setup_.sets.test->held_bytes();
   Plan plan{.batch = n,
             .memory = {.program = program_,
-                       .data = static_cast<size_t>(held),
+                       .data = static_cast<size_t>(held + setup_.cache_bytes),
                        .weights = bytes_of(state, Role::parameter) + bytes_of(state, Role::buffer),
                        .gradients = bytes_of(state, Role::gradient),
                        .moments = bytes_of(state, Role::moment),
@@ -193,8 +193,13 @@ std::string check_memory(const Setup& setup, std::shared_ptr<Learner> learner) {
   const MemoryLimits limits = memory_limits();
   if (!learner) learner = std::make_shared<Learner>(setup);
   Planner planner(setup, std::move(learner));
-  const Plan plan = planner.at(setup.settings.batch);
+  Plan plan = planner.at(setup.settings.batch);
   if (plan.peak <= limits.available) return "";
+  if (setup.cache) {  // images are kept only in what is left
+    plan.peak -= static_cast<size_t>(setup.cache_bytes);
+    setup.cache->lower(static_cast<int64_t>(without(limits.available, plan.peak)));
+    if (plan.peak <= limits.available) return "";
+  }
   const std::string needs = "training with --batch " + std::to_string(setup.settings.batch) +
                             " takes about " + gibibytes(plan.peak) + " of memory, ";
   const std::optional<Plan> largest = planner.largest(limits.available);

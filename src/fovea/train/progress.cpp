@@ -67,6 +67,7 @@ const std::vector<ProgressField>& progress_fields() {
        [](Progress& p, const std::string& text) { p.measures.parse(text); }},
       field("seen", &Progress::seen),
       field("epoch_seconds", &Progress::epoch_seconds),
+      field("waiting_seconds", &Progress::waiting_seconds),
       field("added", &Progress::added),
       field("best_epoch", &Progress::best_epoch),
       field("best_value", &Progress::best_value),

@@ -25,6 +25,7 @@ struct Progress {
   tasks::Measures measures;               ///< of the task, in the current epoch
   int64_t seen = 0;                       ///< samples seen in the current epoch
   double epoch_seconds = 0;               ///< of training in it
+  double waiting_seconds = 0;             ///< of these, until a batch was ready
   tasks::Numbers added = {};              ///< by callbacks, for the record of the current epoch
   int64_t best_epoch = 0;                 ///< by the monitored metric; 0: none yet
   std::optional<double> best_value = {};  ///< of that epoch; none without validation

@@ -116,9 +116,14 @@ Setup setup_of(const Resumption& run) {
   check_data(run, sets);
   const std::optional<Preprocessing> images = learned(run.progress);
   Settings settings = run.settings;
-  if (images) settings.weights.clear();  // what they gave is in the checkpoint
+  // What these files gave is in the checkpoint.
+  if (images) settings.weights.clear();
+  if (run.progress.contains("data.fingerprint")) settings.class_weights.clear();
   Setup setup(settings, std::move(sets), images);
   setup.settings.weights = run.settings.weights;
+  setup.settings.class_weights = run.settings.class_weights;
+  if (const auto known = run.progress.find("class_weights"); known != run.progress.end())
+    setup.class_weights = numbers_of(known->second);
   if (const auto known = run.progress.find("weights.fingerprint"); known != run.progress.end())
     setup.start.fingerprint = known->second;
   return setup;
@@ -128,6 +133,7 @@ std::map<std::string, std::string> origin(const Setup& setup, const std::string&
   std::map<std::string, std::string> facts{{"data.name", setup.sets.name},
                                            {"data.fingerprint", fingerprint},
                                            {"weights.fingerprint", setup.start.fingerprint}};
+  if (!setup.class_weights.empty()) facts["class_weights"] = numbers_text(setup.class_weights);
   if (const std::optional<Preprocessing>& p = setup.preprocessing) {
     facts["images.mean"] = numbers_text(p->mean);
     facts["images.std"] = numbers_text(p->std);

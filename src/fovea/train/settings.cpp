@@ -67,11 +67,11 @@ std::string Setting::get(const Settings& settings) const {
 }
 
 bool Setting::in_model_file(const Settings& settings) const {
-  constexpr std::string_view elsewhere[] = {"threads", "workers",    "data",
-                                            "weights", "save-every", "keep"};
-  constexpr std::string_view newer[] = {"drop-last",    "task",       "monitor",
-                                        "on-bad-image", "group",      "clip-value",
-                                        "patience",     "min-change", "tta"};
+  constexpr std::string_view elsewhere[] = {"threads", "workers",    "cache", "data",
+                                            "weights", "save-every", "keep",  "class-weights"};
+  constexpr std::string_view newer[] = {"drop-last", "task",       "monitor",  "on-bad-image",
+                                        "group",     "clip-value", "patience", "min-change",
+                                        "tta",       "sampling"};
   constexpr std::string_view choices[] = {"aux", "dropout", "drop-path", "stem", "width"};
   if (std::ranges::count(elsewhere, name) > 0) return false;
   const bool choice = std::holds_alternative<Argument>(member);
@@ -157,6 +157,14 @@ std::vector<Setting> last_settings() {
        &Settings::clip_value, 0, 1e12},
       {"label-smoothing", "fraction of the target spread over all classes",
        &Settings::label_smoothing, 0, 1},
+      {"class-weights",
+       "weights of the classes in the loss: balanced, or a table FILE.csv with the columns "
+       "name,weight; of several labels, those of their presence",
+       &Settings::class_weights},
+      {"sampling",
+       "samples of an epoch: shuffled, each once, or balanced: drawn with replacement, every class "
+       "equally likely",
+       &Settings::sampling},
       {"augment", data::Augmentation::usage(), &Settings::augment},
       {"val", "fraction of the training set held out to choose the best epoch", &Settings::val, 0,
        0.99},
@@ -180,6 +188,11 @@ std::vector<Setting> last_settings() {
       {"keep", "number of such files, of which the oldest are removed; 0: all", &Settings::keep, 0,
        1e6, true},
       {"workers", "threads that load images ahead", &Settings::workers, 0, 256, true},
+      {"cache",
+       "memory in which images stay once decoded: 1G, 500M, 0 for none; auto is a quarter of what "
+       "is "
+       "free",
+       &Settings::cache, 0, 0, true},
       {"seed", "seed of initial weights, order, augmentation and dropout", &Settings::seed, 0,
        9007199254740991.0},
       {"threads", "threads to compute with; 0: all", &Settings::threads, 0, 1024, true},

@@ -40,18 +40,19 @@ struct Settings {
   double clip = 0;                    ///< largest gradient norm; 0: no clipping
   double clip_value = 0;              ///< largest element of a gradient; 0: no clipping
   double label_smoothing = 0;
+  std::string class_weights;          ///< as tasks::class_weights reads it; "": none
+  std::string sampling = "shuffled";  ///< as data::parse_sampling reads it
   std::string augment = "standard";   ///< as data::Augmentation reads it
   double val = 0.1;                   ///< fraction of the training set held out for validation
   std::string on_bad_image = "fail";  ///< or "skip": leave out samples that cannot be read
   std::string tta;         ///< views in the test, as TestViews::parse reads them; "": one
-  std::string monitor;     ///< metric that decides which epoch is best; "": the task's default
-  int64_t workers = 1;     ///< threads that load ahead
   std::string monitor;     ///< metric that decides which epoch is best; "": the task's default
   int64_t patience = 0;    ///< epochs without improvement that end the run; 0: none do
   double min_change = 0;   ///< an improvement of the metric is larger than this
   std::string save_every;  ///< as SaveEvery reads it; "": a checkpoint every epoch and 5 minutes
   int64_t keep = 0;        ///< latest files of epochs to keep; 0: all
   int64_t workers = 1;     ///< threads that load ahead
+  std::string cache = "auto";  ///< bytes for decoded images, as parse_bytes; "auto": by the memory
   int64_t seed = 1;
   int64_t threads = 0;  ///< 0: all that the process may use
 };

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/core/process.h"
 #include "fovea/core/text.h"
 #include "fovea/data/prepared.h"
 #include "fovea/data/registry.h"
+#include "fovea/tasks/class_weights.h"
 #include "fovea/train/run_folder.h"
 #include "fovea/weights/arguments.h"
 #include "fovea/weights/fit.h"
@@ -29,27 +31,6 @@ const Settings& consistent(const Settings& s) {
 }
 
 data::DataSets open_data(const Settings& settings) { return data::open(consistent(settings).data); }
-
-/// The data without samples that cannot be read, which go to `skipped`, where the settings ask for
-/// that. Data that are in memory have none.
-data::DataSets readable(const Settings& settings, data::DataSets sets,
-                        std::vector<data::BadSample>& skipped) {
-  if (settings.on_bad_image != "skip") return sets;
-  const bool same = sets.val == sets.test;
-  for (std::shared_ptr<const data::Dataset>* part : {&sets.train, &sets.val, &sets.test}) {
-    if (*part == nullptr || (*part)->input() || (same && part == &sets.test)) continue;
-    const std::vector<data::BadSample> bad = data::find_bad(**part);
-    *part = data::without(*part, bad);
-    if ((*part)->size() == 0) {
-      throw Error(ErrorKind::data, "data set " + sets.name + ": none of its " +
-                                       std::to_string(bad.size()) + " images can be read")
-          .with("first", bad[0].message);
-    }
-    skipped.insert(skipped.end(), bad.begin(), bad.end());
-  }
-  if (same) sets.test = sets.val;
-  return sets;
-}
 
 /// For images of different sizes: the size that the net was made for, in colour.
 Shape default_input(const Settings& settings) {
@@ -88,9 +69,14 @@ Shape input_of(const Settings& settings, const data::Dataset& samples) {
       .with("expected", "HxW, or CxHxW with 1 or 3 channels, such as 224x224");
 }
 
+data::Augmentation augmentation_of(const Settings& settings, const data::Dataset& samples) {
+  return data::Augmentation::parse(settings.augment, samples.typical_input().has_value());
+}
+
 /// How the data's images become the net's inputs: resized if sizes differ, normalised as for the
 /// initial weights or by the data's own statistics. None for numbers.
-std::optional<Preprocessing> preprocessing_of(const Shape& input, const data::Dataset& samples,
+std::optional<Preprocessing> preprocessing_of(const Settings& settings, const Shape& input,
+                                              const data::Dataset& samples,
                                               const std::optional<Preprocessing>& learned) {
   const std::optional<Type> type = samples.input();
   if (type && type->dtype != DType::u8) return std::nullopt;
@@ -104,6 +90,7 @@ std::optional<Preprocessing> preprocessing_of(const Shape& input, const data::Da
                   .std = std::vector<double>(static_cast<size_t>(input[0]), 1)};
   // Photos keep their aspect ratio: as much is cropped as in torchvision's 224 of 256 pixels.
   if (!samples.typical_input()) p.resize = std::max(p.height, p.width) * 8 / 7;
+  for (const auto& step : augmentation_of(settings, samples).before) step->prepare_likewise(p);
   if (learned && learned->channels == p.channels) {
     p.filter = learned->filter;
     p.mean = learned->mean;
@@ -117,6 +104,14 @@ std::optional<Preprocessing> preprocessing_of(const Shape& input, const data::Da
   p.mean = stats.mean;
   p.std = stats.std;
   return p;
+}
+
+/// The bytes that --cache allows. Errors: usage.
+size_t cache_limit(const std::string& text) {
+  if (text == "auto") return memory_limits().available / 4;
+  if (const std::optional<size_t> bytes = parse_bytes(text)) return *bytes;
+  throw Error(ErrorKind::usage, "--cache: \"" + printable(text) + "\" is not an amount of memory")
+      .with("expected", "auto, 0, or a number and K, M, G or T, such as 1G or 500M");
 }
 
 /// The first `limit` samples in an order drawn by the seed; 0: all.
@@ -181,7 +176,30 @@ void check_channels(const Setup& setup) {
   throw error;
 }
 
+data::DataSets readable(const Settings& settings, data::DataSets sets,
+                        std::vector<data::BadSample>& skipped) {
+  if (settings.on_bad_image != "skip") return sets;
+  return without_bad_images(std::move(sets), skipped);
+}
+
 }  // namespace
+
+data::DataSets without_bad_images(data::DataSets sets, std::vector<data::BadSample>& skipped) {
+  const bool same = sets.val == sets.test;
+  for (std::shared_ptr<const data::Dataset>* part : {&sets.train, &sets.val, &sets.test}) {
+    if (*part == nullptr || (*part)->input() || (same && part == &sets.test)) continue;
+    const std::vector<data::BadSample> bad = data::find_bad(**part);
+    *part = data::without(*part, bad);
+    if ((*part)->size() == 0) {
+      throw Error(ErrorKind::data, "data set " + sets.name + ": none of its " +
+                                       std::to_string(bad.size()) + " images can be read")
+          .with("first", bad[0].message);
+    }
+    skipped.insert(skipped.end(), bad.begin(), bad.end());
+  }
+  if (same) sets.test = sets.val;
+  return sets;
+}
 
 std::shared_ptr<const data::Dataset> validation_of(const ModelFile& model,
                                                    const data::DataSets& sets) {
@@ -224,9 +242,10 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
       monitored(tasks::monitored(metrics, settings.monitor)),
       start(initial_weights(settings, *sets.train)),
       input(input_of(settings, *sets.train)),
-      preprocessing(
-          preprocessing_of(input, *sets.train, start.preprocessing ? start.preprocessing : known)),
+      preprocessing(preprocessing_of(settings, input, *sets.train,
+                                     start.preprocessing ? start.preprocessing : known)),
       split(divided(settings, sets)),
+      class_weights(tasks::class_weights(settings.class_weights, *task, *split.train)),
       optimizer(optim::parse(settings.optimizer, settings.weight_decay)),
       config(configured(settings, task->outputs(), input)),
       model(models::make(settings.model, from_arguments(to_arguments(config)))),
@@ -236,6 +255,7 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
   check_batches();
   check_views();
   check_monitoring();
+  keep_images();
 }
 
 /// Errors: usage when the views of the test are not a choice of views, or inputs are not images.
@@ -254,6 +274,23 @@ void Setup::check_monitoring() const {
   };
   if (settings.patience > 0) fail("--patience");
   if (optim::find_schedule(settings.schedule).scored) fail("--schedule " + settings.schedule);
+}
+
+/// Keeps images that have to be decoded in memory: resized, unless training changes them before.
+void Setup::keep_images() {
+  const auto limit = static_cast<int64_t>(cache_limit(settings.cache));
+  if (!preprocessing || split.train->input() || limit == 0) return;
+  const data::LoaderOptions options = loader_options();
+  cache = std::make_shared<data::CacheLimit>(limit);
+  const auto keep = [&](std::shared_ptr<const data::Dataset>& part, bool resized) {
+    const MinimumSize size = resized ? MinimumSize{} : data::minimum_of(options);
+    part = std::make_shared<data::Cached>(resized ? prepared(part) : part, cache, size);
+  };
+  const int64_t images = split.train->size() + split.val->size();
+  const bool resized = options.augment.before.empty();
+  cache_bytes = resized ? std::min(limit, images * static_cast<int64_t>(inputs(1).bytes())) : limit;
+  keep(split.train, resized);
+  if (split.val->size() > 0) keep(split.val, true);
 }
 
 /// Errors: usage when an epoch has no batch, or one that the net cannot be trained on.
@@ -301,7 +338,8 @@ std::optional<Error> Setup::refusal(int64_t n) const {
 }
 
 StepOptions Setup::step_options(size_t phase) const {
-  const tasks::LossOptions loss{.label_smoothing = settings.label_smoothing};
+  const tasks::LossOptions loss{.label_smoothing = settings.label_smoothing,
+                                .class_weights = class_weights};
   StepOptions options{.normalization = normalization(),
                       .loss = [task = task.get(), loss](
                                   const Tensor& output,
@@ -316,21 +354,22 @@ StepOptions Setup::step_options(size_t phase) const {
   return options;
 }
 
-data::Augmentation Setup::augmentation() const {
-  return data::Augmentation::parse(settings.augment, sets.train->typical_input().has_value());
-}
+data::Augmentation Setup::augmentation() const { return augmentation_of(settings, *sets.train); }
 
 data::LoaderOptions Setup::loader_options() const {
   data::LoaderOptions options{.batch = settings.batch,
                               .drop_last = settings.drop_last,
-                              .shuffle = true,
+                              .sampling = data::parse_sampling(settings.sampling),
                               .seed = static_cast<uint64_t>(settings.seed),
                               .workers = static_cast<int>(settings.workers),
                               .augment = augmentation()};
   if (preprocessing &&
-      (!options.augment.before.empty() || data::needs_resizing(*sets.train, *preprocessing))) {
+      (!options.augment.before.empty() || data::needs_resizing(*split.train, *preprocessing))) {
     Preprocessing resize = *preprocessing;
-    if (options.augment.frames()) resize.resize.reset();  // nothing of the frame is cut off
+    if (options.augment.frames()) {  // nothing of the frame is cut off, or added to it
+      resize.resize.reset();
+      resize.letterbox.reset();
+    }
     options.resize = std::make_shared<data::Resize>(std::move(resize));
   }
   return options;

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "fovea/core/error.h"
+#include "fovea/data/cached.h"
 #include "fovea/data/dataset.h"
 #include "fovea/data/image_files.h"
 #include "fovea/data/loader.h"
@@ -18,6 +19,10 @@
 #include "fovea/weights/initial.h"
 
 namespace fovea::train {
+
+/// The data without samples that cannot be read, which are added to `skipped`: reads all that are
+/// not in memory. Errors: data when none of a split's can be read.
+data::DataSets without_bad_images(data::DataSets sets, std::vector<data::BadSample>& skipped);
 
 /// The samples that validated the run of a model file: the data set's own validation split or else
 /// those that --val, --seed and --limit held out of the training split. Errors: usage when the file
@@ -48,7 +53,10 @@ struct Setup {
   Shape input;                         ///< of one sample, as the net sees it: C, spatial...
   /// How images become the net's inputs; none if the data set's inputs are numbers.
   std::optional<Preprocessing> preprocessing;
-  data::ValidationSplit split;  ///< of samples as the data set has them
+  data::ValidationSplit split;              ///< of samples as the data set has them, or resized
+  std::vector<double> class_weights;        ///< in the loss; empty: none
+  std::shared_ptr<data::CacheLimit> cache;  ///< of decoded images in `split`; null: none are kept
+  int64_t cache_bytes = 0;                  ///< that they may take
   std::unique_ptr<optim::Optimizer> optimizer;
   models::Config config;
   std::unique_ptr<nn::Module> model;
@@ -77,6 +85,7 @@ struct Setup {
   void check_batches() const;
   void check_views() const;
   void check_monitoring() const;
+  void keep_images();
 };
 
 /// Samples per batch in validation and test, for a run that trains with `batch`: limited so that

@@ -12,6 +12,7 @@
 #include "fovea/core/text.h"
 #include "fovea/predict/predictor.h"
 #include "fovea/runtime/nonfinite.h"
+#include "fovea/tasks/class_weights.h"
 #include "fovea/train/checkpoint.h"
 #include "fovea/train/frozen.h"
 #include "fovea/train/initialize.h"
@@ -282,7 +283,9 @@ void Trainer::train_epoch() {
   const Clock::time_point start = Clock::now();
   loader_.start(progress_.epoch, progress_.batch);
   while (!stop_.stop_requested()) {
+    const Clock::time_point asked = Clock::now();
     const std::optional<data::Batch> batch = loader_.next();
+    progress_.waiting_seconds += seconds_since(asked);
     if (!batch) break;
     train_batch(*batch);
     progress_.epoch_seconds = before + seconds_since(start);
@@ -358,7 +361,8 @@ bool Trainer::finish_epoch() {
       .lr = progress_.lr,
       .numbers = {{"train_loss", progress_.loss_sum / static_cast<double>(progress_.seen)}},
       .seconds = progress_.epoch_seconds,
-      .images_per_second = speed()};
+      .images_per_second = speed(),
+      .waiting = progress_.waiting_seconds / progress_.epoch_seconds};
   for (const auto& [name, value] : progress_.measures.numbers())
     record.numbers.emplace_back("train_" + name, value);
   if (!validate(record)) return false;
@@ -371,7 +375,7 @@ bool Trainer::finish_epoch() {
   }
   ++progress_.epoch;
   progress_.batch = progress_.seen = 0;
-  progress_.loss_sum = progress_.epoch_seconds = 0;
+  progress_.loss_sum = progress_.epoch_seconds = progress_.waiting_seconds = 0;
   progress_.measures.clear();
   if (progress_.epoch < setup_.settings.epochs) enter_phase();
   progress_.history.push_back(record);
@@ -408,6 +412,11 @@ void Trainer::save_model_file(const std::string& name) {
   if (!setup_.start.fingerprint.empty())
     file.training["weights.fingerprint"] = setup_.start.fingerprint;
   file.training["data.fingerprint"] = fingerprint();
+  if (!setup_.class_weights.empty()) {
+    std::vector<std::string> weights;
+    for (const double weight : setup_.class_weights) weights.push_back(format_number(weight));
+    file.training["class_weights"] = join(weights, " ");
+  }
   file.training["epoch"] = std::to_string(progress_.epoch);
   const tasks::Numbers& numbers = progress_.history.back().numbers;
   if (const std::optional<double> value = tasks::find(numbers, monitored()))
@@ -491,6 +500,8 @@ void Trainer::open(const std::filesystem::path& folder) {
   if (!tight_.empty()) message(tight_);
   if (!setup_.start.note.empty()) message(setup_.start.note);
   if (!anew_.empty()) message("reinitialised: " + join(anew_));
+  if (!setup_.class_weights.empty())
+    message("class weights: " + tasks::class_weights_text(setup_.class_weights, *setup_.task));
 }
 
 Result Trainer::finish_run() {

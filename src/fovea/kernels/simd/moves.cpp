@@ -1,11 +1,12 @@
-// Ops that only move elements: changes of layout, permutation, concatenation and slicing along an
-// axis; any dtype, any layouts. Exact. If the innermost axis is contiguous on both sides entire
-// runs are copied, else tiles are transposed, elements of 4 bytes in registers.
+// Ops that only move elements: changes of layout, permutation, reversal, concatenation and slicing
+// along an axis; any dtype, any layouts. Exact. If the innermost axis is contiguous on both sides
+// entire runs are copied, else tiles are transposed, elements of 4 bytes in registers.
 #include <cstring>
 
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/walk.h"
+#include "fovea/ops/flip.h"
 #include "fovea/ops/shape_ops.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -249,6 +250,23 @@ Offer make_permute(const Problem& problem) {
   for (size_t i = 0; i < axes.size(); ++i) {
     const auto source = static_cast<size_t>(axes[i]);
     block.axes.push_back({y.dim(static_cast<int>(i)), {from[source], to[i]}});
+  }
+  block.axes = joined(std::move(block.axes), 1);
+  return offer_copy(problem, block);
+}
+
+Offer make_flip(const Problem& problem) {
+  const Type &x = problem.in[0], &y = problem.out[0];
+  const auto from = memory_steps(x, -1), to = memory_steps(y, -1);
+  Block block;
+  for (int axis = 0; axis < x.rank(); ++axis) {
+    const auto a = static_cast<size_t>(axis);
+    block.axes.push_back({x.dim(axis), {from[a], to[a]}});
+  }
+  for (const int axis : problem.op.get<Flip>().axes) {  // from the last element backwards
+    Axis<2>& reversed = block.axes[static_cast<size_t>(axis)];
+    block.from += (reversed.size - 1) * reversed.step[0];
+    reversed.step[0] = -reversed.step[0];
   }
   block.axes = joined(std::move(block.axes), 1);
   return offer_copy(problem, block);

@@ -62,6 +62,7 @@ void add_simd_rules(const RuleSink& add) {
   rule(typeid(Permute), simd::make_permute);
   rule(typeid(Reshape), simd::make_reshape);
   rule(typeid(Concat), simd::make_concat);
+  rule(typeid(Flip), simd::make_flip);
   rule(typeid(Slice), simd::make_slice);
   rule(typeid(SliceBackward), simd::make_slice_backward);
   rule(typeid(Cast), simd::make_cast);

@@ -158,6 +158,7 @@ Offer make_dropout(const Problem& problem);
 Offer make_permute(const Problem& problem);
 Offer make_reshape(const Problem& problem);
 Offer make_concat(const Problem& problem);
+Offer make_flip(const Problem& problem);
 Offer make_slice(const Problem& problem);
 Offer make_slice_backward(const Problem& problem);
 Offer make_cast(const Problem& problem);

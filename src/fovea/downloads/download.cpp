@@ -1,0 +1,134 @@
+#include "fovea/downloads/download.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+#include "fovea/core/error.h"
+#include "fovea/core/files.h"
+#include "fovea/core/sha256.h"
+#include "fovea/core/text.h"
+#include "fovea/downloads/transfer.h"
+
+namespace fovea {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path folder_from(const char* variable, const char* name) {
+  const char* given = std::getenv(variable);
+  if (given != nullptr && *given != '\0') return given;
+  const char* home = std::getenv("HOME");
+  return fs::path(home != nullptr ? home : "") / ".cache" / "fovea" / name;
+}
+
+std::string sha256_of(const fs::path& path) {
+  InputFile file(path, ErrorKind::io);
+  std::vector<std::byte> part(size_t{1} << 20);
+  Sha256 hash;
+  while (const size_t count = file.read(part)) hash.add(std::span(part).first(count));
+  return hash.finish();
+}
+
+Error cannot_write(const fs::path& path) {
+  return {ErrorKind::io, "cannot write " + path.string() + ": " + std::strerror(errno)};
+}
+
+/// NAME.part, open and locked for as long as it lives.
+class PartialFile {
+ public:
+  explicit PartialFile(const fs::path& path)
+      : path_(path), file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
+    if (file_.get() < 0) throw cannot_write(path);
+    while (::flock(file_.get(), LOCK_EX) != 0) {
+      if (errno != EINTR) throw cannot_write(path);
+    }
+  }
+
+  const fs::path& path() const { return path_; }
+  int64_t size() const { return ::lseek(file_.get(), 0, SEEK_END); }
+  void append(std::span<const std::byte> bytes) const {
+    ::lseek(file_.get(), 0, SEEK_END);
+    write_all(file_.get(), bytes, path_);
+  }
+  void clear() const {
+    if (::ftruncate(file_.get(), 0) != 0) throw cannot_write(path_);
+  }
+  void rename_to(const fs::path& target) const {
+    if (::fsync(file_.get()) != 0 || ::rename(path_.c_str(), target.c_str()) != 0)
+      throw cannot_write(target);
+  }
+
+ private:
+  fs::path path_;
+  Descriptor file_;
+};
+
+Error& with_advice(Error& error, const RemoteFile& file, const fs::path& folder) {
+  return error.with("url", file.url)
+      .with("try", "put " + file.name + " (" + file.url + ") into " + folder.string());
+}
+
+}  // namespace
+
+fs::path data_cache() { return folder_from("FOVEA_DATA", "data"); }
+fs::path weights_cache() { return folder_from("FOVEA_WEIGHTS", "weights"); }
+
+std::string download_address(const std::string& url) {
+  const char* given = std::getenv("FOVEA_MIRROR");
+  if (given == nullptr || *given == '\0') return url;
+  std::string mirror = given;
+  while (mirror.ends_with('/')) mirror.pop_back();
+  return mirror + "/" + url.substr(url.find("://") + 3);
+}
+
+fs::path download(const RemoteFile& file, const fs::path& folder, const DownloadOptions& options) {
+  const fs::path target = folder / file.name;
+  std::error_code problem;
+  if (fs::exists(target, problem)) return target;
+  if (!can_download()) {
+    Error error(ErrorKind::data, file.name +
+                                     " is not there, and this fovea was built without "
+                                     "libcurl: it cannot download");
+    throw with_advice(error, file, folder);
+  }
+  fs::create_directories(folder, problem);
+  if (problem) {
+    throw Error(ErrorKind::io,
+                "cannot make the folder " + folder.string() + ": " + problem.message());
+  }
+  const PartialFile part(folder / (file.name + ".part"));
+  if (fs::exists(target, problem)) {  // another process was quicker
+    fs::remove(part.path(), problem);
+    return target;
+  }
+  const std::string address = download_address(file.url);
+  try {
+    transfer({.url = address,
+              .begin = part.size(),
+              .bytes = file.bytes,
+              .restart = [&] { part.clear(); },
+              .append = [&](std::span<const std::byte> bytes) { part.append(bytes); }},
+             options);
+  } catch (Error& error) {
+    if (error.kind() != ErrorKind::data) throw;
+    if (address != file.url) error.with("from", address);
+    throw with_advice(error, file, folder);
+  }
+  const std::string found = sha256_of(part.path());
+  if (!found.starts_with(file.sha256)) {
+    fs::remove(part.path(), problem);
+    Error error(ErrorKind::data, file.name + ": the download has another checksum than published");
+    error.with("expected", "SHA-256 " + file.sha256).with("found", found);
+    throw with_advice(error, file, folder);
+  }
+  part.rename_to(target);
+  return target;
+}
+
+}  // namespace fovea
