@@ -1,6 +1,7 @@
 #pragma once
 
 #include "fovea/optim/gradient_norm.h"
+#include "fovea/optim/loss_scaler.h"
 #include "fovea/predict/evaluation.h"
 #include "fovea/train/setup.h"
 #include "fovea/train/step.h"
@@ -21,6 +22,11 @@ class Learner {
   };
   /// Computes the gradients of a batch into the State; `number` counts batches from 1.
   Outcome gradient(const data::Batch& batch, int64_t number);
+  /// Whether these gradients may be applied: not if any is not finite. With f16 that lowers the
+  /// loss scale, and finite ones raise it from time to time.
+  bool accept(const Outcome& outcome);
+  /// Of a run with f16, else null.
+  const optim::LossScaler* scaler() const { return scaler_ ? &*scaler_ : nullptr; }
   /// Updates the parameters with their gradients times `gradient_scale`.
   void update(double lr, double gradient_scale);
 
@@ -44,6 +50,7 @@ class Learner {
   bool thawed_ = false;
   std::unique_ptr<TrainStep> step_;
   optim::GradientNorm norm_;
+  std::optional<optim::LossScaler> scaler_;
   Evaluation evaluation_;
 };
 

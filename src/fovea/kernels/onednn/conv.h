@@ -14,7 +14,7 @@ namespace fovea::onednn {
 /// them. A channels-last y is also rounded before a residual is added: 2^-8 of the sum
 /// of absolute products. bf16 needs AVX-512; with the CPU's bf16 dot products it takes
 /// half of f32's time. Weight gradients that oneDNN 2.6 gets wrong in bf16 (for strides
-/// over volumes and single columns) are computed in f32: "onednn:widened".
+/// over volumes and single columns) are refused, so that they are computed in f32.
 ///
 /// "onednn:winograd": F(4x4, 3x3) in f32, tried first, for large 3x3 convolutions of stride 1 in
 /// blocked16; only oneDNN 2 has it, and only with AVX-512. Its transforms multiply and divide by up

@@ -9,7 +9,7 @@ namespace fovea {
 /// values, oneDNN only accepts channels-last.
 Layout preferred_layout(const Type& type) {
   static const bool avx512 = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
-  const bool known = type.dtype == DType::f32 || type.dtype == DType::bf16;
+  const bool known = is_float(type.dtype) && type.dtype != DType::f64;  // f16 is widened to f32
   if (!known || type.rank() < 3 || type.rank() > 5) return Layout::plain;
   if (!avx512) return Layout::channels_last;
   if (type.dim(1) % 16 == 0) return Layout::blocked16;
