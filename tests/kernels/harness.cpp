@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "fovea/core/parallel.h"
+#include "fovea/kernels/converted.h"
 
 namespace fovea::kernel_test {
 namespace {
@@ -82,6 +83,11 @@ struct Copy {
 };
 
 Offer make(std::string_view rule, const Problem& problem) {
+  if (rule == "widened") {
+    std::optional<KernelChoice> choice = widened(problem);
+    if (!choice) return Refusal{"there is no kernel for f32 to widen"};
+    return std::move(choice->kernel);
+  }
   for (const KernelRule& candidate : kernel_rules(problem.op)) {
     if (candidate.name == rule) return candidate.make(problem);
   }

@@ -60,11 +60,11 @@ struct Bound {
   NonFinite nonfinite = NonFinite::same;
 };
 
-/// Runs the rule `rule` of the problem's op with 1, 2 and 3 threads, and, for rules named "simd",
-/// with each instruction set of this machine: the kernel must accept, write every element of its
-/// outputs and nothing else, give the same bits whatever the number of threads, and be within
-/// `bound` of the reference. Once more with NaN or an infinity planted in one of the inputs. Says
-/// what is wrong, for which problem and element.
+/// Runs the rule `rule` of the problem's op, or what `widened` makes of it, with 1, 2 and 3
+/// threads, and, for rules named "simd", with each instruction set of this machine: the kernel must
+/// accept, write every element of its outputs and nothing else, give the same bits whatever the
+/// number of threads, and be within `bound` of the reference. Once more with NaN or an infinity
+/// planted in one of the inputs. Says what is wrong, for which problem and element.
 testing::AssertionResult check(std::string_view rule, const Problem& problem,
                                const std::vector<Array>& in, const Bound& bound);
 

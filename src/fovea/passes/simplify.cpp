@@ -57,11 +57,13 @@ std::shared_ptr<Graph> simplify(const Graph& graph) {
   const std::vector<bool> needed = needed_nodes(graph);
   Rewriter copy(graph);
   std::unordered_map<Computation, const Node*, HashOf> seen;  // the first node of each
+  bool any_undone = false;
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     if (!needed[i]) continue;
     const Node& node = graph.nodes()[i];
     if (const Tensor before = undone(node, copy)) {
       copy.replace(node.outputs[0], before);
+      any_undone = true;
       continue;
     }
     Computation computation{node.op, {}, {}};
@@ -74,7 +76,8 @@ std::shared_ptr<Graph> simplify(const Graph& graph) {
       copy.merge(node, *first->second);
     }
   }
-  return copy.finish();
+  const std::shared_ptr<Graph> simpler = copy.finish();
+  return any_undone ? simplify(*simpler) : simpler;  // the first of two casts may be unused now
 }
 
 }  // namespace fovea

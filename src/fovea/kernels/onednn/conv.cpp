@@ -353,7 +353,9 @@ void add_rules(const RuleSink& add, std::type_index op,
                return Refusal{why};
              return winograd_offer(make(problem, dnnl::algorithm::convolution_winograd));
            }});
-  add(op, {"onednn", [make](const Problem& problem) {
+  add(op, {"onednn", [make](const Problem& problem) -> Offer {
+             if (std::string why = refuse(problem); !why.empty()) return Refusal{why};
+             if (std::string why = refuse_products(problem); !why.empty()) return Refusal{why};
              return make(problem, dnnl::algorithm::convolution_direct);
            }});
   add(op, {"onednn:reordered", reordered});
