@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
 
@@ -8,7 +9,10 @@
 #include "fovea/core/parallel.h"
 #include "fovea/core/process.h"
 #include "fovea/core/random.h"
+#include "fovea/optim/gradient_norm.h"
+#include "fovea/optim/loss_scaler.h"
 #include "fovea/optim/sgd.h"
+#include "fovea/train/settings.h"
 #include "fovea/train/step.h"
 #include "model.h"
 
@@ -18,6 +22,7 @@ namespace {
 struct Flags : ModelFlags {
   const CLI::App* app = nullptr;
   int64_t batch = 64;
+  std::string precision = "f32";
   Repeats repeats;
   bool profile = false;
 };
@@ -61,12 +66,13 @@ struct Subject {
 
 class TrainingWork : public Work {
  public:
-  explicit TrainingWork(Subject& subject)
+  TrainingWork(Subject& subject, DType dtype)
       : subject_(subject),
         step_(*subject.chosen.module, subject.state,
-              {.normalization = subject.normalization, .loss = any_loss}),
+              {.normalization = subject.normalization, .loss = any_loss, .dtype = dtype}),
         optimizer_(optim::sgd({.momentum = 0.9})) {
     optimizer_->declare(subject.state);
+    if (dtype == DType::f16) scaler_.emplace(subject.state);
   }
   void run() override {
     step_.gradient(subject_.images, subject_.labels, ++steps_);
@@ -83,19 +89,25 @@ class TrainingWork : public Work {
 
  private:
   // A small rate: diverging values would run slower or faster than real training.
-  void update() { optimizer_->update(subject_.state, {.lr = 1e-4}); }
+  void update() {
+    State& state = subject_.state;
+    if (scaler_ && !scaler_->step(std::isfinite(norm_.measure(state).norm))) return;
+    optimizer_->update(state, {.lr = 1e-4});
+  }
 
   Subject& subject_;
   train::TrainStep step_;
   std::unique_ptr<optim::Optimizer> optimizer_;
+  std::optional<optim::LossScaler> scaler_;
+  optim::GradientNorm norm_;
   int64_t steps_ = 0;
 };
 
 class InferenceWork : public Work {
  public:
-  explicit InferenceWork(Subject& subject)
+  InferenceWork(Subject& subject, DType dtype)
       : subject_(subject),
-        inference_(*subject.chosen.module, subject.state, subject.normalization) {
+        inference_(*subject.chosen.module, subject.state, subject.normalization, dtype) {
     inference_.share(memory_);
   }
   void run() override { inference_.output(subject_.images); }
@@ -176,16 +188,46 @@ double flops_of(const Program& program) {
   return flops;
 }
 
+/// The work in one precision, measured.
+struct Measured {
+  std::string precision;
+  std::unique_ptr<Work> work;
+  double seconds = 0;
+};
+
+Measured measure(const Flags& flags, Subject& subject, bool training,
+                 const std::string& precision) {
+  const DType dtype = train::parse_precision(precision);
+  Measured result{precision, nullptr};
+  if (training) {
+    result.work = std::make_unique<TrainingWork>(subject, dtype);
+  } else {
+    result.work = std::make_unique<InferenceWork>(subject, dtype);
+  }
+  result.seconds = median_seconds(flags.repeats, [&] { result.work->run(); });
+  return result;
+}
+
+Json precisions_json(const std::vector<Measured>& all, int64_t batch) {
+  Json list = Json::array();
+  for (const Measured& one : all) {
+    list.push_back({{"precision", one.precision},
+                    {"images_per_second", static_cast<double>(batch) / one.seconds}});
+  }
+  return list;
+}
+
 int run(const Flags& flags, bool training, Console& console) {
   require_flag(*flags.app, "--model");
   Subject subject(flags);
-  std::unique_ptr<Work> work;
-  if (training) {
-    work = std::make_unique<TrainingWork>(subject);
-  } else {
-    work = std::make_unique<InferenceWork>(subject);
-  }
-  const double seconds = median_seconds(flags.repeats, [&] { work->run(); });
+  std::vector<Measured> all;
+  const bool open = flags.precision == "auto";
+  for (const std::string& precision :
+       open ? std::vector<std::string>{"f32", "bf16"} : std::vector{flags.precision})
+    all.push_back(measure(flags, subject, training, precision));
+  const Measured& best = *std::ranges::min_element(all, {}, &Measured::seconds);
+  const std::unique_ptr<Work>& work = best.work;
+  const double seconds = best.seconds;
   const std::vector<double> profile =
       flags.profile ? profiled(*work, flags.repeats) : std::vector<double>();
   const Shares kernels = shares(work->program(), profile);
@@ -197,6 +239,8 @@ int run(const Flags& flags, bool training, Console& console) {
                     {"what", training ? "step" : "infer"},
                     {"input", sizes_text(subject.chosen.config.input)},
                     {"batch", flags.batch},
+                    {"precision", best.precision},
+                    {"precisions", precisions_json(all, flags.batch)},
                     {"threads", threads()},
                     {"median_ms", 1e3 * seconds},
                     {"images_per_second", speed},
@@ -204,12 +248,12 @@ int run(const Flags& flags, bool training, Console& console) {
                     {"peak_memory_bytes", peak},
                     {"kernels", shares_json(kernels, flags.profile)}});
   console.result(fmt::format(
-      "model        {}, input {}, batch {}, {} threads\n"
+      "model        {}, input {}, batch {}, {}, {} threads\n"
       "{:<11}  {:.3f} ms, the median of {}\nspeed        {:.1f} images/s, {:.1f} GFLOP/s\n"
       "peak memory  {}\n\n",
-      subject.chosen.name, sizes_text(subject.chosen.config.input), flags.batch, threads(),
-      training ? "step" : "inference", 1e3 * seconds, flags.repeats.samples, speed, gflops,
-      bytes_text(peak)));
+      subject.chosen.name, sizes_text(subject.chosen.config.input), flags.batch, best.precision,
+      threads(), training ? "step" : "inference", 1e3 * seconds, flags.repeats.samples, speed,
+      gflops, bytes_text(peak)));
   console.result(shares_text(kernels, flags.profile));
   return 0;
 }
@@ -223,6 +267,10 @@ void add(Commands& commands, CLI::App& group, bool training) {
   flags->app = &app;
   flags->add(app);
   add_count(app, "--batch", flags->batch, "Images per step");
+  app.add_option("--precision", flags->precision,
+                 "f32, bf16, f16, or auto: the faster of f32 and bf16")
+      ->type_name("P")
+      ->capture_default_str();
   flags->repeats.add(app);
   app.add_flag("--profile", flags->profile, "Also the time of each op, measured in separate runs");
 }

@@ -9,6 +9,7 @@
 #include "fovea/core/process.h"
 #include "fovea/data/synthetic.h"
 #include "fovea/formats/model_file.h"
+#include "fovea/train/precision.h"
 #include "model.h"
 #include "settings_flags.h"
 
@@ -85,6 +86,7 @@ Json to_json(const Answer& a) {
                 {"input", sizes_text(a.setup.config.input)},
                 {"classes", a.setup.task->outputs()},
                 {"batch", a.plan.batch},
+                {"precision", s.precision},
                 {"threads", s.threads},
                 {"train_images", a.data ? Json(a.setup.split.train->size()) : Json(nullptr)},
                 {"val_images", a.data ? Json(a.setup.split.val->size()) : Json(nullptr)},
@@ -169,8 +171,8 @@ std::string to_text(const Answer& a) {
       a.data ? fmt::format("data           {}: {} to train, {} to validate\n", s.data,
                            grouped(a.setup.split.train->size()), grouped(a.setup.split.val->size()))
              : "data           synthetic\n";
-  text += fmt::format("batch          {}, {}, {} threads\n\n", grouped(a.plan.batch), s.optimizer,
-                      s.threads);
+  text += fmt::format("batch          {}, {}, {}, {} threads\n\n", grouped(a.plan.batch),
+                      s.optimizer, s.precision, s.threads);
   return text + memory_text(a.plan) + "\n" + largest_text(a) + speed_text(a);
 }
 
@@ -185,7 +187,9 @@ int run(const Flags& flags, Console& console) {
   const MemoryLimits limits = memory_limits();
   const size_t limit = flags.memory.empty() ? limits.available : parse_memory(flags.memory);
 
-  const train::Setup setup = data ? train::Setup(settings) : without_data(settings);
+  train::Setup setup = data ? train::Setup(settings) : without_data(settings);
+  if (settings.precision == "auto" && flags.measure > 0)
+    console.note(train::choose_precision(setup).note);
   Answer answer{.setup = setup,
                 .data = data || settings.limit > 0,
                 .plan = {},

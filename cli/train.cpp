@@ -153,6 +153,12 @@ Json to_json(const train::Result& result) {
   }
   document["seconds"] = result.seconds;
   document["images_per_second"] = result.images_per_second;
+  document["precision"] = result.precision;
+  document["precisions"] = Json::array();
+  for (const train::PrecisionSpeed& speed : result.precisions) {
+    document["precisions"].push_back(
+        {{"precision", speed.precision}, {"images_per_second", speed.images_per_second}});
+  }
   document["peak_memory_bytes"] = peak_resident_bytes();
   document["out"] = result.folder.string();
   document["skipped"] = result.skipped;

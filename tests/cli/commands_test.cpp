@@ -140,7 +140,7 @@ TEST(Commands, UnknownNamesAreUsageErrorsWithTheNearest) {
   expect_refusal({"trian"}, 2, {"error: unknown command \"trian\"", "nearest train"});
   expect_refusal({"data", "inof"}, 2, {"unknown command \"inof\"", "nearest info"});
   expect_refusal({"train", "--epoch", "3"}, 2, {"unknown flag \"--epoch\"", "--epochs"});
-  expect_refusal({"train", "--precision=bf16"}, 2, {"unknown flag \"--precision\""});
+  expect_refusal({"train", "--precison=bf16"}, 2, {"unknown flag \"--precison\""});
   expect_refusal({"summary", "--model", "resnet18_cfar"}, 2,
                  {"unknown model \"resnet18_cfar\"", "resnet18_cifar"});
   expect_refusal({"models", "smal_cnn"}, 2, {"unknown model \"smal_cnn\"", "small_cnn"});

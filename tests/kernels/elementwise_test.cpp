@@ -65,7 +65,7 @@ TEST(Unary, EveryActivationEqualsItsReference) {
     for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
       const Layout layout = pick(random, layouts);
       const Unary op{kind, parameter_of(kind)};
-      const Type type = random_value(random, layout, value_dtypes[trial % 2]);
+      const Type type = random_value(random, layout, value_dtypes[trial % 3]);
       const Problem problem = make_problem(op, {type}, layout);
       Array x(type.dtype, type.shape);
       fill_activation_input(x, kind, random);
@@ -81,7 +81,7 @@ TEST(Unary, EveryDerivativeEqualsItsReference) {
     for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
       const Layout layout = pick(random, layouts);
       const UnaryBackward op{kind, parameter_of(kind)};
-      const Type x = random_value(random, layout, value_dtypes[trial % 2]);
+      const Type x = random_value(random, layout, value_dtypes[trial % 3]);
       const Problem problem = make_problem(op, {x, x}, layout);
       std::vector<Array> in = random_inputs(problem, random);
       fill_activation_input(in[0], kind, random);
@@ -97,7 +97,7 @@ TEST(Binary, ArithmeticIsRoundedOnce) {
   for (int trial = 0; trial < 8 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
     const auto kind = static_cast<BinaryKind>(trial / 2 % 6);
-    const Type x = random_value(random, layout, value_dtypes[trial % 2]);
+    const Type x = random_value(random, layout, value_dtypes[trial % 3]);
     const Problem problem = make_problem(Binary{kind}, {x, x}, layout);
     ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {0.51}));
   }
@@ -107,7 +107,7 @@ TEST(Affine, IsWithinTwoRoundings) {
   Random random(4, "affine");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_value(random, layout, value_dtypes[trial % 2]);
+    const Type x = random_value(random, layout, value_dtypes[trial % 3]);
     const Problem problem = make_problem(Affine{random.normal(), random.normal()}, {x}, layout);
     ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {4, Scale::output}));
   }
@@ -117,7 +117,7 @@ TEST(BinaryCrossEntropy, KeepsItsDigitsFromNearToFar) {
   Random random(7, "binary_cross_entropy");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_value(random, layout, value_dtypes[trial % 2]);
+    const Type x = random_value(random, layout, value_dtypes[trial % 3]);
     const Problem problem = make_problem(BinaryCrossEntropy{}, {x, x}, layout);
     std::vector<Array> in = random_inputs(problem, random);
     for (int64_t i = 0; i < x.numel(); ++i) {
@@ -142,7 +142,7 @@ TEST(NormalizeImages, IsTheFormulaRoundedOnce) {
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const int64_t channels = pick(random, 1, 4);
     NormalizeImages op;
-    op.out = value_dtypes[trial % 2];
+    op.out = value_dtypes[trial % 3];
     for (int64_t c = 0; c < channels; ++c) {
       op.mean.push_back(static_cast<float>(random.uniform()));
       op.std.push_back(static_cast<float>(0.1 + random.uniform()));
@@ -158,17 +158,17 @@ TEST(NormalizeImages, IsTheFormulaRoundedOnce) {
 
 TEST(Elementwise, OtherTypesAreRefusedInAFewWords) {
   const Type x{DType::f64, {2, 3, 4}};
-  EXPECT_EQ(refusal("simd", make_problem(Unary{}, {x})), "only f32 or bf16");
-  EXPECT_EQ(refusal("simd", make_problem(UnaryBackward{}, {x, x})), "only f32 or bf16");
-  EXPECT_EQ(refusal("simd", make_problem(Binary{}, {x, x})), "only f32 or bf16");
-  EXPECT_EQ(refusal("simd", make_problem(Affine{}, {x})), "only f32 or bf16");
+  EXPECT_EQ(refusal("simd", make_problem(Unary{}, {x})), "only f32, bf16 or f16");
+  EXPECT_EQ(refusal("simd", make_problem(UnaryBackward{}, {x, x})), "only f32, bf16 or f16");
+  EXPECT_EQ(refusal("simd", make_problem(Binary{}, {x, x})), "only f32, bf16 or f16");
+  EXPECT_EQ(refusal("simd", make_problem(Affine{}, {x})), "only f32, bf16 or f16");
   const Type narrow{DType::bf16, {2, 3, 4}}, wide_type{DType::f32, {2, 3, 4}};
   EXPECT_EQ(refusal("simd", make_problem(UnaryBackward{}, {narrow, wide_type})),
-            "only f32 or bf16");
-  EXPECT_EQ(refusal("simd", make_problem(BinaryCrossEntropy{}, {x, x})), "only f32 or bf16");
+            "only f32, bf16 or f16");
+  EXPECT_EQ(refusal("simd", make_problem(BinaryCrossEntropy{}, {x, x})), "only f32, bf16 or f16");
   EXPECT_EQ(refusal("simd", make_problem(NormalizeImages{{0}, {1}, DType::f64},
                                          {{DType::u8, {1, 2, 2, 1}}})),
-            "only to f32 and bf16");
+            "only to f32, bf16 and f16");
 }
 
 }  // namespace

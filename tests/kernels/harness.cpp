@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "fovea/core/parallel.h"
+#include "fovea/kernels/converted.h"
 
 namespace fovea::kernel_test {
 namespace {
@@ -82,6 +83,11 @@ struct Copy {
 };
 
 Offer make(std::string_view rule, const Problem& problem) {
+  if (rule == "widened") {
+    std::optional<KernelChoice> choice = widened(problem);
+    if (!choice) return Refusal{"there is no kernel for f32 to widen"};
+    return std::move(choice->kernel);
+  }
   for (const KernelRule& candidate : kernel_rules(problem.op)) {
     if (candidate.name == rule) return candidate.make(problem);
   }
@@ -99,7 +105,7 @@ std::vector<Array> absolute(const std::vector<Array>& in) {
 
 /// A number in the range of the dtype: infinite if it is too large.
 double within_range(double number, DType dtype) {
-  if (std::abs(number) < 1e38 || std::isinf(number)) return number;
+  if (std::abs(number) < (dtype == DType::f16 ? 65504 : 1e38) || std::isinf(number)) return number;
   const double stored = Array::full(dtype, {}, number).item();
   return std::isinf(stored) ? stored : number;
 }
@@ -125,6 +131,17 @@ struct Expected {
   }
 };
 
+/// What storing a float in a 16-bit type may change: this share of it, or of the smallest normal
+/// number.
+struct Rounding {
+  double relative, smallest;
+};
+Rounding rounding_to(DType dtype) {
+  if (dtype == DType::bf16) return {0x1p-8, 0x1p-126};
+  if (dtype == DType::f16) return {0x1p-11, 0x1p-14};
+  return {0, 0};
+}
+
 std::vector<Expected> expectations(const Problem& problem, const std::vector<Array>& in,
                                    const Bound& bound) {
   std::vector<Expected> result;
@@ -142,11 +159,11 @@ std::vector<Expected> expectations(const Problem& problem, const std::vector<Arr
     }
     if (bound.scale == Scale::output)
       std::fill(e.tolerance.begin(), e.tolerance.end(), bound.eps * 0x1p-23 * largest);
-    if (bound.eps != 0 && problem.out[o].dtype == DType::bf16) {
-      for (size_t i = 0; i < e.tolerance.size(); ++i) {
-        double& t = e.tolerance[i];
-        t += 0x1p-8 * std::max(std::abs(values[o].at(static_cast<int64_t>(i))) + t, 0x1p-126);
-      }
+    const Rounding rounding = rounding_to(problem.out[o].dtype);
+    for (size_t i = 0; bound.eps != 0 && i < e.tolerance.size(); ++i) {
+      double& t = e.tolerance[i];
+      const double value = std::abs(values[o].at(static_cast<int64_t>(i)));
+      t += rounding.relative * std::max(value + t, rounding.smallest);
     }
     result.push_back(std::move(e));
   }

@@ -35,7 +35,8 @@ std::vector<Array> reference_outputs(const Problem& problem, const std::vector<A
 Array with_layout(const Array& data, const Type& type, Layout layout);
 
 /// How far a kernel's floats may be from the reference's: `eps` times 2^-23 times this scale. Where
-/// that is not 0, an output of bf16 may be off by its own rounding as well, 2^-8 of the value.
+/// that is not 0, an output of bf16 or f16 may be off by its own rounding as well, 2^-8 or 2^-11 of
+/// the value.
 enum class Scale {
   absolute,  ///< the reference of the inputs' absolute values, elementwise
   unit,      ///< the reference's own absolute value, or 1 where that is larger
@@ -59,11 +60,11 @@ struct Bound {
   NonFinite nonfinite = NonFinite::same;
 };
 
-/// Runs the rule `rule` of the problem's op with 1, 2 and 3 threads, and, for rules named "simd",
-/// with each instruction set of this machine: the kernel must accept, write every element of its
-/// outputs and nothing else, give the same bits whatever the number of threads, and be within
-/// `bound` of the reference. Once more with NaN or an infinity planted in one of the inputs. Says
-/// what is wrong, for which problem and element.
+/// Runs the rule `rule` of the problem's op, or what `widened` makes of it, with 1, 2 and 3
+/// threads, and, for rules named "simd", with each instruction set of this machine: the kernel must
+/// accept, write every element of its outputs and nothing else, give the same bits whatever the
+/// number of threads, and be within `bound` of the reference. Once more with NaN or an infinity
+/// planted in one of the inputs. Says what is wrong, for which problem and element.
 testing::AssertionResult check(std::string_view rule, const Problem& problem,
                                const std::vector<Array>& in, const Bound& bound);
 
@@ -99,6 +100,6 @@ Type random_image(Random& random, Layout layout, int axes = 0, bool filled = fal
 inline const std::vector<Layout> layouts{Layout::plain, Layout::channels_last, Layout::blocked16};
 
 /// The dtypes that most kernels accept.
-inline const std::vector<DType> value_dtypes{DType::f32, DType::bf16};
+inline const std::vector<DType> value_dtypes{DType::f32, DType::bf16, DType::f16};
 
 }  // namespace fovea::kernel_test

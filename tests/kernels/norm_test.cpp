@@ -34,7 +34,7 @@ TEST(BatchNorm, TrainingEqualsItsReferenceInEveryLayoutAndForm) {
   for (int trial = 0; trial < 400; ++trial) {
     const Layout layout = pick(random, layouts);
     const BatchNorm op{.residual = random.below(2) == 0, .relu = random.below(2) == 0};
-    const Type x = random_batch(random, layout, value_dtypes[trial % 2]);
+    const Type x = random_batch(random, layout, value_dtypes[trial % 3]);
     Types in = with_vectors(x, 4);
     if (op.residual) in.push_back(x);
     const Problem problem = make_problem(op, in, layout);
@@ -62,7 +62,7 @@ TEST(BatchNorm, EvalEqualsItsReferenceInEveryLayoutAndForm) {
   for (int trial = 0; trial < 400; ++trial) {
     const Layout layout = pick(random, layouts);
     const BatchNormEval op{.residual = random.below(2) == 0, .relu = random.below(2) == 0};
-    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 3]);
     Types in = with_vectors(x, 4);
     if (op.residual) in.push_back(x);
     const Problem problem = make_problem(op, in, layout);
@@ -77,7 +77,7 @@ TEST(BatchNorm, GradientsEqualTheirReferenceInEveryLayoutAndForm) {
   for (int trial = 0; trial < 400; ++trial) {
     const Layout layout = pick(random, layouts);
     const BatchNormBackward op{.residual = random.below(2) == 0, .relu = random.below(2) == 0};
-    const Type x = random_batch(random, layout, value_dtypes[trial % 2]);
+    const Type x = random_batch(random, layout, value_dtypes[trial % 3]);
     Types in = with_vectors(x, 3);
     if (op.relu) in.push_back(x);
     in.push_back(x);
@@ -94,7 +94,7 @@ TEST(BatchNorm, GradientsWithFixedStatisticsEqualTheirReference) {
   Random random(5, "batch_norm");
   for (int trial = 0; trial < 400; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 3]);
     Types in = with_vectors(x, 3);
     in.push_back(x);
     const Problem problem = make_problem(BatchNormEvalBackward{}, in, layout);
@@ -108,7 +108,7 @@ TEST(LayerNorm, AndItsGradientsEqualTheReference) {
   Random random(6, "layer_norm");
   for (int trial = 0; trial < 400; ++trial) {
     const int axes = static_cast<int>(pick(random, 1, 2));
-    Type x{value_dtypes[trial % 2], {pick(random, 0, 3), pick(random, 1, 90), pick(random, 1, 40)}};
+    Type x{value_dtypes[trial % 3], {pick(random, 0, 3), pick(random, 1, 90), pick(random, 1, 40)}};
     if (trial % 20 < 2) x.shape = {2, 3, 2500};
     const Type row{DType::f32, x.shape.slice(3 - axes)};
     const Problem forward = make_problem(LayerNorm{.axes = axes}, {x, row, row});
@@ -124,8 +124,9 @@ TEST(LayerNorm, AndItsGradientsEqualTheReference) {
 TEST(BatchNorm, OtherTypesAreRefused) {
   Types in = with_vectors({DType::f64, {2, 3, 4}}, 4);
   for (Type& type : in) type.dtype = DType::f64;
-  EXPECT_EQ(refusal("simd", make_problem(BatchNorm{}, in)), "only f32, or bf16 beside f32");
-  EXPECT_EQ(refusal("simd", make_problem(BatchNormEval{}, in)), "only f32, or bf16 beside f32");
+  EXPECT_EQ(refusal("simd", make_problem(BatchNorm{}, in)), "only f32, or bf16 or f16 beside f32");
+  EXPECT_EQ(refusal("simd", make_problem(BatchNormEval{}, in)),
+            "only f32, or bf16 or f16 beside f32");
 }
 
 TEST(BatchNorm, FoldedWeightsEqualTheirReference) {
@@ -133,7 +134,7 @@ TEST(BatchNorm, FoldedWeightsEqualTheirReference) {
   for (int trial = 0; trial < 400; ++trial) {
     const FoldBatchNorm op{.bias = random.below(2) == 0};
     const int64_t outputs = pick(random, 1, 70);
-    Types in{{value_dtypes[trial % 2],
+    Types in{{value_dtypes[trial % 3],
               {outputs, pick(random, 1, 40), pick(random, 1, 3), pick(random, 1, 3)}}};
     in.resize(op.bias ? 6 : 5, {DType::f32, {outputs}});
     const Problem problem = make_problem(op, in);

@@ -46,7 +46,7 @@ TEST(MaxPool, EqualsItsReferenceForAnyWindowAndLayout) {
   Random random(1, "max_pool");
   for (int trial = 0; trial < 2 * shapes_per_op;) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 3]);
     const auto geometry = random_geometry(random, x);
     if (!geometry) continue;
     const Problem problem = make_problem(MaxPool{*geometry}, {x}, layout);
@@ -61,7 +61,7 @@ TEST(MaxPool, GradientsGoToTheFirstMaximum) {
   Random random(2, "max_pool");
   for (int trial = 0; trial < 2 * shapes_per_op;) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 3]);
     const auto geometry = random_geometry(random, x);
     if (!geometry) continue;
     const Problem forward = make_problem(MaxPool{*geometry}, {x}, layout);
@@ -101,7 +101,7 @@ TEST(MaxPool, IndicesAreThoseOfTheFirstMaximum) {
   Random random(4, "max_pool");
   for (int trial = 0; trial < 2 * shapes_per_op;) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 3]);
     const auto geometry = random_geometry(random, x);
     if (!geometry) continue;
     const Problem problem = make_problem(MaxPoolIndices{*geometry}, {x}, layout);
@@ -132,7 +132,7 @@ TEST(MaxUnpool, PutsValuesBackAndTakesTheirGradientsFromThere) {
   Random random(5, "max_unpool");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Pooled p = random_pooled(random, layout, value_dtypes[trial % 2]);
+    const Pooled p = random_pooled(random, layout, value_dtypes[trial % 3]);
     const Type indices{DType::i64, p.values.shape};
     const Problem forward =
         make_problem(MaxUnpool{p.full.shape.slice(2)}, {p.values, indices}, layout);
@@ -181,7 +181,7 @@ TEST(AdaptiveMaxPool, AndItsGradientsEqualTheReference) {
   Random random(7, "adaptive");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 3]);
     const Problem forward = make_problem(AdaptiveMaxPool{random_bins(random, x)}, {x}, layout);
     Array data(x.dtype, x.shape);
     fill_with_ties(data, random, trial / 2 % 2 == 0);
@@ -197,7 +197,7 @@ TEST(AdaptiveAvgPool, EqualsItsReferenceForAnyBinsAndLayout) {
   Random random(8, "adaptive");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 3]);
     const Problem problem = make_problem(AdaptiveAvgPool{random_bins(random, x)}, {x}, layout);
     ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {32, Scale::absolute}));
   }
@@ -207,7 +207,7 @@ TEST(AdaptiveAvgPool, GradientsEqualTheirReference) {
   Random random(9, "adaptive");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 3]);
     Type y = x;
     const std::vector<int64_t> bins = random_bins(random, x);
     for (int a = 2; a < x.rank(); ++a) y.shape.set(a, bins[static_cast<size_t>(a - 2)]);
@@ -221,7 +221,7 @@ TEST(AvgPool, EqualsItsReferenceForAnyWindowAndLayout) {
   Random random(10, "avg_pool");
   for (int trial = 0; trial < 2 * shapes_per_op;) {
     const Layout layout = pick(random, layouts);
-    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 2]);
+    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 3]);
     const auto geometry = random_geometry(random, x);
     if (!geometry) continue;
     const AvgPool pool{*geometry, random.below(2) == 0};
@@ -239,11 +239,11 @@ TEST(AvgPool, EqualsItsReferenceForAnyWindowAndLayout) {
 TEST(Pool, OtherTypesAreRefused) {
   const Type x{DType::f64, {1, 2, 4}};
   const PoolGeometry pool{{2}, {2}, {0}, {0}, {1}};
-  EXPECT_EQ(refusal("simd", make_problem(MaxPool{pool}, {x})), "only f32 or bf16");
-  EXPECT_EQ(refusal("simd", make_problem(MaxPoolIndices{pool}, {x})), "only f32 or bf16");
-  EXPECT_EQ(refusal("simd", make_problem(AvgPool{pool}, {x})), "only f32 or bf16");
-  EXPECT_EQ(refusal("simd", make_problem(AdaptiveAvgPool{{1}}, {x})), "only f32 or bf16");
-  EXPECT_EQ(refusal("simd", make_problem(AdaptiveMaxPool{{1}}, {x})), "only f32 or bf16");
+  EXPECT_EQ(refusal("simd", make_problem(MaxPool{pool}, {x})), "only f32, bf16 or f16");
+  EXPECT_EQ(refusal("simd", make_problem(MaxPoolIndices{pool}, {x})), "only f32, bf16 or f16");
+  EXPECT_EQ(refusal("simd", make_problem(AvgPool{pool}, {x})), "only f32, bf16 or f16");
+  EXPECT_EQ(refusal("simd", make_problem(AdaptiveAvgPool{{1}}, {x})), "only f32, bf16 or f16");
+  EXPECT_EQ(refusal("simd", make_problem(AdaptiveMaxPool{{1}}, {x})), "only f32, bf16 or f16");
 }
 
 }  // namespace

@@ -95,10 +95,8 @@ TEST(MixedPrecision, AStepIsThatOfF32WithinRounding) {
 }
 
 TEST(MixedPrecision, MeetsNoReferenceKernel) {
-  for (const StepInfo& step : Step(DType::bf16).program.reference_steps()) {
-    const std::string why = step.refused.empty() ? "nothing" : step.refused.back().second;
-    EXPECT_EQ(why, "bf16 needs AVX-512") << step.problem;
-  }
+  for (const StepInfo& step : Step(DType::bf16).program.reference_steps())
+    ADD_FAILURE() << step.problem;
 }
 
 }  // namespace

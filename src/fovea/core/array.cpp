@@ -12,19 +12,6 @@
 namespace fovea {
 namespace {
 
-float f16_to_float(uint16_t bits) {
-  _Float16 half;
-  std::memcpy(&half, &bits, sizeof half);
-  return static_cast<float>(half);
-}
-
-uint16_t float_to_f16(float value) {
-  auto half = static_cast<_Float16>(value);
-  uint16_t bits = 0;
-  std::memcpy(&bits, &half, sizeof half);
-  return bits;
-}
-
 template <class T>
 double read(const std::byte* data, int64_t i) {
   T value;
@@ -93,6 +80,7 @@ Array Array::of(const std::vector<T>& values, const Shape& shape) {
 template Array Array::of(const std::vector<double>&, const Shape&);
 template Array Array::of(const std::vector<float>&, const Shape&);
 template Array Array::of(const std::vector<Bf16>&, const Shape&);
+template Array Array::of(const std::vector<F16>&, const Shape&);
 template Array Array::of(const std::vector<int64_t>&, const Shape&);
 template Array Array::of(const std::vector<int32_t>&, const Shape&);
 template Array Array::of(const std::vector<uint8_t>&, const Shape&);
@@ -119,7 +107,7 @@ double Array::at(int64_t i) const {
     case DType::bf16:
       return read<Bf16>(data_, i);
     case DType::f16:
-      return f16_to_float(static_cast<uint16_t>(read<uint16_t>(data_, i)));
+      return read<F16>(data_, i);
     case DType::i64:
       return read<int64_t>(data_, i);
     case DType::i32:
@@ -147,7 +135,7 @@ void Array::set(int64_t i, double value) {
       write<Bf16>(data_, i, static_cast<float>(value));
       break;
     case DType::f16:
-      write<uint16_t>(data_, i, float_to_f16(static_cast<float>(value)));
+      write<F16>(data_, i, static_cast<float>(value));
       break;
     case DType::i64:
       write<int64_t>(data_, i, value);

@@ -8,7 +8,8 @@
 
 namespace fovea {
 
-/// Element types. f64, f32, bf16, i64, i32 and u8 are for computing; the others only for storage.
+/// Element types. f64, f32, bf16, f16, i64, i32 and u8 are for computing, where 16-bit floats are
+/// stored and computed with in f32; the others only for storage.
 enum class DType : uint8_t { f64, f32, bf16, f16, i64, i32, i16, i8, u8, boolean };
 
 /// Bytes of one element.
@@ -45,6 +46,19 @@ struct Bf16 {
   }
 };
 
+/// One f16, IEEE 754's binary16. An f32 is rounded to nearest, ties to even; from 65520 on it
+/// becomes infinite. NaN stays NaN.
+struct F16 {
+  uint16_t bits = 0;
+
+  F16() = default;
+  explicit constexpr F16(float value)
+      : bits(std::bit_cast<uint16_t>(static_cast<_Float16>(value))) {}
+  constexpr operator float() const {  // NOLINT: implicit, nothing is lost
+    return static_cast<float>(std::bit_cast<_Float16>(bits));
+  }
+};
+
 /// The DType of a C++ element type: dtype_of<float>() is DType::f32.
 template <class T>
 constexpr DType dtype_of();
@@ -59,6 +73,10 @@ constexpr DType dtype_of<float>() {
 template <>
 constexpr DType dtype_of<Bf16>() {
   return DType::bf16;
+}
+template <>
+constexpr DType dtype_of<F16>() {
+  return DType::f16;
 }
 template <>
 constexpr DType dtype_of<int64_t>() {

@@ -74,6 +74,14 @@ enum class LayoutRule : uint8_t {
   convolution,  ///< each N, C, spatial value may have its own; weights are plain
 };
 
+/// What mixed precision (passes/precision.h) may do with an op's f32 values. Inputs for which the
+/// op says `keeps_wide` stay f32 in any case.
+enum class PrecisionRule : uint8_t {
+  wide,      ///< stay f32: losses, exponentials, long sums, and ops that do not say more
+  as_input,  ///< become 16-bit if the largest input is: activations, pooling, norms
+  narrow,    ///< become 16-bit: products
+};
+
 /// Properties of an op that passes query. An op declares its own as `static constexpr Traits
 /// traits{...}`.
 struct Traits {
@@ -86,6 +94,7 @@ struct Traits {
   bool view =
       false;  ///< output 0 is input 0's bytes with another shape: there is nothing to compute
   LayoutRule layout = LayoutRule::plain;
+  PrecisionRule precision = PrecisionRule::wide;
 };
 
 /// A sliding window, for receptive fields: one entry per axis.
@@ -146,7 +155,9 @@ concept OpRule = std::copyable<T> && Named<T> && Inferring<T> && Computable<T> &
 /// their fields are bitwise equal; the op's name does not matter.
 ///
 /// An op struct may also have `double flops(const Types& in, const Types& out) const` (a
-/// multiply-add counts as 2) and `std::optional<Window> window() const`.
+/// multiply-add counts as 2), `std::optional<Window> window() const`, and, if its PrecisionRule is
+/// not `wide`, `bool keeps_wide(size_t input) const` for the inputs that stay f32: biases, the
+/// parameters and statistics of norms.
 class Op {
  public:
   /// Any struct that is an OpRule; for others the compiler says what is missing.
@@ -178,6 +189,7 @@ class Op {
   void reference(const Views& views) const { self_->reference(views); }
   double flops(const Types& in, const Types& out) const { return self_->flops(in, out); }
   std::optional<Window> window() const { return self_->window(); }
+  bool keeps_wide(size_t input) const { return self_->keeps_wide(input); }
 
   /// Its fields as data, and as text: "kernel=3x5 stride=2".
   Fields fields() const { return self_->fields(); }
@@ -218,6 +230,7 @@ class Op {
     virtual void reference(const Views& views) const = 0;
     virtual double flops(const Types& in, const Types& out) const = 0;
     virtual std::optional<Window> window() const = 0;
+    virtual bool keeps_wide(size_t input) const = 0;
     virtual Fields fields() const = 0;
     virtual Op with(std::span<const Field> fields) const = 0;
     Traits traits;
@@ -252,6 +265,12 @@ class Op {
         return op.window();
       else
         return std::nullopt;
+    }
+    bool keeps_wide(size_t input) const override {
+      if constexpr (requires { op.keeps_wide(input); })
+        return op.keeps_wide(input);
+      else
+        return false;
     }
     Fields fields() const override {
       FieldLister list;

@@ -103,7 +103,8 @@ struct KernelChoice {
   std::vector<std::pair<std::string, std::string>> refused;  ///< rule name, why
 };
 
-/// The first rule that accepts the problem; the reference if none does.
+/// The first rule that accepts the problem. If none does: for 16-bit floats the kernel of the f32
+/// problem with casts around it, its name followed by ":widened"; else the reference.
 KernelChoice choose_kernel(const Problem& problem);
 
 /// The op's own float64 reference as a kernel: any dtype and layout, slow. Never refuses.

@@ -1,5 +1,6 @@
 #include <unordered_map>
 
+#include "fovea/kernels/converted.h"
 #include "fovea/kernels/kernel.h"
 #include "fovea/kernels/rules.h"
 #include "fovea/ops/problem.h"
@@ -48,6 +49,11 @@ KernelChoice choose_kernel(const Problem& problem) {
       return choice;
     }
     choice.refused.emplace_back(rule.name, std::get<Refusal>(offer).why);
+  }
+  if (std::optional<KernelChoice> other = widened(problem)) {
+    choice.name = std::move(other->name);
+    choice.kernel = std::move(other->kernel);
+    return choice;
   }
   choice.name = "reference";
   choice.kernel = make_reference_kernel(problem);

@@ -94,6 +94,10 @@ std::span<const std::string_view> enum_names(UnaryKind) {
 
 const UnaryRule& unary_rule(UnaryKind kind) { return rules[static_cast<size_t>(kind)]; }
 
+bool Unary::keeps_wide(size_t) const {
+  return kind == UnaryKind::exp || kind == UnaryKind::log || kind == UnaryKind::pow;
+}
+
 Types Unary::infer(const Types& in) const {
   require_inputs(name(), in, 1);
   require_float(name(), "input", in[0]);

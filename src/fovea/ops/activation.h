@@ -48,12 +48,14 @@ struct Unary {
     if (!parameter.empty()) visit(parameter, op.alpha);
   }
 
-  static constexpr Traits traits{.elementwise = true, .layout = LayoutRule::channelwise};
+  static constexpr Traits traits{
+      .elementwise = true, .layout = LayoutRule::channelwise, .precision = PrecisionRule::as_input};
 
   std::string_view name() const { return unary_rule(kind).name; }
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
+  bool keeps_wide(size_t input) const;  ///< of exp, log and pow, which leave the range of f16
 };
 
 /// dx = dy * f'(x): inputs x, dy.

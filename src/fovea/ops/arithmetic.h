@@ -17,7 +17,8 @@ struct Binary {
 
   static void fields(auto& op, auto&& visit) { visit.in_name("kind", op.kind); }
 
-  static constexpr Traits traits{.elementwise = true, .layout = LayoutRule::channelwise};
+  static constexpr Traits traits{
+      .elementwise = true, .layout = LayoutRule::channelwise, .precision = PrecisionRule::as_input};
 
   std::string_view name() const;  ///< that of the kind
   Types infer(const Types& in) const;
@@ -32,7 +33,8 @@ struct BroadcastBinary {
 
   static void fields(auto& op, auto&& visit) { visit.in_name("kind", op.kind); }
 
-  static constexpr Traits traits{.layout = LayoutRule::broadcast};
+  static constexpr Traits traits{.layout = LayoutRule::broadcast,
+                                 .precision = PrecisionRule::as_input};
 
   std::string_view name() const;  ///< "broadcast_add", ...
   Types infer(const Types& in) const;
@@ -50,7 +52,8 @@ struct Affine {
   }
 
   static constexpr std::string_view name = "affine";
-  static constexpr Traits traits{.elementwise = true, .layout = LayoutRule::channelwise};
+  static constexpr Traits traits{
+      .elementwise = true, .layout = LayoutRule::channelwise, .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
@@ -79,7 +82,8 @@ struct BroadcastTo {
   static void fields(auto& op, auto&& visit) { visit("shape", op.shape); }
 
   static constexpr std::string_view name = "broadcast_to";
-  static constexpr Traits traits{.layout = LayoutRule::broadcast};
+  static constexpr Traits traits{.layout = LayoutRule::broadcast,
+                                 .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;

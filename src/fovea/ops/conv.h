@@ -48,13 +48,15 @@ struct Conv {
   }
 
   static constexpr std::string_view name = "conv";
-  static constexpr Traits traits{.layout = LayoutRule::convolution};
+  static constexpr Traits traits{.layout = LayoutRule::convolution,
+                                 .precision = PrecisionRule::narrow};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
   double flops(const Types& in, const Types& out) const;
   std::optional<Window> window() const;
+  bool keeps_wide(size_t input) const { return bias && input == 2; }
 };
 
 /// dx of a convolution, the adjoint map, which is also transposed convolution:
@@ -70,7 +72,8 @@ struct ConvBackwardData {
   }
 
   static constexpr std::string_view name = "conv_backward_data";
-  static constexpr Traits traits{.layout = LayoutRule::convolution};
+  static constexpr Traits traits{.layout = LayoutRule::convolution,
+                                 .precision = PrecisionRule::narrow};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;

@@ -46,7 +46,7 @@ struct Dropout {
   }
 
   static constexpr std::string_view name = "dropout";
-  static constexpr Traits traits{.elementwise = true};
+  static constexpr Traits traits{.elementwise = true, .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;

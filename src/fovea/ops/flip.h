@@ -13,6 +13,7 @@ struct Flip {
   static void fields(auto& op, auto&& visit) { visit("axes", op.axes); }
 
   static constexpr std::string_view name = "flip";
+  static constexpr Traits traits{.precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;

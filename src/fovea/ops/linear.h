@@ -13,11 +13,13 @@ struct Linear {
   static void fields(auto& op, auto&& visit) { visit("bias", op.bias, false); }
 
   static constexpr std::string_view name = "linear";
+  static constexpr Traits traits{.precision = PrecisionRule::narrow};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
   double flops(const Types& in, const Types& out) const;
+  bool keeps_wide(size_t input) const { return bias && input == 2; }
 };
 
 /// y = a' b', a' being a or its transpose in the last two axes, b' likewise: [..., M, K] with [...,
@@ -33,6 +35,7 @@ struct MatMul {
   }
 
   static constexpr std::string_view name = "matmul";
+  static constexpr Traits traits{.precision = PrecisionRule::narrow};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;

@@ -24,11 +24,13 @@ struct BatchNorm {
   }
 
   static constexpr std::string_view name = "batch_norm";
-  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+  static constexpr Traits traits{.layout = LayoutRule::channelwise,
+                                 .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
+  bool keeps_wide(size_t input) const { return input >= 1 && input <= 4; }  ///< [C]
 };
 
 /// Inputs x, gamma, mean, rstd, then y when `relu`, then dy; outputs dx, dgamma, dbeta, then
@@ -62,11 +64,13 @@ struct BatchNormEval {
   }
 
   static constexpr std::string_view name = "batch_norm_eval";
-  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+  static constexpr Traits traits{.layout = LayoutRule::channelwise,
+                                 .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
+  bool keeps_wide(size_t input) const { return input >= 1 && input <= 4; }  ///< [C]
 };
 
 /// Inputs x, gamma, mean, var, dy; outputs dx, dgamma, dbeta, for fixed statistics.
@@ -95,10 +99,12 @@ struct LayerNorm {
   }
 
   static constexpr std::string_view name = "layer_norm";
+  static constexpr Traits traits{.precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
   void reference(const Views& v) const;
+  bool keeps_wide(size_t input) const { return input >= 1; }  ///< gamma and beta
 };
 
 /// Inputs x, gamma, mean, rstd, dy; outputs dx, dgamma, dbeta.

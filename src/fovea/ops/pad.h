@@ -33,7 +33,8 @@ struct Pad {
   }
 
   static constexpr std::string_view name = "pad";
-  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+  static constexpr Traits traits{.layout = LayoutRule::channelwise,
+                                 .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;

@@ -28,7 +28,8 @@ struct PoolGeometry {
 /// The largest value of each window. Padding is -inf, so never chosen; NaN counts as largest.
 struct MaxPool : PoolGeometry {
   static constexpr std::string_view name = "max_pool";
-  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+  static constexpr Traits traits{.layout = LayoutRule::channelwise,
+                                 .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
@@ -49,7 +50,8 @@ struct MaxPoolBackward : PoolGeometry {
 /// W + w).
 struct MaxPoolIndices : PoolGeometry {
   static constexpr std::string_view name = "max_pool_indices";
-  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+  static constexpr Traits traits{.layout = LayoutRule::channelwise,
+                                 .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
@@ -67,7 +69,8 @@ struct AvgPool : PoolGeometry {
   }
 
   static constexpr std::string_view name = "avg_pool";
-  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+  static constexpr Traits traits{.layout = LayoutRule::channelwise,
+                                 .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
@@ -107,7 +110,8 @@ struct AdaptiveAvgPool {
   static void fields(auto& op, auto&& visit) { visit.per_axis("output", op.output); }
 
   static constexpr std::string_view name = "adaptive_avg_pool";
-  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+  static constexpr Traits traits{.layout = LayoutRule::channelwise,
+                                 .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
@@ -135,7 +139,8 @@ struct AdaptiveMaxPool {
   static void fields(auto& op, auto&& visit) { visit.per_axis("output", op.output); }
 
   static constexpr std::string_view name = "adaptive_max_pool";
-  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+  static constexpr Traits traits{.layout = LayoutRule::channelwise,
+                                 .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
@@ -159,7 +164,8 @@ struct MaxUnpool {
   static void fields(auto& op, auto&& visit) { visit("output", op.output); }
 
   static constexpr std::string_view name = "max_unpool";
-  static constexpr Traits traits{.checks_data = true, .layout = LayoutRule::channelwise};
+  static constexpr Traits traits{
+      .checks_data = true, .layout = LayoutRule::channelwise, .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;

@@ -11,7 +11,7 @@ struct Reshape {
   static void fields(auto& op, auto&& visit) { visit("shape", op.shape); }
 
   static constexpr std::string_view name = "reshape";
-  static constexpr Traits traits{.view = true};
+  static constexpr Traits traits{.view = true, .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
@@ -25,6 +25,7 @@ struct Permute {
   static void fields(auto& op, auto&& visit) { visit("axes", op.axes); }
 
   static constexpr std::string_view name = "permute";
+  static constexpr Traits traits{.precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
@@ -38,7 +39,8 @@ struct Concat {
   static void fields(auto& op, auto&& visit) { visit("axis", op.axis); }
 
   static constexpr std::string_view name = "concat";
-  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+  static constexpr Traits traits{.layout = LayoutRule::channelwise,
+                                 .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;
@@ -57,7 +59,8 @@ struct Slice {
   }
 
   static constexpr std::string_view name = "slice";
-  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+  static constexpr Traits traits{.layout = LayoutRule::channelwise,
+                                 .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;

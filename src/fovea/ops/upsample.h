@@ -33,7 +33,8 @@ struct Upsample {
   }
 
   static constexpr std::string_view name = "upsample";
-  static constexpr Traits traits{.layout = LayoutRule::channelwise};
+  static constexpr Traits traits{.layout = LayoutRule::channelwise,
+                                 .precision = PrecisionRule::as_input};
 
   Types infer(const Types& in) const;
   Tensors gradient(const Node& node, const Tensors& dy) const;

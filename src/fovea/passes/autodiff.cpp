@@ -39,7 +39,7 @@ Tensor taken(const Node& node, int output, const Tensor& gradient) {
 
 std::string gradient_name(std::string_view parameter) { return "grad:" + std::string(parameter); }
 
-Tensors gradients(const Tensor& loss, const Tensors& wrt) {
+Tensors gradients(const Tensor& loss, const Tensors& wrt, const Tensor& scale) {
   if (loss.type().numel() != 1 || !is_float(loss.dtype())) {
     throw Error(ErrorKind::usage, "gradients: the loss must be a single float")
         .with("loss", to_string(loss.type()))
@@ -51,7 +51,8 @@ Tensors gradients(const Tensor& loss, const Tensors& wrt) {
 
   std::vector<Tensor> gradient(graph.values().size());
   gradient[static_cast<size_t>(loss.id())] =
-      graph.constant(Array::full(loss.dtype(), loss.shape(), 1));
+      scale ? broadcast_to(scale, loss.shape())
+            : graph.constant(Array::full(loss.dtype(), loss.shape(), 1));
 
   for (int i = forward_nodes; i-- > 0;) {
     const Node& node = graph.node(i);
@@ -97,15 +98,16 @@ std::shared_ptr<Graph> autodiff(const Graph& from, const std::string& loss,
   for (size_t id = 0; id < graph->values().size(); ++id) {
     if (graph->values()[id].trainable) parameters.emplace_back(graph, static_cast<int>(id));
   }
-  const Tensors grads = gradients(graph->output(loss), parameters);
+  Tensor scale;
+  if (options.scale_loss) scale = graph->read(std::string(loss_scale_name), {DType::f32, {}});
+  const Tensors grads = gradients(graph->output(loss), parameters, scale);
   for (size_t i = 0; i < grads.size(); ++i) {
     if (!grads[i]) continue;
     const std::string name = gradient_name(graph->value(parameters[i].id()).name);
     Tensor total = grads[i];
-    if (options.accumulate) {
-      const WithOrigin origin(*graph, graph->origin(total));
-      total = graph->read(name, total.type()) + total;
-    }
+    const WithOrigin origin(*graph, graph->origin(total));
+    if (scale) total = total / scale;
+    if (options.accumulate) total = graph->read(name, total.type()) + total;
     graph->update(name, total);
   }
   return graph;

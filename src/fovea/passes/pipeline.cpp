@@ -9,6 +9,7 @@
 #include "fovea/passes/fuse.h"
 #include "fovea/passes/fuse_elementwise.h"
 #include "fovea/passes/layout.h"
+#include "fovea/passes/precision.h"
 #include "fovea/passes/simplify.h"
 
 namespace fovea {
@@ -26,18 +27,25 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
     current = next;
   };
   const bool gradients = !options.loss.empty();
+  const auto narrow = [&] {
+    if (options.precision == accumulate_dtype(options.precision)) return;
+    pass("precision", [&](const Graph& g) { return narrow_precision(g, options.precision); });
+  };
 
   pass("simplify", simplify);
   if (gradients) {
     pass("fuse_norm", fuse_norm);
+    narrow();
     pass("autodiff", [&](const Graph& g) {
-      return autodiff(g, options.loss, {.accumulate = options.accumulate});
+      return autodiff(g, options.loss,
+                      {.accumulate = options.accumulate, .scale_loss = options.scale_loss});
     });
     pass("simplify", simplify);
   } else {
     if (traced.mode() == Mode::train) pass("fuse_norm", fuse_norm);
     pass("fold_batchnorm", fold_batchnorm);
     pass("fuse_conv", fuse_conv);
+    narrow();
   }
   if (options.fuse_elementwise) {
     pass("fuse_elementwise", fuse_elementwise);

@@ -12,6 +12,9 @@ namespace fovea {
 struct PipelineOptions {
   std::string loss = {};    ///< the output to differentiate; empty: no gradients
   bool accumulate = false;  ///< gradients are added to those in the State
+  bool scale_loss = false;  ///< see GradientOptions
+  /// bf16 or f16: see narrow_precision; other types leave the graph as it was traced.
+  DType precision = DType::f32;
   /// Fuses chains of elementwise ops into one kernel each: for graphs of flat arrays, not for nets.
   bool fuse_elementwise = false;
   /// Called after each pass with its name, the graph before and after it, and the seconds it took.

@@ -2,6 +2,8 @@
 
 #include <unordered_map>
 
+#include "fovea/ops/shape_ops.h"
+
 namespace fovea {
 namespace {
 
@@ -36,15 +38,34 @@ struct HashOf {
   }
 };
 
+/// For a cast that only undoes a lossless one: the value before both, in the new graph.
+Tensor undone(const Node& node, Rewriter& copy) {
+  const auto* outer = node.op.as<Cast>();
+  if (outer == nullptr) return {};
+  const Tensor x = copy[node.inputs[0]];
+  const int producer = x.graph().value(x.id()).node;
+  if (producer < 0 || x.graph().node(producer).op.as<Cast>() == nullptr) return {};
+  const Tensor before = x.graph().node(producer).input(0);
+  const bool lossless = is_float(before.dtype()) && is_float(x.dtype()) &&
+                        size_of(x.dtype()) > size_of(before.dtype());
+  return lossless && before.dtype() == outer->dtype ? before : Tensor{};
+}
+
 }  // namespace
 
 std::shared_ptr<Graph> simplify(const Graph& graph) {
   const std::vector<bool> needed = needed_nodes(graph);
   Rewriter copy(graph);
   std::unordered_map<Computation, const Node*, HashOf> seen;  // the first node of each
+  bool any_undone = false;
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     if (!needed[i]) continue;
     const Node& node = graph.nodes()[i];
+    if (const Tensor before = undone(node, copy)) {
+      copy.replace(node.outputs[0], before);
+      any_undone = true;
+      continue;
+    }
     Computation computation{node.op, {}, {}};
     for (const Tensor& t : copy.inputs(node)) computation.inputs.push_back(t.id());
     for (int id : node.outputs) computation.outputs.push_back(graph.value(id).type);
@@ -55,7 +76,8 @@ std::shared_ptr<Graph> simplify(const Graph& graph) {
       copy.merge(node, *first->second);
     }
   }
-  return copy.finish();
+  const std::shared_ptr<Graph> simpler = copy.finish();
+  return any_undone ? simplify(*simpler) : simpler;  // the first of two casts may be unused now
 }
 
 }  // namespace fovea

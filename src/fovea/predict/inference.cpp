@@ -44,16 +44,20 @@ Tensor Inference::trace_model(Graph& graph, const Type& inputs) const {
 }
 
 std::shared_ptr<Graph> Inference::trace(const Type& inputs, const Type* targets) const {
-  std::shared_ptr<Graph> graph = Graph::make(Mode::eval, dtype_, model_.name());
+  std::shared_ptr<Graph> graph = Graph::make(Mode::eval, accumulate_dtype(dtype_), model_.name());
   const Tensor output = trace_model(*graph, inputs);
   if (head_) head_(output, targets != nullptr ? graph->input("targets", *targets) : Tensor());
   return graph;
 }
 
+Program Inference::compile(const Graph& graph) const {
+  return Program(graph, {.passes = {.precision = dtype_}});
+}
+
 const Program& Inference::program(const Type& inputs, const Type* targets) {
   Key key{.types = {inputs}, .taps = {}};
   if (targets != nullptr) key.types.push_back(*targets);
-  return cache_.get(key, [&] { return Program(*trace(inputs, targets)); });
+  return cache_.get(key, [&] { return compile(*trace(inputs, targets)); });
 }
 
 std::vector<Array> Inference::run(const Array& inputs, const Array* targets) {
@@ -65,10 +69,11 @@ std::vector<Array> Inference::run(const Array& inputs, const Array* targets) {
 Inference::Tapped Inference::tapped(const Array& inputs, const std::vector<std::string>& patterns) {
   const Type type = type_of(inputs);
   const Program& compiled = cache_.get({.types = {type}, .taps = patterns}, [&] {
-    const std::shared_ptr<Graph> graph = Graph::make(Mode::eval, dtype_, model_.name());
+    const std::shared_ptr<Graph> graph =
+        Graph::make(Mode::eval, accumulate_dtype(dtype_), model_.name());
     trace_model(*graph, type);
     for (const std::string& pattern : patterns) tap(*graph, pattern);
-    return Program(*graph);
+    return compile(*graph);
   });
   const std::vector<Array> outputs = compiled.run(*memory_, state_, given(inputs, nullptr));
   Tapped result;

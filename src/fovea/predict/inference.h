@@ -31,6 +31,7 @@ using Head = std::function<void(const Tensor& output, const Tensor& targets)>;
 /// which must outlive it, and sees what training does to them. For one thread at a time.
 class Inference {
  public:
+  /// `dtype`: f32, f64 to verify numerics, or bf16 or f16 for mixed precision (narrow_precision).
   Inference(const nn::Module& model, State& state, Normalization normalization,
             DType dtype = DType::f32, Head head = nullptr, TestViews views = {});
 
@@ -73,6 +74,7 @@ class Inference {
     bool operator==(const Key&) const = default;
   };
   Tensor trace_model(Graph& graph, const Type& inputs) const;
+  Program compile(const Graph& graph) const;
 
   const nn::Module& model_;
   State& state_;

@@ -1,5 +1,7 @@
 #include "fovea/train/learner.h"
 
+#include <cmath>
+
 namespace fovea::train {
 
 Learner::Learner(const Setup& setup)
@@ -8,6 +10,7 @@ Learner::Learner(const Setup& setup)
       evaluation_(*setup.model, state_, setup.normalization(), setup.metrics) {
   nn::declare(state_, *setup.model, static_cast<uint64_t>(setup.settings.seed));
   setup.optimizer->declare(state_);
+  if (setup.step_options(0).dtype == DType::f16) scaler_.emplace(state_);
   enter(0);
 }
 
@@ -25,6 +28,11 @@ Learner::Outcome Learner::gradient(const data::Batch& batch, int64_t number) {
   const double clip = setup_.settings.clip;
   outcome.gradients = clip > 0 ? norm_.measure(state_, clip) : norm_.measure(state_);
   return outcome;
+}
+
+bool Learner::accept(const Outcome& outcome) {
+  const bool finite = std::isfinite(outcome.gradients.norm);
+  return scaler_ ? scaler_->step(finite) : finite;
 }
 
 const Program& Learner::program(int64_t n) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "fovea/optim/gradient_norm.h"
+#include "fovea/optim/loss_scaler.h"
 #include "fovea/predict/evaluation.h"
 #include "fovea/train/setup.h"
 #include "fovea/train/step.h"
@@ -21,6 +22,11 @@ class Learner {
   };
   /// Computes the gradients of a batch into the State; `number` counts batches from 1.
   Outcome gradient(const data::Batch& batch, int64_t number);
+  /// Whether these gradients may be applied: not if any is not finite. With f16 that lowers the
+  /// loss scale, and finite ones raise it from time to time.
+  bool accept(const Outcome& outcome);
+  /// Of a run with f16, else null.
+  const optim::LossScaler* scaler() const { return scaler_ ? &*scaler_ : nullptr; }
   /// Updates the parameters with their gradients.
   void update(const optim::Update& update) { setup_.optimizer->update(state_, update); }
 
@@ -42,6 +48,7 @@ class Learner {
   size_t phase_ = 0;
   std::vector<std::unique_ptr<TrainStep>> steps_;  ///< of each phase, made when it is entered
   optim::GradientNorm norm_;
+  std::optional<optim::LossScaler> scaler_;
   Evaluation evaluation_;
 };
 

@@ -55,9 +55,19 @@ class Trial {
       batch = loader_.next();
     }
     // A small rate: diverging numbers are slower or faster than those of real training.
-    const double scale = learner_.gradient(*batch, ++steps_).gradients.clip_scale;
-    learner_.update({.lr = 1e-4, .gradient_scale = scale});
+    const Learner::Outcome outcome = learner_.gradient(*batch, ++steps_);
+    if (learner_.accept(outcome))
+      learner_.update({.lr = 1e-4, .gradient_scale = outcome.gradients.clip_scale});
     return batch->size();
+  }
+
+  /// Bytes of a training step: the State's arrays and the arena.
+  size_t step_bytes() {
+    const int64_t n = std::min(setup_.settings.batch, setup_.split.train->size());
+    size_t bytes = learner_.program(n).arena().bytes;
+    for (Role role : {Role::parameter, Role::buffer, Role::gradient, Role::moment})
+      bytes += bytes_of(learner_.state(), role);
+    return bytes;
   }
 
   /// Seconds for the first `count` samples of the validation split.
@@ -165,9 +175,10 @@ std::optional<Plan> Planner::largest(size_t limit) {
   return fits;
 }
 
-Speed measure_speed(const Setup& setup, double seconds) {
+namespace {
+
+Speed train_for(Trial& trial, const Setup& setup, double seconds) {
   constexpr int64_t min_steps = 3, warm_up = 2;
-  Trial trial(setup);
   for (int64_t i = 0; i < warm_up; ++i) trial.train();
   Speed speed;
   const Clock::time_point start = Clock::now();
@@ -178,6 +189,20 @@ Speed measure_speed(const Setup& setup, double seconds) {
   }
   speed.images_per_second = static_cast<double>(speed.images) / speed.seconds;
   speed.training_seconds = static_cast<double>(setup.epoch_samples()) / speed.images_per_second;
+  return speed;
+}
+
+}  // namespace
+
+std::optional<Speed> measure_training(const Setup& setup, double seconds) {
+  Trial trial(setup);
+  if (trial.step_bytes() > memory_limits().available) return std::nullopt;
+  return train_for(trial, setup, seconds);
+}
+
+Speed measure_speed(const Setup& setup, double seconds) {
+  Trial trial(setup);
+  Speed speed = train_for(trial, setup, seconds);
   if (const int64_t val = setup.split.val->size(); val > 0) {
     const int64_t batch = std::min(evaluation_batch(setup.settings.batch), val);
     const double once = trial.validate(batch);  // compiles and packs

@@ -71,7 +71,7 @@ bool Setting::in_model_file(const Settings& settings) const {
                                             "weights", "save-every", "keep",  "class-weights"};
   constexpr std::string_view newer[] = {"drop-last", "task",       "monitor",  "on-bad-image",
                                         "group",     "clip-value", "patience", "min-change",
-                                        "tta",       "sampling"};
+                                        "tta",       "sampling",   "precision"};
   constexpr std::string_view choices[] = {"aux", "dropout", "drop-path", "stem", "width"};
   if (std::ranges::count(elsewhere, name) > 0) return false;
   const bool choice = std::holds_alternative<Argument>(member);
@@ -143,6 +143,11 @@ std::vector<Setting> last_settings() {
       {"batch", "images per step", &Settings::batch, 1, 1e6},
       {"drop-last", "leave out the last batch of an epoch if it has fewer images",
        &Settings::drop_last},
+      {"precision",
+       "f32, or mixed precision with 16-bit values beside f32 parameters: bf16, f16, or auto, "
+       "which "
+       "measures f32 and bf16 and takes the faster one",
+       &Settings::precision},
       {"optimizer", "update rule: " + usages(choices_of(optim::optimizers())),
        &Settings::optimizer},
       {"lr", "peak learning rate", &Settings::lr, 0, 1e6},
@@ -237,6 +242,14 @@ double warmup(const Settings& settings) {
 
 std::string model_name(const Settings& settings) {
   return settings.net ? models::net_entry(*settings.net).name : settings.model;
+}
+
+DType parse_precision(std::string_view text) {
+  if (text == "f32" || text == "auto") return DType::f32;
+  if (text == "bf16") return DType::bf16;
+  if (text == "f16") return DType::f16;
+  throw Error(ErrorKind::usage, "--precision: \"" + printable(text) + "\" is not a precision")
+      .with("known", "f32, bf16, f16, auto");
 }
 
 models::Options model_options(const Settings& settings, int64_t outputs, const Shape& input) {

@@ -31,6 +31,7 @@ struct Settings {
   int64_t limit = 0;           ///< training images to use, drawn by seed; 0: all
   int64_t epochs = 10;
   int64_t batch = 128;
+  std::string precision = "f32";  ///< or bf16, f16; auto: the faster one, see choose_precision
   bool drop_last = false;         ///< leave out the last batch of an epoch if it is smaller
   std::string optimizer = "sgd";  ///< as optim::parse reads it
   double lr = 0.1;
@@ -100,6 +101,10 @@ double warmup(const Settings& settings);
 /// The name of the model: the registry's, or what the net's text says. Errors: as
 /// models::net_entry.
 std::string model_name(const Settings& settings);
+
+/// The type of the narrow values of a precision: "f32", "bf16" or "f16"; f32 for "auto" as long as
+/// it is not resolved (see choose_precision). Errors: usage for other texts, naming the flag.
+DType parse_precision(std::string_view text);
 
 /// The options of the model that the settings choose, for this number of outputs and shape of
 /// inputs.

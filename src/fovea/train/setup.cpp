@@ -25,6 +25,7 @@ const Settings& consistent(const Settings& s) {
   needs(s.unfreeze_after > 0, "--unfreeze-after", !s.freeze.empty(), "--freeze");
   needs(s.backbone_lr > 0, "--backbone-lr", s.unfreeze_after > 0, "--unfreeze-after");
   needs(s.backbone_lr > 0, "--backbone-lr", s.lr > 0, "an --lr above 0, whose schedule it shares");
+  (void)parse_precision(s.precision);
   if (s.on_bad_image == "fail" || s.on_bad_image == "skip") return s;
   throw Error(ErrorKind::usage,
               "--on-bad-image: \"" + printable(s.on_bad_image) + "\" is neither fail nor skip");
@@ -345,7 +346,8 @@ StepOptions Setup::step_options(size_t phase) const {
                                   const Tensor& output,
                                   const Tensor& given) { return task->loss(output, given, loss); },
                       .metrics = tasks::in_training(metrics),
-                      .seed = static_cast<uint64_t>(settings.seed)};
+                      .seed = static_cast<uint64_t>(settings.seed),
+                      .dtype = parse_precision(settings.precision)};
   if (groups.freezes()) {
     options.frozen = [groups = groups, epoch = groups.begin(phase)](std::string_view array) {
       return groups.frozen(array, epoch);

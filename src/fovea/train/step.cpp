@@ -6,6 +6,7 @@
 #include "fovea/core/error.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/loss.h"
+#include "fovea/optim/loss_scaler.h"
 #include "fovea/passes/autodiff.h"
 #include "fovea/tasks/task.h"
 
@@ -33,10 +34,12 @@ TrainStep::TrainStep(const nn::Module& model, State& state, StepOptions options)
                                       "\" of the model " + model.name())
         .with("try", "nn::declare(state, model, seed) before TrainStep is made");
   }
+  if (options_.dtype == DType::f16) (void)optim::LossScaler(state);
 }
 
 std::shared_ptr<Graph> TrainStep::trace(const Type& inputs, const Type& targets) const {
-  std::shared_ptr<Graph> graph = Graph::make(Mode::train, options_.dtype, model_.name());
+  std::shared_ptr<Graph> graph =
+      Graph::make(Mode::train, accumulate_dtype(options_.dtype), model_.name());
   graph->freeze(options_.frozen);
   const Tensor output = apply(model_, graph->input("inputs", inputs), options_.normalization);
   const Tensor given = graph->input("targets", targets);
@@ -55,8 +58,10 @@ std::shared_ptr<Graph> TrainStep::trace(const Type& inputs, const Type& targets)
 
 const Program& TrainStep::program(const Type& inputs, const Type& targets, bool accumulate) {
   const Program& compiled = cache_.get({inputs, targets, accumulate}, [&] {
-    return Program(*trace(inputs, targets),
-                   {.passes = {.loss = "loss", .accumulate = accumulate, .observe = nullptr}});
+    return Program(*trace(inputs, targets), {.passes = {.loss = "loss",
+                                                        .accumulate = accumulate,
+                                                        .scale_loss = options_.dtype == DType::f16,
+                                                        .precision = options_.dtype}});
   });
   for (const auto& [name, id] : compiled.graph().updates()) {
     if (is_gradient(name)) state_.declare(name, compiled.graph().value(id).type, Role::gradient);

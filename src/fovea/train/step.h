@@ -14,6 +14,8 @@ struct StepOptions {
   uint64_t seed = 0;        ///< of dropout; below 2^53
   /// Which State arrays are frozen: see Graph::freeze. Empty: none.
   std::function<bool(std::string_view name)> frozen = {};
+  /// f32, f64 to verify numerics, or bf16 or f16 for mixed precision: see narrow_precision. With
+  /// f16 the loss is scaled: see optim::LossScaler.
   DType dtype = DType::f32;
 };
 

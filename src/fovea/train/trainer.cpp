@@ -228,8 +228,10 @@ void Trainer::diverged(const std::string& what, const data::Batch* batch) {
   }
   if (first.empty()) first = nonfinite_in(state(), {Role::buffer});
   if (!first.empty()) error.with("first", first);
+  const bool small_range = setup_.settings.precision == "f16";
   error.with("try", "a lower --lr (it was " + format_number(progress_.lr) +
-                        "), --clip 1, or a longer --warmup");
+                        "), --clip 1, or a longer --warmup" +
+                        (small_range ? ", or --precision bf16, whose range is that of f32" : ""));
   append_log(folder_, error.what());
   throw error;
 }
@@ -253,18 +255,29 @@ double Trainer::rate() const {
   return setup_.settings.lr * schedule_.factor(where(), scores()) * progress_.lr_factor;
 }
 
+/// The loss scale of f16, and how many steps of this epoch it made necessary to skip.
+void Trainer::record_scale(const optim::LossScaler& scaler) {
+  add("loss_scale", scaler.scale());
+  add("skipped_steps", tasks::find(progress_.added, "skipped_steps").value_or(0) + skip_);
+}
+
 void Trainer::train_batch(const data::Batch& batch) {
   progress_.lr = rate();
-  const auto [result, gradients] = learner_->gradient(batch, progress_.updates + 1);
+  const Learner::Outcome outcome = learner_->gradient(batch, progress_.updates + 1);
+  const auto& [result, gradients] = outcome;
   if (!std::isfinite(result.loss))
     diverged("the loss is " + format_number(result.loss) + " at " + place(), &batch);
-  if (!std::isfinite(gradients.norm))
+  const optim::LossScaler* scaler = learner_->scaler();
+  if (!std::isfinite(gradients.norm) && (scaler == nullptr || scaler->at_minimum()))
     diverged("the gradients are not finite at " + place(), &batch);
   progress_.measures.add(result.sums, batch.size());
   progress_.loss_sum += result.loss * static_cast<double>(batch.size());
   progress_.seen += batch.size();
-  skip_ = false;
-  for (Callback* callback : callbacks_) callback->on_gradients(*this);
+  skip_ = !learner_->accept(outcome);
+  if (scaler != nullptr) record_scale(*scaler);
+  if (!skip_) {
+    for (Callback* callback : callbacks_) callback->on_gradients(*this);
+  }
   if (!skip_) {
     optim::Update update{
         .lr = progress_.lr,
@@ -368,10 +381,14 @@ bool Trainer::finish_epoch() {
   if (!validate(record)) return false;
   warn_of_guessing();
   const bool best = is_best(record);
-  for (Callback* callback : callbacks_) {
-    callback->on_epoch(*this, record, best);
+  const auto take_added = [&] {
     for (const auto& number : progress_.added) record.numbers.push_back(number);
     progress_.added.clear();
+  };
+  take_added();
+  for (Callback* callback : callbacks_) {
+    callback->on_epoch(*this, record, best);
+    take_added();
   }
   ++progress_.epoch;
   progress_.batch = progress_.seen = 0;
@@ -454,6 +471,8 @@ Result Trainer::result() {
       .seconds = progress_.epoch_seconds,
       .images_per_second = 0,
       .folder = folder_,
+      .precision = setup_.settings.precision,
+      .precisions = {},
       .history = progress_.history,
       .skipped = {},
       .stopped = progress_.epoch < setup_.settings.epochs && progress_.finished == 0,
@@ -510,8 +529,9 @@ Result Trainer::finish_run() {
   return result();
 }
 
-Result Trainer::begin(const std::filesystem::path& folder) {
+Result Trainer::begin(const std::filesystem::path& folder, const std::string& note) {
   open(folder);
+  if (!note.empty()) message(note);
   return finish_run();
 }
 
@@ -538,9 +558,14 @@ Result train(const Settings& settings, const std::string& out,
   resolved.threads = team_of(settings);  // so that config.toml repeats this run on any machine
   const TeamScope team(team_of(resolved));
   // Finds errors in the settings before a folder is created.
-  Trainer trainer(Setup(resolved), callbacks, std::move(stop));
+  Setup setup(resolved);
+  const PrecisionChoice precision = choose_precision(setup);
+  resolved.precision = precision.precision;
+  Trainer trainer(std::move(setup), callbacks, std::move(stop));
   const RunFolder folder = make_run_folder(out, resolved);
-  return trainer.begin(folder.path);
+  Result result = trainer.begin(folder.path, precision.note);
+  result.precisions = precision.measured;
+  return result;
 }
 
 Result resume(const std::filesystem::path& folder, const std::vector<Callback*>& callbacks,

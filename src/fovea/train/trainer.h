@@ -11,6 +11,7 @@
 #include "fovea/train/early_stopping.h"
 #include "fovea/train/frozen.h"
 #include "fovea/train/learner.h"
+#include "fovea/train/precision.h"
 #include "fovea/train/progress.h"
 #include "fovea/train/resume.h"
 #include "fovea/train/setup.h"
@@ -28,6 +29,8 @@ struct Result {
   double seconds = 0;  ///< of training alone
   double images_per_second = 0;
   std::filesystem::path folder;
+  std::string precision;                   ///< "f32", "bf16" or "f16"
+  std::vector<PrecisionSpeed> precisions;  ///< what was measured to choose it, if anything
   std::vector<EpochRecord> history;
   std::vector<std::string> skipped;  ///< files that could not be read: see Settings::on_bad_image
   bool stopped = false;              ///< by request before the end; a checkpoint was saved
@@ -43,8 +46,8 @@ class Trainer {
   /// samples; memory when training cannot fit.
   Trainer(Setup setup, std::vector<Callback*> callbacks, std::stop_token stop = {});
 
-  /// Trains into the empty folder of a new run.
-  Result begin(const std::filesystem::path& folder);
+  /// Trains into the empty folder of a new run; `note` is a line about it, or "".
+  Result begin(const std::filesystem::path& folder, const std::string& note = {});
   /// Resumes from the last checkpoint of a folder, with a note for each changed setting.
   Result go_on(const std::filesystem::path& folder, const std::vector<std::string>& notes);
 
@@ -89,6 +92,7 @@ class Trainer {
   void train_all();
   void train_epoch();
   void train_batch(const data::Batch& batch);
+  void record_scale(const optim::LossScaler& scaler);
   bool finish_epoch();
   bool validate(EpochRecord& record);
   bool is_best(const EpochRecord& record);

@@ -276,12 +276,6 @@ bool wrong_in_bf16(const ConvGeometry& g, const Type& x) {
   return (x.rank() == 5 && strided) || (x.dim(-1) == 1 && g.stride.back() > 1);
 }
 
-Offer make_widened_weights(const Problem& problem) {
-  if (!wrong_in_bf16(problem.op.get<ConvBackwardWeights>().geometry, problem.in[0]))
-    return Refusal{"only when oneDNN's bf16 is wrong"};
-  return widened(problem);
-}
-
 /// oneDNN 2.6 has no dedicated kernel for the weights of depthwise windows wider than 3; its
 /// fallback is ten times slower than simd's.
 bool wide_depthwise(const ConvBackwardWeights& op, const Type& x) {
@@ -359,10 +353,11 @@ void add_rules(const RuleSink& add, std::type_index op,
                return Refusal{why};
              return winograd_offer(make(problem, dnnl::algorithm::convolution_winograd));
            }});
-  add(op, {"onednn", [make](const Problem& problem) {
+  add(op, {"onednn", [make](const Problem& problem) -> Offer {
+             if (std::string why = refuse(problem); !why.empty()) return Refusal{why};
+             if (std::string why = refuse_products(problem); !why.empty()) return Refusal{why};
              return make(problem, dnnl::algorithm::convolution_direct);
            }});
-  if (op == typeid(ConvBackwardWeights)) add(op, {"onednn:widened", make_widened_weights});
   add(op, {"onednn:reordered", reordered});
 }
 

@@ -75,6 +75,18 @@ std::string refuse(const Problem& problem) {
   return {};
 }
 
+bool has_tiles() {
+  static const bool amx = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_amx;
+  return amx;
+}
+
+std::string refuse_products(const Problem& problem) {
+  static const bool dot_products =
+      dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_bf16 && __builtin_cpu_is("amd");
+  if (problem.in[0].dtype != DType::bf16 || has_tiles() || dot_products) return {};
+  return "this CPU multiplies bf16 slower than f32";
+}
+
 bool is_reference(const std::string& implementation) {
   return implementation.find("ref") != std::string::npos;
 }

@@ -36,6 +36,15 @@ dnnl::primitive_attr attributes();
 /// without AVX-512, empty values.
 std::string refuse(const Problem& problem);
 
+/// Whether this CPU multiplies tiles of bf16 (AMX), which oneDNN only uses for channels-last
+/// values.
+bool has_tiles();
+
+/// Why a product of these values is not worth computing in bf16, or empty: the dot products of
+/// AVX512_BF16 take twice the time of f32's FMAs on Intel's CPUs and half of it on AMD's; without
+/// them, bf16 is emulated.
+std::string refuse_products(const Problem& problem);
+
 /// Whether it is one of oneDNN's slow reference implementations, which are not worth choosing.
 bool is_reference(const std::string& implementation);
 

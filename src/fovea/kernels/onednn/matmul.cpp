@@ -52,7 +52,8 @@ Offer make(const memory::desc& a, const memory::desc& b, const memory::desc& bia
 }
 
 Offer make_linear(const Problem& problem) {
-  return offer(problem, [&] {
+  return offer(problem, [&]() -> Offer {
+    if (std::string why = refuse_products(problem); !why.empty()) return Refusal{why};
     const Type &x = problem.in[0], &w = problem.in[1];
     const int64_t in = w.dim(1), out = w.dim(0), rows = x.numel() / in;
     const memory::desc bias = problem.op.get<Linear>().bias
@@ -64,7 +65,8 @@ Offer make_linear(const Problem& problem) {
 }
 
 Offer make_matmul(const Problem& problem) {
-  return offer(problem, [&] {
+  return offer(problem, [&]() -> Offer {
+    if (std::string why = refuse_products(problem); !why.empty()) return Refusal{why};
     const auto& op = problem.op.get<MatMul>();
     const auto matrix_of = [](const Type& t, bool transpose) {
       return matrix(t.dtype, {t.shape.begin(), t.shape.end()}, transpose);

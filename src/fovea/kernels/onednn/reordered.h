@@ -9,8 +9,4 @@ namespace fovea::onednn {
 /// otherwise: a hundred times faster than the reference.
 Offer reordered(const Problem& problem);
 
-/// The weight gradient of a convolution of bf16 values: the kernel for f32 ones, preceded by casts.
-/// For cases where oneDNN's bf16 is refused; half as fast.
-Offer widened(const Problem& problem);
-
 }  // namespace fovea::onednn

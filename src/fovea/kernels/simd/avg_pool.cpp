@@ -1,8 +1,8 @@
-// Means of windows and of bins (global pooling is one bin) and their gradient, f32 or bf16, any
-// layout, 1 to 3 axes. Floats are added row by row in memory order, then the rows' sums: results do
-// not depend on the number of threads, which take entire rows of means, and entire planes of the
-// gradient. Error bound: 32 eps of the inputs' absolute values; for bf16 another 2^-8 of the
-// result.
+// Means of windows and of bins (global pooling is one bin) and their gradient, f32, bf16 or f16,
+// any layout, 1 to 3 axes. Floats are added row by row in memory order, then the rows' sums:
+// results do not depend on the number of threads, which take entire rows of means, and entire
+// planes of the gradient. Error bound: 32 eps of the inputs' absolute values; for bf16 (f16)
+// another 2^-8 (2^-11) of the result.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/windows.h"
@@ -130,7 +130,7 @@ HWY_INLINE void spread_as(const MeanWindows& w, int64_t width, const T* dy, Sum*
   }
 }
 
-/// `sums` has space for the plane's floats if it is bf16.
+/// `sums` has space for the plane's floats if it has 16 bits.
 void spread(DType dtype, const MeanWindows& w, int64_t width, const std::byte* dy, std::byte* dx,
             float* sums) {
   with_element(dtype, [&]<class T>(T) {
@@ -173,7 +173,7 @@ Offer shares(const MeanWindows& w, const Problem& problem) {
   const Planes planes = planes_of(problem.out[0]);
   const DType dtype = problem.out[0].dtype;
   const int64_t large = volume(w.in) * planes.width, small = volume(w.out) * planes.width;
-  const bool sums = dtype == DType::bf16 && !w.tiles();
+  const bool sums = size_of(dtype) < sizeof(float) && !w.tiles();
   const Slots slots(planes.count, elementwise_grain / std::max<int64_t>(1, large),
                     static_cast<size_t>(sums ? checked_product(large, 4) : 0), problem);
   const auto run = [=](const Args& args) {
@@ -190,26 +190,26 @@ Offer shares(const MeanWindows& w, const Problem& problem) {
 }  // namespace
 
 Offer make_avg_pool(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   const AvgPool& op = problem.op.get<AvgPool>();
   return means({windows_of(op, problem.in[0].shape, problem.out[0].shape), op.count_include_pad},
                problem.in[0]);
 }
 
 Offer make_avg_pool_backward(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   const AvgPoolBackward& op = problem.op.get<AvgPoolBackward>();
   return shares({windows_of(op, problem.out[0].shape, problem.in[0].shape), op.count_include_pad},
                 problem);
 }
 
 Offer make_adaptive_avg_pool(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   return means({bins_of(problem.in[0].shape, problem.out[0].shape)}, problem.in[0]);
 }
 
 Offer make_adaptive_avg_pool_backward(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   return shares({bins_of(problem.out[0].shape, problem.in[0].shape)}, problem);
 }
 

@@ -1,9 +1,9 @@
-// Batch norm forward, f32 or bf16 (vectors over channels in f32), any layout.
+// Batch norm forward, f32, bf16 or f16 (vectors over channels in f32), any layout.
 //
 // Statistics of each chunk are its mean and the sum of squared differences from it (two passes over
 // at most 1024 values of a channel, in cache), combined in double: a mean far from zero costs no
 // precision. y is (x - mean) * scale + beta. Error bound for inputs of about 1: 32 eps of max(1,
-// |value|), in eval 8; for a bf16 y another 2^-8 of |y|.
+// |value|), in eval 8; for a y of bf16 (f16) another 2^-8 (2^-11) of |y|.
 #include <cmath>
 
 #include "fovea/kernels/simd/channels.h"
@@ -158,7 +158,7 @@ void finish_channel(const BatchNorm& op, const Args& args, const Channels& c,
 }  // namespace
 
 Offer make_batch_norm(const Problem& problem) {
-  if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
+  if (auto refusal = unless_float_beside_f32(problem)) return *refusal;
   const BatchNorm op = problem.op.get<BatchNorm>();
   const Channels c = channels_of(problem.in[0]);
   const auto run = [op, c, dtype = problem.in[0].dtype](const Args& args) {
@@ -191,7 +191,7 @@ Offer make_batch_norm(const Problem& problem) {
 }
 
 Offer make_batch_norm_eval(const Problem& problem) {
-  if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
+  if (auto refusal = unless_float_beside_f32(problem)) return *refusal;
   const BatchNormEval op = problem.op.get<BatchNormEval>();
   const Channels c = channels_of(problem.in[0]);
   const auto run = [op, c, dtype = problem.in[0].dtype](const Args& args) {

@@ -1,9 +1,9 @@
-// Gradients of batch norm, f32 or bf16 (vectors over channels in f32), any layout.
+// Gradients of batch norm, f32, bf16 or f16 (vectors over channels in f32), any layout.
 //
 // With d = dy where y > 0 (all of dy without relu): dbeta = sum d, dgamma = rstd * sum d (x -
 // mean), in floats inside a chunk and in double across chunks; then
 //     dx = gamma rstd (d - dbeta / n - (x - mean) rstd dgamma / n).
-// Error bound for a few thousand terms of about 1: 512 eps of max(1, |value|); for a bf16 dx
+// Error bound for a few thousand terms of about 1: 512 eps of max(1, |value|); for a dx of bf16
 // another 2^-8 of |dx|.
 #include <cmath>
 
@@ -157,7 +157,7 @@ struct Scratch {
 }  // namespace
 
 Offer make_batch_norm_backward(const Problem& problem) {
-  if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
+  if (auto refusal = unless_float_beside_f32(problem)) return *refusal;
   const BatchNormBackward op = problem.op.get<BatchNormBackward>();
   const Channels c = channels_of(problem.in[0]);
   const auto run = [op, c, dtype = problem.in[0].dtype](const Args& args) {
@@ -201,7 +201,7 @@ Offer make_batch_norm_backward(const Problem& problem) {
 }
 
 Offer make_batch_norm_eval_backward(const Problem& problem) {
-  if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
+  if (auto refusal = unless_float_beside_f32(problem)) return *refusal;
   const double eps = problem.op.get<BatchNormEvalBackward>().eps;
   const Channels c = channels_of(problem.in[0]);
   const auto run = [eps, c, dtype = problem.in[0].dtype](const Args& args) {

@@ -1,6 +1,6 @@
-// Arithmetic of two values whose shapes broadcast, and broadcasting of one, f32 or bf16, any
+// Arithmetic of two values whose shapes broadcast, and broadcasting of one, f32, bf16 or f16, any
 // layouts. Axes that repeat alike are merged, so rows are long: along them an operand is contiguous
-// or one number, unless its layout differs from the output's. Rounded once, for bf16 twice.
+// or one number, unless its layout differs from the output's. Rounded once, for bf16 and f16 twice.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/walk.h"
@@ -80,7 +80,7 @@ void run_rows(DType dtype, BinaryKind kind, const Axes<3>& axes, const std::byte
 }  // namespace
 
 Offer make_broadcast_binary(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   const BinaryKind kind = problem.op.get<BroadcastBinary>().kind;
   const auto axes = walk<3>({&problem.out[0], &problem.in[0], &problem.in[1]});
   return offer([kind, axes, dtype = problem.out[0].dtype](const Args& args) {
@@ -90,7 +90,7 @@ Offer make_broadcast_binary(const Problem& problem) {
 
 /// Broadcasting x is multiplying it by a broadcast 1.
 Offer make_broadcast_to(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   const DType dtype = problem.out[0].dtype;
   const Type scalar{dtype, {}};
   const auto axes = walk<3>({&problem.out[0], &problem.in[0], &scalar});

@@ -1,5 +1,5 @@
 // Casts between the computing types, any layout. Floats become integers by truncation, all else is
-// rounded once, but twice when types of more than 24 bits become bf16.
+// rounded once, but twice when types of more than 24 bits become bf16 or f16.
 #include <algorithm>
 #include <type_traits>
 
@@ -27,6 +27,8 @@ HWY_INLINE void copy_numbers(const From* x, To* y, int64_t n) {
 
 void to_bf16(const float* x, Bf16* y, int64_t n) { copy_numbers(x, y, n); }
 void from_bf16(const Bf16* x, float* y, int64_t n) { copy_numbers(x, y, n); }
+void to_f16(const float* x, F16* y, int64_t n) { copy_numbers(x, y, n); }
+void from_f16(const F16* x, float* y, int64_t n) { copy_numbers(x, y, n); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace
@@ -39,15 +41,24 @@ namespace {
 
 HWY_EXPORT(to_bf16);
 HWY_EXPORT(from_bf16);
+HWY_EXPORT(to_f16);
+HWY_EXPORT(from_f16);
+
+template <class T>
+constexpr bool is_half = std::is_same_v<T, Bf16> || std::is_same_v<T, F16>;
 
 template <class From, class To>
 void convert(const From* x, To* y, int64_t n) {
-  constexpr bool narrow = std::is_same_v<To, Bf16>, wide_type = std::is_same_v<From, Bf16>;
-  if constexpr (narrow && std::is_same_v<From, float>) {
+  constexpr bool from_float = std::is_same_v<From, float>, to_float = std::is_same_v<To, float>;
+  if constexpr (from_float && std::is_same_v<To, Bf16>) {
     HWY_DYNAMIC_DISPATCH(to_bf16)(x, y, n);
-  } else if constexpr (wide_type && std::is_same_v<To, float>) {
+  } else if constexpr (std::is_same_v<From, Bf16> && to_float) {
     HWY_DYNAMIC_DISPATCH(from_bf16)(x, y, n);
-  } else if constexpr (narrow || wide_type) {
+  } else if constexpr (from_float && std::is_same_v<To, F16>) {
+    HWY_DYNAMIC_DISPATCH(to_f16)(x, y, n);
+  } else if constexpr (std::is_same_v<From, F16> && to_float) {
+    HWY_DYNAMIC_DISPATCH(from_f16)(x, y, n);
+  } else if constexpr (is_half<From> || is_half<To>) {
     std::transform(x, x + n, y, [](From v) { return static_cast<To>(static_cast<float>(v)); });
   } else {
     std::transform(x, x + n, y, [](From v) { return static_cast<To>(v); });
@@ -73,6 +84,8 @@ Offer with_type(DType dtype, const Make& make) {
       return make(double{});
     case DType::bf16:
       return make(Bf16{});
+    case DType::f16:
+      return make(F16{});
     case DType::i64:
       return make(int64_t{});
     case DType::i32:
@@ -80,7 +93,7 @@ Offer with_type(DType dtype, const Make& make) {
     case DType::u8:
       return make(uint8_t{});
     default:
-      return Refusal{"only f32, f64, bf16, i64, i32 and u8"};
+      return Refusal{"only f32, f64, bf16, f16, i64, i32 and u8"};
   }
 }
 

@@ -1,7 +1,8 @@
-// The gradient of a depthwise convolution's weights, f32 or bf16 (the gradients f32), channels-last
-// or blocked16, 1 to 3 axes: for each tap the products of dy and x, added along a row of outputs,
-// then over rows and a fixed number of images in floats, in double across those: results do not
-// depend on the number of threads. Error bound: 32 eps of the products' absolute values.
+// The gradient of a depthwise convolution's weights, f32, bf16 or f16 (the gradients f32),
+// channels-last or blocked16, 1 to 3 axes: for each tap the products of dy and x, added along a row
+// of outputs, then over rows and a fixed number of images in floats, in double across those:
+// results do not depend on the number of threads. Error bound: 32 eps of the products' absolute
+// values.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/windows.h"
@@ -142,9 +143,8 @@ std::vector<Reach> reach_of(const Windows& w) {
 
 std::optional<Refusal> refuse(const ConvBackwardWeights& op, const Problem& problem) {
   const Type &x = problem.in[0], &dy = problem.in[1];
-  const bool known = x.dtype == DType::f32 || x.dtype == DType::bf16;
-  if (!known || dy.dtype != x.dtype || problem.out[0].dtype != DType::f32)
-    return Refusal{"only f32, or bf16 with f32 gradients"};
+  if (!is_simd_float(x.dtype) || dy.dtype != x.dtype || problem.out[0].dtype != DType::f32)
+    return Refusal{"only f32, or bf16 or f16 with f32 gradients"};
   const int64_t channels = x.dim(1);
   if (op.geometry.groups != channels || op.weight[0] != channels)
     return Refusal{"only depthwise convolutions"};

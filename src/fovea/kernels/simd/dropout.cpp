@@ -1,5 +1,5 @@
-// Dropout, f32 or bf16: each element's mask depends on its index, so any split over threads gives
-// the same bits as the reference, rounded once, for bf16 twice.
+// Dropout, f32, bf16 or f16: each element's mask depends on its index, so any split over threads
+// gives the same bits as the reference, rounded once, for bf16 and f16 twice.
 #include "fovea/ops/dropout.h"
 
 #include "fovea/core/parallel.h"
@@ -33,11 +33,10 @@ Offer dropout_of(const Dropout& op, int64_t count) {
 }  // namespace
 
 Offer make_dropout(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem, 1)) return *refusal;
+  if (auto refusal = unless_one_float(problem, 1)) return *refusal;
   const Dropout& op = problem.op.get<Dropout>();
   const int64_t count = problem.in[0].numel();
-  return problem.in[0].dtype == DType::bf16 ? dropout_of<Bf16>(op, count)
-                                            : dropout_of<float>(op, count);
+  return with_float(problem.in[0].dtype, [&]<class T>(T) { return dropout_of<T>(op, count); });
 }
 
 }  // namespace fovea::simd

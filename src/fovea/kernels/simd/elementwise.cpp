@@ -1,8 +1,8 @@
 // Ops whose output element i depends on input elements i: activations and their gradients,
-// arithmetic of two values and with constants, binary cross-entropy; f32 or bf16. Any layout, as
-// long as all values share it. The error bounds of activations are in activations-inl.h; arithmetic
-// is rounded once, for bf16 twice; binary cross-entropy is within 8 eps of its value for targets
-// from 0 to 1.
+// arithmetic of two values and with constants, binary cross-entropy; f32, bf16 or f16. Any layout,
+// as long as all values share it. The error bounds of activations are in activations-inl.h;
+// arithmetic is rounded once, for bf16 and f16 twice; binary cross-entropy is within 8 eps of its
+// value for targets from 0 to 1.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/ops/activation.h"
@@ -105,7 +105,7 @@ int64_t grain_of(UnaryKind kind) {
 }  // namespace
 
 Offer make_unary(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   const Unary op = problem.op.get<Unary>();
   const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
@@ -118,7 +118,7 @@ Offer make_unary(const Problem& problem) {
 }
 
 Offer make_unary_backward(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   const UnaryBackward op = problem.op.get<UnaryBackward>();
   const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
@@ -132,7 +132,7 @@ Offer make_unary_backward(const Problem& problem) {
 }
 
 Offer make_binary(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   const BinaryKind kind = problem.op.get<Binary>().kind;
   const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
@@ -145,7 +145,7 @@ Offer make_binary(const Problem& problem) {
 }
 
 Offer make_affine(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   const Affine op = problem.op.get<Affine>();
   const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
@@ -159,7 +159,7 @@ Offer make_affine(const Problem& problem) {
 }
 
 Offer make_binary_cross_entropy(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   const DType dtype = problem.in[0].dtype;
   const int64_t count = problem.in[0].numel();
   return offer_in_place([dtype, count](const Args& args) {

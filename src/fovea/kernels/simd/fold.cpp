@@ -1,6 +1,6 @@
-// A batch norm folded into its convolution, weights f32 or bf16: each output channel's are scaled.
-// The scale is computed in double. Error bound: 2 eps of the result, for bf16 another 2^-8; for the
-// bias, 4 eps of its terms' absolute values.
+// A batch norm folded into its convolution, weights f32, bf16 or f16: each output channel's are
+// scaled. The scale is computed in double. Error bound: 2 eps of the result, for bf16 (f16) another
+// 2^-8 (2^-11); for the bias, 4 eps of its terms' absolute values.
 #include "fovea/ops/fold.h"
 
 #include <cmath>
@@ -45,7 +45,7 @@ HWY_EXPORT(scale_row);
 }  // namespace
 
 Offer make_fold_batchnorm(const Problem& problem) {
-  if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
+  if (auto refusal = unless_float_beside_f32(problem)) return *refusal;
   const FoldBatchNorm op = problem.op.get<FoldBatchNorm>();
   const int64_t outputs = problem.in[1].numel();
   const int64_t each = outputs == 0 ? 0 : problem.in[0].numel() / outputs;

@@ -1,5 +1,5 @@
-// NormalizeImages from u8 to f32 or bf16 in plain layout, by a table of the 256 values per channel:
-// each element is the float64 formula rounded once, for bf16 twice.
+// NormalizeImages from u8 to f32, bf16 or f16 in plain layout, by a table of the 256 values per
+// channel: each element is the float64 formula rounded once, for bf16 and f16 twice.
 #include "fovea/ops/images.h"
 
 #include <array>
@@ -46,14 +46,9 @@ Offer normalize_to(const Problem& problem) {
 }  // namespace
 
 Offer make_normalize_images(const Problem& problem) {
-  switch (problem.out[0].dtype) {
-    case DType::f32:
-      return normalize_to<float>(problem);
-    case DType::bf16:
-      return normalize_to<Bf16>(problem);
-    default:
-      return Refusal{"only to f32 and bf16"};
-  }
+  const DType dtype = problem.out[0].dtype;
+  if (!is_simd_float(dtype)) return Refusal{"only to f32, bf16 and f16"};
+  return with_float(dtype, [&]<class T>(T) { return normalize_to<T>(problem); });
 }
 
 }  // namespace fovea::simd

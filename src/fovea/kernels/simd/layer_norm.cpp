@@ -1,5 +1,5 @@
-// Layer norm and its gradient, f32 or bf16 (gamma, beta and statistics f32). A row's sums are in
-// floats over 1024 elements at a time, in double across; those of dgamma and dbeta over fixed
+// Layer norm and its gradient, f32, bf16 or f16 (gamma, beta and statistics f32). A row's sums are
+// in floats over 1024 elements at a time, in double across; those of dgamma and dbeta over fixed
 // chunks of 64 rows, added in double in order: results do not depend on the number of threads.
 // Error bound for values of about 1: 64 eps of max(1, |value|), for dgamma and dbeta 256; for bf16
 // y and dx another 2^-8 of them.
@@ -128,7 +128,7 @@ constexpr int64_t chunk_rows = 64;
 }  // namespace
 
 Offer make_layer_norm(const Problem& problem) {
-  if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
+  if (auto refusal = unless_float_beside_f32(problem)) return *refusal;
   const double eps = problem.op.get<LayerNorm>().eps;
   const int64_t rows = problem.out[1].numel(), size = problem.in[1].numel();
   return offer([=, dtype = problem.in[0].dtype](const Args& args) {
@@ -145,7 +145,7 @@ Offer make_layer_norm(const Problem& problem) {
 }
 
 Offer make_layer_norm_backward(const Problem& problem) {
-  if (auto refusal = unless_bf16_beside_f32(problem)) return *refusal;
+  if (auto refusal = unless_float_beside_f32(problem)) return *refusal;
   const int64_t rows = problem.in[2].numel(), size = problem.in[1].numel();
   const int64_t chunks = (rows + chunk_rows - 1) / chunk_rows;
   const DType dtype = problem.in[0].dtype;

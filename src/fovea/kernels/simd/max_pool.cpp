@@ -1,9 +1,9 @@
-// Maxima of windows and of bins, their indices, and their gradient; f32 or bf16, any layout, 1 to 3
-// axes. Exact (the gradient: one rounding for each window that shares an element; for bf16, which
-// is summed in floats, another 2^-8 of the sum). Vectors lie along channels, or in plain layout
-// along the last axis if its stride is 1 or 2, else along the rows of large windows. The gradient
-// finds each window's maximum again by comparing x with y, in row-major order, so ties go to the
-// first; threads take entire planes.
+// Maxima of windows and of bins, their indices, and their gradient; f32, bf16 or f16, any layout, 1
+// to 3 axes. Exact (the gradient: one rounding for each window that shares an element; for bf16,
+// which is summed in floats, another 2^-8 of the sum). Vectors lie along channels, or in plain
+// layout along the last axis if its stride is 1 or 2, else along the rows of large windows. The
+// gradient finds each window's maximum again by comparing x with y, in row-major order, so ties go
+// to the first; threads take entire planes.
 #include <limits>
 
 #include "fovea/core/parallel.h"
@@ -276,7 +276,7 @@ HWY_INLINE void scatter_as(const Windows& w, int64_t width, const T* x, const T*
   }
 }
 
-/// The gradient of an entire plane; `sums` has space for its floats if it is bf16.
+/// The gradient of an entire plane; `sums` has space for its floats if it has 16 bits.
 void scatter(DType dtype, const Windows& w, int64_t width, const std::byte* x, const std::byte* y,
              const std::byte* dy, std::byte* dx, float* sums) {
   with_element(dtype, [&]<class T>(T) {
@@ -328,7 +328,7 @@ Offer gradients(const Windows& w, const Problem& problem, bool find_again) {
   const DType dtype = problem.in[0].dtype;
   const int64_t large = volume(w.in) * planes.width, small = volume(w.out) * planes.width;
   const auto bytes = static_cast<int64_t>(size_of(dtype));
-  const bool sums = dtype == DType::bf16 && !w.tiles();
+  const bool sums = size_of(dtype) < sizeof(float) && !w.tiles();
   const size_t sum_bytes = sums ? align_up(static_cast<size_t>(checked_product(large, 4))) : 0;
   const Slots slots(planes.count, elementwise_grain / 2 / std::max<int64_t>(1, large),
                     sum_bytes + static_cast<size_t>(find_again ? small * bytes : 0), problem);
@@ -349,7 +349,7 @@ Offer gradients(const Windows& w, const Problem& problem, bool find_again) {
 }  // namespace
 
 Offer make_max_pool(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   const Windows w =
       windows_of(problem.op.get<MaxPool>(), problem.in[0].shape, problem.out[0].shape);
   return maxima(w, problem.in[0], false);
@@ -357,7 +357,7 @@ Offer make_max_pool(const Problem& problem) {
 
 Offer make_max_pool_indices(const Problem& problem) {
   const Type& x = problem.in[0];
-  if (x.dtype != DType::f32 && x.dtype != DType::bf16) return Refusal{"only f32 or bf16"};
+  if (!is_simd_float(x.dtype)) return Refusal{"only f32, bf16 or f16"};
   const Windows w = windows_of(problem.op.get<MaxPoolIndices>(), x.shape, problem.out[0].shape);
   if (volume(w.in) > std::numeric_limits<int32_t>::max())
     return Refusal{"only planes of up to 2^31 positions"};
@@ -365,18 +365,18 @@ Offer make_max_pool_indices(const Problem& problem) {
 }
 
 Offer make_adaptive_max_pool(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   return maxima(bins_of(problem.in[0].shape, problem.out[0].shape), problem.in[0], false);
 }
 
 Offer make_max_pool_backward(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   const Shape &x = problem.in[0].shape, &y = problem.in[1].shape;
   return gradients(windows_of(problem.op.get<MaxPoolBackward>(), x, y), problem, false);
 }
 
 Offer make_adaptive_max_pool_backward(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   return gradients(bins_of(problem.in[0].shape, problem.in[1].shape), problem, true);
 }
 

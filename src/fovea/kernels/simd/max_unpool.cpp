@@ -1,5 +1,5 @@
-// Pooled values put back at their indices, and the gradient; f32 or bf16, any layout. Exact; of
-// equal indices the last wins, for any number of threads, which take entire planes.
+// Pooled values put back at their indices, and the gradient; f32, bf16 or f16, any layout. Exact;
+// of equal indices the last wins, for any number of threads, which take entire planes.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/windows.h"
@@ -75,14 +75,14 @@ Offer unpool_backward(const Problem& problem) {
 }  // namespace
 
 Offer make_max_unpool(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem, 1)) return *refusal;
-  return problem.in[0].dtype == DType::bf16 ? unpool<Bf16>(problem) : unpool<float>(problem);
+  if (auto refusal = unless_one_float(problem, 1)) return *refusal;
+  return with_float(problem.in[0].dtype, [&]<class T>(T) { return unpool<T>(problem); });
 }
 
 Offer make_max_unpool_backward(const Problem& problem) {
   const DType dtype = problem.in[1].dtype;
-  if (dtype != DType::f32 && dtype != DType::bf16) return Refusal{"only f32 or bf16"};
-  return dtype == DType::bf16 ? unpool_backward<Bf16>(problem) : unpool_backward<float>(problem);
+  if (!is_simd_float(dtype)) return Refusal{"only f32, bf16 or f16"};
+  return with_float(dtype, [&]<class T>(T) { return unpool_backward<T>(problem); });
 }
 
 }  // namespace fovea::simd

@@ -1,9 +1,9 @@
-// Padding, resizing and their gradients, f32 or bf16, any layout, 1 to 3 axes: linear maps that act
-// on each spatial axis separately, the gradients by the transposed maps. Rows are combined first,
-// then elements along the last axis, each output on its own and in the order of its sources:
+// Padding, resizing and their gradients, f32, bf16 or f16, any layout, 1 to 3 axes: linear maps
+// that act on each spatial axis separately, the gradients by the transposed maps. Rows are combined
+// first, then elements along the last axis, each output on its own and in the order of its sources:
 // results do not depend on the number of threads. Exact if nothing is added; else the error bound
 // is 4 eps of the inputs' absolute values, and 1 more for each source of an output along an axis;
-// for bf16 another 2^-8 of the value.
+// for bf16 (f16) another 2^-8 (2^-11) of the value.
 #include <limits>
 #include <type_traits>
 
@@ -193,7 +193,7 @@ HWY_INLINE void resample_as(const Resample& r, int64_t row, const T* x, float* m
     std::fill_n(y, r.out[2] * r.width, static_cast<T>(r.constant));
     return;
   }
-  if (!is_mixed && (share != 1 || r.dtype == DType::bf16)) mix(nullptr, 0);
+  if (!is_mixed && (share != 1 || !std::is_same_v<T, float>)) mix(nullptr, 0);
   const float* source = mixed;
   if constexpr (std::is_same_v<T, float>) source = is_mixed ? mixed : first;
   r.width == 1 ? map_positions(r.maps[2], r.constant, source, y)
@@ -247,7 +247,7 @@ Sources resized(const Upsample& op, size_t axis, int64_t in) {
 template <class SourcesOf>
 Offer resample(const Problem& problem, bool transposed, float constant,
                const SourcesOf& sources_of) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   const Type &x = problem.in[0], &y = problem.out[0];
   if (y.numel() == 0) return offer([](const Args&) {});
   const auto count = static_cast<size_t>(x.rank() - 2);
@@ -269,7 +269,7 @@ Offer resample(const Problem& problem, bool transposed, float constant,
     r.maps.emplace_back(r.out[a], sources);
   }
   const int64_t rows = r.out[0] * r.out[1], row = std::max(r.in[2], r.out[2]) * r.width;
-  const bool mixes = x.dtype == DType::bf16 || !r.maps[0].copies() || !r.maps[1].copies();
+  const bool mixes = x.dtype != DType::f32 || !r.maps[0].copies() || !r.maps[1].copies();
   const Slots slots(planes.count * rows, elementwise_grain / row,
                     mixes ? static_cast<size_t>(r.in[2] * r.width) * sizeof(float) : 0, problem);
   const auto element = static_cast<int64_t>(size_of(x.dtype));

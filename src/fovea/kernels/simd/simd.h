@@ -52,30 +52,46 @@ inline std::optional<Refusal> unless_f32(const Problem& problem, size_t checked 
   return std::nullopt;
 }
 
-/// Nothing if all inputs and outputs are f32, or all are bf16; inputs from `checked` on are
-/// ignored.
-inline std::optional<Refusal> unless_f32_or_bf16(const Problem& problem,
-                                                 size_t checked = SIZE_MAX) {
+inline bool is_simd_float(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16;
+}
+
+/// Nothing if all inputs and outputs have the same of f32, bf16 and f16; inputs from `checked` on
+/// are ignored.
+inline std::optional<Refusal> unless_one_float(const Problem& problem, size_t checked = SIZE_MAX) {
   const DType dtype = problem.in[0].dtype;
   const auto fits = [&](const Type& type) { return type.dtype == dtype; };
   const std::span<const Type> in(problem.in.data(), std::min(checked, problem.in.size()));
-  const bool known = dtype == DType::f32 || dtype == DType::bf16;
-  if (known && std::ranges::all_of(in, fits) && std::ranges::all_of(problem.out, fits))
+  if (is_simd_float(dtype) && std::ranges::all_of(in, fits) &&
+      std::ranges::all_of(problem.out, fits))
     return std::nullopt;
-  return Refusal{"only f32 or bf16"};
+  return Refusal{"only f32, bf16 or f16"};
 }
 
-/// Nothing if all values of in[0]'s shape are f32 or all are bf16, and the rest (scales,
+/// Nothing if all values of in[0]'s shape have the same of f32, bf16 and f16, and the rest (scales,
 /// statistics, their gradients) are f32.
-inline std::optional<Refusal> unless_bf16_beside_f32(const Problem& problem) {
+inline std::optional<Refusal> unless_float_beside_f32(const Problem& problem) {
   const Type& x = problem.in[0];
   const auto fits = [&](const Type& type) {
     return type.dtype == (type.shape == x.shape ? x.dtype : DType::f32);
   };
-  const bool known = x.dtype == DType::f32 || x.dtype == DType::bf16;
-  if (known && std::ranges::all_of(problem.in, fits) && std::ranges::all_of(problem.out, fits))
+  if (is_simd_float(x.dtype) && std::ranges::all_of(problem.in, fits) &&
+      std::ranges::all_of(problem.out, fits))
     return std::nullopt;
-  return Refusal{"only f32, or bf16 beside f32"};
+  return Refusal{"only f32, or bf16 or f16 beside f32"};
+}
+
+/// f(a value of the C++ type), for f32, bf16 and f16.
+template <class F>
+auto with_float(DType dtype, const F& f) {
+  switch (dtype) {
+    case DType::bf16:
+      return f(Bf16());
+    case DType::f16:
+      return f(F16());
+    default:
+      return f(float());
+  }
 }
 
 /// The number of elements that is worth a thread when they are only read and written.

@@ -1,8 +1,8 @@
-// Sums over any axes (gradients of broadcast values, total sums), f32 or bf16, any layout: in
+// Sums over any axes (gradients of broadcast values, total sums), f32, bf16 or f16, any layout: in
 // floats within fixed chunks of at most 1024 values, in double across them, in order, so results do
 // not depend on the number of threads. Up to two groups of neighbouring axes are summed at once,
-// more in several stages. Error bound: 16 eps of the inputs' absolute values; for bf16 another 2^-8
-// of the sum.
+// more in several stages. Error bound: 16 eps of the inputs' absolute values; for bf16 (f16)
+// another 2^-8 (2^-11) of the sum.
 #include <cstring>
 
 #include "fovea/kernels/simd/channels.h"
@@ -116,14 +116,13 @@ void run_stage(const Channels& c, DType from, const std::byte* x, float* sums, D
     HWY_DYNAMIC_DISPATCH(sum_chunk)
     (from, x, c, block, chunk, sums + chunk * c.channels() + block * c.width);
   });
-  to == DType::bf16 ? join_chunks(c, sums, reinterpret_cast<Bf16*>(y))
-                    : join_chunks(c, sums, reinterpret_cast<float*>(y));
+  with_float(to, [&]<class T>(T) { join_chunks(c, sums, reinterpret_cast<T*>(y)); });
 }
 
 }  // namespace
 
 Offer make_sum_to(const Problem& problem) {
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = unless_one_float(problem)) return *refusal;
   const Type &x = problem.in[0], &y = problem.out[0];
   if (x.numel() == 0) {
     return offer([bytes = y.bytes()](const Args& args) { std::memset(args.out[0], 0, bytes); });

@@ -1,6 +1,7 @@
 // Vectors of floats with a remainder at the end: compiled once per instruction set, so the guard
-// toggles. Memory holds floats or bf16; arithmetic is in floats. So a bf16 result is the float
-// result rounded once more: 2^-8 of it in addition to the float's bound.
+// toggles. Memory holds floats, bf16 or f16; arithmetic is in floats. So a 16-bit result is the
+// float result rounded once more: in addition to the float's bound, 2^-8 of it in bf16 and 2^-11 in
+// f16 (or 2^-25 if that is more), whose range ends at 65504.
 #if defined(FOVEA_KERNELS_SIMD_VECTORS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef FOVEA_KERNELS_SIMD_VECTORS_INL_H
 #undef FOVEA_KERNELS_SIMD_VECTORS_INL_H
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <type_traits>
 
 #include "fovea/core/dtype.h"
@@ -37,9 +39,9 @@ using Words = hn::RebindToUnsigned<D>;
 template <class D>
 using HalfWords = hn::Rebind<uint16_t, D>;
 
-/// The bits of bf16 numbers as floats.
+/// The floats of which 16-bit memory holds the upper halves: bf16.
 template <class D>
-HWY_INLINE hn::Vec<D> from_bf16_bits(D d, hn::Vec<HalfWords<D>> bits) {
+HWY_INLINE hn::Vec<D> from_bits(Bf16, D d, hn::Vec<HalfWords<D>> bits) {
   return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(Words<D>(), bits)));
 }
 
@@ -54,27 +56,72 @@ HWY_INLINE hn::Vec<Words<D>> round_to_bf16(D, hn::Vec<D> v) {
   return hn::IfThenElse(hn::RebindMask(d, hn::IsNaN(v)), nan, rounded);
 }
 
+/// The lower halves of words.
 template <class D>
-HWY_INLINE hn::Vec<HalfWords<D>> bf16_bits(D d, hn::Vec<D> v) {
-  const auto upper = hn::ShiftRight<16>(round_to_bf16(d, v));
-  return hn::DemoteTo(HalfWords<D>(), hn::BitCast(hn::RebindToSigned<D>(), upper));
+HWY_INLINE hn::Vec<HalfWords<D>> lower_halves(D, hn::Vec<Words<D>> words) {
+  const auto low = hn::And(words, hn::Set(Words<D>(), 0xffff));
+  return hn::DemoteTo(HalfWords<D>(), hn::BitCast(hn::RebindToSigned<D>(), low));
+}
+
+template <class D>
+HWY_INLINE hn::Vec<HalfWords<D>> to_bits(Bf16, D d, hn::Vec<D> v) {
+  return lower_halves(d, hn::ShiftRight<16>(round_to_bf16(d, v)));
+}
+
+/// The same for f16; without instructions for it, one by one.
+template <class D>
+HWY_INLINE hn::Vec<D> from_bits(F16, D d, hn::Vec<HalfWords<D>> bits) {
+#if HWY_TARGET <= HWY_AVX2
+  return hn::PromoteTo(d, hn::BitCast(hn::Rebind<hwy::float16_t, D>(), bits));
+#else
+  F16 halves[hn::MaxLanes(D())];
+  float floats[hn::MaxLanes(D())];
+  hn::StoreU(bits, HalfWords<D>(), &halves[0].bits);
+  std::copy(std::begin(halves), std::end(halves), floats);
+  return hn::LoadU(d, floats);
+#endif
+}
+template <class D>
+HWY_INLINE hn::Vec<HalfWords<D>> to_bits(F16, D d, hn::Vec<D> v) {
+#if HWY_TARGET <= HWY_AVX2
+  return hn::BitCast(HalfWords<D>(), hn::DemoteTo(hn::Rebind<hwy::float16_t, D>(), v));
+#else
+  F16 halves[hn::MaxLanes(D())];
+  float floats[hn::MaxLanes(D())];
+  hn::StoreU(v, d, floats);
+  for (size_t i = 0; i < hn::MaxLanes(D()); ++i) halves[i] = F16(floats[i]);
+  return hn::LoadU(HalfWords<D>(), &halves[0].bits);
+#endif
+}
+
+/// Bf16 or F16: memory that vectors of floats are converted from and to.
+template <class T>
+concept Half = std::is_same_v<T, Bf16> || std::is_same_v<T, F16>;
+
+template <Half T>
+HWY_INLINE const uint16_t* half_words(const T* p) {
+  return reinterpret_cast<const uint16_t*>(p);
+}
+template <Half T>
+HWY_INLINE uint16_t* half_words(T* p) {
+  return reinterpret_cast<uint16_t*>(p);
 }
 
 template <class D>
 HWY_INLINE hn::Vec<D> load_vector(D d, const float* p) {
   return hn::LoadU(d, p);
 }
-template <class D>
-HWY_INLINE hn::Vec<D> load_vector(D d, const Bf16* p) {
-  return from_bf16_bits(d, hn::LoadU(HalfWords<D>(), reinterpret_cast<const uint16_t*>(p)));
+template <class D, Half T>
+HWY_INLINE hn::Vec<D> load_vector(D d, const T* p) {
+  return from_bits(T(), d, hn::LoadU(HalfWords<D>(), half_words(p)));
 }
 template <class D>
 HWY_INLINE void store_vector(hn::Vec<D> v, D d, float* p) {
   hn::StoreU(v, d, p);
 }
-template <class D>
-HWY_INLINE void store_vector(hn::Vec<D> v, D d, Bf16* p) {
-  hn::StoreU(bf16_bits(d, v), HalfWords<D>(), reinterpret_cast<uint16_t*>(p));
+template <class D, Half T>
+HWY_INLINE void store_vector(hn::Vec<D> v, D d, T* p) {
+  hn::StoreU(to_bits(T(), d, v), HalfWords<D>(), half_words(p));
 }
 
 /// Elements 0, 2, 4... and 1, 3, 5... of memory.
@@ -90,6 +137,12 @@ HWY_INLINE void load_pairs(D d, const Bf16* p, hn::Vec<D>& even, hn::Vec<D>& odd
   odd = hn::BitCast(d, hn::And(pairs, hn::Set(words, 0xffff0000)));
 }
 template <class D>
+HWY_INLINE void load_pairs(D d, const F16* p, hn::Vec<D>& even, hn::Vec<D>& odd) {
+  const auto pairs = hn::LoadU(Words<D>(), reinterpret_cast<const uint32_t*>(p));
+  even = from_bits(F16(), d, lower_halves(d, pairs));
+  odd = from_bits(F16(), d, lower_halves(d, hn::ShiftRight<16>(pairs)));
+}
+template <class D>
 HWY_INLINE void store_pairs(hn::Vec<D> even, hn::Vec<D> odd, D d, float* p) {
   hn::StoreInterleaved2(even, odd, d, p);
 }
@@ -98,6 +151,13 @@ HWY_INLINE void store_pairs(hn::Vec<D> even, hn::Vec<D> odd, D d, Bf16* p) {
   const Words<D> words;
   const auto upper = hn::And(round_to_bf16(d, odd), hn::Set(words, 0xffff0000));
   const auto pairs = hn::Or(hn::ShiftRight<16>(round_to_bf16(d, even)), upper);
+  hn::StoreU(pairs, words, reinterpret_cast<uint32_t*>(p));
+}
+template <class D>
+HWY_INLINE void store_pairs(hn::Vec<D> even, hn::Vec<D> odd, D d, F16* p) {
+  const Words<D> words;
+  const auto upper = hn::ShiftLeft<16>(hn::PromoteTo(words, to_bits(F16(), d, odd)));
+  const auto pairs = hn::Or(hn::PromoteTo(words, to_bits(F16(), d, even)), upper);
   hn::StoreU(pairs, words, reinterpret_cast<uint32_t*>(p));
 }
 
@@ -127,11 +187,11 @@ struct Part {
     return load_copied(p);
 #endif
   }
-  HWY_INLINE V load(const Bf16* p) const {
+  template <Half T>
+  HWY_INLINE V load(const T* p) const {
 #if HWY_TARGET <= HWY_AVX3
     const HalfWords<F32> d;
-    const auto there = hn::FirstN(d, count);
-    return from_bf16_bits(F32(), hn::MaskedLoad(there, d, reinterpret_cast<const uint16_t*>(p)));
+    return from_bits(T(), F32(), hn::MaskedLoad(hn::FirstN(d, count), d, half_words(p)));
 #else
     return load_copied(p);
 #endif
@@ -144,10 +204,11 @@ struct Part {
     store_copied(v, p);
 #endif
   }
-  HWY_INLINE void store(V v, Bf16* p) const {
+  template <Half T>
+  HWY_INLINE void store(V v, T* p) const {
 #if HWY_TARGET <= HWY_AVX3
     const HalfWords<F32> d;
-    hn::BlendedStore(bf16_bits(F32(), v), hn::FirstN(d, count), d, reinterpret_cast<uint16_t*>(p));
+    hn::BlendedStore(to_bits(T(), F32(), v), hn::FirstN(d, count), d, half_words(p));
 #else
     store_copied(v, p);
 #endif
@@ -182,10 +243,17 @@ HWY_INLINE void for_each_vector(int64_t begin, int64_t end, const F& f) {
   if (i < end) f(i, Part{static_cast<size_t>(end - i)});
 }
 
-/// Calls f with a value of the type in memory, for kernels that take f32 and bf16.
+/// Calls f with a value of the type in memory: f32, bf16 or f16.
 template <class F>
 HWY_INLINE void with_element(DType dtype, const F& f) {
-  dtype == DType::bf16 ? f(Bf16()) : f(float());
+  switch (dtype) {
+    case DType::bf16:
+      return f(Bf16());
+    case DType::f16:
+      return f(F16());
+    default:
+      return f(float());
+  }
 }
 template <class T>
 HWY_INLINE const T* as(const std::byte* p) {
