@@ -1,4 +1,4 @@
-// What a user of the library adds to it from outside: a net with a choice, a data set, a transform,
+// What a user of the library adds to it from outside: a net with a choice, a data set, transforms,
 // optimisers, a schedule, a task, a metric and a callback, each known by its name from then on; and
 // a net of one's own trained on arrays with a loop of one's own, one of its layers tapped.
 #include <fovea/core/random.h>
@@ -74,6 +74,19 @@ class Upend : public data::Transform {
 
  private:
   double p_;
+};
+
+/// Dims the images of a batch by a factor drawn for each batch.
+class Dim : public data::BatchTransform {
+ public:
+  std::string text() const override { return "dim"; }
+  std::vector<Array> draw(const Shape&, Random& random) const override {
+    return {Array::full(DType::f32, {}, 0.5 + 0.5 * random.uniform())};
+  }
+  data::BatchTensors trace(const data::BatchTensors& batch, const data::Targets&,
+                           const Tensors& random) const override {
+    return {random[0] * batch.inputs, batch.targets};
+  }
 };
 
 /// Numbers again, but with the absolute error as the loss.
@@ -212,6 +225,9 @@ bool whole_run(const std::filesystem::path& folder) {
                        .make = [](const Arguments& a) -> data::AnyTransform {
                          return std::make_shared<Upend>(a.number("p"));
                        }});
+  data::add_transform(
+      {.choice = {.name = "dim", .help = "dims the images of a batch"},
+       .make = [](const Arguments&) -> data::AnyTransform { return std::make_shared<Dim>(); }});
   optim::add_schedule({.choice = {.name = "linear", .arguments = {{.name = "final", .maximum = 1}}},
                        .factor = [](const Arguments& a, const optim::ScheduleTime& time) {
                          const double done =
@@ -228,7 +244,7 @@ bool whole_run(const std::filesystem::path& folder) {
   settings.data = "dots";
   settings.task = "absolute";
   settings.model = "dot_net";
-  settings.augment = "upend:0.5";
+  settings.augment = "upend:0.5,dim";
   settings.schedule = "linear:0.1";
   settings.monitor = "within";
   settings.epochs = 60;

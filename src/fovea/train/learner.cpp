@@ -12,21 +12,23 @@ Learner::Learner(const Setup& setup)
     : setup_(setup), evaluation_(*setup.model, state_, setup.normalization(), setup.metrics) {
   nn::declare(state_, *setup.model, static_cast<uint64_t>(setup.settings.seed));
   setup.optimizer->declare(state_);
-  make_step();
+  evaluation_.share(step().memory());
 }
 
-void Learner::make_step() {
-  step_ = std::make_unique<TrainStep>(*setup_.model, state_, setup_.step_options(thawed_));
-  evaluation_.share(step_->memory());
+TrainStep& Learner::step(bool thawed) {
+  auto& step = steps_[thawed ? 1 : 0];
+  if (!step) step = std::make_unique<TrainStep>(*setup_.model, state_, setup_.step_options(thawed));
+  return *step;
 }
 
 void Learner::thaw() {
   thawed_ = true;
-  make_step();
+  evaluation_.share(step().memory());
+  steps_[0].reset();
 }
 
 Learner::Outcome Learner::gradient(const data::Batch& batch, int64_t number) {
-  Outcome outcome{.result = step_->gradient(batch.inputs, batch.targets, number)};
+  Outcome outcome{.result = step().gradient(batch.inputs, batch.targets, number)};
   const double clip = setup_.settings.clip;
   outcome.gradients = clip > 0 ? norm_.measure(state_, clip) : norm_.measure(state_);
   return outcome;
@@ -46,11 +48,15 @@ void Learner::update(double lr, double gradient_scale) {
 }
 
 const Program& Learner::program(int64_t n) {
-  return step_->program(setup_.inputs(n), setup_.targets(n));
+  return step().program(setup_.inputs(n), setup_.targets(n));
+}
+
+const Program& Learner::last_program(int64_t n) {
+  return step(thawed_ || setup_.unfreezes()).program(setup_.inputs(n), setup_.targets(n));
 }
 
 const Program& Learner::evaluation_program(int64_t n) {
-  return evaluation_.program(setup_.inputs(n), setup_.plain_targets(n));
+  return evaluation_.program(setup_.inputs(n), setup_.targets(n));
 }
 
 }  // namespace fovea::train

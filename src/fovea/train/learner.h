@@ -1,5 +1,8 @@
 #pragma once
 
+#include <array>
+#include <memory>
+
 #include "fovea/optim/gradient_norm.h"
 #include "fovea/predict/evaluation.h"
 #include "fovea/train/setup.h"
@@ -28,21 +31,23 @@ class Learner {
   void thaw();
   bool thawed() const { return thawed_; }
 
-  /// The Program for `n` samples, compiled on first use.
+  /// The Program for `n` samples, compiled on first use: now, in the last phase of the run (with
+  /// nothing frozen if the run unfreezes), and in evaluation.
   const Program& program(int64_t n);
+  const Program& last_program(int64_t n);
   const Program& evaluation_program(int64_t n);
 
   State& state() { return state_; }
-  TrainStep& step() { return *step_; }
+  TrainStep& step() { return step(thawed_); }
   Evaluation& evaluation() { return evaluation_; }
 
  private:
-  void make_step();
+  TrainStep& step(bool thawed);
 
   const Setup& setup_;
   State state_;
   bool thawed_ = false;
-  std::unique_ptr<TrainStep> step_;
+  std::array<std::unique_ptr<TrainStep>, 2> steps_;  ///< of the two phases, once they are needed
   optim::GradientNorm norm_;
   Evaluation evaluation_;
 };

@@ -54,8 +54,7 @@ class Planner {
 
   const Setup& setup_;
   std::shared_ptr<Learner> learner_;
-  std::shared_ptr<Learner> thawed_;  ///< of a run that unfreezes
-  int64_t smallest_ = 1;             ///< smallest batch that the net can be trained on
+  int64_t smallest_ = 1;  ///< smallest batch that the net can be trained on
   size_t program_ = 0, start_peak_ = 0;
 };
 
