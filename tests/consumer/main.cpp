@@ -11,7 +11,7 @@
 #include <fovea/optim/sgd.h>
 #include <fovea/predict/predictor.h>
 #include <fovea/tasks/regression.h>
-#include <fovea/train/trainer.h>
+#include <fovea/train/fit.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -286,6 +286,17 @@ bool evaluate_and_predict(const std::filesystem::path& file) {
   return measured.count() == 512 && tasks::find(measured.numbers(), "within").has_value();
 }
 
+/// A run in three lines: a net, known by its name, is trained, measured and used.
+bool three_lines() {
+  const data::DataSets dots{"dots", std::make_shared<Dots>(1), std::make_shared<Dots>(2)};
+  const History history =
+      fit("dot_net", dots, {.epochs = 20, .batch = 32, .lr = 0.05, .augment = "none"});
+  const tasks::Numbers numbers = history.model->evaluate(dots.test);
+  const auto predictions = history.model->predict(std::vector<Image>(3, Image::black(8, 8, 1)));
+  std::printf("%s%s", history.csv().c_str(), predictions[2]->text().c_str());
+  return history.history.size() == 20 && tasks::find(numbers, "r2").value_or(-1) > 0.7;
+}
+
 /// Trains a net on dots with this optimiser and gives the last loss by the first.
 double trained_with(optim::Optimizer& optimizer) {
   const DotNet net(nn::Scope("dot_net"));
@@ -329,7 +340,8 @@ int main() {
       std::filesystem::temp_directory_path() / ("fovea-consumer-" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
   const bool good = own_loop() && whole_run(folder) &&
-                    evaluate_and_predict(folder / "run/best.safetensors") && own_optimizers();
+                    evaluate_and_predict(folder / "run/best.safetensors") && three_lines() &&
+                    own_optimizers();
   std::filesystem::remove_all(folder);
   return good ? 0 : 1;
 }

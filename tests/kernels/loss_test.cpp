@@ -100,7 +100,7 @@ TEST(OneHot, ALabelOutOfRangeGivesTheErrorOfTheReference) {
   std::vector<float> out(12);
   const std::byte* inputs[] = {labels.raw()};
   std::byte* outputs[] = {reinterpret_cast<std::byte*>(out.data())};
-  expect_error(ErrorKind::data, "one_hot: label 3 of sample 2 is not one of 3 classes", [&] {
+  expect_error(ErrorKind::data, "one_hot: label 3 at 2 is not one of 3 classes", [&] {
     choice.kernel->run({inputs, outputs, nullptr, nullptr});
   });
 }
