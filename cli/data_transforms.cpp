@@ -7,6 +7,8 @@
 #include "fovea/data/registry.h"
 #include "fovea/images/codec.h"
 #include "fovea/images/draw.h"
+#include "fovea/ops.h"
+#include "fovea/runtime/program.h"
 
 namespace fovea::cli {
 namespace {
@@ -35,15 +37,38 @@ Preprocessing preprocessing_of(const data::Dataset& dataset) {
   return result;
 }
 
+/// The images of a batch after mixing, as in that training step.
+Array mixed(const data::Mixing& mixing, const data::Batch& batch, uint64_t seed, int64_t step) {
+  const Shape& shape = batch.inputs.shape();
+  const std::vector<float> mean(static_cast<size_t>(shape[3]), 0), std(mean.size(), 1);
+  const auto graph = Graph::make(Mode::eval);
+  const Tensor images = normalize_images(graph->input("inputs", {DType::u8, shape}), mean, std);
+  const Tensor targets = graph->input("targets", {batch.targets.dtype(), batch.targets.shape()});
+  const Tensor bytes = mixing.trace({images, targets}).inputs * 255 + 0.5;
+  graph->output("images", cast(permute(minimum(maximum(bytes, 0), 255), {0, 2, 3, 1}), DType::u8));
+  const auto random = mixing.draw(images.shape(), seed, step);
+  Inputs inputs{{"inputs", batch.inputs}, {"targets", batch.targets}};
+  inputs.insert(inputs.end(), random.begin(), random.end());
+  Memory memory;
+  State none;
+  return Program(*graph).run(memory, none, inputs)[0].clone();
+}
+
 /// The first of two samples after the transforms; the other one is for mixing.
 Image transformed(const std::shared_ptr<const data::Dataset>& pair, const std::string& augment,
                   const Flags& flags, int64_t epoch) {
-  data::LoaderOptions options{.batch = 2, .seed = static_cast<uint64_t>(flags.seed)};
+  const Preprocessing preprocessing = preprocessing_of(*pair);
+  const auto seed = static_cast<uint64_t>(flags.seed);
+  data::LoaderOptions options{.batch = 2, .seed = seed};
   options.augment = data::Augmentation::parse(augment, pair->typical_input().has_value());
-  options.resize = std::make_shared<data::Resize>(preprocessing_of(*pair));
+  options.resize = std::make_shared<data::Resize>(preprocessing);
+  const data::Mixing mixing(
+      std::exchange(options.augment.batch, {}),
+      {DType::f32, {preprocessing.channels, preprocessing.height, preprocessing.width}},
+      pair->targets());
   data::Loader loader(pair, std::move(options));
   loader.start(epoch);
-  const Array batch = loader.next()->inputs;
+  const Array batch = mixed(mixing, *loader.next(), seed, epoch);
   Image image = Image::black(static_cast<int>(batch.dim(1)), static_cast<int>(batch.dim(2)),
                              static_cast<int>(batch.dim(3)));
   std::ranges::copy(batch.data<uint8_t>().first(image.pixels.size()), image.pixels.begin());

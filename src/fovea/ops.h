@@ -16,6 +16,7 @@
 #include "fovea/ops/pad.h"
 #include "fovea/ops/pool.h"
 #include "fovea/ops/reduce.h"
+#include "fovea/ops/roll.h"
 #include "fovea/ops/shape_ops.h"
 #include "fovea/ops/shuffle.h"
 #include "fovea/ops/upsample.h"

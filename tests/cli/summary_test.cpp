@@ -4,20 +4,10 @@
 
 #include "fovea/models/registry.h"
 #include "fovea/nn.h"
+#include "summaries.h"
 
 namespace fovea::cli {
 namespace {
-
-std::vector<std::string> parameter_names(const nn::Module& model) {
-  std::vector<std::string> names;
-  for (const nn::Variable* v : model.parameters()) names.push_back(v->name());
-  return names;
-}
-
-Summary summary_of(const nn::Module& model, const Shape& image, Mode mode = Mode::eval) {
-  const auto graph = nn::trace(model, Shape{1}.concat(image), mode);
-  return summarize(*graph, parameter_names(model));
-}
 
 TEST(SummaryTable, ReadsAsATable) {
   const auto model = models::make("small_cnn", {.input = Shape{1, 28, 28}});
@@ -95,12 +85,6 @@ TEST(SummaryTable, FrozenParametersAreInParentheses) {
 }
 
 TEST(SummaryTable, ALayerCalledAgainIsRecursive) {
-  class Twice : public nn::Module {
-   public:
-    explicit Twice(const nn::Scope& s) : Module(s), conv(at("conv"), 4, 4, {.kernel = 3}) {}
-    Tensor forward(Tensor x) const override { return conv(relu(conv(x))); }
-    nn::Conv2d conv;
-  };
   const std::string text = summary_table(summary_of(Twice(nn::Scope("twice")), {4, 8, 8}));
   EXPECT_NE(text.find("└─conv  Conv2d 3x3    4x4x4   (recursive)"), std::string::npos) << text;
 }

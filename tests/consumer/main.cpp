@@ -1,4 +1,4 @@
-// What a user of the library adds to it from outside: a net with a choice, a data set, a transform,
+// What a user of the library adds to it from outside: a net with a choice, a data set, transforms,
 // optimisers, a schedule, a task, a metric and a callback, each known by its name from then on; and
 // a net of one's own trained on arrays with a loop of one's own, one of its layers tapped.
 #include <fovea/core/random.h>
@@ -11,7 +11,7 @@
 #include <fovea/optim/sgd.h>
 #include <fovea/predict/predictor.h>
 #include <fovea/tasks/regression.h>
-#include <fovea/train/trainer.h>
+#include <fovea/train/fit.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -74,6 +74,19 @@ class Upend : public data::Transform {
 
  private:
   double p_;
+};
+
+/// Dims the images of a batch by a factor drawn for each batch.
+class Dim : public data::BatchTransform {
+ public:
+  std::string text() const override { return "dim"; }
+  std::vector<Array> draw(const Shape&, Random& random) const override {
+    return {Array::full(DType::f32, {}, 0.5 + 0.5 * random.uniform())};
+  }
+  data::BatchTensors trace(const data::BatchTensors& batch, const data::Targets&,
+                           const Tensors& random) const override {
+    return {random[0] * batch.inputs, batch.targets};
+  }
 };
 
 /// Numbers again, but with the absolute error as the loss.
@@ -212,6 +225,9 @@ bool whole_run(const std::filesystem::path& folder) {
                        .make = [](const Arguments& a) -> data::AnyTransform {
                          return std::make_shared<Upend>(a.number("p"));
                        }});
+  data::add_transform(
+      {.choice = {.name = "dim", .help = "dims the images of a batch"},
+       .make = [](const Arguments&) -> data::AnyTransform { return std::make_shared<Dim>(); }});
   optim::add_schedule({.choice = {.name = "ramp", .arguments = {{.name = "final", .maximum = 1}}},
                        .factor = [](const Arguments& a, const optim::ScheduleTime& time) {
                          const double done =
@@ -228,7 +244,7 @@ bool whole_run(const std::filesystem::path& folder) {
   settings.data = "dots";
   settings.task = "absolute";
   settings.model = "dot_net";
-  settings.augment = "upend:0.5";
+  settings.augment = "upend:0.5,dim";
   settings.schedule = "ramp:0.1";
   settings.monitor = "within";
   settings.epochs = 60;
@@ -268,6 +284,17 @@ bool evaluate_and_predict(const std::filesystem::path& file) {
   image.pixels[2 * 8 + 5] = 255;  // row 2, column 5
   std::printf("%s", model.predict(image)->text().c_str());
   return measured.count() == 512 && tasks::find(measured.numbers(), "within").has_value();
+}
+
+/// A run in three lines: a net, known by its name, is trained, measured and used.
+bool three_lines() {
+  const data::DataSets dots{"dots", std::make_shared<Dots>(1), std::make_shared<Dots>(2)};
+  const History history =
+      fit("dot_net", dots, {.epochs = 20, .batch = 32, .lr = 0.05, .augment = "none"});
+  const tasks::Numbers numbers = history.model->evaluate(dots.test);
+  const auto predictions = history.model->predict(std::vector<Image>(3, Image::black(8, 8, 1)));
+  std::printf("%s%s", history.csv().c_str(), predictions[2]->text().c_str());
+  return history.history.size() == 20 && tasks::find(numbers, "r2").value_or(-1) > 0.7;
 }
 
 /// Trains a net on dots with this optimiser and gives the last loss by the first.
@@ -313,7 +340,8 @@ int main() {
       std::filesystem::temp_directory_path() / ("fovea-consumer-" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
   const bool good = own_loop() && whole_run(folder) &&
-                    evaluate_and_predict(folder / "run/best.safetensors") && own_optimizers();
+                    evaluate_and_predict(folder / "run/best.safetensors") && three_lines() &&
+                    own_optimizers();
   std::filesystem::remove_all(folder);
   return good ? 0 : 1;
 }

@@ -16,7 +16,9 @@
 
 #include "fovea/core/error.h"
 #include "fovea/core/random.h"
+#include "fovea/data/augmentation.h"
 #include "fovea/data/dataset.h"
+#include "fovea/runtime/eval.h"
 
 namespace fovea::data {
 
@@ -99,6 +101,22 @@ inline Bytes pixels_of(const Dataset& set, int64_t i) {
   const Array input = set.sample(i).input;
   const std::span<const uint8_t> bytes = input.data<uint8_t>();
   return {bytes.begin(), bytes.end()};
+}
+
+/// A batch of inputs [N, C, spatial...] after the transform, in training step `step`.
+inline Batch mixed(const BatchTransform& transform, const Batch& batch, const Targets& targets,
+                   uint64_t step) {
+  Random random(3, "mix", step);
+  std::vector<Array> arrays{batch.inputs, batch.targets};
+  for (Array& array : transform.draw(batch.inputs.shape(), random)) arrays.push_back(array);
+  const std::vector<Array> results = eval(
+      [&](const Tensors& in) {
+        const BatchTensors out =
+            transform.trace({in[0], in[1]}, targets, {in.begin() + 2, in.end()});
+        return Tensors{out.inputs, out.targets};
+      },
+      arrays);
+  return {results[0], results[1]};
 }
 
 /// A split of random pixels; labels cycle through the classes.

@@ -306,6 +306,8 @@ TEST(Loader, OptionsOutOfRangeAreUsageErrors) {
   EXPECT_EQ(error({.prefetch = 0}), "loader: prefetch is 0, not in 1..1024");
   EXPECT_EQ(error({.augment = Augmentation::parse("crop:2")}),
             "--augment: crop:2 could miss images of 2x2");
+  EXPECT_EQ(error({.augment = Augmentation::parse("mixup")}),
+            "loader: mixup:0.2 mixes batches, which the training step does");
   Loader loader(set, {.batch = 4});
   EXPECT_EQ(error_of([&] { (void)loader.next(); }).headline(),
             "loader: next() before the first start()");

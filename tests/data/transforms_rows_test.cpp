@@ -198,20 +198,17 @@ TEST(TransformRows, CutMixTargetsAreTheSharesOfPixels) {
   const CutMix cutmix(1);
   const Targets classes = class_targets({"a", "b", "c", "d"});
   EXPECT_EQ(cutmix.output(classes).type, (Type{DType::f32, {4}}));
+  Array images(DType::f32, {4, 3, 8, 12});
+  for (int64_t i = 0; i < images.numel(); ++i) images.set(i, static_cast<double>(i / 288));
   double sum = 0;
-  constexpr int draws = 2000;
+  constexpr int draws = 100;
   for (uint64_t round = 0; round < draws; ++round) {
-    Array images(DType::u8, {4, 8, 12, 3});
-    for (int64_t i = 0; i < images.numel(); ++i) images.set(i, static_cast<double>(i / 288));
-    const Array before = images.clone();
-    Batch batch{images, Array::of<int64_t>({0, 1, 2, 3})};
-    Random random(3, "mix", round);
-    cutmix(batch, classes, random);
+    const Batch batch = mixed(cutmix, {images, Array::of<int64_t>({0, 1, 2, 3})}, classes, round);
     ASSERT_EQ(batch.targets.shape(), (Shape{4, 4}));
     for (int64_t i = 0; i < 4; ++i) {
       double all = 0;
       for (int64_t k = 0; k < 4; ++k) {
-        const auto pixels = batch.inputs.data<uint8_t>().subspan(static_cast<size_t>(i) * 288, 288);
+        const auto pixels = batch.inputs.data<float>().subspan(static_cast<size_t>(i) * 288, 288);
         const double share = static_cast<double>(std::ranges::count(pixels, k)) / 288;
         ASSERT_NEAR(batch.targets.at(i * 4 + k), share, 1e-6);
         all += batch.targets.at(i * 4 + k);
@@ -219,11 +216,10 @@ TEST(TransformRows, CutMixTargetsAreTheSharesOfPixels) {
       ASSERT_NEAR(all, 1, 1e-6);
       sum += batch.targets.at(i * 4 + i) / 4;
     }
-    ASSERT_TRUE(std::ranges::equal(images.data<uint8_t>(), before.data<uint8_t>()));
   }
-  // Half of a box is mixed in on average, less what the border cuts off; a quarter with itself.
-  EXPECT_GT(sum / draws, 0.6);
-  EXPECT_LT(sum / draws, 0.85);
+  // Half of the pixels are replaced on average, less what the border cuts off.
+  EXPECT_GT(sum / draws, 0.5);
+  EXPECT_LT(sum / draws, 0.8);
 }
 
 TEST(TransformRows, CutMixTakesNumbersOfOneToThreeAxes) {
@@ -231,25 +227,23 @@ TEST(TransformRows, CutMixTakesNumbersOfOneToThreeAxes) {
   const Targets numbers{.type = {DType::f32, {1}}, .names = {"x"}};
   for (const Shape& shape : {Shape{2, 40}, Shape{2, 9, 10}, Shape{2, 5, 6, 7}}) {
     cutmix.check_input({DType::f32, shape});
-    int mixed = 0;
-    for (uint64_t round = 0; round < 50; ++round) {
-      Array inputs = Array::zeros(DType::f32, Shape{2}.concat(shape));
-      for (int64_t i = inputs.numel() / 2; i < inputs.numel(); ++i) inputs.set(i, 1);
-      Batch batch{inputs, Array::of<float>({0, 1}, {2, 1})};
-      Random random(4, "mix", round);
-      cutmix(batch, numbers, random);
+    Array inputs = Array::zeros(DType::f32, Shape{2}.concat(shape));
+    for (int64_t i = inputs.numel() / 2; i < inputs.numel(); ++i) inputs.set(i, 1);
+    int replaced = 0;
+    for (uint64_t round = 0; round < 20; ++round) {
+      const Batch batch = mixed(cutmix, {inputs, Array::of<float>({0, 1}, {2, 1})}, numbers, round);
       double mean = 0;
       for (int64_t i = 0; i < inputs.numel() / 2; ++i) mean += batch.inputs.at(i);
       mean /= static_cast<double>(inputs.numel() / 2);
       ASSERT_NEAR(batch.targets.at(0), mean, 1e-6);
-      mixed += mean > 0;
+      replaced += mean > 0;
     }
-    EXPECT_GT(mixed, 8);
+    EXPECT_GT(replaced, 8);
   }
   EXPECT_EQ(error_of([&] {
               cutmix.check_input({DType::f32, {5}});
             }).headline(),
-            "cutmix:1 needs images u8[H, W, C] or numbers f32[C, ...] with spatial axes");
+            "cutmix:1 needs inputs with spatial axes");
   EXPECT_THROW((void)cutmix.output({.type = {DType::i64, {4, 4}}, .names = {}}), Error);
 }
 

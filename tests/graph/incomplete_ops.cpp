@@ -45,6 +45,19 @@ struct Unprintable : Whole {
   static void fields(auto& op, auto&& visit) { visit("mode", op.mode); }
 };
 
+struct Scaled : Whole {
+  double scale = 1;
+  static void fields(auto& op, auto&& visit) { visit("scale", op.scale); }
+};
+
+struct Inheriting : Scaled {
+  double shift = 0;
+};
+
+struct Renamed : Scaled {  // adds no members: inherits rightly
+  static constexpr std::string_view name = "renamed";
+};
+
 Tensors add(Graph& graph, const Tensors& in) {
   graph.add(Whole{}, in);
   graph.add(Nameless{}, in);
@@ -52,6 +65,9 @@ Tensors add(Graph& graph, const Tensors& in) {
   graph.add(Uncomputed{}, in);
   graph.add(Underived{}, in);
   graph.add(Undescribed{}, in);
+  graph.add(Scaled{}, in);
+  graph.add(Renamed{}, in);
+  graph.add(Inheriting{}, in);
   return graph.add(Unprintable{}, in);
 }
 

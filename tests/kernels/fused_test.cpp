@@ -103,11 +103,26 @@ TEST(Fused, InPlaceItGivesTheSameResult) {
   }
 }
 
+// Bias corrections and rates, once per array: exactly what the reference computes.
+TEST(Fused, OneNumberIsComputedInFloat64) {
+  Random random(5, "fused");
+  for (const Type& out : {Type{DType::f64, {}}, Type{DType::f64, {1, 1}}}) {
+    FusedElementwise op = program(2, {0.5, 3},
+                                  {{FusedKind::unary, 0, static_cast<int64_t>(UnaryKind::exp), -1},
+                                   {FusedKind::negative_mul_add, 2, 1, -2},
+                                   {FusedKind::div, 3, 0}},
+                                  {3, 4});
+    op.dtype = DType::f64;
+    const Problem problem = make_problem(op, {out, {DType::f32, {}}});
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {}));
+  }
+}
+
 TEST(Fused, SaysWhatItRefuses) {
   const FusedElementwise twice = program(1, {2}, {{FusedKind::mul, 0, -1}}, {1});
   FusedElementwise wide = twice;
   wide.dtype = DType::f64;
-  EXPECT_EQ(refusal("simd", make_problem(wide, {{DType::f64, {8}}})), "only f32");
+  EXPECT_EQ(refusal("simd", make_problem(wide, {{DType::f64, {8}}})), "only f32, and one f64");
   EXPECT_EQ(refusal("simd", make_problem(twice, {{DType::bf16, {8}}})), "only arrays of f32");
   FusedElementwise many = program(1, {}, {}, {});
   for (int64_t i = 0; i < 80; ++i) many.append({FusedKind::add, i, 0});

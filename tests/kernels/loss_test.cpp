@@ -3,6 +3,7 @@
 #include "error_text.h"
 #include "fovea/ops/dropout.h"
 #include "fovea/ops/loss.h"
+#include "fovea/ops/metrics.h"
 #include "kernels/harness.h"
 
 namespace fovea::kernel_test {
@@ -78,6 +79,30 @@ TEST(CrossEntropy, ALabelOutOfRangeGivesTheErrorOfTheReference) {
                          choice.kernel->run({inputs, outputs, scratch.data(), nullptr});
                        }),
             text);
+}
+
+TEST(OneHot, EqualsItsReferenceInEveryShape) {
+  Random random(6, "one_hot");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const OneHot op{pick(random, 10, 40), pick<DType>(random, {DType::f32, DType::f64})};
+    Type labels{DType::i64, {pick(random, 0, 300)}};
+    if (trial % 2 == 0) labels.shape = labels.shape.concat({pick(random, 1, 5), 3});
+    const Problem problem = make_problem(op, {labels});
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {}));
+  }
+}
+
+TEST(OneHot, ALabelOutOfRangeGivesTheErrorOfTheReference) {
+  const Problem problem = make_problem(OneHot{3, DType::f32}, {{DType::i64, {4}}});
+  const Array labels = Array::of(std::vector<int64_t>{0, 2, 3, 1});
+  const KernelChoice choice = choose_kernel(problem);
+  ASSERT_EQ(choice.name, "simd");
+  std::vector<float> out(12);
+  const std::byte* inputs[] = {labels.raw()};
+  std::byte* outputs[] = {reinterpret_cast<std::byte*>(out.data())};
+  expect_error(ErrorKind::data, "one_hot: label 3 at 2 is not one of 3 classes", [&] {
+    choice.kernel->run({inputs, outputs, nullptr, nullptr});
+  });
 }
 
 TEST(Dropout, DropsWhatTheReferenceDrops) {

@@ -3,6 +3,7 @@
 
 #include "fovea/ops/flip.h"
 #include "fovea/ops/reorder.h"
+#include "fovea/ops/roll.h"
 #include "fovea/ops/shape_ops.h"
 #include "kernels/harness.h"
 
@@ -138,6 +139,18 @@ TEST(Moves, SliceTakesFromValuesInEveryLayout) {
     dy[0].layout = Layout::plain;
     const Problem backward = make_problem(SliceBackward{axis, begin, x.dim(axis)}, dy, layout);
     ASSERT_TRUE(check("simd", backward, random_inputs(backward, random), {}));
+  }
+}
+
+TEST(Moves, RollShiftsAlongAnyAxis) {
+  Random random(11, "moves");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const int rank = static_cast<int>(pick(random, 1, 5));
+    Type x{random_dtype(random), random_shape(random, rank)};
+    if (trial % 20 == 0) x.shape.set(rank - 1, 3000);  // enough for several threads
+    const Roll op{static_cast<int>(pick(random, 0, rank - 1)), pick(random, -20, 20)};
+    const Problem problem = make_problem(op, {x});
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {}));
   }
 }
 

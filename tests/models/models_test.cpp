@@ -432,8 +432,12 @@ TEST(Models, GlobsChooseFromTheList) {
             (Names{"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d",
                    "resnext101_32x8d", "resnet18_cifar", "resnet34_cifar", "resnet50_cifar",
                    "resnet101_cifar", "resnet152_cifar"}));
-  EXPECT_EQ(found("*_cnn"),
-            (Names{"small_cnn", "deeper_cnn", "keras_cnn", "lenet_cnn", "vgg_style_cnn"}));
+  Names ending;  // whatever models there are
+  for (const models::Entry& e : models::list()) {
+    if (e.name.ends_with("_cnn")) ending.push_back(e.name);
+  }
+  EXPECT_EQ(found("*_cnn"), ending);
+  EXPECT_GE(ending.size(), 5u);
   EXPECT_EQ(found("resnet??_cifar").size(), 3u);
   EXPECT_EQ(found("small_cnn").size(), 1u);
   EXPECT_TRUE(found("small").empty());

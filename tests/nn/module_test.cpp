@@ -203,6 +203,7 @@ TEST(Module, ADestroyedPartFreesItsName) {
 class Pair : public nn::Module {
  public:
   explicit Pair(const nn::Scope& s) : Module(s), fc(at("fc"), 3, 3) {}
+  using Module::forward;
   Tensors forward(const Tensor& a, const Tensor& b) const { return {fc(a) + b, a}; }
   nn::Linear fc;
 };
@@ -254,6 +255,7 @@ TEST(Module, InputsOfACallAreFoundInContainers) {
   class Mixed : public nn::Module {
    public:
     explicit Mixed(const nn::Scope& s) : Module(s) {}
+    using Module::forward;
     std::pair<Tensor, std::tuple<Tensors, std::optional<Tensor>>> forward(
         const Tensor& x, const std::string&, const Tensors& more,
         const std::optional<Tensor>& last) const {

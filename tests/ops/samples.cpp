@@ -301,6 +301,32 @@ std::vector<Sample> flips(DType dtype) {
   });
 }
 
+std::vector<Sample> rolls(DType dtype) {
+  return repeat("roll", shapes_per_op, [&](Random& r) {
+    const Shape x = pick_shape(r, 1, 5);
+    const int axis = static_cast<int>(pick(r, 0, x.rank() - 1));
+    return Sample{{}, Roll{axis, pick(r, -9, 9)}, {{{dtype, x}, normal}}};
+  });
+}
+
+Function rolled(int64_t shift, int axis) {
+  return [=](const Tensors& in) { return Tensors{roll(in[0], shift, axis)}; };
+}
+
+std::vector<Worked> worked_rolls() {
+  const Data x{{2, 3}, {1, 2, 3, 4, 5, 6}};
+  return {{rolled(1, 0), {x}, {4, 5, 6, 1, 2, 3}},
+          {rolled(1, -1), {x}, {3, 1, 2, 6, 4, 5}},
+          {rolled(-4, 1), {x}, {2, 3, 1, 5, 6, 4}}};
+}
+
+std::vector<Refused> refused_rolls() {
+  return {{rolled(1, 2),
+           {{DType::f32, {2, 3}}},
+           "roll: there is no axis 2; the input has 2 axes\n"
+           "  input   f32[2, 3]"}};
+}
+
 Function flipped(const std::vector<int>& axes) {
   return [axes](const Tensors& in) { return Tensors{flip(in[0], axes)}; };
 }
@@ -334,6 +360,7 @@ const std::vector<Family>& families() {
         {"loss", losses, 1e-7},
         {"dropout", dropouts, 1e-8},
         {"shape", shape_ops, 1e-8},
+        {"roll", rolls, 1e-8, worked_rolls(), refused_rolls()},
         {"flip", flips, 1e-8, worked_flips(), refused_flips(),
          "the views of an evaluation cost little beside the net"},
     };

@@ -12,20 +12,10 @@
 #include "fovea/passes/cost.h"
 #include "fovea/passes/receptive_field.h"
 #include "fovea/passes/summary.h"
+#include "summaries.h"
 
 namespace fovea {
 namespace {
-
-std::vector<std::string> parameter_names(const nn::Module& model) {
-  std::vector<std::string> names;
-  for (const nn::Variable* v : model.parameters()) names.push_back(v->name());
-  return names;
-}
-
-Summary summary_of(const nn::Module& model, const Shape& image, Mode mode = Mode::eval) {
-  const auto graph = nn::trace(model, Shape{1}.concat(image), mode);
-  return summarize(*graph, parameter_names(model));
-}
 
 struct Expected {
   std::string_view name;
@@ -76,12 +66,6 @@ TEST(Summary, ColumnsAddUpToTheTotals) {
 }
 
 TEST(Summary, WeightsOfAModuleUsedTwiceCountOnce) {
-  class Twice : public nn::Module {
-   public:
-    explicit Twice(const nn::Scope& s) : Module(s), conv(at("conv"), 4, 4, {.kernel = 3}) {}
-    Tensor forward(Tensor x) const override { return conv(relu(conv(x))); }
-    nn::Conv2d conv;
-  };
   const Twice model(nn::Scope("twice"));
   const Summary s = summary_of(model, {4, 8, 8});
   EXPECT_EQ(s.parameters, 4 * 4 * 9 + 4);

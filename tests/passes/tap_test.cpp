@@ -105,13 +105,14 @@ TEST(Tap, SeveralResultsAreNumbered) {
   class Halves : public nn::Module {
    public:
     explicit Halves(const nn::Scope& s) : Module(s) {}
-    Tensors forward(const Tensor& x) const { return {x * 0.5, x * 2.0}; }
+    using Module::forward;
+    Tensors forward(const Tensor& x, double factor) const { return {x * factor, x / factor}; }
   };
   class Outer : public nn::Module {
    public:
     explicit Outer(const nn::Scope& s) : Module(s), halves(at("halves")) {}
     Tensor forward(Tensor x) const override {
-      const Tensors parts = nn::call(halves, x);
+      const Tensors parts = nn::call(halves, x, 2.0);
       return parts[0] + parts[1];
     }
     Halves halves;

@@ -66,6 +66,20 @@ TEST(Plan, ALayerThatIsFrozenInTheEndIsCountedAtTheStart) {
   EXPECT_EQ(use.arena, Planner(uninterrupted).at(128).memory.arena);
 }
 
+TEST(Plan, EachPhaseIsCompiledOnceForThePlanAndTheRun) {
+  Settings settings;
+  settings.freeze = "backbone";
+  settings.unfreeze_after = 1;
+  const auto setup = setup_of(settings);
+  Learner learner(setup);
+  learner.enter(1);
+  const Program* planned = &learner.program(16);
+  learner.enter(0);
+  EXPECT_NE(&learner.program(16), planned);
+  learner.enter(1);
+  EXPECT_EQ(&learner.program(16), planned);
+}
+
 TEST(Plan, AllocatesNothingOfWhatItCounts) {
   const auto setup = setup_of({}, 60'000);
   Planner planner(setup);
@@ -83,6 +97,7 @@ TEST(Plan, TheLargestBatchIsTheLargest) {
     ASSERT_TRUE(largest) << batch;
     EXPECT_LE(largest->peak, limit) << batch;
     EXPECT_GE(largest->batch, batch * 95 / 100);  // memory may dip with the choice of kernels
+    if (largest->batch == setup.split.train->size()) continue;  // the process was larger before
     EXPECT_GT(planner.at(largest->batch + 1).peak, limit) << batch;
   }
   EXPECT_FALSE(planner.largest(mib));

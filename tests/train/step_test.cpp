@@ -81,6 +81,31 @@ TEST(TrainStep, ArraysFrozenByALaterStepDoNotMoveByOldGradients) {
   EXPECT_TRUE(state.contains("grad:fc.weight"));
 }
 
+TEST(TrainStep, LossAndMetricsAreThoseOfTheMixedBatch) {
+  const HalfUsed net(nn::Scope("net"));
+  const data::Targets classes = data::class_targets({"a", "b", "c"});
+  const tasks::Metric total{.name = "total", .sum = [](const Tensor&, const Tensor& t) {
+                              return sum(cast(t, DType::f64));
+                            }};
+  State state;
+  nn::declare(state, net, 1);
+  TrainStep step(
+      net, state,
+      {.normalization = {},
+       .mixing = {data::Augmentation::parse("mixup").batch, {DType::f32, {1, 2, 2}}, classes},
+       .metrics = {total},
+       .seed = 3});
+  const Array inputs = Array::of(std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}, {2, 1, 2, 2});
+  const auto at = [&](int64_t number) {
+    const StepResult result = step.gradient(inputs, labels, number);
+    EXPECT_EQ(result.sums[0].item(), 2);  // shares, not labels
+    return std::pair(result.loss, result.output.at(0));
+  };
+  const auto first = at(1), second = at(2);
+  EXPECT_NE(first, second);  // each step draws its own numbers
+  EXPECT_EQ(first, at(1));   // which depend on its number alone
+}
+
 TEST(TrainStep, WeightsThatWereKeptAreNotOverwritten) {
   const HalfUsed net(nn::Scope("net"));
   State state;

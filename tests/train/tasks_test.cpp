@@ -111,13 +111,24 @@ TEST_F(Training, TheMonitoredMetricDecidesWhichEpochIsBest) {
                [&] { run("no", settings_); });
 }
 
-TEST_F(Training, MixedBatchesAreLearnedToo) {
-  settings_.augment = "crop:1,mixup:0.2";
+TEST_F(Training, MixedBatchesAreLearnedAndResumedToTheSameBytes) {
+  settings_.augment = "crop:1,mixup:0.2,cutmix:0.1";
   settings_.epochs = 6;
-  run("uninterrupted", settings_);
-  const Result result = run("again", settings_);
+  const Result result = run("uninterrupted", settings_);
   EXPECT_GT(accuracy(result), 0.9);
-  EXPECT_TRUE(same_weights("uninterrupted", "again"));
+  stopped("part", settings_, 20);
+  resume(folder_ / "part");
+  EXPECT_TRUE(same_weights("uninterrupted", "part"));
+  EXPECT_EQ(contents("uninterrupted/log.txt").find("no fast kernel"), std::string::npos);
+}
+
+TEST_F(Training, MixingThatDoesNotFitTheInputsIsAUsageError) {
+  write_numbers(folder_ / "", {5}, true);
+  settings_.data = "arrays:" + (folder_ / "").string();
+  settings_.augment = "cutmix";
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { run("no", settings_); }),
+            "--augment: cutmix:1 needs inputs with spatial axes\n"
+            "  found   f32[5]");
 }
 
 }  // namespace

@@ -371,9 +371,11 @@ std::string listing(std::span<const Choice* const> choices) {
 
 Error unknown_choice(std::string_view what, std::string_view name,
                      std::span<const Choice* const> known) {
+  constexpr size_t long_line = 240;
   std::vector<std::string> names;
   for (const Choice* choice : known) names.push_back(choice->name);
-  return unknown_name(what, name, names).with("known", usages(known));
+  const std::string all = usages(known);
+  return unknown_name(what, name, names).with("known", all.size() < long_line ? all : join(names));
 }
 
 }  // namespace fovea

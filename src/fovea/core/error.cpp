@@ -38,6 +38,18 @@ Error&& Error::with(std::string_view key, std::string_view value) && {
   return std::move(with(key, value));
 }
 
+Error& Error::at(std::string_view place) & {
+  const auto find = [this](std::string_view key) {
+    return std::ranges::find(details_, key, &std::pair<std::string, std::string>::first);
+  };
+  if (place.empty() || find("at") != details_.end()) return *this;
+  details_.emplace(find("try"), "at", place);
+  render();
+  return *this;
+}
+
+Error&& Error::at(std::string_view place) && { return std::move(at(place)); }
+
 void Error::render() {
   size_t width = 7;
   for (const auto& [key, value] : details_) width = std::max(width, key.size());

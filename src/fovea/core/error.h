@@ -39,6 +39,11 @@ class Error : public std::exception {
   Error& with(std::string_view key, std::string_view value) &;
   Error&& with(std::string_view key, std::string_view value) &&;
 
+  /// Adds where it happened, as the detail "at": after the values and before the advice ("try").
+  /// Has no effect when `place` is empty or the error says it already.
+  Error& at(std::string_view place) &;
+  Error&& at(std::string_view place) &&;
+
   ErrorKind kind() const { return kind_; }
   int exit_code() const { return static_cast<int>(kind_); }
   const std::string& headline() const { return headline_; }

@@ -1,7 +1,10 @@
 #include "fovea/data/augmentation.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
@@ -54,6 +57,9 @@ void for_each_step(const Steps& steps, const Action& action) {
 }
 
 using Steps = std::vector<std::shared_ptr<const Transform>>;
+
+/// The name of a graph's input: the random numbers `k` of step `i`.
+std::string random_name(size_t i, size_t k) { return fmt::format("mix:{}.{}", i, k); }
 
 void move_to_end(Steps& from, Steps& to) {
   to.insert(to.end(), from.begin(), from.end());
@@ -112,14 +118,44 @@ Type output(const std::vector<std::shared_ptr<const Transform>>& steps, Type inp
   return input;
 }
 
-Targets output(const std::vector<std::shared_ptr<const BatchTransform>>& steps, Targets targets) {
-  for_each_step(steps, [&](const BatchTransform& step) { targets = step.output(targets); });
-  return targets;
+Mixing::Mixing(std::vector<std::shared_ptr<const BatchTransform>> steps, const Type& input,
+               Targets targets)
+    : steps_(std::move(steps)) {
+  for_each_step(steps_, [&](const BatchTransform& step) {
+    step.check_input(input);
+    Targets after = step.output(targets);
+    targets_.push_back(std::exchange(targets, std::move(after)));
+  });
 }
 
-void check_input(const std::vector<std::shared_ptr<const BatchTransform>>& steps,
-                 const Type& input) {
-  for_each_step(steps, [&](const BatchTransform& step) { step.check_input(input); });
+std::vector<std::vector<Array>> Mixing::numbers(const Shape& inputs, uint64_t seed,
+                                                int64_t step) const {
+  Random random(seed, "mix", static_cast<uint64_t>(step));
+  std::vector<std::vector<Array>> all;
+  for (const auto& transform : steps_) all.push_back(transform->draw(inputs, random));
+  return all;
+}
+
+BatchTensors Mixing::trace(BatchTensors batch) const {
+  const auto example = numbers(batch.inputs.shape(), 0, 0);
+  Graph& graph = batch.inputs.graph();
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    Tensors random;
+    for (const Array& array : example[i])
+      random.push_back(graph.input(random_name(i, random.size()), {array.dtype(), array.shape()}));
+    batch = steps_[i]->trace(batch, targets_[i], random);
+  }
+  return batch;
+}
+
+std::map<std::string, Array, std::less<>> Mixing::draw(const Shape& inputs, uint64_t seed,
+                                                       int64_t step) const {
+  std::map<std::string, Array, std::less<>> named;
+  const auto all = numbers(inputs, seed, step);
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (size_t k = 0; k < all[i].size(); ++k) named.emplace(random_name(i, k), all[i][k]);
+  }
+  return named;
 }
 
 }  // namespace fovea::data

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,7 +16,7 @@ namespace fovea::data {
 struct Augmentation {
   std::vector<std::shared_ptr<const Transform>> before;  ///< in order, before images are resized
   std::vector<std::shared_ptr<const Transform>> after;   ///< in order, at the net's input size
-  std::vector<std::shared_ptr<const BatchTransform>> batch;
+  std::vector<std::shared_ptr<const BatchTransform>> batch;  ///< in order: see Mixing
 
   /// Parses --augment: `none`, `standard` (crop:4,flip:0.5, or random-resized-crop,flip:0.5 if
   /// images differ in size), or a comma-separated list of the table's transforms, in order.
@@ -38,11 +40,29 @@ struct Augmentation {
 /// not fit.
 Type output(const std::vector<std::shared_ptr<const Transform>>& steps, Type input);
 
-/// The same for the steps on batches.
-Targets output(const std::vector<std::shared_ptr<const BatchTransform>>& steps, Targets targets);
+/// The transforms of a run's training batches, as part of the training step's graph; none by
+/// default.
+class Mixing {
+ public:
+  Mixing() = default;
+  /// `input`: the type of one sample's input as the net takes it, [C, spatial...]; `targets`: those
+  /// of the data set. Errors: usage, naming --augment, when a step does not fit.
+  Mixing(std::vector<std::shared_ptr<const BatchTransform>> steps, const Type& input,
+         Targets targets);
 
-/// Errors: usage, naming --augment, when one of them does not fit batches of such inputs.
-void check_input(const std::vector<std::shared_ptr<const BatchTransform>>& steps,
-                 const Type& input);
+  /// Adds all steps in order to the batch's graph; their random numbers are further inputs of it.
+  BatchTensors trace(BatchTensors batch) const;
+  /// The random numbers for a batch of inputs [N, C, spatial...] by the names of those inputs, from
+  /// (seed, "mix", step).
+  std::map<std::string, Array, std::less<>> draw(const Shape& inputs, uint64_t seed,
+                                                 int64_t step) const;
+
+ private:
+  /// Of each step.
+  std::vector<std::vector<Array>> numbers(const Shape& inputs, uint64_t seed, int64_t step) const;
+
+  std::vector<std::shared_ptr<const BatchTransform>> steps_;
+  std::vector<Targets> targets_;  ///< before each step
+};
 
 }  // namespace fovea::data

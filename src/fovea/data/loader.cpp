@@ -118,7 +118,6 @@ class Loader::Epoch {
       load(order_[static_cast<size_t>(first + k)], slot(batch.inputs, k, input),
            slot(batch.targets, k, target));
     }
-    mix(batch, index);
     return batch;
   }
 
@@ -163,17 +162,6 @@ class Loader::Epoch {
       context.width = loader_.resized_->shape[1];
     }
     for (const auto& step : steps) (*step)(sample, context);
-  }
-
-  void mix(Batch& batch, int64_t index) const {
-    Targets targets = dataset_.targets();
-    const uint64_t stream =
-        number_ * static_cast<uint64_t>(loader_.batches()) + static_cast<uint64_t>(index);
-    Random random(options_.seed, "mix", stream);
-    for (const auto& step : options_.augment.batch) {
-      (*step)(batch, targets, random);
-      targets = step->output(targets);
-    }
   }
 
   static void check(std::string_view what, const Array& given, const Array& agreed) {
@@ -280,6 +268,11 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   check_range("workers", options_.workers, 0, max_workers);
   check_range("prefetch", options_.prefetch, 1, max_prefetch);
   minimum_ = minimum_of(options_);
+  if (!options_.augment.batch.empty()) {
+    throw Error(ErrorKind::usage, "loader: " + options_.augment.batch[0]->text() +
+                                      " mixes batches, which the training step does")
+        .with("try", "StepOptions::mixing of the TrainStep");
+  }
   const std::optional<Type> before = input_before(*dataset_, options_);
   if (options_.resize) {
     resized_ = options_.resize->output(before.value_or(Type{DType::u8, {1, 1, 3}}));
@@ -287,8 +280,6 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   input_ = output(options_.augment.after, resized_ ? *resized_
                                           : before ? *before
                                                    : input_type(*dataset_));
-  check_input(options_.augment.batch, input_);
-  targets_ = output(options_.augment.batch, dataset_->targets());
   if (!options_.drop_last)
     options_.batch = std::min(options_.batch, std::max<int64_t>(dataset_->size(), 1));
   const int64_t bytes = checked_product(options_.batch, static_cast<int64_t>(input_.bytes()));

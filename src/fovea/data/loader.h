@@ -19,6 +19,7 @@ struct LoaderOptions {
   int workers = 0;  ///< threads that load ahead, up to 256; 0 loads inside next()
   /// Random numbers come from (seed, epoch, sample, place): the steps of one place, before or after
   /// resizing, draw in order (see TransformContext).
+  /// Its transforms of batches are for the training step: there are none here.
   Augmentation augment = {};
   /// Between augment.before and augment.after: resizes images for the net. May be null if no step
   /// frames.
@@ -44,7 +45,7 @@ MinimumSize minimum_of(const LoaderOptions& options);
 class Loader {
  public:
   /// Errors: usage for options out of range, transforms that do not fit the samples (a crop that
-  /// could miss the images), or inputs that differ in size.
+  /// could miss the images) or are for batches, or inputs that differ in size.
   Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options);
   ~Loader();
   Loader(const Loader&) = delete;
@@ -53,9 +54,8 @@ class Loader {
   /// Batches of an epoch: ceil(size / batch); floor(size / batch) with drop_last.
   int64_t batches() const;
 
-  /// The contents of batches: the type of one input, and the targets after mixing.
+  /// The type of one input in a batch.
   const Type& input() const { return input_; }
-  const Targets& targets() const { return targets_; }
 
   /// Begins epoch `epoch` (0 or more) at batch `first_batch`, as if earlier ones had been taken; at
   /// any time, dropping the rest of another epoch. Errors: usage when first_batch is not in [0,
@@ -77,7 +77,6 @@ class Loader {
   MinimumSize minimum_;          ///< that images may be decoded at
   std::optional<Type> resized_;  ///< what options_.resize makes, if any
   Type input_;
-  Targets targets_;
   std::shared_ptr<Pool> pool_;
   std::unique_ptr<const Epoch> epoch_;
   std::unique_ptr<Team> team_;  // reads *epoch_: ends before it

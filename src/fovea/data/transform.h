@@ -10,6 +10,7 @@
 #include "fovea/core/arguments.h"
 #include "fovea/core/random.h"
 #include "fovea/data/sample.h"
+#include "fovea/graph/graph.h"
 #include "fovea/images/preprocessing.h"
 
 namespace fovea::data {
@@ -51,18 +52,33 @@ class Transform {
   virtual void operator()(Sample& sample, TransformContext& context) const = 0;
 };
 
-/// A transform of a training batch, which mixes its samples.
+/// A batch in the graph of a training step.
+struct BatchTensors {
+  Tensor inputs;   ///< [N, C, spatial...], as the net takes them: normalised
+  Tensor targets;  ///< [N, ...]
+};
+
+/// A transform of training batches, which mixes their samples: a few ops in the graph of the
+/// training step, compiled with it. What is random is drawn for each batch and is an input of the
+/// graph.
 class BatchTransform {
  public:
   virtual ~BatchTransform() = default;
 
+  /// As --augment parses it: "mixup:0.2".
   virtual std::string text() const = 0;
   /// The transformed targets, by default the same. Errors: usage when the transform does not fit.
   virtual Targets output(const Targets& targets) const { return targets; }
-  /// Errors: usage when the transform does not fit inputs of this type (of one sample).
+  /// Errors: usage when the transform does not fit inputs of this type, [C, spatial...] of one
+  /// sample.
   virtual void check_input(const Type&) const {}
-  /// As for Transform; `targets` describes the batch's targets.
-  virtual void operator()(Batch& batch, const Targets& targets, Random& random) const = 0;
+  /// Draws the random numbers for a batch of inputs of this shape, [N, C, spatial...]: any number
+  /// of arrays, whose types depend on the shape alone.
+  virtual std::vector<Array> draw(const Shape& inputs, Random& random) const = 0;
+  /// Builds the transformed batch; `targets` describes its targets, `random` are the arrays of
+  /// `draw`.
+  virtual BatchTensors trace(const BatchTensors& batch, const Targets& targets,
+                             const Tensors& random) const = 0;
 };
 
 using AnyTransform =

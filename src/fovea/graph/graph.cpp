@@ -112,19 +112,8 @@ Tensors Graph::add(Op op, const Tensors& inputs) {
   Types out;
   try {
     out = node.op.infer(types);
-  } catch (const Error& e) {
-    // "at" goes after the values and before the advice.
-    Error located(e.kind(), e.headline());
-    const auto at = [&] {
-      if (const std::string place = location(node); !place.empty()) located.with("at", place);
-    };
-    bool done = false;
-    for (const auto& [key, text] : e.details()) {
-      if (key == "try" && !std::exchange(done, true)) at();
-      located.with(key, text);
-    }
-    if (!done) at();
-    throw located;
+  } catch (Error& e) {
+    throw e.at(location(node));
   }
   Tensors results;
   const int index = static_cast<int>(nodes_.size());

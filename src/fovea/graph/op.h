@@ -143,12 +143,33 @@ concept Described = std::is_empty_v<T> ||
   { T::fields(op, set) } -> std::same_as<void>;
 };
 
+/// Converts to the base of T, if there is one, whose `fields` T has as its own.
+template <class T>
+struct BaseWithFields {
+  template <class Base>
+  requires(std::is_base_of_v<Base, T> && !std::same_as<Base, T> &&
+           &Base::template fields<const T, FieldLister&> ==
+               &T::template fields<const T, FieldLister&>)
+  operator Base() const;
+};
+struct AnyMember {
+  template <class Member>
+  operator Member() const;
+};
+
+/// Whether T adds members to a base but inherits its `fields`, which do not visit them.
+template <class T>
+concept HidesMembers = requires {
+  T{BaseWithFields<T>{}, AnyMember{}};
+};
+
 /// What a type must have to be an op: a name, a type rule, a reference, a function that visits its
 /// fields, if any, and a gradient unless its traits say that it has none. See ops/ for many; users
 /// add their own the same way.
 template <class T>
 concept OpRule = std::copyable<T> && Named<T> && Inferring<T> && Computable<T> && Described<T> &&
-    (Differentiable<T> || !traits_of<T>().differentiable);
+                 !HidesMembers<T> &&
+                 (Differentiable<T> || !traits_of<T>().differentiable);
 
 /// Any op: an immutable value that forwards to the struct it was
 /// made from. Two are equal when they have the same type and
@@ -175,6 +196,9 @@ class Op {
     static_assert(Described<T>,
                   "the op struct has members but lacks `static void fields(auto& op, auto&& "
                   "visit)`, which visits each of them by name");
+    static_assert(!HidesMembers<T>,
+                  "the op struct adds members to its base but inherits its `fields`: it needs its "
+                  "own, which calls the base's and visits the added members");
     if constexpr (OpRule<T>) self_ = std::make_shared<Model<T>>(std::move(op));
   }
 

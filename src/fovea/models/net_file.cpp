@@ -249,22 +249,6 @@ Tensor Sequential::run(const Layer& layer, const Tensors& values) {
   return nn::call(*merge, first, others);
 }
 
-/// The error with its place, unless it has one, inserted before its advice.
-Error located(const Error& error, const std::string& place) {
-  Error result(error.kind(), error.headline());
-  const auto is = [](std::string_view key) {
-    return [key](const auto& detail) { return detail.first == key; };
-  };
-  const bool known = std::any_of(error.details().begin(), error.details().end(), is("at"));
-  const auto advice = std::find_if(error.details().begin(), error.details().end(), is("try"));
-  for (auto detail = error.details().begin(); detail != error.details().end(); ++detail) {
-    if (detail == advice && !known) result.with("at", place);
-    result.with(detail->first, detail->second);
-  }
-  if (!known && advice == error.details().end()) result.with("at", place);
-  return result;
-}
-
 void Sequential::add(const toml::node& node, Reading& reading, Tensors& values) {
   const Where where = reading.line = reading.where(node);
   std::string name;
@@ -281,8 +265,8 @@ void Sequential::add(const toml::node& node, Reading& reading, Tensors& values) 
       if (i == 1) layer.from = sources(item);
       add_one(item, std::move(layer), reading, values);
     }
-  } catch (const Error& error) {
-    throw located(error, name.empty() ? reading.line.text() : at(name, reading.line).describe());
+  } catch (Error& error) {
+    throw error.at(name.empty() ? reading.line.text() : at(name, reading.line).describe());
   }
 }
 
@@ -427,8 +411,8 @@ std::unique_ptr<nn::Module> build(const NetText& net, const nn::Scope& scope,
   Shape output;
   try {
     output = model->read(*list, reading, x).shape();
-  } catch (const Error& error) {
-    throw located(error, reading.where(*list).text());
+  } catch (Error& error) {
+    throw error.at(reading.where(*list).text());
   }
   if (output != Shape{1, config.outputs}) {
     throw Error(ErrorKind::usage, "the net's output is " + to_string(output.slice(1)) +
@@ -441,8 +425,8 @@ std::unique_ptr<nn::Module> build(const NetText& net, const nn::Scope& scope,
   if (const toml::table* init = document["init"].as_table()) {
     try {
       initialize(*model, *init);
-    } catch (const Error& error) {
-      throw located(error, reading.where(*init).text());
+    } catch (Error& error) {
+      throw error.at(reading.where(*init).text());
     }
   }
   return model;
@@ -520,8 +504,8 @@ Entry net_entry(const NetText& net) {
     const Where where(net.file, node.source().begin.line);
     try {
       read_head(name, node, entry);
-    } catch (const Error& error) {
-      throw located(error, where.text());
+    } catch (Error& error) {
+      throw error.at(where.text());
     }
   }
   if (!is_name(entry.name)) {

@@ -13,7 +13,7 @@ namespace {
 int64_t at_least_one(const Scope& scope, const std::string& what, int64_t value) {
   if (value >= 1) return value;
   throw Error(ErrorKind::usage, fmt::format("{}={} must be at least 1", what, value))
-      .with("at", scope.describe());
+      .at(scope.describe());
 }
 
 }  // namespace

@@ -18,13 +18,13 @@ void require_channels(const Scope& scope, const std::string& op, int64_t in, int
     throw Error(ErrorKind::usage,
                 fmt::format("{}: {} input and {} output channels; at least 1 of each is needed", op,
                             in, out))
-        .with("at", scope.describe());
+        .at(scope.describe());
   }
   if (groups < 1 || in % groups != 0 || out % groups != 0) {
     throw Error(ErrorKind::usage,
                 fmt::format("{}: groups={} does not divide {} input and {} output channels", op,
                             groups, in, out))
-        .with("at", scope.describe());
+        .at(scope.describe());
   }
 }
 

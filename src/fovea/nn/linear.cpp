@@ -16,7 +16,7 @@ Shape weight_shape(const Scope& scope, int64_t in, int64_t out) {
     throw Error(ErrorKind::usage,
                 fmt::format("linear: {} input and {} output features; at least 1 of each is needed",
                             in, out))
-        .with("at", scope.describe());
+        .at(scope.describe());
   }
   return {out, in};
 }

@@ -37,7 +37,7 @@ Variable::Variable(const Scope& scope, const Shape& shape, Initializer initializ
   if (owner_ == nullptr) {
     throw Error(ErrorKind::usage,
                 "nn: the array \"" + scope.name_ + "\" does not belong to a module")
-        .with("at", scope.describe())
+        .at(scope.describe())
         .with("try", "a scope that the module's at(\"" + scope.name_ + "\") makes");
   }
   owner_->claim(scope.name_);

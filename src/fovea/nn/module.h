@@ -120,6 +120,7 @@ class Entered {
 
 /// Calls a module whose `forward` does not map one Tensor to one Tensor:
 /// `call(attention, query, key)`. The first argument must be a Tensor.
+/// The class says `using Module::forward;` to hide none of its forms.
 /// The graph records the inputs and outputs that collect_tensors finds,
 /// so not Tensors in user-defined structs. Errors: as Module::operator().
 template <std::derived_from<Module> M, class... Args>

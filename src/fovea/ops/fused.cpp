@@ -11,26 +11,6 @@ namespace {
 
 constexpr size_t numbers_each = 4;  // in `code`
 
-double compute(const FusedInstruction& i, std::span<const double> operands,
-               std::span<const double> constants) {
-  const auto value = [&](int64_t operand) {
-    return operand < 0 ? constants[static_cast<size_t>(-1 - operand)]
-                       : operands[static_cast<size_t>(operand)];
-  };
-  switch (i.kind) {
-    case FusedKind::mul_add:
-      return value(i.a) * value(i.b) + value(i.c);
-    case FusedKind::mul_sub:
-      return value(i.a) * value(i.b) - value(i.c);
-    case FusedKind::negative_mul_add:
-      return value(i.c) - value(i.a) * value(i.b);
-    case FusedKind::unary:
-      return unary_rule(static_cast<UnaryKind>(i.b)).f(value(i.a), value(i.c));
-    default:  // in the order of BinaryKind
-      return apply(static_cast<BinaryKind>(i.kind), value(i.a), value(i.b));
-  }
-}
-
 /// Errors: internal when an instruction is invalid, or reads an operand before it is computed.
 void check_instructions(const FusedElementwise& op) {
   require(op.code.size() % numbers_each == 0, "fused_elementwise has part of an instruction");
@@ -82,6 +62,26 @@ std::vector<FusedInstruction> FusedElementwise::instructions() const {
   return list;
 }
 
+double FusedElementwise::compute(const FusedInstruction& i,
+                                 std::span<const double> operands) const {
+  const auto value = [&](int64_t operand) {
+    return operand < 0 ? constants[static_cast<size_t>(-1 - operand)]
+                       : operands[static_cast<size_t>(operand)];
+  };
+  switch (i.kind) {
+    case FusedKind::mul_add:
+      return value(i.a) * value(i.b) + value(i.c);
+    case FusedKind::mul_sub:
+      return value(i.a) * value(i.b) - value(i.c);
+    case FusedKind::negative_mul_add:
+      return value(i.c) - value(i.a) * value(i.b);
+    case FusedKind::unary:
+      return unary_rule(static_cast<UnaryKind>(i.b)).f(value(i.a), value(i.c));
+    default:  // in the order of BinaryKind
+      return apply(static_cast<BinaryKind>(i.kind), value(i.a), value(i.b));
+  }
+}
+
 void FusedElementwise::append(const FusedInstruction& i) {
   code.insert(code.end(), {static_cast<int64_t>(i.kind), i.a, i.b, i.c});
 }
@@ -117,8 +117,7 @@ void FusedElementwise::reference(const Views& v) const {
   std::vector<double> operands(v.in.size() + list.size());
   for (int64_t i = 0; !v.out.empty() && i < v.out[0].numel(); ++i) {
     for (size_t k = 0; k < v.in.size(); ++k) operands[k] = v.in[k][v.in[k].numel() == 1 ? 0 : i];
-    for (size_t k = 0; k < list.size(); ++k)
-      operands[v.in.size() + k] = compute(list[k], operands, constants);
+    for (size_t k = 0; k < list.size(); ++k) operands[v.in.size() + k] = compute(list[k], operands);
     for (size_t k = 0; k < results.size(); ++k)
       v.out[k][i] = operands[static_cast<size_t>(results[k])];
   }

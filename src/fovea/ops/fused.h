@@ -1,6 +1,7 @@
 #pragma once
 
-#include <array>
+#include <span>
+#include <vector>
 
 #include "fovea/graph/graph.h"
 
@@ -54,6 +55,8 @@ struct FusedElementwise {
 
   std::vector<FusedInstruction> instructions() const;
   void append(const FusedInstruction& instruction);
+  /// The result of an instruction in float64, given the inputs and the results before it.
+  double compute(const FusedInstruction& instruction, std::span<const double> operands) const;
   /// The operand number of constant k.
   static int64_t constant(int64_t k) { return -1 - k; }
 

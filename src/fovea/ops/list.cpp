@@ -64,6 +64,7 @@ std::span<const Op> all_ops() {
         Permute{},
         Reorder{},
         Reshape{},
+        Roll{},
         Slice{},
         SliceBackward{},
         Softmax{},

@@ -6,26 +6,20 @@
 #include "fovea/ops/conv.h"
 #include "fovea/ops/fold.h"
 #include "fovea/ops/norm.h"
+#include "fovea/passes/uses.h"
 
 namespace fovea {
 namespace {
 
 /// For each norm that can be folded, the convolution it follows.
 std::map<const Node*, const Node*> foldable(const Graph& graph) {
-  std::vector<int> uses(graph.values().size(), 0);
-  for (const Node& node : graph.nodes()) {
-    for (int id : node.inputs) ++uses[static_cast<size_t>(id)];
-  }
-  for (const auto* list : {&graph.outputs(), &graph.updates()}) {
-    for (const auto& [name, id] : *list) ++uses[static_cast<size_t>(id)];
-  }
-
+  const Uses uses(graph);
   std::map<const Node*, const Node*> result;
   for (const Node& node : graph.nodes()) {
     const auto* norm = node.op.as<BatchNormEval>();
     if (norm == nullptr || norm->residual || norm->relu) continue;
     const Value& x = graph.value(node.inputs[0]);
-    if (x.node < 0 || uses[static_cast<size_t>(node.inputs[0])] != 1) continue;
+    if (x.node < 0 || uses.count(node.inputs[0]) != 1) continue;
     const Node& before = graph.node(x.node);
     const auto* conv = before.op.as<Conv>();
     if (conv != nullptr && !conv->residual && !conv->relu) result[&node] = &before;

@@ -7,6 +7,7 @@
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/norm.h"
+#include "fovea/passes/uses.h"
 
 namespace fovea {
 namespace {
@@ -24,29 +25,6 @@ struct Chain {
     std::erase(all, nullptr);
     return all;
   }
-};
-
-class Uses {
- public:
-  explicit Uses(const Graph& graph) : count_(graph.values().size()), user_(graph.values().size()) {
-    for (const Node& node : graph.nodes()) {
-      for (int id : node.inputs) {
-        ++count_[static_cast<size_t>(id)];
-        user_[static_cast<size_t>(id)] = &node;
-      }
-    }
-    for (const auto* list : {&graph.outputs(), &graph.updates()}) {
-      for (const auto& [name, id] : *list) ++count_[static_cast<size_t>(id)];
-    }
-  }
-  /// The only node that uses the value, or null.
-  const Node* only(int id) const {
-    return count_[static_cast<size_t>(id)] == 1 ? user_[static_cast<size_t>(id)] : nullptr;
-  }
-
- private:
-  std::vector<int> count_;
-  std::vector<const Node*> user_;
 };
 
 bool is_relu(const Node* node) {

@@ -11,6 +11,7 @@
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/fused.h"
 #include "fovea/ops/shape_ops.h"
+#include "fovea/passes/uses.h"
 
 namespace fovea {
 namespace {
@@ -124,22 +125,10 @@ class Groups {
   int visit_ = 0;
 };
 
-/// How many nodes use each value; outputs and updates count as used by several.
-std::vector<int> count_uses(const Graph& graph) {
-  std::vector<int> uses(graph.values().size(), 0);
-  for (const Node& node : graph.nodes()) {
-    for (int id : node.inputs) ++uses[index(id)];
-  }
-  for (const auto* list : {&graph.outputs(), &graph.updates()}) {
-    for (const auto& [name, id] : *list) uses[index(id)] += 2;
-  }
-  return uses;
-}
-
 /// Translates one group into a program.
 class Translation {
  public:
-  Translation(const Graph& graph, const std::vector<int>& nodes, const std::vector<int>& uses)
+  Translation(const Graph& graph, const std::vector<int>& nodes, const Uses& uses)
       : graph_(graph), nodes_(nodes), uses_(uses) {
     op.dtype = graph.value(graph.node(nodes[0]).outputs[0]).type.dtype;
     for (int i : nodes) find_product(graph.node(i));
@@ -160,7 +149,7 @@ class Translation {
 
   /// Whether the value is a product that may become part of the sum that uses it.
   bool is_product(int id) const {
-    if (!inside(id) || uses_[index(id)] != 1 || product_of_.contains(id)) return false;
+    if (!inside(id) || uses_.count(id) != 1 || product_of_.contains(id)) return false;
     const Node& node = *maker(graph_, id);
     const auto* affine = node.op.as<Affine>();
     return binary_kind(node) == BinaryKind::mul || (affine != nullptr && affine->shift == 0);
@@ -256,7 +245,7 @@ class Translation {
     }
     for (int i : nodes_) {
       const int id = graph_.node(i).outputs[0];
-      if (uses_[index(id)] == uses_inside[id]) continue;
+      if (uses_.count(id) == uses_inside[id]) continue;
       outputs.push_back(id);
       op.results.push_back(result_.at(id));
     }
@@ -264,7 +253,7 @@ class Translation {
 
   const Graph& graph_;
   const std::vector<int>& nodes_;
-  const std::vector<int>& uses_;
+  const Uses& uses_;
   std::map<int, int> product_of_;  ///< from a sum's value to the product fused into it
   std::map<int, int64_t> result_;  ///< from a value to its operand
   int64_t made_ = 0;               ///< instructions
@@ -274,7 +263,7 @@ class Translation {
 
 std::shared_ptr<Graph> fuse_elementwise(const Graph& graph) {
   const Groups groups(graph);
-  const std::vector<int> uses = count_uses(graph);
+  const Uses uses(graph);
   Rewriter copy(graph);
   std::vector<bool> done(graph.nodes().size(), false);  // of groups
 

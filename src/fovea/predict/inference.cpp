@@ -18,14 +18,17 @@ Type type_of(const Array& array) { return {array.dtype(), array.shape()}; }
 
 }  // namespace
 
-Tensor apply(const nn::Module& model, const Tensor& inputs, const Normalization& normalization,
-             const TestViews& views) {
-  const auto output = [&](const Tensor& x) { return views.averaged(model(views.of(x))); };
-  if (inputs.dtype() != DType::u8) return output(inputs);
+Tensor normalized(const Tensor& inputs, const Normalization& normalization) {
+  if (inputs.dtype() != DType::u8) return inputs;
   const auto floats = [](const std::vector<double>& v) {
     return std::vector<float>(v.begin(), v.end());
   };
-  return output(normalize_images(inputs, floats(normalization.mean), floats(normalization.std)));
+  return normalize_images(inputs, floats(normalization.mean), floats(normalization.std));
+}
+
+Tensor apply(const nn::Module& model, const Tensor& inputs, const Normalization& normalization,
+             const TestViews& views) {
+  return views.averaged(model(views.of(normalized(inputs, normalization))));
 }
 
 Inference::Inference(const nn::Module& model, State& state, Normalization normalization,

@@ -16,10 +16,14 @@ struct Normalization {
   std::vector<double> mean, std;
 };
 
-/// The output of a model for an input of a graph: u8 [N, H, W, C] images are normalised first (the
-/// first op of the graph), float [N, C, spatial] values go in as they are. Errors: usage when the
-/// number of channels is not the normalisation's, or the model cannot take the shape. With several
-/// `views` the output is the mean over them.
+/// An input of a graph as a model takes it: u8 [N, H, W, C] images are normalised, float [N, C,
+/// spatial] values are returned as they are. Errors: usage when the number of channels is not the
+/// normalisation's.
+Tensor normalized(const Tensor& inputs, const Normalization& normalization);
+
+/// The output of a model for an input of a graph: u8 [N, H, W, C] images are normalised first,
+/// float [N, C, spatial] values go in as they are. With several `views` the output is the mean over
+/// them. Errors: as `normalized`; usage when the model cannot take the shape.
 Tensor apply(const nn::Module& model, const Tensor& inputs, const Normalization& normalization,
              const TestViews& views = {});
 

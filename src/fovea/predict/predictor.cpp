@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "fovea/core/text.h"
+#include "fovea/data/prepared.h"
 #include "fovea/weights/arguments.h"
 #include "fovea/weights/fit.h"
 
@@ -106,6 +107,18 @@ std::vector<std::unique_ptr<tasks::Prediction>> Predictor::predict(const Array& 
   for (int64_t i = 0; i < decoded.dim(0); ++i)
     predictions.push_back(task_->predict(decoded, i, maximum));
   return predictions;
+}
+
+std::vector<std::unique_ptr<tasks::Prediction>> Predictor::predict(std::span<const Image> images,
+                                                                   int64_t maximum) {
+  std::vector<std::unique_ptr<tasks::Prediction>> predictions;
+  for (const Image& image : images) predictions.push_back(predict(image, maximum));
+  return predictions;
+}
+
+tasks::Numbers Predictor::evaluate(std::shared_ptr<const data::Dataset> samples) {
+  if (file_.preprocessing) samples = data::prepared(std::move(samples), *file_.preprocessing);
+  return evaluation_->measure(std::move(samples)).numbers();
 }
 
 ModelFile describe_model(const nn::Module& model, const models::Config& config,

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "fovea/formats/model_file.h"
 #include "fovea/models/registry.h"
@@ -42,6 +44,12 @@ class Predictor {
   std::unique_ptr<tasks::Prediction> predict(const Image& image, int64_t maximum = 5);
   /// The same for inputs as the net takes them, u8 [N, H, W, C] or f32 [N, C, spatial...].
   std::vector<std::unique_ptr<tasks::Prediction>> predict(const Array& inputs, int64_t maximum = 5);
+  /// One for each picture, in order; they may differ in size. Errors: as for one.
+  std::vector<std::unique_ptr<tasks::Prediction>> predict(std::span<const Image> images,
+                                                          int64_t maximum = 5);
+  /// The task's metrics on a data set, by name, such as "accuracy" and "loss". Pictures are
+  /// prepared as for `predict`. Errors: as Evaluation::measure.
+  tasks::Numbers evaluate(std::shared_ptr<const data::Dataset> samples);
   /// The net's output for many inputs, finite or not, without further views: see Inference::output.
   Array output(const Array& inputs) { return inference_->output(inputs); }
 

@@ -21,9 +21,9 @@ std::string reader_of(const Graph& graph, const std::string& name) {
 }
 
 Error not_declared(const Graph& graph, const std::string& name) {
-  Error error(ErrorKind::usage, "program: the State has no array \"" + name + "\"");
-  if (const std::string at = reader_of(graph, name); !at.empty()) error.with("at", at);
-  return error.with("try", "nn::declare(state, model, seed) before the first run")
+  return Error(ErrorKind::usage, "program: the State has no array \"" + name + "\"")
+      .at(reader_of(graph, name))
+      .with("try", "nn::declare(state, model, seed) before the first run")
       .with(
           "or",
           "name(at(\"name\"), ...) in the constructor of the module that contains it: nn::declare "

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+
 #include "fovea/optim/gradient_norm.h"
 #include "fovea/optim/loss_scaler.h"
 #include "fovea/predict/evaluation.h"
@@ -34,7 +36,7 @@ class Learner {
   void enter(size_t phase);
   size_t phase() const { return phase_; }
 
-  /// The Program for `n` samples, compiled on first use.
+  /// The Program for `n` samples, compiled on first use: in this phase, and in evaluation.
   const Program& program(int64_t n);
   const Program& evaluation_program(int64_t n);
 

@@ -292,7 +292,7 @@ Settings from_toml_text(std::string_view text, const std::string& source,
     if (name == "about") continue;  // of a recipe, for its reader
     const std::string line = source + ":" + std::to_string(node.source().begin.line);
     const auto found = std::find(known.begin(), known.end(), name);
-    if (found == known.end()) throw unknown_name("setting", name, known).with("at", line);
+    if (found == known.end()) throw unknown_name("setting", name, known).at(line);
     const Setting& setting = table[static_cast<size_t>(found - known.begin())];
     std::string value;
     if (auto word = node.value_exact<std::string>()) {
@@ -305,12 +305,12 @@ Settings from_toml_text(std::string_view text, const std::string& source,
       value = *flag ? "true" : "false";
     } else {
       throw Error(ErrorKind::usage, name + ": a text, a number, true or false is expected")
-          .with("at", line);
+          .at(line);
     }
     try {
       setting.set(settings, value);
     } catch (Error& e) {
-      throw e.with("at", line);
+      throw e.at(line);
     }
   }
   if (models::is_net_file(settings.model)) {

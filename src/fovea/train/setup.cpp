@@ -342,6 +342,7 @@ StepOptions Setup::step_options(size_t phase) const {
   const tasks::LossOptions loss{.label_smoothing = settings.label_smoothing,
                                 .class_weights = class_weights};
   StepOptions options{.normalization = normalization(),
+                      .mixing = {augmentation().batch, {DType::f32, input}, sets.targets()},
                       .loss = [task = task.get(), loss](
                                   const Tensor& output,
                                   const Tensor& given) { return task->loss(output, given, loss); },
@@ -365,6 +366,7 @@ data::LoaderOptions Setup::loader_options() const {
                               .seed = static_cast<uint64_t>(settings.seed),
                               .workers = static_cast<int>(settings.workers),
                               .augment = augmentation()};
+  options.augment.batch.clear();  // part of the training step
   if (preprocessing &&
       (!options.augment.before.empty() || data::needs_resizing(*split.train, *preprocessing))) {
     Preprocessing resize = *preprocessing;
@@ -391,13 +393,8 @@ Type Setup::inputs(int64_t n) const {
                        : Type{DType::f32, Shape{n}.concat(input)};
 }
 
-Type Setup::plain_targets(int64_t n) const {
-  const Type& one = sets.targets().type;
-  return {one.dtype, Shape{n}.concat(one.shape)};
-}
-
 Type Setup::targets(int64_t n) const {
-  const Type one = data::output(augmentation().batch, sets.targets()).type;
+  const Type& one = sets.targets().type;
   return {one.dtype, Shape{n}.concat(one.shape)};
 }
 

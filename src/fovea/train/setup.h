@@ -76,9 +76,7 @@ struct Setup {
   std::shared_ptr<const data::Dataset> prepared(std::shared_ptr<const data::Dataset> split) const;
   /// The type of inputs of `n` samples from the loader: u8 [n, H, W, C] or f32 [n, C, spatial...].
   Type inputs(int64_t n) const;
-  /// The type of their targets: in the data set, and in training batches (see
-  /// data::BatchTransform).
-  Type plain_targets(int64_t n) const;
+  /// The type of their targets.
   Type targets(int64_t n) const;
 
  private:

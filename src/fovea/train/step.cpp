@@ -22,6 +22,12 @@ const Array& output(const Program& program, const std::vector<Array>& outputs,
   return outputs[static_cast<size_t>(found - named.begin())];
 }
 
+/// The shape of the inputs once they are normalised.
+Shape net_shape(const Array& inputs) {
+  const Shape& s = inputs.shape();
+  return inputs.dtype() == DType::u8 ? Shape{s[0], s[3], s[1], s[2]} : s;
+}
+
 bool is_gradient(std::string_view name) { return name.starts_with(gradient_name("")); }
 
 }  // namespace
@@ -41,10 +47,12 @@ std::shared_ptr<Graph> TrainStep::trace(const Type& inputs, const Type& targets)
   std::shared_ptr<Graph> graph =
       Graph::make(Mode::train, accumulate_dtype(options_.dtype), model_.name());
   graph->freeze(options_.frozen);
-  const Tensor output = apply(model_, graph->input("inputs", inputs), options_.normalization);
-  const Tensor given = graph->input("targets", targets);
+  const data::BatchTensors batch =
+      options_.mixing.trace({normalized(graph->input("inputs", inputs), options_.normalization),
+                             graph->input("targets", targets)});
+  const Tensor output = model_(batch.inputs);
   const auto loss_of = [&](const Tensor& x) {
-    return options_.loss ? options_.loss(x, given) : cross_entropy(x, given);
+    return options_.loss ? options_.loss(x, batch.targets) : cross_entropy(x, batch.targets);
   };
   Tensor loss = loss_of(output);
   for (const auto& [name, id] : graph->outputs()) {
@@ -52,7 +60,7 @@ std::shared_ptr<Graph> TrainStep::trace(const Type& inputs, const Type& targets)
   }
   graph->output("loss", loss);
   graph->output("output", output);
-  tasks::add_outputs(options_.metrics, output, given);
+  tasks::add_outputs(options_.metrics, output, batch.targets);
   return graph;
 }
 
@@ -83,10 +91,13 @@ void TrainStep::forget_other_gradients(const Program& program) {
 Inputs TrainStep::given(const Program& program, const Array& inputs, const Array& targets,
                         int64_t step) const {
   Inputs all{{"inputs", inputs}, {"targets", targets}};
+  auto random = options_.mixing.draw(net_shape(inputs), options_.seed, step);
+  random.emplace("random",
+                 Array::of(std::vector<int64_t>{static_cast<int64_t>(options_.seed), step}));
   for (const Value& value : program.graph().values()) {
-    if (value.leaf != Leaf::input || value.name != "random") continue;
-    all.emplace_back("random",
-                     Array::of(std::vector<int64_t>{static_cast<int64_t>(options_.seed), step}));
+    const auto found = random.find(value.name);
+    if (value.leaf == Leaf::input && found != random.end())
+      all.emplace_back(value.name, found->second);
   }
   return all;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "fovea/data/augmentation.h"
 #include "fovea/predict/inference.h"
 #include "fovea/tasks/metric.h"
 
@@ -7,11 +8,12 @@ namespace fovea::train {
 
 struct StepOptions {
   Normalization normalization;  ///< of u8 images; not used for float inputs
+  data::Mixing mixing = {};     ///< of normalised inputs and their targets
   /// The loss of an output, a scalar; by default the cross-entropy of logits with labels or shares.
   std::function<Tensor(const Tensor& output, const Tensor& targets)> loss = {};
-  std::vector<tasks::Metric> metrics = {};  ///< measured on each batch
+  std::vector<tasks::Metric> metrics = {};  ///< measured on each batch, as mixed
   double aux_weight = 0.3;  ///< of the loss of each auxiliary head: an output "aux..." of the model
-  uint64_t seed = 0;        ///< of dropout; below 2^53
+  uint64_t seed = 0;        ///< of dropout and mixing; below 2^53
   /// Which State arrays are frozen: see Graph::freeze. Empty: none.
   std::function<bool(std::string_view name)> frozen = {};
   /// f32, f64 to verify numerics, or bf16 or f16 for mixed precision: see narrow_precision. With
@@ -47,9 +49,9 @@ class TrainStep {
   TrainStep(const nn::Module& model, State& state, StepOptions options);
 
   /// inputs u8 [N, H, W, C] or float [N, C, spatial]; targets as the loss takes them. `step`
-  /// numbers the batches: with the seed it determines dropout. With `accumulate` gradients are
-  /// added to those of the previous call. Errors: usage when shapes do not fit; data for a label
-  /// out of range.
+  /// numbers the batches: with the seed it determines dropout and mixing. With `accumulate`
+  /// gradients are added to those of the previous call. Errors: usage when shapes do not fit; data
+  /// for a label out of range.
   StepResult gradient(const Array& inputs, const Array& targets, int64_t step,
                       bool accumulate = false);
 

@@ -550,22 +550,37 @@ int team_of(const Settings& settings) {
   return static_cast<int>(settings.threads == 0 ? threads() : settings.threads);
 }
 
-}  // namespace
-
-Result train(const Settings& settings, const std::string& out,
-             const std::vector<Callback*>& callbacks, std::stop_token stop) {
+/// Trains as `setup` sets up the settings, once all is known that they do not say.
+Result run(const Settings& settings, const std::function<Setup(const Settings&)>& setup,
+           const std::string& out, const std::vector<Callback*>& callbacks, std::stop_token stop) {
   Settings resolved = with_net(settings);
   resolved.threads = team_of(settings);  // so that config.toml repeats this run on any machine
   const TeamScope team(team_of(resolved));
   // Finds errors in the settings before a folder is created.
-  Setup setup(resolved);
-  const PrecisionChoice precision = choose_precision(setup);
+  Setup made = setup(resolved);
+  const PrecisionChoice precision = choose_precision(made);
   resolved.precision = precision.precision;
-  Trainer trainer(std::move(setup), callbacks, std::move(stop));
+  Trainer trainer(std::move(made), callbacks, std::move(stop));
   const RunFolder folder = make_run_folder(out, resolved);
   Result result = trainer.begin(folder.path, precision.note);
   result.precisions = precision.measured;
   return result;
+}
+
+}  // namespace
+
+Result train(const Settings& settings, const std::string& out,
+             const std::vector<Callback*>& callbacks, std::stop_token stop) {
+  const auto setup = [](const Settings& resolved) { return Setup(resolved); };
+  return run(settings, setup, out, callbacks, std::move(stop));
+}
+
+Result train(const Settings& settings, const data::DataSets& data, const std::string& out,
+             const std::vector<Callback*>& callbacks, std::stop_token stop) {
+  const auto setup = [&](const Settings& resolved) { return Setup(resolved, data, std::nullopt); };
+  Settings named = settings;
+  named.data = data.name;
+  return run(named, setup, out, callbacks, std::move(stop));
 }
 
 Result resume(const std::filesystem::path& folder, const std::vector<Callback*>& callbacks,

@@ -146,6 +146,11 @@ class Trainer {
 Result train(const Settings& settings, const std::string& out = {},
              const std::vector<Callback*>& callbacks = {}, std::stop_token stop = {});
 
+/// The same on data of the caller's instead of those that `settings.data` names; such a run cannot
+/// be resumed.
+Result train(const Settings& settings, const data::DataSets& data, const std::string& out = {},
+             const std::vector<Callback*>& callbacks = {}, std::stop_token stop = {});
+
 /// Resumes the run in `folder` from its last checkpoint, or from the start if none was written; the
 /// result is bit-identical to that of an uninterrupted run. `changes` may set another total number
 /// of epochs, which the schedule then spans, another location of the same data, and other threads

@@ -1,29 +1,25 @@
 #pragma once
 
-#include <cstdint>
 #include <string_view>
-#include <vector>
 
+#include "fovea/core/random.h"
 #include "fovea/data/transform.h"
 
-// Tools for mixing the samples of a batch.
+// Tools for transforms of batches.
 namespace fovea::data {
 
-/// A draw of Beta(alpha, alpha).
+/// A draw of Beta(alpha, alpha), alpha from 0 (exclusive) to 1.
 double random_share(double alpha, Random& random);
 
-/// For each of `count` samples its random partner.
-std::vector<size_t> random_partners(int64_t count, Random& random);
+/// share * x + (1 - share) * the sample before it, for each sample of x [N, ...]; the first is
+/// mixed with the last. `share` broadcasts to x.
+Tensor mixed(const Tensor& x, const Tensor& share);
 
 /// The type of mixed targets: classes become f32[K], the share of each; numbers stay. Errors:
 /// usage, naming `who`, for others.
 Targets mixable(std::string_view who, const Targets& targets);
 
-/// The batch's targets in the type of `mixable`, each share * itself + (1 - share) * its partner's.
-Array mixed_targets(const Array& given, const Targets& targets, const std::vector<size_t>& partners,
-                    float share);
-
-/// Each row of `array` likewise: u8 (rounded) or f32.
-Array mixed(const Array& array, const std::vector<size_t>& partners, float share);
+/// A batch's targets in the type of `mixable`: one-hot rows for classes.
+Tensor as_mixable(const Tensor& batch, const Targets& targets);
 
 }  // namespace fovea::data

@@ -24,11 +24,13 @@ std::string Mixup::text() const { return "mixup:" + format_number(alpha_); }
 
 Targets Mixup::output(const Targets& targets) const { return mixable(text(), targets); }
 
-void Mixup::operator()(Batch& batch, const Targets& targets, Random& random) const {
-  const auto share = static_cast<float>(random_share(alpha_, random));
-  const std::vector<size_t> partners = random_partners(batch.size(), random);
-  batch.inputs = mixed(batch.inputs, partners, share);
-  batch.targets = mixed_targets(batch.targets, targets, partners, share);
+std::vector<Array> Mixup::draw(const Shape&, Random& random) const {
+  return {Array::full(DType::f32, {}, random_share(alpha_, random))};
+}
+
+BatchTensors Mixup::trace(const BatchTensors& batch, const Targets& targets,
+                          const Tensors& random) const {
+  return {mixed(batch.inputs, random[0]), mixed(as_mixable(batch.targets, targets), random[0])};
 }
 
 }  // namespace fovea::data

@@ -141,6 +141,11 @@ HWY_EXPORT(run_block);
 constexpr int64_t pitch = block + 48;
 constexpr size_t max_operands = 64, max_slots = 16;
 
+/// The value of an input of one element.
+double number(const Type& type, const std::byte* data) {
+  return Array(type.dtype, type.shape, const_cast<std::byte*>(data), nullptr).at(0);
+}
+
 /// The op for arrays of n elements, with a slot in a block for each intermediate result.
 class FusedKernel final : public Kernel {
  public:
@@ -213,8 +218,7 @@ class FusedKernel final : public Kernel {
 
   Operand input(const Args& args, size_t k) const {
     if (is_array(k)) return {const_cast<float*>(args.input<float>(k))};
-    const Array one(in_[k].dtype, in_[k].shape, const_cast<std::byte*>(args.in[k]), nullptr);
-    return number(args, k, one.at(0));
+    return number(args, k, fovea::simd::number(in_[k], args.in[k]));
   }
   /// Operand k as one number, in scratch memory.
   static Operand number(const Args& args, size_t k, double value) {
@@ -267,11 +271,40 @@ class FusedKernel final : public Kernel {
   size_t slots_ = 0;
 };
 
+/// The op in float64 for one element: what an update computes once for an entire array, such as a
+/// bias correction.
+class NumberKernel final : public Kernel {
+ public:
+  NumberKernel(const FusedElementwise& op, const Types& in)
+      : op_(op), code_(op.instructions()), in_(in) {}
+
+  bool in_place() const override { return true; }
+
+  void run(const Args& args) const override {
+    std::array<double, max_operands> operands;
+    size_t known = 0;
+    for (; known < in_.size(); ++known) operands[known] = number(in_[known], args.in[known]);
+    for (const FusedInstruction& i : code_) operands[known++] = op_.compute(i, operands);
+    for (size_t k = 0; k < op_.results.size(); ++k)
+      *args.output<double>(k) = operands[static_cast<size_t>(op_.results[k])];
+  }
+
+ private:
+  FusedElementwise op_;
+  std::vector<FusedInstruction> code_;
+  Types in_;
+};
+
 }  // namespace
 
 Offer make_fused_elementwise(const Problem& problem) {
   const FusedElementwise& op = problem.op.get<FusedElementwise>();
-  if (op.dtype != DType::f32 || problem.out.empty()) return Refusal{"only f32"};
+  if (problem.out.empty()) return Refusal{"no results"};
+  if (op.dtype == DType::f64 && problem.out[0].numel() == 1 &&
+      problem.in.size() + op.code.size() / 4 <= max_operands) {
+    return std::make_unique<NumberKernel>(op, problem.in);
+  }
+  if (op.dtype != DType::f32) return Refusal{"only f32, and one f64"};
   const int64_t n = problem.out[0].numel();
   for (const Type& type : problem.in) {
     if (type.numel() != 1 && type.dtype != DType::f32) return Refusal{"only arrays of f32"};

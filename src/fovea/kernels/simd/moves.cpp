@@ -1,12 +1,13 @@
-// Ops that only move elements: changes of layout, permutation, reversal, concatenation and slicing
-// along an axis; any dtype, any layouts. Exact. If the innermost axis is contiguous on both sides
-// entire runs are copied, else tiles are transposed, elements of 4 bytes in registers.
+// Ops that only move elements: changes of layout, permutation, reversal, concatenation, slicing and
+// rolling along an axis; any dtype, any layouts. Exact. If the innermost axis is contiguous on both
+// sides entire runs are copied, else tiles are transposed, elements of 4 bytes in registers.
 #include <cstring>
 
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/walk.h"
 #include "fovea/ops/flip.h"
+#include "fovea/ops/roll.h"
 #include "fovea/ops/shape_ops.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -288,6 +289,28 @@ Offer make_concat(const Problem& problem) {
     for (size_t i = 0; i < parts.size(); ++i) {
       for (const Block& block : parts[i]) copy_block(element, block, args.in[i], args.out[0]);
     }
+  });
+}
+
+Offer make_roll(const Problem& problem) {
+  const Roll& op = problem.op.get<Roll>();
+  const Type& x = problem.in[0];
+  const std::vector<int64_t> steps = memory_steps(x, -1);
+  const int64_t size = x.dim(op.axis), first = op.offset(size);
+  const auto block = [&](int64_t from, int64_t to, int64_t count) {
+    const int64_t step = steps[static_cast<size_t>(op.axis)];
+    Block moved{{}, from * step, to * step};
+    for (int i = 0; i < x.rank(); ++i) {
+      const int64_t along = steps[static_cast<size_t>(i)];
+      moved.axes.push_back({i == op.axis ? count : x.dim(i), {along, along}});
+    }
+    moved.axes = joined(std::move(moved.axes), 1);
+    return moved;
+  };
+  return offer([element = size_of(x.dtype), last = block(size - first, 0, first),
+                others = block(0, first, size - first)](const Args& args) {
+    copy_block(element, last, args.in[0], args.out[0]);
+    copy_block(element, others, args.in[0], args.out[0]);
   });
 }
 

@@ -4,6 +4,7 @@
 #include "fovea/ops.h"
 #include "fovea/ops/fold.h"
 #include "fovea/ops/fused.h"
+#include "fovea/ops/metrics.h"
 #include "fovea/ops/reorder.h"
 
 namespace fovea {
@@ -49,6 +50,7 @@ void add_simd_rules(const RuleSink& add) {
   rule(typeid(NegativeLogLikelihood), simd::make_negative_log_likelihood);
   rule(typeid(NegativeLogLikelihoodBackward), simd::make_negative_log_likelihood_backward);
   rule(typeid(BinaryCrossEntropy), simd::make_binary_cross_entropy);
+  rule(typeid(OneHot), simd::make_one_hot);
   rule(typeid(Pad), simd::make_pad);
   rule(typeid(PadBackward), simd::make_pad_backward);
   rule(typeid(Upsample), simd::make_upsample);
@@ -63,6 +65,7 @@ void add_simd_rules(const RuleSink& add) {
   rule(typeid(Reshape), simd::make_reshape);
   rule(typeid(Concat), simd::make_concat);
   rule(typeid(Flip), simd::make_flip);
+  rule(typeid(Roll), simd::make_roll);
   rule(typeid(Slice), simd::make_slice);
   rule(typeid(SliceBackward), simd::make_slice_backward);
   rule(typeid(Cast), simd::make_cast);

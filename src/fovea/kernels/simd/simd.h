@@ -175,9 +175,11 @@ Offer make_permute(const Problem& problem);
 Offer make_reshape(const Problem& problem);
 Offer make_concat(const Problem& problem);
 Offer make_flip(const Problem& problem);
+Offer make_roll(const Problem& problem);
 Offer make_slice(const Problem& problem);
 Offer make_slice_backward(const Problem& problem);
 Offer make_cast(const Problem& problem);
+Offer make_one_hot(const Problem& problem);
 Offer make_layer_norm(const Problem& problem);
 Offer make_layer_norm_backward(const Problem& problem);
 
