@@ -22,7 +22,7 @@ TEST(Downloads, OfflineTheMessageSaysWhichFileToPutWhere) {
         {"predict", "--model", "resnet18", "--pretrained", "x.png"}}) {
     const Outcome outcome = fovea(arguments, offline(folder));
     EXPECT_EQ(outcome.code, 3);
-    EXPECT_NE(outcome.err.find("try   put resnet18-f37072fd.pth "
+    EXPECT_NE(outcome.err.find("try     put resnet18-f37072fd.pth "
                                "(https://download.pytorch.org/models/resnet18-f37072fd.pth) into " +
                                (folder / "weights").string()),
               std::string::npos)

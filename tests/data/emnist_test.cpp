@@ -42,7 +42,7 @@ TEST(Emnist, ALabelBelowTheFirstIsRefused) {
   write(folder, "emnist-letters-train", {1, 0});
   write(folder, "emnist-letters-test", {3});
   const std::string text = error_of([&] { open_emnist(folder.path(), "letters"); }).what();
-  EXPECT_NE(text.find("expected  1 to 26\n  found     label 0 at index 1"), std::string::npos)
+  EXPECT_NE(text.find("expected 1 to 26\n  found    label 0 at index 1"), std::string::npos)
       << text;
 }
 
@@ -54,8 +54,8 @@ TEST(Emnist, OfSeveralSubsetsOneIsChosenByName) {
   EXPECT_EQ(std::string(error_of([&] { open("emnist:" + folder.path().string()); }).what()),
             folder.path().string() +
                 " holds several subsets of EMNIST\n"
-                "  subsets  balanced, digits\n"
-                "  try      --data emnist-balanced:" +
+                "  subsets balanced, digits\n"
+                "  try     --data emnist-balanced:" +
                 folder.path().string());
   const DataSets sets = open("emnist-balanced:" + folder.path().string());
   EXPECT_EQ(sets.targets().names.size(), 47u);

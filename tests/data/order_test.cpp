@@ -34,7 +34,7 @@ TEST(SampleOrder, BalancedNeedsClasses) {
       Array::zeros(DType::f32, {4, 1}), Array::zeros(DType::f32, {4, 2}),
       Targets{.type = {DType::f32, {2}}, .names = {"a", "b"}});
   EXPECT_EQ(std::string(error_of([&] { SampleOrder(numbers, Sampling::balanced, 1); }).what()),
-            "--sampling balanced needs classes\n  targets  f32[2]\n  try      --sampling shuffled");
+            "--sampling balanced needs classes\n  targets f32[2]\n  try     --sampling shuffled");
   EXPECT_EQ(std::string(error_of([&] { parse_sampling("x"); }).what()),
             "--sampling: \"x\" is neither shuffled nor balanced");
 }

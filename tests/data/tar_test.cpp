@@ -1,5 +1,6 @@
 #include "fovea/data/tar.h"
 
+#include <cstring>
 #include <set>
 
 #include "data/helpers.h"
@@ -60,26 +61,26 @@ TEST(TarReader, DamageIsNamedWithFileAndOffset) {
   const std::string good = tar_member("a", "hello");
   EXPECT_EQ(error_in(good + std::string(300, 'x')),
             "tar file is cut short\n"
-            "  file      x.tar\n"
-            "  offset    1324\n"
-            "  expected  a header of 512 bytes\n"
-            "  found     300 bytes\n"
-            "  try       a fresh copy of the file");
+            "  file     x.tar\n"
+            "  offset   1324\n"
+            "  expected a header of 512 bytes\n"
+            "  found    300 bytes\n"
+            "  try      a fresh copy of the file");
   EXPECT_EQ(error_in(good + tar_header("b", 5000)),
             "tar file is cut short\n"
-            "  file      x.tar\n"
-            "  offset    1536\n"
-            "  expected  5000 bytes of b from offset 1536\n"
-            "  found     0 bytes\n"
-            "  try       a fresh copy of the file");
+            "  file     x.tar\n"
+            "  offset   1536\n"
+            "  expected 5000 bytes of b from offset 1536\n"
+            "  found    0 bytes\n"
+            "  try      a fresh copy of the file");
   std::string flipped = good;
   flipped[3] = 'x';
-  EXPECT_NE(error_in(flipped).find("tar file has a damaged header\n  file      x.tar\n"
-                                   "  offset    0\n"),
+  EXPECT_NE(error_in(flipped).find("tar file has a damaged header\n  file     x.tar\n"
+                                   "  offset   0\n"),
             std::string::npos);
-  EXPECT_NE(error_in("\x1f\x8b" + std::string(600, 'z')).find("found     a compressed file"),
+  EXPECT_NE(error_in("\x1f\x8b" + std::string(600, 'z')).find("found    a compressed file"),
             std::string::npos);
-  EXPECT_NE(error_in("").find("found     0 bytes"), std::string::npos);
+  EXPECT_NE(error_in("").find("found    0 bytes"), std::string::npos);
   EXPECT_NE(
       error_in(tar_member("x", "99999 path=a\n", 'x') + good).find("a record of a pax header"),
       std::string::npos);
@@ -209,8 +210,8 @@ TEST_F(Tar, WhatIsWrongWithAShardSaysWhere) {
   const std::string image = png(4, 1);
   write("a.tar",
         tar_member("1.cls", "0") + tar_member("1.png", image) + tar_member("1.jpg", image));
-  EXPECT_TRUE(error("a.tar").starts_with("tar file has two images for the sample 1\n  file      " +
-                                         pattern("a.tar") + "\n  offset    "))
+  EXPECT_TRUE(error("a.tar").starts_with("tar file has two images for the sample 1\n  file     " +
+                                         pattern("a.tar") + "\n  offset   "))
       << error("a.tar");
   write("a.tar", tar_member("1.png", image) + tar_member("2.cls", "0"));
   EXPECT_TRUE(error("a.tar").starts_with("tar file has no class for the sample 1\n"));

@@ -103,8 +103,8 @@ TEST_F(Download, AnotherChecksumIsAnErrorAndBeginsAnew) {
       error_text(ErrorKind::data, [&] { download(file(text), folder_ / ""); });
   EXPECT_TRUE(
       error.starts_with("file.bin: the download has another checksum than published\n"
-                        "  expected  SHA-256 " +
-                        sha256(text) + "\n  found     "))
+                        "  expected SHA-256 " +
+                        sha256(text) + "\n  found    "))
       << error;
   EXPECT_FALSE(exists("file.bin"));
   download(file(text), folder_ / "");
@@ -115,7 +115,7 @@ TEST_F(Download, MoreThanThePublishedSizeIsRefused) {
   const std::string text = some_bytes(5000);
   serve({.body = text + "more"});
   expect_error(ErrorKind::data,
-               "the server sends more than the published file has\n  expected  5000 bytes",
+               "the server sends more than the published file has\n  expected 5000 bytes",
                [&] { download(file(text), folder_ / ""); });
 }
 
@@ -124,11 +124,11 @@ TEST_F(Download, WhatCannotBeHadSaysWhatToPutWhere) {
   const RemoteFile other{"https://host.example/b.gz", "b.gz", "00000000"};
   EXPECT_EQ(error_text(ErrorKind::data, [&] { download(other, folder_ / "new"); }),
             "the download failed: The requested URL returned error: 404\n"
-            "  from  " +
+            "  from    " +
                 server.address() +
                 "/host.example/b.gz\n"
-                "  url   https://host.example/b.gz\n"
-                "  try   put b.gz (https://host.example/b.gz) into " +
+                "  url     https://host.example/b.gz\n"
+                "  try     put b.gz (https://host.example/b.gz) into " +
                 (folder_ / "new").string());
 }
 

@@ -38,7 +38,7 @@ TEST(WebP, LossyLosslessAndAlphaGiveThePixelsOfPillow) {
 TEST(WebP, AnAnimationIsRefused) {
   EXPECT_EQ(error_text(ErrorKind::data, [] { decode_image(file("animated"), "a.webp"); }),
             "a.webp: an animated WebP is not a picture\n"
-            "  try  save the frame that matters as a picture of its own");
+            "  try     save the frame that matters as a picture of its own");
 }
 
 TEST(WebP, EveryTruncationIsAnError) {

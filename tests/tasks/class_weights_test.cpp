@@ -96,7 +96,7 @@ TEST(ClassWeights, ATaskWithoutClassesRefusesThem) {
   EXPECT_EQ(error_text(ErrorKind::usage,
                        [&] { class_weights("balanced", *make("regress", numbers), samples); }),
             "--class-weights: the task regress has neither classes nor labels\n"
-            "  try  no --class-weights");
+            "  try     no --class-weights");
 }
 
 TEST(ClassWeights, ATableHasARowForEachClass) {
@@ -112,17 +112,17 @@ TEST(ClassWeights, ATableHasARowForEachClass) {
     return error_text(ErrorKind::data, [&] { read(rows); });
   };
   EXPECT_EQ(error("1,cat\n1,cow\n"),
-            file + ": line 3 has the unknown class \"cow\"\n  classes  cat, dog, emu");
+            file + ": line 3 has the unknown class \"cow\"\n  classes cat, dog, emu");
   EXPECT_EQ(error("1,cat\n1,dog\n"), file +
                                          ": no weight for the class \"emu\"\n"
-                                         "  expected  one row for each of cat, dog, emu");
+                                         "  expected one row for each of cat, dog, emu");
   EXPECT_EQ(error("1,cat\n2,cat\n"), file + ": line 3 lists the class \"cat\" again");
   EXPECT_EQ(error("1,cat\n-2,dog\n"),
             file + ": line 3 has the weight \"-2\"; a number from 0 to 1e6 is expected");
   EXPECT_EQ(error("0,cat\n0,dog\n0,emu\n"), file + ": all weights are 0");
   put(file, "class,weight\ncat,1\n");
   EXPECT_EQ(error_text(ErrorKind::data, [&] { class_weights(file, task, some_pets()); }),
-            file + ": no column \"name\"\n  found     class, weight\n  expected  name,weight");
+            file + ": no column \"name\"\n  found    class, weight\n  expected name,weight");
 }
 
 }  // namespace

@@ -45,6 +45,8 @@ Settings unusual() {
   s.augment = "crop:2";
   s.val = 0;
   s.on_bad_image = "skip";
+  s.precision = "bf16";
+  s.tta = "flip";
   s.workers = 0;
   s.seed = 9007199254740991;
   s.threads = 2;

@@ -14,21 +14,21 @@ constexpr std::string_view digits = "0123456789", capitals = "ABCDEFGHIJKLMNOPQR
                            small = "abcdefghijklmnopqrstuvwxyz",
                            unmerged = "abdefghnqrt";  // the others count as their capitals
 
-struct Subset {
+struct EmnistSubset {
   std::string name;
   std::string classes;  ///< one character each
   int64_t first_label = 0;
 };
 
-const std::vector<Subset>& subsets() {
+const std::vector<EmnistSubset>& subsets() {
   const std::string both = std::string(digits) + std::string(capitals);
   const std::string merged = both + std::string(unmerged);
-  static const std::vector<Subset> all{{"byclass", both + std::string(small)},
-                                       {"bymerge", merged},
-                                       {"balanced", merged},
-                                       {"letters", std::string(small), 1},
-                                       {"digits", std::string(digits)},
-                                       {"mnist", std::string(digits)}};
+  static const std::vector<EmnistSubset> all{{"byclass", both + std::string(small)},
+                                             {"bymerge", merged},
+                                             {"balanced", merged},
+                                             {"letters", std::string(small), 1},
+                                             {"digits", std::string(digits)},
+                                             {"mnist", std::string(digits)}};
   return all;
 }
 
@@ -46,7 +46,7 @@ bool holds(const std::filesystem::path& folder, const std::string& subset) {
 
 std::vector<std::string> emnist_subsets() {
   std::vector<std::string> names;
-  for (const Subset& subset : subsets()) names.push_back(subset.name);
+  for (const EmnistSubset& subset : subsets()) names.push_back(subset.name);
   return names;
 }
 
@@ -61,7 +61,7 @@ std::vector<std::string> emnist_files(const std::string& subset) {
 
 DataSets open_emnist(const std::filesystem::path& folder, const std::string& subset) {
   std::vector<std::string> found;
-  for (const Subset& one : subsets()) {
+  for (const EmnistSubset& one : subsets()) {
     if (subset == one.name || (subset.empty() && holds(folder, one.name)))
       found.push_back(one.name);
   }
@@ -73,7 +73,7 @@ DataSets open_emnist(const std::filesystem::path& folder, const std::string& sub
         .with("try",
               "--data emnist-" + (found.empty() ? "letters" : found[0]) + ":" + folder.string());
   }
-  const Subset& chosen = *std::ranges::find(subsets(), found[0], &Subset::name);
+  const EmnistSubset& chosen = *std::ranges::find(subsets(), found[0], &EmnistSubset::name);
   std::vector<std::string> names;
   for (const char c : chosen.classes) names.emplace_back(1, c);
   return open_idx_folder(folder, "emnist-" + chosen.name, names,

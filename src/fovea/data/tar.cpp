@@ -120,7 +120,7 @@ class ShardReader {
       offset_ = member->offset;
       std::string kind = suffix;
       for (char& c : kind) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-      if (is_image_name("." + kind) && kind.find('.') == std::string::npos) {
+      if (is_image_name("x." + kind) && kind.find('.') == std::string::npos) {
         if (image_) throw bad("has two images for the sample " + printable(key));
         image_ = *member;
       } else if (kind == "cls") {
