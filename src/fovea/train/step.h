@@ -7,12 +7,8 @@
 namespace fovea::train {
 
 struct StepOptions {
-<<<<<<< ours
-  Normalization normalization;  ///< of u8 images; not used for float inputs
-  data::Mixing mixing = {};     ///< of normalised inputs and their targets
-=======
   Normalization normalization = {};  ///< of u8 images; not used for float inputs
->>>>>>> theirs
+  data::Mixing mixing = {};          ///< of normalised inputs and their targets
   /// The loss of an output, a scalar; by default the cross-entropy of logits with labels or shares.
   std::function<Tensor(const Tensor& output, const Tensor& targets)> loss = {};
   std::vector<tasks::Metric> metrics = {};  ///< measured on each batch, as mixed
