@@ -31,6 +31,7 @@ struct Settings {
   int64_t limit = 0;           ///< training images to use, drawn by seed; 0: all
   int64_t epochs = 10;
   int64_t batch = 128;
+  int64_t accumulate = 1;         ///< batches whose gradients are added for one update
   bool drop_last = false;         ///< leave out the last batch of an epoch if it is smaller
   std::string optimizer = "sgd";  ///< as optim::parse reads it
   double lr = 0.1;
@@ -39,13 +40,13 @@ struct Settings {
   double warmup = 1;                  ///< epochs
   double clip = 0;                    ///< largest gradient norm; 0: no clipping
   double clip_value = 0;              ///< largest element of a gradient; 0: no clipping
+  double ema = 0;       ///< decay of an average of the weights that is evaluated; 0: none
+  std::string average;  ///< as Averaging reads it; "": none
   double label_smoothing = 0;
   std::string augment = "standard";   ///< as data::Augmentation reads it
   double val = 0.1;                   ///< fraction of the training set held out for validation
   std::string on_bad_image = "fail";  ///< or "skip": leave out samples that cannot be read
   std::string tta;         ///< views in the test, as TestViews::parse reads them; "": one
-  std::string monitor;     ///< metric that decides which epoch is best; "": the task's default
-  int64_t workers = 1;     ///< threads that load ahead
   std::string monitor;     ///< metric that decides which epoch is best; "": the task's default
   int64_t patience = 0;    ///< epochs without improvement that end the run; 0: none do
   double min_change = 0;   ///< an improvement of the metric is larger than this

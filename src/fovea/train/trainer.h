@@ -89,6 +89,12 @@ class Trainer {
   void train_all();
   void train_epoch();
   void train_batch(const data::Batch& batch);
+  void update(double gradient_scale);
+  int64_t part_begin() const;
+  bool is_updated() const;
+  Learner::Part part(int64_t samples) const;
+  bool evaluate(EpochRecord& record);
+  bool measure_statistics();
   bool finish_epoch();
   bool validate(EpochRecord& record);
   bool is_best(const EpochRecord& record);
