@@ -7,6 +7,7 @@
 #include "fovea/data/transform.h"
 #include "fovea/optim/optimizer.h"
 #include "fovea/optim/schedule.h"
+#include "fovea/train/averaging.h"
 #include "fovea/train/recipe.h"
 
 namespace fovea::cli {
@@ -42,7 +43,8 @@ void SettingsFlags::add(CLI::App& app) {
   app.footer("Optimizers:\n" + listing(choices_of(optim::optimizers())) + "\nSchedules:\n" +
              listing(choices_of(optim::schedules())) +
              "  any of them takes per=epoch: the rate changes only between epochs\n"
-             "\nTransforms of --augment:\n" +
+             "\nAverages:\n" +
+             listing(choices_of(train::averages())) + "\nTransforms of --augment:\n" +
              listing(choices_of(data::transforms())));
 }
 

@@ -16,6 +16,7 @@ Settings unusual() {
   Settings s;
   s.data = "cifar10:/a \"quoted\"\\path\twith\na line";
   s.task = "classify";
+  s.tta = "flip";
   s.monitor = "loss";
   s.patience = 4;
   s.min_change = 0.01;
@@ -41,6 +42,9 @@ Settings unusual() {
   s.warmup = 1.0 / 3;
   s.clip = 1e-7;
   s.clip_value = 0.5;
+  s.accumulate = 4;
+  s.ema = 0.999;
+  s.average = "lookahead";
   s.label_smoothing = 0.1;
   s.augment = "crop:2";
   s.val = 0;

@@ -1,5 +1,7 @@
 #include "fovea/optim/average.h"
 
+#include <cstring>
+
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
 #include "fovea/ops/arithmetic.h"
@@ -34,14 +36,21 @@ std::vector<std::pair<std::string, Type>> weights_and_statistics(const State& st
   return arrays;
 }
 
-void Average::declare(State& state) const {
-  if (!decay_) state.declare(count_name, {DType::i64, {}}, Role::moment);
+void declare_copies(State& state, const std::string& prefix, bool fill) {
   for (const auto& [name, type] : weights_and_statistics(state)) {
-    const std::string average = average_name(name);
-    if (state.contains(average)) continue;
-    state.declare(average, type, Role::moment);
-    if (decay_) state.set(average, state.get(name));
+    const std::string copy = prefix + ":" + name;
+    if (state.contains(copy)) continue;
+    state.declare(copy, type, Role::moment, [&state, name = name](Array& array) {
+      const Array& from = state.get(name);
+      std::memcpy(array.raw(), from.raw(), from.bytes());
+    });
+    if (fill) (void)state.get(copy);
   }
+}
+
+void Average::declare(State& state, bool fill) const {
+  if (!decay_) state.declare(count_name, {DType::i64, {}}, Role::moment);
+  declare_copies(state, "average", fill);
 }
 
 const Program& Average::program(const State& state, bool swap) {

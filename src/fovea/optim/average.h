@@ -9,6 +9,9 @@ namespace fovea::optim {
 
 /// The arrays of a State that averages are of: every parameter, and every buffer of floats.
 std::vector<std::pair<std::string, Type>> weights_and_statistics(const State& state);
+/// Declares a copy of each of them, "PREFIX:NAME", unless it is there: equal to the array as it is
+/// now or, without `fill`, when the copy is first used.
+void declare_copies(State& state, const std::string& prefix, bool fill);
 
 /// A running mean of the weights: of every parameter and every buffer of floats (running
 /// statistics), as the State array "average:NAME", so that a checkpoint of the State holds it.
@@ -27,8 +30,9 @@ class Average {
   /// The number of updates is the State array "averaged".
   static Average equal();
 
-  /// Declares the averages in the State; those already declared stay as they are.
-  void declare(State& state) const;
+  /// Declares the averages in the State; those already declared stay as they are. They begin as the
+  /// weights are now or, without `fill`, when an average is first used.
+  void declare(State& state, bool fill = true) const;
   /// Updates the averages with the current weights, in place. Errors: usage without `declare`.
   void update(State& state);
   /// The number of updates of an equally weighted mean. Errors: usage without `declare`.

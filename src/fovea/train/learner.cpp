@@ -7,10 +7,12 @@ namespace fovea::train {
 Learner::Learner(const Setup& setup)
     : setup_(setup),
       steps_(setup.groups.changes().size() + 1),
+      averages_(setup.settings),
       evaluation_(*setup.model, state_, setup.normalization(), setup.metrics) {
   nn::declare(state_, *setup.model, static_cast<uint64_t>(setup.settings.seed));
   setup.optimizer->declare(state_);
   if (setup.step_options(0).dtype == DType::f16) scaler_.emplace(state_);
+  averages_.declare(state_);
   enter(0);
 }
 
@@ -23,8 +25,10 @@ void Learner::enter(size_t phase) {
   evaluation_.share(step().memory());
 }
 
-Learner::Outcome Learner::gradient(const data::Batch& batch, int64_t number) {
-  Outcome outcome{.result = step().gradient(batch.inputs, batch.targets, number)};
+Learner::Outcome Learner::gradient(const data::Batch& batch, int64_t number, const Part& part) {
+  Outcome outcome{
+      .result = step().gradient(batch.inputs, batch.targets, number, !part.first, part.weight)};
+  if (!part.last) return outcome;
   const double clip = setup_.settings.clip;
   outcome.gradients = clip > 0 ? norm_.measure(state_, clip) : norm_.measure(state_);
   return outcome;

@@ -5,6 +5,7 @@
 #include "fovea/optim/gradient_norm.h"
 #include "fovea/optim/loss_scaler.h"
 #include "fovea/predict/evaluation.h"
+#include "fovea/train/averaging.h"
 #include "fovea/train/setup.h"
 #include "fovea/train/step.h"
 
@@ -17,13 +18,21 @@ class Learner {
   /// Arrays are declared, not filled; nothing is compiled. `setup` must outlive it.
   explicit Learner(const Setup& setup);
 
+  /// A batch among those whose gradients are added for one update.
+  struct Part {
+    bool first = true, last = true;
+    double weight = 1;  ///< its share of their samples
+  };
   /// The results of one batch.
   struct Outcome {
     StepResult result;
-    optim::GradientNorm::Result gradients = {};  ///< the norm is finite only if all gradients are
+    /// Of the last part; the norm is finite only if all gradients are.
+    optim::GradientNorm::Result gradients = {};
   };
-  /// Computes the gradients of a batch into the State; `number` counts batches from 1.
-  Outcome gradient(const data::Batch& batch, int64_t number);
+  /// Computes the gradients of a batch into the State, or adds them to those of the parts before
+  /// it; `number` counts batches from 1.
+  Outcome gradient(const data::Batch& batch, int64_t number, const Part& part);
+  Outcome gradient(const data::Batch& batch, int64_t number) { return gradient(batch, number, {}); }
   /// Whether these gradients may be applied: not if any is not finite. With f16 that lowers the
   /// loss scale, and finite ones raise it from time to time.
   bool accept(const Outcome& outcome);
@@ -40,6 +49,7 @@ class Learner {
   const Program& program(int64_t n);
   const Program& evaluation_program(int64_t n);
 
+  Averaging& averages() { return averages_; }
   State& state() { return state_; }
   TrainStep& step() { return *steps_[phase_]; }
   Evaluation& evaluation() { return evaluation_; }
@@ -51,6 +61,7 @@ class Learner {
   std::vector<std::unique_ptr<TrainStep>> steps_;  ///< of each phase, made when it is entered
   optim::GradientNorm norm_;
   std::optional<optim::LossScaler> scaler_;
+  Averaging averages_;
   Evaluation evaluation_;
 };
 

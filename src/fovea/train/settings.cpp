@@ -13,6 +13,7 @@
 #include "fovea/optim/optimizer.h"
 #include "fovea/optim/schedule.h"
 #include "fovea/tasks/task.h"
+#include "fovea/train/averaging.h"
 
 namespace fovea::train {
 namespace {
@@ -69,9 +70,9 @@ std::string Setting::get(const Settings& settings) const {
 bool Setting::in_model_file(const Settings& settings) const {
   constexpr std::string_view elsewhere[] = {"threads", "workers",    "cache", "data",
                                             "weights", "save-every", "keep",  "class-weights"};
-  constexpr std::string_view newer[] = {"drop-last", "task",       "monitor",  "on-bad-image",
-                                        "group",     "clip-value", "patience", "min-change",
-                                        "tta",       "sampling",   "precision"};
+  constexpr std::string_view newer[] = {
+      "drop-last",  "task", "monitor",  "on-bad-image", "group",      "clip-value", "patience",
+      "min-change", "tta",  "sampling", "precision",    "accumulate", "ema",        "average"};
   constexpr std::string_view choices[] = {"aux", "dropout", "drop-path", "stem", "width"};
   if (std::ranges::count(elsewhere, name) > 0) return false;
   const bool choice = std::holds_alternative<Argument>(member);
@@ -141,6 +142,8 @@ std::vector<Setting> last_settings() {
       {"limit", "training images to use, drawn by seed; 0: all", &Settings::limit, 0, 1e12},
       {"epochs", "passes over the training set", &Settings::epochs, 1, 1e6, true},
       {"batch", "images per step", &Settings::batch, 1, 1e6},
+      {"accumulate", "batches whose gradients are added for one update, as of a larger batch",
+       &Settings::accumulate, 1, 1e6},
       {"drop-last", "leave out the last batch of an epoch if it has fewer images",
        &Settings::drop_last},
       {"precision",
@@ -160,6 +163,12 @@ std::vector<Setting> last_settings() {
       {"clip", "maximum norm of all gradients together; 0: no clipping", &Settings::clip, 0, 1e12},
       {"clip-value", "maximum size of each element of a gradient, after --clip; 0: no clipping",
        &Settings::clip_value, 0, 1e12},
+      {"ema",
+       "decay of an exponential average of the weights, which is evaluated and saved instead of "
+       "them, such as 0.999; 0: none",
+       &Settings::ema, 0, 1},
+      {"average", "other averages of the weights: " + usages(choices_of(averages())),
+       &Settings::average},
       {"label-smoothing", "fraction of the target spread over all classes",
        &Settings::label_smoothing, 0, 1},
       {"class-weights",

@@ -32,6 +32,7 @@ struct Settings {
   int64_t epochs = 10;
   int64_t batch = 128;
   std::string precision = "f32";  ///< or bf16, f16; auto: the faster one, see choose_precision
+  int64_t accumulate = 1;         ///< batches whose gradients are added for one update
   bool drop_last = false;         ///< leave out the last batch of an epoch if it is smaller
   std::string optimizer = "sgd";  ///< as optim::parse reads it
   double lr = 0.1;
@@ -40,6 +41,8 @@ struct Settings {
   double warmup = 1;                  ///< epochs
   double clip = 0;                    ///< largest gradient norm; 0: no clipping
   double clip_value = 0;              ///< largest element of a gradient; 0: no clipping
+  double ema = 0;       ///< decay of an average of the weights that is evaluated; 0: none
+  std::string average;  ///< as Averaging reads it; "": none
   double label_smoothing = 0;
   std::string class_weights;          ///< as tasks::class_weights reads it; "": none
   std::string sampling = "shuffled";  ///< as data::parse_sampling reads it

@@ -349,6 +349,7 @@ StepOptions Setup::step_options(size_t phase) const {
                       .metrics = tasks::in_training(metrics),
                       .seed = static_cast<uint64_t>(settings.seed),
                       .dtype = parse_precision(settings.precision)};
+  options.weighted = settings.accumulate > 1;
   if (groups.freezes()) {
     options.frozen = [groups = groups, epoch = groups.begin(phase)](std::string_view array) {
       return groups.frozen(array, epoch);

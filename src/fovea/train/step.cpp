@@ -9,6 +9,7 @@
 #include "fovea/optim/loss_scaler.h"
 #include "fovea/passes/autodiff.h"
 #include "fovea/tasks/task.h"
+#include "fovea/train/statistics.h"
 
 namespace fovea::train {
 namespace {
@@ -59,17 +60,22 @@ std::shared_ptr<Graph> TrainStep::trace(const Type& inputs, const Type& targets)
     if (name.starts_with("aux")) loss = loss + options_.aux_weight * loss_of(graph->output(name));
   }
   graph->output("loss", loss);
+  if (options_.weighted)
+    graph->output("weighted_loss",
+                  loss * cast(graph->input("weight", {DType::f64, {}}), loss.dtype()));
   graph->output("output", output);
   tasks::add_outputs(options_.metrics, output, batch.targets);
   return graph;
 }
 
 const Program& TrainStep::program(const Type& inputs, const Type& targets, bool accumulate) {
-  const Program& compiled = cache_.get({inputs, targets, accumulate}, [&] {
-    return Program(*trace(inputs, targets), {.passes = {.loss = "loss",
-                                                        .accumulate = accumulate,
-                                                        .scale_loss = options_.dtype == DType::f16,
-                                                        .precision = options_.dtype}});
+  const auto purpose = accumulate ? Key::Purpose::accumulated_gradient : Key::Purpose::gradient;
+  const Program& compiled = cache_.get({inputs, targets, purpose}, [&] {
+    return Program(*trace(inputs, targets),
+                   {.passes = {.loss = options_.weighted ? "weighted_loss" : "loss",
+                               .accumulate = accumulate,
+                               .scale_loss = options_.dtype == DType::f16,
+                               .precision = options_.dtype}});
   });
   for (const auto& [name, id] : compiled.graph().updates()) {
     if (is_gradient(name)) state_.declare(name, compiled.graph().value(id).type, Role::gradient);
@@ -89,8 +95,9 @@ void TrainStep::forget_other_gradients(const Program& program) {
 }
 
 Inputs TrainStep::given(const Program& program, const Array& inputs, const Array& targets,
-                        int64_t step) const {
+                        int64_t step, double weight) const {
   Inputs all{{"inputs", inputs}, {"targets", targets}};
+  if (options_.weighted) all.emplace_back("weight", Array::full(DType::f64, {}, weight));
   auto random = options_.mixing.draw(net_shape(inputs), options_.seed, step);
   random.emplace("random",
                  Array::of(std::vector<int64_t>{static_cast<int64_t>(options_.seed), step}));
@@ -103,12 +110,14 @@ Inputs TrainStep::given(const Program& program, const Array& inputs, const Array
 }
 
 StepResult TrainStep::gradient(const Array& inputs, const Array& targets, int64_t step,
-                               bool accumulate) {
+                               bool accumulate, double weight) {
+  if (weight != 1 && !options_.weighted)
+    throw Error(ErrorKind::usage, "train step: its options do not ask for weighted losses");
   const Program& compiled =
       program({inputs.dtype(), inputs.shape()}, {targets.dtype(), targets.shape()}, accumulate);
   if (!accumulate) forget_other_gradients(compiled);
   const std::vector<Array> outputs =
-      compiled.run(memory_, state_, given(compiled, inputs, targets, step));
+      compiled.run(memory_, state_, given(compiled, inputs, targets, step, weight));
   StepResult result{.loss = output(compiled, outputs, "loss").item(),
                     .output = output(compiled, outputs, "output"),
                     .sums = {}};
@@ -116,6 +125,16 @@ StepResult TrainStep::gradient(const Array& inputs, const Array& targets, int64_
     result.sums.push_back(output(compiled, outputs, tasks::output_name(metric)));
   }
   return result;
+}
+
+void TrainStep::measure_statistics(const Array& inputs, const Array& targets, int64_t step,
+                                   int64_t count) {
+  const Type x{inputs.dtype(), inputs.shape()}, t{targets.dtype(), targets.shape()};
+  const Program& program = cache_.get({x, t, Key::Purpose::statistics},
+                                      [&] { return Program(*statistics_graph(*trace(x, t))); });
+  Inputs all = given(program, inputs, targets, step);
+  all.emplace_back("count", Array::full(DType::f64, {}, static_cast<double>(count)));
+  program.run(memory_, state_, all);
 }
 
 void TrainStep::profile(const Array& inputs, const Array& targets, int64_t step,

@@ -12,6 +12,7 @@ struct StepOptions {
   /// The loss of an output, a scalar; by default the cross-entropy of logits with labels or shares.
   std::function<Tensor(const Tensor& output, const Tensor& targets)> loss = {};
   std::vector<tasks::Metric> metrics = {};  ///< measured on each batch, as mixed
+  bool weighted = false;    ///< the loss of a batch counts with a weight, for its gradient only
   double aux_weight = 0.3;  ///< of the loss of each auxiliary head: an output "aux..." of the model
   uint64_t seed = 0;        ///< of dropout and mixing; below 2^53
   /// Which State arrays are frozen: see Graph::freeze. Empty: none.
@@ -50,10 +51,15 @@ class TrainStep {
 
   /// inputs u8 [N, H, W, C] or float [N, C, spatial]; targets as the loss takes them. `step`
   /// numbers the batches: with the seed it determines dropout and mixing. With `accumulate`
-  /// gradients are added to those of the previous call. Errors: usage when shapes do not fit; data
-  /// for a label out of range.
+  /// gradients are added to those of the previous call: several batches with weights (for which the
+  /// options ask) of n / N give the gradient of all N samples. Errors: usage when shapes do not
+  /// fit; data for a label out of range.
   StepResult gradient(const Array& inputs, const Array& targets, int64_t step,
-                      bool accumulate = false);
+                      bool accumulate = false, double weight = 1);
+
+  /// Measures the running statistics of batch norms anew, for weights that no step has seen: after
+  /// the calls with batches number 1 to `count` they are the mean over these.
+  void measure_statistics(const Array& inputs, const Array& targets, int64_t step, int64_t count);
 
   /// The graph for these inputs, before any pass: outputs "loss", "output" and those of the
   /// metrics.
@@ -74,8 +80,8 @@ class TrainStep {
 
  private:
   void forget_other_gradients(const Program& program);
-  Inputs given(const Program& program, const Array& inputs, const Array& targets,
-               int64_t step) const;
+  Inputs given(const Program& program, const Array& inputs, const Array& targets, int64_t step,
+               double weight = 1) const;
 
   const nn::Module& model_;
   State& state_;
@@ -83,7 +89,7 @@ class TrainStep {
   /// The key of a compiled Program.
   struct Key {
     Type inputs, targets;
-    bool accumulate;
+    enum class Purpose : uint8_t { gradient, accumulated_gradient, statistics } purpose;
     bool operator==(const Key&) const = default;
   };
   ProgramCache<Key> cache_;

@@ -45,7 +45,9 @@ std::vector<tasks::Metric> training_metrics(const Setup& setup) {
 }
 
 optim::Schedule schedule_of(const Settings& s, int64_t batches) {
-  return {s.schedule, static_cast<double>(s.epochs), warmup(s), 1 / static_cast<double>(batches)};
+  const auto update = static_cast<double>(std::min(s.accumulate, batches));
+  return {s.schedule, static_cast<double>(s.epochs), warmup(s),
+          update / static_cast<double>(batches)};
 }
 
 /// "accuracy 0.93, loss 0.2".
@@ -117,10 +119,33 @@ void Trainer::message(const std::string& text) {
   for (Callback* callback : callbacks_) callback->on_message(text);
 }
 
-/// Where the next step is, in epochs.
+/// Where the next update is, or that whose gradients are being added, in epochs.
 double Trainer::where() const {
+  const int64_t begun = progress_.batch == batches() ? progress_.batch : part_begin();
   return static_cast<double>(progress_.epoch) +
-         static_cast<double>(progress_.batch) / static_cast<double>(batches());
+         static_cast<double>(begun) / static_cast<double>(batches());
+}
+
+/// The first of the batches of an epoch whose gradients are added for the next update.
+int64_t Trainer::part_begin() const {
+  return progress_.batch - progress_.batch % setup_.settings.accumulate;
+}
+
+/// Whether all gradients so far were applied, so that the run can be left here.
+bool Trainer::is_updated() const {
+  return progress_.batch == part_begin() || progress_.batch == batches();
+}
+
+/// The place of the next batch, of this many samples, among those of its update.
+Learner::Part Trainer::part(int64_t samples) const {
+  const int64_t count = setup_.settings.accumulate;
+  if (count == 1) return {};
+  const int64_t size = std::min(setup_.settings.batch, setup_.epoch_samples());
+  const int64_t begin = part_begin() * size, end = begin + count * size;
+  return {.first = progress_.batch == part_begin(),
+          .last = progress_.batch + 1 == std::min(part_begin() + count, batches()),
+          .weight = static_cast<double>(samples) /
+                    static_cast<double>(std::min(end, setup_.epoch_samples()) - begin)};
 }
 
 /// Records which arrays are frozen in the next step.
@@ -179,6 +204,7 @@ void Trainer::restore() {
   Checkpoint checkpoint;
   if (!load_checkpoint(folder_, state(), checkpoint)) {
     message("no checkpoint was written yet: starting over");
+    learner_->averages().begin(state());
     return;
   }
   if (!checkpoint.warning.empty()) message(checkpoint.warning);
@@ -263,7 +289,8 @@ void Trainer::record_scale(const optim::LossScaler& scaler) {
 
 void Trainer::train_batch(const data::Batch& batch) {
   progress_.lr = rate();
-  const Learner::Outcome outcome = learner_->gradient(batch, progress_.updates + 1);
+  const Learner::Part part = this->part(batch.size());
+  const Learner::Outcome outcome = learner_->gradient(batch, progress_.updates + 1, part);
   const auto& [result, gradients] = outcome;
   if (!std::isfinite(result.loss))
     diverged("the loss is " + format_number(result.loss) + " at " + place(), &batch);
@@ -273,29 +300,37 @@ void Trainer::train_batch(const data::Batch& batch) {
   progress_.measures.add(result.sums, batch.size());
   progress_.loss_sum += result.loss * static_cast<double>(batch.size());
   progress_.seen += batch.size();
+  if (part.last) update(outcome);
+  ++progress_.updates;
+  ++progress_.batch;
+  if (part.last && progress_.batch < batches()) enter_phase();
+}
+
+/// Applies the gradients.
+void Trainer::update(const Learner::Outcome& outcome) {
   skip_ = !learner_->accept(outcome);
-  if (scaler != nullptr) record_scale(*scaler);
+  if (const optim::LossScaler* scaler = learner_->scaler()) record_scale(*scaler);
   if (!skip_) {
     for (Callback* callback : callbacks_) callback->on_gradients(*this);
   }
   if (!skip_) {
     optim::Update update{
         .lr = progress_.lr,
-        .gradient_scale = gradients.clip_scale,
+        .gradient_scale = outcome.gradients.clip_scale,
         .group_lrs = setup_.groups.rates(where(), progress_.lr, progress_.lr_factor, scores())};
     if (setup_.settings.clip_value > 0) update.clip_value = setup_.settings.clip_value;
     learner_->update(update);
   }
-  ++progress_.updates;
-  ++progress_.batch;
-  if (progress_.batch < batches()) enter_phase();
+  const int64_t count = setup_.settings.accumulate, per_epoch = (batches() + count - 1) / count;
+  const int64_t done = progress_.epoch * per_epoch + progress_.batch / count + 1;
+  learner_->averages().after_update(state(), done, setup_.settings.epochs * per_epoch);
 }
 
 void Trainer::train_epoch() {
   const double before = progress_.epoch_seconds;
   const Clock::time_point start = Clock::now();
   loader_.start(progress_.epoch, progress_.batch);
-  while (!stop_.stop_requested()) {
+  while (!stop_.stop_requested() || !is_updated()) {
     const Clock::time_point asked = Clock::now();
     const std::optional<data::Batch> batch = loader_.next();
     progress_.waiting_seconds += seconds_since(asked);
@@ -304,7 +339,7 @@ void Trainer::train_epoch() {
     progress_.epoch_seconds = before + seconds_since(start);
     for (Callback* callback : callbacks_) callback->on_batch(*this);
     const bool due = progress_.epoch_seconds - last_saved_ > save_every_.seconds;
-    if ((due || save_asked_) && progress_.batch < batches()) save_progress();
+    if ((due || save_asked_) && is_updated() && progress_.batch < batches()) save_progress();
   }
 }
 
@@ -378,6 +413,20 @@ bool Trainer::finish_epoch() {
       .waiting = progress_.waiting_seconds / progress_.epoch_seconds};
   for (const auto& [name, value] : progress_.measures.numbers())
     record.numbers.emplace_back("train_" + name, value);
+  if (!evaluate(record)) return false;
+  if (progress_.epoch < setup_.settings.epochs) enter_phase();
+  replace_file(folder_ / "history.csv", to_csv(progress_.history));
+  save_progress();
+  append_log(folder_,
+             "epoch " + std::to_string(record.epoch) + ": " + numbers_text(record.numbers));
+  return true;
+}
+
+/// Validates the weights, or their average, and saves the model; false when stopped before that.
+bool Trainer::evaluate(EpochRecord& record) {
+  learner_->averages().after_epoch(state(), record.epoch);
+  const AveragedWeights averaged(learner_->averages(), state());
+  if (averaged && learner_->averages().needs_statistics() && !measure_statistics()) return false;
   if (!validate(record)) return false;
   warn_of_guessing();
   const bool best = is_best(record);
@@ -394,13 +443,19 @@ bool Trainer::finish_epoch() {
   progress_.batch = progress_.seen = 0;
   progress_.loss_sum = progress_.epoch_seconds = progress_.waiting_seconds = 0;
   progress_.measures.clear();
-  if (progress_.epoch < setup_.settings.epochs) enter_phase();
   progress_.history.push_back(record);
   save_epoch(best);
-  replace_file(folder_ / "history.csv", to_csv(progress_.history));
-  save_progress();
-  append_log(folder_,
-             "epoch " + std::to_string(record.epoch) + ": " + numbers_text(record.numbers));
+  return true;
+}
+
+/// Measures the norms' statistics in one pass over the training data; false when stopped.
+bool Trainer::measure_statistics() {
+  if (state().names(Role::buffer).empty()) return true;
+  loader_.start(progress_.epoch);
+  for (int64_t count = 1; const std::optional<data::Batch> batch = loader_.next(); ++count) {
+    if (stop_.stop_requested()) return false;
+    learner_->step().measure_statistics(batch->inputs, batch->targets, count, count);
+  }
   return true;
 }
 
@@ -532,6 +587,7 @@ Result Trainer::finish_run() {
 Result Trainer::begin(const std::filesystem::path& folder, const std::string& note) {
   open(folder);
   if (!note.empty()) message(note);
+  learner_->averages().begin(state());
   return finish_run();
 }
 

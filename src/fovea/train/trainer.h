@@ -93,6 +93,12 @@ class Trainer {
   void train_epoch();
   void train_batch(const data::Batch& batch);
   void record_scale(const optim::LossScaler& scaler);
+  void update(const Learner::Outcome& outcome);
+  int64_t part_begin() const;
+  bool is_updated() const;
+  Learner::Part part(int64_t samples) const;
+  bool evaluate(EpochRecord& record);
+  bool measure_statistics();
   bool finish_epoch();
   bool validate(EpochRecord& record);
   bool is_best(const EpochRecord& record);

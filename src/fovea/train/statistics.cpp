@@ -1,0 +1,35 @@
+#include "fovea/train/statistics.h"
+
+#include "fovea/ops/arithmetic.h"
+#include "fovea/ops/norm.h"
+#include "fovea/ops/shape_ops.h"
+
+namespace fovea::train {
+
+std::shared_ptr<Graph> statistics_graph(const Graph& step) {
+  Rewriter copy(step);
+  const Tensor count = copy.graph()->input("count", {DType::f64, {}});
+  std::vector<std::pair<std::string, Tensor>> updates;
+  for (const auto& [name, id] : step.updates())
+    updates.emplace_back(name, copy.graph()->read(name, step.value(id).type));
+  for (const Node& node : step.nodes()) {
+    const auto* norm = node.op.as<BatchNorm>();
+    if (norm == nullptr) {
+      copy.keep(node);
+      continue;
+    }
+    BatchNorm batch = *norm;
+    batch.momentum = 1;  // the new statistics are those of the batch
+    copy.replace(node, [&] { return copy.graph()->add(batch, copy.inputs(node)); });
+    for (const size_t i : {size_t{3}, size_t{4}}) {  // mean and variance
+      const Tensor old = copy[node.inputs[i]], found = copy[node.outputs[i]];
+      const Tensor n = cast(count, old.dtype());
+      updates.emplace_back(step.value(node.inputs[i]).name, (found + (n - 1) * old) / n);
+    }
+  }
+  const std::shared_ptr<Graph> graph = copy.finish();
+  for (const auto& [name, value] : updates) graph->update(name, value);
+  return graph;
+}
+
+}  // namespace fovea::train
