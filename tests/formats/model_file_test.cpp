@@ -86,7 +86,7 @@ TEST(ModelFile, ModelsThatCouldNotBeLoadedAreNotSaved) {
     expect_error(ErrorKind::usage, message, [&] { save_model(folder / "a", model); });
   };
   refused("the architecture has no name", [](auto& m) { m.architecture = ""; });
-  refused("save_model: preprocessing: std[0] is 0.000000",
+  refused("save_model: preprocessing: std[0] is 0, not",
           [](auto& m) { m.preprocessing->std[0] = 0; });
   refused("preprocessing: mean[0] is nan",
           [](auto& m) { m.preprocessing->mean[0] = std::numeric_limits<double>::quiet_NaN(); });

@@ -85,7 +85,7 @@ TEST(Prepare, BadPreprocessingIsNamed) {
             "mean has 2 values, but the input has 3 channels");
   EXPECT_EQ(problem_of([](auto& p) { p.mean[1] = std::nan(""); }),
             "mean[1] is nan, not from -1e6 to 1e6");
-  EXPECT_EQ(problem_of([](auto& p) { p.std[2] = 0; }), "std[2] is 0.000000, not from 1e-6 to 1e6");
+  EXPECT_EQ(problem_of([](auto& p) { p.std[2] = 0; }), "std[2] is 0, not from 1e-6 to 1e6");
   EXPECT_EQ(problem_of([](auto& p) { p.std[0] = INFINITY; }),
             "std[0] is inf, not from 1e-6 to 1e6");
   Preprocessing spectral = imagenet(8, 8);

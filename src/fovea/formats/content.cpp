@@ -1,5 +1,7 @@
 #include "fovea/formats/content.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -85,7 +87,7 @@ bool begins_like_html(std::string line) {
 }
 
 Error is(const std::string& file, std::string_view what, std::string_view advice) {
-  return Error(ErrorKind::model, file + ": it is " + std::string(what))
+  return Error(ErrorKind::model, fmt::format("{}: it is {}", file, what))
       .with("try", std::string(advice));
 }
 
@@ -115,7 +117,8 @@ std::optional<Error> refusal(std::span<const std::byte> bytes, const std::string
     return is(file, "the index of a model in several files, without weights of its own",
               "one file with all of them: save_file(tensors, FILE) of safetensors");
   }
-  return is(file, "a text file", convert_advice).with("begins", "\"" + printable(*line) + "\"");
+  return is(file, "a text file", convert_advice)
+      .with("begins", fmt::format("\"{}\"", printable(*line)));
 }
 
 /// torch.save writes a zip archive; before PyTorch 1.6 it wrote pickles, the first of them a magic
@@ -143,7 +146,7 @@ Error unknown_format(std::span<const std::byte> bytes, const std::string& file) 
               "torch.save(model.state_dict(), FILE)");
   }
   return Error(ErrorKind::model, file + ": it is not a known kind of weight file")
-      .with("file", std::to_string(bytes.size()) + " bytes")
+      .with("file", fmt::format("{} bytes", bytes.size()))
       .with("known", "what torch.save writes (.pth, .pt), and .safetensors");
 }
 
@@ -168,9 +171,10 @@ void require_format(WeightFormat format, std::span<const std::byte> bytes,
   if (!found && format == WeightFormat::safetensors) return;  // its reader says what is damaged
   if (!found) throw unknown_format(bytes, file);
   const bool pytorch = found == WeightFormat::pytorch;
-  throw Error(ErrorKind::model, file + ": it is a " +
-                                    (pytorch ? "file that torch.save wrote" : "safetensors file") +
-                                    ", not a " + (pytorch ? "safetensors file" : "PyTorch one"));
+  throw Error(ErrorKind::model,
+              fmt::format("{}: it is a {}, not a {}", file,
+                          pytorch ? "file that torch.save wrote" : "safetensors file",
+                          pytorch ? "safetensors file" : "PyTorch one"));
 }
 
 }  // namespace fovea

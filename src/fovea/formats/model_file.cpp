@@ -1,5 +1,7 @@
 #include "fovea/formats/model_file.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -44,13 +46,15 @@ class Metadata {
   Metadata(std::map<std::string, std::string> strings, std::string file)
       : strings_(std::move(strings)), file_(std::move(file)) {}
 
-  Error error(const std::string& what) const { return {ErrorKind::model, file_ + ": " + what}; }
+  Error error(const std::string& what) const {
+    return {ErrorKind::model, fmt::format("{}: {}", file_, what)};
+  }
 
   bool has(const std::string& key) const { return strings_.contains(key); }
 
   std::string take(const std::string& key) {
     auto node = strings_.extract(key);
-    if (node.empty()) throw error("its metadata has no \"" + key + "\"");
+    if (node.empty()) throw error(fmt::format("its metadata has no \"{}\"", key));
     return std::move(node.mapped());
   }
 
@@ -69,26 +73,28 @@ class Metadata {
   json take_json(const std::string& key) {
     const std::string text = take(key);
     if (text.size() > largest_json) {
-      throw error("\"" + key + "\" in its metadata has " + std::to_string(text.size()) +
-                  " bytes, at most " + std::to_string(largest_json) + " are read");
+      throw error(fmt::format("\"{}\" in its metadata has {} bytes, at most {} are read", key,
+                              text.size(), largest_json));
     }
     std::set<std::string> keys;
     const auto limits = [&](int depth, json::parse_event_t event, json& parsed) {
       const bool opens =
           event == json::parse_event_t::array_start || event == json::parse_event_t::object_start;
-      if (opens && depth > 1) throw error("\"" + key + "\" in its metadata is nested too deep");
+      if (opens && depth > 1)
+        throw error(fmt::format("\"{}\" in its metadata is nested too deep", key));
       if (event == json::parse_event_t::key && !keys.insert(parsed.get<std::string>()).second) {
-        throw error("\"" + key + "\" in its metadata has the duplicate key " + parsed.dump());
+        throw error(
+            fmt::format("\"{}\" in its metadata has the duplicate key {}", key, parsed.dump()));
       }
       return true;
     };
     try {
       return json::parse(text, limits);
     } catch (const json::parse_error& problem) {
-      throw error("\"" + key + "\" in its metadata is not valid JSON")
-          .with("at", "character " + std::to_string(problem.byte));
+      throw error(fmt::format("\"{}\" in its metadata is not valid JSON", key))
+          .with("at", fmt::format("character {}", problem.byte));
     } catch (const json::exception&) {  // a number beyond a double's range
-      throw error("\"" + key + "\" in its metadata holds a number out of range");
+      throw error(fmt::format("\"{}\" in its metadata holds a number out of range", key));
     }
   }
 
@@ -102,12 +108,12 @@ class Metadata {
     const char* end = text.data() + text.size();
     const auto parsed = std::from_chars(text.data(), end, version);
     if (parsed.ec != std::errc() || parsed.ptr != end || version < 1) {
-      throw error("\"fovea.format\" is \"" + text.substr(0, 40) + "\", not a version");
+      throw error(fmt::format("\"fovea.format\" is \"{}\", not a version", text.substr(0, 40)));
     }
     if (version > format_version) {
       throw error("it was written by a newer version of Fovea")
           .with("format", text)
-          .with("readable", "up to " + std::to_string(format_version))
+          .with("readable", fmt::format("up to {}", format_version))
           .with("try", "a newer fovea");
     }
   }
@@ -115,7 +121,7 @@ class Metadata {
   void check_empty() const {
     const auto left = strings_.lower_bound("fovea.");
     if (left != strings_.end() && left->first.starts_with("fovea.")) {
-      throw error("its metadata has the unknown key \"" + left->first + "\"");
+      throw error(fmt::format("its metadata has the unknown key \"{}\"", left->first));
     }
   }
 
@@ -134,7 +140,7 @@ class Fields {
 
   json take(const std::string& field) {
     const auto it = object_.find(field);
-    if (it == object_.end()) throw wrong("has no \"" + field + "\"");
+    if (it == object_.end()) throw wrong(fmt::format("has no \"{}\"", field));
     json value = std::move(*it);
     object_.erase(it);
     return value;
@@ -166,16 +172,17 @@ class Fields {
   }
 
   void check_empty() const {
-    if (!object_.empty()) throw wrong("has the unknown field \"" + object_.begin().key() + "\"");
+    if (!object_.empty())
+      throw wrong(fmt::format("has the unknown field \"{}\"", object_.begin().key()));
   }
 
   Error wrong(const std::string& what) const {
-    return metadata_.error("\"" + key_ + "\" in its metadata " + what);
+    return metadata_.error(fmt::format("\"{}\" in its metadata {}", key_, what));
   }
 
  private:
   static std::string shown(const std::string& field, const json& value) {
-    return "says that " + field + " is " + dumped(value).substr(0, 60);
+    return fmt::format("says that {} is {}", field, dumped(value).substr(0, 60));
   }
 
   int to_int(const json& value, const std::string& field) const {

@@ -1,5 +1,7 @@
 #include "fovea/formats/npy.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -67,7 +69,7 @@ class HeaderReader {
     } else if (key == "shape" && !shape) {
       shape = read_shape();
     } else {
-      fail("the key \"" + std::string(key) + "\" is unknown or occurs twice");
+      fail(fmt::format("the key \"{}\" is unknown or occurs twice", key));
     }
   }
 
@@ -77,9 +79,9 @@ class HeaderReader {
       if (text == known) return value;
     }
     const bool big = text.starts_with('>');
-    throw Error(ErrorKind::data, file_ +
-                                     (big ? ": its numbers are big-endian (" : ": its dtype (") +
-                                     std::string(text) + ") cannot be read")
+    throw Error(ErrorKind::data,
+                fmt::format("{}{}{}) cannot be read", file_,
+                            big ? ": its numbers are big-endian (" : ": its dtype (", text))
         .with("known", "<f8 <f4 <f2 <i8 <i4 <i2 |i1 |u1 |b1")
         .with("try", "save it with numpy.save(path, array.astype('<f4'))");
   }
@@ -100,7 +102,7 @@ class HeaderReader {
     std::vector<int64_t> dims;
     while (!accept(')')) {
       if (dims.size() == Shape::max_rank) {
-        fail("the shape has more than " + std::to_string(Shape::max_rank) + " dimensions");
+        fail(fmt::format("the shape has more than {} dimensions", Shape::max_rank));
       }
       dims.push_back(number());
       if (!accept(',')) {
@@ -145,11 +147,11 @@ class HeaderReader {
     return true;
   }
   void expect(char wanted) {
-    if (!accept(wanted)) fail(std::string("\"") + wanted + "\" is missing");
+    if (!accept(wanted)) fail(fmt::format("\"{}\" is missing", wanted));
   }
 
   [[noreturn]] void fail(const std::string& what) const {
-    throw Error(ErrorKind::data, file_ + ": its .npy header is malformed: " + what)
+    throw Error(ErrorKind::data, fmt::format("{}: its .npy header is malformed: {}", file_, what))
         .with("offset", std::to_string(offset_ + at_));
   }
 
@@ -165,22 +167,21 @@ struct Prefix {
 
 Prefix read_prefix(std::string_view text, const std::string& file) {
   const auto fail = [&](const std::string& what) {
-    throw Error(ErrorKind::data, file + ": " + what)
-        .with("file", std::to_string(text.size()) + " bytes");
+    throw Error(ErrorKind::data, fmt::format("{}: {}", file, what))
+        .with("file", fmt::format("{} bytes", text.size()));
   };
   if (!text.starts_with(magic)) fail("not a .npy file");
   const auto byte = [&](size_t i) { return static_cast<size_t>(static_cast<uint8_t>(text[i])); };
   if (text.size() < 12) fail("its .npy header is cut off");
   const size_t version = byte(6);
   if (version < 1 || version > 3 || byte(7) != 0) {
-    fail("its .npy version is " + std::to_string(version) + "." + std::to_string(byte(7)) +
-         "; 1.0 to 3.0 can be read");
+    fail(fmt::format("its .npy version is {}.{}; 1.0 to 3.0 can be read", version, byte(7)));
   }
   size_t length = byte(8) | byte(9) << 8;
   if (version > 1) length |= byte(10) << 16 | byte(11) << 24;
   const size_t begin = version == 1 ? 10 : 12;
   if (length > largest_header || length > text.size() - begin) {
-    fail("its .npy header would have " + std::to_string(length) + " bytes");
+    fail(fmt::format("its .npy header would have {} bytes", length));
   }
   return {begin, length};
 }
@@ -208,9 +209,8 @@ Array parse(std::span<const std::byte> bytes, const std::string& file) {
   const std::string_view data = text.substr(prefix.header_begin + prefix.header_length);
   const int64_t wanted = bytes_of(header, file);
   if (static_cast<uint64_t>(wanted) != data.size()) {
-    throw Error(ErrorKind::data, file + ": " + std::to_string(data.size()) +
-                                     " bytes of data, but its shape takes " +
-                                     std::to_string(wanted))
+    throw Error(ErrorKind::data, fmt::format("{}: {} bytes of data, but its shape takes {}", file,
+                                             data.size(), wanted))
         .with("array", std::string(name(*header.dtype)) + to_string(*header.shape))
         .with("offset", std::to_string(prefix.header_begin + prefix.header_length));
   }
@@ -231,7 +231,7 @@ std::vector<std::pair<std::string, Array>> read_npz(const std::filesystem::path&
   std::vector<std::pair<std::string, Array>> arrays;
   for (const ZipEntry& entry : read_zip(file.bytes, path.string(), ErrorKind::data)) {
     const std::span<const std::byte> data = stored_data(entry, path.string(), ErrorKind::data);
-    Array array = parse(data, path.string() + ": " + printable(entry.name));
+    Array array = parse(data, fmt::format("{}: {}", path.string(), printable(entry.name)));
     const size_t tail = entry.name.ends_with(suffix) ? suffix.size() : 0;
     arrays.emplace_back(entry.name.substr(0, entry.name.size() - tail), std::move(array));
   }
@@ -247,7 +247,7 @@ void write_npy(const std::filesystem::path& path, const Array& array) {
     throw Error(ErrorKind::usage, ".npy files cannot hold " + std::string(name(array.dtype())))
         .with("try", "astype(DType::f32) first");
   }
-  std::string header = "{'descr': '" + std::string(dtype) + "', 'fortran_order': False, 'shape': (";
+  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': (", dtype);
   for (int i = 0; i < array.shape().rank(); ++i) {
     header += (i > 0 ? ", " : "") + std::to_string(array.dim(i));
   }

@@ -1,5 +1,7 @@
 #include "fovea/formats/pickle.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -93,7 +95,7 @@ class Reader {
       const auto op = take<uint8_t>();
       if (op == op_stop) break;
       if (!plain(op) && !container(op) && !call(op) && !bookkeeping(op)) {
-        fail("has an opcode that weights do not need: " + std::to_string(op));
+        fail(fmt::format("has an opcode that weights do not need: {}", op));
       }
     }
     if (stack_.size() != 1 || !marks_.empty()) fail("ends with values left over, or none");
@@ -224,7 +226,7 @@ class Reader {
           fail("has a frame that extends beyond the file");
         return true;
       case op_mark:
-        if (marks_.size() == max_depth) fail("is nested deeper than " + std::to_string(max_depth));
+        if (marks_.size() == max_depth) fail(fmt::format("is nested deeper than {}", max_depth));
         marks_.push_back(stack_.size());
         return true;
       case op_pop:
@@ -257,7 +259,7 @@ class Reader {
   bool check_protocol() {
     const int protocol = take<uint8_t>();
     if (protocol < 2 || protocol > 5) {
-      fail("is of protocol " + std::to_string(protocol) + "; 2 to 5 are read");
+      fail(fmt::format("is of protocol {}; 2 to 5 are read", protocol));
     }
     return true;
   }
@@ -270,8 +272,8 @@ class Reader {
 
   std::string_view take_text(uint64_t size) {
     if (size > bytes_.size() - at_) {
-      fail("ends in the middle: " + std::to_string(size) + " bytes are expected, " +
-           std::to_string(bytes_.size() - at_) + " are left");
+      fail(fmt::format("ends in the middle: {} bytes are expected, {} are left", size,
+                       bytes_.size() - at_));
     }
     const std::string_view text(reinterpret_cast<const char*>(bytes_.data()) + at_, size);
     at_ += size;
@@ -318,21 +320,22 @@ class Reader {
   }
 
   bool push_global(std::string_view module, std::string_view name) {
-    const std::string full = std::string(module) + "." + std::string(name);
+    const std::string full = fmt::format("{}.{}", module, name);
     for (const auto& [own, kind] : own_globals) {
       if (own == full) return push({.kind = Kind::global, .text = own});
     }
     const auto known = std::find(globals_.begin(), globals_.end(), full);
     if (known != globals_.end()) return push({.kind = Kind::global, .text = *known});
     if (stack_.empty() && is_instantiated()) {
-      throw Error(ErrorKind::model, source_ + ": it is an entire model, an object of " +
-                                        printable(full) +
-                                        ", which needs its code to be read; nothing was run")
+      throw Error(ErrorKind::model, fmt::format("{}: it is an entire model, an object of {}, which "
+                                                "needs its code to be read; nothing was run",
+                                                source_, printable(full)))
           .with("try",
                 "in Python with its code: torch.save(torch.load(FILE, "
                 "weights_only=False).state_dict(), OTHER)");
     }
-    throw error("asks for " + printable(full) + ", which weights do not need; nothing was run")
+    throw error(
+        fmt::format("asks for {}, which weights do not need; nothing was run", printable(full)))
         .with("try", "save the weights alone: torch.save(model.state_dict(), FILE)");
   }
 
@@ -360,7 +363,7 @@ class Reader {
         add(result, std::vector<Value>(pair.begin(), pair.end()));
       }
     } else {
-      fail("calls " + std::string(global) + " with invalid arguments");
+      fail(fmt::format("calls {} with invalid arguments", global));
     }
     return result;
   }
@@ -407,7 +410,7 @@ class Reader {
       if (value.kind < Kind::tuple) continue;
       compound.depth = std::max(compound.depth, document_.compound(value).depth + 1);
     }
-    if (compound.depth > max_depth) fail("is nested deeper than " + std::to_string(max_depth));
+    if (compound.depth > max_depth) fail(fmt::format("is nested deeper than {}", max_depth));
     compound.items.insert(compound.items.end(), values.begin(), values.end());
   }
 
@@ -436,18 +439,18 @@ class Reader {
 
   bool recall(size_t index) {
     if (index >= memo_.size() || !memo_[index].known) {
-      fail("recalls value " + std::to_string(index) + ", which it has not memorized");
+      fail(fmt::format("recalls value {}, which it has not memorized", index));
     }
     return push(memo_[index].value);
   }
 
   Error error(const std::string& what) const {
-    return Error(ErrorKind::model, source_ + ": its pickle " + what)
-        .with("at", "byte " + std::to_string(start_) + " of the pickle");
+    return Error(ErrorKind::model, fmt::format("{}: its pickle {}", source_, what))
+        .with("at", fmt::format("byte {} of the pickle", start_));
   }
   [[noreturn]] void fail(const std::string& what) const { throw error(what); }
   [[noreturn]] void too_many(const std::string& what) const {
-    fail("has more " + what + " than weights need");
+    fail(fmt::format("has more {} than weights need", what));
   }
 
   struct Memorized {

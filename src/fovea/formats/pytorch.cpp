@@ -1,5 +1,7 @@
 #include "fovea/formats/pytorch.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -61,8 +63,8 @@ class ArchiveReader {
     }
     const std::optional<Bytes> order = find("byteorder");
     if (order && text_of(*order) != "little") {
-      throw error("its numbers are in the byte order \"" + printable(text_of(*order)) +
-                  "\"; \"little\" is read");
+      throw error(fmt::format("its numbers are in the byte order \"{}\"; \"little\" is read",
+                              printable(text_of(*order))));
     }
     Saved saved{pickle::read(*pickle, pytorch_globals(), file_), {}};
     if (saved.pickle.size != pickle->size()) throw error("bytes follow the pickle in data.pkl");
@@ -98,7 +100,9 @@ class ArchiveReader {
     return "a zip archive, but not one that torch.save wrote";
   }
 
-  Error error(const std::string& what) const { return {ErrorKind::model, file_ + ": " + what}; }
+  Error error(const std::string& what) const {
+    return {ErrorKind::model, fmt::format("{}: {}", file_, what)};
+  }
 
   const std::string& file_;
   std::vector<ZipEntry> entries_;
@@ -123,10 +127,11 @@ class LegacyReader {
     for (const Value& key : keys.items(keys.root)) {
       const auto claimed = claims.find(key.text);
       if (key.kind != Kind::text || claimed == claims.end()) {
-        throw error("it has a storage \"" + printable(key.text) + "\" that no tensor uses");
+        throw error(
+            fmt::format("it has a storage \"{}\" that no tensor uses", printable(key.text)));
       }
       const bool first = saved.storages.emplace(key.text, storage(claimed->second)).second;
-      if (!first) throw error("the storage \"" + printable(key.text) + "\" occurs twice");
+      if (!first) throw error(fmt::format("the storage \"{}\" occurs twice", printable(key.text)));
     }
     if (at_ != bytes_.size()) throw error("bytes follow the last storage");
     return saved;
@@ -164,7 +169,8 @@ class LegacyReader {
           storage_claim(pickle, {.kind = Kind::reference, .compound = i}, file_);
       const StorageClaim& known = claims.emplace(claim.key, claim).first->second;
       if (known.elements != claim.elements || known.bytes != claim.bytes) {
-        throw error("the storage \"" + printable(claim.key) + "\" has contradictory sizes");
+        throw error(
+            fmt::format("the storage \"{}\" has contradictory sizes", printable(claim.key)));
       }
     }
     return claims;
@@ -175,21 +181,20 @@ class LegacyReader {
     const Bytes rest = bytes_.subspan(at_);
     constexpr size_t head = sizeof(uint64_t);
     if (rest.size() < head || rest.size() - head < claim.bytes) {
-      throw error("it ends in the middle of a storage of " + std::to_string(claim.bytes) +
-                  " bytes");
+      throw error(fmt::format("it ends in the middle of a storage of {} bytes", claim.bytes));
     }
     const auto elements = little_endian<uint64_t>(rest);
     if (elements != claim.elements) {
-      throw error("the storage \"" + printable(claim.key) + "\" has " + std::to_string(elements) +
-                  " elements instead of " + std::to_string(claim.elements));
+      throw error(fmt::format("the storage \"{}\" has {} elements instead of {}",
+                              printable(claim.key), elements, claim.elements));
     }
     at_ += head + claim.bytes;
     return rest.subspan(head, claim.bytes);
   }
 
   Error error(const std::string& what) const {
-    return Error(ErrorKind::model, file_ + ": " + what)
-        .with("at", "byte " + std::to_string(at_) + " of the file");
+    return Error(ErrorKind::model, fmt::format("{}: {}", file_, what))
+        .with("at", fmt::format("byte {} of the file", at_));
   }
 
   Bytes bytes_;
@@ -247,8 +252,9 @@ class Finder {
     for (size_t i = 0; i + 1 < items.size(); i += 2) {
       if (items[i].kind != Kind::text) continue;
       const std::string_view name = items[i].text;
-      if (!names.insert(name).second) throw error("\"" + printable(name) + "\" occurs twice");
-      if (!is_utf8(name)) throw error("the name \"" + printable(name) + "\" is not UTF-8");
+      if (!names.insert(name).second)
+        throw error(fmt::format("\"{}\" occurs twice", printable(name)));
+      if (!is_utf8(name)) throw error(fmt::format("the name \"{}\" is not UTF-8", printable(name)));
       named.emplace_back(name, items[i + 1]);
     }
     return named;
@@ -266,7 +272,7 @@ class Finder {
   }
 
   Error error(const std::string& what) const {
-    return Error(ErrorKind::model, file_ + ": " + what)
+    return Error(ErrorKind::model, fmt::format("{}: {}", file_, what))
         .with("try", "save the weights alone: torch.save(model.state_dict(), FILE)");
   }
 

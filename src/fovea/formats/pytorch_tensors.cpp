@@ -1,5 +1,7 @@
 #include "fovea/formats/pytorch_tensors.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -134,7 +136,7 @@ std::span<const std::string_view> pytorch_globals() {
 StorageClaim storage_claim(const Document& pickle, const Value& reference,
                            const std::string& file) {
   const auto fail = [&](const std::string& what) {
-    throw Error(ErrorKind::model, file + ": a storage in its pickle " + what);
+    throw Error(ErrorKind::model, fmt::format("{}: a storage in its pickle {}", file, what));
   };
   const std::span<const Value> id = pickle.items(pickle.items(reference)[0]);
   if (id.size() < 5 || id.size() > 6 || id[0].text != "storage" || id[1].kind != Kind::global ||
@@ -147,12 +149,12 @@ StorageClaim storage_claim(const Document& pickle, const Value& reference,
   const std::string_view global = id[1].text;
   const PytorchType* type = type_with(&PytorchType::storage, global);
   if (type == nullptr && global != untyped_storage) {
-    fail("is of " + std::string(global) + ", which is not a storage");
+    fail(fmt::format("is of {}, which is not a storage", global));
   }
   const auto size = type == nullptr ? int64_t{1} : static_cast<int64_t>(type->size);
   int64_t bytes = 0;
   if (id[4].integer < 0 || __builtin_mul_overflow(id[4].integer, size, &bytes)) {
-    fail("would have " + std::to_string(id[4].integer) + " elements");
+    fail(fmt::format("would have {} elements", id[4].integer));
   }
   return {id[2].text, global, static_cast<uint64_t>(id[4].integer), static_cast<uint64_t>(bytes)};
 }
@@ -192,7 +194,7 @@ Array TensorReader::read(std::string_view maker, std::span<const Value> argument
     return read(wanted(0, Kind::global).text, pickle_.items(wanted(2, Kind::tuple)));
   }
   if (!maker.starts_with(rebuild_tensor)) {
-    throw error("is made by " + std::string(maker) + ", which is not supported")
+    throw error(fmt::format("is made by {}, which is not supported", maker))
         .with("try", "a dense tensor of plain numbers: tensor.dequantize(), tensor.to_dense()");
   }
   const StorageClaim claim = storage_claim(pickle_, wanted(0, Kind::reference), file_);
@@ -201,14 +203,14 @@ Array TensorReader::read(std::string_view maker, std::span<const Value> argument
                                 : type_with(&PytorchType::storage, claim.type);
   if (type == nullptr) fail("has no dtype");
   if (!type->dtype) {
-    throw error("is of " + std::string(type->name) + ", which is not supported")
+    throw error(fmt::format("is of {}, which is not supported", type->name))
         .with("read",
               "float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool");
   }
   const size_t metadata = maker == rebuild_tensor_v3 ? 7 : 6;
   if (arguments.size() > metadata && !pickle_.items(arguments[metadata]).empty()) {
     const Value& bit = pickle_.items(arguments[metadata])[0];  // "neg", "conj"
-    throw error("has the bit \"" + printable(bit.text) + "\" set, which is not supported")
+    throw error(fmt::format("has the bit \"{}\" set, which is not supported", printable(bit.text)))
         .with("try", "tensor.resolve_neg() and tensor.resolve_conj() before it is saved");
   }
   const View view{*type->dtype, Shape(sizes(wanted(2, Kind::tuple))), sizes(wanted(3, Kind::tuple)),
@@ -226,19 +228,18 @@ std::vector<int64_t> TensorReader::sizes(const Value& tuple) const {
     sizes.push_back(value.integer);
   }
   if (sizes.size() > Shape::max_rank) {
-    fail("has " + std::to_string(sizes.size()) + " dimensions, at most " +
-         std::to_string(Shape::max_rank) + " are read");
+    fail(fmt::format("has {} dimensions, at most {} are read", sizes.size(), Shape::max_rank));
   }
   return sizes;
 }
 
 std::span<const std::byte> TensorReader::storage(const StorageClaim& claim) const {
   const auto found = storages_.find(claim.key);
-  const std::string shown = "storage \"" + printable(claim.key) + "\"";
-  if (found == storages_.end()) fail("is in " + shown + ", which the file does not have");
+  const std::string shown = fmt::format("storage \"{}\"", printable(claim.key));
+  if (found == storages_.end()) fail(fmt::format("is in {}, which the file does not have", shown));
   if (found->second.size() != claim.bytes) {
-    fail("is in " + shown + " of " + std::to_string(claim.bytes) + " bytes, the file has " +
-         std::to_string(found->second.size()) + " of them");
+    fail(fmt::format("is in {} of {} bytes, the file has {} of them", shown, claim.bytes,
+                     found->second.size()));
   }
   return found->second;
 }
@@ -268,7 +269,7 @@ void TensorReader::check_place(const View& view) {
   };
   if (empty) return;
   if (overflow || last >= elements) {
-    throw located("reaches beyond its storage of " + std::to_string(elements) + " elements");
+    throw located(fmt::format("reaches beyond its storage of {} elements", elements));
   }
   if (bytes > budget_) throw located("is larger than a file of this size can justify");
   budget_ -= bytes;
@@ -292,7 +293,7 @@ Array TensorReader::array(const View& view) const {
 }
 
 Error TensorReader::error(const std::string& what) const {
-  return {ErrorKind::model, file_ + ": tensor \"" + tensor_ + "\" " + what};
+  return {ErrorKind::model, fmt::format("{}: tensor \"{}\" {}", file_, tensor_, what)};
 }
 
 }  // namespace fovea

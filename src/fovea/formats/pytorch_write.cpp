@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "fovea/core/error.h"
 #include "fovea/core/files.h"
 #include "fovea/core/text.h"
@@ -110,10 +112,12 @@ std::string state_dict(const std::vector<std::pair<std::string, Array>>& tensors
   for (size_t i = 0; i < tensors.size(); ++i) {
     const auto& [name, array] = tensors[i];
     if (!names.insert(name).second) {
-      throw Error(ErrorKind::usage, "pytorch: two tensors cannot be called \"" + name + "\"");
+      throw Error(ErrorKind::usage,
+                  fmt::format("pytorch: two tensors cannot be called \"{}\"", name));
     }
     if (!is_utf8(name)) {
-      throw Error(ErrorKind::usage, "pytorch: the name \"" + printable(name) + "\" is not UTF-8");
+      throw Error(ErrorKind::usage,
+                  fmt::format("pytorch: the name \"{}\" is not UTF-8", printable(name)));
     }
     pickle.text(name);
     append_tensor(pickle, std::to_string(i), array);
@@ -136,7 +140,7 @@ void write_pytorch(const std::filesystem::path& path,
   add("byteorder", std::as_bytes(std::span(order)));
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Array& array = tensors[i].second;
-    add("data/" + std::to_string(i), {array.raw(), array.bytes()});
+    add(fmt::format("data/{}", i), {array.raw(), array.bytes()});
   }
   add("version", std::as_bytes(std::span(version)));
   const std::vector<ZipEntry> entries = [&] {

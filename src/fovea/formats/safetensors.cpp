@@ -1,5 +1,7 @@
 #include "fovea/formats/safetensors.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -20,18 +22,18 @@ constexpr size_t length_bytes = 8;
 /// The length of the header, checked against that of the file.
 uint64_t header_length(std::span<const std::byte> bytes, const std::string& file) {
   const auto fail = [&](const std::string& what) {
-    throw Error(ErrorKind::model, file + ": " + what)
-        .with("file", std::to_string(bytes.size()) + " bytes")
+    throw Error(ErrorKind::model, fmt::format("{}: {}", file, what))
+        .with("file", fmt::format("{} bytes", bytes.size()))
         .with("try", "check that this is a complete .safetensors file");
   };
   if (bytes.size() < length_bytes) fail("too short for a .safetensors file");
   const auto length = little_endian<uint64_t>(bytes);
   if (length > largest_safetensors_header) {
-    fail("the header would have " + std::to_string(length) + " bytes, at most " +
-         std::to_string(largest_safetensors_header) + " are read");
+    fail(fmt::format("the header would have {} bytes, at most {} are read", length,
+                     largest_safetensors_header));
   }
   if (length > bytes.size() - length_bytes) {
-    fail("the header has " + std::to_string(length) + " bytes, but the file ends earlier");
+    fail(fmt::format("the header has {} bytes, but the file ends earlier", length));
   }
   if (length == 0 || bytes[length_bytes] != std::byte{'{'}) {
     fail("the header at offset 8 does not begin with \"{\"");
@@ -44,21 +46,19 @@ uint64_t header_length(std::span<const std::byte> bytes, const std::string& file
 void check_place(const TensorEntry& tensor, uint64_t expected, uint64_t data_offset,
                  uint64_t data_size, const std::string& file) {
   const auto fail = [&](const std::string& what) {
-    throw Error(ErrorKind::model, file + ": tensor \"" + tensor.name + "\" " + what)
+    throw Error(ErrorKind::model, fmt::format("{}: tensor \"{}\" {}", file, tensor.name, what))
         .with("tensor", std::string(name(tensor.dtype)) + to_string(tensor.shape))
-        .with("data_offsets",
-              "[" + std::to_string(tensor.begin) + ", " + std::to_string(tensor.end) + "]")
-        .with("at", "byte " + std::to_string(data_offset + tensor.begin) + " of the file");
+        .with("data_offsets", fmt::format("[{}, {}]", tensor.begin, tensor.end))
+        .with("at", fmt::format("byte {} of the file", data_offset + tensor.begin));
   };
   if (tensor.end < tensor.begin) fail("ends before it begins");
   if (tensor.end > data_size) {
-    fail("ends at " + std::to_string(tensor.end) + ", the data has " + std::to_string(data_size) +
-         " bytes");
+    fail(fmt::format("ends at {}, the data has {} bytes", tensor.end, data_size));
   }
   if (tensor.begin != expected) {
-    fail(std::string(tensor.begin < expected ? "overlaps the previous one" : "leaves a gap") +
-         ": it begins at " + std::to_string(tensor.begin) + ", the previous one ended at " +
-         std::to_string(expected));
+    fail(fmt::format("{}: it begins at {}, the previous one ended at {}",
+                     tensor.begin < expected ? "overlaps the previous one" : "leaves a gap",
+                     tensor.begin, expected));
   }
   int64_t size = 0;
   try {
@@ -67,8 +67,8 @@ void check_place(const TensorEntry& tensor, uint64_t expected, uint64_t data_off
     fail("has a shape too large for any file");
   }
   if (static_cast<uint64_t>(size) != tensor.end - tensor.begin) {
-    fail("has " + std::to_string(tensor.end - tensor.begin) +
-         " bytes of data, but its shape takes " + std::to_string(size));
+    fail(fmt::format("has {} bytes of data, but its shape takes {}", tensor.end - tensor.begin,
+                     size));
   }
 }
 
@@ -90,7 +90,8 @@ std::string header_of(const SafeTensors& contents) {
   uint64_t offset = 0;
   for (const auto& [name, array] : contents.tensors) {
     if (!names.insert(name).second) {
-      throw Error(ErrorKind::usage, "safetensors: two tensors cannot be called \"" + name + "\"");
+      throw Error(ErrorKind::usage,
+                  fmt::format("safetensors: two tensors cannot be called \"{}\"", name));
     }
     const uint64_t end = offset + array.bytes();
     // Built as a list of fields, not by header[name]: that searches all the names before it.
@@ -108,9 +109,9 @@ std::string header_of(const SafeTensors& contents) {
   }
   text.append((8 - text.size() % 8) % 8, ' ');
   if (text.size() > largest_safetensors_header) {
-    throw Error(ErrorKind::usage, "safetensors: the header would have " +
-                                      std::to_string(text.size()) + " bytes, at most " +
-                                      std::to_string(largest_safetensors_header) + " can be read");
+    throw Error(ErrorKind::usage,
+                fmt::format("safetensors: the header would have {} bytes, at most {} can be read",
+                            text.size(), largest_safetensors_header));
   }
   return text;
 }
@@ -142,10 +143,10 @@ SafeTensors parse_safetensors(const FileBytes& file, const std::string& name) {
     expected = tensor.end;
   }
   if (expected != data_size) {
-    throw Error(ErrorKind::model, name + ": " + std::to_string(data_size - expected) +
-                                      " bytes follow the last tensor")
+    throw Error(ErrorKind::model,
+                fmt::format("{}: {} bytes follow the last tensor", name, data_size - expected))
         .with("offset", std::to_string(data_offset + expected))
-        .with("file", std::to_string(file.bytes.size()) + " bytes");
+        .with("file", fmt::format("{} bytes", file.bytes.size()));
   }
   return contents;
 }

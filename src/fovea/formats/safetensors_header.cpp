@@ -1,5 +1,7 @@
 #include "fovea/formats/safetensors_header.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
@@ -54,20 +56,20 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 
   bool key(string_t& name) override {
     if (place_ == Place::root) {
-      if (!names_.insert(name).second) fail("the header names \"" + name + "\" twice");
+      if (!names_.insert(name).second) fail(fmt::format("the header names \"{}\" twice", name));
       key_ = name;
       return true;
     }
     field_ = name;
     if (place_ == Place::metadata && out_.metadata.contains(name)) {
-      fail("the metadata has the key \"" + name + "\" twice");
+      fail(fmt::format("the metadata has the key \"{}\" twice", name));
     }
     if (place_ == Place::tensor) {
       const bool twice = (name == "dtype" && dtype_) || (name == "shape" && shape_) ||
                          (name == "data_offsets" && offsets_);
-      if (twice) fail("it has \"" + name + "\" twice");
+      if (twice) fail(fmt::format("it has \"{}\" twice", name));
       if (name != "dtype" && name != "shape" && name != "data_offsets") {
-        fail("it has an unknown field \"" + name + "\"");
+        fail(fmt::format("it has an unknown field \"{}\"", name));
       }
     }
     return true;
@@ -80,7 +82,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
       const auto* found = std::find_if(dtype_names.begin(), dtype_names.end(),
                                        [&](const auto& entry) { return entry.first == value; });
       if (found == dtype_names.end()) {
-        throw error("dtype \"" + value + "\" is not one that can be read")
+        throw error(fmt::format("dtype \"{}\" is not one that can be read", value))
             .with("known", "F64, F32, BF16, F16, I64, I32, I16, I8, U8, BOOL");
       }
       dtype_ = found->second;
@@ -101,9 +103,9 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     if (place_ != Place::numbers) unexpected("a number");
     const size_t maximum = field_ == "shape" ? Shape::max_rank : 2;
     if (numbers_.size() == maximum) {
-      fail(field_ + " has more than " + std::to_string(maximum) + " numbers");
+      fail(fmt::format("{} has more than {} numbers", field_, maximum));
     }
-    if (value > uint64_t{1} << 62) fail(field_ + " has " + std::to_string(value) + ", beyond 2^62");
+    if (value > uint64_t{1} << 62) fail(fmt::format("{} has {}, beyond 2^62", field_, value));
     numbers_.push_back(static_cast<int64_t>(value));
     return true;
   }
@@ -115,7 +117,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     } else if (numbers_.size() == 2) {
       offsets_ = {static_cast<uint64_t>(numbers_[0]), static_cast<uint64_t>(numbers_[1])};
     } else {
-      fail("data_offsets has " + std::to_string(numbers_.size()) + " numbers, not 2");
+      fail(fmt::format("data_offsets has {} numbers, not 2", numbers_.size()));
     }
     return true;
   }
@@ -125,7 +127,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   }
   bool boolean(bool) override { return unexpected("a boolean"); }
   bool number_integer(number_integer_t value) override {
-    return unexpected("the number " + std::to_string(value));
+    return unexpected(fmt::format("the number {}", value));
   }
   bool number_float(number_float_t, const string_t& text) override {
     return unexpected("the number " + text.substr(0, 40));
@@ -143,21 +145,23 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   /// An error about the header, the metadata or the tensor being read.
   Error error(const std::string& what) const {
     const bool in_tensor = place_ == Place::tensor || place_ == Place::numbers;
-    return {ErrorKind::model, file_ + ": " + (in_tensor ? "tensor \"" + key_ + "\": " : "") + what};
+    return {ErrorKind::model,
+            fmt::format("{}: {}{}", file_, in_tensor ? fmt::format("tensor \"{}\": ", key_) : "",
+                        what)};
   }
   [[noreturn]] void fail(const std::string& what) const { throw error(what); }
 
   bool unexpected(const std::string& what) const {
     switch (place_) {
       case Place::start:
-        fail("its header is " + what + ", not an object");
+        fail(fmt::format("its header is {}, not an object", what));
       case Place::root:
-        fail("\"" + key_ + "\" in its header is " + what + ", not an object");
+        fail(fmt::format("\"{}\" in its header is {}, not an object", key_, what));
       case Place::metadata:
-        fail("metadata \"" + field_ + "\" is " + what + ", not a string");
+        fail(fmt::format("metadata \"{}\" is {}, not a string", field_, what));
       default:
-        fail(field_ + " is or has " + what +
-             (field_ == "dtype" ? ", not a string" : ", not numbers of at least 0"));
+        fail(fmt::format("{} is or has {}{}", field_, what,
+                         field_ == "dtype" ? ", not a string" : ", not numbers of at least 0"));
     }
   }
 

@@ -1,5 +1,7 @@
 #include "fovea/formats/weight_file.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/core/error.h"
@@ -48,10 +50,10 @@ WeightFile read_weights(const std::filesystem::path& path) {
   } else {
     PytorchFile saved = parse_pytorch(bytes, name);
     file.tensors = std::move(saved.tensors);
-    if (!saved.within.empty()) notes.push_back("the tensors of \"" + saved.within + "\"");
+    if (!saved.within.empty()) notes.push_back(fmt::format("the tensors of \"{}\"", saved.within));
   }
   const std::string prefix = strip_wrappers(file.tensors);
-  if (!prefix.empty()) notes.push_back("names without \"" + prefix + "\"");
+  if (!prefix.empty()) notes.push_back(fmt::format("names without \"{}\"", prefix));
   file.note = join(notes);
   return file;
 }

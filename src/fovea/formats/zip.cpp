@@ -1,5 +1,7 @@
 #include "fovea/formats/zip.h"
 
+#include <fmt/format.h>
+
 #include <zlib.h>
 
 #include <algorithm>
@@ -79,11 +81,12 @@ class ZipReader {
       }
     }
     if (size > limit || begin != limit - size) {
-      fail("its directory of " + std::to_string(size) + " bytes at " + std::to_string(begin) +
-           " does not end where the end record begins, at " + std::to_string(limit));
+      fail(fmt::format(
+          "its directory of {} bytes at {} does not end where the end record begins, at {}", size,
+          begin, limit));
     }
     if (count > size / central_size || count > max_zip_entries) {
-      fail("it claims to have " + std::to_string(count) + " entries, more than it can hold");
+      fail(fmt::format("it claims to have {} entries, more than it can hold", count));
     }
     directory_ = {begin, limit};
     at_ = begin;
@@ -113,7 +116,7 @@ class ZipReader {
 
   /// The `size` bytes at `at`, which must end before `end`.
   Bytes part(uint64_t at, uint64_t size, uint64_t end, const std::string& what) const {
-    if (at > end || size > end - at) fail(what + " reaches beyond byte " + std::to_string(end));
+    if (at > end || size > end - at) fail(fmt::format("{} reaches beyond byte {}", what, end));
     return bytes_.subspan(at, size);
   }
 
@@ -128,7 +131,7 @@ class ZipReader {
                             directory_.end, "its directory");
     at_ += central_size + tail.size();
     const std::string_view name(reinterpret_cast<const char*>(tail.data()), name_size);
-    const std::string shown = "\"" + printable(name) + "\"";
+    const std::string shown = fmt::format("\"{}\"", printable(name));
     if ((little_endian<uint16_t>(record.subspan(8)) & 1) != 0) fail(shown + " is encrypted");
     const bool compressed = little_endian<uint16_t>(record.subspan(10)) != 0;
     Bytes extra = zip64_numbers(tail.subspan(name_size, extra_size));
@@ -165,7 +168,7 @@ class ZipReader {
   /// The data after the local record at `begin`, which must not say compressed if the directory
   /// says stored.
   Bytes data_of(std::string_view name, uint64_t begin, uint64_t size, bool compressed) const {
-    const std::string shown = "\"" + printable(name) + "\"";
+    const std::string shown = fmt::format("\"{}\"", printable(name));
     const uint64_t end = directory_.begin;
     const Bytes record = part(begin, local_size, end, shown);
     const auto name_size = little_endian<uint16_t>(record.subspan(26));
@@ -175,7 +178,7 @@ class ZipReader {
         name == std::string_view(reinterpret_cast<const char*>(own.data()), name_size);
     if (little_endian<uint32_t>(record) != local_signature || !same ||
         (!compressed && little_endian<uint16_t>(record.subspan(8)) != 0)) {
-      fail(shown + " is not where the directory says, at byte " + std::to_string(begin));
+      fail(fmt::format("{} is not where the directory says, at byte {}", shown, begin));
     }
     return part(begin + local_size + name_size + extra_size, size, end, shown);
   }
@@ -185,19 +188,19 @@ class ZipReader {
     for (const ZipEntry& entry : entries) names.push_back(entry.name);
     std::sort(names.begin(), names.end());
     const auto twice = std::adjacent_find(names.begin(), names.end());
-    if (twice != names.end()) fail("two entries are called \"" + printable(*twice) + "\"");
+    if (twice != names.end()) fail(fmt::format("two entries are called \"{}\"", printable(*twice)));
     std::sort(places.begin(), places.end(),
               [](const Range& a, const Range& b) { return a.begin < b.begin; });
     const auto over = std::adjacent_find(
         places.begin(), places.end(),
         [](const Range& before, const Range& after) { return after.begin < before.end; });
     if (over != places.end())
-      fail("two entries overlap, at byte " + std::to_string(std::next(over)->begin));
+      fail(fmt::format("two entries overlap, at byte {}", std::next(over)->begin));
   }
 
-  Error error(const std::string& what) const { return {kind_, file_ + ": " + what}; }
+  Error error(const std::string& what) const { return {kind_, fmt::format("{}: {}", file_, what)}; }
   [[noreturn]] void fail(const std::string& what) const {
-    throw error(what).with("file", std::to_string(bytes_.size()) + " bytes");
+    throw error(what).with("file", fmt::format("{} bytes", bytes_.size()));
   }
 
   Bytes bytes_;
@@ -297,8 +300,8 @@ std::string end_records(uint64_t count, uint64_t size, uint64_t at) {
 std::span<const std::byte> stored_data(const ZipEntry& entry, const std::string& file,
                                        ErrorKind kind) {
   if (!entry.compressed) return entry.data;
-  throw Error(kind,
-              file + ": \"" + printable(entry.name) + "\" is compressed, which is not supported")
+  throw Error(kind, fmt::format("{}: \"{}\" is compressed, which is not supported", file,
+                                printable(entry.name)))
       .with("try", "numpy.savez instead of numpy.savez_compressed; torch.save again; or zip -0");
 }
 

@@ -28,7 +28,7 @@ template <class T>
 std::string text_of(const std::vector<T>& values) {
   std::vector<std::string> parts;
   for (T value : values) parts.push_back(text_of(value));
-  return "[" + join(parts) + "]";
+  return fmt::format("[{}]", join(parts));
 }
 
 std::string value_text(const Field& field) {
@@ -48,8 +48,8 @@ struct Given {
 };
 
 Error bad_value(const Given& given, const std::string& expected) {
-  return Error(ErrorKind::usage, std::string(given.op) + ": " + std::string(given.name) + " is \"" +
-                                     printable(given.text) + "\"")
+  return Error(ErrorKind::usage,
+               fmt::format("{}: {} is \"{}\"", given.op, given.name, printable(given.text)))
       .with("expected", expected);
 }
 
@@ -124,7 +124,7 @@ Field read_field(std::string_view op, const Fields& like, std::string_view word,
   }
   Field field = *known;
   if (equals == word.size() && !std::holds_alternative<bool>(field.value))
-    throw Error(ErrorKind::usage, std::string(op) + ": " + std::string(name) + " has no value");
+    throw Error(ErrorKind::usage, fmt::format("{}: {} has no value", op, name));
   const Given given{op, name, equals == word.size() ? "true" : word.substr(equals + 1)};
   field.absent = field.optional && given.text == "none";
   if (field.absent) return field;
@@ -186,8 +186,7 @@ Fields read_fields(std::string_view op, const Fields& like, std::string_view tex
     if (end > 0) {
       Field field = read_field(op, like, text.substr(0, end), axes);
       if (given(field.name)) {
-        throw Error(ErrorKind::usage,
-                    std::string(op) + ": " + std::string(field.name) + " is given twice");
+        throw Error(ErrorKind::usage, fmt::format("{}: {} is given twice", op, field.name));
       }
       fields.push_back(std::move(field));
     }
@@ -195,7 +194,7 @@ Fields read_fields(std::string_view op, const Fields& like, std::string_view tex
   }
   for (const Field& field : like) {
     if (field.in_name || field.has_default || given(field.name)) continue;
-    throw Error(ErrorKind::usage, std::string(op) + ": " + std::string(field.name) + " is missing");
+    throw Error(ErrorKind::usage, fmt::format("{}: {} is missing", op, field.name));
   }
   return fields;
 }
@@ -225,7 +224,7 @@ void FieldSetter::require_kept(const Field& given, const FieldValue& kept) {
   append(want, given.value);
   if (have != want) {
     throw Error(ErrorKind::usage,
-                std::string(given.name) + " is " + value_text(given) + ", which is out of range");
+                fmt::format("{} is {}, which is out of range", given.name, value_text(given)));
   }
 }
 

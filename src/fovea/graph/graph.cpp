@@ -61,7 +61,8 @@ Tensor Graph::leaf(Value value) {
 Tensor Graph::input(std::string name, const Type& type) {
   for (const Value& v : values_) {
     if (v.leaf == Leaf::input && v.name == name) {
-      throw Error(ErrorKind::usage, "graph: there is already an input named \"" + name + "\"");
+      throw Error(ErrorKind::usage,
+                  fmt::format("graph: there is already an input named \"{}\"", name));
     }
   }
   return leaf({.type = type, .leaf = Leaf::input, .name = std::move(name)});
@@ -73,7 +74,7 @@ Tensor Graph::read(std::string name, const Type& type, bool trainable) {
     const Value& v = values_[id];
     if (v.leaf != Leaf::state || v.name != name) continue;
     if (v.type != type) {
-      throw Error(ErrorKind::usage, "graph: \"" + name + "\" is read with two types")
+      throw Error(ErrorKind::usage, fmt::format("graph: \"{}\" is read with two types", name))
           .with("first", to_string(v.type))
           .with("then", to_string(type))
           .with("try", "another name for one of the two");
@@ -130,23 +131,24 @@ std::string Graph::location(const Node& node) const {
   std::string path = title_;
   if (!node.scope().empty()) path += (path.empty() ? "" : ".") + node.scope();
   const std::string line = node.origin.call < 0 ? "" : call(node.origin.call).where.text();
-  return path.empty() || line.empty() ? path : path + " (" + line + ")";
+  return path.empty() || line.empty() ? path : fmt::format("{} ({})", path, line);
 }
 
 void Graph::output(std::string name, const Tensor& value) {
   for (const auto& [taken, id] : outputs_) {
     if (taken == name) {
-      throw Error(ErrorKind::usage, "graph: there is already an output named \"" + name + "\"");
+      throw Error(ErrorKind::usage,
+                  fmt::format("graph: there is already an output named \"{}\"", name));
     }
   }
   if (&value.graph() != this)
-    throw mixed("graph: output \"" + name + "\" belongs to another graph");
+    throw mixed(fmt::format("graph: output \"{}\" belongs to another graph", name));
   outputs_.emplace_back(std::move(name), value.id());
 }
 
 void Graph::update(std::string name, const Tensor& value) {
   if (&value.graph() != this)
-    throw mixed("graph: update \"" + name + "\" belongs to another graph");
+    throw mixed(fmt::format("graph: update \"{}\" belongs to another graph", name));
   for (auto& [taken, id] : updates_) {
     if (taken == name) {  // a module used twice: its last statistics win
       id = value.id();
@@ -162,7 +164,7 @@ Tensor Graph::output(std::string_view name) {
     if (known == name) return handle(id);
     names += (names.empty() ? "" : ", ") + known;
   }
-  throw Error(ErrorKind::usage, "graph: no output is named \"" + std::string(name) + "\"")
+  throw Error(ErrorKind::usage, fmt::format("graph: no output is named \"{}\"", name))
       .with("outputs", names);
 }
 
@@ -171,8 +173,8 @@ std::vector<int> Graph::ids_of(const Tensors& tensors, std::string_view whose) c
   for (const Tensor& t : tensors) {
     if (!t) continue;
     if (&t.graph() != this)
-      throw mixed("graph: the inputs and outputs of module \"" + std::string(whose) + "\" belong " +
-                  "to different graphs");
+      throw mixed(fmt::format(
+          "graph: the inputs and outputs of module \"{}\" belong to different graphs", whose));
     ids.push_back(t.id());
   }
   return ids;

@@ -1,5 +1,7 @@
 #include "fovea/graph/op.h"
 
+#include <fmt/format.h>
+
 #include "fovea/core/error.h"
 #include "fovea/core/random.h"
 
@@ -13,8 +15,8 @@ bool Op::operator==(const Op& other) const {
 size_t Op::hash() const { return type().hash_code() ^ fovea::hash(exact_bytes(fields())); }
 
 void Op::throw_wrong_type(const std::type_info& wanted) const {
-  throw Error(ErrorKind::internal, "the op " + std::string(name()) + " is of type " +
-                                       type().name() + ", expected " + wanted.name());
+  throw Error(ErrorKind::internal, fmt::format("the op {} is of type {}, expected {}", name(),
+                                               type().name(), wanted.name()));
 }
 
 }  // namespace fovea

@@ -1,5 +1,7 @@
 #include "fovea/graph/print.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/core/text.h"
@@ -7,7 +9,7 @@
 namespace fovea {
 namespace {
 
-std::string id_text(int id) { return "%" + std::to_string(id); }
+std::string id_text(int id) { return fmt::format("%{}", id); }
 
 std::string leaf_text(const Value& value) {
   switch (value.leaf) {
@@ -43,14 +45,14 @@ std::string calls_text(const Graph& graph, const Origin& origin) {
 }
 
 std::string print(const Graph& graph) {
-  std::string text = "graph " + graph.title() + (graph.title().empty() ? "(" : " (") +
-                     (graph.mode() == Mode::train ? "train, " : "eval, ") +
-                     std::string(name(graph.dtype())) + ")\n";
+  std::string text =
+      fmt::format("graph {}{}{}{})\n", graph.title(), graph.title().empty() ? "(" : " (",
+                  graph.mode() == Mode::train ? "train, " : "eval, ", name(graph.dtype()));
   for (size_t id = 0; id < graph.values().size(); ++id) {
     const Value& value = graph.values()[id];
     if (value.leaf == Leaf::none) continue;
-    text += "  " + id_text(static_cast<int>(id)) + " = " + leaf_text(value) + ": " +
-            to_string(value.type) + "\n";
+    text += fmt::format("  {} = {}: {}\n", id_text(static_cast<int>(id)), leaf_text(value),
+                        to_string(value.type));
   }
   for (const Node& node : graph.nodes()) {
     std::string left, right, types;
@@ -60,14 +62,14 @@ std::string print(const Graph& graph) {
     }
     for (int id : node.inputs) right += (right.empty() ? "" : ", ") + id_text(id);
     const std::string attributes = node.op.attributes();
-    text += "  " + left + " = " + std::string(node.op.name()) + "(" + right + ")" +
-            (attributes.empty() ? "" : " " + attributes) + ": " + types +
-            origin_text(graph, node.origin) + "\n";
+    text += fmt::format("  {} = {}({}){}: {}{}\n", left, node.op.name(), right,
+                        attributes.empty() ? "" : " " + attributes, types,
+                        origin_text(graph, node.origin));
   }
   for (const auto& [name, id] : graph.outputs())
-    text += "  output " + name + " = " + id_text(id) + "\n";
+    text += fmt::format("  output {} = {}\n", name, id_text(id));
   for (const auto& [name, id] : graph.updates())
-    text += "  update " + name + " = " + id_text(id) + "\n";
+    text += fmt::format("  update {} = {}\n", name, id_text(id));
   return text;
 }
 

@@ -1,5 +1,7 @@
 #include "fovea/graph/type.h"
 
+#include <fmt/format.h>
+
 namespace fovea {
 
 std::span<const std::string_view> enum_names(Layout) {
@@ -21,7 +23,7 @@ size_t Type::bytes() const {
 
 std::string to_string(const Type& type, std::string_view axes) {
   std::string text = std::string(name(type.dtype)) + to_string(type.shape, axes);
-  if (type.layout != Layout::plain) text += "{" + std::string(name(type.layout)) + "}";
+  if (type.layout != Layout::plain) text += fmt::format("{{{}}}", name(type.layout));
   return text;
 }
 

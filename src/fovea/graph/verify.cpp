@@ -20,8 +20,9 @@ void check_layouts(const Graph& graph, const Node& node, const std::string& labe
     }
     if (type.layout == Layout::plain) return;
     require(rule != LayoutRule::plain, label + " has a value in a layout other than plain");
-    require(fits(type, type.layout),
-            label + ": " + to_string(type) + " has channels that are not a multiple of 16");
+    require(
+        fits(type, type.layout),
+        fmt::format("{}: {} has channels that are not a multiple of 16", label, to_string(type)));
   };
   for (int id : node.inputs) check(id);
   for (int id : node.outputs) check(id);
@@ -49,7 +50,7 @@ void check_calls(const Graph& graph, const std::vector<bool>& made, const std::s
 }  // namespace
 
 void verify(const Graph& graph, std::string_view after) {
-  const std::string prefix = "graph after " + std::string(after) + ": ";
+  const std::string prefix = fmt::format("graph after {}: ", after);
   const int count = static_cast<int>(graph.values().size());
   std::vector<bool> made(graph.values().size(), false);
   for (size_t id = 0; id < made.size(); ++id) made[id] = graph.values()[id].leaf != Leaf::none;
@@ -76,15 +77,15 @@ void verify(const Graph& graph, std::string_view after) {
       made[static_cast<size_t>(id)] = true;
       Type type = graph.value(id).type;
       type.layout = Layout::plain;
-      require(type == out[slot],
-              label + " computes " + to_string(type) + " but infers " + to_string(out[slot]));
+      require(type == out[slot], fmt::format("{} computes {} but infers {}", label, to_string(type),
+                                             to_string(out[slot])));
     }
     check_layouts(graph, node, label);
   }
   for (const auto* list : {&graph.outputs(), &graph.updates()}) {
     for (const auto& [name, id] : *list) {
       require(id >= 0 && id < count && made[static_cast<size_t>(id)],
-              prefix + "\"" + name + "\" is never computed");
+              fmt::format("{}\"{}\" is never computed", prefix, name));
     }
   }
   check_calls(graph, made, prefix);

@@ -1,5 +1,7 @@
 #include "fovea/images/adjust.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -245,9 +247,11 @@ void equalize(Array& image) {
 void gaussian_blur(Array& image, int size, double sigma) {
   const std::span<uint8_t> values = values_of("gaussian_blur", image);
   if (size < 1 || size % 2 == 0 || !(sigma > 0)) {
-    throw Error(ErrorKind::usage, "gaussian_blur: size is " + std::to_string(size) + " and sigma " +
-                                      std::to_string(sigma) +
-                                      "; an odd size and a sigma above 0 are expected");
+    throw Error(
+        ErrorKind::usage,
+        fmt::format(
+            "gaussian_blur: size is {} and sigma {}; an odd size and a sigma above 0 are expected",
+            size, sigma));
   }
   const int height = static_cast<int>(image.dim(0)), width = static_cast<int>(image.dim(1));
   const auto channels = static_cast<size_t>(image.dim(2));

@@ -1,5 +1,7 @@
 #include "fovea/images/codec.h"
 
+#include <fmt/format.h>
+
 #include <png.h>
 
 #include <algorithm>
@@ -13,15 +15,15 @@
 namespace fovea {
 
 void EncodedImage::check_size(uint64_t height, uint64_t width) const {
-  const std::string size = std::to_string(height) + "x" + std::to_string(width);
-  if (height == 0 || width == 0) throw broken("its header declares " + size + " pixels");
+  const std::string size = fmt::format("{}x{}", height, width);
+  if (height == 0 || width == 0) throw broken(fmt::format("its header declares {} pixels", size));
   // No format has sides of more than 31 bits, so the product fits.
   if (height * width > static_cast<uint64_t>(max_pixels)) {
-    throw broken("its header declares " + size + " pixels, too many to read")
+    throw broken(fmt::format("its header declares {} pixels, too many to read", size))
         .with("pixels", std::to_string(height * width))
         .with("limit", std::to_string(max_pixels))
-        .with("try", "--max-pixels " + std::to_string(height * width) +
-                         ", if there are 12 bytes of memory per pixel");
+        .with("try", fmt::format("--max-pixels {}, if there are 12 bytes of memory per pixel",
+                                 height * width));
   }
 }
 
@@ -60,7 +62,7 @@ void encode_png(const std::filesystem::path& path, const Image& image) {
   png_alloc_size_t size = bytes.size();
   if (png_image_write_to_memory(&header, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr) ==
       0) {
-    throw Error(ErrorKind::io, "cannot write " + path.string() + ": " + header.message);
+    throw Error(ErrorKind::io, fmt::format("cannot write {}: {}", path.string(), header.message));
   }
   replace_file(path, std::string_view(bytes).substr(0, size));
 }

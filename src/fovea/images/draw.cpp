@@ -1,5 +1,7 @@
 #include "fovea/images/draw.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -115,8 +117,7 @@ Layout layout_of(const std::vector<Tile>& tiles, const GridOptions& options) {
   const auto sound = [](int value) { return value >= 0 && value <= maximum; };
   if (!sound(options.columns) || !sound(options.scale) || !sound(options.margin)) {
     throw Error(ErrorKind::usage, "draw_grid: columns, scale and margin must be from 0 to 65536")
-        .with("given", std::to_string(options.columns) + ", " + std::to_string(options.scale) +
-                           ", " + std::to_string(options.margin));
+        .with("given", fmt::format("{}, {}, {}", options.columns, options.scale, options.margin));
   }
   int height = 0, width = 0;
   for (const Tile& tile : tiles) {
@@ -143,9 +144,8 @@ Layout layout_of(const std::vector<Tile>& tiles, const GridOptions& options) {
   const int64_t total_height = grid.rows * (cell_height + grid.margin) + grid.margin;
   const int64_t total_width = grid.columns * (cell_width + grid.margin) + grid.margin;
   if (total_height > max_pixels / total_width) {
-    throw Error(ErrorKind::usage, "draw_grid: the picture would have " +
-                                      std::to_string(total_height) + "x" +
-                                      std::to_string(total_width) + " pixels")
+    throw Error(ErrorKind::usage, fmt::format("draw_grid: the picture would have {}x{} pixels",
+                                              total_height, total_width))
         .with("try", "fewer images, or a smaller scale");
   }
   grid.cell_height = static_cast<int>(cell_height);

@@ -1,5 +1,7 @@
 #include "fovea/images/filters.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -111,13 +113,15 @@ void check_kernel(const Array& kernel) {
   const Shape& shape = kernel.shape();
   const auto fits = [&](int axis) { return shape[axis] >= 1 && shape[axis] <= largest_side; };
   if (!is_float(kernel.dtype()) || shape.rank() != 2 || !fits(0) || !fits(1)) {
-    throw Error(ErrorKind::usage, "filter: the kernel is " + describe(kernel) +
-                                      "; a float array of 2 axes, each 1 to 255, is expected");
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("filter: the kernel is {}; a float array of 2 axes, each 1 to 255, is expected",
+                    describe(kernel)));
   }
   for (int64_t i = 0; i < kernel.numel(); ++i) {
     if (!std::isfinite(kernel.at(i))) {
       throw Error(ErrorKind::usage,
-                  "filter: element " + std::to_string(i) + " of the kernel is not finite");
+                  fmt::format("filter: element {} of the kernel is not finite", i));
     }
   }
 }
@@ -175,7 +179,7 @@ Image filtered_picture(const Array& filtered, bool absolute) {
   const Shape& shape = filtered.shape();
   const bool gray = shape.rank() == 2;
   if (!gray && !(shape.rank() == 3 && shape[2] == 3)) {
-    throw Error(ErrorKind::usage, "filter: " + describe(filtered) + " is not a picture");
+    throw Error(ErrorKind::usage, fmt::format("filter: {} is not a picture", describe(filtered)));
   }
   Image image = Image::black(static_cast<int>(shape[0]), static_cast<int>(shape[1]), gray ? 1 : 3);
   for (size_t i = 0; i < image.pixels.size(); ++i) {

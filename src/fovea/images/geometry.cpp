@@ -1,5 +1,7 @@
 #include "fovea/images/geometry.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -111,8 +113,8 @@ Array crop(const Array& image, int64_t top, int64_t left, int64_t height, int64_
            PadMode outside) {
   require_image("crop", image);
   if (height < 1 || width < 1) {
-    throw Error(ErrorKind::usage, "crop: " + std::to_string(height) + "x" + std::to_string(width) +
-                                      " is not the size of an image");
+    throw Error(ErrorKind::usage,
+                fmt::format("crop: {}x{} is not the size of an image", height, width));
   }
   const int64_t rows = image.dim(0), columns = image.dim(1), channels = image.dim(2);
   Array result(DType::u8, {height, width, channels});
@@ -161,7 +163,7 @@ Matrix3 inverse(const Matrix3& m) {
   const double determinant = m[0] * adjugate[0] + m[1] * adjugate[3] + m[2] * adjugate[6];
   if (!std::isfinite(determinant) || determinant == 0) {
     throw Error(ErrorKind::usage,
-                "matrix: cannot be inverted, its determinant is " + std::to_string(determinant));
+                fmt::format("matrix: cannot be inverted, its determinant is {}", determinant));
   }
   Matrix3 result{};
   for (size_t i = 0; i < 9; ++i) result[i] = adjugate[i] / determinant;

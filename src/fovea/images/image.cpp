@@ -1,5 +1,7 @@
 #include "fovea/images/image.h"
 
+#include <fmt/format.h>
+
 #include "fovea/core/error.h"
 #include "fovea/core/shape.h"
 
@@ -8,8 +10,8 @@ namespace {
 
 void check_sides(int height, int width, int channels) {
   if (height < 1 || width < 1 || (channels != 1 && channels != 3 && channels != 4)) {
-    throw Error(ErrorKind::usage, "image: " + to_string(Shape{height, width, channels}) +
-                                      " is not the size of an image")
+    throw Error(ErrorKind::usage, fmt::format("image: {} is not the size of an image",
+                                              to_string(Shape{height, width, channels})))
         .with("expected", "height and width of at least 1; 1, 3 or 4 channels");
   }
 }
@@ -27,9 +29,9 @@ void check(const Image& image) {
   check_sides(image.height, image.width, image.channels);
   const Shape shape{image.height, image.width, image.channels};
   if (static_cast<int64_t>(image.pixels.size()) != shape.numel()) {
-    throw Error(ErrorKind::usage, "image: " + std::to_string(image.pixels.size()) +
-                                      " samples given, " + to_string(shape, "HWC") + " holds " +
-                                      std::to_string(shape.numel()));
+    throw Error(ErrorKind::usage,
+                fmt::format("image: {} samples given, {} holds {}", image.pixels.size(),
+                            to_string(shape, "HWC"), shape.numel()));
   }
 }
 

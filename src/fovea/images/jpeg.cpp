@@ -8,6 +8,8 @@
 
 #include <jerror.h>
 
+#include <fmt/format.h>
+
 #include "fovea/images/decoders.h"
 #include "fovea/images/orientation.h"
 
@@ -153,9 +155,10 @@ void check_header(const EncodedImage& source, const jpeg_decompress_struct& jpeg
   source.check_size(jpeg.image_height, jpeg.image_width);
   const int components = jpeg.num_components;
   if (components != 1 && components != 3 && components != 4) {
-    throw source.unsupported("this kind of JPEG cannot be read: it has " +
-                             std::to_string(components) +
-                             " components, not 1 (gray), 3 (colour) or 4 (CMYK)");
+    throw source.unsupported(
+        fmt::format("this kind of JPEG cannot be read: it has {} components, not 1 (gray), 3 "
+                    "(colour) or 4 (CMYK)",
+                    components));
   }
   uint64_t blocks = 0;
   for (int i = 0; i < components; ++i) {
@@ -163,9 +166,9 @@ void check_header(const EncodedImage& source, const jpeg_decompress_struct& jpeg
   }
   // A Huffman code has at least one bit, and each block one code; arithmetic codes can be shorter.
   if (!jpeg.arith_code && blocks / 8 > source.bytes.size()) {
-    throw source.broken("damaged JPEG: " + std::to_string(source.bytes.size()) +
-                        " bytes cannot hold the " + std::to_string(jpeg.image_height) + "x" +
-                        std::to_string(jpeg.image_width) + " pixels that its header declares");
+    throw source.broken(
+        fmt::format("damaged JPEG: {} bytes cannot hold the {}x{} pixels that its header declares",
+                    source.bytes.size(), jpeg.image_height, jpeg.image_width));
   }
 }
 

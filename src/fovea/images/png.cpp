@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "fovea/images/decoders.h"
 #include "fovea/images/orientation.h"
 
@@ -130,9 +132,9 @@ void check_header(const EncodedImage& source) {
   source.check_size(height, width);
   // Deflate compresses at most 1032:1, and a pixel has at least one bit.
   if (height * width / 8 > size * 1032) {
-    throw source.broken("damaged PNG: " + std::to_string(size) + " bytes cannot hold the " +
-                        std::to_string(height) + "x" + std::to_string(width) +
-                        " pixels that its header declares");
+    throw source.broken(
+        fmt::format("damaged PNG: {} bytes cannot hold the {}x{} pixels that its header declares",
+                    size, height, width));
   }
 }
 

@@ -1,5 +1,7 @@
 #include "fovea/images/preprocessing.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -16,20 +18,19 @@ constexpr double smallest_std = 1e-6;
 
 std::string out_of_range(const std::string& what, int value, int low, int high) {
   if (value >= low && value <= high) return "";
-  return what + " is " + std::to_string(value) + ", not from " + std::to_string(low) + " to " +
-         std::to_string(high);
+  return fmt::format("{} is {}, not from {} to {}", what, value, low, high);
 }
 
 std::string values_problem(const std::string& what, const std::vector<double>& values, int channels,
                            double low) {
   if (values.size() != static_cast<size_t>(channels)) {
-    return what + " has " + std::to_string(values.size()) + " values, but the input has " +
-           std::to_string(channels) + " channels";
+    return fmt::format("{} has {} values, but the input has {} channels", what, values.size(),
+                       channels);
   }
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i] >= low && values[i] <= largest_value) continue;  // false for NaN
-    return what + "[" + std::to_string(i) + "] is " + std::to_string(values[i]) + ", not from " +
-           (low < 0 ? "-1e6" : "1e-6") + " to 1e6";
+    return fmt::format("{}[{}] is {}, not from {} to 1e6", what, i, values[i],
+                       low < 0 ? "-1e6" : "1e-6");
   }
   return "";
 }
@@ -44,8 +45,8 @@ Region middle_of(const Image& image, const Preprocessing& p) {
   const int64_t width = scaled(image.width, image.height);
   if (std::max(height, width) > std::numeric_limits<int>::max()) {
     throw Error(ErrorKind::data,
-                "image of " + std::to_string(image.height) + "x" + std::to_string(image.width) +
-                    " is too narrow to scale its shorter side to " + std::to_string(shorter));
+                fmt::format("image of {}x{} is too narrow to scale its shorter side to {}",
+                            image.height, image.width, shorter));
   }
   const int full_height = static_cast<int>(height), full_width = static_cast<int>(width);
   return {full_height,
@@ -83,8 +84,8 @@ Image prepare(const Image& image, const Preprocessing& p) {
   const std::string wrong = problem(p);
   if (!wrong.empty()) throw Error(ErrorKind::usage, "preprocessing: " + wrong);
   if (p.channels != 1 && p.channels != 3) {
-    throw Error(ErrorKind::usage, "pictures have 1 or 3 channels, but the network takes " +
-                                      std::to_string(p.channels))
+    throw Error(ErrorKind::usage,
+                fmt::format("pictures have 1 or 3 channels, but the network takes {}", p.channels))
         .with("try", "raw arrays (--input x.npy)");
   }
   const Image colours = p.channels == 1 ? to_gray(image) : to_rgb(image);

@@ -1,5 +1,7 @@
 #include "fovea/images/resize.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -213,10 +215,8 @@ Image resize_window(const Image& image, const Region& window, Filter filter) {
   };
   if (!inside(w.top, w.height, w.full_height) || !inside(w.left, w.width, w.full_width)) {
     throw Error(ErrorKind::usage,
-                "resize: " + std::to_string(w.height) + "x" + std::to_string(w.width) + " at (" +
-                    std::to_string(w.top) + ", " + std::to_string(w.left) +
-                    ") is not inside an image of " + std::to_string(w.full_height) + "x" +
-                    std::to_string(w.full_width));
+                fmt::format("resize: {}x{} at ({}, {}) is not inside an image of {}x{}", w.height,
+                            w.width, w.top, w.left, w.full_height, w.full_width));
   }
   const Span rows{image.height, w.full_height, w.top, w.height};
   const Span columns{image.width, w.full_width, w.left, w.width};
@@ -253,10 +253,8 @@ Image letterbox(const Image& image, int height, int width, uint8_t value, Filter
 Image center_crop(const Image& image, int height, int width) {
   check(image);
   if (height < 1 || width < 1 || height > image.height || width > image.width) {
-    throw Error(ErrorKind::usage, "center_crop: " + std::to_string(height) + "x" +
-                                      std::to_string(width) + " out of an image of " +
-                                      std::to_string(image.height) + "x" +
-                                      std::to_string(image.width))
+    throw Error(ErrorKind::usage, fmt::format("center_crop: {}x{} out of an image of {}x{}", height,
+                                              width, image.height, image.width))
         .with("try", "a smaller crop, or resize first");
   }
   Image out = Image::black(height, width, image.channels);

@@ -1,5 +1,7 @@
 #include "fovea/models/layer_kinds.h"
 
+#include <fmt/format.h>
+
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
 #include "fovea/models/layers/rows.h"
@@ -26,10 +28,11 @@ ChoiceTable<LayerKind>& table() {
 /// As it stands in a list: `out_channels`, `stride = 1`, `mode = "nearest"`.
 std::string argument_text(const Argument& argument) {
   if (argument.required()) return argument.name;
-  if (!argument.follows.empty()) return argument.name + " (default: " + argument.follows + ")";
+  if (!argument.follows.empty())
+    return fmt::format("{} (default: {})", argument.name, argument.follows);
   const std::string value = to_string(argument.default_value);
   const bool quoted = std::holds_alternative<std::string>(argument.default_value);
-  return argument.name + " = " + (quoted ? '"' + value + '"' : value);
+  return fmt::format("{} = {}", argument.name, quoted ? '"' + value + '"' : value);
 }
 
 }  // namespace
@@ -51,12 +54,12 @@ const LayerKind& layer_kind(const std::string& name) {
 std::string layer_kinds_text() {
   std::string text;
   for (const LayerKind& kind : layer_kinds()) {
-    text += kind.choice.name + ": " + kind.choice.help + "\n";
+    text += fmt::format("{}: {}\n", kind.choice.name, kind.choice.help);
     std::vector<std::string> arguments;
     for (const Argument& argument : kind.choice.arguments)
       arguments.push_back(argument_text(argument));
-    if (!arguments.empty()) text += "    " + join(arguments) + "\n";
-    if (kind.example.layer.starts_with('{')) text += "    " + kind.example.layer + "\n";
+    if (!arguments.empty()) text += fmt::format("    {}\n", join(arguments));
+    if (kind.example.layer.starts_with('{')) text += fmt::format("    {}\n", kind.example.layer);
   }
   return text;
 }

@@ -1,5 +1,7 @@
 #include "fovea/models/net_file.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <sstream>
 
@@ -131,7 +133,7 @@ Arguments layer_arguments(const Choice& kind, const toml::table* given, Reading&
   for (const Argument& argument : kind.arguments) {
     const toml::node* node = given != nullptr ? given->get(argument.name) : nullptr;
     if (node == nullptr && argument.required()) {
-      throw bad(kind.name + ": " + argument.name + " is missing")
+      throw bad(fmt::format("{}: {} is missing", kind.name, argument.name))
           .with("expected", argument.expected());
     }
     if (node != nullptr) reading.line = reading.where(*node);
@@ -140,7 +142,7 @@ Arguments layer_arguments(const Choice& kind, const toml::table* given, Reading&
                                        ? argument.default_value
                                        : read_argument(*node, argument, reading.config));
     } catch (const Error& error) {
-      throw bad(kind.name + ": " + error.headline());
+      throw bad(fmt::format("{}: {}", kind.name, error.headline()));
     }
   }
   reading.line = layer;
@@ -272,7 +274,7 @@ void Sequential::add(const toml::node& node, Reading& reading, Tensors& values) 
 
 void Sequential::add_one(const Item& item, Layer layer, Reading& reading, Tensors& values) {
   if (++reading.layers > max_layers) {
-    throw bad("a net may have at most " + std::to_string(max_layers) + " layers");
+    throw bad(fmt::format("a net may have at most {} layers", max_layers));
   }
   const Tensor x = values[layer.from[0]];  // a copy: values grow
   const nn::Scope scope = at(layer.name, layer.where);
@@ -286,7 +288,7 @@ void Sequential::add_one(const Item& item, Layer layer, Reading& reading, Tensor
     if (!list || !list->is_array())
       throw bad("Sequential: layers is missing").with("expected", "a list of layers");
     if (++reading.depth >= max_depth) {
-      throw bad("lists of layers may be nested at most " + std::to_string(max_depth) + " deep");
+      throw bad(fmt::format("lists of layers may be nested at most {} deep", max_depth));
     }
     auto inner = std::make_unique<Sequential>(scope);
     values.push_back(inner->read(*list->as_array(), reading, x));
@@ -294,7 +296,7 @@ void Sequential::add_one(const Item& item, Layer layer, Reading& reading, Tensor
     layer.module = std::move(inner);
   }
   if (x.graph().nodes().size() > max_operations) {
-    throw bad("a net may have at most " + std::to_string(max_operations) + " operations");
+    throw bad(fmt::format("a net may have at most {} operations", max_operations));
   }
   layers_.push_back(std::move(layer));
 }
@@ -316,8 +318,8 @@ std::vector<size_t> Sequential::sources(const Item& item) const {
     result.push_back(source(*from));
   }
   if (merges ? result.size() >= 2 && result.size() <= 64 : result.size() == 1) return result;
-  throw bad(item.kind->choice.name + ": from must name " + (merges ? "2 to 64 layers" : "1 layer") +
-            ", not " + std::to_string(result.size()));
+  throw bad(fmt::format("{}: from must name {}, not {}", item.kind->choice.name,
+                        merges ? "2 to 64 layers" : "1 layer", result.size()));
 }
 
 size_t Sequential::source(const toml::node& node) const {
@@ -344,7 +346,7 @@ void Sequential::require_new(const std::string& name) const {
   if (name == "input") throw bad("\"input\" is the name of the input of a list of layers");
   for (const Layer& layer : layers_) {
     if (layer.name == name) {
-      throw bad("two layers are named \"" + name + "\"").with("first", layer.where.text());
+      throw bad(fmt::format("two layers are named \"{}\"", name)).with("first", layer.where.text());
     }
   }
 }
@@ -357,9 +359,9 @@ void Sequential::require_used() {
   }
   for (size_t i = 0; i < layers_.size(); ++i) {
     if (used[i + 1]) continue;
-    throw bad("no layer uses the output of \"" + layers_[i].name + "\"")
+    throw bad(fmt::format("no layer uses the output of \"{}\"", layers_[i].name))
         .with("at", at(layers_[i].name, layers_[i].where).describe())
-        .with("try", "from = \"" + layers_[i].name + "\" in a layer below it");
+        .with("try", fmt::format("from = \"{}\" in a layer below it", layers_[i].name));
   }
 }
 
@@ -367,12 +369,12 @@ void Sequential::require_used() {
 
 toml::table parse(const NetText& net) {
   if (net.text.size() > max_bytes) {
-    throw bad(net.file + ": a net's text may have at most " + std::to_string(max_bytes) + " bytes");
+    throw bad(fmt::format("{}: a net's text may have at most {} bytes", net.file, max_bytes));
   }
   try {
     return toml::parse(net.text, net.file);
   } catch (const toml::parse_error& e) {
-    throw bad(net.file + ": " + std::string(e.description()))
+    throw bad(fmt::format("{}: {}", net.file, e.description()))
         .with("at", Where(net.file, e.source().begin.line).text());
   }
 }
@@ -415,9 +417,9 @@ std::unique_ptr<nn::Module> build(const NetText& net, const nn::Scope& scope,
     throw error.at(reading.where(*list).text());
   }
   if (output != Shape{1, config.outputs}) {
-    throw Error(ErrorKind::usage, "the net's output is " + to_string(output.slice(1)) +
-                                      " instead of [" + std::to_string(config.outputs) +
-                                      "], one number per class")
+    throw Error(ErrorKind::usage,
+                fmt::format("the net's output is {} instead of [{}], one number per class",
+                            to_string(output.slice(1)), config.outputs))
         .with("at", reading.where(*list->get(list->size() - 1)).text())
         .with("try",
               "\"Flatten\" and { type = \"Linear\", out_features = \"classes\" } at the end");

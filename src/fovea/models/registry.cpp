@@ -1,5 +1,7 @@
 #include "fovea/models/registry.h"
 
+#include <fmt/format.h>
+
 #include <fnmatch.h>
 
 #include <algorithm>
@@ -19,7 +21,7 @@ namespace fovea::models {
 namespace {
 
 Error bad(std::string_view model, const std::string& what) {
-  return {ErrorKind::usage, std::string(model) + ": " + what};
+  return {ErrorKind::usage, fmt::format("{}: {}", model, what)};
 }
 
 /// Names that mean something in every model or in a net's text.
@@ -38,7 +40,7 @@ bool is_choice_name(std::string_view name) {
 /// Merges the choices of one model into those of all. Errors: usage, as `add`.
 void merge(std::vector<Argument>& all, const Argument& choice, std::string_view model) {
   const auto refuse = [&](const std::string& why) {
-    return bad(model, "its choice \"" + choice.name + "\" " + why);
+    return bad(model, fmt::format("its choice \"{}\" {}", choice.name, why));
   };
   if (!is_choice_name(choice.name))
     throw refuse("needs another name: of a-z, 0-9 and _, and not one that every model has");
@@ -91,7 +93,7 @@ Registry& registry() {
 }
 
 void require_positive(std::string_view model, const std::string& what, int64_t value) {
-  if (value < 1) throw bad(model, what + " must be at least 1, not " + std::to_string(value));
+  if (value < 1) throw bad(model, fmt::format("{} must be at least 1, not {}", what, value));
 }
 
 /// The axes of an input of this rank: "C, H, W".
@@ -108,16 +110,17 @@ Shape input_shape(std::string_view model, const Shape& default_input, const Opti
   const bool any_rank = options.net != nullptr && given.rank() >= 1 && given.rank() <= maximum_rank;
   const bool images = given.rank() == 2 && default_input.rank() == 3 && !any_rank;  // H, W
   if (given.rank() != default_input.rank() && !any_rank && !images) {
-    throw bad(model, "the input " + to_string(given) + " has " + std::to_string(given.rank()) +
-                         " axes; " + axes_text(default_input.rank()) +
-                         (default_input.rank() == 3 ? " or H, W are expected" : " are expected"));
+    throw bad(model,
+              fmt::format("the input {} has {} axes; {}{}", to_string(given), given.rank(),
+                          axes_text(default_input.rank()),
+                          default_input.rank() == 3 ? " or H, W are expected" : " are expected"));
   }
   const bool says_channels = options.input && !images;
   const int64_t channels =
       says_channels ? given[0] : options.in_channels.value_or(default_input[0]);
   if (options.in_channels && *options.in_channels != channels) {
-    throw bad(model, "the input " + to_string(given, "CHW") + " has " + std::to_string(channels) +
-                         " channels, but in_channels is " + std::to_string(*options.in_channels))
+    throw bad(model, fmt::format("the input {} has {} channels, but in_channels is {}",
+                                 to_string(given, "CHW"), channels, *options.in_channels))
         .with("try", "only one of the two");
   }
   const Shape shape = Shape{std::max<int64_t>(channels, 0)}.concat(images ? given : given.slice(1));
@@ -126,7 +129,7 @@ Shape input_shape(std::string_view model, const Shape& default_input, const Opti
     const bool image = shape.rank() == 3;
     require_positive(model,
                      image ? i == 1 ? "the input's height" : "the input's width"
-                           : "axis " + std::to_string(i) + " of the input",
+                           : fmt::format("axis {} of the input", i),
                      shape[i]);
   }
   return shape;
@@ -159,7 +162,7 @@ void require_declined(const Entry& model, const std::string& name, const Argumen
                        value == ArgumentValue(false);
   if (nothing && known->accepts(converted(*known, value))) return;
   const std::string own = join(names(model.choices));
-  throw bad(model.name, "this model has no choice \"" + name + "\"")
+  throw bad(model.name, fmt::format("this model has no choice \"{}\"", name))
       .with("choices", own.empty() ? "none" : own);
 }
 

@@ -1,5 +1,7 @@
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "fovea/models/families.h"
 #include "fovea/nn.h"
 
@@ -53,10 +55,10 @@ class RegNetY : public nn::Module {
         fc(at("fc"), plan.widths.back(), c.outputs) {
     int64_t channels = 32;
     for (size_t i = 0; i < plan.widths.size(); ++i) {
-      const std::string name = "block" + std::to_string(i + 1);
+      const std::string name = fmt::format("block{}", i + 1);
       auto& stage = trunk.add_named<nn::Sequential>(name);
       for (int k = 0; k < plan.depths[i]; ++k) {
-        stage.add_named<Block>(name + "-" + std::to_string(k), channels, plan.widths[i],
+        stage.add_named<Block>(fmt::format("{}-{}", name, k), channels, plan.widths[i],
                                k == 0 ? 2 : 1, plan.group_width);
         channels = plan.widths[i];
       }

@@ -1,5 +1,7 @@
 #include "fovea/ops/activation.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -153,7 +155,8 @@ Tensor sign(const Tensor& x) { return apply(UnaryKind::sign, x); }
 
 Tensor pow(double base, const Tensor& x) {
   if (!(base > 0)) {
-    throw Error(ErrorKind::usage, "pow: the base is " + format_number(base) + ", not above 0")
+    throw Error(ErrorKind::usage,
+                fmt::format("pow: the base is {}, not above 0", format_number(base)))
         .with("exponent", to_string(x.type()));
   }
   return apply(UnaryKind::pow, x, base);

@@ -52,9 +52,8 @@ void check_operands(std::string_view op, const Types& in) {
   require_float(op, "first", in[0]);
   require_float(op, "second", in[1]);
   if (in[0].dtype == in[1].dtype) return;
-  throw Error(ErrorKind::usage, std::string(op) + ": one operand is " +
-                                    std::string(name(in[0].dtype)) + ", the other " +
-                                    std::string(name(in[1].dtype)))
+  throw Error(ErrorKind::usage, fmt::format("{}: one operand is {}, the other {}", op,
+                                            name(in[0].dtype), name(in[1].dtype)))
       .with("first", to_string(in[0]))
       .with("second", to_string(in[1]))
       .with("try", "cast() on one of them");
@@ -85,8 +84,8 @@ bool broadcasts_to(const Shape& from, const Shape& to) {
 void require_broadcast(std::string_view op, const Shape& small, const Shape& large,
                        const Type& input) {
   if (broadcasts_to(small, large)) return;
-  throw Error(ErrorKind::usage, std::string(op) + ": " + to_string(small) +
-                                    " does not broadcast to " + to_string(large))
+  throw Error(ErrorKind::usage, fmt::format("{}: {} does not broadcast to {}", op, to_string(small),
+                                            to_string(large)))
       .with("input", to_string(input))
       .with("try", "a shape whose axes, from the last one on, are equal or 1");
 }
@@ -245,8 +244,8 @@ void BroadcastTo::reference(const Views& v) const {
 Types Increment::infer(const Types& in) const {
   require_inputs(name, in, 1);
   if (in[0].dtype != DType::i64) {
-    throw Error(ErrorKind::usage, "increment: the input is " +
-                                      std::string(fovea::name(in[0].dtype)) + ", i64 is expected")
+    throw Error(ErrorKind::usage, fmt::format("increment: the input is {}, i64 is expected",
+                                              fovea::name(in[0].dtype)))
         .with("input", to_string(in[0]))
         .with("try", "x + 1.0 for float types");
   }

@@ -139,21 +139,22 @@ Types Conv::infer(const Types& in) const {
   const Type &x = in[0], &w = in[1];
   const std::string op = title(x.rank());
   const auto fail = [&](const std::string& what) {
-    return Error(ErrorKind::usage, op + ": " + what)
+    return Error(ErrorKind::usage, fmt::format("{}: {}", op, what))
         .with("input", type_text(x))
         .with("weight", weight_text(w, geometry.groups));
   };
   if (x.rank() < 3 || x.rank() > 5) {
-    throw Error(ErrorKind::usage, "conv: the input has " + axis_count(x.rank()) +
-                                      "; N, C and 1 to 3 spatial ones are expected")
+    throw Error(ErrorKind::usage,
+                fmt::format("conv: the input has {}; N, C and 1 to 3 spatial ones are expected",
+                            axis_count(x.rank())))
         .with("input", to_string(x));
   }
   if (w.rank() != x.rank()) {
     throw fail(fmt::format("the weight has {}, the input {}", axis_count(w.rank()), x.rank()));
   }
   if (!is_float(x.dtype) || w.dtype != x.dtype) {
-    throw fail("input is " + std::string(fovea::name(x.dtype)) + ", weight is " +
-               std::string(fovea::name(w.dtype)) + "; both must have the same float type");
+    throw fail(fmt::format("input is {}, weight is {}; both must have the same float type",
+                           fovea::name(x.dtype), fovea::name(w.dtype)));
   }
   const int64_t channels = x.dim(1), groups = geometry.groups;
   if (groups < 1 || w.dim(0) % groups != 0 || channels % groups != 0) {
@@ -169,7 +170,7 @@ Types Conv::infer(const Types& in) const {
   require(kernel == w.shape.slice(2), "conv and its weight have different kernel sizes");
   const Type vector{accumulate_dtype(x.dtype), {w.dim(0)}};
   if (bias && (in[2].shape != vector.shape || in[2].dtype != vector.dtype))
-    throw fail("bias is " + to_string(in[2]) + ", expected " + to_string(vector));
+    throw fail(fmt::format("bias is {}, expected {}", to_string(in[2]), to_string(vector)));
   require(!residual || (in.back().shape == out && in.back().dtype == x.dtype),
           "conv's residual and output have different types");
   return {{x.dtype, out}};
@@ -217,7 +218,7 @@ Types ConvBackwardData::infer(const Types& in) const {
   const Type &w = in[0], &dy = in[1];
   const std::string op = transposed_title(dy.rank());
   const auto fail = [&](const std::string& what) {
-    return Error(ErrorKind::usage, op + ": " + what)
+    return Error(ErrorKind::usage, fmt::format("{}: {}", op, what))
         .with("input", type_text(dy))
         .with("weight", transposed_weight_text(w, geometry.groups));
   };
@@ -225,8 +226,8 @@ Types ConvBackwardData::infer(const Types& in) const {
     throw fail(fmt::format("the weight has {}, the input {}", axis_count(w.rank()), dy.rank()));
   }
   if (!is_float(dy.dtype) || w.dtype != dy.dtype) {
-    throw fail("input is " + std::string(fovea::name(dy.dtype)) + ", weight is " +
-               std::string(fovea::name(w.dtype)) + "; both must have the same float type");
+    throw fail(fmt::format("input is {}, weight is {}; both must have the same float type",
+                           fovea::name(dy.dtype), fovea::name(w.dtype)));
   }
   if (dy.dim(1) != w.dim(0)) {
     throw fail(fmt::format("input has {} channels, weight expects {}", dy.dim(1), w.dim(0)));

@@ -1,5 +1,7 @@
 #include "fovea/ops/distance.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -70,7 +72,7 @@ Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, double beta, Reduct
   require_pair("smooth_l1_loss", x.type(), target.type());
   if (!(beta >= 0)) {
     throw Error(ErrorKind::usage,
-                "smooth_l1_loss: beta is " + format_number(beta) + ", must be at least 0");
+                fmt::format("smooth_l1_loss: beta is {}, must be at least 0", format_number(beta)));
   }
   const Tensor d = absolute(x - target);
   if (beta == 0) return reduced(d, reduction);

@@ -1,5 +1,7 @@
 #include "fovea/ops/dropout.h"
 
+#include <fmt/format.h>
+
 #include "fovea/core/text.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/rules.h"
@@ -33,7 +35,8 @@ Types Dropout::infer(const Types& in) const {
   require_inputs(name, in, 2);
   require_float(name, "input", in[0]);
   if (!(p >= 0 && p <= 1)) {
-    throw Error(ErrorKind::usage, "dropout: p is " + format_number(p) + ", must be from 0 to 1")
+    throw Error(ErrorKind::usage,
+                fmt::format("dropout: p is {}, must be from 0 to 1", format_number(p)))
         .with("input", to_string(in[0]))
         .with("try", "the fraction of elements to drop: 0.5 for half of them");
   }

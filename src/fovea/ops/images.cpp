@@ -26,8 +26,8 @@ Types NormalizeImages::infer(const Types& in) const {
         .with("input", to_string(x, x.rank() == 4 ? "NHWC" : ""));
   };
   if (x.dtype != DType::u8 || x.rank() != 4) {
-    throw fail("the input is " + std::string(fovea::name(x.dtype)) + " with " +
-               axis_count(x.rank()) + "; u8 with N, H, W, C is expected");
+    throw fail(fmt::format("the input is {} with {}; u8 with N, H, W, C is expected",
+                           fovea::name(x.dtype), axis_count(x.rank())));
   }
   const auto channels = static_cast<size_t>(x.dim(3));
   if (mean.size() != channels || std.size() != channels) {
@@ -37,7 +37,7 @@ Types NormalizeImages::infer(const Types& in) const {
                                  mean.size()));
   }
   if (!std::all_of(std.begin(), std.end(), [](float s) { return s > 0; })) {
-    throw fail("std is " + list_text(std) + ", must be above 0");
+    throw fail(fmt::format("std is {}, must be above 0", list_text(std)));
   }
   return {{out, {x.dim(0), x.dim(3), x.dim(1), x.dim(2)}}};
 }

@@ -60,28 +60,29 @@ Types NegativeLogLikelihood::infer(const Types& in) const {
   std::string axes(image_axes(logits.rank()));
   if (axes.size() > 1) axes[1] = 'K';
   const auto fail = [&](const std::string& what) {
-    return Error(ErrorKind::usage, std::string(op) + ": " + what)
+    return Error(ErrorKind::usage, fmt::format("{}: {}", op, what))
         .with("logits", to_string(logits, axes))
         .with("targets", to_string(targets));
   };
   if (logits.rank() < 2 || logits.rank() > 5) {
-    throw fail("logits have " + axis_count(logits.rank()) +
-               "; N, K and at most 3 spatial ones are expected");
+    throw fail(fmt::format("logits have {}; N, K and at most 3 spatial ones are expected",
+                           axis_count(logits.rank())));
   }
   if (logits.numel() == 0) throw fail("there are no elements to average");
   const Type labels{DType::i64, pixels_of(logits.shape)};
   const bool soft = targets.dtype == logits.dtype && targets.shape == logits.shape;
   if (!soft && (targets.dtype != labels.dtype || targets.shape != labels.shape)) {
     throw fail("targets do not fit the logits")
-        .with("try", "labels " + to_string(labels) + ", or soft targets " +
-                         to_string(Type{logits.dtype, logits.shape}));
+        .with("try", fmt::format("labels {}, or soft targets {}", to_string(labels),
+                                 to_string(Type{logits.dtype, logits.shape})));
   }
   if (soft && ignore_index) {
     throw fail("ignore_index needs labels, but the targets are soft")
         .with("try", "rows of zeros where targets should be ignored");
   }
   if (!(label_smoothing >= 0 && label_smoothing <= 1)) {
-    throw fail("label_smoothing is " + format_number(label_smoothing) + ", must be from 0 to 1");
+    throw fail(
+        fmt::format("label_smoothing is {}, must be from 0 to 1", format_number(label_smoothing)));
   }
   if (weighted) require_type(op, "class_weights", in[2], {logits.dtype, {logits.dim(1)}}, logits);
   return {{logits.dtype, {}}};

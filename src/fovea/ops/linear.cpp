@@ -39,8 +39,8 @@ Types Linear::infer(const Types& in) const {
                            axis_count(x.rank()), w.rank()));
   }
   if (w.dtype != x.dtype) {
-    throw fail("input is " + std::string(fovea::name(x.dtype)) + ", weight is " +
-               std::string(fovea::name(w.dtype)) + "; both must have the same float type");
+    throw fail(fmt::format("input is {}, weight is {}; both must have the same float type",
+                           fovea::name(x.dtype), fovea::name(w.dtype)));
   }
   const int64_t features = x.dim(-1);
   if (features != w.dim(1)) {
@@ -88,8 +88,8 @@ Types MatMul::infer(const Types& in) const {
         .with("second", to_string(b) + (transpose_b ? " transposed" : ""));
   };
   if (!is_float(a.dtype) || a.dtype != b.dtype) {
-    throw fail("one operand is " + std::string(fovea::name(a.dtype)) + ", the other " +
-               std::string(fovea::name(b.dtype)) + "; both must have the same float type");
+    throw fail(fmt::format("one operand is {}, the other {}; both must have the same float type",
+                           fovea::name(a.dtype), fovea::name(b.dtype)));
   }
   if (a.rank() < 2 || a.rank() != b.rank() ||
       a.shape.slice(0, a.rank() - 2) != b.shape.slice(0, b.rank() - 2)) {

@@ -71,7 +71,7 @@ Types SoftmaxCrossEntropy::infer(const Types& in) const {
   };
   require_float("cross_entropy", "input", logits);
   if (logits.rank() != 2) {
-    throw fail("logits have " + axis_count(logits.rank()) + "; N and K are expected");
+    throw fail(fmt::format("logits have {}; N and K are expected", axis_count(logits.rank())));
   }
   if (logits.numel() == 0) throw fail("there are no elements to average");
   const bool labels = targets.dtype == DType::i64 && targets.shape == Shape{logits.dim(0)};
@@ -82,7 +82,8 @@ Types SoftmaxCrossEntropy::infer(const Types& in) const {
                                  to_string(Type{logits.dtype, logits.shape})));
   }
   if (!(label_smoothing >= 0 && label_smoothing <= 1)) {
-    throw fail("label_smoothing is " + format_number(label_smoothing) + ", must be from 0 to 1");
+    throw fail(
+        fmt::format("label_smoothing is {}, must be from 0 to 1", format_number(label_smoothing)));
   }
   return {{logits.dtype, {}}};
 }
@@ -133,8 +134,8 @@ Types Softmax::infer(const Types& in) const {
   require_inputs(name(), in, 1);
   require_float(name(), "input", in[0]);
   if (in[0].rank() < 2) {
-    throw Error(ErrorKind::usage, std::string(name()) + ": the input has " +
-                                      axis_count(in[0].rank()) + "; at least N and K are expected")
+    throw Error(ErrorKind::usage, fmt::format("{}: the input has {}; at least N and K are expected",
+                                              name(), axis_count(in[0].rank())))
         .with("input", to_string(in[0]));
   }
   return like(in, 0);

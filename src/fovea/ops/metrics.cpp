@@ -28,7 +28,7 @@ Types InTopK::infer(const Types& in) const {
   const Type &logits = in[0], &targets = in[1];
   require_float(name, "input", logits);
   const auto fail = [&](const std::string& what) {
-    return Error(ErrorKind::usage, std::string(name) + ": " + what)
+    return Error(ErrorKind::usage, fmt::format("{}: {}", name, what))
         .with("logits", to_string(logits))
         .with("targets", to_string(targets));
   };

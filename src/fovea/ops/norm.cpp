@@ -30,8 +30,9 @@ int64_t values_per_channel(const Shape& x) { return checked_product(x[0], x.slic
 void require_channels(std::string_view op, const Type& x) {
   require_float(op, "input", x);
   if (x.rank() >= 2 && x.rank() <= 5) return;
-  throw Error(ErrorKind::usage, std::string(op) + ": the input has " + axis_count(x.rank()) +
-                                    "; N, C and at most 3 spatial ones are expected")
+  throw Error(ErrorKind::usage,
+              fmt::format("{}: the input has {}; N, C and at most 3 spatial ones are expected", op,
+                          axis_count(x.rank())))
       .with("input", to_string(x));
 }
 
@@ -91,7 +92,7 @@ Tensor normalise_groups(std::string_view op, const Tensor& x, std::optional<int6
   if (beta) require_vector(op, "beta", beta, x);
   const int64_t channels = x.dim(1), groups = number.value_or(channels);
   const auto fail = [&](const std::string& what) {
-    return Error(ErrorKind::usage, std::string(op) + ": " + what)
+    return Error(ErrorKind::usage, fmt::format("{}: {}", op, what))
         .with("input", to_string(x.type(), image_axes(x.rank())));
   };
   if (number && (groups < 1 || channels % groups != 0)) {
@@ -112,9 +113,10 @@ Types BatchNorm::infer(const Types& in) const {
   const Type& x = in[0];
   const int64_t count = values_per_channel(x.shape);
   if (count < 2) {
-    throw Error(ErrorKind::usage,
-                std::string("batch_norm: ") + (count == 1 ? "one value" : "no values") +
-                    " per channel; training needs at least 2 to compute a variance")
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("batch_norm: {} per channel; training needs at least 2 to compute a variance",
+                    count == 1 ? "one value" : "no values"))
         .with("input", to_string(x, image_axes(x.rank())))
         .with("try", "a larger batch (or no last batch of 1), a larger image, or eval mode");
   }

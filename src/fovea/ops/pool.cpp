@@ -177,7 +177,7 @@ Types infer_adaptive(std::string_view op, const std::vector<int64_t>& output, co
   require(output.size() == static_cast<size_t>(x.rank() - 2),
           "adaptive pooling has a different rank");
   const auto fail = [&](const std::string& what, const std::string& advice) {
-    return Error(ErrorKind::usage, std::string(op) + ": " + what)
+    return Error(ErrorKind::usage, fmt::format("{}: {}", op, what))
         .with("input", input_text(x))
         .with("output", dims_text(output))
         .with("try", advice);
@@ -186,7 +186,7 @@ Types infer_adaptive(std::string_view op, const std::vector<int64_t>& output, co
   for (size_t a = 0; a < output.size(); ++a) {
     const int axis = static_cast<int>(a) + 2;
     if (output[a] < 1 || output[a] > (int64_t{1} << 31)) {
-      throw fail("an output size is " + std::to_string(output[a]), "output sizes of 1 to 2^31");
+      throw fail(fmt::format("an output size is {}", output[a]), "output sizes of 1 to 2^31");
     }
     if (x.dim(axis) == 0) throw fail("a spatial axis has no elements", "a larger input");
     shape.set(axis, output[a]);

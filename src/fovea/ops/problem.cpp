@@ -28,7 +28,7 @@ std::string_view example(std::string_view problem) {
 }
 
 Error bad(std::string_view problem, const std::string& what) {
-  return Error(ErrorKind::usage, "problem \"" + std::string(problem) + "\": " + what)
+  return Error(ErrorKind::usage, fmt::format("problem \"{}\": {}", problem, what))
       .with("expected", "a problem such as " + std::string(example(problem)));
 }
 
@@ -54,11 +54,13 @@ std::map<std::string, int64_t> read_sizes(std::string_view problem, std::string_
       throw bad(problem, fmt::format("\"{}\" is not a name and a number up to {}", part, largest));
     }
     if (std::find(size_names().begin(), size_names().end(), name) == size_names().end()) {
-      throw bad(problem, "there is no size \"" + name + "\"").with("sizes", join(size_names()));
+      throw bad(problem, fmt::format("there is no size \"{}\"", name))
+          .with("sizes", join(size_names()));
     }
     if (value == 0 && name[0] != 'p')
-      throw bad(problem, "\"" + name + "\" is 0, must be at least 1");
-    if (!sizes.emplace(name, value).second) throw bad(problem, "\"" + name + "\" is given twice");
+      throw bad(problem, fmt::format("\"{}\" is 0, must be at least 1", name));
+    if (!sizes.emplace(name, value).second)
+      throw bad(problem, fmt::format("\"{}\" is given twice", name));
   }
   return sizes;
 }
@@ -69,7 +71,7 @@ class Sizes {
   Sizes(std::string_view problem, std::string_view body)
       : problem_(problem), given_(read_sizes(problem, body)) {
     for (const char* name : {"ic", "oc", "ih", "kh"}) {
-      if (!given_.contains(name)) throw bad(problem, "\"" + std::string(name) + "\" is missing");
+      if (!given_.contains(name)) throw bad(problem, fmt::format("\"{}\" is missing", name));
     }
   }
 
@@ -102,7 +104,7 @@ DType read_dtype(std::string_view problem, std::string_view suffix) {
   for (DType dtype : {DType::f32, DType::bf16, DType::f64}) {
     if (suffix.substr(1) == name(dtype)) return dtype;
   }
-  throw bad(problem, "\"" + std::string(suffix.substr(1)) + "\" is not a convolution's type")
+  throw bad(problem, fmt::format("\"{}\" is not a convolution's type", suffix.substr(1)))
       .with("types", "f32, bf16, f64");
 }
 
@@ -172,7 +174,7 @@ E read_name(std::string_view problem, std::string_view what, std::string_view te
   const std::span<const std::string_view> names = enum_names(E{});
   const auto found = std::ranges::find(names, text);
   if (found == names.end()) {
-    throw bad(problem, "there is no " + std::string(what) + " \"" + printable(text) + "\"")
+    throw bad(problem, fmt::format("there is no {} \"{}\"", what, printable(text)))
         .with("known", join(std::vector<std::string>(names.begin(), names.end())));
   }
   return static_cast<E>(found - names.begin());
@@ -182,7 +184,8 @@ E read_name(std::string_view problem, std::string_view what, std::string_view te
 Type read_type(std::string_view problem, std::string_view word) {
   const size_t open = word.find('['), close = word.find(']');
   const auto fail = [&] {
-    return bad(problem, "\"" + printable(word) + "\" is not a type such as f32[8, 3, 32, 32]");
+    return bad(problem,
+               fmt::format("\"{}\" is not a type such as f32[8, 3, 32, 32]", printable(word)));
   };
   if (open == std::string_view::npos || close == std::string_view::npos || close < open)
     throw fail();
@@ -205,7 +208,7 @@ Type read_type(std::string_view problem, std::string_view word) {
   if (layout.size() < 2 || layout.front() != '{' || layout.back() != '}') throw fail();
   type.layout = read_name<Layout>(problem, "layout", layout.substr(1, layout.size() - 2));
   if (!fits(type, type.layout))
-    throw bad(problem, "\"" + printable(word) + "\" cannot have that layout");
+    throw bad(problem, fmt::format("\"{}\" cannot have that layout", printable(word)));
   return type;
 }
 

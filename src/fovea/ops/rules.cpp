@@ -8,7 +8,7 @@ namespace fovea {
 namespace {
 
 Error usage(std::string_view op, const std::string& what) {
-  return {ErrorKind::usage, std::string(op) + ": " + what};
+  return {ErrorKind::usage, fmt::format("{}: {}", op, what)};
 }
 
 }  // namespace
@@ -19,16 +19,15 @@ void require_inputs(std::string_view op, const Types& in, size_t count) {
 
 void require_float(std::string_view op, std::string_view what, const Type& type) {
   if (is_float(type.dtype)) return;
-  throw usage(op, "the " + std::string(what) + " is " + std::string(name(type.dtype)) +
-                      ", must be a float type")
+  throw usage(op, fmt::format("the {} is {}, must be a float type", what, name(type.dtype)))
       .with(what, to_string(type))
       .with("try", "cast(x, DType::f32)");
 }
 
 void require_image(std::string_view op, const Type& type) {
   if (type.rank() < 3 || type.rank() > 5) {
-    throw usage(op, "the input has " + axis_count(type.rank()) +
-                        "; N, C and 1 to 3 spatial ones are expected")
+    throw usage(op, fmt::format("the input has {}; N, C and 1 to 3 spatial ones are expected",
+                                axis_count(type.rank())))
         .with("input", to_string(type));
   }
   require_float(op, "input", type);
@@ -38,7 +37,7 @@ void require_spatial(std::string_view op, const Tensor& x, int axes) {
   if (x.rank() == axes + 2) return;
   std::string names;
   for (char axis : image_axes(axes + 2)) names += (names.empty() ? "" : ", ") + std::string{axis};
-  throw usage(op, "the input has " + axis_count(x.rank()) + "; " + names + " are expected")
+  throw usage(op, fmt::format("the input has {}; {} are expected", axis_count(x.rank()), names))
       .with("input", to_string(x.type()));
 }
 
@@ -51,8 +50,7 @@ Tensor per_channel(const Tensor& vector, const Tensor& x) {
 void require_type(std::string_view op, std::string_view what, const Type& type,
                   const Type& expected, const Type& input) {
   if (type.dtype == expected.dtype && type.shape == expected.shape) return;
-  throw usage(op,
-              std::string(what) + " is " + to_string(type) + ", expected " + to_string(expected))
+  throw usage(op, fmt::format("{} is {}, expected {}", what, to_string(type), to_string(expected)))
       .with("input", to_string(input, image_axes(input.rank())));
 }
 

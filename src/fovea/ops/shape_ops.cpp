@@ -30,7 +30,7 @@ void copy_part(const View& full, const View& part, int axis, int64_t begin, bool
 std::string axes_text(const std::vector<int>& axes) {
   std::string text;
   for (int a : axes) text += (text.empty() ? "" : ", ") + std::to_string(a);
-  return "[" + text + "]";
+  return fmt::format("[{}]", text);
 }
 
 }  // namespace
@@ -106,7 +106,7 @@ Types Concat::infer(const Types& in) const {
           fmt::format("concat: inputs may differ only along axis {}, input {} does not fit input 0",
                       axis, i))
           .with("input 0", to_string(first))
-          .with("input " + std::to_string(i), to_string(in[i]));
+          .with(fmt::format("input {}", i), to_string(in[i]));
     }
     shape.set(axis, shape[axis] + in[i].dim(axis));
   }

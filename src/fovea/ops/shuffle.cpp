@@ -9,7 +9,7 @@ namespace fovea {
 namespace {
 
 Error misfit(std::string_view op, const std::string& what, const Tensor& x) {
-  return Error(ErrorKind::usage, std::string(op) + ": " + what)
+  return Error(ErrorKind::usage, fmt::format("{}: {}", op, what))
       .with("input", to_string(x.type(), image_axes(x.rank())));
 }
 

@@ -36,7 +36,7 @@ Padding::Padding(std::initializer_list<Pair> axes) {
 Padding::Sides Padding::sides(int axes, std::string_view op) const {
   if (!name_.empty()) {
     throw Error(ErrorKind::usage,
-                std::string(op) + ": padding is \"" + name_ + "\", but this op takes only numbers");
+                fmt::format("{}: padding is \"{}\", but this op takes only numbers", op, name_));
   }
   return {begin_.expand(axes, op, "padding"), end_.expand(axes, op, "padding")};
 }
@@ -45,7 +45,7 @@ Padding::Sides Padding::sides(const Shape& spatial, const std::vector<WindowAxis
                               std::string_view op) const {
   if (name_.empty()) return sides(spatial.rank(), op);
   if (name_ != "valid" && name_ != "same" && name_ != "full") {
-    throw Error(ErrorKind::usage, std::string(op) + ": there is no padding \"" + name_ + "\"")
+    throw Error(ErrorKind::usage, fmt::format("{}: there is no padding \"{}\"", op, name_))
         .with("try", "\"valid\", \"same\", \"full\", or numbers");
   }
   Sides result;

@@ -1,5 +1,7 @@
 #include "fovea/predict/parity.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -57,7 +59,8 @@ LayerParity measure(std::string name, const Array& here, const Array& recorded) 
 [[noreturn]] void refuse(const std::vector<std::string>& names, const nn::Module& model) {
   const std::vector<std::string> some(names.begin(),
                                       names.begin() + std::min<ptrdiff_t>(std::ssize(names), 8));
-  throw Error(ErrorKind::data, "the trace has nothing that the model " + model.name() + " has")
+  throw Error(ErrorKind::data,
+              fmt::format("the trace has nothing that the model {} has", model.name()))
       .with("found", join(some))
       .with("expected", "arrays by the paths of its modules, or \"output\"");
 }

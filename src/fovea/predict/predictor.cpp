@@ -1,5 +1,7 @@
 #include "fovea/predict/predictor.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -18,8 +20,8 @@ data::Targets targets_of(const ModelFile& file, int64_t outputs) {
   data::Targets targets{.type = file.target, .names = file.class_names};
   if (targets.type != data::class_targets({}).type) return targets;
   if (!targets.names.empty() && std::ssize(targets.names) != outputs) {
-    throw Error(ErrorKind::model, "model file: " + std::to_string(targets.names.size()) +
-                                      " class names for " + std::to_string(outputs) + " classes");
+    throw Error(ErrorKind::model, fmt::format("model file: {} class names for {} classes",
+                                              targets.names.size(), outputs));
   }
   for (int64_t k = std::ssize(targets.names); k < outputs; ++k)
     targets.names.push_back(std::to_string(k));

@@ -1,5 +1,7 @@
 #include "fovea/predict/views.h"
 
+#include <fmt/format.h>
+
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
 #include "fovea/ops/arithmetic.h"
@@ -16,7 +18,7 @@ TestViews TestViews::parse(std::string_view text) {
   for (const std::string& word : split(text, ',')) {
     bool* chosen = word == "flip" ? &views.flip : word == "shift" ? &views.shift : nullptr;
     if (chosen == nullptr || *chosen) {
-      throw Error(ErrorKind::usage, "views: \"" + std::string(text) + "\" is not a choice of views")
+      throw Error(ErrorKind::usage, fmt::format("views: \"{}\" is not a choice of views", text))
           .with("expected", "none, flip, shift, or flip,shift");
     }
     *chosen = true;

@@ -1,5 +1,7 @@
 #include "fovea/tasks/classification.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -203,8 +205,7 @@ std::string Classification::guessing(const data::Dataset& samples, double loss,
   const double most_frequent =
       static_cast<double>(*std::ranges::max_element(counts)) / static_cast<double>(samples.size());
   if (find(measured, "accuracy").value_or(0) > 1.2 * most_frequent) return "";
-  return "ln(" + std::to_string(counts.size()) +
-         ") = " + format_number(std::round(guess * 1e3) / 1e3);
+  return fmt::format("ln({}) = {}", counts.size(), format_number(std::round(guess * 1e3) / 1e3));
 }
 
 /// [N, 2K]: probabilities, and the logits by which they are ordered: these also distinguish what
@@ -258,7 +259,7 @@ std::string ClassPrediction::json() const {
 Cells ClassPrediction::cells() const {
   Cells cells;
   for (size_t i = 0; i < classes.size(); ++i) {
-    const std::string place = i == 0 ? "" : "_" + std::to_string(i + 1);
+    const std::string place = i == 0 ? "" : fmt::format("_{}", i + 1);
     cells.emplace_back("prediction" + place, classes[i].first);
     cells.emplace_back("probability" + place, format_number(classes[i].second));
   }

@@ -1,5 +1,7 @@
 #include "fovea/tasks/metric.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -102,13 +104,14 @@ std::vector<Table> Measures::tables() const {
 std::string Measures::text() const {
   for (const Metric& metric : metrics_) {
     if (metric.rows) {
-      throw Error(ErrorKind::usage, "measures: the rows of " + metric.name + " are not saved");
+      throw Error(ErrorKind::usage,
+                  fmt::format("measures: the rows of {} are not saved", metric.name));
     }
   }
   std::vector<std::string> words{std::to_string(count_)};
   for (const Array& sum : sums_) {
     std::string word = "[";
-    for (const int64_t dim : sum.shape()) word += std::to_string(dim) + ",";
+    for (const int64_t dim : sum.shape()) word += fmt::format("{},", dim);
     word += "]";
     for (int64_t i = 0; i < sum.numel(); ++i) word += format_number(sum.at(i)) + ",";
     words.push_back(word);
@@ -118,7 +121,7 @@ std::string Measures::text() const {
 
 void Measures::parse(std::string_view text) {
   const Error broken(ErrorKind::model,
-                     "checkpoint: \"" + printable(text) + "\" is not a list of measures");
+                     fmt::format("checkpoint: \"{}\" is not a list of measures", printable(text)));
   const auto numbers = [&](std::string_view list) {
     std::vector<double> values;
     for (const std::string& part : split(list, ',')) {

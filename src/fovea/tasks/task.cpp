@@ -1,5 +1,7 @@
 #include "fovea/tasks/task.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -43,7 +45,7 @@ const std::vector<Entry>& list() { return table(); }
 void add(Entry entry) {
   for (const Entry& known : table()) {
     if (known.name != entry.name) continue;
-    throw Error(ErrorKind::usage, "task \"" + entry.name + "\": the name is taken");
+    throw Error(ErrorKind::usage, fmt::format("task \"{}\": the name is taken", entry.name));
   }
   table().push_back(std::move(entry));
 }
@@ -56,9 +58,9 @@ std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets) 
   if (found != table().end() && found->fits(targets)) return found->make(targets);
   if (found == table().end() && !name.empty())
     throw unknown_name("task", name, names()).with("known", join(names()));
-  throw Error(ErrorKind::usage,
-              name.empty() ? "no task can learn such targets"
-                           : "the task " + std::string(name) + " cannot learn such targets")
+  throw Error(ErrorKind::usage, name.empty()
+                                    ? "no task can learn such targets"
+                                    : fmt::format("the task {} cannot learn such targets", name))
       .with("targets", to_string(targets.type))
       .with("tasks", join(names()));
 }
@@ -93,12 +95,13 @@ void add_outputs(const std::vector<Metric>& metrics, const Tensor& output, const
   for (const Metric& metric : metrics) {
     const Tensor sum = metric.rows ? metric.rows(output, target) : metric.sum(output, target);
     if (metric.rows && (sum.rank() == 0 || sum.dim(0) != output.dim(0))) {
-      throw Error(ErrorKind::usage, "metric " + metric.name + ": a row per sample is expected")
+      throw Error(ErrorKind::usage,
+                  fmt::format("metric {}: a row per sample is expected", metric.name))
           .with("found", to_string(sum.type()))
           .with("samples", std::to_string(output.dim(0)));
     }
     if (!metric.rows && sum.dtype() != DType::f64) {
-      throw Error(ErrorKind::usage, "metric " + metric.name + ": its sum must be f64")
+      throw Error(ErrorKind::usage, fmt::format("metric {}: its sum must be f64", metric.name))
           .with("found", to_string(sum.type()))
           .with("try", "cast(output, DType::f64) before anything is computed");
     }

@@ -1,5 +1,7 @@
 #include "fovea/weights/arguments.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <memory>
 
@@ -33,7 +35,7 @@ int64_t integer(const FileArguments& arguments, const std::string& key) {
       .name = key, .type = ArgumentType::integer, .minimum = 1, .maximum = 1000000};
   const ArgumentValue value = read(arguments, key, argument);
   if (const auto* number = std::get_if<int64_t>(&value)) return *number;
-  throw Error(ErrorKind::model, "model file: its argument " + key + " is missing");
+  throw Error(ErrorKind::model, fmt::format("model file: its argument {} is missing", key));
 }
 
 /// The argument that stores a choice of the model; "width" is that of the input.
@@ -52,7 +54,7 @@ std::map<std::string, std::string> to_arguments(const models::Config& config) {
   } else {
     arguments["axes"] = std::to_string(config.input.rank() - 1);
     for (int i = 1; i < config.input.rank(); ++i)
-      arguments["axis" + std::to_string(i)] = std::to_string(config.input[i]);
+      arguments[fmt::format("axis{}", i)] = std::to_string(config.input[i]);
   }
   for (const auto& [name, value] : config.choices.values()) {
     const bool* flag = std::get_if<bool>(&value);
@@ -76,7 +78,7 @@ models::Options from_arguments(const std::map<std::string, std::string>& argumen
     const ArgumentValue axes =
         read(arguments, "axes", {.name = "axes", .type = ArgumentType::integer, .maximum = 3});
     for (int64_t i = 1; i <= std::get<int64_t>(axes); ++i)
-      input = input.concat({integer(arguments, "axis" + std::to_string(i))});
+      input = input.concat({integer(arguments, fmt::format("axis{}", i))});
   } else {
     input = input.concat({integer(arguments, "height"), integer(arguments, "width")});
   }

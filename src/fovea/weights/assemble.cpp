@@ -1,5 +1,7 @@
 #include "fovea/weights/assemble.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -71,7 +73,7 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
     const auto model = models::make(architecture, config);
     MatchedNames matched = match_names(*model, std::move(given.tensors));
     for (const std::string& note : {given.note, matched.note}) {
-      if (say && !note.empty()) say(weights.string() + ": " + note);
+      if (say && !note.empty()) say(fmt::format("{}: {}", weights.string(), note));
     }
     file.weights = std::move(matched.weights);
     if (!options.outputs) {
@@ -85,9 +87,10 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
     if (match && config.outputs == std::ssize(imagenet_classes()))
       file.class_names = imagenet_classes();
     if (say)
-      say(weights.string() + ": " +
-          (match ? match->text()
-                 : "images are prepared as for most ImageNet models; class names are unknown"));
+      say(fmt::format(
+          "{}: {}", weights.string(),
+          match ? match->text()
+                : "images are prepared as for most ImageNet models; class names are unknown"));
   }
   file.architecture = architecture;
   file.arguments = to_arguments(models::configure(architecture, options));

@@ -1,5 +1,7 @@
 #include "fovea/weights/fit.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -65,7 +67,7 @@ void list(Error& error, std::string_view key, const std::vector<std::string>& li
   constexpr size_t most = 5;
   for (size_t i = 0; i < std::min(most, lines.size()); ++i) error.with(key, lines[i]);
   if (lines.size() > most) {
-    error.with(key, "and " + std::to_string(lines.size() - most) + " more");
+    error.with(key, fmt::format("and {} more", lines.size() - most));
   }
 }
 
@@ -75,7 +77,8 @@ Error misfit(const nn::Module& model, const std::vector<const nn::Variable*>& mi
   for (const auto& [name, array] : unexpected) unused.push_back(printable(name));
   for (const nn::Variable* variable : missing) {
     const std::vector<std::string> near = nearest_names(variable->name(), unused, 1);
-    wanted.push_back(variable->name() + (near.empty() ? "" : " (there is " + near[0] + ")"));
+    wanted.push_back(variable->name() +
+                     (near.empty() ? "" : fmt::format(" (there is {})", near[0])));
   }
   Error error(ErrorKind::model, "the weights do not fit the model " + model.name());
   list(error, "missing", wanted);
@@ -124,8 +127,9 @@ MatchedNames match_names(const nn::Module& model, Weights weights) {
   }
   const auto& [less, before] = ways[best];
   std::string note;
-  if (less > 0) note = "names without \"" + printable(weights[0].first.substr(0, less)) + "\"";
-  if (!before.empty()) note = "names with \"" + before + "\" before them";
+  if (less > 0)
+    note = fmt::format("names without \"{}\"", printable(weights[0].first.substr(0, less)));
+  if (!before.empty()) note = fmt::format("names with \"{}\" before them", before);
   for (auto& [name, array] : weights) name = before + name.substr(less);
   return {std::move(weights), note};
 }
@@ -150,8 +154,8 @@ Weights fit_weights(const nn::Module& model, const Weights& weights) {
     } else if (array != nullptr && is_counter(*variable) && array->numel() == 1) {
       fitting.emplace_back(variable->name(), array->reshaped(variable->shape()));
     } else if (array != nullptr) {
-      shapes.push_back(variable->name() + " is " + to_string(array->shape()) + " instead of " +
-                       to_string(variable->shape()));
+      shapes.push_back(fmt::format("{} is {} instead of {}", variable->name(),
+                                   to_string(array->shape()), to_string(variable->shape())));
     } else if (is_counter(*variable)) {
       fitting.emplace_back(variable->name(), Array::zeros(DType::i64, variable->shape()));
     } else {

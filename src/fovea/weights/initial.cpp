@@ -1,5 +1,7 @@
 #include "fovea/weights/initial.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/core/error.h"
@@ -33,10 +35,11 @@ InitialWeights read_initial_weights(const std::filesystem::path& path, std::stri
     initial.preprocessing = to_model_file(std::move(file), path.string()).preprocessing;
   } else if (const auto match = match_pretrained(model, path.string())) {
     initial.preprocessing = match->weights.preprocessing(input);
-    initial.note = path.string() + ": " + match->text();
+    initial.note = fmt::format("{}: {}", path.string(), match->text());
   }
   if (!note.empty()) {
-    initial.note = path.string() + ": " + note + (initial.note.empty() ? "" : "\n") + initial.note;
+    initial.note = fmt::format("{}: {}{}{}", path.string(), note, initial.note.empty() ? "" : "\n",
+                               initial.note);
   }
   initial.fingerprint = fingerprint(initial.weights);
   return initial;

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "fovea/models/layers/rows.h"
 #include "fovea/nn.h"
 
@@ -15,7 +17,8 @@ template <class M>
 LayerKind over_axis(const std::string& name, std::string help) {
   return row<M>(
       {.name = name, .arguments = {integer("dim", 4, int64_t{1})}, .help = std::move(help)},
-      {"{ type = \"" + name + "\", dim = 1 }", {3, 8, 8}}, [](const Shape&, const Arguments& a) {
+      {fmt::format("{{ type = \"{}\", dim = 1 }}", name), {3, 8, 8}},
+      [](const Shape&, const Arguments& a) {
         return std::tuple(static_cast<int>(a.integer("dim")));
       });
 }

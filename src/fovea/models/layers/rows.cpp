@@ -1,5 +1,7 @@
 #include "fovea/models/layers/rows.h"
 
+#include <fmt/format.h>
+
 #include "fovea/core/error.h"
 
 namespace fovea::models::layers {
@@ -59,7 +61,7 @@ Argument sizes(std::string name, int64_t default_value, double minimum) {
 
 int64_t channels_of(const Shape& input) {
   if (input.rank() > 1) return input[1];
-  throw Error(ErrorKind::usage, "the input " + to_string(input) + " has no channels");
+  throw Error(ErrorKind::usage, fmt::format("the input {} has no channels", to_string(input)));
 }
 
 }  // namespace fovea::models::layers
