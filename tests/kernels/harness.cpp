@@ -163,7 +163,7 @@ std::vector<Expected> expectations(const Problem& problem, const std::vector<Arr
     for (size_t i = 0; bound.eps != 0 && i < e.tolerance.size(); ++i) {
       double& t = e.tolerance[i];
       const double value = std::abs(values[o].at(static_cast<int64_t>(i)));
-      t += rounding.relative * std::max(value + t, rounding.smallest);
+      if (rounding.relative != 0) t += rounding.relative * std::max(value + t, rounding.smallest);
     }
     result.push_back(std::move(e));
   }
