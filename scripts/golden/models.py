@@ -41,6 +41,7 @@ FAMILIES = {
         ("vgg_style_cnn", 32, True),
         ("lenet5", 32, True),
     ],
+    "airbench": [("airbench94", 32, True)],
     "resnet_cifar": [
         ("resnet18_cifar", 32, True),
         ("resnet34_cifar", 32, True),

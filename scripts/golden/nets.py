@@ -285,6 +285,33 @@ class EfficientNetLite0(nn.Module):
 
 
 # Nets that torchvision does not have.
+class AirbenchGroup(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        self.pool = nn.MaxPool2d(2)
+        self.norm1 = nn.BatchNorm2d(outputs, eps=1e-12, momentum=0.4)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(outputs, eps=1e-12, momentum=0.4)
+        self.activ = nn.GELU()
+
+    def forward(self, x):
+        x = self.activ(self.norm1(self.pool(self.conv1(x))))
+        return self.activ(self.norm2(self.conv2(x)))
+
+
+class Airbench94(nn.Module):
+    def __init__(self, classes=10):
+        super().__init__()
+        self.whiten = nn.Conv2d(3, 24, 2)
+        self.layers = nn.Sequential(
+            nn.GELU(), AirbenchGroup(24, 64), AirbenchGroup(64, 256), AirbenchGroup(256, 256), nn.MaxPool2d(3))
+        self.head = nn.Linear(256, classes, bias=False)
+
+    def forward(self, x):
+        return self.head(self.layers(self.whiten(x)).flatten(1)) / 256
+
+
 NETS = {
     "small_cnn": SmallCnn,
     "deeper_cnn": DeeperCnn,
@@ -294,6 +321,7 @@ NETS = {
     "simple_cnn_deep": SimpleCnnDeep,
     "lenet_cnn": LenetCnn,
     "vgg_style_cnn": VggStyleCnn,
+    "airbench94": Airbench94,
     "lenet5": Lenet5,
     "resnet18_cifar": lambda classes: ResNetCifar([2, 2, 2, 2], classes=classes),
     "resnet34_cifar": lambda classes: ResNetCifar([3, 4, 6, 3], classes=classes),
