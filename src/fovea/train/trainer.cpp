@@ -195,9 +195,19 @@ void Trainer::save_progress() {
   strings.merge(std::map<std::string, std::string>(bits()));
   strings.merge(origin(setup_, fingerprint()));
   if (setup_.groups.freezes()) strings["frozen"] = kept_.text();
-  save_checkpoint(folder_, state(), strings);
+  saved_ = files_->checkpoint(state(), strings);
   last_saved_ = progress_.epoch_seconds;
   save_asked_ = false;
+}
+
+/// Called when nothing is left to train: what could not be written until now has to be. Errors: io.
+void Trainer::finish_files() {
+  if (!saved_) save_progress();
+  files_->finish();
+  if (saved_) return;
+  throw Error(ErrorKind::io, "the last checkpoint could not be written; an earlier one is valid")
+      .with("folder", folder_.string())
+      .with("try", "free some space, then --resume " + folder_.string());
 }
 
 void Trainer::restore() {
@@ -338,7 +348,9 @@ void Trainer::train_epoch() {
     train_batch(*batch);
     progress_.epoch_seconds = before + seconds_since(start);
     for (Callback* callback : callbacks_) callback->on_batch(*this);
-    const bool due = progress_.epoch_seconds - last_saved_ > save_every_.seconds;
+    // One that could not be written is tried again soon.
+    const double every = saved_ ? save_every_.seconds : std::min(save_every_.seconds, 60.0);
+    const bool due = progress_.epoch_seconds - last_saved_ > every;
     if ((due || save_asked_) && is_updated() && progress_.batch < batches()) save_progress();
   }
 }
@@ -415,7 +427,7 @@ bool Trainer::finish_epoch() {
     record.numbers.emplace_back("train_" + name, value);
   if (!evaluate(record)) return false;
   if (progress_.epoch < setup_.settings.epochs) enter_phase();
-  replace_file(folder_ / "history.csv", to_csv(progress_.history));
+  files_->text("history.csv", to_csv(progress_.history));
   save_progress();
   append_log(folder_,
              "epoch " + std::to_string(record.epoch) + ": " + numbers_text(record.numbers));
@@ -465,7 +477,7 @@ void Trainer::save_epoch(bool best) {
   save_model_file("last.safetensors");
   if (save_every_.epochs == 0 || progress_.epoch % save_every_.epochs != 0) return;
   save_model_file(epoch_file(progress_.epoch));
-  if (setup_.settings.keep > 0) remove_epoch_files(folder_, setup_.settings.keep);
+  if (setup_.settings.keep > 0) files_->remove_epochs(setup_.settings.keep);
 }
 
 const std::string& Trainer::fingerprint() {
@@ -494,7 +506,7 @@ void Trainer::save_model_file(const std::string& name) {
   if (const std::optional<double> value = tasks::find(numbers, monitored()))
     file.training[monitored()] = format_number(*value);
   file.weights = shared_weights_of(*setup_.model, state());
-  save_model(folder_ / name, file);
+  files_->model(name, std::move(file));
 }
 
 void Trainer::train_all() {
@@ -502,17 +514,20 @@ void Trainer::train_all() {
     train_epoch();
     if (progress_.batch < batches() || !finish_epoch()) {  // asked to stop
       save_progress();
+      finish_files();
       message("stopped in epoch " + std::to_string(progress_.epoch + 1) + " after " +
               std::to_string(progress_.batch) + " batches; a checkpoint was saved");
       return;
     }
     const bool more = progress_.epoch < setup_.settings.epochs && progress_.finished == 0;
     if (stop_.stop_requested() && more) {
+      finish_files();
       message("stopped after epoch " + std::to_string(progress_.epoch) +
               "; a checkpoint was saved");
       return;
     }
   }
+  finish_files();
 }
 
 Result Trainer::result() {
@@ -569,6 +584,7 @@ void Trainer::test(Result& result) {
 
 void Trainer::open(const std::filesystem::path& folder) {
   folder_ = folder;
+  files_.emplace(folder, [this](const std::string& text) { message(text); });
   for (Callback* callback : callbacks_) callback->on_start(*this);
   freeze();
   if (!tight_.empty()) message(tight_);

@@ -14,6 +14,7 @@
 #include "fovea/train/precision.h"
 #include "fovea/train/progress.h"
 #include "fovea/train/resume.h"
+#include "fovea/train/run_files.h"
 #include "fovea/train/setup.h"
 
 namespace fovea::train {
@@ -109,6 +110,7 @@ class Trainer {
   void save_epoch(bool best);
   void save_model_file(const std::string& name);
   void save_progress();
+  void finish_files();
   void require_finite();
   const std::map<std::string, std::string>& bits();
   const Program& full_batch_program();
@@ -131,12 +133,14 @@ class Trainer {
   SaveEvery save_every_;
   std::unique_ptr<EarlyStopping> early_stopping_;  ///< of --patience
   std::filesystem::path folder_;
+  std::optional<RunFiles> files_;  ///< from the start of the run on
 
   bool skip_ = false, save_asked_ = false;
   std::string tight_;              ///< a warning about memory, or ""
   std::vector<std::string> anew_;  ///< arrays of the head that the weights did not hold
   FrozenArrays kept_;              ///< what is frozen, as it was
   double last_saved_ = 0;          ///< epoch_seconds at the last checkpoint
+  bool saved_ = true;              ///< whether that checkpoint was written
   std::map<std::string, std::string> bits_;
   std::string fingerprint_;  ///< of the training data, once asked for
 };
