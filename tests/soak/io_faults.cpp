@@ -1,6 +1,7 @@
-// Makes one call to the file system fail: a library for LD_PRELOAD. Calls on files below $FAULT_FOLDER are counted;
-// number $FAULT_CALL fails with the error $FAULT_ERROR (a number; -1: a write of half the bytes), and with $FAULT_REST=1
-// all later ones too. What failed is written to $FAULT_LOG.
+// Makes one call to the file system fail: a library for LD_PRELOAD. Calls on files below
+// $FAULT_FOLDER are counted; number $FAULT_CALL fails with the error $FAULT_ERROR (a number; -1: a
+// write of half the bytes), and with $FAULT_REST=1 all later ones too. What failed is written to
+// $FAULT_LOG.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/types.h>
@@ -112,9 +113,7 @@ ssize_t pwrite(int file, const void* data, size_t size, off_t at) {
   return is_short() && size > 1 ? real(file, data, size / 2, at) : -1;
 }
 
-int fsync(int file) {
-  return fails("fsync", file) ? -1 : original<int(int)>("fsync")(file);
-}
+int fsync(int file) { return fails("fsync", file) ? -1 : original<int(int)>("fsync")(file); }
 
 int fdatasync(int file) {
   return fails("fdatasync", file) ? -1 : original<int(int)>("fdatasync")(file);
