@@ -6,6 +6,7 @@
 #include "fovea/core/error.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/loss.h"
+#include "fovea/ops/shape_ops.h"
 #include "fovea/optim/loss_scaler.h"
 #include "fovea/passes/autodiff.h"
 #include "fovea/tasks/task.h"
