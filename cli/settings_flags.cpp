@@ -5,6 +5,7 @@
 #include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
 #include "fovea/data/transform.h"
+#include "fovea/optim/optimizer.h"
 #include "fovea/optim/schedule.h"
 #include "fovea/train/recipe.h"
 
@@ -35,10 +36,14 @@ void SettingsFlags::add(CLI::App& app) {
     if (!is_flag(setting)) continue;
     std::string& value = values_[setting.name];
     CLI::Option* flag = add_argument(app, "--" + setting.name, value, setting.type(), setting.help);
+    if (setting.repeatable) flag->join(';');
     if (setting.type() != ArgumentType::flag) flag->default_str(setting.get(train::Settings{}));
   }
-  app.footer("Schedules:\n" + listing(choices_of(optim::schedules())) +
-             "\nTransforms of --augment:\n" + listing(choices_of(data::transforms())));
+  app.footer("Optimizers:\n" + listing(choices_of(optim::optimizers())) + "\nSchedules:\n" +
+             listing(choices_of(optim::schedules())) +
+             "  any of them takes per=epoch: the rate changes only between epochs\n"
+             "\nTransforms of --augment:\n" +
+             listing(choices_of(data::transforms())));
 }
 
 bool SettingsFlags::given(std::string_view name) const {

@@ -6,7 +6,7 @@
 
 #include "commands.h"
 #include "fovea/graph/print.h"
-#include "fovea/models/freeze.h"
+#include "fovea/models/selection.h"
 #include "fovea/nn/trace.h"
 #include "fovea/train/step.h"
 #include "model.h"
@@ -44,7 +44,7 @@ Compiled compile(const std::string& name, const Graph& traced, const std::string
 
 /// A training step and inference, on `batch` images as in data sets.
 std::vector<Compiled> compile_both(const ChosenModel& chosen, State& state, int64_t batch,
-                                   const models::Frozen& frozen) {
+                                   const std::function<bool(std::string_view)>& frozen) {
   const Shape& input = chosen.config.input;
   const Normalization plain{std::vector<double>(static_cast<size_t>(input[0]), 0),
                             std::vector<double>(static_cast<size_t>(input[0]), 1)};
@@ -163,7 +163,9 @@ int run(const Flags& flags, Console& console) {
   nn::declare(state, *chosen.module, 0);
   const std::shared_ptr<Graph> graph =
       nn::trace(*chosen.module, Shape{1}.concat(chosen.config.input));
-  const models::Frozen frozen = models::frozen(flags.freeze, chosen.name, chosen.config);
+  const auto frozen = [names =
+                           models::select("--freeze", flags.freeze, chosen.name, chosen.config)](
+                          std::string_view array) { return names.contains(array); };
   graph->freeze(frozen);
   Summary summary = summarize(*graph, state.names(Role::parameter));
   // Two samples: a norm may see just one value per channel of each.
@@ -200,8 +202,10 @@ void add_summary(Commands& commands) {
   flags->app = &app;
   flags->add(app);
   add_count(app, "--batch", flags->batch, "Batch size of the training step whose memory is shown");
-  app.add_option("--freeze", flags->freeze,
-                 "Arrays not to train: backbone (all but the head), or globs of names")
+  app.add_option(
+         "--freeze", flags->freeze,
+         "Arrays not to train: backbone (all but the head), vectors (biases and norms), or globs "
+         "of names")
       ->type_name("GLOB");
   app.add_flag("--text", flags->text, "Only the net file (NET.toml) that the net was made from");
   app.add_flag("--graph", flags->graph, "Also the graph before and after each pass");

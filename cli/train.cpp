@@ -136,7 +136,9 @@ Json to_json(const train::EpochRecord& r) {
 }
 
 Json to_json(const train::Result& result) {
-  Json document{{"epochs", result.epochs}, {"stopped", result.stopped}};
+  Json document{{"epochs", result.epochs},
+                {"stopped", result.stopped},
+                {"early_stopped", result.early_stopped}};
   const Json best = result.best_value ? Json(*result.best_value) : Json(nullptr);
   document["best"] = {{"epoch", result.best_epoch},
                       {"metric", result.best_metric},
@@ -216,9 +218,9 @@ void add_train(Commands& commands) {
   flags->settings.add(app);
   app.add_option("--out", flags->out, "Folder of the run; runs/MODEL-DATA-NNN by default")
       ->type_name("DIR");
-  app.add_option(
-         "--resume", flags->resume,
-         "Continue the run in this folder; --epochs, --data, --threads and --workers may change")
+  app.add_option("--resume", flags->resume,
+                 "Continue the run in this folder; --epochs, --data, --threads, --workers, "
+                 "--save-every and --keep may change")
       ->type_name("DIR");
 }
 

@@ -212,7 +212,7 @@ bool whole_run(const std::filesystem::path& folder) {
                        .make = [](const Arguments& a) -> data::AnyTransform {
                          return std::make_shared<Upend>(a.number("p"));
                        }});
-  optim::add_schedule({.choice = {.name = "linear", .arguments = {{.name = "final", .maximum = 1}}},
+  optim::add_schedule({.choice = {.name = "ramp", .arguments = {{.name = "final", .maximum = 1}}},
                        .factor = [](const Arguments& a, const optim::ScheduleTime& time) {
                          const double done =
                              (time.epoch - time.warmup) / (time.epochs - time.warmup);
@@ -229,7 +229,7 @@ bool whole_run(const std::filesystem::path& folder) {
   settings.task = "absolute";
   settings.model = "dot_net";
   settings.augment = "upend:0.5";
-  settings.schedule = "linear:0.1";
+  settings.schedule = "ramp:0.1";
   settings.monitor = "within";
   settings.epochs = 60;
   settings.batch = 32;

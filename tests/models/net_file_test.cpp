@@ -6,8 +6,8 @@
 
 #include "error_text.h"
 #include "fovea/core/files.h"
-#include "fovea/models/freeze.h"
 #include "fovea/models/layer_kinds.h"
+#include "fovea/models/selection.h"
 #include "fovea/nn.h"
 #include "fovea/passes/summary.h"
 #include "fovea/runtime/program.h"

@@ -8,6 +8,9 @@
 #include "fovea/ops/activation.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/optim/adamw.h"
+#include "fovea/optim/lamb.h"
+#include "fovea/optim/muon.h"
+#include "fovea/optim/rmsprop.h"
 #include "fovea/optim/sgd.h"
 #include "runtime/allocations.h"
 
@@ -257,12 +260,65 @@ TEST(Optimizers, CompileAgainOnlyWhenOtherParametersHaveGradients) {
 
 TEST(Optimizers, ParametersHaveRatesOfTheirOwn) {
   const auto rule = sgd({.momentum = 0});
+  const auto named = [](const char* name) {
+    return [name](std::string_view parameter) { return parameter == name; };
+  };
+  rule->add({.contains = named("w"), .lr_scale = 0.5});
+  rule->add({.contains = [](std::string_view) { return true; }, .lr_scale = 2});
   Net net(*rule);
-  rule->update(net.state, {.lr = 0.1, .lr_scale = [](std::string_view name) {
-                             return name == "w" ? 0.5 : 2;
-                           }});
+  rule->update(net.state, {.lr = 0.1});
   EXPECT_DOUBLE_EQ(net.at("w"), 1 - 0.05 * 0.5);
   EXPECT_DOUBLE_EQ(net.at("b"), 1 - 0.2 * 0.5);
+  rule->update(net.state, {.lr = 0.1, .group_lrs = {0, 1}});
+  EXPECT_DOUBLE_EQ(net.at("w"), 1 - 0.05 * 0.5);
+  EXPECT_DOUBLE_EQ(net.at("b"), 1 - 0.2 * 0.5 - 0.5);
+  expect_error(ErrorKind::usage, "the learning rate is -1, not 0 or more", [&] {
+    rule->update(net.state, {.lr = 0.1, .group_lrs = {0, -1}});
+  });
+}
+
+TEST(Optimizers, AGroupHasAnOptimizerOfItsOwn) {
+  const auto rule = sgd({.momentum = 0, .weight_decay = 0.1});
+  rule->add({.contains = [](std::string_view name) { return name == "b"; },
+             .optimizer = adamw({.weight_decay = 0})});
+  Net net(*rule), alone(*adamw({.weight_decay = 0}));
+  rule->update(net.state, {.lr = 0.1});
+  adamw({.weight_decay = 0})->update(alone.state, {.lr = 0.1});
+  EXPECT_DOUBLE_EQ(net.at("w"), 1 - 0.1 * (0.5 + 0.1));
+  EXPECT_EQ(net.at("b"), alone.at("b"));
+  EXPECT_TRUE(net.state.contains("exp_avg:b"));
+  EXPECT_FALSE(net.state.contains("exp_avg:w"));
+}
+
+TEST(Optimizers, ClippingByValueLimitsEachElement) {
+  const auto rule = sgd({.momentum = 0});
+  for (const double gradient : {0.5, -0.5, 0.1}) {
+    Net net(*rule, 1, gradient);
+    rule->update(net.state, {.lr = 1, .gradient_scale = 0.8, .clip_value = 0.25});
+    EXPECT_DOUBLE_EQ(net.at("w"), 1 - std::clamp(gradient * 0.8, -0.25, 0.25));
+  }
+}
+
+TEST(Muon, RefusesArraysThatAreNoMatrices) {
+  EXPECT_EQ(error_text(ErrorKind::usage, [] { Net net(*muon({})); }),
+            "muon updates matrices and convolution filters, not arrays of fewer than two axes\n"
+            "  try       --group vectors:optimizer=nesterov,lr=X for biases and norms\n"
+            "  parameter b f64[1]");
+}
+
+// A batch without any gradient, or weights of zero, must not make NaN of it.
+TEST(Optimizers, StayFiniteWhereNormsAreZero) {
+  for (const auto& rule : {lamb({}), muon({.rescale = true}), rmsprop({.centered = true})}) {
+    rule->add(
+        {.contains = [](std::string_view name) { return name != "w"; }, .optimizer = sgd({})});
+    for (const double value : {0.0, 1.0}) {
+      for (const double gradient : {0.0, 1.0}) {
+        Net net(*rule, value, gradient);
+        for (int i = 0; i < 2; ++i) rule->update(net.state, {.lr = 0.1});
+        EXPECT_TRUE(std::isfinite(net.at("w"))) << value << " " << gradient;
+      }
+    }
+  }
 }
 
 /// Adagrad with a rate by the name of the parameter.
@@ -330,8 +386,9 @@ TEST(Parse, ErrorsListTheKnownNames) {
   };
   const std::string adam = says("adam", "0");
   EXPECT_TRUE(adam.starts_with("unknown optimizer \"adam\"\n  nearest adamw\n")) << adam;
-  EXPECT_NE(adam.find("sgd[:MOMENTUM], nesterov[:MOMENTUM], adamw[:BETA1[:BETA2[:EPS]]]"),
-            std::string::npos)
+  EXPECT_NE(
+      adam.find("sgd[:MOMENTUM], nesterov[:MOMENTUM], adamw[:BETA1[:BETA2[:EPS]]], rmsprop[:ALPHA"),
+      std::string::npos)
       << adam;
   EXPECT_EQ(says("sgd:x", "0"),
             "optimizer sgd: momentum must be a number of at least 0 and below 1, not \"x\"\n"

@@ -124,7 +124,6 @@ TEST(Progress, EveryFieldIsRestoredToTheBit) {
   p.best_epoch = 2;
   p.best_value = 0.75;
   p.finished = 1;
-  p.frozen_changed = 5;
   p.history = {{.epoch = 1, .lr = 0.1, .numbers = {{"train_loss", 2}}, .seconds = 1},
                {.epoch = 2, .lr = 0.1, .numbers = {{"train_loss", 1}, {"mine", 3}}, .seconds = 1}};
   const std::map<std::string, std::string> strings = to_strings(p), defaults = to_strings(fresh());

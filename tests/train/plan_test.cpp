@@ -58,6 +58,14 @@ TEST(Plan, ARunThatUnfreezesNeedsTheLargerOfItsPhases) {
             Planner(uninterrupted).at(128).memory.gradients);
 }
 
+TEST(Plan, ALayerThatIsFrozenInTheEndIsCountedAtTheStart) {
+  Settings settings;
+  settings.group = "conv*:until=1";
+  const auto setup = setup_of(settings), uninterrupted = setup_of({});
+  const MemoryUse use = Planner(setup).at(128).memory;
+  EXPECT_EQ(use.arena, Planner(uninterrupted).at(128).memory.arena);
+}
+
 TEST(Plan, AllocatesNothingOfWhatItCounts) {
   const auto setup = setup_of({}, 60'000);
   Planner planner(setup);

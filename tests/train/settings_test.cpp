@@ -16,7 +16,12 @@ Settings unusual() {
   Settings s;
   s.data = "cifar10:/a \"quoted\"\\path\twith\na line";
   s.task = "classify";
+  s.tta = "flip";
   s.monitor = "loss";
+  s.patience = 4;
+  s.min_change = 0.01;
+  s.save_every = "2";
+  s.keep = 3;
   s.model = "lenet_cnn";
   s.choices = {
       {"aux", true}, {"dropout", 0.3}, {"drop_path", 0.0}, {"width", 0.75}, {"stem", "cifar"}};
@@ -25,6 +30,7 @@ Settings unusual() {
   s.freeze = "backbone";
   s.unfreeze_after = 3;
   s.backbone_lr = 1e-3;
+  s.group = "*.bias:lr=0.1; head:optimizer=adamw";
   s.limit = 2000;
   s.epochs = 3;
   s.batch = 7;
@@ -35,6 +41,7 @@ Settings unusual() {
   s.schedule = "step:30:0.2";
   s.warmup = 1.0 / 3;
   s.clip = 1e-7;
+  s.clip_value = 0.5;
   s.label_smoothing = 0.1;
   s.augment = "crop:2";
   s.val = 0;
@@ -214,6 +221,33 @@ TEST(RunFolder, IsNotWrittenByTwoRunsAtOnce) {
   put(folder / "killed/run.lock", "1\n");
   EXPECT_NO_THROW((void)make_run_folder(folder / "killed", {}));
   expect_error(ErrorKind::io, "cannot write ", [&] { const RunLock none(folder / "nowhere"); });
+}
+
+TEST(SaveEvery, IsOfEpochsOrMinutes) {
+  EXPECT_EQ(SaveEvery("").epochs, 0);
+  EXPECT_EQ(SaveEvery("").seconds, 300);
+  EXPECT_EQ(SaveEvery("5").epochs, 5);
+  EXPECT_EQ(SaveEvery("0.5m").seconds, 30);
+  EXPECT_EQ(SaveEvery("0.5m").epochs, 0);
+  for (const char* text : {"0", "m", "1.5", "5s", "-1", "x", "nanm", "1e9"}) {
+    EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)SaveEvery(text); }),
+              "--save-every: cannot read \"" + std::string(text) +
+                  "\"\n  expected a number of epochs, such as 5, or of minutes, such as 10m");
+  }
+}
+
+TEST(RunFolder, KeepsTheLatestFilesOfEpochs) {
+  TemporaryFolder folder;
+  EXPECT_EQ(epoch_file(7), "epoch-0007.safetensors");
+  EXPECT_EQ(epoch_file(12345), "epoch-12345.safetensors");
+  for (const char* name : {"epoch-0998.safetensors", "epoch-9999.safetensors",
+                           "epoch-10000.safetensors", "epoch-mine.safetensors", "best.safetensors"})
+    put(folder / name, "x");
+  remove_epoch_files(folder / "", 2);
+  EXPECT_FALSE(std::filesystem::exists(folder / "epoch-0998.safetensors"));
+  for (const char* name : {"epoch-9999.safetensors", "epoch-10000.safetensors",
+                           "epoch-mine.safetensors", "best.safetensors"})
+    EXPECT_TRUE(std::filesystem::exists(folder / name)) << name;
 }
 
 TEST(RunFolder, AppendsLinesToTheLog) {

@@ -125,7 +125,8 @@ TEST(FrozenArrays, NoticeAChange) {
   state.declare("a", {DType::f32, {3}}, Role::parameter);
   state.declare("b", {DType::f32, {3}}, Role::buffer);
   state.declare("c", {DType::f32, {3}}, Role::parameter);
-  const FrozenArrays kept(state, [](std::string_view name) { return name != "c"; });
+  FrozenArrays kept;
+  EXPECT_EQ(kept.update(state, [](std::string_view name) { return name != "c"; }).frozen, 2);
   EXPECT_EQ(kept.count(), 2);
   state.get("c").set(0, 1);
   EXPECT_EQ(kept.changed(state), 0);
@@ -133,6 +134,13 @@ TEST(FrozenArrays, NoticeAChange) {
   EXPECT_EQ(kept.changed(state), 1);
   EXPECT_EQ(FrozenArrays::parse(kept.text()).changed(state), 1);
   EXPECT_EQ(FrozenArrays::parse("").count(), 0);
+  // Once unfrozen, arrays may change; that one did before stays known.
+  EXPECT_EQ(kept.update(state, [](std::string_view) { return false; }).unfrozen, 2);
+  state.get("a").set(0, 1);
+  EXPECT_EQ(kept.changed(state), 1);
+  EXPECT_EQ(kept.update(state, [](std::string_view) { return true; }).frozen, 3);
+  EXPECT_EQ(kept.count(), 3);
+  EXPECT_EQ(FrozenArrays::parse(kept.text()).changed(state), 1);
 }
 
 }  // namespace

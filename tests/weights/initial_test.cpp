@@ -4,7 +4,7 @@
 
 #include "error_text.h"
 #include "fovea/formats/weight_file.h"
-#include "fovea/models/freeze.h"
+#include "fovea/models/selection.h"
 #include "fovea/weights/fit.h"
 #include "temporary_folder.h"
 

@@ -24,8 +24,8 @@ Average Average::exponential(double decay) {
 
 Average Average::equal() { return Average(std::nullopt); }
 
-Average::Arrays Average::averaged(const State& state) {
-  Arrays arrays;
+std::vector<std::pair<std::string, Type>> weights_and_statistics(const State& state) {
+  std::vector<std::pair<std::string, Type>> arrays;
   for (const Role role : {Role::parameter, Role::buffer}) {
     for (const std::string& name : state.names(role)) {
       if (is_float(state.type(name).dtype)) arrays.emplace_back(name, state.type(name));
@@ -36,7 +36,7 @@ Average::Arrays Average::averaged(const State& state) {
 
 void Average::declare(State& state) const {
   if (!decay_) state.declare(count_name, {DType::i64, {}}, Role::moment);
-  for (const auto& [name, type] : averaged(state)) {
+  for (const auto& [name, type] : weights_and_statistics(state)) {
     const std::string average = average_name(name);
     if (state.contains(average)) continue;
     state.declare(average, type, Role::moment);
@@ -45,7 +45,7 @@ void Average::declare(State& state) const {
 }
 
 const Program& Average::program(const State& state, bool swap) {
-  const Arrays arrays = averaged(state);
+  const Arrays arrays = weights_and_statistics(state);
   for (const auto& [name, type] : arrays) {
     if (state.contains(average_name(name))) continue;
     throw Error(ErrorKind::usage, "average: the average of \"" + name + "\" is not declared")
@@ -73,6 +73,8 @@ const Program& Average::program(const State& state, bool swap) {
 }
 
 void Average::update(State& state) { program(state, false).run(memory_, state, {}); }
+
+int64_t Average::count(State& state) { return static_cast<int64_t>(state.get(count_name).at(0)); }
 
 void Average::swap(State& state) { program(state, true).run(memory_, state, {}); }
 

@@ -7,6 +7,9 @@
 
 namespace fovea::optim {
 
+/// The arrays of a State that averages are of: every parameter, and every buffer of floats.
+std::vector<std::pair<std::string, Type>> weights_and_statistics(const State& state);
+
 /// A running mean of the weights: of every parameter and every buffer of floats (running
 /// statistics), as the State array "average:NAME", so that a checkpoint of the State holds it.
 ///
@@ -28,13 +31,14 @@ class Average {
   void declare(State& state) const;
   /// Updates the averages with the current weights, in place. Errors: usage without `declare`.
   void update(State& state);
+  /// The number of updates of an equally weighted mean. Errors: usage without `declare`.
+  static int64_t count(State& state);
   /// Exchanges the weights and their averages. Errors: usage without `declare`.
   void swap(State& state);
 
  private:
   using Arrays = std::vector<std::pair<std::string, Type>>;
   explicit Average(std::optional<double> decay) : decay_(decay) {}
-  static Arrays averaged(const State& state);
   const Program& program(const State& state, bool swap);
 
   std::optional<double> decay_;  ///< none: equally weighted

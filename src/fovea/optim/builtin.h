@@ -8,5 +8,8 @@ namespace fovea::optim {
 Entry sgd_entry();
 Entry nesterov_entry();
 Entry adamw_entry();
+Entry rmsprop_entry();
+Entry lamb_entry();
+Entry muon_entry();
 
 }  // namespace fovea::optim

@@ -1,5 +1,6 @@
 #include "fovea/optim/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "fovea/core/error.h"
@@ -56,9 +57,38 @@ Tensor ParameterStep::as_parameter(const Tensor& value) const {
 
 std::vector<Moment> Optimizer::moments(const Type&) const { return {}; }
 
+std::vector<Group>::const_iterator Optimizer::group_of(std::string_view parameter) const {
+  return std::ranges::find_if(groups_, [&](const Group& g) { return g.contains(parameter); });
+}
+
+const Optimizer& Optimizer::rule_for(std::string_view parameter) const {
+  const auto group = group_of(parameter);
+  return group == groups_.end() || !group->optimizer ? *this : *group->optimizer;
+}
+
+double Optimizer::lr_of(std::string_view parameter, const Update& update) const {
+  const auto group = group_of(parameter);
+  if (group == groups_.end()) return update.lr;
+  if (update.group_lrs.empty()) return update.lr * group->lr_scale;
+  return update.group_lrs[static_cast<size_t>(group - groups_.begin())];
+}
+
+namespace {
+
+std::vector<Moment> moments_of(const Optimizer& rule, const std::string& parameter,
+                               const Type& type) {
+  try {
+    return rule.moments(type);
+  } catch (Error& error) {
+    throw error.with("parameter", parameter + " " + to_string(type));
+  }
+}
+
+}  // namespace
+
 void Optimizer::declare(State& state) const {
   for (const std::string& name : state.names(Role::parameter)) {
-    for (const Moment& moment : moments(state.type(name))) {
+    for (const Moment& moment : moments_of(rule_for(name), name, state.type(name))) {
       const auto fill = [initial = moment.initial](Array& array) {
         for (int64_t i = 0; i < array.numel(); ++i) array.set(i, initial);
       };
@@ -76,25 +106,32 @@ Optimizer::Parameters Optimizer::with_gradients(const State& state) {
   return parameters;
 }
 
-std::shared_ptr<Graph> Optimizer::trace(const State& state) const {
+std::shared_ptr<Graph> Optimizer::trace(const State& state, bool clips) const {
   const Parameters parameters = with_gradients(state);
   const auto graph = Graph::make(Mode::train, DType::f32, "optimizer");
   const Tensor rates = graph->input("lr", {DType::f64, {static_cast<int64_t>(parameters.size())}});
   const Tensor scale = graph->input("gradient_scale", {DType::f64, {}});
+  Tensor limit;
+  if (clips) limit = graph->input("clip_value", {DType::f64, {}});
   int64_t i = 0;
   for (const auto& [name, type] : parameters) {
+    const Optimizer& rule = rule_for(name);
     const std::string gradient = gradient_name(name);
     ParameterStep p{.name = name, .parameter = graph->read(name, type)};
     p.gradient =
         p.as_parameter(graph->read(gradient, state.type(gradient))) * p.as_parameter(scale);
+    if (clips) {
+      const Tensor size = p.as_parameter(limit);
+      p.gradient = maximum(minimum(p.gradient, size), -size);
+    }
     p.lr64 = reshape(slice(rates, 0, i, i + 1), {});
     p.lr = p.as_parameter(p.lr64);
-    const bool exempt = decay_.parameters == Decay::weights && type.rank() < 2;
-    p.weight_decay = exempt ? 0 : decay_.amount;
-    for (const Moment& m : moments(type))
+    const bool exempt = rule.decay_.parameters == Decay::weights && type.rank() < 2;
+    p.weight_decay = exempt ? 0 : rule.decay_.amount;
+    for (const Moment& m : rule.moments(type))
       p.moments[m.name] = graph->read(moment_name(m.name, name), m.type);
-    step(p);
-    for (const Moment& m : moments(type))
+    rule.step(p);
+    for (const Moment& m : rule.moments(type))
       replace(*graph, moment_name(m.name, name), m.type, p[m.name]);
     replace(*graph, name, type, p.parameter);
     ++i;
@@ -102,32 +139,39 @@ std::shared_ptr<Graph> Optimizer::trace(const State& state) const {
   return graph;
 }
 
-const Program& Optimizer::program(const State& state) {
-  return programs_.get(with_gradients(state), [&] {
-    return Program(*trace(state), {.passes = {.fuse_elementwise = true, .observe = nullptr}});
+const Program& Optimizer::program(const State& state, bool clips) {
+  return programs_.get({with_gradients(state), clips}, [&] {
+    return Program(*trace(state, clips),
+                   {.passes = {.fuse_elementwise = true, .observe = nullptr}});
   });
 }
 
 void Optimizer::update(State& state, const Update& update) {
   check_rate(update.lr);
+  require(update.group_lrs.empty() || update.group_lrs.size() == groups_.size(),
+          "optimizer: an update has a learning rate for each group or none");
+  for (const double lr : update.group_lrs) check_rate(lr);
   std::vector<double> rates;
   for (const auto& [name, type] : with_gradients(state)) {
-    for (const Moment& m : moments(type)) {
+    for (const Moment& m : rule_for(name).moments(type)) {
       if (!state.contains(moment_name(m.name, name)))
         throw not_declared(name, moment_name(m.name, name));
     }
-    rates.push_back(update.lr_scale ? update.lr * update.lr_scale(name) : update.lr);
+    rates.push_back(lr_of(name, update));
   }
   if (rates.empty()) return;
-  program(state).run(memory_, state,
-                     {{"lr", Array::of(rates)},
-                      {"gradient_scale", Array::full(DType::f64, {}, update.gradient_scale)}});
+  const bool clips = std::isfinite(update.clip_value);
+  Inputs inputs{{"lr", Array::of(rates)},
+                {"gradient_scale", Array::full(DType::f64, {}, update.gradient_scale)}};
+  if (clips) inputs.emplace_back("clip_value", Array::full(DType::f64, {}, update.clip_value));
+  program(state, clips).run(memory_, state, inputs);
 }
 
 namespace {
 
 ChoiceTable<Entry>& table() {
-  static ChoiceTable<Entry> all("optimizer", {sgd_entry(), nesterov_entry(), adamw_entry()});
+  static ChoiceTable<Entry> all("optimizer", {sgd_entry(), nesterov_entry(), adamw_entry(),
+                                              rmsprop_entry(), lamb_entry(), muon_entry()});
   return all;
 }
 

@@ -22,8 +22,10 @@ struct Update {
   /// Learning rate, 0 or more; required.
   double lr = std::numeric_limits<double>::quiet_NaN();
   double gradient_scale = 1;  ///< multiplies every gradient first (clipping)
-  /// The factor of `lr` for the parameter of this name; empty: 1 for all.
-  std::function<double(std::string_view parameter)> lr_scale = {};
+  /// Afterwards each element of a gradient is limited to this size.
+  double clip_value = std::numeric_limits<double>::infinity();
+  /// The learning rates of the optimiser's groups; empty: `lr` times their lr_scale.
+  std::vector<double> group_lrs = {};
 };
 
 /// Which parameters weight decay applies to.
@@ -61,41 +63,66 @@ struct ParameterStep {
   Tensor as_parameter(const Tensor& value) const;
 };
 
+class Optimizer;
+
+/// Parameters that are updated in a way of their own.
+struct Group {
+  std::function<bool(std::string_view parameter)> contains;
+  /// With its own arguments and weight decay; none: the optimiser to which the group is added.
+  std::shared_ptr<const Optimizer> optimizer = nullptr;
+  double lr_scale = 1;  ///< of the learning rate
+};
+
 /// The second half of a training step: moves each parameter of a State by its gradient ("grad:" +
 /// name, see autodiff.h). An optimiser says which State arrays it keeps and builds the update of
 /// one parameter out of ops; that of all parameters is one Program, compiled on the first update
 /// and again when other parameters have gradients (see docs/adding-an-optimizer.md). It has no
 /// numeric state of its own: a checkpoint of the State holds everything.
+///
+///     auto optimizer = optim::muon({});     // for filters; biases and norms need another one:
+///     optimizer->add({.contains = [](auto name) { return name.ends_with(".bias"); },
+///                     .optimizer = optim::sgd({.nesterov = true}),
+///                     .lr_scale = 0.2});
 class Optimizer {
  public:
   explicit Optimizer(const WeightDecay& decay = {}) : decay_(decay) {}
   virtual ~Optimizer() = default;
 
-  /// What it keeps for a parameter of this type.
+  /// Adds a group; of several that contain a parameter, the first one counts. Call it before
+  /// `declare`. The groups of a group's optimiser have no effect.
+  void add(Group group) { groups_.push_back(std::move(group)); }
+
+  /// What it keeps for a parameter of this type. Errors: usage for a type that it cannot update.
   virtual std::vector<Moment> moments(const Type& parameter) const;
   /// Builds the update of one parameter: a new value of the same type for `p.parameter` and, as
   /// needed, for p["momentum"] and the like.
   virtual void step(ParameterStep& p) const = 0;
 
   /// Declares the moments of every parameter in the State. Call it once, before the first update.
+  /// Errors: usage, naming the parameter, as `moments`.
   void declare(State& state) const;
   /// Parameters without a gradient and their moments are left untouched; the others are updated in
   /// place. Denormals are flushed to zero, so fading moments vanish. Errors: usage when `lr` is
-  /// missing, negative or not finite, when moments were not declared, or when `step` gives a value
-  /// of another type.
+  /// missing, negative or not finite, likewise those of the groups, when moments were not declared,
+  /// or when `step` gives a value of another type.
   void update(State& state, const Update& update);
 
   /// The update of the parameters that now have a gradient in this State, as traced and compiled:
-  /// inputs "lr" f64, one number per parameter, and "gradient_scale" f64, a scalar.
-  std::shared_ptr<Graph> trace(const State& state) const;
-  const Program& program(const State& state);
+  /// inputs "lr" f64, one number per parameter, and "gradient_scale" and, with `clips`,
+  /// "clip_value" f64, scalars.
+  std::shared_ptr<Graph> trace(const State& state, bool clips = false) const;
+  const Program& program(const State& state, bool clips = false);
 
  private:
   using Parameters = std::vector<std::pair<std::string, Type>>;
   static Parameters with_gradients(const State& state);
+  std::vector<Group>::const_iterator group_of(std::string_view parameter) const;
+  const Optimizer& rule_for(std::string_view parameter) const;
+  double lr_of(std::string_view parameter, const Update& update) const;
 
   WeightDecay decay_;
-  ProgramCache<Parameters> programs_;
+  std::vector<Group> groups_;
+  ProgramCache<std::pair<Parameters, bool>> programs_;
   Memory memory_;
 };
 
@@ -105,7 +132,8 @@ struct Entry {
   std::function<std::unique_ptr<Optimizer>(const Arguments&, const WeightDecay&)> make;
 };
 
-/// All of them: `sgd`, `nesterov` (see sgd.h), `adamw` (see adamw.h), and those added.
+/// All of them: `sgd`, `nesterov`, `adamw`, `rmsprop`, `lamb` and `muon`, see the headers of these
+/// names, and those added.
 const std::vector<Entry>& optimizers();
 /// Adds an optimiser of your own, which `parse` then knows. Not thread-safe: call it before
 /// `parse`. Errors: usage when the name is taken.

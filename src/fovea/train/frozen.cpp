@@ -13,25 +13,38 @@ std::string hash_of(const Array& array) {
   return hex(hash({reinterpret_cast<const char*>(array.raw()), array.bytes()}));
 }
 
+bool is_hash(const std::string& text) { return text != "kept" && text != "changed"; }
+
 }  // namespace
 
-FrozenArrays::FrozenArrays(State& state, const models::Frozen& frozen) {
-  if (!frozen) return;
+FrozenArrays::Change FrozenArrays::update(State& state,
+                                          const std::function<bool(std::string_view)>& frozen) {
+  Change change;
   for (const Role role : {Role::parameter, Role::buffer}) {
     for (const std::string& name : state.names(role)) {
-      if (frozen(name)) hashes_[name] = hash_of(state.get(name));
+      const auto known = arrays_.find(name);
+      const bool was = known != arrays_.end() && is_hash(known->second), is = frozen(name);
+      if (was == is) continue;
+      const std::string hash = hash_of(state.get(name));
+      const bool changed = known != arrays_.end() && known->second == "changed";
+      if (is && !changed) arrays_[name] = hash;
+      if (was) known->second = known->second == hash ? "kept" : "changed";
+      ++(is ? change.frozen : change.unfrozen);
     }
   }
+  return change;
 }
 
 int64_t FrozenArrays::changed(State& state) const {
-  return std::ranges::count_if(
-      hashes_, [&](const auto& entry) { return hash_of(state.get(entry.first)) != entry.second; });
+  return std::ranges::count_if(arrays_, [&](const auto& entry) {
+    const auto& [name, text] = entry;
+    return text == "changed" || (is_hash(text) && hash_of(state.get(name)) != text);
+  });
 }
 
 std::string FrozenArrays::text() const {
   std::vector<std::string> words;
-  for (const auto& [name, digits] : hashes_) words.push_back(name + "=" + digits);
+  for (const auto& [name, digits] : arrays_) words.push_back(name + "=" + digits);
   return join(words, " ");
 }
 
@@ -43,7 +56,7 @@ FrozenArrays FrozenArrays::parse(std::string_view text) {
     if (equals == std::string::npos) {
       throw Error(ErrorKind::model, "checkpoint: \"" + word + "\" is not a frozen array");
     }
-    arrays.hashes_[word.substr(0, equals)] = word.substr(equals + 1);
+    arrays.arrays_[word.substr(0, equals)] = word.substr(equals + 1);
   }
   return arrays;
 }

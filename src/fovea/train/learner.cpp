@@ -1,52 +1,34 @@
 #include "fovea/train/learner.h"
 
 namespace fovea::train {
-namespace {
-
-/// The factor of the learning rate for arrays that were frozen, unless --backbone-lr is given.
-constexpr double default_backbone_share = 0.1;
-
-}  // namespace
 
 Learner::Learner(const Setup& setup)
-    : setup_(setup), evaluation_(*setup.model, state_, setup.normalization(), setup.metrics) {
+    : setup_(setup),
+      steps_(setup.groups.changes().size() + 1),
+      evaluation_(*setup.model, state_, setup.normalization(), setup.metrics) {
   nn::declare(state_, *setup.model, static_cast<uint64_t>(setup.settings.seed));
   setup.optimizer->declare(state_);
-  make_step();
+  enter(0);
 }
 
-void Learner::make_step() {
-  step_ = std::make_unique<TrainStep>(*setup_.model, state_, setup_.step_options(thawed_));
-  evaluation_.share(step_->memory());
-}
-
-void Learner::thaw() {
-  thawed_ = true;
-  make_step();
+void Learner::enter(size_t phase) {
+  if (phase == phase_ && steps_[phase]) return;
+  if (steps_[phase_]) step().memory() = {};
+  phase_ = phase;
+  if (!steps_[phase])
+    steps_[phase] = std::make_unique<TrainStep>(*setup_.model, state_, setup_.step_options(phase));
+  evaluation_.share(step().memory());
 }
 
 Learner::Outcome Learner::gradient(const data::Batch& batch, int64_t number) {
-  Outcome outcome{.result = step_->gradient(batch.inputs, batch.targets, number)};
+  Outcome outcome{.result = step().gradient(batch.inputs, batch.targets, number)};
   const double clip = setup_.settings.clip;
   outcome.gradients = clip > 0 ? norm_.measure(state_, clip) : norm_.measure(state_);
   return outcome;
 }
 
-void Learner::update(double lr, double gradient_scale) {
-  const Settings& settings = setup_.settings;
-  optim::Update update{.lr = lr, .gradient_scale = gradient_scale};
-  if (thawed_) {
-    const double share =
-        settings.backbone_lr > 0 ? settings.backbone_lr / settings.lr : default_backbone_share;
-    update.lr_scale = [this, share](std::string_view name) {
-      return setup_.frozen(name) ? share : 1;
-    };
-  }
-  setup_.optimizer->update(state_, update);
-}
-
 const Program& Learner::program(int64_t n) {
-  return step_->program(setup_.inputs(n), setup_.targets(n));
+  return step().program(setup_.inputs(n), setup_.targets(n));
 }
 
 const Program& Learner::evaluation_program(int64_t n) {

@@ -21,28 +21,26 @@ class Learner {
   };
   /// Computes the gradients of a batch into the State; `number` counts batches from 1.
   Outcome gradient(const data::Batch& batch, int64_t number);
-  /// Updates the parameters with their gradients times `gradient_scale`.
-  void update(double lr, double gradient_scale);
+  /// Updates the parameters with their gradients.
+  void update(const optim::Update& update) { setup_.optimizer->update(state_, update); }
 
-  /// From now on nothing is frozen; arrays that were have their own rate.
-  void thaw();
-  bool thawed() const { return thawed_; }
+  /// From now on the arrays of this phase are trained (see Groups), at first those of phase 0.
+  void enter(size_t phase);
+  size_t phase() const { return phase_; }
 
   /// The Program for `n` samples, compiled on first use.
   const Program& program(int64_t n);
   const Program& evaluation_program(int64_t n);
 
   State& state() { return state_; }
-  TrainStep& step() { return *step_; }
+  TrainStep& step() { return *steps_[phase_]; }
   Evaluation& evaluation() { return evaluation_; }
 
  private:
-  void make_step();
-
   const Setup& setup_;
   State state_;
-  bool thawed_ = false;
-  std::unique_ptr<TrainStep> step_;
+  size_t phase_ = 0;
+  std::vector<std::unique_ptr<TrainStep>> steps_;  ///< of each phase, made when it is entered
   optim::GradientNorm norm_;
   Evaluation evaluation_;
 };

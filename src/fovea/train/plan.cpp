@@ -55,7 +55,8 @@ class Trial {
       batch = loader_.next();
     }
     // A small rate: diverging numbers are slower or faster than those of real training.
-    learner_.update(1e-4, learner_.gradient(*batch, ++steps_).gradients.clip_scale);
+    const double scale = learner_.gradient(*batch, ++steps_).gradients.clip_scale;
+    learner_.update({.lr = 1e-4, .gradient_scale = scale});
     return batch->size();
   }
 
@@ -82,10 +83,6 @@ Planner::Planner(const Setup& setup) : Planner(setup, std::make_shared<Learner>(
 
 Planner::Planner(const Setup& setup, std::shared_ptr<Learner> learner)
     : setup_(setup), learner_(std::move(learner)) {
-  if (setup.unfreezes()) {
-    thawed_ = std::make_shared<Learner>(setup);
-    thawed_->thaw();
-  }
   const MemoryUse use = at(setup.settings.batch).memory;  // compiles: kernels are of the program
   program_ = without(resident_bytes(), use.data);
   for (const auto& [name, array] : setup.start.weights) {  // released once the net has them
@@ -115,9 +112,13 @@ Plan Planner::at(int64_t batch) {
   const int64_t images = setup_.split.train->size(), n = std::min(batch, images);
   const Evaluation val = evaluation(setup_.split.val->size(), n);
   const Evaluation test = evaluation(setup_.sets.test->size(), n);
-  Learner& last = thawed_ ? *thawed_ : *learner_;  // a run that unfreezes needs the most at its end
-  const size_t step = last.program(n).arena().bytes;
-  const State& state = last.state();
+  size_t step = 0;
+  for (size_t phase = 0; phase <= setup_.groups.changes().size(); ++phase) {
+    learner_->enter(phase);
+    step = std::max(step, learner_->program(n).arena().bytes);
+  }
+  learner_->enter(0);
+  const State& state = learner_->state();  // with the gradients of all phases
   const size_t loader = loader_bytes(setup_, n, images, setup_.settings.workers);
   const auto held = setup_.sets.train->held_bytes() + setup_.sets.test->held_bytes();
   Plan plan{.batch = n,

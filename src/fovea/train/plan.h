@@ -40,7 +40,7 @@ class Planner {
   Planner(const Setup& setup, std::shared_ptr<Learner> learner);
 
   /// For that many images per step; a batch larger than the training set holds all of it. For a run
-  /// that unfreezes, the larger need of its two phases. Errors: usage below 1.
+  /// that freezes or unfreezes arrays, the largest need of its phases. Errors: usage below 1.
   Plan at(int64_t batch);
   /// The plan of the largest batch size that the net can be trained with (including its last batch)
   /// and whose peak is at most `limit`; none if even the smallest needs more.
@@ -54,8 +54,7 @@ class Planner {
 
   const Setup& setup_;
   std::shared_ptr<Learner> learner_;
-  std::shared_ptr<Learner> thawed_;  ///< of a run that unfreezes
-  int64_t smallest_ = 1;             ///< smallest batch that the net can be trained on
+  int64_t smallest_ = 1;  ///< smallest batch that the net can be trained on
   size_t program_ = 0, start_peak_ = 0;
 };
 

@@ -71,7 +71,6 @@ const std::vector<ProgressField>& progress_fields() {
       field("best_epoch", &Progress::best_epoch),
       field("best_value", &Progress::best_value),
       field("finished", &Progress::finished),
-      field("frozen_changed", &Progress::frozen_changed),
       {"history", [](const Progress& p) { return to_csv(p.history); },
        [](Progress& p, const std::string& text) { p.history = from_csv(text); }},
   };

@@ -29,7 +29,6 @@ struct Progress {
   int64_t best_epoch = 0;                 ///< by the monitored metric; 0: none yet
   std::optional<double> best_value = {};  ///< of that epoch; none without validation
   int64_t finished = 0;                   ///< 1 once a callback has ended the run
-  int64_t frozen_changed = 0;  ///< frozen arrays that had changed when they were unfrozen
   std::vector<EpochRecord> history = {};
 };
 

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
+#include <functional>
 
 #include "fovea/core/files.h"
 #include "fovea/core/text.h"
@@ -116,6 +118,50 @@ RunFolder make_run_folder(const std::string& out, const Settings& settings) {
   replace_file(folder / "config.toml", to_toml(settings));
   if (settings.net) replace_file(folder / settings.model, settings.net->text);
   return {folder, std::move(lock)};
+}
+
+SaveEvery::SaveEvery(std::string_view text) {
+  if (text.empty()) return;
+  const bool minutes = text.ends_with('m');
+  const std::optional<double> number =
+      parse_number(text.substr(0, text.size() - (minutes ? 1 : 0)));
+  const bool fits = number && *number > 0 && *number <= 1e6;
+  if (!fits || (!minutes && *number != std::floor(*number))) {
+    throw Error(ErrorKind::usage, "--save-every: cannot read \"" + printable(text) + "\"")
+        .with("expected", "a number of epochs, such as 5, or of minutes, such as 10m");
+  }
+  if (minutes) {
+    seconds = *number * 60;
+  } else {
+    epochs = static_cast<int64_t>(*number);
+  }
+}
+
+std::string epoch_file(int64_t epoch) {
+  std::string digits = std::to_string(epoch);
+  if (digits.size() < 4) digits.insert(0, 4 - digits.size(), '0');
+  return "epoch-" + digits + ".safetensors";
+}
+
+void remove_epoch_files(const std::filesystem::path& folder, int64_t keep) {
+  std::vector<std::pair<double, std::filesystem::path>> found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const std::string_view prefix = "epoch-", suffix = ".safetensors";
+    if (!name.starts_with(prefix) || !name.ends_with(suffix)) continue;
+    const std::optional<double> epoch =
+        parse_number(name.substr(prefix.size(), name.size() - prefix.size() - suffix.size()));
+    if (epoch) found.emplace_back(*epoch, entry.path());
+  }
+  std::ranges::sort(found, std::greater<>());
+  for (size_t i = static_cast<size_t>(keep); i < found.size(); ++i) {
+    std::error_code failed;
+    std::filesystem::remove(found[i].second, failed);
+    if (failed) {
+      throw Error(ErrorKind::io,
+                  "cannot remove " + found[i].second.string() + ": " + failed.message());
+    }
+  }
 }
 
 void append_log(const std::filesystem::path& folder, std::string_view line) {

@@ -39,6 +39,20 @@ struct RunFolder {
 /// or written.
 RunFolder make_run_folder(const std::string& out, const Settings& settings);
 
+/// What --save-every says.
+struct SaveEvery {
+  /// "N" or "Nm"; "" for the defaults. Errors: usage.
+  explicit SaveEvery(std::string_view text);
+
+  int64_t epochs = 0;    ///< the model of each such epoch is kept in a file of its own; 0: none
+  double seconds = 300;  ///< of training between checkpoints inside an epoch
+};
+
+/// The model of an epoch: "epoch-0005.safetensors".
+std::string epoch_file(int64_t epoch);
+/// Removes the files of epochs but for the latest `keep`. Errors: io.
+void remove_epoch_files(const std::filesystem::path& folder, int64_t keep);
+
 /// Appends a line to log.txt. A line that cannot be written (the disk is full) is dropped: the log
 /// only repeats messages, and is no reason to end a run.
 void append_log(const std::filesystem::path& folder, std::string_view line);

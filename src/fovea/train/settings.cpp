@@ -67,8 +67,11 @@ std::string Setting::get(const Settings& settings) const {
 }
 
 bool Setting::in_model_file(const Settings& settings) const {
-  constexpr std::string_view elsewhere[] = {"threads", "workers", "data", "weights"};
-  constexpr std::string_view newer[] = {"drop-last", "task", "monitor", "on-bad-image", "tta"};
+  constexpr std::string_view elsewhere[] = {"threads", "workers",    "data",
+                                            "weights", "save-every", "keep"};
+  constexpr std::string_view newer[] = {"drop-last",    "task",       "monitor",
+                                        "on-bad-image", "group",      "clip-value",
+                                        "patience",     "min-change", "tta"};
   constexpr std::string_view choices[] = {"aux", "dropout", "drop-path", "stem", "width"};
   if (std::ranges::count(elsewhere, name) > 0) return false;
   const bool choice = std::holds_alternative<Argument>(member);
@@ -119,12 +122,22 @@ std::vector<Setting> last_settings() {
        &Settings::input},
       {"weights", "file of initial weights; layers for other classes are reinitialised",
        &Settings::weights},
-      {"freeze", "arrays to keep unchanged: backbone (all but the head), or globs of names",
+      {"freeze",
+       "arrays to keep unchanged: backbone (all but the head), head, vectors (biases and norms), "
+       "or "
+       "globs of names",
        &Settings::freeze},
       {"unfreeze-after", "epochs after which everything is trained; 0: never",
        &Settings::unfreeze_after, 0, 1e6},
       {"backbone-lr", "learning rate of arrays that were frozen; 0: a tenth of --lr",
        &Settings::backbone_lr, 0, 1e6},
+      {"group",
+       "arrays trained in their own way, SELECTION:KEY=VALUE,...: as for --freeze, and the keys "
+       "lr, "
+       "lr-scale, weight-decay, optimizer, schedule, from, until (epochs); may be repeated, the "
+       "first "
+       "that matches counts",
+       &Settings::group, 0, 0, false, true},
       {"limit", "training images to use, drawn by seed; 0: all", &Settings::limit, 0, 1e12},
       {"epochs", "passes over the training set", &Settings::epochs, 1, 1e6, true},
       {"batch", "images per step", &Settings::batch, 1, 1e6},
@@ -136,8 +149,12 @@ std::vector<Setting> last_settings() {
       {"weight-decay", "X, or X:weights to exempt norms and biases", &Settings::weight_decay},
       {"schedule", "learning rate over the run: " + usages(choices_of(optim::schedules())),
        &Settings::schedule},
-      {"warmup", "epochs in which the learning rate rises from 0", &Settings::warmup, 0, 1e6},
+      {"warmup",
+       "epochs in which the learning rate rises from 0; 0 for a schedule with a rise of its own",
+       &Settings::warmup, 0, 1e6},
       {"clip", "maximum norm of all gradients together; 0: no clipping", &Settings::clip, 0, 1e12},
+      {"clip-value", "maximum size of each element of a gradient, after --clip; 0: no clipping",
+       &Settings::clip_value, 0, 1e12},
       {"label-smoothing", "fraction of the target spread over all classes",
        &Settings::label_smoothing, 0, 1},
       {"augment", data::Augmentation::usage(), &Settings::augment},
@@ -152,6 +169,16 @@ std::vector<Setting> last_settings() {
        &Settings::tta},
       {"monitor", "metric that decides which epoch is best, such as accuracy or loss; by the task",
        &Settings::monitor},
+      {"patience", "epochs without improvement of that metric after which the run ends; 0: never",
+       &Settings::patience, 0, 1e6},
+      {"min-change", "an improvement of that metric is larger than this", &Settings::min_change, 0,
+       1e12},
+      {"save-every",
+       "N: keep the model of every N-th epoch in a file of its own; Nm: write a checkpoint every N "
+       "minutes instead of every 5",
+       &Settings::save_every, 0, 0, true},
+      {"keep", "number of such files, of which the oldest are removed; 0: all", &Settings::keep, 0,
+       1e6, true},
       {"workers", "threads that load images ahead", &Settings::workers, 0, 256, true},
       {"seed", "seed of initial weights, order, augmentation and dropout", &Settings::seed, 0,
        9007199254740991.0},
@@ -188,6 +215,11 @@ Settings with_net(Settings settings) {
         .with("try", "another name: the folder of a run keeps its settings under that one");
   }
   return settings;
+}
+
+double warmup(const Settings& settings) {
+  const bool by_default = settings.warmup == Settings{}.warmup;
+  return by_default && optim::find_schedule(settings.schedule).warms_up ? 0 : settings.warmup;
 }
 
 std::string model_name(const Settings& settings) {

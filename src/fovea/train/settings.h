@@ -24,9 +24,10 @@ struct Settings {
   Arguments choices;           ///< as models::Options; others are the model's defaults
   std::string input;           ///< HxW or CxHxW that images are resized to; "": as they are
   std::string weights;         ///< file of initial weights; "": random ones, by seed
-  std::string freeze;          ///< as models::frozen reads it
+  std::string freeze;          ///< as models::select reads it
   int64_t unfreeze_after = 0;  ///< epochs after which everything is trained; 0: never
   double backbone_lr = 0;      ///< learning rate of arrays that were frozen; 0: a tenth of lr
+  std::string group;           ///< arrays trained in their own way: see Groups
   int64_t limit = 0;           ///< training images to use, drawn by seed; 0: all
   int64_t epochs = 10;
   int64_t batch = 128;
@@ -37,13 +38,18 @@ struct Settings {
   std::string schedule = "cosine";    ///< as optim::Schedule reads it
   double warmup = 1;                  ///< epochs
   double clip = 0;                    ///< largest gradient norm; 0: no clipping
+  double clip_value = 0;              ///< largest element of a gradient; 0: no clipping
   double label_smoothing = 0;
   std::string augment = "standard";   ///< as data::Augmentation reads it
   double val = 0.1;                   ///< fraction of the training set held out for validation
   std::string on_bad_image = "fail";  ///< or "skip": leave out samples that cannot be read
-  std::string tta;      ///< views in the test, as TestViews::parse reads them; "": one
-  std::string monitor;  ///< metric that decides which epoch is best; "": the task's default
-  int64_t workers = 1;  ///< threads that load ahead
+  std::string tta;         ///< views in the test, as TestViews::parse reads them; "": one
+  std::string monitor;     ///< metric that decides which epoch is best; "": the task's default
+  int64_t patience = 0;    ///< epochs without improvement that end the run; 0: none do
+  double min_change = 0;   ///< an improvement of the metric is larger than this
+  std::string save_every;  ///< as SaveEvery reads it; "": a checkpoint every epoch and 5 minutes
+  int64_t keep = 0;        ///< latest files of epochs to keep; 0: all
+  int64_t workers = 1;     ///< threads that load ahead
   int64_t seed = 1;
   int64_t threads = 0;  ///< 0: all that the process may use
 };
@@ -58,6 +64,7 @@ struct Setting {
       member;
   double minimum = 0, maximum = 0;  ///< of a numeric member, inclusive
   bool resumable = false;           ///< whether a run can be resumed with another value
+  bool repeatable = false;          ///< its flag may be repeated: values are joined by semicolons
 
   /// What it takes; any text counts as a word.
   ArgumentType type() const;
@@ -83,6 +90,9 @@ std::vector<Setting> settings_table();
 /// the file's name without its folder. Errors: as models::read_net; usage for the name config.toml,
 /// which a run's folder already has.
 Settings with_net(Settings settings);
+
+/// Epochs of warm-up: none, by default, for a schedule that begins with a rise of its own.
+double warmup(const Settings& settings);
 
 /// The name of the model: the registry's, or what the net's text says. Errors: as
 /// models::net_entry.

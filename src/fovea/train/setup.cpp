@@ -6,6 +6,7 @@
 #include "fovea/core/text.h"
 #include "fovea/data/prepared.h"
 #include "fovea/data/registry.h"
+#include "fovea/train/run_folder.h"
 #include "fovea/weights/arguments.h"
 #include "fovea/weights/fit.h"
 
@@ -17,6 +18,8 @@ const Settings& consistent(const Settings& s) {
   const auto needs = [](bool given, const std::string& flag, bool there, const std::string& other) {
     if (given && !there) throw Error(ErrorKind::usage, flag + " has no effect without " + other);
   };
+  needs(s.min_change > 0, "--min-change", s.patience > 0, "--patience");
+  needs(s.keep > 0, "--keep", SaveEvery(s.save_every).epochs > 0, "--save-every N in epochs");
   needs(s.unfreeze_after > 0, "--unfreeze-after", !s.freeze.empty(), "--freeze");
   needs(s.backbone_lr > 0, "--backbone-lr", s.unfreeze_after > 0, "--unfreeze-after");
   needs(s.backbone_lr > 0, "--backbone-lr", s.lr > 0, "an --lr above 0, whose schedule it shares");
@@ -227,10 +230,12 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
       optimizer(optim::parse(settings.optimizer, settings.weight_decay)),
       config(configured(settings, task->outputs(), input)),
       model(models::make(settings.model, from_arguments(to_arguments(config)))),
-      frozen(models::frozen(settings.freeze, settings.model, config)) {
+      groups(settings, config) {
+  groups.add_to(*optimizer);
   check_channels(*this);
   check_batches();
   check_views();
+  check_monitoring();
 }
 
 /// Errors: usage when the views of the test are not a choice of views, or inputs are not images.
@@ -238,6 +243,17 @@ void Setup::check_views() const {
   const auto graph = Graph::make(Mode::eval);
   const Shape one = Shape{1}.concat(input);
   (void)TestViews::parse(settings.tta).of(graph->input("inputs", {DType::f32, one}));
+}
+
+/// Errors: usage for what follows the monitored metric where nothing is validated.
+void Setup::check_monitoring() const {
+  if (split.val->size() > 0) return;
+  const auto fail = [](const std::string& flag) {
+    throw Error(ErrorKind::usage, flag + " has no effect without validation data")
+        .with("try", "a --val above 0");
+  };
+  if (settings.patience > 0) fail("--patience");
+  if (optim::find_schedule(settings.schedule).scored) fail("--schedule " + settings.schedule);
 }
 
 /// Errors: usage when an epoch has no batch, or one that the net cannot be trained on.
@@ -275,7 +291,8 @@ std::optional<Error> Setup::refusal(int64_t n) const {
   State state;
   nn::declare(state, *model, static_cast<uint64_t>(settings.seed));
   try {
-    (void)TrainStep(*model, state, step_options(unfreezes())).trace(inputs(n), targets(n));
+    for (size_t phase = 0; phase <= groups.changes().size(); ++phase)
+      (void)TrainStep(*model, state, step_options(phase)).trace(inputs(n), targets(n));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::usage) throw;
     return error;
@@ -283,7 +300,7 @@ std::optional<Error> Setup::refusal(int64_t n) const {
   return std::nullopt;
 }
 
-StepOptions Setup::step_options(bool thawed) const {
+StepOptions Setup::step_options(size_t phase) const {
   const tasks::LossOptions loss{.label_smoothing = settings.label_smoothing};
   StepOptions options{.normalization = normalization(),
                       .loss = [task = task.get(), loss](
@@ -291,7 +308,11 @@ StepOptions Setup::step_options(bool thawed) const {
                                   const Tensor& given) { return task->loss(output, given, loss); },
                       .metrics = tasks::in_training(metrics),
                       .seed = static_cast<uint64_t>(settings.seed)};
-  if (!thawed) options.frozen = frozen;
+  if (groups.freezes()) {
+    options.frozen = [groups = groups, epoch = groups.begin(phase)](std::string_view array) {
+      return groups.frozen(array, epoch);
+    };
+  }
   return options;
 }
 

@@ -9,10 +9,10 @@
 #include "fovea/data/loader.h"
 #include "fovea/formats/model_file.h"
 #include "fovea/images/preprocessing.h"
-#include "fovea/models/freeze.h"
 #include "fovea/nn/module.h"
 #include "fovea/optim/optimizer.h"
 #include "fovea/tasks/task.h"
+#include "fovea/train/groups.h"
 #include "fovea/train/settings.h"
 #include "fovea/train/step.h"
 #include "fovea/weights/initial.h"
@@ -52,19 +52,15 @@ struct Setup {
   std::unique_ptr<optim::Optimizer> optimizer;
   models::Config config;
   std::unique_ptr<nn::Module> model;
-  models::Frozen frozen;  ///< until settings.unfreeze_after
+  Groups groups;  ///< of arrays, which the optimiser has too
 
-  /// Whether the run later trains arrays that are frozen at first.
-  bool unfreezes() const {
-    return settings.unfreeze_after > 0 && settings.unfreeze_after < settings.epochs;
-  }
   /// Samples that an epoch trains on: all, or with settings.drop_last those in full batches.
   int64_t epoch_samples() const;
   /// The error of a training step on that many samples, if the net cannot take them: a batch norm
-  /// needs two values per channel. With everything trained that the run trains at its end.
+  /// needs two values per channel. In any phase of the run.
   std::optional<Error> refusal(int64_t samples) const;
-  /// Options of a training step; `thawed`: with nothing frozen.
-  StepOptions step_options(bool thawed) const;
+  /// Options of a training step in a phase of the run: see Groups.
+  StepOptions step_options(size_t phase) const;
   data::Augmentation augmentation() const;
   data::LoaderOptions loader_options() const;
   Normalization normalization() const;
@@ -80,6 +76,7 @@ struct Setup {
  private:
   void check_batches() const;
   void check_views() const;
+  void check_monitoring() const;
 };
 
 /// Samples per batch in validation and test, for a run that trains with `batch`: limited so that

@@ -28,9 +28,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Seconds of training between checkpoints inside an epoch.
-constexpr double checkpoint_seconds = 300;
-
 /// A hash of the program's own file, read in parts so that it does not count as memory of the run.
 /// "unknown" without /proc.
 std::string program_hash() {
@@ -43,7 +40,11 @@ std::string program_hash() {
 }
 
 std::vector<tasks::Metric> training_metrics(const Setup& setup) {
-  return setup.step_options(false).metrics;
+  return setup.step_options(0).metrics;
+}
+
+optim::Schedule schedule_of(const Settings& s, int64_t batches) {
+  return {s.schedule, static_cast<double>(s.epochs), warmup(s), 1 / static_cast<double>(batches)};
 }
 
 /// "accuracy 0.93, loss 0.2".
@@ -59,11 +60,16 @@ Trainer::Trainer(Setup setup, std::vector<Callback*> callbacks, std::stop_token 
     : setup_(std::move(setup)),
       callbacks_(std::move(callbacks)),
       outer_stop_(std::move(stop), [this] { stop_.request_stop(); }),
-      schedule_(setup_.settings.schedule, static_cast<double>(setup_.settings.epochs),
-                setup_.settings.warmup),
       loader_(setup_.split.train, setup_.loader_options()),
+      schedule_(schedule_of(setup_.settings, loader_.batches())),
       learner_(std::make_shared<Learner>(setup_)),
-      progress_{.measures = tasks::Measures(training_metrics(setup_))} {
+      progress_{.measures = tasks::Measures(training_metrics(setup_))},
+      save_every_(setup_.settings.save_every) {
+  if (setup_.settings.patience > 0) {
+    early_stopping_ = std::make_unique<EarlyStopping>(EarlyStopping::Options{
+        .patience = setup_.settings.patience, .min_change = setup_.settings.min_change});
+    callbacks_.push_back(early_stopping_.get());
+  }
   tight_ = check_memory(setup_, learner_);  // finds samples that the net cannot take, too
   if (setup_.start.weights.empty()) {
     initialize_from_data(*setup_.model, state(), setup_.normalization(), [this](int64_t n) {
@@ -90,7 +96,7 @@ double Trainer::seconds_left() const {
 int64_t Trainer::trainable() const {
   int64_t count = 0;
   for (const nn::Variable* parameter : setup_.model->parameters()) {
-    if (!setup_.frozen || !setup_.frozen(parameter->name())) count += parameter->shape().numel();
+    if (!setup_.groups.frozen(parameter->name(), 0)) count += parameter->shape().numel();
   }
   return count;
 }
@@ -100,29 +106,44 @@ void Trainer::add(const std::string& name, double value) {
   progress_.added.emplace_back(name, value);
 }
 
+void Trainer::finish(const std::string& why) {
+  progress_.finished = 1;
+  if (!why.empty()) message(why);
+}
+
 void Trainer::message(const std::string& text) {
   append_log(folder_, text);
   for (Callback* callback : callbacks_) callback->on_message(text);
 }
 
-bool Trainer::past_the_thaw() const {
-  const int64_t after = setup_.settings.unfreeze_after;
-  return after > 0 && progress_.epoch >= after;
+/// Where the next step is, in epochs.
+double Trainer::where() const {
+  return static_cast<double>(progress_.epoch) +
+         static_cast<double>(progress_.batch) / static_cast<double>(batches());
 }
 
-bool Trainer::at_the_thaw() const {
-  return past_the_thaw() && progress_.epoch == setup_.settings.unfreeze_after &&
-         progress_.batch == 0;
+/// Records which arrays are frozen in the next step.
+FrozenArrays::Change Trainer::freeze() {
+  if (!setup_.groups.freezes()) return {};
+  return kept_.update(state(), [&, epoch = where()](std::string_view name) {
+    return setup_.groups.frozen(name, epoch);
+  });
 }
 
-/// The end of the phase with frozen arrays.
-void Trainer::thaw() {
-  progress_.frozen_changed = kept_.changed(state());
-  learner_->thaw();
+/// Freezes and unfreezes what the groups say for the next step.
+void Trainer::enter_phase() {
+  const size_t phase = setup_.groups.phase(where());
+  if (phase == learner_->phase()) return;
+  learner_->enter(phase);
   bits_.clear();
-  message("unfrozen after epoch " + std::to_string(progress_.epoch) + ": " +
-          std::to_string(kept_.count()) + " arrays, " + std::to_string(progress_.frozen_changed) +
-          " of which had changed");
+  const auto [frozen, unfrozen] = freeze();
+  const std::string epoch = format_number(setup_.groups.begin(phase));
+  const auto arrays = [](int64_t n) { return std::to_string(n) + (n == 1 ? " array" : " arrays"); };
+  if (frozen > 0) message("frozen from epoch " + epoch + " on: " + arrays(frozen));
+  if (unfrozen > 0) {
+    message("unfrozen after epoch " + epoch + ": " + arrays(unfrozen) + ", " +
+            std::to_string(kept_.changed(state())) + " of which had changed");
+  }
 }
 
 const Program& Trainer::full_batch_program() {
@@ -147,7 +168,7 @@ void Trainer::save_progress() {
   std::map<std::string, std::string> strings = to_strings(progress_);
   strings.merge(std::map<std::string, std::string>(bits()));
   strings.merge(origin(setup_, fingerprint()));
-  if (setup_.frozen) strings["frozen"] = kept_.text();
+  if (setup_.groups.freezes()) strings["frozen"] = kept_.text();
   save_checkpoint(folder_, state(), strings);
   last_saved_ = progress_.epoch_seconds;
   save_asked_ = false;
@@ -173,16 +194,13 @@ void Trainer::restore() {
                                       " is outside the run")
         .with("folder", folder_.string());
   }
-  if (setup_.frozen) {
-    kept_ = FrozenArrays::parse(checkpoint.progress["frozen"]);
-    if (past_the_thaw() && !at_the_thaw()) learner_->thaw();
-  }
+  kept_ = FrozenArrays::parse(checkpoint.progress["frozen"]);
+  enter_phase();
   for (const auto& [key, value] : bits()) {
     if (checkpoint.progress[key] == value) continue;
     message("resuming with another " + key.substr(5) + " than before (" + value + " instead of " +
             checkpoint.progress[key] + "): the result may differ in its last bits");
   }
-  if (at_the_thaw()) thaw();
   message("resuming after " + std::to_string(progress_.epoch) + " epochs and " +
           std::to_string(progress_.batch) + " batches, at a learning rate of " +
           format_number(rate()));
@@ -231,9 +249,7 @@ void Trainer::require_finite() {
 
 /// The learning rate of the next step.
 double Trainer::rate() const {
-  const double where = static_cast<double>(progress_.epoch) +
-                       static_cast<double>(progress_.batch) / static_cast<double>(batches());
-  return setup_.settings.lr * schedule_.factor(where) * progress_.lr_factor;
+  return setup_.settings.lr * schedule_.factor(where(), scores()) * progress_.lr_factor;
 }
 
 void Trainer::train_batch(const data::Batch& batch) {
@@ -248,9 +264,17 @@ void Trainer::train_batch(const data::Batch& batch) {
   progress_.seen += batch.size();
   skip_ = false;
   for (Callback* callback : callbacks_) callback->on_gradients(*this);
-  if (!skip_) learner_->update(progress_.lr, gradients.clip_scale);
+  if (!skip_) {
+    optim::Update update{
+        .lr = progress_.lr,
+        .gradient_scale = gradients.clip_scale,
+        .group_lrs = setup_.groups.rates(where(), progress_.lr, progress_.lr_factor, scores())};
+    if (setup_.settings.clip_value > 0) update.clip_value = setup_.settings.clip_value;
+    learner_->update(update);
+  }
   ++progress_.updates;
   ++progress_.batch;
+  if (progress_.batch < batches()) enter_phase();
 }
 
 void Trainer::train_epoch() {
@@ -263,7 +287,7 @@ void Trainer::train_epoch() {
     train_batch(*batch);
     progress_.epoch_seconds = before + seconds_since(start);
     for (Callback* callback : callbacks_) callback->on_batch(*this);
-    const bool due = progress_.epoch_seconds - last_saved_ > checkpoint_seconds;
+    const bool due = progress_.epoch_seconds - last_saved_ > save_every_.seconds;
     if ((due || save_asked_) && progress_.batch < batches()) save_progress();
   }
 }
@@ -283,12 +307,29 @@ bool Trainer::validate(EpochRecord& record) {
 
 std::string Trainer::monitored() const { return "val_" + setup_.metrics[setup_.monitored].name; }
 
+bool Trainer::larger_is_better() const {
+  return setup_.metrics[setup_.monitored].better == tasks::Better::larger;
+}
+
+std::optional<double> Trainer::score(const EpochRecord& record) const {
+  std::optional<double> value = tasks::find(record.numbers, monitored());
+  if (value && !larger_is_better()) *value = -*value;
+  return value;
+}
+
+std::vector<double> Trainer::scores() const {
+  std::vector<double> all;
+  for (const EpochRecord& record : progress_.history) {
+    if (const std::optional<double> value = score(record)) all.push_back(*value);
+  }
+  return all;
+}
+
 /// Whether this epoch is the best so far, which is then recorded; without validation each is.
 bool Trainer::is_best(const EpochRecord& record) {
   const std::optional<double> value = tasks::find(record.numbers, monitored());
-  const bool larger = setup_.metrics[setup_.monitored].better == tasks::Better::larger;
   const std::optional<double>& best = progress_.best_value;
-  if (value && best && !(larger ? *value > *best : *value < *best)) return false;
+  if (value && best && !(larger_is_better() ? *value > *best : *value < *best)) return false;
   progress_.best_value = value;
   progress_.best_epoch = record.epoch;
   return true;
@@ -306,7 +347,7 @@ void Trainer::warn_of_guessing() {
           " steps the loss is no lower than by guessing, " + guessing + ": --lr " +
           format_number(setup_.settings.lr) +
           " may be far too high or too low, the labels may not be those of the images" +
-          (setup_.frozen ? ", --freeze may leave too little to train" : ""));
+          (setup_.groups.freezes() ? ", --freeze may leave too little to train" : ""));
 }
 
 /// Validates and saves; false when stopped before the epoch was validated.
@@ -332,14 +373,23 @@ bool Trainer::finish_epoch() {
   progress_.batch = progress_.seen = 0;
   progress_.loss_sum = progress_.epoch_seconds = 0;
   progress_.measures.clear();
+  if (progress_.epoch < setup_.settings.epochs) enter_phase();
   progress_.history.push_back(record);
-  if (best) save_model_file("best.safetensors");
-  save_model_file("last.safetensors");
+  save_epoch(best);
   replace_file(folder_ / "history.csv", to_csv(progress_.history));
   save_progress();
   append_log(folder_,
              "epoch " + std::to_string(record.epoch) + ": " + numbers_text(record.numbers));
   return true;
+}
+
+/// Saves the model after an epoch.
+void Trainer::save_epoch(bool best) {
+  if (best) save_model_file("best.safetensors");
+  save_model_file("last.safetensors");
+  if (save_every_.epochs == 0 || progress_.epoch % save_every_.epochs != 0) return;
+  save_model_file(epoch_file(progress_.epoch));
+  if (setup_.settings.keep > 0) remove_epoch_files(folder_, setup_.settings.keep);
 }
 
 const std::string& Trainer::fingerprint() {
@@ -376,7 +426,6 @@ void Trainer::train_all() {
       return;
     }
     const bool more = progress_.epoch < setup_.settings.epochs && progress_.finished == 0;
-    if (at_the_thaw() && more) thaw();
     if (stop_.stop_requested() && more) {
       message("stopped after epoch " + std::to_string(progress_.epoch) +
               "; a checkpoint was saved");
@@ -386,18 +435,20 @@ void Trainer::train_all() {
 }
 
 Result Trainer::result() {
-  Result result{.epochs = progress_.epoch,
-                .best_epoch = progress_.best_epoch,
-                .best_metric = monitored(),
-                .best_value = progress_.best_value,
-                .test = {},
-                .test_samples = 0,
-                .seconds = progress_.epoch_seconds,
-                .images_per_second = 0,
-                .folder = folder_,
-                .history = progress_.history,
-                .skipped = {},
-                .stopped = progress_.epoch < setup_.settings.epochs && progress_.finished == 0};
+  Result result{
+      .epochs = progress_.epoch,
+      .best_epoch = progress_.best_epoch,
+      .best_metric = monitored(),
+      .best_value = progress_.best_value,
+      .test = {},
+      .test_samples = 0,
+      .seconds = progress_.epoch_seconds,
+      .images_per_second = 0,
+      .folder = folder_,
+      .history = progress_.history,
+      .skipped = {},
+      .stopped = progress_.epoch < setup_.settings.epochs && progress_.finished == 0,
+      .early_stopped = progress_.epoch < setup_.settings.epochs && progress_.finished != 0};
   for (const data::BadSample& bad : setup_.skipped) result.skipped.push_back(bad.name);
   auto samples = static_cast<double>(progress_.seen);
   for (const EpochRecord& record : progress_.history) {
@@ -406,7 +457,7 @@ Result Trainer::result() {
   }
   result.images_per_second = result.seconds > 0 ? samples / result.seconds : 0;
   result.frozen = kept_.count();
-  result.frozen_changed = past_the_thaw() ? progress_.frozen_changed : kept_.changed(state());
+  result.frozen_changed = kept_.changed(state());
   if (!result.stopped) test(result);
   return result;
 }
@@ -436,7 +487,7 @@ void Trainer::test(Result& result) {
 void Trainer::open(const std::filesystem::path& folder) {
   folder_ = folder;
   for (Callback* callback : callbacks_) callback->on_start(*this);
-  kept_ = FrozenArrays(state(), setup_.frozen);
+  freeze();
   if (!tight_.empty()) message(tight_);
   if (!setup_.start.note.empty()) message(setup_.start.note);
   if (!anew_.empty()) message("reinitialised: " + join(anew_));

@@ -8,6 +8,7 @@
 
 #include "fovea/optim/schedule.h"
 #include "fovea/train/callback.h"
+#include "fovea/train/early_stopping.h"
 #include "fovea/train/frozen.h"
 #include "fovea/train/learner.h"
 #include "fovea/train/progress.h"
@@ -30,8 +31,9 @@ struct Result {
   std::vector<EpochRecord> history;
   std::vector<std::string> skipped;  ///< files that could not be read: see Settings::on_bad_image
   bool stopped = false;              ///< by request before the end; a checkpoint was saved
-  int64_t frozen = 0;                ///< arrays that `freeze` kept unchanged
-  int64_t frozen_changed = 0;        ///< those of them that changed nevertheless: 0
+  bool early_stopped = false;        ///< complete before all epochs, by --patience or a callback
+  int64_t frozen = 0;                ///< arrays that were frozen, always or for a part of the run
+  int64_t frozen_changed = 0;        ///< those of them that changed while they were: 0
 };
 
 /// A training run: epochs, validation, files. Callbacks observe and control it.
@@ -55,13 +57,20 @@ class Trainer {
   /// Samples per second in the current epoch, and seconds left of the entire run at that speed.
   double speed() const;
   double seconds_left() const;
+  /// The metric that decides which epoch is best: "val_accuracy".
+  std::string monitored() const;
+  /// Its value in a record, the sign such that larger is better; none without validation.
+  std::optional<double> score(const EpochRecord& record) const;
+  /// Those of all epochs so far.
+  std::vector<double> scores() const;
   int64_t trainable() const;  ///< elements of the parameters that are trained from the start
 
   /// What callbacks may request. Stops the run after the current batch; a checkpoint is saved, and
   /// it can be resumed.
   void stop() { stop_.request_stop(); }
   /// Completes the run with the current epoch: the best model is tested.
-  void finish() { progress_.finished = 1; }
+  /// The reason becomes a message.
+  void finish(const std::string& why = "");
   /// Skips the update of this batch.
   void skip_update() { skip_ = true; }
   /// From the next batch on, multiplies the schedule's rate by `factor`, on top of earlier factors.
@@ -75,9 +84,8 @@ class Trainer {
   void open(const std::filesystem::path& folder);
   Result finish_run();
   void restore();
-  void thaw();
-  bool past_the_thaw() const;
-  bool at_the_thaw() const;
+  FrozenArrays::Change freeze();
+  void enter_phase();
   void train_all();
   void train_epoch();
   void train_batch(const data::Batch& batch);
@@ -88,15 +96,17 @@ class Trainer {
   void warn_of_references();
   Result result();
   void test(Result& result);
+  void save_epoch(bool best);
   void save_model_file(const std::string& name);
   void save_progress();
   void require_finite();
   const std::map<std::string, std::string>& bits();
   const Program& full_batch_program();
   const std::string& fingerprint();
+  double where() const;
   double rate() const;
   std::string place() const;
-  std::string monitored() const;
+  bool larger_is_better() const;
   void message(const std::string& text);
   [[noreturn]] void diverged(const std::string& what, const data::Batch* batch = nullptr);
 
@@ -104,10 +114,12 @@ class Trainer {
   std::vector<Callback*> callbacks_;
   std::stop_source stop_;
   std::stop_callback<std::function<void()>> outer_stop_;
-  optim::Schedule schedule_;
   data::Loader loader_;
+  optim::Schedule schedule_;
   std::shared_ptr<Learner> learner_;
   Progress progress_;
+  SaveEvery save_every_;
+  std::unique_ptr<EarlyStopping> early_stopping_;  ///< of --patience
   std::filesystem::path folder_;
 
   bool skip_ = false, save_asked_ = false;

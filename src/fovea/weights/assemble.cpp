@@ -6,7 +6,7 @@
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
 #include "fovea/formats/weight_file.h"
-#include "fovea/models/freeze.h"
+#include "fovea/models/selection.h"
 #include "fovea/weights/arguments.h"
 #include "fovea/weights/fit.h"
 #include "fovea/weights/pretrained.h"

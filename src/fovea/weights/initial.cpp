@@ -7,7 +7,7 @@
 #include "fovea/core/text.h"
 #include "fovea/formats/model_file.h"
 #include "fovea/formats/weight_file.h"
-#include "fovea/models/freeze.h"
+#include "fovea/models/selection.h"
 #include "fovea/weights/fit.h"
 #include "fovea/weights/pretrained.h"
 

@@ -1,4 +1,4 @@
-#include "fovea/models/freeze.h"
+#include "fovea/models/selection.h"
 
 #include <gtest/gtest.h>
 
@@ -7,36 +7,44 @@
 namespace fovea {
 namespace {
 
-TEST(Freeze, GlobsNameTheArraysOfANet) {
+TEST(Selection, GlobsNameTheArraysOfANet) {
   const models::Config config = models::configure("efficientnet_lite0", {.outputs = 10});
-  const models::Frozen norms = models::frozen("*bn*,_conv_stem*", "efficientnet_lite0", config);
+  const models::ArrayNames norms =
+      models::select("--freeze", "*bn*,_conv_stem*", "efficientnet_lite0", config);
   int kept = 0, trained = 0;
   const auto model = models::make("efficientnet_lite0", config);
   for (const nn::Variable* v : model->variables()) {
     const bool named =
         v->name().find("bn") != std::string::npos || v->name().starts_with("_conv_stem");
-    EXPECT_EQ(norms(v->name()), named) << v->name();
+    EXPECT_EQ(norms.contains(v->name()), named) << v->name();
     (named ? kept : trained) += 1;
   }
   EXPECT_GT(kept, 100);
   EXPECT_GT(trained, 40);
   expect_error(ErrorKind::usage, "unknown --freeze \"bm*\"",
-               [&] { (void)models::frozen("*bn*,bm*", "efficientnet_lite0", config); });
+               [&] { (void)models::select("--freeze", "*bn*,bm*", "efficientnet_lite0", config); });
 }
 
-TEST(Freeze, TheBackboneIsAllThatDoesNotDependOnTheClasses) {
+TEST(Selection, TheBackboneIsAllThatDoesNotDependOnTheClasses) {
   const models::Config config = models::configure("resnet18", {.outputs = 10});
   EXPECT_EQ(models::head("resnet18", config),
             (std::set<std::string, std::less<>>{"fc.bias", "fc.weight"}));
-  const models::Frozen backbone = models::frozen("backbone", "resnet18", config);
-  EXPECT_TRUE(backbone("conv1.weight"));
-  EXPECT_TRUE(backbone("bn1.running_mean"));
-  EXPECT_FALSE(backbone("fc.weight"));
-  EXPECT_FALSE(models::frozen("", "resnet18", config));
+  const auto select = [&](const char* text) {
+    return models::select("--freeze", text, "resnet18", config);
+  };
+  const models::ArrayNames backbone = select("backbone"), vectors = select("vectors,fc.*");
+  EXPECT_TRUE(backbone.contains("conv1.weight"));
+  EXPECT_TRUE(backbone.contains("bn1.running_mean"));
+  EXPECT_FALSE(backbone.contains("fc.weight"));
+  EXPECT_EQ(select("head"), models::head("resnet18", config));
+  EXPECT_TRUE(vectors.contains("layer1.0.bn1.weight"));
+  EXPECT_FALSE(vectors.contains("layer1.0.conv1.weight"));
+  EXPECT_TRUE(vectors.contains("fc.weight"));
+  EXPECT_TRUE(select("").empty());
 }
 
 // The message was that the net's output is [33] instead of [32].
-TEST(Freeze, ANetWhoseTextFixesTheClassesHasNoHead) {
+TEST(Selection, ANetWhoseTextFixesTheClassesHasNoHead) {
   const models::Options options{
       .net = std::make_shared<const models::NetText>(models::NetText{
           .file = "net.toml",
@@ -46,7 +54,7 @@ TEST(Freeze, ANetWhoseTextFixesTheClassesHasNoHead) {
   const models::Config config = models::configure("net", options);
   EXPECT_TRUE(models::head("net", config).empty());
   expect_error(ErrorKind::usage, "no array of the net depends on the number of outputs",
-               [&] { (void)models::frozen("backbone", "net", config); });
+               [&] { (void)models::select("--freeze", "backbone", "net", config); });
 }
 
 }  // namespace

@@ -1,0 +1,73 @@
+#include "fovea/models/selection.h"
+
+#include "fovea/core/error.h"
+#include "fovea/core/glob.h"
+#include "fovea/core/text.h"
+
+namespace fovea::models {
+
+ArrayNames head(std::string_view name, const Config& config) {
+  Config more = config;
+  ++more.outputs;
+  const auto model = make(name, config);
+  std::unique_ptr<nn::Module> other;
+  try {
+    other = make(name, more);
+  } catch (const Error&) {
+    return {};  // a net whose text fixes the number of outputs
+  }
+  const auto arrays = model->variables(), others = other->variables();
+  ArrayNames names;
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    if (arrays[i]->shape() != others[i]->shape()) names.insert(arrays[i]->name());
+  }
+  return names;
+}
+
+namespace {
+
+/// The head or, with `others`, all arrays but the head's.
+ArrayNames parts_of(const nn::Module& model, const ArrayNames& head, bool others) {
+  ArrayNames names;
+  if (head.empty()) return names;
+  for (const nn::Variable* v : model.variables()) {
+    if (head.contains(v->name()) != others) names.insert(v->name());
+  }
+  return names;
+}
+
+}  // namespace
+
+ArrayNames select(std::string_view flag, std::string_view text, std::string_view name,
+                  const Config& config) {
+  ArrayNames selected;
+  if (text.empty()) return selected;
+  const auto model = make(name, config);
+  for (const std::string& part : split(text, ',')) {
+    ArrayNames found;
+    if (part == "head" || part == "backbone") {
+      found = parts_of(*model, head(name, config), part == "backbone");
+      if (found.empty()) {
+        throw Error(ErrorKind::usage, std::string(flag) + " " + part +
+                                          ": no array of the net depends on the number of outputs")
+            .with("try", "globs of the names in fovea summary: 'layer1.*'");
+      }
+    } else {
+      for (const nn::Variable* v : model->variables()) {
+        const bool is = part == "vectors" ? v->shape().rank() < 2 : matches_glob(part, v->name());
+        if (is) found.insert(v->name());
+      }
+    }
+    if (found.empty()) {
+      std::vector<std::string> arrays;
+      for (const nn::Variable* v : model->variables()) arrays.push_back(v->name());
+      throw unknown_name(std::string(flag), part, arrays)
+          .with("try",
+                "backbone, head, vectors, or globs of the names in fovea summary: 'layer1.*'");
+    }
+    selected.merge(found);
+  }
+  return selected;
+}
+
+}  // namespace fovea::models
