@@ -1,8 +1,8 @@
-// Chains of elementwise ops as one kernel, f32: a block of elements that fits in the L1 cache goes
-// through all instructions before the next one is read, so memory is read and written once for
-// chains of any length. Each instruction is rounded like its op (see elementwise.cpp); a product
-// fused with a sum is rounded once if the CPU has such an instruction. Outputs may share the memory
-// of inputs.
+// Chains of elementwise ops as one kernel, f32: a few vectors go through all instructions before
+// the next ones are read, so memory is read and written once for chains of any length; what only
+// the next instruction reads stays in registers. Each instruction is rounded like its op (see
+// elementwise.cpp); a product fused with a sum is rounded once if the CPU has such an instruction.
+// Outputs may share the memory of inputs.
 #include <array>
 #include <cstring>
 #include <span>
@@ -28,7 +28,7 @@
 namespace fovea::simd {
 namespace {
 
-constexpr int64_t block = 512;  // elements: 2 KiB per operand
+constexpr int64_t block = 512;  // elements: 2 KiB per intermediate result
 
 /// An operand in a block: its elements or one number.
 struct Operand {
@@ -36,11 +36,14 @@ struct Operand {
   bool number = false;
 };
 
+constexpr size_t from_last = SIZE_MAX;  ///< an operand that is the result of the last instruction
+
 struct Instruction {
   FusedKind kind = FusedKind::add;
   UnaryKind unary = UnaryKind::relu;
   float alpha = 0;
   size_t a = 0, b = 0, c = 0, result = 0;
+  bool stored = false;  ///< its result is an output, or read by others than the next instruction
 };
 
 }  // namespace
@@ -54,58 +57,89 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
-/// Calls f with a function that gives an operand's vector at i; a number is read once.
-template <class F>
-HWY_INLINE void with_operand(const Operand& operand, const F& f) {
-  if (operand.number) {
-    f([v = all(*operand.data)](int64_t, auto) FOVEA_INLINE { return v; });
-  } else {
-    f([p = operand.data](int64_t i, auto at) FOVEA_INLINE { return at.load(p + i); });
-  }
-}
+/// The vectors that go through the instructions at once: enough to keep the CPU busy while one of
+/// them waits for a division, few enough for its registers.
+constexpr size_t tile_vectors = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
 
-/// Stores f(a, b, c) of n elements.
-template <class F>
-HWY_INLINE void each(const F& f, const Operand& a, const Operand& b, const Operand& c, float* to,
-                     int64_t n) {
-  with_operand(a, [&](auto x) {
-    with_operand(b, [&](auto y) {
-      with_operand(c, [&](auto z) {
-        for_each_vector(0, n, [&](int64_t i, auto at) FOVEA_INLINE {
-          at.store(f(x(i, at), y(i, at), z(i, at)), to + i);
-        });
-      });
+/// `count` vectors; all loops over them are unrolled, so that they stay in registers.
+template <size_t count>
+struct Vectors {
+  V v[count];
+
+  template <class F>
+  HWY_INLINE void fill(const F& f) {
+#pragma GCC unroll 8
+    for (size_t k = 0; k < count; ++k) v[k] = f(k);
+  }
+  template <class At>
+  HWY_INLINE void load(const float* from, At at) {
+    fill([=](size_t k) FOVEA_INLINE { return at.load(from + k * static_cast<size_t>(lanes)); });
+  }
+  template <class At>
+  HWY_INLINE void store(float* to, At at) const {
+#pragma GCC unroll 8
+    for (size_t k = 0; k < count; ++k) at.store(v[k], to + k * static_cast<size_t>(lanes));
+  }
+};
+
+/// Other functions than a root are many instructions each: they go through memory.
+void activate(UnaryKind kind, float alpha, float* x, int64_t n) {
+  with_activation(kind, alpha, [&](auto activation) {
+    for_each_vector(0, n, [&](int64_t i, auto at) FOVEA_INLINE {
+      at.store(activation.value(at.load(x + i)), x + i);
     });
   });
 }
 
-void run_instruction(const Instruction& in, const Operand* operands, int64_t n) {
-  const Operand &a = operands[in.a], &b = operands[in.b], &c = operands[in.c];
-  float* to = operands[in.result].data;
-  switch (in.kind) {
-    case FusedKind::mul_add:
-      return each([](V x, V y, V z) FOVEA_INLINE { return hn::MulAdd(x, y, z); }, a, b, c, to, n);
-    case FusedKind::mul_sub:
-      return each([](V x, V y, V z) FOVEA_INLINE { return hn::MulSub(x, y, z); }, a, b, c, to, n);
-    case FusedKind::negative_mul_add:
-      return each([](V x, V y, V z) FOVEA_INLINE { return hn::NegMulAdd(x, y, z); }, a, b, c, to,
-                  n);
-    case FusedKind::unary:
-      return with_activation(in.unary, in.alpha, [&](auto activation) {
-        for_each_vector(0, n, [&](int64_t i, auto at) FOVEA_INLINE {  // for a number n is 1
-          at.store(activation.value(at.load(a.data + i)), to + i);
+/// Runs all instructions on `count` vectors at element i.
+template <size_t count, class At>
+void run_tile(std::span<const Instruction> instructions, const Operand* operands, int64_t i,
+              At at) {
+  using Tile = Vectors<count>;
+  Tile last, x, y, z;
+  last.fill([](size_t) FOVEA_INLINE { return all(0); });
+  const auto read = [&](size_t operand, Tile& into) FOVEA_INLINE {
+    if (operand == from_last) {
+      into = last;
+    } else if (operands[operand].number) {
+      const V number = all(*operands[operand].data);
+      into.fill([=](size_t) FOVEA_INLINE { return number; });
+    } else {
+      into.load(operands[operand].data + i, at);
+    }
+  };
+  for (const Instruction& in : instructions) {
+    read(in.a, x);
+    if (in.kind != FusedKind::unary) read(in.b, y);
+    switch (in.kind) {
+      case FusedKind::mul_add:
+        read(in.c, z);
+        last.fill([&](size_t k) FOVEA_INLINE { return hn::MulAdd(x.v[k], y.v[k], z.v[k]); });
+        break;
+      case FusedKind::mul_sub:
+        read(in.c, z);
+        last.fill([&](size_t k) FOVEA_INLINE { return hn::MulSub(x.v[k], y.v[k], z.v[k]); });
+        break;
+      case FusedKind::negative_mul_add:
+        read(in.c, z);
+        last.fill([&](size_t k) FOVEA_INLINE { return hn::NegMulAdd(x.v[k], y.v[k], z.v[k]); });
+        break;
+      case FusedKind::unary:
+        if (in.unary == UnaryKind::sqrt) {
+          last.fill([&](size_t k) FOVEA_INLINE { return Sqrt().value(x.v[k]); });
+        } else {
+          HWY_ALIGN float buffer[count * static_cast<size_t>(lanes)];
+          x.store(buffer, Whole());
+          activate(in.unary, in.alpha, buffer, std::ssize(buffer));
+          last.load(buffer, Whole());
+        }
+        break;
+      default:
+        with_binary(static_cast<BinaryKind>(in.kind), [&](auto f) FOVEA_INLINE {
+          last.fill([&](size_t k) FOVEA_INLINE { return f(x.v[k], y.v[k]); });
         });
-      });
-    default:
-      return with_binary(static_cast<BinaryKind>(in.kind), [&](auto f) {
-        with_operand(a, [&](auto x) {
-          with_operand(b, [&](auto y) {
-            for_each_vector(0, n, [&](int64_t i, auto at) FOVEA_INLINE {
-              at.store(f(x(i, at), y(i, at)), to + i);
-            });
-          });
-        });
-      });
+    }
+    if (in.stored) last.store(operands[in.result].data + i, at);
   }
 }
 
@@ -114,15 +148,16 @@ void run_instruction(const Instruction& in, const Operand* operands, int64_t n) 
 void run_block(std::span<const Instruction> instructions, const Operand* operands, int64_t n,
                std::span<const float* const> streams) {
   constexpr int64_t line = 16;  // floats
-  const auto count = static_cast<uint32_t>(instructions.size());
-  int64_t fetched = 0;  // of each stream
-  for (uint32_t k = 0; k < count; ++k) {
-    const int64_t end = line * (static_cast<uint32_t>(block / line) * (k + 1) / count);
-    for (; fetched < end; fetched += line) {
-      for (const float* stream : streams) hwy::Prefetch(stream + block + fetched);
+  constexpr int64_t tile = static_cast<int64_t>(tile_vectors) * lanes;
+  int64_t i = 0;
+  for (; i + tile <= n; i += tile) {
+    for (const float* stream : streams) {
+      for (int64_t next = 0; next < tile; next += line) hwy::Prefetch(stream + block + i + next);
     }
-    run_instruction(instructions[k], operands, n);
+    run_tile<tile_vectors>(instructions, operands, i, Whole());
   }
+  for (; i + lanes <= n; i += lanes) run_tile<1>(instructions, operands, i, Whole());
+  if (i < n) run_tile<1>(instructions, operands, i, Part{static_cast<size_t>(n - i)});
 }
 
 }  // namespace HWY_NAMESPACE
@@ -164,6 +199,9 @@ class FusedKernel final : public Kernel {
         last_use_[place(operand)] = static_cast<int64_t>(instructions_.size());
       instructions_.push_back(to);
     }
+    for (const int64_t result : op.results)
+      last_use_[static_cast<size_t>(result)] = std::ssize(instructions_) + 1;
+    keep_in_registers();
     place_results();
   }
 
@@ -199,12 +237,23 @@ class FusedKernel final : public Kernel {
     return in_[input].dtype == DType::f32 && in_[input].numel() == n_;
   }
 
-  /// Assigns each result a slot, freed after its last use; those of outputs are kept.
+  /// Finds the operands that are the result of the instruction before, and the results that are
+  /// needed later.
+  void keep_in_registers() {
+    for (size_t i = 0; i < instructions_.size(); ++i) {
+      Instruction& now = instructions_[i];
+      now.stored = last_use_[now.result] > static_cast<int64_t>(i) + 1;
+      for (size_t* operand : {&now.a, &now.b, &now.c}) {
+        if (i > 0 && *operand == instructions_[i - 1].result) *operand = from_last;
+      }
+    }
+  }
+
+  /// Assigns each stored result a slot, freed after its last use; those of outputs are kept.
   void place_results() {
-    for (const int64_t result : op_.results)
-      last_use_[static_cast<size_t>(result)] = static_cast<int64_t>(instructions_.size());
     std::vector<int64_t> busy_until;  // of each slot
     for (size_t i = 0; i < instructions_.size(); ++i) {
+      if (!instructions_[i].stored) continue;
       const size_t result = instructions_[i].result;
       const auto now = static_cast<int64_t>(i);
       // An instruction may overwrite its operand.
