@@ -371,7 +371,7 @@ std::string listing(std::span<const Choice* const> choices) {
 
 Error unknown_choice(std::string_view what, std::string_view name,
                      std::span<const Choice* const> known) {
-  constexpr size_t long_line = 240;
+  constexpr size_t long_line = 320;
   std::vector<std::string> names;
   for (const Choice* choice : known) names.push_back(choice->name);
   const std::string all = usages(known);
