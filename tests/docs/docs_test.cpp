@@ -8,6 +8,9 @@
 #include <string>
 #include <vector>
 #include "fovea/data/transform.h"
+#include "fovea/optim/optimizer.h"
+#include "fovea/optim/schedule.h"
+#include "fovea/train/averaging.h"
 #include "paths.h"
 
 namespace fovea {
@@ -110,6 +113,19 @@ TEST(Docs, TheTableOfTransformsIsThatOfTheProgram) {
   EXPECT_NE(page.find("|---|---|---|\n" + rows + "\n"), std::string::npos)
       << "docs/transforms.md lacks these rows:\n"
       << rows;
+}
+
+TEST(Docs, TheTablesOfTrainingHaveEveryOptimizerAndSchedule) {
+  const std::string page = contents(root / "docs/training.md");
+  std::vector<const Choice*> choices = choices_of(optim::optimizers());
+  for (const Choice* schedule : choices_of(optim::schedules())) choices.push_back(schedule);
+  for (const Choice* choice : choices) {
+    EXPECT_NE(page.find("\n| `" + choice->usage() + "` |"), std::string::npos) << choice->usage();
+  }
+  for (const Choice* choice : choices_of(train::averages())) {
+    EXPECT_NE(page.find("`--average " + choice->usage() + "`"), std::string::npos)
+        << choice->usage();
+  }
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ class Callback {
   /// After the update.
   virtual void on_batch(Trainer&) {}
   /// After validation, before anything of the epoch is written: may add numbers to the record.
+  /// With --ema and SWA the State holds the averaged weights meanwhile.
   virtual void on_epoch(Trainer&, EpochRecord&, bool best) { (void)best; }
   /// Warnings and notes, one line each.
   virtual void on_message(const std::string&) {}

@@ -14,7 +14,8 @@ std::shared_ptr<Graph> statistics_graph(const Graph& step) {
     updates.emplace_back(name, copy.graph()->read(name, step.value(id).type));
   for (const Node& node : step.nodes()) {
     const auto* norm = node.op.as<BatchNorm>();
-    if (norm == nullptr) {
+    const bool running = norm != nullptr && step.value(node.inputs[3]).leaf == Leaf::state;
+    if (!running) {
       copy.keep(node);
       continue;
     }

@@ -137,7 +137,7 @@ bool Trainer::is_updated() const {
 }
 
 /// The place of the next batch, of this many samples, among those of its update.
-Learner::Part Trainer::part(int64_t samples) const {
+Learner::Part Trainer::next_part(int64_t samples) const {
   const int64_t count = setup_.settings.accumulate;
   if (count == 1) return {};
   const int64_t size = std::min(setup_.settings.batch, setup_.epoch_samples());
@@ -299,7 +299,7 @@ void Trainer::record_scale(const optim::LossScaler& scaler) {
 
 void Trainer::train_batch(const data::Batch& batch) {
   progress_.lr = rate();
-  const Learner::Part part = this->part(batch.size());
+  const Learner::Part part = next_part(batch.size());
   const Learner::Outcome outcome = learner_->gradient(batch, progress_.updates + 1, part);
   const auto& [result, gradients] = outcome;
   if (!std::isfinite(result.loss))

@@ -97,7 +97,7 @@ class Trainer {
   void update(const Learner::Outcome& outcome);
   int64_t part_begin() const;
   bool is_updated() const;
-  Learner::Part part(int64_t samples) const;
+  Learner::Part next_part(int64_t samples) const;
   bool evaluate(EpochRecord& record);
   bool measure_statistics();
   bool finish_epoch();
