@@ -29,21 +29,25 @@ struct ScheduleEntry {
 };
 
 /// The table, built-in ones first:
-///   constant                  the base rate
-///   cosine[:FINAL]            from 1 after the warm-up down to FINAL (default 0) at the end
-///                             (Loshchilov & Hutter 2017, without restarts)
-///   linear[:FINAL]            the same along a line
-///   polynomial[:POWER[:FINAL]]  the same along (1 - t)^POWER (default 2)
-///   step:EPOCHS[:GAMMA]       times GAMMA (default 0.1) every EPOCHS epochs, counted from the
-///   start onecycle[:PEAK[:DIV[:FINAL_DIV]]]  PyTorch's OneCycleLR: along cosines from 1 / DIV up
-///   to 1 at
-///                             PEAK of the run, and down to 1 / (DIV FINAL_DIV)
-///   triangle[:START[:PEAK[:FINAL]]]  along lines from START up to 1 at PEAK of the run, and down
-///   to
-///                             FINAL
-///   plateau[:FACTOR[:PATIENCE[:THRESHOLD[:MINIMUM]]]]  PyTorch's ReduceLROnPlateau: times FACTOR
-///                             when the monitored metric has not improved for more than PATIENCE
-///                             epochs, down to MINIMUM
+///   constant
+///       the base rate
+///   cosine[:FINAL]
+///       from 1 after the warm-up down to FINAL (default 0) at the end (Loshchilov & Hutter 2017,
+///       without restarts)
+///   linear[:FINAL]
+///       the same along a line
+///   polynomial[:POWER[:FINAL]]
+///       the same along the power POWER (default 2) of the share of the run that is left
+///   step:EPOCHS[:GAMMA]
+///       times GAMMA (default 0.1) every EPOCHS epochs, counted from the start
+///   onecycle[:PEAK[:DIV[:FINAL_DIV]]]
+///       PyTorch's OneCycleLR: along cosines from 1 / DIV up to 1 at PEAK of the run, then down to
+///       1 / (DIV FINAL_DIV); defaults 0.3, 25, 1e4
+///   triangle[:START[:PEAK[:FINAL]]]
+///       along lines from START up to 1 at PEAK of the run, then down to FINAL; defaults 0, 0.25, 0
+///   plateau[:FACTOR[:PATIENCE[:THRESHOLD[:MINIMUM]]]]
+///       PyTorch's ReduceLROnPlateau: times FACTOR when the monitored metric has not improved for
+///       more than PATIENCE epochs, down to MINIMUM; defaults 0.1, 10, 1e-4, 0
 const std::vector<ScheduleEntry>& schedules();
 
 /// The row that a text chooses. Errors: usage for an unknown name, listing the known ones.

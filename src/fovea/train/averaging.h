@@ -15,9 +15,8 @@ struct AverageEntry {
 const std::vector<AverageEntry>& averages();
 
 /// The averages of weights that a run keeps, those of --ema and --average:
-///   swa[:START]   the mean of the weights after each epoch from START on (by default three
-///   quarters
-///                 of the run; Izmailov et al. 2018)
+///   swa[:START]   the mean of the weights after each epoch from START on, by default three
+///                 quarters of the run (Izmailov et al. 2018)
 ///   lookahead[:EVERY[:DECAY[:POWER]]]
 ///                 see optim::Lookahead: every EVERY updates, with the decay DECAY (t / T)^POWER
 ///                 after t of all T updates; the run ends on the slow copy
