@@ -7,6 +7,7 @@
 #include "data/tar_bytes.h"
 #include "fovea/core/files.h"
 #include "fovea/data/loader.h"
+#include "fovea/data/prepared.h"
 #include "fovea/data/shard_pattern.h"
 #include "fovea/data/tar_reader.h"
 #include "fovea/images/codec.h"
@@ -184,7 +185,13 @@ TEST_F(Tar, EntireShardsAreHeldOutAndAnEpochReadsShardByShard) {
   std::set<int64_t> held_out;
   for (int64_t i = 0; i < parts.val->size(); ++i) held_out.insert(*parts.val->shard(i));
   EXPECT_EQ(held_out.size(), 1u);
-  const LoaderOptions options{.batch = 4, .sampling = Sampling::shuffled, .seed = 3, .workers = 2};
+  const Preprocessing same{
+      .height = 4, .width = 4, .channels = 3, .resize = {}, .mean = {0, 0, 0}, .std = {1, 1, 1}};
+  const LoaderOptions options{.batch = 4,
+                              .sampling = Sampling::shuffled,
+                              .seed = 3,
+                              .workers = 2,
+                              .resize = std::make_shared<Resize>(same)};
   Loader loader(parts.train, options), resumed(parts.train, options);
   std::vector<std::set<uint8_t>> epochs;
   for (int64_t epoch = 0; epoch < 2; ++epoch) {

@@ -361,8 +361,7 @@ const std::vector<Family>& families() {
         {"dropout", dropouts, 1e-8},
         {"shape", shape_ops, 1e-8},
         {"roll", rolls, 1e-8, worked_rolls(), refused_rolls()},
-        {"flip", flips, 1e-8, worked_flips(), refused_flips(),
-         "the views of an evaluation cost little beside the net"},
+        {"flip", flips, 1e-8, worked_flips(), refused_flips()},
     };
     for (Family& family : image_families()) rows.push_back(std::move(family));
     return rows;
