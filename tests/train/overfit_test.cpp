@@ -11,7 +11,7 @@
 namespace fovea::train {
 namespace {
 
-constexpr int64_t images = 4, largest_model = 700'000, largest_side = 32;
+constexpr int64_t images = 4, largest_model = 1'200'000, largest_side = 32;
 
 /// The loss after at most `steps` steps on the same images, without dropout.
 double overfitted(const models::Entry& entry, const nn::Module& model, int64_t steps) {
@@ -46,7 +46,7 @@ TEST(Overfit, EverySmallModelLearnsABatchByHeart) {
     ++models_tried;
     EXPECT_LT(overfitted(entry, *model, 150), 0.05) << entry.name;
   }
-  EXPECT_GE(models_tried, 8);
+  EXPECT_GE(models_tried, 6);
 }
 
 }  // namespace

@@ -17,6 +17,9 @@ Settings unusual() {
   s.data = "cifar10:/a \"quoted\"\\path\twith\na line";
   s.task = "classify";
   s.tta = "flip";
+  s.class_weights = "balanced";
+  s.sampling = "balanced";
+  s.cache = "1G";
   s.monitor = "loss";
   s.patience = 4;
   s.min_change = 0.01;
@@ -51,6 +54,9 @@ Settings unusual() {
   s.on_bad_image = "skip";
   s.precision = "bf16";
   s.tta = "flip";
+  s.class_weights = "balanced";
+  s.sampling = "balanced";
+  s.cache = "1G";
   s.workers = 0;
   s.seed = 9007199254740991;
   s.threads = 2;

@@ -49,8 +49,10 @@ void declare_copies(State& state, const std::string& prefix, bool fill) {
 }
 
 void Average::declare(State& state, bool fill) const {
-  if (!decay_) state.declare(count_name, {DType::i64, {}}, Role::moment);
-  declare_copies(state, "average", fill);
+  if (decay_) return declare_copies(state, "average", fill);
+  state.declare(count_name, {DType::i64, {}}, Role::moment);
+  for (const auto& [name, type] : weights_and_statistics(state))
+    state.declare(average_name(name), type, Role::moment);
 }
 
 const Program& Average::program(const State& state, bool swap) {

@@ -30,8 +30,8 @@ class Average {
   /// The number of updates is the State array "averaged".
   static Average equal();
 
-  /// Declares the averages in the State; those already declared stay as they are. They begin as the
-  /// weights are now or, without `fill`, when an average is first used.
+  /// Declares the averages in the State; those already declared stay as they are. An
+  /// exponential one begins as the weights are now or, without `fill`, when it is first used.
   void declare(State& state, bool fill = true) const;
   /// Updates the averages with the current weights, in place. Errors: usage without `declare`.
   void update(State& state);
