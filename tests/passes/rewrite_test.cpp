@@ -152,6 +152,23 @@ TEST(FuseNorm, DoesNotFuseANormWithOtherUses) {
   EXPECT_EQ(count(*fuse_norm(*itself), "add"), 1);
 }
 
+TEST(FuseNorm, DoesNotFuseANormWhoseStatisticsAreUsedBeforeItsRelu) {
+  const auto graph = make(Mode::train);
+  const Tensor x = image(*graph), y = norm_layer(x, "bn");
+  const Node& norm = graph->node(graph->value(y.id()).node);
+  graph->output("twice", norm.output(1) * 2.0);
+  graph->output("y", relu(y));
+  const auto fused = fuse_norm(*graph);
+  EXPECT_EQ(count(*fused, "relu"), 1);
+  EXPECT_TRUE(same_results(*graph, *fused));
+
+  const auto later = make(Mode::train);
+  const Tensor z = norm_layer(image(*later), "bn");
+  later->output("y", relu(z));
+  later->output("twice", later->node(later->value(z.id()).node).output(1) * 2.0);
+  EXPECT_EQ(count(*fuse_norm(*later), "relu"), 0);
+}
+
 TEST(FuseNorm, StopsAtAnAddThatIsAnOutput) {
   const auto graph = make(Mode::train);
   const Tensor x = image(*graph), sum = norm_layer(x, "bn") + x;

@@ -1,7 +1,8 @@
 #include "fovea/passes/fuse.h"
 
+#include <algorithm>
 #include <map>
-#include <optional>
+#include <span>
 
 #include "fovea/ops/activation.h"
 #include "fovea/ops/arithmetic.h"
@@ -37,13 +38,26 @@ bool is_add(const Node* node) {
   return binary != nullptr && binary->kind == BinaryKind::add;
 }
 
+/// Whether a result of the head other than its first is used before the end of the chain, where the
+/// fused node computes it. `index` is the head's.
+bool used_in_between(const Graph& graph, int index, const Chain& chain) {
+  const std::span others = std::span(chain.head->outputs).subspan(1);
+  for (int i = index + 1; &graph.node(i) != chain.last(); ++i) {
+    for (int id : graph.node(i).inputs) {
+      if (std::ranges::count(others, id) > 0) return true;
+    }
+  }
+  return false;
+}
+
 /// The chains in a graph, each under its last node. An add of two heads belongs to the later one:
 /// by then the other is computed.
 std::map<const Node*, Chain> find_chains(const Graph& graph,
                                          const std::function<bool(const Node&)>& is_head) {
   const Uses uses(graph);
   std::map<const Node*, Chain> by_last;
-  for (const Node& node : graph.nodes()) {
+  for (int i = 0; i < std::ssize(graph.nodes()); ++i) {
+    const Node& node = graph.node(i);
     if (!is_head(node)) continue;
     Chain chain{.head = &node};
     const Node* next = uses.only(node.outputs[0]);
@@ -53,7 +67,7 @@ std::map<const Node*, Chain> find_chains(const Graph& graph,
       next = uses.only(next->outputs[0]);
     }
     if (is_relu(next)) chain.relu = next;
-    if (chain.last() == nullptr) continue;
+    if (chain.last() == nullptr || used_in_between(graph, i, chain)) continue;
     by_last[chain.last()] = chain;  // heads are in order, so a later one replaces an earlier one
   }
   return by_last;
