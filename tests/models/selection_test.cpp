@@ -25,6 +25,17 @@ TEST(Selection, GlobsNameTheArraysOfANet) {
                [&] { (void)models::select("--freeze", "*bn*,bm*", "efficientnet_lite0", config); });
 }
 
+TEST(Selection, AGlobThatMatchesNothingListsNames) {
+  const models::Config config = models::configure("lenet5", {.outputs = 10});
+  const std::string text = error_text(
+      ErrorKind::usage, [&] { (void)models::select("--group", "cnv1.*", "lenet5", config); });
+  EXPECT_TRUE(text.starts_with("unknown --group \"cnv1.*\"\n")) << text;
+  EXPECT_NE(text.find("\n  arrays  conv1.weight, conv1.bias, "), std::string::npos) << text;
+  EXPECT_NE(text.find(" and 2 more\n  try     backbone, head, vectors, or globs"),
+            std::string::npos)
+      << text;
+}
+
 TEST(Selection, TheBackboneIsAllThatDoesNotDependOnTheClasses) {
   const models::Config config = models::configure("resnet18", {.outputs = 10});
   EXPECT_EQ(models::head("resnet18", config),

@@ -1,5 +1,7 @@
 #include "fovea/models/selection.h"
 
+#include <algorithm>
+
 #include "fovea/core/error.h"
 #include "fovea/core/glob.h"
 #include "fovea/core/text.h"
@@ -36,6 +38,19 @@ ArrayNames parts_of(const nn::Module& model, const ArrayNames& head, bool others
   return names;
 }
 
+/// The error for a part of a selection that selects nothing, with the nearest names and the first.
+Error no_match(std::string_view flag, const std::string& part, const nn::Module& model) {
+  constexpr size_t shown = 8;
+  std::vector<std::string> all;
+  for (const nn::Variable* v : model.variables()) all.push_back(v->name());
+  std::string names =
+      join({all.begin(), all.begin() + std::ptrdiff_t(std::min(shown, all.size()))});
+  if (all.size() > shown) names += " and " + std::to_string(all.size() - shown) + " more";
+  return unknown_name(std::string(flag), part, all)
+      .with("arrays", names)
+      .with("try", "backbone, head, vectors, or globs of the names in fovea summary: 'layer1.*'");
+}
+
 }  // namespace
 
 ArrayNames select(std::string_view flag, std::string_view text, std::string_view name,
@@ -59,11 +74,7 @@ ArrayNames select(std::string_view flag, std::string_view text, std::string_view
       }
     }
     if (found.empty()) {
-      std::vector<std::string> arrays;
-      for (const nn::Variable* v : model->variables()) arrays.push_back(v->name());
-      throw unknown_name(std::string(flag), part, arrays)
-          .with("try",
-                "backbone, head, vectors, or globs of the names in fovea summary: 'layer1.*'");
+      throw no_match(flag, part, *model);
     }
     selected.merge(found);
   }
