@@ -79,11 +79,15 @@ TEST(Commands, TrainsHelpShowsTheTableOfSettings) {
 
 TEST(Commands, HelpListsWhatIsChosenByName) {
   const std::string train = fovea({"train", "--help"}).out;
-  EXPECT_NE(train.find("  step:EPOCHS[:GAMMA]  multiplied by gamma every `epochs` epochs\n"
-                       "      epochs: epochs from one change to the next, a number above 0\n"),
-            std::string::npos)
-      << train;
-  EXPECT_NE(train.find("\n  crop[:PADDING[:MODE]]  "), std::string::npos) << train;
+  for (const char* part :
+       {"\nOptimizers:\n  sgd[:MOMENTUM]  ", "\n  step:EPOCHS[:GAMMA]  ",
+        "  multiplied by gamma every `epochs` epochs\n"
+        "      epochs: epochs from one change to the next, a number above 0\n",
+        "\n  crop[:PADDING[:MODE]]  ", "\nAverages:\n  swa[:START]  ",
+        "      start: epoch from which on weights are averaged, a number of at least 0 (default: "
+        "three quarters of the run)\n"}) {
+    EXPECT_NE(train.find(part), std::string::npos) << part << train;
+  }
   const std::string filter = fovea({"filter", "--help"}).out;
   EXPECT_NE(filter.find("      size: pixels along each side, an integer from 1 to 255\n"),
             std::string::npos)
