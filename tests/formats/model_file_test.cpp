@@ -177,7 +177,7 @@ TEST(ModelFile, HostilePreprocessingIsRefused) {
   refused("mean", "[]", "is invalid: mean has 0 values");
   refused("std", "[0]", "is invalid: std[0] is 0");
   refused("std", "[-1]", "is invalid: std[0] is -1");
-  refused("std", "[1e-300]", "is invalid: std[0] is 0");
+  refused("std", "[1e-300]", "is invalid: std[0] is 1e-300");
   for (auto [name, good] : fields) {
     refused(name, "", std::string("\"fovea.preprocessing\" in its metadata has no \"") + name);
   }

@@ -120,6 +120,7 @@ TEST(Progress, EveryFieldIsRestoredToTheBit) {
   p.measures.add({Array::full(DType::f64, Shape{}, 7)}, 8);
   p.seen = 8;
   p.epoch_seconds = 0.5;
+  p.waiting_seconds = 0.125;
   p.added = {{"my number", -2.5}, {"b=c", 0}};
   p.best_epoch = 2;
   p.best_value = 0.75;

@@ -122,9 +122,8 @@ TEST_F(Training, MixedBatchesAreLearnedAndResumedToTheSameBytes) {
   EXPECT_EQ(contents("uninterrupted/log.txt").find("no fast kernel"), std::string::npos);
 }
 
-TEST_F(Training, MixingThatDoesNotFitTheInputsIsAUsageError) {
+TEST_F(Tasks, MixingThatDoesNotFitTheInputsIsAUsageError) {
   write_numbers(folder_ / "", {5}, true);
-  settings_.data = "arrays:" + (folder_ / "").string();
   settings_.augment = "cutmix";
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { run("no", settings_); }),
             "--augment: cutmix:1 needs inputs with spatial axes\n"
