@@ -229,7 +229,7 @@ TEST(Views, OutputsAreTheMeanOverMirroredAndMovedImages) {
     EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)TestViews::parse(text); }),
               "views: \"" + text +
                   "\" is not a choice of views\n"
-                  "  expected flip, shift, or flip,shift");
+                  "  expected none, flip, shift, or flip,shift");
   }
 }
 
