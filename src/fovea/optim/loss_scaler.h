@@ -19,7 +19,8 @@ struct LossScalerOptions {
 /// Dynamic loss scaling for f16, whose gradients vanish below 6e-8 and overflow above 65504: the
 /// backward pass starts from the loss times a scale (StepOptions::dtype f16 does that, and divides
 /// the gradients of parameters by it again, in f32), and the scale is adjusted after each step. It
-/// is an array of the State, so that checkpoints contain it.
+/// is an array of the State, so that checkpoints contain it; a TrainStep declares it with the
+/// default options unless the State has it already.
 ///
 ///     train::TrainStep step(model, state, {.dtype = DType::f16});
 ///     optim::LossScaler scaler(state);
