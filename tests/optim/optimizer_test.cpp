@@ -306,6 +306,22 @@ TEST(Muon, RefusesArraysThatAreNoMatrices) {
             "  parameter b f64[1]");
 }
 
+// Its products of matrices, and LAMB's norms, would otherwise cost more than the training step.
+TEST(Optimizers, RunOnFastKernels) {
+  for (const auto& rule : {muon({.rescale = true}), lamb({}), rmsprop({.centered = true})}) {
+    State state;
+    for (const auto& [name, shape] : {std::pair<std::string, Shape>{"tall", {64, 3, 3, 3}},
+                                      {"wide", {64, 64, 3, 3}},
+                                      {"matrix", {10, 128}}}) {
+      state.declare(name, {DType::f32, shape}, Role::parameter);
+      state.declare("grad:" + name, {DType::f32, shape}, Role::gradient);
+    }
+    rule->declare(state);
+    for (const StepInfo& info : rule->program(state).reference_steps())
+      EXPECT_TRUE(info.problem.ends_with("-> f64[]")) << info.problem;  // scalars
+  }
+}
+
 // A batch without any gradient, or weights of zero, must not make NaN of it.
 TEST(Optimizers, StayFiniteWhereNormsAreZero) {
   for (const auto& rule : {lamb({}), muon({.rescale = true}), rmsprop({.centered = true})}) {
