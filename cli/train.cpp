@@ -235,7 +235,7 @@ void add_train(Commands& commands) {
                "Start from the model's published weights, downloaded if needed");
   app.add_option("--resume", flags->resume,
                  "Continue the run in this folder; --epochs, --data, --threads, --workers, "
-                 "--save-every and --keep may change")
+                 "--cache, --save-every and --keep may change")
       ->type_name("DIR");
 }
 

@@ -58,6 +58,9 @@ Settings unusual() {
   s.sampling = "balanced";
   s.cache = "1G";
   s.workers = 0;
+  s.class_weights = "balanced";
+  s.sampling = "balanced";
+  s.cache = "1.5G";
   s.seed = 9007199254740991;
   s.threads = 2;
   return s;

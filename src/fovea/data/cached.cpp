@@ -20,20 +20,20 @@ Cached::Cached(std::shared_ptr<const Dataset> dataset, std::shared_ptr<CacheLimi
     : dataset_(std::move(dataset)),
       limit_(std::move(limit)),
       minimum_(size),
-      inputs_(static_cast<size_t>(dataset_->size())) {}
+      samples_(static_cast<size_t>(dataset_->size())) {}
 
 Sample Cached::scaled_sample(int64_t i, const MinimumSize& minimum) const {
   if (minimum != minimum_) return dataset_->scaled_sample(i, minimum);
-  std::optional<Array>& slot = inputs_[static_cast<size_t>(i)];
+  std::optional<Sample>& slot = samples_[static_cast<size_t>(i)];
   {
     const std::lock_guard lock(guard_);
-    if (slot) return {*slot, dataset_->target(i)};
+    if (slot) return *slot;
   }
   Sample sample = dataset_->scaled_sample(i, minimum_);
-  const auto bytes = static_cast<int64_t>(sample.input.bytes());
+  const auto bytes = static_cast<int64_t>(sample.input.bytes() + sample.target.bytes());
   const std::lock_guard lock(guard_);
   if (!slot && limit_->take(bytes)) {
-    slot = sample.input;
+    slot = sample;
     held_ += bytes;
   }
   return sample;

@@ -23,7 +23,7 @@ class CacheLimit {
   std::atomic<int64_t> left_;
 };
 
-/// A split whose inputs stay in memory once they have been read, as far as the limit allows: the
+/// A split whose samples stay in memory once they have been read, as far as the limit allows: the
 /// first ones that are asked for, and never more than one copy of each. Samples are the same as
 /// without it.
 class Cached : public Dataset {
@@ -50,7 +50,7 @@ class Cached : public Dataset {
   std::shared_ptr<CacheLimit> limit_;
   MinimumSize minimum_;
   mutable std::mutex guard_;
-  mutable std::vector<std::optional<Array>> inputs_;  ///< none: not read yet, or no room
+  mutable std::vector<std::optional<Sample>> samples_;  ///< none: not read yet, or no room
   mutable int64_t held_ = 0;
 };
 

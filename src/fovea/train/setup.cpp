@@ -289,7 +289,10 @@ void Setup::keep_images() {
   };
   const int64_t images = split.train->size() + split.val->size();
   const bool resized = options.augment.before.empty();
-  cache_bytes = resized ? std::min(limit, images * static_cast<int64_t>(inputs(1).bytes())) : limit;
+  cache_bytes = resized
+                    ? std::min(limit, images * static_cast<int64_t>(inputs(1).bytes() +
+                                                                    sets.targets().type.bytes()))
+                    : limit;
   keep(split.train, resized);
   if (split.val->size() > 0) keep(split.val, true);
 }
