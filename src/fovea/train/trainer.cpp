@@ -163,7 +163,7 @@ void Trainer::finish_files() {
   if (!saved_) save_progress();
   files_->finish();
   if (saved_) return;
-  throw Error(ErrorKind::io, "the last checkpoint could not be written; an earlier one is valid")
+  throw Error(ErrorKind::io, "cannot write the last checkpoint; an earlier one is valid")
       .with("folder", folder_.string())
       .with("try", "free some space, then --resume " + folder_.string());
 }
