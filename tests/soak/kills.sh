@@ -1,55 +1,73 @@
 #!/usr/bin/env bash
-# Kills short runs at random moments with SIGKILL, again while they are resumed, and compares what they end with: last.safetensors
-# must be that of a run that was never stopped, byte for byte. Each kind of run in turn, until COUNT kills.
+# Kills short runs at random moments with SIGKILL, again while they are resumed, and compares what they end with:
+# last.safetensors must be that of a run that was never stopped, byte for byte. Each kind of run in turn, until COUNT kills.
 #   kills.sh [COUNT [PROGRAM [SEED]]]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 count=${1:-100} program=${2:-build/release/fovea} RANDOM=${3:-1}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-common=(--val 0.2 --epochs 4 --batch 16 --save-every 1 --threads 1)
-small=(--data fashion-mnist --model small_cnn --limit 300)
 
-# A folder of photos and shards of the same ones, from the real images.
-"$program" data samples fashion-mnist --count 240 --files "$work/photos" >/dev/null 2>&1 || true
+# The same images in folders and in tar files.
+"$program" data samples fashion-mnist --split train --count 240 --out "$work/png/" --quiet >/dev/null
+mkdir "$work/photos" "$work/shards"
+number=0
+for file in "$work"/png/*.png; do
+  name=$(basename "$file" .png)
+  class=${name#*-}
+  mkdir -p "$work/photos/$class" "$work/shards/$((number % 3))"
+  cp "$file" "$work/photos/$class/"
+  cp "$file" "$work/shards/$((number % 3))/$number.png"
+  echo "$((number % 10))" >"$work/shards/$((number % 3))/$number.cls"
+  number=$((number + 1))
+done
+for shard in 0 1 2; do (cd "$work/shards/$shard" && tar cf "$work/shard-$shard.tar" --sort=name ./*); done
 
-declare -A kinds=(
-  [sgd]="${small[*]}"
-  [adamw-averages]="${small[*]} --optimizer adamw --lr 0.001 --ema 0.98"
-  [accumulation]="${small[*]} --accumulate 3"
-  [mixup]="${small[*]} --augment crop:2,flip,mixup:0.4"
-  [muon]="${small[*]} --optimizer muon --lr 0.02"
+small="--data fashion-mnist --model small_cnn --limit 300 --val 0.2"
+muon="--optimizer muon --lr 0.02 --group vectors:optimizer=nesterov,lr=0.05 --group head:optimizer=nesterov,lr=0.05"
+kinds=(
+  "$small"
+  "$small --optimizer adamw --lr 0.001 --ema 0.98"
+  "$small --accumulate 3 --average swa:1"
+  "$small --augment crop:2,flip,mixup:0.4"
+  "$small $muon"
+  "$small --precision f16"
+  "--data folder:$work/photos --model small_cnn --input 1x28x28"
+  "--data tar:$work/shard-{0..2}.tar --model small_cnn --input 1x28x28 --val 0.34"
 )
-kills=0 failures=0 runs=0
-for kind in "${!kinds[@]}"; do
-  read -ra flags <<<"${kinds[$kind]}"
+train() { "$program" train "$@" --quiet >/dev/null 2>"$work/err"; }
+
+kills=0 failures=0 runs=0 took=()
+for i in "${!kinds[@]}"; do
+  read -ra flags <<<"${kinds[$i]} --epochs 4 --batch 16"
   start=$(date +%s%N)
-  "$program" train "${flags[@]}" "${common[@]}" --out "$work/$kind" --quiet >/dev/null
-  took=$((($(date +%s%N) - start) / 1000000))
-  declare "took_$(tr - _ <<<"$kind")=$took"
+  train "${flags[@]}" --out "$work/run-$i" || { echo "${kinds[$i]}:"; cat "$work/err"; exit 1; }
+  took[i]=$((($(date +%s%N) - start) / 1000000))
 done
 while ((kills < count)); do
-  for kind in "${!kinds[@]}"; do
-    read -ra flags <<<"${kinds[$kind]}"
-    took_name=took_$(tr - _ <<<"$kind") took=${!took_name}
+  for i in "${!kinds[@]}"; do
+    read -ra flags <<<"${kinds[$i]} --epochs 4 --batch 16"
     out=$work/stopped
     rm -rf "$out"
-    command=("$program" train "${flags[@]}" "${common[@]}" --out "$out" --quiet)
+    command=(train "${flags[@]}" --out "$out")
     for ((times = 1 + RANDOM % 3; times > 0; --times)); do
-      "${command[@]}" >/dev/null 2>"$work/err" &
+      "$program" "${command[@]}" --quiet >/dev/null 2>&1 &
       pid=$!
-      sleep "$(awk -v ms=$((RANDOM * took / 32768)) 'BEGIN { print ms / 1000 }')"
+      sleep "$(awk -v ms=$((RANDOM * took[i] / 32768)) 'BEGIN { print ms / 1000 }')"
       if kill -KILL $pid 2>/dev/null; then kills=$((kills + 1)); fi
       wait $pid 2>/dev/null || true
-      [[ -e $out/config.toml ]] && command=("$program" train --resume "$out" --quiet)
+      if [[ -e $out/config.toml ]]; then command=(train --resume "$out"); fi
     done
     code=0
-    "${command[@]}" >/dev/null 2>"$work/err" || code=$?
+    "${command[@]}" || code=$?
     runs=$((runs + 1))
     if [[ $code != 0 ]]; then
-      failures=$((failures + 1)); echo "$kind: exit code $code after a kill"; sed 's/^/    /' "$work/err" | head -5
-    elif ! cmp -s "$out/last.safetensors" "$work/$kind/last.safetensors"; then
-      failures=$((failures + 1)); echo "$kind: another last.safetensors"
+      failures=$((failures + 1))
+      echo "exit code $code after a kill: ${kinds[$i]}"
+      sed 's/^/    /' "$work/err" | head -5
+    elif ! cmp -s "$out/last.safetensors" "$work/run-$i/last.safetensors"; then
+      failures=$((failures + 1))
+      echo "another last.safetensors: ${kinds[$i]}"
     fi
   done
 done
