@@ -145,15 +145,15 @@ concept Described = std::is_empty_v<T> ||
 
 /// The type that stands for a function, so that two can be compared while compiling.
 template <auto function>
-struct Function {};
+struct FunctionConstant {};
 
 /// Converts to the base of T, if there is one, whose `fields` T has as its own.
 template <class T>
 struct BaseWithFields {
   template <class Base>
   requires(std::is_base_of_v<Base, T> && !std::same_as<Base, T> &&
-           std::same_as<Function<&Base::template fields<const T, FieldLister&>>,
-                        Function<&T::template fields<const T, FieldLister&>>>)
+           std::same_as<FunctionConstant<&Base::template fields<const T, FieldLister&>>,
+                        FunctionConstant<&T::template fields<const T, FieldLister&>>>)
   operator Base() const;
 };
 struct AnyMember {
