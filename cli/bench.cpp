@@ -6,9 +6,9 @@
 
 namespace fovea::cli {
 
-void Repeats::add(CLI::App& app) {
-  add_count(app, "--warmup", warmup, "Runs before measuring", 0);
-  add_count(app, "--samples", samples, "Measured runs, of which the median is reported");
+void Repeats::add(Command command) {
+  command.count("--warmup", warmup, "Runs before measuring", 0);
+  command.count("--samples", samples, "Measured runs, of which the median is reported");
 }
 
 double median_seconds(const Repeats& repeats, const std::function<void()>& run) {
@@ -26,7 +26,7 @@ double median_seconds(const Repeats& repeats, const std::function<void()>& run) 
 }
 
 void add_bench(Commands& commands) {
-  CLI::App& group = commands.group("bench", "Measure speed");
+  Command group = commands.group("bench", "Measure speed");
   add_bench_net(commands, group);
   add_bench_op(commands, group);
 }

@@ -12,14 +12,14 @@ namespace fovea::cli {
 struct Repeats {
   int64_t warmup = 10, samples = 30;
 
-  void add(CLI::App& app);
+  void add(Command command);
 };
 
 /// The median seconds of one run.
 double median_seconds(const Repeats& repeats, const std::function<void()>& run);
 
 /// The groups of `bench`.
-void add_bench_net(Commands& commands, CLI::App& group);
-void add_bench_op(Commands& commands, CLI::App& group);
+void add_bench_net(Commands& commands, Command group);
+void add_bench_op(Commands& commands, Command group);
 
 }  // namespace fovea::cli

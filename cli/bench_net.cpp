@@ -20,7 +20,7 @@ namespace fovea::cli {
 namespace {
 
 struct Flags : ModelFlags {
-  const CLI::App* app = nullptr;
+  Command command;
   int64_t batch = 64;
   std::string precision = "f32";
   Repeats repeats;
@@ -218,7 +218,7 @@ Json precisions_json(const std::vector<Measured>& all, int64_t batch) {
 }
 
 int run(const Flags& flags, bool training, Console& console) {
-  require_flag(*flags.app, "--model");
+  flags.command.require("--model");
   Subject subject(flags);
   std::vector<Measured> all;
   const bool open = flags.precision == "auto";
@@ -258,26 +258,26 @@ int run(const Flags& flags, bool training, Console& console) {
   return 0;
 }
 
-void add(Commands& commands, CLI::App& group, bool training) {
+void add(Commands& commands, Command group, bool training) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app =
+  Command command =
       commands.add(group, training ? "step" : "infer",
                    training ? "A training step: gradients and the SGD update" : "Inference",
                    [flags, training](Console& console) { return run(*flags, training, console); });
-  flags->app = &app;
-  flags->add(app);
-  add_count(app, "--batch", flags->batch, "Images per step");
-  app.add_option("--precision", flags->precision,
-                 "f32, bf16, f16, or auto: the faster of f32 and bf16")
-      ->type_name("P")
-      ->capture_default_str();
-  flags->repeats.add(app);
-  app.add_flag("--profile", flags->profile, "Also the time of each op, measured in separate runs");
+  flags->command = command;
+  flags->add(command);
+  command.count("--batch", flags->batch, "Images per step");
+  command
+      .text("--precision", flags->precision, "f32, bf16, f16, or auto: the faster of f32 and bf16",
+            "P")
+      .default_text(flags->precision);
+  flags->repeats.add(command);
+  command.flag("--profile", flags->profile, "Also the time of each op, measured in separate runs");
 }
 
 }  // namespace
 
-void add_bench_net(Commands& commands, CLI::App& group) {
+void add_bench_net(Commands& commands, Command group) {
   add(commands, group, true);
   add(commands, group, false);
 }

@@ -172,20 +172,18 @@ int run(const Flags& flags, Console& console) {
 
 }  // namespace
 
-void add_bench_op(Commands& commands, CLI::App& group) {
+void add_bench_op(Commands& commands, Command group) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app = commands.add(group, "op", "Kernels of single ops",
-                               [flags](Console& console) { return run(*flags, console); });
-  app.add_option(
+  Command command = commands.add(group, "op", "Kernels of single ops",
+                                 [flags](Console& console) { return run(*flags, console); });
+  command.texts(
       "PROBLEM", flags->problems,
       "Such as conv:mb64ic64ih32oc64kh3ph1sh2, or ...:bf16; for any op as --explain-kernels "
       "prints them: \"relu f32[64, 64, 32, 32]\"");
-  add_choice(app, "--pass", flags->pass, "Which passes to measure",
-             {"fwd", "bwd_d", "bwd_w", "all"});
-  add_choice(app, "--layout", flags->layout,
-             "Layout of the images; auto: the fastest on this machine",
-             {"auto", "plain", "channels_last", "blocked16"});
-  flags->repeats.add(app);
+  command.word("--pass", flags->pass, "Which passes to measure", {"fwd", "bwd_d", "bwd_w", "all"});
+  command.word("--layout", flags->layout, "Layout of the images; auto: the fastest on this machine",
+               {"auto", "plain", "channels_last", "blocked16"});
+  flags->repeats.add(command);
 }
 
 }  // namespace fovea::cli

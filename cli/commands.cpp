@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
+
 #include <sstream>
 
 #include "fovea/core/error.h"
@@ -34,16 +36,20 @@ const CLI::App& innermost(const CLI::App& app) {
 
 }  // namespace
 
-Commands::Commands(CLI::App& root) : root_(root) {
-  root.allow_extras();  // refuse_extras gives better messages
-  root.require_subcommand(0, 1);
+Commands::Commands(const std::string& about, const std::string& version)
+    : root_(std::make_unique<CLI::App>(about, "fovea")) {
+  root_->set_version_flag("--version", version, "Print the version");
+  root_->footer("See fovea COMMAND --help for the flags of a command.");
+  root_->allow_extras();  // refuse_extras gives better messages
+  root_->require_subcommand(0, 1);
   // The last occurrence wins, so that a user can override a script's settings.
-  root.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  root_->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
-CLI::App& Commands::add(CLI::App& parent, const std::string& name, const std::string& help,
-                        Run run) {
-  CLI::App& app = *parent.add_subcommand(name, help);
+Commands::~Commands() = default;
+
+Command Commands::add(Command parent, const std::string& name, const std::string& help, Run run) {
+  CLI::App& app = *parent.app().add_subcommand(name, help);
   app.allow_extras();
   app.add_flag("--json", json_, "Print one JSON document on standard output and nothing else");
   app.add_flag("--quiet", quiet_, "Print results only");
@@ -51,19 +57,19 @@ CLI::App& Commands::add(CLI::App& parent, const std::string& name, const std::st
                  "Number of threads to compute with; by default all available ones")
       ->type_name("N")
       ->check(CLI::Range(1, 1024).description(""));
-  commands_.push_back({&app, std::move(run)});
-  return app;
+  actions_.push_back({&app, std::move(run)});
+  return Command(app);
 }
 
-CLI::App& Commands::group(const std::string& name, const std::string& help) {
-  CLI::App& app = *root_.add_subcommand(name, help);
+Command Commands::group(const std::string& name, const std::string& help) {
+  CLI::App& app = *root_->add_subcommand(name, help);
   app.allow_extras();
   app.require_subcommand(0, 1);
-  return app;
+  return Command(app);
 }
 
 void Commands::refuse_extras(const CLI::App& app) const {
-  std::vector<std::string> extras = root_.remaining(true);
+  std::vector<std::string> extras = root_->remaining(true);
   std::erase(extras, "--");  // what follows is not a flag
   if (extras.empty()) return;
   const std::string& first = extras.front();
@@ -79,11 +85,11 @@ void Commands::refuse_extras(const CLI::App& app) const {
   throw Error(ErrorKind::usage, "unexpected argument \"" + first + "\"").with("try", help_of(app));
 }
 
-const Commands::Command& Commands::chosen() const {
-  const CLI::App& app = innermost(root_);
+const Commands::Action& Commands::chosen() const {
+  const CLI::App& app = innermost(*root_);
   refuse_extras(app);
-  for (const Command& command : commands_) {
-    if (command.app == &app) return command;
+  for (const Action& action : actions_) {
+    if (action.app == &app) return action;
   }
   throw Error(ErrorKind::usage, full_name(app) + ": a command is required")
       .with("commands", join(names_under(app)))
@@ -92,18 +98,18 @@ const Commands::Command& Commands::chosen() const {
 
 int Commands::run(int argc, char** argv, Console& console, bool watched) {
   try {
-    root_.parse(argc, argv);
+    root_->parse(argc, argv);
   } catch (const CLI::Success& e) {  // --help, --version
     std::ostringstream text;
-    const int code = root_.exit(e, text, text);
+    const int code = root_->exit(e, text, text);
     console.json = false;
     console.result(text.str());
     return code;
   } catch (const CLI::ParseError& e) {
-    refuse_extras(innermost(root_));
-    throw Error(ErrorKind::usage, e.what()).with("try", help_of(innermost(root_)));
+    refuse_extras(innermost(*root_));
+    throw Error(ErrorKind::usage, e.what()).with("try", help_of(innermost(*root_)));
   }
-  const Command& command = chosen();
+  const Action& action = chosen();
   console.json = json_;
   console.quiet = quiet_;
   if (!watched) {
@@ -117,37 +123,7 @@ int Commands::run(int argc, char** argv, Console& console, bool watched) {
         "limit on processes (ulimit -u) allow no more",
         given, wanted));
   }
-  return command.run(console);
-}
-
-CLI::Option* add_count(CLI::App& app, const std::string& flag, int64_t& value,
-                       const std::string& help, int64_t minimum, int64_t maximum) {
-  return app.add_option(flag, value, help)
-      ->type_name("N")
-      ->check(CLI::Range(minimum, maximum).description(""))
-      ->capture_default_str();
-}
-
-CLI::Option* add_argument(CLI::App& app, const std::string& flag, std::string& text,
-                          ArgumentType type, const std::string& help) {
-  if (type == ArgumentType::flag) return app.add_flag(flag, text, help);
-  constexpr const char* names[] = {"N", "X", "", "TEXT", "N[xN...]", "X[xX...]"};
-  return app.add_option(flag, text, help)->type_name(names[static_cast<size_t>(type)]);
-}
-
-CLI::Option* add_max_pixels(CLI::App& app, int64_t& value) {
-  return add_count(app, "--max-pixels", value,
-                   "Refuse pictures with more pixels; decoding takes up to 12 bytes of memory per "
-                   "pixel",
-                   1, int64_t{1} << 40);
-}
-
-CLI::Option* add_choice(CLI::App& app, const std::string& flag, std::string& value,
-                        const std::string& help, const std::vector<std::string>& words) {
-  return app.add_option(flag, value, help)
-      ->type_name("WORD")
-      ->check(CLI::IsMember(words))
-      ->capture_default_str();
+  return action.run(console);
 }
 
 }  // namespace fovea::cli

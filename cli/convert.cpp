@@ -92,14 +92,14 @@ int run(const Flags& flags, Console& console) {
 
 void add_convert(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app = commands.add(commands.root(), "convert",
-                               "Convert weights between PyTorch's .pth and .pt, and .safetensors",
-                               [flags](Console& console) { return run(*flags, console); });
-  app.add_option("IN", flags->in, "Weights to read; - is standard input");
-  app.add_option(
+  Command command = commands.add(commands.root(), "convert",
+                                 "Convert weights between PyTorch's .pth and .pt, and .safetensors",
+                                 [flags](Console& console) { return run(*flags, console); });
+  command.text("IN", flags->in, "Weights to read; - is standard input");
+  command.text(
       "OUT", flags->out,
       "File to write; its suffix determines the format. - is standard output, as .safetensors");
-  flags->add(app);
+  flags->add(command);
 }
 
 }  // namespace fovea::cli

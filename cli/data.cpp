@@ -175,24 +175,22 @@ int samples(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_data(Commands& commands) {
-  CLI::App& group = commands.group("data", "Inspect or download a data set");
+  Command group = commands.group("data", "Inspect or download a data set");
   const auto flags = std::make_shared<Flags>();
-  CLI::App& info_app = commands.add(group, "info", "Classes, sizes and statistics",
-                                    [flags](Console& console) { return info(*flags, console); });
-  info_app.add_option("DATA", flags->data, "Data set: " + data::usage());
+  Command info_command = commands.add(group, "info", "Classes, sizes and statistics",
+                                      [flags](Console& console) { return info(*flags, console); });
+  info_command.text("DATA", flags->data, "Data set: " + data::usage());
 
-  CLI::App& samples_app =
+  Command samples_command =
       commands.add(group, "samples", "List or save some of its images",
                    [flags](Console& console) { return samples(*flags, console); });
-  samples_app.add_option("DATA", flags->data, "Data set: " + data::usage());
-  add_choice(samples_app, "--split", flags->split, "Which split: test or train", {"test", "train"});
-  add_count(samples_app, "--count", flags->count, "Number of images, chosen at random with --seed",
-            1, 10000);
-  samples_app
-      .add_option("--out", flags->out,
-                  "A PNG with all of them, or DIR/ for one INDEX-CLASS.png each")
-      ->type_name("FILE|DIR/");
-  add_count(samples_app, "--seed", flags->seed, "Seed of the random choice", 0, 9007199254740991);
+  samples_command.text("DATA", flags->data, "Data set: " + data::usage());
+  samples_command.word("--split", flags->split, "Which split: test or train", {"test", "train"});
+  samples_command.count("--count", flags->count, "Number of images, chosen at random with --seed",
+                        1, 10000);
+  samples_command.text("--out", flags->out,
+                       "A PNG with all of them, or DIR/ for one INDEX-CLASS.png each", "FILE|DIR/");
+  samples_command.count("--seed", flags->seed, "Seed of the random choice", 0, 9007199254740991);
   add_data_transforms(commands, group);
   add_data_get(commands, group);
 }

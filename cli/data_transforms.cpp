@@ -117,18 +117,18 @@ int show_transforms(const Flags& flags, Console& console) {
 
 }  // namespace
 
-void add_data_transforms(Commands& commands, CLI::App& group) {
+void add_data_transforms(Commands& commands, Command group) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app =
+  Command command =
       commands.add(group, "transforms", "Draw the results of transforms on one of its images",
                    [flags](Console& console) { return show_transforms(*flags, console); });
-  app.add_option("DATA", flags->data, "Data set: " + data::usage());
-  app.add_option("--augment", flags->augment,
-                 "A list as in train, applied --count times; by default each transform once");
-  add_count(app, "--count", flags->count, "How many times to apply --augment", 1, 1000);
-  app.add_option("--out", flags->out, "The PNG to write")->type_name("FILE")->required();
-  add_count(app, "--seed", flags->seed, "Seed of the choice of image and of the transforms", 0,
-            9007199254740991);
+  command.text("DATA", flags->data, "Data set: " + data::usage());
+  command.text("--augment", flags->augment,
+               "A list as in train, applied --count times; by default each transform once");
+  command.count("--count", flags->count, "How many times to apply --augment", 1, 1000);
+  command.text("--out", flags->out, "The PNG to write", "FILE").required();
+  command.count("--seed", flags->seed, "Seed of the choice of image and of the transforms", 0,
+                9007199254740991);
 }
 
 }  // namespace fovea::cli

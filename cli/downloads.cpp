@@ -32,11 +32,10 @@ int run_get(const Flags& flags, const char* what, Console& console, const Get& g
   return 0;
 }
 
-void add_out(CLI::App& app, std::string& out, const char* variable, const char* folder) {
-  app.add_option(
-         "--out", out,
-         fmt::format("Where to put it; ${}, by default ~/.cache/fovea/{}", variable, folder))
-      ->type_name("DIR");
+void add_out(Command command, std::string& out, const char* variable, const char* folder) {
+  command.text("--out", out,
+               fmt::format("Where to put it; ${}, by default ~/.cache/fovea/{}", variable, folder),
+               "DIR");
 }
 
 }  // namespace
@@ -64,33 +63,32 @@ std::string pretrained_weights(const std::string& model, const std::string& weig
       .with("try", "one of them");
 }
 
-void add_data_get(Commands& commands, CLI::App& group) {
+void add_data_get(Commands& commands, Command group) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app = commands.add(group, "get", "Download a data set", [flags](Console& console) {
+  Command command = commands.add(group, "get", "Download a data set", [flags](Console& console) {
     return run_get(*flags, "data", console, [&] {
       return data::get(flags->name, flags->out, with_progress(flags->name, console));
     });
   });
   std::vector<std::string> names;
   for (const data::Source& source : data::sources()) names.push_back(source.name);
-  app.add_option("NAME", flags->name, "One of " + join(names));
-  add_out(app, flags->out, "FOVEA_DATA/NAME", "data/NAME");
+  command.text("NAME", flags->name, "One of " + join(names));
+  add_out(command, flags->out, "FOVEA_DATA/NAME", "data/NAME");
 }
 
 void add_weights(Commands& commands) {
-  CLI::App& group = commands.group("weights", "Published weights of models");
+  Command group = commands.group("weights", "Published weights of models");
   const auto glob = std::make_shared<std::string>("*");
-  CLI::App& list =
-      commands.add(group, "list", "List the weights that the models can read",
-                   [glob](Console& console) { return list_pretrained(*glob, console); });
-  list.add_option("GLOB", *glob, "Only those of models whose name matches, such as 'resnet*'");
+  Command list = commands.add(group, "list", "List the weights that the models can read",
+                              [glob](Console& console) { return list_pretrained(*glob, console); });
+  list.text("GLOB", *glob, "Only those of models whose name matches, such as 'resnet*'");
   const auto flags = std::make_shared<Flags>();
-  CLI::App& get = commands.add(group, "get", "Download them", [flags](Console& console) {
+  Command get = commands.add(group, "get", "Download them", [flags](Console& console) {
     return run_get(*flags, "weights", console,
                    [&] { return pretrained_file(flags->name, console, flags->out); });
   });
-  get.add_option("NAME", flags->name,
-                 "A model, which gets its newest weights, or a file that `list` shows");
+  get.text("NAME", flags->name,
+           "A model, which gets its newest weights, or a file that `list` shows");
   add_out(get, flags->out, "FOVEA_WEIGHTS", "weights");
 }
 

@@ -24,7 +24,7 @@ namespace fovea::cli {
 namespace {
 
 struct Flags : TrainedFlags {
-  const CLI::App* app = nullptr;
+  Command command;
   std::string data, split = "test", predictions, confusion, on_bad_image, tta;
   int64_t batch = 256;
 };
@@ -245,8 +245,8 @@ std::string to_text(const tasks::Measures& measures) {
 }
 
 int run(const Flags& flags, Console& console) {
-  require_flag(*flags.app, "--model");
-  require_flag(*flags.app, "--data");
+  flags.command.require("--model");
+  flags.command.require("--data");
   check_confusion(flags.confusion);
   if (!flags.predictions.empty()) console.data_goes_to("--predictions", flags.predictions);
   if (!flags.confusion.empty()) console.data_goes_to("--confusion", flags.confusion);
@@ -292,28 +292,26 @@ int run(const Flags& flags, Console& console) {
 
 void add_eval(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app = commands.add(commands.root(), "eval", "Measure a trained model on a data set",
-                               [flags](Console& console) { return run(*flags, console); });
-  flags->app = &app;
-  flags->add(app);
-  app.add_option("--data", flags->data, "Data set: a name that `fovea data` knows, or NAME:DIR")
-      ->type_name("D");
-  add_choice(app, "--split", flags->split,
-             "Which part of it: test, train, or val: the data set's own, or what training held out",
-             {"test", "val", "train"});
-  app.add_option("--on-bad-image", flags->on_bad_image,
-                 "What to do about an image that cannot be read: fail, or skip, which reads all "
-                 "images first; as the model was trained by default")
-      ->type_name("WORD")
-      ->check(CLI::IsMember({"fail", "skip"}));
-  add_count(app, "--batch", flags->batch, "Images at once");
-  add_views(app, flags->tta);
-  app.add_option("--predictions", flags->predictions,
-                 "Write what was predicted for each sample: .csv, or the raw outputs as .npy")
-      ->type_name("FILE");
-  app.add_option("--confusion", flags->confusion,
-                 "Write the confusion matrix: .csv, or a picture as .png")
-      ->type_name("FILE");
+  Command command = commands.add(commands.root(), "eval", "Measure a trained model on a data set",
+                                 [flags](Console& console) { return run(*flags, console); });
+  flags->command = command;
+  flags->add(command);
+  command.text("--data", flags->data, "Data set: a name that `fovea data` knows, or NAME:DIR", "D");
+  command.word(
+      "--split", flags->split,
+      "Which part of it: test, train, or val: the data set's own, or what training held out",
+      {"test", "val", "train"});
+  command.word("--on-bad-image", flags->on_bad_image,
+               "What to do about an image that cannot be read: fail, or skip, which reads all "
+               "images first; as the model was trained by default",
+               {"fail", "skip"});
+  command.count("--batch", flags->batch, "Images at once");
+  add_views(command, flags->tta);
+  command.text("--predictions", flags->predictions,
+               "Write what was predicted for each sample: .csv, or the raw outputs as .npy",
+               "FILE");
+  command.text("--confusion", flags->confusion,
+               "Write the confusion matrix: .csv, or a picture as .png", "FILE");
 }
 
 }  // namespace fovea::cli

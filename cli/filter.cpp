@@ -14,7 +14,7 @@ namespace fovea::cli {
 namespace {
 
 struct Flags {
-  const CLI::App* app = nullptr;
+  Command command;
   std::string kernel, input, output;
   int64_t max_pixels = default_pixel_limit;
   bool raw = false;
@@ -41,7 +41,7 @@ void check_output(const Flags& flags) {
 }
 
 int run(const Flags& flags, Console& console) {
-  for (const char* name : {"--kernel", "IN", "OUT"}) require_flag(*flags.app, name);
+  for (const char* name : {"--kernel", "IN", "OUT"}) flags.command.require(name);
   check_output(flags);
   console.data_goes_to("OUT", flags.output);
   const Kernel kernel = chosen_kernel(flags.kernel);
@@ -66,20 +66,18 @@ int run(const Flags& flags, Console& console) {
 
 void add_filter(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app = commands.add(commands.root(), "filter", "Apply a textbook filter to a picture",
-                               [flags](Console& console) { return run(*flags, console); });
-  flags->app = &app;
-  app.add_option("--kernel", flags->kernel,
-                 "One of the filters below, or a 2-d array in a .npy file")
-      ->type_name("NAME");
-  app.add_option("IN", flags->input, "PNG, JPEG or WebP, gray or colour; - is standard input");
-  app.add_option("OUT", flags->output,
-                 "PNG of the same size, rounded and clipped to 0 to 255; - is standard output");
-  app.footer("Filters:\n" + listing(choices_of(filters())));
-  add_max_pixels(app, flags->max_pixels)
-      ->description(
-          "Refuse pictures with more pixels; filtering takes up to 28 bytes of memory per pixel");
-  app.add_flag("--raw", flags->raw,
+  Command command = commands.add(commands.root(), "filter", "Apply a textbook filter to a picture",
+                                 [flags](Console& console) { return run(*flags, console); });
+  flags->command = command;
+  command.text("--kernel", flags->kernel, "One of the filters below, or a 2-d array in a .npy file",
+               "NAME");
+  command.text("IN", flags->input, "PNG, JPEG or WebP, gray or colour; - is standard input");
+  command.text("OUT", flags->output,
+               "PNG of the same size, rounded and clipped to 0 to 255; - is standard output");
+  command.footer("Filters:\n" + listing(choices_of(filters())));
+  command.max_pixels(flags->max_pixels)
+      .help("Refuse pictures with more pixels; filtering takes up to 28 bytes of memory per pixel");
+  command.flag("--raw", flags->raw,
                "OUT is a .npy file: f32 H, W or H, W, C, as computed from values of 0 to 255");
 }
 

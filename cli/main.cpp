@@ -31,10 +31,8 @@ int run(int argc, char** argv, bool watched) {
   // Before parsing, since parsing can fail.
   for (int i = 1; i < argc; ++i) console.json |= std::string_view(argv[i]) == "--json";
 
-  CLI::App root("Trains, explains and ships convolutional neural networks.", "fovea");
-  root.set_version_flag("--version", "fovea " FOVEA_VERSION, "Print the version");
-  root.footer("See fovea COMMAND --help for the flags of a command.");
-  Commands commands(root);
+  Commands commands("Trains, explains and ships convolutional neural networks.",
+                    "fovea " FOVEA_VERSION);
   add_train(commands);
   add_eval(commands);
   add_predict(commands);

@@ -30,20 +30,20 @@ void refuse_bare_weights(const std::string& model) {
 
 }  // namespace
 
-void ChoiceFlags::add(CLI::App& app) {
-  app_ = &app;
+void ChoiceFlags::add(Command command) {
+  command_ = command;
   choices_ = models::choices();
   for (const Argument& choice : choices_) {
     std::string help = choice.help;
     if (!help.empty()) help[0] = static_cast<char>(std::toupper(help[0]));
-    add_argument(app, choice.flag(), texts_[choice.name], choice.type,
-                 help + "; the model's own by default");
+    command.argument(choice.flag(), texts_[choice.name], choice.type,
+                     help + "; the model's own by default");
   }
 }
 
 void ChoiceFlags::apply(Arguments& choices) const {
   for (const Argument& choice : choices_) {
-    if (app_->count(choice.flag()) > 0)
+    if (command_.given(choice.flag()))
       choices.set(choice.name, choice.read_flag(texts_.at(choice.name)));
   }
 }
@@ -51,21 +51,17 @@ void ChoiceFlags::apply(Arguments& choices) const {
 std::vector<std::string> ChoiceFlags::given() const {
   std::vector<std::string> flags;
   for (const Argument& choice : choices_) {
-    if (app_->count(choice.flag()) > 0) flags.push_back(choice.flag());
+    if (command_.given(choice.flag())) flags.push_back(choice.flag());
   }
   return flags;
 }
 
-void ModelFlags::add(CLI::App& app) {
-  app.add_option("--model", model,
-                 "Name from `fovea models`, a net file (NET.toml), or a model file")
-      ->type_name("NAME|FILE");
-  app.add_option("--input", input, "Shape of one sample; the model's own by default")
-      ->type_name("CxHxW");
-  app.add_option("--classes", classes, "Number of outputs; the model's own by default")
-      ->type_name("N")
-      ->check(CLI::Range(int64_t{1}, int64_t{1000000}).description(""));
-  choices.add(app);
+void ModelFlags::add(Command command) {
+  command.text("--model", model, "Name from `fovea models`, a net file (NET.toml), or a model file",
+               "NAME|FILE");
+  command.text("--input", input, "Shape of one sample; the model's own by default", "CxHxW");
+  command.count("--classes", classes, "Number of outputs; the model's own by default");
+  choices.add(command);
 }
 
 void ModelFlags::apply(models::Options& options) const {
@@ -81,16 +77,16 @@ std::string ModelFlags::given() const {
   return join(flags);
 }
 
-void TrainedFlags::add(CLI::App& app) {
-  app.add_option("--model", model,
-                 "Model file; or a name from `fovea models` or NET.toml, with --weights")
-      ->type_name("NAME|FILE");
-  app.add_option("--weights", weights, "Its weights: .safetensors, or PyTorch's .pth and .pt")
-      ->type_name("FILE");
-  app.add_flag("--pretrained", pretrained, "Its published weights, downloaded if needed");
-  app.add_option("--size", size, "Size that pictures are resized to; the model's own by default")
-      ->type_name("HxW");
-  choices.add(app);
+void TrainedFlags::add(Command command) {
+  command.text("--model", model,
+               "Model file; or a name from `fovea models` or NET.toml, with --weights",
+               "NAME|FILE");
+  command.text("--weights", weights, "Its weights: .safetensors, or PyTorch's .pth and .pt",
+               "FILE");
+  command.flag("--pretrained", pretrained, "Its published weights, downloaded if needed");
+  command.text("--size", size, "Size that pictures are resized to; the model's own by default",
+               "HxW");
+  choices.add(command);
 }
 
 bool names_file(std::string_view model) {
@@ -221,20 +217,13 @@ int64_t count_parameters(const nn::Module& model) {
   return count;
 }
 
-void require_flag(const CLI::App& app, const std::string& flag) {
-  if (app.get_option(flag)->count() > 0) return;
-  throw Error(ErrorKind::usage, flag + " is missing")
-      .with("try", "fovea " + app.get_name() + " --help");
-}
-
-CLI::Option* add_views(CLI::App& app, std::string& views) {
-  return app
-      .add_option(
-          "--tta", views,
-          "Average over views of each image: none, flip (also mirrored), shift (also moved by "
-          "a pixel up left and down right), or flip,shift; those that the model was trained "
-          "for by default")
-      ->type_name("VIEWS");
+Option add_views(Command command, std::string& views) {
+  return command.text(
+      "--tta", views,
+      "Average over views of each image: none, flip (also mirrored), shift (also moved by "
+      "a pixel up left and down right), or flip,shift; those that the model was trained "
+      "for by default",
+      "VIEWS");
 }
 
 }  // namespace fovea::cli

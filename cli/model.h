@@ -14,14 +14,14 @@ namespace fovea::cli {
 /// The flags of the models' arguments: one for each of models::choices().
 class ChoiceFlags {
  public:
-  void add(CLI::App& app);
+  void add(Command command);
   /// Overwrites in `choices` what was given. Errors: usage, naming the flag.
   void apply(Arguments& choices) const;
   /// The flags that were given: "--stem", ...
   std::vector<std::string> given() const;
 
  private:
-  const CLI::App* app_ = nullptr;
+  Command command_;
   std::vector<Argument> choices_;
   std::map<std::string, std::string> texts_;  ///< by the choice's name
 };
@@ -33,7 +33,7 @@ struct ModelFlags {
   int64_t classes = 0;  ///< 0: not given
   ChoiceFlags choices;
 
-  void add(CLI::App& app);
+  void add(Command command);
   /// Overwrites in `options` what was given. Errors: usage for an invalid value.
   void apply(models::Options& options) const;
   /// The flags besides --model that were given: "--input, --aux"; "" for none.
@@ -61,7 +61,7 @@ struct TrainedFlags {
   bool pretrained = false;
   ChoiceFlags choices;  ///< of the registry's model or the net file
 
-  void add(CLI::App& app);
+  void add(Command command);
 };
 
 /// Loads the model file, or the registry's model or net file with the weights; `console` reports
@@ -70,7 +70,7 @@ struct TrainedFlags {
 std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& console);
 
 /// --tta, for Predictor::use; without it the model's own views.
-CLI::Option* add_views(CLI::App& app, std::string& views);
+Option add_views(Command command, std::string& views);
 
 /// Whether the argument of --model is a model file: it contains a slash or has the suffix of
 /// weights, and not that of a net file. A stream can be either: see choose and load_predictor.
@@ -96,8 +96,5 @@ std::string sizes_text(const Shape& shape);
 
 /// Elements of all parameters.
 int64_t count_parameters(const nn::Module& model);
-
-/// Errors: usage when a required flag is missing.
-void require_flag(const CLI::App& app, const std::string& flag);
 
 }  // namespace fovea::cli

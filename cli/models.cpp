@@ -77,10 +77,10 @@ int run(const Flags& flags, Console& console) {
 
 void add_models(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app = commands.add(commands.root(), "models", "List the available models",
-                               [flags](Console& console) { return run(*flags, console); });
-  app.add_option("GLOB", flags->glob, "Only those whose name matches, such as 'resnet*'");
-  app.add_flag(
+  Command command = commands.add(commands.root(), "models", "List the available models",
+                                 [flags](Console& console) { return run(*flags, console); });
+  command.text("GLOB", flags->glob, "Only those whose name matches, such as 'resnet*'");
+  command.flag(
       "--pretrained", flags->pretrained,
       "List the known published ImageNet weights instead, with their preprocessing of pictures");
 }

@@ -13,7 +13,7 @@ namespace fovea::cli {
 namespace {
 
 struct Flags : TrainedFlags {
-  const CLI::App* app = nullptr;
+  Command command;
   std::string trace;
   double tolerance = 1e-3;
 };
@@ -53,8 +53,8 @@ std::string verdict(const Parity& parity, const LayerParity* first, double toler
 }
 
 int run(const Flags& flags, Console& console) {
-  require_flag(*flags.app, "--model");
-  require_flag(*flags.app, "--trace");
+  flags.command.require("--model");
+  flags.command.require("--trace");
   const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
   const Parity parity = compare(predictor->model(), predictor->state(), read_npz(flags.trace));
   const LayerParity* first = parity.first_departure(flags.tolerance);
@@ -83,19 +83,17 @@ int run(const Flags& flags, Console& console) {
 
 void add_parity(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app = commands.add(commands.root(), "parity",
-                               "Compare a model layer by layer with a trace from another program",
-                               [flags](Console& console) { return run(*flags, console); });
-  flags->app = &app;
-  flags->add(app);
-  app.add_option("--trace", flags->trace,
-                 "The other program's results: arrays by module names, and the input; see "
-                 "bench/peers/record_trace.py")
-      ->type_name("X.npz");
-  app.add_option("--tolerance", flags->tolerance,
-                 "Largest allowed difference, as a fraction of a layer's largest value")
-      ->type_name("X")
-      ->check(CLI::Range(0.0, 1.0).description(""));
+  Command command = commands.add(commands.root(), "parity",
+                                 "Compare a model layer by layer with a trace from another program",
+                                 [flags](Console& console) { return run(*flags, console); });
+  flags->command = command;
+  flags->add(command);
+  command.text("--trace", flags->trace,
+               "The other program's results: arrays by module names, and the input; see "
+               "bench/peers/record_trace.py",
+               "X.npz");
+  command.number("--tolerance", flags->tolerance,
+                 "Largest allowed difference, as a fraction of a layer's largest value", 0, 1);
 }
 
 }  // namespace fovea::cli

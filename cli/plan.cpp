@@ -217,19 +217,17 @@ int run(const Flags& flags, Console& console) {
 
 void add_plan(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app = commands.add(commands.root(), "plan",
-                               "What a training run would cost: memory, largest batch, seconds per "
-                               "epoch; takes train's flags",
-                               [flags](Console& console) { return run(*flags, console); });
-  flags->settings.add(app);
-  app.add_option("--memory", flags->memory,
-                 "Memory limit for the largest batch, such as 2G; the free memory by default")
-      ->type_name("SIZE");
-  app.add_option("--measure", flags->measure,
-                 "Seconds for which to measure the speed; 0: do not measure")
-      ->type_name("X")
-      ->check(CLI::Range(0.0, 3600.0).description(""))
-      ->capture_default_str();
+  Command command =
+      commands.add(commands.root(), "plan",
+                   "What a training run would cost: memory, largest batch, seconds per "
+                   "epoch; takes train's flags",
+                   [flags](Console& console) { return run(*flags, console); });
+  flags->settings.add(command);
+  command.text("--memory", flags->memory,
+               "Memory limit for the largest batch, such as 2G; the free memory by default",
+               "SIZE");
+  command.number("--measure", flags->measure,
+                 "Seconds for which to measure the speed; 0: do not measure", 0, 3600);
 }
 
 }  // namespace fovea::cli

@@ -23,7 +23,7 @@ namespace fovea::cli {
 namespace {
 
 struct Flags : TrainedFlags {
-  const CLI::App* app = nullptr;
+  Command command;
   std::string input, output, csv, tta;
   std::vector<std::string> images;
   int64_t top = 5, batch = 32, max_pixels = default_pixel_limit;
@@ -31,7 +31,7 @@ struct Flags : TrainedFlags {
 
 /// Classes to show for each input: a table has the first only, unless --top is given.
 int64_t classes_shown(const Flags& flags) {
-  return flags.csv.empty() || flags.app->get_option("--top")->count() > 0 ? flags.top : 1;
+  return flags.csv.empty() || flags.command.given("--top") ? flags.top : 1;
 }
 
 /// Whether the error is of one picture, and others may still be used.
@@ -287,7 +287,7 @@ int predict_array(const Flags& flags, Console& console) {
 }
 
 int run(const Flags& flags, Console& console) {
-  require_flag(*flags.app, "--model");
+  flags.command.require("--model");
   const bool array = !flags.input.empty() || !flags.output.empty();
   if (array == !flags.images.empty()) {
     throw Error(ErrorKind::usage, array ? "predict: images and --input cannot be given together"
@@ -301,7 +301,7 @@ int run(const Flags& flags, Console& console) {
     console.data_goes_to("--csv", flags.csv);
   }
   if (!array) return predict_images(flags, console);
-  require_flag(*flags.app, "--input");
+  flags.command.require("--input");
   if (!flags.output.empty()) console.data_goes_to("--output", flags.output);
   return predict_array(flags, console);
 }
@@ -310,27 +310,25 @@ int run(const Flags& flags, Console& console) {
 
 void add_predict(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app =
+  Command command =
       commands.add(commands.root(), "predict", "Use a trained model on pictures or numbers",
                    [flags](Console& console) { return run(*flags, console); });
-  flags->app = &app;
-  flags->add(app);
-  app.add_option("IMAGE", flags->images,
-                 "PNG, JPEG or WebP files, and folders of them; - is standard input");
-  add_count(app, "--batch", flags->batch, "Images at once", 1, 4096);
-  app.add_option("--csv", flags->csv,
-                 "Write a table instead: path, prediction, probability, and so on for --top")
-      ->type_name("FILE");
-  add_count(app, "--top", flags->top, "Classes to show for each picture");
-  add_views(app, flags->tta);
-  add_max_pixels(app, flags->max_pixels);
-  app.add_option("--input", flags->input,
-                 "Instead of images: numbers as the net takes them, f32 N, C, H, W")
-      ->type_name("X.npy");
-  app.add_option("--output", flags->output,
-                 "Where the raw outputs for --input go; predictions are shown by default; - is "
-                 "standard output")
-      ->type_name("Y.npy");
+  flags->command = command;
+  flags->add(command);
+  command.texts("IMAGE", flags->images,
+                "PNG, JPEG or WebP files, and folders of them; - is standard input");
+  command.count("--batch", flags->batch, "Images at once", 1, 4096);
+  command.text("--csv", flags->csv,
+               "Write a table instead: path, prediction, probability, and so on for --top", "FILE");
+  command.count("--top", flags->top, "Classes to show for each picture");
+  add_views(command, flags->tta);
+  command.max_pixels(flags->max_pixels);
+  command.text("--input", flags->input,
+               "Instead of images: numbers as the net takes them, f32 N, C, H, W", "X.npy");
+  command.text("--output", flags->output,
+               "Where the raw outputs for --input go; predictions are shown by default; - is "
+               "standard output",
+               "Y.npy");
 }
 
 }  // namespace fovea::cli

@@ -40,10 +40,10 @@ int show(const std::string& name, Console& console) {
 
 void add_recipes(Commands& commands) {
   const auto name = std::make_shared<std::string>();
-  CLI::App& app = commands.add(
+  Command command = commands.add(
       commands.root(), "recipes", "List the recipes of `train --recipe`, or print one",
       [name](Console& console) { return name->empty() ? list(console) : show(*name, console); });
-  app.add_option("NAME", *name, "The recipe whose text is printed");
+  command.text("NAME", *name, "The recipe whose text is printed");
 }
 
 }  // namespace fovea::cli

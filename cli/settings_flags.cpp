@@ -26,30 +26,30 @@ std::string from_anywhere(const std::string& data) {
 
 }  // namespace
 
-void SettingsFlags::add(CLI::App& app) {
-  app_ = &app;
-  app.add_option(
-         "--recipe", recipe_,
-         "Settings that go together, which other flags override: a name of `fovea recipes`, or "
-         "a file such as the config.toml of a run")
-      ->type_name("NAME|FILE.toml");
+void SettingsFlags::add(Command command) {
+  command_ = command;
+  command.text(
+      "--recipe", recipe_,
+      "Settings that go together, which other flags override: a name of `fovea recipes`, or "
+      "a file such as the config.toml of a run",
+      "NAME|FILE.toml");
   for (const train::Setting& setting : train::settings_table()) {
     if (!is_flag(setting)) continue;
     std::string& value = values_[setting.name];
-    CLI::Option* flag = add_argument(app, "--" + setting.name, value, setting.type(), setting.help);
-    if (setting.repeatable) flag->join(';');
-    if (setting.type() != ArgumentType::flag) flag->default_str(setting.get(train::Settings{}));
+    Option flag = command.argument("--" + setting.name, value, setting.type(), setting.help);
+    if (setting.repeatable) flag.join(';');
+    if (setting.type() != ArgumentType::flag) flag.default_text(setting.get(train::Settings{}));
   }
-  app.footer("Optimizers:\n" + listing(choices_of(optim::optimizers())) + "\nSchedules:\n" +
-             listing(choices_of(optim::schedules())) +
-             "  any of them takes per=epoch: the rate changes only between epochs\n"
-             "\nAverages:\n" +
-             listing(choices_of(train::averages())) + "\nTransforms of --augment:\n" +
-             listing(choices_of(data::transforms())));
+  command.footer("Optimizers:\n" + listing(choices_of(optim::optimizers())) + "\nSchedules:\n" +
+                 listing(choices_of(optim::schedules())) +
+                 "  any of them takes per=epoch: the rate changes only between epochs\n"
+                 "\nAverages:\n" +
+                 listing(choices_of(train::averages())) + "\nTransforms of --augment:\n" +
+                 listing(choices_of(data::transforms())));
 }
 
 bool SettingsFlags::given(std::string_view name) const {
-  return app_->count("--" + std::string(name)) > 0;
+  return command_.given("--" + std::string(name));
 }
 
 train::Settings SettingsFlags::read() const {

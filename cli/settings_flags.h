@@ -11,7 +11,7 @@ namespace fovea::cli {
 /// The flags of a training run, one per row of the settings table, for train and plan.
 class SettingsFlags {
  public:
-  void add(CLI::App& app);
+  void add(Command command);
   /// The defaults, overridden by the recipe, overridden by what was given. Paths are absolute, so
   /// that a run can be resumed from any folder. Errors: usage, naming the flag.
   train::Settings read() const;
@@ -20,7 +20,7 @@ class SettingsFlags {
   train::Changes changes() const;
 
  private:
-  const CLI::App* app_ = nullptr;
+  Command command_;
   std::string recipe_;
   std::map<std::string, std::string> values_;  ///< as text, since the table parses them
 };

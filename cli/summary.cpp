@@ -16,7 +16,7 @@ namespace fovea::cli {
 namespace {
 
 struct Flags : ModelFlags {
-  const CLI::App* app = nullptr;
+  Command command;
   int64_t batch = 32;
   std::string freeze;
   bool graph = false, explain_kernels = false, text = false;
@@ -156,7 +156,7 @@ int print_text(const ChosenModel& chosen, Console& console) {
 }
 
 int run(const Flags& flags, Console& console) {
-  require_flag(*flags.app, "--model");
+  flags.command.require("--model");
   const ChosenModel chosen = choose(flags);
   if (flags.text) return print_text(chosen, console);
   State state;
@@ -197,19 +197,19 @@ int run(const Flags& flags, Console& console) {
 
 void add_summary(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app = commands.add(commands.root(), "summary", "Show a model's layers and costs",
-                               [flags](Console& console) { return run(*flags, console); });
-  flags->app = &app;
-  flags->add(app);
-  add_count(app, "--batch", flags->batch, "Batch size of the training step whose memory is shown");
-  app.add_option(
-         "--freeze", flags->freeze,
-         "Arrays not to train: backbone (all but the head), vectors (biases and norms), or globs "
-         "of names")
-      ->type_name("GLOB");
-  app.add_flag("--text", flags->text, "Only the net file (NET.toml) that the net was made from");
-  app.add_flag("--graph", flags->graph, "Also the graph before and after each pass");
-  app.add_flag("--explain-kernels", flags->explain_kernels,
+  Command command = commands.add(commands.root(), "summary", "Show a model's layers and costs",
+                                 [flags](Console& console) { return run(*flags, console); });
+  flags->command = command;
+  flags->add(command);
+  command.count("--batch", flags->batch, "Batch size of the training step whose memory is shown");
+  command.text(
+      "--freeze", flags->freeze,
+      "Arrays not to train: backbone (all but the head), vectors (biases and norms), or globs "
+      "of names",
+      "GLOB");
+  command.flag("--text", flags->text, "Only the net file (NET.toml) that the net was made from");
+  command.flag("--graph", flags->graph, "Also the graph before and after each pass");
+  command.flag("--explain-kernels", flags->explain_kernels,
                "Also which kernel runs each step, and why others do not");
 }
 

@@ -226,17 +226,16 @@ int run(const Flags& flags, Console& console) {
 
 void add_train(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App& app = commands.add(commands.root(), "train", "Train a model on a data set",
-                               [flags](Console& console) { return run(*flags, console); });
-  flags->settings.add(app);
-  app.add_option("--out", flags->out, "Folder of the run; runs/MODEL-DATA-NNN by default")
-      ->type_name("DIR");
-  app.add_flag("--pretrained", flags->pretrained,
+  Command command = commands.add(commands.root(), "train", "Train a model on a data set",
+                                 [flags](Console& console) { return run(*flags, console); });
+  flags->settings.add(command);
+  command.text("--out", flags->out, "Folder of the run; runs/MODEL-DATA-NNN by default", "DIR");
+  command.flag("--pretrained", flags->pretrained,
                "Start from the model's published weights, downloaded if needed");
-  app.add_option("--resume", flags->resume,
-                 "Continue the run in this folder; --epochs, --data, --threads, --workers, "
-                 "--cache, --save-every and --keep may change")
-      ->type_name("DIR");
+  command.text("--resume", flags->resume,
+               "Continue the run in this folder; --epochs, --data, --threads, --workers, "
+               "--cache, --save-every and --keep may change",
+               "DIR");
 }
 
 }  // namespace fovea::cli

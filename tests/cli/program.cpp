@@ -183,8 +183,7 @@ Outcome fovea(const Arguments& arguments, const Surroundings& surroundings) {
 Outcome fovea_here(const Arguments& arguments) {
   cli::Console console;
   console.quiet = true;
-  CLI::App root("", "fovea");
-  cli::Commands commands(root);
+  cli::Commands commands("", "");
   for (const auto add : {cli::add_train, cli::add_eval, cli::add_predict, cli::add_convert,
                          cli::add_summary, cli::add_models})
     add(commands);
