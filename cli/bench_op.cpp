@@ -139,7 +139,7 @@ Json to_json(const Measured& m) {
 /// A backward op trusts the values from its forward op, so it cannot be benchmarked on its own.
 void require_forward(const Op& op) {
   if (op.traits().differentiable) return;
-  throw Error(ErrorKind::usage, "bench op: " + std::string(op.name()) + " is not a forward op")
+  throw Error(ErrorKind::usage, fmt::format("bench op: {} is not a forward op", op.name()))
       .with("try", "an op that has a gradient, such as max_pool or conv");
 }
 

@@ -1,5 +1,7 @@
 #include "command.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 
 #include "fovea/core/error.h"
@@ -83,8 +85,8 @@ bool Command::given(const std::string& name) const { return app_->count(name) > 
 
 void Command::require(const std::string& name) const {
   if (given(name)) return;
-  throw Error(ErrorKind::usage, name + " is missing")
-      .with("try", "fovea " + app_->get_name() + " --help");
+  throw Error(ErrorKind::usage, fmt::format("{} is missing", name))
+      .with("try", fmt::format("fovea {} --help", app_->get_name()));
 }
 
 }  // namespace fovea::cli

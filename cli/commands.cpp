@@ -82,7 +82,8 @@ void Commands::refuse_extras(const CLI::App& app) const {
   }
   const std::vector<std::string> commands = names_under(app);
   if (!commands.empty()) throw unknown_name("command", first, commands).with("try", help_of(app));
-  throw Error(ErrorKind::usage, "unexpected argument \"" + first + "\"").with("try", help_of(app));
+  throw Error(ErrorKind::usage, fmt::format("unexpected argument \"{}\"", first))
+      .with("try", help_of(app));
 }
 
 const Commands::Action& Commands::chosen() const {
@@ -91,7 +92,7 @@ const Commands::Action& Commands::chosen() const {
   for (const Action& action : actions_) {
     if (action.app == &app) return action;
   }
-  throw Error(ErrorKind::usage, full_name(app) + ": a command is required")
+  throw Error(ErrorKind::usage, fmt::format("{}: a command is required", full_name(app)))
       .with("commands", join(names_under(app)))
       .with("try", help_of(app));
 }

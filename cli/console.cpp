@@ -68,8 +68,8 @@ void Console::data_goes_to(std::string_view flag, const std::string& path) {
   if (!is_standard_output(path)) return;
   if (json) {
     throw Error(ErrorKind::usage,
-                std::string(flag) + " " + path + " and --json cannot both use standard output")
-        .with("try", "a file name for " + std::string(flag));
+                fmt::format("{} {} and --json cannot both use standard output", flag, path))
+        .with("try", fmt::format("a file name for {}", flag));
   }
   data_output_ = true;
 }

@@ -65,13 +65,14 @@ int run(const Flags& flags, Console& console) {
         .with("try", "fovea convert weights.pth weights.safetensors");
   }
   if (!is_weight_file(flags.out) && !is_stream(flags.out)) {
-    throw Error(ErrorKind::usage, "convert: the suffix of " + flags.out + " is not a known format")
+    throw Error(ErrorKind::usage,
+                fmt::format("convert: the suffix of {} is not a known format", flags.out))
         .with("known", ".safetensors, .pth, .pt");
   }
   console.data_goes_to("OUT", flags.out);
   const std::string given = flags.given();
   if (flags.model.empty() && !given.empty()) {
-    throw Error(ErrorKind::usage, "convert: " + given + " needs a model")
+    throw Error(ErrorKind::usage, fmt::format("convert: {} needs a model", given))
         .with("try", "--model NAME as well");
   }
   const Written written =

@@ -127,7 +127,7 @@ std::vector<std::string> write_files(const std::vector<Sample>& samples,
   std::filesystem::create_directories(folder, error);
   if (error) {
     throw Error(ErrorKind::io,
-                "cannot make the folder " + folder.string() + ": " + error.message());
+                fmt::format("cannot make the folder {}: {}", folder.string(), error.message()));
   }
   std::vector<std::string> paths;
   for (const Sample& sample : samples) {

@@ -22,8 +22,8 @@ struct Flags {
 template <class Get>
 int run_get(const Flags& flags, const char* what, Console& console, const Get& get) {
   if (flags.name.empty()) {
-    throw Error(ErrorKind::usage, std::string(what) + " get: a name is required")
-        .with("try", std::string("fovea ") + what + " get --help");
+    throw Error(ErrorKind::usage, fmt::format("{} get: a name is required", what))
+        .with("try", fmt::format("fovea {} get --help", what));
   }
   const std::filesystem::path path = get();
   console.clear_status();

@@ -37,7 +37,8 @@ std::shared_ptr<const data::Dataset> fitted(const Predictor& predictor, const da
   const data::Targets &own = predictor.task().targets(), &given = sets.targets();
   const auto fail = [&](const std::string& what,
                         const std::vector<std::pair<std::string, std::string>>& details = {}) {
-    Error error(ErrorKind::usage, "eval: the model does not fit the data set " + sets.name);
+    Error error(ErrorKind::usage,
+                fmt::format("eval: the model does not fit the data set {}", sets.name));
     error.with("what", what);
     for (const auto& [key, text] : details) error.with(key, text);
     return error.with(
@@ -127,7 +128,8 @@ void write_confusion(const std::string& path, const tasks::Measures& measures) {
 /// Errors: usage when the name does not say the format.
 void check_confusion(const std::string& path) {
   if (path.empty() || path.ends_with(".csv") || path.ends_with(".png") || is_stream(path)) return;
-  throw Error(ErrorKind::usage, "--confusion " + path + ": its name does not say the format")
+  throw Error(ErrorKind::usage,
+              fmt::format("--confusion {}: its name does not say the format", path))
       .with("expected", "FILE.csv for a table, FILE.png for a picture");
 }
 
@@ -141,7 +143,8 @@ class Predictions {
         predictor_(predictor),
         split_(split) {
     if (path_.empty() || as_array_ || path_.ends_with(".csv") || is_stream(path_)) return;
-    throw Error(ErrorKind::usage, "--predictions " + path_ + ": its name does not say the format")
+    throw Error(ErrorKind::usage,
+                fmt::format("--predictions {}: its name does not say the format", path_))
         .with("expected", "FILE.csv for a table, FILE.npy for the net's outputs");
   }
 

@@ -24,8 +24,8 @@ namespace {
 /// Weights alone do not tell which network they are for.
 void refuse_bare_weights(const std::string& model) {
   if (!is_weight_file(model) || model.ends_with(".safetensors")) return;
-  throw Error(ErrorKind::usage, "--model " + model + " is a weight file, not a model file")
-      .with("try", "--model NAME --weights " + model + ", or fovea convert --model NAME");
+  throw Error(ErrorKind::usage, fmt::format("--model {} is a weight file, not a model file", model))
+      .with("try", fmt::format("--model NAME --weights {}, or fovea convert --model NAME", model));
 }
 
 }  // namespace
@@ -140,11 +140,12 @@ std::unique_ptr<Predictor> load(const TrainedFlags& flags, Console& console) {
   if (names_file(flags.model) && (flags.weights.empty() || !is_stream(flags.model))) {
     refuse_bare_weights(flags.model);
     if (const std::vector<std::string> given = flags.choices.given(); !given.empty()) {
-      throw Error(ErrorKind::usage, "--model " + flags.model + " already defines its architecture")
-          .with("try", join(given) + " only together with --weights");
+      throw Error(ErrorKind::usage,
+                  fmt::format("--model {} already defines its architecture", flags.model))
+          .with("try", fmt::format("{} only together with --weights", join(given)));
     }
     if (flags.weights.empty()) return std::make_unique<Predictor>(flags.model);
-    throw Error(ErrorKind::usage, "--model " + flags.model + " contains its own weights")
+    throw Error(ErrorKind::usage, fmt::format("--model {} contains its own weights", flags.model))
         .with("try", "one of --model and --weights, or --model NAME --weights FILE");
   }
   models::Options options;
@@ -152,9 +153,11 @@ std::unique_ptr<Predictor> load(const TrainedFlags& flags, Console& console) {
   const std::string name = model_name(flags.model, options);
   if (!options.net) models::entry(name);  // reports an unknown one
   if (flags.weights.empty()) {
-    throw Error(ErrorKind::usage, "--model " + flags.model + " is an architecture without weights")
-        .with("try", "--weights FILE, or a file that `fovea train` wrote, such as runs/" + name +
-                         "-fashion-mnist-001/best.safetensors");
+    throw Error(ErrorKind::usage,
+                fmt::format("--model {} is an architecture without weights", flags.model))
+        .with("try", fmt::format("--weights FILE, or a file that `fovea train` wrote, such as "
+                                 "runs/{}-fashion-mnist-001/best.safetensors",
+                                 name));
   }
   const auto say = [&](const std::string& text) { console.note(text); };
   return std::make_unique<Predictor>(assemble_model(name, options, flags.weights, say),
@@ -170,7 +173,7 @@ std::unique_ptr<Predictor> load_predictor(const TrainedFlags& given, Console& co
   if (flags.size.empty()) return predictor;
   const Shape size = parse_sizes("--size", flags.size);
   if (size.rank() != 2) {
-    throw Error(ErrorKind::usage, "--size: \"" + flags.size + "\" is not a picture size")
+    throw Error(ErrorKind::usage, fmt::format("--size: \"{}\" is not a picture size", flags.size))
         .with("expected", "height and width, such as 224x224");
   }
   predictor->resize(static_cast<int>(size[0]), static_cast<int>(size[1]));
@@ -191,8 +194,7 @@ Shape parse_sizes(std::string_view flag, std::string_view text) {
   for (const std::string& part : split(text, 'x')) {
     const std::optional<double> size = parse_number(part);
     if (!size || *size < 1 || *size > 65536 || *size != static_cast<double>(int64_t(*size))) {
-      throw Error(ErrorKind::usage,
-                  std::string(flag) + ": \"" + std::string(text) + "\" is not a size")
+      throw Error(ErrorKind::usage, fmt::format("{}: \"{}\" is not a size", flag, text))
           .with("expected", "channels, height and width, each from 1 to 65536, such as 3x224x224");
     }
     sizes.push_back(static_cast<int64_t>(*size));

@@ -25,7 +25,7 @@ struct Flags {
 size_t parse_memory(const std::string& text) {
   const std::optional<size_t> bytes = parse_bytes(text);
   if (bytes && *bytes > 0) return *bytes;
-  throw Error(ErrorKind::usage, "--memory: \"" + text + "\" is not an amount of memory")
+  throw Error(ErrorKind::usage, fmt::format("--memory: \"{}\" is not an amount of memory", text))
       .with("expected", "a number and K, M, G or T, such as 2G or 800M");
 }
 

@@ -88,9 +88,9 @@ std::vector<std::string> pictures_of(const std::string& argument) {
     if (data::is_image_name(entry->path()) && !entry->is_directory(problem))
       found.push_back(entry->path().string());
   }
-  if (problem) throw Error(ErrorKind::data, argument + ": " + problem.message());
+  if (problem) throw Error(ErrorKind::data, fmt::format("{}: {}", argument, problem.message()));
   if (found.empty()) {
-    throw Error(ErrorKind::data, argument + ": a folder without images")
+    throw Error(ErrorKind::data, fmt::format("{}: a folder without images", argument))
         .with("expected",
               "files that end in .png, .jpg, .jpeg or .webp, in it or in folders below");
   }
@@ -117,7 +117,7 @@ void attempt(Item& item, const Body& body) {
     item.failure = std::current_exception();
   } catch (const std::bad_alloc&) {
     item.failure = std::make_exception_ptr(
-        Error(ErrorKind::memory, item.path + ": not enough memory to use it"));
+        Error(ErrorKind::memory, fmt::format("{}: not enough memory to use it", item.path)));
   }
 }
 
@@ -200,14 +200,15 @@ void check_input(const Array& input, const Shape& takes, const std::string& path
     axes += i == 0 ? letters[0] : letters[letters.size() - static_cast<size_t>(takes.rank() - i)];
   }
   if (input.dtype() != DType::f32 || input.shape().rank() != takes.rank() + 1) {
-    throw Error(ErrorKind::usage, "--input " + path + ": f32 values " + axes + " are expected")
+    throw Error(ErrorKind::usage, fmt::format("--input {}: f32 values {} are expected", path, axes))
         .with("found", describe(input))
         .with("try", "array.astype('<f4')");
   }
   if (input.dim(1) == takes[0]) return;
-  throw Error(ErrorKind::usage, "--input " + path + ": the model takes images of other channels")
+  throw Error(ErrorKind::usage,
+              fmt::format("--input {}: the model takes images of other channels", path))
       .with("found", describe(input))
-      .with("expected", std::to_string(takes[0]) + " channels on axis 1");
+      .with("expected", fmt::format("{} channels on axis 1", takes[0]));
 }
 
 /// Calls body(first, batch) for all rows, a bounded number of them at a time.

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "commands.h"
@@ -29,7 +31,8 @@ int show(const std::string& name, Console& console) {
   (void)train::from_recipe(name);  // or says that it does not exist
   const auto found = std::ranges::find(train::recipes(), name, &train::Recipe::name);
   if (found == train::recipes().end()) {
-    throw Error(ErrorKind::usage, "recipes: " + name + " is a file, not the name of a recipe");
+    throw Error(ErrorKind::usage,
+                fmt::format("recipes: {} is a file, not the name of a recipe", name));
   }
   console.document({{"name", found->name}, {"about", found->about}, {"text", found->text}});
   console.result(found->text);

@@ -147,7 +147,7 @@ Json kernels_json(const std::vector<Compiled>& programs) {
 int print_text(const ChosenModel& chosen, Console& console) {
   if (!chosen.config.net) {
     throw Error(ErrorKind::usage,
-                "--text: " + chosen.name + " is written in C++, not in a net file")
+                fmt::format("--text: {} is written in C++, not in a net file", chosen.name))
         .with("try", "a NET.toml, or a model file trained from one");
   }
   console.document({{"model", chosen.name}, {"text", chosen.config.net->text}});

@@ -195,7 +195,7 @@ ArgumentValue Argument::read_flag(std::string_view text) const {
   ArgumentValue value = read(text);
   if (!std::holds_alternative<std::monostate>(value)) return value;
   throw Error(ErrorKind::usage,
-              flag() + " must be " + expected() + ", not \"" + printable(text) + '"');
+              fmt::format("{} must be {}, not \"{}\"", flag(), expected(), printable(text)));
 }
 
 std::string to_string(const ArgumentValue& value) {
@@ -280,7 +280,7 @@ std::vector<ChoiceText> parse_choices(std::string_view list) {
 Arguments read_arguments(std::string_view what, const Choice& choice,
                          std::span<const std::string> texts) {
   const auto fail = [&](const std::string& headline) {
-    return Error(ErrorKind::usage, std::string(what) + " " + choice.name + headline)
+    return Error(ErrorKind::usage, fmt::format("{} {}{}", what, choice.name, headline))
         .with("usage", choice.usage());
   };
   std::map<std::string, ArgumentValue, std::less<>> values;
@@ -315,14 +315,15 @@ Arguments read_arguments(std::string_view what, const Choice& choice,
 
 void check(std::string_view what, const Choice& choice) {
   if (!is_name(choice.name)) {
-    throw Error(ErrorKind::usage, std::string(what) + " \"" + printable(choice.name) +
-                                      "\": a name must not be empty or contain : , or =");
+    throw Error(ErrorKind::usage,
+                fmt::format("{} \"{}\": a name must not be empty or contain : , or =", what,
+                            printable(choice.name)));
   }
   bool optional = false;
   for (const Argument& argument : choice.arguments) {
     const auto fail = [&](const std::string& mistake) {
       return Error(ErrorKind::usage,
-                   std::string(what) + " " + choice.name + ": " + argument.name + mistake);
+                   fmt::format("{} {}: {}{}", what, choice.name, argument.name, mistake));
     };
     if (!is_name(argument.name)) throw fail(": a name must not be empty or contain : , or =");
     if (std::ranges::count(choice.arguments, argument.name, &Argument::name) > 1) {

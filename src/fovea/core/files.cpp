@@ -279,7 +279,7 @@ FileBytes read_file(const std::filesystem::path& path, ErrorKind kind, size_t li
   size_t size = file.read({pages->data(), expected});
   if (sized && size < expected) {
     throw Error(kind, "cannot read " + path.string() + ": it was truncated while being read")
-        .with("expected", std::to_string(expected) + " bytes")
+        .with("expected", fmt::format("{} bytes", expected))
         .with("found", std::to_string(size))
         .with("try", "again once the file is complete");
   }

@@ -1,5 +1,7 @@
 #include "fovea/downloads/download.h"
 
+#include <fmt/format.h>
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -71,7 +73,7 @@ class PartialFile {
 
 Error& with_advice(Error& error, const RemoteFile& file, const fs::path& folder) {
   return error.with("url", file.url)
-      .with("try", "put " + file.name + " (" + file.url + ") into " + folder.string());
+      .with("try", fmt::format("put {} ({}) into {}", file.name, file.url, folder.string()));
 }
 
 }  // namespace
@@ -92,15 +94,16 @@ fs::path download(const RemoteFile& file, const fs::path& folder, const Download
   std::error_code problem;
   if (fs::exists(target, problem)) return target;
   if (!can_download()) {
-    Error error(ErrorKind::data, file.name +
-                                     " is not there, and this fovea was built without "
-                                     "libcurl: it cannot download");
+    Error error(
+        ErrorKind::data,
+        fmt::format("{} is not there, and this fovea was built without libcurl: it cannot download",
+                    file.name));
     throw with_advice(error, file, folder);
   }
   fs::create_directories(folder, problem);
   if (problem) {
     throw Error(ErrorKind::io,
-                "cannot make the folder " + folder.string() + ": " + problem.message());
+                fmt::format("cannot make the folder {}: {}", folder.string(), problem.message()));
   }
   const PartialFile part(folder / (file.name + ".part"));
   if (fs::exists(target, problem)) {  // another process was quicker
@@ -123,8 +126,9 @@ fs::path download(const RemoteFile& file, const fs::path& folder, const Download
   const std::string found = sha256_of(part.path());
   if (!found.starts_with(file.sha256)) {
     fs::remove(part.path(), problem);
-    Error error(ErrorKind::data, file.name + ": the download has another checksum than published");
-    error.with("expected", "SHA-256 " + file.sha256).with("found", found);
+    Error error(ErrorKind::data,
+                fmt::format("{}: the download has another checksum than published", file.name));
+    error.with("expected", fmt::format("SHA-256 {}", file.sha256)).with("found", found);
     throw with_advice(error, file, folder);
   }
   part.rename_to(target);

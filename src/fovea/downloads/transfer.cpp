@@ -1,5 +1,7 @@
 #include "fovea/downloads/transfer.h"
 
+#include <fmt/format.h>
+
 #include <curl/curl.h>
 
 #include <exception>
@@ -106,7 +108,7 @@ void transfer(const Transfer& transfer, const DownloadOptions& options) {
   if (session.too_long) {
     transfer.restart();
     throw Error(ErrorKind::data, "the server sends more than the published file has")
-        .with("expected", std::to_string(session.limit()) + " bytes");
+        .with("expected", fmt::format("{} bytes", session.limit()));
   }
   long status = 0;
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);

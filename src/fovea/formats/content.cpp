@@ -145,7 +145,7 @@ Error unknown_format(std::span<const std::byte> bytes, const std::string& file) 
     return is(file, "a pickle that torch.save did not write",
               "torch.save(model.state_dict(), FILE)");
   }
-  return Error(ErrorKind::model, file + ": it is not a known kind of weight file")
+  return Error(ErrorKind::model, fmt::format("{}: it is not a known kind of weight file", file))
       .with("file", fmt::format("{} bytes", bytes.size()))
       .with("known", "what torch.save writes (.pth, .pt), and .safetensors");
 }

@@ -263,7 +263,8 @@ void save_model(const std::filesystem::path& path, const ModelFile& model) {
     throw Error(ErrorKind::usage, "save_model: the architecture has no name");
   }
   const std::string wrong = model.preprocessing ? problem(*model.preprocessing) : "";
-  if (!wrong.empty()) throw Error(ErrorKind::usage, "save_model: preprocessing: " + wrong);
+  if (!wrong.empty())
+    throw Error(ErrorKind::usage, fmt::format("save_model: preprocessing: {}", wrong));
   SafeTensors contents;
   contents.metadata = {{"fovea.format", std::to_string(format_version)},
                        {"fovea.architecture", model.architecture},

@@ -190,7 +190,7 @@ int64_t bytes_of(const HeaderReader& header, const std::string& file) {
   try {
     return checked_product(header.shape->numel(), static_cast<int64_t>(size_of(*header.dtype)));
   } catch (const Error&) {
-    throw Error(ErrorKind::data, file + ": its shape is too large for any file")
+    throw Error(ErrorKind::data, fmt::format("{}: its shape is too large for any file", file))
         .with("shape", to_string(*header.shape));
   }
 }
@@ -203,7 +203,7 @@ Array parse(std::span<const std::byte> bytes, const std::string& file) {
                       file);
   header.read();
   if (*header.fortran) {
-    throw Error(ErrorKind::data, file + ": the array is in Fortran order")
+    throw Error(ErrorKind::data, fmt::format("{}: the array is in Fortran order", file))
         .with("try", "save it with numpy.save(path, numpy.ascontiguousarray(array))");
   }
   const std::string_view data = text.substr(prefix.header_begin + prefix.header_length);
@@ -244,7 +244,7 @@ void write_npy(const std::filesystem::path& path, const Array& array) {
     if (value == array.dtype()) dtype = known;
   }
   if (dtype.empty()) {
-    throw Error(ErrorKind::usage, ".npy files cannot hold " + std::string(name(array.dtype())))
+    throw Error(ErrorKind::usage, fmt::format(".npy files cannot hold {}", name(array.dtype())))
         .with("try", "astype(DType::f32) first");
   }
   std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': (", dtype);

@@ -135,7 +135,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   bool binary(binary_t&) override { return unexpected("bytes"); }
 
   bool parse_error(size_t position, const std::string&, const nlohmann::json::exception&) override {
-    throw Error(ErrorKind::model, file_ + ": its header is not valid JSON")
+    throw Error(ErrorKind::model, fmt::format("{}: its header is not valid JSON", file_))
         .with("offset", std::to_string(8 + position - std::min<size_t>(position, 1)));
   }
 

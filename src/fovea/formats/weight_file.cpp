@@ -62,7 +62,8 @@ void write_weights(const std::filesystem::path& path,
                    const std::vector<std::pair<std::string, Array>>& tensors) {
   const bool known = is_weight_file(path.string());
   if (!known && !is_stream(path)) {
-    throw Error(ErrorKind::usage, path.string() + ": the suffix is not that of a weight format")
+    throw Error(ErrorKind::usage,
+                fmt::format("{}: the suffix is not that of a weight format", path.string()))
         .with("known", ".safetensors, .pth, .pt");
   }
   if (!known || path.extension() == ".safetensors") {

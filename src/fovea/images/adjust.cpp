@@ -20,7 +20,7 @@ std::span<uint8_t> values_of(const char* who, Array& image) {
   if (image.dtype() == DType::u8 && image.shape().rank() == 3 && image.numel() > 0) {
     return image.data<uint8_t>();
   }
-  throw Error(ErrorKind::usage, std::string(who) + " needs images u8[H, W, C]")
+  throw Error(ErrorKind::usage, fmt::format("{} needs images u8[H, W, C]", who))
       .with("found", describe(image));
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 void require_image(const char* who, const Array& image) {
   if (image.dtype() == DType::u8 && image.shape().rank() == 3 && image.numel() > 0) return;
-  throw Error(ErrorKind::usage, std::string(who) + " needs images u8[H, W, C]")
+  throw Error(ErrorKind::usage, fmt::format("{} needs images u8[H, W, C]", who))
       .with("found", describe(image));
 }
 
@@ -196,7 +196,7 @@ Array warp(const Array& image, const Matrix3& matrix, Filter filter) {
   require_image("warp", image);
   if (filter != Filter::nearest && filter != Filter::bilinear) {
     throw Error(ErrorKind::usage,
-                "warp: the filter must be nearest or bilinear, not " + std::string(name(filter)));
+                fmt::format("warp: the filter must be nearest or bilinear, not {}", name(filter)));
   }
   const Matrix3 back = inverse(matrix);
   const View in{image.data<uint8_t>().data(), image.dim(0), image.dim(1), image.dim(2)};

@@ -84,7 +84,8 @@ class JpegReader {
   [[noreturn]] void fail() const {
     switch (errors_.msg_code) {
       case JERR_OUT_OF_MEMORY:
-        throw Error(ErrorKind::memory, source_.name + ": not enough memory to decode it");
+        throw Error(ErrorKind::memory,
+                    fmt::format("{}: not enough memory to decode it", source_.name));
       case JERR_ARITH_NOTIMPL:
       case JERR_BAD_PRECISION:
       case JERR_CCIR601_NOTIMPL:

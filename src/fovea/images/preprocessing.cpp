@@ -82,7 +82,7 @@ MinimumSize minimum_size_for(const Preprocessing& p) {
 
 Image prepare(const Image& image, const Preprocessing& p) {
   const std::string wrong = problem(p);
-  if (!wrong.empty()) throw Error(ErrorKind::usage, "preprocessing: " + wrong);
+  if (!wrong.empty()) throw Error(ErrorKind::usage, fmt::format("preprocessing: {}", wrong));
   if (p.channels != 1 && p.channels != 3) {
     throw Error(ErrorKind::usage,
                 fmt::format("pictures have 1 or 3 channels, but the network takes {}", p.channels))

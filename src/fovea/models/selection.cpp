@@ -1,5 +1,7 @@
 #include "fovea/models/selection.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/core/error.h"
@@ -63,8 +65,9 @@ ArrayNames select(std::string_view flag, std::string_view text, std::string_view
     if (part == "head" || part == "backbone") {
       found = parts_of(*model, head(name, config), part == "backbone");
       if (found.empty()) {
-        throw Error(ErrorKind::usage, std::string(flag) + " " + part +
-                                          ": no array of the net depends on the number of outputs")
+        throw Error(
+            ErrorKind::usage,
+            fmt::format("{} {}: no array of the net depends on the number of outputs", flag, part))
             .with("try", "globs of the names in fovea summary: 'layer1.*'");
       }
     } else {

@@ -1,5 +1,7 @@
 #include "fovea/nn/module.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/core/error.h"
@@ -36,9 +38,9 @@ Variable::Variable(const Scope& scope, const Shape& shape, Initializer initializ
       dtype_(dtype) {
   if (owner_ == nullptr) {
     throw Error(ErrorKind::usage,
-                "nn: the array \"" + scope.name_ + "\" does not belong to a module")
+                fmt::format("nn: the array \"{}\" does not belong to a module", scope.name_))
         .at(scope.describe())
-        .with("try", "a scope that the module's at(\"" + scope.name_ + "\") makes");
+        .with("try", fmt::format("a scope that the module's at(\"{}\") makes", scope.name_));
   }
   owner_->claim(scope.name_);
   owner_->variables_.push_back(this);
@@ -85,7 +87,7 @@ void Module::claim(const std::string& name) const {
     wrong = "is the name of two parts of the same module";
   }
   if (!wrong) return;
-  throw Error(ErrorKind::usage, "nn: \"" + name + "\" " + wrong)
+  throw Error(ErrorKind::usage, fmt::format("nn: \"{}\" {}", name, wrong))
       .with("in", Scope(parent_, name_, where_).describe());
 }
 
@@ -94,7 +96,8 @@ Scope Module::at(std::string_view name, const Where& where) {
 }
 
 Tensor Module::forward(Tensor) const {
-  throw Error(ErrorKind::internal, "nn: \"" + name_ + "\" has no forward for a single Tensor")
+  throw Error(ErrorKind::internal,
+              fmt::format("nn: \"{}\" has no forward for a single Tensor", name_))
       .with("try", "call(module, ...), or override Tensor forward(Tensor) const");
 }
 

@@ -36,8 +36,8 @@ Shape transposed_sizes(const std::string& op, const Type& x, const std::vector<W
     const WindowAxis& axis = axes[i];
     const int a = static_cast<int>(i);
     const auto fail = [&](const std::string& what) {
-      return Error(ErrorKind::usage,
-                   op + ": " + what + " (axis " + std::string(1, image_axes(x.rank())[i + 2]) + ")")
+      return Error(ErrorKind::usage, fmt::format("{}: {} (axis {})", op, what,
+                                                 std::string(1, image_axes(x.rank())[i + 2])))
           .with("input", type_text(x));
     };
     require_window(op, axis);

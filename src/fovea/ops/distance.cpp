@@ -17,7 +17,7 @@ namespace {
 void require_pair(std::string_view op, const Type& x, const Type& target) {
   require_float(op, "input", x);
   if (x.dtype == target.dtype && x.shape == target.shape) return;
-  throw Error(ErrorKind::usage, std::string(op) + ": input and target differ")
+  throw Error(ErrorKind::usage, fmt::format("{}: input and target differ", op))
       .with("input", to_string(x))
       .with("target", to_string(target))
       .with("try", "reshape() or cast() on one of them");

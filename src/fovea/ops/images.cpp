@@ -22,7 +22,7 @@ Types NormalizeImages::infer(const Types& in) const {
   require_inputs(name, in, 1);
   const Type& x = in[0];
   const auto fail = [&](const std::string& what) {
-    return Error(ErrorKind::usage, "normalize_images: " + what)
+    return Error(ErrorKind::usage, fmt::format("normalize_images: {}", what))
         .with("input", to_string(x, x.rank() == 4 ? "NHWC" : ""));
   };
   if (x.dtype != DType::u8 || x.rank() != 4) {

@@ -30,7 +30,7 @@ Types Linear::infer(const Types& in) const {
   const Type &x = in[0], &w = in[1];
   require_float(name, "input", x);
   const auto fail = [&](const std::string& what) {
-    return Error(ErrorKind::usage, "linear: " + what)
+    return Error(ErrorKind::usage, fmt::format("linear: {}", what))
         .with("input", features_text(x))
         .with("weight", to_string(w, w.rank() == 2 ? "OI" : ""));
   };
@@ -83,7 +83,7 @@ Types MatMul::infer(const Types& in) const {
   require_inputs(name, in, 2);
   const Type &a = in[0], &b = in[1];
   const auto fail = [&](const std::string& what) {
-    return Error(ErrorKind::usage, "matmul: " + what)
+    return Error(ErrorKind::usage, fmt::format("matmul: {}", what))
         .with("first", to_string(a) + (transpose_a ? " transposed" : ""))
         .with("second", to_string(b) + (transpose_b ? " transposed" : ""));
   };

@@ -65,7 +65,7 @@ Types SoftmaxCrossEntropy::infer(const Types& in) const {
   require_inputs(name, in, 2);
   const Type &logits = in[0], &targets = in[1];
   const auto fail = [&](const std::string& what) {
-    return Error(ErrorKind::usage, "cross_entropy: " + what)
+    return Error(ErrorKind::usage, fmt::format("cross_entropy: {}", what))
         .with("logits", to_string(logits, logits.rank() == 2 ? "NK" : ""))
         .with("targets", to_string(targets));
   };

@@ -72,7 +72,7 @@ void InTopK::reference(const Views& v) const {
 Types OneHot::infer(const Types& in) const {
   require_inputs(name, in, 1);
   if (in[0].dtype != DType::i64 || in[0].rank() < 1) {
-    throw Error(ErrorKind::usage, std::string(name) + ": labels are i64[N, ...]")
+    throw Error(ErrorKind::usage, fmt::format("{}: labels are i64[N, ...]", name))
         .with("labels", to_string(in[0]));
   }
   if (classes < 1) {
@@ -97,7 +97,7 @@ Types ArgMax::infer(const Types& in) const {
   require_inputs(name, in, 1);
   require_float(name, "input", in[0]);
   if (in[0].rank() >= 2 && in[0].dim(1) >= 1) return {{DType::i64, without_classes(in[0].shape)}};
-  throw Error(ErrorKind::usage, std::string(name) + ": logits are [N, K, ...] with K at least 1")
+  throw Error(ErrorKind::usage, fmt::format("{}: logits are [N, K, ...] with K at least 1", name))
       .with("logits", to_string(in[0]));
 }
 

@@ -33,8 +33,8 @@ void check_padding(const std::string& op, const Type& x, const std::vector<Windo
       const int64_t first =
           (-start + axis.dilation - 1) / axis.dilation;  // the first tap at 0 or later
       if (first < axis.kernel && start + first * axis.dilation < size) continue;
-      throw Error(ErrorKind::usage, op + ": a window contains only padding (axis " +
-                                        std::string(1, image_axes(x.rank())[a + 2]) + ")")
+      throw Error(ErrorKind::usage, fmt::format("{}: a window contains only padding (axis {})", op,
+                                                std::string(1, image_axes(x.rank())[a + 2])))
           .with("input", input_text(x))
           .with("try", "a larger input, or less padding or dilation");
     }

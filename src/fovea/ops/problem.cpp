@@ -29,7 +29,7 @@ std::string_view example(std::string_view problem) {
 
 Error bad(std::string_view problem, const std::string& what) {
   return Error(ErrorKind::usage, fmt::format("problem \"{}\": {}", problem, what))
-      .with("expected", "a problem such as " + std::string(example(problem)));
+      .with("expected", fmt::format("a problem such as {}", example(problem)));
 }
 
 const std::vector<std::string>& size_names() {
@@ -111,7 +111,7 @@ DType read_dtype(std::string_view problem, std::string_view suffix) {
 const Conv& conv_of(const OpCall& forward) {
   const Conv* conv = forward.op.as<Conv>();
   if (conv == nullptr) {
-    throw Error(ErrorKind::usage, std::string(forward.op.name()) + " is not a convolution");
+    throw Error(ErrorKind::usage, fmt::format("{} is not a convolution", forward.op.name()));
   }
   return *conv;
 }

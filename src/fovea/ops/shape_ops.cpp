@@ -211,7 +211,8 @@ Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end) {
 Tensors split(const Tensor& x, const std::vector<int64_t>& sizes, int axis) {
   axis = checked_axis("split", axis, x.type());
   const auto fail = [&](const std::string& what) {
-    return Error(ErrorKind::usage, "split: " + what).with("input", to_string(x.type()));
+    return Error(ErrorKind::usage, fmt::format("split: {}", what))
+        .with("input", to_string(x.type()));
   };
   int64_t left = x.dim(axis);
   for (int64_t size : sizes) {

@@ -74,7 +74,7 @@ Types Upsample::infer(const Types& in) const {
               (scale.empty() || scale.size() == output.size()),
           "upsample has a different rank");
   const auto fail = [&](const std::string& what) {
-    return Error(ErrorKind::usage, "upsample: " + what)
+    return Error(ErrorKind::usage, fmt::format("upsample: {}", what))
         .with("input", to_string(x, image_axes(x.rank())));
   };
   if (align_corners && mode == UpsampleMode::nearest) {

@@ -1,5 +1,7 @@
 #include "fovea/optim/average.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 
 #include "fovea/core/error.h"
@@ -18,8 +20,9 @@ std::string average_name(const std::string& name) { return "average:" + name; }
 
 Average Average::exponential(double decay) {
   if (!(decay >= 0 && decay <= 1)) {
-    throw Error(ErrorKind::usage, "average: the decay is " + format_number(decay) +
-                                      "; a number from 0 to 1 is expected");
+    throw Error(ErrorKind::usage,
+                fmt::format("average: the decay is {}; a number from 0 to 1 is expected",
+                            format_number(decay)));
   }
   return Average(decay);
 }
@@ -59,7 +62,8 @@ const Program& Average::program(const State& state, bool swap) {
   const Arrays arrays = weights_and_statistics(state);
   for (const auto& [name, type] : arrays) {
     if (state.contains(average_name(name))) continue;
-    throw Error(ErrorKind::usage, "average: the average of \"" + name + "\" is not declared")
+    throw Error(ErrorKind::usage,
+                fmt::format("average: the average of \"{}\" is not declared", name))
         .with("try", "average.declare(state) once, after nn::declare(state, model, seed)");
   }
   return programs_.get({arrays, swap}, [&] {

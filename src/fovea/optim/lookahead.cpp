@@ -1,5 +1,7 @@
 #include "fovea/optim/lookahead.h"
 
+#include <fmt/format.h>
+
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
 #include "fovea/ops/arithmetic.h"
@@ -17,8 +19,9 @@ void Lookahead::declare(State& state, bool fill) const { declare_copies(state, "
 
 void Lookahead::synchronize(State& state, double decay) {
   if (!(decay >= 0 && decay <= 1)) {
-    throw Error(ErrorKind::usage, "lookahead: the decay is " + format_number(decay) +
-                                      "; a number from 0 to 1 is expected");
+    throw Error(ErrorKind::usage,
+                fmt::format("lookahead: the decay is {}; a number from 0 to 1 is expected",
+                            format_number(decay)));
   }
   const auto arrays = weights_and_statistics(state);
   const Program& program = programs_.get(arrays, [&] {
@@ -27,7 +30,7 @@ void Lookahead::synchronize(State& state, double decay) {
     for (const auto& [name, type] : arrays) {
       if (!state.contains(slow_name(name))) {
         throw Error(ErrorKind::usage,
-                    "lookahead: the slow copy of \"" + name + "\" is not declared")
+                    fmt::format("lookahead: the slow copy of \"{}\" is not declared", name))
             .with("try", "lookahead.declare(state) once, after nn::declare(state, model, seed)");
       }
       const Tensor fast = graph->read(name, type), slow = graph->read(slow_name(name), type);

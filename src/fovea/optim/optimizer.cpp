@@ -1,5 +1,7 @@
 #include "fovea/optim/optimizer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -18,7 +20,8 @@ std::string moment_name(const std::string& moment, const std::string& parameter)
 }
 
 Error not_declared(const std::string& parameter, const std::string& missing) {
-  return Error(ErrorKind::usage, "optimizer: the moments of \"" + parameter + "\" are not declared")
+  return Error(ErrorKind::usage,
+               fmt::format("optimizer: the moments of \"{}\" are not declared", parameter))
       .with("missing", missing)
       .with("try", "optimizer->declare(state) once, after nn::declare(state, model, seed)");
 }
@@ -27,7 +30,8 @@ Error not_declared(const std::string& parameter, const std::string& missing) {
 void replace(Graph& graph, const std::string& name, const Type& type, const Tensor& value) {
   if (value == graph.read(name, type)) return;
   if (value.type() != type) {
-    throw Error(ErrorKind::usage, "optimizer: the new value of \"" + name + "\" has another type")
+    throw Error(ErrorKind::usage,
+                fmt::format("optimizer: the new value of \"{}\" has another type", name))
         .with("given", to_string(value.type()))
         .with("expected", to_string(type));
   }
@@ -80,7 +84,7 @@ std::vector<Moment> moments_of(const Optimizer& rule, const std::string& paramet
   try {
     return rule.moments(type);
   } catch (Error& error) {
-    throw error.with("parameter", parameter + " " + to_string(type));
+    throw error.with("parameter", fmt::format("{} {}", parameter, to_string(type)));
   }
 }
 
@@ -179,13 +183,13 @@ ChoiceTable<Entry>& table() {
 WeightDecay parse_decay(std::string_view text) {
   const std::vector<std::string> parts = split(text, ':');
   if (parts.size() > 2 || (parts.size() == 2 && parts[1] != "weights")) {
-    throw Error(ErrorKind::usage, "weight-decay: cannot read \"" + std::string(text) + "\"")
+    throw Error(ErrorKind::usage, fmt::format("weight-decay: cannot read \"{}\"", text))
         .with("try", "a number, or NUMBER:weights to exempt norms and biases");
   }
   const std::optional<double> amount = parse_number(parts[0]);
   if (!amount || *amount < 0) {
     throw Error(ErrorKind::usage,
-                "weight-decay: \"" + parts[0] + "\" is not a number of 0 or more");
+                fmt::format("weight-decay: \"{}\" is not a number of 0 or more", parts[0]));
   }
   return {*amount, parts.size() == 2 ? Decay::weights : Decay::all};
 }

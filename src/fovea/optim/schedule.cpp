@@ -1,5 +1,7 @@
 #include "fovea/optim/schedule.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -195,13 +197,14 @@ Schedule::Schedule(std::string_view text, double epochs, double warmup, double s
       per_epoch_(without_period(text).second) {
   const std::string name = "schedule " + chosen_.row.choice.name;
   if (chosen_.row.warms_up && warmup != 0) {
-    throw Error(ErrorKind::usage, name + " begins with a rise of its own: it takes no warm-up")
+    throw Error(ErrorKind::usage,
+                fmt::format("{} begins with a rise of its own: it takes no warm-up", name))
         .with("try", "--warmup 0");
   }
   if (warmup >= 0 && warmup <= epochs) return;
-  throw Error(ErrorKind::usage, name + ": the warm-up must be from 0 to the run's " +
-                                    format_number(epochs) + " epochs, not " +
-                                    format_number(warmup));
+  throw Error(ErrorKind::usage,
+              fmt::format("{}: the warm-up must be from 0 to the run's {} epochs, not {}", name,
+                          format_number(epochs), format_number(warmup)));
 }
 
 double Schedule::factor(double epoch, std::span<const double> scores) const {

@@ -63,7 +63,7 @@ Tensors gradients(const Tensor& loss, const Tensors& wrt, const Tensor& scale) {
     }
     if (!reached || !wanted) continue;
     if (!node.op.traits().differentiable) {
-      Error error(ErrorKind::usage, std::string(node.op.name()) + " has no gradient");
+      Error error(ErrorKind::usage, fmt::format("{} has no gradient", node.op.name()));
       if (const std::string at = graph.location(node); !at.empty()) error.with("at", at);
       throw error.with("try", "a loss that does not depend on it");
     }

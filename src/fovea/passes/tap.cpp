@@ -39,18 +39,19 @@ bool works_for(const Graph& graph, const Node& node, int call) {
 }
 
 Error gone(const Graph& graph, int call, const std::string& name) {
-  Error error(ErrorKind::usage, "tap: the result of " + name + " is no longer in the graph");
+  Error error(ErrorKind::usage,
+              fmt::format("tap: the result of {} is no longer in the graph", name));
   const Node* last = nullptr;
   for (const Node& node : graph.nodes()) last = works_for(graph, node, call) ? &node : last;
   if (last == nullptr) {
     error.with("removed", "no output depended on it");
   } else {
-    error.with("fused", "into the " + std::string(last->op.name()) + " of " +
-                            calls_text(graph, last->origin));
+    error.with("fused",
+               fmt::format("into the {} of {}", last->op.name(), calls_text(graph, last->origin)));
   }
-  return error.with("try", "tap(graph, \"" + name +
-                               "\") before the passes, or before Program "
-                               "compiles the graph: a tapped value is kept");
+  return error.with("try", fmt::format("tap(graph, \"{}\") before the passes, or before Program "
+                                       "compiles the graph: a tapped value is kept",
+                                       name));
 }
 
 /// Converts to plain layout, as outputs require.

@@ -29,7 +29,8 @@ data::Targets targets_of(const ModelFile& file, int64_t outputs) {
 }
 
 Error no_pictures(const nn::Module& model) {
-  return Error(ErrorKind::usage, model.name() + " was trained on numbers, not on pictures")
+  return Error(ErrorKind::usage,
+               fmt::format("{} was trained on numbers, not on pictures", model.name()))
       .with("try", "--input x.npy");
 }
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -21,7 +23,7 @@ std::string reader_of(const Graph& graph, const std::string& name) {
 }
 
 Error not_declared(const Graph& graph, const std::string& name) {
-  return Error(ErrorKind::usage, "program: the State has no array \"" + name + "\"")
+  return Error(ErrorKind::usage, fmt::format("program: the State has no array \"{}\"", name))
       .at(reader_of(graph, name))
       .with("try", "nn::declare(state, model, seed) before the first run")
       .with(
@@ -35,8 +37,9 @@ void require_state(const Graph& graph, const State& state, const std::string& na
   if (!state.contains(name)) throw not_declared(graph, name);
   const Type& type = state.type(name);
   if (type.dtype == expected.dtype && type.shape == expected.shape) return;
-  throw Error(ErrorKind::usage,
-              "program: State array \"" + name + "\" has a type other than the compiled one")
+  throw Error(
+      ErrorKind::usage,
+      fmt::format("program: State array \"{}\" has a type other than the compiled one", name))
       .with("given", to_string(type))
       .with("expected", to_string(expected));
 }
@@ -45,11 +48,11 @@ void require_state(const Graph& graph, const State& state, const std::string& na
 const Array& given_input(const Inputs& inputs, const std::string& name, const Type& expected) {
   const auto given = std::ranges::find(inputs, name, &Inputs::value_type::first);
   if (given == inputs.end())
-    throw Error(ErrorKind::usage, "program: input \"" + name + "\" is not given");
+    throw Error(ErrorKind::usage, fmt::format("program: input \"{}\" is not given", name));
   const Array& array = given->second;
   if (array.dtype() == expected.dtype && array.shape() == expected.shape) return array;
   throw Error(ErrorKind::usage,
-              "program: input \"" + name + "\" has a type other than the compiled one")
+              fmt::format("program: input \"{}\" has a type other than the compiled one", name))
       .with("given", describe(array))
       .with("expected", to_string(expected))
       .with("try", "compile a Program for this shape");

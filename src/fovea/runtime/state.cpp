@@ -1,5 +1,7 @@
 #include "fovea/runtime/state.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -25,8 +27,9 @@ uint64_t State::next_version() {
 void State::declare(const std::string& name, const Type& type, Role role, Fill fill) {
   if (auto known = slots_.find(name); known != slots_.end()) {
     if (known->second.type != type || known->second.role != role) {
-      throw Error(ErrorKind::usage,
-                  "state: \"" + name + "\" is declared twice, with different types or roles")
+      throw Error(
+          ErrorKind::usage,
+          fmt::format("state: \"{}\" is declared twice, with different types or roles", name))
           .with("first", describe(known->second.type, known->second.role))
           .with("then", describe(type, role));
     }
@@ -45,7 +48,7 @@ const State::Slot& State::slot(std::string_view name) const {
   if (found == slots_.end()) {
     std::vector<std::string> known;
     for (const auto& [key, value] : slots_) known.push_back(key);
-    Error error(ErrorKind::usage, "state: there is no array named \"" + std::string(name) + "\"");
+    Error error(ErrorKind::usage, fmt::format("state: there is no array named \"{}\"", name));
     const std::vector<std::string> near = nearest_names(name, known);
     if (!near.empty()) error.with("nearest", join(near, ", "));
     throw error.with("try",
@@ -74,7 +77,7 @@ void State::set(std::string_view name, const Array& value) {
   const Type& expected = found.type;
   if (expected != Type{value.dtype(), value.shape()}) {
     throw Error(ErrorKind::usage,
-                "state: \"" + std::string(name) + "\" cannot be set to an array of another type")
+                fmt::format("state: \"{}\" cannot be set to an array of another type", name))
         .with("given", describe(value))
         .with("expected", to_string(expected));
   }

@@ -1,5 +1,7 @@
 #include "fovea/tasks/class_weights.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -36,20 +38,20 @@ class WeightTable {
     for (size_t k = 0; k < names_.size(); ++k) {
       if (!found[k]) {
         throw Error(ErrorKind::data,
-                    path_ + ": no weight for the class \"" + printable(names_[k]) + "\"")
-            .with("expected", "one row for each of " + listed());
+                    fmt::format("{}: no weight for the class \"{}\"", path_, printable(names_[k])))
+            .with("expected", fmt::format("one row for each of {}", listed()));
       }
       weights.push_back(*found[k]);
     }
     if (std::ranges::all_of(weights, [](double weight) { return weight == 0; }))
-      throw Error(ErrorKind::data, path_ + ": all weights are 0");
+      throw Error(ErrorKind::data, fmt::format("{}: all weights are 0", path_));
     return weights;
   }
 
  private:
   size_t column(std::string_view name) const {
     if (const auto found = table_.find(name)) return *found;
-    throw Error(ErrorKind::data, path_ + ": no column \"" + std::string(name) + "\"")
+    throw Error(ErrorKind::data, fmt::format("{}: no column \"{}\"", path_, name))
         .with("found", printable(join(table_.columns)))
         .with("expected", "name,weight");
   }
@@ -86,8 +88,9 @@ std::vector<double> class_weights(std::string_view text, const Task& task,
   if (text.empty()) return {};
   std::vector<double> balanced = task.balanced_weights(samples);
   if (balanced.empty()) {
-    throw Error(ErrorKind::usage, "--class-weights: the task " + std::string(task.name()) +
-                                      " has neither classes nor labels")
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("--class-weights: the task {} has neither classes nor labels", task.name()))
         .with("try", "no --class-weights");
   }
   if (text == "balanced") return balanced;

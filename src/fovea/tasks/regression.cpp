@@ -1,5 +1,7 @@
 #include "fovea/tasks/regression.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -77,7 +79,7 @@ Tensor Regression::loss(const Tensor& output, const Tensor& target,
                         const LossOptions& options) const {
   if (options.label_smoothing != 0) {
     throw Error(ErrorKind::usage, "regress: numbers have no labels to smooth")
-        .with("found", "label_smoothing " + format_number(options.label_smoothing));
+        .with("found", fmt::format("label_smoothing {}", format_number(options.label_smoothing)));
   }
   return mse_loss(output, cast(target, output.dtype()));
 }

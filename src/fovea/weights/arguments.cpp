@@ -26,8 +26,8 @@ ArgumentValue read(const FileArguments& arguments, const std::string& key,
   if (!std::holds_alternative<std::monostate>(value)) return value;
   Argument named = argument;
   named.name = key;
-  throw Error(ErrorKind::model,
-              "model file: its argument " + named.mismatch('"' + found->second + '"'));
+  throw Error(ErrorKind::model, fmt::format("model file: its argument {}",
+                                            named.mismatch('"' + found->second + '"')));
 }
 
 int64_t integer(const FileArguments& arguments, const std::string& key) {

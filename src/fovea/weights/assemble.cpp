@@ -57,10 +57,11 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
   if (is_model_file(given)) {
     file = to_model_file(std::move(given), weights.string());
     if (file.architecture != architecture) {
-      throw Error(ErrorKind::model, weights.string() + ": its weights are for another model")
+      throw Error(ErrorKind::model,
+                  fmt::format("{}: its weights are for another model", weights.string()))
           .with("given", file.architecture)
           .with("expected", architecture)
-          .with("try", "--model " + weights.string());
+          .with("try", fmt::format("--model {}", weights.string()));
     }
     const models::Options chosen = options;
     options = from_arguments(file.arguments);

