@@ -11,11 +11,9 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <exception>
 #include <filesystem>
 #include <iterator>
 #include <latch>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -23,17 +21,23 @@
 #include <utility>
 #include <vector>
 
+#include "fovea/core/chunks.h"
 #include "fovea/core/error.h"
 #include "fovea/core/process.h"
 
 namespace fovea {
 namespace {
 
+/// How many chunks parallel_for makes for each thread: a thread that loses its core for a while
+/// then delays the others by no more than one of them.
+constexpr int64_t chunks_per_thread = 8;
+
 thread_local bool serial = false;
+thread_local bool on_openmp = false;    // the team is OpenMP's, not the pool's
 thread_local int scoped_team = 0;       // 0: that of the process
 std::atomic<int> requested_threads{0};  // 0: available_threads()
 
-#ifdef FOVEA_STD_THREADS  // ThreadSanitizer does not see libgomp's barriers
+#ifdef FOVEA_STD_THREADS  // ThreadSanitizer does not see libgomp's barriers: only the pool
 int cpus() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
 int thread_limit() { return 1024; }
 bool nested() { return false; }
@@ -41,7 +45,11 @@ bool team_refused() { return false; }
 int team_of(int n) { return n; }
 int set_dynamic(int) { return 0; }
 int set_openmp_team(int) { return 1; }
+constexpr bool have_openmp = false;
+void run_in_openmp(int, const std::function<void()>&) {}
 #else
+constexpr bool have_openmp = true;
+
 // Not sched_getaffinity: with OMP_PROC_BIND, OpenMP has bound this thread to one CPU.
 int cpus() { return std::max(1, omp_get_num_procs()); }
 
@@ -67,8 +75,16 @@ int set_dynamic(int dynamic) {
 
 int set_openmp_team(int n) {
   const int before = omp_get_max_threads();
-  omp_set_num_threads(n);
+  if (before != n) omp_set_num_threads(n);
   return before;
+}
+
+/// Runs work() on each thread of a team of OpenMP's, concurrently.
+void run_in_openmp(int team, const std::function<void()>& work) {
+  const int dynamic = set_dynamic(0);
+#pragma omp parallel num_threads(team)
+  work();
+  set_dynamic(dynamic);
 }
 #endif
 
@@ -106,18 +122,19 @@ int measured_team(int n) {
   return count;
 }
 
-/// Runs work(i) for i in [0, team) concurrently, each on its own thread; i = 0 on the calling one.
-void run_team(int team, const std::function<void(int)>& work) {
-#ifdef FOVEA_STD_THREADS
-  std::vector<std::jthread> others;
-  for (int i = 1; i < team; ++i) others.emplace_back([&work, i] { work(i); });
-  work(0);
-#else
-  const int dynamic = set_dynamic(0);
-#pragma omp parallel for num_threads(team) schedule(static, 1)
-  for (int i = 0; i < team; ++i) work(i);
-  set_dynamic(dynamic);
-#endif
+/// The team for that many chunks.
+int team_for(int64_t chunks) {
+  return serial ? 1 : static_cast<int>(std::min<int64_t>(threads(), chunks));
+}
+
+void run(int64_t count, int team, const Chunks::Body& body) {
+  Chunks chunks(count, team, body);
+  if (on_openmp) {
+    run_in_openmp(team, [&] { chunks.work(); });
+  } else {
+    run_in_pool(chunks);
+  }
+  chunks.rethrow();
 }
 
 }  // namespace
@@ -160,26 +177,22 @@ void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, in
   if (n <= 0) return;
   grain = std::max<int64_t>(grain, 1);
   const int64_t grains = (n + grain - 1) / grain;
-  const int team = serial ? 1 : static_cast<int>(std::min<int64_t>(threads(), grains));
+  const int team = team_for(grains);
   if (team == 1) return body(0, n);
-
-  std::exception_ptr failure;
-  std::mutex guard;
-  run_team(team, [&](int i) {
-    const int64_t begin = grains * i / team * grain;
-    const int64_t end = std::min(n, grains * (i + 1) / team * grain);
-    SerialScope inner;
-    try {
-      body(begin, end);
-    } catch (...) {
-      std::lock_guard lock(guard);
-      if (!failure) failure = std::current_exception();
-    }
+  const int64_t chunks = std::min(grains, chunks_per_thread * team);
+  run(chunks, team, [&](int64_t i, int) {
+    body(grains * i / chunks * grain, std::min(n, grains * (i + 1) / chunks * grain));
   });
-  if (failure) std::rethrow_exception(failure);
 }
 
-TeamScope::TeamScope(int n) {
+void parallel_chunks(int64_t count, const std::function<void(int64_t, int)>& body) {
+  const int team = team_for(count);
+  if (team > 1) return run(count, team, body);
+  const SerialScope inner;
+  for (int64_t i = 0; i < count; ++i) body(i, 0);
+}
+
+TeamScope::TeamScope(int n, bool openmp) {
   if (const int given = granted_threads(n); given < n) {
     throw Error(
         ErrorKind::usage,
@@ -191,21 +204,28 @@ TeamScope::TeamScope(int n) {
                   given));
   }
   previous_ = std::exchange(scoped_team, n);
+  previous_on_openmp_ = std::exchange(on_openmp, openmp && have_openmp);
   previous_openmp_ = set_openmp_team(n);
   previous_dynamic_ = set_dynamic(0);
 }
 
 TeamScope::~TeamScope() {
   scoped_team = previous_;
+  on_openmp = previous_on_openmp_;
   set_openmp_team(previous_openmp_);
   set_dynamic(previous_dynamic_);
 }
 
 void on_each_thread(const std::function<void()>& work) {
-  run_team(serial ? 1 : threads(), [&](int) { work(); });
+  on_openmp && !serial ? run_in_openmp(threads(), work) : work();
 }
 
-SerialScope::SerialScope() : previous_(serial) { serial = true; }
-SerialScope::~SerialScope() { serial = previous_; }
+SerialScope::SerialScope() : previous_(serial), previous_openmp_(set_openmp_team(1)) {
+  serial = true;
+}
+SerialScope::~SerialScope() {
+  serial = previous_;
+  set_openmp_team(previous_openmp_);
+}
 
 }  // namespace fovea

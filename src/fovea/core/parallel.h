@@ -22,32 +22,40 @@ int threads();
 /// does not apply to these teams.
 int granted_threads(int n);
 
-/// Calls body(begin, end) over chunks that cover [0, n), on up to threads() threads. Chunks are
-/// multiples of `grain` and depend only on n, grain and the team size; inside another parallel_for,
-/// or on a thread marked serial, it is a single call. The first exception of a chunk is rethrown on
-/// the calling thread once all have finished.
+/// Calls body(begin, end) over chunks that cover [0, n), on up to threads() threads, each of which
+/// takes one after another: a thread that loses its core to another program delays the others by
+/// one chunk. Chunks are multiples of `grain` and depend only on n, grain and the team size; inside
+/// another parallel_for, or on a thread marked serial, it is a single call. The first exception of
+/// a chunk is rethrown on the calling thread once all have finished.
 void parallel_for(int64_t n, int64_t grain,
                   const std::function<void(int64_t begin, int64_t end)>& body);
 
+/// The same for chunks that the caller cuts: calls body(chunk, slot) for each of [0, count).
+/// Concurrent calls have different slots, below threads(): each may have scratch memory of its own.
+void parallel_chunks(int64_t count, const std::function<void(int64_t chunk, int slot)>& body);
+
 /// While it lives, this thread's team size is `n`: for parallel_for, threads(), and libraries that
 /// ask OpenMP. Errors: usage when granted_threads(n) is less, since kernels compiled for a team of
-/// n wait for all its members.
+/// n wait for all its members. With `openmp`, parallel_for runs on OpenMP's threads, because such a
+/// library uses them too: they spin between two of its kernels, and would take the cores from ours.
 class TeamScope {
  public:
-  explicit TeamScope(int n);
+  explicit TeamScope(int n, bool openmp = false);
   ~TeamScope();
   TeamScope(const TeamScope&) = delete;
   TeamScope& operator=(const TeamScope&) = delete;
 
  private:
   int previous_, previous_openmp_, previous_dynamic_;
+  bool previous_on_openmp_;
 };
 
-/// Runs `work` once on each thread of the team, at the same time.
+/// Runs `work` on the calling thread, or once on each of OpenMP's if they are the team. The threads
+/// of parallel_for take over the caller's floating-point mode by themselves.
 void on_each_thread(const std::function<void()>& work);
 
-/// While it lives, parallel_for on this thread runs serially: for threads that already belong to a
-/// team (loaders).
+/// While it lives, parallel_for on this thread runs serially, and so do libraries that ask OpenMP:
+/// for threads that already belong to a team (loaders).
 class SerialScope {
  public:
   SerialScope();
@@ -57,6 +65,7 @@ class SerialScope {
 
  private:
   bool previous_;
+  int previous_openmp_;
 };
 
 }  // namespace fovea

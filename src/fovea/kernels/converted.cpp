@@ -51,6 +51,7 @@ class ConvertedKernel final : public Kernel {
 
   std::string detail() const override { return inner_->detail(); }
   size_t scratch_bytes() const override { return scratch_; }
+  bool uses_openmp() const override { return inner_->uses_openmp(); }
   std::vector<int> packed_inputs() const override { return inner_->packed_inputs(); }
   /// What the inner kernel packs, then the converted inputs that it packs.
   size_t packed_bytes() const override { return packed_; }

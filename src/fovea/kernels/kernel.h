@@ -59,6 +59,9 @@ class Kernel {
   /// Whether an output may share the memory of an input of its type: each element is read before
   /// the output's is written.
   virtual bool in_place() const { return false; }
+  /// Whether it is a library's, which divides the work among OpenMP's threads itself. Others use
+  /// parallel_for.
+  virtual bool uses_openmp() const { return false; }
   /// Inputs that the kernel needs in its own format (weights) are packed once, and again when they
   /// change. These give the indices of those inputs, the size of the packed format, and the
   /// packing; run() then reads Args::packed instead.

@@ -73,6 +73,7 @@ void Compiler::choose_kernels() {
     KernelChoice choice = choose_kernel(problem);
     Step step;
     step.kernel = std::move(choice.kernel);
+    c_.openmp = c_.openmp || step.kernel->uses_openmp();
     step.inputs = node.inputs;
     step.outputs = node.outputs;
     c_.steps.push_back(std::move(step));

@@ -40,6 +40,7 @@ struct Compiled {
 
   std::shared_ptr<Graph> graph;
   int threads = 1;
+  bool openmp = false;  ///< some kernel uses OpenMP's threads
   uint64_t number = 0;  ///< unique within the process: a Memory keeps bytes for each
   std::vector<Place> places;
   std::vector<Step> steps;

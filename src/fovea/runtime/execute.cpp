@@ -118,7 +118,7 @@ void run_step(const Compiled::Step& step, const Memory::Kept& kept, std::byte* b
 
 std::vector<Array> execute(const Compiled& c, Memory& memory, State& state, const Inputs& inputs,
                            const std::function<void(size_t)>& after) {
-  TeamScope team(c.threads);
+  TeamScope team(c.threads, c.openmp);
   FlushToZero flush;
   std::byte* base = memory.arena(c.arena.bytes);
   Memory::Kept& kept = memory.kept(c.number, c.arena.kept);

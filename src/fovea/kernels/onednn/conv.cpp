@@ -9,6 +9,7 @@
 #include "fovea/kernels/onednn/describe.h"
 #include "fovea/kernels/onednn/engine.h"
 #include "fovea/kernels/onednn/reordered.h"
+#include "fovea/kernels/parts.h"
 #include "fovea/ops/conv.h"
 
 namespace fovea::onednn {
@@ -49,32 +50,58 @@ Forward::primitive_desc forward_desc(dnnl::algorithm algorithm, const ConvGeomet
                                             dilation, g.padding_begin, g.padding_end);
 }
 
-/// Converts weights between plain layout and an implementation's format, if they differ.
+/// Converts weights between plain layout and an implementation's format, if they differ: ranges of
+/// output channels, which threads take one after another.
 class WeightForm {
  public:
   WeightForm(const memory::desc& plain, const memory::desc& packed)
       : plain_(plain), packed_(packed) {
     if (plain == packed) return;
-    pack_ = dnnl::reorder(
-        dnnl::reorder::primitive_desc(engine(), plain, engine(), packed, attributes()));
-    unpack_ = dnnl::reorder(
-        dnnl::reorder::primitive_desc(engine(), packed, engine(), plain, attributes()));
+    const TeamScope alone(1);
+    try {
+      constexpr int64_t channels = 64;  // a multiple of every format's blocks
+      for (int64_t at = 0; at < plain.dims()[0]; at += channels) add(at, channels);
+    } catch (const dnnl::error&) {  // a format without ranges
+      pack_.clear(), unpack_.clear();
+      add(0, plain.dims()[0]);
+    }
   }
   bool differs() const { return plain_ != packed_; }
   size_t bytes() const { return differs() ? packed_.get_size() : 0; }
-  void pack(const void* plain, void* packed) const {
-    if (differs()) run(pack_, wrap(plain_, plain), wrap(packed_, packed));
-  }
-  void unpack(const void* packed, void* plain) const {
-    if (differs()) run(unpack_, wrap(packed_, packed), wrap(plain_, plain));
-  }
+  void pack(const void* plain, void* packed) const { run(pack_, plain, packed); }
+  void unpack(const void* packed, void* plain) const { run(unpack_, packed, plain); }
 
  private:
-  static void run(const dnnl::primitive& reorder, const memory& from, const memory& to) {
-    execute(reorder, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+  struct Range {
+    memory::desc from, to;
+    dnnl::primitive reorder;
+  };
+
+  static Range range(const memory::desc& from, const memory::desc& to) {
+    return {
+        from, to,
+        dnnl::reorder(dnnl::reorder::primitive_desc(engine(), from, engine(), to, attributes()))};
   }
+  void add(int64_t at, int64_t channels) {
+    memory::dims dims = plain_.dims(), offsets(dims.size(), 0);
+    const bool all = channels >= dims[0];
+    offsets[0] = at;
+    dims[0] = std::min(channels, dims[0] - at);
+    const auto part = [&](const memory::desc& desc) {
+      return all ? desc : desc.submemory_desc(dims, offsets);
+    };
+    pack_.push_back(range(part(plain_), part(packed_)));
+    unpack_.push_back(range(part(packed_), part(plain_)));
+  }
+  static void run(const std::vector<Range>& ranges, const void* from, void* to) {
+    parallel_chunks(std::ssize(ranges), [&](int64_t i, int) {
+      const auto& [from_desc, to_desc, reorder] = ranges[static_cast<size_t>(i)];
+      execute(reorder, {{DNNL_ARG_FROM, wrap(from_desc, from)}, {DNNL_ARG_TO, wrap(to_desc, to)}});
+    });
+  }
+
   memory::desc plain_, packed_;
-  dnnl::primitive pack_, unpack_;
+  std::vector<Range> pack_, unpack_;
 };
 
 class ForwardKernel final : public Kernel {
@@ -89,6 +116,7 @@ class ForwardKernel final : public Kernel {
         primitive_(pd_),
         weights_(plain_weight, pd_.weights_desc()) {}
 
+  bool uses_openmp() const override { return true; }
   std::string detail() const override { return pd_.impl_info_str(); }
   size_t scratch_bytes() const override { return pd_.scratchpad_desc().get_size(); }
   std::vector<int> packed_inputs() const override { return {1}; }
@@ -195,6 +223,7 @@ class BackwardDataKernel final : public Kernel {
   BackwardDataKernel(BackwardData::primitive_desc pd, const memory::desc& plain_weight)
       : pd_(std::move(pd)), primitive_(pd_), weights_(plain_weight, pd_.weights_desc()) {}
 
+  bool uses_openmp() const override { return true; }
   std::string detail() const override { return pd_.impl_info_str(); }
   size_t scratch_bytes() const override { return pd_.scratchpad_desc().get_size(); }
   std::vector<int> packed_inputs() const override { return {0}; }
@@ -242,6 +271,7 @@ class BackwardWeightsKernel final : public Kernel {
         primitive_(pd_),
         weights_(plain_weight, pd_.diff_weights_desc()) {}
 
+  bool uses_openmp() const override { return true; }
   std::string detail() const override { return pd_.impl_info_str(); }
   size_t scratch_bytes() const override {
     return align_up(weights_.bytes()) + pd_.scratchpad_desc().get_size();
@@ -342,21 +372,36 @@ Offer winograd_offer(Offer offer) {
                   version->major, version->minor)};
 }
 
+/// The smallest batch on which oneDNN's Winograd kernels are about as fast as on large ones: their
+/// matrix products need rows, and they transform the weights once for each batch.
+int64_t smallest_batch(const Type& image, bool sum) {
+  const int64_t rows = (image.dim(2) + 3) / 4, columns = (image.dim(3) + 3) / 4;
+  return std::max<int64_t>(16, 256 / (rows * columns)) * (sum ? 2 : 1);
+}
+
 /// The rules of one op: Winograd when it pays, then direct, with reorders as a last resort.
 /// `problem_of` returns geometry, weight shape and an image.
 template <class Describe>
-void add_rules(const RuleSink& add, std::type_index op,
+void add_rules(const RuleSink& add, std::type_index op, const Division& division,
                Offer (*make)(const Problem&, dnnl::algorithm), const Describe& problem_of) {
-  add(op, {"onednn:winograd", [make, problem_of](const Problem& problem) -> Offer {
+  const auto offer = [make, division](const Problem& problem, int64_t smallest,
+                                      dnnl::algorithm algorithm) {
+    Division used{.in = division.in, .sum = division.sum, .smallest = smallest};
+    for (size_t i = used.in.size(); i < problem.in.size(); ++i)
+      used.in.push_back(problem.in[i].rank() > 1);  // not the bias
+    return in_parts(problem, used, [&](const Problem& part) { return make(part, algorithm); });
+  };
+  add(op, {"onednn:winograd", [=](const Problem& problem) -> Offer {
              const auto [geometry, weight, image] = problem_of(problem);
              if (std::string why = refuse_winograd(geometry, weight, image); !why.empty())
                return Refusal{why};
-             return winograd_offer(make(problem, dnnl::algorithm::convolution_winograd));
+             return winograd_offer(offer(problem, smallest_batch(image, division.sum),
+                                         dnnl::algorithm::convolution_winograd));
            }});
-  add(op, {"onednn", [make](const Problem& problem) -> Offer {
+  add(op, {"onednn", [=](const Problem& problem) -> Offer {
              if (std::string why = refuse(problem); !why.empty()) return Refusal{why};
              if (std::string why = refuse_products(problem); !why.empty()) return Refusal{why};
-             return make(problem, dnnl::algorithm::convolution_direct);
+             return offer(problem, 1, dnnl::algorithm::convolution_direct);
            }});
   add(op, {"onednn:reordered", reordered});
 }
@@ -364,16 +409,18 @@ void add_rules(const RuleSink& add, std::type_index op,
 }  // namespace
 
 void add_conv_rules(const RuleSink& add) {
-  add_rules(add, typeid(Conv), make_forward, [](const Problem& p) {
+  add_rules(add, typeid(Conv), {.in = {true, false}}, make_forward, [](const Problem& p) {
     return std::tuple(p.op.get<Conv>().geometry, p.in[1].shape, p.out[0]);
   });
-  add_rules(add, typeid(ConvBackwardData), make_backward_data, [](const Problem& p) {
-    return std::tuple(p.op.get<ConvBackwardData>().geometry, p.in[0].shape, p.out[0]);
-  });
-  add_rules(add, typeid(ConvBackwardWeights), make_backward_weights, [](const Problem& p) {
-    return std::tuple(p.op.get<ConvBackwardWeights>().geometry,
-                      p.op.get<ConvBackwardWeights>().weight, p.in[1]);
-  });
+  add_rules(add, typeid(ConvBackwardData), {.in = {false, true}}, make_backward_data,
+            [](const Problem& p) {
+              return std::tuple(p.op.get<ConvBackwardData>().geometry, p.in[0].shape, p.out[0]);
+            });
+  add_rules(add, typeid(ConvBackwardWeights), {.in = {true, true}, .sum = true},
+            make_backward_weights, [](const Problem& p) {
+              return std::tuple(p.op.get<ConvBackwardWeights>().geometry,
+                                p.op.get<ConvBackwardWeights>().weight, p.in[1]);
+            });
 }
 
 }  // namespace fovea::onednn

@@ -2,6 +2,7 @@
 
 #include "fovea/kernels/onednn/describe.h"
 #include "fovea/kernels/onednn/engine.h"
+#include "fovea/kernels/parts.h"
 #include "fovea/ops/linear.h"
 
 namespace fovea::onednn {
@@ -14,6 +15,7 @@ class MatMulKernel final : public Kernel {
   MatMulKernel(dnnl::matmul::primitive_desc pd, bool bias)
       : pd_(std::move(pd)), primitive_(pd_), bias_(bias) {}
 
+  bool uses_openmp() const override { return true; }
   std::string detail() const override { return pd_.impl_info_str(); }
   size_t scratch_bytes() const override { return pd_.scratchpad_desc().get_size(); }
 
@@ -76,11 +78,28 @@ Offer make_matmul(const Problem& problem) {
   });
 }
 
+/// Rows that are worth reading the other matrix for.
+constexpr int64_t few_rows = 64;
+
+/// By rows of y, or of the axis that is summed if that is the first of both operands.
+Offer divided_matmul(const Problem& problem) {
+  const auto& op = problem.op.get<MatMul>();
+  if (problem.in[0].rank() > 2) return in_parts(problem, {.in = {true, true}}, make_matmul);
+  if (!op.transpose_a)
+    return in_parts(problem, {.in = {true, false}, .smallest = few_rows}, make_matmul);
+  if (!op.transpose_b && problem.out[0].dtype == DType::f32)
+    return in_parts(problem, {.in = {true, true}, .sum = true, .smallest = few_rows}, make_matmul);
+  return make_matmul(problem);
+}
+
 }  // namespace
 
 void add_matmul_rules(const RuleSink& add) {
-  add(typeid(Linear), {"onednn", make_linear});
-  add(typeid(MatMul), {"onednn", make_matmul});
+  add(typeid(Linear),
+      {"onednn", [](const Problem& problem) {
+         return in_parts(problem, {.in = {true, false, false}, .smallest = few_rows}, make_linear);
+       }});
+  add(typeid(MatMul), {"onednn", divided_matmul});
 }
 
 }  // namespace fovea::onednn

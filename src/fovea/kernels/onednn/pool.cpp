@@ -4,6 +4,7 @@
 
 #include "fovea/kernels/onednn/describe.h"
 #include "fovea/kernels/onednn/engine.h"
+#include "fovea/kernels/parts.h"
 #include "fovea/ops/pool.h"
 
 namespace fovea::onednn {
@@ -19,6 +20,7 @@ class PoolKernel final : public Kernel {
   PoolKernel(PrimitiveDesc pd, const memory::desc& in, const memory::desc& out)
       : pd_(std::move(pd)), primitive_(pd_), in_(in), out_(out) {}
 
+  bool uses_openmp() const override { return true; }
   std::string detail() const override { return pd_.impl_info_str(); }
   size_t scratch_bytes() const override { return pd_.scratchpad_desc().get_size(); }
 
@@ -97,8 +99,11 @@ Offer make_backward(const Problem& problem) {
 }  // namespace
 
 void add_pool_rules(const RuleSink& add) {
-  add(typeid(AvgPool), {"onednn", make_forward});
-  add(typeid(AvgPoolBackward), {"onednn", make_backward});
+  const auto divided = [](Offer (*make)(const Problem&)) {
+    return [make](const Problem& problem) { return in_parts(problem, {.in = {true}}, make); };
+  };
+  add(typeid(AvgPool), {"onednn", divided(make_forward)});
+  add(typeid(AvgPoolBackward), {"onednn", divided(make_backward)});
 }
 
 }  // namespace fovea::onednn
