@@ -122,7 +122,7 @@ TEST(Narrow, MemoryBoundOpsOfATrainingStepReadAndWrite16Bits) {
 TEST(Widened, IsTheKernelForF32BetweenCasts) {
   const Types in{{DType::f16, {4, 16, 6, 6}}, {DType::f16, {32, 16, 3, 3}}};
   Problem problem =
-      make_problem(Conv{.geometry = {{1, 1}, {1, 1}, {1, 1}, {1, 1}}, .kernel = {3, 3}}, in);
+      make_problem(Conv{.geometry = {{2, 2}, {1, 1}, {1, 1}, {1, 1}}, .kernel = {3, 3}}, in);
   problem.threads = 2;
   const KernelChoice choice = choose_kernel(problem);
   EXPECT_TRUE(is_widened(choice)) << choice.name;

@@ -1,3 +1,4 @@
+#include "fovea/kernels/winograd.h"
 #include "fovea/core/random.h"
 #include "fovea/ops/conv.h"
 #include "kernels/harness.h"
@@ -8,7 +9,10 @@ namespace {
 const ConvGeometry same{{1, 1}, {1, 1}, {1, 1}, {1, 1}, 1};
 
 /// Relative to the largest output; sums of 288 to 610 products of numbers of about 1.
-constexpr Bound winograd{256, Scale::output, NonFinite::spreads};
+constexpr Bound onednn{256, Scale::output, NonFinite::spreads};
+
+/// Of Fovea's kernels, relative to the largest output as well.
+constexpr Bound own{64, Scale::output, NonFinite::spreads};
 
 struct Sizes {
   Type x, weight, y;
@@ -57,8 +61,8 @@ TEST(Winograd, EveryPassEqualsItsReference) {
       for (Type& type : problem.out) {
         if (type.shape == s.weight.shape) type.layout = Layout::plain;
       }
-      ASSERT_TRUE(check("onednn:winograd", problem, random_inputs(problem, random), winograd,
-                        {1, 2}, false));
+      ASSERT_TRUE(
+          check("onednn:winograd", problem, random_inputs(problem, random), onednn, {1, 2}, false));
     };
     switch (trial % 3) {
       case 0:
@@ -93,6 +97,57 @@ TEST(Winograd, SaysWhenItDoesNotPay) {
             "4x4 tiles would exceed the plane by more than a quarter");
   EXPECT_EQ(why({2, 64, 32, 32}, {64, 64, 3, 3}),
             "too few tiles: needs a batch of 16 images and 64 tiles");
+}
+
+/// Chooses Winograd's kernels wherever they can compute a problem.
+class Always {
+ public:
+  Always() { set_winograd(Winograd::always); }
+  ~Always() { set_winograd(Winograd::where_faster); }
+};
+
+/// A pass over random images with any padding, in either layout: input and output may differ.
+Problem random_pass(Random& random, int pass, DType dtype) {
+  const auto layout = [&](int64_t channels) {
+    return channels % 16 == 0 && random.below(2) == 0 ? Layout::blocked16 : Layout::channels_last;
+  };
+  const auto channels = [&] {
+    return random.below(2) == 0 ? 16 * pick(random, 1, 9) : pick(random, 1, 70);
+  };
+  ConvGeometry g = same;
+  for (auto* padding : {&g.padding_begin, &g.padding_end})
+    for (int64_t& p : *padding) p = pick(random, 0, 3);
+  Type x{dtype, {pick(random, 1, 5), channels(), pick(random, 3, 14), pick(random, 3, 14)}};
+  Type y{dtype, {x.dim(0), channels(), 0, 0}};
+  for (int a = 0; a < 2; ++a) {
+    const auto i = static_cast<size_t>(a);
+    y.shape.set(2 + a, x.dim(2 + a) + g.padding_begin[i] + g.padding_end[i] - 2);
+  }
+  const Type weight{dtype, {y.dim(1), x.dim(1), 3, 3}};
+  x.layout = layout(x.dim(1)), y.layout = layout(y.dim(1));
+  if (pass == 0) {
+    Conv op{.geometry = g, .kernel = {3, 3}};
+    op.bias = random.below(2) == 0, op.residual = random.below(2) == 0;
+    op.relu = random.below(2) == 0;
+    Types in{x, weight};
+    if (op.bias) in.push_back({DType::f32, {y.dim(1)}});
+    if (op.residual) in.push_back(y);
+    return {op, in, {y}};
+  }
+  if (pass == 1) return {ConvBackwardData{g, x.shape}, {weight, y}, {x}};
+  const ConvBackwardWeights op{g, weight.shape, random.below(2) == 0};
+  Types out{{DType::f32, weight.shape}};
+  if (op.bias) out.push_back({DType::f32, {y.dim(1)}});
+  return {op, {x, y}, out};
+}
+
+TEST(OwnWinograd, EveryPassEqualsItsReferenceForAnyShapePaddingAndLayout) {
+  const Always always;
+  Random random(1, "own winograd");
+  for (int trial = 0; trial < 240; ++trial) {
+    const Problem problem = random_pass(random, trial % 3, value_dtypes[trial / 3 % 3]);
+    ASSERT_TRUE(check("simd:winograd", problem, random_inputs(problem, random), own));
+  }
 }
 
 }  // namespace

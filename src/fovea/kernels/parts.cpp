@@ -114,7 +114,7 @@ Offer in_parts(const Problem& problem, const Division& division,
   const size_t first =
       static_cast<size_t>(std::ranges::find(division.in, true) - division.in.begin());
   const int64_t size = problem.in[first].dim(0);
-  if (problem.threads == 1) return make(problem);
+  if (problem.threads == 1 || size == 0) return make(problem);
   const int64_t items = part_size(problem, division, size);
   if (items < size && size < 2 * problem.threads) return make(problem);
 

@@ -16,6 +16,7 @@ Table& table() {
     const RuleSink add = [&t](std::type_index op, KernelRule rule) {
       t[op].push_back(std::move(rule));
     };
+    add_winograd_rules(add);
     add_onednn_rules(add);
     add_simd_rules(add);
     return t;

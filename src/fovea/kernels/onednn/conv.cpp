@@ -10,6 +10,7 @@
 #include "fovea/kernels/onednn/engine.h"
 #include "fovea/kernels/onednn/reordered.h"
 #include "fovea/kernels/parts.h"
+#include "fovea/kernels/winograd.h"
 #include "fovea/ops/conv.h"
 
 namespace fovea::onednn {
@@ -345,6 +346,7 @@ Offer make_backward_weights(const Problem& problem, dnnl::algorithm algorithm) {
 /// transforming the data: it pays when there are many channels, and the 4x4 tiles fit the plane and
 /// occupy all threads.
 std::string refuse_winograd(const ConvGeometry& g, const Shape& weight, const Type& image) {
+  if (winograd() == Winograd::never) return "switched off (--no-winograd, set_winograd)";
   const std::vector<int64_t> ones(g.stride.size(), 1);
   if (image.rank() != 4 || weight[2] != 3 || weight[3] != 3 || g.stride != ones ||
       g.dilation != ones || g.groups != 1) {

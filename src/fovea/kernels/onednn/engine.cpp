@@ -1,6 +1,7 @@
 #include "fovea/kernels/onednn/engine.h"
 
 #include "fovea/core/error.h"
+#include "fovea/kernels/rules.h"
 
 namespace fovea::onednn {
 
@@ -81,9 +82,7 @@ bool has_tiles() {
 }
 
 std::string refuse_products(const Problem& problem) {
-  static const bool dot_products =
-      dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_bf16 && __builtin_cpu_is("amd");
-  if (problem.in[0].dtype != DType::bf16 || has_tiles() || dot_products) return {};
+  if (problem.in[0].dtype != DType::bf16 || bf16_speedup() > 1) return {};
   return "this CPU multiplies bf16 slower than f32";
 }
 
@@ -101,3 +100,9 @@ Offer offer(const Problem& problem, const std::function<Offer()>& make) {
 }
 
 }  // namespace fovea::onednn
+
+double fovea::bf16_speedup() {
+  static const bool dot_products =
+      dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_bf16 && __builtin_cpu_is("amd");
+  return onednn::has_tiles() ? 16 : dot_products ? 2 : 1;
+}

@@ -15,6 +15,12 @@ void simd::fail_as_reference(const Problem& problem, const Args& args) {
   reference->run({args.in, args.out, scratch.get(), nullptr});
 }
 
+void add_winograd_rules(const RuleSink& add) {
+  for (const std::type_info* op :
+       {&typeid(Conv), &typeid(ConvBackwardData), &typeid(ConvBackwardWeights)})
+    add(*op, {"simd:winograd", simd::make_winograd});
+}
+
 void add_simd_rules(const RuleSink& add) {
   const auto rule = [&](const std::type_info& op, Offer (*make)(const Problem&)) {
     add(op, {"simd", make});

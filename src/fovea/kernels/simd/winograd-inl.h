@@ -1,0 +1,253 @@
+// Winograd's transforms and the products between them: compiled once per instruction set, so the
+// guard toggles.
+#if defined(FOVEA_KERNELS_SIMD_WINOGRAD_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef FOVEA_KERNELS_SIMD_WINOGRAD_INL_H
+#undef FOVEA_KERNELS_SIMD_WINOGRAD_INL_H
+#else
+#define FOVEA_KERNELS_SIMD_WINOGRAD_INL_H
+#endif
+
+#include "fovea/kernels/simd/vectors-inl.h"
+#include "fovea/kernels/simd/winograd.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace fovea::simd::winograd::HWY_NAMESPACE {
+
+using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
+
+/// The points a and b (with -a, -b, 0 and infinity), and their powers.
+constexpr float a1 = 0.625f, a2 = a1 * a1, a3 = a2 * a1;
+constexpr float b1 = 1.5f, b2 = b1 * b1, b3 = b2 * b1;
+/// 1 / the derivative of x (x^2 - a^2) (x^2 - b^2) at 0, +-a, +-b.
+constexpr float n0 = 1 / (a2 * b2), na = 1 / (2 * a2 * (a2 - b2)), nb = 1 / (2 * b2 * (b2 - a2));
+
+HWY_INLINE V fma(float s, V x, V y) { return hn::MulAdd(all(s), x, y); }
+HWY_INLINE V fnma(float s, V x, V y) { return hn::NegMulAdd(all(s), x, y); }
+HWY_INLINE V times(float s, V x) { return hn::Mul(all(s), x); }
+
+/// The transforms along one axis. Polynomials of opposite points differ in the sign of their odd
+/// part only, so both are computed from the even and the odd part.
+
+/// Inputs to V.
+struct InputTransform {
+  static constexpr int from = 6, to = 6;
+  static HWY_INLINE void apply(const V (&d)[6], V (&v)[6]) {
+    v[0] = fma(a2 * b2, d[0], fnma(a2 + b2, d[2], d[4]));
+    const V even_a = fnma(b2, d[2], d[4]), odd_a = fnma(b2, d[1], d[3]);
+    v[1] = fma(a1, odd_a, even_a);
+    v[2] = fnma(a1, odd_a, even_a);
+    const V even_b = fnma(a2, d[2], d[4]), odd_b = fnma(a2, d[1], d[3]);
+    v[3] = fma(b1, odd_b, even_b);
+    v[4] = fnma(b1, odd_b, even_b);
+    v[5] = fma(a2 * b2, d[1], fnma(a2 + b2, d[3], d[5]));
+  }
+};
+
+/// Products to outputs.
+struct OutputTransform {
+  static constexpr int from = 6, to = 4;
+  static HWY_INLINE void apply(const V (&m)[6], V (&y)[4]) {
+    const V even_a = hn::Add(m[1], m[2]), odd_a = hn::Sub(m[1], m[2]);
+    const V even_b = hn::Add(m[3], m[4]), odd_b = hn::Sub(m[3], m[4]);
+    y[0] = hn::Add(m[0], hn::Add(even_a, even_b));
+    y[1] = fma(a1, odd_a, times(b1, odd_b));
+    y[2] = fma(a2, even_a, times(b2, even_b));
+    y[3] = fma(a3, odd_a, fma(b3, odd_b, m[5]));
+  }
+};
+
+/// Gradients of outputs to those of products.
+struct GradientTransform {
+  static constexpr int from = 4, to = 6;
+  static HWY_INLINE void apply(const V (&y)[4], V (&m)[6]) {
+    m[0] = y[0];
+    const V even_a = fma(a2, y[2], y[0]), odd_a = fma(a2, y[3], y[1]);
+    m[1] = fma(a1, odd_a, even_a);
+    m[2] = fnma(a1, odd_a, even_a);
+    const V even_b = fma(b2, y[2], y[0]), odd_b = fma(b2, y[3], y[1]);
+    m[3] = fma(b1, odd_b, even_b);
+    m[4] = fnma(b1, odd_b, even_b);
+    m[5] = y[3];
+  }
+};
+
+/// Weights to U.
+struct WeightTransform {
+  static constexpr int from = 3, to = 6;
+  static HWY_INLINE void apply(const V (&g)[3], V (&u)[6]) {
+    u[0] = times(n0, g[0]);
+    const V even_a = fma(na * a2, g[2], times(na, g[0]));
+    u[1] = fma(na * a1, g[1], even_a);
+    u[2] = fnma(na * a1, g[1], even_a);
+    const V even_b = fma(nb * b2, g[2], times(nb, g[0]));
+    u[3] = fma(nb * b1, g[1], even_b);
+    u[4] = fnma(nb * b1, g[1], even_b);
+    u[5] = g[2];
+  }
+};
+
+/// The gradient of U to that of the weights.
+struct WeightGradientTransform {
+  static constexpr int from = 6, to = 3;
+  static HWY_INLINE void apply(const V (&u)[6], V (&g)[3]) {
+    const V even_a = hn::Add(u[1], u[2]), odd_a = hn::Sub(u[1], u[2]);
+    const V even_b = hn::Add(u[3], u[4]), odd_b = hn::Sub(u[3], u[4]);
+    g[0] = fma(n0, u[0], fma(na, even_a, times(nb, even_b)));
+    g[1] = fma(na * a1, odd_a, times(nb * b1, odd_b));
+    g[2] = fma(na * a2, even_a, fma(nb * b2, even_b, u[5]));
+  }
+};
+
+/// A transform along both axes: loads load(i, j), and calls store(i, j, v).
+template <class F, class Load, class Store>
+HWY_INLINE void transform(const Load& load, const Store& store) {
+  V half[F::to][F::from];
+#pragma GCC unroll 6
+  for (int j = 0; j < F::from; ++j) {
+    V in[F::from], out[F::to];
+#pragma GCC unroll 6
+    for (int i = 0; i < F::from; ++i) in[i] = load(i, j);
+    F::apply(in, out);
+#pragma GCC unroll 6
+    for (int i = 0; i < F::to; ++i) half[i][j] = out[i];
+  }
+#pragma GCC unroll 6
+  for (int i = 0; i < F::to; ++i) {
+    V out[F::to];
+    F::apply(half[i], out);
+#pragma GCC unroll 6
+    for (int j = 0; j < F::to; ++j) store(i, j, out[j]);
+  }
+}
+
+/// Calls f(c, access) for the channels of a range by vectors; `channels` is where memory ends.
+template <class F>
+HWY_INLINE void for_each_channel(Range range, int64_t channels, const F& f) {
+  for_each_vector(range.begin, std::min(range.end, channels), f);
+}
+
+/// The transformed patches of some tiles, for some channels: one row per tile, one column per
+/// channel from range.begin on. Lanes beyond the image's channels are 0.
+/// `visit(c, access, patch)` is called with each loaded patch's load function.
+template <class F, class T>
+HWY_INLINE void transform_patches(const Patches& p, const T* data, Range tiles, Range channels,
+                                  const Matrices& to) {
+  const Image& image = p.image;
+  for_each_channel(channels, image.channels, [&](int64_t c, auto at) FOVEA_INLINE {
+    float* row = to.data + (c - channels.begin);
+    const int64_t matrix = to.matrix;
+    TileCursor cursor(p.tiles, tiles.begin);
+    for (int64_t t = tiles.begin; t < tiles.end; ++t, cursor.next(), row += to.row) {
+      const int64_t y = cursor.y - p.top, x = cursor.x - p.left;
+      const T* first = data + image.offset(cursor.image, c, y, x);
+      const int64_t down = image.row, right = image.column;
+      const auto store = [&](int i, int j, V v)
+                             FOVEA_INLINE { hn::Store(v, F32(), row + (i * 6 + j) * matrix); };
+      if (y >= 0 && x >= 0 && y + F::from <= image.height && x + F::from <= image.width) {
+        transform<F>([&](int i, int j)
+                         FOVEA_INLINE { return at.load(first + i * down + j * right); },
+                     store);
+      } else {
+        const auto inside = [&](int i, int j) {
+          return y + i >= 0 && y + i < image.height && x + j >= 0 && x + j < image.width;
+        };
+        transform<F>(
+            [&](int i, int j) FOVEA_INLINE {
+              return inside(i, j) ? at.load(first + i * down + j * right) : all(0);
+            },
+            store);
+      }
+    }
+  });
+}
+
+/// An operand of a product: element (i, k) is at data[i * row + k * step].
+struct Operand {
+  const float* data;
+  int64_t row, step;
+};
+
+/// Vectors of an accumulator row: with 32 registers 4, else 2.
+#if HWY_TARGET <= HWY_AVX3
+inline constexpr int64_t panel = 4;
+#else
+inline constexpr int64_t panel = 2;
+#endif
+
+/// c (rows x vectors) = (or += when `add`) the sum over k of x(i, k) * y(k, vectors).
+template <int rows, int vectors>
+HWY_INLINE void multiply_registers(Operand x, const float* y, int64_t y_step, int64_t steps,
+                                   float* c, int64_t c_row, bool add) {
+  V sum[rows][vectors];
+#pragma GCC unroll 8
+  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j)
+      sum[i][j] = add ? hn::Load(F32(), c + i * c_row + j * lanes) : all(0);
+  }
+  for (int64_t k = 0; k < steps; ++k, y += y_step, x.data += x.step) {
+    V right[vectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j) right[j] = hn::Load(F32(), y + j * lanes);
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; ++i) {
+      const V left = all(x.data[i * x.row]);
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j) sum[i][j] = hn::MulAdd(left, right[j], sum[i][j]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j) hn::Store(sum[i][j], F32(), c + i * c_row + j * lanes);
+  }
+}
+
+template <int vectors>
+HWY_NOINLINE void multiply_panel(Operand x, const float* y, int64_t y_step, int64_t rows,
+                                 int64_t steps, float* c, int64_t c_row, bool add) {
+  for (; rows >= 6; rows -= 6, x.data += 6 * x.row, c += 6 * c_row)
+    multiply_registers<6, vectors>(x, y, y_step, steps, c, c_row, add);
+  switch (rows) {
+    case 5:
+      return multiply_registers<5, vectors>(x, y, y_step, steps, c, c_row, add);
+    case 4:
+      return multiply_registers<4, vectors>(x, y, y_step, steps, c, c_row, add);
+    case 3:
+      return multiply_registers<3, vectors>(x, y, y_step, steps, c, c_row, add);
+    case 2:
+      return multiply_registers<2, vectors>(x, y, y_step, steps, c, c_row, add);
+    case 1:
+      return multiply_registers<1, vectors>(x, y, y_step, steps, c, c_row, add);
+    default:
+      return;
+  }
+}
+
+/// c (rows x columns) = or += x y, in steps that leave a panel of y in the L1 cache. `columns` is a
+/// multiple of a vector.
+HWY_INLINE void multiply(Operand x, const float* y, int64_t y_step, int64_t rows, int64_t columns,
+                         int64_t steps, float* c, int64_t c_row, bool add) {
+  constexpr int64_t together = 128;
+  for (int64_t k = 0; k < steps; k += together) {
+    const int64_t count = std::min(together, steps - k);
+    const Operand from{x.data + k * x.step, x.row, x.step};
+    const float* right = y + k * y_step;
+    int64_t j = 0;
+    for (; j + panel * lanes <= columns; j += panel * lanes)
+      multiply_panel<panel>(from, right + j, y_step, rows, count, c + j, c_row, add || k > 0);
+    const int64_t rest = (columns - j) / lanes;
+    if (panel == 4 && rest == 3)
+      multiply_panel<panel == 4 ? 3 : 1>(from, right + j, y_step, rows, count, c + j, c_row,
+                                         add || k > 0);
+    if (panel == 4 && rest == 2)
+      multiply_panel<panel == 4 ? 2 : 1>(from, right + j, y_step, rows, count, c + j, c_row,
+                                         add || k > 0);
+    if (rest == 1)
+      multiply_panel<1>(from, right + j, y_step, rows, count, c + j, c_row, add || k > 0);
+  }
+}
+
+}  // namespace fovea::simd::winograd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif
