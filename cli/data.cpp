@@ -11,6 +11,7 @@
 #include "fovea/core/text.h"
 #include "fovea/images/codec.h"
 #include "fovea/images/draw.h"
+#include "fovea/images/samples.h"
 #include "model.h"
 
 namespace fovea::cli {
@@ -51,7 +52,7 @@ int info(const Flags& flags, Console& console) {
       {"fingerprint", fingerprint}};
   if (sets.val) document["splits"]["val"] = {{"count", sets.val->size()}};
   std::string statistics;
-  if (!input || input->dtype == DType::u8) {
+  if (!input || data::is_image(*input)) {
     constexpr int64_t images_measured = 2000;  // if they have to be decoded
     const data::ChannelStats stats =
         data::channel_stats(*sets.train, sets.train->input() ? 0 : images_measured);
@@ -87,13 +88,12 @@ std::string target_text(const Array& target, const data::Targets& targets) {
 
 /// Errors: usage when a sample is not a picture.
 Image image_of(const Array& pixels) {
-  if (pixels.dtype() != DType::u8 || (pixels.dim(2) != 1 && pixels.dim(2) != 3)) {
+  if (!data::is_image({pixels.dtype(), pixels.shape()}) ||
+      (pixels.dim(2) != 1 && pixels.dim(2) != 3)) {
     throw Error(ErrorKind::usage, "data samples: the data set's inputs are not pictures")
         .with("inputs", describe(pixels));
   }
-  const std::span<const uint8_t> bytes = pixels.data<uint8_t>();
-  return {static_cast<int>(pixels.dim(0)), static_cast<int>(pixels.dim(1)),
-          static_cast<int>(pixels.dim(2)), std::vector<uint8_t>(bytes.begin(), bytes.end())};
+  return to_8_bits(to_picture(pixels));
 }
 
 std::vector<Sample> draw_samples(const data::Dataset& split, int64_t count, int64_t seed) {

@@ -121,14 +121,12 @@ void attempt(Item& item, const Body& body) {
   }
 }
 
-/// The net's word on the items that have an input, all at once.
+/// The predictions for items of one dtype that have an input, all at once.
 void predict_together(std::span<Item*> items, Predictor& predictor, int64_t top) {
-  const Shape& one = items[0]->input.shape();
-  Array batch(DType::u8, Shape{std::ssize(items)}.concat(one));
-  for (size_t i = 0; i < items.size(); ++i) {
-    const Array& input = items[i]->input;
-    std::memcpy(batch.raw() + i * input.bytes(), input.raw(), input.bytes());
-  }
+  const Array& one = items[0]->input;
+  Array batch(one.dtype(), Shape{std::ssize(items)}.concat(one.shape()));
+  for (size_t i = 0; i < items.size(); ++i)
+    std::memcpy(batch.raw() + i * one.bytes(), items[i]->input.raw(), one.bytes());
   std::vector<std::unique_ptr<tasks::Prediction>> said = predictor.predict(batch, top);
   for (size_t i = 0; i < items.size(); ++i) items[i]->prediction = std::move(said[i]);
 }
@@ -139,21 +137,23 @@ void predict_batch(std::span<Item> items, const Flags& flags, Predictor& predict
   parallel_for(std::ssize(items), 1, [&](int64_t begin, int64_t end) {
     for (Item& item : items.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin))) {
       attempt(item, [&] {
-        item.input =
-            predictor.prepared(decode_image(item.path, flags.max_pixels, predictor.minimum_size()));
+        item.input = predictor.prepared(
+            decode_any_image(item.path, flags.max_pixels, predictor.minimum_size()));
       });
     }
   });
-  std::vector<Item*> good;
-  for (Item& item : items) {
-    if (!item.failure) good.push_back(&item);
-  }
-  if (good.empty()) return;
-  Item together{.path = ""};
-  attempt(together, [&] { predict_together(good, predictor, classes_shown(flags)); });
-  if (!together.failure) return;
-  for (Item* item : good) {
-    attempt(*item, [&] { predict_together({&item, 1}, predictor, classes_shown(flags)); });
+  for (const DType dtype : {DType::u8, DType::u16}) {
+    std::vector<Item*> good;
+    for (Item& item : items) {
+      if (!item.failure && item.input.dtype() == dtype) good.push_back(&item);
+    }
+    if (good.empty()) continue;
+    Item together{.path = ""};
+    attempt(together, [&] { predict_together(good, predictor, classes_shown(flags)); });
+    if (!together.failure) continue;
+    for (Item* item : good) {
+      attempt(*item, [&] { predict_together({&item, 1}, predictor, classes_shown(flags)); });
+    }
   }
 }
 

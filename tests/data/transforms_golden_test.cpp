@@ -63,7 +63,7 @@ Array resized_crop(const Array& image, const Words&) {
   const Array part = crop(image, 5, 3, 11, 20);
   const auto pixels = part.data<uint8_t>();
   const Image scaled =
-      resize({11, 20, static_cast<int>(image.dim(2)), {pixels.begin(), pixels.end()}}, 16, 16,
+      resize(Image{11, 20, static_cast<int>(image.dim(2)), {pixels.begin(), pixels.end()}}, 16, 16,
              Filter::bilinear);
   return Array::of(scaled.pixels, {16, 16, image.dim(2)});
 }

@@ -285,7 +285,7 @@ TEST(Transforms, ACropThatCouldMissTheImageIsRefused) {
   EXPECT_STREQ(error_of([&] {
                  (void)made_of("flip", {DType::f32, {3, 100}});
                }).what(),
-               "--augment: flip:0.5 needs images u8[H, W, C]\n"
+               "--augment: flip:0.5 needs images u8 or u16 [H, W, C]\n"
                "  found   f32[3, 100]");
 }
 

@@ -25,7 +25,7 @@ std::string npy(const std::string& header, const std::string& data, char version
 TEST(Npy, EveryDtypeAndRankReadsBack) {
   TemporaryFolder folder;
   for (DType dtype : {DType::f64, DType::f32, DType::f16, DType::i64, DType::i32, DType::i16,
-                      DType::i8, DType::u8, DType::boolean}) {
+                      DType::i8, DType::u8, DType::u16, DType::boolean}) {
     for (const Shape& shape :
          {Shape{}, Shape{5}, Shape{2, 3}, Shape{0, 4}, Shape{1, 2, 1, 2, 1, 2, 1, 3}}) {
       Array array(dtype, shape);

@@ -14,8 +14,9 @@
 namespace fovea {
 namespace {
 
-constexpr DType every_dtype[] = {DType::f64, DType::f32, DType::bf16, DType::f16, DType::i64,
-                                 DType::i32, DType::i16, DType::i8,   DType::u8,  DType::boolean};
+constexpr DType every_dtype[] = {DType::f64, DType::f32, DType::bf16,   DType::f16,
+                                 DType::i64, DType::i32, DType::i16,    DType::i8,
+                                 DType::u8,  DType::u16, DType::boolean};
 
 /// A file with this header, followed by `data` zero bytes.
 void put_header(const std::filesystem::path& path, const std::string& header, size_t data = 0) {

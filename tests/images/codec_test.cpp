@@ -8,6 +8,7 @@
 #include "fovea/core/files.h"
 #include "fovea/core/random.h"
 #include "images/golden.h"
+#include "images/png16.h"
 #include "temporary_folder.h"
 
 namespace fovea {
@@ -45,11 +46,11 @@ TEST(Decode, GrayAndRgbAreAsPillowConverts) {
   EXPECT_TRUE(to_gray(rgb) == golden_image("to-gray/pixels"));
   const Image gray{1, 2, 1, {7, 9}};
   EXPECT_EQ(to_rgb(gray).pixels, (std::vector<uint8_t>{7, 7, 7, 9, 9, 9}));
-  EXPECT_EQ(to_rgb({1, 1, 4, {1, 2, 3, 0}}).pixels, (std::vector<uint8_t>{1, 2, 3}));
+  EXPECT_EQ(to_rgb(Image{1, 1, 4, {1, 2, 3, 0}}).pixels, (std::vector<uint8_t>{1, 2, 3}));
 }
 
-// A 2x1 PNG of 16-bit gray, 0x1234 and 0xfeff: the upper bytes are kept.
-TEST(Decode, SixteenBitsKeepTheUpperEight) {
+// A 2x1 PNG of 16-bit gray, 0x1234 and 0xfeff.
+TEST(Decode, SixteenBitsKeepTheirRangeOrTheUpperEight) {
   const unsigned char png[] = {
       0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48,
       0x44, 0x52, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x01, 0x10, 0x00, 0x00, 0x00,
@@ -58,6 +59,33 @@ TEST(Decode, SixteenBitsKeepTheUpperEight) {
       0x3c, 0xea, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82};
   const Image image = decode_image(std::as_bytes(std::span(png)), "sixteen.png");
   EXPECT_TRUE(image == (Image{1, 2, 1, {0x12, 0xfe}}));
+  const AnyImage any = decode_any_image(std::as_bytes(std::span(png)), "sixteen.png");
+  EXPECT_TRUE(std::get<Image16>(any) == (Image16{1, 2, 1, {0x1234, 0xfeff}}));
+}
+
+// Gray, RGB and RGBA of 16 bits, as libpng writes them; 8 bits stay 8 bits.
+TEST(Decode, SixteenBitsOfEveryKindGiveTheValuesOfTheFile) {
+  TemporaryFolder folder;
+  for (const int channels : {1, 3, 4}) {
+    Image16 image = Image16::black(5, 3, channels);
+    Random random(1, "sixteen", static_cast<uint64_t>(channels));
+    for (uint16_t& value : image.pixels) value = static_cast<uint16_t>(random.bits());
+    const std::filesystem::path path = folder / "a.png";
+    put_png16(path, image);
+    EXPECT_TRUE(std::get<Image16>(decode_any_image(path)) == image) << channels;
+    Image upper = Image::black(5, 3, channels);
+    for (size_t i = 0; i < image.pixels.size(); ++i)
+      upper.pixels[i] = static_cast<uint8_t>(image.pixels[i] >> 8);
+    EXPECT_TRUE(decode_image(path) == upper) << channels;
+    encode_png(path, upper);
+    EXPECT_TRUE(std::get<Image>(decode_any_image(path)) == upper) << channels;
+  }
+}
+
+TEST(Decode, DepthsConvertWithBlackAndWhiteInPlace) {
+  const Image16 deep = to_16_bits(Image{1, 3, 1, {0, 128, 255}});
+  EXPECT_EQ(deep.pixels, (std::vector<uint16_t>{0, 0x8080, 0xffff}));
+  EXPECT_EQ(to_8_bits(deep).pixels, (std::vector<uint8_t>{0, 128, 255}));
 }
 
 // A truncated download must not be trained on as a picture that is half gray. The last 12 bytes of

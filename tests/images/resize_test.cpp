@@ -63,6 +63,24 @@ TEST(Resize, AWindowEqualsThatPartOfTheFullResult) {
   }
 }
 
+// Pillow 13: Image.fromarray(a).resize((4, 3), filter), mode I;16.
+TEST(Resize, SixteenBitsEqualPillow) {
+  const Image16 image{
+      5, 7, 1, {58792, 43960, 44014, 52756, 39413, 1484,  13605, 52949, 44480, 30726, 24639, 33772,
+                1142,  41303, 18300, 18730, 4333,  64194, 26378, 3534,  655,   18214, 30341, 25124,
+                9156,  37433, 45874, 26769, 13774, 8589,  10165, 2967,  35508, 66,    25253}};
+  const auto resized = [&](Filter filter) { return resize(image, 3, 4, filter).pixels; };
+  EXPECT_EQ(resized(Filter::bilinear),
+            (std::vector<uint16_t>{50244, 40160, 30903, 15679, 25900, 25200, 30420, 14885, 16677,
+                                   13775, 24406, 23740}));
+  EXPECT_EQ(resized(Filter::bicubic),
+            (std::vector<uint16_t>{51633, 41026, 31027, 13512, 25348, 25563, 31844, 14071, 16171,
+                                   12495, 24422, 24241}));
+  EXPECT_EQ(resized(Filter::nearest),
+            (std::vector<uint16_t>{58792, 44014, 39413, 13605, 18300, 4333, 26378, 655, 13774,
+                                   10165, 35508, 25253}));
+}
+
 TEST(Resize, AConstantStaysConstantAndTheSameSizeIsACopy) {
   for (Filter filter : {Filter::nearest, Filter::bilinear, Filter::bicubic}) {
     Image flat = Image::black(9, 14, 3);
@@ -83,7 +101,7 @@ TEST(Resize, BadSizesAreErrors) {
     resize_window(image, {8, 8, 5, 0, 4, 4}, Filter::nearest);
   });
   expect_error(ErrorKind::usage, "image: 3 samples given, [H=2, W=2, C=1] holds 4", [&] {
-    resize({2, 2, 1, {1, 2, 3}}, 4, 4, Filter::bilinear);
+    resize(Image{2, 2, 1, {1, 2, 3}}, 4, 4, Filter::bilinear);
   });
   EXPECT_FALSE(filter_named("lanczos"));
 }

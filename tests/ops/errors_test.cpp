@@ -382,11 +382,12 @@ TEST_F(Errors, Images) {
   EXPECT_EQ(usage([&] { normalize_images(images, {0.5f}, {0}); }),
             "normalize_images: std is 0, must be above 0\n"
             "  input   u8[N=8, H=28, W=28, C=1]");
-  EXPECT_EQ(usage([&] {
-              normalize_images(value({8, 28, 28}), {0.5f}, {1});
-            }),
-            "normalize_images: the input is f32 with 3 axes; u8 with N, H, W, C is expected\n"
-            "  input   f32[8, 28, 28]");
+  EXPECT_EQ(
+      usage([&] {
+        normalize_images(value({8, 28, 28}), {0.5f}, {1});
+      }),
+      "normalize_images: the input is f32 with 3 axes; u8 or u16 with N, H, W, C is expected\n"
+      "  input   f32[8, 28, 28]");
 }
 
 TEST_F(Errors, MixedGraphs) {

@@ -75,7 +75,7 @@ TEST(Problem, OfAnyOpErrorsSayWhatIsWrong) {
   EXPECT_EQ(says(pool), about(pool, "it has no input types"));
   EXPECT_EQ(says(pool + "f31[8]"),
             about(pool + "f31[8]", "there is no element type \"f31\"") +
-                "\n  known    f64, f32, bf16, f16, i64, i32, i16, i8, u8, bool");
+                "\n  known    f64, f32, bf16, f16, i64, i32, i16, i8, u8, u16, bool");
   for (const char* type :
        {"f32[8", "f32[8, -3]", "f32[8, x]", "f32[1,1,1,1,1,1,1,1,1]", "f32[8]{"}) {
     expect_error(ErrorKind::usage, "is not a type such as f32[8, 3, 32, 32]",

@@ -352,6 +352,13 @@ TEST(Values, NormalizeImagesMovesChannelsToTheFront) {
   EXPECT_EQ(y[0].shape, (Shape{1, 3, 1, 2}));
   EXPECT_EQ(y[0].dtype, DType::f64);
   expect_near(y[0].values, {0, 1, -0.6, -0.2, 3, -1}, 1e-12);
+  const Data deep{{1, 1, 2, 3}, {0, 13107, 65535, 65535, 26214, 0}, DType::u16};
+  const auto z = harness::run(
+      [](const Tensors& in) {
+        return Tensors{normalize_images(in[0], {0, 0.5f, 0.25f}, {1, 0.5f, 0.25f})};
+      },
+      {deep});
+  EXPECT_EQ(z[0].values, y[0].values);
 }
 
 }  // namespace

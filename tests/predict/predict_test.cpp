@@ -541,7 +541,7 @@ TEST_F(Bare, WeightsAndANameAreAModel) {
   Inference inference(*trained_.model, trained_.state, {{0.5}, {0.5}});
   const Array logits = inference.output(pixels(1)).clone();
   EXPECT_EQ(predictor.output(pixels(1)).at(2), logits.at(2));
-  const auto prediction = predictor.predict({8, 8, 1, std::vector<uint8_t>(64, 9)});
+  const auto prediction = predictor.predict(Image{8, 8, 1, std::vector<uint8_t>(64, 9)});
   const auto& classes = dynamic_cast<const tasks::ClassPrediction&>(*prediction).classes;
   ASSERT_EQ(classes.size(), 3u);
   EXPECT_EQ(classes[0].first.size(), 1u);

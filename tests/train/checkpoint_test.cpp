@@ -136,11 +136,40 @@ TEST(Progress, EveryFieldIsRestoredToTheBit) {
     EXPECT_NE(strings.at(name), defaults.at(name)) << name << " was not tested";
     std::map<std::string, std::string> without = strings;
     without.erase(name);
+    if (field.newer) {
+      read = fresh();
+      from_strings(read, without);
+      EXPECT_EQ(field.get(read), defaults.at(name)) << name;
+      continue;
+    }
     expect_error(ErrorKind::model, "checkpoint: it has no \"" + name + "\"",
                  [&] { from_strings(read, without); });
   }
   from_strings(read, defaults);
   EXPECT_EQ(read.best_value, std::nullopt);
+}
+
+// As written before waiting was measured, and by a version that is yet to come.
+TEST(Progress, OlderCheckpointsAreReadAndNewerOnesNameTheirVersion) {
+  Progress p{.measures = tasks::Measures({{.name = "accuracy", .sum = nullptr}})};
+  std::map<std::string, std::string> strings = to_strings(p);
+  strings.erase("waiting_seconds");
+  strings.erase("fovea.version");
+  strings["bits.threads"] = "2";
+  strings["history"] = "epoch,lr,train_loss,seconds,images_per_second\n1,0.1,2.5,3,100\n";
+  from_strings(p, strings);
+  ASSERT_EQ(p.history.size(), 1u);
+  EXPECT_EQ(p.history[0].numbers, (tasks::Numbers{{"train_loss", 2.5}}));
+  EXPECT_EQ(p.history[0].images_per_second, 100);
+  EXPECT_EQ(p.history[0].waiting, 0);
+  strings["moon_phase"] = "3";
+  strings["fovea.version"] = "9.1";
+  const std::string text = error_text(ErrorKind::model, [&] { from_strings(p, strings); });
+  EXPECT_TRUE(
+      text.starts_with("checkpoint: this version does not know \"moon_phase\"\n"
+                       "  written by Fovea 9.1\n"
+                       "  this is    Fovea "))
+      << text;
 }
 
 }  // namespace

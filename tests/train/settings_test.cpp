@@ -50,6 +50,7 @@ Settings unusual() {
   s.average = "lookahead";
   s.label_smoothing = 0.1;
   s.augment = "crop:2";
+  s.mix = "cutmix";
   s.val = 0;
   s.on_bad_image = "skip";
   s.precision = "bf16";

@@ -84,6 +84,7 @@ template Array Array::of(const std::vector<F16>&, const Shape&);
 template Array Array::of(const std::vector<int64_t>&, const Shape&);
 template Array Array::of(const std::vector<int32_t>&, const Shape&);
 template Array Array::of(const std::vector<uint8_t>&, const Shape&);
+template Array Array::of(const std::vector<uint16_t>&, const Shape&);
 
 void Array::check(DType wanted) const {
   require(wanted == dtype_,
@@ -119,6 +120,8 @@ double Array::at(int64_t i) const {
     case DType::u8:
     case DType::boolean:
       return read<uint8_t>(data_, i);
+    case DType::u16:
+      return read<uint16_t>(data_, i);
   }
   return 0;
 }
@@ -151,6 +154,9 @@ void Array::set(int64_t i, double value) {
       break;
     case DType::u8:
       write<uint8_t>(data_, i, value);
+      break;
+    case DType::u16:
+      write<uint16_t>(data_, i, value);
       break;
     case DType::boolean:
       write<uint8_t>(data_, i, value != 0);

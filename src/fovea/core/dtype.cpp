@@ -13,6 +13,7 @@ size_t size_of(DType dtype) {
     case DType::bf16:
     case DType::f16:
     case DType::i16:
+    case DType::u16:
       return 2;
     case DType::i8:
     case DType::u8:
@@ -23,8 +24,8 @@ size_t size_of(DType dtype) {
 }
 
 std::span<const std::string_view> enum_names(DType) {
-  static constexpr std::string_view names[] = {"f64", "f32", "bf16", "f16", "i64",
-                                               "i32", "i16", "i8",   "u8",  "bool"};
+  static constexpr std::string_view names[] = {"f64", "f32", "bf16", "f16", "i64", "i32",
+                                               "i16", "i8",  "u8",   "u16", "bool"};
   return names;
 }
 
@@ -33,6 +34,8 @@ std::string_view name(DType dtype) { return enum_names(dtype)[static_cast<size_t
 bool is_float(DType dtype) {
   return dtype == DType::f64 || dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16;
 }
+
+bool is_pixel(DType dtype) { return dtype == DType::u8 || dtype == DType::u16; }
 
 DType accumulate_dtype(DType dtype) {
   return dtype == DType::bf16 || dtype == DType::f16 ? DType::f32 : dtype;

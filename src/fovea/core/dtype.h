@@ -9,19 +9,22 @@
 namespace fovea {
 
 /// Element types. f64, f32, bf16, f16, i64, i32 and u8 are for computing, where 16-bit floats are
-/// stored and computed with in f32; the others only for storage.
-enum class DType : uint8_t { f64, f32, bf16, f16, i64, i32, i16, i8, u8, boolean };
+/// stored and computed with in f32; u16 is for images, the others only for storage.
+enum class DType : uint8_t { f64, f32, bf16, f16, i64, i32, i16, i8, u8, u16, boolean };
 
 /// Bytes of one element.
 size_t size_of(DType dtype);
 
-/// "f64", "f32", "bf16", "f16", "i64", "i32", "i16", "i8", "u8", "bool".
+/// "f64", "f32", "bf16", "f16", "i64", "i32", "i16", "i8", "u8", "u16", "bool".
 std::string_view name(DType dtype);
 /// All of these, in the order of the enumeration.
 std::span<const std::string_view> enum_names(DType);
 
 /// f64, f32, bf16 or f16.
 bool is_float(DType dtype);
+
+/// u8 or u16, the dtypes of images.
+bool is_pixel(DType dtype);
 
 /// The dtype in which values of `dtype` are accumulated: f32 for bf16 and f16, else `dtype` itself.
 /// Vectors with one number per channel (biases, scales, shifts, statistics) and the gradients of
@@ -97,6 +100,10 @@ constexpr DType dtype_of<int8_t>() {
 template <>
 constexpr DType dtype_of<uint8_t>() {
   return DType::u8;
+}
+template <>
+constexpr DType dtype_of<uint16_t>() {
+  return DType::u16;
 }
 
 }  // namespace fovea

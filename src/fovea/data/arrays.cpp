@@ -25,10 +25,10 @@ bool is_number(DType dtype) { return dtype == DType::f32 || dtype == DType::f64;
 Array read_inputs(const fs::path& file) {
   const Array x = read_npy(file);
   const int rank = x.shape().rank();
-  if (x.dtype() == DType::u8 && rank == 3) return x.reshaped(x.shape().concat({1}));
-  if (x.dtype() == DType::u8 && rank == 4) return x;
+  if (is_pixel(x.dtype()) && rank == 3) return x.reshaped(x.shape().concat({1}));
+  if (is_pixel(x.dtype()) && rank == 4) return x;
   if (is_number(x.dtype()) && rank >= 2 && rank <= 5) return x.astype(DType::f32);
-  throw bad(file, "inputs must be images u8[N, H, W, C] or numbers f32[N, C, ...]", x);
+  throw bad(file, "inputs must be images u8 or u16 [N, H, W, C] or numbers f32[N, C, ...]", x);
 }
 
 /// Classes as i64[N], numbers as f32[N, K].
@@ -142,15 +142,11 @@ DataSets open_arrays(const fs::path& folder) {
   const Targets meaning{.type = classes ? Type{DType::i64, Shape{}} : Type{DType::f32, {count}},
                         .names = class_names(folder, count)};
   DataSets sets{.name = "arrays", .train = joined(*train, meaning), .test = nullptr};
-  if (val) sets.val = sets.test = joined(*val, meaning);
+  if (val) sets.val = joined(*val, meaning);
   if (test) sets.test = joined(*test, meaning);
-  if (sets.test) return sets;
-  if (sets.train->size() < 2)
+  if (!val && !test && sets.train->size() < 2)
     throw bad(train->x_file, "at least 2 samples are needed, one to test", train->x);
-  const ValidationSplit parts = split_validation(sets.train, 0.1, 0);
-  sets.train = parts.train;
-  sets.test = parts.val;
-  return sets;
+  return with_test_split(std::move(sets));
 }
 
 }  // namespace fovea::data

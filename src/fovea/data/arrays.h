@@ -14,7 +14,8 @@ namespace fovea::data {
 /// y_test.npy (test_x, test_y). Without test files, the best model is also measured on those of
 /// val; without either, a fixed tenth of the samples is the test set.
 ///
-///   x   images u8[N,H,W,C] or u8[N,H,W], or numbers f32 or f64 [N,C,spatial...], with 0 to 3
+///   x   images u8 or u16, [N,H,W,C] or [N,H,W], or numbers f32 or f64 [N,C,spatial...], with 0 to
+///   3
 ///       spatial axes: they go into the net without normalisation; any number of channels
 ///   y   classes, of an integer type [N], or numbers, f32 or f64 [N] or [N,K]
 ///

@@ -99,6 +99,37 @@ Augmentation Augmentation::parse(std::string_view text, bool one_size) {
   return result;
 }
 
+namespace {
+
+/// The rows of the table that are transforms of batches; an example is what tells them apart.
+std::vector<const Choice*> mixing_choices() {
+  std::vector<const Choice*> choices;
+  for (const TransformEntry& row : transforms()) {
+    if (row.example.empty()) continue;
+    const AnyTransform example = make_transform(parse_choices(row.example).at(0));
+    if (std::holds_alternative<std::shared_ptr<const BatchTransform>>(example))
+      choices.push_back(&row.choice);
+  }
+  return choices;
+}
+
+}  // namespace
+
+std::shared_ptr<const BatchTransform> parse_mixing(std::string_view text) {
+  const std::vector<ChoiceText> chosen = parse_choices(text);
+  if (chosen.size() == 1) {
+    const AnyTransform any = make_transform(chosen[0]);
+    if (const auto* mixing = std::get_if<std::shared_ptr<const BatchTransform>>(&any))
+      return *mixing;
+  }
+  throw Error(ErrorKind::usage,
+              fmt::format("--mix: \"{}\" is not one transform of batches", printable(text)))
+      .with("known", mixing_usage())
+      .with("try", "--augment for transforms of single images");
+}
+
+std::string mixing_usage() { return usages(mixing_choices()); }
+
 bool Augmentation::frames() const {
   return std::ranges::any_of(before, [](const auto& step) { return step->frames(); });
 }

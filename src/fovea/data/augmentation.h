@@ -36,6 +36,11 @@ struct Augmentation {
   bool empty() const { return before.empty() && after.empty() && batch.empty(); }
 };
 
+/// Parses --mix: one transform of batches, such as "mixup:0.2". Errors: usage, listing them.
+std::shared_ptr<const BatchTransform> parse_mixing(std::string_view text);
+/// What parse_mixing accepts, in one line: "mixup[:ALPHA] or cutmix[:ALPHA]".
+std::string mixing_usage();
+
 /// The type of an input after all steps in order. Errors: usage, naming --augment, when one does
 /// not fit.
 Type output(const std::vector<std::shared_ptr<const Transform>>& steps, Type input);

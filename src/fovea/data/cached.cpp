@@ -17,7 +17,7 @@ void CacheLimit::lower(int64_t bytes) {
 
 Cached::Cached(std::shared_ptr<const Dataset> dataset, std::shared_ptr<CacheLimit> limit,
                MinimumSize size)
-    : dataset_(std::move(dataset)),
+    : DatasetView(std::move(dataset)),
       limit_(std::move(limit)),
       minimum_(size),
       samples_(static_cast<size_t>(dataset_->size())) {}

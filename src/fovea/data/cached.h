@@ -26,27 +26,17 @@ class CacheLimit {
 /// A split whose samples stay in memory once they have been read, as far as the limit allows: the
 /// first ones that are asked for, and never more than one copy of each. Samples are the same as
 /// without it.
-class Cached : public Dataset {
+class Cached : public DatasetView {
  public:
   /// `size`: as which inputs are read and kept, see Dataset::scaled_sample.
   Cached(std::shared_ptr<const Dataset> dataset, std::shared_ptr<CacheLimit> limit,
          MinimumSize size = {});
 
-  int64_t size() const override { return dataset_->size(); }
   Sample sample(int64_t i) const override { return scaled_sample(i, {}); }
   Sample scaled_sample(int64_t i, const MinimumSize& minimum) const override;
-  std::optional<Type> input() const override { return dataset_->input(); }
-  std::optional<Type> typical_input() const override { return dataset_->typical_input(); }
-  const Targets& targets() const override { return dataset_->targets(); }
-  Array target(int64_t i) const override { return dataset_->target(i); }
-  int64_t group(int64_t i) const override { return dataset_->group(i); }
-  std::optional<int64_t> shard(int64_t i) const override { return dataset_->shard(i); }
-  std::string stamp() const override { return dataset_->stamp(); }
-  std::string name(int64_t i) const override { return dataset_->name(i); }
   int64_t held_bytes() const override;
 
  private:
-  std::shared_ptr<const Dataset> dataset_;
   std::shared_ptr<CacheLimit> limit_;
   MinimumSize minimum_;
   mutable std::mutex guard_;

@@ -14,8 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double test_share = 0.1;
-
 /// Splits a text into cells.
 class Reader {
  public:
@@ -261,14 +259,8 @@ DataSets open_csv(const fs::path& file) {
   if (listing.has_splits()) {
     sets.val = listing.images("val");
     sets.test = listing.images("test");
-    if (!sets.test) sets.test = sets.val;
   }
-  if (!sets.test) {
-    const ValidationSplit parts = split_validation(sets.train, test_share, 0);
-    sets.train = parts.train;
-    sets.test = parts.val;
-  }
-  return sets;
+  return with_test_split(std::move(sets));
 }
 
 }  // namespace fovea::data

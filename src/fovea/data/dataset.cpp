@@ -44,16 +44,16 @@ ArrayDataset::ArrayDataset(Array inputs, Array targets, Targets meaning)
     : inputs_(std::make_shared<Array>(std::move(inputs))),
       targets_(std::make_shared<Array>(std::move(targets))),
       meaning_(std::move(meaning)) {
-  const bool images = inputs_->dtype() == DType::u8 && inputs_->shape().rank() == 4;
+  const bool images = is_pixel(inputs_->dtype()) && inputs_->shape().rank() == 4;
   const bool numbers = inputs_->dtype() == DType::f32 && inputs_->shape().rank() >= 2;
   const Type& target = meaning_.type;
   if (!(images || numbers) || targets_->dtype() != target.dtype || targets_->shape().rank() == 0 ||
       targets_->shape().slice(1) != target.shape || inputs_->dim(0) != targets_->dim(0)) {
     const Type all{target.dtype,
                    Shape{inputs_->shape().rank() > 0 ? inputs_->dim(0) : 0}.concat(target.shape)};
-    throw Error(
-        ErrorKind::usage,
-        "data set: inputs must be u8[N, H, W, C] or f32[N, C, ...], targets " + to_string(all))
+    throw Error(ErrorKind::usage,
+                "data set: inputs must be u8 or u16 [N, H, W, C], or f32[N, C, ...], targets " +
+                    to_string(all))
         .with("inputs", describe(*inputs_))
         .with("targets", describe(*targets_));
   }
@@ -75,7 +75,7 @@ Sample ArrayDataset::sample(int64_t i) const {
 }
 
 Subset::Subset(std::shared_ptr<const Dataset> dataset, std::vector<int64_t> indices)
-    : dataset_(std::move(dataset)), indices_(std::move(indices)) {
+    : DatasetView(std::move(dataset)), indices_(std::move(indices)) {
   for (int64_t i : indices_) {
     if (i < 0 || i >= dataset_->size()) {
       throw Error(ErrorKind::usage, "subset: index " + std::to_string(i) + " of a data set of " +
@@ -85,7 +85,7 @@ Subset::Subset(std::shared_ptr<const Dataset> dataset, std::vector<int64_t> indi
 }
 
 Renumbered::Renumbered(std::shared_ptr<const Dataset> dataset, std::vector<std::string> names)
-    : dataset_(std::move(dataset)), meaning_(class_targets(std::move(names))) {
+    : DatasetView(std::move(dataset)), meaning_(class_targets(std::move(names))) {
   const std::vector<std::string>& own = dataset_->targets().names;
   std::vector<std::string> unknown;
   for (const std::string& name : own) {
@@ -215,6 +215,16 @@ ValidationSplit split_validation(std::shared_ptr<const Dataset> dataset, double 
           std::make_shared<Subset>(dataset, std::move(val))};
 }
 
+DataSets with_test_split(DataSets sets) {
+  if (!sets.test) sets.test = sets.val;
+  if (sets.test) return sets;
+  constexpr double share = 0.1;
+  ValidationSplit parts = split_validation(sets.train, share, 0);
+  sets.train = std::move(parts.train);
+  sets.test = std::move(parts.val);
+  return sets;
+}
+
 std::string Subset::stamp() const {
   const std::string stamp = dataset_->stamp();
   if (stamp.empty()) return "";
@@ -228,11 +238,12 @@ Type input_type(const Dataset& dataset) {
 }
 
 Shape net_shape(const Type& input) {
-  if (input.dtype == DType::u8 && input.rank() == 3) {
+  if (is_image(input)) {
     return {input.shape[2], input.shape[0], input.shape[1]};
   }
   if (input.dtype == DType::f32 && input.rank() >= 1) return input.shape;
-  throw Error(ErrorKind::usage, "data set: an input must be an image u8[H, W, C] or f32[C, ...]")
+  throw Error(ErrorKind::usage,
+              "data set: an input must be an image u8 or u16 [H, W, C], or f32[C, ...]")
       .with("found", to_string(input));
 }
 
@@ -267,51 +278,87 @@ std::string fingerprint(const Dataset& dataset) {
   return hex(hash(as_text(std::span<const uint64_t>(parts))));
 }
 
-ChannelStats channel_stats(const Dataset& dataset, int64_t maximum) {
-  if (dataset.size() == 0) {
-    throw Error(ErrorKind::usage, "channel statistics need at least one sample");
-  }
-  const Type type{DType::u8, dataset.sample(0).input.shape()};
-  if (dataset.sample(0).input.dtype() != DType::u8 || type.rank() != 3) {
-    throw Error(ErrorKind::usage, "channel statistics need images u8[H, W, C]")
-        .with("found", describe(dataset.sample(0).input));
-  }
-  const auto channels = static_cast<size_t>(type.shape[2]);
+namespace {
+
+/// Sums over pixels, exact for any number of images.
+struct ChannelSums {
+  __extension__ using Wide = unsigned __int128;
+
   uint64_t count = 0;  // of pixels
-  std::vector<uint64_t> sums(channels), squares(channels);
-  std::mutex guard;
-  const int64_t images = maximum > 0 ? std::min(maximum, dataset.size()) : dataset.size();
-  parallel_for(images, images < 4096 ? 16 : 256, [&](int64_t begin, int64_t end) {
+  std::vector<uint64_t> sums;
+  std::vector<Wide> squares;
+
+  explicit ChannelSums(size_t channels) : sums(channels), squares(channels) {}
+
+  template <class T>
+  void add_image(std::span<const T> pixels) {
+    const size_t channels = sums.size();
     std::vector<uint64_t> sum(channels), square(channels);
-    uint64_t own = 0;
-    for (int64_t i = begin; i < end; ++i) {
-      const Sample sample = dataset.sample(i * dataset.size() / images);
-      const std::span<const uint8_t> pixels = std::as_const(sample.input).data<uint8_t>();
-      own += pixels.size() / channels;
-      for (size_t p = 0; p < pixels.size(); p += channels) {
-        for (size_t c = 0; c < channels; ++c) {
-          const uint64_t value = pixels[p + c];
-          sum[c] += value;
-          square[c] += value * value;
-        }
+    for (size_t p = 0; p < pixels.size(); p += channels) {
+      for (size_t c = 0; c < channels; ++c) {
+        const uint64_t value = pixels[p + c];
+        sum[c] += value;
+        square[c] += value * value;
       }
     }
-    std::lock_guard lock(guard);
-    count += own;
+    count += pixels.size() / channels;
     for (size_t c = 0; c < channels; ++c) {
       sums[c] += sum[c];
       squares[c] += square[c];
     }
-  });
-  ChannelStats stats;
-  const auto n = static_cast<double>(count);
-  for (size_t c = 0; c < channels; ++c) {
-    const double mean = static_cast<double>(sums[c]) / n / 255;
-    const double square = static_cast<double>(squares[c]) / n / (255.0 * 255.0);
-    stats.mean.push_back(mean);
-    stats.std.push_back(std::sqrt(std::max(0.0, square - mean * mean)));
   }
-  return stats;
+
+  void add(const ChannelSums& other) {
+    count += other.count;
+    for (size_t c = 0; c < sums.size(); ++c) {
+      sums[c] += other.sums[c];
+      squares[c] += other.squares[c];
+    }
+  }
+
+  ChannelStats stats(double white) const {
+    ChannelStats result;
+    const auto n = static_cast<double>(count);
+    for (size_t c = 0; c < sums.size(); ++c) {
+      const double mean = static_cast<double>(sums[c]) / n / white;
+      const double square = static_cast<double>(squares[c]) / n / (white * white);
+      result.mean.push_back(mean);
+      result.std.push_back(std::sqrt(std::max(0.0, square - mean * mean)));
+    }
+    return result;
+  }
+};
+
+}  // namespace
+
+ChannelStats channel_stats(const Dataset& dataset, int64_t maximum) {
+  if (dataset.size() == 0) {
+    throw Error(ErrorKind::usage, "channel statistics need at least one sample");
+  }
+  const Array first = dataset.sample(0).input;
+  if (!is_image({first.dtype(), first.shape()})) {
+    throw Error(ErrorKind::usage, "channel statistics need images u8 or u16 [H, W, C]")
+        .with("found", describe(first));
+  }
+  const auto channels = static_cast<size_t>(first.dim(2));
+  const bool deep = first.dtype() == DType::u16;
+  ChannelSums all(channels);
+  std::mutex guard;
+  const int64_t images = maximum > 0 ? std::min(maximum, dataset.size()) : dataset.size();
+  parallel_for(images, images < 4096 ? 16 : 256, [&](int64_t begin, int64_t end) {
+    ChannelSums own(channels);
+    for (int64_t i = begin; i < end; ++i) {
+      const Sample sample = dataset.sample(i * dataset.size() / images);
+      if (deep) {
+        own.add_image(sample.input.data<uint16_t>());
+      } else {
+        own.add_image(sample.input.data<uint8_t>());
+      }
+    }
+    const std::lock_guard lock(guard);
+    all.add(own);
+  });
+  return all.stats(deep ? 65535 : 255);
 }
 
 }  // namespace fovea::data

@@ -25,9 +25,14 @@ class Dataset {
   /// The same for a reader that resizes images: they may be smaller than those of `sample`, but not
   /// below `minimum`. A data set that decodes images does so faster.
   virtual Sample scaled_sample(int64_t i, const MinimumSize&) const { return sample(i); }
-  /// The type of every sample's input, u8[H,W,C] or f32[C, spatial...]; none if samples differ in
-  /// size.
+  /// The type of every sample's input, u8 or u16 [H,W,C], or f32[C, spatial...]; none if samples
+  /// differ in size.
   virtual std::optional<Type> input() const = 0;
+  /// The dtype of every sample's input; by default u8 if they differ in size.
+  virtual DType dtype() const {
+    const std::optional<Type> type = input();
+    return type ? type->dtype : DType::u8;
+  }
   /// If samples may differ in size: the type shared by all that were examined, so that most inputs
   /// have it; none if those differ.
   virtual std::optional<Type> typical_input() const { return input(); }
@@ -53,9 +58,9 @@ class Dataset {
 /// A split that is held in memory.
 class ArrayDataset : public Dataset {
  public:
-  /// `inputs` u8[N,H,W,C] or f32[N,C,spatial...]; `targets` [N, ...], with rows of the type in
-  /// `meaning`; both are shared, not copied. Errors: usage when dtypes, ranks or counts do not
-  /// match, or a class has no name.
+  /// `inputs` u8 or u16 [N,H,W,C], or f32[N,C,spatial...]; `targets` [N, ...], with rows of the
+  /// type in `meaning`; both are shared, not copied. Errors: usage when dtypes, ranks or counts do
+  /// not match, or a class has no name.
   ArrayDataset(Array inputs, Array targets, Targets meaning);
 
   int64_t size() const override { return inputs_->dim(0); }
@@ -72,66 +77,64 @@ class ArrayDataset : public Dataset {
   Targets meaning_;
 };
 
+/// Another split, changed in some respect: everything else is that of the other.
+class DatasetView : public Dataset {
+ public:
+  explicit DatasetView(std::shared_ptr<const Dataset> dataset) : dataset_(std::move(dataset)) {}
+
+  int64_t size() const override { return dataset_->size(); }
+  Sample sample(int64_t i) const override { return dataset_->sample(source(i)); }
+  Sample scaled_sample(int64_t i, const MinimumSize& minimum) const override {
+    return dataset_->scaled_sample(source(i), minimum);
+  }
+  std::optional<Type> input() const override { return dataset_->input(); }
+  DType dtype() const override { return dataset_->dtype(); }
+  std::optional<Type> typical_input() const override { return dataset_->typical_input(); }
+  const Targets& targets() const override { return dataset_->targets(); }
+  Array target(int64_t i) const override { return dataset_->target(source(i)); }
+  int64_t group(int64_t i) const override { return dataset_->group(source(i)); }
+  std::optional<int64_t> shard(int64_t i) const override { return dataset_->shard(source(i)); }
+  std::string stamp() const override { return dataset_->stamp(); }
+  std::string name(int64_t i) const override { return dataset_->name(source(i)); }
+  int64_t held_bytes() const override { return dataset_->held_bytes(); }
+
+ protected:
+  /// The index of sample `i` in the other split.
+  virtual int64_t source(int64_t i) const { return i; }
+
+  const std::shared_ptr<const Dataset> dataset_;
+};
+
 /// Some samples of another split, in the order of a list of indices, which may repeat.
-class Subset : public Dataset {
+class Subset : public DatasetView {
  public:
   /// Errors: usage when an index is not in [0, dataset->size()).
   Subset(std::shared_ptr<const Dataset> dataset, std::vector<int64_t> indices);
 
   int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
-  Sample sample(int64_t i) const override {
-    return dataset_->sample(indices_[static_cast<size_t>(i)]);
-  }
-  Sample scaled_sample(int64_t i, const MinimumSize& minimum) const override {
-    return dataset_->scaled_sample(indices_[static_cast<size_t>(i)], minimum);
-  }
-  std::optional<Type> input() const override { return dataset_->input(); }
-  std::optional<Type> typical_input() const override { return dataset_->typical_input(); }
-  Array target(int64_t i) const override {
-    return dataset_->target(indices_[static_cast<size_t>(i)]);
-  }
-  int64_t group(int64_t i) const override {
-    return dataset_->group(indices_[static_cast<size_t>(i)]);
-  }
-  std::optional<int64_t> shard(int64_t i) const override {
-    return dataset_->shard(indices_[static_cast<size_t>(i)]);
-  }
   std::string stamp() const override;
-  std::string name(int64_t i) const override {
-    return dataset_->name(indices_[static_cast<size_t>(i)]);
-  }
-  const Targets& targets() const override { return dataset_->targets(); }
-  int64_t held_bytes() const override { return dataset_->held_bytes(); }
 
  private:
-  std::shared_ptr<const Dataset> dataset_;
+  int64_t source(int64_t i) const override { return indices_[static_cast<size_t>(i)]; }
+
   std::vector<int64_t> indices_;
 };
 
 /// A split whose classes are renumbered to match another list of names.
-class Renumbered : public Dataset {
+class Renumbered : public DatasetView {
  public:
   /// Errors: usage when targets are not classes, or when `names` lacks one of them: both lists are
   /// in the error.
   Renumbered(std::shared_ptr<const Dataset> dataset, std::vector<std::string> names);
 
-  int64_t size() const override { return dataset_->size(); }
   Sample sample(int64_t i) const override { return scaled_sample(i, {}); }
   Sample scaled_sample(int64_t i, const MinimumSize& minimum) const override {
     return {dataset_->scaled_sample(i, minimum).input, target(i)};
   }
-  std::optional<Type> input() const override { return dataset_->input(); }
-  std::optional<Type> typical_input() const override { return dataset_->typical_input(); }
   const Targets& targets() const override { return meaning_; }
   Array target(int64_t i) const override;
-  int64_t group(int64_t i) const override { return dataset_->group(i); }
-  std::optional<int64_t> shard(int64_t i) const override { return dataset_->shard(i); }
-  std::string stamp() const override { return dataset_->stamp(); }
-  std::string name(int64_t i) const override { return dataset_->name(i); }
-  int64_t held_bytes() const override { return dataset_->held_bytes(); }
 
  private:
-  std::shared_ptr<const Dataset> dataset_;
   Targets meaning_;
   std::vector<int64_t> places_;  ///< of the classes of `dataset_` among the names
 };
@@ -151,7 +154,7 @@ struct DataSets {
 Type input_type(const Dataset& dataset);
 
 /// C, spatial...: the shape that a net sees of such an input. Errors: usage when it is neither an
-/// image u8[H,W,C] nor f32[C, spatial...].
+/// image u8 or u16 [H,W,C] nor f32[C, spatial...].
 Shape net_shape(const Type& input);
 
 /// The class of sample `i`. Errors: usage when targets are not classes.
@@ -172,6 +175,10 @@ struct ValidationSplit {
 ValidationSplit split_validation(std::shared_ptr<const Dataset> dataset, double share,
                                  uint64_t seed);
 
+/// `sets` with data to test on: without a test split the validation split, or without either a
+/// fixed, stratified tenth of the training samples, which are no longer trained on.
+DataSets with_test_split(DataSets sets);
+
 /// The numbers 0 to n-1, permuted by Random(seed, purpose, index).
 std::vector<int64_t> permutation(int64_t n, uint64_t seed, std::string_view purpose,
                                  uint64_t index = 0);
@@ -186,7 +193,7 @@ struct ChannelStats {
   std::vector<double> std;
 };
 
-/// Over all pixels of a split of images u8[H,W,C] (population standard deviation); exact, so equal
+/// Over all pixels of a split of images (population standard deviation); exact, so equal
 /// for any number of threads. With `maximum`, over at most that many images, evenly spaced in the
 /// split. Errors: usage when the split is empty or its inputs are not images.
 ChannelStats channel_stats(const Dataset& dataset, int64_t maximum = 0);

@@ -15,7 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int maximum_depth = 32;  // also ends links back to a folder above them
-constexpr double test_share = 0.1;
 
 Error bad(const std::string& what) { return {ErrorKind::data, what}; }
 
@@ -161,16 +160,10 @@ DataSets open_folder(const fs::path& folder) {
   const std::vector<std::string> names = class_names(std::array{&first, &second, &third});
   require_two(names, folder);
   const Targets meaning = class_targets(names);
-  const std::shared_ptr<const Dataset> all = make(first, names, meaning);
-  DataSets sets{.name = "folder", .train = all, .test = nullptr};
-  if (split && val) sets.val = sets.test = make(second, names, meaning);
+  DataSets sets{.name = "folder", .train = make(first, names, meaning), .test = nullptr};
+  if (split && val) sets.val = make(second, names, meaning);
   if (split && test) sets.test = make(third, names, meaning);
-  if (!sets.test) {
-    const ValidationSplit parts = split_validation(all, test_share, 0);
-    sets.train = parts.train;
-    sets.test = parts.val;
-  }
-  return sets;
+  return with_test_split(std::move(sets));
 }
 
 namespace {

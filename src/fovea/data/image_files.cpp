@@ -7,13 +7,19 @@
 #include "fovea/core/random.h"
 #include "fovea/core/text.h"
 #include "fovea/images/codec.h"
+#include "fovea/images/samples.h"
 
 namespace fovea::data {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t images_looked_at = 32;
+constexpr int64_t images_examined = 32;
+
+template <class Pixel>
+Array rgb_array(const BasicImage<Pixel>& image) {
+  return image.channels == 3 ? to_array(image) : to_array(to_rgb(image));
+}
 
 }  // namespace
 
@@ -28,11 +34,10 @@ EncodedImages::EncodedImages(int64_t size, Array targets, Targets meaning)
 }
 
 Sample EncodedImages::scaled_sample(int64_t i, const MinimumSize& minimum) const {
-  const Image image = decoded(i, minimum);
-  const Image rgb = image.channels == 3 ? Image{} : to_rgb(image);
-  return {
-      Array::of(image.channels == 3 ? image.pixels : rgb.pixels, {image.height, image.width, 3}),
-      target(i)};
+  AnyImage image = decoded(i, minimum);
+  return {dtype_ == DType::u16 ? rgb_array(to_16_bits(std::move(image)))
+                               : rgb_array(to_8_bits(std::move(image))),
+          target(i)};
 }
 
 Array EncodedImages::target(int64_t i) const {
@@ -42,19 +47,26 @@ Array EncodedImages::target(int64_t i) const {
   return one;
 }
 
-void EncodedImages::find_typical() {
-  const int64_t looked = std::min(images_looked_at, size());
-  for (int64_t k = 0; k < looked; ++k) {
+void EncodedImages::examine() {
+  const int64_t examined = std::min(images_examined, size());
+  std::optional<Shape> typical;
+  MinimumSize wanted;  // once sizes differ, images may be decoded faster
+  for (int64_t k = 0; k < examined; ++k) {
     try {
-      const Array input = sample(k * size() / looked).input;
-      const Type type{input.dtype(), input.shape()};
-      const bool differs = typical_ && *typical_ != type;
-      typical_ = differs ? std::nullopt : std::optional(type);
-      if (differs) return;
+      const AnyImage image = decoded(k * size() / examined, wanted);
+      if (std::holds_alternative<Image16>(image)) dtype_ = DType::u16;
+      const Shape shape = std::visit(
+          [](const auto& i) {
+            return Shape{i.height, i.width, 3};
+          },
+          image);
+      if (typical && *typical != shape) wanted = {1, 1};
+      typical = shape;
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::data) throw;
     }
   }
+  if (typical && wanted == MinimumSize{}) typical_ = Type{dtype_, *typical};
 }
 
 ImageFiles::ImageFiles(ImageList list, Targets meaning)
@@ -65,15 +77,15 @@ ImageFiles::ImageFiles(ImageList list, Targets meaning)
         .with("images", std::to_string(list_.paths.size()))
         .with("groups", std::to_string(list_.groups.size()));
   }
-  find_typical();
+  examine();
 }
 
 fs::path ImageFiles::path(int64_t i) const {
   return list_.root / list_.paths[static_cast<size_t>(i)];
 }
 
-Image ImageFiles::decoded(int64_t i, const MinimumSize& minimum) const {
-  return decode_image(path(i), default_pixel_limit, minimum);
+AnyImage ImageFiles::decoded(int64_t i, const MinimumSize& minimum) const {
+  return decode_any_image(path(i), default_pixel_limit, minimum);
 }
 
 int64_t ImageFiles::group(int64_t i) const {

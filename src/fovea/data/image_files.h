@@ -11,7 +11,9 @@
 
 namespace fovea::data {
 
-/// A split of encoded images (see decode_image), decoded on demand as RGB, u8[H,W,3], of any sizes.
+/// A split of encoded images (see decode_any_image), decoded on demand as RGB, [H,W,3], of any
+/// sizes: u16 if any of up to 32 images, evenly spaced, has 16 bits, else u8. The others are
+/// converted: 8 bits to the same brightness in 16, of 16 bits the upper 8 are kept.
 class EncodedImages : public Dataset {
  public:
   /// `targets` [N, ...], a row per image. Errors: usage when counts differ or targets do not match
@@ -23,21 +25,24 @@ class EncodedImages : public Dataset {
   Sample sample(int64_t i) const override { return scaled_sample(i, {}); }
   Sample scaled_sample(int64_t i, const MinimumSize& minimum) const override;
   std::optional<Type> input() const override { return std::nullopt; }
-  /// From up to 32 images, evenly spaced; those that cannot be decoded are skipped.
+  DType dtype() const override { return dtype_; }
+  /// From the same images as the dtype; those that cannot be decoded are skipped.
   std::optional<Type> typical_input() const override { return typical_; }
   const Targets& targets() const override { return meaning_; }
   Array target(int64_t i) const override;
 
  protected:
   /// Image `i`, decoded at a size that `minimum` allows.
-  virtual Image decoded(int64_t i, const MinimumSize& minimum) const = 0;
-  /// For the constructors of derived classes, once they can decode.
-  void find_typical();
+  virtual AnyImage decoded(int64_t i, const MinimumSize& minimum) const = 0;
+  /// Finds the dtype and the typical size; for the constructors of derived classes, once they can
+  /// decode.
+  void examine();
 
  private:
   int64_t size_;
   Array targets_;
   Targets meaning_;
+  DType dtype_ = DType::u8;
   std::optional<Type> typical_;
 };
 
@@ -63,7 +68,7 @@ class ImageFiles : public EncodedImages {
   std::filesystem::path path(int64_t i) const;
 
  protected:
-  Image decoded(int64_t i, const MinimumSize& minimum) const override;
+  AnyImage decoded(int64_t i, const MinimumSize& minimum) const override;
 
  private:
   ImageList list_;

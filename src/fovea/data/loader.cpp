@@ -275,7 +275,7 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   }
   const std::optional<Type> before = input_before(*dataset_, options_);
   if (options_.resize) {
-    resized_ = options_.resize->output(before.value_or(Type{DType::u8, {1, 1, 3}}));
+    resized_ = options_.resize->output(before.value_or(Type{dataset_->dtype(), {1, 1, 3}}));
   }
   input_ = output(options_.augment.after, resized_ ? *resized_
                                           : before ? *before

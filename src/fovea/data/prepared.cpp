@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fovea/core/error.h"
+#include "fovea/images/samples.h"
 
 namespace fovea::data {
 
@@ -19,22 +20,19 @@ Type Resize::output(const Type& input) const {
     throw Error(ErrorKind::usage, "data set: images of " + std::to_string(input.shape[2]) +
                                       " channels cannot be resized; 1 or 3 are expected");
   }
-  return image_type(preprocessing_);
+  return image_type(preprocessing_, input.dtype);
 }
 
 void Resize::operator()(Sample& sample) const {
-  const Array& input = sample.input;
-  const Type type = output({input.dtype(), input.shape()});
-  const std::span<const uint8_t> pixels = input.data<uint8_t>();
-  const Image made =
-      prepare({static_cast<int>(input.dim(0)), static_cast<int>(input.dim(1)),
-               static_cast<int>(input.dim(2)), std::vector<uint8_t>(pixels.begin(), pixels.end())},
-              preprocessing_);
-  sample.input = Array::of(made.pixels, type.shape);
+  (void)output({sample.input.dtype(), sample.input.shape()});
+  sample.input = changed_picture(sample.input,
+                                 [&](const auto& image) { return prepare(image, preprocessing_); });
 }
 
 Prepared::Prepared(std::shared_ptr<const Dataset> dataset, const Preprocessing& preprocessing)
-    : dataset_(std::move(dataset)), resize_(preprocessing), input_(image_type(preprocessing)) {
+    : DatasetView(std::move(dataset)),
+      resize_(preprocessing),
+      input_(image_type(preprocessing, dataset_->dtype())) {
   if (const std::optional<Type> type = dataset_->input()) (void)resize_.output(*type);
 }
 
@@ -44,11 +42,13 @@ Sample Prepared::sample(int64_t i) const {
   return sample;
 }
 
-Type image_type(const Preprocessing& p) { return {DType::u8, {p.height, p.width, p.channels}}; }
+Type image_type(const Preprocessing& p, DType dtype) {
+  return {dtype, {p.height, p.width, p.channels}};
+}
 
 bool needs_resizing(const Dataset& dataset, const Preprocessing& preprocessing) {
   const std::optional<Type> type = dataset.input();
-  return !type || (type->dtype == DType::u8 && *type != image_type(preprocessing));
+  return !type || (is_image(*type) && *type != image_type(preprocessing, type->dtype));
 }
 
 std::shared_ptr<const Dataset> prepared(std::shared_ptr<const Dataset> dataset,

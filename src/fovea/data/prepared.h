@@ -29,30 +29,23 @@ class Resize : public Transform {
 };
 
 /// A split whose images are resized.
-class Prepared : public Dataset {
+class Prepared : public DatasetView {
  public:
   /// Errors: as Resize.
   Prepared(std::shared_ptr<const Dataset> dataset, const Preprocessing& preprocessing);
 
-  int64_t size() const override { return dataset_->size(); }
   Sample sample(int64_t i) const override;
+  Sample scaled_sample(int64_t i, const MinimumSize&) const override { return sample(i); }
   std::optional<Type> input() const override { return input_; }
-  const Targets& targets() const override { return dataset_->targets(); }
-  Array target(int64_t i) const override { return dataset_->target(i); }
-  int64_t group(int64_t i) const override { return dataset_->group(i); }
-  std::optional<int64_t> shard(int64_t i) const override { return dataset_->shard(i); }
-  std::string stamp() const override { return dataset_->stamp(); }
-  std::string name(int64_t i) const override { return dataset_->name(i); }
-  int64_t held_bytes() const override { return dataset_->held_bytes(); }
+  std::optional<Type> typical_input() const override { return input_; }
 
  private:
-  std::shared_ptr<const Dataset> dataset_;
   Resize resize_;
   Type input_;
 };
 
-/// The type that `preprocessing` produces: u8[H,W,C].
-Type image_type(const Preprocessing& preprocessing);
+/// The type that `preprocessing` makes of images of this dtype: [H,W,C].
+Type image_type(const Preprocessing& preprocessing, DType dtype = DType::u8);
 
 /// Whether the inputs of `dataset` are images, of one size or several, and not all in the form of
 /// `preprocessing`.

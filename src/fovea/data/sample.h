@@ -9,13 +9,16 @@
 
 namespace fovea::data {
 
-/// One sample. The input is an image u8[H,W,C], or numbers f32[C, spatial...] of any rank. The
-/// target is what the task learns to predict: a class i64[], numbers f32[K], a mask, an array like
-/// the input.
+/// One sample. The input is an image u8 or u16 [H,W,C], or numbers f32[C, spatial...] of any rank.
+/// The target is what the task learns to predict: a class i64[], numbers f32[K], a mask, an array
+/// like the input.
 struct Sample {
   Array input;
   Array target;
 };
+
+/// Whether the type of an input is that of an image, u8 or u16 [H,W,C].
+inline bool is_image(const Type& input) { return is_pixel(input.dtype) && input.rank() == 3; }
 
 /// The type and names of a data set's targets, the same for every split and sample.
 struct Targets {
@@ -33,7 +36,7 @@ Targets class_targets(std::vector<std::string> names);
 
 /// Samples stacked along a new first axis.
 struct Batch {
-  Array inputs;   ///< u8[N,H,W,C] or f32[N,C,spatial...]
+  Array inputs;   ///< u8 or u16 [N,H,W,C], or f32[N,C,spatial...]
   Array targets;  ///< [N, ...]
 
   int64_t size() const { return inputs.dim(0); }

@@ -27,7 +27,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double test_share = 0.1;
 constexpr int64_t longest_class = 256, longest_json = int64_t{1} << 20;
 
 /// A file that is read at any place, from any number of threads.
@@ -161,7 +160,7 @@ class TarImages : public EncodedImages {
   TarImages(Index index, Array targets, Targets meaning)
       : EncodedImages(std::ssize(index.samples), std::move(targets), std::move(meaning)),
         index_(std::move(index)) {
-    find_typical();
+    examine();
   }
 
   int64_t group(int64_t i) const override {
@@ -183,7 +182,7 @@ class TarImages : public EncodedImages {
   }
 
  protected:
-  Image decoded(int64_t i, const MinimumSize& minimum) const override {
+  AnyImage decoded(int64_t i, const MinimumSize& minimum) const override {
     const Entry& entry = at(i);
     std::vector<std::byte> bytes(static_cast<size_t>(entry.image.size));
     const size_t count = PlacedFile(index_.shards[entry.shard]).read(entry.image.offset, bytes);
@@ -193,7 +192,7 @@ class TarImages : public EncodedImages {
                      bytes_text(entry.image.size) + " of " + printable(entry.image.name),
                      bytes_text(static_cast<int64_t>(count)));
     }
-    return decode_image(bytes, name(i), default_pixel_limit, minimum);
+    return decode_any_image(bytes, name(i), default_pixel_limit, minimum);
   }
 
  private:
@@ -268,14 +267,8 @@ DataSets open_tar(const fs::path& pattern) {
     if (index.samples.empty()) return nullptr;
     return std::make_shared<TarImages>(index, classes.targets(index), meaning);
   };
-  DataSets sets{.name = "tar", .train = make(train), .test = make(test), .val = make(val)};
-  if (!sets.test) sets.test = sets.val;
-  if (!sets.test) {
-    const ValidationSplit parts = split_validation(sets.train, test_share, 0);
-    sets.train = parts.train;
-    sets.test = parts.val;
-  }
-  return sets;
+  return with_test_split(
+      {.name = "tar", .train = make(train), .test = make(test), .val = make(val)});
 }
 
 }  // namespace fovea::data

@@ -62,8 +62,8 @@ AnyTransform make_transform(const ChoiceText& text) {
 }
 
 void require_image(std::string_view who, const Type& input) {
-  if (input.dtype == DType::u8 && input.rank() == 3) return;
-  throw Error(ErrorKind::usage, std::string(who) + " needs images u8[H, W, C]")
+  if (is_image(input)) return;
+  throw Error(ErrorKind::usage, std::string(who) + " needs images u8 or u16 [H, W, C]")
       .with("found", to_string(input));
 }
 

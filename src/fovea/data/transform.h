@@ -103,7 +103,7 @@ void add_transform(TransformEntry entry);
 /// arguments, listing the known ones.
 AnyTransform make_transform(const ChoiceText& text);
 
-/// Errors: usage, naming `who`, unless the input is an image u8[H,W,C].
+/// Errors: usage, naming `who`, unless the input is an image u8 or u16 [H,W,C].
 void require_image(std::string_view who, const Type& input);
 /// The same, with one or three channels.
 void require_colors(std::string_view who, const Type& input);

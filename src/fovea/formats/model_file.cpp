@@ -202,7 +202,7 @@ class Fields {
 
 std::optional<DType> dtype_named(std::string_view text) {
   for (const DType dtype : {DType::f64, DType::f32, DType::bf16, DType::f16, DType::i64, DType::i32,
-                            DType::i16, DType::i8, DType::u8, DType::boolean}) {
+                            DType::i16, DType::i8, DType::u8, DType::u16, DType::boolean}) {
     if (name(dtype) == text) return dtype;
   }
   return std::nullopt;

@@ -21,7 +21,7 @@ namespace {
 constexpr std::string_view magic = "\x93NUMPY";
 constexpr size_t largest_header = 1 << 20;
 
-constexpr std::array<std::pair<std::string_view, DType>, 9> dtype_names = {{
+constexpr std::array<std::pair<std::string_view, DType>, 10> dtype_names = {{
     {"<f8", DType::f64},
     {"<f4", DType::f32},
     {"<f2", DType::f16},
@@ -30,6 +30,7 @@ constexpr std::array<std::pair<std::string_view, DType>, 9> dtype_names = {{
     {"<i2", DType::i16},
     {"|i1", DType::i8},
     {"|u1", DType::u8},
+    {"<u2", DType::u16},
     {"|b1", DType::boolean},
 }};
 

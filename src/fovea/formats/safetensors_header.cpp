@@ -14,7 +14,7 @@
 namespace fovea {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, DType>, 10> dtype_names = {{
+constexpr std::array<std::pair<std::string_view, DType>, 11> dtype_names = {{
     {"F64", DType::f64},
     {"F32", DType::f32},
     {"BF16", DType::bf16},
@@ -24,6 +24,7 @@ constexpr std::array<std::pair<std::string_view, DType>, 10> dtype_names = {{
     {"I16", DType::i16},
     {"I8", DType::i8},
     {"U8", DType::u8},
+    {"U16", DType::u16},
     {"BOOL", DType::boolean},
 }};
 

@@ -3,70 +3,68 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <limits>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "fovea/core/error.h"
+#include "fovea/images/samples.h"
 
 namespace fovea {
 namespace {
 
-using Table = std::array<uint8_t, 256>;
-
-/// The values of an image. Errors: usage when it is not an image.
-std::span<uint8_t> values_of(const char* who, Array& image) {
-  if (image.dtype() == DType::u8 && image.shape().rank() == 3 && image.numel() > 0) {
-    return image.data<uint8_t>();
-  }
-  throw Error(ErrorKind::usage, fmt::format("{} needs images u8[H, W, C]", who))
-      .with("found", describe(image));
-}
+template <class T>
+constexpr int white_of = std::numeric_limits<T>::max();
 
 /// from + share * (to - from), clipped and truncated, as Pillow blends images.
-uint8_t blended(int from, int to, float share) {
+template <class T>
+T blended(int from, int to, float share) {
   const float value = static_cast<float>(from) + share * static_cast<float>(to - from);
-  return static_cast<uint8_t>(std::clamp(value, 0.0F, 255.0F));
+  return static_cast<T>(std::clamp(value, 0.0F, static_cast<float>(white_of<T>)));
 }
 
-/// As to_gray for an Image.
-uint8_t gray_of(const uint8_t* rgb) {
-  return static_cast<uint8_t>((rgb[0] * 19595 + rgb[1] * 38470 + rgb[2] * 7471 + 0x8000) >> 16);
-}
+template <class T>
+using Table = std::vector<T>;  // of a value for each value
 
-template <class F>
-Table table_of(const F& value) {
-  Table table;
-  for (int i = 0; i < 256; ++i) table[static_cast<size_t>(i)] = static_cast<uint8_t>(value(i));
+template <class T, class F>
+Table<T> table_of(const F& value) {
+  Table<T> table;
+  table.reserve(static_cast<size_t>(white_of<T>) + 1);
+  for (int i = 0; i <= white_of<T>; ++i) table.push_back(static_cast<T>(value(i)));
   return table;
 }
 
-void map_values(std::span<uint8_t> values, const Table& table) {
-  for (uint8_t& value : values) value = table[value];
+template <class T>
+void map_values(std::span<T> values, const Table<T>& table) {
+  for (T& value : values) value = table[value];
 }
 
-using Histogram = std::array<int64_t, 256>;
+using Histogram = std::vector<int64_t>;
 
 /// Maps the values of each channel by the table that `make` computes from its histogram.
-template <class Make>
-void map_channels(const char* who, Array& image, const Make& make) {
-  const std::span<uint8_t> values = values_of(who, image);
-  const auto channels = static_cast<size_t>(image.dim(2));
+template <class T, class Make>
+void map_channels(std::span<T> values, size_t channels, const Make& make) {
   for (size_t c = 0; c < channels; ++c) {
-    Histogram histogram{};
+    Histogram histogram(static_cast<size_t>(white_of<T>) + 1);
     for (size_t i = c; i < values.size(); i += channels) ++histogram[values[i]];
-    const Table table = make(histogram);
+    const Table<T> table = make(histogram);
     for (size_t i = c; i < values.size(); i += channels) values[i] = table[values[i]];
   }
 }
 
+size_t channels_of(const Array& image) { return static_cast<size_t>(image.dim(2)); }
+
+/// A hue of `white` is a full turn.
 struct Hsv {
-  int hue, saturation, value;  ///< 0 to 255 each; hue 255 is a full turn
+  int hue, saturation, value;
 };
 
 /// Rounded where Pillow rounds, so that the bytes are the same.
-Hsv hsv_of(const uint8_t* rgb) {
+template <class T>
+Hsv hsv_of(const T* rgb) {
   const int high = std::max({rgb[0], rgb[1], rgb[2]}), low = std::min({rgb[0], rgb[1], rgb[2]});
   if (high == low) return {0, 0, high};
   const auto spread = static_cast<float>(high - low);
@@ -82,20 +80,23 @@ Hsv hsv_of(const uint8_t* rgb) {
   double turn = static_cast<float>(sector) / 6.0 + 1;  // of 5/6 to 11/6
   if (turn >= 1) turn -= 1;
   const float saturation = spread / static_cast<float>(high);
-  return {static_cast<int>(static_cast<float>(turn) * 255.0), static_cast<int>(saturation * 255.0),
+  constexpr double white = white_of<T>;
+  return {static_cast<int>(static_cast<float>(turn) * white), static_cast<int>(saturation * white),
           high};
 }
 
-void put_rgb(const Hsv& hsv, uint8_t* rgb) {
+template <class T>
+void put_rgb(const Hsv& hsv, T* rgb) {
+  constexpr float white = white_of<T>;
   const auto value = static_cast<float>(hsv.value);
-  const float sixths = static_cast<float>(hsv.hue) * 6.0F / 255.0F;
+  const float sixths = static_cast<float>(hsv.hue) * 6.0F / white;
   const auto sector = static_cast<int>(sixths);
   const float within = sixths - static_cast<float>(sector);
-  const float share = static_cast<float>(hsv.saturation) / 255.0F;
-  const auto rounded = [&](float less) { return static_cast<uint8_t>(value * (1 - less) + 0.5F); };
-  const auto v = static_cast<uint8_t>(hsv.value);
-  const uint8_t p = rounded(share), q = rounded(share * within), t = rounded(share * (1 - within));
-  const uint8_t colors[6][3] = {{v, t, p}, {q, v, p}, {p, v, t}, {p, q, v}, {t, p, v}, {v, p, q}};
+  const float share = static_cast<float>(hsv.saturation) / white;
+  const auto rounded = [&](float less) { return static_cast<T>(value * (1 - less) + 0.5F); };
+  const auto v = static_cast<T>(hsv.value);
+  const T p = rounded(share), q = rounded(share * within), t = rounded(share * (1 - within));
+  const T colors[6][3] = {{v, t, p}, {q, v, p}, {p, v, t}, {p, q, v}, {t, p, v}, {v, p, q}};
   std::copy_n(colors[sector % 6], 3, rgb);
 }
 
@@ -121,150 +122,52 @@ std::vector<float> bell(int size, double sigma) {
   return weights;
 }
 
-}  // namespace
-
-void adjust_brightness(Array& image, double factor) {
-  const auto share = static_cast<float>(factor);
-  map_values(values_of("adjust_brightness", image),
-             table_of([&](int v) { return blended(0, v, share); }));
-}
-
-void adjust_contrast(Array& image, double factor) {
-  const std::span<uint8_t> values = values_of("adjust_contrast", image);
+/// The mean gray of RGB images, otherwise the mean of all values, rounded.
+template <class T>
+int mean_of(std::span<const T> values, size_t channels) {
   int64_t sum = 0;
-  int64_t count = std::ssize(values);
-  if (image.dim(2) == 3) {
+  auto count = std::ssize(values);
+  if (channels == 3) {
     count /= 3;
     for (size_t i = 0; i < values.size(); i += 3) sum += gray_of(values.data() + i);
   } else {
-    for (const uint8_t value : values) sum += value;
+    for (const T value : values) sum += value;
   }
-  const auto mean = static_cast<int>(static_cast<double>(sum) / static_cast<double>(count) + 0.5);
-  const auto share = static_cast<float>(factor);
-  map_values(values, table_of([&](int v) { return blended(mean, v, share); }));
+  return static_cast<int>(static_cast<double>(sum) / static_cast<double>(count) + 0.5);
 }
 
-void adjust_saturation(Array& image, double factor) {
-  const std::span<uint8_t> values = values_of("adjust_saturation", image);
-  if (image.dim(2) != 3) return;
-  const auto share = static_cast<float>(factor);
-  for (size_t i = 0; i < values.size(); i += 3) {
-    uint8_t* rgb = values.data() + i;
-    const int gray = gray_of(rgb);
-    for (int c = 0; c < 3; ++c) rgb[c] = blended(gray, rgb[c], share);
-  }
-}
-
-void adjust_hue(Array& image, double shift) {
-  const std::span<uint8_t> values = values_of("adjust_hue", image);
-  if (image.dim(2) != 3) return;
-  const auto steps = static_cast<int>(shift * 255);
-  for (size_t i = 0; i < values.size(); i += 3) {
-    uint8_t* rgb = values.data() + i;
-    Hsv hsv = hsv_of(rgb);
-    hsv.hue = (hsv.hue + steps) & 255;
-    put_rgb(hsv, rgb);
-  }
-}
-
-void adjust_sharpness(Array& image, double factor) {
-  const std::span<uint8_t> values = values_of("adjust_sharpness", image);
-  const int64_t height = image.dim(0), width = image.dim(1), channels = image.dim(2);
-  if (height < 3 || width < 3) return;
-  const auto share = static_cast<float>(factor);
+template <class T>
+void sharpen(std::span<T> values, int64_t height, int64_t width, int64_t channels, float share) {
   const int64_t row = width * channels;
   // A row is written while the one above it is still needed unchanged.
-  std::vector<uint8_t> above(values.begin(), values.begin() + row), here(above.size());
+  std::vector<T> above(values.begin(), values.begin() + row), here(above.size());
   for (int64_t y = 1; y < height - 1; ++y) {
-    uint8_t* out = values.data() + y * row;
-    const uint8_t* below = out + row;
+    T* out = values.data() + y * row;
+    const T* below = out + row;
     std::copy_n(out, row, here.begin());
     for (int64_t i = channels; i < row - channels; ++i) {
-      const auto three = [&](const uint8_t* r) { return r[i - channels] + r[i] + r[i + channels]; };
+      const auto three = [&](const T* r) { return r[i - channels] + r[i] + r[i + channels]; };
       const int sum = three(above.data()) + three(here.data()) + three(below) +
                       4 * here[static_cast<size_t>(i)];
       const int smooth = (2 * sum + 13) / 26;  // thirteenths, rounded
-      out[i] = blended(smooth, here[static_cast<size_t>(i)], share);
+      out[i] = blended<T>(smooth, here[static_cast<size_t>(i)], share);
     }
     std::swap(above, here);
   }
 }
 
-void grayscale(Array& image) {
-  const std::span<uint8_t> values = values_of("grayscale", image);
-  if (image.dim(2) != 3) return;
-  for (size_t i = 0; i < values.size(); i += 3) {
-    std::fill_n(values.data() + i, 3, gray_of(values.data() + i));
-  }
-}
-
-void invert(Array& image) {
-  for (uint8_t& value : values_of("invert", image)) value = static_cast<uint8_t>(255 - value);
-}
-
-void posterize(Array& image, int bits) {
-  const int mask = 0xFF00 >> bits;
-  for (uint8_t& value : values_of("posterize", image)) value = static_cast<uint8_t>(value & mask);
-}
-
-void solarize(Array& image, double threshold) {
-  map_values(values_of("solarize", image),
-             table_of([&](int v) { return v < threshold ? v : 255 - v; }));
-}
-
-void autocontrast(Array& image) {
-  map_channels("autocontrast", image, [](const Histogram& histogram) {
-    const auto some = [](int64_t count) { return count > 0; };
-    const auto low = std::ranges::find_if(histogram, some) - histogram.begin();
-    const auto high =
-        255 - (std::find_if(histogram.rbegin(), histogram.rend(), some) - histogram.rbegin());
-    if (high <= low) return table_of([](int v) { return v; });
-    const double scale = 255.0 / static_cast<double>(high - low);
-    const double offset = -static_cast<double>(low) * scale;
-    return table_of(
-        [&](int v) { return std::clamp(static_cast<int>(v * scale + offset), 0, 255); });
-  });
-}
-
-void equalize(Array& image) {
-  map_channels("equalize", image, [](const Histogram& histogram) {
-    int64_t total = 0, last = 0;
-    for (const int64_t count : histogram) {
-      total += count;
-      if (count > 0) last = count;
-    }
-    const int64_t step = (total - last) / 255;
-    if (step == 0) return table_of([](int v) { return v; });
-    int64_t sum = step / 2;
-    return table_of([&](int v) {
-      const int64_t value = std::min<int64_t>(sum / step, 255);
-      sum += histogram[static_cast<size_t>(v)];
-      return value;
-    });
-  });
-}
-
-void gaussian_blur(Array& image, int size, double sigma) {
-  const std::span<uint8_t> values = values_of("gaussian_blur", image);
-  if (size < 1 || size % 2 == 0 || !(sigma > 0)) {
-    throw Error(
-        ErrorKind::usage,
-        fmt::format(
-            "gaussian_blur: size is {} and sigma {}; an odd size and a sigma above 0 are expected",
-            size, sigma));
-  }
-  const int height = static_cast<int>(image.dim(0)), width = static_cast<int>(image.dim(1));
-  const auto channels = static_cast<size_t>(image.dim(2));
+template <class T>
+void blur(std::span<T> values, int height, int width, size_t channels,
+          const std::vector<float>& weights) {
   const size_t row = static_cast<size_t>(width) * channels;
-  const std::vector<float> weights = bell(size, sigma);
-  const int half = size / 2;
+  const int size = static_cast<int>(weights.size()), half = size / 2;
   // Along the rows, with both ends mirrored, then down the columns.
   std::vector<float> across(values.size()), padded(row + static_cast<size_t>(2 * half) * channels);
   std::vector<float> sum(row);
   for (int y = 0; y < height; ++y) {
-    const uint8_t* in = values.data() + static_cast<size_t>(y) * row;
+    const T* in = values.data() + static_cast<size_t>(y) * row;
     for (int x = -half; x < width + half; ++x) {
-      const uint8_t* pixel = in + static_cast<size_t>(mirrored(x, width)) * channels;
+      const T* pixel = in + static_cast<size_t>(mirrored(x, width)) * channels;
       std::copy_n(pixel, channels, padded.data() + static_cast<size_t>(x + half) * channels);
     }
     float* out = across.data() + static_cast<size_t>(y) * row;
@@ -280,9 +183,150 @@ void gaussian_blur(Array& image, int size, double sigma) {
       const float* in = across.data() + static_cast<size_t>(mirrored(y + k - half, height)) * row;
       for (size_t i = 0; i < row; ++i) sum[i] += weight * in[i];
     }
-    uint8_t* out = values.data() + static_cast<size_t>(y) * row;
-    for (size_t i = 0; i < row; ++i) out[i] = static_cast<uint8_t>(std::min(sum[i], 255.0F));
+    T* out = values.data() + static_cast<size_t>(y) * row;
+    constexpr float white = white_of<T>;
+    for (size_t i = 0; i < row; ++i) out[i] = static_cast<T>(std::min(sum[i], white));
   }
+}
+
+template <class T>
+Table<T> autocontrast_table(const Histogram& histogram) {
+  constexpr int white = white_of<T>;
+  const auto some = [](int64_t count) { return count > 0; };
+  const auto low = std::ranges::find_if(histogram, some) - histogram.begin();
+  const auto high =
+      white - (std::find_if(histogram.rbegin(), histogram.rend(), some) - histogram.rbegin());
+  if (high <= low) return table_of<T>([](int v) { return v; });
+  const double scale = white / static_cast<double>(high - low);
+  const double offset = -static_cast<double>(low) * scale;
+  return table_of<T>(
+      [&](int v) { return std::clamp(static_cast<int>(v * scale + offset), 0, white); });
+}
+
+/// Of 8 bits in integers, as Pillow does; of 16 bits an image may have fewer pixels than values.
+template <class T>
+Table<T> equalize_table(const Histogram& histogram) {
+  constexpr int white = white_of<T>;
+  using Number = std::conditional_t<sizeof(T) == 1, int64_t, double>;
+  int64_t total = 0, last = 0;
+  for (const int64_t count : histogram) {
+    total += count;
+    if (count > 0) last = count;
+  }
+  const Number step = static_cast<Number>(total - last) / white;
+  if (step == 0) return table_of<T>([](int v) { return v; });
+  Number sum = step / 2;
+  return table_of<T>([&](int v) {
+    const auto value = static_cast<int64_t>(sum / step);
+    sum += static_cast<Number>(histogram[static_cast<size_t>(v)]);
+    return std::min<int64_t>(value, white);
+  });
+}
+
+}  // namespace
+
+void adjust_brightness(Array& image, double factor) {
+  with_samples("adjust_brightness", image, [&]<class T>(std::span<T> values) {
+    map_values(values,
+               table_of<T>([&](int v) { return blended<T>(0, v, static_cast<float>(factor)); }));
+  });
+}
+
+void adjust_contrast(Array& image, double factor) {
+  with_samples("adjust_contrast", image, [&]<class T>(std::span<T> values) {
+    const int mean = mean_of<T>(values, channels_of(image));
+    map_values(values,
+               table_of<T>([&](int v) { return blended<T>(mean, v, static_cast<float>(factor)); }));
+  });
+}
+
+void adjust_saturation(Array& image, double factor) {
+  with_samples("adjust_saturation", image, [&]<class T>(std::span<T> values) {
+    if (channels_of(image) != 3) return;
+    const auto share = static_cast<float>(factor);
+    for (size_t i = 0; i < values.size(); i += 3) {
+      T* rgb = values.data() + i;
+      const int gray = gray_of<T>(rgb);
+      for (int c = 0; c < 3; ++c) rgb[c] = blended<T>(gray, rgb[c], share);
+    }
+  });
+}
+
+void adjust_hue(Array& image, double shift) {
+  with_samples("adjust_hue", image, [&]<class T>(std::span<T> values) {
+    if (channels_of(image) != 3) return;
+    const auto steps = static_cast<int>(shift * white_of<T>);
+    for (size_t i = 0; i < values.size(); i += 3) {
+      T* rgb = values.data() + i;
+      Hsv hsv = hsv_of(rgb);
+      hsv.hue = (hsv.hue + steps) & white_of<T>;
+      put_rgb(hsv, rgb);
+    }
+  });
+}
+
+void adjust_sharpness(Array& image, double factor) {
+  with_samples("adjust_sharpness", image, [&](auto values) {
+    const int64_t height = image.dim(0), width = image.dim(1);
+    if (height < 3 || width < 3) return;
+    sharpen(values, height, width, image.dim(2), static_cast<float>(factor));
+  });
+}
+
+void grayscale(Array& image) {
+  with_samples("grayscale", image, [&]<class T>(std::span<T> values) {
+    if (channels_of(image) != 3) return;
+    for (size_t i = 0; i < values.size(); i += 3) {
+      std::fill_n(values.data() + i, 3, gray_of<T>(values.data() + i));
+    }
+  });
+}
+
+void invert(Array& image) {
+  with_samples("invert", image, []<class T>(std::span<T> values) {
+    for (T& value : values) value = static_cast<T>(white_of<T> - value);
+  });
+}
+
+void posterize(Array& image, int bits) {
+  with_samples("posterize", image, [&]<class T>(std::span<T> values) {
+    const int64_t mask = (int64_t{white_of<T>} << (8 * sizeof(T))) >> bits;
+    for (T& value : values) value = static_cast<T>(value & mask);
+  });
+}
+
+void solarize(Array& image, double threshold) {
+  with_samples("solarize", image, [&]<class T>(std::span<T> values) {
+    constexpr int white = white_of<T>;
+    map_values(values,
+               table_of<T>([&](int v) { return v < threshold * (white / 255) ? v : white - v; }));
+  });
+}
+
+void autocontrast(Array& image) {
+  with_samples("autocontrast", image, [&]<class T>(std::span<T> values) {
+    map_channels(values, channels_of(image), autocontrast_table<T>);
+  });
+}
+
+void equalize(Array& image) {
+  with_samples("equalize", image, [&]<class T>(std::span<T> values) {
+    map_channels(values, channels_of(image), equalize_table<T>);
+  });
+}
+
+void gaussian_blur(Array& image, int size, double sigma) {
+  if (size < 1 || size % 2 == 0 || !(sigma > 0)) {
+    throw Error(
+        ErrorKind::usage,
+        fmt::format(
+            "gaussian_blur: size is {} and sigma {}; an odd size and a sigma above 0 are expected",
+            size, sigma));
+  }
+  with_samples("gaussian_blur", image, [&](auto values) {
+    blur(values, static_cast<int>(image.dim(0)), static_cast<int>(image.dim(1)), channels_of(image),
+         bell(size, sigma));
+  });
 }
 
 }  // namespace fovea

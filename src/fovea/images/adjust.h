@@ -2,9 +2,10 @@
 
 #include "fovea/core/array.h"
 
-// Colours and sharpness of images as arrays u8[H,W,C], changed in place: the same bytes as
-// torchvision's functions of these names for Pillow images, gaussian_blur within 1. They take any
-// number of channels unless stated otherwise. Errors of all: usage when the array is not an image.
+// Colours and sharpness of images as arrays u8 or u16 [H,W,C], changed in place. For u8 the same
+// bytes as torchvision's functions of these names for Pillow images, gaussian_blur within 1; for
+// u16 the same formulas with a white of 65535. They take any number of channels unless stated
+// otherwise. Errors of all: usage when the array is not an image.
 namespace fovea {
 
 /// Between black (0), the image (1) and brighter ones (above 1).
@@ -23,13 +24,13 @@ void adjust_sharpness(Array& image, double factor);
 
 /// All three channels become the gray value (see to_gray); other channel counts stay unchanged.
 void grayscale(Array& image);
-/// 255 - value.
+/// White (255 or 65535) - value.
 void invert(Array& image);
 /// Keeps the upper `bits` of each value, 0 to 8.
 void posterize(Array& image, int bits);
-/// Inverts values of at least `threshold`.
+/// Inverts values of at least `threshold`, where 255 is white in u16, too.
 void solarize(Array& image, double threshold);
-/// Stretches each channel so that its darkest value is 0 and its brightest 255.
+/// Stretches each channel so that its darkest value is 0 and its brightest white.
 void autocontrast(Array& image);
 /// Equalises the histogram of each channel as far as a mapping of values can.
 void equalize(Array& image);

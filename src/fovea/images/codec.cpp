@@ -27,8 +27,8 @@ void EncodedImage::check_size(uint64_t height, uint64_t width) const {
   }
 }
 
-Image decode_image(std::span<const std::byte> bytes, const std::string& name, int64_t max_pixels,
-                   const MinimumSize& minimum) {
+AnyImage decode_any_image(std::span<const std::byte> bytes, const std::string& name,
+                          int64_t max_pixels, const MinimumSize& minimum) {
   const EncodedImage source{bytes, name, max_pixels, minimum};
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.empty()) throw source.broken("the file is empty");
@@ -39,14 +39,24 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, in
       .with("try", "convert it to one of them; the name's suffix does not matter");
 }
 
-Image decode_image(const std::filesystem::path& path, int64_t max_pixels,
-                   const MinimumSize& minimum) {
+AnyImage decode_any_image(const std::filesystem::path& path, int64_t max_pixels,
+                          const MinimumSize& minimum) {
   // No file with so many pixels is longer, even uncompressed.
   constexpr size_t bytes_per_pixel = 8, everything_else = size_t{64} << 20;
   const auto pixels = static_cast<size_t>(std::clamp<int64_t>(max_pixels, 0, int64_t{1} << 40));
   const FileBytes file =
       read_file(path, ErrorKind::data, bytes_per_pixel * pixels + everything_else);
-  return decode_image(file.bytes, path.string(), max_pixels, minimum);
+  return decode_any_image(file.bytes, path.string(), max_pixels, minimum);
+}
+
+Image decode_image(const std::filesystem::path& path, int64_t max_pixels,
+                   const MinimumSize& minimum) {
+  return to_8_bits(decode_any_image(path, max_pixels, minimum));
+}
+
+Image decode_image(std::span<const std::byte> bytes, const std::string& name, int64_t max_pixels,
+                   const MinimumSize& minimum) {
+  return to_8_bits(decode_any_image(bytes, name, max_pixels, minimum));
 }
 
 void encode_png(const std::filesystem::path& path, const Image& image) {

@@ -17,19 +17,22 @@ constexpr int64_t default_pixel_limit = int64_t{64} << 20;
 /// against `max_pixels` before anything is allocated.
 ///
 /// All are turned upright as their EXIF orientation says; XMP is ignored. PNG: palettes are
-/// expanded, 1 to 4 bits scaled to 8, 16 bits truncated to the upper 8; gray (with or without
+/// expanded, 1 to 4 bits scaled to 8; gray (with or without
 /// alpha) gives 1 channel, RGB 3, RGBA 4; colour profiles, gamma and transparent colours are
 /// ignored. Truncation or damage after the pixels is ignored. JPEG: 8 bits per sample, Huffman or
 /// arithmetic coding, at most 100 scans; 1 channel for gray, 3 for all else (CMYK as Adobe writes
 /// it). The pixels are those of libjpeg-turbo, and so of Pillow. Defects that do not affect the
 /// pixels are tolerated (stray bytes between segments, unknown revisions of JFIF); damage to the
 /// pixels is an error. Memory while decoding: 1 to 4 bytes per pixel, 6 if the picture has to be
-/// turned; progressive JPEGs take another 2 bytes per sample: at most 12 bytes per pixel.
+/// turned, twice that for 16 bits; progressive JPEGs take another 2 bytes per sample: at most 12
+/// bytes per pixel.
 ///
 /// WebP: lossy or lossless; 4 channels if it has alpha, else 3; an animation is an error.
 ///
 /// A JPEG is decoded at a half, a quarter or an eighth of its size, where both sides of the result
 /// are at least `minimum`: much faster, and as good for what is resized to that.
+///
+/// `decode_any_image` gives a PNG of 16 bits as it is, `decode_image` its upper 8 bits.
 ///
 /// Errors: data when the file is missing, in another format, too large, truncated or damaged; each
 /// names the file, and the offset where it is known.
@@ -39,6 +42,13 @@ Image decode_image(const std::filesystem::path& path, int64_t max_pixels = defau
 /// The same from memory; `name` stands for the file in messages.
 Image decode_image(std::span<const std::byte> bytes, const std::string& name,
                    int64_t max_pixels = default_pixel_limit, const MinimumSize& minimum = {});
+
+AnyImage decode_any_image(const std::filesystem::path& path,
+                          int64_t max_pixels = default_pixel_limit,
+                          const MinimumSize& minimum = {});
+AnyImage decode_any_image(std::span<const std::byte> bytes, const std::string& name,
+                          int64_t max_pixels = default_pixel_limit,
+                          const MinimumSize& minimum = {});
 
 /// Writes `image` as an 8-bit PNG (gray, RGB or RGBA); a crash leaves the old file or the new one,
 /// and equal images give equal files. Errors: usage when the image is malformed, io when it cannot

@@ -30,7 +30,7 @@ struct EncodedImage {
   void check_size(uint64_t height, uint64_t width) const;
 };
 
-Image decode_png(const EncodedImage& source);
+AnyImage decode_png(const EncodedImage& source);
 Image decode_jpeg(const EncodedImage& source);
 Image decode_webp(const EncodedImage& source);
 

@@ -14,8 +14,8 @@ namespace fovea {
 namespace {
 
 void require_image(const char* who, const Array& image) {
-  if (image.dtype() == DType::u8 && image.shape().rank() == 3 && image.numel() > 0) return;
-  throw Error(ErrorKind::usage, fmt::format("{} needs images u8[H, W, C]", who))
+  if (is_pixel(image.dtype()) && image.shape().rank() == 3 && image.numel() > 0) return;
+  throw Error(ErrorKind::usage, fmt::format("{} needs images u8 or u16 [H, W, C]", who))
       .with("found", describe(image));
 }
 
@@ -66,11 +66,12 @@ Point source_of(const Matrix3& back, int64_t y, int64_t x) {
   return moved(back, {static_cast<double>(x) + 0.5, static_cast<double>(y) + 0.5});
 }
 
+template <class Sample>
 struct View {
-  const uint8_t* data;
+  const Sample* data;
   int64_t height, width, channels;
 
-  const uint8_t* at(int64_t y, int64_t x) const { return data + (y * width + x) * channels; }
+  const Sample* at(int64_t y, int64_t x) const { return data + (y * width + x) * channels; }
   bool has(int64_t y, int64_t x) const { return y >= 0 && y < height && x >= 0 && x < width; }
   bool has(Point p) const {  // false for NaN
     return p.x >= 0 && p.x < static_cast<double>(width) && p.y >= 0 &&
@@ -79,21 +80,23 @@ struct View {
 };
 
 /// The pixel at `p`; the edge is repeated by half a pixel. Truncated, as in Pillow.
-void put_bilinear(const View& in, Point p, uint8_t* out) {
+template <class Sample>
+void put_bilinear(const View<Sample>& in, Point p, Sample* out) {
   const double x = p.x - 0.5, y = p.y - 0.5;
   const auto left = static_cast<int64_t>(std::floor(x)), top = static_cast<int64_t>(std::floor(y));
   const double dx = x - static_cast<double>(left), dy = y - static_cast<double>(top);
   const int64_t x0 = std::max<int64_t>(left, 0), x1 = std::min(left + 1, in.width - 1);
   const int64_t y0 = std::max<int64_t>(top, 0), y1 = std::min(top + 1, in.height - 1);
-  const uint8_t *a = in.at(y0, x0), *b = in.at(y0, x1), *c = in.at(y1, x0), *d = in.at(y1, x1);
+  const Sample *a = in.at(y0, x0), *b = in.at(y0, x1), *c = in.at(y1, x0), *d = in.at(y1, x1);
   for (int64_t k = 0; k < in.channels; ++k) {
     const double upper = a[k] + (b[k] - a[k]) * dx, lower = c[k] + (d[k] - c[k]) * dx;
-    out[k] = static_cast<uint8_t>(upper + (lower - upper) * dy);
+    out[k] = static_cast<Sample>(upper + (lower - upper) * dy);
   }
 }
 
 /// Positions in 16.16 fixed point, as in Pillow: on the border of two pixels the rounding decides.
-void warp_nearest_affine(const View& in, const Matrix3& back, uint8_t* out) {
+template <class Sample>
+void warp_nearest_affine(const View<Sample>& in, const Matrix3& back, Sample* out) {
   constexpr double one = 65536;
   const auto fixed = [&](double v) { return static_cast<int64_t>(std::floor(v * one + 0.5)); };
   const int64_t xx = fixed(back[0]), xy = fixed(back[1]), yx = fixed(back[3]), yy = fixed(back[4]);
@@ -107,6 +110,63 @@ void warp_nearest_affine(const View& in, const Matrix3& back, uint8_t* out) {
   }
 }
 
+template <class Sample>
+Array cropped(const Array& image, int64_t top, int64_t left, int64_t height, int64_t width,
+              PadMode outside) {
+  const int64_t rows = image.dim(0), columns = image.dim(1), channels = image.dim(2);
+  Array result(image.dtype(), {height, width, channels});
+  const Sample* from = image.data<Sample>().data();
+  Sample* out = result.data<Sample>().data();
+  const int64_t inside = std::clamp<int64_t>(-left, 0, width);  // the first column that is inside
+  const int64_t end = std::clamp<int64_t>(columns - left, inside, width);
+  for (int64_t y = 0; y < height; ++y, out += width * channels) {
+    const int64_t row = seen_at(top + y, rows, outside);
+    if (row < 0) {
+      std::memset(out, 0, static_cast<size_t>(width * channels) * sizeof(Sample));
+      continue;
+    }
+    const Sample* in = from + row * columns * channels;
+    const auto put = [&](int64_t x) {
+      const int64_t column = seen_at(left + x, columns, outside);
+      if (column < 0) {
+        std::fill_n(out + x * channels, channels, Sample{0});
+      } else {
+        std::copy_n(in + column * channels, channels, out + x * channels);
+      }
+    };
+    for (int64_t x = 0; x < inside; ++x) put(x);
+    if (end > inside) {
+      std::memcpy(out + inside * channels, in + (left + inside) * channels,
+                  static_cast<size_t>((end - inside) * channels) * sizeof(Sample));
+    }
+    for (int64_t x = end; x < width; ++x) put(x);
+  }
+  return result;
+}
+
+template <class Sample>
+Array warped(const Array& image, const Matrix3& back, Filter filter) {
+  const View<Sample> in{image.data<Sample>().data(), image.dim(0), image.dim(1), image.dim(2)};
+  Array result = Array::zeros(image.dtype(), image.shape());
+  Sample* out = result.data<Sample>().data();
+  if (filter == Filter::nearest && back[6] == 0 && back[7] == 0) {
+    warp_nearest_affine(in, back, out);
+    return result;
+  }
+  for (int64_t y = 0; y < in.height; ++y) {
+    for (int64_t x = 0; x < in.width; ++x, out += in.channels) {
+      const Point p = source_of(back, y, x);
+      if (!in.has(p)) continue;
+      if (filter == Filter::bilinear) {
+        put_bilinear(in, p, out);
+      } else {
+        std::copy_n(in.at(static_cast<int64_t>(p.y), static_cast<int64_t>(p.x)), in.channels, out);
+      }
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
 Array crop(const Array& image, int64_t top, int64_t left, int64_t height, int64_t width,
@@ -116,35 +176,9 @@ Array crop(const Array& image, int64_t top, int64_t left, int64_t height, int64_
     throw Error(ErrorKind::usage,
                 fmt::format("crop: {}x{} is not the size of an image", height, width));
   }
-  const int64_t rows = image.dim(0), columns = image.dim(1), channels = image.dim(2);
-  Array result(DType::u8, {height, width, channels});
-  const uint8_t* from = image.data<uint8_t>().data();
-  uint8_t* out = result.data<uint8_t>().data();
-  const int64_t inside = std::clamp<int64_t>(-left, 0, width);  // the first column that is inside
-  const int64_t end = std::clamp<int64_t>(columns - left, inside, width);
-  for (int64_t y = 0; y < height; ++y, out += width * channels) {
-    const int64_t row = seen_at(top + y, rows, outside);
-    if (row < 0) {
-      std::memset(out, 0, static_cast<size_t>(width * channels));
-      continue;
-    }
-    const uint8_t* in = from + row * columns * channels;
-    const auto put = [&](int64_t x) {
-      const int64_t column = seen_at(left + x, columns, outside);
-      if (column < 0) {
-        std::fill_n(out + x * channels, channels, uint8_t{0});
-      } else {
-        std::copy_n(in + column * channels, channels, out + x * channels);
-      }
-    };
-    for (int64_t x = 0; x < inside; ++x) put(x);
-    if (end > inside) {
-      std::memcpy(out + inside * channels, in + (left + inside) * channels,
-                  static_cast<size_t>((end - inside) * channels));
-    }
-    for (int64_t x = end; x < width; ++x) put(x);
-  }
-  return result;
+  if (image.dtype() == DType::u16)
+    return cropped<uint16_t>(image, top, left, height, width, outside);
+  return cropped<uint8_t>(image, top, left, height, width, outside);
 }
 
 Matrix3 multiply(const Matrix3& a, const Matrix3& b) {
@@ -199,25 +233,8 @@ Array warp(const Array& image, const Matrix3& matrix, Filter filter) {
                 fmt::format("warp: the filter must be nearest or bilinear, not {}", name(filter)));
   }
   const Matrix3 back = inverse(matrix);
-  const View in{image.data<uint8_t>().data(), image.dim(0), image.dim(1), image.dim(2)};
-  Array result = Array::zeros(DType::u8, image.shape());
-  uint8_t* out = result.data<uint8_t>().data();
-  if (filter == Filter::nearest && back[6] == 0 && back[7] == 0) {
-    warp_nearest_affine(in, back, out);
-    return result;
-  }
-  for (int64_t y = 0; y < in.height; ++y) {
-    for (int64_t x = 0; x < in.width; ++x, out += in.channels) {
-      const Point p = source_of(back, y, x);
-      if (!in.has(p)) continue;
-      if (filter == Filter::bilinear) {
-        put_bilinear(in, p, out);
-      } else {
-        std::copy_n(in.at(static_cast<int64_t>(p.y), static_cast<int64_t>(p.x)), in.channels, out);
-      }
-    }
-  }
-  return result;
+  return image.dtype() == DType::u16 ? warped<uint16_t>(image, back, filter)
+                                     : warped<uint8_t>(image, back, filter);
 }
 
 }  // namespace fovea

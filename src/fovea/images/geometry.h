@@ -6,8 +6,8 @@
 #include "fovea/core/array.h"
 #include "fovea/images/resize.h"
 
-// Images as arrays u8[H,W,C], of any number of channels: cropped, padded, warped. What moves with
-// an image (boxes, points, masks) uses the same numbers and matrices.
+// Images as arrays u8 or u16 [H,W,C], of any number of channels: cropped, padded, warped. What
+// moves with an image (boxes, points, masks) uses the same numbers and matrices.
 namespace fovea {
 
 /// What lies beyond the border of an image: black, its mirror image (without the edge row itself),

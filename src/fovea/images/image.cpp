@@ -4,6 +4,7 @@
 
 #include "fovea/core/error.h"
 #include "fovea/core/shape.h"
+#include "fovea/images/samples.h"
 
 namespace fovea {
 namespace {
@@ -18,14 +19,16 @@ void check_sides(int height, int width, int channels) {
 
 }  // namespace
 
-Image Image::black(int height, int width, int channels) {
+template <class Sample>
+BasicImage<Sample> BasicImage<Sample>::black(int height, int width, int channels) {
   // Shape refuses negative sides with a message of its own; both are the caller's mistake.
   check_sides(height, width, channels);
-  const int64_t bytes = Shape{height, width, channels}.numel();
-  return {height, width, channels, std::vector<uint8_t>(static_cast<size_t>(bytes))};
+  const int64_t samples = Shape{height, width, channels}.numel();
+  return {height, width, channels, std::vector<Sample>(static_cast<size_t>(samples))};
 }
 
-void check(const Image& image) {
+template <class Sample>
+void check(const BasicImage<Sample>& image) {
   check_sides(image.height, image.width, image.channels);
   const Shape shape{image.height, image.width, image.channels};
   if (static_cast<int64_t>(image.pixels.size()) != shape.numel()) {
@@ -35,24 +38,25 @@ void check(const Image& image) {
   }
 }
 
-Image to_gray(const Image& image) {
+template <class Sample>
+BasicImage<Sample> to_gray(const BasicImage<Sample>& image) {
   check(image);
   if (image.channels == 1) return image;
-  Image gray = Image::black(image.height, image.width, 1);
-  const uint8_t* in = image.pixels.data();
-  for (uint8_t& out : gray.pixels) {
-    // The weights times 2^16, and one half to round.
-    out = static_cast<uint8_t>((in[0] * 19595 + in[1] * 38470 + in[2] * 7471 + 0x8000) >> 16);
+  auto gray = BasicImage<Sample>::black(image.height, image.width, 1);
+  const Sample* in = image.pixels.data();
+  for (Sample& out : gray.pixels) {
+    out = gray_of(in);
     in += image.channels;
   }
   return gray;
 }
 
-Image to_rgb(const Image& image) {
+template <class Sample>
+BasicImage<Sample> to_rgb(const BasicImage<Sample>& image) {
   check(image);
   if (image.channels == 3) return image;
-  Image rgb = Image::black(image.height, image.width, 3);
-  const uint8_t* in = image.pixels.data();
+  auto rgb = BasicImage<Sample>::black(image.height, image.width, 3);
+  const Sample* in = image.pixels.data();
   const int green = image.channels == 1 ? 0 : 1;
   for (size_t i = 0; i < rgb.pixels.size(); i += 3, in += image.channels) {
     rgb.pixels[i] = in[0];
@@ -61,5 +65,45 @@ Image to_rgb(const Image& image) {
   }
   return rgb;
 }
+
+AnyImage to_picture(const Array& image) {
+  AnyImage picture;
+  Array view = image;
+  with_samples("a picture", view, [&]<class Sample>(std::span<Sample> samples) {
+    picture = BasicImage<Sample>{static_cast<int>(image.dim(0)), static_cast<int>(image.dim(1)),
+                                 static_cast<int>(image.dim(2)),
+                                 std::vector<Sample>(samples.begin(), samples.end())};
+  });
+  return picture;
+}
+
+Image to_8_bits(AnyImage image) {
+  if (Image* same = std::get_if<Image>(&image)) return std::move(*same);
+  const Image16& deep = std::get<Image16>(image);
+  Image result{deep.height, deep.width, deep.channels, {}};
+  result.pixels.reserve(deep.pixels.size());
+  for (const uint16_t value : deep.pixels)
+    result.pixels.push_back(static_cast<uint8_t>(value >> 8));
+  return result;
+}
+
+Image16 to_16_bits(AnyImage image) {
+  if (Image16* same = std::get_if<Image16>(&image)) return std::move(*same);
+  const Image& shallow = std::get<Image>(image);
+  Image16 result{shallow.height, shallow.width, shallow.channels, {}};
+  result.pixels.reserve(shallow.pixels.size());
+  for (const uint8_t value : shallow.pixels)
+    result.pixels.push_back(static_cast<uint16_t>(value * 257));
+  return result;
+}
+
+template struct BasicImage<uint8_t>;
+template struct BasicImage<uint16_t>;
+template void check(const Image&);
+template void check(const Image16&);
+template Image to_gray(const Image&);
+template Image16 to_gray(const Image16&);
+template Image to_rgb(const Image&);
+template Image16 to_rgb(const Image16&);
 
 }  // namespace fovea

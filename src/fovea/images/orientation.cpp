@@ -57,15 +57,16 @@ int exif_orientation(std::span<const std::byte> exif) {
   return 1;
 }
 
-Image upright(Image image, int orientation) {
+template <class Sample>
+BasicImage<Sample> upright(BasicImage<Sample> image, int orientation) {
   if (orientation == 1) return image;
   const bool transposed = orientation >= 5;
   const bool flip_rows =
       orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
   const bool flip_columns =
       orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
-  Image out = transposed ? Image::black(image.width, image.height, image.channels)
-                         : Image::black(image.height, image.width, image.channels);
+  auto out = transposed ? BasicImage<Sample>::black(image.width, image.height, image.channels)
+                        : BasicImage<Sample>::black(image.height, image.width, image.channels);
   for (int y = 0; y < out.height; ++y) {
     for (int x = 0; x < out.width; ++x) {
       int from_y = flip_rows ? out.height - 1 - y : y,
@@ -76,5 +77,8 @@ Image upright(Image image, int orientation) {
   }
   return out;
 }
+
+template Image upright(Image, int);
+template Image16 upright(Image16, int);
 
 }  // namespace fovea

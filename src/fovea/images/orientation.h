@@ -17,6 +17,7 @@ bool is_exif(std::span<const std::byte> segment);
 int exif_orientation(std::span<const std::byte> exif);
 
 /// The image turned upright, as Pillow's ImageOps.exif_transpose does.
-Image upright(Image image, int orientation);
+template <class Sample>
+BasicImage<Sample> upright(BasicImage<Sample> image, int orientation);
 
 }  // namespace fovea

@@ -1,5 +1,6 @@
 #include <png.h>
 
+#include <bit>
 #include <csetjmp>
 #include <cstring>
 #include <utility>
@@ -30,11 +31,12 @@ class PngReader {
   void read_header() {
     if (!try_header()) throw failure();
   }
+  bool is_16_bit() const { return png_get_bit_depth(png_, info_) == 16; }
   int channels() const { return png_get_channels(png_, info_); }
   size_t row_bytes() const { return png_get_rowbytes(png_, info_); }
 
-  void read_pixels(Image& image) {
-    if (!try_rows(image.pixels.data())) throw failure();
+  void read_pixels(png_bytep pixels) {
+    if (!try_rows(pixels)) throw failure();
     // Whatever is wrong after this point, even a missing end: the pixels are complete.
     try_end();
   }
@@ -63,7 +65,7 @@ class PngReader {
     if (type == PNG_COLOR_TYPE_GRAY_ALPHA) png_set_strip_alpha(png_);
     // Expanding a palette turns its transparent entries into alpha unless told otherwise.
     if (type == PNG_COLOR_TYPE_PALETTE) png_set_strip_alpha(png_);
-    png_set_strip_16(png_);
+    if (std::endian::native == std::endian::little) png_set_swap(png_);
     passes_ = png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
     return true;
@@ -138,18 +140,24 @@ void check_header(const EncodedImage& source) {
   }
 }
 
+template <class Sample>
+BasicImage<Sample> read_image(const EncodedImage& source, PngReader& reader) {
+  const int height = static_cast<int>(source.big32(20)), width = static_cast<int>(source.big32(16));
+  auto image = BasicImage<Sample>::black(height, width, reader.channels());
+  require(reader.row_bytes() * static_cast<size_t>(height) == image.pixels.size() * sizeof(Sample),
+          "PNG rows are not of the depth that the header declares");
+  reader.read_pixels(reinterpret_cast<png_bytep>(image.pixels.data()));
+  return upright(std::move(image), reader.orientation());
+}
+
 }  // namespace
 
-Image decode_png(const EncodedImage& source) {
+AnyImage decode_png(const EncodedImage& source) {
   check_header(source);
   PngReader reader(source);
   reader.read_header();
-  const int height = static_cast<int>(source.big32(20)), width = static_cast<int>(source.big32(16));
-  Image image = Image::black(height, width, reader.channels());
-  require(reader.row_bytes() * static_cast<size_t>(height) == image.pixels.size(),
-          "PNG rows are not of 8 bits");
-  reader.read_pixels(image);
-  return upright(std::move(image), reader.orientation());
+  if (reader.is_16_bit()) return read_image<uint16_t>(source, reader);
+  return read_image<uint8_t>(source, reader);
 }
 
 }  // namespace fovea

@@ -14,7 +14,6 @@ namespace {
 constexpr int largest_side = 16384;
 constexpr int max_channels = 65536;
 constexpr double largest_value = 1e6;
-constexpr double smallest_std = 1e-6;
 
 std::string out_of_range(const std::string& what, int value, int low, int high) {
   if (value >= low && value <= high) return "";
@@ -35,18 +34,18 @@ std::string values_problem(const std::string& what, const std::vector<double>& v
   return "";
 }
 
-/// The picture scaled so that its shorter side is `shorter`, as a window on its middle.
-Region middle_of(const Image& image, const Preprocessing& p) {
+/// A picture scaled so that its shorter side is `shorter`, as a window on its middle.
+Region middle_of(int image_height, int image_width, const Preprocessing& p) {
   const int shorter = *p.resize;
   const auto scaled = [&](int side, int other) -> int64_t {
     return side <= other ? shorter : int64_t{shorter} * side / other;
   };
-  const int64_t height = scaled(image.height, image.width);
-  const int64_t width = scaled(image.width, image.height);
+  const int64_t height = scaled(image_height, image_width);
+  const int64_t width = scaled(image_width, image_height);
   if (std::max(height, width) > std::numeric_limits<int>::max()) {
     throw Error(ErrorKind::data,
                 fmt::format("image of {}x{} is too narrow to scale its shorter side to {}",
-                            image.height, image.width, shorter));
+                            image_height, image_width, shorter));
   }
   const int full_height = static_cast<int>(height), full_width = static_cast<int>(width);
   return {full_height,
@@ -70,7 +69,7 @@ std::string problem(const Preprocessing& p) {
         p.resize && p.letterbox ? std::string("both resize and letterbox are given")
                                 : std::string(),
         values_problem("mean", p.mean, p.channels, -largest_value),
-        values_problem("std", p.std, p.channels, smallest_std)}) {
+        values_problem("std", p.std, p.channels, minimum_std)}) {
     if (!text.empty()) return text;
   }
   return "";
@@ -80,7 +79,8 @@ MinimumSize minimum_size_for(const Preprocessing& p) {
   return p.resize ? MinimumSize{*p.resize, *p.resize} : MinimumSize{p.height, p.width};
 }
 
-Image prepare(const Image& image, const Preprocessing& p) {
+template <class Sample>
+BasicImage<Sample> prepare(const BasicImage<Sample>& image, const Preprocessing& p) {
   const std::string wrong = problem(p);
   if (!wrong.empty()) throw Error(ErrorKind::usage, fmt::format("preprocessing: {}", wrong));
   if (p.channels != 1 && p.channels != 3) {
@@ -88,12 +88,15 @@ Image prepare(const Image& image, const Preprocessing& p) {
                 fmt::format("pictures have 1 or 3 channels, but the network takes {}", p.channels))
         .with("try", "raw arrays (--input x.npy)");
   }
-  const Image colours = p.channels == 1 ? to_gray(image) : to_rgb(image);
+  const BasicImage<Sample> colours = p.channels == 1 ? to_gray(image) : to_rgb(image);
   if (p.letterbox)
     return letterbox(colours, p.height, p.width, static_cast<uint8_t>(*p.letterbox), p.filter);
-  const Region window =
-      p.resize ? middle_of(colours, p) : Region{p.height, p.width, 0, 0, p.height, p.width};
+  const Region window = p.resize ? middle_of(image.height, image.width, p)
+                                 : Region{p.height, p.width, 0, 0, p.height, p.width};
   return resize_window(colours, window, p.filter);
 }
+
+template Image prepare(const Image&, const Preprocessing&);
+template Image16 prepare(const Image16&, const Preprocessing&);
 
 }  // namespace fovea

@@ -9,6 +9,9 @@
 
 namespace fovea {
 
+/// The smallest std that a Preprocessing may have.
+constexpr double minimum_std = 1e-6;
+
 /// How any picture becomes a network's input.
 struct Preprocessing {
   int height = 0;    ///< of the network's input, pixels
@@ -30,7 +33,7 @@ struct Preprocessing {
 
 /// What is wrong with `preprocessing` ("std[1] is 0, ..."), or "" if nothing is: sides and resize
 /// from 1 to 16384, resize at least the larger side, not both resize and letterbox, as many means
-/// and stds as channels, finite and at most 1e6, std at least 1e-6.
+/// and stds as channels, finite and at most 1e6, std at least minimum_std.
 std::string problem(const Preprocessing& preprocessing);
 
 /// The size below which a picture must not be decoded for `prepare`.
@@ -39,6 +42,7 @@ MinimumSize minimum_size_for(const Preprocessing& preprocessing);
 /// `image` as the network expects it: converted to gray or RGB, resized, cropped to exactly height
 /// x width x channels. Errors: usage when the preprocessing has a problem or its channels are not 1
 /// or 3; data when a picture is so narrow that its longer side would exceed 2^31.
-Image prepare(const Image& image, const Preprocessing& preprocessing);
+template <class Sample>
+BasicImage<Sample> prepare(const BasicImage<Sample>& image, const Preprocessing& preprocessing);
 
 }  // namespace fovea

@@ -12,7 +12,7 @@
 namespace fovea {
 namespace {
 
-constexpr int precision_bits = 22;  // 8 bits of sample, 2 for sums beyond 1: 32 in all
+constexpr int precision_bits = 22;  // with 8 bits of sample, 2 for sums beyond 1: 32 in all
 
 /// Along one axis: the full and the wanted extent of the output.
 struct Span {
@@ -69,34 +69,39 @@ Taps taps_of(const Span& span, Filter filter) {
   return taps;
 }
 
-uint8_t rounded(int32_t sum) {
-  return static_cast<uint8_t>(std::clamp(sum >> precision_bits, 0, 255));
+template <class Sample>
+Sample rounded(WideSample<Sample> sum) {
+  constexpr WideSample<Sample> white = BasicImage<Sample>::white;
+  return static_cast<Sample>(std::clamp<WideSample<Sample>>(sum >> precision_bits, 0, white));
 }
 
 /// Rows [first, first + count) of `image`, whose column 0 is the input's column `left`, each
 /// resampled to the columns of `taps`.
-template <int Channels>
-Image horizontal(const Image& image, int first, int count, int left, const Taps& taps) {
+template <int Channels, class Sample>
+BasicImage<Sample> horizontal(const BasicImage<Sample>& image, int first, int count, int left,
+                              const Taps& taps) {
   const int width = static_cast<int>(taps.begin.size());
-  Image out = Image::black(count, width, Channels);
+  auto out = BasicImage<Sample>::black(count, width, Channels);
   for (int y = 0; y < count; ++y) {
-    uint8_t* to = out.at(y, 0);
+    Sample* to = out.at(y, 0);
     for (int x = 0; x < width; ++x, to += Channels) {
       const auto i = static_cast<size_t>(x);
-      const uint8_t* from = image.at(first + y, taps.begin[i] - left);
+      const Sample* from = image.at(first + y, taps.begin[i] - left);
       const int32_t* weight = taps.weights.data() + i * taps.max_count;
-      int32_t sum[Channels];
+      WideSample<Sample> sum[Channels];
       std::fill_n(sum, Channels, 1 << (precision_bits - 1));
       for (int k = 0; k < taps.count[i]; ++k, from += Channels) {
-        for (int c = 0; c < Channels; ++c) sum[c] += from[c] * weight[k];
+        for (int c = 0; c < Channels; ++c) sum[c] += WideSample<Sample>{from[c]} * weight[k];
       }
-      for (int c = 0; c < Channels; ++c) to[c] = rounded(sum[c]);
+      for (int c = 0; c < Channels; ++c) to[c] = rounded<Sample>(sum[c]);
     }
   }
   return out;
 }
 
-Image horizontal(const Image& image, int first, int count, int left, const Taps& taps) {
+template <class Sample>
+BasicImage<Sample> horizontal(const BasicImage<Sample>& image, int first, int count, int left,
+                              const Taps& taps) {
   return image.channels == 1   ? horizontal<1>(image, first, count, left, taps)
          : image.channels == 3 ? horizontal<3>(image, first, count, left, taps)
                                : horizontal<4>(image, first, count, left, taps);
@@ -104,20 +109,22 @@ Image horizontal(const Image& image, int first, int count, int left, const Taps&
 
 /// Columns [first, first + count) of `image`, whose row 0 is the input's row `top`, each resampled
 /// to the rows of `taps`.
-Image vertical(const Image& image, int first, int count, int top, const Taps& taps) {
+template <class Sample>
+BasicImage<Sample> vertical(const BasicImage<Sample>& image, int first, int count, int top,
+                            const Taps& taps) {
   const int height = static_cast<int>(taps.begin.size());
-  Image out = Image::black(height, count, image.channels);
+  auto out = BasicImage<Sample>::black(height, count, image.channels);
   const size_t row = static_cast<size_t>(count) * static_cast<size_t>(image.channels);
-  std::vector<int32_t> sum(row);
+  std::vector<WideSample<Sample>> sum(row);
   for (int y = 0; y < height; ++y) {
     const auto i = static_cast<size_t>(y);
     std::fill(sum.begin(), sum.end(), 1 << (precision_bits - 1));
     for (int k = 0; k < taps.count[i]; ++k) {
-      const uint8_t* from = image.at(taps.begin[i] - top + k, first);
+      const Sample* from = image.at(taps.begin[i] - top + k, first);
       const int32_t weight = taps.weights[i * taps.max_count + static_cast<size_t>(k)];
-      for (size_t x = 0; x < row; ++x) sum[x] += from[x] * weight;
+      for (size_t x = 0; x < row; ++x) sum[x] += WideSample<Sample>{from[x]} * weight;
     }
-    std::transform(sum.begin(), sum.end(), out.at(y, 0), rounded);
+    std::transform(sum.begin(), sum.end(), out.at(y, 0), rounded<Sample>);
   }
   return out;
 }
@@ -135,50 +142,59 @@ std::vector<int> nearest_of(const Span& span) {
   return index;
 }
 
-Image take_nearest(const Image& image, const Span& rows, const Span& columns) {
+template <class Sample>
+BasicImage<Sample> take_nearest(const BasicImage<Sample>& image, const Span& rows,
+                                const Span& columns) {
   const std::vector<int> row = nearest_of(rows), column = nearest_of(columns);
-  Image out = Image::black(rows.count, columns.count, image.channels);
+  auto out = BasicImage<Sample>::black(rows.count, columns.count, image.channels);
   for (int y = 0; y < rows.count; ++y) {
     for (int x = 0; x < columns.count; ++x) {
-      const uint8_t* from = image.at(row[static_cast<size_t>(y)], column[static_cast<size_t>(x)]);
+      const Sample* from = image.at(row[static_cast<size_t>(y)], column[static_cast<size_t>(x)]);
       std::copy_n(from, image.channels, out.at(y, x));
     }
   }
   return out;
 }
 
-Image resample(const Image& image, const Span& rows, const Span& columns, Filter filter) {
+template <class Sample>
+BasicImage<Sample> resample(const BasicImage<Sample>& image, const Span& rows, const Span& columns,
+                            Filter filter) {
   const Taps down = taps_of(rows, filter), across = taps_of(columns, filter);
   const int top = down.first(), left = across.first();
-  // The pass that comes first rounds to 8 bits, so the order affects the bytes.
+  // The pass that comes first rounds, so the order affects the bytes.
   const int64_t height_lost = int64_t{rows.in} - rows.full;
   const int64_t width_lost = int64_t{columns.in} - columns.full;
   if (height_lost > 0 && height_lost > 2 * width_lost) {
-    const Image low = vertical(image, left, across.extent(), 0, down);
+    const BasicImage<Sample> low = vertical(image, left, across.extent(), 0, down);
     return horizontal(low, 0, low.height, left, across);
   }
-  const Image narrow = horizontal(image, top, down.extent(), 0, across);
+  const BasicImage<Sample> narrow = horizontal(image, top, down.extent(), 0, across);
   return vertical(narrow, 0, narrow.width, top, down);
 }
 
-/// a * b / 255, rounded, for a and b of 0 to 255.
-int scaled(int a, int b) {
-  const int product = a * b + 128;
-  return ((product >> 8) + product) >> 8;
+/// a * b / white, rounded.
+template <class Sample>
+Sample scaled(Sample a, Sample b) {
+  constexpr int bits = 8 * sizeof(Sample);
+  const WideSample<Sample> product = WideSample<Sample>{a} * b + (1 << (bits - 1));
+  return static_cast<Sample>(((product >> bits) + product) >> bits);
 }
 
-void multiply_alpha(Image& image) {
+template <class Sample>
+void multiply_alpha(BasicImage<Sample>& image) {
   for (size_t i = 0; i < image.pixels.size(); i += 4) {
-    uint8_t* p = image.pixels.data() + i;
-    for (int c = 0; c < 3; ++c) p[c] = static_cast<uint8_t>(scaled(p[c], p[3]));
+    Sample* p = image.pixels.data() + i;
+    for (int c = 0; c < 3; ++c) p[c] = scaled(p[c], p[3]);
   }
 }
 
-void divide_alpha(Image& image) {
+template <class Sample>
+void divide_alpha(BasicImage<Sample>& image) {
+  constexpr WideSample<Sample> white = BasicImage<Sample>::white;
   for (size_t i = 0; i < image.pixels.size(); i += 4) {
-    uint8_t* p = image.pixels.data() + i;
-    if (p[3] == 0 || p[3] == 255) continue;
-    for (int c = 0; c < 3; ++c) p[c] = static_cast<uint8_t>(std::min(255 * p[c] / p[3], 255));
+    Sample* p = image.pixels.data() + i;
+    if (p[3] == 0 || p[3] == white) continue;
+    for (int c = 0; c < 3; ++c) p[c] = static_cast<Sample>(std::min(white * p[c] / p[3], white));
   }
 }
 
@@ -203,11 +219,14 @@ std::optional<Filter> filter_named(std::string_view wanted) {
   return std::nullopt;
 }
 
-Image resize(const Image& image, int height, int width, Filter filter) {
+template <class Sample>
+BasicImage<Sample> resize(const BasicImage<Sample>& image, int height, int width, Filter filter) {
   return resize_window(image, {height, width, 0, 0, height, width}, filter);
 }
 
-Image resize_window(const Image& image, const Region& window, Filter filter) {
+template <class Sample>
+BasicImage<Sample> resize_window(const BasicImage<Sample>& image, const Region& window,
+                                 Filter filter) {
   check(image);
   const Region& w = window;
   const auto inside = [](int first, int count, int full) {
@@ -226,44 +245,56 @@ Image resize_window(const Image& image, const Region& window, Filter filter) {
   if (image.height == w.full_height && image.width == w.full_width) {
     return take_nearest(image, rows, columns);
   }
-  Image premultiplied = image;
+  BasicImage<Sample> premultiplied = image;
   multiply_alpha(premultiplied);
-  Image out = resample(premultiplied, rows, columns, filter);
+  BasicImage<Sample> out = resample(premultiplied, rows, columns, filter);
   divide_alpha(out);
   return out;
 }
 
-Image letterbox(const Image& image, int height, int width, uint8_t value, Filter filter) {
+template <class Sample>
+BasicImage<Sample> letterbox(const BasicImage<Sample>& image, int height, int width, uint8_t value,
+                             Filter filter) {
   check(image);
   const double scale = std::min(static_cast<double>(height) / image.height,
                                 static_cast<double>(width) / image.width);
-  const auto scaled = [&](int side, int limit) {
+  const auto fitted = [&](int side, int limit) {
     return static_cast<int>(std::clamp<int64_t>(std::llround(side * scale), 1, limit));
   };
-  const Image inner =
-      resize(image, scaled(image.height, height), scaled(image.width, width), filter);
-  Image result = Image::black(height, width, image.channels);
-  std::ranges::fill(result.pixels, value);
+  const BasicImage<Sample> inner =
+      resize(image, fitted(image.height, height), fitted(image.width, width), filter);
+  auto result = BasicImage<Sample>::black(height, width, image.channels);
+  std::ranges::fill(result.pixels, static_cast<Sample>(value * (result.white / 255)));
   const int top = (height - inner.height) / 2, left = (width - inner.width) / 2;
   for (int y = 0; y < inner.height; ++y)
     std::copy_n(inner.at(y, 0), inner.width * inner.channels, result.at(top + y, left));
   return result;
 }
 
-Image center_crop(const Image& image, int height, int width) {
+template <class Sample>
+BasicImage<Sample> center_crop(const BasicImage<Sample>& image, int height, int width) {
   check(image);
   if (height < 1 || width < 1 || height > image.height || width > image.width) {
     throw Error(ErrorKind::usage, fmt::format("center_crop: {}x{} out of an image of {}x{}", height,
                                               width, image.height, image.width))
         .with("try", "a smaller crop, or resize first");
   }
-  Image out = Image::black(height, width, image.channels);
+  auto out = BasicImage<Sample>::black(height, width, image.channels);
   const int top = center_offset(image.height, height), left = center_offset(image.width, width);
   for (int y = 0; y < height; ++y) {
     std::copy_n(image.at(top + y, left), width * image.channels, out.at(y, 0));
   }
   return out;
 }
+
+template Image resize(const Image&, int, int, Filter);
+template Image16 resize(const Image16&, int, int, Filter);
+template Image resize_window(const Image&, const Region&, Filter);
+template Image16 resize_window(const Image16&, const Region&, Filter);
+template Image letterbox(const Image&, int, int, uint8_t, Filter);
+template Image16 letterbox(const Image16&, int, int, uint8_t, Filter);
+template Image center_crop(const Image&, int, int);
+template Image16 center_crop(const Image16&, int, int);
 
 int center_offset(int outer, int inner) {
   const int rest = outer - inner;

@@ -16,6 +16,8 @@ std::string list_text(const std::vector<float>& values) {
   return text;
 }
 
+int64_t white_of(DType dtype) { return dtype == DType::u16 ? 65535 : 255; }
+
 }  // namespace
 
 Types NormalizeImages::infer(const Types& in) const {
@@ -25,8 +27,8 @@ Types NormalizeImages::infer(const Types& in) const {
     return Error(ErrorKind::usage, fmt::format("normalize_images: {}", what))
         .with("input", to_string(x, x.rank() == 4 ? "NHWC" : ""));
   };
-  if (x.dtype != DType::u8 || x.rank() != 4) {
-    throw fail(fmt::format("the input is {} with {}; u8 with N, H, W, C is expected",
+  if (!is_pixel(x.dtype) || x.rank() != 4) {
+    throw fail(fmt::format("the input is {} with {}; u8 or u16 with N, H, W, C is expected",
                            fovea::name(x.dtype), axis_count(x.rank())));
   }
   const auto channels = static_cast<size_t>(x.dim(3));
@@ -39,6 +41,10 @@ Types NormalizeImages::infer(const Types& in) const {
   if (!std::all_of(std.begin(), std.end(), [](float s) { return s > 0; })) {
     throw fail(fmt::format("std is {}, must be above 0", list_text(std)));
   }
+  if (white != white_of(x.dtype)) {
+    throw fail(
+        fmt::format("white is {}, but {} for {}", white, white_of(x.dtype), fovea::name(x.dtype)));
+  }
   return {{out, {x.dim(0), x.dim(3), x.dim(1), x.dim(2)}}};
 }
 
@@ -48,13 +54,14 @@ void NormalizeImages::reference(const Views& v) const {
   for (int64_t i = 0; i < y.numel(); ++i) {
     const int64_t n = i / (channels * plane), c = i / plane % channels, p = i % plane;
     const auto at = static_cast<size_t>(c);
-    y[i] = (x[(n * plane + p) * channels + c] / 255 - mean[at]) / std[at];
+    y[i] = (x[(n * plane + p) * channels + c] / static_cast<double>(white) - mean[at]) / std[at];
   }
 }
 
 Tensor normalize_images(const Tensor& images, const std::vector<float>& mean,
                         const std::vector<float>& std) {
-  return images.graph().add_one(NormalizeImages{mean, std, images.graph().dtype()}, {images});
+  return images.graph().add_one(
+      NormalizeImages{mean, std, white_of(images.dtype()), images.graph().dtype()}, {images});
 }
 
 }  // namespace fovea

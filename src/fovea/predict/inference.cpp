@@ -19,7 +19,7 @@ Type type_of(const Array& array) { return {array.dtype(), array.shape()}; }
 }  // namespace
 
 Tensor normalized(const Tensor& inputs, const Normalization& normalization) {
-  if (inputs.dtype() != DType::u8) return inputs;
+  if (!is_pixel(inputs.dtype())) return inputs;
   const auto floats = [](const std::vector<double>& v) {
     return std::vector<float>(v.begin(), v.end());
   };

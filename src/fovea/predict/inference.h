@@ -11,19 +11,20 @@
 
 namespace fovea {
 
-/// How u8 images become a net's numbers: (value / 255 - mean[c]) / std[c], one number per channel.
+/// How images become a net's numbers: (value / white - mean[c]) / std[c], one number per channel.
+/// White is 255 or, of u16, 65535.
 struct Normalization {
   std::vector<double> mean, std;
 };
 
-/// An input of a graph as a model takes it: u8 [N, H, W, C] images are normalised, float [N, C,
-/// spatial] values are returned as they are. Errors: usage when the number of channels is not the
-/// normalisation's.
+/// An input of a graph as a model takes it: u8 or u16 [N, H, W, C] images are normalised, float [N,
+/// C, spatial] values are returned as they are. Errors: usage when the number of channels is not
+/// the normalisation's.
 Tensor normalized(const Tensor& inputs, const Normalization& normalization);
 
-/// The output of a model for an input of a graph: u8 [N, H, W, C] images are normalised first,
-/// float [N, C, spatial] values go in as they are. With several `views` the output is the mean over
-/// them. Errors: as `normalized`; usage when the model cannot take the shape.
+/// The output of a model for an input of a graph: u8 or u16 [N, H, W, C] images are normalised
+/// first, float [N, C, spatial] values go in as they are. With several `views` the output is the
+/// mean over them. Errors: as `normalized`; usage when the model cannot take the shape.
 Tensor apply(const nn::Module& model, const Tensor& inputs, const Normalization& normalization,
              const TestViews& views = {});
 
@@ -39,8 +40,8 @@ class Inference {
   Inference(const nn::Module& model, State& state, Normalization normalization,
             DType dtype = DType::f32, Head head = nullptr, TestViews views = {});
 
-  /// Runs the model on u8 [N, H, W, C] or float [N, C, spatial]; returns its output [N, ...], f32
-  /// (f64). The result is valid until the next call. Errors: as apply.
+  /// Runs the model on u8 or u16 [N, H, W, C] or float [N, C, spatial]; returns its output [N,
+  /// ...], f32 (f64). The result is valid until the next call. Errors: as apply.
   Array output(const Array& inputs);
   /// The same, followed by the outputs of the head, in its order; `targets` are for the head.
   std::vector<Array> run(const Array& inputs, const Array* targets = nullptr);

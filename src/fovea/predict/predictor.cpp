@@ -9,6 +9,7 @@
 
 #include "fovea/core/text.h"
 #include "fovea/data/prepared.h"
+#include "fovea/images/samples.h"
 #include "fovea/weights/arguments.h"
 #include "fovea/weights/fit.h"
 
@@ -92,13 +93,13 @@ MinimumSize Predictor::minimum_size() const {
   return file_.preprocessing ? minimum_size_for(*file_.preprocessing) : MinimumSize{};
 }
 
-Array Predictor::prepared(const Image& image) const {
+Array Predictor::prepared(const AnyImage& image) const {
   if (!file_.preprocessing) throw no_pictures(*model_);
-  const Image input = prepare(image, *file_.preprocessing);
-  return Array::of(input.pixels, {input.height, input.width, input.channels});
+  return std::visit(
+      [&](const auto& given) { return to_array(prepare(given, *file_.preprocessing)); }, image);
 }
 
-std::unique_ptr<tasks::Prediction> Predictor::predict(const Image& image, int64_t maximum) {
+std::unique_ptr<tasks::Prediction> Predictor::predict(const AnyImage& image, int64_t maximum) {
   const Array input = prepared(image);
   return std::move(predict(input.reshaped(Shape{1}.concat(input.shape())), maximum)[0]);
 }

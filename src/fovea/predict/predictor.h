@@ -33,16 +33,16 @@ class Predictor {
   void use(const TestViews& views);
   const TestViews& views() const { return views_; }
 
-  /// A picture as the net takes it, u8[H, W, C]. Errors: as prepare; usage when the model's inputs
-  /// are not pictures.
-  Array prepared(const Image& image) const;
+  /// A picture as the net takes it, u8 or u16 [H, W, C]. Errors: as prepare; usage when the model's
+  /// inputs are not pictures.
+  Array prepared(const AnyImage& image) const;
   /// The size below which a picture must not be decoded for `prepared`.
   MinimumSize minimum_size() const;
   /// The prediction for one picture; `maximum`: number of values to show, if there may be many.
   /// Errors: as prepare; usage when the model's inputs are not pictures or the net cannot take that
   /// size; diverged when its output is not finite, naming where that began.
-  std::unique_ptr<tasks::Prediction> predict(const Image& image, int64_t maximum = 5);
-  /// The same for inputs as the net takes them, u8 [N, H, W, C] or f32 [N, C, spatial...].
+  std::unique_ptr<tasks::Prediction> predict(const AnyImage& image, int64_t maximum = 5);
+  /// The same for inputs as the net takes them, u8 or u16 [N, H, W, C] or f32 [N, C, spatial...].
   std::vector<std::unique_ptr<tasks::Prediction>> predict(const Array& inputs, int64_t maximum = 5);
   /// One for each picture, in order; they may differ in size. Errors: as for one.
   std::vector<std::unique_ptr<tasks::Prediction>> predict(std::span<const Image> images,

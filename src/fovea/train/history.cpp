@@ -8,7 +8,7 @@
 namespace fovea::train {
 namespace {
 
-constexpr size_t leading = 2, trailing = 3;  // epoch, lr; seconds, images_per_second, waiting
+constexpr size_t leading = 2;  // epoch, lr
 
 /// The names of all numbers, in the order in which they first occur.
 std::vector<std::string> number_names(const std::vector<EpochRecord>& history) {
@@ -45,6 +45,9 @@ std::string to_csv(const std::vector<EpochRecord>& history) {
 std::vector<EpochRecord> from_csv(std::string_view text) {
   const std::vector<std::string> lines = split(text, '\n');
   const std::vector<std::string> header = split(lines[0], ',');
+  // A history from before waiting was measured ends with images_per_second.
+  const bool has_waiting = header.back() == "waiting";
+  const size_t trailing = has_waiting ? 3 : 2;
   std::vector<EpochRecord> history;
   for (size_t i = 1; i < lines.size(); ++i) {
     if (lines[i].empty()) continue;
@@ -63,9 +66,9 @@ std::vector<EpochRecord> from_csv(std::string_view text) {
     EpochRecord record{.epoch = static_cast<int64_t>(number(0)),
                        .lr = number(1),
                        .numbers = {},
-                       .seconds = number(cells.size() - 3),
-                       .images_per_second = number(cells.size() - 2),
-                       .waiting = number(cells.size() - 1)};
+                       .seconds = number(cells.size() - trailing),
+                       .images_per_second = number(cells.size() - trailing + 1),
+                       .waiting = has_waiting ? number(cells.size() - 1) : 0};
     for (size_t k = leading; k + trailing < cells.size(); ++k) {
       if (!cells[k].empty()) record.numbers.emplace_back(header[k], number(k));
     }

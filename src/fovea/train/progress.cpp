@@ -1,14 +1,23 @@
 #include "fovea/train/progress.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "fovea/core/text.h"
 
 namespace fovea::train {
 namespace {
 
+const std::string version_key = "fovea.version";
+
+/// What a checkpoint holds besides the fields, by the beginnings of the names.
+constexpr std::string_view saved_beside[] = {"fovea.",   "bits.",         "data.", "images.",
+                                             "weights.", "class_weights", "frozen"};
+
 double number(std::string_view name, const std::string& text) {
   if (const std::optional<double> value = parse_number(text)) return *value;
-  throw Error(ErrorKind::model,
-              "checkpoint: \"" + std::string(name) + "\" is missing or not a number");
+  throw Error(ErrorKind::model, fmt::format("checkpoint: \"{}\" is missing or not a number", name));
 }
 
 ProgressField field(std::string_view name, int64_t Progress::*member) {
@@ -53,6 +62,11 @@ ProgressField field(std::string_view name, tasks::Numbers Progress::*member) {
           }};
 }
 
+ProgressField newer(ProgressField field) {
+  field.newer = true;
+  return field;
+}
+
 }  // namespace
 
 const std::vector<ProgressField>& progress_fields() {
@@ -67,7 +81,7 @@ const std::vector<ProgressField>& progress_fields() {
        [](Progress& p, const std::string& text) { p.measures.parse(text); }},
       field("seen", &Progress::seen),
       field("epoch_seconds", &Progress::epoch_seconds),
-      field("waiting_seconds", &Progress::waiting_seconds),
+      newer(field("waiting_seconds", &Progress::waiting_seconds)),
       field("added", &Progress::added),
       field("best_epoch", &Progress::best_epoch),
       field("best_value", &Progress::best_value),
@@ -81,15 +95,31 @@ const std::vector<ProgressField>& progress_fields() {
 std::map<std::string, std::string> to_strings(const Progress& progress) {
   std::map<std::string, std::string> strings;
   for (const ProgressField& f : progress_fields()) strings[std::string(f.name)] = f.get(progress);
+  strings[version_key] = FOVEA_VERSION;
   return strings;
 }
 
 void from_strings(Progress& progress, const std::map<std::string, std::string>& strings) {
+  const auto written_by = strings.find(version_key);
+  const std::string version =
+      written_by == strings.end() ? "that does not say which" : printable(written_by->second);
+  const auto fail = [&](const std::string& what) {
+    return Error(ErrorKind::model, "checkpoint: " + what)
+        .with("written by", "Fovea " + version)
+        .with("this is", "Fovea " FOVEA_VERSION)
+        .with("try", "the version of Fovea that wrote it");
+  };
+  for (const auto& [key, value] : strings) {
+    const bool known =
+        std::ranges::count(progress_fields(), key, &ProgressField::name) > 0 ||
+        std::ranges::any_of(saved_beside, [&](auto s) { return key.starts_with(s); });
+    if (!known) throw fail(fmt::format("this version does not know \"{}\"", printable(key)));
+  }
   for (const ProgressField& f : progress_fields()) {
     const auto found = strings.find(std::string(f.name));
+    if (found == strings.end() && f.newer) continue;
     if (found == strings.end()) {
-      throw Error(ErrorKind::model, "checkpoint: it has no \"" + std::string(f.name) + "\"")
-          .with("try", "the version of Fovea that wrote it");
+      throw fail(fmt::format("it has no \"{}\"", f.name));
     }
     f.set(progress, found->second);
   }

@@ -39,13 +39,17 @@ struct ProgressField {
   std::function<std::string(const Progress&)> get;
   /// Errors: model when the text is not a value of the field; data for a history.
   std::function<void(Progress&, const std::string& text)> set;
+  bool newer =
+      false;  ///< than the format: checkpoints without it are older, and its default counts
 };
 
 /// The one table of fields: saving, restoring and the contents of a checkpoint follow it.
 const std::vector<ProgressField>& progress_fields();
 
-/// All fields as strings, and back into a Progress whose measures have the same metrics. Errors of
-/// the latter: model for a missing or broken field.
+/// All fields as strings, with the version that wrote them, and back into a Progress whose measures
+/// have the same metrics. `strings` may hold what else the Trainer saves. Errors of the latter:
+/// model for a broken field, a missing one that every checkpoint has, or one that only other
+/// versions of Fovea know, naming the one that wrote it.
 std::map<std::string, std::string> to_strings(const Progress& progress);
 void from_strings(Progress& progress, const std::map<std::string, std::string>& strings);
 

@@ -70,9 +70,10 @@ std::string Setting::get(const Settings& settings) const {
 bool Setting::in_model_file(const Settings& settings) const {
   constexpr std::string_view elsewhere[] = {"threads", "workers",    "cache", "data",
                                             "weights", "save-every", "keep",  "class-weights"};
-  constexpr std::string_view newer[] = {
-      "drop-last",  "task", "monitor",  "on-bad-image", "group",      "clip-value", "patience",
-      "min-change", "tta",  "sampling", "precision",    "accumulate", "ema",        "average"};
+  constexpr std::string_view newer[] = {"drop-last", "task",       "monitor",   "on-bad-image",
+                                        "group",     "clip-value", "patience",  "min-change",
+                                        "tta",       "sampling",   "precision", "accumulate",
+                                        "ema",       "average",    "mix"};
   constexpr std::string_view choices[] = {"aux", "dropout", "drop-path", "stem", "width"};
   if (std::ranges::count(elsewhere, name) > 0) return false;
   const bool choice = std::holds_alternative<Argument>(member);
@@ -180,6 +181,7 @@ std::vector<Setting> last_settings() {
        "equally likely",
        &Settings::sampling},
       {"augment", data::Augmentation::usage(), &Settings::augment},
+      {"mix", "mixing of the samples of a training batch: " + data::mixing_usage(), &Settings::mix},
       {"val", "fraction of the training set held out to choose the best epoch", &Settings::val, 0,
        0.99},
       {"on-bad-image",

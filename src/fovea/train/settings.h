@@ -47,6 +47,7 @@ struct Settings {
   std::string class_weights;          ///< as tasks::class_weights reads it; "": none
   std::string sampling = "shuffled";  ///< as data::parse_sampling reads it
   std::string augment = "standard";   ///< as data::Augmentation reads it
+  std::string mix;                    ///< as data::parse_mixing reads it; "": none
   double val = 0.1;                   ///< fraction of the training set held out for validation
   std::string on_bad_image = "fail";  ///< or "skip": leave out samples that cannot be read
   std::string tta;         ///< views in the test, as TestViews::parse reads them; "": one

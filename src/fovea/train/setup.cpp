@@ -1,5 +1,7 @@
 #include "fovea/train/setup.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -54,7 +56,7 @@ Shape input_of(const Settings& settings, const data::Dataset& samples) {
     const ArgumentValue value = size.read(part);
     sizes.push_back(std::holds_alternative<int64_t>(value) ? std::get<int64_t>(value) : 0);
   }
-  if (type && type->dtype != DType::u8) {
+  if (type && !data::is_image(*type)) {
     const Shape own = data::net_shape(*type);
     if (std::ranges::equal(sizes, own)) return own;
     throw Error(ErrorKind::usage,
@@ -71,16 +73,27 @@ Shape input_of(const Settings& settings, const data::Dataset& samples) {
 }
 
 data::Augmentation augmentation_of(const Settings& settings, const data::Dataset& samples) {
-  return data::Augmentation::parse(settings.augment, samples.typical_input().has_value());
+  data::Augmentation augmentation =
+      data::Augmentation::parse(settings.augment, samples.typical_input().has_value());
+  if (settings.mix.empty()) return augmentation;
+  if (!augmentation.batch.empty()) {
+    throw Error(ErrorKind::usage, "--mix and --augment both mix batches")
+        .with("--mix", settings.mix)
+        .with("--augment", settings.augment)
+        .with("try", "one of them");
+  }
+  augmentation.batch.push_back(data::parse_mixing(settings.mix));
+  return augmentation;
 }
 
 /// How the data's images become the net's inputs: resized if sizes differ, normalised as for the
 /// initial weights or by the data's own statistics. None for numbers.
 std::optional<Preprocessing> preprocessing_of(const Settings& settings, const Shape& input,
                                               const data::Dataset& samples,
-                                              const std::optional<Preprocessing>& learned) {
+                                              const std::optional<Preprocessing>& learned,
+                                              std::vector<std::string>& notes) {
   const std::optional<Type> type = samples.input();
-  if (type && type->dtype != DType::u8) return std::nullopt;
+  if (type && !data::is_image(*type)) return std::nullopt;
   constexpr int64_t images_measured = 2000;  // of images that have to be decoded
   Preprocessing p{.height = static_cast<int>(input[1]),
                   .width = static_cast<int>(input[2]),
@@ -104,6 +117,12 @@ std::optional<Preprocessing> preprocessing_of(const Settings& settings, const Sh
       as_they_are ? samples : *data::prepared(same, p), type ? 0 : images_measured);
   p.mean = stats.mean;
   p.std = stats.std;
+  for (size_t c = 0; c < p.std.size(); ++c) {
+    if (p.std[c] >= minimum_std) continue;
+    p.std[c] = 1;
+    notes.push_back(fmt::format(
+        "channel {} of the images has the same value everywhere: its std is taken as 1", c));
+  }
   return p;
 }
 
@@ -244,7 +263,7 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
       start(initial_weights(settings, *sets.train)),
       input(input_of(settings, *sets.train)),
       preprocessing(preprocessing_of(settings, input, *sets.train,
-                                     start.preprocessing ? start.preprocessing : known)),
+                                     start.preprocessing ? start.preprocessing : known, notes)),
       split(divided(settings, sets)),
       class_weights(tasks::class_weights(settings.class_weights, *task, *split.train)),
       optimizer(optim::parse(settings.optimizer, settings.weight_decay)),
@@ -393,7 +412,7 @@ std::shared_ptr<const data::Dataset> Setup::prepared(
 }
 
 Type Setup::inputs(int64_t n) const {
-  return preprocessing ? Type{DType::u8, {n, input[1], input[2], input[0]}}
+  return preprocessing ? Type{sets.train->dtype(), {n, input[1], input[2], input[0]}}
                        : Type{DType::f32, Shape{n}.concat(input)};
 }
 

@@ -44,6 +44,7 @@ struct Setup {
   Setup(const Settings& settings, data::DataSets data, const std::optional<Preprocessing>& known);
 
   Settings settings;
+  std::vector<std::string> notes;        ///< for the user, of what was decided
   std::vector<data::BadSample> skipped;  ///< of all splits, with on_bad_image "skip"
   data::DataSets sets;                   ///< without them
   std::unique_ptr<tasks::Task> task;
@@ -74,7 +75,8 @@ struct Setup {
   Normalization normalization() const;
   /// The samples of a split as the net takes them, without augmentation, for validation and test.
   std::shared_ptr<const data::Dataset> prepared(std::shared_ptr<const data::Dataset> split) const;
-  /// The type of inputs of `n` samples from the loader: u8 [n, H, W, C] or f32 [n, C, spatial...].
+  /// The type of inputs of `n` samples from the loader: u8 or u16 [n, H, W, C] or f32 [n, C,
+  /// spatial...].
   Type inputs(int64_t n) const;
   /// The type of their targets.
   Type targets(int64_t n) const;

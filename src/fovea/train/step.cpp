@@ -27,7 +27,7 @@ const Array& output(const Program& program, const std::vector<Array>& outputs,
 /// The shape of the inputs once they are normalised.
 Shape net_shape(const Array& inputs) {
   const Shape& s = inputs.shape();
-  return inputs.dtype() == DType::u8 ? Shape{s[0], s[3], s[1], s[2]} : s;
+  return is_pixel(inputs.dtype()) ? Shape{s[0], s[3], s[1], s[2]} : s;
 }
 
 bool is_gradient(std::string_view name) { return name.starts_with(gradient_name("")); }

@@ -7,7 +7,7 @@
 namespace fovea::train {
 
 struct StepOptions {
-  Normalization normalization = {};  ///< of u8 images; not used for float inputs
+  Normalization normalization = {};  ///< of images; not used for float inputs
   data::Mixing mixing = {};          ///< of normalised inputs and their targets
   /// The loss of an output, a scalar; by default the cross-entropy of logits with labels or shares.
   std::function<Tensor(const Tensor& output, const Tensor& targets)> loss = {};
@@ -49,7 +49,7 @@ class TrainStep {
   /// Errors: usage when the model's arrays are not declared in the State.
   TrainStep(const nn::Module& model, State& state, StepOptions options);
 
-  /// inputs u8 [N, H, W, C] or float [N, C, spatial]; targets as the loss takes them. `step`
+  /// inputs u8 or u16 [N, H, W, C] or float [N, C, spatial]; targets as the loss takes them. `step`
   /// numbers the batches: with the seed it determines dropout and mixing. With `accumulate`
   /// gradients are added to those of the previous call: several batches with weights (for which the
   /// options ask) of n / N give the gradient of all N samples. Errors: usage when shapes do not

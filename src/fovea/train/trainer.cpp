@@ -468,6 +468,7 @@ void Trainer::open(const std::filesystem::path& folder) {
   for (Callback* callback : callbacks_) callback->on_start(*this);
   freeze();
   if (!tight_.empty()) message(tight_);
+  for (const std::string& note : setup_.notes) message(note);
   if (!setup_.start.note.empty()) message(setup_.start.note);
   if (!anew_.empty()) message("reinitialised: " + join(anew_));
   if (!setup_.class_weights.empty())

@@ -80,7 +80,7 @@ std::string CenterCrop::text() const { return "center-crop:" + std::to_string(si
 
 Type CenterCrop::output(const Type& input) const {
   require_image(text(), input);
-  return {DType::u8, {size_, size_, input.shape[2]}};
+  return {input.dtype, {size_, size_, input.shape[2]}};
 }
 
 void CenterCrop::operator()(Sample& sample, TransformContext&) const {

@@ -2,6 +2,7 @@
 
 #include "fovea/data/transforms/box.h"
 #include "fovea/data/transforms/builtin.h"
+#include "fovea/images/samples.h"
 
 namespace fovea::data {
 namespace {
@@ -10,20 +11,25 @@ namespace {
 template <class Row>
 void for_each_row(Array& image, const Box& box, const Row& row) {
   const int64_t width = image.dim(1), channels = image.dim(2);
-  uint8_t* data = image.data<uint8_t>().data();
-  for (int64_t y = box.top; y < box.top + box.height; ++y) {
-    row(std::span(data + (y * width + box.left) * channels,
-                  static_cast<size_t>(box.width * channels)));
-  }
+  with_samples("erasing", image, [&](auto samples) {
+    for (int64_t y = box.top; y < box.top + box.height; ++y) {
+      row(samples.subspan(static_cast<size_t>((y * width + box.left) * channels),
+                          static_cast<size_t>(box.width * channels)));
+    }
+  });
 }
 
+/// With a value of 0 to 255, whatever the image.
 void fill(Array& image, const Box& box, uint8_t value) {
-  for_each_row(image, box, [&](std::span<uint8_t> row) { std::ranges::fill(row, value); });
+  for_each_row(image, box, [&]<class T>(std::span<T> row) {
+    std::ranges::fill(row, static_cast<T>(value * (BasicImage<T>::white / 255)));
+  });
 }
 
 void fill_with_noise(Array& image, const Box& box, Random& random) {
-  for_each_row(image, box, [&](std::span<uint8_t> row) {
-    for (uint8_t& value : row) value = static_cast<uint8_t>(random.bits() >> 24);
+  for_each_row(image, box, [&]<class T>(std::span<T> row) {
+    constexpr int unused = 32 - 8 * sizeof(T);
+    for (T& value : row) value = static_cast<T>(random.bits() >> unused);
   });
 }
 

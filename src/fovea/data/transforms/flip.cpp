@@ -5,6 +5,7 @@
 #include "fovea/core/text.h"
 #include "fovea/data/transforms/builtin.h"
 #include "fovea/data/transforms/image_transform.h"
+#include "fovea/images/samples.h"
 
 namespace fovea::data {
 
@@ -58,27 +59,29 @@ void AlternatingFlip::operator()(Sample& sample, TransformContext& context) cons
 
 void flip(Array& image) {
   const int64_t height = image.dim(0), width = image.dim(1), channels = image.dim(2);
-  uint8_t* data = image.data<uint8_t>().data();
-  for (int64_t y = 0; y < height; ++y) {
-    uint8_t* left = data + y * width * channels;
-    if (channels == 1) {
-      std::reverse(left, left + width);
-      continue;
+  with_samples("flip", image, [&]<class T>(std::span<T> samples) {
+    for (int64_t y = 0; y < height; ++y) {
+      T* left = samples.data() + y * width * channels;
+      if (channels == 1) {
+        std::reverse(left, left + width);
+        continue;
+      }
+      T* right = left + (width - 1) * channels;
+      for (; left < right; left += channels, right -= channels) {
+        std::swap_ranges(left, left + channels, right);
+      }
     }
-    uint8_t* right = left + (width - 1) * channels;
-    for (; left < right; left += channels, right -= channels) {
-      std::swap_ranges(left, left + channels, right);
-    }
-  }
+  });
 }
 
 void vertical_flip(Array& image) {
   const int64_t height = image.dim(0), row = image.dim(1) * image.dim(2);
-  uint8_t* data = image.data<uint8_t>().data();
-  for (int64_t y = 0; y < height / 2; ++y) {
-    uint8_t* upper = data + y * row;
-    std::swap_ranges(upper, upper + row, data + (height - 1 - y) * row);
-  }
+  with_samples("vertical-flip", image, [&]<class T>(std::span<T> samples) {
+    for (int64_t y = 0; y < height / 2; ++y) {
+      T* upper = samples.data() + y * row;
+      std::swap_ranges(upper, upper + row, samples.data() + (height - 1 - y) * row);
+    }
+  });
 }
 
 }  // namespace fovea::data

@@ -9,7 +9,7 @@
 // What most transforms share: they change only the image.
 namespace fovea::data {
 
-/// Changes an image u8[H,W,C] or replaces it by another of the same size.
+/// Changes an image u8 or u16 [H,W,C] or replaces it by another of the same size.
 using ImageFunction = std::function<void(Array& image, Random& random)>;
 
 /// The row of a transform that is such a function, built once from its arguments. `require` checks

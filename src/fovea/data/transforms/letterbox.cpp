@@ -3,6 +3,7 @@
 
 #include "fovea/data/transforms/builtin.h"
 #include "fovea/data/transforms/image_transform.h"
+#include "fovea/images/samples.h"
 
 namespace fovea::data {
 namespace {
@@ -18,16 +19,10 @@ class Letterbox : public Transform {
   }
   bool frames() const override { return true; }
   void operator()(Sample& sample, TransformContext& context) const override {
-    const Array& image = sample.input;
-    const std::span<const uint8_t> pixels = image.data<uint8_t>();
-    const Image framed =
-        fovea::letterbox({static_cast<int>(image.dim(0)),
-                          static_cast<int>(image.dim(1)),
-                          static_cast<int>(image.dim(2)),
-                          {pixels.begin(), pixels.end()}},
-                         static_cast<int>(context.height), static_cast<int>(context.width), value_,
-                         Filter::bilinear);
-    sample.input = Array::of(framed.pixels, {framed.height, framed.width, framed.channels});
+    sample.input = changed_picture(sample.input, [&](const auto& image) {
+      return fovea::letterbox(image, static_cast<int>(context.height),
+                              static_cast<int>(context.width), value_, Filter::bilinear);
+    });
   }
   MinimumSize minimum_size(const MinimumSize& wanted) const override { return wanted; }
   void prepare_likewise(Preprocessing& preprocessing) const override {
