@@ -78,7 +78,8 @@ TEST_F(Arrays, SplitsOfAnyChannelsByNamesThatBeginWithTheSplit) {
 TEST_F(Arrays, ErrorsSayWhatIsWrongWithAFile) {
   const std::string x = (folder_ / "x.npy").string(), y = (folder_ / "y.npy").string();
   write("x.npy", counting(DType::i64, {3, 4}), "y.npy", counting(DType::i64, {3}));
-  EXPECT_EQ(error(), x + ": inputs must be images u8 or u16 [N, H, W, C] or numbers f32[N, C, ...]");
+  EXPECT_EQ(error(),
+            x + ": inputs must be images u8 or u16 [N, H, W, C] or numbers f32[N, C, ...]");
   write("x.npy", counting(DType::f32, {3, 4}), "y.npy", counting(DType::i64, {3, 1}));
   EXPECT_EQ(error(), y + ": targets must be classes, integers [N], or numbers f32[N] or f32[N, K]");
   write("x.npy", counting(DType::f32, {3, 4}), "y.npy", Array::full(DType::i64, {3}, -1));

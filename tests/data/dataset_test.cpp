@@ -29,10 +29,11 @@ TEST(Dataset, ArraysThatDoNotFitTogetherAreRefused) {
   const Array images = Array::zeros(DType::u8, {2, 4, 4, 1});
   const Array labels = Array::zeros(DType::i64, {2});
   const Targets a = class_targets({"a"});
-  EXPECT_STREQ(error_of([&] { ArrayDataset(images, Array::zeros(DType::i64, {3}), a); }).what(),
-               "data set: inputs must be u8 or u16 [N, H, W, C], or f32[N, C, ...], targets i64[2]\n"
-               "  inputs  u8[2, 4, 4, 1]\n"
-               "  targets i64[3]");
+  EXPECT_STREQ(
+      error_of([&] { ArrayDataset(images, Array::zeros(DType::i64, {3}), a); }).what(),
+      "data set: inputs must be u8 or u16 [N, H, W, C], or f32[N, C, ...], targets i64[2]\n"
+      "  inputs  u8[2, 4, 4, 1]\n"
+      "  targets i64[3]");
   EXPECT_THROW(ArrayDataset(Array::zeros(DType::f64, {2, 4, 4, 1}), labels, a), Error);
   EXPECT_THROW(ArrayDataset(Array::zeros(DType::u8, {2, 4, 4}), labels, a), Error);
   EXPECT_THROW(ArrayDataset(images, Array::zeros(DType::f32, {2}), a), Error);
