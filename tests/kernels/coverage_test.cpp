@@ -7,9 +7,9 @@
 
 #include "fovea/nn.h"
 #include "fovea/ops.h"
-#include "fovea/passes/layout.h"
 #include "fovea/passes/pipeline.h"
 #include "kernels/harness.h"
+#include "laid_out.h"
 #include "ops/samples.h"
 
 /// Nothing that a net trains with may fall back to a reference: it would be a hundred times slower.
@@ -55,7 +55,7 @@ std::string uncovered(const harness::Family& family) {
     const harness::Traced traced = harness::trace(sample, random);
     std::string list = references(*traced.graph);
     for (const auto& preferred : preferences)
-      if (list.empty()) list = references(*assign_layouts(*traced.graph, preferred));
+      if (list.empty()) list = references(*laid_out(*traced.graph, preferred));
     if (family.without_kernel.empty() && !list.empty()) return list;
     found = found || !list.empty();
   }

@@ -78,6 +78,7 @@ TEST(Parts, FewImagesAndSmallProblemsAreNotDivided) {
   int64_t rows = 0;
   multiply(false, 3, 2, rows);
   EXPECT_EQ(rows, 3);
+  EXPECT_TRUE(multiply(false, 0, 2, rows).empty());
   multiply(false, 256, 1, rows);
   EXPECT_EQ(rows, 256);
 }

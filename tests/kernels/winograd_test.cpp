@@ -66,7 +66,11 @@ TEST(Winograd, EveryPassEqualsItsReference) {
     };
     switch (trial % 3) {
       case 0:
-        run(Conv{.geometry = same, .kernel = {3, 3}, .relu = trial % 2 == 0}, {s.x, s.weight});
+        run(Conv{.geometry = same,
+                 .kernel = {3, 3},
+                 .epilogue = std::vector<int64_t>(trial % 2 == 0 ? 1 : 0),  // relu
+                 .alphas = std::vector<double>(trial % 2 == 0 ? 1 : 0)},
+            {s.x, s.weight});
         break;
       case 1:
         run(ConvBackwardData{same, s.x.shape}, {s.weight, s.y});

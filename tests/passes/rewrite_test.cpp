@@ -11,9 +11,9 @@
 #include "fovea/passes/autodiff.h"
 #include "fovea/passes/fold_batchnorm.h"
 #include "fovea/passes/fuse.h"
-#include "fovea/passes/layout.h"
 #include "fovea/passes/pipeline.h"
 #include "fovea/passes/simplify.h"
+#include "laid_out.h"
 #include "passes/nets.h"
 
 namespace fovea::pass_test {
@@ -37,7 +37,7 @@ Tensor image(Graph& graph, const std::string& name = "x") {
 
 TEST(Passes, PreserveTheResultsOfRandomNets) {
   const auto layouts = [](const Graph& graph) {
-    return assign_layouts(graph, [](const Type& t) {
+    return laid_out(graph, [](const Type& t) {
       return t.dim(1) % 16 == 0 ? Layout::blocked16 : Layout::plain;
     });
   };
@@ -194,10 +194,37 @@ TEST(FoldBatchNorm, IsDoneByTheConvolution) {
   const auto folded = fold_batchnorm(*graph), fused = fuse_conv(*folded);
   EXPECT_EQ(body(*fused), R"(
   %8, %9 = fold_batchnorm(%2, %3, %4, %5, %6, %7) eps=1e-05 bias: f64[16, 16, 3, 3], f64[16]
-  %10 = conv(%0, %8, %9, %1) kernel=3 stride=1 padding=1 bias residual relu: f64[1, 16, 2, 2]
+  %10 = conv(%0, %8, %9, %1) kernel=3 stride=1 padding=1 bias epilogue=[-1, 0]: f64[1, 16, 2, 2]
   output y = %10
 )");
   EXPECT_TRUE(same_results(*graph, *folded));
+  EXPECT_TRUE(same_results(*graph, *fused));
+}
+
+// Mobile nets end their convolutions with other activations than relu: each would be another pass
+// over memory.
+TEST(FuseConv, TakesEveryActivationAndAddsInTheirOrder) {
+  const std::function<Tensor(const Tensor&)> activations[] = {
+      relu,        relu6,       hardswish,
+      silu,        gelu,        sigmoid,
+      hardsigmoid, fovea::tanh, [](const Tensor& x) { return leaky_relu(x, 0.2); }};
+  for (const auto& activation : activations) {
+    const auto graph = make(Mode::eval);
+    const Tensor x = image(*graph), skip = image(*graph, "skip");
+    graph->output("y", activation(activation(conv_layer(x, "conv", true)) + skip));
+    const auto fused = fuse_conv(*graph);
+    EXPECT_EQ(fused->nodes().size(), 1u) << print(*fused);
+    EXPECT_TRUE(same_results(*graph, *fused)) << print(*graph);
+  }
+}
+
+TEST(FuseConv, TheLaterOfTwoConvolutionsAddsTheOther) {
+  const auto graph = make(Mode::eval);
+  const Tensor x = image(*graph);
+  const Tensor first = hardswish(conv_layer(x, "a")), second = relu(conv_layer(x, "b"));
+  graph->output("y", silu(first + second));
+  const auto fused = fuse_conv(*graph);
+  EXPECT_EQ(fused->nodes().size(), 2u) << print(*fused);
   EXPECT_TRUE(same_results(*graph, *fused));
 }
 
@@ -234,7 +261,7 @@ TEST(Layout, OfAChainIsOneIsland) {
   const Tensor x = image(*graph);
   graph->output("y", flatten(relu(conv_layer(relu(conv_layer(x, "a")) + x, "b"))));
   const auto blocked = [](const Type&) { return Layout::blocked16; };
-  EXPECT_EQ(body(*assign_layouts(*graph, blocked)), R"(
+  EXPECT_EQ(body(*laid_out(*graph, blocked)), R"(
   %2 = reorder(%0): f64[1, 16, 2, 2]{blocked16}
   %3 = conv(%2, %1) kernel=3 stride=1 padding=1: f64[1, 16, 2, 2]{blocked16}
   %4 = relu(%3): f64[1, 16, 2, 2]{blocked16}
@@ -260,7 +287,7 @@ TEST(Layout, OfJoinsAndGatesIsThatOfTheirIsland) {
   const Tensor scale = graph->read("scale", {DType::f64, {16, 1, 1}});
   graph->output("y", conv_layer(slice(joined, 1, 8, 24) * scale, "b"));
   graph->output("mean", sum_to(joined, {1, 32, 1, 1}));
-  EXPECT_EQ(body(*assign_layouts(*graph, blocks_where_they_fit)), R"(
+  EXPECT_EQ(body(*laid_out(*graph, blocks_where_they_fit)), R"(
   %2 = reorder(%0): f64[1, 16, 2, 2]{blocked16}
   %3 = conv(%2, %1) kernel=3 stride=1 padding=1: f64[1, 16, 2, 2]{blocked16}
   %4 = adaptive_avg_pool(%3) output=1: f64[1, 16, 1, 1]{blocked16}
@@ -293,7 +320,7 @@ TEST(Layout, OfAConvolutionIsOneForBothSides) {
   const Tensor image = graph->input("image", {DType::f64, {1, 3, 2, 2}});
   const Tensor wide = layer(layer(image, "a", 32, 1), "b", 24, 1);
   graph->output("y", layer(layer(layer(wide, "c", 48, 1), "d", 48, 48), "e", 2, 1));
-  EXPECT_EQ(body(*assign_layouts(*graph, preferred)), R"(
+  EXPECT_EQ(body(*laid_out(*graph, preferred)), R"(
   %2 = conv(%0, %1) kernel=1 stride=1 padding=0: f64[1, 32, 2, 2]{blocked16}
   %4 = reorder(%2): f64[1, 32, 2, 2]{channels_last}
   %5 = conv(%4, %3) kernel=1 stride=1 padding=0: f64[1, 24, 2, 2]{channels_last}
@@ -312,7 +339,7 @@ TEST(Layout, OfPartialBlocksIsPlain) {
   graph->output("part", slice(x, 1, 4, 12));
   graph->output("map", x * sum_to(x, {1, 1, 2, 2}));  // one channel is all channels' order
   graph->output("shifted", x + plane);                // N, C, H cannot be told from C, H, W
-  EXPECT_EQ(body(*assign_layouts(*graph, blocks_where_they_fit)), R"(
+  EXPECT_EQ(body(*laid_out(*graph, blocks_where_they_fit)), R"(
   %2 = reorder(%0): f64[1, 16, 2, 2]{blocked16}
   %3 = conv(%2, %1) kernel=3 stride=1 padding=1: f64[1, 16, 2, 2]{blocked16}
   %4 = reorder(%3): f64[1, 16, 2, 2]

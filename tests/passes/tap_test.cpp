@@ -8,9 +8,9 @@
 #include "fovea/passes/autodiff.h"
 #include "fovea/passes/fold_batchnorm.h"
 #include "fovea/passes/fuse.h"
-#include "fovea/passes/layout.h"
 #include "fovea/passes/pipeline.h"
 #include "fovea/passes/simplify.h"
+#include "laid_out.h"
 #include "passes/nets.h"
 
 namespace fovea::pass_test {
@@ -164,15 +164,16 @@ TEST(Tap, InTrainingFusedNormsAreKnown) {
 }
 
 TEST(Tap, OfAGraphInOtherLayoutsIsPlain) {
-  const auto laid_out = assign_layouts(*traced(), [](const Type& type) {
+  const auto with_layouts = laid_out(*traced(), [](const Type& type) {
     return fits(type, Layout::blocked16) ? Layout::blocked16 : Layout::plain;
   });
-  const Call& call = laid_out->call(laid_out->node(1).origin.call);
+  const Call& call = with_layouts->call(with_layouts->node(1).origin.call);
   EXPECT_EQ(call.path, "conv1");
-  EXPECT_EQ(laid_out->value(call.outputs[0]).type.layout, Layout::blocked16);
-  EXPECT_EQ(tap(*laid_out, "conv1")[0].value.type().layout, Layout::plain);
-  EXPECT_EQ(tap(*laid_out, "conv1")[0].value, tap(*laid_out, "conv1")[0].value);  // one reorder
-  verify(*laid_out);
+  EXPECT_EQ(with_layouts->value(call.outputs[0]).type.layout, Layout::blocked16);
+  EXPECT_EQ(tap(*with_layouts, "conv1")[0].value.type().layout, Layout::plain);
+  EXPECT_EQ(tap(*with_layouts, "conv1")[0].value,
+            tap(*with_layouts, "conv1")[0].value);  // one reorder
+  verify(*with_layouts);
 }
 
 TEST(Tap, TheGradientOfATappedValueIsItsCentralDifference) {

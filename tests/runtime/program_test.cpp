@@ -18,6 +18,7 @@
 #include "fovea/ops/norm.h"
 #include "fovea/ops/shape_ops.h"
 #include "fovea/runtime/program_cache.h"
+#include "runtime/allocations.h"
 
 namespace fovea {
 namespace {
@@ -275,6 +276,47 @@ TEST(Program, RefreshesPackedWeightsWhenTheStateChanges) {
   state.get("w").set(5, 100);
   state.touch();
   EXPECT_EQ(out(), list(run_fresh(net, state, x)));
+}
+
+TEST(Program, PacksAgainOnlyWhatDependsOnAnArrayThatChanged) {
+  const Net net;
+  State state;
+  net.declare(state);
+  Memory memory;
+  const Program program(*net.graph);
+  const Array x = Net::random({2, 16, 6, 6}, "x");
+  const auto folded = [&] {
+    std::vector<double> seconds;
+    program.run_profiled(memory, state, {{"x", x}}, seconds);
+    return seconds.at(0) > 0;
+  };
+  ASSERT_TRUE(program.steps().at(0).prepared);
+  EXPECT_TRUE(folded());
+  EXPECT_FALSE(folded());
+  state.set("fc", Net::random(state.type("fc").shape, "new"));
+  EXPECT_FALSE(folded());
+  state.set("gamma", Net::random(state.type("gamma").shape, "new"));
+  EXPECT_TRUE(folded());
+}
+
+TEST(Program, SharesPackedWeightsWithThoseOfOtherBatchSizes) {
+  State state;
+  Memory memory;
+  std::vector<Program> programs;
+  for (const int64_t batch : {8, 4}) {  // the larger arena first
+    const auto graph = Graph::make(Mode::eval, DType::f32);
+    const Tensor images = graph->input("x", {DType::f32, {batch, 64, 8, 8}});
+    const Tensor weight = graph->read("w", {DType::f32, {64, 64, 3, 3}});
+    graph->output("y", conv2d(images, weight, {}, {.padding = 1}));
+    programs.emplace_back(*graph);
+  }
+  state.declare("w", {DType::f32, {64, 64, 3, 3}}, Role::parameter);
+  if (programs[0].arena().derived == 0) GTEST_SKIP() << "this machine packs no weights";
+  EXPECT_GE(programs[0].arena().derived, size_t{4} * 64 * 64 * 9);
+  programs[0].run(memory, state, {{"x", Array::zeros(DType::f32, {8, 64, 8, 8})}});
+  const runtime_test::LargeAllocations allocations;
+  programs[1].run(memory, state, {{"x", Array::zeros(DType::f32, {4, 64, 8, 8})}});
+  EXPECT_LT(allocations.largest(), size_t{4} * 64 * 64 * 9);
 }
 
 TEST(Program, RunsOnOneStateAfterAnother) {

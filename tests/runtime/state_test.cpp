@@ -51,6 +51,31 @@ TEST(State, VersionsChangeAndAreNeverShared) {
   EXPECT_NE(a.version(), before);
 }
 
+TEST(State, AChangeOfOneArrayIsNoneOfOthers) {
+  State state;
+  for (const char* name : {"a", "b"}) state.declare(name, three, Role::parameter);
+  const uint64_t a = state.version("a"), b = state.version("b");
+  state.set("a", Array::zeros(DType::f32, {3}));
+  EXPECT_NE(state.version("a"), a);
+  EXPECT_EQ(state.version("b"), b);
+  state.touch();
+  EXPECT_NE(state.version("b"), b);
+  const uint64_t removed = state.version("b");
+  state.remove("b");
+  state.declare("b", three, Role::parameter);
+  EXPECT_NE(state.version("b"), removed);
+}
+
+TEST(State, DerivedDataLastAsLongAsTheyAreUsed) {
+  State state;
+  auto first = state.derived("packed w", 64);
+  EXPECT_EQ(state.derived("packed w", 64), first);
+  EXPECT_NE(state.derived("packed v", 64), first);
+  first->versions = {1};
+  first.reset();
+  EXPECT_TRUE(state.derived("packed w", 64)->versions.empty());
+}
+
 TEST(State, ForgetsWhatIsRemoved) {
   State state;
   for (const char* name : {"a", "b", "c"}) state.declare(name, three, Role::gradient);

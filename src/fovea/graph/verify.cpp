@@ -19,7 +19,6 @@ void check_layouts(const Graph& graph, const Node& node, const std::string& labe
       require(type.layout == first->layout, label + " has values in different layouts");
     }
     if (type.layout == Layout::plain) return;
-    require(rule != LayoutRule::plain, label + " has a value in a layout other than plain");
     require(
         fits(type, type.layout),
         fmt::format("{}: {} has channels that are not a multiple of 16", label, to_string(type)));

@@ -55,6 +55,9 @@ class ConvertedKernel final : public Kernel {
   std::vector<int> packed_inputs() const override { return inner_->packed_inputs(); }
   /// What the inner kernel packs, then the converted inputs that it packs.
   size_t packed_bytes() const override { return packed_; }
+  std::string packed_form() const override {
+    return packed_in_.empty() ? inner_->packed_form() : std::string();
+  }
   void pack(std::span<const std::byte* const> in, std::byte* packed) const override {
     std::vector<const std::byte*> inputs(in.begin(), in.end());
     for (const Conversion& c : packed_in_) {

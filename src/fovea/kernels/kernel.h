@@ -67,6 +67,9 @@ class Kernel {
   /// packing; run() then reads Args::packed instead.
   virtual std::vector<int> packed_inputs() const { return {}; }
   virtual size_t packed_bytes() const { return 0; }
+  /// What tells this format from all others, so that kernels with the same one share what is
+  /// packed; empty: it is this kernel's own.
+  virtual std::string packed_form() const { return {}; }
   virtual void pack(std::span<const std::byte* const> in, std::byte* packed) const {
     (void)in;
     (void)packed;
@@ -80,16 +83,49 @@ struct Refusal {
 
 using Offer = std::variant<std::unique_ptr<Kernel>, Refusal>;
 
+/// The layouts of a problem's inputs and outputs, in their order.
+struct Layouts {
+  std::vector<Layout> in, out;
+};
+
 /// One entry of the table: a name ("onednn", "simd", "reference") and a function that makes a
-/// kernel or refuses.
+/// kernel or refuses. All rules of an op compete for a problem: the cheapest that accepts it
+/// computes it, at equal prices the first one.
 struct KernelRule {
   std::string name;
   std::function<Offer(const Problem&)> make;
+  /// Seconds that the kernel is expected to take on one nominal core: a rule that is faster or
+  /// slower than others for some problems compares itself with nominal_seconds(problem), the price
+  /// of rules that have no such function: 0.5 of it for a kernel that takes half the time.
+  std::function<double(const Problem&)> price = nullptr;
+  /// The layouts in which it can take a problem, best first. The layout pass adds the reorders that
+  /// each needs to the rule's price, and takes the cheapest of all rules; `problem` has the inputs'
+  /// layouts so far, and plain outputs. Without this function a rule has no say; if none of an op's
+  /// rules has one, the op's LayoutRule decides.
+  std::function<std::vector<Layouts>(const Problem&)> layouts = nullptr;
 };
 
-/// The rules for an op, by the type of its struct, best first; "reference" is not listed: it comes
-/// last for every op.
+/// The rules for an op, by the type of its struct; "reference" is not listed: it comes last for
+/// every op.
 std::span<const KernelRule> kernel_rules(const Op& op);
+
+/// The time of a problem on a core that does 100 GFLOP/s and reads or writes 10 GB/s.
+double nominal_seconds(const Problem& problem);
+/// The time to write a value in another layout there.
+double reorder_seconds(const Type& type);
+
+/// What a rule can take, and its price in these layouts.
+struct PricedLayouts {
+  Layouts layouts;
+  double seconds = 0;
+};
+std::vector<PricedLayouts> priced_layouts(const KernelRule& rule, const Problem& problem);
+
+/// Those of all rules for the op of a problem, in the order of the rules.
+std::vector<PricedLayouts> priced_layouts(const Problem& problem);
+
+/// The problem in these layouts; without them for values that cannot have them.
+Problem in_layouts(Problem problem, const Layouts& layouts);
 
 /// Adds a rule before the existing ones for ops of struct T: for kernels from outside. Not
 /// thread-safe; call it before compiling anything.
@@ -106,8 +142,8 @@ struct KernelChoice {
   std::vector<std::pair<std::string, std::string>> refused;  ///< rule name, why
 };
 
-/// The first rule that accepts the problem. If none does: for 16-bit floats the kernel of the f32
-/// problem with casts around it, its name followed by ":widened"; else the reference.
+/// The cheapest rule that accepts the problem. If none does: for 16-bit floats the kernel of the
+/// f32 problem with casts around it, its name followed by ":widened"; else the reference.
 KernelChoice choose_kernel(const Problem& problem);
 
 /// The op's own float64 reference as a kernel: any dtype and layout, slow. Never refuses.

@@ -59,6 +59,7 @@ class PartsKernel final : public Kernel {
   size_t scratch_bytes() const override { return scratch_; }
   std::vector<int> packed_inputs() const override { return each_->packed_inputs(); }
   size_t packed_bytes() const override { return each_->packed_bytes(); }
+  std::string packed_form() const override { return each_->packed_form(); }
   void pack(std::span<const std::byte* const> in, std::byte* packed) const override {
     each_->pack(in, packed);
   }

@@ -22,7 +22,7 @@ std::map<const Node*, const Node*> foldable(const Graph& graph) {
     if (x.node < 0 || uses.count(node.inputs[0]) != 1) continue;
     const Node& before = graph.node(x.node);
     const auto* conv = before.op.as<Conv>();
-    if (conv != nullptr && !conv->residual && !conv->relu) result[&node] = &before;
+    if (conv != nullptr && conv->epilogue.empty()) result[&node] = &before;
   }
   return result;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <span>
 
 #include "fovea/ops/activation.h"
@@ -13,28 +14,30 @@
 namespace fovea {
 namespace {
 
-/// head -> [add] -> [relu], where the only use of each result is the next node.
+/// A head and the nodes after it that become one with it: the only use of each result but the
+/// last is the next node.
 struct Chain {
   const Node* head = nullptr;
-  const Node* add = nullptr;
-  const Node* relu = nullptr;
-  int residual = -1;  ///< the add's other input
+  std::vector<const Node*> rest = {};
+  std::vector<int> residuals = {};  ///< the other input of each add, in order
 
-  const Node* last() const { return relu != nullptr ? relu : add; }
+  const Node* last() const { return rest.empty() ? head : rest.back(); }
+  int result() const { return last()->outputs[0]; }
   std::vector<const Node*> nodes() const {
-    std::vector<const Node*> all{head, add, relu};
-    std::erase(all, nullptr);
+    std::vector<const Node*> all{head};
+    all.insert(all.end(), rest.begin(), rest.end());
     return all;
   }
 };
 
-bool is_relu(const Node* node) {
-  const auto* unary = node == nullptr ? nullptr : node->op.as<Unary>();
-  return unary != nullptr && unary->kind == UnaryKind::relu;
+const Unary* unary_of(const Node& node) { return node.op.as<Unary>(); }
+
+bool is_relu(const Node& node) {
+  return unary_of(node) != nullptr && unary_of(node)->kind == UnaryKind::relu;
 }
 
-bool is_add(const Node* node) {
-  const auto* binary = node == nullptr ? nullptr : node->op.as<Binary>();
+bool is_add(const Node& node) {
+  const auto* binary = node.op.as<Binary>();
   return binary != nullptr && binary->kind == BinaryKind::add;
 }
 
@@ -50,39 +53,45 @@ bool used_in_between(const Graph& graph, int index, const Chain& chain) {
   return false;
 }
 
+/// What a kind of fusion takes.
+struct Fusion {
+  std::function<bool(const Node&)> is_head;
+  /// Whether the node may be next in the chain.
+  std::function<bool(const Chain&, const Node& next)> takes;
+  std::function<Op(const Chain&)> fused;
+};
+
 /// The chains in a graph, each under its last node. An add of two heads belongs to the later one:
 /// by then the other is computed.
-std::map<const Node*, Chain> find_chains(const Graph& graph,
-                                         const std::function<bool(const Node&)>& is_head) {
+std::map<const Node*, Chain> find_chains(const Graph& graph, const Fusion& fusion) {
   const Uses uses(graph);
   std::map<const Node*, Chain> by_last;
-  for (int i = 0; i < std::ssize(graph.nodes()); ++i) {
+  std::set<const Node*> taken;
+  for (int i = static_cast<int>(graph.nodes().size()) - 1; i >= 0; --i) {
     const Node& node = graph.node(i);
-    if (!is_head(node)) continue;
+    if (!fusion.is_head(node)) continue;
     Chain chain{.head = &node};
-    const Node* next = uses.only(node.outputs[0]);
-    if (is_add(next)) {
-      chain.add = next;
-      chain.residual = next->inputs[next->inputs[0] == node.outputs[0] ? 1 : 0];
-      next = uses.only(next->outputs[0]);
+    while (const Node* next = uses.only(chain.result())) {
+      if (taken.contains(next) || !fusion.takes(chain, *next)) break;
+      if (is_add(*next))
+        chain.residuals.push_back(next->inputs[next->inputs[0] == chain.result() ? 1 : 0]);
+      chain.rest.push_back(next);
     }
-    if (is_relu(next)) chain.relu = next;
-    if (chain.last() == nullptr || used_in_between(graph, i, chain)) continue;
-    by_last[chain.last()] = chain;  // heads are in order, so a later one replaces an earlier one
+    if (chain.rest.empty() || used_in_between(graph, i, chain)) continue;
+    taken.insert(chain.rest.begin(), chain.rest.end());
+    by_last[chain.last()] = chain;
   }
   return by_last;
 }
 
-/// Rewrites each chain as one node at the chain's end, since the residual may be computed in
-/// between.
-std::shared_ptr<Graph> fuse(
-    const Graph& graph, const std::function<bool(const Node&)>& is_head,
-    const std::function<Op(const Node& head, bool residual, bool relu)>& fused) {
-  const std::map<const Node*, Chain> chains = find_chains(graph, is_head);
-  std::map<const Node*, bool> inner;
+/// Rewrites each chain as one node at the chain's end, since residuals may be computed in between.
+std::shared_ptr<Graph> fuse(const Graph& graph, const Fusion& fusion) {
+  const std::map<const Node*, Chain> chains = find_chains(graph, fusion);
+  std::set<const Node*> inner;
   for (const auto& [last, chain] : chains) {
-    inner[chain.head] = true;
-    if (chain.add != nullptr && chain.add != last) inner[chain.add] = true;
+    for (const Node* node : chain.nodes()) {
+      if (node != last) inner.insert(node);
+    }
   }
   Rewriter copy(graph);
   for (const Node& node : graph.nodes()) {
@@ -95,9 +104,8 @@ std::shared_ptr<Graph> fuse(
     const Chain& chain = found->second;
     const Tensors results = copy.fuse(chain.nodes(), [&] {
       Tensors inputs = copy.inputs(*chain.head);
-      if (chain.residual >= 0) inputs.push_back(copy[chain.residual]);
-      return copy.graph()->add(fused(*chain.head, chain.residual >= 0, chain.relu != nullptr),
-                               inputs);
+      for (const int residual : chain.residuals) inputs.push_back(copy[residual]);
+      return copy.graph()->add(fusion.fused(chain), inputs);
     });
     copy.replace(node.outputs[0], results[0]);
     for (size_t i = 1; i < results.size(); ++i) copy.replace(chain.head->outputs[i], results[i]);
@@ -108,29 +116,48 @@ std::shared_ptr<Graph> fuse(
 }  // namespace
 
 std::shared_ptr<Graph> fuse_norm(const Graph& graph) {
-  const auto head = [](const Node& node) {
-    const auto* norm = node.op.as<BatchNorm>();
-    return norm != nullptr && !norm->residual && !norm->relu;
-  };
-  return fuse(graph, head, [](const Node& node, bool residual, bool relu) -> Op {
-    BatchNorm norm = node.op.get<BatchNorm>();
-    norm.residual = residual;
-    norm.relu = relu;
-    return norm;
-  });
+  return fuse(graph, {.is_head =
+                          [](const Node& node) {
+                            const auto* norm = node.op.as<BatchNorm>();
+                            return norm != nullptr && !norm->residual && !norm->relu;
+                          },
+                      .takes =
+                          [](const Chain& chain, const Node& next) {
+                            if (is_add(next)) return chain.rest.empty();
+                            return is_relu(next) &&
+                                   (chain.rest.empty() || is_add(*chain.rest.back()));
+                          },
+                      .fused = [](const Chain& chain) -> Op {
+                        BatchNorm norm = chain.head->op.get<BatchNorm>();
+                        norm.residual = !chain.residuals.empty();
+                        norm.relu = is_relu(*chain.last());
+                        return norm;
+                      }});
 }
 
 std::shared_ptr<Graph> fuse_conv(const Graph& graph) {
-  const auto head = [](const Node& node) {
-    const auto* conv = node.op.as<Conv>();
-    return conv != nullptr && !conv->residual && !conv->relu;
-  };
-  return fuse(graph, head, [](const Node& node, bool residual, bool relu) -> Op {
-    Conv conv = node.op.get<Conv>();
-    conv.residual = residual;
-    conv.relu = relu;
-    return conv;
-  });
+  constexpr size_t maximum = 4;  // steps
+  return fuse(graph, {.is_head =
+                          [](const Node& node) {
+                            const auto* conv = node.op.as<Conv>();
+                            return conv != nullptr && conv->epilogue.empty();
+                          },
+                      .takes =
+                          [](const Chain& chain, const Node& next) {
+                            const bool activation = unary_of(next) != nullptr &&
+                                                    unary_of(next)->kind <= UnaryKind::hardswish;
+                            return chain.rest.size() < maximum && (is_add(next) || activation);
+                          },
+                      .fused = [](const Chain& chain) -> Op {
+                        Conv conv = chain.head->op.get<Conv>();
+                        for (const Node* node : chain.rest) {
+                          EpilogueStep step;
+                          if (const Unary* unary = unary_of(*node))
+                            step = {.activation = unary->kind, .alpha = unary->alpha};
+                          conv.append(step);
+                        }
+                        return conv;
+                      }});
 }
 
 }  // namespace fovea

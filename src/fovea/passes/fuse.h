@@ -12,8 +12,9 @@ namespace fovea {
 /// of them.
 std::shared_ptr<Graph> fuse_norm(const Graph& graph);
 
-/// Fuses convolution, then add, then relu into one convolution with an epilogue: y = relu(conv(x) +
-/// bias + residual). Only for graphs without gradients.
+/// Fuses a convolution and the activations and adds after it into one convolution with an epilogue:
+/// y = hardswish(conv(x) + bias), y = relu(conv(x) + bias + residual). Only for graphs without
+/// gradients.
 std::shared_ptr<Graph> fuse_conv(const Graph& graph);
 
 }  // namespace fovea

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 
-#include "fovea/ops/conv.h"
 #include "fovea/ops/reorder.h"
 
 namespace fovea {
@@ -13,25 +12,13 @@ bool spatial(const Type& type) { return type.rank() >= 3 && type.rank() <= 5; }
 
 class LayoutPass {
  public:
-  LayoutPass(const Graph& graph, const std::function<Layout(const Type&)>& preferred)
-      : graph_(graph), preferred_(preferred), copy_(graph) {}
+  LayoutPass(const Graph& graph, const std::function<Layout(const Type&)>& preferred,
+             const LayoutOffers& offers, int threads)
+      : graph_(graph), preferred_(preferred), offers_(offers), threads_(threads), copy_(graph) {}
 
   std::shared_ptr<Graph> run() {
     for (const Node& node : graph_.nodes()) {
-      switch (node.op.traits().layout) {
-        case LayoutRule::plain:
-          plain(node);
-          break;
-        case LayoutRule::channelwise:
-          channelwise(node);
-          break;
-        case LayoutRule::broadcast:
-          broadcast(node);
-          break;
-        case LayoutRule::convolution:
-          convolution(node);
-          break;
-      }
+      if (!as_offered(node)) by_rule(node);
     }
     for (const auto* list :
          {&graph_.outputs(), &graph_.updates()}) {  // outputs and updates are plain
@@ -45,10 +32,55 @@ class LayoutPass {
   }
 
  private:
+  /// Takes the cheapest offer of the op's kernels, if there are any.
+  bool as_offered(const Node& node) {
+    Problem problem{.op = node.op, .in = {}, .out = {}, .threads = threads_};
+    for (int id : node.inputs) problem.in.push_back(copy_[id].type());
+    for (int id : node.outputs) problem.out.push_back(graph_.value(id).type);
+    const Problem* best = nullptr;
+    double least = 0;
+    std::vector<Problem> candidates;
+    const std::vector<PricedLayouts> offered = offers_(problem);
+    candidates.reserve(offered.size());
+    for (const PricedLayouts& offer : offered) {
+      candidates.push_back(in_layouts(problem, offer.layouts));
+      const Problem& candidate = candidates.back();
+      double price = offer.seconds;
+      for (size_t i = 0; i < problem.in.size(); ++i)
+        price += reorder_price(copy_[node.inputs[i]], candidate.in[i].layout);
+      if (best == nullptr || price < least) {
+        best = &candidate;
+        least = price;
+      }
+    }
+    if (best == nullptr) return false;
+    emit(
+        node, [&](size_t i, const Type&) { return best->in[i].layout; },
+        [&](size_t i, const Type&) { return best->out[i].layout; });
+    return true;
+  }
+
+  double reorder_price(const Tensor& t, Layout layout) const {
+    if (t.type().layout == layout || reorders_.contains({t.id(), layout})) return 0;
+    return reorder_seconds(t.type());
+  }
+
+  void by_rule(const Node& node) {
+    switch (node.op.traits().layout) {
+      case LayoutRule::channelwise:
+        return channelwise(node);
+      case LayoutRule::broadcast:
+        return broadcast(node);
+      case LayoutRule::plain:
+      case LayoutRule::convolution:
+        return plain(node);
+    }
+  }
+
   void plain(const Node& node) {
     emit(
         node, [](size_t, const Type&) { return Layout::plain; },
-        [](const Type&) { return Layout::plain; });
+        [](size_t, const Type&) { return Layout::plain; });
   }
 
   /// All types of a node, with its inputs' types in the new graph.
@@ -77,7 +109,8 @@ class LayoutPass {
     }
     const auto pick = [layout](const Type& type) { return spatial(type) ? layout : Layout::plain; };
     emit(
-        node, [&](size_t, const Type& type) { return pick(type); }, pick);
+        node, [&](size_t, const Type& type) { return pick(type); },
+        [&](size_t, const Type& type) { return pick(type); });
   }
 
   void broadcast(const Node& node) {
@@ -107,49 +140,8 @@ class LayoutPass {
       return type.rank() == full.rank() && fits(type, layout) ? layout : Layout::plain;
     };
     emit(
-        node, [&](size_t, const Type& type) { return pick(type); }, pick);
-  }
-
-  /// The layouts of a convolution's input and output images, in any of its three passes: the same
-  /// for both, except that images with few channels may stay plain before blocks.
-  std::pair<Layout, Layout> layouts_of(const Type& x, const Type& y, int64_t groups, Layout given) {
-    const bool depthwise = groups > 1 && groups == x.dim(1);
-    if (depthwise && given != Layout::plain && fits(x, given) && fits(y, given))
-      return {given, given};  // as good as any other, without reorders
-    const std::pair layouts(preferred_(x), preferred_(y));
-    const auto [before, after] = layouts;
-    if (before == after || (before == Layout::plain && after == Layout::blocked16)) return layouts;
-    return {Layout::channels_last, Layout::channels_last};
-  }
-
-  void convolution(const Node& node) {
-    const auto given = [&](size_t i) { return copy_[node.inputs[i]].type(); };
-    const Type& out = graph_.value(node.outputs[0]).type;
-    if (const auto* forward = node.op.as<Conv>()) {
-      const Type x = given(0);
-      const auto [before, after] = layouts_of(x, out, forward->geometry.groups, x.layout);
-      emit_images(node, {before, Layout::plain, after, after}, after);
-    } else if (const auto* data = node.op.as<ConvBackwardData>()) {
-      const Type dy = given(1);
-      const auto [before, after] = layouts_of(out, dy, data->geometry.groups, dy.layout);
-      emit_images(node, {Layout::plain, after}, before);
-    } else if (const auto* weights = node.op.as<ConvBackwardWeights>()) {
-      const Type x = given(0);
-      const auto [before, after] = layouts_of(x, given(1), weights->geometry.groups, x.layout);
-      emit_images(node, {before, after}, Layout::plain);
-    } else {  // an op from outside
-      plain(node);
-    }
-  }
-
-  /// Assigns these layouts to inputs and output that are N, C, spatial.
-  void emit_images(const Node& node, const std::vector<Layout>& in, Layout out) {
-    const auto pick = [](const Type& type, Layout layout) {
-      return spatial(type) ? layout : Layout::plain;
-    };
-    emit(
-        node, [&](size_t i, const Type& type) { return pick(type, in[i]); },
-        [&](const Type& type) { return pick(type, out); });
+        node, [&](size_t, const Type& type) { return pick(type); },
+        [&](size_t, const Type& type) { return pick(type); });
   }
 
   template <class In, class Out>
@@ -160,7 +152,8 @@ class LayoutPass {
         inputs[i] = in_layout(inputs[i], input_layout(i, inputs[i].type()));
       }
       Tensors results = copy_.graph()->add(node.op, inputs);
-      for (const Tensor& t : results) copy_.graph()->set_layout(t.id(), output_layout(t.type()));
+      for (size_t i = 0; i < results.size(); ++i)
+        copy_.graph()->set_layout(results[i].id(), output_layout(i, results[i].type()));
       return results;
     });
   }
@@ -178,6 +171,8 @@ class LayoutPass {
 
   const Graph& graph_;
   const std::function<Layout(const Type&)>& preferred_;
+  const LayoutOffers& offers_;
+  int threads_;
   Rewriter copy_;
   std::map<std::pair<int, Layout>, Tensor> reorders_;
 };
@@ -185,8 +180,9 @@ class LayoutPass {
 }  // namespace
 
 std::shared_ptr<Graph> assign_layouts(const Graph& graph,
-                                      const std::function<Layout(const Type&)>& preferred) {
-  return LayoutPass(graph, preferred).run();
+                                      const std::function<Layout(const Type&)>& preferred,
+                                      const LayoutOffers& offers, int threads) {
+  return LayoutPass(graph, preferred, offers, threads).run();
 }
 
 }  // namespace fovea

@@ -51,7 +51,10 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
     pass("fuse_elementwise", fuse_elementwise);
     pass("simplify", simplify);
   }
-  pass("layout", [](const Graph& g) { return assign_layouts(g, preferred_layout); });
+  pass("layout", [&](const Graph& g) {
+    return assign_layouts(
+        g, preferred_layout, [](const Problem& p) { return priced_layouts(p); }, options.threads);
+  });
   return std::const_pointer_cast<Graph>(current);
 }
 

@@ -1,8 +1,12 @@
 #include "fovea/runtime/compiled.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <set>
+#include <span>
 
 #include "fovea/core/parallel.h"
 #include "fovea/passes/memory.h"
@@ -20,7 +24,7 @@ uint64_t next_number() {
 }
 
 /// Nodes that no input reaches: in eval graphs their results are valid until the State changes. In
-/// training it changes in every step, so nothing is kept.
+/// training it changes in every step, so they are like others.
 std::vector<bool> find_prepared(const Graph& graph) {
   std::vector<bool> value(graph.values().size(), false), node_prepared(graph.nodes().size(), false);
   if (graph.mode() == Mode::train || !graph.updates().empty()) return node_prepared;
@@ -37,6 +41,12 @@ std::vector<bool> find_prepared(const Graph& graph) {
   return node_prepared;
 }
 
+/// What identifies a value that depends on State arrays and constants alone.
+struct Source {
+  std::string key;
+  std::set<std::string> names;  ///< of the arrays
+};
+
 /// Fills in a Compiled, one aspect after another.
 class Compiler {
  public:
@@ -44,6 +54,7 @@ class Compiler {
       : c_(into), graph_(*into.graph), prepared_(find_prepared(*into.graph)) {}
 
   void choose_kernels();
+  void find_derived();
   void place_values();
 
  private:
@@ -54,12 +65,17 @@ class Compiler {
   void plan_memory();
   bool is_prepared(int value) const;
   bool packs_once(const Step& step) const;
+  Source source_of(std::span<const int> values, std::string_view what) const;
+  int add_derived(const Source& source, size_t bytes);
+  std::vector<bool> read_by_steps() const;
+  void order_preparations();
+  void find_targets();
   void find_snapshots();
-  size_t keep(size_t bytes);
 
   Compiled& c_;
   const Graph& graph_;
-  std::vector<bool> prepared_;  ///< of nodes
+  std::vector<bool> prepared_;     ///< of nodes
+  std::map<int, Source> sources_;  ///< of results of prepared nodes
 };
 
 void Compiler::choose_kernels() {
@@ -193,7 +209,6 @@ void Compiler::place_updates() {
 }
 
 void Compiler::place_values() {
-  c_.places.resize(graph_.values().size());
   place_leaves();
   place_updates();
   plan_memory();
@@ -214,15 +229,10 @@ void Compiler::find_snapshots() {
   }
 }
 
-size_t Compiler::keep(size_t bytes) {
-  const size_t offset = c_.arena.kept;
-  c_.arena.kept += align_up(bytes);
-  return offset;
-}
-
 /// Whether what a step packs is valid until the State changes.
 bool Compiler::packs_once(const Step& step) const {
   if (graph_.mode() == Mode::train || !graph_.updates().empty()) return false;
+  if (step.kernel->packed_bytes() == 0) return false;
   return std::ranges::all_of(step.kernel->packed_inputs(), [&](int k) {
     const int id = c_.root(step.inputs[static_cast<size_t>(k)]);
     const Leaf leaf = graph_.value(id).leaf;
@@ -230,42 +240,171 @@ bool Compiler::packs_once(const Step& step) const {
   });
 }
 
-/// Arena offsets of all values, scratch memory and packed weights that do not outlive a run.
+/// The source of what is computed, as `what` describes, from values that have one.
+Source Compiler::source_of(std::span<const int> values, std::string_view what) const {
+  Source result{std::string(what) + "(", {}};
+  for (const int value : values) {
+    const int id = c_.root(value);
+    const Value& root = graph_.value(id);
+    if (root.leaf == Leaf::state) {
+      result.key += '"' + root.name + "\" ";
+      result.names.insert(root.name);
+    } else if (root.leaf == Leaf::constant) {  // of this Program
+      result.key += fmt::format("{}:{} ", c_.number, id);
+    } else {
+      const Source& source = sources_.at(id);
+      result.key += source.key + " ";
+      result.names.insert(source.names.begin(), source.names.end());
+    }
+  }
+  result.key += ")";
+  return result;
+}
+
+int Compiler::add_derived(const Source& source, size_t bytes) {
+  c_.derived.push_back({source.key, bytes, {source.names.begin(), source.names.end()}});
+  c_.arena.derived += align_up(bytes);
+  return static_cast<int>(c_.derived.size()) - 1;
+}
+
+/// Values that a run reads itself, not only through what is packed of them.
+std::vector<bool> Compiler::read_by_steps() const {
+  std::vector<bool> read(graph_.values().size(), false);
+  const auto mark = [&](int value) { read[static_cast<size_t>(c_.root(value))] = true; };
+  for (size_t i = c_.prepared_steps; i < c_.steps.size(); ++i) {
+    const Step& step = c_.steps[i];
+    const std::vector<int> packed = step.kernel->packed_inputs();
+    for (size_t k = 0; k < step.inputs.size(); ++k) {
+      if (step.packed_once < 0 || std::ranges::count(packed, static_cast<int>(k)) == 0)
+        mark(step.inputs[k]);
+    }
+  }
+  for (const auto* list : {&graph_.outputs(), &graph_.updates()}) {
+    for (const auto& [name, id] : *list) mark(id);
+  }
+  return read;
+}
+
+/// Finds what lasts from run to run: packed weights, and results of prepared steps that runs read.
+void Compiler::find_derived() {
+  for (size_t i = 0; i < c_.prepared_steps; ++i) {
+    const Step& step = c_.steps[i];
+    const Source source = source_of(step.inputs, c_.infos[i].kernel + " " + c_.infos[i].problem);
+    for (size_t k = 0; k < step.outputs.size(); ++k)
+      sources_[step.outputs[k]] = {fmt::format("{}#{}", source.key, k), source.names};
+  }
+  for (size_t i = c_.prepared_steps; i < c_.steps.size(); ++i) {
+    Step& step = c_.steps[i];
+    if (!packs_once(step)) continue;
+    std::string form = step.kernel->packed_form();
+    if (form.empty()) form = fmt::format("step {}:{}", c_.number, i);
+    std::vector<int> inputs;
+    for (const int k : step.kernel->packed_inputs())
+      inputs.push_back(step.inputs[static_cast<size_t>(k)]);
+    step.packed_once =
+        add_derived(source_of(inputs, "packed as " + form), step.kernel->packed_bytes());
+  }
+  c_.places.resize(graph_.values().size());
+  const std::vector<bool> read = read_by_steps();
+  for (const auto& [id, source] : sources_) {
+    if (!read[static_cast<size_t>(id)]) continue;
+    c_.places[static_cast<size_t>(id)] = {
+        .kind = Place::derived, .index = add_derived(source, graph_.value(id).type.bytes())};
+  }
+  order_preparations();
+  find_targets();
+}
+
+/// Prepared steps, each followed by the packing that it makes possible, so that a result that only
+/// packing needs does not live long.
+void Compiler::order_preparations() {
+  std::set<size_t> waiting;  // steps that pack
+  for (size_t i = c_.prepared_steps; i < c_.steps.size(); ++i) {
+    if (c_.steps[i].packed_once >= 0) waiting.insert(i);
+  }
+  std::set<int> known;
+  const auto pack = [&] {
+    std::erase_if(waiting, [&](size_t i) {
+      const Step& step = c_.steps[i];
+      const bool ready = std::ranges::all_of(step.kernel->packed_inputs(), [&](int k) {
+        const int id = c_.root(step.inputs[static_cast<size_t>(k)]);
+        return !is_prepared(id) || known.contains(id);
+      });
+      if (ready) c_.preparations.push_back({i, true, {step.packed_once}});
+      return ready;
+    });
+  };
+  pack();
+  for (size_t i = 0; i < c_.prepared_steps; ++i) {
+    c_.preparations.push_back({i, false, {}});
+    known.insert(c_.steps[i].outputs.begin(), c_.steps[i].outputs.end());
+    pack();
+  }
+}
+
+/// For each preparation, the derived data that it is needed for: backwards, since results that do
+/// not last are needed for what is computed from them.
+void Compiler::find_targets() {
+  std::map<int, std::set<int>> needed;  // for which derived data each value is needed
+  for (auto p = c_.preparations.rbegin(); p != c_.preparations.rend(); ++p) {
+    const Step& step = c_.steps[p->step];
+    std::set<int> targets(p->of.begin(), p->of.end());
+    if (!p->pack) {
+      for (const int id : step.outputs) {
+        const Place& place = c_.places[static_cast<size_t>(id)];
+        if (place.kind == Place::derived) targets.insert(place.index);
+        targets.insert(needed[id].begin(), needed[id].end());
+      }
+    }
+    for (const int id : step.inputs) needed[c_.root(id)].insert(targets.begin(), targets.end());
+    p->of.assign(targets.begin(), targets.end());
+  }
+}
+
+/// Arena offsets of all values, scratch memory and packed weights that do not outlive a run. Time
+/// counts preparations first, then the other steps.
 void Compiler::plan_memory() {
-  const int end = static_cast<int>(c_.steps.size());
+  const int prepared = static_cast<int>(c_.preparations.size());
+  const int end = prepared + static_cast<int>(c_.steps.size() - c_.prepared_steps);
   std::vector<Block> blocks;
   std::vector<size_t*> targets;  // where to store each block's offset
   std::vector<int> block_of(graph_.values().size(), -1);
-  const auto add = [&](size_t bytes, int step, size_t& offset) {
-    blocks.push_back({.bytes = bytes, .first = step, .last = step});
+  const auto add = [&](size_t bytes, int time, size_t& offset) {
+    blocks.push_back({.bytes = bytes, .first = time, .last = time});
     targets.push_back(&offset);
   };
-  const auto extend = [&](int value, int step) {
+  const auto extend = [&](int value, int time) {
     const int block = block_of[static_cast<size_t>(c_.root(value))];
-    if (block >= 0) blocks[static_cast<size_t>(block)].last = step;
+    if (block >= 0) blocks[static_cast<size_t>(block)].last = time;
   };
-
-  for (int i = 0; i < end; ++i) {
-    Step& step = c_.steps[static_cast<size_t>(i)];
+  const auto run = [&](Step& step, int time) {
     for (int id : step.outputs) {
       Place& place = c_.places[static_cast<size_t>(id)];
       if (place.kind != Place::arena) continue;
-      const size_t bytes = graph_.value(id).type.bytes();
-      if (is_prepared(id)) {
-        place = {.kind = Place::kept, .offset = keep(bytes)};
-      } else {
-        block_of[static_cast<size_t>(id)] = static_cast<int>(blocks.size());
-        add(bytes, i, place.offset);
-      }
+      block_of[static_cast<size_t>(id)] = static_cast<int>(blocks.size());
+      add(graph_.value(id).type.bytes(), time, place.offset);
     }
-    for (int id : step.inputs) extend(id, i);
+    for (int id : step.inputs) extend(id, time);
     if (const size_t scratch = step.kernel->scratch_bytes(); scratch > 0)
-      add(scratch, i, step.scratch);
+      add(scratch, time, step.scratch);
     const size_t packed = step.kernel->packed_bytes();
-    step.pack_kept = packed > 0 && packs_once(step);
-    step.pack_each_run = packed > 0 && !step.pack_kept;
-    if (step.pack_kept) step.packed = keep(packed);
-    if (step.pack_each_run) add(packed, i, step.packed);
+    step.pack_each_run = packed > 0 && step.packed_once < 0;
+    if (step.pack_each_run) add(packed, time, step.packed);
+  };
+
+  for (int time = 0; time < prepared; ++time) {
+    const auto& [index, pack, of] = c_.preparations[static_cast<size_t>(time)];
+    Step& step = c_.steps[index];
+    if (!pack) {
+      run(step, time);
+      continue;
+    }
+    for (const int k : step.kernel->packed_inputs())
+      extend(step.inputs[static_cast<size_t>(k)], time);
+  }
+  for (int time = prepared; time < end; ++time) {
+    Step& step = c_.steps[c_.prepared_steps + static_cast<size_t>(time - prepared)];
+    run(step, time);
   }
   for (const auto* list : {&graph_.outputs(), &graph_.updates()}) {
     for (const auto& [name, id] : *list) extend(id, end);
@@ -298,6 +437,7 @@ Compiled compile(std::shared_ptr<Graph> graph, int threads) {
   compiled.number = next_number();
   Compiler compiler(compiled);
   compiler.choose_kernels();
+  compiler.find_derived();
   compiler.place_values();
   return compiled;
 }

@@ -14,18 +14,32 @@ namespace fovea {
 struct Compiled {
   /// Where a value's bytes are when the Program runs.
   struct Place {
-    enum Kind : uint8_t { arena, kept, state, input, constant } kind = arena;
-    size_t offset = 0;  ///< in the arena or in kept memory
-    int index = 0;      ///< of the State array or input
+    enum Kind : uint8_t { arena, derived, state, input, constant } kind = arena;
+    size_t offset = 0;  ///< in the arena
+    int index = 0;      ///< in `derived`, or of the State array or input
   };
 
   struct Step {
     std::unique_ptr<Kernel> kernel;
     std::vector<int> inputs, outputs;
     size_t scratch = 0;  ///< arena offset
-    size_t packed = 0;   ///< offset in the arena or in kept memory
+    size_t packed = 0;   ///< arena offset, if it packs in each run
     bool pack_each_run = false;
-    bool pack_kept = false;
+    int packed_once = -1;  ///< else: in `derived`
+  };
+
+  /// Data that depend on State arrays alone, and are computed again when one of them changes.
+  struct Derived {
+    std::string key;  ///< of the same data in any Program
+    size_t bytes;
+    std::vector<std::string> names;  ///< of the arrays
+  };
+
+  /// What computes them: runs a step, or packs what one needs.
+  struct Preparation {
+    size_t step;
+    bool pack;
+    std::vector<int> of;  ///< indices in `derived`: it is needed for these
   };
 
   struct Update {
@@ -46,6 +60,8 @@ struct Compiled {
   std::vector<Step> steps;
   std::vector<StepInfo> infos;
   size_t prepared_steps = 0;  ///< this many first steps depend only on the State
+  std::vector<Derived> derived;
+  std::vector<Preparation> preparations;  ///< in the order to run them
   ArenaInfo arena;
   /// Written to the arena first because the old value is still needed.
   std::vector<Update> copied_updates;

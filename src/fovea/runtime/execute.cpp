@@ -72,8 +72,8 @@ void bind(const Compiled& c, Memory::Kept& kept, std::byte* base, State& state,
       case Compiled::Place::arena:
         kept.pointers[id] = base + place.offset;
         break;
-      case Compiled::Place::kept:
-        kept.pointers[id] = kept.data.get() + place.offset;
+      case Compiled::Place::derived:
+        kept.pointers[id] = kept.derived[static_cast<size_t>(place.index)]->data.get();
         break;
       case Compiled::Place::state: {
         const std::string& name = c.state_names[static_cast<size_t>(place.index)];
@@ -94,8 +94,9 @@ void bind(const Compiled& c, Memory::Kept& kept, std::byte* base, State& state,
   }
 }
 
-void run_step(const Compiled::Step& step, const Memory::Kept& kept, std::byte* base,
-              bool pack_now) {
+/// Calls body with the pointers of a step's inputs and outputs.
+template <class Body>
+void with_pointers(const Compiled::Step& step, const Memory::Kept& kept, const Body& body) {
   constexpr size_t maximum = 64;
   const std::byte* in[maximum];
   std::byte* out[maximum];
@@ -105,13 +106,51 @@ void run_step(const Compiled::Step& step, const Memory::Kept& kept, std::byte* b
     in[k] = kept.pointers[static_cast<size_t>(step.inputs[k])];
   for (size_t k = 0; k < step.outputs.size(); ++k)
     out[k] = kept.pointers[static_cast<size_t>(step.outputs[k])];
-  const std::span<const std::byte* const> inputs(in, step.inputs.size());
-  std::byte* packed = step.pack_kept ? kept.data.get() + step.packed : base + step.packed;
-  if (step.pack_each_run || (step.pack_kept && pack_now)) step.kernel->pack(inputs, packed);
-  step.kernel->run({.in = inputs,
-                    .out = {out, step.outputs.size()},
-                    .scratch = base + step.scratch,
-                    .packed = packed});
+  body(std::span<const std::byte* const>(in, step.inputs.size()),
+       std::span<std::byte* const>(out, step.outputs.size()));
+}
+
+/// Where a step's packed weights are.
+std::byte* packed_of(const Compiled::Step& step, const Memory::Kept& kept, std::byte* base) {
+  if (step.packed_once < 0) return base + step.packed;
+  return kept.derived[static_cast<size_t>(step.packed_once)]->data.get();
+}
+
+void run_step(const Compiled::Step& step, const Memory::Kept& kept, std::byte* base) {
+  with_pointers(step, kept, [&](auto inputs, auto outputs) {
+    std::byte* packed = packed_of(step, kept, base);
+    if (step.pack_each_run) step.kernel->pack(inputs, packed);
+    step.kernel->run(
+        {.in = inputs, .out = outputs, .scratch = base + step.scratch, .packed = packed});
+  });
+}
+
+std::vector<uint64_t> versions_of(const Compiled::Derived& derived, const State& state) {
+  std::vector<uint64_t> versions{1};  // of constants
+  for (const std::string& name : derived.names) versions.push_back(state.version(name));
+  return versions;
+}
+
+/// Computes the derived data that are not up to date.
+void prepare(const Compiled& c, Memory::Kept& kept, std::byte* base, State& state,
+             const std::function<void(size_t)>& after) {
+  std::vector<bool> stale;
+  for (size_t i = 0; i < c.derived.size(); ++i)
+    stale.push_back(kept.derived[i]->versions != versions_of(c.derived[i], state));
+  for (const auto& [index, pack, of] : c.preparations) {
+    if (std::ranges::none_of(of, [&](int i) { return stale[static_cast<size_t>(i)]; })) continue;
+    const Compiled::Step& step = c.steps[index];
+    if (pack) {
+      with_pointers(step, kept, [&](auto inputs, auto) {
+        step.kernel->pack(inputs, packed_of(step, kept, base));
+      });
+    } else {
+      run_step(step, kept, base);
+      if (after) after(index);
+    }
+  }
+  for (size_t i = 0; i < c.derived.size(); ++i)
+    kept.derived[i]->versions = versions_of(c.derived[i], state);
 }
 
 }  // namespace
@@ -121,15 +160,23 @@ std::vector<Array> execute(const Compiled& c, Memory& memory, State& state, cons
   TeamScope team(c.threads, c.openmp);
   FlushToZero flush;
   std::byte* base = memory.arena(c.arena.bytes);
-  Memory::Kept& kept = memory.kept(c.number, c.arena.kept);
-  bind(c, kept, base, state, inputs);
-
-  const bool changed = kept.version != state.version();
-  for (size_t i = changed ? 0 : c.prepared_steps; i < c.steps.size(); ++i) {
-    run_step(c.steps[i], kept, base, changed);
+  Memory::Kept& kept = memory.kept(c.number);
+  if (kept.version != state.version()) {
+    const std::lock_guard lock(state.deriving());
+    kept.version = 0;
+    std::vector<std::shared_ptr<State::Derived>> derived;  // before those of the last run end
+    for (const auto& [key, bytes, names] : c.derived) derived.push_back(state.derived(key, bytes));
+    kept.derived = std::move(derived);
+    bind(c, kept, base, state, inputs);
+    prepare(c, kept, base, state, after);
+    kept.version = state.version();
+  } else {
+    bind(c, kept, base, state, inputs);
+  }
+  for (size_t i = c.prepared_steps; i < c.steps.size(); ++i) {
+    run_step(c.steps[i], kept, base);
     if (after) after(i);
   }
-  kept.version = state.version();
 
   for (const Compiled::Snapshot& snapshot : c.snapshots) {
     std::byte*& data = kept.pointers[static_cast<size_t>(snapshot.value)];
@@ -139,7 +186,7 @@ std::vector<Array> execute(const Compiled& c, Memory& memory, State& state, cons
     Array& array = state.get(update.name);
     std::memcpy(array.raw(), kept.pointers[static_cast<size_t>(update.value)], array.bytes());
   }
-  if (!c.graph->updates().empty()) state.touch();
+  for (const auto& [name, id] : c.graph->updates()) state.touch(name);
   std::vector<Array> outputs;
   for (const auto& [name, id] : c.graph->outputs()) {
     const Type& type = c.graph->value(id).type;

@@ -14,7 +14,7 @@ std::byte* Memory::arena(size_t bytes) {
   return arena_.get();
 }
 
-Memory::Kept& Memory::kept(uint64_t program, size_t bytes) {
+Memory::Kept& Memory::kept(uint64_t program) {
   constexpr size_t maximum = 16;
   if (!kept_.contains(program) && kept_.size() >= maximum) {
     kept_.erase(std::min_element(kept_.begin(), kept_.end(), [](const auto& a, const auto& b) {
@@ -23,11 +23,6 @@ Memory::Kept& Memory::kept(uint64_t program, size_t bytes) {
   }
   Kept& kept = kept_[program];
   kept.used = ++calls_;
-  if (kept.data == nullptr || kept.bytes < bytes) {
-    kept.data = allocate(bytes);
-    kept.bytes = bytes;
-    kept.version = 0;
-  }
   return kept;
 }
 

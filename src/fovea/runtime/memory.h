@@ -5,29 +5,29 @@
 #include <memory>
 #include <vector>
 
-#include "fovea/core/array.h"
+#include "fovea/runtime/state.h"
 
 namespace fovea {
 
-/// The working memory of Programs: one arena that grows to that of the largest Program, and what
-/// each Program keeps between runs (packed and folded weights). Share one Memory among all Programs
-/// of a trainer or a predictor; threads that run concurrently need one each.
+/// The working memory of Programs: one arena that grows to that of the largest Program, and the
+/// packed and folded weights of each, which it holds as long as the Program is used. Share one
+/// Memory among all Programs of a trainer or a predictor; threads that run concurrently need one
+/// each.
 class Memory {
  public:
   /// At least `bytes`, 64-byte aligned. The arena's contents are lost when it has to grow.
   std::byte* arena(size_t bytes);
   size_t arena_bytes() const { return arena_bytes_; }
 
-  /// What the Program with this id keeps, and the State::version it was computed for (0: none).
+  /// What the Program with this id derives from the State, as of this State::version (0: none).
   struct Kept {
-    std::shared_ptr<std::byte> data;
-    size_t bytes = 0;
+    std::vector<std::shared_ptr<State::Derived>> derived;
     uint64_t version = 0;
     std::vector<std::byte*> pointers;  ///< of the Program's values, resolved at each run
     uint64_t used = 0;                 ///< time of last use, counted in calls
   };
   /// Of more than 16 Programs, the least recently run one is forgotten.
-  Kept& kept(uint64_t program, size_t bytes);
+  Kept& kept(uint64_t program);
 
  private:
   std::shared_ptr<std::byte> arena_;

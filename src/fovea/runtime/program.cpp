@@ -9,10 +9,11 @@
 
 namespace fovea {
 
-Program::Program(const Graph& traced, const CompileOptions& options)
-    : compiled_(std::make_unique<Compiled>(
-          compile(run_passes(traced, options.passes),
-                  options.threads > 0 ? options.threads : fovea::threads()))) {}
+Program::Program(const Graph& traced, const CompileOptions& options) {
+  PipelineOptions passes = options.passes;
+  passes.threads = options.threads > 0 ? options.threads : fovea::threads();
+  compiled_ = std::make_unique<Compiled>(compile(run_passes(traced, passes), passes.threads));
+}
 
 Program::~Program() = default;
 Program::Program(Program&&) noexcept = default;
@@ -39,8 +40,8 @@ std::string Program::first_nonfinite(Memory& memory, State& state, const Inputs&
   for (const auto& [name, id] : compiled_->graph->updates())
     saved.emplace_back(name, state.get(name).clone());
   std::string found;
-  Memory::Kept& kept = memory.kept(compiled_->number, compiled_->arena.kept);
-  kept.version = 0;  // values prepared from the State are checked too
+  const Memory::Kept& kept = memory.kept(compiled_->number);
+  state.touch();  // what is derived from the State is checked too
   execute(*compiled_, memory, state, inputs, [&](size_t i) {
     for (int id : compiled_->steps[i].outputs) {
       const Type& type = compiled_->graph->value(id).type;

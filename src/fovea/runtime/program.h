@@ -33,7 +33,8 @@ struct StepInfo {
 struct ArenaInfo {
   size_t bytes = 0;        ///< of the arena
   size_t lower_bound = 0;  ///< the largest sum of bytes live at once
-  size_t kept = 0;         ///< bytes that a Memory keeps between runs: packed and folded weights
+  /// Bytes of packed and folded weights, which last from run to run; other Programs share them.
+  size_t derived = 0;
 };
 
 /// Inputs of a run, by name.

@@ -40,6 +40,7 @@ void State::declare(const std::string& name, const Type& type, Role role, Fill f
   slot.role = role;
   slot.order = declared_++;
   slot.fill = std::move(fill);
+  slot.version = next_version();
   slots_.emplace(name, std::move(slot));
 }
 
@@ -87,7 +88,26 @@ void State::set(std::string_view name, const Array& value) {
     found.filled = true;
   }
   if (value.bytes() > 0) std::memcpy(found.array.raw(), value.raw(), value.bytes());
-  touch();
+  touch(name);
+}
+
+uint64_t State::version(std::string_view name) const {
+  return std::max(slot(name).version, touched_);
+}
+
+void State::touch(std::string_view name) {
+  const_cast<Slot&>(slot(name)).version = version_ = next_version();
+}
+
+std::shared_ptr<State::Derived> State::derived(const std::string& key, size_t bytes) {
+  if (const auto known = derived_.find(key); known != derived_.end()) {
+    if (auto data = known->second.lock()) return data;
+  }
+  std::erase_if(derived_, [](const auto& entry) { return entry.second.expired(); });
+  auto data = std::make_shared<Derived>();
+  data->data = allocate(bytes);
+  derived_[key] = data;
+  return data;
 }
 
 void State::remove(std::string_view name) {

@@ -2,6 +2,8 @@
 
 #include <functional>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,10 +55,24 @@ class State {
   /// The number of elements in all arrays of a role, without filling any.
   int64_t count(Role role) const;
 
-  /// A number that is unique to each State and each change; what Programs derive from the State
-  /// (packed weights, folded norms) is recomputed when it differs from the one they saw.
+  /// A number that is unique to each State and each change of it, and to each change of one array.
   uint64_t version() const { return version_; }
-  void touch() { version_ = next_version(); }
+  uint64_t version(std::string_view name) const;
+  /// To be called when arrays have been written to through `get`: all of them, or this one.
+  void touch() { version_ = touched_ = next_version(); }
+  void touch(std::string_view name);
+
+  /// What Programs derive from arrays, such as packed weights and folded norms, to be computed
+  /// again when the version of one of them is another.
+  struct Derived {
+    std::shared_ptr<std::byte> data;
+    std::vector<uint64_t> versions;  ///< of the arrays that it was computed from; empty: not yet
+  };
+  /// The data with this key, the same for all Programs that ask for it, as long as one holds it.
+  std::shared_ptr<Derived> derived(const std::string& key, size_t bytes);
+  /// To be held while derived data are looked up and computed: threads that only run Programs may
+  /// share a State.
+  std::mutex& deriving() { return deriving_; }
 
  private:
   struct Slot {
@@ -65,6 +81,7 @@ class State {
     uint64_t order = 0;
     Fill fill;
     bool filled = false;
+    uint64_t version = 0;
     Array array;
   };
   const Slot& slot(std::string_view name) const;
@@ -73,6 +90,9 @@ class State {
   std::map<std::string, Slot, std::less<>> slots_;
   uint64_t declared_ = 0;  ///< arrays declared so far, including removed ones
   uint64_t version_ = next_version();
+  uint64_t touched_ = version_;  ///< the version of arrays that have not changed since
+  std::map<std::string, std::weak_ptr<Derived>, std::less<>> derived_;
+  std::mutex deriving_;
 };
 
 }  // namespace fovea

@@ -102,7 +102,7 @@ Planner::Planner(const Setup& setup, std::shared_ptr<Learner> learner)
   smallest_ = setup.refusal(1) ? 2 : 1;
 }
 
-/// A full batch and the smaller last one are two Programs, each with packed weights of its own.
+/// A full batch and the smaller last one are two Programs, which share packed weights.
 Planner::Evaluation Planner::evaluation(int64_t images, int64_t batch) {
   const int64_t n = std::min(evaluation_batch(batch), images);
   Evaluation use;
@@ -112,7 +112,7 @@ Planner::Evaluation Planner::evaluation(int64_t images, int64_t batch) {
     if (part == 0) continue;
     const ArenaInfo& arena = learner_->evaluation_program(part).arena();
     use.arena = std::max(use.arena, arena.bytes);
-    use.packed += arena.kept;
+    use.packed = std::max(use.packed, arena.derived);
   }
   return use;
 }

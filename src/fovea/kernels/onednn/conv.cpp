@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <tuple>
+#include <unordered_map>
 
 #include "fovea/core/parallel.h"
+#include "fovea/kernels/epilogue.h"
 #include "fovea/kernels/onednn/describe.h"
 #include "fovea/kernels/onednn/engine.h"
+#include "fovea/kernels/onednn/layout.h"
 #include "fovea/kernels/onednn/reordered.h"
 #include "fovea/kernels/parts.h"
 #include "fovea/kernels/winograd.h"
@@ -69,6 +72,7 @@ class WeightForm {
   }
   bool differs() const { return plain_ != packed_; }
   size_t bytes() const { return differs() ? packed_.get_size() : 0; }
+  std::string text() const { return format_text(packed_); }
   void pack(const void* plain, void* packed) const { run(pack_, plain, packed); }
   void unpack(const void* packed, void* plain) const { run(unpack_, packed, plain); }
 
@@ -107,12 +111,10 @@ class WeightForm {
 
 class ForwardKernel final : public Kernel {
  public:
-  /// `separate`: the residual is added, and relu applied, after the convolution.
-  ForwardKernel(const Conv& conv, DType dtype, bool separate, Forward::primitive_desc pd,
-                const memory::desc& plain_weight)
-      : conv_(conv),
-        bf16_(dtype == DType::bf16),
-        separate_(separate),
+  ForwardKernel(bool bias, Forward::primitive_desc pd, const memory::desc& plain_weight,
+                std::vector<std::pair<int, size_t>> residuals)
+      : bias_(bias),
+        residuals_(std::move(residuals)),
         pd_(std::move(pd)),
         primitive_(pd_),
         weights_(plain_weight, pd_.weights_desc()) {}
@@ -122,45 +124,87 @@ class ForwardKernel final : public Kernel {
   size_t scratch_bytes() const override { return pd_.scratchpad_desc().get_size(); }
   std::vector<int> packed_inputs() const override { return {1}; }
   size_t packed_bytes() const override { return weights_.bytes(); }
+  std::string packed_form() const override { return weights_.text(); }
   void pack(std::span<const std::byte* const> in, std::byte* packed) const override {
     weights_.pack(in[1], packed);
   }
 
   void run(const Args& args) const override {
     const void* weight = weights_.differs() ? args.packed : args.in[1];
-    execute(primitive_,
-            {{DNNL_ARG_SRC, wrap(pd_.src_desc(), args.in[0])},
-             {DNNL_ARG_WEIGHTS, wrap(pd_.weights_desc(), weight)},
-             {DNNL_ARG_BIAS, conv_.bias ? wrap(pd_.bias_desc(), args.in[2]) : memory()},
-             {DNNL_ARG_DST, wrap(pd_.dst_desc(), args.out[0])},
-             {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
-              conv_.residual && !separate_ ? wrap(pd_.dst_desc(), args.in.back()) : memory()},
-             {DNNL_ARG_SCRATCHPAD, wrap(pd_.scratchpad_desc(), args.scratch)}});
-    if (!separate_) return;
-    bf16_ ? finish<Bf16>(args) : finish<float>(args);
+    std::unordered_map<int, memory> map{
+        {DNNL_ARG_SRC, wrap(pd_.src_desc(), args.in[0])},
+        {DNNL_ARG_WEIGHTS, wrap(pd_.weights_desc(), weight)},
+        {DNNL_ARG_DST, wrap(pd_.dst_desc(), args.out[0])},
+        {DNNL_ARG_SCRATCHPAD, wrap(pd_.scratchpad_desc(), args.scratch)}};
+    if (bias_) map.emplace(DNNL_ARG_BIAS, wrap(pd_.bias_desc(), args.in[2]));
+    for (const auto& [post_op, input] : residuals_) {
+      map.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(post_op) | DNNL_ARG_SRC_1,
+                  wrap(pd_.dst_desc(), args.in[input]));
+    }
+    primitive_.execute(stream(), map);
   }
 
  private:
-  /// The part of the epilogue that oneDNN does not do, in place.
-  template <class T>
-  void finish(const Args& args) const {
-    T* y = args.output<T>(0);
-    const T* residual = conv_.residual ? args.input<T>(args.in.size() - 1) : nullptr;
-    const auto n = static_cast<int64_t>(pd_.dst_desc().get_size() / sizeof(T));
-    parallel_for(n, 4096, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const float sum = residual != nullptr ? y[i] + residual[i] : float{y[i]};
-        y[i] = static_cast<T>(conv_.relu && sum < 0 ? 0 : sum);
-      }
-    });
-  }
-
-  Conv conv_;
-  bool bf16_, separate_;
+  bool bias_;
+  std::vector<std::pair<int, size_t>> residuals_;  ///< post-op, input
   Forward::primitive_desc pd_;
   dnnl::primitive primitive_;
   WeightForm weights_;
 };
+
+/// The first steps of an epilogue, as far as oneDNN computes them as Fovea does.
+struct PostOps {
+  dnnl::post_ops ops = {};
+  size_t taken = 0;
+  std::vector<std::pair<int, size_t>> residuals = {};  ///< post-op, input
+};
+
+/// Appends an activation, unless oneDNN has none that propagates NaN: what it clips, it loses.
+bool append_activation(dnnl::post_ops& ops, const EpilogueStep& step) {
+  const auto alpha = static_cast<float>(step.alpha);
+  switch (*step.activation) {
+    case UnaryKind::relu:
+      append_relu(ops);
+      return true;
+    case UnaryKind::leaky_relu:
+      append_eltwise(ops, dnnl::algorithm::eltwise_relu, alpha, 0);
+      return alpha != 0;
+    case UnaryKind::hardswish:
+      append_eltwise(ops, dnnl::algorithm::eltwise_hardswish, 1.f / 6, 0.5f);
+      return true;
+    case UnaryKind::silu:
+      append_eltwise(ops, dnnl::algorithm::eltwise_swish, 1, 0);
+      return true;
+    case UnaryKind::gelu:
+      append_eltwise(ops, dnnl::algorithm::eltwise_gelu_erf, 0, 0);
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// At most a residual and then an activation: oneDNN 2.6 computes a second activation of the same
+/// kind with the parameters of the first.
+PostOps post_ops(const Problem& problem, const memory::desc& y, size_t maximum) {
+  const Conv& conv = problem.op.get<Conv>();
+  PostOps result;
+  size_t residual = problem.in.size() - conv.residuals();
+  bool activated = false;
+  for (const EpilogueStep& step : conv.steps()) {
+    dnnl::post_ops next = result.ops;
+    if (result.taken == maximum || activated || (!step.activation && result.taken > 0)) break;
+    if (!step.activation) {
+      result.residuals.emplace_back(next.len(), residual++);
+      next.append_binary(dnnl::algorithm::binary_add, y);
+    } else if (!append_activation(next, step)) {
+      break;
+    }
+    activated = activated || step.activation;
+    result.ops = next;
+    ++result.taken;
+  }
+  return result;
+}
 
 /// Whether a window may lie entirely in the padding.
 bool windows_outside(const ConvGeometry& g, const Shape& weight) {
@@ -171,14 +215,15 @@ bool windows_outside(const ConvGeometry& g, const Shape& weight) {
   return false;
 }
 
-/// Among oneDNN 3.7's kernels on batches of matrix products, those with AMX give wrong results for
-/// some geometries that others get right, and all may crash when a window lies entirely in the
-/// padding.
+/// Among oneDNN's kernels on batches of matrix products ("brgconv" in 2.6, "brg_conv_fwd" in 3.7),
+/// those of 3.7 with AMX give wrong results for some geometries that others get right, and its
+/// others may crash when a window lies entirely in the padding, as those of 2.6 with AMX do.
 bool reliable(std::string_view implementation, const ConvGeometry& g, const Shape& weight) {
   const auto has = [&](std::string_view part) {
     return implementation.find(part) != std::string_view::npos;
   };
-  return !has("brg_conv_fwd") || (!has("amx") && !windows_outside(g, weight));
+  if (has("brg_conv_fwd")) return !has("amx") && !windows_outside(g, weight);
+  return !has("brgconv") || !has("amx") || !windows_outside(g, weight);
 }
 
 Offer make_forward(const Problem& problem, dnnl::algorithm algorithm) {
@@ -188,34 +233,36 @@ Offer make_forward(const Problem& problem, dnnl::algorithm algorithm) {
     const memory::desc x = descriptor(problem.in[0]), y = descriptor(problem.out[0]);
     const memory::dims dims = weight_dims(problem.in[1].shape, conv.geometry.groups);
     const memory::desc bias = conv.bias ? descriptor(problem.in[2]) : memory::desc();
-    const auto describe = [&](bool separate) {
+    const auto describe = [&](const PostOps& epilogue) {
       dnnl::primitive_attr attr = attributes();
-      dnnl::post_ops epilogue;
-      if (conv.residual && !separate) epilogue.append_binary(dnnl::algorithm::binary_add, y);
-      if (conv.relu && !separate) append_relu(epilogue);
-      attr.set_post_ops(epilogue);
+      attr.set_post_ops(epilogue.ops);
       auto pd =
           forward_desc(algorithm, conv.geometry, x, {dims, data_type(dtype), any}, bias, y, attr);
       while (!reliable(pd.impl_info_str(), conv.geometry, problem.in[1].shape)) {
-        if (!pd.next_impl()) throw dnnl::error(dnnl_unimplemented, "has no reliable kernel");
+        if (!next_implementation(pd))
+          throw dnnl::error(dnnl_unimplemented, "has no reliable kernel");
       }
       return pd;
     };
     // Winograd kernels only support relu as max(x, 0), which loses NaN.
-    bool separate = algorithm == dnnl::algorithm::convolution_winograd && conv.relu;
-    Forward::primitive_desc pd = describe(separate);
+    const bool winograd = algorithm == dnnl::algorithm::convolution_winograd;
+    PostOps epilogue = post_ops(problem, y, winograd ? 0 : conv.epilogue.size());
+    Forward::primitive_desc pd = describe(epilogue);
     // oneDNN 2.6 reads a channels-last residual in the wrong order if it is bf16 or the
     // implementation is gemm. 3.7 is correct; the workaround is used for both.
-    if (!separate && conv.residual && problem.out[0].layout == Layout::channels_last &&
+    if (!epilogue.residuals.empty() && problem.out[0].layout == Layout::channels_last &&
         (dtype == DType::bf16 ||
          std::string(pd.impl_info_str()).find("gemm") != std::string::npos)) {
-      separate = true;
-      pd = describe(true);
+      const auto add = static_cast<size_t>(epilogue.residuals[0].first);
+      epilogue = post_ops(problem, y, add);
+      pd = describe(epilogue);
     }
     if (is_reference(pd.impl_info_str()))
       return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
-    return std::make_unique<ForwardKernel>(conv, dtype, separate, std::move(pd),
-                                           plain_descriptor(dims, dtype));
+    return with_epilogue(
+        std::make_unique<ForwardKernel>(conv.bias, std::move(pd), plain_descriptor(dims, dtype),
+                                        epilogue.residuals),
+        problem, epilogue.taken);
   });
 }
 
@@ -229,6 +276,7 @@ class BackwardDataKernel final : public Kernel {
   size_t scratch_bytes() const override { return pd_.scratchpad_desc().get_size(); }
   std::vector<int> packed_inputs() const override { return {0}; }
   size_t packed_bytes() const override { return weights_.bytes(); }
+  std::string packed_form() const override { return weights_.text(); }
   void pack(std::span<const std::byte* const> in, std::byte* packed) const override {
     weights_.pack(in[0], packed);
   }
@@ -400,11 +448,14 @@ void add_rules(const RuleSink& add, std::type_index op, const Division& division
              return winograd_offer(offer(problem, smallest_batch(image, division.sum),
                                          dnnl::algorithm::convolution_winograd));
            }});
-  add(op, {"onednn", [=](const Problem& problem) -> Offer {
+  add(op, {"onednn",
+           [=](const Problem& problem) -> Offer {
              if (std::string why = refuse(problem); !why.empty()) return Refusal{why};
              if (std::string why = refuse_products(problem); !why.empty()) return Refusal{why};
              return offer(problem, 1, dnnl::algorithm::convolution_direct);
-           }});
+           },
+           nullptr,
+           [](const Problem& problem) { return convolution_layouts(problem, preferred_layout); }});
   add(op, {"onednn:reordered", reordered});
 }
 

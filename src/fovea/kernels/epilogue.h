@@ -1,0 +1,13 @@
+#pragma once
+
+#include "fovea/kernels/kernel.h"
+#include "fovea/ops/conv.h"
+
+namespace fovea {
+
+/// A kernel for a convolution whose kernel computes only the first `taken` steps of the epilogue:
+/// the others follow, in place, each by the kernel for its op.
+std::unique_ptr<Kernel> with_epilogue(std::unique_ptr<Kernel> conv, const Problem& problem,
+                                      size_t taken);
+
+}  // namespace fovea
