@@ -131,11 +131,12 @@ Problem random_pass(Random& random, int pass, DType dtype) {
   x.layout = layout(x.dim(1)), y.layout = layout(y.dim(1));
   if (pass == 0) {
     Conv op{.geometry = g, .kernel = {3, 3}};
-    op.bias = random.below(2) == 0, op.residual = random.below(2) == 0;
-    op.relu = random.below(2) == 0;
+    op.bias = random.below(2) == 0;
+    if (random.below(2) == 0) op.append({});
+    if (random.below(2) == 0) op.append({.activation = UnaryKind::relu});
     Types in{x, weight};
     if (op.bias) in.push_back({DType::f32, {y.dim(1)}});
-    if (op.residual) in.push_back(y);
+    in.insert(in.end(), op.residuals(), y);
     return {op, in, {y}};
   }
   if (pass == 1) return {ConvBackwardData{g, x.shape}, {weight, y}, {x}};

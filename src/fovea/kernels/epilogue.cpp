@@ -64,4 +64,15 @@ std::unique_ptr<Kernel> with_epilogue(std::unique_ptr<Kernel> conv, const Proble
   return std::make_unique<EpilogueKernel>(std::move(conv), problem, taken);
 }
 
+ResidualThenRelu residual_then_relu(const Conv& conv) {
+  ResidualThenRelu first;
+  for (const EpilogueStep& step : conv.steps()) {
+    const bool adds = !step.activation;
+    if (first.relu || (adds ? first.residual : *step.activation != UnaryKind::relu)) break;
+    (adds ? first.residual : first.relu) = true;
+    ++first.taken;
+  }
+  return first;
+}
+
 }  // namespace fovea

@@ -10,4 +10,11 @@ namespace fovea {
 std::unique_ptr<Kernel> with_epilogue(std::unique_ptr<Kernel> conv, const Problem& problem,
                                       size_t taken);
 
+/// The first steps of an epilogue that are a residual, a relu, or the former and then the latter.
+struct ResidualThenRelu {
+  bool residual = false, relu = false;
+  size_t taken = 0;
+};
+ResidualThenRelu residual_then_relu(const Conv& conv);
+
 }  // namespace fovea

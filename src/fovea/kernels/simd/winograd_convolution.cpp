@@ -10,6 +10,7 @@
 #include <hwy/cache_control.h>
 
 #include "fovea/core/parallel.h"
+#include "fovea/kernels/epilogue.h"
 #include "fovea/kernels/simd/winograd.h"
 #include "fovea/ops/conv.h"
 
@@ -179,7 +180,10 @@ class ConvolutionKernel final : public Kernel {
  public:
   ConvolutionKernel(const Convolution& c, Problem problem, int weight_input)
       : c_(c), weight_input_(weight_input), team_(problem.threads) {
-    if (const auto* op = problem.op.as<Conv>()) op_ = *op;
+    if (const auto* op = problem.op.as<Conv>()) {
+      op_ = *op;
+      first_ = residual_then_relu(op_);
+    }
     const int64_t in = c.x.image.channels, count = c.x.tiles.count;
     row_ = round_up(in, 16);
     u_matrix_ = in * group + pad;
@@ -232,9 +236,9 @@ class ConvolutionKernel final : public Kernel {
   }
 
   Epilogue epilogue(const Args& args) const {
-    Epilogue e{.y = args.out[0], .relu = op_.relu};
+    Epilogue e{.y = args.out[0], .relu = first_.relu};
     if (op_.bias) e.bias = args.input<float>(2);
-    if (op_.residual) e.residual = args.in.back();
+    if (first_.residual) e.residual = args.in[args.in.size() - op_.residuals()];
     const int64_t bytes = c_.y.images * c_.y.image * 4;
     e.stream = c_.y.dtype == DType::f32 && bytes > 4 * megabyte && c_.y.channels % 16 == 0 &&
                reinterpret_cast<uintptr_t>(e.y) % 64 == 0 && HWY_DYNAMIC_DISPATCH(fills_lines)();
@@ -290,6 +294,7 @@ class ConvolutionKernel final : public Kernel {
 
   Convolution c_;
   Conv op_;  ///< for the gradient: one without epilogue
+  ResidualThenRelu first_;
   int weight_input_;
   int64_t team_;
   bool shared_;
@@ -317,7 +322,9 @@ std::unique_ptr<Kernel> make_convolution(const Problem& problem) {
     c.x.top = 2 - c.x.top, c.x.left = 2 - c.x.left;
     c.weights = {w.dtype, in, out, 9, 9 * in, true};
   }
-  return std::make_unique<ConvolutionKernel>(c, problem, weight);
+  std::unique_ptr<Kernel> kernel = std::make_unique<ConvolutionKernel>(c, problem, weight);
+  if (forward == nullptr) return kernel;
+  return with_epilogue(std::move(kernel), problem, residual_then_relu(*forward).taken);
 }
 
 }  // namespace fovea::simd::winograd
