@@ -210,6 +210,10 @@ class ConvolutionKernel final : public Kernel {
   size_t packed_bytes() const override {
     return shared_ ? 0 : static_cast<size_t>(c_.groups() * matrices * u_matrix_ * 4);
   }
+  std::string packed_form() const override {
+    return "winograd " + std::to_string(c_.groups()) + " " + std::to_string(u_matrix_) +
+           (weight_input_ == 1 ? "" : " of the gradient");
+  }
   void pack(std::span<const std::byte* const> in, std::byte* packed) const override {
     if (shared_) return;
     parallel_chunks(c_.groups(), [&](int64_t g, int) {
