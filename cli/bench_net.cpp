@@ -6,15 +6,19 @@
 #include <memory>
 
 #include "bench.h"
+#include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/process.h"
 #include "fovea/core/random.h"
+#include "fovea/core/timeline.h"
+#include "fovea/formats/trace.h"
 #include "fovea/optim/gradient_norm.h"
 #include "fovea/optim/loss_scaler.h"
 #include "fovea/optim/sgd.h"
 #include "fovea/train/settings.h"
 #include "fovea/train/step.h"
 #include "model.h"
+#include "profile.h"
 
 namespace fovea::cli {
 namespace {
@@ -25,6 +29,9 @@ struct Flags : ModelFlags {
   std::string precision = "f32";
   Repeats repeats;
   bool profile = false;
+  std::string trace;
+
+  bool profiled() const { return profile || !trace.empty(); }
 };
 
 /// One training step or one inference, on synthetic images.
@@ -32,8 +39,6 @@ class Work {
  public:
   virtual ~Work() = default;
   virtual void run() = 0;
-  /// Like `run`, and adds the time of step i of the Program to seconds[i].
-  virtual void profile(std::vector<double>& seconds) = 0;
   virtual const Program& program() = 0;
 };
 
@@ -78,10 +83,6 @@ class TrainingWork : public Work {
     step_.gradient(subject_.images, subject_.labels, ++steps_);
     update();
   }
-  void profile(std::vector<double>& seconds) override {
-    step_.profile(subject_.images, subject_.labels, ++steps_, seconds);
-    update();
-  }
   const Program& program() override {
     return step_.program({subject_.images.dtype(), subject_.images.shape()},
                          {DType::i64, subject_.labels.shape()});
@@ -111,9 +112,6 @@ class InferenceWork : public Work {
     inference_.share(memory_);
   }
   void run() override { inference_.output(subject_.images); }
-  void profile(std::vector<double>& seconds) override {
-    program().run_profiled(memory_, subject_.state, {{"inputs", subject_.images}}, seconds);
-  }
   const Program& program() override {
     return inference_.program({subject_.images.dtype(), subject_.images.shape()});
   }
@@ -124,62 +122,35 @@ class InferenceWork : public Work {
   Inference inference_;
 };
 
-/// The totals of one op on one kernel in a Program.
-struct Share {
-  int64_t calls = 0;
-  double seconds = 0;
-};
-using Shares = std::map<std::pair<std::string, std::string>, Share>;
+/// The kernels of a Program and how many steps each runs.
+using Kernels = std::map<std::pair<std::string, std::string>, int64_t>;
 
-/// By op and kernel; `seconds` has one number per step, or is empty.
-Shares shares(const Program& program, const std::vector<double>& seconds) {
-  Shares result;
-  for (size_t i = 0; i < program.steps().size(); ++i) {
-    const StepInfo& step = program.steps()[i];
-    if (step.prepared) continue;
-    Share& share = result[{step.op, step.kernel}];
-    ++share.calls;
-    share.seconds += seconds.empty() ? 0 : seconds[i];
+Kernels kernels_of(const Program& program) {
+  Kernels result;
+  for (const StepInfo& step : program.steps()) {
+    if (!step.prepared) ++result[{step.op, step.kernel}];
   }
   return result;
 }
 
-/// Mean seconds of each step.
-std::vector<double> profiled(Work& work, const Repeats& repeats) {
-  std::vector<double> warm, seconds;
-  for (int64_t i = 0; i < repeats.warmup; ++i) work.profile(warm);
-  for (int64_t i = 0; i < repeats.samples; ++i) work.profile(seconds);
-  for (double& value : seconds) value /= static_cast<double>(repeats.samples);
-  return seconds;
+std::string kernels_text(const Kernels& kernels) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [names, calls] : kernels)
+    rows.push_back({names.first, names.second, std::to_string(calls)});
+  return table({"op", "kernel", "calls"}, rows, "llr");
 }
 
-std::string shares_text(const Shares& shares, bool timed) {
-  double all = 0;
-  std::vector<std::pair<double, std::vector<std::string>>> rows;
-  for (const auto& [names, share] : shares) all += share.seconds;
-  for (const auto& [names, share] : shares) {
-    std::vector<std::string> row{names.first, names.second, std::to_string(share.calls)};
-    if (timed) {
-      row.push_back(fmt::format("{:.3f}", 1e3 * share.seconds));
-      row.push_back(fmt::format("{:.1f}%", 100 * share.seconds / all));
-    }
-    rows.emplace_back(-share.seconds, row);
-  }
-  std::stable_sort(rows.begin(), rows.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<std::vector<std::string>> cells;
-  for (auto& [order, row] : rows) cells.push_back(std::move(row));
-  return timed ? table({"op", "kernel", "calls", "ms", "share"}, cells, "llrrr")
-               : table({"op", "kernel", "calls"}, cells, "llr");
-}
-
-Json shares_json(const Shares& shares, bool timed) {
+Json kernels_json(const Kernels& kernels) {
   Json list = Json::array();
-  for (const auto& [names, share] : shares) {
-    list.push_back({{"op", names.first}, {"kernel", names.second}, {"calls", share.calls}});
-    if (timed) list.back()["ms"] = 1e3 * share.seconds;
-  }
+  for (const auto& [names, calls] : kernels)
+    list.push_back({{"op", names.first}, {"kernel", names.second}, {"calls", calls}});
   return list;
+}
+
+Timeline profiled(Work& work, int64_t runs) {
+  start_timeline();
+  for (int64_t i = 0; i < runs; ++i) work.run();
+  return stop_timeline();
 }
 
 double flops_of(const Program& program) {
@@ -228,25 +199,23 @@ int run(const Flags& flags, bool training, Console& console) {
   const Measured& best = *std::ranges::min_element(all, {}, &Measured::seconds);
   const std::unique_ptr<Work>& work = best.work;
   const double seconds = best.seconds;
-  const std::vector<double> profile =
-      flags.profile ? profiled(*work, flags.repeats) : std::vector<double>();
-  const Shares kernels = shares(work->program(), profile);
+  const Kernels kernels = kernels_of(work->program());
   const double speed = static_cast<double>(flags.batch) / seconds;
   const double gflops = flops_of(work->program()) / seconds * 1e-9;
   const size_t peak = peak_resident_bytes();
 
-  console.document({{"model", subject.chosen.name},
-                    {"what", training ? "step" : "infer"},
-                    {"input", sizes_text(subject.chosen.config.input)},
-                    {"batch", flags.batch},
-                    {"precision", best.precision},
-                    {"precisions", precisions_json(all, flags.batch)},
-                    {"threads", threads()},
-                    {"median_ms", 1e3 * seconds},
-                    {"images_per_second", speed},
-                    {"gflops", gflops},
-                    {"peak_memory_bytes", peak},
-                    {"kernels", shares_json(kernels, flags.profile)}});
+  Json document{{"model", subject.chosen.name},
+                {"what", training ? "step" : "infer"},
+                {"input", sizes_text(subject.chosen.config.input)},
+                {"batch", flags.batch},
+                {"precision", best.precision},
+                {"precisions", precisions_json(all, flags.batch)},
+                {"threads", threads()},
+                {"median_ms", 1e3 * seconds},
+                {"images_per_second", speed},
+                {"gflops", gflops},
+                {"peak_memory_bytes", peak},
+                {"kernels", kernels_json(kernels)}};
   console.result(fmt::format(
       "model        {}, input {}, batch {}, {}, {} threads\n"
       "{:<11}  {:.3f} ms, the median of {}\nspeed        {:.1f} images/s, {:.1f} GFLOP/s\n"
@@ -254,7 +223,17 @@ int run(const Flags& flags, bool training, Console& console) {
       subject.chosen.name, sizes_text(subject.chosen.config.input), flags.batch, best.precision,
       threads(), training ? "step" : "inference", 1e3 * seconds, flags.repeats.samples, speed,
       gflops, bytes_text(peak)));
-  console.result(shares_text(kernels, flags.profile));
+  if (flags.profiled()) {
+    const int64_t runs = flags.repeats.samples;
+    const Timeline timeline = profiled(*work, runs);
+    const Peak machine = measure_peak();
+    document["profile"] = profile_json(timeline, runs, machine);
+    console.result(profile_text(timeline, runs, machine));
+    if (!flags.trace.empty()) replace_file(flags.trace, trace_text(timeline));
+  } else {
+    console.result(kernels_text(kernels));
+  }
+  console.document(document);
   return 0;
 }
 
@@ -272,7 +251,11 @@ void add(Commands& commands, Command group, bool training) {
             "P")
       .default_text(flags->precision);
   flags->repeats.add(command);
-  command.flag("--profile", flags->profile, "Also the time of each op, measured in separate runs");
+  command.flag("--profile", flags->profile,
+               "Also time, FLOPs and bytes per second of each kernel and module, in separate runs");
+  command.text("--trace", flags->trace,
+               "Write these runs as a timeline that chrome://tracing and Perfetto open",
+               "FILE.json");
 }
 
 }  // namespace

@@ -6,8 +6,11 @@
 #include "commands.h"
 #include "downloads.h"
 #include "fovea/core/process.h"
+#include "fovea/runtime/profile.h"
+#include "fovea/train/profiler.h"
 #include "fovea/train/trainer.h"
 #include "model.h"
+#include "profile.h"
 #include "settings_flags.h"
 #include "signals.h"
 
@@ -17,7 +20,7 @@ namespace {
 struct Flags {
   SettingsFlags settings;
   std::string out, resume;
-  bool pretrained = false;
+  bool pretrained = false, profile = false;
 };
 
 /// A line for each of the first images that cannot be read; "" where all can.
@@ -188,8 +191,24 @@ std::string result_text(const train::Result& result) {
                     result.folder.string());
 }
 
-int report(const train::Result& result, const Display& display, Console& console) {
-  console.document(to_json(result));
+/// What the profiled batches did, and how much of their time was waiting for data.
+std::string profiler_text(const train::Profiler& profiler, const Peak& peak) {
+  const Timeline& timeline = profiler.timeline();
+  return fmt::format("profile      {} batches in {:.2f} s, {:.1f}% of it waiting for data\n",
+                     profiler.batches(), timeline.seconds,
+                     100 * span_seconds(timeline, "wait for data") / timeline.seconds) +
+         profile_text(timeline, profiler.batches(), peak);
+}
+
+int report(const train::Result& result, const Display& display, const train::Profiler& profiler,
+           Console& console) {
+  Json document = to_json(result);
+  if (!profiler.timeline().events.empty()) {
+    const Peak peak = measure_peak();
+    document["profile"] = profile_json(profiler.timeline(), profiler.batches(), peak);
+    console.result(profiler_text(profiler, peak) + "\n");
+  }
+  console.document(document);
   const std::string folder = shell_word(result.folder.string());
   if (result.stopped) {
     console.note("continue with: fovea train --resume " + folder);
@@ -206,11 +225,17 @@ int report(const train::Result& result, const Display& display, Console& console
 
 int run(const Flags& flags, Console& console) {
   Display display(console);
+  train::Profiler profiler;
+  std::vector<train::Callback*> callbacks{&display};
+  if (flags.profile) callbacks.push_back(&profiler);
+  const auto finish = [&](const train::Result& result) {
+    return report(result, display, profiler, console);
+  };
   if (flags.resume.empty()) {
     train::Settings settings = flags.settings.read();
     if (flags.pretrained)
       settings.weights = pretrained_weights(settings.model, settings.weights, console);
-    return report(train::train(settings, flags.out, {&display}, stop_token()), display, console);
+    return finish(train::train(settings, flags.out, callbacks, stop_token()));
   }
   if (!flags.out.empty()) {
     throw Error(ErrorKind::usage,
@@ -218,8 +243,7 @@ int run(const Flags& flags, Console& console) {
   }
   if (flags.pretrained)
     throw Error(ErrorKind::usage, "--resume continues with the run's weights, not --pretrained");
-  return report(train::resume(flags.resume, {&display}, stop_token(), flags.settings.changes()),
-                display, console);
+  return finish(train::resume(flags.resume, callbacks, stop_token(), flags.settings.changes()));
 }
 
 }  // namespace
@@ -232,6 +256,10 @@ void add_train(Commands& commands) {
   command.text("--out", flags->out, "Folder of the run; runs/MODEL-DATA-NNN by default", "DIR");
   command.flag("--pretrained", flags->pretrained,
                "Start from the model's published weights, downloaded if needed");
+  command.flag(
+      "--profile", flags->profile,
+      "Also time, FLOPs and bytes per second of each kernel and module over 20 batches, and "
+      "RUN/trace.json, a timeline that chrome://tracing and Perfetto open");
   command.text("--resume", flags->resume,
                "Continue the run in this folder; --epochs, --data, --threads, --workers, "
                "--cache, --save-every and --keep may change",

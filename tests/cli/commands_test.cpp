@@ -377,7 +377,30 @@ TEST(Bench, MeasuresOpsAndNets) {
       EXPECT_GT(net.at(key), 0) << key;
     }
     EXPECT_FALSE(net.at("kernels").empty());
+    const auto& profile = net.at("profile");
+    EXPECT_GT(profile.at("peak").at("gflops"), 1);
+    double share = 0;
+    for (const auto& kernel : profile.at("kernels")) share += double(kernel.at("share_of_peak"));
+    EXPECT_GT(share, 0);
+    EXPECT_EQ(profile.at("modules").at(1).at("name"), "conv1");
   }
+}
+
+TEST(Bench, TraceIsATimelineOfKernelCalls) {
+  const TemporaryFolder folder;
+  const std::string file = folder / "trace.json";
+  EXPECT_EQ(fovea({"bench", "infer", "--model", "small_cnn", "--batch", "2", "--samples", "3",
+                   "--warmup", "1", "--trace", file})
+                .code,
+            0);
+  const auto events = nlohmann::json::parse(std::ifstream(file)).at("traceEvents");
+  int64_t convolutions = 0;
+  for (const auto& event : events) {
+    if (event.at("ph") != "X") continue;
+    EXPECT_GE(event.at("dur"), 0);
+    convolutions += event.at("name") == "conv";
+  }
+  EXPECT_EQ(convolutions, 6);
 }
 
 }  // namespace

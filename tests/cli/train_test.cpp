@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <set>
 
 #include "program.h"
 #include "temporary_folder.h"
@@ -88,6 +89,21 @@ TEST(Train, QuietPrintsResultsOnly) {
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.err, "");
   EXPECT_NE(outcome.out.find("test accuracy"), std::string::npos) << outcome.out;
+}
+
+TEST(Train, ProfileRecordsBatchesAndTheLoader) {
+  TemporaryFolder folder;
+  write_data(folder);
+  const Outcome outcome = fovea(training(folder, "run", {"--profile", "--workers", "1", "--json"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const nlohmann::json profile = outcome.json().at("profile");
+  EXPECT_GT(profile.at("runs"), 0);
+  EXPECT_FALSE(profile.at("kernels").empty());
+  const nlohmann::json trace = nlohmann::json::parse(std::ifstream(folder / "run/trace.json"));
+  std::set<std::string> names;
+  for (const auto& event : trace.at("traceEvents")) names.insert(event.at("name"));
+  for (const char* name : {"gradients", "update", "wait for data", "conv"})
+    EXPECT_TRUE(names.contains(name)) << name;
 }
 
 TEST(Train, NumbersItsRunFolders) {

@@ -3,13 +3,16 @@
 
 #include <xmmintrin.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <thread>
 
 #include "error_text.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/random.h"
+#include "fovea/core/timeline.h"
 #include "fovea/ops/activation.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/conv.h"
@@ -17,6 +20,7 @@
 #include "fovea/ops/loss.h"
 #include "fovea/ops/norm.h"
 #include "fovea/ops/shape_ops.h"
+#include "fovea/runtime/profile.h"
 #include "fovea/runtime/program_cache.h"
 #include "runtime/allocations.h"
 
@@ -474,18 +478,29 @@ TEST(Program, StopsALabelOutOfRangeAndLeavesTheState) {
   EXPECT_EQ(list(b.state.get("seen")), (Numbers{1}));
 }
 
-TEST(Program, ProfilesEachStep) {
+TEST(Program, EachStepIsInTheTimelineWhileItIsRecorded) {
   const Net net;
   State state;
   net.declare(state);
   Memory memory;
   const Program program(*net.graph);
   const Array x = Net::random({2, 16, 6, 6}, "x");
-  std::vector<double> seconds;
-  const auto y = list(program.run_profiled(memory, state, {{"x", x}}, seconds)[0]);
+  start_timeline();
+  const auto y = list(program.run(memory, state, {{"x", x}})[0]);
+  const Timeline timeline = stop_timeline();
+  program.run(memory, state, {{"x", x}});  // not recorded
   EXPECT_EQ(y, list(run_fresh(net, state, x)));
-  ASSERT_EQ(seconds.size(), program.steps().size());
-  for (double s : seconds) EXPECT_GE(s, 0);
+  ASSERT_EQ(timeline.events.size(), program.steps().size());
+  for (size_t i = 0; i < timeline.events.size(); ++i) {
+    const KernelWork& work = timeline.events[i].work.value();
+    EXPECT_EQ(work.problem, program.steps()[i].problem);
+    EXPECT_GT(work.bytes, 0);
+  }
+  const auto rows = profile_by_kernel(timeline);
+  int64_t calls = 0;
+  for (const ProfileRow& row : rows) calls += row.calls;
+  EXPECT_EQ(calls, std::ssize(timeline.events));
+  EXPECT_TRUE(std::ranges::is_sorted(rows, std::greater<>(), &ProfileRow::seconds));
 }
 
 TEST(ProgramCache, HoldsTheLatestKeys) {

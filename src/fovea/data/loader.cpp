@@ -14,6 +14,7 @@
 #include "fovea/core/error.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/random.h"
+#include "fovea/core/timeline.h"
 
 namespace fovea::data {
 namespace {
@@ -234,9 +235,11 @@ class Loader::Team {
 
   void work(const std::stop_token& stop) {
     SerialScope serial;
+    name_thread("loader");
     while (const std::optional<int64_t> index = claim(stop)) {
       Made made;
       try {
+        const Span span("load a batch", "data");
         made.batch = epoch_.batch(*index);
       } catch (...) {
         made.failure = std::current_exception();

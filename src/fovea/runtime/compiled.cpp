@@ -47,6 +47,15 @@ struct Source {
   std::set<std::string> names;  ///< of the arrays
 };
 
+/// Bytes of a problem's inputs and outputs.
+double bytes_of(const Problem& problem) {
+  double bytes = 0;
+  for (const Types* types : {&problem.in, &problem.out}) {
+    for (const Type& type : *types) bytes += static_cast<double>(type.bytes());
+  }
+  return bytes;
+}
+
 /// Fills in a Compiled, one aspect after another.
 class Compiler {
  public:
@@ -99,6 +108,7 @@ void Compiler::choose_kernels() {
                         .kernel = choice.name,
                         .refused = std::move(choice.refused),
                         .flops = node.op.flops(problem.in, problem.out),
+                        .bytes = bytes_of(problem),
                         .prepared = prepared_[i],
                         .backward = node.origin.backward});
   };

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "fovea/core/error.h"
 #include "fovea/core/flush_to_zero.h"
 #include "fovea/core/parallel.h"
+#include "fovea/core/timeline.h"
 #include "fovea/runtime/compiled.h"
 
 namespace fovea {
@@ -116,7 +118,21 @@ std::byte* packed_of(const Compiled::Step& step, const Memory::Kept& kept, std::
   return kept.derived[static_cast<size_t>(step.packed_once)]->data.get();
 }
 
-void run_step(const Compiled::Step& step, const Memory::Kept& kept, std::byte* base) {
+KernelWork work_of(const StepInfo& info) {
+  return {.op = info.op,
+          .kernel = info.kernel,
+          .module = info.scope,
+          .problem = info.problem,
+          .backward = info.backward,
+          .flops = info.flops,
+          .bytes = info.bytes};
+}
+
+/// Step `i`, as a Span of the timeline.
+void run_step(const Compiled& c, size_t i, const Memory::Kept& kept, std::byte* base) {
+  std::optional<Span> span;
+  if (recording_timeline()) span.emplace(work_of(c.infos[i]));
+  const Compiled::Step& step = c.steps[i];
   with_pointers(step, kept, [&](auto inputs, auto outputs) {
     std::byte* packed = packed_of(step, kept, base);
     if (step.pack_each_run) step.kernel->pack(inputs, packed);
@@ -145,7 +161,7 @@ void prepare(const Compiled& c, Memory::Kept& kept, std::byte* base, State& stat
         step.kernel->pack(inputs, packed_of(step, kept, base));
       });
     } else {
-      run_step(step, kept, base);
+      run_step(c, index, kept, base);
       if (after) after(index);
     }
   }
@@ -174,7 +190,7 @@ std::vector<Array> execute(const Compiled& c, Memory& memory, State& state, cons
     bind(c, kept, base, state, inputs);
   }
   for (size_t i = c.prepared_steps; i < c.steps.size(); ++i) {
-    run_step(c.steps[i], kept, base);
+    run_step(c, i, kept, base);
     if (after) after(i);
   }
 

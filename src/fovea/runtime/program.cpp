@@ -1,7 +1,6 @@
 #include "fovea/runtime/program.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "fovea/core/parallel.h"
 #include "fovea/runtime/compiled.h"
@@ -21,18 +20,6 @@ Program& Program::operator=(Program&&) noexcept = default;
 
 std::vector<Array> Program::run(Memory& memory, State& state, const Inputs& inputs) const {
   return execute(*compiled_, memory, state, inputs);
-}
-
-std::vector<Array> Program::run_profiled(Memory& memory, State& state, const Inputs& inputs,
-                                         std::vector<double>& seconds) const {
-  using Clock = std::chrono::steady_clock;
-  seconds.resize(compiled_->steps.size());
-  Clock::time_point last = Clock::now();
-  return execute(*compiled_, memory, state, inputs, [&](size_t i) {
-    const Clock::time_point now = Clock::now();
-    seconds[i] += std::chrono::duration<double>(now - last).count();
-    last = now;
-  });
 }
 
 std::string Program::first_nonfinite(Memory& memory, State& state, const Inputs& inputs) const {

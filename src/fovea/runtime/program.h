@@ -25,9 +25,9 @@ struct CompileOptions {
 struct StepInfo {
   std::string scope, op, problem, kernel;
   std::vector<std::pair<std::string, std::string>> refused;
-  double flops = 0;
-  bool prepared = false;  ///< runs only when the State has changed
-  bool backward = false;  ///< part of the gradient of its scope's module
+  double flops = 0, bytes = 0;  ///< bytes: of inputs and outputs
+  bool prepared = false;        ///< runs only when the State has changed
+  bool backward = false;        ///< part of the gradient of its scope's module
 };
 
 struct ArenaInfo {
@@ -53,13 +53,9 @@ class Program {
   /// Reads inputs and State, runs every step, replaces the State arrays that the graph updates, and
   /// returns the outputs in the graph's order. Outputs point into `memory` and are valid until its
   /// next use; clone those that should last. Allocates no tensor. Denormals are flushed to zero
-  /// meanwhile. Errors: usage when an input is missing or has a type other than the compiled one;
-  /// whatever kernels throw (data: a label out of range).
+  /// meanwhile. Each step is a Span of the timeline. Errors: usage when an input is missing or has
+  /// a type other than the compiled one; whatever kernels throw (data: a label out of range).
   std::vector<Array> run(Memory& memory, State& state, const Inputs& inputs) const;
-
-  /// The same, and adds to seconds[i] the time of step i (as in `steps`).
-  std::vector<Array> run_profiled(Memory& memory, State& state, const Inputs& inputs,
-                                  std::vector<double>& seconds) const;
 
   /// Runs again on the same inputs and checks every value: returns the first step with a non-finite
   /// result, as "scope (op)"; empty when there is none. The State is left unchanged.

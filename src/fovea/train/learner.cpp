@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "fovea/core/timeline.h"
+
 namespace fovea::train {
 
 Learner::Learner(const Setup& setup)
@@ -26,6 +28,7 @@ void Learner::enter(size_t phase) {
 }
 
 Learner::Outcome Learner::gradient(const data::Batch& batch, int64_t number, const Part& part) {
+  const Span span("gradients", "training");
   Outcome outcome{
       .result = step().gradient(batch.inputs, batch.targets, number, !part.first, part.weight)};
   if (!part.last) return outcome;

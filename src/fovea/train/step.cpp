@@ -138,13 +138,6 @@ void TrainStep::measure_statistics(const Array& inputs, const Array& targets, in
   program.run(memory_, state_, all);
 }
 
-void TrainStep::profile(const Array& inputs, const Array& targets, int64_t step,
-                        std::vector<double>& seconds) {
-  const Program& compiled =
-      program({inputs.dtype(), inputs.shape()}, {targets.dtype(), targets.shape()});
-  compiled.run_profiled(memory_, state_, given(compiled, inputs, targets, step), seconds);
-}
-
 std::string TrainStep::first_nonfinite(const Array& inputs, const Array& targets, int64_t step) {
   const Program& compiled =
       program({inputs.dtype(), inputs.shape()}, {targets.dtype(), targets.shape()});

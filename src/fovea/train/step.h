@@ -72,10 +72,6 @@ class TrainStep {
   /// "layer1.0.bn1 (batch_norm)", or empty. The State is unchanged.
   std::string first_nonfinite(const Array& inputs, const Array& targets, int64_t step);
 
-  /// As `gradient`, and adds the time of step i of the Program to seconds[i].
-  void profile(const Array& inputs, const Array& targets, int64_t step,
-               std::vector<double>& seconds);
-
   Memory& memory() { return memory_; }
 
  private:

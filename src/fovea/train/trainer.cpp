@@ -8,6 +8,7 @@
 #include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/text.h"
+#include "fovea/core/timeline.h"
 #include "fovea/predict/predictor.h"
 #include "fovea/runtime/nonfinite.h"
 #include "fovea/tasks/class_weights.h"
@@ -247,11 +248,17 @@ void Trainer::update(const Learner::Outcome& outcome) {
         .gradient_scale = outcome.gradients.clip_scale,
         .group_lrs = setup_.groups.rates(where(), progress_.lr, progress_.lr_factor, scores())};
     if (setup_.settings.clip_value > 0) update.clip_value = setup_.settings.clip_value;
+    const Span span("update", "training");
     learner_->update(update);
   }
   const int64_t count = setup_.settings.accumulate, per_epoch = (batches() + count - 1) / count;
   const int64_t done = progress_.epoch * per_epoch + progress_.batch / count + 1;
   learner_->averages().after_update(state(), done, setup_.settings.epochs * per_epoch);
+}
+
+std::optional<data::Batch> Trainer::next_batch() {
+  const Span span("wait for data", "data");
+  return loader_.next();
 }
 
 void Trainer::train_epoch() {
@@ -260,7 +267,7 @@ void Trainer::train_epoch() {
   loader_.start(progress_.epoch, progress_.batch);
   while (!stop_.stop_requested() || !is_updated()) {
     const Clock::time_point asked = Clock::now();
-    const std::optional<data::Batch> batch = loader_.next();
+    const std::optional<data::Batch> batch = next_batch();
     progress_.waiting_seconds += seconds_since(asked);
     if (!batch) break;
     train_batch(*batch);
@@ -277,6 +284,7 @@ void Trainer::train_epoch() {
 bool Trainer::validate(EpochRecord& record) {
   const int64_t size = setup_.split.val->size();
   if (size == 0) return true;
+  const Span span("validate", "training");
   const tasks::Measures measures = learner_->evaluation().measure(
       setup_.prepared(setup_.split.val), evaluation_batch(setup_.settings.batch), nullptr,
       stop_.get_token());

@@ -91,6 +91,7 @@ class Trainer {
   FrozenArrays::Change freeze();
   void enter_phase();
   void train_all();
+  std::optional<data::Batch> next_batch();
   void train_epoch();
   void train_batch(const data::Batch& batch);
   void record_scale(const optim::LossScaler& scaler);
