@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Fovea against PyTorch, ONNX Runtime, OpenVINO and ncnn on the same work: writes a table in Markdown.
+
+    bench/peers/compare.py [--fovea build/release/fovea] [--rounds 3] [--output docs/results/performance.md] [ROW...]
+
+Each round runs every program once, in a process of its own, on the same cores; a cell is the median of the rounds, with
+the smallest and largest. For inference the results of all programs for one input are compared first: a difference of more
+than 1e-3 of the largest output (they use Winograd, too) ends the comparison. Peers that are not installed are left out, and the table says so:
+
+    pip install torch torchvision onnxruntime openvino ncnn pnnx onnx onnxscript
+
+ROW: step:NET:BATCH or infer:NET:BATCH, with :avx2 for AVX2 alone; by default the rows of the published table.
+"""
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+DEFAULT_ROWS = ["step:resnet18_cifar:128", "step:resnet18_cifar:64:avx2", "step:resnet50:16", "step:mobilenet_v2:16",
+                "step:efficientnet_b0:16", "step:convnext_tiny:16"] + [
+    f"infer:{net}:{batch}" for batch in (1, 32)
+    for net in ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0", "convnext_tiny")]
+STEP_PEERS = ["torch-nhwc", "torch-nchw", "torch-compile"]
+INFER_PEERS = ["torch-nhwc", "onnxruntime", "openvino", "ncnn"]
+AVX2 = {"FOVEA_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+
+
+class Row:
+    def __init__(self, text):
+        parts = text.split(":")
+        self.text, self.task, self.net, self.batch = text, parts[0], parts[1], int(parts[2])
+        self.avx2 = parts[3:] == ["avx2"]
+        self.peers = list(STEP_PEERS if self.task == "step" else INFER_PEERS)
+        if self.batch != 1 and "ncnn" in self.peers:
+            self.peers.remove("ncnn")  # it has no batches
+
+
+def last_json(text):
+    return json.loads(text[text.index("{"):] if text.lstrip().startswith("{\n") else text.strip().splitlines()[-1])
+
+
+def run(command, row):
+    environment = dict(os.environ, **(AVX2 if row.avx2 else {}))
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "failed")
+    return done.stdout
+
+
+def fovea_command(args, row):
+    size = 32 if row.net.endswith("cifar") else 224
+    return args.pin + [args.fovea, "bench", row.task, "--model", row.net, "--input", f"3x{size}x{size}", "--batch",
+                       str(row.batch), "--threads", str(args.threads), "--warmup", "5", "--samples", "15", "--json"]
+
+
+def peer_command(args, row, engine):
+    return args.pin + [sys.executable, str(HERE / "peer.py"), engine, "--net", row.net, "--batch", str(row.batch),
+                       "--task", row.task, "--threads", str(args.threads)]
+
+
+def check_results(args, row, folder):
+    """The same weights and input through every program; returns the peers that work and gave the same output."""
+    import torch
+    from nets import make
+    from peer import fixed_input
+
+    net, size = make(row.net)
+    weights, given, output = folder / "net.pth", folder / "x.npy", folder / "y.npy"
+    torch.save(net.state_dict(), weights)
+    np.save(given, fixed_input(row.batch, size))
+    run([args.fovea, "predict", "--model", row.net, "--weights", str(weights), "--input", str(given), "--output",
+         str(output), "--quiet"], row)
+    ours, works = np.load(output), []
+    for engine in row.peers:
+        theirs = folder / f"{engine}.npy"
+        try:
+            run(peer_command(args, row, engine) + ["--weights", str(weights), "--output", str(theirs), "--warmup", "0",
+                                                   "--samples", "1"], row)
+        except RuntimeError as error:
+            print(f"{row.text}: {engine} is left out: {error}", file=sys.stderr)
+            continue
+        difference = np.abs(np.load(theirs) - ours).max() / np.abs(ours).max()
+        if not difference < 1e-3:
+            sys.exit(f"{row.text}: {engine} differs from Fovea by {difference:.2g} of the largest output")
+        works.append(engine)
+    return works
+
+
+def measure(args, row):
+    with tempfile.TemporaryDirectory() as folder:
+        peers = check_results(args, row, Path(folder)) if row.task == "infer" else list(row.peers)
+    results = {engine: [] for engine in ["fovea"] + peers}
+    for number in range(args.rounds):
+        for engine in list(results):
+            command = fovea_command(args, row) if engine == "fovea" else peer_command(args, row, engine)
+            try:
+                results[engine].append(last_json(run(command, row)))
+            except RuntimeError as error:
+                print(f"{row.text}: {engine} is left out: {error}", file=sys.stderr)
+                del results[engine]
+                continue
+            print(f"{row.text} round {number + 1} {engine}: {results[engine][-1]['median_ms']:.2f} ms", file=sys.stderr)
+    return results
+
+
+def cell(runs):
+    times = sorted(one["median_ms"] for one in runs)
+    return f"{statistics.median(times):.1f} ({times[0]:.1f} to {times[-1]:.1f})"
+
+
+def table_row(row, results):
+    ours = statistics.median(one["median_ms"] for one in results["fovea"])
+    peers = {engine: statistics.median(one["median_ms"] for one in runs) for engine, runs in results.items()
+             if engine != "fovea"}
+    best = min(peers, key=peers.get)
+    memory = max(one["peak_memory_bytes"] for one in results["fovea"]) / max(
+        one["peak_memory_bytes"] for one in results[best])
+    name = f"{row.net}, {'training step' if row.task == 'step' else 'inference'}, batch {row.batch}" + (
+        ", AVX2" if row.avx2 else "")
+    others = "; ".join(f"{engine} {cell(runs)}" for engine, runs in results.items() if engine not in ("fovea", best))
+    return (f"| {name} | {cell(results['fovea'])} | {best} {cell(results[best])} | **{peers[best] / ours:.2f}x** | "
+            f"{memory:.2f} | {others} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("rows", nargs="*", default=DEFAULT_ROWS)
+    parser.add_argument("--fovea", default="build/release/fovea")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--output", type=Path)
+    args = parser.parse_args()
+    args.pin = ["taskset", "-c", f"0-{args.threads - 1}"]
+    lines, versions = [], {}
+    for text in args.rows:
+        row = Row(text)
+        results = measure(args, row)
+        if "fovea" not in results or len(results) == 1:
+            continue
+        lines.append(table_row(row, results))
+        for engine, runs in results.items():
+            if engine != "fovea":
+                versions[engine.split("-")[0]] = runs[0]["version"]
+    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    text = "\n".join([
+        "# Speed beside other programs", "",
+        f"{cpu}, {args.threads} threads, {platform.freedesktop_os_release()['PRETTY_NAME']}; "
+        + ", ".join(f"{name} {version}" for name, version in sorted(versions.items())) + ".",
+        f"ms, the median of {args.rounds} interleaved runs (smallest to largest), each the median of 15 in a process of its",
+        "own; `memory` is Fovea's peak over the best peer's, whole processes. `bench/peers/compare.py` makes this table.", "",
+        "| work | Fovea | best peer | speed | memory | others |", "|---|---|---|---|---|---|"] + lines) + "\n"
+    if args.output:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
