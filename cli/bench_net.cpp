@@ -12,6 +12,7 @@
 #include "fovea/core/random.h"
 #include "fovea/core/timeline.h"
 #include "fovea/formats/trace.h"
+#include "fovea/kernels/winograd.h"
 #include "fovea/optim/gradient_norm.h"
 #include "fovea/optim/loss_scaler.h"
 #include "fovea/optim/sgd.h"
@@ -28,6 +29,7 @@ struct Flags : ModelFlags {
   int64_t batch = 64;
   std::string precision = "f32";
   Repeats repeats;
+  bool no_winograd = false;
   bool profile = false;
   std::string trace;
 
@@ -189,6 +191,7 @@ Json precisions_json(const std::vector<Measured>& all, int64_t batch) {
 }
 
 int run(const Flags& flags, bool training, Console& console) {
+  if (flags.no_winograd) set_winograd(Winograd::never);
   flags.command.require("--model");
   Subject subject(flags);
   std::vector<Measured> all;
@@ -250,6 +253,7 @@ void add(Commands& commands, Command group, bool training) {
       .text("--precision", flags->precision, "f32, bf16, f16, or auto: the faster of f32 and bf16",
             "P")
       .default_text(flags->precision);
+  command.flag("--no-winograd", flags->no_winograd, "Compute 3x3 convolutions directly");
   flags->repeats.add(command);
   command.flag("--profile", flags->profile,
                "Also time, FLOPs and bytes per second of each kernel and module, in separate runs");

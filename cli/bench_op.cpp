@@ -9,6 +9,7 @@
 #include "fovea/core/process.h"
 #include "fovea/core/random.h"
 #include "fovea/kernels/kernel.h"
+#include "fovea/kernels/winograd.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/problem.h"
 
@@ -19,6 +20,7 @@ struct Flags {
   std::vector<std::string> problems;
   std::string pass = "all", layout = "auto";
   Repeats repeats;
+  bool no_winograd = false;
 };
 
 struct Measured {
@@ -144,6 +146,7 @@ void require_forward(const Op& op) {
 }
 
 int run(const Flags& flags, Console& console) {
+  if (flags.no_winograd) set_winograd(Winograd::never);
   if (flags.problems.empty()) {
     throw Error(ErrorKind::usage, "bench op: a problem is required")
         .with("try", "fovea bench op conv:mb64ic64ih32oc64kh3ph1");
@@ -183,6 +186,7 @@ void add_bench_op(Commands& commands, Command group) {
   command.word("--pass", flags->pass, "Which passes to measure", {"fwd", "bwd_d", "bwd_w", "all"});
   command.word("--layout", flags->layout, "Layout of the images; auto: the fastest on this machine",
                {"auto", "plain", "channels_last", "blocked16"});
+  command.flag("--no-winograd", flags->no_winograd, "Compute 3x3 convolutions directly");
   flags->repeats.add(command);
 }
 

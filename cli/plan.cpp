@@ -9,6 +9,7 @@
 #include "fovea/core/process.h"
 #include "fovea/data/synthetic.h"
 #include "fovea/formats/model_file.h"
+#include "fovea/kernels/winograd.h"
 #include "fovea/train/precision.h"
 #include "model.h"
 #include "settings_flags.h"
@@ -179,6 +180,7 @@ std::string to_text(const Answer& a) {
 int run(const Flags& flags, Console& console) {
   train::Settings settings = train::with_net(flags.settings.read());
   settings.threads = threads();
+  if (settings.no_winograd) set_winograd(Winograd::never);
   if (names_file(settings.model)) {
     if (settings.weights.empty()) settings.weights = settings.model;
     settings.model = load_model(settings.model).architecture;

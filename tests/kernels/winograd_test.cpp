@@ -103,13 +103,6 @@ TEST(Winograd, SaysWhenItDoesNotPay) {
             "too few tiles: needs a batch of 16 images and 64 tiles");
 }
 
-/// Chooses Winograd's kernels wherever they can compute a problem.
-class Always {
- public:
-  Always() { set_winograd(Winograd::always); }
-  ~Always() { set_winograd(Winograd::where_faster); }
-};
-
 /// A pass over random images with any padding, in either layout: input and output may differ.
 Problem random_pass(Random& random, int pass, DType dtype) {
   const auto layout = [&](int64_t channels) {
@@ -147,12 +140,70 @@ Problem random_pass(Random& random, int pass, DType dtype) {
 }
 
 TEST(OwnWinograd, EveryPassEqualsItsReferenceForAnyShapePaddingAndLayout) {
-  const Always always;
+  const WinogradScope always(Winograd::always);
   Random random(1, "own winograd");
   for (int trial = 0; trial < 240; ++trial) {
     const Problem problem = random_pass(random, trial % 3, value_dtypes[trial / 3 % 3]);
     ASSERT_TRUE(check("simd:winograd", problem, random_inputs(problem, random), own));
   }
+}
+
+TEST(OwnWinograd, ErrorIsAFewTimesThatOfADirectConvolution) {
+  const WinogradScope always(Winograd::always);
+  Random random(1, "error");
+  Problem problem = make_problem(Conv{.geometry = same, .kernel = {3, 3}},
+                                 {{DType::f32, {2, 128, 16, 16}}, {DType::f32, {64, 128, 3, 3}}},
+                                 Layout::blocked16);
+  problem.in[1].layout = Layout::plain;
+  const std::vector<Array> in = random_inputs(problem, random);
+  constexpr double direct = 4;
+  EXPECT_TRUE(check("onednn", problem, in, {direct, Scale::output}, {1}, false));
+  EXPECT_TRUE(check("simd:winograd", problem, in, {4 * direct, Scale::output, NonFinite::spreads}));
+}
+
+TEST(OwnWinograd, ZerosStayZeros) {
+  const WinogradScope always(Winograd::always);
+  Random random(1, "zeros");
+  for (int pass = 0; pass < 3; ++pass) {
+    const size_t image = pass == 1 ? 1 : 0;
+    Problem problem = random_pass(random, pass, DType::f32);
+    std::vector<Array> in = random_inputs(problem, random);
+    for (size_t i = 0; i < in.size(); ++i) {
+      if (i == image || i > 1) in[i] = Array::zeros(DType::f32, in[i].shape());
+    }
+    if (pass == 2) in[1] = Array::zeros(DType::f32, in[1].shape());  // for the bias's gradient
+    EXPECT_TRUE(check("simd:winograd", problem, in, {0, Scale::element, NonFinite::spreads}));
+  }
+}
+
+TEST(OwnWinograd, IsChosenWhereItIsFasterAndSaysWhyNot) {
+  const auto why = [](const Problem& p) {
+    return refusal("simd:winograd", p).value_or("accepted");
+  };
+  const auto conv = [](Shape x, int64_t out, Layout layout = Layout::blocked16,
+                       DType dtype = DType::f32, int64_t stride = 1) {
+    ConvGeometry g = same;
+    g.stride = {stride, stride};
+    const Shape weight{out, x[1], 3, 3};
+    Problem problem =
+        make_problem(Conv{.geometry = g, .kernel = {3, 3}}, {{dtype, x}, {dtype, weight}}, layout);
+    problem.in[1].layout = Layout::plain;
+    return problem;
+  };
+  EXPECT_EQ(why(conv({8, 64, 8, 8}, 64)), "accepted");
+  EXPECT_EQ(choose_kernel(conv({8, 64, 8, 8}, 64)).name, "simd:winograd");
+  EXPECT_EQ(why(conv({8, 3, 32, 32}, 64, Layout::channels_last)),
+            "would take 1.2 times as long as a direct convolution");
+  EXPECT_EQ(why(conv({1, 512, 7, 7}, 512)), "would take 1.3 times as long as a direct convolution");
+  EXPECT_EQ(why(conv({8, 64, 8, 8}, 64, Layout::plain)), "only channels-last and blocked16");
+  EXPECT_EQ(why(conv({8, 64, 8, 8}, 64, Layout::channels_last, DType::f64)),
+            "only f32, bf16 or f16");
+  EXPECT_EQ(why(conv({8, 64, 8, 8}, 64, Layout::blocked16, DType::f32, 2)),
+            "only 3x3 kernels, stride 1, no dilation, no groups");
+  const WinogradScope never(Winograd::never);
+  EXPECT_EQ(why(conv({8, 64, 8, 8}, 64)), "switched off (--no-winograd, set_winograd)");
+  EXPECT_EQ(refusal("onednn:winograd", large_conv()), "switched off (--no-winograd, set_winograd)");
+  EXPECT_FALSE(choose_kernel(conv({8, 64, 8, 8}, 64)).name.ends_with("winograd"));
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 namespace fovea {
 
 /// When convolutions are computed by Winograd's algorithm, F(4x4, 3x3): with fewer products, and in
-/// f32 about twice the rounding error of a direct convolution.
+/// f32 a few times the rounding error of a direct convolution.
 enum class Winograd {
   never,
   where_faster,  ///< than a direct convolution: the default
@@ -14,5 +14,17 @@ enum class Winograd {
 /// compiled already keep theirs.
 void set_winograd(Winograd choice);
 Winograd winograd();
+
+/// While it lives, the choice is this one, also for the process's other threads.
+class WinogradScope {
+ public:
+  explicit WinogradScope(Winograd choice) : previous_(winograd()) { set_winograd(choice); }
+  ~WinogradScope() { set_winograd(previous_); }
+  WinogradScope(const WinogradScope&) = delete;
+  WinogradScope& operator=(const WinogradScope&) = delete;
+
+ private:
+  Winograd previous_;
+};
 
 }  // namespace fovea

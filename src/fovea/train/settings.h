@@ -34,6 +34,7 @@ struct Settings {
   std::string precision = "f32";  ///< or bf16, f16; auto: the faster one, see choose_precision
   int64_t accumulate = 1;         ///< batches whose gradients are added for one update
   bool drop_last = false;         ///< leave out the last batch of an epoch if it is smaller
+  bool no_winograd = false;       ///< see Winograd::never
   std::string optimizer = "sgd";  ///< as optim::parse reads it
   double lr = 0.1;
   std::string weight_decay = "5e-4";  ///< as optim::parse reads it

@@ -9,6 +9,7 @@
 #include "fovea/core/parallel.h"
 #include "fovea/core/text.h"
 #include "fovea/core/timeline.h"
+#include "fovea/kernels/winograd.h"
 #include "fovea/predict/predictor.h"
 #include "fovea/runtime/nonfinite.h"
 #include "fovea/tasks/class_weights.h"
@@ -511,12 +512,18 @@ int team_of(const Settings& settings) {
   return static_cast<int>(settings.threads == 0 ? threads() : settings.threads);
 }
 
+/// A process that does without Winograd's algorithm does so in every run.
+Winograd winograd_of(const Settings& settings) {
+  return settings.no_winograd ? Winograd::never : winograd();
+}
+
 /// Trains as `setup` sets up the settings, once all is known that they do not say.
 Result run(const Settings& settings, const std::function<Setup(const Settings&)>& setup,
            const std::string& out, const std::vector<Callback*>& callbacks, std::stop_token stop) {
   Settings resolved = with_net(settings);
   resolved.threads = team_of(settings);  // so that config.toml repeats this run on any machine
   const TeamScope team(team_of(resolved));
+  const WinogradScope kernels(winograd_of(resolved));
   // Finds errors in the settings before a folder is created.
   Setup made = setup(resolved);
   const PrecisionChoice precision = choose_precision(made);
@@ -548,6 +555,7 @@ Result resume(const std::filesystem::path& folder, const std::vector<Callback*>&
               std::stop_token stop, const Changes& changes) {
   const Resumption resumption = read_run(folder, changes);
   const TeamScope team(team_of(resumption.settings));
+  const WinogradScope kernels(winograd_of(resumption.settings));
   Trainer trainer(setup_of(resumption), callbacks, std::move(stop));
   return trainer.go_on(folder, resumption.notes);
 }

@@ -128,7 +128,6 @@ HWY_INLINE void for_each_channel(Range range, int64_t channels, const F& f) {
 
 /// The transformed patches of some tiles, for some channels: one row per tile, one column per
 /// channel from range.begin on. Lanes beyond the image's channels are 0.
-/// `visit(c, access, patch)` is called with each loaded patch's load function.
 template <class F, class T>
 HWY_INLINE void transform_patches(const Patches& p, const T* data, Range tiles, Range channels,
                                   const Matrices& to) {
