@@ -166,7 +166,7 @@ TEST(Elementwise, OtherTypesAreRefusedInAFewWords) {
   EXPECT_EQ(refusal("simd", make_problem(UnaryBackward{}, {narrow, wide_type})),
             "only f32, bf16 or f16");
   EXPECT_EQ(refusal("simd", make_problem(BinaryCrossEntropy{}, {x, x})), "only f32, bf16 or f16");
-  EXPECT_EQ(refusal("simd", make_problem(NormalizeImages{{0}, {1}, DType::f64},
+  EXPECT_EQ(refusal("simd", make_problem(NormalizeImages{{0}, {1}, 255, DType::f64},
                                          {{DType::u8, {1, 2, 2, 1}}})),
             "only to f32, bf16 and f16");
 }
