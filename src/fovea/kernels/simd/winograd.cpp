@@ -50,10 +50,12 @@ std::string refuse(const Pass& pass) {
 /// - direct: 9 per output position, at 80 % of the CPU's peak (in bf16, where it has that);
 /// - products: 36 per tile, at 80 % as well. A tile counts as 16 positions even where it exceeds
 ///   the plane, and the products are in rows of 6 tiles;
-/// - transforms: per tile about 220 for a channel of the input and 150 for one of the output (36
-///   loads, 144 operations, 36 stores). Each serves all channels of the other side, except that
-///   the gradient of the weights transforms again for each block of 64;
-/// - weights: about 400 for each pair, in each run, however few tiles there are.
+/// - transforms: per tile about 700 for a channel of the input and 500 for one of the output, most
+///   of it memory, by vectors of 16. Each serves all channels of the other side, except that the
+///   gradient of the weights transforms again for each block of 64;
+/// - weights: about 1000 for each pair, in each run, however few tiles there are.
+///
+/// The constants are measured: 64 channels at 32x32, 3 to 64 channels there, 512 channels at 4x4.
 std::string refuse_slower(const Pass& pass, bool weight_gradient) {
   const Tiles tiles{Image(pass.y)};
   const double in = static_cast<double>(pass.weight[1]), out = static_cast<double>(pass.weight[0]);
@@ -62,9 +64,11 @@ std::string refuse_slower(const Pass& pass, bool weight_gradient) {
   const double repeats_in = weight_gradient ? std::ceil(out / 64) : 1;
   const double repeats_out = weight_gradient ? std::ceil(in / 64) : 1;
   const double speedup = pass.x.dtype == DType::bf16 ? bf16_speedup() : 1;
+  const auto vectors = [](double channels) { return 16 * std::ceil(channels / 16); };
   const double direct = 9 * positions * pairs / 0.8 / speedup;
   const double ours = 36 * std::ceil(count / 6) * 6 * pairs / 0.8 +
-                      count * (220 * in * repeats_in + 150 * out * repeats_out) + 400 * pairs;
+                      count * (700 * vectors(in) * repeats_in + 500 * vectors(out) * repeats_out) +
+                      1000 * pairs;
   if (ours < direct) return {};
   return fmt::format("would take {:.2g} times as long as a direct convolution", ours / direct);
 }
