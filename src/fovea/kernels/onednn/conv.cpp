@@ -64,10 +64,10 @@ class WeightForm {
     const TeamScope alone(1);
     try {
       constexpr int64_t channels = 64;  // a multiple of every format's blocks
-      for (int64_t at = 0; at < plain.dims()[0]; at += channels) add(at, channels);
+      for (int64_t at = 0; at < dims_of(plain)[0]; at += channels) add(at, channels);
     } catch (const dnnl::error&) {  // a format without ranges
       pack_.clear(), unpack_.clear();
-      add(0, plain.dims()[0]);
+      add(0, dims_of(plain)[0]);
     }
   }
   bool differs() const { return plain_ != packed_; }
@@ -88,7 +88,7 @@ class WeightForm {
         dnnl::reorder(dnnl::reorder::primitive_desc(engine(), from, engine(), to, attributes()))};
   }
   void add(int64_t at, int64_t channels) {
-    memory::dims dims = plain_.dims(), offsets(dims.size(), 0);
+    memory::dims dims = dims_of(plain_), offsets(dims.size(), 0);
     const bool all = channels >= dims[0];
     offsets[0] = at;
     dims[0] = std::min(channels, dims[0] - at);

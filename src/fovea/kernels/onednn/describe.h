@@ -56,6 +56,14 @@ bool next_implementation(PrimitiveDesc& pd) {
 #endif
 }
 
+inline dnnl::memory::dims dims_of(const dnnl::memory::desc& desc) {
+#if DNNL_VERSION_MAJOR < 3
+  return desc.dims();
+#else
+  return desc.get_dims();
+#endif
+}
+
 /// A memory format as text, or nothing if it is one that only oneDNN knows.
 inline std::string format_text(const dnnl::memory::desc& desc) {
 #if DNNL_VERSION_MAJOR < 3
