@@ -1,5 +1,7 @@
 #include "fovea/data/arrays.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -17,7 +19,8 @@ namespace fs = std::filesystem;
 constexpr int64_t max_classes = 1'000'000;
 
 Error bad(const fs::path& file, const std::string& expected, const Array& found) {
-  return Error(ErrorKind::data, file.string() + ": " + expected).with("found", describe(found));
+  return Error(ErrorKind::data, fmt::format("{}: {}", file.string(), expected))
+      .with("found", describe(found));
 }
 
 bool is_number(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }
@@ -104,7 +107,7 @@ std::shared_ptr<const Dataset> joined(const Part& part, const Targets& meaning) 
   const auto& [x_file, y_file, x, y] = part;
   if (x.dim(0) == y.dim(0) && x.dim(0) > 0 && y.shape().slice(1) == meaning.type.shape)
     return std::make_shared<ArrayDataset>(x, y, meaning);
-  throw Error(ErrorKind::data, y_file.string() + " does not fit " + x_file.string())
+  throw Error(ErrorKind::data, fmt::format("{} does not fit {}", y_file.string(), x_file.string()))
       .with("inputs", describe(x))
       .with("targets", describe(y));
 }
@@ -124,7 +127,7 @@ std::vector<std::string> class_names(const fs::path& folder, int64_t count) {
   }
   while (!names.empty() && names.back().empty()) names.pop_back();
   if (std::ssize(names) >= count) return names;
-  throw Error(ErrorKind::data, file.string() + " has too few names")
+  throw Error(ErrorKind::data, fmt::format("{} has too few names", file.string()))
       .with("expected", std::to_string(count))
       .with("found", std::to_string(names.size()));
 }

@@ -1,5 +1,7 @@
 #include "fovea/data/cifar.h"
 
+#include <fmt/format.h>
+
 #include <optional>
 #include <span>
 
@@ -50,7 +52,7 @@ std::vector<std::string> read_class_names(const std::filesystem::path& path, siz
   if (names.size() != classes) {
     throw Error(ErrorKind::data, "list of class names has the wrong length")
         .with("file", path.string())
-        .with("expected", std::to_string(classes) + " lines with a name")
+        .with("expected", fmt::format("{} lines with a name", classes))
         .with("found", std::to_string(names.size()))
         .with("try", "a fresh copy of the file, or none: the official names are built in");
   }

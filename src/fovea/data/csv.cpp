@@ -1,5 +1,7 @@
 #include "fovea/data/csv.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -109,7 +111,7 @@ CsvTable read_csv(const fs::path& path) {
     table.lines.push_back(line);
   }
   if (table.rows.empty()) {
-    throw Error(ErrorKind::data, path.string() + ": a table without rows")
+    throw Error(ErrorKind::data, fmt::format("{}: a table without rows", path.string()))
         .with("expected", "a header, such as path,label, and a line per image");
   }
   return table;
@@ -175,7 +177,7 @@ class Listing {
  private:
   size_t column(std::string_view name) const {
     if (const auto found = table_.find(name)) return *found;
-    throw Error(ErrorKind::data, file_.string() + ": no column \"" + std::string(name) + "\"")
+    throw Error(ErrorKind::data, fmt::format("{}: no column \"{}\"", file_.string(), name))
         .with("found", printable(join(table_.columns)))
         .with("expected", "path,label[,split][,group], or path and a column of 0 and 1 per label");
   }
@@ -192,7 +194,8 @@ class Listing {
       names.insert(cell(r, *label_));
     }
     if (names.size() >= 2) return {names.begin(), names.end()};
-    throw Error(ErrorKind::data, file_.string() + ": 1 class; at least 2 are expected")
+    throw Error(ErrorKind::data,
+                fmt::format("{}: 1 class; at least 2 are expected", file_.string()))
         .with("found", printable(*names.begin()));
   }
 
@@ -254,7 +257,7 @@ DataSets open_csv(const fs::path& file) {
   listing.require_known_splits();
   DataSets sets{.name = "csv", .train = listing.images("train"), .test = nullptr};
   if (!sets.train) {
-    throw Error(ErrorKind::data, file.string() + ": no row has the split train");
+    throw Error(ErrorKind::data, fmt::format("{}: no row has the split train", file.string()));
   }
   if (listing.has_splits()) {
     sets.val = listing.images("val");

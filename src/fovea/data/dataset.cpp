@@ -1,5 +1,7 @@
 #include "fovea/data/dataset.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -51,9 +53,11 @@ ArrayDataset::ArrayDataset(Array inputs, Array targets, Targets meaning)
       targets_->shape().slice(1) != target.shape || inputs_->dim(0) != targets_->dim(0)) {
     const Type all{target.dtype,
                    Shape{inputs_->shape().rank() > 0 ? inputs_->dim(0) : 0}.concat(target.shape)};
-    throw Error(ErrorKind::usage,
-                "data set: inputs must be u8 or u16 [N, H, W, C], or f32[N, C, ...], targets " +
-                    to_string(all))
+    throw Error(
+        ErrorKind::usage,
+        fmt::format(
+            "data set: inputs must be u8 or u16 [N, H, W, C], or f32[N, C, ...], targets {}",
+            to_string(all)))
         .with("inputs", describe(*inputs_))
         .with("targets", describe(*targets_));
   }
@@ -63,9 +67,9 @@ ArrayDataset::ArrayDataset(Array inputs, Array targets, Targets meaning)
   for (int64_t i = 0; i < size(); ++i) {
     const int64_t label = targets_->data<int64_t>()[static_cast<size_t>(i)];
     if (label < 0 || label >= classes) {
-      throw Error(ErrorKind::usage, "data set: label " + std::to_string(label) + " of sample " +
-                                        std::to_string(i) + " is not one of " +
-                                        std::to_string(classes) + " classes");
+      throw Error(ErrorKind::usage,
+                  fmt::format("data set: label {} of sample {} is not one of {} classes", label, i,
+                              classes));
     }
   }
 }
@@ -78,8 +82,8 @@ Subset::Subset(std::shared_ptr<const Dataset> dataset, std::vector<int64_t> indi
     : DatasetView(std::move(dataset)), indices_(std::move(indices)) {
   for (int64_t i : indices_) {
     if (i < 0 || i >= dataset_->size()) {
-      throw Error(ErrorKind::usage, "subset: index " + std::to_string(i) + " of a data set of " +
-                                        std::to_string(dataset_->size()) + " samples");
+      throw Error(ErrorKind::usage,
+                  fmt::format("subset: index {} of a data set of {} samples", i, dataset_->size()));
     }
   }
 }
@@ -104,9 +108,9 @@ Renumbered::Renumbered(std::shared_ptr<const Dataset> dataset, std::vector<std::
     throw Error(ErrorKind::usage, "data set: its targets are not classes")
         .with("targets", to_string(dataset_->targets().type));
   }
-  throw Error(ErrorKind::usage, "data set: " + std::to_string(unknown.size()) +
-                                    (unknown.size() == 1 ? " class is" : " classes are") +
-                                    " not among the expected ones")
+  throw Error(ErrorKind::usage,
+              fmt::format("data set: {}{} not among the expected ones", unknown.size(),
+                          (unknown.size() == 1 ? " class is" : " classes are")))
       .with("unknown", list(unknown))
       .with("data set", list(own))
       .with("expected", list(meaning_.names));

@@ -1,5 +1,7 @@
 #include "fovea/data/emnist.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -70,8 +72,8 @@ DataSets open_emnist(const std::filesystem::path& folder, const std::string& sub
                                       ? folder.string() + " holds several subsets of EMNIST"
                                       : "EMNIST has no subset " + printable(subset));
     throw error.with("subsets", join(found.empty() ? emnist_subsets() : found))
-        .with("try",
-              "--data emnist-" + (found.empty() ? "letters" : found[0]) + ":" + folder.string());
+        .with("try", fmt::format("--data emnist-{}:{}", (found.empty() ? "letters" : found[0]),
+                                 folder.string()));
   }
   const EmnistSubset& chosen = *std::ranges::find(subsets(), found[0], &EmnistSubset::name);
   std::vector<std::string> names;

@@ -1,5 +1,7 @@
 #include "fovea/data/folder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -117,13 +119,12 @@ std::shared_ptr<const Dataset> make(const Split& split, const std::vector<std::s
 void require_classes(const Split& split) {
   if (!split.loose.empty()) {
     throw bad(split.folder.string() + ": images beside the class folders")
-        .with("found",
-              std::to_string(split.loose.size()) + ", such as " + printable(split.loose[0]))
+        .with("found", fmt::format("{}, such as {}", split.loose.size(), printable(split.loose[0])))
         .with("expected", layout());
   }
   if (split.images() > 0) return;
   throw bad(split.folder.string() + ": no images in its class folders")
-      .with("expected", layout() + "; images end in .png, .jpg, .jpeg or .webp");
+      .with("expected", fmt::format("{}; images end in .png, .jpg, .jpeg or .webp", layout()));
 }
 
 void require_two(const std::vector<std::string>& names, const fs::path& folder) {
@@ -198,7 +199,7 @@ Split read_flat_val(const fs::path& folder, const fs::path& val,
   }
   if (!list) {
     throw bad(val.string() + ": images without class folders, and no list of their classes")
-        .with("expected", "val.txt or LOC_val_solution.csv in " + folder.string());
+        .with("expected", fmt::format("val.txt or LOC_val_solution.csv in {}", folder.string()));
   }
   const bool csv = list->extension() == ".csv";
   std::map<std::string, std::string> classes = read_list(*list, csv);

@@ -1,5 +1,7 @@
 #include "fovea/data/idx.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <span>
 
@@ -64,7 +66,7 @@ std::filesystem::path existing(const std::filesystem::path& folder, const std::s
   if (const auto path = find_idx_file(folder, name)) return *path;
   throw Error(ErrorKind::data, "IDX file is missing")
       .with("file", (folder / name).string())
-      .with("expected", "that file, or " + dotted(name) + ", either also with .gz");
+      .with("expected", fmt::format("that file, or {}, either also with .gz", dotted(name)));
 }
 
 }  // namespace
@@ -126,8 +128,8 @@ std::shared_ptr<const Dataset> open_idx(const std::filesystem::path& images,
   Array classes = read_idx_labels(labels, std::ssize(class_names), format.first_label);
   if (pixels.dim(0) != classes.dim(0)) {
     throw Error(ErrorKind::data, "IDX files do not belong together: their counts differ")
-        .with("images", std::to_string(pixels.dim(0)) + " in " + images.string())
-        .with("labels", std::to_string(classes.dim(0)) + " in " + labels.string())
+        .with("images", fmt::format("{} in {}", pixels.dim(0), images.string()))
+        .with("labels", fmt::format("{} in {}", classes.dim(0), labels.string()))
         .with("try", "fresh copies of both files");
   }
   return std::make_shared<ArrayDataset>(std::move(pixels), std::move(classes),

@@ -1,5 +1,7 @@
 #include "fovea/data/loader.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
@@ -24,9 +26,8 @@ constexpr int max_prefetch = 1024;
 
 void check_range(const char* option, int64_t value, int64_t low, int64_t high) {
   if (value < low || value > high) {
-    throw Error(ErrorKind::usage, "loader: " + std::string(option) + " is " +
-                                      std::to_string(value) + ", not in " + std::to_string(low) +
-                                      ".." + std::to_string(high));
+    throw Error(ErrorKind::usage,
+                fmt::format("loader: {} is {}, not in {}..{}", option, value, low, high));
   }
 }
 
@@ -42,8 +43,9 @@ Array slot(Array& batch, int64_t i, const Type& type) {
 /// usage when a step does not fit.
 std::optional<Type> input_before(const Dataset& dataset, const LoaderOptions& options) {
   if (options.augment.frames() && !options.resize) {
-    throw Error(ErrorKind::usage, "--augment: " + options.augment.text() +
-                                      " outputs images of any size, but nothing resizes them");
+    throw Error(ErrorKind::usage,
+                fmt::format("--augment: {} outputs images of any size, but nothing resizes them",
+                            options.augment.text()));
   }
   const std::optional<Type> type = dataset.input();
   return type ? output(options.augment.before, *type) : type;
@@ -168,7 +170,7 @@ class Loader::Epoch {
   static void check(std::string_view what, const Array& given, const Array& agreed) {
     if (given.dtype() == agreed.dtype() && given.shape() == agreed.shape()) return;
     throw Error(ErrorKind::internal,
-                "loader: " + std::string(what) + " of a sample does not have the expected type")
+                fmt::format("loader: {} of a sample does not have the expected type", what))
         .with("given", describe(given))
         .with("expected", describe(agreed));
   }
@@ -272,8 +274,9 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   check_range("prefetch", options_.prefetch, 1, max_prefetch);
   minimum_ = minimum_of(options_);
   if (!options_.augment.batch.empty()) {
-    throw Error(ErrorKind::usage, "loader: " + options_.augment.batch[0]->text() +
-                                      " mixes batches, which the training step does")
+    throw Error(ErrorKind::usage,
+                fmt::format("loader: {} mixes batches, which the training step does",
+                            options_.augment.batch[0]->text()))
         .with("try", "StepOptions::mixing of the TrainStep");
   }
   const std::optional<Type> before = input_before(*dataset_, options_);

@@ -1,5 +1,7 @@
 #include "fovea/data/order.h"
 
+#include <fmt/format.h>
+
 #include <map>
 #include <numeric>
 
@@ -29,7 +31,7 @@ Sampling parse_sampling(std::string_view text) {
   if (text == "shuffled") return Sampling::shuffled;
   if (text == "balanced") return Sampling::balanced;
   throw Error(ErrorKind::usage,
-              "--sampling: \"" + printable(text) + "\" is neither shuffled nor balanced");
+              fmt::format("--sampling: \"{}\" is neither shuffled nor balanced", printable(text)));
 }
 
 SampleOrder::SampleOrder(std::shared_ptr<const Dataset> dataset, Sampling sampling, uint64_t seed)

@@ -1,5 +1,7 @@
 #include "fovea/data/prepared.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/core/error.h"
@@ -10,15 +12,17 @@ namespace fovea::data {
 Resize::Resize(Preprocessing preprocessing)
     : preprocessing_(std::move(preprocessing)), minimum_(minimum_size_for(preprocessing_)) {
   if (const std::string what = problem(preprocessing_); !what.empty()) {
-    throw Error(ErrorKind::usage, "data set: its images cannot be prepared: " + what);
+    throw Error(ErrorKind::usage, fmt::format("data set: its images cannot be prepared: {}", what));
   }
 }
 
 Type Resize::output(const Type& input) const {
   require_image("resize", input);
   if (input.shape[2] != 1 && input.shape[2] != 3) {
-    throw Error(ErrorKind::usage, "data set: images of " + std::to_string(input.shape[2]) +
-                                      " channels cannot be resized; 1 or 3 are expected");
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("data set: images of {} channels cannot be resized; 1 or 3 are expected",
+                    input.shape[2]));
   }
   return image_type(preprocessing_, input.dtype);
 }

@@ -1,5 +1,7 @@
 #include "fovea/data/registry.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -168,7 +170,7 @@ std::string usage() {
 void add(Entry entry) {
   for (const Entry& known : table()) {
     if (known.name != entry.name) continue;
-    throw Error(ErrorKind::usage, "data set \"" + entry.name + "\": the name is taken");
+    throw Error(ErrorKind::usage, fmt::format("data set \"{}\": the name is taken", entry.name));
   }
   table().push_back(std::move(entry));
 }
@@ -187,13 +189,13 @@ DataSets open(std::string_view spec) {
   }
   const std::string after(colon == std::string_view::npos ? "" : spec.substr(colon + 1));
   if (after.empty() && !set->place.empty()) {
-    throw Error(ErrorKind::usage, "data set \"" + std::string(spec) + "\" names no " +
-                                      (set->place == "DIR" ? "folder" : "file"))
-        .with("try", "--data " + name + ":" + set->place);
+    throw Error(ErrorKind::usage, fmt::format("data set \"{}\" names no {}", spec,
+                                              (set->place == "DIR" ? "folder" : "file")))
+        .with("try", fmt::format("--data {}:{}", name, set->place));
   }
   if (after.empty() && colon != std::string_view::npos) {
-    throw Error(ErrorKind::usage, "data set \"" + std::string(spec) + "\" names no folder")
-        .with("try", "--data " + name + ", or --data " + name + ":DIR");
+    throw Error(ErrorKind::usage, fmt::format("data set \"{}\" names no folder", spec))
+        .with("try", fmt::format("--data {}, or --data {}:DIR", name, name));
   }
   if (!set->place.empty()) return set->read(expanded(after));
   if (set->files.empty()) return set->read(after);
@@ -202,9 +204,9 @@ DataSets open(std::string_view spec) {
   for (const fs::path& place : places) {
     if (holds(place, *set)) return set->read(place);
   }
-  Error error(ErrorKind::data, "data set " + name + " was not found");
+  Error error(ErrorKind::data, fmt::format("data set {} was not found", name));
   error.with("files", join(set->files));
-  for (const fs::path& place : places) error.with("looked", "in " + place.string());
+  for (const fs::path& place : places) error.with("looked", fmt::format("in {}", place.string()));
   throw error.with("try", set->advice);
 }
 

@@ -1,5 +1,7 @@
 #include "fovea/data/shard_pattern.h"
 
+#include <fmt/format.h>
+
 #include <fnmatch.h>
 
 #include <algorithm>
@@ -16,7 +18,8 @@ namespace fs = std::filesystem;
 constexpr size_t max_texts = 100'000;
 
 Error bad_braces(const std::string& pattern, const std::string& what) {
-  return Error(ErrorKind::usage, pattern + ": " + what).with("expected", "{000..009}, or {a,b}");
+  return Error(ErrorKind::usage, fmt::format("{}: {}", pattern, what))
+      .with("expected", "{000..009}, or {a,b}");
 }
 
 std::optional<int64_t> whole_number(const std::string& text) {
@@ -64,7 +67,7 @@ std::vector<fs::path> matching(const fs::path& folder, const std::string& glob) 
   }
   if (error)
     throw Error(ErrorKind::data,
-                "cannot read the folder " + folder.string() + ": " + error.message());
+                fmt::format("cannot read the folder {}: {}", folder.string(), error.message()));
   std::ranges::sort(found);
   return found;
 }
@@ -81,7 +84,7 @@ std::vector<fs::path> files_of(const fs::path& pattern) {
     } else if (fs::exists(path, error)) {
       files.push_back(path);
     } else {
-      throw Error(ErrorKind::data, "tar file " + path.string() + " does not exist");
+      throw Error(ErrorKind::data, fmt::format("tar file {} does not exist", path.string()));
     }
   }
   return files;
@@ -114,7 +117,7 @@ ShardSplits find_shards(const fs::path& pattern) {
     part.push_back(file);
   }
   if (!splits.train.empty()) return splits;
-  Error error(ErrorKind::data, pattern.string() + ": no tar files to train on");
+  Error error(ErrorKind::data, fmt::format("{}: no tar files to train on", pattern.string()));
   if (!splits.val.empty() || !splits.test.empty())
     error.with("found", "files of val and test only");
   throw error.with("try", "tar:FOLDER, tar:'shard-{000..009}.tar' or tar:'shard-*.tar'");

@@ -1,5 +1,7 @@
 #include "fovea/data/sources.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -69,8 +71,8 @@ void unpack(const fs::path& archive, const std::string& top, const fs::path& tar
     ++files;
   }
   if (files == 0) {
-    throw Error(ErrorKind::data, archive.string() + ": nothing to unpack")
-        .with("expected", "files in " + top + "/");
+    throw Error(ErrorKind::data, fmt::format("{}: nothing to unpack", archive.string()))
+        .with("expected", fmt::format("files in {}/", top));
   }
   fs::rename(partial, target);
 }

@@ -1,5 +1,7 @@
 #include "fovea/data/tar.h"
 
+#include <fmt/format.h>
+
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <unistd.h>
@@ -35,7 +37,8 @@ class PlacedFile {
   explicit PlacedFile(const fs::path& path)
       : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
     if (file_.get() < 0) {
-      throw Error(ErrorKind::data, "cannot read " + path.string() + ": " + std::strerror(errno));
+      throw Error(ErrorKind::data,
+                  fmt::format("cannot read {}: {}", path.string(), std::strerror(errno)));
     }
   }
 
@@ -51,7 +54,8 @@ class PlacedFile {
       if (count > 0) {
         done += static_cast<size_t>(count);
       } else if (errno != EINTR) {
-        throw Error(ErrorKind::data, "cannot read " + path_.string() + ": " + std::strerror(errno));
+        throw Error(ErrorKind::data,
+                    fmt::format("cannot read {}: {}", path_.string(), std::strerror(errno)));
       }
     }
     return done;
@@ -257,7 +261,7 @@ DataSets open_tar(const fs::path& pattern) {
   const Index train = read_index(files.train), val = read_index(files.val),
               test = read_index(files.test);
   if (train.samples.empty()) {
-    throw Error(ErrorKind::data, pattern.string() + ": no samples to train on")
+    throw Error(ErrorKind::data, fmt::format("{}: no samples to train on", pattern.string()))
         .with("files", std::to_string(files.train.size()))
         .with("expected", "members NAME.jpg (or .png, .webp) and NAME.cls (or .json)");
   }

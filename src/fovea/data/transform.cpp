@@ -1,5 +1,7 @@
 #include "fovea/data/transform.h"
 
+#include <fmt/format.h>
+
 #include "fovea/core/error.h"
 #include "fovea/data/transforms/builtin.h"
 
@@ -51,7 +53,7 @@ const std::vector<TransformEntry>& transforms() { return table().rows(); }
 void add_transform(TransformEntry entry) {
   const std::string& name = entry.choice.name;
   if (name == "none" || name == "standard" || name == "resize") {
-    throw Error(ErrorKind::usage, "transform \"" + name + "\": the name is taken");
+    throw Error(ErrorKind::usage, fmt::format("transform \"{}\": the name is taken", name));
   }
   table().add(std::move(entry));
 }
@@ -63,14 +65,14 @@ AnyTransform make_transform(const ChoiceText& text) {
 
 void require_image(std::string_view who, const Type& input) {
   if (is_image(input)) return;
-  throw Error(ErrorKind::usage, std::string(who) + " needs images u8 or u16 [H, W, C]")
+  throw Error(ErrorKind::usage, fmt::format("{} needs images u8 or u16 [H, W, C]", who))
       .with("found", to_string(input));
 }
 
 void require_colors(std::string_view who, const Type& input) {
   require_image(who, input);
   if (input.shape[2] == 1 || input.shape[2] == 3) return;
-  throw Error(ErrorKind::usage, std::string(who) + " is for images of 1 or 3 channels")
+  throw Error(ErrorKind::usage, fmt::format("{} is for images of 1 or 3 channels", who))
       .with("found", to_string(input));
 }
 

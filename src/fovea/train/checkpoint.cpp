@@ -1,5 +1,7 @@
 #include "fovea/train/checkpoint.h"
 
+#include <fmt/format.h>
+
 #include <optional>
 #include <set>
 
@@ -22,7 +24,7 @@ struct Found {
 SafeTensors read(const std::filesystem::path& path) {
   SafeTensors file = read_safetensors(path);
   if (file.metadata.contains("fovea.checkpoint")) return file;
-  throw Error(ErrorKind::model, path.string() + " is not a checkpoint")
+  throw Error(ErrorKind::model, fmt::format("{} is not a checkpoint", path.string()))
       .with("try", "the folder of a run");
 }
 
@@ -62,20 +64,19 @@ void check_arrays(const Found& found, const State& state) {
     if (missing.erase(name) == 0) unexpected.insert(name);
   }
   if (!missing.empty() || !unexpected.empty()) {
-    Error error(ErrorKind::model, found.path.string() + " does not hold the arrays of this run");
-    error.with("arrays", std::to_string(found.file.tensors.size()) + " instead of " +
-                             std::to_string(expected));
+    Error error(ErrorKind::model,
+                fmt::format("{} does not hold the arrays of this run", found.path.string()));
+    error.with("arrays", fmt::format("{} instead of {}", found.file.tensors.size(), expected));
     if (!missing.empty()) error.with("missing", some_of(missing));
     if (!unexpected.empty()) error.with("unexpected", some_of(unexpected));
-    throw error.with("try",
-                     "the version of Fovea that wrote it; or a new run that starts from its "
-                     "weights: --weights " +
-                         (found.path.parent_path() / "last.safetensors").string());
+    throw error.with("try", fmt::format("the version of Fovea that wrote it; or a new run that "
+                                        "starts from its weights: --weights {}",
+                                        (found.path.parent_path() / "last.safetensors").string()));
   }
   for (const auto& [name, array] : found.file.tensors) {
     if (state.type(name) == Type{array.dtype(), array.shape()}) continue;
-    throw Error(ErrorKind::model, found.path.string() + ": the run has no array \"" + name +
-                                      "\" of type " + describe(array));
+    throw Error(ErrorKind::model, fmt::format("{}: the run has no array \"{}\" of type {}",
+                                              found.path.string(), name, describe(array)));
   }
 }
 
@@ -97,7 +98,8 @@ void save_checkpoint(const std::filesystem::path& folder, State& state,
   std::error_code failed;
   std::filesystem::rename(fresh, latest, failed);
   if (failed)
-    throw Error(ErrorKind::io, "cannot write " + latest.string() + ": " + failed.message());
+    throw Error(ErrorKind::io,
+                fmt::format("cannot write {}: {}", latest.string(), failed.message()));
 }
 
 bool load_checkpoint(const std::filesystem::path& folder, State& state, Checkpoint& checkpoint) {

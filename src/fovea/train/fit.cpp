@@ -1,5 +1,7 @@
 #include "fovea/train/fit.h"
 
+#include <fmt/format.h>
+
 #include <system_error>
 
 #include "fovea/core/error.h"
@@ -15,7 +17,7 @@ class TemporaryFolder {
   TemporaryFolder() {
     std::string pattern = (std::filesystem::temp_directory_path() / "fovea-fit-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) {
-      throw Error(ErrorKind::io, "cannot make a temporary folder: " + pattern)
+      throw Error(ErrorKind::io, fmt::format("cannot make a temporary folder: {}", pattern))
           .with("try", "TMPDIR, or a folder for the run");
     }
     path_ = pattern;

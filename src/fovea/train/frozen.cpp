@@ -1,5 +1,7 @@
 #include "fovea/train/frozen.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/core/error.h"
@@ -54,7 +56,7 @@ FrozenArrays FrozenArrays::parse(std::string_view text) {
   for (const std::string& word : split(text, ' ')) {
     const size_t equals = word.rfind('=');
     if (equals == std::string::npos) {
-      throw Error(ErrorKind::model, "checkpoint: \"" + word + "\" is not a frozen array");
+      throw Error(ErrorKind::model, fmt::format("checkpoint: \"{}\" is not a frozen array", word));
     }
     arrays.arrays_[word.substr(0, equals)] = word.substr(equals + 1);
   }

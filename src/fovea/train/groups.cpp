@@ -1,5 +1,7 @@
 #include "fovea/train/groups.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -46,7 +48,7 @@ std::string trimmed(const std::string& text) {
 }
 
 Error unreadable(const std::string& text, const std::string& why) {
-  return Error(ErrorKind::usage, "--group \"" + printable(text) + "\": " + why)
+  return Error(ErrorKind::usage, fmt::format("--group \"{}\": {}", printable(text), why))
       .with(
           "expected",
           "SELECTION:KEY=VALUE,... with the keys lr, lr-scale, weight-decay, optimizer, schedule, "

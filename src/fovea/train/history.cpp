@@ -1,5 +1,7 @@
 #include "fovea/train/history.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -53,7 +55,7 @@ std::vector<EpochRecord> from_csv(std::string_view text) {
     if (lines[i].empty()) continue;
     const std::vector<std::string> cells = split(lines[i], ',');
     const auto wrong = [&](const std::string& what) {
-      return Error(ErrorKind::data, "history: line " + std::to_string(i + 1) + what)
+      return Error(ErrorKind::data, fmt::format("history: line {}{}", i + 1, what))
           .with("line", lines[i]);
     };
     if (header.size() < leading + trailing || cells.size() != header.size())

@@ -1,5 +1,7 @@
 #include "fovea/train/initialize.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/core/error.h"
@@ -13,8 +15,9 @@ Tensor input_of(Graph& graph, const nn::Module& module) {
   const auto& calls = graph.calls();
   const auto found = std::ranges::find(calls, module.path(), &Call::path);
   if (found == calls.end() || found->inputs.empty()) {
-    throw Error(ErrorKind::usage, "initial values from data: the model never calls \"" +
-                                      module.path() + "\" with an input")
+    throw Error(ErrorKind::usage,
+                fmt::format("initial values from data: the model never calls \"{}\" with an input",
+                            module.path()))
         .with("at", module.where().text());
   }
   return Tensor(graph.shared_from_this(), found->inputs[0]);

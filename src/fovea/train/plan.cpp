@@ -1,5 +1,7 @@
 #include "fovea/train/plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -236,7 +238,8 @@ std::string check_memory(const Setup& setup, std::shared_ptr<Learner> learner) {
     return needs + gibibytes(limits.available) + " are free now: the system may kill it; try " +
            advice;
   }
-  throw Error(ErrorKind::memory, needs + "this machine has " + gibibytes(limits.total))
+  throw Error(ErrorKind::memory,
+              fmt::format("{}this machine has {}", needs, gibibytes(limits.total)))
       .with("free now", gibibytes(limits.available))
       .with("try", advice);
 }

@@ -104,8 +104,8 @@ void from_strings(Progress& progress, const std::map<std::string, std::string>& 
   const std::string version =
       written_by == strings.end() ? "that does not say which" : printable(written_by->second);
   const auto fail = [&](const std::string& what) {
-    return Error(ErrorKind::model, "checkpoint: " + what)
-        .with("written by", "Fovea " + version)
+    return Error(ErrorKind::model, fmt::format("checkpoint: {}", what))
+        .with("written by", fmt::format("Fovea {}", version))
         .with("this is", "Fovea " FOVEA_VERSION)
         .with("try", "the version of Fovea that wrote it");
   };

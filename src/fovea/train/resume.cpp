@@ -1,5 +1,7 @@
 #include "fovea/train/resume.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/core/text.h"
@@ -27,12 +29,13 @@ Error cannot_change(const Setting& setting, const Settings& run, const Settings&
   for (const Setting& other : settings_table()) {
     if (other.resumable) possible.push_back(flag(other.name));
   }
-  return Error(ErrorKind::usage, flag(setting.name) + " cannot change when a run is resumed")
+  return Error(ErrorKind::usage,
+               fmt::format("{} cannot change when a run is resumed", flag(setting.name)))
       .with("run", setting.get(run))
       .with("given", value)
       .with("possible", join(possible, ", "))
-      .with("try", "a new run that starts from this one's weights: --weights " +
-                       (folder / "last.safetensors").string());
+      .with("try", fmt::format("a new run that starts from this one's weights: --weights {}",
+                               (folder / "last.safetensors").string()));
 }
 
 std::string numbers_text(const std::vector<double>& numbers) {
@@ -45,7 +48,8 @@ std::vector<double> numbers_of(const std::string& text) {
   std::vector<double> numbers;
   for (const std::string& word : split(text, ' ')) {
     const std::optional<double> number = parse_number(word);
-    if (!number) throw Error(ErrorKind::model, "checkpoint: \"" + word + "\" is not a number");
+    if (!number)
+      throw Error(ErrorKind::model, fmt::format("checkpoint: \"{}\" is not a number", word));
     numbers.push_back(*number);
   }
   return numbers;
@@ -68,9 +72,10 @@ void check_data(const Resumption& run, const data::DataSets& sets) {
   if (known == run.progress.end()) return;
   const std::string found = data::fingerprint(*sets.train);
   if (found == known->second) return;
-  throw Error(ErrorKind::data, "--data " + run.settings.data + " is not what this run trains on")
-      .with("run", run.progress.at("data.name") + ", fingerprint " + known->second)
-      .with("found", sets.name + ", fingerprint " + found)
+  throw Error(ErrorKind::data,
+              fmt::format("--data {} is not what this run trains on", run.settings.data))
+      .with("run", fmt::format("{}, fingerprint {}", run.progress.at("data.name"), known->second))
+      .with("found", fmt::format("{}, fingerprint {}", sets.name, found))
       .with("try", "--data NAME:DIR, the place where the run's images are; or a new run");
 }
 
@@ -78,8 +83,9 @@ void check_data(const Resumption& run, const data::DataSets& sets) {
 
 Resumption read_run(const std::filesystem::path& folder, const Changes& changes) {
   if (!std::filesystem::exists(folder / "config.toml")) {
-    throw Error(ErrorKind::data, "--resume: " + folder.string() +
-                                     " has no config.toml: it is not the folder of a run")
+    throw Error(ErrorKind::data,
+                fmt::format("--resume: {} has no config.toml: it is not the folder of a run",
+                            folder.string()))
         .with("try", "a folder that `fovea train` made, such as runs/small_cnn-fashion-mnist-001");
   }
   Resumption run{.lock = std::make_unique<const RunLock>(folder),
@@ -102,10 +108,9 @@ Resumption read_run(const std::filesystem::path& folder, const Changes& changes)
     };
     const double begun = number("epoch") + (number("batch") > 0 ? 1 : 0);
     if (static_cast<double>(run.settings.epochs) < begun) {
-      throw Error(ErrorKind::usage, "--epochs " + std::to_string(run.settings.epochs) +
-                                        ": the run is in epoch " + format_number(begun) +
-                                        " already")
-          .with("try", "--epochs " + format_number(begun) + " or more");
+      throw Error(ErrorKind::usage, fmt::format("--epochs {}: the run is in epoch {} already",
+                                                run.settings.epochs, format_number(begun)))
+          .with("try", fmt::format("--epochs {} or more", format_number(begun)));
     }
   }
   return run;

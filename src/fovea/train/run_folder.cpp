@@ -1,5 +1,7 @@
 #include "fovea/train/run_folder.h"
 
+#include <fmt/format.h>
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -39,7 +41,8 @@ bool is_at(int file, const std::filesystem::path& path) {
 }
 
 Error cannot_make(const std::filesystem::path& folder, const std::string& why) {
-  return Error(ErrorKind::io, "cannot create the run folder " + folder.string() + ": " + why)
+  return Error(ErrorKind::io,
+               fmt::format("cannot create the run folder {}: {}", folder.string(), why))
       .with("try", "another --out, in a folder you may write to");
 }
 
@@ -49,9 +52,9 @@ void require_empty(const std::filesystem::path& folder) {
   for (auto entry = std::filesystem::directory_iterator(folder, error);
        !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
     if (entry->path().filename() == lock_name) continue;
-    throw Error(ErrorKind::usage, "--out " + folder.string() + " is not empty")
-        .with("try",
-              "another folder, or --resume " + folder.string() + " to go on with the run there");
+    throw Error(ErrorKind::usage, fmt::format("--out {} is not empty", folder.string()))
+        .with("try", fmt::format("another folder, or --resume {} to go on with the run there",
+                                 folder.string()));
   }
   if (error) throw cannot_make(folder, error.message());
 }
@@ -83,7 +86,8 @@ RunLock::RunLock(const std::filesystem::path& folder) : path_(folder / lock_name
       if (errno != EWOULDBLOCK) return;  // this file system has no locks
       const std::string process = holder(file_);
       ::close(file_);
-      throw Error(ErrorKind::usage, "another process is training in " + folder.string())
+      throw Error(ErrorKind::usage,
+                  fmt::format("another process is training in {}", folder.string()))
           .with("process", process)
           .with("try", "another folder; or this one when that process has ended");
     }
@@ -127,7 +131,7 @@ SaveEvery::SaveEvery(std::string_view text) {
       parse_number(text.substr(0, text.size() - (minutes ? 1 : 0)));
   const bool fits = number && *number > 0 && *number <= 1e6;
   if (!fits || (!minutes && *number != std::floor(*number))) {
-    throw Error(ErrorKind::usage, "--save-every: cannot read \"" + printable(text) + "\"")
+    throw Error(ErrorKind::usage, fmt::format("--save-every: cannot read \"{}\"", printable(text)))
         .with("expected", "a number of epochs, such as 5, or of minutes, such as 10m");
   }
   if (minutes) {
@@ -159,7 +163,7 @@ void remove_epoch_files(const std::filesystem::path& folder, int64_t keep) {
     std::filesystem::remove(found[i].second, failed);
     if (failed) {
       throw Error(ErrorKind::io,
-                  "cannot remove " + found[i].second.string() + ": " + failed.message());
+                  fmt::format("cannot remove {}: {}", found[i].second.string(), failed.message()));
     }
   }
 }

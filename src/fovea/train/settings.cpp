@@ -1,5 +1,7 @@
 #include "fovea/train/settings.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 
@@ -226,8 +228,9 @@ std::vector<Setting> settings_table() {
     const std::string name = choice.flag().substr(2);
     if (std::ranges::count(last, name, &Setting::name) > 0 ||
         std::ranges::count(table, name, &Setting::name) > 0) {
-      throw Error(ErrorKind::usage, "a model has a choice \"" + choice.name +
-                                        "\", which is already a training setting")
+      throw Error(ErrorKind::usage,
+                  fmt::format("a model has a choice \"{}\", which is already a training setting",
+                              choice.name))
           .with("try", "another name for it in models::add");
     }
     table.push_back({name, choice.help + "; the model's own by default", choice});
@@ -262,7 +265,8 @@ DType parse_precision(std::string_view text) {
   if (text == "f32" || text == "auto") return DType::f32;
   if (text == "bf16") return DType::bf16;
   if (text == "f16") return DType::f16;
-  throw Error(ErrorKind::usage, "--precision: \"" + printable(text) + "\" is not a precision")
+  throw Error(ErrorKind::usage,
+              fmt::format("--precision: \"{}\" is not a precision", printable(text)))
       .with("known", "f32, bf16, f16, auto");
 }
 
@@ -294,7 +298,7 @@ Settings from_toml_text(std::string_view text, const std::string& source,
   try {
     document = toml::parse(text, source);
   } catch (const toml::parse_error& e) {
-    throw Error(ErrorKind::data, source + ": " + std::string(e.description()))
+    throw Error(ErrorKind::data, fmt::format("{}: {}", source, e.description()))
         .with("line", std::to_string(e.source().begin.line));
   }
   Settings settings;
@@ -318,7 +322,8 @@ Settings from_toml_text(std::string_view text, const std::string& source,
     } else if (auto flag = node.value_exact<bool>()) {
       value = *flag ? "true" : "false";
     } else {
-      throw Error(ErrorKind::usage, name + ": a text, a number, true or false is expected")
+      throw Error(ErrorKind::usage,
+                  fmt::format("{}: a text, a number, true or false is expected", name))
           .at(line);
     }
     try {

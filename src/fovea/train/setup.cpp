@@ -20,7 +20,8 @@ namespace {
 /// Checks the settings themselves. Errors: usage for one that has no effect without another.
 const Settings& consistent(const Settings& s) {
   const auto needs = [](bool given, const std::string& flag, bool there, const std::string& other) {
-    if (given && !there) throw Error(ErrorKind::usage, flag + " has no effect without " + other);
+    if (given && !there)
+      throw Error(ErrorKind::usage, fmt::format("{} has no effect without {}", flag, other));
   };
   needs(s.min_change > 0, "--min-change", s.patience > 0, "--patience");
   needs(s.keep > 0, "--keep", SaveEvery(s.save_every).epochs > 0, "--save-every N in epochs");
@@ -29,8 +30,8 @@ const Settings& consistent(const Settings& s) {
   needs(s.backbone_lr > 0, "--backbone-lr", s.lr > 0, "an --lr above 0, whose schedule it shares");
   (void)parse_precision(s.precision);
   if (s.on_bad_image == "fail" || s.on_bad_image == "skip") return s;
-  throw Error(ErrorKind::usage,
-              "--on-bad-image: \"" + printable(s.on_bad_image) + "\" is neither fail nor skip");
+  throw Error(ErrorKind::usage, fmt::format("--on-bad-image: \"{}\" is neither fail nor skip",
+                                            printable(s.on_bad_image)));
 }
 
 data::DataSets open_data(const Settings& settings) { return data::open(consistent(settings).data); }
@@ -39,7 +40,7 @@ data::DataSets open_data(const Settings& settings) { return data::open(consisten
 Shape default_input(const Settings& settings) {
   const Shape own = models::configure(settings.model, {.net = settings.net}).input;
   if (own.rank() == 3) return {3, own[1], own[2]};
-  throw Error(ErrorKind::usage, settings.model + " does not take images")
+  throw Error(ErrorKind::usage, fmt::format("{} does not take images", settings.model))
       .with("input", to_string(own));
 }
 
@@ -59,8 +60,9 @@ Shape input_of(const Settings& settings, const data::Dataset& samples) {
   if (type && !data::is_image(*type)) {
     const Shape own = data::net_shape(*type);
     if (std::ranges::equal(sizes, own)) return own;
-    throw Error(ErrorKind::usage,
-                "--input: \"" + settings.input + "\" is not the shape of the data set's inputs")
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("--input: \"{}\" is not the shape of the data set's inputs", settings.input))
         .with("inputs", to_string(*type))
         .with("try", "no --input: only images can be resized");
   }
@@ -68,7 +70,7 @@ Shape input_of(const Settings& settings, const data::Dataset& samples) {
   if (sizes.size() == 2) sizes.insert(sizes.begin(), channels);
   const bool possible = sizes.size() == 3 && std::ranges::count(sizes, 0) == 0;
   if (possible && (sizes[0] == 1 || sizes[0] == 3)) return Shape(sizes);
-  throw Error(ErrorKind::usage, "--input: \"" + settings.input + "\" is not a size")
+  throw Error(ErrorKind::usage, fmt::format("--input: \"{}\" is not a size", settings.input))
       .with("expected", "HxW, or CxHxW with 1 or 3 channels, such as 224x224");
 }
 
@@ -130,7 +132,8 @@ std::optional<Preprocessing> preprocessing_of(const Settings& settings, const Sh
 size_t cache_limit(const std::string& text) {
   if (text == "auto") return memory_limits().available / 4;
   if (const std::optional<size_t> bytes = parse_bytes(text)) return *bytes;
-  throw Error(ErrorKind::usage, "--cache: \"" + printable(text) + "\" is not an amount of memory")
+  throw Error(ErrorKind::usage,
+              fmt::format("--cache: \"{}\" is not an amount of memory", printable(text)))
       .with("expected", "auto, 0, or a number and K, M, G or T, such as 1G or 500M");
 }
 
@@ -169,8 +172,8 @@ models::Config configured(const Settings& settings, int64_t outputs, const Shape
       models::configure(settings.model, model_options(settings, outputs, input));
   if (config.input == input) return config;
   throw Error(ErrorKind::usage,
-              settings.model + " takes inputs of " + std::to_string(config.input.rank()) +
-                  " axes, but those of the data set have " + std::to_string(input.rank()))
+              fmt::format("{} takes inputs of {} axes, but those of the data set have {}",
+                          settings.model, config.input.rank(), input.rank()))
       .with("model", to_string(config.input, image_axes(config.input.rank() + 1).substr(1)))
       .with("data", to_string(input));
 }
@@ -186,13 +189,13 @@ void check_channels(const Setup& setup) {
   if (input.rank() != 3) return;
   const std::optional<int64_t> wanted = image_channels(*setup.model, input[0], setup.start.weights);
   if (!wanted || *wanted == input[0]) return;
-  Error error(ErrorKind::usage, setup.settings.weights + ": the weights are for images of " +
-                                    std::to_string(*wanted) +
-                                    " channels, but the net's input has " +
-                                    std::to_string(input[0]));
+  Error error(
+      ErrorKind::usage,
+      fmt::format("{}: the weights are for images of {} channels, but the net's input has {}",
+                  setup.settings.weights, *wanted, input[0]));
   const std::string size = std::to_string(input[1]) + "x" + std::to_string(input[2]);
-  if (*wanted == 3) error.with("try", "--input 3x" + size + ": each gray image as RGB");
-  if (*wanted == 1) error.with("try", "--input 1x" + size + ": each colour image as gray");
+  if (*wanted == 3) error.with("try", fmt::format("--input 3x{}: each gray image as RGB", size));
+  if (*wanted == 1) error.with("try", fmt::format("--input 1x{}: each colour image as gray", size));
   throw error;
 }
 
@@ -211,8 +214,8 @@ data::DataSets without_bad_images(data::DataSets sets, std::vector<data::BadSamp
     const std::vector<data::BadSample> bad = data::find_bad(**part);
     *part = data::without(*part, bad);
     if ((*part)->size() == 0) {
-      throw Error(ErrorKind::data, "data set " + sets.name + ": none of its " +
-                                       std::to_string(bad.size()) + " images can be read")
+      throw Error(ErrorKind::data, fmt::format("data set {}: none of its {} images can be read",
+                                               sets.name, bad.size()))
           .with("first", bad[0].message);
     }
     skipped.insert(skipped.end(), bad.begin(), bad.end());
@@ -239,7 +242,7 @@ std::shared_ptr<const data::Dataset> validation_of(const ModelFile& model,
     try {
       setting.set(settings, *text);
     } catch (const Error& error) {
-      throw Error(ErrorKind::model, "model file: " + error.headline());
+      throw Error(ErrorKind::model, fmt::format("model file: {}", error.headline()));
     }
   }
   if (settings.val == 0) throw fail("the model was trained without validation data: --val 0");
@@ -289,7 +292,7 @@ void Setup::check_views() const {
 void Setup::check_monitoring() const {
   if (split.val->size() > 0) return;
   const auto fail = [](const std::string& flag) {
-    throw Error(ErrorKind::usage, flag + " has no effect without validation data")
+    throw Error(ErrorKind::usage, fmt::format("{} has no effect without validation data", flag))
         .with("try", "a --val above 0");
   };
   if (settings.patience > 0) fail("--patience");
@@ -324,7 +327,7 @@ void Setup::check_batches() const {
   if (settings.drop_last && settings.batch > size) {
     throw Error(ErrorKind::usage, "--drop-last leaves an epoch without batches")
         .with("images", sizes)
-        .with("try", "--batch " + std::to_string(size) + " or less");
+        .with("try", fmt::format("--batch {} or less", size));
   }
   if (const std::optional<Error> error = refusal(batch)) throw *error;
   const int64_t last = settings.drop_last ? 0 : size % batch;
@@ -333,13 +336,13 @@ void Setup::check_batches() const {
   if (!error) return;
   int64_t other = batch - 1;  // the next smaller batch size without such a remainder
   while (other > last && size % other > 0 && size % other <= last) --other;
-  throw Error(ErrorKind::usage, "the last batch of an epoch has " + std::to_string(last) +
-                                    (last == 1 ? " image" : " images") +
-                                    ", too few to train this net")
+  throw Error(ErrorKind::usage,
+              fmt::format("the last batch of an epoch has {}{}, too few to train this net", last,
+                          (last == 1 ? " image" : " images")))
       .with("images", sizes)
       .with("because", error->headline())
-      .with("try", "--drop-last, which leaves that batch out" +
-                       (other > last ? ", or --batch " + std::to_string(other) : ""));
+      .with("try", fmt::format("--drop-last, which leaves that batch out{}",
+                               (other > last ? ", or --batch " + std::to_string(other) : "")));
 }
 
 int64_t Setup::epoch_samples() const {

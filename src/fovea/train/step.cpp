@@ -1,5 +1,7 @@
 #include "fovea/train/step.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -38,8 +40,9 @@ TrainStep::TrainStep(const nn::Module& model, State& state, StepOptions options)
     : model_(model), state_(state), options_(std::move(options)) {
   for (const nn::Variable* variable : model.variables()) {
     if (state.contains(variable->name())) continue;
-    throw Error(ErrorKind::usage, "train step: the State has no array \"" + variable->name() +
-                                      "\" of the model " + model.name())
+    throw Error(ErrorKind::usage,
+                fmt::format("train step: the State has no array \"{}\" of the model {}",
+                            variable->name(), model.name()))
         .with("try", "nn::declare(state, model, seed) before TrainStep is made");
   }
   if (options_.dtype == DType::f16) (void)optim::LossScaler(state);

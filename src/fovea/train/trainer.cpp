@@ -1,5 +1,7 @@
 #include "fovea/train/trainer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -167,7 +169,7 @@ void Trainer::finish_files() {
   if (saved_) return;
   throw Error(ErrorKind::io, "cannot write the last checkpoint; an earlier one is valid")
       .with("folder", folder_.string())
-      .with("try", "free some space, then --resume " + folder_.string());
+      .with("try", fmt::format("free some space, then --resume {}", folder_.string()));
 }
 
 void Trainer::warn_of_references() {
@@ -192,9 +194,10 @@ void Trainer::diverged(const std::string& what, const data::Batch* batch) {
   if (first.empty()) first = nonfinite_in(state(), {Role::buffer});
   if (!first.empty()) error.with("first", first);
   const bool small_range = setup_.settings.precision == "f16";
-  error.with("try", "a lower --lr (it was " + format_number(progress_.lr) +
-                        "), --clip 1, or a longer --warmup" +
-                        (small_range ? ", or --precision bf16, whose range is that of f32" : ""));
+  error.with("try",
+             fmt::format("a lower --lr (it was {}), --clip 1, or a longer --warmup{}",
+                         format_number(progress_.lr),
+                         (small_range ? ", or --precision bf16, whose range is that of f32" : "")));
   append_log(folder_, error.what());
   throw error;
 }

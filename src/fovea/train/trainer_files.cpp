@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 // What a run reads from its folder and writes there.
 
 #include <fstream>
@@ -79,9 +81,8 @@ void Trainer::restore() {
   last_saved_ = progress_.epoch_seconds;
   if (progress_.epoch < 0 || progress_.epoch > setup_.settings.epochs || progress_.batch < 0 ||
       progress_.batch > loader_.batches()) {
-    throw Error(ErrorKind::model, "checkpoint: epoch " + std::to_string(progress_.epoch) +
-                                      ", batch " + std::to_string(progress_.batch) +
-                                      " is outside the run")
+    throw Error(ErrorKind::model, fmt::format("checkpoint: epoch {}, batch {} is outside the run",
+                                              progress_.epoch, progress_.batch))
         .with("folder", folder_.string());
   }
   kept_ = FrozenArrays::parse(checkpoint.progress["frozen"]);

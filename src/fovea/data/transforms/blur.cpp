@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "fovea/core/error.h"
 #include "fovea/data/transforms/builtin.h"
 #include "fovea/data/transforms/image_transform.h"
@@ -26,8 +28,8 @@ TransformEntry gaussian_blur_entry() {
   return image_entry(choice, "gaussian-blur:9:2:3", [choice](const Arguments& a) -> ImageFunction {
     const auto size = static_cast<int>(a.integer("size"));
     if (size % 2 == 0) {
-      throw Error(ErrorKind::usage, "transform gaussian-blur: size must be an odd number, not " +
-                                        std::to_string(size));
+      throw Error(ErrorKind::usage,
+                  fmt::format("transform gaussian-blur: size must be an odd number, not {}", size));
     }
     return [size, sigma = range_of(choice, a, "sigma")](Array& image, Random& random) {
       gaussian_blur(image, size, uniform(random, sigma.low, sigma.high));

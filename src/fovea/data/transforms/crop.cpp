@@ -1,5 +1,7 @@
 #include "fovea/data/transforms/crop.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/core/error.h"
@@ -46,9 +48,8 @@ std::string RandomCrop::text() const {
 Type RandomCrop::output(const Type& input) const {
   require_image(text(), input);
   if (mode_ == PadMode::zeros && padding_ >= std::min(input.shape[0], input.shape[1])) {
-    throw Error(ErrorKind::usage, text() + " could miss images of " +
-                                      std::to_string(input.shape[0]) + "x" +
-                                      std::to_string(input.shape[1]));
+    throw Error(ErrorKind::usage, fmt::format("{} could miss images of {}x{}", text(),
+                                              input.shape[0], input.shape[1]));
   }
   return input;
 }

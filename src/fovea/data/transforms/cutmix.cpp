@@ -1,5 +1,7 @@
 #include "fovea/data/transforms/cutmix.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -58,7 +60,7 @@ Targets CutMix::output(const Targets& targets) const { return mixable(text(), ta
 
 void CutMix::check_input(const Type& input) const {
   if (input.rank() >= 2) return;
-  throw Error(ErrorKind::usage, text() + " needs inputs with spatial axes")
+  throw Error(ErrorKind::usage, fmt::format("{} needs inputs with spatial axes", text()))
       .with("found", to_string(input));
 }
 

@@ -1,5 +1,7 @@
 #include "fovea/data/transforms/image_transform.h"
 
+#include <fmt/format.h>
+
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
 
@@ -72,9 +74,9 @@ int64_t integer(Random& random, int64_t low, int64_t high) {
 Range range_of(const Choice& choice, const Arguments& arguments, const std::string& name) {
   const Range range{arguments.number("min_" + name), arguments.number("max_" + name)};
   if (range.low <= range.high) return range;
-  throw Error(ErrorKind::usage, "transform " + choice.name + ": min_" + name + " is " +
-                                    format_number(range.low) + ", above max_" + name + ", " +
-                                    format_number(range.high));
+  throw Error(ErrorKind::usage,
+              fmt::format("transform {}: min_{} is {}, above max_{}, {}", choice.name, name,
+                          format_number(range.low), name, format_number(range.high)));
 }
 
 }  // namespace fovea::data

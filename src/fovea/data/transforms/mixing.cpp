@@ -1,5 +1,7 @@
 #include "fovea/data/transforms/mixing.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "fovea/core/error.h"
@@ -27,7 +29,7 @@ Tensor mixed(const Tensor& x, const Tensor& share) {
 Targets mixable(std::string_view who, const Targets& targets) {
   if (targets.type.dtype == DType::f32) return targets;
   if (targets.type != class_targets({}).type) {
-    throw Error(ErrorKind::usage, std::string(who) + " needs targets that are classes or numbers")
+    throw Error(ErrorKind::usage, fmt::format("{} needs targets that are classes or numbers", who))
         .with("found", to_string(targets.type));
   }
   return {.type = {DType::f32, {std::ssize(targets.names)}}, .names = targets.names};
