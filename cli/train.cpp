@@ -56,12 +56,16 @@ std::string plan_text(const train::Trainer& trainer) {
                                : "the last epoch counts";
   text += fmt::format("task      {}, {}\n", setup.task->name(), best);
   text += "settings ";
+  const train::Settings defaults;
   for (const train::Setting& setting : train::settings_table()) {
+    if (setting.name == "data" || setting.name == "model") continue;
     const std::string value = setting.get(s);
-    if (setting.name == "data" || setting.name == "model" || value.empty() || value == "false")
-      continue;
-    text += fmt::format(" {}={}", setting.name, value);
+    constexpr std::string_view always[] = {"epochs", "batch",    "optimizer",
+                                           "lr",     "schedule", "seed"};
+    if (std::ranges::count(always, setting.name) > 0 || value != setting.get(defaults))
+      text += fmt::format(" {}={}", setting.name, value);
   }
+  text += "; the others by default";
   return text + fmt::format("\nrun       {}", trainer.folder().string());
 }
 
