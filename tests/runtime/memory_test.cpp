@@ -112,11 +112,13 @@ TEST(Memory, StaysFlatOverManyInputShapes) {
     (void)program.run(memory, state, {{"input", Array::full(DType::f32, {1, 3, side, side}, 1)}});
   };
   run(64);
-  const size_t arena = memory.arena_bytes();
+  const size_t largest = memory.arena_bytes();
   for (int64_t side = 64; side > 14; --side) run(side);
-  EXPECT_EQ(memory.arena_bytes(), arena);
+  const size_t arena = memory.arena_bytes();
+  EXPECT_LE(arena, largest * 3 / 2);  // smaller images may have kernels that need more scratch
   const int64_t before = resident();
   for (int64_t side = 64; side > 14; --side) run(side);  // none is in the cache any more
+  EXPECT_EQ(memory.arena_bytes(), arena);
   if (!allocations_are_counted()) return;    // a sanitizer keeps freed memory, to find its use
   EXPECT_LT(resident() - before, 16 << 20);  // the weights of a Program are 1.6 MB
 }

@@ -217,12 +217,16 @@ bool windows_outside(const ConvGeometry& g, const Shape& weight) {
 
 /// Among oneDNN's kernels on batches of matrix products ("brgconv" in 2.6, "brg_conv_fwd" in 3.7),
 /// those of 3.7 with AMX give wrong results for some geometries that others get right, and its
-/// others may crash when a window lies entirely in the padding, as those of 2.6 with AMX do.
-bool reliable(std::string_view implementation, const ConvGeometry& g, const Shape& weight) {
+/// others may crash when a window lies entirely in the padding, as those of 2.6 with AMX do. With
+/// one input channel, 3.7's give wrong results for outputs that strides have left one position
+/// wide.
+bool reliable(std::string_view implementation, const ConvGeometry& g, const Shape& weight,
+              const Shape& y) {
   const auto has = [&](std::string_view part) {
     return implementation.find(part) != std::string_view::npos;
   };
-  if (has("brg_conv_fwd")) return !has("amx") && !windows_outside(g, weight);
+  const bool narrow = weight[1] == 1 && y[y.rank() - 1] == 1;
+  if (has("brg_conv_fwd")) return !has("amx") && !windows_outside(g, weight) && !narrow;
   return !has("brgconv") || !has("amx") || !windows_outside(g, weight);
 }
 
@@ -238,7 +242,8 @@ Offer make_forward(const Problem& problem, dnnl::algorithm algorithm) {
       attr.set_post_ops(epilogue.ops);
       auto pd =
           forward_desc(algorithm, conv.geometry, x, {dims, data_type(dtype), any}, bias, y, attr);
-      while (!reliable(pd.impl_info_str(), conv.geometry, problem.in[1].shape)) {
+      while (
+          !reliable(pd.impl_info_str(), conv.geometry, problem.in[1].shape, problem.out[0].shape)) {
         if (!next_implementation(pd))
           throw dnnl::error(dnnl_unimplemented, "has no reliable kernel");
       }
