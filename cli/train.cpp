@@ -5,7 +5,9 @@
 
 #include "commands.h"
 #include "downloads.h"
+#include "fovea/core/files.h"
 #include "fovea/core/process.h"
+#include "fovea/formats/trace.h"
 #include "fovea/runtime/profile.h"
 #include "fovea/train/profiler.h"
 #include "fovea/train/trainer.h"
@@ -211,6 +213,8 @@ int report(const train::Result& result, const Display& display, const train::Pro
     const Peak peak = measure_peak();
     document["profile"] = profile_json(profiler.timeline(), profiler.batches(), peak);
     console.result(profiler_text(profiler, peak) + "\n");
+    // Not during the run: a full disk must not end it.
+    replace_file(result.folder / "trace.json", trace_text(profiler.timeline()));
   }
   console.document(document);
   const std::string folder = shell_word(result.folder.string());

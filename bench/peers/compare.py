@@ -9,11 +9,10 @@ than 1e-3 of the largest output (they use Winograd, too) ends the comparison. Pe
 
     pip install torch torchvision onnxruntime openvino ncnn pnnx onnx onnxscript
 
-ROW: step:NET:BATCH or infer:NET:BATCH, with :avx2 for AVX2 alone; by default the rows of the published table.
+ROW: step:NET:BATCH or infer:NET:BATCH; by default all of DEFAULT_ROWS.
 """
 import argparse
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -24,20 +23,18 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-DEFAULT_ROWS = ["step:resnet18_cifar:128", "step:resnet18_cifar:64:avx2", "step:resnet50:16", "step:mobilenet_v2:16",
+DEFAULT_ROWS = ["step:resnet18_cifar:128", "step:resnet50:16", "step:mobilenet_v2:16",
                 "step:efficientnet_b0:16", "step:convnext_tiny:16"] + [
     f"infer:{net}:{batch}" for batch in (1, 32)
     for net in ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0", "convnext_tiny")]
 STEP_PEERS = ["torch-nhwc", "torch-nchw", "torch-compile"]
 INFER_PEERS = ["torch-nhwc", "onnxruntime", "openvino", "ncnn"]
-AVX2 = {"FOVEA_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 
 
 class Row:
     def __init__(self, text):
         parts = text.split(":")
         self.text, self.task, self.net, self.batch = text, parts[0], parts[1], int(parts[2])
-        self.avx2 = parts[3:] == ["avx2"]
         self.peers = list(STEP_PEERS if self.task == "step" else INFER_PEERS)
         if self.batch != 1 and "ncnn" in self.peers:
             self.peers.remove("ncnn")  # it has no batches
@@ -47,9 +44,8 @@ def last_json(text):
     return json.loads(text[text.index("{"):] if text.lstrip().startswith("{\n") else text.strip().splitlines()[-1])
 
 
-def run(command, row):
-    environment = dict(os.environ, **(AVX2 if row.avx2 else {}))
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+def run(command):
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "failed")
     return done.stdout
@@ -77,13 +73,13 @@ def check_results(args, row, folder):
     torch.save(net.state_dict(), weights)
     np.save(given, fixed_input(row.batch, size))
     run([args.fovea, "predict", "--model", row.net, "--weights", str(weights), "--input", str(given), "--output",
-         str(output), "--quiet"], row)
+         str(output), "--quiet"])
     ours, works = np.load(output), []
     for engine in row.peers:
         theirs = folder / f"{engine}.npy"
         try:
             run(peer_command(args, row, engine) + ["--weights", str(weights), "--output", str(theirs), "--warmup", "0",
-                                                   "--samples", "1"], row)
+                                                   "--samples", "1"])
         except RuntimeError as error:
             print(f"{row.text}: {engine} is left out: {error}", file=sys.stderr)
             continue
@@ -102,7 +98,7 @@ def measure(args, row):
         for engine in list(results):
             command = fovea_command(args, row) if engine == "fovea" else peer_command(args, row, engine)
             try:
-                results[engine].append(last_json(run(command, row)))
+                results[engine].append(last_json(run(command)))
             except RuntimeError as error:
                 print(f"{row.text}: {engine} is left out: {error}", file=sys.stderr)
                 del results[engine]
@@ -123,8 +119,7 @@ def table_row(row, results):
     best = min(peers, key=peers.get)
     memory = max(one["peak_memory_bytes"] for one in results["fovea"]) / max(
         one["peak_memory_bytes"] for one in results[best])
-    name = f"{row.net}, {'training step' if row.task == 'step' else 'inference'}, batch {row.batch}" + (
-        ", AVX2" if row.avx2 else "")
+    name = f"{row.net}, {'training step' if row.task == 'step' else 'inference'}, batch {row.batch}"
     others = "; ".join(f"{engine} {cell(runs)}" for engine, runs in results.items() if engine not in ("fovea", best))
     return (f"| {name} | {cell(results['fovea'])} | {best} {cell(results[best])} | **{peers[best] / ours:.2f}x** | "
             f"{memory:.2f} | {others} |")

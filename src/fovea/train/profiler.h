@@ -6,7 +6,7 @@
 namespace fovea::train {
 
 /// Records some batches of a run: kernel calls, loader threads, waiting. The first batch, which
-/// compiles Programs, is not among them. Writes trace.json (see trace_text) into the run folder.
+/// compiles Programs, is not among them.
 class Profiler : public Callback {
  public:
   explicit Profiler(int64_t batches = 20) : wanted_(batches) {}
@@ -20,7 +20,7 @@ class Profiler : public Callback {
   int64_t batches() const { return recorded_; }  ///< that were recorded
 
  private:
-  void finish(Trainer& trainer);
+  void finish();
 
   int64_t wanted_, recorded_ = 0;
   enum class Phase : uint8_t { before, recording, after } phase_ = Phase::before;

@@ -55,7 +55,8 @@ std::string refuse(const Pass& pass) {
 ///   gradient of the weights transforms again for each block of 64;
 /// - weights: about 1000 for each pair, in each run, however few tiles there are.
 ///
-/// The constants are measured: 64 channels at 32x32, 3 to 64 channels there, 512 channels at 4x4.
+/// The constants are fitted to measurements: 64 channels at 32x32, 3 to 64 channels there, 512 at
+/// 4x4.
 std::string refuse_slower(const Pass& pass, bool weight_gradient) {
   const Tiles tiles{Image(pass.y)};
   const double in = static_cast<double>(pass.weight[1]), out = static_cast<double>(pass.weight[0]);

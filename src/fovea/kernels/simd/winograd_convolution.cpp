@@ -190,11 +190,11 @@ class ConvolutionKernel final : public Kernel {
     shared_ = c.groups() * matrices * u_matrix_ * 4 > 3 * megabyte;
     const int64_t tile_bytes = matrices * 4 * row_;  // of V
     block_ = shared_ ? equal_pieces(count, std::max<int64_t>(6, 10 * megabyte / tile_bytes)) : 0;
-    const int64_t most =
+    const int64_t maximum =
         shared_
             ? 96
             : std::clamp<int64_t>(3 * megabyte / 4 / (tile_bytes + matrices * 4 * group), 12, 96);
-    together_ = equal_pieces(shared_ ? block_ : (count + team_ - 1) / team_, most);
+    together_ = equal_pieces(shared_ ? block_ : (count + team_ - 1) / team_, maximum);
     const int64_t v_tiles = shared_ ? block_ : together_;
     v_matrix_ = v_tiles * row_ + pad;
     m_matrix_ = together_ * group + pad;
