@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -182,6 +183,37 @@ TEST(Files, DescriptorsAreReadAndWrittenAtTheirPosition) {
   ASSERT_EQ(::lseek(file.get(), 2, SEEK_SET), 2);
   replace_file(name, "ab");
   EXPECT_EQ(text_of(folder / "a"), "01ab456789");
+}
+
+// A folder that could not be looked into was taken for one that is not there.
+TEST(Files, WhatCannotBeSeenIsNotTakenForMissing) {
+  TemporaryFolder folder;
+  put(folder / "a", "0123456789");
+  const std::optional<FileInfo> file = file_info(folder / "a", ErrorKind::data);
+  ASSERT_TRUE(file);
+  EXPECT_EQ(file->size, 10u);
+  EXPECT_FALSE(file->folder);
+  EXPECT_TRUE(is_folder(folder / "", ErrorKind::data));
+  EXPECT_FALSE(exists(folder / "b", ErrorKind::data));
+  EXPECT_FALSE(exists(folder / "a" / "b", ErrorKind::data));
+  std::filesystem::create_symlink("c", folder / "c");
+  expect_error(ErrorKind::model, "cannot read " + (folder / "c").string() + ": Too many levels",
+               [&] { (void)exists(folder / "c", ErrorKind::model); });
+}
+
+TEST(Files, TemporariesOfKilledProcessesAreRemovedAndThoseOfOthersStay) {
+  TemporaryFolder folder;
+  pid_t ended = ::fork();
+  if (ended == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(ended, nullptr, 0), ended);
+  const std::string dead = ".fovea-" + std::to_string(ended) + "-0.tmp",
+                    alive = ".fovea-" + std::to_string(::getppid()) + "-7.tmp";
+  for (const std::string& name : {dead, alive, dead + "2", std::string(".fovea-x-0.tmp")})
+    put(folder / name, "");
+  remove_abandoned(folder / "");
+  EXPECT_FALSE(std::filesystem::exists(folder / dead));
+  EXPECT_EQ(files_in(folder / ""), 3);
+  remove_abandoned(folder / "missing");
 }
 
 }  // namespace

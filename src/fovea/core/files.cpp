@@ -11,6 +11,8 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -81,15 +83,17 @@ int named_descriptor(const std::filesystem::path& path, int standard) {
 
 int open_to_read(const std::filesystem::path& path) {
   const int named = named_descriptor(path, STDIN_FILENO);
-  return named < 0 ? ::open(path.c_str(), O_RDONLY | O_CLOEXEC)
-                   : ::fcntl(named, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (named >= 0) return ::fcntl(named, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  return uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
 }
 
 /// Opens what cannot be replaced by renaming: a stream, or a file to be written in place.
 Descriptor open_to_write(const std::filesystem::path& path, int flags = 0) {
   const int named = named_descriptor(path, STDOUT_FILENO);
-  Descriptor file(named < 0 ? ::open(path.c_str(), O_WRONLY | O_CLOEXEC | flags)
-                            : ::fcntl(named, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  Descriptor file(uninterrupted([&] {
+    return named < 0 ? ::open(path.c_str(), O_WRONLY | O_CLOEXEC | flags)
+                     : ::fcntl(named, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  }));
   if (file.get() < 0) throw cannot_write(path, errno);
   return file;
 }
@@ -145,8 +149,8 @@ void check_size(const std::filesystem::path& path, ErrorKind kind, size_t size, 
 
 void flush_to_disk(int file, const std::filesystem::path& path) {
   // Some file systems do not support it, and say so in one of these ways.
-  if (::fsync(file) == 0 || errno == EINVAL || errno == ENOSYS || errno == ENOTSUP) return;
-  throw cannot_write(path, errno);
+  if (uninterrupted([&] { return ::fsync(file); }) == 0) return;
+  if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) throw cannot_write(path, errno);
 }
 
 /// Follows the symbolic links at the end of `path`, to a file or to where one can be created.
@@ -159,6 +163,10 @@ std::filesystem::path follow_links(std::filesystem::path path) {
     path = path.parent_path() / target;
   }
   throw cannot_write(path, ELOOP);
+}
+
+std::string temporary_name(int process, uint64_t number) {
+  return fmt::format(".fovea-{}-{}.tmp", process, number);
 }
 
 /// A new file beside `target` that takes its place when it is complete. Names are relative to the
@@ -196,9 +204,11 @@ class Replacement {
   int create(mode_t mode) {
     static std::atomic<uint64_t> count = 0;
     for (;;) {  // the name may exist: from a process in another container, or one that crashed
-      name_ = fmt::format(".fovea-{}-{}.tmp", ::getpid(), count++);
-      const int file = ::openat(folder_.get(), name_.c_str(),
-                                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+      name_ = temporary_name(::getpid(), count++);
+      const int file = uninterrupted([&] {
+        return ::openat(folder_.get(), name_.c_str(),
+                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+      });
       if (file >= 0 || errno != EEXIST) return file;
     }
   }
@@ -238,6 +248,22 @@ bool is_standard_output(const std::filesystem::path& path) {
   return named_descriptor(path, STDOUT_FILENO) == STDOUT_FILENO;
 }
 
+std::optional<FileInfo> file_info(const std::filesystem::path& path, ErrorKind kind) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0)
+    return FileInfo{.folder = S_ISDIR(info.st_mode), .size = static_cast<uint64_t>(info.st_size)};
+  if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+  throw failure(kind, "cannot read", path, errno);
+}
+
+bool exists(const std::filesystem::path& path, ErrorKind kind) {
+  return file_info(path, kind).has_value();
+}
+
+bool is_folder(const std::filesystem::path& path, ErrorKind kind) {
+  return file_info(path, kind).value_or(FileInfo{}).folder;
+}
+
 Descriptor::~Descriptor() {
   if (fd_ >= 0) ::close(fd_);
 }
@@ -260,8 +286,8 @@ InputFile::InputFile(const std::filesystem::path& path, ErrorKind kind)
 size_t InputFile::read(std::span<std::byte> out) {
   size_t done = 0;
   while (done < out.size()) {
-    const ssize_t n = ::read(file_.get(), out.data() + done, out.size() - done);
-    if (n < 0 && errno == EINTR) continue;
+    const ssize_t n =
+        uninterrupted([&] { return ::read(file_.get(), out.data() + done, out.size() - done); });
     if (n < 0) throw failure(kind_, "cannot read", path_, errno);
     if (n == 0) break;
     done += static_cast<size_t>(n);
@@ -301,8 +327,8 @@ std::string read_text(const std::filesystem::path& path, ErrorKind kind, size_t 
 void write_all(int descriptor, std::span<const std::byte> bytes,
                const std::filesystem::path& path) {
   while (!bytes.empty()) {
-    const ssize_t n = ::write(descriptor, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
+    const ssize_t n =
+        uninterrupted([&] { return ::write(descriptor, bytes.data(), bytes.size()); });
     if (n < 0) throw cannot_write(path, errno);
     bytes = bytes.subspan(static_cast<size_t>(n));
   }
@@ -337,6 +363,23 @@ void replace_file(const std::filesystem::path& path,
   const Descriptor file = open_to_write(path, O_TRUNC);
   write_to(file.get());
   flush_to_disk(file.get(), path);
+}
+
+void remove_abandoned(const std::filesystem::path& folder) {
+  std::error_code failed;
+  for (std::filesystem::directory_iterator i(folder, failed), end; !failed && i != end;
+       i.increment(failed)) {
+    const std::string name = i->path().filename().string();
+    int process = 0;
+    unsigned long number = 0;
+    if (std::sscanf(name.c_str(), ".fovea-%d-%lu.tmp", &process, &number) != 2) continue;
+    // The same number can be that of another process: in a container it often is.
+    const bool lives = process != ::getpid() && (::kill(process, 0) == 0 || errno != ESRCH);
+    if (!lives && name == temporary_name(process, number)) {
+      std::error_code ignored;
+      std::filesystem::remove(i->path(), ignored);
+    }
+  }
 }
 
 void replace_file(const std::filesystem::path& path, std::string_view text) {

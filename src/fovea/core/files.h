@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -25,6 +26,26 @@ bool is_stream(const std::filesystem::path& path);
 
 /// Whether writing to `path` writes to standard output.
 bool is_standard_output(const std::filesystem::path& path);
+
+/// What is at a path, symbolic links followed.
+struct FileInfo {
+  bool folder = false;
+  uint64_t size = 0;  ///< in bytes, of a file
+};
+
+/// None if there is nothing at `path`. Errors: `kind` when that cannot be told, since a disk fails
+/// or a folder may not be entered: what is not seen then may be there.
+std::optional<FileInfo> file_info(const std::filesystem::path& path, ErrorKind kind);
+bool exists(const std::filesystem::path& path, ErrorKind kind);
+bool is_folder(const std::filesystem::path& path, ErrorKind kind);
+
+/// The result of a system call that is repeated as long as signals interrupt it.
+template <class Call>
+auto uninterrupted(const Call& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
 
 /// An open descriptor, closed on destruction.
 class Descriptor {
@@ -94,6 +115,10 @@ std::string read_text(const std::filesystem::path& path, ErrorKind kind,
 using Sink = std::function<void(std::span<const std::byte>)>;
 void replace_file(const std::filesystem::path& path, const std::function<void(const Sink&)>& write);
 void replace_file(const std::filesystem::path& path, std::string_view text);
+
+/// Removes the temporary files that replace_file left in a folder in processes that were killed.
+/// Those that cannot be removed stay.
+void remove_abandoned(const std::filesystem::path& folder);
 
 /// Writes bytes to an open file descriptor, all of them. Errors: io naming `path`.
 void write_all(int descriptor, std::span<const std::byte> bytes, const std::filesystem::path& path);

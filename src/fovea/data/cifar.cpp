@@ -111,9 +111,8 @@ DataSets open_cifar10(const std::filesystem::path& folder) {
 
 DataSets open_cifar100(const std::filesystem::path& folder) {
   const std::filesystem::path list = folder / "fine_label_names.txt";
-  std::error_code ignored;
   const std::vector<std::string> classes =
-      std::filesystem::exists(list, ignored) ? read_class_names(list, 100) : cifar100_classes();
+      exists(list, ErrorKind::data) ? read_class_names(list, 100) : cifar100_classes();
   CifarSamples train = read_cifar({folder / "train.bin"}, cifar100_layout, 50000);
   CifarSamples test = read_cifar({folder / "test.bin"}, cifar100_layout, 10000);
   return make_sets("cifar100", std::move(train), std::move(test), classes);

@@ -33,11 +33,15 @@ struct Entry {
 /// nothing but the names is read: whether they are folders comes with them, except for links.
 std::vector<Entry> entries(const fs::path& folder) {
   std::vector<Entry> all;
-  std::error_code error, unknown;
+  std::error_code error;
   for (fs::directory_iterator i(folder, error), end; !error && i != end; i.increment(error)) {
     std::string name = i->path().filename().string();
     if (name.starts_with('.')) continue;
+    std::error_code unknown;
     const bool is_folder = !is_image_name(name) && i->is_directory(unknown);
+    if (unknown && unknown != std::errc::no_such_file_or_directory &&
+        unknown != std::errc::too_many_symbolic_link_levels)
+      throw bad("cannot read " + i->path().string() + ": " + unknown.message());
     all.push_back({std::move(name), is_folder});
   }
   if (error) throw bad("cannot read the folder " + folder.string() + ": " + error.message());
@@ -89,8 +93,7 @@ Split read_split(const fs::path& folder) {
 std::optional<fs::path> find_folder(const fs::path& folder,
                                     std::initializer_list<std::string_view> names) {
   for (std::string_view name : names) {
-    std::error_code error;
-    if (fs::is_directory(folder / name, error)) return folder / name;
+    if (is_folder(folder / name, ErrorKind::data)) return folder / name;
   }
   return std::nullopt;
 }
@@ -136,9 +139,9 @@ void require_two(const std::vector<std::string>& names, const fs::path& folder) 
 }
 
 fs::path existing(const fs::path& folder) {
-  std::error_code error;
-  if (fs::is_directory(folder, error)) return folder;
-  throw bad(folder.string() + (fs::exists(folder, error) ? " is not a folder" : " does not exist"))
+  const std::optional<FileInfo> found = file_info(folder, ErrorKind::data);
+  if (found && found->folder) return folder;
+  throw bad(folder.string() + (found ? " is not a folder" : " does not exist"))
       .with("expected", layout());
 }
 

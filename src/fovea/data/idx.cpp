@@ -6,6 +6,7 @@
 #include <span>
 
 #include "fovea/core/error.h"
+#include "fovea/core/files.h"
 #include "fovea/core/shape.h"
 #include "fovea/data/data_file.h"
 
@@ -141,8 +142,7 @@ std::optional<std::filesystem::path> find_idx_file(const std::filesystem::path& 
   for (const std::string& spelling : {name, dotted(name)}) {
     for (const char* suffix : {"", ".gz"}) {
       const std::filesystem::path path = folder / (spelling + suffix);
-      std::error_code ignored;
-      if (std::filesystem::exists(path, ignored)) return path;
+      if (exists(path, ErrorKind::data)) return path;
     }
   }
   return std::nullopt;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/random.h"
 #include "fovea/core/text.h"
@@ -96,8 +97,8 @@ std::string ImageFiles::stamp() const {
   std::vector<uint64_t> parts(list_.paths.size());
   parallel_for(size(), 256, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      std::error_code error;  // a missing file has the size -1
-      const uintmax_t bytes = fs::file_size(path(i), error);
+      const std::optional<FileInfo> file = file_info(path(i), ErrorKind::data);
+      const uint64_t bytes = file ? file->size : ~uint64_t{0};
       const auto at = static_cast<size_t>(i);
       parts[at] = hash(list_.paths[at] + '\n' + std::to_string(bytes));
     }

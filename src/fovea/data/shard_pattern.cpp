@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "fovea/core/error.h"
+#include "fovea/core/files.h"
 #include "fovea/core/text.h"
 
 namespace fovea::data {
@@ -73,15 +74,14 @@ std::vector<fs::path> matching(const fs::path& folder, const std::string& glob) 
 }
 
 std::vector<fs::path> files_of(const fs::path& pattern) {
-  std::error_code error;
-  if (fs::is_directory(pattern, error)) return matching(pattern, "*.tar");
+  if (is_folder(pattern, ErrorKind::data)) return matching(pattern, "*.tar");
   std::vector<fs::path> files;
   for (const std::string& text : expand_braces(pattern.string())) {
     const fs::path path = text;
     const std::string name = path.filename().string();
-    if (name.find_first_of("*?[") != std::string::npos && !fs::exists(path, error)) {
+    if (name.find_first_of("*?[") != std::string::npos && !exists(path, ErrorKind::data)) {
       std::ranges::copy(matching(path.parent_path(), name), std::back_inserter(files));
-    } else if (fs::exists(path, error)) {
+    } else if (exists(path, ErrorKind::data)) {
       files.push_back(path);
     } else {
       throw Error(ErrorKind::data, fmt::format("tar file {} does not exist", path.string()));

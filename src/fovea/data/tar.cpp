@@ -35,7 +35,8 @@ constexpr int64_t longest_class = 256, longest_json = int64_t{1} << 20;
 class PlacedFile {
  public:
   explicit PlacedFile(const fs::path& path)
-      : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+      : path_(path),
+        file_(uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); })) {
     if (file_.get() < 0) {
       throw Error(ErrorKind::data,
                   fmt::format("cannot read {}: {}", path.string(), std::strerror(errno)));
@@ -48,15 +49,16 @@ class PlacedFile {
   size_t read(int64_t offset, std::span<std::byte> out) const {
     size_t done = 0;
     while (done < out.size()) {
-      const ssize_t count = ::pread(file_.get(), out.data() + done, out.size() - done,
-                                    offset + static_cast<int64_t>(done));
+      const ssize_t count = uninterrupted([&] {
+        return ::pread(file_.get(), out.data() + done, out.size() - done,
+                       offset + static_cast<int64_t>(done));
+      });
       if (count == 0) break;
-      if (count > 0) {
-        done += static_cast<size_t>(count);
-      } else if (errno != EINTR) {
+      if (count < 0) {
         throw Error(ErrorKind::data,
                     fmt::format("cannot read {}: {}", path_.string(), std::strerror(errno)));
       }
+      done += static_cast<size_t>(count);
     }
     return done;
   }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "fovea/core/error.h"
+#include "fovea/core/files.h"
 #include "fovea/core/text.h"
 #include "fovea/formats/safetensors.h"
 
@@ -33,12 +34,12 @@ std::optional<Found> find(const std::filesystem::path& folder) {
                               previous = folder / "checkpoint.previous.safetensors";
   std::string warning;
   try {
-    if (std::filesystem::exists(latest)) return Found{latest, read(latest), ""};
+    if (exists(latest, ErrorKind::model)) return Found{latest, read(latest), ""};
   } catch (const Error& e) {
-    if (!std::filesystem::exists(previous)) throw;
+    if (!exists(previous, ErrorKind::model)) throw;
     warning = e.headline() + "; continuing from the previous checkpoint";
   }
-  if (!std::filesystem::exists(previous)) return std::nullopt;
+  if (!exists(previous, ErrorKind::model)) return std::nullopt;
   return Found{previous, read(previous), warning};
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "fovea/core/files.h"
 #include "fovea/core/text.h"
 #include "fovea/data/registry.h"
 #include "fovea/train/checkpoint.h"
@@ -82,7 +83,7 @@ void check_data(const Resumption& run, const data::DataSets& sets) {
 }  // namespace
 
 Resumption read_run(const std::filesystem::path& folder, const Changes& changes) {
-  if (!std::filesystem::exists(folder / "config.toml")) {
+  if (!exists(folder / "config.toml", ErrorKind::data)) {
     throw Error(ErrorKind::data,
                 fmt::format("--resume: {} has no config.toml: it is not the folder of a run",
                             folder.string()))
@@ -92,6 +93,7 @@ Resumption read_run(const std::filesystem::path& folder, const Changes& changes)
                  .settings = from_toml(folder / "config.toml"),
                  .notes = {},
                  .progress = checkpoint_progress(folder)};
+  remove_abandoned(folder);
   const Settings before = run.settings;
   for (const auto& [name, value] : changes) {
     const Setting setting = setting_named(name);

@@ -80,9 +80,10 @@ std::filesystem::path numbered_folder(const Settings& settings) {
 
 RunLock::RunLock(const std::filesystem::path& folder) : path_(folder / lock_name) {
   for (bool held = false; !held;) {
-    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    file_ = uninterrupted(
+        [&] { return ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644); });
     if (file_ < 0) throw cannot_write(path_);
-    if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
+    if (uninterrupted([&] { return ::flock(file_, LOCK_EX | LOCK_NB); }) != 0) {
       if (errno != EWOULDBLOCK) return;  // this file system has no locks
       const std::string process = holder(file_);
       ::close(file_);
@@ -95,7 +96,10 @@ RunLock::RunLock(const std::filesystem::path& folder) : path_(folder / lock_name
     if (!held) ::close(file_);
   }
   const std::string text = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(file_, 0) != 0 || ::pwrite(file_, text.data(), text.size(), 0) < 0) {
+  const bool written =
+      uninterrupted([&] { return ::ftruncate(file_, 0); }) == 0 &&
+      uninterrupted([&] { return ::pwrite(file_, text.data(), text.size(), 0); }) >= 0;
+  if (!written) {
     const Error error = cannot_write(path_);
     ::close(file_);
     throw error;
@@ -115,7 +119,7 @@ RunFolder make_run_folder(const std::string& out, const Settings& settings) {
     std::error_code error;
     std::filesystem::create_directories(folder, error);
     if (error) throw cannot_make(folder, error.message());
-    if (!std::filesystem::exists(folder / lock_name)) require_empty(folder);
+    if (!exists(folder / lock_name, ErrorKind::io)) require_empty(folder);
   }
   auto lock = std::make_unique<const RunLock>(folder);
   require_empty(folder);
@@ -149,14 +153,19 @@ std::string epoch_file(int64_t epoch) {
 
 void remove_epoch_files(const std::filesystem::path& folder, int64_t keep) {
   std::vector<std::pair<double, std::filesystem::path>> found;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
+  std::error_code unreadable;
+  for (auto entry = std::filesystem::directory_iterator(folder, unreadable);
+       !unreadable && entry != std::filesystem::directory_iterator(); entry.increment(unreadable)) {
+    const std::string name = entry->path().filename().string();
     const std::string_view prefix = "epoch-", suffix = ".safetensors";
     if (!name.starts_with(prefix) || !name.ends_with(suffix)) continue;
     const std::optional<double> epoch =
         parse_number(name.substr(prefix.size(), name.size() - prefix.size() - suffix.size()));
-    if (epoch) found.emplace_back(*epoch, entry.path());
+    if (epoch) found.emplace_back(*epoch, entry->path());
   }
+  if (unreadable)
+    throw Error(ErrorKind::io,
+                fmt::format("cannot read {}: {}", folder.string(), unreadable.message()));
   std::ranges::sort(found, std::greater<>());
   for (size_t i = static_cast<size_t>(keep); i < found.size(); ++i) {
     std::error_code failed;
@@ -170,7 +179,8 @@ void remove_epoch_files(const std::filesystem::path& folder, int64_t keep) {
 
 void append_log(const std::filesystem::path& folder, std::string_view line) {
   const std::filesystem::path path = folder / "log.txt";
-  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  const Descriptor file(uninterrupted(
+      [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666); }));
   const std::string text = std::string(line) + "\n";
   try {
     if (file.get() >= 0) write_all(file.get(), std::as_bytes(std::span(text)), path);
