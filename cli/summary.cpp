@@ -163,8 +163,8 @@ int run(const Flags& flags, Console& console) {
   nn::declare(state, *chosen.module, 0);
   const std::shared_ptr<Graph> graph =
       nn::trace(*chosen.module, Shape{1}.concat(chosen.config.input));
-  const auto frozen = [names =
-                           models::select("--freeze", flags.freeze, chosen.name, chosen.config)](
+  const auto frozen = [names = models::select("--freeze", flags.freeze, *chosen.module,
+                                              models::head(chosen.name, chosen.config))](
                           std::string_view array) { return names.contains(array); };
   graph->freeze(frozen);
   Summary summary = summarize(*graph, state.names(Role::parameter));

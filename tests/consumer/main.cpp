@@ -286,14 +286,19 @@ bool evaluate_and_predict(const std::filesystem::path& file) {
   return measured.count() == 512 && tasks::find(measured.numbers(), "within").has_value();
 }
 
-/// A run in three lines: a net, known by its name, is trained, measured and used.
-bool three_lines() {
+/// A run in three lines: a net is trained, measured and used. Then it is saved, and read again.
+bool three_lines(const std::filesystem::path& folder) {
   const data::DataSets dots{"dots", std::make_shared<Dots>(1), std::make_shared<Dots>(2)};
+  const DotNet net(nn::Scope("my_net"));
   const History history =
-      fit("dot_net", dots, {.epochs = 20, .batch = 32, .lr = 0.05, .augment = "none"});
+      fit(net, dots, {.epochs = 20, .batch = 32, .lr = 0.05, .augment = "none"});
   const tasks::Numbers numbers = history.model->evaluate(dots.test);
   const auto predictions = history.model->predict(std::vector<Image>(3, Image::black(8, 8, 1)));
   std::printf("%s%s", history.csv().c_str(), predictions[2]->text().c_str());
+
+  history.model->save(folder / "my_net.safetensors");
+  Predictor again(folder / "my_net.safetensors", net);
+  if (again.evaluate(dots.test) != numbers) return false;
   return history.history.size() == 20 && tasks::find(numbers, "r2").value_or(-1) > 0.7;
 }
 
@@ -340,7 +345,7 @@ int main() {
       std::filesystem::temp_directory_path() / ("fovea-consumer-" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
   const bool good = own_loop() && whole_run(folder) &&
-                    evaluate_and_predict(folder / "run/best.safetensors") && three_lines() &&
+                    evaluate_and_predict(folder / "run/best.safetensors") && three_lines(folder) &&
                     own_optimizers();
   std::filesystem::remove_all(folder);
   return good ? 0 : 1;

@@ -7,10 +7,15 @@
 namespace fovea {
 namespace {
 
+models::ArrayNames select(std::string_view flag, std::string_view text, const char* name,
+                          const models::Config& config) {
+  return models::select(flag, text, *models::make(name, config), models::head(name, config));
+}
+
 TEST(Selection, GlobsNameTheArraysOfANet) {
   const models::Config config = models::configure("efficientnet_lite0", {.outputs = 10});
   const models::ArrayNames norms =
-      models::select("--freeze", "*bn*,_conv_stem*", "efficientnet_lite0", config);
+      select("--freeze", "*bn*,_conv_stem*", "efficientnet_lite0", config);
   int kept = 0, trained = 0;
   const auto model = models::make("efficientnet_lite0", config);
   for (const nn::Variable* v : model->variables()) {
@@ -22,13 +27,13 @@ TEST(Selection, GlobsNameTheArraysOfANet) {
   EXPECT_GT(kept, 100);
   EXPECT_GT(trained, 40);
   expect_error(ErrorKind::usage, "unknown --freeze \"bm*\"",
-               [&] { (void)models::select("--freeze", "*bn*,bm*", "efficientnet_lite0", config); });
+               [&] { (void)select("--freeze", "*bn*,bm*", "efficientnet_lite0", config); });
 }
 
 TEST(Selection, AGlobThatMatchesNothingListsNames) {
   const models::Config config = models::configure("lenet5", {.outputs = 10});
-  const std::string text = error_text(
-      ErrorKind::usage, [&] { (void)models::select("--group", "cnv1.*", "lenet5", config); });
+  const std::string text =
+      error_text(ErrorKind::usage, [&] { (void)select("--group", "cnv1.*", "lenet5", config); });
   EXPECT_TRUE(text.starts_with("unknown --group \"cnv1.*\"\n")) << text;
   EXPECT_NE(text.find("\n  arrays  conv1.weight, conv1.bias, "), std::string::npos) << text;
   EXPECT_NE(text.find(" and 2 more\n  try     backbone, head, vectors, or globs"),
@@ -40,18 +45,18 @@ TEST(Selection, TheBackboneIsAllThatDoesNotDependOnTheClasses) {
   const models::Config config = models::configure("resnet18", {.outputs = 10});
   EXPECT_EQ(models::head("resnet18", config),
             (std::set<std::string, std::less<>>{"fc.bias", "fc.weight"}));
-  const auto select = [&](const char* text) {
-    return models::select("--freeze", text, "resnet18", config);
+  const auto frozen = [&](const char* text) {
+    return select("--freeze", text, "resnet18", config);
   };
-  const models::ArrayNames backbone = select("backbone"), vectors = select("vectors,fc.*");
+  const models::ArrayNames backbone = frozen("backbone"), vectors = frozen("vectors,fc.*");
   EXPECT_TRUE(backbone.contains("conv1.weight"));
   EXPECT_TRUE(backbone.contains("bn1.running_mean"));
   EXPECT_FALSE(backbone.contains("fc.weight"));
-  EXPECT_EQ(select("head"), models::head("resnet18", config));
+  EXPECT_EQ(frozen("head"), models::head("resnet18", config));
   EXPECT_TRUE(vectors.contains("layer1.0.bn1.weight"));
   EXPECT_FALSE(vectors.contains("layer1.0.conv1.weight"));
   EXPECT_TRUE(vectors.contains("fc.weight"));
-  EXPECT_TRUE(select("").empty());
+  EXPECT_TRUE(frozen("").empty());
 }
 
 // The message was that the net's output is [33] instead of [32].
@@ -64,8 +69,8 @@ TEST(Selection, ANetWhoseTextFixesTheClassesHasNoHead) {
                   "\"Flatten\"]"})};
   const models::Config config = models::configure("net", options);
   EXPECT_TRUE(models::head("net", config).empty());
-  expect_error(ErrorKind::usage, "no array of the net depends on the number of outputs",
-               [&] { (void)models::select("--freeze", "backbone", "net", config); });
+  expect_error(ErrorKind::usage, "no array of the net is known to depend on the number of outputs",
+               [&] { (void)select("--freeze", "backbone", "net", config); });
 }
 
 }  // namespace

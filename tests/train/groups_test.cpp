@@ -19,7 +19,7 @@ const models::Config& config() {
 Groups groups(const std::string& text) {
   Settings settings;
   settings.group = text;
-  return {settings, config()};
+  return {settings, *models::make("small_cnn", config()), models::head("small_cnn", config())};
 }
 
 TEST(Groups, TheFirstThatContainsAnArrayCounts) {

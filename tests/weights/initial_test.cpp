@@ -23,7 +23,7 @@ TEST(InitialWeights, AHeadForOtherClassesIsReinitialisedAndTheRestMustFit) {
   nn::declare(given, *other, 2);
   InitialWeights initial;
   initial.weights = weights_of(*other, given);
-  const auto anew = initialize(initial, "lenet_cnn", config, *model, state);
+  const auto anew = initialize(initial, head, *model, state);
   EXPECT_EQ(std::set<std::string>(anew.begin(), anew.end()),
             std::set<std::string>(head.begin(), head.end()));
   EXPECT_EQ(state.get("conv1.weight").at(0), given.get("conv1.weight").at(0));
@@ -31,7 +31,7 @@ TEST(InitialWeights, AHeadForOtherClassesIsReinitialisedAndTheRestMustFit) {
 
   initial.weights.erase(initial.weights.begin());
   expect_error(ErrorKind::model, "missing conv1.weight",
-               [&] { initialize(initial, "lenet_cnn", config, *model, state); });
+               [&] { initialize(initial, head, *model, state); });
 }
 
 TEST(InitialWeights, PublishedWeightsSayHowTheirImagesWerePrepared) {

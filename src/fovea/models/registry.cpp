@@ -25,9 +25,9 @@ Error bad(std::string_view model, const std::string& what) {
 }
 
 /// Names that mean something in every model or in a net's text.
-constexpr std::string_view reserved[] = {"model", "name",   "input",   "in_channels", "classes",
-                                         "axes",  "height", "outputs", "net",         "net_file",
-                                         "init",  "layers", "axis1",   "axis2",       "axis3"};
+constexpr std::string_view reserved[] = {
+    "model", "name",     "input", "in_channels", "classes", "axes",  "height", "outputs",
+    "net",   "net_file", "init",  "layers",      "axis1",   "axis2", "axis3",  "module"};
 
 bool is_choice_name(std::string_view name) {
   const auto fits = [](char c) {
@@ -136,6 +136,12 @@ Shape input_shape(std::string_view model, const Shape& default_input, const Opti
 }
 
 Entry chosen(std::string_view name, const Options& options) {
+  if (options.module) {
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("\"{}\" is a net of a C++ program, which alone can build it", printable(name)))
+        .with("try", "in C++: Predictor(FILE, net), with a module like the one that was trained");
+  }
   return options.net ? net_entry(*options.net) : entry(name);
 }
 
@@ -218,8 +224,10 @@ Entry entry(std::string_view name) {
     names.push_back(e.name);
   }
   throw unknown_name("model", name, names)
-      .with("try",
-            "fovea models, which lists all; or a net of your own: NET.toml, or models::add in C++");
+      .with(
+          "try",
+          "fovea models, which lists all; or a net of your own: NET.toml, or in C++ models::add or "
+          "the module itself: fit(net, ...), Predictor(FILE, net)");
 }
 
 Config configure(std::string_view name, const Options& options) {
@@ -229,6 +237,12 @@ Config configure(std::string_view name, const Options& options) {
 std::unique_ptr<nn::Module> make(std::string_view name, const Options& options) {
   const Entry model = chosen(name, options);
   return model.build(nn::Scope(model.name, model.where), configure(model, options));
+}
+
+std::shared_ptr<const nn::Module> given_or_made(const nn::Module* net, std::string_view name,
+                                                const Options& options) {
+  if (net == nullptr) return make(name, options);
+  return {std::shared_ptr<const nn::Module>(), net};
 }
 
 }  // namespace fovea::models

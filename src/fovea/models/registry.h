@@ -26,6 +26,7 @@ struct Options {
   /// By name: {{"dropout", 0.5}}. A choice that the model does not have may only be 0 or false.
   Arguments choices = {};
   std::shared_ptr<const NetText> net = {};  ///< for a model in TOML, else null
+  bool module = false;  ///< a module of a C++ program: only that program can build it
 };
 
 /// Everything a model is built from, with no choice left open: what a model file stores.
@@ -34,12 +35,13 @@ struct Config {
   Shape input{3, 32, 32};                   ///< of one sample: C, spatial...
   Arguments choices = {};                   ///< a value for each choice of the entry
   std::shared_ptr<const NetText> net = {};  ///< for a model in TOML, else null
+  bool module = false;                      ///< as Options::module
 
   ~Config();  // out of line: GCC 12 warns about an inline one in lists of entries
 
   /// The options that build the same model again: `make(name, config)`.
   operator Options() const {
-    return {.outputs = outputs, .input = input, .choices = choices, .net = net};
+    return {.outputs = outputs, .input = input, .choices = choices, .net = net, .module = module};
   }
 };
 
@@ -95,7 +97,7 @@ Entry entry(std::string_view name);
 /// The entry's defaults, overridden by `options`. Errors: usage for an unknown name, a value out of
 /// range, an input of the wrong rank, in_channels that contradicts the input, or a choice that the
 /// model does not have (dropout 0.5 for a model without dropout). `options.net`, if given, is the
-/// model, whatever `name` says; errors then also as net_entry.
+/// model, whatever `name` says; errors then also as net_entry. Errors: usage for `options.module`.
 Config configure(std::string_view name, const Options& options = {});
 
 /// Builds the model, a module that maps x [N, C, spatial...] to [N, outputs]; its arrays get values
@@ -103,5 +105,10 @@ Config configure(std::string_view name, const Options& options = {});
 /// for `input`. Errors: as configure; usage when the image is too small for the model, naming the
 /// layer.
 std::unique_ptr<nn::Module> make(std::string_view name, const Options& options = {});
+
+/// `net` itself, which stays the caller's and must live as long, or if it is null the model that
+/// `make` builds.
+std::shared_ptr<const nn::Module> given_or_made(const nn::Module* net, std::string_view name,
+                                                const Options& options = {});
 
 }  // namespace fovea::models

@@ -55,29 +55,29 @@ Error no_match(std::string_view flag, const std::string& part, const nn::Module&
 
 }  // namespace
 
-ArrayNames select(std::string_view flag, std::string_view text, std::string_view name,
-                  const Config& config) {
+ArrayNames select(std::string_view flag, std::string_view text, const nn::Module& model,
+                  const ArrayNames& head) {
   ArrayNames selected;
   if (text.empty()) return selected;
-  const auto model = make(name, config);
   for (const std::string& part : split(text, ',')) {
     ArrayNames found;
     if (part == "head" || part == "backbone") {
-      found = parts_of(*model, head(name, config), part == "backbone");
+      found = parts_of(model, head, part == "backbone");
       if (found.empty()) {
         throw Error(
             ErrorKind::usage,
-            fmt::format("{} {}: no array of the net depends on the number of outputs", flag, part))
+            fmt::format("{} {}: no array of the net is known to depend on the number of outputs",
+                        flag, part))
             .with("try", "globs of the names in fovea summary: 'layer1.*'");
       }
     } else {
-      for (const nn::Variable* v : model->variables()) {
+      for (const nn::Variable* v : model.variables()) {
         const bool is = part == "vectors" ? v->shape().rank() < 2 : matches_glob(part, v->name());
         if (is) found.insert(v->name());
       }
     }
     if (found.empty()) {
-      throw no_match(flag, part, *model);
+      throw no_match(flag, part, model);
     }
     selected.merge(found);
   }

@@ -16,14 +16,14 @@ using ArrayNames = std::set<std::string, std::less<>>;
 /// Errors: as make.
 ArrayNames head(std::string_view name, const Config& config);
 
-/// The arrays that a text selects, a comma-separated list of
-///   head       those that `head` gives
+/// The arrays of `model` that a text selects, a comma-separated list of
+///   head       those of `head`
 ///   backbone   all others
 ///   vectors    those of fewer than two axes: biases, and all arrays of norms
 ///   a glob     of array names: "layer1.*", "*.bias"
 /// "" selects none. Errors: usage, beginning with `flag`, when a glob or a word selects no array of
 /// the model, with the nearest names.
-ArrayNames select(std::string_view flag, std::string_view text, std::string_view name,
-                  const Config& config);
+ArrayNames select(std::string_view flag, std::string_view text, const nn::Module& model,
+                  const ArrayNames& head);
 
 }  // namespace fovea::models

@@ -40,13 +40,16 @@ Error no_pictures(const nn::Module& model) {
 Predictor::Predictor(const std::filesystem::path& path)
     : Predictor(load_model(path), path.string()) {}
 
-Predictor::Predictor(ModelFile file, const std::string& source) : file_(std::move(file)) {
+Predictor::Predictor(const std::filesystem::path& path, const nn::Module& net)
+    : Predictor(load_model(path), path.string(), &net) {}
+
+Predictor::Predictor(ModelFile file, const std::string& source, const nn::Module* net)
+    : file_(std::move(file)) {
   try {
     const models::Options options = from_arguments(file_.arguments);
-    const models::Config config = models::configure(file_.architecture, options);
-    input_ = config.input;
-    task_ = tasks::make(file_.task, targets_of(file_, config.outputs));
-    model_ = models::make(file_.architecture, options);
+    model_ = models::given_or_made(net, file_.architecture, options);
+    input_ = *options.input;
+    task_ = tasks::make(file_.task, targets_of(file_, *options.outputs));
     nn::declare(state_, *model_, 0);
     load_weights(*model_, state_, file_.weights);
     const auto trained_for = file_.training.find("setting.tta");
@@ -59,6 +62,12 @@ Predictor::Predictor(ModelFile file, const std::string& source) : file_(std::mov
   }
   file_.weights.clear();  // the State has copies
   use(views_);
+}
+
+void Predictor::save(const std::filesystem::path& path) {
+  ModelFile file = file_;
+  file.weights = shared_weights_of(*model_, state_);
+  save_model(path, file);
 }
 
 void Predictor::use(const TestViews& views) {

@@ -20,8 +20,16 @@ class Predictor {
   /// Reads a model file that Fovea wrote. Errors: model when the file is missing or broken, names
   /// an unknown architecture or task, or its weights do not fit (the tensors are listed).
   explicit Predictor(const std::filesystem::path& path);
-  /// From the contents of such a file. `source` stands for it in messages. Errors: as above.
-  Predictor(ModelFile file, const std::string& source);
+  /// The same for a net that no registry knows: `net` is a module like the one that was trained,
+  /// and must outlive the Predictor. Errors: model when the file is missing or broken, or its
+  /// weights do not fit the net (the tensors are listed).
+  Predictor(const std::filesystem::path& path, const nn::Module& net);
+  /// From the contents of such a file. `source` stands for it in messages; `net`: as above, null
+  /// for one that the file names. Errors: as above.
+  Predictor(ModelFile file, const std::string& source, const nn::Module* net = nullptr);
+
+  /// Writes it to a model file, which gives the same Predictor again. Errors: as save_model.
+  void save(const std::filesystem::path& path);
 
   /// From now on pictures become inputs of this size, which the net must be able to take; they are
   /// cropped in the same proportion. Errors: usage when the model's inputs are not pictures.
@@ -68,7 +76,7 @@ class Predictor {
   Shape input_;
   std::unique_ptr<tasks::Task> task_;
   TestViews views_;
-  std::unique_ptr<nn::Module> model_;
+  std::shared_ptr<const nn::Module> model_;
   State state_;
   std::unique_ptr<Inference> inference_, decoding_;
   std::unique_ptr<Evaluation> evaluation_;
@@ -83,6 +91,10 @@ ModelFile describe_model(const nn::Module& model, const models::Config& config,
 /// Writes a model of the registry (see models::add) with its weights: everything that `Predictor`,
 /// `fovea predict` and `eval` need. `preprocessing`: how pictures become its inputs, none if they
 /// are numbers. Errors: as save_model of a ModelFile.
+///
+/// A module that is in no registry is written likewise, and read with Predictor(path, net):
+///
+///     save_model(path, net, {.outputs = 2, .input = {1, 8, 8}, .module = true}, state, *task);
 void save_model(const std::filesystem::path& path, const nn::Module& model,
                 const models::Config& config, State& state, const tasks::Task& task,
                 const std::optional<Preprocessing>& preprocessing = std::nullopt);

@@ -35,19 +35,31 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+/// Trains `net`, or if it is null the model that the settings name.
+History trained(const nn::Module* net, const data::DataSets& data, const train::Settings& settings,
+                const std::vector<train::Callback*>& callbacks, const std::filesystem::path& out) {
+  std::optional<TemporaryFolder> temporary;
+  if (out.empty()) temporary.emplace();
+  const std::filesystem::path folder = temporary ? temporary->path() / "run" : out,
+                              best = folder / "best.safetensors";
+  History history{train::train(settings, data, folder, callbacks, {}, net), nullptr};
+  if (!history.history.empty())
+    history.model = std::make_unique<Predictor>(load_model(best), best.string(), net);
+  if (temporary) history.folder.clear();
+  return history;
+}
+
 }  // namespace
 
 History fit(const std::string& model, const data::DataSets& data, train::Settings settings,
             const std::vector<train::Callback*>& callbacks, const std::filesystem::path& out) {
-  std::optional<TemporaryFolder> temporary;
-  if (out.empty()) temporary.emplace();
   settings.model = model;
-  const std::filesystem::path folder = temporary ? temporary->path() / "run" : out;
-  History history{train::train(settings, data, folder, callbacks), nullptr};
-  if (!history.history.empty())
-    history.model = std::make_unique<Predictor>(folder / "best.safetensors");
-  if (temporary) history.folder.clear();
-  return history;
+  return trained(nullptr, data, settings, callbacks, out);
+}
+
+History fit(const nn::Module& net, const data::DataSets& data, const train::Settings& settings,
+            const std::vector<train::Callback*>& callbacks, const std::filesystem::path& out) {
+  return trained(&net, data, settings, callbacks, out);
 }
 
 }  // namespace fovea

@@ -82,7 +82,17 @@ void set(Group& group, const std::string& text, const std::string& assignment) {
   throw unreadable(text, "unknown key \"" + printable(key) + "\"");
 }
 
-Group parse(const std::string& text, const Settings& settings, const models::Config& config) {
+/// The arrays of a net, from which groups are selected.
+struct Arrays {
+  const nn::Module& model;
+  const models::ArrayNames& head;
+
+  models::ArrayNames select(std::string_view flag, std::string_view text) const {
+    return models::select(flag, text, model, head);
+  }
+};
+
+Group parse(const std::string& text, const Settings& settings, const Arrays& arrays) {
   const size_t colon = text.find(':');
   if (colon == std::string::npos) throw unreadable(text, "it says nothing about its arrays");
   Group group{.selection = trimmed(text.substr(0, colon)), .arrays = {}};
@@ -99,16 +109,16 @@ Group parse(const std::string& text, const Settings& settings, const models::Con
     if (settings.lr == 0) throw unreadable(text, "its lr needs an --lr above 0");
     group.lr_scale = group.lr / settings.lr;
   }
-  group.arrays = models::select("--group", group.selection, settings.model, config);
+  group.arrays = arrays.select("--group", group.selection);
   return group;
 }
 
 /// The arrays of --freeze: not trained, or once unfrozen more slowly than the others.
-std::optional<Group> frozen_group(const Settings& settings, const models::Config& config) {
+std::optional<Group> frozen_group(const Settings& settings, const Arrays& arrays) {
   if (settings.freeze.empty()) return std::nullopt;
   const double after = static_cast<double>(settings.unfreeze_after);
   return Group{.selection = settings.freeze,
-               .arrays = models::select("--freeze", settings.freeze, settings.model, config),
+               .arrays = arrays.select("--freeze", settings.freeze),
                .lr = settings.backbone_lr,
                .lr_scale = settings.backbone_lr > 0 ? settings.backbone_lr / settings.lr
                                                     : default_backbone_share,
@@ -117,13 +127,13 @@ std::optional<Group> frozen_group(const Settings& settings, const models::Config
 
 }  // namespace
 
-Groups::Groups(const Settings& settings, const models::Config& config)
+Groups::Groups(const Settings& settings, const nn::Module& model, const models::ArrayNames& head)
     : lr_(settings.lr),
       optimizer_(settings.optimizer),
       weight_decay_(settings.weight_decay),
-      freeze_(frozen_group(settings, config)) {
+      freeze_(frozen_group(settings, {model, head})) {
   for (const std::string& text : split(settings.group, ';')) {
-    if (!trimmed(text).empty()) groups_.push_back(parse(trimmed(text), settings, config));
+    if (!trimmed(text).empty()) groups_.push_back(parse(trimmed(text), settings, {model, head}));
   }
   if (freeze_ && freeze_->from != never) groups_.push_back(*freeze_);
   const double end = static_cast<double>(settings.epochs);

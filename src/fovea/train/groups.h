@@ -37,9 +37,9 @@ struct Group {
 /// which the arrays are trained; before and after they are frozen, as by --freeze.
 class Groups {
  public:
-  /// Errors: usage for text that cannot be read, a selection without arrays, and settings that have
-  /// no effect.
-  Groups(const Settings& settings, const models::Config& config);
+  /// For the arrays of `model`; `head`: see models::head. Errors: usage for text that cannot be
+  /// read, a selection without arrays, and settings that have no effect.
+  Groups(const Settings& settings, const nn::Module& model, const models::ArrayNames& head);
 
   /// Whether an array is frozen at `epoch`, which counts from 0 and may be fractional.
   bool frozen(std::string_view array, double epoch) const;

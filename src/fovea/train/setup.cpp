@@ -9,6 +9,7 @@
 #include "fovea/core/text.h"
 #include "fovea/data/prepared.h"
 #include "fovea/data/registry.h"
+#include "fovea/nn/trace.h"
 #include "fovea/tasks/class_weights.h"
 #include "fovea/train/run_folder.h"
 #include "fovea/weights/arguments.h"
@@ -37,7 +38,14 @@ const Settings& consistent(const Settings& s) {
 data::DataSets open_data(const Settings& settings) { return data::open(consistent(settings).data); }
 
 /// For images of different sizes: the size that the net was made for, in colour.
-Shape default_input(const Settings& settings) {
+Shape default_input(const Settings& settings, const nn::Module* net) {
+  if (net != nullptr) {
+    throw Error(ErrorKind::usage,
+                fmt::format("the images differ in size, and {} does not say which "
+                            "size it takes",
+                            net->name()))
+        .with("try", "Settings::input, such as \"64x64\"");
+  }
   const Shape own = models::configure(settings.model, {.net = settings.net}).input;
   if (own.rank() == 3) return {3, own[1], own[2]};
   throw Error(ErrorKind::usage, fmt::format("{} does not take images", settings.model))
@@ -47,9 +55,10 @@ Shape default_input(const Settings& settings) {
 /// The shape of one sample as the net sees it: from --input, or that of the data; if images differ
 /// in size, the one that the net was made for. Images are resized to it; other inputs must have
 /// that shape.
-Shape input_of(const Settings& settings, const data::Dataset& samples) {
+Shape input_of(const Settings& settings, const data::Dataset& samples, const nn::Module* net) {
   const std::optional<Type> type = samples.input(), typical = samples.typical_input();
-  if (settings.input.empty()) return typical ? data::net_shape(*typical) : default_input(settings);
+  if (settings.input.empty())
+    return typical ? data::net_shape(*typical) : default_input(settings, net);
   const Argument size{
       .name = "input", .type = ArgumentType::integer, .minimum = 1, .maximum = 16384};
   std::vector<int64_t> sizes;
@@ -178,9 +187,30 @@ models::Config configured(const Settings& settings, int64_t outputs, const Shape
       .with("data", to_string(input));
 }
 
-InitialWeights initial_weights(const Settings& settings, const data::Dataset& images) {
+/// The configuration of the caller's net. Errors: usage when it has no choices to make, or does not
+/// give `outputs` numbers for an input.
+models::Config configuration_of(const nn::Module& net, const Settings& settings, int64_t outputs,
+                                const Shape& input) {
+  if (!settings.choices.values().empty()) {
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("{} is a module: its choices are made when it is constructed", net.name()))
+        .with("given", settings.choices.values().begin()->first);
+  }
+  const Shape one = Shape{1}.concat(input);
+  const Shape given = nn::trace(net, one)->output("output").shape();
+  if (given.rank() > 1 && given[1] == outputs)
+    return {.outputs = outputs, .input = input, .module = true};
+  throw Error(ErrorKind::usage,
+              fmt::format("{} gives {} for one sample, but the task needs {} numbers", net.name(),
+                          to_string(given), outputs))
+      .with("input", to_string(one))
+      .with("try", fmt::format("a last layer of {} outputs", outputs));
+}
+
+InitialWeights initial_weights(const Settings& settings, const Shape& input) {
   if (settings.weights.empty()) return {};
-  return read_initial_weights(settings.weights, settings.model, input_of(settings, images));
+  return read_initial_weights(settings.weights, settings.model, input);
 }
 
 /// ImageNet's weights expect RGB, MNIST's images are gray, and `--input` can convert them.
@@ -257,22 +287,25 @@ std::shared_ptr<const data::Dataset> validation_of(const ModelFile& model,
 
 Setup::Setup(const Settings& given) : Setup(given, open_data(given), {}) {}
 
-Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Preprocessing>& known)
-    : settings(with_net(consistent(given))),
+Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Preprocessing>& known,
+             const nn::Module* net)
+    : settings(net != nullptr ? consistent(given) : with_net(consistent(given))),
       sets(readable(settings, std::move(data), skipped)),
       task(task_of(settings, sets)),
       metrics(tasks::metrics(*task)),
       monitored(tasks::monitored(metrics, settings.monitor)),
-      start(initial_weights(settings, *sets.train)),
-      input(input_of(settings, *sets.train)),
+      input(input_of(settings, *sets.train, net)),
+      start(initial_weights(settings, input)),
       preprocessing(preprocessing_of(settings, input, *sets.train,
                                      start.preprocessing ? start.preprocessing : known, notes)),
       split(divided(settings, sets)),
       class_weights(tasks::class_weights(settings.class_weights, *task, *split.train)),
       optimizer(optim::parse(settings.optimizer, settings.weight_decay)),
-      config(configured(settings, task->outputs(), input)),
-      model(models::make(settings.model, from_arguments(to_arguments(config)))),
-      groups(settings, config) {
+      config(net != nullptr ? configuration_of(*net, settings, task->outputs(), input)
+                            : configured(settings, task->outputs(), input)),
+      model(models::given_or_made(net, settings.model, from_arguments(to_arguments(config)))),
+      head(net != nullptr ? models::ArrayNames() : models::head(settings.model, config)),
+      groups(settings, *model, head) {
   groups.add_to(*optimizer);
   check_channels(*this);
   check_batches();

@@ -41,7 +41,10 @@ struct Setup {
   explicit Setup(const Settings& settings);
   /// With the caller's data instead of those that `settings.data` names; `known`: how their images
   /// are normalised, if that should not be measured.
-  Setup(const Settings& settings, data::DataSets data, const std::optional<Preprocessing>& known);
+  /// `net`: the caller's net instead of the one that `settings.model` names; it must outlive the
+  /// Setup. Errors: also usage when it does not give the numbers that the task needs.
+  Setup(const Settings& settings, data::DataSets data, const std::optional<Preprocessing>& known,
+        const nn::Module* net = nullptr);
 
   Settings settings;
   std::vector<std::string> notes;        ///< for the user, of what was decided
@@ -50,8 +53,8 @@ struct Setup {
   std::unique_ptr<tasks::Task> task;
   std::vector<tasks::Metric> metrics;  ///< of the task, including those added to it
   size_t monitored = 0;                ///< index of the one that decides which epoch is best
-  InitialWeights start;                ///< empty without settings.weights
   Shape input;                         ///< of one sample, as the net sees it: C, spatial...
+  InitialWeights start;                ///< empty without settings.weights
   /// How images become the net's inputs; none if the data set's inputs are numbers.
   std::optional<Preprocessing> preprocessing;
   data::ValidationSplit split;              ///< of samples as the data set has them, or resized
@@ -60,8 +63,9 @@ struct Setup {
   int64_t cache_bytes = 0;                  ///< that they may take
   std::unique_ptr<optim::Optimizer> optimizer;
   models::Config config;
-  std::unique_ptr<nn::Module> model;
-  Groups groups;  ///< of arrays, which the optimiser has too
+  std::shared_ptr<const nn::Module> model;
+  models::ArrayNames head;  ///< see models::head; empty for the caller's net
+  Groups groups;            ///< of arrays, which the optimiser has too
 
   /// Samples that an epoch trains on: all, or with settings.drop_last those in full batches.
   int64_t epoch_samples() const;

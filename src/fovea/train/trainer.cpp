@@ -71,7 +71,7 @@ Trainer::Trainer(Setup setup, std::vector<Callback*> callbacks, std::stop_token 
       return first.next()->inputs;
     });
   } else {
-    anew_ = initialize(setup_.start, setup_.settings.model, setup_.config, *setup_.model, state());
+    anew_ = initialize(setup_.start, setup_.head, *setup_.model, state());
   }
   setup_.start.weights.clear();
 }
@@ -523,7 +523,7 @@ Winograd winograd_of(const Settings& settings) {
 /// Trains as `setup` sets up the settings, once all is known that they do not say.
 Result run(const Settings& settings, const std::function<Setup(const Settings&)>& setup,
            const std::string& out, const std::vector<Callback*>& callbacks, std::stop_token stop) {
-  Settings resolved = with_net(settings);
+  Settings resolved = settings;
   resolved.threads = team_of(settings);  // so that config.toml repeats this run on any machine
   const TeamScope team(team_of(resolved));
   const WinogradScope kernels(winograd_of(resolved));
@@ -543,14 +543,22 @@ Result run(const Settings& settings, const std::function<Setup(const Settings&)>
 Result train(const Settings& settings, const std::string& out,
              const std::vector<Callback*>& callbacks, std::stop_token stop) {
   const auto setup = [](const Settings& resolved) { return Setup(resolved); };
-  return run(settings, setup, out, callbacks, std::move(stop));
+  return run(with_net(settings), setup, out, callbacks, std::move(stop));
 }
 
 Result train(const Settings& settings, const data::DataSets& data, const std::string& out,
-             const std::vector<Callback*>& callbacks, std::stop_token stop) {
-  const auto setup = [&](const Settings& resolved) { return Setup(resolved, data, std::nullopt); };
+             const std::vector<Callback*>& callbacks, std::stop_token stop, const nn::Module* net) {
+  const auto setup = [&](const Settings& resolved) {
+    return Setup(resolved, data, std::nullopt, net);
+  };
   Settings named = settings;
   named.data = data.name;
+  if (net != nullptr) {
+    named.model = net->name();
+    named.net = nullptr;
+  } else {
+    named = with_net(named);
+  }
   return run(named, setup, out, callbacks, std::move(stop));
 }
 

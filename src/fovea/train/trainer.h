@@ -157,10 +157,12 @@ class Trainer {
 Result train(const Settings& settings, const std::string& out = {},
              const std::vector<Callback*>& callbacks = {}, std::stop_token stop = {});
 
-/// The same on data of the caller's instead of those that `settings.data` names; such a run cannot
-/// be resumed.
+/// The same on data of the caller's instead of those that `settings.data` names, and with `net`, if
+/// given, instead of the model that `settings.model` names; such a run cannot be resumed. Errors:
+/// also usage when the net does not give the numbers that the task of the data needs.
 Result train(const Settings& settings, const data::DataSets& data, const std::string& out = {},
-             const std::vector<Callback*>& callbacks = {}, std::stop_token stop = {});
+             const std::vector<Callback*>& callbacks = {}, std::stop_token stop = {},
+             const nn::Module* net = nullptr);
 
 /// Resumes the run in `folder` from its last checkpoint, or from the start if none was written; the
 /// result is bit-identical to that of an uninterrupted run. `changes` may set another total number

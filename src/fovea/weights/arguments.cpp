@@ -67,6 +67,7 @@ std::map<std::string, std::string> to_arguments(const models::Config& config) {
     arguments["net"] = config.net->text;
     arguments["net_file"] = std::filesystem::path(config.net->file).filename().string();
   }
+  if (config.module) arguments["module"] = "1";
   return arguments;
 }
 
@@ -83,6 +84,7 @@ models::Options from_arguments(const std::map<std::string, std::string>& argumen
     input = input.concat({integer(arguments, "height"), integer(arguments, "width")});
   }
   options.input = input;
+  options.module = arguments.contains("module");
   for (const Argument& choice : models::choices()) {
     const ArgumentValue value = read(arguments, key_of(choice.name), choice);
     if (!std::holds_alternative<std::monostate>(value)) options.choices.set(choice.name, value);

@@ -9,7 +9,6 @@
 #include "fovea/core/text.h"
 #include "fovea/formats/model_file.h"
 #include "fovea/formats/weight_file.h"
-#include "fovea/models/selection.h"
 #include "fovea/weights/fit.h"
 #include "fovea/weights/pretrained.h"
 
@@ -45,10 +44,8 @@ InitialWeights read_initial_weights(const std::filesystem::path& path, std::stri
   return initial;
 }
 
-std::vector<std::string> initialize(InitialWeights& initial, std::string_view name,
-                                    const models::Config& config, const nn::Module& model,
-                                    State& state) {
-  const auto head = models::head(name, config);
+std::vector<std::string> initialize(InitialWeights& initial, const models::ArrayNames& head,
+                                    const nn::Module& model, State& state) {
   std::vector<std::pair<std::string, Array>> weights;
   std::vector<std::string> anew(head.begin(), head.end());
   const MatchedNames matched = match_names(model, initial.weights);

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "fovea/images/preprocessing.h"
-#include "fovea/models/registry.h"
+#include "fovea/models/selection.h"
 #include "fovea/runtime/state.h"
 
 namespace fovea {
@@ -28,12 +28,11 @@ struct InitialWeights {
 InitialWeights read_initial_weights(const std::filesystem::path& path, std::string_view model,
                                     const Shape& input);
 
-/// Copies the weights into a State that declares the arrays of the model `name`. Arrays of the head
-/// that are missing, or for other classes, keep their initial values; their names are returned.
-/// Changes to names (see match_names) are added to the note. Errors: model, listing any other array
-/// that is missing, unexpected or of the wrong shape.
-std::vector<std::string> initialize(InitialWeights& initial, std::string_view name,
-                                    const models::Config& config, const nn::Module& model,
-                                    State& state);
+/// Copies the weights into a State that declares the arrays of the model. Arrays of its `head` (see
+/// models::head) that are missing, or for other classes, keep their initial values; their names are
+/// returned. Changes to names (see match_names) are added to the note. Errors: model, listing any
+/// other array that is missing, unexpected or of the wrong shape.
+std::vector<std::string> initialize(InitialWeights& initial, const models::ArrayNames& head,
+                                    const nn::Module& model, State& state);
 
 }  // namespace fovea
