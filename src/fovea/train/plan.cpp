@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <numeric>
 
 #include "fovea/core/error.h"
 #include "fovea/core/process.h"
 #include "fovea/core/text.h"
+#include "fovea/train/trial.h"
 
 namespace fovea::train {
 namespace {
@@ -40,54 +40,6 @@ size_t without(size_t total, size_t part) { return total > part ? total - part :
 std::string gibibytes(size_t bytes) {
   return format_number(std::round(static_cast<double>(bytes) / (1 << 30) * 100) / 100) + " GiB";
 }
-
-/// Training as in a run, but with arrays of its own.
-class Trial {
- public:
-  explicit Trial(const Setup& setup)
-      : setup_(setup), loader_(setup.split.train, setup.loader_options()), learner_(setup) {
-    loader_.start(0);
-  }
-
-  /// Trains one batch and returns its number of samples.
-  int64_t train() {
-    std::optional<data::Batch> batch = loader_.next();
-    if (!batch) {
-      loader_.start(++epoch_);
-      batch = loader_.next();
-    }
-    // A small rate: diverging numbers are slower or faster than those of real training.
-    const Learner::Outcome outcome = learner_.gradient(*batch, ++steps_);
-    if (learner_.accept(outcome))
-      learner_.update({.lr = 1e-4, .gradient_scale = outcome.gradients.clip_scale});
-    return batch->size();
-  }
-
-  /// Bytes of a training step: the State's arrays and the arena.
-  size_t step_bytes() {
-    const int64_t n = std::min(setup_.settings.batch, setup_.split.train->size());
-    size_t bytes = learner_.program(n).arena().bytes;
-    for (Role role : {Role::parameter, Role::buffer, Role::gradient, Role::moment})
-      bytes += bytes_of(learner_.state(), role);
-    return bytes;
-  }
-
-  /// Seconds for the first `count` samples of the validation split.
-  double validate(int64_t count) {
-    std::vector<int64_t> first(static_cast<size_t>(count));
-    std::iota(first.begin(), first.end(), int64_t{0});
-    const auto part = std::make_shared<data::Subset>(setup_.split.val, std::move(first));
-    const Clock::time_point start = Clock::now();
-    learner_.evaluation().measure(setup_.prepared(part), evaluation_batch(setup_.settings.batch));
-    return seconds_since(start);
-  }
-
- private:
-  const Setup& setup_;
-  data::Loader loader_;
-  Learner learner_;
-  int64_t epoch_ = 0, steps_ = 0;
-};
 
 }  // namespace
 
@@ -195,12 +147,6 @@ Speed train_for(Trial& trial, const Setup& setup, double seconds) {
 }
 
 }  // namespace
-
-std::optional<Speed> measure_training(const Setup& setup, double seconds) {
-  Trial trial(setup);
-  if (trial.step_bytes() > memory_limits().available) return std::nullopt;
-  return train_for(trial, setup, seconds);
-}
 
 Speed measure_speed(const Setup& setup, double seconds) {
   Trial trial(setup);

@@ -71,10 +71,6 @@ struct Speed {
 /// Errors: as training.
 Speed measure_speed(const Setup& setup, double seconds);
 
-/// The training part of it; nothing if a step does not fit into the free memory. Errors: as
-/// training.
-std::optional<Speed> measure_training(const Setup& setup, double seconds);
-
 /// Errors: memory, when a run needs more than this machine or control group has in total, with the
 /// largest batch that fits. Otherwise a warning if it needs more than is free now, else "".
 std::string check_memory(const Setup& setup, std::shared_ptr<Learner> learner = nullptr);

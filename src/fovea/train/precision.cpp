@@ -3,13 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
-#include "fovea/train/plan.h"
+#include "fovea/core/process.h"
+#include "fovea/train/trial.h"
 
 namespace fovea::train {
 namespace {
 
-constexpr double seconds_each = 0.3;  // and at least three steps
+using Clock = std::chrono::steady_clock;
+
+constexpr double total_seconds = 0.6, turn_seconds = 0.03;
+constexpr int turns = 3;  // at least, also of steps that take longer
 
 /// "f32 310 images/s, bf16 560".
 std::string measured_text(const std::vector<PrecisionSpeed>& measured) {
@@ -21,14 +26,58 @@ std::string measured_text(const std::vector<PrecisionSpeed>& measured) {
   return text;
 }
 
-std::vector<PrecisionSpeed> measure(Setup& setup, const std::vector<std::string>& precisions) {
-  std::vector<PrecisionSpeed> measured;
+/// A precision in the measurement, with its fastest step so far.
+struct Candidate {
+  PrecisionSpeed speed;
+  std::unique_ptr<Trial> trial;
+
+  double step() {
+    const Clock::time_point start = Clock::now();
+    const auto images = static_cast<double>(trial->train());
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    speed.images_per_second = std::max(speed.images_per_second, images / seconds);
+    return seconds;
+  }
+};
+
+/// Those of the precisions whose training fits into the free memory.
+std::vector<Candidate> candidates(Setup& setup, const std::vector<std::string>& precisions) {
+  std::vector<Candidate> all;
+  size_t available = memory_limits().available;
   for (const std::string& precision : precisions) {
     setup.settings.precision = precision;
-    if (const std::optional<Speed> speed = measure_training(setup, seconds_each))
-      measured.push_back({precision, speed->images_per_second});
+    auto trial = std::make_unique<Trial>(setup);
+    if (trial->step_bytes() > available) continue;
+    available -= trial->state_bytes();  // the arena is handed on
+    all.push_back({{precision}, std::move(trial)});
   }
-  return measured;
+  return all;
+}
+
+std::vector<PrecisionSpeed> measure(Setup& setup, const std::vector<std::string>& precisions) {
+  std::vector<Candidate> all = candidates(setup, precisions);
+  const Clock::time_point start = Clock::now();
+  const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  Trial* last = nullptr;
+  for (int turn = 0; !all.empty() && (turn < turns || elapsed() < total_seconds); ++turn) {
+    for (Candidate& candidate : all) {
+      if (last != nullptr && last != candidate.trial.get()) candidate.trial->take_memory(*last);
+      last = candidate.trial.get();
+      if (turn == 0) {  // allocates, and reads the first batches
+        candidate.step();
+        candidate.step();
+      }
+      for (double spent = 0; spent < turn_seconds;) spent += candidate.step();
+    }
+  }
+  std::vector<PrecisionSpeed> speeds;
+  for (const Candidate& candidate : all) speeds.push_back(candidate.speed);
+  return speeds;
+}
+
+/// Whether one is faster by more than such measurements are off.
+bool clearly_faster(const PrecisionSpeed& one, const PrecisionSpeed& other) {
+  return one.images_per_second > 1.05 * other.images_per_second;
 }
 
 }  // namespace
@@ -40,13 +89,13 @@ PrecisionChoice choose_precision(Setup& setup) {
   const bool open = wanted == "auto";
   choice.measured = measure(setup, {"f32", open ? "bf16" : wanted});
   if (open) {
-    const auto fastest =
-        std::ranges::max_element(choice.measured, {}, &PrecisionSpeed::images_per_second);
-    choice.precision = fastest == choice.measured.end() ? "f32" : fastest->precision;
+    const std::vector<PrecisionSpeed>& all = choice.measured;
+    choice.precision = all.empty() ? "f32" : all[0].precision;
+    if (all.size() == 2 && clearly_faster(all[1], all[0])) choice.precision = all[1].precision;
     choice.note =
         fmt::format("precision {}: measured {}", choice.precision, measured_text(choice.measured));
   } else if (choice.measured.size() == 2 &&
-             choice.measured[1].images_per_second < choice.measured[0].images_per_second) {
+             clearly_faster(choice.measured[0], choice.measured[1])) {
     choice.note =
         fmt::format("--precision {} is slower than f32 here ({}): it saves memory, but no time",
                     wanted, measured_text(choice.measured));

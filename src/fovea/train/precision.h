@@ -21,12 +21,13 @@ struct PrecisionChoice {
   std::string note = {};                 ///< the choice, or a warning, in words; or ""
 };
 
-/// Measures how fast the run of `setup` trains on this machine, a few tenths of a second, and at
-/// least three steps, for each precision: for "auto" f32 and bf16, the faster of which is chosen
-/// (f16 is as large as bf16, but its range is not that of f32: it is only used when asked for); for
-/// a 16-bit precision it and f32, with a warning if it is slower. A precision whose training does
-/// not fit into the free memory is left out. Nothing for f32. `setup.settings.precision` becomes
-/// the choice. Errors: as training.
+/// Measures how fast the run of `setup` trains on this machine in each precision, in turns of a few
+/// steps: about half a second, and at least three steps of each; the fastest step counts, since
+/// whatever else the machine does only makes steps slower. For "auto": f32 and bf16, which is
+/// chosen if it is at least 5 % faster (f16 is as small as bf16, but its range is not that of f32:
+/// it is only used when asked for). For a 16-bit precision: that and f32, with a warning if it is
+/// slower. A precision whose training does not fit into the free memory is left out. Nothing for
+/// f32. `setup.settings.precision` becomes the choice. Errors: as training.
 PrecisionChoice choose_precision(Setup& setup);
 
 }  // namespace fovea::train
