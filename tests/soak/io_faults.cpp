@@ -112,7 +112,10 @@ bool failing(const char* call, unsigned kinds, const std::string& path) {
   return is;
 }
 
-unsigned opening(int flags) { return (flags & O_ACCMODE) == O_RDONLY ? reads : writes; }
+unsigned opening(int flags) {
+  const unsigned kind = (flags & O_ACCMODE) == O_RDONLY ? reads : writes;
+  return (flags & O_DIRECTORY) != 0 ? kind : kind | waits;
+}
 
 /// What a call on an open file is.
 unsigned opened(int file) { return opening(::fcntl(file, F_GETFL)); }
@@ -137,12 +140,12 @@ int mode_of(int flags, va_list more) {
 }
 
 int open_path(const char* call, const char* path, int flags, int mode) {
-  if (failing(call, opening(flags) | waits, path_of(path))) return -1;
+  if (failing(call, opening(flags), path_of(path))) return -1;
   return original<int(const char*, int, ...)>(call)(path, flags, mode);
 }
 
 int open_in(const char* call, int folder, const char* path, int flags, int mode) {
-  if (failing(call, opening(flags) | waits, path_of(folder, path))) return -1;
+  if (failing(call, opening(flags), path_of(folder, path))) return -1;
   return original<int(int, const char*, int, ...)>(call)(folder, path, flags, mode);
 }
 
@@ -206,7 +209,7 @@ int fchown(int f, uid_t user, gid_t group) {
   return guarded("fchown", writes, path_of(f), -1, f, user, group);
 }
 int close(int f) {
-  const bool bad = failing("close", opened(f) | waits, path_of(f));
+  const bool bad = failing("close", opened(f), path_of(f));
   const int code = errno;
   const int result = original<int(int)>("close")(f);  // Linux closes it even when it fails
   if (!bad) return result;
