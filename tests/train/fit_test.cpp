@@ -80,12 +80,13 @@ TEST_F(Fit, TrainsANetThatIsInNoRegistry) {
   EXPECT_EQ(again.predict(images)[1]->json(), history.model->predict(images)[1]->json());
   EXPECT_EQ(again.evaluate(data_.test), history.model->evaluate(data_.test));
 
-  expect_error(ErrorKind::model,
-               "\"my_net\" is a net of a C++ program, which alone can build it\n"
-               "  try  in C++: Predictor(FILE, net), with a module like the one that was trained\n"
-               "  file " +
-                   (folder_ / "net.safetensors").string(),
-               [&] { Predictor predictor(folder_ / "net.safetensors"); });
+  expect_error(
+      ErrorKind::model,
+      "\"my_net\" is a net of a C++ program, which alone can build it\n"
+      "  try     in C++: Predictor(FILE, net), with a module like the one that was trained\n"
+      "  file    " +
+          (folder_ / "net.safetensors").string(),
+      [&] { Predictor predictor(folder_ / "net.safetensors"); });
   const MyNet wider(11);
   expect_error(ErrorKind::model, "the weights do not fit the model my_net",
                [&] { Predictor predictor(folder_ / "net.safetensors", wider); });
@@ -129,13 +130,13 @@ TEST_F(Fit, SaysWhatANetOfOnesOwnShouldGive) {
   const MyNet net(3);
   expect_error(ErrorKind::usage,
                "my_net gives [1, 3] for one sample, but the task needs 10 numbers\n"
-               "  input [1, 1, 8, 8]\n"
-               "  try   a last layer of 10 outputs",
+               "  input   [1, 1, 8, 8]\n"
+               "  try     a last layer of 10 outputs",
                [&] { (void)fit(net, data_, settings_); });
   const MyNet good;
   settings_.choices = {{"dropout", 0.5}};
   expect_error(ErrorKind::usage,
-               "my_net is a module: its choices are made when it is constructed\n  given dropout",
+               "my_net is a module: its choices are made when it is constructed\n  given   dropout",
                [&] { (void)fit(good, data_, settings_); });
   settings_.choices = {};
   settings_.input = "3x8x8";

@@ -224,10 +224,8 @@ Entry entry(std::string_view name) {
     names.push_back(e.name);
   }
   throw unknown_name("model", name, names)
-      .with(
-          "try",
-          "fovea models, which lists all; or a net of your own: NET.toml, or in C++ models::add or "
-          "the module itself: fit(net, ...), Predictor(FILE, net)");
+      .with("try",
+            "fovea models, which lists all; or a net of your own: NET.toml, or models::add in C++");
 }
 
 Config configure(std::string_view name, const Options& options) {
