@@ -9,6 +9,7 @@
 #include "fovea/core/error.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/text.h"
+#include "fovea/kernels/instruction_set.h"
 
 namespace fovea::cli {
 namespace {
@@ -39,7 +40,13 @@ const CLI::App& innermost(const CLI::App& app) {
 Commands::Commands(const std::string& about, const std::string& version)
     : root_(std::make_unique<CLI::App>(about, "fovea")) {
   root_->set_version_flag("--version", version, "Print the version");
-  root_->footer("See fovea COMMAND --help for the flags of a command.");
+  root_->footer(
+      "Environment variables:\n"
+      "  FOVEA_DATA     folder of data sets; by default ~/.cache/fovea/data\n"
+      "  FOVEA_WEIGHTS  folder of published weights; by default ~/.cache/fovea/weights\n"
+      "  FOVEA_MIRROR   URL that downloads come from, as MIRROR/HOST/PATH\n"
+      "  FOVEA_ISA      limit of the CPU's instruction sets: sse4, avx2 or avx512\n\n"
+      "See fovea COMMAND --help for the flags of a command.");
   root_->allow_extras();  // refuse_extras gives better messages
   root_->require_subcommand(0, 1);
   // The last occurrence wins, so that a user can override a script's settings.
@@ -116,6 +123,7 @@ int Commands::run(int argc, char** argv, Console& console, bool watched) {
   if (!watched) {
     console.note("the system cannot start more threads (ulimit -u): Ctrl-C will end this at once");
   }
+  limit_instruction_set();
   if (threads_ > 0) set_threads(threads_);
   const int wanted = threads_ > 0 ? threads_ : available_threads();
   if (const int given = threads(); given < wanted) {

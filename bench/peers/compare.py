@@ -9,10 +9,12 @@ than 1e-3 of the largest output (they use Winograd, too) ends the comparison. Pe
 
     pip install torch torchvision onnxruntime openvino ncnn pnnx onnx onnxscript
 
-ROW: step:NET:BATCH or infer:NET:BATCH; by default all of DEFAULT_ROWS.
+ROW: step:NET:BATCH or infer:NET:BATCH, or with :avx2 or :avx512 at its end to limit the CPU to that instruction set (only
+PyTorch can be limited likewise); by default all of DEFAULT_ROWS.
 """
 import argparse
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -26,7 +28,8 @@ HERE = Path(__file__).resolve().parent
 DEFAULT_ROWS = ["step:resnet18_cifar:128", "step:resnet50:16", "step:mobilenet_v2:16",
                 "step:efficientnet_b0:16", "step:convnext_tiny:16"] + [
     f"infer:{net}:{batch}" for batch in (1, 32)
-    for net in ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0", "convnext_tiny")]
+    for net in ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0", "convnext_tiny")] + [
+    "step:resnet18_cifar:64:avx2", "infer:resnet50:1:avx2", "infer:resnet50:32:avx2"]
 STEP_PEERS = ["torch-nhwc", "torch-nchw", "torch-compile"]
 INFER_PEERS = ["torch-nhwc", "onnxruntime", "openvino", "ncnn"]
 
@@ -38,14 +41,20 @@ class Row:
         self.peers = list(STEP_PEERS if self.task == "step" else INFER_PEERS)
         if self.batch != 1 and "ncnn" in self.peers:
             self.peers.remove("ncnn")  # it has no batches
+        self.isa, self.environment = parts[3] if len(parts) > 3 else None, dict(os.environ)
+        if self.isa:
+            self.peers = [peer for peer in self.peers if peer.startswith("torch")]
+            onednn = {"avx2": "AVX2", "avx512": "AVX512_CORE"}[self.isa]
+            self.environment |= {"FOVEA_ISA": self.isa, "ATEN_CPU_CAPABILITY": self.isa, "ONEDNN_MAX_CPU_ISA": onednn,
+                                 "MKL_ENABLE_INSTRUCTIONS": self.isa.upper()}
 
 
 def last_json(text):
     return json.loads(text[text.index("{"):] if text.lstrip().startswith("{\n") else text.strip().splitlines()[-1])
 
 
-def run(command):
-    done = subprocess.run(command, capture_output=True, text=True)
+def run(command, row):
+    done = subprocess.run(command, capture_output=True, text=True, env=row.environment)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "failed")
     return done.stdout
@@ -73,13 +82,13 @@ def check_results(args, row, folder):
     torch.save(net.state_dict(), weights)
     np.save(given, fixed_input(row.batch, size))
     run([args.fovea, "predict", "--model", row.net, "--weights", str(weights), "--input", str(given), "--output",
-         str(output), "--quiet"])
+         str(output), "--quiet"], row)
     ours, works = np.load(output), []
     for engine in row.peers:
         theirs = folder / f"{engine}.npy"
         try:
             run(peer_command(args, row, engine) + ["--weights", str(weights), "--output", str(theirs), "--warmup", "0",
-                                                   "--samples", "1"])
+                                                   "--samples", "1"], row)
         except RuntimeError as error:
             print(f"{row.text}: {engine} is left out: {error}", file=sys.stderr)
             continue
@@ -98,7 +107,7 @@ def measure(args, row):
         for engine in list(results):
             command = fovea_command(args, row) if engine == "fovea" else peer_command(args, row, engine)
             try:
-                results[engine].append(last_json(run(command)))
+                results[engine].append(last_json(run(command, row)))
             except RuntimeError as error:
                 print(f"{row.text}: {engine} is left out: {error}", file=sys.stderr)
                 del results[engine]
@@ -120,6 +129,8 @@ def table_row(row, results):
     memory = max(one["peak_memory_bytes"] for one in results["fovea"]) / max(
         one["peak_memory_bytes"] for one in results[best])
     name = f"{row.net}, {'training step' if row.task == 'step' else 'inference'}, batch {row.batch}"
+    if row.isa:
+        name += f", {row.isa.upper()} only"
     others = "; ".join(f"{engine} {cell(runs)}" for engine, runs in results.items() if engine not in ("fovea", best))
     return (f"| {name} | {cell(results['fovea'])} | {best} {cell(results[best])} | **{peers[best] / ours:.2f}x** | "
             f"{memory:.2f} | {others} |")

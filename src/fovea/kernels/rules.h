@@ -3,6 +3,7 @@
 #include <functional>
 #include <typeindex>
 
+#include "fovea/kernels/instruction_set.h"
 #include "fovea/kernels/kernel.h"
 
 namespace fovea {
@@ -16,6 +17,9 @@ void add_winograd_rules(const RuleSink& add);
 void add_onednn_rules(const RuleSink& add);
 /// simd/: memory-bound ops: norms, pooling, elementwise, loss, layout changes.
 void add_simd_rules(const RuleSink& add);
+
+/// Limits oneDNN's kernels. False if it cannot be limited, or no longer.
+bool limit_onednn(InstructionSet maximum);
 
 /// How much faster than in f32 this CPU multiplies in bf16: 16 times with tiles (AMX), twice with
 /// AMD's dot products, else not at all.

@@ -13,6 +13,7 @@ using Table = std::unordered_map<std::type_index, std::vector<KernelRule>>;
 
 Table& table() {
   static Table rules = [] {
+    limit_instruction_set();
     Table t;
     const RuleSink add = [&t](std::type_index op, KernelRule rule) {
       t[op].push_back(std::move(rule));

@@ -7,8 +7,16 @@ namespace fovea::onednn {
 
 using dnnl::memory;
 
+bool has(dnnl::cpu_isa wanted) {
+  limit_instruction_set();
+  static const auto best = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto bits = static_cast<unsigned>(wanted);  // those of all sets that it includes
+  return (best & bits) == bits;
+}
+
 const dnnl::engine& engine() {
   static const dnnl::engine cpu = [] {
+    limit_instruction_set();
     // Programs hold the primitives they need. The library's own cache of 1024 would keep those of
     // every image size seen: up to about 250 MB.
     dnnl::set_primitive_cache_capacity(64);
@@ -64,7 +72,7 @@ dnnl::primitive_attr attributes() {
 }
 
 std::string refuse(const Problem& problem) {
-  static const bool avx512 = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
+  const bool avx512 = has(dnnl::cpu_isa::avx512_core);
   for (const Types* types : {&problem.in, &problem.out}) {
     for (const Type& type : *types) {
       if (type.dtype != DType::f32 && type.dtype != DType::bf16) return "only f32 and bf16";
@@ -76,10 +84,7 @@ std::string refuse(const Problem& problem) {
   return {};
 }
 
-bool has_tiles() {
-  static const bool amx = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_amx;
-  return amx;
-}
+bool has_tiles() { return has(dnnl::cpu_isa::avx512_core_amx); }
 
 std::string refuse_products(const Problem& problem) {
   if (problem.in[0].dtype != DType::bf16 || bf16_speedup() > 1) return {};
@@ -101,8 +106,17 @@ Offer offer(const Problem& problem, const std::function<Offer()>& make) {
 
 }  // namespace fovea::onednn
 
-double fovea::bf16_speedup() {
-  static const bool dot_products =
-      dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_bf16 && __builtin_cpu_is("amd");
+namespace fovea {
+
+double bf16_speedup() {
+  const bool dot_products = onednn::has(dnnl::cpu_isa::avx512_core_bf16) && __builtin_cpu_is("amd");
   return onednn::has_tiles() ? 16 : dot_products ? 2 : 1;
 }
+
+bool limit_onednn(InstructionSet maximum) {
+  constexpr dnnl::cpu_isa sets[] = {dnnl::cpu_isa::sse41, dnnl::cpu_isa::avx2,
+                                    dnnl::cpu_isa::avx512_core};
+  return dnnl::set_max_cpu_isa(sets[static_cast<int>(maximum)]) == dnnl::status::success;
+}
+
+}  // namespace fovea

@@ -9,6 +9,9 @@
 
 namespace fovea::onednn {
 
+/// Whether oneDNN may use this instruction set here.
+bool has(dnnl::cpu_isa wanted);
+
 /// The CPU engine that all primitives share, and the calling thread's stream.
 const dnnl::engine& engine();
 dnnl::stream& stream();

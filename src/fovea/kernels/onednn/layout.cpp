@@ -10,7 +10,7 @@ namespace fovea {
 /// channels. Images, with few channels, stay plain before blocks; together with channels-last
 /// values, oneDNN only accepts channels-last. So do its kernels for tiles of bf16.
 Layout preferred_layout(const Type& type) {
-  static const bool avx512 = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
+  const bool avx512 = onednn::has(dnnl::cpu_isa::avx512_core);
   const bool known = is_float(type.dtype) && type.dtype != DType::f64;  // f16 is widened to f32
   if (!known || type.rank() < 3 || type.rank() > 5) return Layout::plain;
   if (!avx512 || (type.dtype == DType::bf16 && onednn::has_tiles())) return Layout::channels_last;

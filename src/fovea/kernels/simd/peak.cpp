@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fovea/core/parallel.h"
+#include "fovea/kernels/instruction_set.h"
 #include "fovea/kernels/simd/simd.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -87,6 +88,7 @@ float read_all(const float* data, int64_t n) { return HWY_DYNAMIC_DISPATCH(read)
 }  // namespace simd
 
 Peak measure_peak() {
+  limit_instruction_set();
   using Clock = std::chrono::steady_clock;
   const auto best_rate = [](int repeats, double work, const auto& run) {
     double best = 0;

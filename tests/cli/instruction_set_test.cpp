@@ -1,0 +1,42 @@
+#include <gtest/gtest.h>
+
+#include "program.h"
+
+namespace fovea::cli_test {
+namespace {
+
+Outcome bench_convolution(const std::string& limit) {
+  return fovea({"bench", "op", "conv:mb1ic16ih8oc16kh3ph1", "--no-winograd", "--pass", "fwd",
+                "--samples", "1", "--warmup", "0", "--json"},
+               {.set = {"FOVEA_ISA=" + limit}});
+}
+
+TEST(InstructionSet, FoveaIsaLimitsBothKindsOfKernels) {
+  if (bench_convolution("").json()["instruction_set"] == "SSE4") GTEST_SKIP() << "the CPU's best";
+  const nlohmann::json result = bench_convolution("sse4").json();
+  EXPECT_EQ(result["instruction_set"], "SSE4");
+  const std::string kernel = result["results"][0]["kernel"];
+  EXPECT_EQ(kernel.find("avx"), std::string::npos) << kernel;
+  EXPECT_EQ(bench_convolution("avx2").json()["instruction_set"], "AVX2");
+}
+
+TEST(InstructionSet, AnUnknownOneIsAUsageErrorThatListsTheChoices) {
+  const Outcome outcome = fovea({"models"}, {.set = {"FOVEA_ISA=avx3"}});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_EQ(outcome.err,
+            "error: FOVEA_ISA: unknown instruction set \"avx3\"\n"
+            "  known   sse4, avx2, avx512\n"
+            "  try     unset it to use all that this CPU has\n");
+}
+
+TEST(InstructionSet, OneThatTheCpuDoesNotHaveIsAUsageError) {
+  const std::string best = bench_convolution("").json()["instruction_set"];
+  if (best.starts_with("AVX3")) GTEST_SKIP() << "the CPU has all";
+  const Outcome outcome = bench_convolution("avx512");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.out.find("FOVEA_ISA: this CPU does not have avx512"), std::string::npos)
+      << outcome.out;
+}
+
+}  // namespace
+}  // namespace fovea::cli_test
