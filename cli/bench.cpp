@@ -4,11 +4,25 @@
 #include <chrono>
 #include <cstdint>
 
+#include "fovea/kernels/deterministic.h"
+#include "fovea/kernels/winograd.h"
+
 namespace fovea::cli {
 
 void Repeats::add(Command command) {
   command.count("--warmup", warmup, "Runs before measuring", 0);
   command.count("--samples", samples, "Measured runs, of which the median is reported");
+}
+
+void KernelFlags::add(Command command) {
+  command.flag("--no-winograd", no_winograd, "Compute 3x3 convolutions directly");
+  command.flag("--deterministic", deterministic,
+               "Kernels that give the same bits for any number of threads");
+}
+
+void KernelFlags::apply() const {
+  if (no_winograd) set_winograd(Winograd::never);
+  set_deterministic(deterministic);
 }
 
 double median_seconds(const Repeats& repeats, const std::function<void()>& run) {

@@ -15,6 +15,15 @@ struct Repeats {
   void add(Command command);
 };
 
+/// Which kernels to measure.
+struct KernelFlags {
+  bool no_winograd = false, deterministic = false;
+
+  void add(Command command);
+  /// For all Programs that are compiled afterwards.
+  void apply() const;
+};
+
 /// The median seconds of one run.
 double median_seconds(const Repeats& repeats, const std::function<void()>& run);
 

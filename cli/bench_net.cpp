@@ -12,7 +12,7 @@
 #include "fovea/core/random.h"
 #include "fovea/core/timeline.h"
 #include "fovea/formats/trace.h"
-#include "fovea/kernels/winograd.h"
+#include "fovea/kernels/kernel.h"
 #include "fovea/optim/gradient_norm.h"
 #include "fovea/optim/loss_scaler.h"
 #include "fovea/optim/sgd.h"
@@ -29,7 +29,7 @@ struct Flags : ModelFlags {
   int64_t batch = 64;
   std::string precision = "f32";
   Repeats repeats;
-  bool no_winograd = false;
+  KernelFlags kernels;
   bool profile = false;
   std::string trace;
 
@@ -191,7 +191,7 @@ Json precisions_json(const std::vector<Measured>& all, int64_t batch) {
 }
 
 int run(const Flags& flags, bool training, Console& console) {
-  if (flags.no_winograd) set_winograd(Winograd::never);
+  flags.kernels.apply();
   flags.command.require("--model");
   Subject subject(flags);
   std::vector<Measured> all;
@@ -214,18 +214,19 @@ int run(const Flags& flags, bool training, Console& console) {
                 {"precision", best.precision},
                 {"precisions", precisions_json(all, flags.batch)},
                 {"threads", threads()},
+                {"instruction_set", instruction_set()},
                 {"median_ms", 1e3 * seconds},
                 {"images_per_second", speed},
                 {"gflops", gflops},
                 {"peak_memory_bytes", peak},
                 {"kernels", kernels_json(kernels)}};
   console.result(fmt::format(
-      "model        {}, input {}, batch {}, {}, {} threads\n"
+      "model        {}, input {}, batch {}, {}, {} threads, {}\n"
       "{:<11}  {:.3f} ms, the median of {}\nspeed        {:.1f} images/s, {:.1f} GFLOP/s\n"
       "peak memory  {}\n\n",
       subject.chosen.name, sizes_text(subject.chosen.config.input), flags.batch, best.precision,
-      threads(), training ? "step" : "inference", 1e3 * seconds, flags.repeats.samples, speed,
-      gflops, bytes_text(peak)));
+      threads(), instruction_set(), training ? "step" : "inference", 1e3 * seconds,
+      flags.repeats.samples, speed, gflops, bytes_text(peak)));
   if (flags.profiled()) {
     const int64_t runs = flags.repeats.samples;
     const Timeline timeline = profiled(*work, runs);
@@ -253,7 +254,7 @@ void add(Commands& commands, Command group, bool training) {
       .text("--precision", flags->precision, "f32, bf16, f16, or auto: the faster of f32 and bf16",
             "P")
       .default_text(flags->precision);
-  command.flag("--no-winograd", flags->no_winograd, "Compute 3x3 convolutions directly");
+  flags->kernels.add(command);
   flags->repeats.add(command);
   command.flag("--profile", flags->profile,
                "Also time, FLOPs and bytes per second of each kernel and module, in separate runs");

@@ -9,7 +9,6 @@
 #include "fovea/core/process.h"
 #include "fovea/core/random.h"
 #include "fovea/kernels/kernel.h"
-#include "fovea/kernels/winograd.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/problem.h"
 
@@ -20,7 +19,7 @@ struct Flags {
   std::vector<std::string> problems;
   std::string pass = "all", layout = "auto";
   Repeats repeats;
-  bool no_winograd = false;
+  KernelFlags kernels;
 };
 
 struct Measured {
@@ -146,7 +145,7 @@ void require_forward(const Op& op) {
 }
 
 int run(const Flags& flags, Console& console) {
-  if (flags.no_winograd) set_winograd(Winograd::never);
+  flags.kernels.apply();
   if (flags.problems.empty()) {
     throw Error(ErrorKind::usage, "bench op: a problem is required")
         .with("try", "fovea bench op conv:mb64ic64ih32oc64kh3ph1");
@@ -167,8 +166,10 @@ int run(const Flags& flags, Console& console) {
                       fmt::format("{:.1f}", m.gflops()), m.kernel, m.types});
     }
   }
-  console.document(
-      {{"threads", threads()}, {"results", results}, {"peak_memory_bytes", peak_resident_bytes()}});
+  console.document({{"threads", threads()},
+                    {"instruction_set", instruction_set()},
+                    {"results", results},
+                    {"peak_memory_bytes", peak_resident_bytes()}});
   console.result(table({"problem", "pass", "ms", "GFLOP/s", "kernel", "types"}, rows, "llrrll"));
   return 0;
 }
@@ -186,7 +187,7 @@ void add_bench_op(Commands& commands, Command group) {
   command.word("--pass", flags->pass, "Which passes to measure", {"fwd", "bwd_d", "bwd_w", "all"});
   command.word("--layout", flags->layout, "Layout of the images; auto: the fastest on this machine",
                {"auto", "plain", "channels_last", "blocked16"});
-  command.flag("--no-winograd", flags->no_winograd, "Compute 3x3 convolutions directly");
+  flags->kernels.add(command);
   flags->repeats.add(command);
 }
 

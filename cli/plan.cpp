@@ -9,6 +9,7 @@
 #include "fovea/core/process.h"
 #include "fovea/data/synthetic.h"
 #include "fovea/formats/model_file.h"
+#include "fovea/kernels/deterministic.h"
 #include "fovea/kernels/winograd.h"
 #include "fovea/train/precision.h"
 #include "model.h"
@@ -181,6 +182,7 @@ int run(const Flags& flags, Console& console) {
   train::Settings settings = train::with_net(flags.settings.read());
   settings.threads = threads();
   if (settings.no_winograd) set_winograd(Winograd::never);
+  set_deterministic(settings.deterministic);
   if (names_file(settings.model)) {
     if (settings.weights.empty()) settings.weights = settings.model;
     settings.model = load_model(settings.model).architecture;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "fovea/core/parallel.h"
+#include "fovea/kernels/deterministic.h"
 #include "fovea/ops/linear.h"
 
 namespace fovea {
@@ -81,6 +82,35 @@ TEST(Parts, FewImagesAndSmallProblemsAreNotDivided) {
   EXPECT_TRUE(multiply(false, 0, 2, rows).empty());
   multiply(false, 256, 1, rows);
   EXPECT_EQ(rows, 256);
+}
+
+TEST(Parts, DeterministicOnesDoNotDependOnTheThreads) {
+  const DeterministicScope scope(true);
+  for (const bool transpose_a : {false, true}) {
+    for (const int64_t size : {256, 97, 3}) {
+      int64_t one = 0, rows = 0;
+      const std::vector<float> expected = multiply(transpose_a, size, 1, one);
+      for (const int threads : {2, 3, 8}) {
+        EXPECT_EQ(multiply(transpose_a, size, threads, rows), expected);
+        EXPECT_EQ(rows, one) << size << " rows, " << threads << " threads";
+      }
+    }
+  }
+}
+
+TEST(Parts, AProblemThatCannotBeDividedIsComputedByOneThreadIfDeterministic) {
+  const Types in{{DType::f32, {64, 64}}, {DType::f32, {64, 64}}};
+  const Op op = MatMul{};
+  int threads = 0;
+  const auto make = [&](const Problem& part) -> Offer {
+    threads = part.threads;
+    return std::make_unique<Product>(part);
+  };
+  (void)in_parts({op, in, op.infer(in), 2}, {.in = {false, false}}, make);
+  EXPECT_EQ(threads, 2);
+  const DeterministicScope scope(true);
+  (void)in_parts({op, in, op.infer(in), 2}, {.in = {false, false}}, make);
+  EXPECT_EQ(threads, 1);
 }
 
 }  // namespace

@@ -39,6 +39,7 @@ Settings unusual() {
   s.batch = 7;
   s.drop_last = true;
   s.no_winograd = true;
+  s.deterministic = true;
   s.optimizer = "adamw";
   s.lr = 0.1 + 0.2;
   s.weight_decay = "0.05:weights";

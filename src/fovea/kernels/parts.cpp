@@ -1,12 +1,22 @@
 #include "fovea/kernels/parts.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "fovea/core/parallel.h"
+#include "fovea/kernels/deterministic.h"
 
 namespace fovea {
 namespace {
+
+std::atomic<bool> independent_of_threads{false};
+
+/// The number of threads that a problem is divided for.
+int64_t team_of(const Problem& problem) {
+  constexpr int64_t fixed = 4;  // 32 parts keep up to 16 threads busy
+  return deterministic() ? fixed : problem.threads;
+}
 
 /// What is worth a thread's time, in floating-point operations: some tens of microseconds.
 constexpr double worthwhile = 8e6;
@@ -16,7 +26,7 @@ constexpr double worthwhile = 8e6;
 /// of the same problem are sure to agree on.
 int64_t part_size(const Problem& problem, const Division& division, int64_t size) {
   constexpr int64_t parts_per_thread = 8, sum_bytes = 16 << 20;
-  const int64_t threads = problem.threads;
+  const int64_t threads = team_of(problem);
   const double flops = problem.op.flops(problem.in, problem.out);
   if (flops < worthwhile) return size;
   int64_t parts = std::min(static_cast<int64_t>(flops / worthwhile), parts_per_thread * threads);
@@ -110,14 +120,20 @@ class PartsKernel final : public Kernel {
 
 }  // namespace
 
+void set_deterministic(bool on) { independent_of_threads = on; }
+bool deterministic() { return independent_of_threads; }
+
 Offer in_parts(const Problem& problem, const Division& division,
                const std::function<Offer(const Problem&)>& make) {
   const size_t first =
       static_cast<size_t>(std::ranges::find(division.in, true) - division.in.begin());
-  const int64_t size = problem.in[first].dim(0);
-  if (problem.threads == 1 || size == 0) return make(problem);
-  const int64_t items = part_size(problem, division, size);
-  if (items < size && size < 2 * problem.threads) return make(problem);
+  const bool divisible = first < division.in.size();
+  const int64_t size = divisible ? problem.in[first].dim(0) : 1;
+  const int64_t items = divisible && size > 0 ? part_size(problem, division, size) : size;
+  // A library divides the work among all threads, which would change its sums.
+  const bool undivided =
+      problem.threads == 1 || !divisible || (items < size && size < 2 * problem.threads);
+  if (size == 0 || (undivided && !deterministic())) return make(problem);
 
   const TeamScope alone(1);
   const auto part_of = [&](int64_t count) {

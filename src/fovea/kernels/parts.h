@@ -14,8 +14,8 @@ struct Division {
 /// A kernel that divides its problem into parts, which threads take one after
 /// another, and computes each by a kernel for one thread that `make` offers. So a library's kernels
 /// need none of its own threads, all of which would have to come. Sums are in the order of the
-/// parts. The parts depend on the problem alone. Where there are too few images, the offer is that
-/// of `make` for the undivided problem.
+/// parts. The parts depend on the problem alone. Where there are too few images, or no input is
+/// divided, the offer is that of `make` for the undivided problem, unless deterministic().
 Offer in_parts(const Problem& problem, const Division& division,
                const std::function<Offer(const Problem&)>& make);
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "fovea/core/scoped.h"
+
 namespace fovea {
 
 /// When convolutions are computed by Winograd's algorithm, F(4x4, 3x3): with fewer products, and in
@@ -15,16 +17,6 @@ enum class Winograd {
 void set_winograd(Winograd choice);
 Winograd winograd();
 
-/// While it lives, the choice is this one, also for the process's other threads.
-class WinogradScope {
- public:
-  explicit WinogradScope(Winograd choice) : previous_(winograd()) { set_winograd(choice); }
-  ~WinogradScope() { set_winograd(previous_); }
-  WinogradScope(const WinogradScope&) = delete;
-  WinogradScope& operator=(const WinogradScope&) = delete;
-
- private:
-  Winograd previous_;
-};
+using WinogradScope = Scoped<winograd, set_winograd>;
 
 }  // namespace fovea

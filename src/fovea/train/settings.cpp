@@ -72,10 +72,10 @@ std::string Setting::get(const Settings& settings) const {
 bool Setting::in_model_file(const Settings& settings) const {
   constexpr std::string_view elsewhere[] = {"threads", "workers",    "cache", "data",
                                             "weights", "save-every", "keep",  "class-weights"};
-  constexpr std::string_view newer[] = {"no-winograd",  "drop-last", "task",       "monitor",
-                                        "on-bad-image", "group",     "clip-value", "patience",
-                                        "min-change",   "tta",       "sampling",   "precision",
-                                        "accumulate",   "ema",       "average",    "mix"};
+  constexpr std::string_view newer[] = {
+      "deterministic", "no-winograd", "drop-last", "task",       "monitor", "on-bad-image",
+      "group",         "clip-value",  "patience",  "min-change", "tta",     "sampling",
+      "precision",     "accumulate",  "ema",       "average",    "mix"};
   constexpr std::string_view choices[] = {"aux", "dropout", "drop-path", "stem", "width"};
   if (std::ranges::count(elsewhere, name) > 0) return false;
   const bool choice = std::holds_alternative<Argument>(member);
@@ -152,6 +152,8 @@ std::vector<Setting> last_settings() {
       {"no-winograd",
        "compute 3x3 convolutions directly, without Winograd's faster and less exact algorithm",
        &Settings::no_winograd, 0, 0, true},
+      {"deterministic", "the same result for any number of threads, at the cost of some speed",
+       &Settings::deterministic},
       {"precision",
        "f32, or mixed precision with 16-bit values beside f32 parameters: bf16, f16, or auto, "
        "which "

@@ -35,6 +35,7 @@ struct Settings {
   int64_t accumulate = 1;         ///< batches whose gradients are added for one update
   bool drop_last = false;         ///< leave out the last batch of an epoch if it is smaller
   bool no_winograd = false;       ///< see Winograd::never
+  bool deterministic = false;     ///< see set_deterministic
   std::string optimizer = "sgd";  ///< as optim::parse reads it
   double lr = 0.1;
   std::string weight_decay = "5e-4";  ///< as optim::parse reads it

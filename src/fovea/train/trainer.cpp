@@ -11,6 +11,7 @@
 #include "fovea/core/parallel.h"
 #include "fovea/core/text.h"
 #include "fovea/core/timeline.h"
+#include "fovea/kernels/deterministic.h"
 #include "fovea/kernels/winograd.h"
 #include "fovea/predict/predictor.h"
 #include "fovea/runtime/nonfinite.h"
@@ -520,13 +521,21 @@ Winograd winograd_of(const Settings& settings) {
   return settings.no_winograd ? Winograd::never : winograd();
 }
 
+/// How kernels are chosen while a run lasts.
+struct KernelScope {
+  explicit KernelScope(const Settings& settings)
+      : winograd(winograd_of(settings)), same_bits(settings.deterministic || deterministic()) {}
+  WinogradScope winograd;
+  DeterministicScope same_bits;
+};
+
 /// Trains as `setup` sets up the settings, once all is known that they do not say.
 Result run(const Settings& settings, const std::function<Setup(const Settings&)>& setup,
            const std::string& out, const std::vector<Callback*>& callbacks, std::stop_token stop) {
   Settings resolved = settings;
   resolved.threads = team_of(settings);  // so that config.toml repeats this run on any machine
   const TeamScope team(team_of(resolved));
-  const WinogradScope kernels(winograd_of(resolved));
+  const KernelScope kernels(resolved);
   // Finds errors in the settings before a folder is created.
   Setup made = setup(resolved);
   const PrecisionChoice precision = choose_precision(made);
@@ -566,7 +575,7 @@ Result resume(const std::filesystem::path& folder, const std::vector<Callback*>&
               std::stop_token stop, const Changes& changes) {
   const Resumption resumption = read_run(folder, changes);
   const TeamScope team(team_of(resumption.settings));
-  const WinogradScope kernels(winograd_of(resumption.settings));
+  const KernelScope kernels(resumption.settings);
   Trainer trainer(setup_of(resumption), callbacks, std::move(stop));
   return trainer.go_on(folder, resumption.notes);
 }

@@ -7,6 +7,7 @@
 #include "fovea/core/parallel.h"
 #include "fovea/core/random.h"
 #include "fovea/core/text.h"
+#include "fovea/kernels/deterministic.h"
 #include "fovea/predict/predictor.h"
 #include "fovea/runtime/nonfinite.h"
 #include "fovea/train/checkpoint.h"
@@ -89,6 +90,7 @@ void Trainer::restore() {
   enter_phase();
   for (const auto& [key, value] : bits()) {
     if (checkpoint.progress[key] == value) continue;
+    if (key == "bits.threads" && deterministic()) continue;
     message("resuming with another " + key.substr(5) + " than before (" + value + " instead of " +
             checkpoint.progress[key] + "): the result may differ in its last bits");
   }

@@ -89,7 +89,7 @@ Offer divided_matmul(const Problem& problem) {
     return in_parts(problem, {.in = {true, false}, .smallest = few_rows}, make_matmul);
   if (!op.transpose_b && problem.out[0].dtype == DType::f32)
     return in_parts(problem, {.in = {true, true}, .sum = true, .smallest = few_rows}, make_matmul);
-  return make_matmul(problem);
+  return in_parts(problem, {.in = {false, false}}, make_matmul);
 }
 
 }  // namespace

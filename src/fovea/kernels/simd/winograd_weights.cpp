@@ -6,6 +6,7 @@
 // Where there are few blocks the tiles are divided, too, and the parts added in order. They depend
 // on the problem alone unless there are more than eight threads: so do the results.
 #include "fovea/core/parallel.h"
+#include "fovea/kernels/deterministic.h"
 #include "fovea/kernels/simd/winograd.h"
 #include "fovea/ops/conv.h"
 
@@ -123,7 +124,7 @@ class WeightGradientKernel final : public Kernel {
     du_matrix_ = group * row_ + pad;
     v_matrix_ = together * row_ + pad;
     z_matrix_ = together * group + pad;
-    const int64_t wanted = std::max(16, 2 * team);
+    const int64_t wanted = deterministic() ? 16 : std::max(16, 2 * team);
     parts_ = std::clamp<int64_t>(x.tiles.count / 192, 1, (wanted + blocks() - 1) / blocks());
   }
 
