@@ -8,6 +8,7 @@
 #include "fovea/core/parallel.h"
 #include "fovea/core/process.h"
 #include "fovea/core/random.h"
+#include "fovea/kernels/fixed_weights.h"
 #include "fovea/kernels/kernel.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/problem.h"
@@ -101,6 +102,7 @@ Measured measure(const Flags& flags, const std::string& problem, const std::stri
                  OpCall call) {
   set_layouts(call, flags.layout);
   const TeamScope team(threads());
+  const FixedWeightsScope fixed(pass == "fwd");
   const KernelChoice choice =
       choose_kernel({.op = call.op, .in = call.in, .out = call.out, .threads = threads()});
   const std::string detail = choice.kernel->detail();

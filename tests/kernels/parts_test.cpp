@@ -84,6 +84,17 @@ TEST(Parts, FewImagesAndSmallProblemsAreNotDivided) {
   EXPECT_EQ(rows, 256);
 }
 
+TEST(Parts, AllThreadsShareOneLargeImage) {
+  const Types in{{DType::f32, {1, 4096}}, {DType::f32, {4096, 4096}}};
+  int threads = 0;
+  in_parts({MatMul{}, in, MatMul{}.infer(in), 2}, {.in = {true, false}},
+           [&](const Problem& part) -> Offer {
+             threads = part.threads;
+             return Refusal{"only looked at"};
+           });
+  EXPECT_EQ(threads, 2);
+}
+
 TEST(Parts, DeterministicOnesDoNotDependOnTheThreads) {
   const DeterministicScope scope(true);
   for (const bool transpose_a : {false, true}) {

@@ -131,8 +131,9 @@ Offer in_parts(const Problem& problem, const Division& division,
   const int64_t size = divisible ? problem.in[first].dim(0) : 1;
   const int64_t items = divisible && size > 0 ? part_size(problem, division, size) : size;
   // A library divides the work among all threads, which would change its sums.
-  const bool undivided =
-      problem.threads == 1 || !divisible || (items < size && size < 2 * problem.threads);
+  const bool few =
+      size < 2 * problem.threads && problem.op.flops(problem.in, problem.out) >= worthwhile;
+  const bool undivided = problem.threads == 1 || !divisible || few;
   if (size == 0 || (undivided && !deterministic())) return make(problem);
 
   const TeamScope alone(1);

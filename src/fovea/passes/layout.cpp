@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "fovea/kernels/fixed_weights.h"
 #include "fovea/ops/reorder.h"
 
 namespace fovea {
@@ -179,9 +180,14 @@ class LayoutPass {
 
 }  // namespace
 
+bool weights_are_fixed(const Graph& graph) {
+  return graph.mode() == Mode::eval && graph.updates().empty();
+}
+
 std::shared_ptr<Graph> assign_layouts(const Graph& graph,
                                       const std::function<Layout(const Type&)>& preferred,
                                       const LayoutOffers& offers, int threads) {
+  const FixedWeightsScope fixed(weights_are_fixed(graph));
   return LayoutPass(graph, preferred, offers, threads).run();
 }
 

@@ -8,6 +8,10 @@
 
 namespace fovea {
 
+/// Whether parameters are expected to stay the same from run to run: in eval graphs without
+/// updates.
+bool weights_are_fixed(const Graph& graph);
+
 /// What the kernels for a problem can take: see priced_layouts.
 using LayoutOffers = std::function<std::vector<PricedLayouts>(const Problem&)>;
 

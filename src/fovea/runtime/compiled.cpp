@@ -9,6 +9,8 @@
 #include <span>
 
 #include "fovea/core/parallel.h"
+#include "fovea/kernels/fixed_weights.h"
+#include "fovea/passes/layout.h"
 #include "fovea/passes/memory.h"
 
 namespace fovea {
@@ -27,7 +29,7 @@ uint64_t next_number() {
 /// training it changes in every step, so they are like others.
 std::vector<bool> find_prepared(const Graph& graph) {
   std::vector<bool> value(graph.values().size(), false), node_prepared(graph.nodes().size(), false);
-  if (graph.mode() == Mode::train || !graph.updates().empty()) return node_prepared;
+  if (!weights_are_fixed(graph)) return node_prepared;
   for (size_t id = 0; id < value.size(); ++id) {
     const Leaf leaf = graph.values()[id].leaf;
     value[id] = leaf == Leaf::state || leaf == Leaf::constant;
@@ -89,6 +91,7 @@ class Compiler {
 
 void Compiler::choose_kernels() {
   TeamScope team(c_.threads);
+  const FixedWeightsScope fixed(weights_are_fixed(graph_));
   const auto emit = [&](size_t i) {
     const Node& node = graph_.nodes()[i];
     if (node.op.traits().view) return;

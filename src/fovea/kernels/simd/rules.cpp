@@ -1,6 +1,8 @@
 #include "fovea/kernels/rules.h"
 
+#include "fovea/kernels/simd/direct.h"
 #include "fovea/kernels/simd/simd.h"
+#include "fovea/kernels/simd/winograd.h"
 #include "fovea/ops.h"
 #include "fovea/ops/fold.h"
 #include "fovea/ops/fused.h"
@@ -18,13 +20,16 @@ void simd::fail_as_reference(const Problem& problem, const Args& args) {
 void add_winograd_rules(const RuleSink& add) {
   for (const std::type_info* op :
        {&typeid(Conv), &typeid(ConvBackwardData), &typeid(ConvBackwardWeights)})
-    add(*op, {"simd:winograd", simd::make_winograd});
+    add(*op, {"simd:winograd", simd::make_winograd, simd::winograd::price});
 }
 
 void add_simd_rules(const RuleSink& add) {
   const auto rule = [&](const std::type_info& op, Offer (*make)(const Problem&)) {
     add(op, {"simd", make});
   };
+  add(typeid(Conv),
+      {"simd:direct", simd::make_direct_convolution, simd::direct_price, simd::direct_layouts});
+  add(typeid(Linear), {"simd:direct", simd::make_linear, simd::direct_price});
   rule(typeid(Reorder), simd::make_reorder);
   rule(typeid(NormalizeImages), simd::make_normalize_images);
   rule(typeid(Unary), simd::make_unary);

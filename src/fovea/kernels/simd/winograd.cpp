@@ -5,7 +5,9 @@
 #include <atomic>
 #include <cmath>
 
+#include "fovea/kernels/fixed_weights.h"
 #include "fovea/kernels/rules.h"
+#include "fovea/kernels/simd/direct.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/winograd.h"
 #include "fovea/ops/conv.h"
@@ -45,7 +47,7 @@ std::string refuse(const Pass& pass) {
   return {};
 }
 
-/// Whether F(4x4, 3x3) is faster than a direct convolution, from the time both take per pair of an
+/// The time of F(4x4, 3x3) over that of a direct convolution, from what both take per pair of an
 /// input and an output channel, in multiply-adds (the vector's width does not matter):
 /// - direct: 9 per output position, at 80 % of the CPU's peak (in bf16, where it has that);
 /// - products: 36 per tile, at 80 % as well. A tile counts as 16 positions even where it exceeds
@@ -53,11 +55,12 @@ std::string refuse(const Pass& pass) {
 /// - transforms: per tile about 700 for a channel of the input and 500 for one of the output, most
 ///   of it memory, by vectors of 16. Each serves all channels of the other side, except that the
 ///   gradient of the weights transforms again for each block of 64;
-/// - weights: about 1000 for each pair, in each run, however few tiles there are.
+/// - weights: about 1000 for each pair, in each run, however few tiles there are; half of that to
+///   read what is packed once.
 ///
 /// The constants are fitted to measurements: 64 channels at 32x32, 3 to 64 channels there, 512 at
 /// 4x4.
-std::string refuse_slower(const Pass& pass, bool weight_gradient) {
+double relative_time(const Pass& pass, bool weight_gradient) {
   const Tiles tiles{Image(pass.y)};
   const double in = static_cast<double>(pass.weight[1]), out = static_cast<double>(pass.weight[0]);
   const double pairs = in * out, count = static_cast<double>(tiles.count);
@@ -69,14 +72,21 @@ std::string refuse_slower(const Pass& pass, bool weight_gradient) {
   const double direct = 9 * positions * pairs / 0.8 / speedup;
   const double ours = 36 * std::ceil(count / 6) * 6 * pairs / 0.8 +
                       count * (700 * vectors(in) * repeats_in + 500 * vectors(out) * repeats_out) +
-                      1000 * pairs;
-  if (ours < direct) return {};
-  return fmt::format("would take {:.2g} times as long as a direct convolution", ours / direct);
+                      (weights_fixed && pairs <= 1 << 16 ? 500 : 1000) * pairs;
+  return ours / direct;
 }
 
 std::atomic<Winograd> choice{Winograd::where_faster};
 
 }  // namespace
+
+double winograd::price(const Problem& problem) {
+  if (fovea::winograd() == Winograd::always) return 0;
+  const Pass pass = pass_of(problem);
+  if (!refuse(pass).empty()) return nominal_seconds(problem);
+  const bool weights = problem.op.as<ConvBackwardWeights>() != nullptr;
+  return relative_time(pass, weights) * direct_share * nominal_seconds(problem);
+}
 
 Offer make_winograd(const Problem& problem) {
   if (fovea::winograd() == Winograd::never)
@@ -85,7 +95,9 @@ Offer make_winograd(const Problem& problem) {
   if (std::string why = refuse(pass); !why.empty()) return Refusal{why};
   const bool weights = problem.op.as<ConvBackwardWeights>() != nullptr;
   if (fovea::winograd() == Winograd::where_faster) {
-    if (std::string why = refuse_slower(pass, weights); !why.empty()) return Refusal{why};
+    if (const double times = relative_time(pass, weights); times >= 1) {
+      return Refusal{fmt::format("would take {:.2g} times as long as a direct convolution", times)};
+    }
   }
   return weights ? winograd::make_weight_gradient(problem) : winograd::make_convolution(problem);
 }

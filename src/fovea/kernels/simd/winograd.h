@@ -112,6 +112,8 @@ struct Weights {
 };
 
 /// The kernels of a problem that they can compute: see winograd.cpp.
+/// What a rule says of them; where they are slower than a direct convolution, they are refused.
+double price(const Problem& problem);
 std::unique_ptr<Kernel> make_convolution(const Problem& problem);
 std::unique_ptr<Kernel> make_weight_gradient(const Problem& problem);
 

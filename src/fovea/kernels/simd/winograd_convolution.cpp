@@ -4,13 +4,14 @@
 // Up to some size, U stays in the L2 cache's reach: it is packed before the run, and each thread
 // takes one block of tiles after another, whose V and M fit into its L2. Beyond it, many tiles
 // share what is read of U: V of a large block of tiles is shared by all threads, each of which
-// takes groups of 64 output channels and transforms their weights itself; U of all would be four
-// times as large as the weights. Each output is a sum over the channels in order: results do not
-// depend on the number of threads.
+// takes groups of 64 output channels. Unless the weights are fixed, and not too many, it transforms
+// those of a group itself: U of all is four times as large as the weights. Each output is a sum
+// over the channels in order: results do not depend on the number of threads.
 #include <hwy/cache_control.h>
 
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/epilogue.h"
+#include "fovea/kernels/fixed_weights.h"
 #include "fovea/kernels/simd/winograd.h"
 #include "fovea/ops/conv.h"
 
@@ -169,6 +170,8 @@ HWY_EXPORT(compute_group);
 HWY_EXPORT(fills_lines);
 
 constexpr int64_t megabyte = int64_t{1} << 20;
+/// U of fixed weights that is worth its memory.
+constexpr int64_t largest_packed = 16 * megabyte;
 
 /// n cut into equal pieces of at most `maximum`, in multiples of the 6 rows of the product.
 int64_t equal_pieces(int64_t n, int64_t maximum) {
@@ -187,7 +190,9 @@ class ConvolutionKernel final : public Kernel {
     const int64_t in = c.x.image.channels, count = c.x.tiles.count;
     row_ = round_up(in, 16);
     u_matrix_ = in * group + pad;
-    shared_ = c.groups() * matrices * u_matrix_ * 4 > 3 * megabyte;
+    const int64_t u_bytes = c.groups() * matrices * u_matrix_ * 4;
+    shared_ = u_bytes > 3 * megabyte;
+    packed_ = !shared_ || (weights_fixed && u_bytes <= largest_packed);
     const int64_t tile_bytes = matrices * 4 * row_;  // of V
     block_ = shared_ ? equal_pieces(count, std::max<int64_t>(6, 10 * megabyte / tile_bytes)) : 0;
     const int64_t maximum =
@@ -198,6 +203,7 @@ class ConvolutionKernel final : public Kernel {
     const int64_t v_tiles = shared_ ? block_ : together_;
     v_matrix_ = v_tiles * row_ + pad;
     m_matrix_ = together_ * group + pad;
+    own_u_ = packed_ ? 0 : u_matrix_;
   }
 
   std::string detail() const override { return shared_ ? "groups of channels" : "blocks of tiles"; }
@@ -205,17 +211,17 @@ class ConvolutionKernel final : public Kernel {
     return static_cast<size_t>(matrices * 4 * (shared_floats() + team_ * own_floats()));
   }
   std::vector<int> packed_inputs() const override {
-    return shared_ ? std::vector<int>{} : std::vector<int>{weight_input_};
+    return packed_ ? std::vector<int>{weight_input_} : std::vector<int>{};
   }
   size_t packed_bytes() const override {
-    return shared_ ? 0 : static_cast<size_t>(c_.groups() * matrices * u_matrix_ * 4);
+    return !packed_ ? 0 : static_cast<size_t>(c_.groups() * matrices * u_matrix_ * 4);
   }
   std::string packed_form() const override {
     return "winograd " + std::to_string(c_.groups()) + " " + std::to_string(u_matrix_) +
            (weight_input_ == 1 ? "" : " of the gradient");
   }
   void pack(std::span<const std::byte* const> in, std::byte* packed) const override {
-    if (shared_) return;
+    if (!packed_) return;
     parallel_chunks(c_.groups(), [&](int64_t g, int) {
       HWY_DYNAMIC_DISPATCH(transform_weights)
       (c_, in[static_cast<size_t>(weight_input_)], g, packed_group(packed, g));
@@ -226,13 +232,13 @@ class ConvolutionKernel final : public Kernel {
     const std::byte* x = args.in[weight_input_ == 0 ? 1 : 0];
     const Epilogue e = epilogue(args);
     auto* scratch = reinterpret_cast<float*>(args.scratch);
-    shared_ ? run_groups(x, args.in[static_cast<size_t>(weight_input_)], e, scratch)
-            : run_blocks(x, args.packed, e, scratch);
+    const std::byte* w = packed_ ? args.packed : args.in[static_cast<size_t>(weight_input_)];
+    shared_ ? run_groups(x, w, e, scratch) : run_blocks(x, w, e, scratch);
   }
 
  private:
   int64_t shared_floats() const { return shared_ ? v_matrix_ : 0; }  ///< of one matrix
-  int64_t own_floats() const { return m_matrix_ + (shared_ ? u_matrix_ : v_matrix_); }
+  int64_t own_floats() const { return m_matrix_ + (shared_ ? own_u_ : v_matrix_); }
 
   Matrices packed_group(const std::byte* packed, int64_t g) const {
     auto* floats = reinterpret_cast<float*>(const_cast<std::byte*>(packed));
@@ -289,8 +295,9 @@ class ConvolutionKernel final : public Kernel {
     parallel_chunks(c_.groups() * shares, [&](int64_t i, int slot) {
       const int64_t g = i / shares, share = i % shares;
       float* own = scratch + matrices * (v_matrix_ + slot * own_floats());
-      const Matrices u{own, u_matrix_, group}, m{own + matrices * u_matrix_, m_matrix_, group};
-      HWY_DYNAMIC_DISPATCH(transform_weights)(c_, w, g, u);
+      const Matrices u = packed_ ? packed_group(w, g) : Matrices{own, u_matrix_, group};
+      const Matrices m{own + matrices * own_u_, m_matrix_, group};
+      if (!packed_) HWY_DYNAMIC_DISPATCH(transform_weights)(c_, w, g, u);
       for (int64_t p = pieces * share / shares; p < pieces * (share + 1) / shares; ++p)
         HWY_DYNAMIC_DISPATCH(compute_group)(c_, e, g, piece(p), rows(piece(p)), u, m);
     });
@@ -301,10 +308,12 @@ class ConvolutionKernel final : public Kernel {
   ResidualThenRelu first_;
   int weight_input_;
   int64_t team_;
-  bool shared_;
+  bool shared_;       ///< V, by all threads
+  bool packed_;       ///< U, before the run
   int64_t block_;     ///< tiles that share V
   int64_t together_;  ///< tiles that share M
   int64_t row_, u_matrix_, v_matrix_, m_matrix_;
+  int64_t own_u_;  ///< as u_matrix_, of a thread's own
 };
 
 }  // namespace

@@ -1,0 +1,94 @@
+#include <algorithm>
+
+#include "fovea/kernels/simd/direct.h"
+
+namespace fovea::simd::direct {
+namespace {
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// A task is worth some microseconds, and its part of x stays in the L2 cache. To read a byte of
+/// weights takes as long as `byte_flops`.
+constexpr double task_flops = 3e6, byte_flops = 12;
+constexpr int64_t task_bytes = 512 << 10;
+constexpr int64_t tasks_per_thread = 4;
+
+/// Cuts images, rows or runs so that there are about `bands`.
+void cut_positions(const Convolution& c, int64_t bands, Plan& plan) {
+  Region& piece = plan.piece;
+  piece = {{0, 1}, {0, c.rows}, {0, plan.runs}, {0, plan.panels}};
+  if (bands <= c.images) {
+    piece.images.end = ceil_div(c.images, bands);
+  } else if (c.rows > 1) {
+    piece.rows.end = ceil_div(c.rows, std::min(c.rows, ceil_div(bands, c.images)));
+    if (plan.runs % 2 == 1 && piece.rows.end % 2 == 1 && piece.rows.end < c.rows)
+      ++piece.rows.end;  // runs are computed in pairs
+  } else {
+    piece.runs.end = ceil_div(plan.runs, std::min(plan.runs, ceil_div(bands, c.images)));
+    if (piece.runs.end % 2 == 1 && piece.runs.end < plan.runs) ++piece.runs.end;
+  }
+  plan.row_bands = ceil_div(c.rows, piece.rows.end);
+  plan.run_bands = ceil_div(plan.runs, piece.runs.end);
+  plan.bands = ceil_div(c.images, piece.images.end) * plan.row_bands * plan.run_bands;
+}
+
+/// Positions of x as far apart as the cache's sets repeat are slow to read one after another.
+bool conflicting(int64_t step) { return step % 256 == 0; }
+
+}  // namespace
+
+Plan make_plan(const Convolution& c, int64_t lanes, int64_t longest, int threads) {
+  Plan plan;
+  plan.lanes = lanes;
+  plan.runs = ceil_div(c.columns, longest);
+  plan.run = ceil_div(c.columns, plan.runs);
+  plan.panels = ceil_div(c.out, 2 * lanes);
+  plan.copied = c.padded || c.x.layout == Layout::plain ||
+                (c.x.layout == Layout::channels_last && plan.run > 1 &&
+                 conflicting(c.x.column * c.stride[1]));
+  const double flops = 2.0 * static_cast<double>(c.images * c.rows * c.columns) *
+                       static_cast<double>(c.out * c.products());
+  const double bytes = 4 * static_cast<double>(c.out * c.products());
+  const auto tasks = static_cast<int64_t>(
+      std::clamp((flops + byte_flops * bytes) / task_flops, 1.0,
+                 static_cast<double>(threads > 1 ? tasks_per_thread * threads : 1)));
+  const int64_t x_floats = c.images * c.in * c.height * c.width;
+  plan.by_channels = c.out * c.products() > x_floats;
+  plan.parts = plan.by_channels ? std::min(plan.panels, tasks) : 1;
+  cut_positions(c, std::max(ceil_div(tasks, plan.parts), ceil_div(x_floats * 4, task_bytes)), plan);
+  plan.parts = std::min(plan.panels, std::max(plan.parts, ceil_div(tasks, plan.bands)));
+  plan.piece.panels.end = ceil_div(plan.panels, plan.parts);
+  plan.parts = ceil_div(plan.panels, plan.piece.panels.end);
+  return plan;
+}
+
+Region Plan::region(const Convolution& c, int64_t task) const {
+  const int64_t part = by_channels ? task / bands : task % parts;
+  int64_t band = by_channels ? task % bands : task / parts;
+  const auto cut = [](int64_t index, const Range& size, int64_t end) -> Range {
+    return {index * size.end, std::min(end, (index + 1) * size.end)};
+  };
+  const int64_t run_band = band % run_bands;
+  band /= run_bands;
+  return {cut(band / row_bands, piece.images, c.images), cut(band % row_bands, piece.rows, c.rows),
+          cut(run_band, piece.runs, runs), cut(part, piece.panels, panels)};
+}
+
+Window window_of(const Convolution& c, const Plan& plan, const Region& region) {
+  const auto reach = [&](int axis, int64_t first, int64_t last) -> Range {
+    return {first * c.stride[axis] - c.padding[axis],
+            last * c.stride[axis] - c.padding[axis] + (c.kernel[axis] - 1) * c.dilation[axis] + 1};
+  };
+  return {reach(0, region.rows.begin, region.rows.end - 1),
+          reach(1, plan.first(c.columns, region.runs.begin),
+                plan.first(c.columns, region.runs.end - 1) + plan.run - 1)};
+}
+
+int64_t copy_floats(const Convolution& c, const Plan& plan) {
+  if (!plan.copied) return 0;
+  const Window window = window_of(c, plan, plan.piece);
+  const int64_t channels = c.in < block ? c.in : ceil_div(c.in, block) * block;
+  return plan.piece.images.size() * channels * window.rows.size() * window.columns.size();
+}
+
+}  // namespace fovea::simd::direct

@@ -1,0 +1,117 @@
+#include "fovea/core/random.h"
+#include "fovea/kernels/fixed_weights.h"
+#include "fovea/ops/conv.h"
+#include "fovea/ops/linear.h"
+#include "kernels/harness.h"
+
+namespace fovea::kernel_test {
+namespace {
+
+/// As many eps as there are products, of their absolute values; activations add a few.
+Bound bound_of(int64_t products) {
+  return {static_cast<double>(products) + 32, Scale::absolute, NonFinite::spreads};
+}
+
+/// A convolution of random geometry with weights that stay; input and output layouts may differ.
+Problem random_convolution(Random& random, int axes) {
+  const auto channels = [&] {
+    return random.below(2) == 0 ? 16 * pick(random, 1, 5) : pick(random, 1, 70);
+  };
+  const auto layout = [&](int64_t count) {
+    if (count % 16 == 0 && random.below(2) == 0) return Layout::blocked16;
+    return Layout::channels_last;
+  };
+  const bool pixels = random.below(3) == 0;  // 1x1, no padding: planes become rows
+  Conv op;
+  Type x{DType::f32, {pick(random, 1, 4), channels()}}, y{DType::f32, {x.dim(0), channels()}};
+  Type weight{DType::f32, {y.dim(1), x.dim(1)}};
+  for (int axis = 0; axis < axes; ++axis) {
+    const int64_t kernel = pixels ? 1 : pick(random, 1, 4), dilation = pick(random, 1, 2);
+    const int64_t stride = pixels ? 1 : pick(random, 1, 3), reach = (kernel - 1) * dilation + 1;
+    const int64_t before = pixels ? 0 : pick(random, 0, 3), after = pixels ? 0 : pick(random, 0, 3);
+    const int64_t size = pick(random, reach, reach + 20);
+    op.geometry.stride.push_back(stride), op.geometry.dilation.push_back(dilation);
+    op.geometry.padding_begin.push_back(before), op.geometry.padding_end.push_back(after);
+    op.kernel = op.kernel.concat({kernel}), weight.shape = weight.shape.concat({kernel});
+    x.shape = x.shape.concat({size});
+    y.shape = y.shape.concat({(size + before + after - reach) / stride + 1});
+  }
+  x.layout = random.below(4) == 0 ? Layout::plain : layout(x.dim(1));
+  y.layout = layout(y.dim(1));
+  Types in{x, weight};
+  op.bias = random.below(2) == 0;
+  if (op.bias) in.push_back({DType::f32, {y.dim(1)}});
+  for (int64_t steps = pick(random, 0, 3); steps > 0; --steps) {
+    if (random.below(2) == 0) {
+      op.append({});
+    } else {
+      const auto kind =
+          static_cast<UnaryKind>(random.below(static_cast<size_t>(UnaryKind::hardswish) + 1));
+      op.append({.activation = kind, .alpha = 0.5});
+    }
+  }
+  in.insert(in.end(), op.residuals(), y);
+  return {.op = op, .in = in, .out = {y}, .threads = 1};
+}
+
+TEST(Direct, EqualsItsReferenceForAnyGeometryLayoutAndEpilogue) {
+  const FixedWeightsScope fixed(true);
+  Random random(1, "direct");
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
+    const Problem problem = random_convolution(random, trial % 4 == 0 ? 1 : 2);
+    const int64_t products = problem.in[1].numel() / problem.in[1].dim(0);
+    ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of(products)));
+  }
+}
+
+TEST(Direct, LargeProblemsAreCutIntoTasksOverImagesRowsPixelsAndChannels) {
+  const FixedWeightsScope fixed(true);
+  Random random(1, "cut");
+  const auto run = [&](Shape x, Shape weight, int64_t padding, int64_t stride, Layout layout) {
+    Conv op{.geometry = {{stride, stride}, {1, 1}, {padding, padding}, {padding, padding}, 1},
+            .kernel = weight.slice(2)};
+    Problem problem = make_problem(op, {{DType::f32, x}, {DType::f32, weight}}, layout);
+    problem.in[1].layout = Layout::plain;
+    EXPECT_TRUE(check("simd:direct", problem, random_inputs(problem, random),
+                      bound_of(weight[1] * weight[2] * weight[3])));
+  };
+  for (const Layout layout : {Layout::channels_last, Layout::blocked16}) {
+    run({3, 32, 17, 19}, {48, 32, 3, 3}, 1, 1, layout);   // images
+    run({1, 16, 40, 40}, {32, 16, 3, 3}, 1, 1, layout);   // rows
+    run({1, 64, 40, 40}, {48, 64, 1, 1}, 0, 1, layout);   // pixels
+    run({1, 256, 7, 7}, {272, 256, 1, 1}, 0, 1, layout);  // channels; conflicting steps
+    run({1, 256, 9, 9}, {64, 256, 1, 1}, 0, 2, layout);
+  }
+}
+
+TEST(Direct, LinearLayersOfAnyNumberOfRowsEqualTheReference) {
+  const FixedWeightsScope fixed(true);
+  Random random(1, "linear");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const int64_t in = pick(random, 1, 300), out = pick(random, 1, 80);
+    Shape rows = trial % 3 == 0 ? Shape{pick(random, 1, 3)} : Shape{pick(random, 1, 3), 17};
+    Type x{DType::f32, rows}, y{DType::f32, rows};
+    x.shape = rows.concat({in}), y.shape = rows.concat({out});
+    Types types{x, {DType::f32, {out, in}}};
+    const Linear op{.bias = random.below(2) == 0};
+    if (op.bias) types.push_back({DType::f32, {out}});
+    const Problem problem{.op = op, .in = types, .out = {y}, .threads = 1};
+    ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of(in)));
+  }
+}
+
+TEST(Direct, SaysWhatItDoesNotCompute) {
+  const FixedWeightsScope fixed(true);
+  Random random(1, "refusals");
+  Problem problem = random_convolution(random, 2);
+  EXPECT_EQ(refusal("simd:direct", problem), std::nullopt);
+  {
+    const FixedWeightsScope changing(false);
+    EXPECT_EQ(refusal("simd:direct", problem), "only weights that are packed once");
+  }
+  problem.out[0].layout = Layout::plain;
+  EXPECT_EQ(refusal("simd:direct", problem), "only channels-last and blocked16 outputs");
+}
+
+}  // namespace
+}  // namespace fovea::kernel_test
