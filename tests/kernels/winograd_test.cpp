@@ -153,7 +153,7 @@ TEST(OwnWinograd, ErrorIsAFewTimesThatOfADirectConvolution) {
   Random random(1, "error");
   Problem problem = make_problem(Conv{.geometry = same, .kernel = {3, 3}},
                                  {{DType::f32, {2, 128, 16, 16}}, {DType::f32, {64, 128, 3, 3}}},
-                                 Layout::blocked16);
+                                 preferred_layout({DType::f32, {2, 128, 16, 16}}));
   problem.in[1].layout = Layout::plain;
   const std::vector<Array> in = random_inputs(problem, random);
   constexpr double direct = 4;
