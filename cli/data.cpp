@@ -1,3 +1,4 @@
+#include "fovea/core/files.h"
 #include "fovea/data/registry.h"
 
 #include <fmt/format.h>
@@ -116,8 +117,8 @@ std::string file_word(std::string text) {
   return text;
 }
 
-bool is_folder(const std::string& path) {
-  return path.ends_with('/') || std::filesystem::is_directory(path);
+bool names_folder(const std::string& path) {
+  return path.ends_with('/') || is_folder(path, ErrorKind::io);
 }
 
 /// Writes one file per sample, and returns their paths in order.
@@ -149,7 +150,7 @@ int samples(const Flags& flags, Console& console) {
   const std::vector<Sample> chosen =
       draw_samples(flags.split == "train" ? *sets.train : *sets.test, flags.count, flags.seed);
   std::vector<std::string> files;
-  if (is_folder(flags.out)) {
+  if (names_folder(flags.out)) {
     files = write_files(chosen, flags.out);
   } else if (!flags.out.empty()) {
     write_grid(chosen, flags.out);

@@ -79,10 +79,10 @@ std::optional<Part> find_part(const fs::path& folder, const std::string& split) 
   const auto [x, other_x] = spelled("x");
   const auto [y, other_y] = spelled("y");
   Part part{.x_file = x, .y_file = y, .x = {}, .y = {}};
-  if (fs::exists(other_x) || fs::exists(other_y)) {
+  if (exists(other_x, ErrorKind::data) || exists(other_y, ErrorKind::data)) {
     part.x_file = other_x;
     part.y_file = other_y;
-  } else if (split != "train" && !fs::exists(x) && !fs::exists(y)) {
+  } else if (split != "train" && !exists(x, ErrorKind::data) && !exists(y, ErrorKind::data)) {
     return std::nullopt;
   }
   part.x = read_inputs(part.x_file);
@@ -117,7 +117,7 @@ std::shared_ptr<const Dataset> joined(const Part& part, const Targets& meaning) 
 std::vector<std::string> class_names(const fs::path& folder, int64_t count) {
   std::vector<std::string> names;
   const fs::path file = folder / "names.txt";
-  if (!fs::exists(file)) {
+  if (!exists(file, ErrorKind::data)) {
     for (int64_t i = 0; i < count; ++i) names.push_back(std::to_string(i));
     return names;
   }

@@ -197,7 +197,7 @@ Split read_flat_val(const fs::path& folder, const fs::path& val,
   std::optional<fs::path> list;
   for (const fs::path& place : {folder, val}) {
     for (const char* name : {"val.txt", "LOC_val_solution.csv"}) {
-      if (!list && fs::exists(place / name)) list = place / name;
+      if (!list && exists(place / name, ErrorKind::data)) list = place / name;
     }
   }
   if (!list) {
@@ -229,7 +229,7 @@ Split read_flat_val(const fs::path& folder, const fs::path& val,
 std::vector<std::string> readable_names(const fs::path& folder,
                                         const std::vector<std::string>& synsets) {
   const fs::path file = folder / "LOC_synset_mapping.txt";
-  if (!fs::exists(file)) return synsets;
+  if (!exists(file, ErrorKind::data)) return synsets;
   std::map<std::string, std::string> by_synset;
   for (std::string& line : split(read_text(file, ErrorKind::data), '\n')) {
     const size_t space = line.find(' ');

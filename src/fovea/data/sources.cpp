@@ -113,10 +113,15 @@ fs::path get(std::string_view name, fs::path folder, const DownloadOptions& opti
     return folder;
   }
   const fs::path target = folder / source->unpacked;
-  if (fs::exists(target)) return target;
+  if (exists(target, ErrorKind::data)) return target;
   const fs::path archive = download(source->files.front(), folder, options);
-  unpack(archive, source->unpacked, target);
-  fs::remove(archive);
+  try {
+    unpack(archive, source->unpacked, target);
+    fs::remove(archive);
+  } catch (const fs::filesystem_error& error) {
+    throw Error(ErrorKind::io,
+                fmt::format("cannot write {}: {}", error.path1().string(), error.code().message()));
+  }
   return target;
 }
 

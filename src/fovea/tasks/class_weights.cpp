@@ -100,7 +100,7 @@ std::vector<double> class_weights(std::string_view text, const Task& task,
 std::string class_weights_text(const std::vector<double>& weights, const Task& task) {
   std::vector<std::string> words;
   for (size_t k = 0; k < weights.size(); ++k)
-    words.push_back(printable(task.targets().names[k]) + " " + format_number(weights[k]));
+    words.push_back(fmt::format("{} {:.4g}", printable(task.targets().names[k]), weights[k]));
   return join(words);
 }
 

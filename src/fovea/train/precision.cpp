@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "fovea/core/process.h"
@@ -13,8 +14,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double total_seconds = 0.6, turn_seconds = 0.03;
-constexpr int turns = 3;  // at least, also of steps that take longer
+constexpr double minimum_seconds = 0.6, maximum_seconds = 3, turn_seconds = 0.03;
+constexpr double clearly = 1.05;  // faster by more than such measurements are off
+constexpr int turns = 3;          // at least, also of steps that take longer
 
 /// "f32 310 images/s, bf16 560".
 std::string measured_text(const std::vector<PrecisionSpeed>& measured) {
@@ -26,16 +28,23 @@ std::string measured_text(const std::vector<PrecisionSpeed>& measured) {
   return text;
 }
 
-/// A precision in the measurement, with its fastest step so far.
+/// A precision in the measurement, with the speeds of its fastest steps so far.
 struct Candidate {
-  PrecisionSpeed speed;
+  std::string precision;
   std::unique_ptr<Trial> trial;
+  std::array<double, 3> fastest = {};  // images per second, descending
+
+  /// Whether nothing seems to have disturbed the fastest steps, which then agree.
+  bool settled() const { return fastest.back() * clearly > fastest.front(); }
 
   double step() {
     const Clock::time_point start = Clock::now();
     const auto images = static_cast<double>(trial->train());
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    speed.images_per_second = std::max(speed.images_per_second, images / seconds);
+    double speed = images / seconds;
+    for (double& other : fastest) {
+      if (speed > other) std::swap(speed, other);
+    }
     return seconds;
   }
 };
@@ -49,7 +58,7 @@ std::vector<Candidate> candidates(Setup& setup, const std::vector<std::string>& 
     auto trial = std::make_unique<Trial>(setup);
     if (trial->step_bytes() > available) continue;
     available -= trial->state_bytes();  // the arena is handed on
-    all.push_back({{precision}, std::move(trial)});
+    all.push_back({precision, std::move(trial)});
   }
   return all;
 }
@@ -58,8 +67,11 @@ std::vector<PrecisionSpeed> measure(Setup& setup, const std::vector<std::string>
   std::vector<Candidate> all = candidates(setup, precisions);
   const Clock::time_point start = Clock::now();
   const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  const auto settled = [&] { return std::ranges::all_of(all, &Candidate::settled); };
   Trial* last = nullptr;
-  for (int turn = 0; !all.empty() && (turn < turns || elapsed() < total_seconds); ++turn) {
+  for (int turn = 0; !all.empty() && (turn < turns || elapsed() < minimum_seconds ||
+                                      (elapsed() < maximum_seconds && !settled()));
+       ++turn) {
     for (Candidate& candidate : all) {
       if (last != nullptr && last != candidate.trial.get()) candidate.trial->take_memory(*last);
       last = candidate.trial.get();
@@ -71,13 +83,13 @@ std::vector<PrecisionSpeed> measure(Setup& setup, const std::vector<std::string>
     }
   }
   std::vector<PrecisionSpeed> speeds;
-  for (const Candidate& candidate : all) speeds.push_back(candidate.speed);
+  for (const Candidate& candidate : all)
+    speeds.push_back({candidate.precision, candidate.fastest.front()});
   return speeds;
 }
 
-/// Whether one is faster by more than such measurements are off.
 bool clearly_faster(const PrecisionSpeed& one, const PrecisionSpeed& other) {
-  return one.images_per_second > 1.05 * other.images_per_second;
+  return one.images_per_second > clearly * other.images_per_second;
 }
 
 }  // namespace

@@ -22,7 +22,8 @@ struct PrecisionChoice {
 };
 
 /// Measures how fast the run of `setup` trains on this machine in each precision, in turns of a few
-/// steps: about half a second, and at least three steps of each; the fastest step counts, since
+/// steps: about half a second, and at least three steps of each, and longer (up to 3 seconds) as
+/// long as the three fastest steps of either differ by more than 5 %; the fastest counts, since
 /// whatever else the machine does only makes steps slower. For "auto": f32 and bf16, which is
 /// chosen if it is at least 5 % faster (f16 is as small as bf16, but its range is not that of f32:
 /// it is only used when asked for). For a 16-bit precision: that and f32, with a warning if it is
