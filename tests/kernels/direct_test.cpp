@@ -1,3 +1,4 @@
+#include "fovea/kernels/simd/direct.h"
 #include "fovea/core/random.h"
 #include "fovea/kernels/fixed_weights.h"
 #include "fovea/ops/conv.h"
@@ -82,6 +83,17 @@ TEST(Direct, LargeProblemsAreCutIntoTasksOverImagesRowsPixelsAndChannels) {
     run({1, 256, 7, 7}, {272, 256, 1, 1}, 0, 1, layout);  // channels; conflicting steps
     run({1, 256, 9, 9}, {64, 256, 1, 1}, 0, 2, layout);
   }
+}
+
+TEST(Direct, ThreadsGetEqualSharesOfOneImage) {
+  using namespace simd::direct;
+  Convolution c{.in = 64, .out = 128, .height = 56, .width = 56, .rows = 28, .columns = 28};
+  c.kernel[0] = c.kernel[1] = 3, c.stride[0] = c.stride[1] = 2, c.padded = true;
+  EXPECT_EQ(make_plan(c, 16, 7, 2).bands, 14);  // of two rows, instead of seven of four
+  Convolution pixels{.in = 96, .out = 24, .height = 1, .width = 196, .columns = 196};
+  EXPECT_EQ(make_plan(pixels, 16, 7, 2).tasks() % 2, 1);  // too little for two threads
+  pixels.in = 384, pixels.out = 64;
+  EXPECT_EQ(make_plan(pixels, 16, 7, 2).tasks() % 2, 0);
 }
 
 TEST(Direct, LinearLayersOfAnyNumberOfRowsEqualTheReference) {

@@ -13,19 +13,31 @@ constexpr double task_flops = 3e6, byte_flops = 12;
 constexpr int64_t task_bytes = 512 << 10;
 constexpr int64_t tasks_per_thread = 4;
 
-/// Cuts images, rows or runs so that there are about `bands`.
-void cut_positions(const Convolution& c, int64_t bands, Plan& plan) {
+/// The size of equal pieces of `size`, `bands` to twice as many, with which the thread that gets
+/// most of them has least to do: each is cut into `parts`. A multiple of `multiple`, or all.
+int64_t fair_piece(int64_t size, int64_t bands, int64_t multiple, int64_t parts, int threads) {
+  const auto round_up = [&](int64_t n) { return std::min(size, ceil_div(n, multiple) * multiple); };
+  const auto share = [&](int64_t piece) {
+    return ceil_div(ceil_div(size, piece) * parts, threads) * piece;
+  };
+  int64_t best = round_up(ceil_div(size, bands));
+  for (int64_t piece = best; piece >= ceil_div(size, 2 * bands); --piece) {
+    if (piece % multiple == 0 && share(piece) < share(best)) best = piece;
+  }
+  return best;
+}
+
+/// Cuts images, rows or runs so that there are at least about `bands`. Runs are computed in pairs.
+void cut_positions(const Convolution& c, int64_t bands, int threads, Plan& plan) {
   Region& piece = plan.piece;
-  piece = {{0, 1}, {0, c.rows}, {0, plan.runs}, {0, plan.panels}};
+  piece.images = {0, 1}, piece.rows = {0, c.rows}, piece.runs = {0, plan.runs};
+  const int64_t each = ceil_div(bands, c.images), parts = plan.parts * c.images;
   if (bands <= c.images) {
-    piece.images.end = ceil_div(c.images, bands);
+    piece.images.end = fair_piece(c.images, bands, 1, plan.parts, threads);
   } else if (c.rows > 1) {
-    piece.rows.end = ceil_div(c.rows, std::min(c.rows, ceil_div(bands, c.images)));
-    if (plan.runs % 2 == 1 && piece.rows.end % 2 == 1 && piece.rows.end < c.rows)
-      ++piece.rows.end;  // runs are computed in pairs
+    piece.rows.end = fair_piece(c.rows, each, plan.runs % 2 == 0 ? 1 : 2, parts, threads);
   } else {
-    piece.runs.end = ceil_div(plan.runs, std::min(plan.runs, ceil_div(bands, c.images)));
-    if (piece.runs.end % 2 == 1 && piece.runs.end < plan.runs) ++piece.runs.end;
+    piece.runs.end = fair_piece(plan.runs, each, 2, parts, threads);
   }
   plan.row_bands = ceil_div(c.rows, piece.rows.end);
   plan.run_bands = ceil_div(plan.runs, piece.runs.end);
@@ -54,11 +66,15 @@ Plan make_plan(const Convolution& c, int64_t lanes, int64_t longest, int threads
                  static_cast<double>(threads > 1 ? tasks_per_thread * threads : 1)));
   const int64_t x_floats = c.images * c.in * c.height * c.width;
   plan.by_channels = c.out * c.products() > x_floats;
-  plan.parts = plan.by_channels ? std::min(plan.panels, tasks) : 1;
-  cut_positions(c, std::max(ceil_div(tasks, plan.parts), ceil_div(x_floats * 4, task_bytes)), plan);
-  plan.parts = std::min(plan.panels, std::max(plan.parts, ceil_div(tasks, plan.bands)));
-  plan.piece.panels.end = ceil_div(plan.panels, plan.parts);
-  plan.parts = ceil_div(plan.panels, plan.piece.panels.end);
+  const auto cut_channels = [&](int64_t parts) {
+    plan.piece.panels = {0, ceil_div(plan.panels, parts)};
+    plan.parts = ceil_div(plan.panels, plan.piece.panels.end);
+  };
+  cut_channels(plan.by_channels ? std::min(plan.panels, tasks) : 1);
+  const int64_t bands = ceil_div(tasks, plan.parts), x_bands = ceil_div(x_floats * 4, task_bytes);
+  cut_positions(c, std::max(bands, x_bands), threads, plan);
+  if (plan.parts * plan.bands < tasks)
+    cut_channels(std::min(plan.panels, ceil_div(tasks, plan.bands)));
   return plan;
 }
 
