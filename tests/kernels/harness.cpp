@@ -9,6 +9,7 @@
 
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/converted.h"
+#include "fovea/kernels/instruction_set.h"
 
 namespace fovea::kernel_test {
 namespace {
@@ -331,6 +332,7 @@ std::optional<std::string> refusal(std::string_view rule, const Problem& problem
 }
 
 void for_each_instruction_set(const std::function<void(std::string_view name)>& body) {
+  limit_instruction_set();  // before the limits below
   const int64_t supported = hwy::SupportedTargets();
   for (int64_t target : {HWY_SSE4, HWY_AVX2, HWY_AVX3}) {
     if ((supported & target) == 0) continue;
