@@ -42,7 +42,7 @@ TEST(Sources, EveryFileHasAChecksumAndASize) {
   EXPECT_EQ(std::string(error_of([] { get("cifar", {}); }).what()),
             "unknown data set to download \"cifar\"\n"
             "  nearest cifar10, cifar100\n"
-            "  known   cifar10, cifar100, fashion-mnist, mnist");
+            "  known   cifar10, cifar100, fashion-mnist, mnist, kmnist");
 }
 
 }  // namespace

@@ -132,6 +132,28 @@ TEST_F(Download, WhatCannotBeHadSaysWhatToPutWhere) {
                 (folder_ / "new").string());
 }
 
+TEST_F(Download, AllMissingFilesAreNamedAtOnce) {
+  const std::string text = some_bytes(100);
+  serve({.body = text});
+  const RemoteFile b{"https://host.example/b.gz", "b.gz", "00000000"},
+      c{"https://host.example/c.gz", "c.gz", "00000000"},
+      d{"https://host.example/d.gz", "d.gz", "0"};
+  put(folder_ / "c.gz", "x");
+  const std::string error = error_text(ErrorKind::data, [&] {
+    download(std::vector{file(text), b, c, d}, folder_ / "");
+  });
+  const std::string into = " into " + (folder_ / "").string();
+  EXPECT_NE(error.find("  url     https://host.example/b.gz\n"
+                       "  try     put b.gz (https://host.example/b.gz)" +
+                       into +
+                       "\n"
+                       "  try     put d.gz (https://host.example/d.gz)" +
+                       into),
+            std::string::npos)
+      << error;
+  EXPECT_EQ(contents(), text);
+}
+
 TEST_F(Download, AStopRequestKeepsWhatIsThere) {
   serve({.body = some_bytes(5000)});
   std::stop_source stop;

@@ -1,10 +1,13 @@
 // Training, evaluation and prediction on images of 16 bits, and of constant channels.
 
+#include <chrono>
+
 #include "error_text.h"
 #include "fovea/data/registry.h"
 #include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
 #include "fovea/predict/predictor.h"
+#include "fovea/train/run_folder.h"
 #include "images/png16.h"
 #include "train/training.h"
 
@@ -64,6 +67,32 @@ TEST_F(DeepTraining, ANetLearnsWhatOnlyTheLowerByteShows) {
     const auto said = predictor.predict(decode_any_image(folder_ / "test" / name), 1);
     EXPECT_NE(said->text().find(name.substr(0, name.find('/'))), std::string::npos) << said->text();
   }
+}
+
+TEST_F(DeepTraining, NamesOfFoldersAreKeptBesideTheRun) {
+  settings_.epochs = 1;
+  const auto files = [&] {
+    for (const std::string name : {"train/dark", "train/bright", "train", "test"}) {
+      std::filesystem::last_write_time(
+          folder_ / name, std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+    }
+  };
+  files();
+  std::filesystem::create_directories(folder_ / "runs");
+  const std::filesystem::path one = folder_ / "runs" / "one", two = folder_ / "runs" / "two";
+  train(settings_, one.string());
+  const std::string index = read_index(one / "folders.index");
+  EXPECT_NE(index.find("train/dark\n0.png\n"), std::string::npos) << index;
+  EXPECT_EQ(known_index(two, settings_.data), index);
+  EXPECT_EQ(known_index(two, "folder:elsewhere"), "");
+  std::vector<std::string> messages;
+  Watch watch;
+  watch.message = [&](const std::string& text) { messages.push_back(text); };
+  put(one / "folders.index", "broken");
+  resume(one, {&watch}, {}, {{"epochs", "2"}});
+  EXPECT_EQ(std::ranges::count(messages, "folders.index cannot be used: folders were listed anew"),
+            1);
+  EXPECT_EQ(read_index(one / "folders.index").substr(0, 20), "fovea folder index 1");
 }
 
 TEST_F(DeepTraining, AConstantChannelHasAStdOf1AndANote) {

@@ -139,6 +139,8 @@ class Renumbered : public DatasetView {
   std::vector<int64_t> places_;  ///< of the classes of `dataset_` among the names
 };
 
+class FolderIndex;
+
 /// A named data set: the split to train on, and those only to measure on.
 struct DataSets {
   std::string name;  ///< in the registry: "fashion-mnist"
@@ -146,6 +148,8 @@ struct DataSets {
   std::shared_ptr<const Dataset> test;
   /// The validation split, if the data set has one; null: a part of `train` is used.
   std::shared_ptr<const Dataset> val = nullptr;
+  /// The names in its folders, if it is of folders: see folder_index.h.
+  std::shared_ptr<const FolderIndex> index = nullptr;
 
   const Targets& targets() const { return train->targets(); }
 };

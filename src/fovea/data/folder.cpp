@@ -24,43 +24,18 @@ std::string layout() {
   return "one folder per class, FOLDER/CLASS/IMAGE, or that in FOLDER/train, val and test";
 }
 
-struct Entry {
-  std::string name;
-  bool folder;
-};
-
-/// What a folder has whose name does not begin with a dot, sorted by bytes. Of a million files
-/// nothing but the names is read: whether they are folders comes with them, except for links.
-std::vector<Entry> entries(const fs::path& folder) {
-  std::vector<Entry> all;
-  std::error_code error;
-  for (fs::directory_iterator i(folder, error), end; !error && i != end; i.increment(error)) {
-    std::string name = i->path().filename().string();
-    if (name.starts_with('.')) continue;
-    std::error_code unknown;
-    const bool is_folder = !is_image_name(name) && i->is_directory(unknown);
-    if (unknown && unknown != std::errc::no_such_file_or_directory &&
-        unknown != std::errc::too_many_symbolic_link_levels)
-      throw bad("cannot read " + i->path().string() + ": " + unknown.message());
-    all.push_back({std::move(name), is_folder});
-  }
-  if (error) throw bad("cannot read the folder " + folder.string() + ": " + error.message());
-  std::ranges::sort(all, {}, &Entry::name);
-  return all;
-}
-
 /// The paths of all images below a folder, relative to it, after the prefix `front`.
-void collect(const fs::path& folder, const std::string& front, std::vector<std::string>& into,
-             int depth = 0) {
+void collect(FolderIndex& index, const fs::path& folder, const std::string& front,
+             std::vector<std::string>& into, int depth = 0) {
   if (depth > maximum_depth) {
     throw bad(folder.string() + ": more than " + std::to_string(maximum_depth) + " nested folders")
         .with("try", "look for a symbolic link to a folder above it");
   }
-  for (const auto& [name, is_folder] : entries(folder)) {
+  for (const auto& [name, is_folder] : index.list(folder)) {
     if (is_image_name(name)) {
       into.push_back(front + name);
     } else if (is_folder) {
-      collect(folder / name, front + name + "/", into, depth + 1);
+      collect(index, folder / name, front + name + "/", into, depth + 1);
     }
   }
 }
@@ -78,13 +53,13 @@ struct Split {
   }
 };
 
-Split read_split(const fs::path& folder) {
+Split read_split(FolderIndex& index, const fs::path& folder) {
   Split split{.folder = folder, .classes = {}, .loose = {}};
-  for (const auto& [name, is_folder] : entries(folder)) {
+  for (const auto& [name, is_folder] : index.list(folder)) {
     if (is_image_name(name)) {
       split.loose.push_back(name);
     } else if (is_folder) {
-      collect(folder / name, name + "/", split.classes[name]);
+      collect(index, folder / name, name + "/", split.classes[name]);
     }
   }
   return split;
@@ -147,24 +122,28 @@ fs::path existing(const fs::path& folder) {
 
 }  // namespace
 
-DataSets open_folder(const fs::path& folder) {
+DataSets open_folder(const fs::path& folder, std::shared_ptr<FolderIndex> index) {
   existing(folder);
+  if (!index) index = std::make_shared<FolderIndex>(folder);
   const std::optional<fs::path> train = find_folder(folder, {"train"}),
                                 val = find_folder(folder, {"val", "valid", "validation"}),
                                 test = find_folder(folder, {"test"});
-  const Split first =
-      read_split(train && (val || test || entries(folder).size() == 1) ? *train : folder);
+  const Split first = read_split(
+      *index, train && (val || test || index->list(folder).size() == 1) ? *train : folder);
   require_classes(first);
   const bool split = first.folder != folder;
-  const Split second = split && val ? read_split(*val) : Split{};
-  const Split third = split && test ? read_split(*test) : Split{};
+  const Split second = split && val ? read_split(*index, *val) : Split{};
+  const Split third = split && test ? read_split(*index, *test) : Split{};
   for (const Split* other : {&second, &third}) {
     if (!other->folder.empty()) require_classes(*other);
   }
   const std::vector<std::string> names = class_names(std::array{&first, &second, &third});
   require_two(names, folder);
   const Targets meaning = class_targets(names);
-  DataSets sets{.name = "folder", .train = make(first, names, meaning), .test = nullptr};
+  DataSets sets{.name = "folder",
+                .train = make(first, names, meaning),
+                .test = nullptr,
+                .index = std::move(index)};
   if (split && val) sets.val = make(second, names, meaning);
   if (split && test) sets.test = make(third, names, meaning);
   return with_test_split(std::move(sets));
@@ -192,7 +171,7 @@ std::map<std::string, std::string> read_list(const fs::path& file, bool csv) {
   return classes;
 }
 
-Split read_flat_val(const fs::path& folder, const fs::path& val,
+Split read_flat_val(FolderIndex& index, const fs::path& folder, const fs::path& val,
                     const std::vector<std::string>& synsets) {
   std::optional<fs::path> list;
   for (const fs::path& place : {folder, val}) {
@@ -207,20 +186,20 @@ Split read_flat_val(const fs::path& folder, const fs::path& val,
   const bool csv = list->extension() == ".csv";
   std::map<std::string, std::string> classes = read_list(*list, csv);
   Split split{.folder = val, .classes = {}, .loose = {}};
-  for (const auto& [name, is_folder] : entries(val)) {
+  for (const auto& [name, is_folder] : index.list(val)) {
     if (!is_image_name(name)) continue;
     const auto found = classes.find(fs::path(name).stem().string());
     if (found == classes.end()) {
       throw bad(list->string() + ": the image " + printable(name) + " is not in it");
     }
-    const std::optional<double> index = csv ? std::nullopt : parse_number(found->second);
-    const bool fits = index && *index >= 0 && *index < static_cast<double>(synsets.size());
+    const std::optional<double> number = csv ? std::nullopt : parse_number(found->second);
+    const bool fits = number && *number >= 0 && *number < static_cast<double>(synsets.size());
     if (!csv && !fits) {
       throw bad(list->string() + ": the class of " + printable(name) + " is \"" +
                 printable(found->second) + "\", from 0 to " + std::to_string(synsets.size() - 1) +
                 " is expected");
     }
-    split.classes[csv ? found->second : synsets[static_cast<size_t>(*index)]].push_back(name);
+    split.classes[csv ? found->second : synsets[static_cast<size_t>(*number)]].push_back(name);
   }
   return split;
 }
@@ -251,20 +230,21 @@ std::vector<std::string> readable_names(const fs::path& folder,
 
 }  // namespace
 
-DataSets open_imagenet(const fs::path& folder) {
+DataSets open_imagenet(const fs::path& folder, std::shared_ptr<FolderIndex> index) {
   existing(folder);
+  if (!index) index = std::make_shared<FolderIndex>(folder);
   const std::optional<fs::path> train_folder = find_folder(folder, {"train"}),
                                 val_folder = find_folder(folder, {"val"});
   if (!train_folder || !val_folder) {
     throw bad(folder.string() + ": no folders train and val")
         .with("expected", "train/SYNSET/IMAGE, and val/ the same or flat with val.txt");
   }
-  const Split train = read_split(*train_folder);
+  const Split train = read_split(*index, *train_folder);
   require_classes(train);
   const std::vector<std::string> synsets = class_names(std::array{&train});
   require_two(synsets, *train_folder);
-  Split val = read_split(*val_folder);
-  if (!val.loose.empty()) val = read_flat_val(folder, *val_folder, synsets);
+  Split val = read_split(*index, *val_folder);
+  if (!val.loose.empty()) val = read_flat_val(*index, folder, *val_folder, synsets);
   require_classes(val);
   for (const auto& [name, paths] : val.classes) {
     if (!std::ranges::binary_search(synsets, name)) {
@@ -277,7 +257,8 @@ DataSets open_imagenet(const fs::path& folder) {
   return {.name = "imagenet",
           .train = make(train, synsets, meaning),
           .test = measured,
-          .val = measured};
+          .val = measured,
+          .index = std::move(index)};
 }
 
 }  // namespace fovea::data

@@ -41,7 +41,8 @@ DataSets open_mnist(const fs::path& folder) {
 /// The subsets of EMNIST by name, and `emnist` for a folder of one.
 std::vector<Entry> with_emnist(std::vector<Entry> entries) {
   const std::string advice =
-      "put the four files of the subset, compressed or not, into DIR: --data ";
+      "put the four files of the subset, compressed or not, into DIR (they are in gzip.zip of "
+      "https://biometrics.nist.gov/cs_links/EMNIST/): --data ";
   Entry any{.name = "emnist", .read = [](const fs::path& folder) { return open_emnist(folder); }};
   for (const std::string& subset : emnist_subsets()) {
     const std::string name = "emnist-" + subset;
@@ -91,10 +92,10 @@ std::vector<Entry>& table() {
        {.name = "kmnist",
         .read = open_kmnist,
         .files = idx_files,
-        .advice =
-            "put Kuzushiji-MNIST's four files, compressed or not, into DIR: --data kmnist:DIR"},
-       {.name = "folder", .read = open_folder, .place = "DIR"},
-       {.name = "imagenet", .read = open_imagenet, .place = "DIR"},
+        .advice = "fovea data get kmnist; or put its four files, compressed or not, into DIR: "
+                  "--data kmnist:DIR"},
+       {.name = "folder", .read_folders = open_folder, .place = "DIR"},
+       {.name = "imagenet", .read_folders = open_imagenet, .place = "DIR"},
        {.name = "csv", .read = open_csv, .place = "FILE"},
        {.name = "tar", .read = open_tar, .place = "FILES"},
        {.name = "arrays",
@@ -152,6 +153,17 @@ std::vector<fs::path> places_in(const std::string& folder, const Entry& set) {
   return places;
 }
 
+/// "NAME:PLACE" as its parts; without a colon the place is "".
+std::pair<std::string, std::string> parts_of(std::string_view spec) {
+  const size_t colon = spec.find(':');
+  return {std::string(spec.substr(0, colon)),
+          std::string(colon == std::string_view::npos ? "" : spec.substr(colon + 1))};
+}
+
+std::vector<Entry>::const_iterator find(std::string_view name) {
+  return std::ranges::find(std::as_const(table()), name, &Entry::name);
+}
+
 }  // namespace
 
 std::vector<std::string> names() {
@@ -175,11 +187,10 @@ void add(Entry entry) {
   table().push_back(std::move(entry));
 }
 
-DataSets open(std::string_view spec) {
-  const size_t colon = spec.find(':');
-  const std::string name(spec.substr(0, colon));
-  const auto set = std::find_if(table().begin(), table().end(),
-                                [&](const Entry& candidate) { return candidate.name == name; });
+DataSets open(std::string_view spec, std::string_view index) {
+  const bool has_colon = spec.find(':') != std::string_view::npos;
+  const auto [name, after] = parts_of(spec);
+  const auto set = find(name);
   if (set == table().end()) {
     throw unknown_name("data set", name, names())
         .with("known", join(names()))
@@ -187,20 +198,22 @@ DataSets open(std::string_view spec) {
               "--data NAME, --data NAME:DIR with the folder of its files, or --data folder:DIR for "
               "images of your own");
   }
-  const std::string after(colon == std::string_view::npos ? "" : spec.substr(colon + 1));
   if (after.empty() && !set->place.empty()) {
     throw Error(ErrorKind::usage, fmt::format("data set \"{}\" names no {}", spec,
                                               (set->place == "DIR" ? "folder" : "file")))
         .with("try", fmt::format("--data {}:{}", name, set->place));
   }
-  if (after.empty() && colon != std::string_view::npos) {
+  if (after.empty() && has_colon) {
     throw Error(ErrorKind::usage, fmt::format("data set \"{}\" names no folder", spec))
         .with("try", fmt::format("--data {}, or --data {}:DIR", name, name));
   }
+  if (set->read_folders) {
+    const fs::path folder = expanded(after);
+    return set->read_folders(folder, std::make_shared<FolderIndex>(folder, index));
+  }
   if (!set->place.empty()) return set->read(expanded(after));
   if (set->files.empty()) return set->read(after);
-  const std::vector<fs::path> places =
-      colon == std::string_view::npos ? default_places(*set) : places_in(after, *set);
+  const std::vector<fs::path> places = has_colon ? places_in(after, *set) : default_places(*set);
   for (const fs::path& place : places) {
     if (holds(place, *set)) return set->read(place);
   }
@@ -208,6 +221,13 @@ DataSets open(std::string_view spec) {
   error.with("files", join(set->files));
   for (const fs::path& place : places) error.with("looked", fmt::format("in {}", place.string()));
   throw error.with("try", set->advice);
+}
+
+std::optional<fs::path> indexed_folder(std::string_view spec) {
+  const auto [name, after] = parts_of(spec);
+  const auto set = find(name);
+  if (set == table().cend() || !set->read_folders || after.empty()) return std::nullopt;
+  return expanded(after);
 }
 
 }  // namespace fovea::data

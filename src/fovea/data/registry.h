@@ -2,11 +2,14 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "fovea/data/dataset.h"
+#include "fovea/data/folder_index.h"
 
 namespace fovea::data {
 
@@ -15,7 +18,10 @@ struct Entry {
   std::string name;  ///< "mnist"
   /// Reads it from the folder that holds its files or, with `place`, from that path; if both are
   /// empty, from the text after the colon of NAME:TEXT ("" for none).
-  std::function<DataSets(const std::filesystem::path& folder)> read;
+  std::function<DataSets(const std::filesystem::path& folder)> read = {};
+  /// Instead of `read`, for folders of many files whose names an index may know.
+  std::function<DataSets(const std::filesystem::path& folder, std::shared_ptr<FolderIndex> index)>
+      read_folders = {};
   std::string place = {};  ///< the path required after the colon: "DIR", "FILE" or "FILES"
   std::vector<std::string> files = {};  ///< that identify its folder, compressed (.gz) or not
   std::string advice = {};              ///< how to get them
@@ -45,6 +51,12 @@ std::string usage();
 ///
 /// Errors: usage for an unknown name, with the nearest ones; data when the files are not there
 /// (listing the places searched, and how to get them) or are damaged (see idx.h, cifar.h).
-DataSets open(std::string_view spec);
+///
+/// `index` is the text of the FolderIndex of an earlier run on the same data; only folder and
+/// imagenet use it.
+DataSets open(std::string_view spec, std::string_view index = {});
+
+/// The folder of such a data set; none for others.
+std::optional<std::filesystem::path> indexed_folder(std::string_view spec);
 
 }  // namespace fovea::data

@@ -96,7 +96,12 @@ const std::vector<Source>& sources() {
                  {{{"440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609", 9912422},
                    {"3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c", 28881},
                    {"8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6", 1648877},
-                   {"f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6", 4542}}})};
+                   {"f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6", 4542}}}),
+      idx_source("kmnist", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+                 {{{"51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4", 18165135},
+                   {"e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17", 29497},
+                   {"edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5", 3041136},
+                   {"20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c", 5120}}})};
   return all;
 }
 
@@ -109,7 +114,7 @@ fs::path get(std::string_view name, fs::path folder, const DownloadOptions& opti
   }
   if (folder.empty()) folder = data_cache() / source->name;
   if (source->unpacked.empty()) {
-    for (const RemoteFile& file : source->files) download(file, folder, options);
+    download(source->files, folder, options);
     return folder;
   }
   const fs::path target = folder / source->unpacked;

@@ -17,7 +17,7 @@ struct Source {
   std::string unpacked = {};
 };
 
-/// cifar10, cifar100, mnist and fashion-mnist.
+/// cifar10, cifar100, mnist, fashion-mnist and kmnist.
 const std::vector<Source>& sources();
 
 /// Downloads a data set into `folder` ("": where open() looks for it) unless it is there already,

@@ -71,9 +71,50 @@ class PartialFile {
   Descriptor file_;
 };
 
-Error& with_advice(Error& error, const RemoteFile& file, const fs::path& folder) {
-  return error.with("url", file.url)
-      .with("try", fmt::format("put {} ({}) into {}", file.name, file.url, folder.string()));
+Error without_curl(const RemoteFile& file) {
+  return {
+      ErrorKind::data,
+      fmt::format("{} is not there, and this fovea was built without libcurl: it cannot download",
+                  file.name)};
+}
+
+/// Downloads one file unless it is there. Errors: data, io.
+void fetch(const RemoteFile& file, const fs::path& folder, const DownloadOptions& options) {
+  const fs::path target = folder / file.name;
+  std::error_code problem;
+  if (fs::exists(target, problem)) return;
+  if (!can_download()) throw without_curl(file);
+  fs::create_directories(folder, problem);
+  if (problem) {
+    throw Error(ErrorKind::io,
+                fmt::format("cannot make the folder {}: {}", folder.string(), problem.message()));
+  }
+  const PartialFile part(folder / (file.name + ".part"));
+  if (fs::exists(target, problem)) {  // another process was quicker
+    fs::remove(part.path(), problem);
+    return;
+  }
+  const std::string address = download_address(file.url);
+  try {
+    transfer({.url = address,
+              .begin = part.size(),
+              .bytes = file.bytes,
+              .restart = [&] { part.clear(); },
+              .append = [&](std::span<const std::byte> bytes) { part.append(bytes); }},
+             options);
+  } catch (Error& error) {
+    if (error.kind() == ErrorKind::data && address != file.url) error.with("from", address);
+    throw;
+  }
+  const std::string found = sha256_of(part.path());
+  if (!found.starts_with(file.sha256)) {
+    fs::remove(part.path(), problem);
+    throw Error(ErrorKind::data,
+                fmt::format("{}: the download has another checksum than published", file.name))
+        .with("expected", fmt::format("SHA-256 {}", file.sha256))
+        .with("found", found);
+  }
+  part.rename_to(target);
 }
 
 }  // namespace
@@ -90,49 +131,27 @@ std::string download_address(const std::string& url) {
 }
 
 fs::path download(const RemoteFile& file, const fs::path& folder, const DownloadOptions& options) {
-  const fs::path target = folder / file.name;
-  std::error_code problem;
-  if (fs::exists(target, problem)) return target;
-  if (!can_download()) {
-    Error error(
-        ErrorKind::data,
-        fmt::format("{} is not there, and this fovea was built without libcurl: it cannot download",
-                    file.name));
-    throw with_advice(error, file, folder);
+  download(std::span(&file, 1), folder, options);
+  return folder / file.name;
+}
+
+void download(std::span<const RemoteFile> files, const fs::path& folder,
+              const DownloadOptions& options) {
+  for (const RemoteFile& file : files) {
+    try {
+      fetch(file, folder, options);
+    } catch (Error& error) {
+      if (error.kind() != ErrorKind::data) throw;
+      error.with("url", file.url);
+      for (const RemoteFile& missing : files) {
+        std::error_code unknown;
+        if (fs::exists(folder / missing.name, unknown)) continue;
+        error.with("try",
+                   fmt::format("put {} ({}) into {}", missing.name, missing.url, folder.string()));
+      }
+      throw;
+    }
   }
-  fs::create_directories(folder, problem);
-  if (problem) {
-    throw Error(ErrorKind::io,
-                fmt::format("cannot make the folder {}: {}", folder.string(), problem.message()));
-  }
-  const PartialFile part(folder / (file.name + ".part"));
-  if (fs::exists(target, problem)) {  // another process was quicker
-    fs::remove(part.path(), problem);
-    return target;
-  }
-  const std::string address = download_address(file.url);
-  try {
-    transfer({.url = address,
-              .begin = part.size(),
-              .bytes = file.bytes,
-              .restart = [&] { part.clear(); },
-              .append = [&](std::span<const std::byte> bytes) { part.append(bytes); }},
-             options);
-  } catch (Error& error) {
-    if (error.kind() != ErrorKind::data) throw;
-    if (address != file.url) error.with("from", address);
-    throw with_advice(error, file, folder);
-  }
-  const std::string found = sha256_of(part.path());
-  if (!found.starts_with(file.sha256)) {
-    fs::remove(part.path(), problem);
-    Error error(ErrorKind::data,
-                fmt::format("{}: the download has another checksum than published", file.name));
-    error.with("expected", fmt::format("SHA-256 {}", file.sha256)).with("found", found);
-    throw with_advice(error, file, folder);
-  }
-  part.rename_to(target);
-  return target;
 }
 
 }  // namespace fovea

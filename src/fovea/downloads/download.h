@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 
@@ -44,5 +45,9 @@ std::filesystem::path weights_cache();
 /// be written.
 std::filesystem::path download(const RemoteFile& file, const std::filesystem::path& folder,
                                const DownloadOptions& options = {});
+
+/// The same for several files, one after another. An error names every file that is not there yet.
+void download(std::span<const RemoteFile> files, const std::filesystem::path& folder,
+              const DownloadOptions& options = {});
 
 }  // namespace fovea

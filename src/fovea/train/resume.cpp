@@ -6,8 +6,10 @@
 
 #include "fovea/core/files.h"
 #include "fovea/core/text.h"
+#include "fovea/data/folder_index.h"
 #include "fovea/data/registry.h"
 #include "fovea/train/checkpoint.h"
+#include "fovea/train/run_folder.h"
 
 namespace fovea::train {
 namespace {
@@ -92,7 +94,8 @@ Resumption read_run(const std::filesystem::path& folder, const Changes& changes)
   Resumption run{.lock = std::make_unique<const RunLock>(folder),
                  .settings = from_toml(folder / "config.toml"),
                  .notes = {},
-                 .progress = checkpoint_progress(folder)};
+                 .progress = checkpoint_progress(folder),
+                 .index = read_index(folder / data::folder_index_name)};
   remove_abandoned(folder);
   const Settings before = run.settings;
   for (const auto& [name, value] : changes) {
@@ -119,7 +122,7 @@ Resumption read_run(const std::filesystem::path& folder, const Changes& changes)
 }
 
 Setup setup_of(const Resumption& run) {
-  data::DataSets sets = data::open(run.settings.data);
+  data::DataSets sets = data::open(run.settings.data, run.index);
   check_data(run, sets);
   const std::optional<Preprocessing> images = learned(run.progress);
   Settings settings = run.settings;

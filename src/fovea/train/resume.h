@@ -21,6 +21,7 @@ struct Resumption {
   Settings settings;
   std::vector<std::string> notes;               ///< a line for each setting that changed
   std::map<std::string, std::string> progress;  ///< of its checkpoint; empty if there is none
+  std::string index = {};                       ///< of the folders of its data: see data::open
 };
 
 /// Reads the folder of a run. Errors: data when it is not one; model when its checkpoint is broken;

@@ -15,6 +15,8 @@
 
 #include "fovea/core/files.h"
 #include "fovea/core/text.h"
+#include "fovea/data/folder_index.h"
+#include "fovea/data/registry.h"
 
 namespace fovea::train {
 namespace {
@@ -126,6 +128,34 @@ RunFolder make_run_folder(const std::string& out, const Settings& settings) {
   replace_file(folder / "config.toml", to_toml(settings));
   if (settings.net) replace_file(folder / settings.model, settings.net->text);
   return {folder, std::move(lock)};
+}
+
+std::string known_index(const std::filesystem::path& out, std::string_view data) {
+  namespace fs = std::filesystem;
+  const std::optional<fs::path> root = data::indexed_folder(data);
+  if (!root) return "";
+  const fs::path runs =
+      out.empty() ? fs::path("runs") : fs::absolute(out / "").parent_path().parent_path();
+  std::optional<std::pair<fs::file_time_type, fs::path>> newest;
+  std::error_code error;
+  for (fs::directory_iterator run(runs, error), end; !error && run != end; run.increment(error)) {
+    const fs::path file = run->path() / data::folder_index_name;
+    std::error_code missing;
+    const fs::file_time_type time = fs::last_write_time(file, missing);
+    if (!missing && (!newest || time > newest->first) && data::is_index_of(file, *root))
+      newest = {time, file};
+  }
+  return newest ? read_index(newest->second) : "";
+}
+
+std::string read_index(const std::filesystem::path& file) {
+  std::error_code error;
+  if (!std::filesystem::exists(file, error)) return "";
+  try {
+    return read_text(file, ErrorKind::data, largest_stream);
+  } catch (const Error& e) {
+    return e.headline();
+  }
 }
 
 SaveEvery::SaveEvery(std::string_view text) {

@@ -39,6 +39,14 @@ struct RunFolder {
 /// or written.
 RunFolder make_run_folder(const std::string& out, const Settings& settings);
 
+/// The text of the newest index of folders (see data::FolderIndex) of the data set `data`, as
+/// --data names it, among the runs beside that of --out `out`; "" if there is none.
+std::string known_index(const std::filesystem::path& out, std::string_view data);
+
+/// The text of such a file; "" if there is none. One that cannot be read gives a text that no index
+/// accepts.
+std::string read_index(const std::filesystem::path& file);
+
 /// What --save-every says.
 struct SaveEvery {
   /// "N" or "Nm"; "" for the defaults. Errors: usage.

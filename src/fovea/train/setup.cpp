@@ -35,7 +35,9 @@ const Settings& consistent(const Settings& s) {
                                             printable(s.on_bad_image)));
 }
 
-data::DataSets open_data(const Settings& settings) { return data::open(consistent(settings).data); }
+data::DataSets open_data(const Settings& settings, std::string_view index) {
+  return data::open(consistent(settings).data, index);
+}
 
 /// For images of different sizes: the size that the net was made for, in colour.
 Shape default_input(const Settings& settings, const nn::Module* net) {
@@ -285,7 +287,8 @@ std::shared_ptr<const data::Dataset> validation_of(const ModelFile& model,
   return divided(settings, sets).val;
 }
 
-Setup::Setup(const Settings& given) : Setup(given, open_data(given), {}) {}
+Setup::Setup(const Settings& given, std::string_view index)
+    : Setup(given, open_data(given, index), {}) {}
 
 Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Preprocessing>& known,
              const nn::Module* net)
@@ -306,6 +309,7 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
       model(models::given_or_made(net, settings.model, from_arguments(to_arguments(config)))),
       head(net != nullptr ? models::ArrayNames() : models::head(settings.model, config)),
       groups(settings, *model, head) {
+  if (sets.index && !sets.index->note().empty()) notes.push_back(sets.index->note());
   groups.add_to(*optimizer);
   check_channels(*this);
   check_batches();

@@ -38,7 +38,8 @@ struct Setup {
   /// Errors: usage, data or model, for settings that do not go together, unknown names, data or
   /// weights that cannot be read, weights for gray images with RGB input or the other way round,
   /// and batches that the net cannot be trained on.
-  explicit Setup(const Settings& settings);
+  /// `index`: as data::open.
+  explicit Setup(const Settings& settings, std::string_view index = {});
   /// With the caller's data instead of those that `settings.data` names; `known`: how their images
   /// are normalised, if that should not be measured.
   /// `net`: the caller's net instead of the one that `settings.model` names; it must outlive the

@@ -480,6 +480,8 @@ void Trainer::open(const std::filesystem::path& folder) {
   files_.emplace(folder, [this](const std::string& text) { message(text); });
   for (Callback* callback : callbacks_) callback->on_start(*this);
   freeze();
+  if (setup_.sets.index)
+    files_->text(std::string(data::folder_index_name), setup_.sets.index->text());
   if (!tight_.empty()) message(tight_);
   for (const std::string& note : setup_.notes) message(note);
   if (!setup_.start.note.empty()) message(setup_.start.note);
@@ -551,7 +553,9 @@ Result run(const Settings& settings, const std::function<Setup(const Settings&)>
 
 Result train(const Settings& settings, const std::string& out,
              const std::vector<Callback*>& callbacks, std::stop_token stop) {
-  const auto setup = [](const Settings& resolved) { return Setup(resolved); };
+  const auto setup = [&](const Settings& resolved) {
+    return Setup(resolved, known_index(out, resolved.data));
+  };
   return run(with_net(settings), setup, out, callbacks, std::move(stop));
 }
 
