@@ -213,6 +213,54 @@ TEST(Loader, AWorkersErrorIsThrownWhenItsBatchsTurnComes) {
   }
 }
 
+TEST(Loader, TheFirstBrokenSampleOfABatchIsReported) {
+  class Broken : public Numbers {
+   public:
+    Broken() : Numbers(64) {}
+    Sample sample(int64_t i) const override {
+      if (i == 41) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      if (i > 40) throw Error(ErrorKind::data, "sample " + std::to_string(i) + " is broken");
+      return Numbers::sample(i);
+    }
+  };
+  for (int workers : {0, 1, 3}) {
+    Loader loader(std::make_shared<Broken>(), {.batch = 64, .workers = workers});
+    loader.start(0);
+    EXPECT_EQ(error_of([&] { (void)loader.next(); }).headline(), "sample 41 is broken");
+  }
+}
+
+// Else a core would be idle while the other loads.
+TEST(Loader, ACallerThatHasToWaitLoadsToo) {
+  class Watched : public Numbers {
+   public:
+    Watched() : Numbers(16, -1, 5) {}
+    Sample sample(int64_t i) const override {
+      if (std::this_thread::get_id() == caller) ++by_caller;
+      return Numbers::sample(i);
+    }
+    const std::thread::id caller = std::this_thread::get_id();
+    mutable std::atomic<int64_t> by_caller{0};
+  };
+  const auto set = std::make_shared<Watched>();
+  Loader loader(set, {.batch = 16, .workers = 1});
+  loader.start(0);
+  (void)loader.next();
+  EXPECT_GE(set->by_caller, 1);
+  EXPECT_LT(set->by_caller, 16);
+}
+
+TEST(Loader, WhatWasLoadedAheadIsKeptWhenItStartsWhereItIs) {
+  const auto set = std::make_shared<Numbers>(40);
+  Loader loader(set, {.batch = 10, .workers = 1, .prefetch = 4});
+  loader.start(2);
+  loader.start(2);
+  (void)loader.next();
+  loader.start(2, 1);
+  EXPECT_EQ(labels_of(loader).size(), 30u);
+  EXPECT_EQ(set->reads, 40);
+}
+
 TEST(Loader, ItCanBeLeftAtAnyMomentWithoutHanging) {
   const auto set = std::make_shared<Numbers>(60, -1, 1);
   for (int workers : {0, 1, 3}) {

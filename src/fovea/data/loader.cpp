@@ -42,13 +42,14 @@ Array slot(Array& batch, int64_t i, const Type& type) {
 /// The type of one input after the steps before resizing; none if images differ in size. Errors:
 /// usage when a step does not fit.
 std::optional<Type> input_before(const Dataset& dataset, const LoaderOptions& options) {
+  std::optional<Type> type = dataset.input();
+  if (type) type = output(options.augment.before, *type);
   if (options.augment.frames() && !options.resize) {
     throw Error(ErrorKind::usage,
                 fmt::format("--augment: {} outputs images of any size, but nothing resizes them",
                             options.augment.text()));
   }
-  const std::optional<Type> type = dataset.input();
-  return type ? output(options.augment.before, *type) : type;
+  return type;
 }
 
 }  // namespace
@@ -100,7 +101,7 @@ class Loader::Pool : public std::enable_shared_from_this<Pool> {
   std::vector<std::shared_ptr<std::byte>> spares_;
 };
 
-/// The batches of an epoch: any of them can be made on any thread.
+/// The batches of an epoch: any sample of them can be loaded on any thread.
 class Loader::Epoch {
  public:
   Epoch(const Loader& loader, int64_t number)
@@ -110,18 +111,25 @@ class Loader::Epoch {
         number_(static_cast<uint64_t>(number)),
         order_(loader.order_.epoch(number_)) {}
 
-  Batch batch(int64_t index) const {
-    const int64_t first = index * options_.batch;
-    const int64_t count = std::min(options_.batch, dataset_.size() - first);
+  int64_t number() const { return static_cast<int64_t>(number_); }
+
+  /// Samples of batch `index`.
+  int64_t count(int64_t index) const {
+    return std::min(options_.batch, dataset_.size() - index * options_.batch);
+  }
+
+  /// Room for batch `index`.
+  Batch allocate(int64_t index) const {
     const Type& input = loader_.input_;
     const Type& target = dataset_.targets().type;
-    Batch batch{loader_.pool_->array(input.dtype, Shape{count}.concat(input.shape)),
-                Array(target.dtype, Shape{count}.concat(target.shape))};
-    for (int64_t k = 0; k < count; ++k) {
-      load(order_[static_cast<size_t>(first + k)], slot(batch.inputs, k, input),
-           slot(batch.targets, k, target));
-    }
-    return batch;
+    return {loader_.pool_->array(input.dtype, Shape{count(index)}.concat(input.shape)),
+            Array(target.dtype, Shape{count(index)}.concat(target.shape))};
+  }
+
+  /// Writes sample `k` of batch `index` to its place in `batch`.
+  void load(int64_t index, int64_t k, Batch& batch) const {
+    load(order_[static_cast<size_t>(index * options_.batch + k)],
+         slot(batch.inputs, k, loader_.input_), slot(batch.targets, k, dataset_.targets().type));
   }
 
  private:
@@ -182,86 +190,117 @@ class Loader::Epoch {
   std::vector<int64_t> order_;
 };
 
-/// Threads that make the batches [first, last) of an epoch in turn, at most `ahead` of those taken.
-/// Its destructor waits only for batches in progress.
+/// Makes the batches [first, last) of an epoch in turn, at most `ahead` of those taken. All threads
+/// load parts of the same batch, so that it is ready soon, and a caller of `take` whose batch is
+/// not ready is one of them: no core is idle while there is something to load. Its destructor waits
+/// only for parts in progress.
 class Loader::Team {
  public:
   Team(const Epoch& epoch, int64_t first, int64_t last, int workers, int64_t ahead)
-      : epoch_(epoch), last_(last), claimed_(first), taken_(first) {
+      : epoch_(epoch), last_(last), batch_(first), taken_(first) {
     slots_.resize(static_cast<size_t>(ahead));
-    const int64_t useful = std::min<int64_t>(workers, last - first);
+    if (first == last) return;
     try {
-      for (int64_t i = 0; i < useful; ++i) {
-        threads_.emplace_back([this](std::stop_token stop) { work(stop); });
+      for (int i = 0; i < workers; ++i) {
+        threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
       }
     } catch (const std::system_error&) {
-      // The system starts no more threads: those that started make all batches, or without any the
-      // caller does.
+      // The system starts no more threads: those that started and the caller make all batches.
     }
   }
 
-  bool empty() const { return threads_.empty(); }
-
   Batch take() {
+    const SerialScope serial;
     std::unique_lock lock(guard_);
-    std::optional<Made>& slot = slot_of(taken_);
-    ready_.wait(lock, [&] { return slot.has_value(); });
-    Made made = std::move(*slot);
-    slot.reset();
+    while (const std::optional<Part> part = claim(taken_ + 1)) load(*part, lock);
+    ready_.wait(lock, [&] { return slot_of(taken_).parts == 0; });
+    Slot made = std::exchange(slot_of(taken_), {});
     ++taken_;
     lock.unlock();
-    room_.notify_one();
+    room_.notify_all();
     if (made.failure) std::rethrow_exception(made.failure);
     return std::move(*made.batch);
   }
 
  private:
-  struct Made {
-    std::optional<Batch> batch;
-    std::exception_ptr failure;
+  /// Samples [begin, end) of a batch.
+  struct Part {
+    int64_t batch, begin, end;
   };
 
-  std::optional<Made>& slot_of(int64_t index) {
-    return slots_[static_cast<size_t>(index) % slots_.size()];
+  struct Slot {
+    std::optional<Batch> batch;
+    int64_t parts = 0;           ///< in progress
+    std::exception_ptr failure;  ///< of the first sample that failed, in the order of the batch
+    int64_t failed = 0;          ///< where its part begins
+  };
+
+  Slot& slot_of(int64_t index) { return slots_[static_cast<size_t>(index) % slots_.size()]; }
+
+  bool may_claim(int64_t limit) const { return batch_ < std::min(limit, last_); }
+
+  /// The next part of the batches below `limit` that nobody loads yet, in order.
+  std::optional<Part> claim(int64_t limit) {
+    if (!may_claim(limit)) return std::nullopt;
+    const int64_t count = epoch_.count(batch_),
+                  step = (count + parts_per_batch - 1) / parts_per_batch;
+    const Part part{batch_, sample_, std::min(sample_ + step, count)};
+    ++slot_of(batch_).parts;
+    sample_ = part.end;
+    if (sample_ == count) claim_no_more_of(batch_);
+    return part;
   }
 
-  /// The next batch to make, once there is room for it; none when all are claimed or on a stop
-  /// request.
-  std::optional<int64_t> claim(const std::stop_token& stop) {
-    std::unique_lock lock(guard_);
-    const auto ahead = static_cast<int64_t>(slots_.size());
-    room_.wait(lock, stop, [&] { return claimed_ == last_ || claimed_ < taken_ + ahead; });
-    if (stop.stop_requested() || claimed_ == last_) return std::nullopt;
-    return claimed_++;
+  void claim_no_more_of(int64_t index) {
+    if (batch_ != index) return;
+    ++batch_;
+    sample_ = 0;
+  }
+
+  /// `lock` is released meanwhile.
+  void load(const Part& part, std::unique_lock<std::mutex>& lock) {
+    Slot& slot = slot_of(part.batch);
+    std::exception_ptr failure;
+    try {
+      if (!slot.batch) slot.batch = epoch_.allocate(part.batch);
+      lock.unlock();
+      const Span span("load samples", "data");
+      for (int64_t k = part.begin; k < part.end; ++k) epoch_.load(part.batch, k, *slot.batch);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (!lock.owns_lock()) lock.lock();
+    if (failure && (!slot.failure || part.begin < slot.failed)) {
+      slot.failure = std::move(failure);
+      slot.failed = part.begin;
+      claim_no_more_of(part.batch);
+    }
+    if (--slot.parts == 0) ready_.notify_one();
   }
 
   void work(const std::stop_token& stop) {
-    SerialScope serial;
+    const SerialScope serial;
     name_thread("loader");
-    while (const std::optional<int64_t> index = claim(stop)) {
-      Made made;
-      try {
-        const Span span("load a batch", "data");
-        made.batch = epoch_.batch(*index);
-      } catch (...) {
-        made.failure = std::current_exception();
-      }
-      {
-        std::lock_guard lock(guard_);
-        slot_of(*index) = std::move(made);
-      }
-      ready_.notify_one();
+    const auto ahead = static_cast<int64_t>(slots_.size());
+    std::unique_lock lock(guard_);
+    while (true) {
+      room_.wait(lock, stop, [&] { return batch_ == last_ || may_claim(taken_ + ahead); });
+      if (stop.stop_requested() || batch_ == last_) return;
+      load(*claim(taken_ + ahead), lock);
     }
   }
+
+  static constexpr int64_t parts_per_batch = 32;
 
   const Epoch& epoch_;
   const int64_t last_;
   std::mutex guard_;
   std::condition_variable ready_;
   std::condition_variable_any room_;
-  int64_t claimed_;
+  int64_t batch_;  // with sample_: the next sample that nobody loads yet
+  int64_t sample_ = 0;
   int64_t taken_;
-  std::vector<std::optional<Made>> slots_;
+  std::vector<Slot> slots_;
   std::vector<std::jthread> threads_;  // last: they end before what they use
 };
 
@@ -306,21 +345,19 @@ int64_t Loader::batches() const {
 void Loader::start(int64_t epoch, int64_t first_batch) {
   check_range("epoch", epoch, 0, int64_t{1} << 62);
   check_range("first batch", first_batch, 0, batches());
+  if (team_ && epoch_->number() == epoch && position_ == first_batch) return;  // it is there
   team_.reset();
   epoch_ = std::make_unique<const Epoch>(*this, epoch);
   position_ = first_batch;
-  if (options_.workers > 0) {
-    const int64_t ahead = int64_t{options_.workers} * options_.prefetch;
-    team_ = std::make_unique<Team>(*epoch_, first_batch, batches(), options_.workers, ahead);
-    if (team_->empty()) team_.reset();
-  }
+  const int64_t ahead = std::max<int64_t>(int64_t{options_.workers} * options_.prefetch, 1);
+  team_ = std::make_unique<Team>(*epoch_, first_batch, batches(), options_.workers, ahead);
 }
 
 std::optional<Batch> Loader::next() {
   if (!epoch_) throw Error(ErrorKind::usage, "loader: next() before the first start()");
   if (position_ == batches()) return std::nullopt;
   try {
-    Batch batch = team_ ? team_->take() : epoch_->batch(position_);
+    Batch batch = team_->take();
     ++position_;
     return batch;
   } catch (...) {

@@ -16,7 +16,7 @@ struct LoaderOptions {
   bool drop_last = false;  ///< leave out the last batch of an epoch if it has fewer samples
   Sampling sampling = Sampling::in_order;  ///< from (seed, epoch)
   uint64_t seed = 0;
-  int workers = 0;  ///< threads that load ahead, up to 256; 0 loads inside next()
+  int workers = 0;  ///< threads that load ahead, up to 256; 0 loads inside next() alone
   /// Random numbers come from (seed, epoch, sample, place): the steps of one place, before or after
   /// resizing, draw in order (see TransformContext).
   /// Its transforms of batches are for the training step: there are none here.
@@ -33,9 +33,10 @@ MinimumSize minimum_of(const LoaderOptions& options);
 /// Loads a data set batch by batch, epoch by epoch; the last batch of an epoch holds the remaining
 /// samples, or is left out with `drop_last` if it is smaller than `batch`. Batches, their order and
 /// their bytes depend on the data set, batch, sampling, seed, augment and the epoch, never on
-/// workers or prefetch. At most workers * prefetch batches wait in memory, and a batch's buffer is
-/// reused once no handle refers to it. For one consumer: must not be called from several threads at
-/// once.
+/// workers or prefetch. The samples of a batch are shared out among the workers and, while it
+/// waits, the caller of next(). At most workers * prefetch batches wait in memory, and a batch's
+/// buffer is reused once no handle refers to it. For one consumer: must not be called from several
+/// threads at once.
 ///
 ///     Loader loader(sets.train, {.batch = 128, .sampling = Sampling::shuffled, .seed = 1, .workers
 ///     = 1}); for (int64_t epoch = 0; epoch < 10; ++epoch) {
@@ -58,8 +59,9 @@ class Loader {
   const Type& input() const { return input_; }
 
   /// Begins epoch `epoch` (0 or more) at batch `first_batch`, as if earlier ones had been taken; at
-  /// any time, dropping the rest of another epoch. Errors: usage when first_batch is not in [0,
-  /// batches()]; memory when no thread can be created.
+  /// any time, dropping the rest of another epoch. Where it has got there already, what was loaded
+  /// ahead is kept: an early call lets the workers begin early. Errors: usage when first_batch is
+  /// not in [0, batches()]; memory when no thread can be created.
   void start(int64_t epoch, int64_t first_batch = 0);
 
   /// The next batch, or none at the end of the epoch. An exception in a worker is thrown here, when

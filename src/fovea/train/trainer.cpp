@@ -11,6 +11,7 @@
 #include "fovea/core/parallel.h"
 #include "fovea/core/text.h"
 #include "fovea/core/timeline.h"
+#include "fovea/data/folder_index.h"
 #include "fovea/kernels/deterministic.h"
 #include "fovea/kernels/winograd.h"
 #include "fovea/predict/predictor.h"
@@ -64,6 +65,7 @@ Trainer::Trainer(Setup setup, std::vector<Callback*> callbacks, std::stop_token 
         .patience = setup_.settings.patience, .min_change = setup_.settings.min_change});
     callbacks_.push_back(early_stopping_.get());
   }
+  loader_.start(0);                         // loads ahead while the net is compiled
   tight_ = check_memory(setup_, learner_);  // finds samples that the net cannot take, too
   if (setup_.start.weights.empty()) {
     initialize_from_data(*setup_.model, state(), setup_.normalization(), [this](int64_t n) {
@@ -370,6 +372,7 @@ bool Trainer::evaluate(EpochRecord& record) {
   learner_->averages().after_epoch(state(), record.epoch);
   const AveragedWeights averaged(learner_->averages(), state());
   if (averaged && learner_->averages().needs_statistics() && !measure_statistics()) return false;
+  if (record.epoch < setup_.settings.epochs) loader_.start(record.epoch);  // the next one's data
   if (!validate(record)) return false;
   warn_of_guessing();
   const bool best = is_best(record);
@@ -480,8 +483,8 @@ void Trainer::open(const std::filesystem::path& folder) {
   files_.emplace(folder, [this](const std::string& text) { message(text); });
   for (Callback* callback : callbacks_) callback->on_start(*this);
   freeze();
-  if (setup_.sets.index)
-    files_->text(std::string(data::folder_index_name), setup_.sets.index->text());
+  if (const auto index = std::exchange(setup_.sets.index, nullptr))  // the data sets have the names
+    files_->text(std::string(data::folder_index_name), index->text());
   if (!tight_.empty()) message(tight_);
   for (const std::string& note : setup_.notes) message(note);
   if (!setup_.start.note.empty()) message(setup_.start.note);
