@@ -1,13 +1,19 @@
 // Images of 16 bits keep their range from the file to the batch.
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "data/helpers.h"
+#include "data/tar_bytes.h"
+#include "fovea/core/files.h"
 #include "fovea/data/arrays.h"
 #include "fovea/data/cached.h"
+#include "fovea/data/csv.h"
 #include "fovea/data/folder.h"
 #include "fovea/data/loader.h"
 #include "fovea/data/prepared.h"
+#include "fovea/data/tar.h"
 #include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
 #include "images/png16.h"
@@ -30,6 +36,8 @@ void put_gray8(const fs::path& path, uint8_t value) {
   std::ranges::fill(image.pixels, value);
   encode_png(path, image);
 }
+
+std::string text_of(const fs::path& path) { return read_text(path, ErrorKind::data); }
 
 double first_value(const Dataset& set, int64_t i) { return set.sample(i).input.at(0); }
 
@@ -59,6 +67,57 @@ TEST(DeepImages, AFolderKeepsTheirRangeAndWidensTheOthers) {
                  std::pow(0x8080 / 65535.0 - mean, 2)) /
                 3),
       1e-12);
+}
+
+TEST(DeepImages, OneOfManyFilesGivesAllOfThem16Bits) {
+  const TempFolder root;
+  for (int i = 0; i < 100; ++i)
+    put_gray8(root / fmt::format("train/a/{:03}.png", i), static_cast<uint8_t>(i));
+  put_gray(root / "train/a/050.png", 0x1234);
+  put_gray8(root / "train/b/1.png", 1);
+  put_gray8(root / "test/a/1.png", 1);
+  root.write("train/b/not.png", {0x89, 'P', 'N', 'G'});
+  const DataSets sets = open_folder(root.path());
+  EXPECT_EQ(sets.train->dtype(), DType::u16);
+  EXPECT_EQ(first_value(*sets.train, 50), 0x1234);
+  EXPECT_EQ(first_value(*sets.train, 51), 51 * 257);
+}
+
+TEST(DeepImages, OneWithAnotherFormatsNameIsAnErrorInASplitOf8Bits) {
+  const TempFolder root;
+  for (const char* name : {"train/a/1.png", "train/b/1.png", "test/a/1.png"})
+    put_gray8(root / name, 1);
+  put_gray(root / "train/b/2.jpg", 0x1234);
+  const DataSets sets = open_folder(root.path());
+  EXPECT_EQ(sets.train->dtype(), DType::u8);
+  const Error error = error_of([&] { (void)sets.train->sample(2); });
+  EXPECT_EQ(error.kind(), ErrorKind::data);
+  EXPECT_EQ(std::string(error.what()),
+            (root / "train/b/2.jpg").string() +
+                ": has 16 bits, but the others of the data set have 8\n"
+                "  try     a name that ends in .png: then all of them are read in 16 bits");
+}
+
+TEST(DeepImages, TarFilesAndTablesKeepTheirRange) {
+  const TempFolder root;
+  put_gray(root / "deep.png", 0x1234);
+  put_gray8(root / "flat.png", 1);
+  std::string tar, table = "path,label\n";
+  for (int i = 0; i < 100; ++i) {
+    const std::string file = i == 70 ? "deep.png" : "flat.png";
+    tar += tar_member(fmt::format("{:03}.png", i), text_of(root / file)) +
+           tar_member(fmt::format("{:03}.cls", i), std::to_string(i % 2));
+    table += fmt::format("{},{}\n", file, i % 2);
+  }
+  replace_file(root / "train.tar", tar + tar_end());
+  replace_file(root / "test.tar", tar_member("1.png", text_of(root / "flat.png")) +
+                                      tar_member("1.cls", "0") + tar_end());
+  replace_file(root / "table.csv", table);
+  const DataSets sharded = open_tar(root.path()), listed = open_csv(root / "table.csv");
+  EXPECT_EQ(sharded.train->dtype(), DType::u16);
+  EXPECT_EQ(first_value(*sharded.train, 70), 0x1234);
+  EXPECT_EQ(sharded.test->dtype(), DType::u8);
+  EXPECT_EQ(listed.train->dtype(), DType::u16);
 }
 
 TEST(DeepImages, GoThroughCacheResizeAndLoader) {

@@ -1,6 +1,13 @@
 #include "fovea/data/image_files.h"
 
+#include <fmt/format.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <mutex>
 
 #include "fovea/core/files.h"
@@ -22,6 +29,13 @@ Array rgb_array(const BasicImage<Pixel>& image) {
   return image.channels == 3 ? to_array(image) : to_array(to_rgb(image));
 }
 
+/// ".png" for "1.PNG".
+std::string lower_suffix(const fs::path& path) {
+  std::string suffix = path.extension().string();
+  for (char& c : suffix) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return suffix;
+}
+
 }  // namespace
 
 EncodedImages::EncodedImages(int64_t size, Array targets, Targets meaning)
@@ -36,6 +50,11 @@ EncodedImages::EncodedImages(int64_t size, Array targets, Targets meaning)
 
 Sample EncodedImages::scaled_sample(int64_t i, const MinimumSize& minimum) const {
   AnyImage image = decoded(i, minimum);
+  if (dtype_ == DType::u8 && std::holds_alternative<Image16>(image)) {
+    throw Error(ErrorKind::data,
+                fmt::format("{}: has 16 bits, but the others of the data set have 8", name(i)))
+        .with("try", "a name that ends in .png: then all of them are read in 16 bits");
+  }
   return {dtype_ == DType::u16 ? rgb_array(to_16_bits(std::move(image)))
                                : rgb_array(to_8_bits(std::move(image))),
           target(i)};
@@ -48,14 +67,26 @@ Array EncodedImages::target(int64_t i) const {
   return one;
 }
 
+bool EncodedImages::any_16_bits() const {
+  std::atomic<bool> found = false;
+  parallel_for(size(), 256, [&](int64_t begin, int64_t end) {
+    std::array<std::byte, png_depth_end> bytes;
+    for (int64_t i = begin; i < end && !found; ++i) {
+      if (lower_suffix(name(i)) != ".png") continue;
+      if (is_16_bit_png(std::span(bytes).first(beginning(i, bytes)))) found = true;
+    }
+  });
+  return found;
+}
+
 void EncodedImages::examine() {
+  if (any_16_bits()) dtype_ = DType::u16;
   const int64_t examined = std::min(images_examined, size());
   std::optional<Shape> typical;
   MinimumSize wanted;  // once sizes differ, images may be decoded faster
   for (int64_t k = 0; k < examined; ++k) {
     try {
       const AnyImage image = decoded(k * size() / examined, wanted);
-      if (std::holds_alternative<Image16>(image)) dtype_ = DType::u16;
       const Shape shape = std::visit(
           [](const auto& i) {
             return Shape{i.height, i.width, 3};
@@ -89,6 +120,12 @@ AnyImage ImageFiles::decoded(int64_t i, const MinimumSize& minimum) const {
   return decode_any_image(path(i), default_pixel_limit, minimum);
 }
 
+size_t ImageFiles::beginning(int64_t i, std::span<std::byte> out) const {
+  const Descriptor file(::open(path(i).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const ssize_t count = file.get() < 0 ? 0 : ::pread(file.get(), out.data(), out.size(), 0);
+  return static_cast<size_t>(std::max<ssize_t>(count, 0));
+}
+
 int64_t ImageFiles::group(int64_t i) const {
   return list_.groups.empty() ? i : list_.groups[static_cast<size_t>(i)];
 }
@@ -108,10 +145,8 @@ std::string ImageFiles::stamp() const {
 }
 
 bool is_image_name(const fs::path& path) {
-  std::string suffix = path.extension().string();
-  for (char& c : suffix) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   constexpr std::string_view known[] = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp"};
-  return std::ranges::count(known, suffix) > 0;
+  return std::ranges::count(known, lower_suffix(path)) > 0;
 }
 
 std::vector<BadSample> find_bad(const Dataset& dataset,

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -12,8 +13,8 @@
 namespace fovea::data {
 
 /// A split of encoded images (see decode_any_image), decoded on demand as RGB, [H,W,3], of any
-/// sizes: u16 if any of up to 32 images, evenly spaced, has 16 bits, else u8. The others are
-/// converted: 8 bits to the same brightness in 16, of 16 bits the upper 8 are kept.
+/// sizes: u16 if any of them has 16 bits, else u8. The beginning of each file whose name ends in
+/// .png tells that. Images of 8 bits are converted to the same brightness in 16.
 class EncodedImages : public Dataset {
  public:
   /// `targets` [N, ...], a row per image. Errors: usage when counts differ or targets do not match
@@ -21,12 +22,13 @@ class EncodedImages : public Dataset {
   EncodedImages(int64_t size, Array targets, Targets meaning);
 
   int64_t size() const override { return size_; }
-  /// Errors: data when the image is missing or cannot be decoded, naming it.
+  /// Errors: data when the image is missing or cannot be decoded, or has 16 bits in a split of 8,
+  /// naming it.
   Sample sample(int64_t i) const override { return scaled_sample(i, {}); }
   Sample scaled_sample(int64_t i, const MinimumSize& minimum) const override;
   std::optional<Type> input() const override { return std::nullopt; }
   DType dtype() const override { return dtype_; }
-  /// From the same images as the dtype; those that cannot be decoded are skipped.
+  /// From up to 32 images, evenly spaced; those that cannot be decoded are skipped.
   std::optional<Type> typical_input() const override { return typical_; }
   const Targets& targets() const override { return meaning_; }
   Array target(int64_t i) const override;
@@ -34,11 +36,16 @@ class EncodedImages : public Dataset {
  protected:
   /// Image `i`, decoded at a size that `minimum` allows.
   virtual AnyImage decoded(int64_t i, const MinimumSize& minimum) const = 0;
+  /// The bytes at the beginning of image `i`'s file, up to the size of `out`: fewer if it is
+  /// shorter or cannot be read.
+  virtual size_t beginning(int64_t i, std::span<std::byte> out) const = 0;
   /// Finds the dtype and the typical size; for the constructors of derived classes, once they can
   /// decode.
   void examine();
 
  private:
+  bool any_16_bits() const;
+
   int64_t size_;
   Array targets_;
   Targets meaning_;
@@ -69,6 +76,7 @@ class ImageFiles : public EncodedImages {
 
  protected:
   AnyImage decoded(int64_t i, const MinimumSize& minimum) const override;
+  size_t beginning(int64_t i, std::span<std::byte> out) const override;
 
  private:
   ImageList list_;

@@ -200,6 +200,12 @@ class TarImages : public EncodedImages {
     }
     return decode_any_image(bytes, name(i), default_pixel_limit, minimum);
   }
+  size_t beginning(int64_t i, std::span<std::byte> out) const override {
+    const Entry& entry = at(i);
+    const auto count =
+        static_cast<size_t>(std::min(entry.image.size, static_cast<int64_t>(out.size())));
+    return PlacedFile(index_.shards[entry.shard]).read(entry.image.offset, out.first(count));
+  }
 
  private:
   const Entry& at(int64_t i) const { return index_.samples[static_cast<size_t>(i)]; }

@@ -50,6 +50,11 @@ AnyImage decode_any_image(std::span<const std::byte> bytes, const std::string& n
                           int64_t max_pixels = default_pixel_limit,
                           const MinimumSize& minimum = {});
 
+/// Whether a file that begins with these bytes is a PNG of 16 bits per sample: the first
+/// `png_depth_end` tell.
+bool is_16_bit_png(std::span<const std::byte> beginning);
+constexpr size_t png_depth_end = 25;
+
 /// Writes `image` as an 8-bit PNG (gray, RGB or RGBA); a crash leaves the old file or the new one,
 /// and equal images give equal files. Errors: usage when the image is malformed, io when it cannot
 /// be written.

@@ -3,10 +3,12 @@
 #include <bit>
 #include <csetjmp>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "fovea/images/codec.h"
 #include "fovea/images/decoders.h"
 #include "fovea/images/orientation.h"
 
@@ -151,6 +153,13 @@ BasicImage<Sample> read_image(const EncodedImage& source, PngReader& reader) {
 }
 
 }  // namespace
+
+bool is_16_bit_png(std::span<const std::byte> beginning) {
+  constexpr std::string_view start("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16);
+  return beginning.size() >= png_depth_end &&
+         std::memcmp(beginning.data(), start.data(), start.size()) == 0 &&
+         beginning[png_depth_end - 1] == std::byte{16};
+}
 
 AnyImage decode_png(const EncodedImage& source) {
   check_header(source);
