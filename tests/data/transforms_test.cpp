@@ -286,7 +286,8 @@ TEST(Transforms, ACropThatCouldMissTheImageIsRefused) {
                  (void)made_of("flip", {DType::f32, {3, 100}});
                }).what(),
                "--augment: flip:0.5 needs images u8 or u16 [H, W, C]\n"
-               "  found   f32[3, 100]");
+               "  found   f32[3, 100]\n"
+               "  try     --augment none, or one of those that mix batches");
 }
 
 TEST(Transforms, ResizeInTheListSaysWhereImagesAreResized) {

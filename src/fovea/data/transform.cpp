@@ -66,7 +66,8 @@ AnyTransform make_transform(const ChoiceText& text) {
 void require_image(std::string_view who, const Type& input) {
   if (is_image(input)) return;
   throw Error(ErrorKind::usage, fmt::format("{} needs images u8 or u16 [H, W, C]", who))
-      .with("found", to_string(input));
+      .with("found", to_string(input))
+      .with("try", "--augment none, or one of those that mix batches");
 }
 
 void require_colors(std::string_view who, const Type& input) {

@@ -86,8 +86,10 @@ Shape input_of(const Settings& settings, const data::Dataset& samples, const nn:
 }
 
 data::Augmentation augmentation_of(const Settings& settings, const data::Dataset& samples) {
-  data::Augmentation augmentation =
-      data::Augmentation::parse(settings.augment, samples.typical_input().has_value());
+  const std::optional<Type> type = samples.typical_input();
+  const bool numbers = type && !data::is_image(*type);  // for which no transform is standard
+  data::Augmentation augmentation = data::Augmentation::parse(
+      numbers && settings.augment == "standard" ? "none" : settings.augment, type.has_value());
   if (settings.mix.empty()) return augmentation;
   if (!augmentation.batch.empty()) {
     throw Error(ErrorKind::usage, "--mix and --augment both mix batches")
