@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "error_text.h"
+#include "fovea/predict/inference.h"
 #include "fovea/runtime/eval.h"
+#include "predict/trained.h"
 
 namespace fovea {
 namespace {
@@ -54,6 +56,51 @@ TEST(TestViews, TextsReadBack) {
                "views: \"flip,flip\" is not a choice of views\n"
                "  expected none, flip, shift, or flip,shift",
                [] { TestViews::parse("flip,flip"); });
+}
+
+TEST(TestViews, OutputsAreTheMeanOverMirroredAndMovedImages) {
+  Trained t;
+  const Normalization none{{0}, {1}};
+  const Array images = pixels(2);
+  const auto moved = [&](int64_t by, bool mirrored) {
+    Array view = images.clone();
+    const auto inside = [](int64_t at) { return at < 0 ? -at : at > 7 ? 14 - at : at; };
+    for (int64_t i = 0; i < view.numel(); ++i) {
+      const int64_t row = inside(i / 8 % 8 + by),
+                    column = inside((mirrored ? 7 - i % 8 : i % 8) + by);
+      view.set(i, images.at(i / 64 * 64 + row * 8 + column));
+    }
+    return view;
+  };
+  Inference plain(*t.model, t.state, none);
+  for (const std::string text : {"flip", "shift", "flip,shift"}) {
+    const TestViews views = TestViews::parse(text);
+    EXPECT_EQ(views.text(), text);
+    std::vector<double> expected(6);
+    for (const int64_t by : {0, 1, -1}) {
+      for (const bool mirrored : {false, true}) {
+        if ((by != 0 && !views.shift) || (mirrored && !views.flip)) continue;
+        const Array own = plain.output(moved(by, mirrored));
+        // Those that are not moved count half.
+        const double weight = views.shift ? (by == 0 ? 0.5 : 0.25) : 1;
+        for (int64_t i = 0; i < 6; ++i) expected[static_cast<size_t>(i)] += weight * own.at(i);
+      }
+    }
+    Inference mean(*t.model, t.state, none, DType::f32, nullptr, views);
+    const Array got = mean.output(images);
+    ASSERT_EQ(got.shape(), (Shape{2, 3}));
+    for (int64_t i = 0; i < 6; ++i) {
+      const double want = expected[static_cast<size_t>(i)] / (views.flip ? 2 : 1);
+      EXPECT_NEAR(got.at(i), want, 1e-5) << text;
+    }
+  }
+  EXPECT_EQ(TestViews::parse("shift,flip").count(), 6);
+  for (const std::string text : {"flop", "flip,flip", "flip,", ","}) {
+    EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)TestViews::parse(text); }),
+              "views: \"" + text +
+                  "\" is not a choice of views\n"
+                  "  expected none, flip, shift, or flip,shift");
+  }
 }
 
 }  // namespace
