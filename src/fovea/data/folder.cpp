@@ -113,17 +113,18 @@ void require_two(const std::vector<std::string>& names, const fs::path& folder) 
       .with("expected", layout());
 }
 
-fs::path existing(const fs::path& folder) {
+void require_folder(const fs::path& folder, const std::string& expected) {
   const std::optional<FileInfo> found = file_info(folder, ErrorKind::data);
-  if (found && found->folder) return folder;
+  if (found && found->folder) return;
   throw bad(folder.string() + (found ? " is not a folder" : " does not exist"))
-      .with("expected", layout());
+      .with("expected", expected)
+      .with("try", "--data NAME:DIR with the folder where they are");
 }
 
 }  // namespace
 
 DataSets open_folder(const fs::path& folder, std::shared_ptr<FolderIndex> index) {
-  existing(folder);
+  require_folder(folder, layout());
   if (!index) index = std::make_shared<FolderIndex>(folder);
   const std::optional<fs::path> train = find_folder(folder, {"train"}),
                                 val = find_folder(folder, {"val", "valid", "validation"}),
@@ -231,13 +232,13 @@ std::vector<std::string> readable_names(const fs::path& folder,
 }  // namespace
 
 DataSets open_imagenet(const fs::path& folder, std::shared_ptr<FolderIndex> index) {
-  existing(folder);
+  const std::string expected = "train/SYNSET/IMAGE, and val/ the same or flat with val.txt";
+  require_folder(folder, expected);
   if (!index) index = std::make_shared<FolderIndex>(folder);
   const std::optional<fs::path> train_folder = find_folder(folder, {"train"}),
                                 val_folder = find_folder(folder, {"val"});
   if (!train_folder || !val_folder) {
-    throw bad(folder.string() + ": no folders train and val")
-        .with("expected", "train/SYNSET/IMAGE, and val/ the same or flat with val.txt");
+    throw bad(folder.string() + ": no folders train and val").with("expected", expected);
   }
   const Split train = read_split(*index, *train_folder);
   require_classes(train);

@@ -121,8 +121,11 @@ AnyImage ImageFiles::decoded(int64_t i, const MinimumSize& minimum) const {
 }
 
 size_t ImageFiles::beginning(int64_t i, std::span<std::byte> out) const {
-  const Descriptor file(::open(path(i).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  const ssize_t count = file.get() < 0 ? 0 : ::pread(file.get(), out.data(), out.size(), 0);
+  const Descriptor file(
+      uninterrupted([&] { return ::open(path(i).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
+  if (file.get() < 0) return 0;
+  const ssize_t count =
+      uninterrupted([&] { return ::pread(file.get(), out.data(), out.size(), 0); });
   return static_cast<size_t>(std::max<ssize_t>(count, 0));
 }
 

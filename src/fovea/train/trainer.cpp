@@ -557,7 +557,14 @@ Result run(const Settings& settings, const std::function<Setup(const Settings&)>
 Result train(const Settings& settings, const std::string& out,
              const std::vector<Callback*>& callbacks, std::stop_token stop) {
   const auto setup = [&](const Settings& resolved) {
-    return Setup(resolved, known_index(out, resolved.data));
+    Setup made(resolved, known_index(out, resolved.data));
+    const std::vector<std::string> frozen = split(resolved.freeze, ',');
+    if (resolved.weights.empty() && std::ranges::count(frozen, "backbone") > 0) {
+      made.notes.emplace_back(
+          "the backbone is frozen at its random initial values: --weights FILE or --pretrained "
+          "gives it trained ones");
+    }
+    return made;
   };
   return run(with_net(settings), setup, out, callbacks, std::move(stop));
 }
