@@ -118,7 +118,7 @@ void require_folder(const fs::path& folder, const std::string& expected) {
   if (found && found->folder) return;
   throw bad(folder.string() + (found ? " is not a folder" : " does not exist"))
       .with("expected", expected)
-      .with("try", "--data NAME:DIR with the folder where they are");
+      .with("try", "--data NAME:DIR, where DIR is their folder");
 }
 
 }  // namespace
