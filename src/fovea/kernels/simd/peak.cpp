@@ -24,33 +24,24 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
-/// Twelve chains of multiply-adds hide their latency. Returns the operations done; `sink` keeps the
-/// compiler from leaving them out.
+/// Twelve chains of multiply-adds hide their latency; they begin with different values, or the
+/// compiler would compute them as one. Returns the operations done; `sink` keeps them from being
+/// left out.
 double multiply_add(int64_t rounds, float* sink) {
-  const hn::ScalableTag<float> d;
   constexpr int chains = 12;
-  auto v0 = hn::Set(d, 1.0f), v1 = v0, v2 = v0, v3 = v0, v4 = v0, v5 = v0, v6 = v0, v7 = v0,
-       v8 = v0, v9 = v0, v10 = v0, v11 = v0;
-  const auto a = hn::Set(d, 0.999f), b = hn::Set(d, 0.001f);
-  for (int64_t i = 0; i < rounds; ++i) {
-    v0 = hn::MulAdd(v0, a, b);
-    v1 = hn::MulAdd(v1, a, b);
-    v2 = hn::MulAdd(v2, a, b);
-    v3 = hn::MulAdd(v3, a, b);
-    v4 = hn::MulAdd(v4, a, b);
-    v5 = hn::MulAdd(v5, a, b);
-    v6 = hn::MulAdd(v6, a, b);
-    v7 = hn::MulAdd(v7, a, b);
-    v8 = hn::MulAdd(v8, a, b);
-    v9 = hn::MulAdd(v9, a, b);
-    v10 = hn::MulAdd(v10, a, b);
-    v11 = hn::MulAdd(v11, a, b);
+  V v[chains];
+#pragma GCC unroll 12
+  for (int i = 0; i < chains; ++i) v[i] = all(static_cast<float>(i));
+  const V a = all(0.999f), b = all(0.001f);
+  for (int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+    for (int i = 0; i < chains; ++i) v[i] = hn::MulAdd(v[i], a, b);
   }
-  const auto s0 = hn::Add(hn::Add(v0, v1), hn::Add(v2, v3));
-  const auto s1 = hn::Add(hn::Add(v4, v5), hn::Add(v6, v7));
-  const auto s2 = hn::Add(hn::Add(v8, v9), hn::Add(v10, v11));
-  *sink = hn::GetLane(hn::Add(s0, hn::Add(s1, s2)));
-  return static_cast<double>(rounds) * chains * 2 * static_cast<double>(hn::Lanes(d));
+  V sum = v[0];
+#pragma GCC unroll 12
+  for (int i = 1; i < chains; ++i) sum = hn::Add(sum, v[i]);
+  *sink = hn::GetLane(sum);
+  return static_cast<double>(rounds) * chains * 2 * static_cast<double>(lanes);
 }
 
 float read(const float* data, int64_t n) {
