@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "fovea/core/error.h"
 #include "fovea/ops/conv.h"
 #include "kernels/harness.h"
@@ -5,42 +7,94 @@
 namespace fovea::kernel_test {
 namespace {
 
-/// The weights' gradient of a random depthwise convolution of x; nothing when it does not fit.
-std::optional<Problem> random_problem(Random& random, Type x, Layout layout) {
+/// A pass of a random depthwise convolution of x; nothing when it does not fit.
+std::optional<Problem> random_problem(Random& random, int pass, Type x, Layout layout) {
   ConvGeometry g;
   Shape kernel;
   g.groups = x.dim(1);
   for (int a = 2; a < x.rank(); ++a) {
     kernel = kernel.concat({pick(random, 1, random.below(3) == 0 ? 7 : 4)});
     g.stride.push_back(pick(random, 1, 3));
-    g.dilation.push_back(random.below(3) == 0 ? 2 : 1);
+    g.dilation.push_back(pick(random, 1, random.below(3) == 0 ? 3 : 1));
     g.padding_begin.push_back(pick(random, 0, 4));
     g.padding_end.push_back(pick(random, 0, 4));
   }
-  const Shape weight = Shape{x.dim(1), 1}.concat(kernel);
-  Type dy = x;
+  const Type weight{x.dtype, Shape{x.dim(1), 1}.concat(kernel)};
+  Conv forward{.geometry = g, .kernel = kernel};
+  Type y = x;
   try {
-    const Conv forward{.geometry = g, .kernel = kernel};
-    dy.shape = forward.infer({x, {x.dtype, weight}})[0].shape;
+    y.shape = forward.infer({x, weight})[0].shape;
   } catch (const Error&) {
     return std::nullopt;
   }
-  x.layout = dy.layout = layout;
-  const ConvBackwardWeights op{.geometry = g, .weight = weight, .bias = random.below(2) == 0};
-  Types out{{DType::f32, weight}};
-  if (op.bias) out.push_back({DType::f32, {x.dim(1)}});
-  return Problem{op, {x, dy}, out};
+  if (y.numel() == 0) return std::nullopt;
+  x.layout = y.layout = layout;
+  const bool bias = random.below(2) == 0;
+  if (pass == 1) return Problem{ConvBackwardData{g, x.shape}, {weight, y}, {x}};
+  if (pass == 2) {
+    Types out{{DType::f32, weight.shape}};
+    if (bias) out.push_back({DType::f32, {x.dim(1)}});
+    return Problem{ConvBackwardWeights{g, weight.shape, bias}, {x, y}, out};
+  }
+  forward.bias = bias;
+  for (int64_t steps = pick(random, 0, 3); steps > 0; --steps) {
+    EpilogueStep step;
+    if (random.below(2) == 0)
+      step.activation =
+          pick<UnaryKind>(random, {UnaryKind::relu6, UnaryKind::silu, UnaryKind::hardswish});
+    forward.append(step);
+  }
+  Types in{x, weight};
+  if (bias) in.push_back({DType::f32, {x.dim(1)}});
+  in.insert(in.end(), forward.residuals(), y);
+  return Problem{forward, in, {y}};
 }
 
-TEST(Depthwise, WeightGradientsEqualTheirReference) {
+/// Relative to the largest output: zeros of the padding are multiplied too.
+constexpr Bound bound{64, Scale::output, NonFinite::spreads};
+
+TEST(Depthwise, EveryPassEqualsItsReferenceForAnyGeometryLayoutAndType) {
   Random random(1, "depthwise");
-  for (int trial = 0; trial < 2 * shapes_per_op;) {
+  for (int trial = 0; trial < 3 * shapes_per_op;) {
     const Layout layout = pick<Layout>(random, {Layout::channels_last, Layout::blocked16});
-    const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 3]);
-    const auto problem = random_problem(random, x, layout);
+    const Type x = random_image(random, layout, 0, true, value_dtypes[trial / 3 % 3]);
+    const auto problem = random_problem(random, trial % 3, x, layout);
     if (!problem) continue;
-    ASSERT_TRUE(check("simd", *problem, random_inputs(*problem, random), {32, Scale::absolute}));
+    ASSERT_TRUE(check("simd:depthwise", *problem, random_inputs(*problem, random), bound));
     ++trial;
+  }
+}
+
+/// Planes that are cut into several bands, and large enough to be written around the caches.
+TEST(Depthwise, LargePlanesEqualTheirReference) {
+  Random random(2, "depthwise");
+  for (const int64_t stride : {1, 2}) {
+    for (int pass = 0; pass < 3; ++pass) {
+      const ConvGeometry g{{stride, stride}, {1, 1}, {1, 1}, {1, 1}, 32};
+      const Type x{DType::f32, {2, 32, 160, 131}, Layout::blocked16};
+      const Type weight{DType::f32, {32, 1, 3, 3}};
+      Conv forward{.geometry = g, .kernel = {3, 3}};
+      Type y{DType::f32, forward.infer({{x.dtype, x.shape}, weight})[0].shape, x.layout};
+      const Problem problem = pass == 0 ? Problem{forward, {x, weight}, {y}}
+                              : pass == 1
+                                  ? Problem{ConvBackwardData{g, x.shape}, {weight, y}, {x}}
+                                  : Problem{ConvBackwardWeights{g, weight.shape}, {x, y}, {weight}};
+      ASSERT_TRUE(check("simd:depthwise", problem, random_inputs(problem, random), bound));
+    }
+  }
+}
+
+TEST(Depthwise, WeightsOfWideWindowsAreItsOwnInEitherLayout) {
+  const ConvGeometry g{{2, 2}, {1, 1}, {2, 2}, {2, 2}, 32};
+  for (const Layout layout : {Layout::channels_last, Layout::blocked16}) {
+    const Type x{DType::f32, {2, 32, 15, 15}, layout}, y{DType::f32, {2, 32, 8, 8}, layout};
+    const Type weight{DType::f32, {32, 1, 5, 5}};
+    const Problem problem{ConvBackwardWeights{g, weight.shape}, {x, y}, {weight}};
+    EXPECT_EQ(choose_kernel(problem).name, "simd:depthwise");
+    const auto offers = priced_layouts(problem);
+    const auto best = std::ranges::min_element(offers, {}, &PricedLayouts::seconds);
+    ASSERT_NE(best, offers.end());
+    EXPECT_EQ(in_layouts(problem, best->layouts).in, problem.in);
   }
 }
 
@@ -61,16 +115,19 @@ TEST(Depthwise, SaysWhatItRefuses) {
   const auto problem = [&](const Type& image, const Shape& weight) {
     return Problem{ConvBackwardWeights{g, weight}, {image, image}, {{DType::f32, weight}}};
   };
-  EXPECT_EQ(refusal("simd", problem(x, {8, 1, 5, 5})), std::nullopt);
+  EXPECT_EQ(refusal("simd:depthwise", problem(x, {8, 1, 5, 5})), std::nullopt);
   EXPECT_EQ(refusal("onednn", problem(x, {8, 1, 5, 5})),
             "simd is faster for depthwise windows wider than 3");
-  EXPECT_EQ(refusal("simd", problem(x, {16, 1, 5, 5})), "only depthwise convolutions");
+  EXPECT_EQ(refusal("simd:depthwise", problem(x, {16, 1, 5, 5})), "only depthwise convolutions");
   Type other = x;
   other.layout = Layout::plain;
-  EXPECT_EQ(refusal("simd", problem(other, {8, 1, 5, 5})), "only channels-last and blocked16");
+  EXPECT_EQ(refusal("simd:depthwise", problem(other, {8, 1, 5, 5})),
+            "only channels-last and blocked16");
   other = {DType::f64, x.shape, Layout::channels_last};
-  EXPECT_EQ(refusal("simd", problem(other, {8, 1, 5, 5})),
-            "only f32, or bf16 or f16 with f32 gradients");
+  EXPECT_EQ(refusal("simd:depthwise", problem(other, {8, 1, 5, 5})), "only f32, bf16 or f16");
+  other = {DType::f32, {0, 8, 9, 9}, Layout::channels_last};
+  EXPECT_EQ(refusal("simd:depthwise", problem(other, {8, 1, 5, 5})),
+            "nothing to compute for empty values");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "fovea/kernels/rules.h"
 
+#include "fovea/kernels/simd/depthwise.h"
 #include "fovea/kernels/simd/direct.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/winograd.h"
@@ -30,6 +31,12 @@ void add_simd_rules(const RuleSink& add) {
   add(typeid(Conv),
       {"simd:direct", simd::make_direct_convolution, simd::direct_price, simd::direct_layouts});
   add(typeid(Linear), {"simd:direct", simd::make_linear, simd::direct_price});
+  const auto depthwise = [&](const std::type_info& op, Offer (*make)(const Problem&)) {
+    add(op, {"simd:depthwise", make, simd::depthwise::price, simd::depthwise::layouts});
+  };
+  depthwise(typeid(Conv), simd::depthwise::make_convolution);
+  depthwise(typeid(ConvBackwardData), simd::depthwise::make_convolution);
+  depthwise(typeid(ConvBackwardWeights), simd::make_depthwise_backward_weights);
   rule(typeid(Reorder), simd::make_reorder);
   rule(typeid(NormalizeImages), simd::make_normalize_images);
   rule(typeid(Unary), simd::make_unary);
@@ -66,7 +73,6 @@ void add_simd_rules(const RuleSink& add) {
   rule(typeid(PadBackward), simd::make_pad_backward);
   rule(typeid(Upsample), simd::make_upsample);
   rule(typeid(UpsampleBackward), simd::make_upsample_backward);
-  rule(typeid(ConvBackwardWeights), simd::make_depthwise_backward_weights);
   rule(typeid(FoldBatchNorm), simd::make_fold_batchnorm);
   rule(typeid(FusedElementwise), simd::make_fused_elementwise);
   rule(typeid(SumOfSquares), simd::make_sum_of_squares);

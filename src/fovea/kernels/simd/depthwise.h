@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "fovea/kernels/kernel.h"
+#include "fovea/ops/conv.h"
+
+/// Depthwise convolution and its gradients, shared by the files depthwise*. A vector of channels is
+/// one problem: a band of its rows is copied into a buffer as floats, zeros in the place of the
+/// padding, from which sums over the taps are computed without branches.
+namespace fovea::simd::depthwise {
+
+/// Along one spatial axis, output `phase + m * out_step` is a sum over the taps of that phase: of
+/// input `m * in_step + at` times weight `k`. A convolution has one phase, its stride is `in_step`;
+/// for its gradient with respect to the data, which reads dy, it is `out_step`.
+struct Axis {
+  struct Tap {
+    int64_t k, at;
+  };
+  int64_t in = 1, out = 1, in_step = 1, out_step = 1;
+  std::vector<std::vector<Tap>> phases;
+  int64_t first = 0, last = 0;  ///< the range of `at`
+
+  /// The number of values of m.
+  int64_t steps() const { return (out + out_step - 1) / out_step; }
+  /// Inputs, or zeros around them, that `count` values of m read.
+  int64_t reach(int64_t count) const { return (count - 1) * in_step + last - first + 1; }
+};
+
+/// A tap of a plane: its position in the buffer, relative to that of the output, and its weight.
+struct Tap {
+  int64_t position, weight;
+};
+
+/// What all three passes need of a problem. Axes are depth, row and column; missing ones have size
+/// 1.
+struct Geometry {
+  Axis axes[3];
+  int64_t kernel[3] = {1, 1, 1};
+  int64_t images = 0, channels = 0;
+  bool blocked = false;
+
+  int64_t blocks() const { return (channels + 15) / 16; }
+  int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
+  int64_t inputs() const { return axes[0].in * axes[1].in * axes[2].in; }
+  int64_t outputs() const { return axes[0].out * axes[1].out * axes[2].out; }
+  /// Elements from one position to the next.
+  int64_t width() const { return blocked ? 16 : channels; }
+  /// The first element of an image's channel, in a value with that many positions per channel.
+  int64_t offset(int64_t image, int64_t channel, int64_t positions) const {
+    return blocked ? (image * blocks() + channel / 16) * positions * 16 + channel % 16
+                   : image * positions * channels + channel;
+  }
+  /// The length of a row in the buffer.
+  int64_t row() const { return axes[2].reach(axes[2].steps()); }
+  /// The taps in a plane of the outputs with these phases.
+  std::vector<Tap> plane_taps(size_t row_phase, size_t column_phase) const;
+  /// How many steps along the rows make a band whose buffers fit into the L1 and L2 caches.
+  int64_t band() const;
+};
+
+/// The geometry of a convolution that reads x and gives y, or of its gradient, which reads y and
+/// gives x.
+Geometry geometry_of(const ConvGeometry& g, const Shape& weight, const Type& x, const Type& y,
+                     bool gradient);
+
+/// Why a problem is none for these kernels, or empty. `weight` is that of the convolution.
+std::string refuse(const ConvGeometry& g, const Shape& weight, const Type& x, const Type& y);
+
+/// Of the three passes of depthwise convolutions; others are priced out.
+double price(const Problem& problem);
+std::vector<Layouts> layouts(const Problem& problem);
+
+Offer make_convolution(const Problem& problem);
+
+}  // namespace fovea::simd::depthwise

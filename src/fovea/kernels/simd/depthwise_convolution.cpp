@@ -1,0 +1,304 @@
+// Depthwise convolution and its gradient with respect to the data, f32, bf16 or f16, channels-last
+// or blocked16, 1 to 3 axes, any stride, dilation and padding: each output is a sum in floats over
+// the taps in order, so results do not depend on the number of threads. Error bound: 2 eps for
+// each tap of the products' absolute values, and that of the epilogue's activations.
+#include <hwy/cache_control.h>
+
+#include "fovea/core/array.h"
+#include "fovea/core/parallel.h"
+#include "fovea/kernels/simd/depthwise.h"
+#include "fovea/kernels/simd/simd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "fovea/kernels/simd/depthwise_convolution.cpp"
+#include <hwy/foreach_target.h>
+
+#include "fovea/kernels/simd/activations-inl.h"
+#include "fovea/kernels/simd/depthwise-inl.h"
+
+#ifndef FOVEA_KERNELS_SIMD_DEPTHWISE_CONVOLUTION
+#define FOVEA_KERNELS_SIMD_DEPTHWISE_CONVOLUTION
+namespace fovea::simd::depthwise {
+namespace {
+
+/// What every band of a run shares.
+struct Run {
+  const Geometry& g;
+  /// Of each phase of the rows, those of each phase of the columns.
+  const std::vector<std::vector<std::vector<Tap>>>& taps;
+  std::span<const EpilogueStep> steps;
+  DType dtype;
+  const std::byte* x;
+  const float *weights, *bias;  ///< the bias may be null
+  std::span<const std::byte* const> residuals;
+  std::byte* y;
+  bool stream;  ///< y goes around the caches
+};
+
+/// The outputs of one task: some steps along the rows of one plane, of 16 channels.
+struct Band {
+  int64_t image, block, plane, begin, end;
+};
+
+}  // namespace
+}  // namespace fovea::simd::depthwise
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace fovea::simd::depthwise {
+namespace {
+namespace HWY_NAMESPACE {
+
+using namespace fovea::simd::depthwise::HWY_NAMESPACE;  // NOLINT
+
+/// Outputs that are summed together: their chains hide the latency of multiply-adds.
+constexpr int64_t together = 12;
+
+/// out[i * out_step] += the sum over the taps for `n` outputs.
+template <int n, int fixed_step>
+HWY_INLINE void correlate(const float* in, int64_t in_step, std::span<const Tap> taps,
+                          const float* weights, float* out, int64_t out_step) {
+  const int64_t step = (fixed_step > 0 ? fixed_step : in_step) * lanes;
+  V sum[n];
+#pragma GCC unroll 12
+  for (int i = 0; i < n; ++i) sum[i] = hn::Load(F32(), out + i * out_step * lanes);
+  for (const Tap& tap : taps) {
+    const V w = hn::LoadU(F32(), weights + tap.weight * 16);
+    const float* from = in + tap.position * lanes;
+#pragma GCC unroll 12
+    for (int i = 0; i < n; ++i) sum[i] = hn::MulAdd(w, hn::Load(F32(), from + i * step), sum[i]);
+  }
+#pragma GCC unroll 12
+  for (int i = 0; i < n; ++i) hn::Store(sum[i], F32(), out + i * out_step * lanes);
+}
+
+/// The same for any number of outputs, in nearly equal parts.
+template <int fixed_step>
+HWY_NOINLINE void correlate_row(const float* in, int64_t in_step, std::span<const Tap> taps,
+                                const float* weights, int64_t count, float* out, int64_t out_step) {
+  const int64_t parts = (count + together - 1) / together;
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t begin = count * part / parts, size = count * (part + 1) / parts - begin;
+    const float* from = in + begin * in_step * lanes;
+    float* to = out + begin * out_step * lanes;
+    with_constant<together>(size, [&]<int n>(std::integral_constant<int, n>) FOVEA_INLINE {
+      correlate<n, fixed_step>(from, in_step, taps, weights, to, out_step);
+    });
+  }
+}
+
+/// Adds what the buffered rows of one input plane contribute to a band.
+void add_plane(const Run& r, const Band& band, const float* in, const float* weights, float* out) {
+  const Axis &row = r.g.axes[1], &column = r.g.axes[2];
+  const int64_t length = r.g.row();
+  for (int64_t m = band.begin; m < band.end; ++m) {
+    const float* from = in + (m - band.begin) * row.in_step * length * lanes;
+    for (int64_t p = 0; p < row.out_step && m * row.out_step + p < row.out; ++p) {
+      float* to = out + ((m - band.begin) * row.out_step + p) * column.out * lanes;
+      for (int64_t q = 0; q < std::min(column.out_step, column.out); ++q) {
+        const std::span<const Tap> taps = r.taps[static_cast<size_t>(p)][static_cast<size_t>(q)];
+        const int64_t count = (column.out - q + column.out_step - 1) / column.out_step;
+        const auto add = column.in_step == 1   ? correlate_row<1>
+                         : column.in_step == 2 ? correlate_row<2>
+                                               : correlate_row<0>;
+        add(from, column.in_step, taps, weights, count, to + q * lanes, column.out_step);
+      }
+    }
+  }
+}
+
+/// Applies the epilogue to rows of sums and writes them to y.
+template <class T, class At>
+HWY_INLINE void finish_rows(const Run& r, int64_t offset, int64_t positions, At at, float* sums) {
+  const int64_t width = r.g.width();
+  size_t residual = 0;
+  for (const EpilogueStep& step : r.steps) {
+    if (step.activation) {
+      with_activation(*step.activation, static_cast<float>(step.alpha), [&](auto activation) {
+        for (int64_t i = 0; i < positions * lanes; i += lanes)
+          hn::Store(activation.value(hn::Load(F32(), sums + i)), F32(), sums + i);
+      });
+      continue;
+    }
+    const T* from = as<T>(r.residuals[residual++]) + offset;
+    for (int64_t i = 0; i < positions; ++i) {
+      float* to = sums + i * lanes;
+      hn::Store(hn::Add(hn::Load(F32(), to), at.load(from + i * width)), F32(), to);
+    }
+  }
+  T* y = as<T>(r.y) + offset;
+  if constexpr (std::is_same_v<T, float> && std::is_same_v<At, Whole>) {
+    if (r.stream) {
+      for (int64_t i = 0; i < positions; ++i)
+        hn::Stream(hn::Load(F32(), sums + i * lanes), F32(), y + i * width);
+      return;
+    }
+  }
+  for (int64_t i = 0; i < positions; ++i)
+    at.store(hn::Load(F32(), sums + i * lanes), y + i * width);
+}
+
+/// `in` and `out` are the buffers.
+void compute_band(const Run& r, const Band& band, float* in, float* out) {
+  const Geometry& g = r.g;
+  const auto& [depth, row, column] = g.axes;
+  const int64_t rows = row.reach(band.end - band.begin), length = g.row();
+  const int64_t begin = band.begin * row.out_step;
+  const int64_t positions = (std::min(row.out, band.end * row.out_step) - begin) * column.out;
+  const int64_t m = band.plane / depth.out_step;
+  with_element(r.dtype, [&]<class T>(T) {
+    for_each_channel(g, band.block, [&](int64_t c, auto at) FOVEA_INLINE {
+      const V start = r.bias != nullptr ? at.load(r.bias + c) : all(0);
+      for (int64_t i = 0; i < positions; ++i) hn::Store(start, F32(), out + i * lanes);
+      for (const Axis::Tap& z : depth.phases[static_cast<size_t>(band.plane % depth.out_step)]) {
+        const int64_t from = m * depth.in_step + z.at;
+        if (from < 0 || from >= depth.in) continue;
+        const T* plane = as<T>(r.x) + g.offset(band.image, c, g.inputs()) +
+                         from * row.in * column.in * g.width();
+        copy_rows(plane, row, column, g.width(), band.begin * row.in_step + row.first, rows,
+                  column.first, length, at, in);
+        const int64_t weights = c / 16 * g.taps() + z.k * g.kernel[1] * g.kernel[2];
+        add_plane(r, band, in, r.weights + weights * 16 + c % 16, out);
+      }
+      const int64_t first = (band.plane * row.out + begin) * column.out;
+      finish_rows<T>(r, g.offset(band.image, c, g.outputs()) + first * g.width(), positions, at,
+                     out);
+    });
+  });
+  if (r.stream) hwy::FlushStream();
+}
+
+/// Whether a vector is an entire cache line, so that it can be written around the caches.
+bool fills_lines() { return lanes * sizeof(float) == 64; }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace
+}  // namespace fovea::simd::depthwise
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace fovea::simd::depthwise {
+namespace {
+
+HWY_EXPORT(compute_band);
+HWY_EXPORT(fills_lines);
+
+class ConvolutionKernel final : public Kernel {
+ public:
+  ConvolutionKernel(const Problem& problem, const Geometry& g, size_t weight)
+      : g_(g), weight_(weight), dtype_(problem.out[0].dtype), threads_(problem.threads) {
+    if (const auto* op = problem.op.as<Conv>()) {
+      bias_ = op->bias;
+      steps_ = op->steps();
+      residuals_ = op->residuals();
+    }
+    for (size_t p = 0; p < g.axes[1].phases.size(); ++p) {
+      taps_.emplace_back();
+      for (size_t q = 0; q < g.axes[2].phases.size(); ++q)
+        taps_.back().push_back(g.plane_taps(p, q));
+    }
+    const Axis& row = g.axes[1];
+    band_ = g.band();
+    bands_ = (row.steps() + band_ - 1) / band_;
+    in_floats_ = row.reach(band_) * g.row() * 16;
+    out_floats_ = band_ * row.out_step * g.axes[2].out * 16;
+  }
+
+  size_t scratch_bytes() const override {
+    return static_cast<size_t>(
+        checked_product(threads_ * (in_floats_ + out_floats_), sizeof(float)));
+  }
+  std::vector<int> packed_inputs() const override { return {static_cast<int>(weight_)}; }
+  size_t packed_bytes() const override {
+    return static_cast<size_t>(g_.blocks() * g_.taps() * 16) * sizeof(float);
+  }
+  std::string packed_form() const override { return "depthwise"; }
+  void pack(std::span<const std::byte* const> in, std::byte* packed) const override {
+    with_float(dtype_, [&]<class T>(T) {
+      const T* from = reinterpret_cast<const T*>(in[weight_]);
+      auto* to = reinterpret_cast<float*>(packed);
+      for (int64_t c = 0; c < g_.blocks() * 16; ++c) {
+        for (int64_t k = 0; k < g_.taps(); ++k) {
+          to[(c / 16 * g_.taps() + k) * 16 + c % 16] =
+              c < g_.channels ? static_cast<float>(from[c * g_.taps() + k]) : 0.f;
+        }
+      }
+    });
+  }
+
+  void run(const Args& args) const override {
+    const Run run{.g = g_,
+                  .taps = taps_,
+                  .steps = steps_,
+                  .dtype = dtype_,
+                  .x = args.in[1 - weight_],
+                  .weights = reinterpret_cast<const float*>(args.packed),
+                  .bias = bias_ ? args.input<float>(2) : nullptr,
+                  .residuals = args.in.last(residuals_),
+                  .y = args.out[0],
+                  .stream = streams(args.out[0])};
+    auto* scratch = reinterpret_cast<float*>(args.scratch);
+    const int64_t tasks = g_.images * g_.blocks() * g_.axes[0].out * bands_;
+    const int64_t group = std::clamp<int64_t>(tasks / (16 * threads_), 1, 16);
+    parallel_chunks((tasks + group - 1) / group, [&](int64_t chunk, int slot) {
+      float* own = scratch + slot * (in_floats_ + out_floats_);
+      for (int64_t i = chunk * group; i < std::min(tasks, (chunk + 1) * group); ++i)
+        HWY_DYNAMIC_DISPATCH(compute_band)(run, band_of(i), own, own + in_floats_);
+    });
+  }
+
+ private:
+  /// Neighbouring tasks read neighbouring memory.
+  Band band_of(int64_t task) const {
+    const int64_t planes = g_.axes[0].out, blocks = g_.blocks();
+    const auto take = [&](int64_t size) {
+      const int64_t index = task % size;
+      task /= size;
+      return index;
+    };
+    Band b{};
+    if (!g_.blocked) b.block = take(blocks);
+    b.begin = take(bands_) * band_;
+    b.end = std::min(b.begin + band_, g_.axes[1].steps());
+    b.plane = take(planes);
+    if (g_.blocked) b.block = take(blocks);
+    b.image = task;
+    return b;
+  }
+
+  bool streams(const std::byte* y) const {
+    constexpr int64_t large = int64_t{1} << 20;  // elements
+    return dtype_ == DType::f32 && g_.images * g_.channels * g_.outputs() > large &&
+           g_.channels % 16 == 0 && reinterpret_cast<uintptr_t>(y) % 64 == 0 &&
+           HWY_DYNAMIC_DISPATCH(fills_lines)();
+  }
+
+  Geometry g_;
+  size_t weight_;  ///< the input
+  DType dtype_;
+  int64_t threads_;
+  bool bias_ = false;
+  std::vector<EpilogueStep> steps_;
+  size_t residuals_ = 0;
+  std::vector<std::vector<std::vector<Tap>>> taps_;
+  int64_t band_, bands_, in_floats_, out_floats_;
+};
+
+}  // namespace
+
+Offer make_convolution(const Problem& problem) {
+  if (const auto* op = problem.op.as<Conv>()) {
+    const Type &x = problem.in[0], &weight = problem.in[1], &y = problem.out[0];
+    if (std::string why = refuse(op->geometry, weight.shape, x, y); !why.empty())
+      return Refusal{why};
+    return std::make_unique<ConvolutionKernel>(
+        problem, geometry_of(op->geometry, weight.shape, x, y, false), 1);
+  }
+  const ConvGeometry& g = problem.op.get<ConvBackwardData>().geometry;
+  const Type &weight = problem.in[0], &y = problem.in[1], &x = problem.out[0];
+  if (std::string why = refuse(g, weight.shape, x, y); !why.empty()) return Refusal{why};
+  return std::make_unique<ConvolutionKernel>(problem, geometry_of(g, weight.shape, x, y, true), 0);
+}
+
+}  // namespace fovea::simd::depthwise
+#endif

@@ -1,0 +1,237 @@
+// The gradient of a depthwise convolution's weights, f32, bf16 or f16 (the gradients f32),
+// channels-last or blocked16, 1 to 3 axes: for each tap the products of dy and x, added in floats
+// over a fixed number of images, in double across those: results do not depend on the number of
+// threads. Error bound: 32 eps of the products' absolute values.
+#include "fovea/core/array.h"
+#include "fovea/core/parallel.h"
+#include "fovea/kernels/simd/depthwise.h"
+#include "fovea/kernels/simd/simd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "fovea/kernels/simd/depthwise_weights.cpp"
+#include <hwy/foreach_target.h>
+
+#include "fovea/kernels/simd/depthwise-inl.h"
+
+#ifndef FOVEA_KERNELS_SIMD_DEPTHWISE_WEIGHTS
+#define FOVEA_KERNELS_SIMD_DEPTHWISE_WEIGHTS
+namespace fovea::simd::depthwise {
+namespace {
+
+/// The sums of one block of 16 channels for some images, ordered by tap, then channel, with those
+/// of dy alone last.
+struct Sums {
+  const Geometry& g;
+  std::span<const Tap> taps;  ///< of a plane
+  DType dtype;
+  const std::byte *x, *dy;
+  bool bias;
+  int64_t block;
+  float* sums;
+};
+
+}  // namespace
+}  // namespace fovea::simd::depthwise
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace fovea::simd::depthwise {
+namespace {
+namespace HWY_NAMESPACE {
+
+using namespace fovea::simd::depthwise::HWY_NAMESPACE;  // NOLINT
+
+/// Buffered rows of x and dy: a vector for each position.
+struct Rows {
+  const float *x, *dy;
+  int64_t rows, columns;       ///< of dy
+  int64_t x_row, row, column;  ///< positions of x: of a row; from one output to the next
+};
+
+/// Adds the products of `n` taps to their sums, which stay in registers.
+template <int n, int fixed_step>
+HWY_INLINE void add_products(const Rows& r, const Tap* taps, float* sums) {
+  const int64_t step = (fixed_step > 0 ? fixed_step : r.column) * lanes;
+  V sum[n];
+  const float* x[n];
+#pragma GCC unroll 10
+  for (int i = 0; i < n; ++i) {
+    sum[i] = hn::LoadU(F32(), sums + taps[i].weight * 16);
+    x[i] = r.x + taps[i].position * lanes;
+  }
+  const float* dy = r.dy;
+  for (int64_t row = 0; row < r.rows; ++row) {
+    for (int64_t j = 0; j < r.columns; ++j, dy += lanes) {
+      const V gradient = hn::Load(F32(), dy);
+#pragma GCC unroll 10
+      for (int i = 0; i < n; ++i)
+        sum[i] = hn::MulAdd(gradient, hn::Load(F32(), x[i] + j * step), sum[i]);
+    }
+#pragma GCC unroll 10
+    for (int i = 0; i < n; ++i) x[i] += r.row * r.x_row * lanes;
+  }
+#pragma GCC unroll 10
+  for (int i = 0; i < n; ++i) hn::StoreU(sum[i], F32(), sums + taps[i].weight * 16);
+}
+
+/// All taps, in nearly equal groups.
+template <int fixed_step>
+HWY_NOINLINE void add_taps(const Rows& r, std::span<const Tap> taps, float* sums) {
+  constexpr int64_t together = 10;
+  const auto count = std::ssize(taps);
+  const int64_t parts = (count + together - 1) / together;
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t begin = count * part / parts, size = count * (part + 1) / parts - begin;
+    with_constant<together>(size, [&]<int n>(std::integral_constant<int, n>) FOVEA_INLINE {
+      add_products<n, fixed_step>(r, taps.data() + begin, sums);
+    });
+  }
+}
+
+void add_bias(const Rows& r, float* sums) {
+  V sum = hn::LoadU(F32(), sums);
+  for (int64_t i = 0; i < r.rows * r.columns; ++i)
+    sum = hn::Add(sum, hn::Load(F32(), r.dy + i * lanes));
+  hn::StoreU(sum, F32(), sums);
+}
+
+/// Adds the products of the band [begin, end) of rows of plane `z` of dy.
+template <class T, class At>
+HWY_INLINE void add_band(const Sums& s, const T* x, const T* dy, int64_t z, int64_t begin,
+                         int64_t end, At at, float* x_buffer, float* dy_buffer, float* sums) {
+  const Geometry& g = s.g;
+  const auto& [depth, row, column] = g.axes;
+  const Rows rows{.x = x_buffer,
+                  .dy = dy_buffer,
+                  .rows = end - begin,
+                  .columns = column.out,
+                  .x_row = g.row(),
+                  .row = row.in_step,
+                  .column = column.in_step};
+  const Axis dy_row{.in = row.out, .phases = {}}, dy_column{.in = column.out, .phases = {}};
+  copy_rows(dy + z * row.out * column.out * g.width(), dy_row, dy_column, g.width(), begin,
+            rows.rows, 0, rows.columns, at, dy_buffer);
+  for (const Axis::Tap& tap : depth.phases[0]) {
+    const int64_t from = z * depth.in_step + tap.at;
+    if (from < 0 || from >= depth.in) continue;
+    copy_rows(x + from * row.in * column.in * g.width(), row, column, g.width(),
+              begin * row.in_step + row.first, row.reach(rows.rows), column.first, rows.x_row, at,
+              x_buffer);
+    const auto add = column.in_step == 1   ? add_taps<1>
+                     : column.in_step == 2 ? add_taps<2>
+                                           : add_taps<0>;
+    add(rows, s.taps, sums + tap.k * g.kernel[1] * g.kernel[2] * 16);
+  }
+  if (s.bias) add_bias(rows, sums + g.taps() * 16);
+}
+
+void add_images(const Sums& s, int64_t first, int64_t last, float* x_buffer, float* dy_buffer) {
+  const Geometry& g = s.g;
+  const int64_t band = g.band();
+  with_element(s.dtype, [&]<class T>(T) {
+    for_each_channel(g, s.block, [&](int64_t c, auto at) FOVEA_INLINE {
+      for (int64_t image = first; image < last; ++image) {
+        const T* x = as<T>(s.x) + g.offset(image, c, g.inputs());
+        const T* dy = as<T>(s.dy) + g.offset(image, c, g.outputs());
+        for (int64_t z = 0; z < g.axes[0].out; ++z) {
+          for (int64_t begin = 0; begin < g.axes[1].out; begin += band) {
+            add_band(s, x, dy, z, begin, std::min(begin + band, g.axes[1].out), at, x_buffer,
+                     dy_buffer, s.sums + c % 16);
+          }
+        }
+      }
+    });
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace
+}  // namespace fovea::simd::depthwise
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace fovea::simd::depthwise {
+namespace {
+
+HWY_EXPORT(add_images);
+
+class WeightGradientKernel final : public Kernel {
+ public:
+  WeightGradientKernel(const Problem& problem, const Geometry& g)
+      : g_(g),
+        taps_(g.plane_taps(0, 0)),
+        dtype_(problem.in[0].dtype),
+        bias_(problem.op.get<ConvBackwardWeights>().bias),
+        threads_(problem.threads),
+        together_((g.images + 31) / 32),
+        chunks_((g.images + together_ - 1) / together_),
+        sums_((g.taps() + 1) * 16),
+        x_floats_(g.axes[1].reach(g.band()) * g.row() * 16),
+        dy_floats_(g.band() * g.axes[2].out * 16) {}
+
+  size_t scratch_bytes() const override {
+    return static_cast<size_t>(checked_product(
+        chunks_ * g_.blocks() * sums_ + threads_ * (x_floats_ + dy_floats_), sizeof(float)));
+  }
+
+  void run(const Args& args) const override {
+    auto* sums = reinterpret_cast<float*>(args.scratch);
+    float* buffers = sums + chunks_ * g_.blocks() * sums_;
+    parallel_chunks(chunks_ * g_.blocks(), [&](int64_t i, int slot) {
+      const Sums part{g_,         taps_, dtype_,          args.in[0],
+                      args.in[1], bias_, i % g_.blocks(), sums + i * sums_};
+      std::fill_n(part.sums, sums_, 0.f);
+      const int64_t first = i / g_.blocks() * together_;
+      float* own = buffers + slot * (x_floats_ + dy_floats_);
+      HWY_DYNAMIC_DISPATCH(add_images)
+      (part, first, std::min(g_.images, first + together_), own, own + x_floats_);
+    });
+    const int64_t taps = g_.taps();
+    const int64_t grain = elementwise_grain / (taps * (chunks_ + 1)) + 1;
+    parallel_for(g_.channels, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t c = begin; c < end; ++c) {
+        for (int64_t tap = 0; tap < taps; ++tap)
+          args.output<float>(0)[c * taps + tap] = joined(sums, c, tap);
+        if (bias_) args.output<float>(1)[c] = joined(sums, c, taps);
+      }
+    });
+  }
+
+ private:
+  /// The sum over all chunks for a channel and a tap.
+  float joined(const float* all, int64_t channel, int64_t tap) const {
+    double total = 0;
+    for (int64_t i = 0; i < chunks_; ++i)
+      total += static_cast<double>(
+          all[(i * g_.blocks() + channel / 16) * sums_ + tap * 16 + channel % 16]);
+    return static_cast<float>(total);
+  }
+
+  Geometry g_;
+  std::vector<Tap> taps_;
+  DType dtype_;
+  bool bias_;
+  int64_t threads_;
+  int64_t together_, chunks_;  ///< images in a chunk, and how many there are
+  int64_t sums_;               ///< of one chunk and block
+  int64_t x_floats_, dy_floats_;
+};
+
+}  // namespace
+
+}  // namespace fovea::simd::depthwise
+
+namespace fovea::simd {
+
+Offer make_depthwise_backward_weights(const Problem& problem) {
+  const auto& op = problem.op.get<ConvBackwardWeights>();
+  const Type &x = problem.in[0], &dy = problem.in[1];
+  if (std::string why = depthwise::refuse(op.geometry, op.weight, x, dy); !why.empty())
+    return Refusal{why};
+  if (problem.out[0].dtype != DType::f32) return Refusal{"only f32 gradients"};
+  return std::make_unique<depthwise::WeightGradientKernel>(
+      problem, depthwise::geometry_of(op.geometry, op.weight, x, dy, false));
+}
+
+}  // namespace fovea::simd
+#endif
