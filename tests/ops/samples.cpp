@@ -173,15 +173,19 @@ std::vector<Sample> norms(DType dtype) {
   append(samples, repeat("batch_norm", shapes_per_op, [&](Random& r) {
            const int64_t channels = pick(r, 1, 4);
            const Type x{dtype, image(r, channels)}, vector{dtype, {channels}};
+           constexpr std::optional<UnaryKind> activations[] = {std::nullopt, UnaryKind::relu,
+                                                               UnaryKind::relu6, UnaryKind::silu};
            const BatchNorm op{
-               .eps = 1e-3, .momentum = 0.1, .residual = r.below(2) == 0, .relu = r.below(2) == 0};
+               .eps = 1e-3,
+               .momentum = 0.1,
+               .epilogue = {.residual = r.below(2) == 0, .activation = activations[r.below(4)]}};
            std::vector<SampleInput> inputs{{x, distinct},
                                            {vector, normal},
                                            {vector, normal},
                                            {vector, normal, true},
                                            {vector, positive, true}};
-           if (op.residual) inputs.push_back({x, normal});
-           return Sample{{}, op, inputs, op.relu};
+           if (op.epilogue.residual) inputs.push_back({x, normal});
+           return Sample{{}, op, inputs, op.epilogue.activation.has_value()};
          }));
   append(samples, repeat("batch_norm_eval", shapes_per_op, [&](Random& r) {
            const int64_t channels = pick(r, 1, 4);

@@ -30,6 +30,7 @@ std::span<const Op> all_ops() {
         AvgPool{},
         AvgPoolBackward{},
         BatchNorm{},
+        BatchNormAgain{},
         BatchNormBackward{},
         BatchNormEval{},
         BatchNormEvalBackward{},

@@ -56,15 +56,28 @@ void check_batch_norm(const Types& in, bool residual, const std::string_view (&v
   if (residual) require_type(op, "residual", in[5], {x.dtype, x.shape}, x);
 }
 
-/// y[i] of either form, once its channel's mean and rstd are known.
-void normalise_channel(const Views& v, int64_t c, double mean, double rstd, bool residual,
-                       bool relu) {
-  const View &x = v.in[0], &gamma = v.in[1], &beta = v.in[2], &y = v.out[0];
-  for_each_in_channel(x.shape, c, [&](int64_t i) {
-    double value = gamma[c] * (x[i] - mean) * rstd + beta[c];
-    if (residual) value += v.in.back()[i];
-    y[i] = relu && value <= 0 ? 0 : value;
+/// What the activation of an epilogue, if there is one, is applied to, at offset i of a channel.
+struct Normalised {
+  const View& x;
+  double mean, scale, beta;
+  const View* residual;
+
+  double operator()(int64_t i) const {
+    return (x[i] - mean) * scale + beta + (residual != nullptr ? (*residual)[i] : 0);
+  }
+};
+
+/// y of one channel, in all forms.
+void normalise_channel(const View& y, int64_t c, const NormEpilogue& epilogue,
+                       const Normalised& z) {
+  for_each_in_channel(y.shape, c, [&](int64_t i) {
+    y[i] = epilogue.activation ? unary_rule(*epilogue.activation).f(z(i), epilogue.alpha) : z(i);
   });
+}
+
+/// The residual: the last input, if there is one.
+const View* residual_of(const NormEpilogue& epilogue, const Views& v) {
+  return epilogue.residual ? &v.in.back() : nullptr;
 }
 
 /// Errors: usage unless `vector` has one number per channel of x, in its accumulate_dtype.
@@ -108,8 +121,14 @@ Tensor normalise_groups(std::string_view op, const Tensor& x, std::optional<int6
 
 }  // namespace
 
+bool follows_norm(UnaryKind kind) {
+  constexpr UnaryKind kinds[] = {UnaryKind::relu, UnaryKind::leaky_relu, UnaryKind::relu6,
+                                 UnaryKind::gelu, UnaryKind::silu,       UnaryKind::hardswish};
+  return std::ranges::find(kinds, kind) != std::end(kinds);
+}
+
 Types BatchNorm::infer(const Types& in) const {
-  check_batch_norm(in, residual, {"gamma", "beta", "running_mean", "running_var"});
+  check_batch_norm(in, epilogue.residual, {"gamma", "beta", "running_mean", "running_var"});
   const Type& x = in[0];
   const int64_t count = values_per_channel(x.shape);
   if (count < 2) {
@@ -121,16 +140,22 @@ Types BatchNorm::infer(const Types& in) const {
         .with("try", "a larger batch (or no last batch of 1), a larger image, or eval mode");
   }
   const Type vector{accumulate_dtype(x.dtype), {x.dim(1)}};
-  return {{x.dtype, x.shape}, vector, vector, vector, vector};
+  return {{x.dtype, x.shape}, vector, vector, vector, vector, vector};
 }
 
 Tensors BatchNorm::gradient(const Node& node, const Tensors& dy) const {
   if (!dy[0]) return {};  // the statistics have no gradient
+  const bool active = epilogue.activation.has_value();
   Tensors in{node.input(0), node.input(1), node.output(1), node.output(2)};
-  if (relu) in.push_back(node.output(0));
+  if (active) {
+    in.push_back(node.output(5));
+    in.push_back(node.input(2));
+    if (epilogue.residual) in.push_back(node.input(5));
+  }
   in.push_back(dy[0]);
-  Tensors result = node.graph->add(BatchNormBackward{residual, relu}, in);
+  Tensors result = node.graph->add(BatchNormBackward{active ? epilogue : NormEpilogue{}}, in);
   result.insert(result.begin() + 3, 2, Tensor{});  // none for the running statistics
+  if (epilogue.residual && !active) result.push_back(dy[0]);
   return result;
 }
 
@@ -142,28 +167,48 @@ void BatchNorm::reference(const Views& v) const {
     for_each_in_channel(x.shape, c, [&](int64_t i) { mean += x[i] / count; });
     for_each_in_channel(x.shape, c,
                         [&](int64_t i) { var += (x[i] - mean) * (x[i] - mean) / count; });
-    const double rstd = 1 / std::sqrt(var + eps);
-    normalise_channel(v, c, mean, rstd, residual, relu);
+    const double rstd = 1 / std::sqrt(var + eps), scale = v.in[1][c] * rstd;
+    normalise_channel(v.out[0], c, epilogue,
+                      {x, mean, scale, v.in[2][c], residual_of(epilogue, v)});
     v.out[1][c] = mean;
     v.out[2][c] = rstd;
     v.out[3][c] = (1 - momentum) * v.in[3][c] + momentum * mean;
     v.out[4][c] = (1 - momentum) * v.in[4][c] + momentum * var * count / (count - 1);
+    v.out[5][c] = scale;
+  }
+}
+
+Types BatchNormAgain::infer(const Types& in) const {
+  require_inputs(name, in, epilogue.residual ? 5 : 4);
+  return like(in, 0);
+}
+
+void BatchNormAgain::reference(const Views& v) const {
+  for (int64_t c = 0; c < v.in[0].dim(1); ++c) {
+    normalise_channel(v.out[0], c, epilogue,
+                      {v.in[0], v.in[1][c], v.in[2][c], v.in[3][c], residual_of(epilogue, v)});
   }
 }
 
 Types BatchNormBackward::infer(const Types& in) const {
-  require_inputs(name, in, relu ? 6 : 5);
+  require_inputs(name, in, epilogue.activation ? 7 + epilogue.residual : 5);
   const Type x{in[0].dtype, in[0].shape}, vector{in[1].dtype, in[1].shape};
   Types out{x, vector, vector};
-  if (residual) out.push_back(x);
+  if (epilogue.residual) out.push_back(x);
   return out;
 }
 
 void BatchNormBackward::reference(const Views& v) const {
   const View &x = v.in[0], &gamma = v.in[1], &mean = v.in[2], &rstd = v.in[3], &dy = v.in.back();
   const auto count = static_cast<double>(values_per_channel(x.shape));
-  const auto upstream = [&](int64_t i) { return relu && !(v.in[4][i] > 0) ? 0 : dy[i]; };
   for (int64_t c = 0; c < x.dim(1); ++c) {
+    const auto upstream = [&](int64_t i) {
+      if (!epilogue.activation) return dy[i];
+      const View* residual = epilogue.residual ? &v.in[6] : nullptr;
+      const Normalised z{x, mean[c], v.in[4][c], v.in[5][c], residual};
+      const double slope = unary_rule(*epilogue.activation).df(z(i), epilogue.alpha);
+      return slope == 0 ? 0 : dy[i] * slope;
+    };
     double dgamma = 0, dbeta = 0;
     const auto normalised = [&](int64_t i) { return (x[i] - mean[c]) * rstd[c]; };
     for_each_in_channel(x.shape, c, [&](int64_t i) {
@@ -173,7 +218,7 @@ void BatchNormBackward::reference(const Views& v) const {
     for_each_in_channel(x.shape, c, [&](int64_t i) {
       const double d = upstream(i);
       v.out[0][i] = gamma[c] * rstd[c] * (d - dbeta / count - normalised(i) * dgamma / count);
-      if (residual) v.out[3][i] = d;
+      if (epilogue.residual) v.out[3][i] = d;
     });
     v.out[1][c] = dgamma;
     v.out[2][c] = dbeta;
@@ -181,12 +226,13 @@ void BatchNormBackward::reference(const Views& v) const {
 }
 
 Types BatchNormEval::infer(const Types& in) const {
-  check_batch_norm(in, residual, {"gamma", "beta", "mean", "var"});
+  check_batch_norm(in, epilogue.residual, {"gamma", "beta", "mean", "var"});
   return like(in, 0);
 }
 
 Tensors BatchNormEval::gradient(const Node& node, const Tensors& dy) const {
-  require(!residual && !relu, "batch_norm_eval: the gradient is taken before fusion");
+  require(!epilogue.residual && !epilogue.activation,
+          "batch_norm_eval: the gradient is taken before fusion");
   Tensors result =
       node.graph->add(BatchNormEvalBackward{eps},
                       {node.input(0), node.input(1), node.input(3), node.input(4), dy[0]});
@@ -196,7 +242,9 @@ Tensors BatchNormEval::gradient(const Node& node, const Tensors& dy) const {
 
 void BatchNormEval::reference(const Views& v) const {
   for (int64_t c = 0; c < v.in[0].dim(1); ++c) {
-    normalise_channel(v, c, v.in[3][c], 1 / std::sqrt(v.in[4][c] + eps), residual, relu);
+    normalise_channel(v.out[0], c, epilogue,
+                      {v.in[0], v.in[3][c], v.in[1][c] / std::sqrt(v.in[4][c] + eps), v.in[2][c],
+                       residual_of(epilogue, v)});
   }
 }
 

@@ -1,26 +1,44 @@
 #pragma once
 
+#include <optional>
+
 #include "fovea/graph/graph.h"
+#include "fovea/ops/activation.h"
 
 namespace fovea {
 
+/// What follows a batch norm in the same pass over memory: the addition of a residual, then an
+/// activation. Set by the fuse pass, before gradients are taken.
+struct NormEpilogue {
+  bool residual = false;
+  std::optional<UnaryKind> activation = {};
+  double alpha = 0;  ///< of the activation
+
+  static void fields(auto& op, auto&& visit) {
+    visit("residual", op.residual, false);
+    visit("activation", op.activation, std::nullopt);
+    visit("alpha", op.alpha, 0.0);
+  }
+};
+
+/// Whether kernels of norms have this activation in their epilogue.
+bool follows_norm(UnaryKind kind);
+
 /// Batch norm in training: each channel is normalised by its own mean and (biased) variance over
 /// the batch and all spatial positions,
-///     y = relu?(gamma * (x - mean) * rstd + beta + residual),  rstd = 1 / sqrt(var + eps)
+///     y = activation((x - mean) * scale + beta + residual),  scale = gamma / sqrt(var + eps)
 /// Inputs: x [N, C] or [N, C, spatial]; gamma, beta, running_mean, running_var [C]; and, last, a
-/// residual of x's type when `residual`. Outputs: y, mean [C], rstd [C], and the new running
-/// statistics (1 - momentum) * old + momentum * batch's, with unbiased variance. y has x's float
-/// type, all [C] its accumulate_dtype. `residual` and `relu` are set by the fuse pass, before
-/// gradients are taken.
+/// residual of x's type if the epilogue has one. Outputs: y, mean [C], rstd [C] = 1 / sqrt(var +
+/// eps), the new running statistics (1 - momentum) * old + momentum * batch's, with unbiased
+/// variance, and scale [C]. y has x's float type, all [C] its accumulate_dtype.
 struct BatchNorm {
   double eps = 1e-5, momentum = 0.1;
-  bool residual = false, relu = false;
+  NormEpilogue epilogue = {};
 
   static void fields(auto& op, auto&& visit) {
     visit("eps", op.eps);
     visit("momentum", op.momentum);
-    visit("residual", op.residual, false);
-    visit("relu", op.relu, false);
+    NormEpilogue::fields(op.epilogue, visit);
   }
 
   static constexpr std::string_view name = "batch_norm";
@@ -33,15 +51,27 @@ struct BatchNorm {
   bool keeps_wide(size_t input) const { return input >= 1 && input <= 4; }  ///< [C]
 };
 
-/// Inputs x, gamma, mean, rstd, then y when `relu`, then dy; outputs dx, dgamma, dbeta, then
-/// dresidual when `residual`. With relu, dy only counts where y > 0.
-struct BatchNormBackward {
-  bool residual = false, relu = false;
+/// y of a BatchNorm once more, from its statistics: the same bits. Inputs x, mean, scale, beta,
+/// and, last, the residual.
+struct BatchNormAgain {
+  NormEpilogue epilogue = {};
 
-  static void fields(auto& op, auto&& visit) {
-    visit("residual", op.residual, false);
-    visit("relu", op.relu, false);
-  }
+  static void fields(auto& op, auto&& visit) { NormEpilogue::fields(op.epilogue, visit); }
+
+  static constexpr std::string_view name = "batch_norm_again";
+  static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+};
+
+/// Inputs x, gamma, mean, rstd, then if there is an activation scale, beta and the residual, if
+/// there is one, and dy; outputs dx, dgamma, dbeta, then dresidual if there is a residual. What the
+/// activation was applied to is computed again from x.
+struct BatchNormBackward {
+  NormEpilogue epilogue = {};
+
+  static void fields(auto& op, auto&& visit) { NormEpilogue::fields(op.epilogue, visit); }
 
   static constexpr std::string_view name = "batch_norm_backward";
   static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
@@ -50,17 +80,16 @@ struct BatchNormBackward {
   void reference(const Views& v) const;
 };
 
-/// Batch norm with fixed statistics: inputs x, gamma, beta, mean, var (and, last, a residual when
-/// `residual`); output y = relu?(gamma * (x - mean) / sqrt(var + eps) + beta + residual). Gradients
-/// for x, gamma and beta; `residual` and `relu` are only set when none is needed.
+/// Batch norm with fixed statistics: inputs x, gamma, beta, mean, var (and, last, a residual if the
+/// epilogue has one); output y = activation(gamma * (x - mean) / sqrt(var + eps) + beta +
+/// residual). Gradients for x, gamma and beta; it only has an epilogue when none is needed.
 struct BatchNormEval {
   double eps = 1e-5;
-  bool residual = false, relu = false;
+  NormEpilogue epilogue = {};
 
   static void fields(auto& op, auto&& visit) {
     visit("eps", op.eps);
-    visit("residual", op.residual, false);
-    visit("relu", op.relu, false);
+    NormEpilogue::fields(op.epilogue, visit);
   }
 
   static constexpr std::string_view name = "batch_norm_eval";

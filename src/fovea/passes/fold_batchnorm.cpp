@@ -17,7 +17,7 @@ std::map<const Node*, const Node*> foldable(const Graph& graph) {
   std::map<const Node*, const Node*> result;
   for (const Node& node : graph.nodes()) {
     const auto* norm = node.op.as<BatchNormEval>();
-    if (norm == nullptr || norm->residual || norm->relu) continue;
+    if (norm == nullptr || norm->epilogue.residual || norm->epilogue.activation) continue;
     const Value& x = graph.value(node.inputs[0]);
     if (x.node < 0 || uses.count(node.inputs[0]) != 1) continue;
     const Node& before = graph.node(x.node);

@@ -32,10 +32,6 @@ struct Chain {
 
 const Unary* unary_of(const Node& node) { return node.op.as<Unary>(); }
 
-bool is_relu(const Node& node) {
-  return unary_of(node) != nullptr && unary_of(node)->kind == UnaryKind::relu;
-}
-
 bool is_add(const Node& node) {
   const auto* binary = node.op.as<Binary>();
   return binary != nullptr && binary->kind == BinaryKind::add;
@@ -119,18 +115,23 @@ std::shared_ptr<Graph> fuse_norm(const Graph& graph) {
   return fuse(graph, {.is_head =
                           [](const Node& node) {
                             const auto* norm = node.op.as<BatchNorm>();
-                            return norm != nullptr && !norm->residual && !norm->relu;
+                            return norm != nullptr && !norm->epilogue.residual &&
+                                   !norm->epilogue.activation;
                           },
                       .takes =
                           [](const Chain& chain, const Node& next) {
                             if (is_add(next)) return chain.rest.empty();
-                            return is_relu(next) &&
+                            return unary_of(next) != nullptr &&
+                                   follows_norm(unary_of(next)->kind) &&
                                    (chain.rest.empty() || is_add(*chain.rest.back()));
                           },
                       .fused = [](const Chain& chain) -> Op {
                         BatchNorm norm = chain.head->op.get<BatchNorm>();
-                        norm.residual = !chain.residuals.empty();
-                        norm.relu = is_relu(*chain.last());
+                        norm.epilogue.residual = !chain.residuals.empty();
+                        if (const Unary* unary = unary_of(*chain.last())) {
+                          norm.epilogue.activation = unary->kind;
+                          norm.epilogue.alpha = unary->alpha;
+                        }
                         return norm;
                       }});
 }

@@ -6,10 +6,10 @@
 
 namespace fovea {
 
-/// Fuses batch_norm, then add, then relu into one op that touches memory once: y = relu(norm(x) +
-/// residual). Runs before autodiff, since the fused op has its own gradient; add and relu are
-/// optional, but the norm's result must have no other use, and its statistics none before the last
-/// of them.
+/// Fuses batch_norm, then add, then an activation into one op that touches memory once: y =
+/// relu(norm(x) + residual). Runs before autodiff, since the fused op has its own gradient; add and
+/// activation are optional, but the norm's result must have no other use, and its statistics none
+/// before the last of them.
 std::shared_ptr<Graph> fuse_norm(const Graph& graph);
 
 /// Fuses a convolution and the activations and adds after it into one convolution with an epilogue:

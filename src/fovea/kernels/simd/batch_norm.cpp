@@ -15,19 +15,20 @@
 #include <hwy/foreach_target.h>
 
 #include "fovea/kernels/simd/channels-inl.h"
+#include "fovea/kernels/simd/norm_epilogue-inl.h"
 
 #ifndef FOVEA_KERNELS_SIMD_BATCH_NORM
 #define FOVEA_KERNELS_SIMD_BATCH_NORM
 namespace fovea::simd {
 namespace {
 
-/// y = relu?((x - mean) * scale + beta + residual?), with one mean, scale and beta per channel.
+/// y = activation((x - mean) * scale + beta + residual), with one mean, scale and beta per channel.
 struct Normalisation {
   DType dtype;  ///< of x, residual and y
-  const std::byte *x, *residual;
+  NormEpilogue epilogue;
+  const std::byte *x, *residual;  ///< residual: null without one
   const float *mean, *scale, *beta;
   std::byte* y;
-  bool relu;
 };
 
 }  // namespace
@@ -68,31 +69,24 @@ void moments(DType dtype, const std::byte* x, const Channels& c, int64_t block, 
   with_element(dtype, [&]<class T>(T) { moments_of(as<T>(x), c, block, chunk, mean, squares); });
 }
 
-template <class T, bool residual, bool clamp>
-HWY_INLINE void normalise_as(const Normalisation& n, const Channels& c, int64_t block,
+template <class T, class A>
+HWY_INLINE void normalise_as(A activation, const Normalisation& n, const Channels& c, int64_t block,
                              int64_t chunk) {
   walk_chunk<0>(c, block, chunk, [&](auto constants) FOVEA_INLINE {
     const V mean = constants(n.mean), scale = constants(n.scale), beta = constants(n.beta);
-    const T *x = as<T>(n.x), *r = as<T>(n.residual);
+    const T *x = as<T>(n.x), *residual = as<T>(n.residual);
     T* y = as<T>(n.y);
     return [=](auto at, int64_t i, Sums<0>&) FOVEA_INLINE {
-      V v = hn::MulAdd(hn::Sub(at.load(x + i), mean), scale, beta);
-      if constexpr (residual) v = hn::Add(v, at.load(r + i));
-      if constexpr (clamp) v = relu(v);
-      at.store(v, y + i);
+      const V centred = hn::Sub(at.load(x + i), mean);
+      at.store(activation.value(preactivation(at, centred, scale, beta, residual, i)), y + i);
     };
   });
 }
 
 void normalise(const Normalisation& n, const Channels& c, int64_t block, int64_t chunk) {
   with_element(n.dtype, [&]<class T>(T) {
-    if (n.residual) {
-      n.relu ? normalise_as<T, true, true>(n, c, block, chunk)
-             : normalise_as<T, true, false>(n, c, block, chunk);
-    } else {
-      n.relu ? normalise_as<T, false, true>(n, c, block, chunk)
-             : normalise_as<T, false, false>(n, c, block, chunk);
-    }
+    with_norm_activation(n.epilogue,
+                         [&](auto activation) { normalise_as<T>(activation, n, c, block, chunk); });
   });
 }
 
@@ -127,16 +121,14 @@ Statistics join_moments(const Channels& c, const float* mean, const float* squar
   return {centre, spread / count};
 }
 
-/// Training's scratch: the scale of each channel, then the means and squares of each chunk.
+/// Training's scratch: the means and squares of each chunk.
 struct Scratch {
   Scratch(const Channels& c, std::byte* memory)
-      : scale(reinterpret_cast<float*>(memory)),
-        mean(scale + c.channels()),
-        squares(mean + c.chunks() * c.channels()) {}
+      : mean(reinterpret_cast<float*>(memory)), squares(mean + c.chunks() * c.channels()) {}
   static size_t bytes(const Channels& c) {
-    return static_cast<size_t>(checked_product(c.channels(), (1 + 2 * c.chunks()) * 4));
+    return static_cast<size_t>(checked_product(c.channels(), 2 * c.chunks() * 4));
   }
-  float *scale, *mean, *squares;
+  float *mean, *squares;
 };
 
 /// Derives from the statistics of one channel the constants of y, and the outputs [C].
@@ -147,12 +139,25 @@ void finish_channel(const BatchNorm& op, const Args& args, const Channels& c,
   const Statistics s =
       join_moments(c, scratch.mean + channel, scratch.squares + channel, c.channels());
   const double rstd = 1 / std::sqrt(s.variance + op.eps), m = op.momentum;
-  scratch.scale[at] = static_cast<float>(args.input<float>(1)[at] * rstd);
   args.output<float>(1)[at] = static_cast<float>(s.mean);
   args.output<float>(2)[at] = static_cast<float>(rstd);
   args.output<float>(3)[at] = static_cast<float>((1 - m) * args.input<float>(3)[at] + m * s.mean);
   args.output<float>(4)[at] =
       static_cast<float>((1 - m) * args.input<float>(4)[at] + m * s.variance * count / (count - 1));
+  args.output<float>(5)[at] = static_cast<float>(args.input<float>(1)[at] * rstd);
+}
+
+/// Nothing if kernels have the epilogue's activation.
+std::optional<Refusal> unless_known(const NormEpilogue& epilogue) {
+  if (!epilogue.activation || follows_norm(*epilogue.activation)) return std::nullopt;
+  return Refusal{"an activation that does not follow norms"};
+}
+
+/// y from vectors that are known, all of it in one pass.
+void normalise_all(const Normalisation& n, const Channels& c) {
+  for_each_chunk(c, [&](int64_t block, int64_t chunk) {
+    HWY_DYNAMIC_DISPATCH(normalise)(n, c, block, chunk);
+  });
 }
 
 }  // namespace
@@ -160,19 +165,20 @@ void finish_channel(const BatchNorm& op, const Args& args, const Channels& c,
 Offer make_batch_norm(const Problem& problem) {
   if (auto refusal = unless_float_beside_f32(problem)) return *refusal;
   const BatchNorm op = problem.op.get<BatchNorm>();
+  if (auto refusal = unless_known(op.epilogue)) return *refusal;
   const Channels c = channels_of(problem.in[0]);
   const auto run = [op, c, dtype = problem.in[0].dtype](const Args& args) {
     const Scratch scratch(c, args.scratch);
     const Normalisation n{dtype,
+                          op.epilogue,
                           args.in[0],
-                          op.residual ? args.in[5] : nullptr,
+                          op.epilogue.residual ? args.in[5] : nullptr,
                           args.output<float>(1),
-                          scratch.scale,
+                          args.output<float>(5),
                           args.input<float>(2),
-                          args.out[0],
-                          op.relu};
+                          args.out[0]};
     two_passes(
-        c, (2 + op.residual) * static_cast<int64_t>(size_of(dtype)),
+        c, (2 + op.epilogue.residual) * static_cast<int64_t>(size_of(dtype)),
         [&](int64_t block, int64_t chunk) {
           const int64_t at = chunk * c.channels() + block * c.width;
           HWY_DYNAMIC_DISPATCH(moments)
@@ -190,9 +196,27 @@ Offer make_batch_norm(const Problem& problem) {
   return offer(run, Scratch::bytes(c));
 }
 
+namespace {
+
+Offer make_again(const Problem& problem, const NormEpilogue& epilogue) {
+  if (auto refusal = unless_known(epilogue)) return *refusal;
+  return offer_in_place([epilogue, c = channels_of(problem.in[0]),
+                         dtype = problem.in[0].dtype](const Args& args) {
+    normalise_all({dtype, epilogue, args.in[0], epilogue.residual ? args.in[4] : nullptr,
+                   args.input<float>(1), args.input<float>(2), args.input<float>(3), args.out[0]},
+                  c);
+  });
+}
+
+}  // namespace
+
+/// With fixed statistics: also of a norm that is computed once more.
 Offer make_batch_norm_eval(const Problem& problem) {
   if (auto refusal = unless_float_beside_f32(problem)) return *refusal;
+  if (const auto* again = problem.op.as<BatchNormAgain>())
+    return make_again(problem, again->epilogue);
   const BatchNormEval op = problem.op.get<BatchNormEval>();
+  if (auto refusal = unless_known(op.epilogue)) return *refusal;
   const Channels c = channels_of(problem.in[0]);
   const auto run = [op, c, dtype = problem.in[0].dtype](const Args& args) {
     auto* scale = reinterpret_cast<float*>(args.scratch);
@@ -200,17 +224,9 @@ Offer make_batch_norm_eval(const Problem& problem) {
       const double variance = args.input<float>(4)[k];
       scale[k] = static_cast<float>(args.input<float>(1)[k] / std::sqrt(variance + op.eps));
     }
-    const Normalisation n{dtype,
-                          args.in[0],
-                          op.residual ? args.in[5] : nullptr,
-                          args.input<float>(3),
-                          scale,
-                          args.input<float>(2),
-                          args.out[0],
-                          op.relu};
-    for_each_chunk(c, [&](int64_t block, int64_t chunk) {
-      HWY_DYNAMIC_DISPATCH(normalise)(n, c, block, chunk);
-    });
+    normalise_all({dtype, op.epilogue, args.in[0], op.epilogue.residual ? args.in[5] : nullptr,
+                   args.input<float>(3), scale, args.input<float>(2), args.out[0]},
+                  c);
   };
   return offer(run, static_cast<size_t>(c.channels()) * sizeof(float));
 }

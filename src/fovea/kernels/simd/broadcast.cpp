@@ -83,7 +83,7 @@ Offer make_broadcast_binary(const Problem& problem) {
   if (auto refusal = unless_one_float(problem)) return *refusal;
   const BinaryKind kind = problem.op.get<BroadcastBinary>().kind;
   const auto axes = walk<3>({&problem.out[0], &problem.in[0], &problem.in[1]});
-  return offer([kind, axes, dtype = problem.out[0].dtype](const Args& args) {
+  return offer_in_place([kind, axes, dtype = problem.out[0].dtype](const Args& args) {
     run_rows(dtype, kind, axes, args.in[0], args.in[1], args.out[0]);
   });
 }

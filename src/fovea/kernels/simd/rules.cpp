@@ -47,6 +47,7 @@ void add_simd_rules(const RuleSink& add) {
   rule(typeid(Affine), simd::make_affine);
   rule(typeid(Increment), simd::make_increment);
   rule(typeid(BatchNorm), simd::make_batch_norm);
+  rule(typeid(BatchNormAgain), simd::make_batch_norm_eval);
   rule(typeid(BatchNormEval), simd::make_batch_norm_eval);
   rule(typeid(BatchNormBackward), simd::make_batch_norm_backward);
   rule(typeid(BatchNormEvalBackward), simd::make_batch_norm_eval_backward);

@@ -1,0 +1,59 @@
+// The epilogue of norms on vectors: compiled once per instruction set.
+#if defined(FOVEA_KERNELS_SIMD_NORM_EPILOGUE_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef FOVEA_KERNELS_SIMD_NORM_EPILOGUE_INL_H
+#undef FOVEA_KERNELS_SIMD_NORM_EPILOGUE_INL_H
+#else
+#define FOVEA_KERNELS_SIMD_NORM_EPILOGUE_INL_H
+#endif
+
+#include "fovea/kernels/simd/activations-inl.h"
+#include "fovea/ops/norm.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace fovea::simd::HWY_NAMESPACE {
+
+struct NoActivation {
+  V value(V x) const { return x; }
+};
+
+/// Calls f with the activation of an epilogue: one for which follows_norm is true, or none.
+template <class F>
+HWY_INLINE void with_norm_activation(const NormEpilogue& epilogue, const F& f) {
+  if (!epilogue.activation) return f(NoActivation{});
+  switch (*epilogue.activation) {
+    case UnaryKind::relu:
+      return f(Relu{});
+    case UnaryKind::leaky_relu:
+      return f(LeakyRelu{static_cast<float>(epilogue.alpha)});
+    case UnaryKind::relu6:
+      return f(Relu6{});
+    case UnaryKind::gelu:
+      return f(Gelu{});
+    case UnaryKind::silu:
+      return f(Silu{});
+    case UnaryKind::hardswish:
+      return f(HardSwish{});
+    default:
+      return;
+  }
+}
+
+/// What the activation is applied to: forward and backward compute the same bits.
+template <class At, class T>
+HWY_INLINE V preactivation(At at, V centred, V scale, V beta, const T* residual, int64_t i) {
+  V z = hn::MulAdd(centred, scale, beta);
+  if (residual != nullptr) z = hn::Add(z, at.load(residual + i));
+  return z;
+}
+
+/// The gradient of what the activation was applied to, if d is that of its result: 0 where it is
+/// flat, whatever d is.
+template <class A>
+HWY_INLINE V through(A activation, V z, V d) {
+  const V slope = activation.slope(z);
+  return hn::IfThenZeroElse(hn::Eq(slope, all(0)), hn::Mul(d, slope));
+}
+
+}  // namespace fovea::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif
