@@ -1,3 +1,5 @@
+#include <set>
+
 #include "error_text.h"
 #include "fovea/graph/print.h"
 #include "fovea/graph/verify.h"
@@ -12,6 +14,7 @@
 #include "fovea/passes/fold_batchnorm.h"
 #include "fovea/passes/fuse.h"
 #include "fovea/passes/pipeline.h"
+#include "fovea/passes/recompute.h"
 #include "fovea/passes/simplify.h"
 #include "laid_out.h"
 #include "passes/nets.h"
@@ -41,6 +44,9 @@ TEST(Passes, PreserveTheResultsOfRandomNets) {
       return t.dim(1) % 16 == 0 ? Layout::blocked16 : Layout::plain;
     });
   };
+  const auto recompute_all = [](const Graph& graph) {
+    return recompute(graph, {.min_bytes = 0, .min_saved = 0});
+  };
   for (uint64_t seed = 0; seed < 60; ++seed) {
     Random random(seed, "nets");
     const auto train = random_net(random, Mode::train), eval = random_net(random, Mode::eval);
@@ -48,7 +54,8 @@ TEST(Passes, PreserveTheResultsOfRandomNets) {
                     std::vector<std::function<std::shared_ptr<Graph>(const Graph&)>>>
         chains[] = {{train, {simplify, fuse_norm, layouts}},
                     {eval, {simplify, fold_batchnorm, fuse_conv, layouts}},
-                    {autodiff(*train, "loss"), {simplify, layouts}}};
+                    {autodiff(*train, "loss"), {simplify, layouts, recompute_all}},
+                    {autodiff(*fuse_norm(*train), "loss"), {layouts, recompute_all}}};
     for (const auto& [traced, passes] : chains) {
       std::shared_ptr<Graph> graph = traced;
       for (const auto& pass : passes) {
@@ -109,15 +116,15 @@ TEST(FuseNorm, MakesNormAddAndReluOneNode) {
   graph->output("y", relu(skip + norm_layer(x, "bn")));
   graph->leave();
   EXPECT_EQ(body(*graph), R"(
-  %6, %7, %8, %9, %10 = batch_norm(%0, %2, %3, %4, %5) eps=1e-05 momentum=0.1: f64[1, 16, 2, 2], f64[16], f64[16], f64[16], f64[16]   # block
-  %11 = add(%1, %6): f64[1, 16, 2, 2]   # block
-  %12 = relu(%11): f64[1, 16, 2, 2]   # block
-  output y = %12
+  %6, %7, %8, %9, %10, %11 = batch_norm(%0, %2, %3, %4, %5) eps=1e-05 momentum=0.1: f64[1, 16, 2, 2], f64[16], f64[16], f64[16], f64[16], f64[16]   # block
+  %12 = add(%1, %6): f64[1, 16, 2, 2]   # block
+  %13 = relu(%12): f64[1, 16, 2, 2]   # block
+  output y = %13
   update bn.mean = %9
   update bn.var = %10
 )");
   EXPECT_EQ(body(*fuse_norm(*graph)), R"(
-  %6, %7, %8, %9, %10 = batch_norm(%0, %2, %3, %4, %5, %1) eps=1e-05 momentum=0.1 residual relu: f64[1, 16, 2, 2], f64[16], f64[16], f64[16], f64[16]   # block
+  %6, %7, %8, %9, %10, %11 = batch_norm(%0, %2, %3, %4, %5, %1) eps=1e-05 momentum=0.1 residual activation=relu: f64[1, 16, 2, 2], f64[16], f64[16], f64[16], f64[16], f64[16]   # block
   output y = %6
   update bn.mean = %9
   update bn.var = %10
@@ -178,6 +185,85 @@ TEST(FuseNorm, StopsAtAnAddThatIsAnOutput) {
   EXPECT_EQ(count(*fused, "add"), 0);
   EXPECT_EQ(count(*fused, "relu"), 1);
   EXPECT_TRUE(same_results(*graph, *fused));
+}
+
+TEST(FuseNorm, TakesTheActivationsThatNormsHave) {
+  for (const UnaryKind kind : {UnaryKind::relu6, UnaryKind::silu, UnaryKind::mish}) {
+    const auto graph = make(Mode::train);
+    const Tensor y = graph->add_one(Unary{kind, 0}, {norm_layer(image(*graph), "bn")});
+    graph->output("loss", sum(y * y));
+    const auto fused = fuse_norm(*graph);
+    EXPECT_EQ(count(*fused, unary_rule(kind).name), follows_norm(kind) ? 0 : 1);
+    EXPECT_TRUE(same_results(*autodiff(*graph, "loss"), *autodiff(*fused, "loss")));
+  }
+}
+
+TEST(FuseNorm, AddsTheGradientOfAResidualWithoutACopy) {
+  const auto graph = make(Mode::train);
+  const Tensor x = image(*graph), skip = conv_layer(image(*graph, "skip"), "conv");
+  const Tensor y = norm_layer(x, "bn") + skip;
+  graph->output("loss", sum(y * y));
+  const auto derived = autodiff(*fuse_norm(*graph), "loss");
+  for (const Node& node : derived->nodes()) {
+    if (node.op.name() == "batch_norm_backward") {
+      EXPECT_EQ(node.outputs.size(), 3u);
+      EXPECT_EQ(count(*derived, "batch_norm_backward"), 1);
+    }
+  }
+  EXPECT_TRUE(same_results(*autodiff(*graph, "loss"), *derived));
+}
+
+/// The names of the forward ops whose results the backward pass reads.
+std::set<std::string> kept(const Graph& graph) {
+  std::set<std::string> names;
+  for (const Node& node : graph.nodes()) {
+    for (const int id : node.inputs) {
+      const int from = node.origin.backward ? graph.value(id).node : -1;
+      if (from < 0 || graph.value(id).slot > 0 || graph.node(from).origin.backward) continue;
+      names.emplace(graph.node(from).op.name());
+    }
+  }
+  return names;
+}
+
+TEST(Recompute, KeepsOnlyWhatConvolutionsComputed) {
+  const auto graph = make(Mode::train);
+  Tensor y = conv_layer(image(*graph), "stem");
+  for (const char* name : {"a", "b", "c"})
+    y = relu(norm_layer(conv_layer(y, name), std::string(name) + "n"));
+  graph->output("loss", sum(y));
+  const auto derived = autodiff(*fuse_norm(*graph), "loss");
+  EXPECT_EQ(kept(*derived), (std::set<std::string>{"batch_norm", "conv"}));
+  const auto again = recompute(*derived, {.min_bytes = 0, .min_saved = 0});
+  EXPECT_EQ(kept(*again), std::set<std::string>{"conv"});
+  EXPECT_EQ(count(*again, "batch_norm_again"), 2);
+  EXPECT_TRUE(same_results(*derived, *again));
+  EXPECT_EQ(kept(*recompute(*derived)), kept(*derived));  // small values are kept
+}
+
+TEST(Recompute, KeepsOneOfAFewResultsOfResidualBlocks) {
+  const auto graph = make(Mode::train);
+  Tensor y = conv_layer(image(*graph), "stem");
+  for (int i = 0; i < 9; ++i) {
+    const std::string name = "block" + std::to_string(i);
+    y = norm_layer(conv_layer(y, name), name + ".bn") + y;
+  }
+  graph->output("loss", sum(y * y));
+  const auto derived = autodiff(*fuse_norm(*graph), "loss");
+  for (const int depth : {0, 1, 2, 8}) {
+    const auto again = recompute(*derived, {.depth = depth, .min_bytes = 0, .min_saved = 0});
+    std::set<int> results;  // that the backward pass reads
+    for (const Node& node : again->nodes()) {
+      for (const int id : node.inputs) {
+        const Value& value = again->value(id);
+        if (!node.origin.backward || value.node < 0 || value.slot > 0) continue;
+        const Node& from = again->node(value.node);
+        if (!from.origin.backward && from.op.name() == "batch_norm") results.insert(id);
+      }
+    }
+    EXPECT_EQ(results.size(), 9u / static_cast<size_t>(depth + 1)) << depth;
+    EXPECT_TRUE(same_results(*derived, *again));
+  }
 }
 
 TEST(FoldBatchNorm, IsDoneByTheConvolution) {
@@ -371,7 +457,7 @@ TEST(Pipeline, ShowsEachPass) {
   };
   using Names = std::vector<std::string>;
   EXPECT_EQ(names(*random_net(random, Mode::train), "loss"),
-            (Names{"simplify", "fuse_norm", "autodiff", "simplify", "layout"}));
+            (Names{"simplify", "fuse_norm", "autodiff", "simplify", "layout", "recompute"}));
   EXPECT_EQ(names(*random_net(random, Mode::eval), ""),
             (Names{"simplify", "fold_batchnorm", "fuse_conv", "layout"}));
 }

@@ -10,6 +10,7 @@
 #include "fovea/passes/fuse_elementwise.h"
 #include "fovea/passes/layout.h"
 #include "fovea/passes/precision.h"
+#include "fovea/passes/recompute.h"
 #include "fovea/passes/simplify.h"
 
 namespace fovea {
@@ -55,6 +56,7 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
     return assign_layouts(
         g, preferred_layout, [](const Problem& p) { return priced_layouts(p); }, options.threads);
   });
+  if (gradients) pass("recompute", [](const Graph& g) { return recompute(g); });
   return std::const_pointer_cast<Graph>(current);
 }
 

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "fovea/graph/graph.h"
+
+namespace fovea {
+
+/// How much of the forward pass the backward pass may compute again.
+struct RecomputeOptions {
+  /// How many values, each computed from the one before, may be missing between two that are kept:
+  /// more save more, until those of one such chain take as much memory as what they save. 0: none.
+  int depth = 2;
+  int ops = 2;                          ///< the maximum number of ops to compute a value again
+  size_t min_bytes = size_t{1} << 16;   ///< smaller values are kept
+  size_t min_saved = size_t{64} << 20;  ///< all are kept if those to compute again have fewer bytes
+};
+
+/// Has the backward pass compute results of the forward pass again that take little more than
+/// reading and writing memory (activations, sums, norms whose statistics are known) from values
+/// that it needs anyway, right before it first uses them, so that they need not be kept from one
+/// pass to the other. The gradients have the same bits. For graphs with gradients, after all other
+/// passes: simplify would merge both computations.
+std::shared_ptr<Graph> recompute(const Graph& graph, const RecomputeOptions& options = {});
+
+}  // namespace fovea
