@@ -206,6 +206,7 @@ int run(const Flags& flags, bool training, Console& console) {
   const double speed = static_cast<double>(flags.batch) / seconds;
   const double gflops = flops_of(work->program()) / seconds * 1e-9;
   const size_t peak = peak_resident_bytes();
+  const ArenaInfo& arena = work->program().arena();
 
   Json document{{"model", subject.chosen.name},
                 {"what", training ? "step" : "infer"},
@@ -219,14 +220,16 @@ int run(const Flags& flags, bool training, Console& console) {
                 {"images_per_second", speed},
                 {"gflops", gflops},
                 {"peak_memory_bytes", peak},
+                {"arena", {{"bytes", arena.bytes}, {"lower_bound", arena.lower_bound}}},
                 {"kernels", kernels_json(kernels)}};
   console.result(fmt::format(
       "model        {}, input {}, batch {}, {}, {} threads, {}\n"
       "{:<11}  {:.3f} ms, the median of {}\nspeed        {:.1f} images/s, {:.1f} GFLOP/s\n"
-      "peak memory  {}\n\n",
+      "peak memory  {}; arena {}, at least {} of it live at once\n\n",
       subject.chosen.name, sizes_text(subject.chosen.config.input), flags.batch, best.precision,
       threads(), instruction_set(), training ? "step" : "inference", 1e3 * seconds,
-      flags.repeats.samples, speed, gflops, bytes_text(peak)));
+      flags.repeats.samples, speed, gflops, bytes_text(peak), bytes_text(arena.bytes),
+      bytes_text(arena.lower_bound)));
   if (flags.profiled()) {
     const int64_t runs = flags.repeats.samples;
     const Timeline timeline = profiled(*work, runs);

@@ -94,6 +94,7 @@ Json to_json(const Answer& a) {
                 {"val_images", a.data ? Json(a.setup.split.val->size()) : Json(nullptr)},
                 {"peak_memory_bytes", a.plan.peak},
                 {"memory", to_json(a.plan.memory)},
+                {"arena_lower_bound", a.plan.arena_lower_bound},
                 {"memory_limit_bytes", a.limit},
                 {"largest_batch", nullptr},
                 {"seconds_per_epoch", nullptr},
@@ -135,6 +136,7 @@ std::string memory_text(const train::Plan& plan) {
                      fmt::format("{:.1f}%", 100 * static_cast<double>(bytes) /
                                                 static_cast<double>(use.total()))});
   }
+  cells.push_back({"of the arena in use at once", bytes_text(plan.arena_lower_bound), ""});
   if (plan.peak > use.total())
     cells.push_back({"additional at start or end", bytes_text(plan.peak - use.total()), ""});
   cells.push_back({"peak", bytes_text(plan.peak), ""});

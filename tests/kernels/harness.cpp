@@ -42,7 +42,13 @@ struct Outputs {
   bool intact = true;
 };
 
-Outputs run(const Kernel& kernel, const Problem& problem, const std::vector<Array>& in) {
+/// An output that is written over an input.
+struct Shared {
+  size_t output, input;
+};
+
+Outputs run(const Kernel& kernel, const Problem& problem, const std::vector<Array>& in,
+            std::optional<Shared> shared = std::nullopt) {
   std::vector<Guarded> inputs, outputs;
   std::vector<const std::byte*> in_data;
   std::vector<std::byte*> out_data;
@@ -55,6 +61,7 @@ Outputs run(const Kernel& kernel, const Problem& problem, const std::vector<Arra
     outputs.emplace_back(type.bytes());
     out_data.push_back(outputs.back().data());
   }
+  if (shared) out_data[shared->output] = inputs[shared->input].data();
   const Guarded scratch(kernel.scratch_bytes()), packed(kernel.packed_bytes());
   kernel.pack(in_data, packed.data());
   kernel.run({in_data, out_data, scratch.data(), packed.data()});
@@ -67,8 +74,9 @@ Outputs run(const Kernel& kernel, const Problem& problem, const std::vector<Arra
     result.intact = result.intact && outputs[i].intact();
   }
   for (size_t i = 0; i < in.size(); ++i) {
+    const bool written = shared && shared->input == i;
     result.intact = result.intact && inputs[i].intact() &&
-                    std::memcmp(in_data[i], in[i].raw(), in[i].bytes()) == 0;
+                    (written || std::memcmp(in_data[i], in[i].raw(), in[i].bytes()) == 0);
   }
   return result;
 }
@@ -215,6 +223,19 @@ bool same_bytes(const std::vector<Array>& a, const std::vector<Array>& b) {
   return true;
 }
 
+/// Whether the kernel gives the same in place of each input that it says may be overwritten.
+bool same_in_place(const Kernel& kernel, const Problem& problem, const std::vector<Array>& in,
+                   const Outputs& expected) {
+  for (size_t o = 0; o < problem.out.size(); ++o) {
+    for (size_t i = 0; i < in.size() && kernel.in_place(); ++i) {
+      if (problem.in[i] != problem.out[o]) continue;
+      const Outputs got = run(kernel, problem, in, Shared{o, i});
+      if (!got.intact || !same_bytes(got.arrays, expected.arrays)) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 Problem make_problem(const Op& op, Types in, Layout layout) {
@@ -287,6 +308,8 @@ testing::AssertionResult check_once(std::string_view rule, const Problem& proble
       if (!got.intact) return fail("wrote outside its outputs, or to an input");
       if (!same_bits && !same_bytes(got.arrays, run(*std::get<0>(offer), sized, in).arrays))
         return fail("other bits when run again");
+      if (first.empty() && !same_in_place(*std::get<0>(offer), sized, in, got))
+        return fail("other results in place of an input");
       if (!first.empty() && same_bytes(first, got.arrays)) continue;
       if (!first.empty() && same_bits)
         return fail("other bits than with " + std::to_string(teams[0]));

@@ -1,27 +1,23 @@
 #include "fovea/passes/memory.h"
 
 #include <algorithm>
-#include <functional>
 #include <numeric>
+#include <tuple>
 
 #include "fovea/core/array.h"
 
 namespace fovea {
 namespace {
 
-using Order = std::function<bool(const Block&, const Block&)>;
+/// Indices of blocks, in the order in which they are placed.
+using Order = std::vector<size_t>;
 
 /// Places blocks in that order, each at the lowest offset that is free during its lifetime. Returns
 /// the arena's size.
-size_t place(std::vector<Block>& blocks, const Order& before) {
-  std::vector<size_t> order(blocks.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return before(blocks[a], blocks[b]); });
-
+size_t place(std::vector<Block>& blocks, const Order& order) {
   std::vector<const Block*> placed;  // by offset
   size_t total = 0;
-  for (size_t index : order) {
+  for (const size_t index : order) {
     Block& block = blocks[index];
     size_t offset = 0;
     for (const Block* other : placed) {
@@ -54,32 +50,68 @@ size_t largest_live(const std::vector<Block>& blocks) {
   return static_cast<size_t>(largest);
 }
 
+/// The most bytes that are live at once during each block's lifetime.
+std::vector<size_t> crowding(const std::vector<Block>& blocks) {
+  int end = 0;
+  for (const Block& block : blocks) end = std::max(end, block.last + 1);
+  std::vector<size_t> live(static_cast<size_t>(end), 0), result;
+  for (const Block& block : blocks) {
+    for (int t = block.first; t <= block.last; ++t) live[static_cast<size_t>(t)] += block.bytes;
+  }
+  for (const Block& block : blocks)
+    result.push_back(*std::max_element(live.begin() + block.first, live.begin() + block.last + 1));
+  return result;
+}
+
+/// Moves the blocks at the end of the arena to the front of the order.
+void promote(const std::vector<Block>& blocks, size_t total, Order& order) {
+  std::stable_partition(order.begin(), order.end(),
+                        [&](size_t i) { return blocks[i].offset + blocks[i].bytes == total; });
+}
+
+/// The greedy orders to try first.
+std::vector<Order> greedy_orders(const std::vector<Block>& blocks) {
+  const std::vector<size_t> crowded = crowding(blocks);
+  const auto life = [&](size_t i) { return blocks[i].last - blocks[i].first; };
+  const auto bytes = [&](size_t i) { return blocks[i].bytes; };
+  std::vector<Order> result;
+  const auto add = [&](const auto& key) {  // the largest key first
+    Order order(blocks.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::ranges::stable_sort(order, [&](size_t a, size_t b) { return key(b) < key(a); });
+    result.push_back(std::move(order));
+  };
+  add([&](size_t i) { return std::pair(bytes(i), life(i)); });
+  add([&](size_t i) { return std::pair(life(i), bytes(i)); });
+  add([&](size_t i) { return std::tuple(crowded[i], bytes(i), life(i)); });
+  add([&](size_t i) { return std::tuple(crowded[i], life(i), bytes(i)); });
+  add([&](size_t i) { return -blocks[i].first; });
+  add([&](size_t i) { return blocks[i].last; });
+  return result;
+}
+
 }  // namespace
 
 MemoryPlan plan_memory(std::vector<Block>& blocks) {
+  constexpr int rounds = 24;  // of promotion, for each greedy order
   for (Block& block : blocks) block.bytes = align_up(block.bytes);
   MemoryPlan plan{.lower_bound = largest_live(blocks)};
-
-  const auto life = [](const Block& b) { return b.last - b.first; };
-  const Order orders[] = {
-      [&](const Block& a, const Block& b) {
-        return std::pair(b.bytes, life(b)) < std::pair(a.bytes, life(a));
-      },
-      [&](const Block& a, const Block& b) {
-        return std::pair(life(b), b.bytes) < std::pair(life(a), a.bytes);
-      },
-      [](const Block& a, const Block& b) { return a.first < b.first; },
-      [](const Block& a, const Block& b) { return a.last > b.last; },
-  };
   std::vector<Block> best;
-  for (const Order& order : orders) {
-    std::vector<Block> attempt = blocks;
-    const size_t bytes = place(attempt, order);
-    if (best.empty() || bytes < plan.bytes) {
-      plan.bytes = bytes;
-      best = std::move(attempt);
+  const auto good = [&](size_t bytes) {
+    return bytes <= plan.lower_bound + plan.lower_bound / 100;
+  };
+  for (Order& order : greedy_orders(blocks)) {
+    for (int round = 0; round < rounds; ++round) {
+      std::vector<Block> attempt = blocks;
+      const size_t bytes = place(attempt, order);
+      if (best.empty() || bytes < plan.bytes) {
+        plan.bytes = bytes;
+        best = attempt;
+      }
+      if (good(plan.bytes)) break;
+      promote(attempt, bytes, order);
     }
-    if (plan.bytes == plan.lower_bound) break;
+    if (good(plan.bytes)) break;
   }
   blocks = std::move(best);
   return plan;

@@ -19,9 +19,11 @@ struct MemoryPlan {
 };
 
 /// Assigns offsets so that no two blocks live in the same step overlap, in the smallest arena that
-/// a few greedy orders find (largest first, longest-lived first, in order of time); each block
-/// takes the lowest gap that fits. Offsets are multiples of 64. Sizes are first rounded up to 64,
-/// also for the lower bound.
+/// a few orders find, or the first within 1% of the lower bound: greedy ones (largest first,
+/// longest-lived first, those of the most crowded step first, in order of time), and those that
+/// follow when the blocks at the arena's end are placed earlier. Each block takes the lowest gap
+/// that fits. Offsets are multiples of 64. Sizes are first rounded up to 64, also for the lower
+/// bound.
 MemoryPlan plan_memory(std::vector<Block>& blocks);
 
 }  // namespace fovea

@@ -73,6 +73,7 @@ class Compiler {
   void place_leaves();
   void place_updates();
   std::vector<bool> find_replaceable() const;
+  std::vector<int> last_uses() const;
   void plan_memory();
   bool is_prepared(int value) const;
   bool packs_once(const Step& step) const;
@@ -374,59 +375,99 @@ void Compiler::find_targets() {
   }
 }
 
-/// Arena offsets of all values, scratch memory and packed weights that do not outlive a run. Time
-/// counts preparations first, then the other steps.
-void Compiler::plan_memory() {
-  const int prepared = static_cast<int>(c_.preparations.size());
-  const int end = prepared + static_cast<int>(c_.steps.size() - c_.prepared_steps);
-  std::vector<Block> blocks;
-  std::vector<size_t*> targets;  // where to store each block's offset
-  std::vector<int> block_of(graph_.values().size(), -1);
-  const auto add = [&](size_t bytes, int time, size_t& offset) {
-    blocks.push_back({.bytes = bytes, .first = time, .last = time});
-    targets.push_back(&offset);
-  };
-  const auto extend = [&](int value, int time) {
-    const int block = block_of[static_cast<size_t>(c_.root(value))];
-    if (block >= 0) blocks[static_cast<size_t>(block)].last = time;
-  };
-  const auto run = [&](Step& step, int time) {
-    for (int id : step.outputs) {
-      Place& place = c_.places[static_cast<size_t>(id)];
-      if (place.kind != Place::arena) continue;
-      block_of[static_cast<size_t>(id)] = static_cast<int>(blocks.size());
-      add(graph_.value(id).type.bytes(), time, place.offset);
-    }
-    for (int id : step.inputs) extend(id, time);
-    if (const size_t scratch = step.kernel->scratch_bytes(); scratch > 0)
-      add(scratch, time, step.scratch);
-    const size_t packed = step.kernel->packed_bytes();
-    step.pack_each_run = packed > 0 && step.packed_once < 0;
-    if (step.pack_each_run) add(packed, time, step.packed);
-  };
+/// Blocks of the arena, each with the offsets to store once it is placed.
+struct Blocks {
+  std::vector<Block> list;
+  std::vector<std::vector<size_t*>> offsets;
 
-  for (int time = 0; time < prepared; ++time) {
-    const auto& [index, pack, of] = c_.preparations[static_cast<size_t>(time)];
-    Step& step = c_.steps[index];
-    if (!pack) {
-      run(step, time);
-      continue;
-    }
-    for (const int k : step.kernel->packed_inputs())
-      extend(step.inputs[static_cast<size_t>(k)], time);
+  int add(size_t bytes, int first, int last, size_t& offset) {
+    list.push_back({.bytes = bytes, .first = first, .last = last});
+    offsets.push_back({&offset});
+    return static_cast<int>(list.size()) - 1;
   }
-  for (int time = prepared; time < end; ++time) {
-    Step& step = c_.steps[c_.prepared_steps + static_cast<size_t>(time - prepared)];
-    run(step, time);
+  Block& operator[](int i) { return list[static_cast<size_t>(i)]; }
+  MemoryPlan place() {
+    const MemoryPlan plan = fovea::plan_memory(list);
+    for (size_t i = 0; i < list.size(); ++i) {
+      for (size_t* offset : offsets[i]) *offset = list[i].offset;
+    }
+    return plan;
+  }
+};
+
+/// The time of the last use of each value's bytes, -1: none. Time counts preparations first, then
+/// the other steps; what outlives them is used at the end.
+std::vector<int> Compiler::last_uses() const {
+  std::vector<int> last(graph_.values().size(), -1);
+  const auto use = [&](int value, int time) { last[static_cast<size_t>(c_.root(value))] = time; };
+  int time = 0;
+  for (const auto& [index, pack, of] : c_.preparations) {
+    const Step& step = c_.steps[index];
+    for (size_t k = 0; k < step.inputs.size(); ++k) {
+      if (!pack || std::ranges::count(step.kernel->packed_inputs(), static_cast<int>(k)) > 0)
+        use(step.inputs[k], time);
+    }
+    ++time;
+  }
+  for (size_t i = c_.prepared_steps; i < c_.steps.size(); ++i, ++time) {
+    for (const int id : c_.steps[i].inputs) use(id, time);
   }
   for (const auto* list : {&graph_.outputs(), &graph_.updates()}) {
-    for (const auto& [name, id] : *list) extend(id, end);
+    for (const auto& [name, id] : *list) use(id, time);
   }
-  find_snapshots();
-  for (Snapshot& snapshot : c_.snapshots) add(snapshot.bytes, end, snapshot.offset);
+  return last;
+}
 
-  const MemoryPlan memory = fovea::plan_memory(blocks);
-  for (size_t i = 0; i < blocks.size(); ++i) *targets[i] = blocks[i].offset;
+/// Arena offsets of all values, scratch memory and packed weights that do not outlive a run. A
+/// result takes the place of an input of its type that is not used again, if the kernel can do so.
+void Compiler::plan_memory() {
+  const std::vector<int> last = last_uses();
+  const auto last_use = [&](int id) { return last[static_cast<size_t>(id)]; };
+  Blocks blocks;
+  std::vector<int> block_of(graph_.values().size(), -1);
+  const auto replaced = [&](const Step& step, size_t output, int time) {
+    if (!step.kernel->in_place()) return -1;
+    const Type& type = graph_.value(step.outputs[output]).type;
+    for (const int id : step.inputs) {
+      const int root = c_.root(id), block = block_of[static_cast<size_t>(root)];
+      if (block >= 0 && last_use(root) == time && blocks[block].last == time &&
+          graph_.value(id).type == type)
+        return block;
+    }
+    return -1;
+  };
+  const auto run = [&](Step& step, int time) {
+    for (size_t k = 0; k < step.outputs.size(); ++k) {
+      const int id = step.outputs[k];
+      Place& place = c_.places[static_cast<size_t>(id)];
+      if (place.kind != Place::arena) continue;
+      const int end = std::max(time, last_use(id));
+      int& block = block_of[static_cast<size_t>(id)];
+      block = replaced(step, k, time);
+      if (block >= 0 && end > time) {
+        blocks[block].last = end;
+        blocks.offsets[static_cast<size_t>(block)].push_back(&place.offset);
+      } else {
+        block = blocks.add(graph_.value(id).type.bytes(), time, end, place.offset);
+      }
+    }
+    if (const size_t scratch = step.kernel->scratch_bytes(); scratch > 0)
+      blocks.add(scratch, time, time, step.scratch);
+    const size_t packed = step.kernel->packed_bytes();
+    step.pack_each_run = packed > 0 && step.packed_once < 0;
+    if (step.pack_each_run) blocks.add(packed, time, time, step.packed);
+  };
+
+  int time = 0;
+  for (const auto& [index, pack, of] : c_.preparations) {
+    if (!pack) run(c_.steps[index], time);
+    ++time;
+  }
+  for (size_t i = c_.prepared_steps; i < c_.steps.size(); ++i) run(c_.steps[i], time++);
+  find_snapshots();
+  for (Snapshot& snapshot : c_.snapshots) blocks.add(snapshot.bytes, time, time, snapshot.offset);
+
+  const MemoryPlan memory = blocks.place();
   c_.arena.bytes = memory.bytes;
   c_.arena.lower_bound = memory.lower_bound;
 }

@@ -34,6 +34,10 @@ size_t loader_bytes(const Setup& setup, int64_t batch, int64_t size, int64_t wor
                                          setup.targets(std::min(batch, size)).bytes());
 }
 
+const ArenaInfo& larger(const ArenaInfo& a, const ArenaInfo& b) {
+  return a.bytes < b.bytes ? b : a;
+}
+
 size_t without(size_t total, size_t part) { return total > part ? total - part : 0; }
 
 /// "1.5 GiB".
@@ -65,7 +69,7 @@ Planner::Evaluation Planner::evaluation(int64_t images, int64_t batch) {
   for (int64_t part : {n, images % n}) {
     if (part == 0) continue;
     const ArenaInfo& arena = learner_->evaluation_program(part).arena();
-    use.arena = std::max(use.arena, arena.bytes);
+    use.arena = larger(use.arena, arena);
     use.packed = std::max(use.packed, arena.derived);
   }
   return use;
@@ -76,10 +80,10 @@ Plan Planner::at(int64_t batch) {
   const int64_t images = setup_.split.train->size(), n = std::min(batch, images);
   const Evaluation val = evaluation(setup_.split.val->size(), n);
   const Evaluation test = evaluation(setup_.sets.test->size(), n);
-  size_t step = 0;
+  ArenaInfo arena = val.arena;
   for (size_t phase = 0; phase <= setup_.groups.changes().size(); ++phase) {
     learner_->enter(phase);
-    step = std::max(step, learner_->program(n).arena().bytes);
+    arena = larger(arena, learner_->program(n).arena());
   }
   learner_->enter(0);
   const State& state = learner_->state();  // with the gradients of all phases
@@ -91,14 +95,15 @@ Plan Planner::at(int64_t batch) {
                        .weights = bytes_of(state, Role::parameter) + bytes_of(state, Role::buffer),
                        .gradients = bytes_of(state, Role::gradient),
                        .moments = bytes_of(state, Role::moment),
-                       .arena = std::max(step, val.arena),
+                       .arena = arena.bytes,
                        .packed = val.packed,
                        .loader = loader + val.loader},
-            .peak = 0};
+            .peak = 0,
+            .arena_lower_bound = arena.lower_bound};
   // At its end a run releases the arena, reads the best model's file, and tests it.
   const MemoryUse& use = plan.memory;
   const size_t end = use.total() - use.arena - use.packed - val.loader +
-                     std::max(use.weights, test.arena + test.packed + test.loader);
+                     std::max(use.weights, test.arena.bytes + test.packed + test.loader);
   plan.peak = std::max({use.total(), end, start_peak_});
   return plan;
 }

@@ -28,6 +28,7 @@ struct Plan {
   int64_t batch = 0;
   MemoryUse memory;
   size_t peak = 0;  ///< of the process: in training, or at its start or end if that is more
+  size_t arena_lower_bound = 0;  ///< the most bytes of memory.arena that are in use at once
 };
 
 /// Predicts the memory of a training run. Programs are compiled for it, but no arena is allocated
@@ -48,7 +49,8 @@ class Planner {
 
  private:
   struct Evaluation {
-    size_t arena = 0, packed = 0, loader = 0;
+    ArenaInfo arena = {};
+    size_t packed = 0, loader = 0;
   };
   Evaluation evaluation(int64_t images, int64_t batch);
 
