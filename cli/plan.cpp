@@ -136,7 +136,6 @@ std::string memory_text(const train::Plan& plan) {
                      fmt::format("{:.1f}%", 100 * static_cast<double>(bytes) /
                                                 static_cast<double>(use.total()))});
   }
-  cells.push_back({"of the arena in use at once", bytes_text(plan.arena_lower_bound), ""});
   if (plan.peak > use.total())
     cells.push_back({"additional at start or end", bytes_text(plan.peak - use.total()), ""});
   cells.push_back({"peak", bytes_text(plan.peak), ""});
@@ -177,7 +176,10 @@ std::string to_text(const Answer& a) {
              : "data           synthetic\n";
   text += fmt::format("batch          {}, {}, {}, {} threads\n\n", grouped(a.plan.batch),
                       s.optimizer, s.precision, s.threads);
-  return text + memory_text(a.plan) + "\n" + largest_text(a) + speed_text(a);
+  return text + memory_text(a.plan) + "\n" +
+         fmt::format("arena          {} of it in use at once\n",
+                     bytes_text(a.plan.arena_lower_bound)) +
+         largest_text(a) + speed_text(a);
 }
 
 int run(const Flags& flags, Console& console) {
