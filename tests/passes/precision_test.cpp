@@ -77,7 +77,7 @@ TEST(Precision, ProductsAndWhatFollowsThemAreNarrow) {
 
 TEST(Precision, NormsKeepParametersAndStatisticsInF32) {
   const auto graph = narrow_precision(*net(), bf16);
-  EXPECT_EQ(types_of(*graph, "batch_norm"), "bf16 f32 f32 f32 f32 -> bf16 f32 f32 f32 f32");
+  EXPECT_EQ(types_of(*graph, "batch_norm"), "bf16 f32 f32 f32 f32 -> bf16 f32 f32 f32 f32 f32");
   for (const auto& [name, id] : graph->updates()) EXPECT_EQ(graph->value(id).type.dtype, f32);
 }
 
@@ -98,7 +98,8 @@ TEST(Precision, GradientsOfParametersAreF32AndThoseOfValuesNarrow) {
   }
   EXPECT_EQ(gradients, 6);
   EXPECT_EQ(types_of(*graph, "conv_backward_weights"), "bf16 bf16 -> f32 f32");
-  EXPECT_EQ(types_of(*graph, "batch_norm_backward"), "bf16 f32 f32 f32 bf16 bf16 -> bf16 f32 f32");
+  EXPECT_EQ(types_of(*graph, "batch_norm_backward"),
+            "bf16 f32 f32 f32 f32 f32 bf16 -> bf16 f32 f32");
 }
 
 TEST(Precision, AnArrayThatIsReadTwiceIsCastOnce) {
