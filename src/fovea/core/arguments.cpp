@@ -59,7 +59,7 @@ std::string range_text(const Argument& a) {
   if (high) {
     bounds.push_back((a.open_maximum ? "below " : low ? "at most " : "of at most ") + maximum);
   }
-  return bounds.empty() ? "" : " " + join(bounds, " and ");
+  return bounds.empty() ? "" : fmt::format(" {}", join(bounds, " and "));
 }
 
 /// Whether a text can refer to it.
@@ -343,7 +343,7 @@ std::string to_text(const Choice& choice, const Arguments& arguments) {
   std::string text = choice.name, pending;
   for (const Argument& argument : choice.arguments) {
     const ArgumentValue& value = arguments.value(argument.name);
-    pending += ":" + to_string(value);
+    pending += fmt::format(":{}", to_string(value));
     if (value == argument.default_value) continue;
     text += pending;
     pending.clear();

@@ -101,9 +101,7 @@ CifarSamples read_cifar(const std::vector<std::filesystem::path>& files, const C
 
 DataSets open_cifar10(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> batches;
-  for (char n = '1'; n <= '5'; ++n) {
-    batches.push_back(folder / (std::string("data_batch_") + n + ".bin"));
-  }
+  for (int n = 1; n <= 5; ++n) batches.push_back(folder / fmt::format("data_batch_{}.bin", n));
   CifarSamples train = read_cifar(batches, cifar10_layout, 10000);
   CifarSamples test = read_cifar({folder / "test_batch.bin"}, cifar10_layout, 10000);
   return make_sets("cifar10", std::move(train), std::move(test), cifar10_classes());

@@ -23,7 +23,7 @@ struct EmnistSubset {
 };
 
 const std::vector<EmnistSubset>& subsets() {
-  const std::string both = std::string(digits) + std::string(capitals);
+  const std::string both = fmt::format("{}{}", digits, capitals);
   const std::string merged = both + std::string(unmerged);
   static const std::vector<EmnistSubset> all{{"byclass", both + std::string(small)},
                                              {"bymerge", merged},

@@ -16,6 +16,41 @@ struct NoActivation {
   V value(V x) const { return x; }
 };
 
+/// The activations whose code is long, by kind. They are called instead of inlined: a walk over
+/// channels repeats its body some twenty times, and a call hides behind the memory traffic.
+struct CalledActivation {
+  UnaryKind kind;
+  float alpha;
+
+  HWY_NOINLINE V value(V x) const {
+    V y = x;
+    with([&](auto activation) FOVEA_INLINE { y = activation.value(x); });
+    return y;
+  }
+  HWY_NOINLINE V slope(V x) const {
+    V y = x;
+    with([&](auto activation) FOVEA_INLINE { y = activation.slope(x); });
+    return y;
+  }
+
+ private:
+  template <class F>
+  HWY_INLINE void with(const F& f) const {
+    switch (kind) {
+      case UnaryKind::leaky_relu:
+        return f(LeakyRelu{alpha});
+      case UnaryKind::gelu:
+        return f(Gelu{});
+      case UnaryKind::silu:
+        return f(Silu{});
+      case UnaryKind::hardswish:
+        return f(HardSwish{});
+      default:
+        return;
+    }
+  }
+};
+
 /// Calls f with the activation of an epilogue: one for which follows_norm is true, or none.
 template <class F>
 HWY_INLINE void with_norm_activation(const NormEpilogue& epilogue, const F& f) {
@@ -23,18 +58,10 @@ HWY_INLINE void with_norm_activation(const NormEpilogue& epilogue, const F& f) {
   switch (*epilogue.activation) {
     case UnaryKind::relu:
       return f(Relu{});
-    case UnaryKind::leaky_relu:
-      return f(LeakyRelu{static_cast<float>(epilogue.alpha)});
     case UnaryKind::relu6:
       return f(Relu6{});
-    case UnaryKind::gelu:
-      return f(Gelu{});
-    case UnaryKind::silu:
-      return f(Silu{});
-    case UnaryKind::hardswish:
-      return f(HardSwish{});
     default:
-      return;
+      return f(CalledActivation{*epilogue.activation, static_cast<float>(epilogue.alpha)});
   }
 }
 
