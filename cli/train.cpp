@@ -13,6 +13,7 @@
 #include "fovea/train/trainer.h"
 #include "model.h"
 #include "profile.h"
+#include "run_records.h"
 #include "settings_flags.h"
 #include "signals.h"
 
@@ -231,19 +232,13 @@ int report(const train::Result& result, const Display& display, const train::Pro
   return 0;
 }
 
-int run(const Flags& flags, Console& console) {
-  Display display(console);
-  train::Profiler profiler;
-  std::vector<train::Callback*> callbacks{&display};
-  if (flags.profile) callbacks.push_back(&profiler);
-  const auto finish = [&](const train::Result& result) {
-    return report(result, display, profiler, console);
-  };
+train::Result trained(const Flags& flags, const std::vector<train::Callback*>& callbacks,
+                      Console& console) {
   if (flags.resume.empty()) {
     train::Settings settings = flags.settings.read();
     if (flags.pretrained)
       settings.weights = pretrained_weights(settings.model, settings.weights, console);
-    return finish(train::train(settings, flags.out, callbacks, stop_token()));
+    return train::train(settings, flags.out, callbacks, stop_token());
   }
   if (!flags.out.empty()) {
     throw Error(ErrorKind::usage,
@@ -251,7 +246,22 @@ int run(const Flags& flags, Console& console) {
   }
   if (flags.pretrained)
     throw Error(ErrorKind::usage, "--resume continues with the run's weights, not --pretrained");
-  return finish(train::resume(flags.resume, callbacks, stop_token(), flags.settings.changes()));
+  return train::resume(flags.resume, callbacks, stop_token(), flags.settings.changes());
+}
+
+int run(const Flags& flags, Console& console) {
+  Display display(console);
+  train::Profiler profiler;
+  std::vector<train::Callback*> callbacks{&display};
+  if (flags.profile) callbacks.push_back(&profiler);
+  records::Recorder recorder(command_line());
+  callbacks.push_back(&recorder);
+  try {
+    return report(trained(flags, callbacks, console), display, profiler, console);
+  } catch (const std::exception& error) {
+    recorder.failed(error.what());
+    throw;
+  }
 }
 
 }  // namespace

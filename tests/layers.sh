@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-rooms=(core graph ops kernels passes runtime nn models images formats downloads weights data tasks predict optim train)
+rooms=(core graph ops kernels passes runtime nn models images formats downloads weights data tasks predict optim train records)
 failed=0
 say() {
   echo "$1"

@@ -7,6 +7,7 @@
 namespace fovea::train {
 
 class Trainer;
+struct Result;
 
 /// Observes and controls a run: see Trainer for what it may request. Called on the training thread;
 /// an exception ends the run.
@@ -24,6 +25,13 @@ class Callback {
   /// After validation, before anything of the epoch is written: may add numbers to the record.
   /// With --ema and SWA the State holds the averaged weights meanwhile.
   virtual void on_epoch(Trainer&, EpochRecord&, bool best) { (void)best; }
+  /// After a resumed run's checkpoint was restored, before anything is trained: what a callback
+  /// wrote after that checkpoint is going to happen again.
+  virtual void on_resume(Trainer&) {}
+  /// After an epoch's record, models and checkpoint were written.
+  virtual void on_saved(Trainer&) {}
+  /// At the end of a run that is complete and tested, or was stopped; not if an error ends it.
+  virtual void on_end(Trainer&, const Result&) {}
   /// Warnings and notes, one line each.
   virtual void on_message(const std::string&) {}
 };

@@ -1,5 +1,13 @@
 #include "fovea/train/run_files.h"
 
+#include <fmt/format.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
 #include "fovea/core/error.h"
 #include "fovea/core/files.h"
 #include "fovea/train/checkpoint.h"
@@ -20,6 +28,23 @@ bool succeeds(const std::function<void()>& write, std::string& why) {
   return true;
 }
 
+/// Writes `text` to a file at `offset`, which becomes its end. Errors: io.
+void write_at(const std::filesystem::path& path, uint64_t offset, std::string_view text) {
+  const auto fail = [&](int code) {
+    return Error(ErrorKind::io,
+                 fmt::format("cannot write {}: {}", path.string(), std::strerror(code)));
+  };
+  const Descriptor file(
+      uninterrupted([&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666); }));
+  if (file.get() < 0) throw fail(errno);
+  const auto size = static_cast<off_t>(offset);
+  if (uninterrupted([&] { return ::ftruncate(file.get(), size); }) != 0 ||
+      ::lseek(file.get(), size, SEEK_SET) != size) {
+    throw fail(errno);
+  }
+  write_all(file.get(), std::as_bytes(std::span(text)), path);
+}
+
 }  // namespace
 
 RunFiles::RunFiles(std::filesystem::path folder, Say say)
@@ -37,8 +62,8 @@ void RunFiles::retry() {
   }
 }
 
-void RunFiles::write(const std::string& name, const Write& write,
-                     const std::function<Write()>& kept) {
+void RunFiles::attempt(const std::string& name, const Write& write,
+                       const std::function<Write()>& kept) {
   std::string why;
   if (succeeds(write, why)) {
     missing_.erase(name);
@@ -51,7 +76,7 @@ void RunFiles::write(const std::string& name, const Write& write,
 
 void RunFiles::model(const std::string& name, ModelFile file) {
   const std::filesystem::path path = folder_ / name;
-  write(
+  attempt(
       name, [&] { save_model(path, file); },
       [&]() -> Write {
         for (auto& [array, values] : file.weights) values = values.clone();
@@ -60,13 +85,25 @@ void RunFiles::model(const std::string& name, ModelFile file) {
 }
 
 void RunFiles::text(const std::string& name, const std::string& text) {
-  const Write action = [path = folder_ / name, text] { replace_file(path, text); };
-  write(name, action, [&] { return action; });
+  file(name, [path = folder_ / name, text] { replace_file(path, text); });
+}
+
+void RunFiles::file(const std::string& name, const std::function<void()>& write) {
+  attempt(name, write, [&] { return write; });
+}
+
+void RunFiles::append(const std::string& name, std::string_view bytes) {
+  End& end = ends_[name];
+  end.pending += bytes;
+  file(name, [path = folder_ / name, &end] {
+    write_at(path, end.written, end.pending);
+    end.written += end.pending.size();
+    end.pending.clear();
+  });
 }
 
 void RunFiles::remove_epochs(int64_t keep) {
-  const Write action = [folder = folder_, keep] { remove_epoch_files(folder, keep); };
-  write("files of epochs", action, [&] { return action; });
+  file("files of epochs", [folder = folder_, keep] { remove_epoch_files(folder, keep); });
 }
 
 bool RunFiles::checkpoint(State& state, const std::map<std::string, std::string>& progress) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "fovea/formats/model_file.h"
 #include "fovea/runtime/state.h"
@@ -24,6 +25,13 @@ class RunFiles {
   /// kept.
   void model(const std::string& name, ModelFile file);
   void text(const std::string& name, const std::string& text);
+  /// Any other file: `write` is called now, and again later if it cannot write.
+  void file(const std::string& name, const std::function<void()>& write);
+  /// Appends to a file that only this run writes, without flushing it to disk. What could not be
+  /// written is part of the next attempt, at the place where it belongs.
+  void append(const std::string& name, std::string_view bytes);
+  /// What is appended to an existing file begins at `size`: anything after that is dropped.
+  void append_from(const std::string& name, uint64_t size) { ends_[name] = {size, ""}; }
   /// Removes the files of epochs but for the latest `keep`.
   void remove_epochs(int64_t keep);
   /// A checkpoint (see save_checkpoint); false if it could not be written. It is not kept: a later
@@ -37,12 +45,18 @@ class RunFiles {
   using Write = std::function<void()>;
 
   /// Calls `write`; if that fails, `kept` makes what is tried again.
-  void write(const std::string& name, const Write& write, const std::function<Write()>& kept);
+  void attempt(const std::string& name, const Write& write, const std::function<Write()>& kept);
   void retry();
 
   std::filesystem::path folder_;
   Say say_;
   std::map<std::string, Write> missing_;
+  /// The end of a file that is appended to.
+  struct End {
+    uint64_t written = 0;
+    std::string pending;
+  };
+  std::map<std::string, End> ends_;
 };
 
 }  // namespace fovea::train

@@ -113,6 +113,15 @@ RunLock::~RunLock() {
   ::close(file_);
 }
 
+bool is_training(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / lock_name;
+  const Descriptor file(
+      uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW); }));
+  return file.get() >= 0 &&
+         uninterrupted([&] { return ::flock(file.get(), LOCK_SH | LOCK_NB); }) != 0 &&
+         errno == EWOULDBLOCK;
+}
+
 RunFolder make_run_folder(const std::string& out, const Settings& settings) {
   std::filesystem::path folder = out;
   if (out.empty()) {

@@ -28,6 +28,9 @@ class RunLock {
   int file_ = -1;
 };
 
+/// Whether a process holds the lock of a folder: a run is training there.
+bool is_training(const std::filesystem::path& folder);
+
 struct RunFolder {
   std::filesystem::path path;
   std::unique_ptr<const RunLock> lock;

@@ -165,16 +165,6 @@ void Trainer::enter_phase() {
   }
 }
 
-/// Called when nothing is left to train: what could not be written until now has to be. Errors: io.
-void Trainer::finish_files() {
-  if (!saved_) save_progress();
-  files_->finish();
-  if (saved_) return;
-  throw Error(ErrorKind::io, "cannot write the last checkpoint; an earlier one is valid")
-      .with("folder", folder_.string())
-      .with("try", fmt::format("free some space, then --resume {}", folder_.string()));
-}
-
 void Trainer::warn_of_references() {
   std::set<std::string> problems;
   for (const StepInfo& info : full_batch_program().reference_steps()) {
@@ -277,6 +267,7 @@ void Trainer::train_epoch() {
     const std::optional<data::Batch> batch = next_batch();
     progress_.waiting_seconds += seconds_since(asked);
     if (!batch) break;
+    batch_ = &*batch;
     train_batch(*batch);
     progress_.epoch_seconds = before + seconds_since(start);
     for (Callback* callback : callbacks_) callback->on_batch(*this);
@@ -364,6 +355,7 @@ bool Trainer::finish_epoch() {
   save_progress();
   append_log(folder_,
              "epoch " + std::to_string(record.epoch) + ": " + numbers_text(record.numbers));
+  for (Callback* callback : callbacks_) callback->on_saved(*this);
   return true;
 }
 
@@ -496,7 +488,10 @@ void Trainer::open(const std::filesystem::path& folder) {
 Result Trainer::finish_run() {
   warn_of_references();
   train_all();
-  return result();
+  const Result done = result();
+  for (Callback* callback : callbacks_) callback->on_end(*this, done);
+  files_->finish();
+  return done;
 }
 
 Result Trainer::begin(const std::filesystem::path& folder, const std::string& note) {
@@ -510,6 +505,7 @@ Result Trainer::go_on(const std::filesystem::path& folder, const std::vector<std
   open(folder);
   for (const std::string& note : notes) message(note);
   restore();
+  for (Callback* callback : callbacks_) callback->on_resume(*this);
   if (!notes.empty()) replace_file(folder / "config.toml", to_toml(setup_.settings));
   return finish_run();
 }

@@ -55,6 +55,11 @@ class Trainer {
   const Setup& setup() const { return setup_; }
   const Progress& progress() const { return progress_; }
   const std::filesystem::path& folder() const { return folder_; }
+  /// Writes files of the run's folder (see RunFiles); from on_start on.
+  RunFiles& files() { return *files_; }
+  /// The batch in training, during on_gradients and on_batch; its arrays are valid until these
+  /// return.
+  const data::Batch& batch() const { return *batch_; }
   /// Parameters, their gradients, moments; arrays that are written to must be touched (see State).
   State& state() { return learner_->state(); }
   int64_t batches() const { return loader_.batches(); }  ///< per epoch
@@ -136,6 +141,7 @@ class Trainer {
   std::filesystem::path folder_;
   std::optional<RunFiles> files_;  ///< from the start of the run on
 
+  const data::Batch* batch_ = nullptr;  ///< see batch()
   bool skip_ = false, save_asked_ = false;
   std::string tight_;              ///< a warning about memory, or ""
   std::vector<std::string> anew_;  ///< arrays of the head that the weights did not hold

@@ -99,6 +99,16 @@ void Trainer::restore() {
           format_number(rate()));
 }
 
+/// Called when nothing is left to train: what could not be written until now has to be. Errors: io.
+void Trainer::finish_files() {
+  if (!saved_) save_progress();
+  files_->finish();
+  if (saved_) return;
+  throw Error(ErrorKind::io, "cannot write the last checkpoint; an earlier one is valid")
+      .with("folder", folder_.string())
+      .with("try", fmt::format("free some space, then --resume {}", folder_.string()));
+}
+
 const std::string& Trainer::fingerprint() {
   if (fingerprint_.empty()) fingerprint_ = data::fingerprint(*setup_.sets.train);
   return fingerprint_;

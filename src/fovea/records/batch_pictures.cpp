@@ -1,0 +1,130 @@
+#include "fovea/records/batch_pictures.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "fovea/core/text.h"
+#include "fovea/data/order.h"
+#include "fovea/images/codec.h"
+#include "fovea/images/draw.h"
+#include "fovea/images/samples.h"
+#include "fovea/ops/arithmetic.h"
+#include "fovea/runtime/program.h"
+
+namespace fovea::records {
+namespace {
+
+bool is_drawable(const Type& sample) {
+  return data::is_image(sample) && (sample.shape[2] == 1 || sample.shape[2] == 3);
+}
+
+/// Sample `i` of stacked arrays.
+Array row(const Array& stacked, int64_t i) {
+  const Shape shape = stacked.shape().slice(1);
+  const size_t bytes = static_cast<size_t>(shape.numel()) * size_of(stacked.dtype());
+  Array one(stacked.dtype(), shape);
+  std::copy_n(stacked.raw() + static_cast<size_t>(i) * bytes, bytes, one.raw());
+  return one;
+}
+
+/// A target in words: the class, the labels that apply, shares of classes, or the numbers.
+std::string label_text(const Array& target, const data::Targets& targets) {
+  const auto name = [&](int64_t i) { return targets.names[static_cast<size_t>(i)]; };
+  const bool classes = targets.type == data::class_targets({}).type;
+  if (classes && target.numel() == 1) return name(static_cast<int64_t>(target.at(0)));
+  std::vector<std::string> words;
+  constexpr int64_t most = 4;
+  for (int64_t i = 0; i < target.numel() && std::ssize(words) < most; ++i) {
+    const double value = target.at(i);
+    if (!classes && targets.task != "multilabel") {
+      words.push_back(fmt::format("{:.3g}", value));
+    } else if (value > 0.005 && i < std::ssize(targets.names)) {
+      words.push_back(value > 0.995 ? name(i) : fmt::format("{} {:.0f}%", name(i), 100 * value));
+    }
+  }
+  return join(words, " ");
+}
+
+Image picture(const Array& pixels) { return to_8_bits(to_picture(pixels)); }
+
+/// A normalised sample [C, H, W] as a picture.
+Image picture(const Array& values, const Normalization& normalization) {
+  const int64_t channels = values.dim(0), height = values.dim(1), width = values.dim(2);
+  Image image =
+      Image::black(static_cast<int>(height), static_cast<int>(width), static_cast<int>(channels));
+  for (int64_t c = 0; c < channels; ++c) {
+    const auto k = static_cast<size_t>(c);
+    const double mean = normalization.mean[k], deviation = normalization.std[k];
+    for (int64_t i = 0; i < height * width; ++i) {
+      const double value = values.at(c * height * width + i) * deviation + mean;
+      image.pixels[static_cast<size_t>(i * channels + c)] =
+          static_cast<uint8_t>(std::lround(std::clamp(255 * value, 0.0, 255.0)));
+    }
+  }
+  return image;
+}
+
+/// The batch after the transforms that are part of the training step.
+data::Batch mixed(const train::Trainer& trainer) {
+  const train::Setup& setup = trainer.setup();
+  const data::Batch& batch = trainer.batch();
+  const train::StepOptions options = setup.step_options(0);
+  const auto graph = Graph::make(Mode::train);
+  const data::BatchTensors result = options.mixing.trace(
+      {normalized(graph->input("inputs", {batch.inputs.dtype(), batch.inputs.shape()}),
+                  options.normalization),
+       graph->input("targets", {batch.targets.dtype(), batch.targets.shape()})});
+  graph->output("inputs", result.inputs);
+  graph->output("targets", result.targets);
+  Inputs inputs{{"inputs", batch.inputs}, {"targets", batch.targets}};
+  const auto random =  // whose names the inputs refer to
+      options.mixing.draw(result.inputs.shape(), options.seed, trainer.progress().updates);
+  for (const auto& [name, numbers] : random) inputs.emplace_back(name, numbers);
+  State state;
+  Memory memory;
+  const std::vector<Array> outputs = Program(*graph).run(memory, state, inputs);
+  return {outputs[0].clone(), outputs[1].clone()};
+}
+
+void save(train::Trainer& trainer, const std::string& name, const std::vector<Tile>& tiles) {
+  const std::filesystem::path path = trainer.folder() / name;
+  const Image grid = draw_grid(tiles, {.columns = 4});
+  trainer.files().file(name, [path, grid] { encode_png(path, grid); });
+}
+
+}  // namespace
+
+std::optional<BatchPictures> save_batch(train::Trainer& trainer) {
+  const train::Setup& setup = trainer.setup();
+  const data::Targets& targets = setup.sets.targets();
+  data::Batch batch = trainer.batch();
+  const int64_t number = trainer.progress().batch;
+  if (!is_drawable({batch.inputs.dtype(), batch.inputs.shape().slice(1)})) return std::nullopt;
+  const bool mixes = !setup.augmentation().batch.empty();
+  if (mixes) batch = mixed(trainer);
+  BatchPictures pictures{.fed = fmt::format("batch-{}.png", number),
+                         .original = fmt::format("batch-{}-original.png", number),
+                         .labels = {}};
+  const std::vector<int64_t> order =
+      data::SampleOrder(setup.split.train, data::parse_sampling(setup.settings.sampling),
+                        static_cast<uint64_t>(setup.settings.seed))
+          .epoch(0);
+  const auto samples = setup.prepared(setup.split.train);
+  std::vector<Tile> fed, original;
+  for (int64_t i = 0; i < std::min(kept_samples, trainer.batch().size()); ++i) {
+    const Array input = row(batch.inputs, i);
+    pictures.labels.push_back(label_text(row(batch.targets, i), targets));
+    fed.push_back(
+        {mixes ? picture(input, setup.normalization()) : picture(input), pictures.labels.back()});
+    const int64_t index = order[static_cast<size_t>((number - 1) * setup.settings.batch + i)];
+    const data::Sample sample = samples->sample(index);
+    original.push_back({picture(sample.input), label_text(sample.target, targets)});
+  }
+  save(trainer, pictures.fed, fed);
+  save(trainer, pictures.original, original);
+  return pictures;
+}
+
+}  // namespace fovea::records
