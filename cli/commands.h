@@ -60,6 +60,7 @@ void add_data_get(Commands& commands, Command group);
 void add_weights(Commands& commands);
 void add_data_transforms(Commands& commands, Command group);
 void add_bench(Commands& commands);
+void add_explain(Commands& commands);
 void add_filter(Commands& commands);
 void add_selftest(Commands& commands);
 

@@ -4,15 +4,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 #include <memory>
 
 #include "commands.h"
 #include "fovea/core/text.h"
+#include "fovea/draw/grid.h"
 #include "fovea/images/codec.h"
-#include "fovea/images/draw.h"
 #include "fovea/images/samples.h"
+#include "inputs.h"
 #include "model.h"
 
 namespace fovea::cli {
@@ -109,14 +109,6 @@ std::vector<Sample> draw_samples(const data::Dataset& split, int64_t count, int6
   return samples;
 }
 
-/// "T-shirt/top" as part of a file's name: "T-shirt_top".
-std::string file_word(std::string text) {
-  for (char& c : text) {
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-') c = '_';
-  }
-  return text;
-}
-
 bool names_folder(const std::string& path) {
   return path.ends_with('/') || is_folder(path, ErrorKind::io);
 }
@@ -140,9 +132,9 @@ std::vector<std::string> write_files(const std::vector<Sample>& samples,
 }
 
 void write_grid(const std::vector<Sample>& samples, const std::string& path) {
-  std::vector<Tile> tiles;
+  std::vector<draw::Tile> tiles;
   for (const Sample& sample : samples) tiles.push_back({sample.image, sample.label});
-  encode_png(path, draw_grid(tiles));
+  encode_png(path, draw::grid(tiles));
 }
 
 int samples(const Flags& flags, Console& console) {

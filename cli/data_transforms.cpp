@@ -5,8 +5,8 @@
 #include "fovea/data/loader.h"
 #include "fovea/data/prepared.h"
 #include "fovea/data/registry.h"
+#include "fovea/draw/grid.h"
 #include "fovea/images/codec.h"
-#include "fovea/images/draw.h"
 #include "fovea/ops.h"
 #include "fovea/runtime/program.h"
 
@@ -101,7 +101,7 @@ std::vector<std::string> lists_of(const Flags& flags) {
 
 int show_transforms(const Flags& flags, Console& console) {
   const std::shared_ptr<const data::Dataset> pair = two_samples(flags);
-  std::vector<Tile> tiles{{transformed(pair, "none", flags, 0), "none"}};
+  std::vector<draw::Tile> tiles{{transformed(pair, "none", flags, 0), "none"}};
   Json list = Json::array();
   int64_t epoch = 0;
   for (const std::string& augment : lists_of(flags)) {
@@ -109,7 +109,7 @@ int show_transforms(const Flags& flags, Console& console) {
     list.push_back(augment);
     if (!flags.augment.empty()) ++epoch;
   }
-  encode_png(flags.out, draw_grid(tiles));
+  encode_png(flags.out, draw::grid(tiles));
   console.document({{"sample", pair->name(0)}, {"transforms", list}, {"out", flags.out}});
   console.result(flags.out + "\n");
   return 0;

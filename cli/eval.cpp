@@ -13,9 +13,9 @@
 #include "fovea/data/image_files.h"
 #include "fovea/data/prepared.h"
 #include "fovea/data/registry.h"
+#include "fovea/draw/matrix.h"
 #include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
-#include "fovea/images/matrix.h"
 #include "fovea/train/setup.h"
 #include "model.h"
 #include "rows.h"
@@ -109,7 +109,7 @@ void write_confusion(const std::string& path, const tasks::Measures& measures) {
     if (path.ends_with(".png")) {
       std::vector<std::vector<double>> counts;
       for (const auto& [name, values] : table.rows) counts.push_back(values);
-      return encode_png(path, draw_matrix(table.columns, counts));
+      return encode_png(path, draw::chart_image(draw::confusion_chart(table.columns, counts)));
     }
     std::vector<std::string> header{table.rows_are};
     header.insert(header.end(), table.columns.begin(), table.columns.end());

@@ -46,6 +46,7 @@ int run(int argc, char** argv, bool watched) {
   add_layers(commands);
   add_data(commands);
   add_bench(commands);
+  add_explain(commands);
   add_filter(commands);
   add_selftest(commands);
 

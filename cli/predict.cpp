@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 #include <exception>
-#include <filesystem>
 #include <iterator>
 #include <memory>
 #include <new>
@@ -13,9 +12,9 @@
 
 #include "commands.h"
 #include "fovea/core/parallel.h"
-#include "fovea/data/image_files.h"
 #include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
+#include "inputs.h"
 #include "model.h"
 #include "rows.h"
 
@@ -75,28 +74,6 @@ class Report {
   Json list_ = Json::array();
   int code_ = 0;
 };
-
-/// The pictures that an argument names: itself, or all in a folder and those below it, sorted.
-/// Errors: data when a folder cannot be read or has none.
-std::vector<std::string> pictures_of(const std::string& argument) {
-  namespace fs = std::filesystem;
-  std::error_code problem;
-  if (!fs::is_directory(argument, problem)) return {argument};
-  std::vector<std::string> found;
-  for (fs::recursive_directory_iterator entry(argument, problem), end; !problem && entry != end;
-       entry.increment(problem)) {
-    if (data::is_image_name(entry->path()) && !entry->is_directory(problem))
-      found.push_back(entry->path().string());
-  }
-  if (problem) throw Error(ErrorKind::data, fmt::format("{}: {}", argument, problem.message()));
-  if (found.empty()) {
-    throw Error(ErrorKind::data, fmt::format("{}: a folder without images", argument))
-        .with("expected",
-              "files that end in .png, .jpg, .jpeg or .webp, in it or in folders below");
-  }
-  std::ranges::sort(found);
-  return found;
-}
 
 /// A picture on its way: its input for the net, then what the net says of it, or why it says
 /// nothing.
@@ -188,27 +165,6 @@ int predict_images(const Flags& flags, Console& console) {
                    grouped(done) + " of " + grouped(count) + " images");
   }
   return report.finish();
-}
-
-/// Raw input has no preprocessing to make it fit. Sizes may be any that the net takes, which says
-/// itself what it cannot.
-void check_input(const Array& input, const Shape& takes, const std::string& path) {
-  constexpr std::string_view letters = "CDHW";
-  std::string axes = "N";
-  for (int i = 0; i < takes.rank(); ++i) {
-    axes += ", ";
-    axes += i == 0 ? letters[0] : letters[letters.size() - static_cast<size_t>(takes.rank() - i)];
-  }
-  if (input.dtype() != DType::f32 || input.shape().rank() != takes.rank() + 1) {
-    throw Error(ErrorKind::usage, fmt::format("--input {}: f32 values {} are expected", path, axes))
-        .with("found", describe(input))
-        .with("try", "array.astype('<f4')");
-  }
-  if (input.dim(1) == takes[0]) return;
-  throw Error(ErrorKind::usage,
-              fmt::format("--input {}: the model takes images of other channels", path))
-      .with("found", describe(input))
-      .with("expected", fmt::format("{} channels on axis 1", takes[0]));
 }
 
 /// Calls body(first, batch) for all rows, a bounded number of them at a time.

@@ -59,7 +59,7 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, in
   return to_8_bits(decode_any_image(bytes, name, max_pixels, minimum));
 }
 
-void encode_png(const std::filesystem::path& path, const Image& image) {
+std::string png_bytes(const Image& image) {
   check(image);
   png_image header{};
   header.version = PNG_IMAGE_VERSION;
@@ -72,9 +72,14 @@ void encode_png(const std::filesystem::path& path, const Image& image) {
   png_alloc_size_t size = bytes.size();
   if (png_image_write_to_memory(&header, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr) ==
       0) {
-    throw Error(ErrorKind::io, fmt::format("cannot write {}: {}", path.string(), header.message));
+    throw Error(ErrorKind::io, fmt::format("cannot encode a PNG: {}", header.message));
   }
-  replace_file(path, std::string_view(bytes).substr(0, size));
+  bytes.resize(size);
+  return bytes;
+}
+
+void encode_png(const std::filesystem::path& path, const Image& image) {
+  replace_file(path, png_bytes(image));
 }
 
 }  // namespace fovea

@@ -59,5 +59,7 @@ constexpr size_t png_depth_end = 25;
 /// and equal images give equal files. Errors: usage when the image is malformed, io when it cannot
 /// be written.
 void encode_png(const std::filesystem::path& path, const Image& image);
+/// The same bytes in memory. Errors: usage when the image is malformed.
+std::string png_bytes(const Image& image);
 
 }  // namespace fovea

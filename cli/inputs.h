@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fovea/core/array.h"
+
+namespace fovea::cli {
+
+/// The pictures that an argument names: itself, or all in a folder and those below it, sorted.
+/// Errors: data when a folder cannot be read or has none.
+std::vector<std::string> pictures_of(const std::string& argument);
+
+/// Checks the array of --input: f32 N, C, spatial with the channels and axes of `takes` (C,
+/// spatial). Raw input has no preprocessing to make it fit; sizes may be any that the net takes,
+/// which says itself what it cannot. Errors: usage.
+void check_input(const Array& input, const Shape& takes, const std::string& path);
+
+/// `text` as part of a file's name: letters, digits, dots and dashes are kept, others become "_".
+std::string file_word(std::string text);
+
+}  // namespace fovea::cli

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fovea/draw/canvas.h"
+
+namespace fovea::draw {
+
+/// A picture and the text under it.
+struct Tile {
+  Image image;
+  std::string caption = {};
+};
+
+struct GridOptions {
+  int columns = 0;         ///< 0: chosen to make the grid about square
+  int scale = 0;           ///< each pixel becomes scale x scale; 0: largest side about 112 pixels
+  int margin = 8;          ///< pixels between tiles and around them
+  std::string title = {};  ///< one line above the tiles, as far as it fits
+};
+
+/// The tiles row by row on white, RGB, each enlarged without smoothing, in cells of the largest
+/// tile's size; a caption too long for its cell ends in "..". Letters are twice as large where
+/// tiles are at least 200 pixels wide. If there are no captions, they take no room. Errors: usage
+/// when there is no tile, an option is negative or above 65536, or the grid would have more than
+/// 2^28 pixels.
+Image grid(const std::vector<Tile>& tiles, const GridOptions& options = {});
+
+}  // namespace fovea::draw
