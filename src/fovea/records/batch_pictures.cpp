@@ -7,8 +7,8 @@
 
 #include "fovea/core/text.h"
 #include "fovea/data/order.h"
+#include "fovea/draw/grid.h"
 #include "fovea/images/codec.h"
-#include "fovea/images/draw.h"
 #include "fovea/images/samples.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/runtime/program.h"
@@ -88,9 +88,9 @@ data::Batch mixed(const train::Trainer& trainer) {
   return {outputs[0].clone(), outputs[1].clone()};
 }
 
-void save(train::Trainer& trainer, const std::string& name, const std::vector<Tile>& tiles) {
+void save(train::Trainer& trainer, const std::string& name, const std::vector<draw::Tile>& tiles) {
   const std::filesystem::path path = trainer.folder() / name;
-  const Image grid = draw_grid(tiles, {.columns = 4});
+  const Image grid = draw::grid(tiles, {.columns = 4});
   trainer.files().file(name, [path, grid] { encode_png(path, grid); });
 }
 
@@ -112,7 +112,7 @@ std::optional<BatchPictures> save_batch(train::Trainer& trainer) {
                         static_cast<uint64_t>(setup.settings.seed))
           .epoch(0);
   const auto samples = setup.prepared(setup.split.train);
-  std::vector<Tile> fed, original;
+  std::vector<draw::Tile> fed, original;
   for (int64_t i = 0; i < std::min(kept_samples, trainer.batch().size()); ++i) {
     const Array input = row(batch.inputs, i);
     pictures.labels.push_back(label_text(row(batch.targets, i), targets));
