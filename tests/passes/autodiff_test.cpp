@@ -184,6 +184,53 @@ TEST(Autodiff, GradientsForValuesInTheMiddle) {
   EXPECT_EQ(r.at("dx"), (std::vector<double>{6, 12, 18, 24}));
 }
 
+TEST(Autodiff, RulesReplaceTheGradientsOfAnOpType) {
+  const auto graph = Graph::make(Mode::eval, DType::f64);
+  const Tensor x = input(*graph, {4});
+  const Tensor y = sum(tanh(x) * graph->constant(Array::of<double>({1, -1, 2, -2})));
+  const auto gradient = [&](const GradientRules& rules) {
+    const Tensor dx = gradients(y, {x}, {}, rules)[0];
+    const std::string name = "dx" + std::to_string(graph->outputs().size());
+    graph->output(name, dx);
+    return results(*graph, {{"x", {0.5, 0.5, -1, -1}}}).at(name);
+  };
+  const double a = 1 - std::tanh(0.5) * std::tanh(0.5), b = 1 - std::tanh(1.0) * std::tanh(1.0);
+  const auto expect_near = [](const std::vector<double>& got, const std::vector<double>& wanted) {
+    for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(got[i], wanted[i], 1e-12) << i;
+  };
+  expect_near(gradient({}), {a, -a, 2 * b, -2 * b});
+  GradientRules guided, straight, other;
+  guided.replace<Unary>([](const Node& node, const Tensors& dy) {
+    return node.op.gradient(node, {relu(dy[0])});
+  });
+  straight.replace<Unary>([](const Node&, const Tensors& dy) { return dy; });
+  other.replace<Affine>([](const Node&, const Tensors&) { return Tensors{Tensor()}; });
+  expect_near(gradient(guided), {a, 0, 2 * b, 0});
+  expect_near(gradient(straight), {1, -1, 2, -2});
+  expect_near(gradient(other), {a, -a, 2 * b, -2 * b});
+}
+
+TEST(Autodiff, RulesReachTheGradientsOfParameters) {
+  const auto graph = Graph::make(Mode::train, DType::f64);
+  const Tensor w = parameter(*graph, "w", {3});
+  graph->output("loss", sum(sign(w)));
+  GradientRules rules;  // a straight-through estimator
+  rules.replace<Unary>([](const Node&, const Tensors& dy) { return dy; });
+  const Leaves all = results(*autodiff(*graph, "loss", {.rules = rules}), {{"w", {-1, 2, 3}}});
+  EXPECT_EQ(all.at("update grad:w"), (std::vector<double>{1, 1, 1}));
+}
+
+TEST(Autodiff, ARuleGivesAGradientToAnOpThatHasNone) {
+  const auto graph = Graph::make(Mode::eval, DType::f64);
+  const Tensor x = input(*graph, {2, 2});
+  const Tensor masked = graph->add_one(UnaryBackward{UnaryKind::relu, 0}, {x, x});
+  GradientRules rules;
+  rules.replace<UnaryBackward>([](const Node&, const Tensors& dy) { return Tensors{dy[0]}; });
+  EXPECT_TRUE(gradients(sum(masked), {x}, {}, rules)[0]);
+  expect_error(ErrorKind::usage, "relu_backward has no gradient",
+               [&] { (void)gradients(sum(masked), {x}); });
+}
+
 TEST(Autodiff, AGradientBelongsToTheCallsOfItsNode) {
   const auto graph = Graph::make(Mode::train, DType::f64);
   Tensor x = input(*graph, {2, 16, 3, 3});

@@ -39,7 +39,8 @@ Tensor taken(const Node& node, int output, const Tensor& gradient) {
 
 std::string gradient_name(std::string_view parameter) { return "grad:" + std::string(parameter); }
 
-Tensors gradients(const Tensor& loss, const Tensors& wrt, const Tensor& scale) {
+Tensors gradients(const Tensor& loss, const Tensors& wrt, const Tensor& scale,
+                  const GradientRules& rules) {
   if (loss.type().numel() != 1 || !is_float(loss.dtype())) {
     throw Error(ErrorKind::usage, "gradients: the loss must be a single float")
         .with("loss", to_string(loss.type()))
@@ -62,7 +63,8 @@ Tensors gradients(const Tensor& loss, const Tensors& wrt, const Tensor& scale) {
       wanted = wanted || depends[static_cast<size_t>(id)];
     }
     if (!reached || !wanted) continue;
-    if (!node.op.traits().differentiable) {
+    const GradientRules::Rule* rule = rules.find(node.op);
+    if (rule == nullptr && !node.op.traits().differentiable) {
       Error error(ErrorKind::usage, fmt::format("{} has no gradient", node.op.name()));
       if (const std::string at = graph.location(node); !at.empty()) error.with("at", at);
       throw error.with("try", "a loss that does not depend on it");
@@ -72,7 +74,7 @@ Tensors gradients(const Tensor& loss, const Tensors& wrt, const Tensor& scale) {
     const WithOrigin with(graph, std::move(origin));
     Tensors dy;
     for (int id : node.outputs) dy.push_back(taken(node, id, gradient[static_cast<size_t>(id)]));
-    const Tensors dx = node.op.gradient(node, dy);
+    const Tensors dx = rule != nullptr ? (*rule)(node, dy) : node.op.gradient(node, dy);
     for (size_t k = 0; k < node.inputs.size() && k < dx.size(); ++k) {
       const auto id = static_cast<size_t>(node.inputs[k]);
       if (!dx[k] || !depends[id]) continue;
@@ -100,7 +102,7 @@ std::shared_ptr<Graph> autodiff(const Graph& from, const std::string& loss,
   }
   Tensor scale;
   if (options.scale_loss) scale = graph->read(std::string(loss_scale_name), {DType::f32, {}});
-  const Tensors grads = gradients(graph->output(loss), parameters, scale);
+  const Tensors grads = gradients(graph->output(loss), parameters, scale, options.rules);
   for (size_t i = 0; i < grads.size(); ++i) {
     if (!grads[i]) continue;
     const std::string name = gradient_name(graph->value(parameters[i].id()).name);

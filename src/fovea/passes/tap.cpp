@@ -63,6 +63,11 @@ Tensor plain(Graph& graph, const Tensor& value) {
   return reordered;
 }
 
+/// The name of output `k` of a call that is named `name`.
+std::string name_of_output(const Call& call, const std::string& name, size_t k) {
+  return call.outputs.size() == 1 ? name : fmt::format("{}[{}]", name, k);
+}
+
 Tap add_output(Graph& graph, const std::string& name, int id) {
   const std::string output = tap_name(name);
   const auto known = std::ranges::find(graph.outputs(), output, &Graph::Named::first);
@@ -85,14 +90,28 @@ std::vector<Tap> tap(Graph& graph, std::string_view pattern) {
     if (name.empty() || !(matches_glob(glob, call.path) || matches_glob(glob, name))) continue;
     for (size_t k = 0; k < call.outputs.size(); ++k) {
       if (call.outputs[k] == Call::gone) throw gone(graph, i, name);
-      const std::string number = call.outputs.size() == 1 ? "" : fmt::format("[{}]", k);
-      taps.push_back(add_output(graph, name + number, call.outputs[k]));
+      taps.push_back(add_output(graph, name_of_output(call, name, k), call.outputs[k]));
     }
   }
   if (!taps.empty()) return taps;
   std::erase(names, "");
   throw unknown_name("module", pattern, names)
       .with("try", "a path or a glob of paths as in fovea summary: \"layer1.*\"");
+}
+
+std::vector<Tap> module_results(Graph& graph) {
+  const std::vector<std::string> names = names_of_calls(graph);
+  std::vector<Tap> results;
+  for (int i : graph.calls_by_end()) {
+    const Call& call = graph.call(i);
+    const std::string& name = names[static_cast<size_t>(i)];
+    for (size_t k = 0; !name.empty() && k < call.outputs.size(); ++k) {
+      if (call.outputs[k] == Call::gone) continue;
+      results.push_back({name_of_output(call, name, k),
+                         Tensor(graph.shared_from_this(), call.outputs[k])});
+    }
+  }
+  return results;
 }
 
 }  // namespace fovea

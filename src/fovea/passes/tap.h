@@ -34,4 +34,8 @@ std::string tap_name(std::string_view name);
 /// call matches, with the nearest names; usage when a value is gone, saying what it was fused into.
 std::vector<Tap> tap(Graph& graph, std::string_view pattern);
 
+/// The results of all module calls under the same names, in the same order, without making them
+/// outputs; those that passes have removed are left out.
+std::vector<Tap> module_results(Graph& graph);
+
 }  // namespace fovea
