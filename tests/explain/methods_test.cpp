@@ -1,0 +1,328 @@
+#include "fovea/explain/methods.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "error_text.h"
+#include "explain/nets.h"
+#include "fovea/explain/map_layer.h"
+#include "fovea/nn.h"
+#include "golden_fill.h"
+
+namespace fovea::explain {
+namespace {
+
+double largest_size(const Array& array) {
+  double size = 0;
+  for (int64_t i = 0; i < array.numel(); ++i) size = std::max(size, std::abs(array.at(i)));
+  return size;
+}
+
+Explanation explained(Explainer& explainer, const std::string& method, const Request& request) {
+  for (Family family : {Family::cam, Family::saliency}) {
+    for (const Method& row : methods()) {
+      if (row.family == family && row.choice.name == parse_choice(method).name)
+        return explain(explainer, choose_method(method, family), request);
+    }
+  }
+  ADD_FAILURE() << method;
+  return {};
+}
+
+/// The weights [classes, channels] of the last linear layer combined with its inputs' map.
+std::vector<double> classic_cam(const Array& features, const Array& weight, int64_t label) {
+  const int64_t channels = features.dim(1), positions = features.shape().slice(2).numel();
+  std::vector<double> map(static_cast<size_t>(positions), 0);
+  for (int64_t k = 0; k < channels; ++k) {
+    for (int64_t p = 0; p < positions; ++p)
+      map[static_cast<size_t>(p)] +=
+          weight.at(label * channels + k) * features.at(k * positions + p);
+  }
+  for (double& v : map) v = std::max(v, 0.0);
+  return map;
+}
+
+TEST(Cam, OfANetThatEndsInPoolingAndOneLayerIsTheClassicOne) {
+  Filled net("keras_cnn");  // relu(conv3), global mean, fc
+  const Array images = golden_fill::uniform("images", DType::f32, {3, 3, 32, 32});
+  Inference inference(*net.model, net.state, {});
+  const Array conv = inference.tapped(images, {"conv3"}).taps[0].second.clone();
+  for (const char* method : {"gradcam", "hirescam"}) {
+    const Explanation e =
+        explained(net.explainer, method, {.inputs = images, .classes = {4, 4, 9}});
+    EXPECT_EQ(e.layer, "conv3+relu");
+    ASSERT_EQ(e.maps.shape(), (Shape{3, 8, 8}));
+    for (int64_t i = 0; i < 3; ++i) {
+      Array features = rows(conv, i, 1);
+      for (float& v : features.data<float>()) v = std::max(v, 0.0f);
+      const std::vector<double> cam =
+          classic_cam(features, net.state.get("fc.weight"), i < 2 ? 4 : 9);
+      const Array map = rows(e.maps, i, 1);
+      const double high = *std::ranges::max_element(cam), got = largest_size(map);
+      ASSERT_GT(high, 0);
+      ASSERT_GT(got, 0);
+      for (int64_t p = 0; p < 64; ++p)
+        EXPECT_NEAR(map.at(p) / got, cam[static_cast<size_t>(p)] / high, 1e-5) << method << p;
+    }
+  }
+}
+
+class Golden : public testing::TestWithParam<std::string> {};
+
+TEST_P(Golden, MethodsGiveWhatOtherPackagesDo) {
+  const std::map<std::string, Array> golden = golden_fill::file("explain");
+  Filled net(GetParam());
+  const std::string draw = std::to_string(golden.at(GetParam() + "/draw").data<int64_t>()[0]);
+  Array noise = golden_fill::uniform("explain noise", DType::f32, {20, 3, 32, 32});
+  for (float& v : noise.data<float>()) v /= 4;
+  Array masks = golden_fill::uniform("explain masks", DType::f32, {20, 1, 32, 32});
+  for (float& v : masks.data<float>()) v = v > 0 ? 1 : 0;
+  int compared = 0;
+  for (const Method& method : methods()) {
+    const auto expected = golden.find(GetParam() + "/" + method.choice.name);
+    if (expected == golden.end()) continue;
+    ++compared;
+    Request request{.inputs = golden_fill::uniform("explain " + draw, DType::f32, {1, 3, 32, 32}),
+                    .classes = {3},
+                    .layer = GetParam() == "small_cnn" ? "bn2" : "features.10"};
+    std::string text = method.choice.name;
+    if (text == "integrated-gradients") text += ":50";
+    if (text == "occlusion") text += ":8:4";
+    if (text == "smoothgrad") request.draws = noise;
+    if (text == "rise") request.draws = masks;
+    const Array got = explained(net.explainer, text, request).values;
+    ASSERT_EQ(got.numel(), expected->second.numel()) << text;
+    const double size = largest_size(expected->second);
+    double same = 0, opposite = 0;  // eigencam's golden values have either sign, and no relu yet
+    for (int64_t i = 0; i < got.numel(); ++i) {
+      const double want = expected->second.at(i);
+      const bool signless = text == "eigencam";
+      same = std::max(same, std::abs(got.at(i) - (signless ? std::max(want, 0.0) : want)));
+      opposite = std::max(opposite, signless ? std::abs(got.at(i) - std::max(-want, 0.0)) : 1e9);
+    }
+    EXPECT_LE(std::min(same, opposite) / size, 1e-4) << text;
+  }
+  EXPECT_EQ(compared, GetParam() == "small_cnn" ? 13 : 15);
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, Golden, testing::Values("simple_cnn_gap", "small_cnn"),
+                         [](const auto& net) { return net.param; });
+
+TEST(Saliency, IntegratedGradientsSumToTheDifferenceOfOutputs) {
+  Filled net("simple_cnn_gap");
+  const Array images = golden_fill::uniform("images", DType::f32, {3, 3, 32, 32});
+  const Array outputs = net.explainer.outputs(images),
+              start = net.explainer.outputs(Array::zeros(DType::f32, {1, 3, 32, 32}));
+  const Explanation e = explained(net.explainer, "integrated-gradients", {.inputs = images});
+  for (int64_t i = 0; i < 3; ++i) {
+    double total = 0;
+    for (int64_t p = 0; p < 1024; ++p) total += e.maps.at(i * 1024 + p);
+    const int64_t label = e.classes[static_cast<size_t>(i)];
+    const double difference = outputs.at(i * 10 + label) - start.at(label);
+    EXPECT_NEAR(total, difference, 0.01 * std::abs(difference)) << i;
+  }
+}
+
+TEST(Explain, ChoosesPredictedClassesAndDoesNotDependOnTheBatch) {
+  Filled net("small_cnn");
+  const Array images = golden_fill::uniform("images", DType::f32, {19, 3, 32, 32});
+  const std::vector<int64_t> predicted = largest(net.explainer.outputs(images));
+  for (const char* method : {"gradcam", "eigencam", "gradient", "smoothgrad:4", "rise:20"}) {
+    const Explanation all = explained(net.explainer, method, {.inputs = images});
+    EXPECT_EQ(all.classes, predicted) << method;
+    const Explanation given =
+        explained(net.explainer, method,
+                  {.inputs = rows(images, 0, 2), .classes = {predicted[0], predicted[1]}});
+    for (int64_t i = 0; i < given.maps.numel(); ++i)
+      ASSERT_NEAR(given.maps.at(i), all.maps.at(i), 1e-4 * largest_size(all.maps)) << method;
+  }
+}
+
+TEST(Explain, ChangesNothingInTheModel) {
+  Filled net("small_cnn");
+  const Array images = golden_fill::uniform("images", DType::f32, {2, 3, 32, 32});
+  const Array before = net.explainer.outputs(images);
+  const uint64_t version = net.state.version();
+  std::map<std::string, Array> arrays;
+  for (const nn::Variable* v : net.model->variables())
+    arrays[v->name()] = net.state.get(v->name()).clone();
+  for (const Method& method : methods()) {
+    if (method.choice.name != "rise" && method.choice.name != "occlusion")
+      (void)explained(net.explainer, method.choice.name, {.inputs = images});
+  }
+  (void)explained(net.explainer, "occlusion:16", {.inputs = images});
+  (void)explained(net.explainer, "rise:4", {.inputs = images});
+  EXPECT_EQ(net.state.version(), version);
+  for (const auto& [name, array] : arrays)
+    EXPECT_EQ(std::memcmp(array.raw(), net.state.get(name).raw(), array.bytes()), 0) << name;
+  const Array after = net.explainer.outputs(images);
+  EXPECT_EQ(std::memcmp(before.raw(), after.raw(), before.bytes()), 0);
+}
+
+TEST(Explain, GivesFiniteMapsWhateverTheWeightsAndShapes) {
+  const auto all_finite = [](Explainer& explainer, const Request& request) {
+    for (const Method& method : methods()) {
+      std::string text = method.choice.name;
+      if (text == "occlusion") text = "occlusion:3:3";
+      if (text == "rise") text = "rise:8:2";
+      if (text == "smoothgrad") text = "smoothgrad:2";
+      if (text == "guided-backprop" && request.layer == "no relu") continue;
+      const Explanation e = explained(explainer, text, request);
+      for (int64_t i = 0; i < e.maps.numel(); ++i)
+        ASSERT_TRUE(std::isfinite(e.maps.at(i))) << text << " " << i;
+      const Array zero_to_one = scaled(e.maps);
+      for (int64_t i = 0; i < zero_to_one.numel(); ++i)
+        ASSERT_TRUE(zero_to_one.at(i) >= 0 && zero_to_one.at(i) <= 1) << text;
+    }
+  };
+  const Array one = golden_fill::uniform("one", DType::f32, {1, 3, 8, 8});
+  {
+    Filled net("keras_cnn", {.outputs = 1000, .input = Shape{3, 8, 8}});
+    all_finite(net.explainer, {.inputs = one});
+    all_finite(net.explainer, {.inputs = one, .classes = {999}, .layer = "pool1"});
+    all_finite(net.explainer, {.inputs = one, .layer = "avgpool"});  // a 1x1 map
+    all_finite(net.explainer, {.inputs = Array::zeros(DType::f32, {2, 3, 8, 8})});
+    for (const nn::Variable* v : net.model->parameters())  // constant activations, zero gradients
+      net.state.set(v->name(), Array::zeros(DType::f32, v->shape()));
+    all_finite(net.explainer, {.inputs = one});
+  }
+  Filled gray("keras_cnn", {.outputs = 2, .input = Shape{1, 8, 8}});
+  all_finite(gray.explainer, {.inputs = golden_fill::uniform("gray", DType::f32, {1, 1, 8, 8})});
+}
+
+/// Convolutions over any number of axes, global mean, linear.
+class AnyAxes : public nn::Module {
+ public:
+  AnyAxes(const nn::Scope& s, int axes)
+      : Module(s),
+        weight_(at("weight"), kernel(axes), nn::init::kaiming_normal()),
+        fc_(at("fc"), 4, 3) {}
+  Tensor forward(Tensor x) const override {
+    x = relu(conv(x, weight_(x), {}, {.padding = 1}));
+    return fc_(flatten(global_avg_pool(x)));
+  }
+
+ private:
+  static Shape kernel(int axes) {
+    Shape shape{4, 2};
+    for (int i = 0; i < axes; ++i) shape = shape.concat({3});
+    return shape;
+  }
+  nn::Parameter weight_;
+  nn::Linear fc_;
+};
+
+TEST(Explain, WorksAlongOneAxisAndThree) {
+  for (const Shape& size : {Shape{12}, Shape{5, 6, 7}}) {
+    AnyAxes net(nn::Scope("net"), size.rank());
+    State state;
+    nn::declare(state, net, 3);
+    Explainer explainer(net, state);
+    const Array x = golden_fill::uniform("x", DType::f32, Shape{2, 2}.concat(size));
+    for (const Method& method : methods()) {
+      const std::string text = method.choice.name == "rise" ? "rise:10:3" : method.choice.name;
+      const Explanation e = explained(explainer, text, {.inputs = x});
+      EXPECT_EQ(e.maps.shape(), Shape{2}.concat(size)) << text;
+      EXPECT_GT(largest_size(e.maps), 0) << text;
+    }
+  }
+}
+
+TEST(Explain, FindsTheCornerThatDecides) {
+  Corner corner;
+  const Array images = corner.images(40, 1000);
+  const std::vector<int64_t> labels = corner.labels(40, 1000);
+  ASSERT_EQ(largest(corner.explainer.outputs(images)), labels);
+  std::vector<int64_t> marked;  // those of class 1 have the mark
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] == 1) marked.push_back(static_cast<int64_t>(i));
+  }
+  for (const char* method :
+       {"gradcam", "gradcam++", "hirescam", "xgradcam", "layercam", "occlusion:4:2"}) {
+    double inside = 0, all = 0;
+    for (int64_t i : marked) {
+      const Explanation e =
+          explained(corner.explainer, method, {.inputs = rows(images, i, 1), .classes = {1}});
+      const int64_t side = e.maps.dim(1);
+      for (int64_t p = 0; p < side * side; ++p) {
+        const double mass = std::max(e.maps.at(p), 0.0);
+        all += mass;
+        if (p / side < side / 2 && p % side < side / 2) inside += mass;
+      }
+    }
+    EXPECT_GT(inside, 0.6 * all) << method;
+  }
+}
+
+TEST(Layers, TheLastOneBeforePoolingOrFlattenIsTheDefault) {
+  const auto chosen = [](const std::string& model, const std::string& name = "") {
+    const auto net = models::make(model);
+    State state;
+    const Explainer explainer(*net, state);
+    const Explainer::Traced t = explainer.trace(1, models::entry(model).input);
+    return find_layer(t.input, t.output, name);
+  };
+  EXPECT_EQ(chosen("resnet18").name, "layer4.1");
+  EXPECT_EQ(chosen("small_cnn").name, "pool2");
+  EXPECT_EQ(chosen("simple_cnn_gap").name, "features.11");
+  EXPECT_EQ(chosen("efficientnet_lite0").name, "_bn1+relu6");
+  EXPECT_EQ(chosen("efficientnet_lite0").value.shape(), (Shape{1, 1280, 7, 7}));
+  EXPECT_EQ(chosen("densenet121").name, "features.norm5+relu");
+  EXPECT_EQ(chosen("efficientnet_lite0", "_bn1+relu6").value.shape(), (Shape{1, 1280, 7, 7}));
+  EXPECT_EQ(chosen("resnet18", "layer2").value.shape(), (Shape{1, 128, 28, 28}));
+  expect_error(
+      ErrorKind::usage,
+      "unknown layer \"layer5\"\n  nearest layer1, layer2, layer3\n  layers  conv1, bn1, maxpool",
+      [&] { (void)chosen("resnet18", "layer5"); });
+  expect_error(ErrorKind::usage, "layer fc has no map of positions\n  result  f32[1, 1000]",
+               [&] { (void)chosen("resnet18", "fc"); });
+}
+
+/// No convolution at all.
+class Mlp : public nn::Module {
+ public:
+  explicit Mlp(const nn::Scope& s) : Module(s), fc(at("fc"), 16, 3) {}
+  Tensor forward(Tensor x) const override { return fc(flatten(x)); }
+  nn::Linear fc;
+};
+
+TEST(Explain, SaysWhatItCannotExplain) {
+  const Mlp net(nn::Scope("mlp"));
+  State state;
+  nn::declare(state, net, 1);
+  Explainer explainer(net, state);
+  const Request request{.inputs = Array::zeros(DType::f32, {1, 1, 4, 4})};
+  expect_error(ErrorKind::usage, "mlp has no layer with a map: it flattens its input at once",
+               [&] { (void)explained(explainer, "gradcam", request); });
+  EXPECT_EQ(explained(explainer, "gradient", request).maps.shape(), (Shape{1, 4, 4}));
+  expect_error(ErrorKind::usage, "guided-backprop: mlp has no relu to guide",
+               [&] { (void)explained(explainer, "guided-backprop", request); });
+  expect_error(ErrorKind::usage, "explain: there is no output 3\n  outputs 3", [&] {
+    (void)explained(explainer, "gradient", {.inputs = request.inputs, .classes = {3}});
+  });
+  expect_error(ErrorKind::usage, "explain: 2 classes for 1 inputs", [&] {
+    (void)explained(explainer, "gradient", {.inputs = request.inputs, .classes = {1, 2}});
+  });
+  expect_error(ErrorKind::usage, "unknown method \"gradcan\"",
+               [&] { (void)choose_method("gradcan", Family::cam); });
+  expect_error(ErrorKind::usage, "unknown method \"rise\"",
+               [&] { (void)choose_method("rise", Family::cam); });
+}
+
+TEST(Explain, TakesMethodsOfYourOwn) {
+  add_method({.choice = {.name = "negative", .help = "minus the input"},
+              .family = Family::saliency,
+              .compute = [](Explainer& e, Batch& batch, const Arguments&) {
+                if (batch.classes.empty()) batch.classes = largest(e.outputs(batch.inputs));
+                Array values = batch.inputs.clone();
+                for (float& v : values.data<float>()) v = -v;
+                return values;
+              }});
+  Filled net("keras_cnn", {.outputs = 2, .input = Shape{1, 8, 8}});
+  const Array x = golden_fill::uniform("x", DType::f32, {2, 1, 8, 8});
+  EXPECT_EQ(explained(net.explainer, "negative", {.inputs = x}).maps.at(70), -x.at(70));
+}
+
+}  // namespace
+}  // namespace fovea::explain
