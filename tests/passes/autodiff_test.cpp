@@ -200,9 +200,8 @@ TEST(Autodiff, RulesReplaceTheGradientsOfAnOpType) {
   };
   expect_near(gradient({}), {a, -a, 2 * b, -2 * b});
   GradientRules guided, straight, other;
-  guided.replace<Unary>([](const Node& node, const Tensors& dy) {
-    return node.op.gradient(node, {relu(dy[0])});
-  });
+  guided.replace<Unary>(
+      [](const Node& node, const Tensors& dy) { return node.op.gradient(node, {relu(dy[0])}); });
   straight.replace<Unary>([](const Node&, const Tensors& dy) { return dy; });
   other.replace<Affine>([](const Node&, const Tensors&) { return Tensors{Tensor()}; });
   expect_near(gradient(guided), {a, 0, 2 * b, 0});
