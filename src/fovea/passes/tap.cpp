@@ -107,8 +107,8 @@ std::vector<Tap> module_results(Graph& graph) {
     const std::string& name = names[static_cast<size_t>(i)];
     for (size_t k = 0; !name.empty() && k < call.outputs.size(); ++k) {
       if (call.outputs[k] == Call::gone) continue;
-      results.push_back({name_of_output(call, name, k),
-                         Tensor(graph.shared_from_this(), call.outputs[k])});
+      results.push_back(
+          {name_of_output(call, name, k), Tensor(graph.shared_from_this(), call.outputs[k])});
     }
   }
   return results;
