@@ -16,9 +16,9 @@ std::string gradient_name(std::string_view parameter);
 /// The State array, f32 and a scalar, that GradientOptions::scale_loss reads.
 inline constexpr std::string_view loss_scale_name = "loss_scale";
 
-/// Gradients that replace those of ops, by the op's type: for methods that change how a signal flows
-/// back, such as guided backpropagation. A rule has the contract of the op's own `gradient`, which
-/// it may call: `node.op.gradient(node, dy)`. It also makes an op differentiable that is not.
+/// Gradients that replace those of ops, by the op's type: for methods that change how a signal
+/// flows back, such as guided backpropagation. A rule has the contract of the op's own `gradient`,
+/// which it may call: `node.op.gradient(node, dy)`. It also makes an op differentiable that is not.
 ///
 ///     GradientRules rules;
 ///     rules.replace<Unary>([](const Node& node, const Tensors& dy) {   // gradients never negative
