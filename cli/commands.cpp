@@ -44,6 +44,7 @@ Commands::Commands(const std::string& about, const std::string& version)
       "Environment variables:\n"
       "  FOVEA_DATA     folder of data sets; by default ~/.cache/fovea/data\n"
       "  FOVEA_WEIGHTS  folder of published weights; by default ~/.cache/fovea/weights\n"
+      "  FOVEA_RUNS     index of runs; by default runs/fovea.sqlite\n"
       "  FOVEA_MIRROR   URL that downloads come from, as MIRROR/HOST/PATH\n"
       "  FOVEA_ISA      limit of the CPU's instruction sets: sse4, avx2 or avx512\n\n"
       "See fovea COMMAND --help for the flags of a command.");

@@ -53,6 +53,8 @@ void add_parity(Commands& commands);
 void add_summary(Commands& commands);
 void add_plan(Commands& commands);
 void add_recipes(Commands& commands);
+void add_runs(Commands& commands);
+void add_runs_watch(Commands& commands, Command group);
 void add_models(Commands& commands);
 void add_layers(Commands& commands);
 void add_data(Commands& commands);

@@ -48,6 +48,8 @@ class Console {
   /// Green text if standard output, or standard error for `note`, is a terminal that supports
   /// colours.
   std::string green(std::string_view text, bool for_note = false) const;
+  /// Whether standard output is a terminal that supports colours and can be redrawn.
+  bool redraws() const { return result_colours_ && !json && !data_output_; }
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -41,6 +41,7 @@ int run(int argc, char** argv, bool watched) {
   add_summary(commands);
   add_plan(commands);
   add_recipes(commands);
+  add_runs(commands);
   add_models(commands);
   add_weights(commands);
   add_layers(commands);

@@ -22,7 +22,7 @@ namespace {
 
 struct Flags {
   SettingsFlags settings;
-  std::string out, resume;
+  std::string out, resume, tensorboard = "scalars";
   bool pretrained = false, profile = false;
 };
 
@@ -254,12 +254,12 @@ int run(const Flags& flags, Console& console) {
   train::Profiler profiler;
   std::vector<train::Callback*> callbacks{&display};
   if (flags.profile) callbacks.push_back(&profiler);
-  records::Recorder recorder(command_line());
-  callbacks.push_back(&recorder);
+  RunRecords records(flags.tensorboard, console);
+  for (train::Callback* callback : records.callbacks()) callbacks.push_back(callback);
   try {
     return report(trained(flags, callbacks, console), display, profiler, console);
   } catch (const std::exception& error) {
-    recorder.failed(error.what());
+    records.failed(error.what());
     throw;
   }
 }
@@ -278,6 +278,12 @@ void add_train(Commands& commands) {
       "--profile", flags->profile,
       "Also time, FLOPs and bytes per second of each kernel and module over 20 batches, and "
       "RUN/trace.json, a timeline that chrome://tracing and Perfetto open");
+  command.word(
+      "--tensorboard", flags->tensorboard,
+      "Event files for TensorBoard in the run's folder: none, or scalars (with pictures of "
+      "the first batches and hyper-parameters), or also histograms of weights and "
+      "gradients each epoch",
+      {"off", "scalars", "histograms"});
   command.text("--resume", flags->resume,
                "Continue the run in this folder; --epochs, --data, --threads, --workers, "
                "--cache, --save-every and --keep may change",

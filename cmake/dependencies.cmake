@@ -18,3 +18,4 @@ pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
 find_package(CURL QUIET)  # optional: without it nothing is downloaded
 find_package(nlohmann_json REQUIRED)
 find_package(tomlplusplus REQUIRED)
+find_package(SQLite3 REQUIRED)

@@ -5,6 +5,7 @@
 #include "fovea/core/files.h"
 #include "fovea/core/process.h"
 #include "fovea/records/batch_pictures.h"
+#include "fovea/records/curves.h"
 
 namespace fovea::records {
 namespace {
@@ -125,6 +126,18 @@ void Recorder::on_end(train::Trainer& trainer, const train::Result& result) {
   record_.sessions.back().ended = utc_now();
   measure_steps();
   save(trainer);
+  draw_curves(trainer);
+}
+
+/// curves.png and curves.svg
+void Recorder::draw_curves(train::Trainer& trainer) {
+  const std::vector<NamedHistory> runs{{"", trainer.progress().history}};
+  if (runs[0].history.empty()) return;
+  for (const char* name : {"curves.png", "curves.svg"}) {
+    trainer.files().file(name, [path = folder_ / name, runs, metric = record_.metric] {
+      write_curves(path, runs, metric);
+    });
+  }
 }
 
 /// Writes the record with the session as far as it has come.

@@ -8,9 +8,10 @@
 
 namespace fovea::records {
 
-/// Writes what is kept of a run into its folder: record.json (see Record), history.json, and
-/// pictures of its first batches. A file that cannot be written is tried again, as all files of a
-/// run. It should be the last callback, so that it sees what others add.
+/// Writes what is kept of a run into its folder: record.json (see Record), history.json,
+/// pictures of its first batches, and at its end curves.png and curves.svg. A file that cannot be
+/// written is tried again, as all files of a run. It should be the last callback, so that it sees
+/// what others add.
 ///
 ///     records::Recorder recorder;
 ///     train::train(settings, "", {&recorder});
@@ -40,6 +41,7 @@ class Recorder : public train::Callback {
   void describe(const train::Trainer& trainer);
   void measure_steps();
   void save(train::Trainer& trainer);
+  void draw_curves(train::Trainer& trainer);
   double lap();
 
   Record record_;

@@ -1,0 +1,64 @@
+#include "fovea/records/curves.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "fovea/core/error.h"
+
+namespace fovea::records {
+namespace {
+
+draw::Series series(const NamedHistory& run, const std::string& name) {
+  draw::Series line{.name = name};
+  for (const train::EpochRecord& record : run.history) {
+    const std::optional<double> value =
+        name == "lr" ? record.lr : tasks::find(record.numbers, name);
+    if (!value) continue;
+    line.x.push_back(static_cast<double>(record.epoch));
+    line.y.push_back(*value);
+  }
+  line.points = line.x.size() < 12;
+  return line;
+}
+
+/// Curves of these numbers of all runs; a run has one colour, its first number is dashed.
+draw::Panel panel(const std::string& title, const std::vector<NamedHistory>& runs,
+                  const std::vector<std::string>& names) {
+  draw::Lines lines{.x_label = "epoch"};
+  for (size_t i = 0; i < runs.size(); ++i) {
+    for (const std::string& name : names) {
+      draw::Series line = series(runs[i], name);
+      if (line.x.empty()) continue;
+      if (runs.size() > 1) {
+        line.color = draw::series_color(i);
+        line.dashed = names.size() > 1 && name == names[0];
+        line.name = fmt::format("{} {}", runs[i].name, name);
+      }
+      lines.series.push_back(std::move(line));
+    }
+  }
+  return {title, std::move(lines)};
+}
+
+}  // namespace
+
+draw::Chart curves(const std::vector<NamedHistory>& runs, const std::string& metric) {
+  const bool other = metric.starts_with("val_") && metric != "val_loss";
+  const std::string name = metric.substr(std::min<size_t>(4, metric.size()));
+  draw::Chart chart;
+  if (runs.size() == 1) chart.title = runs[0].name;
+  chart.panels.push_back(panel("loss", runs, {"train_loss", "val_loss"}));
+  chart.panels.push_back(other ? panel(name, runs, {"train_" + name, metric})
+                               : panel("learning rate", runs, {"lr"}));
+  return chart;
+}
+
+void write_curves(const std::filesystem::path& file, const std::vector<NamedHistory>& runs,
+                  const std::string& metric) {
+  if (std::ranges::all_of(runs, [](const NamedHistory& run) { return run.history.empty(); }))
+    throw Error(ErrorKind::usage, "curves: no epoch is complete yet");
+  draw::write_chart(file, curves(runs, metric));
+}
+
+}  // namespace fovea::records
