@@ -9,6 +9,16 @@
 namespace fovea::records {
 namespace {
 
+/// How many letters all names begin with, up to a dash: for "a-001" and "a-002" it is 2.
+size_t common_beginning(const std::vector<NamedHistory>& runs) {
+  size_t length = runs[0].name.rfind('-') + 1;  // 0 if there is none
+  for (const NamedHistory& run : runs) {
+    while (length > 0 && run.name.substr(0, length) != runs[0].name.substr(0, length))
+      length = length > 1 ? runs[0].name.rfind('-', length - 2) + 1 : 0;
+  }
+  return length;
+}
+
 draw::Series series(const NamedHistory& run, const std::string& name) {
   draw::Series line{.name = name};
   for (const train::EpochRecord& record : run.history) {
@@ -26,6 +36,7 @@ draw::Series series(const NamedHistory& run, const std::string& name) {
 draw::Panel panel(const std::string& title, const std::vector<NamedHistory>& runs,
                   const std::vector<std::string>& names) {
   draw::Lines lines{.x_label = "epoch"};
+  const size_t common = runs.size() > 1 ? common_beginning(runs) : 0;
   for (size_t i = 0; i < runs.size(); ++i) {
     for (const std::string& name : names) {
       draw::Series line = series(runs[i], name);
@@ -33,7 +44,7 @@ draw::Panel panel(const std::string& title, const std::vector<NamedHistory>& run
       if (runs.size() > 1) {
         line.color = draw::series_color(i);
         line.dashed = names.size() > 1 && name == names[0];
-        line.name = fmt::format("{} {}", runs[i].name, name);
+        line.name = fmt::format("{} {}", runs[i].name.substr(common), name);
       }
       lines.series.push_back(std::move(line));
     }
