@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 
+#include "augmented.h"
 #include "commands.h"
 #include "fovea/core/text.h"
 #include "fovea/draw/grid.h"
@@ -14,13 +16,15 @@
 #include "fovea/images/samples.h"
 #include "inputs.h"
 #include "model.h"
+#include "show.h"
 
 namespace fovea::cli {
 namespace {
 
 struct Flags {
-  std::string data, split = "test", out;
+  std::string data, split = "test", out, augment;
   int64_t count = 16, seed = 1;
+  bool show = false;
 };
 
 data::DataSets open(const Flags& flags) {
@@ -97,12 +101,16 @@ Image image_of(const Array& pixels) {
   return to_8_bits(to_picture(pixels));
 }
 
-std::vector<Sample> draw_samples(const data::Dataset& split, int64_t count, int64_t seed) {
+std::vector<int64_t> chosen_indices(const data::Dataset& split, int64_t count, int64_t seed) {
   std::vector<int64_t> order =
       data::permutation(split.size(), static_cast<uint64_t>(seed), "samples");
   order.resize(static_cast<size_t>(std::min(count, split.size())));
+  return order;
+}
+
+std::vector<Sample> draw_samples(const data::Dataset& split, int64_t count, int64_t seed) {
   std::vector<Sample> samples;
-  for (int64_t i : order) {
+  for (int64_t i : chosen_indices(split, count, seed)) {
     const data::Sample sample = split.sample(i);
     samples.push_back({i, target_text(sample.target, split.targets()), image_of(sample.input)});
   }
@@ -131,21 +139,44 @@ std::vector<std::string> write_files(const std::vector<Sample>& samples,
   return paths;
 }
 
-void write_grid(const std::vector<Sample>& samples, const std::string& path) {
+/// All samples with their labels; with --augment each before and after the transforms, side by
+/// side.
+Image grid_of(const std::vector<Sample>& samples, const std::shared_ptr<const data::Dataset>& split,
+              const Flags& flags) {
   std::vector<draw::Tile> tiles;
-  for (const Sample& sample : samples) tiles.push_back({sample.image, sample.label});
-  encode_png(path, draw::grid(tiles));
+  if (flags.augment.empty() || samples.empty()) {
+    for (const Sample& sample : samples) tiles.push_back({sample.image, sample.label});
+    return draw::grid(tiles);
+  }
+  const auto chosen =
+      std::make_shared<data::Subset>(split, chosen_indices(*split, flags.count, flags.seed));
+  const auto seed = static_cast<uint64_t>(flags.seed);
+  const std::vector<Image> before = augmented(chosen, "none", seed, 0),
+                           after = augmented(chosen, flags.augment, seed, 0);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    tiles.push_back({before[i], samples[i].label});
+    tiles.push_back({after[i], "augmented"});
+  }
+  return draw::grid(tiles, {.columns = 2 * static_cast<int>(std::ceil(std::sqrt(
+                                               static_cast<double>(samples.size()) / 2)))});
 }
 
 int samples(const Flags& flags, Console& console) {
   const data::DataSets sets = open(flags);
-  const std::vector<Sample> chosen =
-      draw_samples(flags.split == "train" ? *sets.train : *sets.test, flags.count, flags.seed);
+  if (flags.show) check_show(console);
+  const auto split = flags.split == "train" ? sets.train : sets.test;
+  const std::vector<Sample> chosen = draw_samples(*split, flags.count, flags.seed);
+  const bool folder = names_folder(flags.out);
+  if (!flags.augment.empty() && folder) {
+    throw Error(ErrorKind::usage, "data samples: --augment draws a grid, and --out is a folder")
+        .with("try", "--out FILE.png");
+  }
   std::vector<std::string> files;
-  if (names_folder(flags.out)) {
-    files = write_files(chosen, flags.out);
-  } else if (!flags.out.empty()) {
-    write_grid(chosen, flags.out);
+  if (folder) files = write_files(chosen, flags.out);
+  if (flags.show || (!folder && !flags.out.empty())) {
+    const Image grid = grid_of(chosen, split, flags);
+    if (!folder && !flags.out.empty()) encode_png(flags.out, grid);
+    if (flags.show) show(console, grid);
   }
   Json list = Json::array();
   std::vector<std::vector<std::string>> rows;
@@ -183,6 +214,9 @@ void add_data(Commands& commands) {
                         1, 10000);
   samples_command.text("--out", flags->out,
                        "A PNG with all of them, or DIR/ for one INDEX-CLASS.png each", "FILE|DIR/");
+  samples_command.text("--augment", flags->augment,
+                       "A list as in train: the grid shows each image before and after it", "LIST");
+  samples_command.flag("--show", flags->show, "Draw the grid in the terminal");
   samples_command.count("--seed", flags->seed, "Seed of the random choice", 0, 9007199254740991);
   add_data_transforms(commands, group);
   add_data_get(commands, group);

@@ -60,11 +60,10 @@ void ExplainFlags::add_model(Command declared) {
                 9007199254740991);
 }
 
-void ExplainFlags::add_images() {
+void ExplainFlags::add_images(const std::string& input_help) {
   max_pixels = default_pixel_limit;
   command.texts("IMAGE", images, "PNG, JPEG or WebP files, and folders of them");
-  command.text("--input", input, "Instead of images: numbers as the net takes them, f32 N, C, H, W",
-               "X.npy");
+  command.text("--input", input, input_help, "X.npy");
   command.max_pixels(max_pixels);
 }
 
@@ -184,6 +183,9 @@ std::string subject_word(size_t index, const Subject& subject) {
 void add_explain(Commands& commands) {
   const Command group = commands.group("explain", "See what a model learned and looks at");
   add_explain_filters(commands, group);
+  add_explain_features(commands, group);
+  add_explain_receptive_field(commands, group);
+  add_explain_conv(commands, group);
 }
 
 }  // namespace fovea::cli

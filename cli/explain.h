@@ -28,8 +28,9 @@ struct ExplainFlags : TrainedFlags {
 
   /// --model, --weights and what else chooses a model, and --seed for one without weights.
   void add_model(Command declared);
-  /// IMAGE... and --input x.npy.
-  void add_images();
+  /// IMAGE... and --input, with this help.
+  void add_images(const std::string& input_help =
+                      "Instead of images: numbers as the net takes them, f32 N, C, H, W");
   void add_layer(const std::string& help);
   /// --class.
   void add_class(const std::string& help);
@@ -67,5 +68,8 @@ std::string deliver_raw(const ExplainFlags& flags, const std::string& name, cons
 std::string subject_word(size_t index, const Subject& subject);
 
 void add_explain_filters(Commands& commands, Command group);
+void add_explain_features(Commands& commands, Command group);
+void add_explain_receptive_field(Commands& commands, Command group);
+void add_explain_conv(Commands& commands, Command group);
 
 }  // namespace fovea::cli

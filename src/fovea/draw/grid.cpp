@@ -29,10 +29,13 @@ Layout layout_of(const std::vector<Tile>& tiles, const GridOptions& options) {
   if (tiles.empty()) throw Error(ErrorKind::usage, "a grid of pictures: there is no picture");
   constexpr int maximum = 1 << 16;
   const auto sound = [](int value) { return value >= 0 && value <= maximum; };
-  if (!sound(options.columns) || !sound(options.scale) || !sound(options.margin)) {
-    throw Error(ErrorKind::usage,
-                "a grid of pictures: columns, scale and margin must be from 0 to 65536")
-        .with("given", fmt::format("{}, {}, {}", options.columns, options.scale, options.margin));
+  if (!sound(options.columns) || !sound(options.scale) || !sound(options.margin) ||
+      options.letters < 0 || options.letters > 16) {
+    throw Error(
+        ErrorKind::usage,
+        "a grid of pictures: columns, scale and margin must be from 0 to 65536, letters to 16")
+        .with("given", fmt::format("{}, {}, {}, {}", options.columns, options.scale, options.margin,
+                                   options.letters));
   }
   int height = 0, width = 0;
   bool captions = false;
@@ -49,7 +52,9 @@ Layout layout_of(const std::vector<Tile>& tiles, const GridOptions& options) {
   const int side = std::max(height, width);
   grid.scale = options.scale > 0 ? options.scale : std::max((readable + side - 1) / side, 1);
   grid.margin = options.margin;
-  grid.letters = int64_t{width} * grid.scale >= wide ? 2 : 1;
+  grid.letters = options.letters > 0                   ? options.letters
+                 : int64_t{width} * grid.scale >= wide ? 2
+                                                       : 1;
   const int text_line = captions ? letter_height * grid.letters + above_caption + below_caption : 0;
   grid.title_height = options.title.empty() ? 0 : options.margin + 2 * letter_height;
   constexpr int64_t max_pixels = int64_t{1} << 28;
@@ -86,6 +91,18 @@ Image grid(const std::vector<Tile>& tiles, const GridOptions& options) {
                 fitted(tiles[i].caption, grid.cell_width, grid.letters), {.scale = grid.letters});
   }
   return std::move(canvas).image();
+}
+
+Image scaled_to(const Image& picture, int side) {
+  const int longer = std::max(picture.height, picture.width);
+  if (longer <= side) {
+    const int factor = std::max(side / longer, 1);
+    return resize(picture, picture.height * factor, picture.width * factor, Filter::nearest);
+  }
+  const auto reduced = [&](int size) {
+    return std::max(static_cast<int>(std::lround(static_cast<double>(size) * side / longer)), 1);
+  };
+  return resize(picture, reduced(picture.height), reduced(picture.width), Filter::bilinear);
 }
 
 }  // namespace fovea::draw

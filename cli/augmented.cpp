@@ -1,0 +1,77 @@
+#include "augmented.h"
+
+#include <algorithm>
+
+#include "fovea/core/error.h"
+#include "fovea/data/loader.h"
+#include "fovea/data/prepared.h"
+#include "fovea/ops.h"
+#include "fovea/runtime/program.h"
+
+namespace fovea::cli {
+namespace {
+
+constexpr int side_of_several_sizes = 112;  // if image sizes differ
+
+/// The net input for these samples: images of a common size keep it.
+Preprocessing preprocessing_of(const data::Dataset& dataset) {
+  const Type type = dataset.typical_input().value_or(
+      Type{DType::u8, {side_of_several_sizes, side_of_several_sizes, 3}});
+  if (type.dtype != DType::u8 || (type.shape[2] != 1 && type.shape[2] != 3)) {
+    throw Error(ErrorKind::usage, "the data set's inputs are not pictures")
+        .with("inputs", to_string(type));
+  }
+  Preprocessing result;
+  result.height = static_cast<int>(type.shape[0]);
+  result.width = static_cast<int>(type.shape[1]);
+  result.channels = static_cast<int>(type.shape[2]);
+  result.mean.assign(static_cast<size_t>(type.shape[2]), 0.0);
+  result.std.assign(static_cast<size_t>(type.shape[2]), 1.0);
+  return result;
+}
+
+/// The images of a batch after mixing, as in that training step.
+Array mixed(const data::Mixing& mixing, const data::Batch& batch, uint64_t seed, int64_t step) {
+  const Shape& shape = batch.inputs.shape();
+  const std::vector<float> mean(static_cast<size_t>(shape[3]), 0), std(mean.size(), 1);
+  const auto graph = Graph::make(Mode::eval);
+  const Tensor images = normalize_images(graph->input("inputs", {DType::u8, shape}), mean, std);
+  const Tensor targets = graph->input("targets", {batch.targets.dtype(), batch.targets.shape()});
+  const Tensor bytes = mixing.trace({images, targets}).inputs * 255 + 0.5;
+  graph->output("images", cast(permute(minimum(maximum(bytes, 0), 255), {0, 2, 3, 1}), DType::u8));
+  const auto random = mixing.draw(images.shape(), seed, step);
+  Inputs inputs{{"inputs", batch.inputs}, {"targets", batch.targets}};
+  inputs.insert(inputs.end(), random.begin(), random.end());
+  Memory memory;
+  State none;
+  return Program(*graph).run(memory, none, inputs)[0].clone();
+}
+
+}  // namespace
+
+std::vector<Image> augmented(const std::shared_ptr<const data::Dataset>& samples,
+                             const std::string& augment, uint64_t seed, int64_t epoch) {
+  const Preprocessing preprocessing = preprocessing_of(*samples);
+  data::LoaderOptions options{.batch = samples->size(), .seed = seed};
+  options.augment = data::Augmentation::parse(augment, samples->typical_input().has_value());
+  options.resize = std::make_shared<data::Resize>(preprocessing);
+  const data::Mixing mixing(
+      std::exchange(options.augment.batch, {}),
+      {DType::f32, {preprocessing.channels, preprocessing.height, preprocessing.width}},
+      samples->targets());
+  data::Loader loader(samples, std::move(options));
+  loader.start(epoch);
+  const Array batch = mixed(mixing, *loader.next(), seed, epoch);
+  std::vector<Image> images;
+  const auto bytes = batch.data<uint8_t>();
+  for (int64_t i = 0; i < batch.dim(0); ++i) {
+    Image image = Image::black(static_cast<int>(batch.dim(1)), static_cast<int>(batch.dim(2)),
+                               static_cast<int>(batch.dim(3)));
+    const size_t size = image.pixels.size();
+    std::ranges::copy(bytes.subspan(static_cast<size_t>(i) * size, size), image.pixels.begin());
+    images.push_back(std::move(image));
+  }
+  return images;
+}
+
+}  // namespace fovea::cli

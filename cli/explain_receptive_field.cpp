@@ -1,0 +1,154 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "explain.h"
+#include "fovea/core/text.h"
+#include "fovea/explain/receptive_field.h"
+#include "fovea/images/samples.h"
+#include "fovea/runtime/eval.h"
+
+namespace fovea::cli {
+namespace {
+
+struct Flags : ExplainFlags {
+  std::string position;
+  bool chart = false;
+};
+
+Json to_json(const explain::PixelBox& box) {
+  return {{"top", box.top}, {"left", box.left}, {"bottom", box.bottom}, {"right", box.right}};
+}
+
+std::optional<std::pair<int64_t, int64_t>> parsed_position(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  const std::vector<std::string> parts = split(text, ',');
+  std::vector<int64_t> numbers;
+  for (const std::string& part : parts) {
+    const std::optional<double> number = parse_number(part);
+    if (number && *number >= 0 && *number <= 65536 &&
+        *number == static_cast<double>(int64_t(*number)))
+      numbers.push_back(static_cast<int64_t>(*number));
+  }
+  if (numbers.size() == 2 && parts.size() == 2) return std::pair{numbers[0], numbers[1]};
+  throw Error(ErrorKind::usage, fmt::format("--position: \"{}\" is not a position", text))
+      .with("expected", "Y,X, counted from 0, such as 8,8");
+}
+
+/// The images, if any are given: here they are not required.
+std::vector<Subject> optional_subjects(const Flags& flags, const Predictor& predictor) {
+  if (flags.images.empty() && !flags.input.ends_with(".npy")) return {};
+  return subjects(flags, predictor);
+}
+
+/// The input as numbers, normalised.
+Array normalized_values(const Subject& subject, const Predictor& predictor) {
+  if (subject.input.dtype() == DType::f32) return subject.input;
+  const Preprocessing& p = *predictor.file().preprocessing;
+  return eval(
+      [&](const Tensors& t) {
+        return Tensors{normalized(t[0], {p.mean, p.std})};
+      },
+      {subject.input})[0];
+}
+
+/// What the net sees of it.
+Image seen(const Subject& subject) {
+  if (subject.input.dtype() == DType::f32) return subject.picture;
+  return to_8_bits(to_picture(subject.input.reshaped(subject.input.shape().slice(1))));
+}
+
+int run(const Flags& flags, Console& console) {
+  prepare_output(flags, console);
+  const auto predictor = load_explained(flags, console);
+  const std::vector<Subject> given = optional_subjects(flags, *predictor);
+  if (given.size() > 1) {
+    throw Error(ErrorKind::usage, "explain receptive-field: more than one image is given")
+        .with("images", std::to_string(given.size()));
+  }
+  Shape input = predictor->input();
+  if (!flags.input.empty() && given.empty()) input = parse_sizes("--input", flags.input);
+  explain::FieldTarget target{.layer = flags.layer, .position = parsed_position(flags.position)};
+  if (!flags.target.empty()) {
+    if (!flags.layer.empty() || !flags.position.empty()) {
+      throw Error(ErrorKind::usage, "--class cannot be given together with --layer or --position")
+          .with("class", "its gradient is of an output of the net, which has no position");
+    }
+    target.output = class_index(flags.target, *predictor);
+  }
+  Array values;
+  if (!given.empty()) {
+    values = normalized_values(given[0], *predictor);
+    input = values.shape().slice(1);
+  }
+  const explain::FieldMap field = explain::measure_field(
+      predictor->model(), predictor->state(), input, target,
+      target.output && !given.empty() ? &values : nullptr, static_cast<uint64_t>(flags.seed));
+  const std::string name = "receptive-field-" + field.layer;
+  const Image picture = given.empty() ? Image{} : seen(given[0]);
+  const std::string png = deliver(
+      flags, console, name, explain::field_picture(field, given.empty() ? nullptr : &picture));
+  const std::string npy = deliver_raw(flags, name, field.gradient);
+  Json document{{"layer", field.layer}};
+  if (target.output) {
+    document["class"] = class_name(*target.output, *predictor);
+  } else {
+    document["position"] = {field.y, field.x};
+  }
+  document["box"] = to_json(field.box);
+  document["effective"] = {
+      {"box", to_json(field.effective)}, {"share", field.share}, {"energy", field.energy}};
+  document["png"] = png;
+  if (!npy.empty()) document["npy"] = npy;
+  const auto rows = [](const explain::PixelBox& b) {
+    return fmt::format("{}x{}, rows {} to {}, columns {} to {}", b.height(), b.width(), b.top,
+                       b.bottom, b.left, b.right);
+  };
+  console.result(fmt::format("{}{}\n  field                {}\n  95 % of the energy   {}\n",
+                             field.layer,
+                             target.output ? " " + class_name(*target.output, *predictor)
+                                           : fmt::format(" at {},{}", field.y, field.x),
+                             rows(field.box), rows(field.effective)));
+  if (!png.empty()) console.result(png + "\n");
+  if (flags.chart) {
+    const auto stages = explain::field_stages(predictor->model(), input);
+    const std::string chart = deliver(flags, console, "stages", explain::stages_picture(stages));
+    Json list = Json::array();
+    std::vector<std::vector<std::string>> lines;
+    for (const explain::FieldStage& stage : stages) {
+      list.push_back({{"layer", stage.layer}, {"field", stage.field}, {"size", stage.size}});
+      lines.push_back({stage.layer, std::to_string(stage.field), std::to_string(stage.size)});
+    }
+    document["stages"] = list;
+    document["chart"] = chart;
+    console.result("\n" + table({"layer", "field", "size"}, lines, "lrr"));
+    if (!chart.empty()) console.result(chart + "\n");
+  }
+  console.document(document);
+  return 0;
+}
+
+}  // namespace
+
+void add_explain_receptive_field(Commands& commands, Command group) {
+  const auto flags = std::make_shared<Flags>();
+  flags->add_model(commands.add(group, "receptive-field",
+                                "Measure and draw which pixels a layer or a class depends on",
+                                [flags](Console& console) { return run(*flags, console); }));
+  flags->add_images(
+      "Size of the random inputs, CxHxW; or, instead of an image, numbers as the net takes them, "
+      "f32 N, C, H, W, in X.npy");
+  Command& command = flags->command;
+  flags->add_layer("Which layer; the last one that has positions by default");
+  command.text("--position", flags->position, "Which position of its output; the middle by default",
+               "Y,X");
+  flags->add_class(
+      "Instead of a layer: an output of the net; its gradient is that of the image, if "
+      "one is given");
+  command.flag("--chart", flags->chart,
+               "Also draw the receptive field and the size of maps, stage by stage");
+  flags->add_out("Also a .npy file: the gradient map, f32 H, W");
+  command.footer("The gradient is measured on random inputs; an image is drawn below the map.");
+}
+
+}  // namespace fovea::cli
