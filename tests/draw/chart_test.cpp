@@ -11,6 +11,7 @@
 #include "fovea/draw/surface.h"
 #include "fovea/draw/terminal.h"
 #include "fovea/images/codec.h"
+#include "golden_picture.h"
 
 namespace fovea::draw {
 namespace {
@@ -48,6 +49,23 @@ TEST(Chart, GapsAndOddNumbersAreDrawable) {
   EXPECT_EQ(count(svg, "<g "), count(svg, "</g>"));
   const Image image = chart_image(chart);
   EXPECT_GT(image.width, 1400);
+}
+
+TEST(Chart, LooksAsStored) {
+  const Lines loss{.series = {{.name = "train", .x = {1, 2, 3, 4}, .y = {2.3, 1.1, 0.6, 0.4}},
+                              {.name = "validation",
+                               .x = {1, 2, 3, 4},
+                               .y = {1.9, 1.0, 0.8, 0.9},
+                               .dashed = true}},
+                   .x_label = "epoch",
+                   .y_label = "loss"};
+  const Bars bars{.names = {"conv1", "conv2"}, .groups = {{"", {3, 7}}}, .x_label = "pixels"};
+  const Matrix matrix{
+      .rows = {"cat", "dog"}, .columns = {"cat", "dog"}, .values = {{1, 0}, {0.4, 0.6}}};
+  expect_picture(
+      "chart",
+      chart_image(
+          {.title = "A title", .panels = {{"loss", loss}, {"bars", bars}, {"matrix", matrix}}}, 1));
 }
 
 TEST(Chart, TextsCannotBreakOutOfSvg) {
