@@ -110,7 +110,7 @@ HWY_INLINE void walk_chunk(const Channels& c, int64_t block, int64_t chunk, cons
     walk_columns<n, 1, 4>(c, block, chunk, column, Whole{}, f, out);
   if (column < c.width) {
     const Part rest{static_cast<size_t>(c.width - column)};
-    walk_columns<n, 1, 4>(c, block, chunk, column, rest, f, out);
+    walk_columns<n, 1, 1>(c, block, chunk, column, rest, f, out);
   }
 }
 

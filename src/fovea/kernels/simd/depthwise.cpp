@@ -134,7 +134,7 @@ Geometry geometry_of(const ConvGeometry& g, const Shape& weight, const Type& x, 
 
 std::string refuse(const ConvGeometry& g, const Shape& weight, const Type& x, const Type& y) {
   if (g.groups != x.dim(1) || weight[0] != x.dim(1)) return "only depthwise convolutions";
-  if (!is_simd_float(x.dtype) || y.dtype != x.dtype) return "only f32, bf16 or f16";
+  if (!is_simd_float(x.dtype) || y.dtype != x.dtype) return simd_floats();
   if (x.layout == Layout::plain || x.layout != y.layout) return "only channels-last and blocked16";
   if (x.numel() == 0 || y.numel() == 0 || weight.numel() == 0)
     return "nothing to compute for empty values";

@@ -45,7 +45,7 @@ Offer normalize_to(const Problem& problem) {
 
 Offer make_normalize_images(const Problem& problem) {
   const DType dtype = problem.out[0].dtype;
-  if (!is_simd_float(dtype)) return Refusal{"only to f32, bf16 and f16"};
+  if (!is_float(dtype) || dtype == DType::f64) return Refusal{"only to f32, bf16 and f16"};
   const bool deep = problem.in[0].dtype == DType::u16;
   return with_float(dtype, [&]<class T>(T) {
     return deep ? normalize_to<uint16_t, T>(problem) : normalize_to<uint8_t, T>(problem);

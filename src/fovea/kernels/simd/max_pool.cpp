@@ -357,7 +357,7 @@ Offer make_max_pool(const Problem& problem) {
 
 Offer make_max_pool_indices(const Problem& problem) {
   const Type& x = problem.in[0];
-  if (!is_simd_float(x.dtype)) return Refusal{"only f32, bf16 or f16"};
+  if (!is_simd_float(x.dtype)) return Refusal{simd_floats()};
   const Windows w = windows_of(problem.op.get<MaxPoolIndices>(), x.shape, problem.out[0].shape);
   if (volume(w.in) > std::numeric_limits<int32_t>::max())
     return Refusal{"only planes of up to 2^31 positions"};

@@ -81,7 +81,7 @@ Offer make_max_unpool(const Problem& problem) {
 
 Offer make_max_unpool_backward(const Problem& problem) {
   const DType dtype = problem.in[1].dtype;
-  if (!is_simd_float(dtype)) return Refusal{"only f32, bf16 or f16"};
+  if (!is_simd_float(dtype)) return Refusal{simd_floats()};
   return with_float(dtype, [&]<class T>(T) { return unpool_backward<T>(problem); });
 }
 

@@ -1,5 +1,7 @@
 #include "fovea/kernels/rules.h"
 
+#include <hwy/highway.h>
+
 #include "fovea/kernels/simd/depthwise.h"
 #include "fovea/kernels/simd/direct.h"
 #include "fovea/kernels/simd/simd.h"
@@ -11,6 +13,8 @@
 #include "fovea/ops/reorder.h"
 
 namespace fovea {
+
+bool simd::has_half_vectors() { return (hwy::SupportedTargets() & (HWY_SSE4 - 1)) != 0; }
 
 void simd::fail_as_reference(const Problem& problem, const Args& args) {
   const auto reference = make_reference_kernel(problem);

@@ -52,8 +52,17 @@ inline std::optional<Refusal> unless_f32(const Problem& problem, size_t checked 
   return std::nullopt;
 }
 
+/// Whether vectors are loaded from 16-bit floats: not under SSE4, which has no instructions for
+/// them and would add a fifth to the time to compile; there problems are widened to f32.
+bool has_half_vectors();
+
 inline bool is_simd_float(DType dtype) {
-  return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16;
+  return dtype == DType::f32 ||
+         ((dtype == DType::bf16 || dtype == DType::f16) && has_half_vectors());
+}
+/// Why it is false.
+inline const char* simd_floats() {
+  return has_half_vectors() ? "only f32, bf16 or f16" : "only f32, under SSE4";
 }
 
 /// Nothing if all inputs and outputs have the same of f32, bf16 and f16; inputs from `checked` on
@@ -65,7 +74,7 @@ inline std::optional<Refusal> unless_one_float(const Problem& problem, size_t ch
   if (is_simd_float(dtype) && std::ranges::all_of(in, fits) &&
       std::ranges::all_of(problem.out, fits))
     return std::nullopt;
-  return Refusal{"only f32, bf16 or f16"};
+  return Refusal{simd_floats()};
 }
 
 /// Nothing if all values of in[0]'s shape have the same of f32, bf16 and f16, and the rest (scales,
@@ -78,7 +87,7 @@ inline std::optional<Refusal> unless_float_beside_f32(const Problem& problem) {
   if (is_simd_float(x.dtype) && std::ranges::all_of(problem.in, fits) &&
       std::ranges::all_of(problem.out, fits))
     return std::nullopt;
-  return Refusal{"only f32, or bf16 or f16 beside f32"};
+  return Refusal{has_half_vectors() ? "only f32, or bf16 or f16 beside f32" : simd_floats()};
 }
 
 /// f(a value of the C++ type), for f32, bf16 and f16.

@@ -40,7 +40,7 @@ std::string refuse(const Pass& pass) {
       pass.geometry->stride != ones || pass.geometry->dilation != ones ||
       pass.geometry->groups != 1)
     return "only 3x3 kernels, stride 1, no dilation, no groups";
-  if (!is_simd_float(pass.x.dtype)) return "only f32, bf16 or f16";
+  if (!is_simd_float(pass.x.dtype)) return simd_floats();
   if (pass.x.layout == Layout::plain || pass.y.layout == Layout::plain)
     return "only channels-last and blocked16";
   if (pass.x.numel() == 0 || pass.y.numel() == 0) return "nothing to compute for empty values";
