@@ -28,8 +28,9 @@ Adam::Step Adam::step(ParameterStep& p) const {
   v = beta2 * v + (1 - beta2) * (g * g);
   // What depends only on the step is computed in float64.
   const Tensor t = cast(count, DType::f64);
-  const Tensor root = p.as_parameter(sqrt(bias_correction(beta2, t)));
-  return {m / (sqrt(v) / root + eps), bias_correction(beta1, t)};
+  const Tensor correction = bias_correction(beta2, t);
+  const Tensor scale = p.as_parameter(sqrt(correction) / correction);  // 1 / sqrt(correction)
+  return {m / (sqrt(v) * scale + eps), bias_correction(beta1, t)};
 }
 
 std::vector<Argument> Adam::arguments() const {
