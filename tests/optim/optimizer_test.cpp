@@ -219,9 +219,9 @@ TEST(Optimizers, RoundAsTheirFormulasDo) {
     }
     different += w != after.state.get("p").data<float>()[i];
     const float h = f(0.7) * g[i], m = f(1 - 0.9) * h, v = f(1 - 0.999) * (h * h);
-    const float root = f(std::sqrt(1 - 0.999)), rate = f(0.1 / (1 - 0.9));
+    const float scale = f(1 / std::sqrt(1 - 0.999)), rate = f(0.1 / (1 - 0.9));
     const float kept = f(1 - 0.1 * 0.05) * p[i];
-    w = std::fma(-rate, m / (std::sqrt(v) / root + f(1e-8)), kept);
+    w = std::fma(-rate, m / std::fma(std::sqrt(v), scale, f(1e-8)), kept);
     different += w != adam.state.get("p").data<float>()[i];
   }
   if (instruction_set() == "SSE4") GTEST_SKIP() << "products and sums are rounded apart";
