@@ -60,6 +60,7 @@ void add_layers(Commands& commands);
 void add_data(Commands& commands);
 void add_data_get(Commands& commands, Command group);
 void add_weights(Commands& commands);
+void add_data_check(Commands& commands, Command group);
 void add_data_transforms(Commands& commands, Command group);
 void add_bench(Commands& commands);
 void add_explain(Commands& commands);

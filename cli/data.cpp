@@ -218,6 +218,7 @@ void add_data(Commands& commands) {
                        "A list as in train: the grid shows each image before and after it", "LIST");
   samples_command.flag("--show", flags->show, "Draw the grid in the terminal");
   samples_command.count("--seed", flags->seed, "Seed of the random choice", 0, 9007199254740991);
+  add_data_check(commands, group);
   add_data_transforms(commands, group);
   add_data_get(commands, group);
 }
