@@ -124,13 +124,13 @@ std::string class_text(const data::Report& report) {
   if (report.classes.empty()) return "";
   const std::optional<double> ratio = report.imbalance();
   std::string text = fmt::format("{:<18}{}", "classes", report.classes.size());
+  if (*ratio == 1) return text + ", equally large\n";
   text +=
       std::isfinite(*ratio)
           ? fmt::format("; the largest has {:.3g} times as many images as the smallest\n", *ratio)
           : "; some have no image to train on\n";
   constexpr size_t listed = 12;
-  constexpr double unequal = 1.5;
-  if (report.classes.size() > listed && *ratio < unequal) return text;
+  if (report.classes.size() > listed) return text + "  --json counts each\n";
   std::vector<std::string> header{"", "class"};
   for (const auto& [split, count] : report.counts) header.push_back(split);
   std::vector<std::vector<std::string>> rows;

@@ -8,9 +8,9 @@
 namespace fovea {
 namespace {
 
-/// What rounding 32 x 32 samples to integers adds to a frequency, at most: it must not decide about
-/// frequencies that a picture does not have.
-constexpr float rounding = 20;
+/// What a little noise in 32 x 32 samples adds to a frequency: it must not decide about frequencies
+/// that a picture does not have.
+constexpr float noise = 50;
 constexpr int side = 32, low = 8, small_side = 16;
 
 /// Rows of the cosine transform: the frequencies 0 to 8 over 32 places.
@@ -55,13 +55,13 @@ Likeness likeness(const Image& picture) {
   const Image gray = to_gray(picture);
   Likeness result;
   const auto frequencies = transform(resize(gray, side, side, Filter::bilinear));
-  // Zigzag from the lowest: diagonals 1 to 10 have 65 frequencies, of which 64 are taken.
+  // Zigzag from the lowest: diagonals 1 to 11 have 65 frequencies, of which 64 are taken.
   int bit = 0;
   for (size_t diagonal = 1; bit < 64; ++diagonal) {
     for (size_t v = 0; v <= diagonal && bit < 64; ++v) {
       const size_t u = diagonal - v;
       if (u > low || v > low) continue;
-      if (frequencies[v][u] > rounding) result.hash |= uint64_t{1} << bit;
+      if (frequencies[v][u] > noise) result.hash |= uint64_t{1} << bit;
       ++bit;
     }
   }
