@@ -36,7 +36,7 @@ TEST(Selection, AGlobThatMatchesNothingListsNames) {
       error_text(ErrorKind::usage, [&] { (void)select("--group", "cnv1.*", "lenet5", config); });
   EXPECT_TRUE(text.starts_with("unknown --group \"cnv1.*\"\n")) << text;
   EXPECT_NE(text.find("\n  arrays  conv1.weight, conv1.bias, "), std::string::npos) << text;
-  EXPECT_NE(text.find(" and 2 more\n  try     backbone, head, vectors, or globs"),
+  EXPECT_NE(text.find(" and 2 more\n  try     backbone, head, norms, vectors, or globs"),
             std::string::npos)
       << text;
 }
@@ -56,6 +56,9 @@ TEST(Selection, TheBackboneIsAllThatDoesNotDependOnTheClasses) {
   EXPECT_TRUE(vectors.contains("layer1.0.bn1.weight"));
   EXPECT_FALSE(vectors.contains("layer1.0.conv1.weight"));
   EXPECT_TRUE(vectors.contains("fc.weight"));
+  const models::ArrayNames norms = frozen("norms");  // the shortcuts' are not named bn
+  EXPECT_EQ(norms.size(), 20u * 5);
+  EXPECT_TRUE(norms.contains("layer2.0.downsample.1.running_var"));
   EXPECT_TRUE(frozen("").empty());
 }
 

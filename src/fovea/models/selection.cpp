@@ -7,6 +7,7 @@
 #include "fovea/core/error.h"
 #include "fovea/core/glob.h"
 #include "fovea/core/text.h"
+#include "fovea/nn/norm.h"
 
 namespace fovea::models {
 
@@ -40,6 +41,20 @@ ArrayNames parts_of(const nn::Module& model, const ArrayNames& head, bool others
   return names;
 }
 
+template <class... Classes>
+bool is_any_of(const nn::Module& module) {
+  return (... || (dynamic_cast<const Classes*>(&module) != nullptr));
+}
+
+/// Adds the arrays of all normalisation layers.
+void add_norms(const nn::Module& module, ArrayNames& names) {
+  if (is_any_of<nn::BatchNorm, nn::LayerNorm, nn::LayerNormChannels, nn::GroupNorm,
+                nn::InstanceNorm, nn::GlobalResponseNorm>(module)) {
+    for (const nn::Variable* v : module.variables()) names.insert(v->name());
+  }
+  for (const nn::Module* child : module.children()) add_norms(*child, names);
+}
+
 /// The error for a part of a selection that selects nothing, with the nearest names and the first.
 Error no_match(std::string_view flag, const std::string& part, const nn::Module& model) {
   constexpr size_t shown = 8;
@@ -50,7 +65,8 @@ Error no_match(std::string_view flag, const std::string& part, const nn::Module&
   if (all.size() > shown) names += " and " + std::to_string(all.size() - shown) + " more";
   return unknown_name(std::string(flag), part, all)
       .with("arrays", names)
-      .with("try", "backbone, head, vectors, or globs of the names in fovea summary: 'layer1.*'");
+      .with("try",
+            "backbone, head, norms, vectors, or globs of the names in fovea summary: 'layer1.*'");
 }
 
 }  // namespace
@@ -70,6 +86,8 @@ ArrayNames select(std::string_view flag, std::string_view text, const nn::Module
                         flag, part))
             .with("try", "globs of the names in fovea summary: 'layer1.*'");
       }
+    } else if (part == "norms") {
+      add_norms(model, found);
     } else {
       for (const nn::Variable* v : model.variables()) {
         const bool is = part == "vectors" ? v->shape().rank() < 2 : matches_glob(part, v->name());

@@ -19,6 +19,7 @@ ArrayNames head(std::string_view name, const Config& config);
 /// The arrays of `model` that a text selects, a comma-separated list of
 ///   head       those of `head`
 ///   backbone   all others
+///   norms      those of normalisation layers, running statistics too
 ///   vectors    those of fewer than two axes: biases, and all arrays of norms
 ///   a glob     of array names: "layer1.*", "*.bias"
 /// "" selects none. Errors: usage, beginning with `flag`, when a glob or a word selects no array of

@@ -127,9 +127,8 @@ std::vector<Setting> last_settings() {
       {"weights", "file of initial weights; layers for other classes are reinitialised",
        &Settings::weights},
       {"freeze",
-       "arrays to keep unchanged: backbone (all but the head), head, vectors (biases and norms), "
-       "or "
-       "globs of names",
+       "arrays to keep unchanged: backbone (all but the head), head, norms, vectors (biases and "
+       "norms), or globs of names",
        &Settings::freeze},
       {"unfreeze-after", "epochs after which everything is trained; 0: never",
        &Settings::unfreeze_after, 0, 1e6},
