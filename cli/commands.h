@@ -64,6 +64,7 @@ void add_data_check(Commands& commands, Command group);
 void add_data_transforms(Commands& commands, Command group);
 void add_bench(Commands& commands);
 void add_explain(Commands& commands);
+void add_report(Commands& commands);
 void add_filter(Commands& commands);
 void add_selftest(Commands& commands);
 

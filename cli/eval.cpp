@@ -16,16 +16,18 @@
 #include "fovea/draw/matrix.h"
 #include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
+#include "fovea/report/report.h"
 #include "fovea/train/setup.h"
 #include "model.h"
 #include "rows.h"
+#include "run_records.h"
 
 namespace fovea::cli {
 namespace {
 
 struct Flags : TrainedFlags {
   Command command;
-  std::string data, split = "test", predictions, confusion, on_bad_image, tta;
+  std::string data, split = "test", predictions, confusion, report, on_bad_image, tta;
   int64_t batch = 256;
 };
 
@@ -247,12 +249,27 @@ std::string to_text(const tasks::Measures& measures) {
   return text;
 }
 
+/// Measures once more, with what the report needs of each sample.
+void write_report(const Flags& flags, Predictor& predictor,
+                  const std::shared_ptr<const data::Dataset>& split, Console& console) {
+  const report::Measured measured = report::measure(
+      predictor, split, flags.split,
+      {.batch = flags.batch, .progress = [&](int64_t done, int64_t all) {
+         console.status(static_cast<double>(done) / static_cast<double>(all),
+                        "report: " + grouped(done) + " of " + grouped(all) + " samples");
+       }});
+  replace_file(flags.report, report::evaluation_report(
+                                 predictor, measured, *split,
+                                 {flags.model, flags.data + ", " + flags.split, command_line()}));
+}
+
 int run(const Flags& flags, Console& console) {
   flags.command.require("--model");
   flags.command.require("--data");
   check_confusion(flags.confusion);
   if (!flags.predictions.empty()) console.data_goes_to("--predictions", flags.predictions);
   if (!flags.confusion.empty()) console.data_goes_to("--confusion", flags.confusion);
+  if (!flags.report.empty()) console.data_goes_to("--report", flags.report);
   const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
   if (!flags.tta.empty()) predictor->use(TestViews::parse(flags.tta));
   std::vector<data::BadSample> skipped;
@@ -272,6 +289,7 @@ int run(const Flags& flags, Console& console) {
       predictor->evaluation().measure(split, flags.batch, progress, {}, each);
   if (!flags.predictions.empty()) predictions.write();
   if (!flags.confusion.empty()) write_confusion(flags.confusion, measures);
+  if (!flags.report.empty()) write_report(flags, *predictor, split, console);
   Json document = to_json(measures);
   std::string text = to_text(measures);
   if (const TestViews& views = predictor->views(); views.count() > 1) {
@@ -315,6 +333,9 @@ void add_eval(Commands& commands) {
                "FILE");
   command.text("--confusion", flags->confusion,
                "Write the confusion matrix: .csv, or a picture as .png", "FILE");
+  command.text("--report", flags->report,
+               "Write a report, an HTML page, with the worst mistakes and what the model looked at",
+               "FILE.html");
 }
 
 }  // namespace fovea::cli

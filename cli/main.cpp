@@ -48,6 +48,7 @@ int run(int argc, char** argv, bool watched) {
   add_data(commands);
   add_bench(commands);
   add_explain(commands);
+  add_report(commands);
   add_filter(commands);
   add_selftest(commands);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <new>
 
 #include "commands.h"
 #include "downloads.h"
@@ -13,6 +14,7 @@
 #include "fovea/train/trainer.h"
 #include "model.h"
 #include "profile.h"
+#include "report.h"
 #include "run_records.h"
 #include "settings_flags.h"
 #include "signals.h"
@@ -23,7 +25,7 @@ namespace {
 struct Flags {
   SettingsFlags settings;
   std::string out, resume, tensorboard = "scalars";
-  bool pretrained = false, profile = false;
+  bool pretrained = false, profile = false, no_report = false;
 };
 
 /// A line for each of the first images that cannot be read; "" where all can.
@@ -207,8 +209,24 @@ std::string profiler_text(const train::Profiler& profiler, const Peak& peak) {
          profile_text(timeline, profiler.batches(), peak);
 }
 
+/// The run's report, for its folder; its path, or "" if there is none. The run is complete: what
+/// goes wrong here is no reason to let it fail.
+std::string written_report(const train::Result& result, const Flags& flags, Console& console) {
+  if (flags.no_report || result.stopped) return "";
+  const std::filesystem::path path = result.folder / "report.html";
+  try {
+    write_report({result.folder}, path, console);
+    return path.string();
+  } catch (const Error& error) {
+    console.note(fmt::format("warning: no report was written: {}", error.headline()));
+  } catch (const std::bad_alloc&) {
+    console.note("warning: no report was written: not enough memory");
+  }
+  return "";
+}
+
 int report(const train::Result& result, const Display& display, const train::Profiler& profiler,
-           Console& console) {
+           const Flags& flags, Console& console) {
   Json document = to_json(result);
   if (!profiler.timeline().events.empty()) {
     const Peak peak = measure_peak();
@@ -217,6 +235,8 @@ int report(const train::Result& result, const Display& display, const train::Pro
     // Not during the run: a full disk must not end it.
     replace_file(result.folder / "trace.json", trace_text(profiler.timeline()));
   }
+  const std::string page = written_report(result, flags, console);
+  if (!page.empty()) document["report"] = page;
   console.document(document);
   const std::string folder = shell_word(result.folder.string());
   if (result.stopped) {
@@ -225,6 +245,7 @@ int report(const train::Result& result, const Display& display, const train::Pro
   }
   console.note("");
   console.result(result_text(result));
+  if (!page.empty()) console.result("report         " + page + "\n");
   const std::string model = shell_word((result.folder / "best.safetensors").string());
   console.note("\nnext\n  fovea eval --model " + model + " --data " + shell_word(display.data) +
                "\n  fovea predict --model " + model + " IMAGE...\n  fovea summary --model " +
@@ -257,7 +278,7 @@ int run(const Flags& flags, Console& console) {
   RunRecords records(flags.tensorboard, console);
   for (train::Callback* callback : records.callbacks()) callbacks.push_back(callback);
   try {
-    return report(trained(flags, callbacks, console), display, profiler, console);
+    return report(trained(flags, callbacks, console), display, profiler, flags, console);
   } catch (const std::exception& error) {
     records.failed(error.what());
     throw;
@@ -284,6 +305,8 @@ void add_train(Commands& commands) {
       "the first batches and hyper-parameters), or also histograms of weights and "
       "gradients each epoch",
       {"off", "scalars", "histograms"});
+  command.flag("--no-report", flags->no_report,
+               "Do not write RUN/report.html, the report of the run, at its end");
   command.text("--resume", flags->resume,
                "Continue the run in this folder; --epochs, --data, --threads, --workers, "
                "--cache, --save-every and --keep may change",
