@@ -22,3 +22,4 @@ echo "A few test images, and what the network takes them for:"
 "$fovea" predict --model "$run/best.safetensors" --top 2 "$run"/samples/*.png
 echo
 echo "Everything is in $run"
+if [ -e "$run/report.html" ]; then echo "Its report, for a browser: $run/report.html"; fi

@@ -75,7 +75,6 @@ void add_calibration(Page& page, const Measured& measured) {
       .y_label = "accuracy",
       .x_range = draw::Range{0, 1},
       .y_range = draw::Range{0, 1}};
-  page.heading("Calibration");
   page.curves("Calibration",
               "How often predictions of each confidence are right; below the diagonal the model is "
               "too sure.",
@@ -172,15 +171,13 @@ void add_insides(Page& page, Predictor& predictor, const Array* example) {
   if (example == nullptr) return;
   page.heading("Feature maps");
   const auto layers = explain::features(predictor, *example);
-  std::vector<draw::Tile> tiles;
-  std::string names;
+  bool first = true;
   for (const explain::FeatureMaps& layer : layers) {
-    page.fold(fmt::format("{}: the strongest channels for the first example", layer.layer),
-              names.empty());
+    page.fold(fmt::format("{}: the strongest channels for the first sample", layer.layer), first);
+    first = false;
     page.picture(explain::features_picture(layer, {.channels = 16, .by_strength = true}),
                  fmt::format("The 16 strongest channels of {}", layer.layer));
     page.close();
-    names += (names.empty() ? "" : ", ") + layer.layer;
   }
 }
 

@@ -193,7 +193,7 @@ void Page::matrix(std::string_view title, const std::vector<std::string>& names,
     return;
   }
   body_ += fmt::format(
-      "<div class=\"matrix\"><fieldset class=\"switch\"><legend>{0}</legend>"
+      "<div class=\"matrix\"><fieldset class=\"switch\"><legend>Show</legend>"
       "<label><input type=\"radio\" name=\"m{1}\" value=\"raw\" checked> counts</label>"
       "<label><input type=\"radio\" name=\"m{1}\" value=\"share\"> % of the class</label>"
       "</fieldset><div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"{0}\"><table>"
@@ -232,7 +232,9 @@ bool Page::picture(const Image& image, std::string_view alt, std::string_view ca
 
 void Page::charts() { body_ += "<div class=\"charts\">\n"; }
 void Page::end_charts() { body_ += "</div>\n"; }
-void Page::gallery() { body_ += "<div class=\"gallery\">\n"; }
+void Page::gallery(bool large) {
+  body_ += large ? "<div class=\"gallery large\">\n" : "<div class=\"gallery\">\n";
+}
 void Page::end_gallery() { body_ += "</div>\n"; }
 
 std::string Page::document() && {

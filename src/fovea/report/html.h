@@ -61,7 +61,7 @@ class Page {
   /// room.
   bool picture(const Image& image, std::string_view alt, std::string_view caption = {});
   /// Pictures up to end_gallery() stand beside each other.
-  void gallery();
+  void gallery(bool large = false);
   void end_gallery();
 
   /// The document. No more can be added.

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <functional>
+#include <map>
 
 #include "fovea/data/order.h"
 #include "fovea/data/prepared.h"
@@ -52,13 +53,27 @@ std::vector<CalibrationBin> calibration_of(const std::vector<Verdict>& verdicts)
   return all;
 }
 
-/// The most confident verdicts that are right, or wrong.
-std::vector<Verdict> most_confident(std::vector<Verdict> verdicts, bool right, int64_t count) {
-  std::erase_if(verdicts, [&](const Verdict& v) { return (v.target == v.prediction) != right; });
-  std::ranges::stable_sort(
-      verdicts, [](const Verdict& a, const Verdict& b) { return a.probability > b.probability; });
+/// The most confident mistakes.
+std::vector<Verdict> worst(std::vector<Verdict> verdicts, int64_t count) {
+  std::erase_if(verdicts, [](const Verdict& v) { return v.target == v.prediction; });
+  std::ranges::stable_sort(verdicts, std::greater(), &Verdict::probability);
   verdicts.resize(std::min(verdicts.size(), static_cast<size_t>(count)));
   return verdicts;
+}
+
+/// The most confident right verdict of each class, the most confident classes first.
+std::vector<Verdict> best(const std::vector<Verdict>& verdicts, int64_t count) {
+  std::map<int64_t, Verdict> of_class;
+  for (const Verdict& v : verdicts) {
+    if (v.target != v.prediction) continue;
+    const auto [found, is_new] = of_class.try_emplace(v.target, v);
+    if (!is_new && v.probability > found->second.probability) found->second = v;
+  }
+  std::vector<Verdict> chosen;
+  for (const auto& [target, v] : of_class) chosen.push_back(v);
+  std::ranges::stable_sort(chosen, std::greater(), &Verdict::probability);
+  chosen.resize(std::min(chosen.size(), static_cast<size_t>(count)));
+  return chosen;
 }
 
 std::string class_name(const Predictor& predictor, int64_t k) {
@@ -130,8 +145,8 @@ Measured measure(Predictor& predictor, std::shared_ptr<const data::Dataset> samp
   if (!classifies) return result;
   result.calibration = calibration_of(verdicts);
   if (!shows_pictures(*samples)) return result;
-  const auto wrong = most_confident(verdicts, false, options.examples);
-  const auto right = most_confident(verdicts, true, options.examples / 2);
+  const auto wrong = worst(verdicts, options.examples);
+  const auto right = best(verdicts, options.examples / 2);
   result.mistakes = examples_of(wrong, predictor, *samples);
   result.right = examples_of(right, predictor, *samples);
   try {

@@ -32,7 +32,8 @@ struct Measured {
   tasks::Numbers numbers = {};
   std::vector<tasks::Table> tables = {};
   std::vector<CalibrationBin> calibration = {};  ///< of classifiers; bins without samples left out
-  /// Of classifiers of pictures: the most confident mistakes, and the most confident right ones.
+  /// Of classifiers of pictures: the most confident mistakes, and the most confident right
+  /// prediction of each of some classes.
   std::vector<Example> mistakes = {}, right = {};
   std::string cam_layer = {};  ///< whose Grad-CAM the examples have; "" for none
 };

@@ -236,6 +236,7 @@ void add_batches(Page& page, const RunContents& run) {
   for (size_t i = 0; i < run.record.batches.size(); ++i) {
     const records::BatchPictures& batch = run.record.batches[i];
     page.fold(fmt::format("Batch {}", i + 1), i == 0);
+    page.gallery(true);
     for (const auto& [file, what] :
          {std::pair{batch.fed, "as fed"}, {batch.original, "before augmentation"}}) {
       try {
@@ -246,6 +247,7 @@ void add_batches(Page& page, const RunContents& run) {
         page.note(error.headline());
       }
     }
+    page.end_gallery();
     page.close();
   }
 }

@@ -57,7 +57,7 @@ const chart = (plot, data) => {
   };
   const all = data.xRange || extent("x", data.logX, -Infinity, Infinity);
   const xs = [...new Set(data.series.flatMap(s => s.x))].filter(v => v !== null).sort((a, b) => a - b);
-  const whole = xs.every(Number.isInteger) && all[1] - all[0] > 1;
+  const whole = xs.every(Number.isInteger) && all[1] - all[0] >= 1;
   let view = all.slice(), cursor = null, drag = null;
 
   const tools = document.createElement("div");

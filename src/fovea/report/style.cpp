@@ -34,12 +34,12 @@ nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1rem;margin:.75rem
 .facts{display:grid;grid-template-columns:minmax(8rem,auto) 1fr;gap:.2rem 1.25rem;margin:.5rem 0;max-width:60rem}
 .facts dt{color:var(--faint)}
 .facts dd{margin:0;overflow-wrap:anywhere}
-.wide{overflow-x:auto;max-width:100%}
+.wide{overflow-x:auto;max-width:100%;margin:.25rem 0 1.25rem}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--faint);padding-bottom:.35rem}
 th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
 th.text,td.text,tbody th{text-align:left;font-weight:400}
-thead th{font-weight:600}
+thead th,thead th.text{font-weight:600}
 th button{all:unset;cursor:pointer;font-weight:600}
 th button:focus-visible{outline:2px solid var(--accent)}
 th[aria-sort=ascending] button::after{content:" \2191"}
@@ -51,9 +51,11 @@ summary{cursor:pointer;color:var(--accent)}
 figure{margin:.75rem 0}
 img{max-width:100%;height:auto;image-rendering:pixelated;border-radius:.25rem;background:#fff}
 figcaption{font-size:.85rem;color:var(--faint);overflow-wrap:anywhere}
-.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:1rem;margin:1rem 0}
+.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(12rem,1fr));gap:1rem;margin:1rem 0}
 .gallery figure{margin:0}
 .gallery img{width:100%}
+.gallery.large{grid-template-columns:repeat(auto-fit,minmax(min(22rem,100%),1fr))}
+.gallery.large img{width:auto}
 section>.chart{max-width:36rem}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr));gap:1rem;margin:.75rem 0}
 .charts .chart{margin:0;min-width:0}
@@ -83,7 +85,7 @@ section>.chart{max-width:36rem}
 .switch legend{float:left;padding:0;font-weight:600;margin-right:1rem}
 footer{margin-top:3rem;color:var(--faint);font-size:.85rem}
 @media (max-width:40rem){body{padding:0 .85rem 3rem}.facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:.4rem}
-  h1{font-size:1.4rem}.gallery{grid-template-columns:repeat(auto-fill,minmax(6.5rem,1fr));gap:.6rem}
+  h1{font-size:1.4rem}.gallery{grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.6rem}
   .chart{padding:.5rem .6rem}}
 @media print{nav,.tools,.skip{display:none}details{display:block}}
 )css";
