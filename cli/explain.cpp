@@ -113,11 +113,19 @@ std::vector<Subject> subjects(const ExplainFlags& flags, const Predictor& predic
         .with("try", "cat.png, or --input x.npy");
   }
   if (!flags.input.empty()) return array_subjects(flags, predictor);
+  constexpr int64_t maximum_pixels = int64_t{1} << 28;  // all are held in memory
+  int64_t pixels = 0;
   std::vector<Subject> list;
   for (const std::string& argument : flags.images) {
     for (const std::string& path : pictures_of(argument)) {
       const AnyImage image = decode_any_image(path, flags.max_pixels);
       const Array input = predictor.prepared(image);
+      pixels += std::visit([](const auto& i) { return int64_t{i.height} * i.width; }, image);
+      if (pixels > maximum_pixels) {
+        throw Error(ErrorKind::usage, "explain: the images have too many pixels together")
+            .with("limit", fmt::format("{}, reached at {}", maximum_pixels, path))
+            .with("try", "fewer images at a time");
+      }
       list.push_back(
           {path, to_rgb(to_8_bits(image)), input.reshaped(Shape{1}.concat(input.shape()))});
     }
