@@ -81,12 +81,14 @@ void ExplainFlags::add_out(const std::string& raw_help) {
   command.flag("--show", show, "Draw the pictures in the terminal");
 }
 
-std::unique_ptr<Predictor> load_explained(const ExplainFlags& flags, Console& console) {
+std::unique_ptr<Predictor> load_explained(const ExplainFlags& flags, Console& console,
+                                          const std::optional<Shape>& input) {
   flags.command.require("--model");
   if (names_file(flags.model) || !flags.weights.empty() || flags.pretrained)
     return load_predictor(flags, console);
   models::Options options;
   flags.choices.apply(options.choices);
+  options.input = input;
   const std::string name = model_name(flags.model, options);
   if (!flags.size.empty()) {
     const Shape size = parse_sizes("--size", flags.size);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,8 +40,10 @@ struct ExplainFlags : TrainedFlags {
 };
 
 /// The model, with its weights or else, for a name or net file without --weights, with the initial
-/// ones of --seed. Errors: as load_predictor and explain::untrained.
-std::unique_ptr<Predictor> load_explained(const ExplainFlags& flags, Console& console);
+/// ones of --seed, made for images of this shape if it is given. Errors: as load_predictor and
+/// explain::untrained.
+std::unique_ptr<Predictor> load_explained(const ExplainFlags& flags, Console& console,
+                                          const std::optional<Shape>& input = std::nullopt);
 
 /// All images and the samples of --input, in order. Errors: usage when there is none, or the model
 /// does not take pictures and is given some; data for a picture that cannot be read.

@@ -60,14 +60,17 @@ Image seen(const Subject& subject) {
 
 int run(const Flags& flags, Console& console) {
   prepare_output(flags, console);
-  const auto predictor = load_explained(flags, console);
+  const bool sized = !flags.input.empty() && !flags.input.ends_with(".npy");
+  const std::optional<Shape> size =
+      sized ? std::optional(parse_sizes("--input", flags.input)) : std::nullopt;
+  const auto predictor = load_explained(flags, console, size);
   const std::vector<Subject> given = optional_subjects(flags, *predictor);
-  if (given.size() > 1) {
-    throw Error(ErrorKind::usage, "explain receptive-field: more than one image is given")
-        .with("images", std::to_string(given.size()));
+  if (given.size() > 1 || (sized && !given.empty())) {
+    throw Error(ErrorKind::usage, "explain receptive-field: more than one input is given")
+        .with("images", std::to_string(given.size()))
+        .with("--input", flags.input.empty() ? "none" : flags.input);
   }
-  Shape input = predictor->input();
-  if (!flags.input.empty() && given.empty()) input = parse_sizes("--input", flags.input);
+  Shape input = size.value_or(predictor->input());
   explain::FieldTarget target{.layer = flags.layer, .position = parsed_position(flags.position)};
   if (!flags.target.empty()) {
     if (!flags.layer.empty() || !flags.position.empty()) {
