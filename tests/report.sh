@@ -88,5 +88,24 @@ grep -q CONSOLE "$work/errors" || say "an error of a script is not noticed"
 check "$work/one/report.html" run
 check "$work/both.html" runs
 check "$work/eval.html" eval
+
+# Curves are read and zoomed by keyboard, the matrix shows percents, and tables are sorted.
+cp one/report.html used.html
+cat >>used.html <<'PAGE'
+<script>
+const plot = document.querySelector(".plot"), press = key => plot.dispatchEvent(new KeyboardEvent("keydown", {key}));
+press("ArrowRight");
+press("+");
+const readout = plot.parentElement.querySelector(".readout").textContent;
+document.querySelector(".matrix input[value=share]").click();
+document.querySelector("table.sortable thead button").click();
+const heading = document.querySelector("table.sortable th[aria-sort]");
+document.title = `used: ${readout}; ${[...document.querySelectorAll(".matrix tbody td")].some(c => c.textContent.includes("."))};` +
+  ` ${heading && heading.getAttribute("aria-sort")}`;
+</script>
+PAGE
+"$browser" "${flags[@]}" --dump-dom "file://$work/used.html" >"$work/dom" 2>/dev/null
+title=$(grep -oE '<title>used:[^<]*' "$work/dom" || true)
+[[ "$title" =~ "used: epoch 1"[a-z\ ]*loss.*"; true; ascending" ]] || say "keyboard, matrix or tables do not work: $title"
 [ $failed -eq 0 ] && echo "report: three pages, no error, no request, all curves drawn"
 exit $failed

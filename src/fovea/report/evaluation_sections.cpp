@@ -82,7 +82,7 @@ void add_calibration(Page& page, const Measured& measured) {
 }
 
 std::string example_text(const Example& example) {
-  const std::string share = fmt::format("{:.1f} %", 100 * example.probability);
+  const std::string share = fmt::format("{:.1f}\u00a0%", 100 * example.probability);
   return example.target == example.prediction
              ? fmt::format("{}, {}", example.prediction, share)
              : fmt::format("{}, taken for {}, {}", example.target, example.prediction, share);

@@ -208,7 +208,10 @@ void Page::matrix(std::string_view title, const std::vector<std::string>& names,
     for (size_t c = 0; c < names.size(); ++c) {
       const double share = total > 0 ? counts[r][c] / total : 0;
       body_ += fmt::format("<td{} style=\"--share:{:.3f}\" data-share=\"{:.1f}\">{:.0f}</td>",
-                           share > 0.45 ? " class=\"full\"" : "", share, 100 * share, counts[r][c]);
+                           share > 0.8    ? " class=\"full\""
+                           : share > 0.65 ? " class=\"half\""
+                                          : "",
+                           share, 100 * share, counts[r][c]);
     }
     body_ += "</tr>\n";
   }

@@ -81,6 +81,7 @@ section>.chart{max-width:36rem}
 .matrix thead span{writing-mode:vertical-rl;transform:rotate(180deg);display:inline-block}
 .matrix tbody td{background:rgba(var(--cell),var(--share));text-align:center;min-width:2.75rem;border-radius:.2rem}
 .matrix td.full{color:var(--cell-ink)}
+@media (prefers-color-scheme:dark){.matrix td.half{color:var(--cell-ink)}}
 .switch{border:0;padding:0;margin:.5rem 0;display:flex;gap:1rem;flex-wrap:wrap}
 .switch legend{float:left;padding:0;font-weight:600;margin-right:1rem}
 footer{margin-top:3rem;color:var(--faint);font-size:.85rem}
