@@ -125,7 +125,12 @@ ChosenModel choose(const ModelFlags& flags) {
   }
   if (file) {
     chosen.name = file->architecture;
-    options = from_arguments(file->arguments);
+    try {
+      options = from_arguments(file->arguments);
+      models::configure(chosen.name, options);
+    } catch (const Error& e) {
+      throw fault_of_file(e, flags.model);
+    }
   }
   flags.apply(options);
   chosen.config = models::configure(chosen.name, options);

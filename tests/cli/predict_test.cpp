@@ -313,6 +313,23 @@ TEST_F(Trained, RawInputGivesThePicturesLogits) {
   }
 }
 
+/// The file is at fault, not the command line.
+TEST_F(Trained, AnUnknownArchitectureInAFileIsAFaultOfTheFile) {
+  ModelFile file = load_model(model_);
+  file.architecture = "resnet19";
+  const std::string path = folder_ / "unknown.safetensors";
+  save_model(path, file);
+  for (const Arguments& command :
+       {Arguments{"summary"}, Arguments{"eval", "--data", data_}, Arguments{"bench", "infer"}}) {
+    Arguments arguments = command;
+    arguments.insert(arguments.end(), {"--model", path});
+    const Outcome outcome = fovea(arguments);
+    EXPECT_EQ(outcome.code, 4) << command[0] << ": " << outcome.err;
+    EXPECT_NE(outcome.err.find("unknown model \"resnet19\""), std::string::npos) << outcome.err;
+    EXPECT_NE(outcome.err.find(path), std::string::npos) << outcome.err;
+  }
+}
+
 /// A weight that is NaN is an error with exit code 6 that names it, whatever is computed with it;
 /// raw input gets its logits all the same, with a warning.
 TEST_F(Trained, WeightsThatAreNotFiniteAreReported) {

@@ -291,6 +291,12 @@ void save_model(const std::filesystem::path& path, const ModelFile& model) {
 
 bool is_model_file(const WeightFile& file) { return file.metadata.contains("fovea.format"); }
 
+Error fault_of_file(const Error& error, const std::string& name) {
+  Error located(ErrorKind::model, error.headline());
+  for (const auto& [key, text] : error.details()) located.with(key, text);
+  return located.with("file", name);
+}
+
 ModelFile load_model(const std::filesystem::path& path) {
   SafeTensors file = read_safetensors(path);
   return to_model_file({.tensors = std::move(file.tensors), .metadata = std::move(file.metadata)},

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fovea/core/array.h"
+#include "fovea/core/error.h"
 #include "fovea/formats/weight_file.h"
 #include "fovea/graph/type.h"
 #include "fovea/images/preprocessing.h"
@@ -43,5 +44,9 @@ ModelFile load_model(const std::filesystem::path& path);
 /// stands for the file in messages. Errors: as load_model.
 bool is_model_file(const WeightFile& file);
 ModelFile to_model_file(WeightFile file, const std::string& name);
+
+/// The same error as the fault of the model file `name`, whatever its kind: an unknown architecture
+/// is a usage error elsewhere, but not when a file names it.
+Error fault_of_file(const Error& error, const std::string& name);
 
 }  // namespace fovea

@@ -54,11 +54,8 @@ Predictor::Predictor(ModelFile file, const std::string& source, const nn::Module
     load_weights(*model_, state_, file_.weights);
     const auto trained_for = file_.training.find("setting.tta");
     if (trained_for != file_.training.end()) views_ = TestViews::parse(trained_for->second);
-  } catch (const Error& e) {  // an unknown architecture is a usage error elsewhere; here the file
-                              // is at fault
-    Error located(ErrorKind::model, e.headline());
-    for (const auto& [key, text] : e.details()) located.with(key, text);
-    throw located.with("file", source);
+  } catch (const Error& e) {
+    throw fault_of_file(e, source);
   }
   file_.weights.clear();  // the State has copies
   use(views_);
