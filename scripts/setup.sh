@@ -10,7 +10,7 @@ packages=(cmake g++ ninja-build pkg-config ccache
 case ${1:-} in
   "") ;;
   test) packages+=(libgtest-dev) ;;
-  develop) packages+=(libgtest-dev clang-format git debootstrap debian-archive-keyring) ;;
+  develop) packages+=(libgtest-dev clang-format git debootstrap debian-archive-keyring chromium) ;;
   *) echo "setup.sh: unknown set of packages: $1" >&2; exit 2 ;;
 esac
 
