@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "explain.h"
@@ -20,7 +21,10 @@ Json sizes(const Array& values) {
 
 std::vector<int64_t> strongest(const explain::FeatureMaps& layer) {
   constexpr size_t listed = 5;
-  std::vector<int64_t> order = explain::strongest_channels(explain::as_maps(layer.values));
+  const bool vector = layer.values.shape().rank() == 1;  // its elements are its channels
+  std::vector<int64_t> order =
+      explain::strongest_channels(vector ? layer.values.reshaped({layer.values.numel(), 1, 1})
+                                         : explain::as_maps(layer.values));
   order.resize(std::min(order.size(), listed));
   return order;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "fovea/core/array.h"
 #include "fovea/draw/colormap.h"
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "fovea/core/random.h"
 #include "fovea/draw/chart.h"

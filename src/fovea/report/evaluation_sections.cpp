@@ -6,6 +6,7 @@
 #include "fovea/core/text.h"
 #include "fovea/explain/features.h"
 #include "fovea/explain/filters.h"
+#include "fovea/images/samples.h"
 #include "fovea/report/sections.h"
 
 namespace fovea::report {
@@ -170,6 +171,11 @@ void add_insides(Page& page, Predictor& predictor, const Array* example) {
   }
   if (example == nullptr) return;
   page.heading("Feature maps");
+  if (is_pixel(example->dtype()) && (example->dim(3) == 1 || example->dim(3) == 3)) {
+    page.picture(
+        draw::scaled_to(to_8_bits(to_picture(example->reshaped(example->shape().slice(1)))), 112),
+        "The first sample", "The first sample, as the net sees it");
+  }
   const auto layers = explain::features(predictor, *example);
   bool first = true;
   for (const explain::FeatureMaps& layer : layers) {

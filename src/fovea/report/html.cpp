@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -34,7 +35,7 @@ Json numbers(const std::vector<double>& values) {
   Json list = Json::array();
   for (const double value : values) {
     if (std::isfinite(value))
-      list.push_back(std::stod(fmt::format("{:.6g}", value)));
+      list.push_back(std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr));
     else
       list.push_back(nullptr);
   }

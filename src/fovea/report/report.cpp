@@ -1,5 +1,7 @@
 #include "fovea/report/report.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "fovea/core/parallel.h"

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "fovea/records/record.h"
 #include "fovea/records/store.h"
 #include "fovea/report/html.h"
