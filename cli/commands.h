@@ -54,6 +54,8 @@ void add_summary(Commands& commands);
 void add_plan(Commands& commands);
 void add_recipes(Commands& commands);
 void add_runs(Commands& commands);
+void add_lr_find(Commands& commands);
+void add_doctor(Commands& commands);
 void add_runs_watch(Commands& commands, Command group);
 void add_models(Commands& commands);
 void add_layers(Commands& commands);

@@ -42,6 +42,8 @@ int run(int argc, char** argv, bool watched) {
   add_plan(commands);
   add_recipes(commands);
   add_runs(commands);
+  add_lr_find(commands);
+  add_doctor(commands);
   add_models(commands);
   add_weights(commands);
   add_layers(commands);

@@ -8,9 +8,6 @@
 #include "fovea/core/parallel.h"
 #include "fovea/core/process.h"
 #include "fovea/data/synthetic.h"
-#include "fovea/formats/model_file.h"
-#include "fovea/kernels/deterministic.h"
-#include "fovea/kernels/winograd.h"
 #include "fovea/train/precision.h"
 #include "model.h"
 #include "settings_flags.h"
@@ -183,14 +180,7 @@ std::string to_text(const Answer& a) {
 }
 
 int run(const Flags& flags, Console& console) {
-  train::Settings settings = train::with_net(flags.settings.read());
-  settings.threads = threads();
-  if (settings.no_winograd) set_winograd(Winograd::never);
-  set_deterministic(settings.deterministic);
-  if (names_file(settings.model)) {
-    if (settings.weights.empty()) settings.weights = settings.model;
-    settings.model = load_model(settings.model).architecture;
-  }
+  const train::Settings settings = flags.settings.for_trial();
   const bool data = flags.settings.given("data") || !flags.settings.given("input");
   const MemoryLimits limits = memory_limits();
   const size_t limit = flags.memory.empty() ? limits.available : parse_memory(flags.memory);

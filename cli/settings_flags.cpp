@@ -5,10 +5,14 @@
 #include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
 #include "fovea/data/transform.h"
+#include "fovea/formats/model_file.h"
+#include "fovea/kernels/deterministic.h"
+#include "fovea/kernels/winograd.h"
 #include "fovea/optim/optimizer.h"
 #include "fovea/optim/schedule.h"
 #include "fovea/train/averaging.h"
 #include "fovea/train/recipe.h"
+#include "model.h"
 
 namespace fovea::cli {
 namespace {
@@ -68,6 +72,18 @@ train::Settings SettingsFlags::read() const {
       !is_stream(settings.class_weights)) {
     settings.class_weights =
         std::filesystem::absolute(settings.class_weights).lexically_normal().string();
+  }
+  return settings;
+}
+
+train::Settings SettingsFlags::for_trial() const {
+  train::Settings settings = train::with_net(read());
+  settings.threads = fovea::threads();
+  if (settings.no_winograd) set_winograd(Winograd::never);
+  set_deterministic(settings.deterministic);
+  if (names_file(settings.model)) {
+    if (settings.weights.empty()) settings.weights = settings.model;
+    settings.model = load_model(settings.model).architecture;
   }
   return settings;
 }

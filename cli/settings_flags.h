@@ -16,6 +16,9 @@ class SettingsFlags {
   /// that a run can be resumed from any folder. Errors: usage, naming the flag.
   train::Settings read() const;
   bool given(std::string_view name) const;
+  /// The same for trying something without a run: a model file as --model is also its weights,
+  /// threads are those of the command.
+  train::Settings for_trial() const;
   /// What was given, for a run that is resumed. Errors: as read.
   train::Changes changes() const;
 

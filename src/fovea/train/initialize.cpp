@@ -45,4 +45,19 @@ std::vector<std::string> initialize_from_data(const nn::Module& model, State& st
   return filled;
 }
 
+std::vector<std::string> initialize_run(Setup& setup, State& state) {
+  std::vector<std::string> anew;
+  if (setup.start.weights.empty()) {
+    initialize_from_data(*setup.model, state, setup.normalization(), [&](int64_t n) {
+      data::Loader first(setup.prepared(setup.split.train), {.batch = n});
+      first.start(0);
+      return first.next()->inputs;
+    });
+  } else {
+    anew = initialize(setup.start, setup.head, *setup.model, state);
+  }
+  setup.start.weights.clear();
+  return anew;
+}
+
 }  // namespace fovea::train

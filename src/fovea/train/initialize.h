@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "fovea/predict/inference.h"
+#include "fovea/train/setup.h"
 
 namespace fovea::train {
 
@@ -17,5 +18,10 @@ namespace fovea::train {
 std::vector<std::string> initialize_from_data(const nn::Module& model, State& state,
                                               const Normalization& normalization,
                                               const std::function<Array(int64_t n)>& inputs);
+
+/// Fills the arrays of a run as it begins: with the initial weights of the setup, which are used
+/// up, or else by seed and data. Returns the arrays of the head that the weights did not hold.
+/// Errors: as `initialize` of InitialWeights and initialize_from_data.
+std::vector<std::string> initialize_run(Setup& setup, State& state);
 
 }  // namespace fovea::train

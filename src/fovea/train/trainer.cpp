@@ -67,16 +67,7 @@ Trainer::Trainer(Setup setup, std::vector<Callback*> callbacks, std::stop_token 
   }
   loader_.start(0);                         // loads ahead while the net is compiled
   tight_ = check_memory(setup_, learner_);  // finds samples that the net cannot take, too
-  if (setup_.start.weights.empty()) {
-    initialize_from_data(*setup_.model, state(), setup_.normalization(), [this](int64_t n) {
-      data::Loader first(setup_.prepared(setup_.split.train), {.batch = n});
-      first.start(0);
-      return first.next()->inputs;
-    });
-  } else {
-    anew_ = initialize(setup_.start, setup_.head, *setup_.model, state());
-  }
-  setup_.start.weights.clear();
+  anew_ = initialize_run(setup_, state());
 }
 
 double Trainer::speed() const {

@@ -1,0 +1,121 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "commands.h"
+#include "fovea/draw/chart.h"
+#include "fovea/train/lr_range.h"
+#include "fovea/train/precision.h"
+#include "settings_flags.h"
+#include "signals.h"
+#include "terminal_curves.h"
+
+namespace fovea::cli {
+namespace {
+
+struct Flags {
+  SettingsFlags settings;
+  double from = 1e-6, to = 10;
+  int64_t steps = 100;
+  std::string out;
+};
+
+void draw_curve(const train::LrRange& range, const std::string& file) {
+  draw::Series loss{.name = "loss of the batch", .color = draw::faint};
+  draw::Series smoothed{.name = "smoothed", .color = draw::series_color(0)};
+  for (const train::RangePoint& point : range.curve) {
+    loss.x.push_back(point.lr);
+    loss.y.push_back(point.loss);
+    smoothed.x.push_back(point.lr);
+    smoothed.y.push_back(point.smoothed);
+  }
+  draw::Lines lines{.series = {loss, smoothed},
+                    .x_label = "learning rate",
+                    .y_label = "loss",
+                    .x_scale = draw::AxisScale::log};
+  // A loss that is about to explode would leave no space for the rest.
+  const double high = *std::ranges::max_element(smoothed.y),
+               low = *std::ranges::min_element(loss.y);
+  lines.y_range = draw::Range{low - 0.05 * (high - low), high + 0.05 * (high - low)};
+  if (range.suggested) {
+    const auto at =
+        std::ranges::lower_bound(range.curve, *range.suggested, {}, &train::RangePoint::lr);
+    lines.series.push_back({.name = fmt::format("suggested: {:.2g}", *range.suggested),
+                            .x = {at->lr},
+                            .y = {at->smoothed},
+                            .color = draw::series_color(1),
+                            .points = true});
+  }
+  draw::write_chart(file, {.title = "learning rate range test",
+                           .panels = {{"", lines}},
+                           .panel_width = 560,
+                           .panel_height = 300});
+}
+
+std::string terminal_text(const train::LrRange& range) {
+  TerminalCurve curve{.name = "smoothed", .x = {}, .y = {}};
+  for (const train::RangePoint& point : range.curve) {
+    curve.x.push_back(std::log10(point.lr));
+    curve.y.push_back(point.smoothed);
+  }
+  return terminal_curves("loss over log10 of the learning rate", {curve}, 66, 10, true) + "\n";
+}
+
+int run(const Flags& flags, Console& console) {
+  train::Setup setup(flags.settings.for_trial());
+  if (setup.settings.precision == "auto") console.note(train::choose_precision(setup).note);
+  train::Experiment experiment(setup);
+  train::RangeOptions options{.from = flags.from, .to = flags.to, .steps = flags.steps};
+  options.stop = stop_token();
+  options.progress = [&](int64_t done, int64_t all) {
+    console.status(static_cast<double>(done) / static_cast<double>(all), "range test");
+  };
+  const train::LrRange range = train::lr_range(experiment, options);
+  Json curve = Json::array();
+  for (const train::RangePoint& point : range.curve)
+    curve.push_back({{"lr", point.lr}, {"loss", point.loss}, {"smoothed", point.smoothed}});
+  if (range.curve.empty())
+    throw Error(ErrorKind::diverged, "lr-find: the loss is not finite at the lowest rate")
+        .with("rate", fmt::format("{:.3g}", flags.from))
+        .with("try", "fovea doctor with the same flags");
+  if (!flags.out.empty()) draw_curve(range, flags.out);
+  const auto number = [](const std::optional<double>& value) {
+    return value ? Json(*value) : Json(nullptr);
+  };
+  Json document{{"suggested", number(range.suggested)},
+                {"diverged", number(range.diverged)},
+                {"optimizer", setup.settings.optimizer},
+                {"batch", setup.settings.batch},
+                {"curve", curve}};
+  if (!flags.out.empty()) document["out"] = flags.out;
+  console.document(document);
+  if (console.redraws()) console.result(terminal_text(range));
+  std::string text = range.suggested
+                         ? fmt::format("suggested  {:.2g}\n", *range.suggested)
+                         : std::string("suggested  none: the loss did not fall at any rate\n");
+  text += range.diverged ? fmt::format("diverged   at {:.2g}\n", *range.diverged)
+                         : fmt::format("diverged   not up to {:.2g}\n", flags.to);
+  if (!flags.out.empty()) text += fmt::format("curve      {}\n", flags.out);
+  console.result(text);
+  return 0;
+}
+
+}  // namespace
+
+void add_lr_find(Commands& commands) {
+  const auto flags = std::make_shared<Flags>();
+  Command command = commands.add(
+      commands.root(), "lr-find",
+      "Suggest a learning rate by a range test: it grows from batch to batch until the loss "
+      "explodes; takes train's flags, and changes nothing",
+      [flags](Console& console) { return run(*flags, console); });
+  flags->settings.add(command);
+  command.number("--from", flags->from, "The first learning rate", 1e-12, 1e6);
+  command.number("--to", flags->to, "The last", 1e-12, 1e6);
+  command.count("--steps", flags->steps, "Batches to train on", 10, 100000);
+  command.text("--out", flags->out, "Draw the curve", "FILE.png|.svg");
+}
+
+}  // namespace fovea::cli
