@@ -193,6 +193,7 @@ std::string subject_word(size_t index, const Subject& subject) {
 void add_explain(Commands& commands) {
   const Command group = commands.group("explain", "See what a model learned and looks at");
   add_explain_filters(commands, group);
+  add_explain_maps(commands, group);
   add_explain_features(commands, group);
   add_explain_receptive_field(commands, group);
   add_explain_conv(commands, group);

@@ -74,5 +74,6 @@ void add_explain_filters(Commands& commands, Command group);
 void add_explain_features(Commands& commands, Command group);
 void add_explain_receptive_field(Commands& commands, Command group);
 void add_explain_conv(Commands& commands, Command group);
+void add_explain_maps(Commands& commands, Command group);  ///< cam and saliency
 
 }  // namespace fovea::cli

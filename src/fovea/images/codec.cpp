@@ -59,7 +59,7 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, in
   return to_8_bits(decode_any_image(bytes, name, max_pixels, minimum));
 }
 
-std::string png_bytes(const Image& image) {
+std::string png_bytes(const Image& image, PngEffort effort) {
   check(image);
   png_image header{};
   header.version = PNG_IMAGE_VERSION;
@@ -68,6 +68,7 @@ std::string png_bytes(const Image& image) {
   header.format = image.channels == 1   ? PNG_FORMAT_GRAY
                   : image.channels == 3 ? PNG_FORMAT_RGB
                                         : PNG_FORMAT_RGBA;
+  if (effort == PngEffort::fast) header.flags = PNG_IMAGE_FLAG_FAST;
   std::string bytes(PNG_IMAGE_PNG_SIZE_MAX(header), '\0');
   png_alloc_size_t size = bytes.size();
   if (png_image_write_to_memory(&header, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr) ==
@@ -78,8 +79,8 @@ std::string png_bytes(const Image& image) {
   return bytes;
 }
 
-void encode_png(const std::filesystem::path& path, const Image& image) {
-  replace_file(path, png_bytes(image));
+void encode_png(const std::filesystem::path& path, const Image& image, PngEffort effort) {
+  replace_file(path, png_bytes(image, effort));
 }
 
 }  // namespace fovea

@@ -55,11 +55,16 @@ AnyImage decode_any_image(std::span<const std::byte> bytes, const std::string& n
 bool is_16_bit_png(std::span<const std::byte> beginning);
 constexpr size_t png_depth_end = 25;
 
+/// Whether a PNG is to be small, or written several times faster and about a third larger: for many
+/// pictures at once.
+enum class PngEffort { small, fast };
+
 /// Writes `image` as an 8-bit PNG (gray, RGB or RGBA); a crash leaves the old file or the new one,
 /// and equal images give equal files. Errors: usage when the image is malformed, io when it cannot
 /// be written.
-void encode_png(const std::filesystem::path& path, const Image& image);
+void encode_png(const std::filesystem::path& path, const Image& image,
+                PngEffort effort = PngEffort::small);
 /// The same bytes in memory. Errors: usage when the image is malformed.
-std::string png_bytes(const Image& image);
+std::string png_bytes(const Image& image, PngEffort effort = PngEffort::small);
 
 }  // namespace fovea

@@ -96,6 +96,20 @@ BasicImage<Sample> prepare(const BasicImage<Sample>& image, const Preprocessing&
   return resize_window(colours, window, p.filter);
 }
 
+PictureArea prepared_area(int height, int width, const Preprocessing& p) {
+  if (p.letterbox) {
+    const double scale =
+        std::min(static_cast<double>(p.height) / height, static_cast<double>(p.width) / width);
+    const double all_height = p.height / scale, all_width = p.width / scale;
+    return {(height - all_height) / 2, (width - all_width) / 2, all_height, all_width};
+  }
+  if (!p.resize) return {0, 0, static_cast<double>(height), static_cast<double>(width)};
+  const Region window = middle_of(height, width, p);
+  const double y = static_cast<double>(height) / window.full_height;
+  const double x = static_cast<double>(width) / window.full_width;
+  return {window.top * y, window.left * x, window.height * y, window.width * x};
+}
+
 template Image prepare(const Image&, const Preprocessing&);
 template Image16 prepare(const Image16&, const Preprocessing&);
 

@@ -45,4 +45,13 @@ MinimumSize minimum_size_for(const Preprocessing& preprocessing);
 template <class Sample>
 BasicImage<Sample> prepare(const BasicImage<Sample>& image, const Preprocessing& preprocessing);
 
+/// A rectangle in the pixels of a picture, which may be fractions and lie partly outside.
+struct PictureArea {
+  double top = 0, left = 0, height = 0, width = 0;
+};
+
+/// The part of a picture of this size that becomes the network's input in `prepare`: less than the
+/// picture after a crop, more with a letterbox. Errors: as prepare.
+PictureArea prepared_area(int height, int width, const Preprocessing& preprocessing);
+
 }  // namespace fovea
