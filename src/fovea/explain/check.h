@@ -57,8 +57,8 @@ struct Randomization {
   void judge();  ///< sets `passed`
 };
 
-/// Computes `explanation` again with weights of a copy of the State replaced by new initial ones,
-/// in five steps from the last layer to the first. `inputs` as for the explanation.
+/// Computes `explanation` again with weights and statistics of a copy of the State replaced by new
+/// initial ones, in five steps from the last layer to the first. `inputs` as for the explanation.
 Randomization randomization(Explainer& explainer, const Chosen<Method>& method,
                             const Request& request, const Explanation& explanation);
 

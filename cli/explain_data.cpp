@@ -1,0 +1,73 @@
+#include "explain_data.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "fovea/data/prepared.h"
+#include "fovea/data/registry.h"
+#include "fovea/draw/heat.h"
+#include "fovea/images/resize.h"
+#include "fovea/images/samples.h"
+
+namespace fovea::cli {
+
+void ExplainData::add(Command command, const std::string& help) {
+  command.text("--data", data, help, "DATA");
+  split = "train";
+  command.word("--split", split, "Which of its samples", {"train", "test"});
+  command.count("--limit", limit, "At most so many of them, evenly spread", 1, 10'000'000);
+}
+
+std::shared_ptr<const data::Dataset> ExplainData::open(const Predictor& predictor) const {
+  const data::DataSets sets = data::open(data);
+  std::shared_ptr<const data::Dataset> samples = split == "train" ? sets.train : sets.test;
+  if (!samples || samples->size() == 0) {
+    throw Error(ErrorKind::usage, fmt::format("explain: {} has no {} samples", data, split));
+  }
+  if (predictor.file().preprocessing)
+    samples = data::prepared(std::move(samples), *predictor.file().preprocessing);
+  if (limit > 0 && limit < samples->size()) {
+    std::vector<int64_t> some;
+    for (int64_t i = 0; i < limit; ++i) some.push_back(i * samples->size() / limit);
+    samples = std::make_shared<data::Subset>(std::move(samples), std::move(some));
+  }
+  return samples;
+}
+
+Image sample_picture(const data::Dataset& samples, int64_t i) {
+  const Array input = samples.sample(i).input;
+  if (is_pixel(input.dtype())) return to_rgb(to_8_bits(to_picture(input)));
+  if (input.shape().rank() != 3) {
+    throw Error(ErrorKind::usage, "explain: the samples are not pictures")
+        .with("inputs", describe(input));
+  }
+  const draw::Range range = draw::min_max(input.data<float>());
+  if (input.dim(0) == 3) return draw::rgb_image(input, range);
+  return to_rgb(draw::channel_images(input, &range, draw::colormap("gray"))[0]);
+}
+
+Image thumbnail(const Image& picture, int side) {
+  const int longer = std::max(picture.height, picture.width);
+  const auto scaled = [&](int length) {
+    return std::max(1, static_cast<int>(std::lround(static_cast<double>(length) * side / longer)));
+  };
+  return to_rgb(resize(picture, scaled(picture.height), scaled(picture.width),
+                       longer < side ? Filter::nearest : Filter::bilinear));
+}
+
+draw::Color class_color(int64_t index, int64_t count) {
+  if (count <= 8) return draw::series_color(static_cast<size_t>(index));
+  // Hues at equal distances, in two degrees of lightness.
+  const double hue = 6 * static_cast<double>(index) / static_cast<double>(count);
+  const double light = index % 2 == 0 ? 0.85 : 0.6;
+  const auto part = [&](double shift) {
+    const double k = std::fmod(hue + shift, 6);
+    const double v = 1 - 0.85 * std::clamp(std::min(k, 4 - k), 0.0, 1.0);
+    return static_cast<uint8_t>(std::lround(255 * light * v));
+  };
+  return {part(5), part(3), part(1)};
+}
+
+}  // namespace fovea::cli
