@@ -179,11 +179,12 @@ std::string CheckTables::text() const {
                 "head random", "all random", "the map"},
                lines, "lrrrrrrrrl") +
          fmt::format(
-             "Areas under the class's probability, means of {} maps: deletion is good when small, "
+             "Areas under the class's probability, means over {}: deletion is good when small, "
              "insertion when large,\neach compared with a random map. Similarity (rank "
              "correlation, "
              "-1 to 1) of maps before and after weights are randomised.\n",
-             control_.samples.size());
+             control_.samples.size() == 1 ? "1 map"
+                                          : fmt::format("{} maps", control_.samples.size()));
 }
 
 Image CheckTables::chart() const {
