@@ -51,9 +51,7 @@ Json explain_one(const Flags& flags, Console& console, Predictor& predictor, siz
                       {"png", png}});
     if (!npy.empty()) layers.back()["npy"] = npy;
     rows.push_back(
-        {layer.layer,
-         dims_text(std::vector<int64_t>(layer.values.shape().begin(), layer.values.shape().end())),
-         fmt::format("{}", fmt::join(order, " ")), png});
+        {layer.layer, layer.shape_text(), fmt::format("{}", fmt::join(order, " ")), png});
   }
   const std::string overview =
       deliver(flags, console, word + "-overview",

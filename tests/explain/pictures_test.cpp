@@ -189,6 +189,7 @@ TEST(Features, AreTheLayersOwnResults) {
   ASSERT_GE(found.size(), 2U);
   EXPECT_EQ(found[0].layer, "conv1");
   EXPECT_EQ(found[0].values.shape(), (Shape{32, 32, 32}));
+  EXPECT_EQ(found[0].shape_text(), "32x32x32");
   // Before the norm and relu that follow: some values are negative. Looking changed nothing.
   EXPECT_LT(draw::min_max(found[0].values.data<float>()).low, 0);
   const Array after = predictor->output(input);

@@ -47,12 +47,11 @@ Image tile(const Array& map, const draw::Colormap& colors) {
                          tile_side);
 }
 
-std::string shape_text(const Array& values) {
-  const Shape& shape = values.shape();
-  return dims_text(std::vector<int64_t>(shape.begin(), shape.end()));
-}
-
 }  // namespace
+
+std::string FeatureMaps::shape_text() const {
+  return fmt::format("{}", fmt::join(values.shape().begin(), values.shape().end(), "x"));
+}
 
 std::vector<FeatureMaps> features(Predictor& predictor, const Array& input,
                                   std::string_view layers) {
@@ -110,7 +109,7 @@ Image features_picture(const FeatureMaps& layer, const FeaturesStyle& style) {
   for (const int64_t c : order)
     tiles.push_back({tile(channel(maps, c), colors), count == 1 ? "" : fmt::format("{}", c)});
   const std::string title = fmt::format(
-      "{}: {}{}", layer.layer, shape_text(layer.values),
+      "{}: {}{}", layer.layer, layer.shape_text(),
       std::ssize(tiles) < count ? fmt::format(", the {} strongest channels", tiles.size()) : "");
   return draw::grid(
       tiles, {.columns = std::min(8, static_cast<int>(tiles.size())), .scale = 1, .title = title});
@@ -126,7 +125,7 @@ Image features_overview(const Image& picture, const std::vector<FeatureMaps>& la
     const Array map = eval([](const Tensors& t) { return Tensors{mean(t[0], {0})}; }, {maps})[0];
     tiles.push_back(
         {draw::scaled_to(draw::heat_image(map, draw::min_max(map.data<float>()), colors), side),
-         fmt::format("{} {}", layer.layer, shape_text(layer.values))});
+         fmt::format("{} {}", layer.layer, layer.shape_text())});
   }
   return draw::grid(
       tiles, {.columns = std::min(4, static_cast<int>(tiles.size())), .scale = 1, .letters = 1});

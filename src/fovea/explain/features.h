@@ -13,6 +13,8 @@ namespace fovea::explain {
 struct FeatureMaps {
   std::string layer;  ///< as in passes/tap.h: "layer1.0.conv1"
   Array values;       ///< f32, without the batch axis: [C, H, W], or [C] after a linear layer
+
+  std::string shape_text() const;  ///< "64x28x28"
 };
 
 /// The outputs of the layers that `layers` names, paths or globs separated by commas, for `input`,

@@ -28,7 +28,7 @@ constexpr double wanted_energy = 0.95;
 void check_input(const Shape& input) {
   if (input.rank() == 3) return;
   throw Error(ErrorKind::usage, "receptive field: the model's inputs are not images")
-      .with("input", dims_text(std::vector<int64_t>(input.begin(), input.end())))
+      .with("input", fmt::format("{}", fmt::join(input.begin(), input.end(), "x")))
       .with("expected", "C, H, W");
 }
 

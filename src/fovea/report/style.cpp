@@ -78,7 +78,7 @@ section>.chart{max-width:36rem}
 .matrix table{border-collapse:separate;border-spacing:2px}
 .matrix th,.matrix td{border:0}
 .matrix thead th{vertical-align:bottom;padding:.25rem .1rem;text-align:center}
-.matrix thead span{writing-mode:vertical-rl;transform:rotate(180deg);display:inline-block}
+.matrix thead span{writing-mode:vertical-rl;transform:rotate(180deg);display:inline-block;max-height:9rem;overflow:hidden}
 .matrix tbody td{background:rgba(var(--cell),var(--share));text-align:center;min-width:2.75rem;border-radius:.2rem}
 .matrix td.full{color:var(--cell-ink)}
 @media (prefers-color-scheme:dark){.matrix td.half{color:var(--cell-ink)}}
