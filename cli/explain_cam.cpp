@@ -35,8 +35,11 @@ struct Asked {
 
 std::vector<Asked> asked_methods(const Flags& flags) {
   std::vector<Asked> all;
-  for (const std::string& text : split(flags.method, ','))
+  for (const std::string& text : split(flags.method, ',')) {
+    if (std::ranges::find(all, text, &Asked::text) != all.end())
+      throw Error(ErrorKind::usage, fmt::format("--method: {} is given twice", text));
     all.push_back({text, explain::choose_method(text, flags.family)});
+  }
   return all;
 }
 
@@ -60,6 +63,9 @@ struct Drawn {
 
 /// Images are explained in groups of this many, so that memory is bounded.
 constexpr int64_t group_size = 16;
+
+/// The sheet has at most this many rows.
+constexpr int64_t sheet_rows = 60;
 
 class Explaining {
  public:
@@ -141,12 +147,14 @@ class Explaining {
       const int64_t label = found[0].classes[i];
       const std::string name = class_name(label, predictor_);
       Json entry{{"path", some[i].name}, {"class", name}, {"index", label}};
-      if (!found[0].layer.empty()) entry["layer"] = found[0].layer;
+      entry["layer"] =
+          found[0].layer.empty() ? Json() : Json(found[0].layer);  // null: of the input
       Json maps = Json::array();
-      tiles_.push_back({tile(some[i].picture), name});
+      const bool in_sheet = std::ssize(images_) < sheet_rows;
+      if (in_sheet) tiles_.push_back({tile(some[i].picture), name});
       for (size_t m = 0; m < found.size(); ++m) {
         const Drawn& one = drawn[i * found.size() + m];
-        tiles_.push_back({tile(one.overlay), methods_[m].text});
+        if (in_sheet) tiles_.push_back({tile(one.overlay), methods_[m].text});
         Json map{{"method", methods_[m].text}};
         if (!flags_.out.empty()) map["png"] = path_of(one.name, ".png");
         const std::string npy = deliver_raw(flags_, one.name, one.map);
@@ -201,6 +209,9 @@ class Explaining {
     const int columns = static_cast<int>(methods_.size()) + 1;
     const std::string sheet =
         deliver(flags_, console_, "sheet", draw::grid(tiles_, {.columns = columns}));
+    if (std::ssize(images_) > sheet_rows)
+      console_.note(
+          fmt::format("the sheet has the first {} of {} rows", sheet_rows, images_.size()));
     Json document{{"images", images_}};
     if (!sheet.empty()) document["sheet"] = sheet;
     if (!layer_.empty()) console_.result(fmt::format("layer {}\n", layer_));

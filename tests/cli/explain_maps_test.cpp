@@ -73,6 +73,7 @@ TEST(ExplainMaps, SaliencyTakesArraysAsTheNetDoes) {
   ASSERT_EQ(again.code, 0) << again.err;
   const nlohmann::json document = again.json();
   ASSERT_EQ(document.at("images").size(), 2u);
+  EXPECT_TRUE(document.at("images")[0].at("layer").is_null());
   for (const auto& map : document.at("images")[1].at("maps"))
     EXPECT_EQ(read_npy(map.at("npy").get<std::string>()).shape(), (Shape{32, 32}));
 }
@@ -113,6 +114,7 @@ TEST(ExplainMaps, SaysWhatIsWrong) {
     EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
   };
   fails({"--method", "gradcan"}, 2, "unknown method \"gradcan\"");
+  fails({"--method", "gradcam,gradcam"}, 2, "--method: gradcam is given twice");
   fails({"--class", "10"}, 2, "--class 10: the model has no such output");
   fails({"--layer", "conv4"}, 2, "layers  conv1, bn1");
   fails({"--layer", "fc"}, 2, "layer fc has no map of positions");
