@@ -45,14 +45,31 @@ TEST(Page, NamesCannotBecomeMarkup) {
   EXPECT_NE(html.find("null"), std::string::npos);  // NaN, which JSON does not have
 }
 
+Image noise(int side) {
+  Image image = Image::black(side, side, 3);
+  uint32_t state = 1;
+  for (uint8_t& sample : image.pixels)
+    sample = static_cast<uint8_t>((state = state * 1664525 + 1013904223) >> 24);
+  return image;
+}
+
 TEST(Page, PicturesBeyondTheBudgetAreLeftOutAndThePageSaysSo) {
   Page page("title", "", 400);
   page.section("pictures");
   EXPECT_TRUE(page.picture(Image::black(2, 2, 3), "a"));
-  EXPECT_FALSE(page.picture(Image::black(999, 999, 3), "b"));
+  EXPECT_FALSE(page.picture(noise(40), "b"));
   const std::string html = std::move(page).document();
   EXPECT_EQ(count(html, "<img"), 1U);
   EXPECT_NE(html.find("1 picture is left out"), std::string::npos);
+}
+
+// Or the batches of large pictures, which come first, would leave no room for what follows.
+TEST(Page, LargePicturesAreMadeSmaller) {
+  for (const size_t parts : {1U, 3U}) {
+    Page page("title", "", size_t{2} << 20, parts);
+    EXPECT_TRUE(page.picture(noise(600), "noise"));
+    EXPECT_LT(std::move(page).document().size(), (size_t{100} << 10) / parts + 30'000);
+  }
 }
 
 TEST(Page, AThousandClassesAreOnePicture) {

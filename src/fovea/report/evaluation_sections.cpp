@@ -105,7 +105,7 @@ void add_gallery(Page& page, const std::vector<Example>& examples, const std::st
     page.picture(pair,
                  fmt::format("{}: {}; beside it where {} speaks for the prediction", example.name,
                              example_text(example), layer),
-                 example_text(example));
+                 example_text(example), size_t{48} << 10);
   }
   page.end_gallery();
 }
@@ -182,7 +182,7 @@ void add_insides(Page& page, Predictor& predictor, const Array* example) {
     page.fold(fmt::format("{}: the strongest channels for the first sample", layer.layer), first);
     first = false;
     page.picture(explain::features_picture(layer, {.channels = 16, .by_strength = true}),
-                 fmt::format("The 16 strongest channels of {}", layer.layer));
+                 fmt::format("The 16 strongest channels of {}", layer.layer), {}, size_t{64} << 10);
     page.close();
   }
 }

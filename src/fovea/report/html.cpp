@@ -12,6 +12,7 @@
 #include "fovea/draw/matrix.h"
 #include "fovea/draw/surface.h"
 #include "fovea/images/codec.h"
+#include "fovea/images/resize.h"
 
 namespace fovea::report {
 namespace {
@@ -68,10 +69,23 @@ std::string values_table(const draw::Lines& lines) {
   return text + "</tbody></table>";
 }
 
+constexpr size_t smallest_limit = size_t{12} << 10;
+
+/// The picture in base64, halved until that takes at most so many bytes, or it is tiny.
+std::pair<Image, std::string> encoded(Image image, size_t at_most) {
+  constexpr int tiny = 48;
+  std::string data = base64(png_bytes(image));
+  while (data.size() > at_most && std::min(image.height, image.width) >= 2 * tiny) {
+    image = resize(image, image.height / 2, image.width / 2, Filter::bilinear);
+    data = base64(png_bytes(image));
+  }
+  return {std::move(image), std::move(data)};
+}
+
 }  // namespace
 
-Page::Page(std::string title, std::string subtitle, size_t budget)
-    : title_(std::move(title)), subtitle_(std::move(subtitle)), room_(budget) {}
+Page::Page(std::string title, std::string subtitle, size_t budget, size_t parts)
+    : title_(std::move(title)), subtitle_(std::move(subtitle)), room_(budget), parts_(parts) {}
 
 void Page::section(std::string_view title) {
   end_section();
@@ -219,8 +233,9 @@ void Page::matrix(std::string_view title, const std::vector<std::string>& names,
   body_ += "</tbody></table></div></div>\n";
 }
 
-bool Page::picture(const Image& image, std::string_view alt, std::string_view caption) {
-  const std::string data = base64(png_bytes(image));
+bool Page::picture(const Image& image, std::string_view alt, std::string_view caption,
+                   size_t at_most) {
+  const auto [shown, data] = encoded(image, std::max(at_most / parts_, smallest_limit));
   if (data.size() > room_) {
     ++left_out_;
     return false;
@@ -228,7 +243,7 @@ bool Page::picture(const Image& image, std::string_view alt, std::string_view ca
   room_ -= data.size();
   body_ += fmt::format(
       "<figure><img src=\"data:image/png;base64,{}\" width=\"{}\" height=\"{}\" alt=\"{}\">", data,
-      image.width, image.height, escaped(alt));
+      shown.width, shown.height, escaped(alt));
   if (!caption.empty()) body_ += fmt::format("<figcaption>{}</figcaption>", escaped(caption));
   body_ += "</figure>\n";
   return true;

@@ -16,7 +16,9 @@ namespace fovea::report {
 class Page {
  public:
   /// `budget`: bytes that pictures may take; those beyond it are left out, which the page says.
-  Page(std::string title, std::string subtitle, size_t budget = size_t{2200} << 10);
+  /// `parts`: among how many runs they are shared out.
+  Page(std::string title, std::string subtitle, size_t budget = size_t{2200} << 10,
+       size_t parts = 1);
 
   /// A section of its own, also in the list of contents.
   void section(std::string_view title);
@@ -58,9 +60,10 @@ class Page {
   void charts();
   void end_charts();
 
-  /// A picture with what it shows for who cannot see it, and a caption. Returns whether it found
-  /// room.
-  bool picture(const Image& image, std::string_view alt, std::string_view caption = {});
+  /// A picture with what it shows for who cannot see it, and a caption. One that takes more than
+  /// its part of `at_most` bytes is made smaller. Returns whether it found room.
+  bool picture(const Image& image, std::string_view alt, std::string_view caption = {},
+               size_t at_most = size_t{100} << 10);
   /// Pictures up to end_gallery() stand beside each other.
   void gallery(bool large = false);
   void end_gallery();
@@ -72,7 +75,7 @@ class Page {
   void end_section();
 
   std::string title_, subtitle_, body_, contents_;
-  size_t room_;
+  size_t room_, parts_;
   size_t left_out_ = 0, sections_ = 0, charts_ = 0;
   bool in_section_ = false;
 };

@@ -111,7 +111,7 @@ std::string run_report(const std::vector<std::filesystem::path>& folders, const 
   }
   std::vector<std::string> names;
   for (const RunContents& run : runs) names.push_back(run.name());
-  Page page(fmt::format("{} runs compared", runs.size()), join(names), picture_budget);
+  Page page(fmt::format("{} runs compared", runs.size()), join(names), picture_budget, runs.size());
   add_comparison(page, runs);
   add_curves(page, runs);
   for (const RunContents& run : runs) {
