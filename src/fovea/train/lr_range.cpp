@@ -24,8 +24,12 @@ std::optional<double> suggestion(const std::vector<RangePoint>& curve) {
       std::ranges::min_element(curve.begin() + unsettled, curve.end(), {}, &RangePoint::smoothed);
   const auto end = static_cast<size_t>(lowest - curve.begin());
   if (lowest->smoothed >= 0.99 * curve[unsettled].smoothed) return std::nullopt;
-  size_t steepest = unsettled;
-  for (size_t i = unsettled; i < end; ++i) {
+  // Before the fall begins, what is steep is noise.
+  const double high = curve[unsettled].smoothed;
+  const double begun = high - 0.1 * (high - lowest->smoothed);
+  size_t steepest = end;
+  while (steepest > unsettled && curve[steepest - 1].smoothed < begun) --steepest;
+  for (size_t i = steepest; i < end; ++i) {
     if (slope(curve, i) < slope(curve, steepest)) steepest = i;
   }
   return std::min(curve[steepest].lr, lowest->lr / 3);
