@@ -267,6 +267,20 @@ TEST(Decode, ToldApartByContentNotByName) {
   expect_error(ErrorKind::data, "No such file", [&] { decode_image(folder / "none.png"); });
 }
 
+TEST(EncodePng, FastOnesReadBackToo) {
+  for (int channels : {1, 3, 4}) {
+    for (int side : {1, 2, 61}) {
+      Image image = Image::black(side, 2 * side + 1, channels);
+      for (size_t i = 0; i < image.pixels.size(); ++i)
+        image.pixels[i] = static_cast<uint8_t>(i * i / 7 + i % 13);
+      const std::string bytes = png_bytes(image, PngEffort::fast);
+      EXPECT_EQ(bytes, png_bytes(image, PngEffort::fast));
+      EXPECT_EQ(decode_image(std::as_bytes(std::span(bytes)), "fast.png"), image)
+          << channels << " " << side;
+    }
+  }
+}
+
 TEST(EncodePng, ReadsBackAndIsTheSameEachTime) {
   TemporaryFolder folder;
   Random random(2, "pictures");

@@ -61,6 +61,7 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, in
 
 std::string png_bytes(const Image& image, PngEffort effort) {
   check(image);
+  if (effort == PngEffort::fast && fits_fast_png(image)) return fast_png_bytes(image);
   png_image header{};
   header.version = PNG_IMAGE_VERSION;
   header.width = static_cast<png_uint_32>(image.width);
@@ -68,7 +69,6 @@ std::string png_bytes(const Image& image, PngEffort effort) {
   header.format = image.channels == 1   ? PNG_FORMAT_GRAY
                   : image.channels == 3 ? PNG_FORMAT_RGB
                                         : PNG_FORMAT_RGBA;
-  if (effort == PngEffort::fast) header.flags = PNG_IMAGE_FLAG_FAST;
   std::string bytes(PNG_IMAGE_PNG_SIZE_MAX(header), '\0');
   png_alloc_size_t size = bytes.size();
   if (png_image_write_to_memory(&header, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr) ==

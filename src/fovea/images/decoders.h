@@ -34,4 +34,8 @@ AnyImage decode_png(const EncodedImage& source);
 Image decode_jpeg(const EncodedImage& source);
 Image decode_webp(const EncodedImage& source);
 
+/// The bytes of PngEffort::fast, for images of less than a gigabyte.
+std::string fast_png_bytes(const Image& image);
+bool fits_fast_png(const Image& image);
+
 }  // namespace fovea
