@@ -55,7 +55,7 @@ AnyImage decode_any_image(std::span<const std::byte> bytes, const std::string& n
 bool is_16_bit_png(std::span<const std::byte> beginning);
 constexpr size_t png_depth_end = 25;
 
-/// Whether a PNG is to be small, or written several times faster and about a third larger: for many
+/// Whether a PNG is to be small, or written several times faster and somewhat larger: for many
 /// pictures at once.
 enum class PngEffort { small, fast };
 
