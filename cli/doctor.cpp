@@ -19,14 +19,19 @@ struct Flags {
   std::string run;
 };
 
-/// The settings of a run's folder and its last weights, or those of the flags.
+/// The settings of a run's folder, which flags override, and its last weights; or those of the
+/// flags.
 train::Settings settings_of(const Flags& flags) {
   if (flags.run.empty()) return flags.settings.for_trial();
   const std::filesystem::path run = flags.run;
   train::Settings settings = train::from_toml(run / "config.toml");
   const std::filesystem::path last = run / "last.safetensors";
   settings.weights = exists(last, ErrorKind::data) ? last.string() : settings.weights;
-  if (flags.settings.given("data")) settings.data = flags.settings.read().data;
+  for (const auto& [name, text] : flags.settings.changes()) {
+    for (const train::Setting& setting : train::settings_table()) {
+      if (setting.name == name) setting.set(settings, text);
+    }
+  }
   settings.threads = threads();
   return settings;
 }

@@ -35,6 +35,10 @@ std::shared_ptr<const data::Dataset> some(const train::Setup& setup,
 /// Samples stacked as a batch. Errors: data when one cannot be read.
 data::Batch stacked(const data::Dataset& samples, int64_t first, int64_t count);
 
+/// Options of a training step without what makes its loss differ from that of the task: mixing,
+/// label smoothing, class weights.
+train::StepOptions plain_step(const train::Setup& setup);
+
 /// The metrics of the net on samples that it can take, in eval mode.
 tasks::Numbers measured(Patient& patient, const std::shared_ptr<const data::Dataset>& samples);
 

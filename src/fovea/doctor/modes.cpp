@@ -11,14 +11,7 @@ Finding check_modes(Patient& patient) {
     return skipped("before training they differ: --weights or a model file to check them");
   const train::Setup& setup = patient.setup();
   const data::Batch& batch = patient.batch;
-  train::StepOptions options = setup.step_options(0);
-  options.mixing = {};
-  options.metrics = {};
-  options.weighted = false;
-  options.loss = [&](const Tensor& output, const Tensor& targets) {
-    return setup.task->loss(output, targets, {});
-  };
-  train::TrainStep step(*setup.model, patient.experiment.state(), options);
+  train::TrainStep step(*setup.model, patient.experiment.state(), plain_step(setup));
   const double training = step.gradient(batch.inputs, batch.targets, 1).loss;
   patient.experiment.reset();  // the step moved running statistics
   const auto samples =

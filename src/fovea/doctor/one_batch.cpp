@@ -16,16 +16,11 @@ Finding check_one_batch(Patient& patient) {
   const train::Setup& setup = patient.setup();
   const data::Batch few =
       stacked(*setup.prepared(setup.split.train), 0, std::min(most, patient.batch.size()));
-  train::StepOptions options = setup.step_options(0);
-  options.mixing = {};
-  options.metrics = {};
-  options.weighted = false;
-  options.dtype = DType::f32;
   State& state = patient.experiment.state();
   double first = 0, lowest = 0;
   for (const double lr : {3e-3, 3e-4}) {
     patient.experiment.reset();
-    train::TrainStep step(*setup.model, state, options);
+    train::TrainStep step(*setup.model, state, plain_step(setup));
     const auto optimizer = optim::adamw({.weight_decay = 0});
     optimizer->declare(state);
     for (int64_t i = 1; i <= steps && !patient.stop.stop_requested(); ++i) {

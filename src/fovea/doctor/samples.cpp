@@ -64,6 +64,18 @@ data::Batch stacked(const data::Dataset& samples, int64_t first, int64_t count) 
   return batch;
 }
 
+train::StepOptions plain_step(const train::Setup& setup) {
+  train::StepOptions options = setup.step_options(0);
+  options.mixing = {};
+  options.metrics = {};
+  options.weighted = false;
+  options.dtype = DType::f32;
+  options.loss = [task = setup.task.get()](const Tensor& output, const Tensor& targets) {
+    return task->loss(output, targets, {});
+  };
+  return options;
+}
+
 tasks::Numbers measured(Patient& patient, const std::shared_ptr<const data::Dataset>& samples) {
   return patient.experiment.learner()
       .evaluation()
