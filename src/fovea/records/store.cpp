@@ -46,6 +46,7 @@ class Store::Connection {
   Connection& operator=(const Connection&) = delete;
 
   sqlite3* get() const { return database_; }
+  int64_t version() const;
 
   /// Errors: data when the file is broken, io for any other failure.
   void check(int code) const {
@@ -118,6 +119,14 @@ class Store::Statement {
   int bound_ = 0;
 };
 
+/// Of the schema; 0: there is none yet. No statement is left open: its lock would stand against
+/// that of another process which creates the schema.
+int64_t Store::Connection::version() const {
+  Statement statement(*this, "PRAGMA user_version");
+  statement.step();
+  return statement.integer(0);
+}
+
 fs::path Store::default_path() {
   const char* chosen = std::getenv("FOVEA_RUNS");
   return chosen != nullptr && *chosen != 0 ? fs::path(chosen) : fs::path("runs") / "fovea.sqlite";
@@ -136,16 +145,15 @@ Store::Store(const fs::path& path, bool create) : path_(whole_path(path)) {
   const int flags = SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0);
   const std::string name = there || create ? path_.string() : ":memory:";
   connection_ = std::make_unique<Connection>(path_, name.c_str(), flags);
-  Statement version(*connection_, "PRAGMA user_version");
-  version.step();
-  if (const int64_t found = version.integer(0); found > schema_version) {
+  const int64_t version = connection_->version();
+  if (version > schema_version) {
     throw Error(
         ErrorKind::data,
         fmt::format("{}: a later version of Fovea wrote this store of runs", path_.string()))
-        .with("version", fmt::format("{}; this program knows {}", found, schema_version))
+        .with("version", fmt::format("{}; this program knows {}", version, schema_version))
         .with("try", "FOVEA_RUNS=FILE for a store of your own");
   }
-  if (version.integer(0) == schema_version) return;
+  if (version == schema_version) return;
   // A crash leaves either nothing or a store with a version.
   connection_->execute(
       fmt::format("BEGIN IMMEDIATE; {}; PRAGMA user_version = {}; COMMIT", schema, schema_version)
