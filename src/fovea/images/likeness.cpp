@@ -1,5 +1,6 @@
 #include "fovea/images/likeness.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
