@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -205,39 +204,16 @@ Json to_json(const tasks::Measures& measures) {
   return document;
 }
 
-/// What is taken for another most often, in place of all of a matrix.
-std::string most_confused(const tasks::Table& matrix) {
-  constexpr size_t shown = 10;
-  std::vector<std::array<size_t, 3>> pairs;  // count, row, column
-  for (size_t r = 0; r < matrix.rows.size(); ++r) {
-    for (size_t c = 0; c < matrix.columns.size(); ++c) {
-      const auto count = static_cast<size_t>(matrix.rows[r].second[c]);
-      if (r != c && count > 0) pairs.push_back({count, r, c});
-    }
-  }
-  if (pairs.empty()) return "";
-  std::ranges::stable_sort(pairs, std::greater(), [](const auto& pair) { return pair[0]; });
-  pairs.resize(std::min(pairs.size(), shown));
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& [count, r, c] : pairs) {
-    rows.push_back({matrix.rows[r].first, matrix.columns[c], grouped(static_cast<int64_t>(count))});
-  }
-  return "\n" + table({"most confused: " + matrix.rows_are, "taken for", "count"}, rows, "llr");
-}
-
 std::string to_text(const tasks::Table& given) {
-  if (given.matrix) return most_confused(given);
+  if (given.matrix) {  // not all of it: what is taken for another most often
+    const auto rows = tasks::most_confused(given);
+    if (rows.empty()) return "";
+    return "\n" + table({"most confused: " + given.rows_are, "taken for", "count"}, rows, "llr");
+  }
   std::vector<std::string> header{given.rows_are};
   header.insert(header.end(), given.columns.begin(), given.columns.end());
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& [name, values] : given.rows) {
-    rows.push_back({name});
-    for (size_t i = 0; i < values.size(); ++i) {
-      rows.back().push_back(i < given.counts ? grouped(static_cast<int64_t>(values[i]))
-                                             : fmt::format("{:.4f}", values[i]));
-    }
-  }
-  return "\n" + table(header, rows, "l" + std::string(given.columns.size(), 'r'));
+  return "\n" +
+         table(header, tasks::text_rows(given), "l" + std::string(given.columns.size(), 'r'));
 }
 
 std::string to_text(const tasks::Measures& measures) {

@@ -27,9 +27,7 @@ Image picture_of(const Array& input) {
         .with("inputs", describe(input));
   }
   const Array values = input.reshaped(shape.slice(1));
-  const draw::Range range = draw::min_max(values.data<float>());
-  if (shape[1] == 3) return draw::rgb_image(values, range);
-  return to_rgb(draw::channel_images(values, &range, draw::colormap("gray"))[0]);
+  return draw::input_image(values, draw::min_max(values.data<float>()));
 }
 
 std::vector<Subject> array_subjects(const ExplainFlags& flags, const Predictor& predictor) {

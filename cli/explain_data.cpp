@@ -43,9 +43,7 @@ Image sample_picture(const data::Dataset& samples, int64_t i) {
     throw Error(ErrorKind::usage, "explain: the samples are not pictures")
         .with("inputs", describe(input));
   }
-  const draw::Range range = draw::min_max(input.data<float>());
-  if (input.dim(0) == 3) return draw::rgb_image(input, range);
-  return to_rgb(draw::channel_images(input, &range, draw::colormap("gray"))[0]);
+  return draw::input_image(input, draw::min_max(input.data<float>()));
 }
 
 Image thumbnail(const Image& picture, int side) {

@@ -55,13 +55,6 @@ std::vector<explain::Goal> goals_of(const Flags& flags, const Predictor& predict
   return goals;
 }
 
-/// Colours f32 [C, H, W] as a picture.
-Image picture_of(const Array& colours) {
-  const draw::Range range{0, 1};
-  if (colours.dim(0) == 3) return draw::rgb_image(colours, range);
-  return to_rgb(draw::channel_images(colours, &range, draw::colormap("gray"))[0]);
-}
-
 int run(const Flags& flags, Console& console) {
   prepare_output(flags, console);
   const auto predictor = load_explained(flags, console);
@@ -105,7 +98,7 @@ int run(const Flags& flags, Console& console) {
     const std::string file = goals[g].layer.empty()
                                  ? "class-" + name
                                  : fmt::format("{}-{}", goals[g].layer, goals[g].channel);
-    const Image image = picture_of(found[g].image);
+    const Image image = draw::input_image(found[g].image, {0, 1});
     tiles.push_back({thumbnail(image, side), name});
     Json entry{{goals[g].layer.empty() ? "class" : "layer",
                 goals[g].layer.empty() ? name : goals[g].layer},

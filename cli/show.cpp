@@ -67,10 +67,10 @@ draw::TerminalPictures kind_of_terminal() {
 }
 
 int columns() {
-  constexpr int usual = 80;
+  constexpr int default_columns = 80;
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return usual;
+  return default_columns;
 }
 
 }  // namespace

@@ -51,6 +51,20 @@ TEST_F(StoreTest, ListsRunsLatestFirstWithWhatTheirFoldersSay) {
   EXPECT_EQ(store.runs()[1].record.best_value, 0.5);  // the folder counts, not the row
 }
 
+TEST_F(StoreTest, AFolderOfARunWithoutARecordIsNotCalledUnknown) {
+  std::filesystem::create_directories(folder_ / "old");
+  put(folder_ / "old/config.toml", "");
+  const std::string run = folder_ / "old";
+  EXPECT_EQ(
+      error_text(ErrorKind::data, [&] { (void)find_run({}, run); }),
+      run +
+          ": this run has no record.json\n"
+          "  cause  an earlier version of Fovea trained it, or it ended before it was written\n"
+          "  try    fovea eval --model " +
+          run + "/best.safetensors --data DATA --report FILE.html");
+  error_text(ErrorKind::usage, [&] { (void)find_run({}, "none"); });
+}
+
 TEST_F(StoreTest, AMissingFolderIsSaidAndItsRowKeepsWhatWasKnown) {
   Store store(file_, true);
   store.put(make("a", record("2026")), record("2026"));

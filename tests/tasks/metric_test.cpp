@@ -51,6 +51,23 @@ Metric median() {
           .rows = [](const Tensor& x, const Tensor&) { return x; }};
 }
 
+TEST(Tables, AsTextTheyHaveCountsAndDecimals) {
+  const Table table{.name = "per_class",
+                    .rows_are = "class",
+                    .columns = {"count", "accuracy"},
+                    .rows = {{"cat", {12345, 0.5}}},
+                    .counts = 1};
+  EXPECT_EQ(text_rows(table), (std::vector<std::vector<std::string>>{{"cat", "12,345", "0.5000"}}));
+  const Table matrix{.name = "confusion",
+                     .rows_are = "class",
+                     .columns = {"a", "b", "c"},
+                     .rows = {{"a", {9, 2, 0}}, {"b", {3, 8, 2}}, {"c", {0, 1, 7}}},
+                     .counts = 3,
+                     .matrix = true};
+  EXPECT_EQ(most_confused(matrix, 3), (std::vector<std::vector<std::string>>{
+                                          {"b", "a", "3"}, {"a", "b", "2"}, {"b", "c", "2"}}));
+}
+
 TEST(Metrics, RowsOfAllBatchesAreJoinedInOrder) {
   for (const int64_t expected : {0, 2, 5, 9}) {  // samples told of beforehand
     Measures measures({median()}, expected);

@@ -143,4 +143,9 @@ Image rgb_image(const Array& values, const Range& range) {
   return image;
 }
 
+Image input_image(const Array& values, const Range& range) {
+  if (values.dim(0) == 3) return rgb_image(values, range);
+  return to_rgb(channel_images(values, &range, colormap("gray"))[0]);
+}
+
 }  // namespace fovea::draw

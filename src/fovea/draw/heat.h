@@ -37,4 +37,8 @@ std::vector<Image> channel_images(const Array& maps, const Range* range, const C
 /// another shape.
 Image rgb_image(const Array& values, const Range& range);
 
+/// An input of a net, f32 [C, H, W], as an RGB picture: three channels are its colours, of any
+/// other number the first is shown in gray.
+Image input_image(const Array& values, const Range& range);
+
 }  // namespace fovea::draw

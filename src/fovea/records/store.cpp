@@ -24,9 +24,9 @@ constexpr const char* schema = R"sql(
     epochs INTEGER NOT NULL, metric TEXT NOT NULL, best_epoch INTEGER NOT NULL, best_value REAL, record TEXT NOT NULL)
 )sql";
 
-fs::path whole_path(const fs::path& path) {
-  fs::path whole = fs::absolute(path).lexically_normal();
-  return whole.has_filename() ? whole : whole.parent_path();
+fs::path absolute_path(const fs::path& path) {
+  fs::path absolute = fs::absolute(path).lexically_normal();
+  return absolute.has_filename() ? absolute : absolute.parent_path();
 }
 
 std::string started(const Record& record) {
@@ -132,7 +132,7 @@ fs::path Store::default_path() {
   return chosen != nullptr && *chosen != 0 ? fs::path(chosen) : fs::path("runs") / "fovea.sqlite";
 }
 
-Store::Store(const fs::path& path, bool create) : path_(whole_path(path)) {
+Store::Store(const fs::path& path, bool create) : path_(absolute_path(path)) {
   const bool there = exists(path_, ErrorKind::io);
   if (!there && create) {
     std::error_code error;
@@ -164,7 +164,7 @@ Store::~Store() = default;
 
 void Store::put(const fs::path& run, const Record& record) {
   Statement(*connection_, "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-      .bind(whole_path(run).string())
+      .bind(absolute_path(run).string())
       .bind(utc_now())
       .bind(record.status)
       .bind(record.model)
@@ -179,7 +179,7 @@ void Store::put(const fs::path& run, const Record& record) {
 
 void Store::forget(const fs::path& run) {
   Statement(*connection_, "DELETE FROM runs WHERE folder = ?")
-      .bind(whole_path(run).string())
+      .bind(absolute_path(run).string())
       .step();
 }
 
@@ -214,7 +214,7 @@ std::vector<StoredRun> Store::runs() const {
 
 StoredRun find_run(const std::vector<StoredRun>& runs, const std::string& name) {
   for (const StoredRun& run : runs) {
-    if (run.folder == whole_path(name)) return run;
+    if (run.folder == absolute_path(name)) return run;
   }
   for (const StoredRun& run : runs) {
     if (run.name() == name) return run;
@@ -222,7 +222,13 @@ StoredRun find_run(const std::vector<StoredRun>& runs, const std::string& name) 
   std::error_code missing;
   if (fs::exists(fs::path(name) / record_name, missing)) {
     const Record record = read_record(name);
-    return {whole_path(name), record, state_of(name, record.status)};
+    return {absolute_path(name), record, state_of(name, record.status)};
+  }
+  if (fs::exists(fs::path(name) / "config.toml", missing)) {
+    throw Error(ErrorKind::data, fmt::format("{}: this run has no {}", name, record_name))
+        .with("cause", "an earlier version of Fovea trained it, or it ended before it was written")
+        .with("try", fmt::format("fovea eval --model {} --data DATA --report FILE.html",
+                                 (fs::path(name) / "best.safetensors").string()));
   }
   std::vector<std::string> names;
   for (const StoredRun& run : runs) names.push_back(run.name());

@@ -55,7 +55,7 @@ class Store {
 };
 
 /// The run that a text names: a folder, or the name of one in `runs`, the latest of that name.
-/// Errors: usage when there is none, with the nearest names.
+/// Errors: usage when there is none, with the nearest names; data for a run without a record.
 StoredRun find_run(const std::vector<StoredRun>& runs, const std::string& name);
 
 }  // namespace fovea::records

@@ -20,25 +20,8 @@ std::vector<std::vector<double>> counts_of(const tasks::Table& table) {
 
 /// The pairs that are mistaken most often.
 void add_confusions(Page& page, const tasks::Table& table) {
-  constexpr size_t shown = 10;
-  struct Pair {
-    double count;
-    size_t row, column;
-  };
-  std::vector<Pair> pairs;
-  for (size_t r = 0; r < table.rows.size(); ++r) {
-    for (size_t c = 0; c < table.columns.size(); ++c) {
-      if (r != c && table.rows[r].second[c] > 0) pairs.push_back({table.rows[r].second[c], r, c});
-    }
-  }
-  if (pairs.empty()) return;
-  std::ranges::stable_sort(pairs, std::greater(), &Pair::count);
-  pairs.resize(std::min(pairs.size(), shown));
-  std::vector<std::vector<std::string>> rows;
-  for (const Pair& pair : pairs) {
-    rows.push_back({table.rows[pair.row].first, table.columns[pair.column],
-                    grouped(static_cast<int64_t>(pair.count))});
-  }
+  const auto rows = tasks::most_confused(table);
+  if (rows.empty()) return;
   page.table("Most frequent mistakes", {"class", "taken for", "samples"}, rows,
              {.text_columns = 2, .sortable = false});
 }
@@ -46,14 +29,7 @@ void add_confusions(Page& page, const tasks::Table& table) {
 void add_table(Page& page, const tasks::Table& table) {
   std::vector<std::string> header{table.rows_are};
   header.insert(header.end(), table.columns.begin(), table.columns.end());
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& [name, values] : table.rows) {
-    rows.push_back({name});
-    for (size_t i = 0; i < values.size(); ++i) {
-      rows.back().push_back(i < table.counts ? grouped(static_cast<int64_t>(values[i]))
-                                             : fmt::format("{:.4f}", values[i]));
-    }
-  }
+  const auto rows = tasks::text_rows(table);
   std::string caption = table.name;
   std::ranges::replace(caption, '_', ' ');
   const bool long_one = rows.size() > 30;

@@ -21,10 +21,10 @@ const short = v => {
 };
 
 /* Round numbers of an axis. */
-const linearTicks = (low, high, count, whole) => {
+const linearTicks = (low, high, count, integers) => {
   const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough)), times = rough / power;
   const nice = power * (times < 1.5 ? 1 : times < 3.5 ? 2 : times < 7.5 ? 5 : 10), list = [];
-  const step = whole ? Math.max(nice, 1) : nice;
+  const step = integers ? Math.max(nice, 1) : nice;
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9 && list.length < 40; ++k)
     list.push(Number((k * step).toPrecision(12)));
   return list;
@@ -57,7 +57,7 @@ const chart = (plot, data) => {
   };
   const all = data.xRange || extent("x", data.logX, -Infinity, Infinity);
   const xs = [...new Set(data.series.flatMap(s => s.x))].filter(v => v !== null).sort((a, b) => a - b);
-  const whole = xs.every(Number.isInteger) && all[1] - all[0] >= 1;
+  const integers = xs.every(Number.isInteger) && all[1] - all[0] >= 1;
   let view = all.slice(), cursor = null, drag = null;
 
   const tools = document.createElement("div");
@@ -109,7 +109,7 @@ const chart = (plot, data) => {
       element("text", {x: box.left - 6, y: Y(v) + 4, "text-anchor": "end"}, svg).textContent = short(v);
     }
     let free = -Infinity;
-    for (const v of data.logX ? logTicks(...view) : linearTicks(...view, Math.max(2, Math.floor(width / 90)), whole)) {
+    for (const v of data.logX ? logTicks(...view) : linearTicks(...view, Math.max(2, Math.floor(width / 90)), integers)) {
       const x = X(v), label = short(v), half = label.length * 3.5;
       element("line", {class: "grid", x1: x, x2: x, y1: box.top, y2: box.bottom}, svg);
       if (x - half < free) continue;

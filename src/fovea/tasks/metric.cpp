@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 #include "fovea/core/error.h"
@@ -16,6 +17,39 @@ std::optional<double> find(const Numbers& numbers, std::string_view name) {
     if (known == name) return value;
   }
   return std::nullopt;
+}
+
+std::vector<std::vector<std::string>> text_rows(const Table& table) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [name, values] : table.rows) {
+    rows.push_back({name});
+    for (size_t i = 0; i < values.size(); ++i) {
+      rows.back().push_back(i < table.counts ? grouped(static_cast<int64_t>(values[i]))
+                                             : fmt::format("{:.4f}", values[i]));
+    }
+  }
+  return rows;
+}
+
+std::vector<std::vector<std::string>> most_confused(const Table& matrix, size_t maximum) {
+  struct Pair {
+    int64_t count;
+    size_t row, column;
+  };
+  std::vector<Pair> pairs;
+  for (size_t r = 0; r < matrix.rows.size(); ++r) {
+    for (size_t c = 0; c < matrix.columns.size(); ++c) {
+      const auto count = static_cast<int64_t>(matrix.rows[r].second[c]);
+      if (r != c && count > 0) pairs.push_back({count, r, c});
+    }
+  }
+  std::ranges::stable_sort(pairs, std::greater(), &Pair::count);
+  pairs.resize(std::min(pairs.size(), maximum));
+  std::vector<std::vector<std::string>> rows;
+  for (const Pair& pair : pairs) {
+    rows.push_back({matrix.rows[pair.row].first, matrix.columns[pair.column], grouped(pair.count)});
+  }
+  return rows;
 }
 
 std::vector<Metric> in_training(const std::vector<Metric>& metrics) {

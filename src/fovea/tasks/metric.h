@@ -27,6 +27,13 @@ struct Table {
   bool matrix = false;  ///< columns are the same as rows: how often one was mistaken for another
 };
 
+/// The rows as text, each beginning with its name: counts with separators, other numbers with four
+/// decimals.
+std::vector<std::vector<std::string>> text_rows(const Table& table);
+/// The most frequent mistakes in a matrix, at most `maximum`: the row's name, the column's, and how
+/// often.
+std::vector<std::vector<std::string>> most_confused(const Table& matrix, size_t maximum = 10);
+
 /// Which values are better.
 enum class Better : uint8_t { larger, smaller };
 
