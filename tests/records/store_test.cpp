@@ -59,8 +59,8 @@ TEST_F(StoreTest, AFolderOfARunWithoutARecordIsNotCalledUnknown) {
       error_text(ErrorKind::data, [&] { (void)find_run({}, run); }),
       run +
           ": this run has no record.json\n"
-          "  cause  an earlier version of Fovea trained it, or it ended before it was written\n"
-          "  try    fovea eval --model " +
+          "  cause   an earlier version of Fovea trained it, or it ended before it was written\n"
+          "  try     fovea eval --model " +
           run + "/best.safetensors --data DATA --report FILE.html");
   error_text(ErrorKind::usage, [&] { (void)find_run({}, "none"); });
 }
