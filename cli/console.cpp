@@ -77,7 +77,7 @@ void Console::data_goes_to(std::string_view flag, const std::string& path) {
 void Console::document(const Json& document) {
   if (!json) return;
   clear_status();
-  print(document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  print(document.dump(2) + "\n");
 }
 
 void Console::note(std::string_view text) {

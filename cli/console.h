@@ -1,17 +1,15 @@
 #pragma once
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "fovea/core/error.h"
+#include "fovea/core/json.h"
 #include "fovea/core/text.h"
 
 namespace fovea::cli {
-
-using Json = nlohmann::ordered_json;
 
 /// A command's output: results to standard output, messages and progress to standard error.
 /// Failures to write to standard error are ignored.

@@ -45,7 +45,7 @@ class Report {
   void add(const std::string& name, const tasks::Prediction& prediction) {
     if (csv_.empty()) console_.result(name + "\n" + prediction.text());
     if (!csv_.empty()) rows_.add(name, prediction.cells());
-    Json entry = Json::parse(prediction.json());
+    Json entry = prediction.json();
     entry["path"] = name;
     list_.push_back(std::move(entry));
   }

@@ -22,14 +22,8 @@ std::vector<records::StoredRun> known_runs() {
 
 Json to_json(const records::StoredRun& run) {
   Json document{{"name", run.name()}, {"folder", run.folder.string()}, {"state", run.state}};
-  Json record = Json::parse(records::to_json(run.record));
-  record.erase("format");
-  document.update(record);
+  document.update(records::to_json(run.record));
   return document;
-}
-
-Json history_json(const std::vector<train::EpochRecord>& history) {
-  return Json::parse(records::to_json(history)).at("epochs");
 }
 
 std::string number_text(const std::optional<double>& value) {
@@ -183,7 +177,7 @@ int show(const Flags& flags, Console& console) {
                                                       ? std::vector<train::EpochRecord>{}
                                                       : records::read_history(run.folder);
   Json document = to_json(run);
-  document["history"] = history_json(history);
+  document["history"] = records::to_json(history);
   console.document(document);
   std::string text =
       fmt::format("run       {}, {}\nfolder    {}\n", run.name(), run.state, run.folder.string());

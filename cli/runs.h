@@ -13,8 +13,6 @@ std::vector<records::StoredRun> known_runs();
 
 /// A run as JSON: "name", "folder", "state", and the record.
 Json to_json(const records::StoredRun& run);
-/// Its epochs, as history.json has them.
-Json history_json(const std::vector<train::EpochRecord>& history);
 
 /// "0.9312", "-" for none.
 std::string number_text(const std::optional<double>& value);

@@ -158,7 +158,7 @@ int watch(const Flags& flags, Console& console) {
     std::this_thread::sleep_for(std::chrono::seconds(1));
   }
   Json document = to_json(now.run);
-  document["history"] = history_json(now.history);
+  document["history"] = records::to_json(now.history);
   console.document(document);
   if (!console.redraws() && now.run.state != at_first)
     console.result(fmt::format("{}\n", now.run.state));

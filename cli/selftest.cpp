@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "commands.h"
@@ -13,14 +14,16 @@ bool agree(const Json& expected, const Json& got, double tolerance) {
   if (expected.is_number() && got.is_number()) {
     return std::abs(expected.get<double>() - got.get<double>()) <= tolerance;
   }
-  if (!expected.is_structured() || expected.type() != got.type() || expected.size() != got.size()) {
-    return expected == got;
+  if (expected.is_array() && got.is_array()) {
+    return std::ranges::equal(expected, got,
+                              [&](const Json& e, const Json& g) { return agree(e, g, tolerance); });
   }
-  for (auto e = expected.begin(), g = got.begin(); e != expected.end(); ++e, ++g) {
-    if (expected.is_object() && e.key() != g.key()) return false;
-    if (!agree(*e, *g, tolerance)) return false;
+  if (expected.is_object() && got.is_object()) {
+    return std::ranges::equal(expected.members(), got.members(), [&](const auto& e, const auto& g) {
+      return e.first == g.first && agree(e.second, g.second, tolerance);
+    });
   }
-  return true;
+  return expected == got;
 }
 
 /// The engine's answer, or its error message.

@@ -9,6 +9,7 @@
 #include "fovea/core/files.h"
 #include "fovea/core/process.h"
 #include "fovea/formats/trace.h"
+#include "fovea/records/record.h"
 #include "fovea/runtime/profile.h"
 #include "fovea/train/profiler.h"
 #include "fovea/train/trainer.h"
@@ -141,15 +142,6 @@ class Display : public train::Callback {
   bool headed_ = false;
 };
 
-Json to_json(const train::EpochRecord& r) {
-  Json document{{"epoch", r.epoch}, {"lr", r.lr}};
-  for (const auto& [name, value] : r.numbers) document[name] = value;
-  document["seconds"] = r.seconds;
-  document["images_per_second"] = r.images_per_second;
-  document["waiting"] = r.waiting;
-  return document;
-}
-
 Json to_json(const train::Result& result) {
   Json document{{"epochs", result.epochs},
                 {"stopped", result.stopped},
@@ -175,10 +167,7 @@ Json to_json(const train::Result& result) {
   document["out"] = result.folder.string();
   document["skipped"] = result.skipped;
   document["frozen"] = {{"count", result.frozen}, {"changed", result.frozen_changed}};
-  document["history"] = Json::array();
-  for (const train::EpochRecord& record : result.history) {
-    document["history"].push_back(to_json(record));
-  }
+  document["history"] = records::to_json(result.history);
   return document;
 }
 

@@ -114,11 +114,12 @@ def openvino_engine(args, folder):
         "INFERENCE_NUM_THREADS": args.threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32"})
     request = compiled.create_infer_request()
-    request.set_input_tensor(openvino.Tensor(x, shared_memory=True))
+    given, output = openvino.Tensor(x, shared_memory=True), request.get_output_tensor()
+    request.set_input_tensor(given)
 
-    def run():
+    def run(kept=(x, given)):  # the tensor does not own the memory that it shares
         request.infer()
-        return request.get_output_tensor().data
+        return output.data
 
     return run, lambda: run().copy(), openvino.__version__
 

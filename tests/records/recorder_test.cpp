@@ -39,7 +39,7 @@ TEST_F(RecorderTest, WritesWhatARunWas) {
 
 TEST_F(RecorderTest, HistoryJsonHasARowPerEpochWithTheNumbersOfTheCsv) {
   const train::Result result = recorded("run");
-  EXPECT_EQ(contents("run/history.json"), to_json(result.history));
+  EXPECT_EQ(contents("run/history.json"), history_text(result.history));
   EXPECT_EQ(read_history(folder_ / "run").size(), 3U);
 }
 
@@ -142,7 +142,7 @@ TEST(Record, ABrokenFileIsAnErrorThatNamesIt) {
 TEST(Record, NumbersThatAreNotFiniteAreNull) {
   Record record;
   record.test = {{"loss", std::nan("")}};
-  const std::string text = to_json(record);
+  const std::string text = record_text(record);
   EXPECT_NE(text.find("\"loss\": null"), std::string::npos);
   EXPECT_TRUE(std::isnan(record_from_json(text, "x").test[0].second));
 }

@@ -29,7 +29,7 @@ class StoreTest : public testing::Test {
   std::filesystem::path make(const std::string& name, const Record& r) {
     const std::filesystem::path run = folder_ / name;
     std::filesystem::create_directories(run);
-    put(run / record_name, to_json(r));
+    put(run / record_name, record_text(r));
     return run;
   }
   std::vector<std::string> names(const Store& store) {

@@ -164,7 +164,7 @@ TEST(Classification, PredictionsAreProbabilitiesLargestFirst) {
   EXPECT_EQ(task.predict(p, 0, 2)->text(),
             "  bee \xff  100.00%  ####################\n"
             "  ant      0.00%\n");
-  EXPECT_EQ(task.predict(p, 0, 1)->json(),
+  EXPECT_EQ(task.predict(p, 0, 1)->json().dump(),
             "{\"classes\":[{\"name\":\"bee \xef\xbf\xbd\",\"probability\":1.0}]}");
   const auto prediction = task.predict(p, 1, 9);
   const auto& classes = dynamic_cast<const ClassPrediction&>(*prediction).classes;

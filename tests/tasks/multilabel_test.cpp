@@ -81,9 +81,10 @@ TEST(Multilabel, PredictionsAreTheLabelsAboveOneHalf) {
             "  cat   95.26%  ###################\n"
             "  ant   73.11%  ###############\n");
   EXPECT_EQ(task.predict(p, 1, 5)->text(), "  none\n");
-  EXPECT_EQ(task.predict(p, 1, 5)->json(), "{\"labels\":[]}");
+  EXPECT_EQ(task.predict(p, 1, 5)->json().dump(), "{\"labels\":[]}");
   // Its probability rounds to one half, but the metrics count it as predicted.
-  EXPECT_EQ(task.predict(p, 2, 5)->json(), "{\"labels\":[{\"name\":\"bee\",\"probability\":0.5}]}");
+  EXPECT_EQ(task.predict(p, 2, 5)->json().dump(),
+            "{\"labels\":[{\"name\":\"bee\",\"probability\":0.5}]}");
   const Array targets = Array::of(std::vector<float>{1, 1, 0, 0, 0, 0, 0, 1, 0}, {3, 3});
   const Cells cells = task.scored(p, targets, 0);
   ASSERT_EQ(cells.size(), 5u);

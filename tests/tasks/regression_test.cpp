@@ -43,7 +43,7 @@ TEST(Regression, PredictionsAreTheNumbersByName) {
   const Regression task(two);
   const Array y = Array::of(std::vector<float>{0, 0, 0.5, -12}, {2, 2});
   EXPECT_EQ(task.predict(y, 1, 5)->text(), "  x         0.5\n  y         -12\n");
-  EXPECT_EQ(task.predict(y, 1, 5)->json(),
+  EXPECT_EQ(task.predict(y, 1, 5)->json().dump(),
             "{\"numbers\":[{\"name\":\"x\",\"value\":0.5},{\"name\":\"y\",\"value\":-12.0}]}");
 }
 

@@ -1,11 +1,9 @@
 #include "fovea/formats/trace.h"
 
-#include <nlohmann/json.hpp>
+#include "fovea/core/json.h"
 
 namespace fovea {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Json arguments_of(const KernelWork& work) {
   return {{"module", work.module},   {"backward", work.backward}, {"kernel", work.kernel},
@@ -34,7 +32,7 @@ std::string trace_text(const Timeline& timeline) {
     if (event.work) events.back()["args"] = arguments_of(*event.work);
   }
   const Json document{{"displayTimeUnit", "ms"}, {"traceEvents", std::move(events)}};
-  return document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return document.dump() + "\n";
 }
 
 }  // namespace fovea

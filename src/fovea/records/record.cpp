@@ -7,7 +7,6 @@
 #include <cmath>
 #include <ctime>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
@@ -17,8 +16,6 @@
 
 namespace fovea::records {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr int format_version = 1;
 
@@ -135,6 +132,11 @@ Json written(const tasks::Numbers& numbers) {
   for (const auto& [name, value] : numbers) object[name] = written(value);
   return object;
 }
+Json written(const std::map<std::string, std::string>& texts) {
+  Json object = Json::object();
+  for (const auto& [name, text] : texts) object[name] = text;
+  return object;
+}
 template <class T>
 Json written(const std::vector<T>& values) {
   Json array = Json::array();
@@ -162,10 +164,13 @@ void read(const Json& json, std::optional<double>& value) {
   if (!json.is_null()) value = json.get<double>();
 }
 void read(const Json& json, tasks::Numbers& numbers) {
-  for (const auto& [name, value] : json.items()) {
+  for (const auto& [name, value] : json.members()) {
     numbers.emplace_back(name, 0);
     read(value, numbers.back().second);
   }
+}
+void read(const Json& json, std::map<std::string, std::string>& texts) {
+  for (const auto& [name, text] : json.members()) texts[name] = text.get<std::string>();
 }
 template <class T>
 void read(const Json& json, std::vector<T>& values) {
@@ -183,9 +188,7 @@ void read(const Json& json, T& value) {
   }
 }
 
-std::string text_of(const Json& document) {
-  return document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
+std::string text_of(const Json& document) { return document.dump(1) + "\n"; }
 
 }  // namespace
 
@@ -206,9 +209,11 @@ int64_t Record::peak_memory_bytes() const {
   return peak;
 }
 
-std::string to_json(const Record& record) {
+Json to_json(const Record& record) { return written(record); }
+
+std::string record_text(const Record& record) {
   Json document{{"format", format_version}};
-  document.update(written(record));
+  document.update(to_json(record));
   return text_of(document);
 }
 
@@ -222,7 +227,7 @@ Record record_from_json(std::string_view text, const std::string& source) {
           .with("format", fmt::format("{}; this program reads {}", version, format_version));
     }
     read(document, record);
-  } catch (const Json::exception& error) {
+  } catch (const JsonError& error) {
     throw Error(ErrorKind::data, fmt::format("{}: not the record of a run", source))
         .with("because", error.what());
   }
@@ -234,7 +239,7 @@ Record read_record(const std::filesystem::path& run) {
   return record_from_json(read_text(file, ErrorKind::data), file.string());
 }
 
-std::string to_json(const std::vector<train::EpochRecord>& history) {
+Json to_json(const std::vector<train::EpochRecord>& history) {
   Json epochs = Json::array();
   for (const train::EpochRecord& record : history) {
     Json epoch{{"epoch", record.epoch}, {"lr", written(record.lr)}};
@@ -244,7 +249,11 @@ std::string to_json(const std::vector<train::EpochRecord>& history) {
     epoch["waiting"] = written(record.waiting);
     epochs.push_back(std::move(epoch));
   }
-  return text_of({{"epochs", std::move(epochs)}});
+  return epochs;
+}
+
+std::string history_text(const std::vector<train::EpochRecord>& history) {
+  return text_of({{"epochs", to_json(history)}});
 }
 
 std::vector<train::EpochRecord> read_history(const std::filesystem::path& run) {

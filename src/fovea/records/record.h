@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fovea/core/json.h"
 #include "fovea/tasks/metric.h"
 #include "fovea/train/history.h"
 
@@ -84,15 +85,19 @@ struct Record {
 constexpr std::string_view record_name = "record.json";
 constexpr std::string_view history_name = "history.json";
 
-std::string to_json(const Record& record);
+/// Its members, as in record.json.
+Json to_json(const Record& record);
+/// The text of record.json, which begins with the format's version.
+std::string record_text(const Record& record);
 /// Errors: data when it is not such a text, naming `source`.
 Record record_from_json(std::string_view text, const std::string& source);
 /// record.json of a run's folder. Errors: data when it is missing or broken.
 Record read_record(const std::filesystem::path& run);
 
-/// history.json: {"epochs": [{"epoch", "lr", the numbers, "seconds", "images_per_second",
-/// "waiting"}, ...]}.
-std::string to_json(const std::vector<train::EpochRecord>& history);
+/// [{"epoch", "lr", the numbers, "seconds", "images_per_second", "waiting"}, ...].
+Json to_json(const std::vector<train::EpochRecord>& history);
+/// The text of history.json: {"epochs": [...]}.
+std::string history_text(const std::vector<train::EpochRecord>& history);
 /// The epochs of a run, from its history.csv; none before the first is complete. Errors: data.
 std::vector<train::EpochRecord> read_history(const std::filesystem::path& run);
 

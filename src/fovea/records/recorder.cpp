@@ -112,7 +112,7 @@ void Recorder::on_saved(train::Trainer& trainer) {
   record_.timings.waiting = 0;
   for (const train::EpochRecord& epoch : progress.history)
     record_.timings.waiting += epoch.waiting * epoch.seconds;
-  trainer.files().text(std::string(history_name), to_json(progress.history));
+  trainer.files().text(std::string(history_name), history_text(progress.history));
   measure_steps();
   save(trainer);
   record_.timings.validation += lap();
@@ -145,7 +145,7 @@ void Recorder::save(train::Trainer& trainer) {
   Session& session = record_.sessions.back();
   session.seconds = std::chrono::duration<double>(Clock::now() - started_).count();
   session.peak_memory_bytes = static_cast<int64_t>(peak_resident_bytes());
-  trainer.files().text(std::string(record_name), to_json(record_));
+  trainer.files().text(std::string(record_name), record_text(record_));
   if (changed) changed(folder_, record_);
 }
 
@@ -155,7 +155,7 @@ void Recorder::failed(const std::string& why) {
   record_.error = why;
   record_.sessions.back().ended = utc_now();
   try {
-    replace_file(folder_ / record_name, to_json(record_));
+    replace_file(folder_ / record_name, record_text(record_));
   } catch (const Error&) {
     // the error that ended the run is the one to report
   }

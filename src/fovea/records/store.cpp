@@ -173,7 +173,7 @@ void Store::put(const fs::path& run, const Record& record) {
       .bind(record.metric)
       .bind(record.best_epoch)
       .bind(record.best_value)
-      .bind(to_json(record))
+      .bind(record_text(record))
       .step();
 }
 

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "fovea/core/base64.h"
+#include "fovea/core/json.h"
 #include "fovea/draw/matrix.h"
 #include "fovea/draw/surface.h"
 #include "fovea/images/codec.h"
@@ -17,12 +17,11 @@
 namespace fovea::report {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using draw::escaped;
 
 /// As text of a script element: nothing in it can end the element.
 std::string script_text(const Json& json) {
-  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace), safe;
+  std::string text = json.dump(), safe;
   for (const char c : text) {
     if (c == '<')
       safe += "\\u003c";

@@ -252,9 +252,7 @@ Cells Classification::scored(const Array& decoded, const Array& targets, int64_t
 
 std::string ClassPrediction::text() const { return probability_text(classes); }
 
-std::string ClassPrediction::json() const {
-  return numbers_json("classes", "probability", classes);
-}
+Json ClassPrediction::json() const { return numbers_json("classes", "probability", classes); }
 
 Cells ClassPrediction::cells() const {
   Cells cells;

@@ -9,8 +9,8 @@ struct ClassPrediction : Prediction {
   Numbers classes;  ///< name, probability
 
   std::string text() const override;
-  std::string json() const override;  ///< {"classes": [{"name": ..., "probability": ...}, ...]}
-  Cells cells() const override;       ///< prediction, probability, prediction_2, probability_2, ...
+  Json json() const override;    ///< {"classes": [{"name": ..., "probability": ...}, ...]}
+  Cells cells() const override;  ///< prediction, probability, prediction_2, probability_2, ...
 };
 
 /// One class of several: cross-entropy of logits [N, K] with labels i64[N] or shares f32[N, K].

@@ -264,7 +264,7 @@ std::string LabelsPrediction::text() const {
   return shown.empty() ? "  none\n" : probability_text(shown);
 }
 
-std::string LabelsPrediction::json() const {
+Json LabelsPrediction::json() const {
   const Numbers shown(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(held));
   return numbers_json("labels", "probability", shown);
 }

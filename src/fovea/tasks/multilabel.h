@@ -10,7 +10,7 @@ struct LabelsPrediction : Prediction {
   size_t held = 0;  ///< how many of the first have a probability above 0.5
 
   std::string text() const override;  ///< those above 0.5, "none" without any
-  std::string json() const override;  ///< those: {"labels": [{"name": ..., "probability": ...}]}
+  Json json() const override;         ///< those: {"labels": [{"name": ..., "probability": ...}]}
   /// prediction (those above 0.5, joined by ";"), and the probability of each label by its name.
   Cells cells() const override;
 };

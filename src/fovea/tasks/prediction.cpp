@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 namespace fovea::tasks {
 
@@ -23,13 +22,10 @@ std::string probability_text(const Numbers& probabilities) {
   return text;
 }
 
-std::string numbers_json(std::string_view key, std::string_view value, const Numbers& numbers) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const auto& [name, number] : numbers) {
-    list.push_back({{"name", name}, {std::string(value), number}});
-  }
-  return nlohmann::json{{std::string(key), list}}.dump(-1, ' ', false,
-                                                       nlohmann::json::error_handler_t::replace);
+Json numbers_json(std::string_view key, std::string_view value, const Numbers& numbers) {
+  Json list = Json::array();
+  for (const auto& [name, number] : numbers) list.push_back({{"name", name}, {value, number}});
+  return {{key, list}};
 }
 
 }  // namespace fovea::tasks

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "fovea/core/json.h"
 #include "fovea/tasks/metric.h"
 
 namespace fovea::tasks {
@@ -18,8 +19,8 @@ class Prediction {
   virtual ~Prediction() = default;
   /// Lines that end with a newline, each indented by two spaces.
   virtual std::string text() const = 0;
-  /// One JSON object: {"classes": [...]}.
-  virtual std::string json() const = 0;
+  /// An object: {"classes": [...]}.
+  virtual Json json() const = 0;
   /// Its row in a table. The headings are the same for every sample.
   virtual Cells cells() const = 0;
 };
@@ -27,7 +28,7 @@ class Prediction {
 /// A line per probability: its name, percent and a bar.
 std::string probability_text(const Numbers& probabilities);
 
-/// {"KEY": [{"name": ..., "VALUE": ...}, ...]}; bytes of names that are not UTF-8 are replaced.
-std::string numbers_json(std::string_view key, std::string_view value, const Numbers& numbers);
+/// {"KEY": [{"name": ..., "VALUE": ...}, ...]}.
+Json numbers_json(std::string_view key, std::string_view value, const Numbers& numbers);
 
 }  // namespace fovea::tasks

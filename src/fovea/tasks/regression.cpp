@@ -142,7 +142,7 @@ std::string NumbersPrediction::text() const {
   return text;
 }
 
-std::string NumbersPrediction::json() const { return numbers_json("numbers", "value", numbers); }
+Json NumbersPrediction::json() const { return numbers_json("numbers", "value", numbers); }
 
 Cells NumbersPrediction::cells() const {
   Cells cells;

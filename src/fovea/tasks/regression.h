@@ -9,8 +9,8 @@ struct NumbersPrediction : Prediction {
   Numbers numbers;
 
   std::string text() const override;
-  std::string json() const override;  ///< {"numbers": [{"name": ..., "value": ...}, ...]}
-  Cells cells() const override;       ///< the numbers by name
+  Json json() const override;    ///< {"numbers": [{"name": ..., "value": ...}, ...]}
+  Cells cells() const override;  ///< the numbers by name
 };
 
 /// Numbers f32[K] for each sample: mean squared error of outputs [N, K], over samples and numbers.
