@@ -13,8 +13,8 @@ Bound bound_of(int64_t products) {
   return {static_cast<double>(products) + 32, Scale::absolute, NonFinite::spreads};
 }
 
-/// A convolution of random geometry with weights that stay; input and output layouts may differ.
-Problem random_convolution(Random& random, int axes) {
+/// A convolution of random geometry; input and output layouts may differ.
+Problem random_convolution(Random& random, int axes, DType dtype = DType::f32) {
   const auto channels = [&] {
     return random.below(2) == 0 ? 16 * pick(random, 1, 5) : pick(random, 1, 70);
   };
@@ -24,8 +24,8 @@ Problem random_convolution(Random& random, int axes) {
   };
   const bool pixels = random.below(3) == 0;  // 1x1, no padding: planes become rows
   Conv op;
-  Type x{DType::f32, {pick(random, 1, 4), channels()}}, y{DType::f32, {x.dim(0), channels()}};
-  Type weight{DType::f32, {y.dim(1), x.dim(1)}};
+  Type x{dtype, {pick(random, 1, 4), channels()}}, y{dtype, {x.dim(0), channels()}};
+  Type weight{dtype, {y.dim(1), x.dim(1)}};
   for (int axis = 0; axis < axes; ++axis) {
     const int64_t kernel = pixels ? 1 : pick(random, 1, 4), dilation = pick(random, 1, 2);
     const int64_t stride = pixels ? 1 : pick(random, 1, 3), reach = (kernel - 1) * dilation + 1;
@@ -42,7 +42,8 @@ Problem random_convolution(Random& random, int axes) {
   Types in{x, weight};
   op.bias = random.below(2) == 0;
   if (op.bias) in.push_back({DType::f32, {y.dim(1)}});
-  for (int64_t steps = pick(random, 0, 3); steps > 0; --steps) {
+  // Between two steps, the reference rounds bf16 once more.
+  for (int64_t steps = pick(random, 0, dtype == DType::f32 ? 3 : 1); steps > 0; --steps) {
     if (random.below(2) == 0) {
       op.append({});
     } else {
@@ -59,9 +60,64 @@ TEST(Direct, EqualsItsReferenceForAnyGeometryLayoutAndEpilogue) {
   const FixedWeightsScope fixed(true);
   Random random(1, "direct");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
-    const Problem problem = random_convolution(random, trial % 4 == 0 ? 1 : 2);
+    const DType dtype = trial % 3 == 2 ? DType::bf16 : DType::f32;
+    const Problem problem = random_convolution(random, trial % 4 == 0 ? 1 : 2, dtype);
     const int64_t products = problem.in[1].numel() / problem.in[1].dim(0);
     ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of(products)));
+  }
+}
+
+/// The gradient of such a convolution with respect to its data or its weights.
+Problem random_gradient(Random& random, int axes, bool weights, DType dtype) {
+  const Problem forward = random_convolution(random, axes);
+  const ConvGeometry& g = forward.op.get<Conv>().geometry;
+  Type x = forward.in[0], w = forward.in[1], y = forward.out[0];
+  if (x.layout == Layout::plain) x.layout = Layout::channels_last;
+  x.dtype = w.dtype = y.dtype = dtype;
+  if (!weights) return {.op = ConvBackwardData{g, x.shape}, .in = {w, y}, .out = {x}, .threads = 1};
+  return {.op = ConvBackwardWeights{g, w.shape},
+          .in = {x, y},
+          .out = {{DType::f32, w.shape}},
+          .threads = 1};
+}
+
+TEST(Direct, GradientsEqualTheirReferenceForAnyStrideAndLayout) {
+  Random random(1, "gradients");
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
+    const DType dtype = trial % 3 == 2 ? DType::bf16 : DType::f32;
+    const Problem problem = random_gradient(random, trial % 4 == 0 ? 1 : 2, false, dtype);
+    const int64_t products = problem.in[0].numel() / problem.in[0].dim(1);
+    ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of(products)));
+  }
+}
+
+TEST(Direct, GradientsOfWeightsEqualTheirReferenceForAnyTypeAndLayout) {
+  Random random(1, "weights");
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
+    const Problem problem =
+        random_gradient(random, trial % 4 == 0 ? 1 : 2, true, value_dtypes[trial / 4 % 3]);
+    const int64_t positions = problem.in[1].numel() / problem.in[1].dim(1);
+    ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of(positions)));
+  }
+}
+
+TEST(Direct, LargeGradientsOfWeightsAreCutIntoBlocksOfChannelsAndPositions) {
+  Random random(1, "blocks");
+  const auto run = [&](Shape x, Shape weight, int64_t padding, int64_t stride, Layout layout) {
+    const ConvGeometry g{{stride, stride}, {1, 1}, {padding, padding}, {padding, padding}, 1};
+    const int64_t side = (x[2] + 2 * padding - weight[2]) / stride + 1;
+    const Problem problem{
+        .op = ConvBackwardWeights{g, weight},
+        .in = {{DType::f32, x, layout}, {DType::f32, {x[0], weight[0], side, side}, layout}},
+        .out = {{DType::f32, weight}},
+        .threads = 1};
+    EXPECT_TRUE(check("simd:direct", problem, random_inputs(problem, random),
+                      bound_of(x[0] * side * side)));
+  };
+  for (const Layout layout : {Layout::channels_last, Layout::blocked16}) {
+    run({2, 272, 5, 5}, {528, 272, 1, 1}, 0, 1, layout);  // channels
+    run({3, 32, 24, 24}, {48, 32, 1, 1}, 0, 1, layout);   // positions, and rows of three images
+    run({2, 80, 24, 24}, {144, 80, 3, 3}, 1, 2, layout);
   }
 }
 
@@ -112,15 +168,41 @@ TEST(Direct, LinearLayersOfAnyNumberOfRowsEqualTheReference) {
   }
 }
 
+TEST(Direct, ProductsOfMatricesEqualTheirReference) {
+  Random random(1, "products");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const int64_t m = pick(random, 1, 60), n = pick(random, 1, 80), k = pick(random, 1, 300);
+    const auto matrix = [](int64_t rows, int64_t columns, bool transposed) -> Type {
+      return {DType::f32, transposed ? Shape{columns, rows} : Shape{rows, columns}};
+    };
+    const MatMul op{.transpose_a = trial % 3 == 1, .transpose_b = trial % 3 == 2};
+    const Problem problem{.op = op,
+                          .in = {matrix(m, k, op.transpose_a), matrix(k, n, op.transpose_b)},
+                          .out = {{DType::f32, {m, n}}},
+                          .threads = 1};
+    ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of(k)));
+  }
+}
+
+TEST(Direct, IsChosenForGradientsOfManyWeightsAndForRowsThatConflictInTheCaches) {
+  const auto product = [](int64_t rows, int64_t columns) {
+    const Type dy{DType::f32, {rows, 768}}, w{DType::f32, {768, columns}};
+    return choose_kernel({MatMul{}, {dy, w}, {{DType::f32, {rows, columns}}}}).name;
+  };
+  EXPECT_EQ(product(784, 3072), "simd:direct");
+  EXPECT_EQ(product(784, 1000), "onednn");
+  EXPECT_EQ(product(16, 3072), "onednn");
+  const Type x{DType::f32, {4, 1024, 14, 14}, Layout::channels_last};
+  const Type dy{DType::f32, {4, 256, 14, 14}, Layout::channels_last};
+  const ConvBackwardWeights op{{{1, 1}, {1, 1}, {0, 0}, {0, 0}, 1}, {256, 1024, 1, 1}};
+  EXPECT_EQ(choose_kernel({op, {x, dy}, {{DType::f32, op.weight}}}).name, "simd:direct");
+}
+
 TEST(Direct, SaysWhatItDoesNotCompute) {
   const FixedWeightsScope fixed(true);
   Random random(1, "refusals");
   Problem problem = random_convolution(random, 2);
   EXPECT_EQ(refusal("simd:direct", problem), std::nullopt);
-  {
-    const FixedWeightsScope changing(false);
-    EXPECT_EQ(refusal("simd:direct", problem), "only weights that are packed once");
-  }
   problem.out[0].layout = Layout::plain;
   EXPECT_EQ(refusal("simd:direct", problem), "only channels-last and blocked16 outputs");
 }

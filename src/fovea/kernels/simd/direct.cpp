@@ -1,4 +1,4 @@
-// Convolutions without groups and matrix products whose weights stay the same from run to run, in
+// Convolutions without groups, their gradients with respect to the data, and matrix products, in
 // f32: each output is the sum over taps, then over channels in order, in one chain of fused
 // multiply-adds, so bits do not depend on the number of threads. x may have any layout, y all but
 // plain. Error bound: as many eps as there are products, of their absolute values.
@@ -8,13 +8,11 @@
 // that order and stay in the L2 cache from tile to tile, and one number of x for each position,
 // from L1. Padded or unfavourably placed x is copied first, region by region.
 #include <fmt/format.h>
+#include <hwy/cache_control.h>
 
 #include "fovea/core/parallel.h"
-#include "fovea/kernels/fixed_weights.h"
 #include "fovea/kernels/simd/direct.h"
 #include "fovea/kernels/simd/simd.h"
-#include "fovea/ops/conv.h"
-#include "fovea/ops/linear.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "fovea/kernels/simd/direct.cpp"
@@ -27,11 +25,11 @@
 namespace fovea::simd::direct {
 namespace {
 
+/// How far ahead weights are fetched into the L1 cache.
+constexpr int64_t fetched_weights = 256;
+
 /// The smallest panels of weights that are fetched ahead.
 constexpr int64_t fetched_bytes = 32 << 10;
-
-/// Rows of a linear layer for which reading the weights takes longer than computing.
-constexpr int64_t few_rows = 64;
 
 /// What one task reads and writes.
 struct Work {
@@ -40,7 +38,9 @@ struct Work {
   const float* weights = nullptr;
   const float* bias = nullptr;
   std::vector<Step> steps = {};  ///< at least one
-  float* y = nullptr;
+  std::byte* y = nullptr;
+  bool plain = false;   ///< nothing follows the sums, and no position is computed twice
+  bool stream = false;  ///< y is written around the caches
 };
 
 struct Registers {
@@ -90,11 +90,19 @@ HWY_INLINE void add_products(const float* const (&x)[runs], int64_t step, const 
   }
 }
 
-/// The sums of a tile: rows of `vectors` for each position of the runs that begin at `at`.
+/// Where a tile's sums go: the runs' first ones, and the steps to the next position and vector;
+/// `stream`: around the caches.
+struct Target {
+  float* first[2];
+  int64_t column, vector;
+  bool stream = false;
+};
+
+/// The sums of a tile: `vectors` for each position of the runs that begin at `at`.
 template <int length, int runs, int vectors>
 HWY_NOINLINE void compute_tile(const View& x, const float* const (&at)[runs],
                                std::span<const int64_t> taps, int64_t channels, int64_t step,
-                               const float* w, const float* bias, Ahead ahead, float* to) {
+                               const float* w, const float* bias, Ahead ahead, const Target& to) {
   V sums[runs * length][vectors];
 #pragma GCC unroll 14
   for (int r = 0; r < runs * length; ++r) {
@@ -111,22 +119,38 @@ HWY_NOINLINE void compute_tile(const View& x, const float* const (&at)[runs],
       for (int i = 0; i < runs; ++i) {
         from[i] = first[i];
         first[i] += x.block;
+#pragma GCC unroll 7
+        for (int r = 0; r < length; ++r)  // of the next tile
+          __builtin_prefetch(from[i] + (runs * length + r) * step);
       }
       for (const float* stop = ahead.weights + ahead.step; ahead.weights < stop;
            ahead.weights += 16)
         __builtin_prefetch(ahead.weights, 0, 2);
       const float* end = w + std::min(x.together, rest) * vectors * lanes;
       for (; w < end; w += vectors * lanes) {
+#pragma GCC unroll 2
+        for (int j = 0; j < vectors; ++j) __builtin_prefetch(w + fetched_weights + j * lanes);
         add_products<length, runs, vectors>(from, step, w, sums);
 #pragma GCC unroll 2
         for (int i = 0; i < runs; ++i) ++from[i];
       }
     }
   }
-#pragma GCC unroll 14
-  for (int r = 0; r < runs * length; ++r) {
+  const auto store_all = [&](auto store) FOVEA_INLINE {
 #pragma GCC unroll 2
-    for (int j = 0; j < vectors; ++j) hn::Store(sums[r][j], F32(), to + (r * vectors + j) * lanes);
+    for (int i = 0; i < runs; ++i) {
+#pragma GCC unroll 7
+      for (int r = 0; r < length; ++r) {
+#pragma GCC unroll 2
+        for (int j = 0; j < vectors; ++j)
+          store(sums[i * length + r][j], to.first[i] + r * to.column + j * to.vector);
+      }
+    }
+  };
+  if (to.stream) {
+    store_all([](V v, float* p) FOVEA_INLINE { hn::Stream(v, F32(), p); });
+  } else {
+    store_all([](V v, float* p) FOVEA_INLINE { hn::StoreU(v, F32(), p); });
   }
 }
 
@@ -138,9 +162,8 @@ struct Destination {
 
 /// Applies a step to a run's sums, and stores them there, or in y. Channels beyond the last are not
 /// touched.
-template <int vectors, class F>
-HWY_INLINE void apply(const Destination& d, const float* residual, float* sums, float* y,
-                      const F& f) {
+template <class T, int vectors, class F>
+HWY_INLINE void apply(const Destination& d, const T* residual, float* sums, T* y, const F& f) {
   for (int64_t r = d.skip; r < d.length; ++r) {
     for (int64_t j = 0; j * lanes < d.channels; ++j) {
       const int64_t from =
@@ -158,17 +181,18 @@ HWY_INLINE void apply(const Destination& d, const float* residual, float* sums, 
   }
 }
 
-template <int vectors>
+template <class T, int vectors>
 HWY_INLINE void finish_run(const Work& work, const Destination& d, float* sums) {
   for (const Step& step : work.steps) {
-    float* y = &step == &work.steps.back() ? work.y : nullptr;
+    T* y = &step == &work.steps.back() ? as<T>(work.y) : nullptr;
+    const T* residual = step.residual == nullptr ? nullptr : as<T>(step.residual);
     if (!step.activation) {
-      apply<vectors>(d, step.residual, sums, y, [](V v) FOVEA_INLINE { return v; });
+      apply<T, vectors>(d, residual, sums, y, [](V v) FOVEA_INLINE { return v; });
       continue;
     }
     with_activation(*step.activation, step.alpha, [&](auto activation) {
-      apply<vectors>(d, step.residual, sums, y,
-                     [&](V v) FOVEA_INLINE { return activation.value(v); });
+      apply<T, vectors>(d, residual, sums, y,
+                        [&](V v) FOVEA_INLINE { return activation.value(v); });
     });
   }
 }
@@ -194,19 +218,37 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
   if (tiles > 1 && tiles <= 32 && size * 4 > fetched_bytes)
     ahead.step = (size / (tiles * blocks) + 15) / 16 * 16;
 
+  // Without an epilogue, sums of entire vectors go straight to y.
+  const bool finished = work.plain && channels == vectors * lanes;
+  Target target{
+      .first = {sums, sums + length * vectors * lanes}, .column = vectors * lanes, .vector = lanes};
+  if (finished) {
+    target.column = c.y.column, target.stream = work.stream;
+    target.vector = lanes / block * c.y.block + lanes % block;
+  }
   const float* at[2];
   Destination to[2];
   int pending = 0;
   const auto compute = [&] {
+    if (finished) {
+      for (int i = 0; i < pending; ++i) target.first[i] = as<float>(work.y) + to[i].offset;
+    }
     if (pending == 2) {
-      compute_tile<length, 2, vectors>(work.x, at, work.taps, c.in, step, w, bias, ahead, sums);
+      compute_tile<length, 2, vectors>(work.x, at, work.taps, c.in, step, w, bias, ahead, target);
     } else {
       const float* const first[1] = {at[0]};
-      compute_tile<length, 1, vectors>(work.x, first, work.taps, c.in, step, w, bias, ahead, sums);
+      compute_tile<length, 1, vectors>(work.x, first, work.taps, c.in, step, w, bias, ahead,
+                                       target);
     }
     ahead.weights += ahead.step * blocks;
-    for (int i = 0; i < pending; ++i)
-      finish_run<vectors>(work, to[i], sums + i * length * vectors * lanes);
+    for (int i = 0; i < pending && !finished; ++i) {
+      float* own = sums + i * length * vectors * lanes;
+      if (c.dtype == DType::f32) {
+        finish_run<float, vectors>(work, to[i], own);
+      } else {
+        finish_run<Bf16, vectors>(work, to[i], own);
+      }
+    }
     pending = 0;
   };
   for (int64_t n = region.images.begin; n < region.images.end; ++n) {
@@ -214,7 +256,7 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
       const float* x = work.x.data + (n - region.images.begin) * work.x.image +
                        (row - region.rows.begin) * c.stride[0] * work.x.row;
       const int64_t y =
-          n * c.y.image + row * c.y.row + channel / block * c.y.block + channel % block;
+          c.offset + n * c.y.image + row * c.y.row + channel / block * c.y.block + channel % block;
       for (int64_t run = region.runs.begin; run < region.runs.end; ++run) {
         const int64_t first = plan.first(c.columns, run);
         at[pending] = x + (first - origin) * step;
@@ -242,7 +284,8 @@ void compute_runs(const Convolution& c, const Plan& plan, const Region& region, 
   }
 }
 
-void compute(const Convolution& c, const Plan& plan, const Region& region, const Work& work) {
+void compute_length(const Convolution& c, const Plan& plan, const Region& region,
+                    const Work& work) {
   switch (plan.run) {
     case 1:
       return compute_runs<1>(c, plan, region, work);
@@ -265,6 +308,11 @@ void compute(const Convolution& c, const Plan& plan, const Region& region, const
   }
 }
 
+void compute(const Convolution& c, const Plan& plan, const Region& region, const Work& work) {
+  compute_length(c, plan, region, work);
+  if (work.stream) hwy::FlushStream();
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace
 }  // namespace fovea::simd::direct
@@ -277,9 +325,16 @@ namespace {
 HWY_EXPORT(registers);
 HWY_EXPORT(compute);
 
+/// Calls f with a value of the type of x and y.
+template <class F>
+void with_element(const Convolution& c, const F& f) {
+  c.dtype == DType::bf16 ? f(Bf16()) : f(float());
+}
+
 /// Copies the window of one region into blocks of channels, or a single smaller one; positions
 /// outside x are 0.
-View copy(const Convolution& c, const Window& window, Range images, const float* x, float* to) {
+template <class T>
+View copy(const Convolution& c, const Window& window, Range images, const T* x, float* to) {
   const int64_t together = std::min(block, c.in), blocks = (c.in + block - 1) / block;
   View v{.data = to, .together = together};
   v.column = together, v.row = v.column * window.columns.size();
@@ -294,7 +349,7 @@ View copy(const Convolution& c, const Window& window, Range images, const float*
     }
     const int64_t b = i / window.rows.size() % blocks;
     const int64_t image = images.begin + i / window.rows.size() / blocks;
-    const float* from = x + image * c.x.image + b * c.x.block + y * c.x.row;
+    const T* from = x + image * c.x.image + b * c.x.block + y * c.x.row;
     float* first = to + (inside.begin - window.columns.begin) * together;
     float* end = first + inside.size() * together;
     std::fill(to, first, 0.f);
@@ -302,95 +357,158 @@ View copy(const Convolution& c, const Window& window, Range images, const float*
     from += inside.begin * c.x.column;
     const int64_t channels = std::min(block, c.in - b * block);
     if (c.x.column == together) {
-      std::copy_n(from, end - first, first);
+      std::copy(from, from + (end - first), first);
     } else if (c.x.channel == 1) {
-      for (; first < end; first += together, from += c.x.column) std::copy_n(from, channels, first);
+      for (; first < end; first += together, from += c.x.column)
+        std::copy(from, from + channels, first);
     } else {
       for (int64_t k = 0; k < channels; ++k, from += c.x.channel) {
         for (int64_t column = 0; column < inside.size(); ++column)
-          first[column * together + k] = from[column * c.x.column];
+          first[column * together + k] = static_cast<float>(from[column * c.x.column]);
       }
     }
   }
   return v;
 }
 
+/// Copies the weights of a panel: by tap and input channel, those of the panel's output channels.
+/// Reads are along the axis of the smaller step.
+template <class T>
+void pack_panel(const Convolution& c, const T* w, int64_t first, int64_t width, float* to) {
+  const Weights& step = c.weights;
+  const int64_t channels = std::min(width, c.out - first);
+  w += step.first + first * step.out;
+  for (int64_t i = 0; i < c.in; i += block) {
+    const int64_t end = std::min(c.in, i + block);
+    for (int64_t tap = 0; tap < c.taps(); ++tap) {
+      const T* from = w + tap / c.kernel[1] * step.tap[0] + tap % c.kernel[1] * step.tap[1];
+      float* rows = to + tap * c.in * width;
+      const auto copy = [&](int64_t o, int64_t k) {
+        rows[k * width + o] = static_cast<float>(from[o * step.out + k * step.in]);
+      };
+      if (step.out < step.in) {
+        for (int64_t k = i; k < end; ++k)
+          for (int64_t o = 0; o < channels; ++o) copy(o, k);
+      } else {
+        for (int64_t o = 0; o < channels; ++o)
+          for (int64_t k = i; k < end; ++k) copy(o, k);
+      }
+      for (int64_t k = i; k < end; ++k)
+        std::fill(rows + k * width + channels, rows + (k + 1) * width, 0.f);
+    }
+  }
+}
+
 class DirectKernel final : public Kernel {
  public:
-  DirectKernel(const Convolution& c, const Problem& problem, bool bias,
-               std::vector<EpilogueStep> epilogue)
-      : c_(c), bias_(bias), epilogue_(std::move(epilogue)) {
+  DirectKernel(Pass pass, int threads) : pass_(std::move(pass)) {
     const Registers r = HWY_DYNAMIC_DISPATCH(registers)();
-    plan_ = make_plan(c, r.lanes, r.longest, problem.threads);
-    copy_bytes_ = align_up(static_cast<size_t>(copy_floats(c, plan_)) * sizeof(float));
-    slots_ = static_cast<size_t>(std::min<int64_t>(plan_.tasks(), problem.threads));
+    for (const Convolution& c : pass_.parts) {
+      Part part{.c = c, .plan = make_plan(c, r.lanes, r.longest, threads)};
+      part.weights = floats_, part.tasks = {tasks_, tasks_ + part.plan.tasks()};
+      const int64_t vectors = (c.out + r.lanes - 1) / r.lanes;
+      floats_ += vectors * r.lanes * c.products();
+      tasks_ = part.tasks.end;
+      copy_bytes_ = std::max(
+          copy_bytes_, align_up(static_cast<size_t>(copy_floats(c, part.plan)) * sizeof(float)));
+      parts_.push_back(part);
+    }
+    slots_ = static_cast<size_t>(std::min<int64_t>(tasks_, threads));
   }
 
   size_t scratch_bytes() const override { return slots_ * copy_bytes_; }
-  std::vector<int> packed_inputs() const override { return {1}; }
-  size_t packed_bytes() const override {
-    const int64_t vectors = (c_.out + plan_.lanes - 1) / plan_.lanes;
-    return static_cast<size_t>(vectors * plan_.lanes * c_.products()) * sizeof(float);
-  }
+  std::vector<int> packed_inputs() const override { return {static_cast<int>(pass_.weights)}; }
+  size_t packed_bytes() const override { return static_cast<size_t>(floats_) * sizeof(float); }
   std::string packed_form() const override {
-    return fmt::format("direct {} {} {} {}", c_.out, c_.in, c_.taps(), plan_.lanes);
+    std::string form = "direct";
+    for (const auto& [c, plan, weights, tasks] : parts_) {
+      const Weights& w = c.weights;
+      form += fmt::format(" {} {} {}x{} {}+{},{},{},{} {}", c.out, c.in, c.kernel[0], c.kernel[1],
+                          w.first, w.out, w.in, w.tap[0], w.tap[1], plan.lanes);
+    }
+    return form;
   }
-  /// By panel, tap and input channel: the weights of the panel's output channels.
   void pack(std::span<const std::byte* const> in, std::byte* packed) const override {
-    const auto* w = reinterpret_cast<const float*>(in[1]);
-    auto* all = reinterpret_cast<float*>(packed);
-    parallel_chunks(plan_.panels, [&](int64_t panel, int) {
-      const int64_t first = panel * 2 * plan_.lanes, rest = c_.out - first;
-      const int64_t width = rest > plan_.lanes ? 2 * plan_.lanes : plan_.lanes;
-      float* to = all + first * c_.products();
-      for (int64_t tap = 0; tap < c_.taps(); ++tap) {
-        for (int64_t i = 0; i < c_.in; ++i) {
-          for (int64_t o = 0; o < width; ++o)
-            *to++ = o < rest ? w[((first + o) * c_.in + i) * c_.taps() + tap] : 0;
-        }
-      }
-    });
+    const std::byte* w = in[pass_.weights];
+    for (const auto& [c, plan, weights, tasks] : parts_) {
+      float* to = reinterpret_cast<float*>(packed) + weights;
+      parallel_chunks(plan.panels, [&, &c = c, &plan = plan](int64_t panel, int) {
+        const int64_t first = panel * 2 * plan.lanes;
+        const int64_t width = c.out - first > plan.lanes ? 2 * plan.lanes : plan.lanes;
+        with_element(c, [&]<class T>(T) {
+          pack_panel(c, reinterpret_cast<const T*>(w), first, width, to + first * c.products());
+        });
+      });
+    }
   }
 
   void run(const Args& args) const override {
     Work work{.x = {}, .taps = {}};
-    work.weights = reinterpret_cast<const float*>(args.packed);
-    work.bias = bias_ ? args.input<float>(2) : nullptr;
+    work.bias = pass_.bias ? args.input<float>(2) : nullptr;
     work.steps = steps(args);
-    work.y = args.output<float>(0);
-    parallel_chunks(plan_.tasks(), [&](int64_t task, int slot) {
+    work.y = args.out[0];
+    const bool aligned = reinterpret_cast<uintptr_t>(work.y) % 64 == 0;
+    parallel_chunks(tasks_, [&](int64_t task, int slot) {
+      const auto part =
+          std::ranges::find_if(parts_, [&](const Part& p) { return task < p.tasks.end; });
+      const auto& [c, plan, weights, tasks] = *part;
       Work own = work;
-      const Region region = plan_.region(c_, task);
+      own.weights = reinterpret_cast<const float*>(args.packed) + weights;
+      own.plain =
+          c.dtype == DType::f32 && pass_.epilogue.empty() && plan.runs * plan.run == c.columns;
+      own.stream = aligned && streams(c, plan);
+      const Region region = plan.region(c, task - tasks.begin);
       auto* scratch =
           reinterpret_cast<float*>(args.scratch + static_cast<size_t>(slot) * copy_bytes_);
-      own.x = view(args.input<float>(0), region, scratch);
-      for (int64_t y = 0; y < c_.kernel[0]; ++y) {
-        for (int64_t x = 0; x < c_.kernel[1]; ++x)
-          own.taps.push_back(y * c_.dilation[0] * own.x.row + x * c_.dilation[1] * own.x.column);
+      own.x = view(*part, args.in[pass_.x], region, scratch);
+      for (int64_t y = 0; y < c.kernel[0]; ++y) {
+        for (int64_t x = 0; x < c.kernel[1]; ++x)
+          own.taps.push_back(y * c.dilation[0] * own.x.row + x * c.dilation[1] * own.x.column);
       }
-      HWY_DYNAMIC_DISPATCH(compute)(c_, plan_, region, own);
+      HWY_DYNAMIC_DISPATCH(compute)(c, plan, region, own);
     });
   }
 
  private:
-  View view(const float* x, const Region& region, float* scratch) const {
-    const Window window = window_of(c_, plan_, region);
-    if (plan_.copied) return copy(c_, window, region.images, x, scratch);
-    View v{.image = c_.x.image, .block = c_.x.block, .row = c_.x.row, .column = c_.x.column};
-    v.together = c_.x.layout == Layout::blocked16 ? block : c_.in;
-    v.data = x + region.images.begin * v.image + window.rows.begin * v.row +
-             window.columns.begin * v.column;
+  struct Part {
+    Convolution c;
+    Plan plan;
+    int64_t weights = 0;  ///< where its packed weights are
+    Range tasks = {};
+  };
+
+  /// Whether y is too large for the caches, and a vector is an entire line of them.
+  static bool streams(const Convolution& c, const Plan& plan) {
+    constexpr int64_t large = 1 << 20;
+    return plan.lanes == block && c.y.column % block == 0 &&
+           c.images * c.rows * c.columns * c.out > large;
+  }
+
+  static View view(const Part& part, const std::byte* x, const Region& region, float* scratch) {
+    const auto& [c, plan, weights, tasks] = part;
+    const Window window = window_of(c, plan, region);
+    View v{.image = c.x.image, .block = c.x.block, .row = c.x.row, .column = c.x.column};
+    if (plan.copied) {
+      with_element(c, [&]<class T>(T) {
+        v = copy(c, window, region.images, reinterpret_cast<const T*>(x), scratch);
+      });
+      return v;
+    }
+    v.together = c.x.layout == Layout::blocked16 ? block : c.in;
+    v.data = reinterpret_cast<const float*>(x) + region.images.begin * v.image +
+             window.rows.begin * v.row + window.columns.begin * v.column;
     return v;
   }
 
   /// The epilogue, each residual together with the activation after it.
   std::vector<Step> steps(const Args& args) const {
     std::vector<Step> result;
+    const std::vector<EpilogueStep>& epilogue = pass_.epilogue;
     const auto adds = [](const EpilogueStep& step) { return !step.activation; };
-    size_t residual = args.in.size() - static_cast<size_t>(std::ranges::count_if(epilogue_, adds));
-    for (const EpilogueStep& step : epilogue_) {
+    size_t residual = args.in.size() - static_cast<size_t>(std::ranges::count_if(epilogue, adds));
+    for (const EpilogueStep& step : epilogue) {
       if (!step.activation) {
-        result.push_back({.residual = args.input<float>(residual++)});
+        result.push_back({.residual = args.in[residual++]});
       } else if (result.empty() || result.back().activation) {
         result.push_back({.activation = step.activation, .alpha = static_cast<float>(step.alpha)});
       } else {
@@ -402,119 +520,17 @@ class DirectKernel final : public Kernel {
     return result;
   }
 
-  Convolution c_;
-  bool bias_;
-  std::vector<EpilogueStep> epilogue_;
-  Plan plan_;
+  Pass pass_;
+  std::vector<Part> parts_;
+  int64_t floats_ = 0, tasks_ = 0;
   size_t copy_bytes_ = 0, slots_ = 1;
 };
 
-Place place_of(const Type& type) {
-  const int64_t channels = type.dim(1), width = type.dim(-1);
-  const int64_t plane = type.numel() / std::max<int64_t>(1, type.dim(0) * channels);
-  Place p{.layout = type.layout, .image = channels * plane};
-  switch (type.layout) {
-    case Layout::plain:
-      p.column = 1, p.channel = plane, p.block = block * plane;
-      break;
-    case Layout::channels_last:
-      p.column = channels, p.block = block;
-      break;
-    case Layout::blocked16:
-      p.column = block, p.block = block * plane;
-      break;
-  }
-  p.row = p.column * width;
-  return p;
-}
-
-/// Where windows are single pixels of all of x, a plane is one row; and a batch is, where images
-/// follow each other like pixels.
-void join_rows(Convolution& c) {
-  if (c.padded || c.taps() > 1 || c.stride[0] > 1 || c.stride[1] > 1) return;
-  c.width = c.columns = c.rows * c.columns;
-  c.height = c.rows = 1;
-  if (c.x.layout != Layout::channels_last || c.y.layout != Layout::channels_last) return;
-  c.width = c.columns = c.images * c.columns;
-  c.images = 1;
-}
-
-Convolution convolution_of(const Conv& op, const Type& x, const Type& y) {
-  Convolution c{.images = x.dim(0), .in = x.dim(1), .out = y.dim(1)};
-  c.width = x.dim(-1), c.columns = y.dim(-1);
-  if (x.rank() == 4) c.height = x.dim(2), c.rows = y.dim(2);
-  for (int axis = 0; axis < x.rank() - 2; ++axis) {
-    const auto from = static_cast<size_t>(axis);
-    const int to = axis + 4 - x.rank();
-    c.kernel[to] = op.kernel[axis];
-    c.stride[to] = op.geometry.stride[from];
-    c.dilation[to] = op.geometry.dilation[from];
-    c.padding[to] = op.geometry.padding_begin[from];
-    c.padded = c.padded || op.geometry.padding_begin[from] > 0 || op.geometry.padding_end[from] > 0;
-  }
-  c.x = place_of(x), c.y = place_of(y);
-  join_rows(c);
-  return c;
-}
-
-std::optional<Refusal> refuse(const Problem& problem) {
-  if (!weights_fixed) return Refusal{"only weights that are packed once"};
-  if (problem.out[0].numel() == 0 || problem.in[0].numel() == 0)
-    return Refusal{"nothing to compute for empty values"};
-  return unless_f32(problem);
-}
-
 }  // namespace
+
+std::unique_ptr<Kernel> make_kernel(Pass pass, int threads) {
+  return std::make_unique<DirectKernel>(std::move(pass), threads);
+}
+
 }  // namespace fovea::simd::direct
-
-namespace fovea::simd {
-
-Offer make_direct_convolution(const Problem& problem) {
-  using namespace direct;
-  const Conv& op = problem.op.get<Conv>();
-  const Type &x = problem.in[0], &y = problem.out[0];
-  if (auto refusal = refuse(problem)) return *refusal;
-  if (op.geometry.groups != 1 || x.rank() > 4) return Refusal{"only one or two axes, no groups"};
-  if (y.layout == Layout::plain) return Refusal{"only channels-last and blocked16 outputs"};
-  for (size_t i = problem.in.size() - op.residuals(); i < problem.in.size(); ++i) {
-    if (problem.in[i].layout != y.layout) return Refusal{"residuals need the output's layout"};
-  }
-  return std::make_unique<DirectKernel>(convolution_of(op, x, y), problem, op.bias, op.steps());
-}
-
-double direct_price(const Problem& problem) { return direct_share * nominal_seconds(problem); }
-
-std::vector<Layouts> direct_layouts(const Problem& problem) {
-  const Type &x = problem.in[0], &y = problem.out[0];
-  const Conv& op = problem.op.get<Conv>();
-  if (!weights_fixed || x.rank() > 4 || op.geometry.groups != 1) return {};
-  Layout after = preferred_layout(y);
-  if (after == Layout::plain) after = Layout::channels_last;
-  Layouts layouts{std::vector(problem.in.size(), Layout::plain), {after}};
-  layouts.in[0] = x.layout;
-  for (size_t i = problem.in.size() - op.residuals(); i < problem.in.size(); ++i)
-    layouts.in[i] = after;
-  return {layouts};
-}
-
-Offer make_linear(const Problem& problem) {
-  using namespace direct;
-  if (auto refusal = refuse(problem)) return *refusal;
-  const Type& w = problem.in[1];
-  Convolution c{.in = w.dim(1), .out = w.dim(0)};
-  c.width = c.columns = problem.in[0].numel() / c.in;
-  if (c.columns > few_rows) return Refusal{"oneDNN is faster for more than 64 rows"};
-  const auto rows = [&](int64_t channels) -> Place {
-    return {.layout = Layout::channels_last,
-            .image = channels * c.columns,
-            .block = block,
-            .row = channels * c.columns,
-            .column = channels};
-  };
-  c.x = rows(c.in), c.y = rows(c.out);
-  return std::make_unique<DirectKernel>(c, problem, problem.op.get<Linear>().bias,
-                                        std::vector<EpilogueStep>{});
-}
-
-}  // namespace fovea::simd
 #endif

@@ -6,14 +6,17 @@
 #include <vector>
 
 #include "fovea/kernels/kernel.h"
-#include "fovea/ops/activation.h"
+#include "fovea/ops/conv.h"
 
 namespace fovea::simd {
 
-/// The rules for Conv and Linear: see rules.cpp. They refuse weights that are not fixed.
+/// The rules for the three passes of a convolution, for Linear and for MatMul: see rules.cpp.
 Offer make_direct_convolution(const Problem& problem);
+Offer make_direct_gradient(const Problem& problem);
+Offer make_direct_weight_gradient(const Problem& problem);
 Offer make_linear(const Problem& problem);
-/// The share of the nominal time that a direct convolution takes.
+Offer make_product(const Problem& problem);
+/// The share of the nominal time that a direct convolution takes where it is chosen.
 inline constexpr double direct_share = 0.8;
 double direct_price(const Problem& problem);
 /// x as it is, y as other kernels prefer it.
@@ -21,7 +24,8 @@ std::vector<Layouts> direct_layouts(const Problem& problem);
 
 }  // namespace fovea::simd
 
-/// Direct convolutions and matrix products with weights packed once, in f32: see direct.cpp.
+/// Direct convolutions and matrix products with packed weights, in f32 arithmetic: see direct.cpp,
+/// and direct_weights.cpp for the gradient with respect to the weights.
 namespace fovea::simd::direct {
 
 /// Channels that are adjacent in blocked16 and in copies of x.
@@ -34,14 +38,24 @@ struct Place {
   int64_t channel = 1;  ///< within a block
 };
 
+/// Where weights are: that of an output and an input channel and a tap is at first + output * out +
+/// input * in + row * tap[0] + column * tap[1].
+struct Weights {
+  int64_t first = 0, out = 0, in = 0;
+  int64_t tap[2] = {0, 0};
+};
+
 /// A convolution without groups over one or two axes, or a matrix product as one of single pixels.
 struct Convolution {
+  DType dtype = DType::f32;  ///< of x, y and the weights: f32 or bf16
   int64_t images = 1, in = 0, out = 0;
   int64_t height = 1, width = 1;  ///< of x
   int64_t rows = 1, columns = 1;  ///< of y
   int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1}, padding[2] = {0, 0};
   bool padded = false;
   Place x = {}, y = {};
+  int64_t offset = 0;  ///< of the first output
+  Weights weights = {};
 
   int64_t taps() const { return kernel[0] * kernel[1]; }
   int64_t products() const { return taps() * in; }  ///< for each output
@@ -49,10 +63,25 @@ struct Convolution {
 
 /// What follows the sums in one pass over them: a residual is added, then an activation applied.
 struct Step {
-  const float* residual = nullptr;
+  const std::byte* residual = nullptr;
   std::optional<UnaryKind> activation = {};
   float alpha = 0;
 };
+
+/// What a kernel computes: convolutions with disjoint outputs, and the indices of its inputs; the
+/// bias is input 2, and the residuals are the last ones.
+struct Pass {
+  std::vector<Convolution> parts;
+  size_t x = 0, weights = 1;
+  bool bias = false;
+  std::vector<EpilogueStep> epilogue = {};
+};
+std::unique_ptr<Kernel> make_kernel(Pass pass, int threads);
+
+/// The gradient of the weights of a convolution in f32, from the inputs that are its x and dy; they
+/// may be f16, too.
+std::unique_ptr<Kernel> make_weight_gradient(const Convolution& c, int threads, size_t x,
+                                             size_t dy);
 
 struct Range {
   int64_t begin = 0, end = 0;

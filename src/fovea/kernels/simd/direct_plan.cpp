@@ -55,7 +55,7 @@ Plan make_plan(const Convolution& c, int64_t lanes, int64_t longest, int threads
   plan.runs = ceil_div(c.columns, longest);
   plan.run = ceil_div(c.columns, plan.runs);
   plan.panels = ceil_div(c.out, 2 * lanes);
-  plan.copied = c.padded || c.x.layout == Layout::plain ||
+  plan.copied = c.padded || c.dtype != DType::f32 || c.x.layout == Layout::plain ||
                 (c.x.layout == Layout::channels_last && plan.run > 1 &&
                  conflicting(c.x.column * c.stride[1]));
   const double flops = 2.0 * static_cast<double>(c.images * c.rows * c.columns) *

@@ -1,0 +1,353 @@
+// The gradient of a convolution's weights without groups, and products of matrices that sum over
+// the rows of both: dw[o, c, tap] is the sum over positions of dy[o] times the x[c] that the tap
+// reads for it. In floats; x and dy may be bf16 or f16.
+//
+// dw is cut into blocks that stay in a thread's L2 while it visits the positions, some at a time:
+// 16 channels of x and of dy at these positions are rows of 64 bytes, in their own memory where
+// channels are in blocks of 16, else in copies, which cost a hundredth of the products. Registers
+// hold the sums of a few output channels by up to three vectors of input channels.
+//
+// Where there are few blocks the positions are divided, too, and the parts added in order. They
+// depend on the problem alone unless there are more than eight threads: so do the results. Error
+// bound: as many eps as there are positions, of the products' absolute values.
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "fovea/core/array.h"
+#include "fovea/core/parallel.h"
+#include "fovea/kernels/deterministic.h"
+#include "fovea/kernels/simd/direct.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "fovea/kernels/simd/direct_weights.cpp"
+#include <hwy/foreach_target.h>
+
+#include "fovea/kernels/simd/vectors-inl.h"
+
+#ifndef FOVEA_KERNELS_SIMD_DIRECT_WEIGHTS
+#define FOVEA_KERNELS_SIMD_DIRECT_WEIGHTS
+namespace fovea::simd::direct {
+namespace {
+
+/// Positions whose rows are visited together: those of three vectors and of some outputs are in L1.
+constexpr int64_t together = 128;
+/// Floats from one block of 16 channels to the next in a copy: not all start in the same sets.
+constexpr int64_t copied_block = (together + 1) * block;
+
+/// Consecutive positions of dy, within one row: rows of 16 floats of x and of dy.
+struct Segment {
+  const float *x, *dy;
+  int64_t length;
+};
+
+/// x or dy: the value at (row, column) of dy is the one at (row * stride + first) in memory, along
+/// both axes, or 0 outside of `size`.
+struct Source {
+  Place place;
+  int64_t size[2] = {1, 1}, stride[2] = {1, 1}, first[2] = {0, 0};
+  bool copied = true;
+};
+
+/// Input by output channels of dw, multiples of 16 except at the end.
+struct Block {
+  Range outputs, inputs;
+};
+
+int64_t round_up(int64_t n) { return (n + block - 1) / block * block; }
+
+/// Calls f(image, row, columns) for the rows of a range of positions.
+template <class F>
+void for_each_row(const Convolution& c, Range positions, const F& f) {
+  for (int64_t p = positions.begin; p < positions.end;) {
+    const int64_t row = p / c.columns, column = p % c.columns;
+    const int64_t end = std::min(c.columns, column + positions.end - p);
+    f(row / c.rows, row % c.rows, Range{column, end});
+    p += end - column;
+  }
+}
+
+}  // namespace
+}  // namespace fovea::simd::direct
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace fovea::simd::direct {
+namespace {
+namespace HWY_NAMESPACE {
+
+using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
+
+/// Output channels whose sums are in registers together: by three vectors, 24 or 12 of them.
+constexpr int64_t outputs = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
+
+/// sums (rows of `row` floats) = or += the products at all positions; `offsets`: from a segment's x
+/// to the vectors.
+template <int vectors>
+HWY_NOINLINE void add_products(std::span<const Segment> segments, const int64_t (&offsets)[3],
+                               int64_t dy_offset, int64_t x_ahead, int64_t dy_ahead, float* sums,
+                               int64_t row, bool add) {
+  V sum[outputs][vectors];
+#pragma GCC unroll 8
+  for (int o = 0; o < outputs; ++o) {
+#pragma GCC unroll 3
+    for (int j = 0; j < vectors; ++j)
+      sum[o][j] = add ? hn::Load(F32(), sums + o * row + j * lanes) : all(0);
+  }
+  for (const Segment& segment : segments) {
+    const float* dy = segment.dy + dy_offset;
+    const float* x[vectors];
+#pragma GCC unroll 3
+    for (int j = 0; j < vectors; ++j) x[j] = segment.x + offsets[j];
+    for (int64_t i = 0; i < segment.length * block; i += block) {
+      V right[vectors];
+#pragma GCC unroll 3
+      for (int j = 0; j < vectors; ++j) {
+        right[j] = hn::LoadU(F32(), x[j] + i);
+        __builtin_prefetch(x[j] + i + x_ahead, 0, 2);
+      }
+      __builtin_prefetch(dy + i + dy_ahead, 0, 2);
+#pragma GCC unroll 8
+      for (int o = 0; o < outputs; ++o) {
+        const V left = all(dy[i + o]);
+#pragma GCC unroll 3
+        for (int j = 0; j < vectors; ++j) sum[o][j] = hn::MulAdd(left, right[j], sum[o][j]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int o = 0; o < outputs; ++o) {
+#pragma GCC unroll 3
+    for (int j = 0; j < vectors; ++j) hn::Store(sum[o][j], F32(), sums + o * row + j * lanes);
+  }
+}
+
+/// The sums of all outputs by `vectors` vectors of inputs from `first` on.
+template <int vectors>
+void add_vectors(std::span<const Segment> segments, int64_t x_block, int64_t dy_block,
+                 const Block& b, int64_t first, float* sums, bool add) {
+  const int64_t row = round_up(b.inputs.size());
+  constexpr int64_t ahead = together * block;  // the next positions, into the L2 cache
+  int64_t offsets[3] = {};
+  for (int j = 0; j < vectors; ++j) {
+    const int64_t c = first + j * lanes;
+    offsets[j] = c / block * x_block + c % block;
+  }
+  for (int64_t o = 0; o < round_up(b.outputs.size()); o += outputs)
+    add_products<vectors>(segments, offsets, o / block * dy_block + o % block, o == 0 ? ahead : 0,
+                          first == 0 ? ahead : 0, sums + o * row + first, row, add);
+}
+
+/// One tap's sums, a row for each output: three vectors at a time, but four as two and two.
+void add_tap(std::span<const Segment> segments, int64_t x_block, int64_t dy_block, const Block& b,
+             float* sums, bool add) {
+  const int64_t vectors = round_up(b.inputs.size()) / lanes;
+  for (int64_t v = 0; v < vectors;) {
+    const int64_t rest = vectors - v, count = rest == 4 ? 2 : std::min<int64_t>(rest, 3);
+    if (count == 3) add_vectors<3>(segments, x_block, dy_block, b, v * lanes, sums, add);
+    if (count == 2) add_vectors<2>(segments, x_block, dy_block, b, v * lanes, sums, add);
+    if (count == 1) add_vectors<1>(segments, x_block, dy_block, b, v * lanes, sums, add);
+    v += count;
+  }
+}
+
+/// Copies channels at these positions: block after block, 0 beyond the last channel.
+void copy_positions(const Convolution& c, const Source& s, const std::byte* bytes, Range positions,
+                    Range channels, float* to) {
+  with_element(c.dtype, [&]<class T>(T) {
+    for_each_row(c, positions, [&](int64_t image, int64_t row, Range columns) {
+      const int64_t y = row * s.stride[0] + s.first[0],
+                    x = columns.begin * s.stride[1] + s.first[1];
+      const T* from = as<T>(bytes) + image * s.place.image + y * s.place.row + x * s.place.column;
+      const int64_t step = s.stride[1] * s.place.column, count = columns.size();
+      int64_t begin = count, end = count;  // of the positions inside
+      if (y >= 0 && y < s.size[0]) {
+        const auto first_from = [&](int64_t column) {  // the first position there or after it
+          return std::clamp<int64_t>((column - x + s.stride[1] - 1) / s.stride[1], 0, count);
+        };
+        begin = x >= 0 ? 0 : first_from(0);
+        end = x < s.size[1] ? std::max(begin, first_from(s.size[1])) : begin;
+      }
+      for (int64_t v = channels.begin; v < channels.begin + round_up(channels.size()); v += lanes) {
+        const T* source = from + v / block * s.place.block + v % block;
+        const int64_t own = v - channels.begin;
+        float* row_to = to + own / block * copied_block + own % block;
+        const auto copy = [&](auto access) FOVEA_INLINE {
+          for (int64_t i = 0; i < begin; ++i) hn::Store(all(0), F32(), row_to + i * block);
+          for (int64_t i = begin; i < end; ++i)
+            hn::Store(access.load(source + i * step), F32(), row_to + i * block);
+          for (int64_t i = end; i < count; ++i) hn::Store(all(0), F32(), row_to + i * block);
+        };
+        const int64_t rest = std::clamp<int64_t>(channels.end - v, 0, lanes);
+        rest == lanes ? copy(Whole{}) : copy(Part{static_cast<size_t>(rest)});
+      }
+      to += columns.size() * block;
+    });
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace
+}  // namespace fovea::simd::direct
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace fovea::simd::direct {
+namespace {
+
+HWY_EXPORT(add_tap);
+HWY_EXPORT(copy_positions);
+
+class WeightGradientKernel final : public Kernel {
+ public:
+  WeightGradientKernel(const Convolution& c, int threads, size_t x, size_t dy)
+      : c_(c), inputs_{x, dy}, threads_(threads) {
+    const bool pixels = c.taps() == 1 && c.width == c.columns && c.height == c.rows &&
+                        c.padding[0] == 0 && c.padding[1] == 0;
+    const auto in_place = [&](const Place& p) {
+      return c.dtype == DType::f32 && p.layout == Layout::blocked16;
+    };
+    x_ = {.place = c.x,
+          .size = {c.height, c.width},
+          .stride = {c.stride[0], c.stride[1]},
+          .copied = !(pixels && in_place(c.x))};
+    dy_ = {.place = c.y, .size = {c.rows, c.columns}, .copied = !in_place(c.y)};
+    piece_ = {{0, piece_of(c.out, c.taps() == 1 ? 256 : 128)},
+              {0, piece_of(c.in, c.taps() == 1 ? 256 : 64)}};
+    in_blocks_ = (c.in + piece_.inputs.end - 1) / piece_.inputs.end;
+    out_blocks_ = (c.out + piece_.outputs.end - 1) / piece_.outputs.end;
+    positions_ = c.images * c.rows * c.columns;
+    const int64_t wanted = deterministic() ? 16 : std::max(16, 2 * threads);
+    parts_ =
+        std::clamp<int64_t>(positions_ / (4 * together), 1, (wanted + blocks() - 1) / blocks());
+    sums_ = c.taps() * piece_.outputs.end * piece_.inputs.end;
+    x_floats_ = x_.copied ? piece_.inputs.end / block * copied_block : 0;
+    dy_floats_ = dy_.copied ? piece_.outputs.end / block * copied_block : 0;
+  }
+
+  std::string detail() const override {
+    return parts_ == 1 ? "blocks of channels" : "blocks of channels and positions";
+  }
+  size_t scratch_bytes() const override {
+    const int64_t kept = parts_ == 1 ? threads_ : blocks() * parts_;
+    return static_cast<size_t>(checked_product(
+        checked_product(kept, sums_) + threads_ * (x_floats_ + dy_floats_), sizeof(float)));
+  }
+
+  void run(const Args& args) const override {
+    auto* copies = reinterpret_cast<float*>(args.scratch);
+    float* sums = copies + threads_ * (x_floats_ + dy_floats_);
+    parallel_chunks(blocks() * parts_, [&](int64_t i, int slot) {
+      float* own = sums + (parts_ == 1 ? slot : i) * sums_;
+      const int64_t b = i / parts_, part = i % parts_;
+      add_positions(args, block_at(b),
+                    {positions_ * part / parts_, positions_ * (part + 1) / parts_},
+                    copies + slot * (x_floats_ + dy_floats_), own);
+      if (parts_ == 1) finish(args, block_at(b), {0, block_at(b).outputs.size()}, own);
+    });
+    if (parts_ == 1) return;
+    constexpr int64_t rows = 8;
+    const int64_t bands = (piece_.outputs.end + rows - 1) / rows;
+    parallel_chunks(blocks() * bands, [&](int64_t i, int) {
+      const Block b = block_at(i / bands);
+      const int64_t first = i % bands * rows;
+      finish(args, b, {first, std::min(first + rows, b.outputs.size())},
+             sums + i / bands * parts_ * sums_);
+    });
+  }
+
+ private:
+  /// n in equal pieces of at most `maximum`.
+  static int64_t piece_of(int64_t n, int64_t maximum) {
+    const int64_t pieces = (n + maximum - 1) / maximum;
+    return round_up((n + pieces - 1) / pieces);
+  }
+  int64_t blocks() const { return in_blocks_ * out_blocks_; }
+  Block block_at(int64_t i) const {
+    const int64_t o = i / in_blocks_ * piece_.outputs.end, c = i % in_blocks_ * piece_.inputs.end;
+    return {{o, std::min(o + piece_.outputs.end, c_.out)},
+            {c, std::min(c + piece_.inputs.end, c_.in)}};
+  }
+
+  /// Where channels of a blocked f32 value begin, for the position that is first in a row.
+  static const float* place(const Source& s, const std::byte* data, int64_t channel, int64_t image,
+                            int64_t row, int64_t column) {
+    return reinterpret_cast<const float*>(data) + image * s.place.image +
+           channel / block * s.place.block + row * s.place.row + column * s.place.column;
+  }
+
+  /// sums = the products at some positions: by tap and output, a row of inputs.
+  void add_positions(const Args& args, const Block& b, Range positions, float* copies,
+                     float* sums) const {
+    const std::byte *x = args.in[inputs_[0]], *dy = args.in[inputs_[1]];
+    float *x_copy = copies, *dy_copy = copies + x_floats_;
+    const int64_t x_block = x_.copied ? copied_block : c_.x.block;
+    const int64_t dy_block = dy_.copied ? copied_block : c_.y.block;
+    const int64_t tap_floats = round_up(b.outputs.size()) * round_up(b.inputs.size());
+    std::vector<Segment> segments;
+    for (int64_t p = positions.begin; p < positions.end; p += together) {
+      const Range some{p, std::min(positions.end, p + together)};
+      if (dy_.copied) HWY_DYNAMIC_DISPATCH(copy_positions)(c_, dy_, dy, some, b.outputs, dy_copy);
+      segments.clear();
+      int64_t done = 0;
+      for_each_row(c_, some, [&](int64_t image, int64_t row, Range columns) {
+        const auto at = [&](const Source& s, const std::byte* data, const float* copy,
+                            int64_t channel) {
+          return s.copied ? copy + done * block
+                          : place(s, data, channel, image, row, columns.begin);
+        };
+        segments.push_back({at(x_, x, x_copy, b.inputs.begin),
+                            at(dy_, dy, dy_copy, b.outputs.begin), columns.size()});
+        done += columns.size();
+      });
+      if (x_.copied && dy_.copied) segments = {{x_copy, dy_copy, some.size()}};
+      for (int64_t tap = 0; tap < c_.taps(); ++tap) {
+        if (x_.copied) copy_x(tap, x, some, b.inputs, x_copy);
+        HWY_DYNAMIC_DISPATCH(add_tap)
+        (segments, x_block, dy_block, b, sums + tap * tap_floats, p > positions.begin);
+      }
+    }
+  }
+
+  void copy_x(int64_t tap, const std::byte* x, Range positions, Range channels, float* to) const {
+    Source s = x_;
+    const int64_t at[2] = {tap / c_.kernel[1], tap % c_.kernel[1]};
+    for (const int axis : {0, 1}) s.first[axis] = at[axis] * c_.dilation[axis] - c_.padding[axis];
+    HWY_DYNAMIC_DISPATCH(copy_positions)(c_, s, x, positions, channels, to);
+  }
+
+  /// Writes some outputs' rows of a block of dw, the sums of all parts.
+  void finish(const Args& args, const Block& b, Range rows, float* sums) const {
+    const int64_t row = round_up(b.inputs.size()), tap_floats = round_up(b.outputs.size()) * row;
+    const int64_t taps = c_.taps();
+    for (int64_t o = rows.begin; o < rows.end; ++o) {
+      float* dw = args.output<float>(0) + ((b.outputs.begin + o) * c_.in + b.inputs.begin) * taps;
+      for (int64_t tap = 0; tap < taps; ++tap) {
+        float* total = sums + tap * tap_floats + o * row;
+        for (int64_t part = 1; part < parts_; ++part) {
+          const float* next = total + part * sums_;
+          for (int64_t i = 0; i < b.inputs.size(); ++i) total[i] += next[i];
+        }
+        for (int64_t i = 0; i < b.inputs.size(); ++i) dw[i * taps + tap] = total[i];
+      }
+    }
+  }
+
+  Convolution c_;
+  size_t inputs_[2];
+  int64_t threads_;
+  Source x_, dy_;
+  Block piece_;
+  int64_t in_blocks_, out_blocks_, positions_, parts_ = 1;
+  int64_t sums_, x_floats_, dy_floats_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_weight_gradient(const Convolution& c, int threads, size_t x,
+                                             size_t dy) {
+  return std::make_unique<WeightGradientKernel>(c, threads, x, dy);
+}
+
+}  // namespace fovea::simd::direct
+#endif
