@@ -198,6 +198,19 @@ TEST(Direct, IsChosenForGradientsOfManyWeightsAndForRowsThatConflictInTheCaches)
   EXPECT_EQ(choose_kernel({op, {x, dy}, {{DType::f32, op.weight}}}).name, "simd:direct");
 }
 
+TEST(Direct, EmptyValuesHaveAPriceAndNoKernel) {
+  const Type x{DType::f32, {0, 0, 4, 4}, Layout::channels_last}, w{DType::f32, {0, 0, 1, 1}};
+  const ConvGeometry g{{1, 1}, {1, 1}, {0, 0}, {0, 0}, 1};
+  for (const Problem& problem : std::vector<Problem>{
+           {Conv{.geometry = g, .kernel = {1, 1}}, {x, w}, {x}},
+           {ConvBackwardData{g, x.shape}, {w, x}, {x}},
+           {ConvBackwardWeights{g, w.shape}, {x, x}, {w}},
+           {MatMul{}, {{DType::f32, {0, 0}}, {DType::f32, {0, 0}}}, {{DType::f32, {0, 0}}}}}) {
+    EXPECT_GE(simd::direct_price(problem), 0);
+    EXPECT_EQ(refusal("simd:direct", problem), "nothing to compute for empty values");
+  }
+}
+
 TEST(Direct, SaysWhatItDoesNotCompute) {
   const FixedWeightsScope fixed(true);
   Random random(1, "refusals");

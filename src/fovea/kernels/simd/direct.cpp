@@ -488,13 +488,13 @@ class DirectKernel final : public Kernel {
     const auto& [c, plan, weights, tasks] = part;
     const Window window = window_of(c, plan, region);
     View v{.image = c.x.image, .block = c.x.block, .row = c.x.row, .column = c.x.column};
+    v.together = block;
     if (plan.copied) {
       with_element(c, [&]<class T>(T) {
         v = copy(c, window, region.images, reinterpret_cast<const T*>(x), scratch);
       });
       return v;
     }
-    v.together = c.x.layout == Layout::blocked16 ? block : c.in;
     v.data = reinterpret_cast<const float*>(x) + region.images.begin * v.image +
              window.rows.begin * v.row + window.columns.begin * v.column;
     return v;

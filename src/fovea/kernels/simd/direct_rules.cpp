@@ -143,8 +143,7 @@ std::vector<Convolution> gradient_of(const ConvGeometry& g, const Shape& weight,
 std::optional<Refusal> unless_f32_or_bf16(const Problem& problem) {
   const DType dtype = problem.in[0].dtype;
   const auto fits = [&](const Type& type) { return type.dtype == dtype || type.rank() == 1; };
-  if (dtype != DType::f32 && (dtype != DType::bf16 || !has_half_vectors()))
-    return Refusal{"only f32 and bf16"};
+  if (dtype != DType::f32 && dtype != DType::bf16) return Refusal{"only f32 and bf16"};
   if (!std::ranges::all_of(problem.in, fits) || problem.out[0].dtype != dtype)
     return Refusal{"only values of one type"};
   return std::nullopt;
@@ -210,6 +209,7 @@ double share_of_weights(const Type& dw, int64_t columns, bool product) {
 }
 
 double share(const Problem& problem) {
+  if (refuse(problem)) return slower;
   const Type &first = problem.in[0], &second = problem.in[1], &y = problem.out[0];
   const double speedup = first.dtype == DType::bf16 ? bf16_speedup() : 1;
   if (problem.op.as<ConvBackwardWeights>() != nullptr)

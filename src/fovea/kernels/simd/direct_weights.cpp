@@ -168,19 +168,29 @@ void copy_positions(const Convolution& c, const Source& s, const std::byte* byte
         begin = x >= 0 ? 0 : first_from(0);
         end = x < s.size[1] ? std::max(begin, first_from(s.size[1])) : begin;
       }
-      for (int64_t v = channels.begin; v < channels.begin + round_up(channels.size()); v += lanes) {
-        const T* source = from + v / block * s.place.block + v % block;
-        const int64_t own = v - channels.begin;
-        float* row_to = to + own / block * copied_block + own % block;
-        const auto copy = [&](auto access) FOVEA_INLINE {
-          for (int64_t i = 0; i < begin; ++i) hn::Store(all(0), F32(), row_to + i * block);
-          for (int64_t i = begin; i < end; ++i)
-            hn::Store(access.load(source + i * step), F32(), row_to + i * block);
-          for (int64_t i = end; i < count; ++i) hn::Store(all(0), F32(), row_to + i * block);
-        };
-        const int64_t rest = std::clamp<int64_t>(channels.end - v, 0, lanes);
-        rest == lanes ? copy(Whole{}) : copy(Part{static_cast<size_t>(rest)});
+      // A few positions at a time: memory is read along their rows of channels.
+      constexpr int64_t few = 8;
+      for (int64_t p = 0; p < count; p += few, to += few * block) {
+        const auto inside = [&](int64_t i) { return std::clamp<int64_t>(i - p, 0, few); };
+        const int64_t last = std::min(few, count - p), from_zero = inside(begin);
+        const int64_t to_zero = std::max(from_zero, std::min(inside(end), last));
+        for (int64_t v = channels.begin; v < channels.begin + round_up(channels.size());
+             v += lanes) {
+          const T* source = from + p * step + v / block * s.place.block + v % block;
+          const int64_t own = v - channels.begin;
+          float* rows = to + own / block * copied_block + own % block;
+          const auto copy = [&](auto access) FOVEA_INLINE {
+            for (int64_t i = 0; i < std::min(from_zero, last); ++i)
+              hn::Store(all(0), F32(), rows + i * block);
+            for (int64_t i = from_zero; i < to_zero; ++i)
+              hn::Store(access.load(source + i * step), F32(), rows + i * block);
+            for (int64_t i = to_zero; i < last; ++i) hn::Store(all(0), F32(), rows + i * block);
+          };
+          const int64_t rest = std::clamp<int64_t>(channels.end - v, 0, lanes);
+          rest == lanes ? copy(Whole{}) : copy(Part{static_cast<size_t>(rest)});
+        }
       }
+      to -= (count + few - 1) / few * few * block;
       to += columns.size() * block;
     });
   });
