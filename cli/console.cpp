@@ -1,7 +1,6 @@
 #include "console.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,17 +16,15 @@
 namespace fovea::cli {
 namespace {
 
-/// The number of columns of the terminal on standard error.
-size_t terminal_width() {
-  winsize size{};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return 80;
+/// Whether a stream is a terminal with a cursor that moves.
+bool draws(int descriptor) {
+  const char* kind = std::getenv("TERM");
+  return isatty(descriptor) == 1 && (kind == nullptr || std::strcmp(kind, "dumb") != 0);
 }
 
-bool shows_colours() {
+bool wants_colours() {
   const char* none = std::getenv("NO_COLOR");
-  const char* kind = std::getenv("TERM");
-  return (none == nullptr || *none == '\0') && (kind == nullptr || std::strcmp(kind, "dumb") != 0);
+  return none == nullptr || *none == '\0';
 }
 
 /// Writes to standard error and ignores failures: a closed terminal or pipe or a full disk is no
@@ -53,8 +50,10 @@ std::string status_line(double share, std::string_view text, size_t width) {
 
 Console::Console()
     : terminal_(isatty(STDERR_FILENO) == 1),
-      error_colours_(terminal_ && shows_colours()),
-      result_colours_(isatty(STDOUT_FILENO) == 1 && shows_colours()),
+      error_draws_(draws(STDERR_FILENO)),
+      result_draws_(draws(STDOUT_FILENO)),
+      error_colours_(error_draws_ && wants_colours()),
+      result_colours_(result_draws_ && wants_colours()),
       next_status_(Clock::now() + std::chrono::seconds(terminal_ ? 0 : 10)) {}
 
 void Console::result(std::string_view text) {
@@ -96,7 +95,7 @@ void Console::complaint(const Error& error) {
   say(fmt::format("{}{}\n", error_colours_ ? "\x1b[31merror:\x1b[0m " : "error: ", error.what()));
 }
 
-void Console::status(double share, std::string_view text) {
+void Console::status(double share, std::string_view text, std::string_view drawing) {
   const Clock::time_point now = Clock::now();
   if (quiet || now < next_status_) return;
   if (!terminal_) {
@@ -105,14 +104,23 @@ void Console::status(double share, std::string_view text) {
     return;
   }
   next_status_ = now + std::chrono::milliseconds(100);
-  say(fmt::format("\r{}\x1b[K", status_line(share, text, terminal_width() - 1)));
-  drawn_ = true;
+  const int columns = terminal_size(STDERR_FILENO).columns;
+  const std::string line = status_line(share, text, static_cast<size_t>(columns - 1));
+  say(status_.replace(fmt::format("{}{}", drawing, line), columns));
 }
 
 void Console::clear_status() {
-  if (!drawn_) return;
-  say("\r\x1b[K");
-  drawn_ = false;
+  if (!status_.empty()) say(status_.replace("", terminal_size(STDERR_FILENO).columns));
+}
+
+std::optional<DrawingArea> Console::status_area() const {
+  if (quiet || !error_draws_) return std::nullopt;
+  return DrawingArea{terminal_size(STDERR_FILENO), error_colours_};
+}
+
+std::optional<DrawingArea> Console::result_area() const {
+  if (json || data_output_ || !result_draws_) return std::nullopt;
+  return DrawingArea{terminal_size(STDOUT_FILENO), result_colours_};
 }
 
 void Console::flush() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "fovea/core/error.h"
 #include "fovea/core/json.h"
 #include "fovea/core/text.h"
+#include "terminal.h"
 
 namespace fovea::cli {
 
@@ -35,9 +37,13 @@ class Console {
   void complaint(const Error& error);
 
   /// The progress of long work (share from 0 to 1) and a short text: on a terminal one line,
-  /// redrawn at most ten times per second, elsewhere a line every ten seconds.
-  void status(double share, std::string_view text);
+  /// redrawn at most ten times per second, elsewhere a line every ten seconds. On a terminal
+  /// `drawing`, lines that each end with a line feed, is above it (see status_area).
+  void status(double share, std::string_view text, std::string_view drawing = {});
   void clear_status();
+  /// Where a drawing above the progress can be; none if standard error is not a terminal in which
+  /// lines can be drawn anew, and with --quiet.
+  std::optional<DrawingArea> status_area() const;
 
   /// Flushes the output. A closed standard output (`| head`)
   /// is not an error. Errors: io when it cannot be written.
@@ -46,8 +52,8 @@ class Console {
   /// Green text if standard output, or standard error for `note`, is a terminal that supports
   /// colours.
   std::string green(std::string_view text, bool for_note = false) const;
-  /// Whether standard output is a terminal that supports colours and can be redrawn.
-  bool redraws() const { return result_colours_ && !json && !data_output_; }
+  /// The same of standard output, for results that are drawn anew or in curves; none with --json.
+  std::optional<DrawingArea> result_area() const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -55,9 +61,10 @@ class Console {
   void print(std::string_view text);
 
   bool terminal_;                        ///< whether standard error is one
-  bool error_colours_, result_colours_;  ///< whether each stream supports them
+  bool error_draws_, result_draws_;      ///< whether each stream is one with a cursor that moves
+  bool error_colours_, result_colours_;  ///< whether it also supports colours, and they are wanted
   bool data_output_ = false;             ///< standard output is used for data
-  bool drawn_ = false;                   ///< a status line is on the screen
+  RedrawnLines status_;                  ///< on the screen
   Clock::time_point next_status_;
   int output_error_ = 0;  ///< errno of the first failed write to standard output
 };

@@ -18,6 +18,7 @@ struct Flags {
   TrainedFlags model;
   std::string data;
   int64_t distance = 6, show = 10;
+  bool strict = false;
 };
 
 /// A label that the model doubts.
@@ -240,6 +241,8 @@ int check(const Flags& flags, Console& console) {
   Json document{{"name", sets.name}};
   document.update(to_json(report));
   std::string text = text_of(report, flags.show);
+  int64_t findings = std::ssize(report.broken) + std::ssize(report.wrong_suffix) +
+                     std::ssize(report.duplicates) + std::ssize(report.odd_sizes);
   if (!flags.model.model.empty()) {
     document["doubts"] = Json::array();
     std::vector<std::string> all;
@@ -250,10 +253,12 @@ int check(const Flags& flags, Console& console) {
                                 100 * doubt.label_probability));
     }
     text += section("doubtful labels", all, flags.show);
+    findings += std::ssize(all);
   }
+  document["findings"] = findings;
   console.document(document);
   console.result(text);
-  return 0;
+  return flags.strict && findings > 0 ? static_cast<int>(ErrorKind::data) : 0;
 }
 
 }  // namespace
@@ -270,6 +275,7 @@ void add_data_check(Commands& commands, Command group) {
                 "bits and their small versions correlate by 0.996",
                 0, 8);
   command.count("--show", flags->show, "Lines of each kind to print", 0);
+  command.flag("--strict", flags->strict, "End with exit code 3 if anything is found");
   flags->model.add(command);
 }
 

@@ -24,6 +24,11 @@ struct Flags {
 train::Settings settings_of(const Flags& flags) {
   if (flags.run.empty()) return flags.settings.for_trial();
   const std::filesystem::path run = flags.run;
+  if (flags.settings.given("recipe")) {
+    throw Error(ErrorKind::usage, "doctor: a run has settings of its own, --recipe gives others")
+        .with("run", run.string())
+        .with("try", "without --recipe; other flags override the run's settings");
+  }
   train::Settings settings = train::from_toml(run / "config.toml");
   const std::filesystem::path last = run / "last.safetensors";
   settings.weights = exists(last, ErrorKind::data) ? last.string() : settings.weights;

@@ -225,17 +225,9 @@ std::string to_text(const tasks::Measures& measures) {
   return text;
 }
 
-/// Measures once more, with what the report needs of each sample.
-void write_report(const Flags& flags, Predictor& predictor,
-                  const std::shared_ptr<const data::Dataset>& split, Console& console) {
-  const report::Measured measured = report::measure(
-      predictor, split, flags.split,
-      {.batch = flags.batch, .progress = [&](int64_t done, int64_t all) {
-         console.status(static_cast<double>(done) / static_cast<double>(all),
-                        "report: " + grouped(done) + " of " + grouped(all) + " samples");
-       }});
+void write_report(const Flags& flags, Predictor& predictor, const report::Results& results) {
   replace_file(flags.report, report::evaluation_report(
-                                 predictor, measured, *split,
+                                 predictor, report::describe(predictor, results), *results.samples,
                                  {flags.model, flags.data + ", " + flags.split, command_line()}));
 }
 
@@ -258,14 +250,21 @@ int run(const Flags& flags, Console& console) {
     console.status(static_cast<double>(done) / static_cast<double>(all),
                    grouped(done) + " of " + grouped(all) + " samples");
   };
+  report::Results results{.split = flags.split, .samples = split, .all = split->size()};
   const auto each = [&](const EvaluatedBatch& batch) {
     if (!flags.predictions.empty()) predictions.add(batch);
+    if (!flags.report.empty()) results.add(batch, predictor->task());
   };
   const tasks::Measures measures =
       predictor->evaluation().measure(split, flags.batch, progress, {}, each);
   if (!flags.predictions.empty()) predictions.write();
   if (!flags.confusion.empty()) write_confusion(flags.confusion, measures);
-  if (!flags.report.empty()) write_report(flags, *predictor, split, console);
+  if (!flags.report.empty()) {
+    results.count = measures.count();
+    results.numbers = measures.numbers();
+    results.tables = measures.tables();
+    write_report(flags, *predictor, results);
+  }
   Json document = to_json(measures);
   std::string text = to_text(measures);
   if (const TestViews& views = predictor->views(); views.count() > 1) {

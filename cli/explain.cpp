@@ -49,6 +49,14 @@ std::vector<Subject> array_subjects(const ExplainFlags& flags, const Predictor& 
   return list;
 }
 
+/// Writes DIR/NAME.png with --out; returns the path or "".
+std::string written(const ExplainFlags& flags, const std::string& name, const Image& picture) {
+  if (flags.out.empty()) return "";
+  const std::string path = (std::filesystem::path(flags.out) / (file_word(name) + ".png")).string();
+  encode_png(path, picture);
+  return path;
+}
+
 }  // namespace
 
 void ExplainFlags::add_model(Command declared) {
@@ -168,19 +176,20 @@ void prepare_output(const ExplainFlags& flags, const Console& console) {
 
 std::string deliver(const ExplainFlags& flags, Console& console, const std::string& name,
                     const Image& picture) {
-  std::string path;
-  if (!flags.out.empty()) {
-    path = (std::filesystem::path(flags.out) / (file_word(name) + ".png")).string();
-    encode_png(path, picture);
-  }
   if (flags.show) show(console, picture);
-  return path;
+  return written(flags, name, picture);
+}
+
+std::string deliver(const ExplainFlags& flags, Console& console, const std::string& name,
+                    const draw::Chart& chart) {
+  if (flags.show) show(console, chart);
+  return written(flags, name, draw::chart_image(chart));
 }
 
 std::string deliver_raw(const ExplainFlags& flags, const std::string& name, const Array& values) {
   if (!flags.raw || flags.out.empty()) return "";
   const std::string path = (std::filesystem::path(flags.out) / (file_word(name) + ".npy")).string();
-  write_npy(path, values);
+  write_npy(path, values, Flush::later);
   return path;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "fovea/draw/chart.h"
 #include "fovea/predict/predictor.h"
 #include "model.h"
 
@@ -63,6 +64,9 @@ void prepare_output(const ExplainFlags& flags, const Console& console);
 /// path, or "" without --out. `name` may hold any text: see file_word.
 std::string deliver(const ExplainFlags& flags, Console& console, const std::string& name,
                     const Image& picture);
+/// The same of a chart of lines; --show draws it in braille.
+std::string deliver(const ExplainFlags& flags, Console& console, const std::string& name,
+                    const draw::Chart& chart);
 /// Writes DIR/NAME.npy with --raw and --out; returns the path or "".
 std::string deliver_raw(const ExplainFlags& flags, const std::string& name, const Array& values);
 

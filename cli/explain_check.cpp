@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "fovea/draw/chart.h"
 
@@ -34,7 +35,9 @@ double drop(const Faithfulness& f) { return f.drop; }
 double increase(const Faithfulness& f) { return f.increase ? 1 : 0; }
 
 std::string verdict(const Randomization& r) {
-  return r.passed ? "follows the weights" : "hardly depends on the weights";
+  const std::optional<bool> passed = r.passed();
+  if (!passed) return "not certain, needs more images";
+  return *passed ? "follows the weights" : "hardly depends on the weights";
 }
 
 }  // namespace
@@ -64,21 +67,21 @@ Curve CheckTables::Row::curve(const Curve& (*of)(const Faithfulness&)) const {
   return mean;
 }
 
+/// All groups have the same random weights: errors do not cancel out.
 Randomization CheckTables::Row::randomization() const {
-  Randomization mean;
+  Randomization mean = randomized[0];
+  for (Randomization::Step& step : mean.steps) step.similarity = step.spread = step.error = 0;
   double count = 0;
+  for (const size_t size : sizes) count += static_cast<double>(size);
   for (size_t g = 0; g < randomized.size(); ++g) {
-    const auto weight = static_cast<double>(sizes[g]);
-    count += weight;
-    if (mean.steps.empty()) {
-      mean.steps = randomized[g].steps;
-      for (Randomization::Step& step : mean.steps) step.similarity = 0;
+    const double share = static_cast<double>(sizes[g]) / count;
+    mean.draws = std::min(mean.draws, randomized[g].draws);
+    for (size_t i = 0; i < mean.steps.size(); ++i) {
+      mean.steps[i].similarity += share * randomized[g].steps[i].similarity;
+      mean.steps[i].spread += share * randomized[g].steps[i].spread;
+      mean.steps[i].error += share * randomized[g].steps[i].error;
     }
-    for (size_t i = 0; i < mean.steps.size(); ++i)
-      mean.steps[i].similarity += weight * randomized[g].steps[i].similarity;
   }
-  for (Randomization::Step& step : mean.steps) step.similarity /= count;
-  mean.judge();
   return mean;
 }
 
@@ -140,10 +143,16 @@ void CheckTables::describe(Json& document) const {
       const Randomization r = row->randomization();
       Json steps = Json::array();
       for (const Randomization::Step& step : r.steps) {
-        steps.push_back(
-            {{"layers", step.layers}, {"last", step.last}, {"similarity", step.similarity}});
+        steps.push_back({{"layers", step.layers},
+                         {"last", step.last},
+                         {"similarity", step.similarity},
+                         {"spread", step.spread}});
       }
-      entry["randomization"] = {{"steps", steps}, {"passed", r.passed}, {"verdict", verdict(r)}};
+      const std::optional<bool> passed = r.passed();
+      entry["randomization"] = {{"steps", steps},
+                                {"draws", r.draws},
+                                {"passed", passed ? Json(*passed) : Json(nullptr)},
+                                {"verdict", verdict(r)}};
     }
     methods.push_back(std::move(entry));
   }
@@ -154,6 +163,7 @@ std::string CheckTables::text() const {
   const auto number = [](double value) { return fmt::format("{:.3f}", value); };
   const auto percent = [](double value) { return fmt::format("{:.1f} %", 100 * value); };
   std::vector<std::vector<std::string>> lines;
+  int64_t fewest = std::numeric_limits<int64_t>::max(), most = 0;
   for (const Row* row : all()) {
     std::vector<std::string> line{row->method};
     for (const bool deletion : {true, false}) {
@@ -169,9 +179,10 @@ std::string CheckTables::text() const {
       line.insert(line.end(), {"", "", ""});
     } else {
       const Randomization r = row->randomization();
-      line.push_back(number(r.steps.front().similarity));
-      line.push_back(number(r.steps.back().similarity));
+      for (const Randomization::Step* step : {&r.steps.front(), &r.steps.back()})
+        line.push_back(fmt::format("{:.2f} +-{:.2f}", step->similarity, step->spread));
       line.push_back(verdict(r));
+      fewest = std::min(fewest, r.draws), most = std::max(most, r.draws);
     }
     lines.push_back(std::move(line));
   }
@@ -180,14 +191,15 @@ std::string CheckTables::text() const {
                lines, "lrrrrrrrrl") +
          fmt::format(
              "Areas under the class's probability, means over {}: deletion is good when small, "
-             "insertion when large,\neach compared with a random map. Similarity (rank "
-             "correlation, "
-             "-1 to 1) of maps before and after weights are randomised.\n",
+             "insertion when large,\neach compared with a random map. Random: the similarity (rank "
+             "correlation, -1 to 1) to the map\nwith random weights in the last layer, and in "
+             "all: mean and deviation over {} draws of them.\n",
              control_.samples.size() == 1 ? "1 map"
-                                          : fmt::format("{} maps", control_.samples.size()));
+                                          : fmt::format("{} maps", control_.samples.size()),
+             fewest == most ? std::to_string(most) : fmt::format("{} to {}", fewest, most));
 }
 
-Image CheckTables::chart() const {
+draw::Chart CheckTables::chart() const {
   const auto lines = [&](const Curve& (*of)(const Faithfulness&), const std::string& label) {
     draw::Lines panel{.x_label = label, .y_label = "probability", .x_range = draw::Range{0, 1}};
     for (const Row* row : all()) {
@@ -209,12 +221,11 @@ Image CheckTables::chart() const {
     }
     similarity.series.push_back(series);
   }
-  return draw::chart_image(
-      {.panels = {{"deletion, blurred", lines(blur_deletion, "share removed")},
-                  {"insertion, from blurred", lines(blur_insertion, "share shown")},
-                  {"deletion, mean", lines(mean_deletion, "share removed")},
-                  {"insertion, from mean", lines(mean_insertion, "share shown")},
-                  {"similarity to the map before", similarity}}});
+  return {.panels = {{"deletion, blurred", lines(blur_deletion, "share removed")},
+                     {"insertion, from blurred", lines(blur_insertion, "share shown")},
+                     {"deletion, mean", lines(mean_deletion, "share removed")},
+                     {"insertion, from mean", lines(mean_insertion, "share shown")},
+                     {"similarity to the map before", similarity}}};
 }
 
 }  // namespace fovea::cli

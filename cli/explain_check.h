@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "console.h"
+#include "fovea/draw/chart.h"
 #include "fovea/explain/check.h"
-#include "fovea/images/image.h"
 
 namespace fovea::cli {
 
@@ -25,7 +25,7 @@ class CheckTables {
   void describe(Json& document) const;
   std::string text() const;
   /// Mean curves, and the similarity of maps while weights are randomised.
-  Image chart() const;
+  draw::Chart chart() const;
 
  private:
   struct Row {

@@ -109,7 +109,8 @@ int run(const Flags& flags, Console& console) {
     std::string animation;
     if (!flags.out.empty()) {
       animation = (std::filesystem::path(flags.out) / (name + ".png")).string();
-      replace_file(animation, draw::animated_png(explain::conv_frames(steps), flags.seconds));
+      replace_file(animation, draw::animated_png(explain::conv_frames(steps), flags.seconds),
+                   Flush::later);
     }
     const std::string npy = deliver_raw(flags, name, steps.output);
     list.push_back({{"stride", g.stride},

@@ -1,16 +1,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 
 #include "commands.h"
 #include "fovea/draw/chart.h"
+#include "fovea/draw/terminal_chart.h"
 #include "fovea/train/lr_range.h"
 #include "fovea/train/precision.h"
 #include "settings_flags.h"
 #include "signals.h"
-#include "terminal_curves.h"
 
 namespace fovea::cli {
 namespace {
@@ -22,7 +21,7 @@ struct Flags {
   std::string out;
 };
 
-void draw_curve(const train::LrRange& range, const std::string& file) {
+draw::Chart chart_of(const train::LrRange& range) {
   draw::Series loss{.name = "loss of the batch", .color = draw::faint};
   draw::Series smoothed{.name = "smoothed", .color = draw::series_color(0)};
   for (const train::RangePoint& point : range.curve) {
@@ -48,19 +47,10 @@ void draw_curve(const train::LrRange& range, const std::string& file) {
                             .color = draw::series_color(1),
                             .points = true});
   }
-  draw::write_chart(file, {.title = "learning rate range test",
-                           .panels = {{"", lines}},
-                           .panel_width = 560,
-                           .panel_height = 300});
-}
-
-std::string terminal_text(const train::LrRange& range) {
-  TerminalCurve curve{.name = "smoothed", .x = {}, .y = {}};
-  for (const train::RangePoint& point : range.curve) {
-    curve.x.push_back(std::log10(point.lr));
-    curve.y.push_back(point.smoothed);
-  }
-  return terminal_curves("loss over log10 of the learning rate", {curve}, 66, 10, true) + "\n";
+  return {.title = "learning rate range test",
+          .panels = {{"", lines}},
+          .panel_width = 560,
+          .panel_height = 300};
 }
 
 int run(const Flags& flags, Console& console) {
@@ -80,7 +70,8 @@ int run(const Flags& flags, Console& console) {
     throw Error(ErrorKind::diverged, "lr-find: the loss is not finite at the lowest rate")
         .with("rate", fmt::format("{:.3g}", flags.from))
         .with("try", "fovea doctor with the same flags");
-  if (!flags.out.empty()) draw_curve(range, flags.out);
+  const draw::Chart chart = chart_of(range);
+  if (!flags.out.empty()) draw::write_chart(flags.out, chart);
   const auto number = [](const std::optional<double>& value) {
     return value ? Json(*value) : Json(nullptr);
   };
@@ -91,7 +82,8 @@ int run(const Flags& flags, Console& console) {
                 {"curve", curve}};
   if (!flags.out.empty()) document["out"] = flags.out;
   console.document(document);
-  if (console.redraws()) console.result(terminal_text(range));
+  if (const auto area = console.result_area())
+    console.result(draw::terminal_chart(chart, area->size.columns - 1, 10, area->colors) + "\n");
   std::string text = range.suggested
                          ? fmt::format("suggested  {:.2g}\n", *range.suggested)
                          : std::string("suggested  none: the loss did not fall at any rate\n");

@@ -9,6 +9,7 @@
 #include "fovea/core/files.h"
 #include "fovea/report/report.h"
 #include "runs.h"
+#include "signals.h"
 
 namespace fovea::cli {
 namespace {
@@ -38,12 +39,13 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 size_t write_report(const std::vector<std::filesystem::path>& runs,
-                    const std::filesystem::path& out, Console& console) {
-  const std::string page = report::run_report(
-      runs,
-      {.progress = [&](double share, const std::string& what) { console.status(share, what); }});
+                    const std::filesystem::path& out, Console& console,
+                    const report::Results* tested) {
+  const auto progress = [&](double share, const std::string& what) { console.status(share, what); };
+  const std::string page =
+      report::run_report(runs, {.progress = progress, .tested = tested, .stop = stop_token()});
   console.clear_status();
-  replace_file(out, page);
+  if (!page.empty()) replace_file(out, page);
   return page.size();
 }
 

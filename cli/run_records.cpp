@@ -20,23 +20,13 @@ std::string command_line() {
   return join(parts, " ");
 }
 
-RunRecords::RunRecords(const std::string& tensorboard, Console& console)
+RunRecords::RunRecords(Console& console)
     : console_(console),
       recorder_(command_line()),
       store_path_(std::filesystem::absolute(records::Store::default_path())) {
-  if (tensorboard != "off") {
-    tensorboard_ = std::make_unique<records::TensorBoard>(
-        records::TensorBoard::Options{.histograms = tensorboard == "histograms"});
-  }
   recorder_.changed = [this](const std::filesystem::path& run, const records::Record& record) {
     index(run, record);
   };
-}
-
-std::vector<train::Callback*> RunRecords::callbacks() {
-  std::vector<train::Callback*> all{&recorder_};
-  if (tensorboard_) all.push_back(tensorboard_.get());
-  return all;
 }
 
 /// Updates the store. What goes wrong with it is no reason to disturb a run: after one warning only

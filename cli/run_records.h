@@ -15,11 +15,10 @@ namespace fovea::cli {
 /// row in the store of runs.
 class RunRecords {
  public:
-  /// `tensorboard`: "off", "scalars" or "histograms".
-  RunRecords(const std::string& tensorboard, Console& console);
+  explicit RunRecords(Console& console);
 
   /// To be the last ones of the run.
-  std::vector<train::Callback*> callbacks();
+  std::vector<train::Callback*> callbacks() { return {&recorder_, &tensorboard_}; }
   void failed(const std::string& why) { recorder_.failed(why); }
 
  private:
@@ -27,7 +26,7 @@ class RunRecords {
 
   Console& console_;
   records::Recorder recorder_;
-  std::unique_ptr<records::TensorBoard> tensorboard_;
+  records::TensorBoard tensorboard_;
   std::filesystem::path store_path_;  ///< absolute from the start: the program may change folders
   std::unique_ptr<records::Store> store_;
   bool usable_ = true;

@@ -8,10 +8,11 @@
 
 #include "commands.h"
 #include "fovea/core/files.h"
+#include "fovea/draw/terminal_chart.h"
+#include "fovea/records/curves.h"
 #include "fovea/records/tensorboard.h"
 #include "runs.h"
 #include "signals.h"
-#include "terminal_curves.h"
 
 namespace fovea::cli {
 namespace {
@@ -52,17 +53,6 @@ StoredRun chosen(const std::string& name) {
   return runs.front();
 }
 
-TerminalCurve curve(const std::vector<train::EpochRecord>& history, const std::string& name) {
-  TerminalCurve line{.name = name, .x = {}, .y = {}};
-  for (const train::EpochRecord& record : history) {
-    if (const std::optional<double> value = tasks::find(record.numbers, name)) {
-      line.x.push_back(static_cast<double>(record.epoch));
-      line.y.push_back(*value);
-    }
-  }
-  return line;
-}
-
 double setting(const records::Record& record, const std::string& name) {
   const auto found = record.settings.find(name);
   return found == record.settings.end() ? 0 : parse_number(found->second).value_or(0);
@@ -75,8 +65,8 @@ double steps_per_epoch(const records::Record& record) {
 }
 
 /// The losses of single batches, over epochs.
-TerminalCurve batch_losses(const Snapshot& now) {
-  TerminalCurve line{.name = "batch", .x = {}, .y = {}};
+draw::Series batch_losses(const Snapshot& now) {
+  draw::Series line;
   for (const records::Event& event : now.events) {
     if (const std::optional<double> loss = tasks::find(event.scalars, "batch/loss")) {
       line.x.push_back(static_cast<double>(event.time.step) / steps_per_epoch(now.run.record));
@@ -97,20 +87,12 @@ std::string heading(const Snapshot& now) {
   return text + "\n";
 }
 
-std::string panels(const Snapshot& now) {
-  constexpr int columns = 66, rows = 9;
-  const std::string metric = now.run.record.metric;
-  const bool validated = metric.starts_with("val_") && metric != "val_loss";
-  const std::string trained = validated ? "train_" + metric.substr(4) : "lr";
+std::string drawing(const Snapshot& now, const DrawingArea& area) {
+  const int rows = std::clamp(area.size.rows - 6, 4, 14);
   return heading(now) + "\n" +
-         terminal_curves(
-             "loss",
-             {batch_losses(now), curve(now.history, "train_loss"), curve(now.history, "val_loss")},
-             columns, rows, true) +
-         "\n" +
-         terminal_curves(validated ? metric.substr(4) : "metric",
-                         {curve(now.history, trained), curve(now.history, metric)}, columns, rows,
-                         true);
+         draw::terminal_chart(
+             records::live_curves(now.history, now.run.record.metric, batch_losses(now)),
+             area.size.columns - 1, rows, area.colors);
 }
 
 std::string epoch_line(const train::EpochRecord& record) {
@@ -126,15 +108,12 @@ class Screen {
 
   /// On a terminal the curves are drawn anew; elsewhere there is a line for each new epoch.
   void show(const Snapshot& now) {
-    if (!console_.redraws()) {
+    if (const auto area = console_.result_area()) {
+      console_.result(lines_.replace(drawing(now, *area), area->size.columns));
+    } else {
       if (epochs_ == 0) console_.result(shown_ ? "" : heading(now));
       for (; epochs_ < now.history.size(); ++epochs_)
         console_.result(epoch_line(now.history[epochs_]));
-    } else {
-      const std::string text = panels(now);
-      // Back to the first line, and clear to the end of the screen.
-      console_.result((shown_ ? fmt::format("\x1b[{}A\x1b[J", lines_) : "") + text);
-      lines_ = std::ranges::count(text, '\n');
     }
     shown_ = true;
     console_.flush();
@@ -142,8 +121,8 @@ class Screen {
 
  private:
   Console& console_;
+  RedrawnLines lines_;
   size_t epochs_ = 0;
-  int64_t lines_ = 0;
   bool shown_ = false;
 };
 
@@ -160,7 +139,7 @@ int watch(const Flags& flags, Console& console) {
   Json document = to_json(now.run);
   document["history"] = records::to_json(now.history);
   console.document(document);
-  if (!console.redraws() && now.run.state != at_first)
+  if (!console.result_area() && now.run.state != at_first)
     console.result(fmt::format("{}\n", now.run.state));
   return 0;
 }

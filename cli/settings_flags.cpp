@@ -89,10 +89,6 @@ train::Settings SettingsFlags::for_trial() const {
 }
 
 train::Changes SettingsFlags::changes() const {
-  if (!recipe_.empty()) {
-    throw Error(ErrorKind::usage, "--recipe: a run that is resumed keeps its settings")
-        .with("try", "a new run, or --resume without --recipe");
-  }
   train::Settings settings = read();
   settings.threads = threads();
   train::Changes changes;

@@ -19,7 +19,7 @@ class SettingsFlags {
   /// The same for trying something without a run: a model file as --model is also its weights,
   /// threads are those of the command.
   train::Settings for_trial() const;
-  /// What was given, for a run that is resumed. Errors: as read.
+  /// What was given, apart from the recipe, to change a run's settings. Errors: as read.
   train::Changes changes() const;
 
  private:

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "fovea/core/files.h"
 #include "fovea/core/text.h"
 #include "fovea/draw/terminal.h"
+#include "fovea/draw/terminal_chart.h"
 
 namespace fovea::cli {
 namespace {
@@ -66,13 +66,6 @@ draw::TerminalPictures kind_of_terminal() {
   return knows_sixel() ? draw::TerminalPictures::sixel : draw::TerminalPictures::blocks;
 }
 
-int columns() {
-  constexpr int default_columns = 80;
-  winsize size{};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return default_columns;
-}
-
 }  // namespace
 
 void check_show(const Console& console) {
@@ -89,7 +82,13 @@ void check_show(const Console& console) {
 void show(Console& console, const Image& picture) {
   check_show(console);
   static const draw::TerminalPictures how = kind_of_terminal();
-  console.result(draw::terminal_picture(picture, how, columns()));
+  console.result(draw::terminal_picture(picture, how, terminal_size(STDOUT_FILENO).columns));
+}
+
+void show(Console& console, const draw::Chart& chart) {
+  check_show(console);
+  constexpr int rows = 10;
+  console.result(draw::terminal_chart(chart, terminal_size(STDOUT_FILENO).columns - 1, rows, true));
 }
 
 }  // namespace fovea::cli

@@ -9,10 +9,13 @@
 #include "fovea/core/files.h"
 #include "fovea/core/process.h"
 #include "fovea/formats/trace.h"
+#include "fovea/predict/evaluation.h"
 #include "fovea/records/record.h"
+#include "fovea/report/report.h"
 #include "fovea/runtime/profile.h"
 #include "fovea/train/profiler.h"
 #include "fovea/train/trainer.h"
+#include "live_curves.h"
 #include "model.h"
 #include "profile.h"
 #include "report.h"
@@ -25,8 +28,8 @@ namespace {
 
 struct Flags {
   SettingsFlags settings;
-  std::string out, resume, tensorboard = "scalars";
-  bool pretrained = false, profile = false, no_report = false;
+  std::string out, resume;
+  bool pretrained = false, profile = false, no_report = false, no_curves = false;
 };
 
 /// A line for each of the first images that cannot be read; "" where all can.
@@ -113,7 +116,7 @@ std::string progress_text(const train::Trainer& trainer) {
 /// Shows a run on the console, and keeps what is printed at its end.
 class Display : public train::Callback {
  public:
-  explicit Display(Console& console) : console_(console) {}
+  Display(bool curves, Console& console) : console_(console), shows_curves_(curves) {}
 
   std::string data;
   bool validated = false;
@@ -125,9 +128,10 @@ class Display : public train::Callback {
     console_.note(plan_text(trainer));
   }
   void on_batch(train::Trainer& trainer) override {
+    curves_.add(trainer);
     console_.status(
         static_cast<double>(trainer.progress().batch) / static_cast<double>(trainer.batches()),
-        progress_text(trainer));
+        progress_text(trainer), curves_.text(trainer, area()));
   }
   void on_epoch(train::Trainer& trainer, train::EpochRecord& record, bool best) override {
     if (!headed_) console_.note("\n" + epoch_header(record));
@@ -135,11 +139,48 @@ class Display : public train::Callback {
     console_.note(epoch_text(record, trainer.setup().settings.epochs) +
                   (best && validated ? console_.green("  best", true) : ""));
   }
+  void on_test(train::Trainer& trainer, const EvaluatedBatch& batch) override {
+    const int64_t done = batch.first + batch.targets.dim(0),
+                  all = trainer.setup().sets.test->size();
+    console_.status(static_cast<double>(done) / static_cast<double>(all),
+                    fmt::format("test of the best model: {} of {}", grouped(done), grouped(all)),
+                    curves_.text(trainer, area()));
+  }
+  /// The curves stay on the screen.
+  void on_end(train::Trainer& trainer, const train::Result&) override {
+    std::string curves = curves_.text_now(trainer, area());
+    if (curves.empty()) return;
+    curves.pop_back();
+    console_.note("\n" + curves);
+  }
   void on_message(const std::string& text) override { console_.note(text); }
 
  private:
+  std::optional<DrawingArea> area() const {
+    return shows_curves_ ? console_.status_area() : std::nullopt;
+  }
+
   Console& console_;
-  bool headed_ = false;
+  bool shows_curves_, headed_ = false;
+  LiveCurves curves_;
+};
+
+/// Keeps the results of the test for the report.
+class Tested : public train::Callback {
+ public:
+  report::Results results{.split = "test"};
+
+  void on_test(train::Trainer& trainer, const EvaluatedBatch& batch) override {
+    results.add(batch, *trainer.setup().task);
+  }
+  void on_end(train::Trainer& trainer, const train::Result& result) override {
+    const train::Setup& setup = trainer.setup();
+    results.samples = setup.prepared(setup.sets.test);
+    results.count = result.test_samples;
+    results.all = setup.sets.test->size();
+    results.numbers = result.test;
+    results.tables = result.test_tables;
+  }
 };
 
 Json to_json(const train::Result& result) {
@@ -198,24 +239,29 @@ std::string profiler_text(const train::Profiler& profiler, const Peak& peak) {
          profile_text(timeline, profiler.batches(), peak);
 }
 
-/// The run's report, for its folder; its path, or "" if there is none. The run is complete: what
-/// goes wrong here is no reason to let it fail.
-std::string written_report(const train::Result& result, const Flags& flags, Console& console) {
+/// Writes the run's report into its folder; its path, or "" if there is none. The run is complete:
+/// what goes wrong here is no reason to let it fail, and Ctrl-C leaves the report out.
+std::string written_report(const train::Result& result, const report::Results& tested,
+                           const Flags& flags, Console& console) {
   if (flags.no_report || result.stopped) return "";
   const std::filesystem::path path = result.folder / "report.html";
+  const auto no_report = [&](const std::string& why) {
+    console.note(fmt::format("warning: no report was written: {}", why));
+    return "";
+  };
   try {
-    write_report({result.folder}, path, console);
-    return path.string();
+    if (write_report({result.folder}, path, console, &tested) > 0) return path.string();
   } catch (const Error& error) {
-    console.note(fmt::format("warning: no report was written: {}", error.headline()));
+    return no_report(error.headline());
   } catch (const std::bad_alloc&) {
-    console.note("warning: no report was written: not enough memory");
+    return no_report("not enough memory");
   }
-  return "";
+  return no_report("interrupted; the run is complete, and this writes it: fovea report " +
+                   shell_word(result.folder.string()));
 }
 
-int report(const train::Result& result, const Display& display, const train::Profiler& profiler,
-           const Flags& flags, Console& console) {
+int report(const train::Result& result, const Display& display, const report::Results& tested,
+           const train::Profiler& profiler, const Flags& flags, Console& console) {
   Json document = to_json(result);
   if (!profiler.timeline().events.empty()) {
     const Peak peak = measure_peak();
@@ -224,13 +270,14 @@ int report(const train::Result& result, const Display& display, const train::Pro
     // Not during the run: a full disk must not end it.
     replace_file(result.folder / "trace.json", trace_text(profiler.timeline()));
   }
-  const std::string page = written_report(result, flags, console);
+  const std::string page = written_report(result, tested, flags, console);
   if (!page.empty()) document["report"] = page;
   console.document(document);
+  const int code = signal_received() > 0 ? 128 + signal_received() : 0;
   const std::string folder = shell_word(result.folder.string());
   if (result.stopped) {
     console.note("continue with: fovea train --resume " + folder);
-    return 128 + signal_received();
+    return code;
   }
   console.note("");
   console.result(result_text(result));
@@ -239,7 +286,7 @@ int report(const train::Result& result, const Display& display, const train::Pro
   console.note("\nnext\n  fovea eval --model " + model + " --data " + shell_word(display.data) +
                "\n  fovea predict --model " + model + " IMAGE...\n  fovea summary --model " +
                model);
-  return 0;
+  return code;
 }
 
 train::Result trained(const Flags& flags, const std::vector<train::Callback*>& callbacks,
@@ -256,18 +303,24 @@ train::Result trained(const Flags& flags, const std::vector<train::Callback*>& c
   }
   if (flags.pretrained)
     throw Error(ErrorKind::usage, "--resume continues with the run's weights, not --pretrained");
+  if (flags.settings.given("recipe")) {
+    throw Error(ErrorKind::usage, "--recipe: a run that is resumed keeps its settings")
+        .with("try", "a new run, or --resume without --recipe");
+  }
   return train::resume(flags.resume, callbacks, stop_token(), flags.settings.changes());
 }
 
 int run(const Flags& flags, Console& console) {
-  Display display(console);
+  Display display(!flags.no_curves, console);
+  Tested tested;
   train::Profiler profiler;
-  std::vector<train::Callback*> callbacks{&display};
+  std::vector<train::Callback*> callbacks{&display, &tested};
   if (flags.profile) callbacks.push_back(&profiler);
-  RunRecords records(flags.tensorboard, console);
+  RunRecords records(console);
   for (train::Callback* callback : records.callbacks()) callbacks.push_back(callback);
   try {
-    return report(trained(flags, callbacks, console), display, profiler, flags, console);
+    const train::Result result = trained(flags, callbacks, console);
+    return report(result, display, tested.results, profiler, flags, console);
   } catch (const std::exception& error) {
     records.failed(error.what());
     throw;
@@ -288,17 +341,13 @@ void add_train(Commands& commands) {
       "--profile", flags->profile,
       "Also time, FLOPs and bytes per second of each kernel and module over 20 batches, and "
       "RUN/trace.json, a timeline that chrome://tracing and Perfetto open");
-  command.word(
-      "--tensorboard", flags->tensorboard,
-      "Event files for TensorBoard in the run's folder: none, or scalars (with pictures of "
-      "the first batches and hyper-parameters), or also histograms of weights and "
-      "gradients each epoch",
-      {"off", "scalars", "histograms"});
   command.flag("--no-report", flags->no_report,
                "Do not write RUN/report.html, the report of the run, at its end");
+  command.flag("--no-curves", flags->no_curves,
+               "Do not draw the run's curves above the progress; only a terminal shows them");
   command.text("--resume", flags->resume,
                "Continue the run in this folder; --epochs, --data, --threads, --workers, "
-               "--cache, --save-every and --keep may change",
+               "--cache, --save-every, --keep and --tensorboard may change",
                "DIR");
 }
 

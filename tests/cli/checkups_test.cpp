@@ -62,5 +62,28 @@ TEST_F(CheckUps, DoctorHasAVerdictForEachCheck) {
   }
 }
 
+TEST_F(CheckUps, StrictDataCheckEndsWith3IfAnythingIsFound) {
+  EXPECT_EQ(fovea({"data", "check", data()}).code, 0);
+  const Outcome strict = fovea({"data", "check", data(), "--strict", "--json"});
+  EXPECT_EQ(strict.code, strict.json().at("findings") == 0 ? 0 : 3);
+  std::filesystem::create_directories(folder_ / "images/train/a");
+  std::filesystem::create_directories(folder_ / "images/test/a");
+  put(folder_ / "images/train/a/broken.png", "not a picture");
+  const std::string folder = "folder:" + (folder_ / "images").string();
+  const Outcome broken = fovea({"data", "check", folder, "--strict"});
+  EXPECT_EQ(broken.code, 3) << broken.err;
+  EXPECT_EQ(broken.err.find("error"), std::string::npos) << broken.err;
+  EXPECT_EQ(fovea({"data", "check", folder}).code, 0);
+}
+
+TEST_F(CheckUps, DoctorOfARunSaysThatItsSettingsAreNotARecipes) {
+  const Outcome both = fovea({"doctor", (folder_ / "run").string(), "--recipe", "finetune"});
+  EXPECT_EQ(both.code, 2);
+  EXPECT_NE(both.err.find("doctor: a run has settings of its own, --recipe gives others"),
+            std::string::npos)
+      << both.err;
+  EXPECT_EQ(both.err.find("resume"), std::string::npos) << both.err;
+}
+
 }  // namespace
 }  // namespace fovea::cli_test

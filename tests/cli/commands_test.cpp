@@ -111,7 +111,7 @@ TEST(Terminal, LongWorkDrawsABarThatIsErasedAtTheEnd) {
                         "2",       "--out",     folder / "run"};
   const std::string screen = fovea(train, {.folder = {}, .terminal = true}).err;
   EXPECT_NE(screen.find("\r["), std::string::npos) << screen;
-  EXPECT_NE(screen.find("\r\x1b[K"), std::string::npos) << screen;
+  EXPECT_NE(screen.find("\r\x1b[J"), std::string::npos) << screen;
 }
 
 TEST(Terminal, ErrorsAreRedUnlessColoursAreUnwanted) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +12,16 @@
 
 #include "error_text.h"
 #include "temporary_folder.h"
+
+namespace {
+int flushes = 0;
+}
+
+/// Counts what waits for the disk: calls of the library come here too.
+extern "C" int fsync(int file) {
+  ++flushes;
+  return static_cast<int>(::syscall(SYS_fsync, file));
+}
 
 namespace fovea {
 namespace {
@@ -40,6 +51,17 @@ TEST(Files, AFailedWriteLeavesOnlyTheOldFile) {
                Error);
   EXPECT_EQ(text_of(folder / "a"), "old");
   EXPECT_EQ(files_in(folder / ""), 1);
+}
+
+TEST(Files, WhatCanBeMadeAgainDoesNotWaitForTheDisk) {
+  TemporaryFolder folder;
+  flushes = 0;
+  replace_file(folder / "weights", "precious");
+  EXPECT_EQ(flushes, 2);  // the file, and its name in the folder
+  replace_file(folder / "picture", "drawn", Flush::later);
+  EXPECT_EQ(flushes, 2);
+  EXPECT_EQ(text_of(folder / "picture"), "drawn");
+  EXPECT_EQ(files_in(folder / ""), 2);
 }
 
 TEST(Files, WritingToADeviceLeavesItADevice) {

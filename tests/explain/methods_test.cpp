@@ -324,5 +324,33 @@ TEST(Explain, TakesMethodsOfYourOwn) {
   EXPECT_EQ(explained(net.explainer, "negative", {.inputs = x}).maps.at(70), -x.at(70));
 }
 
+/// Seconds of CPU time of this process, the least of three times.
+template <class Work>
+double cpu_seconds(const Work& work) {
+  double least = HUGE_VAL;
+  for (int i = 0; i < 3; ++i) {
+    const std::clock_t start = std::clock();
+    work();
+    least = std::min(least, static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
+  }
+  return least;
+}
+
+// The class activation map needs one pass forward, and one backward through the head alone.
+TEST(Methods, AGradCamCostsLittleMoreThanThePrediction) {
+  const TeamScope alone(1);  // threads that wait would count
+  Filled net("resnet18_cifar", {.input = Shape{3, 32, 32}});
+  const Array images = golden_fill::uniform("images", DType::f32, {32, 3, 32, 32});
+  const auto method = choose_method("gradcam", Family::cam);
+  const auto predict = [&] {
+    for (int64_t first = 0; first < 32; first += batch_size)
+      (void)net.explainer.probabilities(rows(images, first, batch_size));
+  };
+  const auto cams = [&] { (void)explain(net.explainer, method, {.inputs = images}); };
+  predict();
+  cams();  // both are compiled
+  EXPECT_LT(cpu_seconds(cams), 2 * cpu_seconds(predict));
+}
+
 }  // namespace
 }  // namespace fovea::explain

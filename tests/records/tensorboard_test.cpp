@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "error_text.h"
 #include "fovea/records/recorder.h"
 #include "paths.h"
 #include "train/training.h"
@@ -12,15 +13,15 @@ namespace {
 class TensorBoardTest : public train::Training {
  protected:
   train::Result recorded(const std::string& out, std::stop_token stop = {},
-                         std::vector<train::Callback*> others = {}, bool histograms = false) {
+                         std::vector<train::Callback*> others = {}) {
     Recorder recorder;
-    TensorBoard tensorboard({.histograms = histograms});
+    TensorBoard tensorboard;
     others.insert(others.end(), {&recorder, &tensorboard});
     return train::train(settings_, folder_ / out, others, stop);
   }
   void resume(const std::string& out) {
     Recorder recorder;
-    TensorBoard tensorboard({});
+    TensorBoard tensorboard;
     train::resume(folder_ / out, {&recorder, &tensorboard});
   }
   /// Step, tag and value of all scalars but speeds, in order.
@@ -89,13 +90,35 @@ TEST_F(TensorBoardTest, WhatWasWrittenAfterTheLastCheckpointHappensOnce) {
 TEST_F(TensorBoardTest, HistogramsAreOfWeightsAndGradients) {
   settings_.epochs = 1;
   recorded("plain");
-  recorded("full", {}, {}, true);
+  settings_.tensorboard = "histograms";
+  recorded("full");
   EXPECT_GT(read_events(bytes("full")).size(), read_events(bytes("plain")).size() + 4);
   EXPECT_NE(bytes("full").find("gradients/"), std::string::npos);
 }
 
+TEST_F(TensorBoardTest, AResumedRunWritesWhatItsSettingsSay) {
+  settings_.tensorboard = "histograms";
+  std::stop_source stop;
+  train::Watch watch;
+  watch.epoch = [&](train::EpochRecord&, bool) { stop.request_stop(); };
+  recorded("run", stop.get_token(), {&watch});
+  const std::string before = bytes("run");
+  resume("run");
+  EXPECT_NE(bytes("run").substr(before.size()).find("gradients/"), std::string::npos);
+
+  settings_.tensorboard = "off";
+  recorded("none");
+  EXPECT_TRUE(find_event_file(folder_ / "none").empty());
+  settings_.tensorboard = "scalar";
+  expect_error(ErrorKind::usage,
+               "--tensorboard: \"scalar\" is not one of its words\n  known    off, scalars, "
+               "histograms",
+               [&] { recorded("wrong"); });
+}
+
 TEST_F(TensorBoardTest, TheWeightsAreThoseOfARunWithoutIt) {
-  recorded("with", {}, {}, true);
+  settings_.tensorboard = "histograms";
+  recorded("with");
   run("without", settings_);
   EXPECT_TRUE(same_weights("with", "without"));
 }
@@ -107,7 +130,8 @@ TEST_F(TensorBoardTest, TensorBoardsOwnReaderReadsTheFile) {
   if (std::system((python + " -c 'import tensorboard' 2>/dev/null").c_str()) != 0)
     GTEST_SKIP() << "TensorBoard is not installed for " << python;
   settings_.epochs = 2;
-  recorded("run", {}, {}, true);
+  settings_.tensorboard = "histograms";
+  recorded("run");
   const std::string script =
       (std::filesystem::path(tests_folder()) / "records" / "read_events.py").string();
   EXPECT_EQ(std::system((python + " " + script + " " + (folder_ / "run").string()).c_str()), 0);

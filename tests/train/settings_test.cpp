@@ -20,6 +20,7 @@ Settings unusual() {
   s.class_weights = "balanced";
   s.sampling = "balanced";
   s.cache = "1G";
+  s.tensorboard = "histograms";
   s.monitor = "loss";
   s.patience = 4;
   s.min_change = 0.01;

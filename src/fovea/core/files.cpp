@@ -147,7 +147,8 @@ void check_size(const std::filesystem::path& path, ErrorKind kind, size_t size, 
                           path.string(), size, available));
 }
 
-void flush_to_disk(int file, const std::filesystem::path& path) {
+void flush_to_disk(int file, const std::filesystem::path& path, Flush flush) {
+  if (flush == Flush::later) return;
   // Some file systems do not support it, and say so in one of these ways.
   if (uninterrupted([&] { return ::fsync(file); }) == 0) return;
   if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) throw cannot_write(path, errno);
@@ -192,9 +193,10 @@ class Replacement {
   int file() const { return file_.get(); }
 
   /// Returns 0, or errno when the target cannot be replaced.
-  int finish() {
+  int finish(Flush flush) {
     if (::renameat(folder_.get(), name_.c_str(), folder_.get(), target_.c_str()) != 0) return errno;
     done_ = true;
+    if (flush == Flush::later) return 0;
     const Descriptor readable(::openat(folder_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (readable.get() >= 0) ::fsync(readable.get());  // best effort: the rename is done
     return 0;
@@ -334,8 +336,8 @@ void write_all(int descriptor, std::span<const std::byte> bytes,
   }
 }
 
-void replace_file(const std::filesystem::path& path,
-                  const std::function<void(const Sink&)>& write) {
+void replace_file(const std::filesystem::path& path, const std::function<void(const Sink&)>& write,
+                  Flush flush) {
   const auto write_to = [&](int file) {
     write([&](std::span<const std::byte> bytes) { write_all(file, bytes, path); });
   };
@@ -354,15 +356,15 @@ void replace_file(const std::filesystem::path& path,
     code = replacement.failed;
     if (code == 0) {
       write_to(replacement.file());
-      flush_to_disk(replacement.file(), path);
-      code = replacement.finish();
+      flush_to_disk(replacement.file(), path, flush);
+      code = replacement.finish(flush);
     }
   }
   if (code == 0) return;
   if (!exists || !in_place_helps(code)) throw cannot_write(path, code);
   const Descriptor file = open_to_write(path, O_TRUNC);
   write_to(file.get());
-  flush_to_disk(file.get(), path);
+  flush_to_disk(file.get(), path, flush);
 }
 
 void remove_abandoned(const std::filesystem::path& folder) {
@@ -382,8 +384,9 @@ void remove_abandoned(const std::filesystem::path& folder) {
   }
 }
 
-void replace_file(const std::filesystem::path& path, std::string_view text) {
-  replace_file(path, [&](const Sink& sink) { sink(std::as_bytes(std::span(text))); });
+void replace_file(const std::filesystem::path& path, std::string_view text, Flush flush) {
+  replace_file(
+      path, [&](const Sink& sink) { sink(std::as_bytes(std::span(text))); }, flush);
 }
 
 }  // namespace fovea

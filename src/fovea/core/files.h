@@ -113,8 +113,13 @@ std::string read_text(const std::filesystem::path& path, ErrorKind kind,
 ///
 /// Errors: io (no permission, disk full); the temporary is removed and `path` is as it was.
 using Sink = std::function<void(std::span<const std::byte>)>;
-void replace_file(const std::filesystem::path& path, const std::function<void(const Sink&)>& write);
-void replace_file(const std::filesystem::path& path, std::string_view text);
+/// `later` does not wait for the disk, which takes longer than drawing a small picture: for what
+/// can be made again. Only a crash of the machine, not of the program, can lose such a file.
+enum class Flush : uint8_t { now, later };
+void replace_file(const std::filesystem::path& path, const std::function<void(const Sink&)>& write,
+                  Flush flush = Flush::now);
+void replace_file(const std::filesystem::path& path, std::string_view text,
+                  Flush flush = Flush::now);
 
 /// Removes the temporary files that replace_file left in a folder in processes that were killed.
 /// Those that cannot be removed stay.

@@ -209,42 +209,86 @@ std::vector<const nn::Module*> layers_from_head(const nn::Module& model) {
 
 }  // namespace
 
-void Randomization::judge() {
-  passed = steps.empty() ||
-           std::ranges::any_of(steps, [](const Step& step) { return step.similarity <= similar; });
+std::optional<bool> Randomization::passed() const {
+  const auto below = [](const Step& s) { return s.similarity + 2 * s.error < similar; };
+  const auto above = [](const Step& s) { return s.similarity - 2 * s.error > similar; };
+  if (steps.empty() || std::ranges::any_of(steps, below)) return true;
+  if (std::ranges::all_of(steps, above)) return false;
+  return std::nullopt;
 }
 
-Randomization randomization(Explainer& explainer, const Chosen<Method>& method,
-                            const Request& request, const Explanation& explanation) {
+namespace {
+
+/// How many layers have random weights in each step.
+std::vector<int64_t> steps_of(int64_t layers) {
+  std::vector<int64_t> counts;
+  for (const int64_t count : {int64_t{1}, layers / 4, layers / 2, 3 * layers / 4, layers}) {
+    if (count <= layers && count > (counts.empty() ? 0 : counts.back())) counts.push_back(count);
+  }
+  return counts;
+}
+
+/// The similarity after each step, for one draw of random weights.
+std::vector<double> similarities(Explainer& explainer, const Chosen<Method>& method,
+                                 const Request& same, const Array& maps,
+                                 const std::vector<const nn::Module*>& layers, int64_t draw) {
   const nn::Module& model = explainer.model();
   State random, mixed;
-  nn::declare(random, model, request.seed + 1'000'000'007);
+  nn::declare(random, model, same.seed + 1'000'000'007 * static_cast<uint64_t>(draw + 1));
   nn::declare(mixed, model, 0);
   for (const nn::Variable* v : model.variables())
     mixed.set(v->name(), explainer.state().get(v->name()));
   Explainer changed(model, mixed, {},
                     [&](const Tensor& output) { return explainer.decode(output); });
-  Request same = request;
-  same.classes = explanation.classes;
-  same.layer = explanation.layer;
-
-  const std::vector<const nn::Module*> layers = layers_from_head(model);
-  const auto count = std::ssize(layers);
-  Randomization result;
+  std::vector<double> result;
   int64_t done = 0;
-  for (const int64_t until : {int64_t{1}, count / 4, count / 2, 3 * count / 4, count}) {
-    if (until <= done) continue;
+  for (const int64_t until : steps_of(std::ssize(layers))) {
     for (; done < until; ++done) {
       for (const nn::Variable* v : model.variables()) {
         if (&v->owner() == layers[static_cast<size_t>(done)])
           mixed.set(v->name(), random.get(v->name()));
       }
     }
-    const Explanation now = explain(changed, method, same);
-    result.steps.push_back({done, layers[static_cast<size_t>(done - 1)]->path(),
-                            mean_similarity(explanation.maps, now.maps)});
+    result.push_back(mean_similarity(maps, explain(changed, method, same).maps));
   }
-  result.judge();
+  return result;
+}
+
+/// The mean of some draws, their deviation, and the error of the mean. A few draws that happen to
+/// agree are no proof: the deviation counts at least as `usual`.
+void summarise(const std::vector<double>& draws, Randomization::Step& step) {
+  constexpr double usual = 0.1;
+  const auto count = static_cast<double>(draws.size());
+  double sum = 0, squares = 0;
+  for (const double value : draws) sum += value;
+  for (const double value : draws) squares += (value - sum / count) * (value - sum / count);
+  step.similarity = sum / count;
+  step.spread = std::sqrt(squares / (count - 1));
+  step.error = std::max(step.spread, usual) / std::sqrt(count);
+}
+
+}  // namespace
+
+Randomization randomization(Explainer& explainer, const Chosen<Method>& method,
+                            const Request& request, const Explanation& explanation) {
+  constexpr int64_t fewest = 3, most = 9;
+  Request same = request;
+  same.classes = explanation.classes;
+  same.layer = explanation.layer;
+  const std::vector<const nn::Module*> layers = layers_from_head(explainer.model());
+  Randomization result;
+  for (const int64_t count : steps_of(std::ssize(layers)))
+    result.steps.push_back(
+        {.layers = count, .last = layers[static_cast<size_t>(count - 1)]->path()});
+  std::vector<std::vector<double>> draws(result.steps.size());
+  for (; result.draws < most && (result.draws < fewest || !result.passed()); ++result.draws) {
+    const std::vector<double> draw =
+        similarities(explainer, method, same, explanation.maps, layers, result.draws);
+    for (size_t i = 0; i < draws.size(); ++i) {
+      draws[i].push_back(draw[i]);
+      if (draws[i].size() > 1) summarise(draws[i], result.steps[i]);
+    }
+  }
   return result;
 }
 

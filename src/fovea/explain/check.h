@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,18 +48,23 @@ struct Randomization {
   struct Step {
     int64_t layers = 0;     ///< how many layers have random weights, from the head on
     std::string last;       ///< the module of the last of them
-    double similarity = 0;  ///< the mean rank correlation with the original maps
+    double similarity = 0;  ///< rank correlation with the original maps, the mean over all draws
+    double spread = 0;      ///< its standard deviation from draw to draw of the random weights
+    double error = 0;       ///< of the mean
   };
   std::vector<Step> steps;  ///< from the head alone to all layers
-  /// Whether the maps follow the weights: some similarity is at most `similar`.
-  bool passed = false;
+  int64_t draws = 0;
 
   static constexpr double similar = 0.5;
-  void judge();  ///< sets `passed`
+  /// Whether the maps follow the weights: some similarity is below `similar`, by twice its error.
+  /// False: all are above it by as much; none: neither is certain.
+  std::optional<bool> passed() const;
 };
 
 /// Computes `explanation` again with weights and statistics of a copy of the State replaced by new
-/// initial ones, in five steps from the last layer to the first. `inputs` as for the explanation.
+/// initial ones, in five steps from the last layer to the first; for three draws of these, and
+/// more, up to nine, until it is certain whether the maps follow the weights. `inputs` as for the
+/// explanation.
 Randomization randomization(Explainer& explainer, const Chosen<Method>& method,
                             const Request& request, const Explanation& explanation);
 

@@ -239,7 +239,7 @@ std::vector<std::pair<std::string, Array>> read_npz(const std::filesystem::path&
   return arrays;
 }
 
-void write_npy(const std::filesystem::path& path, const Array& array) {
+void write_npy(const std::filesystem::path& path, const Array& array, Flush flush) {
   std::string_view dtype;
   for (const auto& [known, value] : dtype_names) {
     if (value == array.dtype()) dtype = known;
@@ -260,10 +260,11 @@ void write_npy(const std::filesystem::path& path, const Array& array) {
   prefix +=
       {'\1', '\0', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
   prefix += header;
-  replace_file(path, [&](const Sink& sink) {
+  const auto write = [&](const Sink& sink) {
     sink(std::as_bytes(std::span(prefix)));
     sink({array.raw(), array.bytes()});
-  });
+  };
+  replace_file(path, write, flush);
 }
 
 }  // namespace fovea

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fovea/core/array.h"
+#include "fovea/core/files.h"
 
 namespace fovea {
 
@@ -22,6 +23,6 @@ std::vector<std::pair<std::string, Array>> read_npz(const std::filesystem::path&
 
 /// Writes version 1.0, the data at a multiple of 64 bytes. A crash leaves the old file or the new
 /// one. Errors: usage for bf16; io when the file cannot be written.
-void write_npy(const std::filesystem::path& path, const Array& array);
+void write_npy(const std::filesystem::path& path, const Array& array, Flush flush = Flush::now);
 
 }  // namespace fovea

@@ -80,7 +80,7 @@ std::string png_bytes(const Image& image, PngEffort effort) {
 }
 
 void encode_png(const std::filesystem::path& path, const Image& image, PngEffort effort) {
-  replace_file(path, png_bytes(image, effort));
+  replace_file(path, png_bytes(image, effort), Flush::later);
 }
 
 }  // namespace fovea

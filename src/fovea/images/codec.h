@@ -59,9 +59,9 @@ constexpr size_t png_depth_end = 25;
 /// pictures at once.
 enum class PngEffort { small, fast };
 
-/// Writes `image` as an 8-bit PNG (gray, RGB or RGBA); a crash leaves the old file or the new one,
-/// and equal images give equal files. Errors: usage when the image is malformed, io when it cannot
-/// be written.
+/// Writes `image` as an 8-bit PNG (gray, RGB or RGBA); a crash leaves the old file or the new one
+/// (see Flush::later), and equal images give equal files. Errors: usage when the image is
+/// malformed, io when it cannot be written.
 void encode_png(const std::filesystem::path& path, const Image& image,
                 PngEffort effort = PngEffort::small);
 /// The same bytes in memory. Errors: usage when the image is malformed.

@@ -65,6 +65,23 @@ draw::Chart curves(const std::vector<NamedHistory>& runs, const std::string& met
   return chart;
 }
 
+draw::Chart live_curves(const std::vector<train::EpochRecord>& history, const std::string& metric,
+                        draw::Series batch_losses) {
+  draw::Chart chart = curves({{"", history}}, metric);
+  const double last = history.empty() ? 0 : static_cast<double>(history.back().epoch);
+  for (draw::Panel& panel : chart.panels) {
+    auto& lines = std::get<draw::Lines>(panel.content);
+    lines.x_range =
+        draw::Range{0, std::max(last, batch_losses.x.empty() ? 0 : batch_losses.x.back())};
+    for (size_t i = 0; i < lines.series.size(); ++i) lines.series[i].color = draw::series_color(i);
+  }
+  batch_losses.name = "batch";
+  batch_losses.color = draw::faint;
+  auto& losses = std::get<draw::Lines>(chart.panels[0].content).series;
+  losses.insert(losses.begin(), std::move(batch_losses));  // below the others
+  return chart;
+}
+
 void write_curves(const std::filesystem::path& file, const std::vector<NamedHistory>& runs,
                   const std::string& metric) {
   if (std::ranges::all_of(runs, [](const NamedHistory& run) { return run.history.empty(); }))

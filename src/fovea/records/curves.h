@@ -19,7 +19,11 @@ struct NamedHistory {
 /// runs.
 draw::Chart curves(const std::vector<NamedHistory>& runs, const std::string& metric);
 
-/// The same as a file, .png or .svg. Errors: usage for another suffix, and when no epoch of any run
+/// Those of one run while it trains: also the losses of its batches, with x in epochs.
+draw::Chart live_curves(const std::vector<train::EpochRecord>& history, const std::string& metric,
+                        draw::Series batch_losses);
+
+/// `curves` as a file, .png or .svg. Errors: usage for another suffix, and when no epoch of any run
 /// is complete; io.
 void write_curves(const std::filesystem::path& file, const std::vector<NamedHistory>& runs,
                   const std::string& metric);

@@ -69,6 +69,7 @@ void TensorBoard::begin(train::Trainer& trainer) {
 }
 
 void TensorBoard::on_start(train::Trainer& trainer) {
+  if (trainer.setup().settings.tensorboard == "off") return;
   file_ = find_event_file(trainer.folder()).filename().string();
   if (!file_.empty()) return;  // of a run that is resumed
   file_ = fmt::format("{}{:.0f}.fovea", prefix, now(trainer).wall);
@@ -76,6 +77,7 @@ void TensorBoard::on_start(train::Trainer& trainer) {
 }
 
 void TensorBoard::on_resume(train::Trainer& trainer) {
+  if (file_.empty()) return;
   loss_sum_ = trainer.progress().loss_sum;
   const std::filesystem::path path = trainer.folder() / file_;
   if (!exists(path, ErrorKind::io)) return;
@@ -89,6 +91,7 @@ void TensorBoard::on_resume(train::Trainer& trainer) {
 }
 
 void TensorBoard::on_batch(train::Trainer& trainer) {
+  if (file_.empty()) return;
   const train::Progress& progress = trainer.progress();
   if (progress.batch == 1) loss_sum_ = 0;
   const double loss = (progress.loss_sum - loss_sum_) / static_cast<double>(trainer.batch().size());
@@ -107,13 +110,14 @@ void TensorBoard::on_batch(train::Trainer& trainer) {
 }
 
 void TensorBoard::on_epoch(train::Trainer& trainer, train::EpochRecord& record, bool) {
+  if (file_.empty()) return;
   const EventTime time = now(trainer);
   tasks::Numbers numbers{{"epoch", static_cast<double>(record.epoch)}};
   for (const auto& [name, value] : record.numbers) numbers.emplace_back(tag_of(name), value);
   numbers.emplace_back("speed/images_per_second", record.images_per_second);
   numbers.emplace_back("speed/waiting", record.waiting);
   trainer.files().append(file_, scalars_event(time, numbers));
-  if (options_.histograms) write_histograms(trainer, time);
+  if (trainer.setup().settings.tensorboard == "histograms") write_histograms(trainer, time);
 }
 
 void TensorBoard::write_histograms(train::Trainer& trainer, EventTime time) {
@@ -131,7 +135,7 @@ void TensorBoard::write_histograms(train::Trainer& trainer, EventTime time) {
 }
 
 void TensorBoard::on_end(train::Trainer& trainer, const train::Result& result) {
-  if (result.stopped) return;
+  if (result.stopped || file_.empty()) return;
   tasks::Numbers numbers;
   for (const auto& [name, value] : result.test) numbers.emplace_back("test/" + name, value);
   const EventTime time = now(trainer);

@@ -1,7 +1,7 @@
 #include "fovea/report/measured.h"
 
 #include <algorithm>
-#include <cmath>
+#include <cstring>
 #include <functional>
 #include <map>
 
@@ -14,27 +14,6 @@
 
 namespace fovea::report {
 namespace {
-
-/// What a classifier said of one sample.
-struct Verdict {
-  int64_t index = 0, target = 0, prediction = 0;
-  double probability = 0;
-};
-
-/// Of one batch: `decoded` holds a probability and a logit per class.
-void add_verdicts(const EvaluatedBatch& batch, std::vector<Verdict>& verdicts) {
-  const int64_t classes = batch.decoded.dim(1) / 2;
-  for (int64_t i = 0; i < batch.decoded.dim(0); ++i) {
-    Verdict v{.index = batch.first + i, .target = static_cast<int64_t>(batch.targets.at(i))};
-    for (int64_t k = 0; k < classes; ++k) {
-      const double p = batch.decoded.at(2 * i * classes + k);
-      if (p <= v.probability) continue;
-      v.probability = p;
-      v.prediction = k;
-    }
-    verdicts.push_back(v);
-  }
-}
 
 std::vector<CalibrationBin> calibration_of(const std::vector<Verdict>& verdicts) {
   constexpr size_t bins = 15;
@@ -80,9 +59,7 @@ std::string class_name(const Predictor& predictor, int64_t k) {
   return predictor.task().targets().names[static_cast<size_t>(k)];
 }
 
-/// The examples for these verdicts. What the net saw of several classes is not mixed: each map is
-/// of the prediction.
-std::vector<Example> examples_of(const std::vector<Verdict>& verdicts, Predictor& predictor,
+std::vector<Example> examples_of(const std::vector<Verdict>& verdicts, const Predictor& predictor,
                                  const data::Dataset& samples) {
   std::vector<Example> examples;
   for (const Verdict& v : verdicts) {
@@ -96,20 +73,34 @@ std::vector<Example> examples_of(const std::vector<Verdict>& verdicts, Predictor
   return examples;
 }
 
-/// Adds the Grad-CAM of each prediction; returns the layer, or "" for a net without one.
+/// Adds the Grad-CAM of each prediction, a batch at a time; returns the layer, or "" where there is
+/// no example.
 std::string add_maps(const std::vector<Verdict>& verdicts, std::vector<Example>& examples,
-                     explain::Explainer& explainer, const data::Dataset& samples) {
+                     explain::Explainer& explainer, const data::Dataset& samples,
+                     const std::stop_token& stop) {
   std::string layer;
   const auto method = explain::choose_method("gradcam", explain::Family::cam);
-  for (size_t i = 0; i < verdicts.size(); ++i) {
-    const Array input = samples.sample(verdicts[i].index).input;
-    const explain::Explanation found = explain::explain(
-        explainer, method,
-        {.inputs = explainer.normalized(input.reshaped(Shape{1}.concat(input.shape()))),
-         .classes = {verdicts[i].prediction}});
+  for (size_t first = 0; first < verdicts.size() && !stop.stop_requested();
+       first += explain::batch_size) {
+    const size_t count = std::min(verdicts.size() - first, size_t{explain::batch_size});
+    explain::Request request;
+    Array together;
+    for (size_t i = 0; i < count; ++i) {
+      const Array input = samples.sample(verdicts[first + i].index).input;
+      if (i == 0)
+        together = Array(input.dtype(), Shape{static_cast<int64_t>(count)}.concat(input.shape()));
+      std::memcpy(together.raw() + i * input.bytes(), input.raw(), input.bytes());
+      request.classes.push_back(verdicts[first + i].prediction);
+    }
+    request.inputs = explainer.normalized(together);
+    const explain::Explanation found = explain::explain(explainer, method, request);
     const Array maps = explain::scaled(found.maps);
-    examples[i].explained =
-        draw::overlay(examples[i].picture, maps.reshaped(maps.shape().slice(1)), {0, 1});
+    for (size_t i = 0; i < count; ++i) {
+      const Array map = explain::rows(maps, static_cast<int64_t>(i), 1);
+      Example& example = examples[first + i];
+      example.explained =
+          draw::overlay(example.picture, map.reshaped(map.shape().slice(1)), {0, 1});
+    }
     layer = found.layer;
   }
   return layer;
@@ -122,9 +113,24 @@ bool shows_pictures(const data::Dataset& samples) {
 
 }  // namespace
 
-Measured measure(Predictor& predictor, std::shared_ptr<const data::Dataset> samples,
-                 const std::string& split, const MeasureOptions& options) {
-  Measured result{.split = split, .all = samples->size()};
+void Results::add(const EvaluatedBatch& batch, const tasks::Task& task) {
+  if (task.name() != tasks::Classification::id) return;
+  const int64_t classes = batch.decoded.dim(1) / 2;  // a probability and a logit of each
+  for (int64_t i = 0; i < batch.decoded.dim(0); ++i) {
+    Verdict v{.index = batch.first + i, .target = static_cast<int64_t>(batch.targets.at(i))};
+    for (int64_t k = 0; k < classes; ++k) {
+      const double p = batch.decoded.at(2 * i * classes + k);
+      if (p <= v.probability) continue;
+      v.probability = p;
+      v.prediction = k;
+    }
+    verdicts.push_back(v);
+  }
+}
+
+Results evaluate(Predictor& predictor, std::shared_ptr<const data::Dataset> samples,
+                 const std::string& split, const EvaluateOptions& options) {
+  Results results{.split = split, .all = samples->size()};
   if (samples->size() > options.maximum) {
     std::vector<int64_t> order = data::permutation(samples->size(), 0, "report");
     order.resize(static_cast<size_t>(options.maximum));
@@ -133,31 +139,39 @@ Measured measure(Predictor& predictor, std::shared_ptr<const data::Dataset> samp
   }
   if (const auto& preprocessing = predictor.file().preprocessing)
     samples = data::prepared(samples, *preprocessing);
-  const bool classifies = predictor.task().name() == tasks::Classification::id;
-  std::vector<Verdict> verdicts;
+  results.samples = samples;
   const tasks::Measures measures = predictor.evaluation().measure(
-      samples, options.batch, options.progress, {}, [&](const EvaluatedBatch& batch) {
-        if (classifies) add_verdicts(batch, verdicts);
-      });
-  result.count = measures.count();
-  result.numbers = measures.numbers();
-  result.tables = measures.tables();
-  if (!classifies) return result;
-  result.calibration = calibration_of(verdicts);
-  if (!shows_pictures(*samples)) return result;
-  const auto wrong = worst(verdicts, options.examples);
-  const auto right = best(verdicts, options.examples / 2);
-  result.mistakes = examples_of(wrong, predictor, *samples);
-  result.right = examples_of(right, predictor, *samples);
+      samples, options.batch, options.progress, options.stop,
+      [&](const EvaluatedBatch& batch) { results.add(batch, predictor.task()); });
+  results.count = measures.count();
+  results.numbers = measures.numbers();
+  results.tables = measures.tables();
+  return results;
+}
+
+Measured describe(Predictor& predictor, const Results& results, int64_t mistakes,
+                  const std::stop_token& stop) {
+  const data::Dataset& samples = *results.samples;
+  Measured shown{.split = results.split,
+                 .count = results.count,
+                 .all = results.all,
+                 .numbers = results.numbers,
+                 .tables = results.tables,
+                 .calibration = calibration_of(results.verdicts)};
+  if (results.verdicts.empty() || !shows_pictures(samples)) return shown;
+  const auto wrong = worst(results.verdicts, mistakes);
+  const auto right = best(results.verdicts, mistakes / 2);
+  shown.mistakes = examples_of(wrong, predictor, samples);
+  shown.right = examples_of(right, predictor, samples);
   try {
     explain::Explainer explainer(predictor);
-    result.cam_layer = add_maps(wrong, result.mistakes, explainer, *samples);
-    const std::string layer = add_maps(right, result.right, explainer, *samples);
-    if (result.cam_layer.empty()) result.cam_layer = layer;
+    shown.cam_layer = add_maps(wrong, shown.mistakes, explainer, samples, stop);
+    const std::string layer = add_maps(right, shown.right, explainer, samples, stop);
+    if (shown.cam_layer.empty()) shown.cam_layer = layer;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::usage) throw;  // a net without positions has no such map
   }
-  return result;
+  return shown;
 }
 
 }  // namespace fovea::report

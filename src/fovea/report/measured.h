@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,37 @@
 #include "fovea/predict/predictor.h"
 
 namespace fovea::report {
+
+/// What a classifier said of one sample.
+struct Verdict {
+  int64_t index = 0, target = 0, prediction = 0;
+  double probability = 0;  ///< of the prediction
+};
+
+/// The results of an evaluation that a report is made of.
+struct Results {
+  std::string split;  ///< "test"
+  std::shared_ptr<const data::Dataset> samples =
+      nullptr;                 ///< those measured, as the net takes them
+  int64_t count = 0, all = 0;  ///< samples measured, and how many the split has
+  tasks::Numbers numbers = {};
+  std::vector<tasks::Table> tables = {};
+  std::vector<Verdict> verdicts = {};  ///< of classifiers, one per sample
+
+  /// Adds the verdicts of one batch of an evaluation whose task is `task`.
+  void add(const EvaluatedBatch& batch, const tasks::Task& task);
+};
+
+struct EvaluateOptions {
+  int64_t batch = 128;
+  int64_t maximum = 10'000;  ///< of a larger split so many samples are chosen at random
+  std::function<void(int64_t done, int64_t all)> progress = nullptr;
+  std::stop_token stop = {};  ///< ends it early, with the results so far
+};
+
+/// Measures the model of a predictor, for a report. Errors: as Evaluation::measure.
+Results evaluate(Predictor& predictor, std::shared_ptr<const data::Dataset> samples,
+                 const std::string& split, const EvaluateOptions& options = {});
 
 /// One sample that the report shows.
 struct Example {
@@ -25,7 +57,7 @@ struct CalibrationBin {
   double confidence = 0, accuracy = 0;  ///< means
 };
 
-/// A model measured on a split, for its report.
+/// What a report shows of results.
 struct Measured {
   std::string split;           ///< "test"
   int64_t count = 0, all = 0;  ///< samples measured, and how many there are
@@ -38,15 +70,9 @@ struct Measured {
   std::string cam_layer = {};  ///< whose Grad-CAM the examples have; "" for none
 };
 
-struct MeasureOptions {
-  int64_t batch = 128;
-  int64_t maximum = 10'000;  ///< of a larger split so many samples are chosen at random
-  int64_t examples = 12;     ///< of mistakes, and half as many right ones
-  std::function<void(int64_t done, int64_t all)> progress = nullptr;
-};
-
-/// Errors: as Evaluation::measure.
-Measured measure(Predictor& predictor, std::shared_ptr<const data::Dataset> samples,
-                 const std::string& split, const MeasureOptions& options = {});
+/// Chooses the examples, `mistakes` and half as many right ones, and computes their Grad-CAMs in
+/// batches. A stop request ends it early, with fewer maps. Errors: as explain::explain.
+Measured describe(Predictor& predictor, const Results& results, int64_t mistakes = 12,
+                  const std::stop_token& stop = {});
 
 }  // namespace fovea::report

@@ -6,7 +6,6 @@
 
 #include "fovea/core/parallel.h"
 #include "fovea/core/text.h"
-#include "fovea/data/prepared.h"
 #include "fovea/data/registry.h"
 #include "fovea/report/sections.h"
 
@@ -30,12 +29,6 @@ Array first_input(const data::Dataset& samples) {
   return input.reshaped(Shape{1}.concat(input.shape()));
 }
 
-std::shared_ptr<const data::Dataset> as_the_net_takes(
-    const Predictor& predictor, std::shared_ptr<const data::Dataset> samples) {
-  const auto& preprocessing = predictor.file().preprocessing;
-  return preprocessing ? data::prepared(std::move(samples), *preprocessing) : samples;
-}
-
 /// The test set as the model counts its classes. Errors: usage when its targets are others.
 std::shared_ptr<const data::Dataset> test_set(const Predictor& predictor, const std::string& data) {
   const data::DataSets sets = data::open(data);
@@ -46,34 +39,49 @@ std::shared_ptr<const data::Dataset> test_set(const Predictor& predictor, const 
   throw Error(ErrorKind::usage, fmt::format("the data set {} has other targets now", data));
 }
 
+/// The model measured on the test set.
+Results test_results(Predictor& predictor, const std::string& data, const Options& options) {
+  EvaluateOptions evaluating{.stop = options.stop};
+  if (options.progress) {
+    evaluating.progress = [&](int64_t done, int64_t all) {
+      options.progress(static_cast<double>(done) / static_cast<double>(all),
+                       fmt::format("report: {} of {} samples", grouped(done), grouped(all)));
+    };
+  }
+  return evaluate(predictor, test_set(predictor, data), "test", evaluating);
+}
+
+/// The results of the test, whose samples are returned; null if they cannot be read, or there are
+/// none.
+std::shared_ptr<const data::Dataset> add_test(Page& page, Predictor& predictor,
+                                              const RunContents& run, int64_t examples,
+                                              const Options& options) {
+  try {
+    const Results results = options.tested != nullptr
+                                ? *options.tested
+                                : test_results(predictor, run.record.data, options);
+    if (results.samples->size() == 0 || options.stop.stop_requested()) return nullptr;
+    const Measured measured = describe(predictor, results, examples, options.stop);
+    add_results(page, measured);
+    add_examples(page, measured);
+    return results.samples;
+  } catch (const Error& error) {
+    page.section("Results");
+    page.note(fmt::format("The model was not measured: {}", error.headline()));
+    return nullptr;
+  }
+}
+
 /// Sections that need the model and the data. What cannot be read is said on the page.
 void add_model_sections(Page& page, const RunContents& run, int64_t examples,
                         const Options& options) {
   const std::filesystem::path file = run.folder / "best.safetensors";
   try {
     Predictor predictor(file);
-    std::shared_ptr<const data::Dataset> samples;
-    try {
-      samples = test_set(predictor, run.record.data);
-      MeasureOptions measuring{.examples = examples};
-      if (options.progress) {
-        measuring.progress = [&](int64_t done, int64_t all) {
-          options.progress(static_cast<double>(done) / static_cast<double>(all),
-                           fmt::format("report: {} of {} samples", grouped(done), grouped(all)));
-        };
-      }
-      if (samples->size() > 0) {
-        const Measured measured = measure(predictor, samples, "test", measuring);
-        add_results(page, measured);
-        add_examples(page, measured);
-      }
-    } catch (const Error& error) {
-      page.section("Results");
-      page.note(fmt::format("The model was not measured: {}", error.headline()));
-      samples = nullptr;
-    }
-    if (samples != nullptr && samples->size() > 0) {
-      const Array input = first_input(*as_the_net_takes(predictor, samples));
+    const auto samples = add_test(page, predictor, run, examples, options);
+    if (options.stop.stop_requested()) return;
+    if (samples != nullptr) {
+      const Array input = first_input(*samples);
       add_insides(page, predictor, &input);
     } else {
       add_insides(page, predictor, nullptr);
@@ -107,7 +115,7 @@ std::string run_report(const std::vector<std::filesystem::path>& folders, const 
               picture_budget);
     add_summary(page, runs[0]);
     add_run(page, runs[0], examples, true, options);
-    return std::move(page).document();
+    return options.stop.stop_requested() ? "" : std::move(page).document();
   }
   std::vector<std::string> names;
   for (const RunContents& run : runs) names.push_back(run.name());
@@ -117,6 +125,7 @@ std::string run_report(const std::vector<std::filesystem::path>& folders, const 
   for (const RunContents& run : runs) {
     page.divider(run.name());
     add_summary(page, run);
+    if (options.stop.stop_requested()) return "";
     add_run(page, run, std::max<int64_t>(examples / std::ssize(runs), 2), false, options);
   }
   return std::move(page).document();

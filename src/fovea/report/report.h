@@ -16,6 +16,9 @@ namespace fovea::report {
 struct Options {
   /// Called with what is being done and its share from 0 to 1.
   std::function<void(double share, const std::string& what)> progress = nullptr;
+  /// The test of the only run's best model, where it was just measured; else it is measured.
+  const Results* tested = nullptr;
+  std::stop_token stop = {};  ///< ends the work early: then the page is ""
 };
 
 /// The report of a run, from its folder: what its files hold, and its best model measured on the

@@ -4,6 +4,10 @@
 
 #include "fovea/train/history.h"
 
+namespace fovea {
+struct EvaluatedBatch;
+}
+
 namespace fovea::train {
 
 class Trainer;
@@ -30,6 +34,8 @@ class Callback {
   virtual void on_resume(Trainer&) {}
   /// After an epoch's record, models and checkpoint were written.
   virtual void on_saved(Trainer&) {}
+  /// After each batch of the test of the best model, which is measured once, at the end.
+  virtual void on_test(Trainer&, const EvaluatedBatch&) {}
   /// At the end of a run that is complete and tested, or was stopped; not if an error ends it.
   virtual void on_end(Trainer&, const Result&) {}
   /// Warnings and notes, one line each.

@@ -70,8 +70,9 @@ std::string Setting::get(const Settings& settings) const {
 }
 
 bool Setting::in_model_file(const Settings& settings) const {
-  constexpr std::string_view elsewhere[] = {"threads", "workers",    "cache", "data",
-                                            "weights", "save-every", "keep",  "class-weights"};
+  constexpr std::string_view elsewhere[] = {"threads", "workers",       "cache",
+                                            "data",    "weights",       "save-every",
+                                            "keep",    "class-weights", "tensorboard"};
   constexpr std::string_view newer[] = {
       "deterministic", "no-winograd", "drop-last", "task",       "monitor", "on-bad-image",
       "group",         "clip-value",  "patience",  "min-change", "tta",     "sampling",
@@ -209,6 +210,10 @@ std::vector<Setting> last_settings() {
        &Settings::save_every, 0, 0, true},
       {"keep", "number of such files, of which the oldest are removed; 0: all", &Settings::keep, 0,
        1e6, true},
+      {"tensorboard",
+       "event files for TensorBoard in the run's folder: off, scalars (with pictures of the first "
+       "batches and the settings), or histograms: also those of weights and gradients, each epoch",
+       &Settings::tensorboard, 0, 0, true},
       {"workers", "threads that load images ahead", &Settings::workers, 0, 256, true},
       {"cache",
        "memory in which images stay once decoded: 1G, 500M, 0 for none; auto is a quarter of what "

@@ -58,7 +58,8 @@ struct Settings {
   double min_change = 0;   ///< an improvement of the metric is larger than this
   std::string save_every;  ///< as SaveEvery reads it; "": a checkpoint every epoch and 5 minutes
   int64_t keep = 0;        ///< latest files of epochs to keep; 0: all
-  int64_t workers = 1;     ///< threads that load ahead
+  std::string tensorboard = "scalars";  ///< its event files: "off", "scalars" or "histograms"
+  int64_t workers = 1;                  ///< threads that load ahead
   std::string cache = "auto";  ///< bytes for decoded images, as parse_bytes; "auto": by the memory
   int64_t seed = 1;
   int64_t threads = 0;  ///< 0: all that the process may use

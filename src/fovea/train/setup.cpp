@@ -30,9 +30,16 @@ const Settings& consistent(const Settings& s) {
   needs(s.backbone_lr > 0, "--backbone-lr", s.unfreeze_after > 0, "--unfreeze-after");
   needs(s.backbone_lr > 0, "--backbone-lr", s.lr > 0, "an --lr above 0, whose schedule it shares");
   (void)parse_precision(s.precision);
-  if (s.on_bad_image == "fail" || s.on_bad_image == "skip") return s;
-  throw Error(ErrorKind::usage, fmt::format("--on-bad-image: \"{}\" is neither fail nor skip",
-                                            printable(s.on_bad_image)));
+  const auto one_of = [](const std::string& flag, const std::string& text,
+                         const std::vector<std::string>& words) {
+    if (std::ranges::find(words, text) != words.end()) return;
+    throw Error(ErrorKind::usage,
+                fmt::format("{}: \"{}\" is not one of its words", flag, printable(text)))
+        .with("known", join(words));
+  };
+  one_of("--on-bad-image", s.on_bad_image, {"fail", "skip"});
+  one_of("--tensorboard", s.tensorboard, {"off", "scalars", "histograms"});
+  return s;
 }
 
 data::DataSets open_data(const Settings& settings, std::string_view index) {

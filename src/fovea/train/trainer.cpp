@@ -417,6 +417,7 @@ Result Trainer::result() {
       .best_value = progress_.best_value,
       .test = {},
       .test_samples = 0,
+      .test_tables = {},
       .seconds = progress_.epoch_seconds,
       .images_per_second = 0,
       .folder = folder_,
@@ -444,12 +445,16 @@ void Trainer::test(Result& result) {
   learner_->step().memory() = {};  // makes room for the weights of the file
   load_weights(*setup_.model, state(), load_model(folder_ / "best.safetensors").weights);
   const TestViews views = TestViews::parse(setup_.settings.tta);
-  Evaluation evaluation(*setup_.model, state(), setup_.normalization(), setup_.metrics, nullptr,
-                        views);
+  Evaluation evaluation(
+      *setup_.model, state(), setup_.normalization(), setup_.metrics,
+      [this](const Tensor& output) { return setup_.task->decoded(output); }, views);
   evaluation.share(learner_->step().memory());
   const int64_t batch = evaluation_batch(setup_.settings.batch) / views.count();
-  const tasks::Measures measures = evaluation.measure(
-      setup_.prepared(setup_.sets.test), std::max<int64_t>(batch, 1), nullptr, stop_.get_token());
+  const tasks::Measures measures =
+      evaluation.measure(setup_.prepared(setup_.sets.test), std::max<int64_t>(batch, 1), nullptr,
+                         stop_.get_token(), [this](const EvaluatedBatch& done) {
+                           for (Callback* callback : callbacks_) callback->on_test(*this, done);
+                         });
   if (measures.count() < setup_.sets.test->size()) {
     message("stopped during the test of the best model; the checkpoint of the last epoch was kept");
     result.stopped = true;
@@ -457,6 +462,7 @@ void Trainer::test(Result& result) {
   }
   result.test = measures.numbers();
   result.test_samples = measures.count();
+  result.test_tables = measures.tables();
   append_log(folder_, "test of the best model, epoch " + std::to_string(result.best_epoch) + ": " +
                           numbers_text(result.test));
 }

@@ -27,7 +27,8 @@ struct Result {
   std::optional<double> best_value;  ///< its value; none with --val 0, where the last epoch counts
   tasks::Numbers test;               ///< of the best model, on the test set; empty when stopped
   int64_t test_samples = 0;
-  double seconds = 0;  ///< of training alone
+  std::vector<tasks::Table> test_tables;  ///< such as a row per class, of the same test
+  double seconds = 0;                     ///< of training alone
   double images_per_second = 0;
   std::filesystem::path folder;
   std::string precision;                   ///< "f32", "bf16" or "f16"
