@@ -108,7 +108,7 @@ TEST(Check, TheRandomisationTestDoesNotDependOnTheSeedEvenForOneImage) {
 TEST(Check, AVerdictOfTheRandomisationTestIsGivenOnlyWhereItIsCertain) {
   const auto verdict = [](double similarity, double error) {
     Randomization r;
-    r.steps = {{.similarity = 0.95, .error = 0.02}, {.similarity = similarity, .error = error}};
+    r.steps = {{1, "fc", 0.95, 0, 0.02}, {2, "conv1", similarity, 0, error}};
     return r.passed();
   };
   EXPECT_EQ(verdict(0.2, 0.1), true);
