@@ -66,9 +66,11 @@ TEST_F(CheckUps, StrictDataCheckEndsWith3IfAnythingIsFound) {
   EXPECT_EQ(fovea({"data", "check", data()}).code, 0);
   const Outcome strict = fovea({"data", "check", data(), "--strict", "--json"});
   EXPECT_EQ(strict.code, strict.json().at("findings") == 0 ? 0 : 3);
-  std::filesystem::create_directories(folder_ / "images/train/a");
-  std::filesystem::create_directories(folder_ / "images/test/a");
-  put(folder_ / "images/train/a/broken.png", "not a picture");
+  for (const char* place : {"train/a", "train/b", "test/a", "test/b"}) {
+    const std::string images = folder_ / (std::string("images/") + place);
+    std::filesystem::create_directories(images);
+    put(images + "/broken.png", "not a picture");
+  }
   const std::string folder = "folder:" + (folder_ / "images").string();
   const Outcome broken = fovea({"data", "check", folder, "--strict"});
   EXPECT_EQ(broken.code, 3) << broken.err;

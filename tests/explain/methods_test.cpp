@@ -310,6 +310,31 @@ TEST(Explain, SaysWhatItCannotExplain) {
                [&] { (void)choose_method("rise", Family::cam); });
 }
 
+/// A convolution that covers its input: one position is left.
+class OnePosition : public nn::Module {
+ public:
+  explicit OnePosition(const nn::Scope& s)
+      : Module(s), conv(at("conv"), 1, 4, {.kernel = 4}), fc(at("fc"), 4, 3) {}
+  Tensor forward(Tensor x) const override { return fc(flatten(relu(conv(x)))); }
+  nn::Conv2d conv;
+  nn::Linear fc;
+};
+
+TEST(Explain, MapsOfOnePositionAreMapsToo) {
+  const OnePosition net(nn::Scope("one"));
+  State state;
+  nn::declare(state, net, 1);
+  Explainer explainer(net, state);
+  const Request request{.inputs = Array::full(DType::f32, {2, 1, 4, 4}, 0.5)};
+  for (const Method& row : methods()) {
+    if (row.family != Family::cam) continue;
+    const Explanation found = explained(explainer, row.choice.name, request);
+    EXPECT_EQ(found.maps.shape(), (Shape{2, 1, 1})) << row.choice.name;
+    EXPECT_EQ(found.layer, "conv+relu");
+    for (float v : found.maps.data<float>()) EXPECT_TRUE(std::isfinite(v)) << row.choice.name;
+  }
+}
+
 TEST(Explain, TakesMethodsOfYourOwn) {
   add_method({.choice = {.name = "negative", .help = "minus the input"},
               .family = Family::saliency,

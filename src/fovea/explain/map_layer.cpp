@@ -106,7 +106,8 @@ Layer find_layer(const Tensor& input, const Tensor& output, const std::string& n
       if (graph.value(*id).type.shape.slice(2).numel() > 1)
         return layer(*id, name_of(input, *id, modules));
     }
-    throw no_map(graph);
+    if (ids.empty()) throw no_map(graph);
+    return layer(ids.back(), name_of(input, ids.back(), modules));  // a map of one position
   }
   for (const Tap& result : module_results(graph)) {  // any of the modules that returned the value
     if (result.name != name) continue;

@@ -16,8 +16,9 @@ struct Layer {
 
 /// The layer of that name in a graph in which a model maps `input` [N, C, spatial...] to `output`.
 /// "" chooses the last value before global pooling or flatten: the last with more than one position
-/// that depends on the input and that the output depends on. Errors: usage when there is none,
-/// for an unknown name (with the names that there are), or a layer without spatial axes.
+/// that depends on the input and that the output depends on, or the last one of all if none has
+/// more. Errors: usage when there is none, for an unknown name (with the names that there are), or
+/// a layer without spatial axes.
 Layer find_layer(const Tensor& input, const Tensor& output, const std::string& name);
 
 /// The output if `layer` had the value `other` (of the same type but for the batch): the ops that
