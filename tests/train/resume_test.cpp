@@ -66,8 +66,8 @@ TEST_F(Resuming, SettingsThatWouldMakeItAnotherRunAreRefusedByName) {
             "--lr cannot change when a run is resumed\n"
             "  run      0.02\n"
             "  given    0.5\n"
-            "  possible --data, --epochs, --no-winograd, --save-every, --keep, --workers, --cache, "
-            "--threads\n"
+            "  possible --data, --epochs, --no-winograd, --save-every, --keep, --tensorboard, "
+            "--workers, --cache, --threads\n"
             "  try      a new run that starts from this one's weights: --weights " +
                 (folder_ / "run/last.safetensors").string());
   expect_error(ErrorKind::usage, "unknown setting \"epoch\"\n  nearest epochs", [&] {
