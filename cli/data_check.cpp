@@ -52,15 +52,21 @@ Json to_json(const data::Duplicates& group) {
           {"samples", samples}};
 }
 
+Json to_json(const std::map<std::string, int64_t>& counts) {
+  Json document = Json::object();
+  for (const auto& [name, count] : counts) document[name] = count;
+  return document;
+}
+
 Json to_json(const data::Report& report) {
-  Json document{{"counts", report.counts},
+  Json document{{"counts", to_json(report.counts)},
                 {"broken", to_json(report.broken)},
                 {"wrong_extensions", to_json(report.wrong_suffix)}};
   document["duplicates"] = Json::array();
   for (const data::Duplicates& group : report.duplicates)
     document["duplicates"].push_back(to_json(group));
   document["classes"] = Json::object();
-  for (const auto& [name, counts] : report.classes) document["classes"][name] = counts;
+  for (const auto& [name, counts] : report.classes) document["classes"][name] = to_json(counts);
   if (const std::optional<double> ratio = report.imbalance())
     document["imbalance"] = std::isfinite(*ratio) ? Json(*ratio) : Json(nullptr);
   document["sizes"] = Json::array();

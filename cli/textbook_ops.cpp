@@ -206,7 +206,7 @@ std::vector<Example> convolution_examples() {
        [] {
          const Array x = image(digits), k = image(edges);
          return Json{{"valid", convolved(x, k, {.padding = "valid"})},
-                     {"same, first row", convolved(x, k, {.padding = "same"})[0]},
+                     {"same, first row", convolved(x, k, {.padding = "same"}).values()[0]},
                      {"full, size", convolved(x, k, {.padding = "full"}).size()}};
        },
        "\"(K - 1) / 2\" keeps the size only for odd kernels and stride 1."},
