@@ -49,6 +49,35 @@ TEST(Moves, PermuteTakesAnyOrderOfAxes) {
   }
 }
 
+TEST(Moves, PermuteTakesAndGivesAnyLayout) {
+  Random random(12, "moves");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const int rank = static_cast<int>(pick(random, 3, 5));
+    std::vector<int> axes;
+    for (int i = 0; i < rank; ++i) axes.insert(axes.begin() + pick(random, 0, i), i);
+    Type x{random_dtype(random), random_shape(random, rank)};
+    x.shape.set(1, 16 * pick(random, 1, 3));
+    x.shape.set(axes[1], 16 * pick(random, 1, 3));
+    Problem problem = make_problem(Permute{axes}, {x}, layouts[static_cast<size_t>(trial % 3)]);
+    problem.out[0].layout = layouts[static_cast<size_t>(trial / 3 % 3)];
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {}));
+  }
+}
+
+TEST(Moves, ChannelsMoveToTheLastAxisAndBackWithoutAReorder) {
+  const Type image{DType::f32, {2, 32, 5, 6}, Layout::blocked16};
+  const Type rows{DType::f32, {2, 5, 6, 32}};
+  const auto last = priced_layouts(Problem{Permute{{0, 2, 3, 1}}, {image}, {rows}});
+  ASSERT_EQ(last.size(), 1u);
+  EXPECT_EQ(last[0].layouts.in[0], Layout::blocked16);
+  EXPECT_EQ(last[0].layouts.out[0], Layout::plain);
+  const auto first = priced_layouts(Problem{Permute{{0, 3, 1, 2}}, {rows}, {image}});
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(first[0].layouts.in[0], Layout::plain);
+  EXPECT_EQ(first[0].layouts.out[0], preferred_layout(image));
+  EXPECT_TRUE(priced_layouts(Problem{Permute{{0, 2, 1, 3}}, {rows}, {rows}}).empty());
+}
+
 TEST(Moves, FlipReversesAnyAxes) {
   Random random(11, "moves");
   for (int trial = 0; trial < shapes_per_op; ++trial) {

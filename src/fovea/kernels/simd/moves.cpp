@@ -245,12 +245,22 @@ Offer make_reorder(const Problem& problem) {
 
 Offer make_permute(const Problem& problem) {
   const Type &x = problem.in[0], &y = problem.out[0];
-  const auto from = memory_steps(x, -1), to = memory_steps(y, -1);
+  const auto blocked = [](const Type& type) { return type.layout == Layout::blocked16; };
+  /// Along an axis: from one block of 16 to the next, and from one element to the next.
+  const auto steps = [&](const Type& type, int axis) {
+    const auto all = memory_steps(type, blocked(type) ? 1 : -1);
+    if (blocked(type) && axis == 1) return std::pair(all[1], all[2]);
+    const int64_t step = all[static_cast<size_t>(blocked(type) && axis > 1 ? axis + 1 : axis)];
+    return std::pair(16 * step, step);
+  };
   const std::vector<int>& axes = problem.op.get<Permute>().axes;
   Block block;
-  for (size_t i = 0; i < axes.size(); ++i) {
-    const auto source = static_cast<size_t>(axes[i]);
-    block.axes.push_back({y.dim(static_cast<int>(i)), {from[source], to[i]}});
+  for (int i = 0; i < y.rank(); ++i) {
+    const int source = axes[static_cast<size_t>(i)];
+    const auto from = steps(x, source), to = steps(y, i);
+    const bool split = (blocked(x) && source == 1) || (blocked(y) && i == 1);
+    if (split) block.axes.push_back({y.dim(i) / 16, {from.first, to.first}});
+    block.axes.push_back({split ? 16 : y.dim(i), {from.second, to.second}});
   }
   block.axes = joined(std::move(block.axes), 1);
   return offer_copy(problem, block);

@@ -2,6 +2,8 @@
 
 #include <hwy/highway.h>
 
+#include <vector>
+
 #include "fovea/kernels/simd/depthwise.h"
 #include "fovea/kernels/simd/direct.h"
 #include "fovea/kernels/simd/simd.h"
@@ -13,6 +15,24 @@
 #include "fovea/ops/reorder.h"
 
 namespace fovea {
+
+namespace {
+
+/// Channels that move to the last axis are read in the layout that they have, and those that come
+/// from there are written as convolutions prefer them: so neither needs a reorder.
+std::vector<Layouts> permute_layouts(const Problem& problem) {
+  const Type& y = problem.out[0];
+  const std::vector<int>& axes = problem.op.get<Permute>().axes;
+  if (y.rank() < 3 || y.rank() > 5) return {};
+  std::vector<int> to_last{0}, to_first{0, y.rank() - 1};
+  for (int i = 2; i < y.rank(); ++i) to_last.push_back(i), to_first.push_back(i - 1);
+  to_last.push_back(1);
+  if (axes == to_last) return {{{problem.in[0].layout}, {Layout::plain}}};
+  if (axes == to_first) return {{{Layout::plain}, {preferred_layout(y)}}};
+  return {};
+}
+
+}  // namespace
 
 bool simd::has_half_vectors() { return (hwy::SupportedTargets() & (HWY_SSE4 - 1)) != 0; }
 
@@ -89,7 +109,7 @@ void add_simd_rules(const RuleSink& add) {
   rule(typeid(SumOfSquares), simd::make_sum_of_squares);
   rule(typeid(SumTo), simd::make_sum_to);
   rule(typeid(Dropout), simd::make_dropout);
-  rule(typeid(Permute), simd::make_permute);
+  add(typeid(Permute), {"simd", simd::make_permute, nullptr, permute_layouts});
   rule(typeid(Reshape), simd::make_reshape);
   rule(typeid(Concat), simd::make_concat);
   rule(typeid(Flip), simd::make_flip);
