@@ -88,11 +88,16 @@ std::string heading(const Snapshot& now) {
 }
 
 std::string drawing(const Snapshot& now, const DrawingArea& area) {
-  const int rows = std::clamp(area.size.rows - 6, 4, 14);
-  return heading(now) + "\n" +
-         draw::terminal_chart(
-             records::live_curves(now.history, now.run.record.metric, batch_losses(now)),
-             area.size.columns - 1, rows, area.colors);
+  constexpr int most = 14, fewest = 3;
+  const draw::Chart chart =
+      records::live_curves(now.history, now.run.record.metric, batch_losses(now));
+  std::string text;
+  for (int rows = most; rows >= fewest; --rows) {  // as many as the terminal has space for
+    text =
+        heading(now) + "\n" + draw::terminal_chart(chart, area.size.columns - 1, rows, area.colors);
+    if (std::ranges::count(text, '\n') + 1 < area.size.rows) break;
+  }
+  return text;
 }
 
 std::string epoch_line(const train::EpochRecord& record) {

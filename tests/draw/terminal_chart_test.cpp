@@ -44,6 +44,13 @@ TEST(TerminalChart, ALineGoesFromCornerToCorner) {
   EXPECT_TRUE(lines[6].ends_with("epoch 10")) << lines[6];
 }
 
+TEST(TerminalChart, ALabelWithoutSpaceLeavesTheNumbers) {
+  Lines lines = rising;
+  lines.x_label = "layers with random weights, from the head";
+  const auto drawn = lines_of(terminal_chart({.panels = {{"", lines}}}, 40, 2, false));
+  EXPECT_EQ(drawn.back(), std::string(8, ' ') + "0" + std::string(29, ' ') + "10");
+}
+
 TEST(TerminalChart, PanelsAreBesideEachOtherWhereTheyFitAndNoLineIsTooLong) {
   const std::string name(100, 'n');
   Lines busy = rising;

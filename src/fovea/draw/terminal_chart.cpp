@@ -162,9 +162,10 @@ std::vector<std::string> panel_lines(const std::string& title, const Lines& line
     text.push_back(std::move(line).text());
   }
   Line range(width, colors);
-  const std::string last = fmt::format("{} {}", lines.x_label, tick_text(xs.range.high));
   range.fill_to(labels + 2);
   range.add(tick_text(xs.range.low));
+  std::string last = fmt::format("{} {}", lines.x_label, tick_text(xs.range.high));
+  if (range.used() + static_cast<int>(last.size()) >= width) last = tick_text(xs.range.high);
   range.fill_to(width - static_cast<int>(last.size()));
   range.add(last);
   text.push_back(std::move(range).text());
