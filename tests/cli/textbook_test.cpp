@@ -34,8 +34,8 @@ TEST(Selftest, EveryExampleAgrees) {
 
 TEST(Selftest, AWrongAnswerIsShownAndEndsWith1) {
   // Otherwise a broken build would pass its own test.
-  const auto giving = [](const cli::Json& answer) { return [answer] { return answer; }; };
-  const cli::Json rows = {{1.0, 2.0}, {3.0, 4.0}};
+  const auto giving = [](const Json& answer) { return [answer] { return answer; }; };
+  const Json rows = {{1.0, 2.0}, {3.0, 4.0}};
   cli::Console console;
   testing::internal::CaptureStdout();
   EXPECT_EQ(cli::check_examples({{"X1", "right", rows, giving(rows)},
@@ -45,7 +45,7 @@ TEST(Selftest, AWrongAnswerIsShownAndEndsWith1) {
   EXPECT_EQ(
       cli::check_examples({{"X3", "one number off", rows, giving({{1, 2}, {3, 5}})}}, console), 1);
   EXPECT_EQ(cli::check_examples({{"X4", "a row too few", rows, giving({{1, 2}})}}, console), 1);
-  const auto failing = []() -> cli::Json { throw Error(ErrorKind::usage, "no such kernel"); };
+  const auto failing = []() -> Json { throw Error(ErrorKind::usage, "no such kernel"); };
   EXPECT_EQ(cli::check_examples({{"X5", "an error", 1, failing}}, console), 1);
   console.flush();
   const std::string text = testing::internal::GetCapturedStdout();

@@ -111,7 +111,7 @@ TEST_F(TensorBoardTest, AResumedRunWritesWhatItsSettingsSay) {
   EXPECT_TRUE(find_event_file(folder_ / "none").empty());
   settings_.tensorboard = "scalar";
   expect_error(ErrorKind::usage,
-               "--tensorboard: \"scalar\" is not one of its words\n  known   off, scalars, "
+               "--tensorboard: unknown value \"scalar\"\n  known   off, scalars, "
                "histograms",
                [&] { recorded("wrong"); });
 }

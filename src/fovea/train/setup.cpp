@@ -33,8 +33,7 @@ const Settings& consistent(const Settings& s) {
   const auto one_of = [](const std::string& flag, const std::string& text,
                          const std::vector<std::string>& words) {
     if (std::ranges::find(words, text) != words.end()) return;
-    throw Error(ErrorKind::usage,
-                fmt::format("{}: \"{}\" is not one of its words", flag, printable(text)))
+    throw Error(ErrorKind::usage, fmt::format("{}: unknown value \"{}\"", flag, printable(text)))
         .with("known", join(words));
   };
   one_of("--on-bad-image", s.on_bad_image, {"fail", "skip"});
