@@ -1,3 +1,4 @@
+#include "fovea/models/backbone.h"
 #include "fovea/models/families.h"
 #include "fovea/nn.h"
 
@@ -23,37 +24,84 @@ struct Plan {
   int64_t classifier;  ///< channels of the second-to-last layer
 };
 
-/// Howard et al. 2019, "Searching for MobileNetV3". Arrays have torchvision's names.
+/// The layers of Howard et al. 2019, "Searching for MobileNetV3", before the classifier. Arrays
+/// have torchvision's names. A stage ends with the block that has the next stride, as in
+/// torchvision.
+class MobileNetV3Features : public Backbone {
+ public:
+  using Backbone::forward;
+
+  MobileNetV3Features(const nn::Scope& s, const std::vector<Row>& rows, double width,
+                      const BackboneOptions& options)
+      : Backbone(s) {
+    const auto scaled = [&](int64_t channels) {
+      return round_channels(static_cast<double>(channels) * width);
+    };
+    int64_t channels = scaled(16), stride = 2;
+    add<nn::ConvNormAct<nn::Hardswish>>(options.in_channels, channels,
+                                        nn::ConvNormActOptions{.stride = 2, .norm = norm});
+    for (const Row& row : rows) {
+      const int64_t hidden = scaled(row.hidden), out = scaled(row.out);
+      stride *= row.stride;
+      const bool dilates = stride == 32 && options.dilated > 0;
+      const nn::InvertedResidualOptions block{
+          .kernel = row.kernel,
+          .stride = dilates ? 1 : row.stride,
+          .dilation = dilates ? 2 : 1,
+          .squeezed = row.squeezes ? round_channels(static_cast<double>(hidden / 4)) : 0,
+          .norm = norm};
+      if (row.activation == HS)
+        add<nn::InvertedResidual<nn::Hardswish, Squeeze>>(channels, hidden, out, block);
+      else
+        add<nn::InvertedResidual<nn::ReLU, Squeeze>>(channels, hidden, out, block);
+      channels = out;
+      if (row.stride == 2 && stride >= 4 && stride < 32) end_stage(channels);
+    }
+    add<nn::ConvNormAct<nn::Hardswish>>(channels, 6 * channels,
+                                        nn::ConvNormActOptions{.kernel = 1, .norm = norm});
+    end_stage(6 * channels);
+  }
+
+  Tensors forward(const Tensor& x, Stages) const override {
+    Tensor y = x;
+    Tensors stages;
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      y = (*layers_[i])(y);
+      if (i == ends_[stages.size()]) stages.push_back(y);
+    }
+    return stages;
+  }
+  std::vector<int64_t> channels() const override { return channels_; }
+
+ private:
+  template <class Layer, class... Args>
+  void add(const Args&... args) {
+    layers_.push_back(std::make_unique<Layer>(at(std::to_string(layers_.size())), args...));
+  }
+  void end_stage(int64_t channels) {
+    ends_.push_back(layers_.size() - 1);
+    channels_.push_back(channels);
+  }
+
+  std::vector<std::unique_ptr<nn::Module>> layers_;
+  std::vector<size_t> ends_;  ///< the last layer of each stage
+  std::vector<int64_t> channels_;
+};
+
+/// The same with a classifier.
 class MobileNetV3 : public nn::Module {
  public:
   MobileNetV3(const nn::Scope& s, const Config& c, const Plan& plan)
       : Module(s),
-        features(at("features")),
+        features(at("features"), plan.rows, c.choices.number("width"), {.in_channels = c.input[0]}),
         avgpool(at("avgpool"), 1),
         classifier(at("classifier")) {
-    const auto scaled = [&](int64_t channels) {
-      return round_channels(static_cast<double>(channels) * c.choices.number("width"));
-    };
-    int64_t channels = scaled(16);
-    features.add<nn::ConvNormAct<nn::Hardswish>>(c.input[0], channels,
-                                                 nn::ConvNormActOptions{.stride = 2, .norm = norm});
-    for (const Row& row : plan.rows) {
-      const int64_t hidden = scaled(row.hidden), out = scaled(row.out);
-      const int64_t squeezed = row.squeezes ? round_channels(static_cast<double>(hidden / 4)) : 0;
-      const nn::InvertedResidualOptions options{
-          .kernel = row.kernel, .stride = row.stride, .squeezed = squeezed, .norm = norm};
-      if (row.activation == HS)
-        features.add<nn::InvertedResidual<nn::Hardswish, Squeeze>>(channels, hidden, out, options);
-      else
-        features.add<nn::InvertedResidual<nn::ReLU, Squeeze>>(channels, hidden, out, options);
-      channels = out;
-    }
-    features.add<nn::ConvNormAct<nn::Hardswish>>(channels, 6 * channels,
-                                                 nn::ConvNormActOptions{.kernel = 1, .norm = norm});
-    classifier.add<nn::Linear>(6 * channels, scaled(plan.classifier));
+    const int64_t hidden =
+        round_channels(static_cast<double>(plan.classifier) * c.choices.number("width"));
+    classifier.add<nn::Linear>(features.channels().back(), hidden);
     classifier.add<nn::Hardswish>();
     classifier.add<nn::Dropout>(c.choices.number("dropout"));
-    classifier.add<nn::Linear>(scaled(plan.classifier), c.outputs);
+    classifier.add<nn::Linear>(hidden, c.outputs);
     nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_normal_fan_out());
     nn::initialize<nn::Linear>(*this, nn::init::normal(0.01));
   }
@@ -61,31 +109,35 @@ class MobileNetV3 : public nn::Module {
   Tensor forward(Tensor x) const override { return classifier(flatten(avgpool(features(x)))); }
 
  private:
-  nn::Sequential features;
+  MobileNetV3Features features;
   nn::AdaptiveAvgPool2d avgpool;
   nn::Sequential classifier;
 };
+
+const Plan& large() {
+  static const Plan plan{{{3, 16, 16, false, RE, 1},
+                          {3, 64, 24, false, RE, 2},
+                          {3, 72, 24, false, RE, 1},
+                          {5, 72, 40, true, RE, 2},
+                          {5, 120, 40, true, RE, 1},
+                          {5, 120, 40, true, RE, 1},
+                          {3, 240, 80, false, HS, 2},
+                          {3, 200, 80, false, HS, 1},
+                          {3, 184, 80, false, HS, 1},
+                          {3, 184, 80, false, HS, 1},
+                          {3, 480, 112, true, HS, 1},
+                          {3, 672, 112, true, HS, 1},
+                          {5, 672, 160, true, HS, 2},
+                          {5, 960, 160, true, HS, 1},
+                          {5, 960, 160, true, HS, 1}},
+                         1280};
+  return plan;
+}
 
 }  // namespace
 
 // Counts: torchvision's nets.
 std::vector<Entry> mobilenet_v3() {
-  const Plan large{{{3, 16, 16, false, RE, 1},
-                    {3, 64, 24, false, RE, 2},
-                    {3, 72, 24, false, RE, 1},
-                    {5, 72, 40, true, RE, 2},
-                    {5, 120, 40, true, RE, 1},
-                    {5, 120, 40, true, RE, 1},
-                    {3, 240, 80, false, HS, 2},
-                    {3, 200, 80, false, HS, 1},
-                    {3, 184, 80, false, HS, 1},
-                    {3, 184, 80, false, HS, 1},
-                    {3, 480, 112, true, HS, 1},
-                    {3, 672, 112, true, HS, 1},
-                    {5, 672, 160, true, HS, 2},
-                    {5, 960, 160, true, HS, 1},
-                    {5, 960, 160, true, HS, 1}},
-                   1280};
   const Plan small{{{3, 16, 16, true, RE, 2},
                     {3, 72, 24, false, RE, 2},
                     {3, 88, 24, false, RE, 1},
@@ -106,8 +158,15 @@ std::vector<Entry> mobilenet_v3() {
                  .counts = counts,
                  .build = build<MobileNetV3>(plan)};
   };
-  return {entry("mobilenet_v3_large", large, {5'483'032, 24'400, 216'589'760}),
+  return {entry("mobilenet_v3_large", large(), {5'483'032, 24'400, 216'589'760}),
           entry("mobilenet_v3_small", small, {2'542'856, 12'112, 56'510'400})};
+}
+
+std::unique_ptr<Backbone> mobilenet_v3_backbone(const nn::Scope& scope,
+                                                const BackboneOptions& options) {
+  auto backbone = std::make_unique<MobileNetV3Features>(scope, large().rows, 1.0, options);
+  nn::initialize<nn::Conv2d>(*backbone, nn::init::kaiming_normal_fan_out());
+  return backbone;
 }
 
 }  // namespace fovea::models

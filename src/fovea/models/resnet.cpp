@@ -1,55 +1,78 @@
 #include <array>
+#include <concepts>
 
+#include "fovea/models/backbone.h"
 #include "fovea/models/families.h"
 #include "fovea/nn.h"
 
 namespace fovea::models {
 namespace {
 
-/// Blocks of one width; the first has the stride and widens.
+/// Blocks of one width; the first has the stride and widens, and a dilation of its own.
 template <class Block>
 class Layer : public nn::Sequential {
  public:
-  template <class... Options>
+  using Options = typename Block::Options;
+
   Layer(const nn::Scope& s, int64_t in, int64_t width, int depth, int64_t stride,
-        const Options&... options)
+        const Options& first, const Options& rest)
       : Sequential(s) {
-    add<Block>(in, width, stride, options...);
-    for (int i = 1; i < depth; ++i) add<Block>(Block::expansion * width, width, 1, options...);
+    add_block(in, width, stride, first);
+    for (int i = 1; i < depth; ++i) add_block(Block::expansion * width, width, 1, rest);
+  }
+
+ private:
+  void add_block(int64_t in, int64_t width, int64_t stride, const Options& options) {
+    if constexpr (std::constructible_from<Block, nn::Scope, int64_t, int64_t, int64_t, Options>)
+      add<Block>(in, width, stride, options);
+    else
+      add<Block>(in, width, stride, 16, options);
   }
 };
 
 /// How many blocks each of the four layers has.
 using Depths = std::array<int, 4>;
 
-/// The nets of He et al. 2015, "Deep residual learning for image recognition". Arrays have
-/// torchvision's names.
+/// The stem and the layers of He et al. 2015, "Deep residual learning for image recognition".
+/// Arrays have torchvision's names. Each of the last `dilated` layers has a dilation, which doubles
+/// from layer to layer, in place of its stride.
 template <class Block>
-class ResNet : public nn::Module {
+class ResNetBackbone : public Backbone {
  public:
-  template <class... Options>
-  ResNet(const nn::Scope& s, const Config& c, const Depths& depths, const Options&... options)
-      : Module(s),
-        conv1(at("conv1"), c.input[0], 64,
-              c.choices.word("stem") == "imagenet"
-                  ? nn::ConvOptions{.kernel = 7, .stride = 2, .padding = 3, .bias = false}
-                  : nn::ConvOptions{.kernel = 3, .padding = 1, .bias = false}),
+  using Backbone::forward;
+  using Options = typename Block::Options;
+
+  ResNetBackbone(const nn::Scope& s, int64_t in, bool small, int dilated, const Depths& depths,
+                 const Options& options)
+      : Backbone(s),
+        conv1(at("conv1"), in, 64,
+              small ? nn::ConvOptions{.kernel = 3, .padding = 1, .bias = false}
+                    : nn::ConvOptions{.kernel = 7, .stride = 2, .padding = 3, .bias = false}),
         bn1(at("bn1"), 64),
-        maxpool(c.choices.word("stem") == "imagenet" ? pooling() : std::nullopt),
-        layer1(at("layer1"), 64, 64, depths[0], 1, options...),
-        layer2(at("layer2"), 64 * Block::expansion, 128, depths[1], 2, options...),
-        layer3(at("layer3"), 128 * Block::expansion, 256, depths[2], 2, options...),
-        layer4(at("layer4"), 256 * Block::expansion, 512, depths[3], 2, options...),
-        avgpool(at("avgpool"), 1),
-        fc(at("fc"), 512 * Block::expansion, c.outputs) {
+        maxpool(small ? std::nullopt : pooling()),
+        layer1(at("layer1"), 64, 64, depths[0], 1, options, options),
+        layer2(at("layer2"), 64 * Block::expansion, 128, depths[1], 2, options, options),
+        layer3(at("layer3"), 128 * Block::expansion, 256, depths[2], dilated > 1 ? 1 : 2, options,
+               with_dilation(options, dilated > 1 ? 2 : 1)),
+        layer4(at("layer4"), 256 * Block::expansion, 512, depths[3], dilated > 0 ? 1 : 2,
+               with_dilation(options, dilated > 1 ? 2 : 1),
+               with_dilation(options, int64_t{1} << dilated)) {
     nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_normal_fan_out());
   }
 
-  Tensor forward(Tensor x) const override {
-    x = relu(bn1(conv1(x)));
-    if (maxpool) x = (*maxpool)(x);
-    x = layer4(layer3(layer2(layer1(x))));
-    return fc(flatten(avgpool(x)));
+  Tensors forward(const Tensor& x, Stages) const override {
+    Tensor y = relu(bn1(conv1(x)));
+    if (maxpool) y = (*maxpool)(y);
+    Tensors stages;
+    for (const Layer<Block>* layer : {&layer1, &layer2, &layer3, &layer4}) {
+      y = (*layer)(y);
+      stages.push_back(y);
+    }
+    return stages;
+  }
+  std::vector<int64_t> channels() const override {
+    constexpr int64_t e = Block::expansion;
+    return {64 * e, 128 * e, 256 * e, 512 * e};
   }
 
  private:
@@ -57,26 +80,48 @@ class ResNet : public nn::Module {
     return std::optional<nn::MaxPool2d>(std::in_place, at("maxpool"),
                                         PoolOptions{.kernel = 3, .stride = 2, .padding = 1});
   }
+  static Options with_dilation(Options options, int64_t dilation) {
+    options.dilation = dilation;
+    return options;
+  }
 
   nn::Conv2d conv1;
   nn::BatchNorm2d bn1;
   std::optional<nn::MaxPool2d> maxpool;
   Layer<Block> layer1, layer2, layer3, layer4;
+};
+
+/// The same with a classifier.
+template <class Block>
+class ResNet : public ResNetBackbone<Block> {
+ public:
+  ResNet(const nn::Scope& s, const Config& c, const Depths& depths,
+         const typename Block::Options& options)
+      : ResNetBackbone<Block>(s, c.input[0], c.choices.word("stem") == "cifar", 0, depths, options),
+        avgpool(this->at("avgpool"), 1),
+        fc(this->at("fc"), 512 * Block::expansion, c.outputs) {}
+
+  using ResNetBackbone<Block>::forward;
+  Tensor forward(Tensor x) const override {
+    return fc(flatten(avgpool(ResNetBackbone<Block>::forward(x))));
+  }
+
+ private:
   nn::AdaptiveAvgPool2d avgpool;
   nn::Linear fc;
 };
 
 /// Those whose name ends in "_cifar" are for small images.
-template <class Block, class... Options>
+template <class Block>
 Entry resnet(std::string name, const Depths& depths, const Counts& counts,
-             const Options&... options) {
+             const typename Block::Options& options = {}) {
   const bool small = name.ends_with("_cifar");
   return {.name = std::move(name),
           .outputs = small ? 10 : 1000,
           .input = small ? Shape{3, 32, 32} : Shape{3, 224, 224},
           .choices = {stem(small ? "cifar" : "imagenet")},
           .counts = counts,
-          .build = build<ResNet<Block>>(depths, options...)};
+          .build = build<ResNet<Block>>(depths, options)};
 }
 
 }  // namespace
@@ -111,6 +156,19 @@ std::vector<Entry> resnet() {
   entries.back().outputs = 10;  // small images, though the stem is for large ones
   entries.back().input = {3, 32, 32};
   return entries;
+}
+
+std::unique_ptr<Backbone> resnet_backbone(std::string_view name, const nn::Scope& scope,
+                                          const BackboneOptions& options) {
+  const auto make = [&]<class Block>(const Depths& depths, const typename Block::Options& rest) {
+    return std::make_unique<ResNetBackbone<Block>>(scope, options.in_channels, false,
+                                                   options.dilated, depths, rest);
+  };
+  if (name == "resnet18") return make.template operator()<nn::BasicBlock>({2, 2, 2, 2}, {});
+  if (name == "resnet34") return make.template operator()<nn::BasicBlock>({3, 4, 6, 3}, {});
+  if (name == "resnet50") return make.template operator()<nn::Bottleneck>({3, 4, 6, 3}, {});
+  require(name == "resnet101", "no backbone of this name");
+  return make.template operator()<nn::Bottleneck>({3, 4, 23, 3}, {});
 }
 
 }  // namespace fovea::models

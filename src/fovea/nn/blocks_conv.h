@@ -14,6 +14,7 @@ namespace fovea::nn {
 struct ConvNormActOptions {
   int64_t kernel = 3;
   int64_t stride = 1;
+  int64_t dilation = 1;
   int64_t groups = 1;
   bool bias = false;  ///< redundant before a norm; for nets that were published with one
   BatchNormOptions norm = {};
@@ -28,7 +29,8 @@ void add_conv_norm_act(Sequential& layers, int64_t in, int64_t out,
   layers.add<Conv2d>(in, out,
                      ConvOptions{.kernel = options.kernel,
                                  .stride = options.stride,
-                                 .padding = options.kernel / 2,
+                                 .padding = options.kernel / 2 * options.dilation,
+                                 .dilation = options.dilation,
                                  .groups = options.groups,
                                  .bias = options.bias});
   layers.add<BatchNorm2d>(out, options.norm);

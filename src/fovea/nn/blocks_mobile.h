@@ -48,6 +48,7 @@ class ConvSqueezeExcite : public Module {
 struct InvertedResidualOptions {
   int64_t kernel = 3;  ///< of the depthwise convolution, odd, for both axes
   int64_t stride = 1;
+  int64_t dilation = 1;  ///< of the depthwise convolution
   int64_t squeezed = 0;  ///< hidden channels of the squeeze and excitation; 0: none
   double drop_path = 0;  ///< probability of skipping the residual for a sample in training
   BatchNormOptions norm = {};
@@ -75,6 +76,7 @@ class InvertedResidual : public Module {
     block.add<ConvNormAct<Activation>>(hidden, hidden,
                                        Conv{.kernel = options.kernel,
                                             .stride = options.stride,
+                                            .dilation = options.dilation,
                                             .groups = hidden,
                                             .norm = options.norm});
     if (options.squeezed > 0) block.add<Squeeze>(hidden, options.squeezed);

@@ -15,11 +15,19 @@ Tensor Downsample::operator()(Tensor x) const {
   return size() == 0 ? x : Sequential::operator()(x);
 }
 
-BasicBlock::BasicBlock(const Scope& scope, int64_t in, int64_t width, int64_t stride)
+BasicBlock::BasicBlock(const Scope& scope, int64_t in, int64_t width, int64_t stride,
+                       const Options& options)
     : Module(scope),
-      conv1(at("conv1"), in, width, {.kernel = 3, .stride = stride, .padding = 1, .bias = false}),
+      conv1(at("conv1"), in, width,
+            {.kernel = 3,
+             .stride = stride,
+             .padding = options.dilation,
+             .dilation = options.dilation,
+             .bias = false}),
       bn1(at("bn1"), width),
-      conv2(at("conv2"), width, width, {.kernel = 3, .padding = 1, .bias = false}),
+      conv2(
+          at("conv2"), width, width,
+          {.kernel = 3, .padding = options.dilation, .dilation = options.dilation, .bias = false}),
       bn2(at("bn2"), width),
       downsample(at("downsample"), in, width, stride) {}
 
@@ -28,8 +36,8 @@ Tensor BasicBlock::residual(Tensor x) const { return bn2(conv2(relu(bn1(conv1(x)
 Tensor BasicBlock::forward(Tensor x) const { return relu(residual(x) + downsample(x)); }
 
 SEBasicBlock::SEBasicBlock(const Scope& scope, int64_t in, int64_t width, int64_t stride,
-                           int64_t reduction)
-    : BasicBlock(scope, in, width, stride), se(at("se"), width, reduction) {}
+                           int64_t reduction, const Options& options)
+    : BasicBlock(scope, in, width, stride, options), se(at("se"), width, reduction) {}
 
 Tensor SEBasicBlock::forward(Tensor x) const { return relu(se(residual(x)) + downsample(x)); }
 
@@ -40,7 +48,12 @@ Bottleneck::Bottleneck(const Scope& scope, int64_t in, int64_t width, int64_t st
       conv1(at("conv1"), in, inner_, {.kernel = 1, .bias = false}),
       bn1(at("bn1"), inner_),
       conv2(at("conv2"), inner_, inner_,
-            {.kernel = 3, .stride = stride, .padding = 1, .groups = options.groups, .bias = false}),
+            {.kernel = 3,
+             .stride = stride,
+             .padding = options.dilation,
+             .dilation = options.dilation,
+             .groups = options.groups,
+             .bias = false}),
       bn2(at("bn2"), inner_),
       conv3(at("conv3"), inner_, expansion * width, {.kernel = 1, .bias = false}),
       bn3(at("bn3"), expansion * width),

@@ -13,13 +13,19 @@ class Downsample : public Sequential {
   Tensor operator()(Tensor x) const;
 };
 
+struct BasicBlockOptions {
+  int64_t dilation = 1;  ///< of both convolutions
+};
+
 /// Two 3x3 convolutions and a skip connection, as in ResNet-18/34 (He et al. 2015): x [N, in, H, W]
 /// gives [N, width, H', W'], H' = ceil(H / stride). Arrays as in torchvision, here and below.
 class BasicBlock : public Module {
  public:
   static constexpr int64_t expansion = 1;  ///< ratio of output channels to width
+  using Options = BasicBlockOptions;
 
-  BasicBlock(const Scope& scope, int64_t in, int64_t width, int64_t stride = 1);
+  BasicBlock(const Scope& scope, int64_t in, int64_t width, int64_t stride = 1,
+             const Options& options = {});
   Tensor forward(Tensor x) const override;
 
  protected:
@@ -36,7 +42,7 @@ class BasicBlock : public Module {
 class SEBasicBlock : public BasicBlock {
  public:
   SEBasicBlock(const Scope& scope, int64_t in, int64_t width, int64_t stride = 1,
-               int64_t reduction = 16);
+               int64_t reduction = 16, const Options& options = {});
   Tensor forward(Tensor x) const override;
 
  private:
@@ -49,6 +55,7 @@ class SEBasicBlock : public BasicBlock {
 struct BottleneckOptions {
   int64_t groups = 1;
   int64_t group_width = 64;  ///< channels per group if `width` is 64
+  int64_t dilation = 1;      ///< of the 3x3
 };
 
 /// 1x1 to fewer channels, 3x3, 1x1 back to four times as many, and a skip connection, as in
