@@ -102,9 +102,9 @@ Operation in_place(void (*adjust)(Array&, double)) {
 Array automatic(const Array& image, const Words& p) {
   const auto all = rand_augment_operations();
   const auto operation = std::ranges::find(all, p[0], &AutoOperation::name);
-  Array result = image.clone();
+  Sample result{image.clone(), {}};
   operation->apply(result, number(p[1]), Filter::nearest);
-  return result;
+  return result.input;
 }
 
 const std::map<std::string, Operation>& operations() {

@@ -42,13 +42,29 @@ Targets class_targets(std::vector<std::string> names) {
   return {.type = {DType::i64, Shape{}}, .names = std::move(names)};
 }
 
+Targets mask_targets(std::vector<std::string> names) {
+  if (names.empty() || std::ssize(names) > most_mask_classes) {
+    throw Error(ErrorKind::usage, fmt::format("masks have 1 to {} classes", most_mask_classes))
+        .with("found", std::to_string(names.size()));
+  }
+  return {.type = {DType::u8, Shape{0, 0, 1}}, .names = std::move(names)};
+}
+
+Type target_type(const Targets& targets, const Type& input) {
+  if (!is_mask(targets.type)) return targets.type;
+  if (is_image(input)) return {DType::u8, {input.shape[0], input.shape[1], 1}};
+  throw Error(ErrorKind::usage, "masks need images u8 or u16 [H, W, C]")
+      .with("found", to_string(input));
+}
+
 ArrayDataset::ArrayDataset(Array inputs, Array targets, Targets meaning)
     : inputs_(std::make_shared<Array>(std::move(inputs))),
       targets_(std::make_shared<Array>(std::move(targets))),
       meaning_(std::move(meaning)) {
   const bool images = is_pixel(inputs_->dtype()) && inputs_->shape().rank() == 4;
   const bool numbers = inputs_->dtype() == DType::f32 && inputs_->shape().rank() >= 2;
-  const Type& target = meaning_.type;
+  if (images || numbers) input_ = {inputs_->dtype(), inputs_->shape().slice(1)};
+  const Type target = images ? target_type(meaning_, input_) : meaning_.type;
   if (!(images || numbers) || targets_->dtype() != target.dtype || targets_->shape().rank() == 0 ||
       targets_->shape().slice(1) != target.shape || inputs_->dim(0) != targets_->dim(0)) {
     const Type all{target.dtype,
@@ -61,7 +77,6 @@ ArrayDataset::ArrayDataset(Array inputs, Array targets, Targets meaning)
         .with("inputs", describe(*inputs_))
         .with("targets", describe(*targets_));
   }
-  input_ = {inputs_->dtype(), inputs_->shape().slice(1)};
   if (target != class_targets({}).type) return;
   const auto classes = static_cast<int64_t>(meaning_.names.size());
   for (int64_t i = 0; i < size(); ++i) {
@@ -75,7 +90,7 @@ ArrayDataset::ArrayDataset(Array inputs, Array targets, Targets meaning)
 }
 
 Sample ArrayDataset::sample(int64_t i) const {
-  return {row(inputs_, i, input_.shape), row(targets_, i, meaning_.type.shape)};
+  return {row(inputs_, i, input_.shape), row(targets_, i, targets_->shape().slice(1))};
 }
 
 Subset::Subset(std::shared_ptr<const Dataset> dataset, std::vector<int64_t> indices)
@@ -262,6 +277,8 @@ int64_t class_of(const Dataset& dataset, int64_t i) {
 std::string fingerprint(const Dataset& dataset) {
   const int64_t size = dataset.size();
   const std::string stamp = dataset.stamp();
+  // Masks have files of their own, which a stamp is about too.
+  const bool covers_targets = is_mask(dataset.targets().type);
   const Shape dims = Shape{size}.concat(dataset.input().value_or(Type{}).shape);
   const auto header = static_cast<size_t>(dims.rank());
   std::vector<uint64_t> parts(static_cast<size_t>(size) * 2 + header);
@@ -271,7 +288,9 @@ std::string fingerprint(const Dataset& dataset) {
   };
   parallel_for(size, 256, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const Sample sample = stamp.empty() ? dataset.sample(i) : Sample{{}, dataset.target(i)};
+      const Sample sample = stamp.empty()    ? dataset.sample(i)
+                            : covers_targets ? Sample{}
+                                             : Sample{{}, dataset.target(i)};
       const auto at = static_cast<size_t>(i) * 2 + header;
       const bool number = sample.target.dtype() == DType::i64 && sample.target.numel() == 1;
       parts[at] = number ? static_cast<uint64_t>(sample.target.data<int64_t>()[0])

@@ -120,8 +120,7 @@ class Loader::Epoch {
 
   /// Room for batch `index`.
   Batch allocate(int64_t index) const {
-    const Type& input = loader_.input_;
-    const Type& target = dataset_.targets().type;
+    const Type &input = loader_.input_, &target = loader_.target_;
     return {loader_.pool_->array(input.dtype, Shape{count(index)}.concat(input.shape)),
             Array(target.dtype, Shape{count(index)}.concat(target.shape))};
   }
@@ -129,17 +128,20 @@ class Loader::Epoch {
   /// Writes sample `k` of batch `index` to its place in `batch`.
   void load(int64_t index, int64_t k, Batch& batch) const {
     load(order_[static_cast<size_t>(index * options_.batch + k)],
-         slot(batch.inputs, k, loader_.input_), slot(batch.targets, k, dataset_.targets().type));
+         slot(batch.inputs, k, loader_.input_), slot(batch.targets, k, loader_.target_));
   }
 
  private:
   /// Writes sample `i`, transformed, to its place in a batch.
   void load(int64_t i, Array input, Array target) const {
     Sample given = dataset_.scaled_sample(i, loader_.minimum_);
-    check("the target", given.target, target);
-    copy(given.target, target.raw());
     const Augmentation& augment = options_.augment;
-    Sample sample{given.input, target};
+    Sample sample{given.input, given.target};
+    if (!is_mask(loader_.target_)) {  // transforms of the target, if any, work in place
+      check("the target", given.target, target);
+      copy(given.target, target.raw());
+      sample.target = Array(target.dtype(), target.shape(), target.raw(), nullptr);
+    }
     if (!augment.before.empty()) sample.input = given.input.clone();
     transform(augment.before, "augment before resizing", i, sample);
     if (options_.resize) {
@@ -325,6 +327,7 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   input_ = output(options_.augment.after, resized_ ? *resized_
                                           : before ? *before
                                                    : input_type(*dataset_));
+  target_ = target_type(dataset_->targets(), input_);
   if (!options_.drop_last)
     options_.batch = std::min(options_.batch, std::max<int64_t>(dataset_->size(), 1));
   const int64_t bytes = checked_product(options_.batch, static_cast<int64_t>(input_.bytes()));

@@ -55,8 +55,9 @@ class Loader {
   /// Batches of an epoch: ceil(size / batch); floor(size / batch) with drop_last.
   int64_t batches() const;
 
-  /// The type of one input in a batch.
+  /// The types of one input and of one target in a batch.
   const Type& input() const { return input_; }
+  const Type& target() const { return target_; }
 
   /// Begins epoch `epoch` (0 or more) at batch `first_batch`, as if earlier ones had been taken; at
   /// any time, dropping the rest of another epoch. Where it has got there already, what was loaded
@@ -78,7 +79,7 @@ class Loader {
   SampleOrder order_;
   MinimumSize minimum_;          ///< that images may be decoded at
   std::optional<Type> resized_;  ///< what options_.resize makes, if any
-  Type input_;
+  Type input_, target_;
   std::shared_ptr<Pool> pool_;
   std::unique_ptr<const Epoch> epoch_;
   std::unique_ptr<Team> team_;  // reads *epoch_: ends before it

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "fovea/core/error.h"
-#include "fovea/images/samples.h"
+#include "fovea/data/moves.h"
 
 namespace fovea::data {
 
@@ -29,8 +29,7 @@ Type Resize::output(const Type& input) const {
 
 void Resize::operator()(Sample& sample) const {
   (void)output({sample.input.dtype(), sample.input.shape()});
-  sample.input = changed_picture(sample.input,
-                                 [&](const auto& image) { return prepare(image, preprocessing_); });
+  prepare(sample, preprocessing_);
 }
 
 Prepared::Prepared(std::shared_ptr<const Dataset> dataset, const Preprocessing& preprocessing)
@@ -44,6 +43,10 @@ Sample Prepared::sample(int64_t i) const {
   Sample sample = dataset_->scaled_sample(i, resize_.minimum_size({}));
   resize_(sample);
   return sample;
+}
+
+Array Prepared::target(int64_t i) const {
+  return is_mask(targets().type) ? sample(i).target : DatasetView::target(i);
 }
 
 Type image_type(const Preprocessing& p, DType dtype) {

@@ -9,7 +9,7 @@
 namespace fovea::data {
 
 /// Prepares images for a network: resized, cropped, gray or RGB, as `prepare` does with pictures.
-/// The network normalises. The target stays unchanged.
+/// The network normalises. A mask moves with its image.
 class Resize : public Transform {
  public:
   /// Errors: usage when the preprocessing has a problem.
@@ -28,7 +28,7 @@ class Resize : public Transform {
   MinimumSize minimum_;
 };
 
-/// A split whose images are resized.
+/// A split whose images, and masks if it has them, are resized.
 class Prepared : public DatasetView {
  public:
   /// Errors: as Resize.
@@ -38,6 +38,7 @@ class Prepared : public DatasetView {
   Sample scaled_sample(int64_t i, const MinimumSize&) const override { return sample(i); }
   std::optional<Type> input() const override { return input_; }
   std::optional<Type> typical_input() const override { return input_; }
+  Array target(int64_t i) const override;
 
  private:
   Resize resize_;

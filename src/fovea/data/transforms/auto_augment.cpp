@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "fovea/data/moves.h"
 #include "fovea/data/transforms/builtin.h"
 #include "fovea/data/transforms/image_transform.h"
 #include "fovea/images/adjust.h"
@@ -46,51 +47,53 @@ std::vector<double> bits(int64_t, int64_t) {
 std::vector<double> thresholds(int64_t, int64_t) { return evenly(255, 0); }
 
 /// Shears keep the upper left corner fixed, others the centre.
-void apply_affine(Array& image, const Affine& affine, Point center, Filter filter) {
-  image = warp(image, affine_matrix(affine, center), filter);
+void apply_affine(Sample& sample, const Affine& affine, Point center, Filter filter) {
+  warp(sample, affine_matrix(affine, center), filter);
 }
 double shear_degrees(double magnitude) { return std::atan(magnitude) * 180 / std::numbers::pi; }
 
-void identity(Array&, double, Filter) {}
-void shear_x(Array& image, double magnitude, Filter filter) {
-  apply_affine(image, {.shear_x = shear_degrees(magnitude)}, {0, 0}, filter);
+void identity(Sample&, double, Filter) {}
+void shear_x(Sample& sample, double magnitude, Filter filter) {
+  apply_affine(sample, {.shear_x = shear_degrees(magnitude)}, {0, 0}, filter);
 }
-void shear_y(Array& image, double magnitude, Filter filter) {
-  apply_affine(image, {.shear_y = shear_degrees(magnitude)}, {0, 0}, filter);
+void shear_y(Sample& sample, double magnitude, Filter filter) {
+  apply_affine(sample, {.shear_y = shear_degrees(magnitude)}, {0, 0}, filter);
 }
-void translate_x(Array& image, double magnitude, Filter filter) {
-  apply_affine(image, {.right = std::trunc(magnitude)}, {0, 0}, filter);
+void translate_x(Sample& sample, double magnitude, Filter filter) {
+  apply_affine(sample, {.right = std::trunc(magnitude)}, {0, 0}, filter);
 }
-void translate_y(Array& image, double magnitude, Filter filter) {
-  apply_affine(image, {.down = std::trunc(magnitude)}, {0, 0}, filter);
+void translate_y(Sample& sample, double magnitude, Filter filter) {
+  apply_affine(sample, {.down = std::trunc(magnitude)}, {0, 0}, filter);
 }
-void rotate(Array& image, double magnitude, Filter filter) {  // counter-clockwise
-  const Point center{static_cast<double>(image.dim(1)) / 2, static_cast<double>(image.dim(0)) / 2};
-  apply_affine(image, {.degrees = -magnitude}, center, filter);
+void rotate(Sample& sample, double magnitude, Filter filter) {  // counter-clockwise
+  const Point center{static_cast<double>(sample.input.dim(1)) / 2,
+                     static_cast<double>(sample.input.dim(0)) / 2};
+  apply_affine(sample, {.degrees = -magnitude}, center, filter);
 }
 
 /// A function of a factor, where 1 means no change.
 template <void (*Adjust)(Array&, double)>
-void adjusted(Array& image, double magnitude, Filter) {
-  Adjust(image, 1 + magnitude);
+void adjusted(Sample& sample, double magnitude, Filter) {
+  Adjust(sample.input, 1 + magnitude);
 }
 template <void (*Change)(Array&)>
-void changed(Array& image, double, Filter) {
-  Change(image);
+void changed(Sample& sample, double, Filter) {
+  Change(sample.input);
 }
-void posterized(Array& image, double magnitude, Filter) {
-  posterize(image, static_cast<int>(magnitude));
+void posterized(Sample& sample, double magnitude, Filter) {
+  posterize(sample.input, static_cast<int>(magnitude));
 }
-void solarized(Array& image, double magnitude, Filter) { solarize(image, magnitude); }
+void solarized(Sample& sample, double magnitude, Filter) { solarize(sample.input, magnitude); }
 
 /// One of `operations` at strength `index`, with a random sign if it has one.
-void apply_random(Array& image, std::span<const AutoOperation> operations, Filter filter,
+void apply_random(Sample& sample, std::span<const AutoOperation> operations, Filter filter,
                   Random& random, const std::function<size_t()>& index) {
   const AutoOperation& operation = operations[random.below(operations.size())];
-  const std::vector<double> magnitudes = operation.magnitudes(image.dim(0), image.dim(1));
+  const std::vector<double> magnitudes =
+      operation.magnitudes(sample.input.dim(0), sample.input.dim(1));
   double magnitude = magnitudes.empty() ? 0 : magnitudes[index()];
   if (operation.is_signed && random.below(2) == 1) magnitude = -magnitude;
-  operation.apply(image, magnitude, filter);
+  operation.apply(sample, magnitude, filter);
 }
 
 }  // namespace
@@ -134,7 +137,7 @@ std::span<const AutoOperation> trivial_augment_operations() {
 }
 
 TransformEntry rand_augment_entry() {
-  return image_entry(
+  return move_entry(
       {.name = "randaugment",
        .arguments = {{.name = "operations",
                       .type = ArgumentType::integer,
@@ -149,12 +152,12 @@ TransformEntry rand_augment_entry() {
                      interpolation_argument(Filter::nearest)},
        .help = "random operations of the same strength (RandAugment)"},
       "randaugment:2:9",
-      [](const Arguments& a) -> ImageFunction {
+      [](const Arguments& a) -> MoveFunction {
         return [count = a.integer("operations"),
                 index = static_cast<size_t>(a.integer("magnitude")),
-                filter = interpolation_of(a)](Array& image, Random& random) {
+                filter = interpolation_of(a)](Sample& sample, Random& random) {
           for (int64_t i = 0; i < count; ++i) {
-            apply_random(image, rand_augment_operations(), filter, random, [&] { return index; });
+            apply_random(sample, rand_augment_operations(), filter, random, [&] { return index; });
           }
         };
       },
@@ -162,14 +165,14 @@ TransformEntry rand_augment_entry() {
 }
 
 TransformEntry trivial_augment_entry() {
-  return image_entry(
+  return move_entry(
       {.name = "trivialaugment",
        .arguments = {interpolation_argument(Filter::nearest)},
        .help = "one random operation of random strength (TrivialAugment)"},
       "trivialaugment",
-      [](const Arguments& a) -> ImageFunction {
-        return [filter = interpolation_of(a)](Array& image, Random& random) {
-          apply_random(image, trivial_augment_operations(), filter, random,
+      [](const Arguments& a) -> MoveFunction {
+        return [filter = interpolation_of(a)](Sample& sample, Random& random) {
+          apply_random(sample, trivial_augment_operations(), filter, random,
                        [&] { return static_cast<size_t>(random.below(magnitude_count)); });
         };
       },

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fovea/core/random.h"
+#include "fovea/data/sample.h"
 #include "fovea/images/geometry.h"
 
 // The operations that RandAugment and TrivialAugment choose from, and how strong they are.
@@ -16,8 +17,8 @@ struct AutoOperation {
   /// Its strengths, weakest first, for an image of height x width; empty if it has none.
   std::vector<double> (*magnitudes)(int64_t height, int64_t width);
   bool is_signed;  ///< whether the sign of the magnitude is random
-  /// `filter` is used by operations that move pixels. The image is changed or replaced.
-  void (*apply)(Array& image, double magnitude, Filter filter);
+  /// `filter` is used by operations that move pixels: a mask moves with them.
+  void (*apply)(Sample& sample, double magnitude, Filter filter);
 };
 
 /// Of 31 strengths each: those of RandAugment (Cubuk et al. 2020), and of TrivialAugment's wide

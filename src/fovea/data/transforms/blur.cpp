@@ -45,7 +45,7 @@ TransformEntry sharpness_entry() {
                                     probability_argument()},
                       .help = "makes the image smoother or sharper, at random"},
                      "sharpness:4:1", [](const Arguments& a) {
-                       return with_probability(
+                       return with_probability<Array>(
                            a.number("p"), [factor = a.number("factor")](Array& image, Random&) {
                              adjust_sharpness(image, factor);
                            });

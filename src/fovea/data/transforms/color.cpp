@@ -41,7 +41,8 @@ TransformEntry simple_entry(std::string name, std::string help, void (*change)(A
   return image_entry(
       {.name = std::move(name), .arguments = {probability_argument(p)}, .help = std::move(help)},
       std::move(example), [change](const Arguments& a) {
-        return with_probability(a.number("p"), [change](Array& image, Random&) { change(image); });
+        return with_probability<Array>(a.number("p"),
+                                       [change](Array& image, Random&) { change(image); });
       });
 }
 
@@ -91,7 +92,7 @@ TransformEntry posterize_entry() {
                       .help = "keeps the upper bits of each value, at random"},
                      "posterize:2:1", [](const Arguments& a) {
                        const auto bits = static_cast<int>(a.integer("bits"));
-                       return with_probability(a.number("p"), [bits](Array& image, Random&) {
+                       return with_probability<Array>(a.number("p"), [bits](Array& image, Random&) {
                          posterize(image, bits);
                        });
                      });
@@ -105,10 +106,11 @@ TransformEntry solarize_entry() {
                                     probability_argument()},
                       .help = "inverts the bright values, at random"},
                      "solarize:128:1", [](const Arguments& a) {
-                       return with_probability(a.number("p"), [threshold = a.number("threshold")](
-                                                                  Array& image, Random&) {
-                         solarize(image, threshold);
-                       });
+                       return with_probability<Array>(
+                           a.number("p"),
+                           [threshold = a.number("threshold")](Array& image, Random&) {
+                             solarize(image, threshold);
+                           });
                      });
 }
 

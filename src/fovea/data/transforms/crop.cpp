@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "fovea/core/error.h"
+#include "fovea/data/moves.h"
 #include "fovea/data/transforms/builtin.h"
 
 namespace fovea::data {
@@ -59,8 +60,7 @@ void RandomCrop::operator()(Sample& sample, TransformContext& context) const {
   const int64_t down = static_cast<int64_t>(context.random.below(offsets)) - padding_;
   const int64_t right = static_cast<int64_t>(context.random.below(offsets)) - padding_;
   if (down == 0 && right == 0) return;
-  const Array& image = sample.input;
-  sample.input = crop(image, -down, -right, image.dim(0), image.dim(1), mode_);
+  crop(sample, -down, -right, sample.input.dim(0), sample.input.dim(1), mode_);
 }
 
 TransformEntry center_crop_entry() {
@@ -89,7 +89,7 @@ void CenterCrop::operator()(Sample& sample, TransformContext&) const {
   const auto offset = [&](int axis) {
     return int64_t{center_offset(static_cast<int>(image.dim(axis)), static_cast<int>(size_))};
   };
-  sample.input = crop(image, offset(0), offset(1), size_, size_);
+  crop(sample, offset(0), offset(1), size_, size_);
 }
 
 }  // namespace fovea::data

@@ -6,7 +6,7 @@
 namespace fovea::data {
 
 /// Pads an image by `padding` on each side, then crops the original size: each of the (2 padding +
-/// 1)^2 offsets is equally likely. The target stays unchanged.
+/// 1)^2 offsets is equally likely. A mask moves with it.
 class RandomCrop : public Transform {
  public:
   explicit RandomCrop(int64_t padding = 4, PadMode mode = PadMode::zeros)
@@ -21,7 +21,7 @@ class RandomCrop : public Transform {
 };
 
 /// Crops the central `size` x `size` of an image, with black around a smaller image. It frames: the
-/// crop is scaled to the net's size. The target stays unchanged.
+/// crop is scaled to the net's size. A mask moves with it.
 class CenterCrop : public Transform {
  public:
   explicit CenterCrop(int64_t size) : size_(size) {}

@@ -80,9 +80,9 @@ TransformEntry erasing_entry() {
                       .help = "erases a rectangle of random size and shape, at random"};
   return image_entry(choice, "erasing:1", [choice](const Arguments& a) {
     const std::optional<double> value = a.optional_number("value");
-    return with_probability(a.number("p"), [area = range_of(choice, a, "scale"),
-                                            ratio = range_of(choice, a, "ratio"),
-                                            value](Array& image, Random& random) {
+    return with_probability<Array>(a.number("p"), [area = range_of(choice, a, "scale"),
+                                                   ratio = range_of(choice, a, "ratio"),
+                                                   value](Array& image, Random& random) {
       const std::optional<Box> box = random_box(image.dim(0), image.dim(1), area, ratio, random);
       if (!box) return;
       if (value) {

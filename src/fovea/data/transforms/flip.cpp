@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fovea/core/text.h"
+#include "fovea/data/moves.h"
 #include "fovea/data/transforms/builtin.h"
 #include "fovea/data/transforms/image_transform.h"
 #include "fovea/images/samples.h"
@@ -27,13 +28,13 @@ TransformEntry flip_entry() {
 }
 
 TransformEntry vertical_flip_entry() {
-  return image_entry({.name = "vertical-flip",
-                      .arguments = {probability_argument()},
-                      .help = "flips the image vertically, at random"},
-                     "vertical-flip", [](const Arguments& a) {
-                       return with_probability(a.number("p"),
-                                               [](Array& image, Random&) { vertical_flip(image); });
-                     });
+  return move_entry({.name = "vertical-flip",
+                     .arguments = {probability_argument()},
+                     .help = "flips the image vertically, at random"},
+                    "vertical-flip", [](const Arguments& a) {
+                      return with_probability<Sample>(
+                          a.number("p"), [](Sample& sample, Random&) { vertical_flip(sample); });
+                    });
 }
 
 std::string RandomFlip::text() const { return "flip:" + format_number(p_); }
@@ -44,7 +45,7 @@ Type RandomFlip::output(const Type& input) const {
 }
 
 void RandomFlip::operator()(Sample& sample, TransformContext& context) const {
-  if (context.random.uniform() < p_) flip(sample.input);
+  if (context.random.uniform() < p_) flip(sample);
 }
 
 Type AlternatingFlip::output(const Type& input) const {
@@ -54,7 +55,7 @@ Type AlternatingFlip::output(const Type& input) const {
 
 void AlternatingFlip::operator()(Sample& sample, TransformContext& context) const {
   const bool first_half = context.lasting.uniform() < 0.5;
-  if (first_half == (context.epoch % 2 == 0)) flip(sample.input);
+  if (first_half == (context.epoch % 2 == 0)) flip(sample);
 }
 
 void flip(Array& image) {

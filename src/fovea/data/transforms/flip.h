@@ -4,7 +4,7 @@
 
 namespace fovea::data {
 
-/// Flips an image horizontally with probability `p`. The target stays unchanged.
+/// Flips an image horizontally with probability `p`. A mask moves with it.
 class RandomFlip : public Transform {
  public:
   explicit RandomFlip(double p = 0.5) : p_(p) {}
@@ -17,8 +17,8 @@ class RandomFlip : public Transform {
 };
 
 /// Flips a random half of the images in the first epoch, the others in the second, and so on
-/// alternately: in any two consecutive epochs the net sees each image both ways. The target stays
-/// unchanged.
+/// alternately: in any two consecutive epochs the net sees each image both ways. A mask
+/// moves with it.
 class AlternatingFlip : public Transform {
  public:
   std::string text() const override { return "flip:alternate"; }

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "fovea/data/moves.h"
 #include "fovea/data/transforms/builtin.h"
 #include "fovea/data/transforms/image_transform.h"
 
@@ -30,16 +31,16 @@ Matrix3 random_perspective(int64_t height, int64_t width, double distortion, Ran
 }  // namespace
 
 TransformEntry rotation_entry() {
-  return image_entry(
+  return move_entry(
       {.name = "rotation",
        .arguments = {{.name = "degrees", .maximum = 180, .help = "maximum angle either way"},
                      interpolation_argument(Filter::nearest)},
        .help = "rotates the image about its centre by a random angle"},
-      "rotation:30:bilinear", [](const Arguments& a) -> ImageFunction {
-        return [degrees = a.number("degrees"), filter = interpolation_of(a)](Array& image,
+      "rotation:30:bilinear", [](const Arguments& a) -> MoveFunction {
+        return [degrees = a.number("degrees"), filter = interpolation_of(a)](Sample& sample,
                                                                              Random& random) {
           const double angle = uniform(random, -degrees, degrees);
-          image = warp(image, affine_matrix({.degrees = angle}, center_of(image)), filter);
+          warp(sample, affine_matrix({.degrees = angle}, center_of(sample.input)), filter);
         };
       });
 }
@@ -69,27 +70,28 @@ TransformEntry affine_entry() {
                      .help = "maximum shear along x in degrees, either way"},
                     interpolation_argument(Filter::nearest)},
       .help = "rotates, shifts, scales and shears the image at random"};
-  return image_entry(choice, "affine:20:0.1:0.8:1.2:10:bilinear",
-                     [choice](const Arguments& a) -> ImageFunction {
-                       return [degrees = a.number("degrees"), translate = a.number("translate"),
-                               scale = range_of(choice, a, "scale"), shear = a.number("shear"),
-                               filter = interpolation_of(a)](Array& image, Random& random) {
-                         const auto move = [&](int axis) {
-                           const double largest = translate * static_cast<double>(image.dim(axis));
-                           return std::round(uniform(random, -largest, largest));
-                         };
-                         Affine affine{.degrees = uniform(random, -degrees, degrees)};
-                         affine.right = move(1);
-                         affine.down = move(0);
-                         affine.scale = uniform(random, scale.low, scale.high);
-                         affine.shear_x = uniform(random, -shear, shear);
-                         image = warp(image, affine_matrix(affine, center_of(image)), filter);
-                       };
-                     });
+  return move_entry(choice, "affine:20:0.1:0.8:1.2:10:bilinear",
+                    [choice](const Arguments& a) -> MoveFunction {
+                      return [degrees = a.number("degrees"), translate = a.number("translate"),
+                              scale = range_of(choice, a, "scale"), shear = a.number("shear"),
+                              filter = interpolation_of(a)](Sample& sample, Random& random) {
+                        const Array& image = sample.input;
+                        const auto move = [&](int axis) {
+                          const double largest = translate * static_cast<double>(image.dim(axis));
+                          return std::round(uniform(random, -largest, largest));
+                        };
+                        Affine affine{.degrees = uniform(random, -degrees, degrees)};
+                        affine.right = move(1);
+                        affine.down = move(0);
+                        affine.scale = uniform(random, scale.low, scale.high);
+                        affine.shear_x = uniform(random, -shear, shear);
+                        warp(sample, affine_matrix(affine, center_of(image)), filter);
+                      };
+                    });
 }
 
 TransformEntry perspective_entry() {
-  return image_entry(
+  return move_entry(
       {.name = "perspective",
        .arguments = {{.name = "distortion",
                       .default_value = 0.5,
@@ -100,12 +102,12 @@ TransformEntry perspective_entry() {
                      interpolation_argument(Filter::bilinear)},
        .help = "moves the four corners inwards, at random"},
       "perspective:0.5:1", [](const Arguments& a) {
-        return with_probability(a.number("p"), [distortion = a.number("distortion"),
-                                                filter = interpolation_of(a)](Array& image,
-                                                                              Random& random) {
+        return with_probability<Sample>(a.number("p"), [distortion = a.number("distortion"),
+                                                        filter = interpolation_of(a)](
+                                                           Sample& sample, Random& random) {
+          const Array& image = sample.input;
           if (image.dim(0) < 2 || image.dim(1) < 2) return;  // the corners coincide
-          image = warp(image, random_perspective(image.dim(0), image.dim(1), distortion, random),
-                       filter);
+          warp(sample, random_perspective(image.dim(0), image.dim(1), distortion, random), filter);
         });
       });
 }

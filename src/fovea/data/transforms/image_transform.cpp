@@ -8,10 +8,10 @@
 namespace fovea::data {
 namespace {
 
-class ImageTransform : public Transform {
+class FunctionTransform : public Transform {
  public:
-  ImageTransform(std::string text, ImageFunction change,
-                 void (*require)(std::string_view, const Type&))
+  FunctionTransform(std::string text, MoveFunction change,
+                    void (*require)(std::string_view, const Type&))
       : text_(std::move(text)), change_(std::move(change)), require_(require) {}
 
   std::string text() const override { return text_; }
@@ -20,31 +20,40 @@ class ImageTransform : public Transform {
     return input;
   }
   void operator()(Sample& sample, TransformContext& context) const override {
-    change_(sample.input, context.random);
+    change_(sample, context.random);
   }
 
  private:
   std::string text_;
-  ImageFunction change_;
+  MoveFunction change_;
   void (*require_)(std::string_view, const Type&);
 };
+
+TransformEntry function_entry(Choice choice, std::string example,
+                              std::function<MoveFunction(const Arguments&)> make,
+                              void (*require)(std::string_view, const Type&)) {
+  return {.choice = choice,
+          .example = std::move(example),
+          .make = [choice, make = std::move(make), require](const Arguments& a) -> AnyTransform {
+            return std::make_shared<FunctionTransform>(to_text(choice, a), make(a), require);
+          }};
+}
 
 }  // namespace
 
 TransformEntry image_entry(Choice choice, std::string example,
                            std::function<ImageFunction(const Arguments&)> make,
                            void (*require)(std::string_view, const Type&)) {
-  return {.choice = choice,
-          .example = std::move(example),
-          .make = [choice, make = std::move(make), require](const Arguments& a) -> AnyTransform {
-            return std::make_shared<ImageTransform>(to_text(choice, a), make(a), require);
-          }};
+  const auto make_move = [make = std::move(make)](const Arguments& a) -> MoveFunction {
+    return [change = make(a)](Sample& sample, Random& random) { change(sample.input, random); };
+  };
+  return function_entry(std::move(choice), std::move(example), make_move, require);
 }
 
-ImageFunction with_probability(double p, ImageFunction change) {
-  return [p, change = std::move(change)](Array& image, Random& random) {
-    if (random.uniform() < p) change(image, random);
-  };
+TransformEntry move_entry(Choice choice, std::string example,
+                          std::function<MoveFunction(const Arguments&)> make,
+                          void (*require)(std::string_view, const Type&)) {
+  return function_entry(std::move(choice), std::move(example), std::move(make), require);
 }
 
 Argument probability_argument(double default_value) {

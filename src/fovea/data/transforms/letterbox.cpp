@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/data/moves.h"
 #include "fovea/data/transforms/builtin.h"
 #include "fovea/data/transforms/image_transform.h"
-#include "fovea/images/samples.h"
 
 namespace fovea::data {
 namespace {
@@ -19,10 +19,7 @@ class Letterbox : public Transform {
   }
   bool frames() const override { return true; }
   void operator()(Sample& sample, TransformContext& context) const override {
-    sample.input = changed_picture(sample.input, [&](const auto& image) {
-      return fovea::letterbox(image, static_cast<int>(context.height),
-                              static_cast<int>(context.width), value_, Filter::bilinear);
-    });
+    letterbox(sample, static_cast<int>(context.height), static_cast<int>(context.width), value_);
   }
   MinimumSize minimum_size(const MinimumSize& wanted) const override { return wanted; }
   void prepare_likewise(Preprocessing& preprocessing) const override {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/data/moves.h"
 #include "fovea/data/transforms/box.h"
 #include "fovea/data/transforms/builtin.h"
 
@@ -32,7 +33,7 @@ class RandomResizedCrop : public Transform {
   void operator()(Sample& sample, TransformContext& context) const override {
     const Array& image = sample.input;
     const Box box = random_crop_box(image.dim(0), image.dim(1), area_, ratio_, context.random);
-    sample.input = crop(image, box.top, box.left, box.height, box.width);
+    crop(sample, box.top, box.left, box.height, box.width);
   }
 
  private:
