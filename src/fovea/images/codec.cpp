@@ -39,13 +39,25 @@ AnyImage decode_any_image(std::span<const std::byte> bytes, const std::string& n
       .with("try", "convert it to one of them; the name's suffix does not matter");
 }
 
-AnyImage decode_any_image(const std::filesystem::path& path, int64_t max_pixels,
-                          const MinimumSize& minimum) {
-  // No file with so many pixels is longer, even uncompressed.
+namespace {
+
+/// No file with so many pixels is longer, even uncompressed.
+FileBytes read_encoded(const std::filesystem::path& path, int64_t max_pixels) {
   constexpr size_t bytes_per_pixel = 8, everything_else = size_t{64} << 20;
   const auto pixels = static_cast<size_t>(std::clamp<int64_t>(max_pixels, 0, int64_t{1} << 40));
-  const FileBytes file =
-      read_file(path, ErrorKind::data, bytes_per_pixel * pixels + everything_else);
+  return read_file(path, ErrorKind::data, bytes_per_pixel * pixels + everything_else);
+}
+
+}  // namespace
+
+Image decode_stored_png(const std::filesystem::path& path, int64_t max_pixels) {
+  const FileBytes file = read_encoded(path, max_pixels);
+  return decode_stored_png(EncodedImage{file.bytes, path.string(), max_pixels, {}});
+}
+
+AnyImage decode_any_image(const std::filesystem::path& path, int64_t max_pixels,
+                          const MinimumSize& minimum) {
+  const FileBytes file = read_encoded(path, max_pixels);
   return decode_any_image(file.bytes, path.string(), max_pixels, minimum);
 }
 
@@ -59,24 +71,48 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, in
   return to_8_bits(decode_any_image(bytes, name, max_pixels, minimum));
 }
 
-std::string png_bytes(const Image& image, PngEffort effort) {
-  check(image);
-  if (effort == PngEffort::fast && fits_fast_png(image)) return fast_png_bytes(image);
-  png_image header{};
+namespace {
+
+/// `palette` is null unless the header's format has one.
+std::string written(png_image& header, const Image& image, const void* palette) {
   header.version = PNG_IMAGE_VERSION;
   header.width = static_cast<png_uint_32>(image.width);
   header.height = static_cast<png_uint_32>(image.height);
-  header.format = image.channels == 1   ? PNG_FORMAT_GRAY
-                  : image.channels == 3 ? PNG_FORMAT_RGB
-                                        : PNG_FORMAT_RGBA;
   std::string bytes(PNG_IMAGE_PNG_SIZE_MAX(header), '\0');
   png_alloc_size_t size = bytes.size();
-  if (png_image_write_to_memory(&header, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr) ==
+  if (png_image_write_to_memory(&header, bytes.data(), &size, 0, image.pixels.data(), 0, palette) ==
       0) {
     throw Error(ErrorKind::io, fmt::format("cannot encode a PNG: {}", header.message));
   }
   bytes.resize(size);
   return bytes;
+}
+
+}  // namespace
+
+std::string png_bytes(const Image& image, PngEffort effort) {
+  check(image);
+  if (effort == PngEffort::fast && fits_fast_png(image)) return fast_png_bytes(image);
+  png_image header{};
+  header.format = image.channels == 1   ? PNG_FORMAT_GRAY
+                  : image.channels == 3 ? PNG_FORMAT_RGB
+                                        : PNG_FORMAT_RGBA;
+  return written(header, image, nullptr);
+}
+
+std::string palette_png_bytes(const Image& indices, std::span<const PaletteColor> palette) {
+  check(indices);
+  const auto largest = std::ranges::max(indices.pixels);
+  if (indices.channels != 1 || palette.size() > 256 || largest >= palette.size()) {
+    throw Error(ErrorKind::usage, "PNG: indices do not fit the palette")
+        .with("channels", std::to_string(indices.channels))
+        .with("largest", std::to_string(largest))
+        .with("palette", fmt::format("{} colours", palette.size()));
+  }
+  png_image header{};
+  header.format = PNG_FORMAT_RGB_COLORMAP;
+  header.colormap_entries = static_cast<png_uint_32>(palette.size());
+  return written(header, indices, palette.data());
 }
 
 void encode_png(const std::filesystem::path& path, const Image& image, PngEffort effort) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -50,10 +51,22 @@ AnyImage decode_any_image(std::span<const std::byte> bytes, const std::string& n
                           int64_t max_pixels = default_pixel_limit,
                           const MinimumSize& minimum = {});
 
+/// A PNG of 1 to 8 bits as its file stores it, where the values mean something: 1 channel with the
+/// indices of a palette or grey levels that are not scaled (0 and 1 of 1 bit), 3 for colours; alpha
+/// is dropped. Errors: as decode_image; data when it is not a PNG or has 16 bits.
+Image decode_stored_png(const std::filesystem::path& path,
+                        int64_t max_pixels = default_pixel_limit);
+
 /// Whether a file that begins with these bytes is a PNG of 16 bits per sample: the first
 /// `png_depth_end` tell.
 bool is_16_bit_png(std::span<const std::byte> beginning);
 constexpr size_t png_depth_end = 25;
+
+/// R, G, B.
+using PaletteColor = std::array<uint8_t, 3>;
+/// The indices of a palette of 1 to 256 colours, as a PNG with that palette. Errors: usage when
+/// the image is malformed, has more than 1 channel, or an index beyond the palette.
+std::string palette_png_bytes(const Image& indices, std::span<const PaletteColor> palette);
 
 /// Whether a PNG is to be small, or written several times faster and somewhat larger: for many
 /// pictures at once.

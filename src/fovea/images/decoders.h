@@ -31,6 +31,7 @@ struct EncodedImage {
 };
 
 AnyImage decode_png(const EncodedImage& source);
+Image decode_stored_png(const EncodedImage& source);
 Image decode_jpeg(const EncodedImage& source);
 Image decode_webp(const EncodedImage& source);
 

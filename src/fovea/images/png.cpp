@@ -21,7 +21,10 @@ constexpr size_t header_end = 33;  // signature 8, length 4, "IHDR", 13 of data,
 /// destructor: the functions that call it hold only plain values.
 class PngReader {
  public:
-  explicit PngReader(const EncodedImage& source) : source_(source) {
+  /// `stored`: the samples as the file has them, the indices of a palette and grey levels of any
+  /// depth in a byte each.
+  explicit PngReader(const EncodedImage& source, bool stored = false)
+      : source_(source), stored_(stored) {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, on_error, on_warning);
     if (png_ != nullptr) info_ = png_create_info_struct(png_);
     if (info_ == nullptr) throw Error(ErrorKind::memory, "cannot allocate a PNG decoder");
@@ -62,11 +65,16 @@ class PngReader {
     png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_size has passed
     png_read_info(png_, info_);
     const int type = png_get_color_type(png_, info_);
-    if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png_);
-    if (type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(png_);
     if (type == PNG_COLOR_TYPE_GRAY_ALPHA) png_set_strip_alpha(png_);
-    // Expanding a palette turns its transparent entries into alpha unless told otherwise.
-    if (type == PNG_COLOR_TYPE_PALETTE) png_set_strip_alpha(png_);
+    if (stored_) {
+      png_set_packing(png_);
+      if (type == PNG_COLOR_TYPE_RGB_ALPHA) png_set_strip_alpha(png_);
+    } else {
+      if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png_);
+      if (type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(png_);
+      // Expanding a palette turns its transparent entries into alpha unless told otherwise.
+      if (type == PNG_COLOR_TYPE_PALETTE) png_set_strip_alpha(png_);
+    }
     if (std::endian::native == std::endian::little) png_set_swap(png_);
     passes_ = png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
@@ -112,6 +120,7 @@ class PngReader {
   }
 
   const EncodedImage& source_;
+  bool stored_;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   size_t position_ = 0;
@@ -159,6 +168,19 @@ bool is_16_bit_png(std::span<const std::byte> beginning) {
   return beginning.size() >= png_depth_end &&
          std::memcmp(beginning.data(), start.data(), start.size()) == 0 &&
          beginning[png_depth_end - 1] == std::byte{16};
+}
+
+Image decode_stored_png(const EncodedImage& source) {
+  constexpr std::string_view signature("\x89PNG\r\n\x1a\n", 8);
+  if (source.bytes.size() < signature.size() ||
+      std::memcmp(source.bytes.data(), signature.data(), signature.size()) != 0)
+    throw source.broken("is not a PNG").with("try", "PNG, which keeps every value as it is");
+  check_header(source);
+  PngReader reader(source, true);
+  reader.read_header();
+  if (reader.is_16_bit())
+    throw source.broken("has 16 bits per sample").with("expected", "a PNG of 1 to 8 bits");
+  return read_image<uint8_t>(source, reader);
 }
 
 AnyImage decode_png(const EncodedImage& source) {
