@@ -1,4 +1,5 @@
 #include <cmath>
+#include <optional>
 
 #include "error_text.h"
 #include "fovea/ops/dropout.h"
@@ -102,6 +103,52 @@ TEST(OneHot, ALabelOutOfRangeGivesTheErrorOfTheReference) {
   std::byte* outputs[] = {reinterpret_cast<std::byte*>(out.data())};
   expect_error(ErrorKind::data, "one_hot: label 3 at 2 is not one of 3 classes", [&] {
     choice.kernel->run({inputs, outputs, nullptr, nullptr});
+  });
+}
+
+TEST(ConfusionMatrix, AndArgMaxEqualTheirReferencesInEveryShape) {
+  Random random(7, "confusion_matrix");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const int64_t classes = pick(random, 10, 30), samples = pick(random, 0, 3);
+    Shape spatial;
+    if (trial % 3 > 0) spatial = spatial.concat({pick(random, 1, 400)});
+    if (trial % 3 > 1) spatial = spatial.concat({pick(random, 1, 5)});
+    const Type logits{DType::f32, Shape{samples, classes}.concat(spatial)},
+        labels{DType::i64, Shape{samples}.concat(spatial)};
+    std::optional<int64_t> ignored;
+    if (trial % 2 == 0) ignored = 3;
+    const Problem counts = make_problem(ConfusionMatrix{ignored}, {logits, labels});
+    auto in = random_inputs(counts, random);
+    for (float& v : in[0].data<float>()) {  // NaN, infinity and equal logits too
+      if (random.below(20) == 0) v = pick<float>(random, {NAN, INFINITY, -INFINITY, 0.5F});
+    }
+    ASSERT_TRUE(check("simd", counts, in, {}));
+    ASSERT_TRUE(check("simd", make_problem(ArgMax{}, {logits}), {in[0]}, {}));
+  }
+}
+
+TEST(ConfusionMatrix, HasLabelsAsRowsAndIgnoresOneOfThem) {
+  const Array logits = Array::of(std::vector<float>{1, 5, 2, 0, 3, 3}, {1, 3, 2});
+  const Problem problem =
+      make_problem(ConfusionMatrix{-1}, {{DType::f32, {1, 3, 2}}, {DType::i64, {1, 2}}});
+  const auto counts = [&](std::vector<int64_t> labels) {
+    const Array given = Array::of(labels, {1, 2});
+    const Array out = reference_outputs(problem, {logits, given})[0];
+    std::vector<double> all;
+    for (int64_t i = 0; i < out.numel(); ++i) all.push_back(out.at(i));
+    return all;
+  };
+  EXPECT_EQ(counts({2, 1}), (std::vector<double>{0, 0, 0, 1, 0, 0, 0, 0, 1}));
+  EXPECT_EQ(counts({-1, 0}), (std::vector<double>{1, 0, 0, 0, 0, 0, 0, 0, 0}));
+  const Array wrong = Array::of(std::vector<int64_t>{0, 3}, {1, 2});
+  const KernelChoice choice = choose_kernel(problem);
+  ASSERT_EQ(choice.name, "simd");
+  std::vector<double> out(9);
+  std::vector<std::byte> scratch(choice.kernel->scratch_bytes());
+  const std::byte* inputs[] = {logits.raw(), wrong.raw()};
+  std::byte* outputs[] = {reinterpret_cast<std::byte*>(out.data())};
+  expect_error(ErrorKind::data, "confusion_matrix: label 3 at 1 is not one of 3 classes", [&] {
+    choice.kernel->run({inputs, outputs, scratch.data(), nullptr});
   });
 }
 

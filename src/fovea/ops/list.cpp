@@ -38,6 +38,7 @@ std::span<const Op> all_ops() {
         BroadcastTo{},
         Cast{},
         Concat{},
+        ConfusionMatrix{},
         Conv{},
         ConvBackwardData{},
         ConvBackwardWeights{},

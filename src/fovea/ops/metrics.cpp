@@ -19,6 +19,21 @@ int64_t label_at(std::string_view op, const View& labels, int64_t i, int64_t cla
                                            static_cast<int64_t>(label), i, classes));
 }
 
+/// The class of the largest finite logit of a pixel.
+int64_t class_at(const View& logits, int64_t pixel) {
+  const int64_t classes = logits.dim(1), plane = logits.shape.slice(2).numel();
+  const int64_t first = pixel / plane * classes * plane + pixel % plane;
+  double largest = -std::numeric_limits<double>::infinity();
+  int64_t found = 0;
+  for (int64_t c = 0; c < classes; ++c) {
+    const double z = logits[first + c * plane];
+    if (!std::isfinite(z) || z <= largest) continue;
+    largest = z;
+    found = c;
+  }
+  return found;
+}
+
 Shape without_classes(const Shape& shape) { return shape.slice(0, 1).concat(shape.slice(2)); }
 
 }  // namespace
@@ -102,22 +117,38 @@ Types ArgMax::infer(const Types& in) const {
 }
 
 void ArgMax::reference(const Views& v) const {
-  const View &logits = v.in[0], &out = v.out[0];
-  const int64_t classes = logits.dim(1), plane = logits.shape.slice(2).numel();
-  for (int64_t pixel = 0; pixel < out.numel(); ++pixel) {
-    const int64_t first = pixel / plane * classes * plane + pixel % plane;
-    double largest = -std::numeric_limits<double>::infinity();
-    out[pixel] = 0;
-    for (int64_t c = 0; c < classes; ++c) {
-      const double z = logits[first + c * plane];
-      if (!std::isfinite(z) || z <= largest) continue;
-      largest = z;
-      out[pixel] = static_cast<double>(c);
-    }
+  for (int64_t pixel = 0; pixel < v.out[0].numel(); ++pixel)
+    v.out[0][pixel] = static_cast<double>(class_at(v.in[0], pixel));
+}
+
+Types ConfusionMatrix::infer(const Types& in) const {
+  require_inputs(name, in, 2);
+  const Type &logits = in[0], &labels = in[1];
+  require_float(name, "input", logits);
+  if (logits.rank() >= 2 && logits.dim(1) >= 1 && labels.dtype == DType::i64 &&
+      labels.shape == without_classes(logits.shape))
+    return {{DType::f64, {logits.dim(1), logits.dim(1)}}};
+  throw Error(ErrorKind::usage, fmt::format("{}: labels do not fit the logits", name))
+      .with("logits", to_string(logits))
+      .with("labels", to_string(labels));
+}
+
+void ConfusionMatrix::reference(const Views& v) const {
+  const View &logits = v.in[0], &labels = v.in[1], &out = v.out[0];
+  const int64_t classes = logits.dim(1);
+  std::fill_n(out.data, out.numel(), 0.0);
+  for (int64_t pixel = 0; pixel < labels.numel(); ++pixel) {
+    if (ignore_index && labels[pixel] == static_cast<double>(*ignore_index)) continue;
+    ++out[label_at(name, labels, pixel, classes) * classes + class_at(logits, pixel)];
   }
 }
 
 Tensor argmax(const Tensor& logits) { return logits.graph().add_one(ArgMax{}, {logits}); }
+
+Tensor confusion_matrix(const Tensor& logits, const Tensor& labels,
+                        std::optional<int64_t> ignore_index) {
+  return logits.graph().add_one(ConfusionMatrix{ignore_index}, {logits, labels});
+}
 
 Tensor in_top_k(const Tensor& logits, const Tensor& targets, int64_t k) {
   return logits.graph().add_one(InTopK{k}, {logits, targets});

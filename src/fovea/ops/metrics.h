@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "fovea/graph/graph.h"
 
 namespace fovea {
@@ -48,6 +50,29 @@ struct ArgMax {
   Types infer(const Types& in) const;
   void reference(const Views& v) const;
 };
+
+/// How often pixels of each class were taken for each class: logits [N, K, spatial] and labels i64
+/// [N, spatial] in [0, K) give f64[K, K], whose rows are the labels and whose columns the classes
+/// of ArgMax. Labels equal to `ignore_index` are not counted.
+struct ConfusionMatrix {
+  std::optional<int64_t> ignore_index = std::nullopt;
+
+  static void fields(auto& op, auto&& visit) {
+    visit("ignore_index", op.ignore_index, std::nullopt);
+  }
+
+  static constexpr std::string_view name = "confusion_matrix";
+  static constexpr Traits traits{.differentiable = false, .checks_data = true};
+
+  Types infer(const Types& in) const;
+  /// Errors: data, for a label outside [0, K), naming its index and value.
+  void reference(const Views& v) const;
+};
+
+/// See ConfusionMatrix. Errors: usage when shapes or types do not fit; when run, data for a label
+/// outside [0, K).
+Tensor confusion_matrix(const Tensor& logits, const Tensor& labels,
+                        std::optional<int64_t> ignore_index = std::nullopt);
 
 /// See ArgMax. Errors: usage when there is no axis 1, it has no elements, or logits are not floats.
 Tensor argmax(const Tensor& logits);

@@ -23,7 +23,9 @@ double flops(const Node& node) {
 }  // namespace
 
 int64_t multiply_adds(const Node& node) {
-  if (!node.op.as<Conv>() && !node.op.as<Linear>()) return 0;
+  // A transposed convolution is the gradient of another, but part of the net.
+  const bool transposed = node.op.as<ConvBackwardData>() != nullptr && !node.origin.backward;
+  if (!node.op.as<Conv>() && !node.op.as<Linear>() && !transposed) return 0;
   return static_cast<int64_t>(flops(node) / 2);
 }
 

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "fovea/kernels/simd/argmax.h"
 #include "fovea/kernels/simd/depthwise.h"
 #include "fovea/kernels/simd/direct.h"
 #include "fovea/kernels/simd/simd.h"
@@ -100,6 +101,8 @@ void add_simd_rules(const RuleSink& add) {
   rule(typeid(NegativeLogLikelihoodBackward), simd::make_negative_log_likelihood_backward);
   rule(typeid(BinaryCrossEntropy), simd::make_binary_cross_entropy);
   rule(typeid(OneHot), simd::make_one_hot);
+  rule(typeid(ArgMax), simd::make_argmax);
+  rule(typeid(ConfusionMatrix), simd::make_confusion_matrix);
   rule(typeid(Pad), simd::make_pad);
   rule(typeid(PadBackward), simd::make_pad_backward);
   rule(typeid(Upsample), simd::make_upsample);
