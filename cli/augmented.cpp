@@ -4,6 +4,7 @@
 
 #include "fovea/core/error.h"
 #include "fovea/data/loader.h"
+#include "fovea/data/pictures.h"
 #include "fovea/data/prepared.h"
 #include "fovea/ops.h"
 #include "fovea/runtime/program.h"
@@ -47,6 +48,14 @@ Array mixed(const data::Mixing& mixing, const data::Batch& batch, uint64_t seed,
   return Program(*graph).run(memory, none, inputs)[0].clone();
 }
 
+/// A view of sample `i` of a batch, which must outlive it.
+Array row(const Array& batch, int64_t i) {
+  const Shape shape = batch.shape().slice(1);
+  const size_t bytes = static_cast<size_t>(shape.numel()) * size_of(batch.dtype());
+  return {batch.dtype(), shape,
+          const_cast<std::byte*>(batch.raw()) + static_cast<size_t>(i) * bytes, nullptr};
+}
+
 }  // namespace
 
 std::vector<Image> augmented(const std::shared_ptr<const data::Dataset>& samples,
@@ -61,16 +70,12 @@ std::vector<Image> augmented(const std::shared_ptr<const data::Dataset>& samples
       samples->targets());
   data::Loader loader(samples, std::move(options));
   loader.start(epoch);
-  const Array batch = mixed(mixing, *loader.next(), seed, epoch);
+  const data::Batch loaded = *loader.next();
+  const Array batch = mixed(mixing, loaded, seed, epoch);
   std::vector<Image> images;
-  const auto bytes = batch.data<uint8_t>();
-  for (int64_t i = 0; i < batch.dim(0); ++i) {
-    Image image = Image::black(static_cast<int>(batch.dim(1)), static_cast<int>(batch.dim(2)),
-                               static_cast<int>(batch.dim(3)));
-    const size_t size = image.pixels.size();
-    std::ranges::copy(bytes.subspan(static_cast<size_t>(i) * size, size), image.pixels.begin());
-    images.push_back(std::move(image));
-  }
+  for (int64_t i = 0; i < batch.dim(0); ++i)
+    images.push_back(
+        data::sample_picture(row(batch, i), row(loaded.targets, i), samples->targets()));
   return images;
 }
 

@@ -11,6 +11,7 @@
 #include "augmented.h"
 #include "commands.h"
 #include "fovea/core/text.h"
+#include "fovea/data/pictures.h"
 #include "fovea/draw/grid.h"
 #include "fovea/images/codec.h"
 #include "fovea/images/samples.h"
@@ -42,9 +43,10 @@ int info(const Flags& flags, Console& console) {
   const data::DataSets sets = open(flags);
   const std::optional<Type> input = sets.train->typical_input();
   const data::Targets& targets = sets.targets();
-  const std::string kind = targets.type == data::class_targets({}).type ? "classes"
-                           : targets.task == "multilabel"               ? "labels"
-                                                                        : "numbers";
+  const bool classes = targets.type == data::class_targets({}).type || data::is_mask(targets.type);
+  const std::string kind = classes                        ? "classes"
+                           : targets.task == "multilabel" ? "labels"
+                                                          : "numbers";
   const std::string fingerprint = data::fingerprint(*sets.train);
   const std::string shape = input ? sizes_text(data::net_shape(*input)) : "various sizes";
   Json document{
@@ -81,24 +83,15 @@ struct Sample {
   Image image;
 };
 
-/// The class's name, or the numbers.
-std::string target_text(const Array& target, const data::Targets& targets) {
-  if (targets.type == data::class_targets({}).type)
-    return targets.names[static_cast<size_t>(target.at(0))];
-  std::string text;
-  for (int64_t i = 0; i < target.numel(); ++i)
-    text += (i > 0 ? " " : "") + fmt::format("{:.3g}", target.at(i));
-  return text;
-}
-
 /// Errors: usage when a sample is not a picture.
-Image image_of(const Array& pixels) {
+Image image_of(const data::Sample& sample, const data::Targets& targets) {
+  const Array& pixels = sample.input;
   if (!data::is_image({pixels.dtype(), pixels.shape()}) ||
       (pixels.dim(2) != 1 && pixels.dim(2) != 3)) {
     throw Error(ErrorKind::usage, "data samples: the data set's inputs are not pictures")
         .with("inputs", describe(pixels));
   }
-  return to_8_bits(to_picture(pixels));
+  return data::sample_picture(pixels, sample.target, targets);
 }
 
 std::vector<int64_t> chosen_indices(const data::Dataset& split, int64_t count, int64_t seed) {
@@ -112,7 +105,8 @@ std::vector<Sample> draw_samples(const data::Dataset& split, int64_t count, int6
   std::vector<Sample> samples;
   for (int64_t i : chosen_indices(split, count, seed)) {
     const data::Sample sample = split.sample(i);
-    samples.push_back({i, target_text(sample.target, split.targets()), image_of(sample.input)});
+    samples.push_back(
+        {i, data::target_text(sample.target, split.targets()), image_of(sample, split.targets())});
   }
   return samples;
 }

@@ -185,6 +185,11 @@ Json to_json(const tasks::Table& table) {
       rows.push_back(std::vector<int64_t>(values.begin(), values.end()));
     return rows;
   }
+  if (table.columns.size() == 1) {  // {"cat": 0.5}
+    rows = Json::object();
+    for (const auto& [name, values] : table.rows) rows[name] = values[0];
+    return rows;
+  }
   for (const auto& [name, values] : table.rows) {
     Json row{{"name", name}};
     for (size_t i = 0; i < values.size(); ++i) {

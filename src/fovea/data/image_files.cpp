@@ -133,14 +133,16 @@ int64_t ImageFiles::group(int64_t i) const {
   return list_.groups.empty() ? i : list_.groups[static_cast<size_t>(i)];
 }
 
-std::string ImageFiles::stamp() const {
-  std::vector<uint64_t> parts(list_.paths.size());
-  parallel_for(size(), 256, [&](int64_t begin, int64_t end) {
+std::string ImageFiles::stamp() const { return stamp_of(list_.root, list_.paths); }
+
+std::string stamp_of(const fs::path& root, const std::vector<std::string>& paths) {
+  std::vector<uint64_t> parts(paths.size());
+  parallel_for(std::ssize(paths), 256, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const std::optional<FileInfo> file = file_info(path(i), ErrorKind::data);
-      const uint64_t bytes = file ? file->size : ~uint64_t{0};
       const auto at = static_cast<size_t>(i);
-      parts[at] = hash(list_.paths[at] + '\n' + std::to_string(bytes));
+      const std::optional<FileInfo> file = file_info(root / paths[at], ErrorKind::data);
+      const uint64_t bytes = file ? file->size : ~uint64_t{0};
+      parts[at] = hash(paths[at] + '\n' + std::to_string(bytes));
     }
   });
   const std::span<const std::byte> bytes = std::as_bytes(std::span<const uint64_t>(parts));

@@ -82,6 +82,9 @@ class ImageFiles : public EncodedImages {
   ImageList list_;
 };
 
+/// A stamp (see Dataset::stamp) of the paths below `root` and the sizes of these files.
+std::string stamp_of(const std::filesystem::path& root, const std::vector<std::string>& paths);
+
 /// Whether a name has a suffix of image files: .png, .jpg, .jpeg, .jpe, .jfif, .webp, in any case.
 bool is_image_name(const std::filesystem::path& path);
 

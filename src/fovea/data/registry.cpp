@@ -14,6 +14,8 @@
 #include "fovea/data/emnist.h"
 #include "fovea/data/folder.h"
 #include "fovea/data/idx.h"
+#include "fovea/data/masks.h"
+#include "fovea/data/scenes.h"
 #include "fovea/data/synthetic.h"
 #include "fovea/data/tar.h"
 #include "fovea/downloads/download.h"
@@ -96,6 +98,10 @@ std::vector<Entry>& table() {
                   "--data kmnist:DIR"},
        {.name = "folder", .read_folders = open_folder, .place = "DIR"},
        {.name = "imagenet", .read_folders = open_imagenet, .place = "DIR"},
+       {.name = "masks", .read = open_masks, .place = "DIR"},
+       {.name = "scenes",
+        .read = [](const fs::path& text) { return open_scenes(text.string()); },
+        .place = "DATA"},
        {.name = "csv", .read = open_csv, .place = "FILE"},
        {.name = "tar", .read = open_tar, .place = "FILES"},
        {.name = "arrays",
@@ -200,7 +206,9 @@ DataSets open(std::string_view spec, std::string_view index) {
   }
   if (after.empty() && !set->place.empty()) {
     throw Error(ErrorKind::usage, fmt::format("data set \"{}\" names no {}", spec,
-                                              (set->place == "DIR" ? "folder" : "file")))
+                                              set->place == "DIR"    ? "folder"
+                                              : set->place == "DATA" ? "other data set"
+                                                                     : "file"))
         .with("try", fmt::format("--data {}:{}", name, set->place));
   }
   if (after.empty() && has_colon) {

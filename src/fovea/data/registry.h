@@ -22,7 +22,9 @@ struct Entry {
   /// Instead of `read`, for folders of many files whose names an index may know.
   std::function<DataSets(const std::filesystem::path& folder, std::shared_ptr<FolderIndex> index)>
       read_folders = {};
-  std::string place = {};  ///< the path required after the colon: "DIR", "FILE" or "FILES"
+  /// What is required after the colon: the path "DIR", "FILE" or "FILES", or "DATA", the name of
+  /// another data set.
+  std::string place = {};
   std::vector<std::string> files = {};  ///< that identify its folder, compressed (.gz) or not
   std::string advice = {};              ///< how to get them
   std::string unpacked = {};            ///< the folder in its official archive, if any
@@ -34,8 +36,9 @@ struct Entry {
 void add(Entry entry);
 
 /// The names open() knows: cifar10, cifar100, fashion-mnist, mnist, kmnist, folder and imagenet
-/// (see folder.h), csv (see csv.h), tar (see tar.h), arrays (see arrays.h), discs (see
-/// synthetic.h), emnist and its subsets (see emnist.h), and those added.
+/// (see folder.h), masks (see masks.h), scenes (see scenes.h), csv (see csv.h), tar (see tar.h),
+/// arrays (see arrays.h), discs (see synthetic.h), emnist and its subsets (see emnist.h), and those
+/// added.
 std::vector<std::string> names();
 
 /// What open() accepts, in one line: the names, "or NAME:DIR with the folder of the files".
@@ -47,7 +50,8 @@ std::string usage();
 ///              as the folder the official archive unpacks to, or as that folder itself; then where
 ///              Debian's package puts it
 ///   NAME:DIR   in DIR (the folder of the files, or the one above it)
-///   folder:DIR, imagenet:DIR, csv:FILE, tar:FILES   that folder or file itself
+///   folder:DIR, imagenet:DIR, masks:DIR, csv:FILE, tar:FILES   that folder or file itself
+///   scenes:NAME   made of the pictures of the data set NAME
 ///
 /// Errors: usage for an unknown name, with the nearest ones; data when the files are not there
 /// (listing the places searched, and how to get them) or are damaged (see idx.h, cifar.h).

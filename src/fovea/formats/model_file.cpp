@@ -220,7 +220,7 @@ void take_task(Metadata& metadata, ModelFile& model) {
   if (!known) throw fields.wrong("has an unknown dtype");
   std::vector<int64_t> dims;
   for (const double dim : fields.take_numbers("shape")) {
-    if (!(dim >= 1 && dim <= 1e9 && dim == std::floor(dim)) || std::ssize(dims) == Shape::max_rank)
+    if (!(dim >= 0 && dim <= 1e9 && dim == std::floor(dim)) || std::ssize(dims) == Shape::max_rank)
       throw fields.wrong("has an invalid shape");
     dims.push_back(static_cast<int64_t>(dim));
   }

@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "fovea/core/text.h"
 #include "fovea/data/order.h"
+#include "fovea/data/pictures.h"
 #include "fovea/draw/grid.h"
 #include "fovea/images/codec.h"
-#include "fovea/images/samples.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/runtime/program.h"
 
@@ -28,26 +27,6 @@ Array row(const Array& stacked, int64_t i) {
   std::copy_n(stacked.raw() + static_cast<size_t>(i) * bytes, bytes, one.raw());
   return one;
 }
-
-/// A target in words: the class, the labels that apply, shares of classes, or the numbers.
-std::string label_text(const Array& target, const data::Targets& targets) {
-  const auto name = [&](int64_t i) { return targets.names[static_cast<size_t>(i)]; };
-  const bool classes = targets.type == data::class_targets({}).type;
-  if (classes && target.numel() == 1) return name(static_cast<int64_t>(target.at(0)));
-  std::vector<std::string> words;
-  constexpr int64_t most = 4;
-  for (int64_t i = 0; i < target.numel() && std::ssize(words) < most; ++i) {
-    const double value = target.at(i);
-    if (!classes && targets.task != "multilabel") {
-      words.push_back(fmt::format("{:.3g}", value));
-    } else if (value > 0.005 && i < std::ssize(targets.names)) {
-      words.push_back(value > 0.995 ? name(i) : fmt::format("{} {:.0f}%", name(i), 100 * value));
-    }
-  }
-  return join(words, " ");
-}
-
-Image picture(const Array& pixels) { return to_8_bits(to_picture(pixels)); }
 
 /// A normalised sample [C, H, W] as a picture.
 Image picture(const Array& values, const Normalization& normalization) {
@@ -115,12 +94,15 @@ std::optional<BatchPictures> save_batch(train::Trainer& trainer) {
   std::vector<draw::Tile> fed, original;
   for (int64_t i = 0; i < std::min(kept_samples, trainer.batch().size()); ++i) {
     const Array input = row(batch.inputs, i);
-    pictures.labels.push_back(label_text(row(batch.targets, i), targets));
-    fed.push_back(
-        {mixes ? picture(input, setup.normalization()) : picture(input), pictures.labels.back()});
+    const Array target = row(batch.targets, i);
+    pictures.labels.push_back(data::target_text(target, targets));
+    fed.push_back({mixes ? picture(input, setup.normalization())
+                         : data::sample_picture(input, target, targets),
+                   pictures.labels.back()});
     const int64_t index = order[static_cast<size_t>((number - 1) * setup.settings.batch + i)];
     const data::Sample sample = samples->sample(index);
-    original.push_back({picture(sample.input), label_text(sample.target, targets)});
+    original.push_back({data::sample_picture(sample.input, sample.target, targets),
+                        data::target_text(sample.target, targets)});
   }
   save(trainer, pictures.fed, fed);
   save(trainer, pictures.original, original);

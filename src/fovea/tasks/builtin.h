@@ -8,5 +8,6 @@ namespace fovea::tasks {
 Entry classification_entry();
 Entry regression_entry();
 Entry multilabel_entry();
+Entry segmentation_entry();
 
 }  // namespace fovea::tasks

@@ -6,12 +6,26 @@
 #include <vector>
 
 #include "fovea/core/json.h"
+#include "fovea/images/preprocessing.h"
 #include "fovea/tasks/metric.h"
 
 namespace fovea::tasks {
 
 /// One row of a table of texts: each cell with the heading of its column.
 using Cells = std::vector<std::pair<std::string, std::string>>;
+
+/// The picture that a prediction is for, and which part of it became the net's input.
+struct ShownInput {
+  const Image& picture;       ///< as its file has it
+  PictureArea area;           ///< in the pixels of the picture
+  int height = 0, width = 0;  ///< of the net's input
+};
+
+/// A picture that shows a prediction.
+struct PredictedPicture {
+  std::string name;  ///< "mask": what files are called after the picture's own name
+  std::string png;   ///< the contents of its file
+};
 
 /// A prediction for one sample, for people and for programs.
 class Prediction {
@@ -23,6 +37,8 @@ class Prediction {
   virtual Json json() const = 0;
   /// Its row in a table. The headings are the same for every sample.
   virtual Cells cells() const = 0;
+  /// Pictures of it at the size of the picture, if it is about places in it.
+  virtual std::vector<PredictedPicture> pictures(const ShownInput&) const { return {}; }
 };
 
 /// A line per probability: its name, percent and a bar.

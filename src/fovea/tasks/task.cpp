@@ -15,7 +15,8 @@ namespace {
 constexpr std::string_view metric_scope = "metrics";
 
 std::vector<Entry>& table() {
-  static std::vector<Entry> all{classification_entry(), regression_entry(), multilabel_entry()};
+  static std::vector<Entry> all{classification_entry(), regression_entry(), multilabel_entry(),
+                                segmentation_entry()};
   return all;
 }
 
@@ -41,6 +42,28 @@ std::vector<double> Task::balanced_weights(const data::Dataset&) const { return 
 std::string Task::guessing(const data::Dataset&, double, const Numbers&) const { return ""; }
 
 const std::vector<Entry>& list() { return table(); }
+
+std::vector<std::string> Task::losses() const { return {}; }
+
+std::vector<std::string> parse_losses(std::string_view text, const Task& task) {
+  if (text.empty()) return {};
+  const std::vector<std::string> known = task.losses(), terms = split(text, '+');
+  if (known.empty()) {
+    throw Error(ErrorKind::usage, fmt::format("--loss: the task {} has one loss only", task.name()))
+        .with("try", "no --loss");
+  }
+  for (size_t i = 0; i < terms.size(); ++i) {
+    if (std::ranges::count(known, terms[i]) == 0) {
+      throw unknown_name("loss", terms[i], known)
+          .with("known", fmt::format("{}, and sums of them: {}", join(known), join(known, "+")));
+    }
+    if (std::ranges::count(terms, terms[i]) > 1) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("--loss: \"{}\" occurs twice", printable(terms[i])));
+    }
+  }
+  return terms;
+}
 
 void add(Entry entry) {
   for (const Entry& known : table()) {

@@ -19,6 +19,8 @@ struct LossOptions {
   /// CrossEntropyLoss(weight)). One per label: the weight of its presence (BCEWithLogitsLoss's
   /// pos_weight). Empty: none.
   std::vector<double> class_weights = {};
+  /// Those of Task::losses whose sum is the loss; empty: the task's first.
+  std::vector<std::string> losses = {};
 };
 
 /// What to learn: the meaning of targets and outputs, the loss, and the metrics. A task is made for
@@ -42,6 +44,8 @@ class Task {
   /// do not fit.
   virtual Tensor loss(const Tensor& output, const Tensor& target,
                       const LossOptions& options) const = 0;
+  /// The losses to choose from, the default first; none where there is no choice.
+  virtual std::vector<std::string> losses() const;
   /// The class weights with which every class counts as much as any other in `samples`, or presence
   /// as much as absence of each label; empty if the task has neither classes nor labels.
   virtual std::vector<double> balanced_weights(const data::Dataset& samples) const;
@@ -72,7 +76,7 @@ struct Entry {
   std::function<std::unique_ptr<Task>(const data::Targets&)> make;
 };
 
-/// The table, built-in ones first: classify, regress, multilabel.
+/// The table, built-in ones first: classify, regress, multilabel, segment.
 const std::vector<Entry>& list();
 
 /// Adds a task of your own. Not thread-safe: call it before anything is built. Errors: usage when
@@ -83,6 +87,10 @@ void add(Entry entry);
 /// that can learn them. Errors: usage for an unknown name, with the nearest, or targets that it
 /// cannot learn.
 std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets);
+
+/// The losses of a task that --loss names, joined by "+"; "": none, for the default. Errors: usage
+/// for an unknown one, with the nearest, one that occurs twice, or a task without a choice.
+std::vector<std::string> parse_losses(std::string_view text, const Task& task);
 
 /// Adds a metric to the task of that name. Not thread-safe: call it before anything is built.
 void add_metric(std::string_view task, std::function<Metric(const data::Targets& targets)> make);

@@ -76,7 +76,7 @@ bool Setting::in_model_file(const Settings& settings) const {
   constexpr std::string_view newer[] = {
       "deterministic", "no-winograd", "drop-last", "task",       "monitor", "on-bad-image",
       "group",         "clip-value",  "patience",  "min-change", "tta",     "sampling",
-      "precision",     "accumulate",  "ema",       "average",    "mix"};
+      "precision",     "accumulate",  "ema",       "average",    "mix",     "loss"};
   constexpr std::string_view choices[] = {"aux", "dropout", "drop-path", "stem", "width"};
   if (std::ranges::count(elsewhere, name) > 0) return false;
   const bool choice = std::holds_alternative<Argument>(member);
@@ -177,6 +177,9 @@ std::vector<Setting> last_settings() {
        &Settings::ema, 0, 1},
       {"average", "other averages of the weights: " + usages(choices_of(averages())),
        &Settings::average},
+      {"loss",
+       "losses to add up, joined by +: cross-entropy, dice, focal for masks; the first by default",
+       &Settings::loss},
       {"label-smoothing", "fraction of the target spread over all classes",
        &Settings::label_smoothing, 0, 1},
       {"class-weights",

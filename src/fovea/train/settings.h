@@ -45,6 +45,7 @@ struct Settings {
   double clip_value = 0;              ///< largest element of a gradient; 0: no clipping
   double ema = 0;       ///< decay of an average of the weights that is evaluated; 0: none
   std::string average;  ///< as Averaging reads it; "": none
+  std::string loss;     ///< as tasks::parse_losses reads it; "": the task's default
   double label_smoothing = 0;
   std::string class_weights;          ///< as tasks::class_weights reads it; "": none
   std::string sampling = "shuffled";  ///< as data::parse_sampling reads it

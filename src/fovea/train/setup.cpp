@@ -356,10 +356,10 @@ void Setup::keep_images() {
   };
   const int64_t images = split.train->size() + split.val->size();
   const bool resized = options.augment.before.empty();
-  cache_bytes = resized
-                    ? std::min(limit, images * static_cast<int64_t>(inputs(1).bytes() +
-                                                                    sets.targets().type.bytes()))
-                    : limit;
+  cache_bytes =
+      resized
+          ? std::min(limit, images * static_cast<int64_t>(inputs(1).bytes() + targets(1).bytes()))
+          : limit;
   keep(split.train, resized);
   if (split.val->size() > 0) keep(split.val, true);
 }
@@ -410,7 +410,8 @@ std::optional<Error> Setup::refusal(int64_t n) const {
 
 StepOptions Setup::step_options(size_t phase) const {
   const tasks::LossOptions loss{.label_smoothing = settings.label_smoothing,
-                                .class_weights = class_weights};
+                                .class_weights = class_weights,
+                                .losses = tasks::parse_losses(settings.loss, *task)};
   StepOptions options{.normalization = normalization(),
                       .mixing = {augmentation().batch, {DType::f32, input}, sets.targets()},
                       .loss = [task = task.get(), loss](
@@ -465,7 +466,8 @@ Type Setup::inputs(int64_t n) const {
 }
 
 Type Setup::targets(int64_t n) const {
-  const Type& one = sets.targets().type;
+  const Type batch = inputs(n);
+  const Type one = data::target_type(sets.targets(), {batch.dtype, batch.shape.slice(1)});
   return {one.dtype, Shape{n}.concat(one.shape)};
 }
 

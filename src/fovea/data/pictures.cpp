@@ -1,0 +1,65 @@
+#include "fovea/data/pictures.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+#include "fovea/core/text.h"
+#include "fovea/draw/classes.h"
+#include "fovea/images/samples.h"
+
+namespace fovea::data {
+namespace {
+
+constexpr int64_t most_words = 4;
+
+/// "background 80% bag 15%".
+std::string mask_text(const Array& mask, const std::vector<std::string>& names) {
+  std::vector<std::pair<double, std::string>> shares;
+  for (size_t k = 0; k < names.size(); ++k) shares.emplace_back(0, names[k]);
+  for (const uint8_t stored : mask.data<uint8_t>()) {
+    if (stored > 0 && stored <= names.size()) ++shares[stored - size_t{1}].first;
+  }
+  std::ranges::stable_sort(shares, std::greater(), &std::pair<double, std::string>::first);
+  std::vector<std::string> words;
+  for (const auto& [pixels, name] : shares) {
+    if (pixels == 0 || std::ssize(words) == most_words) break;
+    words.push_back(
+        fmt::format("{} {:.0f}%", name, 100 * pixels / static_cast<double>(mask.numel())));
+  }
+  return join(words, " ");
+}
+
+}  // namespace
+
+Image sample_picture(const Array& input, const Array& target, const Targets& targets) {
+  Image picture = to_8_bits(to_picture(input));
+  if (!is_mask(targets.type)) return picture;
+  Image classes = Image::black(picture.height, picture.width, 1);
+  // What does not count, 0, becomes 255, which is no class.
+  std::ranges::transform(target.data<uint8_t>(), classes.pixels.begin(),
+                         [](uint8_t stored) { return static_cast<uint8_t>(stored - 1); });
+  return draw::class_overlay(picture, classes,
+                             draw::class_colors(static_cast<int>(targets.names.size())));
+}
+
+std::string target_text(const Array& target, const Targets& targets) {
+  const auto name = [&](int64_t i) { return targets.names[static_cast<size_t>(i)]; };
+  if (is_mask(targets.type)) return mask_text(target, targets.names);
+  const bool classes = targets.type == class_targets({}).type;
+  if (classes && target.numel() == 1) return name(static_cast<int64_t>(target.at(0)));
+  std::vector<std::string> words;
+  for (int64_t i = 0; i < target.numel() && std::ssize(words) < most_words; ++i) {
+    const double value = target.at(i);
+    if (!classes && targets.task != "multilabel") {
+      words.push_back(fmt::format("{:.3g}", value));
+    } else if (value > 0.005 && i < std::ssize(targets.names)) {
+      words.push_back(value > 0.995 ? name(i) : fmt::format("{} {:.0f}%", name(i), 100 * value));
+    }
+  }
+  return join(words, " ");
+}
+
+}  // namespace fovea::data

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "fovea/data/sample.h"
+#include "fovea/images/image.h"
+
+// Samples for people.
+namespace fovea::data {
+
+/// The image of a sample, u8 or u16 [H,W,1 or 3], with its mask over it if the target is one.
+Image sample_picture(const Array& input, const Array& target, const Targets& targets);
+
+/// A target in words: the class, the labels that apply, shares of classes, the numbers, or the
+/// classes of a mask with their shares, the largest first.
+std::string target_text(const Array& target, const Targets& targets);
+
+}  // namespace fovea::data

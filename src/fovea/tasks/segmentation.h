@@ -1,0 +1,56 @@
+#pragma once
+
+#include "fovea/images/image.h"
+#include "fovea/tasks/task.h"
+
+namespace fovea::tasks {
+
+/// The classes of an image's pixels.
+struct MaskPrediction : Prediction {
+  Image classes;   ///< 1 channel: the index of each pixel's class
+  Numbers shares;  ///< of each class: the fraction of the pixels
+
+  std::string text() const override;  ///< the classes that occur, the most frequent first
+  Json json() const override;         ///< {"classes": [{"name": ..., "share": ...}, ...]}
+  Cells cells() const override;       ///< the shares by name
+  /// "mask", a PNG with a palette whose indices are the classes, and "overlay".
+  std::vector<PredictedPicture> pictures(const ShownInput& shown) const override;
+};
+
+/// A class for each pixel: masks u8[H,W,1] (see data::is_mask) and outputs [N, K, H, W], logits. An
+/// output smaller than the mask is of the central pixels. Losses, alone or as a sum:
+///
+///   cross-entropy  of all pixels, weighted by class (the default)
+///   dice           the mean over classes of 1 - dice of probabilities and mask (see dice_loss)
+///   focal          cross-entropy in which a pixel counts (1 - p)^2, p the probability of its class
+///
+/// Metrics: mean_iou (over the classes that occur in masks or predictions), pixel_accuracy, dice
+/// (the mean over the same classes), loss (cross-entropy); the IoU of each class, and the confusion
+/// matrix in pixels. Pixels whose class does not count are in none of them.
+class Segmentation : public Task {
+ public:
+  static constexpr std::string_view id = "segment";
+
+  /// Errors: usage when targets are not masks with names.
+  explicit Segmentation(data::Targets targets);
+
+  std::string_view name() const override { return id; }
+  const data::Targets& targets() const override { return targets_; }
+  int64_t outputs() const override { return std::ssize(targets_.names); }
+  std::vector<std::string> losses() const override;
+  Tensor loss(const Tensor& output, const Tensor& target,
+              const LossOptions& options) const override;
+  std::vector<double> balanced_weights(const data::Dataset& samples) const override;
+  std::vector<Metric> metrics() const override;
+  /// The classes, i64[N,H,W].
+  Tensor decoded(const Tensor& output) const override;
+  std::unique_ptr<Prediction> predict(const Array& decoded, int64_t i,
+                                      int64_t maximum) const override;
+  /// "pixel_accuracy" of the image, and the share of each class in the prediction.
+  Cells scored(const Array& decoded, const Array& targets, int64_t i) const override;
+
+ private:
+  data::Targets targets_;
+};
+
+}  // namespace fovea::tasks

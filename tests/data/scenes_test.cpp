@@ -1,0 +1,71 @@
+#include "fovea/data/scenes.h"
+
+#include <set>
+
+#include "data/helpers.h"
+#include "error_text.h"
+
+namespace fovea::data {
+namespace {
+
+std::vector<uint8_t> values(const Array& image) {
+  const auto all = image.data<uint8_t>();
+  return {all.begin(), all.end()};
+}
+
+/// Bright squares of two classes.
+std::shared_ptr<const Dataset> squares() {
+  return std::make_shared<ArrayDataset>(
+      Array::full(DType::u8, {10, 20, 20, 1}, 200),
+      Array::of(std::vector<int64_t>{0, 1, 0, 1, 0, 1, 0, 1, 0, 1}),
+      class_targets({"coat", "bag"}));
+}
+
+TEST(Scenes, MasksAndBoxesShowWhatIsInTheImage) {
+  const Scenes scenes(squares(), 50, 1);
+  EXPECT_EQ(scenes.targets().names, (std::vector<std::string>{"background", "coat", "bag"}));
+  std::set<int> classes;
+  for (int64_t i = 0; i < scenes.size(); ++i) {
+    const Sample sample = scenes.sample(i);
+    ASSERT_EQ(sample.input.shape(), (Shape{64, 64, 1}));
+    ASSERT_EQ(sample.target.shape(), (Shape{64, 64, 1}));
+    for (int64_t p = 0; p < 64 * 64; ++p) {
+      const double value = sample.target.at(p);
+      classes.insert(static_cast<int>(value));
+      ASSERT_EQ(value > 1, sample.input.at(p) == 200);
+    }
+    const auto objects = scenes.objects(i);
+    ASSERT_GE(objects.size(), 1u);
+    ASSERT_LE(objects.size(), 4u);
+    for (const Scenes::Object& o : objects) {
+      ASSERT_GE(std::min(o.left, o.top), 0);
+      ASSERT_LE(std::max(o.left + o.width, o.top + o.height), 64);
+    }
+    // The last is on top: its box is full of its class.
+    const Scenes::Object& last = objects.back();
+    ASSERT_GE(last.width, 14);
+    ASSERT_EQ(sample.target.at((last.top + last.height / 2) * 64 + last.left + last.width / 2),
+              static_cast<double>(last.label + 2));
+  }
+  EXPECT_EQ(classes, (std::set<int>{1, 2, 3}));
+}
+
+TEST(Scenes, DependOnSeedAndIndexAlone) {
+  const Scenes scenes(squares(), 50, 1), same(squares(), 10, 1), other(squares(), 50, 2);
+  EXPECT_EQ(values(scenes.sample(7).input), values(same.sample(7).input));
+  EXPECT_NE(values(scenes.sample(7).input), values(other.sample(7).input));
+  EXPECT_NE(values(scenes.sample(7).input), values(scenes.sample(8).input));
+}
+
+TEST(Scenes, OtherPicturesAreRefused) {
+  const auto large =
+      std::make_shared<ArrayDataset>(Array::zeros(DType::u8, {1, 46, 20, 1}),
+                                     Array::of(std::vector<int64_t>{0}), class_targets({"coat"}));
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { Scenes(large, 1, 1); }),
+            "scenes are made of small gray pictures with classes, u8 [H, W, 1]\n"
+            "  found   u8[46, 20, 1]\n"
+            "  try     --data scenes:fashion-mnist, scenes:mnist or scenes:kmnist");
+}
+
+}  // namespace
+}  // namespace fovea::data

@@ -1,0 +1,66 @@
+// What `fovea train` does with masks: see also tests/tasks/segmentation_test.cpp.
+
+#include "fovea/core/random.h"
+#include "fovea/train/fit.h"
+#include "train/training.h"
+
+namespace fovea::train {
+namespace {
+
+/// Four 32x32 images of gray discs and squares on noise, and their masks.
+data::DataSets shapes() {
+  constexpr int64_t count = 4, side = 32;
+  Array images(DType::u8, {count, side, side, 1}), masks(DType::u8, {count, side, side, 1});
+  Random random(1, "shapes");
+  for (int64_t i = 0; i < count; ++i) {
+    const auto center = [&] { return 9 + static_cast<int64_t>(random.below(14)); };
+    const int64_t disc_y = center(), disc_x = center(), square_y = center(), square_x = center();
+    for (int64_t p = 0; p < side * side; ++p) {
+      const int64_t y = p / side, x = p % side;
+      const bool disc = (y - disc_y) * (y - disc_y) + (x - disc_x) * (x - disc_x) < 36;
+      const bool square = std::max(std::abs(y - square_y), std::abs(x - square_x)) < 5;
+      const int shape = square ? 2 : disc ? 1 : 0;
+      images.set(i * side * side + p, static_cast<double>(random.below(60)) + (shape == 0   ? 0
+                                                                               : shape == 1 ? 80
+                                                                                            : 160));
+      masks.set(i * side * side + p, 1 + shape);
+    }
+  }
+  const auto all = std::make_shared<data::ArrayDataset>(
+      images, masks, data::mask_targets({"background", "disc", "square"}));
+  return {.name = "shapes", .train = all, .test = all};
+}
+
+TEST(Segment, AUNetLearnsFourImagesByHeart) {
+  const Settings settings{.choices = {{"width", 0.125}},
+                          .epochs = 60,
+                          .batch = 4,
+                          .optimizer = "adamw",
+                          .lr = 0.01,
+                          .augment = "none",
+                          .val = 0};
+  const History history = fit("unet", shapes(), settings);
+  EXPECT_GT(tasks::find(history.test, "mean_iou").value_or(0), 0.95);
+  EXPECT_GT(tasks::find(history.model->evaluate(shapes().test), "mean_iou").value_or(0), 0.95);
+}
+
+TEST(Segment, AugmentedMasksTrainWithEveryLoss) {
+  for (const char* loss : {"dice", "focal", "cross-entropy+dice"}) {
+    const Settings settings{.choices = {{"width", 0.0625}},
+                            .epochs = 2,
+                            .batch = 2,
+                            .optimizer = "adamw",
+                            .lr = 0.01,
+                            .loss = loss,
+                            .class_weights = "balanced",
+                            .augment = "crop:4,flip,rotation:20,randaugment",
+                            .val = 0};
+    const History history = fit("unet", shapes(), settings);
+    const double iou = tasks::find(history.test, "mean_iou").value_or(-1);
+    EXPECT_GE(iou, 0) << loss;
+    EXPECT_LE(iou, 1) << loss;
+  }
+}
+
+}  // namespace
+}  // namespace fovea::train
