@@ -4,13 +4,16 @@
 #include <cmath>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <iterator>
 #include <memory>
 #include <new>
 #include <optional>
+#include <set>
 #include <span>
 
 #include "commands.h"
+#include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
 #include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
@@ -25,7 +28,8 @@ struct Flags : TrainedFlags {
   Command command;
   std::string input, output, csv, tta;
   std::vector<std::string> images;
-  int64_t top = 5, batch = 32, max_pixels = default_pixel_limit;
+  std::string pictures;
+  int64_t top = 5, batch = 32, max_pixels = default_pixel_limit, tile = 0, overlap = 64;
 };
 
 /// Classes to show for each input: a table has the first only, unless --top is given.
@@ -42,11 +46,17 @@ bool concerns_one_picture(ErrorKind kind) {
 class Report {
  public:
   Report(const Flags& flags, Console& console) : csv_(flags.csv), console_(console) {}
-  void add(const std::string& name, const tasks::Prediction& prediction) {
-    if (csv_.empty()) console_.result(name + "\n" + prediction.text());
+  void add(const std::string& name, const tasks::Prediction& prediction,
+           const std::vector<std::string>& pictures = {}) {
+    if (csv_.empty()) {
+      std::string text = name + "\n" + prediction.text();
+      for (const std::string& file : pictures) text += "  " + file + "\n";
+      console_.result(text);
+    }
     if (!csv_.empty()) rows_.add(name, prediction.cells());
     Json entry = prediction.json();
     entry["path"] = name;
+    if (!pictures.empty()) entry["pictures"] = pictures;
     list_.push_back(std::move(entry));
   }
   /// There is no prediction for this one. The exit code is the highest of all.
@@ -79,6 +89,7 @@ class Report {
 /// nothing.
 struct Item {
   std::string path;
+  std::optional<AnyImage> picture = {};  ///< if it is drawn or cut into tiles, at its own size
   Array input = {};
   std::unique_ptr<tasks::Prediction> prediction = {};
   std::exception_ptr failure = {};
@@ -114,11 +125,26 @@ void predict_batch(std::span<Item> items, const Flags& flags, Predictor& predict
   parallel_for(std::ssize(items), 1, [&](int64_t begin, int64_t end) {
     for (Item& item : items.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin))) {
       attempt(item, [&] {
-        item.input = predictor.prepared(
-            decode_any_image(item.path, flags.max_pixels, predictor.minimum_size()));
+        if (flags.pictures.empty() && flags.tile == 0) {
+          item.input = predictor.prepared(
+              decode_any_image(item.path, flags.max_pixels, predictor.minimum_size()));
+          return;
+        }
+        item.picture = decode_any_image(item.path, flags.max_pixels);
+        if (flags.tile == 0) item.input = predictor.prepared(*item.picture);
       });
     }
   });
+  if (flags.tile > 0) {
+    const Tiling tiling{flags.tile, flags.overlap};
+    for (Item& item : items) {
+      if (item.failure) continue;
+      attempt(item, [&] {
+        item.prediction = predictor.predict_tiled(*item.picture, tiling, classes_shown(flags));
+      });
+    }
+    return;
+  }
   for (const DType dtype : {DType::u8, DType::u16}) {
     std::vector<Item*> good;
     for (Item& item : items) {
@@ -140,12 +166,62 @@ std::unique_ptr<Predictor> loaded(const Flags& flags, Console& console) {
   return predictor;
 }
 
+/// Writes the pictures of predictions to --pictures.
+class Pictures {
+ public:
+  Pictures(const Flags& flags, const Predictor& predictor) : flags_(flags), predictor_(predictor) {
+    if (flags.pictures.empty()) return;
+    std::error_code error;
+    std::filesystem::create_directories(flags.pictures, error);
+    if (error) {
+      throw Error(ErrorKind::io,
+                  fmt::format("cannot make the folder {}: {}", flags.pictures, error.message()));
+    }
+  }
+
+  /// Returns the files. Errors: usage for a task whose predictions are not about places.
+  std::vector<std::string> write(const Item& item) {
+    if (flags_.pictures.empty()) return {};
+    const Image picture = to_8_bits(*item.picture);
+    std::vector<std::string> files;
+    for (const tasks::PredictedPicture& made : item.prediction->pictures(shown(picture))) {
+      const std::string stem = std::filesystem::path(item.path).stem().string();
+      std::string file = fmt::format("{}-{}.png", stem, made.name);
+      for (int n = 2; !taken_.insert(file).second; ++n)  // of another folder
+        file = fmt::format("{}-{}-{}.png", stem, n, made.name);
+      files.push_back((std::filesystem::path(flags_.pictures) / file).string());
+      replace_file(files.back(), made.png);
+    }
+    if (!files.empty()) return files;
+    throw Error(ErrorKind::usage, "--pictures: this model's predictions are not about places")
+        .with("task", std::string(predictor_.task().name()))
+        .with("try", "a model for segmentation; fovea explain cam shows what a classifier sees");
+  }
+
+ private:
+  tasks::ShownInput shown(const Image& picture) const {
+    if (flags_.tile > 0) {
+      return {picture,
+              {0, 0, static_cast<double>(picture.height), static_cast<double>(picture.width)},
+              picture.height,
+              picture.width};
+    }
+    const Preprocessing& p = *predictor_.file().preprocessing;
+    return {picture, prepared_area(picture.height, picture.width, p), p.height, p.width};
+  }
+
+  const Flags& flags_;
+  const Predictor& predictor_;
+  std::set<std::string> taken_;
+};
+
 int predict_images(const Flags& flags, Console& console) {
   const std::unique_ptr<Predictor> predictor = loaded(flags, console);
   std::vector<std::string> paths;
   for (const std::string& argument : flags.images)
     std::ranges::move(pictures_of(argument), std::back_inserter(paths));
   Report report(flags, console);
+  Pictures pictures(flags, *predictor);
   const auto count = std::ssize(paths);
   for (int64_t first = 0; first < count; first += flags.batch) {
     std::vector<Item> items;
@@ -155,8 +231,9 @@ int predict_images(const Flags& flags, Console& console) {
     for (const Item& item : items) {
       try {
         if (item.failure) std::rethrow_exception(item.failure);
-        report.add(item.path, *item.prediction);
+        report.add(item.path, *item.prediction, pictures.write(item));
       } catch (const Error& error) {
+        if (!item.failure) throw;
         report.add(item.path, error);
       }
     }
@@ -251,6 +328,13 @@ int run(const Flags& flags, Console& console) {
                                         : "predict: no image is given")
         .with("try", "fovea predict --model FILE cat.png, or --input x.npy --output y.npy");
   }
+  if (array && (!flags.pictures.empty() || flags.tile > 0)) {
+    throw Error(ErrorKind::usage, "predict: --pictures and --tile are for images, not for --input");
+  }
+  if (flags.tile > 0 && !flags.tta.empty() && flags.tta != "none")
+    throw Error(ErrorKind::usage, "predict: --tile and --tta cannot be given together");
+  if (flags.tile == 0 && flags.command.given("--overlap"))
+    throw Error(ErrorKind::usage, "predict: --overlap needs --tile");
   if (!flags.csv.empty()) {
     if (!flags.output.empty()) {
       throw Error(ErrorKind::usage, "predict: --csv and --output cannot be given together");
@@ -277,6 +361,14 @@ void add_predict(Commands& commands) {
   command.count("--batch", flags->batch, "Images at once", 1, 4096);
   command.text("--csv", flags->csv,
                "Write a table instead: path, prediction, probability, and so on for --top", "FILE");
+  command.text("--pictures", flags->pictures,
+               "Draw predictions that are about places: the mask of a segmentation and the image "
+               "under it, as NAME-mask.png and NAME-overlay.png",
+               "DIR");
+  command.count("--tile", flags->tile,
+                "Use images at their own size, in square tiles of so many pixels (segmentation)", 1,
+                16384);
+  command.count("--overlap", flags->overlap, "By how many pixels tiles overlap", 0, 8192);
   command.count("--top", flags->top, "Classes to show for each picture");
   add_views(command, flags->tta);
   command.max_pixels(flags->max_pixels);

@@ -1,4 +1,4 @@
-// A regression from the command line, from training to a picture's numbers.
+// Other tasks than classification from the command line, from training to predictions.
 
 #include <gtest/gtest.h>
 
@@ -141,6 +141,87 @@ TEST(Sizes, PredictAndEvalTakeEveryOneThatTheNetCan) {
   const Outcome wrong = fovea({"eval", "--model", model, "--data", data, "--size", "12"});
   EXPECT_EQ(wrong.code, 2);
   EXPECT_NE(wrong.err.find("--size: \"12\" is not a picture size"), std::string::npos);
+}
+
+TEST(Segmentation, TrainsOnMasksIsMeasuredAndDrawsItsPredictions) {
+  TemporaryFolder folder;
+  for (const char* part : {"images", "masks"}) std::filesystem::create_directories(folder / part);
+  for (int i = 0; i < 12; ++i) {  // a bright square, whose mask is 1
+    Image image = Image::black(16, 24, 3), mask = Image::black(16, 24, 1);
+    for (int y = 0; y < 8; ++y) {
+      for (int x = 0; x < 8; ++x) {
+        *mask.at(i % 8 + y, i % 5 * 4 + x) = 1;
+        std::fill_n(image.at(i % 8 + y, i % 5 * 4 + x), 3, uint8_t{220});
+      }
+    }
+    const std::string name = std::to_string(i) + ".png";
+    encode_png(folder / ("images/" + name), image);
+    encode_png(folder / ("masks/" + name), mask);
+  }
+  put(folder / "classes.csv", "name,value\nground,0\nsquare,1\n");
+  const std::string data = "masks:" + (folder / ".").string(), run = folder / "run",
+                    model = run + "/best.safetensors", picture = folder / "images/3.png";
+  const Outcome trained = fovea({"train",
+                                 "--data",
+                                 data,
+                                 "--model",
+                                 "unet",
+                                 "--width",
+                                 "0.0625",
+                                 "--epochs",
+                                 "8",
+                                 "--batch",
+                                 "4",
+                                 "--val",
+                                 "0.2",
+                                 "--optimizer",
+                                 "adamw",
+                                 "--lr",
+                                 "0.01",
+                                 "--augment",
+                                 "flip",
+                                 "--threads",
+                                 "1",
+                                 "--loss",
+                                 "cross-entropy+dice",
+                                 "--out",
+                                 run,
+                                 "--json"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_EQ(trained.json().at("best").at("metric"), "val_mean_iou");
+
+  const nlohmann::json measured =
+      fovea({"eval", "--model", model, "--data", data, "--json"}).json();
+  EXPECT_GT(measured.at("mean_iou"), 0.5);
+  EXPECT_GT(measured.at("pixel_accuracy"), 0.7);
+  EXPECT_GT(measured.at("iou").at("square"), 0.2);
+  EXPECT_EQ(measured.at("confusion").size(), 2u);
+
+  const nlohmann::json said =
+      fovea({"predict", "--model", model, "--pictures", folder / "drawn", picture, "--json"})
+          .json();
+  const nlohmann::json& one = said.at("predictions")[0];
+  EXPECT_EQ(one.at("classes")[1].at("name"), "square");
+  EXPECT_EQ(one.at("pictures").size(), 2u);
+  const Image mask = decode_stored_png(folder / "drawn/3-mask.png");
+  EXPECT_EQ(mask.height, 16);
+  EXPECT_EQ(mask.width, 24);
+  EXPECT_EQ(decode_image(folder / "drawn/3-overlay.png").width, 24);
+
+  Image large = Image::black(50, 90, 3);
+  encode_png(folder / "large.png", large);
+  const Outcome tiled = fovea({"predict", "--model", model, "--pictures", folder / "drawn",
+                               "--tile", "32", "--overlap", "8", folder / "large.png"});
+  EXPECT_EQ(tiled.code, 0) << tiled.err;
+  EXPECT_EQ(decode_stored_png(folder / "drawn/large-mask.png").width, 90);
+
+  EXPECT_EQ(fovea({"data", "samples", data, "--out", folder / "samples.png"}).code, 0);
+  EXPECT_EQ(
+      fovea({"data", "samples", data, "--augment", "flip", "--out", folder / "flips.png"}).code, 0);
+  put(folder / "masks/7.png", "not a PNG");
+  const Outcome broken = fovea({"eval", "--model", model, "--data", data, "--split", "train"});
+  EXPECT_EQ(broken.code, 3);
+  EXPECT_NE(broken.err.find("7.png: is not a PNG"), std::string::npos) << broken.err;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "fovea/core/text.h"
 #include "fovea/data/prepared.h"
 #include "fovea/images/samples.h"
+#include "fovea/runtime/eval.h"
 #include "fovea/weights/arguments.h"
 #include "fovea/weights/fit.h"
 
@@ -124,6 +125,20 @@ std::vector<std::unique_ptr<tasks::Prediction>> Predictor::predict(std::span<con
   std::vector<std::unique_ptr<tasks::Prediction>> predictions;
   for (const Image& image : images) predictions.push_back(predict(image, maximum));
   return predictions;
+}
+
+std::unique_ptr<tasks::Prediction> Predictor::predict_tiled(const AnyImage& image,
+                                                            const Tiling& tiling, int64_t maximum) {
+  if (!file_.preprocessing) throw no_pictures(*model_);
+  const Array pixels = std::visit(
+      [&](const auto& given) {
+        return to_array(file_.preprocessing->channels == 1 ? to_gray(given) : to_rgb(given));
+      },
+      image);
+  const Array output = tiled_output(*inference_, pixels, tiling);
+  const Array decoded = eval(
+      [&](const Tensors& outputs) { return Tensors{task_->decoded(outputs[0])}; }, {output})[0];
+  return task_->predict(decoded, 0, maximum);
 }
 
 tasks::Numbers Predictor::evaluate(std::shared_ptr<const data::Dataset> samples) {

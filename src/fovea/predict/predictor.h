@@ -9,6 +9,7 @@
 #include "fovea/models/registry.h"
 #include "fovea/predict/evaluation.h"
 #include "fovea/predict/inference.h"
+#include "fovea/predict/tiles.h"
 #include "fovea/tasks/task.h"
 
 namespace fovea {
@@ -55,6 +56,10 @@ class Predictor {
   /// One for each picture, in order; they may differ in size. Errors: as for one.
   std::vector<std::unique_ptr<tasks::Prediction>> predict(std::span<const Image> images,
                                                           int64_t maximum = 5);
+  /// The prediction for a picture at its own size, made of tiles (see tiles.h), without further
+  /// views. Errors: as tiled_output; usage when the model's inputs are not pictures.
+  std::unique_ptr<tasks::Prediction> predict_tiled(const AnyImage& image, const Tiling& tiling,
+                                                   int64_t maximum = 5);
   /// The task's metrics on a data set, by name, such as "accuracy" and "loss". Pictures are
   /// prepared as for `predict`. Errors: as Evaluation::measure.
   tasks::Numbers evaluate(std::shared_ptr<const data::Dataset> samples);
