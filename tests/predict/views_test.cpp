@@ -29,6 +29,26 @@ TEST(TestViews, ShiftedOnesCountHalf) {
   EXPECT_NEAR(averaged(TestViews::parse("flip,shift")), 0.5 * 1.5 + 0.5 * 3, 1e-6);
 }
 
+TEST(TestViews, MapsOfFlippedImagesAreFlippedBack) {
+  Array maps(DType::f32, {2, 1, 1, 3});  // of the image 0 1 5 and its mirror image
+  for (const auto& [i, value] : {std::pair{0, 0}, {1, 1}, {2, 5}, {3, 7}, {4, 1}, {5, 0}})
+    maps.set(i, value);
+  const auto averaged = [&](const char* text) {
+    return eval([&](const Tensors& t) { return Tensors{TestViews::parse(text).averaged(t[0])}; },
+                {maps})[0];
+  };
+  const Array mean = averaged("flip");
+  ASSERT_EQ(mean.shape(), (Shape{1, 1, 1, 3}));
+  EXPECT_EQ(mean.at(0), 0);
+  EXPECT_EQ(mean.at(1), 1);
+  EXPECT_EQ(mean.at(2), 6);
+  maps = Array::zeros(DType::f32, {3, 2, 4, 4});
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)averaged("shift"); }),
+            "views: shift is not for outputs with a value for each pixel\n"
+            "  output  f32[3, 2, 4, 4]\n"
+            "  try     --tta flip");
+}
+
 TEST(TestViews, EachIsTheImageFlippedOrMoved) {
   Array image(DType::f32, {1, 1, 3, 3});
   for (int64_t i = 0; i < 9; ++i) image.set(i, static_cast<double>(i));

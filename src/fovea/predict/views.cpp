@@ -55,6 +55,15 @@ Tensor TestViews::of(const Tensor& images) const {
 Tensor TestViews::averaged(const Tensor& outputs) const {
   if (count() == 1) return outputs;
   const Shape one = Shape{outputs.dim(0) / count()}.concat(outputs.shape().slice(1));
+  if (outputs.rank() == 4) {  // maps: what a view sees has to be put back in its place
+    if (shift) {
+      throw Error(ErrorKind::usage, "views: shift is not for outputs with a value for each pixel")
+          .with("output", to_string(outputs.type()))
+          .with("try", "--tta flip");
+    }
+    const Tensors straight_and_flipped = split(outputs, {one[0], one[0]}, 0);
+    return 0.5 * straight_and_flipped[0] + 0.5 * fovea::flip(straight_and_flipped[1], {3});
+  }
   const Tensor views = reshape(outputs, Shape{count()}.concat(one));
   if (!shift) return mean(views, {0});
   // Per direction: straight, up left, down right.

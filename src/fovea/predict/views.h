@@ -27,7 +27,8 @@ struct TestViews {
   /// All views of images [N, C, H, W], view by view: [count N, C, H, W]. Errors: usage when there
   /// are several views and the input is not an image of at least 2x2 pixels.
   Tensor of(const Tensor& images) const;
-  /// The weighted mean of a model's outputs over the views: [count N, ...] to [N, ...].
+  /// The weighted mean of a model's outputs over the views: [count N, ...] to [N, ...]. Maps,
+  /// [count N, K, H, W], are flipped back. Errors: usage for maps of shifted views.
   Tensor averaged(const Tensor& outputs) const;
 };
 

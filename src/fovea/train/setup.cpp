@@ -326,11 +326,13 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
   keep_images();
 }
 
-/// Errors: usage when the views of the test are not a choice of views, or inputs are not images.
+/// Errors: usage when the views of the test are not a choice of views, or do not suit the net.
 void Setup::check_views() const {
+  if (settings.tta.empty()) return;
   const auto graph = Graph::make(Mode::eval);
   const Shape one = Shape{1}.concat(input);
-  (void)TestViews::parse(settings.tta).of(graph->input("inputs", {DType::f32, one}));
+  (void)apply(*model, graph->input("inputs", {DType::f32, one}), {},
+              TestViews::parse(settings.tta));
 }
 
 /// Errors: usage for what follows the monitored metric where nothing is validated.
