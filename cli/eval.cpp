@@ -223,9 +223,11 @@ std::string to_text(const tasks::Table& given) {
 
 std::string to_text(const tasks::Measures& measures) {
   std::string text;
+  size_t width = 10;
+  for (const auto& [name, value] : measures.numbers()) width = std::max(width, name.size() + 2);
   for (const auto& [name, value] : measures.numbers())
-    text += fmt::format("{:<10}{:.4f}\n", name, value);
-  text += fmt::format("{:<10}{}\n", "samples", grouped(measures.count()));
+    text += fmt::format("{:<{}}{:.4f}\n", name, width, value);
+  text += fmt::format("{:<{}}{}\n", "samples", width, grouped(measures.count()));
   for (const tasks::Table& table : measures.tables()) text += to_text(table);
   return text;
 }

@@ -4,6 +4,7 @@
 
 #include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
+#include "fovea/data/registry.h"
 #include "fovea/data/transform.h"
 #include "fovea/formats/model_file.h"
 #include "fovea/kernels/deterministic.h"
@@ -19,14 +20,6 @@ namespace {
 
 /// --threads is a flag of every command.
 bool is_flag(const train::Setting& setting) { return setting.name != "threads"; }
-
-/// NAME:DIR with the absolute path, so that --resume finds it from any folder.
-std::string from_anywhere(const std::string& data) {
-  const size_t colon = data.find(':');
-  if (colon == std::string::npos) return data;
-  const std::filesystem::path folder = data.substr(colon + 1);
-  return data.substr(0, colon + 1) + std::filesystem::absolute(folder).lexically_normal().string();
-}
 
 }  // namespace
 
@@ -65,7 +58,7 @@ train::Settings SettingsFlags::read() const {
   for (const train::Setting& setting : train::settings_table()) {
     if (is_flag(setting) && given(setting.name)) setting.set(settings, values_.at(setting.name));
   }
-  settings.data = from_anywhere(settings.data);
+  settings.data = data::from_anywhere(settings.data);  // for --resume
   if (!settings.weights.empty() && !is_stream(settings.weights))
     settings.weights = std::filesystem::absolute(settings.weights).lexically_normal().string();
   if (!settings.class_weights.empty() && settings.class_weights != "balanced" &&

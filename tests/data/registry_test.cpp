@@ -175,5 +175,13 @@ TEST(Registry, TheRealFashionMnist) {
   EXPECT_NEAR(stats.std[0], 0.3530, 5e-5);
 }
 
+TEST(Registry, ARunFindsItsDataFromAnyFolder) {
+  const std::string here = std::filesystem::current_path().string();
+  EXPECT_EQ(from_anywhere("mnist"), "mnist");
+  EXPECT_EQ(from_anywhere("folder:photos"), "folder:" + here + "/photos");
+  EXPECT_EQ(from_anywhere("scenes:mnist"), "scenes:mnist");
+  EXPECT_EQ(from_anywhere("scenes:mnist:files"), "scenes:mnist:" + here + "/files");
+}
+
 }  // namespace
 }  // namespace fovea::data

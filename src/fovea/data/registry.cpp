@@ -231,6 +231,16 @@ DataSets open(std::string_view spec, std::string_view index) {
   throw error.with("try", set->advice);
 }
 
+std::string from_anywhere(std::string_view spec) {
+  const size_t colon = spec.find(':');
+  if (colon == std::string_view::npos) return std::string(spec);
+  const auto [name, after] = parts_of(spec);
+  const auto set = find(name);
+  const bool nested = set != table().cend() && set->place == "DATA";
+  return std::string(spec.substr(0, colon + 1)) +
+         (nested ? from_anywhere(after) : fs::absolute(after).lexically_normal().string());
+}
+
 std::optional<fs::path> indexed_folder(std::string_view spec) {
   const auto [name, after] = parts_of(spec);
   const auto set = find(name);

@@ -60,7 +60,10 @@ std::string usage();
 /// imagenet use it.
 DataSets open(std::string_view spec, std::string_view index = {});
 
-/// The folder of such a data set; none for others.
+/// `spec` with its path as an absolute one, so that it names the same data from any folder.
+std::string from_anywhere(std::string_view spec);
+
+/// The folder of a data set of folders; none for others.
 std::optional<std::filesystem::path> indexed_folder(std::string_view spec);
 
 }  // namespace fovea::data
