@@ -132,7 +132,7 @@ TEST_F(Masks, WhatIsWrongIsNamed) {
   EXPECT_EQ(failure(), folder_.path().string() + ": masks without an image\n  masks   c.png");
   image("c.png", 2, 2);
   text("classes.csv", "name,value\nno,0\nyes,7\n");
-  EXPECT_EQ(failure().substr(path("masks/a.png").size() - 5),
+  EXPECT_EQ(failure().substr(path("masks/a.png").size() - 4),
             ".png: has the value 1, which is no class\n  pixel   column 1, row 0\n  try     a row "
             "for it in classes.csv");
   text("classes.csv", "name,value\nno,0\nyes,0\n");
@@ -142,7 +142,7 @@ TEST_F(Masks, WhatIsWrongIsNamed) {
                            ": line 3: value is \"256\"; an integer from 0 to 255 is expected");
   text("classes.csv", "name,colour\nno,0\n");
   EXPECT_EQ(failure(), path("classes.csv") +
-                           ": its columns are not those of classes\n  found   name, colour\n  "
+                           ": its columns are not those of classes\n  found    name, colour\n  "
                            "expected name,value or name,red,green,blue");
 }
 

@@ -5,6 +5,7 @@
 
 #include "fovea/kernels/winograd.h"
 #include "fovea/models/registry.h"
+#include "fovea/nn/trace.h"
 #include "fovea/passes/autodiff.h"
 #include "fovea/train/step.h"
 #include "golden_fill.h"

@@ -31,30 +31,31 @@ data::DataSets shapes() {
   return {.name = "shapes", .train = all, .test = all};
 }
 
+/// Of a U-Net with a fraction of its channels, without validation.
+Settings settings_of(double width, int64_t epochs) {
+  Settings settings;
+  settings.choices.set("width", width);
+  settings.epochs = epochs;
+  settings.batch = 4;
+  settings.optimizer = "adamw";
+  settings.lr = 0.01;
+  settings.augment = "none";
+  settings.val = 0;
+  return settings;
+}
+
 TEST(Segment, AUNetLearnsFourImagesByHeart) {
-  const Settings settings{.choices = {{"width", 0.125}},
-                          .epochs = 60,
-                          .batch = 4,
-                          .optimizer = "adamw",
-                          .lr = 0.01,
-                          .augment = "none",
-                          .val = 0};
-  const History history = fit("unet", shapes(), settings);
+  const History history = fit("unet", shapes(), settings_of(0.125, 60));
   EXPECT_GT(tasks::find(history.test, "mean_iou").value_or(0), 0.95);
   EXPECT_GT(tasks::find(history.model->evaluate(shapes().test), "mean_iou").value_or(0), 0.95);
 }
 
 TEST(Segment, AugmentedMasksTrainWithEveryLoss) {
   for (const char* loss : {"dice", "focal", "cross-entropy+dice"}) {
-    const Settings settings{.choices = {{"width", 0.0625}},
-                            .epochs = 2,
-                            .batch = 2,
-                            .optimizer = "adamw",
-                            .lr = 0.01,
-                            .loss = loss,
-                            .class_weights = "balanced",
-                            .augment = "crop:4,flip,rotation:20,randaugment",
-                            .val = 0};
+    Settings settings = settings_of(0.0625, 2);
+    settings.loss = loss;
+    settings.class_weights = "balanced";
+    settings.augment = "crop:4,flip,rotation:20,randaugment";
     const History history = fit("unet", shapes(), settings);
     const double iou = tasks::find(history.test, "mean_iou").value_or(-1);
     EXPECT_GE(iou, 0) << loss;

@@ -53,10 +53,15 @@ Tensor one_hot_of(const Tensor& output, const Tensor& stored) {
   return slice(one_hot(cast(stored, DType::i64), classes + 1, output.dtype()), 1, 1, classes + 1);
 }
 
-Tensor focal(const Tensor& output, const Tensor& stored, const Tensor& weights) {
+/// One weight per class, as a constant of this shape and the logits' type.
+Tensor constant_of(const std::vector<double>& weights, const Shape& shape, const Tensor& output) {
+  return output.graph().constant(Array::of(weights, shape).astype(output.dtype()));
+}
+
+Tensor focal(const Tensor& output, const Tensor& stored, const std::vector<double>& weights) {
   const Tensor log_p = log_softmax(output), miss = 1 - exp(log_p);
   Tensor counted = one_hot_of(output, stored);
-  if (weights) counted = counted * reshape(weights, {1, output.dim(1), 1, 1});
+  if (!weights.empty()) counted = counted * constant_of(weights, {1, output.dim(1), 1, 1}, output);
   // A batch without any pixel that counts has a loss of 0.
   return -sum(counted * miss * miss * log_p) / maximum(sum(counted), 1e-6);
 }
@@ -190,14 +195,14 @@ Tensor Segmentation::loss(const Tensor& output, const Tensor& target,
   const Tensor stored = stored_classes(output, target);
   Tensor weights;
   if (!options.class_weights.empty())
-    weights = output.graph().constant(Array::of(options.class_weights).astype(output.dtype()));
+    weights = constant_of(options.class_weights, {outputs()}, output);
   const std::vector<std::string> terms =
       options.losses.empty() ? std::vector{std::string(cross_entropy_name)} : options.losses;
   Tensor all;
   for (const std::string& term : terms) {
     const Tensor one = term == dice_name ? dice(output, stored)
                        : term == focal_name
-                           ? focal(output, stored, weights)
+                           ? focal(output, stored, options.class_weights)
                            : cross_entropy(output, labels_of(stored),
                                            {.label_smoothing = options.label_smoothing,
                                             .class_weights = weights,
