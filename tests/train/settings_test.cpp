@@ -17,6 +17,7 @@ Settings unusual() {
   s.data = "cifar10:/a \"quoted\"\\path\twith\na line";
   s.task = "classify";
   s.tta = "flip";
+  s.loss = "dice";
   s.class_weights = "balanced";
   s.sampling = "balanced";
   s.cache = "1G";
