@@ -171,7 +171,7 @@ TEST(Segmentation, TrainsOnMasksIsMeasuredAndDrawsItsPredictions) {
                                  "--epochs",
                                  "8",
                                  "--batch",
-                                 "4",
+                                 "3",
                                  "--val",
                                  "0.2",
                                  "--optimizer",
