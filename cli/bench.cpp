@@ -18,11 +18,13 @@ void KernelFlags::add(Command command) {
   command.flag("--no-winograd", no_winograd, "Compute 3x3 convolutions directly");
   command.flag("--deterministic", deterministic,
                "Kernels that give the same bits for any number of threads");
+  add_tune(command, tune);
 }
 
-void KernelFlags::apply() const {
+std::unique_ptr<TuningSession> KernelFlags::apply(Console& console) const {
   if (no_winograd) set_winograd(Winograd::never);
   set_deterministic(deterministic);
+  return begin_tuning(tune, console);
 }
 
 double median_seconds(const Repeats& repeats, const std::function<void()>& run) {

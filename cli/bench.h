@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "tuning.h"
 
 namespace fovea::cli {
 
@@ -17,11 +18,11 @@ struct Repeats {
 
 /// Which kernels to measure.
 struct KernelFlags {
-  bool no_winograd = false, deterministic = false;
+  bool no_winograd = false, deterministic = false, tune = false;
 
   void add(Command command);
-  /// For all Programs that are compiled afterwards.
-  void apply() const;
+  /// For all Programs that are compiled afterwards; with --tune while the result lives.
+  [[nodiscard]] std::unique_ptr<TuningSession> apply(Console& console) const;
 };
 
 /// The median seconds of one run.

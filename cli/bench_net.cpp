@@ -30,7 +30,7 @@ struct Flags : ModelFlags {
   std::string precision = "f32";
   Repeats repeats;
   KernelFlags kernels;
-  bool profile = false;
+  bool profile = false, recompute = false;
   std::string trace;
 
   bool profiled() const { return profile || !trace.empty(); }
@@ -73,10 +73,13 @@ struct Subject {
 
 class TrainingWork : public Work {
  public:
-  TrainingWork(Subject& subject, DType dtype)
+  TrainingWork(Subject& subject, DType dtype, bool recompute)
       : subject_(subject),
         step_(*subject.chosen.module, subject.state,
-              {.normalization = subject.normalization, .loss = any_loss, .dtype = dtype}),
+              {.normalization = subject.normalization,
+               .loss = any_loss,
+               .dtype = dtype,
+               .recompute = recompute}),
         optimizer_(optim::sgd({.momentum = 0.9})) {
     optimizer_->declare(subject.state);
     if (dtype == DType::f16) scaler_.emplace(subject.state);
@@ -173,7 +176,7 @@ Measured measure(const Flags& flags, Subject& subject, bool training,
   const DType dtype = train::parse_precision(precision);
   Measured result{precision, nullptr};
   if (training) {
-    result.work = std::make_unique<TrainingWork>(subject, dtype);
+    result.work = std::make_unique<TrainingWork>(subject, dtype, flags.recompute);
   } else {
     result.work = std::make_unique<InferenceWork>(subject, dtype);
   }
@@ -191,7 +194,7 @@ Json precisions_json(const std::vector<Measured>& all, int64_t batch) {
 }
 
 int run(const Flags& flags, bool training, Console& console) {
-  flags.kernels.apply();
+  const std::unique_ptr<TuningSession> tuning = flags.kernels.apply(console);
   flags.command.require("--model");
   Subject subject(flags);
   std::vector<Measured> all;
@@ -257,6 +260,12 @@ void add(Commands& commands, Command group, bool training) {
       .text("--precision", flags->precision, "f32, bf16, f16, or auto: the faster of f32 and bf16",
             "P")
       .default_text(flags->precision);
+  if (training) {
+    command.flag(
+        "--recompute", flags->recompute,
+        "Compute most results of the forward pass again in the backward pass: less memory, "
+        "more time");
+  }
   flags->kernels.add(command);
   flags->repeats.add(command);
   command.flag("--profile", flags->profile,

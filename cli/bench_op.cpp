@@ -147,7 +147,7 @@ void require_forward(const Op& op) {
 }
 
 int run(const Flags& flags, Console& console) {
-  flags.kernels.apply();
+  const std::unique_ptr<TuningSession> tuning = flags.kernels.apply(console);
   if (flags.problems.empty()) {
     throw Error(ErrorKind::usage, "bench op: a problem is required")
         .with("try", "fovea bench op conv:mb64ic64ih32oc64kh3ph1");

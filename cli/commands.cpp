@@ -42,11 +42,12 @@ Commands::Commands(const std::string& about, const std::string& version)
   root_->set_version_flag("--version", version, "Print the version");
   root_->footer(
       "Environment variables:\n"
-      "  FOVEA_DATA     folder of data sets; by default ~/.cache/fovea/data\n"
-      "  FOVEA_WEIGHTS  folder of published weights; by default ~/.cache/fovea/weights\n"
-      "  FOVEA_RUNS     index of runs; by default runs/fovea.sqlite\n"
-      "  FOVEA_MIRROR   URL that downloads come from, as MIRROR/HOST/PATH\n"
-      "  FOVEA_ISA      limit of the CPU's instruction sets: sse4, avx2 or avx512\n\n"
+      "  FOVEA_DATA      folder of data sets; by default ~/.cache/fovea/data\n"
+      "  FOVEA_WEIGHTS   folder of published weights; by default ~/.cache/fovea/weights\n"
+      "  FOVEA_RUNS      index of runs; by default runs/fovea.sqlite\n"
+      "  FOVEA_MIRROR    URL that downloads come from, as MIRROR/HOST/PATH\n"
+      "  FOVEA_ISA       limit of the CPU's instruction sets: sse4, avx2 or avx512\n"
+      "  XDG_CACHE_HOME  folder instead of ~/.cache\n\n"
       "See fovea COMMAND --help for the flags of a command.");
   root_->allow_extras();  // refuse_extras gives better messages
   root_->require_subcommand(0, 1);

@@ -21,8 +21,8 @@ struct Flags {
 
 /// The settings of a run's folder, which flags override, and its last weights; or those of the
 /// flags.
-train::Settings settings_of(const Flags& flags) {
-  if (flags.run.empty()) return flags.settings.for_trial();
+train::Settings settings_of(const Flags& flags, Console& console) {
+  if (flags.run.empty()) return flags.settings.for_trial(console);
   const std::filesystem::path run = flags.run;
   if (flags.settings.given("recipe")) {
     throw Error(ErrorKind::usage, "doctor: a run has settings of its own, --recipe gives others")
@@ -38,6 +38,7 @@ train::Settings settings_of(const Flags& flags) {
     }
   }
   settings.threads = threads();
+  flags.settings.choose_kernels(settings, console);
   return settings;
 }
 
@@ -56,7 +57,7 @@ std::string text_of(const doctor::Finding& finding, const Console& console) {
 }
 
 int run(const Flags& flags, Console& console) {
-  train::Setup setup(settings_of(flags));
+  train::Setup setup(settings_of(flags, console));
   for (const std::string& note : setup.notes) console.note(note);
   if (setup.settings.precision == "auto") console.note(train::choose_precision(setup).note);
   train::Experiment experiment(setup);

@@ -20,6 +20,7 @@
 #include "model.h"
 #include "rows.h"
 #include "run_records.h"
+#include "tuning.h"
 
 namespace fovea::cli {
 namespace {
@@ -28,6 +29,7 @@ struct Flags : TrainedFlags {
   Command command;
   std::string data, split = "test", predictions, confusion, report, on_bad_image, tta;
   int64_t batch = 256;
+  bool tune = false;
 };
 
 /// The split with its classes counted as the model counts them. Scoring one set of targets by
@@ -245,6 +247,7 @@ int run(const Flags& flags, Console& console) {
   if (!flags.predictions.empty()) console.data_goes_to("--predictions", flags.predictions);
   if (!flags.confusion.empty()) console.data_goes_to("--confusion", flags.confusion);
   if (!flags.report.empty()) console.data_goes_to("--report", flags.report);
+  const std::unique_ptr<TuningSession> tuning = begin_tuning(flags.tune, console);
   const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
   if (!flags.tta.empty()) predictor->use(TestViews::parse(flags.tta));
   std::vector<data::BadSample> skipped;
@@ -310,6 +313,7 @@ void add_eval(Commands& commands) {
                {"fail", "skip"});
   command.count("--batch", flags->batch, "Images at once");
   add_views(command, flags->tta);
+  add_tune(command, flags->tune);
   command.text("--predictions", flags->predictions,
                "Write what was predicted for each sample: .csv, or the raw outputs as .npy",
                "FILE");

@@ -54,7 +54,7 @@ draw::Chart chart_of(const train::LrRange& range) {
 }
 
 int run(const Flags& flags, Console& console) {
-  train::Setup setup(flags.settings.for_trial());
+  train::Setup setup(flags.settings.for_trial(console));
   if (setup.settings.precision == "auto") console.note(train::choose_precision(setup).note);
   train::Experiment experiment(setup);
   train::RangeOptions options{.from = flags.from, .to = flags.to, .steps = flags.steps};

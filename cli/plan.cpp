@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "commands.h"
@@ -60,6 +61,7 @@ struct Answer {
   const train::Setup& setup;
   bool data = true;  ///< not synthetic: the number of images is meaningful
   train::Plan plan;
+  train::Plan other;  ///< with --recompute if `plan` is without, and the other way round
   size_t limit = 0;
   std::optional<train::Plan> largest;
   std::optional<train::Speed> speed;
@@ -79,6 +81,35 @@ Json to_json(const train::MemoryUse& use) {
   return document;
 }
 
+/// What --recompute saves and costs.
+struct Recompute {
+  bool on = false;
+  size_t saved = 0;        ///< bytes of the arena
+  double saved_share = 0;  ///< of it
+  double added_flops = 0;  ///< as a share
+};
+
+Recompute recompute_of(const Answer& a) {
+  const bool on = a.setup.settings.recompute;
+  const train::Plan &less = on ? a.plan : a.other, &more = on ? a.other : a.plan;
+  const size_t all = more.memory.arena, saved = all - std::min(all, less.memory.arena);
+  return {on, saved, all > 0 ? static_cast<double>(saved) / static_cast<double>(all) : 0,
+          more.flops > 0 ? less.flops / more.flops - 1 : 0};
+}
+
+Json to_json(const Recompute& r) {
+  return {{"on", r.on},
+          {"saved_arena_bytes", r.saved},
+          {"saved_arena_share", r.saved_share},
+          {"added_flops_share", r.added_flops}};
+}
+
+std::string to_text(const Recompute& r) {
+  return fmt::format("--recompute    {} {} of the arena ({:.0f}%), for {:.0f}% more operations\n",
+                     r.on ? "saves" : "would save", bytes_text(r.saved), 100 * r.saved_share,
+                     100 * r.added_flops);
+}
+
 Json to_json(const Answer& a) {
   const train::Settings& s = a.setup.settings;
   Json document{{"model", s.model},
@@ -92,6 +123,7 @@ Json to_json(const Answer& a) {
                 {"peak_memory_bytes", a.plan.peak},
                 {"memory", to_json(a.plan.memory)},
                 {"arena_lower_bound", a.plan.arena_lower_bound},
+                {"recompute", to_json(recompute_of(a))},
                 {"memory_limit_bytes", a.limit},
                 {"largest_batch", nullptr},
                 {"seconds_per_epoch", nullptr},
@@ -176,11 +208,11 @@ std::string to_text(const Answer& a) {
   return text + memory_text(a.plan) + "\n" +
          fmt::format("arena          {} of it in use at once\n",
                      bytes_text(a.plan.arena_lower_bound)) +
-         largest_text(a) + speed_text(a);
+         to_text(recompute_of(a)) + largest_text(a) + speed_text(a);
 }
 
 int run(const Flags& flags, Console& console) {
-  const train::Settings settings = flags.settings.for_trial();
+  const train::Settings settings = flags.settings.for_trial(console);
   const bool data = flags.settings.given("data") || !flags.settings.given("input");
   const MemoryLimits limits = memory_limits();
   const size_t limit = flags.memory.empty() ? limits.available : parse_memory(flags.memory);
@@ -191,6 +223,7 @@ int run(const Flags& flags, Console& console) {
   Answer answer{.setup = setup,
                 .data = data || settings.limit > 0,
                 .plan = {},
+                .other = {},
                 .limit = limit,
                 .largest = {},
                 .speed = {}};
@@ -199,6 +232,9 @@ int run(const Flags& flags, Console& console) {
     answer.plan = planner.at(settings.batch);
     answer.largest = planner.largest(limit);
   }
+  setup.settings.recompute = !settings.recompute;
+  answer.other = train::Planner(setup).at(settings.batch);
+  setup.settings.recompute = settings.recompute;
   if (flags.measure > 0 && answer.plan.peak <= limits.available) {
     console.note("measuring for a few seconds ...");
     answer.speed = train::measure_speed(setup, flags.measure);

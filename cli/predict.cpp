@@ -20,6 +20,7 @@
 #include "inputs.h"
 #include "model.h"
 #include "rows.h"
+#include "tuning.h"
 
 namespace fovea::cli {
 namespace {
@@ -30,6 +31,7 @@ struct Flags : TrainedFlags {
   std::vector<std::string> images;
   std::string pictures;
   int64_t top = 5, batch = 32, max_pixels = default_pixel_limit, tile = 0, overlap = 64;
+  bool tune = false;
 };
 
 /// Classes to show for each input: a table has the first only, unless --top is given.
@@ -341,6 +343,7 @@ int run(const Flags& flags, Console& console) {
     }
     console.data_goes_to("--csv", flags.csv);
   }
+  const std::unique_ptr<TuningSession> tuning = begin_tuning(flags.tune, console);
   if (!array) return predict_images(flags, console);
   flags.command.require("--input");
   if (!flags.output.empty()) console.data_goes_to("--output", flags.output);
@@ -371,6 +374,7 @@ void add_predict(Commands& commands) {
   command.count("--overlap", flags->overlap, "By how many pixels tiles overlap", 0, 8192);
   command.count("--top", flags->top, "Classes to show for each picture");
   add_views(command, flags->tta);
+  add_tune(command, flags->tune);
   command.max_pixels(flags->max_pixels);
   command.text("--input", flags->input,
                "Instead of images: numbers as the net takes them, f32 N, C, H, W", "X.npy");

@@ -69,16 +69,21 @@ train::Settings SettingsFlags::read() const {
   return settings;
 }
 
-train::Settings SettingsFlags::for_trial() const {
+train::Settings SettingsFlags::for_trial(Console& console) const {
   train::Settings settings = train::with_net(read());
   settings.threads = fovea::threads();
-  if (settings.no_winograd) set_winograd(Winograd::never);
-  set_deterministic(settings.deterministic);
+  choose_kernels(settings, console);
   if (names_file(settings.model)) {
     if (settings.weights.empty()) settings.weights = settings.model;
     settings.model = load_model(settings.model).architecture;
   }
   return settings;
+}
+
+void SettingsFlags::choose_kernels(const train::Settings& settings, Console& console) const {
+  if (settings.no_winograd) set_winograd(Winograd::never);
+  set_deterministic(settings.deterministic);
+  tuning_ = begin_tuning(settings.tune, console);
 }
 
 train::Changes SettingsFlags::changes() const {

@@ -231,6 +231,28 @@ TEST(Models, ListsParametersAndInputs) {
   EXPECT_EQ(fovea({"models", "resnet*_cifar", "--json"}).json().size(), 5u);
 }
 
+TEST(Bench, TuneKeepsWhatItMeasuredAndIgnoresABrokenFile) {
+  const TemporaryFolder folder;
+  const Surroundings here{.set = {"XDG_CACHE_HOME=" + (folder / "cache").string()}};
+  const auto run = [&] {
+    const Outcome outcome = fovea({"bench", "op", "conv:mb2ic16ih8oc16kh3ph1", "--tune", "--warmup",
+                                   "0", "--samples", "1", "--json"},
+                                  here);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.json().at("results").size(), 3u);
+    return outcome.err;
+  };
+  const std::string first = run(), second = run();
+  EXPECT_NE(first.find(" problems measured, 0 known from "), std::string::npos) << first;
+  EXPECT_NE(second.find("tuning: 0 problems measured, "), std::string::npos) << second;
+  const std::filesystem::path tuning = folder / "cache/fovea/tuning";
+  for (const auto& entry : std::filesystem::directory_iterator(tuning))
+    put(entry.path(), "nonsense");
+  const std::string third = run();
+  EXPECT_NE(third.find(" is ignored: it begins with \"nonsense\""), std::string::npos) << third;
+  EXPECT_NE(third.find(" problems measured, 0 known from "), std::string::npos) << third;
+}
+
 TEST(Summary, HasTheExactCounts) {
   struct Expected {
     const char* model;

@@ -53,6 +53,24 @@ TEST_F(PlanOfDigits, SaysWhatFitsAndHowLongItTakes) {
   EXPECT_GE(plan.at("measured").at("steps"), 3);
 }
 
+TEST_F(PlanOfDigits, SaysWhatRecomputeSavesAndCosts) {
+  const Arguments net{"--model", "resnet18_cifar", "--batch", "64", "--measure", "0", "--val", "0"};
+  Arguments with = net;
+  with.emplace_back("--recompute");
+  const nlohmann::json kept = fovea(command("plan", net)).json(),
+                       again = fovea(command("plan", with)).json();
+  const nlohmann::json &would = kept.at("recompute"), &does = again.at("recompute");
+  EXPECT_FALSE(would.at("on"));
+  EXPECT_TRUE(does.at("on"));
+  EXPECT_EQ(would.at("saved_arena_bytes"), does.at("saved_arena_bytes"));
+  EXPECT_EQ(
+      kept.at("memory").at("arena").get<int64_t>() - would.at("saved_arena_bytes").get<int64_t>(),
+      again.at("memory").at("arena").get<int64_t>());
+  EXPECT_GT(would.at("saved_arena_share"), 0.1);
+  EXPECT_GT(would.at("added_flops_share"), 0.1);
+  EXPECT_LT(would.at("added_flops_share"), 0.34);
+}
+
 TEST(Plan, NeedsNoDataIfTheInputIsGiven) {
   const Outcome outcome = fovea({"plan", "--model", "mobilenet_v2", "--input", "3x96x96", "--batch",
                                  "4", "--memory", "1G", "--measure", "0"});

@@ -165,6 +165,12 @@ void Running::await(const std::filesystem::path& path) {
   }
 }
 
+namespace {
+double seconds_of(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+}
+}  // namespace
+
 Outcome Running::wait() {
   int status = 0;
   const std::string shown = terminal_ >= 0 ? screen(terminal_) : "";
@@ -173,7 +179,8 @@ Outcome Running::wait() {
   pid_ = -1;
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), read_back(out_),
           terminal_ >= 0 ? shown : read_back(err_),
-          static_cast<size_t>(used.ru_maxrss) * 1024};  // it is in kB
+          static_cast<size_t>(used.ru_maxrss) * 1024,  // it is in kB
+          seconds_of(used.ru_utime) + seconds_of(used.ru_stime)};
 }
 
 Outcome fovea(const Arguments& arguments, const Surroundings& surroundings) {

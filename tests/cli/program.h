@@ -15,7 +15,8 @@ using Arguments = std::vector<std::string>;
 struct Outcome {
   int code = -1;
   std::string out, err;
-  size_t peak_bytes = 0;  ///< the most memory it had, and at least what this process has
+  size_t peak_bytes = 0;   ///< the most memory it had, and at least what this process has
+  double cpu_seconds = 0;  ///< of all its threads, also in the kernel
 
   /// Standard output as JSON; fails the test when it is not one document.
   nlohmann::json json() const;

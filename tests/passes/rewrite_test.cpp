@@ -47,6 +47,9 @@ TEST(Passes, PreserveTheResultsOfRandomNets) {
   const auto recompute_all = [](const Graph& graph) {
     return recompute(graph, {.min_bytes = 0, .min_saved = 0});
   };
+  const auto recompute_segments = [](const Graph& graph) {
+    return recompute(graph, {.min_bytes = 0, .segments = true});
+  };
   for (uint64_t seed = 0; seed < 60; ++seed) {
     Random random(seed, "nets");
     const auto train = random_net(random, Mode::train), eval = random_net(random, Mode::eval);
@@ -55,7 +58,9 @@ TEST(Passes, PreserveTheResultsOfRandomNets) {
         chains[] = {{train, {simplify, fuse_norm, layouts}},
                     {eval, {simplify, fold_batchnorm, fuse_conv, layouts}},
                     {autodiff(*train, "loss"), {simplify, layouts, recompute_all}},
-                    {autodiff(*fuse_norm(*train), "loss"), {layouts, recompute_all}}};
+                    {autodiff(*train, "loss"), {simplify, layouts, recompute_segments}},
+                    {autodiff(*fuse_norm(*train), "loss"), {layouts, recompute_all}},
+                    {autodiff(*fuse_norm(*train), "loss"), {layouts, recompute_segments}}};
     for (const auto& [traced, passes] : chains) {
       std::shared_ptr<Graph> graph = traced;
       for (const auto& pass : passes) {
@@ -264,6 +269,30 @@ TEST(Recompute, KeepsOneOfAFewResultsOfResidualBlocks) {
     EXPECT_EQ(results.size(), 9u / static_cast<size_t>(depth + 1)) << depth;
     EXPECT_TRUE(same_results(*derived, *again));
   }
+}
+
+TEST(Recompute, BySegmentsKeepsTheSquareRootOfTheConvolutions) {
+  const auto graph = make(Mode::train);
+  Tensor y = image(*graph);
+  constexpr int layers = 25;
+  for (int i = 0; i < layers; ++i)
+    y = relu(norm_layer(conv_layer(y, "c" + std::to_string(i)), "n" + std::to_string(i)));
+  graph->output("loss", sum(y));
+  const auto derived = autodiff(*fuse_norm(*graph), "loss");
+  const auto again = recompute(*derived, {.min_bytes = 0, .segments = true});
+  std::set<int> results;  // of the forward pass, that the backward pass reads
+  for (const Node& node : again->nodes()) {
+    for (const int id : node.inputs) {
+      const Value& value = again->value(id);
+      if (node.origin.backward && value.node >= 0 && value.slot == 0 &&
+          !again->node(value.node).origin.backward)
+        results.insert(id);
+    }
+  }
+  EXPECT_LE(results.size(), 11u);  // 2 sqrt(25), and the loss
+  EXPECT_GE(count(*again, "conv"), 2 * layers - 8);
+  EXPECT_LT(count(*again, "conv"), 2 * layers) << "the last segment is not computed again";
+  EXPECT_TRUE(same_results(*derived, *again));
 }
 
 TEST(FoldBatchNorm, IsDoneByTheConvolution) {

@@ -42,6 +42,8 @@ Settings unusual() {
   s.drop_last = true;
   s.no_winograd = true;
   s.deterministic = true;
+  s.tune = true;
+  s.recompute = true;
   s.optimizer = "adamw";
   s.lr = 0.1 + 0.2;
   s.weight_decay = "0.05:weights";

@@ -524,6 +524,16 @@ TEST_F(Training, DropLastThatLeavesNothingIsRefused) {
             "  try     --batch 135 or less");
 }
 
+TEST_F(Training, RecomputeGivesTheSameBytes) {
+  settings_.model = "deeper_cnn";
+  settings_.epochs = 1;
+  settings_.batch = 64;
+  run("kept", settings_);
+  settings_.recompute = true;
+  run("again", settings_);
+  EXPECT_TRUE(same_weights("kept", "again"));
+}
+
 TEST_F(Training, DropLastResumesToTheSameBytes) {
   settings_.drop_last = true;  // 8 batches instead of 9
   run("uninterrupted", settings_);

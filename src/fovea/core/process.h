@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,5 +35,12 @@ std::vector<std::filesystem::path> group_folders(std::string_view controller,
 /// The number of CPUs granted by the control groups' smallest quota: 1.5 is one and a half. None
 /// without a quota.
 std::optional<double> cpu_quota(const GroupFiles& files = {});
+
+/// The name of the CPU, such as "AMD EPYC 9B14"; "unknown" where the system does not say.
+std::string cpu_model();
+
+/// The folder for what Fovea can obtain again: $XDG_CACHE_HOME/fovea if that is an absolute path,
+/// else ~/.cache/fovea. It may not exist yet.
+std::filesystem::path cache_folder();
 
 }  // namespace fovea

@@ -13,6 +13,7 @@
 
 #include "fovea/core/error.h"
 #include "fovea/core/files.h"
+#include "fovea/core/process.h"
 #include "fovea/core/sha256.h"
 #include "fovea/core/text.h"
 #include "fovea/downloads/transfer.h"
@@ -25,8 +26,7 @@ namespace fs = std::filesystem;
 fs::path folder_from(const char* variable, const char* name) {
   const char* given = std::getenv(variable);
   if (given != nullptr && *given != '\0') return given;
-  const char* home = std::getenv("HOME");
-  return fs::path(home != nullptr ? home : "") / ".cache" / "fovea" / name;
+  return cache_folder() / name;
 }
 
 std::string sha256_of(const fs::path& path) {

@@ -30,8 +30,8 @@ bool can_download();
 /// Where `url` is fetched from: itself or, with $FOVEA_MIRROR, MIRROR/HOST/PATH.
 std::string download_address(const std::string& url);
 
-/// The cache folders: $FOVEA_DATA, by default ~/.cache/fovea/data, and $FOVEA_WEIGHTS, by default
-/// ~/.cache/fovea/weights.
+/// The cache folders: $FOVEA_DATA, by default cache_folder()/data, and $FOVEA_WEIGHTS, by default
+/// cache_folder()/weights.
 std::filesystem::path data_cache();
 std::filesystem::path weights_cache();
 

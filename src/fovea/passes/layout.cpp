@@ -4,6 +4,7 @@
 #include <map>
 
 #include "fovea/kernels/fixed_weights.h"
+#include "fovea/kernels/tuning.h"
 #include "fovea/ops/reorder.h"
 
 namespace fovea {
@@ -63,7 +64,7 @@ class LayoutPass {
 
   double reorder_price(const Tensor& t, Layout layout) const {
     if (t.type().layout == layout || reorders_.contains({t.id(), layout})) return 0;
-    return reorder_seconds(t.type());
+    return tuned_reorder_seconds(t.type(), layout, threads_);
   }
 
   void by_rule(const Node& node) {

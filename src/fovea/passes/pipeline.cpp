@@ -56,7 +56,9 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
     return assign_layouts(
         g, preferred_layout, [](const Problem& p) { return priced_layouts(p); }, options.threads);
   });
-  if (gradients) pass("recompute", [](const Graph& g) { return recompute(g); });
+  if (gradients)
+    pass("recompute",
+         [&](const Graph& g) { return recompute(g, {.segments = options.recompute}); });
   return std::const_pointer_cast<Graph>(current);
 }
 

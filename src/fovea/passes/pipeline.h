@@ -17,6 +17,7 @@ struct PipelineOptions {
   DType precision = DType::f32;
   /// Fuses chains of elementwise ops into one kernel each: for graphs of flat arrays, not for nets.
   bool fuse_elementwise = false;
+  bool recompute = false;  ///< segments of the forward pass: see RecomputeOptions
   int threads = 1;  ///< the team that the kernels are chosen for; a Program sets it to its own
   /// Called after each pass with its name, the graph before and after it, and the seconds it took.
   std::function<void(std::string_view pass, const Graph& before, const Graph& after,

@@ -8,6 +8,7 @@
 #include "fovea/ops/pad.h"
 #include "fovea/ops/reorder.h"
 #include "fovea/ops/shape_ops.h"
+#include "fovea/passes/segments.h"
 
 namespace fovea {
 namespace {
@@ -28,10 +29,11 @@ class RecomputePass {
 
   std::shared_ptr<Graph> run() {
     find_needed();
-    for (const Node& node : graph_.nodes()) {
-      if (!node.origin.backward) choose(node);
+    const size_t first = options_.segments ? choose_segments() : 0;
+    for (size_t i = first; i < graph_.nodes().size(); ++i) {
+      if (!graph_.nodes()[i].origin.backward) choose(graph_.nodes()[i]);
     }
-    if (saved() < options_.min_saved) plans_.assign(plans_.size(), {});
+    if (saved() < options_.min_saved && !options_.segments) plans_.assign(plans_.size(), {});
     computed_.resize(plans_.size());
     for (const Node& node : graph_.nodes()) {
       copy_.replace(node, [&] {
@@ -77,6 +79,28 @@ class RecomputePass {
     std::vector<int> result{node.inputs[0]};
     if (node.inputs.size() > 5) result.push_back(node.inputs[5]);
     return result;
+  }
+
+  /// Whether a result can be computed again: not the statistics of a norm, which are updates too.
+  bool repeatable(const Node& node, int id) const {
+    return node.op.as<BatchNorm>() == nullptr || id == node.outputs[0];
+  }
+
+  /// Decides on all segments but the last, whose first node it returns.
+  size_t choose_segments() {
+    const Segments segments = find_segments(graph_);
+    for (size_t i = 0; i < segments.last; ++i) {
+      const Node& node = graph_.nodes()[i];
+      for (const int id : node.outputs) {
+        Plan& result = plan(id);
+        const bool worthwhile = node.op.traits().view || bytes(id) >= options_.min_bytes;
+        result.again = segments.inside[static_cast<size_t>(id)] && worthwhile && !result.lasts &&
+                       repeatable(node, id);
+        result.needed = !result.again;
+        result.available = true;
+      }
+    }
+    return segments.last;
   }
 
   void choose(const Node& node) {
@@ -134,7 +158,10 @@ class RecomputePass {
       inputs.insert(inputs.begin() + 1,
                     {copy_[node.outputs[1]], copy_[node.outputs[5]], copy_[node.inputs[2]]});
     }
-    return known = add(node, op, inputs)[0];
+    const Tensors results = add(node, op, inputs);
+    for (size_t i = 0; i < results.size(); ++i)
+      computed_[static_cast<size_t>(node.outputs[i])] = results[i];
+    return known;
   }
 
   const Graph& graph_;

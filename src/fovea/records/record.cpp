@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
-#include <fstream>
 
 #include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
@@ -18,16 +17,6 @@ namespace fovea::records {
 namespace {
 
 constexpr int format_version = 1;
-
-std::string cpu_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("model name")) continue;
-    const size_t colon = line.find(": ");
-    if (colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown";
-}
 
 std::string system_name() {
   struct utsname names {};
@@ -193,7 +182,7 @@ std::string text_of(const Json& document) { return document.dump(1) + "\n"; }
 }  // namespace
 
 Environment this_environment(int64_t threads) {
-  return {.cpu = cpu_name(),
+  return {.cpu = cpu_model(),
           .processors = available_threads(),
           .threads = threads,
           .instruction_set = instruction_set(),

@@ -38,6 +38,12 @@ const ArenaInfo& larger(const ArenaInfo& a, const ArenaInfo& b) {
   return a.bytes < b.bytes ? b : a;
 }
 
+double flops_of(const Program& program) {
+  double flops = 0;
+  for (const StepInfo& step : program.steps()) flops += step.flops;
+  return flops;
+}
+
 size_t without(size_t total, size_t part) { return total > part ? total - part : 0; }
 
 /// "1.5 GiB".
@@ -81,9 +87,12 @@ Plan Planner::at(int64_t batch) {
   const Evaluation val = evaluation(setup_.split.val->size(), n);
   const Evaluation test = evaluation(setup_.sets.test->size(), n);
   ArenaInfo arena = val.arena;
+  double flops = 0;
   for (size_t phase = 0; phase <= setup_.groups.changes().size(); ++phase) {
     learner_->enter(phase);
-    arena = larger(arena, learner_->program(n).arena());
+    const Program& program = learner_->program(n);
+    arena = larger(arena, program.arena());
+    flops = std::max(flops, flops_of(program));
   }
   learner_->enter(0);
   const State& state = learner_->state();  // with the gradients of all phases
@@ -99,7 +108,8 @@ Plan Planner::at(int64_t batch) {
                        .packed = val.packed,
                        .loader = loader + val.loader},
             .peak = 0,
-            .arena_lower_bound = arena.lower_bound};
+            .arena_lower_bound = arena.lower_bound,
+            .flops = flops};
   // At its end a run releases the arena, reads the best model's file, and tests it.
   const MemoryUse& use = plan.memory;
   const size_t end = use.total() - use.arena - use.packed - val.loader +
@@ -181,9 +191,9 @@ std::string check_memory(const Setup& setup, std::shared_ptr<Learner> learner) {
   const std::string needs = "training with --batch " + std::to_string(setup.settings.batch) +
                             " takes about " + gibibytes(plan.peak) + " of memory, ";
   const std::optional<Plan> largest = planner.largest(limits.available);
-  const std::string advice =
-      largest ? "--batch " + std::to_string(largest->batch) + " or less"
-              : "a smaller model or --input: even the smallest batch does not fit";
+  std::string advice = largest ? "--batch " + std::to_string(largest->batch) + " or less"
+                               : "a smaller model or --input: even the smallest batch does not fit";
+  if (!setup.settings.recompute) advice += "; or --recompute";
   // The plan may be off by a few percent, and no feasible run should be refused.
   if (static_cast<double>(plan.peak) < 1.1 * static_cast<double>(limits.total)) {
     return needs + gibibytes(limits.available) + " are free now: the system may kill it; try " +

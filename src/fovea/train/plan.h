@@ -29,13 +29,15 @@ struct Plan {
   MemoryUse memory;
   size_t peak = 0;  ///< of the process: in training, or at its start or end if that is more
   size_t arena_lower_bound = 0;  ///< the most bytes of memory.arena that are in use at once
+  double flops = 0;              ///< of a step's forward and backward pass
 };
 
 /// Predicts the memory of a training run. Programs are compiled for it, but no arena is allocated
 /// and no weight is initialised.
 class Planner {
  public:
-  /// `setup` must outlive it. Errors: usage when the net cannot take the images.
+  /// `setup` must outlive it, and keep its settings. Errors: usage when the net cannot take the
+  /// images.
   explicit Planner(const Setup& setup);
   /// The same for a learner that will train afterwards: it keeps what is compiled.
   Planner(const Setup& setup, std::shared_ptr<Learner> learner);

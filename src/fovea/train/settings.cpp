@@ -70,9 +70,9 @@ std::string Setting::get(const Settings& settings) const {
 }
 
 bool Setting::in_model_file(const Settings& settings) const {
-  constexpr std::string_view elsewhere[] = {"threads", "workers",       "cache",
-                                            "data",    "weights",       "save-every",
-                                            "keep",    "class-weights", "tensorboard"};
+  constexpr std::string_view elsewhere[] = {
+      "threads", "workers",       "cache",       "data", "weights",  "save-every",
+      "keep",    "class-weights", "tensorboard", "tune", "recompute"};
   constexpr std::string_view newer[] = {
       "deterministic", "no-winograd", "drop-last", "task",       "monitor", "on-bad-image",
       "group",         "clip-value",  "patience",  "min-change", "tta",     "sampling",
@@ -154,6 +154,15 @@ std::vector<Setting> last_settings() {
        &Settings::no_winograd, 0, 0, true},
       {"deterministic", "the same result for any number of threads, at the cost of some speed",
        &Settings::deterministic},
+      {"tune",
+       "before the first step, measure which kernels are the fastest on this machine, and keep "
+       "that "
+       "for later runs; a resumed run takes the choices that it began with",
+       &Settings::tune},
+      {"recompute",
+       "keep only some results of the forward pass, and compute the others again in the backward "
+       "pass: less memory, about a third more time, the same bits",
+       &Settings::recompute},
       {"precision",
        "f32, or mixed precision with 16-bit values beside f32 parameters: bf16, f16, or auto, "
        "which "

@@ -36,6 +36,8 @@ struct Settings {
   bool drop_last = false;         ///< leave out the last batch of an epoch if it is smaller
   bool no_winograd = false;       ///< see Winograd::never
   bool deterministic = false;     ///< see set_deterministic
+  bool tune = false;              ///< see TuningSession
+  bool recompute = false;         ///< see StepOptions
   std::string optimizer = "sgd";  ///< as optim::parse reads it
   double lr = 0.1;
   std::string weight_decay = "5e-4";  ///< as optim::parse reads it

@@ -423,7 +423,8 @@ StepOptions Setup::step_options(size_t phase) const {
                                   const Tensor& given) { return task->loss(output, given, loss); },
                       .metrics = tasks::in_training(metrics),
                       .seed = static_cast<uint64_t>(settings.seed),
-                      .dtype = parse_precision(settings.precision)};
+                      .dtype = parse_precision(settings.precision),
+                      .recompute = settings.recompute};
   options.weighted = settings.accumulate > 1;
   if (groups.freezes()) {
     options.frozen = [groups = groups, epoch = groups.begin(phase)](std::string_view array) {

@@ -79,7 +79,8 @@ const Program& TrainStep::program(const Type& inputs, const Type& targets, bool 
                    {.passes = {.loss = options_.weighted ? "weighted_loss" : "loss",
                                .accumulate = accumulate,
                                .scale_loss = options_.dtype == DType::f16,
-                               .precision = options_.dtype}});
+                               .precision = options_.dtype,
+                               .recompute = options_.recompute}});
   });
   for (const auto& [name, id] : compiled.graph().updates()) {
     if (is_gradient(name)) state_.declare(name, compiled.graph().value(id).type, Role::gradient);

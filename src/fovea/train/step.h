@@ -20,6 +20,9 @@ struct StepOptions {
   /// f32, f64 to verify numerics, or bf16 or f16 for mixed precision: see narrow_precision. With
   /// f16 the loss is scaled: see optim::LossScaler.
   DType dtype = DType::f32;
+  /// Keep less from the forward pass and compute more of it again, with the same bits: see
+  /// RecomputeOptions::segments.
+  bool recompute = false;
 };
 
 /// The results of one batch. Arrays are valid until the next call.

@@ -21,6 +21,7 @@
 #include "fovea/train/initialize.h"
 #include "fovea/train/plan.h"
 #include "fovea/train/run_folder.h"
+#include "fovea/train/run_tuning.h"
 #include "fovea/weights/fit.h"
 
 namespace fovea::train {
@@ -536,10 +537,13 @@ Result run(const Settings& settings, const std::function<Setup(const Settings&)>
   const KernelScope kernels(resolved);
   // Finds errors in the settings before a folder is created.
   Setup made = setup(resolved);
+  const std::unique_ptr<TuningSession> tuning = begin_tuning(resolved, callbacks);
   const PrecisionChoice precision = choose_precision(made);
   resolved.precision = precision.precision;
+  if (tuning) tune_kernels(*tuning, made);
   Trainer trainer(std::move(made), callbacks, std::move(stop));
   const RunFolder folder = make_run_folder(out, resolved);
+  if (tuning) save_tuning(*tuning, folder.path);
   Result result = trainer.begin(folder.path, precision.note);
   result.precisions = precision.measured;
   return result;
@@ -580,9 +584,10 @@ Result train(const Settings& settings, const data::DataSets& data, const std::st
 
 Result resume(const std::filesystem::path& folder, const std::vector<Callback*>& callbacks,
               std::stop_token stop, const Changes& changes) {
-  const Resumption resumption = read_run(folder, changes);
+  Resumption resumption = read_run(folder, changes);
   const TeamScope team(team_of(resumption.settings));
   const KernelScope kernels(resumption.settings);
+  const TuningScope tuned(tuning_of_run(resumption.settings, folder, resumption.notes));
   Trainer trainer(setup_of(resumption), callbacks, std::move(stop));
   return trainer.go_on(folder, resumption.notes);
 }
