@@ -74,6 +74,20 @@ TEST(Program, ViewsOfInputsStateAndResults) {
   EXPECT_EQ(list(out[3]), (Numbers{10, 20, 30, 40, 50, 60}));
 }
 
+TEST(Program, ViewsOfConstants) {
+  for (const Mode mode : {Mode::eval, Mode::train}) {
+    Bench b(mode);
+    const Tensor x = b.graph->input("x", matrix);
+    const Tensor c = b.graph->constant(numbers({1, 2, 3, 4, 5, 6}, {6}));
+    b.graph->output("product", x * reshape(c, {2, 3}));
+    b.graph->output("constant", reshape(c, {3, 2}));
+    const auto out = b.run({{"x", numbers({1, 1, 1, 2, 2, 2}, {2, 3})}});
+    EXPECT_EQ(list(out[0]), (Numbers{1, 2, 3, 8, 10, 12}));
+    EXPECT_EQ(list(out[1]), (Numbers{1, 2, 3, 4, 5, 6}));
+    EXPECT_EQ(out[1].shape(), (Shape{3, 2}));
+  }
+}
+
 TEST(Program, GivesInputsConstantsAndOneValueTwice) {
   Bench b;
   const Tensor x = b.graph->input("x", matrix), y = x * 3.0;

@@ -152,7 +152,7 @@ void Compiler::place_leaves() {
         place = {.kind = Place::state, .index = state_index(value.name)};
         break;
       case Leaf::constant:
-        place = {.kind = Place::constant};
+        place = {.kind = Place::constant, .index = static_cast<int>(id)};
         break;
       case Leaf::none:
         break;

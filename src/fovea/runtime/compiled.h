@@ -16,7 +16,7 @@ struct Compiled {
   struct Place {
     enum Kind : uint8_t { arena, derived, state, input, constant } kind = arena;
     size_t offset = 0;  ///< in the arena
-    int index = 0;      ///< in `derived`, or of the State array or input
+    int index = 0;      ///< in `derived`, or of the State array, input or constant
   };
 
   struct Step {

@@ -84,7 +84,7 @@ void bind(const Compiled& c, Memory::Kept& kept, std::byte* base, State& state,
         break;
       }
       case Compiled::Place::constant:
-        kept.pointers[id] = const_cast<std::byte*>(value.constant.raw());
+        kept.pointers[id] = const_cast<std::byte*>(graph.value(place.index).constant.raw());
         break;
       case Compiled::Place::input:
         kept.pointers[id] = const_cast<std::byte*>(
