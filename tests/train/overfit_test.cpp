@@ -34,6 +34,7 @@ double overfitted(const models::Entry& entry, const nn::Module& model, int64_t s
 TEST(Overfit, EverySmallModelLearnsABatchByHeart) {
   int models_tried = 0;
   for (const models::Entry& entry : models::list()) {
+    if (!entry.counts) continue;  // a net that another test registered
     if (entry.input.rank() != 3 || entry.input[1] > largest_side) continue;
     models::Options options;
     for (const Argument& choice : entry.choices) {
