@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 #include <thread>
 
@@ -14,7 +15,7 @@
 #include "temporary_folder.h"
 
 namespace {
-int flushes = 0;
+std::atomic<int> flushes = 0;  // several threads write files at once
 }
 
 /// Counts what waits for the disk: calls of the library come here too.
