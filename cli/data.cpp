@@ -43,7 +43,8 @@ int info(const Flags& flags, Console& console) {
   const data::DataSets sets = open(flags);
   const std::optional<Type> input = sets.train->typical_input();
   const data::Targets& targets = sets.targets();
-  const bool classes = targets.type == data::class_targets({}).type || data::is_mask(targets.type);
+  const bool classes =
+      targets.type == data::class_targets({}).type || data::lies_in_image(targets.type);
   const std::string kind = classes                        ? "classes"
                            : targets.task == "multilabel" ? "labels"
                                                           : "numbers";

@@ -50,11 +50,24 @@ Targets mask_targets(std::vector<std::string> names) {
   return {.type = {DType::u8, Shape{0, 0, 1}}, .names = std::move(names)};
 }
 
+Targets box_targets(std::vector<std::string> names, int64_t capacity) {
+  if (names.empty() || capacity < 1) {
+    throw Error(ErrorKind::usage, "boxes have one class or more, and a capacity of 1 or more")
+        .with("classes", std::to_string(names.size()))
+        .with("capacity", std::to_string(capacity));
+  }
+  return {.type = {DType::f32, Shape{0, 5}}, .names = std::move(names), .capacity = capacity};
+}
+
 Type target_type(const Targets& targets, const Type& input) {
-  if (!is_mask(targets.type)) return targets.type;
-  if (is_image(input)) return {DType::u8, {input.shape[0], input.shape[1], 1}};
-  throw Error(ErrorKind::usage, "masks need images u8 or u16 [H, W, C]")
-      .with("found", to_string(input));
+  if (!lies_in_image(targets.type)) return targets.type;
+  if (!is_image(input)) {
+    throw Error(ErrorKind::usage, is_mask(targets.type) ? "masks need images u8 or u16 [H, W, C]"
+                                                        : "boxes need images u8 or u16 [H, W, C]")
+        .with("found", to_string(input));
+  }
+  if (is_mask(targets.type)) return {DType::u8, {input.shape[0], input.shape[1], 1}};
+  return {DType::f32, {targets.capacity, 5}};
 }
 
 ArrayDataset::ArrayDataset(Array inputs, Array targets, Targets meaning)

@@ -137,7 +137,7 @@ class Loader::Epoch {
     Sample given = dataset_.scaled_sample(i, loader_.minimum_);
     const Augmentation& augment = options_.augment;
     Sample sample{given.input, given.target};
-    if (!is_mask(loader_.target_)) {  // transforms of the target, if any, work in place
+    if (!lies_in_image(loader_.target_)) {  // transforms of the target, if any, work in place
       check("the target", given.target, target);
       copy(given.target, target.raw());
       sample.target = Array(target.dtype(), target.shape(), target.raw(), nullptr);

@@ -46,7 +46,7 @@ Sample Prepared::sample(int64_t i) const {
 }
 
 Array Prepared::target(int64_t i) const {
-  return is_mask(targets().type) ? sample(i).target : DatasetView::target(i);
+  return lies_in_image(targets().type) ? sample(i).target : DatasetView::target(i);
 }
 
 Type image_type(const Preprocessing& p, DType dtype) {

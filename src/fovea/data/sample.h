@@ -10,8 +10,8 @@
 namespace fovea::data {
 
 /// One sample. The input is an image u8 or u16 [H,W,C], or numbers f32[C, spatial...] of any rank.
-/// The target is what the task learns to predict: a class i64[], numbers f32[K], or a mask (see
-/// is_mask), which transforms move with the image.
+/// The target is what the task learns to predict: a class i64[], numbers f32[K], or something in
+/// the image, which transforms move with it: a mask (see is_mask) or boxes (see is_boxes).
 struct Sample {
   Array input;
   Array target;
@@ -29,15 +29,30 @@ inline bool is_mask(const Type& target) {
 /// The largest number of classes of a mask.
 constexpr int64_t most_mask_classes = 255;
 
+/// Whether the type of a target is that of boxes: f32[M,5], whose rows are (x1, y1, x2, y2, c). The
+/// corners are in pixels of the sample's image as it is at that point: x from 0 at its left border
+/// to its width, y from 0 at its top to its height, x1 < x2, y1 < y2. c is 1 + the class; -(1 + the
+/// class) for a region that does not count, where finding it or not is neither right nor wrong
+/// (COCO's crowds, VOC's difficult objects); 0 for an absent box: the rows after the last one are
+/// 0. See boxes.h.
+inline bool is_boxes(const Type& target) {
+  return target.dtype == DType::f32 && target.rank() == 2 && target.dim(1) == 5;
+}
+
+/// Whether transforms move a target of this type with the image.
+inline bool lies_in_image(const Type& target) { return is_mask(target) || is_boxes(target); }
+
 /// The type and names of a data set's targets, the same for every split and sample.
 struct Targets {
-  /// Of one target: i64[] for a class, f32[K] for K numbers, u8[0,0,1] for masks, whose sides are
-  /// those of the images (see target_type).
+  /// Of one target: i64[] for a class, f32[K] for K numbers; for what lies in an image without the
+  /// sizes that target_type adds: u8[0,0,1] for masks, whose sides are those of the image, f32[0,5]
+  /// for boxes, of which there are `capacity` rows.
   Type type;
   std::vector<std::string> names;  ///< of the classes, or of the numbers
   /// The task that learns them by default, if their type does not imply it: numbers
   /// that are labels, 0 or 1, are for "multilabel". "": the first task that fits.
   std::string task = {};
+  int64_t capacity = 0;  ///< of boxes: at least as many as any image has
 
   bool operator==(const Targets&) const = default;
 };
@@ -47,8 +62,12 @@ Targets class_targets(std::vector<std::string> names);
 /// Masks with these classes. Errors: usage when there are none, or more than most_mask_classes.
 Targets mask_targets(std::vector<std::string> names);
 
+/// Boxes with these classes. Errors: usage when there are no classes, or `capacity` is below 1.
+Targets box_targets(std::vector<std::string> names, int64_t capacity);
+
 /// The type of a target beside an input of that type: that of `targets`, with the sides of the
-/// image if it is a mask. Errors: usage for a mask beside anything but an image.
+/// image if it is a mask, and their number if they are boxes. Errors: usage for masks and boxes
+/// beside anything but an image.
 Type target_type(const Targets& targets, const Type& input);
 
 /// Samples stacked along a new first axis.

@@ -124,8 +124,8 @@ std::optional<Preprocessing> preprocessing_of(const Settings& settings, const Sh
                   .mean = std::vector<double>(static_cast<size_t>(input[0]), 0),
                   .std = std::vector<double>(static_cast<size_t>(input[0]), 1)};
   // Photos keep their aspect ratio: as much is cropped as in torchvision's 224 of 256 pixels.
-  // With masks all of the image is wanted.
-  if (!samples.typical_input() && !data::is_mask(samples.targets().type))
+  // With targets that lie in the image all of it is wanted.
+  if (!samples.typical_input() && !data::lies_in_image(samples.targets().type))
     p.resize = std::max(p.height, p.width) * 8 / 7;
   for (const auto& step : augmentation_of(settings, samples).before) step->prepare_likewise(p);
   if (learned && learned->channels == p.channels) {

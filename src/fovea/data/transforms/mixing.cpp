@@ -27,7 +27,7 @@ Tensor mixed(const Tensor& x, const Tensor& share) {
 }
 
 Targets mixable(std::string_view who, const Targets& targets) {
-  if (targets.type.dtype == DType::f32) return targets;
+  if (targets.type.dtype == DType::f32 && !lies_in_image(targets.type)) return targets;
   if (targets.type != class_targets({}).type) {
     throw Error(ErrorKind::usage, fmt::format("{} needs targets that are classes or numbers", who))
         .with("found", to_string(targets.type));
