@@ -43,8 +43,8 @@ Array rotated(const Array& image, const Words& p) {
 }
 
 Array moved_affine(const Array& image, const Words& p) {
-  const Affine plain{.degrees = 25, .right = 3, .down = -2, .scale = 1.3};
-  const Affine shear{
+  const AffineParameters plain{.degrees = 25, .right = 3, .down = -2, .scale = 1.3};
+  const AffineParameters shear{
       .degrees = -15, .right = -4, .down = 1, .scale = 0.7, .shear_x = 20, .shear_y = -10};
   return warp(image, affine_matrix(p[0] == "plain" ? plain : shear, center_of(image)),
               *filter_named(p[1]));
@@ -69,9 +69,9 @@ Array resized_crop(const Array& image, const Words&) {
 }
 
 Array padded(const Array& image, const Words& p) {
-  const PadMode mode = p[0] == "constant"  ? PadMode::zeros
-                       : p[0] == "reflect" ? PadMode::reflect
-                                           : PadMode::edge;
+  const PaddingMode mode = p[0] == "constant"  ? PaddingMode::zeros
+                           : p[0] == "reflect" ? PaddingMode::reflect
+                                               : PaddingMode::edge;
   return crop(image, 3, -3, image.dim(0), image.dim(1), mode);
 }
 

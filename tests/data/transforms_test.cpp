@@ -94,17 +94,17 @@ TEST(Transforms, EveryOffsetOfACropIsEquallyLikely) {
 
 TEST(Transforms, ACropMirrorsOrRepeatsTheBorderHoweverFar) {
   const Array row = Array::of(std::vector<uint8_t>{1, 2, 3}, {1, 3, 1});
-  const auto seen = [&](const Array& image, PadMode mode) {
+  const auto seen = [&](const Array& image, PaddingMode mode) {
     const Array all = crop(image, 0, -4, 1, image.dim(1) + 8, mode);
     std::vector<int> values;
     for (int64_t i = 0; i < all.numel(); ++i) values.push_back(static_cast<int>(all.at(i)));
     return values;
   };
-  EXPECT_EQ(seen(row, PadMode::zeros), (std::vector<int>{0, 0, 0, 0, 1, 2, 3, 0, 0, 0, 0}));
-  EXPECT_EQ(seen(row, PadMode::edge), (std::vector<int>{1, 1, 1, 1, 1, 2, 3, 3, 3, 3, 3}));
-  EXPECT_EQ(seen(row, PadMode::reflect), (std::vector<int>{1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3}));
+  EXPECT_EQ(seen(row, PaddingMode::zeros), (std::vector<int>{0, 0, 0, 0, 1, 2, 3, 0, 0, 0, 0}));
+  EXPECT_EQ(seen(row, PaddingMode::edge), (std::vector<int>{1, 1, 1, 1, 1, 2, 3, 3, 3, 3, 3}));
+  EXPECT_EQ(seen(row, PaddingMode::reflect), (std::vector<int>{1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3}));
   const Array dot = Array::of(std::vector<uint8_t>{7}, {1, 1, 1});
-  EXPECT_EQ(seen(dot, PadMode::reflect), std::vector<int>(9, 7));
+  EXPECT_EQ(seen(dot, PaddingMode::reflect), std::vector<int>(9, 7));
 }
 
 TEST(Transforms, AnAlternatingFlipShowsEachImageBothWaysInTwoEpochs) {

@@ -18,9 +18,9 @@ namespace fs = std::filesystem;
 
 constexpr int maximum_depth = 32;  // also ends links back to a folder above them
 
-Error bad(const std::string& what) { return {ErrorKind::data, what}; }
+Error bad_folder(const std::string& what) { return {ErrorKind::data, what}; }
 
-std::string layout() {
+std::string class_layout() {
   return "one folder per class, FOLDER/CLASS/IMAGE, or that in FOLDER/train, val and test";
 }
 
@@ -28,7 +28,8 @@ std::string layout() {
 void collect(FolderIndex& index, const fs::path& folder, const std::string& front,
              std::vector<std::string>& into, int depth = 0) {
   if (depth > maximum_depth) {
-    throw bad(folder.string() + ": more than " + std::to_string(maximum_depth) + " nested folders")
+    throw bad_folder(folder.string() + ": more than " + std::to_string(maximum_depth) +
+                     " nested folders")
         .with("try", "look for a symbolic link to a folder above it");
   }
   for (const auto& [name, is_folder] : index.list(folder)) {
@@ -41,7 +42,7 @@ void collect(FolderIndex& index, const fs::path& folder, const std::string& fron
 }
 
 /// The images of one split by class.
-struct Split {
+struct ClassSplit {
   fs::path folder;
   std::map<std::string, std::vector<std::string>> classes;
   std::vector<std::string> loose;  ///< images in no class
@@ -53,8 +54,8 @@ struct Split {
   }
 };
 
-Split read_split(FolderIndex& index, const fs::path& folder) {
-  Split split{.folder = folder, .classes = {}, .loose = {}};
+ClassSplit read_class_split(FolderIndex& index, const fs::path& folder) {
+  ClassSplit split{.folder = folder, .classes = {}, .loose = {}};
   for (const auto& [name, is_folder] : index.list(folder)) {
     if (is_image_name(name)) {
       split.loose.push_back(name);
@@ -73,15 +74,16 @@ std::optional<fs::path> find_folder(const fs::path& folder,
   return std::nullopt;
 }
 
-std::vector<std::string> class_names(std::span<const Split* const> splits) {
+std::vector<std::string> names_in(std::span<const ClassSplit* const> splits) {
   std::set<std::string> names;
-  for (const Split* split : splits) {
+  for (const ClassSplit* split : splits) {
     for (const auto& [name, paths] : split->classes) names.insert(name);
   }
   return {names.begin(), names.end()};
 }
 
-std::shared_ptr<const Dataset> make(const Split& split, const std::vector<std::string>& folders,
+std::shared_ptr<const Dataset> make(const ClassSplit& split,
+                                    const std::vector<std::string>& folders,
                                     const Targets& meaning) {
   ImageList list{.root = split.folder, .paths = {}, .targets = {}};
   std::vector<int64_t> labels;
@@ -94,29 +96,30 @@ std::shared_ptr<const Dataset> make(const Split& split, const std::vector<std::s
   return std::make_shared<ImageFiles>(std::move(list), meaning);
 }
 
-void require_classes(const Split& split) {
+void require_classes(const ClassSplit& split) {
   if (!split.loose.empty()) {
-    throw bad(split.folder.string() + ": images beside the class folders")
+    throw bad_folder(split.folder.string() + ": images beside the class folders")
         .with("found", fmt::format("{}, such as {}", split.loose.size(), printable(split.loose[0])))
-        .with("expected", layout());
+        .with("expected", class_layout());
   }
   if (split.images() > 0) return;
-  throw bad(split.folder.string() + ": no images in its class folders")
-      .with("expected", fmt::format("{}; images end in .png, .jpg, .jpeg or .webp", layout()));
+  throw bad_folder(split.folder.string() + ": no images in its class folders")
+      .with("expected",
+            fmt::format("{}; images end in .png, .jpg, .jpeg or .webp", class_layout()));
 }
 
 void require_two(const std::vector<std::string>& names, const fs::path& folder) {
   if (names.size() >= 2) return;
-  throw bad(folder.string() + ": " + std::to_string(names.size()) +
-            (names.size() == 1 ? " class" : " classes") + "; at least 2 are expected")
+  throw bad_folder(folder.string() + ": " + std::to_string(names.size()) +
+                   (names.size() == 1 ? " class" : " classes") + "; at least 2 are expected")
       .with("found", join(names))
-      .with("expected", layout());
+      .with("expected", class_layout());
 }
 
 void require_folder(const fs::path& folder, const std::string& expected) {
   const std::optional<FileInfo> found = file_info(folder, ErrorKind::data);
   if (found && found->folder) return;
-  throw bad(folder.string() + (found ? " is not a folder" : " does not exist"))
+  throw bad_folder(folder.string() + (found ? " is not a folder" : " does not exist"))
       .with("expected", expected)
       .with("try", "--data NAME:DIR, where DIR is their folder");
 }
@@ -124,21 +127,21 @@ void require_folder(const fs::path& folder, const std::string& expected) {
 }  // namespace
 
 DataSets open_folder(const fs::path& folder, std::shared_ptr<FolderIndex> index) {
-  require_folder(folder, layout());
+  require_folder(folder, class_layout());
   if (!index) index = std::make_shared<FolderIndex>(folder);
   const std::optional<fs::path> train = find_folder(folder, {"train"}),
                                 val = find_folder(folder, {"val", "valid", "validation"}),
                                 test = find_folder(folder, {"test"});
-  const Split first = read_split(
+  const ClassSplit first = read_class_split(
       *index, train && (val || test || index->list(folder).size() == 1) ? *train : folder);
   require_classes(first);
   const bool split = first.folder != folder;
-  const Split second = split && val ? read_split(*index, *val) : Split{};
-  const Split third = split && test ? read_split(*index, *test) : Split{};
-  for (const Split* other : {&second, &third}) {
+  const ClassSplit second = split && val ? read_class_split(*index, *val) : ClassSplit{};
+  const ClassSplit third = split && test ? read_class_split(*index, *test) : ClassSplit{};
+  for (const ClassSplit* other : {&second, &third}) {
     if (!other->folder.empty()) require_classes(*other);
   }
-  const std::vector<std::string> names = class_names(std::array{&first, &second, &third});
+  const std::vector<std::string> names = names_in(std::array{&first, &second, &third});
   require_two(names, folder);
   const Targets meaning = class_targets(names);
   DataSets sets{.name = "folder",
@@ -163,7 +166,7 @@ std::map<std::string, std::string> read_list(const fs::path& file, bool csv) {
     if (line.empty() || (csv && number == 1)) continue;
     const std::vector<std::string> words = split(line, csv ? ',' : ' ');
     if (words.size() < 2) {
-      throw bad(file.string() + ": line " + std::to_string(number) + " has no class")
+      throw bad_folder(file.string() + ": line " + std::to_string(number) + " has no class")
           .with("found", printable(line))
           .with("expected", csv ? "ImageId,n01751748 ..." : "ILSVRC2012_val_00000001.JPEG 65");
     }
@@ -172,8 +175,8 @@ std::map<std::string, std::string> read_list(const fs::path& file, bool csv) {
   return classes;
 }
 
-Split read_flat_val(FolderIndex& index, const fs::path& folder, const fs::path& val,
-                    const std::vector<std::string>& synsets) {
+ClassSplit read_flat_val(FolderIndex& index, const fs::path& folder, const fs::path& val,
+                         const std::vector<std::string>& synsets) {
   std::optional<fs::path> list;
   for (const fs::path& place : {folder, val}) {
     for (const char* name : {"val.txt", "LOC_val_solution.csv"}) {
@@ -181,24 +184,24 @@ Split read_flat_val(FolderIndex& index, const fs::path& folder, const fs::path& 
     }
   }
   if (!list) {
-    throw bad(val.string() + ": images without class folders, and no list of their classes")
+    throw bad_folder(val.string() + ": images without class folders, and no list of their classes")
         .with("expected", fmt::format("val.txt or LOC_val_solution.csv in {}", folder.string()));
   }
   const bool csv = list->extension() == ".csv";
   std::map<std::string, std::string> classes = read_list(*list, csv);
-  Split split{.folder = val, .classes = {}, .loose = {}};
+  ClassSplit split{.folder = val, .classes = {}, .loose = {}};
   for (const auto& [name, is_folder] : index.list(val)) {
     if (!is_image_name(name)) continue;
     const auto found = classes.find(fs::path(name).stem().string());
     if (found == classes.end()) {
-      throw bad(list->string() + ": the image " + printable(name) + " is not in it");
+      throw bad_folder(list->string() + ": the image " + printable(name) + " is not in it");
     }
     const std::optional<double> number = csv ? std::nullopt : parse_number(found->second);
     const bool fits = number && *number >= 0 && *number < static_cast<double>(synsets.size());
     if (!csv && !fits) {
-      throw bad(list->string() + ": the class of " + printable(name) + " is \"" +
-                printable(found->second) + "\", from 0 to " + std::to_string(synsets.size() - 1) +
-                " is expected");
+      throw bad_folder(list->string() + ": the class of " + printable(name) + " is \"" +
+                       printable(found->second) + "\", from 0 to " +
+                       std::to_string(synsets.size() - 1) + " is expected");
     }
     split.classes[csv ? found->second : synsets[static_cast<size_t>(*number)]].push_back(name);
   }
@@ -238,19 +241,19 @@ DataSets open_imagenet(const fs::path& folder, std::shared_ptr<FolderIndex> inde
   const std::optional<fs::path> train_folder = find_folder(folder, {"train"}),
                                 val_folder = find_folder(folder, {"val"});
   if (!train_folder || !val_folder) {
-    throw bad(folder.string() + ": no folders train and val").with("expected", expected);
+    throw bad_folder(folder.string() + ": no folders train and val").with("expected", expected);
   }
-  const Split train = read_split(*index, *train_folder);
+  const ClassSplit train = read_class_split(*index, *train_folder);
   require_classes(train);
-  const std::vector<std::string> synsets = class_names(std::array{&train});
+  const std::vector<std::string> synsets = names_in(std::array{&train});
   require_two(synsets, *train_folder);
-  Split val = read_split(*index, *val_folder);
+  ClassSplit val = read_class_split(*index, *val_folder);
   if (!val.loose.empty()) val = read_flat_val(*index, folder, *val_folder, synsets);
   require_classes(val);
   for (const auto& [name, paths] : val.classes) {
     if (!std::ranges::binary_search(synsets, name)) {
-      throw bad(val_folder->string() + ": the class " + printable(name) + " is not in " +
-                train_folder->string());
+      throw bad_folder(val_folder->string() + ": the class " + printable(name) + " is not in " +
+                       train_folder->string());
     }
   }
   const Targets meaning = class_targets(readable_names(folder, synsets));

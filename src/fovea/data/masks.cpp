@@ -24,9 +24,9 @@ namespace fs = std::filesystem;
 constexpr int void_value = 255;
 constexpr std::string_view ignored_name = "ignore";
 
-Error bad(const std::string& what) { return {ErrorKind::data, what}; }
+Error bad_masks(const std::string& what) { return {ErrorKind::data, what}; }
 
-std::string layout() {
+std::string mask_layout() {
   return "DIR/images and DIR/masks with files of the same names, or both in DIR/train, val and "
          "test";
 }
@@ -56,7 +56,7 @@ std::vector<uint32_t> values_in(const Image& mask) {
 /// Errors: data when the mask is of the other kind than `values`.
 void check_kind(const fs::path& path, const Image& mask, const Values& values) {
   if ((mask.channels == 3) == values.colors) return;
-  throw bad(path.string() + (values.colors ? ": has no colours" : ": is a mask of colours"))
+  throw bad_masks(path.string() + (values.colors ? ": has no colours" : ": is a mask of colours"))
       .with("expected",
             values.colors ? "the colours in classes.csv" : "indices of a palette, or grey levels")
       .with("try", "classes.csv with the columns name,red,green,blue for masks of colours");
@@ -73,8 +73,8 @@ Array as_target(const fs::path& path, const Image& mask, const Values& values) {
     if (known == values.stored.end() || known->first != in[i]) known = values.stored.find(in[i]);
     if (known == values.stored.end()) {
       const auto at = static_cast<int64_t>(i);
-      throw bad(fmt::format("{}: has the {}, which is no class", path.string(),
-                            value_text(in[i], values.colors)))
+      throw bad_masks(fmt::format("{}: has the {}, which is no class", path.string(),
+                                  value_text(in[i], values.colors)))
           .with("pixel", fmt::format("column {}, row {}", at % mask.width, at / mask.width))
           .with("try", "a row for it in classes.csv");
     }
@@ -89,8 +89,9 @@ uint32_t byte_in(const CsvTable& table, const fs::path& file, size_t row, size_t
   const std::optional<double> number = parse_number(text);
   if (number && *number >= 0 && *number <= 255 && *number == static_cast<int>(*number))
     return static_cast<uint32_t>(*number);
-  throw bad(fmt::format("{}: line {}: {} is \"{}\"; an integer from 0 to 255 is expected",
-                        file.string(), table.lines[row], table.columns[column], printable(text)));
+  throw bad_masks(fmt::format("{}: line {}: {} is \"{}\"; an integer from 0 to 255 is expected",
+                              file.string(), table.lines[row], table.columns[column],
+                              printable(text)));
 }
 
 /// Reads classes.csv.
@@ -100,7 +101,7 @@ std::pair<std::vector<std::string>, Values> read_classes(const fs::path& file) {
              green = table.find("green"), blue = table.find("blue");
   Values values{.colors = red && green && blue, .stored = {}};
   if (!name || values.colors == value.has_value()) {
-    throw bad(file.string() + ": its columns are not those of classes")
+    throw bad_masks(file.string() + ": its columns are not those of classes")
         .with("found", printable(join(table.columns)))
         .with("expected", "name,value or name,red,green,blue");
   }
@@ -115,7 +116,7 @@ std::pair<std::vector<std::string>, Values> read_classes(const fs::path& file) {
     const auto stored = own == ignored_name ? 0 : found - names.begin() + 1;
     if (own.empty() || stored > most_mask_classes ||
         !values.stored.emplace(key, static_cast<uint8_t>(stored)).second) {
-      throw bad(
+      throw bad_masks(
           fmt::format("{}: line {}: {}", file.string(), table.lines[r],
                       own.empty() ? "a class has no name"
                       : stored > most_mask_classes
@@ -123,12 +124,12 @@ std::pair<std::vector<std::string>, Values> read_classes(const fs::path& file) {
                           : fmt::format("the {} occurs again", value_text(key, values.colors))));
     }
   }
-  if (names.empty()) throw bad(file.string() + ": has no class");
+  if (names.empty()) throw bad_masks(file.string() + ": has no class");
   return {names, values};
 }
 
 /// The images of one split and their masks, relative to the folder.
-struct Split {
+struct MaskSplit {
   fs::path folder;
   std::vector<std::string> images, masks;
 };
@@ -138,14 +139,14 @@ std::string listed(const std::vector<std::string>& names) {
                            : fmt::format("{}, such as {}", names.size(), printable(names[0]));
 }
 
-Split read_split(const fs::path& folder) {
-  Split split{.folder = folder, .images = {}, .masks = {}};
+MaskSplit read_mask_split(const fs::path& folder) {
+  MaskSplit split{.folder = folder, .images = {}, .masks = {}};
   FolderIndex index(folder);
   std::map<std::string, std::string> masks;  // by name without suffix
   for (const auto& [name, is_folder] : index.list(folder / "masks")) {
     if (is_folder || !is_image_name(name)) continue;
     if (!masks.emplace(fs::path(name).stem().string(), name).second)
-      throw bad((folder / "masks" / name).string() + ": there is another mask of this name");
+      throw bad_masks((folder / "masks" / name).string() + ": there is another mask of this name");
   }
   std::vector<std::string> without;
   std::map<std::string, std::string> images;
@@ -153,31 +154,33 @@ Split read_split(const fs::path& folder) {
     if (is_folder || !is_image_name(name)) continue;
     const std::string stem = fs::path(name).stem().string();
     if (!images.emplace(stem, name).second)
-      throw bad((folder / "images" / name).string() + ": there is another image of this name");
+      throw bad_masks((folder / "images" / name).string() +
+                      ": there is another image of this name");
     if (!masks.contains(stem)) without.push_back(name);
   }
   if (!without.empty()) {
-    throw bad(folder.string() + ": images without a mask")
+    throw bad_masks(folder.string() + ": images without a mask")
         .with("images", listed(without))
-        .with("expected", layout());
+        .with("expected", mask_layout());
   }
   std::vector<std::string> left;
   for (const auto& [stem, name] : masks) {
     if (!images.contains(stem)) left.push_back(name);
   }
   if (!left.empty())
-    throw bad(folder.string() + ": masks without an image").with("masks", listed(left));
+    throw bad_masks(folder.string() + ": masks without an image").with("masks", listed(left));
   for (const auto& [stem, name] : images) {
     split.images.push_back("images/" + name);
     split.masks.push_back("masks/" + masks.at(stem));
   }
-  if (split.images.empty()) throw bad(folder.string() + ": no images").with("expected", layout());
+  if (split.images.empty())
+    throw bad_masks(folder.string() + ": no images").with("expected", mask_layout());
   return split;
 }
 
 class MaskedImages : public ImageFiles {
  public:
-  MaskedImages(const Split& split, Values values, const Targets& meaning)
+  MaskedImages(const MaskSplit& split, Values values, const Targets& meaning)
       : ImageFiles({.root = split.folder,
                     .paths = split.images,
                     .targets = Array(DType::u8, {std::ssize(split.images), 0, 0, 1})},
@@ -190,7 +193,7 @@ class MaskedImages : public ImageFiles {
     Sample sample = ImageFiles::scaled_sample(i, {});
     const Array& image = sample.input;
     if (sample.target.dim(0) == image.dim(0) && sample.target.dim(1) == image.dim(1)) return sample;
-    throw bad(mask(i).string() + ": is not of the size of its image")
+    throw bad_masks(mask(i).string() + ": is not of the size of its image")
         .with("mask", fmt::format("{}x{}", sample.target.dim(0), sample.target.dim(1)))
         .with("image", fmt::format("{}x{}: {}", image.dim(0), image.dim(1), name(i)));
   }
@@ -204,15 +207,15 @@ class MaskedImages : public ImageFiles {
  private:
   fs::path mask(int64_t i) const { return split_.folder / split_.masks[static_cast<size_t>(i)]; }
 
-  Split split_;
+  MaskSplit split_;
   Values values_;
 };
 
 /// The classes where no table names them: by the values in all masks.
-std::pair<std::vector<std::string>, Values> find_classes(const std::vector<Split>& splits) {
+std::pair<std::vector<std::string>, Values> find_classes(const std::vector<MaskSplit>& splits) {
   std::array<bool, 256> seen{};
   std::mutex guard;
-  for (const Split& split : splits) {
+  for (const MaskSplit& split : splits) {
     parallel_for(std::ssize(split.masks), 8, [&](int64_t begin, int64_t end) {
       std::array<bool, 256> own{};
       for (int64_t i = begin; i < end; ++i) {
@@ -238,7 +241,7 @@ std::pair<std::vector<std::string>, Values> find_classes(const std::vector<Split
     names.push_back(std::to_string(void_value));
     values.stored[void_value] = 2;
   }
-  if (names.empty()) throw bad(splits[0].folder.string() + ": its masks have no class");
+  if (names.empty()) throw bad_masks(splits[0].folder.string() + ": its masks have no class");
   return {names, values};
 }
 
@@ -253,16 +256,16 @@ DataSets open_masks(const fs::path& folder) {
   const bool divided = has_split(folder / "train");
   if (!divided && !has_split(folder)) {
     const bool there = is_folder(folder, ErrorKind::data);
-    throw bad(folder.string() +
-              (there ? ": no folders images and masks" : " is not a folder, or does not exist"))
-        .with("expected", layout());
+    throw bad_masks(folder.string() + (there ? ": no folders images and masks"
+                                             : " is not a folder, or does not exist"))
+        .with("expected", mask_layout());
   }
-  std::vector<Split> splits{read_split(divided ? folder / "train" : folder)};
+  std::vector<MaskSplit> splits{read_mask_split(divided ? folder / "train" : folder)};
   std::map<std::string, size_t> places;
   for (const char* name : {"val", "test"}) {
     if (!divided || !has_split(folder / name)) continue;
     places[name] = splits.size();
-    splits.push_back(read_split(folder / name));
+    splits.push_back(read_mask_split(folder / name));
   }
   const fs::path table = folder / "classes.csv";
   const auto [names, values] =

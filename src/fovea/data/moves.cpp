@@ -31,7 +31,7 @@ void vertical_flip(Sample& sample) {
 }
 
 void crop(Sample& sample, int64_t top, int64_t left, int64_t height, int64_t width,
-          PadMode outside) {
+          PaddingMode outside) {
   sample.input = fovea::crop(sample.input, top, left, height, width, outside);
   move_mask(sample, [&](const Array& mask) {
     return fovea::crop(mask, top, left, height, width, outside);

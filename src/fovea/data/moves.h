@@ -15,7 +15,7 @@ void flip(Sample& sample);
 void vertical_flip(Sample& sample);
 /// As fovea::crop.
 void crop(Sample& sample, int64_t top, int64_t left, int64_t height, int64_t width,
-          PadMode outside = PadMode::zeros);
+          PaddingMode outside = PaddingMode::zeros);
 /// As fovea::warp; `filter` is for the image.
 void warp(Sample& sample, const Matrix3& matrix, Filter filter);
 /// As fovea::prepare.

@@ -9,9 +9,9 @@ namespace fovea::data {
 namespace {
 
 /// The pictures sorted by one part of their hashes.
-class Part {
+class HashPart {
  public:
-  Part(const std::vector<Likeness>& pictures, int begin, int end)
+  HashPart(const std::vector<Likeness>& pictures, int begin, int end)
       : shift_(begin),
         mask_(end - begin == 64 ? ~uint64_t{0} : (uint64_t{1} << (end - begin)) - 1) {
     for (size_t i = 0; i < pictures.size(); ++i) sorted_.push_back({pictures[i].hash, i});
@@ -46,7 +46,7 @@ class Part {
 std::vector<std::vector<size_t>> near_duplicates(const std::vector<Likeness>& pictures,
                                                  int distance, double limit) {
   require(distance >= 0 && distance <= 8, "near duplicates: the distance is 0 to 8 bits");
-  std::vector<Part> parts;
+  std::vector<HashPart> parts;
   for (int k = 0; k <= distance; ++k)
     parts.emplace_back(pictures, 64 * k / (distance + 1), 64 * (k + 1) / (distance + 1));
   std::vector<bool> taken(pictures.size());
@@ -54,7 +54,7 @@ std::vector<std::vector<size_t>> near_duplicates(const std::vector<Likeness>& pi
   for (size_t i = 0; i < pictures.size(); ++i) {
     if (taken[i]) continue;
     std::vector<size_t> group{i};
-    for (const Part& part : parts) {
+    for (const HashPart& part : parts) {
       part.visit(pictures[i].hash, i, distance, [&](size_t other) {
         if (taken[other] || correlation(pictures[i], pictures[other]) < limit) return;
         taken[other] = true;

@@ -9,7 +9,7 @@
 namespace fovea::data {
 namespace {
 
-constexpr int64_t side = 32;
+constexpr int64_t synthetic_side = 32;
 
 void require_some(int64_t size) {
   if (size >= 1) return;
@@ -57,7 +57,9 @@ Discs::Discs(int64_t size, uint64_t seed)
   require_some(size);
 }
 
-std::optional<Type> Discs::input() const { return Type{DType::u8, {side, side, 1}}; }
+std::optional<Type> Discs::input() const {
+  return Type{DType::u8, {synthetic_side, synthetic_side, 1}};
+}
 
 Sample Discs::sample(int64_t i) const {
   Random random(seed_, "discs", static_cast<uint64_t>(i));
@@ -65,12 +67,13 @@ Sample Discs::sample(int64_t i) const {
     return low + (high - low) * random.uniform();
   };
   const double x = between(0.2, 0.8), y = between(0.2, 0.8), radius = between(0.08, 0.25);
-  Array image(DType::u8, {side, side, 1});
+  Array image(DType::u8, {synthetic_side, synthetic_side, 1});
   const std::span<uint8_t> pixels = image.data<uint8_t>();
-  for (int64_t p = 0; p < side * side; ++p) {
-    const double dx = (static_cast<double>(p % side) + 0.5) / side - x;
-    const double dy = (static_cast<double>(p / side) + 0.5) / side - y;
-    const double inside = std::clamp((radius - std::hypot(dx, dy)) * side + 0.5, 0.0, 1.0);
+  for (int64_t p = 0; p < synthetic_side * synthetic_side; ++p) {
+    const double dx = (static_cast<double>(p % synthetic_side) + 0.5) / synthetic_side - x;
+    const double dy = (static_cast<double>(p / synthetic_side) + 0.5) / synthetic_side - y;
+    const double inside =
+        std::clamp((radius - std::hypot(dx, dy)) * synthetic_side + 0.5, 0.0, 1.0);
     const double value = 60 + 120 * inside + 60 * (random.uniform() - 0.5);
     pixels[static_cast<size_t>(p)] = static_cast<uint8_t>(std::clamp(value, 0.0, 255.0));
   }

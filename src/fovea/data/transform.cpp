@@ -8,7 +8,7 @@
 namespace fovea::data {
 namespace {
 
-ChoiceTable<TransformEntry>& table() {
+ChoiceTable<TransformEntry>& transform_table() {
   static ChoiceTable<TransformEntry> all("transform", {crop_entry(),
                                                        center_crop_entry(),
                                                        random_resized_crop_entry(),
@@ -48,18 +48,18 @@ TransformContext::TransformContext(uint64_t seed, std::string_view place, int64_
       lasting(seed, std::string(place) + " in every epoch", static_cast<uint64_t>(sample)),
       epoch(epoch_number) {}
 
-const std::vector<TransformEntry>& transforms() { return table().rows(); }
+const std::vector<TransformEntry>& transforms() { return transform_table().rows(); }
 
 void add_transform(TransformEntry entry) {
   const std::string& name = entry.choice.name;
   if (name == "none" || name == "standard" || name == "resize") {
     throw Error(ErrorKind::usage, fmt::format("transform \"{}\": the name is taken", name));
   }
-  table().add(std::move(entry));
+  transform_table().add(std::move(entry));
 }
 
 AnyTransform make_transform(const ChoiceText& text) {
-  const auto [entry, arguments] = table().read(text);
+  const auto [entry, arguments] = transform_table().read(text);
   return entry.make(arguments);
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int above_caption = 3, below_caption = 1;
 
-struct Layout {
+struct GridLayout {
   int columns, rows, scale, margin, cell_height, cell_width, letters, title_height;
   int height() const { return title_height + margin + rows * (cell_height + margin); }
   int width() const { return margin + columns * (cell_width + margin); }
@@ -25,7 +25,7 @@ int chosen_columns(const std::vector<Tile>& tiles, const GridOptions& options) {
   return std::min(options.columns > 0 ? options.columns : square, count);
 }
 
-Layout layout_of(const std::vector<Tile>& tiles, const GridOptions& options) {
+GridLayout layout_of(const std::vector<Tile>& tiles, const GridOptions& options) {
   if (tiles.empty()) throw Error(ErrorKind::usage, "a grid of pictures: there is no picture");
   constexpr int maximum = 1 << 16;
   const auto sound = [](int value) { return value >= 0 && value <= maximum; };
@@ -46,7 +46,7 @@ Layout layout_of(const std::vector<Tile>& tiles, const GridOptions& options) {
     captions |= !tile.caption.empty();
   }
   constexpr int readable = 112, wide = 200;
-  Layout grid{};
+  GridLayout grid{};
   grid.columns = chosen_columns(tiles, options);
   grid.rows = (static_cast<int>(tiles.size()) + grid.columns - 1) / grid.columns;
   const int side = std::max(height, width);
@@ -75,7 +75,7 @@ Layout layout_of(const std::vector<Tile>& tiles, const GridOptions& options) {
 }  // namespace
 
 Image grid(const std::vector<Tile>& tiles, const GridOptions& options) {
-  const Layout grid = layout_of(tiles, options);
+  const GridLayout grid = layout_of(tiles, options);
   const int margin = grid.margin;
   Canvas canvas(grid.height(), grid.width());
   canvas.text(margin, margin, fitted(options.title, grid.width() - 2 * margin, 2), {.scale = 2});

@@ -17,7 +17,7 @@ namespace {
 
 constexpr int pixels_per_column = 9;  // about what terminals have
 
-Image scaled_to(const Image& picture, int width) {
+Image scaled_to_width(const Image& picture, int width) {
   if (picture.width == width) return picture;
   const double ratio = static_cast<double>(width) / picture.width;
   return resize(picture, std::max(static_cast<int>(std::lround(picture.height * ratio)), 1), width,
@@ -27,8 +27,8 @@ Image scaled_to(const Image& picture, int width) {
 std::string blocks(const Image& picture, int columns) {
   constexpr int readable = 56;
   const int factor = std::min(columns, readable) / picture.width;
-  const Image image =
-      scaled_to(picture, factor >= 1 ? picture.width * factor : std::min(picture.width, columns));
+  const Image image = scaled_to_width(
+      picture, factor >= 1 ? picture.width * factor : std::min(picture.width, columns));
   std::string text;
   for (int y = 0; y < image.height; y += 2) {
     for (int x = 0; x < image.width; ++x) {
@@ -109,7 +109,7 @@ std::string terminal_picture(const Image& picture, TerminalPictures how, int col
   if (columns < 1) throw Error(ErrorKind::usage, "a terminal has at least one column");
   const Image rgb = to_rgb(picture);
   if (how == TerminalPictures::blocks) return blocks(rgb, columns);
-  const Image image = scaled_to(rgb, std::min(rgb.width, columns * pixels_per_column));
+  const Image image = scaled_to_width(rgb, std::min(rgb.width, columns * pixels_per_column));
   return how == TerminalPictures::sixel ? sixel(image) : kitty(image);
 }
 

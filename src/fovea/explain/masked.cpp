@@ -67,7 +67,7 @@ std::vector<Sizes> begins_of(const Sizes& sizes, const Sizes& window, const Size
 
 /// Calls body(image, label, i) for each sample with one row; it returns the map of that sample.
 template <class Body>
-Array per_sample(Explainer& explainer, Batch& batch, const Body& body) {
+Array map_per_sample(Explainer& explainer, Batch& batch, const Body& body) {
   if (batch.classes.empty()) choose_classes(batch, explainer.outputs(batch.inputs));
   Array maps(DType::f32, Shape{batch.inputs.dim(0), 1}.concat(batch.inputs.shape().slice(2)));
   for (int64_t i = 0; i < maps.dim(0); ++i) {
@@ -86,7 +86,7 @@ Array occluded(Explainer& explainer, Batch& batch, const Arguments& arguments) {
     stride.push_back(arguments.integer("stride", std::max<int64_t>(1, window.back() / 2)));
   }
   const std::vector<Sizes> begins = begins_of(sizes, window, stride);
-  return per_sample(explainer, batch, [&](const Array& image, int64_t label, int64_t) {
+  return map_per_sample(explainer, batch, [&](const Array& image, int64_t label, int64_t) {
     const Array mean = Array::zeros(DType::f32, image.shape());
     const double whole = explainer.outputs(image).at(label);
     // Of windows, which are 1 less a mask: their losses, and how many contain a position.
@@ -158,7 +158,7 @@ Array random_masks(Explainer& explainer, const Sizes& sizes, int64_t cells, uint
 Array randomly_masked(Explainer& explainer, Batch& batch, const Arguments& arguments) {
   const Sizes sizes = sizes_of(batch.inputs);
   const int64_t count = batch.draws ? batch.draws->dim(0) : arguments.integer("masks");
-  return per_sample(explainer, batch, [&](const Array& image, int64_t label, int64_t i) {
+  return map_per_sample(explainer, batch, [&](const Array& image, int64_t label, int64_t i) {
     const Array mean = Array::zeros(DType::f32, image.shape());
     WeightedSum sum(explainer);
     for (int64_t first = 0; first < count; first += batch_size) {

@@ -54,7 +54,7 @@ void weighted_map(Explainer& explainer, const Array& a, const std::vector<double
 /// Calls body(image, a) for each sample, with one row each, and returns the maps of the weights
 /// that it gives.
 template <class Body>
-Array per_sample(Explainer& explainer, Batch& batch, const Body& body) {
+Array weighted_per_sample(Explainer& explainer, Batch& batch, const Body& body) {
   const Array a = activations(explainer, batch);
   Array maps(DType::f32, Shape{a.dim(0)}.concat(a.shape().slice(2)));
   for (int64_t i = 0; i < a.dim(0); ++i) {
@@ -75,19 +75,20 @@ std::vector<double> softmax_of(std::vector<double> values) {
 }
 
 Array score_cam(Explainer& explainer, Batch& batch, const Arguments&) {
-  return per_sample(explainer, batch, [&](const Array& image, const Array& a, int64_t label) {
-    const Shape one = Shape{a.dim(1), 1}.concat(a.shape().slice(2));
-    const Array channels = a.reshaped(one), nothing = Array::zeros(DType::f32, image.shape());
-    std::vector<double> scores;
-    for (int64_t k = 0; k < a.dim(1); k += batch_size) {
-      const Array masks =
-          masks_of(explainer, rows(channels, k, batch_size), image.shape().slice(2));
-      for (double score : explainer.masked_scores(image, nothing, masks, label, false))
-        scores.push_back(score);
-    }
-    scores.resize(static_cast<size_t>(a.dim(1)));
-    return softmax_of(scores);
-  });
+  return weighted_per_sample(
+      explainer, batch, [&](const Array& image, const Array& a, int64_t label) {
+        const Shape one = Shape{a.dim(1), 1}.concat(a.shape().slice(2));
+        const Array channels = a.reshaped(one), nothing = Array::zeros(DType::f32, image.shape());
+        std::vector<double> scores;
+        for (int64_t k = 0; k < a.dim(1); k += batch_size) {
+          const Array masks =
+              masks_of(explainer, rows(channels, k, batch_size), image.shape().slice(2));
+          for (double score : explainer.masked_scores(image, nothing, masks, label, false))
+            scores.push_back(score);
+        }
+        scores.resize(static_cast<size_t>(a.dim(1)));
+        return softmax_of(scores);
+      });
 }
 
 /// The output without each channel of `a`.
@@ -117,13 +118,14 @@ std::vector<double> ablated(Explainer& explainer, const Batch& batch, const Arra
 }
 
 Array ablation_cam(Explainer& explainer, Batch& batch, const Arguments&) {
-  return per_sample(explainer, batch, [&](const Array& image, const Array& a, int64_t label) {
-    const Array outputs = explainer.outputs(image);
-    const double y = outputs.at(label);
-    std::vector<double> weights = ablated(explainer, batch, image, a, label);
-    for (double& w : weights) w = y == 0 ? 0 : (y - w) / y;
-    return weights;
-  });
+  return weighted_per_sample(
+      explainer, batch, [&](const Array& image, const Array& a, int64_t label) {
+        const Array outputs = explainer.outputs(image);
+        const double y = outputs.at(label);
+        std::vector<double> weights = ablated(explainer, batch, image, a, label);
+        for (double& w : weights) w = y == 0 ? 0 : (y - w) / y;
+        return weights;
+      });
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ struct Saved {
   Storages storages;
 };
 
-std::string_view text_of(Bytes bytes) {
+std::string_view as_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
@@ -62,9 +62,9 @@ class ArchiveReader {
           .with("try", "weights that PyTorch saved: torch.save(model.state_dict(), FILE)");
     }
     const std::optional<Bytes> order = find("byteorder");
-    if (order && text_of(*order) != "little") {
+    if (order && as_text(*order) != "little") {
       throw error(fmt::format("its numbers are in the byte order \"{}\"; \"little\" is read",
-                              printable(text_of(*order))));
+                              printable(as_text(*order))));
     }
     Saved saved{pickle::read(*pickle, pytorch_globals(), file_), {}};
     if (saved.pickle.size != pickle->size()) throw error("bytes follow the pickle in data.pkl");
@@ -204,7 +204,7 @@ class LegacyReader {
 
 Saved read_saved(Bytes bytes, const std::string& file) {
   require_format(WeightFormat::pytorch, bytes, file);
-  if (text_of(bytes).starts_with("PK\x03\x04")) return ArchiveReader(bytes, file).read();
+  if (as_text(bytes).starts_with("PK\x03\x04")) return ArchiveReader(bytes, file).read();
   return LegacyReader(bytes, file).read();
 }
 

@@ -14,7 +14,7 @@
 namespace fovea {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, DType>, 11> dtype_names = {{
+constexpr std::array<std::pair<std::string_view, DType>, 11> safetensors_dtypes = {{
     {"F64", DType::f64},
     {"F32", DType::f32},
     {"BF16", DType::bf16},
@@ -31,9 +31,9 @@ constexpr std::array<std::pair<std::string_view, DType>, 11> dtype_names = {{
 /// Follows the JSON event by event, so that duplicate keys are noticed (a parsed document would
 /// keep the last) and nothing is built beyond what the format has: two levels of objects, and
 /// arrays of integers in a tensor's entry.
-class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
+class JsonHeaderReader final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  HeaderReader(const std::string& file, SafeTensorsHeader& out) : file_(file), out_(out) {}
+  JsonHeaderReader(const std::string& file, SafeTensorsHeader& out) : file_(file), out_(out) {}
 
   bool start_object(size_t) override {
     if (place_ == Place::start) {
@@ -80,9 +80,9 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     if (place_ == Place::metadata) {
       out_.metadata[field_] = value;
     } else if (place_ == Place::tensor && field_ == "dtype") {
-      const auto* found = std::find_if(dtype_names.begin(), dtype_names.end(),
+      const auto* found = std::find_if(safetensors_dtypes.begin(), safetensors_dtypes.end(),
                                        [&](const auto& entry) { return entry.first == value; });
-      if (found == dtype_names.end()) {
+      if (found == safetensors_dtypes.end()) {
         throw error(fmt::format("dtype \"{}\" is not one that can be read", value))
             .with("known", "F64, F32, BF16, F16, I64, I32, I16, I8, U8, BOOL");
       }
@@ -188,13 +188,13 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 
 SafeTensorsHeader parse_safetensors_header(std::string_view json, const std::string& file) {
   SafeTensorsHeader header;
-  HeaderReader reader(file, header);
+  JsonHeaderReader reader(file, header);
   nlohmann::json::sax_parse(json, &reader);
   return header;
 }
 
 std::string_view safetensors_name(DType dtype) {
-  for (const auto& [text, known] : dtype_names) {
+  for (const auto& [text, known] : safetensors_dtypes) {
     if (known == dtype) return text;
   }
   return "";

@@ -16,7 +16,7 @@
 namespace fovea {
 namespace {
 
-constexpr int64_t largest_side = 255;
+constexpr int64_t largest_kernel = 255;
 
 /// value(x, y) over a square, counted from its centre.
 template <class Value>
@@ -66,7 +66,7 @@ Argument size_argument() {
   return {.name = "size",
           .type = ArgumentType::integer,
           .minimum = 1,
-          .maximum = largest_side,
+          .maximum = largest_kernel,
           .help = "pixels along each side"};
 }
 Argument pixels_argument(std::string name, std::string help) {
@@ -111,7 +111,7 @@ ChoiceTable<FilterEntry>& table() {
 
 void check_kernel(const Array& kernel) {
   const Shape& shape = kernel.shape();
-  const auto fits = [&](int axis) { return shape[axis] >= 1 && shape[axis] <= largest_side; };
+  const auto fits = [&](int axis) { return shape[axis] >= 1 && shape[axis] <= largest_kernel; };
   if (!is_float(kernel.dtype()) || shape.rank() != 2 || !fits(0) || !fits(1)) {
     throw Error(
         ErrorKind::usage,

@@ -20,10 +20,10 @@ void require_image(const char* who, const Array& image) {
 }
 
 /// The row or column of an image of `size` that appears at `i`; -1 for black.
-int64_t seen_at(int64_t i, int64_t size, PadMode outside) {
+int64_t seen_at(int64_t i, int64_t size, PaddingMode outside) {
   if (i >= 0 && i < size) return i;
-  if (outside == PadMode::zeros) return -1;
-  if (outside == PadMode::edge) return std::clamp<int64_t>(i, 0, size - 1);
+  if (outside == PaddingMode::zeros) return -1;
+  if (outside == PaddingMode::edge) return std::clamp<int64_t>(i, 0, size - 1);
   if (size == 1) return 0;
   const int64_t period = 2 * (size - 1);
   const int64_t rest = (i % period + period) % period;
@@ -112,7 +112,7 @@ void warp_nearest_affine(const View<Sample>& in, const Matrix3& back, Sample* ou
 
 template <class Sample>
 Array cropped(const Array& image, int64_t top, int64_t left, int64_t height, int64_t width,
-              PadMode outside) {
+              PaddingMode outside) {
   const int64_t rows = image.dim(0), columns = image.dim(1), channels = image.dim(2);
   Array result(image.dtype(), {height, width, channels});
   const Sample* from = image.data<Sample>().data();
@@ -170,7 +170,7 @@ Array warped(const Array& image, const Matrix3& back, Filter filter) {
 }  // namespace
 
 Array crop(const Array& image, int64_t top, int64_t left, int64_t height, int64_t width,
-           PadMode outside) {
+           PaddingMode outside) {
   require_image("crop", image);
   if (height < 1 || width < 1) {
     throw Error(ErrorKind::usage,
@@ -209,7 +209,7 @@ Point moved(const Matrix3& m, Point p) {
   return {(m[0] * p.x + m[1] * p.y + m[2]) / w, (m[3] * p.x + m[4] * p.y + m[5]) / w};
 }
 
-Matrix3 affine_matrix(const Affine& affine, Point center) {
+Matrix3 affine_matrix(const AffineParameters& affine, Point center) {
   const double turn = affine.degrees - affine.shear_y;
   const double cos = cosine(turn) / cosine(affine.shear_y);
   const double sin = sine(turn) / cosine(affine.shear_y);

@@ -12,12 +12,12 @@ namespace fovea {
 
 /// What lies beyond the border of an image: black, its mirror image (without the edge row itself),
 /// or repeated edge pixels.
-enum class PadMode : uint8_t { zeros, reflect, edge };
+enum class PaddingMode : uint8_t { zeros, reflect, edge };
 
 /// The rectangle height x width at (top, left) of `image`, of which any part may lie outside.
 /// Errors: usage when it is not an image or a side is below 1.
 Array crop(const Array& image, int64_t top, int64_t left, int64_t height, int64_t width,
-           PadMode outside = PadMode::zeros);
+           PaddingMode outside = PaddingMode::zeros);
 
 /// A map of the plane, row-major: (x, y) goes to (x' / w, y' / w) where (x', y', w) = M (x, y, 1).
 /// x points right and y down, in pixels: the pixel of row i and column j is the square from (j, i)
@@ -35,14 +35,14 @@ struct Point {
 Point moved(const Matrix3& matrix, Point point);
 
 /// In this order about the centre: scaled, sheared, rotated; then shifted.
-struct Affine {
+struct AffineParameters {
   double degrees = 0;               ///< clockwise
   double right = 0, down = 0;       ///< pixels
   double scale = 1;                 ///< above 0
   double shear_x = 0, shear_y = 0;  ///< degrees, between -90 and 90
 };
 /// The matrix that torchvision's affine applies.
-Matrix3 affine_matrix(const Affine& affine, Point center);
+Matrix3 affine_matrix(const AffineParameters& affine, Point center);
 
 /// The map that takes each of four corners, in order around, to another. Errors: usage when three
 /// of either four lie on a line.

@@ -9,12 +9,13 @@ namespace fovea {
 namespace {
 
 /// The axes of x that are reduced and those that stay, and the shapes that result.
-struct Reduction {
+struct ReducedShape {
   std::vector<int> reduced, kept;
   Shape with_axes, without;
   int64_t count = 1;  ///< elements per result
 
-  Reduction(std::string_view op, const Type& x, const std::vector<int>& axes) : with_axes(x.shape) {
+  ReducedShape(std::string_view op, const Type& x, const std::vector<int>& axes)
+      : with_axes(x.shape) {
     std::vector<bool> reduce(static_cast<size_t>(x.rank()), false);
     for (int axis : axes) reduce[static_cast<size_t>(checked_axis(op, axis, x))] = true;
     for (int i = 0; i < x.rank(); ++i) {
@@ -34,19 +35,19 @@ struct Reduction {
 }  // namespace
 
 Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
-  const Reduction reduction("sum", x.type(), axes);
+  const ReducedShape reduction("sum", x.type(), axes);
   require_float("sum", "input", x.type());
   return reshape(sum_to(x, reduction.with_axes), reduction.result(keep_axes));
 }
 
 Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
-  const Reduction reduction("mean", x.type(), axes);
+  const ReducedShape reduction("mean", x.type(), axes);
   require_float("mean", "input", x.type());
   return sum(x, axes, keep_axes) / static_cast<double>(reduction.count);
 }
 
 Tensor max(const Tensor& x, const std::vector<int>& axes, bool keep_axes) {
-  const Reduction reduction("max", x.type(), axes);
+  const ReducedShape reduction("max", x.type(), axes);
   require_float("max", "input", x.type());
   if (reduction.count == 0) {
     throw Error(ErrorKind::usage, "max: there are no elements to take the maximum of")

@@ -164,7 +164,7 @@ ScheduleEntry plateau() {
           .scored = true};
 }
 
-ChoiceTable<ScheduleEntry>& table() {
+ChoiceTable<ScheduleEntry>& schedule_table() {
   static ChoiceTable<ScheduleEntry> all("schedule", {constant(), cosine(), linear(), polynomial(),
                                                      step(), onecycle(), triangle(), plateau()});
   return all;
@@ -181,16 +181,16 @@ std::pair<ChoiceText, bool> without_period(std::string_view text) {
 
 }  // namespace
 
-const std::vector<ScheduleEntry>& schedules() { return table().rows(); }
+const std::vector<ScheduleEntry>& schedules() { return schedule_table().rows(); }
 
-void add_schedule(ScheduleEntry entry) { table().add(std::move(entry)); }
+void add_schedule(ScheduleEntry entry) { schedule_table().add(std::move(entry)); }
 
 const ScheduleEntry& find_schedule(std::string_view text) {
   return find_choice("schedule", schedules(), parse_choice(text).name);
 }
 
 Schedule::Schedule(std::string_view text, double epochs, double warmup, double step)
-    : chosen_(table().read(without_period(text).first)),
+    : chosen_(schedule_table().read(without_period(text).first)),
       epochs_(epochs),
       warmup_(warmup),
       step_(step),

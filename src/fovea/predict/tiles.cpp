@@ -74,7 +74,7 @@ Array tiled_output(Inference& inference, const Array& image, const Tiling& tilin
   for (size_t row = 0; row < rows.begins.size(); ++row) {
     for (size_t column = 0; column < columns.begins.size(); ++column) {
       const Array cut = crop(image, rows.begins[row], columns.begins[column], tiling.tile,
-                             tiling.tile, PadMode::reflect);
+                             tiling.tile, PaddingMode::reflect);
       const Array part = inference.finite_run(cut.reshaped(Shape{1}.concat(cut.shape())))[0];
       const bool fits =
           part.shape().rank() == 4 && part.dim(2) == tiling.tile && part.dim(3) == tiling.tile;

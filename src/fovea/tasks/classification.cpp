@@ -102,15 +102,8 @@ Tensor class_pairs(const Tensor& logits, const Tensor& target) {
   return concat({column(label), column(argmax(logits))}, 1);
 }
 
-Table confusion_table(const std::vector<std::string>& names, const Array& pairs) {
-  Table table{.name = "confusion",
-              .rows_are = "class",
-              .columns = names,
-              .rows = {},
-              .counts = names.size(),
-              .matrix = true};
-  for (const std::string& name : names)
-    table.rows.emplace_back(name, std::vector<double>(names.size()));
+Table confusion_of_pairs(const std::vector<std::string>& names, const Array& pairs) {
+  Table table = confusion_table(names);
   for (int64_t i = 0; i < pairs.dim(0); ++i) {
     const auto row = static_cast<size_t>(pairs.at(2 * i));
     ++table.rows[row].second[static_cast<size_t>(pairs.at(2 * i + 1))];
@@ -191,7 +184,7 @@ std::vector<Metric> Classification::metrics() const {
         {.name = "confusion",
          .in_training = false,
          .table = [names = targets_.names](const Array& pairs,
-                                           int64_t) { return confusion_table(names, pairs); },
+                                           int64_t) { return confusion_of_pairs(names, pairs); },
          .rows = class_pairs});
   }
   return all;

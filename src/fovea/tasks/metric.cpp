@@ -19,6 +19,18 @@ std::optional<double> find(const Numbers& numbers, std::string_view name) {
   return std::nullopt;
 }
 
+Table confusion_table(const std::vector<std::string>& names) {
+  Table table{.name = "confusion",
+              .rows_are = "class",
+              .columns = names,
+              .rows = {},
+              .counts = names.size(),
+              .matrix = true};
+  for (const std::string& name : names)
+    table.rows.emplace_back(name, std::vector<double>(names.size()));
+  return table;
+}
+
 std::vector<std::vector<std::string>> text_rows(const Table& table) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& [name, values] : table.rows) {

@@ -27,6 +27,9 @@ struct Table {
   bool matrix = false;  ///< columns are the same as rows: how often one was mistaken for another
 };
 
+/// How often classes were mistaken for one another, all counts 0: rows are the true classes.
+Table confusion_table(const std::vector<std::string>& names);
+
 /// The rows as text, each beginning with its name: counts with separators, other numbers with four
 /// decimals.
 std::vector<std::vector<std::string>> text_rows(const Table& table);

@@ -18,7 +18,7 @@
 namespace fovea::tasks {
 namespace {
 
-bool fits(const data::Targets& targets) {
+bool are_labels(const data::Targets& targets) {
   return targets.type.dtype == DType::f32 && targets.type.rank() == 1 && targets.type.dim(0) > 0;
 }
 
@@ -151,12 +151,12 @@ Entry multilabel_entry() {
   return {
       .name = std::string(Multilabel::id),
       .help = "several labels of 0 or 1: binary cross-entropy; mAP, f1",
-      .fits = fits,
+      .fits = are_labels,
       .make = [](const data::Targets& targets) { return std::make_unique<Multilabel>(targets); }};
 }
 
 Multilabel::Multilabel(data::Targets targets) : targets_(std::move(targets)) {
-  if (!fits(targets_)) {
+  if (!are_labels(targets_)) {
     throw Error(ErrorKind::usage, "multilabel: targets must be labels of 0 or 1, f32[K]")
         .with("found", to_string(targets_.type));
   }

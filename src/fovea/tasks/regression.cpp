@@ -16,7 +16,7 @@
 namespace fovea::tasks {
 namespace {
 
-bool fits(const data::Targets& targets) {
+bool are_numbers(const data::Targets& targets) {
   return targets.type.dtype == DType::f32 && targets.type.rank() == 1 && targets.type.dim(0) > 0;
 }
 
@@ -62,12 +62,12 @@ Entry regression_entry() {
   return {
       .name = std::string(Regression::id),
       .help = "numbers: mean squared error; r2, mae",
-      .fits = fits,
+      .fits = are_numbers,
       .make = [](const data::Targets& targets) { return std::make_unique<Regression>(targets); }};
 }
 
 Regression::Regression(data::Targets targets) : targets_(std::move(targets)) {
-  if (!fits(targets_)) {
+  if (!are_numbers(targets_)) {
     throw Error(ErrorKind::usage, "regress: targets must be numbers, f32[K]")
         .with("found", to_string(targets_.type));
   }

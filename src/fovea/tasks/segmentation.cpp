@@ -26,7 +26,7 @@ constexpr int64_t ignored = -1;  // the label of pixels whose class does not cou
 constexpr std::string_view cross_entropy_name = "cross-entropy", dice_name = "dice",
                            focal_name = "focal";
 
-bool fits(const data::Targets& targets) {
+bool are_masks(const data::Targets& targets) {
   return data::is_mask(targets.type) && !targets.names.empty();
 }
 
@@ -121,18 +121,11 @@ Table iou_table(const std::vector<std::string>& names, const Array& counts) {
   return table;
 }
 
-Table confusion_table(const std::vector<std::string>& names, const Array& counts) {
-  Table table{.name = "confusion",
-              .rows_are = "class",
-              .columns = names,
-              .rows = {},
-              .counts = names.size(),
-              .matrix = true};
+Table confusion_of_counts(const std::vector<std::string>& names, const Array& counts) {
+  Table table = confusion_table(names);
   for (size_t k = 0; k < names.size(); ++k) {
-    std::vector<double> row;
     for (size_t c = 0; c < names.size(); ++c)
-      row.push_back(counts.at(static_cast<int64_t>(k * names.size() + c)));
-    table.rows.emplace_back(names[k], std::move(row));
+      table.rows[k].second[c] = counts.at(static_cast<int64_t>(k * names.size() + c));
   }
   return table;
 }
@@ -176,12 +169,12 @@ Entry segmentation_entry() {
   return {
       .name = std::string(Segmentation::id),
       .help = "a class for each pixel: cross-entropy; mean_iou, pixel_accuracy, dice",
-      .fits = fits,
+      .fits = are_masks,
       .make = [](const data::Targets& targets) { return std::make_unique<Segmentation>(targets); }};
 }
 
 Segmentation::Segmentation(data::Targets targets) : targets_(std::move(targets)) {
-  if (fits(targets_)) return;
+  if (are_masks(targets_)) return;
   throw Error(ErrorKind::usage, "segment: targets must be masks u8[H,W,1] with named classes")
       .with("found", to_string(targets_.type));
 }
@@ -252,7 +245,7 @@ std::vector<Metric> Segmentation::metrics() const {
            .in_training = false,
            .sum = confusion,
            .table = [names = targets_.names](const Array& counts, int64_t) {
-             return confusion_table(names, counts);
+             return confusion_of_counts(names, counts);
            }}};
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) {
+double elapsed_seconds(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
@@ -154,7 +154,7 @@ Speed train_for(Trial& trial, const Setup& setup, double seconds) {
   while (speed.steps < min_steps || speed.seconds < seconds) {
     speed.images += trial.train();
     ++speed.steps;
-    speed.seconds = seconds_since(start);
+    speed.seconds = elapsed_seconds(start);
   }
   speed.images_per_second = static_cast<double>(speed.images) / speed.seconds;
   speed.training_seconds = static_cast<double>(setup.epoch_samples()) / speed.images_per_second;

@@ -47,7 +47,7 @@ std::vector<double> bits(int64_t, int64_t) {
 std::vector<double> thresholds(int64_t, int64_t) { return evenly(255, 0); }
 
 /// Shears keep the upper left corner fixed, others the centre.
-void apply_affine(Sample& sample, const Affine& affine, Point center, Filter filter) {
+void apply_affine(Sample& sample, const AffineParameters& affine, Point center, Filter filter) {
   warp(sample, affine_matrix(affine, center), filter);
 }
 double shear_degrees(double magnitude) { return std::atan(magnitude) * 180 / std::numbers::pi; }

@@ -11,10 +11,10 @@
 namespace fovea::data {
 namespace {
 
-constexpr std::string_view modes[] = {"zeros", "reflect", "edge"};  // in PadMode's order
+constexpr std::string_view modes[] = {"zeros", "reflect", "edge"};  // in PaddingMode's order
 
-PadMode mode_named(std::string_view name) {
-  return static_cast<PadMode>(std::ranges::find(modes, name) - std::begin(modes));
+PaddingMode mode_named(std::string_view name) {
+  return static_cast<PaddingMode>(std::ranges::find(modes, name) - std::begin(modes));
 }
 
 }  // namespace
@@ -42,13 +42,13 @@ TransformEntry crop_entry() {
 
 std::string RandomCrop::text() const {
   const std::string text = "crop:" + std::to_string(padding_);
-  if (mode_ == PadMode::zeros) return text;
+  if (mode_ == PaddingMode::zeros) return text;
   return text + ":" + std::string(modes[static_cast<size_t>(mode_)]);
 }
 
 Type RandomCrop::output(const Type& input) const {
   require_image(text(), input);
-  if (mode_ == PadMode::zeros && padding_ >= std::min(input.shape[0], input.shape[1])) {
+  if (mode_ == PaddingMode::zeros && padding_ >= std::min(input.shape[0], input.shape[1])) {
     throw Error(ErrorKind::usage, fmt::format("{} could miss images of {}x{}", text(),
                                               input.shape[0], input.shape[1]));
   }

@@ -9,7 +9,7 @@ namespace fovea::data {
 /// 1)^2 offsets is equally likely. A mask moves with it.
 class RandomCrop : public Transform {
  public:
-  explicit RandomCrop(int64_t padding = 4, PadMode mode = PadMode::zeros)
+  explicit RandomCrop(int64_t padding = 4, PaddingMode mode = PaddingMode::zeros)
       : padding_(padding), mode_(mode) {}
   std::string text() const override;
   Type output(const Type& input) const override;
@@ -17,7 +17,7 @@ class RandomCrop : public Transform {
 
  private:
   int64_t padding_;
-  PadMode mode_;
+  PaddingMode mode_;
 };
 
 /// Crops the central `size` x `size` of an image, with black around a smaller image. It frames: the

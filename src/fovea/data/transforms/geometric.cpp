@@ -80,7 +80,7 @@ TransformEntry affine_entry() {
                           const double largest = translate * static_cast<double>(image.dim(axis));
                           return std::round(uniform(random, -largest, largest));
                         };
-                        Affine affine{.degrees = uniform(random, -degrees, degrees)};
+                        AffineParameters affine{.degrees = uniform(random, -degrees, degrees)};
                         affine.right = move(1);
                         affine.down = move(0);
                         affine.scale = uniform(random, scale.low, scale.high);

@@ -11,8 +11,6 @@ namespace fovea::onednn {
 namespace {
 
 using dnnl::memory;
-using Forward = PoolForward;
-using Backward = PoolBackward;
 
 template <class PrimitiveDesc, int in_arg, int out_arg>
 class PoolKernel final : public Kernel {
@@ -58,11 +56,11 @@ dnnl::algorithm algorithm(bool count_include_pad) {
 /// Dilation as oneDNN counts it; refuse_geometry only accepts none.
 memory::dims no_gaps(const PoolGeometry& g) { return memory::dims(g.kernel.size(), 0); }
 
-Forward::primitive_desc forward_desc(const PoolGeometry& g, bool count_include_pad,
-                                     const memory::desc& x, const memory::desc& y) {
-  return describe<Forward>(attributes(), dnnl::prop_kind::forward_training,
-                           algorithm(count_include_pad), x, y, g.stride, g.kernel, no_gaps(g),
-                           g.padding_begin, g.padding_end);
+PoolForward::primitive_desc forward_desc(const PoolGeometry& g, bool count_include_pad,
+                                         const memory::desc& x, const memory::desc& y) {
+  return describe<PoolForward>(attributes(), dnnl::prop_kind::forward_training,
+                               algorithm(count_include_pad), x, y, g.stride, g.kernel, no_gaps(g),
+                               g.padding_begin, g.padding_end);
 }
 
 Offer make_forward(const Problem& problem) {
@@ -70,10 +68,10 @@ Offer make_forward(const Problem& problem) {
     const auto& op = problem.op.get<AvgPool>();
     if (std::string why = refuse_geometry(op); !why.empty()) return Refusal{why};
     const memory::desc x = descriptor(problem.in[0]), y = descriptor(problem.out[0]);
-    Forward::primitive_desc pd = forward_desc(op, op.count_include_pad, x, y);
+    PoolForward::primitive_desc pd = forward_desc(op, op.count_include_pad, x, y);
     if (is_reference(pd.impl_info_str()))
       return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
-    return std::make_unique<PoolKernel<Forward::primitive_desc, DNNL_ARG_SRC, DNNL_ARG_DST>>(
+    return std::make_unique<PoolKernel<PoolForward::primitive_desc, DNNL_ARG_SRC, DNNL_ARG_DST>>(
         std::move(pd), x, y);
   });
 }
@@ -85,14 +83,15 @@ Offer make_backward(const Problem& problem) {
     if (problem.out[0].dtype == DType::bf16 && overlap(op))
       return Refusal{"it sums overlapping windows in bf16"};
     const memory::desc dy = descriptor(problem.in[0]), dx = descriptor(problem.out[0]);
-    const Forward::primitive_desc hint = forward_desc(op, op.count_include_pad, dx, dy);
-    auto pd = describe_gradient<Backward>(hint, algorithm(op.count_include_pad), dx, dy, op.stride,
-                                          op.kernel, no_gaps(op), op.padding_begin, op.padding_end);
+    const PoolForward::primitive_desc hint = forward_desc(op, op.count_include_pad, dx, dy);
+    auto pd =
+        describe_gradient<PoolBackward>(hint, algorithm(op.count_include_pad), dx, dy, op.stride,
+                                        op.kernel, no_gaps(op), op.padding_begin, op.padding_end);
     if (is_reference(pd.impl_info_str()))
       return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
     return std::make_unique<
-        PoolKernel<Backward::primitive_desc, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_SRC>>(std::move(pd),
-                                                                                    dy, dx);
+        PoolKernel<PoolBackward::primitive_desc, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_SRC>>(
+        std::move(pd), dy, dx);
   });
 }
 

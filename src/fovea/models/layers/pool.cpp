@@ -4,7 +4,7 @@
 namespace fovea::models::layers {
 namespace {
 
-Argument stride() {
+Argument pool_stride() {
   Argument argument = sizes("stride");
   argument.follows = "kernel_size";
   return argument;
@@ -33,7 +33,7 @@ std::vector<LayerKind> pools() {
   return {
       row<nn::MaxPool2d>(
           {.name = "MaxPool2d",
-           .arguments = {sizes("kernel_size"), stride(), sizes("padding", 0, 0),
+           .arguments = {sizes("kernel_size"), pool_stride(), sizes("padding", 0, 0),
                          sizes("dilation", 1), flag("ceil_mode", false)},
            .help = "Maximum of each window"},
           {R"({ type = "MaxPool2d", kernel_size = 3, stride = 2, padding = 1 })", {3, 8, 8}},
@@ -43,7 +43,7 @@ std::vector<LayerKind> pools() {
             return std::tuple(options);
           }),
       row<nn::AvgPool2d>({.name = "AvgPool2d",
-                          .arguments = {sizes("kernel_size"), stride(), sizes("padding", 0, 0),
+                          .arguments = {sizes("kernel_size"), pool_stride(), sizes("padding", 0, 0),
                                         flag("ceil_mode", false), flag("count_include_pad", true)},
                           .help = "Mean of each window"},
                          {R"({ type = "AvgPool2d", kernel_size = 2 })", {3, 8, 8}},
