@@ -23,6 +23,8 @@ Preprocessing preprocessing_of(const data::Dataset& dataset) {
         .with("inputs", to_string(type));
   }
   Preprocessing result;
+  if (!dataset.typical_input() && data::is_boxes(dataset.targets().type))
+    result.letterbox = letterbox_gray;  // as in training
   result.height = static_cast<int>(type.shape[0]);
   result.width = static_cast<int>(type.shape[1]);
   result.channels = static_cast<int>(type.shape[2]);
@@ -62,7 +64,7 @@ std::vector<Image> augmented(const std::shared_ptr<const data::Dataset>& samples
                              const std::string& augment, uint64_t seed, int64_t epoch) {
   const Preprocessing preprocessing = preprocessing_of(*samples);
   data::LoaderOptions options{.batch = samples->size(), .seed = seed};
-  options.augment = data::Augmentation::parse(augment, samples->typical_input().has_value());
+  options.augment = data::Augmentation::parse(augment, data::Augmentation::standard(*samples));
   options.resize = std::make_shared<data::Resize>(preprocessing);
   const data::Mixing mixing(
       std::exchange(options.augment.batch, {}),

@@ -1,5 +1,4 @@
 #include "fovea/core/files.h"
-#include "fovea/data/registry.h"
 
 #include <fmt/format.h>
 
@@ -10,6 +9,7 @@
 
 #include "augmented.h"
 #include "commands.h"
+#include "data_flags.h"
 #include "fovea/core/text.h"
 #include "fovea/data/pictures.h"
 #include "fovea/draw/grid.h"
@@ -23,15 +23,11 @@ namespace fovea::cli {
 namespace {
 
 struct Flags {
-  std::string data, split = "test", out, augment;
+  DataFlags data;
+  std::string split = "test", out, augment;
   int64_t count = 16, seed = 1;
   bool show = false;
 };
-
-data::DataSets open(const Flags& flags) {
-  if (!flags.data.empty()) return data::open(flags.data);
-  throw Error(ErrorKind::usage, "a data set is required").with("data sets", data::usage());
-}
 
 std::string numbers_text(const std::vector<double>& values) {
   std::string text;
@@ -40,7 +36,7 @@ std::string numbers_text(const std::vector<double>& values) {
 }
 
 int info(const Flags& flags, Console& console) {
-  const data::DataSets sets = open(flags);
+  const data::DataSets sets = flags.data.open();
   const std::optional<Type> input = sets.train->typical_input();
   const data::Targets& targets = sets.targets();
   const bool classes =
@@ -157,7 +153,7 @@ Image grid_of(const std::vector<Sample>& samples, const std::shared_ptr<const da
 }
 
 int samples(const Flags& flags, Console& console) {
-  const data::DataSets sets = open(flags);
+  const data::DataSets sets = flags.data.open();
   if (flags.show) check_show(console);
   const auto split = flags.split == "train" ? sets.train : sets.test;
   const std::vector<Sample> chosen = draw_samples(*split, flags.count, flags.seed);
@@ -198,12 +194,12 @@ void add_data(Commands& commands) {
   const auto flags = std::make_shared<Flags>();
   Command info_command = commands.add(group, "info", "Classes, sizes and statistics",
                                       [flags](Console& console) { return info(*flags, console); });
-  info_command.text("DATA", flags->data, "Data set: " + data::usage());
+  flags->data.add(info_command);
 
   Command samples_command =
       commands.add(group, "samples", "List or save some of its images",
                    [flags](Console& console) { return samples(*flags, console); });
-  samples_command.text("DATA", flags->data, "Data set: " + data::usage());
+  flags->data.add(samples_command);
   samples_command.word("--split", flags->split, "Which split: test or train", {"test", "train"});
   samples_command.count("--count", flags->count, "Number of images, chosen at random with --seed",
                         1, 10000);

@@ -4,9 +4,9 @@
 #include <memory>
 
 #include "commands.h"
+#include "data_flags.h"
 #include "fovea/data/check.h"
 #include "fovea/data/image_files.h"
-#include "fovea/data/registry.h"
 #include "fovea/predict/doubts.h"
 #include "model.h"
 #include "signals.h"
@@ -16,7 +16,7 @@ namespace {
 
 struct Flags {
   TrainedFlags model;
-  std::string data;
+  DataFlags data;
   int64_t distance = 6, show = 10;
   bool strict = false;
 };
@@ -61,7 +61,8 @@ Json to_json(const std::map<std::string, int64_t>& counts) {
 Json to_json(const data::Report& report) {
   Json document{{"counts", to_json(report.counts)},
                 {"broken", to_json(report.broken)},
-                {"wrong_extensions", to_json(report.wrong_suffix)}};
+                {"wrong_extensions", to_json(report.wrong_suffix)},
+                {"repeated_boxes", to_json(report.repeated_boxes)}};
   document["duplicates"] = Json::array();
   for (const data::Duplicates& group : report.duplicates)
     document["duplicates"].push_back(to_json(group));
@@ -134,8 +135,9 @@ std::string class_text(const data::Report& report) {
   if (*ratio == 1) return text + ", equally large\n";
   text +=
       std::isfinite(*ratio)
-          ? fmt::format("; the largest has {:.3g} times as many images as the smallest\n", *ratio)
-          : "; some have no image to train on\n";
+          ? fmt::format("; the largest has {:.3g} times as many {} as the smallest\n", *ratio,
+                        report.counts_boxes ? "boxes" : "images")
+          : fmt::format("; some have no {} to train on\n", report.counts_boxes ? "box" : "image");
   constexpr size_t listed = 12;
   if (report.classes.size() > listed) return text + "  --json counts each\n";
   std::vector<std::string> header{"", "class"};
@@ -172,6 +174,7 @@ std::string text_of(const data::Report& report, int64_t shown) {
   text += section("alike, across", lines(report, false, true), shown);
   text += section("same, in a split", lines(report, true, false), shown);
   text += section("alike, in a split", lines(report, false, false), shown);
+  if (report.counts_boxes) text += section("repeated boxes", lines(report.repeated_boxes), shown);
   text += class_text(report) + size_text(report);
   text += section("odd sizes", lines(report.odd_sizes), shown);
   if (report.statistics) {
@@ -237,7 +240,7 @@ Json to_json(const DoubtfulLabel& doubt) {
 }
 
 int check(const Flags& flags, Console& console) {
-  const data::DataSets sets = data::open(flags.data);
+  const data::DataSets sets = flags.data.open();
   data::CheckOptions options{.distance = static_cast<int>(flags.distance), .stop = stop_token()};
   options.progress = [&](int64_t done, int64_t all) {
     console.status(static_cast<double>(done) / static_cast<double>(all),
@@ -248,7 +251,8 @@ int check(const Flags& flags, Console& console) {
   document.update(to_json(report));
   std::string text = text_of(report, flags.show);
   int64_t findings = std::ssize(report.broken) + std::ssize(report.wrong_suffix) +
-                     std::ssize(report.duplicates) + std::ssize(report.odd_sizes);
+                     std::ssize(report.duplicates) + std::ssize(report.odd_sizes) +
+                     std::ssize(report.repeated_boxes);
   if (!flags.model.model.empty()) {
     document["doubts"] = Json::array();
     std::vector<std::string> all;
@@ -275,7 +279,7 @@ void add_data_check(Commands& commands, Command group) {
       group, "check",
       "Find broken files, wrong extensions, duplicates, imbalance, odd sizes and doubtful labels",
       [flags](Console& console) { return check(*flags, console); });
-  command.text("DATA", flags->data, "Data set: " + data::usage()).required();
+  flags->data.add(command);
   command.count("--distance", flags->distance,
                 "Pictures look alike if their perceptual hashes differ in at most this many of 64 "
                 "bits and their small versions correlate by 0.996",

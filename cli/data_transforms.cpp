@@ -3,7 +3,7 @@
 
 #include "augmented.h"
 #include "commands.h"
-#include "fovea/data/registry.h"
+#include "data_flags.h"
 #include "fovea/draw/grid.h"
 #include "fovea/images/codec.h"
 
@@ -11,15 +11,13 @@ namespace fovea::cli {
 namespace {
 
 struct Flags {
-  std::string data, augment, out;
+  DataFlags data;
+  std::string augment, out;
   int64_t count = 16, seed = 1;
 };
 
 std::shared_ptr<const data::Dataset> two_samples(const Flags& flags) {
-  if (flags.data.empty()) {
-    throw Error(ErrorKind::usage, "a data set is required").with("data sets", data::usage());
-  }
-  const std::shared_ptr<const data::Dataset> train = data::open(flags.data).train;
+  const std::shared_ptr<const data::Dataset> train = flags.data.open().train;
   std::vector<int64_t> order =
       data::permutation(train->size(), static_cast<uint64_t>(flags.seed), "samples");
   if (order.empty()) throw Error(ErrorKind::usage, "data transforms: the data set is empty");
@@ -27,14 +25,30 @@ std::shared_ptr<const data::Dataset> two_samples(const Flags& flags) {
   return std::make_shared<data::Subset>(train, std::move(order));
 }
 
-/// What to draw besides the image itself: each transform's example, or one list repeatedly.
-std::vector<std::string> lists_of(const Flags& flags) {
+/// Whether a transform is for such targets.
+bool fits(const data::TransformEntry& row, const data::Targets& targets) {
+  const data::AnyTransform made = data::make_transform(parse_choice(row.example));
+  try {
+    if (const auto* step = std::get_if<std::shared_ptr<const data::Transform>>(&made)) {
+      (void)(*step)->targets(targets);
+    } else {
+      (void)std::get<std::shared_ptr<const data::BatchTransform>>(made)->output(targets);
+    }
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// What to draw besides the image itself: the example of each transform that fits, or one list
+/// repeatedly.
+std::vector<std::string> lists_of(const Flags& flags, const data::Targets& targets) {
   if (!flags.augment.empty()) {
     return std::vector<std::string>(static_cast<size_t>(flags.count), flags.augment);
   }
   std::vector<std::string> lists;
   for (const data::TransformEntry& row : data::transforms()) {
-    if (!row.example.empty()) lists.push_back(row.example);
+    if (!row.example.empty() && fits(row, targets)) lists.push_back(row.example);
   }
   return lists;
 }
@@ -48,7 +62,7 @@ int show_transforms(const Flags& flags, Console& console) {
   std::vector<draw::Tile> tiles{{transformed("none", 0), "none"}};
   Json list = Json::array();
   int64_t epoch = 0;
-  for (const std::string& augment : lists_of(flags)) {
+  for (const std::string& augment : lists_of(flags, pair->targets())) {
     tiles.push_back({transformed(augment, epoch), augment});
     list.push_back(augment);
     if (!flags.augment.empty()) ++epoch;
@@ -66,7 +80,7 @@ void add_data_transforms(Commands& commands, Command group) {
   Command command =
       commands.add(group, "transforms", "Draw the results of transforms on one of its images",
                    [flags](Console& console) { return show_transforms(*flags, console); });
-  command.text("DATA", flags->data, "Data set: " + data::usage());
+  flags->data.add(command);
   command.text("--augment", flags->augment,
                "A list as in train, applied --count times; by default each transform once");
   command.count("--count", flags->count, "How many times to apply --augment", 1, 1000);

@@ -252,7 +252,8 @@ int run(const Flags& flags, Console& console) {
   if (!flags.tta.empty()) predictor->use(TestViews::parse(flags.tta));
   std::vector<data::BadSample> skipped;
   std::shared_ptr<const data::Dataset> split =
-      chosen(flags, *predictor, data::open(flags.data), skipped);
+      chosen(flags, *predictor, tasks::sets_for(predictor->task().name(), data::open(flags.data)),
+             skipped);
   if (const auto& preprocessing = predictor->file().preprocessing)
     split = data::prepared(split, *preprocessing);
   Predictions predictions(flags, *predictor, *split);

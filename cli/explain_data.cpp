@@ -21,7 +21,7 @@ void ExplainData::add(Command command, const std::string& help) {
 }
 
 std::shared_ptr<const data::Dataset> ExplainData::open(const Predictor& predictor) const {
-  const data::DataSets sets = data::open(data);
+  const data::DataSets sets = tasks::sets_for(predictor.task().name(), data::open(data));
   std::shared_ptr<const data::Dataset> samples = split == "train" ? sets.train : sets.test;
   if (!samples || samples->size() == 0) {
     throw Error(ErrorKind::usage, fmt::format("explain: {} has no {} samples", data, split));

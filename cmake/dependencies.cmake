@@ -15,6 +15,7 @@ find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
 find_package(ZLIB REQUIRED)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
+find_package(EXPAT REQUIRED)
 find_package(CURL QUIET)  # optional: without it nothing is downloaded
 find_package(nlohmann_json REQUIRED)
 find_package(tomlplusplus REQUIRED)

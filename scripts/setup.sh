@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(cmake g++ ninja-build pkg-config ccache
-  libdnnl-dev libhwy-dev libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libcurl4-openssl-dev
+  libdnnl-dev libhwy-dev libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libexpat1-dev libcurl4-openssl-dev
   libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libsqlite3-dev
   dataset-fashion-mnist)
 case ${1:-} in

@@ -185,5 +185,28 @@ TEST(NearDuplicates, EqualThoseOfComparingAllPairs) {
   }
 }
 
+TEST_F(DataCheck, BoxesAreCountedAndCheckedOneByOne) {
+  for (uint64_t i = 0; i < 4; ++i) write("images/train/" + std::to_string(i) + ".png", waves(i));
+  write("images/val/0.png", waves(9));
+  fs::create_directories(folder_ / "labels/train");
+  fs::create_directories(folder_ / "labels/val");
+  put(folder_ / "classes.txt", "cat\ndog\n");
+  put(folder_ / "labels/train/0.txt", "0 0.5 0.5 0.5 0.5\n1 0.5 0.5 0.25 0.5\n");
+  put(folder_ / "labels/train/1.txt", "1 0.25 0.5 0.5 0.5\n1 0.25 0.5 0.5 0.5\n");
+  put(folder_ / "labels/train/2.txt", "0 0.9 0.5 0.5 0.5\n");
+  put(folder_ / "labels/val/0.txt", "0 0.5 0.5 0.5 0.5\n");
+  const Report report = check(data::open("yolo:" + (folder_ / "").string()));
+  ASSERT_EQ(report.broken.size(), 1u);
+  EXPECT_NE(report.broken[0].problem.find("labels/train/2.txt: line 1: the box lies outside"),
+            std::string::npos)
+      << report.broken[0].problem;
+  ASSERT_EQ(report.repeated_boxes.size(), 1u);
+  EXPECT_EQ(report.repeated_boxes[0].problem, "the same box twice: dog at 0, 12");
+  EXPECT_TRUE(report.counts_boxes);
+  ASSERT_EQ(report.classes.size(), 2u);
+  EXPECT_EQ(report.classes[0].second, (std::map<std::string, int64_t>{{"train", 1}, {"test", 1}}));
+  EXPECT_EQ(report.classes[1].second, (std::map<std::string, int64_t>{{"train", 3}, {"test", 0}}));
+}
+
 }  // namespace
 }  // namespace fovea::data

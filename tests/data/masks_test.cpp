@@ -240,7 +240,7 @@ TEST_F(Masks, BatchesOfImagesOfSeveralSizesHaveMasksOfOne) {
   const DataSets sets = open_masks(folder_.path());
   const auto all = sets.train;
   LoaderOptions options{.batch = 2};
-  options.augment = Augmentation::parse("random-resized-crop,flip,rotation:20", false);
+  options.augment = Augmentation::parse("random-resized-crop,flip,rotation:20");
   options.resize = std::make_shared<Resize>(Preprocessing{.height = 8,
                                                           .width = 8,
                                                           .channels = 3,

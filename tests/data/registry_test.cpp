@@ -39,8 +39,8 @@ TEST(Registry, AnUnknownNameGetsTheNearest) {
       error.what(),
       "unknown data set \"fasion-mnist\"\n"
       "  nearest fashion-mnist, mnist\n"
-      "  known   cifar10, cifar100, fashion-mnist, mnist, kmnist, folder, imagenet, masks, scenes, "
-      "csv, tar, "
+      "  known   cifar10, cifar100, fashion-mnist, mnist, kmnist, folder, imagenet, masks, coco, "
+      "yolo, voc, scenes, csv, tar, "
       "arrays, "
       "discs, emnist-byclass, emnist-bymerge, emnist-balanced, emnist-letters, emnist-digits, "
       "emnist-mnist, emnist\n"

@@ -34,20 +34,33 @@ TEST(Scenes, MasksAndBoxesShowWhatIsInTheImage) {
       classes.insert(static_cast<int>(value));
       ASSERT_EQ(value > 1, sample.input.at(p) == 200);
     }
-    const auto objects = scenes.objects(i);
-    ASSERT_GE(objects.size(), 1u);
-    ASSERT_LE(objects.size(), 4u);
-    for (const Scenes::Object& o : objects) {
-      ASSERT_GE(std::min(o.left, o.top), 0);
-      ASSERT_LE(std::max(o.left + o.width, o.top + o.height), 64);
+    const std::vector<ClassBox> boxes = scenes.boxes(i);
+    ASSERT_GE(boxes.size(), 1u);
+    ASSERT_LE(boxes.size(), 4u);
+    for (const ClassBox& box : boxes) {
+      ASSERT_GE(std::min(box.x1, box.y1), 0);
+      ASSERT_LE(std::max(box.x2, box.y2), 64);
     }
     // The last is on top: its box is full of its class.
-    const Scenes::Object& last = objects.back();
-    ASSERT_GE(last.width, 14);
-    ASSERT_EQ(sample.target.at((last.top + last.height / 2) * 64 + last.left + last.width / 2),
-              static_cast<double>(last.label + 2));
+    const ClassBox& last = boxes.back();
+    ASSERT_GE(last.width(), 14);
+    for (auto y = static_cast<int64_t>(last.y1); y < static_cast<int64_t>(last.y2); ++y) {
+      for (auto x = static_cast<int64_t>(last.x1); x < static_cast<int64_t>(last.x2); ++x)
+        ASSERT_EQ(sample.target.at(y * 64 + x), static_cast<double>(last.label + 2));
+    }
   }
   EXPECT_EQ(classes, (std::set<int>{1, 2, 3}));
+}
+
+TEST(Scenes, TheSameScenesHaveBoxes) {
+  const Scenes masks(squares(), 20, 1), boxes(squares(), 20, 1, Scenes::Kind::boxes);
+  EXPECT_EQ(boxes.targets(), box_targets({"coat", "bag"}, 4));
+  for (int64_t i = 0; i < boxes.size(); ++i) {
+    const Sample sample = boxes.sample(i);
+    EXPECT_EQ(values(sample.input), values(masks.sample(i).input));
+    EXPECT_EQ(sample.target.shape(), (Shape{4, 5}));
+    EXPECT_EQ(boxes_of(sample.target), masks.boxes(i));
+  }
 }
 
 TEST(Scenes, DependOnSeedAndIndexAlone) {

@@ -171,7 +171,7 @@ TEST(Transforms, ARandomResizedCropIsScaledToTheNetsSize) {
   EXPECT_EQ(list.text(), "random-resized-crop,flip:0.5");
   EXPECT_EQ(Augmentation::parse("random-resized-crop,flip,resize,flip").text(),
             "random-resized-crop,flip:0.5,resize,flip:0.5");
-  EXPECT_EQ(Augmentation::parse("standard", false).text(), "random-resized-crop,flip:0.5");
+  EXPECT_EQ(Augmentation::parse("standard", "none").text(), "none");
   EXPECT_EQ(error_of([] { (void)Augmentation::parse("resize,random-resized-crop"); }).headline(),
             "--augment: \"random-resized-crop\" stands before \"resize\"");
   EXPECT_EQ(error_of([] { (void)Augmentation::parse("random-resized-crop:0.5:0.2"); }).headline(),
@@ -270,7 +270,8 @@ TEST(Transforms, AugmentExplainsWhatItCannotRead) {
   EXPECT_EQ(error("resize:3").headline(), "--augment: transform resize takes no arguments, not 1");
   EXPECT_TRUE(Augmentation::usage().starts_with(
       "none, standard (crop:4,flip:0.5; where images differ in size "
-      "random-resized-crop,flip:0.5), or a comma-separated list of resize, crop, center-crop, "))
+      "random-resized-crop,flip:0.5, with boxes scale-jitter,flip:0.5), or a comma-separated list "
+      "of resize, crop, center-crop, "))
       << Augmentation::usage();
 }
 

@@ -41,6 +41,32 @@ TEST(Decode, EveryPngAndJpegThatPillowReadsGivesItsPixels) {
   }
 }
 
+TEST(Decode, TheSizeIsKnownWithoutDecoding) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder / "image";
+  for (const std::string& key : golden_files()) {
+    const Bytes bytes = bytes_of(key);
+    replace_file(path, [&](const Sink& sink) { sink(bytes); });
+    const Image expected = golden_image(key.substr(0, key.find('/')) + "/pixels");
+    EXPECT_EQ(image_size(path), (ImageSize{expected.height, expected.width})) << key;
+  }
+  replace_file(path, "GIF89a");
+  expect_error(ErrorKind::data, "not a PNG, JPEG or WebP", [&] { image_size(path); });
+  // A thumbnail of any length may come before what tells the size.
+  Bytes jpeg = bytes_of("progressive/jpeg");
+  const ImageSize size = [&] {
+    const Image image = decode_image(jpeg, "jpeg");
+    return ImageSize{image.height, image.width};
+  }();
+  Bytes segment(65'537, std::byte{0});
+  segment[0] = std::byte{0xff};
+  segment[1] = std::byte{0xe2};
+  segment[2] = segment[3] = std::byte{0xff};
+  jpeg.insert(jpeg.begin() + 2, segment.begin(), segment.end());
+  replace_file(path, [&](const Sink& sink) { sink(jpeg); });
+  EXPECT_EQ(image_size(path), size);
+}
+
 TEST(Decode, GrayAndRgbAreAsPillowConverts) {
   const Image rgb = golden_image("rgb-png/pixels");
   EXPECT_TRUE(to_gray(rgb) == golden_image("to-gray/pixels"));

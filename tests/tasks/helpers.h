@@ -16,7 +16,7 @@ inline Measures measured(const Task& task, const std::vector<Array>& outputs,
     const auto sums = eval(
         [&](const Tensors& t) {
           Tensors results;
-          for (const Metric& metric : measures.metrics())
+          for (const Metric& metric : with_own(measures.metrics()))
             results.push_back((metric.rows ? metric.rows : metric.sum)(t[0], t[1]));
           return results;
         },

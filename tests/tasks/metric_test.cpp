@@ -51,6 +51,22 @@ Metric median() {
           .rows = [](const Tensor& x, const Tensor&) { return x; }};
 }
 
+TEST(Metrics, OneMayBeComputedFromAnothersRows) {
+  Metric largest{.name = "largest",
+                 .value = [](const Array& rows, int64_t count) -> std::optional<double> {
+                   double most = rows.at(0);
+                   for (int64_t i = 0; i < count; ++i) most = std::max(most, rows.at(i));
+                   return most;
+                 },
+                 .of = "median"};
+  const std::vector<Metric> all{median(), largest};
+  EXPECT_EQ(with_own(all).size(), 1u);
+  EXPECT_TRUE(in_training(all).empty());
+  Measures measures(all);
+  measures.add({Array::of(std::vector<float>{5, 1, 9}, {3, 1})}, 3);
+  EXPECT_EQ(measures.numbers(), (Numbers{{"median", 5}, {"largest", 9}}));
+}
+
 TEST(Tables, AsTextTheyHaveCountsAndDecimals) {
   const Table table{.name = "per_class",
                     .rows_are = "class",

@@ -118,6 +118,20 @@ TEST(Segmentation, IsTheTaskOfMasks) {
   EXPECT_EQ(make("", data::mask_targets({"a", "b"}))->outputs(), 2);
 }
 
+TEST(Segmentation, TakesTheMasksOfADataSetThatAlsoHasBoxes) {
+  const auto images = [](Array targets, const data::Targets& meaning) {
+    return data::DataSets{.name = "scenes",
+                          .train = std::make_shared<data::ArrayDataset>(
+                              Array::zeros(DType::u8, {2, 4, 4, 1}), std::move(targets), meaning),
+                          .test = nullptr};
+  };
+  data::DataSets sets = images(Array::zeros(DType::f32, {2, 1, 5}), data::box_targets({"a"}, 1));
+  sets.others = {images(Array::zeros(DType::u8, {2, 4, 4, 1}), data::mask_targets({"a", "b"}))};
+  EXPECT_TRUE(data::is_mask(sets_for("segment", sets).targets().type));
+  EXPECT_TRUE(data::is_boxes(sets_for("", sets).targets().type));
+  EXPECT_TRUE(data::is_boxes(sets_for("classify", sets).targets().type)) << "which make refuses";
+}
+
 TEST(Segmentation, APredictionTellsTheShareOfEachClass) {
   const auto decoded = eval([](const Tensors& t) { return Tensors{task().decoded(t[0])}; },
                             {saying({2, 2, 2, 1})})[0];

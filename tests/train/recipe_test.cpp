@@ -22,7 +22,7 @@ TEST(Recipes, EachMakesARun) {
     const Settings s = from_recipe(recipe.name);
     EXPECT_NO_THROW(optim::parse(s.optimizer, s.weight_decay));
     EXPECT_NO_THROW(optim::Schedule(s.schedule, static_cast<double>(s.epochs), s.warmup));
-    EXPECT_NO_THROW(data::Augmentation::parse(s.augment, true));
+    EXPECT_NO_THROW(data::Augmentation::parse(s.augment));
     EXPECT_NO_THROW(models::make(s.model, model_options(s, 10, models::configure(s.model).input)));
   }
 }

@@ -12,8 +12,9 @@
 namespace fovea::data {
 namespace {
 
-constexpr std::string_view standard = "crop:4,flip:0.5";
-constexpr std::string_view standard_for_sizes = "random-resized-crop,flip:0.5";
+constexpr std::string_view for_one_size = "crop:4,flip:0.5",
+                           for_sizes = "random-resized-crop,flip:0.5",
+                           for_boxes = "scale-jitter,flip:0.5";
 
 /// The error as one of --augment, with what it accepts.
 Error augment_error(const Error& error) {
@@ -71,14 +72,22 @@ void move_to_end(Steps& from, Steps& to) {
 std::string Augmentation::usage() {
   std::vector<std::string> names;
   for (const TransformEntry& row : transforms()) names.push_back(row.choice.name);
-  return "none, standard (" + std::string(standard) + "; where images differ in size " +
-         std::string(standard_for_sizes) + "), or a comma-separated list of resize, " + join(names);
+  return fmt::format(
+      "none, standard ({}; where images differ in size {}, with boxes {}), or a comma-separated "
+      "list of resize, {}",
+      for_one_size, for_sizes, for_boxes, join(names));
 }
 
-Augmentation Augmentation::parse(std::string_view text, bool one_size) {
+std::string_view Augmentation::standard(const Dataset& samples) {
+  const std::optional<Type> type = samples.typical_input();
+  if (type) return is_image(*type) ? for_one_size : "none";
+  return is_boxes(samples.targets().type) ? for_boxes : for_sizes;
+}
+
+Augmentation Augmentation::parse(std::string_view text, std::string_view standard) {
   Augmentation result;
+  if (text == "standard") text = standard;
   if (text == "none") return result;
-  if (text == "standard") text = one_size ? standard : standard_for_sizes;
   bool resized = false;
   for (const ChoiceText& chosen : parse_choices(text)) {
     const std::optional<AnyTransform> any = parse_step(chosen);
@@ -142,6 +151,11 @@ std::string Augmentation::text() const {
   for (const auto& step : after) words.push_back(step->text());
   for (const auto& step : batch) words.push_back(step->text());
   return join(words, ",");
+}
+
+Targets targets_after(const std::vector<std::shared_ptr<const Transform>>& steps, Targets targets) {
+  for_each_step(steps, [&](const Transform& step) { targets = step.targets(targets); });
+  return targets;
 }
 
 Type output(const std::vector<std::shared_ptr<const Transform>>& steps, Type input) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fovea/data/dataset.h"
 #include "fovea/data/transform.h"
 
 namespace fovea::data {
@@ -18,11 +19,14 @@ struct Augmentation {
   std::vector<std::shared_ptr<const Transform>> after;   ///< in order, at the net's input size
   std::vector<std::shared_ptr<const BatchTransform>> batch;  ///< in order: see Mixing
 
-  /// Parses --augment: `none`, `standard` (crop:4,flip:0.5, or random-resized-crop,flip:0.5 if
-  /// images differ in size), or a comma-separated list of the table's transforms, in order.
+  /// Parses --augment: `none`, `standard`, which is the list `standard`, or a comma-separated list
+  /// of the table's transforms, in order.
   /// `resize` in the list marks where images are resized; by default right after the last step that
   /// frames, or else first. Errors: usage, listing the known ones.
-  static Augmentation parse(std::string_view text, bool one_size = true);
+  static Augmentation parse(std::string_view text, std::string_view standard = "crop:4,flip:0.5");
+  /// What is standard for these samples: crop:4,flip:0.5 for images of one size; for others
+  /// scale-jitter,flip:0.5 with boxes and random-resized-crop,flip:0.5 without; none for numbers.
+  static std::string_view standard(const Dataset& samples);
   /// What parse accepts, in one line: "none, standard (...), or a comma-separated list of resize,
   /// crop, ...".
   static std::string usage();
@@ -40,6 +44,9 @@ struct Augmentation {
 std::shared_ptr<const BatchTransform> parse_mixing(std::string_view text);
 /// What parse_mixing accepts, in one line: "mixup[:ALPHA] or cutmix[:ALPHA]".
 std::string mixing_usage();
+
+/// The targets after all steps in order.
+Targets targets_after(const std::vector<std::shared_ptr<const Transform>>& steps, Targets targets);
 
 /// The type of an input after all steps in order. Errors: usage, naming --augment, when one does
 /// not fit.

@@ -27,4 +27,12 @@ std::vector<ClassBox> boxes_of(const Array& target);
 /// A target f32[capacity,5] of these boxes. Errors: internal when there are more.
 Array box_array(const std::vector<ClassBox>& boxes, int64_t capacity);
 
+/// A box of which a smaller share is left in an image is no longer in it.
+constexpr double minimum_visible = 0.2;
+
+/// What of boxes lies in an image of height x width, in order: clipped at its border, without those
+/// of whose area less than minimum_visible is left. Regions that do not count stay as long as
+/// anything of them is left.
+std::vector<ClassBox> visible(const std::vector<ClassBox>& boxes, int64_t height, int64_t width);
+
 }  // namespace fovea::data

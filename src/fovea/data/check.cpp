@@ -13,6 +13,7 @@
 
 #include "fovea/core/parallel.h"
 #include "fovea/core/random.h"
+#include "fovea/data/boxes.h"
 #include "fovea/data/image_files.h"
 #include "fovea/data/near_duplicates.h"
 #include "fovea/images/samples.h"
@@ -234,15 +235,36 @@ class Checker {
   }
 
   void count_classes() {
-    if (!has_classes()) return;
+    report_.counts_boxes = is_boxes(sets_.targets().type);
+    if (!has_classes() && !report_.counts_boxes) return;
     for (const std::string& name : sets_.targets().names) {
       report_.classes.emplace_back(name, std::map<std::string, int64_t>());
       for (const Split& split : splits_) report_.classes.back().second[split.name] = 0;
     }
     for (const Facts& facts : facts_) {
       const Split& split = splits_[facts.split];
-      const auto label = static_cast<size_t>(class_of(*split.samples, facts.index));
-      ++report_.classes[label].second[split.name];
+      const auto count = [&](int64_t label) {
+        ++report_.classes[static_cast<size_t>(label)].second[split.name];
+      };
+      if (report_.counts_boxes) {
+        if (facts.readable) count_boxes(facts, count);
+      } else {
+        count(class_of(*split.samples, facts.index));
+      }
+    }
+  }
+
+  template <class Count>
+  void count_boxes(const Facts& facts, const Count& count) {
+    const std::vector<ClassBox> boxes = boxes_of(splits_[facts.split].samples->target(facts.index));
+    for (size_t i = 0; i < boxes.size(); ++i) {
+      count(boxes[i].label);
+      const auto first = boxes.begin() + static_cast<std::ptrdiff_t>(i);
+      if (std::find(boxes.begin(), first, boxes[i]) == first) continue;
+      report_.repeated_boxes.push_back(
+          {ref(facts), fmt::format("the same box twice: {} at {:.6g}, {:.6g}",
+                                   sets_.targets().names[static_cast<size_t>(boxes[i].label)],
+                                   boxes[i].x1, boxes[i].y1)});
     }
   }
 

@@ -55,11 +55,14 @@ struct Report {
   std::vector<SampleProblem> broken;        ///< cannot be read, or hold numbers that are not finite
   std::vector<SampleProblem> wrong_suffix;  ///< files in another format than their name says
   std::vector<Duplicates> duplicates;       ///< across splits first, then exact ones
-  /// Samples of each class, by name and split; empty if targets are not classes.
+  std::vector<SampleProblem> repeated_boxes;  ///< the same box twice in an image
+  /// Samples of each class, or boxes of it, by name and split; empty if targets are neither.
   std::vector<std::pair<std::string, std::map<std::string, int64_t>>> classes;
   std::vector<SizeCount> sizes;            ///< most frequent first
   std::vector<SampleProblem> odd_sizes;    ///< much smaller, larger or longer than the others
   std::optional<ChannelStats> statistics;  ///< of the training images that can be read
+
+  bool counts_boxes = false;  ///< whether `classes` counts boxes
 
   /// The largest class of the training split divided by the smallest; none without classes,
   /// infinite if one has no sample.

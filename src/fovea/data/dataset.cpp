@@ -15,6 +15,7 @@
 #include "fovea/core/parallel.h"
 #include "fovea/core/random.h"
 #include "fovea/core/text.h"
+#include "fovea/data/boxes.h"
 
 namespace fovea::data {
 namespace {
@@ -77,6 +78,8 @@ ArrayDataset::ArrayDataset(Array inputs, Array targets, Targets meaning)
   const bool images = is_pixel(inputs_->dtype()) && inputs_->shape().rank() == 4;
   const bool numbers = inputs_->dtype() == DType::f32 && inputs_->shape().rank() >= 2;
   if (images || numbers) input_ = {inputs_->dtype(), inputs_->shape().slice(1)};
+  if (is_boxes(meaning_.type) && targets_->shape().rank() == 3)
+    meaning_.capacity = targets_->dim(1);
   const Type target = images ? target_type(meaning_, input_) : meaning_.type;
   if (!(images || numbers) || targets_->dtype() != target.dtype || targets_->shape().rank() == 0 ||
       targets_->shape().slice(1) != target.shape || inputs_->dim(0) != targets_->dim(0)) {
@@ -90,8 +93,15 @@ ArrayDataset::ArrayDataset(Array inputs, Array targets, Targets meaning)
         .with("inputs", describe(*inputs_))
         .with("targets", describe(*targets_));
   }
-  if (target != class_targets({}).type) return;
   const auto classes = static_cast<int64_t>(meaning_.names.size());
+  if (is_boxes(target)) {
+    for (const ClassBox& box : boxes_of(*targets_)) {
+      if (box.label < classes) continue;
+      throw Error(ErrorKind::usage,
+                  fmt::format("data set: class {} of a box is not one of {}", box.label, classes));
+    }
+  }
+  if (target != class_targets({}).type) return;
   for (int64_t i = 0; i < size(); ++i) {
     const int64_t label = targets_->data<int64_t>()[static_cast<size_t>(i)];
     if (label < 0 || label >= classes) {

@@ -59,8 +59,8 @@ class Dataset {
 class ArrayDataset : public Dataset {
  public:
   /// `inputs` u8 or u16 [N,H,W,C], or f32[N,C,spatial...]; `targets` [N, ...], with rows of the
-  /// type in `meaning`; both are shared, not copied. Errors: usage when dtypes, ranks or counts do
-  /// not match, or a class has no name.
+  /// type in `meaning` (boxes as many as there are); both are shared, not copied. Errors: usage
+  /// when dtypes, ranks or counts do not match, or a class has no name.
   ArrayDataset(Array inputs, Array targets, Targets meaning);
 
   int64_t size() const override { return inputs_->dim(0); }
@@ -150,6 +150,8 @@ struct DataSets {
   std::shared_ptr<const Dataset> val = nullptr;
   /// The names in its folders, if it is of folders: see folder_index.h.
   std::shared_ptr<const FolderIndex> index = nullptr;
+  /// The same samples with other kinds of targets, for other tasks: see tasks::sets_for.
+  std::vector<DataSets> others = {};
 
   const Targets& targets() const { return train->targets(); }
 };

@@ -174,6 +174,10 @@ class Loader::Epoch {
       context.height = loader_.resized_->shape[0];
       context.width = loader_.resized_->shape[1];
     }
+    context.other = [this](Random& random) {
+      const auto other = random.below(static_cast<uint64_t>(dataset_.size()));
+      return dataset_.scaled_sample(static_cast<int64_t>(other), loader_.minimum_);
+    };
     for (const auto& step : steps) (*step)(sample, context);
   }
 
@@ -327,7 +331,9 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   input_ = output(options_.augment.after, resized_ ? *resized_
                                           : before ? *before
                                                    : input_type(*dataset_));
-  target_ = target_type(dataset_->targets(), input_);
+  const Augmentation& augment = options_.augment;
+  target_ = target_type(
+      targets_after(augment.after, targets_after(augment.before, dataset_->targets())), input_);
   if (!options_.drop_last)
     options_.batch = std::min(options_.batch, std::max<int64_t>(dataset_->size(), 1));
   const int64_t bytes = checked_product(options_.batch, static_cast<int64_t>(input_.bytes()));

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <vector>
 
 #include "fovea/core/text.h"
+#include "fovea/data/boxes.h"
+#include "fovea/draw/boxes.h"
 #include "fovea/draw/classes.h"
 #include "fovea/images/samples.h"
 
@@ -32,10 +35,41 @@ std::string mask_text(const Array& mask, const std::vector<std::string>& names) 
   return join(words, " ");
 }
 
+/// "bag x2, coat", the most frequent first; "no boxes".
+std::string boxes_text(const Array& target, const std::vector<std::string>& names) {
+  std::map<int64_t, int64_t> counts;
+  for (const ClassBox& box : boxes_of(target)) ++counts[box.label];
+  std::vector<std::pair<int64_t, std::string>> classes;
+  for (const auto& [label, count] : counts)
+    classes.emplace_back(count, names[static_cast<size_t>(label)]);
+  std::ranges::stable_sort(classes, std::greater(), &std::pair<int64_t, std::string>::first);
+  std::vector<std::string> words;
+  for (const auto& [count, name] : classes) {
+    if (std::ssize(words) == most_words) break;
+    words.push_back(count == 1 ? name : fmt::format("{} x{}", name, count));
+  }
+  return words.empty() ? "no boxes" : join(words);
+}
+
+/// A picture with the boxes of a target.
+Image boxes_picture(const Image& picture, const Array& target,
+                    const std::vector<std::string>& names) {
+  constexpr int readable = 200;  // pixels
+  std::vector<draw::DrawnBox> drawn;
+  for (const ClassBox& box : boxes_of(target)) {
+    drawn.push_back({.box = {box.y1, box.x1, box.height(), box.width()},
+                     .label = box.label,
+                     .text = names[static_cast<size_t>(box.label)],
+                     .dashed = !box.counts});
+  }
+  return draw::box_picture(picture, drawn, readable);
+}
+
 }  // namespace
 
 Image sample_picture(const Array& input, const Array& target, const Targets& targets) {
   Image picture = to_8_bits(to_picture(input));
+  if (is_boxes(targets.type)) return boxes_picture(picture, target, targets.names);
   if (!is_mask(targets.type)) return picture;
   Image classes = Image::black(picture.height, picture.width, 1);
   // What does not count, 0, becomes 255, which is no class.
@@ -48,6 +82,7 @@ Image sample_picture(const Array& input, const Array& target, const Targets& tar
 std::string target_text(const Array& target, const Targets& targets) {
   const auto name = [&](int64_t i) { return targets.names[static_cast<size_t>(i)]; };
   if (is_mask(targets.type)) return mask_text(target, targets.names);
+  if (is_boxes(targets.type)) return boxes_text(target, targets.names);
   const bool classes = targets.type == class_targets({}).type;
   if (classes && target.numel() == 1) return name(static_cast<int64_t>(target.at(0)));
   std::vector<std::string> words;

@@ -8,11 +8,13 @@
 // Samples for people.
 namespace fovea::data {
 
-/// The image of a sample, u8 or u16 [H,W,1 or 3], with its mask over it if the target is one.
+/// The image of a sample, u8 or u16 [H,W,1 or 3], with its mask over it or its boxes and their
+/// classes' names on it, if the target is one of these. A small image with boxes is enlarged, so
+/// that the names can be read.
 Image sample_picture(const Array& input, const Array& target, const Targets& targets);
 
 /// A target in words: the class, the labels that apply, shares of classes, the numbers, or the
-/// classes of a mask with their shares, the largest first.
+/// classes of a mask with their shares, the largest first, or those of boxes: "bag x2, coat".
 std::string target_text(const Array& target, const Targets& targets);
 
 }  // namespace fovea::data

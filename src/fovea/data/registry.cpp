@@ -10,6 +10,7 @@
 #include "fovea/core/text.h"
 #include "fovea/data/arrays.h"
 #include "fovea/data/cifar.h"
+#include "fovea/data/coco.h"
 #include "fovea/data/csv.h"
 #include "fovea/data/emnist.h"
 #include "fovea/data/folder.h"
@@ -18,6 +19,8 @@
 #include "fovea/data/scenes.h"
 #include "fovea/data/synthetic.h"
 #include "fovea/data/tar.h"
+#include "fovea/data/voc.h"
+#include "fovea/data/yolo.h"
 #include "fovea/downloads/download.h"
 
 namespace fovea::data {
@@ -99,6 +102,9 @@ std::vector<Entry>& table() {
        {.name = "folder", .read_folders = open_folder, .place = "DIR"},
        {.name = "imagenet", .read_folders = open_imagenet, .place = "DIR"},
        {.name = "masks", .read = open_masks, .place = "DIR"},
+       {.name = "coco", .read = open_coco, .place = "DIR"},
+       {.name = "yolo", .read = open_yolo, .place = "DIR"},
+       {.name = "voc", .read = open_voc, .place = "DIR"},
        {.name = "scenes",
         .read = [](const fs::path& text) { return open_scenes(text.string()); },
         .place = "DATA"},

@@ -36,9 +36,9 @@ struct Entry {
 void add(Entry entry);
 
 /// The names open() knows: cifar10, cifar100, fashion-mnist, mnist, kmnist, folder and imagenet
-/// (see folder.h), masks (see masks.h), scenes (see scenes.h), csv (see csv.h), tar (see tar.h),
-/// arrays (see arrays.h), discs (see synthetic.h), emnist and its subsets (see emnist.h), and those
-/// added.
+/// (see folder.h), masks (see masks.h), coco (see coco.h), yolo (see yolo.h), voc (see voc.h),
+/// scenes (see scenes.h), csv (see csv.h), tar (see tar.h), arrays (see arrays.h), discs (see
+/// synthetic.h), emnist and its subsets (see emnist.h), and those added.
 std::vector<std::string> names();
 
 /// What open() accepts, in one line: the names, "or NAME:DIR with the folder of the files".
@@ -50,8 +50,8 @@ std::string usage();
 ///              as the folder the official archive unpacks to, or as that folder itself; then where
 ///              Debian's package puts it
 ///   NAME:DIR   in DIR (the folder of the files, or the one above it)
-///   folder:DIR, imagenet:DIR, masks:DIR, csv:FILE, tar:FILES   that folder or file itself
-///   scenes:NAME   made of the pictures of the data set NAME
+///   folder:DIR, imagenet:DIR, masks:DIR, coco:DIR, yolo:DIR, voc:DIR, csv:FILE, tar:FILES   that
+///   folder or file itself scenes:NAME   made of the pictures of the data set NAME
 ///
 /// Errors: usage for an unknown name, with the nearest ones; data when the files are not there
 /// (listing the places searched, and how to get them) or are damaged (see idx.h, cifar.h).

@@ -25,8 +25,8 @@ struct Scenes::Scene {
   std::vector<int64_t> labels, areas;  ///< of the objects; how many pixels they have, seen or not
 };
 
-Scenes::Scenes(std::shared_ptr<const Dataset> pictures, int64_t size, uint64_t seed)
-    : pictures_(std::move(pictures)), size_(size), seed_(seed) {
+Scenes::Scenes(std::shared_ptr<const Dataset> pictures, int64_t size, uint64_t seed, Kind kind)
+    : pictures_(std::move(pictures)), size_(size), seed_(seed), kind_(kind) {
   const std::optional<Type> type = pictures_->input();
   const bool fits = type && is_image(*type) && type->dtype == DType::u8 && type->shape[2] == 1 &&
                     std::max(type->shape[0], type->shape[1]) <= largest_picture;
@@ -37,9 +37,10 @@ Scenes::Scenes(std::shared_ptr<const Dataset> pictures, int64_t size, uint64_t s
         .with("found", type ? to_string(*type) : "pictures of several sizes")
         .with("try", "--data scenes:fashion-mnist, scenes:mnist or scenes:kmnist");
   }
-  std::vector<std::string> names{"background"};
-  names.insert(names.end(), pictures_->targets().names.begin(), pictures_->targets().names.end());
-  targets_ = mask_targets(std::move(names));
+  std::vector<std::string> names = pictures_->targets().names;
+  if (kind_ == Kind::masks) names.insert(names.begin(), "background");
+  targets_ = kind_ == Kind::masks ? mask_targets(std::move(names))
+                                  : box_targets(std::move(names), most_objects);
 }
 
 std::optional<Type> Scenes::input() const { return Type{DType::u8, {side, side, 1}}; }
@@ -51,7 +52,7 @@ Scenes::Scene Scenes::scene(int64_t i) const {
   };
   Scene scene;
   for (uint8_t& pixel : scene.pixels) pixel = static_cast<uint8_t>(random.below(noise));
-  const int64_t count = 2 + below(3);
+  const int64_t count = 2 + below(most_objects - 1);
   for (int64_t k = 0; k < count; ++k) {
     const Sample picture = pictures_->sample(below(pictures_->size()));
     const double scale = 0.7 + 0.7 * random.uniform();
@@ -80,43 +81,55 @@ Scenes::Scene Scenes::scene(int64_t i) const {
 
 Sample Scenes::sample(int64_t i) const {
   const Scene made = scene(i);
-  Sample sample{Array::of(made.pixels, {side, side, 1}), Array(DType::u8, {side, side, 1})};
-  const std::span<uint8_t> mask = sample.target.data<uint8_t>();
-  for (size_t p = 0; p < mask.size(); ++p) {
-    const auto object = made.top[p];  // a class is 1 + its index, after the background
-    mask[p] = static_cast<uint8_t>(object == 0 ? 1 : made.labels[object - size_t{1}] + 2);
-  }
-  return sample;
+  return {Array::of(made.pixels, {side, side, 1}),
+          kind_ == Kind::masks ? mask_of(made) : box_array(boxes_of(made), most_objects)};
 }
 
-std::vector<Scenes::Object> Scenes::objects(int64_t i) const {
-  const Scene made = scene(i);
-  std::vector<Object> objects;
-  for (size_t k = 0; k < made.labels.size(); ++k) {
-    int64_t seen = 0, left = side, right = -1, top = side, bottom = -1;
+std::vector<ClassBox> Scenes::boxes(int64_t i) const { return boxes_of(scene(i)); }
+
+Array Scenes::mask_of(const Scene& scene) {
+  Array mask(DType::u8, {side, side, 1});
+  const std::span<uint8_t> pixels = mask.data<uint8_t>();
+  for (size_t p = 0; p < pixels.size(); ++p) {
+    const auto object = scene.top[p];  // a class is 1 + its index, after the background
+    pixels[p] = static_cast<uint8_t>(object == 0 ? 1 : scene.labels[object - size_t{1}] + 2);
+  }
+  return mask;
+}
+
+std::vector<ClassBox> Scenes::boxes_of(const Scene& scene) {
+  std::vector<ClassBox> boxes;
+  for (size_t k = 0; k < scene.labels.size(); ++k) {
+    int64_t seen = 0, left = side, right = 0, top = side, bottom = 0;
     for (int64_t p = 0; p < side * side; ++p) {
-      if (made.top[static_cast<size_t>(p)] != k + 1) continue;
+      if (scene.top[static_cast<size_t>(p)] != k + 1) continue;
       ++seen;
       left = std::min(left, p % side);
-      right = std::max(right, p % side);
+      right = std::max(right, p % side + 1);
       top = std::min(top, p / side);
-      bottom = std::max(bottom, p / side);
+      bottom = std::max(bottom, p / side + 1);
     }
-    if (seen == 0 || 4 * seen < made.areas[k]) continue;
-    objects.push_back({.label = made.labels[k],
-                       .left = left,
-                       .top = top,
-                       .width = right - left + 1,
-                       .height = bottom - top + 1});
+    if (seen == 0 || 4 * seen < scene.areas[k]) continue;
+    boxes.push_back({.x1 = static_cast<double>(left),
+                     .y1 = static_cast<double>(top),
+                     .x2 = static_cast<double>(right),
+                     .y2 = static_cast<double>(bottom),
+                     .label = scene.labels[k]});
   }
-  return objects;
+  return boxes;
 }
 
 DataSets open_scenes(std::string_view spec) {
   constexpr int64_t training = 8000, testing = 1000;
   const DataSets pictures = open(spec);
-  return {"scenes", std::make_shared<Scenes>(pictures.train, training, 1),
-          std::make_shared<Scenes>(pictures.test, testing, 2)};
+  const auto scenes = [&](Scenes::Kind kind) {
+    return DataSets{.name = "scenes",
+                    .train = std::make_shared<Scenes>(pictures.train, training, 1, kind),
+                    .test = std::make_shared<Scenes>(pictures.test, testing, 2, kind)};
+  };
+  DataSets sets = scenes(Scenes::Kind::masks);
+  sets.others = {scenes(Scenes::Kind::boxes)};
+  return sets;
 }
 
 }  // namespace fovea::data

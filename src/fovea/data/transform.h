@@ -22,6 +22,9 @@ struct TransformContext {
   int64_t epoch = 0;   ///< counted from 0
   int64_t height = 0;  ///< of the net's images; 0 if samples are not resized
   int64_t width = 0;   ///< likewise
+  /// Another sample of the data set, as this one was before the first transform; where nobody sets
+  /// it, there is no other one.
+  std::function<Sample(Random&)> other = nullptr;
 
   /// The context that the loader provides: `place` distinguishes the lists of one run, `samples` is
   /// the size of the data set.
@@ -39,6 +42,8 @@ class Transform {
   /// The type of the transformed input: by default the same. Errors: usage when the transform does
   /// not fit.
   virtual Type output(const Type& input) const { return input; }
+  /// The transformed targets, by default the same. Errors: usage when the transform does not fit.
+  virtual Targets targets(const Targets& given) const { return given; }
   /// Whether it decides which part of an image the net sees: it works on the image at its own size,
   /// and the result is scaled directly to the net's size, without cropping.
   virtual bool frames() const { return false; }

@@ -27,19 +27,21 @@ void EncodedImage::check_size(uint64_t height, uint64_t width) const {
   }
 }
 
-AnyImage decode_any_image(std::span<const std::byte> bytes, const std::string& name,
-                          int64_t max_pixels, const MinimumSize& minimum) {
-  const EncodedImage source{bytes, name, max_pixels, minimum};
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+namespace {
+
+enum class Format { png, jpeg, webp };
+
+/// The format that the first bytes have. Errors: data when it is none of them.
+Format format_of(const EncodedImage& source) {
+  const std::string_view text(reinterpret_cast<const char*>(source.bytes.data()),
+                              source.bytes.size());
   if (text.empty()) throw source.broken("the file is empty");
-  if (text.starts_with("\x89PNG\r\n\x1a\n")) return decode_png(source);
-  if (text.starts_with("\xff\xd8\xff")) return decode_jpeg(source);
-  if (text.starts_with("RIFF") && text.substr(0, 12).ends_with("WEBP")) return decode_webp(source);
+  if (text.starts_with("\x89PNG\r\n\x1a\n")) return Format::png;
+  if (text.starts_with("\xff\xd8\xff")) return Format::jpeg;
+  if (text.starts_with("RIFF") && text.substr(0, 12).ends_with("WEBP")) return Format::webp;
   throw source.broken("not a PNG, JPEG or WebP")
       .with("try", "convert it to one of them; the name's suffix does not matter");
 }
-
-namespace {
 
 /// No file with so many pixels is longer, even uncompressed.
 FileBytes read_encoded(const std::filesystem::path& path, int64_t max_pixels) {
@@ -48,7 +50,46 @@ FileBytes read_encoded(const std::filesystem::path& path, int64_t max_pixels) {
   return read_file(path, ErrorKind::data, bytes_per_pixel * pixels + everything_else);
 }
 
+ImageSize encoded_size(const EncodedImage& source) {
+  switch (format_of(source)) {
+    case Format::png:
+      return png_size(source);
+    case Format::jpeg:
+      return jpeg_size(source);
+    default:
+      return webp_size(source);
+  }
+}
+
 }  // namespace
+
+AnyImage decode_any_image(std::span<const std::byte> bytes, const std::string& name,
+                          int64_t max_pixels, const MinimumSize& minimum) {
+  const EncodedImage source{bytes, name, max_pixels, minimum};
+  switch (format_of(source)) {
+    case Format::png:
+      return decode_png(source);
+    case Format::jpeg:
+      return decode_jpeg(source);
+    default:
+      return decode_webp(source);
+  }
+}
+
+ImageSize image_size(const std::filesystem::path& path, int64_t max_pixels) {
+  std::vector<std::byte> beginning(size_t{64} << 10);
+  beginning.resize(InputFile(path, ErrorKind::data).read(beginning));
+  const EncodedImage source{beginning, path.string(), max_pixels, {}};
+  if (format_of(source) == Format::jpeg) {
+    try {
+      return jpeg_size(source);
+    } catch (const Error&) {
+      // The pixels may begin later, behind a thumbnail: all of the file tells.
+    }
+  }
+  const FileBytes file = read_encoded(path, max_pixels);
+  return encoded_size({file.bytes, path.string(), max_pixels, {}});
+}
 
 Image decode_stored_png(const std::filesystem::path& path, int64_t max_pixels) {
   const FileBytes file = read_encoded(path, max_pixels);

@@ -57,6 +57,15 @@ AnyImage decode_any_image(std::span<const std::byte> bytes, const std::string& n
 Image decode_stored_png(const std::filesystem::path& path,
                         int64_t max_pixels = default_pixel_limit);
 
+/// The size of an image as decode_image gives it, without decoding it; of a JPEG only the beginning
+/// is read. Errors: as decode_image, but for damage to the pixels.
+struct ImageSize {
+  int height = 0, width = 0;
+
+  bool operator==(const ImageSize&) const = default;
+};
+ImageSize image_size(const std::filesystem::path& path, int64_t max_pixels = default_pixel_limit);
+
 /// Whether a file that begins with these bytes is a PNG of 16 bits per sample: the first
 /// `png_depth_end` tell.
 bool is_16_bit_png(std::span<const std::byte> beginning);

@@ -6,7 +6,9 @@
 #include <string>
 
 #include "fovea/core/error.h"
+#include "fovea/images/codec.h"
 #include "fovea/images/image.h"
+#include "fovea/images/orientation.h"
 
 namespace fovea {
 
@@ -34,6 +36,17 @@ AnyImage decode_png(const EncodedImage& source);
 Image decode_stored_png(const EncodedImage& source);
 Image decode_jpeg(const EncodedImage& source);
 Image decode_webp(const EncodedImage& source);
+
+/// The size of a picture of height x width once it is turned upright.
+inline ImageSize upright_size(int height, int width, int orientation) {
+  return on_its_side(orientation) ? ImageSize{width, height} : ImageSize{height, width};
+}
+
+/// From the bytes up to the pixels.
+ImageSize jpeg_size(const EncodedImage& source);
+/// From all bytes: what turns it upright may come after the pixels.
+ImageSize png_size(const EncodedImage& source);
+ImageSize webp_size(const EncodedImage& source);
 
 /// The bytes of PngEffort::fast, for images of less than a gigabyte.
 std::string fast_png_bytes(const Image& image);

@@ -181,6 +181,28 @@ Array crop(const Array& image, int64_t top, int64_t left, int64_t height, int64_
   return cropped<uint8_t>(image, top, left, height, width, outside);
 }
 
+void paste(Array& image, const Array& other, int64_t top, int64_t left) {
+  require_image("paste", image);
+  if (other.dtype() != image.dtype() || other.shape().rank() != 3 || other.dim(2) != image.dim(2)) {
+    throw Error(ErrorKind::usage, "paste: the images are of different kinds")
+        .with("onto", describe(image))
+        .with("given", describe(other));
+  }
+  const int64_t begin = std::clamp<int64_t>(-left, 0, other.dim(1));
+  const int64_t end = std::clamp<int64_t>(image.dim(1) - left, begin, other.dim(1));
+  const auto pixel = static_cast<size_t>(image.dim(2)) * size_of(image.dtype());
+  const auto at = [&](const Array& of, int64_t y, int64_t x) {
+    return static_cast<size_t>(y * of.dim(1) + x) * pixel;
+  };
+  for (int64_t y = std::max<int64_t>(-top, 0); y < std::min(image.dim(0) - top, other.dim(0));
+       ++y) {
+    if (end > begin) {
+      std::memcpy(image.raw() + at(image, top + y, left + begin), other.raw() + at(other, y, begin),
+                  static_cast<size_t>(end - begin) * pixel);
+    }
+  }
+}
+
 Matrix3 multiply(const Matrix3& a, const Matrix3& b) {
   Matrix3 product{};
   for (size_t i = 0; i < 9; ++i) {

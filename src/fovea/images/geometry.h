@@ -19,6 +19,10 @@ enum class PaddingMode : uint8_t { zeros, reflect, edge };
 Array crop(const Array& image, int64_t top, int64_t left, int64_t height, int64_t width,
            PaddingMode outside = PaddingMode::zeros);
 
+/// Writes `other` over a part of `image`, with its top left at (top, left), of which any part may
+/// lie outside. Errors: usage when they are not images of the same dtype and channels.
+void paste(Array& image, const Array& other, int64_t top, int64_t left);
+
 /// A map of the plane, row-major: (x, y) goes to (x' / w, y' / w) where (x', y', w) = M (x, y, 1).
 /// x points right and y down, in pixels: the pixel of row i and column j is the square from (j, i)
 /// to (j + 1, i + 1).

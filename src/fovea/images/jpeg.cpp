@@ -174,11 +174,10 @@ void check_header(const EncodedImage& source, const jpeg_decompress_struct& jpeg
 }
 
 /// The largest of 8, 4, 2 and 1 by which the picture, once upright, can be scaled down.
-unsigned divisor_of(const jpeg_decompress_struct& jpeg, const MinimumSize& minimum,
-                    bool on_its_side) {
+unsigned divisor_of(const jpeg_decompress_struct& jpeg, const MinimumSize& minimum, bool turned) {
   if (minimum == MinimumSize{}) return 1;
-  const auto height = static_cast<unsigned>(on_its_side ? minimum.width : minimum.height);
-  const auto width = static_cast<unsigned>(on_its_side ? minimum.height : minimum.width);
+  const auto height = static_cast<unsigned>(turned ? minimum.width : minimum.height);
+  const auto width = static_cast<unsigned>(turned ? minimum.height : minimum.width);
   unsigned divisor = 8;
   while (divisor > 1 &&
          (jpeg.image_height < height * divisor || jpeg.image_width < width * divisor))
@@ -216,11 +215,17 @@ Image decode_jpeg(const EncodedImage& source) {
   const jpeg_decompress_struct& header = reader.read_header();
   check_header(source, header);
   const int orientation = orientation_of(header);  // read_pixels forgets the segments
-  constexpr int first_on_its_side = 5;             // of the orientations
-  Image image =
-      reader.read_pixels(divisor_of(header, source.minimum, orientation >= first_on_its_side));
+  Image image = reader.read_pixels(divisor_of(header, source.minimum, on_its_side(orientation)));
   if (image.channels == 4) image = from_inverted_cmyk(image);
   return upright(std::move(image), orientation);
+}
+
+ImageSize jpeg_size(const EncodedImage& source) {
+  JpegReader reader(source);
+  const jpeg_decompress_struct& header = reader.read_header();
+  source.check_size(header.image_height, header.image_width);
+  return upright_size(static_cast<int>(header.image_height), static_cast<int>(header.image_width),
+                      orientation_of(header));
 }
 
 }  // namespace fovea

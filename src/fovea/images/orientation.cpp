@@ -60,7 +60,7 @@ int exif_orientation(std::span<const std::byte> exif) {
 template <class Sample>
 BasicImage<Sample> upright(BasicImage<Sample> image, int orientation) {
   if (orientation == 1) return image;
-  const bool transposed = orientation >= 5;
+  const bool transposed = on_its_side(orientation);
   const bool flip_rows =
       orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
   const bool flip_columns =

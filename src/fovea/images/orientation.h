@@ -16,6 +16,9 @@ bool is_exif(std::span<const std::byte> segment);
 /// means upright: it says nothing about the pixels.
 int exif_orientation(std::span<const std::byte> exif);
 
+/// Whether a picture with this orientation lies on its side: upright, height and width swap.
+constexpr bool on_its_side(int orientation) { return orientation >= 5; }
+
 /// The image turned upright, as Pillow's ImageOps.exif_transpose does.
 template <class Sample>
 BasicImage<Sample> upright(BasicImage<Sample> image, int orientation);

@@ -191,4 +191,19 @@ AnyImage decode_png(const EncodedImage& source) {
   return read_image<uint8_t>(source, reader);
 }
 
+ImageSize png_size(const EncodedImage& source) {
+  check_header(source);
+  constexpr size_t first_chunk = 8, around_data = 12;  // length, type and CRC
+  int orientation = 1;
+  for (size_t at = first_chunk; at + around_data <= source.bytes.size();) {
+    const size_t size = source.big32(at);
+    if (size > source.bytes.size() - at - around_data) break;
+    if (std::memcmp(source.bytes.data() + at + 4, "eXIf", 4) == 0)
+      orientation = exif_orientation(source.bytes.subspan(at + 8, size));
+    at += around_data + size;
+  }
+  return upright_size(static_cast<int>(source.big32(20)), static_cast<int>(source.big32(16)),
+                      orientation);
+}
+
 }  // namespace fovea

@@ -98,10 +98,10 @@ BasicImage<Sample> prepare(const BasicImage<Sample>& image, const Preprocessing&
 
 PictureArea prepared_area(int height, int width, const Preprocessing& p) {
   if (p.letterbox) {
-    const double scale =
-        std::min(static_cast<double>(p.height) / height, static_cast<double>(p.width) / width);
-    const double all_height = p.height / scale, all_width = p.width / scale;
-    return {(height - all_height) / 2, (width - all_width) / 2, all_height, all_width};
+    const LetterboxPart part = letterbox_part(height, width, p.height, p.width);
+    const double y = static_cast<double>(height) / part.height;
+    const double x = static_cast<double>(width) / part.width;
+    return {-part.top * y, -part.left * x, p.height * y, p.width * x};
   }
   if (!p.resize) return {0, 0, static_cast<double>(height), static_cast<double>(width)};
   const Region window = middle_of(height, width, p);

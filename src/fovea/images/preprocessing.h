@@ -12,6 +12,9 @@ namespace fovea {
 /// The smallest std that a Preprocessing may have.
 constexpr double minimum_std = 1e-6;
 
+/// The usual value of a letterbox's bars.
+constexpr int letterbox_gray = 114;
+
 /// How any picture becomes a network's input.
 struct Preprocessing {
   int height = 0;    ///< of the network's input, pixels

@@ -256,18 +256,12 @@ template <class Sample>
 BasicImage<Sample> letterbox(const BasicImage<Sample>& image, int height, int width, uint8_t value,
                              Filter filter) {
   check(image);
-  const double scale = std::min(static_cast<double>(height) / image.height,
-                                static_cast<double>(width) / image.width);
-  const auto fitted = [&](int side, int limit) {
-    return static_cast<int>(std::clamp<int64_t>(std::llround(side * scale), 1, limit));
-  };
-  const BasicImage<Sample> inner =
-      resize(image, fitted(image.height, height), fitted(image.width, width), filter);
+  const LetterboxPart part = letterbox_part(image.height, image.width, height, width);
+  const BasicImage<Sample> inner = resize(image, part.height, part.width, filter);
   auto result = BasicImage<Sample>::black(height, width, image.channels);
   std::ranges::fill(result.pixels, static_cast<Sample>(value * (result.white / 255)));
-  const int top = (height - inner.height) / 2, left = (width - inner.width) / 2;
   for (int y = 0; y < inner.height; ++y)
-    std::copy_n(inner.at(y, 0), inner.width * inner.channels, result.at(top + y, left));
+    std::copy_n(inner.at(y, 0), inner.width * inner.channels, result.at(part.top + y, part.left));
   return result;
 }
 
@@ -295,6 +289,16 @@ template Image letterbox(const Image&, int, int, uint8_t, Filter);
 template Image16 letterbox(const Image16&, int, int, uint8_t, Filter);
 template Image center_crop(const Image&, int, int);
 template Image16 center_crop(const Image16&, int, int);
+
+LetterboxPart letterbox_part(int image_height, int image_width, int height, int width) {
+  const double scale = std::min(static_cast<double>(height) / image_height,
+                                static_cast<double>(width) / image_width);
+  const auto fitted = [&](int side, int limit) {
+    return static_cast<int>(std::clamp<int64_t>(std::llround(side * scale), 1, limit));
+  };
+  const int inner_height = fitted(image_height, height), inner_width = fitted(image_width, width);
+  return {(height - inner_height) / 2, (width - inner_width) / 2, inner_height, inner_width};
+}
 
 int center_offset(int outer, int inner) {
   const int rest = outer - inner;

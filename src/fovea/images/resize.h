@@ -44,6 +44,12 @@ template <class Sample>
 BasicImage<Sample> letterbox(const BasicImage<Sample>& image, int height, int width, uint8_t value,
                              Filter filter);
 
+/// The part of the result of `letterbox`, height x width, that shows an image of this size.
+struct LetterboxPart {
+  int top, left, height, width;
+};
+LetterboxPart letterbox_part(int image_height, int image_width, int height, int width);
+
 /// The central height x width of `image`; half of an odd margin is rounded to an even number, as
 /// torchvision does. Errors: usage when the image is smaller.
 template <class Sample>

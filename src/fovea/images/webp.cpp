@@ -30,13 +30,15 @@ int orientation_of(std::span<const std::byte> bytes) {
   return 1;
 }
 
-}  // namespace
+const uint8_t* data_of(const EncodedImage& source) {
+  return reinterpret_cast<const uint8_t*>(source.bytes.data());
+}
 
-Image decode_webp(const EncodedImage& source) {
-  const auto* data = reinterpret_cast<const uint8_t*>(source.bytes.data());
+/// What the header says. Errors: data when it is damaged or the picture too large.
+WebPBitstreamFeatures read_header(const EncodedImage& source) {
   const size_t size = source.bytes.size();
   WebPBitstreamFeatures features;
-  switch (WebPGetFeatures(data, size, &features)) {
+  switch (WebPGetFeatures(data_of(source), size, &features)) {
     case VP8_STATUS_OK:
       break;
     case VP8_STATUS_NOT_ENOUGH_DATA:
@@ -46,14 +48,27 @@ Image decode_webp(const EncodedImage& source) {
       throw source.broken("damaged WebP: its header cannot be read");
   }
   source.check_size(static_cast<uint64_t>(features.height), static_cast<uint64_t>(features.width));
+  return features;
+}
+
+}  // namespace
+
+ImageSize webp_size(const EncodedImage& source) {
+  const WebPBitstreamFeatures features = read_header(source);
+  return upright_size(features.height, features.width, orientation_of(source.bytes));
+}
+
+Image decode_webp(const EncodedImage& source) {
+  const size_t size = source.bytes.size();
+  const WebPBitstreamFeatures features = read_header(source);
   if (features.has_animation != 0) {
     throw source.broken("an animated WebP is not a picture")
         .with("try", "save the frame that matters as a picture of its own");
   }
   Image image = Image::black(features.height, features.width, features.has_alpha != 0 ? 4 : 3);
   const auto decode = features.has_alpha != 0 ? WebPDecodeRGBAInto : WebPDecodeRGBInto;
-  if (decode(data, size, image.pixels.data(), image.pixels.size(), image.width * image.channels) ==
-      nullptr) {
+  if (decode(data_of(source), size, image.pixels.data(), image.pixels.size(),
+             image.width * image.channels) == nullptr) {
     throw source.broken("damaged WebP: its pixels cannot be decoded")
         .with("bytes", std::to_string(size));
   }

@@ -24,6 +24,7 @@ tasks::Measures Evaluation::measure(std::shared_ptr<const data::Dataset> dataset
                                     const std::function<void(const EvaluatedBatch&)>& each) {
   const int64_t size = dataset->size();
   tasks::Measures measures(metrics_, size);
+  const auto own = std::ssize(tasks::with_own(metrics_));
   data::Loader loader(std::move(dataset), {.batch = batch, .workers = 1});
   loader.start(0);
   while (const auto next = loader.next()) {
@@ -36,7 +37,7 @@ tasks::Measures Evaluation::measure(std::shared_ptr<const data::Dataset> dataset
             .targets = next->targets});
     }
     const auto first = outputs.begin() + 1;
-    measures.add({first, first + std::ssize(metrics_)}, next->size());
+    measures.add({first, first + own}, next->size());
     if (progress) progress(measures.count(), size);
   }
   return measures;

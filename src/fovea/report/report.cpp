@@ -31,7 +31,7 @@ Array first_input(const data::Dataset& samples) {
 
 /// The test set as the model counts its classes. Errors: usage when its targets are others.
 std::shared_ptr<const data::Dataset> test_set(const Predictor& predictor, const std::string& data) {
-  const data::DataSets sets = data::open(data);
+  const data::DataSets sets = tasks::sets_for(predictor.task().name(), data::open(data));
   const data::Targets& own = predictor.task().targets();
   if (own.type == sets.targets().type && own.names == sets.targets().names) return sets.test;
   if (own.type == data::class_targets({}).type)

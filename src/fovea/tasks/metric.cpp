@@ -72,21 +72,32 @@ std::vector<Metric> in_training(const std::vector<Metric>& metrics) {
   return some;
 }
 
+std::vector<Metric> with_own(const std::vector<Metric>& metrics) {
+  std::vector<Metric> some;
+  for (const Metric& metric : metrics) {
+    if (metric.of.empty()) some.push_back(metric);
+  }
+  return some;
+}
+
 Measures::Measures(std::vector<Metric> metrics, int64_t samples)
     : metrics_(std::move(metrics)), samples_(samples) {}
 
 void Measures::add(const std::vector<Array>& values, int64_t count) {
-  require(values.size() == metrics_.size(), "measures: one value per metric is expected");
   const bool first = sums_.empty();
   sums_.resize(metrics_.size());
-  for (size_t m = 0; m < values.size(); ++m) {
+  size_t v = 0;
+  for (size_t m = 0; m < metrics_.size(); ++m) {
+    if (!metrics_[m].of.empty()) continue;
+    require(v < values.size(), "measures: a value per metric is expected");
+    const Array& value = values[v++];
     if (metrics_[m].rows) {
-      add_rows(m, values[m], count);
+      add_rows(m, value, count);
     } else if (first) {
-      sums_[m] = values[m].clone();
+      sums_[m] = value.clone();
     } else {
       const std::span<double> sum = sums_[m].data<double>();
-      const std::span<const double> own = values[m].data<double>();
+      const std::span<const double> own = value.data<double>();
       for (size_t i = 0; i < own.size(); ++i) sum[i] += own[i];
     }
   }
@@ -109,6 +120,11 @@ void Measures::add_rows(size_t metric, const Array& rows, int64_t count) {
 }
 
 Array Measures::gathered(size_t metric) const {
+  if (const std::string& other = metrics_[metric].of; !other.empty()) {
+    const auto found = std::ranges::find(metrics_, other, &Metric::name);
+    require(found != metrics_.end() && found->of.empty(), "measures: no metric to compute from");
+    return gathered(static_cast<size_t>(found - metrics_.begin()));
+  }
   Array all = sums_[metric];
   if (!metrics_[metric].rows) return all;
   std::byte* data = all.raw();

@@ -58,7 +58,13 @@ struct Metric {
   /// batches are concatenated in order and held in memory until the end: keep rows small, such as
   /// two f32 per label. Needs `value` or `table`; never measured in training.
   std::function<Tensor(const Tensor& output, const Tensor& target)> rows = {};
+  /// Instead of `sum` and `rows`: the name of a metric before it in the list, from whose sum or
+  /// rows its `value` and `table` are computed too. Never measured in training.
+  std::string of = {};
 };
+
+/// The metrics that have a sum or rows of their own.
+std::vector<Metric> with_own(const std::vector<Metric>& metrics);
 
 /// The metrics that are measured on training batches and saved in checkpoints.
 std::vector<Metric> in_training(const std::vector<Metric>& metrics);
@@ -70,7 +76,8 @@ class Measures {
   explicit Measures(std::vector<Metric> metrics, int64_t samples = 0);
 
   const std::vector<Metric>& metrics() const { return metrics_; }
-  /// Adds the sums or rows of one batch of `count` samples, in the order of the metrics.
+  /// Adds the sums or rows of one batch of `count` samples, in the order of the metrics that have
+  /// their own.
   void add(const std::vector<Array>& values, int64_t count);
   /// Resets all sums.
   void clear();
@@ -92,7 +99,8 @@ class Measures {
 
   std::vector<Metric> metrics_;
   int64_t samples_;
-  std::vector<Array> sums_;  ///< of each metric, after the first batch; rows have spare capacity
+  /// Of each metric that has its own, after the first batch; rows have spare capacity.
+  std::vector<Array> sums_;
   int64_t count_ = 0;
 };
 

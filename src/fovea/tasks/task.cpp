@@ -88,6 +88,15 @@ std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets) 
       .with("tasks", join(names()));
 }
 
+data::DataSets sets_for(std::string_view name, data::DataSets sets) {
+  const auto entry = std::ranges::find(table(), name, &Entry::name);
+  if (entry == table().end() || entry->fits(sets.targets())) return sets;
+  for (const data::DataSets& other : sets.others) {
+    if (entry->fits(other.targets())) return other;
+  }
+  return sets;
+}
+
 void add_metric(std::string_view task, std::function<Metric(const data::Targets&)> make) {
   added_metrics()[std::string(task)].push_back(std::move(make));
 }
@@ -115,7 +124,7 @@ std::string output_name(const Metric& metric) { return "metric:" + metric.name; 
 void add_outputs(const std::vector<Metric>& metrics, const Tensor& output, const Tensor& target) {
   Graph& graph = output.graph();
   graph.enter(metric_scope, std::source_location::current());
-  for (const Metric& metric : metrics) {
+  for (const Metric& metric : with_own(metrics)) {
     const Tensor sum = metric.rows ? metric.rows(output, target) : metric.sum(output, target);
     if (metric.rows && (sum.rank() == 0 || sum.dim(0) != output.dim(0))) {
       throw Error(ErrorKind::usage,

@@ -88,6 +88,10 @@ void add(Entry entry);
 /// cannot learn.
 std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets);
 
+/// `sets` as the task of that name learns them: where it cannot learn their targets, but those of
+/// one of the `others`, that one; else, and for "", `sets`.
+data::DataSets sets_for(std::string_view name, data::DataSets sets);
+
 /// The losses of a task that --loss names, joined by "+"; "": none, for the default. Errors: usage
 /// for an unknown one, with the nearest, one that occurs twice, or a task without a choice.
 std::vector<std::string> parse_losses(std::string_view text, const Task& task);

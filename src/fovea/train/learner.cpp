@@ -47,7 +47,7 @@ const Program& Learner::program(int64_t n) {
 }
 
 const Program& Learner::evaluation_program(int64_t n) {
-  return evaluation_.program(setup_.inputs(n), setup_.targets(n));
+  return evaluation_.program(setup_.inputs(n), setup_.evaluation_targets(n));
 }
 
 }  // namespace fovea::train

@@ -122,7 +122,8 @@ Resumption read_run(const std::filesystem::path& folder, const Changes& changes)
 }
 
 Setup setup_of(const Resumption& run) {
-  data::DataSets sets = data::open(run.settings.data, run.index);
+  data::DataSets sets =
+      tasks::sets_for(run.settings.task, data::open(run.settings.data, run.index));
   check_data(run, sets);
   const std::optional<Preprocessing> images = learned(run.progress);
   Settings settings = run.settings;

@@ -92,10 +92,8 @@ Shape input_of(const Settings& settings, const data::Dataset& samples, const nn:
 }
 
 data::Augmentation augmentation_of(const Settings& settings, const data::Dataset& samples) {
-  const std::optional<Type> type = samples.typical_input();
-  const bool numbers = type && !data::is_image(*type);  // for which no transform is standard
-  data::Augmentation augmentation = data::Augmentation::parse(
-      numbers && settings.augment == "standard" ? "none" : settings.augment, type.has_value());
+  data::Augmentation augmentation =
+      data::Augmentation::parse(settings.augment, data::Augmentation::standard(samples));
   if (settings.mix.empty()) return augmentation;
   if (!augmentation.batch.empty()) {
     throw Error(ErrorKind::usage, "--mix and --augment both mix batches")
@@ -124,9 +122,12 @@ std::optional<Preprocessing> preprocessing_of(const Settings& settings, const Sh
                   .mean = std::vector<double>(static_cast<size_t>(input[0]), 0),
                   .std = std::vector<double>(static_cast<size_t>(input[0]), 1)};
   // Photos keep their aspect ratio: as much is cropped as in torchvision's 224 of 256 pixels.
-  // With targets that lie in the image all of it is wanted.
-  if (!samples.typical_input() && !data::lies_in_image(samples.targets().type))
-    p.resize = std::max(p.height, p.width) * 8 / 7;
+  // With targets that lie in the image all of it is wanted, and boxes keep their shape.
+  if (!samples.typical_input()) {
+    if (!data::lies_in_image(samples.targets().type))
+      p.resize = std::max(p.height, p.width) * 8 / 7;
+    if (data::is_boxes(samples.targets().type)) p.letterbox = letterbox_gray;
+  }
   for (const auto& step : augmentation_of(settings, samples).before) step->prepare_likewise(p);
   if (learned && learned->channels == p.channels) {
     p.filter = learned->filter;
@@ -303,7 +304,7 @@ Setup::Setup(const Settings& given, std::string_view index)
 Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Preprocessing>& known,
              const nn::Module* net)
     : settings(net != nullptr ? consistent(given) : with_net(consistent(given))),
-      sets(readable(settings, std::move(data), skipped)),
+      sets(readable(settings, tasks::sets_for(settings.task, std::move(data)), skipped)),
       task(task_of(settings, sets)),
       metrics(tasks::metrics(*task)),
       monitored(tasks::monitored(metrics, settings.monitor)),
@@ -360,10 +361,10 @@ void Setup::keep_images() {
   };
   const int64_t images = split.train->size() + split.val->size();
   const bool resized = options.augment.before.empty();
-  cache_bytes =
-      resized
-          ? std::min(limit, images * static_cast<int64_t>(inputs(1).bytes() + targets(1).bytes()))
-          : limit;
+  cache_bytes = resized
+                    ? std::min(limit, images * static_cast<int64_t>(inputs(1).bytes() +
+                                                                    evaluation_targets(1).bytes()))
+                    : limit;
   keep(split.train, resized);
   if (split.val->size() > 0) keep(split.val, true);
 }
@@ -471,8 +472,16 @@ Type Setup::inputs(int64_t n) const {
 }
 
 Type Setup::targets(int64_t n) const {
+  const data::Augmentation augment = augmentation();
+  return stacked_targets(
+      n, data::targets_after(augment.after, data::targets_after(augment.before, sets.targets())));
+}
+
+Type Setup::evaluation_targets(int64_t n) const { return stacked_targets(n, sets.targets()); }
+
+Type Setup::stacked_targets(int64_t n, const data::Targets& targets) const {
   const Type batch = inputs(n);
-  const Type one = data::target_type(sets.targets(), {batch.dtype, batch.shape.slice(1)});
+  const Type one = data::target_type(targets, {batch.dtype, batch.shape.slice(1)});
   return {one.dtype, Shape{n}.concat(one.shape)};
 }
 

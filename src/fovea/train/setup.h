@@ -83,14 +83,16 @@ struct Setup {
   /// The type of inputs of `n` samples from the loader: u8 or u16 [n, H, W, C] or f32 [n, C,
   /// spatial...].
   Type inputs(int64_t n) const;
-  /// The type of their targets.
+  /// The type of their targets; in validation and tests, where nothing is augmented.
   Type targets(int64_t n) const;
+  Type evaluation_targets(int64_t n) const;
 
  private:
   void check_batches() const;
   void check_views() const;
   void check_monitoring() const;
   void keep_images();
+  Type stacked_targets(int64_t n, const data::Targets& targets) const;
 };
 
 /// Samples per batch in validation and test, for a run that trains with `batch`: limited so that

@@ -10,6 +10,8 @@ TransformEntry crop_entry();
 TransformEntry center_crop_entry();
 TransformEntry random_resized_crop_entry();
 TransformEntry letterbox_entry();
+TransformEntry scale_jitter_entry();
+TransformEntry mosaic_entry();
 TransformEntry flip_entry();
 TransformEntry vertical_flip_entry();
 TransformEntry rotation_entry();

@@ -68,6 +68,14 @@ Argument interpolation_argument(Filter default_value) {
           .help = "what a pixel between others becomes"};
 }
 
+Argument bars_argument() {
+  return {.name = "value",
+          .type = ArgumentType::integer,
+          .default_value = int64_t{letterbox_gray},
+          .maximum = 255,
+          .help = "of the pixels beside the image, 0 black to 255 white"};
+}
+
 Filter interpolation_of(const Arguments& arguments) {
   return *filter_named(arguments.word("interpolation"));
 }

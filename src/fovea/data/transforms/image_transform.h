@@ -37,6 +37,9 @@ Argument probability_argument(double default_value = 0.5);
 Argument interpolation_argument(Filter default_value);
 Filter interpolation_of(const Arguments& arguments);
 
+/// "value" of the pixels beside an image that does not fill its frame, 0 to 255.
+Argument bars_argument();
+
 /// Uniform in [low, high).
 double uniform(Random& random, double low, double high);
 /// A uniform integer in [low, high].

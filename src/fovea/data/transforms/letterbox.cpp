@@ -36,11 +36,7 @@ class Letterbox : public Transform {
 
 TransformEntry letterbox_entry() {
   const Choice choice{.name = "letterbox",
-                      .arguments = {{.name = "value",
-                                     .type = ArgumentType::integer,
-                                     .default_value = int64_t{114},
-                                     .maximum = 255,
-                                     .help = "of the bars, 0 black to 255 white"}},
+                      .arguments = {bars_argument()},
                       .help = "scales the image to fit into the net's input, with bars beside it"};
   return {.choice = choice, .example = "letterbox", .make = [choice](const Arguments& a) {
             return AnyTransform(std::make_shared<Letterbox>(

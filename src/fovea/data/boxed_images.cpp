@@ -1,0 +1,154 @@
+#include "fovea/data/boxed_images.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <utility>
+
+#include "fovea/core/files.h"
+#include "fovea/core/text.h"
+
+namespace fovea::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t most_boxes = 10'000;    // in an image: the rows of every target
+constexpr size_t most_classes = 65'536;  // a 32-bit float holds their numbers exactly
+constexpr double rounded_pixels = 1;     // pixels that a box may stick out
+
+ImageList image_list_of(const fs::path& root, const std::vector<BoxedImage>& images) {
+  ImageList list{
+      .root = root, .paths = {}, .targets = Array(DType::f32, {std::ssize(images), 0, 5})};
+  for (const BoxedImage& image : images) list.paths.push_back(image.path);
+  return list;
+}
+
+/// Whether a decoder makes a picture of this size out of one of `full`, at a part of its size.
+bool is_scaled(int64_t size, int full) {
+  for (const int divisor : {1, 2, 4, 8}) {
+    if (size == (full + divisor - 1) / divisor) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void BoxedImage::fail(Error error) {
+  if (!problem) problem = std::make_shared<const Error>(std::move(error));
+}
+
+void BoxedImage::add(ClassBox box, const std::string& where) {
+  const auto right = static_cast<double>(width), bottom = static_cast<double>(height);
+  const auto bad = [&](const std::string& what) {
+    fail(Error(ErrorKind::data, fmt::format("{}: {}", where, what))
+             .with("box", fmt::format("left {:.6g}, top {:.6g}, right {:.6g}, bottom {:.6g}",
+                                      box.x1, box.y1, box.x2, box.y2))
+             .with("image", fmt::format("{}x{}: {}", height, width, printable(path)))
+             .with("try", "--on-bad-image skip, which leaves such images out"));
+  };
+  if (!std::isfinite(box.x1) || !std::isfinite(box.y1) || !std::isfinite(box.x2) ||
+      !std::isfinite(box.y2))
+    return bad("the box has numbers that are not finite");
+  if (box.x1 < -rounded_pixels || box.y1 < -rounded_pixels || box.x2 > right + rounded_pixels ||
+      box.y2 > bottom + rounded_pixels)
+    return bad("the box lies outside the image, in part or as a whole");
+  ClassBox inside = box;
+  inside.x1 = std::max(box.x1, 0.0);
+  inside.y1 = std::max(box.y1, 0.0);
+  inside.x2 = std::min(box.x2, right);
+  inside.y2 = std::min(box.y2, bottom);
+  if (!(inside.width() > 0 && inside.height() > 0)) return bad("the box is empty");
+  if (boxes.size() == most_boxes) return bad(fmt::format("more than {} boxes", most_boxes));
+  boxes.push_back(inside);
+}
+
+BoxedImages::BoxedImages(const fs::path& root, std::vector<BoxedImage> images,
+                         const Targets& meaning)
+    : ImageFiles(image_list_of(root, images), meaning), images_(std::move(images)) {}
+
+Array BoxedImages::target(int64_t i) const {
+  const BoxedImage& image = images_[static_cast<size_t>(i)];
+  if (image.problem) throw Error(*image.problem);
+  return box_array(image.boxes, targets().capacity);
+}
+
+Sample BoxedImages::scaled_sample(int64_t i, const MinimumSize& minimum) const {
+  Sample sample = ImageFiles::scaled_sample(i, minimum);
+  const BoxedImage& image = images_[static_cast<size_t>(i)];
+  const int64_t height = sample.input.dim(0), width = sample.input.dim(1);
+  if (height == image.height && width == image.width) return sample;
+  if (minimum == MinimumSize{} || !is_scaled(height, image.height) ||
+      !is_scaled(width, image.width)) {
+    throw Error(ErrorKind::data, name(i) + ": is not of the size that its boxes are for")
+        .with("image", fmt::format("{}x{}", height, width))
+        .with("boxes", fmt::format("for {}x{}", image.height, image.width))
+        .with("try", "annotations of this image, before it was turned or resized");
+  }
+  const double y = static_cast<double>(height) / image.height;
+  const double x = static_cast<double>(width) / image.width;
+  std::vector<ClassBox> boxes = image.boxes;
+  for (ClassBox& box : boxes) {
+    box.x1 *= x;
+    box.x2 *= x;
+    box.y1 *= y;
+    box.y2 *= y;
+  }
+  sample.target = box_array(boxes, targets().capacity);
+  return sample;
+}
+
+DataSets boxed_sets(const std::string& name, std::vector<std::string> classes, BoxedSplit train,
+                    BoxedSplit val, BoxedSplit test) {
+  if (train.images.empty())
+    throw Error(ErrorKind::data, train.root.string() + ": no images to train on");
+  if (classes.empty()) throw Error(ErrorKind::data, train.root.string() + ": no classes");
+  size_t capacity = 1;
+  for (const BoxedSplit* split : {&train, &val, &test}) {
+    for (const BoxedImage& image : split->images) capacity = std::max(capacity, image.boxes.size());
+  }
+  const Targets meaning = box_targets(std::move(classes), static_cast<int64_t>(capacity));
+  const auto made = [&](BoxedSplit& split) -> std::shared_ptr<const Dataset> {
+    if (split.images.empty()) return nullptr;
+    return std::make_shared<BoxedImages>(split.root, std::move(split.images), meaning);
+  };
+  return with_test_split(
+      {.name = name, .train = made(train), .test = made(test), .val = made(val)});
+}
+
+void check_class_names(const std::string& where, const std::vector<std::string>& names) {
+  const auto bad = [&](const std::string& what) {
+    return Error(ErrorKind::data, fmt::format("{}: {}", where, what));
+  };
+  if (names.empty()) throw bad("no classes");
+  if (names.size() > most_classes) throw bad(fmt::format("more than {} classes", most_classes));
+  std::set<std::string> known;
+  for (const std::string& name : names) {
+    if (name.empty()) throw bad("a class has no name");
+    if (!known.insert(name).second)
+      throw bad(fmt::format("the class {} occurs twice", printable(name)));
+  }
+}
+
+std::vector<std::string> read_class_list(const fs::path& file) {
+  std::vector<std::string> names = split(read_text(file, ErrorKind::data), '\n');
+  for (std::string& name : names) {
+    if (name.ends_with('\r')) name.pop_back();
+  }
+  while (!names.empty() && names.back().empty()) names.pop_back();
+  check_class_names(file.string(), names);
+  return names;
+}
+
+void check_inside(const std::string& where, const std::string& path) {
+  const fs::path given(path);
+  if (!path.empty() && given.is_relative() && std::ranges::count(given, fs::path("..")) == 0)
+    return;
+  throw Error(ErrorKind::data,
+              fmt::format("{}: \"{}\" is not the name of a file in a folder of images", where,
+                          printable(path)));
+}
+
+}  // namespace fovea::data
