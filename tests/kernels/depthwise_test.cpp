@@ -42,11 +42,11 @@ std::optional<Problem> random_problem(Random& random, int pass, Type x, Layout l
     if (random.below(2) == 0)
       step.activation =
           pick<UnaryKind>(random, {UnaryKind::relu6, UnaryKind::silu, UnaryKind::hardswish});
-    forward.append(step);
+    forward.epilogue.append(step);
   }
   Types in{x, weight};
   if (bias) in.push_back({DType::f32, {x.dim(1)}});
-  in.insert(in.end(), forward.residuals(), y);
+  in.insert(in.end(), forward.epilogue.residuals(), y);
   return Problem{forward, in, {y}};
 }
 

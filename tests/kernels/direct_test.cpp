@@ -45,14 +45,14 @@ Problem random_convolution(Random& random, int axes, DType dtype = DType::f32) {
   // Between two steps, the reference rounds bf16 once more.
   for (int64_t steps = pick(random, 0, dtype == DType::f32 ? 3 : 1); steps > 0; --steps) {
     if (random.below(2) == 0) {
-      op.append({});
+      op.epilogue.append({});
     } else {
       const auto kind =
           static_cast<UnaryKind>(random.below(static_cast<size_t>(UnaryKind::hardswish) + 1));
-      op.append({.activation = kind, .alpha = 0.5});
+      op.epilogue.append({.activation = kind, .alpha = 0.5});
     }
   }
-  in.insert(in.end(), op.residuals(), y);
+  in.insert(in.end(), op.epilogue.residuals(), y);
   return {.op = op, .in = in, .out = {y}, .threads = 1};
 }
 
@@ -75,10 +75,10 @@ Problem random_gradient(Random& random, int axes, bool weights, DType dtype) {
   if (x.layout == Layout::plain) x.layout = Layout::channels_last;
   x.dtype = w.dtype = y.dtype = dtype;
   if (!weights) return {.op = ConvBackwardData{g, x.shape}, .in = {w, y}, .out = {x}, .threads = 1};
-  return {.op = ConvBackwardWeights{g, w.shape},
-          .in = {x, y},
-          .out = {{DType::f32, w.shape}},
-          .threads = 1};
+  const ConvBackwardWeights op{g, w.shape, random.below(2) == 0};
+  Types out{{DType::f32, w.shape}};
+  if (op.bias) out.push_back({DType::f32, {w.dim(0)}});
+  return {.op = op, .in = {x, y}, .out = out, .threads = 1};
 }
 
 TEST(Direct, GradientsEqualTheirReferenceForAnyStrideAndLayout) {
@@ -107,9 +107,9 @@ TEST(Direct, LargeGradientsOfWeightsAreCutIntoBlocksOfChannelsAndPositions) {
     const ConvGeometry g{{stride, stride}, {1, 1}, {padding, padding}, {padding, padding}, 1};
     const int64_t side = (x[2] + 2 * padding - weight[2]) / stride + 1;
     const Problem problem{
-        .op = ConvBackwardWeights{g, weight},
+        .op = ConvBackwardWeights{g, weight, true},
         .in = {{DType::f32, x, layout}, {DType::f32, {x[0], weight[0], side, side}, layout}},
-        .out = {{DType::f32, weight}},
+        .out = {{DType::f32, weight}, {DType::f32, {weight[0]}}},
         .threads = 1};
     EXPECT_TRUE(check("simd:direct", problem, random_inputs(problem, random),
                       bound_of(x[0] * side * side)));
@@ -152,18 +152,28 @@ TEST(Direct, ThreadsGetEqualSharesOfOneImage) {
   EXPECT_EQ(make_plan(pixels, 16, 7, 2).tasks() % 2, 0);
 }
 
+constexpr UnaryKind smooth[] = {UnaryKind::gelu, UnaryKind::gelu_tanh, UnaryKind::silu,
+                                UnaryKind::sigmoid};
+
 TEST(Direct, LinearLayersOfAnyNumberOfRowsEqualTheReference) {
   const FixedWeightsScope fixed(true);
   Random random(1, "linear");
   for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const DType dtype = trial % 4 == 3 ? DType::bf16 : DType::f32;
     const int64_t in = pick(random, 1, 300), out = pick(random, 1, 80);
     Shape rows = trial % 3 == 0 ? Shape{pick(random, 1, 3)} : Shape{pick(random, 1, 3), 17};
-    Type x{DType::f32, rows}, y{DType::f32, rows};
-    x.shape = rows.concat({in}), y.shape = rows.concat({out});
-    Types types{x, {DType::f32, {out, in}}};
-    const Linear op{.bias = random.below(2) == 0};
+    const Type x{dtype, rows.concat({in})}, y{dtype, rows.concat({out})};
+    Types types{x, {dtype, {out, in}}};
+    Linear op{.bias = random.below(2) == 0};
     if (op.bias) types.push_back({DType::f32, {out}});
-    const Problem problem{.op = op, .in = types, .out = {y}, .threads = 1};
+    for (int64_t steps = pick(random, 0, dtype == DType::f32 ? 3 : 1); steps > 0; --steps) {
+      EpilogueStep step;
+      if (random.below(2) == 0) step.activation = smooth[random.below(std::size(smooth))];
+      op.epilogue.append(step);
+    }
+    types.insert(types.end(), op.epilogue.residuals(), y);
+    op.sums = !op.epilogue.empty() && random.below(2) == 0;
+    const Problem problem{.op = op, .in = types, .out = Types(op.sums ? 2 : 1, y), .threads = 1};
     ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of(in)));
   }
 }
@@ -171,26 +181,32 @@ TEST(Direct, LinearLayersOfAnyNumberOfRowsEqualTheReference) {
 TEST(Direct, ProductsOfMatricesEqualTheirReference) {
   Random random(1, "products");
   for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const DType dtype = trial % 4 == 3 ? DType::bf16 : DType::f32;
     const int64_t m = pick(random, 1, 60), n = pick(random, 1, 80), k = pick(random, 1, 300);
-    const auto matrix = [](int64_t rows, int64_t columns, bool transposed) -> Type {
-      return {DType::f32, transposed ? Shape{columns, rows} : Shape{rows, columns}};
+    const auto matrix = [&](int64_t rows, int64_t columns, bool transposed) -> Type {
+      return {dtype, transposed ? Shape{columns, rows} : Shape{rows, columns}};
     };
-    const MatMul op{.transpose_a = trial % 3 == 1, .transpose_b = trial % 3 == 2};
-    const Problem problem{.op = op,
-                          .in = {matrix(m, k, op.transpose_a), matrix(k, n, op.transpose_b)},
-                          .out = {{DType::f32, {m, n}}},
-                          .threads = 1};
+    MatMul op{.transpose_a = trial % 3 == 1, .transpose_b = trial % 3 == 2};
+    op.wide_result = op.transpose_a && dtype != DType::f32;
+    op.sums = op.transpose_a && random.below(2) == 0;
+    Types in{matrix(m, k, op.transpose_a), matrix(k, n, op.transpose_b)};
+    if (!op.transpose_a && random.below(2) == 0) {
+      op.slope = smooth[random.below(std::size(smooth))];
+      op.value = random.below(2) == 0;
+      in.push_back(matrix(m, n, false));
+    }
+    const Problem problem{.op = op, .in = in, .out = op.infer(in), .threads = 1};
     ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of(k)));
   }
 }
 
 TEST(Direct, IsChosenForGradientsOfManyWeightsAndForRowsThatConflictInTheCaches) {
-  const auto product = [](int64_t rows, int64_t columns) {
-    const Type dy{DType::f32, {rows, 768}}, w{DType::f32, {768, columns}};
+  const auto product = [](int64_t rows, int64_t columns, int64_t inner = 768) {
+    const Type dy{DType::f32, {rows, inner}}, w{DType::f32, {inner, columns}};
     return choose_kernel({MatMul{}, {dy, w}, {{DType::f32, {rows, columns}}}}).name;
   };
   EXPECT_EQ(product(784, 3072), "simd:direct");
-  EXPECT_EQ(product(784, 1000), "onednn");
+  EXPECT_EQ(product(784, 1000, 1024), "onednn");
   EXPECT_EQ(product(16, 3072), "onednn");
   const Type x{DType::f32, {4, 1024, 14, 14}, Layout::channels_last};
   const Type dy{DType::f32, {4, 256, 14, 14}, Layout::channels_last};

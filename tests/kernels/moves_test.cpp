@@ -65,6 +65,9 @@ TEST(Moves, PermuteTakesAndGivesAnyLayout) {
 }
 
 TEST(Moves, ChannelsMoveToTheLastAxisAndBackWithoutAReorder) {
+  const auto is_view = [](const Type& x, const Type& y, const std::vector<int>& axes) {
+    return fovea::is_view(Permute{axes}, {x}, {y});
+  };
   const Type image{DType::f32, {2, 32, 5, 6}, Layout::blocked16};
   const Type rows{DType::f32, {2, 5, 6, 32}};
   const auto last = priced_layouts(Problem{Permute{{0, 2, 3, 1}}, {image}, {rows}});
@@ -74,7 +77,13 @@ TEST(Moves, ChannelsMoveToTheLastAxisAndBackWithoutAReorder) {
   const auto first = priced_layouts(Problem{Permute{{0, 3, 1, 2}}, {rows}, {image}});
   ASSERT_EQ(first.size(), 1u);
   EXPECT_EQ(first[0].layouts.in[0], Layout::plain);
-  EXPECT_EQ(first[0].layouts.out[0], preferred_layout(image));
+  EXPECT_EQ(first[0].layouts.out[0], Layout::channels_last);
+  Type last_image = image;
+  last_image.layout = Layout::channels_last;
+  EXPECT_TRUE(is_view(last_image, rows, {0, 2, 3, 1}));
+  EXPECT_TRUE(is_view(rows, last_image, {0, 3, 1, 2}));
+  EXPECT_FALSE(is_view(image, rows, {0, 2, 3, 1}));
+  EXPECT_FALSE(is_view(rows, last_image, {0, 2, 3, 1}));
   EXPECT_TRUE(priced_layouts(Problem{Permute{{0, 2, 1, 3}}, {rows}, {rows}}).empty());
 }
 

@@ -111,11 +111,11 @@ std::optional<Problem> forward(Random& random, DType dtype) {
     constexpr UnaryKind kinds[] = {UnaryKind::relu, UnaryKind::leaky_relu};
     EpilogueStep step;
     if (random.below(2) == 0) step = {.activation = kinds[random.below(2)], .alpha = 0.25};
-    op.append(step);
+    op.epilogue.append(step);
   }
   Types in{c->x_type(), {dtype, c->weight}};
   if (op.bias) in.push_back({f32, {c->weight[0]}});
-  in.insert(in.end(), op.residuals(), c->y_type());
+  in.insert(in.end(), op.epilogue.residuals(), c->y_type());
   EXPECT_EQ(op.infer(plain(in))[0].shape, c->y);
   return Problem{op, in, {c->y_type()}};
 }
@@ -208,9 +208,15 @@ TEST(OneDnn, LinearEqualsItsReference) {
     const int64_t in = pick(random, 1, 70), out = pick(random, 1, 40);
     Shape x{pick(random, 1, 20)};
     if (random.below(3) == 0) x = x.concat({pick(random, 1, 5)});
-    const Linear op{.bias = random.below(2) == 0};
+    Linear op{.bias = random.below(2) == 0};
     Types types{{dtype, x.concat({in})}, {dtype, {out, in}}};
     if (op.bias) types.push_back({f32, {out}});
+    if (random.below(2) == 0) {  // by kernels of their own
+      op.epilogue.append({.activation = UnaryKind::gelu});
+      op.sums = random.below(2) == 0;
+      if (random.below(2) == 0) op.epilogue.append({});
+      types.insert(types.end(), op.epilogue.residuals(), {dtype, x.concat({out})});
+    }
     return make_problem(op, types);
   });
 }
@@ -218,12 +224,19 @@ TEST(OneDnn, LinearEqualsItsReference) {
 TEST(OneDnn, MatrixProductsEqualTheirReferenceTransposedOrNot) {
   repeat("matmul", [](Random& random, DType dtype) -> std::optional<Problem> {
     const int64_t m = pick(random, 1, 30), k = pick(random, 1, 60), n = pick(random, 1, 30);
-    const MatMul op{.transpose_a = random.below(2) == 0,
-                    .transpose_b = random.below(2) == 0,
-                    .wide_result = random.below(2) == 0};
+    MatMul op{.transpose_a = random.below(2) == 0,
+              .transpose_b = random.below(2) == 0,
+              .wide_result = random.below(2) == 0};
     const Shape batch = random.below(3) == 0 ? Shape{pick(random, 1, 4)} : Shape{};
-    return make_problem(op, {{dtype, batch.concat(op.transpose_a ? Shape{k, m} : Shape{m, k})},
-                             {dtype, batch.concat(op.transpose_b ? Shape{n, k} : Shape{k, n})}});
+    Types types{{dtype, batch.concat(op.transpose_a ? Shape{k, m} : Shape{m, k})},
+                {dtype, batch.concat(op.transpose_b ? Shape{n, k} : Shape{k, n})}};
+    op.sums = op.transpose_a && batch.rank() == 0 && dtype == DType::f32 && random.below(2) == 0;
+    if (!op.wide_result && !op.sums && random.below(2) == 0) {
+      op.slope = UnaryKind::gelu;
+      op.value = random.below(2) == 0;
+      types.push_back({dtype, batch.concat({m, n})});
+    }
+    return make_problem(op, types);
   });
 }
 

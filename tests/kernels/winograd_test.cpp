@@ -68,8 +68,8 @@ TEST(Winograd, EveryPassEqualsItsReference) {
       case 0:
         run(Conv{.geometry = same,
                  .kernel = {3, 3},
-                 .epilogue = std::vector<int64_t>(trial % 2 == 0 ? 1 : 0),  // relu
-                 .alphas = std::vector<double>(trial % 2 == 0 ? 1 : 0)},
+                 .epilogue = {.codes = std::vector<int64_t>(trial % 2 == 0 ? 1 : 0),  // relu
+                              .alphas = std::vector<double>(trial % 2 == 0 ? 1 : 0)}},
             {s.x, s.weight});
         break;
       case 1:
@@ -125,11 +125,11 @@ Problem random_pass(Random& random, int pass, DType dtype) {
   if (pass == 0) {
     Conv op{.geometry = g, .kernel = {3, 3}};
     op.bias = random.below(2) == 0;
-    if (random.below(2) == 0) op.append({});
-    if (random.below(2) == 0) op.append({.activation = UnaryKind::relu});
+    if (random.below(2) == 0) op.epilogue.append({});
+    if (random.below(2) == 0) op.epilogue.append({.activation = UnaryKind::relu});
     Types in{x, weight};
     if (op.bias) in.push_back({DType::f32, {y.dim(1)}});
-    in.insert(in.end(), op.residuals(), y);
+    in.insert(in.end(), op.epilogue.residuals(), y);
     return {op, in, {y}};
   }
   if (pass == 1) return {ConvBackwardData{g, x.shape}, {weight, y}, {x}};

@@ -7,12 +7,15 @@
 #include "fovea/ops/activation.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/conv.h"
+#include "fovea/ops/linear.h"
 #include "fovea/ops/norm.h"
 #include "fovea/ops/pool.h"
 #include "fovea/ops/shape_ops.h"
 #include "fovea/passes/autodiff.h"
 #include "fovea/passes/fold_batchnorm.h"
+#include "fovea/passes/fold_scale.h"
 #include "fovea/passes/fuse.h"
+#include "fovea/passes/fuse_activation.h"
 #include "fovea/passes/pipeline.h"
 #include "fovea/passes/recompute.h"
 #include "fovea/passes/simplify.h"
@@ -56,7 +59,7 @@ TEST(Passes, PreserveTheResultsOfRandomNets) {
     const std::pair<std::shared_ptr<Graph>,
                     std::vector<std::function<std::shared_ptr<Graph>(const Graph&)>>>
         chains[] = {{train, {simplify, fuse_norm, layouts}},
-                    {eval, {simplify, fold_batchnorm, fuse_conv, layouts}},
+                    {eval, {simplify, fold_batchnorm, fuse_epilogue, layouts}},
                     {autodiff(*train, "loss"), {simplify, layouts, recompute_all}},
                     {autodiff(*train, "loss"), {simplify, layouts, recompute_segments}},
                     {autodiff(*fuse_norm(*train), "loss"), {layouts, recompute_all}},
@@ -306,7 +309,7 @@ TEST(FoldBatchNorm, IsDoneByTheConvolution) {
   %11 = relu(%10): f64[1, 16, 2, 2]
   output y = %11
 )");
-  const auto folded = fold_batchnorm(*graph), fused = fuse_conv(*folded);
+  const auto folded = fold_batchnorm(*graph), fused = fuse_epilogue(*folded);
   EXPECT_EQ(body(*fused), R"(
   %8, %9 = fold_batchnorm(%2, %3, %4, %5, %6, %7) eps=1e-05 bias: f64[16, 16, 3, 3], f64[16]
   %10 = conv(%0, %8, %9, %1) kernel=3 stride=1 padding=1 bias epilogue=[-1, 0]: f64[1, 16, 2, 2]
@@ -327,7 +330,7 @@ TEST(FuseConv, TakesEveryActivationAndAddsInTheirOrder) {
     const auto graph = make(Mode::eval);
     const Tensor x = image(*graph), skip = image(*graph, "skip");
     graph->output("y", activation(activation(conv_layer(x, "conv", true)) + skip));
-    const auto fused = fuse_conv(*graph);
+    const auto fused = fuse_epilogue(*graph);
     EXPECT_EQ(fused->nodes().size(), 1u) << print(*fused);
     EXPECT_TRUE(same_results(*graph, *fused)) << print(*graph);
   }
@@ -338,9 +341,86 @@ TEST(FuseConv, TheLaterOfTwoConvolutionsAddsTheOther) {
   const Tensor x = image(*graph);
   const Tensor first = hardswish(conv_layer(x, "a")), second = relu(conv_layer(x, "b"));
   graph->output("y", silu(first + second));
-  const auto fused = fuse_conv(*graph);
+  const auto fused = fuse_epilogue(*graph);
   EXPECT_EQ(fused->nodes().size(), 2u) << print(*fused);
   EXPECT_TRUE(same_results(*graph, *fused));
+}
+
+/// The products of a block of ConvNeXt, at each pixel, and its layer scale: x + s (w2 gelu(w1 x)).
+Tensor pixel_block(const Tensor& x, const Shape& scale) {
+  Graph& graph = x.graph();
+  const Tensor hidden = gelu(linear(permute(x, {0, 2, 3, 1}), parameter(graph, "w1", {32, 16}),
+                                    parameter(graph, "b1", {32})));
+  const Tensor y = linear(hidden, parameter(graph, "w2", {16, 32}), parameter(graph, "b2", {16}));
+  return parameter(graph, "scale", scale) * permute(y, {0, 3, 1, 2}) + x;
+}
+Tensor pixels(Graph& graph, int64_t batch) {
+  return graph.input("x", {DType::f64, {batch, 16, 4, 4}});
+}
+
+TEST(FoldScale, ScalesTheWeightsOfTheLayer) {
+  for (const Mode mode : {Mode::train, Mode::eval}) {
+    const auto graph = make(mode);
+    const Tensor x = pixels(*graph, 32);
+    graph->output("y", pixel_block(x, {16, 1, 1}));
+    graph->output("conv", conv_layer(x, "conv", true) * parameter(*graph, "s", {16, 1, 1}));
+    graph->output("loss", mean(graph->output("y") * graph->output("conv")));
+    const auto folded = fold_scale(*graph);
+    EXPECT_TRUE(same_results(*graph, *folded));
+    for (const Node& node : folded->nodes()) {
+      if (node.op.name() != "broadcast_mul") continue;
+      EXPECT_NE(folded->value(node.outputs[0]).type.dim(0), 32) << print(*folded);
+    }
+    if (mode == Mode::eval) continue;
+    EXPECT_TRUE(same_results(*autodiff(*graph, "loss"), *autodiff(*folded, "loss")));
+  }
+}
+
+TEST(FoldScale, LeavesOtherProductsAlone) {
+  const auto graph = make(Mode::eval);
+  const Tensor x = pixels(*graph, 1);
+  const Tensor s = parameter(*graph, "s", {16, 1, 1}), conv = conv_layer(x, "a");
+  graph->output("two uses", conv * s + conv);
+  graph->output("by data", conv_layer(x, "b") * global_avg_pool(x));
+  graph->output("along rows", conv_layer(x, "c") * parameter(*graph, "row", {4, 1}));
+  EXPECT_EQ(count(*fold_scale(*graph), "broadcast_mul"), 3);
+  EXPECT_EQ(fold_scale(*graph)->nodes().size(), graph->nodes().size());
+  const auto small = make(Mode::train);  // more weights than results
+  small->output("y", conv_layer(image(*small), "a") * parameter(*small, "s", {16, 1, 1}));
+  EXPECT_EQ(fold_scale(*small)->nodes().size(), small->nodes().size());
+}
+
+TEST(FuseEpilogue, OfALinearLayerAddsBeforeChannelsMoveBack) {
+  const auto graph = make(Mode::eval);
+  graph->output("y", pixel_block(pixels(*graph, 1), {16, 1, 1}));
+  const auto fused = fuse_epilogue(*fold_scale(*graph));
+  EXPECT_TRUE(same_results(*graph, *fused));
+  EXPECT_EQ(count(*fused, "gelu") + count(*fused, "add"), 0) << print(*fused);
+  EXPECT_EQ(count(*fused, "linear"), 2);
+}
+
+TEST(FuseActivation, ProductsComputeItAndItsGradient) {
+  const auto graph = make(Mode::train);
+  graph->output("loss", mean(pixel_block(pixels(*graph, 4), {16, 1, 1})));
+  const auto derived = simplify(*autodiff(*graph, "loss")), fused = fuse_activation(*derived);
+  EXPECT_TRUE(same_results(*derived, *fused)) << print(*fused);
+  EXPECT_EQ(count(*fused, "gelu") + count(*fused, "gelu_backward"), 0) << print(*fused);
+  for (const Node& node : fused->nodes()) {
+    if (node.op.name() != "linear" || node.outputs.size() == 1) continue;
+    for (const Node& other : fused->nodes()) {
+      const auto reads = std::ranges::count(other.inputs, node.outputs[0]);
+      EXPECT_EQ(other.origin.backward ? reads : 0, 0) << "is kept\n" << print(*fused);
+    }
+  }
+}
+
+TEST(FuseActivation, LeavesActivationsWithOtherGradientsAlone) {
+  const auto graph = make(Mode::train);
+  const Tensor x = pixels(*graph, 4);
+  graph->output("loss",
+                mean(gelu(conv_layer(x, "a")) * gelu(linear(x, parameter(*graph, "w", {4, 4})))));
+  const auto derived = simplify(*autodiff(*graph, "loss"));
+  EXPECT_EQ(body(*fuse_activation(*derived)), body(*derived));
 }
 
 TEST(FoldBatchNorm, DoesNotFoldIntoAConvolutionThatIsAnOutput) {
@@ -486,9 +566,10 @@ TEST(Pipeline, ShowsEachPass) {
   };
   using Names = std::vector<std::string>;
   EXPECT_EQ(names(*random_net(random, Mode::train), "loss"),
-            (Names{"simplify", "fuse_norm", "autodiff", "simplify", "layout", "recompute"}));
+            (Names{"simplify", "fold_scale", "fuse_norm", "autodiff", "simplify", "fuse_activation",
+                   "layout", "recompute"}));
   EXPECT_EQ(names(*random_net(random, Mode::eval), ""),
-            (Names{"simplify", "fold_batchnorm", "fuse_conv", "layout"}));
+            (Names{"simplify", "fold_scale", "fold_batchnorm", "fuse_epilogue", "layout"}));
 }
 
 }  // namespace

@@ -130,7 +130,7 @@ TEST(Tap, AnUnknownNameSuggestsTheNearest) {
 }
 
 TEST(Tap, AValueThatWasFusedAwayIsNotMistakenForAnother) {
-  const auto fused = fuse_conv(*fold_batchnorm(*simplify(*traced())));
+  const auto fused = fuse_epilogue(*fold_batchnorm(*simplify(*traced())));
   verify(*fused);
   EXPECT_EQ(
       error_text(ErrorKind::usage, [&] { tap(*fused, "conv1"); }),

@@ -135,7 +135,7 @@ std::vector<WindowAxis> ConvGeometry::axes(const Shape& weight) const {
 }
 
 Types Conv::infer(const Types& in) const {
-  require_inputs(name, in, 2 + (bias ? 1u : 0u) + residuals());
+  require_inputs(name, in, 2 + (bias ? 1u : 0u) + epilogue.residuals());
   const Type &x = in[0], &w = in[1];
   const std::string op = title(x.rank());
   const auto fail = [&](const std::string& what) {
@@ -171,33 +171,9 @@ Types Conv::infer(const Types& in) const {
   const Type vector{accumulate_dtype(x.dtype), {w.dim(0)}};
   if (bias && (in[2].shape != vector.shape || in[2].dtype != vector.dtype))
     throw fail(fmt::format("bias is {}, expected {}", to_string(in[2]), to_string(vector)));
-  require(alphas.size() == epilogue.size() &&
-              std::ranges::all_of(epilogue,
-                                  [](int64_t step) { return step >= -1 && step < unary_kinds; }),
-          "conv has an unknown step in its epilogue");
-  for (size_t i = in.size() - residuals(); i < in.size(); ++i) {
-    require(in[i].shape == out && in[i].dtype == x.dtype,
-            "conv's residual and output have different types");
-  }
+  epilogue.check(name, in, {x.dtype, out});
   return {{x.dtype, out}};
 }
-
-std::vector<EpilogueStep> Conv::steps() const {
-  std::vector<EpilogueStep> steps;
-  for (size_t i = 0; i < epilogue.size(); ++i) {
-    EpilogueStep step{.activation = std::nullopt, .alpha = alphas[i]};
-    if (epilogue[i] >= 0) step.activation = static_cast<UnaryKind>(epilogue[i]);
-    steps.push_back(step);
-  }
-  return steps;
-}
-
-void Conv::append(const EpilogueStep& step) {
-  epilogue.push_back(step.activation ? static_cast<int64_t>(*step.activation) : -1);
-  alphas.push_back(step.alpha);
-}
-
-size_t Conv::residuals() const { return static_cast<size_t>(std::ranges::count(epilogue, -1)); }
 
 Tensors Conv::gradient(const Node& node, const Tensors& dy) const {
   require(epilogue.empty(), "conv: the gradient is taken before fusion");
@@ -215,14 +191,7 @@ void Conv::reference(const Views& v) const {
   for (int64_t i = 0; i < y.numel(); ++i) y[i] = bias ? v.in[2][i / plane % w.dim(0)] : 0;
   for_each_product(geometry, x.shape, w.shape, y.shape,
                    [&](int64_t yi, int64_t xi, int64_t wi) { y[yi] += x[xi] * w[wi]; });
-  size_t next = v.in.size() - residuals();
-  for (const EpilogueStep& step : steps()) {
-    const View* residual = step.activation ? nullptr : &v.in[next++];
-    for (int64_t i = 0; i < y.numel(); ++i) {
-      y[i] = residual != nullptr ? y[i] + (*residual)[i]
-                                 : unary_rule(*step.activation).f(y[i], step.alpha);
-    }
-  }
+  epilogue.reference(v);
 }
 
 double Conv::flops(const Types& in, const Types& out) const {

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "fovea/graph/graph.h"
-#include "fovea/ops/activation.h"
+#include "fovea/ops/epilogue.h"
 #include "fovea/ops/pad.h"
 
 namespace fovea {
@@ -27,40 +27,25 @@ struct ConvGeometry {
   bool operator==(const ConvGeometry&) const = default;
 };
 
-/// One elementwise op that follows a convolution in the same pass over its output: an activation
-/// or, without one, the addition of a residual.
-struct EpilogueStep {
-  std::optional<UnaryKind> activation;
-  double alpha = 0;  ///< of the activation
-};
-
 /// Convolution as CNNs define it, that is, cross-correlation (the kernel is not flipped):
 ///     y[n, o, p] = bias[o] + sum over c, k of x[n, c, p * stride + k * dilation - padding_begin] *
 ///     weight[o, c, k]
 /// over 1 to 3 spatial axes; outside the input x is 0. Inputs: x [N, C,
 /// spatial], weight [O, C/groups, kernel], bias [O] when `bias`, and for each
 /// residual of the epilogue a value of y's type. x, weight and y have the same
-/// float type, the bias its accumulate_dtype. Only passes set an epilogue,
-/// after gradients are taken.
+/// float type, the bias its accumulate_dtype.
 struct Conv {
   ConvGeometry geometry;
   Shape kernel;  ///< spatial shape of the weight
   bool bias = false;
-  std::vector<int64_t> epilogue = {};  ///< a UnaryKind, or -1 for a residual; see steps()
-  std::vector<double> alphas = {};     ///< one for each
+  Epilogue epilogue = {};
 
   static void fields(auto& op, auto&& visit) {
     visit.per_axis("kernel", op.kernel);
     ConvGeometry::fields(op.geometry, visit);
     visit("bias", op.bias, false);
-    visit("epilogue", op.epilogue, std::vector<int64_t>{});
-    visit("alphas", op.alphas, std::vector<double>(op.epilogue.size(), 0));
+    Epilogue::fields(op.epilogue, visit);
   }
-
-  std::vector<EpilogueStep> steps() const;
-  void append(const EpilogueStep& step);
-  /// How many residuals there are: the last inputs, in order.
-  size_t residuals() const;
 
   static constexpr std::string_view name = "conv";
   static constexpr Traits traits{.layout = LayoutRule::convolution,

@@ -15,10 +15,13 @@ Tensor product(const Tensor& a, bool transpose_a, const Tensor& b, bool transpos
   return a.graph().add_one(MatMul{transpose_a, transpose_b}, {a, b});
 }
 
-/// a' b in accumulate_dtype: a weight's gradient, summed over the rows of both.
-Tensor sum_of_products(const Tensor& a, const Tensor& b) {
-  const MatMul op{.transpose_a = true, .wide_result = a.dtype() != accumulate_dtype(a.dtype())};
-  return a.graph().add_one(op, {a, b});
+/// a' b in accumulate_dtype: a weight's gradient, summed over the rows of both; with `sums` those
+/// of a's rows, too.
+Tensors sum_of_products(const Tensor& a, const Tensor& b, bool sums) {
+  return a.graph().add(MatMul{.transpose_a = true,
+                              .wide_result = a.dtype() != accumulate_dtype(a.dtype()),
+                              .sums = sums},
+                       {a, b});
 }
 
 std::string features_text(const Type& x) { return to_string(x, x.rank() == 2 ? "NI" : ""); }
@@ -26,7 +29,7 @@ std::string features_text(const Type& x) { return to_string(x, x.rank() == 2 ? "
 }  // namespace
 
 Types Linear::infer(const Types& in) const {
-  require_inputs(name, in, bias ? 3 : 2);
+  require_inputs(name, in, 2 + (bias ? 1u : 0u) + epilogue.residuals());
   const Type &x = in[0], &w = in[1];
   require_float(name, "input", x);
   const auto fail = [&](const std::string& what) {
@@ -53,15 +56,19 @@ Types Linear::infer(const Types& in) const {
   if (bias) require_type(name, "bias", in[2], {accumulate_dtype(x.dtype), {w.dim(0)}}, x);
   Shape out = x.shape;
   out.set(-1, w.dim(0));
-  return {{x.dtype, out}};
+  epilogue.check(name, in, {x.dtype, out});
+  require(!sums || !epilogue.empty(), "linear: its sums are its result");
+  return Types(sums ? 2 : 1, {x.dtype, out});
 }
 
 Tensors Linear::gradient(const Node& node, const Tensors& dy) const {
+  require(epilogue.empty() && !sums, "linear: the gradient is taken before fusion");
   const Tensor x = node.input(0), w = node.input(1);
   const int64_t rows = x.shape().slice(0, x.rank() - 1).numel();
   const Tensor x2 = reshape(x, {rows, w.dim(1)}), dy2 = reshape(dy[0], {rows, w.dim(0)});
-  Tensors result{reshape(product(dy2, false, w, false), x.shape()), sum_of_products(dy2, x2)};
-  if (bias) result.push_back(sum_to(cast(dy[0], accumulate_dtype(dy[0].dtype())), {w.dim(0)}));
+  const Tensor dx = reshape(product(dy2, false, w, false), x.shape());
+  Tensors result = sum_of_products(dy2, x2, bias);
+  result.insert(result.begin(), dx);
   return result;
 }
 
@@ -73,6 +80,8 @@ void Linear::reference(const Views& v) const {
     y[i] = bias ? v.in[2][o] : 0;
     for (int64_t k = 0; k < ins; ++k) y[i] += x[row * ins + k] * w[o * ins + k];
   }
+  if (sums) std::copy_n(y.data, y.numel(), v.out[1].data);
+  epilogue.reference(v);
 }
 
 double Linear::flops(const Types& in, const Types& out) const {
@@ -80,7 +89,7 @@ double Linear::flops(const Types& in, const Types& out) const {
 }
 
 Types MatMul::infer(const Types& in) const {
-  require_inputs(name, in, 2);
+  require_inputs(name, in, slope ? 3 : 2);
   const Type &a = in[0], &b = in[1];
   const auto fail = [&](const std::string& what) {
     return Error(ErrorKind::usage, fmt::format("matmul: {}", what))
@@ -100,14 +109,29 @@ Types MatMul::infer(const Types& in) const {
   if (inner != inner_b) {
     throw fail(fmt::format("the first has {} columns, the second has {} rows", inner, inner_b));
   }
-  return {{wide_result ? accumulate_dtype(a.dtype) : a.dtype,
-           a.shape.slice(0, a.rank() - 2).concat({rows, columns})}};
+  const Type y{wide_result ? accumulate_dtype(a.dtype) : a.dtype,
+               a.shape.slice(0, a.rank() - 2).concat({rows, columns})};
+  require(!slope || (in[2].shape == y.shape && in[2].dtype == y.dtype),
+          "matmul: what its slope is of has another type than the result");
+  require(!sums || (transpose_a && a.rank() == 2 && !slope), "matmul: sums of rows of two axes");
+  if (sums) return {y, {accumulate_dtype(a.dtype), {rows}}};
+  return Types(slope && value ? 2 : 1, y);
 }
 
 Tensors MatMul::gradient(const Node& node, const Tensors& dy) const {
-  const Tensor a = node.input(0), b = node.input(1), d = cast(dy[0], a.dtype());
-  return {transpose_a ? product(b, transpose_b, d, true) : product(d, false, b, !transpose_b),
-          transpose_b ? product(d, true, a, transpose_a) : product(a, !transpose_a, d, false)};
+  require(!slope, "matmul: the gradient is taken before fusion");
+  const Tensor a = node.input(0), b = node.input(1);
+  Tensors result(2);
+  if (dy[0]) {
+    const Tensor d = cast(dy[0], a.dtype());
+    result[0] = transpose_a ? product(b, transpose_b, d, true) : product(d, false, b, !transpose_b);
+    result[1] = transpose_b ? product(d, true, a, transpose_a) : product(a, !transpose_a, d, false);
+  }
+  if (sums && dy[1]) {
+    const Tensor rows = broadcast_to(cast(dy[1], a.dtype()), a.shape());
+    result[0] = result[0] ? result[0] + rows : rows;
+  }
+  return result;
 }
 
 void MatMul::reference(const Views& v) const {
@@ -122,6 +146,15 @@ void MatMul::reference(const Views& v) const {
       y[i] += ma[transpose_a ? k * rows + r : r * inner + k] *
               mb[transpose_b ? c * inner + k : k * columns + c];
     }
+    if (!slope) continue;
+    const UnaryRule& rule = unary_rule(*slope);
+    const double u = v.in[2][i];
+    y[i] *= rule.df(u, alpha);
+    if (value) v.out[1][i] = rule.f(u, alpha);
+  }
+  for (int64_t m = 0; sums && m < rows; ++m) {
+    v.out[1][m] = 0;
+    for (int64_t k = 0; k < inner; ++k) v.out[1][m] += a[k * rows + m];
   }
 }
 

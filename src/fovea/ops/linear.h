@@ -1,16 +1,23 @@
 #pragma once
 
-#include "fovea/graph/graph.h"
+#include "fovea/ops/epilogue.h"
 
 namespace fovea {
 
 /// y[..., o] = bias[o] + sum over i of x[..., i] * weight[o, i]. Inputs: x [..., I], weight [O, I],
-/// and bias [O] when `bias`; output [..., O]. x, weight and y have the same float type, the bias
-/// its accumulate_dtype.
+/// bias [O] when `bias`, and for each residual of the epilogue a value of y's type; outputs y [...,
+/// O] and, when `sums`, what the epilogue was applied to. x, weight and y have the same float type,
+/// the bias its accumulate_dtype.
 struct Linear {
   bool bias = false;
+  Epilogue epilogue = {};
+  bool sums = false;
 
-  static void fields(auto& op, auto&& visit) { visit("bias", op.bias, false); }
+  static void fields(auto& op, auto&& visit) {
+    visit("bias", op.bias, false);
+    Epilogue::fields(op.epilogue, visit);
+    visit("sums", op.sums, false);
+  }
 
   static constexpr std::string_view name = "linear";
   static constexpr Traits traits{.precision = PrecisionRule::narrow};
@@ -24,14 +31,27 @@ struct Linear {
 
 /// y = a' b', a' being a or its transpose in the last two axes, b' likewise: [..., M, K] with [...,
 /// K, N] gives [..., M, N]; the leading axes are the same in both. `wide_result`: y has
-/// accumulate_dtype, for bf16 operands the unrounded f32 sums, as gradients of weights need.
+/// accumulate_dtype, for bf16 operands the unrounded f32 sums, as gradients of weights need. With
+/// `sums`, which needs transpose_a and two axes, output 1 is the sum over the rows of a, [M] in
+/// accumulate_dtype: the gradient of a bias.
+///
+/// With `slope`, an activation f, the product is the gradient of f(u), and y that of u: input 2 is
+/// u of y's type, y = a' b' f'(u); with `value`, output 1 is f(u). Only passes set it, after
+/// gradients are taken.
 struct MatMul {
-  bool transpose_a = false, transpose_b = false, wide_result = false;
+  bool transpose_a = false, transpose_b = false, wide_result = false, sums = false;
+  std::optional<UnaryKind> slope = {};
+  double alpha = 0;  ///< of the activation
+  bool value = false;
 
   static void fields(auto& op, auto&& visit) {
     visit("transpose_a", op.transpose_a, false);
     visit("transpose_b", op.transpose_b, false);
     visit("wide_result", op.wide_result, false);
+    visit("sums", op.sums, false);
+    visit("slope", op.slope, std::nullopt);
+    visit("alpha", op.alpha, 0.0);
+    visit("value", op.value, false);
   }
 
   static constexpr std::string_view name = "matmul";

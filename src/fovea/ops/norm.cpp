@@ -371,14 +371,8 @@ Tensor layer_norm_channels(const Tensor& x, const Tensor& gamma, const Tensor& b
   require_image(op, x.type());
   if (gamma) require_vector(op, "gamma", gamma, x);
   if (beta) require_vector(op, "beta", beta, x);
-  std::vector<int> last{0},
-      back{0, x.rank() - 1};  // moves the channel axis to the end, and back to 1
-  for (int i = 2; i < x.rank(); ++i) {
-    last.push_back(i);
-    back.push_back(i - 1);
-  }
-  last.push_back(1);
-  return permute(layer_norm(permute(x, last), gamma, beta, 1, eps), back);
+  return permute(layer_norm(permute(x, to_last(x.rank())), gamma, beta, 1, eps),
+                 from_last(x.rank()));
 }
 
 Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta,

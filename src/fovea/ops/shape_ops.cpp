@@ -191,6 +191,37 @@ Tensor flatten(const Tensor& x, int from) {
   return reshape(x, kept.concat({x.shape().slice(from).numel()}));
 }
 
+std::vector<int> to_last(int rank) {
+  std::vector<int> axes{0};
+  for (int i = 2; i < rank; ++i) axes.push_back(i);
+  axes.push_back(1);
+  return axes;
+}
+
+std::vector<int> from_last(int rank) {
+  std::vector<int> axes{0, rank - 1};
+  for (int i = 2; i < rank; ++i) axes.push_back(i - 1);
+  return axes;
+}
+
+bool is_view(const Op& op, const Types& in, const Types& out) {
+  const auto* permute = op.as<Permute>();
+  if (permute == nullptr) return op.traits().view;
+  const Layout from = in[0].layout, to = out[0].layout;
+  const int rank = in[0].rank();
+  return (from == Layout::channels_last && to == Layout::plain && permute->axes == to_last(rank)) ||
+         (from == Layout::plain && to == Layout::channels_last && permute->axes == from_last(rank));
+}
+
+bool is_view(const Node& node) {
+  const auto types_of = [&](const std::vector<int>& ids) {
+    Types result;
+    for (const int id : ids) result.push_back(node.graph->value(id).type);
+    return result;
+  };
+  return is_view(node.op, types_of(node.inputs), types_of(node.outputs));
+}
+
 Tensor permute(const Tensor& x, const std::vector<int>& axes) {
   return x.graph().add_one(Permute{axes}, {x});
 }

@@ -18,7 +18,7 @@ struct Reshape {
   void reference(const Views& v) const;
 };
 
-/// Axis i of the output is axis axes[i] of the input.
+/// Axis i of the output is axis axes[i] of the input. A view where that is the layout's order.
 struct Permute {
   std::vector<int> axes;
 
@@ -110,6 +110,16 @@ Tensor flatten(const Tensor& x, int from = 1);
 /// x with its axes reordered: axis i of the result is axis axes[i] of x. Errors: usage when `axes`
 /// does not name each axis once.
 Tensor permute(const Tensor& x, const std::vector<int>& axes);
+/// The axes that move the channels of an N, C, spatial value of this rank to the end: [N, spatial,
+/// C]; and those that move them back.
+std::vector<int> to_last(int rank);
+std::vector<int> from_last(int rank);
+
+/// Whether output 0 of an op on values of these types is input 0's bytes, so that there is nothing
+/// to compute: of a view, and of a permutation between layouts in which the elements keep their
+/// order.
+bool is_view(const Op& op, const Types& in, const Types& out);
+bool is_view(const Node& node);
 
 /// Joins values of one dtype along `axis` (negative counts from the end), their only axis that may
 /// differ. Errors: usage when there are none, or they do not fit.

@@ -1,6 +1,7 @@
 #include "fovea/passes/fuse.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 #include <span>
@@ -8,7 +9,9 @@
 #include "fovea/ops/activation.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/conv.h"
+#include "fovea/ops/linear.h"
 #include "fovea/ops/norm.h"
+#include "fovea/ops/shape_ops.h"
 #include "fovea/passes/uses.h"
 
 namespace fovea {
@@ -109,6 +112,57 @@ std::shared_ptr<Graph> fuse(const Graph& graph, const Fusion& fusion) {
   return copy.finish();
 }
 
+const Epilogue* epilogue_of(const Op& op) {
+  if (const auto* conv = op.as<Conv>()) return &conv->epilogue;
+  if (const auto* linear = op.as<Linear>()) return &linear->epilogue;
+  return nullptr;
+}
+
+/// The permutation of a linear layer's result that an add takes as this input, if its channels come
+/// from the last axis and nothing else uses them.
+const Node* permuted_layer(const Graph& graph, const Uses& uses, int id) {
+  const auto maker = [&](int value) {
+    const int node = graph.value(value).node;
+    return node < 0 || uses.count(value) != 1 ? nullptr : &graph.node(node);
+  };
+  const Node* node = maker(id);
+  const auto* permute = node != nullptr ? node->op.as<Permute>() : nullptr;
+  if (permute == nullptr || permute->axes != from_last(graph.value(id).type.rank())) return nullptr;
+  const Node* layer = maker(node->inputs[0]);
+  return layer != nullptr && layer->op.as<Linear>() != nullptr ? node : nullptr;
+}
+
+std::shared_ptr<Graph> add_before_permute(const Graph& graph) {
+  const Uses uses(graph);
+  std::map<const Node*, std::pair<const Node*, int>> adds;  // the permutation, the other input
+  std::set<const Node*> moved;
+  for (const Node& node : graph.nodes()) {
+    for (const size_t side : {1u, 0u}) {
+      if (!is_add(node) || adds.contains(&node)) continue;
+      if (const Node* permute = permuted_layer(graph, uses, node.inputs[side])) {
+        adds[&node] = {permute, node.inputs[1 - side]};
+        moved.insert(permute);
+      }
+    }
+  }
+  Rewriter copy(graph);
+  for (const Node& node : graph.nodes()) {
+    if (moved.contains(&node)) continue;
+    const auto found = adds.find(&node);
+    if (found == adds.end()) {
+      copy.keep(node);
+      continue;
+    }
+    const auto& [moving, other] = found->second;
+    const Tensors sums = copy.fuse(std::array{moving, &node}, [&, &from = moving, &id = other] {
+      const Tensor x = copy[id], y = copy[from->inputs[0]];
+      return Tensors{permute(y + permute(x, to_last(x.rank())), from_last(x.rank()))};
+    });
+    copy.replace(node.outputs[0], sums[0]);
+  }
+  return copy.finish();
+}
+
 }  // namespace
 
 std::shared_ptr<Graph> fuse_norm(const Graph& graph) {
@@ -136,29 +190,37 @@ std::shared_ptr<Graph> fuse_norm(const Graph& graph) {
                       }});
 }
 
-std::shared_ptr<Graph> fuse_conv(const Graph& graph) {
+std::shared_ptr<Graph> fuse_epilogue(const Graph& graph) {
   constexpr size_t maximum = 4;  // steps
-  return fuse(graph, {.is_head =
-                          [](const Node& node) {
-                            const auto* conv = node.op.as<Conv>();
-                            return conv != nullptr && conv->epilogue.empty();
-                          },
-                      .takes =
-                          [](const Chain& chain, const Node& next) {
-                            const bool activation = unary_of(next) != nullptr &&
-                                                    unary_of(next)->kind <= UnaryKind::hardswish;
-                            return chain.rest.size() < maximum && (is_add(next) || activation);
-                          },
-                      .fused = [](const Chain& chain) -> Op {
-                        Conv conv = chain.head->op.get<Conv>();
-                        for (const Node* node : chain.rest) {
-                          EpilogueStep step;
-                          if (const Unary* unary = unary_of(*node))
-                            step = {.activation = unary->kind, .alpha = unary->alpha};
-                          conv.append(step);
-                        }
-                        return conv;
-                      }});
+  return fuse(*add_before_permute(graph),
+              {.is_head =
+                   [](const Node& node) {
+                     const Epilogue* epilogue = epilogue_of(node.op);
+                     return epilogue != nullptr && epilogue->empty();
+                   },
+               .takes =
+                   [](const Chain& chain, const Node& next) {
+                     const bool activation =
+                         unary_of(next) != nullptr && unary_of(next)->kind <= UnaryKind::hardswish;
+                     return chain.rest.size() < maximum && (is_add(next) || activation);
+                   },
+               .fused = [](const Chain& chain) -> Op {
+                 Epilogue epilogue;
+                 for (const Node* node : chain.rest) {
+                   EpilogueStep step;
+                   if (const Unary* unary = unary_of(*node))
+                     step = {.activation = unary->kind, .alpha = unary->alpha};
+                   epilogue.append(step);
+                 }
+                 if (const auto* conv = chain.head->op.as<Conv>()) {
+                   Conv op = *conv;
+                   op.epilogue = epilogue;
+                   return op;
+                 }
+                 Linear op = chain.head->op.get<Linear>();
+                 op.epilogue = epilogue;
+                 return op;
+               }});
 }
 
 }  // namespace fovea

@@ -12,9 +12,10 @@ namespace fovea {
 /// before the last of them.
 std::shared_ptr<Graph> fuse_norm(const Graph& graph);
 
-/// Fuses a convolution and the activations and adds after it into one convolution with an epilogue:
-/// y = hardswish(conv(x) + bias), y = relu(conv(x) + bias + residual). Only for graphs without
-/// gradients.
-std::shared_ptr<Graph> fuse_conv(const Graph& graph);
+/// Fuses a convolution or linear layer and the activations and adds after it into one op with an
+/// epilogue: y = hardswish(conv(x) + bias), y = relu(conv(x) + bias + residual). Where a linear
+/// layer's channels are moved from the last axis before an add, the add comes first, of what is
+/// added with its channels moved there. Only for graphs without gradients.
+std::shared_ptr<Graph> fuse_epilogue(const Graph& graph);
 
 }  // namespace fovea

@@ -6,7 +6,9 @@
 #include "fovea/kernels/kernel.h"
 #include "fovea/passes/autodiff.h"
 #include "fovea/passes/fold_batchnorm.h"
+#include "fovea/passes/fold_scale.h"
 #include "fovea/passes/fuse.h"
+#include "fovea/passes/fuse_activation.h"
 #include "fovea/passes/fuse_elementwise.h"
 #include "fovea/passes/layout.h"
 #include "fovea/passes/precision.h"
@@ -34,6 +36,7 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
   };
 
   pass("simplify", simplify);
+  if (options.precision != DType::f16) pass("fold_scale", fold_scale);  // products may underflow
   if (gradients) {
     pass("fuse_norm", fuse_norm);
     narrow();
@@ -42,10 +45,11 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
                       {.accumulate = options.accumulate, .scale_loss = options.scale_loss});
     });
     pass("simplify", simplify);
+    pass("fuse_activation", fuse_activation);
   } else {
     if (traced.mode() == Mode::train) pass("fuse_norm", fuse_norm);
     pass("fold_batchnorm", fold_batchnorm);
-    pass("fuse_conv", fuse_conv);
+    pass("fuse_epilogue", fuse_epilogue);
     narrow();
   }
   if (options.fuse_elementwise) {

@@ -93,7 +93,7 @@ class RecomputePass {
       const Node& node = graph_.nodes()[i];
       for (const int id : node.outputs) {
         Plan& result = plan(id);
-        const bool worthwhile = node.op.traits().view || bytes(id) >= options_.min_bytes;
+        const bool worthwhile = is_view(node) || bytes(id) >= options_.min_bytes;
         result.again = segments.inside[static_cast<size_t>(id)] && worthwhile && !result.lasts &&
                        repeatable(node, id);
         result.needed = !result.again;
@@ -104,12 +104,12 @@ class RecomputePass {
   }
 
   void choose(const Node& node) {
-    const Traits& traits = node.op.traits();
+    const bool view = is_view(node);
     const int id = node.outputs[0];
     Plan& result = plan(id);
     if (result.lasts || bytes(id) < options_.min_bytes) return;
-    if (!moves_memory(node.op) && !traits.elementwise && !traits.view) return;
-    Plan made{.needed = result.needed, .again = true, .available = true, .ops = !traits.view};
+    if (!moves_memory(node.op) && !node.op.traits().elementwise && !view) return;
+    Plan made{.needed = result.needed, .again = true, .available = true, .ops = !view};
     for (const int source : sources(node)) {
       const Plan& from = plan(source);
       if (16 * bytes(source) <= bytes(id) && !from.again) continue;  // rather kept than missed
@@ -117,7 +117,7 @@ class RecomputePass {
       made.depth = std::max(made.depth, from.depth);
       if (from.again && !from.needed) made.ops += from.ops;
     }
-    made.depth += made.needed && !traits.view;
+    made.depth += made.needed && !view;
     if (made.depth <= options_.depth && made.ops <= options_.ops) result = made;
   }
 
@@ -127,7 +127,7 @@ class RecomputePass {
     for (const Node& node : graph_.nodes()) {
       const int id = node.outputs[0];
       const Plan& made = plans_[static_cast<size_t>(id)];
-      if (made.again && made.needed && !node.op.traits().view) total += bytes(id);
+      if (made.again && made.needed && !is_view(node)) total += bytes(id);
     }
     return total;
   }

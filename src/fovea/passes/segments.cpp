@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "fovea/ops/shape_ops.h"
+
 namespace fovea {
 namespace {
 
@@ -50,7 +52,7 @@ class Cutter {
       const Value& value = graph_.values()[id];
       if (value.node < 0 || value.slot != 0) return id;
       const Node& node = graph_.node(value.node);
-      if (!node.op.traits().view) return id;
+      if (!is_view(node)) return id;
       id = static_cast<size_t>(node.inputs[0]);
     }
   }
@@ -61,7 +63,7 @@ class Cutter {
     for (size_t position = 0; position < forward_.size(); ++position) {
       const Node& node = graph_.nodes()[forward_[position]];
       for (const int id : node.inputs) life(id).last = position;
-      if (node.op.traits().view) continue;
+      if (is_view(node)) continue;
       for (const int id : node.outputs)
         lives_[static_cast<size_t>(id)] = {true, false, position, position};
     }

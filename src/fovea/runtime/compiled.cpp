@@ -10,6 +10,7 @@
 
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/fixed_weights.h"
+#include "fovea/ops/shape_ops.h"
 #include "fovea/passes/layout.h"
 #include "fovea/passes/memory.h"
 
@@ -95,7 +96,7 @@ void Compiler::choose_kernels() {
   const FixedWeightsScope fixed(weights_are_fixed(graph_));
   const auto emit = [&](size_t i) {
     const Node& node = graph_.nodes()[i];
-    if (node.op.traits().view) return;
+    if (is_view(node)) return;
     Problem problem{.op = node.op, .in = {}, .out = {}, .threads = c_.threads};
     for (int id : node.inputs) problem.in.push_back(graph_.value(id).type);
     for (int id : node.outputs) problem.out.push_back(graph_.value(id).type);
@@ -170,7 +171,7 @@ std::vector<bool> Compiler::find_replaceable() const {
   for (int i = 0; i < end; ++i) {
     const Node& node = graph_.node(i);
     if (node.op.traits().checks_data) last_check = i;
-    if (node.op.traits().view) continue;
+    if (is_view(node)) continue;
     for (int id : node.inputs) last_read[static_cast<size_t>(c_.root(id))] = i;
   }
   for (const auto* list : {&graph_.outputs(), &graph_.updates()}) {
@@ -479,7 +480,7 @@ int Compiled::root(int id) const {
     const Value& value = graph->value(id);
     if (value.node < 0) return id;
     const Node& node = graph->node(value.node);
-    if (!node.op.traits().view || value.slot != 0) return id;
+    if (value.slot != 0 || !is_view(node)) return id;
     id = node.inputs[0];
   }
 }

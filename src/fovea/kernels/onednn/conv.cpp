@@ -188,9 +188,9 @@ bool append_activation(dnnl::post_ops& ops, const EpilogueStep& step) {
 PostOps post_ops(const Problem& problem, const memory::desc& y, size_t maximum) {
   const Conv& conv = problem.op.get<Conv>();
   PostOps result;
-  size_t residual = problem.in.size() - conv.residuals();
+  size_t residual = problem.in.size() - conv.epilogue.residuals();
   bool activated = false;
-  for (const EpilogueStep& step : conv.steps()) {
+  for (const EpilogueStep& step : conv.epilogue.steps()) {
     dnnl::post_ops next = result.ops;
     if (result.taken == maximum || activated || (!step.activation && result.taken > 0)) break;
     if (!step.activation) {

@@ -1,5 +1,6 @@
 #include "fovea/kernels/onednn/matmul.h"
 
+#include "fovea/kernels/epilogue.h"
 #include "fovea/kernels/onednn/describe.h"
 #include "fovea/kernels/onednn/engine.h"
 #include "fovea/kernels/parts.h"
@@ -81,6 +82,10 @@ Offer make_matmul(const Problem& problem) {
 /// Rows that are worth reading the other matrix for.
 constexpr int64_t few_rows = 64;
 
+Offer divided_linear(const Problem& problem) {
+  return in_parts(problem, {.in = {true, false, false}, .smallest = few_rows}, make_linear);
+}
+
 /// By rows of y, or of the axis that is summed if that is the first of both operands.
 Offer divided_matmul(const Problem& problem) {
   const auto& op = problem.op.get<MatMul>();
@@ -92,14 +97,24 @@ Offer divided_matmul(const Problem& problem) {
   return in_parts(problem, {.in = {false, false}}, make_matmul);
 }
 
+/// What follows the sums follows those of all parts.
+KernelRule rule(Offer (*divided)(const Problem&)) {
+  return {"onednn", [divided](const Problem& problem) -> Offer {
+            const auto* product = problem.op.as<MatMul>();
+            if (product != nullptr && product->sums && problem.in[0].dtype != DType::f32)
+              return Refusal{"sums of rows only in f32"};
+            Offer offer = divided(without_epilogue(problem));
+            if (auto* kernel = std::get_if<std::unique_ptr<Kernel>>(&offer))
+              *kernel = with_epilogue(std::move(*kernel), problem, 0);
+            return offer;
+          }};
+}
+
 }  // namespace
 
 void add_matmul_rules(const RuleSink& add) {
-  add(typeid(Linear),
-      {"onednn", [](const Problem& problem) {
-         return in_parts(problem, {.in = {true, false, false}, .smallest = few_rows}, make_linear);
-       }});
-  add(typeid(MatMul), {"onednn", divided_matmul});
+  add(typeid(Linear), rule(divided_linear));
+  add(typeid(MatMul), rule(divided_matmul));
 }
 
 }  // namespace fovea::onednn

@@ -189,8 +189,8 @@ class ConvolutionKernel final : public Kernel {
       : g_(g), weight_(weight), dtype_(problem.out[0].dtype), threads_(problem.threads) {
     if (const auto* op = problem.op.as<Conv>()) {
       bias_ = op->bias;
-      steps_ = op->steps();
-      residuals_ = op->residuals();
+      steps_ = op->epilogue.steps();
+      residuals_ = op->epilogue.residuals();
     }
     for (size_t p = 0; p < g.axes[1].phases.size(); ++p) {
       taps_.emplace_back();

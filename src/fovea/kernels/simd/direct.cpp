@@ -13,12 +13,13 @@
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/direct.h"
 #include "fovea/kernels/simd/simd.h"
+#include "fovea/kernels/simd/transpose.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "fovea/kernels/simd/direct.cpp"
 #include <hwy/foreach_target.h>
 
-#include "fovea/kernels/simd/activations-inl.h"
+#include "fovea/kernels/simd/direct_finish-inl.h"
 
 #ifndef FOVEA_KERNELS_SIMD_DIRECT
 #define FOVEA_KERNELS_SIMD_DIRECT
@@ -120,8 +121,10 @@ HWY_NOINLINE void compute_tile(const View& x, const float* const (&at)[runs],
         from[i] = first[i];
         first[i] += x.block;
 #pragma GCC unroll 7
-        for (int r = 0; r < length; ++r)  // of the next tile
-          __builtin_prefetch(from[i] + (runs * length + r) * step);
+        for (int r = 0; r < length; ++r) {  // the next block, and this one of the next tile
+          __builtin_prefetch(from[i] + r * step + x.block);
+          __builtin_prefetch(from[i] + (runs * length + r) * step, 0, 2);
+        }
       }
       for (const float* stop = ahead.weights + ahead.step; ahead.weights < stop;
            ahead.weights += 16)
@@ -151,49 +154,6 @@ HWY_NOINLINE void compute_tile(const View& x, const float* const (&at)[runs],
     store_all([](V v, float* p) FOVEA_INLINE { hn::Stream(v, F32(), p); });
   } else {
     store_all([](V v, float* p) FOVEA_INLINE { hn::StoreU(v, F32(), p); });
-  }
-}
-
-/// Where sums become outputs: positions [skip, length) of a run, `channels` from `offset` on.
-struct Destination {
-  int64_t offset, channel_block, column, channels;
-  int64_t skip, length;
-};
-
-/// Applies a step to a run's sums, and stores them there, or in y. Channels beyond the last are not
-/// touched.
-template <class T, int vectors, class F>
-HWY_INLINE void apply(const Destination& d, const T* residual, float* sums, T* y, const F& f) {
-  for (int64_t r = d.skip; r < d.length; ++r) {
-    for (int64_t j = 0; j * lanes < d.channels; ++j) {
-      const int64_t from =
-          d.offset + j * lanes / block * d.channel_block + j * lanes % block + r * d.column;
-      float* sum = sums + (r * vectors + j) * lanes;
-      const auto finish = [&](auto access) FOVEA_INLINE {
-        V v = hn::Load(F32(), sum);
-        if (residual != nullptr) v = hn::Add(v, access.load(residual + from));
-        v = f(v);
-        y != nullptr ? access.store(v, y + from) : hn::Store(v, F32(), sum);
-      };
-      const int64_t rest = d.channels - j * lanes;
-      rest >= lanes ? finish(Whole{}) : finish(Part{static_cast<size_t>(rest)});
-    }
-  }
-}
-
-template <class T, int vectors>
-HWY_INLINE void finish_run(const Work& work, const Destination& d, float* sums) {
-  for (const Step& step : work.steps) {
-    T* y = &step == &work.steps.back() ? as<T>(work.y) : nullptr;
-    const T* residual = step.residual == nullptr ? nullptr : as<T>(step.residual);
-    if (!step.activation) {
-      apply<T, vectors>(d, residual, sums, y, [](V v) FOVEA_INLINE { return v; });
-      continue;
-    }
-    with_activation(*step.activation, step.alpha, [&](auto activation) {
-      apply<T, vectors>(d, residual, sums, y,
-                        [&](V v) FOVEA_INLINE { return activation.value(v); });
-    });
   }
 }
 
@@ -230,6 +190,7 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
   Destination to[2];
   int pending = 0;
   const auto compute = [&] {
+    for (int i = 0; i < pending && !finished; ++i) fetch_run(work.steps, c.dtype, to[i]);
     if (finished) {
       for (int i = 0; i < pending; ++i) target.first[i] = as<float>(work.y) + to[i].offset;
     }
@@ -244,9 +205,9 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
     for (int i = 0; i < pending && !finished; ++i) {
       float* own = sums + i * length * vectors * lanes;
       if (c.dtype == DType::f32) {
-        finish_run<float, vectors>(work, to[i], own);
+        finish_run<float, vectors>(work.steps, work.y, to[i], own);
       } else {
-        finish_run<Bf16, vectors>(work, to[i], own);
+        finish_run<Bf16, vectors>(work.steps, work.y, to[i], own);
       }
     }
     pending = 0;
@@ -265,7 +226,8 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
                        .column = c.y.column,
                        .channels = channels,
                        .skip = run * length - first,
-                       .length = length};
+                       .length = length,
+                       .stream = work.stream};
         if (++pending == 2) compute();
       }
     }
@@ -378,6 +340,14 @@ void pack_panel(const Convolution& c, const T* w, int64_t first, int64_t width, 
   const Weights& step = c.weights;
   const int64_t channels = std::min(width, c.out - first);
   w += step.first + first * step.out;
+  if constexpr (std::is_same_v<T, float>) {
+    const bool rows_of_outputs = step.out == 1, rows_of_inputs = step.in == 1;
+    if (channels == width && c.taps() == 1 && (rows_of_outputs || rows_of_inputs)) {
+      if (rows_of_inputs) return transpose(w, step.out, to, width, width, c.in);
+      for (int64_t k = 0; k < c.in; ++k) std::copy_n(w + k * step.in, width, to + k * width);
+      return;
+    }
+  }
   for (int64_t i = 0; i < c.in; i += block) {
     const int64_t end = std::min(c.in, i + block);
     for (int64_t tap = 0; tap < c.taps(); ++tap) {
@@ -447,15 +417,16 @@ class DirectKernel final : public Kernel {
     work.bias = pass_.bias ? args.input<float>(2) : nullptr;
     work.steps = steps(args);
     work.y = args.out[0];
-    const bool aligned = reinterpret_cast<uintptr_t>(work.y) % 64 == 0;
+    const bool aligned = std::ranges::all_of(
+        args.out, [](const std::byte* out) { return reinterpret_cast<uintptr_t>(out) % 64 == 0; });
     parallel_chunks(tasks_, [&](int64_t task, int slot) {
       const auto part =
           std::ranges::find_if(parts_, [&](const Part& p) { return task < p.tasks.end; });
       const auto& [c, plan, weights, tasks] = *part;
       Work own = work;
       own.weights = reinterpret_cast<const float*>(args.packed) + weights;
-      own.plain =
-          c.dtype == DType::f32 && pass_.epilogue.empty() && plan.runs * plan.run == c.columns;
+      own.plain = c.dtype == DType::f32 && pass_.epilogue.empty() && !pass_.slope &&
+                  plan.runs * plan.run == c.columns;
       own.stream = aligned && streams(c, plan);
       const Region region = plan.region(c, task - tasks.begin);
       auto* scratch =
@@ -480,7 +451,7 @@ class DirectKernel final : public Kernel {
   /// Whether y is too large for the caches, and a vector is an entire line of them.
   static bool streams(const Convolution& c, const Plan& plan) {
     constexpr int64_t large = 1 << 20;
-    return plan.lanes == block && c.y.column % block == 0 &&
+    return c.dtype == DType::f32 && plan.lanes == block && c.y.column % block == 0 &&
            c.images * c.rows * c.columns * c.out > large;
   }
 
@@ -502,21 +473,28 @@ class DirectKernel final : public Kernel {
 
   /// The epilogue, each residual together with the activation after it.
   std::vector<Step> steps(const Args& args) const {
-    std::vector<Step> result;
-    const std::vector<EpilogueStep>& epilogue = pass_.epilogue;
+    if (pass_.slope) {
+      return {{.activation = pass_.slope->activation,
+               .alpha = static_cast<float>(pass_.slope->alpha),
+               .slope_at = args.in[2],
+               .value = pass_.value ? args.out[1] : nullptr}};
+    }
+    std::vector<Step> result(1);
+    if (pass_.sums) result[0].sums = args.out[1];
     const auto adds = [](const EpilogueStep& step) { return !step.activation; };
-    size_t residual = args.in.size() - static_cast<size_t>(std::ranges::count_if(epilogue, adds));
-    for (const EpilogueStep& step : epilogue) {
-      if (!step.activation) {
-        result.push_back({.residual = args.in[residual++]});
-      } else if (result.empty() || result.back().activation) {
-        result.push_back({.activation = step.activation, .alpha = static_cast<float>(step.alpha)});
+    size_t residual =
+        args.in.size() - static_cast<size_t>(std::ranges::count_if(pass_.epilogue, adds));
+    for (const EpilogueStep& step : pass_.epilogue) {
+      Step& before = result.back();
+      if (adds(step)) {
+        const bool first = result.size() == 1 && !before.activation && before.sums == nullptr &&
+                           before.residual == nullptr;
+        (first ? before : result.emplace_back()).residual = args.in[residual++];
       } else {
-        result.back().activation = step.activation;
-        result.back().alpha = static_cast<float>(step.alpha);
+        Step& own = before.activation ? result.emplace_back() : before;
+        own.activation = step.activation, own.alpha = static_cast<float>(step.alpha);
       }
     }
-    if (result.empty()) result.push_back({});
     return result;
   }
 

@@ -61,27 +61,36 @@ struct Convolution {
   int64_t products() const { return taps() * in; }  ///< for each output
 };
 
-/// What follows the sums in one pass over them: a residual is added, then an activation applied.
+/// What follows the sums in one pass over them: a residual is added, the result stored in `sums`,
+/// then an activation applied; or the sums are multiplied by its derivative at `slope_at`, and what
+/// it is there is stored in `value`.
 struct Step {
   const std::byte* residual = nullptr;
+  std::byte* sums = nullptr;
   std::optional<UnaryKind> activation = {};
   float alpha = 0;
+  const std::byte* slope_at = nullptr;
+  std::byte* value = nullptr;
 };
 
 /// What a kernel computes: convolutions with disjoint outputs, and the indices of its inputs; the
-/// bias is input 2, and the residuals are the last ones.
+/// bias is input 2, and the residuals are the last ones. `sums` and `slope` (whose input is 2) are
+/// those of Linear and MatMul.
 struct Pass {
   std::vector<Convolution> parts;
   size_t x = 0, weights = 1;
   bool bias = false;
   std::vector<EpilogueStep> epilogue = {};
+  bool sums = false;
+  std::optional<EpilogueStep> slope = {};
+  bool value = false;
 };
 std::unique_ptr<Kernel> make_kernel(Pass pass, int threads);
 
 /// The gradient of the weights of a convolution in f32, from the inputs that are its x and dy; they
-/// may be f16, too.
-std::unique_ptr<Kernel> make_weight_gradient(const Convolution& c, int threads, size_t x,
-                                             size_t dy);
+/// may be f16, too; with `bias` the sums of dy over all positions are output 1.
+std::unique_ptr<Kernel> make_weight_gradient(const Convolution& c, int threads, size_t x, size_t dy,
+                                             bool bias);
 
 struct Range {
   int64_t begin = 0, end = 0;

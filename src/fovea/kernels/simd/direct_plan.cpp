@@ -11,7 +11,7 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /// weights takes as long as `byte_flops`.
 constexpr double task_flops = 3e6, byte_flops = 12;
 constexpr int64_t task_bytes = 512 << 10;
-constexpr int64_t tasks_per_thread = 4;
+constexpr int64_t tasks_per_thread = 8;
 
 /// The size of equal pieces of `size`, `bands` to twice as many, with which the thread that gets
 /// most of them has least to do: each is cut into `parts`. A multiple of `multiple`, or all.
@@ -45,7 +45,7 @@ void cut_positions(const Convolution& c, int64_t bands, int threads, Plan& plan)
 }
 
 /// Positions of x as far apart as the cache's sets repeat are slow to read one after another.
-bool conflicting(int64_t step) { return step % 256 == 0; }
+bool conflicting(int64_t step) { return step % 1024 == 0; }
 
 }  // namespace
 

@@ -179,13 +179,13 @@ double share(const Problem& problem, int64_t in, int64_t out, const Type& y) {
   const bool f32 = y.dtype == DType::f32;
   if (conv != nullptr && weights_fixed) return faster;
   if (conv == nullptr && data == nullptr) {
-    // Few rows of fixed weights, and many rows of narrow sums. oneDNN loses half of its speed where
-    // the rows of the second matrix are a multiple of 4 KB apart.
+    // oneDNN loses half of its speed where the rows of the second matrix are a multiple of 4 KB
+    // apart; these kernels copy the first one then.
     const auto* product = problem.op.as<MatMul>();
     const bool few = y.numel() / out <= 64;
     if (few) return weights_fixed ? faster : slower;
     if (product != nullptr && !product->transpose_b && out % 1024 == 0) return faster;
-    return has_avx512() && (!f32 || (2 * in <= out && in <= 512)) ? faster : slower;
+    return has_avx512() && (!f32 || in % 1024 != 0) ? faster : slower;
   }
   if (!has_avx512()) return slower;
   const ConvGeometry& g = conv != nullptr ? conv->geometry : data->geometry;
@@ -234,12 +234,12 @@ Offer make_direct_convolution(const Problem& problem) {
   const Type &x = problem.in[0], &y = problem.out[0];
   if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   if (auto refusal = refuse(problem, op.geometry, y)) return *refusal;
-  for (size_t i = problem.in.size() - op.residuals(); i < problem.in.size(); ++i) {
+  for (size_t i = problem.in.size() - op.epilogue.residuals(); i < problem.in.size(); ++i) {
     if (problem.in[i].layout != y.layout) return Refusal{"residuals need the output's layout"};
   }
   return make_kernel({.parts = {convolution_of(op.geometry, problem.in[1].shape, x, y)},
                       .bias = op.bias,
-                      .epilogue = op.steps()},
+                      .epilogue = op.epilogue.steps()},
                      problem.threads);
 }
 
@@ -261,10 +261,9 @@ Offer make_direct_weight_gradient(const Problem& problem) {
   const Type &x = problem.in[0], &dy = problem.in[1];
   if (!is_simd_float(x.dtype) || problem.out[0].dtype != DType::f32) return Refusal{simd_floats()};
   if (auto refusal = refuse(problem, op.geometry, dy)) return *refusal;
-  if (op.bias) return Refusal{"only without a bias"};
   if (x.layout == Layout::plain) return Refusal{"only channels-last and blocked16 inputs"};
   return direct::make_weight_gradient(convolution_of(op.geometry, op.weight, x, dy),
-                                      problem.threads, 0, 1);
+                                      problem.threads, 0, 1, op.bias);
 }
 
 /// Weights that change are packed in each run, at about a nanosecond each; gradients of weights
@@ -291,7 +290,7 @@ std::vector<Layouts> direct_layouts(const Problem& problem) {
   if (after == Layout::plain) after = Layout::channels_last;
   Layouts layouts{std::vector(problem.in.size(), Layout::plain), {after}};
   layouts.in[0] = x.layout;
-  for (size_t i = problem.in.size() - op.residuals(); i < problem.in.size(); ++i)
+  for (size_t i = problem.in.size() - op.epilogue.residuals(); i < problem.in.size(); ++i)
     layouts.in[i] = after;
   return {layouts};
 }
@@ -305,7 +304,10 @@ Offer make_linear(const Problem& problem) {
   c.width = c.columns = problem.in[0].numel() / c.in;
   c.x = matrix(c.columns, c.in), c.y = matrix(c.columns, c.out);
   c.weights = {.out = c.in, .in = 1};
-  return make_kernel({.parts = {c}, .bias = problem.op.get<Linear>().bias}, problem.threads);
+  const auto& op = problem.op.get<Linear>();
+  return make_kernel(
+      {.parts = {c}, .bias = op.bias, .epilogue = op.epilogue.steps(), .sums = op.sums},
+      problem.threads);
 }
 
 Offer make_product(const Problem& problem) {
@@ -315,20 +317,23 @@ Offer make_product(const Problem& problem) {
   if (a.rank() != 2) return Refusal{"only two matrices"};
   if (auto refusal = refuse(problem)) return *refusal;
   if (op.transpose_a) {
+    if (op.slope) return Refusal{"no slope in sums over rows"};
     if (op.transpose_b) return Refusal{"only one transposed matrix"};
     if (!is_simd_float(a.dtype) || problem.out[0].dtype != DType::f32)
       return Refusal{simd_floats()};
     Convolution c{
         .dtype = a.dtype, .in = b.dim(1), .out = a.dim(1), .width = a.dim(0), .columns = a.dim(0)};
     c.x = matrix(c.columns, c.in), c.y = matrix(c.columns, c.out);
-    return direct::make_weight_gradient(c, problem.threads, 1, 0);
+    return direct::make_weight_gradient(c, problem.threads, 1, 0, op.sums);
   }
   if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   Convolution c{.dtype = a.dtype, .in = a.dim(1), .out = problem.out[0].dim(1)};
   c.width = c.columns = a.dim(0);
   c.x = matrix(c.columns, c.in), c.y = matrix(c.columns, c.out);
   c.weights = op.transpose_b ? Weights{.out = c.in, .in = 1} : Weights{.out = 1, .in = c.out};
-  return make_kernel({.parts = {c}}, problem.threads);
+  Pass pass{.parts = {c}, .value = op.value};
+  if (op.slope) pass.slope = {.activation = op.slope, .alpha = op.alpha};
+  return make_kernel(std::move(pass), problem.threads);
 }
 
 }  // namespace fovea::simd

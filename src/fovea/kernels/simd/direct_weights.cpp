@@ -151,6 +151,20 @@ void add_tap(std::span<const Segment> segments, int64_t x_block, int64_t dy_bloc
   }
 }
 
+/// sums = or += what each output channel's dy adds up to.
+void add_channels(std::span<const Segment> segments, int64_t dy_block, int64_t channels,
+                  float* sums, bool add) {
+  for (int64_t c = 0; c < round_up(channels); c += lanes) {
+    V sum = add ? hn::Load(F32(), sums + c) : all(0);
+    for (const Segment& segment : segments) {
+      const float* dy = segment.dy + c / block * dy_block + c % block;
+      for (int64_t i = 0; i < segment.length * block; i += block)
+        sum = hn::Add(sum, hn::LoadU(F32(), dy + i));
+    }
+    hn::Store(sum, F32(), sums + c);
+  }
+}
+
 /// Copies channels at these positions: block after block, 0 beyond the last channel.
 void copy_positions(const Convolution& c, const Source& s, const std::byte* bytes, Range positions,
                     Range channels, float* to) {
@@ -206,12 +220,13 @@ namespace fovea::simd::direct {
 namespace {
 
 HWY_EXPORT(add_tap);
+HWY_EXPORT(add_channels);
 HWY_EXPORT(copy_positions);
 
 class WeightGradientKernel final : public Kernel {
  public:
-  WeightGradientKernel(const Convolution& c, int threads, size_t x, size_t dy)
-      : c_(c), inputs_{x, dy}, threads_(threads) {
+  WeightGradientKernel(const Convolution& c, int threads, size_t x, size_t dy, bool bias)
+      : c_(c), inputs_{x, dy}, threads_(threads), bias_(bias) {
     const bool pixels = c.taps() == 1 && c.width == c.columns && c.height == c.rows &&
                         c.padding[0] == 0 && c.padding[1] == 0;
     const auto in_place = [&](const Place& p) {
@@ -230,7 +245,8 @@ class WeightGradientKernel final : public Kernel {
     const int64_t wanted = deterministic() ? 16 : std::max(16, 2 * threads);
     parts_ =
         std::clamp<int64_t>(positions_ / (4 * together), 1, (wanted + blocks() - 1) / blocks());
-    sums_ = c.taps() * piece_.outputs.end * piece_.inputs.end;
+    products_ = c.taps() * piece_.outputs.end * piece_.inputs.end;
+    sums_ = products_ + (bias ? piece_.outputs.end : 0);
     x_floats_ = x_.copied ? piece_.inputs.end / block * copied_block : 0;
     dy_floats_ = dy_.copied ? piece_.outputs.end / block * copied_block : 0;
   }
@@ -311,10 +327,15 @@ class WeightGradientKernel final : public Kernel {
         done += columns.size();
       });
       if (x_.copied && dy_.copied) segments = {{x_copy, dy_copy, some.size()}};
+      const bool add = p > positions.begin;
+      if (of_bias(b)) {
+        HWY_DYNAMIC_DISPATCH(add_channels)
+        (segments, dy_block, b.outputs.size(), sums + products_, add);
+      }
       for (int64_t tap = 0; tap < c_.taps(); ++tap) {
         if (x_.copied) copy_x(tap, x, some, b.inputs, x_copy);
         HWY_DYNAMIC_DISPATCH(add_tap)
-        (segments, x_block, dy_block, b, sums + tap * tap_floats, p > positions.begin);
+        (segments, x_block, dy_block, b, sums + tap * tap_floats, add);
       }
     }
   }
@@ -325,6 +346,9 @@ class WeightGradientKernel final : public Kernel {
     for (const int axis : {0, 1}) s.first[axis] = at[axis] * c_.dilation[axis] - c_.padding[axis];
     HWY_DYNAMIC_DISPATCH(copy_positions)(c_, s, x, positions, channels, to);
   }
+
+  /// Whether sums of dy belong to this block: the first of its outputs.
+  bool of_bias(const Block& b) const { return bias_ && b.inputs.begin == 0; }
 
   /// Writes some outputs' rows of a block of dw, the sums of all parts.
   void finish(const Args& args, const Block& b, Range rows, float* sums) const {
@@ -340,6 +364,10 @@ class WeightGradientKernel final : public Kernel {
         }
         for (int64_t i = 0; i < b.inputs.size(); ++i) dw[i * taps + tap] = total[i];
       }
+      if (!of_bias(b)) continue;
+      float& db = args.output<float>(1)[b.outputs.begin + o];
+      db = 0;
+      for (int64_t part = 0; part < parts_; ++part) db += sums[part * sums_ + products_ + o];
     }
   }
 
@@ -349,14 +377,15 @@ class WeightGradientKernel final : public Kernel {
   Source x_, dy_;
   Block piece_;
   int64_t in_blocks_, out_blocks_, positions_, parts_ = 1;
-  int64_t sums_, x_floats_, dy_floats_;
+  int64_t products_, sums_, x_floats_, dy_floats_;
+  bool bias_;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_weight_gradient(const Convolution& c, int threads, size_t x,
-                                             size_t dy) {
-  return std::make_unique<WeightGradientKernel>(c, threads, x, dy);
+std::unique_ptr<Kernel> make_weight_gradient(const Convolution& c, int threads, size_t x, size_t dy,
+                                             bool bias) {
+  return std::make_unique<WeightGradientKernel>(c, threads, x, dy, bias);
 }
 
 }  // namespace fovea::simd::direct

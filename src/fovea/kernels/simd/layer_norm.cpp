@@ -4,6 +4,7 @@
 // Error bound for values of about 1: 64 eps of max(1, |value|), for dgamma and dbeta 256; for bf16
 // y and dx another 2^-8 of them.
 #include <cmath>
+#include <vector>
 
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
@@ -167,13 +168,17 @@ Offer make_layer_norm_backward(const Problem& problem) {
         HWY_DYNAMIC_DISPATCH(gradient_rows)(g, std::min(chunk_rows, rows - row), size);
       }
     });
-    for (int64_t i = 0; i < 2 * size; ++i) {
-      double total = 0;
-      for (int64_t chunk = 0; chunk < chunks; ++chunk)
-        total += static_cast<double>(sums[2 * chunk * size + i]);
-      (i < size ? args.output<float>(1)[i] : args.output<float>(2)[i - size]) =
-          static_cast<float>(total);
-    }
+    parallel_for(2 * size, 16, [&](int64_t begin, int64_t end) {
+      std::vector<double> totals(static_cast<size_t>(end - begin), 0);
+      for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+        const float* part = sums + 2 * chunk * size + begin;
+        for (double& total : totals) total += static_cast<double>(*part++);
+      }
+      for (int64_t i = begin; i < end; ++i) {
+        (i < size ? args.output<float>(1)[i] : args.output<float>(2)[i - size]) =
+            static_cast<float>(totals[static_cast<size_t>(i - begin)]);
+      }
+    });
   };
   return offer(run, static_cast<size_t>(checked_product(2 * chunks, 4 * size)));
 }

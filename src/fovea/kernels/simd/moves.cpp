@@ -5,6 +5,7 @@
 
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
+#include "fovea/kernels/simd/transpose.h"
 #include "fovea/kernels/simd/walk.h"
 #include "fovea/ops/flip.h"
 #include "fovea/ops/roll.h"
@@ -77,6 +78,15 @@ namespace {
 
 HWY_EXPORT(transpose);
 
+}  // namespace
+
+void transpose(const float* in, int64_t in_step, float* out, int64_t out_step, int64_t rows,
+               int64_t columns) {
+  HWY_DYNAMIC_DISPATCH(transpose)(in, in_step, out, out_step, rows, columns);
+}
+
+namespace {
+
 /// Elements of one value to copy to another: the axes to walk (step 0 is the source's, 1 the
 /// target's), and the offset of the first in each.
 struct Block {
@@ -90,9 +100,8 @@ template <class T>
 void copy_tile(const T* from, T* to, const Tile& a, const Tile& b) {
   if constexpr (sizeof(T) == 4) {
     if (a.step[0] == 1 && b.step[1] == 1) {
-      HWY_DYNAMIC_DISPATCH(transpose)
-      (reinterpret_cast<const float*>(from), b.step[0], reinterpret_cast<float*>(to), a.step[1],
-       b.size, a.size);
+      simd::transpose(reinterpret_cast<const float*>(from), b.step[0], reinterpret_cast<float*>(to),
+                      a.step[1], b.size, a.size);
       return;
     }
   }

@@ -20,16 +20,13 @@ namespace fovea {
 namespace {
 
 /// Channels that move to the last axis are read in the layout that they have, and those that come
-/// from there are written as convolutions prefer them: so neither needs a reorder.
+/// from there stay where they are: so neither needs a reorder, and channels-last none to compute.
 std::vector<Layouts> permute_layouts(const Problem& problem) {
   const Type& y = problem.out[0];
   const std::vector<int>& axes = problem.op.get<Permute>().axes;
   if (y.rank() < 3 || y.rank() > 5) return {};
-  std::vector<int> to_last{0}, to_first{0, y.rank() - 1};
-  for (int i = 2; i < y.rank(); ++i) to_last.push_back(i), to_first.push_back(i - 1);
-  to_last.push_back(1);
-  if (axes == to_last) return {{{problem.in[0].layout}, {Layout::plain}}};
-  if (axes == to_first) return {{{Layout::plain}, {preferred_layout(y)}}};
+  if (axes == to_last(y.rank())) return {{{problem.in[0].layout}, {Layout::plain}}};
+  if (axes == from_last(y.rank())) return {{{Layout::plain}, {Layout::channels_last}}};
   return {};
 }
 

@@ -9,6 +9,8 @@
 // over the channels in order: results do not depend on the number of threads.
 #include <hwy/cache_control.h>
 
+#include <vector>
+
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/epilogue.h"
 #include "fovea/kernels/fixed_weights.h"
@@ -185,7 +187,7 @@ class ConvolutionKernel final : public Kernel {
       : c_(c), weight_input_(weight_input), team_(problem.threads) {
     if (const auto* op = problem.op.as<Conv>()) {
       op_ = *op;
-      first_ = residual_then_relu(op_);
+      first_ = residual_then_relu(op_.epilogue);
     }
     const int64_t in = c.x.image.channels, count = c.x.tiles.count;
     row_ = round_up(in, 16);
@@ -248,7 +250,7 @@ class ConvolutionKernel final : public Kernel {
   Epilogue epilogue(const Args& args) const {
     Epilogue e{.y = args.out[0], .relu = first_.relu};
     if (op_.bias) e.bias = args.input<float>(2);
-    if (first_.residual) e.residual = args.in[args.in.size() - op_.residuals()];
+    if (first_.residual) e.residual = args.in[args.in.size() - op_.epilogue.residuals()];
     const int64_t bytes = c_.y.images * c_.y.image * 4;
     e.stream = c_.y.dtype == DType::f32 && bytes > 4 * megabyte && c_.y.channels % 16 == 0 &&
                reinterpret_cast<uintptr_t>(e.y) % 64 == 0 && HWY_DYNAMIC_DISPATCH(fills_lines)();
@@ -290,14 +292,19 @@ class ConvolutionKernel final : public Kernel {
       v.data += channels.begin;
       HWY_DYNAMIC_DISPATCH(transform_inputs)(c_.x, x, tiles, channels, v);
     });
-    // Where there are fewer groups than threads, several share a group's tiles.
-    const int64_t shares = std::min(pieces, (team_ + c_.groups() - 1) / c_.groups());
+    // Several chunks for each thread, which keeps U until it takes one of another group.
+    constexpr int64_t chunks_per_thread = 8;
+    const int64_t wanted = team_ == 1 ? 1 : chunks_per_thread * team_;
+    const int64_t shares = std::min(pieces, (wanted + c_.groups() - 1) / c_.groups());
+    std::vector<int64_t> transformed(static_cast<size_t>(team_), -1);  // the group of each slot's U
     parallel_chunks(c_.groups() * shares, [&](int64_t i, int slot) {
       const int64_t g = i / shares, share = i % shares;
       float* own = scratch + matrices * (v_matrix_ + slot * own_floats());
       const Matrices u = packed_ ? packed_group(w, g) : Matrices{own, u_matrix_, group};
       const Matrices m{own + matrices * own_u_, m_matrix_, group};
-      if (!packed_) HWY_DYNAMIC_DISPATCH(transform_weights)(c_, w, g, u);
+      int64_t& current = transformed[static_cast<size_t>(slot)];
+      if (!packed_ && current != g) HWY_DYNAMIC_DISPATCH(transform_weights)(c_, w, g, u);
+      current = g;
       for (int64_t p = pieces * share / shares; p < pieces * (share + 1) / shares; ++p)
         HWY_DYNAMIC_DISPATCH(compute_group)(c_, e, g, piece(p), rows(piece(p)), u, m);
     });
@@ -337,7 +344,7 @@ std::unique_ptr<Kernel> make_convolution(const Problem& problem) {
   }
   std::unique_ptr<Kernel> kernel = std::make_unique<ConvolutionKernel>(c, problem, weight);
   if (forward == nullptr) return kernel;
-  return with_epilogue(std::move(kernel), problem, residual_then_relu(*forward).taken);
+  return with_epilogue(std::move(kernel), problem, residual_then_relu(forward->epilogue).taken);
 }
 
 }  // namespace fovea::simd::winograd
