@@ -62,9 +62,10 @@ Array row(const Array& batch, int64_t i) {
 
 std::vector<Image> augmented(const std::shared_ptr<const data::Dataset>& samples,
                              const std::string& augment, uint64_t seed, int64_t epoch) {
-  const Preprocessing preprocessing = preprocessing_of(*samples);
+  Preprocessing preprocessing = preprocessing_of(*samples);
   data::LoaderOptions options{.batch = samples->size(), .seed = seed};
   options.augment = data::Augmentation::parse(augment, data::Augmentation::standard(*samples));
+  if (options.augment.frames()) preprocessing.letterbox.reset();  // the frame is all there is
   options.resize = std::make_shared<data::Resize>(preprocessing);
   const data::Mixing mixing(
       std::exchange(options.augment.batch, {}),

@@ -1,0 +1,73 @@
+// Data sets of images with boxes from the command line.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "fovea/images/codec.h"
+#include "program.h"
+#include "temporary_folder.h"
+
+namespace fovea::cli_test {
+namespace {
+
+/// Four images of different sizes with a box each, in YOLO's form.
+class BoxedData : public testing::Test {
+ protected:
+  BoxedData() {
+    for (const char* part : {"images", "labels"})
+      std::filesystem::create_directories(folder_ / part);
+    for (int i = 0; i < 4; ++i) {
+      const std::string name = std::to_string(i);
+      Image picture = Image::black(40 + 10 * i, 60, 3);
+      for (size_t p = 0; p < picture.pixels.size(); ++p)
+        picture.pixels[p] = static_cast<uint8_t>(p * (31 + static_cast<size_t>(i)) % 251);
+      encode_png(folder_ / ("images/" + name + ".png"), picture);
+      put(folder_ / ("labels/" + name + ".txt"), std::to_string(i % 2) + " 0.5 0.5 0.5 0.5\n");
+    }
+    put(folder_ / "classes.txt", "cat\ndog\n");
+  }
+
+  std::string data() const { return "yolo:" + (folder_ / "").string(); }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(BoxedData, IsDescribedDrawnAndTransformed) {
+  const nlohmann::json info = fovea({"data", "info", data(), "--json"}).json();
+  EXPECT_EQ(info.at("classes"), (std::vector<std::string>{"cat", "dog"}));
+  const std::string picture = folder_ / "samples.png", all = folder_ / "transforms.png";
+  const Outcome samples = fovea(
+      {"data", "samples", data(), "--split", "train", "--count", "3", "--out", picture, "--json"});
+  ASSERT_EQ(samples.code, 0) << samples.err;
+  const std::string label = samples.json().at("samples")[0].at("class");
+  EXPECT_TRUE(label == "cat" || label == "dog") << label;
+  EXPECT_GE(decode_image(picture).height, 200);
+  const nlohmann::json drawn = fovea({"data", "transforms", data(), "--out", all, "--json"}).json();
+  const std::vector<std::string> lists = drawn.at("transforms");
+  EXPECT_EQ(std::ranges::count(lists, "mosaic"), 1);
+  EXPECT_EQ(std::ranges::count(lists, "mixup"), 0) << "boxes cannot be mixed";
+  const Outcome mixed = fovea({"data", "transforms", data(), "--augment", "mixup", "--out", all});
+  EXPECT_EQ(mixed.code, 2);
+  EXPECT_NE(mixed.err.find("needs targets that are classes or numbers"), std::string::npos)
+      << mixed.err;
+}
+
+TEST_F(BoxedData, ABadBoxIsFoundAndNamed) {
+  put(folder_ / "labels/2.txt", "1 0.9 0.5 0.5 0.5\n");
+  const Outcome check = fovea({"data", "check", data(), "--strict", "--json"});
+  EXPECT_EQ(check.code, 3);
+  const nlohmann::json broken = check.json().at("broken");
+  ASSERT_EQ(broken.size(), 1u);
+  EXPECT_NE(broken[0].at("problem").get<std::string>().find("labels/2.txt: line 1: the box lies "
+                                                            "outside the image"),
+            std::string::npos);
+  put(folder_ / "labels/2.txt", "7 0.5 0.5 0.5 0.5\n");
+  const Outcome info = fovea({"data", "info", data()});
+  EXPECT_EQ(info.code, 3);
+  EXPECT_NE(info.err.find("labels/2.txt: line 1: there is no class 7"), std::string::npos)
+      << info.err;
+}
+
+}  // namespace
+}  // namespace fovea::cli_test
