@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -23,7 +24,7 @@ using explain::Family;
 
 struct Flags : ExplainFlags {
   Family family = Family::cam;
-  std::string method;
+  std::string method, pixel, box;
   bool check = false;
 };
 
@@ -54,6 +55,31 @@ std::vector<std::optional<int64_t>> asked_classes(const Flags& flags, const Pred
   return classes;
 }
 
+/// The place that --pixel X,Y or --box X,Y,WIDTH,HEIGHT names, in pixels of the picture. Errors:
+/// usage for any other text, or both.
+std::optional<PictureArea> asked_place(const Flags& flags) {
+  if (flags.pixel.empty() && flags.box.empty()) return std::nullopt;
+  const bool pixel = !flags.pixel.empty();
+  const std::string& text = pixel ? flags.pixel : flags.box;
+  std::vector<double> numbers;
+  for (const std::string& part : split(text, ',')) {
+    const std::optional<double> number = parse_number(part);
+    if (number && *number >= 0 && *number < 1e6 && *number == std::floor(*number))
+      numbers.push_back(*number);
+  }
+  if (pixel != flags.box.empty() || std::ranges::count(text, ',') + 1 != std::ssize(numbers) ||
+      numbers.size() != (pixel ? 2 : 4) || (!pixel && (numbers[2] == 0 || numbers[3] == 0))) {
+    throw Error(ErrorKind::usage,
+                pixel && !flags.box.empty()
+                    ? "explain: --pixel and --box cannot be given together"
+                    : fmt::format("--{}: \"{}\" is not a place", pixel ? "pixel" : "box", text))
+        .with("expected", "integers from 0: --pixel X,Y or --box X,Y,WIDTH,HEIGHT");
+  }
+  if (pixel) numbers.insert(numbers.end(), {1, 1});
+  return PictureArea{
+      .top = numbers[1], .left = numbers[0], .height = numbers[3], .width = numbers[2]};
+}
+
 /// One map of one image.
 struct Drawn {
   std::string name;  ///< of its files
@@ -76,6 +102,7 @@ class Explaining {
         explainer_(predictor),
         methods_(asked_methods(flags)),
         classes_(asked_classes(flags, predictor)),
+        place_(asked_place(flags)),
         check_(flags.check ? std::make_unique<CheckTables>(explainer_) : nullptr) {}
 
   int run() {
@@ -84,7 +111,7 @@ class Explaining {
     tile_ = count * std::ssize(classes_) > 12 ? 112 : 224;
     for (int64_t first = 0; first < count;) {  // inputs of one type at once
       int64_t end = first + 1;
-      while (end < count && end - first < group_size && same_type(all, first, end)) ++end;
+      while (end < count && end - first < group_size && alike(all, first, end)) ++end;
       group(std::span(all).subspan(static_cast<size_t>(first), static_cast<size_t>(end - first)),
             first);
       first = end;
@@ -95,9 +122,42 @@ class Explaining {
   }
 
  private:
-  static bool same_type(const std::vector<Subject>& all, int64_t a, int64_t b) {
-    const Array &x = all[static_cast<size_t>(a)].input, &y = all[static_cast<size_t>(b)].input;
-    return x.dtype() == y.dtype() && x.shape() == y.shape();
+  /// Whether two subjects can be explained in one batch.
+  bool alike(const std::vector<Subject>& all, int64_t a, int64_t b) const {
+    const Subject &one = all[static_cast<size_t>(a)], &other = all[static_cast<size_t>(b)];
+    return one.input.dtype() == other.input.dtype() && one.input.shape() == other.input.shape() &&
+           region_of(one) == region_of(other);
+  }
+
+  static bool is_prepared(const Subject& subject) { return subject.input.dtype() != DType::f32; }
+
+  /// The pixels of the net's input that show `place_`; at least one.
+  std::optional<tasks::Region> region_of(const Subject& subject) const {
+    if (!place_) return std::nullopt;
+    const Image& picture = subject.picture;
+    if (place_->left + place_->width > picture.width ||
+        place_->top + place_->height > picture.height) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("{}: the place lies outside the picture", subject.name))
+          .with("place", flags_.pixel.empty() ? flags_.box : flags_.pixel)
+          .with("picture", fmt::format("{} x {} pixels", picture.width, picture.height));
+    }
+    PictureArea seen{.height = static_cast<double>(picture.height),
+                     .width = static_cast<double>(picture.width)};
+    double height = seen.height, width = seen.width;
+    if (const auto& p = predictor_.file().preprocessing; p && is_prepared(subject)) {
+      seen = prepared_area(picture.height, picture.width, *p);
+      height = p->height;
+      width = p->width;
+    }
+    const auto range = [](double begin, double length, double from, double scale) {
+      const auto first = static_cast<int64_t>(std::floor((begin - from) * scale));
+      const auto last = static_cast<int64_t>(std::ceil((begin + length - from) * scale));
+      return std::pair(first, std::max(first + 1, last));
+    };
+    const auto [top, bottom] = range(place_->top, place_->height, seen.top, height / seen.height);
+    const auto [left, right] = range(place_->left, place_->width, seen.left, width / seen.width);
+    return tasks::Region{.top = top, .left = left, .bottom = bottom, .right = right};
   }
 
   void group(std::span<const Subject> some, int64_t first) {
@@ -108,6 +168,7 @@ class Explaining {
                   some[i].input.bytes());
     }
     const Array inputs = explainer_.normalized(together);
+    explainer_.look_at(region_of(some[0]));
     if (inputs.shape().rank() != 4) {
       throw Error(ErrorKind::usage, "explain: only maps of pictures are drawn")
           .with("inputs", describe(inputs))
@@ -175,10 +236,9 @@ class Explaining {
                  .map = one.reshaped(one.shape().slice(1)),
                  .overlay = {}};
     if (classes_.size() > 1) result.name += fmt::format("-{}", found.classes[row]);
-    const bool prepared = subject.input.dtype() != DType::f32;
     result.overlay = explain::overlay(
         subject.picture, explain::drawn_map(result.map, flags_.family),
-        prepared ? predictor_.file().preprocessing : std::optional<Preprocessing>());
+        is_prepared(subject) ? predictor_.file().preprocessing : std::optional<Preprocessing>());
     if (flags_.out.empty()) return result;
     encode_png(path_of(result.name, ".png"),
                draw::with_color_bar(result.overlay, {0, 1}, draw::colormap("inferno")),
@@ -244,6 +304,7 @@ class Explaining {
   explain::Explainer explainer_;
   std::vector<Asked> methods_;
   std::vector<std::optional<int64_t>> classes_;
+  std::optional<PictureArea> place_;
   std::unique_ptr<CheckTables> check_;
   int tile_ = 224;  ///< the largest side of pictures in the sheet
   Json images_ = Json::array();
@@ -270,9 +331,17 @@ void add_maps(Commands& commands, Command group, Family family) {
   flags->add_images();
   flags->command.text("--method", flags->method, "Methods, separated by commas", "A,B")
       .default_text(flags->method);
+  flags->command.text("--pixel", flags->pixel,
+                      "Of a model for segmentation or detection: what speaks for the class at this "
+                      "pixel of the picture, counted from 0",
+                      "X,Y");
+  flags->command.text("--box", flags->box, "The same for a rectangle, or for the box there",
+                      "X,Y,WIDTH,HEIGHT");
   flags->add_class("Which class; several are separated by commas; the predicted one by default");
   if (cam)
-    flags->add_layer("Which layer; the last one before global pooling or flatten by default");
+    flags->add_layer(
+        "Which layer; by default the deepest with a map: that before global pooling, flatten "
+        "or scaling up");
   flags->command.flag("--check", flags->check,
                       "Measure whether the maps are true: deletion and insertion curves, average "
                       "drop, a random map for comparison, and maps of randomised weights");

@@ -8,6 +8,8 @@
 #include "explain/nets.h"
 #include "fovea/explain/map_layer.h"
 #include "fovea/nn.h"
+#include "fovea/tasks/segmentation.h"
+#include "fovea/weights/fit.h"
 #include "golden_fill.h"
 
 namespace fovea::explain {
@@ -333,6 +335,84 @@ TEST(Explain, MapsOfOnePositionAreMapsToo) {
     EXPECT_EQ(found.layer, "conv+relu");
     for (float v : found.maps.data<float>()) EXPECT_TRUE(std::isfinite(v)) << row.choice.name;
   }
+}
+
+/// Logits of two classes for each pixel: relu of a 3x3 convolution at half the size, scaled up.
+class PixelNet : public nn::Module {
+ public:
+  explicit PixelNet(const nn::Scope& s)
+      : Module(s),
+        conv(at("conv"), 1, 4, {.kernel = 3, .padding = 1}),
+        classifier(at("classifier"), 4, 2, {.kernel = 1}) {}
+  Tensor forward(Tensor x) const override {
+    return upsample(classifier(relu(conv(max_pool2d(x, {.kernel = 2})))), 2);
+  }
+  nn::Conv2d conv;
+  nn::Conv2d classifier;
+};
+
+TEST(Explain, OfASegmentationCanBeOfAPixel) {
+  const PixelNet net(nn::Scope("pixels"));
+  State state;
+  nn::declare(state, net, 1);
+  const tasks::Segmentation task(data::mask_targets({"a", "b"}));
+  ModelFile file =
+      describe_model(net, {.outputs = 2, .input = {1, 16, 16}, .module = true}, task, std::nullopt);
+  file.weights = weights_of(net, state);
+  Predictor predictor(std::move(file), "pixels", &net);
+  Explainer explainer(predictor);
+  const Array input = golden_fill::uniform("input", DType::f32, {1, 1, 16, 16});
+  // The map of the pixel in row 9 and column 4 is 0 outside of what its logits see: rows 6 to 11
+  // and columns 2 to 7.
+  explainer.look_at(tasks::Region{.top = 9, .left = 4, .bottom = 10, .right = 5});
+  const Explanation pixel = explained(explainer, "gradient", {.inputs = input, .classes = {1}});
+  double inside = 0;
+  for (int64_t y = 0; y < 16; ++y) {
+    for (int64_t x = 0; x < 16; ++x) {
+      const double value = pixel.maps.at(16 * y + x);
+      if (y >= 6 && y < 12 && x >= 2 && x < 8)
+        inside += value;
+      else
+        EXPECT_EQ(value, 0) << y << ' ' << x;
+    }
+  }
+  EXPECT_GT(inside, 0);
+  EXPECT_EQ(explained(explainer, "gradcam", {.inputs = input}).layer, "classifier");
+  // Without a place: the mean logit of the pixels of a class.
+  explainer.look_at(std::nullopt);
+  const Array logits = predictor.output(input).clone(), means = explainer.outputs(input);
+  double sum[2] = {}, count[2] = {};
+  for (int64_t p = 0; p < 256; ++p) {
+    const int64_t k = logits.at(256 + p) > logits.at(p) ? 1 : 0;
+    sum[k] += logits.at(256 * k + p);
+    ++count[k];
+  }
+  for (const int k : {0, 1}) {
+    if (count[k] == 0) continue;
+    EXPECT_NEAR(means.at(k), sum[k] / count[k], 1e-5);
+  }
+  explainer.look_at(tasks::Region{.top = 15, .left = 4, .bottom = 17, .right = 5});
+  expect_error(ErrorKind::usage, "explain: the net predicts nothing for this place\n  place ",
+               [&] { (void)explainer.outputs(input); });
+}
+
+TEST(Explain, AClassifierHasNoPlaces) {
+  const Mlp net(nn::Scope("mlp"));
+  State state;
+  nn::declare(state, net, 1);
+  const auto task = tasks::make("classify", data::class_targets({"a", "b", "c"}));
+  ModelFile file =
+      describe_model(net, {.outputs = 3, .input = {1, 4, 4}, .module = true}, *task, std::nullopt);
+  file.weights = weights_of(net, state);
+  Predictor predictor(std::move(file), "mlp", &net);
+  Explainer explainer(predictor);
+  explainer.look_at(tasks::Region{.top = 0, .left = 0, .bottom = 1, .right = 1});
+  expect_error(ErrorKind::usage,
+               "explain: predictions of the task classify are not about places\n  try   "
+               "  without --pixel and --box",
+               [&] {
+                 (void)explainer.outputs(Array::zeros(DType::f32, {1, 1, 4, 4}));
+               });
 }
 
 TEST(Explain, TakesMethodsOfYourOwn) {

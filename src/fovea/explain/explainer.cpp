@@ -28,12 +28,15 @@ Explainer::Explainer(const nn::Module& model, State& state, Normalization normal
 
 Explainer::Explainer(Predictor& predictor)
     : Explainer(predictor.model(), predictor.state(), normalization_of(predictor),
-                [&task = predictor.task()](const Tensor& output) { return task.decoded(output); }) {
+                [&task = predictor.task()](const Tensor& numbers) {
+                  return task.explained_probabilities(numbers);
+                }) {
+  task_ = &predictor.task();
 }
 
 std::vector<Array> Explainer::run(const std::string& key, const Inputs& inputs,
                                   const std::function<Tensors(const Given&)>& build) {
-  Key full{.name = key, .types = {}};
+  Key full{.name = key, .types = {}, .region = region_};
   for (const auto& [name, array] : inputs) full.types.push_back({array.dtype(), array.shape()});
   const Program& program = cache_.get(full, [&] {
     const auto graph = Graph::make(Mode::eval, DType::f32, model_.name());
@@ -50,7 +53,8 @@ std::vector<Array> Explainer::run(const std::string& key, const Inputs& inputs,
 }
 
 Tensor Explainer::apply(const Tensor& x) const {
-  const Tensor output = model_(x);
+  Tensor output = model_(x);
+  if (task_ != nullptr) output = task_->explained(output, region_);
   if (output.rank() == 2 && output.dim(1) > 0) return output;
   throw Error(ErrorKind::usage,
               fmt::format("explain: {} does not give one number per class", model_.name()))

@@ -38,6 +38,10 @@ class Explainer {
   /// A model file's: its own normalisation and its task's reading of outputs.
   explicit Explainer(Predictor& predictor);
 
+  /// From now on outputs are those for this part of the input: for tasks about places, see
+  /// Task::explained.
+  void look_at(const std::optional<tasks::Region>& region) { region_ = region; }
+
   /// Images u8 or u16 [N, H, W, C] as the model sees them, f32 [N, C, H, W]; f32 inputs as they
   /// are. Errors: as fovea::normalized.
   Array normalized(const Array& inputs);
@@ -75,6 +79,7 @@ class Explainer {
   struct Key {
     std::string name;
     Types types;
+    std::optional<tasks::Region> region;
     bool operator==(const Key&) const = default;
   };
 
@@ -82,6 +87,8 @@ class Explainer {
   State& state_;
   Normalization normalization_;
   Decode decode_;
+  const tasks::Task* task_ = nullptr;  ///< of a model file
+  std::optional<tasks::Region> region_;
   ProgramCache<Key> cache_{16};
   Memory memory_;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -60,12 +61,14 @@ std::vector<bool> between(const Tensor& input, const Tensor& output) {
 
 bool has_map(const Type& type, const Tensor& input) { return type.rank() == input.rank(); }
 
-/// The values in order of computation that could be a layer.
+/// The values in order of computation that could be a layer: those that the model's modules compute,
+/// not what is read from its output.
 std::vector<int> candidates(const Tensor& input, const Tensor& output) {
   const Graph& graph = input.graph();
   const std::vector<bool> inside = between(input, output);
   std::vector<int> ids;
   for (const Node& node : graph.nodes()) {
+    if (node.origin.call < 0) continue;
     for (int id : node.outputs) {
       if (inside[static_cast<size_t>(id)] && has_map(graph.value(id).type, input))
         ids.push_back(id);
@@ -102,12 +105,16 @@ Layer find_layer(const Tensor& input, const Tensor& output, const std::string& n
   };
   const std::vector<int> ids = candidates(input, output);
   if (name.empty()) {
-    for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
-      if (graph.value(*id).type.shape.slice(2).numel() > 1)
-        return layer(*id, name_of(input, *id, modules));
-    }
     if (ids.empty()) throw no_map(graph);
-    return layer(ids.back(), name_of(input, ids.back(), modules));  // a map of one position
+    int best = ids.back();
+    int64_t fewest = std::numeric_limits<int64_t>::max();
+    for (int id : ids) {
+      const int64_t positions = graph.value(id).type.shape.slice(2).numel();
+      if (positions == 1 || positions > fewest) continue;
+      fewest = positions;
+      best = id;
+    }
+    return layer(best, name_of(input, best, modules));
   }
   for (const Tap& result : module_results(graph)) {  // any of the modules that returned the value
     if (result.name != name) continue;

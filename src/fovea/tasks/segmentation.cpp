@@ -249,6 +249,32 @@ std::vector<Metric> Segmentation::metrics() const {
            }}};
 }
 
+Tensor Segmentation::explained(const Tensor& output, const std::optional<Region>& region) const {
+  const Tensor logits = cast(output, DType::f32);
+  const int64_t height = logits.dim(2), width = logits.dim(3);
+  if (!region) {
+    const Tensor predicted =
+        one_hot(reshape(argmax(logits), {logits.dim(0), height, width}), logits.dim(1), DType::f32);
+    const Tensor pixels = sum(predicted, {2, 3}, true), some = minimum(pixels, 1);
+    const Tensor weights =
+        predicted / maximum(pixels, 1) + (1 - some) * (1.0 / static_cast<double>(height * width));
+    return sum(logits * weights, {2, 3});
+  }
+  const Region& r = *region;
+  if (r.top < 0 || r.left < 0 || r.bottom > height || r.right > width || r.top >= r.bottom ||
+      r.left >= r.right) {
+    throw Error(ErrorKind::usage, "explain: the net predicts nothing for this place")
+        .with("place", fmt::format("rows {} to {}, columns {} to {} of its output", r.top,
+                                   r.bottom - 1, r.left, r.right - 1))
+        .with("output", to_string(output.type()));
+  }
+  return mean(slice(slice(logits, 2, r.top, r.bottom), 3, r.left, r.right), {2, 3});
+}
+
+Tensor Segmentation::explained_probabilities(const Tensor& numbers) const {
+  return softmax(numbers);
+}
+
 Tensor Segmentation::decoded(const Tensor& output) const {
   return argmax(cast(output, DType::f32));
 }

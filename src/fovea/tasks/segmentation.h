@@ -42,6 +42,11 @@ class Segmentation : public Task {
               const LossOptions& options) const override;
   std::vector<double> balanced_weights(const data::Dataset& samples) const override;
   std::vector<Metric> metrics() const override;
+  /// The means of each class's logits over the region or, without one, over the pixels where the
+  /// class is the prediction (all pixels if there are none): Vinogradova et al. 2020, "Towards
+  /// interpretable semantic segmentation via gradient-weighted class activation mapping", eq. 1.
+  Tensor explained(const Tensor& output, const std::optional<Region>& region) const override;
+  Tensor explained_probabilities(const Tensor& numbers) const override;
   /// The classes, i64[N,H,W].
   Tensor decoded(const Tensor& output) const override;
   std::unique_ptr<Prediction> predict(const Array& decoded, int64_t i,

@@ -45,6 +45,13 @@ const std::vector<Entry>& list() { return table(); }
 
 std::vector<std::string> Task::losses() const { return {}; }
 
+Tensor Task::explained(const Tensor& output, const std::optional<Region>& region) const {
+  if (!region) return output;
+  throw Error(ErrorKind::usage,
+              fmt::format("explain: predictions of the task {} are not about places", name()))
+      .with("try", "without --pixel and --box");
+}
+
 std::vector<std::string> parse_losses(std::string_view text, const Task& task) {
   if (text.empty()) return {};
   const std::vector<std::string> known = task.losses(), terms = split(text, '+');

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,13 @@ struct LossOptions {
   std::vector<double> class_weights = {};
   /// Those of Task::losses whose sum is the loss; empty: the task's first.
   std::vector<std::string> losses = {};
+};
+
+/// A rectangle in the pixels of a net's input: rows top to bottom - 1, columns left to right - 1.
+struct Region {
+  int64_t top = 0, left = 0, bottom = 0, right = 0;
+
+  bool operator==(const Region&) const = default;
 };
 
 /// What to learn: the meaning of targets and outputs, the loss, and the metrics. A task is made for
@@ -56,6 +64,12 @@ class Task {
   /// "". `measured`: metrics of the same batches.
   virtual std::string guessing(const data::Dataset& samples, double loss,
                                const Numbers& measured) const;
+  /// The numbers [N, K] that explanations are of, one per class: by default the output itself. A
+  /// task whose outputs are about places has one for each class in `region`, or in all of the
+  /// input. Errors: usage for a region where there are no places, or none there.
+  virtual Tensor explained(const Tensor& output, const std::optional<Region>& region) const;
+  /// The probabilities [N, K] of such numbers: by default `decoded`.
+  virtual Tensor explained_probabilities(const Tensor& numbers) const { return decoded(numbers); }
   /// What a prediction is made from, [N, ...] of any dtype, such as class probabilities.
   virtual Tensor decoded(const Tensor& output) const = 0;
   /// The prediction for sample `i` from the result of `decoded`; `maximum`: number of values to
