@@ -271,7 +271,7 @@ TEST(Rewriter, AValueInsideAFusedNodeIsGone) {
   Rewriter copy(*graph);
   const Tensors fused = copy.fuse(std::array{&conv, &act}, [&] {
     Conv op = conv.op.get<Conv>();
-    op.append({.activation = UnaryKind::relu});
+    op.epilogue.append({.activation = UnaryKind::relu});
     return copy.graph()->add(op, copy.inputs(conv));
   });
   copy.replace(act.outputs[0], fused[0]);
