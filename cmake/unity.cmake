@@ -1,19 +1,38 @@
-# unite(TARGET [EXCEPT]): compiles the files of a folder together, but those whose paths match the regular expression EXCEPT.
-# What their headers instantiate is the larger part of the time to compile them. A name in an anonymous namespace is
-# therefore one of its folder.
+# unite(TARGET [EXCEPT]): compiles the files of a folder together, but those whose paths match the regular expression EXCEPT or
+# that have flags of their own. What their headers instantiate is the larger part of the time to compile them. A name in an
+# anonymous namespace is therefore one of its folder.
+#
+# CMake's own UNITY_BUILD includes files by absolute paths, which messages would show and ccache takes for other files in
+# another checkout.
 function(unite target)
   get_target_property(sources ${target} SOURCES)
   get_target_property(base ${target} SOURCE_DIR)
-  list(FILTER sources INCLUDE REGEX "[.]cpp$")
-  if(ARGC GREATER 1)
-    list(FILTER sources EXCLUDE REGEX ${ARGV1})
-  endif()
+  set(groups)
   foreach(source IN LISTS sources)
-    cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY ${base} OUTPUT_VARIABLE file)
+    if(NOT source MATCHES "[.]cpp$" OR (ARGC GREATER 1 AND source MATCHES "${ARGV1}"))
+      continue()
+    endif()
+    cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY ${base} NORMALIZE OUTPUT_VARIABLE file)
+    get_source_file_property(definitions ${file} TARGET_DIRECTORY ${target} COMPILE_DEFINITIONS)
+    get_source_file_property(includes ${file} TARGET_DIRECTORY ${target} INCLUDE_DIRECTORIES)
+    if(definitions OR includes)
+      continue()
+    endif()
+    cmake_path(RELATIVE_PATH file BASE_DIRECTORY ${PROJECT_SOURCE_DIR})
     cmake_path(GET file PARENT_PATH folder)
-    cmake_path(RELATIVE_PATH folder BASE_DIRECTORY ${PROJECT_SOURCE_DIR})
     string(MAKE_C_IDENTIFIER ${folder} group)
-    set_source_files_properties(${source} TARGET_DIRECTORY ${target} PROPERTIES UNITY_GROUP ${group})
+    list(APPEND groups ${group})
+    list(APPEND files_${group} ${file})
+    list(REMOVE_ITEM sources ${source})
   endforeach()
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  list(REMOVE_DUPLICATES groups)
+  foreach(group IN LISTS groups)
+    list(TRANSFORM files_${group} REPLACE "(.+)" "#include \"\\1\"\n")
+    list(JOIN files_${group} "" lines)
+    set(united ${PROJECT_BINARY_DIR}/united/${target}/${group}.cpp)
+    file(CONFIGURE OUTPUT ${united} CONTENT "${lines}" @ONLY)
+    list(APPEND sources ${united})
+  endforeach()
+  set_property(TARGET ${target} PROPERTY SOURCES ${sources})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
 endfunction()
