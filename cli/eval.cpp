@@ -30,6 +30,7 @@ struct Flags : TrainedFlags {
   std::string data, split = "test", predictions, confusion, report, on_bad_image, tta;
   int64_t batch = 256;
   bool tune = false;
+  TaskFlags of_task;
 };
 
 /// The split with its classes counted as the model counts them. Scoring one set of targets by
@@ -250,6 +251,7 @@ int run(const Flags& flags, Console& console) {
   const std::unique_ptr<TuningSession> tuning = begin_tuning(flags.tune, console);
   const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
   if (!flags.tta.empty()) predictor->use(TestViews::parse(flags.tta));
+  flags.of_task.apply(*predictor);
   std::vector<data::BadSample> skipped;
   std::shared_ptr<const data::Dataset> split =
       chosen(flags, *predictor, tasks::sets_for(predictor->task().name(), data::open(flags.data)),
@@ -314,6 +316,7 @@ void add_eval(Commands& commands) {
                {"fail", "skip"});
   command.count("--batch", flags->batch, "Images at once");
   add_views(command, flags->tta);
+  flags->of_task.add(command);
   add_tune(command, flags->tune);
   command.text("--predictions", flags->predictions,
                "Write what was predicted for each sample: .csv, or the raw outputs as .npy",

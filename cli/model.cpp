@@ -30,9 +30,9 @@ void refuse_bare_weights(const std::string& model) {
 
 }  // namespace
 
-void ChoiceFlags::add(Command command) {
+void ChoiceFlags::add(Command command, std::vector<Argument> choices) {
   command_ = command;
-  choices_ = models::choices();
+  choices_ = std::move(choices);
   for (const Argument& choice : choices_) {
     std::string help = choice.help;
     if (!help.empty()) help[0] = static_cast<char>(std::toupper(help[0]));
@@ -48,6 +48,12 @@ void ChoiceFlags::apply(Arguments& choices) const {
   }
 }
 
+void TaskFlags::apply(Predictor& predictor) const {
+  Arguments chosen;
+  ChoiceFlags::apply(chosen);
+  if (!chosen.values().empty()) predictor.choose(chosen);
+}
+
 std::vector<std::string> ChoiceFlags::given() const {
   std::vector<std::string> flags;
   for (const Argument& choice : choices_) {
@@ -61,7 +67,7 @@ void ModelFlags::add(Command command) {
                "NAME|FILE");
   command.text("--input", input, "Shape of one sample; the model's own by default", "CxHxW");
   command.count("--classes", classes, "Number of outputs; the model's own by default");
-  choices.add(command);
+  choices.add(command, models::choices());
 }
 
 void ModelFlags::apply(models::Options& options) const {
@@ -86,7 +92,7 @@ void TrainedFlags::add(Command command) {
   command.flag("--pretrained", pretrained, "Its published weights, downloaded if needed");
   command.text("--size", size, "Size that pictures are resized to; the model's own by default",
                "HxW");
-  choices.add(command);
+  choices.add(command, models::choices());
 }
 
 bool names_file(std::string_view model) {

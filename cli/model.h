@@ -11,10 +11,10 @@
 
 namespace fovea::cli {
 
-/// The flags of the models' arguments: one for each of models::choices().
+/// The flags of arguments of models or tasks: one for each of these choices.
 class ChoiceFlags {
  public:
-  void add(Command command);
+  void add(Command command, std::vector<Argument> choices);
   /// Overwrites in `choices` what was given. Errors: usage, naming the flag.
   void apply(Arguments& choices) const;
   /// The flags that were given: "--stem", ...
@@ -68,6 +68,13 @@ struct TrainedFlags {
 /// assumptions. Errors: usage for a name without weights, or a model file with other weights; as
 /// Predictor and assemble_model.
 std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& console);
+
+/// The flags of the tasks' choices: see tasks::choices.
+struct TaskFlags : ChoiceFlags {
+  void add(Command command) { ChoiceFlags::add(command, tasks::choices()); }
+  /// Errors: usage for a choice that the model's task does not have.
+  void apply(Predictor& predictor) const;
+};
 
 /// --tta, for Predictor::use; without it the model's own views.
 Option add_views(Command command, std::string& views);

@@ -44,7 +44,8 @@ int list_pretrained(const std::string& glob, Console& console) {
                           {"filter", filter},
                           {"mean", weights.mean},
                           {"std", weights.std}});
-      rows.push_back({entry.name, file, std::to_string(weights.resize), filter, input,
+      rows.push_back({entry.name, file,
+                      weights.resize > 0 ? std::to_string(weights.resize) : "all", filter, input,
                       triple(weights.mean), triple(weights.std)});
     }
   }
@@ -82,7 +83,7 @@ void add_models(Commands& commands) {
   command.text("GLOB", flags->glob, "Only those whose name matches, such as 'resnet*'");
   command.flag(
       "--pretrained", flags->pretrained,
-      "List the known published ImageNet weights instead, with their preprocessing of pictures");
+      "List the known published weights instead, with their preprocessing of pictures");
 }
 
 }  // namespace fovea::cli

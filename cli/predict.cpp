@@ -29,10 +29,23 @@ struct Flags : TrainedFlags {
   Command command;
   std::string input, output, csv, tta;
   std::vector<std::string> images;
-  std::string pictures;
+  std::string pictures, coco;
+  TaskFlags of_task;
   int64_t top = 5, batch = 32, max_pixels = default_pixel_limit, tile = 0, overlap = 64;
   bool tune = false;
 };
+
+void make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (!error) return;
+  throw Error(ErrorKind::io, fmt::format("cannot make the folder {}: {}", path, error.message()));
+}
+
+/// Whether --output is a folder.
+bool is_folder(const std::string& output) {
+  return !output.ends_with(".npy") && !is_stream(output);
+}
 
 /// Classes to show for each input: a table has the first only, unless --top is given.
 int64_t classes_shown(const Flags& flags) {
@@ -44,10 +57,21 @@ bool concerns_one_picture(ErrorKind kind) {
   return kind == ErrorKind::data || kind == ErrorKind::diverged || kind == ErrorKind::memory;
 }
 
-/// What was said of each input: text, the document for --json and the lines of --csv.
+/// The number of an image in COCO's results: its file's name, if that is a number, as in COCO; else
+/// its place among the images.
+int64_t image_number(const std::string& name, int64_t place) {
+  const std::string stem = std::filesystem::path(name).stem().string();
+  const bool number = !stem.empty() && stem.size() <= 15 &&
+                      stem.find_first_not_of("0123456789") == std::string::npos;
+  return number ? std::stoll(stem) : place;
+}
+
+/// What was said of each input: text, the document for --json, the lines of --csv and the results
+/// of --coco.
 class Report {
  public:
-  Report(const Flags& flags, Console& console) : csv_(flags.csv), console_(console) {}
+  Report(const Flags& flags, Console& console)
+      : csv_(flags.csv), coco_(flags.coco), console_(console) {}
   void add(const std::string& name, const tasks::Prediction& prediction,
            const std::vector<std::string>& pictures = {}) {
     if (csv_.empty()) {
@@ -56,6 +80,7 @@ class Report {
       console_.result(text);
     }
     if (!csv_.empty()) rows_.add(name, prediction.cells());
+    if (!coco_.empty()) add_results(name, prediction);
     Json entry = prediction.json();
     entry["path"] = name;
     if (!pictures.empty()) entry["pictures"] = pictures;
@@ -75,15 +100,27 @@ class Report {
       rows_.write(csv_);
       console_.result(fmt::format("{}: {} predictions\n", csv_, grouped(rows_.count())));
     }
+    if (!coco_.empty()) replace_file(coco_, results_.dump(1) + "\n");
     console_.document({{"predictions", list_}});
     return code_;
   }
 
  private:
-  const std::string& csv_;
+  /// Errors: usage for predictions that COCO's tools do not know.
+  void add_results(const std::string& name, const tasks::Prediction& prediction) {
+    const auto results =
+        prediction.coco(image_number(name, static_cast<int64_t>(list_.size()) + 1));
+    if (!results) {
+      throw Error(ErrorKind::usage, "--coco: this model's predictions are not boxes")
+          .with("try", "a model for detection");
+    }
+    for (const Json& result : *results) results_.push_back(result);
+  }
+
+  const std::string &csv_, &coco_;
   Console& console_;
   Rows rows_;
-  Json list_ = Json::array();
+  Json list_ = Json::array(), results_ = Json::array();
   int code_ = 0;
 };
 
@@ -93,6 +130,7 @@ struct Item {
   std::string path;
   std::optional<AnyImage> picture = {};  ///< if it is drawn or cut into tiles, at its own size
   Array input = {};
+  tasks::InputPlace place = {};  ///< of the input in the picture
   std::unique_ptr<tasks::Prediction> prediction = {};
   std::exception_ptr failure = {};
 };
@@ -118,7 +156,25 @@ void predict_together(std::span<Item*> items, Predictor& predictor, int64_t top)
   for (size_t i = 0; i < items.size(); ++i)
     std::memcpy(batch.raw() + i * one.bytes(), items[i]->input.raw(), one.bytes());
   std::vector<std::unique_ptr<tasks::Prediction>> said = predictor.predict(batch, top);
-  for (size_t i = 0; i < items.size(); ++i) items[i]->prediction = std::move(said[i]);
+  for (size_t i = 0; i < items.size(); ++i) {
+    said[i]->place(items[i]->place);
+    items[i]->prediction = std::move(said[i]);
+  }
+}
+
+/// Decodes a picture and makes its input. It is decoded at its own size if the prediction is about
+/// places in it, and kept if it is drawn or cut into tiles.
+void prepare(Item& item, const Flags& flags, const Predictor& predictor) {
+  const bool kept = !flags.pictures.empty() || flags.tile > 0;
+  const bool whole = kept || predictor.task().has_places();
+  AnyImage picture = decode_any_image(item.path, flags.max_pixels,
+                                      whole ? MinimumSize{} : predictor.minimum_size());
+  if (flags.tile == 0) {
+    item.input = predictor.prepared(picture);
+    item.place = std::visit(
+        [&](const auto& image) { return predictor.place_of(image.height, image.width); }, picture);
+  }
+  if (kept) item.picture = std::move(picture);
 }
 
 /// Decodes the pictures in parallel and predicts them together or, where that fails, one by one, so
@@ -126,15 +182,7 @@ void predict_together(std::span<Item*> items, Predictor& predictor, int64_t top)
 void predict_batch(std::span<Item> items, const Flags& flags, Predictor& predictor) {
   parallel_for(std::ssize(items), 1, [&](int64_t begin, int64_t end) {
     for (Item& item : items.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin))) {
-      attempt(item, [&] {
-        if (flags.pictures.empty() && flags.tile == 0) {
-          item.input = predictor.prepared(
-              decode_any_image(item.path, flags.max_pixels, predictor.minimum_size()));
-          return;
-        }
-        item.picture = decode_any_image(item.path, flags.max_pixels);
-        if (flags.tile == 0) item.input = predictor.prepared(*item.picture);
-      });
+      attempt(item, [&] { prepare(item, flags, predictor); });
     }
   });
   if (flags.tile > 0) {
@@ -165,6 +213,7 @@ void predict_batch(std::span<Item> items, const Flags& flags, Predictor& predict
 std::unique_ptr<Predictor> loaded(const Flags& flags, Console& console) {
   std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
   if (!flags.tta.empty()) predictor->use(TestViews::parse(flags.tta));
+  flags.of_task.apply(*predictor);
   return predictor;
 }
 
@@ -172,13 +221,7 @@ std::unique_ptr<Predictor> loaded(const Flags& flags, Console& console) {
 class Pictures {
  public:
   Pictures(const Flags& flags, const Predictor& predictor) : flags_(flags), predictor_(predictor) {
-    if (flags.pictures.empty()) return;
-    std::error_code error;
-    std::filesystem::create_directories(flags.pictures, error);
-    if (error) {
-      throw Error(ErrorKind::io,
-                  fmt::format("cannot make the folder {}: {}", flags.pictures, error.message()));
-    }
+    if (!flags.pictures.empty()) make_folder(flags.pictures);
   }
 
   /// Returns the files. Errors: usage for a task whose predictions are not about places.
@@ -186,7 +229,7 @@ class Pictures {
     if (flags_.pictures.empty()) return {};
     const Image picture = to_8_bits(*item.picture);
     std::vector<std::string> files;
-    for (const tasks::PredictedPicture& made : item.prediction->pictures(shown(picture))) {
+    for (const tasks::PredictedPicture& made : item.prediction->pictures(shown(item, picture))) {
       const std::string stem = std::filesystem::path(item.path).stem().string();
       std::string file = fmt::format("{}-{}.png", stem, made.name);
       for (int n = 2; !taken_.insert(file).second; ++n)  // of another folder
@@ -197,19 +240,21 @@ class Pictures {
     if (!files.empty()) return files;
     throw Error(ErrorKind::usage, "--pictures: this model's predictions are not about places")
         .with("task", std::string(predictor_.task().name()))
-        .with("try", "a model for segmentation; fovea explain cam shows what a classifier sees");
+        .with("try",
+              "a model for segmentation or detection; fovea explain cam shows what a classifier "
+              "sees");
   }
 
  private:
-  tasks::ShownInput shown(const Image& picture) const {
-    if (flags_.tile > 0) {
-      return {picture,
-              {0, 0, static_cast<double>(picture.height), static_cast<double>(picture.width)},
-              picture.height,
-              picture.width};
-    }
-    const Preprocessing& p = *predictor_.file().preprocessing;
-    return {picture, prepared_area(picture.height, picture.width, p), p.height, p.width};
+  tasks::ShownInput shown(const Item& item, const Image& picture) const {
+    if (flags_.tile == 0) return {picture, item.place};
+    const int height = picture.height, width = picture.width;
+    return {picture,
+            {.area = {0, 0, static_cast<double>(height), static_cast<double>(width)},
+             .height = height,
+             .width = width,
+             .picture_height = height,
+             .picture_width = width}};
   }
 
   const Flags& flags_;
@@ -278,29 +323,85 @@ struct NotFinite {
   }
 };
 
-/// The net's raw outputs, into --output.
-void write_outputs(const Flags& flags, Predictor& predictor, const Array& input, Console& console) {
+using NamedArrays = std::vector<std::pair<std::string, Array>>;
+
+/// The net's raw outputs by name: "out" and, in a folder, others that the net has.
+NamedArrays raw_outputs(const Flags& flags, Predictor& predictor, const Array& input,
+                        NotFinite& not_finite, Console& console) {
   // What one sample gives; a file without any tells of none.
-  Array output(DType::f32, Shape{0}.concat({predictor.task().outputs()}));
-  NotFinite not_finite;
+  NamedArrays all{{"out", Array(DType::f32, Shape{0}.concat({predictor.task().outputs()}))}};
   for_each_batch(input, console, [&](int64_t first, const Array& batch) {
-    const Array part = predictor.output(batch);
-    if (first == 0) output = Array(DType::f32, Shape{input.dim(0)}.concat(part.shape().slice(1)));
-    const size_t row = part.bytes() / static_cast<size_t>(part.dim(0));
-    std::memcpy(output.raw() + static_cast<size_t>(first) * row, part.raw(), part.bytes());
-    not_finite.look(part, predictor, batch);
+    const NamedArrays parts = is_folder(flags.output)
+                                  ? predictor.inference().named(batch)
+                                  : NamedArrays{{"out", predictor.output(batch)}};
+    all.resize(parts.size());
+    for (size_t i = 0; i < parts.size(); ++i) {
+      const auto& [name, part] = parts[i];
+      if (first == 0)
+        all[i] = {name, Array(DType::f32, Shape{input.dim(0)}.concat(part.shape().slice(1)))};
+      const size_t row = part.bytes() / static_cast<size_t>(part.dim(0));
+      std::memcpy(all[i].second.raw() + static_cast<size_t>(first) * row, part.raw(), part.bytes());
+    }
+    not_finite.look(parts[0].second, predictor, batch);
   });
-  write_npy(flags.output, output);
+  return all;
+}
+
+/// What is predicted for each sample, in files of its own: "boxes" or, of several samples,
+/// "boxes-0", "boxes-1", ...
+void write_predictions(const Flags& flags, Predictor& predictor, const Array& input,
+                       Console& console) {
+  const int64_t count = input.dim(0);
+  Json files = Json::array();
+  for_each_batch(input, console, [&](int64_t first, const Array& batch) {
+    const auto predictions = predictor.predict(batch, flags.top);
+    for (size_t i = 0; i < predictions.size(); ++i) {
+      for (const auto& [name, array] : predictions[i]->arrays()) {
+        const std::string number =
+            count == 1 ? "" : fmt::format("-{}", first + static_cast<int64_t>(i));
+        const auto file = std::filesystem::path(flags.output) / (name + number + ".npy");
+        write_npy(file, array, Flush::later);
+        files.push_back(file.string());
+      }
+    }
+  });
+  console.document({{"input", flags.input}, {"output", flags.output}, {"count", count},
+                    {"files", files}});
+  console.result(fmt::format("{}: {} files\n", flags.output, grouped(std::ssize(files))));
+}
+
+/// The net's raw outputs or, where it finds different numbers of things, what it found, into
+/// --output.
+void write_outputs(const Flags& flags, Predictor& predictor, const Array& input, Console& console) {
+  const bool folder = is_folder(flags.output);
+  if (folder) make_folder(flags.output);
+  if (predictor.task().has_places()) {
+    if (folder) return write_predictions(flags, predictor, input, console);
+    throw Error(ErrorKind::usage,
+                fmt::format("--output {}: the model has several results for each sample",
+                            flags.output))
+        .with("try", "--output DIR, a folder");
+  }
+  NotFinite not_finite;
+  const NamedArrays all = raw_outputs(flags, predictor, input, not_finite, console);
+  const Array& output = all[0].second;
+  Json document{{"input", flags.input},
+                {"output", flags.output},
+                {"count", output.dim(0)},
+                {"classes", output.dim(1)},
+                {"not_finite", not_finite.rows}};
+  for (const auto& [name, array] : all) {
+    const std::string file =
+        folder ? (std::filesystem::path(flags.output) / (name + ".npy")).string() : flags.output;
+    write_npy(file, array);
+    if (folder) document["files"].push_back(file);
+    console.result(fmt::format("{}: outputs {}\n", file, describe(array)));
+  }
   if (not_finite.rows > 0) {
     console.note(fmt::format("warning: {} of {} rows of outputs are not finite: {}",
                              grouped(not_finite.rows), grouped(output.dim(0)), not_finite.origin));
   }
-  console.document({{"input", flags.input},
-                    {"output", flags.output},
-                    {"count", output.dim(0)},
-                    {"classes", output.dim(1)},
-                    {"not_finite", not_finite.rows}});
-  console.result(fmt::format("{}: outputs {}\n", flags.output, describe(output)));
+  console.document(document);
 }
 
 int predict_array(const Flags& flags, Console& console) {
@@ -343,6 +444,10 @@ int run(const Flags& flags, Console& console) {
     }
     console.data_goes_to("--csv", flags.csv);
   }
+  if (!flags.coco.empty()) {
+    if (array) throw Error(ErrorKind::usage, "predict: --coco is for images, not for --input");
+    console.data_goes_to("--coco", flags.coco);
+  }
   const std::unique_ptr<TuningSession> tuning = begin_tuning(flags.tune, console);
   if (!array) return predict_images(flags, console);
   flags.command.require("--input");
@@ -366,22 +471,25 @@ void add_predict(Commands& commands) {
                "Write a table instead: path, prediction, probability, and so on for --top", "FILE");
   command.text("--pictures", flags->pictures,
                "Draw predictions that are about places: the mask of a segmentation and the image "
-               "under it, as NAME-mask.png and NAME-overlay.png",
+               "under it, as NAME-mask.png and NAME-overlay.png; boxes as NAME-boxes.png",
                "DIR");
+  command.text("--coco", flags->coco, "Write boxes as COCO's results, a JSON list", "FILE.json");
   command.count("--tile", flags->tile,
                 "Use images at their own size, in square tiles of so many pixels (segmentation)", 1,
                 16384);
   command.count("--overlap", flags->overlap, "By how many pixels tiles overlap", 0, 8192);
   command.count("--top", flags->top, "Classes to show for each picture");
   add_views(command, flags->tta);
+  flags->of_task.add(command);
   add_tune(command, flags->tune);
   command.max_pixels(flags->max_pixels);
   command.text("--input", flags->input,
                "Instead of images: numbers as the net takes them, f32 N, C, H, W", "X.npy");
   command.text("--output", flags->output,
-               "Where the raw outputs for --input go; predictions are shown by default; - is "
-               "standard output",
-               "Y.npy");
+               "Where the raw outputs for --input go: a file, - for standard output, or a folder "
+               "for a file per output, and per image and kind for boxes; predictions are shown by "
+               "default",
+               "Y.npy|DIR");
 }
 
 }  // namespace fovea::cli

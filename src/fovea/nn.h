@@ -6,6 +6,7 @@
 #include "fovea/nn/blocks_convnext.h"
 #include "fovea/nn/blocks_dense.h"
 #include "fovea/nn/blocks_mobile.h"
+#include "fovea/nn/blocks_pyramid.h"
 #include "fovea/nn/blocks_residual.h"
 #include "fovea/nn/conv.h"
 #include "fovea/nn/dropout.h"

@@ -4,7 +4,9 @@
 
 #include "fovea/ops/activation.h"
 #include "fovea/ops/arithmetic.h"
+#include "fovea/ops/box_coding.h"
 #include "fovea/ops/conv.h"
+#include "fovea/ops/detection.h"
 #include "fovea/ops/distance.h"
 #include "fovea/ops/dropout.h"
 #include "fovea/ops/flip.h"

@@ -237,7 +237,8 @@ bool whole_run(const std::filesystem::path& folder) {
   tasks::add({.name = "absolute",
               .help = "numbers, by their absolute error",
               .fits = [](const data::Targets& t) { return t.type.dtype == DType::f32; },
-              .make = [](const data::Targets& t) { return std::make_unique<Absolute>(t); }});
+              .make = [](const data::Targets& t,
+                         const Arguments&) { return std::make_unique<Absolute>(t); }});
   tasks::add_metric("absolute", within);
 
   train::Settings settings;

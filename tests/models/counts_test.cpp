@@ -56,6 +56,10 @@ TEST(Registry, CountsWithOtherChoices) {
   EXPECT_EQ(parameters("inception_v3", {.choices = {{"aux", true}}}), 27'161'264);
   EXPECT_EQ(parameters("fcn_resnet50", {.choices = {{"aux", true}}}), 35'322'218);
   EXPECT_EQ(parameters("deeplabv3_resnet50", {.choices = {{"aux", true}}}), 42'004'074);
+  EXPECT_EQ(parameters("retinanet_resnet50_fpn", {.choices = {{"norm", std::string("frozen")}}}),
+            34'014'999);
+  EXPECT_EQ(parameters("fcos_resnet50_fpn", {.choices = {{"norm", std::string("frozen")}}}),
+            32'269'600);
   EXPECT_EQ(parameters("simple_cnn_224", {.outputs = 10}), 14'724'042);
   EXPECT_EQ(parameters("resnet18", {.outputs = 10}), 11'181'642);
   EXPECT_EQ(parameters("mobilenet_v2", {.choices = {{"width", 0.5}}}), 1'968'680);

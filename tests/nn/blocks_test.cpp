@@ -265,5 +265,43 @@ TEST(Blocks, ImpossibleOptionsAreRefusedWhereTheyAreWritten) {
                [&] { nn::MBConv(s, 8, 8, {.expansion = 0}); });
 }
 
+int64_t count(const nn::Module& module) {
+  int64_t sum = 0;
+  for (const nn::Variable* v : module.parameters()) sum += v->shape().numel();
+  return sum;
+}
+
+TEST(FeaturePyramid, GivesAllMapsTheSameChannels) {
+  const nn::FeaturePyramid fpn(nn::Scope("fpn"), {64, 128, 256, 512}, 256);
+  EXPECT_EQ(count(fpn), 2'607'104);
+  EXPECT_EQ(count(nn::FeaturePyramid(nn::Scope("fpn"), {256, 512, 1024, 2048}, 256)), 3'344'384);
+  const auto graph = Graph::make(Mode::eval);
+  Tensors maps;
+  for (int i = 0; i < 4; ++i)
+    maps.push_back(graph->input("c" + std::to_string(i), {DType::f32, {1, 64 << i, 40 >> i, 56 >> i}}));
+  const Tensors levels = nn::call(fpn, maps[0], Tensors(maps.begin() + 1, maps.end()));
+  ASSERT_EQ(levels.size(), 4u);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(levels[static_cast<size_t>(i)].shape(), (Shape{1, 256, 40 >> i, 56 >> i}));
+
+  const nn::FeaturePyramid more(nn::Scope("fpn"), {8, 16}, 4, true);
+  const auto other = Graph::make(Mode::eval);
+  const Tensors five = nn::call(more, other->input("a", {DType::f32, {1, 8, 9, 7}}),
+                                Tensors{other->input("b", {DType::f32, {1, 16, 5, 4}})});
+  ASSERT_EQ(five.size(), 4u);
+  EXPECT_EQ(five[2].shape(), (Shape{1, 4, 3, 2}));
+  EXPECT_EQ(five[3].shape(), (Shape{1, 4, 2, 1}));
+}
+
+TEST(FrozenNorm, IsNeverTrained) {
+  const nn::BatchNorm2d norm(nn::Scope("norm"), 3, {.frozen = true});
+  EXPECT_TRUE(norm.parameters().empty());
+  std::vector<std::string> names;
+  for (const nn::Variable* v : norm.variables()) names.push_back(v->name());
+  EXPECT_EQ(names, (std::vector<std::string>{"weight", "bias", "running_mean", "running_var"}));
+  const auto graph = Graph::make(Mode::train);
+  (void)norm(graph->input("x", {DType::f32, {2, 3, 4, 4}}));
+  EXPECT_TRUE(graph->updates().empty());
+}
+
 }  // namespace
 }  // namespace fovea

@@ -313,6 +313,50 @@ std::vector<Sample> rolls(DType dtype) {
   });
 }
 
+std::vector<Sample> detection_heads(DType dtype) {
+  return repeat("detection_head", shapes_per_op, [&](Random& r) {
+    const int64_t n = pick_batch(r), first = pick(r, 0, 4), second = pick(r, 1, 3);
+    const int64_t anchors = first + second;
+    DetectionHead op{.kind = static_cast<DetectionKind>(r.below(3)), .levels = {first, second}};
+    op.height = op.width = 64;
+    std::vector<SampleInput> inputs{{{dtype, {n, pick(r, 1, 4), anchors}}, normal},
+                                    {{dtype, {n, 4, anchors}}, normal}};
+    if (op.kind == DetectionKind::fcos) inputs.push_back({{dtype, {n, 1, anchors}}, normal});
+    inputs.push_back({{dtype, {4, anchors}}, normal, true});
+    return Sample{{}, op, inputs};
+  });
+}
+
+std::vector<Worked> worked_detection_heads() {
+  const auto head = [](const Tensors& in) {
+    return Tensors{detection_head({.kind = DetectionKind::fcos, .levels = {2}}, in[0], in[1], in[2],
+                                  in[3])};
+  };
+  return {{head,
+           {{{1, 1, 2}, {1, 2}},
+            {{1, 4, 2}, {3, 4, 5, 6, 7, 8, 9, 10}},
+            {{1, 1, 2}, {11, 12}},
+            {{4, 2}, {0, 0, 0, 0, 1, 1, 1, 1}}},
+           {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}}};
+}
+
+std::vector<Refused> refused_detection_heads() {
+  const auto head = [](const Tensors& in) {
+    return Tensors{detection_head({.levels = {2}}, in[0], in[1], {}, in[2])};
+  };
+  return {{head,
+           {{DType::f32, {1, 3, 2}}, {DType::f32, {1, 4, 3}}, {DType::f32, {4, 2}}},
+           "detection_head: logits [N, K, A], boxes [N, 4, A] and anchors [4, A] are expected\n"
+           "  found   f32[1, 3, 2]\n"
+           "  found   f32[1, 4, 3]\n"
+           "  found   f32[4, 2]"},
+          {head,
+           {{DType::f32, {1, 3, 5}}, {DType::f32, {1, 4, 5}}, {DType::f32, {4, 5}}},
+           "detection_head: the levels do not have as many anchors as there are\n"
+           "  levels  2\n"
+           "  anchors 5"}};
+}
+
 Function rolled(int64_t shift, int axis) {
   return [=](const Tensors& in) { return Tensors{roll(in[0], shift, axis)}; };
 }
@@ -366,6 +410,8 @@ const std::vector<Family>& families() {
         {"shape", shape_ops, 1e-8},
         {"roll", rolls, 1e-8, worked_rolls(), refused_rolls()},
         {"flip", flips, 1e-8, worked_flips(), refused_flips()},
+        {"detection_head", detection_heads, 1e-8, worked_detection_heads(),
+         refused_detection_heads()},
     };
     for (Family& family : image_families()) rows.push_back(std::move(family));
     return rows;

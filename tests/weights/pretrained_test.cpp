@@ -16,7 +16,7 @@ TEST(Pretrained, EveryRowIsAModelWhosePicturesCanBePrepared) {
   for (const Pretrained& weights : pretrained()) {
     const Shape input = models::entry(weights.model).input;
     EXPECT_EQ(problem(weights.preprocessing(input)), "") << weights.file;
-    EXPECT_EQ(*weights.preprocessing(input).resize, weights.resize) << weights.file;
+    EXPECT_EQ(weights.preprocessing(input).resize.value_or(0), weights.resize) << weights.file;
     EXPECT_TRUE(files.insert(weights.file).second) << weights.file;
     // A file kept under its published name is known by it.
     const auto match =

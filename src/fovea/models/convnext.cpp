@@ -1,5 +1,7 @@
 #include <array>
 
+#include "fovea/core/error.h"
+#include "fovea/models/backbone.h"
 #include "fovea/models/families.h"
 #include "fovea/nn.h"
 
@@ -21,45 +23,55 @@ class Downsampling : public nn::Sequential {
   }
 };
 
-/// Liu et al. 2022, "A ConvNet for the 2020s": a ResNet modernised after vision transformers.
-/// Arrays have torchvision's names. In training, samples skip blocks at random, deeper ones more
+/// The layers before the classifier. In training, samples skip blocks at random, deeper ones more
 /// often, up to `drop_path`.
+class ConvNeXtFeatures : public LayeredBackbone {
+ public:
+  ConvNeXtFeatures(const nn::Scope& s, const Plan& plan, int64_t in, double drop_path)
+      : LayeredBackbone(s) {
+    int total = 0, done = 0;
+    for (int depth : plan.depths) total += depth;
+    int64_t width = plan.width;
+    auto& stem = add<nn::Sequential>();
+    stem.add<nn::Conv2d>(in, width, nn::ConvOptions{.kernel = 4, .stride = 4});
+    stem.add<nn::LayerNormChannels>(width);
+    for (size_t i = 0; i < plan.depths.size(); ++i) {
+      if (i > 0) {
+        add<Downsampling>(width);
+        width *= 2;
+      }
+      auto& stage = add<nn::Sequential>();
+      for (int k = 0; k < plan.depths[i]; ++k) {
+        stage.add<nn::ConvNeXtBlock>(
+            width, nn::ConvNeXtOptions{.drop_path = drop_path * done++ / (total - 1)});
+      }
+      end_stage(width);
+    }
+    nn::initialize<nn::Conv2d>(*this, nn::init::truncated_normal(0.02));
+    nn::initialize<nn::Linear>(*this, nn::init::truncated_normal(0.02));
+  }
+};
+
+/// Liu et al. 2022, "A ConvNet for the 2020s": a ResNet modernised after vision transformers.
+/// Arrays have torchvision's names.
 class ConvNeXt : public nn::Module {
  public:
   ConvNeXt(const nn::Scope& s, const Config& c, const Plan& plan)
       : Module(s),
-        features(at("features")),
+        features(at("features"), plan, c.input[0], c.choices.number("drop_path")),
         avgpool(at("avgpool"), 1),
         classifier(at("classifier")) {
-    int total = 0, done = 0;
-    for (int depth : plan.depths) total += depth;
-    int64_t channels = plan.width;
-    auto& stem = features.add<nn::Sequential>();
-    stem.add<nn::Conv2d>(c.input[0], channels, nn::ConvOptions{.kernel = 4, .stride = 4});
-    stem.add<nn::LayerNormChannels>(channels);
-    for (size_t i = 0; i < plan.depths.size(); ++i) {
-      if (i > 0) {
-        features.add<Downsampling>(channels);
-        channels *= 2;
-      }
-      auto& stage = features.add<nn::Sequential>();
-      for (int k = 0; k < plan.depths[i]; ++k) {
-        stage.add<nn::ConvNeXtBlock>(
-            channels,
-            nn::ConvNeXtOptions{.drop_path = c.choices.number("drop_path") * done++ / (total - 1)});
-      }
-    }
+    const int64_t channels = features.channels().back();
     classifier.add<nn::LayerNormChannels>(channels);
     classifier.add<nn::Flatten>();
     classifier.add<nn::Linear>(channels, c.outputs);
-    nn::initialize<nn::Conv2d>(*this, nn::init::truncated_normal(0.02));
-    nn::initialize<nn::Linear>(*this, nn::init::truncated_normal(0.02));
+    nn::initialize<nn::Linear>(classifier, nn::init::truncated_normal(0.02));
   }
 
   Tensor forward(Tensor x) const override { return classifier(avgpool(features(x))); }
 
  private:
-  nn::Sequential features;
+  ConvNeXtFeatures features;
   nn::AdaptiveAvgPool2d avgpool;
   nn::Sequential classifier;
 };
@@ -74,7 +86,18 @@ std::vector<Entry> convnext() {
                  .input = {3, 224, 224},
                  .choices = {drop_path(rate)},
                  .counts = counts,
-                 .build = build<ConvNeXt>(plan)};
+                 .build = build<ConvNeXt>(plan),
+                 .backbone = [plan](const nn::Scope& scope, const BackboneOptions& options) {
+                   if (options.norm) {
+                     throw Error(ErrorKind::usage,
+                                 "convnext: the net has layer norms, which see no batches")
+                         .with("try", "--norm batch");
+                   }
+                   Plan scaled = plan;
+                   scaled.width = round_channels(static_cast<double>(plan.width) * options.width);
+                   return std::make_unique<ConvNeXtFeatures>(scope, scaled, options.in_channels,
+                                                             0.0);
+                 }};
   };
   return {entry("convnext_tiny", {{3, 3, 9, 3}, 96}, 0.1, {28'589'128, 0, 4'455'531'264}),
           entry("convnext_small", {{3, 3, 27, 3}, 96}, 0.4, {50'223'688, 0, 8'683'712'256}),

@@ -5,7 +5,7 @@
 namespace fovea::models {
 namespace {
 
-constexpr nn::BatchNormOptions norm{.eps = 1e-3, .momentum = 0.01};
+constexpr nn::BatchNormOptions usual_norm{.eps = 1e-3, .momentum = 0.01};
 
 using Squeeze = nn::ConvSqueezeExcite<nn::ReLU, nn::Hardsigmoid>;
 
@@ -24,32 +24,37 @@ struct Plan {
   int64_t classifier;  ///< channels of the second-to-last layer
 };
 
+nn::InvertedResidualOptions options_of(const Row& row, int64_t hidden,
+                                       const nn::BatchNormOptions& norm) {
+  return {.kernel = row.kernel,
+          .stride = row.stride,
+          .squeezed = row.squeezes ? round_channels(static_cast<double>(hidden / 4)) : 0,
+          .norm = norm};
+}
+
 /// The layers of Howard et al. 2019, "Searching for MobileNetV3", before the classifier. Arrays
 /// have torchvision's names. A stage ends with the block that has the next stride, as in
 /// torchvision.
-class MobileNetV3Features : public Backbone {
+class MobileNetV3Features : public LayeredBackbone {
  public:
-  using Backbone::forward;
-
   MobileNetV3Features(const nn::Scope& s, const std::vector<Row>& rows, double width,
                       const BackboneOptions& options)
-      : Backbone(s) {
+      : LayeredBackbone(s) {
     const auto scaled = [&](int64_t channels) {
       return round_channels(static_cast<double>(channels) * width);
     };
+    const nn::BatchNormOptions norm = options.norm.value_or(usual_norm);
     int64_t channels = scaled(16), stride = 2;
     add<nn::ConvNormAct<nn::Hardswish>>(options.in_channels, channels,
                                         nn::ConvNormActOptions{.stride = 2, .norm = norm});
     for (const Row& row : rows) {
       const int64_t hidden = scaled(row.hidden), out = scaled(row.out);
       stride *= row.stride;
-      const bool dilates = stride == 32 && options.dilated > 0;
-      const nn::InvertedResidualOptions block{
-          .kernel = row.kernel,
-          .stride = dilates ? 1 : row.stride,
-          .dilation = dilates ? 2 : 1,
-          .squeezed = row.squeezes ? round_channels(static_cast<double>(hidden / 4)) : 0,
-          .norm = norm};
+      nn::InvertedResidualOptions block = options_of(row, hidden, norm);
+      if (stride == 32 && options.dilated > 0) {
+        block.stride = 1;
+        block.dilation = 2;
+      }
       if (row.activation == HS)
         add<nn::InvertedResidual<nn::Hardswish, Squeeze>>(channels, hidden, out, block);
       else
@@ -60,32 +65,8 @@ class MobileNetV3Features : public Backbone {
     add<nn::ConvNormAct<nn::Hardswish>>(channels, 6 * channels,
                                         nn::ConvNormActOptions{.kernel = 1, .norm = norm});
     end_stage(6 * channels);
+    nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_normal_fan_out());
   }
-
-  Tensors forward(const Tensor& x, Stages) const override {
-    Tensor y = x;
-    Tensors stages;
-    for (size_t i = 0; i < layers_.size(); ++i) {
-      y = (*layers_[i])(y);
-      if (i == ends_[stages.size()]) stages.push_back(y);
-    }
-    return stages;
-  }
-  std::vector<int64_t> channels() const override { return channels_; }
-
- private:
-  template <class Layer, class... Args>
-  void add(const Args&... args) {
-    layers_.push_back(std::make_unique<Layer>(at(std::to_string(layers_.size())), args...));
-  }
-  void end_stage(int64_t channels) {
-    ends_.push_back(layers_.size() - 1);
-    channels_.push_back(channels);
-  }
-
-  std::vector<std::unique_ptr<nn::Module>> layers_;
-  std::vector<size_t> ends_;  ///< the last layer of each stage
-  std::vector<int64_t> channels_;
 };
 
 /// The same with a classifier.
@@ -102,7 +83,6 @@ class MobileNetV3 : public nn::Module {
     classifier.add<nn::Hardswish>();
     classifier.add<nn::Dropout>(c.choices.number("dropout"));
     classifier.add<nn::Linear>(hidden, c.outputs);
-    nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_normal_fan_out());
     nn::initialize<nn::Linear>(*this, nn::init::normal(0.01));
   }
 
@@ -134,6 +114,48 @@ const Plan& large() {
   return plan;
 }
 
+/// See mobilenet_v3_ssd: the layers in two parts, divided inside the block that has a stride of 32.
+class SsdFeatures : public LayeredBackbone {
+ public:
+  SsdFeatures(const nn::Scope& s, const BackboneOptions& options) : LayeredBackbone(s) {
+    using Layer = nn::ConvNormActOptions;
+    const nn::BatchNormOptions norm = options.norm.value_or(usual_norm);
+    nn::Sequential *part = &add<nn::Sequential>(), *block = nullptr;
+    int64_t channels = 16, stride = 2;
+    part->add<nn::ConvNormAct<nn::Hardswish>>(options.in_channels, channels,
+                                              Layer{.stride = 2, .norm = norm});
+    for (const Row& row : large().rows) {
+      stride *= row.stride;
+      const bool last_stage = stride == 32;
+      const int64_t out = last_stage ? row.out / 2 : row.out;
+      const int64_t hidden = last_stage && block != nullptr ? row.hidden / 2 : row.hidden;
+      const nn::InvertedResidualOptions rest = options_of(row, hidden, norm);
+      if (last_stage && block == nullptr) {  // its three layers, the first in this part
+        part->add<nn::ConvNormAct<nn::Hardswish>>(channels, hidden,
+                                                  Layer{.kernel = 1, .norm = norm});
+        end_stage(hidden);
+        part = &add<nn::Sequential>();
+        block = &part->add<nn::Sequential>();
+        block->add_named<nn::ConvNormAct<nn::Hardswish>>(
+            "1", hidden, hidden,
+            Layer{.kernel = row.kernel, .stride = row.stride, .groups = hidden, .norm = norm});
+        block->add_named<Squeeze>("2", hidden, rest.squeezed);
+        block->add_named<nn::ConvNormAct<nn::Identity>>("3", hidden, out,
+                                                        Layer{.kernel = 1, .norm = norm});
+      } else if (row.activation == HS) {
+        part->add<nn::InvertedResidual<nn::Hardswish, Squeeze>>(channels, hidden, out, rest);
+      } else {
+        part->add<nn::InvertedResidual<nn::ReLU, Squeeze>>(channels, hidden, out, rest);
+      }
+      channels = out;
+    }
+    part->add<nn::ConvNormAct<nn::Hardswish>>(channels, 6 * channels,
+                                              Layer{.kernel = 1, .norm = norm});
+    end_stage(6 * channels);
+    nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_normal_fan_out());
+  }
+};
+
 }  // namespace
 
 // Counts: torchvision's nets.
@@ -156,17 +178,18 @@ std::vector<Entry> mobilenet_v3() {
                  .input = {3, 224, 224},
                  .choices = {dropout(0.2), width()},
                  .counts = counts,
-                 .build = build<MobileNetV3>(plan)};
+                 .build = build<MobileNetV3>(plan),
+                 .backbone = [=](const nn::Scope& scope, const BackboneOptions& options) {
+                   return std::make_unique<MobileNetV3Features>(scope, plan.rows, options.width,
+                                                                options);
+                 }};
   };
   return {entry("mobilenet_v3_large", large(), {5'483'032, 24'400, 216'589'760}),
           entry("mobilenet_v3_small", small, {2'542'856, 12'112, 56'510'400})};
 }
 
-std::unique_ptr<Backbone> mobilenet_v3_backbone(const nn::Scope& scope,
-                                                const BackboneOptions& options) {
-  auto backbone = std::make_unique<MobileNetV3Features>(scope, large().rows, 1.0, options);
-  nn::initialize<nn::Conv2d>(*backbone, nn::init::kaiming_normal_fan_out());
-  return backbone;
+std::unique_ptr<Backbone> mobilenet_v3_ssd(const nn::Scope& scope, const BackboneOptions& options) {
+  return std::make_unique<SsdFeatures>(scope, options);
 }
 
 }  // namespace fovea::models

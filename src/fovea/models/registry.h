@@ -12,6 +12,9 @@
 
 namespace fovea::models {
 
+class Backbone;
+struct BackboneOptions;
+
 /// A model in TOML: see models/net_file.h.
 struct NetText {
   std::string file = {};  ///< where it is from: for messages, and the model's default name
@@ -60,6 +63,10 @@ struct Entry {
   std::vector<Argument> choices = {};  ///< each has a default
   std::optional<Counts> counts = {};   ///< where they are known
   std::function<std::unique_ptr<nn::Module>(const nn::Scope&, const Config&)> build = nullptr;
+  std::string task = "classify";            ///< that it is made for: see tasks/task.h
+  /// The net without its head, for nets built on it: see models/backbone.h.
+  std::function<std::unique_ptr<Backbone>(const nn::Scope&, const BackboneOptions&)> backbone =
+      nullptr;
   std::shared_ptr<const NetText> net = {};  ///< for a model in TOML
   Where where = std::source_location::current();
 };

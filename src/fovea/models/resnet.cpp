@@ -1,4 +1,5 @@
 #include <array>
+#include <cmath>
 #include <concepts>
 
 #include "fovea/models/backbone.h"
@@ -35,28 +36,31 @@ using Depths = std::array<int, 4>;
 
 /// The stem and the layers of He et al. 2015, "Deep residual learning for image recognition".
 /// Arrays have torchvision's names. Each of the last `dilated` layers has a dilation, which doubles
-/// from layer to layer, in place of its stride.
+/// from layer to layer, in place of its stride. `small`: with the stem for small images.
 template <class Block>
 class ResNetBackbone : public Backbone {
  public:
   using Backbone::forward;
   using Options = typename Block::Options;
 
-  ResNetBackbone(const nn::Scope& s, int64_t in, bool small, int dilated, const Depths& depths,
-                 const Options& options)
+  ResNetBackbone(const nn::Scope& s, const BackboneOptions& whole, bool small, const Depths& depths,
+                 const Options& of_blocks)
       : Backbone(s),
-        conv1(at("conv1"), in, 64,
+        width_(std::max(std::lround(64 * whole.width), 1L)),
+        conv1(at("conv1"), whole.in_channels, width_,
               small ? nn::ConvOptions{.kernel = 3, .padding = 1, .bias = false}
                     : nn::ConvOptions{.kernel = 7, .stride = 2, .padding = 3, .bias = false}),
-        bn1(at("bn1"), 64),
+        bn1(at("bn1"), width_, whole.norm.value_or(nn::BatchNormOptions{})),
         maxpool(small ? std::nullopt : pooling()),
-        layer1(at("layer1"), 64, 64, depths[0], 1, options, options),
-        layer2(at("layer2"), 64 * Block::expansion, 128, depths[1], 2, options, options),
-        layer3(at("layer3"), 128 * Block::expansion, 256, depths[2], dilated > 1 ? 1 : 2, options,
-               with_dilation(options, dilated > 1 ? 2 : 1)),
-        layer4(at("layer4"), 256 * Block::expansion, 512, depths[3], dilated > 0 ? 1 : 2,
-               with_dilation(options, dilated > 1 ? 2 : 1),
-               with_dilation(options, int64_t{1} << dilated)) {
+        layer1(at("layer1"), width_, width_, depths[0], 1, options(of_blocks, whole),
+               options(of_blocks, whole)),
+        layer2(at("layer2"), out(0), 2 * width_, depths[1], 2, options(of_blocks, whole),
+               options(of_blocks, whole)),
+        layer3(at("layer3"), out(1), 4 * width_, depths[2], whole.dilated > 1 ? 1 : 2,
+               options(of_blocks, whole), options(of_blocks, whole, whole.dilated > 1 ? 2 : 1)),
+        layer4(at("layer4"), out(2), 8 * width_, depths[3], whole.dilated > 0 ? 1 : 2,
+               options(of_blocks, whole, whole.dilated > 1 ? 2 : 1),
+               options(of_blocks, whole, int64_t{1} << whole.dilated)) {
     nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_normal_fan_out());
   }
 
@@ -71,8 +75,7 @@ class ResNetBackbone : public Backbone {
     return stages;
   }
   std::vector<int64_t> channels() const override {
-    constexpr int64_t e = Block::expansion;
-    return {64 * e, 128 * e, 256 * e, 512 * e};
+    return {out(0), out(1), out(2), out(3)};
   }
 
  private:
@@ -80,11 +83,15 @@ class ResNetBackbone : public Backbone {
     return std::optional<nn::MaxPool2d>(std::in_place, at("maxpool"),
                                         PoolOptions{.kernel = 3, .stride = 2, .padding = 1});
   }
-  static Options with_dilation(Options options, int64_t dilation) {
-    options.dilation = dilation;
-    return options;
+  static Options options(Options of_blocks, const BackboneOptions& whole, int64_t dilation = 1) {
+    of_blocks.dilation = dilation;
+    if (whole.norm) of_blocks.norm = *whole.norm;
+    return of_blocks;
   }
+  /// The channels that layer `i`, counted from 0, gives.
+  int64_t out(int i) const { return (width_ << i) * Block::expansion; }
 
+  int64_t width_;  ///< of the first layer
   nn::Conv2d conv1;
   nn::BatchNorm2d bn1;
   std::optional<nn::MaxPool2d> maxpool;
@@ -97,7 +104,8 @@ class ResNet : public ResNetBackbone<Block> {
  public:
   ResNet(const nn::Scope& s, const Config& c, const Depths& depths,
          const typename Block::Options& options)
-      : ResNetBackbone<Block>(s, c.input[0], c.choices.word("stem") == "cifar", 0, depths, options),
+      : ResNetBackbone<Block>(s, {.in_channels = c.input[0]}, c.choices.word("stem") == "cifar",
+                              depths, options),
         avgpool(this->at("avgpool"), 1),
         fc(this->at("fc"), 512 * Block::expansion, c.outputs) {}
 
@@ -121,7 +129,10 @@ Entry resnet(std::string name, const Depths& depths, const Counts& counts,
           .input = small ? Shape{3, 32, 32} : Shape{3, 224, 224},
           .choices = {stem(small ? "cifar" : "imagenet")},
           .counts = counts,
-          .build = build<ResNet<Block>>(depths, options)};
+          .build = build<ResNet<Block>>(depths, options),
+          .backbone = [=](const nn::Scope& scope, const BackboneOptions& whole) {
+            return std::make_unique<ResNetBackbone<Block>>(scope, whole, small, depths, options);
+          }};
 }
 
 }  // namespace
@@ -156,19 +167,6 @@ std::vector<Entry> resnet() {
   entries.back().outputs = 10;  // small images, though the stem is for large ones
   entries.back().input = {3, 32, 32};
   return entries;
-}
-
-std::unique_ptr<Backbone> resnet_backbone(std::string_view name, const nn::Scope& scope,
-                                          const BackboneOptions& options) {
-  const auto make = [&]<class Block>(const Depths& depths, const typename Block::Options& rest) {
-    return std::make_unique<ResNetBackbone<Block>>(scope, options.in_channels, false,
-                                                   options.dilated, depths, rest);
-  };
-  if (name == "resnet18") return make.template operator()<nn::BasicBlock>({2, 2, 2, 2}, {});
-  if (name == "resnet34") return make.template operator()<nn::BasicBlock>({3, 4, 6, 3}, {});
-  if (name == "resnet50") return make.template operator()<nn::Bottleneck>({3, 4, 6, 3}, {});
-  require(name == "resnet101", "no backbone of this name");
-  return make.template operator()<nn::Bottleneck>({3, 4, 23, 3}, {});
 }
 
 }  // namespace fovea::models

@@ -85,8 +85,7 @@ struct Plan {
 
 std::unique_ptr<Backbone> backbone_of(const Plan& plan, const nn::Scope& s, const Config& c) {
   const BackboneOptions options{.in_channels = c.input[0], .dilated = plan.dilated};
-  if (plan.backbone == "mobilenet_v3_large") return mobilenet_v3_backbone(s, options);
-  return resnet_backbone(plan.backbone, s, options);
+  return make_backbone(plan.backbone, s, options);
 }
 
 /// A backbone whose last strides are dilations, and a head, whose logits are scaled to the size of
@@ -157,7 +156,8 @@ class Lraspp : public nn::Module {
  public:
   Lraspp(const nn::Scope& s, const Config& c)
       : Module(s),
-        backbone(mobilenet_v3_backbone(at("backbone"), {.in_channels = c.input[0], .dilated = 1})),
+        backbone(make_backbone("mobilenet_v3_large", at("backbone"),
+                               {.in_channels = c.input[0], .dilated = 1})),
         classifier(at("classifier"), backbone->channels()[low], backbone->channels().back(),
                    c.outputs) {}
 
@@ -182,7 +182,8 @@ Entry dilated(std::string name, const Plan& plan, double default_dropout, const 
           .input = {3, 224, 224},
           .choices = {dropout(default_dropout), aux()},
           .counts = counts,
-          .build = build<DilatedNet<Head>>(plan)};
+          .build = build<DilatedNet<Head>>(plan),
+          .task = "segment"};
 }
 
 }  // namespace
@@ -215,7 +216,8 @@ std::vector<Entry> segmentation() {
        .outputs = voc_classes,
        .input = {3, 224, 224},
        .counts = Counts{3'221'538, 24'656, 379'281'312},
-       .build = build<Lraspp>()}};
+       .build = build<Lraspp>(),
+       .task = "segment"}};
 }
 
 }  // namespace fovea::models

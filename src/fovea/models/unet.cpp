@@ -148,13 +148,15 @@ std::vector<Entry> unet() {
            .input = {1, 572, 572},
            .choices = {width()},
            .counts = Counts{31'030'658, 0, 150'428'424'448},
-           .build = build<UNet>(Plan{.padded = false})},
+           .build = build<UNet>(Plan{.padded = false}),
+           .task = "segment"},
           {.name = "unet",
            .outputs = 2,
            .input = {3, 224, 224},
            .choices = {width()},
            .counts = Counts{31'037'698, 11'776, 36'881'367'040},
-           .build = build<UNet>(Plan{.padded = true})}};
+           .build = build<UNet>(Plan{.padded = true}),
+           .task = "segment"}};
 }
 
 }  // namespace fovea::models

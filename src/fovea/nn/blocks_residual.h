@@ -8,13 +8,15 @@ namespace fovea::nn {
 /// convolution and a norm.
 class Downsample : public Sequential {
  public:
-  Downsample(const Scope& scope, int64_t in, int64_t out, int64_t stride);
+  Downsample(const Scope& scope, int64_t in, int64_t out, int64_t stride,
+             const BatchNormOptions& norm = {});
   /// As Module, but when it is x itself no module is called, as in torchvision.
   Tensor operator()(Tensor x) const;
 };
 
 struct BasicBlockOptions {
   int64_t dilation = 1;  ///< of both convolutions
+  BatchNormOptions norm = {};
 };
 
 /// Two 3x3 convolutions and a skip connection, as in ResNet-18/34 (He et al. 2015): x [N, in, H, W]
@@ -56,6 +58,7 @@ struct BottleneckOptions {
   int64_t groups = 1;
   int64_t group_width = 64;  ///< channels per group if `width` is 64
   int64_t dilation = 1;      ///< of the 3x3
+  BatchNormOptions norm = {};
 };
 
 /// 1x1 to fewer channels, 3x3, 1x1 back to four times as many, and a skip connection, as in

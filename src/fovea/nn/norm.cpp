@@ -8,17 +8,26 @@ namespace fovea::nn {
 
 BatchNorm::BatchNorm(const Scope& scope, int64_t channels, const Options& options)
     : Module(scope),
+      weight(affine("weight", channels, 1, options)),
+      bias(affine("bias", channels, 0, options)),
       running_mean(at("running_mean"), {channels}, init::constant(0)),
       running_var(at("running_var"), {channels}, init::constant(1)),
-      num_batches_tracked(at("num_batches_tracked"), {}, init::constant(0), DType::i64),
       options_(options) {
-  if (!options.affine) return;
-  weight.emplace(at("weight"), Shape{channels}, init::constant(1));
-  bias.emplace(at("bias"), Shape{channels}, init::constant(0));
+  if (!options.frozen)
+    num_batches_tracked.emplace(at("num_batches_tracked"), Shape{}, init::constant(0), DType::i64);
+}
+
+std::unique_ptr<Variable> BatchNorm::affine(std::string_view name, int64_t channels, double value,
+                                            const Options& options) {
+  if (!options.affine) return nullptr;
+  const Scope scope = at(name);
+  if (options.frozen)
+    return std::make_unique<Buffer>(scope, Shape{channels}, init::constant(value));
+  return std::make_unique<Parameter>(scope, Shape{channels}, init::constant(value));
 }
 
 Tensor BatchNorm::forward(Tensor x) const {
-  const Tensor gamma = optional_value(weight, x), beta = optional_value(bias, x);
+  const Tensor gamma = weight ? (*weight)(x) : Tensor(), beta = bias ? (*bias)(x) : Tensor();
   const Tensor mean = running_mean(x), var = running_var(x);
   if (x.graph().mode() == Mode::eval || frozen(x.graph())) {
     return batch_norm_eval(x, gamma, beta, mean, var, options_.eps);
@@ -27,17 +36,18 @@ Tensor BatchNorm::forward(Tensor x) const {
   // moves by its difference from them, divided by the number of batches.
   const Tensors results = batch_norm(
       x, gamma, beta, mean, var, {.eps = options_.eps, .momentum = options_.momentum.value_or(1)});
-  const Tensor batches = increment(num_batches_tracked(x));
+  const Tensor batches = increment((*num_batches_tracked)(x));
   const auto update = [&](const Buffer& buffer, const Tensor& old, const Tensor& batch) {
     buffer.update(options_.momentum ? batch : old + (batch - old) / cast(batches, old.dtype()));
   };
   update(running_mean, mean, results[1]);
   update(running_var, var, results[2]);
-  num_batches_tracked.update(batches);
+  num_batches_tracked->update(batches);
   return results[0];
 }
 
 bool BatchNorm::frozen(const Graph& graph) const {
+  if (options_.frozen) return true;
   if (!weight) return graph.frozen(running_mean.name());
   return graph.frozen(weight->name()) && graph.frozen(bias->name());
 }

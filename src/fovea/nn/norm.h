@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "fovea/nn/module.h"
@@ -14,6 +15,9 @@ struct BatchNormOptions {
   /// are the mean over all batches so far (PyTorch's momentum=None).
   std::optional<double> momentum = 0.1;
   bool affine = true;  ///< whether there are a weight and a bias
+  /// Nothing is ever trained: weight and bias are buffers, running statistics are used in training
+  /// too, and there is no batch counter, as in torchvision's FrozenBatchNorm2d.
+  bool frozen = false;
 };
 
 /// Batch normalisation (Ioffe and Szegedy 2015) of x [N, C, spatial]: in a train graph with the
@@ -27,11 +31,14 @@ class BatchNorm : public Module {
   BatchNorm(const Scope& scope, int64_t channels, const Options& options = {});
   Tensor forward(Tensor x) const override;
 
-  std::optional<Parameter> weight, bias;
+  /// Parameters or, if the options say `frozen`, buffers.
+  std::unique_ptr<Variable> weight, bias;
   Buffer running_mean, running_var;
-  Buffer num_batches_tracked;  ///< i64, a scalar
+  std::optional<Buffer> num_batches_tracked;  ///< i64, a scalar; none if `frozen`
 
  private:
+  std::unique_ptr<Variable> affine(std::string_view name, int64_t channels, double value,
+                                   const Options& options);
   bool frozen(const Graph& graph) const;
 
   Options options_;

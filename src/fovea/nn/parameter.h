@@ -53,7 +53,7 @@ class Variable {
  public:
   Variable(const Variable&) = delete;
   Variable& operator=(const Variable&) = delete;
-  ~Variable();
+  virtual ~Variable();
 
   /// The full dotted name, as in PyTorch's state_dict: "layer1.0.conv1.weight".
   const std::string& name() const { return name_; }

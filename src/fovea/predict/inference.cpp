@@ -89,6 +89,24 @@ Inference::Tapped Inference::tapped(const Array& inputs, const std::vector<std::
   return result;
 }
 
+std::vector<std::pair<std::string, Array>> Inference::named(const Array& inputs) {
+  const Type type = type_of(inputs);
+  const Program& compiled = cache_.get({.types = {type}, .taps = {}, .named = true}, [&] {
+    const std::shared_ptr<Graph> graph =
+        Graph::make(Mode::eval, accumulate_dtype(dtype_), model_.name());
+    trace_model(*graph, type);
+    return compile(*graph);
+  });
+  const std::vector<Array> outputs = compiled.run(*memory_, state_, given(inputs, nullptr));
+  std::vector<std::pair<std::string, Array>> all;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const std::string& name = compiled.graph().outputs()[i].first;
+    const bool own = name == "output";
+    all.insert(own ? all.begin() : all.end(), {own ? "out" : name, outputs[i]});
+  }
+  return all;
+}
+
 Array Inference::output(const Array& inputs) { return run(inputs)[0]; }
 
 std::vector<Array> Inference::finite_run(const Array& inputs, const Array* targets) {

@@ -58,6 +58,10 @@ class Inference {
   /// valid until the next call. Errors: as apply and tap.
   Tapped tapped(const Array& inputs, const std::vector<std::string>& patterns);
 
+  /// All outputs of the model by name, without the head: "out", and others that it adds to an eval
+  /// graph. The results are valid until the next call. Errors: as apply.
+  std::vector<std::pair<std::string, Array>> named(const Array& inputs);
+
   /// The origin of the first number that is not finite for these `inputs`: "the input holds NaN",
   /// "weight conv1.weight holds inf", or the layer, "conv1 (conv) computed a number that is not
   /// finite". Empty if there is none. Runs the model again.
@@ -76,6 +80,7 @@ class Inference {
   struct Key {
     Types types;                    // of inputs and targets
     std::vector<std::string> taps;  // patterns
+    bool named = false;             // all outputs of the model, but not the head's
     bool operator==(const Key&) const = default;
   };
   Tensor trace_model(Graph& graph, const Type& inputs) const;

@@ -11,23 +11,24 @@
 #include "fovea/data/prepared.h"
 #include "fovea/images/samples.h"
 #include "fovea/runtime/eval.h"
+#include "fovea/tasks/classification.h"
 #include "fovea/weights/arguments.h"
 #include "fovea/weights/fit.h"
 
 namespace fovea {
 namespace {
 
-/// The targets that the model was trained for. Unnamed classes are named by their numbers.
+/// The targets that the model was trained for. A type of classes also stands for what is not known
+/// of weights alone; unnamed classes are named by their numbers.
 data::Targets targets_of(const ModelFile& file, int64_t outputs) {
-  data::Targets targets{.type = file.target, .names = file.class_names};
-  if (targets.type != data::class_targets({}).type) return targets;
-  if (!targets.names.empty() && std::ssize(targets.names) != outputs) {
+  const data::Targets trained{.type = file.target, .names = file.class_names};
+  if (trained.type != data::class_targets({}).type) return trained;
+  if (file.task == tasks::Classification::id && !trained.names.empty() &&
+      std::ssize(trained.names) != outputs) {
     throw Error(ErrorKind::model, fmt::format("model file: {} class names for {} classes",
-                                              targets.names.size(), outputs));
+                                              trained.names.size(), outputs));
   }
-  for (int64_t k = std::ssize(targets.names); k < outputs; ++k)
-    targets.names.push_back(std::to_string(k));
-  return targets;
+  return tasks::targets_of_net(file.task, outputs, trained.names);
 }
 
 Error no_pictures(const nn::Module& model) {
@@ -85,6 +86,11 @@ void Predictor::use(const TestViews& views) {
                                              decode, views);
 }
 
+void Predictor::choose(const Arguments& chosen) {
+  task_ = tasks::make(file_.task, task_->targets(), chosen);
+  use(views_);
+}
+
 void Predictor::resize(int height, int width) {
   if (!file_.preprocessing) throw no_pictures(*model_);
   Preprocessing& p = *file_.preprocessing;
@@ -108,7 +114,17 @@ Array Predictor::prepared(const AnyImage& image) const {
 
 std::unique_ptr<tasks::Prediction> Predictor::predict(const AnyImage& image, int64_t maximum) {
   const Array input = prepared(image);
-  return std::move(predict(input.reshaped(Shape{1}.concat(input.shape())), maximum)[0]);
+  auto prediction =
+      std::move(predict(input.reshaped(Shape{1}.concat(input.shape())), maximum)[0]);
+  std::visit([&](const auto& given) { prediction->place(place_of(given.height, given.width)); },
+             image);
+  return prediction;
+}
+
+tasks::InputPlace Predictor::place_of(int height, int width) const {
+  if (!file_.preprocessing) throw no_pictures(*model_);
+  const Preprocessing& p = *file_.preprocessing;
+  return {prepared_area(height, width, p), p.height, p.width, height, width};
 }
 
 std::vector<std::unique_ptr<tasks::Prediction>> Predictor::predict(const Array& inputs,

@@ -41,12 +41,18 @@ class Predictor {
   /// the model's inputs are not images.
   void use(const TestViews& views);
   const TestViews& views() const { return views_; }
+  /// From now on the task's choices (see tasks::choices) have these values: {{"score", 0.5}}.
+  /// Errors: usage for one that the task does not have.
+  void choose(const Arguments& chosen);
 
   /// A picture as the net takes it, u8 or u16 [H, W, C]. Errors: as prepare; usage when the model's
   /// inputs are not pictures.
   Array prepared(const AnyImage& image) const;
   /// The size below which a picture must not be decoded for `prepared`.
   MinimumSize minimum_size() const;
+  /// Which part of a picture of that size becomes the net's input. Errors: usage when the model's
+  /// inputs are not pictures.
+  tasks::InputPlace place_of(int height, int width) const;
   /// The prediction for one picture; `maximum`: number of values to show, if there may be many.
   /// Errors: as prepare; usage when the model's inputs are not pictures or the net cannot take that
   /// size; diverged when its output is not finite, naming where that began.

@@ -9,5 +9,6 @@ Entry classification_entry();
 Entry regression_entry();
 Entry multilabel_entry();
 Entry segmentation_entry();
+Entry detection_entry();
 
 }  // namespace fovea::tasks

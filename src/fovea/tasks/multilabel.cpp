@@ -152,7 +152,8 @@ Entry multilabel_entry() {
       .name = std::string(Multilabel::id),
       .help = "several labels of 0 or 1: binary cross-entropy; mAP, f1",
       .fits = are_labels,
-      .make = [](const data::Targets& targets) { return std::make_unique<Multilabel>(targets); }};
+      .make = [](const data::Targets& targets,
+                 const Arguments&) { return std::make_unique<Multilabel>(targets); }};
 }
 
 Multilabel::Multilabel(data::Targets targets) : targets_(std::move(targets)) {
@@ -160,8 +161,7 @@ Multilabel::Multilabel(data::Targets targets) : targets_(std::move(targets)) {
     throw Error(ErrorKind::usage, "multilabel: targets must be labels of 0 or 1, f32[K]")
         .with("found", to_string(targets_.type));
   }
-  for (int64_t k = std::ssize(targets_.names); k < outputs(); ++k)
-    targets_.names.push_back(std::to_string(k));
+  targets_.names = numbered(std::move(targets_.names), outputs());
 }
 
 void Multilabel::check(const data::Dataset& samples) const {

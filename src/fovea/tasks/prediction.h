@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,11 +15,17 @@ namespace fovea::tasks {
 /// One row of a table of texts: each cell with the heading of its column.
 using Cells = std::vector<std::pair<std::string, std::string>>;
 
-/// The picture that a prediction is for, and which part of it became the net's input.
-struct ShownInput {
-  const Image& picture;       ///< as its file has it
+/// Which part of a picture became the net's input.
+struct InputPlace {
   PictureArea area;           ///< in the pixels of the picture
   int height = 0, width = 0;  ///< of the net's input
+  int picture_height = 0, picture_width = 0;
+};
+
+/// The picture that a prediction is for, and which part of it became the net's input.
+struct ShownInput {
+  const Image& picture;  ///< as its file has it
+  InputPlace place;
 };
 
 /// A picture that shows a prediction.
@@ -37,8 +44,20 @@ class Prediction {
   virtual Json json() const = 0;
   /// Its row in a table. The headings are the same for every sample.
   virtual Cells cells() const = 0;
-  /// Pictures of it at the size of the picture, if it is about places in it.
+  /// From now on its coordinates, if it has any, are in the pixels of the picture instead of those
+  /// of the net's input.
+  virtual void place(const InputPlace&) {}
+  /// Pictures of it at the size of the picture, if it is about places in it; after `place`.
   virtual std::vector<PredictedPicture> pictures(const ShownInput&) const { return {}; }
+  /// Its numbers by name, where their count differs from sample to sample, so that the net's outputs
+  /// do not have them; else none.
+  virtual std::vector<std::pair<std::string, Array>> arrays() const { return {}; }
+  /// Its results as COCO's tools read them, a list of objects, for the image of that number; none
+  /// for what these do not know.
+  virtual std::optional<Json> coco(int64_t image) const {
+    (void)image;
+    return std::nullopt;
+  }
 };
 
 /// A line per probability: its name, percent and a bar.

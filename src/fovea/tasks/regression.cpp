@@ -63,7 +63,8 @@ Entry regression_entry() {
       .name = std::string(Regression::id),
       .help = "numbers: mean squared error; r2, mae",
       .fits = are_numbers,
-      .make = [](const data::Targets& targets) { return std::make_unique<Regression>(targets); }};
+      .make = [](const data::Targets& targets,
+                 const Arguments&) { return std::make_unique<Regression>(targets); }};
 }
 
 Regression::Regression(data::Targets targets) : targets_(std::move(targets)) {
@@ -71,8 +72,7 @@ Regression::Regression(data::Targets targets) : targets_(std::move(targets)) {
     throw Error(ErrorKind::usage, "regress: targets must be numbers, f32[K]")
         .with("found", to_string(targets_.type));
   }
-  for (int64_t k = std::ssize(targets_.names); k < outputs(); ++k)
-    targets_.names.push_back(std::to_string(k));
+  targets_.names = numbered(std::move(targets_.names), outputs());
 }
 
 Tensor Regression::loss(const Tensor& output, const Tensor& target,

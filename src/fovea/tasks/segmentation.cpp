@@ -149,12 +149,12 @@ Tensor loss_and_pixels(const Tensor& output, const Tensor& masks) {
 Image spread(const Image& classes, const ShownInput& shown) {
   Image image = Image::black(shown.picture.height, shown.picture.width, 1);
   // Pixels of the net's input around its output, on each side.
-  const double rim_y = (shown.height - classes.height) / 2.0,
-               rim_x = (shown.width - classes.width) / 2.0;
+  const double rim_y = (shown.place.height - classes.height) / 2.0,
+               rim_x = (shown.place.width - classes.width) / 2.0;
   for (int y = 0; y < image.height; ++y) {
-    const double at_y = (y + 0.5 - shown.area.top) / shown.area.height * shown.height - rim_y;
+    const double at_y = (y + 0.5 - shown.place.area.top) / shown.place.area.height * shown.place.height - rim_y;
     for (int x = 0; x < image.width; ++x) {
-      const double at_x = (x + 0.5 - shown.area.left) / shown.area.width * shown.width - rim_x;
+      const double at_x = (x + 0.5 - shown.place.area.left) / shown.place.area.width * shown.place.width - rim_x;
       const bool inside = at_y >= 0 && at_x >= 0 && at_y < classes.height && at_x < classes.width;
       *image.at(y, x) =
           inside ? *classes.at(static_cast<int>(at_y), static_cast<int>(at_x)) : uint8_t{255};
@@ -170,7 +170,11 @@ Entry segmentation_entry() {
       .name = std::string(Segmentation::id),
       .help = "a class for each pixel: cross-entropy; mean_iou, pixel_accuracy, dice",
       .fits = are_masks,
-      .make = [](const data::Targets& targets) { return std::make_unique<Segmentation>(targets); }};
+      .make = [](const data::Targets& targets,
+                 const Arguments&) { return std::make_unique<Segmentation>(targets); },
+      .targets = [](int64_t outputs, std::vector<std::string> names) {
+        return data::mask_targets(numbered(std::move(names), outputs));
+      }};
 }
 
 Segmentation::Segmentation(data::Targets targets) : targets_(std::move(targets)) {

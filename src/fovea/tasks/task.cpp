@@ -16,7 +16,7 @@ constexpr std::string_view metric_scope = "metrics";
 
 std::vector<Entry>& table() {
   static std::vector<Entry> all{classification_entry(), regression_entry(), multilabel_entry(),
-                                segmentation_entry()};
+                                segmentation_entry(), detection_entry()};
   return all;
 }
 
@@ -38,6 +38,10 @@ std::vector<std::string> names() {
 void Task::check(const data::Dataset&) const {}
 
 std::vector<double> Task::balanced_weights(const data::Dataset&) const { return {}; }
+
+bool Task::takes(const Tensor& output) const {
+  return output.rank() > 1 && output.dim(1) == outputs();
+}
 
 std::string Task::guessing(const data::Dataset&, double, const Numbers&) const { return ""; }
 
@@ -80,12 +84,44 @@ void add(Entry entry) {
   table().push_back(std::move(entry));
 }
 
-std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets) {
+std::vector<std::string> numbered(std::vector<std::string> all, int64_t count) {
+  for (int64_t k = std::ssize(all); k < count; ++k) all.push_back(std::to_string(k));
+  return all;
+}
+
+std::vector<Argument> choices() {
+  std::vector<Argument> all;
+  for (const Entry& entry : table()) {
+    for (const Argument& choice : entry.choices) {
+      if (std::ranges::count(all, choice.name, &Argument::name) == 0) all.push_back(choice);
+    }
+  }
+  return all;
+}
+
+data::Targets targets_of_net(std::string_view task, int64_t outputs,
+                             std::vector<std::string> classes) {
+  const auto found = std::ranges::find(table(), task, &Entry::name);
+  if (found == table().end()) throw unknown_name("task", task, names()).with("known", join(names()));
+  if (found->targets) return found->targets(outputs, std::move(classes));
+  return data::class_targets(numbered(std::move(classes), outputs));
+}
+
+std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets,
+                           const Arguments& chosen) {
   if (name.empty() && !targets.task.empty()) name = targets.task;
   const auto found = std::ranges::find_if(table(), [&](const Entry& entry) {
     return name.empty() ? entry.fits(targets) : entry.name == name;
   });
-  if (found != table().end() && found->fits(targets)) return found->make(targets);
+  if (found != table().end() && found->fits(targets)) {
+    for (const auto& [choice, value] : chosen.values()) {
+      if (std::ranges::count(found->choices, choice, &Argument::name) > 0) continue;
+      throw Error(ErrorKind::usage,
+                  fmt::format("the task {} has no choice \"{}\"", found->name, printable(choice)))
+          .with("task", found->help);
+    }
+    return found->make(targets, chosen);
+  }
   if (found == table().end() && !name.empty())
     throw unknown_name("task", name, names()).with("known", join(names()));
   throw Error(ErrorKind::usage, name.empty()

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fovea/core/arguments.h"
 #include "fovea/data/dataset.h"
 #include "fovea/graph/graph.h"
 #include "fovea/tasks/metric.h"
@@ -44,6 +45,8 @@ class Task {
   virtual const data::Targets& targets() const = 0;
   /// The number of outputs of a model for one sample: models::Options::outputs.
   virtual int64_t outputs() const = 0;
+  /// Whether a model's output [N, ...] has as many: by default along axis 1.
+  virtual bool takes(const Tensor& output) const;
   /// Checks the values of targets, beyond their type. Errors: data for one that the task cannot
   /// learn. By default all are accepted.
   virtual void check(const data::Dataset& samples) const;
@@ -79,6 +82,8 @@ class Task {
   /// The row of sample `i` in the table of an evaluation, from the results of `decoded` and the
   /// targets. The headings are the same for every sample.
   virtual Cells scored(const Array& decoded, const Array& targets, int64_t i) const = 0;
+  /// Whether predictions have coordinates in the picture, which has to be known at its own size.
+  virtual bool has_places() const { return false; }
 };
 
 /// One row of the table of tasks.
@@ -87,10 +92,16 @@ struct Entry {
   std::string help;  ///< one line
   /// Whether it can learn such targets; without --task the first that can is used.
   std::function<bool(const data::Targets&)> fits;
-  std::function<std::unique_ptr<Task>(const data::Targets&)> make;
+  /// `chosen`: values of `choices`, those without one left out.
+  std::function<std::unique_ptr<Task>(const data::Targets&, const Arguments& chosen)> make;
+  /// What can be chosen when a model is used: flags of predict and eval. None has a default.
+  std::vector<Argument> choices = {};
+  /// The targets for a net of `outputs` outputs whose weights alone are known, and the `names` of
+  /// its classes, as far as these are. None: those of a classifier.
+  std::function<data::Targets(int64_t outputs, std::vector<std::string> names)> targets = {};
 };
 
-/// The table, built-in ones first: classify, regress, multilabel, segment.
+/// The table, built-in ones first: classify, regress, multilabel, segment, detect.
 const std::vector<Entry>& list();
 
 /// Adds a task of your own. Not thread-safe: call it before anything is built. Errors: usage when
@@ -99,8 +110,19 @@ void add(Entry entry);
 
 /// The task of that name for these targets; "": the one that the targets name, or else the first
 /// that can learn them. Errors: usage for an unknown name, with the nearest, or targets that it
-/// cannot learn.
-std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets);
+/// cannot learn, or a choice in `chosen` that it does not have.
+std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets,
+                           const Arguments& chosen = {});
+
+/// The choices of all tasks.
+std::vector<Argument> choices();
+
+/// See Entry::targets. Errors: usage for an unknown task, with the nearest.
+data::Targets targets_of_net(std::string_view task, int64_t outputs,
+                             std::vector<std::string> names);
+
+/// `names`, and the missing ones of `count` by their numbers.
+std::vector<std::string> numbered(std::vector<std::string> names, int64_t count);
 
 /// `sets` as the task of that name learns them: where it cannot learn their targets, but those of
 /// one of the `others`, that one; else, and for "", `sets`.

@@ -202,8 +202,8 @@ models::Config configured(const Settings& settings, int64_t outputs, const Shape
 
 /// The configuration of the caller's net. Errors: usage when it has no choices to make, or does not
 /// give `outputs` numbers for an input.
-models::Config configuration_of(const nn::Module& net, const Settings& settings, int64_t outputs,
-                                const Shape& input) {
+models::Config configuration_of(const nn::Module& net, const Settings& settings,
+                                const tasks::Task& task, const Shape& input) {
   if (!settings.choices.values().empty()) {
     throw Error(
         ErrorKind::usage,
@@ -211,14 +211,13 @@ models::Config configuration_of(const nn::Module& net, const Settings& settings,
         .with("given", settings.choices.values().begin()->first);
   }
   const Shape one = Shape{1}.concat(input);
-  const Shape given = nn::trace(net, one)->output("output").shape();
-  if (given.rank() > 1 && given[1] == outputs)
-    return {.outputs = outputs, .input = input, .module = true};
+  const Tensor output = nn::trace(net, one)->output("output");
+  if (task.takes(output)) return {.outputs = task.outputs(), .input = input, .module = true};
   throw Error(ErrorKind::usage,
               fmt::format("{} gives {} for one sample, but the task needs {} numbers", net.name(),
-                          to_string(given), outputs))
+                          to_string(output.shape()), task.outputs()))
       .with("input", to_string(one))
-      .with("try", fmt::format("a last layer of {} outputs", outputs));
+      .with("try", fmt::format("a last layer of {} outputs", task.outputs()));
 }
 
 InitialWeights initial_weights(const Settings& settings, const Shape& input) {
@@ -315,7 +314,7 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
       split(divided(settings, sets)),
       class_weights(tasks::class_weights(settings.class_weights, *task, *split.train)),
       optimizer(optim::parse(settings.optimizer, settings.weight_decay)),
-      config(net != nullptr ? configuration_of(*net, settings, task->outputs(), input)
+      config(net != nullptr ? configuration_of(*net, settings, *task, input)
                             : configured(settings, task->outputs(), input)),
       model(models::given_or_made(net, settings.model, from_arguments(to_arguments(config)))),
       head(net != nullptr ? models::ArrayNames() : models::head(settings.model, config)),

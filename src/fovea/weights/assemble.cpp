@@ -17,7 +17,8 @@ namespace fovea {
 namespace {
 
 /// The number of outputs in `weights`, from arrays of the head (see models::head) that differ along
-/// one axis from those of `model`, built with `config`; none if no array differs.
+/// one axis from those of `model`, built with `config`, which has as many elements for each output
+/// there; none if no array differs.
 std::optional<int64_t> other_outputs(const std::vector<std::pair<std::string, Array>>& weights,
                                      const nn::Module& model, const models::Config& config,
                                      std::string_view architecture) {
@@ -31,11 +32,19 @@ std::optional<int64_t> other_outputs(const std::vector<std::pair<std::string, Ar
     for (int axis = 0; axis < expected.rank(); ++axis) {
       Shape other = expected;
       other.set(axis, given->second.dim(axis));
-      const bool is_outputs = expected[axis] == config.outputs && other[axis] != config.outputs;
-      if (is_outputs && given->second.shape() == other) return other[axis];
+      const int64_t each = expected[axis] / config.outputs;
+      const bool is_outputs = each > 0 && expected[axis] == each * config.outputs &&
+                              other[axis] != expected[axis] && other[axis] % each == 0;
+      if (is_outputs && given->second.shape() == other) return other[axis] / each;
     }
   }
   return std::nullopt;
+}
+
+/// Whether there are counts of batches, as norms have that were not frozen.
+bool has_counters(const std::vector<std::pair<std::string, Array>>& weights) {
+  return std::ranges::any_of(
+      weights, [](const auto& entry) { return entry.first.ends_with("num_batches_tracked"); });
 }
 
 /// The input that `options` choose, or else the model's own with the channels of the weights.
@@ -54,7 +63,8 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
                          const std::function<void(const std::string&)>& say) {
   ModelFile file;
   WeightFile given = read_weights(weights);
-  if (is_model_file(given)) {
+  const bool is_model = is_model_file(given);
+  if (is_model) {
     file = to_model_file(std::move(given), weights.string());
     if (file.architecture != architecture) {
       throw Error(ErrorKind::model,
@@ -80,19 +90,22 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
     if (!options.outputs) {
       options.outputs = other_outputs(file.weights, *model, config, architecture);
     }
+    if (!options.choices.contains("norm") && config.choices.contains("norm") && !has_counters(file.weights))
+      options.choices.set("norm", std::string("frozen"));
     options.input = input_for(architecture, options, file.weights);
     config = models::configure(architecture, options);
     const auto match = match_pretrained(architecture, weights.string());
     file.preprocessing =
         match ? match->weights.preprocessing(config.input) : default_preprocessing(config.input);
-    if (match && config.outputs == std::ssize(imagenet_classes()))
-      file.class_names = imagenet_classes();
+    if (match && config.outputs == models::entry(architecture).outputs)
+      file.class_names = match->weights.classes();
     if (say)
       say(fmt::format(
           "{}: {}", weights.string(),
           match ? match->text()
                 : "images are prepared as for most ImageNet models; class names are unknown"));
   }
+  if (!is_model && !options.net) file.task = models::entry(architecture).task;
   file.architecture = architecture;
   file.arguments = to_arguments(models::configure(architecture, options));
   try {

@@ -11,7 +11,8 @@ namespace fovea {
 
 /// Builds a model file from weights (see read_weights) and the model of the registry that they are
 /// for. By default the number of outputs is that of the head (see models::head) in the weights or
-/// else the model's own, and the input has the channels of the first convolution in the weights.
+/// else the model's own, the input has the channels of the first convolution in the weights, and
+/// norms are frozen (the choice "norm") where the weights count no batches.
 /// Weights in a model file keep its preprocessing and class names. Others get those of the
 /// published weights of the same file name (see pretrained.h), or the most likely ones; `say`
 /// receives what was chosen and assumed. Other models have no class names. Errors: usage for an

@@ -17,10 +17,22 @@ using ByName = std::map<std::string, const Array*>;
 constexpr std::pair<std::string_view, std::string_view> other_names[] = {
     {".shortcut.", ".downsample."},  // CIFAR ResNets
     {".norm.1.", ".norm1."},         // torchvision's published DenseNets
-    {".norm.2.", ".norm2."},        {".conv.1.", ".conv1."}, {".conv.2.", ".conv2."},
+    {".norm.2.", ".norm2."},
+    {".conv.1.", ".conv1."},
+    {".conv.2.", ".conv2."},
+    {".inner_blocks.0.", ".inner_blocks.0.0."},  // torchvision's published RetinaNet
+    {".inner_blocks.1.", ".inner_blocks.1.0."},
+    {".inner_blocks.2.", ".inner_blocks.2.0."},
+    {".layer_blocks.0.", ".layer_blocks.0.0."},
+    {".layer_blocks.1.", ".layer_blocks.1.0."},
+    {".layer_blocks.2.", ".layer_blocks.2.0."},
+    {"_head.conv.0.", "_head.conv.0.0."},
+    {"_head.conv.2.", "_head.conv.1.0."},
+    {"_head.conv.4.", "_head.conv.2.0."},
+    {"_head.conv.6.", "_head.conv.3.0."},
 };
 
-constexpr std::string_view auxiliary_heads[] = {"aux1.", "aux2.", "AuxLogits."};
+constexpr std::string_view auxiliary_heads[] = {"aux1.", "aux2.", "AuxLogits.", "aux_classifier."};
 
 bool is_counter(const nn::Variable& variable) {
   return variable.role() == Role::buffer && variable.name().ends_with("num_batches_tracked");
@@ -163,6 +175,7 @@ Weights fit_weights(const nn::Module& model, const Weights& weights) {
     }
   }
   std::erase_if(given, [](const auto& entry) {
+    if (entry.first.ends_with(".num_batches_tracked")) return true;  // the norm is frozen
     return std::any_of(std::begin(auxiliary_heads), std::end(auxiliary_heads),
                        [&](std::string_view head) { return entry.first.starts_with(head); });
   });

@@ -33,7 +33,8 @@ MatchedNames match_names(const nn::Module& model,
 /// Names in other versions of the same networks are understood ("shortcut" for "downsample",
 /// "norm.1" for "norm1"), and prefixes of all names (see match_names). Batch counters, which older
 /// files lack, start at 0, and may have any shape of one element; auxiliary heads that the model
-/// was built without ("aux1.", "aux2.", "AuxLogits.") are ignored. Errors: model, listing what is
+/// was built without ("aux1.", "aux2.", "AuxLogits.", "aux_classifier.") and counters of norms
+/// that are frozen are ignored. Errors: model, listing what is
 /// missing (with the nearest unused name), unexpected or of the wrong shape.
 std::vector<std::pair<std::string, Array>> fit_weights(
     const nn::Module& model, const std::vector<std::pair<std::string, Array>>& weights);

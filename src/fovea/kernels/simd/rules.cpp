@@ -6,6 +6,7 @@
 
 #include "fovea/kernels/simd/argmax.h"
 #include "fovea/kernels/simd/depthwise.h"
+#include "fovea/kernels/simd/detection.h"
 #include "fovea/kernels/simd/direct.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/winograd.h"
@@ -119,6 +120,11 @@ void add_simd_rules(const RuleSink& add) {
   rule(typeid(Cast), simd::make_cast);
   rule(typeid(LayerNorm), simd::make_layer_norm);
   rule(typeid(LayerNormBackward), simd::make_layer_norm_backward);
+  rule(typeid(DetectionHead), simd::make_detection_head);
+  rule(typeid(MatchAnchors), simd::make_match_anchors);
+  rule(typeid(MatchPoints), simd::make_match_points);
+  rule(typeid(KeepDetections), simd::make_keep_detections);
+  rule(typeid(LargestMask), simd::make_largest_mask);
 }
 
 }  // namespace fovea
