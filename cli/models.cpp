@@ -44,9 +44,8 @@ int list_pretrained(const std::string& glob, Console& console) {
                           {"filter", filter},
                           {"mean", weights.mean},
                           {"std", weights.std}});
-      rows.push_back({entry.name, file,
-                      weights.resize > 0 ? std::to_string(weights.resize) : "all", filter, input,
-                      triple(weights.mean), triple(weights.std)});
+      rows.push_back({entry.name, file, weights.resize > 0 ? std::to_string(weights.resize) : "all",
+                      filter, input, triple(weights.mean), triple(weights.std)});
     }
   }
   console.document(document);
@@ -81,9 +80,8 @@ void add_models(Commands& commands) {
   Command command = commands.add(commands.root(), "models", "List the available models",
                                  [flags](Console& console) { return run(*flags, console); });
   command.text("GLOB", flags->glob, "Only those whose name matches, such as 'resnet*'");
-  command.flag(
-      "--pretrained", flags->pretrained,
-      "List the known published weights instead, with their preprocessing of pictures");
+  command.flag("--pretrained", flags->pretrained,
+               "List the known published weights instead, with their preprocessing of pictures");
 }
 
 }  // namespace fovea::cli

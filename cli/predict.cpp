@@ -365,8 +365,8 @@ void write_predictions(const Flags& flags, Predictor& predictor, const Array& in
       }
     }
   });
-  console.document({{"input", flags.input}, {"output", flags.output}, {"count", count},
-                    {"files", files}});
+  console.document(
+      {{"input", flags.input}, {"output", flags.output}, {"count", count}, {"files", files}});
   console.result(fmt::format("{}: {} files\n", flags.output, grouped(std::ssize(files))));
 }
 
@@ -377,9 +377,9 @@ void write_outputs(const Flags& flags, Predictor& predictor, const Array& input,
   if (folder) make_folder(flags.output);
   if (predictor.task().has_places()) {
     if (folder) return write_predictions(flags, predictor, input, console);
-    throw Error(ErrorKind::usage,
-                fmt::format("--output {}: the model has several results for each sample",
-                            flags.output))
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("--output {}: the model has several results for each sample", flags.output))
         .with("try", "--output DIR, a folder");
   }
   NotFinite not_finite;

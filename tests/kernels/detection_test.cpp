@@ -27,7 +27,8 @@ Array targets_of(Random& random, int64_t n, int64_t m) {
   Array targets(DType::f32, {n, m, 5});
   draw_boxes(random, n * m,
              [&](int64_t i, int64_t row, double value) { targets.set(5 * i + row, value); });
-  for (int64_t i = 0; i < n * m; ++i) targets.set(5 * i + 4, static_cast<double>(pick(random, -1, 3)));
+  for (int64_t i = 0; i < n * m; ++i)
+    targets.set(5 * i + 4, static_cast<double>(pick(random, -1, 3)));
   return targets;
 }
 
@@ -44,7 +45,8 @@ TEST(Detection, MatchingEqualsItsReference) {
                                   .closest = static_cast<MatchAnchors::Closest>(trial % 3)};
     ASSERT_TRUE(check("simd", make_problem(by_overlap, types), in, {}));
     const int64_t first = pick(random, 0, a);
-    ASSERT_TRUE(check("simd", make_problem(MatchPoints{.levels = {first, a - first}}, types), in, {}));
+    ASSERT_TRUE(
+        check("simd", make_problem(MatchPoints{.levels = {first, a - first}}, types), in, {}));
   }
 }
 
@@ -75,8 +77,7 @@ TEST(Detection, TheLargestAreThoseOfTheReference) {
     const int64_t n = pick(random, 0, 4), a = pick(random, 1, 90);
     Array x(DType::f32, {n, a}), counts(DType::f32, {n});
     for (float& value : x.data<float>()) value = static_cast<float>(random.below(30));
-    for (float& count : counts.data<float>())
-      count = static_cast<float>(pick(random, 0, a + 3));
+    for (float& count : counts.data<float>()) count = static_cast<float>(pick(random, 0, a + 3));
     const Problem problem = make_problem(LargestMask{}, {{DType::f32, {n, a}}, {DType::f32, {n}}});
     ASSERT_TRUE(check("simd", problem, {x, counts}, {}));
   }

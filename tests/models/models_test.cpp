@@ -430,8 +430,9 @@ TEST(Models, AFeaturePyramidIsBuiltOnAnyBackbone) {
   }
   EXPECT_EQ(error_text(ErrorKind::usage,
                        [] {
-                         (void)models::make("fcos_fpn", {.choices = {{"backbone", std::string("convnext_tiny")},
-                                                                     {"norm", std::string("frozen")}}});
+                         (void)models::make("fcos_fpn",
+                                            {.choices = {{"backbone", std::string("convnext_tiny")},
+                                                         {"norm", std::string("frozen")}}});
                        }),
             "convnext: the net has layer norms, which see no batches\n"
             "  try     --norm batch");

@@ -278,10 +278,12 @@ TEST(FeaturePyramid, GivesAllMapsTheSameChannels) {
   const auto graph = Graph::make(Mode::eval);
   Tensors maps;
   for (int i = 0; i < 4; ++i)
-    maps.push_back(graph->input("c" + std::to_string(i), {DType::f32, {1, 64 << i, 40 >> i, 56 >> i}}));
+    maps.push_back(
+        graph->input("c" + std::to_string(i), {DType::f32, {1, 64 << i, 40 >> i, 56 >> i}}));
   const Tensors levels = nn::call(fpn, maps[0], Tensors(maps.begin() + 1, maps.end()));
   ASSERT_EQ(levels.size(), 4u);
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(levels[static_cast<size_t>(i)].shape(), (Shape{1, 256, 40 >> i, 56 >> i}));
+  for (int i = 0; i < 4; ++i)
+    EXPECT_EQ(levels[static_cast<size_t>(i)].shape(), (Shape{1, 256, 40 >> i, 56 >> i}));
 
   const nn::FeaturePyramid more(nn::Scope("fpn"), {8, 16}, 4, true);
   const auto other = Graph::make(Mode::eval);

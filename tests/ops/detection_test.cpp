@@ -102,12 +102,12 @@ TEST(MatchAnchors, TakesTheBestBoxAboveTheThreshold) {
   const Data boxes_there = targets({{0, 0, 10, 10, 3}, {0, 0, 0, 0, 0}});
   const auto match = [](MatchAnchors::Closest closest) {
     return [=](const Tensors& in) {
-      return Tensors{match_boxes(MatchAnchors{.foreground = 0.5, .background = 0.46, .closest = closest},
-                                 in[0], in[1])};
+      return Tensors{match_boxes(
+          MatchAnchors{.foreground = 0.5, .background = 0.46, .closest = closest}, in[0], in[1])};
     };
   };
   const V all = one(match(MatchAnchors::Closest::none), {anchors, boxes_there});
-  EXPECT_EQ(V(all.begin() + 16, all.end()), (V{3, 3, 0, 0}));  // 1, 0.5, 0.45, 0
+  EXPECT_EQ(V(all.begin() + 16, all.end()), (V{3, 3, 0, 0}));              // 1, 0.5, 0.45, 0
   EXPECT_EQ(V(all.begin() + 12, all.begin() + 16), (V{10, 10, 4.5, 60}));  // y2; of none its own
 }
 
@@ -127,8 +127,9 @@ TEST(MatchAnchors, ABoxThatNoAnchorFitsIsGivenToTheClosest) {
   const auto classes = [&](MatchAnchors::Closest closest) {
     const V all = one(
         [=](const Tensors& in) {
-          return Tensors{match_boxes(MatchAnchors{.foreground = 0.5, .background = 0.4, .closest = closest},
-                                     in[0], in[1])};
+          return Tensors{
+              match_boxes(MatchAnchors{.foreground = 0.5, .background = 0.4, .closest = closest},
+                          in[0], in[1])};
         },
         {anchors, there});
     return V(all.begin() + 12, all.end());
@@ -157,7 +158,7 @@ TEST(MatchPoints, FindsBoxesOfTheirSizeNearTheirCentre) {
     const V all = one(match, {anchors, targets(there)});
     return V(all.begin() + 12, all.end());
   };
-  EXPECT_EQ(classes({{5, 5, 15, 15, 1}}), (V{1, 0, 0}));  // the next centre is 8 away, not < 6
+  EXPECT_EQ(classes({{5, 5, 15, 15, 1}}), (V{1, 0, 0}));      // the next centre is 8 away, not < 6
   EXPECT_EQ(classes({{-30, -30, 50, 50, 2}}), (V{0, 0, 2}));  // too large for the first level
   EXPECT_EQ(classes({{5, 5, 15, 15, 1}, {7, 7, 13, 13, 2}}), (V{2, 0, 0}));  // the smaller one
   EXPECT_EQ(classes({{0, 0, 12, 30, -1}}), (V{-1, 0, -1}));
@@ -193,9 +194,9 @@ TEST(KeepDetections, IsNonMaximumSuppressionOfEachClass) {
     const double threshold = random.uniform();
     const KeepDetections rule{
         .levels = {count}, .score = 0.3, .nms = threshold, .candidates = 1000, .max_boxes = 90};
-    const V found = one(
-        [&](const Tensors& in) { return Tensors{keep_detections(rule, in[0], in[1])}; },
-        {boxes(all), Data{{1, 2, count}, scores}});
+    const V found =
+        one([&](const Tensors& in) { return Tensors{keep_detections(rule, in[0], in[1])}; },
+            {boxes(all), Data{{1, 2, count}, scores}});
     std::vector<V> expected;  // score, class, corners
     for (size_t c = 0; c < 2; ++c) {
       std::vector<V> own;
@@ -228,9 +229,9 @@ TEST(KeepDetections, LimitsCandidatesByLevelOrClassAndBoxesByImage) {
   const std::vector<V> apart{{0, 0, 1, 1}, {2, 0, 3, 1}, {4, 0, 5, 1}, {6, 0, 7, 1}};
   const V scores{0.9, 0.1, 0.3, 0.2, 0.8, 0.7, 0.6, 0.05};  // of two classes
   const auto found = [&](const KeepDetections& rule) {
-    const V all = one(
-        [&](const Tensors& in) { return Tensors{keep_detections(rule, in[0], in[1])}; },
-        {boxes(apart), Data{{1, 2, 4}, scores}});
+    const V all =
+        one([&](const Tensors& in) { return Tensors{keep_detections(rule, in[0], in[1])}; },
+            {boxes(apart), Data{{1, 2, 4}, scores}});
     V kept;
     for (size_t row = 0; row < all.size() / 6; ++row) {
       if (all[6 * row + 5] >= 0) kept.push_back(all[6 * row + 4]);
@@ -252,18 +253,16 @@ TEST(Detection, MistakesAreNamed) {
   const auto graph = Graph::make(Mode::eval);
   const Tensor anchors = graph->input("anchors", {DType::f32, {4, 6}});
   const Tensor wrong = graph->input("boxes", {DType::f32, {2, 3, 4}});
-  EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)match_boxes(MatchAnchors{}, anchors, wrong); }),
-            "match_anchors: anchors [4, A] and boxes [N, M, 5] of one type are expected\n"
-            "  anchors f32[4, 6]\n"
-            "  boxes   f32[2, 3, 4]");
+  EXPECT_EQ(
+      error_text(ErrorKind::usage, [&] { (void)match_boxes(MatchAnchors{}, anchors, wrong); }),
+      "match_anchors: anchors [4, A] and boxes [N, M, 5] of one type are expected\n"
+      "  anchors f32[4, 6]\n"
+      "  boxes   f32[2, 3, 4]");
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)largest_mask(anchors, wrong); }),
             "largest_mask: x [N, A] and counts [N] of its type are expected\n"
             "  x       f32[4, 6]\n"
             "  counts  f32[2, 3, 4]");
-  EXPECT_EQ(error_text(ErrorKind::usage,
-                       [&] {
-                         (void)keep_detections({}, anchors, wrong);
-                       }),
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)keep_detections({}, anchors, wrong); }),
             "keep_detections: boxes [N, 4, A] and scores [N, K, A] of one type are expected\n"
             "  boxes   f32[4, 6]\n"
             "  scores  f32[2, 3, 4]");

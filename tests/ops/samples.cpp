@@ -329,8 +329,8 @@ std::vector<Sample> detection_heads(DType dtype) {
 
 std::vector<Worked> worked_detection_heads() {
   const auto head = [](const Tensors& in) {
-    return Tensors{detection_head({.kind = DetectionKind::fcos, .levels = {2}}, in[0], in[1], in[2],
-                                  in[3])};
+    return Tensors{
+        detection_head({.kind = DetectionKind::fcos, .levels = {2}}, in[0], in[1], in[2], in[3])};
   };
   return {{head,
            {{{1, 1, 2}, {1, 2}},

@@ -16,8 +16,8 @@ data::Targets pets() { return data::box_targets({"cat", "dog"}, 4); }
 Tensor said(Graph& graph, const std::vector<float>& logits) {
   const Tensor anchors =
       graph.constant(Array::of(std::vector<float>{0, 20, 0, 0, 10, 30, 10, 10}, {4, 2}));
-  const Tensor deltas = graph.constant(
-      Array::of(std::vector<float>{0.2F, 0.2F, 0, 0, 0, 0, 0, 0}, {1, 4, 2}));
+  const Tensor deltas =
+      graph.constant(Array::of(std::vector<float>{0.2F, 0.2F, 0, 0, 0, 0, 0, 0}, {1, 4, 2}));
   return detection_head({.levels = {2}, .height = 20, .width = 40},
                         graph.constant(Array::of(logits, {1, 3, 2})), deltas, {}, anchors);
 }
@@ -32,7 +32,8 @@ Array of_net(const std::vector<float>& logits, const std::vector<float>& target,
 }
 
 Array decoded(const Detection& task, const std::vector<float>& logits) {
-  return of_net(logits, {}, [&](const Tensor& output, const Tensor&) { return task.decoded(output); });
+  return of_net(logits, {},
+                [&](const Tensor& output, const Tensor&) { return task.decoded(output); });
 }
 
 // The background never, a dog at the first anchor, a cat at the second.
@@ -70,8 +71,13 @@ TEST(Detection, UndoesALetterboxExactly) {
   BoxesPrediction prediction;
   prediction.boxes = {{1, 0.9, 3, 7, 13, 12}, {1, 0.8, 30, 1, 40, 19}};
   prediction.names = {"cat"};
-  const Preprocessing p{.height = 20, .width = 40, .channels = 1, .resize = {}, .letterbox = 0,
-                        .mean = {0}, .std = {1}};
+  const Preprocessing p{.height = 20,
+                        .width = 40,
+                        .channels = 1,
+                        .resize = {},
+                        .letterbox = 0,
+                        .mean = {0},
+                        .std = {1}};
   prediction.place({prepared_area(20, 80, p), 20, 40, 20, 80});
   const BoxesPrediction::Found &first = prediction.boxes[0], &second = prediction.boxes[1];
   EXPECT_EQ((std::vector<double>{first.x1, first.y1, first.x2, first.y2}),
@@ -113,8 +119,8 @@ TEST(Detection, PicturesHaveTheSizeOfThePicture) {
   ASSERT_EQ(pictures.size(), 1u);
   EXPECT_EQ(pictures[0].name, "boxes");
   const std::string& png = pictures[0].png;
-  const Image drawn = decode_image(
-      {reinterpret_cast<const std::byte*>(png.data()), png.size()}, "boxes.png");
+  const Image drawn =
+      decode_image({reinterpret_cast<const std::byte*>(png.data()), png.size()}, "boxes.png");
   EXPECT_EQ(drawn.height, 20);
   EXPECT_EQ(drawn.width, 40);
 }
@@ -138,8 +144,7 @@ TEST(Detection, MeasuresPrecisionAndLoss) {
 
 TEST(Detection, RetinaNetsLossIsFocalLossAndDistance) {
   // One box that the first anchor finds with an overlap of 2 / 3, the other finds none.
-  const double got =
-      of_net({0, 0, 0, 0, 0, 0}, {2, 0, 12, 10, 2}, detection_loss).item();
+  const double got = of_net({0, 0, 0, 0, 0, 0}, {2, 0, 12, 10, 2}, detection_loss).item();
   const double half = std::log(2.0) / 4;  // (1 - p)^2 log p at p = 0.5
   // Of six logits one should be 1; the deltas are right.
   EXPECT_NEAR(got, 0.25 * half + 5 * 0.75 * half, 1e-6);

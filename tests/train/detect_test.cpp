@@ -21,8 +21,7 @@ data::DataSets shapes() {
       const int64_t top = 32 * k + static_cast<int64_t>(random.below(10)),
                     left = static_cast<int64_t>(random.below(static_cast<uint64_t>(side - width)));
       for (int64_t p = 0; p < height * width; ++p) {
-        images.set((i * side + top + p / width) * side + left + p % width,
-                   k == 0 ? 120 : 220);
+        images.set((i * side + top + p / width) * side + left + p % width, k == 0 ? 120 : 220);
       }
       const double row[] = {double(left), double(top), double(left + width), double(top + height),
                             double(k + 1)};

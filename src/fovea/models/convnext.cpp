@@ -81,23 +81,22 @@ class ConvNeXt : public nn::Module {
 // Counts: torchvision's nets.
 std::vector<Entry> convnext() {
   const auto entry = [](std::string name, const Plan& plan, double rate, const Counts& counts) {
-    return Entry{.name = std::move(name),
-                 .outputs = 1000,
-                 .input = {3, 224, 224},
-                 .choices = {drop_path(rate)},
-                 .counts = counts,
-                 .build = build<ConvNeXt>(plan),
-                 .backbone = [plan](const nn::Scope& scope, const BackboneOptions& options) {
-                   if (options.norm) {
-                     throw Error(ErrorKind::usage,
-                                 "convnext: the net has layer norms, which see no batches")
-                         .with("try", "--norm batch");
-                   }
-                   Plan scaled = plan;
-                   scaled.width = round_channels(static_cast<double>(plan.width) * options.width);
-                   return std::make_unique<ConvNeXtFeatures>(scope, scaled, options.in_channels,
-                                                             0.0);
-                 }};
+    return Entry{
+        .name = std::move(name),
+        .outputs = 1000,
+        .input = {3, 224, 224},
+        .choices = {drop_path(rate)},
+        .counts = counts,
+        .build = build<ConvNeXt>(plan),
+        .backbone = [plan](const nn::Scope& scope, const BackboneOptions& options) {
+          if (options.norm) {
+            throw Error(ErrorKind::usage, "convnext: the net has layer norms, which see no batches")
+                .with("try", "--norm batch");
+          }
+          Plan scaled = plan;
+          scaled.width = round_channels(static_cast<double>(plan.width) * options.width);
+          return std::make_unique<ConvNeXtFeatures>(scope, scaled, options.in_channels, 0.0);
+        }};
   };
   return {entry("convnext_tiny", {{3, 3, 9, 3}, 96}, 0.1, {28'589'128, 0, 4'455'531'264}),
           entry("convnext_small", {{3, 3, 27, 3}, 96}, 0.4, {50'223'688, 0, 8'683'712'256}),

@@ -142,9 +142,9 @@ class FcosHead : public nn::Module {
       levels.centerness.push_back(at_anchors(said[1], 1));
       sizes.push_back({std::exp2(3 + static_cast<double>(sizes.size()))});
     }
-    return levels.joined(
-        {.kind = DetectionKind::fcos, .score = 0.2, .nms = 0.6, .max_boxes = 100},
-        grid_anchors(sizes_of(maps), padded_height, padded_width, sizes, {1}), height, width);
+    return levels.joined({.kind = DetectionKind::fcos, .score = 0.2, .nms = 0.6, .max_boxes = 100},
+                         grid_anchors(sizes_of(maps), padded_height, padded_width, sizes, {1}),
+                         height, width);
   }
 
  private:

@@ -63,7 +63,7 @@ struct Entry {
   std::vector<Argument> choices = {};  ///< each has a default
   std::optional<Counts> counts = {};   ///< where they are known
   std::function<std::unique_ptr<nn::Module>(const nn::Scope&, const Config&)> build = nullptr;
-  std::string task = "classify";            ///< that it is made for: see tasks/task.h
+  std::string task = "classify";  ///< that it is made for: see tasks/task.h
   /// The net without its head, for nets built on it: see models/backbone.h.
   std::function<std::unique_ptr<Backbone>(const nn::Scope&, const BackboneOptions&)> backbone =
       nullptr;

@@ -74,9 +74,7 @@ class ResNetBackbone : public Backbone {
     }
     return stages;
   }
-  std::vector<int64_t> channels() const override {
-    return {out(0), out(1), out(2), out(3)};
-  }
+  std::vector<int64_t> channels() const override { return {out(0), out(1), out(2), out(3)}; }
 
  private:
   std::optional<nn::MaxPool2d> pooling() {

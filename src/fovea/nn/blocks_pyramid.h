@@ -10,8 +10,8 @@ namespace fovea::nn {
 /// A feature pyramid (Lin et al. 2016): feature maps of several strides, all with the same channels
 /// and each with what the smaller ones know. 1x1 convolutions give each map `out` channels; from
 /// the smallest to the largest, a map is scaled to the size of the next, by its nearest pixels, and
-/// added to it; 3x3 convolutions follow. Arrays have torchvision's names: "inner_blocks.0.0.weight",
-/// "layer_blocks.0.0.weight", "extra_blocks.p6.weight".
+/// added to it; 3x3 convolutions follow. Arrays have torchvision's names:
+/// "inner_blocks.0.0.weight", "layer_blocks.0.0.weight", "extra_blocks.p6.weight".
 class FeaturePyramid : public Module {
  public:
   using Module::forward;

@@ -64,8 +64,10 @@ Tensor centerness(const Tensor& distances) {
 
 Tensor giou_loss(const Tensor& a, const Tensor& b) {
   constexpr double eps = 1e-7;  // of torchvision
-  const Tensor inner = minimum(rows(a, 2, 4), rows(b, 2, 4)) - maximum(rows(a, 0, 2), rows(b, 0, 2));
-  const Tensor outer = maximum(rows(a, 2, 4), rows(b, 2, 4)) - minimum(rows(a, 0, 2), rows(b, 0, 2));
+  const Tensor inner =
+      minimum(rows(a, 2, 4), rows(b, 2, 4)) - maximum(rows(a, 0, 2), rows(b, 0, 2));
+  const Tensor outer =
+      maximum(rows(a, 2, 4), rows(b, 2, 4)) - minimum(rows(a, 0, 2), rows(b, 0, 2));
   const Tensor both = area(relu(inner)), hull = area(outer);
   const Tensor either = area(size_of_boxes(a)) + area(size_of_boxes(b)) - both;
   return 1.0 - both / (either + eps) + (hull - either) / (hull + eps);

@@ -64,8 +64,7 @@ void write(T* out, int64_t a, int64_t i, const Box& box, double label) {
 template <class T>
 bool in_ignored(const Box& anchor, const T* boxes, int64_t m) {
   for (int64_t j = 0; j < m; ++j) {
-    if (boxes[5 * j + 4] < 0 &&
-        2 * intersection(anchor, Box::row(boxes, j)) >= anchor.area())
+    if (boxes[5 * j + 4] < 0 && 2 * intersection(anchor, Box::row(boxes, j)) >= anchor.area())
       return true;
   }
   return false;
@@ -88,14 +87,15 @@ Types infer_match(std::string_view op, const Types& in) {
 template <class Body>
 void for_each_image(const Views& v, const Body& body) {
   const int64_t row = v.in[1].shape.slice(1).numel(), out = v.out[0].shape.slice(1).numel();
-  for (int64_t n = 0; n < v.out[0].dim(0); ++n) body(v.in[1].data + n * row, v.out[0].data + n * out);
+  for (int64_t n = 0; n < v.out[0].dim(0); ++n)
+    body(v.in[1].data + n * row, v.out[0].data + n * out);
 }
 
 void require_levels(std::string_view op, const std::vector<int64_t>& levels, int64_t anchors) {
   if (total(levels) == anchors && std::ranges::all_of(levels, [](int64_t n) { return n >= 0; }))
     return;
-  throw Error(ErrorKind::usage, fmt::format("{}: the levels do not have as many anchors as there are",
-                                            op))
+  throw Error(ErrorKind::usage,
+              fmt::format("{}: the levels do not have as many anchors as there are", op))
       .with("levels", std::to_string(total(levels)))
       .with("anchors", std::to_string(anchors));
 }
@@ -114,15 +114,16 @@ Types DetectionHead::infer(const Types& in) const {
   bool fits = logits.rank() == 3;
   int64_t joined = 0;
   for (size_t i = 0; i < parts && fits; ++i) {
-    fits = in[i].dtype == logits.dtype &&
-           in[i].shape == Shape{logits.dim(0), rows[i], logits.dim(2)};
+    fits =
+        in[i].dtype == logits.dtype && in[i].shape == Shape{logits.dim(0), rows[i], logits.dim(2)};
     joined += rows[i];
   }
   fits = fits && anchors.dtype == logits.dtype && anchors.shape == Shape{4, logits.dim(2)};
   if (!fits) {
-    Error error(ErrorKind::usage,
-                fmt::format("{}: logits [N, K, A], boxes [N, 4, A]{} and anchors [4, A] are expected",
-                            name, parts == 3 ? ", centerness [N, 1, A]" : ""));
+    Error error(
+        ErrorKind::usage,
+        fmt::format("{}: logits [N, K, A], boxes [N, 4, A]{} and anchors [4, A] are expected", name,
+                    parts == 3 ? ", centerness [N, 1, A]" : ""));
     for (const Type& type : in) error.with("found", to_string(type));
     throw error;
   }
@@ -270,8 +271,7 @@ void LargestMask::reference(const Views& v) const {
   for (int64_t n = 0; n < x.dim(0); ++n) {
     const double* row = x.data + n * columns;
     std::iota(order.begin(), order.end(), int64_t{0});
-    std::ranges::sort(order,
-                      [&](int64_t i, int64_t j) { return before(row[i], i, row[j], j); });
+    std::ranges::sort(order, [&](int64_t i, int64_t j) { return before(row[i], i, row[j], j); });
     const double count = std::clamp<double>(v.in[1][n], 0, static_cast<double>(columns));
     for (int64_t i = 0; i < static_cast<int64_t>(count); ++i)
       v.out[0][n * columns + order[static_cast<size_t>(i)]] = 1;
@@ -286,8 +286,9 @@ Types KeepDetections::infer(const Types& in) const {
                     scores.dtype == boxes.dtype && scores.dim(0) == boxes.dim(0) &&
                     scores.dim(2) == boxes.dim(2);
   if (!fits) {
-    throw Error(ErrorKind::usage,
-                fmt::format("{}: boxes [N, 4, A] and scores [N, K, A] of one type are expected", name))
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("{}: boxes [N, 4, A] and scores [N, K, A] of one type are expected", name))
         .with("boxes", to_string(boxes))
         .with("scores", to_string(scores));
   }
@@ -325,7 +326,7 @@ void KeepDetections::keep(const T* boxes, const T* scores, int64_t a, int64_t k,
                           Candidate* work) const {
   // Whether `x` comes before `y`.
   const auto before = [](const Candidate& x, const Candidate& y) {
-    return x.score != y.score    ? x.score > y.score
+    return x.score != y.score     ? x.score > y.score
            : x.anchor != y.anchor ? x.anchor < y.anchor
                                   : x.label < y.label;
   };
@@ -360,8 +361,8 @@ void KeepDetections::keep(const T* boxes, const T* scores, int64_t a, int64_t k,
     const Box box = Box::column(boxes, a, c->anchor);
     bool dropped = false;
     for (const Candidate* other = work; other != work + kept && !dropped; ++other) {
-      dropped = other->label == c->label &&
-                overlap(box, Box::column(boxes, a, other->anchor)) > nms;
+      dropped =
+          other->label == c->label && overlap(box, Box::column(boxes, a, other->anchor)) > nms;
     }
     if (dropped) continue;
     T* row = out + kept * 6;

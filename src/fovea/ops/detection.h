@@ -26,8 +26,8 @@ std::span<const std::string_view> enum_names(DetectionKind);
 struct DetectionHead {
   DetectionKind kind = DetectionKind::retinanet;
   std::vector<int64_t> levels = {};  ///< how many anchors each level of the pyramid has, in order
-  double height = 0, width = 0;    ///< of the image, in pixels: boxes end there
-  double score = 0.05, nms = 0.5;  ///< see KeepDetections: the default of these four
+  double height = 0, width = 0;      ///< of the image, in pixels: boxes end there
+  double score = 0.05, nms = 0.5;    ///< see KeepDetections: the default of these four
   int64_t candidates = 1000, max_boxes = 300;
 
   static void fields(auto& op, auto&& visit) {

@@ -114,8 +114,7 @@ Array Predictor::prepared(const AnyImage& image) const {
 
 std::unique_ptr<tasks::Prediction> Predictor::predict(const AnyImage& image, int64_t maximum) {
   const Array input = prepared(image);
-  auto prediction =
-      std::move(predict(input.reshaped(Shape{1}.concat(input.shape())), maximum)[0]);
+  auto prediction = std::move(predict(input.reshaped(Shape{1}.concat(input.shape())), maximum)[0]);
   std::visit([&](const auto& given) { prediction->place(place_of(given.height, given.width)); },
              image);
   return prediction;

@@ -124,10 +124,8 @@ Entry classification_entry() {
   return {.name = std::string(Classification::id),
           .help = "one class of several: cross-entropy; accuracy, top5",
           .fits = fits,
-          .make =
-              [](const data::Targets& targets, const Arguments&) {
-                return std::make_unique<Classification>(targets);
-              },
+          .make = [](const data::Targets& targets,
+                     const Arguments&) { return std::make_unique<Classification>(targets); },
           .targets =
               [](int64_t outputs, std::vector<std::string> names) {
                 return data::class_targets(numbered(std::move(names), outputs));

@@ -41,22 +41,21 @@ std::vector<double> sides_of(const BoxesPrediction::Found& box) {
 }  // namespace
 
 Entry detection_entry() {
-  return {.name = std::string(Detection::id),
-          .help = "boxes of objects: the net's own loss; map, map50, map75 as COCO's",
-          .fits = fits_targets,
-          .make =
-              [](const data::Targets& targets, const Arguments& chosen) {
-                return std::make_unique<Detection>(targets, chosen);
-              },
-          .choices = Detection::choices(),
-          .targets =
-              [](int64_t outputs, std::vector<std::string> names) {
-                // Class 0 is the background: the first name is that of class 1.
-                names.insert(names.begin(), "background");
-                names = numbered(std::move(names), std::max<int64_t>(outputs, 2));
-                names.erase(names.begin());
-                return data::box_targets(std::move(names), assumed_capacity);
-              }};
+  return {
+      .name = std::string(Detection::id),
+      .help = "boxes of objects: the net's own loss; map, map50, map75 as COCO's",
+      .fits = fits_targets,
+      .make = [](const data::Targets& targets,
+                 const Arguments& chosen) { return std::make_unique<Detection>(targets, chosen); },
+      .choices = Detection::choices(),
+      .targets =
+          [](int64_t outputs, std::vector<std::string> names) {
+            // Class 0 is the background: the first name is that of class 1.
+            names.insert(names.begin(), "background");
+            names = numbered(std::move(names), std::max<int64_t>(outputs, 2));
+            names.erase(names.begin());
+            return data::box_targets(std::move(names), assumed_capacity);
+          }};
 }
 
 std::vector<Argument> Detection::choices() {
@@ -172,8 +171,7 @@ Cells BoxesPrediction::cells() const {
 }
 
 void BoxesPrediction::place(const InputPlace& place) {
-  const double scale_x = place.area.width / place.width,
-               scale_y = place.area.height / place.height;
+  const double scale_x = place.area.width / place.width, scale_y = place.area.height / place.height;
   const auto to_x = [&](double x) {
     return std::clamp<double>(place.area.left + x * scale_x, 0, place.picture_width);
   };

@@ -22,8 +22,7 @@ struct Matched {
   Tensor finds;    ///< [N, 1, A]: 1 for an anchor that finds a box, else 0
   Tensor counted;  ///< [N, 1, A]: 0 for one that is neither right nor wrong, else 1
 
-  explicit Matched(const Tensor& matched)
-      : boxes(slice(matched, 1, 0, 4)) {
+  explicit Matched(const Tensor& matched) : boxes(slice(matched, 1, 0, 4)) {
     const Tensor c = slice(matched, 1, 4, 5), known = maximum(c, 0);
     labels = cast(reshape(known, {c.dim(0), c.dim(2)}), DType::i64);
     finds = minimum(known, 1);
@@ -47,14 +46,14 @@ Tensor retinanet_loss(const SaidBoxes& said, const Tensor& targets) {
       MatchAnchors{.foreground = 0.5, .background = 0.4, .closest = MatchAnchors::Closest::all},
       said.anchors, targets));
   const Tensor wanted = encode_deltas(matched.boxes, said.anchors, plain_deltas);
-  const Tensor box_losses =
-      smooth_l1_loss(said.codes, wanted, 0, Reduction::none) * matched.finds;
+  const Tensor box_losses = smooth_l1_loss(said.codes, wanted, 0, Reduction::none) * matched.finds;
   const Tensor count = at_least_one(of_each_image(matched.finds));
   return mean((of_each_image(class_losses(said, matched)) + of_each_image(box_losses)) / count);
 }
 
 Tensor fcos_loss(const SaidBoxes& said, const Tensor& targets) {
-  const Matched matched(match_boxes(MatchPoints{.levels = said.head.levels}, said.anchors, targets));
+  const Matched matched(
+      match_boxes(MatchPoints{.levels = said.head.levels}, said.anchors, targets));
   const Tensor boxes = decode_distances(said.codes, said.anchors);
   const Tensor central = centerness(encode_distances(matched.boxes, said.anchors));
   const Tensor box_losses = giou_loss(boxes, matched.boxes) * matched.finds;
@@ -77,8 +76,7 @@ Tensor ssd_loss(const SaidBoxes& said, const Tensor& targets) {
   const Tensor finds = reshape(matched.finds, flat);
   // Losses are at least 0: what finds a box, or does not count, comes after all others.
   const Tensor other = reshape(matched.counted, flat) - finds;
-  const Tensor largest =
-      largest_mask((losses + 1) * other, negatives_per_match * sum(finds, {1}));
+  const Tensor largest = largest_mask((losses + 1) * other, negatives_per_match * sum(finds, {1}));
   const Tensor hardest = cast(largest, losses.dtype()) * other;
   return (sum(losses * (finds + hardest)) + sum(box_losses)) / at_least_one(sum(finds));
 }
@@ -119,8 +117,7 @@ const Rules& rules(DetectionKind kind) {
 SaidBoxes said_boxes(const Tensor& output) {
   const Graph& graph = output.graph();
   const int producer = graph.value(output.id()).node;
-  const DetectionHead* head =
-      producer < 0 ? nullptr : graph.node(producer).op.as<DetectionHead>();
+  const DetectionHead* head = producer < 0 ? nullptr : graph.node(producer).op.as<DetectionHead>();
   if (head == nullptr) {
     throw Error(ErrorKind::usage, "detect: the net does not give boxes")
         .with("output", to_string(output.type()))

@@ -148,12 +148,12 @@ Table label_table(const std::vector<std::string>& names, const Array& rows) {
 }  // namespace
 
 Entry multilabel_entry() {
-  return {
-      .name = std::string(Multilabel::id),
-      .help = "several labels of 0 or 1: binary cross-entropy; mAP, f1",
-      .fits = are_labels,
-      .make = [](const data::Targets& targets,
-                 const Arguments&) { return std::make_unique<Multilabel>(targets); }};
+  return {.name = std::string(Multilabel::id),
+          .help = "several labels of 0 or 1: binary cross-entropy; mAP, f1",
+          .fits = are_labels,
+          .make = [](const data::Targets& targets, const Arguments&) {
+            return std::make_unique<Multilabel>(targets);
+          }};
 }
 
 Multilabel::Multilabel(data::Targets targets) : targets_(std::move(targets)) {

@@ -49,8 +49,8 @@ class Prediction {
   virtual void place(const InputPlace&) {}
   /// Pictures of it at the size of the picture, if it is about places in it; after `place`.
   virtual std::vector<PredictedPicture> pictures(const ShownInput&) const { return {}; }
-  /// Its numbers by name, where their count differs from sample to sample, so that the net's outputs
-  /// do not have them; else none.
+  /// Its numbers by name, where their count differs from sample to sample, so that the net's
+  /// outputs do not have them; else none.
   virtual std::vector<std::pair<std::string, Array>> arrays() const { return {}; }
   /// Its results as COCO's tools read them, a list of objects, for the image of that number; none
   /// for what these do not know.

@@ -59,12 +59,12 @@ Table number_table(const std::vector<std::string>& names, const Array& m, int64_
 }  // namespace
 
 Entry regression_entry() {
-  return {
-      .name = std::string(Regression::id),
-      .help = "numbers: mean squared error; r2, mae",
-      .fits = are_numbers,
-      .make = [](const data::Targets& targets,
-                 const Arguments&) { return std::make_unique<Regression>(targets); }};
+  return {.name = std::string(Regression::id),
+          .help = "numbers: mean squared error; r2, mae",
+          .fits = are_numbers,
+          .make = [](const data::Targets& targets, const Arguments&) {
+            return std::make_unique<Regression>(targets);
+          }};
 }
 
 Regression::Regression(data::Targets targets) : targets_(std::move(targets)) {

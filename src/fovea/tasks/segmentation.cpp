@@ -152,9 +152,11 @@ Image spread(const Image& classes, const ShownInput& shown) {
   const double rim_y = (shown.place.height - classes.height) / 2.0,
                rim_x = (shown.place.width - classes.width) / 2.0;
   for (int y = 0; y < image.height; ++y) {
-    const double at_y = (y + 0.5 - shown.place.area.top) / shown.place.area.height * shown.place.height - rim_y;
+    const double at_y =
+        (y + 0.5 - shown.place.area.top) / shown.place.area.height * shown.place.height - rim_y;
     for (int x = 0; x < image.width; ++x) {
-      const double at_x = (x + 0.5 - shown.place.area.left) / shown.place.area.width * shown.place.width - rim_x;
+      const double at_x =
+          (x + 0.5 - shown.place.area.left) / shown.place.area.width * shown.place.width - rim_x;
       const bool inside = at_y >= 0 && at_x >= 0 && at_y < classes.height && at_x < classes.width;
       *image.at(y, x) =
           inside ? *classes.at(static_cast<int>(at_y), static_cast<int>(at_x)) : uint8_t{255};
@@ -166,15 +168,15 @@ Image spread(const Image& classes, const ShownInput& shown) {
 }  // namespace
 
 Entry segmentation_entry() {
-  return {
-      .name = std::string(Segmentation::id),
-      .help = "a class for each pixel: cross-entropy; mean_iou, pixel_accuracy, dice",
-      .fits = are_masks,
-      .make = [](const data::Targets& targets,
-                 const Arguments&) { return std::make_unique<Segmentation>(targets); },
-      .targets = [](int64_t outputs, std::vector<std::string> names) {
-        return data::mask_targets(numbered(std::move(names), outputs));
-      }};
+  return {.name = std::string(Segmentation::id),
+          .help = "a class for each pixel: cross-entropy; mean_iou, pixel_accuracy, dice",
+          .fits = are_masks,
+          .make = [](const data::Targets& targets,
+                     const Arguments&) { return std::make_unique<Segmentation>(targets); },
+          .targets =
+              [](int64_t outputs, std::vector<std::string> names) {
+                return data::mask_targets(numbered(std::move(names), outputs));
+              }};
 }
 
 Segmentation::Segmentation(data::Targets targets) : targets_(std::move(targets)) {

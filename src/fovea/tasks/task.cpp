@@ -102,7 +102,8 @@ std::vector<Argument> choices() {
 data::Targets targets_of_net(std::string_view task, int64_t outputs,
                              std::vector<std::string> classes) {
   const auto found = std::ranges::find(table(), task, &Entry::name);
-  if (found == table().end()) throw unknown_name("task", task, names()).with("known", join(names()));
+  if (found == table().end())
+    throw unknown_name("task", task, names()).with("known", join(names()));
   if (found->targets) return found->targets(outputs, std::move(classes));
   return data::class_targets(numbered(std::move(classes), outputs));
 }

