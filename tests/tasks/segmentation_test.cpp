@@ -150,7 +150,8 @@ TEST(Segmentation, PicturesOfAPredictionHaveTheSizeOfThePicture) {
   prediction.shares = {{"sky", 0.5}, {"sea", 0}, {"sun", 0.5}};
   // The net saw the middle half of the picture.
   const Image picture = Image::black(2, 8, 3);
-  const auto pictures = prediction.pictures({picture, {0, 2, 2, 4}, 1, 2});
+  const auto pictures =
+      prediction.pictures({picture, {.area = {0, 2, 2, 4}, .height = 1, .width = 2}});
   ASSERT_EQ(pictures.size(), 2u);
   EXPECT_EQ(pictures[0].name, "mask");
   EXPECT_EQ(pictures[1].name, "overlay");

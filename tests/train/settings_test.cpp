@@ -28,8 +28,8 @@ Settings unusual() {
   s.save_every = "2";
   s.keep = 3;
   s.model = "lenet_cnn";
-  s.choices = {
-      {"aux", true}, {"dropout", 0.3}, {"drop_path", 0.0}, {"width", 0.75}, {"stem", "cifar"}};
+  s.choices = {{"aux", true},     {"dropout", 0.3},   {"drop_path", 0.0},      {"width", 0.75},
+               {"stem", "cifar"}, {"norm", "frozen"}, {"backbone", "resnet34"}};
   s.input = "3x64x48";
   s.weights = "a \"file\".safetensors";
   s.freeze = "backbone";
