@@ -1,0 +1,176 @@
+"""Writes tests/golden/detection.safetensors: torchvision's results for its detection nets.
+
+In float64, of 10 classes with the background, filled as in golden.py; images of the "side" [height, width], which
+torchvision neither scales nor normalises here, but pads to multiples of 32 (ssdlite does not).
+    NET/side, NET/draw   images are called "images DRAW": see models.py
+    NET/lift             added to the biases of all norms for the step: see models.py
+    NET/outputs          what the head says of the first image in eval mode, classes, boxes and, of fcos, centerness, at
+                         every 7th anchor: [K + 4 (+ 1), ...]
+    NET/loss             for the first two images and "targets" [2, M, 5] (x1, y1, x2, y2, class; a class of 0 is absent), in
+                         train mode: the sum of torchvision's losses
+    NET/gradients        the norm of its gradient for each parameter, in their order
+    NET/shift            added to the biases of the class logits of classes 1 and more, and subtracted from that of the
+                         background of ssdlite, so that few boxes are found:
+    NET/boxes, NET/scores, NET/labels   in the first image, in eval mode
+    NET/names            the FNV-1a hash of names and shapes of the state_dict, of 91 classes: see model_names.py
+"""
+import copy
+
+import numpy as np
+import torch
+import torchvision
+from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
+from torchvision.ops.feature_pyramid_network import LastLevelP6P7
+
+import golden
+import nets
+
+# The size of the images.
+NETS = {
+    "fcos_resnet18_fpn": [72, 104],
+    "fcos_resnet50_fpn": [64, 96],
+    "retinanet_resnet50_fpn": [64, 72],
+    "ssdlite320_mobilenet_v3_large": [160, 160],
+}
+STEP = 7
+
+
+def make(name, classes):
+    if name == "fcos_resnet18_fpn":
+        body = _resnet_fpn_extractor(torchvision.models.resnet18(), 5, returned_layers=[2, 3, 4],
+                                     extra_blocks=LastLevelP6P7(256, 256))
+        return torchvision.models.detection.FCOS(body, classes)
+    return torchvision.models.get_model(name, weights=None, weights_backbone=None, num_classes=classes)
+
+
+def filled(name, side):
+    net = make(name, 10).double()
+    net.load_state_dict({k: torch.from_numpy(golden.value(k, tuple(v.shape))) for k, v in net.state_dict().items()})
+    as_is(net, side)
+    return net
+
+
+def as_is(net, side):
+    """Images go into the net as they are."""
+    transform = net.transform
+    transform.image_mean, transform.image_std = [0.0] * 3, [1.0] * 3
+    transform.min_size, transform.max_size = (min(side),), max(side)
+    if transform.fixed_size is not None:
+        transform.fixed_size = (side[1], side[0])
+
+
+def raw_outputs(net, images):
+    """What the head says: [N, K + 4 (+ 1), A]."""
+    said = {}
+    hook = net.head.register_forward_hook(lambda module, inputs, outputs: said.update(outputs))
+    with torch.no_grad():
+        net.eval()(list(images))
+    hook.remove()
+    parts = [said[key] for key in ("cls_logits", "bbox_regression", "bbox_ctrness") if key in said]
+    return torch.cat(parts, 2).permute(0, 2, 1).contiguous()
+
+
+def targets(side):
+    """Boxes of all sizes in two images, [2, 4, 5]; the second image has three. No centre is near a multiple of 0.5, where
+    points would be found or not by rounding; in large images none is small, since a box inside several anchors of one size overlaps
+    all of them equally, and rounding decides which one takes it."""
+    h, w = side
+    rows = np.zeros((2, 4, 5), np.float32)
+    rows[0] = [[3, 5, 30, 37, 1], [4 * w // 10, h // 10, 19 * w // 20, 9 * h // 10, 4], [10, 20, 22, 33, 9],
+               [w // 2, 8, w // 2 + 30, 40, 2]]
+    rows[1, :3] = [[2, 2, w - 3, h - 4, 7], [20, 11, 44, 29, 3], [w // 3, h // 3, w // 3 + 35, h // 3 + 24, 1]]
+    if h > 128:
+        rows[0, 2, :4], rows[1, 1, :4] = [10, 20, 62, 53], [20, 11, 74, 49]
+    rows[:, :, :2] += np.float32(0.25) * (rows[:, :, 4:] > 0)
+    rows[:, :, 2:4] += np.float32(0.5) * (rows[:, :, 4:] > 0)
+    return rows
+
+
+def loss_and_norms(net, images, rows):
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    net.zero_grad()
+    dtype = next(net.parameters()).dtype
+    wanted = []
+    for image in rows:
+        present = image[image[:, 4] > 0]
+        wanted.append({"boxes": torch.from_numpy(present[:, :4]).to(dtype),
+                       "labels": torch.from_numpy(present[:, 4]).to(torch.int64)})
+    loss = sum(net.train()(list(images), wanted).values())
+    loss.backward()
+    norms = np.array([p.grad.double().norm().item() for p in net.parameters()])
+    net.load_state_dict(before)
+    return loss.item(), norms
+
+
+def lift(net, by):
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, (torch.nn.BatchNorm2d, torch.nn.GroupNorm)):
+                module.bias += by
+
+
+def draw_of(net, side, rows):
+    """(draw, images, loss, norms): see models.py."""
+    best, single_net = None, copy.deepcopy(net).float()
+    for draw in range(12):
+        images = torch.from_numpy(golden.uniform(f"images {draw}", (2, 3, *side)))
+        loss, norms = loss_and_norms(net, images, rows)
+        _, single = loss_and_norms(single_net, images.float(), rows)
+        off = (np.abs(single - norms) / np.maximum(1e-3 * norms, 1e-6 * norms.max())).max()
+        if best is None or off < best[0]:
+            best = off, draw, images, loss, norms
+        if off < 0.2:
+            break
+    print(f"    draw {best[1]}: PyTorch's float32 is {best[0]:.3f} of the bound away", flush=True)
+    return best[1:]
+
+
+def shift(net, by):
+    head = net.head.classification_head
+    last = [block[1] for block in head.module_list] if hasattr(head, "module_list") else [head.cls_logits]
+    with torch.no_grad():
+        for layer in last:
+            bias = layer.bias.view(-1, 10)
+            bias[:, 1:] += by
+            if hasattr(head, "module_list"):
+                bias[:, 0] -= by
+            else:
+                bias[:, 0] += by
+
+
+def names(net):
+    lines = "".join(f"{name}{list(value.shape)}\n" for name, value in net.state_dict().items())
+    return np.array([golden.fnv(lines)], np.uint64).view(np.int64)
+
+
+def found_in(net, image):
+    """(shift, boxes): with the first shift that leaves 60 boxes or less."""
+    logits = np.sort(raw_outputs(net, image[None])[0, :10].numpy().ravel())[::-1]
+    most = [float(logits[k]) for k in (400, 200, 100, 50, 25, 12, 6, 0)] + [float(logits[0]) + more for more in np.arange(0.5, 8, 0.5)]
+    for by in [-round(x, 1) for x in most]:
+        shifted = copy.deepcopy(net)
+        shift(shifted, float(by))
+        with torch.no_grad():
+            found = shifted.eval()([image])[0]
+        if len(found["scores"]) <= 60:
+            return float(by), found
+
+
+tensors = {}
+for name, side in NETS.items():
+    net, rows = filled(name, side), targets(side)
+    lift(net, 2.0)
+    draw, images, loss, norms = draw_of(net, side, rows)
+    lift(net, -2.0)
+    raw = raw_outputs(net, images[:1])[0, :, ::STEP]
+    by, found = found_in(net, images[0])
+    tensors |= {f"{name}/{key}": value for key, value in {
+        "side": np.array(side), "draw": np.array([draw]), "lift": np.array([2.0]), "shift": np.array([by]),
+        "outputs": np.ascontiguousarray(raw.numpy()).astype(np.float32), "loss": np.array([loss]), "gradients": norms,
+        "targets": rows, "boxes": found["boxes"].numpy().astype(np.float32), "scores": found["scores"].numpy().astype(np.float32),
+        "labels": found["labels"].numpy(), "names": names(make(name, 91))}.items()}
+    scores = found["scores"].numpy()
+    print(name, "loss", loss, "boxes", len(scores), "scores", scores[:3], scores[-1:], "parameters",
+          sum(p.numel() for p in make(name, 91).parameters()), flush=True)
+versions = {"pytorch": torch.__version__, "torchvision": torchvision.__version__}
+golden.write("detection", tensors, made_by="scripts/golden/detection.py", **versions)
