@@ -44,6 +44,21 @@ BoxesPrediction prediction_of(const Detection& task) {
   return dynamic_cast<const BoxesPrediction&>(*made);
 }
 
+TEST(Detection, ExplainsTheClassesOfTheBoxAtAPlace) {
+  const Detection task(pets());
+  const auto explained = [&](const std::optional<Region>& region) {
+    const Array numbers = of_net(dog_and_cat, {}, [&](const Tensor& output, const Tensor&) {
+      return task.explained(output, region);
+    });
+    return std::vector{numbers.at(0), numbers.at(1)};
+  };
+  EXPECT_EQ(explained(std::nullopt), (std::vector<double>{1, 2}));  // cat, dog
+  EXPECT_EQ(explained(Region{.top = 4, .left = 5, .bottom = 5, .right = 6}),
+            (std::vector<double>{-9, 2}));
+  EXPECT_EQ(explained(Region{.top = 0, .left = 20, .bottom = 10, .right = 30}),
+            (std::vector<double>{1, -9}));
+}
+
 TEST(Detection, ShowsBoxesWithTheirClassesTheSurestFirst) {
   const BoxesPrediction prediction = prediction_of(Detection(pets()));
   EXPECT_EQ(prediction.text(),

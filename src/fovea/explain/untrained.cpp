@@ -14,6 +14,7 @@ std::unique_ptr<Predictor> untrained(const std::string& name, const models::Opti
   nn::declare(state, *model, seed);
   ModelFile file;
   file.architecture = name;
+  if (!options.net) file.task = models::entry(name).task;
   file.arguments = to_arguments(config);
   if (config.input.rank() == 3) file.preprocessing = default_preprocessing(config.input);
   file.weights = weights_of(*model, state);

@@ -9,7 +9,10 @@
 #include "fovea/data/boxes.h"
 #include "fovea/draw/boxes.h"
 #include "fovea/images/codec.h"
+#include "fovea/ops/activation.h"
 #include "fovea/ops/arithmetic.h"
+#include "fovea/ops/metrics.h"
+#include "fovea/ops/reduce.h"
 #include "fovea/ops/shape_ops.h"
 #include "fovea/tasks/average_precision.h"
 #include "fovea/tasks/builtin.h"
@@ -109,6 +112,26 @@ std::vector<Metric> Detection::metrics() const {
                  }});
   return all;
 }
+
+Tensor Detection::explained(const Tensor& output, const std::optional<Region>& region) const {
+  const Tensor all = said_boxes(output).logits, logits = slice(all, 1, 1, all.dim(1));
+  if (!region) return cast(max(logits, {2}), DType::f32);
+  const Tensor boxes = anchor_boxes(output);
+  const auto side = [&](int64_t k) { return slice(boxes, 1, k, k + 1); };
+  const Tensor x1 = side(0), y1 = side(1), x2 = side(2), y2 = side(3);
+  const auto left = static_cast<double>(region->left), top = static_cast<double>(region->top);
+  const auto right = static_cast<double>(region->right),
+             bottom = static_cast<double>(region->bottom);
+  const Tensor both =
+      relu(minimum(x2, right) - maximum(x1, left)) * relu(minimum(y2, bottom) - maximum(y1, top));
+  const Tensor either = (x2 - x1) * (y2 - y1) + (right - left) * (bottom - top) - both;
+  const int64_t count = boxes.dim(2);
+  const Tensor best = argmax(reshape(both / maximum(either, 1e-6), {boxes.dim(0), count}));
+  const Tensor chosen = reshape(one_hot(best, count, logits.dtype()), {boxes.dim(0), 1, count});
+  return cast(sum(logits * chosen, {2}), DType::f32);
+}
+
+Tensor Detection::explained_probabilities(const Tensor& numbers) const { return sigmoid(numbers); }
 
 Tensor Detection::decoded(const Tensor& output) const { return found_boxes(output, choice_); }
 

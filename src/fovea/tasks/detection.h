@@ -52,6 +52,11 @@ class Detection : public Task {
   Tensor loss(const Tensor& output, const Tensor& target,
               const LossOptions& options) const override;
   std::vector<Metric> metrics() const override;
+  /// The logits of each class but the background: at the box that fits the region best (by
+  /// intersection over union) or, without one, the largest over all boxes.
+  Tensor explained(const Tensor& output, const std::optional<Region>& region) const override;
+  /// Sigmoids.
+  Tensor explained_probabilities(const Tensor& numbers) const override;
   /// The boxes found, f32[N,D,6]: see KeepDetections.
   Tensor decoded(const Tensor& output) const override;
   std::unique_ptr<Prediction> predict(const Array& decoded, int64_t i,

@@ -144,6 +144,11 @@ Tensor found_boxes(const Tensor& output, const BoxChoice& choice) {
   return cast(found, DType::f32);
 }
 
+Tensor anchor_boxes(const Tensor& output) {
+  const SaidBoxes said = said_boxes(output);
+  return rules(said.head.kind).decode(said).boxes;
+}
+
 Tensor detection_loss(const Tensor& output, const Tensor& targets) {
   const SaidBoxes said = said_boxes(output);
   return rules(said.head.kind).loss(said, cast(targets, said.logits.dtype()));

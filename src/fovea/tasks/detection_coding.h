@@ -25,6 +25,9 @@ struct BoxChoice {
 /// The boxes that a net found: f32[N, max_boxes, 6], see KeepDetections.
 Tensor found_boxes(const Tensor& output, const BoxChoice& choice = {});
 
+/// The boxes that a net says, one per anchor, [N, 4, A] in pixels of the image.
+Tensor anchor_boxes(const Tensor& output);
+
 /// The loss for targets f32[N, M, 5], as torchvision computes it for nets of that kind:
 ///
 ///   retinanet  of each image the focal loss of the classes, and the L1 distance of the deltas,
