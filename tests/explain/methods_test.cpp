@@ -380,6 +380,7 @@ TEST(Explain, OfASegmentationCanBeOfAPixel) {
   EXPECT_EQ(explained(explainer, "gradcam", {.inputs = input}).layer, "classifier");
   // Without a place: the mean logit of the pixels of a class.
   explainer.look_at(std::nullopt);
+  EXPECT_GT(largest_size(explained(explainer, "gradient", {.inputs = input}).maps), 0);
   const Array logits = predictor.output(input).clone(), means = explainer.outputs(input);
   double sum[2] = {}, count[2] = {};
   for (int64_t p = 0; p < 256; ++p) {

@@ -8,8 +8,10 @@
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/linear.h"
+#include "fovea/ops/metrics.h"
 #include "fovea/ops/norm.h"
 #include "fovea/ops/pool.h"
+#include "fovea/ops/reduce.h"
 #include "fovea/ops/shape_ops.h"
 #include "fovea/passes/fuse.h"
 #include "passes/nets.h"
@@ -271,6 +273,14 @@ TEST(Autodiff, SaysWhatALossMustBe) {
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)autodiff(*graph, "los"); }),
             "graph: no output is named \"los\"\n"
             "  outputs loss");
+}
+
+TEST(Autodiff, WhatIsComputedFromAnArgmaxIsConstant) {
+  const auto graph = Graph::make(Mode::eval, DType::f32);
+  const Tensor x = graph->input("x", {DType::f32, {1, 3}});
+  const Tensor chosen = one_hot(argmax(x), 3, DType::f32);  // of the largest
+  EXPECT_TRUE(gradients(sum(x * chosen), {x})[0]);
+  EXPECT_FALSE(gradients(sum(chosen), {x})[0]);
 }
 
 TEST(Autodiff, SaysWhichOpHasNoGradient) {

@@ -61,8 +61,8 @@ std::vector<bool> between(const Tensor& input, const Tensor& output) {
 
 bool has_map(const Type& type, const Tensor& input) { return type.rank() == input.rank(); }
 
-/// The values in order of computation that could be a layer: those that the model's modules compute,
-/// not what is read from its output.
+/// The values in order of computation that could be a layer: those that the model's modules
+/// compute, not what is read from its output.
 std::vector<int> candidates(const Tensor& input, const Tensor& output) {
   const Graph& graph = input.graph();
   const std::vector<bool> inside = between(input, output);

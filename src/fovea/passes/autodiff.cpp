@@ -16,8 +16,10 @@ std::vector<bool> dependents(const Graph& graph, const Tensors& from) {
   for (const Node& node : graph.nodes()) {
     bool any = false;
     for (int id : node.inputs) any = any || depends[static_cast<size_t>(id)];
-    for (int id : node.outputs)
-      depends[static_cast<size_t>(id)] = depends[static_cast<size_t>(id)] || any;
+    for (int id : node.outputs) {  // integers, such as an argmax, do not change with a small step
+      if (is_float(graph.value(id).type.dtype))
+        depends[static_cast<size_t>(id)] = depends[static_cast<size_t>(id)] || any;
+    }
   }
   return depends;
 }
