@@ -17,8 +17,9 @@ struct Layer {
 /// The layer of that name in a graph in which a model maps `input` [N, C, spatial...] to `output`.
 /// "" chooses the deepest value with a map: of those between input and output the last one with the
 /// fewest positions, but more than one, or the last of all if none has more. That is the value
-/// before global pooling or flatten, or before a map of classes is scaled up to the input's size. Errors: usage when there is none, for an unknown name (with the names that there are), or
-/// a layer without spatial axes.
+/// before global pooling or flatten, or before a map of classes is scaled up to the input's size.
+/// Errors: usage when there is none, for an unknown name (with the names that there are), or a
+/// layer without spatial axes.
 Layer find_layer(const Tensor& input, const Tensor& output, const std::string& name);
 
 /// The output if `layer` had the value `other` (of the same type but for the batch): the ops that
