@@ -12,6 +12,8 @@ torchvision neither scales nor normalises here, but pads to multiples of 32 (ssd
     NET/shift            added to the biases of the class logits of classes 1 and more, and subtracted from that of the
                          background of ssdlite, so that few boxes are found:
     NET/boxes, NET/scores, NET/labels   in the first image, in eval mode
+    NET/scale            what the last layers of both heads are multiplied by before that: RetinaNet's heads have no norms, and
+                         say numbers of thousands when they are filled
     NET/names            the FNV-1a hash of names and shapes of the state_dict, of 91 classes: see model_names.py
 """
 import copy
@@ -143,6 +145,20 @@ def names(net):
     return np.array([golden.fnv(lines)], np.uint64).view(np.int64)
 
 
+def scaled(net, image):
+    """(scale, net): logits and box codes of 4 or less, where they would be more than 100."""
+    raw = raw_outputs(net, image[None])[0].abs()
+    largest = max(float(raw[:10].max()), float(raw[10:14].max()))
+    if largest < 100:
+        return 1.0, net
+    net, by = copy.deepcopy(net), 4 / largest
+    with torch.no_grad():
+        for layer in (net.head.classification_head.cls_logits, net.head.regression_head.bbox_reg):
+            layer.weight *= by
+            layer.bias *= by
+    return by, net
+
+
 def found_in(net, image):
     """(shift, boxes): with the first shift that leaves 60 boxes or less."""
     logits = np.sort(raw_outputs(net, image[None])[0, :10].numpy().ravel())[::-1]
@@ -163,9 +179,10 @@ for name, side in NETS.items():
     draw, images, loss, norms = draw_of(net, side, rows)
     lift(net, -2.0)
     raw = raw_outputs(net, images[:1])[0, :, ::STEP]
+    scale, net = scaled(net, images[0])
     by, found = found_in(net, images[0])
     tensors |= {f"{name}/{key}": value for key, value in {
-        "side": np.array(side), "draw": np.array([draw]), "lift": np.array([2.0]), "shift": np.array([by]),
+        "side": np.array(side), "draw": np.array([draw]), "lift": np.array([2.0]), "scale": np.array([scale]), "shift": np.array([by]),
         "outputs": np.ascontiguousarray(raw.numpy()).astype(np.float32), "loss": np.array([loss]), "gradients": norms,
         "targets": rows, "boxes": found["boxes"].numpy().astype(np.float32), "scores": found["scores"].numpy().astype(np.float32),
         "labels": found["labels"].numpy(), "names": names(make(name, 91))}.items()}
