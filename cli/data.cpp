@@ -115,12 +115,7 @@ bool names_folder(const std::string& path) {
 /// Writes one file per sample, and returns their paths in order.
 std::vector<std::string> write_files(const std::vector<Sample>& samples,
                                      const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) {
-    throw Error(ErrorKind::io,
-                fmt::format("cannot make the folder {}: {}", folder.string(), error.message()));
-  }
+  make_folder(folder);
   std::vector<std::string> paths;
   for (const Sample& sample : samples) {
     const std::string name = fmt::format("{}-{}.png", sample.index, file_word(sample.label));

@@ -166,12 +166,7 @@ void prepare_output(const ExplainFlags& flags, const Console& console) {
     throw Error(ErrorKind::usage, "explain: --out is missing")
         .with("try", "--out DIR for the pictures as files, or --show to see them in the terminal");
   }
-  std::error_code error;
-  std::filesystem::create_directories(flags.out, error);
-  if (error) {
-    throw Error(ErrorKind::io,
-                fmt::format("cannot make the folder {}: {}", flags.out, error.message()));
-  }
+  make_folder(flags.out);
 }
 
 std::string deliver(const ExplainFlags& flags, Console& console, const std::string& name,

@@ -142,21 +142,20 @@ class Explaining {
           .with("place", flags_.pixel.empty() ? flags_.box : flags_.pixel)
           .with("picture", fmt::format("{} x {} pixels", picture.width, picture.height));
     }
-    PictureArea seen{.height = static_cast<double>(picture.height),
-                     .width = static_cast<double>(picture.width)};
-    double height = seen.height, width = seen.width;
-    if (const auto& p = predictor_.file().preprocessing; p && is_prepared(subject)) {
-      seen = prepared_area(picture.height, picture.width, *p);
-      height = p->height;
-      width = p->width;
-    }
+    tasks::InputPlace seen{.area = {.height = static_cast<double>(picture.height),
+                                    .width = static_cast<double>(picture.width)},
+                           .height = picture.height,
+                           .width = picture.width};
+    if (is_prepared(subject)) seen = predictor_.place_of(picture.height, picture.width);
     const auto range = [](double begin, double length, double from, double scale) {
       const auto first = static_cast<int64_t>(std::floor((begin - from) * scale));
       const auto last = static_cast<int64_t>(std::ceil((begin + length - from) * scale));
       return std::pair(first, std::max(first + 1, last));
     };
-    const auto [top, bottom] = range(place_->top, place_->height, seen.top, height / seen.height);
-    const auto [left, right] = range(place_->left, place_->width, seen.left, width / seen.width);
+    const auto [top, bottom] =
+        range(place_->top, place_->height, seen.area.top, seen.height / seen.area.height);
+    const auto [left, right] =
+        range(place_->left, place_->width, seen.area.left, seen.width / seen.area.width);
     return tasks::Region{.top = top, .left = left, .bottom = bottom, .right = right};
   }
 
@@ -332,10 +331,12 @@ void add_maps(Commands& commands, Command group, Family family) {
   flags->command.text("--method", flags->method, "Methods, separated by commas", "A,B")
       .default_text(flags->method);
   flags->command.text("--pixel", flags->pixel,
-                      "Of a model for segmentation or detection: what speaks for the class at this "
-                      "pixel of the picture, counted from 0",
+                      "Explain the prediction at this pixel of the picture, counted from 0 (models "
+                      "for segmentation and detection)",
                       "X,Y");
-  flags->command.text("--box", flags->box, "The same for a rectangle, or for the box there",
+  flags->command.text("--box", flags->box,
+                      "Explain the prediction in this rectangle: the mean over its pixels, or the "
+                      "box that a detector predicts there",
                       "X,Y,WIDTH,HEIGHT");
   flags->add_class("Which class; several are separated by commas; the predicted one by default");
   if (cam)

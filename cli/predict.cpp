@@ -35,13 +35,6 @@ struct Flags : TrainedFlags {
   bool tune = false;
 };
 
-void make_folder(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (!error) return;
-  throw Error(ErrorKind::io, fmt::format("cannot make the folder {}: {}", path, error.message()));
-}
-
 /// Whether --output is a folder.
 bool is_folder(const std::string& output) {
   return !output.ends_with(".npy") && !is_stream(output);

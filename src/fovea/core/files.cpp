@@ -262,6 +262,14 @@ bool exists(const std::filesystem::path& path, ErrorKind kind) {
   return file_info(path, kind).has_value();
 }
 
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error) return;
+  throw Error(ErrorKind::io,
+              fmt::format("cannot make the folder {}: {}", folder.string(), error.message()));
+}
+
 bool is_folder(const std::filesystem::path& path, ErrorKind kind) {
   return file_info(path, kind).value_or(FileInfo{}).folder;
 }

@@ -39,6 +39,9 @@ std::optional<FileInfo> file_info(const std::filesystem::path& path, ErrorKind k
 bool exists(const std::filesystem::path& path, ErrorKind kind);
 bool is_folder(const std::filesystem::path& path, ErrorKind kind);
 
+/// Makes the folder and those above it, unless they are there. Errors: io.
+void make_folder(const std::filesystem::path& folder);
+
 /// The result of a system call that is repeated as long as signals interrupt it.
 template <class Call>
 auto uninterrupted(const Call& call) {

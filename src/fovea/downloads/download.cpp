@@ -84,11 +84,7 @@ void fetch(const RemoteFile& file, const fs::path& folder, const DownloadOptions
   std::error_code problem;
   if (fs::exists(target, problem)) return;
   if (!can_download()) throw without_curl(file);
-  fs::create_directories(folder, problem);
-  if (problem) {
-    throw Error(ErrorKind::io,
-                fmt::format("cannot make the folder {}: {}", folder.string(), problem.message()));
-  }
+  make_folder(folder);
   const PartialFile part(folder / (file.name + ".part"));
   if (fs::exists(target, problem)) {  // another process was quicker
     fs::remove(part.path(), problem);
