@@ -32,6 +32,9 @@ constexpr int64_t fetched_weights = 256;
 /// The smallest panels of weights that are fetched ahead.
 constexpr int64_t fetched_bytes = 32 << 10;
 
+/// Those of which two tiles of x stay in the L1 cache.
+constexpr int64_t few_channels = 128;
+
 /// What one task reads and writes.
 struct Work {
   View x;
@@ -121,9 +124,14 @@ HWY_NOINLINE void compute_tile(const View& x, const float* const (&at)[runs],
         from[i] = first[i];
         first[i] += x.block;
 #pragma GCC unroll 7
-        for (int r = 0; r < length; ++r) {  // the next block, and this one of the next tile
-          __builtin_prefetch(from[i] + r * step + x.block);
-          __builtin_prefetch(from[i] + (runs * length + r) * step, 0, 2);
+        for (int r = 0; r < length; ++r) {  // this block of the next tile, or the next one of this
+          const float* next = from[i] + (runs * length + r) * step;
+          if (channels <= few_channels) {
+            __builtin_prefetch(next);
+          } else {
+            __builtin_prefetch(from[i] + r * step + x.block);
+            __builtin_prefetch(next, 0, 2);
+          }
         }
       }
       for (const float* stop = ahead.weights + ahead.step; ahead.weights < stop;
@@ -427,7 +435,8 @@ class DirectKernel final : public Kernel {
       own.weights = reinterpret_cast<const float*>(args.packed) + weights;
       own.plain = c.dtype == DType::f32 && pass_.epilogue.empty() && !pass_.slope &&
                   plan.runs * plan.run == c.columns;
-      own.stream = aligned && streams(c, plan);
+      // What training keeps for later, not what is read next.
+      own.stream = aligned && streams(c, plan) && (own.plain || pass_.sums || pass_.slope);
       const Region region = plan.region(c, task - tasks.begin);
       auto* scratch =
           reinterpret_cast<float*>(args.scratch + static_cast<size_t>(slot) * copy_bytes_);

@@ -26,9 +26,10 @@ struct Destination {
   bool stream;
 };
 
-/// Replaces a run's sums by f(access, sum, offset in y), channels beyond the last excepted.
+/// Replaces a run's sums by f(access, sum, offset in y), channels beyond the last excepted; `keep`:
+/// stores them.
 template <int vectors, class F>
-HWY_INLINE void replace(const Destination& d, float* sums, const F& f) {
+HWY_INLINE void replace(const Destination& d, bool keep, float* sums, const F& f) {
   for (int64_t r = d.skip; r < d.length; ++r) {
     for (int64_t j = 0; j * lanes < d.channels; ++j) {
       const int64_t from =
@@ -36,8 +37,9 @@ HWY_INLINE void replace(const Destination& d, float* sums, const F& f) {
       float* sum = sums + (r * vectors + j) * lanes;
       const V v = hn::Load(F32(), sum);
       const int64_t rest = d.channels - j * lanes;
-      hn::Store(rest >= lanes ? f(Whole{}, v, from) : f(Part{static_cast<size_t>(rest)}, v, from),
-                F32(), sum);
+      const V result =
+          rest >= lanes ? f(Whole{}, v, from) : f(Part{static_cast<size_t>(rest)}, v, from);
+      if (keep) hn::Store(result, F32(), sum);
     }
   }
 }
@@ -50,7 +52,7 @@ HWY_INLINE void put(const Access& access, const Destination& d, V v, T* to) {
   access.store(v, to);
 }
 
-/// Applies a step to a run's sums and stores them there; the last one in y, too.
+/// Applies a step to a run's sums and stores them there; the last one in y instead.
 template <class T, int vectors>
 HWY_INLINE void finish_step(const Step& step, const Destination& d, float* sums, T* y) {
   const auto first = [&](auto access, V v, int64_t from) FOVEA_INLINE {
@@ -63,17 +65,19 @@ HWY_INLINE void finish_step(const Step& step, const Destination& d, float* sums,
     return v;
   };
   if (!step.activation) {
-    return replace<vectors>(d, sums, [&](auto access, V v, int64_t from) FOVEA_INLINE {
-      return last(access, first(access, v, from), from);
-    });
+    return replace<vectors>(d, y == nullptr, sums,
+                            [&](auto access, V v, int64_t from) FOVEA_INLINE {
+                              return last(access, first(access, v, from), from);
+                            });
   }
   with_activation(*step.activation, step.alpha, [&](auto activation) {
     if (step.slope_at == nullptr) {
-      return replace<vectors>(d, sums, [&](auto access, V v, int64_t from) FOVEA_INLINE {
-        return last(access, activation.value(first(access, v, from)), from);
-      });
+      return replace<vectors>(d, y == nullptr, sums,
+                              [&](auto access, V v, int64_t from) FOVEA_INLINE {
+                                return last(access, activation.value(first(access, v, from)), from);
+                              });
     }
-    replace<vectors>(d, sums, [&](auto access, V v, int64_t from) FOVEA_INLINE {
+    replace<vectors>(d, y == nullptr, sums, [&](auto access, V v, int64_t from) FOVEA_INLINE {
       const V u = access.load(as<T>(step.slope_at) + from);
       if (step.value != nullptr) put(access, d, activation.value(u), as<T>(step.value) + from);
       return last(access, hn::Mul(v, activation.slope(u)), from);
