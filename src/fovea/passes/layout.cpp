@@ -94,15 +94,16 @@ class LayoutPass {
   }
 
   void channelwise(const Node& node) {
-    // The layout of an input that has one, channels-last if one has that: it comes from rows of
-    // pixels, and what is computed next may be, too. If all are plain, a value that grows (the
-    // gradient of a global pool) takes the layout that its neighbours prefer.
+    // The layout of an input that has one; of an elementwise op channels-last if one has that: it
+    // comes from rows of pixels, and what is computed next may be, too. If all are plain, a value
+    // that grows (the gradient of a global pool) takes the layout that its neighbours prefer.
     Layout layout = Layout::plain;
     int64_t total = 0;
     for (int id : node.inputs) {
       const Type type = copy_[id].type();
       if (!spatial(type)) continue;
-      if (layout == Layout::plain || type.layout == Layout::channels_last) layout = type.layout;
+      const bool rows = node.op.traits().elementwise && type.layout == Layout::channels_last;
+      if (layout == Layout::plain || rows) layout = type.layout;
       total += type.numel();
     }
     const Type& out = graph_.value(node.outputs[0]).type;
