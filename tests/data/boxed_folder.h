@@ -37,6 +37,34 @@ class BoxedFolder : public testing::Test {
     EXPECT_NE(said.find(part), std::string::npos) << "expected: " << part << "\ngot: " << said;
   }
 
+  /// Changes a good file at random, cut off, with other bytes and with parts repeated: it is read
+  /// or a data error, nothing else.
+  void expect_no_worse(const std::string& name) const {
+    std::ifstream stream(folder_ / name, std::ios::binary);
+    const Bytes good((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+    Random random(1, "mutations");
+    for (int round = 0; round < 200; ++round) {
+      Bytes bytes = good;
+      const auto place = [&] { return static_cast<std::ptrdiff_t>(random.below(bytes.size())); };
+      for (uint64_t change = 0; change <= random.below(3); ++change) {
+        const std::ptrdiff_t a = place(), b = place();
+        if (random.below(4) == 0) bytes.resize(static_cast<size_t>(a) + 1);
+        if (random.below(4) == 0) {
+          const Bytes part(good.begin() + std::min(a, b), good.begin() + std::max(a, b));
+          bytes.insert(bytes.begin() + place(), part.begin(), part.end());
+        }
+        bytes[static_cast<size_t>(place())] = static_cast<uint8_t>(random.below(256));
+      }
+      folder_.write(name, bytes);
+      try {
+        (void)open_it();
+      } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::data) << error.what();
+      }
+    }
+    folder_.write(name, good);
+  }
+
   std::string name_;
   TempFolder folder_;
 };

@@ -179,5 +179,10 @@ TEST_F(Coco, AFolderWithoutAnnotationsSaysWhatIsExpected) {
   EXPECT_EQ(failure(), path("annotations") + ": no instances_train*.json");
 }
 
+TEST_F(Coco, DamagedFilesAreReadOrRefused) {
+  annotation(R"("id": 1, "image_id": 7, "category_id": 1, "bbox": [0, 0, 2.5, 2], "iscrowd": 1)");
+  expect_no_worse("annotations/instances_train2017.json");
+}
+
 }  // namespace
 }  // namespace fovea::data

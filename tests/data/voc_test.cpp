@@ -108,5 +108,11 @@ TEST_F(Voc, MissingFilesAreNamed) {
   expect_failure(folder_.path().string() + ": no folder Annotations");
 }
 
+TEST_F(Voc, DamagedFilesAreReadOrRefused) {
+  annotation("000001", object("cat", 1, 1, 50, 30, "<difficult>1</difficult>"));
+  expect_no_worse("Annotations/000001.xml");
+  expect_no_worse("ImageSets/Main/train.txt");
+}
+
 }  // namespace
 }  // namespace fovea::data

@@ -163,5 +163,14 @@ TEST_F(Yolo, DataYamlInOtherFormsIsRefused) {
   expect("train:\n  0: a\nnames: [a]\n", "line 1 has no path for \"train\"");
 }
 
+TEST_F(Yolo, DamagedFilesAreReadOrRefused) {
+  usual();
+  yaml(
+      "path: .\ntrain: images/train # a\nval: ['images/val']\nnc: 2\nnames:\n  0: cat\n  1: "
+      "\"dog\"\n");
+  expect_no_worse("data.yaml");
+  expect_no_worse("labels/train/a.txt");
+}
+
 }  // namespace
 }  // namespace fovea::data
