@@ -45,15 +45,16 @@ class BoxedFolder : public testing::Test {
     Random random(1, "mutations");
     for (int round = 0; round < 200; ++round) {
       Bytes bytes = good;
-      const auto place = [&] { return static_cast<std::ptrdiff_t>(random.below(bytes.size())); };
+      const auto place_in = [&](const Bytes& in) {
+        return static_cast<std::ptrdiff_t>(random.below(in.size()));
+      };
       for (uint64_t change = 0; change <= random.below(3); ++change) {
-        const std::ptrdiff_t a = place(), b = place();
-        if (random.below(4) == 0) bytes.resize(static_cast<size_t>(a) + 1);
+        if (random.below(4) == 0) bytes.resize(static_cast<size_t>(place_in(bytes)) + 1);
         if (random.below(4) == 0) {
-          const Bytes part(good.begin() + std::min(a, b), good.begin() + std::max(a, b));
-          bytes.insert(bytes.begin() + place(), part.begin(), part.end());
+          const auto [first, last] = std::minmax({place_in(good), place_in(good)});
+          bytes.insert(bytes.begin() + place_in(bytes), good.begin() + first, good.begin() + last);
         }
-        bytes[static_cast<size_t>(place())] = static_cast<uint8_t>(random.below(256));
+        bytes[static_cast<size_t>(place_in(bytes))] = static_cast<uint8_t>(random.below(256));
       }
       folder_.write(name, bytes);
       try {
