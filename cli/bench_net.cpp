@@ -24,7 +24,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags : ModelFlags {
+struct BenchNetFlags : ModelFlags {
   Command command;
   int64_t batch = 64;
   std::string precision = "f32";
@@ -46,7 +46,7 @@ class Work {
 
 /// What both kinds of work have in common.
 struct Subject {
-  explicit Subject(const Flags& flags)
+  explicit Subject(const BenchNetFlags& flags)
       : chosen(choose(flags)),
         images(Array::zeros(batch_type(chosen.config.input, flags.batch).dtype,
                             batch_type(chosen.config.input, flags.batch).shape)),
@@ -171,7 +171,7 @@ struct Measured {
   double seconds = 0;
 };
 
-Measured measure(const Flags& flags, Subject& subject, bool training,
+Measured measure(const BenchNetFlags& flags, Subject& subject, bool training,
                  const std::string& precision) {
   const DType dtype = train::parse_precision(precision);
   Measured result{precision, nullptr};
@@ -193,7 +193,7 @@ Json precisions_json(const std::vector<Measured>& all, int64_t batch) {
   return list;
 }
 
-int run(const Flags& flags, bool training, Console& console) {
+int run(const BenchNetFlags& flags, bool training, Console& console) {
   const std::unique_ptr<TuningSession> tuning = flags.kernels.apply(console);
   flags.command.require("--model");
   Subject subject(flags);
@@ -248,7 +248,7 @@ int run(const Flags& flags, bool training, Console& console) {
 }
 
 void add(Commands& commands, Command group, bool training) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<BenchNetFlags>();
   Command command =
       commands.add(group, training ? "step" : "infer",
                    training ? "A training step: gradients and the SGD update" : "Inference",

@@ -16,14 +16,14 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags {
+struct BenchOpFlags {
   std::vector<std::string> problems;
   std::string pass = "all", layout = "auto";
   Repeats repeats;
   KernelFlags kernels;
 };
 
-struct Measured {
+struct MeasuredKernel {
   std::string problem, pass, types, kernel;
   std::vector<std::pair<std::string, std::string>> refused;
   int64_t images = 0;
@@ -98,8 +98,8 @@ double seconds_of(const Kernel& kernel, const OpCall& call, const Repeats& repea
   return median_seconds(repeats, [&] { kernel.run(args); });
 }
 
-Measured measure(const Flags& flags, const std::string& problem, const std::string& pass,
-                 OpCall call) {
+MeasuredKernel measure(const BenchOpFlags& flags, const std::string& problem,
+                       const std::string& pass, OpCall call) {
   set_layouts(call, flags.layout);
   const TeamScope team(threads());
   const FixedWeightsScope fixed(pass == "fwd");
@@ -126,7 +126,7 @@ std::vector<std::pair<std::string, OpCall>> passes(const OpCall& forward, const 
   return result;
 }
 
-Json to_json(const Measured& m) {
+Json to_json(const MeasuredKernel& m) {
   Json refused = Json::object();
   for (const auto& [kernel, why] : m.refused) refused[kernel] = why;
   return {{"problem", m.problem},
@@ -146,7 +146,7 @@ void require_forward(const Op& op) {
       .with("try", "an op that has a gradient, such as max_pool or conv");
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const BenchOpFlags& flags, Console& console) {
   const std::unique_ptr<TuningSession> tuning = flags.kernels.apply(console);
   if (flags.problems.empty()) {
     throw Error(ErrorKind::usage, "bench op: a problem is required")
@@ -161,7 +161,7 @@ int run(const Flags& flags, Console& console) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& [problem, forward] : calls) {
     for (const auto& [pass, call] : passes(forward, flags.pass)) {
-      Measured m = measure(flags, problem, pass, call);
+      MeasuredKernel m = measure(flags, problem, pass, call);
       m.images = forward.out[0].rank() > 0 ? forward.out[0].dim(0) : 1;
       results.push_back(to_json(m));
       rows.push_back({problem, pass, fmt::format("{:.3f}", 1e3 * m.seconds),
@@ -179,7 +179,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_bench_op(Commands& commands, Command group) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<BenchOpFlags>();
   Command command = commands.add(group, "op", "Kernels of single ops",
                                  [flags](Console& console) { return run(*flags, console); });
   command.texts(

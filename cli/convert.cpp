@@ -12,7 +12,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags : ModelFlags {
+struct ConvertFlags : ModelFlags {
   std::string in, out;
 };
 
@@ -33,7 +33,7 @@ bool writes_safetensors(const std::string& out) {
 }
 
 /// Checks the weights against the model, and records the model in the file if its format allows.
-Written convert_model(const Flags& flags, Console& console) {
+Written convert_model(const ConvertFlags& flags, Console& console) {
   models::Options options;
   flags.apply(options);
   const std::string name = model_name(flags.model, options);
@@ -47,7 +47,7 @@ Written convert_model(const Flags& flags, Console& console) {
   return {file.weights, file.architecture};
 }
 
-Written convert_tensors(const Flags& flags, Console& console) {
+Written convert_tensors(const ConvertFlags& flags, Console& console) {
   WeightFile file = read_weights(flags.in);
   if (is_model_file(file) && writes_safetensors(flags.out)) {  // and stays one
     const ModelFile model = to_model_file(std::move(file), flags.in);
@@ -59,7 +59,7 @@ Written convert_tensors(const Flags& flags, Console& console) {
   return {file.tensors, ""};
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const ConvertFlags& flags, Console& console) {
   if (flags.out.empty()) {
     throw Error(ErrorKind::usage, "convert: IN and OUT are required")
         .with("try", "fovea convert weights.pth weights.safetensors");
@@ -92,7 +92,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_convert(Commands& commands) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ConvertFlags>();
   Command command = commands.add(commands.root(), "convert",
                                  "Convert weights between PyTorch's .pth and .pt, and .safetensors",
                                  [flags](Console& console) { return run(*flags, console); });

@@ -22,7 +22,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags {
+struct DataViewFlags {
   DataFlags data;
   std::string split = "test", out, augment;
   int64_t count = 16, seed = 1;
@@ -35,7 +35,7 @@ std::string numbers_text(const std::vector<double>& values) {
   return text;
 }
 
-int info(const Flags& flags, Console& console) {
+int info(const DataViewFlags& flags, Console& console) {
   const data::DataSets sets = flags.data.open();
   const std::optional<Type> input = sets.train->typical_input();
   const data::Targets& targets = sets.targets();
@@ -128,7 +128,7 @@ std::vector<std::string> write_files(const std::vector<Sample>& samples,
 /// All samples with their labels; with --augment each before and after the transforms, side by
 /// side.
 Image grid_of(const std::vector<Sample>& samples, const std::shared_ptr<const data::Dataset>& split,
-              const Flags& flags) {
+              const DataViewFlags& flags) {
   std::vector<draw::Tile> tiles;
   if (flags.augment.empty() || samples.empty()) {
     for (const Sample& sample : samples) tiles.push_back({sample.image, sample.label});
@@ -147,7 +147,7 @@ Image grid_of(const std::vector<Sample>& samples, const std::shared_ptr<const da
                                                static_cast<double>(samples.size()) / 2)))});
 }
 
-int samples(const Flags& flags, Console& console) {
+int samples(const DataViewFlags& flags, Console& console) {
   const data::DataSets sets = flags.data.open();
   if (flags.show) check_show(console);
   const auto split = flags.split == "train" ? sets.train : sets.test;
@@ -186,7 +186,7 @@ int samples(const Flags& flags, Console& console) {
 
 void add_data(Commands& commands) {
   Command group = commands.group("data", "Inspect or download a data set");
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<DataViewFlags>();
   Command info_command = commands.add(group, "info", "Classes, sizes and statistics",
                                       [flags](Console& console) { return info(*flags, console); });
   flags->data.add(info_command);

@@ -14,7 +14,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags {
+struct DataCheckFlags {
   TrainedFlags model;
   DataFlags data;
   int64_t distance = 6, show = 10;
@@ -204,7 +204,7 @@ Readable readable(std::shared_ptr<const data::Dataset> split, const std::string&
   return result;
 }
 
-std::vector<DoubtfulLabel> doubts_of(const Flags& flags, const data::DataSets& sets,
+std::vector<DoubtfulLabel> doubts_of(const DataCheckFlags& flags, const data::DataSets& sets,
                                      const data::Report& report, Console& console) {
   const std::unique_ptr<Predictor> predictor = load_predictor(flags.model, console);
   const std::vector<std::string>& names = predictor->task().targets().names;
@@ -239,7 +239,7 @@ Json to_json(const DoubtfulLabel& doubt) {
   return document;
 }
 
-int check(const Flags& flags, Console& console) {
+int check(const DataCheckFlags& flags, Console& console) {
   const data::DataSets sets = flags.data.open();
   data::CheckOptions options{.distance = static_cast<int>(flags.distance), .stop = stop_token()};
   options.progress = [&](int64_t done, int64_t all) {
@@ -274,7 +274,7 @@ int check(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_data_check(Commands& commands, Command group) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<DataCheckFlags>();
   Command command = commands.add(
       group, "check",
       "Find broken files, wrong extensions, duplicates, imbalance, odd sizes and doubtful labels",

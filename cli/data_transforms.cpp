@@ -10,13 +10,13 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags {
+struct DataTransformsFlags {
   DataFlags data;
   std::string augment, out;
   int64_t count = 16, seed = 1;
 };
 
-std::shared_ptr<const data::Dataset> two_samples(const Flags& flags) {
+std::shared_ptr<const data::Dataset> two_samples(const DataTransformsFlags& flags) {
   const std::shared_ptr<const data::Dataset> train = flags.data.open().train;
   std::vector<int64_t> order =
       data::permutation(train->size(), static_cast<uint64_t>(flags.seed), "samples");
@@ -42,7 +42,7 @@ bool fits(const data::TransformEntry& row, const data::Targets& targets) {
 
 /// What to draw besides the image itself: the example of each transform that fits, or one list
 /// repeatedly.
-std::vector<std::string> lists_of(const Flags& flags, const data::Targets& targets) {
+std::vector<std::string> lists_of(const DataTransformsFlags& flags, const data::Targets& targets) {
   if (!flags.augment.empty()) {
     return std::vector<std::string>(static_cast<size_t>(flags.count), flags.augment);
   }
@@ -53,7 +53,7 @@ std::vector<std::string> lists_of(const Flags& flags, const data::Targets& targe
   return lists;
 }
 
-int show_transforms(const Flags& flags, Console& console) {
+int show_transforms(const DataTransformsFlags& flags, Console& console) {
   const std::shared_ptr<const data::Dataset> pair = two_samples(flags);
   // The first of the two; the other one is for mixing.
   const auto transformed = [&](const std::string& augment, int64_t epoch) {
@@ -76,7 +76,7 @@ int show_transforms(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_data_transforms(Commands& commands, Command group) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<DataTransformsFlags>();
   Command command =
       commands.add(group, "transforms", "Draw the results of transforms on one of its images",
                    [flags](Console& console) { return show_transforms(*flags, console); });

@@ -14,14 +14,14 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags {
+struct DoctorFlags {
   SettingsFlags settings;
   std::string run;
 };
 
 /// The settings of a run's folder, which flags override, and its last weights; or those of the
 /// flags.
-train::Settings settings_of(const Flags& flags, Console& console) {
+train::Settings settings_of(const DoctorFlags& flags, Console& console) {
   if (flags.run.empty()) return flags.settings.for_trial(console);
   const std::filesystem::path run = flags.run;
   if (flags.settings.given("recipe")) {
@@ -56,7 +56,7 @@ std::string text_of(const doctor::Finding& finding, const Console& console) {
   return text;
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const DoctorFlags& flags, Console& console) {
   train::Setup setup(settings_of(flags, console));
   for (const std::string& note : setup.notes) console.note(note);
   if (setup.settings.precision == "auto") console.note(train::choose_precision(setup).note);
@@ -82,7 +82,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_doctor(Commands& commands) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<DoctorFlags>();
   Command command = commands.add(commands.root(), "doctor",
                                  "Find what is wrong with a net, its data and its settings, by "
                                  "measuring; takes train's flags, "

@@ -13,14 +13,14 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags {
+struct DownloadsFlags {
   std::string name, out;
 };
 
 /// Reports where something was put. A signal ends a download at once; the same command continues
 /// it.
 template <class Get>
-int run_get(const Flags& flags, const char* what, Console& console, const Get& get) {
+int run_get(const DownloadsFlags& flags, const char* what, Console& console, const Get& get) {
   if (flags.name.empty()) {
     throw Error(ErrorKind::usage, fmt::format("{} get: a name is required", what))
         .with("try", fmt::format("fovea {} get --help", what));
@@ -64,7 +64,7 @@ std::string pretrained_weights(const std::string& model, const std::string& weig
 }
 
 void add_data_get(Commands& commands, Command group) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<DownloadsFlags>();
   Command command = commands.add(group, "get", "Download a data set", [flags](Console& console) {
     return run_get(*flags, "data", console, [&] {
       return data::get(flags->name, flags->out, with_progress(flags->name, console));
@@ -82,7 +82,7 @@ void add_weights(Commands& commands) {
   Command list = commands.add(group, "list", "List the weights that the models can read",
                               [glob](Console& console) { return list_pretrained(*glob, console); });
   list.text("GLOB", *glob, "Only those of models whose name matches, such as 'resnet*'");
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<DownloadsFlags>();
   Command get = commands.add(group, "get", "Download them", [flags](Console& console) {
     return run_get(*flags, "weights", console,
                    [&] { return pretrained_file(flags->name, console, flags->out); });

@@ -25,7 +25,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags : TrainedFlags {
+struct EvalFlags : TrainedFlags {
   Command command;
   std::string data, split = "test", predictions, confusion, report, on_bad_image, tta;
   int64_t batch = 256;
@@ -83,14 +83,14 @@ std::shared_ptr<const data::Dataset> part(const ModelFile& model, const data::Da
 
 /// Whether samples that cannot be read are left out: as --on-bad-image says, or else as the model
 /// was trained.
-bool skips_bad_images(const Flags& flags, const ModelFile& model) {
+bool skips_bad_images(const EvalFlags& flags, const ModelFile& model) {
   if (!flags.on_bad_image.empty()) return flags.on_bad_image == "skip";
   const auto trained = model.training.find("setting.on-bad-image");
   return trained != model.training.end() && trained->second == "skip";
 }
 
 /// The split to measure; samples that were left out go to `skipped`. Errors: as part and fitted.
-std::shared_ptr<const data::Dataset> chosen(const Flags& flags, const Predictor& predictor,
+std::shared_ptr<const data::Dataset> chosen(const EvalFlags& flags, const Predictor& predictor,
                                             data::DataSets sets,
                                             std::vector<data::BadSample>& skipped) {
   const ModelFile& model = predictor.file();
@@ -141,7 +141,7 @@ void check_confusion(const std::string& path) {
 class Predictions {
  public:
   /// Errors: usage when the file's name does not say which.
-  Predictions(const Flags& flags, const Predictor& predictor, const data::Dataset& split)
+  Predictions(const EvalFlags& flags, const Predictor& predictor, const data::Dataset& split)
       : path_(flags.predictions),
         as_array_(path_.ends_with(".npy")),
         predictor_(predictor),
@@ -235,13 +235,13 @@ std::string to_text(const tasks::Measures& measures) {
   return text;
 }
 
-void write_report(const Flags& flags, Predictor& predictor, const report::Results& results) {
+void write_report(const EvalFlags& flags, Predictor& predictor, const report::Results& results) {
   replace_file(flags.report, report::evaluation_report(
                                  predictor, report::describe(predictor, results), *results.samples,
                                  {flags.model, flags.data + ", " + flags.split, command_line()}));
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const EvalFlags& flags, Console& console) {
   flags.command.require("--model");
   flags.command.require("--data");
   check_confusion(flags.confusion);
@@ -300,7 +300,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_eval(Commands& commands) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<EvalFlags>();
   Command command = commands.add(commands.root(), "eval", "Measure a trained model on a data set",
                                  [flags](Console& console) { return run(*flags, console); });
   flags->command = command;

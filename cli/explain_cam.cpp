@@ -22,7 +22,7 @@ namespace {
 
 using explain::Family;
 
-struct Flags : ExplainFlags {
+struct ExplainCamFlags : ExplainFlags {
   Family family = Family::cam;
   std::string method, pixel, box;
   bool check = false;
@@ -34,7 +34,7 @@ struct Asked {
   Chosen<explain::Method> method;
 };
 
-std::vector<Asked> asked_methods(const Flags& flags) {
+std::vector<Asked> asked_methods(const ExplainCamFlags& flags) {
   std::vector<Asked> all;
   for (const std::string& text : split(flags.method, ',')) {
     if (std::ranges::find(all, text, &Asked::text) != all.end())
@@ -45,7 +45,8 @@ std::vector<Asked> asked_methods(const Flags& flags) {
 }
 
 /// The classes of --class, one set of maps each; a single none for the predicted ones.
-std::vector<std::optional<int64_t>> asked_classes(const Flags& flags, const Predictor& predictor) {
+std::vector<std::optional<int64_t>> asked_classes(const ExplainCamFlags& flags,
+                                                  const Predictor& predictor) {
   if (flags.target.empty()) return {std::nullopt};
   const std::vector<std::string>& names = predictor.task().targets().names;
   std::vector<std::string> texts{flags.target};  // names may hold commas
@@ -57,7 +58,7 @@ std::vector<std::optional<int64_t>> asked_classes(const Flags& flags, const Pred
 
 /// The place that --pixel X,Y or --box X,Y,WIDTH,HEIGHT names, in pixels of the picture. Errors:
 /// usage for any other text, or both.
-std::optional<PictureArea> asked_place(const Flags& flags) {
+std::optional<PictureArea> asked_place(const ExplainCamFlags& flags) {
   if (flags.pixel.empty() && flags.box.empty()) return std::nullopt;
   const bool pixel = !flags.pixel.empty();
   const std::string& text = pixel ? flags.pixel : flags.box;
@@ -95,7 +96,7 @@ constexpr int64_t sheet_rows = 60;
 
 class Explaining {
  public:
-  Explaining(const Flags& flags, Console& console, Predictor& predictor)
+  Explaining(const ExplainCamFlags& flags, Console& console, Predictor& predictor)
       : flags_(flags),
         console_(console),
         predictor_(predictor),
@@ -297,7 +298,7 @@ class Explaining {
     return 0;
   }
 
-  const Flags& flags_;
+  const ExplainCamFlags& flags_;
   Console& console_;
   Predictor& predictor_;
   explain::Explainer explainer_;
@@ -311,7 +312,7 @@ class Explaining {
   std::string layer_;
 };
 
-int run(const Flags& flags, Console& console) {
+int run(const ExplainCamFlags& flags, Console& console) {
   prepare_output(flags, console);
   (void)asked_methods(flags);  // before a large model is read
   const auto predictor = load_explained(flags, console);
@@ -320,7 +321,7 @@ int run(const Flags& flags, Console& console) {
 
 void add_maps(Commands& commands, Command group, Family family) {
   const bool cam = family == Family::cam;
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ExplainCamFlags>();
   flags->family = family;
   flags->method = cam ? "gradcam" : "smoothgrad";
   flags->add_model(commands.add(group, cam ? "cam" : "saliency",

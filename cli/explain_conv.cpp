@@ -17,7 +17,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags : ExplainFlags {
+struct ExplainConvFlags : ExplainFlags {
   std::string kernel = "sobel_x";
   int64_t side = 8, stride = 1, padding = 0, dilation = 1;
   double seconds = 0.5;
@@ -35,7 +35,7 @@ Array with_rank(const Array& values, int rank, const std::string& what) {
 }
 
 /// The picture scaled to the side, channel by channel, 0 to 1.
-Array pixels_of(const Flags& flags) {
+Array pixels_of(const ExplainConvFlags& flags) {
   const auto side = static_cast<int>(flags.side);
   const Image image =
       resize(decode_image(flags.images[0], flags.max_pixels), side, side, Filter::bilinear);
@@ -51,14 +51,14 @@ Array pixels_of(const Flags& flags) {
 }
 
 /// A picture of digits 0 to 9, from the seed.
-Array random_digits(const Flags& flags) {
+Array random_digits(const ExplainConvFlags& flags) {
   Array values(DType::f32, {1, flags.side, flags.side});
   Random random(static_cast<uint64_t>(flags.seed), "explain conv");
   for (float& value : values.data<float>()) value = static_cast<float>(random.below(10));
   return values;
 }
 
-Array input_of(const Flags& flags) {
+Array input_of(const ExplainConvFlags& flags) {
   if (flags.images.size() + (flags.input.empty() ? 0 : 1) > 1)
     throw Error(ErrorKind::usage, "explain conv: more than one input is given");
   if (!flags.images.empty()) return pixels_of(flags);
@@ -71,7 +71,7 @@ Array input_of(const Flags& flags) {
 }
 
 /// [O, C, kH, kW]; one of 2 axes is used for each of `channels`.
-Array kernel_of(const Flags& flags, int64_t channels) {
+Array kernel_of(const ExplainConvFlags& flags, int64_t channels) {
   const Array values =
       flags.kernel.ends_with(".npy") ? read_npy(flags.kernel) : filter_kernel(flags.kernel);
   if (values.shape().rank() != 2 || channels == 1)
@@ -87,14 +87,14 @@ struct Geometry {
 };
 
 /// What was asked for, or the four of textbooks, whose outputs are smaller, equal, half and equal.
-std::vector<Geometry> geometries(const Flags& flags) {
+std::vector<Geometry> geometries(const ExplainConvFlags& flags) {
   for (const char* name : {"--stride", "--padding", "--dilation"}) {
     if (flags.command.given(name)) return {{flags.stride, flags.padding, flags.dilation}};
   }
   return {{1, 0, 1}, {1, 1, 1}, {2, 1, 1}, {1, 2, 2}};
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const ExplainConvFlags& flags, Console& console) {
   prepare_output(flags, console);
   const Array input = input_of(flags);
   const Array kernel = kernel_of(flags, input.dim(0));
@@ -135,7 +135,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_explain_conv(Commands& commands, Command group) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ExplainConvFlags>();
   flags->command = commands.add(group, "conv", "Draw a convolution step by step",
                                 [flags](Console& console) { return run(*flags, console); });
   Command& command = flags->command;

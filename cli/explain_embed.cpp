@@ -13,7 +13,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags : ExplainFlags {
+struct ExplainEmbedFlags : ExplainFlags {
   ExplainData data;
   double perplexity = 30;
   int64_t neighbours = 8;
@@ -119,7 +119,7 @@ Image thumbnails_picture(const Array& map, const Classes& classes, const data::D
 }
 
 /// The samples nearest to each given image.
-Json neighbours(const Flags& flags, Console& console, const Predictor& predictor,
+Json neighbours(const ExplainEmbedFlags& flags, Console& console, const Predictor& predictor,
                 explain::Explainer& explainer, const data::Dataset& samples, const Array& features,
                 const Classes& classes) {
   if (flags.images.empty() && flags.input.empty()) return nullptr;
@@ -151,7 +151,7 @@ Json neighbours(const Flags& flags, Console& console, const Predictor& predictor
   return {{"png", png}, {"images", list}};
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const ExplainEmbedFlags& flags, Console& console) {
   flags.command.require("--data");
   prepare_output(flags, console);
   const auto predictor = load_explained(flags, console);
@@ -211,7 +211,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_explain_embed(Commands& commands, Command group) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ExplainEmbedFlags>();
   flags->add_model(commands.add(
       group, "embed", "Draw a data set as the model sees it: similar samples side by side",
       [flags](Console& console) { return run(*flags, console); }));

@@ -10,7 +10,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags : ExplainFlags {
+struct ExplainFeaturesFlags : ExplainFlags {
   int64_t channels = 64;
   std::string order = "index", colormap = "viridis";
 };
@@ -30,8 +30,8 @@ std::vector<int64_t> strongest(const explain::FeatureMaps& layer) {
 }
 
 /// Draws one image's layers; returns its entry of the document.
-Json explain_one(const Flags& flags, Console& console, Predictor& predictor, size_t index,
-                 const Subject& subject) {
+Json explain_one(const ExplainFeaturesFlags& flags, Console& console, Predictor& predictor,
+                 size_t index, const Subject& subject) {
   const auto found = explain::features(predictor, subject.input, flags.layer);
   const std::string word = subject_word(index, subject);
   Json layers = Json::array();
@@ -63,7 +63,7 @@ Json explain_one(const Flags& flags, Console& console, Predictor& predictor, siz
   return {{"path", subject.name}, {"overview", overview}, {"layers", layers}};
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const ExplainFeaturesFlags& flags, Console& console) {
   prepare_output(flags, console);
   const auto predictor = load_explained(flags, console);
   const std::vector<Subject> all = subjects(flags, *predictor);
@@ -77,7 +77,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_explain_features(Commands& commands, Command group) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ExplainFeaturesFlags>();
   flags->add_model(commands.add(group, "features", "Draw what layers compute for images",
                                 [flags](Console& console) { return run(*flags, console); }));
   flags->add_images();

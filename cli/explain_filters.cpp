@@ -9,11 +9,11 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags : ExplainFlags {
+struct ExplainFiltersFlags : ExplainFlags {
   std::string scale = "all", colormap;
 };
 
-int run(const Flags& flags, Console& console) {
+int run(const ExplainFiltersFlags& flags, Console& console) {
   prepare_output(flags, console);
   const auto predictor = load_explained(flags, console);
   const explain::Filters found =
@@ -40,7 +40,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_explain_filters(Commands& commands, Command group) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ExplainFiltersFlags>();
   flags->add_model(commands.add(group, "filters", "Draw the filters of a convolution",
                                 [flags](Console& console) { return run(*flags, console); }));
   flags->add_layer("Which convolution; the first by default");

@@ -13,7 +13,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags : ExplainFlags {
+struct ExplainMaximizeFlags : ExplainFlags {
   ExplainData data;
   std::string channel, basis = "fourier";
   int64_t steps = 256, jitter = 0, top = 8;
@@ -29,7 +29,7 @@ int64_t channel_of(const std::string& text) {
 }
 
 /// What --class, or --layer and --channel, ask for.
-std::vector<explain::Goal> goals_of(const Flags& flags, const Predictor& predictor,
+std::vector<explain::Goal> goals_of(const ExplainMaximizeFlags& flags, const Predictor& predictor,
                                     const explain::Explainer& explainer) {
   if (flags.target.empty() == flags.layer.empty()) {
     throw Error(ErrorKind::usage, flags.layer.empty()
@@ -55,7 +55,7 @@ std::vector<explain::Goal> goals_of(const Flags& flags, const Predictor& predict
   return goals;
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const ExplainMaximizeFlags& flags, Console& console) {
   prepare_output(flags, console);
   const auto predictor = load_explained(flags, console);
   explain::Explainer explainer(*predictor);
@@ -133,7 +133,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_explain_maximize(Commands& commands, Command group) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ExplainMaximizeFlags>();
   flags->add_model(commands.add(group, "maximize",
                                 "Draw the input that a class or channel likes best",
                                 [flags](Console& console) { return run(*flags, console); }));

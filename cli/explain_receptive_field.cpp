@@ -11,7 +11,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags : ExplainFlags {
+struct ExplainReceptiveFieldFlags : ExplainFlags {
   std::string position;
   bool chart = false;
 };
@@ -36,7 +36,8 @@ std::optional<std::pair<int64_t, int64_t>> parsed_position(const std::string& te
 }
 
 /// The images, if any are given: here they are not required.
-std::vector<Subject> optional_subjects(const Flags& flags, const Predictor& predictor) {
+std::vector<Subject> optional_subjects(const ExplainReceptiveFieldFlags& flags,
+                                       const Predictor& predictor) {
   if (flags.images.empty() && !flags.input.ends_with(".npy")) return {};
   return subjects(flags, predictor);
 }
@@ -58,7 +59,7 @@ Image seen(const Subject& subject) {
   return to_8_bits(to_picture(subject.input.reshaped(subject.input.shape().slice(1))));
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const ExplainReceptiveFieldFlags& flags, Console& console) {
   prepare_output(flags, console);
   const bool sized = !flags.input.empty() && !flags.input.ends_with(".npy");
   const std::optional<Shape> size =
@@ -134,7 +135,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_explain_receptive_field(Commands& commands, Command group) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ExplainReceptiveFieldFlags>();
   flags->add_model(commands.add(group, "receptive-field",
                                 "Measure and draw which pixels a layer or a class depends on",
                                 [flags](Console& console) { return run(*flags, console); }));

@@ -13,7 +13,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags {
+struct FilterFlags {
   Command command;
   std::string kernel, input, output;
   int64_t max_pixels = default_pixel_limit;
@@ -32,7 +32,7 @@ Kernel chosen_kernel(const std::string& text) {
 }
 
 /// The output's suffix must match its format.
-void check_output(const Flags& flags) {
+void check_output(const FilterFlags& flags) {
   const std::string suffix = flags.raw ? ".npy" : ".png";
   if (flags.output.ends_with(suffix) || is_stream(flags.output)) return;
   throw Error(ErrorKind::usage, fmt::format("filter: OUT is \"{}\", but {} writes a {} file",
@@ -40,7 +40,7 @@ void check_output(const Flags& flags) {
       .with("try", flags.raw || !flags.output.ends_with(".npy") ? "another name" : "--raw");
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const FilterFlags& flags, Console& console) {
   for (const char* name : {"--kernel", "IN", "OUT"}) flags.command.require(name);
   check_output(flags);
   console.data_goes_to("OUT", flags.output);
@@ -65,7 +65,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_filter(Commands& commands) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<FilterFlags>();
   Command command = commands.add(commands.root(), "filter", "Apply a textbook filter to a picture",
                                  [flags](Console& console) { return run(*flags, console); });
   flags->command = command;

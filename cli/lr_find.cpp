@@ -14,7 +14,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags {
+struct LrFindFlags {
   SettingsFlags settings;
   double from = 1e-6, to = 10;
   int64_t steps = 100;
@@ -53,7 +53,7 @@ draw::Chart chart_of(const train::LrRange& range) {
           .panel_height = 300};
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const LrFindFlags& flags, Console& console) {
   train::Setup setup(flags.settings.for_trial(console));
   if (setup.settings.precision == "auto") console.note(train::choose_precision(setup).note);
   train::Experiment experiment(setup);
@@ -97,7 +97,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_lr_find(Commands& commands) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<LrFindFlags>();
   Command command = commands.add(
       commands.root(), "lr-find",
       "Suggest a learning rate by a range test: it grows from batch to batch until the loss "

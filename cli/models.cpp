@@ -18,7 +18,7 @@ std::vector<models::Entry> matching(const std::string& glob) {
   throw unknown_name("model", glob, names).with("try", "fovea models lists all");
 }
 
-struct Flags {
+struct ModelsFlags {
   std::string glob = "*";
   bool pretrained = false;
 };
@@ -57,7 +57,7 @@ int list_pretrained(const std::string& glob, Console& console) {
 
 namespace {
 
-int run(const Flags& flags, Console& console) {
+int run(const ModelsFlags& flags, Console& console) {
   if (flags.pretrained) return list_pretrained(flags.glob, console);
   Json document = Json::array();
   std::vector<std::vector<std::string>> rows;
@@ -76,7 +76,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_models(Commands& commands) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ModelsFlags>();
   Command command = commands.add(commands.root(), "models", "List the available models",
                                  [flags](Console& console) { return run(*flags, console); });
   command.text("GLOB", flags->glob, "Only those whose name matches, such as 'resnet*'");

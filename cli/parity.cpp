@@ -12,7 +12,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags : TrainedFlags {
+struct ParityFlags : TrainedFlags {
   Command command;
   std::string trace;
   double tolerance = 1e-3;
@@ -52,7 +52,7 @@ std::string verdict(const Parity& parity, const LayerParity* first, double toler
                            first->name, to_string(first->shape), to_string(first->recorded));
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const ParityFlags& flags, Console& console) {
   flags.command.require("--model");
   flags.command.require("--trace");
   const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
@@ -82,7 +82,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_parity(Commands& commands) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ParityFlags>();
   Command command = commands.add(commands.root(), "parity",
                                  "Compare a model layer by layer with a trace from another program",
                                  [flags](Console& console) { return run(*flags, console); });

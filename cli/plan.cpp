@@ -16,7 +16,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags {
+struct PlanFlags {
   SettingsFlags settings;
   std::string memory;
   double measure = 5;
@@ -211,7 +211,7 @@ std::string to_text(const Answer& a) {
          to_text(recompute_of(a)) + largest_text(a) + speed_text(a);
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const PlanFlags& flags, Console& console) {
   const train::Settings settings = flags.settings.for_trial(console);
   const bool data = flags.settings.given("data") || !flags.settings.given("input");
   const MemoryLimits limits = memory_limits();
@@ -250,7 +250,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_plan(Commands& commands) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<PlanFlags>();
   Command command =
       commands.add(commands.root(), "plan",
                    "What a training run would cost: memory, largest batch, seconds per "

@@ -25,7 +25,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags : TrainedFlags {
+struct PredictFlags : TrainedFlags {
   Command command;
   std::string input, output, csv, tta;
   std::vector<std::string> images;
@@ -41,7 +41,7 @@ bool is_folder(const std::string& output) {
 }
 
 /// Classes to show for each input: a table has the first only, unless --top is given.
-int64_t classes_shown(const Flags& flags) {
+int64_t classes_shown(const PredictFlags& flags) {
   return flags.csv.empty() || flags.command.given("--top") ? flags.top : 1;
 }
 
@@ -63,7 +63,7 @@ int64_t image_number(const std::string& name, int64_t place) {
 /// of --coco.
 class Report {
  public:
-  Report(const Flags& flags, Console& console)
+  Report(const PredictFlags& flags, Console& console)
       : csv_(flags.csv), coco_(flags.coco), console_(console) {}
   void add(const std::string& name, const tasks::Prediction& prediction,
            const std::vector<std::string>& pictures = {}) {
@@ -157,7 +157,7 @@ void predict_together(std::span<Item*> items, Predictor& predictor, int64_t top)
 
 /// Decodes a picture and makes its input. It is decoded at its own size if the prediction is about
 /// places in it, and kept if it is drawn or cut into tiles.
-void prepare(Item& item, const Flags& flags, const Predictor& predictor) {
+void prepare(Item& item, const PredictFlags& flags, const Predictor& predictor) {
   const bool kept = !flags.pictures.empty() || flags.tile > 0;
   const bool whole = kept || predictor.task().has_places();
   AnyImage picture = decode_any_image(item.path, flags.max_pixels,
@@ -172,7 +172,7 @@ void prepare(Item& item, const Flags& flags, const Predictor& predictor) {
 
 /// Decodes the pictures in parallel and predicts them together or, where that fails, one by one, so
 /// that a bad one costs its own prediction only.
-void predict_batch(std::span<Item> items, const Flags& flags, Predictor& predictor) {
+void predict_batch(std::span<Item> items, const PredictFlags& flags, Predictor& predictor) {
   parallel_for(std::ssize(items), 1, [&](int64_t begin, int64_t end) {
     for (Item& item : items.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin))) {
       attempt(item, [&] { prepare(item, flags, predictor); });
@@ -203,7 +203,7 @@ void predict_batch(std::span<Item> items, const Flags& flags, Predictor& predict
   }
 }
 
-std::unique_ptr<Predictor> loaded(const Flags& flags, Console& console) {
+std::unique_ptr<Predictor> loaded(const PredictFlags& flags, Console& console) {
   std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
   if (!flags.tta.empty()) predictor->use(TestViews::parse(flags.tta));
   flags.of_task.apply(*predictor);
@@ -213,7 +213,8 @@ std::unique_ptr<Predictor> loaded(const Flags& flags, Console& console) {
 /// Writes the pictures of predictions to --pictures.
 class Pictures {
  public:
-  Pictures(const Flags& flags, const Predictor& predictor) : flags_(flags), predictor_(predictor) {
+  Pictures(const PredictFlags& flags, const Predictor& predictor)
+      : flags_(flags), predictor_(predictor) {
     if (!flags.pictures.empty()) make_folder(flags.pictures);
   }
 
@@ -250,12 +251,12 @@ class Pictures {
              .picture_width = width}};
   }
 
-  const Flags& flags_;
+  const PredictFlags& flags_;
   const Predictor& predictor_;
   std::set<std::string> taken_;
 };
 
-int predict_images(const Flags& flags, Console& console) {
+int predict_images(const PredictFlags& flags, Console& console) {
   const std::unique_ptr<Predictor> predictor = loaded(flags, console);
   std::vector<std::string> paths;
   for (const std::string& argument : flags.images)
@@ -319,7 +320,7 @@ struct NotFinite {
 using NamedArrays = std::vector<std::pair<std::string, Array>>;
 
 /// The net's raw outputs by name: "out" and, in a folder, others that the net has.
-NamedArrays raw_outputs(const Flags& flags, Predictor& predictor, const Array& input,
+NamedArrays raw_outputs(const PredictFlags& flags, Predictor& predictor, const Array& input,
                         NotFinite& not_finite, Console& console) {
   // What one sample gives; a file without any tells of none.
   NamedArrays all{{"out", Array(DType::f32, Shape{0}.concat({predictor.task().outputs()}))}};
@@ -342,7 +343,7 @@ NamedArrays raw_outputs(const Flags& flags, Predictor& predictor, const Array& i
 
 /// What is predicted for each sample, in files of its own: "boxes" or, of several samples,
 /// "boxes-0", "boxes-1", ...
-void write_predictions(const Flags& flags, Predictor& predictor, const Array& input,
+void write_predictions(const PredictFlags& flags, Predictor& predictor, const Array& input,
                        Console& console) {
   const int64_t count = input.dim(0);
   Json files = Json::array();
@@ -365,7 +366,8 @@ void write_predictions(const Flags& flags, Predictor& predictor, const Array& in
 
 /// The net's raw outputs or, where it finds different numbers of things, what it found, into
 /// --output.
-void write_outputs(const Flags& flags, Predictor& predictor, const Array& input, Console& console) {
+void write_outputs(const PredictFlags& flags, Predictor& predictor, const Array& input,
+                   Console& console) {
   const bool folder = is_folder(flags.output);
   if (folder) make_folder(flags.output);
   if (predictor.task().has_places()) {
@@ -397,7 +399,7 @@ void write_outputs(const Flags& flags, Predictor& predictor, const Array& input,
   console.document(document);
 }
 
-int predict_array(const Flags& flags, Console& console) {
+int predict_array(const PredictFlags& flags, Console& console) {
   const std::unique_ptr<Predictor> predictor = loaded(flags, console);
   const Array input = read_npy(flags.input);
   check_input(input, predictor->input(), flags.input);
@@ -416,7 +418,7 @@ int predict_array(const Flags& flags, Console& console) {
   return report.finish();
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const PredictFlags& flags, Console& console) {
   flags.command.require("--model");
   const bool array = !flags.input.empty() || !flags.output.empty();
   if (array == !flags.images.empty()) {
@@ -451,7 +453,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_predict(Commands& commands) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<PredictFlags>();
   Command command =
       commands.add(commands.root(), "predict", "Use a trained model on pictures or numbers",
                    [flags](Console& console) { return run(*flags, console); });

@@ -14,13 +14,13 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags {
+struct ReportFlags {
   Command command;
   std::vector<std::string> runs;
   std::string out;
 };
 
-int run(const Flags& flags, Console& console) {
+int run(const ReportFlags& flags, Console& console) {
   flags.command.require("RUN");
   const std::vector<records::StoredRun> known = known_runs();
   std::vector<std::filesystem::path> folders;
@@ -50,7 +50,7 @@ size_t write_report(const std::vector<std::filesystem::path>& runs,
 }
 
 void add_report(Commands& commands) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ReportFlags>();
   Command command = commands.add(commands.root(), "report", "Write a run's report, an HTML page",
                                  [flags](Console& console) { return run(*flags, console); });
   flags->command = command;

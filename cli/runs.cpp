@@ -34,7 +34,7 @@ namespace {
 
 using records::StoredRun;
 
-struct Flags {
+struct RunsFlags {
   std::vector<std::string> names;
   std::string model, data, metric, curves;
   int64_t count = 1;
@@ -84,7 +84,7 @@ int show_rows(const std::vector<StoredRun>& runs, Console& console) {
   return 0;
 }
 
-std::vector<StoredRun> selected(const Flags& flags) {
+std::vector<StoredRun> selected(const RunsFlags& flags) {
   std::vector<StoredRun> runs = known_runs();
   std::erase_if(runs, [&](const StoredRun& run) {
     return (!flags.model.empty() && !matches_glob(flags.model, run.record.model)) ||
@@ -93,7 +93,7 @@ std::vector<StoredRun> selected(const Flags& flags) {
   return runs;
 }
 
-int best(const Flags& flags, Console& console) {
+int best(const RunsFlags& flags, Console& console) {
   std::vector<StoredRun> runs = selected(flags);
   const std::string metric = flags.metric.empty() ? "" : "val_" + flags.metric;
   std::erase_if(runs, [&](const StoredRun& run) {
@@ -118,14 +118,14 @@ int best(const Flags& flags, Console& console) {
   return show_rows(runs, console);
 }
 
-std::vector<StoredRun> named(const Flags& flags) {
+std::vector<StoredRun> named(const RunsFlags& flags) {
   const std::vector<StoredRun> runs = known_runs();
   std::vector<StoredRun> chosen;
   for (const std::string& name : flags.names) chosen.push_back(records::find_run(runs, name));
   return chosen;
 }
 
-void write_curves(const Flags& flags, const std::vector<StoredRun>& runs, Console& console) {
+void write_curves(const RunsFlags& flags, const std::vector<StoredRun>& runs, Console& console) {
   if (flags.curves.empty()) return;
   std::vector<records::NamedHistory> histories;
   for (const StoredRun& run : runs)
@@ -170,7 +170,7 @@ std::string history_text(const std::vector<train::EpochRecord>& history) {
   return "\n" + table(names, rows, std::string(names.size(), 'r'));
 }
 
-int show(const Flags& flags, Console& console) {
+int show(const RunsFlags& flags, Console& console) {
   const StoredRun run = records::find_run(known_runs(), flags.names[0]);
   const records::Record& r = run.record;
   const std::vector<train::EpochRecord> history = run.state == "missing"
@@ -205,7 +205,7 @@ int show(const Flags& flags, Console& console) {
   return 0;
 }
 
-int compare(const Flags& flags, Console& console) {
+int compare(const RunsFlags& flags, Console& console) {
   const std::vector<StoredRun> runs = named(flags);
   std::vector<std::string> heading{""};
   for (const StoredRun& run : runs) heading.push_back(run.name());
@@ -273,7 +273,7 @@ void ask(const std::vector<StoredRun>& runs, const Console& console) {
   if (answer != "y" && answer != "yes") throw Error(ErrorKind::usage, "nothing was removed");
 }
 
-int remove(const Flags& flags, Console& console) {
+int remove(const RunsFlags& flags, Console& console) {
   const std::vector<StoredRun> runs = named(flags);
   for (const StoredRun& run : runs) {
     if (run.state != "running") continue;
@@ -298,7 +298,7 @@ int remove(const Flags& flags, Console& console) {
   return 0;
 }
 
-void add_filters(Command command, Flags& flags) {
+void add_filters(Command command, RunsFlags& flags) {
   command.text("--model", flags.model, "Only runs of models that match", "GLOB");
   command.text("--data", flags.data, "Only runs on data sets that match", "GLOB");
 }
@@ -307,12 +307,13 @@ void add_filters(Command command, Flags& flags) {
 
 void add_runs(Commands& commands) {
   Command group = commands.group("runs", "List, compare and follow training runs");
-  const auto flags = std::make_shared<Flags>();
-  const auto add = [&](const char* name, const char* help, int (*action)(const Flags&, Console&)) {
+  const auto flags = std::make_shared<RunsFlags>();
+  const auto add = [&](const char* name, const char* help,
+                       int (*action)(const RunsFlags&, Console&)) {
     return commands.add(group, name, help,
                         [flags, action](Console& console) { return action(*flags, console); });
   };
-  Command list = add("list", "All runs, latest first", [](const Flags& f, Console& console) {
+  Command list = add("list", "All runs, latest first", [](const RunsFlags& f, Console& console) {
     return show_rows(selected(f), console);
   });
   add_filters(list, *flags);

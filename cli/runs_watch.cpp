@@ -19,7 +19,7 @@ namespace {
 
 using records::StoredRun;
 
-struct Flags {
+struct RunsWatchFlags {
   std::string run;
 };
 
@@ -131,7 +131,7 @@ class Screen {
   bool shown_ = false;
 };
 
-int watch(const Flags& flags, Console& console) {
+int watch(const RunsWatchFlags& flags, Console& console) {
   const StoredRun run = chosen(flags.run);
   Screen screen(console);
   Snapshot now = read(run);
@@ -152,7 +152,7 @@ int watch(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_runs_watch(Commands& commands, Command group) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<RunsWatchFlags>();
   Command command =
       commands.add(group, "watch", "Follow a run to its end: curves on a terminal, else its epochs",
                    [flags](Console& console) { return watch(*flags, console); });

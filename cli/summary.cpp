@@ -15,7 +15,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags : ModelFlags {
+struct SummaryFlags : ModelFlags {
   Command command;
   int64_t batch = 32;
   std::string freeze;
@@ -85,7 +85,7 @@ Json field_json(const ReceptiveField& field) {
   return {{"size", field[0].size}, {"jump", field[0].jump}};
 }
 
-Json to_json(const Summary& summary, const Flags& flags) {
+Json to_json(const Summary& summary, const SummaryFlags& flags) {
   Json layers = Json::array();
   for (const LayerSummary& layer : summary.layers) {
     layers.push_back({{"path", layer.path},
@@ -155,7 +155,7 @@ int print_text(const ChosenModel& chosen, Console& console) {
   return 0;
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const SummaryFlags& flags, Console& console) {
   flags.command.require("--model");
   const ChosenModel chosen = choose(flags);
   if (flags.text) return print_text(chosen, console);
@@ -196,7 +196,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_summary(Commands& commands) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<SummaryFlags>();
   Command command = commands.add(commands.root(), "summary", "Show a model's layers and costs",
                                  [flags](Console& console) { return run(*flags, console); });
   flags->command = command;

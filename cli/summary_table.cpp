@@ -87,7 +87,7 @@ Line line(const Summary& summary, size_t i) {
 }
 
 /// Columns as wide as their widest cell, with rules above and below.
-std::string table(const std::vector<Line>& lines, const std::string& rule, size_t* width) {
+std::string ruled_table(const std::vector<Line>& lines, const std::string& rule, size_t* width) {
   std::array<size_t, std::tuple_size_v<Line>> widths{};
   for (const Line& cells : lines) {
     for (size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], width_of(cells[i]));
@@ -137,7 +137,7 @@ std::string summary_table(const Summary& summary) {
   std::vector<Line> rows{header};
   for (size_t i = 0; i < summary.layers.size(); ++i) rows.push_back(line(summary, i));
   size_t width = 0;
-  const std::string layers = table(rows, "─", &width);
+  const std::string layers = ruled_table(rows, "─", &width);
   const std::string rule = repeated("─", width) + "\n";
 
   std::vector<std::pair<std::string, std::string>> counts{

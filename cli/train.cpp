@@ -26,7 +26,7 @@
 namespace fovea::cli {
 namespace {
 
-struct Flags {
+struct TrainFlags {
   SettingsFlags settings;
   std::string out, resume;
   bool pretrained = false, profile = false, no_report = false, no_curves = false;
@@ -242,7 +242,7 @@ std::string profiler_text(const train::Profiler& profiler, const Peak& peak) {
 /// Writes the run's report into its folder; its path, or "" if there is none. The run is complete:
 /// what goes wrong here is no reason to let it fail, and Ctrl-C leaves the report out.
 std::string written_report(const train::Result& result, const report::Results& tested,
-                           const Flags& flags, Console& console) {
+                           const TrainFlags& flags, Console& console) {
   if (flags.no_report || result.stopped) return "";
   const std::filesystem::path path = result.folder / "report.html";
   const auto no_report = [&](const std::string& why) {
@@ -261,7 +261,7 @@ std::string written_report(const train::Result& result, const report::Results& t
 }
 
 int report(const train::Result& result, const Display& display, const report::Results& tested,
-           const train::Profiler& profiler, const Flags& flags, Console& console) {
+           const train::Profiler& profiler, const TrainFlags& flags, Console& console) {
   Json document = to_json(result);
   if (!profiler.timeline().events.empty()) {
     const Peak peak = measure_peak();
@@ -289,7 +289,7 @@ int report(const train::Result& result, const Display& display, const report::Re
   return code;
 }
 
-train::Result trained(const Flags& flags, const std::vector<train::Callback*>& callbacks,
+train::Result trained(const TrainFlags& flags, const std::vector<train::Callback*>& callbacks,
                       Console& console) {
   if (flags.resume.empty()) {
     train::Settings settings = flags.settings.read();
@@ -310,7 +310,7 @@ train::Result trained(const Flags& flags, const std::vector<train::Callback*>& c
   return train::resume(flags.resume, callbacks, stop_token(), flags.settings.changes());
 }
 
-int run(const Flags& flags, Console& console) {
+int run(const TrainFlags& flags, Console& console) {
   Display display(!flags.no_curves, console);
   Tested tested;
   train::Profiler profiler;
@@ -330,7 +330,7 @@ int run(const Flags& flags, Console& console) {
 }  // namespace
 
 void add_train(Commands& commands) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<TrainFlags>();
   Command command = commands.add(commands.root(), "train", "Train a model on a data set",
                                  [flags](Console& console) { return run(*flags, console); });
   flags->settings.add(command);

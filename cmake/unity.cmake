@@ -1,15 +1,16 @@
-# unite(TARGET [EXCEPT]): compiles the files of a folder together, but those whose paths match the regular expression EXCEPT or
-# that have flags of their own. What their headers instantiate is the larger part of the time to compile them. A name in an
-# anonymous namespace is therefore one of its folder.
+# unite(TARGET [EXCEPT REGEX] [AT_MOST N]): compiles the files of a folder together, N of them if a folder has more, but not
+# those whose paths match REGEX or that have flags of their own. What their headers instantiate is the larger part of the
+# time to compile them. A name in an anonymous namespace is therefore one of its folder.
 #
 # CMake's own UNITY_BUILD includes files by absolute paths, which messages would show and ccache takes for other files in
 # another checkout.
 function(unite target)
+  cmake_parse_arguments(PARSE_ARGV 1 unite "" "EXCEPT;AT_MOST" "")
   get_target_property(sources ${target} SOURCES)
   get_target_property(base ${target} SOURCE_DIR)
   set(groups)
   foreach(source IN LISTS sources)
-    if(NOT source MATCHES "[.]cpp$" OR (ARGC GREATER 1 AND source MATCHES "${ARGV1}"))
+    if(NOT source MATCHES "[.]cpp$" OR (unite_EXCEPT AND source MATCHES "${unite_EXCEPT}"))
       continue()
     endif()
     cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY ${base} NORMALIZE OUTPUT_VARIABLE file)
@@ -21,6 +22,14 @@ function(unite target)
     cmake_path(RELATIVE_PATH file BASE_DIRECTORY ${PROJECT_SOURCE_DIR})
     cmake_path(GET file PARENT_PATH folder)
     string(MAKE_C_IDENTIFIER ${folder} group)
+    if(unite_AT_MOST)
+      if(NOT DEFINED before_${group})
+        set(before_${group} 0)
+      endif()
+      math(EXPR part "${before_${group}} / ${unite_AT_MOST}")
+      math(EXPR before_${group} "${before_${group}} + 1")
+      string(APPEND group _${part})
+    endif()
     list(APPEND groups ${group})
     list(APPEND files_${group} ${file})
     list(REMOVE_ITEM sources ${source})
