@@ -147,13 +147,18 @@ HWY_INLINE void transform_patches(const Patches& p, const T* data, Range tiles, 
                          FOVEA_INLINE { return at.load(first + i * down + j * right); },
                      store);
       } else {
-        const auto inside = [&](int i, int j) {
-          return y + i >= 0 && y + i < image.height && x + j >= 0 && x + j < image.width;
-        };
+        HWY_ALIGN float values[F::from * F::from * lanes];  // loops: no copy of the unrolled code
+        for (int i = 0; i < F::from; ++i) {
+          const bool inside = y + i >= 0 && y + i < image.height;
+          for (int j = 0; j < F::from; ++j) {
+            const bool given = inside && x + j >= 0 && x + j < image.width;
+            hn::Store(given ? at.load(first + i * down + j * right) : all(0), F32(),
+                      values + (i * F::from + j) * lanes);
+          }
+        }
         transform<F>(
-            [&](int i, int j) FOVEA_INLINE {
-              return inside(i, j) ? at.load(first + i * down + j * right) : all(0);
-            },
+            [&](int i, int j)
+                FOVEA_INLINE { return hn::Load(F32(), values + (i * F::from + j) * lanes); },
             store);
       }
     }

@@ -134,9 +134,14 @@ HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g
       if (rows >= tile && columns >= tile) {
         transform<OutputTransform>(load, store);
       } else {
+        HWY_ALIGN float values[tile * tile * lanes];  // loops instead of a copy of the code
         transform<OutputTransform>(load, [&](int i, int j, V value) FOVEA_INLINE {
-          if (i < rows && j < columns) store(i, j, value);
+          hn::Store(value, F32(), values + (i * tile + j) * lanes);
         });
+        for (int i = 0; i < std::min<int64_t>(rows, tile); ++i) {
+          for (int j = 0; j < std::min<int64_t>(columns, tile); ++j)
+            store(i, j, hn::Load(F32(), values + (i * tile + j) * lanes));
+        }
       }
     }
   });
