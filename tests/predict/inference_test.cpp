@@ -52,6 +52,35 @@ TEST(Inference, TapsGiveTheOutputsOfModules) {
                [&] { (void)inference.tapped(images, {"conv9"}); });
 }
 
+/// A net with an auxiliary head.
+struct WithSideOutput : nn::Module {
+  explicit WithSideOutput(const nn::Scope& s)
+      : Module(s), fc(at("fc"), 4, 2), side(at("side"), 4, 3) {}
+  Tensor forward(Tensor x) const override {
+    if (x.graph().has_side_outputs()) x.graph().output("aux", side(x));
+    return fc(x);
+  }
+  nn::Linear fc, side;
+};
+
+TEST(Inference, SideOutputsAreComputedForThoseWhoAskForAll) {
+  const WithSideOutput net(nn::Scope{});
+  State state;
+  nn::declare(state, net, 1);
+  Inference inference(net, state, {});
+  Array x(DType::f32, {5, 4});
+  for (int64_t i = 0; i < x.numel(); ++i) x.set(i, static_cast<double>(i));
+  const Array output = inference.output(x).clone();
+  EXPECT_EQ(output.shape(), (Shape{5, 2}));
+  EXPECT_EQ(inference.run(x).size(), 1u) << "a prediction pays for an auxiliary head";
+  const auto all = inference.named(x);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].first, "out");
+  EXPECT_EQ(list(all[0].second), list(output));
+  EXPECT_EQ(all[1].first, "aux");
+  EXPECT_EQ(all[1].second.shape(), (Shape{5, 3}));
+}
+
 TEST(Inference, DoesNotDependOnTheBatch) {
   Trained t;
   Inference inference(*t.model, t.state, {{0.5}, {0.25}});

@@ -51,7 +51,7 @@ std::shared_ptr<Graph> Graph::make(Mode mode, DType dtype, std::string title) {
 }
 
 Graph::Graph(Mode mode, DType dtype, std::string title)
-    : mode_(mode), dtype_(dtype), title_(std::move(title)) {}
+    : mode_(mode), dtype_(dtype), title_(std::move(title)), side_outputs_(mode == Mode::train) {}
 
 Tensor Graph::leaf(Value value) {
   values_.push_back(std::move(value));

@@ -86,6 +86,10 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Mode mode() const { return mode_; }
   DType dtype() const { return dtype_; }
   const std::string& title() const { return title_; }
+  /// Whether modules name outputs beside their result, such as those of auxiliary heads: in a
+  /// training graph, and in others after `add_side_outputs`.
+  bool has_side_outputs() const { return side_outputs_; }
+  void add_side_outputs() { side_outputs_ = true; }
 
   /// A value that the caller gives at each run, by name. Errors: usage when the name is taken.
   Tensor input(std::string name, const Type& type);
@@ -167,6 +171,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Origin origin_;  ///< of nodes added next
   std::vector<Named> outputs_, updates_;
   std::function<bool(std::string_view)> frozen_;
+  bool side_outputs_;
   int random_ops_ = 0;
 };
 

@@ -3,7 +3,7 @@
 namespace fovea::models {
 
 void add_side_output(const std::string& name, const nn::Module& head, const Tensor& x) {
-  if (x.graph().mode() == Mode::train) x.graph().output(name, head(x));
+  if (x.graph().has_side_outputs()) x.graph().output(name, head(x));
 }
 
 int64_t round_channels(double channels) {

@@ -16,7 +16,7 @@ auto build(const Plan&... plan) {
   };
 }
 
-/// In a training graph, adds the output of an auxiliary head for `x` under that name.
+/// Where the graph has side outputs, adds the output of an auxiliary head for `x` under that name.
 void add_side_output(const std::string& name, const nn::Module& head, const Tensor& x);
 
 /// `channels` rounded to the nearest multiple of 8, at least 8, or up to the next one where that

@@ -91,7 +91,7 @@ std::unique_ptr<Backbone> backbone_of(const Plan& plan, const nn::Scope& s, cons
 /// A backbone whose last strides are dilations, and a head, whose logits are scaled to the size of
 /// the image: Long et al. 2015, "Fully convolutional networks for semantic segmentation", and Chen
 /// et al. 2017, "Rethinking atrous convolution for semantic image segmentation". Arrays have
-/// torchvision's names. With `aux` a training graph has the output "aux".
+/// torchvision's names. With `aux` there is the side output "aux".
 template <class Head>
 class DilatedNet : public nn::Module {
  public:
@@ -109,7 +109,7 @@ class DilatedNet : public nn::Module {
 
   Tensor forward(Tensor x) const override {
     const Tensors stages = nn::call(*backbone, x, Backbone::Stages{});
-    if (aux_classifier && x.graph().mode() == Mode::train)
+    if (aux_classifier && x.graph().has_side_outputs())
       x.graph().output("aux", at_size_of((*aux_classifier)(stages[auxiliary_]), x));
     return at_size_of(classifier(stages.back()), x);
   }

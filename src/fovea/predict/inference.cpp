@@ -94,6 +94,7 @@ std::vector<std::pair<std::string, Array>> Inference::named(const Array& inputs)
   const Program& compiled = cache_.get({.types = {type}, .taps = {}, .named = true}, [&] {
     const std::shared_ptr<Graph> graph =
         Graph::make(Mode::eval, accumulate_dtype(dtype_), model_.name());
+    graph->add_side_outputs();
     trace_model(*graph, type);
     return compile(*graph);
   });

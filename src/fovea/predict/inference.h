@@ -58,8 +58,9 @@ class Inference {
   /// valid until the next call. Errors: as apply and tap.
   Tapped tapped(const Array& inputs, const std::vector<std::string>& patterns);
 
-  /// All outputs of the model by name, without the head: "out", and others that it adds to an eval
-  /// graph. The results are valid until the next call. Errors: as apply.
+  /// All outputs of the model by name, without the head: "out", and its side
+  /// outputs, such as those of auxiliary heads. The results are valid until the next call. Errors:
+  /// as apply.
   std::vector<std::pair<std::string, Array>> named(const Array& inputs);
 
   /// The origin of the first number that is not finite for these `inputs`: "the input holds NaN",
