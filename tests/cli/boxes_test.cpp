@@ -69,5 +69,45 @@ TEST_F(BoxedData, ABadBoxIsFoundAndNamed) {
       << info.err;
 }
 
+TEST_F(BoxedData, ADetectorIsTrainedUsedAndExplained) {
+  const std::string run = folder_ / "run", model = folder_ / "run/best.safetensors";
+  const Outcome trained = fovea({"train", "--data", data(), "--model", "fcos_resnet18_fpn",
+                                 "--width", "0.125", "--input", "64x64", "--batch", "1", "--epochs",
+                                 "1", "--val", "0.25", "--out", run, "--json"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_EQ(trained.json().at("best").at("metric"), "map");
+  EXPECT_NE(contents(run + "/report.html").find("right what the model predicts"),
+            std::string::npos);
+
+  const std::string picture = folder_ / "images/1.png", coco = folder_ / "found.json";
+  const Outcome predicted =
+      fovea({"predict", "--model", model, picture, "--score", "0", "--max-boxes", "3", "--coco",
+             coco, "--pictures", folder_ / "drawn", "--json"});
+  ASSERT_EQ(predicted.code, 0) << predicted.err;
+  const nlohmann::json boxes = predicted.json().at("predictions")[0].at("boxes");
+  ASSERT_EQ(boxes.size(), 3u);
+  for (const nlohmann::json& box : boxes) {
+    const std::vector<double> at = box.at("box");
+    ASSERT_EQ(at.size(), 4u);
+    EXPECT_GE(std::min(at[0], at[1]), -1e-3);
+    EXPECT_LE(at[0] + at[2], 60 + 1e-3) << "beyond the image, in its own pixels";
+    EXPECT_LE(at[1] + at[3], 50 + 1e-3);
+    EXPECT_TRUE(box.at("class") == "cat" || box.at("class") == "dog");
+  }
+  const nlohmann::json results = nlohmann::json::parse(contents(coco));
+  ASSERT_EQ(results.size(), 3u);
+  EXPECT_EQ(results[0].at("image_id"), 1) << "the number that is the file's name";
+  EXPECT_EQ(decode_image(folder_ / "drawn/1-boxes.png").width, 60);
+
+  const nlohmann::json measured =
+      fovea({"eval", "--model", model, "--data", data(), "--split", "train", "--json"}).json();
+  for (const char* metric : {"map", "map50", "map75", "map_small", "map_medium", "map_large"})
+    EXPECT_TRUE(measured.contains(metric)) << metric << "\n" << measured.dump();
+
+  const Outcome explained = fovea({"explain", "cam", "--model", model, picture, "--class", "dog",
+                                   "--box", "5,5,40,40", "--out", folder_ / "maps", "--json"});
+  EXPECT_EQ(explained.code, 0) << explained.err;
+}
+
 }  // namespace
 }  // namespace fovea::cli_test

@@ -115,7 +115,22 @@ void add_results(Page& page, const Measured& measured) {
   if (!measured.calibration.empty()) add_calibration(page, measured);
 }
 
+/// Targets and predictions, side by side.
+void add_comparison(Page& page, const std::vector<Example>& examples) {
+  page.section("Examples");
+  page.paragraph("Left what is in the picture, right what the model predicts.");
+  page.gallery();
+  for (const Example& example : examples) {
+    page.picture(draw::grid({{example.picture}, {example.predicted}},
+                            {.columns = 2, .scale = 1, .margin = 4}),
+                 fmt::format("{}: {}; beside it the prediction", example.name, example.target),
+                 example.target);
+  }
+  page.end_gallery();
+}
+
 void add_examples(Page& page, const Measured& measured) {
+  if (!measured.compared.empty()) return add_comparison(page, measured.compared);
   if (measured.mistakes.empty() && measured.right.empty()) return;
   page.section("Examples");
   if (!measured.cam_layer.empty()) {

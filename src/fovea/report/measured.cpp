@@ -6,9 +6,11 @@
 #include <map>
 
 #include "fovea/data/order.h"
+#include "fovea/data/pictures.h"
 #include "fovea/data/prepared.h"
 #include "fovea/draw/heat.h"
 #include "fovea/explain/methods.h"
+#include "fovea/images/codec.h"
 #include "fovea/images/samples.h"
 #include "fovea/tasks/classification.h"
 
@@ -68,7 +70,44 @@ std::vector<Example> examples_of(const std::vector<Verdict>& verdicts, const Pre
                         .prediction = class_name(predictor, v.prediction),
                         .probability = v.probability,
                         .picture = to_rgb(to_8_bits(to_picture(samples.sample(v.index).input))),
-                        .explained = {}});
+                        .explained = {},
+                        .predicted = {}});
+  }
+  return examples;
+}
+
+/// Targets and predictions of `count` samples, evenly spaced in the split; none if predictions have
+/// no pictures.
+std::vector<Example> compare(Predictor& predictor, const data::Dataset& samples, int64_t count,
+                             const std::stop_token& stop) {
+  constexpr int readable = 224;  // pixels, for the names of boxes
+  std::vector<Example> examples;
+  count = std::min(count, samples.size());
+  for (int64_t k = 0; k < count && !stop.stop_requested(); ++k) {
+    const int64_t i = (2 * k + 1) * samples.size() / (2 * count);
+    const data::Sample sample = samples.sample(i);
+    const auto made =
+        predictor.predict(sample.input.reshaped(Shape{1}.concat(sample.input.shape())));
+    const Image input = to_rgb(to_8_bits(to_picture(sample.input)));
+    const Image shown = draw::scaled_to(input, readable);
+    const auto pictures = made[0]->pictures(
+        {shown,
+         {.area = {0, 0, static_cast<double>(shown.height), static_cast<double>(shown.width)},
+          .height = input.height,
+          .width = input.width,
+          .picture_height = shown.height,
+          .picture_width = shown.width}});
+    if (pictures.empty()) break;
+    const std::string& png = pictures.back().png;
+    examples.push_back(
+        {.name = samples.name(i),
+         .target = data::target_text(sample.target, samples.targets()),
+         .prediction = {},
+         .picture = draw::scaled_to(
+             to_rgb(data::sample_picture(sample.input, sample.target, samples.targets())),
+             readable),
+         .explained = {},
+         .predicted = to_rgb(decode_image(std::as_bytes(std::span(png)), "the prediction"))});
   }
   return examples;
 }
@@ -158,7 +197,11 @@ Measured describe(Predictor& predictor, const Results& results, int64_t mistakes
                  .numbers = results.numbers,
                  .tables = results.tables,
                  .calibration = calibration_of(results.verdicts)};
-  if (results.verdicts.empty() || !shows_pictures(samples)) return shown;
+  if (!shows_pictures(samples)) return shown;
+  if (results.verdicts.empty()) {
+    shown.compared = compare(predictor, samples, mistakes, stop);
+    return shown;
+  }
   const auto wrong = worst(results.verdicts, mistakes);
   const auto right = best(results.verdicts, mistakes / 2);
   shown.mistakes = examples_of(wrong, predictor, samples);

@@ -47,8 +47,9 @@ struct Example {
   std::string name;                ///< of its file, or "sample 7"
   std::string target, prediction;  ///< names of classes
   double probability = 0;          ///< of the prediction
-  Image picture;                   ///< as the net sees it
+  Image picture;                   ///< as the net sees it; with the target, if that lies in it
   Image explained;  ///< the same below its activation map; without pixels if there is none
+  Image predicted;  ///< the same with the prediction, if that is about places in it
 };
 
 /// Samples whose probabilities for the predicted class are alike.
@@ -67,11 +68,14 @@ struct Measured {
   /// Of classifiers of pictures: the most confident mistakes, and the most confident right
   /// prediction of each of some classes.
   std::vector<Example> mistakes = {}, right = {};
+  /// Of tasks about places in pictures, such as detection: samples evenly spaced in the split.
+  std::vector<Example> compared = {};
   std::string cam_layer = {};  ///< whose Grad-CAM the examples have; "" for none
 };
 
-/// Chooses the examples, `mistakes` and half as many right ones, and computes their Grad-CAMs in
-/// batches. A stop request ends it early, with fewer maps. Errors: as explain::explain.
+/// Chooses the examples, `mistakes` and half as many right ones or, of places, `mistakes` in all,
+/// and computes their Grad-CAMs in batches. A stop request ends it early, with fewer maps. Errors:
+/// as explain::explain.
 Measured describe(Predictor& predictor, const Results& results, int64_t mistakes = 12,
                   const std::stop_token& stop = {});
 
