@@ -73,7 +73,7 @@ FAMILIES = {
     "efficientnet_lite": [("efficientnet_lite0", 64, True)],
     "regnet": [("regnet_y_400mf", 64, True)],
     "convnext": [("convnext_tiny", 64, True)],
-    "unet": [("unet", 64, True), ("unet_paper", 188, False)],
+    "unet": [("unet", 64, True), ("unet_paper", 188, True)],
     "segmentation": [
         ("fcn_resnet50", 64, True),
         ("fcn_resnet50 aux", 64, True),
