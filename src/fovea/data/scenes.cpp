@@ -120,7 +120,7 @@ std::vector<ClassBox> Scenes::boxes_of(const Scene& scene) {
 }
 
 DataSets open_scenes(std::string_view spec) {
-  constexpr int64_t training = 8000, testing = 1000;
+  constexpr int64_t training = 40000, testing = 1000;
   const DataSets pictures = open(spec);
   const auto scenes = [&](Scenes::Kind kind) {
     return DataSets{.name = "scenes",
