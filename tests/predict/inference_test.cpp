@@ -64,7 +64,7 @@ struct WithSideOutput : nn::Module {
 };
 
 TEST(Inference, SideOutputsAreComputedForThoseWhoAskForAll) {
-  const WithSideOutput net(nn::Scope{});
+  const WithSideOutput net(nn::Scope("net"));
   State state;
   nn::declare(state, net, 1);
   Inference inference(net, state, {});
