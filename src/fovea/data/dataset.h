@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fovea/data/modality.h"
 #include "fovea/data/sample.h"
 #include "fovea/images/image.h"
 
@@ -36,6 +37,9 @@ class Dataset {
   /// If samples may differ in size: the type shared by all that were examined, so that most inputs
   /// have it; none if those differ.
   virtual std::optional<Type> typical_input() const { return input(); }
+  /// How the files of a data set of sounds, series, clips or volumes become its inputs; null for
+  /// images and for numbers that are in no files.
+  virtual std::shared_ptr<const Modality> modality() const { return nullptr; }
   /// The type and names of the targets. Names include classes without a sample in this split.
   virtual const Targets& targets() const = 0;
   /// The target of sample `i`, without computing its input.
@@ -90,6 +94,7 @@ class DatasetView : public Dataset {
   std::optional<Type> input() const override { return dataset_->input(); }
   DType dtype() const override { return dataset_->dtype(); }
   std::optional<Type> typical_input() const override { return dataset_->typical_input(); }
+  std::shared_ptr<const Modality> modality() const override { return dataset_->modality(); }
   const Targets& targets() const override { return dataset_->targets(); }
   Array target(int64_t i) const override { return dataset_->target(source(i)); }
   int64_t group(int64_t i) const override { return dataset_->group(source(i)); }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fovea/core/arguments.h"
 #include "fovea/data/dataset.h"
 #include "fovea/data/folder_index.h"
 
@@ -22,6 +23,11 @@ struct Entry {
   /// Instead of `read`, for folders of many files whose names an index may know.
   std::function<DataSets(const std::filesystem::path& folder, std::shared_ptr<FolderIndex> index)>
       read_folders = {};
+  /// Instead of `read`, for data sets with `options`: their values, given or by default.
+  std::function<DataSets(const std::filesystem::path& place, const Arguments& options)>
+      read_with = {};
+  /// What may follow the place, as NAME:PLACE,OPTION=VALUE,...: each has a default.
+  std::vector<Argument> options = {};
   /// What is required after the colon: the path "DIR", "FILE" or "FILES", or "DATA", the name of
   /// another data set.
   std::string place = {};
@@ -51,7 +57,9 @@ std::string usage();
 ///              Debian's package puts it
 ///   NAME:DIR   in DIR (the folder of the files, or the one above it)
 ///   folder:DIR, imagenet:DIR, masks:DIR, coco:DIR, yolo:DIR, voc:DIR, csv:FILE, tar:FILES   that
-///   folder or file itself scenes:NAME   made of the pictures of the data set NAME
+///   folder or file itself
+///   scenes:NAME   made of the pictures of the data set NAME
+///   sound:DIR,OPTION=VALUE,...   with options of the data set
 ///
 /// Errors: usage for an unknown name, with the nearest ones; data when the files are not there
 /// (listing the places searched, and how to get them) or are damaged (see idx.h, cifar.h).
