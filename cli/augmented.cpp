@@ -33,16 +33,24 @@ Preprocessing preprocessing_of(const data::Dataset& dataset) {
   return result;
 }
 
-/// The images of a batch after mixing, as in that training step.
+/// The inputs of a batch after mixing, as in that training step.
 Array mixed(const data::Mixing& mixing, const data::Batch& batch, uint64_t seed, int64_t step) {
   const Shape& shape = batch.inputs.shape();
-  const std::vector<float> mean(static_cast<size_t>(shape[3]), 0), std(mean.size(), 1);
+  const bool pixels = is_pixel(batch.inputs.dtype());
   const auto graph = Graph::make(Mode::eval);
-  const Tensor images = normalize_images(graph->input("inputs", {DType::u8, shape}), mean, std);
+  Tensor given = graph->input("inputs", {batch.inputs.dtype(), shape});
+  if (pixels) {
+    const std::vector<float> mean(static_cast<size_t>(shape[3]), 0), std(mean.size(), 1);
+    given = normalize_images(given, mean, std);
+  }
   const Tensor targets = graph->input("targets", {batch.targets.dtype(), batch.targets.shape()});
-  const Tensor bytes = mixing.trace({images, targets}).inputs * 255 + 0.5;
-  graph->output("images", cast(permute(minimum(maximum(bytes, 0), 255), {0, 2, 3, 1}), DType::u8));
-  const auto random = mixing.draw(images.shape(), seed, step);
+  Tensor result = mixing.trace({given, targets}).inputs;
+  if (pixels) {
+    const Tensor bytes = minimum(maximum(result * 255 + 0.5, 0), 255);
+    result = cast(permute(bytes, {0, 2, 3, 1}), DType::u8);
+  }
+  graph->output("inputs", result);
+  const auto random = mixing.draw(given.shape(), seed, step);
   Inputs inputs{{"inputs", batch.inputs}, {"targets", batch.targets}};
   inputs.insert(inputs.end(), random.begin(), random.end());
   Memory memory;
@@ -62,23 +70,29 @@ Array row(const Array& batch, int64_t i) {
 
 std::vector<Image> augmented(const std::shared_ptr<const data::Dataset>& samples,
                              const std::string& augment, uint64_t seed, int64_t epoch) {
-  Preprocessing preprocessing = preprocessing_of(*samples);
+  const auto modality = samples->modality();
   data::LoaderOptions options{.batch = samples->size(), .seed = seed};
   options.augment = data::Augmentation::parse(augment, data::Augmentation::standard(*samples));
-  if (options.augment.frames()) preprocessing.letterbox.reset();  // the frame is all there is
-  options.resize = std::make_shared<data::Resize>(preprocessing);
-  const data::Mixing mixing(
-      std::exchange(options.augment.batch, {}),
-      {DType::f32, {preprocessing.channels, preprocessing.height, preprocessing.width}},
-      samples->targets());
+  Type input;  // as the net takes it
+  if (modality) {
+    input = modality->input();
+  } else {
+    Preprocessing preprocessing = preprocessing_of(*samples);
+    if (options.augment.frames()) preprocessing.letterbox.reset();  // the frame is all there is
+    options.resize = std::make_shared<data::Resize>(preprocessing);
+    input = {DType::f32, {preprocessing.channels, preprocessing.height, preprocessing.width}};
+  }
+  const data::Mixing mixing(std::exchange(options.augment.batch, {}), input, samples->targets());
   data::Loader loader(samples, std::move(options));
   loader.start(epoch);
   const data::Batch loaded = *loader.next();
   const Array batch = mixed(mixing, loaded, seed, epoch);
   std::vector<Image> images;
-  for (int64_t i = 0; i < batch.dim(0); ++i)
+  for (int64_t i = 0; i < batch.dim(0); ++i) {
     images.push_back(
-        data::sample_picture(row(batch, i), row(loaded.targets, i), samples->targets()));
+        modality ? modality->picture(row(batch, i))
+                 : data::sample_picture(row(batch, i), row(loaded.targets, i), samples->targets()));
+  }
   return images;
 }
 

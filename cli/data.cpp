@@ -65,12 +65,19 @@ int info(const DataViewFlags& flags, Console& console) {
     statistics = fmt::format("mean         {}\nstd          {}\n", numbers_text(stats.mean),
                              numbers_text(stats.std));
   }
+  const auto modality = sets.train->modality();
+  const std::string noun = modality ? "files" : "images";
+  if (modality) {
+    document["modality"] = modality->text();
+    statistics = fmt::format("modality     {}\n", modality->text());
+  }
   console.document(document);
   console.result(fmt::format(
-      "name         {}\ntrain        {} images\ntest         {} images\nimage        {}\n{}"
+      "name         {}\ntrain        {} {}\ntest         {} {}\n{:<13}{}\n{}"
       "fingerprint  {}\n{:<13}{}: {}\n",
-      sets.name, grouped(sets.train->size()), grouped(sets.test->size()), shape, statistics,
-      fingerprint, kind, targets.names.size(), join(targets.names)));
+      sets.name, grouped(sets.train->size()), noun, grouped(sets.test->size()), noun,
+      modality ? "input" : "image", shape, statistics, fingerprint, kind, targets.names.size(),
+      join(targets.names)));
   return 0;
 }
 
@@ -80,15 +87,16 @@ struct Sample {
   Image image;
 };
 
-/// Errors: usage when a sample is not a picture.
-Image image_of(const data::Sample& sample, const data::Targets& targets) {
+/// Errors: usage when a sample is not a picture, and there is none of it.
+Image image_of(const data::Sample& sample, const data::Dataset& split) {
   const Array& pixels = sample.input;
+  if (const auto modality = split.modality()) return modality->picture(pixels);
   if (!data::is_image({pixels.dtype(), pixels.shape()}) ||
       (pixels.dim(2) != 1 && pixels.dim(2) != 3)) {
     throw Error(ErrorKind::usage, "data samples: the data set's inputs are not pictures")
         .with("inputs", describe(pixels));
   }
-  return data::sample_picture(pixels, sample.target, targets);
+  return data::sample_picture(pixels, sample.target, split.targets());
 }
 
 std::vector<int64_t> chosen_indices(const data::Dataset& split, int64_t count, int64_t seed) {
@@ -103,7 +111,7 @@ std::vector<Sample> draw_samples(const data::Dataset& split, int64_t count, int6
   for (int64_t i : chosen_indices(split, count, seed)) {
     const data::Sample sample = split.sample(i);
     samples.push_back(
-        {i, data::target_text(sample.target, split.targets()), image_of(sample, split.targets())});
+        {i, data::target_text(sample.target, split.targets()), image_of(sample, split)});
   }
   return samples;
 }

@@ -10,7 +10,6 @@
 #include "fovea/core/files.h"
 #include "fovea/data/csv.h"
 #include "fovea/data/image_files.h"
-#include "fovea/data/prepared.h"
 #include "fovea/data/registry.h"
 #include "fovea/draw/matrix.h"
 #include "fovea/formats/npy.h"
@@ -98,7 +97,7 @@ std::shared_ptr<const data::Dataset> chosen(const EvalFlags& flags, const Predic
   // What was held out depends on what was left out before.
   if (skips && flags.split == "val") sets = train::without_bad_images(std::move(sets), skipped);
   std::shared_ptr<const data::Dataset> split = part(model, sets, flags.split);
-  if (skips && flags.split != "val" && !split->input()) {
+  if (skips && flags.split != "val" && data::reads_files(*split)) {
     skipped = data::find_bad(*split);
     split = data::without(std::move(split), skipped);
   }
@@ -256,8 +255,7 @@ int run(const EvalFlags& flags, Console& console) {
   std::shared_ptr<const data::Dataset> split =
       chosen(flags, *predictor, tasks::sets_for(predictor->task().name(), data::open(flags.data)),
              skipped);
-  if (const auto& preprocessing = predictor->file().preprocessing)
-    split = data::prepared(split, *preprocessing);
+  split = predictor->prepared(std::move(split));
   Predictions predictions(flags, *predictor, *split);
   const auto progress = [&](int64_t done, int64_t all) {
     console.status(static_cast<double>(done) / static_cast<double>(all),

@@ -19,9 +19,11 @@
 namespace fovea::cli {
 namespace {
 
-/// A sample f32 [1, C, H, W] as a picture.
-Image picture_of(const Array& input) {
+/// A sample f32 [1, C, spatial...] as a picture.
+Image picture_of(const Array& input, const data::Modality* modality) {
   const Shape& shape = input.shape();
+  if (modality != nullptr && shape.slice(1) == modality->input().shape)
+    return modality->picture(input.reshaped(shape.slice(1)));
   if (shape.rank() != 4) {
     throw Error(ErrorKind::usage, "explain: the model's inputs are not pictures")
         .with("inputs", describe(input));
@@ -44,7 +46,7 @@ std::vector<Subject> array_subjects(const ExplainFlags& flags, const Predictor& 
   for (int64_t i = 0; i < all.dim(0); ++i) {
     Array one(DType::f32, Shape{1}.concat(all.shape().slice(1)));
     std::memcpy(one.raw(), all.raw() + static_cast<size_t>(i) * bytes, bytes);
-    list.push_back({fmt::format("{}[{}]", flags.input, i), picture_of(one), one});
+    list.push_back({fmt::format("{}[{}]", flags.input, i), picture_of(one, predictor.modality()), one});
   }
   return list;
 }
@@ -68,7 +70,8 @@ void ExplainFlags::add_model(Command declared) {
 
 void ExplainFlags::add_images(const std::string& input_help) {
   max_pixels = default_pixel_limit;
-  command.texts("IMAGE", images, "PNG, JPEG or WebP files, and folders of them");
+  command.texts("FILE", images,
+                "PNG, JPEG or WebP files (WAV for a model of sounds), and folders of them");
   command.text("--input", input, input_help, "X.npy");
   command.max_pixels(max_pixels);
 }
@@ -125,7 +128,13 @@ std::vector<Subject> subjects(const ExplainFlags& flags, const Predictor& predic
   int64_t pixels = 0;
   std::vector<Subject> list;
   for (const std::string& argument : flags.images) {
-    for (const std::string& path : pictures_of(argument)) {
+    for (const std::string& path : files_of(argument, predictor.modality())) {
+      if (const data::Modality* modality = predictor.modality()) {
+        const Array input = modality->read(path);
+        list.push_back({path, modality->picture(input),
+                        input.reshaped(Shape{1}.concat(input.shape()))});
+        continue;
+      }
       const AnyImage image = decode_any_image(path, flags.max_pixels);
       const Array input = predictor.prepared(image);
       pixels += std::visit([](const auto& i) { return int64_t{i.height} * i.width; }, image);

@@ -15,9 +15,13 @@ namespace fovea::cli {
 /// One image to explain.
 struct Subject {
   std::string name;  ///< its path, or "x.npy[3]"
-  /// As it is, upright, RGB; from --input, its channels scaled to colours (or gray).
+  /// As it is, upright, RGB; from --input, its channels scaled to colours (or gray); for a model
+  /// with a modality what that draws.
   Image picture;
   Array input;  ///< as the net takes it, one sample: u8 or u16 [1, H, W, C], or f32 [1, C, H, W]
+
+  /// The input without the first axis.
+  Array one() const { return input.reshaped(input.shape().slice(1)); }
 };
 
 /// The flags that the commands of the group `explain` share. Each adds those it has.
@@ -30,7 +34,7 @@ struct ExplainFlags : TrainedFlags {
 
   /// --model, --weights and what else chooses a model, and --seed for one without weights.
   void add_model(Command declared);
-  /// IMAGE... and --input, with this help.
+  /// FILE... and --input, with this help.
   void add_images(const std::string& input_help =
                       "Instead of images: numbers as the net takes them, f32 N, C, H, W");
   void add_layer(const std::string& help);

@@ -135,6 +135,10 @@ class Explaining {
   /// The pixels of the net's input that show `place_`; at least one.
   std::optional<tasks::Region> region_of(const Subject& subject) const {
     if (!place_) return std::nullopt;
+    if (predictor_.modality() != nullptr) {
+      throw Error(ErrorKind::usage, "explain: --pixel and --box are for models of pictures")
+          .with("model", predictor_.modality()->text());
+    }
     const Image& picture = subject.picture;
     if (place_->left + place_->width > picture.width ||
         place_->top + place_->height > picture.height) {
@@ -169,7 +173,7 @@ class Explaining {
     }
     const Array inputs = explainer_.normalized(together);
     explainer_.look_at(region_of(some[0]));
-    if (inputs.shape().rank() != 4) {
+    if (inputs.shape().rank() != 4 && predictor_.modality() == nullptr) {
       throw Error(ErrorKind::usage, "explain: only maps of pictures are drawn")
           .with("inputs", describe(inputs))
           .with("try", "explain::explain from C++, which takes 1 to 3 axes");
@@ -236,9 +240,14 @@ class Explaining {
                  .map = one.reshaped(one.shape().slice(1)),
                  .overlay = {}};
     if (classes_.size() > 1) result.name += fmt::format("-{}", found.classes[row]);
-    result.overlay = explain::overlay(
-        subject.picture, explain::drawn_map(result.map, flags_.family),
-        is_prepared(subject) ? predictor_.file().preprocessing : std::optional<Preprocessing>());
+    const Array shown = explain::drawn_map(result.map, flags_.family);
+    const data::Modality* modality = predictor_.modality();
+    result.overlay =
+        modality != nullptr
+            ? modality->picture(subject.one(), &shown)
+            : explain::overlay(subject.picture, shown,
+                               is_prepared(subject) ? predictor_.file().preprocessing
+                                                    : std::optional<Preprocessing>());
     if (flags_.out.empty()) return result;
     encode_png(path_of(result.name, ".png"),
                draw::with_color_bar(result.overlay, {0, 1}, draw::colormap("inferno")),

@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "fovea/data/prepared.h"
+#include "fovea/data/pictures.h"
 #include "fovea/data/registry.h"
 #include "fovea/draw/heat.h"
 #include "fovea/images/resize.h"
-#include "fovea/images/samples.h"
 
 namespace fovea::cli {
 
@@ -26,8 +25,7 @@ std::shared_ptr<const data::Dataset> ExplainData::open(const Predictor& predicto
   if (!samples || samples->size() == 0) {
     throw Error(ErrorKind::usage, fmt::format("explain: {} has no {} samples", data, split));
   }
-  if (predictor.file().preprocessing)
-    samples = data::prepared(std::move(samples), *predictor.file().preprocessing);
+  samples = predictor.prepared(std::move(samples));
   if (limit > 0 && limit < samples->size()) {
     std::vector<int64_t> some;
     for (int64_t i = 0; i < limit; ++i) some.push_back(i * samples->size() / limit);
@@ -38,7 +36,8 @@ std::shared_ptr<const data::Dataset> ExplainData::open(const Predictor& predicto
 
 Image sample_picture(const data::Dataset& samples, int64_t i) {
   const Array input = samples.sample(i).input;
-  if (is_pixel(input.dtype())) return to_rgb(to_8_bits(to_picture(input)));
+  const auto modality = samples.modality();
+  if (modality || is_pixel(input.dtype())) return data::input_picture(input, modality.get());
   if (input.shape().rank() != 3) {
     throw Error(ErrorKind::usage, "explain: the samples are not pictures")
         .with("inputs", describe(input));

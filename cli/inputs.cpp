@@ -7,25 +7,34 @@
 #include <filesystem>
 
 #include "fovea/core/error.h"
+#include "fovea/core/text.h"
 #include "fovea/data/image_files.h"
 
 namespace fovea::cli {
 
-std::vector<std::string> pictures_of(const std::string& argument) {
+std::vector<std::string> files_of(const std::string& argument, const data::Modality* modality) {
   namespace fs = std::filesystem;
   std::error_code problem;
-  if (!fs::is_directory(argument, problem)) return {argument};
+  const bool one = modality != nullptr && modality->takes(argument);  // which may be a folder
+  if (one || !fs::is_directory(argument, problem)) return {argument};
   std::vector<std::string> found;
   for (fs::recursive_directory_iterator entry(argument, problem), end; !problem && entry != end;
        entry.increment(problem)) {
-    if (data::is_image_name(entry->path()) && !entry->is_directory(problem))
-      found.push_back(entry->path().string());
+    const bool taken = modality != nullptr ? modality->takes(entry->path())
+                                           : data::is_image_name(entry->path()) &&
+                                                 !entry->is_directory(problem);
+    if (!taken) continue;
+    found.push_back(entry->path().string());
+    entry.disable_recursion_pending();
   }
   if (problem) throw Error(ErrorKind::data, fmt::format("{}: {}", argument, problem.message()));
   if (found.empty()) {
-    throw Error(ErrorKind::data, fmt::format("{}: a folder without images", argument))
-        .with("expected",
-              "files that end in .png, .jpg, .jpeg or .webp, in it or in folders below");
+    const std::string expected =
+        modality != nullptr ? join(modality->suffixes()) : ".png, .jpg, .jpeg or .webp";
+    throw Error(ErrorKind::data,
+                fmt::format("{}: a folder without {}", argument,
+                            modality != nullptr ? "files for the model" : "images"))
+        .with("expected", fmt::format("files that end in {}, in it or in folders below", expected));
   }
   std::ranges::sort(found);
   return found;

@@ -4,12 +4,14 @@
 #include <vector>
 
 #include "fovea/core/array.h"
+#include "fovea/data/modality.h"
 
 namespace fovea::cli {
 
-/// The pictures that an argument names: itself, or all in a folder and those below it, sorted.
-/// Errors: data when a folder cannot be read or has none.
-std::vector<std::string> pictures_of(const std::string& argument);
+/// The files that an argument names: itself, or all in a folder and those below it that a model can
+/// take, sorted: pictures, or what its modality reads. Errors: data when a folder cannot be read or
+/// has none.
+std::vector<std::string> files_of(const std::string& argument, const data::Modality* modality);
 
 /// Checks the array of --input: f32 N, C, spatial with the channels and axes of `takes` (C,
 /// spatial). Raw input has no preprocessing to make it fit; sizes may be any that the net takes,

@@ -117,7 +117,7 @@ class Report {
   int code_ = 0;
 };
 
-/// A picture on its way: its input for the net, then what the net says of it, or why it says
+/// A picture or another file on its way: its input for the net, then what the net says of it, or why it says
 /// nothing.
 struct Item {
   std::string path;
@@ -155,9 +155,13 @@ void predict_together(std::span<Item*> items, Predictor& predictor, int64_t top)
   }
 }
 
-/// Decodes a picture and makes its input. It is decoded at its own size if the prediction is about
+/// Decodes a picture, or reads another file, and makes its input. A picture is decoded at its own size if the prediction is about
 /// places in it, and kept if it is drawn or cut into tiles.
 void prepare(Item& item, const PredictFlags& flags, const Predictor& predictor) {
+  if (const data::Modality* modality = predictor.modality()) {
+    item.input = modality->read(item.path);
+    return;
+  }
   const bool kept = !flags.pictures.empty() || flags.tile > 0;
   const bool whole = kept || predictor.task().has_places();
   AnyImage picture = decode_any_image(item.path, flags.max_pixels,
@@ -188,7 +192,7 @@ void predict_batch(std::span<Item> items, const PredictFlags& flags, Predictor& 
     }
     return;
   }
-  for (const DType dtype : {DType::u8, DType::u16}) {
+  for (const DType dtype : {DType::u8, DType::u16, DType::f32}) {
     std::vector<Item*> good;
     for (Item& item : items) {
       if (!item.failure && item.input.dtype() == dtype) good.push_back(&item);
@@ -258,9 +262,13 @@ class Pictures {
 
 int predict_images(const PredictFlags& flags, Console& console) {
   const std::unique_ptr<Predictor> predictor = loaded(flags, console);
+  if (predictor->modality() != nullptr && (!flags.pictures.empty() || flags.tile > 0)) {
+    throw Error(ErrorKind::usage, "predict: --pictures and --tile are for models of pictures")
+        .with("model", predictor->modality()->text());
+  }
   std::vector<std::string> paths;
   for (const std::string& argument : flags.images)
-    std::ranges::move(pictures_of(argument), std::back_inserter(paths));
+    std::ranges::move(files_of(argument, predictor->modality()), std::back_inserter(paths));
   Report report(flags, console);
   Pictures pictures(flags, *predictor);
   const auto count = std::ssize(paths);
@@ -280,7 +288,8 @@ int predict_images(const PredictFlags& flags, Console& console) {
     }
     const int64_t done = first + std::ssize(items);
     console.status(static_cast<double>(done) / static_cast<double>(count),
-                   grouped(done) + " of " + grouped(count) + " images");
+                   grouped(done) + " of " + grouped(count) +
+                       (predictor->modality() != nullptr ? " files" : " images"));
   }
   return report.finish();
 }
@@ -459,8 +468,9 @@ void add_predict(Commands& commands) {
                    [flags](Console& console) { return run(*flags, console); });
   flags->command = command;
   flags->add(command);
-  command.texts("IMAGE", flags->images,
-                "PNG, JPEG or WebP files, and folders of them; - is standard input");
+  command.texts("FILE", flags->images,
+                "PNG, JPEG or WebP files (WAV for a model of sounds), and folders of them; - is "
+                "standard input, for a picture");
   command.count("--batch", flags->batch, "Images at once", 1, 4096);
   command.text("--csv", flags->csv,
                "Write a table instead: path, prediction, probability, and so on for --top", "FILE");

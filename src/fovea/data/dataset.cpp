@@ -375,6 +375,44 @@ struct ChannelSums {
   }
 };
 
+/// The same of inputs f32[C, spatial...]: sums of each sample, added in the samples' order.
+ChannelStats number_stats(const Dataset& dataset, int64_t channels, int64_t maximum) {
+  struct Sums {
+    double count = 0, sum = 0, squares = 0;
+  };
+  const int64_t samples = maximum > 0 ? std::min(maximum, dataset.size()) : dataset.size();
+  std::vector<Sums> all(static_cast<size_t>(samples * channels));
+  parallel_for(samples, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Array input = dataset.sample(i * dataset.size() / samples).input;
+      const auto values = input.data<float>();
+      const size_t each = values.size() / static_cast<size_t>(channels);
+      for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
+        Sums& own = all[static_cast<size_t>(i * channels) + c];
+        own.count = static_cast<double>(each);
+        for (const float value : values.subspan(c * each, each)) {
+          own.sum += value;
+          own.squares += static_cast<double>(value) * value;
+        }
+      }
+    }
+  });
+  ChannelStats stats;
+  for (int64_t c = 0; c < channels; ++c) {
+    Sums total;
+    for (int64_t i = 0; i < samples; ++i) {
+      const Sums& own = all[static_cast<size_t>(i * channels + c)];
+      total.count += own.count;
+      total.sum += own.sum;
+      total.squares += own.squares;
+    }
+    const double mean = total.sum / total.count;
+    stats.mean.push_back(mean);
+    stats.std.push_back(std::sqrt(std::max(0.0, total.squares / total.count - mean * mean)));
+  }
+  return stats;
+}
+
 }  // namespace
 
 ChannelStats channel_stats(const Dataset& dataset, int64_t maximum) {
@@ -382,8 +420,10 @@ ChannelStats channel_stats(const Dataset& dataset, int64_t maximum) {
     throw Error(ErrorKind::usage, "channel statistics need at least one sample");
   }
   const Array first = dataset.sample(0).input;
+  if (first.dtype() == DType::f32 && first.shape().rank() >= 2)
+    return number_stats(dataset, first.dim(0), maximum);
   if (!is_image({first.dtype(), first.shape()})) {
-    throw Error(ErrorKind::usage, "channel statistics need images u8 or u16 [H, W, C]")
+    throw Error(ErrorKind::usage, "channel statistics need images u8 or u16 [H, W, C], or f32 [C, ...]")
         .with("found", describe(first));
   }
   const auto channels = static_cast<size_t>(first.dim(2));

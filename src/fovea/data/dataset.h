@@ -198,15 +198,16 @@ std::vector<int64_t> permutation(int64_t n, uint64_t seed, std::string_view purp
 /// data on every machine, from whatever file. For a split with a stamp, of that and the targets.
 std::string fingerprint(const Dataset& dataset);
 
-/// Mean and standard deviation of each channel, of pixel values scaled to 0..1.
+/// Mean and standard deviation of each channel, of pixel values scaled to 0..1 or of numbers.
 struct ChannelStats {
   std::vector<double> mean;
   std::vector<double> std;
 };
 
-/// Over all pixels of a split of images (population standard deviation); exact, so equal
-/// for any number of threads. With `maximum`, over at most that many images, evenly spaced in the
-/// split. Errors: usage when the split is empty or its inputs are not images.
+/// Over all pixels or numbers of a split (population standard deviation); equal for any number of
+/// threads: exact for images, and summed in order for inputs f32[C, spatial...]. With `maximum`,
+/// over at most that many samples, evenly spaced in the split. Errors: usage when the split is
+/// empty, or its inputs are neither.
 ChannelStats channel_stats(const Dataset& dataset, int64_t maximum = 0);
 
 }  // namespace fovea::data

@@ -154,6 +154,10 @@ bool is_image_name(const fs::path& path) {
   return std::ranges::count(known, lower_suffix(path)) > 0;
 }
 
+bool reads_files(const Dataset& dataset) {
+  return !dataset.input() || (dataset.modality() && dataset.held_bytes() == 0);
+}
+
 std::vector<BadSample> find_bad(const Dataset& dataset,
                                 const std::function<void(int64_t done, int64_t all)>& progress,
                                 std::stop_token stop) {

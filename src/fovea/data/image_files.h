@@ -95,6 +95,9 @@ struct BadSample {
   std::string message;
 };
 
+/// Whether samples are read from files one by one, so that each may be broken.
+bool reads_files(const Dataset& dataset);
+
 /// Reads every sample once, on all threads, and returns those that fail with a data error, in
 /// order. A stop request ends it early with the samples found so far; `progress` is called now and
 /// then with (done, total).

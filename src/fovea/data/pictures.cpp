@@ -67,6 +67,10 @@ Image boxes_picture(const Image& picture, const Array& target,
 
 }  // namespace
 
+Image input_picture(const Array& input, const Modality* modality) {
+  return modality != nullptr ? modality->picture(input) : to_rgb(to_8_bits(to_picture(input)));
+}
+
 Image sample_picture(const Array& input, const Array& target, const Targets& targets) {
   Image picture = to_8_bits(to_picture(input));
   if (is_boxes(targets.type)) return boxes_picture(picture, target, targets.names);

@@ -2,11 +2,16 @@
 
 #include <string>
 
+#include "fovea/data/modality.h"
 #include "fovea/data/sample.h"
 #include "fovea/images/image.h"
 
 // Samples for people.
 namespace fovea::data {
+
+/// An input as a picture, RGB of 8 bits: an image u8 or u16 [H,W,1 or 3], or what a modality makes
+/// of others.
+Image input_picture(const Array& input, const Modality* modality);
 
 /// The image of a sample, u8 or u16 [H,W,1 or 3], with its mask over it or its boxes and their
 /// classes' names on it, if the target is one of these. A small image with boxes is enlarged, so

@@ -17,6 +17,7 @@
 #include "fovea/data/idx.h"
 #include "fovea/data/masks.h"
 #include "fovea/data/scenes.h"
+#include "fovea/data/sound.h"
 #include "fovea/data/synthetic.h"
 #include "fovea/data/tar.h"
 #include "fovea/data/voc.h"
@@ -108,6 +109,10 @@ std::vector<Entry>& table() {
        {.name = "scenes",
         .read = [](const fs::path& text) { return open_scenes(text.string()); },
         .place = "DATA"},
+       {.name = "sound",
+        .read_with = open_sound,
+        .options = sound_options(),
+        .place = "DIR"},
        {.name = "csv", .read = open_csv, .place = "FILE"},
        {.name = "tar", .read = open_tar, .place = "FILES"},
        {.name = "arrays",
@@ -172,6 +177,34 @@ std::pair<std::string, std::string> parts_of(std::string_view spec) {
           std::string(colon == std::string_view::npos ? "" : spec.substr(colon + 1))};
 }
 
+/// "PLACE,OPTION=VALUE,..." as the place and the texts of its options.
+std::pair<std::string, std::vector<std::string>> place_and_options(std::string place) {
+  std::vector<std::string> options;
+  for (size_t comma = place.rfind(','); comma != std::string::npos; comma = place.rfind(',')) {
+    if (place.find('=', comma) == std::string::npos) break;  // a part of the path
+    options.insert(options.begin(), place.substr(comma + 1));
+    place.resize(comma);
+  }
+  return {std::move(place), std::move(options)};
+}
+
+/// Reads a data set with options. Errors: usage for options that it does not have.
+DataSets read_with_options(const Entry& set, const std::string& text) {
+  const auto [place, options] = place_and_options(text);
+  Arguments values;
+  try {
+    values = read_arguments("data set", {.name = set.name, .arguments = set.options}, options);
+  } catch (const Error& error) {
+    std::vector<std::string> known;
+    for (const Argument& option : set.options) known.push_back(option.name);
+    throw Error(error.kind(), error.headline())
+        .with("known", join(known))
+        .with("try", fmt::format("--data {}:{},{}={}", set.name, set.place, known[0],
+                                 to_string(set.options[0].default_value)));
+  }
+  return set.read_with(expanded(place), values);
+}
+
 std::vector<Entry>::const_iterator find(std::string_view name) {
   return std::ranges::find(std::as_const(table()), name, &Entry::name);
 }
@@ -221,6 +254,7 @@ DataSets open(std::string_view spec, std::string_view index) {
     throw Error(ErrorKind::usage, fmt::format("data set \"{}\" names no folder", spec))
         .with("try", fmt::format("--data {}, or --data {}:DIR", name, name));
   }
+  if (set->read_with) return read_with_options(*set, after);
   if (set->read_folders) {
     const fs::path folder = expanded(after);
     return set->read_folders(folder, std::make_shared<FolderIndex>(folder, index));
@@ -242,9 +276,15 @@ std::string from_anywhere(std::string_view spec) {
   if (colon == std::string_view::npos) return std::string(spec);
   const auto [name, after] = parts_of(spec);
   const auto set = find(name);
-  const bool nested = set != table().cend() && set->place == "DATA";
-  return std::string(spec.substr(0, colon + 1)) +
-         (nested ? from_anywhere(after) : fs::absolute(after).lexically_normal().string());
+  const bool known = set != table().cend();
+  const std::string front(spec.substr(0, colon + 1));
+  if (known && set->place == "DATA") return front + from_anywhere(after);
+  const auto [place, options] = known && set->read_with
+                                    ? place_and_options(after)
+                                    : std::pair(after, std::vector<std::string>());
+  std::string text = front + fs::absolute(place).lexically_normal().string();
+  for (const std::string& option : options) text += "," + option;
+  return text;
 }
 
 std::optional<fs::path> indexed_folder(std::string_view spec) {

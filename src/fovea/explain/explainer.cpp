@@ -10,14 +10,6 @@
 #include "fovea/ops/reduce.h"
 
 namespace fovea::explain {
-namespace {
-
-Normalization normalization_of(const Predictor& predictor) {
-  const std::optional<Preprocessing>& p = predictor.file().preprocessing;
-  return p ? Normalization{p->mean, p->std} : Normalization{};
-}
-
-}  // namespace
 
 Explainer::Explainer(const nn::Module& model, State& state, Normalization normalization,
                      Decode decode)
@@ -27,7 +19,7 @@ Explainer::Explainer(const nn::Module& model, State& state, Normalization normal
       decode_(decode ? std::move(decode) : [](const Tensor& output) { return softmax(output); }) {}
 
 Explainer::Explainer(Predictor& predictor)
-    : Explainer(predictor.model(), predictor.state(), normalization_of(predictor),
+    : Explainer(predictor.model(), predictor.state(), predictor.normalization(),
                 [&task = predictor.task()](const Tensor& numbers) {
                   return task.explained_probabilities(numbers);
                 }) {
@@ -63,7 +55,7 @@ Tensor Explainer::apply(const Tensor& x) const {
 }
 
 Array Explainer::normalized(const Array& inputs) {
-  if (!is_pixel(inputs.dtype())) return inputs.astype(DType::f32);
+  if (!is_pixel(inputs.dtype()) && !normalization_.numbers) return inputs.astype(DType::f32);
   return run("normalized", {{"images", inputs}}, [&](const Given& given) {
     return Tensors{fovea::normalized(given.at("images"), normalization_)};
   })[0];

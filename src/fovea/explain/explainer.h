@@ -43,7 +43,7 @@ class Explainer {
   void look_at(const std::optional<tasks::Region>& region) { region_ = region; }
 
   /// Images u8 or u16 [N, H, W, C] as the model sees them, f32 [N, C, H, W]; f32 inputs as they
-  /// are. Errors: as fovea::normalized.
+  /// are, or normalised where the normalisation is for numbers. Errors: as fovea::normalized.
   Array normalized(const Array& inputs);
   /// The model's outputs [N, K] for f32 inputs, and what they are decoded to. Errors: usage when
   /// the model gives anything else than K numbers per sample.

@@ -208,6 +208,30 @@ std::optional<DType> dtype_named(std::string_view text) {
   return std::nullopt;
 }
 
+/// What a normalisation of numbers has wrong, "" if nothing.
+std::string normalization_problem(const ModelFile& model) {
+  if (model.mean.size() != model.std.size()) return "has other numbers of means and stds";
+  for (size_t c = 0; c < model.mean.size(); ++c) {
+    if (!std::isfinite(model.mean[c]) || !std::isfinite(model.std[c]) ||
+        model.std[c] < minimum_std)
+      return fmt::format("has a mean that is not finite or a std below {}", minimum_std);
+  }
+  return "";
+}
+
+void take_modality(Metadata& metadata, ModelFile& model) {
+  if (!metadata.has("fovea.modality")) return;
+  model.modality = metadata.take("fovea.modality");
+  const std::string key = "fovea.normalization";
+  if (!metadata.has(key)) return;
+  Fields fields(metadata.take_json(key), key, metadata);
+  model.mean = fields.take_numbers("mean");
+  model.std = fields.take_numbers("std");
+  fields.check_empty();
+  if (const std::string wrong = normalization_problem(model); !wrong.empty())
+    throw fields.wrong(wrong);
+}
+
 /// The task and its targets; by default classification.
 void take_task(Metadata& metadata, ModelFile& model) {
   if (!metadata.has("fovea.task")) return;
@@ -265,12 +289,19 @@ void save_model(const std::filesystem::path& path, const ModelFile& model) {
   const std::string wrong = model.preprocessing ? problem(*model.preprocessing) : "";
   if (!wrong.empty())
     throw Error(ErrorKind::usage, fmt::format("save_model: preprocessing: {}", wrong));
+  if (const std::string bad = normalization_problem(model); !bad.empty())
+    throw Error(ErrorKind::usage, fmt::format("save_model: the normalisation {}", bad));
   SafeTensors contents;
   contents.metadata = {{"fovea.format", std::to_string(format_version)},
                        {"fovea.architecture", model.architecture},
                        {"fovea.class_names", dumped(model.class_names)}};
   if (model.preprocessing)
     contents.metadata["fovea.preprocessing"] = preprocessing_text(*model.preprocessing);
+  if (!model.modality.empty()) {
+    contents.metadata["fovea.modality"] = model.modality;
+    if (!model.mean.empty())
+      contents.metadata["fovea.normalization"] = dumped({{"mean", model.mean}, {"std", model.std}});
+  }
   const ModelFile defaults;  // which files do not mention
   if (model.task != defaults.task || model.target != defaults.target || !model.preprocessing) {
     const auto dims = model.target.shape.dims();
@@ -311,6 +342,7 @@ ModelFile to_model_file(WeightFile file, const std::string& name) {
   if (model.architecture.empty()) throw metadata.error("\"fovea.architecture\" is empty");
   model.arguments = metadata.take_all(arguments_prefix);
   model.preprocessing = take_preprocessing(metadata);
+  take_modality(metadata, model);
   take_task(metadata, model);
   model.class_names = take_class_names(metadata);
   model.training = metadata.take_all(training_prefix);

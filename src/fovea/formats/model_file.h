@@ -21,6 +21,11 @@ struct ModelFile {
   std::map<std::string, std::string> arguments;  ///< its options: classes, in_channels, input, ...
   /// How a picture becomes its input; none if its input is numbers, f32[N, C, spatial...].
   std::optional<Preprocessing> preprocessing;
+  /// How files that are no pictures become its input, as data::make_modality reads it; "": none do.
+  std::string modality = {};
+  /// Of each channel of what the modality makes: the network's graph normalises with them. Empty:
+  /// it takes the numbers as they are.
+  std::vector<double> mean = {}, std = {};
   std::string task = "classify";                ///< its name in the table of tasks
   Type target = {DType::i64, Shape{}};          ///< of one sample: see data::Targets
   std::vector<std::string> class_names;         ///< of the classes or numbers; empty: unknown

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "fovea/data/prepared.h"
-
 namespace fovea {
 
 std::vector<Doubt> doubtful_labels(Predictor& predictor,
@@ -32,9 +30,7 @@ std::vector<Doubt> doubtful_labels(Predictor& predictor,
       if (sample.predicted != sample.label) all.push_back(sample);
     }
   };
-  const auto& preprocessing = predictor.file().preprocessing;
-  const auto inputs = preprocessing ? data::prepared(samples, *preprocessing) : samples;
-  predictor.evaluation().measure(inputs, 256, progress, stop, look);
+  predictor.evaluation().measure(predictor.prepared(samples), 256, progress, stop, look);
   std::erase_if(all, [&](const Doubt& d) {
     const auto c = static_cast<size_t>(d.predicted);
     return counts[c] == 0 || d.predicted_probability < sums[c] / counts[c];

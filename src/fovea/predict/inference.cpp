@@ -1,6 +1,9 @@
 #include "fovea/predict/inference.h"
 
+#include <fmt/format.h>
+
 #include "fovea/core/error.h"
+#include "fovea/ops/arithmetic.h"
 #include "fovea/ops/images.h"
 #include "fovea/passes/tap.h"
 #include "fovea/runtime/nonfinite.h"
@@ -18,8 +21,33 @@ Type type_of(const Array& array) { return {array.dtype(), array.shape()}; }
 
 }  // namespace
 
+namespace {
+
+Tensor normalized_numbers(const Tensor& inputs, const Normalization& normalization) {
+  const auto channels = std::ssize(normalization.mean);
+  if (inputs.rank() < 3 || inputs.dim(1) != channels) {
+    throw Error(ErrorKind::usage,
+                fmt::format("the model was trained on inputs of {} channels", channels))
+        .with("found", to_string(inputs.type()))
+        .with("expected", "[N, C, spatial...]");
+  }
+  if (channels == 1) return (inputs - normalization.mean[0]) / normalization.std[0];
+  std::vector<int64_t> dims(static_cast<size_t>(inputs.rank()), 1);
+  dims[1] = channels;
+  Array scale(DType::f32, Shape(dims)), shift(DType::f32, Shape(dims));
+  for (int64_t c = 0; c < channels; ++c) {
+    const auto k = static_cast<size_t>(c);
+    scale.set(c, 1 / normalization.std[k]);
+    shift.set(c, -normalization.mean[k] / normalization.std[k]);
+  }
+  return inputs * inputs.graph().constant(scale) + inputs.graph().constant(shift);
+}
+
+}  // namespace
+
 Tensor normalized(const Tensor& inputs, const Normalization& normalization) {
-  if (!is_pixel(inputs.dtype())) return inputs;
+  if (!is_pixel(inputs.dtype()))
+    return normalization.numbers ? normalized_numbers(inputs, normalization) : inputs;
   const auto floats = [](const std::vector<double>& v) {
     return std::vector<float>(v.begin(), v.end());
   };

@@ -11,15 +11,18 @@
 
 namespace fovea {
 
-/// How images become a net's numbers: (value / white - mean[c]) / std[c], one number per channel.
-/// White is 255 or, of u16, 65535.
+/// How inputs become a net's numbers: images by (value / white - mean[c]) / std[c], one number per
+/// channel, where white is 255 or, of u16, 65535.
 struct Normalization {
   std::vector<double> mean, std;
+  /// Whether float inputs are normalised too, by (value - mean[c]) / std[c]: those that a
+  /// data::Modality makes. Others are already as the net takes them.
+  bool numbers = false;
 };
 
 /// An input of a graph as a model takes it: u8 or u16 [N, H, W, C] images are normalised, float [N,
-/// C, spatial] values are returned as they are. Errors: usage when the number of channels is not
-/// the normalisation's.
+/// C, spatial] values are returned as they are, unless the normalisation is for numbers. Errors:
+/// usage when the number of channels is not the normalisation's.
 Tensor normalized(const Tensor& inputs, const Normalization& normalization);
 
 /// The output of a model for an input of a graph: u8 or u16 [N, H, W, C] images are normalised

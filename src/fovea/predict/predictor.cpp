@@ -31,7 +31,11 @@ data::Targets targets_of(const ModelFile& file, int64_t outputs) {
   return tasks::targets_of_net(file.task, outputs, trained.names);
 }
 
-Error no_pictures(const nn::Module& model) {
+Error no_pictures(const nn::Module& model, const data::Modality* modality) {
+  if (modality != nullptr) {
+    return Error(ErrorKind::usage, fmt::format("{} does not take pictures", model.name()))
+        .with("expected", "files that end in " + join(modality->suffixes()));
+  }
   return Error(ErrorKind::usage,
                fmt::format("{} was trained on numbers, not on pictures", model.name()))
       .with("try", "--input x.npy");
@@ -51,6 +55,14 @@ Predictor::Predictor(ModelFile file, const std::string& source, const nn::Module
     const models::Options options = from_arguments(file_.arguments);
     model_ = models::given_or_made(net, file_.architecture, options);
     input_ = *options.input;
+    if (!file_.modality.empty()) {
+      modality_ = data::make_modality(file_.modality);
+      if (const Type made = modality_->input(); made.shape != input_) {
+        throw Error(ErrorKind::model, "its modality makes other inputs than its net takes")
+            .with("modality", fmt::format("{}: {}", file_.modality, to_string(made)))
+            .with("net", to_string(input_));
+      }
+    }
     task_ = tasks::make(file_.task, targets_of(file_, *options.outputs));
     nn::declare(state_, *model_, 0);
     load_weights(*model_, state_, file_.weights);
@@ -69,11 +81,26 @@ void Predictor::save(const std::filesystem::path& path) {
   save_model(path, file);
 }
 
+Normalization Predictor::normalization() const {
+  if (file_.preprocessing) return {file_.preprocessing->mean, file_.preprocessing->std};
+  return {.mean = file_.mean, .std = file_.std, .numbers = !file_.mean.empty()};
+}
+
+std::shared_ptr<const data::Dataset> Predictor::prepared(
+    std::shared_ptr<const data::Dataset> samples) const {
+  const std::shared_ptr<const data::Modality> given = samples->modality();
+  if (given && (!modality_ || given->text() != modality_->text())) {
+    throw Error(ErrorKind::usage, "the data's files become other inputs than the model's")
+        .with("data", given->text())
+        .with("model", modality_ ? modality_->text() : "does not take such files")
+        .with("try", "the options after --data that the model was trained with");
+  }
+  return file_.preprocessing ? data::prepared(std::move(samples), *file_.preprocessing) : samples;
+}
+
 void Predictor::use(const TestViews& views) {
   views_ = views;
-  const Normalization normalization =
-      file_.preprocessing ? Normalization{file_.preprocessing->mean, file_.preprocessing->std}
-                          : Normalization{};
+  const Normalization normalization = this->normalization();
   const auto decode = [this](const Tensor& output) { return task_->decoded(output); };
   inference_ = std::make_unique<Inference>(*model_, state_, normalization);
   decoding_ = std::make_unique<Inference>(
@@ -92,7 +119,7 @@ void Predictor::choose(const Arguments& chosen) {
 }
 
 void Predictor::resize(int height, int width) {
-  if (!file_.preprocessing) throw no_pictures(*model_);
+  if (!file_.preprocessing) throw no_pictures(*model_, modality());
   Preprocessing& p = *file_.preprocessing;
   if (p.resize) {
     const double scale = static_cast<double>(std::max(height, width)) / std::max(p.height, p.width);
@@ -107,7 +134,7 @@ MinimumSize Predictor::minimum_size() const {
 }
 
 Array Predictor::prepared(const AnyImage& image) const {
-  if (!file_.preprocessing) throw no_pictures(*model_);
+  if (!file_.preprocessing) throw no_pictures(*model_, modality());
   return std::visit(
       [&](const auto& given) { return to_array(prepare(given, *file_.preprocessing)); }, image);
 }
@@ -121,7 +148,7 @@ std::unique_ptr<tasks::Prediction> Predictor::predict(const AnyImage& image, int
 }
 
 tasks::InputPlace Predictor::place_of(int height, int width) const {
-  if (!file_.preprocessing) throw no_pictures(*model_);
+  if (!file_.preprocessing) throw no_pictures(*model_, modality());
   const Preprocessing& p = *file_.preprocessing;
   return {prepared_area(height, width, p), p.height, p.width, height, width};
 }
@@ -144,7 +171,7 @@ std::vector<std::unique_ptr<tasks::Prediction>> Predictor::predict(std::span<con
 
 std::unique_ptr<tasks::Prediction> Predictor::predict_tiled(const AnyImage& image,
                                                             const Tiling& tiling, int64_t maximum) {
-  if (!file_.preprocessing) throw no_pictures(*model_);
+  if (!file_.preprocessing) throw no_pictures(*model_, modality());
   const Array pixels = std::visit(
       [&](const auto& given) {
         return to_array(file_.preprocessing->channels == 1 ? to_gray(given) : to_rgb(given));
@@ -157,8 +184,7 @@ std::unique_ptr<tasks::Prediction> Predictor::predict_tiled(const AnyImage& imag
 }
 
 tasks::Numbers Predictor::evaluate(std::shared_ptr<const data::Dataset> samples) {
-  if (file_.preprocessing) samples = data::prepared(std::move(samples), *file_.preprocessing);
-  return evaluation_->measure(std::move(samples)).numbers();
+  return evaluation_->measure(prepared(std::move(samples))).numbers();
 }
 
 ModelFile describe_model(const nn::Module& model, const models::Config& config,

@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "fovea/data/dataset.h"
+#include "fovea/data/modality.h"
 #include "fovea/formats/model_file.h"
 #include "fovea/models/registry.h"
 #include "fovea/predict/evaluation.h"
@@ -14,8 +16,8 @@
 
 namespace fovea {
 
-/// A trained model ready for use: the net, its weights, how a picture becomes its input, and its
-/// task. Shared by eval, predict and serving.
+/// A trained model ready for use: the net, its weights, how a picture or another file becomes
+/// its input, and its task. Shared by eval, predict and serving.
 class Predictor {
  public:
   /// Reads a model file that Fovea wrote. Errors: model when the file is missing or broken, names
@@ -45,6 +47,14 @@ class Predictor {
   /// Errors: usage for one that the task does not have.
   void choose(const Arguments& chosen);
 
+  /// How files that are no pictures become inputs; null for a model of pictures or bare numbers.
+  const data::Modality* modality() const { return modality_.get(); }
+  /// How inputs become the net's numbers, in its graph.
+  Normalization normalization() const;
+  /// A data set's samples as the net takes them: pictures are resized. Errors: usage when their
+  /// files become inputs in another way than those that the model was trained on.
+  std::shared_ptr<const data::Dataset> prepared(std::shared_ptr<const data::Dataset> samples) const;
+
   /// A picture as the net takes it, u8 or u16 [H, W, C]. Errors: as prepare; usage when the model's
   /// inputs are not pictures.
   Array prepared(const AnyImage& image) const;
@@ -57,7 +67,8 @@ class Predictor {
   /// Errors: as prepare; usage when the model's inputs are not pictures or the net cannot take that
   /// size; diverged when its output is not finite, naming where that began.
   std::unique_ptr<tasks::Prediction> predict(const AnyImage& image, int64_t maximum = 5);
-  /// The same for inputs as the net takes them, u8 or u16 [N, H, W, C] or f32 [N, C, spatial...].
+  /// The same for inputs as the net takes them, u8 or u16 [N, H, W, C] or f32 [N, C, spatial...];
+  /// with a modality, as that makes them of files.
   std::vector<std::unique_ptr<tasks::Prediction>> predict(const Array& inputs, int64_t maximum = 5);
   /// One for each picture, in order; they may differ in size. Errors: as for one.
   std::vector<std::unique_ptr<tasks::Prediction>> predict(std::span<const Image> images,
@@ -85,6 +96,7 @@ class Predictor {
  private:
   ModelFile file_;
   Shape input_;
+  std::shared_ptr<const data::Modality> modality_;
   std::unique_ptr<tasks::Task> task_;
   TestViews views_;
   std::shared_ptr<const nn::Module> model_;

@@ -28,16 +28,27 @@ Array row(const Array& stacked, int64_t i) {
   return one;
 }
 
+/// A normalised sample [C, spatial...] before its normalisation.
+Array original(const Array& values, const Normalization& normalization) {
+  Array result = values.clone();
+  if (normalization.mean.empty()) return result;
+  const int64_t each = values.numel() / values.dim(0);
+  for (int64_t i = 0; i < values.numel(); ++i) {
+    const auto c = static_cast<size_t>(i / each);
+    result.set(i, values.at(i) * normalization.std[c] + normalization.mean[c]);
+  }
+  return result;
+}
+
 /// A normalised sample [C, H, W] as a picture.
 Image picture(const Array& values, const Normalization& normalization) {
   const int64_t channels = values.dim(0), height = values.dim(1), width = values.dim(2);
+  const Array shown = original(values, normalization);
   Image image =
       Image::black(static_cast<int>(height), static_cast<int>(width), static_cast<int>(channels));
   for (int64_t c = 0; c < channels; ++c) {
-    const auto k = static_cast<size_t>(c);
-    const double mean = normalization.mean[k], deviation = normalization.std[k];
     for (int64_t i = 0; i < height * width; ++i) {
-      const double value = values.at(c * height * width + i) * deviation + mean;
+      const double value = shown.at(c * height * width + i);
       image.pixels[static_cast<size_t>(i * channels + c)] =
           static_cast<uint8_t>(std::lround(std::clamp(255 * value, 0.0, 255.0)));
     }
@@ -80,7 +91,9 @@ std::optional<BatchPictures> save_batch(train::Trainer& trainer) {
   const data::Targets& targets = setup.sets.targets();
   data::Batch batch = trainer.batch();
   const int64_t number = trainer.progress().batch;
-  if (!is_drawable({batch.inputs.dtype(), batch.inputs.shape().slice(1)})) return std::nullopt;
+  const data::Modality* modality = setup.modality.get();
+  if (modality == nullptr && !is_drawable({batch.inputs.dtype(), batch.inputs.shape().slice(1)}))
+    return std::nullopt;
   const bool mixes = !setup.augmentation().batch.empty();
   if (mixes) batch = mixed(trainer);
   BatchPictures pictures{.fed = fmt::format("batch-{}.png", number),
@@ -91,21 +104,28 @@ std::optional<BatchPictures> save_batch(train::Trainer& trainer) {
                         static_cast<uint64_t>(setup.settings.seed))
           .epoch(0);
   const auto samples = setup.prepared(setup.split.train);
-  std::vector<draw::Tile> fed, original;
+  const auto drawn = [&](const Array& input, const Array& target) {
+    return modality != nullptr ? modality->picture(input)
+                               : data::sample_picture(input, target, targets);
+  };
+  const auto drawn_mixed = [&](const Array& input) {
+    const Normalization normalization = setup.normalization();
+    return modality != nullptr ? modality->picture(original(input, normalization))
+                               : picture(input, normalization);
+  };
+  std::vector<draw::Tile> fed, before;
   for (int64_t i = 0; i < std::min(kept_samples, trainer.batch().size()); ++i) {
     const Array input = row(batch.inputs, i);
     const Array target = row(batch.targets, i);
     pictures.labels.push_back(data::target_text(target, targets));
-    fed.push_back({mixes ? picture(input, setup.normalization())
-                         : data::sample_picture(input, target, targets),
-                   pictures.labels.back()});
+    fed.push_back({mixes ? drawn_mixed(input) : drawn(input, target), pictures.labels.back()});
     const int64_t index = order[static_cast<size_t>((number - 1) * setup.settings.batch + i)];
     const data::Sample sample = samples->sample(index);
-    original.push_back({data::sample_picture(sample.input, sample.target, targets),
-                        data::target_text(sample.target, targets)});
+    before.push_back(
+        {drawn(sample.input, sample.target), data::target_text(sample.target, targets)});
   }
   save(trainer, pictures.fed, fed);
-  save(trainer, pictures.original, original);
+  save(trainer, pictures.original, before);
   return pictures;
 }
 

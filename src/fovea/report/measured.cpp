@@ -7,7 +7,6 @@
 
 #include "fovea/data/order.h"
 #include "fovea/data/pictures.h"
-#include "fovea/data/prepared.h"
 #include "fovea/draw/heat.h"
 #include "fovea/explain/methods.h"
 #include "fovea/images/codec.h"
@@ -69,7 +68,8 @@ std::vector<Example> examples_of(const std::vector<Verdict>& verdicts, const Pre
                         .target = class_name(predictor, v.target),
                         .prediction = class_name(predictor, v.prediction),
                         .probability = v.probability,
-                        .picture = to_rgb(to_8_bits(to_picture(samples.sample(v.index).input))),
+                        .picture = data::input_picture(samples.sample(v.index).input,
+                                                       samples.modality().get()),
                         .explained = {},
                         .predicted = {}});
   }
@@ -88,7 +88,7 @@ std::vector<Example> compare(Predictor& predictor, const data::Dataset& samples,
     const data::Sample sample = samples.sample(i);
     const auto made =
         predictor.predict(sample.input.reshaped(Shape{1}.concat(sample.input.shape())));
-    const Image input = to_rgb(to_8_bits(to_picture(sample.input)));
+    const Image input = data::input_picture(sample.input, samples.modality().get());
     const Image shown = draw::scaled_to(input, readable);
     const auto pictures = made[0]->pictures(
         {shown,
@@ -136,9 +136,14 @@ std::string add_maps(const std::vector<Verdict>& verdicts, std::vector<Example>&
     const Array maps = explain::scaled(found.maps);
     for (size_t i = 0; i < count; ++i) {
       const Array map = explain::rows(maps, static_cast<int64_t>(i), 1);
+      const Array drawn = map.reshaped(map.shape().slice(1));
       Example& example = examples[first + i];
-      example.explained =
-          draw::overlay(example.picture, map.reshaped(map.shape().slice(1)), {0, 1});
+      if (const auto modality = samples.modality()) {
+        example.explained = modality->picture(
+            samples.sample(verdicts[first + i].index).input, &drawn);
+      } else {
+        example.explained = draw::overlay(example.picture, drawn, {0, 1});
+      }
     }
     layer = found.layer;
   }
@@ -146,6 +151,7 @@ std::string add_maps(const std::vector<Verdict>& verdicts, std::vector<Example>&
 }
 
 bool shows_pictures(const data::Dataset& samples) {
+  if (samples.modality()) return true;
   const std::optional<Type> input = samples.typical_input();
   return input && data::is_image(*input) && (input->shape[2] == 1 || input->shape[2] == 3);
 }
@@ -176,8 +182,7 @@ Results evaluate(Predictor& predictor, std::shared_ptr<const data::Dataset> samp
     std::ranges::sort(order);
     samples = std::make_shared<data::Subset>(std::move(samples), std::move(order));
   }
-  if (const auto& preprocessing = predictor.file().preprocessing)
-    samples = data::prepared(samples, *preprocessing);
+  samples = predictor.prepared(std::move(samples));
   results.samples = samples;
   const tasks::Measures measures = predictor.evaluation().measure(
       samples, options.batch, options.progress, options.stop,

@@ -105,6 +105,17 @@ data::Augmentation augmentation_of(const Settings& settings, const data::Dataset
   return augmentation;
 }
 
+/// Takes 1 for the std of channels that have none.
+void require_spread(std::vector<double>& std, std::string_view what,
+                    std::vector<std::string>& notes) {
+  for (size_t c = 0; c < std.size(); ++c) {
+    if (std[c] >= minimum_std) continue;
+    std[c] = 1;
+    notes.push_back(fmt::format(
+        "channel {} of the {} has the same value everywhere: its std is taken as 1", c, what));
+  }
+}
+
 /// How the data's images become the net's inputs: resized if sizes differ, normalised as for the
 /// initial weights or by the data's own statistics. None for numbers.
 std::optional<Preprocessing> preprocessing_of(const Settings& settings, const Shape& input,
@@ -141,13 +152,18 @@ std::optional<Preprocessing> preprocessing_of(const Settings& settings, const Sh
       as_they_are ? samples : *data::prepared(same, p), type ? 0 : images_measured);
   p.mean = stats.mean;
   p.std = stats.std;
-  for (size_t c = 0; c < p.std.size(); ++c) {
-    if (p.std[c] >= minimum_std) continue;
-    p.std[c] = 1;
-    notes.push_back(fmt::format(
-        "channel {} of the images has the same value everywhere: its std is taken as 1", c));
-  }
+  require_spread(p.std, "images", notes);
   return p;
+}
+
+/// By which numbers inputs of a modality are normalised: those of the training data.
+data::ChannelStats statistics_of(const data::Dataset& samples, std::vector<std::string>& notes) {
+  const std::shared_ptr<const data::Modality> modality = samples.modality();
+  if (!modality || !modality->normalizes()) return {};
+  constexpr int64_t inputs_measured = 2000;
+  data::ChannelStats stats = data::channel_stats(samples, inputs_measured);
+  require_spread(stats.std, "inputs", notes);
+  return stats;
 }
 
 /// The bytes that --cache allows. Errors: usage.
@@ -228,7 +244,7 @@ InitialWeights initial_weights(const Settings& settings, const Shape& input) {
 /// ImageNet's weights expect RGB, MNIST's images are gray, and `--input` can convert them.
 void check_channels(const Setup& setup) {
   const Shape& input = setup.config.input;
-  if (input.rank() != 3) return;
+  if (input.rank() != 3 || !setup.preprocessing) return;
   const std::optional<int64_t> wanted = image_channels(*setup.model, input[0], setup.start.weights);
   if (!wanted || *wanted == input[0]) return;
   Error error(
@@ -252,7 +268,7 @@ data::DataSets readable(const Settings& settings, data::DataSets sets,
 data::DataSets without_bad_images(data::DataSets sets, std::vector<data::BadSample>& skipped) {
   const bool same = sets.val == sets.test;
   for (std::shared_ptr<const data::Dataset>* part : {&sets.train, &sets.val, &sets.test}) {
-    if (*part == nullptr || (*part)->input() || (same && part == &sets.test)) continue;
+    if (*part == nullptr || !data::reads_files(**part) || (same && part == &sets.test)) continue;
     const std::vector<data::BadSample> bad = data::find_bad(**part);
     *part = data::without(*part, bad);
     if ((*part)->size() == 0) {
@@ -311,6 +327,8 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
       start(initial_weights(settings, input)),
       preprocessing(preprocessing_of(settings, input, *sets.train,
                                      start.preprocessing ? start.preprocessing : known, notes)),
+      modality(sets.train->modality()),
+      statistics(statistics_of(*sets.train, notes)),
       split(divided(settings, sets)),
       class_weights(tasks::class_weights(settings.class_weights, *task, *split.train)),
       optimizer(optim::parse(settings.optimizer, settings.weight_decay)),
@@ -351,7 +369,7 @@ void Setup::check_monitoring() const {
 /// Keeps images that have to be decoded in memory: resized, unless training changes them before.
 void Setup::keep_images() {
   const auto limit = static_cast<int64_t>(cache_limit(settings.cache));
-  if (!preprocessing || split.train->input() || limit == 0) return;
+  if (!data::reads_files(*split.train) || limit == 0) return;
   const data::LoaderOptions options = loader_options();
   cache = std::make_shared<data::CacheLimit>(limit);
   const auto keep = [&](std::shared_ptr<const data::Dataset>& part, bool resized) {
@@ -457,7 +475,8 @@ data::LoaderOptions Setup::loader_options() const {
 }
 
 Normalization Setup::normalization() const {
-  return preprocessing ? Normalization{preprocessing->mean, preprocessing->std} : Normalization{};
+  if (preprocessing) return {preprocessing->mean, preprocessing->std};
+  return {.mean = statistics.mean, .std = statistics.std, .numbers = !statistics.mean.empty()};
 }
 
 std::shared_ptr<const data::Dataset> Setup::prepared(

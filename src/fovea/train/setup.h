@@ -58,6 +58,9 @@ struct Setup {
   InitialWeights start;                ///< empty without settings.weights
   /// How images become the net's inputs; none if the data set's inputs are numbers.
   std::optional<Preprocessing> preprocessing;
+  std::shared_ptr<const data::Modality> modality;  ///< of the data set; null: none
+  /// Of each channel of what a modality makes, if it normalises; else empty.
+  data::ChannelStats statistics;
   data::ValidationSplit split;              ///< of samples as the data set has them, or resized
   std::vector<double> class_weights;        ///< in the loss; empty: none
   std::shared_ptr<data::CacheLimit> cache;  ///< of decoded images in `split`; null: none are kept

@@ -116,6 +116,9 @@ const std::string& Trainer::fingerprint() {
 
 void Trainer::save_model_file(const std::string& name) {
   ModelFile file = describe_model(*setup_.model, setup_.config, *setup_.task, setup_.preprocessing);
+  if (setup_.modality) file.modality = setup_.modality->text();
+  file.mean = setup_.statistics.mean;
+  file.std = setup_.statistics.std;
   // What determined the weights; nothing that depends on time, place, machine or speed.
   for (const Setting& setting : settings_table()) {
     if (setting.in_model_file(setup_.settings))

@@ -1,0 +1,33 @@
+#include "fovea/data/modality.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "fovea/data/sound.h"
+
+namespace fovea::data {
+namespace {
+
+ChoiceTable<ModalityEntry>& modality_table() {
+  static ChoiceTable<ModalityEntry> all("modality", {sound_entry()});
+  return all;
+}
+
+}  // namespace
+
+bool Modality::takes(const std::filesystem::path& file) const {
+  std::string suffix = file.extension().string();
+  std::ranges::transform(suffix, suffix.begin(), [](unsigned char c) { return std::tolower(c); });
+  return std::ranges::count(suffixes(), suffix) > 0;
+}
+
+const std::vector<ModalityEntry>& modalities() { return modality_table().rows(); }
+
+void add_modality(ModalityEntry entry) { modality_table().add(std::move(entry)); }
+
+std::shared_ptr<const Modality> make_modality(std::string_view text) {
+  const auto [entry, arguments] = modality_table().read(text);
+  return entry.make(arguments);
+}
+
+}  // namespace fovea::data
