@@ -72,12 +72,12 @@ int info(const DataViewFlags& flags, Console& console) {
     statistics = fmt::format("modality     {}\n", modality->text());
   }
   console.document(document);
-  console.result(fmt::format(
-      "name         {}\ntrain        {} {}\ntest         {} {}\n{:<13}{}\n{}"
-      "fingerprint  {}\n{:<13}{}: {}\n",
-      sets.name, grouped(sets.train->size()), noun, grouped(sets.test->size()), noun,
-      modality ? "input" : "image", shape, statistics, fingerprint, kind, targets.names.size(),
-      join(targets.names)));
+  console.result(
+      fmt::format("name         {}\ntrain        {} {}\ntest         {} {}\n{:<13}{}\n{}"
+                  "fingerprint  {}\n{:<13}{}: {}\n",
+                  sets.name, grouped(sets.train->size()), noun, grouped(sets.test->size()), noun,
+                  modality ? "input" : "image", shape, statistics, fingerprint, kind,
+                  targets.names.size(), join(targets.names)));
   return 0;
 }
 

@@ -46,7 +46,8 @@ std::vector<Subject> array_subjects(const ExplainFlags& flags, const Predictor& 
   for (int64_t i = 0; i < all.dim(0); ++i) {
     Array one(DType::f32, Shape{1}.concat(all.shape().slice(1)));
     std::memcpy(one.raw(), all.raw() + static_cast<size_t>(i) * bytes, bytes);
-    list.push_back({fmt::format("{}[{}]", flags.input, i), picture_of(one, predictor.modality()), one});
+    list.push_back(
+        {fmt::format("{}[{}]", flags.input, i), picture_of(one, predictor.modality()), one});
   }
   return list;
 }
@@ -131,8 +132,8 @@ std::vector<Subject> subjects(const ExplainFlags& flags, const Predictor& predic
     for (const std::string& path : files_of(argument, predictor.modality())) {
       if (const data::Modality* modality = predictor.modality()) {
         const Array input = modality->read(path);
-        list.push_back({path, modality->picture(input),
-                        input.reshaped(Shape{1}.concat(input.shape()))});
+        list.push_back(
+            {path, modality->picture(input), input.reshaped(Shape{1}.concat(input.shape()))});
         continue;
       }
       const AnyImage image = decode_any_image(path, flags.max_pixels);

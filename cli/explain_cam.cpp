@@ -242,12 +242,11 @@ class Explaining {
     if (classes_.size() > 1) result.name += fmt::format("-{}", found.classes[row]);
     const Array shown = explain::drawn_map(result.map, flags_.family);
     const data::Modality* modality = predictor_.modality();
-    result.overlay =
-        modality != nullptr
-            ? modality->picture(subject.one(), &shown)
-            : explain::overlay(subject.picture, shown,
-                               is_prepared(subject) ? predictor_.file().preprocessing
-                                                    : std::optional<Preprocessing>());
+    result.overlay = modality != nullptr
+                         ? modality->picture(subject.one(), &shown)
+                         : explain::overlay(subject.picture, shown,
+                                            is_prepared(subject) ? predictor_.file().preprocessing
+                                                                 : std::optional<Preprocessing>());
     if (flags_.out.empty()) return result;
     encode_png(path_of(result.name, ".png"),
                draw::with_color_bar(result.overlay, {0, 1}, draw::colormap("inferno")),

@@ -20,9 +20,9 @@ std::vector<std::string> files_of(const std::string& argument, const data::Modal
   std::vector<std::string> found;
   for (fs::recursive_directory_iterator entry(argument, problem), end; !problem && entry != end;
        entry.increment(problem)) {
-    const bool taken = modality != nullptr ? modality->takes(entry->path())
-                                           : data::is_image_name(entry->path()) &&
-                                                 !entry->is_directory(problem);
+    const bool taken = modality != nullptr
+                           ? modality->takes(entry->path())
+                           : data::is_image_name(entry->path()) && !entry->is_directory(problem);
     if (!taken) continue;
     found.push_back(entry->path().string());
     entry.disable_recursion_pending();

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-rooms=(core graph ops kernels passes runtime nn models images draw formats downloads weights data tasks predict optim train records explain doctor report)
+rooms=(core graph ops kernels passes runtime nn models images draw formats audio downloads weights data tasks predict optim train records explain doctor report)
 failed=0
 say() {
   echo "$1"

@@ -110,7 +110,7 @@ TEST(Folder, ABrokenImageIsNamedWithItsPathAndCanBeLeftOut) {
   put(root / "b" / "5.png", "");
   const DataSets sets = open_folder(root / "");
   const auto all = std::make_shared<ImageFiles>(
-      ImageList{
+      FileList{
           root / "", {"a/2.png", "a/3.png", "b/5.png"}, Array::of(std::vector<int64_t>{0, 0, 1})},
       class_targets({"a", "b"}));
   expect_error(ErrorKind::data, "a/3.png: not a PNG, JPEG or WebP", [&] { (void)all->sample(1); });

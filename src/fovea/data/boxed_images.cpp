@@ -19,8 +19,8 @@ constexpr size_t most_boxes = 10'000;    // in an image: the rows of every targe
 constexpr size_t most_classes = 65'536;  // a 32-bit float holds their numbers exactly
 constexpr double rounded_pixels = 1;     // pixels that a box may stick out
 
-ImageList image_list_of(const fs::path& root, const std::vector<BoxedImage>& images) {
-  ImageList list{
+FileList image_list_of(const fs::path& root, const std::vector<BoxedImage>& images) {
+  FileList list{
       .root = root, .paths = {}, .targets = Array(DType::f32, {std::ssize(images), 0, 5})};
   for (const BoxedImage& image : images) list.paths.push_back(image.path);
   return list;

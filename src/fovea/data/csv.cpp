@@ -149,7 +149,7 @@ class Listing {
 
   /// The rows of a split, or of "" without such a column; null if it has none.
   std::shared_ptr<const Dataset> images(std::string_view split) {
-    ImageList list{.root = file_.parent_path(), .paths = {}, .targets = {}};
+    FileList list{.root = file_.parent_path(), .paths = {}, .targets = {}};
     std::vector<size_t> rows;
     for (size_t r = 0; r < table_.rows.size(); ++r) {
       if (!split_ || cell(r, *split_) == split) rows.push_back(r);

@@ -423,7 +423,8 @@ ChannelStats channel_stats(const Dataset& dataset, int64_t maximum) {
   if (first.dtype() == DType::f32 && first.shape().rank() >= 2)
     return number_stats(dataset, first.dim(0), maximum);
   if (!is_image({first.dtype(), first.shape()})) {
-    throw Error(ErrorKind::usage, "channel statistics need images u8 or u16 [H, W, C], or f32 [C, ...]")
+    throw Error(ErrorKind::usage,
+                "channel statistics need images u8 or u16 [H, W, C], or f32 [C, ...]")
         .with("found", describe(first));
   }
   const auto channels = static_cast<size_t>(first.dim(2));

@@ -3,154 +3,38 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
-#include <set>
 
 #include "fovea/core/error.h"
 #include "fovea/core/files.h"
 #include "fovea/core/text.h"
-#include "fovea/data/image_files.h"
+#include "fovea/data/class_folders.h"
 
 namespace fovea::data {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int maximum_depth = 32;  // also ends links back to a folder above them
-
 Error bad_folder(const std::string& what) { return {ErrorKind::data, what}; }
 
-std::string class_layout() {
-  return "one folder per class, FOLDER/CLASS/IMAGE, or that in FOLDER/train, val and test";
-}
-
-/// The paths of all images below a folder, relative to it, after the prefix `front`.
-void collect(FolderIndex& index, const fs::path& folder, const std::string& front,
-             std::vector<std::string>& into, int depth = 0) {
-  if (depth > maximum_depth) {
-    throw bad_folder(folder.string() + ": more than " + std::to_string(maximum_depth) +
-                     " nested folders")
-        .with("try", "look for a symbolic link to a folder above it");
-  }
-  for (const auto& [name, is_folder] : index.list(folder)) {
-    if (is_image_name(name)) {
-      into.push_back(front + name);
-    } else if (is_folder) {
-      collect(index, folder / name, front + name + "/", into, depth + 1);
-    }
-  }
-}
-
-/// The images of one split by class.
-struct ClassSplit {
-  fs::path folder;
-  std::map<std::string, std::vector<std::string>> classes;
-  std::vector<std::string> loose;  ///< images in no class
-
-  int64_t images() const {
-    int64_t count = 0;
-    for (const auto& [name, paths] : classes) count += std::ssize(paths);
-    return count;
-  }
-};
-
-ClassSplit read_class_split(FolderIndex& index, const fs::path& folder) {
-  ClassSplit split{.folder = folder, .classes = {}, .loose = {}};
-  for (const auto& [name, is_folder] : index.list(folder)) {
-    if (is_image_name(name)) {
-      split.loose.push_back(name);
-    } else if (is_folder) {
-      collect(index, folder / name, name + "/", split.classes[name]);
-    }
-  }
-  return split;
-}
-
-std::optional<fs::path> find_folder(const fs::path& folder,
-                                    std::initializer_list<std::string_view> names) {
-  for (std::string_view name : names) {
-    if (is_folder(folder / name, ErrorKind::data)) return folder / name;
-  }
-  return std::nullopt;
-}
-
-std::vector<std::string> names_in(std::span<const ClassSplit* const> splits) {
-  std::set<std::string> names;
-  for (const ClassSplit* split : splits) {
-    for (const auto& [name, paths] : split->classes) names.insert(name);
-  }
-  return {names.begin(), names.end()};
-}
-
-std::shared_ptr<const Dataset> make(const ClassSplit& split,
-                                    const std::vector<std::string>& folders,
-                                    const Targets& meaning) {
-  ImageList list{.root = split.folder, .paths = {}, .targets = {}};
-  std::vector<int64_t> labels;
-  for (const auto& [name, paths] : split.classes) {
-    const auto label = std::ranges::lower_bound(folders, name) - folders.begin();
-    list.paths.insert(list.paths.end(), paths.begin(), paths.end());
-    labels.insert(labels.end(), paths.size(), label);
-  }
-  list.targets = Array::of(labels);
-  return std::make_shared<ImageFiles>(std::move(list), meaning);
-}
-
-void require_classes(const ClassSplit& split) {
-  if (!split.loose.empty()) {
-    throw bad_folder(split.folder.string() + ": images beside the class folders")
-        .with("found", fmt::format("{}, such as {}", split.loose.size(), printable(split.loose[0])))
-        .with("expected", class_layout());
-  }
-  if (split.images() > 0) return;
-  throw bad_folder(split.folder.string() + ": no images in its class folders")
-      .with("expected",
-            fmt::format("{}; images end in .png, .jpg, .jpeg or .webp", class_layout()));
-}
-
-void require_two(const std::vector<std::string>& names, const fs::path& folder) {
-  if (names.size() >= 2) return;
-  throw bad_folder(folder.string() + ": " + std::to_string(names.size()) +
-                   (names.size() == 1 ? " class" : " classes") + "; at least 2 are expected")
-      .with("found", join(names))
-      .with("expected", class_layout());
-}
-
-void require_folder(const fs::path& folder, const std::string& expected) {
-  const std::optional<FileInfo> found = file_info(folder, ErrorKind::data);
-  if (found && found->folder) return;
-  throw bad_folder(folder.string() + (found ? " is not a folder" : " does not exist"))
-      .with("expected", expected)
-      .with("try", "--data NAME:DIR, where DIR is their folder");
+const ClassFiles& image_files() {
+  static const ClassFiles files{
+      .data_set = "folder",
+      .file = "IMAGE",
+      .plural = "images",
+      .suffixes = ".png, .jpg, .jpeg or .webp",
+      .takes = is_image_name,
+      .make = [](FileList list, const Targets& targets) -> std::shared_ptr<const Dataset> {
+        return std::make_shared<ImageFiles>(std::move(list), targets);
+      }};
+  return files;
 }
 
 }  // namespace
 
 DataSets open_folder(const fs::path& folder, std::shared_ptr<FolderIndex> index) {
-  require_folder(folder, class_layout());
-  if (!index) index = std::make_shared<FolderIndex>(folder);
-  const std::optional<fs::path> train = find_folder(folder, {"train"}),
-                                val = find_folder(folder, {"val", "valid", "validation"}),
-                                test = find_folder(folder, {"test"});
-  const ClassSplit first = read_class_split(
-      *index, train && (val || test || index->list(folder).size() == 1) ? *train : folder);
-  require_classes(first);
-  const bool split = first.folder != folder;
-  const ClassSplit second = split && val ? read_class_split(*index, *val) : ClassSplit{};
-  const ClassSplit third = split && test ? read_class_split(*index, *test) : ClassSplit{};
-  for (const ClassSplit* other : {&second, &third}) {
-    if (!other->folder.empty()) require_classes(*other);
-  }
-  const std::vector<std::string> names = names_in(std::array{&first, &second, &third});
-  require_two(names, folder);
-  const Targets meaning = class_targets(names);
-  DataSets sets{.name = "folder",
-                .train = make(first, names, meaning),
-                .test = nullptr,
-                .index = std::move(index)};
-  if (split && val) sets.val = make(second, names, meaning);
-  if (split && test) sets.test = make(third, names, meaning);
-  return with_test_split(std::move(sets));
+  return open_class_folders(folder, image_files(), std::move(index));
 }
 
 namespace {
@@ -235,31 +119,31 @@ std::vector<std::string> readable_names(const fs::path& folder,
 }  // namespace
 
 DataSets open_imagenet(const fs::path& folder, std::shared_ptr<FolderIndex> index) {
+  const ClassFiles& files = image_files();
   const std::string expected = "train/SYNSET/IMAGE, and val/ the same or flat with val.txt";
   require_folder(folder, expected);
   if (!index) index = std::make_shared<FolderIndex>(folder);
-  const std::optional<fs::path> train_folder = find_folder(folder, {"train"}),
-                                val_folder = find_folder(folder, {"val"});
-  if (!train_folder || !val_folder) {
+  const fs::path train_folder = folder / "train", val_folder = folder / "val";
+  if (!is_folder(train_folder, ErrorKind::data) || !is_folder(val_folder, ErrorKind::data)) {
     throw bad_folder(folder.string() + ": no folders train and val").with("expected", expected);
   }
-  const ClassSplit train = read_class_split(*index, *train_folder);
-  require_classes(train);
-  const std::vector<std::string> synsets = names_in(std::array{&train});
-  require_two(synsets, *train_folder);
-  ClassSplit val = read_class_split(*index, *val_folder);
-  if (!val.loose.empty()) val = read_flat_val(*index, folder, *val_folder, synsets);
-  require_classes(val);
+  const ClassSplit train = read_class_split(*index, train_folder, files);
+  require_classes(train, files);
+  const std::vector<std::string> synsets = class_names(std::array{&train});
+  require_two(synsets, train_folder, files);
+  ClassSplit val = read_class_split(*index, val_folder, files);
+  if (!val.loose.empty()) val = read_flat_val(*index, folder, val_folder, synsets);
+  require_classes(val, files);
   for (const auto& [name, paths] : val.classes) {
     if (!std::ranges::binary_search(synsets, name)) {
-      throw bad_folder(val_folder->string() + ": the class " + printable(name) + " is not in " +
-                       train_folder->string());
+      throw bad_folder(val_folder.string() + ": the class " + printable(name) + " is not in " +
+                       train_folder.string());
     }
   }
   const Targets meaning = class_targets(readable_names(folder, synsets));
-  const auto measured = make(val, synsets, meaning);
+  const auto measured = files.make(val.list(synsets), meaning);
   return {.name = "imagenet",
-          .train = make(train, synsets, meaning),
+          .train = files.make(train.list(synsets), meaning),
           .test = measured,
           .val = measured,
           .index = std::move(index)};

@@ -7,18 +7,8 @@
 
 namespace fovea::data {
 
-/// Images sorted into folders, one per class: DIR/CLASS/.../IMAGE, or DIR/SPLIT/CLASS/.../IMAGE
-/// with the splits train, val (or valid, validation) and test. Classes are the names of those
-/// folders in byte order, over all splits, numbered as in torchvision's ImageFolder; a class may
-/// have no images. Files without a suffix of images and hidden files are ignored; symbolic links
-/// are followed.
-///
-/// Without test/, the best model is also measured on val/; without either, a fixed, stratified
-/// tenth of the images is held out for that.
-///
-/// Errors: data when the folder is missing or unreadable, has no images, fewer than two classes or
-/// images beside the class folders; each names the folder and what was expected. `index` may know
-/// names already, and learns them; null: a new one.
+/// Images sorted into folders, one per class (see open_class_folders): DIR/CLASS/.../IMAGE, or
+/// DIR/SPLIT/CLASS/.../IMAGE. Errors: as open_class_folders.
 DataSets open_folder(const std::filesystem::path& folder,
                      std::shared_ptr<FolderIndex> index = nullptr);
 

@@ -101,7 +101,7 @@ void EncodedImages::examine() {
   if (typical && wanted == MinimumSize{}) typical_ = Type{dtype_, *typical};
 }
 
-ImageFiles::ImageFiles(ImageList list, Targets meaning)
+ImageFiles::ImageFiles(FileList list, Targets meaning)
     : EncodedImages(std::ssize(list.paths), list.targets, std::move(meaning)),
       list_(std::move(list)) {
   if (!list_.groups.empty() && list_.groups.size() != list_.paths.size()) {

@@ -53,8 +53,8 @@ class EncodedImages : public Dataset {
   std::optional<Type> typical_;
 };
 
-/// Image files and their targets, as found by a reader of folders or lists.
-struct ImageList {
+/// Files and their targets, as found by a reader of folders or lists.
+struct FileList {
   std::filesystem::path root;
   std::vector<std::string> paths;    ///< below root, or absolute
   Array targets;                     ///< [N, ...]
@@ -65,7 +65,7 @@ struct ImageList {
 class ImageFiles : public EncodedImages {
  public:
   /// Errors: usage when counts differ or targets do not match `meaning`.
-  ImageFiles(ImageList list, Targets meaning);
+  ImageFiles(FileList list, Targets meaning);
 
   int64_t group(int64_t i) const override;
   /// From the paths below the root and the file sizes.
@@ -79,7 +79,7 @@ class ImageFiles : public EncodedImages {
   size_t beginning(int64_t i, std::span<std::byte> out) const override;
 
  private:
-  ImageList list_;
+  FileList list_;
 };
 
 /// A stamp (see Dataset::stamp) of the paths below `root` and the sizes of these files.

@@ -24,8 +24,8 @@ struct Entry {
   std::function<DataSets(const std::filesystem::path& folder, std::shared_ptr<FolderIndex> index)>
       read_folders = {};
   /// Instead of `read`, for data sets with `options`: their values, given or by default.
-  std::function<DataSets(const std::filesystem::path& place, const Arguments& options)>
-      read_with = {};
+  std::function<DataSets(const std::filesystem::path& place, const Arguments& options)> read_with =
+      {};
   /// What may follow the place, as NAME:PLACE,OPTION=VALUE,...: each has a default.
   std::vector<Argument> options = {};
   /// What is required after the colon: the path "DIR", "FILE" or "FILES", or "DATA", the name of

@@ -212,8 +212,7 @@ std::optional<DType> dtype_named(std::string_view text) {
 std::string normalization_problem(const ModelFile& model) {
   if (model.mean.size() != model.std.size()) return "has other numbers of means and stds";
   for (size_t c = 0; c < model.mean.size(); ++c) {
-    if (!std::isfinite(model.mean[c]) || !std::isfinite(model.std[c]) ||
-        model.std[c] < minimum_std)
+    if (!std::isfinite(model.mean[c]) || !std::isfinite(model.std[c]) || model.std[c] < minimum_std)
       return fmt::format("has a mean that is not finite or a std below {}", minimum_std);
   }
   return "";

@@ -33,6 +33,10 @@ TransformEntry invert_entry();
 TransformEntry erasing_entry();
 TransformEntry cutout_entry();
 
+// Sounds and other signals.
+TransformEntry spec_augment_entry();
+TransformEntry time_shift_entry();
+
 // Random choices among others.
 TransformEntry rand_augment_entry();
 TransformEntry trivial_augment_entry();
