@@ -7,7 +7,7 @@ In float64, with 10 classes, without dropout, filled as in golden.py.
                      a relu's input is so near to 0 that rounding moves it across, gradients jump
     MODEL/lift       added to the biases of all norms for the step: deep nets have so many relus that no
                      images would do, but few of their inputs are near 0 when they are 2 higher
-    MODEL/side       of the images
+    MODEL/side       of the images, along each axis
     MODEL/logits     for the first two images, in eval mode; of maps every 15th row and column
     MODEL/loss       for four and their "labels" (of maps one for each pixel), in train mode: the mean cross-entropy,
                      and 0.3 times that of each auxiliary head of models with " aux" after their name
@@ -27,7 +27,10 @@ import nets
 LIFTED = {"resnet34_cifar", "resnet50_cifar", "resnet50", "resnext50_32x4d", "vgg11_bn", "googlenet", "googlenet aux",
           "inception_v3", "inception_v3 aux", "densenet121", "mobilenet_v1", "mobilenet_v2", "shufflenet_v2_x0_5",
           "efficientnet_lite0", "regnet_y_400mf", "unet", "fcn_resnet50", "fcn_resnet50 aux", "deeplabv3_resnet50",
-          "deeplabv3_mobilenet_v3_large aux", "lraspp_mobilenet_v3_large"}
+          "deeplabv3_mobilenet_v3_large aux", "lraspp_mobilenet_v3_large", "m5", "m5_small"}
+
+# Spatial axes and channels of the inputs of nets that do not take colour pictures.
+INPUTS = {"lenet5": (2, 1), "unet_paper": (2, 1), "m5": (1, 1), "m5_small": (1, 1), "wavenet": (1, 1)}
 
 # A model, the side of its images, and whether it is also trained.
 FAMILIES = {
@@ -73,6 +76,7 @@ FAMILIES = {
     "efficientnet_lite": [("efficientnet_lite0", 64, True)],
     "regnet": [("regnet_y_400mf", 64, True)],
     "convnext": [("convnext_tiny", 64, True)],
+    "sound": [("m5", 4096, True), ("m5_small", 8000, True), ("wavenet", 600, True)],
     "unet": [("unet", 64, True), ("unet_paper", 188, True)],
     "segmentation": [
         ("fcn_resnet50", 64, True),
@@ -115,15 +119,15 @@ def loss_and_norms(net, images):
 def lift(net, by):
     with torch.no_grad():
         for module in net.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
                 module.bias += by
 
 
-def draw_of(net, side, channels):
+def draw_of(net, side, channels, axes):
     """(draw, images, loss, norms) of the first images that are far enough from kinks, or the best tried."""
     best, single_net = None, copy.deepcopy(net).float()
     for draw in range(12):
-        images = nets.images(f"images {draw}", 4, side, channels)
+        images = nets.images(f"images {draw}", 4, side, channels, axes)
         loss, norms = loss_and_norms(net, images)
         _, single = loss_and_norms(single_net, images.float())
         off = (np.abs(single - norms) / np.maximum(1e-3 * norms, 1e-6 * norms.max())).max()
@@ -140,16 +144,16 @@ def family(rows):
     for model, side, trained in rows:
         name, aux = model.split(" ")[0], model.endswith(" aux")
         net = nets.filled(name, aux=aux)
-        channels = 1 if name in ("lenet5", "unet_paper") else 3
+        axes, channels = INPUTS.get(name, (2, 3))
         by = 2.0 if model in LIFTED else 0.0
         if trained:
             lift(net, by)
-            draw, images, loss, norms = draw_of(net, side, channels)
+            draw, images, loss, norms = draw_of(net, side, channels, axes)
             lift(net, -by)
             tensors[f"{model}/loss"], tensors[f"{model}/gradients"] = np.array([loss]), norms
             tensors[f"{model}/lift"] = np.array([by])
         else:
-            draw, images = 0, nets.images("images 0", 2, side, channels)
+            draw, images = 0, nets.images("images 0", 2, side, channels, axes)
         with torch.no_grad():
             logits = net.eval()(images[:2])
             logits = (logits["out"] if isinstance(logits, dict) else logits).numpy()

@@ -383,7 +383,68 @@ class UNet(nn.Module):
         return self.outc(x)
 
 
+# Nets for raw waveforms.
+class M5(nn.Module):
+    """The paper's, padded, or that of PyTorch's tutorial on speech commands."""
+
+    def __init__(self, widths, stride, padded, classes=10):
+        super().__init__()
+        self.stages = []
+        for i, (fan_in, fan_out) in enumerate(zip([1, *widths], widths), 1):
+            kernel, step = (80, stride) if i == 1 else (3, 1)
+            conv = nn.Conv1d(fan_in, fan_out, kernel, step, padding=(kernel - step) // 2 if padded else 0)
+            norm = nn.BatchNorm1d(fan_out)
+            setattr(self, f"conv{i}", conv)
+            setattr(self, f"bn{i}", norm)
+            self.stages.append((conv, norm, nn.MaxPool1d(4, ceil_mode=padded)))
+        self.fc1 = nn.Linear(widths[-1], classes)
+
+    def forward(self, x):
+        for i in range(1, 5):
+            pool = self.stages[i - 1][2]
+            x = pool(relu(getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(x))))
+        return self.fc1(x.mean(2))
+
+
+class GatedLayer(nn.Module):
+    def __init__(self, channels, skip_channels, kernel, dilation, last):
+        super().__init__()
+        self.padding = (kernel - 1) * dilation
+        self.filter = nn.Conv1d(channels, channels, kernel, dilation=dilation)
+        self.gate = nn.Conv1d(channels, channels, kernel, dilation=dilation)
+        self.skip = nn.Conv1d(channels, skip_channels, 1)
+        if not last:
+            self.residual = nn.Conv1d(channels, channels, 1)
+
+    def forward(self, x):
+        before = pad(x, [self.padding, 0])
+        gated = torch.tanh(self.filter(before)) * torch.sigmoid(self.gate(before))
+        return x + self.residual(gated) if hasattr(self, "residual") else x, self.skip(gated)
+
+
+class WaveNet(nn.Module):
+    def __init__(self, channels=32, skip_channels=64, kernel=2, layers=8, stacks=2, classes=10):
+        super().__init__()
+        self.kernel, self.count = kernel, layers * stacks
+        self.input = nn.Conv1d(1, channels, kernel)
+        for i in range(self.count):
+            layer = GatedLayer(channels, skip_channels, kernel, 2 ** (i % layers), i == self.count - 1)
+            setattr(self, f"layer{i}", layer)
+        self.head = nn.Conv1d(skip_channels, skip_channels, 1)
+        self.fc = nn.Linear(skip_channels, classes)
+
+    def forward(self, x):
+        x, total = self.input(pad(x, [self.kernel - 1, 0])), 0
+        for i in range(self.count):
+            x, skip = getattr(self, f"layer{i}")(x)
+            total = total + skip
+        return self.fc(relu(self.head(relu(total))).mean(2))
+
+
 NETS = {
+    "m5": lambda classes: M5([128, 128, 256, 512], 4, True, classes=classes),
+    "m5_small": lambda classes: M5([32, 32, 64, 64], 16, False, classes=classes),
+    "wavenet": lambda classes: WaveNet(classes=classes),
     "unet": lambda classes: UNet(3, True, classes=classes),
     "unet_paper": lambda classes: UNet(1, False, classes=classes),
     "small_cnn": SmallCnn,
@@ -432,5 +493,5 @@ def filled(name, classes=10, aux=False):
     return net
 
 
-def images(name, count, side, channels=3):
-    return torch.from_numpy(golden.uniform(name, (count, channels, side, side)))
+def images(name, count, side, channels=3, axes=2):
+    return torch.from_numpy(golden.uniform(name, (count, channels, *[side] * axes)))

@@ -31,15 +31,16 @@ class Net : public testing::TestWithParam<Row> {
   explicit Net(int64_t images) : golden_(golden_fill::file("models_" + GetParam().family)) {
     const std::string name = GetParam().model.substr(0, GetParam().model.find(' '));
     const models::Entry entry = models::entry(name);
-    const int64_t side = number("side"), channels = entry.input[0];
+    Shape input = entry.input.slice(0, 1);
+    while (input.rank() < entry.input.rank()) input = input.concat({number("side")});
     const models::Options options{
         .outputs = 10,
-        .input = Shape{channels, side, side},
+        .input = input,
         .choices = {{"dropout", 0}, {"drop_path", 0}, {"aux", GetParam().model != name}}};
     model_ = models::make(name, options);
     golden_fill::declare(state_, *model_, DType::f32);
     images_ = golden_fill::uniform("images " + std::to_string(number("draw")), DType::f32,
-                                   {images, channels, side, side});
+                                   Shape{images}.concat(input));
   }
   const Array& expected(const std::string& what) const {
     return golden_.at(GetParam().model + "/" + what);
@@ -163,6 +164,9 @@ const std::vector<Row> trained{{"small", "small_cnn"},
                                {"efficientnet_lite", "efficientnet_lite0"},
                                {"regnet", "regnet_y_400mf"},
                                {"convnext", "convnext_tiny"},
+                               {"sound", "m5"},
+                               {"sound", "m5_small"},
+                               {"sound", "wavenet"},
                                {"unet", "unet"},
                                {"unet", "unet_paper"},
                                {"segmentation", "fcn_resnet50"},
