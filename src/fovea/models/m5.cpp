@@ -17,7 +17,7 @@ class M5 : public nn::Module {
  public:
   M5(const nn::Scope& s, const Config& c, const Plan& plan)
       : Module(s),
-        stride_(c.choices.integer("stride")),
+        stride_(c.choices.integer("stem_stride")),
         plan_(plan),
         conv1(at("conv1"), c.input[0], width(c, 0), first()),
         bn1(at("bn1"), width(c, 0)),
@@ -45,7 +45,7 @@ class M5 : public nn::Module {
   static constexpr int64_t window = 80;
 
   int64_t width(const Config& c, size_t i) const {
-    return plan_.widths[i] * c.choices.integer("channels");
+    return plan_.widths[i] * c.choices.integer("base_channels");
   }
   nn::ConvOptions first() const {
     const int64_t padding = plan_.padded ? (window - stride_) / 2 : 0;
@@ -72,13 +72,13 @@ class M5 : public nn::Module {
 };
 
 std::vector<Argument> m5_choices(int64_t channels, int64_t stride) {
-  return {{.name = "channels",
+  return {{.name = "base_channels",
            .type = ArgumentType::integer,
            .default_value = channels,
            .minimum = 1,
            .maximum = 4096,
            .help = "of the first layers"},
-          {.name = "stride",
+          {.name = "stem_stride",
            .type = ArgumentType::integer,
            .default_value = stride,
            .minimum = 1,

@@ -48,14 +48,14 @@ class WaveNet : public nn::Module {
  public:
   WaveNet(const nn::Scope& s, const Config& c)
       : Module(s),
-        input(at("input"), c.input[0], c.choices.integer("channels"),
-              causal(c.choices.integer("kernel"), 1)) {
-    const int64_t channels = c.choices.integer("channels");
+        input(at("input"), c.input[0], c.choices.integer("base_channels"),
+              causal(c.choices.integer("kernel_size"), 1)) {
+    const int64_t channels = c.choices.integer("base_channels");
     const int64_t skip = c.choices.integer("skip_channels");
-    const int64_t depth = c.choices.integer("layers"), count = depth * c.choices.integer("stacks");
+    const int64_t depth = c.choices.integer("depth"), count = depth * c.choices.integer("stacks");
     for (int64_t i = 0; i < count; ++i) {
       layers.push_back(std::make_unique<GatedLayer>(at(fmt::format("layer{}", i)), channels, skip,
-                                                    c.choices.integer("kernel"),
+                                                    c.choices.integer("kernel_size"),
                                                     int64_t{1} << (i % depth), i == count - 1));
     }
     head.emplace(at("head"), skip, skip, nn::ConvOptions{.kernel = 1});
@@ -95,10 +95,10 @@ Argument size(std::string name, int64_t value, double maximum, std::string help)
 std::vector<Entry> wavenet() {
   return {{.name = "wavenet",
            .input = {1, 8000},
-           .choices = {size("channels", 32, 4096, "of the gated layers"),
+           .choices = {size("base_channels", 32, 4096, "of the gated layers"),
                        size("skip_channels", 64, 4096, "of the skip outputs"),
-                       size("kernel", 2, 64, "length of the convolutions"),
-                       size("layers", 8, 20, "of a stack, whose dilation doubles in each"),
+                       size("kernel_size", 2, 64, "length of the convolutions"),
+                       size("depth", 8, 20, "of a stack, whose dilation doubles in each"),
                        size("stacks", 2, 64, "how often the dilations begin again")},
            .counts = Counts{121'098, 0, 942'592'640},
            .build = build<WaveNet>()}};
