@@ -25,14 +25,20 @@ std::shared_ptr<const data::Dataset> two_samples(const DataTransformsFlags& flag
   return std::make_shared<data::Subset>(train, std::move(order));
 }
 
-/// Whether a transform is for such targets.
-bool fits(const data::TransformEntry& row, const data::Targets& targets) {
+/// Whether a transform is for such samples.
+bool fits(const data::TransformEntry& row, const data::Dataset& samples) {
   const data::AnyTransform made = data::make_transform(parse_choice(row.example));
+  const data::Targets& targets = samples.targets();
+  const std::shared_ptr<const data::Modality> modality = samples.modality();
   try {
     if (const auto* step = std::get_if<std::shared_ptr<const data::Transform>>(&made)) {
+      if (row.numbers != (modality != nullptr)) return false;
+      if (modality) (void)(*step)->output(modality->input());
       (void)(*step)->targets(targets);
     } else {
-      (void)std::get<std::shared_ptr<const data::BatchTransform>>(made)->output(targets);
+      const auto& mixing = std::get<std::shared_ptr<const data::BatchTransform>>(made);
+      if (modality) mixing->check_input(modality->input());
+      (void)mixing->output(targets);
     }
     return true;
   } catch (const Error&) {
@@ -42,13 +48,13 @@ bool fits(const data::TransformEntry& row, const data::Targets& targets) {
 
 /// What to draw besides the image itself: the example of each transform that fits, or one list
 /// repeatedly.
-std::vector<std::string> lists_of(const DataTransformsFlags& flags, const data::Targets& targets) {
+std::vector<std::string> lists_of(const DataTransformsFlags& flags, const data::Dataset& samples) {
   if (!flags.augment.empty()) {
     return std::vector<std::string>(static_cast<size_t>(flags.count), flags.augment);
   }
   std::vector<std::string> lists;
   for (const data::TransformEntry& row : data::transforms()) {
-    if (!row.example.empty() && fits(row, targets)) lists.push_back(row.example);
+    if (!row.example.empty() && fits(row, samples)) lists.push_back(row.example);
   }
   return lists;
 }
@@ -62,7 +68,7 @@ int show_transforms(const DataTransformsFlags& flags, Console& console) {
   std::vector<draw::Tile> tiles{{transformed("none", 0), "none"}};
   Json list = Json::array();
   int64_t epoch = 0;
-  for (const std::string& augment : lists_of(flags, pair->targets())) {
+  for (const std::string& augment : lists_of(flags, *pair)) {
     tiles.push_back({transformed(augment, epoch), augment});
     list.push_back(augment);
     if (!flags.augment.empty()) ++epoch;

@@ -173,7 +173,7 @@ TEST(DeepImages, EveryTransformTreatsThemAsImagesOf8Bits) {
   }
   int tested = 0;
   for (const TransformEntry& row : transforms()) {
-    if (row.example.empty()) continue;
+    if (row.example.empty() || row.numbers) continue;
     const AnyTransform any = make_transform(parse_choice(row.example));
     const auto* step = std::get_if<std::shared_ptr<const Transform>>(&any);
     if (step == nullptr) continue;

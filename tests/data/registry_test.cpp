@@ -40,7 +40,7 @@ TEST(Registry, AnUnknownNameGetsTheNearest) {
       "unknown data set \"fasion-mnist\"\n"
       "  nearest fashion-mnist, mnist\n"
       "  known   cifar10, cifar100, fashion-mnist, mnist, kmnist, folder, imagenet, masks, coco, "
-      "yolo, voc, scenes, csv, tar, "
+      "yolo, voc, scenes, sound, csv, tar, "
       "arrays, "
       "discs, emnist-byclass, emnist-bymerge, emnist-balanced, emnist-letters, emnist-digits, "
       "emnist-mnist, emnist\n"

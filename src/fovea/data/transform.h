@@ -94,6 +94,7 @@ struct TransformEntry {
   Choice choice;
   std::string example = {};  ///< a text that selects it, for the documentation
   std::function<AnyTransform(const Arguments&)> make;
+  bool numbers = false;  ///< for inputs f32[C, spatial...], not for images
 };
 
 /// The table, built-in ones first.

@@ -134,7 +134,8 @@ TransformEntry spec_augment_entry() {
                 Masks{.count = a.integer("time_masks"),
                       .widest = a.integer("time"),
                       .share = a.number("share")});
-          }};
+          },
+          .numbers = true};
 }
 
 TransformEntry time_shift_entry() {
@@ -148,7 +149,8 @@ TransformEntry time_shift_entry() {
           .example = "time-shift:0.2",
           .make = [choice](const Arguments& a) -> AnyTransform {
             return std::make_shared<TimeShift>(to_text(choice, a), a.number("share"));
-          }};
+          },
+          .numbers = true};
 }
 
 }  // namespace fovea::data
