@@ -47,8 +47,8 @@ float sample_at(std::span<const std::byte> data, size_t i, int bits, bool floats
     case 16:
       return static_cast<float>(static_cast<int16_t>(little_endian<uint16_t>(bytes))) / 32768;
     case 24: {
-      const uint32_t high = little_endian<uint16_t>(bytes) | std::to_integer<uint32_t>(bytes[2])
-                                                                 << 16;
+      const uint32_t high =
+          uint32_t{little_endian<uint16_t>(bytes)} | std::to_integer<uint32_t>(bytes[2]) << 16;
       return static_cast<float>(static_cast<int32_t>(high << 8) >> 8) / 8388608;
     }
     case 32: {

@@ -17,14 +17,14 @@ namespace fs = std::filesystem;
 
 constexpr int maximum_depth = 32;  // also ends links back to a folder above them
 
-Error bad_folder(const std::string& what) { return {ErrorKind::data, what}; }
+Error layout_error(const std::string& what) { return {ErrorKind::data, what}; }
 
 /// The paths of all files of a kind below a folder, relative to it, after the prefix `front`.
 void collect(FolderIndex& index, const fs::path& folder, const ClassFiles& files,
              const std::string& front, std::vector<std::string>& into, int depth = 0) {
   if (depth > maximum_depth) {
-    throw bad_folder(folder.string() + ": more than " + std::to_string(maximum_depth) +
-                     " nested folders")
+    throw layout_error(folder.string() + ": more than " + std::to_string(maximum_depth) +
+                       " nested folders")
         .with("try", "look for a symbolic link to a folder above it");
   }
   for (const auto& [name, is_folder] : index.list(folder)) {
@@ -91,13 +91,13 @@ std::vector<std::string> class_names(std::span<const ClassSplit* const> splits) 
 
 void require_classes(const ClassSplit& split, const ClassFiles& files) {
   if (!split.loose.empty()) {
-    throw bad_folder(
+    throw layout_error(
         fmt::format("{}: {} beside the class folders", split.folder.string(), files.plural))
         .with("found", fmt::format("{}, such as {}", split.loose.size(), printable(split.loose[0])))
         .with("expected", files.layout());
   }
   if (split.count() > 0) return;
-  throw bad_folder(
+  throw layout_error(
       fmt::format("{}: no {} in its class folders", split.folder.string(), files.plural))
       .with("expected",
             fmt::format("{}; {} end in {}", files.layout(), files.plural, files.suffixes));
@@ -106,8 +106,8 @@ void require_classes(const ClassSplit& split, const ClassFiles& files) {
 void require_two(const std::vector<std::string>& names, const fs::path& folder,
                  const ClassFiles& files) {
   if (names.size() >= 2) return;
-  throw bad_folder(folder.string() + ": " + std::to_string(names.size()) +
-                   (names.size() == 1 ? " class" : " classes") + "; at least 2 are expected")
+  throw layout_error(folder.string() + ": " + std::to_string(names.size()) +
+                     (names.size() == 1 ? " class" : " classes") + "; at least 2 are expected")
       .with("found", join(names))
       .with("expected", files.layout());
 }
@@ -115,7 +115,7 @@ void require_two(const std::vector<std::string>& names, const fs::path& folder,
 void require_folder(const fs::path& folder, const std::string& expected) {
   const std::optional<FileInfo> found = file_info(folder, ErrorKind::data);
   if (found && found->folder) return;
-  throw bad_folder(folder.string() + (found ? " is not a folder" : " does not exist"))
+  throw layout_error(folder.string() + (found ? " is not a folder" : " does not exist"))
       .with("expected", expected)
       .with("try", "--data NAME:DIR, where DIR is their folder");
 }

@@ -43,7 +43,7 @@ void add(Entry entry);
 
 /// The names open() knows: cifar10, cifar100, fashion-mnist, mnist, kmnist, folder and imagenet
 /// (see folder.h), masks (see masks.h), coco (see coco.h), yolo (see yolo.h), voc (see voc.h),
-/// scenes (see scenes.h), csv (see csv.h), tar (see tar.h), arrays (see arrays.h), discs (see
+/// scenes (see scenes.h), sound (see sound.h), csv (see csv.h), tar (see tar.h), arrays (see arrays.h), discs (see
 /// synthetic.h), emnist and its subsets (see emnist.h), and those added.
 std::vector<std::string> names();
 

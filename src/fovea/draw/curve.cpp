@@ -13,11 +13,11 @@
 namespace fovea::draw {
 namespace {
 
-constexpr int width = 480, most_channels = 8, margin = 6;
+constexpr int curve_width = 480, most_channels = 8, curve_margin = 6;
 
 /// Where column `x` of the picture begins in an axis of this size.
 double begin_of(int x, int64_t size) {
-  return static_cast<double>(x) * static_cast<double>(size) / width;
+  return static_cast<double>(x) * static_cast<double>(size) / curve_width;
 }
 
 /// The value of a map at a fraction of its length, interpolated between the centres of its cells.
@@ -35,15 +35,15 @@ void draw_curve(Canvas& canvas, std::span<const float> signal, double top, doubl
   const double bottom = top + height;
   const auto y_of = [&](float value) { return bottom - range(value) * height; };
   const auto size = std::ssize(signal);
-  if (size <= width) {
+  if (size <= curve_width) {
     std::vector<Point> points;
     for (int64_t i = 0; i < size; ++i) {
       points.push_back({y_of(signal[static_cast<size_t>(i)]),
-                        (static_cast<double>(i) + 0.5) * width / static_cast<double>(size)});
+                        (static_cast<double>(i) + 0.5) * curve_width / static_cast<double>(size)});
     }
     return canvas.polyline(points, ink, 1.5);
   }
-  for (int x = 0; x < width; ++x) {  // each column joins the next
+  for (int x = 0; x < curve_width; ++x) {  // each column joins the next
     const auto first = static_cast<size_t>(begin_of(x, size));
     const auto end = std::min(static_cast<size_t>(begin_of(x + 1, size)) + 1, signal.size());
     const Range column = min_max(signal.subspan(first, end - first));
@@ -65,19 +65,19 @@ Image curve_image(const Array& signals, const Array* map) {
   }
   const int64_t channels = std::min<int64_t>(signals.dim(0), most_channels);
   const int row = channels == 1 ? 180 : 90;
-  Canvas canvas(channels * row, width);
+  Canvas canvas(channels * row, curve_width);
   if (map != nullptr) {
     const Colormap& colors = colormap("inferno");
-    for (int x = 0; x < width; ++x) {
-      const double value = value_at(map->data<float>(), (x + 0.5) / width);
+    for (int x = 0; x < curve_width; ++x) {
+      const double value = value_at(map->data<float>(), (x + 0.5) / curve_width);
       canvas.fill({0, double(x), double(canvas.height()), 1}, colors(value), 0.6);
     }
   }
   const auto size = static_cast<size_t>(signals.dim(1));
   for (int64_t c = 0; c < channels; ++c) {
-    if (c > 0) canvas.fill({double(c * row), 0, 1, width}, rule);
+    if (c > 0) canvas.fill({double(c * row), 0, 1, curve_width}, rule);
     draw_curve(canvas, signals.data<float>().subspan(static_cast<size_t>(c) * size, size),
-               static_cast<double>(c * row) + margin, row - 2 * margin);
+               static_cast<double>(c * row) + curve_margin, row - 2 * curve_margin);
   }
   return std::move(canvas).image();
 }
