@@ -44,13 +44,10 @@ std::vector<Subject> optional_subjects(const ExplainReceptiveFieldFlags& flags,
 
 /// The input as numbers, normalised.
 Array normalized_values(const Subject& subject, const Predictor& predictor) {
-  if (subject.input.dtype() == DType::f32) return subject.input;
-  const Preprocessing& p = *predictor.file().preprocessing;
-  return eval(
-      [&](const Tensors& t) {
-        return Tensors{normalized(t[0], {p.mean, p.std})};
-      },
-      {subject.input})[0];
+  const Normalization normalization = predictor.normalization();
+  if (subject.input.dtype() == DType::f32 && !normalization.numbers) return subject.input;
+  return eval([&](const Tensors& t) { return Tensors{normalized(t[0], normalization)}; },
+              {subject.input})[0];
 }
 
 /// What the net sees of it.
