@@ -1,5 +1,6 @@
 #include "fovea/audio/mel.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

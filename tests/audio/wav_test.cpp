@@ -122,7 +122,7 @@ TEST(Wav, WhatIsWrongWithAFileIsSaid) {
   infinite.add_float(0).add_float(std::numeric_limits<float>::infinity());
   EXPECT_EQ(failure(infinite.text()),
             "sound.wav: a sample is not a finite number\n"
-            "  at frame 1, channel 0");
+            "  at      frame 1, channel 0");
   EXPECT_NE(error_text(ErrorKind::data, [] { (void)Wav("missing.wav"); }).find("missing.wav"),
             std::string::npos);
 }

@@ -87,9 +87,9 @@ TEST_F(Sounds, AModalityReadsItsOwnText) {
 TEST_F(Sounds, OptionsAreCheckedAndKeptWhereAPathBecomesAbsolute) {
   EXPECT_EQ(
       error_text(ErrorKind::usage, [&] { (void)open(spec(",seconds=0")); }),
-      "data set sound: seconds must be a number above 0 and of at most 600, not \"0\"\n"
-      "  known rate, seconds, features, convention, n_fft, hop, mels, coefficients, channels\n"
-      "  try   --data sound:DIR,rate=16000");
+      "data set sound: seconds must be a number above 0 and at most 600, not \"0\"\n"
+      "  known   rate, seconds, features, convention, n_fft, hop, mels, coefficients, channels\n"
+      "  try     --data sound:DIR,rate=16000");
   expect_error(ErrorKind::usage, "data set sound has no argument \"speed\"",
                [&] { (void)open(spec(",speed=2")); });
   expect_error(ErrorKind::usage, "100 samples are too few for windows of 400",
@@ -242,13 +242,13 @@ TEST(SignalTransforms, EachSaysWhatItIsFor) {
                          (void)transform("spec-augment")->output({DType::f32, {1, 100}});
                        }),
             "spec-augment is for spectrograms f32 [C, frequencies, frames]\n"
-            "  found f32[1, 100]");
+            "  found   f32[1, 100]");
   EXPECT_EQ(error_text(ErrorKind::usage,
                        [] {
                          (void)transform("time-shift")->output({DType::u8, {8, 8, 3}});
                        }),
             "time-shift is for signals and spectrograms f32 [C, ..., T]\n"
-            "  found u8[8, 8, 3]");
+            "  found   u8[8, 8, 3]");
 }
 
 }  // namespace

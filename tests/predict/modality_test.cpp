@@ -80,9 +80,9 @@ TEST(Modality, WhatDoesNotFitTheModelIsRefused) {
   EXPECT_EQ(error_text(ErrorKind::usage,
                        [&] { (void)predictor.prepared(data::open(data + ",mels=20").train); }),
             "the data's files become other inputs than the model's\n"
-            "  data  sound:16000:1:log-mel:torchaudio:400:160:20\n"
-            "  model sound:8000:0.32:log-mel:torchaudio:400:160:16\n"
-            "  try   the options after --data that the model was trained with");
+            "  data    sound:16000:1:log-mel:torchaudio:400:160:20\n"
+            "  model   sound:8000:0.32:log-mel:torchaudio:400:160:16\n"
+            "  try     the options after --data that the model was trained with");
   EXPECT_NO_THROW(
       (void)predictor.prepared(data::open(data + ",rate=8000,seconds=0.32,mels=16").train));
 
