@@ -117,8 +117,8 @@ class Report {
   int code_ = 0;
 };
 
-/// A picture or another file on its way: its input for the net, then what the net says of it, or why it says
-/// nothing.
+/// A picture or another file on its way: its input for the net, then what the net says of it, or
+/// why it says nothing.
 struct Item {
   std::string path;
   std::optional<AnyImage> picture = {};  ///< if it is drawn or cut into tiles, at its own size
@@ -155,8 +155,8 @@ void predict_together(std::span<Item*> items, Predictor& predictor, int64_t top)
   }
 }
 
-/// Decodes a picture, or reads another file, and makes its input. A picture is decoded at its own size if the prediction is about
-/// places in it, and kept if it is drawn or cut into tiles.
+/// Decodes a picture, or reads another file, and makes its input. A picture is decoded at its own
+/// size if the prediction is about places in it, and kept if it is drawn or cut into tiles.
 void prepare(Item& item, const PredictFlags& flags, const Predictor& predictor) {
   if (const data::Modality* modality = predictor.modality()) {
     item.input = modality->read(item.path);

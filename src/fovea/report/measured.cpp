@@ -64,14 +64,14 @@ std::vector<Example> examples_of(const std::vector<Verdict>& verdicts, const Pre
                                  const data::Dataset& samples) {
   std::vector<Example> examples;
   for (const Verdict& v : verdicts) {
-    examples.push_back({.name = samples.name(v.index),
-                        .target = class_name(predictor, v.target),
-                        .prediction = class_name(predictor, v.prediction),
-                        .probability = v.probability,
-                        .picture = data::input_picture(samples.sample(v.index).input,
-                                                       samples.modality().get()),
-                        .explained = {},
-                        .predicted = {}});
+    examples.push_back(
+        {.name = samples.name(v.index),
+         .target = class_name(predictor, v.target),
+         .prediction = class_name(predictor, v.prediction),
+         .probability = v.probability,
+         .picture = data::input_picture(samples.sample(v.index).input, samples.modality().get()),
+         .explained = {},
+         .predicted = {}});
   }
   return examples;
 }
@@ -139,8 +139,8 @@ std::string add_maps(const std::vector<Verdict>& verdicts, std::vector<Example>&
       const Array drawn = map.reshaped(map.shape().slice(1));
       Example& example = examples[first + i];
       if (const auto modality = samples.modality()) {
-        example.explained = modality->picture(
-            samples.sample(verdicts[first + i].index).input, &drawn);
+        example.explained =
+            modality->picture(samples.sample(verdicts[first + i].index).input, &drawn);
       } else {
         example.explained = draw::overlay(example.picture, drawn, {0, 1});
       }
