@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes spoken words with espeak-ng: DIR/train, val and test/WORD/VOICE-SPEED.wav.
+"""Makes spoken words with espeak-ng: DIR/train, val and test/WORD/VOICE.wav.
 
     make_words.py DIR
 
-10 words by 18 voices to train on, 2 to validate and 8 to test, all different, each at several speeds and pitches and with
-white noise 5 to 25 dB below the voice. Needs Debian's package espeak-ng and nothing else.
+10 words by 20 voices to train on, 3 to validate and 8 to test, all different, each with several accents, speeds and pitches
+and with white noise 5 to 25 dB below the voice. Needs Debian's package espeak-ng and nothing else.
 """
 import array
 import pathlib
@@ -15,12 +15,12 @@ import tempfile
 import wave
 
 WORDS = "yes no up down left right on off stop go".split()
-VOICES = {
-    "train": [f"{accent}+{voice}" for accent in ("en-us", "en-gb") for voice in "m1 m2 m3 m4 m5 f1 f2 f3 f4".split()],
-    "val": ["en-us+m6", "en-gb+f5"],
-    "test": [f"{accent}+{voice}" for accent in ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp") for voice in ("m7", "m8")],
+ACCENTS = "en-us en-gb en-gb-scotland en-gb-x-rp".split()
+VOICES = {  # espeak-ng's variants
+    "train": "m1 m2 m3 m4 f1 f2 f3 f4 Alex Andy Annie Denis Diogo Gene Hugo Jacky Lee Mario steph linda".split(),
+    "val": "m5 Marco anika".split(),
+    "test": "m6 m7 f5 Michael Mike belinda travis victor".split(),
 }
-SPEEDS = {"train": [110, 135, 160, 190], "val": [120, 170], "test": [115, 145, 180]}
 
 
 def spoken(word, voice, speed, pitch):
@@ -48,13 +48,12 @@ def write(path, samples, rate):
 
 
 def main(folder):
-    for split, voices in VOICES.items():
-        for voice in voices:
-            for speed in SPEEDS[split]:
-                for word in WORDS:
-                    chance = random.Random(f"{voice} {speed} {word}")
-                    samples, rate = spoken(word, voice, speed, chance.randint(30, 70))
-                    write(folder / split / word / f"{voice}-{speed}.wav", noisy(samples, rate, chance), rate)
+    for split, variants in VOICES.items():
+        for voice in [f"{accent}+{variant}" for variant in variants for accent in ACCENTS]:
+            for word in WORDS:
+                chance = random.Random(f"{voice} {word}")
+                samples, rate = spoken(word, voice, chance.randint(110, 190), chance.randint(30, 70))
+                write(folder / split / word / f"{voice}.wav", noisy(samples, rate, chance), rate)
     print(folder, *(f"{split}: {len(list((folder / split).glob('*/*.wav')))} sounds" for split in VOICES))
 
 
