@@ -30,6 +30,9 @@ Settings unusual() {
   s.model = "lenet_cnn";
   s.choices = {{"aux", true},     {"dropout", 0.3},   {"drop_path", 0.0},      {"width", 0.75},
                {"stem", "cifar"}, {"norm", "frozen"}, {"backbone", "resnet34"}};
+  for (const char* size :
+       {"base_channels", "stem_stride", "skip_channels", "kernel_size", "depth", "stacks"})
+    s.choices.set(size, int64_t{3});
   s.input = "3x64x48";
   s.weights = "a \"file\".safetensors";
   s.freeze = "backbone";
