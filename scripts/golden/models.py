@@ -8,7 +8,7 @@ In float64, with 10 classes, without dropout, filled as in golden.py.
     MODEL/lift       added to the biases of all norms for the step: deep nets have so many relus that no
                      images would do, but few of their inputs are near 0 when they are 2 higher
     MODEL/side       of the images, along each axis
-    MODEL/logits     for the first two images, in eval mode; of maps every 15th row and column
+    MODEL/logits     for the first two images, in eval mode; of maps every 15th row and column (and slice)
     MODEL/loss       for four and their "labels" (of maps one for each pixel), in train mode: the mean cross-entropy,
                      and 0.3 times that of each auxiliary head of models with " aux" after their name
     MODEL/gradients  the norm of its gradient for each parameter, in their order
@@ -27,10 +27,12 @@ import nets
 LIFTED = {"resnet34_cifar", "resnet50_cifar", "resnet50", "resnext50_32x4d", "vgg11_bn", "googlenet", "googlenet aux",
           "inception_v3", "inception_v3 aux", "densenet121", "mobilenet_v1", "mobilenet_v2", "shufflenet_v2_x0_5",
           "efficientnet_lite0", "regnet_y_400mf", "unet", "fcn_resnet50", "fcn_resnet50 aux", "deeplabv3_resnet50",
-          "deeplabv3_mobilenet_v3_large aux", "lraspp_mobilenet_v3_large", "m5", "m5_small"}
+          "deeplabv3_mobilenet_v3_large aux", "lraspp_mobilenet_v3_large", "m5", "m5_small", "r3d_18",
+          "mc3_18", "r2plus1d_18", "unet_3d"}
 
 # Spatial axes and channels of the inputs of nets that do not take colour pictures.
-INPUTS = {"lenet5": (2, 1), "unet_paper": (2, 1), "m5": (1, 1), "m5_small": (1, 1), "wavenet": (1, 1)}
+INPUTS = {"lenet5": (2, 1), "unet_paper": (2, 1), "m5": (1, 1), "m5_small": (1, 1), "wavenet": (1, 1),
+          "unet_3d": (3, 1), "r3d_18": (3, 3), "mc3_18": (3, 3), "r2plus1d_18": (3, 3)}
 
 # A model, the side of its images, and whether it is also trained.
 FAMILIES = {
@@ -87,6 +89,8 @@ FAMILIES = {
         ("deeplabv3_mobilenet_v3_large aux", 64, True),
         ("lraspp_mobilenet_v3_large", 64, True),
     ],
+    "video_resnet": [("r3d_18", 16, True), ("mc3_18", 16, True), ("r2plus1d_18", 16, True)],
+    "unet_3d": [("unet_3d", 16, True)],
     # Members only used for inference. With images of 64 pixels B7's values grow until float32 is 4 % off.
     "larger": [(name, 40 if name == "efficientnet_b7" else 64, False) for name in (
         "resnet101_cifar resnet152_cifar resnet34 resnet101 resnet152 resnext101_32x8d wide_resnet101_2 vgg13 vgg13_bn vgg16 "
@@ -157,7 +161,7 @@ def family(rows):
         with torch.no_grad():
             logits = net.eval()(images[:2])
             logits = (logits["out"] if isinstance(logits, dict) else logits).numpy()
-            logits = np.ascontiguousarray(logits[..., ::15, ::15]) if logits.ndim == 4 else logits
+            logits = np.ascontiguousarray(logits[(slice(None), slice(None)) + (slice(None, None, 15),) * (logits.ndim - 2)])
         tensors |= {f"{model}/draw": np.array([draw]), f"{model}/side": np.array([side]), f"{model}/logits": logits}
         print(model, np.abs(logits).max(), *([loss, norms.min(), norms.max()] if trained else []), flush=True)
     return tensors

@@ -441,10 +441,50 @@ class WaveNet(nn.Module):
         return self.fc(relu(self.head(relu(total))).mean(2))
 
 
+class UNet3d(nn.Module):
+    """As unet, with channels that double before pooling (Cicek et al. 2016)."""
+
+    def __init__(self, classes=10):
+        super().__init__()
+        self.inc = self.pair(1, 32, 64)
+        for i in range(3):
+            self.add_module(f"down{i + 1}", nn.Module())
+            down = getattr(self, f"down{i + 1}")
+            down.maxpool_conv = nn.Sequential(nn.MaxPool3d(2), self.pair(64 << i, 64 << i, 128 << i))
+        for i in range(3):
+            self.add_module(f"up{i + 1}", nn.Module())
+            up, wide = getattr(self, f"up{i + 1}"), 512 >> i
+            up.up = nn.ConvTranspose3d(wide, wide, 2, 2)
+            up.conv = self.pair(wide + wide // 2, wide // 2, wide // 2)
+        self.outc = nn.Module()
+        self.outc.conv = nn.Conv3d(64, classes, 1)
+
+    @staticmethod
+    def pair(fan_in, between, fan_out):
+        layers = []
+        for a, b in (fan_in, between), (between, fan_out):
+            layers += [nn.Conv3d(a, b, 3, padding=1, bias=False), nn.BatchNorm3d(b), nn.ReLU()]
+        block = nn.Module()
+        block.double_conv = nn.Sequential(*layers)
+        block.forward = block.double_conv.forward
+        return block
+
+    def forward(self, x):
+        maps = [self.inc(x)]
+        for i in range(1, 4):
+            maps.append(getattr(self, f"down{i}").maxpool_conv(maps[-1]))
+        x = maps.pop()
+        for i in range(1, 4):
+            up = getattr(self, f"up{i}")
+            x = up.conv(torch.cat([maps.pop(), up.up(x)], 1))
+        return self.outc.conv(x)
+
+
 NETS = {
     "m5": lambda classes: M5([128, 128, 256, 512], 4, True, classes=classes),
     "m5_small": lambda classes: M5([32, 32, 64, 64], 16, False, classes=classes),
     "wavenet": lambda classes: WaveNet(classes=classes),
+    "unet_3d": UNet3d,
     "unet": lambda classes: UNet(3, True, classes=classes),
     "unet_paper": lambda classes: UNet(1, False, classes=classes),
     "small_cnn": SmallCnn,

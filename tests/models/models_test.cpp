@@ -194,6 +194,8 @@ TEST(Models, HaveFastKernelsOnly) {
                            "regnet_y_400mf",
                            "convnext_tiny",
                            "unet",
+                           "autoencoder",
+                           "denoising_autoencoder",
                            "deeplabv3_mobilenet_v3_large",
                            "lraspp_mobilenet_v3_large"}) {
     const auto model = models::make(name, {.input = Shape{3, 96, 96}});
@@ -405,6 +407,35 @@ TEST(Models, SegmentersGiveLogitsOfEveryPixel) {
   }
   EXPECT_EQ(output("unet_paper", {1, 572, 572}), (Shape{1, 4, 388, 388}));
   EXPECT_EQ(output("unet_paper", {1, 188, 220}), (Shape{1, 4, 4, 36}));
+}
+
+TEST(Models, SegmentersOfVolumesGiveLogitsOfEveryVoxel) {
+  const auto output = [](const char* name, const Shape& volume) {
+    return nn::trace(*models::make(name, {.outputs = 4, .input = volume}), Shape{1}.concat(volume))
+        ->output("output")
+        .shape();
+  };
+  EXPECT_EQ(output("unet_3d", {1, 16, 24, 32}), (Shape{1, 4, 16, 24, 32}));
+  EXPECT_EQ(output("unet_3d", {2, 13, 18, 27}), (Shape{1, 4, 13, 18, 27}));  // not divisible
+  EXPECT_EQ(output("unet_3d_paper", {3, 116, 132, 132}), (Shape{1, 4, 28, 44, 44}));
+}
+
+TEST(Models, AutoencodersGiveBackImagesOfAnySize) {
+  for (const char* name : {"autoencoder", "denoising_autoencoder"}) {
+    for (const Shape& image : {Shape{3, 32, 32}, Shape{1, 28, 28}, Shape{3, 37, 50}}) {
+      const auto net = models::make(name, {.outputs = image[0], .input = image});
+      EXPECT_EQ(nn::trace(*net, Shape{2}.concat(image))->output("output").shape(),
+                Shape{2}.concat(image))
+          << name;
+    }
+  }
+}
+
+TEST(Models, VideoNetsTakeClipsOfAnySize) {
+  for (const char* name : {"r3d_18", "mc3_18", "r2plus1d_18", "small_cnn_3d"}) {
+    const auto net = models::make(name, {.outputs = 8, .input = Shape{1, 9, 40, 33}});
+    EXPECT_EQ(nn::trace(*net, {2, 1, 9, 40, 33})->output("output").shape(), (Shape{2, 8})) << name;
+  }
 }
 
 TEST(Models, ASegmentersAuxiliaryHeadIsAnOutputOfTrainingOnly) {

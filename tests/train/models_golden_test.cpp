@@ -66,21 +66,25 @@ class Net : public testing::TestWithParam<Row> {
   Array images_;
 };
 
-/// Of maps [N, K, H, W] every 15th row and column, as the golden files have them; others as they
-/// are.
+/// Of maps [N, K, spatial] every 15th row and column (and slice), as the golden files have them;
+/// others as they are.
 Array sparse(const Array& output) {
-  if (output.shape().rank() != 4) return output;
   constexpr int64_t step = 15;
-  const int64_t height = output.dim(2), width = output.dim(3);
-  std::vector<float> kept;
-  for (int64_t plane = 0; plane < output.dim(0) * output.dim(1); ++plane) {
-    for (int64_t y = 0; y < height; y += step) {
-      for (int64_t x = 0; x < width; x += step)
-        kept.push_back(static_cast<float>(output.at((plane * height + y) * width + x)));
+  const Shape& shape = output.shape();
+  Shape kept = shape.slice(0, 2);
+  for (int axis = 2; axis < shape.rank(); ++axis)
+    kept = kept.concat({(shape[axis] + step - 1) / step});
+  Array result(DType::f32, kept);
+  for (int64_t i = 0; i < result.numel(); ++i) {
+    int64_t rest = i, from = 0, stride = 1;
+    for (int axis = shape.rank() - 1; axis >= 0; --axis) {
+      from += rest % kept[axis] * (axis < 2 ? 1 : step) * stride;
+      rest /= kept[axis];
+      stride *= shape[axis];
     }
+    result.set(i, output.at(from));
   }
-  return Array::of(
-      kept, {output.dim(0), output.dim(1), (height + step - 1) / step, (width + step - 1) / step});
+  return result;
 }
 
 class NetInUse : public Net {
@@ -169,6 +173,10 @@ const std::vector<Row> trained{{"small", "small_cnn"},
                                {"sound", "wavenet"},
                                {"unet", "unet"},
                                {"unet", "unet_paper"},
+                               {"unet_3d", "unet_3d"},
+                               {"video_resnet", "r3d_18"},
+                               {"video_resnet", "mc3_18"},
+                               {"video_resnet", "r2plus1d_18"},
                                {"segmentation", "fcn_resnet50"},
                                {"segmentation", "fcn_resnet50 aux"},
                                {"segmentation", "deeplabv3_resnet50"},

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "fovea/models/families.h"
@@ -7,21 +8,28 @@
 namespace fovea::models {
 namespace {
 
-/// What tells the two nets apart.
+/// What tells the nets apart.
 struct Plan {
-  bool padded;  ///< convolutions keep the size, and have norms instead of biases
+  bool padded;  ///< convolutions keep the size and, before norms with weights, have no biases
+  bool norms;   ///< after each convolution
+  /// Channels double in the second convolution of a step down, before pooling, and keep their
+  /// number in transposed convolutions, as in the net for volumes; else in the first, and halve.
+  bool early;
 };
 
-/// Two 3x3 convolutions, each with a relu.
+/// Two convolutions of 3 pixels along each axis, each with a relu: `in` to `between` to `out`
+/// channels.
+template <int Axes>
 class DoubleConv : public nn::Module {
  public:
-  DoubleConv(const nn::Scope& s, int64_t in, int64_t out, const Plan& plan)
+  DoubleConv(const nn::Scope& s, int64_t in, int64_t between, int64_t out, const Plan& plan)
       : Module(s), double_conv(at("double_conv")) {
-    for (const int64_t channels : {in, out}) {
-      double_conv.add<nn::Conv2d>(
-          channels, out,
+    for (const auto& [from, to] : {std::pair{in, between}, {between, out}}) {
+      double_conv.add<nn::Conv<Axes>>(
+          from, to,
           nn::ConvOptions{.kernel = 3, .padding = plan.padded ? 1 : 0, .bias = !plan.padded});
-      if (plan.padded) double_conv.add<nn::BatchNorm2d>(out);
+      if (plan.norms)
+        double_conv.add<nn::BatchNorm>(to, nn::BatchNormOptions{.affine = plan.padded});
       double_conv.add<nn::ReLU>();
     }
   }
@@ -33,12 +41,13 @@ class DoubleConv : public nn::Module {
 };
 
 /// One step down: half the size, twice the channels.
+template <int Axes>
 class Down : public nn::Module {
  public:
-  Down(const nn::Scope& s, int64_t in, int64_t out, const Plan& plan)
+  Down(const nn::Scope& s, int64_t in, const Plan& plan)
       : Module(s), maxpool_conv(at("maxpool_conv")) {
-    maxpool_conv.add<nn::MaxPool2d>(2);
-    maxpool_conv.add<DoubleConv>(in, out, plan);
+    maxpool_conv.add<nn::WindowPool<Axes, max_pool>>(2);
+    maxpool_conv.add<DoubleConv<Axes>>(in, plan.early ? in : 2 * in, 2 * in, plan);
   }
 
   Tensor forward(Tensor x) const override { return maxpool_conv(x); }
@@ -47,45 +56,49 @@ class Down : public nn::Module {
   nn::Sequential maxpool_conv;
 };
 
-/// `x` [N, C, H, W] with zeros around it or, where a side is larger than wanted, its central part;
-/// an odd row or column is at the end.
-Tensor centered(const Tensor& x, int64_t height, int64_t width) {
+/// `x` [N, C, spatial] with zeros around it or, where a side is larger than in `like`, its central
+/// part; what is odd is at the end.
+Tensor centered(const Tensor& x, const Tensor& like) {
   Tensor y = x;
-  for (const auto& [axis, wanted] : {std::pair{2, height}, {3, width}}) {
-    const int64_t begin = (x.dim(axis) - wanted) / 2;
+  std::vector<Padding::Pair> around;
+  for (int axis = 2; axis < x.rank(); ++axis) {
+    const int64_t wanted = like.dim(axis), begin = (x.dim(axis) - wanted) / 2;
     if (x.dim(axis) > wanted) y = slice(y, axis, begin, begin + wanted);
+    const int64_t missing = std::max<int64_t>(wanted - x.dim(axis), 0);
+    around.emplace_back(missing / 2, missing - missing / 2);
   }
-  const int64_t down = height - y.dim(2), right = width - y.dim(3);
-  if (down == 0 && right == 0) return y;
-  return pad(y, {{down / 2, down - down / 2}, {right / 2, right - right / 2}});
+  const bool whole = std::ranges::all_of(around, [](const auto& side) { return side.second == 0; });
+  return whole ? y : pad(y, std::span<const Padding::Pair>(around));
 }
 
-/// One step up: twice the size, half the channels, beside the feature map of that size from the way
-/// down. Where the sizes differ, that one is cropped (as in the paper) or, in the padded net, this
-/// one padded: an odd side has lost its last row in pooling.
+/// One step up: twice the size beside the feature map of that size from the way down, which has
+/// half the channels. Where the sizes differ, that one is cropped (as in the papers) or, in a
+/// padded net, this one padded: an odd side has lost its last row in pooling.
+template <int Axes>
 class Up : public nn::Module {
  public:
   using Module::forward;
 
-  Up(const nn::Scope& s, int64_t in, int64_t out, const Plan& plan)
+  Up(const nn::Scope& s, int64_t in, const Plan& plan)
       : Module(s),
         padded_(plan.padded),
-        up(at("up"), in, out, {.kernel = 2, .stride = 2}),
-        conv(at("conv"), in, out, plan) {}
+        up(at("up"), in, plan.early ? in : in / 2,
+           {.kernel = 2, .stride = 2, .bias = plan.padded || !plan.early}),
+        conv(at("conv"), plan.early ? in + in / 2 : in, in / 2, in / 2, plan) {}
 
   Tensor forward(const Tensor& x, const Tensor& skip) const {
     const Tensor y = up(x);
-    return conv(padded_ ? concat({skip, centered(y, skip.dim(2), skip.dim(3))}, 1)
-                        : concat({centered(skip, y.dim(2), y.dim(3)), y}, 1));
+    return conv(padded_ ? concat({skip, centered(y, skip)}, 1) : concat({centered(skip, y), y}, 1));
   }
 
  private:
   bool padded_;
-  nn::ConvTranspose2d up;
-  DoubleConv conv;
+  nn::ConvTranspose<Axes> up;
+  DoubleConv<Axes> conv;
 };
 
-/// The 1x1 convolution at the end.
+/// The convolution at the end, of single pixels.
+template <int Axes>
 class Out : public nn::Module {
  public:
   Out(const nn::Scope& s, int64_t in, int64_t out)
@@ -93,70 +106,87 @@ class Out : public nn::Module {
   Tensor forward(Tensor x) const override { return conv(x); }
 
  private:
-  nn::Conv2d conv;
+  nn::Conv<Axes> conv;
 };
 
-/// Ronneberger et al. 2015, "U-Net: convolutional networks for biomedical image segmentation". The
-/// classes of the pixels of x [N, C, H, W]: logits [N, K, H, W], or without padding of the pixels
-/// at least 92 from the border. Arrays have the names that are common in PyTorch:
-/// "inc.double_conv.0", "down1.maxpool_conv.1", "up1.up", "outc.conv". `width` is the number of
-/// channels at full size.
+/// Ronneberger et al. 2015, "U-Net: convolutional networks for biomedical image segmentation", and
+/// Cicek et al. 2016, "3D U-Net: learning dense volumetric segmentation from sparse annotation".
+/// The classes of the pixels of x [N, C, spatial]: logits [N, K, spatial], or without padding of
+/// the pixels far enough from the border (92 in images, 44 in volumes). Arrays have the names that
+/// are common in PyTorch: "inc.double_conv.0", "down1.maxpool_conv.1", "up1.up", "outc.conv".
+/// `width` is a factor of all channel counts, which at full size are 64.
+template <int Axes>
 class UNet : public nn::Module {
  public:
   UNet(const nn::Scope& s, const Config& c, const Plan& plan)
       : UNet(s, c.input[0], c.outputs,
-             std::max<int64_t>(std::llround(64 * c.choices.number("width")), 1), plan) {}
+             std::max<int64_t>(std::llround(64 * c.choices.number("width")), 2), plan) {}
 
   Tensor forward(Tensor x) const override {
-    const Tensor x1 = inc(x), x2 = down1(x1), x3 = down2(x2), x4 = down3(x3);
-    Tensor y = nn::call(up1, down4(x4), x4);
-    y = nn::call(up2, y, x3);
-    y = nn::call(up3, y, x2);
-    y = nn::call(up4, y, x1);
+    Tensors maps{inc(x)};
+    for (const auto& down : downs) maps.push_back((*down)(maps.back()));
+    Tensor y = maps.back();
+    for (size_t i = 0; i < ups.size(); ++i) y = nn::call(*ups[i], y, maps[ups.size() - 1 - i]);
     return outc(y);
   }
 
  private:
+  static constexpr int steps = Axes == 3 ? 3 : 4;
+
   UNet(const nn::Scope& s, int64_t in, int64_t classes, int64_t w, const Plan& plan)
       : Module(s),
-        inc(at("inc"), in, w, plan),
-        down1(at("down1"), w, 2 * w, plan),
-        down2(at("down2"), 2 * w, 4 * w, plan),
-        down3(at("down3"), 4 * w, 8 * w, plan),
-        down4(at("down4"), 8 * w, 16 * w, plan),
-        up1(at("up1"), 16 * w, 8 * w, plan),
-        up2(at("up2"), 8 * w, 4 * w, plan),
-        up3(at("up3"), 4 * w, 2 * w, plan),
-        up4(at("up4"), 2 * w, w, plan),
+        inc(at("inc"), in, plan.early ? w / 2 : w, w, plan),
+        downs(made<Down<Axes>>(
+            "down", [w](int i) { return w << i; }, plan)),
+        ups(made<Up<Axes>>(
+            "up", [w](int i) { return w << (steps - i); }, plan)),
         outc(at("outc"), w, classes) {
-    // The paper's: a deviation of sqrt(2 / N), N the number of inputs of a neuron.
-    nn::initialize<nn::Conv2d>(*this, nn::init::kaiming_normal());
+    // The papers': a deviation of sqrt(2 / N), N the number of inputs of a neuron.
+    nn::initialize<nn::Conv<Axes>>(*this, nn::init::kaiming_normal());
   }
 
-  DoubleConv inc;
-  Down down1, down2, down3, down4;
-  Up up1, up2, up3, up4;
-  Out outc;
+  /// "down1", "down2", ..., each from channels(0), channels(1), ...
+  template <class Step, class Channels>
+  std::vector<std::unique_ptr<Step>> made(const std::string& name, const Channels& channels,
+                                          const Plan& plan) {
+    std::vector<std::unique_ptr<Step>> all;
+    for (int i = 0; i < steps; ++i)
+      all.push_back(
+          std::make_unique<Step>(this->at(name + std::to_string(i + 1)), channels(i), plan));
+    return all;
+  }
+
+  DoubleConv<Axes> inc;
+  std::vector<std::unique_ptr<Down<Axes>>> downs;
+  std::vector<std::unique_ptr<Up<Axes>>> ups;
+  Out<Axes> outc;
 };
+
+template <int Axes>
+Entry unet(std::string name, int64_t outputs, const Shape& input, const Plan& plan,
+           const Counts& counts) {
+  return {.name = std::move(name),
+          .outputs = outputs,
+          .input = input,
+          .choices = {width()},
+          .counts = counts,
+          .build = build<UNet<Axes>>(plan),
+          .task = "segment"};
+}
 
 }  // namespace
 
-// Counts: those of the paper's net and of its usual form in PyTorch.
+// Counts: those of the papers' nets and of their usual forms in PyTorch.
 std::vector<Entry> unet() {
-  return {{.name = "unet_paper",
-           .outputs = 2,
-           .input = {1, 572, 572},
-           .choices = {width()},
-           .counts = Counts{31'030'658, 0, 150'428'424'448},
-           .build = build<UNet>(Plan{.padded = false}),
-           .task = "segment"},
-          {.name = "unet",
-           .outputs = 2,
-           .input = {3, 224, 224},
-           .choices = {width()},
-           .counts = Counts{31'037'698, 11'776, 36'881'367'040},
-           .build = build<UNet>(Plan{.padded = true}),
-           .task = "segment"}};
+  return {unet<2>("unet_paper", 2, {1, 572, 572}, {.padded = false, .norms = false, .early = false},
+                  {31'030'658, 0, 150'428'424'448}),
+          unet<2>("unet", 2, {3, 224, 224}, {.padded = true, .norms = true, .early = false},
+                  {31'037'698, 11'776, 36'881'367'040}),
+          unet<3>("unet_3d_paper", 3, {3, 116, 132, 132},
+                  {.padded = false, .norms = true, .early = true},
+                  {19'069'955, 4'672, 266'731'018'496}),
+          unet<3>("unet_3d", 2, {1, 64, 64, 64}, {.padded = true, .norms = true, .early = true},
+                  {19'071'394, 4'672, 244'234'321'920})};
 }
 
 }  // namespace fovea::models

@@ -23,7 +23,7 @@ std::vector<Number> PerAxis<Number>::expand(int axes, std::string_view op,
 template class PerAxis<int64_t>;
 template class PerAxis<double>;
 
-Padding::Padding(std::initializer_list<Pair> axes) {
+Padding::Padding(std::span<const Pair> axes) {
   std::vector<int64_t> begin, end;
   for (const auto& [before, after] : axes) {
     begin.push_back(before);

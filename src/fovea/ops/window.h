@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,7 +62,8 @@ class Padding {
 
   Padding(int64_t all) : Padding(Dims(all)) {}  // NOLINT: implicit, as Dims
   Padding(std::initializer_list<int64_t> axes) : Padding(Dims(axes)) {}
-  Padding(std::initializer_list<Pair> axes);
+  Padding(std::initializer_list<Pair> axes) : Padding(std::span(axes.begin(), axes.size())) {}
+  Padding(std::span<const Pair> axes);                     // NOLINT
   Padding(const Dims& both) : begin_(both), end_(both) {}  // NOLINT
   template <std::convertible_to<std::string_view> Name>
   Padding(const Name& name) : name_(name) {}  // NOLINT: implicit, so that "same" is a padding
