@@ -119,6 +119,11 @@ const std::vector<Composite> composites{
     {"smooth_l1", [](const Tensors& x) { return smooth_l1_loss(x[0], pattern(x[0]), 0.7); }},
     {"focal", [](const Tensors& x) { return focal_loss(x[0], pattern(x[0])); }},
     {"dice", [](const Tensors& x) { return dice_loss(sigmoid(x[0]), pattern(x[0])); }},
+    {"ssim",
+     [](const Tensors& x) {
+       const Tensor y = sigmoid(x[0]);
+       return ssim(y, pattern(y), {.window = 3});
+     }},
     {"kl", [](const Tensors& x) { return kl_div(log_softmax(x[0]), log_softmax(pattern(x[0]))); }},
 };
 

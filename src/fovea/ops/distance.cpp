@@ -8,8 +8,10 @@
 #include "fovea/core/text.h"
 #include "fovea/ops/activation.h"
 #include "fovea/ops/arithmetic.h"
+#include "fovea/ops/conv.h"
 #include "fovea/ops/reduce.h"
 #include "fovea/ops/rules.h"
+#include "fovea/ops/shape_ops.h"
 
 namespace fovea {
 namespace {
@@ -39,6 +41,30 @@ Tensor absolute(const Tensor& x) { return relu(x) + relu(-x); }
 
 Tensor binary_losses(const Tensor& logits, const Tensor& targets) {
   return logits.graph().add_one(BinaryCrossEntropy{}, {logits, targets});
+}
+
+/// x [N, C, spatial] with each pixel as the mean of the window around it along every axis, weighted
+/// by a Gaussian; only where windows lie inside.
+Tensor blurred(const Tensor& x, const SsimOptions& options) {
+  Tensor y = x;
+  for (int axis = 2; axis < x.rank(); ++axis) {
+    const int64_t side = std::min(options.window, (x.dim(axis) - 1) / 2 * 2 + 1);
+    std::vector<double> weights;
+    double all = 0;
+    for (int64_t i = 0; i < side; ++i) {
+      const double off = static_cast<double>(i - side / 2) / options.sigma;
+      weights.push_back(std::exp(-off * off / 2));
+      all += weights.back();
+    }
+    Array kernel(DType::f64, {x.dim(1), side});
+    for (int64_t i = 0; i < kernel.numel(); ++i)
+      kernel.set(i, weights[static_cast<size_t>(i % side)] / all);
+    Shape shape{x.dim(1), 1};
+    for (int a = 2; a < x.rank(); ++a) shape = shape.concat({a == axis ? side : 1});
+    const Tensor weight = x.graph().constant(kernel.astype(x.dtype()).reshaped(shape));
+    y = conv(y, weight, {}, {.groups = x.dim(1)});
+  }
+  return y;
 }
 
 }  // namespace
@@ -109,6 +135,31 @@ Tensor kl_div(const Tensor& log_p, const Tensor& log_q) {
   require_pair("kl_div", log_p.type(), log_q.type());
   checked_axis("kl_div", 0, log_p.type());
   return sum(exp(log_q) * (log_q - log_p)) / static_cast<double>(log_p.dim(0));
+}
+
+Tensor ssim(const Tensor& x, const Tensor& y, const SsimOptions& options) {
+  require_pair("ssim", x.type(), y.type());
+  if (x.rank() < 3 || x.rank() > 5) {
+    throw Error(ErrorKind::usage,
+                "ssim: values [N, C, spatial] with 1 to 3 spatial axes are needed")
+        .with("found", to_string(x.type()));
+  }
+  if (!(options.range > 0) || !(options.sigma > 0) || options.window < 1 || options.window % 2 == 0)
+    throw Error(ErrorKind::usage,
+                "ssim: range and sigma must be above 0, and the window an odd number")
+        .with("found", fmt::format("range {}, sigma {}, window {}", format_number(options.range),
+                                   format_number(options.sigma), options.window));
+  const double c1 = std::pow(0.01 * options.range, 2), c2 = std::pow(0.03 * options.range, 2);
+  const int64_t c = x.dim(1);
+  const Tensors means =
+      split(blurred(concat({x, y, x * x, y * y, x * y}, 1), options), {c, c, c, c, c}, 1);
+  const Tensor &mx = means[0], &my = means[1];
+  const Tensor xx = mx * mx, yy = my * my, xy = mx * my;
+  const Tensor luminance = (2.0 * xy + c1) / (xx + yy + c1);
+  const Tensor structure = (2.0 * (means[4] - xy) + c2) / (means[2] - xx + (means[3] - yy) + c2);
+  std::vector<int> axes;
+  for (int axis = 1; axis < x.rank(); ++axis) axes.push_back(axis);
+  return mean(luminance * structure, axes);
 }
 
 }  // namespace fovea

@@ -55,4 +55,15 @@ Tensor dice_loss(const Tensor& probabilities, const Tensor& targets, double smoo
 /// the prediction, q the target. Errors: also usage for scalars.
 Tensor kl_div(const Tensor& log_p, const Tensor& log_q);
 
+struct SsimOptions {
+  double range = 1;     ///< between the smallest and the largest value that there may be
+  int64_t window = 11;  ///< pixels along each axis, odd; at most what the smaller side allows
+  double sigma = 1.5;   ///< of the Gaussian in the window
+};
+/// Structural similarity (Wang, Bovik, Sheikh and Simoncelli 2004, "Image quality assessment: from
+/// error visibility to structural similarity", K1 = 0.01, K2 = 0.03) of x and y [N, C, spatial]: 1
+/// for equal ones; the mean over the windows that lie inside and the channels of each sample, [N].
+/// Errors: also usage when there are no spatial axes or more than 3, or an option is out of range.
+Tensor ssim(const Tensor& x, const Tensor& y, const SsimOptions& options = {});
+
 }  // namespace fovea
