@@ -7,6 +7,7 @@
 #include "fovea/data/pictures.h"
 #include "fovea/data/prepared.h"
 #include "fovea/ops.h"
+#include "fovea/predict/inference.h"
 #include "fovea/runtime/program.h"
 
 namespace fovea::cli {
@@ -40,14 +41,18 @@ Array mixed(const data::Mixing& mixing, const data::Batch& batch, uint64_t seed,
   const auto graph = Graph::make(Mode::eval);
   Tensor given = graph->input("inputs", {batch.inputs.dtype(), shape});
   if (pixels) {
-    const std::vector<float> mean(static_cast<size_t>(shape[3]), 0), std(mean.size(), 1);
-    given = normalize_images(given, mean, std);
+    const std::vector<double> mean(static_cast<size_t>(shape[shape.rank() - 1]), 0),
+        std(mean.size(), 1);
+    given = normalized(given, {mean, std});
   }
   const Tensor targets = graph->input("targets", {batch.targets.dtype(), batch.targets.shape()});
   Tensor result = mixing.trace({given, targets}).inputs;
   if (pixels) {
     const Tensor bytes = minimum(maximum(result * 255 + 0.5, 0), 255);
-    result = cast(permute(bytes, {0, 2, 3, 1}), DType::u8);
+    std::vector<int> axes{0};
+    for (int axis = 2; axis < bytes.rank(); ++axis) axes.push_back(axis);
+    axes.push_back(1);
+    result = cast(permute(bytes, axes), DType::u8);
   }
   graph->output("inputs", result);
   const auto random = mixing.draw(given.shape(), seed, step);
@@ -75,7 +80,7 @@ std::vector<Image> augmented(const std::shared_ptr<const data::Dataset>& samples
   options.augment = data::Augmentation::parse(augment, data::Augmentation::standard(*samples));
   Type input;  // as the net takes it
   if (modality) {
-    input = modality->input();
+    input = {DType::f32, data::net_shape(modality->input())};
   } else {
     Preprocessing preprocessing = preprocessing_of(*samples);
     if (options.augment.frames()) preprocessing.letterbox.reset();  // the frame is all there is

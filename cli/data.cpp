@@ -90,7 +90,8 @@ struct Sample {
 /// Errors: usage when a sample is not a picture, and there is none of it.
 Image image_of(const data::Sample& sample, const data::Dataset& split) {
   const Array& pixels = sample.input;
-  if (const auto modality = split.modality()) return modality->picture(pixels);
+  if (const auto modality = split.modality())
+    return data::sample_picture(pixels, sample.target, split.targets(), modality.get());
   if (!data::is_image({pixels.dtype(), pixels.shape()}) ||
       (pixels.dim(2) != 1 && pixels.dim(2) != 3)) {
     throw Error(ErrorKind::usage, "data samples: the data set's inputs are not pictures")

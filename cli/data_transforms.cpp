@@ -4,6 +4,7 @@
 #include "augmented.h"
 #include "commands.h"
 #include "data_flags.h"
+#include "fovea/data/frames.h"
 #include "fovea/draw/grid.h"
 #include "fovea/images/codec.h"
 
@@ -32,12 +33,13 @@ bool fits(const data::TransformEntry& row, const data::Dataset& samples) {
   const std::shared_ptr<const data::Modality> modality = samples.modality();
   try {
     if (const auto* step = std::get_if<std::shared_ptr<const data::Transform>>(&made)) {
-      if (row.numbers != (modality != nullptr)) return false;
-      if (modality) (void)(*step)->output(modality->input());
+      const bool clips = modality && data::is_clip(modality->input());
+      if (row.numbers != (modality && !clips) || (clips && (*step)->frames())) return false;
+      if (modality) (void)data::steps_for(modality->input(), {*step})[0]->output(modality->input());
       (void)(*step)->targets(targets);
     } else {
       const auto& mixing = std::get<std::shared_ptr<const data::BatchTransform>>(made);
-      if (modality) mixing->check_input(modality->input());
+      if (modality) mixing->check_input({DType::f32, data::net_shape(modality->input())});
       (void)mixing->output(targets);
     }
     return true;

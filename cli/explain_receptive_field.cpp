@@ -52,7 +52,7 @@ Array normalized_values(const Subject& subject, const Predictor& predictor) {
 
 /// What the net sees of it.
 Image seen(const Subject& subject) {
-  if (subject.input.dtype() == DType::f32) return subject.picture;
+  if (!is_pixel(subject.input.dtype()) || subject.input.shape().rank() != 4) return subject.picture;
   return to_8_bits(to_picture(subject.input.reshaped(subject.input.shape().slice(1))));
 }
 

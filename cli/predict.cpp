@@ -225,15 +225,19 @@ class Pictures {
   /// Returns the files. Errors: usage for a task whose predictions are not about places.
   std::vector<std::string> write(const Item& item) {
     if (flags_.pictures.empty()) return {};
-    const Image picture = to_8_bits(*item.picture);
+    const data::Modality* modality = predictor_.modality();
+    const Image picture =
+        modality != nullptr ? modality->picture(item.input) : to_8_bits(*item.picture);
     std::vector<std::string> files;
     for (const tasks::PredictedPicture& made : item.prediction->pictures(shown(item, picture))) {
-      const std::string stem = std::filesystem::path(item.path).stem().string();
-      std::string file = fmt::format("{}-{}.png", stem, made.name);
-      for (int n = 2; !taken_.insert(file).second; ++n)  // of another folder
-        file = fmt::format("{}-{}-{}.png", stem, n, made.name);
-      files.push_back((std::filesystem::path(flags_.pictures) / file).string());
+      files.push_back(file_of(item, made.name, ".png"));
       replace_file(files.back(), made.png);
+    }
+    if (modality != nullptr) {  // what pictures do not show all of
+      for (const auto& [name, array] : item.prediction->arrays()) {
+        files.push_back(file_of(item, name, ".npy"));
+        write_npy(files.back(), array, Flush::later);
+      }
     }
     if (!files.empty()) return files;
     throw Error(ErrorKind::usage, "--pictures: this model's predictions are not about places")
@@ -244,8 +248,19 @@ class Pictures {
   }
 
  private:
+  /// "DIR/NAME-mask.png", or with a number where another file of that name was used.
+  std::string file_of(const Item& item, const std::string& name, const std::string& suffix) {
+    std::filesystem::path own = std::filesystem::path(item.path).stem();
+    if (own.extension() == ".nii") own = own.stem();  // of .nii.gz
+    const std::string stem = own.string();
+    std::string file = fmt::format("{}-{}{}", stem, name, suffix);
+    for (int n = 2; !taken_.insert(file).second; ++n)
+      file = fmt::format("{}-{}-{}{}", stem, n, name, suffix);
+    return (std::filesystem::path(flags_.pictures) / file).string();
+  }
+
   tasks::ShownInput shown(const Item& item, const Image& picture) const {
-    if (flags_.tile == 0) return {picture, item.place};
+    if (flags_.tile == 0 && predictor_.modality() == nullptr) return {picture, item.place};
     const int height = picture.height, width = picture.width;
     return {picture,
             {.area = {0, 0, static_cast<double>(height), static_cast<double>(width)},
@@ -262,8 +277,8 @@ class Pictures {
 
 int predict_images(const PredictFlags& flags, Console& console) {
   const std::unique_ptr<Predictor> predictor = loaded(flags, console);
-  if (predictor->modality() != nullptr && (!flags.pictures.empty() || flags.tile > 0)) {
-    throw Error(ErrorKind::usage, "predict: --pictures and --tile are for models of pictures")
+  if (predictor->modality() != nullptr && flags.tile > 0) {
+    throw Error(ErrorKind::usage, "predict: --tile is for models of pictures")
         .with("model", predictor->modality()->text());
   }
   std::vector<std::string> paths;

@@ -39,8 +39,9 @@ TEST(Registry, AnUnknownNameGetsTheNearest) {
       error.what(),
       "unknown data set \"fasion-mnist\"\n"
       "  nearest fashion-mnist, mnist\n"
-      "  known   cifar10, cifar100, fashion-mnist, mnist, kmnist, folder, imagenet, masks, coco, "
-      "yolo, voc, scenes, sound, csv, tar, "
+      "  known   cifar10, cifar100, fashion-mnist, mnist, kmnist, folder, imagenet, images, masks, "
+      "coco, "
+      "yolo, voc, scenes, sound, clips, volumes, csv, tar, "
       "arrays, "
       "discs, emnist-byclass, emnist-bymerge, emnist-balanced, emnist-letters, emnist-digits, "
       "emnist-mnist, emnist\n"

@@ -182,11 +182,11 @@ TEST(Tasks, AreChosenByTheTargetsOrByName) {
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { make("classify", numbers); }),
             "the task classify cannot learn such targets\n"
             "  targets f32[2]\n"
-            "  tasks   classify, regress, multilabel, segment, detect");
+            "  tasks   classify, regress, multilabel, segment, detect, reconstruct");
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { make("clasify", classes(2)); }),
             "unknown task \"clasify\"\n"
             "  nearest classify\n"
-            "  known   classify, regress, multilabel, segment, detect");
+            "  known   classify, regress, multilabel, segment, detect, reconstruct");
   expect_error(ErrorKind::usage, "no task can learn such targets", [] {
     make("", {.type = {DType::i64, {4, 4}}, .names = {}});
   });

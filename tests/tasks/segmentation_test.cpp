@@ -144,9 +144,31 @@ TEST(Segmentation, APredictionTellsTheShareOfEachClass) {
             R"({"name":"sun","share":0.75}]})");
 }
 
+TEST(Segmentation, VolumesHaveTheSameLossesAndMetrics) {
+  const auto task = make("", data::mask_targets({"air", "bone"}, 3));
+  // Two voxels of 2x2x2 do not count; of the others all but one are right.
+  Array logits(DType::f32, {1, 2, 2, 2, 2}), labels(DType::u8, {1, 2, 2, 2, 1});
+  for (int64_t p = 0; p < 8; ++p) {
+    const bool bone = p % 2 == 1;
+    logits.set((bone ? 8 : 0) + p, 20);
+    labels.set(p, p < 2 ? 0 : p == 7 ? 1 : bone ? 2 : 1);
+  }
+  const Measures measures = measured(*task, {logits}, {labels});
+  EXPECT_NEAR(*find(measures.numbers(), "pixel_accuracy"), 5.0 / 6, 1e-9);
+  EXPECT_NEAR(loss_of(*task, logits, labels), 20.0 / 6, 1e-5);
+  for (const char* loss : {"dice", "focal"})
+    EXPECT_GT(loss_of(*task, logits, labels, {.losses = {loss}}), 0) << loss;
+  const Array decoded =
+      eval([&](const Tensors& t) { return Tensors{task->decoded(t[0])}; }, {logits})[0];
+  const auto prediction = task->predict(decoded, 0, 5);
+  ASSERT_EQ(prediction->arrays().size(), 1u);
+  EXPECT_EQ(prediction->arrays()[0].second.shape(), (Shape{2, 2, 2}));
+  EXPECT_EQ(task->scored(decoded, labels, 0)[0].second, "0.8333333333333334");
+}
+
 TEST(Segmentation, PicturesOfAPredictionHaveTheSizeOfThePicture) {
   MaskPrediction prediction;
-  prediction.classes = {1, 2, 1, {0, 2}};
+  prediction.mask = Array::of<uint8_t>({0, 2}, {1, 2});
   prediction.shares = {{"sky", 0.5}, {"sea", 0}, {"sun", 0.5}};
   // The net saw the middle half of the picture.
   const Image picture = Image::black(2, 8, 3);

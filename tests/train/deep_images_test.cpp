@@ -140,7 +140,7 @@ TEST_F(DeepTraining, MixIsTheSameAsTheLastStepOfAugment) {
   settings_.mix = "flip";
   expect_error(ErrorKind::usage,
                "--mix: \"flip\" is not one transform of batches\n"
-               "  known   mixup[:ALPHA], cutmix[:ALPHA]\n"
+               "  known   mixup[:ALPHA], cutmix[:ALPHA], noise[:STD]\n"
                "  try     --augment for transforms of single images",
                [&] { train::Setup setup(settings_); });
 }

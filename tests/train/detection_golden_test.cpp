@@ -131,8 +131,8 @@ TEST_P(Detector, FindsTorchvisionsBoxes) {
   std::vector<std::string> names;
   for (int k = 1; k < 10; ++k) names.push_back("class " + std::to_string(k));
   const tasks::Detection task(data::box_targets(names, 4));
-  Inference inference(*model_, state_, {}, DType::f32, [&](const Tensor& output, const Tensor&) {
-    output.graph().output("decoded", task.decoded(output));
+  Inference inference(*model_, state_, {}, DType::f32, [&](const Traced& traced) {
+    traced.output.graph().output("decoded", task.decoded(traced.output));
   });
   const auto found = task.predict(inference.run(first_image())[1], 0, 0)->arrays();
   const Array &boxes = found[0].second, &scores = found[1].second, &labels = found[2].second;

@@ -12,7 +12,7 @@
 namespace fovea::data {
 namespace {
 
-constexpr std::string_view for_one_size = "crop:4,flip:0.5",
+constexpr std::string_view for_one_size = "crop:4,flip:0.5", for_clips = "crop:4",
                            for_sizes = "random-resized-crop,flip:0.5",
                            for_boxes = "scale-jitter,flip:0.5";
 
@@ -80,7 +80,7 @@ std::string Augmentation::usage() {
 
 std::string_view Augmentation::standard(const Dataset& samples) {
   const std::optional<Type> type = samples.typical_input();
-  if (type) return is_image(*type) ? for_one_size : "none";
+  if (type) return is_image(*type) ? for_one_size : is_clip(*type) ? for_clips : "none";
   return is_boxes(samples.targets().type) ? for_boxes : for_sizes;
 }
 

@@ -25,7 +25,8 @@ struct Augmentation {
   /// frames, or else first. Errors: usage, listing the known ones.
   static Augmentation parse(std::string_view text, std::string_view standard = "crop:4,flip:0.5");
   /// What is standard for these samples: crop:4,flip:0.5 for images of one size; for others
-  /// scale-jitter,flip:0.5 with boxes and random-resized-crop,flip:0.5 without; none for numbers.
+  /// scale-jitter,flip:0.5 with boxes and random-resized-crop,flip:0.5 without; crop:4 for clips,
+  /// which a flip may turn into others; none for numbers.
   static std::string_view standard(const Dataset& samples);
   /// What parse accepts, in one line: "none, standard (...), or a comma-separated list of resize,
   /// crop, ...".

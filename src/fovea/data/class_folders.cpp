@@ -28,13 +28,15 @@ void collect(FolderIndex& index, const fs::path& folder, const ClassFiles& files
         .with("try", "look for a symbolic link to a folder above it");
   }
   for (const auto& [name, is_folder] : index.list(folder)) {
-    if (files.takes(name)) {
+    if (files.takes(folder / name)) {
       into.push_back(front + name);
     } else if (is_folder) {
       collect(index, folder / name, files, front + name + "/", into, depth + 1);
     }
   }
 }
+
+}  // namespace
 
 std::optional<fs::path> find_folder(const fs::path& folder,
                                     std::initializer_list<std::string_view> names) {
@@ -44,7 +46,12 @@ std::optional<fs::path> find_folder(const fs::path& folder,
   return std::nullopt;
 }
 
-}  // namespace
+std::vector<std::string> files_below(FolderIndex& index, const fs::path& folder,
+                                     const ClassFiles& files) {
+  std::vector<std::string> found;
+  collect(index, folder, files, "", found);
+  return found;
+}
 
 std::string ClassFiles::layout() const {
   return fmt::format("one folder per class, FOLDER/CLASS/{}, or that in FOLDER/train, val and test",
@@ -72,7 +79,7 @@ FileList ClassSplit::list(const std::vector<std::string>& names) const {
 ClassSplit read_class_split(FolderIndex& index, const fs::path& folder, const ClassFiles& files) {
   ClassSplit split{.folder = folder, .classes = {}, .loose = {}};
   for (const auto& [name, is_folder] : index.list(folder)) {
-    if (files.takes(name)) {
+    if (files.takes(folder / name)) {
       split.loose.push_back(name);
     } else if (is_folder) {
       collect(index, folder / name, files, name + "/", split.classes[name]);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,7 +21,8 @@ struct ClassFiles {
   std::string file;      ///< one of them, in messages: "IMAGE"
   std::string plural;    ///< likewise: "images"
   std::string suffixes;  ///< likewise: ".png, .jpg, .jpeg or .webp"
-  std::function<bool(const std::filesystem::path& name)> takes;  ///< whether a file is one
+  /// Whether a file, or a folder, is one.
+  std::function<bool(const std::filesystem::path& file)> takes;
   std::function<std::shared_ptr<const Dataset>(FileList files, const Targets& targets)> make;
 
   /// "one folder per class, FOLDER/CLASS/IMAGE, or that in FOLDER/train, val and test"
@@ -51,6 +53,13 @@ struct ClassSplit {
   /// All of them; each target is the place of the class among `names`, which are sorted.
   FileList list(const std::vector<std::string>& names) const;
 };
+
+/// All files of a kind below a folder, relative to it, in byte order within each folder.
+std::vector<std::string> files_below(FolderIndex& index, const std::filesystem::path& folder,
+                                     const ClassFiles& files);
+/// The folder in `folder` that has the first of these names that is there.
+std::optional<std::filesystem::path> find_folder(const std::filesystem::path& folder,
+                                                 std::initializer_list<std::string_view> names);
 
 /// The parts of open_class_folders, for data sets with another layout above their classes.
 ClassSplit read_class_split(FolderIndex& index, const std::filesystem::path& folder,

@@ -43,12 +43,13 @@ Targets class_targets(std::vector<std::string> names) {
   return {.type = {DType::i64, Shape{}}, .names = std::move(names)};
 }
 
-Targets mask_targets(std::vector<std::string> names) {
+Targets mask_targets(std::vector<std::string> names, int axes) {
   if (names.empty() || std::ssize(names) > most_mask_classes) {
     throw Error(ErrorKind::usage, fmt::format("masks have 1 to {} classes", most_mask_classes))
         .with("found", std::to_string(names.size()));
   }
-  return {.type = {DType::u8, Shape{0, 0, 1}}, .names = std::move(names)};
+  return {.type = {DType::u8, axes == 3 ? Shape{0, 0, 0, 1} : Shape{0, 0, 1}},
+          .names = std::move(names)};
 }
 
 Targets box_targets(std::vector<std::string> names, int64_t capacity) {
@@ -62,6 +63,12 @@ Targets box_targets(std::vector<std::string> names, int64_t capacity) {
 
 Type target_type(const Targets& targets, const Type& input) {
   if (!lies_in_image(targets.type)) return targets.type;
+  if (targets.type.rank() == 4) {
+    if (input.dtype == DType::f32 && input.rank() == 4)
+      return {DType::u8, input.shape.slice(1).concat({1})};
+    throw Error(ErrorKind::usage, "masks of volumes need inputs f32[C, D, H, W]")
+        .with("found", to_string(input));
+  }
   if (!is_image(input)) {
     throw Error(ErrorKind::usage, is_mask(targets.type) ? "masks need images u8 or u16 [H, W, C]"
                                                         : "boxes need images u8 or u16 [H, W, C]")
@@ -283,9 +290,11 @@ Shape net_shape(const Type& input) {
   if (is_image(input)) {
     return {input.shape[2], input.shape[0], input.shape[1]};
   }
+  if (is_clip(input)) return {input.shape[3], input.shape[0], input.shape[1], input.shape[2]};
   if (input.dtype == DType::f32 && input.rank() >= 1) return input.shape;
   throw Error(ErrorKind::usage,
-              "data set: an input must be an image u8 or u16 [H, W, C], or f32[C, ...]")
+              "data set: an input must be an image u8 or u16 [H, W, C], a clip [T, H, W, C], or "
+              "f32[C, ...]")
       .with("found", to_string(input));
 }
 
@@ -422,12 +431,13 @@ ChannelStats channel_stats(const Dataset& dataset, int64_t maximum) {
   const Array first = dataset.sample(0).input;
   if (first.dtype() == DType::f32 && first.shape().rank() >= 2)
     return number_stats(dataset, first.dim(0), maximum);
-  if (!is_image({first.dtype(), first.shape()})) {
+  const Type type{first.dtype(), first.shape()};
+  if (!is_image(type) && !is_clip(type)) {
     throw Error(ErrorKind::usage,
                 "channel statistics need images u8 or u16 [H, W, C], or f32 [C, ...]")
         .with("found", describe(first));
   }
-  const auto channels = static_cast<size_t>(first.dim(2));
+  const auto channels = static_cast<size_t>(type.dim(type.rank() - 1));
   const bool deep = first.dtype() == DType::u16;
   ChannelSums all(channels);
   std::mutex guard;

@@ -165,7 +165,7 @@ struct DataSets {
 Type input_type(const Dataset& dataset);
 
 /// C, spatial...: the shape that a net sees of such an input. Errors: usage when it is neither an
-/// image u8 or u16 [H,W,C] nor f32[C, spatial...].
+/// image u8 or u16 [H,W,C], a clip [T,H,W,C] nor f32[C, spatial...].
 Shape net_shape(const Type& input);
 
 /// The class of sample `i`. Errors: usage when targets are not classes.

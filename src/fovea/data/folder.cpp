@@ -10,6 +10,7 @@
 #include "fovea/core/files.h"
 #include "fovea/core/text.h"
 #include "fovea/data/class_folders.h"
+#include "fovea/data/unlabelled.h"
 
 namespace fovea::data {
 namespace {
@@ -35,6 +36,29 @@ const ClassFiles& image_files() {
 
 DataSets open_folder(const fs::path& folder, std::shared_ptr<FolderIndex> index) {
   return open_class_folders(folder, image_files(), std::move(index));
+}
+
+DataSets open_images(const fs::path& folder, std::shared_ptr<FolderIndex> index) {
+  const std::string expected = "images anywhere below FOLDER, or in FOLDER/train, val and test";
+  require_folder(folder, expected);
+  if (!index) index = std::make_shared<FolderIndex>(folder);
+  const auto split = [&](const fs::path& part) -> std::shared_ptr<const Dataset> {
+    FileList list{.root = part, .paths = files_below(*index, part, image_files()), .targets = {}};
+    if (list.paths.empty())
+      throw bad_folder(part.string() + ": no images").with("expected", expected);
+    list.targets = Array(DType::u8, {std::ssize(list.paths), 0});
+    return std::make_shared<ImageFiles>(std::move(list), no_targets(DType::u8));
+  };
+  const auto train = find_folder(folder, {"train"}),
+             val = find_folder(folder, {"val", "valid", "validation"}),
+             test = find_folder(folder, {"test"});
+  const bool divided = train && (val || test);
+  DataSets sets{.name = "images",
+                .train = split(divided ? *train : folder),
+                .test = divided && test ? split(*test) : nullptr,
+                .index = index};
+  if (divided && val) sets.val = split(*val);
+  return with_test_split(std::move(sets));
 }
 
 namespace {

@@ -12,6 +12,12 @@ namespace fovea::data {
 DataSets open_folder(const std::filesystem::path& folder,
                      std::shared_ptr<FolderIndex> index = nullptr);
 
+/// Images anywhere below a folder, or below its folders train, val (or valid, validation) and test,
+/// without targets: for what is learned of inputs alone. Errors: data when the folder is missing or
+/// unreadable, or a part of it has no images.
+DataSets open_images(const std::filesystem::path& folder,
+                     std::shared_ptr<FolderIndex> index = nullptr);
+
 /// ImageNet as published: train/SYNSET/IMAGE, and val/ either the same or flat, with a list:
 /// val.txt ("ILSVRC2012_val_00000001.JPEG 65", classes counted from 0 in the order of the synsets)
 /// or LOC_val_solution.csv, in `folder` or in val/. Classes are named by LOC_synset_mapping.txt

@@ -17,6 +17,7 @@
 #include "fovea/core/parallel.h"
 #include "fovea/core/random.h"
 #include "fovea/core/timeline.h"
+#include "fovea/data/frames.h"
 
 namespace fovea::data {
 namespace {
@@ -317,6 +318,10 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   check_range("batch", options_.batch, 1, int64_t{1} << 31);
   check_range("workers", options_.workers, 0, max_workers);
   check_range("prefetch", options_.prefetch, 1, max_prefetch);
+  if (const std::optional<Type> own = dataset_->input()) {
+    for (auto* steps : {&options_.augment.before, &options_.augment.after})
+      *steps = steps_for(*own, std::move(*steps));
+  }
   minimum_ = minimum_of(options_);
   if (!options_.augment.batch.empty()) {
     throw Error(ErrorKind::usage,

@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <cctype>
 
+#include "fovea/data/clip.h"
 #include "fovea/data/sound.h"
+#include "fovea/data/volume.h"
 
 namespace fovea::data {
 namespace {
 
 ChoiceTable<ModalityEntry>& modality_table() {
-  static ChoiceTable<ModalityEntry> all("modality", {sound_entry()});
+  static ChoiceTable<ModalityEntry> all("modality", {sound_entry(), clip_entry(), volume_entry()});
   return all;
 }
 

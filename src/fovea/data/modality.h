@@ -29,7 +29,7 @@ class Modality {
   /// Whether this file (or folder) is one input, without reading it: by default by its suffix, in
   /// any case.
   virtual bool takes(const std::filesystem::path& file) const;
-  /// The type of every input, f32[C, spatial...].
+  /// The type of every input, f32[C, spatial...] or, of clips, u8 [T, H, W, C].
   virtual Type input() const = 0;
   /// The input that a file becomes, of that type and before normalisation. Errors: data when the
   /// file is missing, broken, or nothing that could be an input; each names the file.

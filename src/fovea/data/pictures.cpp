@@ -9,8 +9,10 @@
 
 #include "fovea/core/text.h"
 #include "fovea/data/boxes.h"
+#include "fovea/data/volume.h"
 #include "fovea/draw/boxes.h"
 #include "fovea/draw/classes.h"
+#include "fovea/images/resize.h"
 #include "fovea/images/samples.h"
 
 namespace fovea::data {
@@ -67,11 +69,28 @@ Image boxes_picture(const Image& picture, const Array& target,
 
 }  // namespace
 
+Image volume_overlay(const Image& picture, const Array& mask, int classes) {
+  const Array slices = middle_slices(mask.astype(DType::f32).reshaped(mask.shape().slice(0, 3)), 0);
+  Image shown = Image::black(static_cast<int>(slices.dim(0)), static_cast<int>(slices.dim(1)), 1);
+  for (int64_t i = 0; i < slices.numel();
+       ++i)  // what does not count becomes 255, which is no class
+    shown.pixels[static_cast<size_t>(i)] = static_cast<uint8_t>(static_cast<int>(slices.at(i)) - 1);
+  return draw::class_overlay(picture, resize(shown, picture.height, picture.width, Filter::nearest),
+                             draw::class_colors(classes));
+}
+
 Image input_picture(const Array& input, const Modality* modality) {
   return modality != nullptr ? modality->picture(input) : to_rgb(to_8_bits(to_picture(input)));
 }
 
-Image sample_picture(const Array& input, const Array& target, const Targets& targets) {
+Image sample_picture(const Array& input, const Array& target, const Targets& targets,
+                     const Modality* modality) {
+  if (modality != nullptr) {
+    const Image picture = modality->picture(input);
+    return is_mask(targets.type)
+               ? volume_overlay(picture, target, static_cast<int>(targets.names.size()))
+               : picture;
+  }
   Image picture = to_8_bits(to_picture(input));
   if (is_boxes(targets.type)) return boxes_picture(picture, target, targets.names);
   if (!is_mask(targets.type)) return picture;

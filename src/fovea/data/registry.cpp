@@ -10,6 +10,7 @@
 #include "fovea/core/text.h"
 #include "fovea/data/arrays.h"
 #include "fovea/data/cifar.h"
+#include "fovea/data/clips.h"
 #include "fovea/data/coco.h"
 #include "fovea/data/csv.h"
 #include "fovea/data/emnist.h"
@@ -21,6 +22,7 @@
 #include "fovea/data/synthetic.h"
 #include "fovea/data/tar.h"
 #include "fovea/data/voc.h"
+#include "fovea/data/volumes.h"
 #include "fovea/data/yolo.h"
 #include "fovea/downloads/download.h"
 
@@ -102,6 +104,7 @@ std::vector<Entry>& table() {
                   "--data kmnist:DIR"},
        {.name = "folder", .read_folders = open_folder, .place = "DIR"},
        {.name = "imagenet", .read_folders = open_imagenet, .place = "DIR"},
+       {.name = "images", .read_folders = open_images, .place = "DIR"},
        {.name = "masks", .read = open_masks, .place = "DIR"},
        {.name = "coco", .read = open_coco, .place = "DIR"},
        {.name = "yolo", .read = open_yolo, .place = "DIR"},
@@ -110,6 +113,8 @@ std::vector<Entry>& table() {
         .read = [](const fs::path& text) { return open_scenes(text.string()); },
         .place = "DATA"},
        {.name = "sound", .read_with = open_sound, .options = sound_options(), .place = "DIR"},
+       {.name = "clips", .read_with = open_clips, .options = clip_options(), .place = "DIR"},
+       {.name = "volumes", .read_with = open_volumes, .options = volume_options(), .place = "DIR"},
        {.name = "csv", .read = open_csv, .place = "FILE"},
        {.name = "tar", .read = open_tar, .place = "FILES"},
        {.name = "arrays",
@@ -197,7 +202,9 @@ DataSets read_with_options(const Entry& set, const std::string& text) {
     throw Error(error.kind(), error.headline())
         .with("known", join(known))
         .with("try", fmt::format("--data {}:{},{}={}", set.name, set.place, known[0],
-                                 to_string(set.options[0].default_value)));
+                                 set.options[0].default_value.index() == 0
+                                     ? "8"
+                                     : to_string(set.options[0].default_value)));
   }
   return set.read_with(expanded(place), values);
 }
@@ -279,7 +286,9 @@ std::string from_anywhere(std::string_view spec) {
   const auto [place, options] = known && set->read_with
                                     ? place_and_options(after)
                                     : std::pair(after, std::vector<std::string>());
-  std::string text = front + fs::absolute(place).lexically_normal().string();
+  const bool of_data = known && set->read_with && !exists(place, ErrorKind::data) &&
+                       find(place) != table().cend();  // clips:fashion-mnist
+  std::string text = front + (of_data ? place : fs::absolute(place).lexically_normal().string());
   for (const std::string& option : options) text += "," + option;
   return text;
 }

@@ -1,20 +1,22 @@
 #include "fovea/predict/evaluation.h"
 
 #include "fovea/data/loader.h"
-#include "fovea/tasks/task.h"
 
 namespace fovea {
 
 Evaluation::Evaluation(const nn::Module& model, State& state, const Normalization& normalization,
-                       std::vector<tasks::Metric> metrics,
-                       std::function<Tensor(const Tensor&)> decode, TestViews views)
+                       const tasks::Task& task, std::vector<tasks::Metric> metrics, bool decodes,
+                       TestViews views)
     : metrics_(std::move(metrics)),
-      decode_(std::move(decode)),
+      decodes_(decodes),
       inference_(
           model, state, normalization, DType::f32,
-          [this](const Tensor& output, const Tensor& targets) {
-            tasks::add_outputs(metrics_, output, targets);
-            if (decode_) output.graph().output("decoded", decode_(output));
+          [this, &task](const Traced& traced) {
+            const bool of_inputs = task.learns_inputs();
+            tasks::add_outputs(metrics_, traced.output, of_inputs ? traced.inputs : traced.targets);
+            if (!decodes_) return;
+            traced.output.graph().output("decoded",
+                                         tasks::decoded(task, traced.output, traced.inputs));
           },
           views) {}
 
@@ -33,7 +35,7 @@ tasks::Measures Evaluation::measure(std::shared_ptr<const data::Dataset> dataset
     if (each) {
       each({.first = measures.count(),
             .output = outputs.front(),
-            .decoded = decode_ ? outputs.back() : Array(),
+            .decoded = decodes_ ? outputs.back() : Array(),
             .targets = next->targets});
     }
     const auto first = outputs.begin() + 1;

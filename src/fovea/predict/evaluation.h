@@ -7,7 +7,7 @@
 
 #include "fovea/data/dataset.h"
 #include "fovea/predict/inference.h"
-#include "fovea/tasks/metric.h"
+#include "fovea/tasks/task.h"
 
 namespace fovea {
 
@@ -20,11 +20,11 @@ struct EvaluatedBatch {
 /// Measures a model: its output and the sums of metrics are one Program per batch shape.
 class Evaluation {
  public:
-  /// As Inference; `metrics` as from tasks::metrics. `decode`, as Task::decoded, computes further
-  /// results for `each` of `measure`.
+  /// As Inference; the metrics are those of the task, which must outlive it, as from
+  /// tasks::metrics. `decodes`: whether `each` of `measure` also gets what the task decodes.
   Evaluation(const nn::Module& model, State& state, const Normalization& normalization,
-             std::vector<tasks::Metric> metrics,
-             std::function<Tensor(const Tensor& output)> decode = nullptr, TestViews views = {});
+             const tasks::Task& task, std::vector<tasks::Metric> metrics, bool decodes = false,
+             TestViews views = {});
 
   /// Runs all of `dataset` through the model, in order, in batches of `batch`. A stop request ends
   /// it early with the results so far. `progress` is called after each batch with (done, total)
@@ -44,7 +44,7 @@ class Evaluation {
 
  private:
   std::vector<tasks::Metric> metrics_;
-  std::function<Tensor(const Tensor&)> decode_;
+  bool decodes_;
   Inference inference_;
 };
 

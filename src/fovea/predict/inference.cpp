@@ -5,6 +5,7 @@
 #include "fovea/core/error.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/images.h"
+#include "fovea/ops/shape_ops.h"
 #include "fovea/passes/tap.h"
 #include "fovea/runtime/nonfinite.h"
 
@@ -48,6 +49,11 @@ Tensor normalized_numbers(const Tensor& inputs, const Normalization& normalizati
 Tensor normalized(const Tensor& inputs, const Normalization& normalization) {
   if (!is_pixel(inputs.dtype()))
     return normalization.numbers ? normalized_numbers(inputs, normalization) : inputs;
+  if (inputs.rank() == 5) {  // clips: the frames of each below one another are an image
+    const Shape& s = inputs.shape();
+    const Tensor image = reshape(inputs, {s[0], s[1] * s[2], s[3], s[4]});
+    return reshape(normalized(image, normalization), {s[0], s[4], s[1], s[2], s[3]});
+  }
   const auto floats = [](const std::vector<double>& v) {
     return std::vector<float>(v.begin(), v.end());
   };
@@ -68,16 +74,18 @@ Inference::Inference(const nn::Module& model, State& state, Normalization normal
       head_(std::move(head)),
       views_(views) {}
 
-Tensor Inference::trace_model(Graph& graph, const Type& inputs) const {
-  const Tensor output = apply(model_, graph.input("inputs", inputs), normalization_, views_);
+Traced Inference::trace_model(Graph& graph, const Type& inputs) const {
+  const Tensor taken = normalized(graph.input("inputs", inputs), normalization_);
+  const Tensor output = views_.averaged(model_(views_.of(taken)));
   graph.output("output", output);
-  return output;
+  return {.inputs = taken, .output = output, .targets = {}};
 }
 
 std::shared_ptr<Graph> Inference::trace(const Type& inputs, const Type* targets) const {
   std::shared_ptr<Graph> graph = Graph::make(Mode::eval, accumulate_dtype(dtype_), model_.name());
-  const Tensor output = trace_model(*graph, inputs);
-  if (head_) head_(output, targets != nullptr ? graph->input("targets", *targets) : Tensor());
+  Traced traced = trace_model(*graph, inputs);
+  if (targets != nullptr) traced.targets = graph->input("targets", *targets);
+  if (head_) head_(traced);
   return graph;
 }
 

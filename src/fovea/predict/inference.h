@@ -20,9 +20,9 @@ struct Normalization {
   bool numbers = false;
 };
 
-/// An input of a graph as a model takes it: u8 or u16 [N, H, W, C] images are normalised, float [N,
-/// C, spatial] values are returned as they are, unless the normalisation is for numbers. Errors:
-/// usage when the number of channels is not the normalisation's.
+/// An input of a graph as a model takes it: u8 or u16 [N, H, W, C] images and [N, T, H, W, C] clips
+/// are normalised, float [N, C, spatial] values are returned as they are, unless the normalisation
+/// is for numbers. Errors: usage when the number of channels is not the normalisation's.
 Tensor normalized(const Tensor& inputs, const Normalization& normalization);
 
 /// The output of a model for an input of a graph: u8 or u16 [N, H, W, C] images are normalised
@@ -31,9 +31,14 @@ Tensor normalized(const Tensor& inputs, const Normalization& normalization);
 Tensor apply(const nn::Module& model, const Tensor& inputs, const Normalization& normalization,
              const TestViews& views = {});
 
-/// Computes more from a model's output: adds outputs to its graph. `targets` has no value if none
-/// are given.
-using Head = std::function<void(const Tensor& output, const Tensor& targets)>;
+/// A model in a graph: what it took, normalised, what it gives, and targets for the head, which
+/// have no value if none are given.
+struct Traced {
+  Tensor inputs, output, targets;
+};
+
+/// Computes more from a model's output: adds outputs to its graph.
+using Head = std::function<void(const Traced& traced)>;
 
 /// A model in use: eval mode, compiled once for each input shape. It refers to the model and State,
 /// which must outlive it, and sees what training does to them. For one thread at a time.
@@ -87,7 +92,7 @@ class Inference {
     bool named = false;             // all outputs of the model, but not the head's
     bool operator==(const Key&) const = default;
   };
-  Tensor trace_model(Graph& graph, const Type& inputs) const;
+  Traced trace_model(Graph& graph, const Type& inputs) const;
   Program compile(const Graph& graph) const;
 
   const nn::Module& model_;

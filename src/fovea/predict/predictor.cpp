@@ -57,7 +57,7 @@ Predictor::Predictor(ModelFile file, const std::string& source, const nn::Module
     input_ = *options.input;
     if (!file_.modality.empty()) {
       modality_ = data::make_modality(file_.modality);
-      if (const Type made = modality_->input(); made.shape != input_) {
+      if (const Type made = modality_->input(); data::net_shape(made) != input_) {
         throw Error(ErrorKind::model, "its modality makes other inputs than its net takes")
             .with("modality", fmt::format("{}: {}", file_.modality, to_string(made)))
             .with("net", to_string(input_));
@@ -101,16 +101,16 @@ std::shared_ptr<const data::Dataset> Predictor::prepared(
 void Predictor::use(const TestViews& views) {
   views_ = views;
   const Normalization normalization = this->normalization();
-  const auto decode = [this](const Tensor& output) { return task_->decoded(output); };
   inference_ = std::make_unique<Inference>(*model_, state_, normalization);
   decoding_ = std::make_unique<Inference>(
       *model_, state_, normalization, DType::f32,
-      [decode](const Tensor& output, const Tensor&) {
-        output.graph().output("decoded", decode(output));
+      [this](const Traced& traced) {
+        traced.output.graph().output("decoded",
+                                     tasks::decoded(*task_, traced.output, traced.inputs));
       },
       views);
-  evaluation_ = std::make_unique<Evaluation>(*model_, state_, normalization, tasks::metrics(*task_),
-                                             decode, views);
+  evaluation_ = std::make_unique<Evaluation>(*model_, state_, normalization, *task_,
+                                             tasks::metrics(*task_), true, views);
 }
 
 void Predictor::choose(const Arguments& chosen) {
@@ -178,8 +178,13 @@ std::unique_ptr<tasks::Prediction> Predictor::predict_tiled(const AnyImage& imag
       },
       image);
   const Array output = tiled_output(*inference_, pixels, tiling);
+  const Array all = pixels.reshaped(Shape{1}.concat(pixels.shape()));
+  const Normalization normalization{file_.preprocessing->mean, file_.preprocessing->std};
   const Array decoded = eval(
-      [&](const Tensors& outputs) { return Tensors{task_->decoded(outputs[0])}; }, {output})[0];
+      [&](const Tensors& given) {
+        return Tensors{tasks::decoded(*task_, given[0], normalized(given[1], normalization))};
+      },
+      {output, all})[0];
   return task_->predict(decoded, 0, maximum);
 }
 

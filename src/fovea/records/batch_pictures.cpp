@@ -105,8 +105,7 @@ std::optional<BatchPictures> save_batch(train::Trainer& trainer) {
           .epoch(0);
   const auto samples = setup.prepared(setup.split.train);
   const auto drawn = [&](const Array& input, const Array& target) {
-    return modality != nullptr ? modality->picture(input)
-                               : data::sample_picture(input, target, targets);
+    return data::sample_picture(input, target, targets, modality);
   };
   const auto drawn_mixed = [&](const Array& input) {
     const Normalization normalization = setup.normalization();

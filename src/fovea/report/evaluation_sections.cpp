@@ -86,6 +86,21 @@ void add_gallery(Page& page, const std::vector<Example>& examples, const std::st
   page.end_gallery();
 }
 
+void add_restored(Page& page, const std::vector<Restored>& examples) {
+  constexpr int side = 112;
+  page.gallery();
+  for (const Restored& example : examples) {
+    const bool wide = example.input.width > 2 * example.input.height;  // frames, slices
+    const Image pair =
+        draw::grid({{draw::scaled_to(example.input, wide ? 4 * side : side)},
+                    {draw::scaled_to(example.reconstruction, wide ? 4 * side : side)}},
+                   {.columns = wide ? 1 : 2, .scale = 1, .margin = 2});
+    const std::string text = fmt::format("mse {:.5f}", example.error);
+    page.picture(pair, fmt::format("{}: {}", example.name, text), text, size_t{48} << 10);
+  }
+  page.end_gallery();
+}
+
 }  // namespace
 
 std::string number_text(const std::optional<double>& value) {
@@ -131,6 +146,14 @@ void add_comparison(Page& page, const std::vector<Example>& examples) {
 
 void add_examples(Page& page, const Measured& measured) {
   if (!measured.compared.empty()) return add_comparison(page, measured.compared);
+  if (!measured.worst.empty()) {
+    page.section("Reconstructions");
+    page.paragraph("Each input, and beside it what the net gives back.");
+    page.heading("Largest errors");
+    add_restored(page, measured.worst);
+    page.heading("Others");
+    add_restored(page, measured.typical);
+  }
   if (measured.mistakes.empty() && measured.right.empty()) return;
   page.section("Examples");
   if (!measured.cam_layer.empty()) {
@@ -162,7 +185,8 @@ void add_insides(Page& page, Predictor& predictor, const Array* example) {
   }
   if (example == nullptr) return;
   page.heading("Feature maps");
-  if (is_pixel(example->dtype()) && (example->dim(3) == 1 || example->dim(3) == 3)) {
+  if (is_pixel(example->dtype()) && example->shape().rank() == 4 &&
+      (example->dim(3) == 1 || example->dim(3) == 3)) {
     page.picture(
         draw::scaled_to(to_8_bits(to_picture(example->reshaped(example->shape().slice(1)))), 112),
         "The first sample", "The first sample, as the net sees it");

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <span>
 
 #include "fovea/data/order.h"
 #include "fovea/data/pictures.h"
@@ -12,6 +13,7 @@
 #include "fovea/images/codec.h"
 #include "fovea/images/samples.h"
 #include "fovea/tasks/classification.h"
+#include "fovea/tasks/reconstruction.h"
 
 namespace fovea::report {
 namespace {
@@ -104,7 +106,8 @@ std::vector<Example> compare(Predictor& predictor, const data::Dataset& samples,
          .target = data::target_text(sample.target, samples.targets()),
          .prediction = {},
          .picture = draw::scaled_to(
-             to_rgb(data::sample_picture(sample.input, sample.target, samples.targets())),
+             to_rgb(data::sample_picture(sample.input, sample.target, samples.targets(),
+                                         samples.modality().get())),
              readable),
          .explained = {},
          .predicted = to_rgb(decode_image(std::as_bytes(std::span(png)), "the prediction"))});
@@ -150,6 +153,24 @@ std::string add_maps(const std::vector<Verdict>& verdicts, std::vector<Example>&
   return layer;
 }
 
+/// What the net gives back for these samples.
+std::vector<Restored> restored(std::span<const std::pair<double, int64_t>> errors,
+                               Predictor& predictor, const data::Dataset& samples) {
+  const auto modality = samples.modality();
+  std::vector<Restored> all;
+  for (const auto& [error, index] : errors) {
+    const Array input = samples.sample(index).input;
+    const auto said = predictor.predict(input.reshaped(Shape{1}.concat(input.shape())));
+    const auto& given = dynamic_cast<const tasks::ReconstructionPrediction&>(*said[0]);
+    all.push_back({.name = samples.name(index),
+                   .error = error,
+                   .input = data::input_picture(input, modality.get()),
+                   .reconstruction = modality ? modality->picture(given.reconstruction)
+                                              : draw::input_image(given.reconstruction, {0, 1})});
+  }
+  return all;
+}
+
 bool shows_pictures(const data::Dataset& samples) {
   if (samples.modality()) return true;
   const std::optional<Type> input = samples.typical_input();
@@ -159,6 +180,14 @@ bool shows_pictures(const data::Dataset& samples) {
 }  // namespace
 
 void Results::add(const EvaluatedBatch& batch, const tasks::Task& task) {
+  if (task.learns_inputs()) {
+    for (int64_t i = 0; i < batch.decoded.dim(0); ++i) {
+      const auto said = task.predict(batch.decoded, i, 0);
+      if (const auto* given = dynamic_cast<const tasks::ReconstructionPrediction*>(said.get()))
+        errors.emplace_back(given->mse, batch.first + i);
+    }
+    return;
+  }
   if (task.name() != tasks::Classification::id) return;
   const int64_t classes = batch.decoded.dim(1) / 2;  // a probability and a logit of each
   for (int64_t i = 0; i < batch.decoded.dim(0); ++i) {
@@ -203,6 +232,14 @@ Measured describe(Predictor& predictor, const Results& results, int64_t mistakes
                  .tables = results.tables,
                  .calibration = calibration_of(results.verdicts)};
   if (!shows_pictures(samples)) return shown;
+  if (!results.errors.empty()) {
+    auto errors = results.errors;
+    const size_t few = std::min(errors.size(), static_cast<size_t>(mistakes / 2));
+    shown.typical = restored(std::span(errors).first(few), predictor, samples);
+    std::ranges::stable_sort(errors, std::greater());
+    shown.worst = restored(std::span(errors).first(few), predictor, samples);
+    return shown;
+  }
   if (results.verdicts.empty()) {
     shown.compared = compare(predictor, samples, mistakes, stop);
     return shown;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fovea/data/dataset.h"
@@ -26,8 +27,10 @@ struct Results {
   tasks::Numbers numbers = {};
   std::vector<tasks::Table> tables = {};
   std::vector<Verdict> verdicts = {};  ///< of classifiers, one per sample
+  /// Of nets that learn their inputs: the squared error of each sample, and its index.
+  std::vector<std::pair<double, int64_t>> errors = {};
 
-  /// Adds the verdicts of one batch of an evaluation whose task is `task`.
+  /// Adds the verdicts or errors of one batch of an evaluation whose task is `task`.
   void add(const EvaluatedBatch& batch, const tasks::Task& task);
 };
 
@@ -52,6 +55,13 @@ struct Example {
   Image predicted;  ///< the same with the prediction, if that is about places in it
 };
 
+/// One input that a net gives back.
+struct Restored {
+  std::string name;  ///< of its file, or "sample 7"
+  double error = 0;  ///< the mean squared difference
+  Image input, reconstruction;
+};
+
 /// Samples whose probabilities for the predicted class are alike.
 struct CalibrationBin {
   int64_t count = 0;
@@ -70,6 +80,8 @@ struct Measured {
   std::vector<Example> mistakes = {}, right = {};
   /// Of tasks about places in pictures, such as detection: samples evenly spaced in the split.
   std::vector<Example> compared = {};
+  /// Of nets that learn their inputs: those with the largest errors, and some of the others.
+  std::vector<Restored> worst = {}, typical = {};
   std::string cam_layer = {};  ///< whose Grad-CAM the examples have; "" for none
 };
 

@@ -10,5 +10,6 @@ Entry regression_entry();
 Entry multilabel_entry();
 Entry segmentation_entry();
 Entry detection_entry();
+Entry reconstruction_entry();
 
 }  // namespace fovea::tasks

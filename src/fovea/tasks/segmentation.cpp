@@ -9,6 +9,7 @@
 
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
+#include "fovea/data/pictures.h"
 #include "fovea/draw/classes.h"
 #include "fovea/ops/activation.h"
 #include "fovea/ops/arithmetic.h"
@@ -30,15 +31,16 @@ bool are_masks(const data::Targets& targets) {
   return data::is_mask(targets.type) && !targets.names.empty();
 }
 
-/// The masks [N, H, W, 1] of the pixels that `output` is of, in f32: 1 + the class, or 0.
+/// The masks [N, spatial, 1] of the pixels that `output` is of, in f32: 1 + the class, or 0.
 Tensor stored_classes(const Tensor& output, const Tensor& masks) {
   Tensor stored = masks;
-  for (int axis = 1; axis <= 2 && output.rank() == 4; ++axis) {
+  for (int axis = 1; axis + 1 < output.rank() && output.rank() == masks.rank(); ++axis) {
     const int64_t wanted = output.dim(axis + 1), begin = (masks.dim(axis) - wanted) / 2;
     if (masks.dim(axis) > wanted) stored = slice(stored, axis, begin, begin + wanted);
   }
-  if (output.rank() == 4 && stored.dim(1) == output.dim(2) && stored.dim(2) == output.dim(3))
-    return cast(reshape(stored, {stored.dim(0), stored.dim(1), stored.dim(2)}), DType::f32);
+  const Shape places = stored.shape().slice(0, stored.rank() - 1);
+  if (output.rank() == masks.rank() && places.slice(1) == output.shape().slice(2))
+    return cast(reshape(stored, places), DType::f32);
   throw Error(ErrorKind::usage, "segment: the net does not give logits for the pixels of a mask")
       .with("output", to_string(output.type()))
       .with("masks", to_string(masks.type()))
@@ -47,10 +49,17 @@ Tensor stored_classes(const Tensor& output, const Tensor& masks) {
 
 Tensor labels_of(const Tensor& stored) { return cast(stored - 1, DType::i64); }
 
-/// 1 at the class of each pixel that counts: [N, K, H, W] of the logits' type.
+/// 1 at the class of each pixel that counts: [N, K, spatial] of the logits' type.
 Tensor one_hot_of(const Tensor& output, const Tensor& stored) {
   const int64_t classes = output.dim(1);
   return slice(one_hot(cast(stored, DType::i64), classes + 1, output.dtype()), 1, 1, classes + 1);
+}
+
+/// The axes of the pixels of `output` [N, K, spatial].
+std::vector<int> pixel_axes(const Tensor& output) {
+  std::vector<int> axes;
+  for (int axis = 2; axis < output.rank(); ++axis) axes.push_back(axis);
+  return axes;
 }
 
 /// One weight per class, as a constant of this shape and the logits' type.
@@ -61,7 +70,11 @@ Tensor constant_of(const std::vector<double>& weights, const Shape& shape, const
 Tensor focal(const Tensor& output, const Tensor& stored, const std::vector<double>& weights) {
   const Tensor log_p = log_softmax(output), miss = 1 - exp(log_p);
   Tensor counted = one_hot_of(output, stored);
-  if (!weights.empty()) counted = counted * constant_of(weights, {1, output.dim(1), 1, 1}, output);
+  if (!weights.empty()) {
+    Shape shape{1, output.dim(1)};
+    for (int axis = 2; axis < output.rank(); ++axis) shape = shape.concat({1});
+    counted = counted * constant_of(weights, shape, output);
+  }
   // A batch without any pixel that counts has a loss of 0.
   return -sum(counted * miss * miss * log_p) / maximum(sum(counted), 1e-6);
 }
@@ -257,15 +270,22 @@ std::vector<Metric> Segmentation::metrics() const {
 
 Tensor Segmentation::explained(const Tensor& output, const std::optional<Region>& region) const {
   const Tensor logits = cast(output, DType::f32);
-  const int64_t height = logits.dim(2), width = logits.dim(3);
   if (!region) {
+    const Shape places = logits.shape().slice(2);
     const Tensor predicted =
-        one_hot(reshape(argmax(logits), {logits.dim(0), height, width}), logits.dim(1), DType::f32);
-    const Tensor pixels = sum(predicted, {2, 3}, true), some = minimum(pixels, 1);
+        one_hot(reshape(argmax(logits), logits.shape().slice(0, 1).concat(places)), logits.dim(1),
+                DType::f32);
+    const std::vector<int> axes = pixel_axes(logits);
+    const Tensor pixels = sum(predicted, axes, true), some = minimum(pixels, 1);
     const Tensor weights =
-        predicted / maximum(pixels, 1) + (1 - some) * (1.0 / static_cast<double>(height * width));
-    return sum(logits * weights, {2, 3});
+        predicted / maximum(pixels, 1) + (1 - some) * (1.0 / static_cast<double>(places.numel()));
+    return sum(logits * weights, axes);
   }
+  if (logits.rank() != 4) {
+    throw Error(ErrorKind::usage, "explain: places are of images, not of volumes")
+        .with("output", to_string(output.type()));
+  }
+  const int64_t height = logits.dim(2), width = logits.dim(3);
   const Region& r = *region;
   if (r.top < 0 || r.left < 0 || r.bottom > height || r.right > width || r.top >= r.bottom ||
       r.left >= r.right) {
@@ -287,13 +307,14 @@ Tensor Segmentation::decoded(const Tensor& output) const {
 
 std::unique_ptr<Prediction> Segmentation::predict(const Array& decoded, int64_t i, int64_t) const {
   auto prediction = std::make_unique<MaskPrediction>();
-  Image& classes = prediction->classes;
-  classes = Image::black(static_cast<int>(decoded.dim(1)), static_cast<int>(decoded.dim(2)), 1);
-  const auto count = static_cast<int64_t>(classes.pixels.size());
+  const Shape places = decoded.shape().slice(1);
+  const int64_t count = places.numel();
+  prediction->mask = Array(DType::u8, places);
+  const std::span<uint8_t> mask = prediction->mask.data<uint8_t>();
   std::vector<int64_t> pixels(static_cast<size_t>(outputs()));
   for (int64_t p = 0; p < count; ++p) {
     const auto k = static_cast<size_t>(decoded.data<int64_t>()[static_cast<size_t>(i * count + p)]);
-    classes.pixels[static_cast<size_t>(p)] = static_cast<uint8_t>(k);
+    mask[static_cast<size_t>(p)] = static_cast<uint8_t>(k);
     ++pixels[k];
   }
   for (size_t k = 0; k < pixels.size(); ++k) {
@@ -304,16 +325,20 @@ std::unique_ptr<Prediction> Segmentation::predict(const Array& decoded, int64_t 
 }
 
 Cells Segmentation::scored(const Array& decoded, const Array& targets, int64_t i) const {
-  const int64_t height = decoded.dim(1), width = decoded.dim(2);
-  const int64_t top = (targets.dim(1) - height) / 2, left = (targets.dim(2) - width) / 2;
+  const Shape predicted = decoded.shape().slice(1), masks = targets.shape().slice(1);
   int64_t right = 0, all = 0;
-  for (int64_t y = 0; y < height; ++y) {
-    for (int64_t x = 0; x < width; ++x) {
-      const double stored = targets.at((i * targets.dim(1) + top + y) * targets.dim(2) + left + x);
-      if (stored == 0) continue;
-      ++all;
-      right += decoded.at((i * height + y) * width + x) == stored - 1;
+  for (int64_t p = 0; p < predicted.numel(); ++p) {
+    int64_t rest = p, place = 0, stride = 1;  // of the pixel in the mask, whose centre is predicted
+    for (int axis = predicted.rank() - 1; axis >= 0; --axis) {
+      const int64_t before = (masks[axis] - predicted[axis]) / 2;
+      place += (before + rest % predicted[axis]) * stride;
+      rest /= predicted[axis];
+      stride *= masks[axis];
     }
+    const double stored = targets.at(i * masks.numel() + place);
+    if (stored == 0) continue;
+    ++all;
+    right += decoded.at(i * predicted.numel() + p) == stored - 1;
   }
   Cells cells{
       {"pixel_accuracy",
@@ -337,12 +362,25 @@ Cells MaskPrediction::cells() const {
   return cells;
 }
 
+std::vector<std::pair<std::string, Array>> MaskPrediction::arrays() const {
+  if (mask.shape().rank() == 2) return {};
+  return {{"mask", mask}};
+}
+
 std::vector<PredictedPicture> MaskPrediction::pictures(const ShownInput& shown) const {
-  const Image mask = spread(classes, shown);
+  if (mask.shape().rank() == 3) {
+    Array stored = mask.clone();
+    for (uint8_t& k : stored.data<uint8_t>()) ++k;
+    return {{"overlay", png_bytes(data::volume_overlay(shown.picture, stored,
+                                                       static_cast<int>(shares.size())))}};
+  }
+  Image classes = Image::black(static_cast<int>(mask.dim(0)), static_cast<int>(mask.dim(1)), 1);
+  std::ranges::copy(mask.data<uint8_t>(), classes.pixels.begin());
+  const Image spread_classes = spread(classes, shown);
   std::vector<PaletteColor> colors = draw::class_colors(static_cast<int>(shares.size()));
-  const Image overlay = draw::class_overlay(shown.picture, mask, colors);
+  const Image overlay = draw::class_overlay(shown.picture, spread_classes, colors);
   colors.resize(256, {224, 224, 192});  // of 255, what the net did not see
-  return {{"mask", palette_png_bytes(mask, colors)}, {"overlay", png_bytes(overlay)}};
+  return {{"mask", palette_png_bytes(spread_classes, colors)}, {"overlay", png_bytes(overlay)}};
 }
 
 }  // namespace fovea::tasks

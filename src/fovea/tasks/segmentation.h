@@ -5,20 +5,24 @@
 
 namespace fovea::tasks {
 
-/// The classes of an image's pixels.
+/// The classes of an image's pixels, or of a volume's voxels.
 struct MaskPrediction : Prediction {
-  Image classes;   ///< 1 channel: the index of each pixel's class
+  Array mask;      ///< u8 [H, W] or [D, H, W]: the index of each pixel's class
   Numbers shares;  ///< of each class: the fraction of the pixels
 
   std::string text() const override;  ///< the classes that occur, the most frequent first
   Json json() const override;         ///< {"classes": [{"name": ..., "share": ...}, ...]}
   Cells cells() const override;       ///< the shares by name
-  /// "mask", a PNG with a palette whose indices are the classes, and "overlay".
+  /// Of images: "mask", a PNG with a palette whose indices are the classes, and "overlay". Of
+  /// volumes "overlay", on the slices that their modality draws.
   std::vector<PredictedPicture> pictures(const ShownInput& shown) const override;
+  /// Of volumes: "mask".
+  std::vector<std::pair<std::string, Array>> arrays() const override;
 };
 
-/// A class for each pixel: masks u8[H,W,1] (see data::is_mask) and outputs [N, K, H, W], logits. An
-/// output smaller than the mask is of the central pixels. Losses, alone or as a sum:
+/// A class for each pixel: masks u8[H,W,1], or u8[D,H,W,1] of volumes (see data::is_mask), and
+/// outputs [N, K, H, W], or [N, K, D, H, W], logits. An output smaller than the mask is of the
+/// central pixels. Losses, alone or as a sum:
 ///
 ///   cross-entropy  of all pixels, weighted by class (the default)
 ///   dice           the mean over classes of 1 - dice of probabilities and mask (see dice_loss)

@@ -7,6 +7,7 @@
 
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
+#include "fovea/ops/shape_ops.h"
 #include "fovea/tasks/builtin.h"
 
 namespace fovea::tasks {
@@ -16,7 +17,7 @@ constexpr std::string_view metric_scope = "metrics";
 
 std::vector<Entry>& table() {
   static std::vector<Entry> all{classification_entry(), regression_entry(), multilabel_entry(),
-                                segmentation_entry(), detection_entry()};
+                                segmentation_entry(),   detection_entry(),  reconstruction_entry()};
   return all;
 }
 
@@ -138,7 +139,11 @@ data::DataSets sets_for(std::string_view name, data::DataSets sets) {
   for (const data::DataSets& other : sets.others) {
     if (entry->fits(other.targets())) return other;
   }
-  return sets;
+  return entry->sets ? entry->sets(sets) : sets;
+}
+
+Tensor decoded(const Task& task, const Tensor& output, const Tensor& inputs) {
+  return task.decoded(task.learns_inputs() ? concat({output, inputs}, 1) : output);
 }
 
 void add_metric(std::string_view task, std::function<Metric(const data::Targets&)> make) {

@@ -47,6 +47,10 @@ class Task {
   virtual int64_t outputs() const = 0;
   /// Whether a model's output [N, ...] has as many: by default along axis 1.
   virtual bool takes(const Tensor& output) const;
+  /// Whether outputs are compared with the net's inputs: `target` of losses and metrics are these,
+  /// as the net takes them, whatever targets the data have. Then outputs() is 0: a net has as many
+  /// as its inputs have channels, and `decoded` gets outputs followed by inputs along axis 1.
+  virtual bool learns_inputs() const { return false; }
   /// Checks the values of targets, beyond their type. Errors: data for one that the task cannot
   /// learn. By default all are accepted.
   virtual void check(const data::Dataset& samples) const;
@@ -99,9 +103,11 @@ struct Entry {
   /// The targets for a net of `outputs` outputs whose weights alone are known, and the `names` of
   /// its classes, as far as these are. None: those of a classifier.
   std::function<data::Targets(int64_t outputs, std::vector<std::string> names)> targets = {};
+  /// Any data sets as ones that it can learn; none: it needs targets of its own kind.
+  std::function<data::DataSets(const data::DataSets&)> sets = {};
 };
 
-/// The table, built-in ones first: classify, regress, multilabel, segment, detect.
+/// The table, built-in ones first: classify, regress, multilabel, segment, detect, reconstruct.
 const std::vector<Entry>& list();
 
 /// Adds a task of your own. Not thread-safe: call it before anything is built. Errors: usage when
@@ -117,6 +123,9 @@ std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets,
 /// The choices of all tasks.
 std::vector<Argument> choices();
 
+/// What the task's predictions are made from, for a net's output and the inputs that it took.
+Tensor decoded(const Task& task, const Tensor& output, const Tensor& inputs);
+
 /// See Entry::targets. Errors: usage for an unknown task, with the nearest.
 data::Targets targets_of_net(std::string_view task, int64_t outputs,
                              std::vector<std::string> names);
@@ -125,7 +134,7 @@ data::Targets targets_of_net(std::string_view task, int64_t outputs,
 std::vector<std::string> numbered(std::vector<std::string> names, int64_t count);
 
 /// `sets` as the task of that name learns them: where it cannot learn their targets, but those of
-/// one of the `others`, that one; else, and for "", `sets`.
+/// one of the `others`, that one, or what the task makes of any; else, and for "", `sets`.
 data::DataSets sets_for(std::string_view name, data::DataSets sets);
 
 /// The losses of a task that --loss names, joined by "+"; "": none, for the default. Errors: usage

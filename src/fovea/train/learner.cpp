@@ -10,7 +10,7 @@ Learner::Learner(const Setup& setup)
     : setup_(setup),
       steps_(setup.groups.changes().size() + 1),
       averages_(setup.settings),
-      evaluation_(*setup.model, state_, setup.normalization(), setup.metrics) {
+      evaluation_(*setup.model, state_, setup.normalization(), *setup.task, setup.metrics) {
   nn::declare(state_, *setup.model, static_cast<uint64_t>(setup.settings.seed));
   setup.optimizer->declare(state_);
   if (setup.step_options(0).dtype == DType::f16) scaler_.emplace(state_);

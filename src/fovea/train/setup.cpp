@@ -117,9 +117,10 @@ void require_spread(std::vector<double>& std, std::string_view what,
 }
 
 /// How the data's images become the net's inputs: resized if sizes differ, normalised as for the
-/// initial weights or by the data's own statistics. None for numbers.
+/// initial weights or by the data's own statistics, or left from 0 to 1 if the net learns to give
+/// them back. None for numbers.
 std::optional<Preprocessing> preprocessing_of(const Settings& settings, const Shape& input,
-                                              const data::Dataset& samples,
+                                              const data::Dataset& samples, bool learns_inputs,
                                               const std::optional<Preprocessing>& learned,
                                               std::vector<std::string>& notes) {
   const std::optional<Type> type = samples.input();
@@ -140,6 +141,7 @@ std::optional<Preprocessing> preprocessing_of(const Settings& settings, const Sh
     if (data::is_boxes(samples.targets().type)) p.letterbox = letterbox_gray;
   }
   for (const auto& step : augmentation_of(settings, samples).before) step->prepare_likewise(p);
+  if (learns_inputs) return p;
   if (learned && learned->channels == p.channels) {
     p.filter = learned->filter;
     p.mean = learned->mean;
@@ -156,10 +158,16 @@ std::optional<Preprocessing> preprocessing_of(const Settings& settings, const Sh
   return p;
 }
 
-/// By which numbers inputs of a modality are normalised: those of the training data.
-data::ChannelStats statistics_of(const data::Dataset& samples, std::vector<std::string>& notes) {
+/// By which numbers inputs of a modality are normalised: those of the training data, or for pixels
+/// that the net learns to give back 0 and 1.
+data::ChannelStats statistics_of(const data::Dataset& samples, bool learns_inputs,
+                                 std::vector<std::string>& notes) {
   const std::shared_ptr<const data::Modality> modality = samples.modality();
   if (!modality || !modality->normalizes()) return {};
+  if (const Type input = modality->input(); learns_inputs && is_pixel(input.dtype)) {
+    const auto channels = static_cast<size_t>(data::net_shape(input)[0]);
+    return {.mean = std::vector<double>(channels, 0), .std = std::vector<double>(channels, 1)};
+  }
   constexpr int64_t inputs_measured = 2000;
   data::ChannelStats stats = data::channel_stats(samples, inputs_measured);
   require_spread(stats.std, "inputs", notes);
@@ -216,6 +224,11 @@ models::Config configured(const Settings& settings, int64_t outputs, const Shape
       .with("data", to_string(input));
 }
 
+/// As many numbers as the task needs or, if it learns the inputs, as many channels as these have.
+int64_t outputs_for(const tasks::Task& task, const Shape& input) {
+  return task.learns_inputs() ? input[0] : task.outputs();
+}
+
 /// The configuration of the caller's net. Errors: usage when it has no choices to make, or does not
 /// give `outputs` numbers for an input.
 models::Config configuration_of(const nn::Module& net, const Settings& settings,
@@ -228,7 +241,8 @@ models::Config configuration_of(const nn::Module& net, const Settings& settings,
   }
   const Shape one = Shape{1}.concat(input);
   const Tensor output = nn::trace(net, one)->output("output");
-  if (task.takes(output)) return {.outputs = task.outputs(), .input = input, .module = true};
+  if (task.takes(output))
+    return {.outputs = outputs_for(task, input), .input = input, .module = true};
   throw Error(ErrorKind::usage,
               fmt::format("{} gives {} for one sample, but the task needs {} numbers", net.name(),
                           to_string(output.shape()), task.outputs()))
@@ -325,15 +339,15 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
       monitored(tasks::monitored(metrics, settings.monitor)),
       input(input_of(settings, *sets.train, net)),
       start(initial_weights(settings, input)),
-      preprocessing(preprocessing_of(settings, input, *sets.train,
+      preprocessing(preprocessing_of(settings, input, *sets.train, task->learns_inputs(),
                                      start.preprocessing ? start.preprocessing : known, notes)),
       modality(sets.train->modality()),
-      statistics(statistics_of(*sets.train, notes)),
+      statistics(statistics_of(*sets.train, task->learns_inputs(), notes)),
       split(divided(settings, sets)),
       class_weights(tasks::class_weights(settings.class_weights, *task, *split.train)),
       optimizer(optim::parse(settings.optimizer, settings.weight_decay)),
       config(net != nullptr ? configuration_of(*net, settings, *task, input)
-                            : configured(settings, task->outputs(), input)),
+                            : configured(settings, outputs_for(*task, input), input)),
       model(models::given_or_made(net, settings.model, from_arguments(to_arguments(config)))),
       head(net != nullptr ? models::ArrayNames() : models::head(settings.model, config)),
       groups(settings, *model, head) {
@@ -436,6 +450,7 @@ StepOptions Setup::step_options(size_t phase) const {
                                 .losses = tasks::parse_losses(settings.loss, *task)};
   StepOptions options{.normalization = normalization(),
                       .mixing = {augmentation().batch, {DType::f32, input}, sets.targets()},
+                      .learns_inputs = task->learns_inputs(),
                       .loss = [task = task.get(), loss](
                                   const Tensor& output,
                                   const Tensor& given) { return task->loss(output, given, loss); },
@@ -485,6 +500,8 @@ std::shared_ptr<const data::Dataset> Setup::prepared(
 }
 
 Type Setup::inputs(int64_t n) const {
+  const std::optional<Type> own = sets.train->input();
+  if (own && data::is_clip(*own)) return {own->dtype, Shape{n}.concat(own->shape)};
   return preprocessing ? Type{sets.train->dtype(), {n, input[1], input[2], input[0]}}
                        : Type{DType::f32, Shape{n}.concat(input)};
 }

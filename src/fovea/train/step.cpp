@@ -28,8 +28,9 @@ const Array& output(const Program& program, const std::vector<Array>& outputs,
 
 /// The shape of the inputs once they are normalised.
 Shape net_shape(const Array& inputs) {
-  const Shape& s = inputs.shape();
-  return is_pixel(inputs.dtype()) ? Shape{s[0], s[3], s[1], s[2]} : s;
+  if (!is_pixel(inputs.dtype())) return inputs.shape();
+  return inputs.shape().slice(0, 1).concat(
+      data::net_shape({inputs.dtype(), inputs.shape().slice(1)}));
 }
 
 bool is_gradient(std::string_view name) { return name.starts_with(gradient_name("")); }
@@ -52,9 +53,9 @@ std::shared_ptr<Graph> TrainStep::trace(const Type& inputs, const Type& targets)
   std::shared_ptr<Graph> graph =
       Graph::make(Mode::train, accumulate_dtype(options_.dtype), model_.name());
   graph->freeze(options_.frozen);
-  const data::BatchTensors batch =
-      options_.mixing.trace({normalized(graph->input("inputs", inputs), options_.normalization),
-                             graph->input("targets", targets)});
+  const Tensor given = normalized(graph->input("inputs", inputs), options_.normalization);
+  const data::BatchTensors batch = options_.mixing.trace(
+      {given, options_.learns_inputs ? given : graph->input("targets", targets)});
   const Tensor output = model_(batch.inputs);
   const auto loss_of = [&](const Tensor& x) {
     return options_.loss ? options_.loss(x, batch.targets) : cross_entropy(x, batch.targets);

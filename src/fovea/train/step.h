@@ -9,6 +9,7 @@ namespace fovea::train {
 struct StepOptions {
   Normalization normalization = {};  ///< of images; not used for float inputs
   data::Mixing mixing = {};          ///< of normalised inputs and their targets
+  bool learns_inputs = false;  ///< outputs are compared with the inputs, before these are mixed
   /// The loss of an output, a scalar; by default the cross-entropy of logits with labels or shares.
   std::function<Tensor(const Tensor& output, const Tensor& targets)> loss = {};
   std::vector<tasks::Metric> metrics = {};  ///< measured on each batch, as mixed

@@ -446,9 +446,8 @@ void Trainer::test(Result& result) {
   learner_->step().memory() = {};  // makes room for the weights of the file
   load_weights(*setup_.model, state(), load_model(folder_ / "best.safetensors").weights);
   const TestViews views = TestViews::parse(setup_.settings.tta);
-  Evaluation evaluation(
-      *setup_.model, state(), setup_.normalization(), setup_.metrics,
-      [this](const Tensor& output) { return setup_.task->decoded(output); }, views);
+  Evaluation evaluation(*setup_.model, state(), setup_.normalization(), *setup_.task,
+                        setup_.metrics, true, views);
   evaluation.share(learner_->step().memory());
   const int64_t batch = evaluation_batch(setup_.settings.batch) / views.count();
   const tasks::Measures measures =

@@ -44,5 +44,6 @@ TransformEntry trivial_augment_entry();
 // Batches.
 TransformEntry mixup_entry();
 TransformEntry cutmix_entry();
+TransformEntry noise_entry();
 
 }  // namespace fovea::data
