@@ -105,7 +105,7 @@ HWY_INLINE void fetch_run(std::span<const Step> steps, DType dtype, const Destin
 /// Called, not inlined: it would be compiled for each length of runs.
 template <class T, int vectors>
 HWY_NOINLINE void finish_run(std::span<const Step> steps, std::byte* y, const Destination& d,
-                           float* sums) {
+                             float* sums) {
   for (const Step& step : steps)
     finish_step<T, vectors>(step, d, sums, &step == &steps.back() ? as<T>(y) : nullptr);
 }
