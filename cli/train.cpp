@@ -284,8 +284,7 @@ int report(const train::Result& result, const Display& display, const report::Re
   if (!page.empty()) console.result("report         " + page + "\n");
   const std::string model = shell_word((result.folder / "best.safetensors").string());
   console.note("\nnext\n  fovea eval --model " + model + " --data " + shell_word(display.data) +
-               "\n  fovea predict --model " + model + " FILE...\n  fovea summary --model " +
-               model);
+               "\n  fovea predict --model " + model + " FILE...\n  fovea summary --model " + model);
   return code;
 }
 

@@ -46,8 +46,8 @@ class Scenes : public Dataset {
   Targets targets_;
 };
 
-/// 40,000 scenes to train on and 1,000 to test on, of the training and test pictures of the data set
-/// of that name: with masks, and in `others` the same scenes with boxes. Errors: as open and
+/// 40,000 scenes to train on and 1,000 to test on, of the training and test pictures of the data
+/// set of that name: with masks, and in `others` the same scenes with boxes. Errors: as open and
 /// Scenes.
 DataSets open_scenes(std::string_view spec);
 
