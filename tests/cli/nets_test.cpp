@@ -137,7 +137,7 @@ TEST(Nets, AvailableLayersAreListed) {
             nlohmann::json({{"name", "mode"},
                             {"type", "word"},
                             {"default", "nearest"},
-                            {"words", {"nearest", "bilinear"}}}));
+                            {"words", {"nearest", "linear", "bilinear", "trilinear"}}}));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "error_text.h"
 #include "fovea/core/files.h"
+#include "fovea/core/text.h"
 #include "fovea/models/layer_kinds.h"
 #include "fovea/models/selection.h"
 #include "fovea/nn.h"
@@ -69,12 +70,14 @@ TEST(NetFile, ExamplesEqualTheModelsOfTheRegistry) {
     const char* name;
     int64_t parameters;
   };
-  for (const Expected& e : {Expected{"small_cnn", 545290}, Expected{"resnet18_cifar", 11173962}}) {
+  for (const Expected& e : {Expected{"small_cnn", 545290}, Expected{"resnet18_cifar", 11173962},
+                            Expected{"fcn_1d", 265994}}) {
     const auto code = make(e.name), text = make("", example(e.name));
     EXPECT_EQ(text->name(), e.name);
     EXPECT_EQ(elements(text->parameters()), e.parameters) << e.name;
     EXPECT_EQ(names(*text), names(*code));
-    const Array a = logits(*code, {3, 32, 32}), b = logits(*text, {3, 32, 32});
+    const Shape input = entry(e.name).input;
+    const Array a = logits(*code, input), b = logits(*text, input);
     ASSERT_EQ(a.shape(), b.shape());
     for (int64_t i = 0; i < a.numel(); ++i) EXPECT_EQ(a.at(i), b.at(i)) << e.name;
   }
@@ -82,6 +85,15 @@ TEST(NetFile, ExamplesEqualTheModelsOfTheRegistry) {
   EXPECT_EQ(config.choices.number("dropout"), 0.2);  // in both, and for --dropout
   EXPECT_EQ(
       configure("", {.choices = {{"dropout", 0}}, .net = config.net}).choices.number("dropout"), 0);
+}
+
+TEST(NetFile, InceptionTimeCanBeWrittenAsText) {
+  const auto code = make("inception_time"), text = make("", example("inception_time"));
+  EXPECT_EQ(elements(text->parameters()), elements(code->parameters()));
+  const auto macs = [](const nn::Module& net) {
+    return summarize(*nn::trace(net, {1, 1, 128}), names(net)).macs;
+  };
+  EXPECT_EQ(macs(*text), macs(*code));
 }
 
 TEST(NetFile, EveryBlockHasItsNumberOfParameters) {
@@ -152,6 +164,114 @@ TEST(NetFile, NormsWithoutWeightsAndFractionalUpsampling) {
       << refusal(R"({ type = "Upsample", scale_factor = 0 },)");
 }
 
+/// The shape that the layers give for one input.
+Shape shape_of(const std::string& input, const std::string& layers) {
+  const auto net = made("input = " + input + "\nlayers = [\n" + layers +
+                        R"(, { name = "last", type = "Identity" },
+      "Flatten", { type = "Linear", out_features = "classes" } ])");
+  const Shape one =
+      Shape{1}.concat(configure("", with("input = " + input + "\nlayers = []")).input);
+  const auto graph = nn::trace(*net, one);
+  for (const Node& node : graph->nodes()) {
+    if (node.op.name() == "reshape") return node.input(0).shape();
+  }
+  return {};
+}
+
+TEST(NetFile, LayersOfSeriesAndVolumes) {
+  const std::string series = "[2, 40]", volume = "[1, 6, 8, 10]";
+  EXPECT_EQ(
+      shape_of(series, R"({ type = "Conv1d", out_channels = 4, kernel_size = 5, stride = 2 })"),
+      (Shape{1, 4, 18}));
+  EXPECT_EQ(shape_of(volume, R"({ type = "Conv3d", out_channels = 4, kernel_size = [1, 3, 5] })"),
+            (Shape{1, 4, 6, 6, 6}));
+  EXPECT_EQ(shape_of(volume, R"({ type = "MaxPool3d", kernel_size = [1, 2, 2] })"),
+            (Shape{1, 1, 6, 4, 5}));
+  EXPECT_EQ(shape_of(series, R"({ type = "AdaptiveAvgPool1d", output_size = 1 })"),
+            (Shape{1, 2, 1}));
+  EXPECT_EQ(
+      shape_of(
+          volume,
+          R"({ type = "ConvTranspose3d", out_channels = 2, kernel_size = 3, stride = 2, padding = 1, output_padding = 1, bias = false })"),
+      (Shape{1, 2, 12, 16, 20}));
+  // A causal convolution of WaveNet's kind.
+  EXPECT_EQ(shape_of(series, R"({ type = "Pad", padding = 8, padding_end = 0 },
+                                { type = "Conv1d", out_channels = 4, kernel_size = 2, dilation = 8 })"),
+            (Shape{1, 4, 40}));
+  EXPECT_EQ(shape_of(volume, R"({ type = "Pad", padding = [0, 1, 2], mode = "replicate" })"),
+            (Shape{1, 1, 6, 10, 14}));
+  // Max unpooling puts values back into maps of the size before pooling.
+  EXPECT_EQ(shape_of("[1, 8, 8]",
+                     R"({ name = "conv", type = "Conv2d", out_channels = 3, kernel_size = 2 },
+      { type = "MaxPool2d", kernel_size = 3 },
+      { type = "MaxUnpool2d", kernel_size = 3, from = "conv" })"),
+            (Shape{1, 3, 7, 7}));
+  EXPECT_EQ(error_text(ErrorKind::usage,
+                       [&] { shape_of(series, R"({ type = "MaxPool2d", kernel_size = 2 })"); })
+                .substr(0, 10),
+            "max_pool2d");
+}
+
+TEST(NetFile, MaxUnpoolingKeepsEachMaximumInItsPlace) {
+  const auto net = made(R"(input = [1, 4]
+layers = [ { name = "x", type = "Identity" },
+           { type = "MaxPool1d", kernel_size = 2 },
+           { type = "MaxUnpool1d", kernel_size = 2, from = "x" },
+           "Flatten", { name = "fc", type = "Linear", out_features = "classes" } ])");
+  const auto graph = nn::trace(*net, {1, 1, 4});
+  Tensor unpooled;
+  for (const Node& node : graph->nodes()) {
+    if (node.op.name() == "max_unpool") unpooled = node.output(0);
+  }
+  graph->output("unpooled", unpooled);
+  State state;
+  nn::declare(state, *net, 1);
+  const Program program(*graph);
+  Memory memory;
+  const Array x = Array::of(std::vector<float>{3, 1, -2, -1}, {1, 1, 4});
+  const Array y = program.run(memory, state, {{"input", x}})[1];
+  EXPECT_EQ(std::vector<float>(y.data<float>().begin(), y.data<float>().end()),
+            (std::vector<float>{3, 0, 0, -1}));
+}
+
+TEST(NetFile, OutputsHaveNames) {
+  const std::string text = R"(input = [1, 8, 8]
+layers = [
+  { name = "conv", type = "Conv2d", out_channels = 2, kernel_size = 3, output = "maps" },
+  { name = "aux", from = "conv", output = "aux1", layers = [
+    "Flatten", { type = "Linear", out_features = "classes" } ] },
+  { name = "head", from = "conv", layers = [
+    "Flatten", { type = "Linear", out_features = "classes" } ] },
+])";
+  const auto net = made(text);
+  const auto names_of = [&](Mode mode, bool wanted) {
+    const auto graph = Graph::make(mode);
+    if (wanted) graph->add_side_outputs();
+    graph->output("output", (*net)(graph->input("input", {DType::f32, {2, 1, 8, 8}})));
+    std::vector<std::string> names;
+    for (const auto& [name, id] : graph->outputs()) names.push_back(name);
+    std::ranges::sort(names);
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names_of(Mode::train, false), (Names{"aux1", "output"}));  // which has a loss
+  EXPECT_EQ(names_of(Mode::eval, false), (Names{"output"}));
+  EXPECT_EQ(names_of(Mode::eval, true), (Names{"aux1", "maps", "output"}));
+  const auto message = [&](const std::string& from, const std::string& to, ErrorKind kind) {
+    std::string changed = text;
+    changed.replace(changed.find(from), from.size(), to);
+    return error_text(kind, [&] { made(changed); });
+  };
+  EXPECT_EQ(message("\"aux1\"", "\"maps\"", ErrorKind::model),
+            "the output name \"maps\" is taken\n  at      net.aux (net.toml:4)");
+  EXPECT_EQ(message("\"maps\"", "\"output\"", ErrorKind::model),
+            "the output name \"output\" is taken\n  at      net.conv (net.toml:3)");
+  EXPECT_EQ(message("\"maps\"", "\"aux2\"", ErrorKind::usage),
+            "the auxiliary output \"aux2\" is [2, 6, 6] instead of [10], one number per class\n"
+            "  at      net.conv (net.toml:3)\n"
+            "  try     a name that does not begin with \"aux\"");
+}
+
 TEST(NetFile, NamesAreIndicesByDefault) {
   EXPECT_EQ(names(*made(small(R"({ type = "Conv2d", out_channels = 2, kernel_size = 3 }, "ReLU",
                                  { layers = [{ type = "Linear", out_features = 3, bias = false, repeat = 2 }] },
@@ -182,11 +302,11 @@ TEST(NetFile, OptionsOverrideTheText) {
 std::string around(const LayerKind& kind) {
   const Shape& input = kind.example.input;
   const bool vector = input.rank() == 1;
-  return "input = [" + std::to_string(input[0]) + ", " +
-         (vector ? "1, 1" : std::to_string(input[1])) +
-         (vector ? "" : ", " + std::to_string(input[2])) +
-         "]\nlayers = [\n{ name = \"stem\", type = \"" + (vector ? "Flatten" : "Identity") +
-         "\" }, \"ReLU\",\n" + kind.example.layer +
+  std::vector<std::string> sizes;
+  for (const int64_t size : input) sizes.push_back(std::to_string(size));
+  if (vector) sizes.insert(sizes.end(), {"1", "1"});
+  return "input = [" + join(sizes) + "]\nlayers = [\n{ name = \"stem\", type = \"" +
+         (vector ? "Flatten" : "Identity") + "\" }, \"ReLU\",\n" + kind.example.layer +
          ",\n\"Flatten\", { type = \"Linear\", out_features = \"classes\" } ]";
 }
 
@@ -299,7 +419,7 @@ TEST(NetFile, ShapesThatDoNotFitNameTheLine) {
 TEST(NetFile, MistakesNameTheLineAndWhatIsAccepted) {
   EXPECT_EQ(says(small("{ name = \"c\", type = \"Conv2D\", out_channels = 4 },")),
             "unknown layer type \"Conv2D\"\n"
-            "  nearest Conv2d\n"
+            "  nearest Conv2d, Conv1d, Conv3d\n"
             "  at      net.toml:3\n"
             "  try     fovea layers, which lists all");
   EXPECT_EQ(says(small("\n\"Relu\",")),
@@ -342,7 +462,8 @@ TEST(NetFile, MistakesNameTheLineAndWhatIsAccepted) {
             "ConvNormAct: bias must be true or false, not 1\n"
             "  at      net.0 (net.toml:3)");
   EXPECT_EQ(says(small("{ type = \"Upsample\", scale_factor = 2, mode = \"cubic\" },")),
-            "Upsample: mode must be \"nearest\" or \"bilinear\", not \"cubic\"\n"
+            "Upsample: mode must be \"nearest\", \"linear\", \"bilinear\" or \"trilinear\", not "
+            "\"cubic\"\n"
             "  at      net.0 (net.toml:3)");
   EXPECT_EQ(says(small("{ name = \"a\", type = \"ReLU\" },\n{ name = \"a\", type = \"ReLU\" },")),
             "two layers are named \"a\"\n"

@@ -16,6 +16,13 @@ auto build(const Plan&... plan) {
   };
 }
 
+/// Whether an output of this name is that of an auxiliary head, with a loss of its own in training.
+inline bool is_auxiliary(std::string_view name) { return name.starts_with("aux"); }
+
+/// Where the graph has side outputs, names a value of the net; in a training graph only that of an
+/// auxiliary head.
+void add_named_output(const std::string& name, const Tensor& value);
+
 /// Where the graph has side outputs, adds the output of an auxiliary head for `x` under that name.
 void add_side_output(const std::string& name, const nn::Module& head, const Tensor& x);
 

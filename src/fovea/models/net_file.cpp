@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <sstream>
 
 #include <toml++/toml.h>
 
 #include "fovea/core/files.h"
 #include "fovea/core/text.h"
+#include "fovea/models/families.h"
 #include "fovea/models/layer_kinds.h"
 #include "fovea/nn.h"
 
@@ -28,8 +31,25 @@ struct Reading {
   size_t layers = 0;
   int depth = 0;
 
+  std::set<std::string> outputs = {};  ///< of layers, by name
+
   Where where(const toml::node& node) const { return {file, node.source().begin.line}; }
+  void add_output(const std::string& name, const Shape& shape);
 };
+
+/// Errors: model for a name that is taken; usage for an auxiliary head of another size than the
+/// net's output, whose loss is the task's.
+void Reading::add_output(const std::string& name, const Shape& shape) {
+  constexpr std::string_view own[] = {"out", "output", "loss", "weighted_loss"};
+  if (std::ranges::count(own, name) > 0 || !outputs.insert(name).second)
+    throw bad(fmt::format("the output name \"{}\" is taken", name));
+  const Shape wanted{1, config.outputs};
+  if (!is_auxiliary(name) || shape == wanted) return;
+  throw Error(ErrorKind::usage,
+              fmt::format("the auxiliary output \"{}\" is {} instead of [{}], one number per class",
+                          name, to_string(shape.slice(1)), config.outputs))
+      .with("try", "a name that does not begin with \"aux\"");
+}
 
 bool is_name(const std::string& text) {
   const auto fits = [](char c) {
@@ -122,7 +142,7 @@ ArgumentValue read_argument(const toml::node& node, const Argument& argument,
 }
 
 /// What every layer may have besides the arguments of its kind.
-const std::vector<std::string> common_keys{"type", "name", "from", "repeat"};
+const std::vector<std::string> common_keys{"type", "name", "from", "repeat", "output"};
 const Argument repeat_argument{
     .name = "repeat", .type = ArgumentType::integer, .minimum = 1, .maximum = 1000};
 
@@ -166,7 +186,8 @@ void require_known_keys(const LayerKind& kind, const toml::table& given, Reading
 struct Item {
   const toml::table* table;  ///< null where there is only a type
   const LayerKind* kind;
-  std::string name;  ///< "" for its index in the list
+  std::string name;    ///< "" for its index in the list
+  std::string output;  ///< what its output is called outside the net, "" if it is not seen there
   int64_t repeat = 1;
 
   const toml::node* get(std::string_view key) const {
@@ -175,7 +196,7 @@ struct Item {
 };
 
 Item read_item(const toml::node& node) {
-  Item item{.table = node.as_table(), .kind = nullptr, .name = {}};
+  Item item{.table = node.as_table(), .kind = nullptr, .name = {}, .output = {}};
   std::optional<std::string> type = node.value_exact<std::string>();
   if (!item.table && !type) {
     throw bad("a layer must be a table, { type = \"Conv2d\", ... }, or a type in quotes, \"ReLU\"");
@@ -195,6 +216,10 @@ Item read_item(const toml::node& node) {
     item.repeat = std::get<int64_t>(times);
     if (item.repeat > 1 && item.kind->merges)
       throw bad(item.kind->choice.name + " cannot be repeated");
+  }
+  if (const toml::node* output = item.get("output")) {
+    item.output = read_name(*output);
+    if (item.repeat > 1) throw bad("a layer that is repeated has no output of its own");
   }
   return item;
 }
@@ -219,10 +244,12 @@ class Sequential : public nn::Module {
     std::string name;
     Where where;
     std::vector<size_t> from;  ///< 0: the list's input; i: layer i - 1
+    std::string output;        ///< a name for its output in the net's graph, or ""
     std::unique_ptr<nn::Module> module;
   };
 
   static Tensor run(const Layer& layer, const Tensors& values);
+  static Tensor computed(const Layer& layer, const Tensors& values);
   void add(const toml::node& node, Reading& reading, Tensors& values);
   void add_one(const Item& item, Layer layer, Reading& reading, Tensors& values);
   std::vector<size_t> sources(const Item& item) const;
@@ -243,6 +270,12 @@ Tensor Sequential::read(const toml::array& list, Reading& reading, const Tensor&
 }
 
 Tensor Sequential::run(const Layer& layer, const Tensors& values) {
+  const Tensor output = computed(layer, values);
+  if (!layer.output.empty()) add_named_output(layer.output, output);
+  return output;
+}
+
+Tensor Sequential::computed(const Layer& layer, const Tensors& values) {
   const Tensor& first = values[layer.from[0]];
   const auto* merge = dynamic_cast<const Merge*>(layer.module.get());
   if (merge == nullptr) return (*layer.module)(first);
@@ -261,6 +294,7 @@ void Sequential::add(const toml::node& node, Reading& reading, Tensors& values) 
       Layer layer{.name = item.name.empty() ? std::to_string(layers_.size()) : item.name + number,
                   .where = where,
                   .from = {layers_.size()},
+                  .output = item.output,
                   .module = nullptr};
       name = layer.name;
       require_new(layer.name);
@@ -295,6 +329,8 @@ void Sequential::add_one(const Item& item, Layer layer, Reading& reading, Tensor
     --reading.depth;
     layer.module = std::move(inner);
   }
+  reading.line = layer.where;
+  if (!item.output.empty()) reading.add_output(item.output, values.back().shape());
   if (x.graph().nodes().size() > max_operations) {
     throw bad(fmt::format("a net may have at most {} operations", max_operations));
   }
@@ -354,8 +390,9 @@ void Sequential::require_new(const std::string& name) const {
 void Sequential::require_used() {
   std::vector<bool> used(layers_.size() + 1);
   used.back() = true;
-  for (const Layer& layer : layers_) {
-    for (size_t i : layer.from) used[i] = true;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    for (size_t source : layers_[i].from) used[source] = true;
+    if (!layers_[i].output.empty()) used[i + 1] = true;
   }
   for (size_t i = 0; i < layers_.size(); ++i) {
     if (used[i + 1]) continue;
@@ -379,6 +416,14 @@ toml::table parse(const NetText& net) {
   }
 }
 
+/// The layer types that `init` may name.
+const std::map<std::string, void (*)(nn::Module&, const nn::Initializer&)> initialized{
+    {"Conv1d", nn::initialize<nn::Conv1d>},
+    {"Conv2d", nn::initialize<nn::Conv2d>},
+    {"Conv3d", nn::initialize<nn::Conv3d>},
+    {"Linear", nn::initialize<nn::Linear>},
+};
+
 /// Sets the initialisers of the layer types that `init` names. Errors: model.
 void initialize(nn::Module& root, const toml::table& init) {
   for (const auto& [key, node] : init) {
@@ -388,14 +433,13 @@ void initialize(nn::Module& root, const toml::table& init) {
     if (std::ranges::count(nn::init::names(), *rule) == 0)
       throw unknown_name("initialiser", *rule, nn::init::names(), ErrorKind::model);
     const nn::Initializer weight = nn::init::by_name(*rule);
-    if (kind == "Conv2d") {
-      nn::initialize<nn::Conv2d>(root, weight);
-    } else if (kind == "Linear") {
-      nn::initialize<nn::Linear>(root, weight);
-    } else {
-      throw unknown_name("layer type in init", kind, std::vector<std::string>{"Conv2d", "Linear"},
-                         ErrorKind::model);
+    const auto layer = initialized.find(kind);
+    if (layer == initialized.end()) {
+      std::vector<std::string> kinds;
+      for (const auto& [name, apply] : initialized) kinds.push_back(name);
+      throw unknown_name("layer type in init", kind, kinds, ErrorKind::model);
     }
+    layer->second(root, weight);
   }
 }
 

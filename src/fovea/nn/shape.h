@@ -1,6 +1,7 @@
 #pragma once
 
 #include "fovea/nn/module.h"
+#include "fovea/ops/pad.h"
 #include "fovea/ops/shape_ops.h"
 #include "fovea/ops/shuffle.h"
 
@@ -21,6 +22,19 @@ class Flatten : public Module {
 
  private:
   int from_;
+};
+
+/// pad as a module: x [N, C, spatial] with a border around its spatial axes.
+class Pad : public Module {
+ public:
+  Pad(const Scope& scope, Padding padding, PadMode mode = PadMode::constant, double value = 0)
+      : Module(scope), padding_(std::move(padding)), mode_(mode), value_(value) {}
+  Tensor forward(Tensor x) const override { return pad(x, padding_, mode_, value_); }
+
+ private:
+  Padding padding_;
+  PadMode mode_;
+  double value_;
 };
 
 /// permute as a module: axis i of the result is axis axes[i] of x.

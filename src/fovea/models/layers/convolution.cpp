@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "fovea/models/layers/rows.h"
 #include "fovea/nn/conv.h"
 #include "fovea/nn/linear.h"
@@ -16,15 +18,24 @@ Padding padding(const Arguments& a) {
   return {dims(a, "padding")};
 }
 
-LayerKind conv2d() {
-  return row<nn::Conv2d>(
-      {.name = "Conv2d",
+/// "2-D".
+template <int Axes>
+std::string dimensions() {
+  return std::to_string(Axes) + "-D";
+}
+
+template <int Axes>
+LayerKind convolution() {
+  const std::string name = fmt::format("Conv{}d", Axes);
+  return row<nn::Conv<Axes>>(
+      {.name = name,
        .arguments = {channels("out_channels"), sizes("kernel_size"), sizes("stride", 1),
                      padding_or_word(), sizes("dilation", 1),
                      integer("groups", max_channels, int64_t{1}), flag("bias", true),
                      inferred("in_channels")},
-       .help = "2-D convolution"},
-      {R"({ type = "Conv2d", out_channels = 32, kernel_size = 3, padding = 1 })", {3, 8, 8}},
+       .help = dimensions<Axes>() + " convolution"},
+      {fmt::format("{{ type = \"{}\", out_channels = 32, kernel_size = 3, padding = 1 }}", name),
+       maps<Axes>(3)},
       [](const Shape& x, const Arguments& a) {
         return std::tuple(a.integer("in_channels", channels_of(x)), a.integer("out_channels"),
                           nn::ConvOptions{.kernel = dims(a, "kernel_size"),
@@ -36,16 +47,18 @@ LayerKind conv2d() {
       });
 }
 
-LayerKind conv_transpose2d() {
-  return row<nn::ConvTranspose2d>(
-      {.name = "ConvTranspose2d",
+template <int Axes>
+LayerKind transposed_convolution() {
+  const std::string name = fmt::format("ConvTranspose{}d", Axes);
+  return row<nn::ConvTranspose<Axes>>(
+      {.name = name,
        .arguments = {channels("out_channels"), sizes("kernel_size"), sizes("stride", 1),
                      sizes("padding", 0, 0), sizes("output_padding", 0, 0), sizes("dilation", 1),
                      integer("groups", max_channels, int64_t{1}), flag("bias", true),
                      inferred("in_channels")},
-       .help = "2-D transposed convolution, for learned upsampling"},
-      {R"({ type = "ConvTranspose2d", out_channels = 16, kernel_size = 2, stride = 2 })",
-       {32, 4, 4}},
+       .help = dimensions<Axes>() + " transposed convolution, for learned upsampling"},
+      {fmt::format("{{ type = \"{}\", out_channels = 16, kernel_size = 2, stride = 2 }}", name),
+       maps<Axes>(32, 4)},
       [](const Shape& x, const Arguments& a) {
         return std::tuple(a.integer("in_channels", channels_of(x)), a.integer("out_channels"),
                           nn::ConvTransposeOptions{.kernel = dims(a, "kernel_size"),
@@ -61,7 +74,12 @@ LayerKind conv_transpose2d() {
 }  // namespace
 
 std::vector<LayerKind> convolutions() {
-  return {conv2d(), conv_transpose2d(),
+  return {convolution<1>(),
+          convolution<2>(),
+          convolution<3>(),
+          transposed_convolution<1>(),
+          transposed_convolution<2>(),
+          transposed_convolution<3>(),
           row<nn::Linear>(
               {.name = "Linear",
                .arguments = {channels("out_features"), flag("bias", true), inferred("in_features")},

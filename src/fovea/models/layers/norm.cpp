@@ -1,4 +1,7 @@
 #include "fovea/nn/norm.h"
+
+#include <fmt/format.h>
+
 #include "fovea/models/layers/rows.h"
 
 namespace fovea::models::layers {
@@ -35,15 +38,30 @@ nn::GroupNormOptions group_norm_options(const Arguments& a) {
   return {.eps = a.number("eps"), .affine = a.flag("affine")};
 }
 
+template <int Axes>
+LayerKind instance_norm(const std::string& whose) {
+  const std::string name = fmt::format("InstanceNorm{}d", Axes);
+  return row<nn::InstanceNorm>(
+      {.name = name,
+       .arguments = {eps(), flag("affine", false)},
+       .help = "Normalisation of each channel of " + whose},
+      {fmt::format("{{ type = \"{}\", affine = true }}", name), maps<Axes>(16)},
+      [](const Shape& x, const Arguments& a) {
+        return std::tuple(channels_of(x), group_norm_options(a));
+      });
+}
+
 }  // namespace
 
 std::vector<LayerKind> norms() {
   return {
+      batch_norm<nn::BatchNorm1d>(
+          "BatchNorm1d", "Batch normalisation of feature vectors, or of the channels of series",
+          {R"({ type = "BatchNorm1d", momentum = "none" })", {64}}),
       batch_norm<nn::BatchNorm2d>("BatchNorm2d", "Batch normalisation of feature maps",
                                   {R"({ type = "BatchNorm2d", momentum = 0.01 })", {16, 8, 8}}),
-      batch_norm<nn::BatchNorm1d>("BatchNorm1d",
-                                  "Batch normalisation of feature vectors, usually after Linear",
-                                  {R"({ type = "BatchNorm1d", momentum = "none" })", {64}}),
+      batch_norm<nn::BatchNorm3d>("BatchNorm3d", "Batch normalisation of volumes and clips",
+                                  {R"({ type = "BatchNorm3d", momentum = 0.01 })", maps<3>(16)}),
       row<nn::GroupNorm>(
           {.name = "GroupNorm",
            .arguments = {integer("num_groups", max_channels), eps(), flag("affine", true)},
@@ -52,13 +70,9 @@ std::vector<LayerKind> norms() {
           [](const Shape& x, const Arguments& a) {
             return std::tuple(a.integer("num_groups"), channels_of(x), group_norm_options(a));
           }),
-      row<nn::InstanceNorm2d>({.name = "InstanceNorm2d",
-                               .arguments = {eps(), flag("affine", false)},
-                               .help = "Normalisation of each channel of each image"},
-                              {R"({ type = "InstanceNorm2d", affine = true })", {16, 8, 8}},
-                              [](const Shape& x, const Arguments& a) {
-                                return std::tuple(channels_of(x), group_norm_options(a));
-                              }),
+      instance_norm<1>("each series"),
+      instance_norm<2>("each image"),
+      instance_norm<3>("each volume"),
       row<nn::LayerNorm>({.name = "LayerNorm",
                           .arguments = layer_norm_arguments(1e-5),
                           .help = "Normalisation over the last axis"},

@@ -41,6 +41,11 @@ Argument sizes(std::string name, int64_t default_value, double minimum = 1);
 
 /// The channels of an input. Errors: usage when it has none.
 int64_t channels_of(const Shape& input);
+/// The shape of an example's feature maps over `Axes` axes: [channels, size, ...].
+template <int Axes>
+Shape maps(int64_t channels, int64_t size = 8) {
+  return Shape{channels}.concat(Shape(std::vector<int64_t>(Axes, size)));
+}
 inline Dims dims(const Arguments& a, std::string_view name) { return Dims(a.integers(name)); }
 
 /// A layer whose constructor takes its scope and the tuple that `arguments` returns for the input's
