@@ -28,11 +28,13 @@ LIFTED = {"resnet34_cifar", "resnet50_cifar", "resnet50", "resnext50_32x4d", "vg
           "inception_v3", "inception_v3 aux", "densenet121", "mobilenet_v1", "mobilenet_v2", "shufflenet_v2_x0_5",
           "efficientnet_lite0", "regnet_y_400mf", "unet", "fcn_resnet50", "fcn_resnet50 aux", "deeplabv3_resnet50",
           "deeplabv3_mobilenet_v3_large aux", "lraspp_mobilenet_v3_large", "m5", "m5_small", "r3d_18",
-          "mc3_18", "r2plus1d_18", "unet_3d"}
+          "mc3_18", "r2plus1d_18", "unet_3d",
+          "resnet_1d", "resnet_1d multivariate", "inception_time", "inception_time multivariate"}
 
 # Spatial axes and channels of the inputs of nets that do not take colour pictures.
 INPUTS = {"lenet5": (2, 1), "unet_paper": (2, 1), "m5": (1, 1), "m5_small": (1, 1), "wavenet": (1, 1),
-          "unet_3d": (3, 1), "r3d_18": (3, 3), "mc3_18": (3, 3), "r2plus1d_18": (3, 3)}
+          "unet_3d": (3, 1), "r3d_18": (3, 3), "mc3_18": (3, 3), "r2plus1d_18": (3, 3), "fcn_1d": (1, 1), "resnet_1d": (1, 1),
+          "resnet_1d multivariate": (1, 3), "inception_time": (1, 1), "inception_time multivariate": (1, 3)}
 
 # A model, the side of its images, and whether it is also trained.
 FAMILIES = {
@@ -48,6 +50,13 @@ FAMILIES = {
         ("lenet5", 32, True),
     ],
     "airbench": [("airbench94", 32, True)],
+    "series": [
+        ("fcn_1d", 50, True),
+        ("resnet_1d", 50, True),
+        ("resnet_1d multivariate", 40, True),
+        ("inception_time", 50, True),
+        ("inception_time multivariate", 24, True),
+    ],
     "resnet_cifar": [
         ("resnet18_cifar", 32, True),
         ("resnet34_cifar", 32, True),
@@ -146,7 +155,7 @@ def draw_of(net, side, channels, axes):
 def family(rows):
     tensors = {}
     for model, side, trained in rows:
-        name, aux = model.split(" ")[0], model.endswith(" aux")
+        name, aux = model.removesuffix(" aux"), model.endswith(" aux")
         net = nets.filled(name, aux=aux)
         axes, channels = INPUTS.get(name, (2, 3))
         by = 2.0 if model in LIFTED else 0.0

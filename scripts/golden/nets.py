@@ -480,6 +480,97 @@ class UNet3d(nn.Module):
         return self.outc.conv(x)
 
 
+class SeriesConvNorm(nn.Module):
+    def __init__(self, fan_in, fan_out, kernel, bias=True):
+        super().__init__()
+        self.conv, self.bn = nn.Conv1d(fan_in, fan_out, kernel, padding="same", bias=bias), nn.BatchNorm1d(fan_out)
+
+    def forward(self, x):
+        return self.bn(self.conv(x))
+
+
+class Fcn1d(nn.Module):
+    """Wang et al. 2016, section II.B."""
+
+    def __init__(self, channels=1, classes=10):
+        super().__init__()
+        self.block1, self.block2, self.block3 = SeriesConvNorm(channels, 128, 8), SeriesConvNorm(128, 256, 5), SeriesConvNorm(256, 128, 3)
+        self.fc = nn.Linear(128, classes)
+
+    def forward(self, x):
+        for block in self.block1, self.block2, self.block3:
+            x = relu(block(x))
+        return self.fc(x.mean(2))
+
+
+class SeriesShortcut(nn.Module):
+    def __init__(self, fan_in, fan_out):
+        super().__init__()
+        if fan_in != fan_out:
+            self.conv = nn.Conv1d(fan_in, fan_out, 1)
+        self.bn = nn.BatchNorm1d(fan_out)
+
+    def forward(self, x):
+        return self.bn(self.conv(x) if hasattr(self, "conv") else x)
+
+
+class SeriesBlock(nn.Module):
+    def __init__(self, fan_in, fan_out):
+        super().__init__()
+        self.layer1, self.layer2, self.layer3 = (
+            SeriesConvNorm(a, fan_out, k) for a, k in [(fan_in, 8), (fan_out, 5), (fan_out, 3)])
+        self.shortcut = SeriesShortcut(fan_in, fan_out)
+
+    def forward(self, x):
+        return relu(self.layer3(relu(self.layer2(relu(self.layer1(x))))) + self.shortcut(x))
+
+
+class ResNet1d(nn.Module):
+    """Wang et al. 2016, section II.C."""
+
+    def __init__(self, channels=1, classes=10):
+        super().__init__()
+        self.block1, self.block2, self.block3 = SeriesBlock(channels, 64), SeriesBlock(64, 128), SeriesBlock(128, 128)
+        self.fc = nn.Linear(128, classes)
+
+    def forward(self, x):
+        return self.fc(self.block3(self.block2(self.block1(x))).mean(2))
+
+
+class InceptionModule1d(nn.Module):
+    def __init__(self, fan_in):
+        super().__init__()
+        narrow = fan_in
+        if fan_in > 1:
+            self.bottleneck, narrow = nn.Conv1d(fan_in, 32, 1, bias=False), 32
+        self.conv1, self.conv2, self.conv3 = (nn.Conv1d(narrow, 32, k, padding="same", bias=False) for k in (40, 20, 10))
+        self.pool, self.conv4, self.bn = nn.MaxPool1d(3, 1, 1), nn.Conv1d(fan_in, 32, 1, bias=False), nn.BatchNorm1d(128)
+
+    def forward(self, x):
+        narrow = self.bottleneck(x) if hasattr(self, "bottleneck") else x
+        return self.bn(torch.cat([self.conv1(narrow), self.conv2(narrow), self.conv3(narrow), self.conv4(self.pool(x))], 1))
+
+
+class InceptionTime(nn.Module):
+    """Fawaz et al. 2019, section 3: six modules, a shortcut after every third."""
+
+    def __init__(self, channels=1, classes=10):
+        super().__init__()
+        self.blocks = nn.ModuleList(InceptionModule1d(channels if i == 0 else 128) for i in range(6))
+        self.shortcuts = nn.ModuleList(SeriesConvNorm(fan_in, 128, 1, bias=False) for fan_in in (channels, 128))
+        self.fc = nn.Linear(128, classes)
+
+    def forward(self, x):
+        before = x
+        for i, block in enumerate(self.blocks):
+            x = block(x)
+            if i % 3 == 2:
+                before = x = relu(x + self.shortcuts[i // 3](before))
+            else:
+                x = relu(x)
+        return self.fc(x.mean(2))
+
+
 NETS = {
     "m5": lambda classes: M5([128, 128, 256, 512], 4, True, classes=classes),
     "m5_small": lambda classes: M5([32, 32, 64, 64], 16, False, classes=classes),
@@ -497,6 +588,11 @@ NETS = {
     "vgg_style_cnn": VggStyleCnn,
     "airbench94": Airbench94,
     "lenet5": Lenet5,
+    "fcn_1d": Fcn1d,
+    "resnet_1d": ResNet1d,
+    "resnet_1d multivariate": lambda classes: ResNet1d(3, classes),
+    "inception_time": InceptionTime,
+    "inception_time multivariate": lambda classes: InceptionTime(3, classes),
     "resnet18_cifar": lambda classes: ResNetCifar([2, 2, 2, 2], classes=classes),
     "resnet34_cifar": lambda classes: ResNetCifar([3, 4, 6, 3], classes=classes),
     "resnet50_cifar": lambda classes: ResNetCifar([3, 4, 6, 3], bottleneck=True, classes=classes),

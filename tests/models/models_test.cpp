@@ -515,7 +515,7 @@ TEST(Models, GlobsChooseFromTheList) {
   EXPECT_EQ(found("res*"),
             (Names{"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d",
                    "resnext101_32x8d", "resnet18_cifar", "resnet34_cifar", "resnet50_cifar",
-                   "resnet101_cifar", "resnet152_cifar"}));
+                   "resnet101_cifar", "resnet152_cifar", "resnet_1d"}));
   Names ending;  // whatever models there are
   for (const models::Entry& e : models::list()) {
     if (e.name.ends_with("_cnn")) ending.push_back(e.name);

@@ -13,7 +13,8 @@
 namespace fovea::train {
 namespace {
 
-/// A row of scripts/golden/models.py: "googlenet aux" of the family "googlenet".
+/// A row of scripts/golden/models.py: "googlenet aux" of the family "googlenet", "resnet_1d
+/// multivariate" of "series", with three channels.
 struct Row {
   std::string family, model;
   friend std::ostream& operator<<(std::ostream& out, const Row& row) { return out << row.model; }
@@ -32,11 +33,12 @@ class Net : public testing::TestWithParam<Row> {
     const std::string name = GetParam().model.substr(0, GetParam().model.find(' '));
     const models::Entry entry = models::entry(name);
     Shape input = entry.input.slice(0, 1);
+    if (GetParam().model.ends_with(" multivariate")) input = {3};
     while (input.rank() < entry.input.rank()) input = input.concat({number("side")});
     const models::Options options{
         .outputs = 10,
         .input = input,
-        .choices = {{"dropout", 0}, {"drop_path", 0}, {"aux", GetParam().model != name}}};
+        .choices = {{"dropout", 0}, {"drop_path", 0}, {"aux", GetParam().model.ends_with(" aux")}}};
     model_ = models::make(name, options);
     golden_fill::declare(state_, *model_, DType::f32);
     images_ = golden_fill::uniform("images " + std::to_string(number("draw")), DType::f32,
@@ -168,6 +170,11 @@ const std::vector<Row> trained{{"small", "small_cnn"},
                                {"efficientnet_lite", "efficientnet_lite0"},
                                {"regnet", "regnet_y_400mf"},
                                {"convnext", "convnext_tiny"},
+                               {"series", "fcn_1d"},
+                               {"series", "resnet_1d"},
+                               {"series", "resnet_1d multivariate"},
+                               {"series", "inception_time"},
+                               {"series", "inception_time multivariate"},
                                {"sound", "m5"},
                                {"sound", "m5_small"},
                                {"sound", "wavenet"},

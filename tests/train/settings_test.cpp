@@ -33,6 +33,7 @@ Settings unusual() {
   for (const char* size :
        {"base_channels", "stem_stride", "skip_channels", "kernel_size", "depth", "stacks"})
     s.choices.set(size, int64_t{3});
+  s.choices.set("masked", true);
   s.input = "3x64x48";
   s.weights = "a \"file\".safetensors";
   s.freeze = "backbone";

@@ -1,7 +1,10 @@
 #include "fovea/nn/norm.h"
 
 #include "fovea/nn/init.h"
+#include "fovea/ops/activation.h"
 #include "fovea/ops/arithmetic.h"
+#include "fovea/ops/reduce.h"
+#include "fovea/ops/rules.h"
 #include "fovea/ops/shape_ops.h"
 
 namespace fovea::nn {
@@ -36,14 +39,39 @@ Tensor BatchNorm::forward(Tensor x) const {
   // moves by its difference from them, divided by the number of batches.
   const Tensors results = batch_norm(
       x, gamma, beta, mean, var, {.eps = options_.eps, .momentum = options_.momentum.value_or(1)});
-  const Tensor batches = increment((*num_batches_tracked)(x));
-  const auto update = [&](const Buffer& buffer, const Tensor& old, const Tensor& batch) {
+  update(results[1], results[2]);
+  return results[0];
+}
+
+Tensor BatchNorm::forward(const Tensor& x, const Tensor& mask) const {
+  if (!mask || x.graph().mode() == Mode::eval || frozen(x.graph())) return forward(x);
+  const Tensor count = maximum(sum(mask, {0, 2}, true), 1);  // [1, 1, 1]
+  const Tensor mean = sum(x * mask, {0, 2}, true) / count;   // [1, C, 1]
+  const Tensor centered = (x - mean) * mask;
+  const Tensor var = sum(centered * centered, {0, 2}, true) / count;
+  Tensor y = centered / sqrt(var + options_.eps);
+  if (weight) y = y * per_channel((*weight)(x), x) + per_channel((*bias)(x), x);
+  const double momentum = options_.momentum.value_or(1);
+  const auto moved = [&](const Buffer& buffer, const Tensor& batch) {
+    const Tensor old = buffer(x);
+    return (1 - momentum) * old + momentum * cast(reshape(batch, old.shape()), old.dtype());
+  };
+  update(moved(running_mean, mean),
+         moved(running_var, var * (count / maximum(count - 1, 1))));  // unbiased
+  return y;
+}
+
+/// After a batch: `mean` and `var` are the new running statistics or, without a momentum, those of
+/// the batch.
+void BatchNorm::update(const Tensor& mean, const Tensor& var) const {
+  const Tensor batches = increment((*num_batches_tracked)(mean));
+  const auto replace = [&](const Buffer& buffer, const Tensor& batch) {
+    const Tensor old = buffer(batch);
     buffer.update(options_.momentum ? batch : old + (batch - old) / cast(batches, old.dtype()));
   };
-  update(running_mean, mean, results[1]);
-  update(running_var, var, results[2]);
+  replace(running_mean, mean);
+  replace(running_var, var);
   num_batches_tracked->update(batches);
-  return results[0];
 }
 
 bool BatchNorm::frozen(const Graph& graph) const {

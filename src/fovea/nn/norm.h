@@ -30,6 +30,10 @@ class BatchNorm : public Module {
 
   BatchNorm(const Scope& scope, int64_t channels, const Options& options = {});
   Tensor forward(Tensor x) const override;
+  /// The same for x [N, C, L] where `mask` [N, 1, L] is 1, not 0: what is elsewhere has no part in
+  /// the statistics of a batch. Without a value for `mask` it is `forward(x)`. Call it as
+  /// nn::call(norm, x, mask).
+  Tensor forward(const Tensor& x, const Tensor& mask) const;
 
   /// Parameters or, if the options say `frozen`, buffers.
   std::unique_ptr<Variable> weight, bias;
@@ -40,6 +44,7 @@ class BatchNorm : public Module {
   std::unique_ptr<Variable> affine(std::string_view name, int64_t channels, double value,
                                    const Options& options);
   bool frozen(const Graph& graph) const;
+  void update(const Tensor& mean, const Tensor& var) const;
 
   Options options_;
 };
