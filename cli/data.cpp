@@ -11,6 +11,7 @@
 #include "commands.h"
 #include "data_flags.h"
 #include "fovea/core/text.h"
+#include "fovea/data/image_files.h"
 #include "fovea/data/pictures.h"
 #include "fovea/draw/grid.h"
 #include "fovea/images/codec.h"
@@ -66,7 +67,9 @@ int info(const DataViewFlags& flags, Console& console) {
                              numbers_text(stats.std));
   }
   const auto modality = sets.train->modality();
-  const std::string noun = modality ? "files" : "images";
+  const std::string noun = !input || data::is_image(*input) ? "images"
+                           : data::reads_files(*sets.train) ? "files"
+                                                            : "samples";
   if (modality) {
     document["modality"] = modality->text();
     statistics = fmt::format("modality     {}\n", modality->text());

@@ -71,8 +71,10 @@ void ExplainFlags::add_model(Command declared) {
 
 void ExplainFlags::add_images(const std::string& input_help) {
   max_pixels = default_pixel_limit;
-  command.texts("FILE", images,
-                "PNG, JPEG or WebP files (WAV for a model of sounds), and folders of them");
+  command.texts(
+      "FILE", images,
+      "PNG, JPEG or WebP files (WAV for a model of sounds, .ts, .tsv or .csv for series), and "
+      "folders of them");
   command.text("--input", input, input_help, "X.npy");
   command.max_pixels(max_pixels);
 }
@@ -128,24 +130,29 @@ std::vector<Subject> subjects(const ExplainFlags& flags, const Predictor& predic
   constexpr int64_t maximum_pixels = int64_t{1} << 28;  // all are held in memory
   int64_t pixels = 0;
   std::vector<Subject> list;
+  const auto add = [&](const std::string& name, Image picture, const Array& input) {
+    pixels += int64_t{picture.height} * picture.width;
+    if (pixels > maximum_pixels) {
+      throw Error(ErrorKind::usage, "explain: the images have too many pixels together")
+          .with("limit", fmt::format("{}, reached at {}", maximum_pixels, name))
+          .with("try", "fewer images at a time");
+    }
+    list.push_back({name, std::move(picture), input.reshaped(Shape{1}.concat(input.shape()))});
+  };
   for (const std::string& argument : flags.images) {
     for (const std::string& path : files_of(argument, predictor.modality())) {
-      if (const data::Modality* modality = predictor.modality()) {
-        const Array input = modality->read(path);
-        list.push_back(
-            {path, modality->picture(input), input.reshaped(Shape{1}.concat(input.shape()))});
+      const data::Modality* modality = predictor.modality();
+      if (modality == nullptr) {
+        const AnyImage image = decode_any_image(path, flags.max_pixels);
+        const Array input = predictor.prepared(image);
+        add(path, to_rgb(to_8_bits(image)), input);
         continue;
       }
-      const AnyImage image = decode_any_image(path, flags.max_pixels);
-      const Array input = predictor.prepared(image);
-      pixels += std::visit([](const auto& i) { return int64_t{i.height} * i.width; }, image);
-      if (pixels > maximum_pixels) {
-        throw Error(ErrorKind::usage, "explain: the images have too many pixels together")
-            .with("limit", fmt::format("{}, reached at {}", maximum_pixels, path))
-            .with("try", "fewer images at a time");
+      const std::vector<Array> inputs = modality->read_all(path);
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        add(inputs.size() == 1 ? path : fmt::format("{}[{}]", path, i),
+            modality->picture(inputs[i]), inputs[i]);
       }
-      list.push_back(
-          {path, to_rgb(to_8_bits(image)), input.reshaped(Shape{1}.concat(input.shape()))});
     }
   }
   return list;

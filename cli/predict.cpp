@@ -155,13 +155,9 @@ void predict_together(std::span<Item*> items, Predictor& predictor, int64_t top)
   }
 }
 
-/// Decodes a picture, or reads another file, and makes its input. A picture is decoded at its own
-/// size if the prediction is about places in it, and kept if it is drawn or cut into tiles.
+/// Decodes a picture and makes its input. It is decoded at its own size if the prediction is about
+/// places in it, and kept if it is drawn or cut into tiles.
 void prepare(Item& item, const PredictFlags& flags, const Predictor& predictor) {
-  if (const data::Modality* modality = predictor.modality()) {
-    item.input = modality->read(item.path);
-    return;
-  }
   const bool kept = !flags.pictures.empty() || flags.tile > 0;
   const bool whole = kept || predictor.task().has_places();
   AnyImage picture = decode_any_image(item.path, flags.max_pixels,
@@ -174,14 +170,40 @@ void prepare(Item& item, const PredictFlags& flags, const Predictor& predictor) 
   if (kept) item.picture = std::move(picture);
 }
 
-/// Decodes the pictures in parallel and predicts them together or, where that fails, one by one, so
-/// that a bad one costs its own prediction only.
-void predict_batch(std::span<Item> items, const PredictFlags& flags, Predictor& predictor) {
-  parallel_for(std::ssize(items), 1, [&](int64_t begin, int64_t end) {
-    for (Item& item : items.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin))) {
-      attempt(item, [&] { prepare(item, flags, predictor); });
+/// What a file gives: a picture, or the inputs in a file of another kind, which may hold several.
+std::vector<Item> items_of(const std::string& path, const PredictFlags& flags,
+                           const Predictor& predictor) {
+  Item whole{.path = path};
+  std::vector<Item> items;
+  attempt(whole, [&] {
+    const data::Modality* modality = predictor.modality();
+    if (modality == nullptr) return prepare(whole, flags, predictor);
+    const std::vector<Array> inputs = modality->read_all(path);
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      items.push_back(
+          {.path = inputs.size() == 1 ? path : fmt::format("{}[{}]", path, i), .input = inputs[i]});
     }
   });
+  if (items.empty()) items.push_back(std::move(whole));
+  return items;
+}
+
+/// What some files give, read in parallel.
+std::vector<Item> read_items(std::span<const std::string> paths, const PredictFlags& flags,
+                             const Predictor& predictor) {
+  std::vector<std::vector<Item>> parts(paths.size());
+  parallel_for(std::ssize(paths), 1, [&](int64_t begin, int64_t end) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+      parts[i] = items_of(paths[i], flags, predictor);
+  });
+  std::vector<Item> items;
+  for (std::vector<Item>& part : parts) std::ranges::move(part, std::back_inserter(items));
+  return items;
+}
+
+/// Predicts items together or, where that fails, one by one, so that a bad one costs its own
+/// prediction only.
+void predict_batch(std::span<Item> items, const PredictFlags& flags, Predictor& predictor) {
   if (flags.tile > 0) {
     const Tiling tiling{flags.tile, flags.overlap};
     for (Item& item : items) {
@@ -288,10 +310,14 @@ int predict_images(const PredictFlags& flags, Console& console) {
   Pictures pictures(flags, *predictor);
   const auto count = std::ssize(paths);
   for (int64_t first = 0; first < count; first += flags.batch) {
-    std::vector<Item> items;
-    for (int64_t i = first; i < std::min(first + flags.batch, count); ++i)
-      items.push_back({.path = paths[static_cast<size_t>(i)]});
-    predict_batch(items, flags, *predictor);
+    const int64_t done = std::min(first + flags.batch, count);
+    std::vector<Item> items = read_items(
+        std::span(paths).subspan(static_cast<size_t>(first), static_cast<size_t>(done - first)),
+        flags, *predictor);
+    const auto batch = static_cast<size_t>(flags.batch);
+    for (size_t i = 0; i < items.size(); i += batch)
+      predict_batch(std::span(items).subspan(i, std::min(batch, items.size() - i)), flags,
+                    *predictor);
     for (const Item& item : items) {
       try {
         if (item.failure) std::rethrow_exception(item.failure);
@@ -301,7 +327,6 @@ int predict_images(const PredictFlags& flags, Console& console) {
         report.add(item.path, error);
       }
     }
-    const int64_t done = first + std::ssize(items);
     console.status(static_cast<double>(done) / static_cast<double>(count),
                    grouped(done) + " of " + grouped(count) +
                        (predictor->modality() != nullptr ? " files" : " images"));
@@ -483,9 +508,11 @@ void add_predict(Commands& commands) {
                    [flags](Console& console) { return run(*flags, console); });
   flags->command = command;
   flags->add(command);
-  command.texts("FILE", flags->images,
-                "PNG, JPEG or WebP files (WAV for a model of sounds), and folders of them; - is "
-                "standard input, for a picture");
+  command.texts(
+      "FILE", flags->images,
+      "PNG, JPEG or WebP files (WAV for a model of sounds, .ts, .tsv or .csv for series), "
+      "and folders of them; - is "
+      "standard input, for a picture");
   command.count("--batch", flags->batch, "Images at once", 1, 4096);
   command.text("--csv", flags->csv,
                "Write a table instead: path, prediction, probability, and so on for --top", "FILE");

@@ -37,33 +37,8 @@ class BoxedFolder : public testing::Test {
     EXPECT_NE(said.find(part), std::string::npos) << "expected: " << part << "\ngot: " << said;
   }
 
-  /// Changes a good file at random, cut off, with other bytes and with parts repeated: it is read
-  /// or a data error, nothing else.
   void expect_no_worse(const std::string& name) const {
-    std::ifstream stream(folder_ / name, std::ios::binary);
-    const Bytes good((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-    Random random(1, "mutations");
-    for (int round = 0; round < 200; ++round) {
-      Bytes bytes = good;
-      const auto place_in = [&](const Bytes& in) {
-        return static_cast<std::ptrdiff_t>(random.below(in.size()));
-      };
-      for (uint64_t change = 0; change <= random.below(3); ++change) {
-        if (random.below(4) == 0) bytes.resize(static_cast<size_t>(place_in(bytes)) + 1);
-        if (random.below(4) == 0) {
-          const auto [first, last] = std::minmax({place_in(good), place_in(good)});
-          bytes.insert(bytes.begin() + place_in(bytes), good.begin() + first, good.begin() + last);
-        }
-        bytes[static_cast<size_t>(place_in(bytes))] = static_cast<uint8_t>(random.below(256));
-      }
-      folder_.write(name, bytes);
-      try {
-        (void)open_it();
-      } catch (const Error& error) {
-        EXPECT_EQ(error.kind(), ErrorKind::data) << error.what();
-      }
-    }
-    folder_.write(name, good);
+    data::expect_no_worse(folder_, name, [&] { (void)open_it(); });
   }
 
   std::string name_;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -94,6 +95,36 @@ inline Error error_of(const std::function<void()>& action) {
   }
   ADD_FAILURE() << "no error";
   return {ErrorKind::internal, "no error"};
+}
+
+/// Changes a good file at random, cut off, with other bytes and with parts repeated: `read` takes
+/// it or throws a data error, nothing else.
+inline void expect_no_worse(const TempFolder& folder, const std::string& name,
+                            const std::function<void()>& read) {
+  std::ifstream stream(folder / name, std::ios::binary);
+  const Bytes good((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+  Random random(1, "mutations");
+  for (int round = 0; round < 200; ++round) {
+    Bytes bytes = good;
+    const auto place_in = [&](const Bytes& in) {
+      return static_cast<std::ptrdiff_t>(random.below(in.size()));
+    };
+    for (uint64_t change = 0; change <= random.below(3); ++change) {
+      if (random.below(4) == 0) bytes.resize(static_cast<size_t>(place_in(bytes)) + 1);
+      if (random.below(4) == 0) {
+        const auto [first, last] = std::minmax({place_in(good), place_in(good)});
+        bytes.insert(bytes.begin() + place_in(bytes), good.begin() + first, good.begin() + last);
+      }
+      bytes[static_cast<size_t>(place_in(bytes))] = static_cast<uint8_t>(random.below(256));
+    }
+    folder.write(name, bytes);
+    try {
+      read();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::data) << error.what();
+    }
+  }
+  folder.write(name, good);
 }
 
 /// The bytes of sample `i`'s input.

@@ -41,7 +41,7 @@ TEST(Registry, AnUnknownNameGetsTheNearest) {
       "  nearest fashion-mnist, mnist\n"
       "  known   cifar10, cifar100, fashion-mnist, mnist, kmnist, folder, imagenet, images, masks, "
       "coco, "
-      "yolo, voc, scenes, sound, clips, volumes, csv, tar, "
+      "yolo, voc, scenes, sound, ucr, series, clips, volumes, csv, tar, "
       "arrays, "
       "discs, emnist-byclass, emnist-bymerge, emnist-balanced, emnist-letters, emnist-digits, "
       "emnist-mnist, emnist\n"

@@ -385,23 +385,29 @@ struct ChannelSums {
 };
 
 /// The same of inputs f32[C, spatial...]: sums of each sample, added in the samples' order.
+/// Of a mask they are 0 and 1, so that it stays as it is, and what it leaves out does not count.
 ChannelStats number_stats(const Dataset& dataset, int64_t channels, int64_t maximum) {
   struct Sums {
     double count = 0, sum = 0, squares = 0;
   };
   const int64_t samples = maximum > 0 ? std::min(maximum, dataset.size()) : dataset.size();
+  const bool masked = dataset.modality() && dataset.modality()->masks();
+  if (masked) --channels;
   std::vector<Sums> all(static_cast<size_t>(samples * channels));
   parallel_for(samples, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const Array input = dataset.sample(i * dataset.size() / samples).input;
       const auto values = input.data<float>();
-      const size_t each = values.size() / static_cast<size_t>(channels);
+      const size_t each = values.size() / static_cast<size_t>(input.dim(0));
+      const auto mask = masked ? values.last(each) : std::span<const float>();
       for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
         Sums& own = all[static_cast<size_t>(i * channels) + c];
-        own.count = static_cast<double>(each);
-        for (const float value : values.subspan(c * each, each)) {
+        for (size_t k = 0; k < each; ++k) {
+          if (masked && mask[k] == 0) continue;
+          const double value = values[c * each + k];
+          own.count += 1;
           own.sum += value;
-          own.squares += static_cast<double>(value) * value;
+          own.squares += value * value;
         }
       }
     }
@@ -418,6 +424,10 @@ ChannelStats number_stats(const Dataset& dataset, int64_t channels, int64_t maxi
     const double mean = total.sum / total.count;
     stats.mean.push_back(mean);
     stats.std.push_back(std::sqrt(std::max(0.0, total.squares / total.count - mean * mean)));
+  }
+  if (masked) {
+    stats.mean.push_back(0);
+    stats.std.push_back(1);
   }
   return stats;
 }

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "fovea/data/clip.h"
+#include "fovea/data/series.h"
 #include "fovea/data/sound.h"
 #include "fovea/data/volume.h"
 
@@ -11,7 +12,8 @@ namespace fovea::data {
 namespace {
 
 ChoiceTable<ModalityEntry>& modality_table() {
-  static ChoiceTable<ModalityEntry> all("modality", {sound_entry(), clip_entry(), volume_entry()});
+  static ChoiceTable<ModalityEntry> all(
+      "modality", {sound_entry(), series_entry(), clip_entry(), volume_entry()});
   return all;
 }
 

@@ -34,6 +34,14 @@ class Modality {
   /// The input that a file becomes, of that type and before normalisation. Errors: data when the
   /// file is missing, broken, or nothing that could be an input; each names the file.
   virtual Array read(const std::filesystem::path& file) const = 0;
+  /// Those of a file that may hold several, such as a table of series; by default the one of
+  /// `read`. Errors: as `read`.
+  virtual std::vector<Array> read_all(const std::filesystem::path& file) const {
+    return {read(file)};
+  }
+  /// Whether the last channel of its inputs is a mask: 1 where they are, 0 where they are padded.
+  /// It is not normalised, and what is padded is no part of mean and std, and 0 after them.
+  virtual bool masks() const { return false; }
   /// Whether training measures the mean and std of each channel and normalises inputs by them, in
   /// the net's graph.
   virtual bool normalizes() const { return true; }

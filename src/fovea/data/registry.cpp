@@ -18,6 +18,7 @@
 #include "fovea/data/idx.h"
 #include "fovea/data/masks.h"
 #include "fovea/data/scenes.h"
+#include "fovea/data/series.h"
 #include "fovea/data/sound.h"
 #include "fovea/data/synthetic.h"
 #include "fovea/data/tar.h"
@@ -113,6 +114,8 @@ std::vector<Entry>& table() {
         .read = [](const fs::path& text) { return open_scenes(text.string()); },
         .place = "DATA"},
        {.name = "sound", .read_with = open_sound, .options = sound_options(), .place = "DIR"},
+       {.name = "ucr", .read_with = open_ucr, .options = series_options(), .place = "PREFIX"},
+       {.name = "series", .read_with = open_series, .options = series_options(), .place = "FILE"},
        {.name = "clips", .read_with = open_clips, .options = clip_options(), .place = "DIR"},
        {.name = "volumes", .read_with = open_volumes, .options = volume_options(), .place = "DIR"},
        {.name = "csv", .read = open_csv, .place = "FILE"},

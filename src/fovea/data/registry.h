@@ -43,8 +43,8 @@ void add(Entry entry);
 
 /// The names open() knows: cifar10, cifar100, fashion-mnist, mnist, kmnist, folder and imagenet
 /// (see folder.h), masks (see masks.h), coco (see coco.h), yolo (see yolo.h), voc (see voc.h),
-/// scenes (see scenes.h), sound (see sound.h), csv (see csv.h), tar (see tar.h), arrays (see arrays.h), discs (see
-/// synthetic.h), emnist and its subsets (see emnist.h), and those added.
+/// scenes (see scenes.h), sound (see sound.h), csv (see csv.h), tar (see tar.h), arrays (see
+/// arrays.h), discs (see synthetic.h), emnist and its subsets (see emnist.h), and those added.
 std::vector<std::string> names();
 
 /// What open() accepts, in one line: the names, "or NAME:DIR with the folder of the files".
@@ -59,7 +59,7 @@ std::string usage();
 ///   folder:DIR, imagenet:DIR, masks:DIR, coco:DIR, yolo:DIR, voc:DIR, csv:FILE, tar:FILES   that
 ///   folder or file itself
 ///   scenes:NAME   made of the pictures of the data set NAME
-///   sound:DIR,OPTION=VALUE,...   with options of the data set
+///   sound:DIR,OPTION=VALUE,... ucr:PREFIX,... series:FILE,...   with options of the data set
 ///
 /// Errors: usage for an unknown name, with the nearest ones; data when the files are not there
 /// (listing the places searched, and how to get them) or are damaged (see idx.h, cifar.h).

@@ -41,7 +41,8 @@ Tensor normalized_numbers(const Tensor& inputs, const Normalization& normalizati
     scale.set(c, 1 / normalization.std[k]);
     shift.set(c, -normalization.mean[k] / normalization.std[k]);
   }
-  return inputs * inputs.graph().constant(scale) + inputs.graph().constant(shift);
+  const Tensor result = inputs * inputs.graph().constant(scale) + inputs.graph().constant(shift);
+  return normalization.masked ? result * slice(inputs, 1, channels - 1, channels) : result;
 }
 
 }  // namespace

@@ -18,6 +18,9 @@ struct Normalization {
   /// Whether float inputs are normalised too, by (value - mean[c]) / std[c]: those that a
   /// data::Modality makes. Others are already as the net takes them.
   bool numbers = false;
+  /// Of float inputs: their last channel is a mask (see data::Modality::masks), and what it leaves
+  /// out is 0 once they are normalised.
+  bool masked = false;
 };
 
 /// An input of a graph as a model takes it: u8 or u16 [N, H, W, C] images and [N, T, H, W, C] clips

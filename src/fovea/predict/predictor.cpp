@@ -83,7 +83,10 @@ void Predictor::save(const std::filesystem::path& path) {
 
 Normalization Predictor::normalization() const {
   if (file_.preprocessing) return {file_.preprocessing->mean, file_.preprocessing->std};
-  return {.mean = file_.mean, .std = file_.std, .numbers = !file_.mean.empty()};
+  return {.mean = file_.mean,
+          .std = file_.std,
+          .numbers = !file_.mean.empty(),
+          .masked = modality_ && modality_->masks()};
 }
 
 std::shared_ptr<const data::Dataset> Predictor::prepared(

@@ -213,9 +213,20 @@ std::unique_ptr<tasks::Task> task_of(const Settings& settings, const data::DataS
 
 /// The model's configuration. Errors: usage when the axes of its inputs differ from those of the
 /// data.
-models::Config configured(const Settings& settings, int64_t outputs, const Shape& input) {
-  models::Config config =
-      models::configure(settings.model, model_options(settings, outputs, input));
+models::Config configured(const Settings& settings, int64_t outputs, const Shape& input,
+                          const data::Modality* modality, std::vector<std::string>& notes) {
+  models::Options options = model_options(settings, outputs, input);
+  models::Config config = models::configure(settings.model, options);
+  if (modality != nullptr && modality->masks() && !options.choices.contains("masked")) {
+    if (config.choices.contains("masked")) {
+      options.choices.set("masked", true);
+      config = models::configure(settings.model, options);
+    } else {
+      notes.push_back(fmt::format(
+          "the series are padded, and {} does not leave padding out: it gets the mask as a channel",
+          settings.model));
+    }
+  }
   if (config.input == input) return config;
   throw Error(ErrorKind::usage,
               fmt::format("{} takes inputs of {} axes, but those of the data set have {}",
@@ -346,8 +357,9 @@ Setup::Setup(const Settings& given, data::DataSets data, const std::optional<Pre
       split(divided(settings, sets)),
       class_weights(tasks::class_weights(settings.class_weights, *task, *split.train)),
       optimizer(optim::parse(settings.optimizer, settings.weight_decay)),
-      config(net != nullptr ? configuration_of(*net, settings, *task, input)
-                            : configured(settings, outputs_for(*task, input), input)),
+      config(net != nullptr
+                 ? configuration_of(*net, settings, *task, input)
+                 : configured(settings, outputs_for(*task, input), input, modality.get(), notes)),
       model(models::given_or_made(net, settings.model, from_arguments(to_arguments(config)))),
       head(net != nullptr ? models::ArrayNames() : models::head(settings.model, config)),
       groups(settings, *model, head) {
@@ -491,7 +503,10 @@ data::LoaderOptions Setup::loader_options() const {
 
 Normalization Setup::normalization() const {
   if (preprocessing) return {preprocessing->mean, preprocessing->std};
-  return {.mean = statistics.mean, .std = statistics.std, .numbers = !statistics.mean.empty()};
+  return {.mean = statistics.mean,
+          .std = statistics.std,
+          .numbers = !statistics.mean.empty(),
+          .masked = modality && modality->masks()};
 }
 
 std::shared_ptr<const data::Dataset> Setup::prepared(
