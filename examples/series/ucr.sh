@@ -21,12 +21,13 @@ if [ ! -d "$dir/data" ]; then
   rm -r "$dir/aeon" "$dir"/aeon-1.6.0-*.whl
 fi
 
+mkdir -p "$dir/runs"
 for set in "${sets[@]}"; do
   all=()
   for seed in ${SEEDS:-1 2 3}; do
     run=$dir/runs/$set-$seed
     [ -s "$run.json" ] || "$fovea" train --recipe ucr-inception-time --data "ucr:$dir/data/$set/$set" --seed "$seed" \
-      ${EPOCHS:+--epochs "$EPOCHS"} --out "$run" --quiet --json >"$run.json"
+      ${EPOCHS:+--epochs "$EPOCHS" --warmup 0} --out "$run" --quiet --json >"$run.json"
     all+=("$run.json")
   done
   python3 - "$set" "${all[@]}" <<'P'
