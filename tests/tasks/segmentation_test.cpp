@@ -147,7 +147,7 @@ TEST(Segmentation, APredictionTellsTheShareOfEachClass) {
 TEST(Segmentation, VolumesHaveTheSameLossesAndMetrics) {
   const auto task = make("", data::mask_targets({"air", "bone"}, 3));
   // Two voxels of 2x2x2 do not count; of the others all but one are right.
-  Array logits(DType::f32, {1, 2, 2, 2, 2}), labels(DType::u8, {1, 2, 2, 2, 1});
+  Array logits = Array::zeros(DType::f32, {1, 2, 2, 2, 2}), labels(DType::u8, {1, 2, 2, 2, 1});
   for (int64_t p = 0; p < 8; ++p) {
     const bool bone = p % 2 == 1;
     logits.set((bone ? 8 : 0) + p, 20);
