@@ -6,18 +6,20 @@
 #include <memory>
 
 #include "bench.h"
+#include "bench_batch.h"
 #include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/process.h"
-#include "fovea/core/random.h"
 #include "fovea/core/timeline.h"
 #include "fovea/formats/trace.h"
+#include "fovea/formats/weight_file.h"
 #include "fovea/kernels/kernel.h"
 #include "fovea/optim/gradient_norm.h"
 #include "fovea/optim/loss_scaler.h"
 #include "fovea/optim/sgd.h"
 #include "fovea/train/settings.h"
 #include "fovea/train/step.h"
+#include "fovea/weights/fit.h"
 #include "model.h"
 #include "profile.h"
 
@@ -26,6 +28,7 @@ namespace {
 
 struct BenchNetFlags : ModelFlags {
   Command command;
+  BatchFlags own;
   int64_t batch = 64;
   std::string precision = "f32";
   Repeats repeats;
@@ -36,37 +39,30 @@ struct BenchNetFlags : ModelFlags {
   bool profiled() const { return profile || !trace.empty(); }
 };
 
-/// One training step or one inference, on synthetic images.
+/// One training step or one inference, on one batch.
 class Work {
  public:
   virtual ~Work() = default;
   virtual void run() = 0;
   virtual const Program& program() = 0;
+  /// Of a step with the weights as they were given: another program's must be equal.
+  virtual std::optional<double> first_loss() const { return std::nullopt; }
 };
 
 /// What both kinds of work have in common.
 struct Subject {
   explicit Subject(const BenchNetFlags& flags)
       : chosen(choose(flags)),
-        images(Array::zeros(batch_type(chosen.config.input, flags.batch).dtype,
-                            batch_type(chosen.config.input, flags.batch).shape)),
-        labels(DType::i64, {flags.batch}),
+        batch(bench_batch(flags.own, chosen.config, flags.batch)),
         normalization{std::vector<double>(static_cast<size_t>(chosen.config.input[0]), 0.5),
                       std::vector<double>(static_cast<size_t>(chosen.config.input[0]), 0.25)} {
-    Random random(1, "bench");
-    if (images.dtype() == DType::u8) {
-      for (uint8_t& value : images.data<uint8_t>()) value = static_cast<uint8_t>(random.below(256));
-    } else {
-      for (float& value : images.data<float>()) value = static_cast<float>(random.normal());
-    }
-    for (int64_t& label : labels.data<int64_t>()) {
-      label = static_cast<int64_t>(random.below(static_cast<uint64_t>(chosen.config.outputs)));
-    }
     nn::declare(state, *chosen.module, 1);
+    if (!flags.own.weights.empty())
+      load_weights(*chosen.module, state, read_weights(flags.own.weights).tensors);
   }
 
   ChosenModel chosen;
-  Array images, labels;
+  BenchBatch batch;
   Normalization normalization;
   State state;
 };
@@ -77,7 +73,7 @@ class TrainingWork : public Work {
       : subject_(subject),
         step_(*subject.chosen.module, subject.state,
               {.normalization = subject.normalization,
-               .loss = any_loss,
+               .loss = subject.batch.loss,
                .dtype = dtype,
                .recompute = recompute}),
         optimizer_(optim::sgd({.momentum = 0.9})) {
@@ -85,13 +81,17 @@ class TrainingWork : public Work {
     if (dtype == DType::f16) scaler_.emplace(subject.state);
   }
   void run() override {
-    step_.gradient(subject_.images, subject_.labels, ++steps_);
+    const data::Batch& batch = subject_.batch.samples;
+    const double loss = step_.gradient(batch.inputs, batch.targets, ++steps_).loss;
+    if (steps_ == 1) first_loss_ = loss;
     update();
   }
   const Program& program() override {
-    return step_.program({subject_.images.dtype(), subject_.images.shape()},
-                         {DType::i64, subject_.labels.shape()});
+    const data::Batch& batch = subject_.batch.samples;
+    return step_.program({batch.inputs.dtype(), batch.inputs.shape()},
+                         {batch.targets.dtype(), batch.targets.shape()});
   }
+  std::optional<double> first_loss() const override { return first_loss_; }
 
  private:
   // A small rate: diverging values would run slower or faster than real training.
@@ -107,6 +107,7 @@ class TrainingWork : public Work {
   std::optional<optim::LossScaler> scaler_;
   optim::GradientNorm norm_;
   int64_t steps_ = 0;
+  double first_loss_ = 0;
 };
 
 class InferenceWork : public Work {
@@ -116,9 +117,10 @@ class InferenceWork : public Work {
         inference_(*subject.chosen.module, subject.state, subject.normalization, dtype) {
     inference_.share(memory_);
   }
-  void run() override { inference_.output(subject_.images); }
+  void run() override { inference_.output(subject_.batch.samples.inputs); }
   const Program& program() override {
-    return inference_.program({subject_.images.dtype(), subject_.images.shape()});
+    const Array& inputs = subject_.batch.samples.inputs;
+    return inference_.program({inputs.dtype(), inputs.shape()});
   }
 
  private:
@@ -206,7 +208,8 @@ int run(const BenchNetFlags& flags, bool training, Console& console) {
   const std::unique_ptr<Work>& work = best.work;
   const double seconds = best.seconds;
   const Kernels kernels = kernels_of(work->program());
-  const double speed = static_cast<double>(flags.batch) / seconds;
+  const int64_t batch = subject.batch.samples.size();
+  const double speed = static_cast<double>(batch) / seconds;
   const double gflops = flops_of(work->program()) / seconds * 1e-9;
   const size_t peak = peak_resident_bytes();
   const ArenaInfo& arena = work->program().arena();
@@ -214,9 +217,9 @@ int run(const BenchNetFlags& flags, bool training, Console& console) {
   Json document{{"model", subject.chosen.name},
                 {"what", training ? "step" : "infer"},
                 {"input", sizes_text(subject.chosen.config.input)},
-                {"batch", flags.batch},
+                {"batch", batch},
                 {"precision", best.precision},
-                {"precisions", precisions_json(all, flags.batch)},
+                {"precisions", precisions_json(all, batch)},
                 {"threads", threads()},
                 {"instruction_set", instruction_set()},
                 {"median_ms", 1e3 * seconds},
@@ -225,11 +228,12 @@ int run(const BenchNetFlags& flags, bool training, Console& console) {
                 {"peak_memory_bytes", peak},
                 {"arena", {{"bytes", arena.bytes}, {"lower_bound", arena.lower_bound}}},
                 {"kernels", kernels_json(kernels)}};
+  if (const std::optional<double> loss = work->first_loss()) document["loss"] = *loss;
   console.result(fmt::format(
       "model        {}, input {}, batch {}, {}, {} threads, {}\n"
       "{:<11}  {:.3f} ms, the median of {}\nspeed        {:.1f} images/s, {:.1f} GFLOP/s\n"
       "peak memory  {}; arena {}, at least {} of it live at once\n\n",
-      subject.chosen.name, sizes_text(subject.chosen.config.input), flags.batch, best.precision,
+      subject.chosen.name, sizes_text(subject.chosen.config.input), batch, best.precision,
       threads(), instruction_set(), training ? "step" : "inference", 1e3 * seconds,
       flags.repeats.samples, speed, gflops, bytes_text(peak), bytes_text(arena.bytes),
       bytes_text(arena.lower_bound)));
@@ -255,7 +259,8 @@ void add(Commands& commands, Command group, bool training) {
                    [flags, training](Console& console) { return run(*flags, training, console); });
   flags->command = command;
   flags->add(command);
-  command.count("--batch", flags->batch, "Images per step");
+  command.count("--batch", flags->batch, "Samples per step");
+  flags->own.add(command, training);
   command
       .text("--precision", flags->precision, "f32, bf16, f16, or auto: the faster of f32 and bf16",
             "P")

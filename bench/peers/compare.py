@@ -4,8 +4,9 @@
     bench/peers/compare.py [--fovea build/release/fovea] [--rounds 3] [--output docs/results/performance.md] [ROW...]
 
 Each round runs every program once, in a process of its own, on the same cores; a cell is the median of the rounds, with
-the smallest and largest. For inference the results of all programs for one input are compared first: a difference of more
-than 1e-3 of the largest output (they use Winograd, too) ends the comparison. Peers that are not installed are left out, and the table says so:
+the smallest and largest. All programs have the same weights and the same batch. For inference their results are compared
+first: a difference of more than 1e-3 of the largest output (they use Winograd, too) ends the comparison; for steps the first
+losses are, to 1e-3, or 0.1 for nets with dropout, which each program draws for itself. Peers that are not installed are left out, and the table says so:
 
     pip install torch torchvision onnxruntime openvino ncnn pnnx onnx onnxscript
 
@@ -29,7 +30,8 @@ DEFAULT_ROWS = ["step:resnet18_cifar:128", "step:resnet50:16", "step:mobilenet_v
                 "step:efficientnet_b0:16", "step:convnext_tiny:16"] + [
     f"infer:{net}:{batch}" for batch in (1, 32)
     for net in ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0", "convnext_tiny")] + [
-    "step:resnet18_cifar:64:avx2", "infer:resnet50:1:avx2", "infer:resnet50:32:avx2"]
+    "step:unet:8", "step:deeplabv3_mobilenet_v3_large:8", "step:fcos_resnet18_fpn:8", "step:m5:16",
+    "step:inception_time:64", "step:r3d_18:2", "step:resnet18_cifar:64:avx2", "infer:resnet50:1:avx2", "infer:resnet50:32:avx2"]
 STEP_PEERS = ["torch-nhwc", "torch-nchw", "torch-compile"]
 INFER_PEERS = ["torch-nhwc", "onnxruntime", "openvino", "ncnn"]
 
@@ -60,35 +62,55 @@ def run(command, row):
     return done.stdout
 
 
-def fovea_command(args, row):
-    size = 32 if row.net.endswith("cifar") else 224
-    return args.pin + [args.fovea, "bench", row.task, "--model", row.net, "--input", f"3x{size}x{size}", "--batch",
-                       str(row.batch), "--threads", str(args.threads), "--warmup", "5", "--samples", "15", "--json"]
+class Files:
+    """The weights and the batch that every program is given."""
+
+    def __init__(self, row, folder):
+        import torch
+        from work import batch_of, net_of, random_is_used
+
+        self.weights, self.inputs, self.targets = folder / "net.pth", folder / "x.npy", folder / "y.npy"
+        net = net_of(row.net)
+        torch.save(net.state_dict(), self.weights)
+        self.tolerance = 0.1 if random_is_used(net) else 1e-3
+        if row.task == "step":
+            inputs, targets = batch_of(row.net, net, row.batch)
+            np.save(self.inputs, inputs)
+            np.save(self.targets, targets)
+
+    def flags(self, row):
+        flags = ["--weights", str(self.weights)]
+        return flags + ["--inputs", str(self.inputs), "--targets", str(self.targets)] if row.task == "step" else flags
 
 
-def peer_command(args, row, engine):
+def fovea_command(args, row, files):
+    from work import input_of, task_of
+
+    command = args.pin + [args.fovea, "bench", row.task, "--model", row.net, "--input",
+                          "x".join(map(str, input_of(row.net))), "--batch", str(row.batch), "--threads", str(args.threads),
+                          "--warmup", "5", "--samples", "15", "--json"] + files.flags(row)
+    return command + ["--task", task_of(row.net)] if row.task == "step" else command
+
+
+def peer_command(args, row, files, engine):
     return args.pin + [sys.executable, str(HERE / "peer.py"), engine, "--net", row.net, "--batch", str(row.batch),
-                       "--task", row.task, "--threads", str(args.threads)]
+                       "--task", row.task, "--threads", str(args.threads)] + files.flags(row)
 
 
-def check_results(args, row, folder):
-    """The same weights and input through every program; returns the peers that work and gave the same output."""
-    import torch
-    from nets import make
+def check_results(args, row, files, folder):
+    """One input through every program; returns the peers that work and gave the same output."""
     from peer import fixed_input
+    from work import input_of
 
-    net, size = make(row.net)
-    weights, given, output = folder / "net.pth", folder / "x.npy", folder / "y.npy"
-    torch.save(net.state_dict(), weights)
-    np.save(given, fixed_input(row.batch, size))
-    run([args.fovea, "predict", "--model", row.net, "--weights", str(weights), "--input", str(given), "--output",
+    given, output = folder / "given.npy", folder / "ours.npy"
+    np.save(given, fixed_input(row.batch, input_of(row.net)[1]))
+    run([args.fovea, "predict", "--model", row.net, "--weights", str(files.weights), "--input", str(given), "--output",
          str(output), "--quiet"], row)
     ours, works = np.load(output), []
     for engine in row.peers:
         theirs = folder / f"{engine}.npy"
         try:
-            run(peer_command(args, row, engine) + ["--weights", str(weights), "--output", str(theirs), "--warmup", "0",
-                                                   "--samples", "1"], row)
+            run(peer_command(args, row, files, engine) + ["--output", str(theirs), "--warmup", "0", "--samples", "1"], row)
         except RuntimeError as error:
             print(f"{row.text}: {engine} is left out: {error}", file=sys.stderr)
             continue
@@ -99,20 +121,34 @@ def check_results(args, row, folder):
     return works
 
 
+def check_losses(row, files, results):
+    ours = results["fovea"][0]["loss"]
+    for engine, runs in results.items():
+        difference = abs(runs[0]["loss"] - ours) / abs(ours)
+        if not difference < files.tolerance:
+            sys.exit(f"{row.text}: the loss of {engine} is {runs[0]['loss']:.6f}, Fovea's is {ours:.6f}")
+
+
 def measure(args, row):
-    with tempfile.TemporaryDirectory() as folder:
-        peers = check_results(args, row, Path(folder)) if row.task == "infer" else list(row.peers)
-    results = {engine: [] for engine in ["fovea"] + peers}
-    for number in range(args.rounds):
-        for engine in list(results):
-            command = fovea_command(args, row) if engine == "fovea" else peer_command(args, row, engine)
-            try:
-                results[engine].append(last_json(run(command, row)))
-            except RuntimeError as error:
-                print(f"{row.text}: {engine} is left out: {error}", file=sys.stderr)
-                del results[engine]
-                continue
-            print(f"{row.text} round {number + 1} {engine}: {results[engine][-1]['median_ms']:.2f} ms", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = Files(row, folder)
+        peers = check_results(args, row, files, folder) if row.task == "infer" else list(row.peers)
+        results = {engine: [] for engine in ["fovea"] + peers}
+        for number in range(args.rounds):
+            for engine in list(results):
+                command = (fovea_command(args, row, files) if engine == "fovea" else
+                           peer_command(args, row, files, engine))
+                try:
+                    results[engine].append(last_json(run(command, row)))
+                except RuntimeError as error:
+                    print(f"{row.text}: {engine} is left out: {error}", file=sys.stderr)
+                    del results[engine]
+                    continue
+                print(f"{row.text} round {number + 1} {engine}: {results[engine][-1]['median_ms']:.2f} ms",
+                      file=sys.stderr)
+        if row.task == "step" and "fovea" in results:
+            check_losses(row, files, results)
     return results
 
 

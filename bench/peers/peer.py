@@ -2,11 +2,12 @@
 """Times one training step or one inference of a net in another program, for compare.py. Prints one JSON document.
 
     peer.py ENGINE --net resnet50 --batch 16 --task step|infer [--threads 2] [--weights FILE.pth] [--output y.npy]
+        [--inputs x.npy --targets y.npy]
 
 ENGINE: torch-nhwc, torch-nchw (eager), torch-compile, onnxruntime, openvino, ncnn (the last three: inference only).
 
-A step is the same work as `fovea bench step`: u8 images normalised, forward in train mode, mean cross-entropy, backward,
-SGD with momentum 0.9. With --output the net's result for a fixed input is written, so that both sides can be compared.
+A step is the same work as `fovea bench step`: images normalised, forward in train mode, the loss, backward, SGD with
+momentum 0.9; its loss with the weights as given is printed, too. With --output the net's result for a fixed input is written, so that both sides can be compared.
 """
 import argparse
 import json
@@ -34,29 +35,32 @@ def median_seconds(run, warmup, samples):
     return statistics.median(seconds)
 
 
-def torch_net(args, form):
+def torch_net(args):
     import torch
-    from nets import make
+    from work import net_of
 
     torch.set_num_threads(args.threads)
     torch.set_num_interop_threads(1)
     torch.set_flush_denormal(True)
-    net, size = make(args.net)
+    net = net_of(args.net)
     if args.weights:
         net.load_state_dict(torch.load(args.weights, weights_only=True))
-    return net.to(memory_format=form), size
+    return net
 
 
 def torch_engine(args):
     import torch
+    from work import input_of, loss_of, prepared
 
-    nhwc = args.engine != "torch-nchw"
-    form = torch.channels_last if nhwc else torch.contiguous_format
-    net, size = torch_net(args, form)
+    net, form = torch_net(args), None
+    axes = len(input_of(args.net)) - 1
+    if args.engine != "torch-nchw" and axes > 1:  # PyTorch has no channels-last form of series
+        form = torch.channels_last if axes == 2 else torch.channels_last_3d
+        net = net.to(memory_format=form)
     run_net = torch.compile(net) if args.engine == "torch-compile" else net
     if args.task == "infer":
         net.eval()
-        x = torch.from_numpy(fixed_input(args.batch, size)).contiguous(memory_format=form)
+        x = prepared(torch.from_numpy(fixed_input(args.batch, input_of(args.net)[1])), form)
 
         @torch.inference_mode()
         def infer():
@@ -64,15 +68,11 @@ def torch_engine(args):
 
         return infer, lambda: infer().numpy(), torch.__version__
     net.train()
-    classes = net(torch.zeros(2, 3, size, size)).shape[1]
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-4, momentum=0.9, fused=True)
-    images = torch.randint(0, 256, (args.batch, size, size, 3), dtype=torch.uint8)
-    labels = torch.randint(0, classes, (args.batch,))
-    mean, std = torch.full((3, 1, 1), 0.5), torch.full((3, 1, 1), 0.25)
+    inputs, targets = torch.from_numpy(np.load(args.inputs)), torch.from_numpy(np.load(args.targets))
 
     def step():
-        x = images.permute(0, 3, 1, 2).float().div_(255).sub_(mean).div_(std)
-        loss = torch.nn.functional.cross_entropy(run_net(x.contiguous(memory_format=form)), labels)
+        loss = loss_of(args.net, run_net, prepared(inputs, form), targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -85,7 +85,9 @@ def exported(args, folder):
     """The net as an ONNX file."""
     import torch
 
-    net, size = torch_net(args, torch.contiguous_format)
+    from work import input_of
+
+    net, size = torch_net(args), input_of(args.net)[1]
     path = os.path.join(folder, "net.onnx")
     x = torch.from_numpy(fixed_input(args.batch, size))
     torch.onnx.export(net.eval(), (x,), path, input_names=["x"], output_names=["y"], dynamo=False, verbose=False)
@@ -129,8 +131,10 @@ def ncnn_engine(args, folder):
     import pnnx  # noqa: F401 (converts; pip install pnnx)
     import torch
 
-    net, size = torch_net(args, torch.contiguous_format)
-    x = fixed_input(1, size)
+    from work import input_of
+
+    net = torch_net(args)
+    x = fixed_input(1, input_of(args.net)[1])
     traced = os.path.join(folder, "net.pt")
     pnnx.export(net.eval(), traced, (torch.from_numpy(x),))
     engine = ncnn.Net()
@@ -160,6 +164,8 @@ def main():
     parser.add_argument("--samples", type=int, default=15)
     parser.add_argument("--weights")
     parser.add_argument("--output")
+    parser.add_argument("--inputs", help="of a step, with --targets: see work.batch_of")
+    parser.add_argument("--targets")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if args.engine.startswith("torch"):
@@ -170,8 +176,9 @@ def main():
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         if args.output:
             np.save(args.output, np.asarray(result(), dtype=np.float32))
+        first = {"loss": run()} if args.task == "step" else {}
         seconds = median_seconds(run, args.warmup, args.samples)
-    print(json.dumps({"engine": args.engine, "version": version, "median_ms": seconds * 1e3,
+    print(json.dumps(first | {"engine": args.engine, "version": version, "median_ms": seconds * 1e3,
                       "images_per_second": args.batch / seconds,
                       "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
                       "memory_before_bytes": before * 1024}))

@@ -21,8 +21,6 @@ import copy
 import numpy as np
 import torch
 import torchvision
-from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
-from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 import golden
 import nets
@@ -37,28 +35,11 @@ NETS = {
 STEP = 7
 
 
-def make(name, classes):
-    if name == "fcos_resnet18_fpn":
-        body = _resnet_fpn_extractor(torchvision.models.resnet18(), 5, returned_layers=[2, 3, 4],
-                                     extra_blocks=LastLevelP6P7(256, 256))
-        return torchvision.models.detection.FCOS(body, classes)
-    return torchvision.models.get_model(name, weights=None, weights_backbone=None, num_classes=classes)
-
-
 def filled(name, side):
-    net = make(name, 10).double()
+    net = nets.make(name, 10).double()
     net.load_state_dict({k: torch.from_numpy(golden.value(k, tuple(v.shape))) for k, v in net.state_dict().items()})
-    as_is(net, side)
+    nets.as_is(net, side)
     return net
-
-
-def as_is(net, side):
-    """Images go into the net as they are."""
-    transform = net.transform
-    transform.image_mean, transform.image_std = [0.0] * 3, [1.0] * 3
-    transform.min_size, transform.max_size = (min(side),), max(side)
-    if transform.fixed_size is not None:
-        transform.fixed_size = (side[1], side[0])
 
 
 def raw_outputs(net, images):
@@ -185,9 +166,9 @@ for name, side in NETS.items():
         "side": np.array(side), "draw": np.array([draw]), "lift": np.array([2.0]), "scale": np.array([scale]), "shift": np.array([by]),
         "outputs": np.ascontiguousarray(raw.numpy()).astype(np.float32), "loss": np.array([loss]), "gradients": norms,
         "targets": rows, "boxes": found["boxes"].numpy().astype(np.float32), "scores": found["scores"].numpy().astype(np.float32),
-        "labels": found["labels"].numpy(), "names": names(make(name, 91))}.items()}
+        "labels": found["labels"].numpy(), "names": names(nets.make(name, 91))}.items()}
     scores = found["scores"].numpy()
     print(name, "loss", loss, "boxes", len(scores), "scores", scores[:3], scores[-1:], "parameters",
-          sum(p.numel() for p in make(name, 91).parameters()), flush=True)
+          sum(p.numel() for p in nets.make(name, 91).parameters()), flush=True)
 versions = {"pytorch": torch.__version__, "torchvision": torchvision.__version__}
 golden.write("detection", tensors, made_by="scripts/golden/detection.py", **versions)

@@ -8,6 +8,8 @@ import torch
 import torchvision
 from torch import nn
 from torch.nn.functional import avg_pool2d, conv2d, pad, relu, relu6
+from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
+from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 import golden
 
@@ -571,7 +573,15 @@ class InceptionTime(nn.Module):
         return self.fc(x.mean(2))
 
 
+def fcos_resnet18_fpn(classes):
+    """torchvision's FCOS on ResNet-18."""
+    body = _resnet_fpn_extractor(torchvision.models.resnet18(), 5, returned_layers=[2, 3, 4],
+                                 extra_blocks=LastLevelP6P7(256, 256))
+    return torchvision.models.detection.FCOS(body, classes)
+
+
 NETS = {
+    "fcos_resnet18_fpn": fcos_resnet18_fpn,
     "m5": lambda classes: M5([128, 128, 256, 512], 4, True, classes=classes),
     "m5_small": lambda classes: M5([32, 32, 64, 64], 16, False, classes=classes),
     "wavenet": lambda classes: WaveNet(classes=classes),
@@ -611,6 +621,8 @@ def make(name, classes=10, aux=False):
         net = NETS[name](classes=classes)
     elif name in ("googlenet", "inception_v3"):
         net = torchvision.models.get_model(name, num_classes=classes, aux_logits=aux, init_weights=False)
+    elif name.startswith(("fcos_", "retinanet_", "ssdlite320_")):
+        net = torchvision.models.get_model(name, weights=None, weights_backbone=None, num_classes=classes)
     elif name.startswith(("fcn_", "deeplabv3_", "lraspp_")):
         heads = {} if name.startswith("lraspp_") else {"aux_loss": aux}
         net = torchvision.models.get_model(name, num_classes=classes, weights_backbone=None, **heads)
@@ -627,6 +639,15 @@ def filled(name, classes=10, aux=False):
     net = make(name, classes, aux).double()
     net.load_state_dict({k: torch.from_numpy(golden.value(k, tuple(v.shape))) for k, v in net.state_dict().items()})
     return net
+
+
+def as_is(net, side):
+    """Images go into the net as they are."""
+    transform = net.transform
+    transform.image_mean, transform.image_std = [0.0] * 3, [1.0] * 3
+    transform.min_size, transform.max_size = (min(side),), max(side)
+    if transform.fixed_size is not None:
+        transform.fixed_size = (side[1], side[0])
 
 
 def images(name, count, side, channels=3, axes=2):

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <csignal>
 #include <cstdint>
 
+#include "fovea/formats/npy.h"
 #include "program.h"
 #include "temporary_folder.h"
 
@@ -406,6 +408,28 @@ TEST(Bench, MeasuresOpsAndNets) {
     EXPECT_GT(share, 0);
     EXPECT_EQ(profile.at("modules").at(1).at("name"), "conv1");
   }
+}
+
+TEST(Bench, AStepOfABatchOfOnesOwnGivesItsLoss) {
+  const TemporaryFolder folder;
+  const std::string inputs = folder / "x.npy", targets = folder / "y.npy";
+  write_npy(inputs, Array::zeros(DType::u8, {2, 28, 28, 1}));
+  write_npy(targets, Array::of<int64_t>({3, 4}, {2}));
+  std::vector<std::string> command{"bench",   "step",     "--model",   "small_cnn", "--input",
+                                   "1x28x28", "--inputs", inputs,      "--targets", targets,
+                                   "--task",  "classify", "--samples", "1",         "--warmup",
+                                   "0",       "--json"};
+  const nlohmann::json step = fovea(command).json();
+  EXPECT_EQ(step.at("batch"), 2);
+  EXPECT_NEAR(step.at("loss"), std::log(10.0), 0.5);
+
+  write_npy(targets, Array::of<float>({3, 4}, {2}));
+  const Outcome refused = fovea(command);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_EQ(refused.err, "error: --targets: the array of " + targets +
+                             " is of another type\n  expected i64[2]\n  found    f32[2]\n");
+  command.resize(8);
+  expect_refusal(command, 2, {"--inputs, --targets and --task belong together"});
 }
 
 TEST(Bench, TraceIsATimelineOfKernelCalls) {

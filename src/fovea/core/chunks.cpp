@@ -8,8 +8,10 @@
 #include <list>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "fovea/core/parallel.h"
+#include "fovea/core/spread.h"
 
 namespace fovea {
 namespace {
@@ -55,9 +57,20 @@ class Pool {
 
  private:
   struct Job {
-    explicit Job(Chunks& c) : chunks(c), seats(c.team() - 1) {}
+    explicit Job(Chunks& c) : chunks(c), seats(c.team() - 1), taken(static_cast<size_t>(seats)) {}
+    /// The seat of a thread that last had seat `last`: the same if it is free, so that threads stay
+    /// on their CPUs. Counted from 1.
+    int take_seat(int last) {
+      auto seat = static_cast<size_t>(last - 1);
+      if (last < 1 || seat >= taken.size() || taken[seat])
+        seat = static_cast<size_t>(std::ranges::find(taken, false) - taken.begin());
+      taken[seat] = true;
+      --seats;
+      return static_cast<int>(seat) + 1;
+    }
     Chunks& chunks;
     int seats;  ///< for threads that may still come
+    std::vector<bool> taken;
     std::atomic<int> helpers{0};
   };
 
@@ -74,6 +87,7 @@ class Pool {
   }
 
   [[noreturn]] void serve() {
+    int seat = 0;  // the last one
     std::unique_lock lock(guard_);
     while (true) {
       const auto job = std::ranges::find_if(jobs_, [](const Job& j) { return j.seats > 0; });
@@ -81,8 +95,10 @@ class Pool {
         wait(lock);
         continue;
       }
-      --job->seats, --seats_, ++job->helpers, ++helping_;
+      seat = job->take_seat(seat);
+      --seats_, ++job->helpers, ++helping_;
       lock.unlock();
+      if (job->chunks.spread()) stay_on_cpu_of(seat);
       job->chunks.work();
       lock.lock();
       --helping_;
@@ -110,6 +126,7 @@ class Pool {
 
 Chunks::Chunks(int64_t count, int team, const Body& body)
     : team_(team),
+      spread_(team_is_spread()),
       body_(body),
       parts_(std::make_unique<Part[]>(static_cast<size_t>(team))),
       float_mode_(_mm_getcsr()) {

@@ -24,6 +24,8 @@ class Chunks {
   void work();
 
   int team() const { return team_; }
+  /// Whether the threads that take part stay on CPUs of their own.
+  bool spread() const { return spread_; }
   /// Rethrows the first exception of a chunk, if any, once all threads are back.
   void rethrow() const;
 
@@ -35,6 +37,7 @@ class Chunks {
   void run(int64_t chunk, int slot);
 
   int team_;
+  bool spread_;
   const Body& body_;
   std::unique_ptr<Part[]> parts_;
   std::atomic<int> slots_{0};

@@ -24,6 +24,7 @@
 #include "fovea/core/chunks.h"
 #include "fovea/core/error.h"
 #include "fovea/core/process.h"
+#include "fovea/core/spread.h"
 
 namespace fovea {
 namespace {
@@ -82,8 +83,12 @@ int set_openmp_team(int n) {
 /// Runs work() on each thread of a team of OpenMP's, concurrently.
 void run_in_openmp(int team, const std::function<void()>& work) {
   const int dynamic = set_dynamic(0);
+  const bool spread = team_is_spread();
 #pragma omp parallel num_threads(team)
-  work();
+  {
+    if (const int number = omp_get_thread_num(); spread && number > 0) stay_on_cpu_of(number);
+    work();
+  }
   set_dynamic(dynamic);
 }
 #endif

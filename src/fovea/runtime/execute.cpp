@@ -7,6 +7,7 @@
 #include "fovea/core/error.h"
 #include "fovea/core/flush_to_zero.h"
 #include "fovea/core/parallel.h"
+#include "fovea/core/spread.h"
 #include "fovea/core/timeline.h"
 #include "fovea/runtime/compiled.h"
 
@@ -169,14 +170,20 @@ void prepare(const Compiled& c, Memory::Kept& kept, std::byte* base, State& stat
     kept.derived[i]->versions = versions_of(c.derived[i], state);
 }
 
+/// Runs that take less end before it matters where the system puts their threads; and what runs on
+/// one thread only, as small nets do, had better be free to go anywhere.
+constexpr std::chrono::milliseconds worth_spreading(20);
+
 }  // namespace
 
 std::vector<Array> execute(const Compiled& c, Memory& memory, State& state, const Inputs& inputs,
                            const std::function<void(size_t)>& after) {
   TeamScope team(c.threads, c.openmp);
+  Memory::Kept& kept = memory.kept(c.number);
+  const SpreadTeam spread(kept.last_run > worth_spreading);
+  const auto start = std::chrono::steady_clock::now();
   FlushToZero flush;
   std::byte* base = memory.arena(c.arena.bytes);
-  Memory::Kept& kept = memory.kept(c.number);
   if (kept.version != state.version()) {
     const std::lock_guard lock(state.deriving());
     kept.version = 0;
@@ -208,6 +215,7 @@ std::vector<Array> execute(const Compiled& c, Memory& memory, State& state, cons
     const Type& type = c.graph->value(id).type;
     outputs.emplace_back(type.dtype, type.shape, kept.pointers[static_cast<size_t>(id)], nullptr);
   }
+  kept.last_run = std::chrono::steady_clock::now() - start;
   return outputs;
 }
 

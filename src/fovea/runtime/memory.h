@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -23,8 +24,9 @@ class Memory {
   struct Kept {
     std::vector<std::shared_ptr<State::Derived>> derived;
     uint64_t version = 0;
-    std::vector<std::byte*> pointers;  ///< of the Program's values, resolved at each run
-    uint64_t used = 0;                 ///< time of last use, counted in calls
+    std::vector<std::byte*> pointers;           ///< of the Program's values, resolved at each run
+    uint64_t used = 0;                          ///< time of last use, counted in calls
+    std::chrono::duration<double> last_run{0};  ///< how long it took
   };
   /// Of more than 16 Programs, the least recently run one is forgotten.
   Kept& kept(uint64_t program);
