@@ -64,7 +64,8 @@ BenchBatch bench_batch(const BatchFlags& flags, const models::Config& config, in
   Array inputs = read_npy(flags.inputs), targets = read_npy(flags.targets);
   const int64_t count = count_of(inputs);
   data::Targets meaning = tasks::targets_of_net(flags.task, config.outputs, {});
-  if (data::is_boxes(meaning.type) && targets.shape().rank() == 3) meaning.capacity = targets.dim(1);
+  if (data::is_boxes(meaning.type) && targets.shape().rank() == 3)
+    meaning.capacity = targets.dim(1);
   const Type input = batch_type(config.input, count);
   const Type target = data::target_type(meaning, {input.dtype, input.shape.slice(1, input.rank())});
   const std::shared_ptr<const tasks::Task> task = tasks::make(flags.task, meaning);

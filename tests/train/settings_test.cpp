@@ -30,8 +30,8 @@ Settings unusual() {
   s.model = "lenet_cnn";
   s.choices = {{"aux", true},     {"dropout", 0.3},   {"drop_path", 0.0},      {"width", 0.75},
                {"stem", "cifar"}, {"norm", "frozen"}, {"backbone", "resnet34"}};
-  for (const char* size :
-       {"base_channels", "stem_stride", "skip_channels", "kernel_size", "depth", "stacks"})
+  for (const char* size : {"base_channels", "stem_stride", "skip_channels", "kernel_size", "depth",
+                           "stacks", "pyramid_channels"})
     s.choices.set(size, int64_t{3});
   s.choices.set("masked", true);
   s.input = "3x64x48";

@@ -227,7 +227,8 @@ class PyramidNet : public nn::Module {
  public:
   PyramidNet(const nn::Scope& s, const Config& c, const Plan& plan)
       : Module(s),
-        channels_(round_channels(256 * c.choices.number("width"))),
+        channels_(round_channels(static_cast<double>(c.choices.integer("pyramid_channels")) *
+                                 c.choices.number("width"))),
         backbone(at("backbone"), c, plan, channels_),
         head(at("head"), channels_, c.outputs) {}
 
@@ -358,6 +359,15 @@ Argument norm() {
           .help = "norms of the backbone: batch, or frozen, which are never trained"};
 }
 
+Argument pyramid_channels() {
+  return {.name = "pyramid_channels",
+          .type = ArgumentType::integer,
+          .default_value = int64_t{256},
+          .minimum = 1,
+          .maximum = 65536,
+          .help = "of the pyramid's maps and the head, times the width"};
+}
+
 Argument backbone() {
   std::vector<std::string> names;
   for (const auto& family : {resnet(), mobilenet_v3(), regnet(), convnext()}) {
@@ -377,7 +387,7 @@ Entry pyramid(std::string name, const Plan& plan, int64_t side, const Counts& co
   Entry entry{.name = std::move(name),
               .outputs = coco_classes,
               .input = {3, side, side},
-              .choices = {width(), norm()},
+              .choices = {width(), pyramid_channels(), norm()},
               .counts = counts,
               .build = build<PyramidNet<Head>>(plan),
               .task = "detect"};
