@@ -1,6 +1,7 @@
 #include "fovea/data/coco.h"
 
 #include "data/boxed_folder.h"
+#include "fovea/data/prepared.h"
 
 namespace fovea::data {
 namespace {
@@ -48,6 +49,26 @@ TEST_F(Coco, BoxesClassesAndCrowdsAreRead) {
   EXPECT_EQ(boxes_in(sets, "train2017/2.png"), std::vector<ClassBox>{}) << "an image may be empty";
   EXPECT_EQ(boxes_in(sets, "val2017/3.png"), std::vector{box(1, 2, 4, 6, 2)});
   EXPECT_EQ(sets.val, sets.test);
+}
+
+TEST_F(Coco, AreasAreThoseOfTheOutlinesInThePicture) {
+  annotations("train2017", images, R"([
+    {"id": 1, "image_id": 7, "category_id": 13, "bbox": [0, 0, 10, 20], "area": 120.5},
+    {"id": 2, "image_id": 7, "category_id": 1, "bbox": [0, 0, 4, 4]}])");
+  const std::shared_ptr<const Dataset> train = open_it().train;
+  const int64_t first = train->name(0).ends_with("1.png") ? 0 : 1;
+  EXPECT_EQ(train->box_areas(first)->objects, (std::vector{120.5, 16.0}));
+  EXPECT_EQ(train->box_areas(first)->pixel, 1);
+  Preprocessing fit{.height = 80, .width = 80, .channels = 3, .resize = {}, .letterbox = 114};
+  fit.mean = fit.std = {1, 1, 1};
+  const BoxAreas fitted = Prepared(train, fit).box_areas(first).value();  // 40x60 becomes 53x80
+  EXPECT_EQ(fitted.objects, (std::vector{120.5, 16.0})) << "whatever the net's size";
+  EXPECT_NEAR(fitted.pixel, 40.0 / 53 * 60 / 80, 1e-12);
+  fit.letterbox.reset();
+  fit.resize = 80;
+  const BoxAreas cropped = Prepared(train, fit).box_areas(first).value();
+  EXPECT_TRUE(cropped.objects.empty()) << "which boxes are left is not known";
+  EXPECT_NEAR(cropped.pixel, 0.25, 1e-12);
 }
 
 TEST_F(Coco, ImagesAreAlsoFoundInAFolderOfTheirOwn) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "fovea/data/dataset.h"
 #include "fovea/formats/safetensors.h"
 #include "paths.h"
 #include "tasks/helpers.h"
@@ -143,6 +144,57 @@ TEST(AveragePrecision, MetricsOverBatchesAreThoseOverAllImages) {
   EXPECT_EQ(table.name, "ap");
   ASSERT_EQ(table.rows.size(), 5u);
   EXPECT_EQ(table.rows[2].second[0], average_precisions(images, 5)[2]);
+}
+
+/// The boxes of a case as samples, at half the size of their pictures.
+class HalvedBoxes : public data::Dataset {
+ public:
+  explicit HalvedBoxes(std::string name)
+      : name_(std::move(name)), targets_(data::box_targets({"a", "b", "c", "d", "e"}, 1)) {}
+
+  int64_t size() const override { return golden().at(name_ + "/boxes").dim(0); }
+  data::Sample sample(int64_t) const override { return {}; }
+  std::optional<Type> input() const override { return std::nullopt; }
+  const data::Targets& targets() const override { return targets_; }
+  std::optional<data::BoxAreas> box_areas(int64_t i) const override {
+    data::BoxAreas areas{.pixel = 4};
+    const auto boxes = data::boxes_of(slice_of(golden().at(name_ + "/boxes"), i));
+    const Array own = slice_of(golden().at(name_ + "/areas"), i);
+    for (int64_t m = 0; m < std::ssize(boxes); ++m) areas.objects.push_back(own.at(m));
+    return areas;
+  }
+
+ private:
+  std::string name_;
+  data::Targets targets_;
+};
+
+TEST(AveragePrecision, SmallAndLargeAreThoseOfThePictureNotOfTheNetsInput) {
+  const auto halved = [](const Array& all, int64_t columns) {
+    Array half = all.clone();
+    for (int64_t k = 0; k < half.numel(); ++k) {
+      if (k % columns < 4) half.set(k, half.at(k) / 2);
+    }
+    return half;
+  };
+  for (const std::string name : {"many", "small"}) {
+    const Array& expected = golden().at(name + "/expected");
+    std::vector<std::string> classes{"a", "b", "c", "d", "e", "f", "g", "h"};
+    classes.resize(static_cast<size_t>(expected.numel() - 6));
+    Measures measures(
+        precision_metrics(classes, [](const Tensor& output, const Tensor&) { return output; }));
+    const Metric map = with_own(measures.metrics()).at(0);
+    std::vector<Array> rows =
+        eval([&](const Tensors& t) { return Tensors{map.rows(t[0], t[1])}; },
+             {halved(golden().at(name + "/found"), 6), halved(golden().at(name + "/boxes"), 5)});
+    map.complete(rows[0], HalvedBoxes(name), 0);
+    measures.add(rows, rows[0].dim(0));
+    const char* names[] = {"map", "map50", "map75", "map_small", "map_medium", "map_large"};
+    for (int64_t n = 0; n < 6; ++n) {
+      const double value = find(measures.numbers(), names[n]).value_or(-1);
+      EXPECT_NEAR(std::isnan(value) ? -1 : value, expected.at(n), 1e-6) << name << " " << names[n];
+    }
+  }
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ void BoxedImage::fail(Error error) {
   if (!problem) problem = std::make_shared<const Error>(std::move(error));
 }
 
-void BoxedImage::add(ClassBox box, const std::string& where) {
+void BoxedImage::add(ClassBox box, const std::string& where, std::optional<double> area) {
   const auto right = static_cast<double>(width), bottom = static_cast<double>(height);
   const auto bad = [&](const std::string& what) {
     fail(Error(ErrorKind::data, fmt::format("{}: {}", where, what))
@@ -63,6 +63,7 @@ void BoxedImage::add(ClassBox box, const std::string& where) {
   if (!(inside.width() > 0 && inside.height() > 0)) return bad("the box is empty");
   if (boxes.size() == most_boxes) return bad(fmt::format("more than {} boxes", most_boxes));
   boxes.push_back(inside);
+  areas.push_back(area.value_or(inside.area()));
 }
 
 BoxedImages::BoxedImages(const fs::path& root, std::vector<BoxedImage> images,
@@ -73,6 +74,11 @@ Array BoxedImages::target(int64_t i) const {
   const BoxedImage& image = images_[static_cast<size_t>(i)];
   if (image.problem) throw Error(*image.problem);
   return box_array(image.boxes, targets().capacity);
+}
+
+std::optional<BoxAreas> BoxedImages::box_areas(int64_t i) const {
+  const BoxedImage& image = images_[static_cast<size_t>(i)];
+  return BoxAreas{.objects = image.areas, .height = image.height, .width = image.width};
 }
 
 Sample BoxedImages::scaled_sample(int64_t i, const MinimumSize& minimum) const {

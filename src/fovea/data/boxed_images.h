@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,13 +18,14 @@ struct BoxedImage {
   std::string path;           ///< below the split's folder
   int height = 0, width = 0;  ///< of the image that the boxes are in
   std::vector<ClassBox> boxes = {};
+  std::vector<double> areas = {};                  ///< of the objects in them, in pixels
   std::shared_ptr<const Error> problem = nullptr;  ///< the first one, if any
 
   /// Adds a box, which may stick out by up to a pixel, as rounding makes it, and is clipped. What
   /// is wrong with it becomes the problem of the image: numbers that are not finite, a box that is
   /// empty or lies outside, too many boxes. `where` is the place of the box in its file:
-  /// "labels/1.txt: line 3".
-  void add(ClassBox box, const std::string& where);
+  /// "labels/1.txt: line 3". `area`: of the object, in pixels; by default that of its box.
+  void add(ClassBox box, const std::string& where, std::optional<double> area = {});
   /// Sets the problem of the image, unless there is one already.
   void fail(Error error);
 };
@@ -37,6 +39,7 @@ class BoxedImages : public ImageFiles {
   /// Errors: also data for an image with a problem, or of another size than its boxes are for.
   Sample scaled_sample(int64_t i, const MinimumSize& minimum) const override;
   Array target(int64_t i) const override;
+  std::optional<BoxAreas> box_areas(int64_t i) const override;
 
  private:
   std::vector<BoxedImage> images_;

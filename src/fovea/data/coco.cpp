@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <unordered_map>
 
 #include <nlohmann/json.hpp>
@@ -28,11 +29,13 @@ struct CocoItem {
   std::map<std::string, int64_t> integers;
   std::map<std::string, std::string> texts;
   std::vector<double> bbox;
+  std::optional<double> area;
 };
 
 struct CocoAnnotation {
   int64_t id, image, category;
   double x, y, width, height;
+  std::optional<double> area;
   bool crowd;
 };
 
@@ -92,7 +95,7 @@ class CocoReader : public nlohmann::json_sax<nlohmann::json> {
     if (depth_ == 1) begin_list(name);
     // Only these are kept, and only in the objects of a list.
     constexpr std::string_view known[] = {"id",       "file_name",   "width", "height", "name",
-                                          "image_id", "category_id", "bbox",  "iscrowd"};
+                                          "image_id", "category_id", "bbox",  "area",   "iscrowd"};
     if (depth_ == 3) key_ = std::ranges::count(known, name) > 0 ? name : "";
     return true;
   }
@@ -137,6 +140,7 @@ class CocoReader : public nlohmann::json_sax<nlohmann::json> {
 
   void number(double value, std::optional<int64_t> integer) {
     if (depth_ == 3 && integer) item_.integers[key_] = *integer;
+    if (depth_ == 3 && key_ == "area" && value >= 0) item_.area = value;
     if (depth_ == 4 && key_ == "bbox" && item_.bbox.size() <= 4) item_.bbox.push_back(value);
   }
 
@@ -192,6 +196,7 @@ class CocoReader : public nlohmann::json_sax<nlohmann::json> {
                                   .y = item_.bbox[1],
                                   .width = item_.bbox[2],
                                   .height = item_.bbox[3],
+                                  .area = item_.area,
                                   .crowd = crowd != item_.integers.end() && crowd->second != 0});
   }
 
@@ -270,7 +275,7 @@ BoxedSplit read_coco_split(const fs::path& folder, std::string_view name,
                                          .y2 = a.y + a.height,
                                          .label = label->second,
                                          .counts = !a.crowd},
-                                        where);
+                                        where, a.area);
   }
   split.images = std::move(instances.images);
   return split;

@@ -49,6 +49,19 @@ Array Prepared::target(int64_t i) const {
   return lies_in_image(targets().type) ? sample(i).target : DatasetView::target(i);
 }
 
+std::optional<BoxAreas> Prepared::box_areas(int64_t i) const {
+  std::optional<BoxAreas> areas = DatasetView::box_areas(i);
+  if (!areas) return std::nullopt;
+  const Preprocessing& p = resize_.preprocessing();
+  const PictureArea seen =
+      prepared_area(static_cast<int>(areas->height), static_cast<int>(areas->width), p);
+  areas->pixel *= seen.height / p.height * (seen.width / p.width);
+  areas->height = p.height;
+  areas->width = p.width;
+  if (p.resize) areas->objects.clear();
+  return areas;
+}
+
 Type image_type(const Preprocessing& p, DType dtype) {
   return {dtype, {p.height, p.width, p.channels}};
 }

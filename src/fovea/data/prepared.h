@@ -23,6 +23,8 @@ class Resize : public Transform {
   /// The same, which needs no context.
   void operator()(Sample& sample) const;
 
+  const Preprocessing& preprocessing() const { return preprocessing_; }
+
  private:
   Preprocessing preprocessing_;
   MinimumSize minimum_;
@@ -39,6 +41,8 @@ class Prepared : public DatasetView {
   std::optional<Type> input() const override { return input_; }
   std::optional<Type> typical_input() const override { return input_; }
   Array target(int64_t i) const override;
+  /// Of a picture that is cropped, where boxes may be lost, the boxes' own.
+  std::optional<BoxAreas> box_areas(int64_t i) const override;
 
  private:
   Resize resize_;

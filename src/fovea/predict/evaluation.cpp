@@ -26,8 +26,8 @@ tasks::Measures Evaluation::measure(std::shared_ptr<const data::Dataset> dataset
                                     const std::function<void(const EvaluatedBatch&)>& each) {
   const int64_t size = dataset->size();
   tasks::Measures measures(metrics_, size);
-  const auto own = std::ssize(tasks::with_own(metrics_));
-  data::Loader loader(std::move(dataset), {.batch = batch, .workers = 1});
+  const std::vector<tasks::Metric> own = tasks::with_own(metrics_);
+  data::Loader loader(dataset, {.batch = batch, .workers = 1});
   loader.start(0);
   while (const auto next = loader.next()) {
     if (stop.stop_requested()) break;
@@ -38,8 +38,11 @@ tasks::Measures Evaluation::measure(std::shared_ptr<const data::Dataset> dataset
             .decoded = decodes_ ? outputs.back() : Array(),
             .targets = next->targets});
     }
-    const auto first = outputs.begin() + 1;
-    measures.add({first, first + own}, next->size());
+    std::vector<Array> values(outputs.begin() + 1, outputs.begin() + 1 + std::ssize(own));
+    for (size_t k = 0; k < own.size(); ++k) {
+      if (own[k].complete) own[k].complete(values[k], *dataset, measures.count());
+    }
+    measures.add(values, next->size());
     if (progress) progress(measures.count(), size);
   }
   return measures;

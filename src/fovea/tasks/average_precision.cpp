@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "fovea/core/parallel.h"
+#include "fovea/data/dataset.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/shape_ops.h"
 
@@ -94,14 +95,14 @@ class Matching {
         match = g;
       }
       if (match) taken[*match] = true;
-      const bool ignored =
-          match ? is_ignored(order_[*match]) : is_outside(part_.found[d].box.area());
+      const bool ignored = match ? is_ignored(order_[*match]) : is_outside(area_of(part_.found[d]));
       verdicts.push_back(ignored ? Verdict::ignored : match ? Verdict::right : Verdict::wrong);
     }
     return verdicts;
   }
 
  private:
+  static double area_of(const FoundBox& found) { return found.area.value_or(found.box.area()); }
   bool is_outside(double area) const {
     return area < options_.min_area || area > options_.max_area;
   }
@@ -162,28 +163,76 @@ double average_precision(const std::vector<Part>& parts, const PrecisionOptions&
 }
 
 constexpr float is_target = -2;  // in the column of a found box's class: the row is of a target
+constexpr float is_own = -1;     // in the column of the area: it is that of the box itself
+constexpr size_t columns = 7;
 
-/// f32[N, D + M, 6]: the found boxes, and the targets' rows with is_target.
+/// f32[N, D + M, 7]: the found boxes, and the targets' rows with is_target; and the area that
+/// counts.
 Tensor rows_of(const Tensor& found, const Tensor& target) {
   const Tensor marks = slice(target, 2, 0, 1) * 0 + is_target;
-  return concat({found, concat({cast(target, found.dtype()), cast(marks, found.dtype())}, 2)}, 1);
+  const Tensor rows =
+      concat({found, concat({cast(target, found.dtype()), cast(marks, found.dtype())}, 2)}, 1);
+  return concat({rows, slice(rows, 2, 5, 6) * 0 + is_own}, 2);
+}
+
+/// One of these rows.
+struct Row {
+  std::span<const float> values;
+
+  bool is_of_target() const { return values[5] == is_target && values[4] != 0; }
+  bool is_of_found() const { return values[5] >= 0; }
+  data::ClassBox box() const {
+    data::ClassBox box{.x1 = values[0], .y1 = values[1], .x2 = values[2], .y2 = values[3]};
+    box.label = static_cast<int64_t>(is_of_target() ? std::abs(values[4]) - 1 : values[5]);
+    box.counts = !is_of_target() || values[4] > 0;
+    return box;
+  }
+  std::optional<double> area() const {
+    return values[6] == is_own ? std::nullopt : std::optional<double>(values[6]);
+  }
+};
+
+/// The rows of image `i`.
+std::vector<Row> rows_in(const Array& rows, int64_t i) {
+  const auto count = static_cast<size_t>(rows.dim(1));
+  const auto own =
+      rows.data<float>().subspan(static_cast<size_t>(i) * count * columns, count * columns);
+  std::vector<Row> all;
+  for (size_t r = 0; r < count; ++r) all.push_back({own.subspan(r * columns, columns)});
+  return all;
+}
+
+/// Writes the areas that boxes have in their pictures.
+void complete_areas(Array& rows, const data::Dataset& samples, int64_t first) {
+  for (int64_t i = 0; i < rows.dim(0); ++i) {
+    const std::optional<data::BoxAreas> areas = samples.box_areas(first + i);
+    if (!areas) continue;
+    size_t target = 0;
+    int64_t area_at = i * rows.dim(1) * static_cast<int64_t>(columns) - 1;  // of the row before
+    for (const Row& row : rows_in(rows, i)) {
+      area_at += columns;
+      if (!row.is_of_target() && !row.is_of_found()) continue;
+      const size_t k = row.is_of_target() ? target++ : areas->objects.size();
+      if (k < areas->objects.size()) {
+        rows.set(area_at, areas->objects[k]);
+      } else if (areas->pixel != 1) {
+        rows.set(area_at, row.box().area() * areas->pixel);
+      }
+    }
+  }
 }
 
 std::vector<FoundInImage> images_of(const Array& rows) {
-  constexpr size_t columns = 6;
   std::vector<FoundInImage> images(static_cast<size_t>(rows.dim(0)));
-  const std::span<const float> values = rows.data<float>();
-  for (size_t r = 0; r < values.size() / columns; ++r) {
-    const float* row = values.data() + r * columns;
-    FoundInImage& image = images[r / static_cast<size_t>(rows.dim(1))];
-    data::ClassBox box{.x1 = row[0], .y1 = row[1], .x2 = row[2], .y2 = row[3]};
-    if (row[5] == is_target && row[4] != 0) {
-      box.label = static_cast<int64_t>(std::abs(row[4])) - 1;
-      box.counts = row[4] > 0;
-      image.boxes.push_back(box);
-    } else if (row[5] >= 0) {
-      box.label = static_cast<int64_t>(row[5]);
-      image.found.push_back({box, row[4]});
+  for (int64_t i = 0; i < rows.dim(0); ++i) {
+    FoundInImage& image = images[static_cast<size_t>(i)];
+    for (const Row& row : rows_in(rows, i)) {
+      if (row.is_of_target()) {
+        image.boxes.push_back(row.box());
+        image.areas.push_back(row.area().value_or(row.box().area()));
+      } else if (row.is_of_found()) {
+        image.found.push_back({row.box(), row.values[4], row.area()});
+      }
     }
   }
   return images;
@@ -244,7 +293,8 @@ std::vector<Metric> precision_metrics(
              return table;
            },
        .rows = [found](const Tensor& output,
-                       const Tensor& target) { return rows_of(found(output, target), target); }}};
+                       const Tensor& target) { return rows_of(found(output, target), target); },
+       .complete = complete_areas}};
   constexpr double small = small_side * small_side, medium = medium_side * medium_side;
   const std::vector<std::pair<std::string, PrecisionOptions>> others{
       {"map50", {.thresholds = {0.5}}},

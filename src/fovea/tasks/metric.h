@@ -9,6 +9,10 @@
 
 #include "fovea/graph/graph.h"
 
+namespace fovea::data {
+class Dataset;
+}
+
 namespace fovea::tasks {
 
 /// Named numbers, in the order in which they are shown.
@@ -58,6 +62,9 @@ struct Metric {
   /// batches are concatenated in order and held in memory until the end: keep rows small, such as
   /// two f32 per label. Needs `value` or `table`; never measured in training.
   std::function<Tensor(const Tensor& output, const Tensor& target)> rows = {};
+  /// Writes into the rows of the samples from `first` on what the data set knows of them besides
+  /// their targets. None: the rows are complete.
+  std::function<void(Array& rows, const data::Dataset& samples, int64_t first)> complete = {};
   /// Instead of `sum` and `rows`: the name of a metric before it in the list, from whose sum or
   /// rows its `value` and `table` are computed too. Never measured in training.
   std::string of = {};
