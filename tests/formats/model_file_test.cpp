@@ -20,6 +20,7 @@ ModelFile sample() {
   model.preprocessing =
       Preprocessing{32, 24, 3, 40, {}, Filter::bicubic, {0.1, 1.0 / 3, 0.4465}, {0.2, 1e-5, 0.25}};
   model.class_names = {"T-shirt/top", "say \"caf\u00e9\""};
+  model.class_ids = {90, -3};
   model.training = {{"recipe", "lr=0.1"}, {"metrics.accuracy", "0.93"}};
   model.weights = {{"fc.weight", Array::of<float>({1, 2, 3, 4}, {2, 2})},
                    {"bn.count", Array::of<int64_t>({7}, {})}};
@@ -37,6 +38,7 @@ TEST(ModelFile, ReadsBackToTheLastBit) {
   EXPECT_EQ(back.arguments, model.arguments);
   EXPECT_TRUE(back.preprocessing == model.preprocessing);
   EXPECT_EQ(back.class_names, model.class_names);
+  EXPECT_EQ(back.class_ids, model.class_ids);
   EXPECT_EQ(back.training, model.training);
   ASSERT_EQ(back.weights.size(), 2u);
   EXPECT_EQ(back.weights[0].first, "fc.weight");
@@ -135,6 +137,14 @@ TEST(ModelFile, HostileClassNamesAreRefused) {
   expect_refused(key, std::string(1000000, '['), "is nested too deep");
   expect_refused(key, "[\"" + std::string(17 << 20, 'a') + "\"]",
                  "bytes, at most 16777216 are read");
+}
+
+TEST(ModelFile, HostileClassIdsAreRefused) {
+  for (const char* text : {"{}", "3", "[1]", "[1,2,3]", "[1,2.5]", "[1,null]", "[1,\"2\"]",
+                           "[1,18446744073709551615]"}) {
+    expect_refused("fovea.class_ids", text,
+                   "\"fovea.class_ids\" in its metadata is not a list of 2 integers");
+  }
 }
 
 TEST(ModelFile, HostilePreprocessingIsRefused) {

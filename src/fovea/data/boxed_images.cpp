@@ -107,7 +107,7 @@ Sample BoxedImages::scaled_sample(int64_t i, const MinimumSize& minimum) const {
 }
 
 DataSets boxed_sets(const std::string& name, std::vector<std::string> classes, BoxedSplit train,
-                    BoxedSplit val, BoxedSplit test) {
+                    BoxedSplit val, BoxedSplit test, std::vector<int64_t> ids) {
   if (train.images.empty())
     throw Error(ErrorKind::data, train.root.string() + ": no images to train on");
   if (classes.empty()) throw Error(ErrorKind::data, train.root.string() + ": no classes");
@@ -115,7 +115,8 @@ DataSets boxed_sets(const std::string& name, std::vector<std::string> classes, B
   for (const BoxedSplit* split : {&train, &val, &test}) {
     for (const BoxedImage& image : split->images) capacity = std::max(capacity, image.boxes.size());
   }
-  const Targets meaning = box_targets(std::move(classes), static_cast<int64_t>(capacity));
+  Targets meaning = box_targets(std::move(classes), static_cast<int64_t>(capacity));
+  meaning.ids = std::move(ids);
   const auto made = [&](BoxedSplit& split) -> std::shared_ptr<const Dataset> {
     if (split.images.empty()) return nullptr;
     return std::make_shared<BoxedImages>(split.root, std::move(split.images), meaning);

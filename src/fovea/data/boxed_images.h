@@ -51,10 +51,10 @@ struct BoxedSplit {
   std::vector<BoxedImage> images = {};
 };
 
-/// Data sets of splits that share classes; those without images do not exist. Errors: data without
-/// images to train on or without classes; usage as box_targets.
+/// Data sets of splits that share classes; those without images do not exist. `ids`: see
+/// Targets::ids. Errors: data without images to train on or without classes; usage as box_targets.
 DataSets boxed_sets(const std::string& name, std::vector<std::string> classes, BoxedSplit train,
-                    BoxedSplit val, BoxedSplit test);
+                    BoxedSplit val, BoxedSplit test, std::vector<int64_t> ids = {});
 
 /// The lines of a file of class names, in order: classes.txt. Errors: data for a file that is
 /// missing, one without names, or a name that is empty or occurs twice.

@@ -210,6 +210,12 @@ class CocoReader : public nlohmann::json_sax<nlohmann::json> {
   CocoItem item_;
 };
 
+/// The classes of the training split, and their ids.
+struct Categories {
+  std::vector<std::string> names;
+  std::vector<int64_t> ids;
+};
+
 /// The file of annotations of a split; none if there is none.
 std::optional<fs::path> find_instances(const fs::path& folder, std::string_view split) {
   std::vector<std::string> found;
@@ -241,25 +247,27 @@ fs::path folder_of_images(const fs::path& folder, const fs::path& file) {
                                   (folder / "images" / name).string()));
 }
 
-BoxedSplit read_coco_split(const fs::path& folder, std::string_view name,
-                           std::vector<std::string>& classes) {
+BoxedSplit read_coco_split(const fs::path& folder, std::string_view name, Categories& classes) {
   const std::optional<fs::path> file = find_instances(folder / "annotations", name);
   if (!file) return {};
   BoxedSplit split{.root = folder_of_images(folder, *file), .images = {}};
   Instances instances = CocoReader(*file).read();
-  std::vector<std::string> own;
-  for (const auto& [id, category] : instances.categories) own.push_back(category);
-  check_class_names(file->string(), own);
-  if (classes.empty()) classes = own;
+  Categories own;
+  for (const auto& [id, category] : instances.categories) {
+    own.names.push_back(category);
+    own.ids.push_back(id);
+  }
+  check_class_names(file->string(), own.names);
+  if (classes.names.empty()) classes = own;
   std::map<int64_t, int64_t> labels;
   for (const auto& [id, category] : instances.categories) {
-    const auto found = std::ranges::find(classes, category);
-    if (found == classes.end()) {
+    const auto found = std::ranges::find(classes.names, category);
+    if (found == classes.names.end()) {
       throw Error(ErrorKind::data,
                   fmt::format("{}: category {}, {}, is not one of the training data",
                               file->string(), id, printable(category)));
     }
-    labels[id] = found - classes.begin();
+    labels[id] = found - classes.names.begin();
   }
   for (const CocoAnnotation& a : instances.annotations) {
     const std::string where = fmt::format("{}: annotation {}", file->string(), a.id);
@@ -290,14 +298,15 @@ DataSets open_coco(const fs::path& folder) {
               "DIR/annotations/instances_train2017.json and the images in DIR/train2017, and the "
               "same with val2017");
   }
-  std::vector<std::string> classes;
+  Categories classes;
   BoxedSplit train = read_coco_split(folder, "train", classes);
   if (train.root.empty()) {
     throw Error(ErrorKind::data, (folder / "annotations").string() + ": no instances_train*.json");
   }
   BoxedSplit val = read_coco_split(folder, "val", classes),
              test = read_coco_split(folder, "test", classes);
-  return boxed_sets("coco", std::move(classes), std::move(train), std::move(val), std::move(test));
+  return boxed_sets("coco", std::move(classes.names), std::move(train), std::move(val),
+                    std::move(test), std::move(classes.ids));
 }
 
 }  // namespace fovea::data

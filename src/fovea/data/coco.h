@@ -13,9 +13,9 @@ namespace fovea::data {
 /// Of the JSON images (id, file_name, width, height), annotations (image_id, category_id, bbox as
 /// [x, y, width, height], area, iscrowd, id) and categories (id, name) are read, whatever their
 /// order, as a stream: outlines and the rest take no memory. Classes are the categories in the
-/// order of their ids, which may have gaps; those of other splits must be among those of the
-/// training split. A crowd is a region that does not count. Images without annotations have no
-/// boxes.
+/// order of their ids, which may have gaps and are kept (see Targets::ids); those of other splits
+/// must be among those of the training split. A crowd is a region that does not count. Images
+/// without annotations have no boxes.
 ///
 /// Errors: data when files or folders are missing, a file is no JSON or lacks one of these, an id
 /// occurs twice or is unknown; when a sample is read, for a box that is empty or outside of its

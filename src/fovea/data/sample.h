@@ -59,6 +59,8 @@ struct Targets {
   /// that are labels, 0 or 1, are for "multilabel". "": the first task that fits.
   std::string task = {};
   int64_t capacity = 0;  ///< of boxes: at least as many as any image has
+  /// The numbers by which the data set calls the classes, such as COCO's category ids; empty: none.
+  std::vector<int64_t> ids = {};
 
   bool operator==(const Targets&) const = default;
 };

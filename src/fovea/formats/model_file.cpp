@@ -279,6 +279,21 @@ std::vector<std::string> take_class_names(Metadata& metadata) {
   return list.get<std::vector<std::string>>();
 }
 
+/// The data set's numbers of the classes, of which there are as many as names; by default none.
+std::vector<int64_t> take_class_ids(Metadata& metadata, size_t count) {
+  if (!metadata.has("fovea.class_ids")) return {};
+  const json list = metadata.take_json("fovea.class_ids");
+  const auto is_id = [](const json& item) {
+    return item.is_number_integer() &&
+           !(item.is_number_unsigned() && item.get<uint64_t>() > uint64_t{INT64_MAX});
+  };
+  if (!list.is_array() || list.size() != count || !std::all_of(list.begin(), list.end(), is_id)) {
+    throw metadata.error(
+        fmt::format("\"fovea.class_ids\" in its metadata is not a list of {} integers", count));
+  }
+  return list.get<std::vector<int64_t>>();
+}
+
 }  // namespace
 
 void save_model(const std::filesystem::path& path, const ModelFile& model) {
@@ -309,6 +324,7 @@ void save_model(const std::filesystem::path& path, const ModelFile& model) {
         dumped({{"dtype", name(model.target.dtype)},
                 {"shape", std::vector<int64_t>(dims.begin(), dims.end())}});
   }
+  if (!model.class_ids.empty()) contents.metadata["fovea.class_ids"] = dumped(model.class_ids);
   for (const auto& [key, value] : model.arguments) {
     contents.metadata[std::string(arguments_prefix) + key] = value;
   }
@@ -344,6 +360,7 @@ ModelFile to_model_file(WeightFile file, const std::string& name) {
   take_modality(metadata, model);
   take_task(metadata, model);
   model.class_names = take_class_names(metadata);
+  model.class_ids = take_class_ids(metadata, model.class_names.size());
   model.training = metadata.take_all(training_prefix);
   metadata.check_empty();
   model.weights = std::move(file.tensors);

@@ -29,6 +29,7 @@ struct ModelFile {
   std::string task = "classify";                ///< its name in the table of tasks
   Type target = {DType::i64, Shape{}};          ///< of one sample: see data::Targets
   std::vector<std::string> class_names;         ///< of the classes or numbers; empty: unknown
+  std::vector<int64_t> class_ids = {};          ///< see data::Targets::ids
   std::map<std::string, std::string> training;  ///< how it was trained: recipe, metrics, data, ...
   std::vector<std::pair<std::string, Array>> weights;  ///< parameters and buffers by name
 };

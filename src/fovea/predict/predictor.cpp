@@ -21,7 +21,8 @@ namespace {
 /// The targets that the model was trained for. A type of classes also stands for what is not known
 /// of weights alone; unnamed classes are named by their numbers.
 data::Targets targets_of(const ModelFile& file, int64_t outputs) {
-  const data::Targets trained{.type = file.target, .names = file.class_names};
+  const data::Targets trained{
+      .type = file.target, .names = file.class_names, .ids = file.class_ids};
   if (trained.type != data::class_targets({}).type) return trained;
   if (file.task == tasks::Classification::id && !trained.names.empty() &&
       std::ssize(trained.names) != outputs) {
@@ -205,6 +206,7 @@ ModelFile describe_model(const nn::Module& model, const models::Config& config,
   file.task = task.name();
   file.target = task.targets().type;
   file.class_names = task.targets().names;
+  file.class_ids = task.targets().ids;
   return file;
 }
 

@@ -138,6 +138,7 @@ Tensor Detection::decoded(const Tensor& output) const { return found_boxes(outpu
 std::unique_ptr<Prediction> Detection::predict(const Array& decoded, int64_t i, int64_t) const {
   auto prediction = std::make_unique<BoxesPrediction>();
   prediction->names = targets_.names;
+  prediction->ids = targets_.ids;
   const int64_t most = decoded.dim(1);
   for (int64_t d = 0; d < most; ++d) {
     const int64_t row = (i * most + d) * 6;
@@ -236,8 +237,9 @@ std::vector<std::pair<std::string, Array>> BoxesPrediction::arrays() const {
 std::optional<Json> BoxesPrediction::coco(int64_t image) const {
   Json list = Json::array();
   for (const Found& box : boxes) {
+    const bool known = box.label > 0 && !ids.empty();
     list.push_back({{"image_id", image},
-                    {"category_id", box.label},
+                    {"category_id", known ? ids[static_cast<size_t>(box.label - 1)] : box.label},
                     {"bbox", sides_of(box)},
                     {"score", box.score}});
   }

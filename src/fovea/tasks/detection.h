@@ -17,6 +17,7 @@ struct BoxesPrediction : Prediction {
   };
   std::vector<Found> boxes;
   std::vector<std::string> names;  ///< of the classes
+  std::vector<int64_t> ids = {};   ///< see data::Targets::ids
 
   const std::string& name_of(const Found& box) const;
   std::string text() const override;  ///< a line per box: class, score, and x, y, width, height
