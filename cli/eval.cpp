@@ -10,7 +10,6 @@
 #include "fovea/core/files.h"
 #include "fovea/data/csv.h"
 #include "fovea/data/image_files.h"
-#include "fovea/data/registry.h"
 #include "fovea/draw/matrix.h"
 #include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
@@ -253,8 +252,7 @@ int run(const EvalFlags& flags, Console& console) {
   flags.of_task.apply(*predictor);
   std::vector<data::BadSample> skipped;
   std::shared_ptr<const data::Dataset> split =
-      chosen(flags, *predictor, tasks::sets_for(predictor->task().name(), data::open(flags.data)),
-             skipped);
+      chosen(flags, *predictor, open_data(flags.data, *predictor, console), skipped);
   split = predictor->prepared(std::move(split));
   Predictions predictions(flags, *predictor, *split);
   const auto progress = [&](int64_t done, int64_t all) {

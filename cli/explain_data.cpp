@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "fovea/data/pictures.h"
-#include "fovea/data/registry.h"
 #include "fovea/draw/heat.h"
 #include "fovea/images/resize.h"
 
@@ -19,8 +18,9 @@ void ExplainData::add(Command command, const std::string& help) {
   command.count("--limit", limit, "At most so many of them, evenly spread", 1, 10'000'000);
 }
 
-std::shared_ptr<const data::Dataset> ExplainData::open(const Predictor& predictor) const {
-  const data::DataSets sets = tasks::sets_for(predictor.task().name(), data::open(data));
+std::shared_ptr<const data::Dataset> ExplainData::open(const Predictor& predictor,
+                                                       Console& console) const {
+  const data::DataSets sets = open_data(data, predictor, console);
   std::shared_ptr<const data::Dataset> samples = split == "train" ? sets.train : sets.test;
   if (!samples || samples->size() == 0) {
     throw Error(ErrorKind::usage, fmt::format("explain: {} has no {} samples", data, split));

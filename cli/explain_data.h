@@ -17,8 +17,8 @@ struct ExplainData {
   /// `help` says what the data are for.
   void add(Command command, const std::string& help);
   /// The split, its inputs as the model takes them, at most `limit` samples, evenly spread. Errors:
-  /// as data::open; usage when it has no such split or its inputs do not fit the model.
-  std::shared_ptr<const data::Dataset> open(const Predictor& predictor) const;
+  /// as open_data; usage when it has no such split or its inputs do not fit the model.
+  std::shared_ptr<const data::Dataset> open(const Predictor& predictor, Console& console) const;
 };
 
 /// The input of a sample as a picture, RGB.

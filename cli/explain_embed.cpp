@@ -156,7 +156,7 @@ int run(const ExplainEmbedFlags& flags, Console& console) {
   prepare_output(flags, console);
   const auto predictor = load_explained(flags, console);
   explain::Explainer explainer(*predictor);
-  const auto samples = flags.data.open(*predictor);
+  const auto samples = flags.data.open(*predictor, console);
   const int64_t count = samples->size();
   const Array features =
       explain::features(explainer, *samples, count, flags.layer, [&](int64_t done) {

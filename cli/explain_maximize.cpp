@@ -81,7 +81,7 @@ int run(const ExplainMaximizeFlags& flags, Console& console) {
   std::vector<std::vector<explain::Exciting>> exciting;
   std::shared_ptr<const data::Dataset> samples;
   if (!flags.data.data.empty()) {
-    samples = flags.data.open(*predictor);
+    samples = flags.data.open(*predictor, console);
     exciting = explain::most_exciting(explainer, goals, *samples, flags.top, [&](int64_t done) {
       console.status(static_cast<double>(done) / static_cast<double>(samples->size()),
                      fmt::format("{} of {} samples", grouped(done), grouped(samples->size())));

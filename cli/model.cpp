@@ -6,6 +6,7 @@
 
 #include "fovea/core/files.h"
 #include "fovea/core/text.h"
+#include "fovea/data/registry.h"
 #include "fovea/formats/content.h"
 #include "fovea/formats/model_file.h"
 #include "fovea/formats/safetensors.h"
@@ -176,6 +177,13 @@ std::unique_ptr<Predictor> load(const TrainedFlags& flags, Console& console) {
 }
 
 }  // namespace
+
+data::DataSets open_data(const std::string& spec, const Predictor& predictor, Console& console) {
+  const std::string open = join(data::open_options(spec, predictor.file().modality), ",");
+  if (!open.empty()) console.note(fmt::format("{}: {}, as the model was trained with", spec, open));
+  return tasks::sets_for(predictor.task().name(),
+                         data::open(open.empty() ? spec : fmt::format("{},{}", spec, open)));
+}
 
 std::unique_ptr<Predictor> load_predictor(const TrainedFlags& given, Console& console) {
   TrainedFlags flags = given;

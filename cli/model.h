@@ -69,6 +69,11 @@ struct TrainedFlags {
 /// Predictor and assemble_model.
 std::unique_ptr<Predictor> load_predictor(const TrainedFlags& flags, Console& console);
 
+/// The data sets that --data names, as the model's task learns them. What the name leaves open of
+/// how files become inputs is as it was in training, which `console` reports. Errors: as
+/// data::open.
+data::DataSets open_data(const std::string& spec, const Predictor& predictor, Console& console);
+
 /// The flags of the tasks' choices: see tasks::choices.
 struct TaskFlags : ChoiceFlags {
   void add(Command command) { ChoiceFlags::add(command, tasks::choices()); }

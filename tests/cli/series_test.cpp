@@ -123,9 +123,23 @@ TEST_F(SeriesData, OptionsAreCheckedAndKept) {
   EXPECT_EQ(bad.code, 2);
   EXPECT_NE(bad.err.find("channel"), std::string::npos) << bad.err;
   ASSERT_EQ(fovea(train(",normalize=series,length=30")).code, 0);
-  const Outcome other = fovea({"eval", "--model", model(), "--data", data()});
+  const Outcome same = fovea({"eval", "--model", model(), "--data", data()});
+  EXPECT_EQ(same.code, 0) << same.err;
+  EXPECT_NE(same.err.find("normalize=series,length=30,masked=true, as the model was trained with"),
+            std::string::npos)
+      << same.err;
+  // Where no series is shorter than those of training, the inputs have their mask all the same.
+  write("Long_TRAIN.ts", 8, 30, 30, true);
+  const std::string longer = "ucr:" + (folder_ / "Long").string();
+  EXPECT_EQ(fovea({"eval", "--model", model(), "--data", longer, "--split", "train"}).code, 0);
+  const Outcome other = fovea({"eval", "--model", model(), "--data", data() + ",normalize=none"});
   EXPECT_EQ(other.code, 2);
   EXPECT_NE(other.err.find("series:2:30:true:series"), std::string::npos) << other.err;
+  const Outcome bare = fovea({"data", "info", data() + ",length=30,masked=false"});
+  EXPECT_EQ(bare.code, 2);
+  EXPECT_NE(bare.err.find("masked=false, but a series of 20 steps is shorter than 30"),
+            std::string::npos)
+      << bare.err;
 }
 
 }  // namespace

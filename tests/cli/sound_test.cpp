@@ -59,7 +59,16 @@ TEST_F(TrainedOnSounds, PredictsFilesAndMeasures) {
   EXPECT_EQ(tiled.code, 2);
   EXPECT_NE(tiled.err.find("--tile is for models of pictures"), std::string::npos);
   std::filesystem::remove(folder_ / "words/broken.wav");
-  const Outcome other = fovea({"eval", "--model", model_, "--data", "sound:" + path("words")});
+  // The options are those of the model, unless others are given.
+  const std::string plain = "sound:" + path("words");
+  const Outcome measured = fovea({"eval", "--model", model_, "--data", plain, "--json"});
+  EXPECT_EQ(measured.code, 0) << measured.err;
+  EXPECT_GE(measured.json().at("accuracy"), 0.9);
+  EXPECT_NE(
+      measured.err.find("rate=8000,seconds=0.32,n_fft=256,mels=16, as the model was trained with"),
+      std::string::npos)
+      << measured.err;
+  const Outcome other = fovea({"eval", "--model", model_, "--data", plain + ",mels=20"});
   EXPECT_EQ(other.code, 2);
   EXPECT_NE(other.err.find("become other inputs than the model's"), std::string::npos);
 }

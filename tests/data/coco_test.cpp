@@ -61,8 +61,13 @@ TEST_F(Coco, AreasAreThoseOfTheOutlinesInThePicture) {
   const int64_t first = train->name(0).ends_with("1.png") ? 0 : 1;
   EXPECT_EQ(train->box_areas(first)->objects, (std::vector{120.5, 16.0}));
   EXPECT_EQ(train->box_areas(first)->pixel, 1);
-  Preprocessing fit{.height = 80, .width = 80, .channels = 3, .resize = {}, .letterbox = 114};
-  fit.mean = fit.std = {1, 1, 1};
+  Preprocessing fit{.height = 80,
+                    .width = 80,
+                    .channels = 3,
+                    .resize = {},
+                    .letterbox = 114,
+                    .mean = {1, 1, 1},
+                    .std = {1, 1, 1}};
   const BoxAreas fitted = Prepared(train, fit).box_areas(first).value();  // 40x60 becomes 53x80
   EXPECT_EQ(fitted.objects, (std::vector{120.5, 16.0})) << "whatever the net's size";
   EXPECT_NEAR(fitted.pixel, 40.0 / 53 * 60 / 80, 1e-12);

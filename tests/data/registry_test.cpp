@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "data/helpers.h"
+#include "fovea/core/text.h"
 
 namespace fovea::data {
 namespace {
@@ -182,6 +183,21 @@ TEST(Registry, ARunFindsItsDataFromAnyFolder) {
   EXPECT_EQ(from_anywhere("folder:photos"), "folder:" + here + "/photos");
   EXPECT_EQ(from_anywhere("scenes:mnist"), "scenes:mnist");
   EXPECT_EQ(from_anywhere("scenes:mnist:files"), "scenes:mnist:" + here + "/files");
+}
+
+TEST(Registry, OptionsThatAreLeftOpenAreThoseOfAModality) {
+  const auto open = [](const char* spec, const char* modality) {
+    return join(open_options(spec, modality), ",");
+  };
+  EXPECT_EQ(open("sound:a,b", "sound:8000:0.5:wave"), "rate=8000,seconds=0.5,features=wave");
+  EXPECT_EQ(open("sound:a,seconds=2", "sound:8000:0.5"), "rate=8000") << "what is given counts";
+  EXPECT_EQ(open("ucr:a/b", "series:2:30:true:series"), "normalize=series,length=30,masked=true");
+  EXPECT_EQ(open("clips:a,windows=3", "clip:8:2:32x48:1"),
+            "length=8,stride=2,size=32x48,channels=1");
+  EXPECT_EQ(open("volumes:a", "volume:8x9x10:2"), "size=8x9x10,channels=2");
+  EXPECT_EQ(open("sound:a", "clip:8:2:32x48:1"), "") << "of other files";
+  EXPECT_EQ(open("folder:a", "sound:8000"), "");
+  EXPECT_EQ(open("sound:a", ""), "") << "of pictures";
 }
 
 }  // namespace

@@ -76,6 +76,7 @@ TEST(ModelFile, ClassNamesThatAreNotUtf8AreReplaced) {
   TemporaryFolder folder;
   ModelFile model = sample();
   model.class_names = {"caf\xe9"};
+  model.class_ids = {};
   save_model(folder / "a", model);
   EXPECT_EQ(load_model(folder / "a").class_names[0], "caf\ufffd");
 }
@@ -92,6 +93,10 @@ TEST(ModelFile, ModelsThatCouldNotBeLoadedAreNotSaved) {
           [](auto& m) { m.preprocessing->std[0] = 0; });
   refused("preprocessing: mean[0] is nan",
           [](auto& m) { m.preprocessing->mean[0] = std::numeric_limits<double>::quiet_NaN(); });
+  refused("save_model: 2 class ids, but 3 class names", [](auto& m) {
+    m.class_names = {"a", "b", "c"};
+    m.class_ids = {1, 2};
+  });
   refused("two tensors cannot be called \"bn.count\"",
           [](auto& m) { m.weights[0].first = "bn.count"; });
   EXPECT_FALSE(std::filesystem::exists(folder / "a"));

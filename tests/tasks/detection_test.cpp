@@ -75,7 +75,8 @@ TEST(Detection, ShowsBoxesWithTheirClassesTheSurestFirst) {
   EXPECT_EQ(coco[0]["bbox"].dump(), "[2.0,0.0,10.0,10.0]");
   data::Targets numbered = pets();
   numbered.ids = {17, 18};  // those of COCO
-  EXPECT_EQ((*prediction_of(Detection(numbered)).coco(7))[0]["category_id"], 18);
+  const Json original = *prediction_of(Detection(numbered)).coco(7);
+  EXPECT_EQ(original[0]["category_id"], 18);
   const auto arrays = prediction.arrays();
   EXPECT_EQ(arrays[0].first, "boxes");
   EXPECT_EQ(arrays[0].second.shape(), (Shape{2, 4}));

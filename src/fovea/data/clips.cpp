@@ -103,7 +103,7 @@ DataSets open_clips(const fs::path& place, const Arguments& options) {
                          .channels = static_cast<int>(options.integer("channels", moving ? 1 : 3))};
   const auto modality = std::make_shared<ClipModality>(clip);
   if (moving) {
-    if (options.has("stride") || options.has("windows") || clip.channels != 1) {
+    if (clip.stride != 1 || windows != 1 || clip.channels != 1) {
       throw Error(ErrorKind::usage, "moving items have no stride, windows or colours to choose")
           .with("try", fmt::format("--data clips:{},length=8,size=32", place.string()));
     }

@@ -113,11 +113,31 @@ std::vector<Entry>& table() {
        {.name = "scenes",
         .read = [](const fs::path& text) { return open_scenes(text.string()); },
         .place = "DATA"},
-       {.name = "sound", .read_with = open_sound, .options = sound_options(), .place = "DIR"},
-       {.name = "ucr", .read_with = open_ucr, .options = series_options(), .place = "PREFIX"},
-       {.name = "series", .read_with = open_series, .options = series_options(), .place = "FILE"},
-       {.name = "clips", .read_with = open_clips, .options = clip_options(), .place = "DIR"},
-       {.name = "volumes", .read_with = open_volumes, .options = volume_options(), .place = "DIR"},
+       {.name = "sound",
+        .read_with = open_sound,
+        .options = sound_options(),
+        .modality = "sound",
+        .place = "DIR"},
+       {.name = "ucr",
+        .read_with = open_ucr,
+        .options = series_options(),
+        .modality = "series",
+        .place = "PREFIX"},
+       {.name = "series",
+        .read_with = open_series,
+        .options = series_options(),
+        .modality = "series",
+        .place = "FILE"},
+       {.name = "clips",
+        .read_with = open_clips,
+        .options = clip_options(),
+        .modality = "clip",
+        .place = "DIR"},
+       {.name = "volumes",
+        .read_with = open_volumes,
+        .options = volume_options(),
+        .modality = "volume",
+        .place = "DIR"},
        {.name = "csv", .read = open_csv, .place = "FILE"},
        {.name = "tar", .read = open_tar, .place = "FILES"},
        {.name = "arrays",
@@ -276,6 +296,26 @@ DataSets open(std::string_view spec, std::string_view index) {
   error.with("files", join(set->files));
   for (const fs::path& place : places) error.with("looked", fmt::format("in {}", place.string()));
   throw error.with("try", set->advice);
+}
+
+std::vector<std::string> open_options(std::string_view spec, std::string_view modality) {
+  const auto [name, after] = parts_of(spec);
+  const auto set = find(name);
+  const ChoiceText trained = parse_choice(modality);
+  if (modality.empty() || set == table().cend() || set->modality != trained.name) return {};
+  const Choice& choice = find_choice("modality", modalities(), trained.name).choice;
+  const Arguments values = read_arguments("modality", choice, trained.arguments);
+  const std::vector<std::string> given = place_and_options(after).second;
+  std::vector<std::string> open;
+  for (const Argument& option : set->options) {
+    const std::string begin = option.name + "=";
+    const bool is_given = std::ranges::any_of(
+        given, [&](const std::string& text) { return text.starts_with(begin); });
+    if (is_given || !values.contains(option.name) || !values.has(option.name)) continue;
+    if (const ArgumentValue& value = values.value(option.name); value != option.default_value)
+      open.push_back(begin + to_string(value));
+  }
+  return open;
 }
 
 std::string from_anywhere(std::string_view spec) {

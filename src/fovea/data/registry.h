@@ -28,6 +28,8 @@ struct Entry {
       {};
   /// What may follow the place, as NAME:PLACE,OPTION=VALUE,...: each has a default.
   std::vector<Argument> options = {};
+  /// The modality of its files, whose arguments the options of the same names are; "": none.
+  std::string modality = {};
   /// What is required after the colon: the path "DIR", "FILE" or "FILES", or "DATA", the name of
   /// another data set.
   std::string place = {};
@@ -67,6 +69,11 @@ std::string usage();
 /// `index` is the text of the FolderIndex of an earlier run on the same data; only folder and
 /// imagenet use it.
 DataSets open(std::string_view spec, std::string_view index = {});
+
+/// The options that `spec` leaves open and the text of a modality (see Modality::text) determines,
+/// as "length=400": with them the files become the inputs that a model was trained on. None for
+/// data sets without such files, and those of another modality.
+std::vector<std::string> open_options(std::string_view spec, std::string_view modality);
 
 /// `spec` with its path as an absolute one, so that it names the same data from any folder.
 std::string from_anywhere(std::string_view spec);

@@ -150,8 +150,14 @@ std::shared_ptr<const SeriesModality> series_modality(const std::vector<SeriesFi
                             "{} values",
                             files[0]->file.string(), length, channels, most_input_values));
   }
-  return std::make_shared<SeriesModality>(channels, length, shortest < length,
-                                          series_normalization(options));
+  const bool masked = options.has("masked") ? options.flag("masked") : shortest < length;
+  if (!masked && shortest < length) {
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("masked=false, but a series of {} steps is shorter than {}", shortest, length))
+        .with("try", "masked=true, and a model for such inputs");
+  }
+  return std::make_shared<SeriesModality>(channels, length, masked, series_normalization(options));
 }
 
 std::shared_ptr<const Dataset> series_split(const SeriesFilePtr& file, const Targets& meaning,
@@ -285,11 +291,16 @@ ModalityEntry series_entry() {
 }
 
 std::vector<Argument> series_options() {
-  return {normalize_argument(), Argument{.name = "length",
-                                         .type = ArgumentType::integer,
-                                         .default_value = int64_t{0},
-                                         .maximum = static_cast<double>(most_input_values),
-                                         .help = "to which series are padded; 0: the longest's"}};
+  return {normalize_argument(),
+          Argument{.name = "length",
+                   .type = ArgumentType::integer,
+                   .default_value = int64_t{0},
+                   .maximum = static_cast<double>(most_input_values),
+                   .help = "to which series are padded; 0: the longest's"},
+          Argument{.name = "masked",
+                   .type = ArgumentType::flag,
+                   .follows = "whether a series is shorter than that",
+                   .help = "whether inputs have a channel that says where they are padded"}};
 }
 
 DataSets open_ucr(const std::filesystem::path& prefix, const Arguments& options) {

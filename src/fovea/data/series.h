@@ -52,8 +52,9 @@ class SeriesModality : public Modality {
 /// Its row in the table of modalities.
 ModalityEntry series_entry();
 
-/// The options of both data sets: `normalize=channel|series|none`, and `length=N`, to which series
-/// are padded (by default the longest one's, of all splits; one that is longer is an error).
+/// The options of both data sets: `normalize=channel|series|none`; `length=N`, to which series are
+/// padded (by default the longest one's, of all splits; one that is longer is an error); `masked`,
+/// whether inputs have a mask (by default where any series is shorter).
 std::vector<Argument> series_options();
 
 /// The UCR and UEA archives' files, PREFIX_TRAIN.ts and PREFIX_TEST.ts, or .tsv; a folder NAME

@@ -324,6 +324,10 @@ void save_model(const std::filesystem::path& path, const ModelFile& model) {
         dumped({{"dtype", name(model.target.dtype)},
                 {"shape", std::vector<int64_t>(dims.begin(), dims.end())}});
   }
+  if (!model.class_ids.empty() && model.class_ids.size() != model.class_names.size()) {
+    throw Error(ErrorKind::usage, fmt::format("save_model: {} class ids, but {} class names",
+                                              model.class_ids.size(), model.class_names.size()));
+  }
   if (!model.class_ids.empty()) contents.metadata["fovea.class_ids"] = dumped(model.class_ids);
   for (const auto& [key, value] : model.arguments) {
     contents.metadata[std::string(arguments_prefix) + key] = value;
