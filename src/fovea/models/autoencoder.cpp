@@ -19,10 +19,10 @@ int64_t width_of(const Config& c, int level) {
 
 /// A convolution and, unless it is the last, a norm and a relu.
 template <class Convolution>
-class Stage : public nn::Sequential {
+class AutoencoderStage : public nn::Sequential {
  public:
-  Stage(const nn::Scope& s, int64_t in, int64_t out, typename Convolution::Options options,
-        bool last = false)
+  AutoencoderStage(const nn::Scope& s, int64_t in, int64_t out,
+                   typename Convolution::Options options, bool last = false)
       : Sequential(s) {
     options.bias = last;
     add<Convolution>(in, out, options);
@@ -47,7 +47,7 @@ class Unpooling : public nn::Module {
   }
 
  private:
-  Stage<nn::ConvTranspose2d> conv;
+  AutoencoderStage<nn::ConvTranspose2d> conv;
 };
 
 /// Convolutions and max pooling, and the way back by unpooling with the indices of the maxima and
@@ -77,7 +77,7 @@ class Autoencoder : public nn::Module {
   }
 
  private:
-  Stage<nn::Conv2d> encoder1, encoder2, encoder3;
+  AutoencoderStage<nn::Conv2d> encoder1, encoder2, encoder3;
   Unpooling decoder3, decoder2, decoder1;
 };
 
@@ -100,7 +100,7 @@ class Doubling : public nn::Module {
   }
 
  private:
-  Stage<nn::ConvTranspose2d> conv;
+  AutoencoderStage<nn::ConvTranspose2d> conv;
 };
 
 /// Convolutions of stride 2 and transposed ones: all that is known of the image is in the smallest
@@ -128,7 +128,7 @@ class DenoisingAutoencoder : public nn::Module {
  private:
   static nn::ConvOptions halving() { return {.kernel = 3, .stride = 2, .padding = 1}; }
 
-  Stage<nn::Conv2d> encoder1, encoder2, encoder3;
+  AutoencoderStage<nn::Conv2d> encoder1, encoder2, encoder3;
   Doubling decoder3, decoder2, decoder1;
 };
 

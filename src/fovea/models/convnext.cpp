@@ -9,7 +9,7 @@ namespace fovea::models {
 namespace {
 
 /// What tells the nets of the family apart; each stage is twice as wide as the one before it.
-struct Plan {
+struct ConvNeXtPlan {
   std::array<int, 4> depths;
   int64_t width;  ///< of the first stage
 };
@@ -27,7 +27,7 @@ class Downsampling : public nn::Sequential {
 /// often, up to `drop_path`.
 class ConvNeXtFeatures : public LayeredBackbone {
  public:
-  ConvNeXtFeatures(const nn::Scope& s, const Plan& plan, int64_t in, double drop_path)
+  ConvNeXtFeatures(const nn::Scope& s, const ConvNeXtPlan& plan, int64_t in, double drop_path)
       : LayeredBackbone(s) {
     int total = 0, done = 0;
     for (int depth : plan.depths) total += depth;
@@ -56,7 +56,7 @@ class ConvNeXtFeatures : public LayeredBackbone {
 /// Arrays have torchvision's names.
 class ConvNeXt : public nn::Module {
  public:
-  ConvNeXt(const nn::Scope& s, const Config& c, const Plan& plan)
+  ConvNeXt(const nn::Scope& s, const Config& c, const ConvNeXtPlan& plan)
       : Module(s),
         features(at("features"), plan, c.input[0], c.choices.number("drop_path")),
         avgpool(at("avgpool"), 1),
@@ -80,7 +80,8 @@ class ConvNeXt : public nn::Module {
 
 // Counts: torchvision's nets.
 std::vector<Entry> convnext() {
-  const auto entry = [](std::string name, const Plan& plan, double rate, const Counts& counts) {
+  const auto entry = [](std::string name, const ConvNeXtPlan& plan, double rate,
+                        const Counts& counts) {
     return Entry{
         .name = std::move(name),
         .outputs = 1000,
@@ -93,7 +94,7 @@ std::vector<Entry> convnext() {
             throw Error(ErrorKind::usage, "convnext: the net has layer norms, which see no batches")
                 .with("try", "--norm batch");
           }
-          Plan scaled = plan;
+          ConvNeXtPlan scaled = plan;
           scaled.width = round_channels(static_cast<double>(plan.width) * options.width);
           return std::make_unique<ConvNeXtFeatures>(scope, scaled, options.in_channels, 0.0);
         }};

@@ -5,9 +5,9 @@ namespace fovea::models {
 namespace {
 
 /// Convolution, norm, relu, then pooling that halves the image.
-class Stage : public nn::Sequential {
+class DeeperCnnStage : public nn::Sequential {
  public:
-  Stage(const nn::Scope& s, int64_t in, int64_t out) : Sequential(s) {
+  DeeperCnnStage(const nn::Scope& s, int64_t in, int64_t out) : Sequential(s) {
     add<nn::ConvNormAct<>>(in, out);
     add<nn::MaxPool2d>(2);
   }
@@ -33,7 +33,7 @@ class DeeperCnn : public nn::Module {
 
  private:
   nn::ConvNormAct<> stem;
-  Stage stage1, stage2, stage3;
+  DeeperCnnStage stage1, stage2, stage3;
   nn::Sequential head;
 };
 

@@ -7,7 +7,7 @@ namespace fovea::models {
 namespace {
 
 /// What tells the nets of the family apart.
-struct Plan {
+struct DenseNetPlan {
   int64_t growth;             ///< channels that each layer adds
   std::array<int, 4> depths;  ///< layers of each block
   int64_t stem;               ///< channels of the first convolution
@@ -27,7 +27,7 @@ class Transition : public nn::Sequential {
 /// All before global average pooling: the stem, then alternating blocks and transitions.
 class Features : public nn::Sequential {
  public:
-  Features(const nn::Scope& s, const Config& c, const Plan& plan)
+  Features(const nn::Scope& s, const Config& c, const DenseNetPlan& plan)
       : Sequential(s), channels(plan.stem) {
     const bool large = c.choices.word("stem") == "imagenet";
     add_named<nn::Conv2d>(
@@ -56,7 +56,7 @@ class Features : public nn::Sequential {
 /// of all earlier layers of its block. Arrays have torchvision's names.
 class DenseNet : public nn::Module {
  public:
-  DenseNet(const nn::Scope& s, const Config& c, const Plan& plan)
+  DenseNet(const nn::Scope& s, const Config& c, const DenseNetPlan& plan)
       : Module(s),
         features(at("features"), c, plan),
         avgpool(at("avgpool"), 1),
@@ -79,7 +79,7 @@ class DenseNet : public nn::Module {
 
 // Counts: torchvision's nets.
 std::vector<Entry> densenet() {
-  const auto entry = [](std::string name, const Plan& plan, const Counts& counts) {
+  const auto entry = [](std::string name, const DenseNetPlan& plan, const Counts& counts) {
     return Entry{.name = std::move(name),
                  .outputs = 1000,
                  .input = {3, 224, 224},

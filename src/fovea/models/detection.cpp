@@ -181,7 +181,7 @@ class FcosHead : public nn::Module {
 };
 
 /// What the nets with a pyramid differ in.
-struct Plan {
+struct DetectorPlan {
   std::string backbone;  ///< "": the choice of that name
   double frozen_eps;     ///< of frozen norms, as in the published net
 };
@@ -191,7 +191,7 @@ class PyramidBackbone : public nn::Module {
  public:
   using Module::forward;
 
-  PyramidBackbone(const nn::Scope& s, const Config& c, const Plan& plan, int64_t out)
+  PyramidBackbone(const nn::Scope& s, const Config& c, const DetectorPlan& plan, int64_t out)
       : Module(s),
         body(make_backbone(plan.backbone.empty() ? c.choices.word("backbone") : plan.backbone,
                            at("body"), options(c, plan))),
@@ -203,7 +203,7 @@ class PyramidBackbone : public nn::Module {
   }
 
  private:
-  static BackboneOptions options(const Config& c, const Plan& plan) {
+  static BackboneOptions options(const Config& c, const DetectorPlan& plan) {
     BackboneOptions options{.in_channels = c.input[0], .width = c.choices.number("width")};
     if (c.choices.word("norm") == "frozen")
       options.norm = nn::BatchNormOptions{.eps = plan.frozen_eps, .frozen = true};
@@ -225,7 +225,7 @@ class PyramidBackbone : public nn::Module {
 template <class Head>
 class PyramidNet : public nn::Module {
  public:
-  PyramidNet(const nn::Scope& s, const Config& c, const Plan& plan)
+  PyramidNet(const nn::Scope& s, const Config& c, const DetectorPlan& plan)
       : Module(s),
         channels_(round_channels(static_cast<double>(c.choices.integer("pyramid_channels")) *
                                  c.choices.number("width"))),
@@ -383,7 +383,7 @@ Argument backbone() {
 }
 
 template <class Head>
-Entry pyramid(std::string name, const Plan& plan, int64_t side, const Counts& counts) {
+Entry pyramid(std::string name, const DetectorPlan& plan, int64_t side, const Counts& counts) {
   Entry entry{.name = std::move(name),
               .outputs = coco_classes,
               .input = {3, side, side},

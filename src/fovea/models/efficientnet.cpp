@@ -10,13 +10,13 @@ using Block = nn::InvertedResidual<nn::SiLU, nn::ConvSqueezeExcite<nn::SiLU, nn:
 using ConvNormSilu = nn::ConvNormAct<nn::SiLU>;
 
 /// One line of the paper's table 1: blocks of B0.
-struct Stage {
+struct EfficientNetStage {
   int64_t expansion, kernel, stride, channels;
   int count;
 };
-constexpr Stage stages[] = {{1, 3, 1, 16, 1}, {6, 3, 2, 24, 2},  {6, 5, 2, 40, 2},
-                            {6, 3, 2, 80, 3}, {6, 5, 1, 112, 3}, {6, 5, 2, 192, 4},
-                            {6, 3, 1, 320, 1}};
+constexpr EfficientNetStage efficientnet_stages[] = {
+    {1, 3, 1, 16, 1},  {6, 3, 2, 24, 2},  {6, 5, 2, 40, 2}, {6, 3, 2, 80, 3},
+    {6, 5, 1, 112, 3}, {6, 5, 2, 192, 4}, {6, 3, 1, 320, 1}};
 
 /// What B0 is scaled by.
 struct Scale {
@@ -41,12 +41,12 @@ class EfficientNet : public nn::Module {
       return static_cast<int>(std::ceil(count * scale.depth));
     };
     int total = 0, done = 0;
-    for (const Stage& stage : stages) total += deepened(stage.count);
+    for (const EfficientNetStage& stage : efficientnet_stages) total += deepened(stage.count);
 
     int64_t channels = widened(32);
     features.add<ConvNormSilu>(c.input[0], channels,
                                nn::ConvNormActOptions{.stride = 2, .norm = scale.norm});
-    for (const Stage& stage : stages) {
+    for (const EfficientNetStage& stage : efficientnet_stages) {
       auto& blocks = features.add<nn::Sequential>();
       const int64_t out = widened(stage.channels);
       for (int i = 0; i < deepened(stage.count); ++i) {

@@ -12,10 +12,10 @@ nn::ConvOptions convolution(int64_t kernel, int64_t stride, int64_t groups = 1) 
 }
 
 /// The block of EfficientNet without squeeze-and-excitation, and with relu6.
-class Block : public nn::Module {
+class LiteNetBlock : public nn::Module {
  public:
-  Block(const nn::Scope& s, int64_t in, int64_t out, int64_t expansion, int64_t kernel,
-        int64_t stride, double drop_path_)
+  LiteNetBlock(const nn::Scope& s, int64_t in, int64_t out, int64_t expansion, int64_t kernel,
+               int64_t stride, double drop_path_)
       : Module(s),
         skip_(stride == 1 && in == out),
         expand_conv(expanding(in, expansion)),
@@ -56,13 +56,13 @@ class Block : public nn::Module {
   nn::DropPath drop_path;
 };
 
-struct Stage {
+struct LiteNetStage {
   int64_t expansion, kernel, stride, channels;
   int count;
 };
-constexpr Stage stages[] = {{1, 3, 1, 16, 1}, {6, 3, 2, 24, 2},  {6, 5, 2, 40, 2},
-                            {6, 3, 2, 80, 3}, {6, 5, 1, 112, 3}, {6, 5, 2, 192, 4},
-                            {6, 3, 1, 320, 1}};
+constexpr LiteNetStage lite_stages[] = {{1, 3, 1, 16, 1}, {6, 3, 2, 24, 2},  {6, 5, 2, 40, 2},
+                                        {6, 3, 2, 80, 3}, {6, 5, 1, 112, 3}, {6, 5, 2, 192, 4},
+                                        {6, 3, 1, 320, 1}};
 constexpr int total = 16;  // blocks
 
 /// The first of TensorFlow's EfficientNet-Lite (Liu 2020): EfficientNet-B0 adapted to integer
@@ -81,11 +81,11 @@ class EfficientNetLite0 : public nn::Module {
         fc(at("_fc"), 1280, c.outputs) {
     int64_t channels = 32;
     int done = 0;
-    for (const Stage& stage : stages) {
+    for (const LiteNetStage& stage : lite_stages) {
       for (int i = 0; i < stage.count; ++i) {
-        blocks.add<Block>(channels, stage.channels, stage.expansion, stage.kernel,
-                          i == 0 ? stage.stride : 1,
-                          c.choices.number("drop_path") * done++ / total);
+        blocks.add<LiteNetBlock>(channels, stage.channels, stage.expansion, stage.kernel,
+                                 i == 0 ? stage.stride : 1,
+                                 c.choices.number("drop_path") * done++ / total);
         channels = stage.channels;
       }
     }

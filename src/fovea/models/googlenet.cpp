@@ -42,9 +42,9 @@ class Inception : public nn::Module {
 
 /// An auxiliary classifier, whose loss in training keeps the gradients of the layers below it from
 /// vanishing.
-class Auxiliary : public nn::Module {
+class GoogLeNetAuxiliary : public nn::Module {
  public:
-  Auxiliary(const nn::Scope& s, int64_t in, int64_t outputs, double dropout_)
+  GoogLeNetAuxiliary(const nn::Scope& s, int64_t in, int64_t outputs, double dropout_)
       : Module(s),
         conv(at("conv"), in, 128, {.kernel = 1}),
         fc1(at("fc1"), 128 * 4 * 4, 1024),
@@ -118,10 +118,10 @@ class GoogLeNet : public nn::Module {
   }
 
  private:
-  std::optional<Auxiliary> head(std::string_view name, const Config& c, int64_t in) {
+  std::optional<GoogLeNetAuxiliary> head(std::string_view name, const Config& c, int64_t in) {
     if (!c.choices.flag("aux")) return std::nullopt;
-    return std::optional<Auxiliary>(std::in_place, at(name), in, c.outputs,
-                                    c.choices.number("dropout") > 0 ? 0.7 : 0.0);
+    return std::optional<GoogLeNetAuxiliary>(std::in_place, at(name), in, c.outputs,
+                                             c.choices.number("dropout") > 0 ? 0.7 : 0.0);
   }
 
   Conv conv1;
@@ -133,7 +133,7 @@ class GoogLeNet : public nn::Module {
   Inception inception4a, inception4b, inception4c, inception4d, inception4e;
   nn::MaxPool2d maxpool4;
   Inception inception5a, inception5b;
-  std::optional<Auxiliary> aux1, aux2;
+  std::optional<GoogLeNetAuxiliary> aux1, aux2;
   nn::AdaptiveAvgPool2d avgpool;
   nn::Dropout dropout;
   nn::Linear fc;

@@ -5,7 +5,7 @@
 namespace fovea::models {
 namespace {
 
-constexpr int64_t filters = 32, width = 4 * filters;
+constexpr int64_t filters = 32, inception_width = 4 * filters;
 constexpr int64_t modules = 6, modules_per_shortcut = 3;
 
 /// Below any value of a normalised series, and in the range of f16.
@@ -25,7 +25,7 @@ class Module1d : public nn::Module {
         conv3(at("conv3"), in > 1 ? filters : in, filters, options(10)),
         pool(at("pool"), {.kernel = 3, .stride = 1, .padding = 1}),
         conv4(at("conv4"), in, filters, options(1)),
-        bn(at("bn"), width) {}
+        bn(at("bn"), inception_width) {}
 
   Tensor forward(const Tensor& x, const Series& series) const {
     const Tensor narrow = bottleneck ? (*bottleneck)(x) : x;
@@ -57,13 +57,13 @@ class InceptionTime : public nn::Module {
         masked_(c.choices.flag("masked")),
         blocks(at("blocks")),
         shortcuts(at("shortcuts")),
-        fc(at("fc"), width, c.outputs) {
+        fc(at("fc"), inception_width, c.outputs) {
     int64_t in = series_channels(c);
     for (int64_t i = 0; i < modules; ++i) {
-      module_.push_back(&blocks.add<Module1d>(i == 0 ? in : width));
+      module_.push_back(&blocks.add<Module1d>(i == 0 ? in : inception_width));
       if ((i + 1) % modules_per_shortcut != 0) continue;
-      shortcut_.push_back(&shortcuts.add<SeriesConvNorm>(in, width, 1, false));
-      in = width;
+      shortcut_.push_back(&shortcuts.add<SeriesConvNorm>(in, inception_width, 1, false));
+      in = inception_width;
     }
   }
 

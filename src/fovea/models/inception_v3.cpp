@@ -141,9 +141,9 @@ class InceptionE : public nn::Module {
 };
 
 /// An auxiliary classifier, with a loss of its own in training.
-class Auxiliary : public nn::Module {
+class InceptionAuxiliary : public nn::Module {
  public:
-  Auxiliary(const nn::Scope& s, int64_t in, int64_t outputs)
+  InceptionAuxiliary(const nn::Scope& s, int64_t in, int64_t outputs)
       : Module(s),
         conv0(at("conv0"), in, 128, square(1)),
         conv1(at("conv1"), 128, 768, {.kernel = 5}),
@@ -207,16 +207,16 @@ class InceptionV3 : public nn::Module {
   }
 
  private:
-  std::optional<Auxiliary> head(const Config& c) {
+  std::optional<InceptionAuxiliary> head(const Config& c) {
     if (!c.choices.flag("aux")) return std::nullopt;
-    return std::optional<Auxiliary>(std::in_place, at("AuxLogits"), 768, c.outputs);
+    return std::optional<InceptionAuxiliary>(std::in_place, at("AuxLogits"), 768, c.outputs);
   }
 
   Conv conv1a, conv2a, conv2b, conv3b, conv4a;
   InceptionA mixed5b, mixed5c, mixed5d;
   InceptionB mixed6a;
   InceptionC mixed6b, mixed6c, mixed6d, mixed6e;
-  std::optional<Auxiliary> aux;
+  std::optional<InceptionAuxiliary> aux;
   InceptionD mixed7a;
   InceptionE mixed7b, mixed7c;
   nn::AdaptiveAvgPool2d avgpool;

@@ -5,7 +5,7 @@ namespace fovea::models {
 namespace {
 
 /// What tells the two members apart.
-struct Plan {
+struct M5Plan {
   std::vector<int64_t> widths;  ///< of the four convolutions, in units of `channels`
   bool padded = false;          ///< convolutions divide the length by their stride alone
 };
@@ -15,7 +15,7 @@ struct Plan {
 /// short ones, and the mean over time. x [N, C, T].
 class M5 : public nn::Module {
  public:
-  M5(const nn::Scope& s, const Config& c, const Plan& plan)
+  M5(const nn::Scope& s, const Config& c, const M5Plan& plan)
       : Module(s),
         stride_(c.choices.integer("stem_stride")),
         plan_(plan),
@@ -55,7 +55,7 @@ class M5 : public nn::Module {
   PoolOptions pool() const { return {.kernel = 4, .ceil_mode = plan_.padded}; }
 
   int64_t stride_;
-  Plan plan_;
+  M5Plan plan_;
   nn::Conv1d conv1;
   nn::BatchNorm1d bn1;
   nn::MaxPool1d pool1;
@@ -95,13 +95,13 @@ std::vector<Entry> m5() {
            .input = {1, 32000},
            .choices = m5_choices(128, 4),
            .counts = Counts{559'114, 2'048, 278'533'120},
-           .build = build<M5>(Plan{.widths = {1, 1, 2, 4}, .padded = true})},
+           .build = build<M5>(M5Plan{.widths = {1, 1, 2, 4}, .padded = true})},
           {.name = "m5_small",
            .outputs = 35,
            .input = {1, 8000},
            .choices = m5_choices(32, 16),
            .counts = Counts{26'915, 384, 1'880'256},
-           .build = build<M5>(Plan{.widths = {1, 1, 2, 2}})}};
+           .build = build<M5>(M5Plan{.widths = {1, 1, 2, 2}})}};
 }
 
 }  // namespace fovea::models

@@ -28,13 +28,14 @@ class InvertedResidual : public nn::Module {
 };
 
 /// One line of the paper's table 2: `count` blocks, the first of this stride.
-struct Stage {
+struct MobileNetV2Stage {
   int64_t expansion, channels;
   int count;
   int64_t stride;
 };
-constexpr Stage stages[] = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
-                            {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
+constexpr MobileNetV2Stage mobilenet_v2_stages[] = {{1, 16, 1, 1}, {6, 24, 2, 2}, {6, 32, 3, 2},
+                                                    {6, 64, 4, 2}, {6, 96, 3, 1}, {6, 160, 3, 2},
+                                                    {6, 320, 1, 1}};
 
 /// Sandler et al. 2018, "MobileNetV2: inverted residuals and linear bottlenecks". Arrays have
 /// torchvision's names.
@@ -48,7 +49,7 @@ class MobileNetV2 : public nn::Module {
     using Options = nn::ConvNormActOptions;
     int64_t channels = round_channels(32 * c.choices.number("width"));
     features.add<nn::ConvNormAct<nn::ReLU6>>(c.input[0], channels, Options{.stride = 2});
-    for (const Stage& stage : stages) {
+    for (const MobileNetV2Stage& stage : mobilenet_v2_stages) {
       const int64_t out =
           round_channels(static_cast<double>(stage.channels) * c.choices.number("width"));
       for (int i = 0; i < stage.count; ++i) {

@@ -19,7 +19,7 @@ struct Row {
   int64_t stride;
 };
 
-struct Plan {
+struct MobileNetV3Plan {
   std::vector<Row> rows;
   int64_t classifier;  ///< channels of the second-to-last layer
 };
@@ -72,7 +72,7 @@ class MobileNetV3Features : public LayeredBackbone {
 /// The same with a classifier.
 class MobileNetV3 : public nn::Module {
  public:
-  MobileNetV3(const nn::Scope& s, const Config& c, const Plan& plan)
+  MobileNetV3(const nn::Scope& s, const Config& c, const MobileNetV3Plan& plan)
       : Module(s),
         features(at("features"), plan.rows, c.choices.number("width"), {.in_channels = c.input[0]}),
         avgpool(at("avgpool"), 1),
@@ -94,23 +94,23 @@ class MobileNetV3 : public nn::Module {
   nn::Sequential classifier;
 };
 
-const Plan& large() {
-  static const Plan plan{{{3, 16, 16, false, RE, 1},
-                          {3, 64, 24, false, RE, 2},
-                          {3, 72, 24, false, RE, 1},
-                          {5, 72, 40, true, RE, 2},
-                          {5, 120, 40, true, RE, 1},
-                          {5, 120, 40, true, RE, 1},
-                          {3, 240, 80, false, HS, 2},
-                          {3, 200, 80, false, HS, 1},
-                          {3, 184, 80, false, HS, 1},
-                          {3, 184, 80, false, HS, 1},
-                          {3, 480, 112, true, HS, 1},
-                          {3, 672, 112, true, HS, 1},
-                          {5, 672, 160, true, HS, 2},
-                          {5, 960, 160, true, HS, 1},
-                          {5, 960, 160, true, HS, 1}},
-                         1280};
+const MobileNetV3Plan& large() {
+  static const MobileNetV3Plan plan{{{3, 16, 16, false, RE, 1},
+                                     {3, 64, 24, false, RE, 2},
+                                     {3, 72, 24, false, RE, 1},
+                                     {5, 72, 40, true, RE, 2},
+                                     {5, 120, 40, true, RE, 1},
+                                     {5, 120, 40, true, RE, 1},
+                                     {3, 240, 80, false, HS, 2},
+                                     {3, 200, 80, false, HS, 1},
+                                     {3, 184, 80, false, HS, 1},
+                                     {3, 184, 80, false, HS, 1},
+                                     {3, 480, 112, true, HS, 1},
+                                     {3, 672, 112, true, HS, 1},
+                                     {5, 672, 160, true, HS, 2},
+                                     {5, 960, 160, true, HS, 1},
+                                     {5, 960, 160, true, HS, 1}},
+                                    1280};
   return plan;
 }
 
@@ -160,19 +160,19 @@ class SsdFeatures : public LayeredBackbone {
 
 // Counts: torchvision's nets.
 std::vector<Entry> mobilenet_v3() {
-  const Plan small{{{3, 16, 16, true, RE, 2},
-                    {3, 72, 24, false, RE, 2},
-                    {3, 88, 24, false, RE, 1},
-                    {5, 96, 40, true, HS, 2},
-                    {5, 240, 40, true, HS, 1},
-                    {5, 240, 40, true, HS, 1},
-                    {5, 120, 48, true, HS, 1},
-                    {5, 144, 48, true, HS, 1},
-                    {5, 288, 96, true, HS, 2},
-                    {5, 576, 96, true, HS, 1},
-                    {5, 576, 96, true, HS, 1}},
-                   1024};
-  const auto entry = [](std::string name, const Plan& plan, const Counts& counts) {
+  const MobileNetV3Plan small{{{3, 16, 16, true, RE, 2},
+                               {3, 72, 24, false, RE, 2},
+                               {3, 88, 24, false, RE, 1},
+                               {5, 96, 40, true, HS, 2},
+                               {5, 240, 40, true, HS, 1},
+                               {5, 240, 40, true, HS, 1},
+                               {5, 120, 48, true, HS, 1},
+                               {5, 144, 48, true, HS, 1},
+                               {5, 288, 96, true, HS, 2},
+                               {5, 576, 96, true, HS, 1},
+                               {5, 576, 96, true, HS, 1}},
+                              1024};
+  const auto entry = [](std::string name, const MobileNetV3Plan& plan, const Counts& counts) {
     return Entry{.name = std::move(name),
                  .outputs = 1000,
                  .input = {3, 224, 224},

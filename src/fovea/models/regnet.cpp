@@ -12,17 +12,17 @@ namespace {
 using Options = nn::ConvNormActOptions;
 
 /// What the paper's search found: depths and widths of the four stages, and channels per group.
-struct Plan {
+struct RegNetPlan {
   std::vector<int> depths;
   std::vector<int64_t> widths;
   int64_t group_width;
 };
 
 /// 1x1, grouped 3x3, squeeze-and-excitation, 1x1, all of one width, and a skip.
-class Block : public nn::Module {
+class RegNetBlock : public nn::Module {
  public:
-  Block(const nn::Scope& s, int64_t in, int64_t out, int64_t stride, int64_t group_width,
-        const nn::BatchNormOptions& norm)
+  RegNetBlock(const nn::Scope& s, int64_t in, int64_t out, int64_t stride, int64_t group_width,
+              const nn::BatchNormOptions& norm)
       : Module(s), proj(projection(in, out, stride, norm)), f(at("f")) {
     f.add_named<nn::ConvNormAct<>>("a", in, out, Options{.kernel = 1, .norm = norm});
     f.add_named<nn::ConvNormAct<>>(
@@ -51,7 +51,7 @@ class RegNetYBackbone : public Backbone {
  public:
   using Backbone::forward;
 
-  RegNetYBackbone(const nn::Scope& s, const BackboneOptions& options, const Plan& plan)
+  RegNetYBackbone(const nn::Scope& s, const BackboneOptions& options, const RegNetPlan& plan)
       : Backbone(s),
         widths_(plan.widths),
         stem(at("stem"), options.in_channels, 32,
@@ -62,8 +62,9 @@ class RegNetYBackbone : public Backbone {
       const std::string name = fmt::format("block{}", i + 1);
       auto& stage = trunk.add_named<nn::Sequential>(name);
       for (int k = 0; k < plan.depths[i]; ++k) {
-        stage.add_named<Block>(fmt::format("{}-{}", name, k), in, plan.widths[i], k == 0 ? 2 : 1,
-                               plan.group_width, options.norm.value_or(nn::BatchNormOptions{}));
+        stage.add_named<RegNetBlock>(fmt::format("{}-{}", name, k), in, plan.widths[i],
+                                     k == 0 ? 2 : 1, plan.group_width,
+                                     options.norm.value_or(nn::BatchNormOptions{}));
         in = plan.widths[i];
       }
     }
@@ -90,7 +91,7 @@ class RegNetY : public RegNetYBackbone {
  public:
   using RegNetYBackbone::forward;
 
-  RegNetY(const nn::Scope& s, const Config& c, const Plan& plan)
+  RegNetY(const nn::Scope& s, const Config& c, const RegNetPlan& plan)
       : RegNetYBackbone(s, {.in_channels = c.input[0]}, plan),
         avgpool(at("avgpool"), 1),
         fc(at("fc"), plan.widths.back(), c.outputs) {
@@ -110,14 +111,14 @@ class RegNetY : public RegNetYBackbone {
 
 // Counts: torchvision's nets.
 std::vector<Entry> regnet() {
-  const Plan plan{{1, 3, 6, 6}, {48, 104, 208, 440}, 8};
+  const RegNetPlan plan{{1, 3, 6, 6}, {48, 104, 208, 440}, 8};
   return {{.name = "regnet_y_400mf",
            .outputs = 1000,
            .input = {3, 224, 224},
            .counts = Counts{4'344'144, 27'152, 401'842'848},
            .build = build<RegNetY>(plan),
            .backbone = [plan](const nn::Scope& scope, const BackboneOptions& options) {
-             Plan scaled = plan;
+             RegNetPlan scaled = plan;
              for (int64_t& width : scaled.widths)
                width = round_channels(static_cast<double>(width) * options.width);
              return std::make_unique<RegNetYBackbone>(scope, options, scaled);

@@ -11,12 +11,12 @@ namespace {
 
 /// Blocks of one width; the first has the stride and widens, and a dilation of its own.
 template <class Block>
-class Layer : public nn::Sequential {
+class ResNetLayer : public nn::Sequential {
  public:
   using Options = typename Block::Options;
 
-  Layer(const nn::Scope& s, int64_t in, int64_t width, int depth, int64_t stride,
-        const Options& first, const Options& rest)
+  ResNetLayer(const nn::Scope& s, int64_t in, int64_t width, int depth, int64_t stride,
+              const Options& first, const Options& rest)
       : Sequential(s) {
     add_block(in, width, stride, first);
     for (int i = 1; i < depth; ++i) add_block(Block::expansion * width, width, 1, rest);
@@ -32,7 +32,7 @@ class Layer : public nn::Sequential {
 };
 
 /// How many blocks each of the four layers has.
-using Depths = std::array<int, 4>;
+using ResNetDepths = std::array<int, 4>;
 
 /// The stem and the layers of He et al. 2015, "Deep residual learning for image recognition".
 /// Arrays have torchvision's names. Each of the last `dilated` layers has a dilation, which doubles
@@ -43,8 +43,8 @@ class ResNetBackbone : public Backbone {
   using Backbone::forward;
   using Options = typename Block::Options;
 
-  ResNetBackbone(const nn::Scope& s, const BackboneOptions& whole, bool small, const Depths& depths,
-                 const Options& of_blocks)
+  ResNetBackbone(const nn::Scope& s, const BackboneOptions& whole, bool small,
+                 const ResNetDepths& depths, const Options& of_blocks)
       : Backbone(s),
         width_(std::max(std::lround(64 * whole.width), 1L)),
         conv1(at("conv1"), whole.in_channels, width_,
@@ -68,7 +68,7 @@ class ResNetBackbone : public Backbone {
     Tensor y = relu(bn1(conv1(x)));
     if (maxpool) y = (*maxpool)(y);
     Tensors stages;
-    for (const Layer<Block>* layer : {&layer1, &layer2, &layer3, &layer4}) {
+    for (const ResNetLayer<Block>* layer : {&layer1, &layer2, &layer3, &layer4}) {
       y = (*layer)(y);
       stages.push_back(y);
     }
@@ -93,14 +93,14 @@ class ResNetBackbone : public Backbone {
   nn::Conv2d conv1;
   nn::BatchNorm2d bn1;
   std::optional<nn::MaxPool2d> maxpool;
-  Layer<Block> layer1, layer2, layer3, layer4;
+  ResNetLayer<Block> layer1, layer2, layer3, layer4;
 };
 
 /// The same with a classifier.
 template <class Block>
 class ResNet : public ResNetBackbone<Block> {
  public:
-  ResNet(const nn::Scope& s, const Config& c, const Depths& depths,
+  ResNet(const nn::Scope& s, const Config& c, const ResNetDepths& depths,
          const typename Block::Options& options)
       : ResNetBackbone<Block>(s, {.in_channels = c.input[0]}, c.choices.word("stem") == "cifar",
                               depths, options),
@@ -119,7 +119,7 @@ class ResNet : public ResNetBackbone<Block> {
 
 /// Those whose name ends in "_cifar" are for small images.
 template <class Block>
-Entry resnet(std::string name, const Depths& depths, const Counts& counts,
+Entry resnet(std::string name, const ResNetDepths& depths, const Counts& counts,
              const typename Block::Options& options = {}) {
   const bool small = name.ends_with("_cifar");
   return {.name = std::move(name),

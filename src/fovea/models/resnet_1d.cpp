@@ -24,10 +24,10 @@ class Shortcut : public nn::Module {
 };
 
 /// Three convolutions of lengths 8, 5 and 3, and a shortcut.
-class Block : public nn::Module {
+class ResNet1dBlock : public nn::Module {
  public:
   using Module::forward;  // overloaded, not hidden
-  Block(const nn::Scope& s, int64_t in, int64_t out)
+  ResNet1dBlock(const nn::Scope& s, int64_t in, int64_t out)
       : Module(s),
         layer1(at("layer1"), in, out, 8),
         layer2(at("layer2"), out, out, 5),
@@ -61,13 +61,13 @@ class ResNet1d : public nn::Module {
   Tensor forward(Tensor input) const override {
     const Series series(input, masked_);
     Tensor x = series.x;
-    for (const Block* block : {&block1, &block2, &block3}) x = nn::call(*block, x, series);
+    for (const ResNet1dBlock* block : {&block1, &block2, &block3}) x = nn::call(*block, x, series);
     return fc(series.mean(x));
   }
 
  private:
   bool masked_;
-  Block block1, block2, block3;
+  ResNet1dBlock block1, block2, block3;
   nn::Linear fc;
 };
 

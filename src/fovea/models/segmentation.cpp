@@ -77,13 +77,14 @@ class DeepLabHead : public nn::Sequential {
 };
 
 /// What a net is built on.
-struct Plan {
+struct SegmenterPlan {
   std::string backbone;
   size_t auxiliary;  ///< the stage that the auxiliary head sees, from 0
   int dilated;
 };
 
-std::unique_ptr<Backbone> backbone_of(const Plan& plan, const nn::Scope& s, const Config& c) {
+std::unique_ptr<Backbone> backbone_of(const SegmenterPlan& plan, const nn::Scope& s,
+                                      const Config& c) {
   const BackboneOptions options{.in_channels = c.input[0], .dilated = plan.dilated};
   return make_backbone(plan.backbone, s, options);
 }
@@ -95,7 +96,7 @@ std::unique_ptr<Backbone> backbone_of(const Plan& plan, const nn::Scope& s, cons
 template <class Head>
 class DilatedNet : public nn::Module {
  public:
-  DilatedNet(const nn::Scope& s, const Config& c, const Plan& plan)
+  DilatedNet(const nn::Scope& s, const Config& c, const SegmenterPlan& plan)
       : Module(s),
         auxiliary_(plan.auxiliary),
         backbone(backbone_of(plan, at("backbone"), c)),
@@ -176,7 +177,8 @@ class Lraspp : public nn::Module {
 constexpr int64_t voc_classes = 21;
 
 template <class Head>
-Entry dilated(std::string name, const Plan& plan, double default_dropout, const Counts& counts) {
+Entry dilated(std::string name, const SegmenterPlan& plan, double default_dropout,
+              const Counts& counts) {
   return {.name = std::move(name),
           .outputs = voc_classes,
           .input = {3, 224, 224},
@@ -190,9 +192,9 @@ Entry dilated(std::string name, const Plan& plan, double default_dropout, const 
 
 // Counts: torchvision's nets; those with resnet18 and 34 the same nets in PyTorch.
 std::vector<Entry> segmentation() {
-  const Plan mobilenet{.backbone = "mobilenet_v3_large", .auxiliary = 1, .dilated = 1};
+  const SegmenterPlan mobilenet{.backbone = "mobilenet_v3_large", .auxiliary = 1, .dilated = 1};
   const auto resnet = [](std::string name) {
-    return Plan{.backbone = std::move(name), .auxiliary = 2, .dilated = 2};
+    return SegmenterPlan{.backbone = std::move(name), .auxiliary = 2, .dilated = 2};
   };
   return {
       dilated<FcnHead>("fcn_resnet18", resnet("resnet18"), 0.1, {11'769'301, 9'856, 9'676'843'008}),

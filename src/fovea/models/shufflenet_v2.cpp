@@ -37,9 +37,9 @@ class ShuffleUnit : public nn::Module {
 };
 
 /// Units of one width; the first halves the image and widens.
-class Stage : public nn::Sequential {
+class ShuffleNetStage : public nn::Sequential {
  public:
-  Stage(const nn::Scope& s, int64_t in, int64_t out, int units) : Sequential(s) {
+  ShuffleNetStage(const nn::Scope& s, int64_t in, int64_t out, int units) : Sequential(s) {
     add<ShuffleUnit>(in, out, 2);
     for (int i = 1; i < units; ++i) add<ShuffleUnit>(out, out, 1);
   }
@@ -72,7 +72,7 @@ class ShuffleNetV2 : public nn::Module {
  private:
   nn::ConvNormAct<> conv1;
   nn::MaxPool2d maxpool;
-  Stage stage2, stage3, stage4;
+  ShuffleNetStage stage2, stage3, stage4;
   nn::ConvNormAct<> conv5;
   nn::AdaptiveAvgPool2d avgpool;
   nn::Linear fc;

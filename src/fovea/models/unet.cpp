@@ -9,7 +9,7 @@ namespace fovea::models {
 namespace {
 
 /// What tells the nets apart.
-struct Plan {
+struct UNetPlan {
   bool padded;  ///< convolutions keep the size and, before norms with weights, have no biases
   bool norms;   ///< after each convolution
   /// Channels double in the second convolution of a step down, before pooling, and keep their
@@ -22,7 +22,7 @@ struct Plan {
 template <int Axes>
 class DoubleConv : public nn::Module {
  public:
-  DoubleConv(const nn::Scope& s, int64_t in, int64_t between, int64_t out, const Plan& plan)
+  DoubleConv(const nn::Scope& s, int64_t in, int64_t between, int64_t out, const UNetPlan& plan)
       : Module(s), double_conv(at("double_conv")) {
     for (const auto& [from, to] : {std::pair{in, between}, {between, out}}) {
       double_conv.add<nn::Conv<Axes>>(
@@ -44,7 +44,7 @@ class DoubleConv : public nn::Module {
 template <int Axes>
 class Down : public nn::Module {
  public:
-  Down(const nn::Scope& s, int64_t in, const Plan& plan)
+  Down(const nn::Scope& s, int64_t in, const UNetPlan& plan)
       : Module(s), maxpool_conv(at("maxpool_conv")) {
     maxpool_conv.add<nn::WindowPool<Axes, max_pool>>(2);
     maxpool_conv.add<DoubleConv<Axes>>(in, plan.early ? in : 2 * in, 2 * in, plan);
@@ -79,7 +79,7 @@ class Up : public nn::Module {
  public:
   using Module::forward;
 
-  Up(const nn::Scope& s, int64_t in, const Plan& plan)
+  Up(const nn::Scope& s, int64_t in, const UNetPlan& plan)
       : Module(s),
         padded_(plan.padded),
         up(at("up"), in, plan.early ? in : in / 2,
@@ -118,7 +118,7 @@ class Out : public nn::Module {
 template <int Axes>
 class UNet : public nn::Module {
  public:
-  UNet(const nn::Scope& s, const Config& c, const Plan& plan)
+  UNet(const nn::Scope& s, const Config& c, const UNetPlan& plan)
       : UNet(s, c.input[0], c.outputs,
              std::max<int64_t>(std::llround(64 * c.choices.number("width")), 2), plan) {}
 
@@ -133,7 +133,7 @@ class UNet : public nn::Module {
  private:
   static constexpr int steps = Axes == 3 ? 3 : 4;
 
-  UNet(const nn::Scope& s, int64_t in, int64_t classes, int64_t w, const Plan& plan)
+  UNet(const nn::Scope& s, int64_t in, int64_t classes, int64_t w, const UNetPlan& plan)
       : Module(s),
         inc(at("inc"), in, plan.early ? w / 2 : w, w, plan),
         downs(made<Down<Axes>>(
@@ -148,7 +148,7 @@ class UNet : public nn::Module {
   /// "down1", "down2", ..., each from channels(0), channels(1), ...
   template <class Step, class Channels>
   std::vector<std::unique_ptr<Step>> made(const std::string& name, const Channels& channels,
-                                          const Plan& plan) {
+                                          const UNetPlan& plan) {
     std::vector<std::unique_ptr<Step>> all;
     for (int i = 0; i < steps; ++i)
       all.push_back(
@@ -163,7 +163,7 @@ class UNet : public nn::Module {
 };
 
 template <int Axes>
-Entry unet(std::string name, int64_t outputs, const Shape& input, const Plan& plan,
+Entry unet(std::string name, int64_t outputs, const Shape& input, const UNetPlan& plan,
            const Counts& counts) {
   return {.name = std::move(name),
           .outputs = outputs,

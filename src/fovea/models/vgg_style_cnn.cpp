@@ -6,9 +6,9 @@ namespace {
 
 /// `depth` 3x3 convolutions of equal width (with biases, which the norms make redundant: they are
 /// in the published counts), norms and relus, then pooling that halves the image.
-class Stage : public nn::Sequential {
+class VggStyleStage : public nn::Sequential {
  public:
-  Stage(const nn::Scope& s, int64_t in, int64_t out, int depth) : Sequential(s) {
+  VggStyleStage(const nn::Scope& s, int64_t in, int64_t out, int depth) : Sequential(s) {
     for (int i = 0; i < depth; ++i) {
       add<nn::BasicConv2d>(
           i == 0 ? in : out, out,
@@ -39,7 +39,7 @@ class VggStyleCnn : public nn::Module {
   Tensor forward(Tensor x) const override { return classifier(block3(block2(block1(x)))); }
 
  private:
-  Stage block1, block2, block3;
+  VggStyleStage block1, block2, block3;
   nn::Sequential classifier;
 };
 

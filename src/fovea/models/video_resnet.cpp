@@ -15,7 +15,7 @@ enum class Kind : uint8_t {
 };
 
 /// What tells the nets apart: the form in the first layer, and in the other three.
-struct Plan {
+struct VideoResNetPlan {
   Kind first, rest;
 };
 
@@ -49,9 +49,9 @@ void add_convolution(nn::Sequential& to, Kind kind, int64_t in, int64_t out, int
 }
 
 /// Two convolutions and a skip connection: x [N, in, T, H, W] gives [N, out, T', H', W'].
-class Block : public nn::Module {
+class VideoResNetBlock : public nn::Module {
  public:
-  Block(const nn::Scope& s, Kind kind, int64_t in, int64_t out, int64_t stride)
+  VideoResNetBlock(const nn::Scope& s, Kind kind, int64_t in, int64_t out, int64_t stride)
       : Module(s), conv1(at("conv1")), conv2(at("conv2")) {
     // So many that a split convolution has as many weights as a full one.
     const int64_t between = in * out * 27 / (in * 9 + 3 * out);
@@ -78,11 +78,12 @@ class Block : public nn::Module {
   std::optional<nn::Sequential> downsample;
 };
 
-class Layer : public nn::Sequential {
+class VideoResNetLayer : public nn::Sequential {
  public:
-  Layer(const nn::Scope& s, Kind kind, int64_t in, int64_t out, int64_t stride) : Sequential(s) {
-    add<Block>(kind, in, out, stride);
-    add<Block>(kind, out, out, 1);
+  VideoResNetLayer(const nn::Scope& s, Kind kind, int64_t in, int64_t out, int64_t stride)
+      : Sequential(s) {
+    add<VideoResNetBlock>(kind, in, out, stride);
+    add<VideoResNetBlock>(kind, out, out, 1);
   }
 };
 
@@ -91,7 +92,7 @@ class Layer : public nn::Sequential {
 /// all channel counts.
 class VideoResNet : public nn::Module {
  public:
-  VideoResNet(const nn::Scope& s, const Config& c, const Plan& plan)
+  VideoResNet(const nn::Scope& s, const Config& c, const VideoResNetPlan& plan)
       : VideoResNet(s, c, plan,
                     std::max<int64_t>(std::llround(64 * c.choices.number("width")), 1)) {}
 
@@ -100,7 +101,7 @@ class VideoResNet : public nn::Module {
   }
 
  private:
-  VideoResNet(const nn::Scope& s, const Config& c, const Plan& plan, int64_t width)
+  VideoResNet(const nn::Scope& s, const Config& c, const VideoResNetPlan& plan, int64_t width)
       : Module(s),
         stem(at("stem")),
         layer1(at("layer1"), plan.first, width, width, 1),
@@ -114,7 +115,7 @@ class VideoResNet : public nn::Module {
     nn::initialize<nn::Linear>(*this, nn::init::normal(0.01));
   }
 
-  void add_stem(const Plan& plan, int64_t in, int64_t width) {
+  void add_stem(const VideoResNetPlan& plan, int64_t in, int64_t width) {
     constexpr int64_t between = 45;
     if (plan.first == Kind::split) {
       stem.add<nn::Conv3d>(in, between, over_space(7, 2));
@@ -132,12 +133,12 @@ class VideoResNet : public nn::Module {
   }
 
   nn::Sequential stem;
-  Layer layer1, layer2, layer3, layer4;
+  VideoResNetLayer layer1, layer2, layer3, layer4;
   nn::AdaptiveAvgPool3d avgpool;
   nn::Linear fc;
 };
 
-Entry video_resnet(std::string name, const Plan& plan, const Counts& counts) {
+Entry video_resnet(std::string name, const VideoResNetPlan& plan, const Counts& counts) {
   return {.name = std::move(name),
           .outputs = 400,
           .input = {3, 16, 112, 112},
