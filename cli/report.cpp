@@ -22,10 +22,9 @@ struct ReportFlags {
 
 int run(const ReportFlags& flags, Console& console) {
   flags.command.require("RUN");
-  const std::vector<records::StoredRun> known = known_runs();
   std::vector<std::filesystem::path> folders;
-  for (const std::string& name : flags.runs)
-    folders.push_back(records::find_run(known, name).folder);
+  for (const records::StoredRun& run : records::find_runs(known_runs(), flags.runs))
+    folders.push_back(run.folder);
   const std::filesystem::path out = !flags.out.empty()    ? std::filesystem::path(flags.out)
                                     : folders.size() == 1 ? folders[0] / "report.html"
                                                           : "report.html";

@@ -118,13 +118,6 @@ int best(const RunsFlags& flags, Console& console) {
   return show_rows(runs, console);
 }
 
-std::vector<StoredRun> named(const RunsFlags& flags) {
-  const std::vector<StoredRun> runs = known_runs();
-  std::vector<StoredRun> chosen;
-  for (const std::string& name : flags.names) chosen.push_back(records::find_run(runs, name));
-  return chosen;
-}
-
 void write_curves(const RunsFlags& flags, const std::vector<StoredRun>& runs, Console& console) {
   if (flags.curves.empty()) return;
   std::vector<records::NamedHistory> histories;
@@ -206,7 +199,7 @@ int show(const RunsFlags& flags, Console& console) {
 }
 
 int compare(const RunsFlags& flags, Console& console) {
-  const std::vector<StoredRun> runs = named(flags);
+  const std::vector<StoredRun> runs = records::find_runs(known_runs(), flags.names);
   std::vector<std::string> heading{""};
   for (const StoredRun& run : runs) heading.push_back(run.name());
   std::vector<std::vector<std::string>> rows;
@@ -274,7 +267,7 @@ void ask(const std::vector<StoredRun>& runs, const Console& console) {
 }
 
 int remove(const RunsFlags& flags, Console& console) {
-  const std::vector<StoredRun> runs = named(flags);
+  const std::vector<StoredRun> runs = records::find_runs(known_runs(), flags.names);
   for (const StoredRun& run : runs) {
     if (run.state != "running") continue;
     throw Error(ErrorKind::usage, fmt::format("{} is running", run.folder.string()))

@@ -149,5 +149,17 @@ TEST_F(StoreTest, FindsARunByNameOrFolder) {
   }
 }
 
+TEST_F(StoreTest, AllFilesOfTheFolderOfRunsNameTheRuns) {
+  make("small-001", record("2026"));
+  make("small-002", record("2027"));
+  const Store store(file_, true);
+  ::setenv("FOVEA_RUNS", file_.c_str(), 1);
+  const std::vector<StoredRun> found =
+      find_runs({}, {file_.string(), folder_ / "small-001", folder_ / "small-002"});
+  ::unsetenv("FOVEA_RUNS");
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[1].name(), "small-002");
+}
+
 }  // namespace
 }  // namespace fovea::records

@@ -235,4 +235,15 @@ StoredRun find_run(const std::vector<StoredRun>& runs, const std::string& name) 
   throw unknown_name("run", name, names).with("try", "fovea runs list, or the run's folder");
 }
 
+std::vector<StoredRun> find_runs(const std::vector<StoredRun>& runs,
+                                 const std::vector<std::string>& names) {
+  std::vector<StoredRun> found;
+  for (const std::string& name : names) {
+    std::error_code none;
+    if (names.size() > 1 && fs::equivalent(name, Store::default_path(), none)) continue;
+    found.push_back(find_run(runs, name));
+  }
+  return found;
+}
+
 }  // namespace fovea::records

@@ -58,4 +58,9 @@ class Store {
 /// Errors: usage when there is none, with the nearest names; data for a run without a record.
 StoredRun find_run(const std::vector<StoredRun>& runs, const std::string& name);
 
+/// Those that several texts name, in their order. The default store itself is left out, which a
+/// shell's runs/* names as well. Errors: as find_run.
+std::vector<StoredRun> find_runs(const std::vector<StoredRun>& runs,
+                                 const std::vector<std::string>& names);
+
 }  // namespace fovea::records
