@@ -365,7 +365,7 @@ Argument pyramid_channels() {
           .default_value = int64_t{256},
           .minimum = 1,
           .maximum = 65536,
-          .help = "of the pyramid's maps and the head, times the width"};
+          .help = "channels of the pyramid's maps and the head, before the width"};
 }
 
 Argument backbone() {
