@@ -18,7 +18,7 @@ Tensor said(Graph& graph, const std::vector<float>& logits) {
       graph.constant(Array::of(std::vector<float>{0, 20, 0, 0, 10, 30, 10, 10}, {4, 2}));
   const Tensor deltas =
       graph.constant(Array::of(std::vector<float>{0.2F, 0.2F, 0, 0, 0, 0, 0, 0}, {1, 4, 2}));
-  return detection_head({.levels = {2}, .height = 20, .width = 40},
+  return detection_head({.levels = {2}, .height = 20, .width = 40, .score = 0.2},
                         graph.constant(Array::of(logits, {1, 3, 2})), deltas, {}, anchors);
 }
 
@@ -39,8 +39,9 @@ Array decoded(const Detection& task, const std::vector<float>& logits) {
 // The background never, a dog at the first anchor, a cat at the second.
 const std::vector<float> dog_and_cat{-9, -9, -9, 1, 2, -9};
 
-BoxesPrediction prediction_of(const Detection& task) {
-  const auto made = task.predict(decoded(task, dog_and_cat), 0, 0);
+BoxesPrediction prediction_of(const Detection& task,
+                              const std::vector<float>& logits = dog_and_cat) {
+  const auto made = task.predict(decoded(task, logits), 0, 0);
   return dynamic_cast<const BoxesPrediction&>(*made);
 }
 
@@ -144,21 +145,34 @@ TEST(Detection, PicturesHaveTheSizeOfThePicture) {
   EXPECT_EQ(drawn.width, 40);
 }
 
-TEST(Detection, MeasuresPrecisionAndLoss) {
-  // The dog is where the first anchor says; the cat is not there.
-  const Detection task(pets());
-  const std::vector<float> there{2, 0, 12, 10, 2};
+// A dog, where the first anchor says.
+const std::vector<float> there{2, 0, 12, 10, 2};
+
+Numbers measured(const Detection& task, const std::vector<float>& logits) {
   Measures measures(metrics(task));
   std::vector<Array> sums;
   for (const Metric& metric : with_own(measures.metrics()))
-    sums.push_back(of_net(dog_and_cat, there, metric.rows ? metric.rows : metric.sum).clone());
+    sums.push_back(of_net(logits, there, metric.rows ? metric.rows : metric.sum).clone());
   measures.add(sums, 1);
-  EXPECT_NEAR(*find(measures.numbers(), "map"), 1, 1e-9);  // of dogs alone: there are no cats
-  EXPECT_NEAR(*find(measures.numbers(), "map50"), 1, 1e-9);
+  return measures.numbers();
+}
+
+TEST(Detection, MeasuresPrecisionAndLoss) {
+  const Detection task(pets());
+  const Numbers numbers = measured(task, dog_and_cat);
+  EXPECT_NEAR(*find(numbers, "map"), 1, 1e-9);  // of dogs alone: there are no cats
+  EXPECT_NEAR(*find(numbers, "map50"), 1, 1e-9);
   const double loss = of_net(dog_and_cat, there, [&](const Tensor& output, const Tensor& target) {
                         return task.loss(output, target, {});
                       }).item();
-  EXPECT_NEAR(*find(measures.numbers(), "loss"), loss, 1e-6);
+  EXPECT_NEAR(*find(numbers, "loss"), loss, 1e-6);
+}
+
+TEST(Detection, PrecisionsCountBoxesThatAreNotShown) {
+  const std::vector<float> unsure{-9, -9, -9, -9, -2, -9};  // of the dog: 0.12
+  EXPECT_EQ(prediction_of(Detection(pets()), unsure).text(), "  none\n");
+  EXPECT_NEAR(*find(measured(Detection(pets()), unsure), "map"), 1, 1e-9);
+  EXPECT_NEAR(*find(measured(Detection(pets(), {{"score", 0.15}}), unsure), "map"), 0, 1e-9);
 }
 
 TEST(Detection, RetinaNetsLossIsFocalLossAndDistance) {

@@ -21,6 +21,7 @@ namespace fovea::tasks {
 namespace {
 
 constexpr int64_t assumed_capacity = 100;  // of boxes, where only a net is known
+constexpr double lowest_counted_score = 0.05;
 
 bool fits_targets(const data::Targets& targets) {
   return data::is_boxes(targets.type) && !targets.names.empty();
@@ -101,7 +102,11 @@ Tensor Detection::loss(const Tensor& output, const Tensor& target,
 std::vector<Metric> Detection::metrics() const {
   std::vector<Metric> all =
       precision_metrics(targets_.names, [choice = choice_](const Tensor& output, const Tensor&) {
-        return with_classes(found_boxes(output, choice));
+        // A precision is a mean over recalls: a threshold made for showing boxes would cut it off.
+        BoxChoice counted = choice;
+        if (!counted.score)
+          counted.score = std::min(said_boxes(output).head.score, lowest_counted_score);
+        return with_classes(found_boxes(output, counted));
       });
   all.push_back({.name = "loss",
                  .better = Better::smaller,

@@ -35,7 +35,9 @@ struct BoxesPrediction : Prediction {
 /// Boxes of objects and their classes: targets f32[M,5] (see data::is_boxes), outputs of nets that
 /// end in a detection head (see ops/detection.h), whose logits are of the background and the
 /// classes. The loss is that of the net's kind (see detection_loss). Metrics: COCO's mean average
-/// precisions (see precision_metrics) and the loss.
+/// precisions (see precision_metrics) and the loss. Unless "score" is chosen, precisions count boxes
+/// with scores of 0.05 and above (or of the net's own lowest, where that is less), however few of
+/// them the net shows: those with low scores decide the precision at high recalls.
 class Detection : public Task {
  public:
   static constexpr std::string_view id = "detect";
