@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,11 @@ class Row:
             onednn = {"avx2": "AVX2", "avx512": "AVX512_CORE"}[self.isa]
             self.environment |= {"FOVEA_ISA": self.isa, "ATEN_CPU_CAPABILITY": self.isa, "ONEDNN_MAX_CPU_ISA": onednn,
                                  "MKL_ENABLE_INSTRUCTIONS": self.isa.upper()}
+
+
+    def title(self):
+        title = f"{self.net}, {'training step' if self.task == 'step' else 'inference'}, batch {self.batch}"
+        return f"{title}, {self.isa.upper()} only" if self.isa else title
 
 
 def last_json(text):
@@ -88,7 +94,7 @@ def fovea_command(args, row, files):
 
     command = args.pin + [args.fovea, "bench", row.task, "--model", row.net, "--input",
                           "x".join(map(str, input_of(row.net))), "--batch", str(row.batch), "--threads", str(args.threads),
-                          "--warmup", "5", "--samples", "15", "--json"] + files.flags(row)
+                          "--warmup", "5", "--samples", "15", "--profile", "--json"] + files.flags(row)
     return command + ["--task", task_of(row.net)] if row.task == "step" else command
 
 
@@ -164,12 +170,38 @@ def table_row(row, results):
     best = min(peers, key=peers.get)
     memory = max(one["peak_memory_bytes"] for one in results["fovea"]) / max(
         one["peak_memory_bytes"] for one in results[best])
-    name = f"{row.net}, {'training step' if row.task == 'step' else 'inference'}, batch {row.batch}"
-    if row.isa:
-        name += f", {row.isa.upper()} only"
+    share = statistics.median(one["gflops"] / one["profile"]["peak"]["gflops"] for one in results["fovea"])
     others = "; ".join(f"{engine} {cell(runs)}" for engine, runs in results.items() if engine not in ("fovea", best))
-    return (f"| {name} | {cell(results['fovea'])} | {best} {cell(results[best])} | **{peers[best] / ours:.2f}x** | "
-            f"{memory:.2f} | {others} |")
+    return (f"| {row.title()} | {cell(results['fovea'])} | {share:.0%} | {best} {cell(results[best])} | "
+            f"**{peers[best] / ours:.2f}x** | {memory:.2f} | {others} |")
+
+
+def rows_of(path, header):
+    """The rows of a table that was made with this header, by their titles: those measured anew take their places."""
+    if not path or not path.exists() or not path.read_text().startswith(header):
+        return {}
+    rows = (line for line in path.read_text()[len(header):].splitlines() if line.startswith("| "))
+    return {row.split(" | ")[0][2:]: row for row in rows}
+
+
+def versions():
+    for package in ("torch", "onnxruntime", "openvino", "ncnn"):
+        try:
+            yield f"{package} {metadata.version(package)}"
+        except metadata.PackageNotFoundError:
+            yield f"{package} not installed"
+
+
+def header_of(args):
+    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    return "\n".join([
+        "# Speed beside other programs", "",
+        f"{cpu}, {args.threads} threads, {platform.freedesktop_os_release()['PRETTY_NAME']}; {', '.join(versions())}.", "",
+        f"ms, the median of {args.rounds} interleaved runs (smallest to largest), each the median of 15 in a process of its own.",
+        "`of peak`: Fovea's floating-point operations per second against what the machine reached on registers in the same run;",
+        "Winograd's count as those of a direct convolution. `memory`: Fovea's peak over the best peer's, whole processes.",
+        "`bench/peers/compare.py --output docs/results/performance.md` makes this table; given rows, it measures only those anew.", "",
+        "| work | Fovea | of peak | best peer | speed | memory | others |", "|---|---|---|---|---|---|---|", ""])
 
 
 def main():
@@ -181,27 +213,21 @@ def main():
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     args.pin = ["taskset", "-c", f"0-{args.threads - 1}"]
-    lines, versions = [], {}
-    for text in args.rows:
-        row = Row(text)
+    header = header_of(args)
+    order = [Row(text).title() for text in DEFAULT_ROWS]
+    lines = rows_of(args.output, header)
+    text = header
+    for name in args.rows:
+        row = Row(name)
         results = measure(args, row)
         if "fovea" not in results or len(results) == 1:
             continue
-        lines.append(table_row(row, results))
-        for engine, runs in results.items():
-            if engine != "fovea":
-                versions[engine.split("-")[0]] = runs[0]["version"]
-    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-    text = "\n".join([
-        "# Speed beside other programs", "",
-        f"{cpu}, {args.threads} threads, {platform.freedesktop_os_release()['PRETTY_NAME']}; "
-        + ", ".join(f"{name} {version}" for name, version in sorted(versions.items())) + ".",
-        f"ms, the median of {args.rounds} interleaved runs (smallest to largest), each the median of 15 in a process of its",
-        "own; `memory` is Fovea's peak over the best peer's, whole processes. `bench/peers/compare.py` makes this table.", "",
-        "| work | Fovea | best peer | speed | memory | others |", "|---|---|---|---|---|---|"] + lines) + "\n"
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(text)
+        lines[row.title()] = table_row(row, results)
+        ordered = sorted(lines, key=lambda title: order.index(title) if title in order else len(order))
+        text = header + "".join(lines[title] + "\n" for title in ordered)
+        if args.output:  # after each row, so that an interruption loses one
+            args.output.parent.mkdir(parents=True, exist_ok=True)
+            args.output.write_text(text)
     print(text)
 
 
