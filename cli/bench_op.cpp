@@ -7,9 +7,9 @@
 #include "bench.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/process.h"
-#include "fovea/core/random.h"
 #include "fovea/kernels/fixed_weights.h"
 #include "fovea/kernels/kernel.h"
+#include "fovea/kernels/synthetic_run.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/problem.h"
 
@@ -70,32 +70,11 @@ std::string types_text(const OpCall& call) {
   return text + " -> " + to_string(call.out[0]);
 }
 
-std::vector<Array> arrays(const Types& types) {
-  std::vector<Array> result;
-  for (const Type& type : types) result.emplace_back(type.dtype, type.shape);
-  return result;
-}
-
-void fill(std::vector<Array>& inputs) {
-  Random random(1, "bench");
-  for (Array& array : inputs) {
-    for (int64_t i = 0; i < array.numel(); ++i) array.set(i, random.uniform() - 0.5);
-  }
-}
-
 /// Measures only the kernel, without packing of weights or layout changes.
 double seconds_of(const Kernel& kernel, const OpCall& call, const Repeats& repeats) {
-  std::vector<Array> in = arrays(call.in), out = arrays(call.out);
-  fill(in);
-  std::vector<const std::byte*> inputs;
-  std::vector<std::byte*> outputs;
-  for (const Array& array : in) inputs.push_back(array.raw());
-  for (Array& array : out) outputs.push_back(array.raw());
-  const std::shared_ptr<std::byte> scratch = allocate(kernel.scratch_bytes()),
-                                   packed = allocate(kernel.packed_bytes());
-  if (kernel.packed_bytes() > 0) kernel.pack(inputs, packed.get());
-  const Args args{.in = inputs, .out = outputs, .scratch = scratch.get(), .packed = packed.get()};
-  return median_seconds(repeats, [&] { kernel.run(args); });
+  const SyntheticRun run(kernel, call.in, call.out);
+  run.pack();
+  return median_seconds(repeats, [&] { run(); });
 }
 
 MeasuredKernel measure(const BenchOpFlags& flags, const std::string& problem,

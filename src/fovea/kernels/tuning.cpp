@@ -4,15 +4,14 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 
-#include "fovea/core/array.h"
 #include "fovea/core/error.h"
 #include "fovea/core/flush_to_zero.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/text.h"
 #include "fovea/kernels/deterministic.h"
 #include "fovea/kernels/fixed_weights.h"
+#include "fovea/kernels/synthetic_run.h"
 #include "fovea/kernels/winograd.h"
 #include "fovea/ops/reorder.h"
 
@@ -35,29 +34,6 @@ std::mutex& tuning_guard() {
 std::shared_ptr<Tuning>& current() {
   static std::shared_ptr<Tuning> tuning;
   return tuning;
-}
-
-/// Arrays with positive numbers, so that variances are valid, or zeros for integers, so that
-/// indices and labels are.
-std::vector<Array> synthetic(const Types& types) {
-  std::vector<Array> arrays;
-  for (const Type& type : types) {
-    Array array(type.dtype, type.shape);
-    if (!is_float(type.dtype)) {
-      if (array.bytes() > 0) std::memset(array.raw(), 0, array.bytes());
-    } else {
-      const int64_t period = std::min<int64_t>(array.numel(), 1021);
-      for (int64_t i = 0; i < period; ++i)
-        array.set(i, 0.5 + static_cast<double>(i * 383 % 1021) / 1021);
-      for (size_t done = static_cast<size_t>(period) * size_of(type.dtype); done < array.bytes();) {
-        const size_t n = std::min(done, array.bytes() - done);
-        std::memcpy(array.raw() + done, array.raw(), n);
-        done += n;
-      }
-    }
-    arrays.push_back(std::move(array));
-  }
-  return arrays;
 }
 
 double median(std::vector<double> values) {
@@ -153,23 +129,15 @@ double measured_seconds(const Kernel& kernel, const Problem& problem, double bes
   constexpr size_t minimum_runs = 3, maximum_runs = 50;
   constexpr double enough_seconds = 0.05, clearly_slower = 1.5;
   constexpr double hopeless = 4;  // even for a first run, which allocates pages
-  std::vector<Array> in = synthetic(problem.in), out = synthetic(problem.out);
-  std::vector<const std::byte*> inputs;
-  std::vector<std::byte*> outputs;
-  for (const Array& array : in) inputs.push_back(array.raw());
-  for (Array& array : out) outputs.push_back(array.raw());
-  const std::shared_ptr<std::byte> scratch = allocate(kernel.scratch_bytes()),
-                                   packed = allocate(kernel.packed_bytes());
-  const bool packs = kernel.packed_bytes() > 0, packs_each_run = packs && !weights_fixed;
-  const Args args{.in = inputs, .out = outputs, .scratch = scratch.get(), .packed = packed.get()};
-
+  const SyntheticRun synthetic(kernel, problem.in, problem.out);
+  const bool packs_each_run = !weights_fixed;
   const TeamScope team(problem.threads, kernel.uses_openmp());
   const FlushToZero flush;
-  if (packs) kernel.pack(inputs, packed.get());
+  synthetic.pack();
   const auto run = [&] {
     const Clock::time_point start = Clock::now();
-    if (packs_each_run) kernel.pack(inputs, packed.get());
-    kernel.run(args);
+    if (packs_each_run) synthetic.pack();
+    synthetic();
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
   if (const double first = run(); first > hopeless * best && first > enough_seconds / 5)
