@@ -77,6 +77,12 @@ Json to_json(const data::Report& report) {
          {"count", size.count}});
   }
   document["odd_sizes"] = to_json(report.odd_sizes);
+  document["spacings"] = Json::array();
+  for (const data::SpacingCount& one : report.spacings)
+    document["spacings"].push_back({{"spacing", one.spacing}, {"count", one.count}});
+  document["odd_spacings"] = to_json(report.odd_spacings);
+  document["orientations"] = to_json(report.orientations);
+  document["unoriented"] = to_json(report.unoriented);
   document["mean"] = report.statistics ? Json(report.statistics->mean) : Json::array();
   document["std"] = report.statistics ? Json(report.statistics->std) : Json::array();
   return document;
@@ -128,16 +134,16 @@ std::string numbers(const std::vector<double>& values) {
   return join(words);
 }
 
-std::string class_text(const data::Report& report) {
+std::string class_text(const data::Report& report, const std::string& nouns) {
   if (report.classes.empty()) return "";
   const std::optional<double> ratio = report.imbalance();
   std::string text = fmt::format("{:<18}{}", "classes", report.classes.size());
+  const std::string counted = report.counts_boxes ? "boxes" : nouns;
   if (*ratio == 1) return text + ", equally large\n";
-  text +=
-      std::isfinite(*ratio)
-          ? fmt::format("; the largest has {:.3g} times as many {} as the smallest\n", *ratio,
-                        report.counts_boxes ? "boxes" : "images")
-          : fmt::format("; some have no {} to train on\n", report.counts_boxes ? "box" : "image");
+  text += std::isfinite(*ratio)
+              ? fmt::format("; the largest has {:.3g} times as many {} as the smallest\n", *ratio,
+                            counted)
+              : fmt::format("; some have no {} to train on\n", counted);
   constexpr size_t listed = 12;
   if (report.classes.size() > listed) return text + "  --json counts each\n";
   std::vector<std::string> header{"", "class"};
@@ -162,7 +168,27 @@ std::string size_text(const data::Report& report) {
                      : fmt::format(" is the most frequent of {}\n", report.sizes.size()));
 }
 
-std::string text_of(const data::Report& report, int64_t shown) {
+/// Of volumes: how far their voxels are apart, and how they lay.
+std::string voxel_text(const data::Report& report, int64_t shown) {
+  std::string text;
+  if (!report.spacings.empty()) {
+    const auto& [depth, height, width] = report.spacings[0].spacing;
+    text += fmt::format("{:<18}{:.4g} x {:.4g} x {:.4g} mm{}\n", "voxels", depth, height, width,
+                        report.spacings.size() == 1
+                            ? ", all"
+                            : fmt::format(" is the most frequent of {}", report.spacings.size()));
+    text += section("other voxels", lines(report.odd_spacings), shown);
+  }
+  if (report.orientations.empty()) return text;
+  std::vector<std::string> counts;
+  for (const auto& [code, count] : report.orientations)
+    counts.push_back(fmt::format("{} {}", grouped(count), code.empty() ? "not known" : code));
+  text += fmt::format("{:<18}{}, turned to RAS\n", "orientation", join(counts));
+  return text + section("not turned", lines(report.unoriented), shown);
+}
+
+/// `nouns`: what samples are called.
+std::string text_of(const data::Report& report, const std::string& nouns, int64_t shown) {
   std::string text = fmt::format("{:<18}", "samples");
   std::vector<std::string> counts;
   for (const auto& [split, count] : report.counts)
@@ -175,8 +201,8 @@ std::string text_of(const data::Report& report, int64_t shown) {
   text += section("same, in a split", lines(report, true, false), shown);
   text += section("alike, in a split", lines(report, false, false), shown);
   if (report.counts_boxes) text += section("repeated boxes", lines(report.repeated_boxes), shown);
-  text += class_text(report) + size_text(report);
-  text += section("odd sizes", lines(report.odd_sizes), shown);
+  text += class_text(report, nouns) + size_text(report);
+  text += section("odd sizes", lines(report.odd_sizes), shown) + voxel_text(report, shown);
   if (report.statistics) {
     text += fmt::format("{:<18}{}\n{:<18}{}\n", "mean", numbers(report.statistics->mean), "std",
                         numbers(report.statistics->std));
@@ -249,10 +275,11 @@ int check(const DataCheckFlags& flags, Console& console) {
   const data::Report report = data::check(sets, options);
   Json document{{"name", sets.name}};
   document.update(to_json(report));
-  std::string text = text_of(report, flags.show);
+  std::string text = text_of(report, data::noun_of(*sets.train, 2), flags.show);
   int64_t findings = std::ssize(report.broken) + std::ssize(report.wrong_suffix) +
                      std::ssize(report.duplicates) + std::ssize(report.odd_sizes) +
-                     std::ssize(report.repeated_boxes);
+                     std::ssize(report.repeated_boxes) + std::ssize(report.odd_spacings) +
+                     std::ssize(report.unoriented);
   if (!flags.model.model.empty()) {
     document["doubts"] = Json::array();
     std::vector<std::string> all;

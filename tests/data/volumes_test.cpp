@@ -7,11 +7,15 @@
 #include <cstring>
 #include <limits>
 
+#include <fmt/format.h>
+
 #include "data/helpers.h"
 #include "error_text.h"
+#include "fovea/data/check.h"
 #include "fovea/data/nifti.h"
 #include "fovea/data/registry.h"
 #include "fovea/formats/npy.h"
+#include "golden_fill.h"
 
 namespace fovea::data {
 namespace {
@@ -22,6 +26,8 @@ struct NiftiFile {
   int16_t type = 4;                      ///< i16
   float slope = 0, inter = 0, offset = 352;
   bool big = false;
+  std::vector<float> pixdim{};                       ///< qfac, then the spacing of i, j and k
+  std::vector<float> quaternion{}, rows_of_sform{};  ///< b, c, d; 3 times 4
   std::string magic = std::string("n+1\0", 4);
 
   template <class T>
@@ -46,6 +52,14 @@ struct NiftiFile {
     put<float>(file, 108, offset);
     put<float>(file, 112, slope);
     put<float>(file, 116, inter);
+    const auto put_all = [&](size_t at, const std::vector<float>& values) {
+      for (size_t i = 0; i < values.size(); ++i) put(file, at + 4 * i, values[i]);
+    };
+    put_all(76, pixdim);
+    put_all(256, quaternion);
+    put_all(280, rows_of_sform);
+    put<int16_t>(file, 252, !quaternion.empty());
+    put<int16_t>(file, 254, !rows_of_sform.empty());
     std::ranges::copy(magic, file.begin() + 344);
     size_t count = 1;
     for (size_t i = 1; i < dim.size(); ++i) count *= static_cast<size_t>(dim[i]);
@@ -132,6 +146,99 @@ TEST(Nifti, AFourthDimensionIsChannelsAndMissingOnesAreOne) {
 TEST(Nifti, AnExtensionBeforeTheVoxelsIsSkipped) {
   const TempFolder folder;
   EXPECT_EQ(read_nifti(folder.write("a.nii", NiftiFile{.offset = 400}.bytes())).at(5), 5);
+}
+
+/// The rows of an sform with these directions.
+std::vector<float> sform_of(const std::vector<double>& directions) {
+  std::vector<float> rows;
+  for (size_t r = 0; r < 3; ++r) {
+    for (size_t c = 0; c < 3; ++c) rows.push_back(static_cast<float>(directions[3 * r + c]));
+    rows.push_back(-90);  // where the first voxel lies says nothing
+  }
+  return rows;
+}
+
+TEST(Nifti, VolumesAreTurnedAsNibabelTurnsThem) {
+  const TempFolder folder;
+  const auto golden = golden_fill::file("nifti");
+  for (const std::string kind : {"sform", "qform"}) {
+    const Array &voxels = golden.at(kind + "/voxels"), &shape = golden.at(kind + "/shape"),
+                &spacing = golden.at(kind + "/spacing"), &letters = golden.at(kind + "/axes");
+    for (int64_t n = 0; n < voxels.dim(0); ++n) {
+      const golden_fill::Words words(fmt::format("{} {}", kind, n));
+      std::vector<double> values;
+      for (int64_t i = 0; i < 9; ++i) values.push_back(words.uniform(i));
+      NiftiFile file{.dim = {3, 4, 3, 2}, .big = n % 2 == 0};
+      if (kind == "sform") {
+        for (size_t r = 0; r < 9 && n % 4 == 3; r += 3)
+          values[r + 1] = values[r] + 0.1 * values[r + 1];
+        file.rows_of_sform = sform_of(values);
+      } else {
+        for (size_t i = 0; i < 3; ++i) file.quaternion.push_back(static_cast<float>(values[i] / 2));
+        file.pixdim = {n % 2 == 1 ? -1.0F : 1.0F, 1 + static_cast<float>(n) / 8, 2, 3};
+      }
+      const auto path = folder.write("a.nii", file.bytes());
+      const VoxelAxes axes = nifti_axes(path);
+      const Array read = read_nifti(path);
+      std::string code;
+      for (int64_t i = 0; i < 3; ++i) {
+        code += static_cast<char>(letters.at(3 * n + i));
+        ASSERT_EQ(read.dim(static_cast<int>(i) + 1), shape.at(3 * n + i)) << kind << n;
+        ASSERT_NEAR(axes.turned_spacing()[static_cast<size_t>(i)], spacing.at(3 * n + i), 1e-6);
+      }
+      EXPECT_EQ(axes.code(), code) << kind << n;
+      for (int64_t i = 0; i < 24; ++i)
+        ASSERT_EQ(read.at(i), voxels.at(24 * n + i)) << kind << n << " " << i;
+    }
+  }
+}
+
+TEST(Nifti, WithoutOrientationAxesStayAndSpacingIsInTheUnitOfTheHeader) {
+  const TempFolder folder;
+  Bytes file = NiftiFile{.pixdim = {0, 0.5, 2, 3}}.bytes();
+  const auto axes = [&] { return nifti_axes(folder.write("a.nii", file)); };
+  EXPECT_FALSE(axes().known);
+  EXPECT_EQ(axes().code(), "");
+  EXPECT_EQ(axes().turned_spacing(), (std::array{3.0, 2.0, 0.5})) << "depth, height, width";
+  file[123] = 3;  // micrometres
+  EXPECT_NEAR(axes().spacing[2], 0.003, 1e-12);
+  file[123] = 8 + 1;  // seconds and metres
+  EXPECT_EQ(axes().spacing[1], 2000);
+  EXPECT_EQ(read_nifti(folder.write("a.nii", file)).at(5), 5);
+}
+
+TEST(Nifti, AnSformCountsBeforeAQform) {
+  const TempFolder folder;
+  NiftiFile both{.quaternion = {0, 0, 1}, .rows_of_sform = sform_of({1, 0, 0, 0, 0, 1, 0, 1, 0})};
+  EXPECT_EQ(nifti_axes(folder.write("a.nii", both.bytes())).code(), "RSA");
+  both.rows_of_sform = {};
+  EXPECT_EQ(nifti_axes(folder.write("a.nii", both.bytes())).code(), "LPS") << "half a turn";
+}
+
+TEST(Nifti, OrientationsThatCannotBeAreRefusedWithTheWayOut) {
+  const TempFolder folder;
+  const auto message = [&](const NiftiFile& file) {
+    return error_text(ErrorKind::data,
+                      [&] { (void)read_nifti(folder.write("a.nii", file.bytes())); });
+  };
+  const std::string zero = message({.rows_of_sform = std::vector<float>(12, 0)});
+  EXPECT_NE(zero.find("has an orientation that cannot be used"), std::string::npos) << zero;
+  EXPECT_NE(zero.find("an sform of three directions"), std::string::npos) << zero;
+  EXPECT_NE(zero.find("0, 0, 0; 0, 0, 0; 0, 0, 0"), std::string::npos) << zero;
+  EXPECT_NE(zero.find("sform_code and qform_code 0 in its header"), std::string::npos) << zero;
+  const auto refused = [&](const NiftiFile& file) {
+    EXPECT_NE(message(file).find("cannot be used"), std::string::npos);
+  };
+  refused({.rows_of_sform = sform_of({1, 0, 0, 0, std::nan(""), 0, 0, 0, 1})});
+  refused({.rows_of_sform =
+               sform_of({1, 0, 0, 0, std::numeric_limits<double>::infinity(), 0, 0, 0, 1})});
+  refused({.rows_of_sform = sform_of({1, 1, 0, 1, 1, 0, 0, 0, 1})});  // two axes are the same
+  refused({.quaternion = {0.8F, 0.8F, 0}});
+  refused({.quaternion = {std::nanf(""), 0, 0}});
+  // A rounding beyond 1 is none.
+  EXPECT_EQ(
+      nifti_axes(folder.write("a.nii", NiftiFile{.quaternion = {1.00001F, 0, 0}}.bytes())).code(),
+      "RPI");
 }
 
 TEST(Nifti, HostileHeadersAreRefusedBeforeMemoryIsAllocated) {
@@ -279,6 +386,57 @@ TEST_F(VolumeFolder, LabelsMoveWithTheirVolumes) {
   EXPECT_EQ(sample.target.at(1), 1);
   folder_.write("names.txt", {'a', '\n', 'b', '\n', 'c', '\n'});
   EXPECT_EQ(open_it().targets().names, (std::vector<std::string>{"a", "b", "c"}));
+}
+
+TEST_F(VolumeFolder, LabelsAreTurnedWithTheirVolumes) {
+  const NiftiFile lps{.rows_of_sform = sform_of({-1, 0, 0, 0, -1, 0, 0, 0, 1})};
+  const NiftiFile ras{.rows_of_sform = sform_of({1, 0, 0, 0, 1, 0, 0, 0, 1})};
+  Array own = ramp({2, 3, 4});  // as the voxels of NiftiFile are stored
+  std::filesystem::create_directories(folder_ / "labels");
+  std::filesystem::create_directories(folder_ / "images");
+  folder_.write("images/0.nii", lps.bytes());
+  write_npy(folder_ / "labels/0.npy", own);  // says nothing: lies as its image
+  folder_.write("images/1.nii", lps.bytes());
+  folder_.write("labels/1.nii", ras.bytes());  // says its own
+  write_npy(folder_ / "images/2.npy", own);
+  folder_.write("labels/2.nii", lps.bytes());  // the image says nothing
+  folder_.write("images/3.nii", lps.bytes());
+  folder_.write("labels/3.nii", lps.bytes());
+  const DataSets sets = open_it();
+  for (const auto& split : {sets.train, sets.test}) {
+    for (int64_t i = 0; i < split->size(); ++i) {
+      const bool turned = split->name(i).find("1.nii") == std::string::npos &&
+                          split->name(i).find("2.npy") == std::string::npos;
+      // Half a turn in the plane: the first voxel was the last one of its slice.
+      EXPECT_EQ(split->target(i).at(0), turned ? 12 : 1) << split->name(i);
+      EXPECT_EQ(split->sample(i).target.at(0), turned ? 12 : 1) << split->name(i);
+    }
+  }
+}
+
+TEST_F(VolumeFolder, TheCheckShowsSpacingAndOrientation) {
+  for (int i = 0; i < 3; ++i) {
+    for (const char* name : {"a", "b"}) {
+      std::filesystem::create_directories(folder_ / name);
+      const float value = name[0] == 'a' ? 1.0F : 2.0F, other = i == 2 ? 1.5F : 0.5F;
+      folder_.write(fmt::format("{}/{}.nii", name, i),
+                    NiftiFile{.slope = value + static_cast<float>(i),
+                              .pixdim = {1, 1, 1.004F, i == 2 && name[0] == 'b' ? other : 0.5F},
+                              .quaternion = {0, 0, 1}}
+                        .bytes());
+    }
+  }
+  write_npy(folder_ / "a/3.npy", ramp({2, 3, 4}));
+  const Report report = check(open_it());
+  ASSERT_EQ(report.spacings.size(), 2u);
+  EXPECT_EQ(report.spacings[0].count, 5);
+  EXPECT_NEAR(report.spacings[0].spacing[0], 0.5, 1e-6);
+  ASSERT_EQ(report.odd_spacings.size(), 1u);
+  EXPECT_NE(report.odd_spacings[0].sample.name.find("b/2.nii"), std::string::npos);
+  EXPECT_EQ(report.odd_spacings[0].problem, "1.5 x 1.004 x 1 mm");
+  EXPECT_EQ(report.orientations, (std::map<std::string, int64_t>{{"", 1}, {"LPS", 6}}));
+  ASSERT_EQ(report.unoriented.size(), 1u);
+  EXPECT_NE(report.unoriented[0].sample.name.find("a/3.npy"), std::string::npos);
 }
 
 TEST_F(VolumeFolder, LabelsThatDoNotFitAreNamed) {

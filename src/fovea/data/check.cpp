@@ -40,6 +40,7 @@ struct Facts {
   int64_t index = 0;
   uint64_t content = 0;  ///< a hash of its type and its bytes
   Shape shape;
+  VoxelAxes axes{};
   bool readable = false, image = false;
   std::string problem;
   Likeness likeness;
@@ -91,6 +92,7 @@ void examine(const Dataset& samples, Facts& facts, bool near) {
     return;
   }
   facts.readable = true;
+  facts.axes = samples.voxel_axes(facts.index);
   const std::string_view bytes(reinterpret_cast<const char*>(input.raw()), input.bytes());
   facts.content = hash(bytes) ^ hash(describe(input));
   facts.image = is_image({input.dtype(), input.shape()});
@@ -142,6 +144,7 @@ class Checker {
     find_duplicates();
     count_classes();
     measure_sizes();
+    measure_voxels();
     measure_channels();
     return std::move(report_);
   }
@@ -297,6 +300,46 @@ class Checker {
       if (what.empty()) continue;
       report_.odd_sizes.push_back(
           {ref(facts), fmt::format("{}x{}, {}", facts.shape[0], facts.shape[1], what)});
+    }
+  }
+
+  /// "1.5 x 0.9 x 0.9 mm".
+  static std::string text(const std::array<double, 3>& spacing) {
+    return fmt::format("{:.4g} x {:.4g} x {:.4g} mm", spacing[0], spacing[1], spacing[2]);
+  }
+  static bool alike(const std::array<double, 3>& a, const std::array<double, 3>& b) {
+    return std::ranges::equal(
+        a, b, [](double x, double y) { return std::abs(x - y) <= 0.01 * std::max(x, y); });
+  }
+
+  void measure_voxels() {
+    for (const Facts& facts : facts_) {
+      if (!facts.readable) continue;
+      ++report_.orientations[facts.axes.code()];
+      const std::array<double, 3> spacing = facts.axes.turned_spacing();
+      if (spacing == std::array<double, 3>{}) continue;
+      const auto same = std::ranges::find_if(report_.spacings, [&](const SpacingCount& other) {
+        return alike(other.spacing, spacing);
+      });
+      if (same != report_.spacings.end()) {
+        ++same->count;
+      } else {
+        report_.spacings.push_back({spacing, 1});
+      }
+    }
+    std::ranges::stable_sort(report_.spacings, std::greater<>(), &SpacingCount::count);
+    const bool oriented = report_.orientations.size() > 1;
+    if (!oriented && report_.orientations.contains("")) report_.orientations.clear();
+    for (const Facts& facts : facts_) {
+      if (!facts.readable) continue;
+      const std::array<double, 3> spacing = facts.axes.turned_spacing();
+      if (report_.spacings.size() > 1 && spacing != std::array<double, 3>{} &&
+          !alike(spacing, report_.spacings[0].spacing)) {
+        report_.odd_spacings.push_back({ref(facts), text(spacing)});
+      }
+      if (oriented && !facts.axes.known)
+        report_.unoriented.push_back(
+            {ref(facts), "does not say how its axes lie, and is not turned"});
     }
   }
 

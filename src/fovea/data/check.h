@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <optional>
@@ -39,6 +40,12 @@ struct SizeCount {
   int64_t count = 0;
 };
 
+/// The volumes whose voxels are as far apart, up to 1 %.
+struct SpacingCount {
+  std::array<double, 3> spacing;  ///< mm along depth, height and width; 0: not known
+  int64_t count = 0;
+};
+
 struct CheckOptions {
   /// Pictures are near duplicates if their perceptual hashes differ in at most this many of 64
   /// bits, 0 to 8, and their small gray versions correlate by at least `correlation`; none are
@@ -58,8 +65,14 @@ struct Report {
   std::vector<SampleProblem> repeated_boxes;  ///< the same box twice in an image
   /// Samples of each class, or boxes of it, by name and split; empty if targets are neither.
   std::vector<std::pair<std::string, std::map<std::string, int64_t>>> classes;
-  std::vector<SizeCount> sizes;            ///< most frequent first
-  std::vector<SampleProblem> odd_sizes;    ///< much smaller, larger or longer than the others
+  std::vector<SizeCount> sizes;             ///< most frequent first
+  std::vector<SampleProblem> odd_sizes;     ///< much smaller, larger or longer than the others
+  std::vector<SpacingCount> spacings;       ///< of volumes that say it, most frequent first
+  std::vector<SampleProblem> odd_spacings;  ///< all but the most frequent
+  /// Of volumes in files: how many had their axes in which directions, such as "LPS", before they
+  /// were turned; "" for those that do not say. Empty if none says it.
+  std::map<std::string, int64_t> orientations;
+  std::vector<SampleProblem> unoriented;   ///< those that do not say, if others do
   std::optional<ChannelStats> statistics;  ///< of the training images that can be read
 
   bool counts_boxes = false;  ///< whether `classes` counts boxes

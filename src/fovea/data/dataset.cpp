@@ -304,6 +304,13 @@ Shape net_shape(const Type& input) {
       .with("found", to_string(input));
 }
 
+std::string noun_of(const Dataset& dataset, int64_t count) {
+  if (const auto modality = dataset.modality()) return modality->noun(count);
+  const std::optional<Type> type = dataset.input();
+  const std::string one = !type || is_image(*type) ? "image" : "sample";
+  return count == 1 ? one : one + "s";
+}
+
 int64_t class_of(const Dataset& dataset, int64_t i) {
   if (dataset.targets().type != class_targets({}).type) {
     throw Error(ErrorKind::usage, "data set: its targets are not classes")

@@ -48,6 +48,8 @@ class Dataset {
   /// How the files of a data set of sounds, series, clips or volumes become its inputs; null for
   /// images and for numbers that are in no files.
   virtual std::shared_ptr<const Modality> modality() const { return nullptr; }
+  /// Of a volume in a file: see Modality::voxel_axes.
+  virtual VoxelAxes voxel_axes(int64_t) const { return {}; }
   /// The type and names of the targets. Names include classes without a sample in this split.
   virtual const Targets& targets() const = 0;
   /// The target of sample `i`, without computing its input.
@@ -106,6 +108,7 @@ class DatasetView : public Dataset {
   DType dtype() const override { return dataset_->dtype(); }
   std::optional<Type> typical_input() const override { return dataset_->typical_input(); }
   std::shared_ptr<const Modality> modality() const override { return dataset_->modality(); }
+  VoxelAxes voxel_axes(int64_t i) const override { return dataset_->voxel_axes(source(i)); }
   const Targets& targets() const override { return dataset_->targets(); }
   Array target(int64_t i) const override { return dataset_->target(source(i)); }
   std::optional<BoxAreas> box_areas(int64_t i) const override {
@@ -181,6 +184,10 @@ Type input_type(const Dataset& dataset);
 /// C, spatial...: the shape that a net sees of such an input. Errors: usage when it is neither an
 /// image u8 or u16 [H,W,C], a clip [T,H,W,C] nor f32[C, spatial...].
 Shape net_shape(const Type& input);
+
+/// What people call `count` samples of a data set: that of its modality, such as "sounds", or
+/// "images", or "samples" where they are bare numbers.
+std::string noun_of(const Dataset& dataset, int64_t count = 1);
 
 /// The class of sample `i`. Errors: usage when targets are not classes.
 int64_t class_of(const Dataset& dataset, int64_t i);

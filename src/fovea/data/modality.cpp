@@ -19,6 +19,12 @@ ChoiceTable<ModalityEntry>& modality_table() {
 
 }  // namespace
 
+std::string Modality::noun(int64_t count) const {
+  const std::string text = this->text();
+  const std::string one = text.substr(0, text.find(':'));
+  return count == 1 || one.ends_with('s') ? one : one + "s";
+}
+
 bool Modality::takes(const std::filesystem::path& file) const {
   std::string suffix = file.extension().string();
   std::ranges::transform(suffix, suffix.begin(), [](unsigned char c) { return std::tolower(c); });

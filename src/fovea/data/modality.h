@@ -9,6 +9,7 @@
 
 #include "fovea/core/arguments.h"
 #include "fovea/core/array.h"
+#include "fovea/data/voxel_axes.h"
 #include "fovea/graph/type.h"
 #include "fovea/images/image.h"
 
@@ -24,6 +25,8 @@ class Modality {
 
   /// The text that makes the same one again: "sound:16000:1:log-mel".
   virtual std::string text() const = 0;
+  /// What people call `count` of its inputs: "sound", which begins its text, or "sounds".
+  std::string noun(int64_t count = 1) const;
   /// The suffixes of its files, in lower case: ".wav".
   virtual std::vector<std::string> suffixes() const = 0;
   /// Whether this file (or folder) is one input, without reading it: by default by its suffix, in
@@ -39,6 +42,9 @@ class Modality {
   virtual std::vector<Array> read_all(const std::filesystem::path& file) const {
     return {read(file)};
   }
+  /// Of a volume's file: how it lay before `read` turned it, and the spacing of its voxels; nothing
+  /// is known of others. Errors: as `read`, of what is at its beginning.
+  virtual VoxelAxes voxel_axes(const std::filesystem::path&) const { return {}; }
   /// Whether the last channel of its inputs is a mask: 1 where they are, 0 where they are padded.
   /// It is not normalised, and what is padded is no part of mean and std, and 0 after them.
   virtual bool masks() const { return false; }

@@ -19,6 +19,7 @@ class ModalityFiles : public Dataset {
   Sample sample(int64_t i) const override;
   std::optional<Type> input() const override { return modality_->input(); }
   std::shared_ptr<const Modality> modality() const override { return modality_; }
+  VoxelAxes voxel_axes(int64_t i) const override { return modality_->voxel_axes(path(i)); }
   const Targets& targets() const override { return meaning_; }
   Array target(int64_t i) const override;
   int64_t group(int64_t i) const override;

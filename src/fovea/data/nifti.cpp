@@ -8,6 +8,8 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,9 +20,10 @@ namespace fovea::data {
 namespace {
 
 constexpr int64_t header_bytes = 348;
-constexpr int64_t dim_at = 40, datatype_at = 70, offset_at = 108, slope_at = 112, inter_at = 116,
-                  magic_at = 344;
-constexpr std::string_view by_header = "by its header";
+constexpr int64_t dim_at = 40, datatype_at = 70, pixdim_at = 76, offset_at = 108, slope_at = 112,
+                  inter_at = 116, units_at = 123, qform_code_at = 252, sform_code_at = 254,
+                  quaternion_at = 256, sform_at = 280, magic_at = 344;
+constexpr std::string_view nifti_file = "NIfTI file", by_header = "by its header";
 
 /// Numbers of one byte order.
 class Numbers {
@@ -76,6 +79,7 @@ struct Header {
   const VoxelType* type = nullptr;
   int64_t offset = 0;  ///< of the voxels
   double slope = 1, inter = 0;
+  VoxelAxes axes{};
 };
 
 /// The header's parts, as they are read and checked.
@@ -96,6 +100,7 @@ class HeaderReader {
       header.slope = slope;
       header.inter = std::isfinite(inter) ? inter : 0;
     }
+    header.axes = axes(header.numbers);
     return header;
   }
 
@@ -177,18 +182,95 @@ class HeaderReader {
                       "vox_offset from 352 to 16777216", fmt::format("{}", offset));
   }
 
+  VoxelAxes axes(const Numbers& numbers) const {
+    std::array<double, 3> spacing{};
+    for (size_t i = 0; i < 3; ++i)
+      spacing[i] = numbers.real(at(pixdim_at + 4 * static_cast<int64_t>(i + 1)));
+    VoxelAxes axes;
+    if (numbers.small(at(sform_code_at)) > 0) {
+      const AxisDirections matrix = sform(numbers);
+      for (size_t i = 0; i < 3; ++i)
+        spacing[i] = std::hypot(matrix[0][i], matrix[1][i], matrix[2][i]);
+      axes = closest(matrix, sform_at, "an sform of three directions", text(matrix));
+    } else if (numbers.small(at(qform_code_at)) > 0) {
+      axes = qform(numbers);
+    }
+    const int unit = std::to_integer<int>(at(units_at)[0]) & 7;
+    const double millimetres = unit == 1 ? 1000 : unit == 3 ? 0.001 : 1;
+    for (size_t i = 0; i < 3; ++i) {
+      if (std::isfinite(spacing[i]) && spacing[i] > 0) axes.spacing[i] = spacing[i] * millimetres;
+    }
+    return axes;
+  }
+
+  AxisDirections sform(const Numbers& numbers) const {
+    AxisDirections matrix{};
+    for (size_t r = 0; r < 3; ++r) {
+      for (size_t c = 0; c < 3; ++c)
+        matrix[r][c] = numbers.real(at(sform_at + static_cast<int64_t>(16 * r + 4 * c)));
+    }
+    return matrix;
+  }
+
+  /// The rotation of the quaternion a + bi + cj + dk of length 1, of which b, c and d are stored;
+  /// the third axis is reversed if pixdim[0] is negative.
+  VoxelAxes qform(const Numbers& numbers) const {
+    const double b = numbers.real(at(quaternion_at)), c = numbers.real(at(quaternion_at + 4)),
+                 d = numbers.real(at(quaternion_at + 8));
+    const double squares = b * b + c * c + d * d;
+    constexpr double rounding = 1e-4;
+    const std::string found = fmt::format("{}, {}, {}", b, c, d), wanted = "a quaternion up to 1";
+    if (!(squares <= 1 + rounding)) throw no_orientation(quaternion_at, wanted, found);
+    const double a = std::sqrt(std::max(0.0, 1 - squares));
+    const double k = numbers.real(at(pixdim_at)) < 0 ? -1 : 1;
+    return closest(
+        {{{a * a + b * b - c * c - d * d, 2 * (b * c - a * d), k * 2 * (b * d + a * c)},
+          {2 * (b * c + a * d), a * a + c * c - b * b - d * d, k * 2 * (c * d - a * b)},
+          {2 * (b * d - a * c), 2 * (c * d + a * b), k * (a * a + d * d - b * b - c * c)}}},
+        quaternion_at, wanted, found);
+  }
+
+  VoxelAxes closest(const AxisDirections& matrix, int64_t place, std::string_view expected,
+                    std::string_view found) const {
+    if (const std::optional<VoxelAxes> axes = closest_axes(matrix)) return *axes;
+    throw no_orientation(place, expected, found);
+  }
+  Error no_orientation(int64_t place, std::string_view expected, std::string_view found) const {
+    return file_.error("has an orientation that cannot be used", place, expected, found)
+        .with("try", "sform_code and qform_code 0 in its header: its axes then stay as they are");
+  }
+
+  static std::string text(const AxisDirections& m) {
+    std::string text;
+    for (const auto& row : m)
+      text += fmt::format("{}{}, {}, {}", text.empty() ? "" : "; ", row[0], row[1], row[2]);
+    return text;
+  }
+
   const DataFile& file_;
   std::span<const std::byte> bytes_;
 };
 
+/// Reads the header from the beginning of a file.
+Header read_header(DataFile& file, std::vector<std::byte>& buffer) {
+  buffer.resize(header_bytes);
+  file.read(buffer, header_bytes, "for its header");
+  return HeaderReader(file, buffer).read();
+}
+
 }  // namespace
 
-Array read_nifti(const std::filesystem::path& path) {
+VoxelAxes nifti_axes(const std::filesystem::path& path) {
+  DataFile file(path, nifti_file);
+  std::vector<std::byte> buffer;
+  return read_header(file, buffer).axes;
+}
+
+Array read_nifti(const std::filesystem::path& path, const VoxelAxes* axes) {
   constexpr int64_t voxels_at_once = 1 << 16;
-  DataFile file(path, "NIfTI file");
-  std::vector<std::byte> buffer(header_bytes);
-  file.read(buffer, header_bytes, "for its header");
-  const Header header = HeaderReader(file, buffer).read();
+  DataFile file(path, nifti_file);
+  std::vector<std::byte> buffer;
+  const Header header = read_header(file, buffer);
   const int64_t count = header.shape.numel(), each = header.type->bytes;
   const int64_t total = header.offset + count * each;
   file.expect_size(total, by_header);
@@ -209,7 +291,7 @@ Array read_nifti(const std::filesystem::path& path) {
     }
   }
   file.expect_end(by_header);
-  return result;
+  return turned(result, axes != nullptr ? *axes : header.axes);
 }
 
 }  // namespace fovea::data

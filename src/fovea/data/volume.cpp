@@ -70,13 +70,18 @@ std::string volume_stem(const std::string& name) {
   return name.substr(0, name.size() - suffix_of(name).size());
 }
 
-Array read_volume(const fs::path& file) {
-  if (suffix_of(file.filename().string()) != ".npy") return read_nifti(file);
+VoxelAxes volume_axes(const fs::path& file) {
+  return suffix_of(file.filename().string()) != ".npy" ? nifti_axes(file) : VoxelAxes{};
+}
+
+Array read_volume(const fs::path& file, const VoxelAxes* axes) {
+  if (suffix_of(file.filename().string()) != ".npy") return read_nifti(file, axes);
   const Array values = read_npy(file);
   const int rank = values.shape().rank();
   if ((rank == 3 || rank == 4) && values.numel() > 0 && values.numel() <= largest_volume)
-    return values.astype(DType::f32)
-        .reshaped(rank == 4 ? values.shape() : Shape{1}.concat(values.shape()));
+    return turned(values.astype(DType::f32)
+                      .reshaped(rank == 4 ? values.shape() : Shape{1}.concat(values.shape())),
+                  axes != nullptr ? *axes : VoxelAxes{});
   throw Error(ErrorKind::data, fmt::format("{}: is not a volume", file.string()))
       .with("found", describe(values))
       .with("expected",
@@ -172,6 +177,8 @@ Type VolumeModality::input() const {
 }
 
 Array VolumeModality::read(const fs::path& file) const { return prepared(read_volume(file), file); }
+
+VoxelAxes VolumeModality::voxel_axes(const fs::path& file) const { return volume_axes(file); }
 
 Array VolumeModality::prepared(Array values, const fs::path& file) const {
   if (values.dim(0) != options_.channels) {

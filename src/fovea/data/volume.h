@@ -6,6 +6,7 @@
 
 #include "fovea/core/arguments.h"
 #include "fovea/data/modality.h"
+#include "fovea/data/voxel_axes.h"
 
 namespace fovea::data {
 
@@ -15,10 +16,11 @@ struct VolumeOptions {
   int64_t channels = 1;
 };
 
-/// Volumes in NIfTI-1 files (see read_nifti) or .npy files [D, H, W] or [C, D, H, W] of any
-/// numbers. All voxels of a volume together are normalised to mean 0 and standard deviation 1, as
-/// scanners' scales differ; then the centre of depth x height x width is taken, with the smallest
-/// value where a volume is smaller. The input is f32 [channels, depth, height, width].
+/// Volumes in NIfTI-1 files (turned to a common orientation, see read_nifti) or .npy files [D, H,
+/// W] or [C, D, H, W] of any numbers. All voxels of a volume together are normalised to mean 0 and
+/// standard deviation 1, as scanners' scales differ; then the centre of depth x height x width is
+/// taken, with the smallest value where a volume is smaller. The input is f32 [channels, depth,
+/// height, width].
 class VolumeModality : public Modality {
  public:
   /// Errors: usage when an option is out of range.
@@ -31,6 +33,7 @@ class VolumeModality : public Modality {
   /// Errors: data as read_volume, for another number of channels, and for values of which none are
   /// finite.
   Array read(const std::filesystem::path& file) const override;
+  VoxelAxes voxel_axes(const std::filesystem::path& file) const override;
   /// The same of numbers [C, D, H, W] that were read from `file`.
   Array prepared(Array values, const std::filesystem::path& file) const;
   /// Each volume has its own mean and deviation.
@@ -53,9 +56,13 @@ bool is_volume_name(const std::filesystem::path& path);
 /// A name without that suffix.
 std::string volume_stem(const std::string& name);
 
-/// The numbers of such a file as they are: f32 [C, D, H, W]. Errors: data as read_nifti and
-/// read_npy, for other shapes, and for volumes larger than largest_volume.
-Array read_volume(const std::filesystem::path& file);
+/// The numbers of such a file: f32 [C, D, H, W], turned as its own axes say or as `axes`. Errors:
+/// data as read_nifti and read_npy, for other shapes, and for volumes larger than largest_volume.
+Array read_volume(const std::filesystem::path& file, const VoxelAxes* axes = nullptr);
+
+/// What such a file says of its orientation and spacing; nothing if it is .npy. Errors: as
+/// nifti_axes.
+VoxelAxes volume_axes(const std::filesystem::path& file);
 
 /// The centre of values [C, D, H, W] of that size, with `beside` where they are smaller; what is
 /// odd is at the end.

@@ -71,8 +71,8 @@ LabelledSplit read_labelled_split(const fs::path& folder) {
 
 /// The labels of a file [D, H, W], each 1 + its class, or 0. Errors: data for numbers that are no
 /// classes.
-Array read_labels(const fs::path& file, int64_t classes) {
-  const Array values = read_volume(file);
+Array read_labels(const fs::path& file, int64_t classes, const VoxelAxes* axes = nullptr) {
+  const Array values = read_volume(file, axes);
   if (values.dim(0) != 1) {
     throw bad_volumes(file.string() + ": labels have one channel").with("found", describe(values));
   }
@@ -138,7 +138,12 @@ class LabelledVolumes : public ModalityFiles {
  private:
   fs::path file(int64_t i) const { return split_.folder / split_.labels[static_cast<size_t>(i)]; }
 
-  Array labels(int64_t i) const { return read_labels(file(i), std::ssize(targets().names)); }
+  /// Turned by their own axes, if their image has such, too; else as their image is.
+  Array labels(int64_t i) const {
+    const VoxelAxes image = volume_axes(path(i)), own = volume_axes(file(i));
+    return read_labels(file(i), std::ssize(targets().names),
+                       image.known && own.known ? &own : &image);
+  }
   Array as_target(const Array& labels) const {
     const auto& [depth, height, width, channels] = modality_->options();
     return centered(labels, depth, height, width, 0)
