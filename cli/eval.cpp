@@ -284,9 +284,9 @@ int run(const EvalFlags& flags, Console& console) {
   if (!skipped.empty()) {
     document["skipped"] = Json::array();
     for (const data::BadSample& bad : skipped) document["skipped"].push_back(bad.name);
-    text += fmt::format("\n{} that cannot be read, left out; the first: {}\n",
-                        skipped.size() == 1 ? "1 image" : grouped(std::ssize(skipped)) + " images",
-                        skipped[0].message);
+    const int64_t count = std::ssize(skipped);
+    text += fmt::format("\n{} {} that cannot be read, left out; the first: {}\n", grouped(count),
+                        data::noun_of(*split, count), skipped[0].message);
   }
   console.document(document);
   console.result(text);
@@ -306,11 +306,12 @@ void add_eval(Commands& commands) {
       "--split", flags->split,
       "Which part of it: test, train, or val: the data set's own, or what training held out",
       {"test", "val", "train"});
-  command.word("--on-bad-image", flags->on_bad_image,
-               "What to do about an image that cannot be read: fail, or skip, which reads all "
-               "images first; as the model was trained by default",
-               {"fail", "skip"});
-  command.count("--batch", flags->batch, "Images at once");
+  command.word(
+      "--on-bad-image", flags->on_bad_image,
+      "What to do about a file that cannot be read: fail, or skip, which reads all files first; as "
+      "the model was trained by default",
+      {"fail", "skip"});
+  command.count("--batch", flags->batch, "Samples at once");
   add_views(command, flags->tta);
   flags->of_task.add(command);
   add_tune(command, flags->tune);

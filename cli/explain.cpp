@@ -25,8 +25,12 @@ Image picture_of(const Array& input, const data::Modality* modality) {
   if (modality != nullptr && shape.slice(1) == modality->input().shape)
     return modality->picture(input.reshaped(shape.slice(1)));
   if (shape.rank() != 4) {
-    throw Error(ErrorKind::usage, "explain: the model's inputs are not pictures")
-        .with("inputs", describe(input));
+    throw Error(ErrorKind::usage, "explain: only images are drawn of --input")
+        .with("inputs", describe(input))
+        .with("try",
+              modality != nullptr
+                  ? fmt::format("f32 N, C, spatial of {}", sizes_text(modality->input().shape))
+                  : "a model trained on files, which says how they are drawn");
   }
   const Array values = input.reshaped(shape.slice(1));
   return draw::input_image(values, draw::min_max(values.data<float>()));
@@ -71,10 +75,7 @@ void ExplainFlags::add_model(Command declared) {
 
 void ExplainFlags::add_images(const std::string& input_help) {
   max_pixels = default_pixel_limit;
-  command.texts(
-      "FILE", images,
-      "PNG, JPEG or WebP files (WAV for a model of sounds, .ts, .tsv or .csv for series), and "
-      "folders of them");
+  command.texts("FILE", images, file_kinds);
   command.text("--input", input, input_help, "X.npy");
   command.max_pixels(max_pixels);
 }
@@ -106,7 +107,7 @@ std::unique_ptr<Predictor> load_explained(const ExplainFlags& flags, Console& co
     const Shape size = parse_sizes("--size", flags.size);
     const Shape own = models::configure(name, options).input;
     if (size.rank() != 2 || own.rank() != 3) {
-      throw Error(ErrorKind::usage, fmt::format("--size: \"{}\" is not a picture size", flags.size))
+      throw Error(ErrorKind::usage, fmt::format("--size: \"{}\" is not an image size", flags.size))
           .with("expected", "height and width, such as 224x224");
     }
     options.input = Shape{own[0], size[0], size[1]};
@@ -122,8 +123,8 @@ std::unique_ptr<Predictor> load_explained(const ExplainFlags& flags, Console& co
 std::vector<Subject> subjects(const ExplainFlags& flags, const Predictor& predictor) {
   if (flags.input.empty() == flags.images.empty()) {
     throw Error(ErrorKind::usage, flags.images.empty()
-                                      ? "explain: no image is given"
-                                      : "explain: images and --input cannot be given together")
+                                      ? "explain: no file is given"
+                                      : "explain: files and --input cannot be given together")
         .with("try", "cat.png, or --input x.npy");
   }
   if (!flags.input.empty()) return array_subjects(flags, predictor);
@@ -133,9 +134,9 @@ std::vector<Subject> subjects(const ExplainFlags& flags, const Predictor& predic
   const auto add = [&](const std::string& name, Image picture, const Array& input) {
     pixels += int64_t{picture.height} * picture.width;
     if (pixels > maximum_pixels) {
-      throw Error(ErrorKind::usage, "explain: the images have too many pixels together")
+      throw Error(ErrorKind::usage, "explain: the pictures have too many pixels together")
           .with("limit", fmt::format("{}, reached at {}", maximum_pixels, name))
-          .with("try", "fewer images at a time");
+          .with("try", "fewer files at a time");
     }
     list.push_back({name, std::move(picture), input.reshaped(Shape{1}.concat(input.shape()))});
   };

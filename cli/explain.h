@@ -36,7 +36,7 @@ struct ExplainFlags : TrainedFlags {
   void add_model(Command declared);
   /// FILE... and --input, with this help.
   void add_images(const std::string& input_help =
-                      "Instead of images: numbers as the net takes them, f32 N, C, H, W");
+                      "Instead of files: numbers as the net takes them, f32 N, C, spatial...");
   void add_layer(const std::string& help);
   /// --class.
   void add_class(const std::string& help);

@@ -116,8 +116,9 @@ class Explaining {
       group(std::span(all).subspan(static_cast<size_t>(first), static_cast<size_t>(end - first)),
             first);
       first = end;
-      console_.status(static_cast<double>(end) / static_cast<double>(count),
-                      fmt::format("{} of {} images", grouped(end), grouped(count)));
+      console_.status(
+          static_cast<double>(end) / static_cast<double>(count),
+          fmt::format("{} of {} {}", grouped(end), grouped(count), predictor_.noun(count)));
     }
     return finish();
   }
@@ -136,16 +137,16 @@ class Explaining {
   std::optional<tasks::Region> region_of(const Subject& subject) const {
     if (!place_) return std::nullopt;
     if (predictor_.modality() != nullptr) {
-      throw Error(ErrorKind::usage, "explain: --pixel and --box are for models of pictures")
+      throw Error(ErrorKind::usage, "explain: --pixel and --box are for models of images")
           .with("model", predictor_.modality()->text());
     }
     const Image& picture = subject.picture;
     if (place_->left + place_->width > picture.width ||
         place_->top + place_->height > picture.height) {
       throw Error(ErrorKind::usage,
-                  fmt::format("{}: the place lies outside the picture", subject.name))
+                  fmt::format("{}: the place lies outside the image", subject.name))
           .with("place", flags_.pixel.empty() ? flags_.box : flags_.pixel)
-          .with("picture", fmt::format("{} x {} pixels", picture.width, picture.height));
+          .with("image", fmt::format("{} x {} pixels", picture.width, picture.height));
     }
     tasks::InputPlace seen{.area = {.height = static_cast<double>(picture.height),
                                     .width = static_cast<double>(picture.width)},
@@ -174,7 +175,7 @@ class Explaining {
     const Array inputs = explainer_.normalized(together);
     explainer_.look_at(region_of(some[0]));
     if (inputs.shape().rank() != 4 && predictor_.modality() == nullptr) {
-      throw Error(ErrorKind::usage, "explain: only maps of pictures are drawn")
+      throw Error(ErrorKind::usage, "explain: only maps of images are drawn")
           .with("inputs", describe(inputs))
           .with("try", "explain::explain from C++, which takes 1 to 3 axes");
     }
@@ -291,7 +292,7 @@ class Explaining {
                          map.contains("png") ? map["png"].get<std::string>() : ""});
       }
     }
-    console_.result(table({"image", "class", "method", "picture"}, lines, "llll"));
+    console_.result(table({predictor_.noun(), "class", "method", "picture"}, lines, "llll"));
     if (!sheet.empty()) console_.result(sheet + "\n");
     if (check_) {
       check_->describe(document);

@@ -39,7 +39,7 @@ Image sample_picture(const data::Dataset& samples, int64_t i) {
   const auto modality = samples.modality();
   if (modality || is_pixel(input.dtype())) return data::input_picture(input, modality.get());
   if (input.shape().rank() != 3) {
-    throw Error(ErrorKind::usage, "explain: the samples are not pictures")
+    throw Error(ErrorKind::usage, "explain: these samples are not drawn")
         .with("inputs", describe(input));
   }
   return draw::input_image(input, draw::min_max(input.data<float>()));

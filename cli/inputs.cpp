@@ -31,9 +31,8 @@ std::vector<std::string> files_of(const std::string& argument, const data::Modal
   if (found.empty()) {
     const std::string expected =
         modality != nullptr ? join(modality->suffixes()) : ".png, .jpg, .jpeg or .webp";
-    throw Error(ErrorKind::data,
-                fmt::format("{}: a folder without {}", argument,
-                            modality != nullptr ? "files for the model" : "images"))
+    throw Error(ErrorKind::data, fmt::format("{}: a folder without {}", argument,
+                                             modality != nullptr ? modality->noun(2) : "images"))
         .with("expected", fmt::format("files that end in {}, in it or in folders below", expected));
   }
   std::ranges::sort(found);
@@ -53,8 +52,7 @@ void check_input(const Array& input, const Shape& takes, const std::string& path
         .with("try", "array.astype('<f4')");
   }
   if (input.dim(1) == takes[0]) return;
-  throw Error(ErrorKind::usage,
-              fmt::format("--input {}: the model takes images of other channels", path))
+  throw Error(ErrorKind::usage, fmt::format("--input {}: the model takes other channels", path))
       .with("found", describe(input))
       .with("expected", fmt::format("{} channels on axis 1", takes[0]));
 }

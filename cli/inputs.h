@@ -8,6 +8,11 @@
 
 namespace fovea::cli {
 
+/// The files that models take as arguments, for help.
+inline const std::string file_kinds =
+    "PNG, JPEG or WebP images, or what the model takes: WAV sounds, series in .ts, .tsv or .csv, "
+    "clips (folders of frames, .npy), volumes (.nii, .nii.gz, .npy); and folders of them";
+
 /// The files that an argument names: itself, or all in a folder and those below it that a model can
 /// take, sorted: pictures, or what its modality reads. Errors: data when a folder cannot be read or
 /// has none.

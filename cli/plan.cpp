@@ -178,7 +178,7 @@ std::string largest_text(const Answer& a) {
   }
   const bool all = a.data && a.largest->batch == a.setup.split.train->size();
   return fmt::format("largest batch  {}{}, peak {} of {}\n", grouped(a.largest->batch),
-                     all ? " (all images)" : "", bytes_text(a.largest->peak), bytes_text(a.limit));
+                     all ? " (all)" : "", bytes_text(a.largest->peak), bytes_text(a.limit));
 }
 
 std::string speed_text(const Answer& a) {
@@ -190,7 +190,7 @@ std::string speed_text(const Answer& a) {
                        duration_text(v.training_seconds + v.validation_seconds),
                        duration_text(v.training_seconds), duration_text(v.validation_seconds));
   }
-  return text + fmt::format("speed          {:.1f} images/s, measured on {} steps in {:.1f} s\n",
+  return text + fmt::format("speed          {:.1f} samples/s, measured on {} steps in {:.1f} s\n",
                             v.images_per_second, v.steps, v.seconds);
 }
 

@@ -63,8 +63,9 @@ int64_t image_number(const std::string& name, int64_t place) {
 /// of --coco.
 class Report {
  public:
-  Report(const PredictFlags& flags, Console& console)
-      : csv_(flags.csv), coco_(flags.coco), console_(console) {}
+  /// `noun`: what an input is called.
+  Report(const PredictFlags& flags, std::string noun, Console& console)
+      : csv_(flags.csv), coco_(flags.coco), noun_(std::move(noun)), console_(console) {}
   void add(const std::string& name, const tasks::Prediction& prediction,
            const std::vector<std::string>& pictures = {}) {
     if (csv_.empty()) {
@@ -81,7 +82,7 @@ class Report {
   }
   /// There is no prediction for this one. The exit code is the highest of all.
   void add(const std::string& name, Error error) {
-    if (!error.headline().starts_with(name)) error.with("picture", name);
+    if (!error.headline().starts_with(name)) error.with(noun_, name);
     Json entry{{"path", name}};
     entry.update(cli::to_json(error));
     list_.push_back(std::move(entry));
@@ -111,6 +112,7 @@ class Report {
   }
 
   const std::string &csv_, &coco_;
+  std::string noun_;
   Console& console_;
   Rows rows_;
   Json list_ = Json::array(), results_ = Json::array();
@@ -300,13 +302,13 @@ class Pictures {
 int predict_images(const PredictFlags& flags, Console& console) {
   const std::unique_ptr<Predictor> predictor = loaded(flags, console);
   if (predictor->modality() != nullptr && flags.tile > 0) {
-    throw Error(ErrorKind::usage, "predict: --tile is for models of pictures")
+    throw Error(ErrorKind::usage, "predict: --tile is for models of images")
         .with("model", predictor->modality()->text());
   }
   std::vector<std::string> paths;
   for (const std::string& argument : flags.images)
     std::ranges::move(files_of(argument, predictor->modality()), std::back_inserter(paths));
-  Report report(flags, console);
+  Report report(flags, predictor->noun(), console);
   Pictures pictures(flags, *predictor);
   const auto count = std::ssize(paths);
   for (int64_t first = 0; first < count; first += flags.batch) {
@@ -328,8 +330,8 @@ int predict_images(const PredictFlags& flags, Console& console) {
       }
     }
     console.status(static_cast<double>(done) / static_cast<double>(count),
-                   grouped(done) + " of " + grouped(count) +
-                       (predictor->modality() != nullptr ? " files" : " images"));
+                   fmt::format("{} of {} {}", grouped(done), grouped(count),
+                               predictor->modality() != nullptr ? "files" : "images"));
   }
   return report.finish();
 }
@@ -456,7 +458,7 @@ int predict_array(const PredictFlags& flags, Console& console) {
     write_outputs(flags, *predictor, input, console);
     return 0;
   }
-  Report report(flags, console);
+  Report report(flags, "sample", console);
   for_each_batch(input, console, [&](int64_t first, const Array& batch) {
     const auto predictions = predictor->predict(batch, classes_shown(flags));
     for (size_t i = 0; i < predictions.size(); ++i) {
@@ -471,12 +473,12 @@ int run(const PredictFlags& flags, Console& console) {
   flags.command.require("--model");
   const bool array = !flags.input.empty() || !flags.output.empty();
   if (array == !flags.images.empty()) {
-    throw Error(ErrorKind::usage, array ? "predict: images and --input cannot be given together"
-                                        : "predict: no image is given")
+    throw Error(ErrorKind::usage, array ? "predict: files and --input cannot be given together"
+                                        : "predict: no file is given")
         .with("try", "fovea predict --model FILE cat.png, or --input x.npy --output y.npy");
   }
   if (array && (!flags.pictures.empty() || flags.tile > 0)) {
-    throw Error(ErrorKind::usage, "predict: --pictures and --tile are for images, not for --input");
+    throw Error(ErrorKind::usage, "predict: --pictures and --tile are for files, not for --input");
   }
   if (flags.tile > 0 && !flags.tta.empty() && flags.tta != "none")
     throw Error(ErrorKind::usage, "predict: --tile and --tta cannot be given together");
@@ -489,7 +491,8 @@ int run(const PredictFlags& flags, Console& console) {
     console.data_goes_to("--csv", flags.csv);
   }
   if (!flags.coco.empty()) {
-    if (array) throw Error(ErrorKind::usage, "predict: --coco is for images, not for --input");
+    if (array)
+      throw Error(ErrorKind::usage, "predict: --coco is for files of images, not for --input");
     console.data_goes_to("--coco", flags.coco);
   }
   const std::unique_ptr<TuningSession> tuning = begin_tuning(flags.tune, console);
@@ -503,17 +506,13 @@ int run(const PredictFlags& flags, Console& console) {
 
 void add_predict(Commands& commands) {
   const auto flags = std::make_shared<PredictFlags>();
-  Command command =
-      commands.add(commands.root(), "predict", "Use a trained model on pictures or numbers",
-                   [flags](Console& console) { return run(*flags, console); });
+  Command command = commands.add(commands.root(), "predict",
+                                 "Use a trained model on images, other files or numbers",
+                                 [flags](Console& console) { return run(*flags, console); });
   flags->command = command;
   flags->add(command);
-  command.texts(
-      "FILE", flags->images,
-      "PNG, JPEG or WebP files (WAV for a model of sounds, .ts, .tsv or .csv for series), "
-      "and folders of them; - is "
-      "standard input, for a picture");
-  command.count("--batch", flags->batch, "Images at once", 1, 4096);
+  command.texts("FILE", flags->images, file_kinds + "; - is standard input, for an image");
+  command.count("--batch", flags->batch, "Samples at once", 1, 4096);
   command.text("--csv", flags->csv,
                "Write a table instead: path, prediction, probability, and so on for --top", "FILE");
   command.text("--pictures", flags->pictures,
@@ -525,16 +524,16 @@ void add_predict(Commands& commands) {
                 "Use images at their own size, in square tiles of so many pixels (segmentation)", 1,
                 16384);
   command.count("--overlap", flags->overlap, "By how many pixels tiles overlap", 0, 8192);
-  command.count("--top", flags->top, "Classes to show for each picture");
+  command.count("--top", flags->top, "Classes to show for each sample");
   add_views(command, flags->tta);
   flags->of_task.add(command);
   add_tune(command, flags->tune);
   command.max_pixels(flags->max_pixels);
   command.text("--input", flags->input,
-               "Instead of images: numbers as the net takes them, f32 N, C, H, W", "X.npy");
+               "Instead of files: numbers as the net takes them, f32 N, C, spatial...", "X.npy");
   command.text("--output", flags->output,
                "Where the raw outputs for --input go: a file, - for standard output, or a folder "
-               "for a file per output, and per image and kind for boxes; predictions are shown by "
+               "for a file per output, and per sample and kind for boxes; predictions are shown by "
                "default",
                "Y.npy|DIR");
 }

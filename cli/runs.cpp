@@ -41,8 +41,8 @@ struct RunsFlags {
   bool yes = false;
 };
 
-const std::vector<std::string> header{"run",  "state", "model", "data",     "epochs",
-                                      "best", "value", "test",  "images/s", "started"};
+const std::vector<std::string> header{"run",  "state", "model", "data",      "epochs",
+                                      "best", "value", "test",  "samples/s", "started"};
 constexpr std::string_view alignment = "llllrrrrrl";
 
 /// The test's number for the metric that decides, or else the first.
@@ -240,7 +240,7 @@ int compare(const RunsFlags& flags, Console& console) {
   }
   add("training",
       [](const StoredRun& run) { return fmt::format("{:.1f} s", run.record.timings.training); });
-  add("images/s", [](const StoredRun& run) {
+  add("samples/s", [](const StoredRun& run) {
     return grouped(static_cast<int64_t>(run.record.images_per_second));
   });
   add("peak memory", [](const StoredRun& run) {

@@ -156,7 +156,7 @@ std::string summary_table(const Summary& summary) {
   const int64_t batch = summary.input.dim(0);
   std::vector<std::pair<std::string, std::string>> sizes{
       {"Input size",
-       megabytes(input) + (batch == 1 ? " (one image)" : " (" + grouped(batch) + " images)")},
+       megabytes(input) + (batch == 1 ? " (one sample)" : " (" + grouped(batch) + " samples)")},
       {"Forward/backward pass size", megabytes(summary.pass_bytes)},
       {"Params size", megabytes(summary.parameter_bytes)},
       {"Estimated total size", megabytes(input + summary.pass_bytes + summary.parameter_bytes)}};

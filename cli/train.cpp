@@ -32,13 +32,13 @@ struct TrainFlags {
   bool pretrained = false, profile = false, no_report = false, no_curves = false;
 };
 
-/// A line for each of the first images that cannot be read; "" where all can.
-std::string skipped_text(const std::vector<data::BadSample>& skipped) {
+/// A line for each of the first samples that cannot be read; "" where all can.
+std::string skipped_text(const std::vector<data::BadSample>& skipped, const data::Dataset& data) {
   constexpr size_t shown = 10;
   if (skipped.empty()) return "";
-  std::string text =
-      fmt::format("skipped   {} that cannot be read\n",
-                  skipped.size() == 1 ? "1 image" : grouped(std::ssize(skipped)) + " images");
+  const int64_t count = std::ssize(skipped);
+  std::string text = fmt::format("skipped   {} {} that cannot be read\n", grouped(count),
+                                 data::noun_of(data, count));
   for (size_t i = 0; i < std::min(shown, skipped.size()); ++i)
     text += "          " + skipped[i].message + "\n";
   if (skipped.size() > shown)
@@ -59,7 +59,7 @@ std::string plan_text(const train::Trainer& trainer) {
   text += fmt::format("data      {}: {} to train, {} to validate, {} to test\n", s.data,
                       grouped(setup.split.train->size()), grouped(setup.split.val->size()),
                       grouped(setup.sets.test->size()));
-  text += skipped_text(setup.skipped);
+  text += skipped_text(setup.skipped, *setup.split.train);
   const std::string best = setup.split.val->size() > 0
                                ? "best epoch by " + setup.metrics[setup.monitored].name
                                : "the last epoch counts";
@@ -85,10 +85,10 @@ std::string heading(const std::string& name) {
   return text;
 }
 
-std::string epoch_header(const train::EpochRecord& record) {
+std::string epoch_header(const train::EpochRecord& record, const std::string& unit) {
   std::string text = fmt::format("{:>7}  {:>8}", "epoch", "lr");
   for (const auto& [name, value] : record.numbers) text += fmt::format("  {:>8}", heading(name));
-  return text + fmt::format("  {:>9}", "images/s");
+  return text + fmt::format("  {:>9}", unit);
 }
 
 std::string epoch_text(const train::EpochRecord& record, int64_t epochs) {
@@ -108,8 +108,8 @@ std::string progress_text(const train::Trainer& trainer) {
                   p.loss_sum / static_cast<double>(p.seen));
   for (const auto& [name, value] : p.measures.numbers())
     text += fmt::format("  {} {:.4f}", name, value);
-  return text + fmt::format("  {} images/s  {} left",
-                            grouped(static_cast<int64_t>(trainer.speed())),
+  return text + fmt::format("  {} {}  {} left", grouped(static_cast<int64_t>(trainer.speed())),
+                            data::noun_of(*trainer.setup().split.train, 2) + "/s",
                             duration_text(trainer.seconds_left()));
 }
 
@@ -118,12 +118,13 @@ class Display : public train::Callback {
  public:
   Display(bool curves, Console& console) : console_(console), shows_curves_(curves) {}
 
-  std::string data;
+  std::string data, noun;  ///< of several samples
   bool validated = false;
 
   void on_start(train::Trainer& trainer) override {
     finish_first();  // from now on there is something to save
     data = trainer.setup().settings.data;
+    noun = data::noun_of(*trainer.setup().split.train, 2);
     validated = trainer.setup().split.val->size() > 0;
     console_.note(plan_text(trainer));
   }
@@ -134,7 +135,7 @@ class Display : public train::Callback {
         progress_text(trainer), curves_.text(trainer, area()));
   }
   void on_epoch(train::Trainer& trainer, train::EpochRecord& record, bool best) override {
-    if (!headed_) console_.note("\n" + epoch_header(record));
+    if (!headed_) console_.note("\n" + epoch_header(record, noun + "/s"));
     headed_ = true;
     console_.note(epoch_text(record, trainer.setup().settings.epochs) +
                   (best && validated ? console_.green("  best", true) : ""));
@@ -212,7 +213,8 @@ Json to_json(const train::Result& result) {
   return document;
 }
 
-std::string result_text(const train::Result& result) {
+/// `noun`: of several samples.
+std::string result_text(const train::Result& result, const std::string& noun) {
   std::string text = fmt::format("best epoch     {}", result.best_epoch);
   if (result.best_value)
     text += fmt::format(", {} {:.4f}", heading(result.best_metric), *result.best_value);
@@ -222,11 +224,11 @@ std::string result_text(const train::Result& result) {
                                : fmt::format(", {} {:.4f}", name, value);
   }
   return text + fmt::format(
-                    "\n{}, {} images\n"
-                    "training       {:.1f} s, {} images/s\n"
+                    "\n{}, {} {}\n"
+                    "training       {:.1f} s, {} {}/s\n"
                     "run folder     {}\n",
-                    numbers, grouped(result.test_samples), result.seconds,
-                    grouped(static_cast<int64_t>(result.images_per_second)),
+                    numbers, grouped(result.test_samples), noun, result.seconds,
+                    grouped(static_cast<int64_t>(result.images_per_second)), noun,
                     result.folder.string());
 }
 
@@ -280,7 +282,7 @@ int report(const train::Result& result, const Display& display, const report::Re
     return code;
   }
   console.note("");
-  console.result(result_text(result));
+  console.result(result_text(result, display.noun));
   if (!page.empty()) console.result("report         " + page + "\n");
   const std::string model = shell_word((result.folder / "best.safetensors").string());
   console.note("\nnext\n  fovea eval --model " + model + " --data " + shell_word(display.data) +

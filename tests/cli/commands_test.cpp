@@ -159,7 +159,7 @@ TEST(Commands, WhatIsMissingIsReported) {
   expect_refusal({"bench"}, 2, {"a command is required", "step"});
   expect_refusal({"summary"}, 2, {"--model is missing"});
   expect_refusal({"eval", "--model", "x.safetensors"}, 2, {"--data is missing"});
-  expect_refusal({"predict", "--model", "x.safetensors"}, 2, {"no image is given"});
+  expect_refusal({"predict", "--model", "x.safetensors"}, 2, {"predict: no file is given"});
   expect_refusal({"train", "--epochs"}, 2, {"--epochs"});
   expect_refusal({"data", "info"}, 2, {"a data set is required", "cifar10"});
 }

@@ -57,7 +57,7 @@ TEST_F(TrainedOnSounds, PredictsFilesAndMeasures) {
   EXPECT_NE(table.out.find("40 predictions"), std::string::npos);
   const Outcome tiled = fovea({"predict", "--model", model_, path("words"), "--tile", "64"});
   EXPECT_EQ(tiled.code, 2);
-  EXPECT_NE(tiled.err.find("--tile is for models of pictures"), std::string::npos);
+  EXPECT_NE(tiled.err.find("--tile is for models of images"), std::string::npos);
   std::filesystem::remove(folder_ / "words/broken.wav");
   // The options are those of the model, unless others are given.
   const std::string plain = "sound:" + path("words");
@@ -84,7 +84,7 @@ TEST_F(TrainedOnSounds, ExplainsThemOverTheirSpectrograms) {
   const Outcome place = fovea({"explain", "cam", "--model", model_, path("words/low/3.wav"),
                                "--pixel", "3,3", "--out", path("cam")});
   EXPECT_EQ(place.code, 2);
-  EXPECT_NE(place.err.find("--pixel and --box are for models of pictures"), std::string::npos);
+  EXPECT_NE(place.err.find("--pixel and --box are for models of images"), std::string::npos);
 }
 
 TEST_F(TrainedOnSounds, ShowsTheData) {

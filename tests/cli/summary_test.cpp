@@ -39,7 +39,7 @@ Buffers                     192
 Total mult-adds             4,241,152 (4.24 M)
 Receptive field             10, jump 4 (before global pooling or flatten)
 ────────────────────────────────────────────────────────────────────────────────────
-Input size                  0.00 MB (one image)
+Input size                  0.00 MB (one sample)
 Forward/backward pass size  0.60 MB
 Params size                 1.69 MB
 Estimated total size        2.29 MB
@@ -53,7 +53,7 @@ TEST(SummaryTable, HasTorchinfosTotals) {
   for (const char* line :
        {"Total params                11,689,512\n",
         "mult-adds             1,814,073,344 (1.81 G)\n",
-        "Input size                  0.60 MB (one image)\n",
+        "Input size                  0.60 MB (one sample)\n",
         "Forward/backward pass size  39.75 MB\n", "Params size                 46.76 MB\n",
         "Estimated total size        87.11 MB\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << text;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 
 #include "audio/wav_bytes.h"
@@ -65,12 +66,25 @@ TEST(Modality, AModelOfSoundsNeedsOnlyItsFile) {
   EXPECT_EQ(again.std, (std::vector<double>{20}));
 }
 
+TEST(Modality, MessagesCallInputsByTheirOwnNoun) {
+  for (const auto& [text, one, many] : {std::array{"sound", "sound", "sounds"},
+                                        {"series:1:20:false", "series", "series"},
+                                        {"clip:4:1:32:1", "clip", "clips"},
+                                        {"volume:8:1", "volume", "volumes"}}) {
+    const auto modality = data::make_modality(text);
+    EXPECT_EQ(modality->noun(), one);
+    EXPECT_EQ(modality->noun(2), many);
+  }
+  SoundNet net;
+  EXPECT_EQ(Predictor(net.file(), "m").noun(2), "sounds");
+}
+
 TEST(Modality, WhatDoesNotFitTheModelIsRefused) {
   TemporaryFolder folder;
   SoundNet net;
   Predictor predictor(net.file(), "m");
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)predictor.predict(Image::black(8, 8, 1)); }),
-            "deeper_cnn does not take pictures\n"
+            "deeper_cnn takes sounds, not images\n"
             "  expected files that end in .wav, .wave");
   for (const char* name : {"high/a.wav", "high/b.wav", "low/a.wav", "low/b.wav"}) {
     std::filesystem::create_directories((folder / name).parent_path());

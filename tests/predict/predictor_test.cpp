@@ -93,7 +93,7 @@ TEST(Predictor, OfNumbersSaysNumbers) {
     const auto& numbers = dynamic_cast<const tasks::NumbersPrediction&>(*predictions[2]).numbers;
     EXPECT_EQ(numbers[1].first, "height");
     EXPECT_EQ(numbers[1].second, y.at(5));
-    expect_error(ErrorKind::usage, "was trained on numbers, not on pictures",
+    expect_error(ErrorKind::usage, "takes numbers, not images",
                  [&] { (void)predictor.predict(Image::black(4, 4, 1)); });
   }
 }

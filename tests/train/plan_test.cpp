@@ -133,7 +133,7 @@ TEST(Plan, ForANetThatCannotTrainOnOneImageStartsAtTwo) {
 TEST(Plan, ABatchIsAtMostTheTrainingSet) {
   const auto setup = setup_of({}, 50);
   EXPECT_EQ(Planner(setup).at(128).batch, 45);
-  expect_error(ErrorKind::usage, "plan: a batch has at least one image",
+  expect_error(ErrorKind::usage, "plan: a batch has at least one sample",
                [&] { (void)Planner(setup).at(0); });
 }
 

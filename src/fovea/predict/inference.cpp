@@ -152,7 +152,7 @@ std::vector<Array> Inference::finite_run(const Array& inputs, const Array* targe
   if (nonfinite_in(outputs[0]).empty()) return outputs;
   throw Error(ErrorKind::diverged, "the net's output is not finite")
       .with("first", nonfinite_origin(inputs, targets))
-      .with("try", "weights saved before training diverged, images prepared as the model expects");
+      .with("try", "weights saved before training diverged, inputs prepared as the model expects");
 }
 
 std::string Inference::nonfinite_origin(const Array& inputs, const Array* targets) {

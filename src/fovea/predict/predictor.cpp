@@ -34,11 +34,11 @@ data::Targets targets_of(const ModelFile& file, int64_t outputs) {
 
 Error no_pictures(const nn::Module& model, const data::Modality* modality) {
   if (modality != nullptr) {
-    return Error(ErrorKind::usage, fmt::format("{} does not take pictures", model.name()))
+    return Error(ErrorKind::usage,
+                 fmt::format("{} takes {}, not images", model.name(), modality->noun(2)))
         .with("expected", "files that end in " + join(modality->suffixes()));
   }
-  return Error(ErrorKind::usage,
-               fmt::format("{} was trained on numbers, not on pictures", model.name()))
+  return Error(ErrorKind::usage, fmt::format("{} takes numbers, not images", model.name()))
       .with("try", "--input x.npy");
 }
 
@@ -80,6 +80,12 @@ void Predictor::save(const std::filesystem::path& path) {
   ModelFile file = file_;
   file.weights = shared_weights_of(*model_, state_);
   save_model(path, file);
+}
+
+std::string Predictor::noun(int64_t count) const {
+  if (modality_) return modality_->noun(count);
+  const std::string one = file_.preprocessing ? "image" : "sample";
+  return count == 1 ? one : one + "s";
 }
 
 Normalization Predictor::normalization() const {

@@ -49,6 +49,9 @@ class Predictor {
 
   /// How files that are no pictures become inputs; null for a model of pictures or bare numbers.
   const data::Modality* modality() const { return modality_.get(); }
+  /// What people call `count` of the model's inputs: that of its modality, such as "sounds", or
+  /// "images", or "samples" where they are bare numbers.
+  std::string noun(int64_t count = 1) const;
   /// How inputs become the net's numbers, in its graph.
   Normalization normalization() const;
   /// A data set's samples as the net takes them: pictures are resized. Errors: usage when their

@@ -133,7 +133,7 @@ void add_results(Page& page, const Measured& measured) {
 /// Targets and predictions, side by side.
 void add_comparison(Page& page, const std::vector<Example>& examples) {
   page.section("Examples");
-  page.paragraph("Left what is in the picture, right what the model predicts.");
+  page.paragraph("Left the target, right what the model predicts.");
   page.gallery();
   for (const Example& example : examples) {
     page.picture(draw::grid({{example.picture}, {example.predicted}},

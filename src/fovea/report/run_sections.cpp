@@ -89,7 +89,7 @@ void add_summary(Page& page, const RunContents& run) {
     tiles.emplace_back("best epoch", fmt::format("{} of {}", r.best_epoch, r.epochs));
   }
   tiles.emplace_back("time", time_text(total_seconds(r)));
-  tiles.emplace_back("images per second", grouped(static_cast<int64_t>(r.images_per_second)));
+  tiles.emplace_back("samples per second", grouped(static_cast<int64_t>(r.images_per_second)));
   tiles.emplace_back("peak memory", memory_text(r.peak_memory_bytes()));
   tiles.emplace_back("parameters", grouped(r.parameters));
   page.tiles(tiles);
@@ -114,8 +114,8 @@ void add_summary(Page& page, const RunContents& run) {
 
 void add_comparison(Page& page, const std::vector<RunContents>& runs) {
   page.section("Comparison");
-  std::vector<std::string> header{"run",        "model",      "data", "state",    "epochs",
-                                  "best epoch", "best value", "time", "images/s", "memory"};
+  std::vector<std::string> header{"run",        "model",      "data", "state",     "epochs",
+                                  "best epoch", "best value", "time", "samples/s", "memory"};
   std::set<std::string> tests;
   for (const RunContents& run : runs) {
     for (const auto& [name, value] : run.record.test) tests.insert(name);
@@ -212,7 +212,7 @@ void add_curves(Page& page, const std::vector<RunContents>& runs) {
   one(
       "learning rate", [](const train::EpochRecord& e) { return e.lr; }, draw::AxisScale::linear);
   one(
-      "images per second", [](const train::EpochRecord& e) { return e.images_per_second; },
+      "samples per second", [](const train::EpochRecord& e) { return e.images_per_second; },
       draw::AxisScale::linear);
   page.end_charts();
 }
@@ -232,7 +232,7 @@ void add_batches(Page& page, const RunContents& run) {
   if (run.record.batches.empty()) return;
   page.section("Training batches");
   page.paragraph(
-      "The first batches as they were fed to the net, and the same images before augmentation.");
+      "The first batches as they were fed to the net, and the same samples before augmentation.");
   for (size_t i = 0; i < run.record.batches.size(); ++i) {
     const records::BatchPictures& batch = run.record.batches[i];
     page.fold(fmt::format("Batch {}", i + 1), i == 0);
@@ -285,8 +285,8 @@ void add_commands(Page& page, const RunContents& run) {
   page.paragraph("To use its model:");
   const std::string model = (run.folder / "best.safetensors").string();
   page.code(
-      fmt::format("fovea eval --model {0} --data {1}\nfovea predict --model {0} IMAGE...\n"
-                  "fovea explain cam --model {0} IMAGE... --out cams",
+      fmt::format("fovea eval --model {0} --data {1}\nfovea predict --model {0} FILE...\n"
+                  "fovea explain cam --model {0} FILE... --out cams",
                   model, run.record.data));
 }
 

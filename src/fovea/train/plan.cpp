@@ -82,7 +82,7 @@ Planner::Evaluation Planner::evaluation(int64_t images, int64_t batch) {
 }
 
 Plan Planner::at(int64_t batch) {
-  if (batch < 1) throw Error(ErrorKind::usage, "plan: a batch has at least one image");
+  if (batch < 1) throw Error(ErrorKind::usage, "plan: a batch has at least one sample");
   const int64_t images = setup_.split.train->size(), n = std::min(batch, images);
   const Evaluation val = evaluation(setup_.split.val->size(), n);
   const Evaluation test = evaluation(setup_.sets.test->size(), n);

@@ -18,12 +18,12 @@ constexpr double minimum_seconds = 0.6, maximum_seconds = 3, turn_seconds = 0.03
 constexpr double clearly = 1.05;  // faster by more than such measurements are off
 constexpr int turns = 3;          // at least, also of steps that take longer
 
-/// "f32 310 images/s, bf16 560".
+/// "f32 310 samples/s, bf16 560".
 std::string measured_text(const std::vector<PrecisionSpeed>& measured) {
   std::string text;
   for (const PrecisionSpeed& speed : measured) {
     text += fmt::format("{}{} {:.4g}{}", text.empty() ? "" : ", ", speed.precision,
-                        speed.images_per_second, text.empty() ? " images/s" : "");
+                        speed.images_per_second, text.empty() ? " samples/s" : "");
   }
   return text;
 }

@@ -142,12 +142,12 @@ std::vector<Setting> last_settings() {
        "first "
        "that matches counts",
        &Settings::group, 0, 0, false, true},
-      {"limit", "training images to use, drawn by seed; 0: all", &Settings::limit, 0, 1e12},
+      {"limit", "training samples to use, drawn by seed; 0: all", &Settings::limit, 0, 1e12},
       {"epochs", "passes over the training set", &Settings::epochs, 1, 1e6, true},
-      {"batch", "images per step", &Settings::batch, 1, 1e6},
+      {"batch", "samples per step", &Settings::batch, 1, 1e6},
       {"accumulate", "batches whose gradients are added for one update, as of a larger batch",
        &Settings::accumulate, 1, 1e6},
-      {"drop-last", "leave out the last batch of an epoch if it has fewer images",
+      {"drop-last", "leave out the last batch of an epoch if it has fewer samples",
        &Settings::drop_last},
       {"no-winograd",
        "compute 3x3 convolutions directly, without Winograd's faster and less exact algorithm",
@@ -204,7 +204,7 @@ std::vector<Setting> last_settings() {
       {"val", "fraction of the training set held out to choose the best epoch", &Settings::val, 0,
        0.99},
       {"on-bad-image",
-       "what to do about an image that cannot be read: fail, or skip, which reads all images first",
+       "what to do about a file that cannot be read: fail, or skip, which reads all files first",
        &Settings::on_bad_image},
       {"tta",
        "views of an image whose outputs are averaged in the test, and by eval and predict: none, "
@@ -226,7 +226,7 @@ std::vector<Setting> last_settings() {
        "event files for TensorBoard in the run's folder: off, scalars (with pictures of the first "
        "batches and the settings), or histograms: also those of weights and gradients, each epoch",
        &Settings::tensorboard, 0, 0, true},
-      {"workers", "threads that load images ahead", &Settings::workers, 0, 256, true},
+      {"workers", "threads that load samples ahead", &Settings::workers, 0, 256, true},
       {"cache",
        "memory in which images stay once decoded: 1G, 500M, 0 for none; auto is a quarter of what "
        "is "

@@ -297,8 +297,8 @@ data::DataSets without_bad_images(data::DataSets sets, std::vector<data::BadSamp
     const std::vector<data::BadSample> bad = data::find_bad(**part);
     *part = data::without(*part, bad);
     if ((*part)->size() == 0) {
-      throw Error(ErrorKind::data, fmt::format("data set {}: none of its {} images can be read",
-                                               sets.name, bad.size()))
+      throw Error(ErrorKind::data, fmt::format("data set {}: none of its {} {} can be read",
+                                               sets.name, bad.size(), data::noun_of(**part, 2)))
           .with("first", bad[0].message);
     }
     skipped.insert(skipped.end(), bad.begin(), bad.end());
@@ -417,9 +417,10 @@ void Setup::check_batches() const {
   const int64_t size = split.train->size(), batch = std::min(settings.batch, size);
   const std::string sizes =
       std::to_string(size) + " to train on, --batch " + std::to_string(settings.batch);
+  const auto noun = [&](int64_t count) { return data::noun_of(*split.train, count); };
   if (settings.drop_last && settings.batch > size) {
     throw Error(ErrorKind::usage, "--drop-last leaves an epoch without batches")
-        .with("images", sizes)
+        .with(noun(2), sizes)
         .with("try", fmt::format("--batch {} or less", size));
   }
   if (const std::optional<Error> error = refusal(batch)) throw *error;
@@ -430,9 +431,9 @@ void Setup::check_batches() const {
   int64_t other = batch - 1;  // the next smaller batch size without such a remainder
   while (other > last && size % other > 0 && size % other <= last) --other;
   throw Error(ErrorKind::usage,
-              fmt::format("the last batch of an epoch has {}{}, too few to train this net", last,
-                          (last == 1 ? " image" : " images")))
-      .with("images", sizes)
+              fmt::format("the last batch of an epoch has {} {}, too few to train this net", last,
+                          noun(last)))
+      .with(noun(2), sizes)
       .with("because", error->headline())
       .with("try", fmt::format("--drop-last, which leaves that batch out{}",
                                (other > last ? ", or --batch " + std::to_string(other) : "")));

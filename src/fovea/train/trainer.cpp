@@ -325,7 +325,7 @@ void Trainer::warn_of_guessing() {
   message("after " + std::to_string(progress_.updates) +
           " steps the loss is no lower than by guessing, " + guessing + ": --lr " +
           format_number(setup_.settings.lr) +
-          " may be far too high or too low, the labels may not be those of the images" +
+          " may be far too high or too low, the labels may not be those of the samples" +
           (setup_.groups.freezes() ? ", --freeze may leave too little to train" : ""));
 }
 
