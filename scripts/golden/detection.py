@@ -2,7 +2,7 @@
 
 In float64, of 10 classes with the background, filled as in golden.py; images of the "side" [height, width], which
 torchvision neither scales nor normalises here, but pads to multiples of 32 (ssdlite does not).
-    NET/side, NET/draw   images are called "images DRAW": see models.py
+    NET/side, NET/draw   images are called "images DRAW": see steps.draw_of
     NET/lift             added to the biases of all norms for the step: see models.py
     NET/outputs          what the head says of the first image in eval mode, classes, boxes and, of fcos, centerness, at
                          every 7th anchor: [K + 4 (+ 1), ...]
@@ -24,6 +24,7 @@ import torchvision
 
 import golden
 import nets
+import steps
 
 # The size of the images.
 NETS = {
@@ -36,8 +37,7 @@ STEP = 7
 
 
 def filled(name, side):
-    net = nets.make(name, 10).double()
-    net.load_state_dict({k: torch.from_numpy(golden.value(k, tuple(v.shape))) for k, v in net.state_dict().items()})
+    net = steps.filled(name)
     nets.as_is(net, side)
     return net
 
@@ -69,43 +69,13 @@ def targets(side):
     return rows
 
 
-def loss_and_norms(net, images, rows):
-    before = {k: v.clone() for k, v in net.state_dict().items()}
-    net.zero_grad()
-    dtype = next(net.parameters()).dtype
+def loss_of(net, images, rows):
     wanted = []
     for image in rows:
         present = image[image[:, 4] > 0]
-        wanted.append({"boxes": torch.from_numpy(present[:, :4]).to(dtype),
+        wanted.append({"boxes": torch.from_numpy(present[:, :4]).to(images.dtype),
                        "labels": torch.from_numpy(present[:, 4]).to(torch.int64)})
-    loss = sum(net.train()(list(images), wanted).values())
-    loss.backward()
-    norms = np.array([p.grad.double().norm().item() for p in net.parameters()])
-    net.load_state_dict(before)
-    return loss.item(), norms
-
-
-def lift(net, by):
-    with torch.no_grad():
-        for module in net.modules():
-            if isinstance(module, (torch.nn.BatchNorm2d, torch.nn.GroupNorm)):
-                module.bias += by
-
-
-def draw_of(net, side, rows):
-    """(draw, images, loss, norms): see models.py."""
-    best, single_net = None, copy.deepcopy(net).float()
-    for draw in range(12):
-        images = torch.from_numpy(golden.uniform(f"images {draw}", (2, 3, *side)))
-        loss, norms = loss_and_norms(net, images, rows)
-        _, single = loss_and_norms(single_net, images.float(), rows)
-        off = (np.abs(single - norms) / np.maximum(1e-3 * norms, 1e-6 * norms.max())).max()
-        if best is None or off < best[0]:
-            best = off, draw, images, loss, norms
-        if off < 0.2:
-            break
-    print(f"    draw {best[1]}: PyTorch's float32 is {best[0]:.3f} of the bound away", flush=True)
-    return best[1:]
+    return sum(net(list(images), wanted).values())
 
 
 def shift(net, by):
@@ -156,9 +126,10 @@ def found_in(net, image):
 tensors = {}
 for name, side in NETS.items():
     net, rows = filled(name, side), targets(side)
-    lift(net, 2.0)
-    draw, images, loss, norms = draw_of(net, side, rows)
-    lift(net, -2.0)
+    steps.lift(net, 2.0)
+    draw, images, loss, norms = steps.draw_of(net, lambda text: torch.from_numpy(golden.uniform(text, (2, 3, *side))),
+                                              lambda net, images: loss_of(net, images, rows))
+    steps.lift(net, -2.0)
     raw = raw_outputs(net, images[:1])[0, :, ::STEP]
     scale, net = scaled(net, images[0])
     by, found = found_in(net, images[0])

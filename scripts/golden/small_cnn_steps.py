@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import golden
-import nets
+import steps
 
 RULES = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=5e-4),
@@ -18,9 +18,9 @@ RULES = {
 }
 
 tensors = {}
-images, labels = nets.images("images", 8, 32), torch.from_numpy(golden.labels("labels", 8, 10))
+images, labels = steps.images("images", 8, 32), torch.from_numpy(golden.labels("labels", 8, 10))
 for rule, make in RULES.items():
-    net = nets.filled("small_cnn")
+    net = steps.filled("small_cnn")
     with torch.no_grad():
         for value in net.bn2.weight, net.bn2.bias:
             value /= 8
