@@ -9,7 +9,7 @@
 
 #include "fovea/core/files.h"
 #include "fovea/core/text.h"
-#include "fovea/draw/heat.h"
+#include "fovea/data/pictures.h"
 #include "fovea/explain/untrained.h"
 #include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
@@ -24,16 +24,7 @@ Image picture_of(const Array& input, const data::Modality* modality) {
   const Shape& shape = input.shape();
   if (modality != nullptr && shape.slice(1) == modality->input().shape)
     return modality->picture(input.reshaped(shape.slice(1)));
-  if (shape.rank() != 4) {
-    throw Error(ErrorKind::usage, "explain: only images are drawn of --input")
-        .with("inputs", describe(input))
-        .with("try",
-              modality != nullptr
-                  ? fmt::format("f32 N, C, spatial of {}", sizes_text(modality->input().shape))
-                  : "a model trained on files, which says how they are drawn");
-  }
-  const Array values = input.reshaped(shape.slice(1));
-  return draw::input_image(values, draw::min_max(values.data<float>()));
+  return data::numbers_picture(input.reshaped(shape.slice(1)));
 }
 
 std::vector<Subject> array_subjects(const ExplainFlags& flags, const Predictor& predictor) {

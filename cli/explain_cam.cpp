@@ -10,6 +10,7 @@
 #include "explain_check.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/text.h"
+#include "fovea/data/pictures.h"
 #include "fovea/draw/grid.h"
 #include "fovea/draw/heat.h"
 #include "fovea/explain/overlay.h"
@@ -174,11 +175,6 @@ class Explaining {
     }
     const Array inputs = explainer_.normalized(together);
     explainer_.look_at(region_of(some[0]));
-    if (inputs.shape().rank() != 4 && predictor_.modality() == nullptr) {
-      throw Error(ErrorKind::usage, "explain: only maps of images are drawn")
-          .with("inputs", describe(inputs))
-          .with("try", "explain::explain from C++, which takes 1 to 3 axes");
-    }
     for (const std::optional<int64_t>& label : classes_) {
       explain::Request request{
           .inputs = inputs, .layer = flags_.layer, .seed = static_cast<uint64_t>(flags_.seed)};
@@ -242,12 +238,15 @@ class Explaining {
                  .overlay = {}};
     if (classes_.size() > 1) result.name += fmt::format("-{}", found.classes[row]);
     const Array shown = explain::drawn_map(result.map, flags_.family);
-    const data::Modality* modality = predictor_.modality();
-    result.overlay = modality != nullptr
-                         ? modality->picture(subject.one(), &shown)
-                         : explain::overlay(subject.picture, shown,
-                                            is_prepared(subject) ? predictor_.file().preprocessing
-                                                                 : std::optional<Preprocessing>());
+    if (const data::Modality* modality = predictor_.modality()) {
+      result.overlay = modality->picture(subject.one(), &shown);
+    } else if (subject.input.shape().rank() != 4) {
+      result.overlay = data::numbers_picture(subject.one(), &shown);
+    } else {
+      result.overlay = explain::overlay(
+          subject.picture, shown,
+          is_prepared(subject) ? predictor_.file().preprocessing : std::optional<Preprocessing>());
+    }
     if (flags_.out.empty()) return result;
     encode_png(path_of(result.name, ".png"),
                draw::with_color_bar(result.overlay, {0, 1}, draw::colormap("inferno")),

@@ -36,13 +36,7 @@ std::shared_ptr<const data::Dataset> ExplainData::open(const Predictor& predicto
 
 Image sample_picture(const data::Dataset& samples, int64_t i) {
   const Array input = samples.sample(i).input;
-  const auto modality = samples.modality();
-  if (modality || is_pixel(input.dtype())) return data::input_picture(input, modality.get());
-  if (input.shape().rank() != 3) {
-    throw Error(ErrorKind::usage, "explain: these samples are not drawn")
-        .with("inputs", describe(input));
-  }
-  return draw::input_image(input, draw::min_max(input.data<float>()));
+  return data::input_picture(input, samples.modality().get());
 }
 
 Image thumbnail(const Image& picture, int side) {

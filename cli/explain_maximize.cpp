@@ -5,6 +5,7 @@
 #include "explain.h"
 #include "explain_data.h"
 #include "fovea/core/text.h"
+#include "fovea/data/pictures.h"
 #include "fovea/draw/grid.h"
 #include "fovea/draw/heat.h"
 #include "fovea/explain/map_layer.h"
@@ -55,6 +56,53 @@ std::vector<explain::Goal> goals_of(const ExplainMaximizeFlags& flags, const Pre
   return goals;
 }
 
+/// How values from 0 to 1 become inputs of files of the model, and pictures.
+class Found {
+ public:
+  explicit Found(const Predictor& predictor)
+      : predictor_(predictor), normalization_(predictor.normalization()) {}
+
+  /// How the model sees values from 0 to 1: as colours, or, where its modality makes numbers, from
+  /// -2 to 2, which are two deviations.
+  Normalization seen() const {
+    if (colours()) return {normalization_.mean, normalization_.std};
+    return {.mean = {}, .std = {}, .masked = normalization_.masked};
+  }
+  /// What is written: colours of 0 to 1, or numbers as the modality makes them of files.
+  Array values(const Array& found) const {
+    if (predictor_.modality() == nullptr || colours()) return found;
+    Array result = found.clone();
+    const int64_t channels = found.dim(0), each = found.numel() / channels;
+    for (int64_t i = 0; i < result.numel(); ++i) {
+      const auto channel = static_cast<size_t>(i / each);
+      const double value = 4 * found.at(i) - 2;
+      if (normalization_.masked && i / each == channels - 1) {
+        result.set(i, 1);
+      } else if (normalization_.mean.empty()) {
+        result.set(i, value);
+      } else {
+        result.set(i, normalization_.mean[channel] + normalization_.std[channel] * value);
+      }
+    }
+    return result;
+  }
+  Image picture(const Array& values) const {
+    if (predictor_.modality() != nullptr) return predictor_.modality()->picture(values);
+    if (values.shape().rank() == 3) return draw::input_image(values, {0, 1});
+    return data::numbers_picture(values);
+  }
+
+ private:
+  /// Whether its inputs are pixels.
+  bool colours() const {
+    return predictor_.modality() != nullptr ? is_pixel(predictor_.modality()->input().dtype)
+                                            : !normalization_.mean.empty();
+  }
+
+  const Predictor& predictor_;
+  Normalization normalization_;
+};
+
 int run(const ExplainMaximizeFlags& flags, Console& console) {
   prepare_output(flags, console);
   const auto predictor = load_explained(flags, console);
@@ -63,10 +111,10 @@ int run(const ExplainMaximizeFlags& flags, Console& console) {
   const std::optional<Preprocessing>& prepared = predictor->file().preprocessing;
   Shape input = predictor->input();
   if (prepared) input = Shape{prepared->channels, prepared->height, prepared->width};
+  const Found shown(*predictor);
   const auto rounds = (std::ssize(goals) + explain::batch_size - 1) / explain::batch_size;
   const std::vector<explain::Maximized> found = explain::maximize(
-      explainer, goals, input,
-      prepared ? Normalization{prepared->mean, prepared->std} : Normalization{},
+      explainer, goals, input, shown.seen(),
       {.steps = flags.steps,
        .rate = flags.rate,
        .fourier = flags.basis == "fourier",
@@ -98,15 +146,14 @@ int run(const ExplainMaximizeFlags& flags, Console& console) {
     const std::string file = goals[g].layer.empty()
                                  ? "class-" + name
                                  : fmt::format("{}-{}", goals[g].layer, goals[g].channel);
-    const Image image = draw::input_image(found[g].image, {0, 1});
-    tiles.push_back({thumbnail(image, side), name});
+    const Array values = shown.values(found[g].image);
+    tiles.push_back({thumbnail(shown.picture(values), side), name});
     Json entry{{goals[g].layer.empty() ? "class" : "layer",
                 goals[g].layer.empty() ? name : goals[g].layer},
                {goals[g].layer.empty() ? "index" : "channel", goals[g].channel},
                {"before", found[g].before},
                {"after", found[g].after}};
-    if (const std::string npy = deliver_raw(flags, file, found[g].image); !npy.empty())
-      entry["npy"] = npy;
+    if (const std::string npy = deliver_raw(flags, file, values); !npy.empty()) entry["npy"] = npy;
     if (samples) {
       Json best = Json::array();
       for (const explain::Exciting& e : exciting[g]) {
@@ -142,20 +189,21 @@ void add_explain_maximize(Commands& commands, Command group) {
   flags->command.text("--channel", flags->channel,
                       "Which channels, separated by commas; the first nine by default", "K");
   flags->command.word("--basis", flags->basis,
-                      "Search among waves, long ones first, or single pixels",
+                      "Search among waves, long ones first, or single pixels, steps or voxels",
                       {"fourier", "pixel"});
   flags->command.count("--steps", flags->steps, "Steps of the search", 1, 100'000);
   flags->command.number("--rate", flags->rate, "Adam's rate", 1e-6, 10);
   flags->command
-      .count("--jitter", flags->jitter, "Pixels by which each step moves the image", 0, 1000)
-      .default_text("a 28th of the longer side");
+      .count("--jitter", flags->jitter, "Positions by which each step moves the input", 0, 1000)
+      .default_text("a 28th of the longest side");
   flags->command
       .number("--blur", flags->blur,
-              "Deviation of the blur at the first step, in pixels; none at the last", 0, 100)
-      .default_text("a 112th of the longer side");
+              "Deviation of the blur at the first step, in positions; none at the last", 0, 100)
+      .default_text("a 112th of the longest side");
   flags->data.add(flags->command, "Also show the samples that excite it most");
   flags->command.count("--top", flags->top, "How many of them", 1, 64);
-  flags->add_out("Also .npy files: f32 C, H, W, colours of 0 to 1");
+  flags->add_out(
+      "Also .npy files: f32 C, spatial..., colours of 0 to 1, or numbers as of the model's files");
 }
 
 }  // namespace fovea::cli

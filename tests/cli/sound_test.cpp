@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "audio/wav_bytes.h"
+#include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
 #include "program.h"
 #include "temporary_folder.h"
@@ -85,6 +86,27 @@ TEST_F(TrainedOnSounds, ExplainsThemOverTheirSpectrograms) {
                                "--pixel", "3,3", "--out", path("cam")});
   EXPECT_EQ(place.code, 2);
   EXPECT_NE(place.err.find("--pixel and --box are for models of images"), std::string::npos);
+}
+
+TEST_F(TrainedOnSounds, FieldsAndBestInputsAreOverSpectrograms) {
+  const std::string out = path("seen");
+  const Outcome field = fovea({"explain", "receptive-field", "--model", model_, "--layer", "stage1",
+                               path("words/low/1.wav"), "--out", out, "--raw", "--json"});
+  ASSERT_EQ(field.code, 0) << field.err;
+  EXPECT_EQ(field.json().at("position").size(), 2u);
+  EXPECT_GT(decode_image(field.json().at("png").get<std::string>()).height, 100);
+  const Outcome best = fovea({"explain", "maximize", "--model", model_, "--class", "high",
+                              "--steps", "30", "--out", out, "--raw", "--json"});
+  ASSERT_EQ(best.code, 0) << best.err;
+  const auto goal = best.json().at("goals")[0];
+  EXPECT_GT(goal.at("after"), goal.at("before"));
+  // In decibels: the model takes it for what it is.
+  const Array found = read_npy(goal.at("npy").get<std::string>());
+  double mean = 0;
+  for (int64_t i = 0; i < found.numel(); ++i)
+    mean += found.at(i) / static_cast<double>(found.numel());
+  EXPECT_LT(mean, -5);
+  EXPECT_EQ(found.shape().rank(), 3);
 }
 
 TEST_F(TrainedOnSounds, ShowsTheData) {

@@ -150,6 +150,53 @@ TEST(Maximize, FindsInputsThatAClassAndAChannelLike) {
   });
 }
 
+/// A convolution over 1 or 3 axes and the mean of what it finds.
+template <class Conv>
+class Detector : public nn::Module {
+ public:
+  Detector(const nn::Scope& s, int channels)
+      : Module(s), conv(at("conv"), channels, 4, {.kernel = 3, .padding = 1}), fc(at("fc"), 4, 2) {}
+  Tensor forward(Tensor x) const override {
+    x = relu(conv(x));
+    std::vector<int> axes;
+    for (int axis = 2; axis < x.rank(); ++axis) axes.push_back(axis);
+    return fc(mean(x, axes));
+  }
+  Conv conv;
+  nn::Linear fc;
+};
+
+template <class Conv>
+void expect_found(const Shape& input, bool masked) {
+  Detector<Conv> model(nn::Scope("detector"), static_cast<int>(input[0]));
+  State state;
+  nn::declare(state, model, 1);
+  Explainer explainer(model, state);
+  const auto found = maximize(explainer, {{.channel = 1}}, input,
+                              {.mean = {}, .std = {}, .masked = masked}, {.steps = 30});
+  EXPECT_EQ(found[0].image.shape(), input);
+  EXPECT_GT(found[0].after, found[0].before);
+  Array seen = found[0].image.reshaped(Shape{1}.concat(input)).clone();
+  for (float& v : seen.data<float>()) {
+    EXPECT_TRUE(v >= 0 && v <= 1);
+    v = 4 * v - 2;
+  }
+  const int64_t each = seen.numel() / input[0];
+  for (int64_t i = 0; masked && i < each; ++i) seen.set(seen.numel() - 1 - i, 1);
+  EXPECT_NEAR(explainer.outputs(seen).at(1), found[0].after, 1e-3);
+  const auto again = maximize(explainer, {{.channel = 1}}, input,
+                              {.mean = {}, .std = {}, .masked = masked}, {.steps = 30});
+  for (int64_t i = 0; i < seen.numel(); ++i)
+    ASSERT_EQ(again[0].image.at(i), found[0].image.at(i)) << "the seed decides";
+}
+
+TEST(Maximize, SearchesSeriesWavesAndVolumes) {
+  expect_found<nn::Conv1d>({2, 60}, false);
+  expect_found<nn::Conv1d>({2, 60}, true);
+  expect_found<nn::Conv1d>({1, longest_waves + 5}, false);  // position by position
+  expect_found<nn::Conv3d>({1, 4, 10, 12}, false);
+}
+
 TEST(Maximize, ListsTheSamplesThatExciteMost) {
   Corner corner;
   const int64_t count = 150;

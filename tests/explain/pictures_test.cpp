@@ -48,6 +48,34 @@ class Strided : public nn::Module {
   nn::Conv2d a, b, c, d;
 };
 
+/// Dilated convolutions over time, as WaveNet's: 15 steps in all.
+class Dilated : public nn::Module {
+ public:
+  explicit Dilated(nn::Scope s)
+      : Module(s),
+        a(at("a"), 1, 4, {.kernel = 3, .padding = 1}),
+        b(at("b"), 4, 4, {.kernel = 3, .padding = 2, .dilation = 2}),
+        c(at("c"), 4, 4, {.kernel = 3, .padding = 4, .dilation = 4}),
+        fc(at("fc"), 4, 2) {}
+  Tensor forward(Tensor x) const override { return fc(mean(c(b(a(x))), {2})); }
+  nn::Conv1d a, b, c;
+  nn::Linear fc;
+};
+
+/// A convolution of 3x5x7 and a pool of 2 on volumes.
+class Deep : public nn::Module {
+ public:
+  explicit Deep(nn::Scope s)
+      : Module(s),
+        a(at("a"), 1, 4, {.kernel = {3, 5, 7}, .padding = {1, 2, 3}}),
+        fc(at("fc"), 4, 2) {}
+  Tensor forward(Tensor x) const override {
+    return fc(mean(max_pool(a(x), {.kernel = 2}), {2, 3, 4}));
+  }
+  nn::Conv3d a;
+  nn::Linear fc;
+};
+
 class Dense : public nn::Module {
  public:
   explicit Dense(nn::Scope s) : Module(s), fc(at("fc"), 12, 3) {}
@@ -66,7 +94,7 @@ TEST(ReceptiveField, OfTheTextbookNetIsTenByTen) {
   Made<Field> m;
   const FieldMap field =
       measure_field(m.net, m.state, {1, 32, 32}, {.layer = "conv3", .position = {{8, 8}}});
-  EXPECT_EQ(field.box, (PixelBox{12, 12, 21, 21}));
+  EXPECT_EQ(field.box, (FieldBox{{12, 12}, {21, 21}}));
   // The gradient is zero outside, and reaches all four sides.
   for (int64_t y = 0; y < 32; ++y) {
     for (int64_t x = 0; x < 32; ++x) {
@@ -84,13 +112,55 @@ TEST(ReceptiveField, OfTheTextbookNetIsTenByTen) {
   }
   EXPECT_GE(field.energy, 0.95);
   EXPECT_LT(field.share, 1);
-  EXPECT_EQ(field.height, 16);
+  EXPECT_EQ(field.size, (std::vector<int64_t>{16, 16}));
+}
+
+TEST(ReceptiveField, OfDilatedConvolutionsOverTimeIsFifteenSteps) {
+  Made<Dilated> m;
+  const FieldMap field = measure_field(m.net, m.state, {1, 40}, {.position = {{20}}});
+  EXPECT_EQ(field.layer, "c");
+  EXPECT_EQ(field.box, (FieldBox{{13}, {27}}));
+  for (int64_t i = 0; i < 40; ++i) EXPECT_EQ(field.gradient.at(i) > 0, i >= 13 && i <= 27) << i;
+  EXPECT_EQ(box_text(field.box), "15, positions 13 to 27");
+  EXPECT_GE(field.energy, 0.95);
+  EXPECT_GE(field.effective.first[0], 13);
+  EXPECT_LE(field.effective.last[0], 27);
+  EXPECT_NEAR(field.share, static_cast<double>(field.effective.count()) / 15, 1e-9);
+  EXPECT_GT(field_picture(field).height, 200);
+  const auto stages = field_stages(m.net, {1, 40});
+  EXPECT_EQ(stages.back().field, 15);
+  EXPECT_EQ(stages.back().size, 40);
+  expect_error(ErrorKind::usage, "position 40 lies outside c\n  output  40", [&] {
+    measure_field(m.net, m.state, {1, 40}, {.position = {{40}}});
+  });
+  expect_error(ErrorKind::usage, "position 1,1 lies outside c", [&] {
+    measure_field(m.net, m.state, {1, 40}, {.position = {{1, 1}}});
+  });
+}
+
+TEST(ReceptiveField, OfVolumesHasThreeAxes) {
+  Made<Deep> m;
+  const FieldMap field = measure_field(m.net, m.state, {1, 12, 16, 20}, {.layer = "a"});
+  EXPECT_EQ(field.position, (std::vector<int64_t>{6, 8, 10}));
+  EXPECT_EQ(field.box, (FieldBox{{5, 6, 7}, {7, 10, 13}}));
+  EXPECT_EQ(box_text(field.box), "3x5x7, slices 5 to 7, rows 6 to 10, columns 7 to 13");
+  for (int64_t i = 0; i < field.gradient.numel(); ++i) {
+    const int64_t z = i / 320, y = i / 20 % 16, x = i % 20;
+    const bool inside = z >= 5 && z <= 7 && y >= 6 && y <= 10 && x >= 7 && x <= 13;
+    EXPECT_EQ(field.gradient.at(i) > 0, inside) << i;
+  }
+  EXPECT_GE(field.energy, 0.95);
+  EXPECT_LE(field.effective.count(), 105);
+  EXPECT_GT(field_picture(field).width, 448);
+  EXPECT_EQ(field_stages(m.net, {1, 12, 16, 20}).back().field, 8) << "7 and the pool's 2";
+  const FieldMap of_class = measure_field(m.net, m.state, {1, 12, 16, 20}, {.output = 1});
+  EXPECT_EQ(of_class.box, (FieldBox{{0, 0, 0}, {11, 15, 19}}));
 }
 
 TEST(ReceptiveField, OfAClassIsTheImage) {
   Made<Field> m;
   const FieldMap field = measure_field(m.net, m.state, {1, 32, 32}, {.output = 999});
-  EXPECT_EQ(field.box, (PixelBox{0, 0, 31, 31}));
+  EXPECT_EQ(field.box, (FieldBox{{0, 0}, {31, 31}}));
   EXPECT_EQ(field.layer, "output");
   EXPECT_GT(field_picture(field).width, 448);
   expect_error(ErrorKind::usage, "there is no output 1000", [&] {
@@ -134,9 +204,8 @@ TEST(ReceptiveField, WhatCannotBeMeasuredIsAnError) {
                [&] { measure_field(m.net, m.state, input, {.layer = "conv*"}); });
   expect_error(ErrorKind::usage, "fc has no positions",
                [&] { measure_field(m.net, m.state, input, {.layer = "fc"}); });
-  expect_error(ErrorKind::usage, "the model's inputs are not images", [&] {
-    measure_field(m.net, m.state, {1, 32}, {});
-  });
+  expect_error(ErrorKind::usage, "the model's inputs have no positions",
+               [&] { measure_field(m.net, m.state, {32}, {}); });
   Made<Dense> dense;
   expect_error(ErrorKind::usage, "receptive field: net has no convolution", [&] {
     measure_field(dense.net, dense.state, {3, 2, 2}, {});

@@ -51,6 +51,8 @@ class Modality {
   /// Whether training measures the mean and std of each channel and normalises inputs by them, in
   /// the net's graph.
   virtual bool normalizes() const { return true; }
+  /// Whether pictures of its inputs, of two spatial axes, have the first row at the bottom.
+  virtual bool upward() const { return false; }
   /// An input for people, RGB: a spectrogram, a curve, frames side by side. With a map of an
   /// explanation over it, f32[spatial...] of any sizes with values from 0 to 1, which is scaled to
   /// the input's axes; null: none.

@@ -12,6 +12,8 @@
 #include "fovea/data/volume.h"
 #include "fovea/draw/boxes.h"
 #include "fovea/draw/classes.h"
+#include "fovea/draw/curve.h"
+#include "fovea/draw/heat.h"
 #include "fovea/images/resize.h"
 #include "fovea/images/samples.h"
 
@@ -79,7 +81,16 @@ Image volume_overlay(const Image& picture, const Array& mask, int classes) {
                              draw::class_colors(classes));
 }
 
+Image numbers_picture(const Array& values, const Array* map) {
+  const Shape& shape = values.shape();
+  if (shape.rank() == 2) return draw::curve_image(values, map);
+  if (shape.rank() == 4) return volume_picture(values, map);
+  const Image picture = draw::input_image(values, draw::min_max(values.data<float>()));
+  return map == nullptr ? picture : draw::overlay(picture, *map, {0, 1});
+}
+
 Image input_picture(const Array& input, const Modality* modality) {
+  if (modality == nullptr && input.dtype() == DType::f32) return numbers_picture(input);
   return modality != nullptr ? modality->picture(input) : to_rgb(to_8_bits(to_picture(input)));
 }
 

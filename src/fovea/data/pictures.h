@@ -10,8 +10,13 @@
 namespace fovea::data {
 
 /// An input as a picture, RGB of 8 bits: an image u8 or u16 [H,W,1 or 3], or what a modality makes
-/// of others.
+/// of others; of bare numbers as numbers_picture.
 Image input_picture(const Array& input, const Modality* modality);
+
+/// Numbers f32 [C, spatial...] of which nothing more is known, with the smallest black and the
+/// largest white: of one spatial axis as curves, of two as an image, of three the slices through
+/// the middle. With a map of an explanation over it, as Modality::picture; null: none.
+Image numbers_picture(const Array& values, const Array* map = nullptr);
 
 /// The image of a sample, u8 or u16 [H,W,1 or 3], or what its modality draws, with its mask over it
 /// or its boxes and their

@@ -33,6 +33,7 @@ class SoundModality : public Modality {
   Type input() const override { return input_; }
   /// Errors: as Wav; data when a file has another number of channels.
   Array read(const std::filesystem::path& file) const override;
+  bool upward() const override { return options_.features != SoundOptions::Features::wave; }
   /// A spectrogram with low frequencies at the bottom, or a curve.
   Image picture(const Array& input, const Array* map) const override;
   using Modality::picture;

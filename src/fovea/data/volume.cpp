@@ -118,8 +118,10 @@ Array centered(const Array& values, int64_t depth, int64_t height, int64_t width
   return result;
 }
 
-Array middle_slices(const Array& values, double beside) {
+Array middle_slices(const Array& values, double beside,
+                    std::optional<std::array<int64_t, 3>> through) {
   const int64_t depth = values.dim(0), height = values.dim(1), width = values.dim(2);
+  const auto [z0, y0, x0] = through.value_or(std::array{depth / 2, height / 2, width / 2});
   const int64_t rows = std::max(height, depth);
   constexpr int64_t gap = 1;
   Array result = Array::full(DType::f32, {rows, width + gap + width + gap + height}, beside);
@@ -130,11 +132,11 @@ Array middle_slices(const Array& values, double beside) {
     result.set(y * result.dim(1) + x, value);
   };
   for (int64_t y = 0; y < height; ++y) {
-    for (int64_t x = 0; x < width; ++x) put(y, x, at(depth / 2, y, x));
+    for (int64_t x = 0; x < width; ++x) put(y, x, at(z0, y, x));
   }
   for (int64_t z = 0; z < depth; ++z) {
-    for (int64_t x = 0; x < width; ++x) put(z, width + gap + x, at(z, height / 2, x));
-    for (int64_t y = 0; y < height; ++y) put(z, 2 * (width + gap) + y, at(z, y, width / 2));
+    for (int64_t x = 0; x < width; ++x) put(z, width + gap + x, at(z, y0, x));
+    for (int64_t y = 0; y < height; ++y) put(z, 2 * (width + gap) + y, at(z, y, x0));
   }
   return result;
 }
@@ -191,6 +193,10 @@ Array VolumeModality::prepared(Array values, const fs::path& file) const {
 }
 
 Image VolumeModality::picture(const Array& input, const Array* map) const {
+  return volume_picture(input, map);
+}
+
+Image volume_picture(const Array& input, const Array* map) {
   constexpr int readable = 96;  // pixels of the smallest side of a slice
   const draw::Range range = draw::min_max(input.data<float>());
   const Array slices = middle_slices(frame(input, 0), range.low);

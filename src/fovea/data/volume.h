@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,8 +70,13 @@ VoxelAxes volume_axes(const std::filesystem::path& file);
 /// odd is at the end.
 Array centered(const Array& values, int64_t depth, int64_t height, int64_t width, double beside);
 
-/// The slices through the middle of values [D, H, W] beside one another, f32 [rows, columns]: of
-/// depth, height and width; `beside` fills what is left.
-Array middle_slices(const Array& values, double beside);
+/// The slices of values [D, H, W] through a voxel (z, y, x), by default the middle, beside one
+/// another, f32 [rows, columns]: of depth, height and width; `beside` fills what is left.
+Array middle_slices(const Array& values, double beside,
+                    std::optional<std::array<int64_t, 3>> through = std::nullopt);
+
+/// These slices of the first channel of values [C, D, H, W], in gray, with a map over them as
+/// Modality::picture has.
+Image volume_picture(const Array& values, const Array* map);
 
 }  // namespace fovea::data

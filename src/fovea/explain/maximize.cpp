@@ -16,8 +16,9 @@
 #include "fovea/ops/shape_ops.h"
 #include "fovea/passes/autodiff.h"
 
-// An image is rows * (amplitudes * scale) * columns', for each channel: the matrices hold the basis
-// (waves, or single pixels), blurred and shifted, so that jitter and blur cost nothing.
+// An input is amplitudes * scale, times a matrix along each spatial axis, for each channel: the
+// matrices hold the basis (waves, or single positions), blurred and shifted, so that jitter and
+// blur cost nothing. Long axes have none: their amplitudes are moved themselves.
 
 namespace fovea::explain {
 namespace {
@@ -75,45 +76,81 @@ Array shifted(const Matrix& m, int64_t n, int64_t shift) {
   return result;
 }
 
-/// [1, 1, H, W]: the lengths of waves in pixels, over 4; or 1.
-Array scales(int64_t height, int64_t width, bool fourier) {
-  Array result(DType::f32, {1, 1, height, width});
-  const auto frequency = [](int64_t k, int64_t n) {
-    return static_cast<double>(std::min(k, n - k)) / static_cast<double>(n);
-  };
-  const double lowest = 1 / static_cast<double>(std::max(height, width));
-  for (int64_t y = 0; y < height; ++y) {
-    for (int64_t x = 0; x < width; ++x) {
-      const double f = std::hypot(frequency(y, height), frequency(x, width));
-      result.set(y * width + x, fourier ? 0.25 / std::max(f, lowest) : 1);
+/// [1, 1, spatial...]: the lengths of waves in positions, over 4, or 1; `waves`: along which axes
+/// there are any.
+Array scales(const Shape& sides, const std::vector<bool>& waves) {
+  Array result = Array::full(DType::f32, Shape{1, 1}.concat(sides), 1);
+  int64_t longest = 0;
+  for (size_t axis = 0; axis < waves.size(); ++axis) {
+    if (waves[axis]) longest = std::max(longest, sides[static_cast<int>(axis)]);
+  }
+  if (longest == 0) return result;
+  for (int64_t i = 0; i < result.numel(); ++i) {
+    double squares = 0;
+    int64_t rest = i;
+    for (int axis = sides.rank() - 1; axis >= 0; --axis) {
+      const int64_t n = sides[axis], k = rest % n;
+      rest /= n;
+      if (!waves[static_cast<size_t>(axis)]) continue;
+      const double frequency = static_cast<double>(std::min(k, n - k)) / static_cast<double>(n);
+      squares += frequency * frequency;
     }
+    result.set(i, 0.25 / std::max(std::sqrt(squares), 1 / static_cast<double>(longest)));
   }
   return result;
 }
 
-/// The colours of amplitudes [n, C, H, W]: 0 to 1.
-Tensor colours(const Explainer::Given& given) {
+/// The name of each axis's matrix among what is given.
+constexpr std::string_view basis_names[] = {"basis 0", "basis 1", "basis 2"};
+
+/// The values of amplitudes [n, C, spatial...]: 0 to 1.
+Tensor values_of(const Explainer::Given& given) {
   const Tensor& a = given.at("amplitudes");
-  const int64_t planes = a.dim(0) * a.dim(1), height = a.dim(2), width = a.dim(3);
-  const Tensor waves = reshape(a * given.at("scale"), {planes, height, width});
-  const auto all = [&](const char* name, int64_t n) {
-    return broadcast_to(given.at(name), Shape{planes, n, n});
-  };
-  const Tensor rows = matmul(all("rows", height), waves);
-  const Tensor image = matmul(rows, permute(all("columns", width), {0, 2, 1}));
-  return sigmoid(reshape(image, a.shape()));
+  Tensor x = a * given.at("scale");
+  for (int axis = 0; axis + 2 < a.rank(); ++axis) {
+    const auto found = given.find(basis_names[axis]);
+    if (found == given.end()) continue;
+    const int64_t n = a.dim(axis + 2), before = a.shape().slice(0, axis + 2).numel();
+    const Tensor matrix = broadcast_to(found->second, Shape{before, n, n});
+    x = matmul(matrix, reshape(x, {before, n, a.shape().numel() / before / n}));
+  }
+  return sigmoid(reshape(x, a.shape()));
 }
 
-/// Colours as the model sees them.
-Tensor seen(const Tensor& c, const Normalization& normalization) {
-  if (normalization.mean.empty()) return c * 4.0 - 2.0;
-  Array factor(DType::f32, {1, c.dim(1), 1, 1}), shift(DType::f32, {1, c.dim(1), 1, 1});
-  for (int64_t k = 0; k < c.dim(1); ++k) {
+/// Values as the model sees them.
+Tensor seen(const Tensor& values, const Normalization& normalization) {
+  const int64_t channels = values.dim(1);
+  std::vector<int64_t> sizes(static_cast<size_t>(values.rank()), 1);
+  sizes[1] = channels;
+  Array factor = Array::full(DType::f32, Shape(sizes), 4),
+        shift = Array::full(DType::f32, Shape(sizes), -2);
+  for (int64_t k = 0; k < channels && !normalization.mean.empty(); ++k) {
     const double std = normalization.std[static_cast<size_t>(k)];
     factor.set(k, 1 / std);
     shift.set(k, -normalization.mean[static_cast<size_t>(k)] / std);
   }
-  return c * c.graph().constant(factor) + c.graph().constant(shift);
+  if (normalization.masked) {
+    factor.set(channels - 1, 0);
+    shift.set(channels - 1, 1);
+  }
+  return values * values.graph().constant(factor) + values.graph().constant(shift);
+}
+
+/// [n, C, spatial...] moved along a spatial axis towards lower places, in a circle.
+Array moved(const Array& array, int axis, int64_t shift) {
+  const int64_t n = array.dim(axis + 2), before = array.shape().slice(0, axis + 2).numel(),
+                after = array.numel() / before / n;
+  const int64_t first = (shift % n + n) % n;
+  Array result(array.dtype(), array.shape());
+  const std::span<const float> from = array.data<float>();
+  const std::span<float> to = result.data<float>();
+  for (int64_t b = 0; b < before; ++b) {
+    const auto part =
+        from.subspan(static_cast<size_t>(b * n * after), static_cast<size_t>(n * after));
+    std::ranges::rotate_copy(part, part.begin() + first * after,
+                             to.begin() + static_cast<std::ptrdiff_t>(b * n * after));
+  }
+  return result;
 }
 
 /// What all goals' values are read from: the output [N, K], or the layer's [N, K, spatial...].
@@ -154,8 +191,6 @@ std::vector<int64_t> channels_of(const std::vector<Goal>& goals) {
   return channels;
 }
 
-Array number(double value) { return Array::full(DType::f32, {1, 1, 1, 1}, value); }
-
 /// One search: its amplitudes and Adam's moments, and the matrices of each step.
 class Search {
  public:
@@ -165,55 +200,59 @@ class Search {
         goals_(goals),
         normalization_(normalization),
         options_(options),
-        height_(input[1]),
-        width_(input[2]),
-        jitter_(options.jitter.value_or(std::max<int64_t>(1, std::max(height_, width_) / 28))),
-        blur_(options.blur.value_or(static_cast<double>(std::max(height_, width_)) / 112)),
-        rows_(basis(height_, options.fourier)),
-        columns_(basis(width_, options.fourier)),
-        scale_(scales(height_, width_, options.fourier)),
+        sides_(input.slice(1)),
         amplitudes_(DType::f32, Shape{std::ssize(goals)}.concat(input)),
         mean_(Array::zeros(DType::f32, amplitudes_.shape())),
         square_(Array::zeros(DType::f32, amplitudes_.shape())) {
+    const int64_t longest = *std::ranges::max_element(sides_);
+    blur_ = options.blur.value_or(static_cast<double>(longest) / 112);
+    std::vector<bool> waves;
+    for (const int64_t side : sides_) {
+      const int64_t most = std::min(std::max<int64_t>(1, longest / 28), side / 4);
+      jitter_.push_back(options.jitter.value_or(most));
+      waves.push_back(options.fourier && side <= longest_waves);
+      bases_.push_back(side <= longest_waves ? basis(side, options.fourier) : Matrix{});
+    }
+    blurred_ = bases_;
+    scale_ = scales(sides_, waves);
     const Shape value = read_shape();
     target_ = one_hot(channels_of(goals), value[1]);
     const int64_t size = input.numel();
+    const bool wavy = std::ranges::count(waves, true) > 0;
     for (int64_t i = 0; i < std::ssize(goals); ++i) {
       Random random(options.seed, "maximize",
                     static_cast<uint64_t>(goals[static_cast<size_t>(i)].channel));
       for (int64_t p = 0; p < size; ++p)
-        amplitudes_.set(i * size + p, (options.fourier ? 0.01 : 0.3) * random.normal());
+        amplitudes_.set(i * size + p, (wavy ? 0.01 : 0.3) * random.normal());
     }
   }
 
   void step(int64_t i) {
     Random random(options_.seed, "maximize jitter", static_cast<uint64_t>(i));
-    const auto shift = [&] {
-      const auto span = static_cast<uint64_t>(2 * jitter_ + 1);
-      return static_cast<int64_t>(random.below(span)) - jitter_;
-    };
+    std::vector<int64_t> shifts;
+    for (const int64_t jitter : jitter_) {
+      const auto span = static_cast<uint64_t>(2 * jitter + 1);
+      shifts.push_back(static_cast<int64_t>(random.below(span)) - jitter);
+    }
     // The blur lessens in sixteen parts.
     const int64_t part = std::min<int64_t>(16 * i / options_.steps, 15);
     if (part != part_) {
       const double deviation = blur_ * (1 - static_cast<double>(part) / 15);
-      blurred_rows_ = blurred(rows_, height_, deviation);
-      blurred_columns_ = blurred(columns_, width_, deviation);
+      for (size_t axis = 0; axis < bases_.size(); ++axis) {
+        if (!bases_[axis].empty())
+          blurred_[axis] = blurred(bases_[axis], sides_[static_cast<int>(axis)], deviation);
+      }
       part_ = part;
     }
     const double t = static_cast<double>(i + 1);
-    const std::vector<Array> next = explainer_.run(
-        "maximize " + key(),
-        {{"amplitudes", amplitudes_},
-         {"scale", scale_},
-         {"rows", shifted(blurred_rows_, height_, shift())},
-         {"columns", shifted(blurred_columns_, width_, shift())},
-         {"target", target_},
-         {"mean", mean_},
-         {"square", square_},
-         {"rate", number(options_.rate / (1 - std::pow(0.9, t)))},
-         {"correction", number(1 / (1 - std::pow(0.999, t)))}},
-        [&](const Explainer::Given& given) {
-          const Tensor x = seen(colours(given), normalization_);
+    Inputs inputs = inputs_with(blurred_, shifts);
+    inputs.emplace_back("mean", placed(mean_, shifts));
+    inputs.emplace_back("square", placed(square_, shifts));
+    inputs.emplace_back("rate", number(options_.rate / (1 - std::pow(0.9, t))));
+    inputs.emplace_back("correction", number(1 / (1 - std::pow(0.999, t))));
+    const std::vector<Array> next =
+        explainer_.run("maximize " + key(), inputs, [&](const Explainer::Given& given) {
+          const Tensor x = seen(values_of(given), normalization_);
           const Tensor value = over_positions(read(explainer_, x, goals_), false);
           const Tensor& a = given.at("amplitudes");
           const Tensor g = gradients(sum(value * given.at("target")), {a})[0];
@@ -223,25 +262,22 @@ class Search {
           const Tensor up = m * given.at("rate") / (sqrt(v * given.at("correction")) + 1e-12);
           return Tensors{a + up, m, v};
         });
-    amplitudes_ = next[0];
-    mean_ = next[1];
-    square_ = next[2];
+    for (int64_t& shift : shifts) shift = -shift;
+    amplitudes_ = placed(next[0], shifts);
+    mean_ = placed(next[1], shifts);
+    square_ = placed(next[2], shifts);
   }
 
-  /// {colours, values} of the images as they are, without jitter and blur.
+  /// {values from 0 to 1, the goals' values} as they are, without jitter and blur.
   std::vector<Array> images() {
-    return explainer_.run("maximized " + key(),
-                          {{"amplitudes", amplitudes_},
-                           {"scale", scale_},
-                           {"rows", shifted(rows_, height_, 0)},
-                           {"columns", shifted(columns_, width_, 0)},
-                           {"target", target_}},
-                          [&](const Explainer::Given& given) {
-                            const Tensor c = colours(given);
-                            const Tensor value = over_positions(
-                                read(explainer_, seen(c, normalization_), goals_), false);
-                            return Tensors{c, sum(value * given.at("target"), {1})};
-                          });
+    const std::vector<int64_t> still(bases_.size(), 0);
+    return explainer_.run(
+        "maximized " + key(), inputs_with(bases_, still), [&](const Explainer::Given& given) {
+          const Tensor c = values_of(given);
+          const Tensor value =
+              over_positions(read(explainer_, seen(c, normalization_), goals_), false);
+          return Tensors{c, sum(value * given.at("target"), {1})};
+        });
   }
 
  private:
@@ -253,13 +289,40 @@ class Search {
                : find_layer(traced.input, traced.output, goals_[0].layer).value.shape();
   }
 
+  Array number(double value) const {
+    const std::vector<int64_t> ones(static_cast<size_t>(amplitudes_.shape().rank()), 1);
+    return Array::full(DType::f32, Shape(ones), value);
+  }
+
+  /// Moved along the axes without a matrix.
+  Array placed(Array array, const std::vector<int64_t>& shifts) const {
+    for (size_t axis = 0; axis < bases_.size(); ++axis) {
+      if (bases_[axis].empty() && shifts[axis] != 0)
+        array = moved(array, static_cast<int>(axis), shifts[axis]);
+    }
+    return array;
+  }
+
+  Inputs inputs_with(const std::vector<Matrix>& bases, const std::vector<int64_t>& shifts) const {
+    Inputs inputs{
+        {"amplitudes", placed(amplitudes_, shifts)}, {"scale", scale_}, {"target", target_}};
+    for (size_t axis = 0; axis < bases.size(); ++axis) {
+      if (bases[axis].empty()) continue;
+      inputs.emplace_back(basis_names[axis],
+                          shifted(bases[axis], sides_[static_cast<int>(axis)], shifts[axis]));
+    }
+    return inputs;
+  }
+
   Explainer& explainer_;
   const std::vector<Goal>& goals_;
   const Normalization& normalization_;
   const MaximizeOptions& options_;
-  int64_t height_, width_, jitter_, part_ = -1;
-  double blur_;
-  Matrix rows_, columns_, blurred_rows_, blurred_columns_;
+  Shape sides_;
+  int64_t part_ = -1;
+  double blur_ = 0;
+  std::vector<int64_t> jitter_;
+  std::vector<Matrix> bases_, blurred_;  // of each axis; none of long ones
   Array scale_, amplitudes_, mean_, square_, target_;
 };
 
@@ -269,9 +332,10 @@ std::vector<Maximized> maximize(Explainer& explainer, const std::vector<Goal>& g
                                 const Shape& input, const Normalization& normalization,
                                 const MaximizeOptions& options,
                                 const std::function<void(int64_t step)>& progress) {
-  if (input.rank() != 3) {
-    throw Error(ErrorKind::usage, "maximize: the model's inputs are not images")
-        .with("input", to_string(input));
+  if (input.rank() < 2 || input.rank() > 4) {
+    throw Error(ErrorKind::usage, "maximize: the model's inputs have no positions")
+        .with("input", to_string(input))
+        .with("expected", "C and 1 to 3 spatial axes, such as C, H, W");
   }
   check_goals(explainer, goals, input);
   std::vector<Maximized> all;

@@ -16,31 +16,37 @@ struct Goal {
   int64_t channel = 0;
 };
 
+/// The longest axis that is searched among waves.
+constexpr int64_t longest_waves = 1024;
+
 struct MaximizeOptions {
   int64_t steps = 256;
   double rate = 0.05;   ///< of Adam
   bool fourier = true;  ///< search in frequencies, low ones first, instead of in pixels
-  /// The image is moved by up to this many pixels at each step; a 28th of the longer side.
+  /// The input is moved by up to this many positions along each axis at each step; a 28th of the
+  /// longest side, but no more than a quarter of an axis.
   std::optional<int64_t> jitter = {};
-  /// Deviation in pixels at the first step, none at the last; a 112th of the longer side.
+  /// Deviation in positions at the first step, none at the last; a 112th of the longest side.
   std::optional<double> blur = {};
   uint64_t seed = 0;
 };
 
 /// An input that a channel or class likes.
 struct Maximized {
-  Array image;        ///< f32 [C, H, W], colours of 0 to 1
+  Array image;        ///< f32 [C, spatial...] of 0 to 1, such as colours
   double before = 0;  ///< the goal for the noise that the search began with
-  double after = 0;   ///< and for the image
+  double after = 0;   ///< and for what was found
 };
 
 /// Activation maximisation (Erhan et al. 2009; Olah et al. 2017, "Feature Visualization"), one
-/// image for each goal, all of one layer, for inputs of this shape [C, H, W]: Adam's ascent of the
-/// output, or of the channel's mean over positions, from noise, through a small random shift and
-/// blur at each step. In the Fourier basis the image is made of waves whose amplitudes count as
-/// much as their lengths, so that no frequency is preferred. Colours are between black and white;
-/// `normalization` is how the model sees them (none: -2 to 2). Depends on the seed only. Errors:
-/// usage when the model's inputs are not images, or there is no such layer, channel or class.
+/// input for each goal, all of one layer, for inputs of this shape (C, and 1 to 3 spatial axes):
+/// Adam's ascent of the output, or of the channel's mean over positions, from noise, through a
+/// small random shift and blur at each step. In the Fourier basis the input is made of waves whose
+/// amplitudes count as much as their lengths, so that no frequency is preferred; along axes longer
+/// than longest_waves, such as the time of sounds, it is made of single positions, without blur.
+/// Values are between 0 and 1, black and white; `normalization` is how the model sees them (without
+/// a mean: -2 to 2; masked: the last channel is 1, nothing is padded). Depends on the seed only.
+/// Errors: usage when the inputs have no spatial axes, or there is no such layer, channel or class.
 std::vector<Maximized> maximize(Explainer& explainer, const std::vector<Goal>& goals,
                                 const Shape& input, const Normalization& normalization,
                                 const MaximizeOptions& options = {},

@@ -3,15 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <tuple>
 
 #include "fovea/core/random.h"
-#include "fovea/draw/chart.h"
-#include "fovea/draw/grid.h"
-#include "fovea/draw/heat.h"
 #include "fovea/explain/layers.h"
-#include "fovea/images/resize.h"
 #include "fovea/nn/trace.h"
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/reduce.h"
@@ -26,13 +23,13 @@ namespace {
 constexpr double wanted_energy = 0.95;
 
 void check_input(const Shape& input) {
-  if (input.rank() == 3) return;
-  throw Error(ErrorKind::usage, "receptive field: the model's inputs are not images")
+  if (input.rank() >= 2 && input.rank() <= 4) return;
+  throw Error(ErrorKind::usage, "receptive field: the model's inputs have no positions")
       .with("input", fmt::format("{}", fmt::join(input.begin(), input.end(), "x")))
-      .with("expected", "C, H, W");
+      .with("expected", "C and 1 to 3 spatial axes, such as C, H, W");
 }
 
-/// The result of a module as the target's layer: named, or the last with positions in the image.
+/// The result of a module as the target's layer: named, or the last with positions in the input.
 Tap chosen_layer(Graph& graph, const std::string& name, const std::vector<ReceptiveField>& fields) {
   if (!name.empty()) {
     const std::vector<Tap> taps = tap_layers(graph, name);
@@ -46,15 +43,15 @@ Tap chosen_layer(Graph& graph, const std::string& name, const std::vector<Recept
     const Call& call = graph.call(*i);
     if (call.path.empty() || call.outputs.size() != 1) continue;
     const Tensor value(graph.shared_from_this(), call.outputs[0]);
-    if (value.rank() == 4 && !fields[static_cast<size_t>(value.id())].empty())
+    if (value.rank() > 2 && !fields[static_cast<size_t>(value.id())].empty())
       return {call.path, value};
   }
   throw no_convolution("receptive field", graph.title());
 }
 
-/// The pixels that position `p` along one axis could see, inside an image of `size`.
-std::pair<int64_t, int64_t> pixels(const ReceptiveField& field, size_t axis, int64_t p,
-                                   int64_t size) {
+/// What position `p` along one axis could see, inside an input of `size`.
+std::pair<int64_t, int64_t> seen_range(const ReceptiveField& field, size_t axis, int64_t p,
+                                       int64_t size) {
   if (field.empty()) return {0, size - 1};
   const FieldAxis& f = field[axis];
   const int64_t first = p * f.jump + f.start;
@@ -62,10 +59,19 @@ std::pair<int64_t, int64_t> pixels(const ReceptiveField& field, size_t axis, int
           std::clamp<int64_t>(first + f.size - 1, 0, size - 1)};
 }
 
+FieldBox all_of(const Shape& sides) {
+  FieldBox box;
+  for (const int64_t side : sides) {
+    box.first.push_back(0);
+    box.last.push_back(side - 1);
+  }
+  return box;
+}
+
 /// The target as a scalar of the graph, with `result`'s layer, position and box filled in.
-Tensor target_of(Graph& graph, const Tensor& image, const FieldTarget& target, FieldMap& result) {
-  const std::vector<ReceptiveField> fields = receptive_fields(graph, image);
-  const int64_t height = image.shape()[2], width = image.shape()[3];
+Tensor target_of(Graph& graph, const Tensor& input, const FieldTarget& target, FieldMap& result) {
+  const std::vector<ReceptiveField> fields = receptive_fields(graph, input);
+  const Shape sides = input.shape().slice(2);
   if (target.output) {
     const Tensor output = flatten(graph.output("output"));
     if (*target.output < 0 || *target.output >= output.shape()[1]) {
@@ -74,107 +80,181 @@ Tensor target_of(Graph& graph, const Tensor& image, const FieldTarget& target, F
           .with("outputs", std::to_string(output.shape()[1]));
     }
     result.layer = "output";
-    result.box = {0, 0, height - 1, width - 1};
+    result.box = all_of(sides);
     return sum(slice(output, 1, *target.output, *target.output + 1));
   }
   const Tap layer = chosen_layer(graph, target.layer, fields);
-  const Shape& shape = layer.value.shape();
   result.layer = layer.name;
-  if (shape.rank() != 4) {
+  if (layer.value.rank() != input.rank()) {
     throw Error(ErrorKind::usage, fmt::format("receptive field: {} has no positions", layer.name))
         .with("output", to_string(layer.value.type()))
         .with("try", "--class for an output of the net, or another layer");
   }
-  result.height = shape[2];
-  result.width = shape[3];
-  std::tie(result.y, result.x) = target.position.value_or(std::pair{shape[2] / 2, shape[3] / 2});
-  if (result.y < 0 || result.y >= shape[2] || result.x < 0 || result.x >= shape[3]) {
-    throw Error(ErrorKind::usage, fmt::format("receptive field: position {},{} lies outside {}",
-                                              result.y, result.x, layer.name))
-        .with("output", fmt::format("{}x{}", shape[2], shape[3]));
+  const Shape own = layer.value.shape().slice(2);
+  result.size = {own.begin(), own.end()};
+  for (const int64_t side : own) result.position.push_back(side / 2);
+  if (target.position) result.position = *target.position;
+  bool inside = result.position.size() == result.size.size();
+  for (size_t i = 0; inside && i < result.size.size(); ++i)
+    inside = result.position[i] >= 0 && result.position[i] < result.size[i];
+  if (!inside) {
+    throw Error(ErrorKind::usage, fmt::format("receptive field: position {} lies outside {}",
+                                              fmt::join(result.position, ","), layer.name))
+        .with("output", dims_text(result.size));
   }
   const ReceptiveField& field = fields[static_cast<size_t>(layer.value.id())];
-  std::tie(result.box.top, result.box.bottom) = pixels(field, 0, result.y, height);
-  std::tie(result.box.left, result.box.right) = pixels(field, 1, result.x, width);
-  const Tensor row = slice(layer.value, 2, result.y, result.y + 1);
-  return sum(slice(row, 3, result.x, result.x + 1));
+  result.box = all_of(sides);
+  Tensor value = layer.value;
+  for (size_t i = 0; i < result.size.size(); ++i) {
+    const int axis = static_cast<int>(i);
+    const int64_t p = result.position[i];
+    std::tie(result.box.first[i], result.box.last[i]) = seen_range(field, i, p, sides[axis]);
+    value = slice(value, axis + 2, p, p + 1);
+  }
+  return sum(value);
 }
 
-/// Sums over prefixes of rows and columns, to get the sum of any box at once.
+/// Boxes of up to three axes as boxes of three, of which those in front have one position.
+struct Box3 {
+  int64_t front, top, left, back, bottom, right;
+
+  int64_t count() const { return (back - front + 1) * (bottom - top + 1) * (right - left + 1); }
+};
+
+Box3 widened(const FieldBox& box) {
+  const size_t none = 3 - box.axes();
+  const auto at = [&](const std::vector<int64_t>& ends, size_t axis) {
+    return axis < none ? 0 : ends[axis - none];
+  };
+  return {at(box.first, 0), at(box.first, 1), at(box.first, 2),
+          at(box.last, 0),  at(box.last, 1),  at(box.last, 2)};
+}
+
+FieldBox narrowed(const Box3& box, size_t axes) {
+  const std::array first{box.front, box.top, box.left}, last{box.back, box.bottom, box.right};
+  const auto none = static_cast<std::ptrdiff_t>(3 - axes);
+  return {{first.begin() + none, first.end()}, {last.begin() + none, last.end()}};
+}
+
+/// Sums over prefixes of all axes, to get the sum of any box at once.
 class BoxSums {
  public:
-  BoxSums(const std::vector<double>& values, int64_t height, int64_t width)
-      : width_(width + 1), sums_(static_cast<size_t>((height + 1) * width_)) {
-    for (int64_t y = 0; y < height; ++y) {
-      for (int64_t x = 0; x < width; ++x) {
-        at(y + 1, x + 1) =
-            at(y, x + 1) + at(y + 1, x) - at(y, x) + values[static_cast<size_t>(y * width + x)];
+  BoxSums(const std::vector<double>& values, const std::array<int64_t, 3>& sides)
+      : rows_(sides[1] + 1),
+        width_(sides[2] + 1),
+        sums_(static_cast<size_t>((sides[0] + 1) * rows_ * width_)) {
+    size_t i = 0;
+    for (int64_t z = 1; z <= sides[0]; ++z) {
+      for (int64_t y = 1; y <= sides[1]; ++y) {
+        double row = 0;
+        for (int64_t x = 1; x <= sides[2]; ++x) {
+          row += values[i++];
+          at(z, y, x) = row + at(z, y - 1, x) + at(z - 1, y, x) - at(z - 1, y - 1, x);
+        }
       }
     }
   }
-  double operator()(const PixelBox& b) {
-    return at(b.bottom + 1, b.right + 1) - at(b.top, b.right + 1) - at(b.bottom + 1, b.left) +
-           at(b.top, b.left);
+  double operator()(const Box3& b) {
+    const auto plane = [&](int64_t z) {
+      return at(z, b.bottom + 1, b.right + 1) - at(z, b.top, b.right + 1) -
+             at(z, b.bottom + 1, b.left) + at(z, b.top, b.left);
+    };
+    return plane(b.back + 1) - plane(b.front);
   }
 
  private:
-  double& at(int64_t y, int64_t x) { return sums_[static_cast<size_t>(y * width_ + x)]; }
-  int64_t width_;
+  double& at(int64_t z, int64_t y, int64_t x) {
+    return sums_[static_cast<size_t>((z * rows_ + y) * width_ + x)];
+  }
+  int64_t rows_, width_;
   std::vector<double> sums_;
 };
 
-/// The smallest box inside `limits` that holds the wanted share of all energy. Of large limits only
-/// some rows are tried as its ends.
-void find_effective(const std::vector<double>& energy, int64_t width, FieldMap& result) {
-  BoxSums sums(energy, std::ssize(energy) / width, width);
-  const PixelBox& limits = result.box;
-  const double all = sums(limits);
-  result.effective = limits;
-  result.share = 1;
-  result.energy = all > 0 ? 1 : 0;
-  if (!(all > 0)) return;
-  constexpr int64_t most_rows = 256;
-  const int64_t stride = (limits.height() + most_rows - 1) / most_rows;
-  const double wanted = wanted_energy * all;
-  for (int64_t top = limits.top; top <= limits.bottom; top += stride) {
-    for (int64_t bottom = limits.bottom; bottom >= top; bottom -= stride) {
-      if (sums({top, limits.left, bottom, limits.right}) < wanted) break;
-      int64_t left = limits.left;
-      for (int64_t right = limits.left; right <= limits.right; ++right) {
-        while (left < right && sums({top, left + 1, bottom, right}) >= wanted) ++left;
-        const PixelBox box{top, left, bottom, right};
-        if (box.area() < result.effective.area() && sums(box) >= wanted) result.effective = box;
+/// The smallest box inside `limits` that holds this much. Along large sides only some places are
+/// tried as ends, but all along the last axis.
+Box3 smallest_box(BoxSums& sums, const Box3& limits, double wanted) {
+  const auto stride = [&](int64_t size, int64_t most) { return (size + most - 1) / most; };
+  const bool deep = limits.back > limits.front;
+  const int64_t slices = stride(limits.back - limits.front + 1, 32),
+                rows = stride(limits.bottom - limits.top + 1, deep ? 32 : 256);
+  Box3 best = limits;
+  for (int64_t front = limits.front; front <= limits.back; front += slices) {
+    for (int64_t back = limits.back; back >= front; back -= slices) {
+      if (sums({front, limits.top, limits.left, back, limits.bottom, limits.right}) < wanted) break;
+      for (int64_t top = limits.top; top <= limits.bottom; top += rows) {
+        for (int64_t bottom = limits.bottom; bottom >= top; bottom -= rows) {
+          if (sums({front, top, limits.left, back, bottom, limits.right}) < wanted) break;
+          int64_t left = limits.left;
+          for (int64_t right = limits.left; right <= limits.right; ++right) {
+            while (left < right && sums({front, top, left + 1, back, bottom, right}) >= wanted)
+              ++left;
+            const Box3 box{front, top, left, back, bottom, right};
+            if (box.count() < best.count() && sums(box) >= wanted) best = box;
+          }
+        }
       }
     }
   }
-  result.energy = sums(result.effective) / all;
-  result.share = static_cast<double>(result.effective.area()) / static_cast<double>(limits.area());
+  return best;
 }
 
-Array random_input(const Shape& shape, uint64_t seed, uint64_t index) {
+void find_effective(const std::vector<double>& energy, const Shape& sides, FieldMap& result) {
+  std::array<int64_t, 3> all_sides{1, 1, 1};
+  std::copy(sides.begin(), sides.end(), all_sides.end() - sides.rank());
+  BoxSums sums(energy, all_sides);
+  const Box3 limits = widened(result.box);
+  const double all = sums(limits);
+  result.effective = result.box;
+  result.share = 1;
+  result.energy = all > 0 ? 1 : 0;
+  if (!(all > 0)) return;
+  const Box3 best = smallest_box(sums, limits, wanted_energy * all);
+  result.effective = narrowed(best, result.box.axes());
+  result.energy = sums(best) / all;
+  result.share = static_cast<double>(best.count()) / static_cast<double>(limits.count());
+}
+
+Array random_input(const Shape& shape, uint64_t seed, uint64_t index, bool masked) {
   Array values(DType::f32, shape);
   Random random(seed, "receptive field", index);
   for (float& value : values.data<float>()) value = static_cast<float>(random.normal());
+  if (masked) {
+    const auto channel = static_cast<size_t>(values.numel() / shape[1]);
+    std::ranges::fill(values.data<float>().last(channel), 1.0F);
+  }
   return values;
-}
-
-draw::Box drawn(const PixelBox& box, double scale) {
-  return {static_cast<double>(box.top) * scale, static_cast<double>(box.left) * scale,
-          static_cast<double>(box.height()) * scale, static_cast<double>(box.width()) * scale};
 }
 
 }  // namespace
 
+int64_t FieldBox::count() const {
+  int64_t count = 1;
+  for (size_t axis = 0; axis < axes(); ++axis) count *= size(axis);
+  return count;
+}
+
+std::string box_text(const FieldBox& box) {
+  constexpr std::string_view names[] = {"slices", "rows", "columns"};
+  std::vector<int64_t> sizes;
+  std::string ranges;
+  for (size_t axis = 0; axis < box.axes(); ++axis) {
+    sizes.push_back(box.size(axis));
+    const std::string_view name = box.axes() == 1 ? "positions" : names[axis + 3 - box.axes()];
+    ranges += fmt::format(", {} {} to {}", name, box.first[axis], box.last[axis]);
+  }
+  return dims_text(sizes) + ranges;
+}
+
 FieldMap measure_field(const nn::Module& model, State& state, const Shape& input,
-                       const FieldTarget& target, const Array* given, uint64_t seed) {
+                       const FieldTarget& target, const Array* given, uint64_t seed, bool masked) {
   check_input(input);
   FieldMap result;
   const Shape shape = Shape{1}.concat(input);
   const auto graph = nn::trace(model, shape);
-  const Tensor image(graph, 0);
+  const Tensor values(graph, 0);
   require(graph->value(0).leaf == Leaf::input, "a traced model begins with its input");
-  const Tensor score = target_of(*graph, image, target, result);
-  const Tensor gradient = gradients(score, {image})[0];
+  const Tensor score = target_of(*graph, values, target, result);
+  const Tensor gradient = gradients(score, {values})[0];
   if (!gradient) {
     throw Error(ErrorKind::usage,
                 fmt::format("receptive field: {} does not depend on the input", result.layer));
@@ -195,7 +275,8 @@ FieldMap measure_field(const nn::Module& model, State& state, const Shape& input
   Memory memory;
   for (uint64_t run = 0; run < runs; ++run) {
     const std::vector<Array> outputs = program.run(
-        memory, state, {{"input", given != nullptr ? *given : random_input(shape, seed, run)}});
+        memory, state,
+        {{"input", given != nullptr ? *given : random_input(shape, seed, run, masked)}});
     const std::span<const float> m = outputs[place("map")].data<float>(),
                                  e = outputs[place("energy")].data<float>();
     for (size_t i = 0; i < map.size(); ++i) {
@@ -203,46 +284,8 @@ FieldMap measure_field(const nn::Module& model, State& state, const Shape& input
       energy[i] += std::isfinite(e[i]) ? e[i] : 0;
     }
   }
-  find_effective(energy, input[2], result);
+  find_effective(energy, input.slice(1), result);
   return result;
-}
-
-Image field_picture(const FieldMap& field, const Image* picture) {
-  constexpr int side = 448;
-  const draw::Colormap& colors = draw::colormap("inferno");
-  draw::Range range = draw::min_max(field.gradient.data<float>());
-  range.low = 0;
-  const auto height = static_cast<int>(field.gradient.dim(0)),
-             width = static_cast<int>(field.gradient.dim(1));
-  Image base = draw::heat_image(field.gradient, range, colors);
-  if (picture != nullptr) {
-    const Image under = resize(to_rgb(*picture), height, width, Filter::bilinear);
-    base = draw::overlay(under, field.gradient, range, {.opacity = 0.65});
-  }
-  const Image large = draw::scaled_to(base, side);
-  const double scale = static_cast<double>(large.height) / height;
-  draw::Canvas canvas(large);
-  canvas.outline(drawn(field.box, scale), draw::white, 2);
-  constexpr draw::Color bright{0, 220, 255};
-  canvas.outline(drawn(field.effective, scale), bright, 2);
-  const Image framed = draw::with_color_bar(canvas.image(), range, colors);
-  const std::string what = field.layer == "output"
-                               ? "an output of the net"
-                               : fmt::format("{} at {},{} of {}x{}", field.layer, field.y, field.x,
-                                             field.height, field.width);
-  const auto size = [](const PixelBox& b) { return fmt::format("{}x{}", b.height(), b.width()); };
-  constexpr int line = 24, margin = 12;
-  draw::Canvas page(framed.height + 3 * line + margin, std::max(framed.width, 480));
-  page.text(margin, margin, draw::fitted(what, page.width() - 2 * margin, 2),
-            {.scale = 2, .bold = true});
-  page.paste(framed, line + margin / 2, 0);
-  const int bottom = line + framed.height + margin / 2;
-  page.outline({bottom + 1.0, margin, 16, 16}, draw::faint, 2);
-  page.text(bottom, margin + 24, fmt::format("could matter: {}", size(field.box)), {.scale = 2});
-  page.fill({bottom + line + 1.0, margin, 16, 16}, bright);
-  page.text(bottom + line, margin + 24,
-            fmt::format("95 % of the energy: {}", size(field.effective)), {.scale = 2});
-  return std::move(page).image();
 }
 
 std::vector<FieldStage> field_stages(const nn::Module& model, const Shape& input) {
@@ -255,25 +298,14 @@ std::vector<FieldStage> field_stages(const nn::Module& model, const Shape& input
     const ReceptiveField& field = fields[static_cast<size_t>(out)];
     if (!node.op.window() || field.empty()) continue;
     const Shape& shape = graph->value(out).type.shape;
-    FieldStage stage{node.scope(), std::max(field[0].size, field[1].size),
-                     std::max(shape[2], shape[3])};
+    const Shape sides = shape.slice(2);
+    FieldStage stage{node.scope(), std::ranges::max_element(field, {}, &FieldAxis::size)->size,
+                     *std::ranges::max_element(sides)};
     if (!stages.empty() && stages.back().size == stage.size) stages.pop_back();
     stages.push_back(std::move(stage));
   }
   if (stages.empty()) throw no_convolution("receptive field", model.name());
   return stages;
-}
-
-Image stages_picture(const std::vector<FieldStage>& stages) {
-  draw::Bars fields{.groups = {{}}, .x_label = "pixels"}, sizes = fields;
-  sizes.groups[0].color = draw::series_color(1);
-  for (const FieldStage& stage : stages) {
-    fields.names.push_back(stage.layer);
-    fields.groups[0].values.push_back(static_cast<double>(stage.field));
-    sizes.groups[0].values.push_back(static_cast<double>(stage.size));
-  }
-  sizes.names = fields.names;
-  return draw::chart_image({.panels = {{"receptive field", fields}, {"size of maps", sizes}}});
 }
 
 }  // namespace fovea::explain
