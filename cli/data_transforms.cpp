@@ -34,6 +34,7 @@ bool fits(const data::TransformEntry& row, const data::Dataset& samples) {
   try {
     if (const auto* step = std::get_if<std::shared_ptr<const data::Transform>>(&made)) {
       const bool clips = modality && data::is_clip(modality->input());
+      if (data::chooses_stretch(**step)) return samples.has_stretches();
       if (row.numbers != (modality && !clips) || (clips && (*step)->frames())) return false;
       if (modality) (void)data::steps_for(modality->input(), {*step})[0]->output(modality->input());
       (void)(*step)->targets(targets);

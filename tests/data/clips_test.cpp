@@ -71,6 +71,20 @@ TEST_F(ClipFolder, FramesAreTakenByLengthAndStrideFromTheMiddle) {
   EXPECT_EQ(levels(sample_of(sets, "walk/b")), (std::vector<int>{21, 41, 61, 81}));
 }
 
+TEST_F(ClipFolder, ATimeCropBeginsAnywhereAndKeepsTheOrder) {
+  const DataSets sets = open(spec(",length=4,stride=2,size=16"));
+  std::set<int> firsts;
+  Loader loader(sets.train, {.augment = Augmentation::parse("time-crop,flip:0.5")});
+  for (int64_t epoch = 0; epoch < 40; ++epoch) {
+    loader.start(epoch);
+    const Batch batch = *loader.next();
+    const std::vector<int> seen = levels({frame(batch.inputs, 0), {}});
+    firsts.insert(seen[0] / 10);
+    for (size_t t = 1; t < seen.size(); ++t) EXPECT_EQ(seen[t], seen[0] + static_cast<int>(t) * 20);
+  }
+  EXPECT_EQ(firsts, (std::set<int>{0, 1, 2, 3, 4, 5}));
+}
+
 TEST_F(ClipFolder, TheLastFrameOfAShortClipIsRepeated) {
   clip("run/short", 3, 0);
   const Sample sample = sample_of(open(spec(",length=5,size=16,channels=1")), "run/short");

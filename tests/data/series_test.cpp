@@ -95,12 +95,44 @@ TEST_F(Series, ShorterSeriesArePaddedAndMasked) {
   EXPECT_EQ(stats.std[1], 1);
 
   EXPECT_EQ(ucr(",length=6").train->input(), (Type{DType::f32, {2, 6}}));
-  EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)ucr(",length=3"); }),
-            "length=3 is below that of the longest series, 4\n"
-            "  try     length=4 or more, to which series are padded");
+  EXPECT_EQ(
+      error_text(ErrorKind::usage, [&] { (void)ucr(",length=3"); }),
+      "length=3 is below that of the longest series, 4\n"
+      "  try     length=4 or more, to which series are padded; or longer=middle, which cuts longer "
+      "ones");
   // Each series by itself: without its padding.
   EXPECT_EQ(input(*ucr(",normalize=series").train, 1), (Values{-1, 1, 0, 0, 1, 1, 0, 0}));
   EXPECT_EQ(input(*ucr(",normalize=series").train, 2)[0], 0);  // which has no spread
+}
+
+TEST_F(Series, LongerOnesAreCutWhereThatIsAskedFor) {
+  text("Set_TRAIN.tsv", "1\t1\t2\t3\t4\t5\t6\n2\t7\t8\tNaN\tNaN\tNaN\tNaN\n");
+  text("Set_TEST.tsv", "1\t1\t2\t3\n");
+  const DataSets sets = ucr(",length=4,longer=middle");
+  EXPECT_EQ(sets.train->modality()->text(), "series:1:4:true:channel:middle");
+  EXPECT_EQ(input(*sets.train, 0), (Values{2, 3, 4, 5, 1, 1, 1, 1}));
+  EXPECT_EQ(input(*sets.train, 1), (Values{7, 8, 0, 0, 1, 1, 0, 0}));
+  EXPECT_EQ(input(*ucr(",length=4,longer=beginning").train, 0), (Values{1, 2, 3, 4, 1, 1, 1, 1}));
+  EXPECT_TRUE(sets.train->has_stretches());
+  EXPECT_FALSE(ucr().train->has_stretches());
+  const auto stretch = [&](double place) { return sets.train->stretch(0, place).at(0); };
+  EXPECT_EQ(stretch(0), 1);
+  EXPECT_EQ(stretch(1), 3);
+  EXPECT_EQ(sets.train->stretch(1, 1).at(0), 7) << "a shorter one is padded at its end";
+  text("long.ts", ts("@classLabel false\n", "7,8,9,10,11,12\n"));
+  const auto modality = make_modality(sets.train->modality()->text());
+  EXPECT_EQ(modality->read(folder_ / "long.ts").at(0), 8);
+  EXPECT_EQ(modality->read_stretch(folder_ / "long.ts", 1).at(0), 9);
+  text("short.ts", ts("@classLabel false\n", "7,8\n"));
+  EXPECT_EQ(
+      error_text(
+          ErrorKind::data,
+          [&] {
+            (void)make_modality("series:1:4:false:channel:middle")->read(folder_ / "short.ts");
+          }),
+      path("short.ts") +
+          ": line 5 is a series of 2 steps; at least 4 are expected\n"
+          "  try     a model trained with length=N: series up to that length are padded");
 }
 
 TEST_F(Series, AFileForPredictionNeedsNoLabels) {

@@ -1,5 +1,7 @@
 #include "fovea/data/sound.h"
 
+#include <fmt/format.h>
+
 #include <set>
 
 #include "audio/wav_bytes.h"
@@ -7,6 +9,7 @@
 #include "error_text.h"
 #include "fovea/data/check.h"
 #include "fovea/data/image_files.h"
+#include "fovea/data/loader.h"
 #include "fovea/data/registry.h"
 
 namespace fovea::data {
@@ -68,6 +71,53 @@ TEST_F(Sounds, ShortOnesArePaddedAndLongOnesCropped) {
   EXPECT_EQ(all.at(2000 + 3799), 0);
   EXPECT_EQ(all.at(2000 + 3800), 0.25);
   EXPECT_EQ(all.at(11999), 0);
+}
+
+// A second of sound, whose samples say when they were.
+TEST_F(Sounds, ATimeCropReadsARandomStretchInEachEpoch) {
+  for (const char* name : {"low", "high"}) {
+    for (int i = 0; i < 6; ++i) {
+      WavBytes ramp{.rate = 8000};
+      for (int k = 0; k < 8000; ++k) ramp.add(static_cast<uint16_t>(k));
+      folder_.write(fmt::format("{}/{}.wav", name, i), bytes_of(ramp));
+    }
+  }
+  const auto place = [](const Array& wave) { return std::lround(32768 * wave.at(0)); };
+  const DataSets sets = open(spec(",rate=8000,seconds=0.25,features=wave"));
+  EXPECT_EQ(place(sets.train->sample(0).input), 3000) << "the middle";
+  EXPECT_EQ(place(sets.train->stretch(0, 0)), 0);
+  EXPECT_EQ(place(sets.train->stretch(0, 1)), 6000);
+  const auto epoch = [&](uint64_t seed, int64_t number) {
+    Loader loader(sets.train,
+                  {.batch = 4, .seed = seed, .augment = Augmentation::parse("time-crop")});
+    loader.start(number);
+    std::vector<int64_t> places;
+    while (auto batch = loader.next()) {
+      for (int64_t i = 0; i < batch->size(); ++i) {
+        const float* const wave = batch->inputs.data<float>().data() + 2000 * i;
+        places.push_back(std::lround(32768 * wave[0]));
+        EXPECT_NEAR(32768 * wave[1999], static_cast<double>(places.back() + 1999), 0.01);
+      }
+    }
+    return places;
+  };
+  const std::vector<int64_t> first = epoch(1, 0);
+  EXPECT_EQ(epoch(1, 0), first);
+  EXPECT_NE(epoch(1, 1), first);
+  EXPECT_NE(epoch(2, 0), first);
+  EXPECT_GT(std::set(first.begin(), first.end()).size(), first.size() - 2);
+  EXPECT_EQ(Augmentation::parse("time-crop").text(), "time-crop");
+}
+
+TEST(SignalTransforms, ATimeCropIsForRecordings) {
+  const auto images =
+      std::make_shared<ArrayDataset>(Array::full(DType::u8, {4, 8, 8, 3}, 0),
+                                     Array::full(DType::i64, {4}, 0), class_targets({"a", "b"}));
+  EXPECT_EQ(error_text(ErrorKind::usage,
+                       [&] { Loader(images, {.augment = Augmentation::parse("time-crop")}); }),
+            "--augment: time-crop needs recordings that may be longer than the net's input\n"
+            "  found   images\n"
+            "  try     sound:DIR, clips:DIR, or series with length=N,longer=middle");
 }
 
 TEST_F(Sounds, AModalityReadsItsOwnText) {

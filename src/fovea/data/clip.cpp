@@ -218,10 +218,9 @@ bool ClipModality::takes(const fs::path& file) const {
   return fs::is_directory(file, problem) && has_frames(file);
 }
 
-std::vector<int64_t> ClipModality::chosen(int64_t count, int64_t window, int64_t windows) const {
+std::vector<int64_t> ClipModality::chosen(int64_t count, const FirstFrame& first_of) const {
   const int64_t span = (options_.length - 1) * options_.stride + 1,
-                free = std::max<int64_t>(count - span, 0);
-  const int64_t first = windows > 1 ? free * window / (windows - 1) : free / 2;
+                first = first_of(std::max<int64_t>(count - span, 0));
   std::vector<int64_t> frames;
   for (int64_t t = 0; t < options_.length; ++t)
     frames.push_back(std::min(first + t * options_.stride, count - 1));
@@ -229,6 +228,16 @@ std::vector<int64_t> ClipModality::chosen(int64_t count, int64_t window, int64_t
 }
 
 Array ClipModality::read(const fs::path& file, int64_t window, int64_t windows) const {
+  return read_from(
+      file, [&](int64_t free) { return windows > 1 ? free * window / (windows - 1) : free / 2; });
+}
+
+Array ClipModality::read_stretch(const fs::path& file, double place) const {
+  return read_from(file,
+                   [&](int64_t free) { return std::llround(place * static_cast<double>(free)); });
+}
+
+Array ClipModality::read_from(const fs::path& file, const FirstFrame& first) const {
   if (is_video_name(file)) throw not_decoded(file);
   const bool folder = is_folder(file, ErrorKind::data);
   const Array all = folder ? Array() : read_clip_array(file);
@@ -236,7 +245,7 @@ Array ClipModality::read(const fs::path& file, int64_t window, int64_t windows) 
   const Type type = input();
   Array clip(type.dtype, type.shape);
   int64_t t = 0, before = -1;
-  for (const int64_t index : chosen(folder ? std::ssize(names) : all.dim(1), window, windows)) {
+  for (const int64_t index : chosen(folder ? std::ssize(names) : all.dim(1), first)) {
     const size_t bytes = clip.bytes() / static_cast<size_t>(options_.length);
     std::byte* place = clip.raw() + static_cast<size_t>(t++) * bytes;
     if (index == before) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -38,13 +39,19 @@ class ClipModality : public Modality {
   Array read(const std::filesystem::path& file) const override { return read(file, 0, 1); }
   /// Part number `window` of `windows`, which are evenly spaced in the file. Errors: as `read`.
   Array read(const std::filesystem::path& file, int64_t window, int64_t windows) const;
+  bool has_stretches() const override { return true; }
+  /// Of a folder only its frames are decoded.
+  Array read_stretch(const std::filesystem::path& file, double place) const override;
   /// Up to eight of its frames, side by side; of numbers [C, T, H, W] those from 0 to 1.
   Image picture(const Array& given, const Array* map) const override;
   using Modality::picture;
 
  private:
-  /// The frames that such a part has, of `count`.
-  std::vector<int64_t> chosen(int64_t count, int64_t window, int64_t windows) const;
+  /// Which frame is the first, of `free` + 1 that can be.
+  using FirstFrame = std::function<int64_t(int64_t free)>;
+  Array read_from(const std::filesystem::path& file, const FirstFrame& first) const;
+  /// The frames of a clip of `count`.
+  std::vector<int64_t> chosen(int64_t count, const FirstFrame& first_of) const;
 
   ClipOptions options_;
   Preprocessing frames_;

@@ -21,6 +21,11 @@ class ClipFiles : public Dataset {
   int64_t size() const override { return std::ssize(files_.paths) * windows_; }
   /// Errors: as ClipModality::read.
   Sample sample(int64_t i) const override;
+  bool has_stretches() const override { return true; }
+  /// Anywhere in the file, whichever part of it the sample is.
+  Array stretch(int64_t i, double place) const override {
+    return modality_->read_stretch(path(i), place);
+  }
   std::optional<Type> input() const override { return modality_->input(); }
   std::shared_ptr<const Modality> modality() const override { return modality_; }
   const Targets& targets() const override { return meaning_; }

@@ -34,6 +34,11 @@ class Dataset {
   /// The same for a reader that resizes images: they may be smaller than those of `sample`, but not
   /// below `minimum`. A data set that decodes images does so faster.
   virtual Sample scaled_sample(int64_t i, const MinimumSize&) const { return sample(i); }
+  /// Whether samples are of recordings (sounds, series, clips) that may be longer than the input.
+  virtual bool has_stretches() const { return false; }
+  /// The input that another stretch of recording `i` becomes: from 0, at its beginning, to 1, at
+  /// its end; `sample` has the one that is measured on.
+  virtual Array stretch(int64_t i, double) const { return sample(i).input; }
   /// The type of every sample's input, u8 or u16 [H,W,C], or f32[C, spatial...]; none if samples
   /// differ in size.
   virtual std::optional<Type> input() const = 0;
@@ -103,6 +108,10 @@ class DatasetView : public Dataset {
   Sample sample(int64_t i) const override { return dataset_->sample(source(i)); }
   Sample scaled_sample(int64_t i, const MinimumSize& minimum) const override {
     return dataset_->scaled_sample(source(i), minimum);
+  }
+  bool has_stretches() const override { return dataset_->has_stretches(); }
+  Array stretch(int64_t i, double place) const override {
+    return dataset_->stretch(source(i), place);
   }
   std::optional<Type> input() const override { return dataset_->input(); }
   DType dtype() const override { return dataset_->dtype(); }

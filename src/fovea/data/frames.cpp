@@ -49,7 +49,9 @@ void EachFrame::operator()(Sample& sample, TransformContext& context) const {
 std::vector<std::shared_ptr<const Transform>> steps_for(
     const Type& input, std::vector<std::shared_ptr<const Transform>> steps) {
   if (!is_clip(input)) return steps;
-  for (auto& step : steps) step = std::make_shared<EachFrame>(std::move(step));
+  for (auto& step : steps) {
+    if (!chooses_stretch(*step)) step = std::make_shared<EachFrame>(std::move(step));
+  }
   return steps;
 }
 

@@ -25,7 +25,8 @@ class EachFrame : public Transform {
   std::shared_ptr<const Transform> of_images_;
 };
 
-/// Steps for images, as they are for samples of that type: for clips each is an EachFrame.
+/// Steps for images, as they are for samples of that type: for clips each that changes
+/// frames is an EachFrame.
 std::vector<std::shared_ptr<const Transform>> steps_for(
     const Type& input, std::vector<std::shared_ptr<const Transform>> steps);
 

@@ -53,6 +53,16 @@ std::optional<Type> input_before(const Dataset& dataset, const LoaderOptions& op
   return type;
 }
 
+/// The step that chooses which stretch is read; null for none.
+const Transform* stretch_of(const Augmentation& augment) {
+  for (const auto* steps : {&augment.before, &augment.after}) {
+    for (const auto& step : *steps) {
+      if (chooses_stretch(*step)) return step.get();
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 MinimumSize minimum_of(const LoaderOptions& options) {
@@ -133,9 +143,17 @@ class Loader::Epoch {
   }
 
  private:
+  /// Sample `i` as it is read, at the stretch that a step chooses.
+  Sample read(int64_t i) const {
+    if (loader_.stretch_ == nullptr) return dataset_.scaled_sample(i, loader_.minimum_);
+    TransformContext context(options_.seed, "stretch", static_cast<int64_t>(number_),
+                             dataset_.size(), i);
+    return {dataset_.stretch(i, *loader_.stretch_->stretch(context.random)), dataset_.target(i)};
+  }
+
   /// Writes sample `i`, transformed, to its place in a batch.
   void load(int64_t i, Array input, Array target) const {
-    Sample given = dataset_.scaled_sample(i, loader_.minimum_);
+    const Sample given = read(i);
     const Augmentation& augment = options_.augment;
     Sample sample{given.input, given.target};
     if (!lies_in_image(loader_.target_)) {  // transforms of the target, if any, work in place
@@ -323,6 +341,15 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
       *steps = steps_for(*own, std::move(*steps));
   }
   minimum_ = minimum_of(options_);
+  stretch_ = stretch_of(options_.augment);
+  if (stretch_ != nullptr && !dataset_->has_stretches()) {
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("--augment: {} needs recordings that may be longer than the net's input",
+                    stretch_->text()))
+        .with("found", dataset_->modality() ? dataset_->modality()->text() : noun_of(*dataset_, 2))
+        .with("try", "sound:DIR, clips:DIR, or series with length=N,longer=middle");
+  }
   if (!options_.augment.batch.empty()) {
     throw Error(ErrorKind::usage,
                 fmt::format("loader: {} mixes batches, which the training step does",

@@ -77,8 +77,9 @@ class Loader {
   std::shared_ptr<const Dataset> dataset_;
   LoaderOptions options_;
   SampleOrder order_;
-  MinimumSize minimum_;          ///< that images may be decoded at
-  std::optional<Type> resized_;  ///< what options_.resize makes, if any
+  MinimumSize minimum_;                 ///< that images may be decoded at
+  const Transform* stretch_ = nullptr;  ///< which says what is read of recordings, if any does
+  std::optional<Type> resized_;         ///< what options_.resize makes, if any
   Type input_, target_;
   std::shared_ptr<Pool> pool_;
   std::unique_ptr<const Epoch> epoch_;

@@ -37,6 +37,12 @@ class Modality {
   /// The input that a file becomes, of that type and before normalisation. Errors: data when the
   /// file is missing, broken, or nothing that could be an input; each names the file.
   virtual Array read(const std::filesystem::path& file) const = 0;
+  /// Whether a file may be longer than an input, which is then a stretch of it.
+  virtual bool has_stretches() const { return false; }
+  /// The input that another stretch becomes than the one of `read`: from 0, at the file's
+  /// beginning, to 1, at its end. What lies beside it is not read, where the format allows that.
+  /// Errors: as `read`.
+  virtual Array read_stretch(const std::filesystem::path& file, double) const { return read(file); }
   /// Those of a file that may hold several, such as a table of series; by default the one of
   /// `read`. Errors: as `read`.
   virtual std::vector<Array> read_all(const std::filesystem::path& file) const {

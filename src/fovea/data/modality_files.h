@@ -17,6 +17,10 @@ class ModalityFiles : public Dataset {
   int64_t size() const override { return std::ssize(files_.paths); }
   /// Errors: as Modality::read.
   Sample sample(int64_t i) const override;
+  bool has_stretches() const override { return modality_->has_stretches(); }
+  Array stretch(int64_t i, double place) const override {
+    return modality_->read_stretch(path(i), place);
+  }
   std::optional<Type> input() const override { return modality_->input(); }
   std::shared_ptr<const Modality> modality() const override { return modality_; }
   VoxelAxes voxel_axes(int64_t i) const override { return modality_->voxel_axes(path(i)); }

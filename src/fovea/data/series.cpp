@@ -33,6 +33,21 @@ Argument normalize_argument() {
           .help = "by what: each channel over all training series, each series by itself, or not"};
 }
 
+const std::vector<std::string> longer_words{"refuse", "middle", "beginning"};
+
+LongerSeries longer_series(const Arguments& arguments) {
+  const auto found = std::ranges::find(longer_words, arguments.word("longer"));
+  return static_cast<LongerSeries>(found - longer_words.begin());
+}
+
+Argument longer_argument() {
+  return {.name = "longer",
+          .type = ArgumentType::word,
+          .default_value = std::string("refuse"),
+          .words = longer_words,
+          .help = "what becomes of series longer than length: an error, or which part is taken"};
+}
+
 /// Series in memory, padded when they are asked for.
 class SeriesData : public Dataset {
  public:
@@ -54,6 +69,10 @@ class SeriesData : public Dataset {
   int64_t size() const override { return std::ssize(rows_); }
   Sample sample(int64_t i) const override {
     return {modality_->input_of(row(i), *from_), target(i)};
+  }
+  bool has_stretches() const override { return modality_->has_stretches(); }
+  Array stretch(int64_t i, double place) const override {
+    return modality_->input_of(row(i), *from_, place);
   }
   std::optional<Type> input() const override { return modality_->input(); }
   std::shared_ptr<const Modality> modality() const override { return modality_; }
@@ -127,7 +146,7 @@ Targets series_targets(const std::vector<SeriesFilePtr>& files) {
 }
 
 /// How the series of all files become inputs of one size. Errors: usage for a `length` below the
-/// longest's; data for inputs that would be too large.
+/// longest's where that is refused; data for inputs that would be too large.
 std::shared_ptr<const SeriesModality> series_modality(const std::vector<SeriesFilePtr>& files,
                                                       const Arguments& options) {
   int64_t longest = 0, shortest = most_input_values;
@@ -138,12 +157,17 @@ std::shared_ptr<const SeriesModality> series_modality(const std::vector<SeriesFi
     }
   }
   const int64_t asked = options.integer("length");
-  if (asked > 0 && asked < longest) {
+  const LongerSeries longer = longer_series(options);
+  const bool cut = longer != LongerSeries::refuse;
+  if (asked > 0 && asked < longest && !cut) {
     throw Error(ErrorKind::usage,
                 fmt::format("length={} is below that of the longest series, {}", asked, longest))
-        .with("try", fmt::format("length={} or more, to which series are padded", longest));
+        .with("try", fmt::format("length={} or more, to which series are padded; or longer=middle, "
+                                 "which cuts longer ones",
+                                 longest));
   }
-  const int64_t length = std::max(asked, longest), channels = files[0]->channels;
+  const int64_t length = cut && asked > 0 ? asked : std::max(asked, longest),
+                channels = files[0]->channels;
   if (channels > most_input_values / length) {
     throw Error(ErrorKind::data,
                 fmt::format("{}: padded to {} steps, a series of {} channels would have more than "
@@ -157,7 +181,8 @@ std::shared_ptr<const SeriesModality> series_modality(const std::vector<SeriesFi
         fmt::format("masked=false, but a series of {} steps is shorter than {}", shortest, length))
         .with("try", "masked=true, and a model for such inputs");
   }
-  return std::make_shared<SeriesModality>(channels, length, masked, series_normalization(options));
+  return std::make_shared<SeriesModality>(channels, length, masked, series_normalization(options),
+                                          longer);
 }
 
 std::shared_ptr<const Dataset> series_split(const SeriesFilePtr& file, const Targets& meaning,
@@ -189,23 +214,42 @@ std::optional<std::filesystem::path> ucr_file(const std::filesystem::path& prefi
 }  // namespace
 
 SeriesModality::SeriesModality(int64_t channels, int64_t length, bool masked,
-                               SeriesNormalization normalization)
-    : channels_(channels), length_(length), masked_(masked), normalization_(normalization) {}
+                               SeriesNormalization normalization, LongerSeries longer)
+    : channels_(channels),
+      length_(length),
+      masked_(masked),
+      normalization_(normalization),
+      longer_(longer) {}
 
 std::string SeriesModality::text() const {
-  return fmt::format("series:{}:{}:{}:{}", channels_, length_, masked_,
-                     normalization_words[static_cast<size_t>(normalization_)]);
+  const std::string text = fmt::format("series:{}:{}:{}:{}", channels_, length_, masked_,
+                                       normalization_words[static_cast<size_t>(normalization_)]);
+  return has_stretches() ? text + ":" + longer_words[static_cast<size_t>(longer_)] : text;
 }
 
 Type SeriesModality::input() const {
   return {DType::f32, {channels_ + (masked_ ? 1 : 0), length_}};
 }
 
-Array SeriesModality::read(const std::filesystem::path& file) const {
-  std::vector<Array> all = read_all(file);
-  if (all.size() == 1) return all[0];
-  throw Error(ErrorKind::data,
-              fmt::format("{}: {} series; one is expected here", file.string(), all.size()));
+namespace {
+
+/// The only series of a file. Errors: data when there are others, or none.
+const OneSeries& only_series(const SeriesFile& file) {
+  if (file.series.size() == 1) return file.series[0];
+  throw Error(ErrorKind::data, fmt::format("{}: {} series; one is expected here",
+                                           file.file.string(), file.series.size()));
+}
+
+}  // namespace
+
+Array SeriesModality::read(const std::filesystem::path& path) const {
+  const SeriesFile file = read_series(path);
+  return input_of(only_series(file), file);
+}
+
+Array SeriesModality::read_stretch(const std::filesystem::path& path, double place) const {
+  const SeriesFile file = read_series(path);
+  return input_of(only_series(file), file, place);
 }
 
 std::vector<Array> SeriesModality::read_all(const std::filesystem::path& path) const {
@@ -217,20 +261,28 @@ std::vector<Array> SeriesModality::read_all(const std::filesystem::path& path) c
   return inputs;
 }
 
-Array SeriesModality::input_of(const OneSeries& series, const SeriesFile& from) const {
+Array SeriesModality::input_of(const OneSeries& series, const SeriesFile& from,
+                               std::optional<double> place) const {
   if (from.channels != channels_) {
     throw from.bad(series.line, fmt::format("is a series of {} channels; {} are expected",
                                             from.channels, channels_));
   }
-  if (series.length > length_ || (!masked_ && series.length != length_)) {
+  if ((series.length > length_ && !has_stretches()) || (series.length < length_ && !masked_)) {
     throw from
         .bad(series.line, fmt::format("is a series of {} steps; {}{} are expected", series.length,
-                                      masked_ ? "at most " : "", length_))
+                                      has_stretches() ? "at least "
+                                      : masked_       ? "at most "
+                                                      : "",
+                                      length_))
         .with("try", "a model trained with length=N: series up to that length are padded");
   }
   Array input = Array::zeros(DType::f32, this->input().shape);
   const auto to = input.data<float>();
-  const auto length = static_cast<size_t>(series.length), row = static_cast<size_t>(length_);
+  const auto length = static_cast<size_t>(series.length), row = static_cast<size_t>(length_),
+             kept = std::min(length, row), free = length - kept;
+  const size_t first = place ? static_cast<size_t>(std::llround(*place * static_cast<double>(free)))
+                       : longer_ == LongerSeries::middle ? free / 2
+                                                         : 0;
   for (size_t c = 0; c < static_cast<size_t>(channels_); ++c) {
     const auto values = std::span(series.values).subspan(c * length, length);
     double mean = 0, std = 1;
@@ -242,10 +294,10 @@ Array SeriesModality::input_of(const OneSeries& series, const SeriesFile& from) 
       std = std::sqrt(squares / static_cast<double>(length));
       if (std < 1e-8) std = 1;
     }
-    for (size_t i = 0; i < length; ++i)
-      to[c * row + i] = static_cast<float>((values[i] - mean) / std);
+    for (size_t i = 0; i < kept; ++i)
+      to[c * row + i] = static_cast<float>((values[first + i] - mean) / std);
   }
-  if (masked_) std::ranges::fill(to.subspan(static_cast<size_t>(channels_) * row, length), 1.0f);
+  if (masked_) std::ranges::fill(to.subspan(static_cast<size_t>(channels_) * row, kept), 1.0f);
   return input;
 }
 
@@ -279,19 +331,19 @@ ModalityEntry series_entry() {
   return {.choice = {.name = "series",
                      .arguments = {count("channels"), count("length"),
                                    Argument{.name = "masked", .type = ArgumentType::flag},
-                                   normalize_argument()},
+                                   normalize_argument(), longer_argument()},
                      .help = "time series of files .ts, .tsv and .csv"},
           .make = [](const Arguments& a) -> std::shared_ptr<const Modality> {
             const int64_t channels = a.integer("channels"), length = a.integer("length");
             if (channels > most_input_values / length)
               throw Error(ErrorKind::usage, "series: too many channels and steps");
             return std::make_shared<SeriesModality>(channels, length, a.flag("masked"),
-                                                    series_normalization(a));
+                                                    series_normalization(a), longer_series(a));
           }};
 }
 
 std::vector<Argument> series_options() {
-  return {normalize_argument(),
+  return {normalize_argument(), longer_argument(),
           Argument{.name = "length",
                    .type = ArgumentType::integer,
                    .default_value = int64_t{0},

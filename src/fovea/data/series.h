@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,19 +21,28 @@ enum class SeriesNormalization : uint8_t {
   none,     ///< not at all
 };
 
+/// What becomes of series that are longer than the input.
+enum class LongerSeries : uint8_t {
+  refuse,     ///< an error
+  middle,     ///< their middle is taken
+  beginning,  ///< their beginning is
+};
+
 /// What becomes of a series: f32[C, L]. Shorter ones are padded at their end with zeros where
 /// `masked` says that there are such: the input is then f32[C + 1, L], and its last channel is 1
 /// where the series is and 0 in its padding.
 class SeriesModality : public Modality {
  public:
-  SeriesModality(int64_t channels, int64_t length, bool masked, SeriesNormalization normalization);
+  SeriesModality(int64_t channels, int64_t length, bool masked, SeriesNormalization normalization,
+                 LongerSeries longer = LongerSeries::refuse);
 
-  /// "series:6:100:false:channel".
+  /// "series:6:100:false:channel", and ":middle" where longer ones are cut.
   std::string text() const override;
   std::vector<std::string> suffixes() const override { return series_suffixes(); }
   Type input() const override;
   /// The only series of a file; labels are not needed. Errors: data as read_series, for several
-  /// series, other channels, or another length: a longer one than `length`, or any if not masked.
+  /// series, other channels, or another length: a longer one than `length` that is refused, or any
+  /// shorter one if not masked.
   Array read(const std::filesystem::path& file) const override;
   std::vector<Array> read_all(const std::filesystem::path& file) const override;
   bool normalizes() const override { return normalization_ == SeriesNormalization::channel; }
@@ -40,13 +50,19 @@ class SeriesModality : public Modality {
   /// Curves over time, without padding: see draw::curve_image.
   Image picture(const Array& input, const Array* map) const override;
 
-  /// A series as the input. Errors: data, as `read`.
-  Array input_of(const OneSeries& series, const SeriesFile& from) const;
+  bool has_stretches() const override { return longer_ != LongerSeries::refuse; }
+  Array read_stretch(const std::filesystem::path& file, double place) const override;
+
+  /// A series as the input; `place`: where its stretch lies if it is longer, see read_stretch.
+  /// Errors: data, as `read`.
+  Array input_of(const OneSeries& series, const SeriesFile& from,
+                 std::optional<double> place = std::nullopt) const;
 
  private:
   int64_t channels_, length_;
   bool masked_;
   SeriesNormalization normalization_;
+  LongerSeries longer_;
 };
 
 /// Its row in the table of modalities.

@@ -163,6 +163,16 @@ Array SoundModality::features(std::span<const float> signal) const {
 }
 
 Array SoundModality::read(const std::filesystem::path& file) const {
+  return read_from(file, [](int64_t free) { return free / 2; });
+}
+
+Array SoundModality::read_stretch(const std::filesystem::path& file, double place) const {
+  return read_from(file,
+                   [&](int64_t free) { return std::llround(place * static_cast<double>(free)); });
+}
+
+Array SoundModality::read_from(const std::filesystem::path& file,
+                               const std::function<int64_t(int64_t free)>& first) const {
   const Wav wav(file);
   if (options_.channels > 1 && wav.channels() != options_.channels) {
     throw Error(ErrorKind::data, fmt::format("{}: has {} channels", file.string(), wav.channels()))
@@ -171,7 +181,7 @@ Array SoundModality::read(const std::filesystem::path& file) const {
   }
   const int64_t rate = options_.mel.rate;
   const int64_t count = std::min(wav.frames(), (samples_ * wav.rate() + rate - 1) / rate);
-  Array stored = wav.samples((wav.frames() - count) / 2, count);
+  Array stored = wav.samples(first(wav.frames() - count), count);
   if (options_.channels == 1) stored = mono(stored);
   Array result(DType::f32, input_.shape);
   const size_t bytes = result.bytes() / static_cast<size_t>(options_.channels);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <vector>
 
 #include "fovea/audio/mel.h"
@@ -33,12 +34,17 @@ class SoundModality : public Modality {
   Type input() const override { return input_; }
   /// Errors: as Wav; data when a file has another number of channels.
   Array read(const std::filesystem::path& file) const override;
+  bool has_stretches() const override { return true; }
+  Array read_stretch(const std::filesystem::path& file, double place) const override;
   bool upward() const override { return options_.features != SoundOptions::Features::wave; }
   /// A spectrogram with low frequencies at the bottom, or a curve.
   Image picture(const Array& input, const Array* map) const override;
   using Modality::picture;
 
  private:
+  /// What a file's samples become, from the place on of `free` + 1 that may be the first.
+  Array read_from(const std::filesystem::path& file,
+                  const std::function<int64_t(int64_t free)>& first) const;
   Array features(std::span<const float> signal) const;  ///< of one channel
 
   SoundOptions options_;

@@ -9,39 +9,26 @@ namespace fovea::data {
 namespace {
 
 ChoiceTable<TransformEntry>& transform_table() {
-  static ChoiceTable<TransformEntry> all("transform", {crop_entry(),
-                                                       center_crop_entry(),
-                                                       random_resized_crop_entry(),
-                                                       letterbox_entry(),
-                                                       scale_jitter_entry(),
-                                                       mosaic_entry(),
-                                                       flip_entry(),
-                                                       vertical_flip_entry(),
-                                                       rotation_entry(),
-                                                       affine_entry(),
-                                                       perspective_entry(),
-                                                       color_jitter_entry(),
-                                                       grayscale_entry(),
-                                                       gaussian_blur_entry(),
-                                                       sharpness_entry(),
-                                                       posterize_entry(),
-                                                       solarize_entry(),
-                                                       autocontrast_entry(),
-                                                       equalize_entry(),
-                                                       invert_entry(),
-                                                       erasing_entry(),
-                                                       cutout_entry(),
-                                                       spec_augment_entry(),
-                                                       time_shift_entry(),
-                                                       rand_augment_entry(),
-                                                       trivial_augment_entry(),
-                                                       mixup_entry(),
-                                                       cutmix_entry(),
-                                                       noise_entry()});
+  static ChoiceTable<TransformEntry> all(
+      "transform", {crop_entry(),      center_crop_entry(),   random_resized_crop_entry(),
+                    letterbox_entry(), scale_jitter_entry(),  mosaic_entry(),
+                    flip_entry(),      vertical_flip_entry(), rotation_entry(),
+                    affine_entry(),    perspective_entry(),   color_jitter_entry(),
+                    grayscale_entry(), gaussian_blur_entry(), sharpness_entry(),
+                    posterize_entry(), solarize_entry(),      autocontrast_entry(),
+                    equalize_entry(),  invert_entry(),        erasing_entry(),
+                    cutout_entry(),    spec_augment_entry(),  time_shift_entry(),
+                    time_crop_entry(), rand_augment_entry(),  trivial_augment_entry(),
+                    mixup_entry(),     cutmix_entry(),        noise_entry()});
   return all;
 }
 
 }  // namespace
+
+bool chooses_stretch(const Transform& step) {
+  Random probe(0, "probe");
+  return step.stretch(probe).has_value();
+}
 
 MinimumSize Transform::minimum_size(const MinimumSize&) const { return {}; }
 

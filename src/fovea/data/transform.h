@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -50,12 +51,19 @@ class Transform {
   /// The size that images may be decoded at for this step, so that what it makes of them is not
   /// below `wanted`; {}: their own, for steps that depend on it.
   virtual MinimumSize minimum_size(const MinimumSize& wanted) const;
+  /// For a step that chooses which stretch of a longer recording is read (see Dataset::stretch):
+  /// its place, from 0, the beginning, to 1, the end; by default none. The loader asks before
+  /// reading, with numbers from (seed, epoch, sample, "stretch").
+  virtual std::optional<double> stretch(Random&) const { return std::nullopt; }
   /// For a step that frames without chance: makes validation and prediction frame the same way.
   virtual void prepare_likewise(Preprocessing&) const {}
   /// Transforms the sample: writes to its arrays, which are private to the caller, or replaces them
   /// by others of the announced types.
   virtual void operator()(Sample& sample, TransformContext& context) const = 0;
 };
+
+/// Whether the step says which stretch of a recording is read.
+bool chooses_stretch(const Transform& step);
 
 /// A batch in the graph of a training step.
 struct BatchTensors {

@@ -408,7 +408,9 @@ void Setup::keep_images() {
                     ? std::min(limit, images * static_cast<int64_t>(inputs(1).bytes() +
                                                                     evaluation_targets(1).bytes()))
                     : limit;
-  keep(split.train, resized);
+  const bool varies = std::ranges::any_of(
+      options.augment.after, [](const auto& step) { return data::chooses_stretch(*step); });
+  if (!varies) keep(split.train, resized);
   if (split.val->size() > 0) keep(split.val, true);
 }
 

@@ -36,6 +36,7 @@ TransformEntry cutout_entry();
 // Sounds and other signals.
 TransformEntry spec_augment_entry();
 TransformEntry time_shift_entry();
+TransformEntry time_crop_entry();
 
 // Random choices among others.
 TransformEntry rand_augment_entry();
