@@ -101,6 +101,39 @@ TEST(Direct, GradientsOfWeightsEqualTheirReferenceForAnyTypeAndLayout) {
   }
 }
 
+TEST(Direct, RowsOfTapsOfFewChannelsEqualTheirReferenceForAnyWindow) {
+  Random random(1, "rows of taps");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const int axes = trial % 2 + 1;
+    const DType dtype = value_dtypes[trial / 2 % 3];
+    const std::vector<int64_t> ones(static_cast<size_t>(axes), 1);
+    ConvGeometry g{{}, ones, {}, {}, 1};
+    Type x{dtype, {pick(random, 1, 4), pick(random, 1, 15)}};
+    Type weight{dtype, {16 * pick(random, 1, 3), x.dim(1)}};
+    Type y{dtype, {x.dim(0), weight.dim(0)}, Layout::blocked16};
+    for (int axis = 0; axis < axes; ++axis) {
+      const int64_t kernel = pick(random, 2, axes == 1 ? 80 : 7),
+                    size = kernel + random.below(300 / kernel);
+      g.stride.push_back(pick(random, 1, 5)), g.padding_begin.push_back(pick(random, 0, kernel));
+      g.padding_end.push_back(pick(random, 0, kernel));
+      const int64_t padded = size + g.padding_begin.back() + g.padding_end.back();
+      weight.shape = weight.shape.concat({kernel}), x.shape = x.shape.concat({size});
+      y.shape = y.shape.concat({(padded - kernel) / g.stride.back() + 1});
+    }
+    x.layout = random.below(2) == 0 ? Layout::plain : Layout::channels_last;
+    const Problem gradient{.op = ConvBackwardWeights{g, weight.shape, true},
+                           .in = {x, y},
+                           .out = {{DType::f32, weight.shape}, {DType::f32, {weight.dim(0)}}}};
+    ASSERT_TRUE(check("simd:direct", gradient, random_inputs(gradient, random),
+                      bound_of(y.numel() / y.dim(1))));
+    if (dtype == DType::f16) continue;
+    const Problem forward{
+        .op = Conv{.geometry = g, .kernel = weight.shape.slice(2)}, .in = {x, weight}, .out = {y}};
+    ASSERT_TRUE(check("simd:direct", forward, random_inputs(forward, random),
+                      bound_of(weight.numel() / weight.dim(0))));
+  }
+}
+
 TEST(Direct, LargeGradientsOfWeightsAreCutIntoBlocksOfChannelsAndPositions) {
   Random random(1, "blocks");
   const auto run = [&](Shape x, Shape weight, int64_t padding, int64_t stride, Layout layout) {

@@ -39,6 +39,7 @@ constexpr int64_t few_channels = 128;
 struct Work {
   View x;
   std::vector<int64_t> taps;  ///< their offsets in x
+  int64_t channels = 0;       ///< of each
   const float* weights = nullptr;
   const float* bias = nullptr;
   std::vector<Step> steps = {};  ///< at least one
@@ -181,7 +182,8 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
   // Few tiles share what is read of a panel: each fetches its share of the next one.
   const int64_t runs = region.images.size() * region.rows.size() * region.runs.size();
   const int64_t tiles = (runs + 1) / 2, size = vectors * lanes * c.products();
-  const int64_t blocks = c.taps() * ((c.in + work.x.together - 1) / work.x.together);
+  const int64_t blocks =
+      std::ssize(work.taps) * ((work.channels + work.x.together - 1) / work.x.together);
   Ahead ahead{.weights = w + size};
   if (tiles > 1 && tiles <= 32 && size * 4 > fetched_bytes)
     ahead.step = (size / (tiles * blocks) + 15) / 16 * 16;
@@ -203,11 +205,12 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
       for (int i = 0; i < pending; ++i) target.first[i] = as<float>(work.y) + to[i].offset;
     }
     if (pending == 2) {
-      compute_tile<length, 2, vectors>(work.x, at, work.taps, c.in, step, w, bias, ahead, target);
+      compute_tile<length, 2, vectors>(work.x, at, work.taps, work.channels, step, w, bias, ahead,
+                                       target);
     } else {
       const float* const first[1] = {at[0]};
-      compute_tile<length, 1, vectors>(work.x, first, work.taps, c.in, step, w, bias, ahead,
-                                       target);
+      compute_tile<length, 1, vectors>(work.x, first, work.taps, work.channels, step, w, bias,
+                                       ahead, target);
     }
     ahead.weights += ahead.step * blocks;
     for (int i = 0; i < pending && !finished; ++i) {
@@ -441,10 +444,7 @@ class DirectKernel final : public Kernel {
       auto* scratch =
           reinterpret_cast<float*>(args.scratch + static_cast<size_t>(slot) * copy_bytes_);
       own.x = view(*part, args.in[pass_.x], region, scratch);
-      for (int64_t y = 0; y < c.kernel[0]; ++y) {
-        for (int64_t x = 0; x < c.kernel[1]; ++x)
-          own.taps.push_back(y * c.dilation[0] * own.x.row + x * c.dilation[1] * own.x.column);
-      }
+      set_taps(c, own);
       HWY_DYNAMIC_DISPATCH(compute)(c, plan, region, own);
     });
   }
@@ -456,6 +456,19 @@ class DirectKernel final : public Kernel {
     int64_t weights = 0;  ///< where its packed weights are
     Range tasks = {};
   };
+
+  /// The taps of a row whose channels are next to each other in x are one tap of more channels.
+  static void set_taps(const Convolution& c, Work& work) {
+    View& v = work.x;
+    const bool join = c.dilation[1] == 1 && v.column == c.in && c.in <= block;
+    const int64_t joined = join ? c.kernel[1] : 1;
+    work.channels = joined * c.in;
+    if (join) v.together = std::max<int64_t>(1, work.channels);
+    for (int64_t y = 0; y < c.kernel[0]; ++y) {
+      for (int64_t x = 0; x < c.kernel[1]; x += joined)
+        work.taps.push_back(y * c.dilation[0] * v.row + x * c.dilation[1] * v.column);
+    }
+  }
 
   /// Whether y is too large for the caches, and a vector is an entire line of them.
   static bool streams(const Convolution& c, const Plan& plan) {

@@ -92,6 +92,10 @@ std::unique_ptr<Kernel> make_kernel(Pass pass, int threads);
 std::unique_ptr<Kernel> make_weight_gradient(const Convolution& c, int threads, size_t x, size_t dy,
                                              bool bias);
 
+/// Whether the gradient of the weights takes the taps of a row for so many more channels, of an x
+/// in any layout.
+bool joins_taps(const Convolution& c);
+
 struct Range {
   int64_t begin = 0, end = 0;
   int64_t size() const { return end - begin; }

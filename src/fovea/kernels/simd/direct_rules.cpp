@@ -192,6 +192,8 @@ double share(const Problem& problem, int64_t in, int64_t out, const Type& y) {
   const Shape& weight = problem.in[conv != nullptr ? 1 : 0].shape;
   const bool pixels = weight.slice(2).numel() == 1, strided = g.stride.back() > 1;
   if (!f32) return pixels && strided ? slower : faster;
+  // For sequences of few channels oneDNN has no kernel of its own.
+  if (conv != nullptr && y.rank() == 3 && in < block && !pixels) return faster;
   // Outputs that are written around the caches cost oneDNN more where little is computed for each.
   if (!pixels || strided) return slower;
   const int64_t positions = y.numel() / (y.dim(0) * out);
@@ -212,8 +214,11 @@ double share(const Problem& problem) {
   if (refuse(problem)) return slower;
   const Type &first = problem.in[0], &second = problem.in[1], &y = problem.out[0];
   const double speedup = first.dtype == DType::bf16 ? bf16_speedup() : 1;
-  if (problem.op.as<ConvBackwardWeights>() != nullptr)
+  if (problem.op.as<ConvBackwardWeights>() != nullptr) {
+    // oneDNN's kernels for images of few channels need no copies.
+    if (first.layout == Layout::plain && first.rank() > 3) return slower;
     return speedup * share_of_weights(y, second.dim(1), false);
+  }
   if (problem.op.as<ConvBackwardData>() != nullptr)
     return speedup * share(problem, second.dim(1), y.dim(1), y);
   if (problem.op.as<Conv>() != nullptr) return speedup * share(problem, first.dim(1), y.dim(1), y);
@@ -261,9 +266,10 @@ Offer make_direct_weight_gradient(const Problem& problem) {
   const Type &x = problem.in[0], &dy = problem.in[1];
   if (!is_simd_float(x.dtype) || problem.out[0].dtype != DType::f32) return Refusal{simd_floats()};
   if (auto refusal = refuse(problem, op.geometry, dy)) return *refusal;
-  if (x.layout == Layout::plain) return Refusal{"only channels-last and blocked16 inputs"};
-  return direct::make_weight_gradient(convolution_of(op.geometry, op.weight, x, dy),
-                                      problem.threads, 0, 1, op.bias);
+  const Convolution c = convolution_of(op.geometry, op.weight, x, dy);
+  if (x.layout == Layout::plain && !joins_taps(c))
+    return Refusal{"plain inputs only of fewer than 16 channels, with windows"};
+  return direct::make_weight_gradient(c, problem.threads, 0, 1, op.bias);
 }
 
 /// Weights that change are packed in each run, at about a nanosecond each; gradients of weights

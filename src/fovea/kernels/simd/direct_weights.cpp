@@ -5,7 +5,9 @@
 // dw is cut into blocks that stay in a thread's L2 while it visits the positions, some at a time:
 // 16 channels of x and of dy at these positions are rows of 64 bytes, in their own memory where
 // channels are in blocks of 16, else in copies, which cost a hundredth of the products. Registers
-// hold the sums of a few output channels by up to three vectors of input channels.
+// hold the sums of a few output channels by up to three vectors of input channels. Of fewer than 16
+// input channels, a copy is the row as it is, with its padding: all that a row of taps reads for a
+// position is adjacent there, as if these were channels.
 //
 // Where there are few blocks the positions are divided, too, and the parts added in order. They
 // depend on the problem alone unless there are more than eight threads: so do the results. Error
@@ -39,6 +41,7 @@ constexpr int64_t copied_block = (together + 1) * block;
 struct Segment {
   const float *x, *dy;
   int64_t length;
+  int64_t step = block;  ///< from position to position of x
 };
 
 /// x or dy: the value at (row, column) of dy is the one at (row * stride + first) in memory, along
@@ -99,12 +102,12 @@ HWY_NOINLINE void add_products(std::span<const Segment> segments, const int64_t 
     const float* x[vectors];
 #pragma GCC unroll 3
     for (int j = 0; j < vectors; ++j) x[j] = segment.x + offsets[j];
-    for (int64_t i = 0; i < segment.length * block; i += block) {
+    for (int64_t i = 0, k = 0; i < segment.length * block; i += block, k += segment.step) {
       V right[vectors];
 #pragma GCC unroll 3
       for (int j = 0; j < vectors; ++j) {
-        right[j] = hn::LoadU(F32(), x[j] + i);
-        __builtin_prefetch(x[j] + i + x_ahead, 0, 2);
+        right[j] = hn::LoadU(F32(), x[j] + k);
+        __builtin_prefetch(x[j] + k + x_ahead, 0, 2);
       }
       __builtin_prefetch(dy + i + dy_ahead, 0, 2);
 #pragma GCC unroll 8
@@ -210,6 +213,25 @@ void copy_positions(const Convolution& c, const Source& s, const std::byte* byte
   });
 }
 
+/// Copies what a row of taps reads of row y of x for some columns of dy, all channels of a position
+/// next to each other, and zeros for the last vector. Returns where the copy ends.
+float* copy_row(const Convolution& c, const std::byte* bytes, int64_t image, int64_t y,
+                Range columns, float* to) {
+  const int64_t first = columns.begin * c.stride[1] - c.padding[1];
+  const int64_t count = (columns.size() - 1) * c.stride[1] + c.kernel[1];
+  float* end = to + count * c.in + block;
+  std::fill(to, end, 0.f);
+  if (y < 0 || y >= c.height) return end;
+  with_element(c.dtype, [&]<class T>(T) {
+    for (int64_t channel = 0; channel < c.in; ++channel) {
+      const T* from = as<T>(bytes) + image * c.x.image + y * c.x.row + channel * c.x.channel;
+      for (int64_t i = std::max<int64_t>(0, -first); i < std::min(count, c.width - first); ++i)
+        to[i * c.in + channel] = static_cast<float>(from[(first + i) * c.x.column]);
+    }
+  });
+  return end;
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace
 }  // namespace fovea::simd::direct
@@ -222,11 +244,18 @@ namespace {
 HWY_EXPORT(add_tap);
 HWY_EXPORT(add_channels);
 HWY_EXPORT(copy_positions);
+HWY_EXPORT(copy_row);
 
 class WeightGradientKernel final : public Kernel {
  public:
   WeightGradientKernel(const Convolution& c, int threads, size_t x, size_t dy, bool bias)
-      : c_(c), inputs_{x, dy}, threads_(threads), bias_(bias) {
+      : c_(c),
+        inputs_{x, dy},
+        threads_(threads),
+        joined_(joins_taps(c) ? c.kernel[1] : 1),
+        in_(joined_ * c.in),
+        taps_(c.taps() / joined_),
+        bias_(bias) {
     const bool pixels = c.taps() == 1 && c.width == c.columns && c.height == c.rows &&
                         c.padding[0] == 0 && c.padding[1] == 0;
     const auto in_place = [&](const Place& p) {
@@ -237,17 +266,21 @@ class WeightGradientKernel final : public Kernel {
           .stride = {c.stride[0], c.stride[1]},
           .copied = !(pixels && in_place(c.x))};
     dy_ = {.place = c.y, .size = {c.rows, c.columns}, .copied = !in_place(c.y)};
-    piece_ = {{0, piece_of(c.out, c.taps() == 1 ? 256 : 128)},
-              {0, piece_of(c.in, c.taps() == 1 ? 256 : 64)}};
-    in_blocks_ = (c.in + piece_.inputs.end - 1) / piece_.inputs.end;
+    piece_ = {{0, piece_of(c.out, taps_ == 1 ? 256 : 128)},
+              {0, piece_of(in_, taps_ == 1 ? 256 : 64)}};
+    in_blocks_ = (in_ + piece_.inputs.end - 1) / piece_.inputs.end;
     out_blocks_ = (c.out + piece_.outputs.end - 1) / piece_.outputs.end;
     positions_ = c.images * c.rows * c.columns;
     const int64_t wanted = deterministic() ? 16 : std::max(16, 2 * threads);
     parts_ =
         std::clamp<int64_t>(positions_ / (4 * together), 1, (wanted + blocks() - 1) / blocks());
-    products_ = c.taps() * piece_.outputs.end * piece_.inputs.end;
+    products_ = taps_ * piece_.outputs.end * piece_.inputs.end;
     sums_ = products_ + (bias ? piece_.outputs.end : 0);
     x_floats_ = x_.copied ? piece_.inputs.end / block * copied_block : 0;
+    if (joined_ > 1) {
+      const int64_t rows = std::min(together, (together + c.columns - 2) / c.columns + 1);
+      x_floats_ = round_up((together * c.stride[1] + rows * c.kernel[1]) * c.in + rows * block);
+    }
     dy_floats_ = dy_.copied ? piece_.outputs.end / block * copied_block : 0;
   }
 
@@ -292,7 +325,7 @@ class WeightGradientKernel final : public Kernel {
   Block block_at(int64_t i) const {
     const int64_t o = i / in_blocks_ * piece_.outputs.end, c = i % in_blocks_ * piece_.inputs.end;
     return {{o, std::min(o + piece_.outputs.end, c_.out)},
-            {c, std::min(c + piece_.inputs.end, c_.in)}};
+            {c, std::min(c + piece_.inputs.end, in_)}};
   }
 
   /// Where channels of a blocked f32 value begin, for the position that is first in a row.
@@ -307,7 +340,7 @@ class WeightGradientKernel final : public Kernel {
                      float* sums) const {
     const std::byte *x = args.in[inputs_[0]], *dy = args.in[inputs_[1]];
     float *x_copy = copies, *dy_copy = copies + x_floats_;
-    const int64_t x_block = x_.copied ? copied_block : c_.x.block;
+    const int64_t x_block = joined_ > 1 ? block : x_.copied ? copied_block : c_.x.block;
     const int64_t dy_block = dy_.copied ? copied_block : c_.y.block;
     const int64_t tap_floats = round_up(b.outputs.size()) * round_up(b.inputs.size());
     std::vector<Segment> segments;
@@ -326,14 +359,18 @@ class WeightGradientKernel final : public Kernel {
                             at(dy_, dy, dy_copy, b.outputs.begin), columns.size()});
         done += columns.size();
       });
-      if (x_.copied && dy_.copied) segments = {{x_copy, dy_copy, some.size()}};
+      if (x_.copied && dy_.copied && joined_ == 1) segments = {{x_copy, dy_copy, some.size()}};
       const bool add = p > positions.begin;
       if (of_bias(b)) {
         HWY_DYNAMIC_DISPATCH(add_channels)
         (segments, dy_block, b.outputs.size(), sums + products_, add);
       }
-      for (int64_t tap = 0; tap < c_.taps(); ++tap) {
-        if (x_.copied) copy_x(tap, x, some, b.inputs, x_copy);
+      for (int64_t tap = 0; tap < taps_; ++tap) {
+        if (joined_ > 1) {
+          copy_rows(tap, x, some, b.inputs.begin, x_copy, segments);
+        } else if (x_.copied) {
+          copy_x(tap, x, some, b.inputs, x_copy);
+        }
         HWY_DYNAMIC_DISPATCH(add_tap)
         (segments, x_block, dy_block, b, sums + tap * tap_floats, add);
       }
@@ -347,6 +384,19 @@ class WeightGradientKernel final : public Kernel {
     HWY_DYNAMIC_DISPATCH(copy_positions)(c_, s, x, positions, channels, to);
   }
 
+  /// Copies what a row of taps reads, and has the segments read that, from channel `first` on.
+  void copy_rows(int64_t tap, const std::byte* x, Range positions, int64_t first, float* to,
+                 std::vector<Segment>& segments) const {
+    auto segment = segments.begin();
+    for_each_row(c_, positions, [&](int64_t image, int64_t row, Range columns) {
+      segment->x = to + first;
+      segment->step = c_.stride[1] * c_.in;
+      ++segment;
+      const int64_t y = row * c_.stride[0] + tap * c_.dilation[0] - c_.padding[0];
+      to = HWY_DYNAMIC_DISPATCH(copy_row)(c_, x, image, y, columns, to);
+    });
+  }
+
   /// Whether sums of dy belong to this block: the first of its outputs.
   bool of_bias(const Block& b) const { return bias_ && b.inputs.begin == 0; }
 
@@ -355,14 +405,18 @@ class WeightGradientKernel final : public Kernel {
     const int64_t row = round_up(b.inputs.size()), tap_floats = round_up(b.outputs.size()) * row;
     const int64_t taps = c_.taps();
     for (int64_t o = rows.begin; o < rows.end; ++o) {
-      float* dw = args.output<float>(0) + ((b.outputs.begin + o) * c_.in + b.inputs.begin) * taps;
-      for (int64_t tap = 0; tap < taps; ++tap) {
+      float* dw = args.output<float>(0) + (b.outputs.begin + o) * c_.in * taps;
+      for (int64_t tap = 0; tap < taps_; ++tap) {
         float* total = sums + tap * tap_floats + o * row;
         for (int64_t part = 1; part < parts_; ++part) {
           const float* next = total + part * sums_;
           for (int64_t i = 0; i < b.inputs.size(); ++i) total[i] += next[i];
         }
-        for (int64_t i = 0; i < b.inputs.size(); ++i) dw[i * taps + tap] = total[i];
+        int64_t channel = b.inputs.begin % c_.in, column = b.inputs.begin / c_.in;
+        for (int64_t i = 0; i < b.inputs.size(); ++i) {
+          dw[channel * taps + tap * joined_ + column] = total[i];
+          if (++channel == c_.in) channel = 0, ++column;
+        }
       }
       if (!of_bias(b)) continue;
       float& db = args.output<float>(1)[b.outputs.begin + o];
@@ -374,6 +428,8 @@ class WeightGradientKernel final : public Kernel {
   Convolution c_;
   size_t inputs_[2];
   int64_t threads_;
+  int64_t joined_;     ///< taps of a row that are like channels
+  int64_t in_, taps_;  ///< input channels and taps, then
   Source x_, dy_;
   Block piece_;
   int64_t in_blocks_, out_blocks_, positions_, parts_ = 1;
@@ -382,6 +438,10 @@ class WeightGradientKernel final : public Kernel {
 };
 
 }  // namespace
+
+bool joins_taps(const Convolution& c) {
+  return c.in < block && c.kernel[1] > 1 && c.dilation[1] == 1;
+}
 
 std::unique_ptr<Kernel> make_weight_gradient(const Convolution& c, int threads, size_t x, size_t dy,
                                              bool bias) {
