@@ -15,7 +15,8 @@ void Repeats::add(Command command) {
 }
 
 void KernelFlags::add(Command command) {
-  command.flag("--no-winograd", no_winograd, "Compute 3x3 convolutions directly");
+  command.flag("--no-winograd", no_winograd,
+               "Compute all convolutions directly, without Winograd's algorithm");
   command.flag("--deterministic", deterministic,
                "Kernels that give the same bits for any number of threads");
   add_tune(command, tune);

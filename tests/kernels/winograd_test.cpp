@@ -103,7 +103,21 @@ TEST(Winograd, SaysWhenItDoesNotPay) {
             "too few tiles: needs a batch of 16 images and 64 tiles");
 }
 
-/// A pass over random images with any padding, in either layout: input and output may differ.
+/// Kernels that a pass over sequences, images or volumes can have.
+Shape random_kernel(Random& random) {
+  switch (random.below(4)) {
+    case 0:
+      return {3};
+    case 1:
+      return {3, 3};
+    case 2:
+      return {pick(random, std::vector<int64_t>{1, 2, 4, 5}), 3};
+    default:
+      return {pick(random, 1, 4), 3, 3};
+  }
+}
+
+/// A pass over random inputs with any padding, in either layout: input and output may differ.
 Problem random_pass(Random& random, int pass, DType dtype) {
   const auto layout = [&](int64_t channels) {
     return channels % 16 == 0 && random.below(2) == 0 ? Layout::blocked16 : Layout::channels_last;
@@ -111,19 +125,23 @@ Problem random_pass(Random& random, int pass, DType dtype) {
   const auto channels = [&] {
     return random.below(2) == 0 ? 16 * pick(random, 1, 9) : pick(random, 1, 70);
   };
-  ConvGeometry g = same;
-  for (auto* padding : {&g.padding_begin, &g.padding_end})
-    for (int64_t& p : *padding) p = pick(random, 0, 3);
-  Type x{dtype, {pick(random, 1, 5), channels(), pick(random, 3, 14), pick(random, 3, 14)}};
-  Type y{dtype, {x.dim(0), channels(), 0, 0}};
-  for (int a = 0; a < 2; ++a) {
-    const auto i = static_cast<size_t>(a);
-    y.shape.set(2 + a, x.dim(2 + a) + g.padding_begin[i] + g.padding_end[i] - 2);
+  const Shape kernel = random_kernel(random);
+  const std::vector<int64_t> ones(static_cast<size_t>(kernel.rank()), 1);
+  ConvGeometry g{ones, ones, {}, {}, 1};
+  Type x{dtype, Shape{pick(random, 1, 5), channels()}};
+  Type y{dtype, Shape{x.dim(0), channels()}};
+  for (int axis = 0; axis < kernel.rank(); ++axis) {
+    const int64_t most = kernel.rank() - axis > 2 ? kernel[axis] + 3 : 14;
+    const int64_t size = pick(random, kernel[axis], most), before = pick(random, 0, 3);
+    const int64_t after = pick(random, 0, 3);
+    g.padding_begin.push_back(before), g.padding_end.push_back(after);
+    x.shape = x.shape.concat({size});
+    y.shape = y.shape.concat({size + before + after - kernel[axis] + 1});
   }
-  const Type weight{dtype, {y.dim(1), x.dim(1), 3, 3}};
+  const Type weight{dtype, Shape{y.dim(1), x.dim(1)}.concat(kernel)};
   x.layout = layout(x.dim(1)), y.layout = layout(y.dim(1));
   if (pass == 0) {
-    Conv op{.geometry = g, .kernel = {3, 3}};
+    Conv op{.geometry = g, .kernel = kernel};
     op.bias = random.below(2) == 0;
     if (random.below(2) == 0) op.epilogue.append({});
     if (random.below(2) == 0) op.epilogue.append({.activation = UnaryKind::relu});
@@ -142,7 +160,7 @@ Problem random_pass(Random& random, int pass, DType dtype) {
 TEST(OwnWinograd, EveryPassEqualsItsReferenceForAnyShapePaddingAndLayout) {
   const WinogradScope always(Winograd::always);
   Random random(1, "own winograd");
-  for (int trial = 0; trial < 240; ++trial) {
+  for (int trial = 0; trial < 360; ++trial) {
     const Problem problem = random_pass(random, trial % 3, value_dtypes[trial / 3 % 3]);
     ASSERT_TRUE(check("simd:winograd", problem, random_inputs(problem, random), own));
   }
@@ -195,11 +213,30 @@ TEST(OwnWinograd, IsChosenWhereItIsFasterAndSaysWhyNot) {
   EXPECT_EQ(why(conv({8, 3, 32, 32}, 64, Layout::channels_last)),
             "would take 1.5 times as long as a direct convolution");
   EXPECT_EQ(why(conv({1, 512, 7, 7}, 512)), "would take 2.3 times as long as a direct convolution");
+  const auto of_kernel = [](Shape x, const Shape& kernel, int64_t out) {
+    const auto axes = static_cast<size_t>(kernel.rank());
+    const std::vector<int64_t> ones(axes, 1);
+    ConvGeometry g{ones, ones, ones, ones, 1};
+    const Shape weight = Shape{out, x[1]}.concat(kernel);
+    Problem problem = make_problem(Conv{.geometry = g, .kernel = kernel},
+                                   {{DType::f32, x}, {DType::f32, weight}}, Layout::blocked16);
+    problem.in[1].layout = Layout::plain;
+    return problem;
+  };
+  EXPECT_EQ(why(of_kernel({2, 64, 4, 16, 16}, {3, 3, 3}, 64)), "accepted");
+  EXPECT_EQ(why(of_kernel({8, 128, 200}, {3}, 128)), "accepted");
+  EXPECT_EQ(why(of_kernel({8, 128, 20, 20}, {1, 3}, 128)), "accepted");
+  EXPECT_EQ(why(of_kernel({2, 512, 2, 7, 7}, {3, 3, 3}, 512)),
+            "would take 1.2 times as long as a direct convolution");
+  EXPECT_EQ(why(of_kernel({8, 128, 20, 20}, {3, 1}, 128)),
+            "only kernels of 3, 3x3, n x 3 or n x 3x3, stride 1, no dilation, no groups");
+  EXPECT_EQ(why(of_kernel({2, 64, 4, 16, 16}, {1, 1, 3}, 64)),
+            "only kernels of 3, 3x3, n x 3 or n x 3x3, stride 1, no dilation, no groups");
   EXPECT_EQ(why(conv({8, 64, 8, 8}, 64, Layout::plain)), "only channels-last and blocked16");
   EXPECT_EQ(why(conv({8, 64, 8, 8}, 64, Layout::channels_last, DType::f64)),
             "only f32, bf16 or f16");
   EXPECT_EQ(why(conv({8, 64, 8, 8}, 64, Layout::blocked16, DType::f32, 2)),
-            "only 3x3 kernels, stride 1, no dilation, no groups");
+            "only kernels of 3, 3x3, n x 3 or n x 3x3, stride 1, no dilation, no groups");
   const WinogradScope never(Winograd::never);
   EXPECT_EQ(why(conv({8, 64, 8, 8}, 64)), "switched off (--no-winograd, set_winograd)");
   EXPECT_EQ(refusal("onednn:winograd", large_conv()), "switched off (--no-winograd, set_winograd)");

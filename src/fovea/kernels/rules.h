@@ -11,7 +11,7 @@ namespace fovea {
 /// Receives the rules of a family of kernels, in the order in which to try them.
 using RuleSink = std::function<void(std::type_index op, KernelRule rule)>;
 
-/// simd/: 3x3 convolutions by Winograd's algorithm where that is faster; before onednn/.
+/// simd/: convolutions by Winograd's algorithm where that is faster; before onednn/.
 void add_winograd_rules(const RuleSink& add);
 /// onednn/: convolution (all three passes), matrix products, average pooling.
 void add_onednn_rules(const RuleSink& add);

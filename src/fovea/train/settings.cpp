@@ -150,7 +150,7 @@ std::vector<Setting> last_settings() {
       {"drop-last", "leave out the last batch of an epoch if it has fewer samples",
        &Settings::drop_last},
       {"no-winograd",
-       "compute 3x3 convolutions directly, without Winograd's faster and less exact algorithm",
+       "compute all convolutions directly, without Winograd's faster and less exact algorithm",
        &Settings::no_winograd, 0, 0, true},
       {"deterministic", "the same result for any number of threads, at the cost of some speed",
        &Settings::deterministic},

@@ -98,26 +98,41 @@ struct WeightGradientTransform {
   }
 };
 
-/// A transform along both axes: loads load(i, j), and calls store(i, j, v).
-template <class F, class Load, class Store>
+/// A transform along one axis or two: loads load(i, j), and calls store(i, j, v).
+template <class F, int axes, class Load, class Store>
 HWY_INLINE void transform(const Load& load, const Store& store) {
-  V half[F::to][F::from];
-#pragma GCC unroll 6
-  for (int j = 0; j < F::from; ++j) {
+  if constexpr (axes == 1) {
     V in[F::from], out[F::to];
 #pragma GCC unroll 6
-    for (int i = 0; i < F::from; ++i) in[i] = load(i, j);
+    for (int j = 0; j < F::from; ++j) in[j] = load(0, j);
     F::apply(in, out);
 #pragma GCC unroll 6
-    for (int i = 0; i < F::to; ++i) half[i][j] = out[i];
-  }
+    for (int j = 0; j < F::to; ++j) store(0, j, out[j]);
+  } else {
+    V half[F::to][F::from];
 #pragma GCC unroll 6
-  for (int i = 0; i < F::to; ++i) {
-    V out[F::to];
-    F::apply(half[i], out);
+    for (int j = 0; j < F::from; ++j) {
+      V in[F::from], out[F::to];
 #pragma GCC unroll 6
-    for (int j = 0; j < F::to; ++j) store(i, j, out[j]);
+      for (int i = 0; i < F::from; ++i) in[i] = load(i, j);
+      F::apply(in, out);
+#pragma GCC unroll 6
+      for (int i = 0; i < F::to; ++i) half[i][j] = out[i];
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < F::to; ++i) {
+      V out[F::to];
+      F::apply(half[i], out);
+#pragma GCC unroll 6
+      for (int j = 0; j < F::to; ++j) store(i, j, out[j]);
+    }
   }
+}
+
+/// Calls f with the number of axes as a constant.
+template <class F>
+HWY_INLINE void with_axes(Form form, const F& f) {
+  form.axes == 2 ? f(std::integral_constant<int, 2>()) : f(std::integral_constant<int, 1>());
 }
 
 /// Calls f(c, access) for the channels of a range by vectors; `channels` is where memory ends.
@@ -126,11 +141,13 @@ HWY_INLINE void for_each_channel(Range range, int64_t channels, const F& f) {
   for_each_vector(range.begin, std::min(range.end, channels), f);
 }
 
-/// The transformed patches of some tiles, for some channels: one row per tile, one column per
-/// channel from range.begin on. Lanes beyond the image's channels are 0.
-template <class F, class T>
-HWY_INLINE void transform_patches(const Patches& p, const T* data, Range tiles, Range channels,
-                                  const Matrices& to) {
+/// The transformed patches of some tiles of one slice, for some channels: one row per tile, one
+/// column per channel from range.begin on. Lanes beyond the image's channels are 0.
+template <class F, int axes, class T>
+HWY_INLINE void transform_patches(const Patches& p, const T* data, const Piece& piece,
+                                  Range channels, const Matrices& to) {
+  constexpr int rows = axes == 2 ? F::from : 1;
+  const Range tiles = piece.tiles;
   const Image& image = p.image;
   for_each_channel(channels, image.channels, [&](int64_t c, auto at) FOVEA_INLINE {
     float* row = to.data + (c - channels.begin);
@@ -138,17 +155,17 @@ HWY_INLINE void transform_patches(const Patches& p, const T* data, Range tiles, 
     TileCursor cursor(p.tiles, tiles.begin);
     for (int64_t t = tiles.begin; t < tiles.end; ++t, cursor.next(), row += to.row) {
       const int64_t y = cursor.y - p.top, x = cursor.x - p.left;
-      const T* first = data + image.offset(cursor.image, c, y, x);
+      const T* first = data + image.offset(cursor.image, c, piece.slice, y, x);
       const int64_t down = image.row, right = image.column;
       const auto store = [&](int i, int j, V v)
                              FOVEA_INLINE { hn::Store(v, F32(), row + (i * 6 + j) * matrix); };
-      if (y >= 0 && x >= 0 && y + F::from <= image.height && x + F::from <= image.width) {
-        transform<F>([&](int i, int j)
-                         FOVEA_INLINE { return at.load(first + i * down + j * right); },
-                     store);
+      if (y >= 0 && x >= 0 && y + rows <= image.height && x + F::from <= image.width) {
+        transform<F, axes>([&](int i, int j)
+                               FOVEA_INLINE { return at.load(first + i * down + j * right); },
+                           store);
       } else {
-        HWY_ALIGN float values[F::from * F::from * lanes];  // loops: no copy of the unrolled code
-        for (int i = 0; i < F::from; ++i) {
+        HWY_ALIGN float values[rows * F::from * lanes];  // loops: no copy of the unrolled code
+        for (int i = 0; i < rows; ++i) {
           const bool inside = y + i >= 0 && y + i < image.height;
           for (int j = 0; j < F::from; ++j) {
             const bool given = inside && x + j >= 0 && x + j < image.width;
@@ -156,12 +173,22 @@ HWY_INLINE void transform_patches(const Patches& p, const T* data, Range tiles, 
                       values + (i * F::from + j) * lanes);
           }
         }
-        transform<F>(
+        transform<F, axes>(
             [&](int i, int j)
                 FOVEA_INLINE { return hn::Load(F32(), values + (i * F::from + j) * lanes); },
             store);
       }
     }
+  });
+}
+
+template <class F>
+void transform_patches(const Patches& p, const std::byte* data, const Piece& piece, Range channels,
+                       const Matrices& to) {
+  with_element(p.image.dtype, [&]<class T>(T) {
+    with_axes(p.form, [&]<int axes>(std::integral_constant<int, axes>) {
+      transform_patches<F, axes>(p, as<T>(data), piece, channels, to);
+    });
   });
 }
 

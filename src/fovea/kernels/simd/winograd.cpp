@@ -36,10 +36,9 @@ Pass pass_of(const Problem& problem) {
 /// Why the kernels cannot compute a problem, or empty.
 std::string refuse(const Pass& pass) {
   const std::vector<int64_t> ones(pass.geometry->stride.size(), 1);
-  if (pass.weight.rank() != 4 || pass.weight[2] != 3 || pass.weight[3] != 3 ||
-      pass.geometry->stride != ones || pass.geometry->dilation != ones ||
-      pass.geometry->groups != 1)
-    return "only 3x3 kernels, stride 1, no dilation, no groups";
+  if (form_of(pass.weight).axes == 0 || pass.geometry->stride != ones ||
+      pass.geometry->dilation != ones || pass.geometry->groups != 1)
+    return "only kernels of 3, 3x3, n x 3 or n x 3x3, stride 1, no dilation, no groups";
   if (!is_simd_float(pass.x.dtype)) return simd_floats();
   if (pass.x.layout == Layout::plain || pass.y.layout == Layout::plain)
     return "only channels-last and blocked16";
@@ -54,31 +53,65 @@ std::string refuse(const Pass& pass) {
 ///   the plane, and the products are in rows of 6 tiles;
 /// - transforms: per tile about 700 for a channel of the input and 500 for one of the output, most
 ///   of it memory, by vectors of 16. Each serves all channels of the other side, except that the
-///   gradient of the weights transforms again for each block of 64;
+///   gradient of the weights transforms again for each of its blocks;
 /// - weights: about 1000 for each pair, in each run, however few tiles there are; half of that to
 ///   read what is packed once.
+///
+/// With one axis, all of it is a sixth or, of the direct one, a third. Over a depth, products and
+/// weights are there for each tap, of which those in the padding cost nothing.
 ///
 /// The constants are fitted to measurements: 64 channels at 32x32, 3 to 64 channels there, 512 at
 /// 4x4.
 double relative_time(const Pass& pass, bool weight_gradient) {
-  const Tiles tiles{Image(pass.y)};
+  const Patches x = patches_of(*pass.geometry, pass.weight, pass.x, pass.y);
   const double in = static_cast<double>(pass.weight[1]), out = static_cast<double>(pass.weight[0]);
-  const double pairs = in * out, count = static_cast<double>(tiles.count);
-  const double positions = static_cast<double>(pass.y.numel()) / out;
-  const double repeats_in = weight_gradient ? std::ceil(out / 64) : 1;
-  const double repeats_out = weight_gradient ? std::ceil(in / 64) : 1;
+  const Image y(pass.y, x.form);
+  double slices = 0;  // pairs of one of x and one of y
+  for (int64_t z = 0; z < y.depth; ++z)
+    slices += static_cast<double>(std::max<int64_t>(0, x.taps_of(z).size()));
+  const double pairs = in * out, count = static_cast<double>(x.tiles.count);
+  const double positions = static_cast<double>(y.images * y.height * y.width);
+  const Sides block = gradient_block(x);
+  const double repeats_in = weight_gradient ? std::ceil(out / static_cast<double>(block.out)) : 1;
+  const double repeats_out = weight_gradient ? std::ceil(in / static_cast<double>(block.in)) : 1;
   const double speedup = pass.x.dtype == DType::bf16 ? bf16_speedup() : 1;
   const auto vectors = [](double channels) { return 16 * std::ceil(channels / 16); };
-  const double direct = 9 * positions * pairs / 0.8 / speedup;
-  const double ours = 36 * std::ceil(count / 6) * 6 * pairs / 0.8 +
-                      count * (700 * vectors(in) * repeats_in + 500 * vectors(out) * repeats_out) +
-                      (weights_fixed && pairs <= 1 << 16 ? 500 : 1000) * pairs;
-  return ours / direct;
+  const auto depth = [](const Image& image) { return static_cast<double>(image.depth); };
+  const double direct =
+      static_cast<double>(x.form.taps()) * positions * slices * pairs / 0.8 / speedup;
+  const double ours =
+      36 * std::ceil(count / 6) * 6 * slices * pairs / 0.8 +
+      count * (700 * vectors(in) * repeats_in * depth(x.image) +
+               500 * vectors(out) * repeats_out * depth(y)) +
+      (weights_fixed && pairs <= 1 << 16 ? 500 : 1000) * pairs * static_cast<double>(x.taps);
+  return ours * static_cast<double>(x.form.matrices()) / 36 / direct;
 }
 
 std::atomic<Winograd> choice{Winograd::where_faster};
 
 }  // namespace
+
+Form winograd::form_of(const Shape& weight) {
+  const int rank = weight.rank();
+  if (rank < 3 || weight[rank - 1] != 3) return {0};
+  const int axes = rank >= 4 && weight[rank - 2] == 3 ? 2 : 1;
+  return {rank - 2 - axes <= 1 ? axes : 0};
+}
+
+Patches winograd::patches_of(const ConvGeometry& g, const Shape& weight, const Type& x,
+                             const Type& y) {
+  const Form form = form_of(weight);
+  Patches p{.form = form, .image = Image(x, form), .tiles = Tiles(Image(y, form), form)};
+  const auto axes = std::ssize(g.padding_begin);
+  const auto padding = [&](int64_t axis) {
+    return axis < 0 ? 0 : g.padding_begin[static_cast<size_t>(axis)];
+  };
+  p.left = padding(axes - 1);
+  if (form.axes == 2) p.top = padding(axes - 2);
+  p.front = padding(axes - form.axes - 1);
+  if (axes > form.axes) p.taps = weight[2];
+  return p;
+}
 
 double winograd::price(const Problem& problem) {
   if (fovea::winograd() == Winograd::always) return 0;

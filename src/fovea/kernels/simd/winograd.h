@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "fovea/kernels/kernel.h"
+#include "fovea/ops/conv.h"
 
 /// Winograd's F(4x4, 3x3) (Lavin & Gray 2015), shared by the files winograd*: a 3x3 convolution of
 /// stride 1 computes tiles of 4x4 outputs from patches of 6x6 inputs, with 36 products per channel
@@ -12,53 +13,67 @@
 /// and M is transformed into outputs. The gradient of the weights multiplies V with the transformed
 /// tiles of dy instead.
 ///
+/// Volumes are slices of planes: with a kernel of n x 3x3, each slice of the output is the sum of n
+/// products, of V of as many slices of the input, which is computed once for all that read it.
+/// Sequences are planes of one row, with tiles of 4 outputs from 6 inputs, F(4, 3): 6 products
+/// instead of 12. A kernel of n x 3 takes the rows of an image as slices of those.
+///
 /// The points of the transforms are 0, +-5/8, +-3/2 and infinity: with them the error is less than
 /// half of that with the usual 0, +-1, +-2.
 namespace fovea::simd::winograd {
 
-inline constexpr int64_t tile = 4, matrices = 36;
+inline constexpr int64_t tile = 4;
 /// Output channels that are multiplied together; all U, M have rows of that many.
 inline constexpr int64_t group = 64;
-/// A pad between the 36 matrices, in floats: without it all would start in the same cache sets.
+/// A pad between the matrices, in floats: without it all would start in the same cache sets.
 inline constexpr int64_t pad = 16;
 
 inline int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-/// Where a channels-last or blocked16 value N, C, H, W has its elements: those of 16 channels are
-/// adjacent in both layouts.
+/// The spatial axes that are transformed, the last two or one, and what follows from their number.
+struct Form {
+  int axes = 2;
+
+  int64_t matrices() const { return axes == 2 ? 36 : 6; }
+  int64_t taps() const { return axes == 2 ? 9 : 3; }  ///< of a slice
+  int64_t tile_rows() const { return axes == 2 ? tile : 1; }
+};
+
+/// Where a channels-last or blocked16 value has its elements: those of 16 channels are adjacent in
+/// both layouts. The axis before the transformed ones is `depth`.
 struct Image {
   Image() = default;
-  explicit Image(const Type& type)
-      : dtype(type.dtype),
-        images(type.dim(0)),
-        channels(type.dim(1)),
-        height(type.dim(2)),
-        width(type.dim(3)) {
+  Image(const Type& type, Form form)
+      : dtype(type.dtype), images(type.dim(0)), channels(type.dim(1)), width(type.dim(-1)) {
+    if (form.axes == 2) height = type.dim(-2);
+    for (int axis = 2; axis < type.rank() - form.axes; ++axis) depth *= type.dim(axis);
     const bool blocked = type.layout == Layout::blocked16;
     column = blocked ? 16 : channels;
     row = column * width;
-    block = blocked ? row * height : 16;
-    image = channels * height * width;
+    slice = row * height;
+    block = blocked ? slice * depth : 16;
+    image = channels * depth * height * width;
   }
   /// The offset of a channel (a multiple of a vector's lanes) at a position.
-  int64_t offset(int64_t n, int64_t channel, int64_t y, int64_t x) const {
-    return n * image + channel / 16 * block + channel % 16 + y * row + x * column;
+  int64_t offset(int64_t n, int64_t channel, int64_t z, int64_t y, int64_t x) const {
+    return n * image + channel / 16 * block + channel % 16 + z * slice + y * row + x * column;
   }
 
   DType dtype = DType::f32;
-  int64_t images = 0, channels = 0, height = 0, width = 0;
-  int64_t image = 0, block = 0, row = 0, column = 0;  ///< steps, in elements
+  int64_t images = 0, channels = 0, depth = 1, height = 1, width = 0;
+  int64_t image = 0, block = 0, slice = 0, row = 0, column = 0;  ///< steps, in elements
 };
 
-/// The 4x4 tiles that cover the planes of a batch, numbered row by row, image after image.
+/// The tiles that cover the planes of a batch at one depth, numbered row by row, image after image.
 struct Tiles {
   Tiles() = default;
-  explicit Tiles(const Image& y)
-      : rows((y.height + tile - 1) / tile),
+  Tiles(const Image& y, Form form)
+      : height(form.tile_rows()),
+        rows((y.height + height - 1) / height),
         columns((y.width + tile - 1) / tile),
         count(y.images * rows * columns) {}
 
-  int64_t rows = 0, columns = 0, count = 0;
+  int64_t height = tile, rows = 0, columns = 0, count = 0;
 };
 
 /// One tile: its image and its first position.
@@ -66,14 +81,15 @@ class TileCursor {
  public:
   TileCursor(const Tiles& tiles, int64_t index)
       : image(index / (tiles.rows * tiles.columns)),
-        y(index / tiles.columns % tiles.rows * tile),
+        y(index / tiles.columns % tiles.rows * tiles.height),
         x(index % tiles.columns * tile),
-        height_(tiles.rows * tile),
+        step_(tiles.height),
+        height_(tiles.rows * tiles.height),
         width_(tiles.columns * tile) {}
   void next() {
     if ((x += tile) < width_) return;
     x = 0;
-    if ((y += tile) < height_) return;
+    if ((y += step_) < height_) return;
     y = 0;
     ++image;
   }
@@ -81,7 +97,7 @@ class TileCursor {
   int64_t image, y, x;
 
  private:
-  int64_t height_, width_;
+  int64_t step_, height_, width_;
 };
 
 struct Range {
@@ -89,18 +105,43 @@ struct Range {
   int64_t size() const { return end - begin; }
 };
 
-/// 36 matrices; the next row of one is `row` floats on, the next matrix `matrix` floats.
+/// Some tiles at one depth.
+struct Piece {
+  int64_t slice = 0;
+  Range tiles;
+};
+
+/// 36 or 6 matrices; the next row of one is `row` floats on, the next matrix `matrix` floats.
 struct Matrices {
   float* data;
   int64_t matrix, row;
 };
 
+/// Those of the same tiles at several depths, the last `kept` ones that were computed.
+struct Slices {
+  Matrices first;
+  int64_t step, kept;
+
+  Matrices at(int64_t slice) const {
+    return {first.data + slice % kept * step, first.matrix, first.row};
+  }
+};
+
 /// The values whose patches are transformed: those that belong to tile (y, x) begin at
 /// (y - top, x - left), and are 0 outside the plane.
 struct Patches {
+  Form form;
   Image image;
   Tiles tiles;
-  int64_t top = 0, left = 0;
+  int64_t front = 0, top = 0, left = 0;
+  int64_t taps = 1;  ///< of the kernel's depth: slice z of y reads the slices z + tap - front
+
+  /// Those that read a slice of the image.
+  Range taps_of(int64_t slice) const {
+    return {std::max<int64_t>(0, front - slice), std::min(taps, image.depth + front - slice)};
+  }
+  /// Where the slices end that are read for this slice of y.
+  int64_t end_of(int64_t slice) const { return std::min(image.depth, slice + taps - front); }
 };
 
 /// The weights of a convolution, plain: element (output, input channel, tap) is at output *
@@ -110,6 +151,24 @@ struct Weights {
   int64_t out = 0, in = 0, out_step = 0, in_step = 0;
   bool flip = false;
 };
+
+/// The form in which a kernel of this shape, [O, C, spatial], can be computed: 2 axes for 3x3 and
+/// n x 3x3, 1 for 3 and n x 3; 0: none.
+Form form_of(const Shape& weight);
+/// n cut into equal pieces of at most `maximum`, in multiples of `multiple`.
+inline int64_t equal_pieces(int64_t n, int64_t maximum, int64_t multiple) {
+  const int64_t pieces = (n + maximum - 1) / maximum;
+  return round_up((n + pieces - 1) / pieces, multiple);
+}
+/// Input and output channels.
+struct Sides {
+  int64_t in, out;
+};
+/// Those of a block of the gradient of U, all taps of the depth, which stays in the L2 cache.
+Sides gradient_block(const Patches& x);
+
+/// The patches of x for tiles of y.
+Patches patches_of(const ConvGeometry& g, const Shape& weight, const Type& x, const Type& y);
 
 /// The kernels of a problem that they can compute: see winograd.cpp.
 /// What a rule says of them; where they are slower than a direct convolution, they are refused.

@@ -60,11 +60,9 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::winograd::HWY_NAMESPACE;  // NOLINT
 
-void transform_inputs(const Patches& x, const std::byte* data, Range tiles, Range channels,
+void transform_inputs(const Patches& x, const std::byte* data, const Piece& piece, Range channels,
                       const Matrices& v) {
-  with_element(x.image.dtype, [&]<class T>(T) {
-    transform_patches<InputTransform>(x, as<T>(data), tiles, channels, v);
-  });
+  transform_patches<InputTransform>(x, data, piece, channels, v);
 }
 
 /// One weight of each of `count` output channels, `step` elements apart; 0 in other lanes.
@@ -82,40 +80,52 @@ HWY_INLINE V load_weights(const T* w, int64_t step, int64_t count) {
   return hn::Load(F32(), values);
 }
 
-/// U of one group: one row per input channel. Columns beyond the last output channel are 0.
-void transform_weights(const Convolution& c, const std::byte* data, int64_t g, const Matrices& u) {
+/// U of one group: one row per tap of the depth and input channel. Columns beyond the last output
+/// channel are 0.
+template <int axes, class T>
+HWY_INLINE void transform_taps(const Convolution& c, const T* data, int64_t g, const Matrices& u) {
   const Weights& w = c.weights;
   const Range outputs = c.channels(g);
-  with_element(w.dtype, [&]<class T>(T) {
-    for (int64_t i = 0; i < w.in; ++i) {
-      for (int64_t o = outputs.begin; o < outputs.end; o += lanes) {
-        const T* first = as<T>(data) + o * w.out_step + i * w.in_step;
-        float* row = u.data + i * u.row + (o - outputs.begin);
-        const int64_t count = std::min<int64_t>(lanes, outputs.end - o);
-        transform<WeightTransform>(
-            [&](int y, int x) FOVEA_INLINE {
-              const int tap = 3 * y + x;
-              return load_weights(first + (w.flip ? 8 - tap : tap), w.out_step, count);
-            },
-            [&](int y, int x, V value)
-                FOVEA_INLINE { hn::Store(value, F32(), row + (y * 6 + x) * u.matrix); });
-      }
+  constexpr int64_t taps = axes == 2 ? 9 : 3;
+  for (int64_t r = 0; r < c.x.taps * w.in; ++r) {
+    const int64_t depth = r / w.in, i = r % w.in;
+    for (int64_t o = outputs.begin; o < outputs.end; o += lanes) {
+      const T* first = data + o * w.out_step + i * w.in_step;
+      float* row = u.data + r * u.row + (o - outputs.begin);
+      const int64_t count = std::min<int64_t>(lanes, outputs.end - o);
+      transform<WeightTransform, axes>(
+          [&](int y, int x) FOVEA_INLINE {
+            const int64_t tap = depth * taps + 3 * y + x;
+            return load_weights(first + (w.flip ? c.x.taps * taps - 1 - tap : tap), w.out_step,
+                                count);
+          },
+          [&](int y, int x, V value)
+              FOVEA_INLINE { hn::Store(value, F32(), row + (y * 6 + x) * u.matrix); });
     }
+  }
+}
+void transform_weights(const Convolution& c, const std::byte* data, int64_t g, const Matrices& u) {
+  with_element(c.weights.dtype, [&]<class T>(T) {
+    with_axes(c.x.form, [&]<int axes>(std::integral_constant<int, axes>) {
+      transform_taps<axes>(c, as<T>(data), g, u);
+    });
   });
 }
 
 /// Outputs of one group from M, whose rows are the tiles.
-template <class T>
-HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g, Range tiles,
-                              const Matrices& m) {
+template <int axes, class T>
+HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g,
+                              const Piece& piece, const Matrices& m) {
+  constexpr int height = axes == 2 ? tile : 1;
   const Image& image = c.y;
+  const Range tiles = piece.tiles;
   const Range channels = c.channels(g);
   for_each_vector(channels.begin, channels.end, [&](int64_t k, auto at) FOVEA_INLINE {
     const V bias = e.bias != nullptr ? at.load(e.bias + k) : all(0);
     const float* row = m.data + (k - channels.begin);
     TileCursor cursor(c.x.tiles, tiles.begin);
     for (int64_t t = tiles.begin; t < tiles.end; ++t, cursor.next(), row += m.row) {
-      const int64_t offset = image.offset(cursor.image, k, cursor.y, cursor.x);
+      const int64_t offset = image.offset(cursor.image, k, piece.slice, cursor.y, cursor.x);
       T* y = as<T>(e.y) + offset;
       const auto load = [&](int i, int j)
                             FOVEA_INLINE { return hn::Load(F32(), row + (i * 6 + j) * m.matrix); };
@@ -131,14 +141,14 @@ HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g
         at.store(result, y + to);
       };
       const int64_t rows = image.height - cursor.y, columns = image.width - cursor.x;
-      if (rows >= tile && columns >= tile) {
-        transform<OutputTransform>(load, store);
+      if (rows >= height && columns >= tile) {
+        transform<OutputTransform, axes>(load, store);
       } else {
-        HWY_ALIGN float values[tile * tile * lanes];  // loops instead of a copy of the code
-        transform<OutputTransform>(load, [&](int i, int j, V value) FOVEA_INLINE {
+        HWY_ALIGN float values[height * tile * lanes];  // loops instead of a copy of the code
+        transform<OutputTransform, axes>(load, [&](int i, int j, V value) FOVEA_INLINE {
           hn::Store(value, F32(), values + (i * tile + j) * lanes);
         });
-        for (int i = 0; i < std::min<int64_t>(rows, tile); ++i) {
+        for (int i = 0; i < std::min<int64_t>(rows, height); ++i) {
           for (int j = 0; j < std::min<int64_t>(columns, tile); ++j)
             store(i, j, hn::Load(F32(), values + (i * tile + j) * lanes));
         }
@@ -148,14 +158,25 @@ HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g
 }
 
 /// The outputs of one group for some tiles. The first row of V is the first tile's.
-void compute_group(const Convolution& c, const Epilogue& e, int64_t g, Range tiles,
-                   const Matrices& v, const Matrices& u, const Matrices& m) {
-  const int64_t columns = round_up(c.channels(g).size(), lanes);
-  for (int64_t i = 0; i < matrices; ++i) {
-    multiply({v.data + i * v.matrix, v.row, 1}, u.data + i * u.matrix, u.row, tiles.size(), columns,
-             c.weights.in, m.data + i * m.matrix, m.row, false);
+void compute_group(const Convolution& c, const Epilogue& e, int64_t g, const Piece& piece,
+                   const Slices& v, const Matrices& u, const Matrices& m) {
+  const int64_t columns = round_up(c.channels(g).size(), lanes), rows = piece.tiles.size();
+  const Range taps = c.x.taps_of(piece.slice);
+  for (int64_t i = 0; i < c.x.form.matrices(); ++i) {
+    float* sums = m.data + i * m.matrix;
+    if (taps.size() <= 0) std::fill_n(sums, rows * m.row, 0.f);
+    for (int64_t tap = taps.begin; tap < taps.end; ++tap) {
+      const Matrices from = v.at(piece.slice + tap - c.x.front);
+      multiply({from.data + i * from.matrix, from.row, 1},
+               u.data + i * u.matrix + tap * c.weights.in * u.row, u.row, rows, columns,
+               c.weights.in, sums, m.row, tap > taps.begin);
+    }
   }
-  with_element(c.y.dtype, [&]<class T>(T) { store_outputs<T>(c, e, g, tiles, m); });
+  with_element(c.y.dtype, [&]<class T>(T) {
+    with_axes(c.x.form, [&]<int axes>(std::integral_constant<int, axes>) {
+      store_outputs<axes, T>(c, e, g, piece, m);
+    });
+  });
   if (e.stream) hwy::FlushStream();
 }
 
@@ -180,48 +201,51 @@ constexpr int64_t megabyte = int64_t{1} << 20;
 /// U of fixed weights that is worth its memory.
 constexpr int64_t largest_packed = 16 * megabyte;
 
-/// n cut into equal pieces of at most `maximum`, in multiples of the 6 rows of the product.
-int64_t equal_pieces(int64_t n, int64_t maximum) {
-  const int64_t pieces = (n + maximum - 1) / maximum;
-  return round_up((n + pieces - 1) / pieces, 6);
-}
+/// Rows of a product that are computed together.
+constexpr int64_t product_rows = 6;
 
 class ConvolutionKernel final : public Kernel {
  public:
   ConvolutionKernel(const Convolution& c, Problem problem, int weight_input)
-      : c_(c), weight_input_(weight_input), team_(problem.threads) {
+      : c_(c), weight_input_(weight_input), team_(problem.threads), matrices_(c.x.form.matrices()) {
     if (const auto* op = problem.op.as<Conv>()) {
       op_ = *op;
       first_ = residual_then_relu(op_.epilogue);
     }
     const int64_t in = c.x.image.channels, count = c.x.tiles.count;
     row_ = round_up(in, 16);
-    u_matrix_ = in * group + pad;
-    const int64_t u_bytes = c.groups() * matrices * u_matrix_ * 4;
+    u_matrix_ = c.x.taps * in * group + pad;
+    const int64_t u_bytes = c.groups() * matrices_ * u_matrix_ * 4;
     shared_ = u_bytes > 3 * megabyte;
     packed_ = !shared_ || (weights_fixed && u_bytes <= largest_packed);
-    const int64_t tile_bytes = matrices * 4 * row_;  // of V
-    block_ = shared_ ? equal_pieces(count, std::max<int64_t>(6, 10 * megabyte / tile_bytes)) : 0;
+    kept_ = shared_ ? c.x.image.depth : std::min(c.x.image.depth, c.x.taps);
+    const int64_t tile_bytes = kept_ * matrices_ * 4 * row_;  // of V
+    const auto pieces = [](int64_t n, int64_t maximum) {
+      return equal_pieces(n, maximum, product_rows);
+    };
+    block_ = shared_ ? pieces(count, std::max<int64_t>(12, 10 * megabyte / tile_bytes)) : 0;
     const int64_t maximum =
         shared_
             ? 96
-            : std::clamp<int64_t>(3 * megabyte / 4 / (tile_bytes + matrices * 4 * group), 12, 96);
-    together_ = equal_pieces(shared_ ? block_ : (count + team_ - 1) / team_, maximum);
-    const int64_t v_tiles = shared_ ? block_ : together_;
-    v_matrix_ = v_tiles * row_ + pad;
+            : std::clamp<int64_t>(3 * megabyte / 4 / (tile_bytes + matrices_ * 4 * group), 12, 96);
+    together_ = pieces(shared_ ? block_ : (count + team_ - 1) / team_, maximum);
+    const int64_t chunks = (count + together_ - 1) / together_;
+    bands_ = team_ == 1 ? 1 : std::clamp<int64_t>(2 * team_ / chunks, 1, c.y.depth);
+    v_slice_ = (shared_ ? block_ : together_) * row_;
+    v_matrix_ = kept_ * v_slice_ + pad;
     m_matrix_ = together_ * group + pad;
     own_u_ = packed_ ? 0 : u_matrix_;
   }
 
   std::string detail() const override { return shared_ ? "groups of channels" : "blocks of tiles"; }
   size_t scratch_bytes() const override {
-    return static_cast<size_t>(matrices * 4 * (shared_floats() + team_ * own_floats()));
+    return static_cast<size_t>(matrices_ * 4 * (shared_floats() + team_ * own_floats()));
   }
   std::vector<int> packed_inputs() const override {
     return packed_ ? std::vector<int>{weight_input_} : std::vector<int>{};
   }
   size_t packed_bytes() const override {
-    return !packed_ ? 0 : static_cast<size_t>(c_.groups() * matrices * u_matrix_ * 4);
+    return !packed_ ? 0 : static_cast<size_t>(c_.groups() * matrices_ * u_matrix_ * 4);
   }
   std::string packed_form() const override {
     return "winograd " + std::to_string(c_.groups()) + " " + std::to_string(u_matrix_) +
@@ -249,7 +273,7 @@ class ConvolutionKernel final : public Kernel {
 
   Matrices packed_group(const std::byte* packed, int64_t g) const {
     auto* floats = reinterpret_cast<float*>(const_cast<std::byte*>(packed));
-    return {floats + g * matrices * u_matrix_, u_matrix_, group};
+    return {floats + g * matrices_ * u_matrix_, u_matrix_, group};
   }
 
   Epilogue epilogue(const Args& args) const {
@@ -265,13 +289,22 @@ class ConvolutionKernel final : public Kernel {
   void run_blocks(const std::byte* x, const std::byte* packed, const Epilogue& e,
                   float* scratch) const {
     const int64_t count = c_.x.tiles.count;
-    parallel_chunks((count + together_ - 1) / together_, [&](int64_t i, int slot) {
-      float* own = scratch + slot * matrices * own_floats();
-      const Matrices v{own, v_matrix_, row_}, m{own + matrices * v_matrix_, m_matrix_, group};
-      const Range tiles{i * together_, std::min(count, (i + 1) * together_)};
-      HWY_DYNAMIC_DISPATCH(transform_inputs)(c_.x, x, tiles, {0, c_.x.image.channels}, v);
-      for (int64_t g = 0; g < c_.groups(); ++g)
-        HWY_DYNAMIC_DISPATCH(compute_group)(c_, e, g, tiles, v, packed_group(packed, g), m);
+    parallel_chunks((count + together_ - 1) / together_ * bands_, [&](int64_t i, int slot) {
+      float* own = scratch + slot * matrices_ * own_floats();
+      const Slices v{{own, v_matrix_, row_}, v_slice_, kept_};
+      const Matrices m{own + matrices_ * v_matrix_, m_matrix_, group};
+      const int64_t first = i / bands_ * together_, band = i % bands_;
+      const Range tiles{first, std::min(count, first + together_)};
+      const Range slices{c_.y.depth * band / bands_, c_.y.depth * (band + 1) / bands_};
+      int64_t next = std::max<int64_t>(0, slices.begin - c_.x.front);  // of x
+      for (int64_t slice = slices.begin; slice < slices.end; ++slice) {
+        for (; next < c_.x.end_of(slice); ++next) {
+          HWY_DYNAMIC_DISPATCH(transform_inputs)
+          (c_.x, x, {next, tiles}, {0, c_.x.image.channels}, v.at(next));
+        }
+        for (int64_t g = 0; g < c_.groups(); ++g) HWY_DYNAMIC_DISPATCH(compute_group)
+        (c_, e, g, {slice, tiles}, v, packed_group(packed, g), m);
+      }
     });
   }
 
@@ -281,22 +314,24 @@ class ConvolutionKernel final : public Kernel {
   }
   void run_groups(const std::byte* x, const std::byte* w, const Epilogue& e, float* scratch,
                   Range block) const {
-    const int64_t pieces = (block.size() + together_ - 1) / together_;
-    const auto piece = [&](int64_t i) -> Range {
-      const int64_t first = block.begin + i * together_;
-      return {first, std::min(block.end, first + together_)};
+    const int64_t of_slice = (block.size() + together_ - 1) / together_;
+    const auto piece = [&](int64_t i) -> Piece {
+      const int64_t first = block.begin + i % of_slice * together_;
+      return {i / of_slice, {first, std::min(block.end, first + together_)}};
     };
-    const auto rows = [&](Range tiles) -> Matrices {  // of V
-      return {scratch + (tiles.begin - block.begin) * row_, v_matrix_, row_};
+    const auto rows = [&](const Piece& p, int64_t channel) -> Slices {  // of V
+      return {{scratch + (p.tiles.begin - block.begin) * row_ + channel, v_matrix_, row_},
+              v_slice_,
+              kept_};
     };
     const int64_t parts = (c_.x.image.channels + group - 1) / group;
-    parallel_chunks(pieces * parts, [&](int64_t i, int) {
-      const Range tiles = piece(i / parts);
+    parallel_chunks(of_slice * c_.x.image.depth * parts, [&](int64_t i, int) {
+      const Piece p = piece(i / parts);
       const Range channels{i % parts * group, (i % parts + 1) * group};
-      Matrices v = rows(tiles);
-      v.data += channels.begin;
-      HWY_DYNAMIC_DISPATCH(transform_inputs)(c_.x, x, tiles, channels, v);
+      HWY_DYNAMIC_DISPATCH(transform_inputs)
+      (c_.x, x, p, channels, rows(p, channels.begin).at(p.slice));
     });
+    const int64_t pieces = of_slice * c_.y.depth;
     // Several chunks for each thread, which keeps U until it takes one of another group.
     constexpr int64_t chunks_per_thread = 8;
     const int64_t wanted = team_ == 1 ? 1 : chunks_per_thread * team_;
@@ -304,14 +339,14 @@ class ConvolutionKernel final : public Kernel {
     std::vector<int64_t> transformed(static_cast<size_t>(team_), -1);  // the group of each slot's U
     parallel_chunks(c_.groups() * shares, [&](int64_t i, int slot) {
       const int64_t g = i / shares, share = i % shares;
-      float* own = scratch + matrices * (v_matrix_ + slot * own_floats());
+      float* own = scratch + matrices_ * (v_matrix_ + slot * own_floats());
       const Matrices u = packed_ ? packed_group(w, g) : Matrices{own, u_matrix_, group};
-      const Matrices m{own + matrices * own_u_, m_matrix_, group};
+      const Matrices m{own + matrices_ * own_u_, m_matrix_, group};
       int64_t& current = transformed[static_cast<size_t>(slot)];
       if (!packed_ && current != g) HWY_DYNAMIC_DISPATCH(transform_weights)(c_, w, g, u);
       current = g;
       for (int64_t p = pieces * share / shares; p < pieces * (share + 1) / shares; ++p)
-        HWY_DYNAMIC_DISPATCH(compute_group)(c_, e, g, piece(p), rows(piece(p)), u, m);
+        HWY_DYNAMIC_DISPATCH(compute_group)(c_, e, g, piece(p), rows(piece(p), 0), u, m);
     });
   }
 
@@ -319,12 +354,14 @@ class ConvolutionKernel final : public Kernel {
   Conv op_;  ///< for the gradient: one without epilogue
   ResidualThenRelu first_;
   int weight_input_;
-  int64_t team_;
+  int64_t team_, matrices_;
   bool shared_;       ///< V, by all threads
   bool packed_;       ///< U, before the run
   int64_t block_;     ///< tiles that share V
   int64_t together_;  ///< tiles that share M
-  int64_t row_, u_matrix_, v_matrix_, m_matrix_;
+  int64_t kept_;      ///< slices of V
+  int64_t bands_;     ///< into which blocks that do not share V are cut along the depth
+  int64_t row_, u_matrix_, v_slice_, v_matrix_, m_matrix_;
   int64_t own_u_;  ///< as u_matrix_, of a thread's own
 };
 
@@ -336,16 +373,16 @@ std::unique_ptr<Kernel> make_convolution(const Problem& problem) {
   const ConvGeometry& g =
       forward != nullptr ? forward->geometry : problem.op.get<ConvBackwardData>().geometry;
   const Type& w = problem.in[static_cast<size_t>(weight)];
+  const Type &x = problem.in[static_cast<size_t>(1 - weight)], &y = problem.out[0];
   const int64_t out = w.dim(0), in = w.dim(1);
-  Convolution c;
-  c.y = Image(problem.out[0]);
-  c.x.image = Image(problem.in[static_cast<size_t>(1 - weight)]);
-  c.x.tiles = Tiles(c.y);
-  c.x.top = g.padding_begin[0], c.x.left = g.padding_begin[1];
-  c.weights = {w.dtype, out, in, 9 * in, 9, false};
+  Convolution c{.x = patches_of(g, w.shape, x, y), .y = Image(y, form_of(w.shape)), .weights = {}};
+  const int64_t taps = c.x.taps * c.x.form.taps();
+  c.weights = {w.dtype, out, in, taps * in, taps, false};
   if (forward == nullptr) {
-    c.x.top = 2 - c.x.top, c.x.left = 2 - c.x.left;
-    c.weights = {w.dtype, in, out, 9, 9 * in, true};
+    c.x.front = c.x.taps - 1 - c.x.front;
+    c.x.top = c.x.form.tile_rows() == 1 ? 0 : 2 - c.x.top;
+    c.x.left = 2 - c.x.left;
+    c.weights = {w.dtype, in, out, taps, taps * in, true};
   }
   std::unique_ptr<Kernel> kernel = std::make_unique<ConvolutionKernel>(c, problem, weight);
   if (forward == nullptr) return kernel;

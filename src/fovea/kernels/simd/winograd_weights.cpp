@@ -1,10 +1,12 @@
 // Winograd's F(4x4, 3x3) for the gradient of a convolution's weights: dU, the sum over tiles of the
 // products of x's transformed patches (V) and dy's transformed tiles (Z), transformed back to 3x3.
 //
-// dU is cut into blocks that stay in a thread's L2 while it visits the tiles. V and Z of a few
-// tiles are computed again for each block: that costs a sixth of the products, and no memory.
-// Where there are few blocks the tiles are divided, too, and the parts added in order. They depend
-// on the problem alone unless there are more than eight threads: so do the results.
+// dU is cut into blocks, of all taps of the depth, that stay in a thread's L2 while it visits the
+// tiles. V and Z of a few tiles are computed again for each block: that costs a sixth of the
+// products, and no memory. V of a slice is kept for the slices of dy that are multiplied by it.
+// Where there are few blocks the tiles and the slices are divided, too, and the parts added in
+// order. They depend on the problem alone unless there are more than eight threads: so do the
+// results.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/deterministic.h"
 #include "fovea/kernels/simd/winograd.h"
@@ -37,28 +39,39 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::winograd::HWY_NAMESPACE;  // NOLINT
 
-/// du = or += the products of some tiles; v and z are scratch memory.
-void add_tiles(const Patches& x, const Patches& dy, const std::byte* x_data,
-               const std::byte* dy_data, const Block& block, Range tiles, const Matrices& v,
-               const Matrices& z, const Matrices& du, bool add) {
-  with_element(x.image.dtype, [&]<class T>(T) {
-    transform_patches<InputTransform>(x, as<T>(x_data), tiles, block.inputs, v);
-    transform_patches<GradientTransform>(dy, as<T>(dy_data), tiles, block.outputs, z);
-  });
-  const int64_t columns = round_up(block.inputs.size(), lanes);
-  for (int64_t i = 0; i < matrices; ++i) {
-    multiply({z.data + i * z.matrix, 1, z.row}, v.data + i * v.matrix, v.row, block.outputs.size(),
-             columns, tiles.size(), du.data + i * du.matrix, du.row, add);
+void transform_inputs(const Patches& x, const std::byte* data, const Piece& piece, Range channels,
+                      const Matrices& v) {
+  transform_patches<InputTransform>(x, data, piece, channels, v);
+}
+
+/// du = or += the products of some tiles of dy and of those of x that each tap reads; z is scratch
+/// memory.
+void add_tiles(const Patches& x, const Patches& dy, const std::byte* data, const Block& block,
+               const Piece& piece, const Slices& v, const Matrices& z, const Matrices& du,
+               bool add) {
+  transform_patches<GradientTransform>(dy, data, piece, block.outputs, z);
+  const int64_t columns = round_up(block.inputs.size(), lanes), matrices = x.form.matrices();
+  const Range taps = x.taps_of(piece.slice);
+  for (int64_t tap = taps.begin; tap < taps.end; ++tap) {
+    const Matrices from = v.at(piece.slice + tap - x.front);
+    for (int64_t i = 0; i < matrices; ++i) {
+      multiply({z.data + i * z.matrix, 1, z.row}, from.data + i * from.matrix, from.row,
+               block.outputs.size(), columns, piece.tiles.size(),
+               du.data + (tap * matrices + i) * du.matrix, du.row, add);
+    }
   }
 }
 
-/// Row `o` of dw from the sum of `parts` blocks dU, `step` floats apart.
-void finish_row(const Matrices& du, int64_t parts, int64_t step, int64_t o, int64_t channels,
-                float* dw) {
-  HWY_ALIGN float taps[9][lanes];
+/// The taps of one row of dw, `dw_step` floats from channel to channel, from the sum of `parts`
+/// rows of dU, `step` floats apart.
+template <int axes>
+HWY_INLINE void finish_taps(const Matrices& du, int64_t parts, int64_t step, int64_t channels,
+                            float* dw, int64_t dw_step) {
+  constexpr int64_t count_taps = axes == 2 ? 9 : 3;
+  HWY_ALIGN float taps[count_taps][lanes];
   for (int64_t c = 0; c < channels; c += lanes) {
-    const float* first = du.data + o * du.row + c;
-    transform<WeightGradientTransform>(
+    const float* first = du.data + c;
+    transform<WeightGradientTransform, axes>(
         [&](int i, int j) FOVEA_INLINE {
           const float* from = first + (i * 6 + j) * du.matrix;
           V sum = hn::Load(F32(), from);
@@ -68,21 +81,30 @@ void finish_row(const Matrices& du, int64_t parts, int64_t step, int64_t o, int6
         [&](int i, int j, V v) FOVEA_INLINE { hn::Store(v, F32(), taps[3 * i + j]); });
     const int64_t count = std::min(lanes, channels - c);
     for (int64_t k = 0; k < count; ++k) {
-      for (int64_t tap = 0; tap < 9; ++tap) dw[(c + k) * 9 + tap] = taps[tap][k];
+      for (int64_t tap = 0; tap < count_taps; ++tap) dw[(c + k) * dw_step + tap] = taps[tap][k];
     }
   }
 }
+void finish_row(Form form, const Matrices& du, int64_t parts, int64_t step, int64_t channels,
+                float* dw, int64_t dw_step) {
+  with_axes(form, [&]<int axes>(std::integral_constant<int, axes>) {
+    finish_taps<axes>(du, parts, step, channels, dw, dw_step);
+  });
+}
 
 /// sums[o] += dy's values of some tiles, for some channels.
-void add_bias(const Patches& dy, const std::byte* data, Range tiles, Range channels, double* sums) {
+void add_bias(const Patches& dy, const std::byte* data, const Piece& piece, Range channels,
+              double* sums) {
   const Image& image = dy.image;
+  const Range tiles = piece.tiles;
   with_element(image.dtype, [&]<class T>(T) {
     for_each_vector(channels.begin, channels.end, [&](int64_t c, auto at) FOVEA_INLINE {
       V sum = all(0);
       TileCursor cursor(dy.tiles, tiles.begin);
       for (int64_t t = tiles.begin; t < tiles.end; ++t, cursor.next()) {
-        const T* first = as<T>(data) + image.offset(cursor.image, c, cursor.y, cursor.x);
-        const int64_t rows = std::min(tile, image.height - cursor.y);
+        const T* first =
+            as<T>(data) + image.offset(cursor.image, c, piece.slice, cursor.y, cursor.x);
+        const int64_t rows = std::min(dy.tiles.height, image.height - cursor.y);
         const int64_t columns = std::min(tile, image.width - cursor.x);
         for (int64_t i = 0; i < rows; ++i) {
           for (int64_t j = 0; j < columns; ++j)
@@ -105,31 +127,48 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace fovea::simd::winograd {
+
+Sides gradient_block(const Patches& x) {
+  if (x.form.axes == 1) return x.taps == 1 ? Sides{128, 128} : Sides{64, 128};
+  return x.taps == 1 ? Sides{64, 64} : Sides{32, 64};
+}
+
 namespace {
 
+HWY_EXPORT(transform_inputs);
 HWY_EXPORT(add_tiles);
 HWY_EXPORT(finish_row);
 HWY_EXPORT(add_bias);
 
-/// Tiles whose V and Z are in L2 together with a block of dU, and input channels of such a block.
-constexpr int64_t together = 32, widest = 64;
+/// The most tiles of a slice whose V and Z are in L2 together with a block of dU.
+constexpr int64_t together = 32;
 
 class WeightGradientKernel final : public Kernel {
  public:
   WeightGradientKernel(const Patches& x, const Patches& dy, bool bias, int team)
-      : x_(x), dy_(dy), bias_(bias), team_(team) {
-    in_blocks_ = (x.image.channels + widest - 1) / widest;
-    out_blocks_ = (dy.image.channels + group - 1) / group;
-    row_ = std::min(widest, round_up(x.image.channels, 16));
-    du_matrix_ = group * row_ + pad;
-    v_matrix_ = together * row_ + pad;
-    z_matrix_ = together * group + pad;
+      : x_(x),
+        dy_(dy),
+        bias_(bias),
+        team_(team),
+        matrices_(x.form.matrices()),
+        kept_(std::min(x.taps, x.image.depth)),
+        widest_(gradient_block(x)) {
+    in_blocks_ = (x.image.channels + widest_.in - 1) / widest_.in;
+    out_blocks_ = (dy.image.channels + widest_.out - 1) / widest_.out;
+    row_ = std::min(widest_.in, round_up(x.image.channels, 16));
+    z_row_ = std::min(widest_.out, round_up(dy.image.channels, 16));
+    du_matrix_ = z_row_ * row_ + pad;
+    v_matrix_ = kept_ * together * row_ + pad;
+    z_matrix_ = together * z_row_ + pad;
     const int64_t wanted = deterministic() ? 16 : std::max(16, 2 * team);
-    parts_ = std::clamp<int64_t>(x.tiles.count / 192, 1, (wanted + blocks() - 1) / blocks());
+    const int64_t most = (wanted + blocks() - 1) / blocks(), depth = dy.image.depth;
+    const int64_t count = x.tiles.count, useful = count * depth / 192;
+    tile_parts_ = std::clamp<int64_t>(std::min(useful, count / together), 1, most);
+    slice_parts_ = std::clamp<int64_t>(std::min(useful, most) / tile_parts_, 1, depth);
   }
 
   std::string detail() const override {
-    return parts_ == 1 ? "blocks of channels" : "blocks of channels and tiles";
+    return parts() == 1 ? "blocks of channels" : "blocks of channels and tiles";
   }
   size_t scratch_bytes() const override {
     return static_cast<size_t>(4 * (items() * item_floats() + team_ * own_floats()));
@@ -137,89 +176,112 @@ class WeightGradientKernel final : public Kernel {
 
   void run(const Args& args) const override {
     auto* scratch = reinterpret_cast<float*>(args.scratch);
-    parallel_chunks(blocks() * parts_, [&](int64_t i, int slot) {
-      const int64_t kept = parts_ == 1 ? slot : i;
+    parallel_chunks(blocks() * parts(), [&](int64_t i, int slot) {
+      const int64_t kept = parts() == 1 ? slot : i;
       const Matrices du{scratch + kept * item_floats(), du_matrix_, row_};
-      add_part(args, i / parts_, i % parts_, du, own_memory(scratch, slot));
-      if (parts_ == 1) finish(args, i, du, {0, block(i).outputs.size()});
+      add_part(args, i / parts(), i % parts(), du, own_memory(scratch, slot));
+      if (parts() == 1) finish(args, i, du, {0, block(i).outputs.size()});
     });
-    if (parts_ == 1) return;
+    if (parts() == 1) return;
     constexpr int64_t rows = 8;
-    parallel_chunks(blocks() * group / rows, [&](int64_t i, int) {
-      const int64_t b = i * rows / group, first = i * rows % group;
-      const Matrices du{scratch + b * parts_ * item_floats(), du_matrix_, row_};
+    const int64_t bands = (z_row_ + rows - 1) / rows;
+    parallel_chunks(blocks() * bands, [&](int64_t i, int) {
+      const int64_t b = i / bands, first = i % bands * rows;
+      const Matrices du{scratch + b * parts() * item_floats(), du_matrix_, row_};
       finish(args, b, du, {first, std::min(first + rows, block(b).outputs.size())});
     });
   }
 
  private:
   int64_t blocks() const { return in_blocks_ * out_blocks_; }
+  int64_t parts() const { return tile_parts_ * slice_parts_; }
   /// dU is kept for each part, or by each thread if a block has only one.
-  int64_t items() const { return parts_ == 1 ? team_ : blocks() * parts_; }
-  int64_t item_floats() const { return matrices * du_matrix_ + bias_floats; }
-  int64_t own_floats() const { return matrices * (v_matrix_ + z_matrix_); }
+  int64_t items() const { return parts() == 1 ? team_ : blocks() * parts(); }
+  int64_t du_floats() const { return x_.taps * matrices_ * du_matrix_; }
+  int64_t item_floats() const { return du_floats() + 2 * widest_.out; }  // and doubles for the bias
+  int64_t own_floats() const { return matrices_ * (v_matrix_ + z_matrix_); }
   float* own_memory(float* scratch, int64_t slot) const {
     return scratch + items() * item_floats() + slot * own_floats();
   }
   double* bias_sums(const Matrices& du) const {
-    return reinterpret_cast<double*>(du.data + matrices * du_matrix_);
+    return reinterpret_cast<double*>(du.data + du_floats());
   }
 
   /// Blocks of the same output channels are adjacent.
   Block block(int64_t i) const {
-    const int64_t o = i / in_blocks_ * group, c = i % in_blocks_ * widest;
-    return {{o, std::min(o + group, dy_.image.channels)},
-            {c, std::min(c + widest, x_.image.channels)}};
+    const int64_t o = i / in_blocks_ * widest_.out, c = i % in_blocks_ * widest_.in;
+    return {{o, std::min(o + widest_.out, dy_.image.channels)},
+            {c, std::min(c + widest_.in, x_.image.channels)}};
   }
 
   void add_part(const Args& args, int64_t b, int64_t part, const Matrices& du, float* own) const {
-    const Matrices v{own, v_matrix_, row_}, z{own + matrices * v_matrix_, z_matrix_, group};
-    const int64_t count = x_.tiles.count;
-    const Range all{count * part / parts_, count * (part + 1) / parts_};
+    const Slices v{{own, v_matrix_, row_}, together * row_, kept_};
+    const Matrices z{own + matrices_ * v_matrix_, z_matrix_, z_row_};
+    const int64_t count = x_.tiles.count, depth = dy_.image.depth;
+    const int64_t i = part % tile_parts_, j = part / tile_parts_;
+    const Range all{count * i / tile_parts_, count * (i + 1) / tile_parts_};
+    const Range slices{depth * j / slice_parts_, depth * (j + 1) / slice_parts_};
     const bool sum_bias = bias_ && block(b).inputs.begin == 0;
-    if (sum_bias) std::fill_n(bias_sums(du), group, 0.0);
-    for (int64_t t = all.begin; t < all.end; t += together) {
-      const Range tiles{t, std::min(all.end, t + together)};
-      HWY_DYNAMIC_DISPATCH(add_tiles)
-      (x_, dy_, args.in[0], args.in[1], block(b), tiles, v, z, du, t > all.begin);
-      if (sum_bias)
-        HWY_DYNAMIC_DISPATCH(add_bias)(dy_, args.in[1], tiles, block(b).outputs, bias_sums(du));
+    if (sum_bias) std::fill_n(bias_sums(du), widest_.out, 0.0);
+    // Some taps may read nothing of a first slice.
+    const bool zeros = x_.taps > 1 || x_.front != 0;
+    if (zeros) std::fill_n(du.data, du_floats(), 0.f);
+    const int64_t step = equal_pieces(all.size(), together, 1);
+    for (int64_t t = all.begin; t < all.end; t += step) {
+      const Range tiles{t, std::min(all.end, t + step)};
+      int64_t next = std::max<int64_t>(0, slices.begin - x_.front);  // of x
+      for (int64_t slice = slices.begin; slice < slices.end; ++slice) {
+        for (; next < x_.end_of(slice); ++next) {
+          HWY_DYNAMIC_DISPATCH(transform_inputs)
+          (x_, args.in[0], {next, tiles}, block(b).inputs, v.at(next));
+        }
+        const bool add = zeros || t > all.begin || slice > slices.begin;
+        HWY_DYNAMIC_DISPATCH(add_tiles)
+        (x_, dy_, args.in[1], block(b), {slice, tiles}, v, z, du, add);
+        if (sum_bias) {
+          HWY_DYNAMIC_DISPATCH(add_bias)
+          (dy_, args.in[1], {slice, tiles}, block(b).outputs, bias_sums(du));
+        }
+      }
     }
   }
 
   /// Writes some rows of a block of dw, and of the bias's gradient.
   void finish(const Args& args, int64_t b, const Matrices& du, Range rows) const {
     const Block at = block(b);
+    const int64_t taps = x_.form.taps(), all = x_.taps * taps;
     for (int64_t o = rows.begin; o < rows.end; ++o) {
       const int64_t to = (at.outputs.begin + o) * x_.image.channels + at.inputs.begin;
-      HWY_DYNAMIC_DISPATCH(finish_row)
-      (du, parts_, item_floats(), o, at.inputs.size(), args.output<float>(0) + to * 9);
+      for (int64_t tap = 0; tap < x_.taps; ++tap) {
+        const Matrices row{du.data + tap * matrices_ * du.matrix + o * du.row, du.matrix, du.row};
+        HWY_DYNAMIC_DISPATCH(finish_row)
+        (x_.form, row, parts(), item_floats(), at.inputs.size(),
+         args.output<float>(0) + to * all + tap * taps, all);
+      }
       if (!bias_ || at.inputs.begin != 0) continue;
       double sum = 0;
-      for (int64_t p = 0; p < parts_; ++p)
+      for (int64_t p = 0; p < parts(); ++p)
         sum += bias_sums({du.data + p * item_floats(), du.matrix, du.row})[o];
       args.output<float>(1)[at.outputs.begin + o] = static_cast<float>(sum);
     }
   }
 
-  static constexpr int64_t bias_floats = 2 * group;  // doubles
-
   Patches x_, dy_;
   bool bias_;
-  int64_t team_;
-  int64_t in_blocks_, out_blocks_, parts_ = 1;
-  int64_t row_, du_matrix_, v_matrix_, z_matrix_;
+  int64_t team_, matrices_;
+  int64_t kept_;  ///< slices of V
+  Sides widest_;  ///< of a block
+  int64_t in_blocks_, out_blocks_, tile_parts_ = 1, slice_parts_ = 1;
+  int64_t row_, z_row_, du_matrix_, v_matrix_, z_matrix_;
 };
 
 }  // namespace
 
 std::unique_ptr<Kernel> make_weight_gradient(const Problem& problem) {
   const auto& op = problem.op.get<ConvBackwardWeights>();
-  const Image x(problem.in[0]), dy(problem.in[1]);
-  const Tiles tiles(dy);
-  return std::make_unique<WeightGradientKernel>(
-      Patches{x, tiles, op.geometry.padding_begin[0], op.geometry.padding_begin[1]},
-      Patches{dy, tiles, 0, 0}, op.bias, problem.threads);
+  const Patches x = patches_of(op.geometry, op.weight, problem.in[0], problem.in[1]);
+  const Patches dy{.form = x.form, .image = Image(problem.in[1], x.form), .tiles = x.tiles};
+  return std::make_unique<WeightGradientKernel>(x, dy, op.bias, problem.threads);
 }
 
 }  // namespace fovea::simd::winograd
