@@ -561,7 +561,7 @@ TEST_F(Training, ARunThatLearnsNothingSaysSo) {
   ASSERT_EQ(said.size(), 1u);
   EXPECT_EQ(said[0],
             "after 102 steps the loss is no lower than by guessing, ln(10) = 2.303: --lr 0 may be "
-            "far too high or too low, the labels may not be those of the images");
+            "far too high or too low, the labels may not be those of the samples");
 }
 
 TEST_F(Training, ALabelOutOfRangeIsADataError) {
