@@ -149,10 +149,7 @@ class Explaining {
           .with("place", flags_.pixel.empty() ? flags_.box : flags_.pixel)
           .with("image", fmt::format("{} x {} pixels", picture.width, picture.height));
     }
-    tasks::InputPlace seen{.area = {.height = static_cast<double>(picture.height),
-                                    .width = static_cast<double>(picture.width)},
-                           .height = picture.height,
-                           .width = picture.width};
+    InputPlace seen = whole_place(picture.height, picture.width);
     if (is_prepared(subject)) seen = predictor_.place_of(picture.height, picture.width);
     const auto range = [](double begin, double length, double from, double scale) {
       const auto first = static_cast<int64_t>(std::floor((begin - from) * scale));
@@ -210,7 +207,7 @@ class Explaining {
       const std::string name = class_name(label, predictor_);
       Json entry{{"path", some[i].name}, {"class", name}, {"index", label}};
       entry["layer"] =
-          found[0].layer.empty() ? Json() : Json(found[0].layer);  // null: of the input
+          found[0].layers.empty() ? Json() : Json(found[0].layers[i]);  // null: of the input
       Json maps = Json::array();
       const bool in_sheet = std::ssize(images_) < sheet_rows;
       if (in_sheet) tiles_.push_back({tile(some[i].picture), name});
@@ -227,7 +224,9 @@ class Explaining {
       entry["maps"] = std::move(maps);
       images_.push_back(std::move(entry));
     }
-    if (!found[0].layer.empty()) layer_ = found[0].layer;
+    for (const std::string& layer : found[0].layers) {
+      if (std::ranges::find(layers_, layer) == layers_.end()) layers_.push_back(layer);
+    }
   }
 
   Drawn drawn_map(const Subject& subject, size_t index, size_t row, const std::string& method,
@@ -282,7 +281,7 @@ class Explaining {
           fmt::format("the sheet has the first {} of {} rows", sheet_rows, images_.size()));
     Json document{{"images", images_}};
     if (!sheet.empty()) document["sheet"] = sheet;
-    if (!layer_.empty()) console_.result(fmt::format("layer {}\n", layer_));
+    if (!layers_.empty()) console_.result(fmt::format("layer {}\n", join(layers_)));
     std::vector<std::vector<std::string>> lines;
     for (const Json& image : images_) {
       for (const Json& map : image["maps"]) {
@@ -317,7 +316,7 @@ class Explaining {
   int tile_ = 224;  ///< the largest side of pictures in the sheet
   Json images_ = Json::array();
   std::vector<draw::Tile> tiles_;
-  std::string layer_;
+  std::vector<std::string> layers_;
 };
 
 int run(const ExplainCamFlags& flags, Console& console) {
@@ -351,7 +350,7 @@ void add_maps(Commands& commands, Command group, Family family) {
   if (cam)
     flags->add_layer(
         "Which layer; by default the deepest with a map: that before global pooling, flatten "
-        "or scaling up");
+        "or scaling up; of a detector that of the pyramid's level where the box is found");
   flags->command.flag("--check", flags->check,
                       "Measure whether the maps are true: deletion and insertion curves, average "
                       "drop, a random map for comparison, and maps of randomised weights");

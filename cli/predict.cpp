@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <exception>
 #include <filesystem>
@@ -15,109 +14,18 @@
 #include "commands.h"
 #include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
-#include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
 #include "inputs.h"
-#include "model.h"
-#include "rows.h"
+#include "predict.h"
 #include "tuning.h"
 
 namespace fovea::cli {
 namespace {
 
-struct PredictFlags : TrainedFlags {
-  Command command;
-  std::string input, output, csv, tta;
-  std::vector<std::string> images;
-  std::string pictures, coco;
-  TaskFlags of_task;
-  int64_t top = 5, batch = 32, max_pixels = default_pixel_limit, tile = 0, overlap = 64;
-  bool tune = false;
-};
-
-/// Whether --output is a folder.
-bool is_folder(const std::string& output) {
-  return !output.ends_with(".npy") && !is_stream(output);
-}
-
-/// Classes to show for each input: a table has the first only, unless --top is given.
-int64_t classes_shown(const PredictFlags& flags) {
-  return flags.csv.empty() || flags.command.given("--top") ? flags.top : 1;
-}
-
 /// Whether the error is of one picture, and others may still be used.
 bool concerns_one_picture(ErrorKind kind) {
   return kind == ErrorKind::data || kind == ErrorKind::diverged || kind == ErrorKind::memory;
 }
-
-/// The number of an image in COCO's results: its file's name, if that is a number, as in COCO; else
-/// its place among the images.
-int64_t image_number(const std::string& name, int64_t place) {
-  const std::string stem = std::filesystem::path(name).stem().string();
-  const bool number = !stem.empty() && stem.size() <= 15 &&
-                      stem.find_first_not_of("0123456789") == std::string::npos;
-  return number ? std::stoll(stem) : place;
-}
-
-/// What was said of each input: text, the document for --json, the lines of --csv and the results
-/// of --coco.
-class Report {
- public:
-  /// `noun`: what an input is called.
-  Report(const PredictFlags& flags, std::string noun, Console& console)
-      : csv_(flags.csv), coco_(flags.coco), noun_(std::move(noun)), console_(console) {}
-  void add(const std::string& name, const tasks::Prediction& prediction,
-           const std::vector<std::string>& pictures = {}) {
-    if (csv_.empty()) {
-      std::string text = name + "\n" + prediction.text();
-      for (const std::string& file : pictures) text += "  " + file + "\n";
-      console_.result(text);
-    }
-    if (!csv_.empty()) rows_.add(name, prediction.cells());
-    if (!coco_.empty()) add_results(name, prediction);
-    Json entry = prediction.json();
-    entry["path"] = name;
-    if (!pictures.empty()) entry["pictures"] = pictures;
-    list_.push_back(std::move(entry));
-  }
-  /// There is no prediction for this one. The exit code is the highest of all.
-  void add(const std::string& name, Error error) {
-    if (!error.headline().starts_with(name)) error.with(noun_, name);
-    Json entry{{"path", name}};
-    entry.update(cli::to_json(error));
-    list_.push_back(std::move(entry));
-    console_.complaint(error);
-    code_ = std::max(code_, error.exit_code());
-  }
-  int finish() {
-    if (!csv_.empty()) {
-      rows_.write(csv_);
-      console_.result(fmt::format("{}: {} predictions\n", csv_, grouped(rows_.count())));
-    }
-    if (!coco_.empty()) replace_file(coco_, results_.dump(1) + "\n");
-    console_.document({{"predictions", list_}});
-    return code_;
-  }
-
- private:
-  /// Errors: usage for predictions that COCO's tools do not know.
-  void add_results(const std::string& name, const tasks::Prediction& prediction) {
-    const auto results =
-        prediction.coco(image_number(name, static_cast<int64_t>(list_.size()) + 1));
-    if (!results) {
-      throw Error(ErrorKind::usage, "--coco: this model's predictions are not boxes")
-          .with("try", "a model for detection");
-    }
-    for (const Json& result : *results) results_.push_back(result);
-  }
-
-  const std::string &csv_, &coco_;
-  std::string noun_;
-  Console& console_;
-  Rows rows_;
-  Json list_ = Json::array(), results_ = Json::array();
-  int code_ = 0;
-};
 
 /// A picture or another file on its way: its input for the net, then what the net says of it, or
 /// why it says nothing.
@@ -125,7 +33,7 @@ struct Item {
   std::string path;
   std::optional<AnyImage> picture = {};  ///< if it is drawn or cut into tiles, at its own size
   Array input = {};
-  tasks::InputPlace place = {};  ///< of the input in the picture
+  InputPlace place = {};  ///< of the input in the picture
   std::unique_ptr<tasks::Prediction> prediction = {};
   std::exception_ptr failure = {};
 };
@@ -157,13 +65,12 @@ void predict_together(std::span<Item*> items, Predictor& predictor, int64_t top)
   }
 }
 
-/// Decodes a picture and makes its input. It is decoded at its own size if the prediction is about
-/// places in it, and kept if it is drawn or cut into tiles.
+/// Decodes a picture and makes its input; it is kept, at its own size, if it is drawn or cut into
+/// tiles.
 void prepare(Item& item, const PredictFlags& flags, const Predictor& predictor) {
   const bool kept = !flags.pictures.empty() || flags.tile > 0;
-  const bool whole = kept || predictor.task().has_places();
   AnyImage picture = decode_any_image(item.path, flags.max_pixels,
-                                      whole ? MinimumSize{} : predictor.minimum_size());
+                                      kept ? MinimumSize{} : predictor.minimum_size());
   if (flags.tile == 0) {
     item.input = predictor.prepared(picture);
     item.place = std::visit(
@@ -211,7 +118,7 @@ void predict_batch(std::span<Item> items, const PredictFlags& flags, Predictor& 
     for (Item& item : items) {
       if (item.failure) continue;
       attempt(item, [&] {
-        item.prediction = predictor.predict_tiled(*item.picture, tiling, classes_shown(flags));
+        item.prediction = predictor.predict_tiled(*item.picture, tiling, flags.classes_shown());
       });
     }
     return;
@@ -223,19 +130,12 @@ void predict_batch(std::span<Item> items, const PredictFlags& flags, Predictor& 
     }
     if (good.empty()) continue;
     Item together{.path = ""};
-    attempt(together, [&] { predict_together(good, predictor, classes_shown(flags)); });
+    attempt(together, [&] { predict_together(good, predictor, flags.classes_shown()); });
     if (!together.failure) continue;
     for (Item* item : good) {
-      attempt(*item, [&] { predict_together({&item, 1}, predictor, classes_shown(flags)); });
+      attempt(*item, [&] { predict_together({&item, 1}, predictor, flags.classes_shown()); });
     }
   }
-}
-
-std::unique_ptr<Predictor> loaded(const PredictFlags& flags, Console& console) {
-  std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
-  if (!flags.tta.empty()) predictor->use(TestViews::parse(flags.tta));
-  flags.of_task.apply(*predictor);
-  return predictor;
 }
 
 /// Writes the pictures of predictions to --pictures.
@@ -285,13 +185,7 @@ class Pictures {
 
   tasks::ShownInput shown(const Item& item, const Image& picture) const {
     if (flags_.tile == 0 && predictor_.modality() == nullptr) return {picture, item.place};
-    const int height = picture.height, width = picture.width;
-    return {picture,
-            {.area = {0, 0, static_cast<double>(height), static_cast<double>(width)},
-             .height = height,
-             .width = width,
-             .picture_height = height,
-             .picture_width = width}};
+    return {picture, whole_place(picture.height, picture.width)};
   }
 
   const PredictFlags& flags_;
@@ -300,7 +194,7 @@ class Pictures {
 };
 
 int predict_images(const PredictFlags& flags, Console& console) {
-  const std::unique_ptr<Predictor> predictor = loaded(flags, console);
+  const std::unique_ptr<Predictor> predictor = flags.load(console);
   if (predictor->modality() != nullptr && flags.tile > 0) {
     throw Error(ErrorKind::usage, "predict: --tile is for models of images")
         .with("model", predictor->modality()->text());
@@ -308,7 +202,7 @@ int predict_images(const PredictFlags& flags, Console& console) {
   std::vector<std::string> paths;
   for (const std::string& argument : flags.images)
     std::ranges::move(files_of(argument, predictor->modality()), std::back_inserter(paths));
-  Report report(flags, predictor->noun(), console);
+  PredictReport report(flags, predictor->noun(), console, paths);
   Pictures pictures(flags, *predictor);
   const auto count = std::ssize(paths);
   for (int64_t first = 0; first < count; first += flags.batch) {
@@ -333,139 +227,6 @@ int predict_images(const PredictFlags& flags, Console& console) {
                    fmt::format("{} of {} {}", grouped(done), grouped(count),
                                predictor->modality() != nullptr ? "files" : "images"));
   }
-  return report.finish();
-}
-
-/// Calls body(first, batch) for all rows, a bounded number of them at a time.
-template <class Body>
-void for_each_batch(const Array& input, Console& console, const Body& body) {
-  constexpr int64_t most = 64;
-  const int64_t count = input.dim(0);
-  const size_t row = count == 0 ? 0 : input.bytes() / static_cast<size_t>(count);
-  for (int64_t first = 0; first < count; first += most) {
-    const int64_t n = std::min(most, count - first);
-    Array batch(DType::f32, Shape{n}.concat(input.shape().slice(1)));  // aligned, as a slice is not
-    std::memcpy(batch.raw(), input.raw() + static_cast<size_t>(first) * row, batch.bytes());
-    body(first, batch);
-    console.status(static_cast<double>(first + n) / static_cast<double>(count),
-                   grouped(first + n) + " of " + grouped(count) + " samples");
-  }
-}
-
-/// How many rows of outputs hold a number that is not finite, and where the first of them began.
-struct NotFinite {
-  int64_t rows = 0;
-  std::string origin;
-
-  void look(const Array& output, Predictor& predictor, const Array& batch) {
-    const int64_t before = rows, row = output.dim(0) == 0 ? 0 : output.numel() / output.dim(0);
-    for (int64_t i = 0; i < output.dim(0); ++i) {
-      bool finite = true;
-      for (int64_t k = 0; k < row; ++k) finite = finite && std::isfinite(output.at(i * row + k));
-      rows += !finite;
-    }
-    if (before == 0 && rows > 0) origin = predictor.inference().nonfinite_origin(batch);
-  }
-};
-
-using NamedArrays = std::vector<std::pair<std::string, Array>>;
-
-/// The net's raw outputs by name: "out" and, in a folder, others that the net has.
-NamedArrays raw_outputs(const PredictFlags& flags, Predictor& predictor, const Array& input,
-                        NotFinite& not_finite, Console& console) {
-  // What one sample gives; a file without any tells of none.
-  NamedArrays all{{"out", Array(DType::f32, Shape{0}.concat({predictor.task().outputs()}))}};
-  for_each_batch(input, console, [&](int64_t first, const Array& batch) {
-    const NamedArrays parts = is_folder(flags.output)
-                                  ? predictor.inference().named(batch)
-                                  : NamedArrays{{"out", predictor.output(batch)}};
-    all.resize(parts.size());
-    for (size_t i = 0; i < parts.size(); ++i) {
-      const auto& [name, part] = parts[i];
-      if (first == 0)
-        all[i] = {name, Array(DType::f32, Shape{input.dim(0)}.concat(part.shape().slice(1)))};
-      const size_t row = part.bytes() / static_cast<size_t>(part.dim(0));
-      std::memcpy(all[i].second.raw() + static_cast<size_t>(first) * row, part.raw(), part.bytes());
-    }
-    not_finite.look(parts[0].second, predictor, batch);
-  });
-  return all;
-}
-
-/// What is predicted for each sample, in files of its own: "boxes" or, of several samples,
-/// "boxes-0", "boxes-1", ...
-void write_predictions(const PredictFlags& flags, Predictor& predictor, const Array& input,
-                       Console& console) {
-  const int64_t count = input.dim(0);
-  Json files = Json::array();
-  for_each_batch(input, console, [&](int64_t first, const Array& batch) {
-    const auto predictions = predictor.predict(batch, flags.top);
-    for (size_t i = 0; i < predictions.size(); ++i) {
-      for (const auto& [name, array] : predictions[i]->arrays()) {
-        const std::string number =
-            count == 1 ? "" : fmt::format("-{}", first + static_cast<int64_t>(i));
-        const auto file = std::filesystem::path(flags.output) / (name + number + ".npy");
-        write_npy(file, array, Flush::later);
-        files.push_back(file.string());
-      }
-    }
-  });
-  console.document(
-      {{"input", flags.input}, {"output", flags.output}, {"count", count}, {"files", files}});
-  console.result(fmt::format("{}: {} files\n", flags.output, grouped(std::ssize(files))));
-}
-
-/// The net's raw outputs or, where it finds different numbers of things, what it found, into
-/// --output.
-void write_outputs(const PredictFlags& flags, Predictor& predictor, const Array& input,
-                   Console& console) {
-  const bool folder = is_folder(flags.output);
-  if (folder) make_folder(flags.output);
-  if (predictor.task().has_places()) {
-    if (folder) return write_predictions(flags, predictor, input, console);
-    throw Error(
-        ErrorKind::usage,
-        fmt::format("--output {}: the model has several results for each sample", flags.output))
-        .with("try", "--output DIR, a folder");
-  }
-  NotFinite not_finite;
-  const NamedArrays all = raw_outputs(flags, predictor, input, not_finite, console);
-  const Array& output = all[0].second;
-  Json document{{"input", flags.input},
-                {"output", flags.output},
-                {"count", output.dim(0)},
-                {"classes", output.dim(1)},
-                {"not_finite", not_finite.rows}};
-  for (const auto& [name, array] : all) {
-    const std::string file =
-        folder ? (std::filesystem::path(flags.output) / (name + ".npy")).string() : flags.output;
-    write_npy(file, array);
-    if (folder) document["files"].push_back(file);
-    console.result(fmt::format("{}: outputs {}\n", file, describe(array)));
-  }
-  if (not_finite.rows > 0) {
-    console.note(fmt::format("warning: {} of {} rows of outputs are not finite: {}",
-                             grouped(not_finite.rows), grouped(output.dim(0)), not_finite.origin));
-  }
-  console.document(document);
-}
-
-int predict_array(const PredictFlags& flags, Console& console) {
-  const std::unique_ptr<Predictor> predictor = loaded(flags, console);
-  const Array input = read_npy(flags.input);
-  check_input(input, predictor->input(), flags.input);
-  if (!flags.output.empty()) {
-    write_outputs(flags, *predictor, input, console);
-    return 0;
-  }
-  Report report(flags, "sample", console);
-  for_each_batch(input, console, [&](int64_t first, const Array& batch) {
-    const auto predictions = predictor->predict(batch, classes_shown(flags));
-    for (size_t i = 0; i < predictions.size(); ++i) {
-      report.add(fmt::format("{}[{}]", flags.input, first + static_cast<int64_t>(i)),
-                 *predictions[i]);
-    }
-  });
   return report.finish();
 }
 
@@ -495,6 +256,8 @@ int run(const PredictFlags& flags, Console& console) {
       throw Error(ErrorKind::usage, "predict: --coco is for files of images, not for --input");
     console.data_goes_to("--coco", flags.coco);
   }
+  if (flags.coco.empty() && !flags.annotations.empty())
+    throw Error(ErrorKind::usage, "predict: --annotations needs --coco");
   const std::unique_ptr<TuningSession> tuning = begin_tuning(flags.tune, console);
   if (!array) return predict_images(flags, console);
   flags.command.require("--input");
@@ -519,7 +282,13 @@ void add_predict(Commands& commands) {
                "Draw predictions that are about places: the mask of a segmentation and the image "
                "under it, as NAME-mask.png and NAME-overlay.png; boxes as NAME-boxes.png",
                "DIR");
-  command.text("--coco", flags->coco, "Write boxes as COCO's results, a JSON list", "FILE.json");
+  command.text(
+      "--coco", flags->coco,
+      "Write boxes as COCO's results, a JSON list; image_id is the number that is the file's "
+      "name, else its place among the images",
+      "FILE.json");
+  command.text("--annotations", flags->annotations,
+               "COCO's annotations of these images, whose ids --coco then gives", "FILE.json");
   command.count("--tile", flags->tile,
                 "Use images at their own size, in square tiles of so many pixels (segmentation)", 1,
                 16384);

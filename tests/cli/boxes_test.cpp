@@ -98,6 +98,27 @@ TEST_F(BoxedData, ADetectorIsTrainedUsedAndExplained) {
   ASSERT_EQ(results.size(), 3u);
   EXPECT_EQ(results[0].at("image_id"), 1) << "the number that is the file's name";
   EXPECT_EQ(decode_image(folder_ / "drawn/1-boxes.png").width, 60);
+  const std::string annotations = folder_ / "annotations.json";
+  put(annotations,
+      R"({"images": [{"id": 700, "file_name": "images/1.png", "width": 60, "height": 50}],
+          "annotations": [], "categories": []})");
+  const auto with_ids = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words{"predict", "--model", model,    picture,
+                                   "--score", "0",       "--coco", coco};
+    words.insert(words.end(), more.begin(), more.end());
+    return fovea(words);
+  };
+  EXPECT_EQ(with_ids({"--annotations", annotations}).code, 0);
+  EXPECT_EQ(nlohmann::json::parse(contents(coco))[0].at("image_id"), 700);
+  const Outcome unknown = with_ids({folder_ / "images/2.png", "--annotations", annotations});
+  EXPECT_EQ(unknown.code, 3);
+  EXPECT_NE(unknown.err.find("annotations.json: has no image "), std::string::npos) << unknown.err;
+  std::filesystem::create_directories(folder_ / "more");
+  std::filesystem::copy_file(picture, std::string(folder_ / "more/01.png"));
+  const Outcome twice = with_ids({folder_ / "more/01.png"});
+  EXPECT_EQ(twice.code, 2);
+  EXPECT_NE(twice.err.find("--coco: two images have the number 1\n"), std::string::npos)
+      << twice.err;
 
   const nlohmann::json measured =
       fovea({"eval", "--model", model, "--data", data(), "--split", "train", "--json"}).json();

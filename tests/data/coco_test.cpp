@@ -59,8 +59,8 @@ TEST_F(Coco, AreasAreThoseOfTheOutlinesInThePicture) {
     {"id": 2, "image_id": 7, "category_id": 1, "bbox": [0, 0, 4, 4]}])");
   const std::shared_ptr<const Dataset> train = open_it().train;
   const int64_t first = train->name(0).ends_with("1.png") ? 0 : 1;
-  EXPECT_EQ(train->box_areas(first)->objects, (std::vector{120.5, 16.0}));
-  EXPECT_EQ(train->box_areas(first)->pixel, 1);
+  EXPECT_EQ(train->boxed_picture(first)->areas, (std::vector{120.5, 16.0}));
+  EXPECT_EQ(train->boxed_picture(first)->place.picture_x(7), 7);
   Preprocessing fit{.height = 80,
                     .width = 80,
                     .channels = 3,
@@ -68,14 +68,19 @@ TEST_F(Coco, AreasAreThoseOfTheOutlinesInThePicture) {
                     .letterbox = 114,
                     .mean = {1, 1, 1},
                     .std = {1, 1, 1}};
-  const BoxAreas fitted = Prepared(train, fit).box_areas(first).value();  // 40x60 becomes 53x80
-  EXPECT_EQ(fitted.objects, (std::vector{120.5, 16.0})) << "whatever the net's size";
-  EXPECT_NEAR(fitted.pixel, 40.0 / 53 * 60 / 80, 1e-12);
+  const BoxedPicture fitted = Prepared(train, fit).boxed_picture(first).value();
+  EXPECT_EQ(fitted.areas, (std::vector{120.5, 16.0})) << "whatever the net's size";
+  // 40x60 becomes 53x80, with 13 rows above it.
+  EXPECT_NEAR(fitted.place.picture_x(40), 30, 1e-12);
+  EXPECT_NEAR(fitted.place.picture_y(13 + 26.5), 20, 1e-12);
+  EXPECT_EQ(fitted.place.picture_y(3), 0) << "above the picture";
+  EXPECT_EQ(fitted.place.picture_y(79), 40) << "below it";
   fit.letterbox.reset();
   fit.resize = 80;
-  const BoxAreas cropped = Prepared(train, fit).box_areas(first).value();
-  EXPECT_TRUE(cropped.objects.empty()) << "which boxes are left is not known";
-  EXPECT_NEAR(cropped.pixel, 0.25, 1e-12);
+  const BoxedPicture cropped = Prepared(train, fit).boxed_picture(first).value();
+  EXPECT_TRUE(cropped.areas.empty()) << "which boxes are left is not known";
+  EXPECT_NEAR(cropped.place.picture_x(40), 30, 1e-12);  // the middle 40 of 60 columns
+  EXPECT_NEAR(cropped.place.picture_x(0), 10, 1e-12);
 }
 
 TEST_F(Coco, ImagesAreAlsoFoundInAFolderOfTheirOwn) {

@@ -7,6 +7,7 @@
 #include "error_text.h"
 #include "explain/nets.h"
 #include "fovea/explain/map_layer.h"
+#include "fovea/explain/untrained.h"
 #include "fovea/nn.h"
 #include "fovea/tasks/segmentation.h"
 #include "fovea/weights/fit.h"
@@ -53,7 +54,7 @@ TEST(Cam, OfANetThatEndsInPoolingAndOneLayerIsTheClassicOne) {
   for (const char* method : {"gradcam", "hirescam"}) {
     const Explanation e =
         explained(net.explainer, method, {.inputs = images, .classes = {4, 4, 9}});
-    EXPECT_EQ(e.layer, "conv3+relu");
+    EXPECT_EQ(e.layers, (std::vector<std::string>(3, "conv3+relu")));
     ASSERT_EQ(e.maps.shape(), (Shape{3, 8, 8}));
     for (int64_t i = 0; i < 3; ++i) {
       Array features = rows(conv, i, 1);
@@ -332,7 +333,7 @@ TEST(Explain, MapsOfOnePositionAreMapsToo) {
     if (row.family != Family::cam) continue;
     const Explanation found = explained(explainer, row.choice.name, request);
     EXPECT_EQ(found.maps.shape(), (Shape{2, 1, 1})) << row.choice.name;
-    EXPECT_EQ(found.layer, "conv+relu");
+    EXPECT_EQ(found.layers[0], "conv+relu");
     for (float v : found.maps.data<float>()) EXPECT_TRUE(std::isfinite(v)) << row.choice.name;
   }
 }
@@ -377,7 +378,7 @@ TEST(Explain, OfASegmentationCanBeOfAPixel) {
     }
   }
   EXPECT_GT(inside, 0);
-  EXPECT_EQ(explained(explainer, "gradcam", {.inputs = input}).layer, "classifier");
+  EXPECT_EQ(explained(explainer, "gradcam", {.inputs = input}).layers[0], "classifier");
   // Without a place: the mean logit of the pixels of a class.
   explainer.look_at(std::nullopt);
   EXPECT_GT(largest_size(explained(explainer, "gradient", {.inputs = input}).maps), 0);
@@ -395,6 +396,46 @@ TEST(Explain, OfASegmentationCanBeOfAPixel) {
   explainer.look_at(tasks::Region{.top = 15, .left = 4, .bottom = 17, .right = 5});
   expect_error(ErrorKind::usage, "explain: the net predicts nothing for this place\n  place ",
                [&] { (void)explainer.outputs(input); });
+}
+
+TEST(Explain, OfADetectionIsOfTheLevelThatTheBoxComesFrom) {
+  models::Options options{.outputs = 3, .input = Shape{3, 64, 64}};
+  options.choices = {{"width", 0.125}};
+  const auto predictor = untrained("fcos_resnet18_fpn", options, 1);
+  // Every box has sides of about two strides: 16 on the first level, 64 on the third.
+  State& state = predictor->state();
+  state.set("head.regression_head.bbox_reg.bias", Array::full(DType::f32, {4}, 1));
+  Explainer explainer(*predictor);
+  const Array input = golden_fill::uniform("input", DType::f32, {1, 3, 64, 64});
+  const auto of_box = [&](int64_t side) {
+    explainer.look_at(tasks::Region{.top = 4, .left = 4, .bottom = 4 + side, .right = 4 + side});
+    const Explanation found = explained(explainer, "layercam", {.inputs = input, .classes = {1}});
+    EXPECT_EQ(found.maps.shape(), (Shape{1, 8, 8})) << "that of the finest level";
+    EXPECT_GT(largest_size(found.maps), 0);
+    return found;
+  };
+  const Explanation small = of_box(16), large = of_box(56);
+  EXPECT_EQ(small.layers, std::vector<std::string>{"backbone.fpn.0.0#2"});
+  EXPECT_EQ(large.layers, std::vector<std::string>{"backbone.fpn.2.0#2"});
+  // A layer that is named is used, whatever level it is of.
+  const Explanation named = explained(
+      explainer, "layercam", {.inputs = input, .classes = {1}, .layer = "backbone.fpn.2.0#2"});
+  EXPECT_EQ(named.maps.shape(), (Shape{1, 2, 2}));
+
+  // Without a place each sample of a batch has its own level, and the map that it has alone.
+  explainer.look_at(std::nullopt);
+  const Array some = golden_fill::uniform("some", DType::f32, {4, 3, 64, 64});
+  const Explanation together = explained(explainer, "gradcam", {.inputs = some});
+  ASSERT_EQ(together.layers.size(), 4u);
+  for (int64_t i = 0; i < 4; ++i) {
+    const Explanation alone = explained(explainer, "gradcam", {.inputs = rows(some, i, 1)});
+    const auto at = static_cast<size_t>(i);
+    EXPECT_EQ(alone.layers[0], together.layers[at]);
+    EXPECT_EQ(alone.classes[0], together.classes[at]);
+    for (int64_t k = 0; k < 64; ++k)
+      EXPECT_NEAR(alone.maps.at(k), together.maps.at(64 * i + k),
+                  1e-5 * largest_size(together.maps));
+  }
 }
 
 TEST(Explain, AClassifierHasNoPlaces) {

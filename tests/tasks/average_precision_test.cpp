@@ -156,12 +156,13 @@ class HalvedBoxes : public data::Dataset {
   data::Sample sample(int64_t) const override { return {}; }
   std::optional<Type> input() const override { return std::nullopt; }
   const data::Targets& targets() const override { return targets_; }
-  std::optional<data::BoxAreas> box_areas(int64_t i) const override {
-    data::BoxAreas areas{.pixel = 4};
+  std::optional<data::BoxedPicture> boxed_picture(int64_t i) const override {
+    // Further right and down, so that no found box lies beyond the border and is clipped.
+    data::BoxedPicture picture{.place = {{100, 100, 2000, 2000}, 1000, 1000, 3000, 3000}};
     const auto boxes = data::boxes_of(slice_of(golden().at(name_ + "/boxes"), i));
     const Array own = slice_of(golden().at(name_ + "/areas"), i);
-    for (int64_t m = 0; m < std::ssize(boxes); ++m) areas.objects.push_back(own.at(m));
-    return areas;
+    for (int64_t m = 0; m < std::ssize(boxes); ++m) picture.areas.push_back(own.at(m));
+    return picture;
   }
 
  private:

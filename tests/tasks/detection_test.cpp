@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "fovea/images/codec.h"
+#include "fovea/ops/shape_ops.h"
 #include "fovea/runtime/eval.h"
 #include "tasks/helpers.h"
 
@@ -58,6 +59,45 @@ TEST(Detection, ExplainsTheClassesOfTheBoxAtAPlace) {
             (std::vector<double>{-9, 2}));
   EXPECT_EQ(explained(Region{.top = 0, .left = 20, .bottom = 10, .right = 30}),
             (std::vector<double>{1, -9}));
+}
+
+/// A net of two levels, with an anchor of 10x10 at (0, 0) and one of 20x20 at (20, 0).
+Tensor said_at_levels(Graph& graph) {
+  const auto constant = [&](const std::vector<float>& values, int64_t rows) {
+    return graph.constant(Array::of(values, {1, rows, 1}));
+  };
+  const Tensor logits = concat({constant({-9, 3, 1}, 3), constant({-9, 2, 4}, 3)}, 2);
+  const Tensor codes = concat({constant({0, 0, 0, 0}, 4), constant({0, 0, 0, 0}, 4)}, 2);
+  const Tensor anchors =
+      graph.constant(Array::of(std::vector<float>{0, 20, 0, 0, 10, 40, 10, 20}, {4, 2}));
+  return detection_head({.levels = {1, 1}, .height = 20, .width = 40}, logits, codes, {}, anchors);
+}
+
+TEST(Detection, KnowsTheLevelThatAnExplainedNumberComesFrom) {
+  const Detection task(pets());
+  const auto levels = [&](const std::optional<Region>& region) {
+    const Array level = eval(
+        [&](const Tensors& in) {
+          const auto found = task.explained_levels(said_at_levels(in[0].graph()), region);
+          EXPECT_EQ(found->predictions.size(), 2u);
+          EXPECT_EQ(found->predictions[1].size(), 2u) << "logits and codes";
+          return Tensors{found->level};
+        },
+        {Array::full(DType::f32, {1}, 0)})[0];
+    return std::vector{level.at(0), level.at(1)};
+  };
+  EXPECT_EQ(levels(std::nullopt), (std::vector<double>{0, 1}))
+      << "cat on the first, dog on the second";
+  EXPECT_EQ(levels(Region{.top = 2, .left = 22, .bottom = 19, .right = 38}),
+            (std::vector<double>{1, 1}));
+  EXPECT_EQ(levels(Region{.top = 2, .left = 2, .bottom = 3, .right = 3}),
+            (std::vector<double>{0, 0}));
+  const auto one = eval(
+      [&](const Tensors& in) {
+        EXPECT_FALSE(task.explained_levels(said(in[0].graph(), dog_and_cat), std::nullopt));
+        return in;
+      },
+      {Array::full(DType::f32, {1}, 0)});
 }
 
 TEST(Detection, ShowsBoxesWithTheirClassesTheSurestFirst) {

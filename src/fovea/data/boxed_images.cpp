@@ -26,14 +26,6 @@ FileList image_list_of(const fs::path& root, const std::vector<BoxedImage>& imag
   return list;
 }
 
-/// Whether a decoder makes a picture of this size out of one of `full`, at a part of its size.
-bool is_scaled(int64_t size, int full) {
-  for (const int divisor : {1, 2, 4, 8}) {
-    if (size == (full + divisor - 1) / divisor) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 void BoxedImage::fail(Error error) {
@@ -76,34 +68,20 @@ Array BoxedImages::target(int64_t i) const {
   return box_array(image.boxes, targets().capacity);
 }
 
-std::optional<BoxAreas> BoxedImages::box_areas(int64_t i) const {
+std::optional<BoxedPicture> BoxedImages::boxed_picture(int64_t i) const {
   const BoxedImage& image = images_[static_cast<size_t>(i)];
-  return BoxAreas{.objects = image.areas, .height = image.height, .width = image.width};
+  return BoxedPicture{.areas = image.areas, .place = whole_place(image.height, image.width)};
 }
 
-Sample BoxedImages::scaled_sample(int64_t i, const MinimumSize& minimum) const {
-  Sample sample = ImageFiles::scaled_sample(i, minimum);
+Sample BoxedImages::scaled_sample(int64_t i, const MinimumSize&) const {
+  Sample sample = ImageFiles::scaled_sample(i, {});
   const BoxedImage& image = images_[static_cast<size_t>(i)];
   const int64_t height = sample.input.dim(0), width = sample.input.dim(1);
   if (height == image.height && width == image.width) return sample;
-  if (minimum == MinimumSize{} || !is_scaled(height, image.height) ||
-      !is_scaled(width, image.width)) {
-    throw Error(ErrorKind::data, name(i) + ": is not of the size that its boxes are for")
-        .with("image", fmt::format("{}x{}", height, width))
-        .with("boxes", fmt::format("for {}x{}", image.height, image.width))
-        .with("try", "annotations of this image, before it was turned or resized");
-  }
-  const double y = static_cast<double>(height) / image.height;
-  const double x = static_cast<double>(width) / image.width;
-  std::vector<ClassBox> boxes = image.boxes;
-  for (ClassBox& box : boxes) {
-    box.x1 *= x;
-    box.x2 *= x;
-    box.y1 *= y;
-    box.y2 *= y;
-  }
-  sample.target = box_array(boxes, targets().capacity);
-  return sample;
+  throw Error(ErrorKind::data, name(i) + ": is not of the size that its boxes are for")
+      .with("image", fmt::format("{}x{}", height, width))
+      .with("boxes", fmt::format("for {}x{}", image.height, image.width))
+      .with("try", "annotations of this image, before it was turned or resized");
 }
 
 DataSets boxed_sets(const std::string& name, std::vector<std::string> classes, BoxedSplit train,

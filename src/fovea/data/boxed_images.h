@@ -36,10 +36,11 @@ class BoxedImages : public ImageFiles {
   BoxedImages(const std::filesystem::path& root, std::vector<BoxedImage> images,
               const Targets& meaning);
 
-  /// Errors: also data for an image with a problem, or of another size than its boxes are for.
-  Sample scaled_sample(int64_t i, const MinimumSize& minimum) const override;
+  /// At its own size, in whose pixels its boxes are. Errors: also data for an image with a problem,
+  /// or of another size than its boxes are for.
+  Sample scaled_sample(int64_t i, const MinimumSize&) const override;
   Array target(int64_t i) const override;
-  std::optional<BoxAreas> box_areas(int64_t i) const override;
+  std::optional<BoxedPicture> boxed_picture(int64_t i) const override;
 
  private:
   std::vector<BoxedImage> images_;

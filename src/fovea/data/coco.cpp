@@ -309,4 +309,18 @@ DataSets open_coco(const fs::path& folder) {
                     std::move(test), std::move(classes.ids));
 }
 
+std::map<std::string, int64_t> read_coco_images(const fs::path& file) {
+  const Instances instances = CocoReader(file).read();
+  std::map<std::string, int64_t> ids;
+  for (const auto& [id, place] : instances.places) {
+    const std::string& path = instances.images[place].path;
+    const auto [known, fresh] = ids.emplace(path, id);
+    if (fresh) continue;
+    throw Error(ErrorKind::data, fmt::format("{}: the images {} and {} are both {}", file.string(),
+                                             std::min(id, known->second),
+                                             std::max(id, known->second), printable(path)));
+  }
+  return ids;
+}
+
 }  // namespace fovea::data

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <map>
+#include <string>
 
 #include "fovea/data/dataset.h"
 
@@ -21,5 +24,9 @@ namespace fovea::data {
 /// occurs twice or is unknown; when a sample is read, for a box that is empty or outside of its
 /// image and an image of another size than stated. Each names the file and the id.
 DataSets open_coco(const std::filesystem::path& folder);
+
+/// The ids of the images in a file of annotations by their file names, "train/17.jpg". Errors: data
+/// as open_coco, or when two images have one file name.
+std::map<std::string, int64_t> read_coco_images(const std::filesystem::path& file);
 
 }  // namespace fovea::data

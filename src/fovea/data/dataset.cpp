@@ -78,10 +78,11 @@ Type target_type(const Targets& targets, const Type& input) {
   return {DType::f32, {targets.capacity, 5}};
 }
 
-std::optional<BoxAreas> Dataset::box_areas(int64_t) const {
+std::optional<BoxedPicture> Dataset::boxed_picture(int64_t) const {
   const std::optional<Type> type = is_boxes(targets().type) ? input() : std::nullopt;
   if (!type || !is_image(*type)) return std::nullopt;
-  return BoxAreas{.height = type->dim(0), .width = type->dim(1)};
+  return BoxedPicture{
+      .place = whole_place(static_cast<int>(type->dim(0)), static_cast<int>(type->dim(1)))};
 }
 
 ArrayDataset::ArrayDataset(Array inputs, Array targets, Targets meaning)

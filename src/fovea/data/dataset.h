@@ -9,16 +9,17 @@
 
 #include "fovea/data/modality.h"
 #include "fovea/data/sample.h"
-#include "fovea/images/image.h"
+#include "fovea/images/preprocessing.h"
 
 namespace fovea::data {
 
-/// Areas in the pixels of the picture that a sample with boxes was made of: COCO counts an object
-/// as small by what it measures there, whatever size a net sees the picture at.
-struct BoxAreas {
-  std::vector<double> objects = {};  ///< of each box of the target, in order; empty: the boxes' own
-  double pixel = 1;                  ///< of one pixel of the sample's input
-  int64_t height = 0, width = 0;     ///< of the sample's input
+/// What a sample with boxes was made of: COCO measures boxes in the picture, whatever size a net
+/// sees it at.
+struct BoxedPicture {
+  /// Of the objects in the target's boxes, in order, in pixels of the picture; empty: the boxes'
+  /// own.
+  std::vector<double> areas = {};
+  InputPlace place;  ///< of the sample's input
 };
 
 /// One split of a data set. All functions are pure and may be called from any number of threads at
@@ -59,9 +60,9 @@ class Dataset {
   virtual const Targets& targets() const = 0;
   /// The target of sample `i`, without computing its input.
   virtual Array target(int64_t i) const { return sample(i).target; }
-  /// What the boxes of sample `i` measure in its picture; by default in its input, if all inputs
-  /// are images of one size. None for other targets, and where it is not known.
-  virtual std::optional<BoxAreas> box_areas(int64_t i) const;
+  /// The picture of sample `i` with boxes; by default its input, if all inputs are images of one
+  /// size. None for other targets, and where it is not known.
+  virtual std::optional<BoxedPicture> boxed_picture(int64_t i) const;
   /// Samples of one group, such as photos of one patient, are not divided between training and
   /// validation. By default each sample is its own group.
   virtual int64_t group(int64_t i) const { return i; }
@@ -120,8 +121,8 @@ class DatasetView : public Dataset {
   VoxelAxes voxel_axes(int64_t i) const override { return dataset_->voxel_axes(source(i)); }
   const Targets& targets() const override { return dataset_->targets(); }
   Array target(int64_t i) const override { return dataset_->target(source(i)); }
-  std::optional<BoxAreas> box_areas(int64_t i) const override {
-    return dataset_->box_areas(source(i));
+  std::optional<BoxedPicture> boxed_picture(int64_t i) const override {
+    return dataset_->boxed_picture(source(i));
   }
   int64_t group(int64_t i) const override { return dataset_->group(source(i)); }
   std::optional<int64_t> shard(int64_t i) const override { return dataset_->shard(source(i)); }

@@ -49,17 +49,20 @@ Array Prepared::target(int64_t i) const {
   return lies_in_image(targets().type) ? sample(i).target : DatasetView::target(i);
 }
 
-std::optional<BoxAreas> Prepared::box_areas(int64_t i) const {
-  std::optional<BoxAreas> areas = DatasetView::box_areas(i);
-  if (!areas) return std::nullopt;
+std::optional<BoxedPicture> Prepared::boxed_picture(int64_t i) const {
+  std::optional<BoxedPicture> picture = DatasetView::boxed_picture(i);
+  if (!picture) return std::nullopt;
   const Preprocessing& p = resize_.preprocessing();
-  const PictureArea seen =
-      prepared_area(static_cast<int>(areas->height), static_cast<int>(areas->width), p);
-  areas->pixel *= seen.height / p.height * (seen.width / p.width);
-  areas->height = p.height;
-  areas->width = p.width;
-  if (p.resize) areas->objects.clear();
-  return areas;
+  const InputPlace before = picture->place;
+  InputPlace& place = picture->place;
+  place = prepared_place(before.height, before.width, p);  // in the other split's input
+  const double y = before.area.height / before.height, x = before.area.width / before.width;
+  place.area = {before.area.top + place.area.top * y, before.area.left + place.area.left * x,
+                place.area.height * y, place.area.width * x};
+  place.picture_height = before.picture_height;
+  place.picture_width = before.picture_width;
+  if (p.resize) picture->areas.clear();
+  return picture;
 }
 
 Type image_type(const Preprocessing& p, DType dtype) {

@@ -41,8 +41,8 @@ class Prepared : public DatasetView {
   std::optional<Type> input() const override { return input_; }
   std::optional<Type> typical_input() const override { return input_; }
   Array target(int64_t i) const override;
-  /// Of a picture that is cropped, where boxes may be lost, the boxes' own.
-  std::optional<BoxAreas> box_areas(int64_t i) const override;
+  /// Of a picture that is cropped, where boxes may be lost, areas are the boxes' own.
+  std::optional<BoxedPicture> boxed_picture(int64_t i) const override;
 
  private:
   Resize resize_;

@@ -238,8 +238,7 @@ std::vector<double> similarities(Explainer& explainer, const Chosen<Method>& met
   nn::declare(mixed, model, 0);
   for (const nn::Variable* v : model.variables())
     mixed.set(v->name(), explainer.state().get(v->name()));
-  Explainer changed(model, mixed, {},
-                    [&](const Tensor& output) { return explainer.decode(output); });
+  Explainer changed(explainer, mixed);
   std::vector<double> result;
   int64_t done = 0;
   for (const int64_t until : steps_of(std::ssize(layers))) {
@@ -274,7 +273,6 @@ Randomization randomization(Explainer& explainer, const Chosen<Method>& method,
   constexpr int64_t fewest = 3, most = 9;
   Request same = request;
   same.classes = explanation.classes;
-  same.layer = explanation.layer;
   const std::vector<const nn::Module*> layers = layers_from_head(explainer.model());
   Randomization result;
   for (const int64_t count : steps_of(std::ssize(layers)))

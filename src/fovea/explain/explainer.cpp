@@ -26,6 +26,14 @@ Explainer::Explainer(Predictor& predictor)
   task_ = &predictor.task();
 }
 
+Explainer::Explainer(const Explainer& like, State& state)
+    : model_(like.model_),
+      state_(state),
+      normalization_(like.normalization_),
+      decode_(like.decode_),
+      task_(like.task_),
+      region_(like.region_) {}
+
 std::vector<Array> Explainer::run(const std::string& key, const Inputs& inputs,
                                   const std::function<Tensors(const Given&)>& build) {
   Key full{.name = key, .types = {}, .region = region_};
@@ -52,6 +60,11 @@ Tensor Explainer::apply(const Tensor& x) const {
               fmt::format("explain: {} does not give one number per class", model_.name()))
       .with("output", to_string(output.type()))
       .with("expected", "[N, classes]");
+}
+
+std::optional<tasks::ExplainedLevels> Explainer::levels(const Tensor& x) const {
+  if (task_ == nullptr) return std::nullopt;
+  return task_->explained_levels(model_(x), region_);
 }
 
 Array Explainer::normalized(const Array& inputs) {

@@ -17,7 +17,7 @@ namespace fovea::explain {
 struct Request {
   Array inputs;                       ///< f32 [N, C, spatial...], as the model sees them
   std::vector<int64_t> classes = {};  ///< an output per sample; empty: the largest of each
-  std::string layer = {};             ///< for activation maps; "": see find_layer
+  std::string layer = {};             ///< for activation maps; "": see Explanation
   uint64_t seed = 1;                  ///< of methods that draw noise or masks
   /// What the method would draw, for results that can be compared: see the method.
   std::optional<Array> draws = {};
@@ -37,6 +37,8 @@ class Explainer {
             Decode decode = nullptr);
   /// A model file's: its own normalisation and its task's reading of outputs.
   explicit Explainer(Predictor& predictor);
+  /// The same with the arrays of another State.
+  Explainer(const Explainer& like, State& state);
 
   /// From now on outputs are those for this part of the input: for tasks about places, see
   /// Task::explained.
@@ -65,6 +67,8 @@ class Explainer {
   /// The model's output [N, K] in such a graph. Errors: as `outputs`.
   Tensor apply(const Tensor& x) const;
   Tensor decode(const Tensor& output) const { return decode_(output); }
+  /// Of `apply`'s outputs in such a graph, see Task::explained_levels.
+  std::optional<tasks::ExplainedLevels> levels(const Tensor& x) const;
 
   /// The outputs (or, with `probability`, what they are decoded to) of class `label` for one image
   /// [1, C, spatial...] that is `image * mask + baseline * (1 - mask)` for each of `masks` [M, 1,

@@ -129,6 +129,17 @@ Layer find_layer(const Tensor& input, const Tensor& output, const std::string& n
   throw unknown_layer(name, input);
 }
 
+Layer shared_layer(const Tensor& input, const Tensors& outputs) {
+  std::vector<int> shared = candidates(input, outputs.at(0));
+  for (const Tensor& output : outputs) {
+    const std::vector<bool> inside = between(input, output);
+    std::erase_if(shared, [&](int id) { return !inside[static_cast<size_t>(id)]; });
+  }
+  if (shared.empty()) throw no_map(input.graph());
+  const int deepest = shared.back();
+  return {name_of(input, deepest, module_names(input.graph())), Tensor(input.graph_ptr(), deepest)};
+}
+
 Tensor with_layer(const Tensor& output, const Tensor& layer, const Tensor& other) {
   Graph& graph = output.graph();
   const size_t count = graph.nodes().size();

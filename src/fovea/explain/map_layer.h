@@ -22,6 +22,10 @@ struct Layer {
 /// layer without spatial axes.
 Layer find_layer(const Tensor& input, const Tensor& output, const std::string& name);
 
+/// The deepest value with a map that all of `outputs` come from: the feature map that a head with
+/// several branches sees. Errors: usage when there is none.
+Layer shared_layer(const Tensor& input, const Tensors& outputs);
+
 /// The output if `layer` had the value `other` (of the same type but for the batch): the ops that
 /// depend on it are added to the graph once more.
 Tensor with_layer(const Tensor& output, const Tensor& layer, const Tensor& other);

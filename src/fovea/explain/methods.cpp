@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <tuple>
 
 #include "fovea/explain/builtin.h"
 #include "fovea/explain/map_layer.h"
@@ -58,6 +59,62 @@ void append_rows(Array& all, const Array& part, int64_t first, int64_t count) {
   if (first == 0) all = Array(part.dtype(), Shape{count}.concat(part.shape().slice(1)));
   const size_t row = part.bytes() / static_cast<size_t>(part.dim(0));
   std::memcpy(all.raw() + static_cast<size_t>(first) * row, part.raw(), part.bytes());
+}
+
+/// The layers of the levels at which the model predicts; fewer than two if it has no levels.
+std::vector<Layer> layers_of_levels(const Explainer& explainer, const Tensor& input) {
+  std::vector<Layer> layers;
+  if (const auto levels = explainer.levels(input)) {
+    for (const Tensors& predictions : levels->predictions)
+      layers.push_back(shared_layer(input, predictions));
+  }
+  return layers;
+}
+
+/// The level of each sample's number; chooses the classes.
+std::vector<int64_t> chosen_levels(Explainer& explainer, Request& request) {
+  const int64_t count = request.inputs.dim(0);
+  const bool predicted = request.classes.empty();
+  std::vector<int64_t> chosen;
+  for (int64_t first = 0; first < count; first += batch_size) {
+    const int64_t n = std::min(batch_size, count - first);
+    const Array some = rows(request.inputs, first, n);
+    if (predicted) {
+      const std::vector<int64_t> classes = largest(explainer.outputs(some));
+      request.classes.insert(request.classes.end(), classes.begin(), classes.end());
+    }
+    const Array levels =
+        explainer.run("levels", {{"input", some}}, [&](const Explainer::Given& given) {
+          return Tensors{explainer.levels(given.at("input"))->level};
+        })[0];
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t label = request.classes[static_cast<size_t>(first + i)];
+      chosen.push_back(static_cast<int64_t>(levels.at(i * levels.dim(1) + label)));
+    }
+  }
+  return chosen;
+}
+
+/// The layer of each sample and the size of their maps: see Explanation. May choose the classes.
+std::pair<std::vector<std::string>, Shape> layers_of(Explainer& explainer,
+                                                     const Explainer::Traced& traced,
+                                                     Request& request) {
+  const auto count = static_cast<size_t>(request.inputs.dim(0));
+  const auto size_of = [](const Layer& layer) { return layer.value.shape().slice(2); };
+  if (request.layer.empty()) {
+    const auto graph = Graph::make(Mode::eval, DType::f32, explainer.model().name());
+    const std::vector<Layer> levels =
+        layers_of_levels(explainer, graph->input("input", traced.input.type()));
+    if (levels.size() > 1) {
+      std::vector<std::string> names;
+      for (const int64_t level : chosen_levels(explainer, request))
+        names.push_back(levels[static_cast<size_t>(level)].name);
+      return {names, size_of(*std::ranges::max_element(
+                         levels, {}, [&](const Layer& layer) { return size_of(layer).numel(); }))};
+    }
+  }
+  const Layer only = find_layer(traced.input, traced.output, request.layer);
+  return {std::vector(count, only.name), size_of(only)};
 }
 
 }  // namespace
@@ -117,24 +174,30 @@ Explanation explain(Explainer& explainer, const Chosen<Method>& method, const Re
   const Explainer::Traced traced = explainer.trace(1, request.inputs.shape().slice(1));
   const int64_t outputs = traced.output.dim(1);
   check_classes(request, outputs);
+  const bool cam = method.row.family == Family::cam;
+  Request asked = request;
   Explanation all;
-  if (method.row.family == Family::cam)
-    all.layer = find_layer(traced.input, traced.output, request.layer).name;
-  for (int64_t first = 0; first < count; first += batch_size) {
-    const int64_t n = std::min(batch_size, count - first);
+  Shape size;  // of a cam's maps
+  if (cam) std::tie(all.layers, size) = layers_of(explainer, traced, asked);
+  for (int64_t first = 0, n = 0; first < count; first += n) {
+    n = std::min(batch_size, count - first);
     Batch batch;
-    static_cast<Request&>(batch) = request;
+    static_cast<Request&>(batch) = asked;
+    if (cam) {  // those that have the same layer
+      const auto from = all.layers.begin() + first;
+      batch.layer = *from;
+      n = std::find_if(from, from + n, [&](const auto& name) { return name != *from; }) - from;
+    }
     batch.inputs = rows(request.inputs, first, n);
-    batch.layer = all.layer;
     batch.outputs = outputs;
     batch.first = first;
-    if (!request.classes.empty()) {
-      const auto from = request.classes.begin() + first;
+    if (!asked.classes.empty()) {
+      const auto from = asked.classes.begin() + first;
       batch.classes.assign(from, from + n);
     }
-    const Array values = method.row.compute(explainer, batch, method.arguments);
+    Array values = method.row.compute(explainer, batch, method.arguments);
+    if (cam && values.shape().slice(1) != size) values = enlarged(values, size);
     append_rows(all.values, values, first, count);
-    const bool cam = method.row.family == Family::cam;
     append_rows(all.maps, cam ? values : over_channels(explainer, values, method.row.channels),
                 first, count);
     all.classes.insert(all.classes.end(), batch.classes.begin(), batch.classes.end());

@@ -89,7 +89,11 @@ struct Explanation {
   /// layer's size (never negative) or, for saliency, of the input's.
   Array maps;
   std::vector<int64_t> classes;  ///< one per sample
-  std::string layer;             ///< of a cam
+  /// Of a cam, one per sample. Unless the request names it, it is that of find_layer or, of a net
+  /// that predicts at several levels (see Task::explained_levels), the map of the level that the
+  /// explained number comes from: the one that its head sees there. Then maps of coarser levels are
+  /// enlarged to the size of the finest.
+  std::vector<std::string> layers;
 };
 
 /// Explains a batch of any size, in parts. Errors: usage when the model cannot take the inputs, has

@@ -110,6 +110,23 @@ PictureArea prepared_area(int height, int width, const Preprocessing& p) {
   return {window.top * y, window.left * x, window.height * y, window.width * x};
 }
 
+InputPlace whole_place(int height, int width) {
+  const PictureArea all{0, 0, static_cast<double>(height), static_cast<double>(width)};
+  return {all, height, width, height, width};
+}
+
+InputPlace prepared_place(int height, int width, const Preprocessing& p) {
+  return {prepared_area(height, width, p), p.height, p.width, height, width};
+}
+
+double InputPlace::picture_x(double x) const {
+  return std::clamp<double>(area.left + x * (area.width / width), 0, picture_width);
+}
+
+double InputPlace::picture_y(double y) const {
+  return std::clamp<double>(area.top + y * (area.height / height), 0, picture_height);
+}
+
 template Image prepare(const Image&, const Preprocessing&);
 template Image16 prepare(const Image16&, const Preprocessing&);
 

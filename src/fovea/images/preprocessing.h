@@ -57,4 +57,22 @@ struct PictureArea {
 /// picture after a crop, more with a letterbox. Errors: as prepare.
 PictureArea prepared_area(int height, int width, const Preprocessing& preprocessing);
 
+/// Which part of a picture became a network's input.
+struct InputPlace {
+  PictureArea area;           ///< in the pixels of the picture
+  int height = 0, width = 0;  ///< of the input
+  int picture_height = 0, picture_width = 0;
+
+  /// A column and a row of the input, which may be fractions, as those of the picture; outside of
+  /// it its border.
+  double picture_x(double x) const;
+  double picture_y(double y) const;
+};
+
+/// That of an input which is the picture itself.
+InputPlace whole_place(int height, int width);
+
+/// The place of the input that `prepare` makes of a picture of this size. Errors: as prepare.
+InputPlace prepared_place(int height, int width, const Preprocessing& preprocessing);
+
 }  // namespace fovea

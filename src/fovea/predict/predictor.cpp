@@ -140,7 +140,9 @@ void Predictor::resize(int height, int width) {
 }
 
 MinimumSize Predictor::minimum_size() const {
-  return file_.preprocessing ? minimum_size_for(*file_.preprocessing) : MinimumSize{};
+  // As data sets of boxes and masks read pictures, whose pixels these are about.
+  const bool whole = data::lies_in_image(task_->targets().type);
+  return whole || !file_.preprocessing ? MinimumSize{} : minimum_size_for(*file_.preprocessing);
 }
 
 Array Predictor::prepared(const AnyImage& image) const {
@@ -157,10 +159,9 @@ std::unique_ptr<tasks::Prediction> Predictor::predict(const AnyImage& image, int
   return prediction;
 }
 
-tasks::InputPlace Predictor::place_of(int height, int width) const {
+InputPlace Predictor::place_of(int height, int width) const {
   if (!file_.preprocessing) throw no_pictures(*model_, modality());
-  const Preprocessing& p = *file_.preprocessing;
-  return {prepared_area(height, width, p), p.height, p.width, height, width};
+  return prepared_place(height, width, *file_.preprocessing);
 }
 
 std::vector<std::unique_ptr<tasks::Prediction>> Predictor::predict(const Array& inputs,

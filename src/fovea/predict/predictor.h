@@ -65,7 +65,7 @@ class Predictor {
   MinimumSize minimum_size() const;
   /// Which part of a picture of that size becomes the net's input. Errors: usage when the model's
   /// inputs are not pictures.
-  tasks::InputPlace place_of(int height, int width) const;
+  InputPlace place_of(int height, int width) const;
   /// The prediction for one picture; `maximum`: number of values to show, if there may be many.
   /// Errors: as prepare; usage when the model's inputs are not pictures or the net cannot take that
   /// size; diverged when its output is not finite, naming where that began.

@@ -148,7 +148,7 @@ std::string add_maps(const std::vector<Verdict>& verdicts, std::vector<Example>&
         example.explained = draw::overlay(example.picture, drawn, {0, 1});
       }
     }
-    layer = found.layer;
+    layer = found.layers[0];
   }
   return layer;
 }

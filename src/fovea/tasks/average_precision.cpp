@@ -95,14 +95,14 @@ class Matching {
         match = g;
       }
       if (match) taken[*match] = true;
-      const bool ignored = match ? is_ignored(order_[*match]) : is_outside(area_of(part_.found[d]));
+      const bool ignored =
+          match ? is_ignored(order_[*match]) : is_outside(part_.found[d].box.area());
       verdicts.push_back(ignored ? Verdict::ignored : match ? Verdict::right : Verdict::wrong);
     }
     return verdicts;
   }
 
  private:
-  static double area_of(const FoundBox& found) { return found.area.value_or(found.box.area()); }
   bool is_outside(double area) const {
     return area < options_.min_area || area > options_.max_area;
   }
@@ -166,8 +166,8 @@ constexpr float is_target = -2;  // in the column of a found box's class: the ro
 constexpr float is_own = -1;     // in the column of the area: it is that of the box itself
 constexpr size_t columns = 7;
 
-/// f32[N, D + M, 7]: the found boxes, and the targets' rows with is_target; and the area that
-/// counts.
+/// f32[N, D + M, 7]: the found boxes, and the targets' rows with is_target; and the area of the
+/// object.
 Tensor rows_of(const Tensor& found, const Tensor& target) {
   const Tensor marks = slice(target, 2, 0, 1) * 0 + is_target;
   const Tensor rows =
@@ -202,22 +202,25 @@ std::vector<Row> rows_in(const Array& rows, int64_t i) {
   return all;
 }
 
-/// Writes the areas that boxes have in their pictures.
-void complete_areas(Array& rows, const data::Dataset& samples, int64_t first) {
+/// Writes boxes as they are in their pictures, and the areas of objects there.
+void place_in_pictures(Array& rows, const data::Dataset& samples, int64_t first) {
   for (int64_t i = 0; i < rows.dim(0); ++i) {
-    const std::optional<data::BoxAreas> areas = samples.box_areas(first + i);
-    if (!areas) continue;
+    const std::optional<data::BoxedPicture> picture = samples.boxed_picture(first + i);
+    if (!picture) continue;
+    const InputPlace& place = picture->place;
     size_t target = 0;
-    int64_t area_at = i * rows.dim(1) * static_cast<int64_t>(columns) - 1;  // of the row before
+    int64_t at = i * rows.dim(1) * static_cast<int64_t>(columns);
     for (const Row& row : rows_in(rows, i)) {
-      area_at += columns;
-      if (!row.is_of_target() && !row.is_of_found()) continue;
-      const size_t k = row.is_of_target() ? target++ : areas->objects.size();
-      if (k < areas->objects.size()) {
-        rows.set(area_at, areas->objects[k]);
-      } else if (areas->pixel != 1) {
-        rows.set(area_at, row.box().area() * areas->pixel);
+      const bool of_target = row.is_of_target();
+      if (of_target || row.is_of_found()) {
+        const data::ClassBox box = row.box();
+        rows.set(at, place.picture_x(box.x1));
+        rows.set(at + 1, place.picture_y(box.y1));
+        rows.set(at + 2, place.picture_x(box.x2));
+        rows.set(at + 3, place.picture_y(box.y2));
+        if (of_target && target < picture->areas.size()) rows.set(at + 6, picture->areas[target++]);
       }
+      at += columns;
     }
   }
 }
@@ -231,7 +234,7 @@ std::vector<FoundInImage> images_of(const Array& rows) {
         image.boxes.push_back(row.box());
         image.areas.push_back(row.area().value_or(row.box().area()));
       } else if (row.is_of_found()) {
-        image.found.push_back({row.box(), row.values[4], row.area()});
+        image.found.push_back({row.box(), row.values[4]});
       }
     }
   }
@@ -294,7 +297,7 @@ std::vector<Metric> precision_metrics(
            },
        .rows = [found](const Tensor& output,
                        const Tensor& target) { return rows_of(found(output, target), target); },
-       .complete = complete_areas}};
+       .complete = place_in_pictures}};
   constexpr double small = small_side * small_side, medium = medium_side * medium_side;
   const std::vector<std::pair<std::string, PrecisionOptions>> others{
       {"map50", {.thresholds = {0.5}}},

@@ -15,8 +15,7 @@ namespace fovea::tasks {
 /// A box that a net found.
 struct FoundBox {
   data::ClassBox box;
-  double score = 0;                 ///< larger: more certain
-  std::optional<double> area = {};  ///< that counts, if not that of the box itself
+  double score = 0;  ///< larger: more certain
 };
 
 /// What was found in an image, and what is in it.
@@ -52,8 +51,9 @@ std::vector<double> average_precisions(const std::vector<FoundInImage>& images, 
 std::optional<double> mean_precision(const std::vector<double>& precisions);
 
 /// COCO's metrics: map; map50 and map75, at one threshold; map_small, map_medium and map_large, of
-/// objects of less than 32^2, up to 96^2 and more pixels of the picture as it is in its file, as
-/// far as the data set knows it (see data::BoxAreas); and the average precision of each class.
+/// objects of less than 32^2, up to 96^2 and more pixels; and the average precision of each class.
+/// Boxes are compared in the picture as it is in its file, as far as the data set knows it (see
+/// data::BoxedPicture).
 /// `found` builds the boxes that the net found: f32[N,D,6], rows (x1, y1, x2, y2, score, class) of
 /// which those with a class below 0 are absent. Targets are boxes f32[N,M,5].
 std::vector<Metric> precision_metrics(

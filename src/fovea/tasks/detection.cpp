@@ -42,6 +42,24 @@ std::vector<double> sides_of(const BoxesPrediction::Found& box) {
   return {box.x1, box.y1, box.x2 - box.x1, box.y2 - box.y1};
 }
 
+/// Of all classes but the background: [N, K, A].
+Tensor class_logits(const Tensor& output) {
+  const Tensor all = said_boxes(output).logits;
+  return slice(all, 1, 1, all.dim(1));
+}
+
+/// The intersection over union of boxes [N, 4, A] with the region: [N, 1, A].
+Tensor overlap(const Tensor& boxes, const Region& region) {
+  const auto side = [&](int64_t k) { return slice(boxes, 1, k, k + 1); };
+  const Tensor x1 = side(0), y1 = side(1), x2 = side(2), y2 = side(3);
+  const auto left = static_cast<double>(region.left), top = static_cast<double>(region.top);
+  const auto right = static_cast<double>(region.right), bottom = static_cast<double>(region.bottom);
+  const Tensor both =
+      relu(minimum(x2, right) - maximum(x1, left)) * relu(minimum(y2, bottom) - maximum(y1, top));
+  const Tensor either = (x2 - x1) * (y2 - y1) + (right - left) * (bottom - top) - both;
+  return both / maximum(either, 1e-6);
+}
+
 }  // namespace
 
 Entry detection_entry() {
@@ -119,21 +137,31 @@ std::vector<Metric> Detection::metrics() const {
 }
 
 Tensor Detection::explained(const Tensor& output, const std::optional<Region>& region) const {
-  const Tensor all = said_boxes(output).logits, logits = slice(all, 1, 1, all.dim(1));
+  const Tensor logits = class_logits(output);
   if (!region) return cast(max(logits, {2}), DType::f32);
-  const Tensor boxes = anchor_boxes(output);
-  const auto side = [&](int64_t k) { return slice(boxes, 1, k, k + 1); };
-  const Tensor x1 = side(0), y1 = side(1), x2 = side(2), y2 = side(3);
-  const auto left = static_cast<double>(region->left), top = static_cast<double>(region->top);
-  const auto right = static_cast<double>(region->right),
-             bottom = static_cast<double>(region->bottom);
-  const Tensor both =
-      relu(minimum(x2, right) - maximum(x1, left)) * relu(minimum(y2, bottom) - maximum(y1, top));
-  const Tensor either = (x2 - x1) * (y2 - y1) + (right - left) * (bottom - top) - both;
-  const int64_t count = boxes.dim(2);
-  const Tensor best = argmax(reshape(both / maximum(either, 1e-6), {boxes.dim(0), count}));
-  const Tensor chosen = reshape(one_hot(best, count, logits.dtype()), {boxes.dim(0), 1, count});
+  const Tensor fit = overlap(anchor_boxes(output), *region);
+  const int64_t n = fit.dim(0), count = fit.dim(2);
+  const Tensor best = argmax(reshape(fit, {n, count}));
+  const Tensor chosen = reshape(one_hot(best, count, logits.dtype()), {n, 1, count});
   return cast(sum(logits * chosen, {2}), DType::f32);
+}
+
+std::optional<ExplainedLevels> Detection::explained_levels(
+    const Tensor& output, const std::optional<Region>& region) const {
+  const SaidBoxes said = said_boxes(output);
+  std::vector<Tensors> predictions = predictions_of_levels(said);
+  if (predictions.size() < 2) return std::nullopt;
+  const Tensor logits = class_logits(output);
+  const Tensor fit = region ? overlap(anchor_boxes(output), *region) : logits;
+  Tensors best;  // of each level
+  int64_t begin = 0;
+  for (const int64_t count : said.head.levels) {
+    best.push_back(max(slice(fit, 2, begin, begin + count), {2}, true));
+    begin += count;
+  }
+  const Tensor level = argmax(permute(concat(best, 2), {0, 2, 1}));  // [N, 1] or [N, K]
+  const Tensor all = broadcast_to(cast(level, DType::f32), {logits.dim(0), logits.dim(1)});
+  return ExplainedLevels{std::move(predictions), cast(all, DType::i64)};
 }
 
 Tensor Detection::explained_probabilities(const Tensor& numbers) const { return sigmoid(numbers); }
@@ -200,18 +228,11 @@ Cells BoxesPrediction::cells() const {
 }
 
 void BoxesPrediction::place(const InputPlace& place) {
-  const double scale_x = place.area.width / place.width, scale_y = place.area.height / place.height;
-  const auto to_x = [&](double x) {
-    return std::clamp<double>(place.area.left + x * scale_x, 0, place.picture_width);
-  };
-  const auto to_y = [&](double y) {
-    return std::clamp<double>(place.area.top + y * scale_y, 0, place.picture_height);
-  };
   for (Found& box : boxes) {
-    box.x1 = to_x(box.x1);
-    box.x2 = to_x(box.x2);
-    box.y1 = to_y(box.y1);
-    box.y2 = to_y(box.y2);
+    box.x1 = place.picture_x(box.x1);
+    box.x2 = place.picture_x(box.x2);
+    box.y1 = place.picture_y(box.y1);
+    box.y2 = place.picture_y(box.y2);
   }
 }
 

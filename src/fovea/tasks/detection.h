@@ -35,9 +35,9 @@ struct BoxesPrediction : Prediction {
 /// Boxes of objects and their classes: targets f32[M,5] (see data::is_boxes), outputs of nets that
 /// end in a detection head (see ops/detection.h), whose logits are of the background and the
 /// classes. The loss is that of the net's kind (see detection_loss). Metrics: COCO's mean average
-/// precisions (see precision_metrics) and the loss. Unless "score" is chosen, precisions count boxes
-/// with scores of 0.05 and above (or of the net's own lowest, where that is less), however few of
-/// them the net shows: those with low scores decide the precision at high recalls.
+/// precisions (see precision_metrics) and the loss. Unless "score" is chosen, precisions count
+/// boxes with scores of 0.05 and above (or of the net's own lowest, where that is less), however
+/// few of them the net shows: those with low scores decide the precision at high recalls.
 class Detection : public Task {
  public:
   static constexpr std::string_view id = "detect";
@@ -58,6 +58,8 @@ class Detection : public Task {
   /// The logits of each class but the background: at the box that fits the region best (by
   /// intersection over union) or, without one, the largest over all boxes.
   Tensor explained(const Tensor& output, const std::optional<Region>& region) const override;
+  std::optional<ExplainedLevels> explained_levels(
+      const Tensor& output, const std::optional<Region>& region) const override;
   /// Sigmoids.
   Tensor explained_probabilities(const Tensor& numbers) const override;
   /// The boxes found, f32[N,D,6]: see KeepDetections.

@@ -129,6 +129,21 @@ SaidBoxes said_boxes(const Tensor& output) {
           node.input(last)};
 }
 
+std::vector<Tensors> predictions_of_levels(const SaidBoxes& said) {
+  std::vector<Tensors> levels(said.head.levels.size());
+  for (const Tensor& joined : {said.logits, said.codes, said.centerness}) {
+    if (!joined) continue;
+    const Graph& graph = joined.graph();
+    const int producer = graph.value(joined.id()).node;
+    const auto* concat = producer < 0 ? nullptr : graph.node(producer).op.as<Concat>();
+    if (concat == nullptr || concat->axis != 2) return {};
+    const Node& node = graph.node(producer);
+    if (node.arity() != std::ssize(levels)) return {};
+    for (int i = 0; i < node.arity(); ++i) levels[static_cast<size_t>(i)].push_back(node.input(i));
+  }
+  return levels;
+}
+
 Tensor found_boxes(const Tensor& output, const BoxChoice& choice) {
   const SaidBoxes said = said_boxes(output);
   const Rules& own = rules(said.head.kind);

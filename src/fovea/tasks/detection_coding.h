@@ -16,6 +16,10 @@ struct SaidBoxes {
 /// Errors: usage when `output` is not of a DetectionHead.
 SaidBoxes said_boxes(const Tensor& output);
 
+/// What the net says at each level of its pyramid: the logits, the codes and, of fcos, the
+/// centerness. Empty where it does not join these, each [N, ..., A], from one Tensor per level.
+std::vector<Tensors> predictions_of_levels(const SaidBoxes& said);
+
 /// Which boxes are shown; those not given are the net's own.
 struct BoxChoice {
   std::optional<double> score, nms;

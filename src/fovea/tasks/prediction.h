@@ -15,13 +15,6 @@ namespace fovea::tasks {
 /// One row of a table of texts: each cell with the heading of its column.
 using Cells = std::vector<std::pair<std::string, std::string>>;
 
-/// Which part of a picture became the net's input.
-struct InputPlace {
-  PictureArea area;           ///< in the pixels of the picture
-  int height = 0, width = 0;  ///< of the net's input
-  int picture_height = 0, picture_width = 0;
-};
-
 /// The picture that a prediction is for, and which part of it became the net's input.
 struct ShownInput {
   const Image& picture;  ///< as its file has it

@@ -57,6 +57,11 @@ Tensor Task::explained(const Tensor& output, const std::optional<Region>& region
       .with("try", "without --pixel and --box");
 }
 
+std::optional<ExplainedLevels> Task::explained_levels(const Tensor&,
+                                                      const std::optional<Region>&) const {
+  return std::nullopt;
+}
+
 std::vector<std::string> parse_losses(std::string_view text, const Task& task) {
   if (text.empty()) return {};
   const std::vector<std::string> known = task.losses(), terms = split(text, '+');

@@ -32,6 +32,13 @@ struct Region {
   bool operator==(const Region&) const = default;
 };
 
+/// Where explained numbers come from in a net that predicts at several levels, such as those of a
+/// feature pyramid.
+struct ExplainedLevels {
+  std::vector<Tensors> predictions;  ///< of each level what the net predicts there
+  Tensor level;                      ///< i64 [N, K]: of each number, as Task::explained orders them
+};
+
 /// What to learn: the meaning of targets and outputs, the loss, and the metrics. A task is made for
 /// the targets of a data set, and a model file stores both. All computation is built from ops.
 /// Immutable.
@@ -75,6 +82,9 @@ class Task {
   /// task whose outputs are about places has one for each class in `region`, or in all of the
   /// input. Errors: usage for a region where there are no places, or none there.
   virtual Tensor explained(const Tensor& output, const std::optional<Region>& region) const;
+  /// The levels that these numbers come from; by default, and for a net with one level, none.
+  virtual std::optional<ExplainedLevels> explained_levels(
+      const Tensor& output, const std::optional<Region>& region) const;
   /// The probabilities [N, K] of such numbers: by default `decoded`.
   virtual Tensor explained_probabilities(const Tensor& numbers) const { return decoded(numbers); }
   /// What a prediction is made from, [N, ...] of any dtype, such as class probabilities.
