@@ -14,6 +14,8 @@
 #define HWY_TARGET_INCLUDE "fovea/kernels/simd/batch_norm.cpp"
 #include <hwy/foreach_target.h>
 
+#include <hwy/cache_control.h>
+
 #include "fovea/kernels/simd/channels-inl.h"
 #include "fovea/kernels/simd/norm_epilogue-inl.h"
 
@@ -29,6 +31,14 @@ struct Normalisation {
   const std::byte *x, *residual;  ///< residual: null without one
   const float *mean, *scale, *beta;
   std::byte* y;
+
+  /// Whether y is written past the caches, which are too small for it, without reading it first as
+  /// they would: not where it takes the place of what is read.
+  bool goes_around(const Channels& c) const {
+    constexpr int64_t large = int64_t{1} << 20;  // elements
+    return dtype == DType::f32 && c.width % 16 == 0 && c.blocks * c.block_elements() > large &&
+           reinterpret_cast<uintptr_t>(y) % 64 == 0 && y != x && y != residual;
+  }
 };
 
 }  // namespace
@@ -69,18 +79,32 @@ void moments(DType dtype, const std::byte* x, const Channels& c, int64_t block, 
   with_element(dtype, [&]<class T>(T) { moments_of(as<T>(x), c, block, chunk, mean, squares); });
 }
 
+/// Stores a vector; `around`: past the caches, if it is one of their lines, aligned. What is stored
+/// so is only seen by other threads after hwy::FlushStream().
+template <class At, class T>
+HWY_INLINE void put(const At& at, V v, T* to, bool around) {
+  if constexpr (std::is_same_v<T, float> && std::is_same_v<At, Whole> && lanes == 16) {
+    if (around) return hn::Stream(v, F32(), to);
+  }
+  (void)around;
+  at.store(v, to);
+}
+
 template <class T, class A>
 HWY_INLINE void normalise_as(A activation, const Normalisation& n, const Channels& c, int64_t block,
                              int64_t chunk) {
+  const bool around = n.goes_around(c);
   walk_chunk<0>(c, block, chunk, [&](auto constants) FOVEA_INLINE {
     const V mean = constants(n.mean), scale = constants(n.scale), beta = constants(n.beta);
     const T *x = as<T>(n.x), *residual = as<T>(n.residual);
     T* y = as<T>(n.y);
     return [=](auto at, int64_t i, Sums<0>&) FOVEA_INLINE {
       const V centred = hn::Sub(at.load(x + i), mean);
-      at.store(activation.value(preactivation(at, centred, scale, beta, residual, i)), y + i);
+      const V z = preactivation(at, centred, scale, beta, residual, i);
+      put(at, activation.value(z), y + i, around);
     };
   });
+  if (around) hwy::FlushStream();
 }
 
 void normalise(const Normalisation& n, const Channels& c, int64_t block, int64_t chunk) {
