@@ -115,6 +115,52 @@ TEST(BatchNorm, OnceMoreGivesTheSameBits) {
   }
 }
 
+/// Values of more elements than a core's caches hold: those of f32 in whole lines go past them.
+struct Large {
+  Shape shape;
+  Layout layout = Layout::plain;
+  DType dtype = DType::f32;
+};
+const std::vector<Large> large_values{{{3, 32, 111, 103}, Layout::blocked16},
+                                      {{4, 80, 57, 58}, Layout::blocked16},
+                                      {{2, 48, 107, 103}, Layout::channels_last},
+                                      {{17'001, 64}},
+                                      {{1, 37, 170, 171}, Layout::channels_last},  // no whole lines
+                                      {{2, 19, 170, 171}},                         // nor here
+                                      {{3, 32, 111, 103}, Layout::blocked16, DType::bf16}};
+
+TEST(BatchNorm, LargeValuesEqualTheReference) {
+  Random random(12, "batch_norm");
+  for (size_t i = 0; i < large_values.size(); ++i) {
+    const auto& [shape, layout, dtype] = large_values[i];
+    const Type x{dtype, shape};
+    const NormEpilogue epilogue{.residual = i % 2 == 0, .activation = UnaryKind::relu};
+    Types in = with_vectors(x, 4), again = with_vectors(x, 3);
+    if (epilogue.residual) in.push_back(x), again.push_back(x);
+    const Problem first = make_problem(BatchNorm{.epilogue = epilogue}, in, layout);
+    ASSERT_GT(x.numel(), 1 << 20);
+    std::vector<Array> data = random_inputs(first, random);
+    make_positive(data[4]);
+    ASSERT_TRUE(check("simd", first, data, {32, Scale::unit}));
+    data.erase(data.begin() + 4);  // also in place
+    const Problem second = make_problem(BatchNormAgain{epilogue}, again, layout);
+    ASSERT_TRUE(check("simd", second, data, {8, Scale::unit}));
+  }
+}
+
+TEST(BatchNorm, LargeGradientsEqualTheirReference) {
+  Random random(13, "batch_norm");
+  for (const auto& [shape, layout, dtype] : large_values) {
+    const Type x{dtype, shape};
+    Types in = with_vectors(x, 3);
+    in.push_back(x);
+    const Problem problem = make_problem(BatchNormBackward{}, in, layout);
+    std::vector<Array> data = random_inputs(problem, random);
+    make_positive(data[3]);
+    ASSERT_TRUE(check("simd", problem, data, {4096, Scale::unit, NonFinite::either}));
+  }
+}
+
 TEST(BatchNorm, EvalEqualsItsReferenceInEveryLayoutAndForm) {
   Random random(3, "batch_norm");
   for (int trial = 0; trial < 400; ++trial) {

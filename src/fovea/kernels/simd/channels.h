@@ -93,13 +93,13 @@ void for_each_chunk(const Channels& c, const Body& body) {
 }
 
 /// Calls first(block, chunk) for each chunk of a block, then middle(block), then second(block,
-/// chunk) for each, so that the second pass finds the data in cache: each thread takes entire
-/// blocks if they are small (its L2), else threads share as many as fit in part of an L3.
-/// `element_bytes` is what the two passes touch per element of a block.
+/// chunk) for each, so that the second pass finds the data in the threads' L2 caches, of which it
+/// takes a half: each thread takes entire blocks if they are small, else all share as many as fit,
+/// at least one. `element_bytes` is what the two passes touch per element of a block.
 template <class First, class Middle, class Second>
 void two_passes(const Channels& c, int64_t element_bytes, const First& first, const Middle& middle,
                 const Second& second) {
-  constexpr int64_t l2_bytes = int64_t{1} << 19, l3_bytes = int64_t{12} << 20;
+  constexpr int64_t l2_bytes = int64_t{1} << 20;
   const int64_t bytes = element_bytes * c.block_elements(), chunks = c.chunks();
   if (bytes <= l2_bytes && (c.blocks >= 2 * threads() || c.blocks * bytes <= (1 << 16))) {
     const int64_t grain = (1 << 16) / std::max<int64_t>(1, bytes);
@@ -112,7 +112,8 @@ void two_passes(const Channels& c, int64_t element_bytes, const First& first, co
     });
     return;
   }
-  const int64_t together = std::clamp<int64_t>(l3_bytes / std::max<int64_t>(1, bytes), 1, c.blocks);
+  const int64_t together =
+      std::clamp<int64_t>(threads() * l2_bytes / std::max<int64_t>(1, bytes), 1, c.blocks);
   for (int64_t from = 0; from < c.blocks; from += together) {
     const int64_t blocks = std::min(together, c.blocks - from);
     parallel_for(blocks * chunks, c.grain(), [&](int64_t begin, int64_t end) {
