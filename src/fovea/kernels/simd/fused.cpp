@@ -34,6 +34,7 @@ constexpr int64_t block = 512;  // elements: 2 KiB per intermediate result
 struct Operand {
   float* data = nullptr;
   bool number = false;
+  bool input = false;  ///< an array that is read from memory, block after block
 };
 
 constexpr size_t from_last = SIZE_MAX;  ///< an operand that is the result of the last instruction
@@ -75,6 +76,13 @@ struct Vectors {
   HWY_INLINE void load(const float* from, At at) {
     fill([=](size_t k) FOVEA_INLINE { return at.load(from + k * static_cast<size_t>(lanes)); });
   }
+  /// Prefetches as many floats. The CPU itself would only do so while reading, and then wait for
+  /// memory.
+  HWY_INLINE static void fetch(const float* from) {
+    constexpr size_t line = 16, floats = count * static_cast<size_t>(lanes);
+#pragma GCC unroll 8
+    for (size_t k = 0; k < floats; k += line) hwy::Prefetch(from + k);
+  }
   template <class At>
   HWY_INLINE void store(float* to, At at) const {
 #pragma GCC unroll 8
@@ -105,7 +113,10 @@ void run_tile(std::span<const Instruction> instructions, const Operand* operands
       const V number = all(*operands[operand].data);
       into.fill([=](size_t) FOVEA_INLINE { return number; });
     } else {
-      into.load(operands[operand].data + i, at);
+      const Operand& array = operands[operand];
+      into.load(array.data + i, at);
+      // Array by array as they are read: it cannot await the lines of all of them at once.
+      if (array.input) Tile::fetch(array.data + block + i);
     }
   };
   for (const Instruction& in : instructions) {
@@ -143,19 +154,11 @@ void run_tile(std::span<const Instruction> instructions, const Operand* operands
   }
 }
 
-/// Runs all instructions on n elements and prefetches the next block's elements of the `streams`:
-/// the CPU itself would only do so while reading, and then wait for memory.
-void run_block(std::span<const Instruction> instructions, const Operand* operands, int64_t n,
-               std::span<const float* const> streams) {
-  constexpr int64_t line = 16;  // floats
+/// Runs all instructions on n elements.
+void run_block(std::span<const Instruction> instructions, const Operand* operands, int64_t n) {
   constexpr int64_t tile = static_cast<int64_t>(tile_vectors) * lanes;
   int64_t i = 0;
-  for (; i + tile <= n; i += tile) {
-    for (const float* stream : streams) {
-      for (int64_t next = 0; next < tile; next += line) hwy::Prefetch(stream + block + i + next);
-    }
-    run_tile<tile_vectors>(instructions, operands, i, Whole());
-  }
+  for (; i + tile <= n; i += tile) run_tile<tile_vectors>(instructions, operands, i, Whole());
   for (; i + lanes <= n; i += lanes) run_tile<1>(instructions, operands, i, Whole());
   if (i < n) run_tile<1>(instructions, operands, i, Part{static_cast<size_t>(n - i)});
 }
@@ -219,7 +222,7 @@ class FusedKernel final : public Kernel {
     for (size_t k = 0; k < op_.results.size(); ++k) {
       const auto result = static_cast<size_t>(op_.results[k]);
       copied[k] = is_read_after(args, args.out[k], result);
-      if (!copied[k]) operands[result] = {args.output<float>(k)};
+      if (!copied[k]) operands[result] = {.data = args.output<float>(k)};
     }
     parallel_for(n_, elementwise_grain, [&](int64_t begin, int64_t end) {
       run_range(args, operands, copied, begin, end);
@@ -266,14 +269,14 @@ class FusedKernel final : public Kernel {
   }
 
   Operand input(const Args& args, size_t k) const {
-    if (is_array(k)) return {const_cast<float*>(args.input<float>(k))};
+    if (is_array(k)) return {.data = const_cast<float*>(args.input<float>(k)), .input = true};
     return number(args, k, fovea::simd::number(in_[k], args.in[k]));
   }
   /// Operand k as one number, in scratch memory.
   static Operand number(const Args& args, size_t k, double value) {
     auto* number = reinterpret_cast<float*>(args.scratch) + k;
     *number = static_cast<float>(value);
-    return {number, true};
+    return {.data = number, .number = true};
   }
 
   /// Whether `output` is the memory of an input that is read after `result` is written there.
@@ -288,21 +291,18 @@ class FusedKernel final : public Kernel {
   void run_range(const Args& args, const std::array<Operand, max_operands>& operands,
                  const std::array<bool, max_operands>& copied, int64_t begin, int64_t end) const {
     alignas(64) std::array<float, pitch * max_slots> slots;  // NOLINT: not initialised
-    std::array<const float*, max_operands> streams;
     std::array<Operand, max_operands> now = operands;
     for (size_t k = in_.size(); k < first_constant(); ++k) {
-      if (operands[k].data == nullptr) now[k] = {slots.data() + slot_[k] * pitch};
+      if (operands[k].data == nullptr) now[k] = {.data = slots.data() + slot_[k] * pitch};
     }
     for (; begin < end; begin += block) {
       const int64_t count = std::min<int64_t>(block, end - begin);
-      size_t arrays = 0;
       for (size_t k = 0; k < first_constant(); ++k) {
         if (operands[k].number || operands[k].data == nullptr) continue;
         now[k].data = operands[k].data + begin;
-        if (k < in_.size()) streams[arrays++] = now[k].data;
       }
       HWY_DYNAMIC_DISPATCH(run_block)
-      (instructions_, now.data(), count, {streams.data(), arrays});
+      (instructions_, now.data(), count);
       for (size_t k = 0; k < op_.results.size(); ++k) {
         if (!copied[k]) continue;
         std::memcpy(args.output<float>(k) + begin, now[static_cast<size_t>(op_.results[k])].data,
