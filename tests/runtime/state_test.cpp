@@ -88,6 +88,21 @@ TEST(State, ForgetsWhatIsRemoved) {
   expect_error(ErrorKind::usage, "no array named \"d\"", [&] { state.remove("d"); });
 }
 
+TEST(State, HandlesKeepTheirValuesWhenOthersAreRemoved) {
+  State state;
+  const auto number = [](double value) { return Array::full(DType::f32, {3}, value); };
+  for (const char* name : {"a", "b", "c"}) state.declare(name, three, Role::gradient);
+  for (const char* name : {"a", "b", "c"}) state.set(name, number(name[0]));
+  const Array a = state.get("a"), removed = state.get("b");
+  for (const char* name : {"b", "c"}) state.remove(name);
+  for (const char* name : {"d", "e", "f"}) {
+    state.declare(name, three, Role::gradient);
+    state.set(name, number(0));
+  }
+  EXPECT_EQ(a.at(2), 'a');
+  EXPECT_EQ(removed.at(2), 'b');
+}
+
 TEST(State, ErrorsSayWhatDoesNotFit) {
   State state;
   state.declare("conv1.weight", three, Role::parameter);

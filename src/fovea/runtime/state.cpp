@@ -49,6 +49,7 @@ const State::Slot& State::slot(std::string_view name) const {
   if (found == slots_.end()) {
     std::vector<std::string> known;
     for (const auto& [key, value] : slots_) known.push_back(key);
+    std::ranges::sort(known);
     Error error(ErrorKind::usage, fmt::format("state: there is no array named \"{}\"", name));
     const std::vector<std::string> near = nearest_names(name, known);
     if (!near.empty()) error.with("nearest", join(near, ", "));
@@ -62,7 +63,8 @@ const State::Slot& State::slot(std::string_view name) const {
 Array& State::get(std::string_view name) {
   auto& found = const_cast<Slot&>(slot(name));
   if (!found.filled) {
-    found.array = Array::zeros(found.type.dtype, found.type.shape);
+    found.array = pool_.make(found.type);
+    std::memset(found.array.raw(), 0, found.array.bytes());
     if (found.fill) found.fill(found.array);
     found.fill = nullptr;
     found.filled = true;
@@ -83,7 +85,7 @@ void State::set(std::string_view name, const Array& value) {
         .with("expected", to_string(expected));
   }
   if (!found.filled) {  // its initial values would be overwritten
-    found.array = Array(expected.dtype, expected.shape);
+    found.array = pool_.make(expected);
     found.fill = nullptr;
     found.filled = true;
   }

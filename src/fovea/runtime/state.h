@@ -6,10 +6,12 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "fovea/core/array.h"
 #include "fovea/graph/type.h"
+#include "fovea/runtime/array_pool.h"
 
 namespace fovea {
 
@@ -87,7 +89,13 @@ class State {
   const Slot& slot(std::string_view name) const;
   static uint64_t next_version();
 
-  std::map<std::string, Slot, std::less<>> slots_;
+  /// A hash table: each run looks up all its arrays, whose names begin alike.
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
+  };
+  std::unordered_map<std::string, Slot, Hash, std::equal_to<>> slots_;
+  ArrayPool pool_;
   uint64_t declared_ = 0;  ///< arrays declared so far, including removed ones
   uint64_t version_ = next_version();
   uint64_t touched_ = version_;  ///< the version of arrays that have not changed since
