@@ -163,6 +163,11 @@ int samples(const DataViewFlags& flags, Console& console) {
   const data::DataSets sets = flags.data.open();
   if (flags.show) check_show(console);
   const auto split = flags.split == "train" ? sets.train : sets.test;
+  if (split->size() == 0) {
+    throw Error(ErrorKind::usage,
+                fmt::format("data samples: the data set has no {} samples", flags.split))
+        .with("try", flags.split == "train" ? "--split test" : "--split train");
+  }
   const std::vector<Sample> chosen = draw_samples(*split, flags.count, flags.seed);
   const bool folder = names_folder(flags.out);
   if (!flags.augment.empty() && folder) {

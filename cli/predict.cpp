@@ -114,7 +114,9 @@ std::vector<Item> read_items(std::span<const std::string> paths, const PredictFl
 /// prediction only.
 void predict_batch(std::span<Item> items, const PredictFlags& flags, Predictor& predictor) {
   if (flags.tile > 0) {
-    const Tiling tiling{flags.tile, flags.overlap};
+    const bool given = flags.command.given("--overlap");
+    const Tiling tiling{flags.tile,
+                        given ? flags.overlap : std::min(flags.overlap, flags.tile / 2)};
     for (Item& item : items) {
       if (item.failure) continue;
       attempt(item, [&] {
@@ -292,7 +294,8 @@ void add_predict(Commands& commands) {
   command.count("--tile", flags->tile,
                 "Use images at their own size, in square tiles of so many pixels (segmentation)", 1,
                 16384);
-  command.count("--overlap", flags->overlap, "By how many pixels tiles overlap", 0, 8192);
+  command.count("--overlap", flags->overlap,
+                "By how many pixels tiles overlap; by default at most half a tile", 0, 8192);
   command.count("--top", flags->top, "Classes to show for each sample");
   add_views(command, flags->tta);
   flags->of_task.add(command);

@@ -4,10 +4,10 @@
 #
 #   examples/series/ucr.sh [DIR] [SET...]     DIR for files and runs, by default ./ucr
 #
-# The data come with the PyPI package aeon (10 MB), from which only the files are taken: python3-pip is needed. FOVEA names the
-# program, SEEDS the seeds, and EPOCHS other than the recipe's.
+# The data come with the PyPI package aeon (10 MB), from which only the files are taken: python3-pip is needed.
+# FOVEA_PROGRAM names the program, SEEDS the seeds, and EPOCHS other than the recipe's.
 set -euo pipefail
-fovea=${FOVEA:-$(dirname "$0")/../../build/release/fovea}
+fovea=${FOVEA_PROGRAM:-$(dirname "$0")/../../build/release/fovea}
 dir=${1:-ucr}
 shift || true
 sets=("$@")

@@ -43,6 +43,17 @@ TEST_F(BoxedData, IsDescribedDrawnAndTransformed) {
   const std::string label = samples.json().at("samples")[0].at("class");
   EXPECT_TRUE(label == "cat" || label == "dog") << label;
   EXPECT_GE(decode_image(picture).height, 200);
+  const std::string only_train = folder_ / "one/";
+  for (const char* part : {"images", "labels"})
+    std::filesystem::create_directories(folder_ / "one" / part / "train");
+  encode_png(folder_ / "one/images/train/0.png", Image::black(8, 8, 3));
+  put(folder_ / "one/labels/train/0.txt", "0 0.5 0.5 0.5 0.5\n");
+  put(folder_ / "one/classes.txt", "cat\n");
+  const Outcome none = fovea({"data", "samples", "yolo:" + only_train, "--out", picture});
+  EXPECT_EQ(none.code, 2);
+  EXPECT_EQ(none.err,
+            "error: data samples: the data set has no test samples\n"
+            "  try     --split train\n");
   const nlohmann::json drawn = fovea({"data", "transforms", data(), "--out", all, "--json"}).json();
   const std::vector<std::string> lists = drawn.at("transforms");
   EXPECT_EQ(std::ranges::count(lists, "mosaic"), 1);

@@ -210,10 +210,14 @@ TEST(Segmentation, TrainsOnMasksIsMeasuredAndDrawsItsPredictions) {
 
   Image large = Image::black(50, 90, 3);
   encode_png(folder / "large.png", large);
-  const Outcome tiled = fovea({"predict", "--model", model, "--pictures", folder / "drawn",
-                               "--tile", "32", "--overlap", "8", folder / "large.png"});
-  EXPECT_EQ(tiled.code, 0) << tiled.err;
+  std::vector<std::string> tiled{"predict",        "--model", model, "--pictures",
+                                 folder / "drawn", "--tile",  "32",  folder / "large.png"};
+  EXPECT_EQ(fovea(tiled).code, 0);  // with an overlap that fits
   EXPECT_EQ(decode_stored_png(folder / "drawn/large-mask.png").width, 90);
+  tiled.insert(tiled.end(), {"--overlap", "17"});
+  const Outcome far = fovea(tiled);
+  EXPECT_EQ(far.code, 2);
+  EXPECT_NE(far.err.find("the overlap must be at most half a tile"), std::string::npos) << far.err;
 
   EXPECT_EQ(fovea({"data", "samples", data, "--out", folder / "samples.png"}).code, 0);
   EXPECT_EQ(
