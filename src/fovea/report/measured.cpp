@@ -11,6 +11,7 @@
 #include "fovea/draw/heat.h"
 #include "fovea/explain/methods.h"
 #include "fovea/images/codec.h"
+#include "fovea/images/resize.h"
 #include "fovea/images/samples.h"
 #include "fovea/tasks/classification.h"
 #include "fovea/tasks/reconstruction.h"
@@ -91,24 +92,29 @@ std::vector<Example> compare(Predictor& predictor, const data::Dataset& samples,
     const auto made =
         predictor.predict(sample.input.reshaped(Shape{1}.concat(sample.input.shape())));
     const Image input = data::input_picture(sample.input, samples.modality().get());
-    const Image shown = draw::scaled_to(input, readable);
-    const auto pictures = made[0]->pictures(
-        {shown,
-         {.area = {0, 0, static_cast<double>(shown.height), static_cast<double>(shown.width)},
-          .height = input.height,
-          .width = input.width,
-          .picture_height = shown.height,
-          .picture_width = shown.width}});
+    const Image target =
+        draw::scaled_to(to_rgb(data::sample_picture(sample.input, sample.target, samples.targets(),
+                                                    samples.modality().get())),
+                        readable);
+    // As high as the target's, whose size may be another multiple of the input's.
+    const Image shown =
+        resize(input, target.height, std::max(input.width * target.height / input.height, 1),
+               Filter::bilinear);
+    const InputPlace place{
+        .area = {0, 0, static_cast<double>(shown.height), static_cast<double>(shown.width)},
+        .height = input.height,
+        .width = input.width,
+        .picture_height = shown.height,
+        .picture_width = shown.width};
+    made[0]->place(place);
+    const auto pictures = made[0]->pictures({shown, place});
     if (pictures.empty()) break;
     const std::string& png = pictures.back().png;
     examples.push_back(
         {.name = samples.name(i),
          .target = data::target_text(sample.target, samples.targets()),
          .prediction = {},
-         .picture = draw::scaled_to(
-             to_rgb(data::sample_picture(sample.input, sample.target, samples.targets(),
-                                         samples.modality().get())),
-             readable),
+         .picture = target,
          .explained = {},
          .predicted = to_rgb(decode_image(std::as_bytes(std::span(png)), "the prediction"))});
   }
