@@ -295,7 +295,8 @@ void add_predict(Commands& commands) {
                 "Use images at their own size, in square tiles of so many pixels (segmentation)", 1,
                 16384);
   command.count("--overlap", flags->overlap,
-                "By how many pixels tiles overlap; by default at most half a tile", 0, 8192);
+                "By how many pixels tiles overlap; by default 64, or half of a small tile", 0,
+                8192);
   command.count("--top", flags->top, "Classes to show for each sample");
   add_views(command, flags->tta);
   flags->of_task.add(command);

@@ -197,7 +197,7 @@ def header_of(args):
     return "\n".join([
         "# Speed beside other programs", "",
         f"{cpu}, {args.threads} threads, {platform.freedesktop_os_release()['PRETTY_NAME']}; {', '.join(versions())}.", "",
-        f"ms, the median of {args.rounds} interleaved runs (smallest to largest), each the median of 15 in a process of its own.",
+        f"ms, medians of interleaved rounds (smallest to largest), here {args.rounds}; each run is the median of 15 steps in a process of its own.",
         "`of peak`: Fovea's floating-point operations per second against what the machine reached on registers in the same run;",
         "Winograd's count as those of a direct convolution. `memory`: Fovea's peak over the best peer's, whole processes.",
         "`bench/peers/compare.py --output docs/results/performance.md` makes this table; given rows, it measures only those anew.", "",
