@@ -4,6 +4,7 @@
 
 #include "data/helpers.h"
 #include "error_text.h"
+#include "fovea/data/registry.h"
 
 namespace fovea::data {
 namespace {
@@ -78,6 +79,18 @@ TEST(Scenes, OtherPicturesAreRefused) {
             "scenes are made of small gray pictures with classes, u8 [H, W, 1]\n"
             "  found   u8[46, 20, 1]\n"
             "  try     --data scenes:fashion-mnist, scenes:mnist or scenes:kmnist");
+}
+
+TEST(Scenes, AsManyAsAreAskedForAndTheFirstStayTheSame) {
+  const DataSets three = open("scenes:fashion-mnist,count=3"), all = open("scenes:fashion-mnist");
+  EXPECT_EQ(three.train->size(), 3);
+  EXPECT_EQ(all.train->size(), 40'000);
+  EXPECT_EQ(three.test->size(), all.test->size());
+  EXPECT_EQ(values(three.train->sample(2).input), values(all.train->sample(2).input));
+  EXPECT_EQ(error_text(ErrorKind::usage, [] { open("scenes:fashion-mnist,count=0"); }),
+            "data set scenes: count must be an integer from 1 to 10000000, not \"0\"\n"
+            "  known   count\n"
+            "  try     --data scenes:DATA,count=40000");
 }
 
 }  // namespace

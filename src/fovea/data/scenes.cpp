@@ -119,13 +119,23 @@ std::vector<ClassBox> Scenes::boxes_of(const Scene& scene) {
   return boxes;
 }
 
-DataSets open_scenes(std::string_view spec) {
-  constexpr int64_t training = 40000, testing = 1000;
+std::vector<Argument> scene_options() {
+  return {{.name = "count",
+           .type = ArgumentType::integer,
+           .default_value = int64_t{40'000},
+           .minimum = 1,
+           .maximum = 10'000'000,
+           .help = "scenes to train on"}};
+}
+
+DataSets open_scenes(std::string_view spec, const Arguments& options) {
+  constexpr int64_t testing = 1000;
   const DataSets pictures = open(spec);
   const auto scenes = [&](Scenes::Kind kind) {
-    return DataSets{.name = "scenes",
-                    .train = std::make_shared<Scenes>(pictures.train, training, 1, kind),
-                    .test = std::make_shared<Scenes>(pictures.test, testing, 2, kind)};
+    return DataSets{
+        .name = "scenes",
+        .train = std::make_shared<Scenes>(pictures.train, options.integer("count"), 1, kind),
+        .test = std::make_shared<Scenes>(pictures.test, testing, 2, kind)};
   };
   DataSets sets = scenes(Scenes::Kind::masks);
   sets.others = {scenes(Scenes::Kind::boxes)};

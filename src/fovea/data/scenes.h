@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fovea/core/arguments.h"
 #include "fovea/data/boxes.h"
 #include "fovea/data/dataset.h"
 
@@ -46,9 +47,12 @@ class Scenes : public Dataset {
   Targets targets_;
 };
 
-/// 40,000 scenes to train on and 1,000 to test on, of the training and test pictures of the data
-/// set of that name: with masks, and in `others` the same scenes with boxes. Errors: as open and
-/// Scenes.
-DataSets open_scenes(std::string_view spec);
+/// The options of data set "scenes": count.
+std::vector<Argument> scene_options();
+
+/// `count` scenes to train on, 40,000 by default, and 1,000 to test on, of the training and test
+/// pictures of the data set of that name: with masks, and in `others` the same scenes with boxes.
+/// Those of a smaller count are the first of a larger one. Errors: as open and Scenes.
+DataSets open_scenes(std::string_view spec, const Arguments& options);
 
 }  // namespace fovea::data
