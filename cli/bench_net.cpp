@@ -231,7 +231,7 @@ int run(const BenchNetFlags& flags, bool training, Console& console) {
   if (const std::optional<double> loss = work->first_loss()) document["loss"] = *loss;
   console.result(fmt::format(
       "model        {}, input {}, batch {}, {}, {} threads, {}\n"
-      "{:<11}  {:.3f} ms, the median of {}\nspeed        {:.1f} images/s, {:.1f} GFLOP/s\n"
+      "{:<11}  {:.3f} ms, the median of {}\nspeed        {:.1f} samples/s, {:.1f} GFLOP/s\n"
       "peak memory  {}; arena {}, at least {} of it live at once\n\n",
       subject.chosen.name, sizes_text(subject.chosen.config.input), batch, best.precision,
       threads(), instruction_set(), training ? "step" : "inference", 1e3 * seconds,

@@ -67,6 +67,14 @@ TEST(Process, AnIgnoredHangUpStaysIgnored) {  // nohup
   EXPECT_EQ(outcome.code, 0) << outcome.err;
 }
 
+TEST(Process, IsNamedAfterTheProgram) {  // for pkill, killall and top
+  TemporaryFolder folder;
+  Running run(training(folder, "1"), {.set = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}});
+  run.await(folder / "run/config.toml");
+  EXPECT_EQ(run.name(), "fovea");
+  EXPECT_EQ(run.wait().code, 0);
+}
+
 TEST(Process, OpenMpsLimitsMakeTeamsSmallerAndNothingHangs) {
   for (const char* variable :
        {"OMP_THREAD_LIMIT=1", "OMP_DYNAMIC=true", "OMP_MAX_ACTIVE_LEVELS=0"}) {

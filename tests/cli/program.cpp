@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <fstream>
 #include <sstream>
+#include <string>
 #include <thread>
 
 #include "commands.h"
@@ -153,6 +154,13 @@ Running::~Running() {
 }
 
 void Running::signal(int number) const { ::kill(pid_, number); }
+
+std::string Running::name() const {
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/comm");
+  std::string name;
+  std::getline(file, name);
+  return name;
+}
 
 void Running::await(const std::filesystem::path& path) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);

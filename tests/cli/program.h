@@ -33,7 +33,7 @@ struct Surroundings {
   bool no_errors = false;             ///< standard error is closed
   size_t processes = 0;               ///< RLIMIT_NPROC, as a user without privileges; 0: none
   bool terminal = false;              ///< standard error is a terminal of 80 columns
-  std::vector<std::string> set = {};  ///< "NAME=VALUE" of the environment
+  std::vector<std::string> set = {};  ///< "NAME=VALUE" of the environment; "NAME" removes it
 };
 
 /// A running program.
@@ -46,6 +46,8 @@ class Running {
   Running& operator=(const Running&) = delete;
 
   void signal(int number) const;
+  /// As `top` and `pkill` call it.
+  std::string name() const;
   /// Waits until `path` exists; fails the test after 30 seconds or when the program has ended.
   void await(const std::filesystem::path& path);
   Outcome wait();

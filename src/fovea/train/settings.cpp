@@ -228,7 +228,7 @@ std::vector<Setting> last_settings() {
        &Settings::tensorboard, 0, 0, true},
       {"workers", "threads that load samples ahead", &Settings::workers, 0, 256, true},
       {"cache",
-       "memory in which images stay once decoded: 1G, 500M, 0 for none; auto is a quarter of what "
+       "memory in which samples stay once decoded: 1G, 500M, 0 for none; auto is a quarter of what "
        "is "
        "free",
        &Settings::cache, 0, 0, true},
