@@ -136,10 +136,13 @@ void add_comparison(Page& page, const std::vector<Example>& examples) {
   page.paragraph("Left the target, right what the model predicts.");
   page.gallery();
   for (const Example& example : examples) {
-    page.picture(draw::grid({{example.picture}, {example.predicted}},
-                            {.columns = 2, .scale = 1, .margin = 4}),
-                 fmt::format("{}: {}; beside it the prediction", example.name, example.target),
-                 example.target);
+    const std::string part = example.prediction.empty() ? "" : ": " + example.prediction;
+    page.picture(
+        draw::grid({{example.picture}, {example.predicted}},
+                   {.columns = 2, .scale = 1, .margin = 4}),
+        fmt::format("{}: {}; beside it the prediction{}", example.name, example.target, part),
+        part.empty() ? example.target
+                     : fmt::format("{}; right {}", example.target, example.prediction));
   }
   page.end_gallery();
 }

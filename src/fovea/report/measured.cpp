@@ -107,13 +107,14 @@ std::vector<Example> compare(Predictor& predictor, const data::Dataset& samples,
         .picture_height = shown.height,
         .picture_width = shown.width};
     made[0]->place(place);
-    const auto pictures = made[0]->pictures({shown, place});
+    const auto pictures =
+        made[0]->pictures({.picture = shown, .place = place, .only_surest = true});
     if (pictures.empty()) break;
     const std::string& png = pictures.back().png;
     examples.push_back(
         {.name = samples.name(i),
          .target = data::target_text(sample.target, samples.targets()),
-         .prediction = {},
+         .prediction = pictures.back().note,
          .picture = target,
          .explained = {},
          .predicted = to_rgb(decode_image(std::as_bytes(std::span(png)), "the prediction"))});

@@ -48,7 +48,7 @@ Results evaluate(Predictor& predictor, std::shared_ptr<const data::Dataset> samp
 /// One sample that the report shows.
 struct Example {
   std::string name;                ///< of its file, or "sample 7"
-  std::string target, prediction;  ///< names of classes
+  std::string target, prediction;  ///< names of classes; of places what the picture leaves out
   double probability = 0;          ///< of the prediction
   Image picture;                   ///< as the net sees it; with the target, if that lies in it
   Image explained;  ///< the same below its activation map; without pixels if there is none

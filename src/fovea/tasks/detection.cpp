@@ -22,6 +22,7 @@ namespace {
 
 constexpr int64_t assumed_capacity = 100;  // of boxes, where only a net is known
 constexpr double lowest_counted_score = 0.05;
+constexpr double far_less_sure = 0.5;  // than of the surest box in a picture: a share of its score
 
 bool fits_targets(const data::Targets& targets) {
   return data::is_boxes(targets.type) && !targets.names.empty();
@@ -237,14 +238,20 @@ void BoxesPrediction::place(const InputPlace& place) {
 }
 
 std::vector<PredictedPicture> BoxesPrediction::pictures(const ShownInput& shown) const {
+  double least = 0;
+  for (const Found& box : boxes) least = std::max(least, far_less_sure * box.score);
   std::vector<draw::DrawnBox> drawn;
   for (const Found& box : boxes) {
+    if (shown.only_surest && box.score < least) continue;
     drawn.push_back({.box = {box.y1, box.x1, box.y2 - box.y1, box.x2 - box.x1},
                      .label = box.label - 1,
                      .text = fmt::format("{} {:.0f}%", name_of(box), 100 * box.score)});
   }
   std::ranges::reverse(drawn);  // the surest on top
-  return {{"boxes", png_bytes(draw::box_picture(shown.picture, drawn))}};
+  const std::string note = drawn.size() == boxes.size() ? ""
+                                                        : fmt::format("the surest {} of {} boxes",
+                                                                      drawn.size(), boxes.size());
+  return {{"boxes", png_bytes(draw::box_picture(shown.picture, drawn)), note}};
 }
 
 std::vector<std::pair<std::string, Array>> BoxesPrediction::arrays() const {

@@ -25,7 +25,8 @@ struct BoxesPrediction : Prediction {
   Json json() const override;
   Cells cells() const override;  ///< how many, and all of them as one text
   void place(const InputPlace& place) override;
-  /// "boxes", with names and scores.
+  /// "boxes", with names and scores. The surest are those with at least half of the highest score
+  /// in the picture: thresholds of nets are low, so that precision can be measured at high recalls.
   std::vector<PredictedPicture> pictures(const ShownInput& shown) const override;
   /// "boxes" f32[N,4] as x1, y1, x2, y2, "scores" f32[N] and "labels" i64[N].
   std::vector<std::pair<std::string, Array>> arrays() const override;

@@ -19,12 +19,15 @@ using Cells = std::vector<std::pair<std::string, std::string>>;
 struct ShownInput {
   const Image& picture;  ///< as its file has it
   InputPlace place;
+  bool only_surest = false;  ///< without what the net is far less sure of than of the rest, for
+                             ///< pictures beside those of targets
 };
 
 /// A picture that shows a prediction.
 struct PredictedPicture {
-  std::string name;  ///< "mask": what files are called after the picture's own name
-  std::string png;   ///< the contents of its file
+  std::string name;       ///< "mask": what files are called after the picture's own name
+  std::string png;        ///< the contents of its file
+  std::string note = {};  ///< what it leaves out, if anything: "the surest 3 of 17 boxes"
 };
 
 /// A prediction for one sample, for people and for programs.
