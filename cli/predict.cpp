@@ -68,15 +68,19 @@ void predict_together(std::span<Item*> items, Predictor& predictor, int64_t top)
 /// Decodes a picture and makes its input; it is kept, at its own size, if it is drawn or cut into
 /// tiles.
 void prepare(Item& item, const PredictFlags& flags, const Predictor& predictor) {
-  const bool kept = !flags.pictures.empty() || flags.tile > 0;
-  AnyImage picture = decode_any_image(item.path, flags.max_pixels,
-                                      kept ? MinimumSize{} : predictor.minimum_size());
-  if (flags.tile == 0) {
-    item.input = predictor.prepared(picture);
-    item.place = std::visit(
-        [&](const auto& image) { return predictor.place_of(image.height, image.width); }, picture);
+  if (!flags.pictures.empty() || flags.tile > 0)
+    item.picture = decode_any_image(item.path, flags.max_pixels);
+  if (flags.tile > 0) return;
+  if (item.picture && is_stream(item.path)) {  // which can be read once
+    item.input = predictor.prepared(*item.picture);
+    item.place =
+        std::visit([&](const auto& image) { return predictor.place_of(image.height, image.width); },
+                   *item.picture);
+    return;
   }
-  if (kept) item.picture = std::move(picture);
+  Predictor::Input input = predictor.read(item.path, flags.max_pixels);
+  item.input = std::move(input.pixels);
+  item.place = input.place;
 }
 
 /// What a file gives: a picture, or the inputs in a file of another kind, which may hold several.

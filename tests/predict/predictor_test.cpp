@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "error_text.h"
+#include "fovea/data/registry.h"
 #include "fovea/predict/inference.h"
 #include "fovea/tasks/classification.h"
 #include "fovea/tasks/regression.h"
+#include "jpeg_file.h"
 #include "predict/trained.h"
 #include "temporary_folder.h"
 
@@ -171,6 +174,46 @@ TEST(Predictor, BuildsTheNetWhoseTextItsFileHolds) {
   EXPECT_NE(says("layers = [\"ReLU\"]"), "");
   file.arguments.erase("net_file");
   EXPECT_NE(says("[").find("net.toml:1"), std::string::npos);
+}
+
+// Or what `predict` finds would not be what `eval` measures.
+TEST(Predictor, ReadsPicturesAsDataSetsDo) {
+  TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "images");
+  std::filesystem::create_directories(folder / "labels");
+  const auto detector =
+      models::configure("fcos_resnet18_fpn",
+                        {.outputs = 2, .input = Shape{3, 32, 32}, .choices = {{"width", 0.125}}});
+  const auto model = models::make("fcos_resnet18_fpn", detector);
+  State state;
+  nn::declare(state, *model, 1);
+  save_model(folder / "m.safetensors", *model, detector, state,
+             *tasks::make("detect", data::box_targets({"cat"}, 1)),
+             Preprocessing{.height = 32,
+                           .width = 32,
+                           .channels = 3,
+                           .resize = {},
+                           .letterbox = letterbox_gray,
+                           .mean = {0.5, 0.5, 0.5},
+                           .std = {0.25, 0.25, 0.25}});
+  const Predictor predictor(folder / "m.safetensors");
+  for (const auto& [height, width] : {std::pair{128, 192}, {100, 140}, {99, 131}, {20, 30}}) {
+    Image image = Image::black(height, width, 3);
+    for (size_t i = 0; i < image.pixels.size(); ++i)
+      image.pixels[i] = static_cast<uint8_t>(i * 37 % 251);
+    for (const char* name : {"a", "b"}) {
+      encode_jpeg(folder / ("images/" + std::string(name) + ".jpg"), image);
+      put(folder / ("labels/" + std::string(name) + ".txt"), "0 0.5 0.5 0.5 0.5\n");
+    }
+    const auto samples = predictor.prepared(data::open("yolo:" + (folder / "").string()).train);
+    const Predictor::Input input = predictor.read(samples->name(0));
+    EXPECT_TRUE(
+        std::ranges::equal(input.pixels.data<uint8_t>(), samples->sample(0).input.data<uint8_t>()))
+        << height << "x" << width;
+    EXPECT_EQ(input.place.picture_height, height);
+    EXPECT_EQ(input.place.picture_width, width);
+    EXPECT_EQ(input.place.picture_x(7), samples->boxed_picture(0)->place.picture_x(7));
+  }
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "fovea/core/files.h"
 #include "fovea/core/text.h"
+#include "fovea/images/codec.h"
 
 namespace fovea::data {
 namespace {
@@ -24,6 +25,16 @@ FileList image_list_of(const fs::path& root, const std::vector<BoxedImage>& imag
       .root = root, .paths = {}, .targets = Array(DType::f32, {std::ssize(images), 0, 5})};
   for (const BoxedImage& image : images) list.paths.push_back(image.path);
   return list;
+}
+
+/// The same boxes in an image that was decoded smaller by this.
+Sample with_boxes_divided(Sample sample, int divisor) {
+  std::vector<ClassBox> boxes = boxes_of(sample.target);
+  for (ClassBox& box : boxes) {
+    for (double* side : {&box.x1, &box.y1, &box.x2, &box.y2}) *side /= divisor;
+  }
+  sample.target = box_array(boxes, sample.target.dim(0));
+  return sample;
 }
 
 }  // namespace
@@ -73,13 +84,17 @@ std::optional<BoxedPicture> BoxedImages::boxed_picture(int64_t i) const {
   return BoxedPicture{.areas = image.areas, .place = whole_place(image.height, image.width)};
 }
 
-Sample BoxedImages::scaled_sample(int64_t i, const MinimumSize&) const {
-  Sample sample = ImageFiles::scaled_sample(i, {});
+Sample BoxedImages::scaled_sample(int64_t i, const MinimumSize& minimum) const {
   const BoxedImage& image = images_[static_cast<size_t>(i)];
-  const int64_t height = sample.input.dim(0), width = sample.input.dim(1);
-  if (height == image.height && width == image.width) return sample;
+  const ImageSize stated{image.height, image.width};
+  Sample sample = ImageFiles::scaled_sample(i, exact_minimum(stated, minimum));
+  const ImageSize size{static_cast<int>(sample.input.dim(0)),
+                       static_cast<int>(sample.input.dim(1))};
+  if (size == stated) return sample;
+  const ImageSize own = image_size(path(i));
+  if (own == stated) return with_boxes_divided(std::move(sample), own.height / size.height);
   throw Error(ErrorKind::data, name(i) + ": is not of the size that its boxes are for")
-      .with("image", fmt::format("{}x{}", height, width))
+      .with("image", fmt::format("{}x{}", own.height, own.width))
       .with("boxes", fmt::format("for {}x{}", image.height, image.width))
       .with("try", "annotations of this image, before it was turned or resized");
 }

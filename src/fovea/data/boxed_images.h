@@ -36,9 +36,10 @@ class BoxedImages : public ImageFiles {
   BoxedImages(const std::filesystem::path& root, std::vector<BoxedImage> images,
               const Targets& meaning);
 
-  /// At its own size, in whose pixels its boxes are. Errors: also data for an image with a problem,
-  /// or of another size than its boxes are for.
-  Sample scaled_sample(int64_t i, const MinimumSize&) const override;
+  /// A JPEG is decoded smaller only by what divides its sides (see exact_minimum), and its boxes
+  /// are divided by the same. Errors: also data for an image with a problem, or of another size
+  /// than its boxes are for.
+  Sample scaled_sample(int64_t i, const MinimumSize& minimum) const override;
   Array target(int64_t i) const override;
   std::optional<BoxedPicture> boxed_picture(int64_t i) const override;
 

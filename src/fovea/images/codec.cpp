@@ -91,6 +91,17 @@ ImageSize image_size(const std::filesystem::path& path, int64_t max_pixels) {
   return encoded_size({file.bytes, path.string(), max_pixels, {}});
 }
 
+MinimumSize exact_minimum(const ImageSize& own, const MinimumSize& minimum) {
+  if (minimum == MinimumSize{}) return {};
+  for (const int divisor : {8, 4, 2}) {
+    const MinimumSize part{own.height / divisor, own.width / divisor};
+    if (own.height % divisor == 0 && own.width % divisor == 0 && part.height >= minimum.height &&
+        part.width >= minimum.width)
+      return part;
+  }
+  return {};
+}
+
 Image decode_stored_png(const std::filesystem::path& path, int64_t max_pixels) {
   const FileBytes file = read_encoded(path, max_pixels);
   return decode_stored_png(EncodedImage{file.bytes, path.string(), max_pixels, {}});

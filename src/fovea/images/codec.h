@@ -66,6 +66,11 @@ struct ImageSize {
 };
 ImageSize image_size(const std::filesystem::path& path, int64_t max_pixels = default_pixel_limit);
 
+/// The smallest size, at least `minimum`, at which a picture of size `own` is exactly an eighth, a
+/// quarter or half as large, so that places in it are those of the picture divided by an integer;
+/// no minimum if there is none. Of such a picture decode_image gives that size.
+MinimumSize exact_minimum(const ImageSize& own, const MinimumSize& minimum);
+
 /// Whether a file that begins with these bytes is a PNG of 16 bits per sample: the first
 /// `png_depth_end` tell.
 bool is_16_bit_png(std::span<const std::byte> beginning);

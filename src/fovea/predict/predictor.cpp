@@ -7,8 +7,10 @@
 #include <cstring>
 #include <optional>
 
+#include "fovea/core/files.h"
 #include "fovea/core/text.h"
 #include "fovea/data/prepared.h"
+#include "fovea/images/codec.h"
 #include "fovea/images/samples.h"
 #include "fovea/runtime/eval.h"
 #include "fovea/tasks/classification.h"
@@ -139,10 +141,24 @@ void Predictor::resize(int height, int width) {
   p.width = width;
 }
 
-MinimumSize Predictor::minimum_size() const {
-  // As data sets of boxes and masks read pictures, whose pixels these are about.
-  const bool whole = data::lies_in_image(task_->targets().type);
-  return whole || !file_.preprocessing ? MinimumSize{} : minimum_size_for(*file_.preprocessing);
+Predictor::Input Predictor::read(const std::filesystem::path& file, int64_t max_pixels) const {
+  if (!file_.preprocessing) throw no_pictures(*model_, modality());
+  const Type& target = task_->targets().type;
+  MinimumSize minimum = minimum_size_for(*file_.preprocessing);
+  std::optional<ImageSize> own;
+  if (data::lies_in_image(target)) {
+    if (data::is_boxes(target) && !is_stream(file)) own = image_size(file, max_pixels);
+    minimum = own ? exact_minimum(*own, minimum) : MinimumSize{};
+  }
+  const AnyImage picture = decode_any_image(file, max_pixels, minimum);
+  if (!own) {
+    own = std::visit(
+        [](const auto& image) {
+          return ImageSize{image.height, image.width};
+        },
+        picture);
+  }
+  return {prepared(picture), place_of(own->height, own->width)};
 }
 
 Array Predictor::prepared(const AnyImage& image) const {

@@ -8,6 +8,7 @@
 #include "fovea/data/dataset.h"
 #include "fovea/data/modality.h"
 #include "fovea/formats/model_file.h"
+#include "fovea/images/codec.h"
 #include "fovea/models/registry.h"
 #include "fovea/predict/evaluation.h"
 #include "fovea/predict/inference.h"
@@ -61,8 +62,14 @@ class Predictor {
   /// A picture as the net takes it, u8 or u16 [H, W, C]. Errors: as prepare; usage when the model's
   /// inputs are not pictures.
   Array prepared(const AnyImage& image) const;
-  /// The size below which a picture must not be decoded for `prepared`.
-  MinimumSize minimum_size() const;
+  /// A picture in a file as the net takes it, and which part of the picture that is, decoded as
+  /// data sets decode theirs: a JPEG no larger than is needed. Errors: as decode_image and prepare;
+  /// usage when the model's inputs are not pictures.
+  struct Input {
+    Array pixels;
+    InputPlace place;
+  };
+  Input read(const std::filesystem::path& file, int64_t max_pixels = default_pixel_limit) const;
   /// Which part of a picture of that size becomes the net's input. Errors: usage when the model's
   /// inputs are not pictures.
   InputPlace place_of(int height, int width) const;
