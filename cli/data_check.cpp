@@ -66,8 +66,10 @@ Json to_json(const data::Report& report) {
   document["duplicates"] = Json::array();
   for (const data::Duplicates& group : report.duplicates)
     document["duplicates"].push_back(to_json(group));
-  document["classes"] = Json::object();
-  for (const auto& [name, counts] : report.classes) document["classes"][name] = to_json(counts);
+  Json classes = Json::object();
+  for (const auto& [name, counts] : report.classes)
+    classes.members().emplace_back(name, to_json(counts));  // of different names
+  document["classes"] = std::move(classes);
   if (const std::optional<double> ratio = report.imbalance())
     document["imbalance"] = std::isfinite(*ratio) ? Json(*ratio) : Json(nullptr);
   document["sizes"] = Json::array();

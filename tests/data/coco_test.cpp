@@ -142,7 +142,11 @@ TEST_F(Coco, WhatIsMissingOrTwiceIsNamed) {
   expect("{\"images\": [}", "is no JSON");
   expect("[]", "is no object with images, annotations and categories");
   expect("{}", "has no images");
-  expect(R"({"images": 3})", "has no annotations");
+  expect(R"({"images": 3})", "images is no array");
+  expect(R"({"annotations": null})", "annotations is no array");
+  expect(R"({"annotations": [1]})", "number 1 of annotations is no object");
+  expect(R"({"images": [{"id": 1, "file_name": "1.png", "width": 3, "height": 3}, []]})",
+         "number 2 of images is no object");
   expect(R"({"images": {}})", "images is no array");
   expect(R"({"images": [], "images": []})", "has images twice");
   expect(R"({"images": [{"id": 1, "width": 3, "height": 3}]})",
@@ -151,6 +155,8 @@ TEST_F(Coco, WhatIsMissingOrTwiceIsNamed) {
          "image 1: \"../1.png\" is not the name of a file in a folder of images");
   expect(R"({"images": [{"id": 1, "file_name": "/etc/1.png", "width": 3, "height": 3}]})",
          "image 1: \"/etc/1.png\" is not");
+  expect(R"({"images": [{"id": 1, "file_name": "1.png\u0000", "width": 3, "height": 3}]})",
+         "image 1: \"1.png?\" is not");
   expect(R"({"images": [{"id": "x", "file_name": "1.png", "width": 3, "height": 3}]})",
          "image number 1 has no integer \"id\"");
   expect(R"({"images": [{"id": 1, "file_name": "1.png", "width": 3, "height": 0}]})",
@@ -158,9 +164,28 @@ TEST_F(Coco, WhatIsMissingOrTwiceIsNamed) {
   expect(R"({"annotations": [{"id": 4, "image_id": 7, "category_id": 1, "bbox": [1, 2, 3]}]})",
          "annotation 4 has no bbox of 4 numbers");
   expect(R"({"annotations": [{"id": 4, "image_id": 7, "category_id": 1, "bbox": [1, 2, 3, NaN]}]})",
-         "is no JSON");
+         "is no JSON\n  offset  79\n  found   invalid literal; last read: '3, N'\n  at      "
+         "line 1, column 79");
   expect(R"({"annotations": [{"id": 4, "category_id": 1, "bbox": [1, 2, 3, 4]}]})",
          "annotation 4 has no integer \"image_id\"");
+  for (const char* bbox : {R"({"x": 1, "y": 2, "w": 3, "h": 4})", R"([1, 2, "3", 4, 5])",
+                           R"([1, 2, [3], 4, 5])", "null", R"("1 2 3 4")"}) {
+    annotation(R"("id": 4, "image_id": 7, "category_id": 1, "bbox": )" + std::string(bbox));
+    expect_failure("annotation 4 has no bbox of 4 numbers");
+  }
+  for (const char* crowd : {"2", "-1", "0.5", R"("1")", "[1]"}) {
+    annotation(R"("id": 4, "image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": )" +
+               std::string(crowd));
+    expect_failure("annotation 4 has an iscrowd that is neither 0 nor 1");
+  }
+  for (const char* crowd : {"0", "1.0", "true", "null"}) {
+    annotation(R"("id": 4, "image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": )" +
+               std::string(crowd));
+    EXPECT_EQ(boxes_in(open_it(), "train2017/1.png").size(), 1u) << crowd;
+  }
+  const std::string one = R"({"id": 4, "image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4]})";
+  annotations("train2017", images, "[" + one + ", " + one + "]");
+  expect_failure(file + ": annotation 4 occurs twice");
   annotations("train2017", images, "[]", R"([{"id": 1, "name": "a"}, {"id": 1, "name": "b"}])");
   expect_failure("category 1 occurs twice");
   annotations("train2017", images, "[]", R"([{"id": 1, "name": "a"}, {"id": 2, "name": "a"}])");
@@ -196,7 +221,8 @@ TEST_F(Coco, HostileFilesEndSoon) {
   std::string list = "[";
   for (int i = 0; i < 10'001; ++i) {
     list += i == 0 ? "" : ",";
-    list += R"({"id": 1, "image_id": 7, "category_id": 1, "bbox": [0, 0, 2, 2]})";
+    list += R"({"id": )" + std::to_string(i) +
+            R"(, "image_id": 7, "category_id": 1, "bbox": [0, 0, 2, 2]})";
   }
   annotations("train2017", images, list + "]");
   expect_failure("more than 10000 boxes");

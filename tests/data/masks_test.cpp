@@ -1,7 +1,10 @@
 #include "fovea/data/masks.h"
 
+#include <sys/stat.h>
+
 #include "data/helpers.h"
 #include "error_text.h"
+#include "fovea/data/image_files.h"
 #include "fovea/data/loader.h"
 #include "fovea/data/moves.h"
 #include "fovea/data/prepared.h"
@@ -166,6 +169,42 @@ TEST_F(Masks, DamagedMasksAreDataErrors) {
   Bytes deep(good.begin(), good.end());
   deep[24] = 16;  // bits: the checksum is wrong too
   EXPECT_NE((expect(deep, "PNG"), 1), 0);
+}
+
+// Without a table all masks are read at once: a broken one is that of its image all the same, so
+// that data check lists all of them and --on-bad-image skip leaves them out.
+TEST_F(Masks, ABrokenMaskIsThatOfItsImageAlone) {
+  for (const char* name : {"a.png", "b.png", "c.png"}) pair(name, {0, 1, 2, 1});
+  text("masks/a.png", "no picture");
+  mask("b.png", Image::black(2, 2, 3));
+  const DataSets sets = open_masks(folder_.path());
+  EXPECT_EQ(sets.targets().names, (std::vector<std::string>{"0", "1", "2"}));
+  EXPECT_EQ(find_bad(*sets.train).size() + find_bad(*sets.test).size(), 2u);
+  text("masks/b.png", "no picture");
+  text("masks/c.png", "no picture");
+  EXPECT_EQ(failure(), path("masks/a.png") +
+                           ": is not a PNG\n  try     PNG, which keeps every value as it is");
+}
+
+TEST_F(Masks, WithoutAClassAreRefused) {
+  pair("a.png", {255, 255, 255, 255});
+  pair("b.png", {255, 255, 255, 255});
+  EXPECT_EQ(failure(), folder_.path().string() +
+                           ": its masks have no class\n  found   no value but 255, which does not "
+                           "count\n  try     classes.csv, where 255 is a class");
+}
+
+// Reading a pipe would wait for whoever writes to it.
+TEST_F(Masks, ThatAreNoFilesAreRefused) {
+  text("classes.csv", "name,value\nno,0\nyes,1\n");
+  for (const char* name : {"images/b.png", "masks/b.png"}) {
+    pair("a.png", {0, 1, 0, 1});
+    pair("b.png", {0, 1, 0, 1});
+    std::filesystem::remove(folder_ / name);
+    ASSERT_EQ(mkfifo((folder_ / name).c_str(), 0600), 0);
+    EXPECT_EQ(failure(), path(name) + ": is a pipe or a device, not a file");
+    std::filesystem::remove(folder_ / name);
+  }
 }
 
 TEST_F(Masks, AMaskMovesWithItsImage) {

@@ -1,6 +1,7 @@
 #include "fovea/data/voc.h"
 
 #include "data/boxed_folder.h"
+#include "fovea/data/image_files.h"
 
 namespace fovea::data {
 namespace {
@@ -88,9 +89,47 @@ TEST_F(Voc, WhatIsWrongIsNamedWithItsLine) {
   expect_failure(file + ": line 3: the object has no name");
   annotation("000001", "<object><name>dog</name><bndbox><xmin>NaN</xmin></bndbox></object>");
   expect_failure(file + ": line 2: bndbox/xmin is \"NaN\", not a number");
+  annotation("000001", object("do\ng", 1, 1, 5, 5));
+  expect_failure(path("Annotations") + ": the name of a class has control characters: do?g");
+  annotation("000001", object(std::string(1001, 'x'), 1, 1, 5, 5));
+  expect_failure(path("Annotations") + ": the name of a class has more than 1000 bytes: xxx");
+  text("Annotations/000001.xml",
+       "<annotation><size><width>0</width><height>0</height></size></annotation>");
+  EXPECT_EQ(failure(), file + ": size: height is 0\n  expected the size of the image, in pixels");
   annotation("000001", object("dog", 1, 1, 5, 5));
   text("classes.txt", "cat\n");
   expect_failure(": line 3: unknown class dog\n  try     a line for it in classes.txt");
+}
+
+TEST_F(Voc, TextsOfOtherEditorsAreRead) {
+  text("classes.txt",
+       "\xef\xbb\xbf"
+       "cat\r\ndog\r\n");
+  text("ImageSets/Main/train.txt",
+       "\xef\xbb\xbf"
+       "000001\r\n000002 -1\r\n");
+  EXPECT_EQ(open_it().targets().names, (std::vector<std::string>{"cat", "dog"}));
+  EXPECT_EQ(open_it().train->size(), 2);
+}
+
+TEST_F(Voc, TwoImagesOfOneNameAreRefused) {
+  image("JPEGImages/000001.webp", 30, 50);
+  EXPECT_EQ(failure(), path("JPEGImages/000001.webp") + ": there is another image of this name");
+}
+
+TEST_F(Voc, ABadAnnotationIsThatOfItsImageAlone) {
+  annotation("000001", object("dog", 1, 1, 5, 5) + "<object></object>");
+  text("Annotations/000002.xml", "<annotation>");
+  const DataSets sets = open_it();
+  const std::vector<BadSample> bad = find_bad(*sets.train);
+  ASSERT_EQ(bad.size(), 2u);
+  EXPECT_EQ(bad[0].message, path("Annotations/000001.xml") + ": line 5: the object has no name");
+  EXPECT_EQ(bad[1].message,
+            path("Annotations/000002.xml") + ": line 1 is no XML: no element found");
+  EXPECT_TRUE(find_bad(*sets.val).empty());
+  for (const char* id : {"000001", "000002", "000003"})
+    text(std::string("Annotations/") + id + ".xml", "<annotation>");  // no class is known then
+  EXPECT_EQ(failure(), path("Annotations/000001.xml") + ": line 1 is no XML: no element found");
 }
 
 TEST_F(Voc, MissingFilesAreNamed) {
@@ -100,7 +139,8 @@ TEST_F(Voc, MissingFilesAreNamed) {
   image("JPEGImages/000009.png", 30, 50);
   expect_failure(path("Annotations/000009.xml"));
   text("ImageSets/Main/train.txt", "../../etc/passwd\n");
-  expect_failure("\"../../etc/passwd\" is not the name of a file");
+  expect_failure(path("ImageSets/Main/train.txt") +
+                 ": line 1: \"../../etc/passwd\" is not the name of a file");
   image("JPEGImages/000001.png", 50, 30);
   text("ImageSets/Main/train.txt", "000001\n");
   expect_failure(path("JPEGImages/000001.png") + ": is not of the size that its boxes are for");

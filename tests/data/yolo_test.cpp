@@ -1,7 +1,10 @@
 #include "fovea/data/yolo.h"
 
+#include <sys/stat.h>
+
 #include "data/boxed_folder.h"
 #include "fovea/data/data_yaml.h"
+#include "fovea/data/image_files.h"
 
 namespace fovea::data {
 namespace {
@@ -94,6 +97,76 @@ TEST_F(Yolo, LinesThatAreNoBoxesAreNamed) {
   EXPECT_EQ(boxes_in(open_it(), "train/a.png"), std::vector{box(0, 0, 40, 20, 0)});
 }
 
+TEST_F(Yolo, ABadLineIsThatOfItsImageAlone) {
+  usual();
+  text("labels/train/a.txt", "0 0.5 0.5 0.5\n");
+  text("labels/train/b.txt", std::string("\0", 1));
+  const std::string first = path("labels/train/a.txt") + ": line 1: 4 numbers are not a box";
+  text("labels/val/a.txt", "1 0.5 0.5 0.5 0.5\n");
+  const DataSets sets = open_it();
+  EXPECT_EQ(sets.train->size(), 2);
+  EXPECT_EQ(find_bad(*sets.train).size(), 2u);
+  EXPECT_TRUE(find_bad(*sets.val).empty());
+  text("labels/val/a.txt", "?\n");  // no class is known then
+  EXPECT_EQ(failure().substr(0, first.size()), first);
+}
+
+TEST_F(Yolo, TextsOfOtherEditorsAreRead) {
+  const std::string mark = "\xef\xbb\xbf";
+  usual();
+  text("classes.txt", mark + "cat\r\ndog\r\n");
+  text("labels/train/a.txt", mark + "1\t0.5 0.5  0.25 0.5\r\n");
+  EXPECT_EQ(open_it().targets().names, (std::vector<std::string>{"cat", "dog"}));
+  EXPECT_EQ(boxes_in(open_it(), "train/a.png"), std::vector{box(15, 5, 25, 15, 1)});
+  text("train.txt", mark + "images/train/a.png\r\nimages/train/b.png\r\n");
+  yaml(mark + "train: train.txt\r\nnames: [cat, dog]\r\n");
+  EXPECT_EQ(boxes_in(open_it(), "train/a.png").size(), 1u);
+  text("labels/train/a.txt", std::string("\xff\xfe\x30\0", 4));
+  expect_failure(path("labels/train/a.txt") + ": is no text in UTF-8");
+}
+
+TEST_F(Yolo, ListsOfOtherThingsThanImagesAreNamed) {
+  usual();
+  yaml("train: train.txt\nnames: [cat, dog]\n");
+  const auto expect = [&](const std::string& line, const std::string& shown) {
+    text("train.txt", "images/train/a.png\n" + line + "\n");
+    EXPECT_EQ(failure(), path("train.txt") + ": line 2 is not the name of an image: " + shown +
+                             "\n  expected names that end in .png, .jpg, .jpeg or .webp");
+  };
+  expect("/etc/passwd", "/etc/passwd");
+  expect("a\x1b[31m.png", "a?[31m.png");
+  expect(std::string(5000, 'x') + ".png", std::string(80, 'x') + "...");
+  yaml("train: data.yaml\nnames: [cat, dog]\n");  // meant for another folder
+  EXPECT_EQ(failure(),
+            path("data.yaml") +
+                ": line 1 is not the name of an image: train: data.yaml\n  expected names "
+                "that end in .png, .jpg, .jpeg or .webp");
+}
+
+TEST_F(Yolo, WhatIsNoFileIsRefused) {
+  usual();
+  for (const char* name : {"labels/train/b.txt", "images/train/b.png"}) {
+    usual();
+    std::filesystem::remove(folder_ / name);
+    ASSERT_EQ(mkfifo((folder_ / name).c_str(), 0600), 0);
+    EXPECT_EQ(failure(), path(name) + ": is a pipe or a device, not a file");
+    std::filesystem::remove(folder_ / name);
+  }
+}
+
+TEST_F(Yolo, HugeLinesTakeNoMemory) {
+  usual();
+  std::string outline = "0";
+  for (int i = 0; i < 200'000; ++i) outline += i % 2 == 0 ? " 0.25 0.25" : " 0.5 0.75";
+  text("labels/train/a.txt", outline + "\n");
+  EXPECT_EQ(boxes_in(open_it(), "train/a.png"), std::vector{box(10, 5, 20, 15, 0)});
+  text("labels/train/a.txt", std::string((size_t{16} << 20) + 1, '1'));
+  expect_failure(path("labels/train/a.txt") + " has 16777217 bytes, at most 16777216 are read");
+  std::filesystem::remove(folder_ / "labels/train/a.txt");
+  text("classes.txt", std::string((size_t{4} << 20) + 1, '\n'));
+  expect_failure(path("classes.txt") + " has 4194305 bytes, at most 4194304 are read");
+}
+
 TEST_F(Yolo, FoldersThatAreNotOfThisFormSaySo) {
   expect_failure(folder_.path().string() + ": no images to train on\n  expected DIR/data.yaml");
   image("images/a.png", 4, 4);
@@ -135,6 +208,9 @@ TEST_F(Yolo, DataYamlInItsUsualForms) {
       "names: ['a', \"b, c\",\r\n  d]\r\n\r\nroboflow:\r\n  workspace: x\r\n  version: 1\r\n");
   EXPECT_EQ(read_data_yaml(folder_ / "data.yaml").names,
             (std::vector<std::string>{"a", "b, c", "d"}));
+  yaml("train: a\nnames: {0: cat, 1: 'hot: dog, really',\n  2: owl}\n");
+  EXPECT_EQ(read_data_yaml(folder_ / "data.yaml").names,
+            (std::vector<std::string>{"cat", "hot: dog, really", "owl"}));
   yaml("train:\n- a\n- b\nnames:\n- x\n- y\n");
   EXPECT_EQ(read_data_yaml(folder_ / "data.yaml").splits.at("train"),
             (std::vector<std::string>{"a", "b"}));
@@ -152,7 +228,13 @@ TEST_F(Yolo, DataYamlInOtherFormsIsRefused) {
   expect("names: [a, a]\n", "names: the class a occurs twice");
   expect("names: [a, b\n", "line 1 has a bracket that is not closed");
   expect("names: ['a, b]\n", "line 1 has a quoted text that is not read: 'a, b");
-  expect("names: {0: a}\n", "line 1 has a value in a form that is not read: {0: a}");
+  expect("names: {0: a, b}\n", "line 1 has a part without a number: b");
+  expect("names: {0: a, 2: b}\n", "line 1 has names whose numbers are not 0, 1, 2, ...");
+  expect("names: [[a]]\n", "line 1 has a value in a form that is not read: [a]");
+  expect("names: " + std::string(100'000, '[') + "\n", "line 1 has a bracket that is not closed");
+  expect("names: [a\x1b[31m]\n", "line 1 has a value with control characters: a?[31m");
+  expect("train: " + std::string(5000, 'x') + "\n",
+         "line 1 has a value of more than 4095 bytes: xxx");
   expect("names: *anchor\n", "line 1 has a value in a form that is not read");
   expect("names:\n  0: a\n  2: b\n", "line 1 has names whose numbers are not 0, 1, 2, ...");
   expect("names:\n  - a\n  b\n", "line 3 is neither \"- item\" nor \"number: name\"");

@@ -246,6 +246,11 @@ bool is_stream(const std::filesystem::path& path) {
   return ::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
 }
 
+void require_file(const std::filesystem::path& path, ErrorKind kind) {
+  if (!is_stream(path)) return;
+  throw Error(kind, path.string() + ": is a pipe or a device, not a file");
+}
+
 bool is_standard_output(const std::filesystem::path& path) {
   return named_descriptor(path, STDOUT_FILENO) == STDOUT_FILENO;
 }

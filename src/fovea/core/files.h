@@ -24,6 +24,9 @@ namespace fovea {
 /// Whether `path` names a stream. False for files, folders, and paths that do not exist.
 bool is_stream(const std::filesystem::path& path);
 
+/// Errors: `kind` when `path` names a stream, which may never end, and can be read only once.
+void require_file(const std::filesystem::path& path, ErrorKind kind);
+
 /// Whether writing to `path` writes to standard output.
 bool is_standard_output(const std::filesystem::path& path);
 

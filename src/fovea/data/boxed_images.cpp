@@ -7,8 +7,8 @@
 #include <set>
 #include <utility>
 
-#include "fovea/core/files.h"
 #include "fovea/core/text.h"
+#include "fovea/data/text_file.h"
 #include "fovea/images/codec.h"
 
 namespace fovea::data {
@@ -69,6 +69,12 @@ void BoxedImage::add(ClassBox box, const std::string& where, std::optional<doubl
   areas.push_back(area.value_or(inside.area()));
 }
 
+void require_no_problem(const std::vector<BoxedImage>& images) {
+  for (const BoxedImage& image : images) {
+    if (image.problem) throw Error(*image.problem);
+  }
+}
+
 BoxedImages::BoxedImages(const fs::path& root, std::vector<BoxedImage> images,
                          const Targets& meaning)
     : ImageFiles(image_list_of(root, images), meaning), images_(std::move(images)) {}
@@ -124,19 +130,27 @@ void check_class_names(const std::string& where, const std::vector<std::string>&
   };
   if (names.empty()) throw bad("no classes");
   if (names.size() > most_classes) throw bad(fmt::format("more than {} classes", most_classes));
+  constexpr size_t longest_name = 1000;
   std::set<std::string> known;
   for (const std::string& name : names) {
     if (name.empty()) throw bad("a class has no name");
+    if (!is_plain(name, longest_name)) {
+      throw bad(fmt::format("the name of a class has {}: {}",
+                            name.size() > longest_name
+                                ? fmt::format("more than {} bytes", longest_name)
+                                : "control characters",
+                            printable(name)));
+    }
     if (!known.insert(name).second)
       throw bad(fmt::format("the class {} occurs twice", printable(name)));
   }
 }
 
 std::vector<std::string> read_class_list(const fs::path& file) {
-  std::vector<std::string> names = split(read_text(file, ErrorKind::data), '\n');
-  for (std::string& name : names) {
-    if (name.ends_with('\r')) name.pop_back();
-  }
+  std::vector<std::string> names;
+  constexpr size_t largest = size_t{4} << 20;
+  for_each_line(read_text_file(file, largest),
+                [&](std::string_view line, size_t) { names.emplace_back(line); });
   while (!names.empty() && names.back().empty()) names.pop_back();
   check_class_names(file.string(), names);
   return names;
@@ -144,7 +158,8 @@ std::vector<std::string> read_class_list(const fs::path& file) {
 
 void check_inside(const std::string& where, const std::string& path) {
   const fs::path given(path);
-  if (!path.empty() && given.is_relative() && std::ranges::count(given, fs::path("..")) == 0)
+  if (is_plain(path, longest_path) && given.is_relative() &&
+      std::ranges::count(given, fs::path("..")) == 0)
     return;
   throw Error(ErrorKind::data,
               fmt::format("{}: \"{}\" is not the name of a file in a folder of images", where,

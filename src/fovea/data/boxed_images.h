@@ -28,7 +28,20 @@ struct BoxedImage {
   void add(ClassBox box, const std::string& where, std::optional<double> area = {});
   /// Sets the problem of the image, unless there is one already.
   void fail(Error error);
+  /// Calls body(); a data error that it throws becomes the problem of the image.
+  template <class Body>
+  void attempt(const Body& body) {
+    try {
+      body();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::data) throw;
+      fail(error);
+    }
+  }
 };
+
+/// Errors: data: the problem of the first image that has one.
+void require_no_problem(const std::vector<BoxedImage>& images);
 
 /// A split of image files with boxes. Sizes are checked when an image is read.
 class BoxedImages : public ImageFiles {
@@ -59,7 +72,8 @@ DataSets boxed_sets(const std::string& name, std::vector<std::string> classes, B
                     BoxedSplit val, BoxedSplit test, std::vector<int64_t> ids = {});
 
 /// The lines of a file of class names, in order: classes.txt. Errors: data for a file that is
-/// missing, one without names, or a name that is empty or occurs twice.
+/// missing, one without names, or a name that is empty, longer than 1,000 bytes, has control
+/// characters or occurs twice.
 std::vector<std::string> read_class_list(const std::filesystem::path& file);
 
 /// Checks the names of classes that `where` lists. Errors: data as read_class_list, or more than

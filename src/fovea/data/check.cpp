@@ -11,6 +11,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/random.h"
 #include "fovea/data/boxes.h"
@@ -111,6 +112,7 @@ struct Format {
 };
 
 std::optional<Format> format_of(const std::string& file) {
+  if (is_stream(file)) return std::nullopt;  // opening a pipe would wait for who writes to it
   std::ifstream stream(file, std::ios::binary);
   std::string bytes(12, 0);
   if (!stream.read(bytes.data(), std::ssize(bytes))) return std::nullopt;

@@ -30,6 +30,8 @@ struct CocoItem {
   std::map<std::string, std::string> texts;
   std::vector<double> bbox;
   std::optional<double> area;
+  bool crowd = false;
+  std::string problem;  ///< what is wrong with one of these
 };
 
 struct CocoAnnotation {
@@ -53,16 +55,21 @@ class CocoReader : public nlohmann::json_sax<nlohmann::json> {
   explicit CocoReader(const fs::path& file) : file_(file) {}
 
   Instances read() {
+    require_file(file_, ErrorKind::data);
     std::ifstream stream(file_, std::ios::binary);
     if (!stream) throw bad("cannot be read");
     (void)nlohmann::json::sax_parse(stream, this);
     for (const char* list : {"images", "annotations", "categories"}) {
       if (std::ranges::count(lists_, list) == 0) throw bad(fmt::format("has no {}", list));
     }
+    check_annotation_ids();
     return std::move(found_);
   }
 
-  bool null() override { return true; }
+  bool null() override {
+    expect(Kind::null);
+    return true;
+  }
   bool boolean(bool value) override {
     number(value, value);
     return true;
@@ -82,6 +89,7 @@ class CocoReader : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool string(string_t& value) override {
+    expect(Kind::text);
     if (depth_ == 3) item_.texts[key_] = value;
     return true;
   }
@@ -89,7 +97,7 @@ class CocoReader : public nlohmann::json_sax<nlohmann::json> {
 
   bool start_object(size_t) override {
     if (depth_ == 2) item_ = {};
-    return enter(false);
+    return enter(Kind::object);
   }
   bool key(string_t& name) override {
     if (depth_ == 1) begin_list(name);
@@ -104,17 +112,31 @@ class CocoReader : public nlohmann::json_sax<nlohmann::json> {
     if (depth_ == 2 && !list_.empty()) add();
     return true;
   }
-  bool start_array(size_t) override { return enter(true); }
+  bool start_array(size_t) override { return enter(Kind::array); }
   bool end_array() override {
     --depth_;
     return true;
   }
   bool parse_error(size_t position, const std::string&,
                    const nlohmann::json::exception& error) override {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: what; last read: ..."
-    std::string text = error.what();
-    text = text.substr(text.find("] ") + 2);
-    throw bad("is no JSON").with("offset", std::to_string(position)).with("found", printable(text));
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while parsing
+    // value - what; last read: ..."
+    std::string_view text = error.what();
+    const auto taken = [&](std::string_view mark) {
+      const size_t found = text.find(mark);
+      if (found == text.npos) return std::string_view();
+      const std::string_view before = text.substr(0, found);
+      text.remove_prefix(found + mark.size());
+      return before;
+    };
+    taken("] ");
+    std::string_view place = taken(": ");
+    place.remove_prefix(std::min(place.find("line "), place.size()));
+    taken(" - ");
+    throw bad("is no JSON")
+        .with("offset", std::to_string(position))
+        .with("found", printable(text))
+        .at(place);
   }
 
  private:
@@ -122,9 +144,23 @@ class CocoReader : public nlohmann::json_sax<nlohmann::json> {
     return {ErrorKind::data, fmt::format("{}: {}", file_.string(), what)};
   }
 
-  bool enter(bool array) {
-    if (depth_ == 0 && array) throw bad("is no object with images, annotations and categories");
-    if (depth_ == 1 && !list_.empty() && !array) throw bad(list_ + " is no array");
+  enum class Kind : uint8_t { null, number, text, array, object };
+
+  /// Called where a value begins. The lists are arrays of objects, a bbox is one of numbers.
+  void expect(Kind kind) {
+    if (list_.empty()) return;
+    if (depth_ == 1 && kind != Kind::array) throw bad(list_ + " is no array");
+    if (depth_ == 2 && kind != Kind::object)
+      throw bad(fmt::format("number {} of {} is no object", counted_ + 1, list_));
+    const bool fits_bbox = kind == (depth_ == 3 ? Kind::array : Kind::number);
+    if (depth_ >= 3 && depth_ <= 4 && key_ == "bbox" && !fits_bbox) item_.problem = no_bbox;
+    if (depth_ == 3 && key_ == "iscrowd" && kind > Kind::number) item_.problem = bad_crowd;
+  }
+
+  bool enter(Kind kind) {
+    if (depth_ == 0 && kind == Kind::array)
+      throw bad("is no object with images, annotations and categories");
+    expect(kind);
     if (++depth_ > deepest_json)
       throw bad(fmt::format("is nested more than {} deep", deepest_json));
     return true;
@@ -139,6 +175,11 @@ class CocoReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   void number(double value, std::optional<int64_t> integer) {
+    expect(Kind::number);
+    if (depth_ == 3 && key_ == "iscrowd") {
+      item_.crowd = value == 1;
+      if (value != 0 && value != 1) item_.problem = bad_crowd;
+    }
     if (depth_ == 3 && integer) item_.integers[key_] = *integer;
     if (depth_ == 3 && key_ == "area" && value >= 0) item_.area = value;
     if (depth_ == 4 && key_ == "bbox" && item_.bbox.size() <= 4) item_.bbox.push_back(value);
@@ -187,8 +228,8 @@ class CocoReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   void add_annotation() {
-    if (item_.bbox.size() != 4) throw bad(fmt::format("{} has no bbox of 4 numbers", who()));
-    const auto crowd = item_.integers.find("iscrowd");
+    if (item_.bbox.size() != 4) item_.problem = no_bbox;
+    if (!item_.problem.empty()) throw bad(fmt::format("{} {}", who(), item_.problem));
     found_.annotations.push_back({.id = integer("id"),
                                   .image = integer("image_id"),
                                   .category = integer("category_id"),
@@ -197,8 +238,20 @@ class CocoReader : public nlohmann::json_sax<nlohmann::json> {
                                   .width = item_.bbox[2],
                                   .height = item_.bbox[3],
                                   .area = item_.area,
-                                  .crowd = crowd != item_.integers.end() && crowd->second != 0});
+                                  .crowd = item_.crowd});
   }
+
+  /// Errors: data when two annotations have one id, as in files that were put together.
+  void check_annotation_ids() const {
+    std::vector<int64_t> ids;
+    for (const CocoAnnotation& a : found_.annotations) ids.push_back(a.id);
+    std::ranges::sort(ids);
+    if (const auto twice = std::ranges::adjacent_find(ids); twice != ids.end())
+      throw bad(fmt::format("annotation {} occurs twice", *twice));
+  }
+
+  static constexpr const char* no_bbox = "has no bbox of 4 numbers";
+  static constexpr const char* bad_crowd = "has an iscrowd that is neither 0 nor 1";
 
   fs::path file_;
   Instances found_;

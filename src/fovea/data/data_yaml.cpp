@@ -8,14 +8,15 @@
 #include <utility>
 
 #include "fovea/core/error.h"
-#include "fovea/core/files.h"
 #include "fovea/core/text.h"
 #include "fovea/data/boxed_images.h"
+#include "fovea/data/text_file.h"
 
 namespace fovea::data {
 namespace {
 
 constexpr std::string_view blanks = " \t\r";
+constexpr size_t largest_yaml = size_t{4} << 20;  // bytes
 
 std::string_view trimmed(std::string_view text) {
   const size_t begin = text.find_first_not_of(blanks);
@@ -59,14 +60,9 @@ struct YamlValue {
 class YamlReader {
  public:
   explicit YamlReader(const std::filesystem::path& file)
-      : file_(file), text_(read_text(file, ErrorKind::data)) {
-    std::string_view rest = text_;
-    if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
-    while (!rest.empty()) {
-      const size_t end = std::min(rest.find('\n'), rest.size());
-      lines_.push_back(without_comment(rest.substr(0, end)));
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
+      : file_(file), text_(read_text_file(file, largest_yaml)) {
+    for_each_line(text_,
+                  [&](std::string_view line, size_t) { lines_.push_back(without_comment(line)); });
   }
 
   DataYaml read() {
@@ -76,10 +72,11 @@ class YamlReader {
         ++at_;
         continue;
       }
-      const size_t colon = end_of_key(line);
-      if (blanks.find(line[0]) != std::string_view::npos || colon == std::string_view::npos)
-        throw bad("is not \"key: value\"");
-      read_key(unquoted(trimmed(line.substr(0, colon))), trimmed(line.substr(colon + 1)));
+      std::string_view value = line;
+      const bool begins = blanks.find(line[0]) == std::string_view::npos;
+      const std::optional<std::string> key = begins ? taken_key(value) : std::nullopt;
+      if (!key) throw bad("is not \"key: value\"");
+      read_key(*key, value);
     }
     if (values_.contains("nc")) check_count();
     check_class_names(file_.string() + ": names", yaml_.names);
@@ -106,6 +103,13 @@ class YamlReader {
 
   /// A text, quoted or not.
   std::string unquoted(std::string_view text) const {
+    if (!text.empty() && !is_plain(text, longest_path)) {
+      throw bad(fmt::format("has a value {}: {}",
+                            text.size() > longest_path
+                                ? fmt::format("of more than {} bytes", longest_path)
+                                : "with control characters",
+                            printable(text)));
+    }
     if (!is_quote(text)) {
       constexpr std::string_view special = "[]{}&*!|>%@`";
       if (!text.empty() && special.find(text[0]) != text.npos)
@@ -123,6 +127,15 @@ class YamlReader {
     return value;
   }
 
+  /// Takes a key and its colon off `text`, which is then the value; none if there is no key.
+  std::optional<std::string> taken_key(std::string_view& text) const {
+    const size_t colon = end_of_key(text);
+    if (colon == std::string_view::npos) return std::nullopt;
+    std::string key = unquoted(trimmed(text.substr(0, colon)));
+    text = trimmed(text.substr(colon + 1));
+    return key;
+  }
+
   /// Reads a key whose line has `text` after the colon.
   void read_key(const std::string& key, std::string_view text) {
     constexpr std::string_view known[] = {"path", "train", "val", "test", "names", "nc"};
@@ -133,7 +146,9 @@ class YamlReader {
     }
     YamlValue value{.line = at_, .parts = {}};
     if (text.starts_with('[')) {
-      value.parts = bracketed(std::string(text));
+      value.parts = bracketed(std::string(text), ']');
+    } else if (text.starts_with('{')) {
+      value.parts = bracketed(std::string(text), '}');
     } else if (!text.empty()) {
       value.parts = {{"", unquoted(text)}};
       ++at_;
@@ -152,10 +167,10 @@ class YamlReader {
       ++at_;
   }
 
-  /// "[a, 'b', c]", which may go on in further lines; then comes the next line.
-  std::vector<std::pair<std::string, std::string>> bracketed(std::string text) {
+  /// "[a, 'b', c]" or "{0: a, 1: b}", which may go on in further lines; then comes the next line.
+  std::vector<std::pair<std::string, std::string>> bracketed(std::string text, char close) {
     const size_t begin = at_;
-    while (!text.ends_with(']')) {
+    while (!text.ends_with(close)) {
       if (++at_ == lines_.size()) throw bad("has a bracket that is not closed", begin);
       text += " ";
       text += trimmed(lines_[at_]);
@@ -163,9 +178,11 @@ class YamlReader {
     std::vector<std::pair<std::string, std::string>> parts;
     std::string_view rest = trimmed(std::string_view(text).substr(1, text.size() - 2));
     while (!rest.empty()) {
+      const std::optional<std::string> key = close == '}' ? taken_key(rest) : "";
+      if (!key) throw bad(fmt::format("has a part without a number: {}", printable(rest)));
       const size_t from = is_quote(rest) ? quoted_size(rest) : 0;
       const size_t end = std::min(from == rest.npos ? from : rest.find(',', from), rest.size());
-      parts.emplace_back("", unquoted(trimmed(rest.substr(0, end))));
+      parts.emplace_back(*key, unquoted(trimmed(rest.substr(0, end))));
       rest.remove_prefix(std::min(end + 1, rest.size()));
       rest = trimmed(rest);
     }
@@ -177,16 +194,15 @@ class YamlReader {
   std::vector<std::pair<std::string, std::string>> indented() {
     std::vector<std::pair<std::string, std::string>> parts;
     for (; at_ < lines_.size(); ++at_) {
-      const std::string_view line = lines_[at_], text = trimmed(line);
+      const std::string_view line = lines_[at_];
+      std::string_view text = trimmed(line);
       if (text.empty()) continue;
       const bool item = text.starts_with("- ");
       if (!item && blanks.find(line[0]) == std::string_view::npos) break;
-      const size_t colon = end_of_key(text);
       if (item) {
         parts.emplace_back("", unquoted(trimmed(text.substr(2))));
-      } else if (colon != std::string_view::npos) {
-        parts.emplace_back(unquoted(trimmed(text.substr(0, colon))),
-                           unquoted(trimmed(text.substr(colon + 1))));
+      } else if (const std::optional<std::string> key = taken_key(text)) {
+        parts.emplace_back(*key, unquoted(text));
       } else {
         throw bad("is neither \"- item\" nor \"number: name\"");
       }

@@ -117,6 +117,7 @@ fs::path ImageFiles::path(int64_t i) const {
 }
 
 AnyImage ImageFiles::decoded(int64_t i, const MinimumSize& minimum) const {
+  require_file(path(i), ErrorKind::data);
   return decode_any_image(path(i), default_pixel_limit, minimum);
 }
 

@@ -42,6 +42,11 @@ std::string value_text(uint32_t value, bool color) {
                : fmt::format("value {}", value);
 }
 
+Image read_mask(const fs::path& path) {
+  require_file(path, ErrorKind::data);
+  return decode_stored_png(path);
+}
+
 /// The values of the pixels in a mask's file.
 std::vector<uint32_t> values_in(const Image& mask) {
   std::vector<uint32_t> values;
@@ -197,9 +202,7 @@ class MaskedImages : public ImageFiles {
         .with("mask", fmt::format("{}x{}", sample.target.dim(0), sample.target.dim(1)))
         .with("image", fmt::format("{}x{}: {}", image.dim(0), image.dim(1), name(i)));
   }
-  Array target(int64_t i) const override {
-    return as_target(mask(i), decode_stored_png(mask(i)), values_);
-  }
+  Array target(int64_t i) const override { return as_target(mask(i), read_mask(mask(i)), values_); }
   std::string stamp() const override {
     return ImageFiles::stamp() + stamp_of(split_.folder, split_.masks);
   }
@@ -211,23 +214,48 @@ class MaskedImages : public ImageFiles {
   Values values_;
 };
 
-/// The classes where no table names them: by the values in all masks.
-std::pair<std::vector<std::string>, Values> find_classes(const std::vector<MaskSplit>& splits) {
-  std::array<bool, 256> seen{};
-  std::mutex guard;
-  for (const MaskSplit& split : splits) {
+/// The values in masks of indices or grey levels.
+class SeenValues {
+ public:
+  /// Those of a mask that cannot be read are left out: its sample says why when it is read.
+  void add(const MaskSplit& split) {
     parallel_for(std::ssize(split.masks), 8, [&](int64_t begin, int64_t end) {
       std::array<bool, 256> own{};
       for (int64_t i = begin; i < end; ++i) {
         const fs::path path = split.folder / split.masks[static_cast<size_t>(i)];
-        const Image mask = decode_stored_png(path);
-        check_kind(path, mask, {});
-        for (const uint8_t value : mask.pixels) own[value] = true;
+        try {
+          const Image mask = read_mask(path);
+          check_kind(path, mask, {});
+          for (const uint8_t value : mask.pixels) own[value] = true;
+        } catch (const Error& error) {
+          if (error.kind() != ErrorKind::data) throw;
+          const std::lock_guard lock(guard_);
+          failures_.emplace(path, error);
+        }
       }
-      const std::lock_guard lock(guard);
-      for (size_t v = 0; v < own.size(); ++v) seen[v] = seen[v] || own[v];
+      const std::lock_guard lock(guard_);
+      for (size_t v = 0; v < own.size(); ++v) seen_[v] = seen_[v] || own[v];
     });
   }
+
+  /// Errors: data when no mask could be read: that of the first.
+  const std::array<bool, 256>& values() const {
+    if (!failures_.empty() && std::ranges::count(seen_, true) == 0)
+      throw Error(failures_.begin()->second);
+    return seen_;
+  }
+
+ private:
+  std::mutex guard_;
+  std::array<bool, 256> seen_{};
+  std::map<fs::path, Error> failures_;
+};
+
+/// The classes where no table names them: by the values in all masks.
+std::pair<std::vector<std::string>, Values> find_classes(const std::vector<MaskSplit>& splits) {
+  SeenValues all;
+  for (const MaskSplit& split : splits) all.add(split);
+  const std::array<bool, 256>& seen = all.values();
   std::vector<std::string> names;
   Values values;
   const auto largest = std::find(seen.rbegin() + 1, seen.rend(), true);
@@ -241,7 +269,11 @@ std::pair<std::vector<std::string>, Values> find_classes(const std::vector<MaskS
     names.push_back(std::to_string(void_value));
     values.stored[void_value] = 2;
   }
-  if (names.empty()) throw bad_masks(splits[0].folder.string() + ": its masks have no class");
+  if (names.empty()) {
+    throw bad_masks(splits[0].folder.string() + ": its masks have no class")
+        .with("found", fmt::format("no value but {}, which does not count", void_value))
+        .with("try", fmt::format("classes.csv, where {} is a class", void_value));
+  }
   return {names, values};
 }
 

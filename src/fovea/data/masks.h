@@ -19,6 +19,7 @@ namespace fovea::data {
 ///
 /// Without that table every value is a class, from 0 to the largest one in any mask, named by its
 /// number, and 255 does not count; if there are no other values than 0 and 255, both are classes.
+/// Masks that cannot be read are left out there.
 ///
 /// Errors: data when folders or masks are missing, a mask has no image, two images differ only in
 /// their suffix, the table is malformed, or there are no classes; when a sample is read, for a mask

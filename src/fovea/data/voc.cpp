@@ -5,6 +5,7 @@
 #include <expat.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "fovea/core/text.h"
 #include "fovea/data/boxed_images.h"
 #include "fovea/data/folder_index.h"
+#include "fovea/data/text_file.h"
 
 namespace fovea::data {
 namespace {
@@ -33,8 +35,8 @@ struct VocObject {
 };
 
 struct VocAnnotation {
-  std::map<std::string, std::string> size;  ///< "width", "height"
-  std::vector<VocObject> objects;
+  std::map<std::string, std::string> size = {};  ///< "width", "height"
+  std::vector<VocObject> objects = {};
 };
 
 /// Reads the XML of an annotation. Expat, which is C, calls back: what is wrong is noted and thrown
@@ -61,6 +63,7 @@ class VocReader {
 
   VocAnnotation read() {
     constexpr size_t largest = size_t{16} << 20;
+    require_file(file_, ErrorKind::data);
     const std::string text = read_text(file_, ErrorKind::data, largest);
     const XML_Status status =
         XML_Parse(parser_.get(), text.data(), static_cast<int>(text.size()), XML_TRUE);
@@ -143,28 +146,22 @@ std::string xml_class(const VocObject& object, const std::string& where) {
   throw Error(ErrorKind::data, fmt::format("{}: the object has no name", where));
 }
 
-/// An annotation's image and boxes; `labels` are the numbers of classes.
-BoxedImage boxed_image(const fs::path& file, const std::string& path,
-                       const VocAnnotation& annotation,
-                       const std::map<std::string, int64_t>& labels) {
-  BoxedImage image{.path = path};
+/// Adds the size of an annotation's image and its boxes; `labels` are the numbers of classes.
+void add_boxes(BoxedImage& image, const fs::path& file, const VocAnnotation& annotation,
+               const std::map<std::string, int64_t>& labels) {
   const auto side = [&](const char* name) {
     constexpr double largest = 1 << 30;
     const double value = xml_number(annotation.size, name, file.string() + ": size");
     if (value >= 1 && value <= largest) return static_cast<int>(value);
     throw Error(ErrorKind::data,
-                fmt::format("{}: size: {} is {}", file.string(), name, format_number(value)));
+                fmt::format("{}: size: {} is {}", file.string(), name, format_number(value)))
+        .with("expected", "the size of the image, in pixels");
   };
   image.height = side("height");
   image.width = side("width");
   for (const VocObject& object : annotation.objects) {
     const std::string where = fmt::format("{}: line {}", file.string(), object.line);
-    const std::string name = xml_class(object, where);
-    const auto label = labels.find(name);
-    if (label == labels.end()) {
-      throw Error(ErrorKind::data, fmt::format("{}: unknown class {}", where, printable(name)))
-          .with("try", "a line for it in classes.txt");
-    }
+    const int64_t label = labels.at(xml_class(object, where));
     const auto corner = [&](const char* key) {
       return xml_number(object.fields, std::string("bndbox/") + key, where);
     };
@@ -174,11 +171,10 @@ BoxedImage boxed_image(const fs::path& file, const std::string& path,
                .y1 = corner("ymin") - 1,
                .x2 = corner("xmax"),
                .y2 = corner("ymax"),
-               .label = label->second,
+               .label = label,
                .counts = !difficult},
               where);
   }
-  return image;
 }
 
 std::string voc_layout() {
@@ -213,7 +209,11 @@ class Voc {
   explicit Voc(const fs::path& folder) : root_(voc_root(folder)) {
     FolderIndex index(root_);
     for (const auto& [name, is_dir] : index.list(root_ / "JPEGImages")) {
-      if (!is_dir && is_image_name(name)) images_.emplace(fs::path(name).stem().string(), name);
+      if (is_dir || !is_image_name(name)) continue;
+      if (!images_.emplace(fs::path(name).stem().string(), name).second) {
+        throw Error(ErrorKind::data, (root_ / "JPEGImages" / name).string() +
+                                         ": there is another image of this name");
+      }
     }
     for (const auto& [name, is_dir] : index.list(root_ / "Annotations")) {
       if (!is_dir && name.ends_with(".xml")) ids_.push_back(fs::path(name).stem().string());
@@ -233,12 +233,22 @@ class Voc {
     std::vector<std::string> names = names_of(parts);
     std::map<std::string, int64_t> labels;
     for (size_t k = 0; k < names.size(); ++k) labels[names[k]] = static_cast<int64_t>(k);
+    for_each_name(parts, [&](const std::string& name, const std::string& where) {
+      if (labels.contains(name)) return;
+      throw Error(ErrorKind::data, fmt::format("{}: unknown class {}", where, printable(name)))
+          .with("try", "a line for it in classes.txt");
+    });
     std::vector<BoxedSplit> splits;
     for (const Part& part : parts) {
       BoxedSplit& split = splits.emplace_back(BoxedSplit{.root = root_ / "JPEGImages"});
-      for (size_t i = 0; i < part.ids.size(); ++i)
-        split.images.push_back(boxed_image(annotation_of(part.ids[i]), images_.at(part.ids[i]),
-                                           part.annotations[i], labels));
+      for (size_t i = 0; i < part.ids.size(); ++i) {
+        BoxedImage image = part.images[i];
+        if (!image.problem) {
+          image.attempt(
+              [&] { add_boxes(image, annotation_of(part.ids[i]), part.annotations[i], labels); });
+        }
+        split.images.push_back(std::move(image));
+      }
     }
     return boxed_sets("voc", std::move(names), std::move(splits[0]), std::move(splits[1]),
                       std::move(splits[2]));
@@ -247,6 +257,7 @@ class Voc {
  private:
   struct Part {
     std::vector<std::string> ids;
+    std::vector<BoxedImage> images;  ///< with a problem where there is no annotation
     std::vector<VocAnnotation> annotations;
   };
 
@@ -259,12 +270,12 @@ class Voc {
     const fs::path file = root_ / "ImageSets" / "Main" / (split_name + ".txt");
     if (!exists(file, ErrorKind::data)) return std::nullopt;
     std::vector<std::string> ids;
-    for (const std::string& line : split(read_text(file, ErrorKind::data), '\n')) {
-      const std::string id = line.substr(0, line.find_first_of(" \t\r"));
-      if (id.empty()) continue;
-      check_inside(file.string(), id);
+    for_each_line(read_text_file(file), [&](std::string_view line, size_t number) {
+      const std::string id(line.substr(0, line.find_first_of(" \t")));
+      if (id.empty()) return;
+      check_inside(fmt::format("{}: line {}", file.string(), number), id);
       ids.push_back(id);
-    }
+    });
     return ids;
   }
 
@@ -275,27 +286,41 @@ class Voc {
                   fmt::format("{}: no image {}", (root_ / "JPEGImages").string(), printable(id)))
           .with("for", annotation_of(id).string());
     }
-    Part part{.ids = ids, .annotations = std::vector<VocAnnotation>(ids.size())};
+    Part part{.ids = ids, .images = {}, .annotations = std::vector<VocAnnotation>(ids.size())};
+    for (const std::string& id : ids) part.images.push_back({.path = images_.at(id)});
     parallel_for(std::ssize(ids), 64, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const auto at = static_cast<size_t>(i);
-        part.annotations[at] = VocReader(annotation_of(ids[at])).read();
+        part.images[at].attempt(
+            [&] { part.annotations[at] = VocReader(annotation_of(ids[at])).read(); });
       }
     });
     return part;
+  }
+
+  /// Calls body(name, where) for each object that has a name.
+  void for_each_name(
+      const std::vector<Part>& parts,
+      const std::function<void(const std::string& name, const std::string& where)>& body) const {
+    for (const Part& part : parts) {
+      for (size_t i = 0; i < part.ids.size(); ++i) {
+        for (const VocObject& object : part.annotations[i].objects) {
+          const auto name = object.fields.find("name");
+          if (name == object.fields.end() || name->second.empty()) continue;
+          body(name->second,
+               fmt::format("{}: line {}", annotation_of(part.ids[i]).string(), object.line));
+        }
+      }
+    }
   }
 
   std::vector<std::string> names_of(const std::vector<Part>& parts) const {
     const fs::path file = root_ / "classes.txt";
     if (exists(file, ErrorKind::data)) return read_class_list(file);
     std::set<std::string> names;
+    for_each_name(parts, [&](const std::string& name, const std::string&) { names.insert(name); });
     for (const Part& part : parts) {
-      for (size_t i = 0; i < part.ids.size(); ++i) {
-        for (const VocObject& object : part.annotations[i].objects)
-          names.insert(xml_class(
-              object,
-              fmt::format("{}: line {}", annotation_of(part.ids[i]).string(), object.line)));
-      }
+      if (names.empty()) require_no_problem(part.images);
     }
     std::vector<std::string> all(names.begin(), names.end());
     check_class_names((root_ / "Annotations").string(), all);

@@ -16,10 +16,10 @@ namespace fovea::data {
 /// Difficult objects are regions that do not count. Classes are the lines of DIR/classes.txt, or
 /// else all names that occur in annotations, in byte order.
 ///
-/// Errors: data when folders, images or annotations are missing, an annotation is no XML, larger
-/// than 16 MiB or lacks one of these, or an object's class is not in classes.txt; when a sample is
-/// read, for a box that is empty or outside of the image, and an image of another size than stated.
-/// Each names the file and the line.
+/// Errors: data when folders or images are missing, or an object's class is not in classes.txt;
+/// when a sample is read, for an annotation that is missing, no XML, larger than 16 MiB or lacks
+/// one of these, a box that is empty or outside of the image, and an image of another size than
+/// stated. Each names the file and the line.
 DataSets open_voc(const std::filesystem::path& folder);
 
 }  // namespace fovea::data

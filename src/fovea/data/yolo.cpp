@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <tuple>
 
 #include "fovea/core/error.h"
 #include "fovea/core/files.h"
@@ -14,6 +16,7 @@
 #include "fovea/core/text.h"
 #include "fovea/data/boxed_images.h"
 #include "fovea/data/data_yaml.h"
+#include "fovea/data/text_file.h"
 #include "fovea/images/codec.h"
 
 namespace fovea::data {
@@ -22,6 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string> yolo_splits{"train", "val", "test"};
+constexpr size_t largest_labels = size_t{16} << 20;  // bytes of the text of an image
 
 std::string yolo_layout() {
   return "DIR/data.yaml, or DIR/images and DIR/labels, or images/SPLIT and labels/SPLIT, or "
@@ -45,15 +49,20 @@ std::vector<fs::path> images_in(const fs::path& folder) {
   return images;
 }
 
-/// The paths in a text, a line each, relative to its folder or to `base`.
+/// The paths in a text, a line each, relative to its folder or to `base`. Errors: data for a line
+/// that is not the name of an image.
 std::vector<fs::path> images_listed(const fs::path& list, const fs::path& base) {
   std::vector<fs::path> images;
-  for (std::string& line : split(read_text(list, ErrorKind::data), '\n')) {
-    if (line.ends_with('\r')) line.pop_back();
-    if (line.empty()) continue;
+  for_each_line(read_text_file(list), [&](std::string_view line, size_t number) {
+    if (line.empty()) return;
+    if (!is_plain(line, longest_path) || !is_image_name(line)) {
+      throw Error(ErrorKind::data, fmt::format("{}: line {} is not the name of an image: {}",
+                                               list.string(), number, printable(line)))
+          .with("expected", "names that end in .png, .jpg, .jpeg or .webp");
+    }
     const fs::path beside = list.parent_path() / line;
     images.push_back((exists(beside, ErrorKind::data) ? beside : base / line).lexically_normal());
-  }
+  });
   return images;
 }
 
@@ -74,65 +83,79 @@ struct YoloLabel {
   double x1, y1, x2, y2;
 };
 
-YoloLabel parsed_label(const std::string& text, const std::string& where, size_t line) {
-  std::vector<double> numbers;
-  for (const std::string& word : split(text, ' ')) {
-    if (word.empty()) continue;
-    const std::optional<double> number = parse_number(word);
-    if (!number) {
-      throw Error(ErrorKind::data,
-                  fmt::format("{}: \"{}\" is not a number", where, printable(word)));
-    }
-    numbers.push_back(*number);
+/// The numbers of a line, taken one after another: an outline may have very many.
+class LabelNumbers {
+ public:
+  LabelNumbers(std::string_view line, std::string where) : rest_(line), where_(std::move(where)) {}
+
+  /// None at the end. Errors: data for what is no finite number.
+  std::optional<double> next() {
+    constexpr std::string_view blanks = " \t\r";
+    rest_.remove_prefix(std::min(rest_.find_first_not_of(blanks), rest_.size()));
+    if (rest_.empty()) return std::nullopt;
+    const std::string_view word = rest_.substr(0, rest_.find_first_of(blanks));
+    rest_.remove_prefix(word.size());
+    ++count_;
+    if (const std::optional<double> number = parse_number(word)) return number;
+    throw Error(ErrorKind::data,
+                fmt::format("{}: \"{}\" is not a number", where_, printable(word)));
   }
-  const size_t count = numbers.size();
+  size_t count() const { return count_; }
+
+ private:
+  std::string_view rest_;
+  std::string where_;
+  size_t count_ = 0;
+};
+
+/// The label in a line that is not blank.
+YoloLabel parsed_label(std::string_view text, const std::string& where, size_t line) {
+  LabelNumbers numbers(text, where);
+  std::array<double, 5> first{};
+  for (double& value : first) value = numbers.next().value_or(0);
+  const auto [number, x, y, width, height] = first;
+  YoloLabel label{.line = line,
+                  .number = 0,
+                  .x1 = x - width / 2,
+                  .y1 = y - height / 2,
+                  .x2 = x + width / 2,
+                  .y2 = y + height / 2};
+  if (std::optional<double> next = numbers.next()) {  // an outline, whose second point is `width`
+    std::tie(label.x1, label.x2) = std::minmax(x, width);
+    std::tie(label.y1, label.y2) = std::minmax(y, height);
+    for (; next; next = numbers.next()) {
+      const bool is_x = numbers.count() % 2 == 0;
+      double &low = is_x ? label.x1 : label.y1, &high = is_x ? label.x2 : label.y2;
+      low = std::min(low, *next);
+      high = std::max(high, *next);
+    }
+  }
+  const size_t count = numbers.count();
   if (count != 5 && (count < 7 || count % 2 == 0)) {
     throw Error(ErrorKind::data, fmt::format("{}: {} numbers are not a box", where, count))
         .with("expected",
               "class, x and y of the centre, width, height; or class and points of an outline");
   }
   constexpr double largest = 65'535;
-  if (numbers[0] < 0 || numbers[0] != std::floor(numbers[0]) || numbers[0] > largest) {
-    throw Error(ErrorKind::data, fmt::format("{}: {} is not the number of a class", where,
-                                             format_number(numbers[0])));
+  if (number < 0 || number != std::floor(number) || number > largest) {
+    throw Error(ErrorKind::data,
+                fmt::format("{}: {} is not the number of a class", where, format_number(number)));
   }
-  YoloLabel label{.line = line,
-                  .number = static_cast<int64_t>(numbers[0]),
-                  .x1 = numbers[1] - numbers[3] / 2,
-                  .y1 = numbers[2] - numbers[4] / 2,
-                  .x2 = numbers[1] + numbers[3] / 2,
-                  .y2 = numbers[2] + numbers[4] / 2};
-  if (count == 5) return label;
-  label.x1 = label.x2 = numbers[1];
-  label.y1 = label.y2 = numbers[2];
-  for (size_t i = 3; i < count; i += 2) {
-    label.x1 = std::min(label.x1, numbers[i]);
-    label.x2 = std::max(label.x2, numbers[i]);
-    label.y1 = std::min(label.y1, numbers[i + 1]);
-    label.y2 = std::max(label.y2, numbers[i + 1]);
-  }
+  label.number = static_cast<int64_t>(number);
   return label;
 }
 
-/// The labels in a file; none if there is no file.
-std::optional<std::vector<YoloLabel>> read_labels(const fs::path& file) {
-  if (!exists(file, ErrorKind::data)) return std::nullopt;
-  std::string text = read_text(file, ErrorKind::data);
-  std::ranges::replace_if(
-      text, [](char c) { return c == '\t' || c == '\r'; }, ' ');
+std::vector<YoloLabel> read_labels(const fs::path& file) {
   std::vector<YoloLabel> labels;
-  size_t number = 0;
-  for (const std::string& line : split(text, '\n')) {
-    ++number;
-    if (line.find_first_not_of(' ') == std::string::npos) continue;
+  for_each_line(read_text_file(file, largest_labels), [&](std::string_view line, size_t number) {
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) return;
     labels.push_back(parsed_label(line, fmt::format("{}: line {}", file.string(), number), number));
-  }
+  });
   return labels;
 }
 
-/// An image, and whether there is a text with its boxes. Errors: data for lines that are no boxes,
-/// or of a class that is not one of `classes`; what is wrong with the image itself becomes its
-/// problem.
+/// An image, and whether there is a text with its boxes. What is wrong with the image or a line
+/// becomes its problem. Errors: data for a class that is not one of `classes`.
 struct LabelledImage {
   BoxedImage image;
   bool labelled = false;
@@ -142,18 +165,19 @@ struct LabelledImage {
 LabelledImage read_labelled_image(const fs::path& root, const fs::path& path,
                                   const std::optional<size_t>& classes) {
   const fs::path file = labels_of(path);
-  const std::optional<std::vector<YoloLabel>> labels = read_labels(file);
   const std::string below = path.lexically_relative(root).string();
-  LabelledImage result{.image = {.path = below.empty() ? path.string() : below},
-                       .labelled = labels.has_value()};
-  try {
+  LabelledImage result{.image = {.path = below.empty() ? path.string() : below}};
+  result.image.attempt([&] {
+    require_file(path, ErrorKind::data);
     const ImageSize size = image_size(path);
     result.image.height = size.height;
     result.image.width = size.width;
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::data) throw;
-    result.image.fail(error);
-  }
+  });
+  std::optional<std::vector<YoloLabel>> labels;
+  result.image.attempt([&] {
+    result.labelled = exists(file, ErrorKind::data);
+    if (result.labelled) labels = read_labels(file);
+  });
   if (!labels) return result;
   for (const YoloLabel& label : *labels) {
     const std::string where = fmt::format("{}: line {}", file.string(), label.line);
@@ -277,6 +301,9 @@ DataSets open_yolo(const fs::path& folder) {
   std::vector<std::string> names;
   for (int64_t k = 0; k <= largest; ++k) names.push_back(std::to_string(k));
   if (contents.names) names = *contents.names;
+  for (const BoxedSplit& split : splits) {
+    if (names.empty()) require_no_problem(split.images);
+  }
   check_class_names(folder.string(), names);
   return boxed_sets("yolo", std::move(names), std::move(splits[0]), std::move(splits[1]),
                     std::move(splits[2]));

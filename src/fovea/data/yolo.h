@@ -19,9 +19,10 @@ namespace fovea::data {
 /// ("valid" is also "val"); names are the lines of DIR/classes.txt, or else the numbers up to the
 /// largest one.
 ///
-/// Errors: data when folders or images are missing, data.yaml is malformed, a line is not a box or
-/// its class has no name, or no image has a text; when a sample is read, for boxes that are empty
-/// or outside of the image, and images that cannot be read. Each names the file and the line.
+/// Errors: data when folders or images are missing, data.yaml or a list is malformed, a class has
+/// no name, or no image has a text; when a sample is read, for lines that are not boxes, boxes that
+/// are empty or outside of the image, and images that cannot be read. Each names the file and the
+/// line.
 DataSets open_yolo(const std::filesystem::path& folder);
 
 }  // namespace fovea::data
