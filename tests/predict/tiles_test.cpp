@@ -1,5 +1,6 @@
 #include "fovea/predict/tiles.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "error_text.h"
@@ -26,11 +27,26 @@ TEST(Tiles, AgreeWithTheWholeImageWhereTheNetSeesOnlyOnePixel) {
   State state;
   nn::declare(state, net, 1);
   Inference inference(net, state, normalization);
-  for (const auto& [height, width] : {std::pair{40, 71}, {16, 16}, {5, 90}, {3, 3}}) {
+  struct Case {
+    int64_t height, width, tile;
+  };
+  for (const auto& [height, width, tile] : {Case{40, 71, 16},
+                                            {16, 16, 16},
+                                            {5, 90, 16},
+                                            {3, 3, 16},
+                                            {1, 1, 16},
+                                            {1, 40, 16},
+                                            {17, 16, 16},
+                                            {7, 300, 64},
+                                            {333, 517, 100},
+                                            {33, 51, 512},
+                                            {9, 5, 1},
+                                            {9, 5, 2}}) {
+    SCOPED_TRACE(fmt::format("{}x{} in tiles of {}", height, width, tile));
     const Array image = noise(height, width);
     const Array all = inference.output(batch_of(image)).clone();
-    for (const int64_t overlap : {0, 1, 8}) {
-      const Array tiled = tiled_output(inference, image, {.tile = 16, .overlap = overlap});
+    for (const int64_t overlap : {int64_t{0}, tile / 16, tile / 2}) {
+      const Array tiled = tiled_output(inference, image, {.tile = tile, .overlap = overlap});
       ASSERT_EQ(tiled.shape(), all.shape());
       for (int64_t i = 0; i < all.numel(); ++i) ASSERT_NEAR(tiled.at(i), all.at(i), 1e-5);
     }
