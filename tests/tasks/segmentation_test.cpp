@@ -4,6 +4,7 @@
 
 #include "fovea/draw/classes.h"
 #include "fovea/images/codec.h"
+#include "fovea/passes/autodiff.h"
 #include "tasks/helpers.h"
 #include "temporary_folder.h"
 
@@ -58,6 +59,19 @@ TEST(Segmentation, TheLossIsTheMeanOfThePixelsThatCount) {
   // Class weights: the mean is weighted.
   EXPECT_NEAR(loss_of(task(), logits, mask, {.class_weights = {1, 1, 3}}),
               (right + 3 * wrong + 3 * right) / 7, 1e-6);
+}
+
+// Crops of regions that nobody labelled: NaN would end the training, and spoil the mean.
+TEST(Segmentation, ABatchWithoutAPixelThatCountsHasALossOf0) {
+  const Array logits = saying({0, 1}, 2), none = mask_of({-1, -1});
+  for (const char* loss : {"cross-entropy", "dice", "focal"})
+    EXPECT_EQ(loss_of(task(), logits, none, {.losses = {loss}}), 0) << loss;
+  const Array gradient =
+      eval([&](const Tensors& in) { return gradients(task().loss(in[0], in[1], {}), {in[0]}); },
+           {logits, none})[0];
+  for (int64_t i = 0; i < gradient.numel(); ++i) EXPECT_EQ(gradient.at(i), 0);
+  const Measures both = measured(task(), {logits, logits}, {none, mask_of({0, -1})});
+  EXPECT_NEAR(number(both, "loss"), std::log1p(2 * std::exp(-2.0)), 1e-6);
 }
 
 TEST(Segmentation, FocalLossLooksAtWhatIsWrong) {

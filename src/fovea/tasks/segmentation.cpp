@@ -67,6 +67,16 @@ Tensor constant_of(const std::vector<double>& weights, const Shape& shape, const
   return output.graph().constant(Array::of(weights, shape).astype(output.dtype()));
 }
 
+/// The mean over the pixels that count. A batch without any, such as one of crops of regions that
+/// nobody labelled, has a loss of 0: the op's would be NaN, as in PyTorch.
+Tensor counted_cross_entropy(const Tensor& output, const Tensor& stored,
+                             CrossEntropyOptions options) {
+  const Tensor any = minimum(sum(stored), 1);
+  options.ignore_index = ignored;
+  const Tensor loss = cross_entropy(output, labels_of(stored + (1 - any)), options);
+  return loss * cast(any, loss.dtype());
+}
+
 Tensor focal(const Tensor& output, const Tensor& stored, const std::vector<double>& weights) {
   const Tensor log_p = log_softmax(output), miss = 1 - exp(log_p);
   Tensor counted = one_hot_of(output, stored);
@@ -152,7 +162,7 @@ Tensor confusion(const Tensor& output, const Tensor& masks) {
 Tensor loss_and_pixels(const Tensor& output, const Tensor& masks) {
   const Tensor logits = cast(output, DType::f32), stored = stored_classes(logits, masks);
   const Tensor pixels = sum(minimum(stored, 1));
-  const Tensor loss = cross_entropy(logits, labels_of(stored), {.ignore_index = ignored});
+  const Tensor loss = counted_cross_entropy(logits, stored, {});
   const auto entry = [](const Tensor& x) { return reshape(cast(x, DType::f64), {1}); };
   return concat({entry(loss) * entry(pixels), entry(pixels)}, 0);
 }
@@ -215,10 +225,9 @@ Tensor Segmentation::loss(const Tensor& output, const Tensor& target,
     const Tensor one = term == dice_name ? dice(output, stored)
                        : term == focal_name
                            ? focal(output, stored, options.class_weights)
-                           : cross_entropy(output, labels_of(stored),
-                                           {.label_smoothing = options.label_smoothing,
-                                            .class_weights = weights,
-                                            .ignore_index = ignored});
+                           : counted_cross_entropy(output, stored,
+                                                   {.label_smoothing = options.label_smoothing,
+                                                    .class_weights = weights});
     all = all ? all + one : one;
   }
   return all;
