@@ -14,6 +14,7 @@
 #include "commands.h"
 #include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
+#include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
 #include "inputs.h"
 #include "predict.h"

@@ -8,6 +8,7 @@
 
 #include "fovea/data/order.h"
 #include "fovea/data/pictures.h"
+#include "fovea/draw/grid.h"
 #include "fovea/draw/heat.h"
 #include "fovea/explain/methods.h"
 #include "fovea/images/codec.h"
