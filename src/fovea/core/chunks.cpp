@@ -31,25 +31,32 @@ bool spin(const Condition& holds) {
   return holds();
 }
 
+/// Locks a mutex that another thread has for a moment only: to be put to sleep and woken up would
+/// take longer than most kernels.
+void acquire(std::unique_lock<std::mutex>& lock) {
+  if (!spin([&] { return lock.try_lock(); })) lock.lock();
+}
+
 /// The threads that help; they belong to the process and end with it.
 class Pool {
  public:
   void run(Chunks& chunks) {
-    std::unique_lock lock(guard_);
+    std::unique_lock lock(guard_, std::defer_lock);
+    acquire(lock);
     const auto job = jobs_.emplace(jobs_.end(), chunks);
     seats_ += job->seats;
     start_threads();
     ++posted_;
     lock.unlock();
     wake_.notify_all();
-    chunks.work();
-    lock.lock();
+    chunks.work(0);
+    acquire(lock);
     seats_ -= job->seats;
     job->seats = 0;
     if (job->helpers > 0) {
       lock.unlock();
       const bool back = spin([&] { return job->helpers == 0; });
-      lock.lock();
+      acquire(lock);
       if (!back) back_.wait(lock, [&] { return job->helpers == 0; });
     }
     jobs_.erase(job);
@@ -99,8 +106,8 @@ class Pool {
       --seats_, ++job->helpers, ++helping_;
       lock.unlock();
       if (job->chunks.spread()) stay_on_cpu_of(seat);
-      job->chunks.work();
-      lock.lock();
+      job->chunks.work(seat);
+      acquire(lock);
       --helping_;
       if (--job->helpers == 0) back_.notify_all();
     }
@@ -111,7 +118,7 @@ class Pool {
     const uint64_t seen = posted_;
     lock.unlock();
     spin([&] { return posted_ != seen; });
-    lock.lock();
+    acquire(lock);
     wake_.wait(lock, [&] { return posted_ != seen; });
   }
 
@@ -136,9 +143,7 @@ Chunks::Chunks(int64_t count, int team, const Body& body)
   }
 }
 
-void Chunks::work() {
-  const int slot = slots_++;
-  if (slot >= team_) return;
+void Chunks::work(int slot) {
   const SerialScope serial;
   const unsigned before = _mm_getcsr();
   _mm_setcsr(float_mode_);

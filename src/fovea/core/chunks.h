@@ -19,9 +19,10 @@ class Chunks {
   /// For at most `team` threads. `body` must live as long.
   Chunks(int64_t count, int team, const Body& body);
 
-  /// Runs chunks until none is left: to be called by each thread that takes part. Meanwhile the
+  /// Runs chunks until none is left, those of part `slot` first: to be called by each thread that
+  /// takes part, with its own number below team(), the same in all work of a team. Meanwhile the
   /// thread is serial, and its floating-point mode is that of the thread that made these chunks.
-  void work();
+  void work(int slot);
 
   int team() const { return team_; }
   /// Whether the threads that take part stay on CPUs of their own.
@@ -40,7 +41,6 @@ class Chunks {
   bool spread_;
   const Body& body_;
   std::unique_ptr<Part[]> parts_;
-  std::atomic<int> slots_{0};
   unsigned float_mode_;
   std::mutex guard_;
   std::exception_ptr failure_;

@@ -47,7 +47,7 @@ int team_of(int n) { return n; }
 int set_dynamic(int) { return 0; }
 int set_openmp_team(int) { return 1; }
 constexpr bool have_openmp = false;
-void run_in_openmp(int, const std::function<void()>&) {}
+void run_in_openmp(int, const std::function<void(int)>&) {}
 #else
 constexpr bool have_openmp = true;
 
@@ -81,13 +81,14 @@ int set_openmp_team(int n) {
 }
 
 /// Runs work() on each thread of a team of OpenMP's, concurrently.
-void run_in_openmp(int team, const std::function<void()>& work) {
+void run_in_openmp(int team, const std::function<void(int number)>& work) {
   const int dynamic = set_dynamic(0);
   const bool spread = team_is_spread();
 #pragma omp parallel num_threads(team)
   {
-    if (const int number = omp_get_thread_num(); spread && number > 0) stay_on_cpu_of(number);
-    work();
+    const int number = omp_get_thread_num();
+    if (spread && number > 0) stay_on_cpu_of(number);
+    work(number);
   }
   set_dynamic(dynamic);
 }
@@ -135,7 +136,7 @@ int team_for(int64_t chunks) {
 void run(int64_t count, int team, const Chunks::Body& body) {
   Chunks chunks(count, team, body);
   if (on_openmp) {
-    run_in_openmp(team, [&] { chunks.work(); });
+    run_in_openmp(team, [&](int number) { chunks.work(number); });
   } else {
     run_in_pool(chunks);
   }
@@ -222,7 +223,7 @@ TeamScope::~TeamScope() {
 }
 
 void on_each_thread(const std::function<void()>& work) {
-  on_openmp && !serial ? run_in_openmp(threads(), work) : work();
+  on_openmp && !serial ? run_in_openmp(threads(), [&](int) { work(); }) : work();
 }
 
 SerialScope::SerialScope() : previous_(serial), previous_openmp_(set_openmp_team(1)) {
