@@ -569,7 +569,8 @@ TEST(Pipeline, ShowsEachPass) {
             (Names{"simplify", "fold_scale", "fuse_norm", "autodiff", "simplify", "fuse_activation",
                    "layout", "recompute"}));
   EXPECT_EQ(names(*random_net(random, Mode::eval), ""),
-            (Names{"simplify", "fold_scale", "fold_batchnorm", "fuse_epilogue", "layout"}));
+            (Names{"simplify", "fold_scale", "fold_batchnorm", "fuse_epilogue", "fuse_depthwise",
+                   "layout"}));
 }
 
 }  // namespace

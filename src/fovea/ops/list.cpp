@@ -1,6 +1,7 @@
 #include "fovea/ops/list.h"
 
 #include "fovea/ops.h"
+#include "fovea/ops/depthwise_block.h"
 #include "fovea/ops/flip.h"
 #include "fovea/ops/fold.h"
 #include "fovea/ops/fused.h"
@@ -42,6 +43,7 @@ std::span<const Op> all_ops() {
         Conv{},
         ConvBackwardData{},
         ConvBackwardWeights{},
+        DepthwiseBlock{},
         DetectionHead{},
         Dropout{},
         Flip{},

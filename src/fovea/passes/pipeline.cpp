@@ -9,6 +9,7 @@
 #include "fovea/passes/fold_scale.h"
 #include "fovea/passes/fuse.h"
 #include "fovea/passes/fuse_activation.h"
+#include "fovea/passes/fuse_depthwise.h"
 #include "fovea/passes/fuse_elementwise.h"
 #include "fovea/passes/layout.h"
 #include "fovea/passes/precision.h"
@@ -51,6 +52,7 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
     pass("fold_batchnorm", fold_batchnorm);
     pass("fuse_epilogue", fuse_epilogue);
     narrow();
+    pass("fuse_depthwise", [&](const Graph& g) { return fuse_depthwise(g, options.threads); });
   }
   if (options.fuse_elementwise) {
     pass("fuse_elementwise", fuse_elementwise);

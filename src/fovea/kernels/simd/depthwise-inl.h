@@ -6,6 +6,8 @@
 #define FOVEA_KERNELS_SIMD_DEPTHWISE_INL_H
 #endif
 
+#include <span>
+
 #include "fovea/kernels/simd/depthwise.h"
 #include "fovea/kernels/simd/vectors-inl.h"
 
@@ -46,6 +48,52 @@ HWY_INLINE void with_constant(int64_t size, const F& f) {
     if (size < maximum) return with_constant<maximum - 1>(size, f);
   }
   f(std::integral_constant<int, maximum>());
+}
+
+/// Outputs that are summed together: their chains hide the latency of multiply-adds.
+constexpr int64_t summed_together = 12;
+
+/// out[i * out_step] += the sum over the taps for `n` outputs. Positions are `width` floats apart.
+template <int n, int fixed_step, int width>
+HWY_INLINE void correlate(const float* in, int64_t in_step, std::span<const Tap> taps,
+                          const float* weights, float* out, int64_t out_step) {
+  const int64_t step = (fixed_step > 0 ? fixed_step : in_step) * width;
+  V sum[n];
+#pragma GCC unroll 12
+  for (int i = 0; i < n; ++i) sum[i] = hn::Load(F32(), out + i * out_step * width);
+  for (const Tap& tap : taps) {
+    const V w = hn::LoadU(F32(), weights + tap.weight * 16);
+    const float* from = in + tap.position * width;
+#pragma GCC unroll 12
+    for (int i = 0; i < n; ++i) sum[i] = hn::MulAdd(w, hn::Load(F32(), from + i * step), sum[i]);
+  }
+#pragma GCC unroll 12
+  for (int i = 0; i < n; ++i) hn::Store(sum[i], F32(), out + i * out_step * width);
+}
+
+/// The same for any number of outputs, in nearly equal parts.
+template <int fixed_step, int width>
+HWY_NOINLINE void correlate_steps(const float* in, int64_t in_step, std::span<const Tap> taps,
+                                  const float* weights, int64_t count, float* out,
+                                  int64_t out_step) {
+  const int64_t parts = (count + summed_together - 1) / summed_together;
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t begin = count * part / parts, size = count * (part + 1) / parts - begin;
+    const float* from = in + begin * in_step * width;
+    float* to = out + begin * out_step * width;
+    with_constant<summed_together>(size, [&]<int n>(std::integral_constant<int, n>) FOVEA_INLINE {
+      correlate<n, fixed_step, width>(from, in_step, taps, weights, to, out_step);
+    });
+  }
+}
+
+template <int width>
+HWY_INLINE void correlate_row(const float* in, int64_t in_step, std::span<const Tap> taps,
+                              const float* weights, int64_t count, float* out, int64_t out_step) {
+  const auto add = in_step == 1   ? correlate_steps<1, width>
+                   : in_step == 2 ? correlate_steps<2, width>
+                                  : correlate_steps<0, width>;
+  add(in, in_step, taps, weights, count, out, out_step);
 }
 
 /// Calls f(c, access) for the vectors of a block of 16 channels.

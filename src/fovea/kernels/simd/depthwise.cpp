@@ -1,4 +1,5 @@
 #include "fovea/kernels/simd/depthwise.h"
+#include "fovea/kernels/fixed_weights.h"
 
 #include <algorithm>
 #include <cmath>
@@ -60,13 +61,17 @@ Images images_of(const Problem& problem) {
 
 /// Measured on AVX-512: oneDNN computes the convolution at up to 85 % of the peak and its gradients
 /// up to 1.5 times as fast as these kernels, except that of the weights of windows wider than 3,
-/// for which it has no kernel of its own. A vector of few channels takes as long as a full one.
+/// for which it has no kernel of its own. But in inference, where no kernel of oneDNN is left, the
+/// threads need not wait for OpenMP's. A vector of few channels takes as long as a full one.
 double price(const Problem& problem) {
   const auto* weights = problem.op.as<ConvBackwardWeights>();
   const bool wide =
       weights != nullptr && std::any_of(weights->weight.begin() + 2, weights->weight.end(),
                                         [](int64_t k) { return k > 3; });
   const double channels = static_cast<double>(std::max<int64_t>(1, images_of(problem).x.dim(1)));
+  const auto* conv = problem.op.as<Conv>();
+  if (conv != nullptr && weights_fixed && conv->kernel.numel() <= 25)
+    return nominal_seconds(problem) * 0.8;
   return nominal_seconds(problem) * (wide ? 0.5 : 1.5) * std::ceil(channels / 16) * 16 / channels;
 }
 
@@ -107,6 +112,19 @@ int64_t Geometry::band() const {
   const int64_t maximum = std::clamp<int64_t>((bytes - fixed) / each, 1, rows.steps());
   const int64_t bands = (rows.steps() + maximum - 1) / maximum;
   return (rows.steps() + bands - 1) / bands;
+}
+
+void pack_weights(DType dtype, int64_t channels, int64_t taps, const std::byte* weights,
+                  float* to) {
+  with_float(dtype, [&]<class T>(T) {
+    const T* from = reinterpret_cast<const T*>(weights);
+    for (int64_t c = 0; c < (channels + 15) / 16 * 16; ++c) {
+      for (int64_t k = 0; k < taps; ++k) {
+        to[(c / 16 * taps + k) * 16 + c % 16] =
+            c < channels ? static_cast<float>(from[c * taps + k]) : 0.f;
+      }
+    }
+  });
 }
 
 Geometry geometry_of(const ConvGeometry& g, const Shape& weight, const Type& x, const Type& y,

@@ -60,6 +60,9 @@ struct Geometry {
   int64_t band() const;
 };
 
+/// Weights [C, 1, kernel] by blocks of 16 channels, then taps; 0 beyond the last channel.
+void pack_weights(DType dtype, int64_t channels, int64_t taps, const std::byte* weights, float* to);
+
 /// The geometry of a convolution that reads x and gives y, or of its gradient, which reads y and
 /// gives x.
 Geometry geometry_of(const ConvGeometry& g, const Shape& weight, const Type& x, const Type& y,

@@ -51,42 +51,6 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::depthwise::HWY_NAMESPACE;  // NOLINT
 
-/// Outputs that are summed together: their chains hide the latency of multiply-adds.
-constexpr int64_t together = 12;
-
-/// out[i * out_step] += the sum over the taps for `n` outputs.
-template <int n, int fixed_step>
-HWY_INLINE void correlate(const float* in, int64_t in_step, std::span<const Tap> taps,
-                          const float* weights, float* out, int64_t out_step) {
-  const int64_t step = (fixed_step > 0 ? fixed_step : in_step) * lanes;
-  V sum[n];
-#pragma GCC unroll 12
-  for (int i = 0; i < n; ++i) sum[i] = hn::Load(F32(), out + i * out_step * lanes);
-  for (const Tap& tap : taps) {
-    const V w = hn::LoadU(F32(), weights + tap.weight * 16);
-    const float* from = in + tap.position * lanes;
-#pragma GCC unroll 12
-    for (int i = 0; i < n; ++i) sum[i] = hn::MulAdd(w, hn::Load(F32(), from + i * step), sum[i]);
-  }
-#pragma GCC unroll 12
-  for (int i = 0; i < n; ++i) hn::Store(sum[i], F32(), out + i * out_step * lanes);
-}
-
-/// The same for any number of outputs, in nearly equal parts.
-template <int fixed_step>
-HWY_NOINLINE void correlate_row(const float* in, int64_t in_step, std::span<const Tap> taps,
-                                const float* weights, int64_t count, float* out, int64_t out_step) {
-  const int64_t parts = (count + together - 1) / together;
-  for (int64_t part = 0; part < parts; ++part) {
-    const int64_t begin = count * part / parts, size = count * (part + 1) / parts - begin;
-    const float* from = in + begin * in_step * lanes;
-    float* to = out + begin * out_step * lanes;
-    with_constant<together>(size, [&]<int n>(std::integral_constant<int, n>) FOVEA_INLINE {
-      correlate<n, fixed_step>(from, in_step, taps, weights, to, out_step);
-    });
-  }
-}
-
 /// Adds what the buffered rows of one input plane contribute to a band.
 void add_plane(const Run& r, const Band& band, const float* in, const float* weights, float* out) {
   const Axis &row = r.g.axes[1], &column = r.g.axes[2];
@@ -98,10 +62,8 @@ void add_plane(const Run& r, const Band& band, const float* in, const float* wei
       for (int64_t q = 0; q < std::min(column.out_step, column.out); ++q) {
         const std::span<const Tap> taps = r.taps[static_cast<size_t>(p)][static_cast<size_t>(q)];
         const int64_t count = (column.out - q + column.out_step - 1) / column.out_step;
-        const auto add = column.in_step == 1   ? correlate_row<1>
-                         : column.in_step == 2 ? correlate_row<2>
-                                               : correlate_row<0>;
-        add(from, column.in_step, taps, weights, count, to + q * lanes, column.out_step);
+        correlate_row<lanes>(from, column.in_step, taps, weights, count, to + q * lanes,
+                             column.out_step);
       }
     }
   }
@@ -214,16 +176,7 @@ class ConvolutionKernel final : public Kernel {
   }
   std::string packed_form() const override { return "depthwise"; }
   void pack(std::span<const std::byte* const> in, std::byte* packed) const override {
-    with_float(dtype_, [&]<class T>(T) {
-      const T* from = reinterpret_cast<const T*>(in[weight_]);
-      auto* to = reinterpret_cast<float*>(packed);
-      for (int64_t c = 0; c < g_.blocks() * 16; ++c) {
-        for (int64_t k = 0; k < g_.taps(); ++k) {
-          to[(c / 16 * g_.taps() + k) * 16 + c % 16] =
-              c < g_.channels ? static_cast<float>(from[c * g_.taps() + k]) : 0.f;
-        }
-      }
-    });
+    pack_weights(dtype_, g_.channels, g_.taps(), in[weight_], reinterpret_cast<float*>(packed));
   }
 
   void run(const Args& args) const override {

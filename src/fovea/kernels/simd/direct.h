@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -73,6 +74,11 @@ struct Step {
   std::byte* value = nullptr;
 };
 
+/// The steps of an epilogue, each residual together with the activation after it. Residuals are the
+/// last inputs; `sums` may be null.
+std::vector<Step> steps_of(std::span<const EpilogueStep> epilogue,
+                           std::span<const std::byte* const> in, std::byte* sums = nullptr);
+
 /// What a kernel computes: convolutions with disjoint outputs, and the indices of its inputs; the
 /// bias is input 2, and the residuals are the last ones. `sums` and `slope` (whose input is 2) are
 /// those of Linear and MatMul.
@@ -136,6 +142,40 @@ struct View {
   int64_t together = 0;  ///< channels that are adjacent
 };
 
+/// What relu and relu6 do to sums as they leave the registers; without bounds they do nothing.
+struct Bounds {
+  float low, high;
+};
+
+/// An epilogue as bounds, if it is nothing else.
+std::optional<Bounds> bounds_of(std::span<const EpilogueStep> epilogue);
+
+/// What one task reads and writes.
+struct Work {
+  View x;
+  std::vector<int64_t> taps;  ///< their offsets in x
+  int64_t channels = 0;       ///< of each
+  const float* weights = nullptr;
+  const float* bias = nullptr;
+  std::vector<Step> steps = {};  ///< at least one
+  std::byte* y = nullptr;
+  std::optional<Bounds> bounds = {};  ///< all that follows the sums; no position is computed twice
+  bool stream = false;                ///< y is written around the caches
+};
+
+/// Floats of a vector on this CPU, and the positions whose sums fit into its registers.
+struct Registers {
+  int64_t lanes, longest;
+};
+Registers registers();
+
+/// Computes the outputs of one region, on the calling thread.
+void compute_region(const Convolution& c, const Plan& plan, const Region& region, const Work& work);
+
+/// The size and the content of the weights in the order in which they are used.
+int64_t packed_floats(const Convolution& c, int64_t lanes);
+void pack_weights(const Convolution& c, const Plan& plan, const std::byte* weights, float* to);
+
 /// The positions of x that a region reads; they may begin and end outside x.
 struct Window {
   Range rows, columns;
@@ -144,5 +184,12 @@ Window window_of(const Convolution& c, const Plan& plan, const Region& region);
 
 /// The largest copy of any region, in floats.
 int64_t copy_floats(const Convolution& c, const Plan& plan);
+
+/// Sets what a region reads: of x itself, or of a copy in `scratch`.
+void set_input(const Convolution& c, const Plan& plan, const Region& region, const std::byte* x,
+               float* scratch, Work& work);
+
+/// Where the elements of a value with two spatial axes, or one, are.
+Place place_of(const Type& type);
 
 }  // namespace fovea::simd::direct

@@ -11,7 +11,6 @@
 #include "fovea/ops/linear.h"
 
 namespace fovea::simd::direct {
-namespace {
 
 Place place_of(const Type& type) {
   const int64_t channels = type.dim(1), width = type.dim(-1);
@@ -31,6 +30,8 @@ Place place_of(const Type& type) {
   p.row = p.column * width;
   return p;
 }
+
+namespace {
 
 /// A matrix as an image of one row, whose channels are the columns.
 Place matrix(int64_t rows, int64_t columns) {

@@ -6,11 +6,13 @@
 
 #include "fovea/kernels/simd/argmax.h"
 #include "fovea/kernels/simd/depthwise.h"
+#include "fovea/kernels/simd/depthwise_block.h"
 #include "fovea/kernels/simd/detection.h"
 #include "fovea/kernels/simd/direct.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/winograd.h"
 #include "fovea/ops.h"
+#include "fovea/ops/depthwise_block.h"
 #include "fovea/ops/fold.h"
 #include "fovea/ops/fused.h"
 #include "fovea/ops/metrics.h"
@@ -66,6 +68,8 @@ void add_simd_rules(const RuleSink& add) {
   depthwise(typeid(Conv), simd::depthwise::make_convolution);
   depthwise(typeid(ConvBackwardData), simd::depthwise::make_convolution);
   depthwise(typeid(ConvBackwardWeights), simd::make_depthwise_backward_weights);
+  add(typeid(DepthwiseBlock),
+      {"simd", simd::make_depthwise_block, nullptr, simd::depthwise_block_layouts});
   rule(typeid(Reorder), simd::make_reorder);
   rule(typeid(NormalizeImages), simd::make_normalize_images);
   rule(typeid(Unary), simd::make_unary);
