@@ -10,8 +10,9 @@ losses are, to 1e-3, or 0.1 for nets with dropout, which each program draws for 
 
     pip install torch torchvision onnxruntime openvino ncnn pnnx onnx onnxscript
 
-ROW: step:NET:BATCH or infer:NET:BATCH, or with :avx2 or :avx512 at its end to limit the CPU to that instruction set (only
-PyTorch can be limited likewise); by default all of DEFAULT_ROWS.
+ROW: step:NET:BATCH, infer:NET:BATCH or epoch:NET:BATCH (of Fashion-MNIST, with loading); with :avx2 or :avx512 at its end the
+CPU is limited to that instruction set (only PyTorch can be limited likewise), with :bf16 training has values of 16 bits
+(PyTorch's autocast). By default all of DEFAULT_ROWS.
 """
 import argparse
 import json
@@ -26,35 +27,45 @@ from pathlib import Path
 
 import numpy as np
 
+import epoch
+
 HERE = Path(__file__).resolve().parent
 DEFAULT_ROWS = ["step:resnet18_cifar:128", "step:resnet50:16", "step:mobilenet_v2:16",
                 "step:efficientnet_b0:16", "step:convnext_tiny:16"] + [
     f"infer:{net}:{batch}" for batch in (1, 32)
     for net in ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0", "convnext_tiny")] + [
     "step:unet:8", "step:deeplabv3_mobilenet_v3_large:8", "step:fcos_resnet18_fpn:8", "step:m5:16",
-    "step:inception_time:64", "step:r3d_18:2", "step:resnet18_cifar:64:avx2", "infer:resnet50:1:avx2", "infer:resnet50:32:avx2"]
+    "step:inception_time:64", "step:r3d_18:2", "step:resnet18_cifar:64:avx2", "infer:resnet50:1:avx2",
+    "infer:resnet50:32:avx2", "step:resnet18_cifar:128:bf16", "epoch:small_cnn:128"]
 STEP_PEERS = ["torch-nhwc", "torch-nchw", "torch-compile"]
 INFER_PEERS = ["torch-nhwc", "onnxruntime", "openvino", "ncnn"]
+TASKS = {"step": "training step", "infer": "inference", "epoch": "epoch of training, all images"}
+ISAS = {"avx2": "AVX2", "avx512": "AVX512_CORE"}  # with oneDNN's names
+PRECISIONS = ["bf16"]  # values in memory; PyTorch's autocast
 
 
 class Row:
     def __init__(self, text):
         parts = text.split(":")
         self.text, self.task, self.net, self.batch = text, parts[0], parts[1], int(parts[2])
-        self.peers = list(STEP_PEERS if self.task == "step" else INFER_PEERS)
+        self.peers = list(INFER_PEERS if self.task == "infer" else STEP_PEERS)
         if self.batch != 1 and "ncnn" in self.peers:
             self.peers.remove("ncnn")  # it has no batches
-        self.isa, self.environment = parts[3] if len(parts) > 3 else None, dict(os.environ)
+        variant = parts[3] if len(parts) > 3 else None
+        self.precision = variant if variant in PRECISIONS else None
+        self.isa, self.environment = variant if variant in ISAS else None, dict(os.environ)
+        if variant and not self.precision and not self.isa:
+            sys.exit(f"{text}: {variant} is none of {', '.join([*ISAS, *PRECISIONS])}")
         if self.isa:
             self.peers = [peer for peer in self.peers if peer.startswith("torch")]
-            onednn = {"avx2": "AVX2", "avx512": "AVX512_CORE"}[self.isa]
+            onednn = ISAS[self.isa]
             self.environment |= {"FOVEA_ISA": self.isa, "ATEN_CPU_CAPABILITY": self.isa, "ONEDNN_MAX_CPU_ISA": onednn,
                                  "MKL_ENABLE_INSTRUCTIONS": self.isa.upper()}
 
 
     def title(self):
-        title = f"{self.net}, {'training step' if self.task == 'step' else 'inference'}, batch {self.batch}"
-        return f"{title}, {self.isa.upper()} only" if self.isa else title
+        title = f"{self.net}, {TASKS[self.task]}, batch {self.batch}"
+        return f"{title}, {self.isa.upper()} only" if self.isa else f"{title}, {self.precision}" if self.precision else title
 
 
 def last_json(text):
@@ -78,7 +89,7 @@ class Files:
         self.weights, self.inputs, self.targets = folder / "net.pth", folder / "x.npy", folder / "y.npy"
         net = net_of(row.net)
         torch.save(net.state_dict(), self.weights)
-        self.tolerance = 0.1 if random_is_used(net) else 1e-3
+        self.tolerance = 0.1 if row.task == "epoch" or random_is_used(net) else 0.02 if row.precision else 1e-3
         if row.task == "step":
             inputs, targets = batch_of(row.net, net, row.batch)
             np.save(self.inputs, inputs)
@@ -95,12 +106,15 @@ def fovea_command(args, row, files):
     command = args.pin + [args.fovea, "bench", row.task, "--model", row.net, "--input",
                           "x".join(map(str, input_of(row.net))), "--batch", str(row.batch), "--threads", str(args.threads),
                           "--warmup", "5", "--samples", "15", "--profile", "--json"] + files.flags(row)
+    command += ["--precision", row.precision] if row.precision else []
+    command += ["--precision", row.precision] if row.precision else []
     return command + ["--task", task_of(row.net)] if row.task == "step" else command
 
 
 def peer_command(args, row, files, engine):
     return args.pin + [sys.executable, str(HERE / "peer.py"), engine, "--net", row.net, "--batch", str(row.batch),
-                       "--task", row.task, "--threads", str(args.threads)] + files.flags(row)
+                       "--task", row.task, "--threads", str(args.threads),
+                       "--precision", row.precision or "f32"] + files.flags(row)
 
 
 def check_results(args, row, files, folder):
@@ -135,6 +149,15 @@ def check_losses(row, files, results):
             sys.exit(f"{row.text}: the loss of {engine} is {runs[0]['loss']:.6f}, Fovea's is {ours:.6f}")
 
 
+def measured(args, row, files, engine):
+    """One run."""
+    if engine != "fovea":
+        return last_json(run(peer_command(args, row, files, engine), row))
+    if row.task == "epoch":
+        return epoch.with_fovea(args, row, files.weights)
+    return last_json(run(fovea_command(args, row, files), row))
+
+
 def measure(args, row):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -143,17 +166,15 @@ def measure(args, row):
         results = {engine: [] for engine in ["fovea"] + peers}
         for number in range(args.rounds):
             for engine in list(results):
-                command = (fovea_command(args, row, files) if engine == "fovea" else
-                           peer_command(args, row, files, engine))
                 try:
-                    results[engine].append(last_json(run(command, row)))
+                    results[engine].append(measured(args, row, files, engine))
                 except RuntimeError as error:
                     print(f"{row.text}: {engine} is left out: {error}", file=sys.stderr)
                     del results[engine]
                     continue
                 print(f"{row.text} round {number + 1} {engine}: {results[engine][-1]['median_ms']:.2f} ms",
                       file=sys.stderr)
-        if row.task == "step" and "fovea" in results:
+        if row.task != "infer" and "fovea" in results:
             check_losses(row, files, results)
     return results
 
@@ -170,9 +191,10 @@ def table_row(row, results):
     best = min(peers, key=peers.get)
     memory = max(one["peak_memory_bytes"] for one in results["fovea"]) / max(
         one["peak_memory_bytes"] for one in results[best])
-    share = statistics.median(one["gflops"] / one["profile"]["peak"]["gflops"] for one in results["fovea"])
+    shares = [one["gflops"] / one["profile"]["peak"]["gflops"] for one in results["fovea"] if "profile" in one]
+    share = f"{statistics.median(shares):.0%}" if shares else "-"
     others = "; ".join(f"{engine} {cell(runs)}" for engine, runs in results.items() if engine not in ("fovea", best))
-    return (f"| {row.title()} | {cell(results['fovea'])} | {share:.0%} | {best} {cell(results[best])} | "
+    return (f"| {row.title()} | {cell(results['fovea'])} | {share} | {best} {cell(results[best])} | "
             f"**{peers[best] / ours:.2f}x** | {memory:.2f} | {others} |")
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times one training step or one inference of a net in another program, for compare.py. Prints one JSON document.
 
-    peer.py ENGINE --net resnet50 --batch 16 --task step|infer [--threads 2] [--weights FILE.pth] [--output y.npy]
+    peer.py ENGINE --net resnet50 --batch 16 --task step|infer|epoch [--threads 2] [--weights FILE.pth] [--output y.npy]
         [--inputs x.npy --targets y.npy]
 
 ENGINE: torch-nhwc, torch-nchw (eager), torch-compile, onnxruntime, openvino, ncnn (the last three: inference only).
@@ -19,6 +19,8 @@ import tempfile
 import time
 
 import numpy as np
+
+import epoch
 
 
 def fixed_input(batch, size):
@@ -52,7 +54,7 @@ def torch_engine(args):
     import torch
     from work import input_of, loss_of, prepared
 
-    net, form = torch_net(args), None
+    net, form, autocast = torch_net(args), None, lambda: torch.autocast("cpu", torch.bfloat16, args.precision == "bf16")
     axes = len(input_of(args.net)) - 1
     if args.engine != "torch-nchw" and axes > 1:  # PyTorch has no channels-last form of series
         form = torch.channels_last if axes == 2 else torch.channels_last_3d
@@ -68,11 +70,14 @@ def torch_engine(args):
 
         return infer, lambda: infer().numpy(), torch.__version__
     net.train()
+    if args.task == "epoch":
+        return lambda: epoch.with_torch(net, args, form, run_net), None, torch.__version__
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-4, momentum=0.9, fused=True)
     inputs, targets = torch.from_numpy(np.load(args.inputs)), torch.from_numpy(np.load(args.targets))
 
     def step():
-        loss = loss_of(args.net, run_net, prepared(inputs, form), targets)
+        with autocast():
+            loss = loss_of(args.net, run_net, prepared(inputs, form), targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -158,7 +163,8 @@ def main():
     parser.add_argument("engine")
     parser.add_argument("--net", required=True)
     parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--task", choices=["step", "infer"], default="infer")
+    parser.add_argument("--task", choices=["step", "infer", "epoch"], default="infer")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="of a step")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--warmup", type=int, default=5)
     parser.add_argument("--samples", type=int, default=15)
@@ -176,12 +182,14 @@ def main():
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         if args.output:
             np.save(args.output, np.asarray(result(), dtype=np.float32))
-        first = {"loss": run()} if args.task == "step" else {}
-        seconds = median_seconds(run, args.warmup, args.samples)
-    print(json.dumps(first | {"engine": args.engine, "version": version, "median_ms": seconds * 1e3,
-                      "images_per_second": args.batch / seconds,
-                      "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-                      "memory_before_bytes": before * 1024}))
+        if args.task == "epoch":
+            done = run()
+        else:
+            done = {"loss": run()} if args.task == "step" else {}
+            done["median_ms"] = median_seconds(run, args.warmup, args.samples) * 1e3
+    print(json.dumps(done | {"engine": args.engine, "version": version,
+                             "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                             "memory_before_bytes": before * 1024}))
 
 
 if __name__ == "__main__":
