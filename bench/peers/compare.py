@@ -51,6 +51,7 @@ class Row:
         self.peers = list(INFER_PEERS if self.task == "infer" else STEP_PEERS)
         if self.batch != 1 and "ncnn" in self.peers:
             self.peers.remove("ncnn")  # it has no batches
+        self.warmup, self.samples = (20, 100) if self.task == "infer" and self.batch == 1 else (5, 15)
         variant = parts[3] if len(parts) > 3 else None
         self.precision = variant if variant in PRECISIONS else None
         self.isa, self.environment = variant if variant in ISAS else None, dict(os.environ)
@@ -105,8 +106,7 @@ def fovea_command(args, row, files):
 
     command = args.pin + [args.fovea, "bench", row.task, "--model", row.net, "--input",
                           "x".join(map(str, input_of(row.net))), "--batch", str(row.batch), "--threads", str(args.threads),
-                          "--warmup", "5", "--samples", "15", "--profile", "--json"] + files.flags(row)
-    command += ["--precision", row.precision] if row.precision else []
+                          "--warmup", str(row.warmup), "--samples", str(row.samples), "--profile", "--json"] + files.flags(row)
     command += ["--precision", row.precision] if row.precision else []
     return command + ["--task", task_of(row.net)] if row.task == "step" else command
 
@@ -114,6 +114,7 @@ def fovea_command(args, row, files):
 def peer_command(args, row, files, engine):
     return args.pin + [sys.executable, str(HERE / "peer.py"), engine, "--net", row.net, "--batch", str(row.batch),
                        "--task", row.task, "--threads", str(args.threads),
+                       "--warmup", str(row.warmup), "--samples", str(row.samples),
                        "--precision", row.precision or "f32"] + files.flags(row)
 
 
@@ -219,7 +220,7 @@ def header_of(args):
     return "\n".join([
         "# Speed beside other programs", "",
         f"{cpu}, {args.threads} threads, {platform.freedesktop_os_release()['PRETTY_NAME']}; {', '.join(versions())}.", "",
-        f"ms, medians of interleaved rounds (smallest to largest), here {args.rounds}; each run is the median of 15 steps in a process of its own.",
+        f"ms, medians of interleaved rounds (smallest to largest), here {args.rounds}; each run is the median of 15\nsteps, 100 at batch 1, in a process of its own.",
         "`of peak`: Fovea's floating-point operations per second against what the machine reached on registers in the same run;",
         "Winograd's count as those of a direct convolution. `memory`: Fovea's peak over the best peer's, whole processes.",
         "`bench/peers/compare.py --output docs/results/performance.md` makes this table; given rows, it measures only those anew.", "",

@@ -27,7 +27,7 @@ def with_fovea(args, row, weights):
     run = Path(tempfile.mkdtemp(dir=weights.parent)) / "run"
     command = args.pin + [args.fovea, "train", "--data", f"fashion-mnist:{DATA}", "--model", row.net, "--weights", str(weights),
                           "--batch", str(row.batch), "--epochs", str(EPOCHS), "--optimizer", f"sgd:{MOMENTUM}", "--lr", str(RATE),
-                          "--schedule", "constant", "--warmup", "0", "--weight-decay", "0", "--augment", "none", "--val", "0",
+                          "--schedule", "constant", "--warmup", "0", "--weight-decay", "0", "--augment", "none", "--dropout", "0", "--val", "0",
                           "--drop-last", "--threads", str(args.threads), "--out", str(run), "--quiet"]
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors,

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "golden"))
 
 # The shape of one input where it is not an image of 3x224x224, and what the net learns where it is not the class.
-INPUTS = {"resnet18_cifar": (3, 32, 32), "unet": (3, 128, 128), "fcos_resnet18_fpn": (3, 256, 256), "m5": (1, 8000),
+INPUTS = {"resnet18_cifar": (3, 32, 32), "small_cnn": (1, 28, 28), "unet": (3, 128, 128), "fcos_resnet18_fpn": (3, 256, 256), "m5": (1, 8000),
           "inception_time": (1, 512), "r3d_18": (3, 16, 112, 112)}
 TASKS = {"unet": "segment", "deeplabv3_mobilenet_v3_large": "segment", "fcos_resnet18_fpn": "detect"}
 
@@ -34,7 +34,8 @@ def net_of(name):
         nets.as_is(net, list(input_of(name)[1:]))
         return net
     if name in nets.NETS:
-        return nets.NETS[name](classes=2 if name == "unet" else 10)
+        size = {"side": 28, "channels": 1} if name == "small_cnn" else {}
+        return nets.NETS[name](classes=2 if name == "unet" else 10, **size)
     if task_of(name) == "segment":
         return torchvision.models.get_model(name, weights=None, weights_backbone=None, aux_loss=False)
     return torchvision.models.get_model(name, weights=None)

@@ -14,9 +14,9 @@ def norm_block(fan_in, fan_out, stride=1, bias=False):
 
 
 class SmallCnn(nn.Module):
-    def __init__(self, side=32, classes=10):
+    def __init__(self, side=32, classes=10, channels=3):
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(3, 32, 3, padding=1), nn.BatchNorm2d(32)
+        self.conv1, self.bn1 = nn.Conv2d(channels, 32, 3, padding=1), nn.BatchNorm2d(32)
         self.conv2, self.bn2 = nn.Conv2d(32, 64, 3, padding=1), nn.BatchNorm2d(64)
         self.pool = nn.MaxPool2d(2)
         hidden, out = nn.Linear(64 * (side // 4) ** 2, 128), nn.Linear(128, classes)
