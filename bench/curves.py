@@ -4,7 +4,7 @@
     bench/curves.py DIR [--fovea build/release/fovea] [--runs runs/curves] [--output docs/results/winograd.md]
 
 DIR contains cifar-10-batches-bin. Each variant of VARIANTS trains resnet18_cifar on the same 5,000 images for 8 epochs with
-seeds 1, 2 and 3: about an hour on two cores. Runs that are complete are read, those that were interrupted go on.
+seeds 1, 2 and 3. Runs that are complete are read, those that were interrupted go on.
 """
 import argparse
 import json

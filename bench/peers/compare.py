@@ -6,7 +6,8 @@
 Each round runs every program once, in a process of its own, on the same cores; a cell is the median of the rounds, with
 the smallest and largest. All programs have the same weights and the same batch. For inference their results are compared
 first: a difference of more than 1e-3 of the largest output (they use Winograd, too) ends the comparison; for steps the first
-losses are, to 1e-3, or 0.1 for nets with dropout, which each program draws for itself. Peers that are not installed are left out, and the table says so:
+losses are, to 1e-3, 0.02 in bf16, or 0.1 for nets with dropout, which each program draws for itself; for epochs the mean losses
+of the last one are, to 0.1, since orders differ. Peers that are not installed are left out, and the table says so:
 
     pip install torch torchvision onnxruntime openvino ncnn pnnx onnx onnxscript
 

@@ -80,7 +80,7 @@ int set_openmp_team(int n) {
   return before;
 }
 
-/// Runs work() on each thread of a team of OpenMP's, concurrently.
+/// Runs work(number) on each thread of a team of OpenMP's, concurrently; numbers count from 0.
 void run_in_openmp(int team, const std::function<void(int number)>& work) {
   const int dynamic = set_dynamic(0);
   const bool spread = team_is_spread();

@@ -15,7 +15,7 @@ namespace {
 constexpr int64_t fewest_rows = 4;
 
 /// A depthwise convolution, and those of single pixels around it, or null.
-struct Chained {
+struct DepthwiseChain {
   const Node *before = nullptr, *depthwise = nullptr, *after = nullptr;
 
   const Node* last() const { return after != nullptr ? after : depthwise; }
@@ -53,13 +53,13 @@ bool is_of_pixels(const Graph& graph, const Node* node) {
 }
 
 /// The blocks of a graph, each under its last node.
-std::map<const Node*, Chained> find_blocks(const Graph& graph, int threads) {
+std::map<const Node*, DepthwiseChain> find_blocks(const Graph& graph, int threads) {
   const Uses uses(graph);
-  std::map<const Node*, Chained> by_last;
+  std::map<const Node*, DepthwiseChain> by_last;
   std::set<const Node*> taken;
   for (const Node& node : graph.nodes()) {
     if (!is_depthwise(graph, node, threads)) continue;
-    Chained block{.depthwise = &node};
+    DepthwiseChain block{.depthwise = &node};
     const int x = node.inputs[0], maker = graph.value(x).node;
     if (maker >= 0 && uses.count(x) == 1 && is_of_pixels(graph, &graph.node(maker)) &&
         graph.node(maker).op.get<Conv>().epilogue.residuals() == 0 &&
@@ -76,7 +76,7 @@ std::map<const Node*, Chained> find_blocks(const Graph& graph, int threads) {
   return by_last;
 }
 
-DepthwiseBlock fused(const Chained& block) {
+DepthwiseBlock fused(const DepthwiseChain& block) {
   const Conv& depthwise = block.depthwise->op.get<Conv>();
   DepthwiseBlock op{.expands = block.before != nullptr,
                     .projects = block.after != nullptr,
@@ -91,7 +91,7 @@ DepthwiseBlock fused(const Chained& block) {
 }  // namespace
 
 std::shared_ptr<Graph> fuse_depthwise(const Graph& graph, int threads) {
-  const std::map<const Node*, Chained> blocks = find_blocks(graph, threads);
+  const std::map<const Node*, DepthwiseChain> blocks = find_blocks(graph, threads);
   std::set<const Node*> inner;
   for (const auto& [last, block] : blocks) {
     for (const Node* node : block.nodes()) {
