@@ -162,7 +162,42 @@ TEST(OwnWinograd, EveryPassEqualsItsReferenceForAnyShapePaddingAndLayout) {
   Random random(1, "own winograd");
   for (int trial = 0; trial < 360; ++trial) {
     const Problem problem = random_pass(random, trial % 3, value_dtypes[trial / 3 % 3]);
-    ASSERT_TRUE(check("simd:winograd", problem, random_inputs(problem, random), own));
+    const std::vector<Array> in = random_inputs(problem, random);
+    ASSERT_TRUE(check("simd:winograd", problem, in, own));
+    if (trial % 3 == 2) {
+      ASSERT_TRUE(check("simd:winograd_matrices", problem, in, own));
+    }
+  }
+}
+
+TEST(OwnWinograd, GradientGoesMatrixByMatrixWhereBothSidesHaveManyChannels) {
+  const auto kernel = [](int64_t n, int64_t side, int64_t in, int64_t out) {
+    const Types images{{DType::f32, {n, in, side, side}, Layout::blocked16},
+                       {DType::f32, {n, out, side, side}, Layout::blocked16}};
+    const Shape weight{out, in, 3, 3};
+    return choose_kernel({ConvBackwardWeights{same, weight}, images, {{DType::f32, weight}}}).name;
+  };
+  EXPECT_EQ(kernel(128, 32, 64, 64), "simd:winograd");
+  EXPECT_EQ(kernel(16, 64, 64, 128), "simd:winograd");
+  EXPECT_EQ(kernel(128, 16, 128, 128), "simd:winograd_matrices");
+  EXPECT_EQ(kernel(128, 15, 64, 256), "simd:winograd_matrices");
+  EXPECT_EQ(kernel(128, 4, 512, 512), "simd:winograd_matrices");
+}
+
+TEST(OwnWinograd, GradientsOfSeveralBlocksOfTilesAreThoseOfTheReferenceForAnyNumberOfThreads) {
+  const WinogradScope always(Winograd::always);
+  Random random(1, "blocks of tiles");
+  // 16 MB of V and Z are 145 tiles of 200 channels; of three slices, a third.
+  const Shape shapes[] = {{3, 100, 31, 29}, {2, 100, 3, 21, 18}};
+  for (const Shape& x : shapes) {
+    const auto axes = static_cast<size_t>(x.rank() - 2);
+    const std::vector<int64_t> ones(axes, 1);
+    const Shape weight = Shape{100, 100}.concat(Shape(std::vector<int64_t>(axes, 3)));
+    const Problem problem{
+        ConvBackwardWeights{{ones, ones, ones, ones, 1}, weight, true},
+        {{DType::f32, x, Layout::channels_last}, {DType::f32, x, Layout::channels_last}},
+        {{DType::f32, weight}, {DType::f32, {100}}}};
+    ASSERT_TRUE(check("simd:winograd_matrices", problem, random_inputs(problem, random), own));
   }
 }
 
@@ -190,7 +225,11 @@ TEST(OwnWinograd, ZerosStayZeros) {
       if (i == image || i > 1) in[i] = Array::zeros(DType::f32, in[i].shape());
     }
     if (pass == 2) in[1] = Array::zeros(DType::f32, in[1].shape());  // for the bias's gradient
-    EXPECT_TRUE(check("simd:winograd", problem, in, {0, Scale::element, NonFinite::spreads}));
+    const Bound exact{0, Scale::element, NonFinite::spreads};
+    EXPECT_TRUE(check("simd:winograd", problem, in, exact));
+    if (pass == 2) {
+      EXPECT_TRUE(check("simd:winograd_matrices", problem, in, exact));
+    }
   }
 }
 

@@ -47,6 +47,8 @@ void add_winograd_rules(const RuleSink& add) {
   for (const std::type_info* op :
        {&typeid(Conv), &typeid(ConvBackwardData), &typeid(ConvBackwardWeights)})
     add(*op, {"simd:winograd", simd::make_winograd, simd::winograd::price});
+  add(typeid(ConvBackwardWeights), {"simd:winograd_matrices", simd::make_winograd_by_matrices,
+                                    simd::winograd::price_by_matrices});
 }
 
 void add_simd_rules(const RuleSink& add) {

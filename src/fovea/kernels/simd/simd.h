@@ -192,5 +192,6 @@ Offer make_one_hot(const Problem& problem);
 Offer make_layer_norm(const Problem& problem);
 Offer make_layer_norm_backward(const Problem& problem);
 Offer make_winograd(const Problem& problem);
+Offer make_winograd_by_matrices(const Problem& problem);
 
 }  // namespace fovea::simd

@@ -166,6 +166,8 @@ struct Sides {
 };
 /// Those of a block of the gradient of U, all taps of the depth, which stays in the L2 cache.
 Sides gradient_block(const Patches& x);
+/// The tiles whose V and Z are in memory at a time where the gradient goes matrix by matrix.
+int64_t tiles_of_matrices(const Patches& x, const Patches& dy);
 
 /// The patches of x for tiles of y.
 Patches patches_of(const ConvGeometry& g, const Shape& weight, const Type& x, const Type& y);
@@ -173,7 +175,9 @@ Patches patches_of(const ConvGeometry& g, const Shape& weight, const Type& x, co
 /// The kernels of a problem that they can compute: see winograd.cpp.
 /// What a rule says of them; where they are slower than a direct convolution, they are refused.
 double price(const Problem& problem);
+double price_by_matrices(const Problem& problem);
 std::unique_ptr<Kernel> make_convolution(const Problem& problem);
 std::unique_ptr<Kernel> make_weight_gradient(const Problem& problem);
+std::unique_ptr<Kernel> make_weight_gradient_by_matrices(const Problem& problem);
 
 }  // namespace fovea::simd::winograd

@@ -1,0 +1,207 @@
+// Winograd's F(4x4, 3x3) for the gradient of a convolution's weights, where both sides have many
+// channels: V and Z of many tiles are computed once, into memory that all threads share, the L3
+// cache. Then each thread takes one of the 36 matrices after another, whose V, Z and dU fit into
+// its L2. Each element of dU is a sum over the tiles in order: results do not depend on the number
+// of threads.
+#include "fovea/core/parallel.h"
+#include "fovea/kernels/simd/winograd.h"
+#include "fovea/ops/conv.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "fovea/kernels/simd/winograd_matrices.cpp"
+#include <hwy/foreach_target.h>
+
+#include "fovea/kernels/simd/winograd_gradient-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace fovea::simd::winograd {
+namespace {
+namespace HWY_NAMESPACE {
+
+/// Some rows of a matrix of dU = or += the sum over `steps` rows of Z and V of their products.
+void add_products(const float* z, int64_t z_row, const float* v, int64_t v_row, int64_t steps,
+                  Sides sides, float* du, int64_t du_row, bool add) {
+  multiply({z, 1, z_row}, v, v_row, sides.out, round_up(sides.in, lanes), steps, du, du_row, add);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace
+}  // namespace fovea::simd::winograd
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace fovea::simd::winograd {
+
+namespace {
+constexpr int64_t piece_tiles = 32;  // that are transformed together
+}
+
+int64_t tiles_of_matrices(const Patches& x, const Patches& dy) {
+  constexpr int64_t shared_bytes = int64_t{16} << 20;  // of V and Z
+  const int64_t values = x.image.channels * x.image.depth + dy.image.channels * dy.image.depth;
+  const int64_t most = shared_bytes / (4 * x.form.matrices() * values);
+  return equal_pieces(x.tiles.count, std::max(piece_tiles, most), 1);
+}
+
+namespace {
+
+HWY_EXPORT(transform_inputs);
+HWY_EXPORT(transform_gradients);
+HWY_EXPORT(add_products);
+HWY_EXPORT(finish_row);
+HWY_EXPORT(add_bias);
+
+/// V or Z of a block of tiles: for each matrix and each `group` channels, one row per tile, slice
+/// after slice.
+struct Transformed {
+  Transformed(const Patches& p, int64_t block)
+      : matrices(p.form.matrices()),
+        channels(p.image.channels),
+        depth(p.image.depth),
+        row(std::min(group, round_up(channels, 16))),
+        parts((channels + group - 1) / group),
+        part(block * depth * row + pad) {}
+
+  int64_t floats() const { return matrices * parts * part; }
+  Range channels_of(int64_t p) const { return {p * group, std::min(channels, (p + 1) * group)}; }
+  /// Where all matrices of a part begin.
+  Matrices at(float* data, int64_t p, int64_t index) const {
+    return {data + p * part + index * row, parts * part, row};
+  }
+
+  int64_t matrices, channels, depth, row, parts, part;
+};
+
+/// The pieces into which the transforms of a block are divided: some tiles of a slice.
+struct Pieces {
+  Range tiles;
+
+  int64_t of_slice() const { return (tiles.size() + piece_tiles - 1) / piece_tiles; }
+  Piece piece(int64_t i) const {
+    const int64_t first = tiles.begin + i % of_slice() * piece_tiles;
+    return {i / of_slice(), {first, std::min(tiles.end, first + piece_tiles)}};
+  }
+  /// The row of the first tile of a piece.
+  int64_t row(const Piece& p) const { return p.slice * tiles.size() + p.tiles.begin - tiles.begin; }
+};
+
+class MatricesKernel final : public Kernel {
+ public:
+  MatricesKernel(const Patches& x, const Patches& dy, bool bias)
+      : x_(x),
+        dy_(dy),
+        bias_(bias),
+        block_(tiles_of_matrices(x, dy)),
+        v_(x, block_),
+        z_(dy, block_),
+        du_row_(v_.parts * v_.row),
+        du_matrix_(z_.channels * du_row_ + pad) {}
+
+  std::string detail() const override { return "matrix by matrix"; }
+  size_t scratch_bytes() const override {
+    const int64_t du = x_.taps * v_.matrices * du_matrix_;
+    const int64_t sums = bias_ ? (Pieces{{0, block_}}.of_slice() * z_.depth + 1) * z_.channels : 0;
+    return static_cast<size_t>(4 * (v_.floats() + z_.floats() + du) + 8 * sums);
+  }
+
+  void run(const Args& args) const override {
+    auto* v = reinterpret_cast<float*>(args.scratch);
+    float* z = v + v_.floats();
+    float* du = z + z_.floats();
+    auto* sums = reinterpret_cast<double*>(du + x_.taps * v_.matrices * du_matrix_);
+    if (bias_) std::fill_n(sums, z_.channels, 0.0);
+    for (int64_t begin = 0; begin < x_.tiles.count; begin += block_) {
+      const Pieces pieces{{begin, std::min(x_.tiles.count, begin + block_)}};
+      transform(args, pieces, v, z, bias_ ? sums + z_.channels : nullptr);
+      add_block(pieces.tiles.size(), v, z, du, begin > 0);
+      const int64_t parts = bias_ ? pieces.of_slice() * z_.depth : 0;
+      for (int64_t i = 0; i < parts * z_.channels; ++i)
+        sums[i % z_.channels] += sums[z_.channels + i];
+    }
+    finish(args, du, sums);
+  }
+
+ private:
+  /// V and Z of a block of tiles, and the sums of dy in each piece and channel.
+  void transform(const Args& args, const Pieces& pieces, float* v, float* z, double* sums) const {
+    const int64_t of_x = pieces.of_slice() * v_.depth * v_.parts;
+    const int64_t of_dy = pieces.of_slice() * z_.depth * z_.parts;
+    parallel_chunks(of_x + of_dy, [&](int64_t i, int) {
+      if (i < of_x) {
+        const Piece piece = pieces.piece(i / v_.parts);
+        const int64_t part = i % v_.parts;
+        HWY_DYNAMIC_DISPATCH(transform_inputs)
+        (x_, args.in[0], piece, v_.channels_of(part), v_.at(v, part, pieces.row(piece)));
+        return;
+      }
+      const int64_t index = (i - of_x) / z_.parts, part = (i - of_x) % z_.parts;
+      const Piece piece = pieces.piece(index);
+      const Range channels = z_.channels_of(part);
+      HWY_DYNAMIC_DISPATCH(transform_gradients)
+      (dy_, args.in[1], piece, channels, z_.at(z, part, pieces.row(piece)));
+      if (sums == nullptr) return;
+      double* to = sums + index * z_.channels + channels.begin;
+      std::fill_n(to, channels.size(), 0.0);
+      HWY_DYNAMIC_DISPATCH(add_bias)(dy_, args.in[1], piece, channels, to);
+    });
+  }
+
+  /// dU = or += the products of V and Z of a block of `count` tiles.
+  void add_block(int64_t count, float* v, float* z, float* du, bool add) const {
+    parallel_chunks(v_.matrices * x_.taps * z_.parts, [&](int64_t i, int) {
+      const int64_t part = i % z_.parts, tap = i / z_.parts % x_.taps, m = i / z_.parts / x_.taps;
+      // Those of dy that read a slice of x at this tap.
+      const Range slices{std::max<int64_t>(0, x_.front - tap),
+                         std::min(z_.depth, v_.depth + x_.front - tap)};
+      const Range outputs = z_.channels_of(part);
+      float* to = du + (tap * v_.matrices + m) * du_matrix_ + outputs.begin * du_row_;
+      if (slices.size() <= 0) {
+        if (!add) std::fill_n(to, outputs.size() * du_row_, 0.f);
+        return;
+      }
+      const Matrices left = z_.at(z, part, slices.begin * count);
+      for (int64_t j = 0; j < v_.parts; ++j) {
+        const Matrices right = v_.at(v, j, (slices.begin + tap - x_.front) * count);
+        HWY_DYNAMIC_DISPATCH(add_products)
+        (left.data + m * left.matrix, left.row, right.data + m * right.matrix, right.row,
+         slices.size() * count, {v_.channels_of(j).size(), outputs.size()}, to + j * group, du_row_,
+         add);
+      }
+    });
+  }
+
+  void finish(const Args& args, float* du, const double* sums) const {
+    constexpr int64_t rows = 4;
+    const int64_t taps = x_.form.taps(), all = x_.taps * taps;
+    parallel_for(z_.channels, rows, [&](int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end; ++o) {
+        for (int64_t tap = 0; tap < x_.taps; ++tap) {
+          const Matrices row{du + tap * v_.matrices * du_matrix_ + o * du_row_, du_matrix_,
+                             du_row_};
+          HWY_DYNAMIC_DISPATCH(finish_row)
+          (x_.form, row, 1, 0, v_.channels,
+           args.output<float>(0) + o * v_.channels * all + tap * taps, all);
+        }
+        if (bias_) args.output<float>(1)[o] = static_cast<float>(sums[o]);
+      }
+    });
+  }
+
+  Patches x_, dy_;
+  bool bias_;
+  int64_t block_;  ///< tiles
+  Transformed v_, z_;
+  int64_t du_row_, du_matrix_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_weight_gradient_by_matrices(const Problem& problem) {
+  const auto& op = problem.op.get<ConvBackwardWeights>();
+  const Patches x = patches_of(op.geometry, op.weight, problem.in[0], problem.in[1]);
+  const Patches dy{.form = x.form, .image = Image(problem.in[1], x.form), .tiles = x.tiles};
+  return std::make_unique<MatricesKernel>(x, dy, op.bias);
+}
+
+}  // namespace fovea::simd::winograd
+#endif
