@@ -109,6 +109,17 @@ TEST(Simplify, MergesEqualNodesAndWhatFollowsThem) {
   EXPECT_TRUE(same_results(*graph, *simple));
 }
 
+TEST(Simplify, SumsForTheBiasOfAConvolutionWhoseWeightIsFrozen) {
+  const auto graph = make(Mode::train);
+  const Tensor y = conv2d(image(*graph), state(*graph, "weight", {3, 16, 2, 2}),
+                          parameter(*graph, "bias", {3}), {.padding = 1});
+  graph->output("loss", mean(tanh(y)));
+  const auto derived = autodiff(*graph, "loss"), simple = simplify(*derived);
+  EXPECT_TRUE(same_results(*derived, *simple)) << print(*simple);
+  EXPECT_EQ(count(*derived, "conv_backward_weights"), 1);
+  EXPECT_EQ(count(*simple, "conv_backward_weights"), 0) << print(*simple);
+}
+
 TEST(Simplify, NeverMergesDropoutsOrValuesOfOtherShapes) {
   const auto graph = make(Mode::train);
   const Tensor x = image(*graph);
