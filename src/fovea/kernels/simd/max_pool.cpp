@@ -130,14 +130,16 @@ HWY_INLINE void max_row_of_positions(const Windows& w, const Taps& tz, const Tap
   }
 }
 
-/// Row `row` of the out[0] * out[1] output rows of a plane.
-void max_row(DType dtype, const Windows& w, int64_t width, int64_t row, const std::byte* x,
-             std::byte* y) {
-  const Taps tz = w.taps(0, row / w.out[1]), ty = w.taps(1, row % w.out[1]);
+/// Some of the out[0] * out[1] output rows of a plane.
+void max_rows(DType dtype, const Windows& w, int64_t width, int64_t begin, int64_t end,
+              const std::byte* x, std::byte* y) {
   with_element(dtype, [&]<class T>(T) {
-    T* to = as<T>(y) + row * w.out[2] * width;
-    width == 1 ? max_row_of_positions(w, tz, ty, as<T>(x), to)
-               : max_row_of_channels(w, tz, ty, width, as<T>(x), to);
+    for (int64_t row = begin; row < end; ++row) {
+      const Taps tz = w.taps(0, row / w.out[1]), ty = w.taps(1, row % w.out[1]);
+      T* to = as<T>(y) + row * w.out[2] * width;
+      width == 1 ? max_row_of_positions(w, tz, ty, as<T>(x), to)
+                 : max_row_of_channels(w, tz, ty, width, as<T>(x), to);
+    }
   });
 }
 
@@ -181,10 +183,13 @@ HWY_INLINE void find_row_as(const Windows& w, int64_t width, int64_t row, const 
   }
 }
 
-/// The positions of the maxima y of row `row`; x, y and indices point to their planes.
-void find_row(DType dtype, const Windows& w, int64_t width, int64_t row, const std::byte* x,
-              const std::byte* y, int64_t* indices) {
-  with_element(dtype, [&]<class T>(T) { find_row_as(w, width, row, as<T>(x), as<T>(y), indices); });
+/// The positions of the maxima y of some rows; x, y and indices point to their planes.
+void find_rows(DType dtype, const Windows& w, int64_t width, int64_t begin, int64_t end,
+               const std::byte* x, const std::byte* y, int64_t* indices) {
+  with_element(dtype, [&]<class T>(T) {
+    for (int64_t row = begin; row < end; ++row)
+      find_row_as(w, width, row, as<T>(x), as<T>(y), indices);
+  });
 }
 
 /// The gradient of one window with adjacent channels; x and dx point to its first column. If
@@ -296,8 +301,8 @@ HWY_AFTER_NAMESPACE();
 namespace fovea::simd {
 namespace {
 
-HWY_EXPORT(max_row);
-HWY_EXPORT(find_row);
+HWY_EXPORT(max_rows);
+HWY_EXPORT(find_rows);
 HWY_EXPORT(scatter);
 
 /// Output 0 gets the maxima, output 1 (with `indices`) their indices in the plane.
@@ -307,15 +312,17 @@ Offer maxima(const Windows& w, const Type& x, bool indices) {
     const int64_t grain = elementwise_grain / 4 / std::max<int64_t>(1, row);
     const auto bytes = static_cast<int64_t>(size_of(dtype));
     parallel_for(planes.count * rows, grain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
+      for (int64_t i = begin; i < end;) {
         const int64_t plane = i / rows, first = plane * rows * row;
+        const int64_t from = i % rows, to = std::min(rows, from + end - i);
         const std::byte* x_plane = args.in[0] + plane * volume(w.in) * planes.width * bytes;
         std::byte* y = args.out[0] + first * bytes;
-        HWY_DYNAMIC_DISPATCH(max_row)(dtype, w, planes.width, i % rows, x_plane, y);
+        HWY_DYNAMIC_DISPATCH(max_rows)(dtype, w, planes.width, from, to, x_plane, y);
         if (indices) {
-          HWY_DYNAMIC_DISPATCH(find_row)
-          (dtype, w, planes.width, i % rows, x_plane, y, args.output<int64_t>(1) + first);
+          HWY_DYNAMIC_DISPATCH(find_rows)
+          (dtype, w, planes.width, from, to, x_plane, y, args.output<int64_t>(1) + first);
         }
+        i += to - from;
       }
     });
   });
@@ -336,8 +343,10 @@ Offer gradients(const Windows& w, const Problem& problem, bool find_again) {
     slots.for_each(args.scratch, [&](int64_t i, std::byte* scratch) {
       const std::byte* x = args.in[0] + i * large * bytes;
       const std::byte* y = find_again ? scratch + sum_bytes : args.in[1] + i * small * bytes;
-      for (int64_t row = 0; find_again && row < w.out[0] * w.out[1]; ++row)
-        HWY_DYNAMIC_DISPATCH(max_row)(dtype, w, planes.width, row, x, scratch + sum_bytes);
+      if (find_again) {
+        HWY_DYNAMIC_DISPATCH(max_rows)
+        (dtype, w, planes.width, 0, w.out[0] * w.out[1], x, scratch + sum_bytes);
+      }
       HWY_DYNAMIC_DISPATCH(scatter)
       (dtype, w, planes.width, x, y, args.in.back() + i * small * bytes,
        args.out[0] + i * large * bytes, reinterpret_cast<float*>(scratch));

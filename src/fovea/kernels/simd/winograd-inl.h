@@ -147,28 +147,29 @@ template <class F, int axes, class T>
 HWY_INLINE void transform_patches(const Patches& p, const T* data, const Piece& piece,
                                   Range channels, const Matrices& to) {
   constexpr int rows = axes == 2 ? F::from : 1;
-  const Range tiles = piece.tiles;
+  constexpr bool own = F::from == tile;  // of a tile alone, not its neighbours' as well
   const Image& image = p.image;
   for_each_channel(channels, image.channels, [&](int64_t c, auto at) FOVEA_INLINE {
     float* row = to.data + (c - channels.begin);
     const int64_t matrix = to.matrix;
-    TileCursor cursor(p.tiles, tiles.begin);
-    for (int64_t t = tiles.begin; t < tiles.end; ++t, cursor.next(), row += to.row) {
-      const int64_t y = cursor.y - p.top, x = cursor.x - p.left;
-      const T* first = data + image.offset(cursor.image, c, piece.slice, y, x);
+    for (const Place& place : piece.tiles) {
+      const int64_t y = place.y - p.top, x = place.x - p.left;
+      const int64_t y_end = own ? y + place.rows : image.height;
+      const int64_t x_end = own ? x + place.columns : image.width;
+      const T* first = data + image.offset(place.image, c, piece.slice, y, x);
       const int64_t down = image.row, right = image.column;
       const auto store = [&](int i, int j, V v)
                              FOVEA_INLINE { hn::Store(v, F32(), row + (i * 6 + j) * matrix); };
-      if (y >= 0 && x >= 0 && y + rows <= image.height && x + F::from <= image.width) {
+      if (y >= 0 && x >= 0 && y + rows <= y_end && x + F::from <= x_end) {
         transform<F, axes>([&](int i, int j)
                                FOVEA_INLINE { return at.load(first + i * down + j * right); },
                            store);
       } else {
         HWY_ALIGN float values[rows * F::from * lanes];  // loops: no copy of the unrolled code
         for (int i = 0; i < rows; ++i) {
-          const bool inside = y + i >= 0 && y + i < image.height;
+          const bool inside = y + i >= 0 && y + i < y_end;
           for (int j = 0; j < F::from; ++j) {
-            const bool given = inside && x + j >= 0 && x + j < image.width;
+            const bool given = inside && x + j >= 0 && x + j < x_end;
             hn::Store(given ? at.load(first + i * down + j * right) : all(0), F32(),
                       values + (i * F::from + j) * lanes);
           }
@@ -178,6 +179,7 @@ HWY_INLINE void transform_patches(const Patches& p, const T* data, const Piece& 
                 FOVEA_INLINE { return hn::Load(F32(), values + (i * F::from + j) * lanes); },
             store);
       }
+      row += to.row;
     }
   });
 }
@@ -255,11 +257,12 @@ HWY_NOINLINE void multiply_panel(Operand x, const float* y, int64_t y_step, int6
   }
 }
 
-/// c (rows x columns) = or += x y, in steps that leave a panel of y in the L1 cache. `columns` is a
-/// multiple of a vector.
+/// c (rows x columns) = or += x y, in steps that leave a panel of y in the L1 cache; = 0 without
+/// steps. `columns` is a multiple of a vector.
 HWY_INLINE void multiply(Operand x, const float* y, int64_t y_step, int64_t rows, int64_t columns,
                          int64_t steps, float* c, int64_t c_row, bool add) {
   constexpr int64_t together = 128;
+  for (int64_t i = 0; i < rows && steps == 0 && !add; ++i) std::fill_n(c + i * c_row, columns, 0.f);
   for (int64_t k = 0; k < steps; k += together) {
     const int64_t count = std::min(together, steps - k);
     const Operand from{x.data + k * x.step, x.row, x.step};

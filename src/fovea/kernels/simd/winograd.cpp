@@ -52,53 +52,66 @@ enum class Way {
   matrices  ///< the same, matrix by matrix
 };
 
-/// The time of F(4x4, 3x3) over that of a direct convolution, from what both take per pair of an
-/// input and an output channel, in multiply-adds (the vector's width does not matter):
-/// - direct: 9 per output position, at 80 % of the CPU's peak (in bf16, where it has that);
-/// - products: 36 per tile, at 80 % as well, for the gradient in blocks at 65 %, since its sums are
-///   short. A tile counts as 16 positions even where it exceeds the plane, and the products are in
-///   rows of 6 tiles;
-/// - transforms: per tile about 700 for a channel of the input and 500 for one of the output, most
-///   of it memory, by vectors of 16. Each serves all channels of the other side, except that the
-///   gradient in blocks transforms again for each of them. Matrix by matrix they go through the L3
-///   cache: 1400;
-/// - weights: about 1000 for each pair, in each run, however few tiles there are; half of that to
-///   read what is packed once. Matrix by matrix, 300 for each time that sums are read and written.
+/// What a way takes, in multiply-adds (the vector's width does not matter). Fitted to measurements
+/// of 3 to 512 channels on planes of 3x3 to 128x128.
+struct Cost {
+  double share;        ///< of the CPU's peak that the products reach
+  double input;        ///< to transform a channel of a tile of x, most of it memory
+  double output;       ///< the same for y or dy
+  double weight;       ///< for each weight, however few tiles there are
+  double sums = 0;     ///< for each weight when its sums are read and written
+  bool again = false;  ///< each block of channels is transformed for each of the other side
+};
+
+constexpr Cost cost_of(Way way) {
+  switch (way) {
+    case Way::outputs:
+      return {.share = 0.8, .input = 700, .output = 500, .weight = 1000};
+    case Way::blocks:  // sums are short
+      return {.share = 0.65, .input = 700, .output = 500, .weight = 1000, .again = true};
+    case Way::matrices:  // what is transformed goes through the L3 cache
+      break;
+  }
+  return {.share = 0.8, .input = 1400, .output = 1400, .weight = 1000, .sums = 300};
+}
+
+/// The time of F(4x4, 3x3) over that of a direct convolution, which takes 9 multiply-adds per pair
+/// of an input and an output channel and output position at 80 % of the CPU's peak (in bf16, where
+/// it has that). A tile of 4x4 takes 36, in rows of 6 tiles.
 ///
 /// With one axis, all of it is a sixth or, of the direct one, a third. Over a depth, products and
 /// weights are there for each tap, of which those in the padding cost nothing.
-///
-/// The constants are fitted to measurements: 64 channels at 32x32, 3 to 64 channels there, 512 at
-/// 4x4; for the gradient, 24 to 512 channels at 3x3 to 128x128.
 double relative_time(const Pass& pass, Way way) {
   const Patches x = patches_of(*pass.geometry, pass.weight, pass.x, pass.y);
-  const double in = static_cast<double>(pass.weight[1]), out = static_cast<double>(pass.weight[0]);
   const Image y(pass.y, x.form);
+  const Patches dy{.form = x.form, .image = y, .tiles = x.tiles};
+  const double in = static_cast<double>(pass.weight[1]), out = static_cast<double>(pass.weight[0]);
+  const double pairs = in * out, count = static_cast<double>(x.tiles.count);
   double slices = 0;  // pairs of one of x and one of y
   for (int64_t z = 0; z < y.depth; ++z)
     slices += static_cast<double>(std::max<int64_t>(0, x.taps_of(z).size()));
-  const double pairs = in * out, count = static_cast<double>(x.tiles.count);
   const double positions = static_cast<double>(y.images * y.height * y.width);
-  const Sides block = gradient_block(x);
-  const double repeats_in =
-      way == Way::blocks ? std::ceil(out / static_cast<double>(block.out)) : 1;
-  const double repeats_out = way == Way::blocks ? std::ceil(in / static_cast<double>(block.in)) : 1;
   const double speedup = pass.x.dtype == DType::bf16 ? bf16_speedup() : 1;
-  const auto vectors = [](double channels) { return 16 * std::ceil(channels / 16); };
-  const auto depth = [](const Image& image) { return static_cast<double>(image.depth); };
-  const Patches dy{.form = x.form, .image = y, .tiles = x.tiles};
-  const bool matrices = way == Way::matrices;
-  const auto together = static_cast<double>(tiles_of_matrices(x, dy));
-  const double passes = matrices ? std::ceil(count / together) : 0;
   const double direct =
       static_cast<double>(x.form.taps()) * positions * slices * pairs / 0.8 / speedup;
-  const double ours =
-      36 * std::ceil(count / 6) * 6 * slices * pairs / (way == Way::blocks ? 0.65 : 0.8) +
-      count * ((matrices ? 1400 : 700) * vectors(in) * repeats_in * depth(x.image) +
-               (matrices ? 1400 : 500) * vectors(out) * repeats_out * depth(y)) +
-      ((weights_fixed && pairs <= 1 << 16 ? 500 : 1000) + 300 * passes) * pairs *
-          static_cast<double>(x.taps);
-  return ours * static_cast<double>(x.form.matrices()) / 36 / direct;
+
+  const Cost cost = cost_of(way);
+  const double in_rows = std::ceil(count / 6) * 6 / count;
+  const double of_tiles = static_cast<double>(
+      y.images * (x.form.axes == 2 ? x.tiles.rows.products() : 6) * x.tiles.columns.products());
+  const double products = of_tiles * in_rows * slices * pairs / cost.share;
+  const Sides block = gradient_block(x);
+  const auto transforms = [&](double of_channel, const Image& image, double others, int64_t most) {
+    const double times = cost.again ? std::ceil(others / static_cast<double>(most)) : 1;
+    return of_channel * static_cast<double>(round_up(image.channels, 16) * image.depth) * times;
+  };
+  const double transformed = count * (transforms(cost.input, x.image, out, block.out) +
+                                      transforms(cost.output, y, in, block.in));
+  const double blocks = std::ceil(count / static_cast<double>(tiles_of_matrices(x, dy)));
+  const bool kept = weights_fixed && pairs <= 1 << 16;  // packed once, and read
+  const double weights =
+      ((kept ? 0.5 : 1) * cost.weight + cost.sums * blocks) * pairs * static_cast<double>(x.taps);
+  return (products + transformed + weights) * static_cast<double>(x.form.matrices()) / 36 / direct;
 }
 
 double price_of(const Problem& problem, const Pass& pass, Way way) {
@@ -135,10 +148,32 @@ Form winograd::form_of(const Shape& weight) {
   return {rank - 2 - axes <= 1 ? axes : 0};
 }
 
+winograd::Places::Places(const Tiles& tiles, Range range)
+    : places_(static_cast<size_t>(range.size())) {
+  const Split &rows = tiles.rows, &columns = tiles.columns;
+  const auto for_each = [&](const auto& f) {
+    for (int64_t i = range.begin; i < range.end; ++i) {
+      const int64_t row = i / columns.count % rows.count, column = i % columns.count;
+      const bool four_rows = row < rows.fours;
+      const int kind = column < columns.fours ? (four_rows ? 1 : 0) : (four_rows ? 2 : 3);
+      f(i / columns.count / rows.count, row, column, kind);
+    }
+  };
+  for_each([&](int64_t, int64_t, int64_t, int kind) { ++ends_[kind + 1]; });
+  for (int kind = 0; kind < 4; ++kind) ends_[kind + 1] += ends_[kind];
+  int64_t next[4] = {ends_[0], ends_[1], ends_[2], ends_[3]};
+  for_each([&](int64_t image, int64_t row, int64_t column, int kind) {
+    const int64_t y = rows.begin(row), x = columns.begin(column);
+    places_[static_cast<size_t>(next[kind]++)] = {
+        image, y, x, std::min(rows.begin(row + 1), rows.size) - y,
+        std::min(columns.begin(column + 1), columns.size) - x};
+  });
+}
+
 Patches winograd::patches_of(const ConvGeometry& g, const Shape& weight, const Type& x,
                              const Type& y) {
   const Form form = form_of(weight);
-  Patches p{.form = form, .image = Image(x, form), .tiles = Tiles(Image(y, form), form)};
+  Patches p{.form = form, .image = Image(x, form), .tiles = Tiles(Image(y, form))};
   const auto axes = std::ssize(g.padding_begin);
   const auto padding = [&](int64_t axis) {
     return axis < 0 ? 0 : g.padding_begin[static_cast<size_t>(axis)];

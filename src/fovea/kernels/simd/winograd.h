@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "fovea/kernels/kernel.h"
 #include "fovea/ops/conv.h"
@@ -11,7 +13,7 @@
 /// stride 1 computes tiles of 4x4 outputs from patches of 6x6 inputs, with 36 products per channel
 /// instead of 144. Patches and weights are transformed (V, U), multiplied as 36 matrices (M = V U),
 /// and M is transformed into outputs. The gradient of the weights multiplies V with the transformed
-/// tiles of dy instead.
+/// tiles of dy instead. Where 4 does not divide a plane, some tiles have 3 rows or columns.
 ///
 /// Volumes are slices of planes: with a kernel of n x 3x3, each slice of the output is the sum of n
 /// products, of V of as many slices of the input, which is computed once for all that read it.
@@ -36,7 +38,6 @@ struct Form {
 
   int64_t matrices() const { return axes == 2 ? 36 : 6; }
   int64_t taps() const { return axes == 2 ? 9 : 3; }  ///< of a slice
-  int64_t tile_rows() const { return axes == 2 ? tile : 1; }
 };
 
 /// Where a channels-last or blocked16 value has its elements: those of 16 channels are adjacent in
@@ -64,51 +65,67 @@ struct Image {
   int64_t image = 0, block = 0, slice = 0, row = 0, column = 0;  ///< steps, in elements
 };
 
-/// The tiles that cover the planes of a batch at one depth, numbered row by row, image after image.
-struct Tiles {
-  Tiles() = default;
-  Tiles(const Image& y, Form form)
-      : height(form.tile_rows()),
-        rows((y.height + height - 1) / height),
-        columns((y.width + tile - 1) / tile),
-        count(y.images * rows * columns) {}
-
-  int64_t height = tile, rows = 0, columns = 0, count = 0;
-};
-
-/// One tile: its image and its first position.
-class TileCursor {
- public:
-  TileCursor(const Tiles& tiles, int64_t index)
-      : image(index / (tiles.rows * tiles.columns)),
-        y(index / tiles.columns % tiles.rows * tiles.height),
-        x(index % tiles.columns * tile),
-        step_(tiles.height),
-        height_(tiles.rows * tiles.height),
-        width_(tiles.columns * tile) {}
-  void next() {
-    if ((x += tile) < width_) return;
-    x = 0;
-    if ((y += step_) < height_) return;
-    y = 0;
-    ++image;
-  }
-
-  int64_t image, y, x;
-
- private:
-  int64_t step_, height_, width_;
-};
-
 struct Range {
   int64_t begin, end;
   int64_t size() const { return end - begin; }
 };
 
+/// How tiles cover an axis: first those of 4 positions, then those of 3, of which as many as can
+/// be. The products of the point at infinity are only needed for a tile's fourth position: two
+/// tiles cover 7 positions with 11 products on an axis, not 12, and four cover 14 with 22, not 24.
+struct Split {
+  Split() = default;
+  explicit Split(int64_t n)
+      : size(n), count((n + tile - 1) / tile), fours(std::max<int64_t>(0, n - 3 * count)) {}
+
+  int64_t begin(int64_t i) const { return 3 * i + std::min(i, fours); }
+  int64_t products() const { return 5 * count + fours; }
+
+  int64_t size = 0, count = 0, fours = 0;
+};
+
+/// The tiles that cover the planes of a batch at one depth, numbered row by row, image after image.
+struct Tiles {
+  Tiles() = default;
+  explicit Tiles(const Image& y)
+      : rows(y.height), columns(y.width), count(y.images * rows.count * columns.count) {}
+
+  Split rows, columns;
+  int64_t count = 0;
+};
+
+/// One tile: its image, its first position, and how many rows and columns are its own.
+struct Place {
+  int64_t image = 0, y = 0, x = 0, rows = 0, columns = 0;
+};
+
+/// Some tiles, in an order in which those that need the products of a matrix are adjacent: those of
+/// 3 rows and 4 columns, 4x4, 4 rows and 3 columns, 3x3.
+class Places {
+ public:
+  Places(const Tiles& tiles, Range range);
+
+  int64_t size() const { return ends_[4]; }
+  std::span<const Place> all() const { return places_; }
+  std::span<const Place> some(int64_t begin, int64_t end) const {
+    return all().subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+  }
+  /// Those that need the products of a matrix.
+  Range of_matrix(Form form, int64_t matrix) const {
+    const bool last_row = form.axes == 2 && matrix / 6 == 5, last_column = matrix % 6 == 5;
+    if (last_row) return {ends_[1], last_column ? ends_[2] : ends_[3]};
+    return {0, last_column ? ends_[2] : size()};
+  }
+
+ private:
+  std::vector<Place> places_;
+  int64_t ends_[5] = {};
+};
+
 /// Some tiles at one depth.
 struct Piece {
   int64_t slice = 0;
-  Range tiles;
+  std::span<const Place> tiles;
 };
 
 /// 36 or 6 matrices; the next row of one is `row` floats on, the next matrix `matrix` floats.

@@ -118,14 +118,12 @@ HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g
                               const Piece& piece, const Matrices& m) {
   constexpr int height = axes == 2 ? tile : 1;
   const Image& image = c.y;
-  const Range tiles = piece.tiles;
   const Range channels = c.channels(g);
   for_each_vector(channels.begin, channels.end, [&](int64_t k, auto at) FOVEA_INLINE {
     const V bias = e.bias != nullptr ? at.load(e.bias + k) : all(0);
     const float* row = m.data + (k - channels.begin);
-    TileCursor cursor(c.x.tiles, tiles.begin);
-    for (int64_t t = tiles.begin; t < tiles.end; ++t, cursor.next(), row += m.row) {
-      const int64_t offset = image.offset(cursor.image, k, piece.slice, cursor.y, cursor.x);
+    for (const Place& place : piece.tiles) {
+      const int64_t offset = image.offset(place.image, k, piece.slice, place.y, place.x);
       T* y = as<T>(e.y) + offset;
       const auto load = [&](int i, int j)
                             FOVEA_INLINE { return hn::Load(F32(), row + (i * 6 + j) * m.matrix); };
@@ -140,41 +138,42 @@ HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g
         }
         at.store(result, y + to);
       };
-      const int64_t rows = image.height - cursor.y, columns = image.width - cursor.x;
-      if (rows >= height && columns >= tile) {
+      if (place.rows == height && place.columns == tile) {
         transform<OutputTransform, axes>(load, store);
       } else {
         HWY_ALIGN float values[height * tile * lanes];  // loops instead of a copy of the code
         transform<OutputTransform, axes>(load, [&](int i, int j, V value) FOVEA_INLINE {
           hn::Store(value, F32(), values + (i * tile + j) * lanes);
         });
-        for (int i = 0; i < std::min<int64_t>(rows, height); ++i) {
-          for (int j = 0; j < std::min<int64_t>(columns, tile); ++j)
+        for (int i = 0; i < place.rows; ++i) {
+          for (int j = 0; j < place.columns; ++j)
             store(i, j, hn::Load(F32(), values + (i * tile + j) * lanes));
         }
       }
+      row += m.row;
     }
   });
 }
 
 /// The outputs of one group for some tiles. The first row of V is the first tile's.
-void compute_group(const Convolution& c, const Epilogue& e, int64_t g, const Piece& piece,
-                   const Slices& v, const Matrices& u, const Matrices& m) {
-  const int64_t columns = round_up(c.channels(g).size(), lanes), rows = piece.tiles.size();
-  const Range taps = c.x.taps_of(piece.slice);
+void compute_group(const Convolution& c, const Epilogue& e, int64_t g, int64_t slice,
+                   const Places& places, const Slices& v, const Matrices& u, const Matrices& m) {
+  const int64_t columns = round_up(c.channels(g).size(), lanes);
+  const Range taps = c.x.taps_of(slice);
   for (int64_t i = 0; i < c.x.form.matrices(); ++i) {
-    float* sums = m.data + i * m.matrix;
-    if (taps.size() <= 0) std::fill_n(sums, rows * m.row, 0.f);
+    const Range rows = places.of_matrix(c.x.form, i);
+    float* sums = m.data + i * m.matrix + rows.begin * m.row;
+    if (taps.size() <= 0) std::fill_n(sums, rows.size() * m.row, 0.f);
     for (int64_t tap = taps.begin; tap < taps.end; ++tap) {
-      const Matrices from = v.at(piece.slice + tap - c.x.front);
-      multiply({from.data + i * from.matrix, from.row, 1},
-               u.data + i * u.matrix + tap * c.weights.in * u.row, u.row, rows, columns,
+      const Matrices from = v.at(slice + tap - c.x.front);
+      multiply({from.data + i * from.matrix + rows.begin * from.row, from.row, 1},
+               u.data + i * u.matrix + tap * c.weights.in * u.row, u.row, rows.size(), columns,
                c.weights.in, sums, m.row, tap > taps.begin);
     }
   }
   with_element(c.y.dtype, [&]<class T>(T) {
     with_axes(c.x.form, [&]<int axes>(std::integral_constant<int, axes>) {
-      store_outputs<axes, T>(c, e, g, piece, m);
+      store_outputs<axes, T>(c, e, g, {slice, places.all()}, m);
     });
   });
   if (e.stream) hwy::FlushStream();
@@ -294,16 +293,16 @@ class ConvolutionKernel final : public Kernel {
       const Slices v{{own, v_matrix_, row_}, v_slice_, kept_};
       const Matrices m{own + matrices_ * v_matrix_, m_matrix_, group};
       const int64_t first = i / bands_ * together_, band = i % bands_;
-      const Range tiles{first, std::min(count, first + together_)};
+      const Places places(c_.x.tiles, {first, std::min(count, first + together_)});
       const Range slices{c_.y.depth * band / bands_, c_.y.depth * (band + 1) / bands_};
       int64_t next = std::max<int64_t>(0, slices.begin - c_.x.front);  // of x
       for (int64_t slice = slices.begin; slice < slices.end; ++slice) {
         for (; next < c_.x.end_of(slice); ++next) {
           HWY_DYNAMIC_DISPATCH(transform_inputs)
-          (c_.x, x, {next, tiles}, {0, c_.x.image.channels}, v.at(next));
+          (c_.x, x, {next, places.all()}, {0, c_.x.image.channels}, v.at(next));
         }
         for (int64_t g = 0; g < c_.groups(); ++g) HWY_DYNAMIC_DISPATCH(compute_group)
-        (c_, e, g, {slice, tiles}, v, packed_group(packed, g), m);
+        (c_, e, g, slice, places, v, packed_group(packed, g), m);
       }
     });
   }
@@ -315,27 +314,25 @@ class ConvolutionKernel final : public Kernel {
   void run_groups(const std::byte* x, const std::byte* w, const Epilogue& e, float* scratch,
                   Range block) const {
     const int64_t of_slice = (block.size() + together_ - 1) / together_;
-    const auto piece = [&](int64_t i) -> Piece {
-      const int64_t first = block.begin + i % of_slice * together_;
-      return {i / of_slice, {first, std::min(block.end, first + together_)}};
-    };
-    const auto rows = [&](const Piece& p, int64_t channel) -> Slices {  // of V
-      return {{scratch + (p.tiles.begin - block.begin) * row_ + channel, v_matrix_, row_},
-              v_slice_,
-              kept_};
+    std::vector<Places> pieces;
+    for (int64_t first = block.begin; first < block.end; first += together_)
+      pieces.emplace_back(c_.x.tiles, Range{first, std::min(block.end, first + together_)});
+    const auto rows = [&](int64_t piece, int64_t channel) -> Slices {  // of V
+      return {{scratch + piece * together_ * row_ + channel, v_matrix_, row_}, v_slice_, kept_};
     };
     const int64_t parts = (c_.x.image.channels + group - 1) / group;
     parallel_chunks(of_slice * c_.x.image.depth * parts, [&](int64_t i, int) {
-      const Piece p = piece(i / parts);
+      const int64_t slice = i / parts / of_slice, piece = i / parts % of_slice;
       const Range channels{i % parts * group, (i % parts + 1) * group};
       HWY_DYNAMIC_DISPATCH(transform_inputs)
-      (c_.x, x, p, channels, rows(p, channels.begin).at(p.slice));
+      (c_.x, x, {slice, pieces[static_cast<size_t>(piece)].all()}, channels,
+       rows(piece, channels.begin).at(slice));
     });
-    const int64_t pieces = of_slice * c_.y.depth;
+    const int64_t all = of_slice * c_.y.depth;
     // Several chunks for each thread, which keeps U until it takes one of another group.
     constexpr int64_t chunks_per_thread = 8;
     const int64_t wanted = team_ == 1 ? 1 : chunks_per_thread * team_;
-    const int64_t shares = std::min(pieces, (wanted + c_.groups() - 1) / c_.groups());
+    const int64_t shares = std::min(all, (wanted + c_.groups() - 1) / c_.groups());
     std::vector<int64_t> transformed(static_cast<size_t>(team_), -1);  // the group of each slot's U
     parallel_chunks(c_.groups() * shares, [&](int64_t i, int slot) {
       const int64_t g = i / shares, share = i % shares;
@@ -345,8 +342,11 @@ class ConvolutionKernel final : public Kernel {
       int64_t& current = transformed[static_cast<size_t>(slot)];
       if (!packed_ && current != g) HWY_DYNAMIC_DISPATCH(transform_weights)(c_, w, g, u);
       current = g;
-      for (int64_t p = pieces * share / shares; p < pieces * (share + 1) / shares; ++p)
-        HWY_DYNAMIC_DISPATCH(compute_group)(c_, e, g, piece(p), rows(piece(p), 0), u, m);
+      for (int64_t p = all * share / shares; p < all * (share + 1) / shares; ++p) {
+        HWY_DYNAMIC_DISPATCH(compute_group)
+        (c_, e, g, p / of_slice, pieces[static_cast<size_t>(p % of_slice)], rows(p % of_slice, 0),
+         u, m);
+      }
     });
   }
 
@@ -380,7 +380,7 @@ std::unique_ptr<Kernel> make_convolution(const Problem& problem) {
   c.weights = {w.dtype, out, in, taps * in, taps, false};
   if (forward == nullptr) {
     c.x.front = c.x.taps - 1 - c.x.front;
-    c.x.top = c.x.form.tile_rows() == 1 ? 0 : 2 - c.x.top;
+    c.x.top = c.x.form.axes == 1 ? 0 : 2 - c.x.top;
     c.x.left = 2 - c.x.left;
     c.weights = {w.dtype, in, out, taps, taps * in, true};
   }

@@ -62,18 +62,13 @@ void finish_row(Form form, const Matrices& du, int64_t parts, int64_t step, int6
 void add_bias(const Patches& dy, const std::byte* data, const Piece& piece, Range channels,
               double* sums) {
   const Image& image = dy.image;
-  const Range tiles = piece.tiles;
   with_element(image.dtype, [&]<class T>(T) {
     for_each_vector(channels.begin, channels.end, [&](int64_t c, auto at) FOVEA_INLINE {
       V sum = all(0);
-      TileCursor cursor(dy.tiles, tiles.begin);
-      for (int64_t t = tiles.begin; t < tiles.end; ++t, cursor.next()) {
-        const T* first =
-            as<T>(data) + image.offset(cursor.image, c, piece.slice, cursor.y, cursor.x);
-        const int64_t rows = std::min(dy.tiles.height, image.height - cursor.y);
-        const int64_t columns = std::min(tile, image.width - cursor.x);
-        for (int64_t i = 0; i < rows; ++i) {
-          for (int64_t j = 0; j < columns; ++j)
+      for (const Place& place : piece.tiles) {
+        const T* first = as<T>(data) + image.offset(place.image, c, piece.slice, place.y, place.x);
+        for (int64_t i = 0; i < place.rows; ++i) {
+          for (int64_t j = 0; j < place.columns; ++j)
             sum = hn::Add(sum, at.load(first + i * image.row + j * image.column));
         }
       }

@@ -72,19 +72,6 @@ struct Transformed {
   int64_t matrices, channels, depth, row, parts, part;
 };
 
-/// The pieces into which the transforms of a block are divided: some tiles of a slice.
-struct Pieces {
-  Range tiles;
-
-  int64_t of_slice() const { return (tiles.size() + piece_tiles - 1) / piece_tiles; }
-  Piece piece(int64_t i) const {
-    const int64_t first = tiles.begin + i % of_slice() * piece_tiles;
-    return {i / of_slice(), {first, std::min(tiles.end, first + piece_tiles)}};
-  }
-  /// The row of the first tile of a piece.
-  int64_t row(const Piece& p) const { return p.slice * tiles.size() + p.tiles.begin - tiles.begin; }
-};
-
 class MatricesKernel final : public Kernel {
  public:
   MatricesKernel(const Patches& x, const Patches& dy, bool bias)
@@ -100,7 +87,7 @@ class MatricesKernel final : public Kernel {
   std::string detail() const override { return "matrix by matrix"; }
   size_t scratch_bytes() const override {
     const int64_t du = x_.taps * v_.matrices * du_matrix_;
-    const int64_t sums = bias_ ? (Pieces{{0, block_}}.of_slice() * z_.depth + 1) * z_.channels : 0;
+    const int64_t sums = bias_ ? (pieces_of(block_) * z_.depth + 1) * z_.channels : 0;
     return static_cast<size_t>(4 * (v_.floats() + z_.floats() + du) + 8 * sums);
   }
 
@@ -111,10 +98,10 @@ class MatricesKernel final : public Kernel {
     auto* sums = reinterpret_cast<double*>(du + x_.taps * v_.matrices * du_matrix_);
     if (bias_) std::fill_n(sums, z_.channels, 0.0);
     for (int64_t begin = 0; begin < x_.tiles.count; begin += block_) {
-      const Pieces pieces{{begin, std::min(x_.tiles.count, begin + block_)}};
-      transform(args, pieces, v, z, bias_ ? sums + z_.channels : nullptr);
-      add_block(pieces.tiles.size(), v, z, du, begin > 0);
-      const int64_t parts = bias_ ? pieces.of_slice() * z_.depth : 0;
+      const Places places(x_.tiles, {begin, std::min(x_.tiles.count, begin + block_)});
+      transform(args, places, v, z, bias_ ? sums + z_.channels : nullptr);
+      add_block(places, v, z, du, begin > 0);
+      const int64_t parts = bias_ ? pieces_of(places.size()) * z_.depth : 0;
       for (int64_t i = 0; i < parts * z_.channels; ++i)
         sums[i % z_.channels] += sums[z_.channels + i];
     }
@@ -122,50 +109,57 @@ class MatricesKernel final : public Kernel {
   }
 
  private:
+  static int64_t pieces_of(int64_t tiles) { return (tiles + piece_tiles - 1) / piece_tiles; }
+
   /// V and Z of a block of tiles, and the sums of dy in each piece and channel.
-  void transform(const Args& args, const Pieces& pieces, float* v, float* z, double* sums) const {
-    const int64_t of_x = pieces.of_slice() * v_.depth * v_.parts;
-    const int64_t of_dy = pieces.of_slice() * z_.depth * z_.parts;
+  void transform(const Args& args, const Places& places, float* v, float* z, double* sums) const {
+    const int64_t of_slice = pieces_of(places.size());
+    const int64_t of_x = of_slice * v_.depth * v_.parts, of_dy = of_slice * z_.depth * z_.parts;
     parallel_chunks(of_x + of_dy, [&](int64_t i, int) {
-      if (i < of_x) {
-        const Piece piece = pieces.piece(i / v_.parts);
-        const int64_t part = i % v_.parts;
-        HWY_DYNAMIC_DISPATCH(transform_inputs)
-        (x_, args.in[0], piece, v_.channels_of(part), v_.at(v, part, pieces.row(piece)));
+      const bool is_x = i < of_x;
+      const Transformed& to = is_x ? v_ : z_;
+      const int64_t index = (is_x ? i : i - of_x) / to.parts,
+                    part = (is_x ? i : i - of_x) % to.parts;
+      const int64_t first = index % of_slice * piece_tiles, slice = index / of_slice;
+      const Piece piece{slice, places.some(first, std::min(places.size(), first + piece_tiles))};
+      const Range channels = to.channels_of(part);
+      const Matrices matrices = to.at(is_x ? v : z, part, slice * places.size() + first);
+      if (is_x) {
+        HWY_DYNAMIC_DISPATCH(transform_inputs)(x_, args.in[0], piece, channels, matrices);
         return;
       }
-      const int64_t index = (i - of_x) / z_.parts, part = (i - of_x) % z_.parts;
-      const Piece piece = pieces.piece(index);
-      const Range channels = z_.channels_of(part);
-      HWY_DYNAMIC_DISPATCH(transform_gradients)
-      (dy_, args.in[1], piece, channels, z_.at(z, part, pieces.row(piece)));
+      HWY_DYNAMIC_DISPATCH(transform_gradients)(dy_, args.in[1], piece, channels, matrices);
       if (sums == nullptr) return;
-      double* to = sums + index * z_.channels + channels.begin;
-      std::fill_n(to, channels.size(), 0.0);
-      HWY_DYNAMIC_DISPATCH(add_bias)(dy_, args.in[1], piece, channels, to);
+      double* sum = sums + index * z_.channels + channels.begin;
+      std::fill_n(sum, channels.size(), 0.0);
+      HWY_DYNAMIC_DISPATCH(add_bias)(dy_, args.in[1], piece, channels, sum);
     });
   }
 
-  /// dU = or += the products of V and Z of a block of `count` tiles.
-  void add_block(int64_t count, float* v, float* z, float* du, bool add) const {
+  /// dU = or += the products of V and Z of a block of tiles.
+  void add_block(const Places& places, float* v, float* z, float* du, bool add) const {
     parallel_chunks(v_.matrices * x_.taps * z_.parts, [&](int64_t i, int) {
       const int64_t part = i % z_.parts, tap = i / z_.parts % x_.taps, m = i / z_.parts / x_.taps;
-      // Those of dy that read a slice of x at this tap.
-      const Range slices{std::max<int64_t>(0, x_.front - tap),
-                         std::min(z_.depth, v_.depth + x_.front - tap)};
-      const Range outputs = z_.channels_of(part);
+      const int64_t shift = tap - x_.front, count = places.size();
+      const Range outputs = z_.channels_of(part), rows = places.of_matrix(x_.form, m);
       float* to = du + (tap * v_.matrices + m) * du_matrix_ + outputs.begin * du_row_;
-      if (slices.size() <= 0) {
+      const Range slices{std::max<int64_t>(0, -shift),
+                         std::min(z_.depth, v_.depth - shift)};  // of dy
+      if (slices.size() <= 0 || rows.size() == 0) {
         if (!add) std::fill_n(to, outputs.size() * du_row_, 0.f);
         return;
       }
-      const Matrices left = z_.at(z, part, slices.begin * count);
-      for (int64_t j = 0; j < v_.parts; ++j) {
-        const Matrices right = v_.at(v, j, (slices.begin + tap - x_.front) * count);
-        HWY_DYNAMIC_DISPATCH(add_products)
-        (left.data + m * left.matrix, left.row, right.data + m * right.matrix, right.row,
-         slices.size() * count, {v_.channels_of(j).size(), outputs.size()}, to + j * group, du_row_,
-         add);
+      const int64_t runs = rows.size() == count ? 1 : slices.size();  // of adjacent rows
+      for (int64_t run = 0; run < runs; ++run) {
+        const int64_t first = (slices.begin + run) * count + rows.begin;
+        const Matrices left = z_.at(z, part, first);
+        for (int64_t j = 0; j < v_.parts; ++j) {
+          const Matrices right = v_.at(v, j, first + shift * count);
+          HWY_DYNAMIC_DISPATCH(add_products)
+          (left.data + m * left.matrix, left.row, right.data + m * right.matrix, right.row,
+           rows.size() * slices.size() / runs, {v_.channels_of(j).size(), outputs.size()},
+           to + j * group, du_row_, add || run > 0);
+        }
       }
     });
   }

@@ -42,17 +42,18 @@ using namespace fovea::simd::winograd::HWY_NAMESPACE;  // NOLINT
 /// du = or += the products of some tiles of dy and of those of x that each tap reads; z is scratch
 /// memory.
 void add_tiles(const Patches& x, const Patches& dy, const std::byte* data, const Block& block,
-               const Piece& piece, const Slices& v, const Matrices& z, const Matrices& du,
-               bool add) {
-  transform_gradients(dy, data, piece, block.outputs, z);
+               int64_t slice, const Places& places, const Slices& v, const Matrices& z,
+               const Matrices& du, bool add) {
+  transform_gradients(dy, data, {slice, places.all()}, block.outputs, z);
   const int64_t columns = round_up(block.inputs.size(), lanes), matrices = x.form.matrices();
-  const Range taps = x.taps_of(piece.slice);
+  const Range taps = x.taps_of(slice);
   for (int64_t tap = taps.begin; tap < taps.end; ++tap) {
-    const Matrices from = v.at(piece.slice + tap - x.front);
+    const Matrices from = v.at(slice + tap - x.front);
     for (int64_t i = 0; i < matrices; ++i) {
-      multiply({z.data + i * z.matrix, 1, z.row}, from.data + i * from.matrix, from.row,
-               block.outputs.size(), columns, piece.tiles.size(),
-               du.data + (tap * matrices + i) * du.matrix, du.row, add);
+      const Range rows = places.of_matrix(x.form, i);
+      multiply({z.data + i * z.matrix + rows.begin * z.row, 1, z.row},
+               from.data + i * from.matrix + rows.begin * from.row, from.row, block.outputs.size(),
+               columns, rows.size(), du.data + (tap * matrices + i) * du.matrix, du.row, add);
     }
   }
 }
@@ -165,19 +166,19 @@ class WeightGradientKernel final : public Kernel {
     if (zeros) std::fill_n(du.data, du_floats(), 0.f);
     const int64_t step = equal_pieces(all.size(), together, 1);
     for (int64_t t = all.begin; t < all.end; t += step) {
-      const Range tiles{t, std::min(all.end, t + step)};
+      const Places places(x_.tiles, {t, std::min(all.end, t + step)});
       int64_t next = std::max<int64_t>(0, slices.begin - x_.front);  // of x
       for (int64_t slice = slices.begin; slice < slices.end; ++slice) {
         for (; next < x_.end_of(slice); ++next) {
           HWY_DYNAMIC_DISPATCH(transform_inputs)
-          (x_, args.in[0], {next, tiles}, block(b).inputs, v.at(next));
+          (x_, args.in[0], {next, places.all()}, block(b).inputs, v.at(next));
         }
         const bool add = zeros || t > all.begin || slice > slices.begin;
         HWY_DYNAMIC_DISPATCH(add_tiles)
-        (x_, dy_, args.in[1], block(b), {slice, tiles}, v, z, du, add);
+        (x_, dy_, args.in[1], block(b), slice, places, v, z, du, add);
         if (sum_bias) {
           HWY_DYNAMIC_DISPATCH(add_bias)
-          (dy_, args.in[1], {slice, tiles}, block(b).outputs, bias_sums(du));
+          (dy_, args.in[1], {slice, places.all()}, block(b).outputs, bias_sums(du));
         }
       }
     }
