@@ -61,12 +61,8 @@ void filter_rows(const Filter& f, const float* in, const float* weights, const f
       for (int64_t i = 0; i < f.columns; ++i) hn::Store(start, F32(), out + i * 16 + c);
       correlate_row<16>(in + c, f.stride, f.taps, weights + c, f.columns, out + c, 1);
     }
-    for (const EpilogueStep& step : f.steps) {
-      with_activation(*step.activation, static_cast<float>(step.alpha), [&](auto activation) {
-        for (int64_t i = 0; i < f.columns * 16; i += lanes)
-          hn::Store(activation.value(hn::Load(F32(), out + i)), F32(), out + i);
-      });
-    }
+    for (const EpilogueStep& step : f.steps)
+      activate(*step.activation, step.alpha, out, f.columns * 16);
   }
 }
 
@@ -82,10 +78,7 @@ void finish_row(const Target& t, float* sums, const float* const* residuals, flo
   };
   for (const EpilogueStep& step : std::span(t.steps, t.count)) {
     if (step.activation) {
-      with_activation(*step.activation, static_cast<float>(step.alpha), [&](auto activation) {
-        for (int64_t i = 0; i < t.columns * 16; i += lanes)
-          hn::Store(activation.value(hn::Load(F32(), sums + i)), F32(), sums + i);
-      });
+      activate(*step.activation, step.alpha, sums, t.columns * 16);
       continue;
     }
     const float* from = *residuals++;

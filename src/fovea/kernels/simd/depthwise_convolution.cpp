@@ -76,10 +76,7 @@ HWY_INLINE void finish_rows(const Run& r, int64_t offset, int64_t positions, At 
   size_t residual = 0;
   for (const EpilogueStep& step : r.steps) {
     if (step.activation) {
-      with_activation(*step.activation, static_cast<float>(step.alpha), [&](auto activation) {
-        for (int64_t i = 0; i < positions * lanes; i += lanes)
-          hn::Store(activation.value(hn::Load(F32(), sums + i)), F32(), sums + i);
-      });
+      activate(*step.activation, step.alpha, sums, positions * lanes);
       continue;
     }
     const T* from = as<T>(r.residuals[residual++]) + offset;
