@@ -120,12 +120,14 @@ std::optional<Problem> forward(Random& random, DType dtype) {
   return Problem{op, in, {c->y_type()}};
 }
 
-/// Steps of a bf16 epilogue that oneDNN does not take round once more each.
+/// Steps after a product in bf16 that oneDNN does not take round once more each.
 Bound rounded_steps(const Problem& problem) {
+  size_t steps = 0;
+  if (const Conv* conv = problem.op.as<Conv>()) steps = conv->epilogue.size();
+  if (const Linear* linear = problem.op.as<Linear>()) steps = linear->epilogue.size();
+  if (const MatMul* product = problem.op.as<MatMul>()) steps = product->slope ? 1 : 0;
   Bound bound = sums(problem);
-  if (const Conv* conv = problem.op.as<Conv>();
-      conv != nullptr && problem.out[0].dtype == DType::bf16)
-    bound.eps += bf16_rounding * static_cast<double>(conv->epilogue.size());
+  if (problem.out[0].dtype == DType::bf16) bound.eps += bf16_rounding * static_cast<double>(steps);
   return bound;
 }
 
@@ -204,40 +206,47 @@ TEST(OneDnn, AcceptsTheConvolutionsOfCommonNets) {
 }
 
 TEST(OneDnn, LinearEqualsItsReference) {
-  repeat("linear", [](Random& random, DType dtype) -> std::optional<Problem> {
-    const int64_t in = pick(random, 1, 70), out = pick(random, 1, 40);
-    Shape x{pick(random, 1, 20)};
-    if (random.below(3) == 0) x = x.concat({pick(random, 1, 5)});
-    Linear op{.bias = random.below(2) == 0};
-    Types types{{dtype, x.concat({in})}, {dtype, {out, in}}};
-    if (op.bias) types.push_back({f32, {out}});
-    if (random.below(2) == 0) {  // by kernels of their own
-      op.epilogue.append({.activation = UnaryKind::gelu});
-      op.sums = random.below(2) == 0;
-      if (random.below(2) == 0) op.epilogue.append({});
-      types.insert(types.end(), op.epilogue.residuals(), {dtype, x.concat({out})});
-    }
-    return make_problem(op, types);
-  });
+  repeat(
+      "linear",
+      [](Random& random, DType dtype) -> std::optional<Problem> {
+        const int64_t in = pick(random, 1, 70), out = pick(random, 1, 40);
+        Shape x{pick(random, 1, 20)};
+        if (random.below(3) == 0) x = x.concat({pick(random, 1, 5)});
+        Linear op{.bias = random.below(2) == 0};
+        Types types{{dtype, x.concat({in})}, {dtype, {out, in}}};
+        if (op.bias) types.push_back({f32, {out}});
+        if (random.below(2) == 0) {  // by kernels of their own
+          op.epilogue.append({.activation = UnaryKind::gelu});
+          op.sums = random.below(2) == 0;
+          if (random.below(2) == 0) op.epilogue.append({});
+          types.insert(types.end(), op.epilogue.residuals(), {dtype, x.concat({out})});
+        }
+        return make_problem(op, types);
+      },
+      rounded_steps);
 }
 
 TEST(OneDnn, MatrixProductsEqualTheirReferenceTransposedOrNot) {
-  repeat("matmul", [](Random& random, DType dtype) -> std::optional<Problem> {
-    const int64_t m = pick(random, 1, 30), k = pick(random, 1, 60), n = pick(random, 1, 30);
-    MatMul op{.transpose_a = random.below(2) == 0,
-              .transpose_b = random.below(2) == 0,
-              .wide_result = random.below(2) == 0};
-    const Shape batch = random.below(3) == 0 ? Shape{pick(random, 1, 4)} : Shape{};
-    Types types{{dtype, batch.concat(op.transpose_a ? Shape{k, m} : Shape{m, k})},
-                {dtype, batch.concat(op.transpose_b ? Shape{n, k} : Shape{k, n})}};
-    op.sums = op.transpose_a && batch.rank() == 0 && dtype == DType::f32 && random.below(2) == 0;
-    if (!op.wide_result && !op.sums && random.below(2) == 0) {
-      op.slope = UnaryKind::gelu;
-      op.value = random.below(2) == 0;
-      types.push_back({dtype, batch.concat({m, n})});
-    }
-    return make_problem(op, types);
-  });
+  repeat(
+      "matmul",
+      [](Random& random, DType dtype) -> std::optional<Problem> {
+        const int64_t m = pick(random, 1, 30), k = pick(random, 1, 60), n = pick(random, 1, 30);
+        MatMul op{.transpose_a = random.below(2) == 0,
+                  .transpose_b = random.below(2) == 0,
+                  .wide_result = random.below(2) == 0};
+        const Shape batch = random.below(3) == 0 ? Shape{pick(random, 1, 4)} : Shape{};
+        Types types{{dtype, batch.concat(op.transpose_a ? Shape{k, m} : Shape{m, k})},
+                    {dtype, batch.concat(op.transpose_b ? Shape{n, k} : Shape{k, n})}};
+        op.sums =
+            op.transpose_a && batch.rank() == 0 && dtype == DType::f32 && random.below(2) == 0;
+        if (!op.wide_result && !op.sums && random.below(2) == 0) {
+          op.slope = UnaryKind::gelu;
+          op.value = random.below(2) == 0;
+          types.push_back({dtype, batch.concat({m, n})});
+        }
+        return make_problem(op, types);
+      },
+      rounded_steps);
 }
 
 std::optional<AvgPool> random_pool(Random& random, const Type& x) {
