@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The learning curves of a net with Fovea and with PyTorch from the same weights and the same recorded batches.
 
-    bench/peers/curve.py DIR [--build build/release] [--net resnet18_cifar] [--steps 200] [--output docs/results/curve.md]
+    bench/peers/curve.py DIR [--build build/release] [--net resnet18_cifar] [--steps 200] [--lr 0.1] [--output docs/results/curve.md]
 
 DIR contains cifar-10-batches-bin. The batches, random crops and flips included, and the rates of `cifar10-resnet18` are
 recorded once; each program trains on them. PyTorch runs twice, in both of its memory formats: what these two differ by is
@@ -22,10 +22,10 @@ from torch.nn import functional as F
 from cifar10_speed import cifar10
 
 HERE = Path(__file__).resolve().parent
-BATCH, LR, MOMENTUM, WEIGHT_DECAY, ALL_STEPS = 128, 0.1, 0.9, 5e-4, 20 * 391
+BATCH, MOMENTUM, WEIGHT_DECAY, ALL_STEPS = 128, 0.9, 5e-4, 20 * 391
 
 
-def record(folder, steps):
+def record(folder, steps, lr):
     """Normalised batches with crops of 4 and flips, their labels, and the rate of each step."""
     images, labels = cifar10(folder, [f"data_batch_{i}.bin" for i in range(1, 6)])
     images = images.float() / 255
@@ -37,13 +37,13 @@ def record(folder, steps):
         top, left = draw.integers(9, size=2)
         image = F.pad((images[index] - mean[0]) / std[0], [4] * 4)[:, top:top + 32, left:left + 32]
         inputs[i] = image.flip(2) if draw.random() < 0.5 else image
-    rates = [LR * (1 + math.cos(math.pi * step / ALL_STEPS)) / 2 for step in range(steps)]
+    rates = [lr * (1 + math.cos(math.pi * step / ALL_STEPS)) / 2 for step in range(steps)]
     return inputs, labels[order], np.array(rates)
 
 
 def with_torch(net, memory_format, inputs, targets, rates):
     net = net.to(memory_format=memory_format).train()
-    optimizer = torch.optim.SGD(net.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.SGD(net.parameters(), lr=rates[0], momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
     losses = []
     for x, y, rate in zip(inputs.split(BATCH), targets.split(BATCH), rates):
         optimizer.param_groups[0]["lr"] = rate
@@ -75,12 +75,13 @@ def main():
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--net", default="resnet18_cifar")
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--lr", type=float, default=0.1, help="at the first step; smaller ones amplify rounding less")
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     torch.set_flush_denormal(True)
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        inputs, targets, rates = record(args.folder, args.steps)
+        inputs, targets, rates = record(args.folder, args.steps, args.lr)
         np.save(work / "x.npy", inputs.numpy())
         np.save(work / "y.npy", targets.numpy())
         np.save(work / "rates.npy", rates)
@@ -94,6 +95,7 @@ def main():
     reference = curves["PyTorch"]
     lines = [f"# Learning curves of {args.net}", "",
              f"The loss of {args.steps} training steps of {BATCH} images of CIFAR-10 from the same weights, on the same recorded batches",
+             f"at a learning rate of {args.lr:g}",
              f"(PyTorch {torch.__version__}, {platform.freedesktop_os_release()['PRETTY_NAME']}; `bench/peers/curve.py` makes this table).",
              "Means over the steps; the last columns: the largest difference from PyTorch's loss at one step.", "",
              "| steps | " + " | ".join(curves) + " | Fovea differs by | channels-last differs by |", "|---|---|---|---|---|---|"]
