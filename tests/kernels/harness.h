@@ -11,11 +11,9 @@
 #include "fovea/core/array.h"
 #include "fovea/core/random.h"
 #include "fovea/kernels/kernel.h"
+#include "shapes_per_op.h"
 
 namespace fovea::kernel_test {
-
-/// The minimum number of random shapes that each op is tested with.
-inline constexpr int shapes_per_op = 200;
 
 /// The op on inputs of these types; its values of rank 3 to 5, inputs and outputs, in `layout`.
 Problem make_problem(const Op& op, Types in, Layout layout = Layout::plain);

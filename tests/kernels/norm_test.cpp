@@ -64,7 +64,7 @@ std::vector<Array> outputs_of(const Problem& problem, const std::vector<Array>& 
 
 TEST(BatchNorm, TrainingEqualsItsReferenceInEveryLayoutAndForm) {
   Random random(1, "batch_norm");
-  for (int trial = 0; trial < 400; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
     const BatchNorm op{.epilogue = random_epilogue(random)};
     const Type x = random_batch(random, layout, value_dtypes[trial % 3]);
@@ -163,7 +163,7 @@ TEST(BatchNorm, LargeGradientsEqualTheirReference) {
 
 TEST(BatchNorm, EvalEqualsItsReferenceInEveryLayoutAndForm) {
   Random random(3, "batch_norm");
-  for (int trial = 0; trial < 400; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
     const BatchNormEval op{.epilogue = random_epilogue(random)};
     const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 3]);
@@ -178,7 +178,7 @@ TEST(BatchNorm, EvalEqualsItsReferenceInEveryLayoutAndForm) {
 
 TEST(BatchNorm, GradientsEqualTheirReferenceInEveryLayoutAndForm) {
   Random random(4, "batch_norm");
-  for (int trial = 0; trial < 400; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
     const NormEpilogue epilogue = random_epilogue(random);
     const Type x = random_batch(random, layout, value_dtypes[trial % 3]);
@@ -201,7 +201,7 @@ TEST(BatchNorm, GradientsEqualTheirReferenceInEveryLayoutAndForm) {
 
 TEST(BatchNorm, GradientsWithFixedStatisticsEqualTheirReference) {
   Random random(5, "batch_norm");
-  for (int trial = 0; trial < 400; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Layout layout = pick(random, layouts);
     const Type x = random_image(random, layout, 0, false, value_dtypes[trial % 3]);
     Types in = with_vectors(x, 3);
@@ -215,7 +215,7 @@ TEST(BatchNorm, GradientsWithFixedStatisticsEqualTheirReference) {
 
 TEST(LayerNorm, AndItsGradientsEqualTheReference) {
   Random random(6, "layer_norm");
-  for (int trial = 0; trial < 400; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const int axes = static_cast<int>(pick(random, 1, 2));
     Type x{value_dtypes[trial % 3], {pick(random, 0, 3), pick(random, 1, 90), pick(random, 1, 40)}};
     if (trial % 20 < 2) x.shape = {2, 3, 2500};
@@ -240,7 +240,7 @@ TEST(BatchNorm, OtherTypesAreRefused) {
 
 TEST(BatchNorm, FoldedWeightsEqualTheirReference) {
   Random random(11, "fold_batchnorm");
-  for (int trial = 0; trial < 400; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const FoldBatchNorm op{.bias = random.below(2) == 0};
     const int64_t outputs = pick(random, 1, 70);
     Types in{{value_dtypes[trial % 3],

@@ -52,7 +52,7 @@ TEST(Winograd, IsThereWithOneDnn2AndAvx512AndRefusesElsewhere) {
 TEST(Winograd, EveryPassEqualsItsReference) {
   if (const auto why = refusal("onednn:winograd", large_conv())) GTEST_SKIP() << *why;
   Random random(1, "winograd");
-  for (int trial = 0; trial < 204; ++trial) {
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
     const Sizes s = random_sizes(random);
     const auto run = [&](const Op& op, const Types& in) {
       Problem problem = make_problem(op, in, Layout::blocked16);
@@ -161,7 +161,7 @@ Problem random_pass(Random& random, int pass, DType dtype) {
 TEST(OwnWinograd, EveryPassEqualsItsReferenceForAnyShapePaddingAndLayout) {
   const WinogradScope always(Winograd::always);
   Random random(1, "own winograd");
-  for (int trial = 0; trial < 360; ++trial) {
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const Problem problem = random_pass(random, trial % 3, value_dtypes[trial / 3 % 3]);
     const std::vector<Array> in = random_inputs(problem, random);
     ASSERT_TRUE(check("simd:winograd", problem, in, own));

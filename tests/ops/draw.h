@@ -8,11 +8,10 @@
 #include "fovea/core/error.h"
 #include "fovea/ops/pool.h"
 #include "ops/harness.h"
+#include "shapes_per_op.h"
 
 /// Random data and shapes that rows of samples are drawn from.
 namespace fovea::harness {
-
-inline constexpr int shapes_per_op = 200;
 
 // ---- data
 

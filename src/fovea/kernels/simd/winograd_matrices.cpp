@@ -31,19 +31,9 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace fovea::simd::winograd {
-
 namespace {
+
 constexpr int64_t piece_tiles = 32;  // that are transformed together
-}
-
-int64_t tiles_of_matrices(const Patches& x, const Patches& dy) {
-  constexpr int64_t shared_bytes = int64_t{16} << 20;  // of V and Z
-  const int64_t values = x.image.channels * x.image.depth + dy.image.channels * dy.image.depth;
-  const int64_t most = shared_bytes / (4 * x.form.matrices() * values);
-  return equal_pieces(x.tiles.count, std::max(piece_tiles, most), 1);
-}
-
-namespace {
 
 HWY_EXPORT(transform_inputs);
 HWY_EXPORT(transform_gradients);
@@ -189,6 +179,13 @@ class MatricesKernel final : public Kernel {
 };
 
 }  // namespace
+
+int64_t tiles_of_matrices(const Patches& x, const Patches& dy) {
+  constexpr int64_t shared_bytes = int64_t{16} << 20;  // of V and Z
+  const int64_t values = x.image.channels * x.image.depth + dy.image.channels * dy.image.depth;
+  const int64_t most = shared_bytes / (4 * x.form.matrices() * values);
+  return equal_pieces(x.tiles.count, std::max(piece_tiles, most), 1);
+}
 
 std::unique_ptr<Kernel> make_weight_gradient_by_matrices(const Problem& problem) {
   const auto& op = problem.op.get<ConvBackwardWeights>();
