@@ -5,7 +5,8 @@
 
 DIR contains cifar-10-batches-bin. The batches, random crops and flips included, and the rates of `cifar10-resnet18` are
 recorded once; each program trains on them. PyTorch runs twice, in both of its memory formats: what these two differ by is
-rounding, which training at a large rate amplifies, and the measure of what Fovea may differ by.
+rounding, which training at a large rate amplifies, and the measure of what Fovea may differ by. With --output FILE.md the
+curves are drawn in FILE.svg.
 """
 import argparse
 import math
@@ -67,6 +68,35 @@ def with_fovea(args, work):
     return np.array([float(line) for line in done.stdout.split()])
 
 
+def drawn(curves):
+    """The curves as an SVG: each program's loss of each step."""
+    width, height, left, bottom = 760, 360, 48, 40
+    steps, highest = len(next(iter(curves.values()))), max(curve.max() for curve in curves.values())
+    lowest = min(curve.min() for curve in curves.values())
+
+    def x(step):
+        return left + (width - left - 10) * step / max(1, steps - 1)
+
+    def y(loss):
+        return 10 + (height - bottom - 10) * (highest - loss) / (highest - lowest)
+
+    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
+             f'<rect width="{width}" height="{height}" fill="white"/>']
+    for loss in np.linspace(lowest, highest, 5):
+        lines.append(f'<path d="M{left} {y(loss):.1f}H{width - 10}" stroke="#ddd"/>'
+                     f'<text x="{left - 6}" y="{y(loss) + 4:.1f}" text-anchor="end">{loss:.2f}</text>')
+    for step in np.linspace(1, steps, 5).round():
+        lines.append(f'<text x="{x(step - 1):.1f}" y="{height - bottom + 16}" text-anchor="middle">{step:.0f}</text>')
+    lines.append(f'<text x="{(left + width) / 2}" y="{height - 6}" text-anchor="middle">training step</text>')
+    # PyTorch's first and wide, so that what lies on it does not hide it.
+    for i, (title, colour, stroke) in enumerate(zip(list(curves)[1:] + list(curves)[:1], ("#f2b38a", "#8fb8de", "#222"), (5, 3, 1))):
+        points = " ".join(f"{x(step):.1f},{y(loss):.1f}" for step, loss in enumerate(curves[title]))
+        lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{stroke}"/>'
+                     f'<path d="M{width - 210} {24 + 18 * i}h24" stroke="{colour}" stroke-width="{stroke}"/>'
+                     f'<text x="{width - 180}" y="{28 + 18 * i}">{title}</text>')
+    return "\n".join(lines) + "\n</svg>\n"
+
+
 def main():
     from work import net_of
 
@@ -105,6 +135,9 @@ def main():
         worst = [np.abs(curve - reference)[part].max() for title, curve in curves.items() if title != "PyTorch"]
         lines.append(f"| {part.start + 1} to {part.stop} | " + " | ".join(f"{curve[part].mean():.4f}" for curve in curves.values())
                      + " | " + " | ".join(f"{w:.2g}" for w in worst) + " |")
+    if args.output:
+        lines += ["", f"![Curves]({args.output.stem}.svg)"]
+        args.output.with_suffix(".svg").write_text(drawn(curves))
     text = "\n".join(lines) + "\n"
     if args.output:
         args.output.write_text(text)
