@@ -5,8 +5,18 @@
 #include <CLI/CLI.hpp>
 
 #include "fovea/core/error.h"
+#include "fovea/core/text.h"
 
 namespace fovea::cli {
+namespace {
+
+/// "DIR", "RUN", "FILE.json", "X.npy", ...
+bool names_path(std::string_view placeholder) {
+  return placeholder.starts_with("DIR") || placeholder.starts_with("FILE") ||
+         placeholder.starts_with("RUN") || placeholder.starts_with("X.");
+}
+
+}  // namespace
 
 Option& Option::default_text(const std::string& text) {
   option_->default_str(text);
@@ -30,7 +40,14 @@ Option& Option::required() {
 
 Option Command::text(const std::string& name, std::string& value, const std::string& help,
                      const std::string& placeholder) {
-  return Option(*app_->add_option(name, value, help)->type_name(placeholder));
+  CLI::Option* option = app_->add_option(name, value, help)->type_name(placeholder);
+  // Such as --resume "$RUN" without a RUN, which must not start another.
+  if (names_path(placeholder)) {
+    option->check([](const std::string& given) {
+      return given.empty() ? std::string("the name of a file or folder is empty") : std::string();
+    });
+  }
+  return Option(*option);
 }
 
 Option Command::texts(const std::string& name, std::vector<std::string>& values,
@@ -54,6 +71,9 @@ Option Command::number(const std::string& name, double& value, const std::string
                        double minimum, double maximum) {
   CLI::Option* option = app_->add_option(name, value, help)->type_name("X");
   option->check(CLI::Range(minimum, maximum).description(""))->capture_default_str();
+  option->check([](const std::string& given) {  // NaN compares as if it were in every range
+    return parse_number(given) ? std::string() : given + " is not a number";
+  });
   return Option(*option);
 }
 

@@ -46,7 +46,7 @@ struct NotFinite {
       for (int64_t k = 0; k < row; ++k) finite = finite && std::isfinite(output.at(i * row + k));
       rows += !finite;
     }
-    if (before == 0 && rows > 0) origin = predictor.inference().nonfinite_origin(batch);
+    if (before == 0 && rows > 0) origin = predictor.inference().nonfinite_origin(batch).text;
   }
 };
 

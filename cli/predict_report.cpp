@@ -26,13 +26,13 @@ PredictReport::PredictReport(const PredictFlags& flags, std::string noun, Consol
 
 void PredictReport::add(const std::string& name, const tasks::Prediction& prediction,
                         const std::vector<std::string>& pictures) {
+  if (coco_) coco_->add(name, prediction);  // of a model without boxes: before anything is said
   if (csv_.empty()) {
     std::string text = name + "\n" + prediction.text();
     for (const std::string& file : pictures) text += "  " + file + "\n";
     console_.result(text);
   }
   if (!csv_.empty()) rows_.add(name, prediction.cells());
-  if (coco_) coco_->add(name, prediction);
   Json entry = prediction.json();
   entry["path"] = name;
   if (!pictures.empty()) entry["pictures"] = pictures;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <new>
 
@@ -91,12 +92,18 @@ std::string epoch_header(const train::EpochRecord& record, const std::string& un
   return text + fmt::format("  {:>9}", unit);
 }
 
+/// A loss or metric with four decimals, or as a power of ten where that would be a long row of
+/// digits.
+std::string number_text(double value) {
+  return std::abs(value) < 1e6 ? fmt::format("{:.4f}", value) : fmt::format("{:.2e}", value);
+}
+
 std::string epoch_text(const train::EpochRecord& record, int64_t epochs) {
   std::string text =
       fmt::format("{:>7}  {:8.5f}", fmt::format("{}/{}", record.epoch, epochs), record.lr);
   for (const auto& [name, value] : record.numbers) {
     const size_t width = std::max<size_t>(8, heading(name).size());
-    text += fmt::format("  {:{}.4f}", value, width);
+    text += fmt::format("  {:>{}}", number_text(value), width);
   }
   return text + fmt::format("  {:>9}", grouped(static_cast<int64_t>(record.images_per_second)));
 }
@@ -104,10 +111,10 @@ std::string epoch_text(const train::EpochRecord& record, int64_t epochs) {
 std::string progress_text(const train::Trainer& trainer) {
   const train::Progress& p = trainer.progress();
   std::string text =
-      fmt::format("epoch {}/{}  loss {:.4f}", p.epoch + 1, trainer.setup().settings.epochs,
-                  p.loss_sum / static_cast<double>(p.seen));
+      fmt::format("epoch {}/{}  loss {}", p.epoch + 1, trainer.setup().settings.epochs,
+                  number_text(p.loss_sum / static_cast<double>(p.seen)));
   for (const auto& [name, value] : p.measures.numbers())
-    text += fmt::format("  {} {:.4f}", name, value);
+    text += fmt::format("  {} {}", name, number_text(value));
   return text + fmt::format("  {} {}  {} left", grouped(static_cast<int64_t>(trainer.speed())),
                             data::noun_of(*trainer.setup().split.train, 2) + "/s",
                             duration_text(trainer.seconds_left()));
@@ -217,11 +224,11 @@ Json to_json(const train::Result& result) {
 std::string result_text(const train::Result& result, const std::string& noun) {
   std::string text = fmt::format("best epoch     {}", result.best_epoch);
   if (result.best_value)
-    text += fmt::format(", {} {:.4f}", heading(result.best_metric), *result.best_value);
+    text += fmt::format(", {} {}", heading(result.best_metric), number_text(*result.best_value));
   std::string numbers;
   for (const auto& [name, value] : result.test) {
-    numbers += numbers.empty() ? fmt::format("{:<15}{:.4f}", "test " + name, value)
-                               : fmt::format(", {} {:.4f}", name, value);
+    numbers += numbers.empty() ? fmt::format("{:<15}{}", "test " + name, number_text(value))
+                               : fmt::format(", {} {}", name, number_text(value));
   }
   return text + fmt::format(
                     "\n{}, {} {}\n"

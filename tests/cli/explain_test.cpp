@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "fovea/draw/grid.h"
 #include "fovea/formats/npy.h"
 #include "fovea/images/codec.h"
@@ -82,6 +84,32 @@ TEST_F(Explain, ConvolutionsHaveTextbookSizes) {
   EXPECT_EQ(colored.at("convolutions")[0].at("input"), (std::vector<int>{3, 8, 8}));
   EXPECT_NE(contents(colored.at("convolutions")[0].at("animation").get<std::string>()).find("acTL"),
             std::string::npos);
+}
+
+TEST_F(Explain, NumbersThatAreNotFiniteAreNoResult) {
+  Array x = Array::full(DType::f32, {2, 3, 32, 32}, 0.5);
+  x.set(x.numel() - 1, NAN);
+  const std::string input = (folder_ / "x.npy").string();
+  write_npy(input, x);
+  for (const char* command : {"cam", "saliency", "features"}) {
+    const Outcome outcome =
+        fovea({"explain", command, "--model", "small_cnn", "--input", input, "--out", out()});
+    EXPECT_EQ(outcome.code, 6) << command << outcome.out;
+    EXPECT_NE(outcome.err.find("what the net computes is not finite\n"
+                               "  first   the input holds NaN\n"
+                               "  try     fovea data check, which names the samples"),
+              std::string::npos)
+        << outcome.err;
+  }
+}
+
+TEST_F(Explain, ANumberOutOfRangeIsRefusedAndSoIsNaN) {
+  for (const char* rate : {"nan", "11"}) {
+    const Outcome outcome = fovea({"explain", "maximize", "--model", "small_cnn", "--class", "0",
+                                   "--rate", rate, "--out", out()});
+    EXPECT_EQ(outcome.code, 2) << rate;
+    EXPECT_NE(outcome.err.find("--rate"), std::string::npos) << outcome.err;
+  }
 }
 
 TEST_F(Explain, ShowNeedsATerminal) {

@@ -51,6 +51,16 @@ void expect_resumes(const TemporaryFolder& folder, const std::string& out,
   EXPECT_TRUE(weights(folder, out) == weights(folder, uninterrupted)) << "the resumed run differs";
 }
 
+TEST(Train, AnEmptyNameOfAFolderDoesNotStartAnotherRun) {
+  for (const char* flag : {"--resume", "--out"}) {
+    const Outcome outcome = fovea({"train", flag, ""});
+    EXPECT_EQ(outcome.code, 2) << outcome.out;
+    EXPECT_NE(outcome.err.find(std::string(flag) + ": the name of a file or folder is empty"),
+              std::string::npos)
+        << outcome.err;
+  }
+}
+
 TEST(Train, WritesARunFolderAndPrintsItsResults) {
   TemporaryFolder folder;
   write_data(folder);

@@ -169,7 +169,11 @@ TEST(Files, ErrorsSayWhatToTry) {
   read("", "Is a directory\n  try     a file in that folder");
   read("file/x", "Not a directory\n  try     check the path; a part of it is a file");
   expect_error(ErrorKind::io, "Is a directory", [&] { replace_file(folder / "", "x"); });
-  expect_error(ErrorKind::io, "No such file", [&] { replace_file(folder / "none/x", "y"); });
+  expect_error(ErrorKind::io,
+               (folder / "none/x").string() +
+                   ": its folder does not exist\n  try     check the path, or make the folder " +
+                   (folder / "none").string(),
+               [&] { replace_file(folder / "none/x", "y"); });
 }
 
 TEST(Files, AFileTruncatedAfterItWasReadKeepsItsContents) {

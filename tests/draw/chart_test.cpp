@@ -28,6 +28,8 @@ TEST(Ticks, AreRoundNumbers) {
   EXPECT_EQ(nice_ticks(1, 20, 4).labels, (std::vector<std::string>{"5", "10", "15", "20"}));
   EXPECT_EQ(nice_ticks(-0.03, 0.03, 3).labels, (std::vector<std::string>{"-0.02", "0.00", "0.02"}));
   EXPECT_EQ(nice_ticks(3, 3).labels, (std::vector<std::string>{"3"}));
+  EXPECT_EQ(nice_ticks(1, 2, 8, true).labels, (std::vector<std::string>{"1", "2"}));
+  EXPECT_EQ(nice_ticks(1.2, 1.8, 8, true).labels, (std::vector<std::string>{"1.2"}));
   EXPECT_EQ(nice_ticks(0, INFINITY).values.size(), 1U);
   EXPECT_LE(nice_ticks(0, 5e-324).values.size(), 21U);
   EXPECT_EQ(log_ticks(1e-5, 1).labels,

@@ -96,7 +96,7 @@ TEST(Inference, SaysWhereNumbersThatAreNotFiniteBegan) {
   Inference inference(*t.model, t.state, {{0.5}, {0.25}});
   Array input(DType::f32, {2, 1, 8, 8});
   for (int64_t i = 0; i < input.numel(); ++i) input.set(i, 0.5);
-  EXPECT_EQ(inference.nonfinite_origin(input), "");
+  EXPECT_EQ(inference.nonfinite_origin(input).text, "");
   EXPECT_EQ(inference.finite_run(input)[0].shape(), (Shape{2, 3}));
   const std::string text_before = "the net's output is not finite\n  first   ";
   const auto first = [&](const Array& images) {
@@ -123,7 +123,7 @@ TEST(Inference, SaysWhereNumbersThatAreNotFiniteBegan) {
       if (std::isnan(number)) {
         EXPECT_EQ(first(input), noun + variable->name() + " holds NaN");
       } else {  // relu(-inf) is 0: the logits may be finite
-        EXPECT_EQ(inference.nonfinite_origin(input), noun + variable->name() + " holds inf");
+        EXPECT_EQ(inference.nonfinite_origin(input).text, noun + variable->name() + " holds inf");
       }
       t.state.set(variable->name(), original);
     }

@@ -7,6 +7,7 @@
 #include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/random.h"
+#include "fovea/formats/npy.h"
 #include "fovea/models/choices.h"
 #include "fovea/models/registry.h"
 #include "fovea/nn.h"
@@ -437,6 +438,39 @@ TEST_F(Training, WeightsThatAreNotFiniteAreNamedBeforeAnythingIsTrained) {
                " at step 1 (epoch 1, batch 1)\n  first   weight " + name + " holds NaN\n",
                [&] { run("run", settings_); });
   EXPECT_EQ(saved("run"), 0);
+}
+
+TEST_F(Training, ADataSetsNumbersThatAreNotFiniteAreNotBlamedOnTheTraining) {
+  Array x = Array::full(DType::f32, {64, 1, 8, 8}, 0.5);
+  Array classes(DType::i64, {64});
+  for (int64_t i = 0; i < 64; ++i) {
+    x.set(i * 64, static_cast<double>(i % 2));
+    classes.set(i, i % 2);
+  }
+  Array broken = x.clone();
+  broken.set(777, NAN);
+  const auto data = [&](const std::string& name, const Array& train, const Array& val) {
+    const std::filesystem::path folder = folder_ / name;
+    std::filesystem::create_directories(folder);
+    for (const char* split : {"train", "val", "test"}) {
+      write_npy(folder / (split + std::string("_x.npy")),
+                split == std::string("val") ? val : train);
+      write_npy(folder / (split + std::string("_y.npy")), classes);
+    }
+    return "arrays:" + folder.string();
+  };
+  settings_.augment = "none";
+  settings_.model = "lenet_cnn";
+  settings_.data = data("train", broken, x);
+  expect_error(ErrorKind::diverged,
+               "first   the input holds NaN\n  try     fovea data check, which names the samples",
+               [&] { run("first", settings_); });
+  settings_.data = data("val", x, broken);
+  expect_error(ErrorKind::diverged,
+               "the net's output is not finite\n  first   the input holds NaN\n"
+               "  at      validation after epoch 1 (step 4)\n  try     fovea data check",
+               [&] { run("run", settings_); });
+  EXPECT_NE(contents("run/log.txt").find("validation after epoch 1 (step 4)"), std::string::npos);
 }
 
 TEST_F(Training, FindsMistakesBeforeItCreatesAFolder) {

@@ -40,7 +40,7 @@ std::string advice(int code) {
       return "another folder; this file system is read-only";
     case ENOSPC:
     case EDQUOT:
-      return "free some space, or another disk with --out";
+      return "free some space, or a path on another disk";
     case EFBIG:
       return "a higher limit on file sizes (ulimit -f), or another file system";
     case EMFILE:
@@ -60,6 +60,12 @@ Error failure(ErrorKind kind, const std::string& what, const std::filesystem::pa
 }
 
 Error cannot_write(const std::filesystem::path& path, int code) {
+  if (code == ENOENT && path.has_parent_path()) {  // of a file to be made
+    return Error(ErrorKind::io,
+                 fmt::format("cannot write {}: its folder does not exist", path.string()))
+        .with("try",
+              fmt::format("check the path, or make the folder {}", path.parent_path().string()));
+  }
   return failure(ErrorKind::io, "cannot write", path, code);
 }
 

@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include "fovea/doctor/check.h"
 #include "fovea/runtime/nonfinite.h"
 
@@ -8,17 +6,19 @@ namespace fovea::doctor {
 /// The first weight, and the first layer, whose numbers are not finite.
 Finding check_finite(Patient& patient) {
   State& state = patient.experiment.state();
-  const char* remedy =
-      "earlier weights or new ones; if training makes them: a lower --lr, --clip 1, a longer "
-      "--warmup";
-  std::string first = nonfinite_in(state, {Role::parameter, Role::buffer});
-  if (first.empty()) {
-    const std::string layer = patient.experiment.learner().step().first_nonfinite(
-        patient.batch.inputs, patient.batch.targets, 1);
-    if (!layer.empty()) first = fmt::format("{} computed a number that is not finite", layer);
+  NonFinite origin = patient.experiment.learner().step().nonfinite_origin(patient.batch.inputs,
+                                                                          patient.batch.targets, 1);
+  if (origin.from != NonFinite::From::input) {  // of weights, also those that no step has used
+    const std::string array = nonfinite_in(state, {Role::parameter, Role::buffer});
+    if (!array.empty()) origin = {NonFinite::From::state, array};
   }
-  patient.finite = first.empty();
-  return patient.finite ? ok("weights, layers and gradients are finite") : problem(first, remedy);
+  patient.finite = origin.from == NonFinite::From::nowhere;
+  if (patient.finite) return ok("weights, layers and gradients are finite");
+  return problem(origin.text,
+                 origin.from == NonFinite::From::input
+                     ? "fovea data check, which names the samples that hold such numbers"
+                     : "earlier weights or new ones; if training makes them: a lower --lr, "
+                       "--clip 1, a longer --warmup");
 }
 
 }  // namespace fovea::doctor

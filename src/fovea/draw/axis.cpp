@@ -12,12 +12,13 @@ double Axis::operator()(double value) const {
 }
 
 Ticks Axis::ticks(int count) const {
-  return log ? log_ticks(range.low, range.high) : nice_ticks(range.low, range.high, count);
+  return log ? log_ticks(range.low, range.high) : nice_ticks(range.low, range.high, count, whole);
 }
 
 Axis axis_of(const Lines& lines, bool horizontal) {
   Axis axis{.range = {HUGE_VAL, -HUGE_VAL},
-            .log = (horizontal ? lines.x_scale : lines.y_scale) == AxisScale::log};
+            .log = (horizontal ? lines.x_scale : lines.y_scale) == AxisScale::log,
+            .whole = horizontal && lines.whole_x};
   const std::optional<Range>& fixed = horizontal ? lines.x_range : lines.y_range;
   for (const Series& s : lines.series) {
     for (const double value : horizontal ? s.x : s.y) {

@@ -7,7 +7,7 @@ namespace fovea::draw {
 /// An axis of Lines: where a value lies from 0 to 1, and its ticks.
 struct Axis {
   Range range;
-  bool log = false;
+  bool log = false, whole = false;
 
   /// NaN for a value that is not positive on a log axis.
   double operator()(double value) const;

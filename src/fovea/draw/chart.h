@@ -28,6 +28,7 @@ struct Lines {
   AxisScale x_scale = AxisScale::linear, y_scale = AxisScale::linear;
   /// What the axes show; by default all values, and a little more on the y axis.
   std::optional<Range> x_range = {}, y_range = {};
+  bool whole_x = false;  ///< the x axis counts: only whole numbers are labelled
 };
 
 /// Horizontal bars from 0, one for each name and group; values that are not finite have none.
@@ -83,8 +84,9 @@ struct Ticks {
   std::vector<double> values;
   std::vector<std::string> labels;
 };
-/// About `count` multiples of 1, 2 or 5 times a power of ten, from low to high.
-Ticks nice_ticks(double low, double high, int count = 5);
+/// About `count` multiples of 1, 2 or 5 times a power of ten, from low to high; with `whole` only
+/// whole numbers, and low alone where there is none.
+Ticks nice_ticks(double low, double high, int count = 5, bool whole = false);
 /// Powers of ten from low to high, both positive; fewer than two: also 2 and 5 times them.
 Ticks log_ticks(double low, double high);
 /// A number in up to four significant digits: "0.05", "12000", "1e-05".

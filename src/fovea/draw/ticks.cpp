@@ -13,13 +13,14 @@ std::string tick_text(double value) {
   return size >= 1e6 || size < 1e-4 ? fmt::format("{:.3g}", value) : fmt::format("{:.4g}", value);
 }
 
-Ticks nice_ticks(double low, double high, int count) {
+Ticks nice_ticks(double low, double high, int count, bool whole) {
   Ticks ticks;
   const double span = high - low;
   if (!(span > 0) || !std::isfinite(span)) return {{low}, {tick_text(low)}};
   const double rough = span / std::max(count, 1);
   const double power = std::pow(10, std::floor(std::log10(rough))), times = rough / power;
-  const double step = power * (times < 1.5 ? 1 : times < 3.5 ? 2 : times < 7.5 ? 5 : 10);
+  double step = power * (times < 1.5 ? 1 : times < 3.5 ? 2 : times < 7.5 ? 5 : 10);
+  if (whole) step = std::max(step, 1.0);
   if (!(step > 0)) return {{low}, {tick_text(low)}};
   // As many decimals as tell neighbours apart.
   const int decimals =
@@ -34,6 +35,7 @@ Ticks nice_ticks(double low, double high, int count) {
     ticks.labels.push_back(plain ? fmt::format("{:.{}f}", value, decimals)
                                  : fmt::format("{:.4g}", value));
   }
+  if (ticks.values.empty()) return {{low}, {tick_text(low)}};
   return ticks;
 }
 

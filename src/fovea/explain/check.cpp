@@ -121,7 +121,7 @@ std::vector<double> ranks(const std::vector<double>& values) {
   std::ranges::sort(order, [&](size_t a, size_t b) { return values[a] < values[b]; });
   std::vector<double> result(values.size());
   for (size_t first = 0; first < order.size();) {
-    size_t end = first;
+    size_t end = first + 1;
     while (end < order.size() && values[order[end]] == values[order[first]]) ++end;
     for (size_t i = first; i < end; ++i)
       result[order[i]] = static_cast<double>(first + 1 + end) / 2;

@@ -8,6 +8,7 @@
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/loss.h"
 #include "fovea/ops/reduce.h"
+#include "fovea/runtime/nonfinite.h"
 
 namespace fovea::explain {
 
@@ -49,6 +50,10 @@ std::vector<Array> Explainer::run(const std::string& key, const Inputs& inputs,
   });
   std::vector<Array> results = program.run(memory_, state_, inputs);
   for (Array& result : results) result = result.clone();
+  if (std::ranges::any_of(results, [](const Array& a) { return !nonfinite_in(a).empty(); })) {
+    throw nonfinite_error("explain: what the net computes is not finite",
+                          nonfinite_origin(program, memory_, state_, inputs));
+  }
   return results;
 }
 

@@ -61,7 +61,8 @@ class Explainer {
   /// The Tensors of a graph's inputs, by name.
   using Given = std::map<std::string_view, Tensor>;
   /// Runs a graph that `build` makes from its inputs, compiled once for each `key` and each set of
-  /// input types; returns copies of its results.
+  /// input types; returns copies of its results. Errors: diverged when any is not finite, saying
+  /// where that began.
   std::vector<Array> run(const std::string& key, const Inputs& inputs,
                          const std::function<Tensors(const Given&)>& build);
   /// The model's output [N, K] in such a graph. Errors: as `outputs`.

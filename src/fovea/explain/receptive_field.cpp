@@ -274,9 +274,13 @@ FieldMap measure_field(const nn::Module& model, State& state, const Shape& input
   std::vector<double> energy(map.size());
   Memory memory;
   for (uint64_t run = 0; run < runs; ++run) {
-    const std::vector<Array> outputs = program.run(
-        memory, state,
-        {{"input", given != nullptr ? *given : random_input(shape, seed, run, masked)}});
+    const Inputs inputs{
+        {"input", given != nullptr ? *given : random_input(shape, seed, run, masked)}};
+    const std::vector<Array> outputs = program.run(memory, state, inputs);
+    if (!nonfinite_in(outputs[place("map")]).empty()) {
+      throw nonfinite_error("receptive field: what the net computes is not finite",
+                            nonfinite_origin(program, memory, state, inputs));
+    }
     const std::span<const float> m = outputs[place("map")].data<float>(),
                                  e = outputs[place("energy")].data<float>();
     for (size_t i = 0; i < map.size(); ++i) {

@@ -7,7 +7,6 @@
 #include "fovea/ops/images.h"
 #include "fovea/ops/shape_ops.h"
 #include "fovea/passes/tap.h"
-#include "fovea/runtime/nonfinite.h"
 
 namespace fovea {
 namespace {
@@ -116,6 +115,11 @@ Inference::Tapped Inference::tapped(const Array& inputs, const std::vector<std::
     return compile(*graph);
   });
   const std::vector<Array> outputs = compiled.run(*memory_, state_, given(inputs, nullptr));
+  if (std::ranges::any_of(outputs, [](const Array& a) { return !nonfinite_in(a).empty(); })) {
+    throw nonfinite_error(
+        "what the net computes is not finite",
+        fovea::nonfinite_origin(compiled, *memory_, state_, given(inputs, nullptr)));
+  }
   Tapped result;
   for (size_t i = 0; i < outputs.size(); ++i) {
     const std::string& name = compiled.graph().outputs()[i].first;
@@ -150,20 +154,13 @@ Array Inference::output(const Array& inputs) { return run(inputs)[0]; }
 std::vector<Array> Inference::finite_run(const Array& inputs, const Array* targets) {
   std::vector<Array> outputs = run(inputs, targets);
   if (nonfinite_in(outputs[0]).empty()) return outputs;
-  throw Error(ErrorKind::diverged, "the net's output is not finite")
-      .with("first", nonfinite_origin(inputs, targets))
-      .with("try", "weights saved before training diverged, inputs prepared as the model expects");
+  throw nonfinite_error("the net's output is not finite", nonfinite_origin(inputs, targets));
 }
 
-std::string Inference::nonfinite_origin(const Array& inputs, const Array* targets) {
-  if (const std::string_view what = nonfinite_in(inputs); !what.empty())
-    return "the input holds " + std::string(what);
-  if (std::string weight = nonfinite_in(state_, {Role::parameter, Role::buffer}); !weight.empty())
-    return weight;
+NonFinite Inference::nonfinite_origin(const Array& inputs, const Array* targets) {
   const Type target = targets != nullptr ? type_of(*targets) : Type{};
   const Program& compiled = program(type_of(inputs), targets != nullptr ? &target : nullptr);
-  const std::string layer = compiled.first_nonfinite(*memory_, state_, given(inputs, targets));
-  return layer.empty() ? layer : layer + " computed a number that is not finite";
+  return fovea::nonfinite_origin(compiled, *memory_, state_, given(inputs, targets));
 }
 
 }  // namespace fovea

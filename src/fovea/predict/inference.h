@@ -7,6 +7,7 @@
 
 #include "fovea/nn/module.h"
 #include "fovea/predict/views.h"
+#include "fovea/runtime/nonfinite.h"
 #include "fovea/runtime/program_cache.h"
 
 namespace fovea {
@@ -66,7 +67,7 @@ class Inference {
   };
   /// The model's output and those of the modules that `patterns` name (paths or globs, as for `tap`
   /// in passes/tap.h), without the head. A tapped layer is not fused with the next. The results are
-  /// valid until the next call. Errors: as apply and tap.
+  /// valid until the next call. Errors: as apply and tap; diverged when any is not finite.
   Tapped tapped(const Array& inputs, const std::vector<std::string>& patterns);
 
   /// All outputs of the model by name, without the head: "out", and its side
@@ -74,10 +75,8 @@ class Inference {
   /// as apply.
   std::vector<std::pair<std::string, Array>> named(const Array& inputs);
 
-  /// The origin of the first number that is not finite for these `inputs`: "the input holds NaN",
-  /// "weight conv1.weight holds inf", or the layer, "conv1 (conv) computed a number that is not
-  /// finite". Empty if there is none. Runs the model again.
-  std::string nonfinite_origin(const Array& inputs, const Array* targets = nullptr);
+  /// The origin of the first number that is not finite for these `inputs`; runs the model again.
+  NonFinite nonfinite_origin(const Array& inputs, const Array* targets = nullptr);
 
   /// The graph for this input, before any pass: output "output", then those of the head.
   std::shared_ptr<Graph> trace(const Type& inputs, const Type* targets = nullptr) const;

@@ -35,7 +35,7 @@ draw::Series series(const NamedHistory& run, const std::string& name) {
 /// Curves of these numbers of all runs; a run has one colour, its first number is dashed.
 draw::Panel panel(const std::string& title, const std::vector<NamedHistory>& runs,
                   const std::vector<std::string>& names) {
-  draw::Lines lines{.x_label = "epoch"};
+  draw::Lines lines{.x_label = "epoch", .whole_x = true};
   const size_t common = runs.size() > 1 ? common_beginning(runs) : 0;
   for (size_t i = 0; i < runs.size(); ++i) {
     for (const std::string& name : names) {

@@ -185,7 +185,7 @@ void add_curves(Page& page, const std::vector<RunContents>& runs) {
   };
   page.charts();
   for (const std::string& chart : charts) {
-    draw::Lines lines{.x_label = "epoch", .y_label = spaced(chart)};
+    draw::Lines lines{.x_label = "epoch", .y_label = spaced(chart), .whole_x = true};
     for (size_t k = 0; k < runs.size(); ++k) {
       for (size_t i = 0; i < numbers[chart].size(); ++i) {
         const std::string& number = numbers[chart][i];
@@ -200,7 +200,7 @@ void add_curves(Page& page, const std::vector<RunContents>& runs) {
     page.curves(spaced(chart), "over epochs", lines);
   }
   const auto one = [&](const std::string& title, const auto& value, draw::AxisScale scale) {
-    draw::Lines lines{.x_label = "epoch", .y_label = title, .y_scale = scale};
+    draw::Lines lines{.x_label = "epoch", .y_label = title, .y_scale = scale, .whole_x = true};
     for (size_t k = 0; k < runs.size(); ++k) {
       draw::Series s = series_of(runs[k], title, runs.size() == 1 ? title : runs[k].name(),
                                  [&](const train::EpochRecord& epoch) { return value(epoch); });

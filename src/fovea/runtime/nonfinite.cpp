@@ -54,4 +54,32 @@ std::string nonfinite_in(State& state, std::initializer_list<Role> roles) {
   return {};
 }
 
+NonFinite nonfinite_origin(const Program& program, Memory& memory, State& state,
+                           const Inputs& inputs, std::initializer_list<Role> roles) {
+  using From = NonFinite::From;
+  for (const auto& [name, array] : inputs) {
+    if (const std::string_view what = nonfinite_in(array); !what.empty())
+      return {From::input, "the input holds " + std::string(what)};
+  }
+  if (std::string array = nonfinite_in(state, roles); !array.empty()) return {From::state, array};
+  const std::string layer = program.first_nonfinite(memory, state, inputs);
+  if (layer.empty()) return {};
+  return {From::layer, layer + " computed a number that is not finite"};
+}
+
+Error nonfinite_error(std::string headline, const NonFinite& origin) {
+  Error error(ErrorKind::diverged, std::move(headline));
+  if (!origin.text.empty()) error.with("first", origin.text);
+  switch (origin.from) {
+    case NonFinite::From::input:
+      return error.with("try", "fovea data check, which names the samples that hold such numbers");
+    case NonFinite::From::state:
+      return error.with("try", "weights saved before training diverged");
+    default:
+      return error.with("try",
+                        "inputs prepared as the model expects, weights saved before training "
+                        "diverged, or training with a lower --lr");
+  }
+}
+
 }  // namespace fovea

@@ -143,10 +143,17 @@ void TrainStep::measure_statistics(const Array& inputs, const Array& targets, in
   program.run(memory_, state_, all);
 }
 
-std::string TrainStep::first_nonfinite(const Array& inputs, const Array& targets, int64_t step) {
+NonFinite TrainStep::nonfinite_origin(const Array& inputs, const Array& targets, int64_t step) {
   const Program& compiled =
       program({inputs.dtype(), inputs.shape()}, {targets.dtype(), targets.shape()});
-  return compiled.first_nonfinite(memory_, state_, given(compiled, inputs, targets, step));
+  NonFinite origin =
+      fovea::nonfinite_origin(compiled, memory_, state_, given(compiled, inputs, targets, step),
+                              {Role::parameter, Role::moment});
+  if (origin.from == NonFinite::From::nowhere) {
+    origin.text = nonfinite_in(state_, {Role::buffer});
+    if (!origin.text.empty()) origin.from = NonFinite::From::state;
+  }
+  return origin;
 }
 
 }  // namespace fovea::train

@@ -72,9 +72,9 @@ class TrainStep {
   /// declared in the State.
   const Program& program(const Type& inputs, const Type& targets, bool accumulate = false);
 
-  /// For a loss that is not finite: the first layer that computed such a number from this batch,
-  /// "layer1.0.bn1 (batch_norm)", or empty. The State is unchanged.
-  std::string first_nonfinite(const Array& inputs, const Array& targets, int64_t step);
+  /// For a loss or gradients that are not finite: where that began. Buffers come last, since this
+  /// step may have spoilt them. The State is unchanged.
+  NonFinite nonfinite_origin(const Array& inputs, const Array& targets, int64_t step);
 
   Memory& memory() { return memory_; }
 

@@ -170,19 +170,26 @@ void Trainer::warn_of_references() {
 /// Ends the run because of numbers that are not finite. They came from `batch` or, without one,
 /// from the previous update.
 void Trainer::diverged(const std::string& what, const data::Batch* batch) {
+  using From = NonFinite::From;
+  const NonFinite origin =
+      batch != nullptr
+          ? learner_->step().nonfinite_origin(batch->inputs, batch->targets, progress_.updates + 1)
+          : NonFinite{From::state,
+                      nonfinite_in(state(), {Role::parameter, Role::moment, Role::buffer})};
+  const bool was_given =
+      batch != nullptr &&
+      (origin.from == From::input || (origin.from == From::state && progress_.updates == 0));
   Error error(ErrorKind::diverged, what);
-  std::string first = nonfinite_in(state(), {Role::parameter, Role::moment});
-  if (first.empty() && batch != nullptr) {
-    first = learner_->step().first_nonfinite(batch->inputs, batch->targets, progress_.updates + 1);
-    if (!first.empty()) first += " computed a number that is not finite";
+  if (was_given) {
+    error = nonfinite_error(what, origin);
+  } else {
+    if (!origin.text.empty()) error.with("first", origin.text);
+    const bool small_range = setup_.settings.precision == "f16";
+    error.with("try",
+               fmt::format("a lower --lr (it was {}), --clip 1, or a longer --warmup{}",
+                           format_number(progress_.lr),
+                           small_range ? ", or --precision bf16, whose range is that of f32" : ""));
   }
-  if (first.empty()) first = nonfinite_in(state(), {Role::buffer});
-  if (!first.empty()) error.with("first", first);
-  const bool small_range = setup_.settings.precision == "f16";
-  error.with("try",
-             fmt::format("a lower --lr (it was {}), --clip 1, or a longer --warmup{}",
-                         format_number(progress_.lr),
-                         (small_range ? ", or --precision bf16, whose range is that of f32" : "")));
   append_log(folder_, error.what());
   throw error;
 }
@@ -270,14 +277,30 @@ void Trainer::train_epoch() {
   }
 }
 
+/// Measures a split. An error of it says `place` and is logged.
+tasks::Measures Trainer::measured(const std::string& place,
+                                  const std::function<tasks::Measures()>& measure) {
+  try {
+    return measure();
+  } catch (Error& error) {
+    error.at(place);
+    append_log(folder_, error.what());
+    throw;
+  }
+}
+
 /// Measures the validation split, if there is one; false when stopped meanwhile.
 bool Trainer::validate(EpochRecord& record) {
   const int64_t size = setup_.split.val->size();
   if (size == 0) return true;
   const Span span("validate", "training");
-  const tasks::Measures measures = learner_->evaluation().measure(
-      setup_.prepared(setup_.split.val), evaluation_batch(setup_.settings.batch), nullptr,
-      stop_.get_token());
+  const std::string place =
+      fmt::format("validation after epoch {} (step {})", progress_.epoch + 1, progress_.updates);
+  const tasks::Measures measures = measured(place, [&] {
+    return learner_->evaluation().measure(setup_.prepared(setup_.split.val),
+                                          evaluation_batch(setup_.settings.batch), nullptr,
+                                          stop_.get_token());
+  });
   if (measures.count() < size) return false;
   for (const auto& [name, value] : measures.numbers())
     record.numbers.emplace_back("val_" + name, value);
@@ -450,11 +473,14 @@ void Trainer::test(Result& result) {
                         setup_.metrics, true, views);
   evaluation.share(learner_->step().memory());
   const int64_t batch = evaluation_batch(setup_.settings.batch) / views.count();
-  const tasks::Measures measures =
-      evaluation.measure(setup_.prepared(setup_.sets.test), std::max<int64_t>(batch, 1), nullptr,
-                         stop_.get_token(), [this](const EvaluatedBatch& done) {
-                           for (Callback* callback : callbacks_) callback->on_test(*this, done);
-                         });
+  const std::string place = fmt::format("test of the best model, epoch {}", result.best_epoch);
+  const tasks::Measures measures = measured(place, [&] {
+    return evaluation.measure(setup_.prepared(setup_.sets.test), std::max<int64_t>(batch, 1),
+                              nullptr, stop_.get_token(), [this](const EvaluatedBatch& done) {
+                                for (Callback* callback : callbacks_)
+                                  callback->on_test(*this, done);
+                              });
+  });
   if (measures.count() < setup_.sets.test->size()) {
     message("stopped during the test of the best model; the checkpoint of the last epoch was kept");
     result.stopped = true;

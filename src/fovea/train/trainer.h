@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -108,6 +109,8 @@ class Trainer {
   bool evaluate(EpochRecord& record);
   bool measure_statistics();
   bool finish_epoch();
+  tasks::Measures measured(const std::string& place,
+                           const std::function<tasks::Measures()>& measure);
   bool validate(EpochRecord& record);
   bool is_best(const EpochRecord& record);
   void warn_of_guessing();
