@@ -18,6 +18,11 @@ bool names_path(std::string_view placeholder) {
 
 }  // namespace
 
+std::string full_name(const CLI::App& app) {
+  const CLI::App* parent = app.get_parent();
+  return parent == nullptr ? app.get_name() : full_name(*parent) + " " + app.get_name();
+}
+
 Option& Option::default_text(const std::string& text) {
   option_->default_str(text);
   return *this;
@@ -106,7 +111,7 @@ bool Command::given(const std::string& name) const { return app_->count(name) > 
 void Command::require(const std::string& name) const {
   if (given(name)) return;
   throw Error(ErrorKind::usage, fmt::format("{} is missing", name))
-      .with("try", fmt::format("fovea {} --help", app_->get_name()));
+      .with("try", full_name(*app_) + " --help");
 }
 
 }  // namespace fovea::cli

@@ -70,4 +70,7 @@ class Command {
   CLI::App* app_ = nullptr;
 };
 
+/// "fovea data info".
+std::string full_name(const CLI::App& app);
+
 }  // namespace fovea::cli

@@ -22,12 +22,6 @@ std::vector<std::string> names_under(const CLI::App& app) {
   return names;
 }
 
-/// "fovea data info".
-std::string full_name(const CLI::App& app) {
-  const CLI::App* parent = app.get_parent();
-  return parent == nullptr ? app.get_name() : full_name(*parent) + " " + app.get_name();
-}
-
 std::string help_of(const CLI::App& app) { return full_name(app) + " --help"; }
 
 const CLI::App& innermost(const CLI::App& app) {

@@ -77,10 +77,11 @@ int info(const DataViewFlags& flags, Console& console) {
   console.document(document);
   console.result(
       fmt::format("name         {}\ntrain        {} {}\ntest         {} {}\n{:<13}{}\n{}"
-                  "fingerprint  {}\n{:<13}{}: {}\n",
+                  "fingerprint  {}\n",
                   sets.name, grouped(sets.train->size()), noun, grouped(sets.test->size()), noun,
-                  modality ? "input" : "image", shape, statistics, fingerprint, kind,
-                  targets.names.size(), join(targets.names)));
+                  modality ? "input" : "image", shape, statistics, fingerprint));
+  if (!targets.names.empty())
+    console.result(fmt::format("{:<13}{}: {}\n", kind, targets.names.size(), join(targets.names)));
   return 0;
 }
 

@@ -60,8 +60,10 @@ std::string written(const ExplainFlags& flags, const std::string& name, const Im
 void ExplainFlags::add_model(Command declared) {
   command = declared;
   TrainedFlags::add(command);
-  command.count("--seed", seed, "Seed of the initial weights of a model without --weights", 0,
-                9007199254740991);
+  command.count(
+      "--seed", seed,
+      "Seed of what is random: noise, masks, and the initial weights of a model without --weights",
+      0, 9007199254740991);
 }
 
 void ExplainFlags::add_images(const std::string& input_help) {

@@ -15,7 +15,7 @@ std::vector<models::Entry> matching(const std::string& glob) {
   if (!entries.empty()) return entries;
   std::vector<std::string> names;
   for (const models::Entry& entry : models::list()) names.push_back(entry.name);
-  throw unknown_name("model", glob, names).with("try", "fovea models lists all");
+  throw unknown_name("model", glob, names).with("try", "fovea models, which lists all");
 }
 
 struct ModelsFlags {

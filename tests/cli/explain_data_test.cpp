@@ -22,6 +22,8 @@ TEST(ExplainData, EmbedDrawsADataSetAndFindsNeighbours) {
                   (folder / out).string(), "--json"});
   };
   const Outcome done = embed("out");
+  const Outcome nothing = fovea({"explain", "embed", "--model", "lenet5"});
+  EXPECT_EQ(nothing.err, "error: --data is missing\n  try     fovea explain embed --help\n");
   ASSERT_EQ(done.code, 0) << done.err;
   const nlohmann::json document = done.json();
   EXPECT_EQ(document.at("count"), 40);

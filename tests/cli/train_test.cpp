@@ -233,7 +233,7 @@ TEST(Train, ResumingAFolderWithoutARunIsADataError) {
   TemporaryFolder folder;
   const Outcome outcome = fovea({"train", "--resume", folder / "nothing"});
   EXPECT_EQ(outcome.code, 3);
-  EXPECT_NE(outcome.err.find("has no config.toml"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("does not exist"), std::string::npos) << outcome.err;
 }
 
 TEST(Train, BrokenDataIsADataError) {

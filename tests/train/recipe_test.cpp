@@ -41,7 +41,7 @@ TEST(Recipes, AnUnknownOneNamesTheNearest) {
   expect_error(ErrorKind::usage,
                "unknown recipe \"cifar10-resnet\"\n"
                "  nearest cifar10-resnet18\n"
-               "  try     fovea recipes lists all; a file's name ends in .toml",
+               "  try     fovea recipes, which lists all; or a file of your own: NAME.toml",
                [] { from_recipe("cifar10-resnet"); });
 }
 

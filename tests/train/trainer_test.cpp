@@ -605,12 +605,18 @@ TEST_F(Training, ALabelOutOfRangeIsADataError) {
 }
 
 TEST_F(Training, OnlyTheFolderOfARunIsResumed) {
-  const std::string none = folder_ / "none";
-  EXPECT_EQ(error_text(ErrorKind::data, [&] { (void)resume(none); }),
-            "--resume: " + none +
-                " has no config.toml: it is not the folder of a run\n"
-                "  try     a folder that `fovea train` made, such as "
-                "runs/small_cnn-fashion-mnist-001");
+  const std::string advice =
+      "\n  try     a folder that `fovea train` made, such as runs/small_cnn-fashion-mnist-001";
+  const auto said = [](const std::string& path) {
+    return error_text(ErrorKind::data, [&] { (void)resume(path); });
+  };
+  const std::string none = folder_ / "none", data = folder_ / "data";
+  EXPECT_EQ(said(none), "--resume: " + none + " does not exist" + advice);
+  EXPECT_EQ(said(data),
+            "--resume: " + data + " has no config.toml: it is not the folder of a run" + advice);
+  const std::string file = data + "/train-images-idx3-ubyte";
+  EXPECT_EQ(said(file), "--resume: " + file +
+                            " is a file, not the folder of a run\n  try     --resume " + data);
 }
 
 TEST_F(Training, ACheckpointOfAnotherModelIsRefused) {

@@ -85,6 +85,8 @@ void examine(const Dataset& samples, Facts& facts, bool near) {
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::data) throw;
     facts.problem = error.headline();
+    const std::string named = samples.name(facts.index) + ": ";  // which the reader is told anyway
+    if (facts.problem.starts_with(named)) facts.problem.erase(0, named.size());
     return;
   }
   facts.shape = input.shape();

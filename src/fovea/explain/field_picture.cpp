@@ -103,7 +103,7 @@ Image curve_picture(const FieldMap& field) {
 std::string sizes_of(const FieldBox& box) {
   std::vector<int64_t> sizes;
   for (size_t axis = 0; axis < box.axes(); ++axis) sizes.push_back(box.size(axis));
-  return dims_text(sizes);
+  return fmt::format("{}", fmt::join(sizes, "x"));
 }
 
 }  // namespace
@@ -122,10 +122,10 @@ Image field_picture(const FieldMap& field, const FieldPicture& options) {
                        axes == 2 ? options.picture : nullptr);
   }
   const Image* above = axes == 2 ? nullptr : options.picture;
-  const std::string what = field.position.empty()
-                               ? "an output of the net"
-                               : fmt::format("{} at {} of {}", field.layer,
-                                             fmt::join(field.position, ","), dims_text(field.size));
+  const std::string what = field.position.empty() ? "an output of the net"
+                                                  : fmt::format("{} at {} of {}", field.layer,
+                                                                fmt::join(field.position, ","),
+                                                                fmt::join(field.size, "x"));
   constexpr int line = 24, margin = 12;
   const int shown = above != nullptr ? above->height + margin : 0,
             widest = std::max({main.width, above != nullptr ? above->width : 0, 480});

@@ -100,7 +100,7 @@ Tensor target_of(Graph& graph, const Tensor& input, const FieldTarget& target, F
   if (!inside) {
     throw Error(ErrorKind::usage, fmt::format("receptive field: position {} lies outside {}",
                                               fmt::join(result.position, ","), layer.name))
-        .with("output", dims_text(result.size));
+        .with("output", fmt::format("{}", fmt::join(result.size, "x")));
   }
   const ReceptiveField& field = fields[static_cast<size_t>(layer.value.id())];
   result.box = all_of(sides);
@@ -242,7 +242,7 @@ std::string box_text(const FieldBox& box) {
     const std::string_view name = box.axes() == 1 ? "positions" : names[axis + 3 - box.axes()];
     ranges += fmt::format(", {} {} to {}", name, box.first[axis], box.last[axis]);
   }
-  return dims_text(sizes) + ranges;
+  return fmt::format("{}{}", fmt::join(sizes, "x"), ranges);
 }
 
 FieldMap measure_field(const nn::Module& model, State& state, const Shape& input,

@@ -37,7 +37,7 @@ Settings from_recipe(const std::string& recipe) {
   std::vector<std::string> names;
   for (const Recipe& row : recipes()) names.push_back(row.name);
   throw unknown_name("recipe", recipe, names)
-      .with("try", "fovea recipes lists all; a file's name ends in .toml");
+      .with("try", "fovea recipes, which lists all; or a file of your own: NAME.toml");
 }
 
 }  // namespace fovea::train

@@ -85,10 +85,17 @@ void check_data(const Resumption& run, const data::DataSets& sets) {
 }  // namespace
 
 Resumption read_run(const std::filesystem::path& folder, const Changes& changes) {
-  if (!exists(folder / "config.toml", ErrorKind::data)) {
+  const bool there = exists(folder, ErrorKind::data);
+  if (there && !is_folder(folder, ErrorKind::data)) {
     throw Error(ErrorKind::data,
-                fmt::format("--resume: {} has no config.toml: it is not the folder of a run",
-                            folder.string()))
+                fmt::format("--resume: {} is a file, not the folder of a run", folder.string()))
+        .with("try", fmt::format("--resume {}", folder.parent_path().string()));
+  }
+  if (!exists(folder / "config.toml", ErrorKind::data)) {
+    throw Error(
+        ErrorKind::data,
+        fmt::format("--resume: {} {}", folder.string(),
+                    there ? "has no config.toml: it is not the folder of a run" : "does not exist"))
         .with("try", "a folder that `fovea train` made, such as runs/small_cnn-fashion-mnist-001");
   }
   Resumption run{.lock = std::make_unique<const RunLock>(folder),

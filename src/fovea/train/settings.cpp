@@ -187,7 +187,8 @@ std::vector<Setting> last_settings() {
       {"average", "other averages of the weights: " + usages(choices_of(averages())),
        &Settings::average},
       {"loss",
-       "losses to add up, joined by +: cross-entropy, dice, focal for masks; the first by default",
+       "losses to add up, joined by +: cross-entropy, dice, focal for masks; mse, l1, ssim to "
+       "reconstruct; the first by default",
        &Settings::loss},
       {"label-smoothing", "fraction of the target spread over all classes",
        &Settings::label_smoothing, 0, 1},

@@ -127,7 +127,9 @@ RemoteFile published_file(std::string_view name) {
     if (weights.model == name || weights.file == stem) found = &weights;
     models.emplace_back(weights.model);
   }
-  if (found == nullptr) throw unknown_name("published weights", name, models);
+  if (found == nullptr)
+    throw unknown_name("published weights", name, models)
+        .with("try", "fovea weights list, which lists all");
   const std::string file = std::string(found->file) + ".pth";
   if (found->model == "efficientnet_lite0") {
     throw Error(ErrorKind::usage, fmt::format("{} is not published as a file of its own", file))
