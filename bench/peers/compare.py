@@ -224,7 +224,7 @@ def header_of(args):
         f"ms, medians of interleaved rounds (smallest to largest), here {args.rounds}; each run is the median of 15\nsteps, 100 at batch 1, in a process of its own.",
         "`of peak`: Fovea's floating-point operations per second against what the machine reached on registers in the same run;",
         "Winograd's count as those of a direct convolution. `memory`: Fovea's peak over the best peer's, whole processes.",
-        "`bench/peers/compare.py --output docs/results/performance.md` makes this table; given rows, it measures only those anew.", "",
+        f"`bench/peers/compare.py --output {args.output or 'docs/results/performance.md'}` makes this table; given rows, it measures only those anew.", "",
         "| work | Fovea | of peak | best peer | speed | memory | others |", "|---|---|---|---|---|---|---|", ""])
 
 
