@@ -92,7 +92,8 @@ void Console::failure(const Error& error) {
 
 void Console::complaint(const Error& error) {
   clear_status();
-  say(fmt::format("{}{}\n", error_colours_ ? "\x1b[31merror:\x1b[0m " : "error: ", error.what()));
+  say(fmt::format("{}{}\n", error_colours_ ? "\x1b[31merror:\x1b[0m " : "error: ",
+                  visible(error.what(), true)));
 }
 
 void Console::status(double share, std::string_view text, std::string_view drawing) {
@@ -174,6 +175,24 @@ std::string table(const std::vector<std::string>& header,
   line(header);
   for (const auto& row : rows) line(row);
   return text;
+}
+
+std::string visible(std::string_view text, bool of_lines) {
+  std::string shown;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<uint8_t>(text[i]);
+    // Beyond ASCII some are of two bytes, the first of which is 0xc2.
+    const auto next = static_cast<uint8_t>(i + 1 < text.size() ? text[i + 1] : 0);
+    const bool wide = c == 0xc2 && next >= 0x80 && next < 0xa0;
+    if (wide) ++i;
+    const bool control = wide || c == 0x7f || (c < 0x20 && !(of_lines && c == '\n'));
+    if (control) {
+      shown += fmt::format("\\x{:02x}", wide ? next : c);
+    } else {
+      shown += text[i];
+    }
+  }
+  return shown;
 }
 
 std::string bytes_text(size_t bytes) {

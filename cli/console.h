@@ -77,6 +77,10 @@ Json to_json(const Error& error);
 std::string table(const std::vector<std::string>& header,
                   const std::vector<std::vector<std::string>>& rows, std::string_view align);
 
+/// The name of a file, or another text from outside, as a terminal may be given it: control
+/// characters become "\x1b". Of lines, line feeds stay.
+std::string visible(std::string_view text, bool of_lines = false);
+
 /// "1.5 MiB", "812 B".
 std::string bytes_text(size_t bytes);
 /// "0:07", "1:23", "1:02:03".

@@ -100,7 +100,7 @@ std::string section(const std::string& heading, const std::vector<std::string>& 
                     int64_t shown) {
   std::string text = fmt::format("{:<18}{}\n", heading, grouped(std::ssize(lines)));
   for (size_t i = 0; i < std::min(lines.size(), static_cast<size_t>(shown)); ++i)
-    text += fmt::format("  {}\n", lines[i]);
+    text += fmt::format("  {}\n", visible(lines[i]));
   if (std::ssize(lines) > shown)
     text += fmt::format("  and {} more; --json lists all\n", grouped(std::ssize(lines) - shown));
   return text;

@@ -285,8 +285,8 @@ class Explaining {
     std::vector<std::vector<std::string>> lines;
     for (const Json& image : images_) {
       for (const Json& map : image["maps"]) {
-        lines.push_back({image["path"].get<std::string>(), image["class"].get<std::string>(),
-                         map["method"].get<std::string>(),
+        lines.push_back({visible(image["path"].get<std::string>()),
+                         image["class"].get<std::string>(), map["method"].get<std::string>(),
                          map.contains("png") ? map["png"].get<std::string>() : ""});
       }
     }

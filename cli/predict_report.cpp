@@ -28,8 +28,8 @@ void PredictReport::add(const std::string& name, const tasks::Prediction& predic
                         const std::vector<std::string>& pictures) {
   if (coco_) coco_->add(name, prediction);  // of a model without boxes: before anything is said
   if (csv_.empty()) {
-    std::string text = name + "\n" + prediction.text();
-    for (const std::string& file : pictures) text += "  " + file + "\n";
+    std::string text = visible(name) + "\n" + prediction.text();
+    for (const std::string& file : pictures) text += "  " + visible(file) + "\n";
     console_.result(text);
   }
   if (!csv_.empty()) rows_.add(name, prediction.cells());

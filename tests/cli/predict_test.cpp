@@ -248,6 +248,20 @@ TEST_F(Trained, PredictTakesFoldersAndWritesATable) {
   EXPECT_NE(none.err.find("empty: a folder without images"), std::string::npos) << none.err;
 }
 
+TEST_F(Trained, ControlCharactersInNamesDoNotReachTheTerminal) {
+  const nlohmann::json picture = samples(1)[0];
+  const std::string name = folder_ / "red\x1b[31m\n.png", broken = folder_ / "broken\x1b[31m.png";
+  std::filesystem::copy_file(picture.at("path").get<std::string>(), name);
+  put(broken, "no image");
+  const Outcome outcome = fovea({"predict", "--model", model_, name, broken});
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_NE(outcome.out.find("red\\x1b[31m\\x0a.png\n"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.err.find("broken\\x1b[31m.png"), std::string::npos) << outcome.err;
+  EXPECT_EQ((outcome.out + outcome.err).find('\x1b'), std::string::npos);
+  EXPECT_EQ(fovea({"predict", "--model", model_, name, "--json"}).json()["predictions"][0]["path"],
+            name);
+}
+
 TEST_F(Trained, EvalRefusesOtherClasses) {
   const Outcome outcome =
       fovea({"eval", "--model", model_, "--data", "fashion-mnist:" + (folder_ / "data").string()});
