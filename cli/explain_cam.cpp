@@ -147,7 +147,7 @@ class Explaining {
       throw Error(ErrorKind::usage,
                   fmt::format("{}: the place lies outside the image", subject.name))
           .with("place", flags_.pixel.empty() ? flags_.box : flags_.pixel)
-          .with("image", fmt::format("{}x{} pixels", picture.width, picture.height));
+          .with("image", fmt::format("{} pixels wide, {} high", picture.width, picture.height));
     }
     InputPlace seen = whole_place(picture.height, picture.width);
     if (is_prepared(subject)) seen = predictor_.place_of(picture.height, picture.width);

@@ -58,7 +58,7 @@ int run(const FilterFlags& flags, Console& console) {
                     {"width", size[1]},
                     {"channels", size.rank() == 2 ? 1 : size[2]},
                     {"out", flags.output}});
-  console.result(fmt::format("{}: {}x{} pixels\n", flags.output, size[1], size[0]));
+  console.result(fmt::format("{}: {}x{} pixels\n", flags.output, size[0], size[1]));
   return 0;
 }
 
