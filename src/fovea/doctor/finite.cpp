@@ -16,7 +16,7 @@ Finding check_finite(Patient& patient) {
   if (patient.finite) return ok("weights, layers and gradients are finite");
   return problem(origin.text,
                  origin.from == NonFinite::From::input
-                     ? "fovea data check, which names the samples that hold such numbers"
+                     ? "fovea data check, which names the samples"
                      : "earlier weights or new ones; if training makes them: a lower --lr, "
                        "--clip 1, a longer --warmup");
 }

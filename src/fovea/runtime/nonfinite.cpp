@@ -72,7 +72,10 @@ Error nonfinite_error(std::string headline, const NonFinite& origin) {
   if (!origin.text.empty()) error.with("first", origin.text);
   switch (origin.from) {
     case NonFinite::From::input:
-      return error.with("try", "fovea data check, which names the samples that hold such numbers");
+      return error.with(
+          "try",
+          "inputs without such numbers; fovea data check names the samples of a data set that hold "
+          "them");
     case NonFinite::From::state:
       return error.with("try", "weights saved before training diverged");
     default:

@@ -15,7 +15,6 @@
 #include "fovea/kernels/deterministic.h"
 #include "fovea/kernels/winograd.h"
 #include "fovea/predict/predictor.h"
-#include "fovea/runtime/nonfinite.h"
 #include "fovea/tasks/class_weights.h"
 #include "fovea/train/frozen.h"
 #include "fovea/train/initialize.h"
@@ -167,33 +166,6 @@ void Trainer::warn_of_references() {
     message("no fast kernel, this will be slow: " + problem);
 }
 
-/// Ends the run because of numbers that are not finite. They came from `batch` or, without one,
-/// from the previous update.
-void Trainer::diverged(const std::string& what, const data::Batch* batch) {
-  using From = NonFinite::From;
-  const NonFinite origin =
-      batch != nullptr
-          ? learner_->step().nonfinite_origin(batch->inputs, batch->targets, progress_.updates + 1)
-          : NonFinite{From::state,
-                      nonfinite_in(state(), {Role::parameter, Role::moment, Role::buffer})};
-  const bool was_given =
-      batch != nullptr &&
-      (origin.from == From::input || (origin.from == From::state && progress_.updates == 0));
-  Error error(ErrorKind::diverged, what);
-  if (was_given) {
-    error = nonfinite_error(what, origin);
-  } else {
-    if (!origin.text.empty()) error.with("first", origin.text);
-    const bool small_range = setup_.settings.precision == "f16";
-    error.with("try",
-               fmt::format("a lower --lr (it was {}), --clip 1, or a longer --warmup{}",
-                           format_number(progress_.lr),
-                           small_range ? ", or --precision bf16, whose range is that of f32" : ""));
-  }
-  append_log(folder_, error.what());
-  throw error;
-}
-
 /// The current step, in words.
 std::string Trainer::place() const {
   return "step " + std::to_string(progress_.updates + 1) + " (epoch " +
@@ -274,18 +246,6 @@ void Trainer::train_epoch() {
     const double every = saved_ ? save_every_.seconds : std::min(save_every_.seconds, 60.0);
     const bool due = progress_.epoch_seconds - last_saved_ > every;
     if ((due || save_asked_) && is_updated() && progress_.batch < batches()) save_progress();
-  }
-}
-
-/// Measures a split. An error of it says `place` and is logged.
-tasks::Measures Trainer::measured(const std::string& place,
-                                  const std::function<tasks::Measures()>& measure) {
-  try {
-    return measure();
-  } catch (Error& error) {
-    error.at(place);
-    append_log(folder_, error.what());
-    throw;
   }
 }
 

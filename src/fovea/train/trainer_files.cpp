@@ -9,7 +9,6 @@
 #include "fovea/core/text.h"
 #include "fovea/kernels/deterministic.h"
 #include "fovea/predict/predictor.h"
-#include "fovea/runtime/nonfinite.h"
 #include "fovea/train/checkpoint.h"
 #include "fovea/train/run_folder.h"
 #include "fovea/train/trainer.h"
@@ -46,13 +45,6 @@ const std::map<std::string, std::string>& Trainer::bits() {
            {"bits.threads", std::to_string(program.threads())},
            {"bits.kernels", hex(hash(kernels))}};
   return bits_;
-}
-
-/// Called before anything is saved: no file is replaced by one with a number that is not finite.
-void Trainer::require_finite() {
-  if (nonfinite_in(state(), {Role::parameter, Role::buffer, Role::moment}).empty()) return;
-  diverged("the net is not finite after step " + std::to_string(progress_.updates) +
-           ": it is not saved");
 }
 
 void Trainer::save_progress() {
