@@ -118,7 +118,8 @@ Shape random_kernel(Random& random) {
   }
 }
 
-/// A pass over random inputs with any padding, in either layout: input and output may differ.
+/// A pass over random inputs with any padding, in either layout: input and output may differ. Half
+/// of those whose kernels end in 3x3 have a stride of 2.
 Problem random_pass(Random& random, int pass, DType dtype) {
   const auto layout = [&](int64_t channels) {
     return channels % 16 == 0 && random.below(2) == 0 ? Layout::blocked16 : Layout::channels_last;
@@ -129,6 +130,9 @@ Problem random_pass(Random& random, int pass, DType dtype) {
   const Shape kernel = random_kernel(random);
   const std::vector<int64_t> ones(static_cast<size_t>(kernel.rank()), 1);
   ConvGeometry g{ones, ones, {}, {}, 1};
+  const int rank = kernel.rank();
+  if (rank >= 2 && kernel[rank - 2] == 3 && random.below(2) == 0)
+    std::fill(g.stride.end() - 2, g.stride.end(), 2);
   Type x{dtype, Shape{pick(random, 1, 5), channels()}};
   Type y{dtype, Shape{x.dim(0), channels()}};
   for (int axis = 0; axis < kernel.rank(); ++axis) {
@@ -137,7 +141,8 @@ Problem random_pass(Random& random, int pass, DType dtype) {
     const int64_t after = pick(random, 0, 3);
     g.padding_begin.push_back(before), g.padding_end.push_back(after);
     x.shape = x.shape.concat({size});
-    y.shape = y.shape.concat({size + before + after - kernel[axis] + 1});
+    const int64_t stride = g.stride[static_cast<size_t>(axis)];
+    y.shape = y.shape.concat({(size + before + after - kernel[axis]) / stride + 1});
   }
   const Type weight{dtype, Shape{y.dim(1), x.dim(1)}.concat(kernel)};
   x.layout = layout(x.dim(1)), y.layout = layout(y.dim(1));
@@ -171,12 +176,11 @@ TEST(OwnWinograd, EveryPassEqualsItsReferenceForAnyShapePaddingAndLayout) {
   }
 }
 
-TEST(OwnWinograd, TilesCoverEachPositionOnceAndThoseThatAMatrixNeedsAreAdjacent) {
+TEST(OwnWinograd, TilesCoverEachPositionOnceAndThoseThatAProductNeedsAreAdjacent) {
   using namespace simd::winograd;
   for (int64_t height = 1; height <= 15; ++height) {
     for (int64_t width = 1; width <= 15; ++width) {
-      const Form form{2};
-      const Tiles tiles(Image({DType::f32, {2, 16, height, width}, Layout::blocked16}, form));
+      const Tiles tiles(2, height, width);
       EXPECT_EQ(tiles.count, 2 * ((height + 3) / 4) * ((width + 3) / 4));
       std::vector<int> covered(static_cast<size_t>(2 * height * width));
       const int64_t cut = tiles.count / 3;
@@ -189,33 +193,47 @@ TEST(OwnWinograd, TilesCoverEachPositionOnceAndThoseThatAMatrixNeedsAreAdjacent)
             for (int64_t x = p.x; x < p.x + p.columns; ++x)
               ++covered.at(static_cast<size_t>((p.image * height + y) * width + x));
           }
-          for (int64_t m = 0; m < form.matrices(); ++m) {
-            const Range rows = places.of_matrix(form, m);
-            const bool needed = (m / 6 != 5 || p.rows == 4) && (m % 6 != 5 || p.columns == 4);
-            EXPECT_EQ(needed, rows.begin <= i && i < rows.end) << height << "x" << width;
+          for (const Stride stride : {Stride::one, Stride::two}) {
+            const Form form{2, stride};
+            const int64_t n = form.products_of_axis();
+            for (int64_t product = 0; product < form.products(); ++product) {
+              const Range rows = places.of_product(form, product);
+              const bool needed = (!form.is_last(product / n) || p.rows == 4) &&
+                                  (!form.is_last(product % n) || p.columns == 4);
+              EXPECT_EQ(needed, rows.begin <= i && i < rows.end) << height << "x" << width;
+            }
           }
         }
       }
       EXPECT_EQ(covered, std::vector<int>(covered.size(), 1)) << height << "x" << width;
     }
   }
-  EXPECT_EQ(Split(7).products(), 11);
-  EXPECT_EQ(Split(14).products(), 22);
-  EXPECT_EQ(Split(16).products(), 24);
+  const auto products = [](Stride stride, int64_t size) {
+    return Form{2, stride}.products_of_axis(Split(size));
+  };
+  EXPECT_EQ(products(Stride::one, 7), 11);
+  EXPECT_EQ(products(Stride::one, 14), 22);
+  EXPECT_EQ(products(Stride::one, 16), 24);
+  EXPECT_EQ(products(Stride::two, 7), 16);
+  EXPECT_EQ(products(Stride::two, 16), 36);
 }
 
 TEST(OwnWinograd, GradientGoesMatrixByMatrixWhereBothSidesHaveManyChannels) {
-  const auto kernel = [](int64_t n, int64_t side, int64_t in, int64_t out) {
-    const Types images{{DType::f32, {n, in, side, side}, Layout::blocked16},
+  const auto kernel = [](int64_t n, int64_t side, int64_t in, int64_t out, int64_t stride = 1) {
+    ConvGeometry g = same;
+    g.stride = {stride, stride};
+    const Types images{{DType::f32, {n, in, side * stride, side * stride}, Layout::blocked16},
                        {DType::f32, {n, out, side, side}, Layout::blocked16}};
     const Shape weight{out, in, 3, 3};
-    return choose_kernel({ConvBackwardWeights{same, weight}, images, {{DType::f32, weight}}}).name;
+    return choose_kernel({ConvBackwardWeights{g, weight}, images, {{DType::f32, weight}}}).name;
   };
   EXPECT_EQ(kernel(128, 32, 64, 64), "simd:winograd");
   EXPECT_EQ(kernel(16, 64, 64, 128), "simd:winograd");
   EXPECT_EQ(kernel(128, 16, 128, 128), "simd:winograd_matrices");
   EXPECT_EQ(kernel(128, 15, 64, 256), "simd:winograd_matrices");
   EXPECT_EQ(kernel(128, 4, 512, 512), "simd:winograd_matrices");
+  EXPECT_EQ(kernel(32, 28, 64, 64, 2), "simd:winograd");
+  EXPECT_EQ(kernel(128, 16, 64, 128, 2), "simd:winograd_matrices");
 }
 
 TEST(OwnWinograd, GradientsOfSeveralBlocksOfTilesAreThoseOfTheReferenceForAnyNumberOfThreads) {
@@ -235,17 +253,22 @@ TEST(OwnWinograd, GradientsOfSeveralBlocksOfTilesAreThoseOfTheReferenceForAnyNum
   }
 }
 
-TEST(OwnWinograd, ErrorIsAFewTimesThatOfADirectConvolution) {
+TEST(OwnWinograd, ErrorIsAFewTimesThatOfADirectConvolutionAndLessWithAStrideOfTwo) {
   const WinogradScope always(Winograd::always);
   Random random(1, "error");
-  Problem problem = make_problem(Conv{.geometry = same, .kernel = {3, 3}},
-                                 {{DType::f32, {2, 128, 16, 16}}, {DType::f32, {64, 128, 3, 3}}},
-                                 preferred_layout({DType::f32, {2, 128, 16, 16}}));
-  problem.in[1].layout = Layout::plain;
-  const std::vector<Array> in = random_inputs(problem, random);
-  const double direct = instruction_set().starts_with("AVX3") ? 4 : 16, winograd = 32;
-  EXPECT_TRUE(check("onednn", problem, in, {direct, Scale::output}, {1}, false));
-  EXPECT_TRUE(check("simd:winograd", problem, in, {winograd, Scale::output, NonFinite::spreads}));
+  const double direct = instruction_set().starts_with("AVX3") ? 4 : 16;
+  for (const int64_t stride : {1, 2}) {
+    ConvGeometry g = same;
+    g.stride = {stride, stride};
+    Problem problem = make_problem(Conv{.geometry = g, .kernel = {3, 3}},
+                                   {{DType::f32, {2, 128, 16, 16}}, {DType::f32, {64, 128, 3, 3}}},
+                                   preferred_layout({DType::f32, {2, 128, 16, 16}}));
+    problem.in[1].layout = Layout::plain;
+    const std::vector<Array> in = random_inputs(problem, random);
+    const double winograd = stride == 1 ? 32 : 8;
+    EXPECT_TRUE(check("onednn", problem, in, {direct, Scale::output}, {1}, false));
+    EXPECT_TRUE(check("simd:winograd", problem, in, {winograd, Scale::output, NonFinite::spreads}));
+  }
 }
 
 TEST(OwnWinograd, ZerosStayZeros) {
@@ -268,6 +291,8 @@ TEST(OwnWinograd, ZerosStayZeros) {
 }
 
 TEST(OwnWinograd, IsChosenWhereItIsFasterAndSaysWhyNot) {
+  const std::string refused_shape =
+      "only kernels of 3, 3x3, n x 3 or n x 3x3, stride 1, or 2 for 3x3, no dilation, no groups";
   const auto why = [](const Problem& p) {
     return refusal("simd:winograd", p).value_or("accepted");
   };
@@ -283,6 +308,8 @@ TEST(OwnWinograd, IsChosenWhereItIsFasterAndSaysWhyNot) {
   };
   EXPECT_EQ(why(conv({8, 64, 8, 8}, 64)), "accepted");
   EXPECT_EQ(choose_kernel(conv({8, 64, 8, 8}, 64)).name, "simd:winograd");
+  EXPECT_EQ(choose_kernel(conv({8, 64, 16, 16}, 64, Layout::blocked16, DType::f32, 2)).name,
+            "simd:winograd");
   EXPECT_EQ(why(conv({8, 3, 32, 32}, 64, Layout::channels_last)),
             "would take 1.5 times as long as a direct convolution");
   EXPECT_EQ(why(conv({1, 512, 7, 7}, 512)), "would take 2.2 times as long as a direct convolution");
@@ -301,15 +328,12 @@ TEST(OwnWinograd, IsChosenWhereItIsFasterAndSaysWhyNot) {
   EXPECT_EQ(why(of_kernel({8, 128, 20, 20}, {1, 3}, 128)), "accepted");
   EXPECT_EQ(why(of_kernel({2, 512, 2, 7, 7}, {3, 3, 3}, 512)),
             "would take 1.1 times as long as a direct convolution");
-  EXPECT_EQ(why(of_kernel({8, 128, 20, 20}, {3, 1}, 128)),
-            "only kernels of 3, 3x3, n x 3 or n x 3x3, stride 1, no dilation, no groups");
-  EXPECT_EQ(why(of_kernel({2, 64, 4, 16, 16}, {1, 1, 3}, 64)),
-            "only kernels of 3, 3x3, n x 3 or n x 3x3, stride 1, no dilation, no groups");
+  EXPECT_EQ(why(of_kernel({8, 128, 20, 20}, {3, 1}, 128)), refused_shape);
+  EXPECT_EQ(why(of_kernel({2, 64, 4, 16, 16}, {1, 1, 3}, 64)), refused_shape);
   EXPECT_EQ(why(conv({8, 64, 8, 8}, 64, Layout::plain)), "only channels-last and blocked16");
   EXPECT_EQ(why(conv({8, 64, 8, 8}, 64, Layout::channels_last, DType::f64)),
             "only f32, bf16 or f16");
-  EXPECT_EQ(why(conv({8, 64, 8, 8}, 64, Layout::blocked16, DType::f32, 2)),
-            "only kernels of 3, 3x3, n x 3 or n x 3x3, stride 1, no dilation, no groups");
+  EXPECT_EQ(why(conv({8, 64, 8, 8}, 64, Layout::blocked16, DType::f32, 3)), refused_shape);
   const WinogradScope never(Winograd::never);
   EXPECT_EQ(why(conv({8, 64, 8, 8}, 64)), "switched off (--no-winograd, set_winograd)");
   EXPECT_EQ(refusal("onednn:winograd", large_conv()), "switched off (--no-winograd, set_winograd)");

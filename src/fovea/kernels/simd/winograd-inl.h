@@ -15,87 +15,194 @@ namespace fovea::simd::winograd::HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
-/// The points a and b (with -a, -b, 0 and infinity), and their powers.
-constexpr float a1 = 0.625f, a2 = a1 * a1, a3 = a2 * a1;
-constexpr float b1 = 1.5f, b2 = b1 * b1, b3 = b2 * b1;
-/// 1 / the derivative of x (x^2 - a^2) (x^2 - b^2) at 0, +-a, +-b.
-constexpr float n0 = 1 / (a2 * b2), na = 1 / (2 * a2 * (a2 - b2)), nb = 1 / (2 * b2 * (b2 - a2));
-
 HWY_INLINE V fma(float s, V x, V y) { return hn::MulAdd(all(s), x, y); }
 HWY_INLINE V fnma(float s, V x, V y) { return hn::NegMulAdd(all(s), x, y); }
 HWY_INLINE V times(float s, V x) { return hn::Mul(all(s), x); }
 
-/// The transforms along one axis. Polynomials of opposite points differ in the sign of their odd
-/// part only, so both are computed from the even and the odd part.
+/// The transforms along one axis, for each stride:
+///   Input           inputs to V
+///   Output          products to outputs
+///   Weight          weights to U
+///   Gradient        gradients of outputs to those of products
+///   WeightGradient  the gradient of U to that of the weights
+/// Polynomials of opposite points differ in the sign of their odd part only, so both are computed
+/// from the even and the odd part.
+template <Stride stride>
+struct Transforms;
 
-/// Inputs to V.
-struct InputTransform {
-  static constexpr int from = 6, to = 6;
-  static HWY_INLINE void apply(const V (&d)[6], V (&v)[6]) {
-    v[0] = fma(a2 * b2, d[0], fnma(a2 + b2, d[2], d[4]));
-    const V even_a = fnma(b2, d[2], d[4]), odd_a = fnma(b2, d[1], d[3]);
-    v[1] = fma(a1, odd_a, even_a);
-    v[2] = fnma(a1, odd_a, even_a);
-    const V even_b = fnma(a2, d[2], d[4]), odd_b = fnma(a2, d[1], d[3]);
-    v[3] = fma(b1, odd_b, even_b);
-    v[4] = fnma(b1, odd_b, even_b);
-    v[5] = fma(a2 * b2, d[1], fnma(a2 + b2, d[3], d[5]));
-  }
+/// F(4, 3).
+template <>
+struct Transforms<Stride::one> {
+  /// The points a and b (with -a, -b, 0 and infinity), and their powers.
+  static constexpr float a1 = 0.625f, a2 = a1 * a1, a3 = a2 * a1;
+  static constexpr float b1 = 1.5f, b2 = b1 * b1, b3 = b2 * b1;
+  /// 1 / the derivative of x (x^2 - a^2) (x^2 - b^2) at 0, +-a, +-b.
+  static constexpr float n0 = 1 / (a2 * b2), na = 1 / (2 * a2 * (a2 - b2)),
+                         nb = 1 / (2 * b2 * (b2 - a2));
+
+  struct Input {
+    static constexpr int from = 6, to = 6;
+    static HWY_INLINE void apply(const V (&d)[6], V (&v)[6]) {
+      v[0] = fma(a2 * b2, d[0], fnma(a2 + b2, d[2], d[4]));
+      const V even_a = fnma(b2, d[2], d[4]), odd_a = fnma(b2, d[1], d[3]);
+      v[1] = fma(a1, odd_a, even_a);
+      v[2] = fnma(a1, odd_a, even_a);
+      const V even_b = fnma(a2, d[2], d[4]), odd_b = fnma(a2, d[1], d[3]);
+      v[3] = fma(b1, odd_b, even_b);
+      v[4] = fnma(b1, odd_b, even_b);
+      v[5] = fma(a2 * b2, d[1], fnma(a2 + b2, d[3], d[5]));
+    }
+  };
+  struct Output {
+    static constexpr int from = 6, to = 4;
+    static HWY_INLINE void apply(const V (&m)[6], V (&y)[4]) {
+      const V even_a = hn::Add(m[1], m[2]), odd_a = hn::Sub(m[1], m[2]);
+      const V even_b = hn::Add(m[3], m[4]), odd_b = hn::Sub(m[3], m[4]);
+      y[0] = hn::Add(m[0], hn::Add(even_a, even_b));
+      y[1] = fma(a1, odd_a, times(b1, odd_b));
+      y[2] = fma(a2, even_a, times(b2, even_b));
+      y[3] = fma(a3, odd_a, fma(b3, odd_b, m[5]));
+    }
+  };
+  struct Gradient {
+    static constexpr int from = 4, to = 6;
+    static HWY_INLINE void apply(const V (&y)[4], V (&m)[6]) {
+      m[0] = y[0];
+      const V even_a = fma(a2, y[2], y[0]), odd_a = fma(a2, y[3], y[1]);
+      m[1] = fma(a1, odd_a, even_a);
+      m[2] = fnma(a1, odd_a, even_a);
+      const V even_b = fma(b2, y[2], y[0]), odd_b = fma(b2, y[3], y[1]);
+      m[3] = fma(b1, odd_b, even_b);
+      m[4] = fnma(b1, odd_b, even_b);
+      m[5] = y[3];
+    }
+  };
+  struct Weight {
+    static constexpr int from = 3, to = 6;
+    static HWY_INLINE void apply(const V (&g)[3], V (&u)[6]) {
+      u[0] = times(n0, g[0]);
+      const V even_a = fma(na * a2, g[2], times(na, g[0]));
+      u[1] = fma(na * a1, g[1], even_a);
+      u[2] = fnma(na * a1, g[1], even_a);
+      const V even_b = fma(nb * b2, g[2], times(nb, g[0]));
+      u[3] = fma(nb * b1, g[1], even_b);
+      u[4] = fnma(nb * b1, g[1], even_b);
+      u[5] = g[2];
+    }
+  };
+  struct WeightGradient {
+    static constexpr int from = 6, to = 3;
+    static HWY_INLINE void apply(const V (&u)[6], V (&g)[3]) {
+      const V even_a = hn::Add(u[1], u[2]), odd_a = hn::Sub(u[1], u[2]);
+      const V even_b = hn::Add(u[3], u[4]), odd_b = hn::Sub(u[3], u[4]);
+      g[0] = fma(n0, u[0], fma(na, even_a, times(nb, even_b)));
+      g[1] = fma(na * a1, odd_a, times(nb * b1, odd_b));
+      g[2] = fma(na * a2, even_a, fma(nb * b2, even_b, u[5]));
+    }
+  };
 };
 
-/// Products to outputs.
-struct OutputTransform {
-  static constexpr int from = 6, to = 4;
-  static HWY_INLINE void apply(const V (&m)[6], V (&y)[4]) {
-    const V even_a = hn::Add(m[1], m[2]), odd_a = hn::Sub(m[1], m[2]);
-    const V even_b = hn::Add(m[3], m[4]), odd_b = hn::Sub(m[3], m[4]);
-    y[0] = hn::Add(m[0], hn::Add(even_a, even_b));
+/// F(4, 2) of the outer taps, and the products with the middle one.
+template <>
+struct Transforms<Stride::two> {
+  /// The points a and b (with -a, -b and infinity), and their powers.
+  static constexpr float a1 = 0.375f, a2 = a1 * a1, a3 = a2 * a1;
+  static constexpr float b1 = 1.5f, b2 = b1 * b1, b3 = b2 * b1;
+  /// 1 / the derivative of (x^2 - a^2) (x^2 - b^2) at a and b.
+  static constexpr float na = 1 / (2 * a1 * (a2 - b2)), nb = 1 / (2 * b1 * (b2 - a2));
+
+  static HWY_INLINE void outer_inputs(V d0, V d1, V d2, V d3, V d4, V (&v)[9]) {
+    const V even_a = fnma(b2, d1, d3), odd_a = fnma(b2, d0, d2);
+    v[0] = fma(a1, odd_a, even_a);
+    v[1] = fnma(a1, odd_a, even_a);
+    const V even_b = fnma(a2, d1, d3), odd_b = fnma(a2, d0, d2);
+    v[2] = fma(b1, odd_b, even_b);
+    v[3] = fnma(b1, odd_b, even_b);
+    v[4] = fma(a2 * b2, d0, fnma(a2 + b2, d2, d4));
+  }
+  static HWY_INLINE void outer_outputs(const V (&m)[9], V (&y)[4]) {
+    const V even_a = hn::Add(m[0], m[1]), odd_a = hn::Sub(m[0], m[1]);
+    const V even_b = hn::Add(m[2], m[3]), odd_b = hn::Sub(m[2], m[3]);
+    y[0] = hn::Add(even_a, even_b);
     y[1] = fma(a1, odd_a, times(b1, odd_b));
     y[2] = fma(a2, even_a, times(b2, even_b));
-    y[3] = fma(a3, odd_a, fma(b3, odd_b, m[5]));
+    y[3] = fma(a3, odd_a, fma(b3, odd_b, m[4]));
   }
+
+  struct Input {
+    static constexpr int from = 9, to = 9;
+    static HWY_INLINE void apply(const V (&d)[9], V (&v)[9]) {
+      outer_inputs(d[0], d[2], d[4], d[6], d[8], v);
+      for (int i = 0; i < 4; ++i) v[5 + i] = d[2 * i + 1];
+    }
+  };
+  struct Output {
+    static constexpr int from = 9, to = 4;
+    static HWY_INLINE void apply(const V (&m)[9], V (&y)[4]) {
+      outer_outputs(m, y);
+      for (int i = 0; i < 4; ++i) y[i] = hn::Add(y[i], m[5 + i]);
+    }
+  };
+  struct Gradient {
+    static constexpr int from = 4, to = 9;
+    static HWY_INLINE void apply(const V (&y)[4], V (&m)[9]) {
+      const V even_a = fma(a2, y[2], y[0]), odd_a = fma(a2, y[3], y[1]);
+      m[0] = fma(a1, odd_a, even_a);
+      m[1] = fnma(a1, odd_a, even_a);
+      const V even_b = fma(b2, y[2], y[0]), odd_b = fma(b2, y[3], y[1]);
+      m[2] = fma(b1, odd_b, even_b);
+      m[3] = fnma(b1, odd_b, even_b);
+      m[4] = y[3];
+      for (int i = 0; i < 4; ++i) m[5 + i] = y[i];
+    }
+  };
+  struct Weight {
+    static constexpr int from = 3, to = 6;
+    static HWY_INLINE void apply(const V (&g)[3], V (&u)[6]) {
+      const V even_a = times(na, g[0]), even_b = times(nb, g[0]);
+      u[0] = fma(na * a1, g[2], even_a);
+      u[1] = fma(na * a1, g[2], hn::Neg(even_a));
+      u[2] = fma(nb * b1, g[2], even_b);
+      u[3] = fma(nb * b1, g[2], hn::Neg(even_b));
+      u[4] = g[2];
+      u[5] = g[1];
+    }
+  };
+  struct WeightGradient {
+    static constexpr int from = 6, to = 3;
+    static HWY_INLINE void apply(const V (&u)[6], V (&g)[3]) {
+      g[0] = fma(na, hn::Sub(u[0], u[1]), times(nb, hn::Sub(u[2], u[3])));
+      g[1] = u[5];
+      g[2] = fma(na * a1, hn::Add(u[0], u[1]), fma(nb * b1, hn::Add(u[2], u[3]), u[4]));
+    }
+  };
 };
 
-/// Gradients of outputs to those of products.
-struct GradientTransform {
-  static constexpr int from = 4, to = 6;
-  static HWY_INLINE void apply(const V (&y)[4], V (&m)[6]) {
-    m[0] = y[0];
-    const V even_a = fma(a2, y[2], y[0]), odd_a = fma(a2, y[3], y[1]);
-    m[1] = fma(a1, odd_a, even_a);
-    m[2] = fnma(a1, odd_a, even_a);
-    const V even_b = fma(b2, y[2], y[0]), odd_b = fma(b2, y[3], y[1]);
-    m[3] = fma(b1, odd_b, even_b);
-    m[4] = fnma(b1, odd_b, even_b);
-    m[5] = y[3];
-  }
-};
+/// The gradient of that with respect to its inputs: position i of dy goes to inputs 2 i (the middle
+/// tap) and 2 i + 1 (the outer ones, with i + 1).
+template <>
+struct Transforms<Stride::half> {
+  using Forward = Transforms<Stride::two>;
 
-/// Weights to U.
-struct WeightTransform {
-  static constexpr int from = 3, to = 6;
-  static HWY_INLINE void apply(const V (&g)[3], V (&u)[6]) {
-    u[0] = times(n0, g[0]);
-    const V even_a = fma(na * a2, g[2], times(na, g[0]));
-    u[1] = fma(na * a1, g[1], even_a);
-    u[2] = fnma(na * a1, g[1], even_a);
-    const V even_b = fma(nb * b2, g[2], times(nb, g[0]));
-    u[3] = fma(nb * b1, g[1], even_b);
-    u[4] = fnma(nb * b1, g[1], even_b);
-    u[5] = g[2];
-  }
-};
-
-/// The gradient of U to that of the weights.
-struct WeightGradientTransform {
-  static constexpr int from = 6, to = 3;
-  static HWY_INLINE void apply(const V (&u)[6], V (&g)[3]) {
-    const V even_a = hn::Add(u[1], u[2]), odd_a = hn::Sub(u[1], u[2]);
-    const V even_b = hn::Add(u[3], u[4]), odd_b = hn::Sub(u[3], u[4]);
-    g[0] = fma(n0, u[0], fma(na, even_a, times(nb, even_b)));
-    g[1] = fma(na * a1, odd_a, times(nb * b1, odd_b));
-    g[2] = fma(na * a2, even_a, fma(nb * b2, even_b, u[5]));
-  }
+  struct Input {
+    static constexpr int from = 5, to = 9;
+    static HWY_INLINE void apply(const V (&d)[5], V (&v)[9]) {
+      Forward::outer_inputs(d[0], d[1], d[2], d[3], d[4], v);
+      for (int i = 0; i < 4; ++i) v[5 + i] = d[i];
+    }
+  };
+  struct Output {
+    static constexpr int from = 9, to = 8;
+    static HWY_INLINE void apply(const V (&m)[9], V (&x)[8]) {
+      V outer[4];
+      Forward::outer_outputs(m, outer);
+      for (int i = 0; i < 4; ++i) {
+        x[2 * i] = m[5 + i];
+        x[2 * i + 1] = outer[i];
+      }
+    }
+  };
+  using Weight = Forward::Weight;
 };
 
 /// A transform along one axis or two: loads load(i, j), and calls store(i, j, v).
@@ -103,36 +210,40 @@ template <class F, int axes, class Load, class Store>
 HWY_INLINE void transform(const Load& load, const Store& store) {
   if constexpr (axes == 1) {
     V in[F::from], out[F::to];
-#pragma GCC unroll 6
+#pragma GCC unroll 9
     for (int j = 0; j < F::from; ++j) in[j] = load(0, j);
     F::apply(in, out);
-#pragma GCC unroll 6
+#pragma GCC unroll 9
     for (int j = 0; j < F::to; ++j) store(0, j, out[j]);
   } else {
     V half[F::to][F::from];
-#pragma GCC unroll 6
+#pragma GCC unroll 9
     for (int j = 0; j < F::from; ++j) {
       V in[F::from], out[F::to];
-#pragma GCC unroll 6
+#pragma GCC unroll 9
       for (int i = 0; i < F::from; ++i) in[i] = load(i, j);
       F::apply(in, out);
-#pragma GCC unroll 6
+#pragma GCC unroll 9
       for (int i = 0; i < F::to; ++i) half[i][j] = out[i];
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 9
     for (int i = 0; i < F::to; ++i) {
       V out[F::to];
       F::apply(half[i], out);
-#pragma GCC unroll 6
+#pragma GCC unroll 9
       for (int j = 0; j < F::to; ++j) store(i, j, out[j]);
     }
   }
 }
 
-/// Calls f with the number of axes as a constant.
-template <class F>
-HWY_INLINE void with_axes(Form form, const F& f) {
-  form.axes == 2 ? f(std::integral_constant<int, 2>()) : f(std::integral_constant<int, 1>());
+/// Calls f with the number of axes and the transforms, of strides that a form may have.
+template <Stride... strides, class F>
+HWY_INLINE void with_form(Form form, const F& f) {
+  if (form.axes == 1) return f(std::integral_constant<int, 1>(), Transforms<Stride::one>());
+  const auto with = [&]<Stride stride>() {
+    if (form.stride == stride) f(std::integral_constant<int, 2>(), Transforms<stride>());
+  };
+  (with.template operator()<strides>(), ...);
 }
 
 /// Calls f(c, access) for the channels of a range by vectors; `channels` is where memory ends.
@@ -153,13 +264,13 @@ HWY_INLINE void transform_patches(const Patches& p, const T* data, const Piece& 
     float* row = to.data + (c - channels.begin);
     const int64_t matrix = to.matrix;
     for (const Place& place : piece.tiles) {
-      const int64_t y = place.y - p.top, x = place.x - p.left;
+      const int64_t y = p.step * place.y - p.top, x = p.step * place.x - p.left;
       const int64_t y_end = own ? y + place.rows : image.height;
       const int64_t x_end = own ? x + place.columns : image.width;
       const T* first = data + image.offset(place.image, c, piece.slice, y, x);
       const int64_t down = image.row, right = image.column;
       const auto store = [&](int i, int j, V v)
-                             FOVEA_INLINE { hn::Store(v, F32(), row + (i * 6 + j) * matrix); };
+                             FOVEA_INLINE { hn::Store(v, F32(), row + (i * F::to + j) * matrix); };
       if (y >= 0 && x >= 0 && y + rows <= y_end && x + F::from <= x_end) {
         transform<F, axes>([&](int i, int j)
                                FOVEA_INLINE { return at.load(first + i * down + j * right); },
@@ -181,16 +292,6 @@ HWY_INLINE void transform_patches(const Patches& p, const T* data, const Piece& 
       }
       row += to.row;
     }
-  });
-}
-
-template <class F>
-void transform_patches(const Patches& p, const std::byte* data, const Piece& piece, Range channels,
-                       const Matrices& to) {
-  with_element(p.image.dtype, [&]<class T>(T) {
-    with_axes(p.form, [&]<int axes>(std::integral_constant<int, axes>) {
-      transform_patches<F, axes>(p, as<T>(data), piece, channels, to);
-    });
   });
 }
 

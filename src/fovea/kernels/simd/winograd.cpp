@@ -35,10 +35,11 @@ Pass pass_of(const Problem& problem) {
 
 /// Why the kernels cannot compute a problem, or empty.
 std::string refuse(const Pass& pass) {
-  const std::vector<int64_t> ones(pass.geometry->stride.size(), 1);
-  if (form_of(pass.weight).axes == 0 || pass.geometry->stride != ones ||
-      pass.geometry->dilation != ones || pass.geometry->groups != 1)
-    return "only kernels of 3, 3x3, n x 3 or n x 3x3, stride 1, no dilation, no groups";
+  const ConvGeometry& g = *pass.geometry;
+  const std::vector<int64_t> ones(g.stride.size(), 1);
+  if (form_of(g, pass.weight).axes == 0 || g.dilation != ones || g.groups != 1)
+    return "only kernels of 3, 3x3, n x 3 or n x 3x3, stride 1, or 2 for 3x3, no dilation, no "
+           "groups";
   if (!is_simd_float(pass.x.dtype)) return simd_floats();
   if (pass.x.layout == Layout::plain || pass.y.layout == Layout::plain)
     return "only channels-last and blocked16";
@@ -63,12 +64,16 @@ struct Cost {
   bool again = false;  ///< each block of channels is transformed for each of the other side
 };
 
-constexpr Cost cost_of(Way way) {
+Cost cost_of(Way way, Stride stride) {
   switch (way) {
     case Way::outputs:
       return {.share = 0.8, .input = 700, .output = 500, .weight = 1000};
     case Way::blocks:  // sums are short
-      return {.share = 0.65, .input = 700, .output = 500, .weight = 1000, .again = true};
+      return {.share = stride == Stride::one ? 0.65 : 0.6,
+              .input = 700,
+              .output = 500,
+              .weight = 1000,
+              .again = true};
     case Way::matrices:  // what is transformed goes through the L3 cache
       break;
   }
@@ -77,14 +82,14 @@ constexpr Cost cost_of(Way way) {
 
 /// The time of F(4x4, 3x3) over that of a direct convolution, which takes 9 multiply-adds per pair
 /// of an input and an output channel and output position at 80 % of the CPU's peak (in bf16, where
-/// it has that). A tile of 4x4 takes 36, in rows of 6 tiles.
+/// it has that), with a stride of 2 at 75 %. A tile of 4x4 takes 36, or 81, in rows of 6 tiles.
 ///
 /// With one axis, all of it is a sixth or, of the direct one, a third. Over a depth, products and
 /// weights are there for each tap, of which those in the padding cost nothing.
 double relative_time(const Pass& pass, Way way) {
   const Patches x = patches_of(*pass.geometry, pass.weight, pass.x, pass.y);
-  const Image y(pass.y, x.form);
-  const Patches dy{.form = x.form, .image = y, .tiles = x.tiles};
+  const Patches dy = tiles_of(x, pass.y);
+  const Image& y = dy.image;
   const double in = static_cast<double>(pass.weight[1]), out = static_cast<double>(pass.weight[0]);
   const double pairs = in * out, count = static_cast<double>(x.tiles.count);
   double slices = 0;  // pairs of one of x and one of y
@@ -92,13 +97,15 @@ double relative_time(const Pass& pass, Way way) {
     slices += static_cast<double>(std::max<int64_t>(0, x.taps_of(z).size()));
   const double positions = static_cast<double>(y.images * y.height * y.width);
   const double speedup = pass.x.dtype == DType::bf16 ? bf16_speedup() : 1;
-  const double direct =
-      static_cast<double>(x.form.taps()) * positions * slices * pairs / 0.8 / speedup;
+  const double direct_share_of_peak = x.form.stride == Stride::one ? 0.8 : 0.75;
+  const double direct = static_cast<double>(x.form.taps()) * positions * slices * pairs /
+                        direct_share_of_peak / speedup;
 
-  const Cost cost = cost_of(way);
+  const Cost cost = cost_of(way, x.form.stride);
   const double in_rows = std::ceil(count / 6) * 6 / count;
   const double of_tiles = static_cast<double>(
-      y.images * (x.form.axes == 2 ? x.tiles.rows.products() : 6) * x.tiles.columns.products());
+      y.images * (x.form.axes == 2 ? x.form.products_of_axis(x.tiles.rows) : 1) *
+      x.form.products_of_axis(x.tiles.columns));
   const double products = of_tiles * in_rows * slices * pairs / cost.share;
   const Sides block = gradient_block(x);
   const auto transforms = [&](double of_channel, const Image& image, double others, int64_t most) {
@@ -111,7 +118,9 @@ double relative_time(const Pass& pass, Way way) {
   const bool kept = weights_fixed && pairs <= 1 << 16;  // packed once, and read
   const double weights =
       ((kept ? 0.5 : 1) * cost.weight + cost.sums * blocks) * pairs * static_cast<double>(x.taps);
-  return (products + transformed + weights) * static_cast<double>(x.form.matrices()) / 36 / direct;
+  const auto of_36 = [](int64_t n) { return static_cast<double>(n) / 36; };
+  return (products + of_36(x.form.products()) * transformed + of_36(x.form.matrices()) * weights) /
+         direct;
 }
 
 double price_of(const Problem& problem, const Pass& pass, Way way) {
@@ -141,11 +150,15 @@ std::atomic<Winograd> choice{Winograd::where_faster};
 
 }  // namespace
 
-Form winograd::form_of(const Shape& weight) {
+Form winograd::form_of(const ConvGeometry& g, const Shape& weight) {
   const int rank = weight.rank();
   if (rank < 3 || weight[rank - 1] != 3) return {0};
   const int axes = rank >= 4 && weight[rank - 2] == 3 ? 2 : 1;
-  return {rank - 2 - axes <= 1 ? axes : 0};
+  if (rank - 2 - axes > 1) return {0};
+  std::vector<int64_t> ones(g.stride.size(), 1), twos = ones;
+  std::fill(twos.end() - axes, twos.end(), 2);
+  if (g.stride == ones) return {axes, Stride::one};
+  return axes == 2 && g.stride == twos ? Form{axes, Stride::two} : Form{0};
 }
 
 winograd::Places::Places(const Tiles& tiles, Range range)
@@ -170,19 +183,74 @@ winograd::Places::Places(const Tiles& tiles, Range range)
   });
 }
 
+namespace {
+
+/// What is added before the first position of an axis, the last one being 0; 0 if there is none.
+int64_t padding_of(const ConvGeometry& g, int64_t axis) {
+  const int64_t index = std::ssize(g.padding_begin) - 1 - axis;
+  return index < 0 ? 0 : g.padding_begin[static_cast<size_t>(index)];
+}
+
+int64_t depth_taps(const Form& form, const Shape& weight) {
+  return weight.rank() - 2 > form.axes ? weight[2] : 1;
+}
+
+}  // namespace
+
 Patches winograd::patches_of(const ConvGeometry& g, const Shape& weight, const Type& x,
                              const Type& y) {
-  const Form form = form_of(weight);
-  Patches p{.form = form, .image = Image(x, form), .tiles = Tiles(Image(y, form))};
-  const auto axes = std::ssize(g.padding_begin);
-  const auto padding = [&](int64_t axis) {
-    return axis < 0 ? 0 : g.padding_begin[static_cast<size_t>(axis)];
-  };
-  p.left = padding(axes - 1);
-  if (form.axes == 2) p.top = padding(axes - 2);
-  p.front = padding(axes - form.axes - 1);
-  if (axes > form.axes) p.taps = weight[2];
+  Patches p;
+  p.form = form_of(g, weight);
+  p.image = Image(x, p.form);
+  p.step = p.form.stride == Stride::two ? 2 : 1;
+  p.left = padding_of(g, 0);
+  p.top = p.form.axes == 2 ? padding_of(g, 1) : 0;
+  p.front = padding_of(g, p.form.axes);
+  p.taps = depth_taps(p.form, weight);
+  const Image outputs(y, p.form);
+  p.tiles = Tiles(outputs.images, outputs.height, outputs.width);
   return p;
+}
+
+Patches winograd::tiles_of(const Patches& x, const Type& dy) {
+  Patches p;
+  p.form = x.form;
+  p.image = Image(dy, x.form);
+  p.tiles = x.tiles;
+  return p;
+}
+
+// With a stride of 1, dx is the convolution of dy with the weights' taps in reverse order, and what
+// is left of 2 as its padding.
+//
+// With a stride of 2, positions of a tile are pairs of dx: the first one is what a middle tap read,
+// so that it is at an odd distance from the padding's beginning. Pair i, at 2 i - shift of dx,
+// reads dy from (2 i - shift + padding - 1) / 2 on.
+std::pair<Patches, Planes> winograd::of_data_gradient(const ConvGeometry& g, const Shape& weight,
+                                                      const Type& dy, const Type& dx) {
+  Patches p;
+  p.form = form_of(g, weight);
+  p.image = Image(dy, p.form);
+  p.taps = depth_taps(p.form, weight);
+  p.front = p.taps - 1 - padding_of(g, p.form.axes);
+  Planes to{.image = Image(dx, p.form)};
+  const int64_t left = padding_of(g, 0), top = padding_of(g, 1);
+  int64_t height = to.image.height, width = to.image.width;
+  if (p.form.stride == Stride::one) {
+    p.left = 2 - left;
+    p.top = p.form.axes == 2 ? 2 - top : 0;
+  } else {
+    p.form.stride = Stride::half;
+    to.step = 2;
+    to.left = (left + 1) % 2;
+    to.top = (top + 1) % 2;
+    p.left = (to.left - left + 1) / 2;
+    p.top = (to.top - top + 1) / 2;
+    width = (width + to.left + 1) / 2;
+    height = (height + to.top + 1) / 2;
+  }
+  p.tiles = Tiles(to.image.images, height, width);
+  return {p, to};
 }
 
 double winograd::price(const Problem& problem) {

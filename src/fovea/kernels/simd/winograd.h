@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "fovea/kernels/kernel.h"
@@ -15,13 +16,19 @@
 /// and M is transformed into outputs. The gradient of the weights multiplies V with the transformed
 /// tiles of dy instead. Where 4 does not divide a plane, some tiles have 3 rows or columns.
 ///
+/// With a stride of 2, the outer taps of an axis read one half of the inputs, as F(4, 2) with 5
+/// products, and the middle tap the other half, with 4: 81 products of a tile, not 144. Those of
+/// the middle tap share a matrix of U, so that there are 36 of these again. The gradient with
+/// respect to the data computes tiles of 8x8 from patches of 5x5.
+///
 /// Volumes are slices of planes: with a kernel of n x 3x3, each slice of the output is the sum of n
 /// products, of V of as many slices of the input, which is computed once for all that read it.
 /// Sequences are planes of one row, with tiles of 4 outputs from 6 inputs, F(4, 3): 6 products
 /// instead of 12. A kernel of n x 3 takes the rows of an image as slices of those.
 ///
 /// The points of the transforms are 0, +-5/8, +-3/2 and infinity: with them the error is less than
-/// half of that with the usual 0, +-1, +-2.
+/// half of that with the usual 0, +-1, +-2. Those of F(4, 2) are +-3/8, +-3/2 and infinity, whose
+/// error is that of a direct convolution.
 namespace fovea::simd::winograd {
 
 inline constexpr int64_t tile = 4;
@@ -32,12 +39,55 @@ inline constexpr int64_t pad = 16;
 
 inline int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-/// The spatial axes that are transformed, the last two or one, and what follows from their number.
+/// Positions of the inputs from one output to the next.
+enum class Stride {
+  one,
+  two,
+  half  ///< of the gradient with respect to the data where the convolution's stride is two
+};
+
+/// How an axis is cut into tiles: first those of 4 positions, then those of 3, of which as many as
+/// can be. What belongs to a tile's fourth position alone, such as the products of the point at
+/// infinity, is not computed for the others: two tiles cover 7 positions with 11 products on an
+/// axis, not 12, and four cover 14 with 22, not 24.
+struct Split {
+  Split() = default;
+  explicit Split(int64_t n)
+      : size(n), count((n + tile - 1) / tile), fours(std::max<int64_t>(0, n - 3 * count)) {}
+
+  int64_t begin(int64_t i) const { return 3 * i + std::min(i, fours); }
+
+  int64_t size = 0, count = 0, fours = 0;
+};
+
+/// The spatial axes that are transformed, the last two or one, their stride, and what follows.
+/// Products are the matrices of V, Z and M, numbered row by row where there are two axes.
 struct Form {
   int axes = 2;
+  Stride stride = Stride::one;
 
-  int64_t matrices() const { return axes == 2 ? 36 : 6; }
-  int64_t taps() const { return axes == 2 ? 9 : 3; }  ///< of a slice
+  int64_t products_of_axis() const { return stride == Stride::one ? 6 : 9; }
+  int64_t products() const { return of_axes(products_of_axis()); }
+  int64_t products_of_axis(const Split& split) const {
+    return stride == Stride::one ? 5 * split.count + split.fours
+                                 : 7 * split.count + 2 * split.fours;
+  }
+  int64_t matrices() const { return of_axes(6); }  ///< of U
+  int64_t taps() const { return of_axes(3); }      ///< of a slice
+
+  /// The matrix of U in a product.
+  int64_t matrix_of(int64_t product) const {
+    const int64_t n = products_of_axis(), row = product / n, column = product % n;
+    return std::min<int64_t>(row, 5) * 6 + std::min<int64_t>(column, 5);
+  }
+  /// Whether an axis needs a product for its tiles' fourth position alone.
+  bool is_last(int64_t product_of_axis) const {
+    return stride == Stride::one ? product_of_axis == 5
+                                 : product_of_axis == 4 || product_of_axis == 8;
+  }
+
+ private:
+  int64_t of_axes(int64_t n) const { return axes == 2 ? n * n : n; }
 };
 
 /// Where a channels-last or blocked16 value has its elements: those of 16 channels are adjacent in
@@ -70,25 +120,11 @@ struct Range {
   int64_t size() const { return end - begin; }
 };
 
-/// How tiles cover an axis: first those of 4 positions, then those of 3, of which as many as can
-/// be. The products of the point at infinity are only needed for a tile's fourth position: two
-/// tiles cover 7 positions with 11 products on an axis, not 12, and four cover 14 with 22, not 24.
-struct Split {
-  Split() = default;
-  explicit Split(int64_t n)
-      : size(n), count((n + tile - 1) / tile), fours(std::max<int64_t>(0, n - 3 * count)) {}
-
-  int64_t begin(int64_t i) const { return 3 * i + std::min(i, fours); }
-  int64_t products() const { return 5 * count + fours; }
-
-  int64_t size = 0, count = 0, fours = 0;
-};
-
 /// The tiles that cover the planes of a batch at one depth, numbered row by row, image after image.
 struct Tiles {
   Tiles() = default;
-  explicit Tiles(const Image& y)
-      : rows(y.height), columns(y.width), count(y.images * rows.count * columns.count) {}
+  Tiles(int64_t images, int64_t height, int64_t width)
+      : rows(height), columns(width), count(images * rows.count * columns.count) {}
 
   Split rows, columns;
   int64_t count = 0;
@@ -99,8 +135,8 @@ struct Place {
   int64_t image = 0, y = 0, x = 0, rows = 0, columns = 0;
 };
 
-/// Some tiles, in an order in which those that need the products of a matrix are adjacent: those of
-/// 3 rows and 4 columns, 4x4, 4 rows and 3 columns, 3x3.
+/// Some tiles, in an order in which those that need a product are adjacent: those of 3 rows and 4
+/// columns, 4x4, 4 rows and 3 columns, 3x3.
 class Places {
  public:
   Places(const Tiles& tiles, Range range);
@@ -110,9 +146,11 @@ class Places {
   std::span<const Place> some(int64_t begin, int64_t end) const {
     return all().subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
   }
-  /// Those that need the products of a matrix.
-  Range of_matrix(Form form, int64_t matrix) const {
-    const bool last_row = form.axes == 2 && matrix / 6 == 5, last_column = matrix % 6 == 5;
+  /// Those that need a product.
+  Range of_product(Form form, int64_t product) const {
+    const int64_t n = form.products_of_axis();
+    const bool last_row = form.axes == 2 && form.is_last(product / n);
+    const bool last_column = form.is_last(product % n);
     if (last_row) return {ends_[1], last_column ? ends_[2] : ends_[3]};
     return {0, last_column ? ends_[2] : size()};
   }
@@ -128,7 +166,8 @@ struct Piece {
   std::span<const Place> tiles;
 };
 
-/// 36 or 6 matrices; the next row of one is `row` floats on, the next matrix `matrix` floats.
+/// The matrices of U, or one for each product; the next row of one is `row` floats on, the next
+/// matrix `matrix` floats.
 struct Matrices {
   float* data;
   int64_t matrix, row;
@@ -144,13 +183,18 @@ struct Slices {
   }
 };
 
-/// The values whose patches are transformed: those that belong to tile (y, x) begin at
-/// (y - top, x - left), and are 0 outside the plane.
-struct Patches {
-  Form form;
+/// The planes of which each tile has a part: that of tile (y, x) begins at (step y - top,
+/// step x - left).
+struct Planes {
   Image image;
+  int64_t step = 1, top = 0, left = 0;
+};
+
+/// The values whose patches are transformed; they are 0 outside the planes.
+struct Patches : Planes {
+  Form form;
   Tiles tiles;
-  int64_t front = 0, top = 0, left = 0;
+  int64_t front = 0;
   int64_t taps = 1;  ///< of the kernel's depth: slice z of y reads the slices z + tap - front
 
   /// Those that read a slice of the image.
@@ -169,9 +213,9 @@ struct Weights {
   bool flip = false;
 };
 
-/// The form in which a kernel of this shape, [O, C, spatial], can be computed: 2 axes for 3x3 and
-/// n x 3x3, 1 for 3 and n x 3; 0: none.
-Form form_of(const Shape& weight);
+/// The form in which a convolution with weights of this shape, [O, C, spatial], can be computed: 2
+/// axes for 3x3 and n x 3x3, of which these may have a stride of 2, 1 for 3 and n x 3; 0: none.
+Form form_of(const ConvGeometry& g, const Shape& weight);
 /// n cut into equal pieces of at most `maximum`, in multiples of `multiple`.
 inline int64_t equal_pieces(int64_t n, int64_t maximum, int64_t multiple) {
   const int64_t pieces = (n + maximum - 1) / maximum;
@@ -186,8 +230,12 @@ Sides gradient_block(const Patches& x);
 /// The tiles whose V and Z are in memory at a time where the gradient goes matrix by matrix.
 int64_t tiles_of_matrices(const Patches& x, const Patches& dy);
 
-/// The patches of x for tiles of y.
+/// The patches of x for tiles of y, and the tiles of dy.
 Patches patches_of(const ConvGeometry& g, const Shape& weight, const Type& x, const Type& y);
+Patches tiles_of(const Patches& x, const Type& dy);
+/// For the gradient with respect to the data: the patches of dy, and where dx has its tiles.
+std::pair<Patches, Planes> of_data_gradient(const ConvGeometry& g, const Shape& weight,
+                                            const Type& dy, const Type& dx);
 
 /// The kernels of a problem that they can compute: see winograd.cpp.
 /// What a rule says of them; where they are slower than a direct convolution, they are refused.

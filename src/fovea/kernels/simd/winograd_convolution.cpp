@@ -31,12 +31,14 @@ namespace {
 /// A convolution in Winograd's terms.
 struct Convolution {
   Patches x;
-  Image y;
+  Planes y;
   Weights weights;
 
-  int64_t groups() const { return (y.channels + group - 1) / group; }
+  int64_t groups() const { return (y.image.channels + group - 1) / group; }
   /// The output channels of a group.
-  Range channels(int64_t g) const { return {g * group, std::min((g + 1) * group, y.channels)}; }
+  Range channels(int64_t g) const {
+    return {g * group, std::min((g + 1) * group, y.image.channels)};
+  }
 };
 
 /// What becomes of the outputs. `bias` has a float for each channel; y, and the residual that is
@@ -60,9 +62,18 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::winograd::HWY_NAMESPACE;  // NOLINT
 
+template <class F>
+HWY_INLINE void with_any_form(Form form, const F& f) {
+  with_form<Stride::one, Stride::two, Stride::half>(form, f);
+}
+
 void transform_inputs(const Patches& x, const std::byte* data, const Piece& piece, Range channels,
                       const Matrices& v) {
-  transform_patches<InputTransform>(x, data, piece, channels, v);
+  with_element(x.image.dtype, [&]<class T>(T) {
+    with_any_form(x.form, [&]<int axes, class S>(std::integral_constant<int, axes>, S) {
+      transform_patches<typename S::Input, axes>(x, as<T>(data), piece, channels, v);
+    });
+  });
 }
 
 /// One weight of each of `count` output channels, `step` elements apart; 0 in other lanes.
@@ -82,7 +93,7 @@ HWY_INLINE V load_weights(const T* w, int64_t step, int64_t count) {
 
 /// U of one group: one row per tap of the depth and input channel. Columns beyond the last output
 /// channel are 0.
-template <int axes, class T>
+template <class F, int axes, class T>
 HWY_INLINE void transform_taps(const Convolution& c, const T* data, int64_t g, const Matrices& u) {
   const Weights& w = c.weights;
   const Range outputs = c.channels(g);
@@ -93,7 +104,7 @@ HWY_INLINE void transform_taps(const Convolution& c, const T* data, int64_t g, c
       const T* first = data + o * w.out_step + i * w.in_step;
       float* row = u.data + r * u.row + (o - outputs.begin);
       const int64_t count = std::min<int64_t>(lanes, outputs.end - o);
-      transform<WeightTransform, axes>(
+      transform<F, axes>(
           [&](int y, int x) FOVEA_INLINE {
             const int64_t tap = depth * taps + 3 * y + x;
             return load_weights(first + (w.flip ? c.x.taps * taps - 1 - tap : tap), w.out_step,
@@ -106,28 +117,36 @@ HWY_INLINE void transform_taps(const Convolution& c, const T* data, int64_t g, c
 }
 void transform_weights(const Convolution& c, const std::byte* data, int64_t g, const Matrices& u) {
   with_element(c.weights.dtype, [&]<class T>(T) {
-    with_axes(c.x.form, [&]<int axes>(std::integral_constant<int, axes>) {
-      transform_taps<axes>(c, as<T>(data), g, u);
+    with_any_form(c.x.form, [&]<int axes, class S>(std::integral_constant<int, axes>, S) {
+      transform_taps<typename S::Weight, axes>(c, as<T>(data), g, u);
     });
   });
 }
 
+/// Those of `count` positions from `first` on that are on an axis.
+HWY_INLINE Range inside(int64_t first, int64_t count, int64_t size) {
+  return {std::max<int64_t>(0, -first), std::min(count, size - first)};
+}
+
 /// Outputs of one group from M, whose rows are the tiles.
-template <int axes, class T>
+template <class F, int axes, class T>
 HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g,
                               const Piece& piece, const Matrices& m) {
-  constexpr int height = axes == 2 ? tile : 1;
-  const Image& image = c.y;
+  constexpr int height = axes == 2 ? F::to : 1, width = F::to;
+  const Image& image = c.y.image;
+  const int64_t step = c.y.step;
   const Range channels = c.channels(g);
   for_each_vector(channels.begin, channels.end, [&](int64_t k, auto at) FOVEA_INLINE {
     const V bias = e.bias != nullptr ? at.load(e.bias + k) : all(0);
     const float* row = m.data + (k - channels.begin);
     for (const Place& place : piece.tiles) {
-      const int64_t offset = image.offset(place.image, k, piece.slice, place.y, place.x);
+      const int64_t top = step * place.y - c.y.top, left = step * place.x - c.y.left;
+      const int64_t offset = image.offset(place.image, k, piece.slice, top, left);
       T* y = as<T>(e.y) + offset;
-      const auto load = [&](int i, int j)
-                            FOVEA_INLINE { return hn::Load(F32(), row + (i * 6 + j) * m.matrix); };
-      const auto store = [&](int i, int j, V value) FOVEA_INLINE {
+      const auto load = [&](int i, int j) FOVEA_INLINE {
+        return hn::Load(F32(), row + (i * F::from + j) * m.matrix);
+      };
+      const auto store = [&](int64_t i, int64_t j, V value) FOVEA_INLINE {
         const int64_t to = i * image.row + j * image.column;
         V result = hn::Add(value, bias);
         if (e.residual != nullptr)
@@ -138,16 +157,18 @@ HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g
         }
         at.store(result, y + to);
       };
-      if (place.rows == height && place.columns == tile) {
-        transform<OutputTransform, axes>(load, store);
+      const Range rows = inside(top, axes == 2 ? step * place.rows : 1, image.height);
+      const Range columns = inside(left, step * place.columns, image.width);
+      if (rows.size() == height && columns.size() == width) {
+        transform<F, axes>(load, store);
       } else {
-        HWY_ALIGN float values[height * tile * lanes];  // loops instead of a copy of the code
-        transform<OutputTransform, axes>(load, [&](int i, int j, V value) FOVEA_INLINE {
-          hn::Store(value, F32(), values + (i * tile + j) * lanes);
+        HWY_ALIGN float values[height * width * lanes];  // loops instead of a copy of the code
+        transform<F, axes>(load, [&](int i, int j, V value) FOVEA_INLINE {
+          hn::Store(value, F32(), values + (i * width + j) * lanes);
         });
-        for (int i = 0; i < place.rows; ++i) {
-          for (int j = 0; j < place.columns; ++j)
-            store(i, j, hn::Load(F32(), values + (i * tile + j) * lanes));
+        for (int64_t i = rows.begin; i < rows.end; ++i) {
+          for (int64_t j = columns.begin; j < columns.end; ++j)
+            store(i, j, hn::Load(F32(), values + (i * width + j) * lanes));
         }
       }
       row += m.row;
@@ -160,20 +181,21 @@ void compute_group(const Convolution& c, const Epilogue& e, int64_t g, int64_t s
                    const Places& places, const Slices& v, const Matrices& u, const Matrices& m) {
   const int64_t columns = round_up(c.channels(g).size(), lanes);
   const Range taps = c.x.taps_of(slice);
-  for (int64_t i = 0; i < c.x.form.matrices(); ++i) {
-    const Range rows = places.of_matrix(c.x.form, i);
+  for (int64_t i = 0; i < c.x.form.products(); ++i) {
+    const Range rows = places.of_product(c.x.form, i);
+    const float* weights = u.data + c.x.form.matrix_of(i) * u.matrix;
     float* sums = m.data + i * m.matrix + rows.begin * m.row;
     if (taps.size() <= 0) std::fill_n(sums, rows.size() * m.row, 0.f);
     for (int64_t tap = taps.begin; tap < taps.end; ++tap) {
       const Matrices from = v.at(slice + tap - c.x.front);
       multiply({from.data + i * from.matrix + rows.begin * from.row, from.row, 1},
-               u.data + i * u.matrix + tap * c.weights.in * u.row, u.row, rows.size(), columns,
-               c.weights.in, sums, m.row, tap > taps.begin);
+               weights + tap * c.weights.in * u.row, u.row, rows.size(), columns, c.weights.in,
+               sums, m.row, tap > taps.begin);
     }
   }
-  with_element(c.y.dtype, [&]<class T>(T) {
-    with_axes(c.x.form, [&]<int axes>(std::integral_constant<int, axes>) {
-      store_outputs<axes, T>(c, e, g, {slice, places.all()}, m);
+  with_element(c.y.image.dtype, [&]<class T>(T) {
+    with_any_form(c.x.form, [&]<int axes, class S>(std::integral_constant<int, axes>, S) {
+      store_outputs<typename S::Output, axes, T>(c, e, g, {slice, places.all()}, m);
     });
   });
   if (e.stream) hwy::FlushStream();
@@ -206,7 +228,11 @@ constexpr int64_t product_rows = 6;
 class ConvolutionKernel final : public Kernel {
  public:
   ConvolutionKernel(const Convolution& c, Problem problem, int weight_input)
-      : c_(c), weight_input_(weight_input), team_(problem.threads), matrices_(c.x.form.matrices()) {
+      : c_(c),
+        weight_input_(weight_input),
+        team_(problem.threads),
+        matrices_(c.x.form.matrices()),
+        products_(c.x.form.products()) {
     if (const auto* op = problem.op.as<Conv>()) {
       op_ = *op;
       first_ = residual_then_relu(op_.epilogue);
@@ -218,18 +244,19 @@ class ConvolutionKernel final : public Kernel {
     shared_ = u_bytes > 3 * megabyte;
     packed_ = !shared_ || (weights_fixed && u_bytes <= largest_packed);
     kept_ = shared_ ? c.x.image.depth : std::min(c.x.image.depth, c.x.taps);
-    const int64_t tile_bytes = kept_ * matrices_ * 4 * row_;  // of V
+    const int64_t tile_bytes = kept_ * products_ * 4 * row_;  // of V
     const auto pieces = [](int64_t n, int64_t maximum) {
       return equal_pieces(n, maximum, product_rows);
     };
     block_ = shared_ ? pieces(count, std::max<int64_t>(12, 10 * megabyte / tile_bytes)) : 0;
+    const int64_t most = c.x.form.stride == Stride::one ? 96 : 42;
     const int64_t maximum =
-        shared_
-            ? 96
-            : std::clamp<int64_t>(3 * megabyte / 4 / (tile_bytes + matrices_ * 4 * group), 12, 96);
+        shared_ ? most
+                : std::clamp<int64_t>(3 * megabyte / 4 / (tile_bytes + products_ * 4 * group), 12,
+                                      most);
     together_ = pieces(shared_ ? block_ : (count + team_ - 1) / team_, maximum);
     const int64_t chunks = (count + together_ - 1) / together_;
-    bands_ = team_ == 1 ? 1 : std::clamp<int64_t>(2 * team_ / chunks, 1, c.y.depth);
+    bands_ = team_ == 1 ? 1 : std::clamp<int64_t>(2 * team_ / chunks, 1, c.y.image.depth);
     v_slice_ = (shared_ ? block_ : together_) * row_;
     v_matrix_ = kept_ * v_slice_ + pad;
     m_matrix_ = together_ * group + pad;
@@ -238,7 +265,7 @@ class ConvolutionKernel final : public Kernel {
 
   std::string detail() const override { return shared_ ? "groups of channels" : "blocks of tiles"; }
   size_t scratch_bytes() const override {
-    return static_cast<size_t>(matrices_ * 4 * (shared_floats() + team_ * own_floats()));
+    return static_cast<size_t>(4 * (shared_floats() + team_ * own_floats()));
   }
   std::vector<int> packed_inputs() const override {
     return packed_ ? std::vector<int>{weight_input_} : std::vector<int>{};
@@ -248,6 +275,7 @@ class ConvolutionKernel final : public Kernel {
   }
   std::string packed_form() const override {
     return "winograd " + std::to_string(c_.groups()) + " " + std::to_string(u_matrix_) +
+           (c_.x.form.stride == Stride::one ? "" : " strided") +
            (weight_input_ == 1 ? "" : " of the gradient");
   }
   void pack(std::span<const std::byte* const> in, std::byte* packed) const override {
@@ -267,8 +295,10 @@ class ConvolutionKernel final : public Kernel {
   }
 
  private:
-  int64_t shared_floats() const { return shared_ ? v_matrix_ : 0; }  ///< of one matrix
-  int64_t own_floats() const { return m_matrix_ + (shared_ ? own_u_ : v_matrix_); }
+  int64_t shared_floats() const { return shared_ ? products_ * v_matrix_ : 0; }
+  int64_t own_floats() const {
+    return products_ * m_matrix_ + (shared_ ? matrices_ * own_u_ : products_ * v_matrix_);
+  }
 
   Matrices packed_group(const std::byte* packed, int64_t g) const {
     auto* floats = reinterpret_cast<float*>(const_cast<std::byte*>(packed));
@@ -279,9 +309,10 @@ class ConvolutionKernel final : public Kernel {
     Epilogue e{.y = args.out[0], .relu = first_.relu};
     if (op_.bias) e.bias = args.input<float>(2);
     if (first_.residual) e.residual = args.in[args.in.size() - op_.epilogue.residuals()];
-    const int64_t bytes = c_.y.images * c_.y.image * 4;
-    e.stream = c_.y.dtype == DType::f32 && bytes > 4 * megabyte && c_.y.channels % 16 == 0 &&
-               reinterpret_cast<uintptr_t>(e.y) % 64 == 0 && HWY_DYNAMIC_DISPATCH(fills_lines)();
+    const int64_t bytes = c_.y.image.images * c_.y.image.image * 4;
+    e.stream = c_.y.image.dtype == DType::f32 && bytes > 4 * megabyte &&
+               c_.y.image.channels % 16 == 0 && reinterpret_cast<uintptr_t>(e.y) % 64 == 0 &&
+               HWY_DYNAMIC_DISPATCH(fills_lines)();
     return e;
   }
 
@@ -289,12 +320,12 @@ class ConvolutionKernel final : public Kernel {
                   float* scratch) const {
     const int64_t count = c_.x.tiles.count;
     parallel_chunks((count + together_ - 1) / together_ * bands_, [&](int64_t i, int slot) {
-      float* own = scratch + slot * matrices_ * own_floats();
+      float* own = scratch + slot * own_floats();
       const Slices v{{own, v_matrix_, row_}, v_slice_, kept_};
-      const Matrices m{own + matrices_ * v_matrix_, m_matrix_, group};
+      const Matrices m{own + products_ * v_matrix_, m_matrix_, group};
       const int64_t first = i / bands_ * together_, band = i % bands_;
       const Places places(c_.x.tiles, {first, std::min(count, first + together_)});
-      const Range slices{c_.y.depth * band / bands_, c_.y.depth * (band + 1) / bands_};
+      const Range slices{c_.y.image.depth * band / bands_, c_.y.image.depth * (band + 1) / bands_};
       int64_t next = std::max<int64_t>(0, slices.begin - c_.x.front);  // of x
       for (int64_t slice = slices.begin; slice < slices.end; ++slice) {
         for (; next < c_.x.end_of(slice); ++next) {
@@ -328,7 +359,7 @@ class ConvolutionKernel final : public Kernel {
       (c_.x, x, {slice, pieces[static_cast<size_t>(piece)].all()}, channels,
        rows(piece, channels.begin).at(slice));
     });
-    const int64_t all = of_slice * c_.y.depth;
+    const int64_t all = of_slice * c_.y.image.depth;
     // Several chunks for each thread, which keeps U until it takes one of another group.
     constexpr int64_t chunks_per_thread = 8;
     const int64_t wanted = team_ == 1 ? 1 : chunks_per_thread * team_;
@@ -336,7 +367,7 @@ class ConvolutionKernel final : public Kernel {
     std::vector<int64_t> transformed(static_cast<size_t>(team_), -1);  // the group of each slot's U
     parallel_chunks(c_.groups() * shares, [&](int64_t i, int slot) {
       const int64_t g = i / shares, share = i % shares;
-      float* own = scratch + matrices_ * (v_matrix_ + slot * own_floats());
+      float* own = scratch + shared_floats() + slot * own_floats();
       const Matrices u = packed_ ? packed_group(w, g) : Matrices{own, u_matrix_, group};
       const Matrices m{own + matrices_ * own_u_, m_matrix_, group};
       int64_t& current = transformed[static_cast<size_t>(slot)];
@@ -354,7 +385,7 @@ class ConvolutionKernel final : public Kernel {
   Conv op_;  ///< for the gradient: one without epilogue
   ResidualThenRelu first_;
   int weight_input_;
-  int64_t team_, matrices_;
+  int64_t team_, matrices_, products_;
   bool shared_;       ///< V, by all threads
   bool packed_;       ///< U, before the run
   int64_t block_;     ///< tiles that share V
@@ -370,18 +401,16 @@ class ConvolutionKernel final : public Kernel {
 std::unique_ptr<Kernel> make_convolution(const Problem& problem) {
   const auto* forward = problem.op.as<Conv>();
   const int weight = forward != nullptr ? 1 : 0;
-  const ConvGeometry& g =
-      forward != nullptr ? forward->geometry : problem.op.get<ConvBackwardData>().geometry;
   const Type& w = problem.in[static_cast<size_t>(weight)];
-  const Type &x = problem.in[static_cast<size_t>(1 - weight)], &y = problem.out[0];
-  const int64_t out = w.dim(0), in = w.dim(1);
-  Convolution c{.x = patches_of(g, w.shape, x, y), .y = Image(y, form_of(w.shape)), .weights = {}};
-  const int64_t taps = c.x.taps * c.x.form.taps();
-  c.weights = {w.dtype, out, in, taps * in, taps, false};
-  if (forward == nullptr) {
-    c.x.front = c.x.taps - 1 - c.x.front;
-    c.x.top = c.x.form.axes == 1 ? 0 : 2 - c.x.top;
-    c.x.left = 2 - c.x.left;
+  const int64_t out = w.dim(0), in = w.dim(1), taps = w.shape.slice(2).numel();
+  Convolution c;
+  if (forward != nullptr) {
+    c.x = patches_of(forward->geometry, w.shape, problem.in[0], problem.out[0]);
+    c.y = {Image(problem.out[0], c.x.form)};
+    c.weights = {w.dtype, out, in, taps * in, taps, false};
+  } else {
+    const ConvGeometry& g = problem.op.get<ConvBackwardData>().geometry;
+    std::tie(c.x, c.y) = of_data_gradient(g, w.shape, problem.in[1], problem.out[0]);
     c.weights = {w.dtype, in, out, taps, taps * in, true};
   }
   std::unique_ptr<Kernel> kernel = std::make_unique<ConvolutionKernel>(c, problem, weight);

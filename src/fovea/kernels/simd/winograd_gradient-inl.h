@@ -16,28 +16,41 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::winograd::HWY_NAMESPACE;  // NOLINT
 
+template <class F>
+HWY_INLINE void with_gradient_form(Form form, const F& f) {
+  with_form<Stride::one, Stride::two>(form, f);
+}
+
 /// V of x.
 void transform_inputs(const Patches& x, const std::byte* data, const Piece& piece, Range channels,
                       const Matrices& v) {
-  transform_patches<InputTransform>(x, data, piece, channels, v);
+  with_element(x.image.dtype, [&]<class T>(T) {
+    with_gradient_form(x.form, [&]<int axes, class S>(std::integral_constant<int, axes>, S) {
+      transform_patches<typename S::Input, axes>(x, as<T>(data), piece, channels, v);
+    });
+  });
 }
 
 /// Z of dy.
 void transform_gradients(const Patches& dy, const std::byte* data, const Piece& piece,
                          Range channels, const Matrices& z) {
-  transform_patches<GradientTransform>(dy, data, piece, channels, z);
+  with_element(dy.image.dtype, [&]<class T>(T) {
+    with_gradient_form(dy.form, [&]<int axes, class S>(std::integral_constant<int, axes>, S) {
+      transform_patches<typename S::Gradient, axes>(dy, as<T>(data), piece, channels, z);
+    });
+  });
 }
 
 /// The taps of one row of dw, `dw_step` floats from channel to channel, from the sum of `parts`
 /// rows of dU, `step` floats apart.
-template <int axes>
+template <class F, int axes>
 HWY_INLINE void finish_taps(const Matrices& du, int64_t parts, int64_t step, int64_t channels,
                             float* dw, int64_t dw_step) {
   constexpr int64_t count_taps = axes == 2 ? 9 : 3;
   HWY_ALIGN float taps[count_taps][lanes];
   for (int64_t c = 0; c < channels; c += lanes) {
     const float* first = du.data + c;
-    transform<WeightGradientTransform, axes>(
+    transform<F, axes>(
         [&](int i, int j) FOVEA_INLINE {
           const float* from = first + (i * 6 + j) * du.matrix;
           V sum = hn::Load(F32(), from);
@@ -53,8 +66,8 @@ HWY_INLINE void finish_taps(const Matrices& du, int64_t parts, int64_t step, int
 }
 void finish_row(Form form, const Matrices& du, int64_t parts, int64_t step, int64_t channels,
                 float* dw, int64_t dw_step) {
-  with_axes(form, [&]<int axes>(std::integral_constant<int, axes>) {
-    finish_taps<axes>(du, parts, step, channels, dw, dw_step);
+  with_gradient_form(form, [&]<int axes, class S>(std::integral_constant<int, axes>, S) {
+    finish_taps<typename S::WeightGradient, axes>(du, parts, step, channels, dw, dw_step);
   });
 }
 

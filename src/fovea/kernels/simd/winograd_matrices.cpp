@@ -41,25 +41,25 @@ HWY_EXPORT(add_products);
 HWY_EXPORT(finish_row);
 HWY_EXPORT(add_bias);
 
-/// V or Z of a block of tiles: for each matrix and each `group` channels, one row per tile, slice
+/// V or Z of a block of tiles: for each product and each `group` channels, one row per tile, slice
 /// after slice.
 struct Transformed {
   Transformed(const Patches& p, int64_t block)
-      : matrices(p.form.matrices()),
+      : products(p.form.products()),
         channels(p.image.channels),
         depth(p.image.depth),
         row(std::min(group, round_up(channels, 16))),
         parts((channels + group - 1) / group),
         part(block * depth * row + pad) {}
 
-  int64_t floats() const { return matrices * parts * part; }
+  int64_t floats() const { return products * parts * part; }
   Range channels_of(int64_t p) const { return {p * group, std::min(channels, (p + 1) * group)}; }
-  /// Where all matrices of a part begin.
+  /// Where all products of a part begin.
   Matrices at(float* data, int64_t p, int64_t index) const {
     return {data + p * part + index * row, parts * part, row};
   }
 
-  int64_t matrices, channels, depth, row, parts, part;
+  int64_t products, channels, depth, row, parts, part;
 };
 
 class MatricesKernel final : public Kernel {
@@ -71,12 +71,13 @@ class MatricesKernel final : public Kernel {
         block_(tiles_of_matrices(x, dy)),
         v_(x, block_),
         z_(dy, block_),
+        matrices_(x.form.matrices()),
         du_row_(v_.parts * v_.row),
         du_matrix_(z_.channels * du_row_ + pad) {}
 
   std::string detail() const override { return "matrix by matrix"; }
   size_t scratch_bytes() const override {
-    const int64_t du = x_.taps * v_.matrices * du_matrix_;
+    const int64_t du = x_.taps * matrices_ * du_matrix_;
     const int64_t sums = bias_ ? (pieces_of(block_) * z_.depth + 1) * z_.channels : 0;
     return static_cast<size_t>(4 * (v_.floats() + z_.floats() + du) + 8 * sums);
   }
@@ -85,7 +86,7 @@ class MatricesKernel final : public Kernel {
     auto* v = reinterpret_cast<float*>(args.scratch);
     float* z = v + v_.floats();
     float* du = z + z_.floats();
-    auto* sums = reinterpret_cast<double*>(du + x_.taps * v_.matrices * du_matrix_);
+    auto* sums = reinterpret_cast<double*>(du + x_.taps * matrices_ * du_matrix_);
     if (bias_) std::fill_n(sums, z_.channels, 0.0);
     for (int64_t begin = 0; begin < x_.tiles.count; begin += block_) {
       const Places places(x_.tiles, {begin, std::min(x_.tiles.count, begin + block_)});
@@ -128,29 +129,34 @@ class MatricesKernel final : public Kernel {
 
   /// dU = or += the products of V and Z of a block of tiles.
   void add_block(const Places& places, float* v, float* z, float* du, bool add) const {
-    parallel_chunks(v_.matrices * x_.taps * z_.parts, [&](int64_t i, int) {
-      const int64_t part = i % z_.parts, tap = i / z_.parts % x_.taps, m = i / z_.parts / x_.taps;
+    parallel_chunks(matrices_ * x_.taps * z_.parts, [&](int64_t i, int) {
+      const int64_t part = i % z_.parts, tap = i / z_.parts % x_.taps;
+      // Those of middle taps take longest: they come first.
+      const int64_t m = matrices_ - 1 - i / z_.parts / x_.taps;
       const int64_t shift = tap - x_.front, count = places.size();
-      const Range outputs = z_.channels_of(part), rows = places.of_matrix(x_.form, m);
-      float* to = du + (tap * v_.matrices + m) * du_matrix_ + outputs.begin * du_row_;
+      const Range outputs = z_.channels_of(part);
+      float* to = du + (tap * matrices_ + m) * du_matrix_ + outputs.begin * du_row_;
       const Range slices{std::max<int64_t>(0, -shift),
                          std::min(z_.depth, v_.depth - shift)};  // of dy
-      if (slices.size() <= 0 || rows.size() == 0) {
-        if (!add) std::fill_n(to, outputs.size() * du_row_, 0.f);
-        return;
-      }
-      const int64_t runs = rows.size() == count ? 1 : slices.size();  // of adjacent rows
-      for (int64_t run = 0; run < runs; ++run) {
-        const int64_t first = (slices.begin + run) * count + rows.begin;
-        const Matrices left = z_.at(z, part, first);
-        for (int64_t j = 0; j < v_.parts; ++j) {
-          const Matrices right = v_.at(v, j, first + shift * count);
-          HWY_DYNAMIC_DISPATCH(add_products)
-          (left.data + m * left.matrix, left.row, right.data + m * right.matrix, right.row,
-           rows.size() * slices.size() / runs, {v_.channels_of(j).size(), outputs.size()},
-           to + j * group, du_row_, add || run > 0);
+      bool sums = add;                                           // are there already
+      for (int64_t product = 0; product < v_.products; ++product) {
+        const Range rows = places.of_product(x_.form, product);
+        if (x_.form.matrix_of(product) != m || slices.size() <= 0 || rows.size() == 0) continue;
+        const int64_t runs = rows.size() == count ? 1 : slices.size();  // of adjacent rows
+        for (int64_t run = 0; run < runs; ++run) {
+          const int64_t first = (slices.begin + run) * count + rows.begin;
+          const Matrices left = z_.at(z, part, first);
+          for (int64_t j = 0; j < v_.parts; ++j) {
+            const Matrices right = v_.at(v, j, first + shift * count);
+            HWY_DYNAMIC_DISPATCH(add_products)
+            (left.data + product * left.matrix, left.row, right.data + product * right.matrix,
+             right.row, rows.size() * slices.size() / runs,
+             {v_.channels_of(j).size(), outputs.size()}, to + j * group, du_row_, sums);
+          }
+          sums = true;
         }
       }
+      if (!sums) std::fill_n(to, outputs.size() * du_row_, 0.f);
     });
   }
 
@@ -160,8 +166,7 @@ class MatricesKernel final : public Kernel {
     parallel_for(z_.channels, rows, [&](int64_t begin, int64_t end) {
       for (int64_t o = begin; o < end; ++o) {
         for (int64_t tap = 0; tap < x_.taps; ++tap) {
-          const Matrices row{du + tap * v_.matrices * du_matrix_ + o * du_row_, du_matrix_,
-                             du_row_};
+          const Matrices row{du + tap * matrices_ * du_matrix_ + o * du_row_, du_matrix_, du_row_};
           HWY_DYNAMIC_DISPATCH(finish_row)
           (x_.form, row, 1, 0, v_.channels,
            args.output<float>(0) + o * v_.channels * all + tap * taps, all);
@@ -175,7 +180,7 @@ class MatricesKernel final : public Kernel {
   bool bias_;
   int64_t block_;  ///< tiles
   Transformed v_, z_;
-  int64_t du_row_, du_matrix_;
+  int64_t matrices_, du_row_, du_matrix_;
 };
 
 }  // namespace
@@ -183,14 +188,14 @@ class MatricesKernel final : public Kernel {
 int64_t tiles_of_matrices(const Patches& x, const Patches& dy) {
   constexpr int64_t shared_bytes = int64_t{16} << 20;  // of V and Z
   const int64_t values = x.image.channels * x.image.depth + dy.image.channels * dy.image.depth;
-  const int64_t most = shared_bytes / (4 * x.form.matrices() * values);
+  const int64_t most = shared_bytes / (4 * x.form.products() * values);
   return equal_pieces(x.tiles.count, std::max(piece_tiles, most), 1);
 }
 
 std::unique_ptr<Kernel> make_weight_gradient_by_matrices(const Problem& problem) {
   const auto& op = problem.op.get<ConvBackwardWeights>();
   const Patches x = patches_of(op.geometry, op.weight, problem.in[0], problem.in[1]);
-  const Patches dy{.form = x.form, .image = Image(problem.in[1], x.form), .tiles = x.tiles};
+  const Patches dy = tiles_of(x, problem.in[1]);
   return std::make_unique<MatricesKernel>(x, dy, op.bias);
 }
 

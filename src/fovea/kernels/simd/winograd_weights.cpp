@@ -49,11 +49,16 @@ void add_tiles(const Patches& x, const Patches& dy, const std::byte* data, const
   const Range taps = x.taps_of(slice);
   for (int64_t tap = taps.begin; tap < taps.end; ++tap) {
     const Matrices from = v.at(slice + tap - x.front);
-    for (int64_t i = 0; i < matrices; ++i) {
-      const Range rows = places.of_matrix(x.form, i);
+    std::array<bool, 36> sums;  // that are there already
+    sums.fill(add);
+    for (int64_t i = 0; i < x.form.products(); ++i) {
+      const Range rows = places.of_product(x.form, i);
+      const int64_t m = x.form.matrix_of(i);
+      bool& there = sums[static_cast<size_t>(m)];
       multiply({z.data + i * z.matrix + rows.begin * z.row, 1, z.row},
                from.data + i * from.matrix + rows.begin * from.row, from.row, block.outputs.size(),
-               columns, rows.size(), du.data + (tap * matrices + i) * du.matrix, du.row, add);
+               columns, rows.size(), du.data + (tap * matrices + m) * du.matrix, du.row, there);
+      there = true;
     }
   }
 }
@@ -78,9 +83,6 @@ HWY_EXPORT(add_tiles);
 HWY_EXPORT(finish_row);
 HWY_EXPORT(add_bias);
 
-/// The most tiles of a slice whose V and Z are in L2 together with a block of dU.
-constexpr int64_t together = 32;
-
 class WeightGradientKernel final : public Kernel {
  public:
   WeightGradientKernel(const Patches& x, const Patches& dy, bool bias, int team)
@@ -89,6 +91,8 @@ class WeightGradientKernel final : public Kernel {
         bias_(bias),
         team_(team),
         matrices_(x.form.matrices()),
+        products_(x.form.products()),
+        together_(x.form.stride == Stride::one ? 32 : 14),
         kept_(std::min(x.taps, x.image.depth)),
         widest_(gradient_block(x)) {
     in_blocks_ = (x.image.channels + widest_.in - 1) / widest_.in;
@@ -96,12 +100,12 @@ class WeightGradientKernel final : public Kernel {
     row_ = std::min(widest_.in, round_up(x.image.channels, 16));
     z_row_ = std::min(widest_.out, round_up(dy.image.channels, 16));
     du_matrix_ = z_row_ * row_ + pad;
-    v_matrix_ = kept_ * together * row_ + pad;
-    z_matrix_ = together * z_row_ + pad;
+    v_matrix_ = kept_ * together_ * row_ + pad;
+    z_matrix_ = together_ * z_row_ + pad;
     const int64_t wanted = deterministic() ? 16 : std::max(16, 2 * team);
     const int64_t most = (wanted + blocks() - 1) / blocks(), depth = dy.image.depth;
     const int64_t count = x.tiles.count, useful = count * depth / 192;
-    tile_parts_ = std::clamp<int64_t>(std::min(useful, count / together), 1, most);
+    tile_parts_ = std::clamp<int64_t>(std::min(useful, count / together_), 1, most);
     slice_parts_ = std::clamp<int64_t>(std::min(useful, most) / tile_parts_, 1, depth);
   }
 
@@ -137,7 +141,7 @@ class WeightGradientKernel final : public Kernel {
   int64_t items() const { return parts() == 1 ? team_ : blocks() * parts(); }
   int64_t du_floats() const { return x_.taps * matrices_ * du_matrix_; }
   int64_t item_floats() const { return du_floats() + 2 * widest_.out; }  // and doubles for the bias
-  int64_t own_floats() const { return matrices_ * (v_matrix_ + z_matrix_); }
+  int64_t own_floats() const { return products_ * (v_matrix_ + z_matrix_); }
   float* own_memory(float* scratch, int64_t slot) const {
     return scratch + items() * item_floats() + slot * own_floats();
   }
@@ -153,8 +157,8 @@ class WeightGradientKernel final : public Kernel {
   }
 
   void add_part(const Args& args, int64_t b, int64_t part, const Matrices& du, float* own) const {
-    const Slices v{{own, v_matrix_, row_}, together * row_, kept_};
-    const Matrices z{own + matrices_ * v_matrix_, z_matrix_, z_row_};
+    const Slices v{{own, v_matrix_, row_}, together_ * row_, kept_};
+    const Matrices z{own + products_ * v_matrix_, z_matrix_, z_row_};
     const int64_t count = x_.tiles.count, depth = dy_.image.depth;
     const int64_t i = part % tile_parts_, j = part / tile_parts_;
     const Range all{count * i / tile_parts_, count * (i + 1) / tile_parts_};
@@ -164,7 +168,7 @@ class WeightGradientKernel final : public Kernel {
     // Some taps may read nothing of a first slice.
     const bool zeros = x_.taps > 1 || x_.front != 0;
     if (zeros) std::fill_n(du.data, du_floats(), 0.f);
-    const int64_t step = equal_pieces(all.size(), together, 1);
+    const int64_t step = equal_pieces(all.size(), together_, 1);
     for (int64_t t = all.begin; t < all.end; t += step) {
       const Places places(x_.tiles, {t, std::min(all.end, t + step)});
       int64_t next = std::max<int64_t>(0, slices.begin - x_.front);  // of x
@@ -206,9 +210,10 @@ class WeightGradientKernel final : public Kernel {
 
   Patches x_, dy_;
   bool bias_;
-  int64_t team_, matrices_;
-  int64_t kept_;  ///< slices of V
-  Sides widest_;  ///< of a block
+  int64_t team_, matrices_, products_;
+  int64_t together_;  ///< the most tiles of a slice whose V and Z are in L2 with a block of dU
+  int64_t kept_;      ///< slices of V
+  Sides widest_;      ///< of a block
   int64_t in_blocks_, out_blocks_, tile_parts_ = 1, slice_parts_ = 1;
   int64_t row_, z_row_, du_matrix_, v_matrix_, z_matrix_;
 };
@@ -218,7 +223,7 @@ class WeightGradientKernel final : public Kernel {
 std::unique_ptr<Kernel> make_weight_gradient(const Problem& problem) {
   const auto& op = problem.op.get<ConvBackwardWeights>();
   const Patches x = patches_of(op.geometry, op.weight, problem.in[0], problem.in[1]);
-  const Patches dy{.form = x.form, .image = Image(problem.in[1], x.form), .tiles = x.tiles};
+  const Patches dy = tiles_of(x, problem.in[1]);
   return std::make_unique<WeightGradientKernel>(x, dy, op.bias, problem.threads);
 }
 
