@@ -1,3 +1,4 @@
+#include <limits>
 #include <set>
 
 #include "error_text.h"
@@ -12,6 +13,7 @@
 #include "fovea/ops/pool.h"
 #include "fovea/ops/shape_ops.h"
 #include "fovea/passes/autodiff.h"
+#include "fovea/passes/cost.h"
 #include "fovea/passes/fold_batchnorm.h"
 #include "fovea/passes/fold_scale.h"
 #include "fovea/passes/fuse.h"
@@ -26,6 +28,10 @@ namespace fovea::pass_test {
 namespace {
 
 using Pass = std::shared_ptr<Graph> (*)(const Graph&);
+
+/// Whatever the memory it saves and the time it takes.
+const RecomputeOptions everything{
+    .min_bytes = 0, .min_saved = 0, .share = std::numeric_limits<double>::infinity()};
 
 /// The nodes, outputs and updates of a graph as it is printed.
 std::string body(const Graph& graph) {
@@ -47,9 +53,7 @@ TEST(Passes, PreserveTheResultsOfRandomNets) {
       return t.dim(1) % 16 == 0 ? Layout::blocked16 : Layout::plain;
     });
   };
-  const auto recompute_all = [](const Graph& graph) {
-    return recompute(graph, {.min_bytes = 0, .min_saved = 0});
-  };
+  const auto recompute_all = [](const Graph& graph) { return recompute(graph, everything); };
   const auto recompute_segments = [](const Graph& graph) {
     return recompute(graph, {.min_bytes = 0, .segments = true});
   };
@@ -253,11 +257,33 @@ TEST(Recompute, KeepsOnlyWhatConvolutionsComputed) {
   graph->output("loss", sum(y));
   const auto derived = autodiff(*fuse_norm(*graph), "loss");
   EXPECT_EQ(kept(*derived), (std::set<std::string>{"batch_norm", "conv"}));
-  const auto again = recompute(*derived, {.min_bytes = 0, .min_saved = 0});
+  const auto again = recompute(*derived, everything);
   EXPECT_EQ(kept(*again), std::set<std::string>{"conv"});
   EXPECT_EQ(count(*again, "batch_norm_again"), 2);
   EXPECT_TRUE(same_results(*derived, *again));
   EXPECT_EQ(kept(*recompute(*derived)), kept(*derived));  // small values are kept
+}
+
+TEST(Recompute, CostsNoMoreThanItsShareOfTheStep) {
+  const auto graph = make(Mode::train);
+  Tensor y = conv_layer(image(*graph), "stem");
+  for (const char* name : {"a", "b", "c", "d", "e"})
+    y = relu(norm_layer(conv_layer(y, name), std::string(name) + "n"));
+  graph->output("loss", sum(y));
+  const auto derived = autodiff(*fuse_norm(*graph), "loss");
+  double flops = 0, bytes = 0;
+  for (const OpCost& ops : cost(*derived)) flops += ops.flops;
+  for (const Node& node : derived->nodes()) {
+    if (node.op.name() == "batch_norm")
+      bytes = static_cast<double>(derived->value(node.outputs[0]).type.bytes());
+  }
+  RecomputeOptions options = everything;
+  for (const int affordable : {0, 1, 3, 4, 9}) {
+    options.share = (affordable + 0.5) * bytes * 25 / flops;
+    const auto again = recompute(*derived, options);
+    EXPECT_EQ(count(*again, "batch_norm_again"), std::min(affordable, 4)) << affordable;
+    EXPECT_TRUE(same_results(*derived, *again));
+  }
 }
 
 TEST(Recompute, KeepsOneOfAFewResultsOfResidualBlocks) {
@@ -270,7 +296,8 @@ TEST(Recompute, KeepsOneOfAFewResultsOfResidualBlocks) {
   graph->output("loss", sum(y * y));
   const auto derived = autodiff(*fuse_norm(*graph), "loss");
   for (const int depth : {0, 1, 2, 8}) {
-    const auto again = recompute(*derived, {.depth = depth, .min_bytes = 0, .min_saved = 0});
+    const auto again = recompute(
+        *derived, {.depth = depth, .min_bytes = 0, .min_saved = 0, .share = everything.share});
     std::set<int> results;  // that the backward pass reads
     for (const Node& node : again->nodes()) {
       for (const int id : node.inputs) {

@@ -1,6 +1,7 @@
 #include "fovea/passes/recompute.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "fovea/ops/arithmetic.h"
 #include "fovea/ops/images.h"
@@ -8,6 +9,7 @@
 #include "fovea/ops/pad.h"
 #include "fovea/ops/reorder.h"
 #include "fovea/ops/shape_ops.h"
+#include "fovea/passes/cost.h"
 #include "fovea/passes/segments.h"
 
 namespace fovea {
@@ -30,6 +32,7 @@ class RecomputePass {
   std::shared_ptr<Graph> run() {
     find_needed();
     const size_t first = options_.segments ? choose_segments() : 0;
+    affordable_ = options_.segments ? std::numeric_limits<double>::infinity() : affordable();
     for (size_t i = first; i < graph_.nodes().size(); ++i) {
       if (!graph_.nodes()[i].origin.backward) choose(graph_.nodes()[i]);
     }
@@ -118,7 +121,20 @@ class RecomputePass {
       if (from.again && !from.needed) made.ops += from.ops;
     }
     made.depth += made.needed && !view;
-    if (made.depth <= options_.depth && made.ops <= options_.ops) result = made;
+    if (made.depth > options_.depth || made.ops > options_.ops) return;
+    if (made.needed && !view) {
+      if (static_cast<double>(bytes(id)) > affordable_) return;
+      affordable_ -= static_cast<double>(bytes(id));
+    }
+    result = made;
+  }
+
+  /// Bytes that the backward pass may compute again.
+  double affordable() const {
+    constexpr double flops_per_byte = 25;
+    double flops = 0;
+    for (const OpCost& ops : cost(graph_)) flops += ops.flops;
+    return options_.share * flops / flops_per_byte;
   }
 
   /// Bytes that the backward pass needs and computes again.
@@ -166,6 +182,7 @@ class RecomputePass {
 
   const Graph& graph_;
   const RecomputeOptions& options_;
+  double affordable_ = 0;         ///< bytes that are left to choose
   std::vector<Plan> plans_;       ///< by value
   std::vector<Tensor> computed_;  ///< again, by value
   Rewriter copy_;

@@ -15,9 +15,13 @@ struct RecomputeOptions {
   int ops = 2;                          ///< the maximum number of ops to compute a value again
   size_t min_bytes = size_t{1} << 16;   ///< smaller values are kept
   size_t min_saved = size_t{64} << 20;  ///< all are kept if those to compute again have fewer bytes
+  /// How much longer the step may take, as a share of the time of its operations, of which 25 take
+  /// about as long as to compute a byte again. Once that is spent, what follows is kept.
+  double share = 0.05;
   /// Instead, all ops: the forward pass is cut into segments, what crosses the cuts is kept, and
   /// the backward pass computes one segment after another again, all but the last (Chen et al.
-  /// 2016: Training deep nets with sublinear memory cost). In the last one, as above.
+  /// 2016: Training deep nets with sublinear memory cost). In the last one, as above, whatever the
+  /// time.
   bool segments = false;
 };
 
