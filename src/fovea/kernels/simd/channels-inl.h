@@ -44,16 +44,21 @@ HWY_INLINE void walk_columns(const Channels& c, int64_t block, int64_t chunk, in
     return std::array{f(ChannelConstants<At>{block * c.width + column + k * lanes, at, false})...};
   }
   (std::make_integer_sequence<int, vectors>());
-  Sums<n> sums[vectors * unroll];
+  Sums<n> sums[vectors * unroll], unused;
   for (auto& s : sums) clear(s);
+  clear(unused);
+  const int64_t ahead = std::max<int64_t>(1, Ahead::elements / c.width) * c.width;
   Runs runs(c, block, chunk);
   for (int64_t first, count; runs.next(first, count);) {
     int64_t i = first + column;
     int64_t left = count;
     for (; left >= unroll; left -= unroll, i += unroll * c.width) {
       for (int u = 0; u < unroll; ++u) {
-        for (int k = 0; k < vectors; ++k)
-          bodies[k](at, i + u * c.width + k * lanes, sums[k * unroll + u]);
+        for (int k = 0; k < vectors; ++k) {
+          const int64_t to = i + u * c.width + k * lanes;
+          bodies[k](Ahead(), to + ahead, unused);
+          bodies[k](at, to, sums[k * unroll + u]);
+        }
       }
     }
     for (; left > 0; --left, i += c.width) {
@@ -97,8 +102,8 @@ HWY_INLINE void walk_positions(const Channels& c, int64_t block, int64_t chunk, 
 
 /// Visits each element of a chunk once, by vectors. For each group of channels, f(constants)
 /// receives the loader of their constants and returns body(at, i, sums), which is called with the
-/// access (Whole or Part), the offset of the first element, and n sums to add to; out[s] gets sum s
-/// of each channel of the block.
+/// access (Whole or Part, or Ahead, whose sums are unused), the offset of the first element, and n
+/// sums to add to; out[s] gets sum s of each channel of the block.
 template <size_t n, class F>
 HWY_INLINE void walk_chunk(const Channels& c, int64_t block, int64_t chunk, const F& f,
                            float* const* out = nullptr) {

@@ -49,18 +49,27 @@ class Largest {
 
 HWY_INLINE float larger(float best, float x) { return !(x <= best) && best == best ? x : best; }
 
+/// From what the windows of one row read to what those of the next one read, in elements.
+HWY_INLINE int64_t next_row(const Windows& w, int64_t width) {
+  return w.stride[1] * w.in[2] * width;
+}
+
 /// One output row with adjacent channels.
 template <class T>
 HWY_INLINE void max_row_of_channels(const Windows& w, const Taps& tz, const Taps& ty, int64_t width,
                                     const T* x, T* y) {
   TapList list(w, tz, ty, width);
+  const int64_t ahead = next_row(w, width);
   for (int64_t ox = 0; ox < w.out[2]; ++ox, y += width) {
     const Taps tx = w.taps(2, ox);
     list.update(tx);
     const T* first = x + tx.first * width;
     for_each_vector(0, width, [&](int64_t c, auto at) FOVEA_INLINE {
       Largest largest{F32()};
-      list.for_each([&](int64_t offset) FOVEA_INLINE { largest.add(at.load(first + offset + c)); });
+      list.for_each([&](int64_t offset) FOVEA_INLINE {
+        Ahead::load(first + offset + c + ahead);
+        largest.add(at.load(first + offset + c));
+      });
       at.store(largest.value(), y + c);
     });
   }
@@ -195,12 +204,13 @@ void find_rows(DType dtype, const Windows& w, int64_t width, int64_t begin, int6
 /// The gradient of one window with adjacent channels; x and dx point to its first column. If
 /// windows tile the input, each element is written once, else added to, in floats.
 template <bool tiles, class T, class Sum>
-HWY_INLINE void scatter_channels(const TapList& list, int64_t width, const T* x, const T* y,
-                                 const T* dy, Sum* dx) {
+HWY_INLINE void scatter_channels(const TapList& list, int64_t width, int64_t ahead, const T* x,
+                                 const T* y, const T* dy, Sum* dx) {
   for_each_vector(0, width, [&](int64_t c, auto at) FOVEA_INLINE {
     const V maximum = at.load(y + c), gradient = at.load(dy + c);
     auto found = hn::FirstN(F32(), 0);
     list.for_each([&](int64_t offset) FOVEA_INLINE {
+      Ahead::load(x + offset + c + ahead);
       V d = hn::IfThenElseZero(find(F32(), found, at.load(x + offset + c), maximum), gradient);
       if constexpr (!tiles) d = hn::Add(d, at.load(dx + offset + c));
       at.store(d, dx + offset + c);
@@ -250,7 +260,7 @@ HWY_INLINE void scatter_row_of_channels(const Windows& w, const Taps& tz, const 
     const Taps tx = w.taps(2, ox);
     list.update(tx);
     const int64_t first = tx.first * width;
-    scatter_channels<tiles>(list, width, x + first, y, dy, dx + first);
+    scatter_channels<tiles>(list, width, next_row(w, width), x + first, y, dy, dx + first);
   }
 }
 

@@ -9,6 +9,7 @@
 #define FOVEA_KERNELS_SIMD_VECTORS_INL_H
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -232,6 +233,21 @@ struct Part {
     store_vector(v, F32(), buffer);
     std::memcpy(p, buffer, count * sizeof(T));
   }
+};
+
+/// Access to what will be read soon: it is fetched into the caches, and nothing is computed. CPUs
+/// fetch ahead by themselves, but stop at the end of a page of 4 KB, or lose track of several
+/// arrays.
+struct Ahead {
+  static constexpr int64_t elements = 1024;  ///< from what is read now
+
+  template <class T>
+  static HWY_INLINE V load(const T* p) {
+    hwy::Prefetch(p);
+    return hn::Zero(F32());
+  }
+  template <class T>
+  static HWY_INLINE void store(V, T*) {}
 };
 
 /// Calls f(i, access) for i from begin to end in steps of a vector; the access is Whole, or Part at
