@@ -252,6 +252,21 @@ HWY_INLINE void for_each_channel(Range range, int64_t channels, const F& f) {
   for_each_vector(range.begin, std::min(range.end, channels), f);
 }
 
+/// Fetches what the patch of a tile reads that neither the one before nor the one above it has
+/// read: CPUs do not foresee it from the order in which patches are read.
+template <class F, int axes, class T>
+HWY_INLINE void fetch_patch(const Patches& p, const T* data, const Place& place, int64_t slice,
+                            int64_t channel) {
+  constexpr int rows = axes == 2 ? F::from : 1, own = F::from == 9 ? 2 * tile : tile;
+  const Image& image = p.image;
+  const T* first = data + image.offset(place.image, channel, slice, p.step * place.y - p.top,
+                                       p.step * place.x - p.left);
+  for (int i = std::max(0, rows - own); i < rows; ++i) {
+    for (int j = F::from - own; j < F::from; ++j)
+      Ahead::load(first + i * image.row + j * image.column);
+  }
+}
+
 /// The transformed patches of some tiles of one slice, for some channels: one row per tile, one
 /// column per channel from range.begin on. Lanes beyond the image's channels are 0.
 template <class F, int axes, class T>
@@ -263,7 +278,14 @@ HWY_INLINE void transform_patches(const Patches& p, const T* data, const Piece& 
   for_each_channel(channels, image.channels, [&](int64_t c, auto at) FOVEA_INLINE {
     float* row = to.data + (c - channels.begin);
     const int64_t matrix = to.matrix;
-    for (const Place& place : piece.tiles) {
+    constexpr size_t ahead = 4;  // tiles
+    for (size_t k = 0; k < piece.tiles.size(); ++k) {
+      const Place& place = piece.tiles[k];
+      size_t next = k + ahead;
+      const bool wraps = next >= piece.tiles.size();  // to the next channels of the first tiles
+      if (wraps) next -= piece.tiles.size();
+      if (next < piece.tiles.size() && (!wraps || c + lanes < channels.end))
+        fetch_patch<F, axes>(p, data, piece.tiles[next], piece.slice, wraps ? c + lanes : c);
       const int64_t y = p.step * place.y - p.top, x = p.step * place.x - p.left;
       const int64_t y_end = own ? y + place.rows : image.height;
       const int64_t x_end = own ? x + place.columns : image.width;
