@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "fovea/core/files.h"
+#include "fovea/core/text.h"
 #include "fovea/data/csv.h"
 #include "fovea/data/image_files.h"
 #include "fovea/draw/matrix.h"
@@ -62,8 +63,8 @@ std::shared_ptr<const data::Dataset> fitted(const Predictor& predictor, const da
   }
   const std::vector<std::string> names = tasks::make(model.task, given)->targets().names;
   if (own.names.size() != names.size()) {
-    throw fail(fmt::format("the model has {} classes, the data set has {}", own.names.size(),
-                           names.size()));
+    throw fail(fmt::format("the model has {}, the data set has {}",
+                           counted(std::ssize(own.names), "class"), names.size()));
   }
   if (named && own.names != names) {
     throw fail("its targets have other names",

@@ -196,9 +196,9 @@ int run(const ExplainEmbedFlags& flags, Console& console) {
     if (!npy.empty()) document["npy"][name] = npy;
   }
   console.result(
-      fmt::format("{} samples, {} features; {:.1f} % of their variance in the first two "
+      fmt::format("{}, {}; {:.1f} % of their variance in the first two "
                   "principal components\n",
-                  grouped(count), features.dim(1), 100 * shown));
+                  counted(count, "sample"), counted(features.dim(1), "feature"), 100 * shown));
   for (const std::string& path : {png, thumbnails}) {
     if (!path.empty()) console.result(path + "\n");
   }

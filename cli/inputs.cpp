@@ -54,7 +54,7 @@ void check_input(const Array& input, const Shape& takes, const std::string& path
   if (input.dim(1) == takes[0]) return;
   throw Error(ErrorKind::usage, fmt::format("--input {}: the model takes other channels", path))
       .with("found", describe(input))
-      .with("expected", fmt::format("{} channels on axis 1", takes[0]));
+      .with("expected", fmt::format("{} on axis 1", counted(takes[0], "channel")));
 }
 
 std::string file_word(std::string text) {

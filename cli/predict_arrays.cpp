@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "fovea/core/files.h"
+#include "fovea/core/text.h"
 #include "fovea/formats/npy.h"
 #include "inputs.h"
 #include "predict.h"
@@ -94,7 +95,7 @@ void write_predictions(const PredictFlags& flags, Predictor& predictor, const Ar
   });
   console.document(
       {{"input", flags.input}, {"output", flags.output}, {"count", count}, {"files", files}});
-  console.result(fmt::format("{}: {} files\n", flags.output, grouped(std::ssize(files))));
+  console.result(fmt::format("{}: {}\n", flags.output, counted(std::ssize(files), "file")));
 }
 
 /// The net's raw outputs or, where it finds different numbers of things, what it found, into

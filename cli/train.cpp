@@ -9,6 +9,7 @@
 #include "downloads.h"
 #include "fovea/core/files.h"
 #include "fovea/core/process.h"
+#include "fovea/core/text.h"
 #include "fovea/formats/trace.h"
 #include "fovea/predict/evaluation.h"
 #include "fovea/records/record.h"
@@ -242,8 +243,8 @@ std::string result_text(const train::Result& result, const std::string& noun) {
 /// What the profiled batches did, and how much of their time was waiting for data.
 std::string profiler_text(const train::Profiler& profiler, const Peak& peak) {
   const Timeline& timeline = profiler.timeline();
-  return fmt::format("profile      {} batches in {:.2f} s, {:.1f}% of it waiting for data\n",
-                     profiler.batches(), timeline.seconds,
+  return fmt::format("profile      {} in {:.2f} s, {:.1f}% of it waiting for data\n",
+                     counted(profiler.batches(), "batch"), timeline.seconds,
                      100 * span_seconds(timeline, "wait for data") / timeline.seconds) +
          profile_text(timeline, profiler.batches(), peak);
 }

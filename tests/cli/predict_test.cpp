@@ -410,7 +410,7 @@ TEST_F(Trained, RawInputOfAnotherKindIsRefused) {
   EXPECT_EQ(wide.code, 2);
   EXPECT_NE(wide.err.find("an image size that gives 576 features"), std::string::npos) << wide.err;
   write_npy(folder_ / "rgb.npy", Array(DType::f32, {1, 3, side, side}));
-  EXPECT_NE(predict("rgb.npy").err.find("expected 1 channels on axis 1"), std::string::npos);
+  EXPECT_NE(predict("rgb.npy").err.find("expected 1 channel on axis 1"), std::string::npos);
   write_npy(folder_ / "double.npy", Array(DType::f64, {1, 1, side, side}));
   EXPECT_EQ(predict("double.npy").code, 2);
   EXPECT_EQ(predict("missing.npy").code, 3);

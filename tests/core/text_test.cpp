@@ -39,6 +39,15 @@ TEST(Text, LongNumbersAreGrouped) {
   EXPECT_EQ(grouped(-123456), "-123,456");
 }
 
+TEST(Text, CountsHaveTheirNounInSingularOrPlural) {
+  EXPECT_EQ(counted(0, "image"), "0 images");
+  EXPECT_EQ(counted(1, "image"), "1 image");
+  EXPECT_EQ(counted(1, "batch"), "1 batch");
+  EXPECT_EQ(counted(2, "batch"), "2 batches");
+  EXPECT_EQ(counted(2, "epoch"), "2 epochs");
+  EXPECT_EQ(counted(65536, "class"), "65,536 classes");
+}
+
 TEST(Text, SplitAndJoinAreInverse) {
   for (const char* text : {"", "a", "a,b", ",", "a,,b", "a,"}) {
     EXPECT_EQ(join(split(text, ','), ","), text);

@@ -221,11 +221,11 @@ TEST_F(Series, WhatIsWrongWithAFileIsNamedWithItsLine) {
   EXPECT_EQ(fault("x.ts", ts(classes, "1,1e999:a\n")),
             "line 5 has \"1e999\" where a finite number is expected");
   EXPECT_EQ(fault("x.ts", ts(classes, "1,2:3:a\n")),
-            "line 5 has 1 values in channel 2, but 2 in channel 1");
+            "line 5 has 1 value in channel 2, but 2 in channel 1");
   EXPECT_EQ(fault("x.ts", ts(classes, "1,2:a\n1,2:3,4:b\n")),
             "line 6 has 2 channels, but the series before it 1");
   EXPECT_EQ(fault("x.ts", ts("@dimensions 3\n" + classes, "1,2:a\n")),
-            "line 6 has 1 channels, but the header says 3");
+            "line 6 has 1 channel, but the header says 3");
   EXPECT_EQ(fault("x.ts", ts("@equalLength true\n@seriesLength 3\n" + classes, "1,2:a\n")),
             "line 7 has 2 values, but the header says 3");
   EXPECT_EQ(fault("x.ts", ts("@timeStamps true\n" + classes, "")),

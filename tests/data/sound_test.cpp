@@ -161,7 +161,7 @@ TEST_F(Sounds, ChannelsAreMixedOrKept) {
   EXPECT_EQ(both.shape(), (Shape{2, 4000}));
   EXPECT_EQ(both.at(0), 0.25);
   EXPECT_EQ(both.at(4000), 0);
-  expect_error(ErrorKind::data, "0.wav: has 1 channels", [&] {
+  expect_error(ErrorKind::data, "0.wav: has 1 channel", [&] {
     (void)make_modality("sound:8000:0.5:wave:torchaudio:400:160:64:40:2")
         ->read(folder_ / "low/0.wav");
   });

@@ -39,7 +39,7 @@ TEST(Check, CurvesRunFromTheImageToTheBaselineAndBack) {
     EXPECT_NE(all[i].blur.deletion.scores.back(), all[i].mean.deletion.scores.back());
     EXPECT_GE(all[i].drop, 0);
   }
-  expect_error(ErrorKind::usage, "2 inputs, 2 maps, 1 classes",
+  expect_error(ErrorKind::usage, "2 inputs, 2 maps, 1 class",
                [&] { (void)faithfulness(net.explainer, images, {1}, maps); });
 }
 

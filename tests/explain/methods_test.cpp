@@ -304,7 +304,7 @@ TEST(Explain, SaysWhatItCannotExplain) {
   expect_error(ErrorKind::usage, "explain: there is no output 3\n  outputs 3", [&] {
     (void)explained(explainer, "gradient", {.inputs = request.inputs, .classes = {3}});
   });
-  expect_error(ErrorKind::usage, "explain: 2 classes for 1 inputs", [&] {
+  expect_error(ErrorKind::usage, "explain: 2 classes for 1 input", [&] {
     (void)explained(explainer, "gradient", {.inputs = request.inputs, .classes = {1, 2}});
   });
   expect_error(ErrorKind::usage, "unknown method \"gradcan\"",

@@ -178,7 +178,7 @@ TEST(ModelFile, HostilePreprocessingIsRefused) {
   }
   refused("height", "1e999", "holds a number out of range");
   refused("width", "2147483647", "is invalid: width is 2147483647");
-  refused("channels", "3", "is invalid: mean has 1 values, but the input has 3 channels");
+  refused("channels", "3", "is invalid: mean has 1 value, but the input has 3 channels");
   refused("channels", "1000000000", "is invalid: channels is 1000000000");
   refused("resize", "31", "is invalid: resize is 31, not from 32 to 16384");
   refused("resize", "\"auto\"", "says that resize is \"auto\", not an integer");

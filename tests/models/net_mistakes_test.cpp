@@ -18,7 +18,7 @@ TEST(NetFileMistakes, ShapesThatDoNotFitNameTheLine) {
           small(
               R"({ name = "conv", type = "Conv2d", out_channels = 4, kernel_size = 3, in_channels = 3 },)"),
           ErrorKind::usage),
-      "conv2d: input has 1 channels, weight expects 3\n"
+      "conv2d: input has 1 channel, weight expects 3\n"
       "  input   f32[N=1, C=1, H=8, W=8]\n"
       "  weight  f32[O=4, I=3, H=3, W=3], groups=1\n"
       "  at      net.conv (net.toml:3)\n"

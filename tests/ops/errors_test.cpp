@@ -376,7 +376,7 @@ TEST_F(Errors, Images) {
   EXPECT_EQ(usage([&] {
               normalize_images(images, {0.5f, 0.5f, 0.5f}, {1, 1, 1});
             }),
-            "normalize_images: images have 1 channels, mean has 3 and std 3\n"
+            "normalize_images: images have 1 channel, mean has 3 and std 3\n"
             "  input   u8[N=8, H=28, W=28, C=1]\n"
             "  try     one number per channel, or images converted to 3 channels");
   EXPECT_EQ(usage([&] { normalize_images(images, {0.5f}, {0}); }),

@@ -135,7 +135,7 @@ void Wav::parse_format(std::span<const std::byte> chunk) {
         .with("expected", floats_ ? "floats of 32 or 64 bits" : "integers of 8, 16, 24 or 32 bits");
   }
   if (channels_ < 1 || channels_ > most_channels) {
-    throw error(fmt::format("it has {} channels", channels_))
+    throw error(fmt::format("it has {}", counted(channels_, "channel")))
         .with("expected", fmt::format("1 to {}", most_channels));
   }
   if (rate_ < 1 || rate_ > highest_rate) {
@@ -143,8 +143,8 @@ void Wav::parse_format(std::span<const std::byte> chunk) {
         .with("expected", fmt::format("1 to {}", highest_rate));
   }
   if (frame != channels_ * bits_ / 8) {
-    throw error(fmt::format("frames of {} channels of {} bits have {} bytes", channels_, bits_,
-                            channels_ * bits_ / 8))
+    throw error(fmt::format("frames of {} of {} bits have {} bytes", counted(channels_, "channel"),
+                            bits_, channels_ * bits_ / 8))
         .with("found", fmt::format("{} bytes", frame));
   }
 }

@@ -125,6 +125,13 @@ std::string grouped(int64_t number) {
   return digits;
 }
 
+std::string counted(int64_t number, std::string_view noun) {
+  std::string text = grouped(number) + " " + std::string(noun);
+  if (number == 1) return text;
+  const bool sibilant = noun.ends_with("s") || noun.ends_with("sh") || noun.ends_with("tch");
+  return text + (sibilant ? "es" : "s");
+}
+
 std::string printable(std::string_view text) {
   constexpr size_t maximum = 80;
   std::string shown(text.substr(0, maximum));

@@ -40,6 +40,8 @@ std::string hex(uint64_t value);
 
 /// "11,173,962".
 std::string grouped(int64_t number);
+/// "1 image", "2 images", "11,173 classes": the noun's plural ends in s, or es after s, sh or tch.
+std::string counted(int64_t number, std::string_view noun);
 
 /// A text from a file as a message can show it: at most 80 characters, all printable ASCII.
 std::string printable(std::string_view text);

@@ -123,7 +123,7 @@ Targets series_targets(const std::vector<SeriesFilePtr>& files) {
     if (file->labels != first.labels)
       throw fail("classes here, numbers in " + first.file.filename().string());
     if (file->channels != first.channels) {
-      throw fail(fmt::format("{} channels, but {} in {}", file->channels, first.channels,
+      throw fail(fmt::format("{}, but {} in {}", counted(file->channels, "channel"), first.channels,
                              first.file.filename().string()));
     }
   }

@@ -153,12 +153,12 @@ OneSeries ts_series(std::string_view line, const TsHeader& header, const SeriesF
     const auto length = static_cast<int64_t>(series.values.size() - before);
     if (channels == 0) series.length = length;
     if (length == series.length) continue;
-    throw file.bad(number, fmt::format("has {} values in channel {}, but {} in channel 1", length,
-                                       channels + 1, series.length));
+    throw file.bad(number, fmt::format("has {} in channel {}, but {} in channel 1",
+                                       counted(length, "value"), channels + 1, series.length));
   }
   if (header.dimensions && channels != *header.dimensions) {
-    throw file.bad(number, fmt::format("has {} channels, but the header says {}", channels,
-                                       *header.dimensions));
+    throw file.bad(number, fmt::format("has {}, but the header says {}",
+                                       counted(channels, "channel"), *header.dimensions));
   }
   if (header.equal_length && header.length && series.length != *header.length) {
     throw file.bad(number, fmt::format("has {} values, but the header says {}", series.length,
@@ -264,8 +264,8 @@ void add_series(SeriesFile& into, OneSeries series, int64_t channels) {
   }
   if (into.channels == 0) into.channels = channels;
   if (channels != into.channels) {
-    throw fail(
-        fmt::format("has {} channels, but the series before it {}", channels, into.channels));
+    throw fail(fmt::format("has {}, but the series before it {}", counted(channels, "channel"),
+                           into.channels));
   }
   if (into.labels != SeriesFile::Labels::none && series.label.empty()) throw fail("has no label");
   if (into.labels == SeriesFile::Labels::numbers && !parse_number(series.label)) {

@@ -1,4 +1,5 @@
 #include "fovea/data/sound.h"
+#include "fovea/core/text.h"
 
 #include <fmt/format.h>
 
@@ -175,7 +176,8 @@ Array SoundModality::read_from(const std::filesystem::path& file,
                                const std::function<int64_t(int64_t free)>& first) const {
   const Wav wav(file);
   if (options_.channels > 1 && wav.channels() != options_.channels) {
-    throw Error(ErrorKind::data, fmt::format("{}: has {} channels", file.string(), wav.channels()))
+    throw Error(ErrorKind::data,
+                fmt::format("{}: has {}", file.string(), counted(wav.channels(), "channel")))
         .with("expected", std::to_string(options_.channels))
         .with("try", "channels=1, the mean of all");
   }

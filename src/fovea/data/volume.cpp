@@ -1,4 +1,5 @@
 #include "fovea/data/volume.h"
+#include "fovea/core/text.h"
 
 #include <fmt/format.h>
 
@@ -184,8 +185,8 @@ VoxelAxes VolumeModality::voxel_axes(const fs::path& file) const { return volume
 
 Array VolumeModality::prepared(Array values, const fs::path& file) const {
   if (values.dim(0) != options_.channels) {
-    throw Error(ErrorKind::data, fmt::format("{}: has {} channels, not {}", file.string(),
-                                             values.dim(0), options_.channels))
+    throw Error(ErrorKind::data, fmt::format("{}: has {}, not {}", file.string(),
+                                             counted(values.dim(0), "channel"), options_.channels))
         .with("found", describe(values));
   }
   const double smallest = normalize(values, file);

@@ -1,4 +1,5 @@
 #include "fovea/explain/check.h"
+#include "fovea/core/text.h"
 
 #include <fmt/format.h>
 
@@ -136,8 +137,9 @@ std::vector<Faithfulness> faithfulness(Explainer& explainer, const Array& inputs
                                        const std::vector<int64_t>& classes, const Array& maps,
                                        uint64_t seed, int64_t steps) {
   if (maps.dim(0) != inputs.dim(0) || std::ssize(classes) != inputs.dim(0)) {
-    throw Error(ErrorKind::usage, fmt::format("explain: {} inputs, {} maps, {} classes",
-                                              inputs.dim(0), maps.dim(0), classes.size()));
+    throw Error(ErrorKind::usage,
+                fmt::format("explain: {}, {}, {}", counted(inputs.dim(0), "input"),
+                            counted(maps.dim(0), "map"), counted(std::ssize(classes), "class")));
   }
   const Shape spatial = inputs.shape().slice(2);
   const Array large = enlarged(maps, spatial), shares = scaled(large);

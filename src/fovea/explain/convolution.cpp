@@ -1,4 +1,5 @@
 #include "fovea/explain/convolution.h"
+#include "fovea/core/text.h"
 
 #include <fmt/format.h>
 
@@ -30,7 +31,7 @@ void check(const Array& input, const Array& kernel, int64_t padding) {
     fail("an input f32 [C, H, W] and a kernel f32 [O, C, kH, kW] are expected");
   }
   if (input.dim(0) != kernel.dim(1)) {
-    fail(fmt::format("the input has {} channels, the kernel expects {}", input.dim(0),
+    fail(fmt::format("the input has {}, the kernel expects {}", counted(input.dim(0), "channel"),
                      kernel.dim(1)));
   }
   if (input.dim(0) > most_planes || kernel.dim(0) > most_planes)

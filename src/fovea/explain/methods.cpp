@@ -1,4 +1,5 @@
 #include "fovea/explain/methods.h"
+#include "fovea/core/text.h"
 
 #include <fmt/format.h>
 
@@ -39,8 +40,9 @@ ChoiceTable<Method>& table() {
 void check_classes(const Request& request, int64_t outputs) {
   if (request.classes.empty()) return;
   if (std::ssize(request.classes) != request.inputs.dim(0)) {
-    throw Error(ErrorKind::usage, fmt::format("explain: {} classes for {} inputs",
-                                              request.classes.size(), request.inputs.dim(0)));
+    throw Error(ErrorKind::usage,
+                fmt::format("explain: {} for {}", counted(std::ssize(request.classes), "class"),
+                            counted(request.inputs.dim(0), "input")));
   }
   (void)one_hot(request.classes, outputs);
 }

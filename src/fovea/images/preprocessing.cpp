@@ -1,4 +1,5 @@
 #include "fovea/images/preprocessing.h"
+#include "fovea/core/text.h"
 
 #include <fmt/format.h>
 
@@ -23,8 +24,8 @@ std::string out_of_range(const std::string& what, int value, int low, int high) 
 std::string values_problem(const std::string& what, const std::vector<double>& values, int channels,
                            double low) {
   if (values.size() != static_cast<size_t>(channels)) {
-    return fmt::format("{} has {} values, but the input has {} channels", what, values.size(),
-                       channels);
+    return fmt::format("{} has {}, but the input has {}", what,
+                       counted(std::ssize(values), "value"), counted(channels, "channel"));
   }
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i] >= low && values[i] <= largest_value) continue;  // false for NaN

@@ -119,8 +119,9 @@ Shape input_shape(std::string_view model, const Shape& default_input, const Opti
   const int64_t channels =
       says_channels ? given[0] : options.in_channels.value_or(default_input[0]);
   if (options.in_channels && *options.in_channels != channels) {
-    throw bad(model, fmt::format("the input {} has {} channels, but in_channels is {}",
-                                 to_string(given, "CHW"), channels, *options.in_channels))
+    throw bad(model,
+              fmt::format("the input {} has {}, but in_channels is {}", to_string(given, "CHW"),
+                          counted(channels, "channel"), *options.in_channels))
         .with("try", "only one of the two");
   }
   const Shape shape = Shape{std::max<int64_t>(channels, 0)}.concat(images ? given : given.slice(1));

@@ -1,4 +1,5 @@
 #include "fovea/ops/conv.h"
+#include "fovea/core/text.h"
 
 #include <fmt/format.h>
 
@@ -162,9 +163,10 @@ Types Conv::infer(const Types& in) const {
                            channels, w.dim(0)));
   }
   if (channels != w.dim(1) * groups) {
-    throw fail(fmt::format("input has {} channels, weight expects {}", channels, w.dim(1) * groups))
-        .with("try", fmt::format("a layer with in_channels = {}, or input of {} channels", channels,
-                                 w.dim(1) * groups));
+    throw fail(fmt::format("input has {}, weight expects {}", counted(channels, "channel"),
+                           w.dim(1) * groups))
+        .with("try", fmt::format("a layer with in_channels = {}, or input of {}", channels,
+                                 counted(w.dim(1) * groups, "channel")));
   }
   const Shape out = Shape{x.dim(0), w.dim(0)}.concat(output_sizes(op, x, geometry.axes(w.shape)));
   require(kernel == w.shape.slice(2), "conv and its weight have different kernel sizes");
@@ -224,7 +226,8 @@ Types ConvBackwardData::infer(const Types& in) const {
                            fovea::name(dy.dtype), fovea::name(w.dtype)));
   }
   if (dy.dim(1) != w.dim(0)) {
-    throw fail(fmt::format("input has {} channels, weight expects {}", dy.dim(1), w.dim(0)));
+    throw fail(
+        fmt::format("input has {}, weight expects {}", counted(dy.dim(1), "channel"), w.dim(0)));
   }
   if (geometry.groups < 1 || w.dim(0) % geometry.groups != 0) {
     throw fail(

@@ -33,10 +33,11 @@ Types NormalizeImages::infer(const Types& in) const {
   }
   const auto channels = static_cast<size_t>(x.dim(3));
   if (mean.size() != channels || std.size() != channels) {
-    throw fail(fmt::format("images have {} channels, mean has {} and std {}", channels, mean.size(),
+    throw fail(fmt::format("images have {}, mean has {} and std {}",
+                           counted(static_cast<int64_t>(channels), "channel"), mean.size(),
                            std.size()))
-        .with("try", fmt::format("one number per channel, or images converted to {} channels",
-                                 mean.size()));
+        .with("try", fmt::format("one number per channel, or images converted to {}",
+                                 counted(std::ssize(mean), "channel")));
   }
   if (!std::all_of(std.begin(), std.end(), [](float s) { return s > 0; })) {
     throw fail(fmt::format("std is {}, must be above 0", list_text(std)));

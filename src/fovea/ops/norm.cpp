@@ -1,4 +1,5 @@
 #include "fovea/ops/norm.h"
+#include "fovea/core/text.h"
 
 #include <fmt/format.h>
 
@@ -45,11 +46,12 @@ void check_batch_norm(const Types& in, bool residual, const std::string_view (&v
   for (size_t i = 0; i < 4; ++i) {
     const Type& vector = in[i + 1];
     if (vector.rank() == 1 && vector.dim(0) != x.dim(1)) {
-      throw Error(ErrorKind::usage, fmt::format("batch_norm: input has {} channels, {} has {}",
-                                                x.dim(1), vectors[i], vector.dim(0)))
+      throw Error(ErrorKind::usage,
+                  fmt::format("batch_norm: input has {}, {} has {}", counted(x.dim(1), "channel"),
+                              vectors[i], vector.dim(0)))
           .with("input", to_string(x, image_axes(x.rank())))
           .with(vectors[i], to_string(vector, "C"))
-          .with("try", fmt::format("a norm of {} channels", x.dim(1)));
+          .with("try", fmt::format("a norm of {}", counted(x.dim(1), "channel")));
     }
     require_type(op, vectors[i], vector, {accumulate_dtype(x.dtype), {x.dim(1)}}, x);
   }

@@ -1,4 +1,5 @@
 #include "fovea/predict/inference.h"
+#include "fovea/core/text.h"
 
 #include <fmt/format.h>
 
@@ -27,7 +28,7 @@ Tensor normalized_numbers(const Tensor& inputs, const Normalization& normalizati
   const auto channels = std::ssize(normalization.mean);
   if (inputs.rank() < 3 || inputs.dim(1) != channels) {
     throw Error(ErrorKind::usage,
-                fmt::format("the model was trained on inputs of {} channels", channels))
+                fmt::format("the model was trained on inputs of {}", counted(channels, "channel")))
         .with("found", to_string(inputs.type()))
         .with("expected", "[N, C, spatial...]");
   }

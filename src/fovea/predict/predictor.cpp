@@ -28,8 +28,9 @@ data::Targets targets_of(const ModelFile& file, int64_t outputs) {
   if (trained.type != data::class_targets({}).type) return trained;
   if (file.task == tasks::Classification::id && !trained.names.empty() &&
       std::ssize(trained.names) != outputs) {
-    throw Error(ErrorKind::model, fmt::format("model file: {} class names for {} classes",
-                                              trained.names.size(), outputs));
+    throw Error(ErrorKind::model, fmt::format("model file: {} for {}",
+                                              counted(std::ssize(trained.names), "class name"),
+                                              counted(outputs, "class")));
   }
   return tasks::targets_of_net(file.task, outputs, trained.names);
 }

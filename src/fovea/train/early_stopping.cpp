@@ -23,7 +23,7 @@ void EarlyStopping::on_epoch(Trainer& trainer, EpochRecord& record, bool) {
   const int64_t epochs = stagnant(scores);
   if (epochs < options_.patience) return;
   trainer.finish("stopped early: " + trainer.monitored() + " has not improved in " +
-                 std::to_string(epochs) + " epochs");
+                 counted(epochs, "epoch"));
 }
 
 }  // namespace fovea::train

@@ -272,10 +272,9 @@ void check_channels(const Setup& setup) {
   if (input.rank() != 3 || !setup.preprocessing) return;
   const std::optional<int64_t> wanted = image_channels(*setup.model, input[0], setup.start.weights);
   if (!wanted || *wanted == input[0]) return;
-  Error error(
-      ErrorKind::usage,
-      fmt::format("{}: the weights are for images of {} channels, but the net's input has {}",
-                  setup.settings.weights, *wanted, input[0]));
+  Error error(ErrorKind::usage,
+              fmt::format("{}: the weights are for images of {}, but the net's input has {}",
+                          setup.settings.weights, counted(*wanted, "channel"), input[0]));
   const std::string size = std::to_string(input[1]) + "x" + std::to_string(input[2]);
   if (*wanted == 3) error.with("try", fmt::format("--input 3x{}: each gray image as RGB", size));
   if (*wanted == 1) error.with("try", fmt::format("--input 1x{}: each colour image as gray", size));

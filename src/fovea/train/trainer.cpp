@@ -379,7 +379,7 @@ void Trainer::train_all() {
       save_progress();
       finish_files();
       message("stopped in epoch " + std::to_string(progress_.epoch + 1) + " after " +
-              std::to_string(progress_.batch) + " batches; a checkpoint was saved");
+              counted(progress_.batch, "batch") + "; a checkpoint was saved");
       return;
     }
     const bool more = progress_.epoch < setup_.settings.epochs && progress_.finished == 0;

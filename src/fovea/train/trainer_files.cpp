@@ -86,9 +86,8 @@ void Trainer::restore() {
     message("resuming with another " + key.substr(5) + " than before (" + value + " instead of " +
             checkpoint.progress[key] + "): the result may differ in its last bits");
   }
-  message("resuming after " + std::to_string(progress_.epoch) + " epochs and " +
-          std::to_string(progress_.batch) + " batches, at a learning rate of " +
-          format_number(rate()));
+  message("resuming after " + counted(progress_.epoch, "epoch") + " and " +
+          counted(progress_.batch, "batch") + ", at a learning rate of " + format_number(rate()));
 }
 
 /// Called when nothing is left to train: what could not be written until now has to be. Errors: io.
