@@ -236,6 +236,17 @@ HWY_INLINE void transform(const Load& load, const Store& store) {
   }
 }
 
+/// The same from floats to floats, whose vectors are a step apart: one copy of the code, for what
+/// is not worth more.
+template <class F, int axes>
+HWY_NOINLINE void transform_floats(const float* from, int64_t from_step, float* to,
+                                   int64_t to_step) {
+  transform<F, axes>(
+      [&](int i, int j)
+          FOVEA_INLINE { return hn::Load(F32(), from + (i * F::from + j) * from_step); },
+      [&](int i, int j, V v) FOVEA_INLINE { hn::Store(v, F32(), to + (i * F::to + j) * to_step); });
+}
+
 /// Calls f with the number of axes and the transforms, of strides that a form may have.
 template <Stride... strides, class F>
 HWY_INLINE void with_form(Form form, const F& f) {
@@ -291,27 +302,26 @@ HWY_INLINE void transform_patches(const Patches& p, const T* data, const Piece& 
       const int64_t x_end = own ? x + place.columns : image.width;
       const T* first = data + image.offset(place.image, c, piece.slice, y, x);
       const int64_t down = image.row, right = image.column;
-      const auto store = [&](int i, int j, V v)
-                             FOVEA_INLINE { hn::Store(v, F32(), row + (i * F::to + j) * matrix); };
-      if (y >= 0 && x >= 0 && y + rows <= y_end && x + F::from <= x_end) {
-        transform<F, axes>([&](int i, int j)
-                               FOVEA_INLINE { return at.load(first + i * down + j * right); },
-                           store);
-      } else {
-        HWY_ALIGN float values[rows * F::from * lanes];  // loops: no copy of the unrolled code
-        for (int i = 0; i < rows; ++i) {
-          const bool inside = y + i >= 0 && y + i < y_end;
-          for (int j = 0; j < F::from; ++j) {
-            const bool given = inside && x + j >= 0 && x + j < x_end;
-            hn::Store(given ? at.load(first + i * down + j * right) : all(0), F32(),
-                      values + (i * F::from + j) * lanes);
-          }
+      if constexpr (std::is_same_v<decltype(at), Whole>) {
+        if (y >= 0 && x >= 0 && y + rows <= y_end && x + F::from <= x_end) {
+          transform<F, axes>(
+              [&](int i, int j) FOVEA_INLINE { return at.load(first + i * down + j * right); },
+              [&](int i, int j, V v)
+                  FOVEA_INLINE { hn::Store(v, F32(), row + (i * F::to + j) * matrix); });
+          row += to.row;
+          continue;
         }
-        transform<F, axes>(
-            [&](int i, int j)
-                FOVEA_INLINE { return hn::Load(F32(), values + (i * F::from + j) * lanes); },
-            store);
       }
+      HWY_ALIGN float values[rows * F::from * lanes];
+      for (int i = 0; i < rows; ++i) {
+        const bool inside = y + i >= 0 && y + i < y_end;
+        for (int j = 0; j < F::from; ++j) {
+          const bool given = inside && x + j >= 0 && x + j < x_end;
+          hn::Store(given ? at.load(first + i * down + j * right) : all(0), F32(),
+                    values + (i * F::from + j) * lanes);
+        }
+      }
+      transform_floats<F, axes>(values, lanes, row, matrix);
       row += to.row;
     }
   });

@@ -143,9 +143,6 @@ HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g
       const int64_t top = step * place.y - c.y.top, left = step * place.x - c.y.left;
       const int64_t offset = image.offset(place.image, k, piece.slice, top, left);
       T* y = as<T>(e.y) + offset;
-      const auto load = [&](int i, int j) FOVEA_INLINE {
-        return hn::Load(F32(), row + (i * F::from + j) * m.matrix);
-      };
       const auto store = [&](int64_t i, int64_t j, V value) FOVEA_INLINE {
         const int64_t to = i * image.row + j * image.column;
         V result = hn::Add(value, bias);
@@ -159,17 +156,21 @@ HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g
       };
       const Range rows = inside(top, axes == 2 ? step * place.rows : 1, image.height);
       const Range columns = inside(left, step * place.columns, image.width);
-      if (rows.size() == height && columns.size() == width) {
-        transform<F, axes>(load, store);
-      } else {
-        HWY_ALIGN float values[height * width * lanes];  // loops instead of a copy of the code
-        transform<F, axes>(load, [&](int i, int j, V value) FOVEA_INLINE {
-          hn::Store(value, F32(), values + (i * width + j) * lanes);
-        });
-        for (int64_t i = rows.begin; i < rows.end; ++i) {
-          for (int64_t j = columns.begin; j < columns.end; ++j)
-            store(i, j, hn::Load(F32(), values + (i * width + j) * lanes));
+      if constexpr (F::to == tile && std::is_same_v<decltype(at), Whole>) {
+        if (rows.size() == height && columns.size() == width) {
+          transform<F, axes>(
+              [&](int i, int j)
+                  FOVEA_INLINE { return hn::Load(F32(), row + (i * F::from + j) * m.matrix); },
+              store);
+          row += m.row;
+          continue;
         }
+      }
+      HWY_ALIGN float values[height * width * lanes];
+      transform_floats<F, axes>(row, m.matrix, values, lanes);
+      for (int64_t i = rows.begin; i < rows.end; ++i) {
+        for (int64_t j = columns.begin; j < columns.end; ++j)
+          store(i, j, hn::Load(F32(), values + (i * width + j) * lanes));
       }
       row += m.row;
     }
