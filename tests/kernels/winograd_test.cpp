@@ -253,6 +253,17 @@ TEST(OwnWinograd, GradientsOfSeveralBlocksOfTilesAreThoseOfTheReferenceForAnyNum
   }
 }
 
+TEST(OwnWinograd, ConvolutionsOfSeveralBlocksAndPiecesOfTilesAreThoseOfTheReference) {
+  const WinogradScope always(Winograd::always);
+  Random random(1, "blocks and pieces");
+  // 24 MB of V and M are 128 tiles with 16 and 1,344 channels: two blocks, each of two pieces.
+  Problem problem = make_problem(Conv{.geometry = same, .kernel = {3, 3}},
+                                 {{DType::f32, {4, 16, 31, 29}}, {DType::f32, {1344, 16, 3, 3}}},
+                                 Layout::channels_last);
+  problem.in[1].layout = Layout::plain;
+  ASSERT_TRUE(check("simd:winograd", problem, random_inputs(problem, random), own));
+}
+
 TEST(OwnWinograd, ErrorIsAFewTimesThatOfADirectConvolutionAndLessWithAStrideOfTwo) {
   const WinogradScope always(Winograd::always);
   Random random(1, "error");

@@ -2,11 +2,12 @@
 // the convolution of dy with the flipped and transposed weights.
 //
 // Up to some size, U stays in the L2 cache's reach: it is packed before the run, and each thread
-// takes one block of tiles after another, whose V and M fit into its L2. Beyond it, many tiles
-// share what is read of U: V of a large block of tiles is shared by all threads, each of which
-// takes groups of 64 output channels. Unless the weights are fixed, and not too many, it transforms
-// those of a group itself: U of all is four times as large as the weights. Each output is a sum
-// over the channels in order: results do not depend on the number of threads.
+// takes one block of tiles after another, whose V and M fit into its L2. Beyond it, V, U and M of a
+// large block of tiles are shared by all threads, in the L3 cache or in memory; each thread takes
+// one product after another, whose three matrices fit into its L2, so that they are read and
+// written once. Unless the weights are fixed, and not too many, U is made in each run: it is four
+// times as large as the weights. Each output is a sum over the channels in order: results do not
+// depend on the number of threads.
 #include <hwy/cache_control.h>
 
 #include <vector>
@@ -177,29 +178,40 @@ HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g
   });
 }
 
-/// The outputs of one group for some tiles. The first row of V is the first tile's.
-void compute_group(const Convolution& c, const Epilogue& e, int64_t g, int64_t slice,
-                   const Places& places, const Slices& v, const Matrices& u, const Matrices& m) {
+/// One of the products of a group of output channels for some tiles. The first row of V is the
+/// first tile's.
+void multiply_product(const Convolution& c, int64_t product, int64_t g, int64_t slice,
+                      const Places& places, const Slices& v, const Matrices& u, const Matrices& m) {
   const int64_t columns = round_up(c.channels(g).size(), lanes);
-  const Range taps = c.x.taps_of(slice);
-  for (int64_t i = 0; i < c.x.form.products(); ++i) {
-    const Range rows = places.of_product(c.x.form, i);
-    const float* weights = u.data + c.x.form.matrix_of(i) * u.matrix;
-    float* sums = m.data + i * m.matrix + rows.begin * m.row;
-    if (taps.size() <= 0) std::fill_n(sums, rows.size() * m.row, 0.f);
-    for (int64_t tap = taps.begin; tap < taps.end; ++tap) {
-      const Matrices from = v.at(slice + tap - c.x.front);
-      multiply({from.data + i * from.matrix + rows.begin * from.row, from.row, 1},
-               weights + tap * c.weights.in * u.row, u.row, rows.size(), columns, c.weights.in,
-               sums, m.row, tap > taps.begin);
-    }
+  const Range taps = c.x.taps_of(slice), rows = places.of_product(c.x.form, product);
+  const float* weights = u.data + c.x.form.matrix_of(product) * u.matrix;
+  float* sums = m.data + product * m.matrix + rows.begin * m.row;
+  if (taps.size() <= 0) std::fill_n(sums, rows.size() * m.row, 0.f);
+  for (int64_t tap = taps.begin; tap < taps.end; ++tap) {
+    const Matrices from = v.at(slice + tap - c.x.front);
+    multiply({from.data + product * from.matrix + rows.begin * from.row, from.row, 1},
+             weights + tap * c.weights.in * u.row, u.row, rows.size(), columns, c.weights.in, sums,
+             m.row, tap > taps.begin);
   }
+}
+
+/// The outputs of a group from all its products.
+void finish_group(const Convolution& c, const Epilogue& e, int64_t g, const Piece& piece,
+                  const Matrices& m) {
   with_element(c.y.image.dtype, [&]<class T>(T) {
     with_any_form(c.x.form, [&]<int axes, class S>(std::integral_constant<int, axes>, S) {
-      store_outputs<typename S::Output, axes, T>(c, e, g, {slice, places.all()}, m);
+      store_outputs<typename S::Output, axes, T>(c, e, g, piece, m);
     });
   });
   if (e.stream) hwy::FlushStream();
+}
+
+/// Both.
+void compute_group(const Convolution& c, const Epilogue& e, int64_t g, int64_t slice,
+                   const Places& places, const Slices& v, const Matrices& u, const Matrices& m) {
+  for (int64_t i = 0; i < c.x.form.products(); ++i)
+    multiply_product(c, i, g, slice, places, v, u, m);
+  finish_group(c, e, g, {slice, places.all()}, m);
 }
 
 /// Whether a vector is an entire cache line, so that it can be written around the caches.
@@ -217,6 +229,8 @@ namespace {
 HWY_EXPORT(transform_inputs);
 HWY_EXPORT(transform_weights);
 HWY_EXPORT(compute_group);
+HWY_EXPORT(multiply_product);
+HWY_EXPORT(finish_group);
 HWY_EXPORT(fills_lines);
 
 constexpr int64_t megabyte = int64_t{1} << 20;
@@ -249,42 +263,39 @@ class ConvolutionKernel final : public Kernel {
     const auto pieces = [](int64_t n, int64_t maximum) {
       return equal_pieces(n, maximum, product_rows);
     };
-    block_ = shared_ ? pieces(count, std::max<int64_t>(12, 10 * megabyte / tile_bytes)) : 0;
-    const int64_t most = c.x.form.stride == Stride::one ? 96 : 42;
-    const int64_t maximum =
-        shared_ ? most
-                : std::clamp<int64_t>(3 * megabyte / 4 / (tile_bytes + products_ * 4 * group), 12,
-                                      most);
+    const int64_t sums_bytes = products_ * 4 * group;  // of M, and a group
+    block_ = !shared_
+                 ? 0
+                 : pieces(count, std::max<int64_t>(
+                                     12, 24 * megabyte / (tile_bytes + c.groups() * sums_bytes)));
+    const int64_t maximum = shared_
+                                ? 96
+                                : std::clamp<int64_t>(3 * megabyte / 4 / (tile_bytes + sums_bytes),
+                                                      12, c.x.form.stride == Stride::one ? 96 : 42);
     together_ = pieces(shared_ ? block_ : (count + team_ - 1) / team_, maximum);
     const int64_t chunks = (count + together_ - 1) / together_;
     bands_ = team_ == 1 ? 1 : std::clamp<int64_t>(2 * team_ / chunks, 1, c.y.image.depth);
     v_slice_ = (shared_ ? block_ : together_) * row_;
     v_matrix_ = kept_ * v_slice_ + pad;
-    m_matrix_ = together_ * group + pad;
-    own_u_ = packed_ ? 0 : u_matrix_;
+    m_matrix_ = (shared_ ? c.groups() * block_ : together_) * group + pad;
   }
 
-  std::string detail() const override { return shared_ ? "groups of channels" : "blocks of tiles"; }
+  std::string detail() const override { return shared_ ? "matrix by matrix" : "blocks of tiles"; }
   size_t scratch_bytes() const override {
-    return static_cast<size_t>(4 * (shared_floats() + team_ * own_floats()));
+    return static_cast<size_t>(
+        4 * (shared_ ? matrices_floats() + (packed_ ? 0 : u_floats()) : team_ * matrices_floats()));
   }
   std::vector<int> packed_inputs() const override {
     return packed_ ? std::vector<int>{weight_input_} : std::vector<int>{};
   }
-  size_t packed_bytes() const override {
-    return !packed_ ? 0 : static_cast<size_t>(c_.groups() * matrices_ * u_matrix_ * 4);
-  }
+  size_t packed_bytes() const override { return packed_ ? static_cast<size_t>(u_floats() * 4) : 0; }
   std::string packed_form() const override {
     return "winograd " + std::to_string(c_.groups()) + " " + std::to_string(u_matrix_) +
            (c_.x.form.stride == Stride::one ? "" : " strided") +
            (weight_input_ == 1 ? "" : " of the gradient");
   }
   void pack(std::span<const std::byte* const> in, std::byte* packed) const override {
-    if (!packed_) return;
-    parallel_chunks(c_.groups(), [&](int64_t g, int) {
-      HWY_DYNAMIC_DISPATCH(transform_weights)
-      (c_, in[static_cast<size_t>(weight_input_)], g, packed_group(packed, g));
-    });
+    if (packed_) transform_weights(in[static_cast<size_t>(weight_input_)], packed);
   }
 
   void run(const Args& args) const override {
@@ -292,18 +303,22 @@ class ConvolutionKernel final : public Kernel {
     const Epilogue e = epilogue(args);
     auto* scratch = reinterpret_cast<float*>(args.scratch);
     const std::byte* w = packed_ ? args.packed : args.in[static_cast<size_t>(weight_input_)];
-    shared_ ? run_groups(x, w, e, scratch) : run_blocks(x, w, e, scratch);
+    shared_ ? run_matrices(x, w, e, scratch) : run_blocks(x, w, e, scratch);
   }
 
  private:
-  int64_t shared_floats() const { return shared_ ? products_ * v_matrix_ : 0; }
-  int64_t own_floats() const {
-    return products_ * m_matrix_ + (shared_ ? matrices_ * own_u_ : products_ * v_matrix_);
-  }
+  int64_t matrices_floats() const { return products_ * (v_matrix_ + m_matrix_); }  ///< V and M
+  int64_t u_floats() const { return c_.groups() * matrices_ * u_matrix_; }
 
-  Matrices packed_group(const std::byte* packed, int64_t g) const {
-    auto* floats = reinterpret_cast<float*>(const_cast<std::byte*>(packed));
+  /// U of a group.
+  Matrices u_of(const std::byte* u, int64_t g) const {
+    auto* floats = reinterpret_cast<float*>(const_cast<std::byte*>(u));
     return {floats + g * matrices_ * u_matrix_, u_matrix_, group};
+  }
+  void transform_weights(const std::byte* w, std::byte* u) const {
+    parallel_chunks(c_.groups(), [&](int64_t g, int) {
+      HWY_DYNAMIC_DISPATCH(transform_weights)(c_, w, g, u_of(u, g));
+    });
   }
 
   Epilogue epilogue(const Args& args) const {
@@ -321,7 +336,7 @@ class ConvolutionKernel final : public Kernel {
                   float* scratch) const {
     const int64_t count = c_.x.tiles.count;
     parallel_chunks((count + together_ - 1) / together_ * bands_, [&](int64_t i, int slot) {
-      float* own = scratch + slot * own_floats();
+      float* own = scratch + slot * matrices_floats();
       const Slices v{{own, v_matrix_, row_}, v_slice_, kept_};
       const Matrices m{own + products_ * v_matrix_, m_matrix_, group};
       const int64_t first = i / bands_ * together_, band = i % bands_;
@@ -334,52 +349,54 @@ class ConvolutionKernel final : public Kernel {
           (c_.x, x, {next, places.all()}, {0, c_.x.image.channels}, v.at(next));
         }
         for (int64_t g = 0; g < c_.groups(); ++g) HWY_DYNAMIC_DISPATCH(compute_group)
-        (c_, e, g, slice, places, v, packed_group(packed, g), m);
+        (c_, e, g, slice, places, v, u_of(packed, g), m);
       }
     });
   }
 
-  void run_groups(const std::byte* x, const std::byte* w, const Epilogue& e, float* scratch) const {
-    for (int64_t begin = 0; begin < c_.x.tiles.count; begin += block_)
-      run_groups(x, w, e, scratch, {begin, std::min(c_.x.tiles.count, begin + block_)});
+  void run_matrices(const std::byte* x, const std::byte* w, const Epilogue& e,
+                    float* scratch) const {
+    auto* own_u = reinterpret_cast<std::byte*>(scratch + matrices_floats());
+    if (!packed_) transform_weights(w, own_u);
+    for (int64_t begin = 0; begin < c_.x.tiles.count; begin += block_) {
+      run_matrices(x, packed_ ? w : own_u, e, scratch,
+                   {begin, std::min(c_.x.tiles.count, begin + block_)});
+    }
   }
-  void run_groups(const std::byte* x, const std::byte* w, const Epilogue& e, float* scratch,
-                  Range block) const {
-    const int64_t of_slice = (block.size() + together_ - 1) / together_;
+  void run_matrices(const std::byte* x, const std::byte* u, const Epilogue& e, float* scratch,
+                    Range block) const {
     std::vector<Places> pieces;
     for (int64_t first = block.begin; first < block.end; first += together_)
       pieces.emplace_back(c_.x.tiles, Range{first, std::min(block.end, first + together_)});
-    const auto rows = [&](int64_t piece, int64_t channel) -> Slices {  // of V
+    const auto v_of = [&](int64_t piece, int64_t channel) -> Slices {
       return {{scratch + piece * together_ * row_ + channel, v_matrix_, row_}, v_slice_, kept_};
     };
+    const auto m_of = [&](int64_t piece, int64_t g) -> Matrices {
+      float* m = scratch + products_ * v_matrix_ + (g * block_ + piece * together_) * group;
+      return {m, m_matrix_, group};
+    };
+    const int64_t count = std::ssize(pieces), groups = c_.groups();
     const int64_t parts = (c_.x.image.channels + group - 1) / group;
-    parallel_chunks(of_slice * c_.x.image.depth * parts, [&](int64_t i, int) {
-      const int64_t slice = i / parts / of_slice, piece = i / parts % of_slice;
+    parallel_chunks(count * c_.x.image.depth * parts, [&](int64_t i, int) {
+      const int64_t slice = i / parts / count, piece = i / parts % count;
       const Range channels{i % parts * group, (i % parts + 1) * group};
       HWY_DYNAMIC_DISPATCH(transform_inputs)
       (c_.x, x, {slice, pieces[static_cast<size_t>(piece)].all()}, channels,
-       rows(piece, channels.begin).at(slice));
+       v_of(piece, channels.begin).at(slice));
     });
-    const int64_t all = of_slice * c_.y.image.depth;
-    // Several chunks for each thread, which keeps U until it takes one of another group.
-    constexpr int64_t chunks_per_thread = 8;
-    const int64_t wanted = team_ == 1 ? 1 : chunks_per_thread * team_;
-    const int64_t shares = std::min(all, (wanted + c_.groups() - 1) / c_.groups());
-    std::vector<int64_t> transformed(static_cast<size_t>(team_), -1);  // the group of each slot's U
-    parallel_chunks(c_.groups() * shares, [&](int64_t i, int slot) {
-      const int64_t g = i / shares, share = i % shares;
-      float* own = scratch + shared_floats() + slot * own_floats();
-      const Matrices u = packed_ ? packed_group(w, g) : Matrices{own, u_matrix_, group};
-      const Matrices m{own + matrices_ * own_u_, m_matrix_, group};
-      int64_t& current = transformed[static_cast<size_t>(slot)];
-      if (!packed_ && current != g) HWY_DYNAMIC_DISPATCH(transform_weights)(c_, w, g, u);
-      current = g;
-      for (int64_t p = all * share / shares; p < all * (share + 1) / shares; ++p) {
-        HWY_DYNAMIC_DISPATCH(compute_group)
-        (c_, e, g, p / of_slice, pieces[static_cast<size_t>(p % of_slice)], rows(p % of_slice, 0),
-         u, m);
-      }
-    });
+    for (int64_t slice = 0; slice < c_.y.image.depth; ++slice) {
+      parallel_chunks(count * products_, [&](int64_t i, int) {
+        const int64_t piece = i % count, product = i / count;
+        for (int64_t g = 0; g < groups; ++g) HWY_DYNAMIC_DISPATCH(multiply_product)
+        (c_, product, g, slice, pieces[static_cast<size_t>(piece)], v_of(piece, 0), u_of(u, g),
+         m_of(piece, g));
+      });
+      parallel_chunks(count * groups, [&](int64_t i, int) {
+        const int64_t piece = i / groups, g = i % groups;
+        HWY_DYNAMIC_DISPATCH(finish_group)
+        (c_, e, g, {slice, pieces[static_cast<size_t>(piece)].all()}, m_of(piece, g));
+      });
+    }
   }
 
   Convolution c_;
@@ -387,14 +404,13 @@ class ConvolutionKernel final : public Kernel {
   ResidualThenRelu first_;
   int weight_input_;
   int64_t team_, matrices_, products_;
-  bool shared_;       ///< V, by all threads
+  bool shared_;       ///< U, V and M, by all threads
   bool packed_;       ///< U, before the run
-  int64_t block_;     ///< tiles that share V
-  int64_t together_;  ///< tiles that share M
+  int64_t block_;     ///< tiles whose V and M are in memory at a time, where they are shared
+  int64_t together_;  ///< tiles that are transformed and multiplied together
   int64_t kept_;      ///< slices of V
   int64_t bands_;     ///< into which blocks that do not share V are cut along the depth
   int64_t row_, u_matrix_, v_slice_, v_matrix_, m_matrix_;
-  int64_t own_u_;  ///< as u_matrix_, of a thread's own
 };
 
 }  // namespace
