@@ -13,7 +13,6 @@
 namespace fovea::pass_test {
 namespace {
 
-std::shared_ptr<Graph> make() { return Graph::make(Mode::train, DType::f64); }
 Tensor vector(Graph& graph, const std::string& name) {
   return graph.input(name, {DType::f64, {6}});
 }
@@ -40,7 +39,7 @@ std::vector<FusedKind> kinds(const Graph& graph) {
 using Kinds = std::vector<FusedKind>;
 
 TEST(FuseElementwise, AnUpdateBecomesOneNode) {
-  const auto graph = make();
+  const auto graph = make(Mode::train);
   const Tensor p = parameter(*graph, "p", {6}), m = state(*graph, "m", {6});
   const Tensor lr = scalar(*graph, "lr"), scale = scalar(*graph, "scale");
   const Tensor g = vector(*graph, "g") * scale, b = 0.9 * m + (0.01 * p + g);
@@ -56,7 +55,7 @@ TEST(FuseElementwise, AnUpdateBecomesOneNode) {
 // As a reader of the formula expects: the first product of a sum, the product that is subtracted.
 TEST(FuseElementwise, OneProductOfASumIsRoundedWithIt) {
   const auto of = [](const std::function<Tensor(const Tensor&, const Tensor&)>& f) {
-    const auto graph = make();
+    const auto graph = make(Mode::train);
     graph->output("y", f(vector(*graph, "a"), vector(*graph, "b")));
     return kinds(*fused(*graph));
   };
@@ -76,7 +75,7 @@ TEST(FuseElementwise, OneProductOfASumIsRoundedWithIt) {
 }
 
 TEST(FuseElementwise, ValuesThatAreNeededElsewhereAreOutputs) {
-  const auto graph = make();
+  const auto graph = make(Mode::train);
   const Tensor x = vector(*graph, "x"), y = x * 2.0, z = sqrt(abs(y + 1.0));
   graph->output("y", y);
   graph->output("total", sum(y));
@@ -88,7 +87,7 @@ TEST(FuseElementwise, ValuesThatAreNeededElsewhereAreOutputs) {
 
 // A norm between two parts of a chain: the second waits for it.
 TEST(FuseElementwise, AChainEndsAtAnInterveningNode) {
-  const auto graph = make();
+  const auto graph = make(Mode::train);
   const Tensor x = vector(*graph, "x"), y = x * 2.0 + 1.0;
   const Tensor norm = sqrt(sum_of_squares(y) + 1.0);
   graph->output("z", y / norm + y * 3.0);
@@ -108,7 +107,7 @@ TEST(FuseElementwise, ScalarsAreComputedSeparatelyAndCastWhereTheyAreRead) {
 }
 
 TEST(FuseElementwise, LeavesOtherNodesUnchanged) {
-  const auto graph = make();
+  const auto graph = make(Mode::train);
   const Tensor x = vector(*graph, "x"), row = graph->input("row", {DType::f64, {2, 3}});
   graph->output("alone", x * 2.0);  // one op
   graph->output("count", increment(graph->input("n", {DType::i64, {6}})));
@@ -121,7 +120,7 @@ TEST(FuseElementwise, LeavesOtherNodesUnchanged) {
 TEST(FuseElementwise, PreservesTheResultsOfRandomChains) {
   for (uint64_t seed = 0; seed < 60; ++seed) {
     Random random(seed, "chains");
-    const auto graph = make();
+    const auto graph = make(Mode::train);
     Tensors values{vector(*graph, "a"), vector(*graph, "b"), scalar(*graph, "c"),
                    scalar(*graph, "d")};
     for (int i = 0; i < 25; ++i) {

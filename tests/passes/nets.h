@@ -1,5 +1,7 @@
 #pragma once
 
+#include <limits>
+
 #include <gtest/gtest.h>
 
 #include <map>
@@ -8,6 +10,7 @@
 
 #include "fovea/core/random.h"
 #include "fovea/graph/graph.h"
+#include "fovea/passes/recompute.h"
 
 /// Tools for tests of passes: nets to rewrite, and checks that a graph still computes the same.
 namespace fovea::pass_test {
@@ -41,5 +44,15 @@ Tensor norm_layer(const Tensor& x, const std::string& name);
 
 /// How many nodes are called `op`.
 int count(const Graph& graph, std::string_view op);
+
+/// Recomputes whatever the memory it saves and the time it takes.
+inline const RecomputeOptions everything{
+    .min_bytes = 0, .min_saved = 0, .share = std::numeric_limits<double>::infinity()};
+
+inline std::shared_ptr<Graph> make(Mode mode) { return Graph::make(mode, DType::f64); }
+/// An input of 1x16x2x2.
+inline Tensor image(Graph& graph, const std::string& name = "x") {
+  return graph.input(name, {DType::f64, {1, 16, 2, 2}});
+}
 
 }  // namespace fovea::pass_test

@@ -28,7 +28,7 @@
 ///
 /// The points of the transforms are 0, +-5/8, +-3/2 and infinity: with them the error is less than
 /// half of that with the usual 0, +-1, +-2. Those of F(4, 2) are +-3/8, +-3/2 and infinity, whose
-/// error is that of a direct convolution.
+/// error is about that of a direct convolution.
 namespace fovea::simd::winograd {
 
 inline constexpr int64_t tile = 4;
