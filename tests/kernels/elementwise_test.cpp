@@ -92,6 +92,20 @@ TEST(Unary, EveryDerivativeEqualsItsReference) {
   }
 }
 
+TEST(Unary, ActivationsAreExactFarFromZeroToo) {  // a tail of 1e-38 times x of -1e38 is not 0
+  const Type type{DType::f32, {2, 16, 1}};
+  Array x(type.dtype, type.shape);
+  const double far[] = {9, 20, 40, 86, 87.5, 90, 1e4, 3e38};
+  for (int64_t i = 0; i < x.numel(); ++i)
+    x.set(i, (i % 2 == 0 ? 1 : -1) * far[static_cast<size_t>(i / 2) % 8]);
+  const Array dy = Array::full(DType::f32, x.shape(), 1);
+  for (const UnaryKind kind : {UnaryKind::silu, UnaryKind::sigmoid, UnaryKind::gelu}) {
+    EXPECT_TRUE(check("simd", make_problem(Unary{kind, 0}, {type}), {x}, bound_of(kind)));
+    const Problem slope = make_problem(UnaryBackward{kind, 0}, {type, type});
+    EXPECT_TRUE(check("simd", slope, {x, dy}, bound_of(kind)));
+  }
+}
+
 TEST(Binary, ArithmeticIsRoundedOnce) {
   Random random(3, "binary");
   for (int trial = 0; trial < 8 * shapes_per_op; ++trial) {
