@@ -65,6 +65,24 @@ TEST(Broadcast, ArithmeticEqualsItsReferenceInEveryLayout) {
   }
 }
 
+TEST(MultiplyAdd, EqualsItsReferenceInEveryLayout) {
+  Random random(36, "multiply_add");
+  const Bound bound{16, Scale::unit};  // products of normal numbers, which may cancel
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
+    const DType dtype = value_dtypes[trial % 3];
+    const Layout layout = pick(random, layouts);
+    const Shape full = random_shape(random);
+    const Problem plain =
+        make_problem(MultiplyAdd{},
+                     {{dtype, full}, {dtype, shrunk(random, full)}, {dtype, shrunk(random, full)}});
+    ASSERT_TRUE(check("simd", plain, random_inputs(plain, random), bound));
+    const Type x = random_large(random, layout, dtype);
+    const Problem problem{
+        MultiplyAdd{}, {x, operand(random, x, layout), operand(random, x, layout)}, {x}};
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), bound));
+  }
+}
+
 TEST(Broadcast, RepeatingIsExact) {
   Random random(33, "broadcast");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
@@ -92,6 +110,25 @@ TEST(SumTo, SumsAnyAxes) {
     const Problem problem = make_problem(SumTo{y}, {{dtype, x}});
     ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {16, Scale::absolute}));
   }
+}
+
+TEST(SumOfProducts, SumsAnyAxesInEveryLayout) {
+  Random random(37, "sum_of_products");
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
+    const DType dtype = value_dtypes[trial % 3];
+    const Type any{dtype, random_shape(random)};
+    const Problem plain = make_problem(SumOfProducts{shrunk(random, any.shape)}, {any, any});
+    ASSERT_TRUE(check("simd", plain, random_inputs(plain, random), {16, Scale::absolute}));
+    const Type x = random_large(random, pick(random, layouts), dtype);
+    Shape gate{x.dim(0), x.dim(1)};  // of squeeze-and-excitation
+    while (gate.rank() < x.rank()) gate = gate.concat({1});
+    const Problem problem{SumOfProducts{gate}, {x, x}, {{dtype, gate}}};
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), {16, Scale::absolute}));
+  }
+  const Type x{DType::f32, {2, 4, 3, 5}};
+  Problem mixed = make_problem(SumOfProducts{}, {x, x});
+  mixed.in[0].layout = Layout::channels_last;
+  EXPECT_EQ(refusal("simd", mixed), "factors in different layouts");
 }
 
 TEST(SumTo, SumsValuesInEveryLayout) {

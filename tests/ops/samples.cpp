@@ -102,6 +102,18 @@ std::vector<Sample> reductions(DType dtype) {
            const Shape x = pick_shape(r, 0, 5);
            return Sample{{}, SumTo{smaller(r, x)}, {{{dtype, x}, normal}}};
          }));
+  append(samples, repeat("sum_of_products", shapes_per_op, [&](Random& r) {
+           const Type x{dtype, pick_shape(r, 0, 5)};
+           return Sample{{}, SumOfProducts{smaller(r, x.shape)}, {{x, normal}, {x, normal}}};
+         }));
+  append(samples, repeat("multiply_add", shapes_per_op, [&](Random& r) {
+           const Shape x = pick_shape(r, 0, 5);
+           return Sample{{},
+                         MultiplyAdd{},
+                         {{{dtype, x}, normal},
+                          {{dtype, smaller(r, x)}, normal},
+                          {{dtype, smaller(r, x)}, normal}}};
+         }));
   append(samples, repeat("sum_of_squares", shapes_per_op, [&](Random& r) {
            return Sample{{}, SumOfSquares{}, {{{dtype, pick_shape(r, 0, 5)}, normal}}};
          }));
@@ -140,9 +152,14 @@ std::vector<Worked> worked_arithmetic() {
 }
 
 std::vector<Worked> worked_reductions() {
-  return {{[](const Tensors& in) { return Tensors{sum_of_squares(in[0])}; },
-           {{{2, 2}, {1, -2, 3, 4}}},
-           {30}}};
+  const Data a{{2, 2}, {1, -2, 3, 4}}, b{{2, 2}, {5, 6, 7, 8}}, row{{2}, {10, 100}};
+  return {{[](const Tensors& in) { return Tensors{sum_of_squares(in[0])}; }, {a}, {30}},
+          {[](const Tensors& in) { return Tensors{sum_of_products(in[0], in[1], {2})}; },
+           {a, b},
+           {26, 20}},
+          {[](const Tensors& in) { return Tensors{multiply_add(in[0], in[1], in[1])}; },
+           {a, row},
+           {20, -100, 40, 500}}};
 }
 
 std::vector<Sample> pools(DType dtype) {

@@ -494,7 +494,7 @@ TEST(Pipeline, ShowsEachPass) {
   using Names = std::vector<std::string>;
   EXPECT_EQ(names(*random_net(random, Mode::train), "loss"),
             (Names{"simplify", "fold_scale", "fuse_norm", "autodiff", "simplify", "fuse_activation",
-                   "layout", "recompute"}));
+                   "fuse_products", "layout", "recompute"}));
   EXPECT_EQ(names(*random_net(random, Mode::eval), ""),
             (Names{"simplify", "fold_scale", "fold_batchnorm", "fuse_epilogue", "fuse_depthwise",
                    "layout"}));

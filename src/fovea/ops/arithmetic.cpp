@@ -224,6 +224,54 @@ void SumTo::reference(const Views& v) const {
   for (size_t i = 0; i < to.size(); ++i) y[to[i]] += x[static_cast<int64_t>(i)];
 }
 
+Types SumOfProducts::infer(const Types& in) const {
+  require_inputs(name, in, 2);
+  check_operands(name, in);
+  if (in[0].shape != in[1].shape) {
+    throw Error(ErrorKind::usage, fmt::format("{}: the factors have different shapes", name))
+        .with("first", to_string(in[0]))
+        .with("second", to_string(in[1]))
+        .with("try", "sum_to(a * b, shape)");
+  }
+  require_broadcast(name, shape, in[0].shape, in[0]);
+  return {{in[0].dtype, shape}};
+}
+
+Tensors SumOfProducts::gradient(const Node& node, const Tensors& dy) const {
+  return {node.input(1) * dy[0], node.input(0) * dy[0]};
+}
+
+void SumOfProducts::reference(const Views& v) const {
+  const View &a = v.in[0], &b = v.in[1], &y = v.out[0];
+  std::fill_n(y.data, y.numel(), 0.0);
+  const std::vector<int64_t> to = broadcast_offsets(shape, a.shape);
+  for (int64_t i = 0; i < a.numel(); ++i) y[to[static_cast<size_t>(i)]] += a[i] * b[i];
+}
+
+Types MultiplyAdd::infer(const Types& in) const {
+  require_inputs(name, in, 3);
+  for (size_t i = 1; i < in.size(); ++i) {
+    check_operands(name, {in[0], in[i]});
+    require_broadcast(name, in[i].shape, in[0].shape, in[0]);
+  }
+  return like(in, 0);
+}
+
+Tensors MultiplyAdd::gradient(const Node& node, const Tensors& dy) const {
+  const Tensor x = node.input(0), scale = node.input(1), shift = node.input(2);
+  return {dy[0] * scale, sum_of_products(dy[0], x, scale.shape()), sum_to(dy[0], shift.shape())};
+}
+
+void MultiplyAdd::reference(const Views& v) const {
+  const View &x = v.in[0], &scale = v.in[1], &shift = v.in[2];
+  const std::vector<int64_t> of_scale = broadcast_offsets(scale.shape, x.shape),
+                             of_shift = broadcast_offsets(shift.shape, x.shape);
+  for (size_t i = 0; i < of_scale.size(); ++i) {
+    const auto at = static_cast<int64_t>(i);
+    v.out[0][at] = x[at] * scale[of_scale[i]] + shift[of_shift[i]];
+  }
+}
+
 Types BroadcastTo::infer(const Types& in) const {
   require_inputs(name, in, 1);
   require_float(name, "input", in[0]);
@@ -277,6 +325,14 @@ Tensor minimum(const Tensor& x, double c) { return minimum(x, number_like(x, c))
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
   return x.shape() == shape ? x : x.graph().add_one(SumTo{shape}, {x});
+}
+
+Tensor sum_of_products(const Tensor& a, const Tensor& b, const Shape& shape) {
+  return a.graph().add_one(SumOfProducts{shape}, {a, b});
+}
+
+Tensor multiply_add(const Tensor& x, const Tensor& scale, const Tensor& shift) {
+  return x.graph().add_one(MultiplyAdd{}, {x, scale, shift});
 }
 
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {

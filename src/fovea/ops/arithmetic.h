@@ -75,6 +75,32 @@ struct SumTo {
   void reference(const Views& v) const;
 };
 
+/// The same sums of a * b, two values of one shape, without a * b in memory: the gradient of what
+/// was broadcast to be a factor.
+struct SumOfProducts {
+  Shape shape;
+
+  static void fields(auto& op, auto&& visit) { visit("shape", op.shape); }
+
+  static constexpr std::string_view name = "sum_of_products";
+  static constexpr Traits traits{.layout = LayoutRule::broadcast};
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+};
+
+/// y = x * scale + shift, where scale and shift broadcast to x's shape (torch.addcmul).
+struct MultiplyAdd {
+  static constexpr std::string_view name = "multiply_add";
+  static constexpr Traits traits{.layout = LayoutRule::broadcast,
+                                 .precision = PrecisionRule::as_input};
+
+  Types infer(const Types& in) const;
+  Tensors gradient(const Node& node, const Tensors& dy) const;
+  void reference(const Views& v) const;
+};
+
 /// Repeats x along the axes of `shape` in which x has size 1 or is missing.
 struct BroadcastTo {
   Shape shape;
@@ -129,6 +155,10 @@ Tensor minimum(const Tensor& x, double c);
 /// Sums the axes along which `shape` would broadcast to x's shape; x itself when it has that shape.
 /// Errors: usage when it would not.
 Tensor sum_to(const Tensor& x, const Shape& shape);
+/// The same sums of a * b. Errors: usage when their types differ, or as sum_to.
+Tensor sum_of_products(const Tensor& a, const Tensor& b, const Shape& shape);
+/// x * scale + shift; both broadcast to x. Errors: usage when they do not, or their dtypes differ.
+Tensor multiply_add(const Tensor& x, const Tensor& scale, const Tensor& shift);
 /// x repeated to `shape`; x itself when it has that shape. Errors: usage when x does not broadcast
 /// to it.
 Tensor broadcast_to(const Tensor& x, const Shape& shape);

@@ -11,6 +11,7 @@
 #include "fovea/passes/fuse_activation.h"
 #include "fovea/passes/fuse_depthwise.h"
 #include "fovea/passes/fuse_elementwise.h"
+#include "fovea/passes/fuse_products.h"
 #include "fovea/passes/layout.h"
 #include "fovea/passes/precision.h"
 #include "fovea/passes/recompute.h"
@@ -47,6 +48,7 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
     });
     pass("simplify", simplify);
     pass("fuse_activation", fuse_activation);
+    pass("fuse_products", fuse_products);
   } else {
     if (traced.mode() == Mode::train) pass("fuse_norm", fuse_norm);
     pass("fold_batchnorm", fold_batchnorm);

@@ -1,6 +1,7 @@
-// Arithmetic of two values whose shapes broadcast, and broadcasting of one, f32, bf16 or f16, any
-// layouts. Axes that repeat alike are merged, so rows are long: along them an operand is contiguous
-// or one number, unless its layout differs from the output's. Rounded once, for bf16 and f16 twice.
+// Arithmetic of two or three values whose shapes broadcast, and broadcasting of one, f32, bf16 or
+// f16, any layouts. Axes that repeat alike are merged, so rows are long: along them an operand is
+// contiguous or one number, unless its layout differs from the output's. Rounded once, for bf16 and
+// f16 twice.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/walk.h"
@@ -29,15 +30,19 @@ HWY_INLINE V operand(At at, const T* p, int64_t step, int64_t i) {
   return hn::Load(F32(), values);
 }
 
-/// y = f(a, b) along `rows` rows; steps are those of y, a and b.
-template <class F, class T>
-HWY_INLINE void rows_with(const F& f, const Axis<3>& row, const Offsets<3>& next, int64_t rows,
-                          const T* a, const T* b, T* y) {
-  for (; rows > 0; --rows, y += next[0], a += next[1], b += next[2]) {
+/// y = f(operands...) along `rows` rows; steps are those of y and the operands.
+template <class F, class T, class... From>
+HWY_INLINE void rows_with(const F& f, const Axis<1 + sizeof...(From)>& row,
+                          const Offsets<1 + sizeof...(From)>& next, int64_t rows, T* y,
+                          From... from) {
+  const auto row_with = [&]<size_t... k>(std::index_sequence<k...>) FOVEA_INLINE {
     for_each_vector(0, row.size, [&](int64_t i, auto at) FOVEA_INLINE {
-      at.store(f(operand(at, a, row.step[1], i), operand(at, b, row.step[2], i)), y + i);
+      at.store(f(operand(at, from, row.step[1 + k], i)...), y + i);
     });
-  }
+    y += next[0];
+    ((from += next[1 + k]), ...);
+  };
+  for (; rows > 0; --rows) row_with(std::index_sequence_for<From...>());
 }
 
 /// Row by row, starting at `at`.
@@ -46,8 +51,18 @@ void binary_rows(DType dtype, BinaryKind kind, const Axis<3>& row, const Offsets
                  std::byte* y) {
   with_element(dtype, [&]<class T>(T) {
     with_binary(kind, [&](auto f) {
-      rows_with(f, row, next, rows, as<T>(a) + at[1], as<T>(b) + at[2], as<T>(y) + at[0]);
+      rows_with(f, row, next, rows, as<T>(y) + at[0], as<T>(a) + at[1], as<T>(b) + at[2]);
     });
+  });
+}
+
+void multiply_add_rows(DType dtype, const Axis<4>& row, const Offsets<4>& next, int64_t rows,
+                       const Offsets<4>& at, const std::byte* x, const std::byte* scale,
+                       const std::byte* shift, std::byte* y) {
+  with_element(dtype, [&]<class T>(T) {
+    const auto f = [](V a, V b, V c) FOVEA_INLINE { return hn::MulAdd(a, b, c); };
+    rows_with(f, row, next, rows, as<T>(y) + at[0], as<T>(x) + at[1], as<T>(scale) + at[2],
+              as<T>(shift) + at[3]);
   });
 }
 
@@ -61,20 +76,28 @@ namespace fovea::simd {
 namespace {
 
 HWY_EXPORT(binary_rows);
+HWY_EXPORT(multiply_add_rows);
 
-/// `axes` are those of y, a and b, in the order of y.
-void run_rows(DType dtype, BinaryKind kind, const Axes<3>& axes, const std::byte* a,
-              const std::byte* b, std::byte* y) {
-  const Axis<3>& row = axes.back();
+/// Calls body(row, next, rows, at) for runs of rows, in parallel.
+template <size_t n, class Body>
+void run_rows(const Axes<n>& axes, const Body& body) {
+  const Axis<n>& row = axes.back();
   const std::span outer(axes.data(), axes.size() - 1);
-  const Offsets<3> next = outer.empty() ? Offsets<3>{} : outer.back().step;
+  const Offsets<n> next = outer.empty() ? Offsets<n>{} : outer.back().step;
   if (row.size == 0) return;
   parallel_for(steps_of(outer), elementwise_grain / row.size + 1, [&](int64_t begin, int64_t end) {
-    for_each_run(outer, begin, end, [&](const Offsets<3>& at, int64_t rows) {
-      HWY_DYNAMIC_DISPATCH(binary_rows)
-      (dtype, kind, row, next, rows, at, a, b, y);
-    });
+    for_each_run(outer, begin, end,
+                 [&](const Offsets<n>& at, int64_t rows) { body(row, next, rows, at); });
   });
+}
+
+/// `axes` are those of y, a and b, in the order of y.
+void run_binary(DType dtype, BinaryKind kind, const Axes<3>& axes, const std::byte* a,
+                const std::byte* b, std::byte* y) {
+  run_rows(axes,
+           [&](const Axis<3>& row, const Offsets<3>& next, int64_t rows, const Offsets<3>& at) {
+             HWY_DYNAMIC_DISPATCH(binary_rows)(dtype, kind, row, next, rows, at, a, b, y);
+           });
 }
 
 }  // namespace
@@ -84,7 +107,19 @@ Offer make_broadcast_binary(const Problem& problem) {
   const BinaryKind kind = problem.op.get<BroadcastBinary>().kind;
   const auto axes = walk<3>({&problem.out[0], &problem.in[0], &problem.in[1]});
   return offer_in_place([kind, axes, dtype = problem.out[0].dtype](const Args& args) {
-    run_rows(dtype, kind, axes, args.in[0], args.in[1], args.out[0]);
+    run_binary(dtype, kind, axes, args.in[0], args.in[1], args.out[0]);
+  });
+}
+
+Offer make_multiply_add(const Problem& problem) {
+  if (auto refusal = unless_one_float(problem)) return *refusal;
+  const auto axes = walk<4>({&problem.out[0], &problem.in[0], &problem.in[1], &problem.in[2]});
+  return offer_in_place([axes, dtype = problem.out[0].dtype](const Args& args) {
+    run_rows(axes,
+             [&](const Axis<4>& row, const Offsets<4>& next, int64_t rows, const Offsets<4>& at) {
+               HWY_DYNAMIC_DISPATCH(multiply_add_rows)
+               (dtype, row, next, rows, at, args.in[0], args.in[1], args.in[2], args.out[0]);
+             });
   });
 }
 
@@ -95,7 +130,7 @@ Offer make_broadcast_to(const Problem& problem) {
   const Type scalar{dtype, {}};
   const auto axes = walk<3>({&problem.out[0], &problem.in[0], &scalar});
   return offer([axes, dtype, one = Array::full(dtype, {}, 1)](const Args& args) {
-    run_rows(dtype, BinaryKind::mul, axes, args.in[0], one.raw(), args.out[0]);
+    run_binary(dtype, BinaryKind::mul, axes, args.in[0], one.raw(), args.out[0]);
   });
 }
 

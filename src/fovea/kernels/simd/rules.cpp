@@ -115,6 +115,8 @@ void add_simd_rules(const RuleSink& add) {
   rule(typeid(FusedElementwise), simd::make_fused_elementwise);
   rule(typeid(SumOfSquares), simd::make_sum_of_squares);
   rule(typeid(SumTo), simd::make_sum_to);
+  rule(typeid(SumOfProducts), simd::make_sum_of_products);
+  rule(typeid(MultiplyAdd), simd::make_multiply_add);
   rule(typeid(Dropout), simd::make_dropout);
   add(typeid(Permute), {"simd", simd::make_permute, nullptr, permute_layouts});
   rule(typeid(Reshape), simd::make_reshape);

@@ -179,6 +179,8 @@ Offer make_fold_batchnorm(const Problem& problem);
 Offer make_fused_elementwise(const Problem& problem);
 Offer make_sum_of_squares(const Problem& problem);
 Offer make_sum_to(const Problem& problem);
+Offer make_sum_of_products(const Problem& problem);
+Offer make_multiply_add(const Problem& problem);
 Offer make_dropout(const Problem& problem);
 Offer make_permute(const Problem& problem);
 Offer make_reshape(const Problem& problem);

@@ -1,4 +1,5 @@
-// Sums over any axes (gradients of broadcast values, total sums), f32, bf16 or f16, any layout: in
+// Sums over any axes (gradients of broadcast values, total sums) of a value or of the products of
+// two in the same layout, f32, bf16 or f16, any layout: in
 // floats within fixed chunks of at most 1024 values, in double across them, in order, so results do
 // not depend on the number of threads. Up to two groups of neighbouring axes are summed at once,
 // more in several stages. Error bound: 16 eps of the inputs' absolute values; for bf16 (f16)
@@ -23,14 +24,23 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
-void sum_chunk(DType dtype, const std::byte* x, const Channels& c, int64_t block, int64_t chunk,
-               float* sum) {
+/// The sums of x, or of x * factor unless that is null.
+void sum_chunk(DType dtype, const std::byte* x, const std::byte* factor, const Channels& c,
+               int64_t block, int64_t chunk, float* sum) {
   with_element(dtype, [&]<class T>(T) {
+    const T *a = as<T>(x), *b = as<T>(factor);
     const auto add = [&](auto) FOVEA_INLINE {
-      return [from = as<T>(x)](auto at, int64_t i, Sums<1>& s)
-                 FOVEA_INLINE { s[0] = hn::Add(s[0], at.load(from + i)); };
+      return [=](auto at, int64_t i, Sums<1>& s)
+                 FOVEA_INLINE { s[0] = hn::Add(s[0], at.load(a + i)); };
     };
-    walk_chunk<1>(c, block, chunk, add, &sum);
+    const auto add_products = [&](auto) FOVEA_INLINE {
+      return [=](auto at, int64_t i, Sums<1>& s)
+                 FOVEA_INLINE { s[0] = hn::MulAdd(at.load(a + i), at.load(b + i), s[0]); };
+    };
+    if (b == nullptr)
+      walk_chunk<1>(c, block, chunk, add, &sum);
+    else
+      walk_chunk<1>(c, block, chunk, add_products, &sum);
   });
 }
 
@@ -109,19 +119,17 @@ void join_chunks(const Channels& c, const float* sums, T* y) {
   });
 }
 
-/// Sums x, of dtype `from`, into y of dtype `to`.
-void run_stage(const Channels& c, DType from, const std::byte* x, float* sums, DType to,
-               std::byte* y) {
+/// Sums x, or the products with a factor, of dtype `from`, into y of dtype `to`.
+void run_stage(const Channels& c, DType from, const std::byte* x, const std::byte* factor,
+               float* sums, DType to, std::byte* y) {
   for_each_chunk(c, [&](int64_t block, int64_t chunk) {
     HWY_DYNAMIC_DISPATCH(sum_chunk)
-    (from, x, c, block, chunk, sums + chunk * c.channels() + block * c.width);
+    (from, x, factor, c, block, chunk, sums + chunk * c.channels() + block * c.width);
   });
   with_float(to, [&]<class T>(T) { join_chunks(c, sums, reinterpret_cast<T*>(y)); });
 }
 
-}  // namespace
-
-Offer make_sum_to(const Problem& problem) {
+Offer make_sums(const Problem& problem) {
   if (auto refusal = unless_one_float(problem)) return *refusal;
   const Type &x = problem.in[0], &y = problem.out[0];
   if (x.numel() == 0) {
@@ -143,16 +151,25 @@ Offer make_sum_to(const Problem& problem) {
     end += bytes(c.channels());
   }
   const auto run = [stages, results, dtype = x.dtype](const Args& args) {
-    const std::byte* from = args.in[0];
+    const std::byte *from = args.in[0], *factor = args.in.size() > 1 ? args.in[1] : nullptr;
     for (size_t i = 0; i < stages.size(); ++i) {
       const bool last = i + 1 == stages.size();
       std::byte* to = last ? args.out[0] : args.scratch + results[i];
-      run_stage(stages[i], i == 0 ? dtype : DType::f32, from,
+      run_stage(stages[i], i == 0 ? dtype : DType::f32, from, factor,
                 reinterpret_cast<float*>(args.scratch), last ? dtype : DType::f32, to);
-      from = to;
+      from = to, factor = nullptr;
     }
   };
   return offer(run, results.back());
+}
+
+}  // namespace
+
+Offer make_sum_to(const Problem& problem) { return make_sums(problem); }
+
+Offer make_sum_of_products(const Problem& problem) {
+  if (problem.in[0].layout != problem.in[1].layout) return Refusal{"factors in different layouts"};
+  return make_sums(problem);
 }
 
 }  // namespace fovea::simd
