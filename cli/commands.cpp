@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <sstream>
 
 #include "fovea/core/error.h"
@@ -42,7 +43,7 @@ Commands::Commands(const std::string& about, const std::string& version)
       "  FOVEA_MIRROR    URL that downloads come from, as MIRROR/HOST/PATH\n"
       "  FOVEA_ISA       limit of the CPU's instruction sets: sse4, avx2 or avx512\n"
       "  XDG_CACHE_HOME  folder instead of ~/.cache\n\n"
-      "See fovea COMMAND --help for the flags of a command.");
+      "See fovea COMMAND --help, or fovea help COMMAND, for the flags of a command.");
   root_->allow_extras();  // refuse_extras gives better messages
   root_->require_subcommand(0, 1);
   // The last occurrence wins, so that a user can override a script's settings.
@@ -100,9 +101,23 @@ const Commands::Action& Commands::chosen() const {
       .with("try", help_of(app));
 }
 
+/// The arguments, last one first, as CLI11 takes them; "help COMMAND" means "COMMAND --help".
+std::vector<std::string> Commands::arguments(int argc, char** argv) const {
+  std::vector<std::string> result(argv + std::min(1, argc), argv + argc);
+  if (!result.empty() && result[0] == "help") {
+    result.erase(result.begin());
+    const std::vector<std::string> names = names_under(*root_);
+    if (!result.empty() && std::ranges::count(names, result[0]) == 0)
+      throw unknown_name("command", result[0], names).with("try", help_of(*root_));
+    result.push_back("--help");
+  }
+  std::ranges::reverse(result);
+  return result;
+}
+
 int Commands::run(int argc, char** argv, Console& console, bool watched) {
   try {
-    root_->parse(argc, argv);
+    root_->parse(arguments(argc, argv));
   } catch (const CLI::Success& e) {  // --help, --version
     std::ostringstream text;
     const int code = root_->exit(e, text, text);

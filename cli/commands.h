@@ -36,6 +36,7 @@ class Commands {
     const CLI::App* app;
     Run run;
   };
+  std::vector<std::string> arguments(int argc, char** argv) const;
   const Action& chosen() const;
   void refuse_extras(const CLI::App& app) const;
 

@@ -144,6 +144,9 @@ TEST(Commands, VersionIsOneLine) {
 
 TEST(Commands, UnknownNamesAreUsageErrorsWithTheNearest) {
   expect_refusal({"trian"}, 2, {"error: unknown command \"trian\"", "nearest train"});
+  expect_refusal({"help", "trian"}, 2, {"error: unknown command \"trian\"", "nearest train"});
+  EXPECT_EQ(fovea({"help"}).out, fovea({"--help"}).out);
+  EXPECT_EQ(fovea({"help", "data", "info"}).out, fovea({"data", "info", "--help"}).out);
   expect_refusal({"data", "inof"}, 2, {"unknown command \"inof\"", "nearest info"});
   expect_refusal({"train", "--epoch", "3"}, 2, {"unknown flag \"--epoch\"", "--epochs"});
   expect_refusal({"train", "--precison=bf16"}, 2, {"unknown flag \"--precison\""});

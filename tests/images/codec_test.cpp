@@ -326,6 +326,10 @@ TEST(EncodePng, ReadsBackAndIsTheSameEachTime) {
   });
   expect_error(ErrorKind::io, "cannot write",
                [&] { encode_png(folder / "none/c.png", Image::black(1, 1, 1)); });
+  for (const char* other : {"c.jpg", "c.JPEG", "c.svg"}) {
+    expect_error(ErrorKind::usage, std::string(other) + ": pictures are written as PNG, not",
+                 [&] { encode_png(other, Image::black(1, 1, 1)); });
+  }
 }
 
 }  // namespace

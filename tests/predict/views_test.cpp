@@ -73,7 +73,7 @@ TEST(TestViews, TextsReadBack) {
     EXPECT_EQ(TestViews::parse(text).text(), text);
   EXPECT_EQ(TestViews::parse("").count(), 1);
   expect_error(ErrorKind::usage,
-               "views: \"flip,flip\" is not a choice of views\n"
+               "tta: \"flip,flip\" is not a choice of views\n"
                "  expected none, flip, shift, or flip,shift",
                [] { TestViews::parse("flip,flip"); });
 }
@@ -117,7 +117,7 @@ TEST(TestViews, OutputsAreTheMeanOverMirroredAndMovedImages) {
   EXPECT_EQ(TestViews::parse("shift,flip").count(), 6);
   for (const std::string text : {"flop", "flip,flip", "flip,", ","}) {
     EXPECT_EQ(error_text(ErrorKind::usage, [&] { (void)TestViews::parse(text); }),
-              "views: \"" + text +
+              "tta: \"" + text +
                   "\" is not a choice of views\n"
                   "  expected none, flip, shift, or flip,shift");
   }

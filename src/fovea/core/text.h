@@ -18,6 +18,9 @@ namespace fovea {
 std::vector<std::string> nearest_names(std::string_view name,
                                        std::span<const std::string> candidates, size_t limit = 3);
 
+/// `text` with its ASCII letters in lower case, whatever the locale.
+std::string lower(std::string_view text);
+
 /// "a, b, c".
 std::string join(std::span<const std::string> parts, std::string_view separator = ", ");
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -14,6 +13,7 @@
 #include "fovea/core/files.h"
 #include "fovea/core/parallel.h"
 #include "fovea/core/random.h"
+#include "fovea/core/text.h"
 #include "fovea/data/boxes.h"
 #include "fovea/data/image_files.h"
 #include "fovea/data/near_duplicates.h"
@@ -129,8 +129,7 @@ std::string wrong_suffix(const std::string& name) {
   if (!is_image_name(name)) return "";
   const std::optional<Format> format = format_of(name);
   if (!format) return "";
-  std::string suffix = std::filesystem::path(name).extension().string();
-  std::ranges::transform(suffix, suffix.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string suffix = lower(std::filesystem::path(name).extension().string());
   if (std::ranges::count(format->suffixes, suffix) > 0) return "";
   return fmt::format("is a {} file", format->name);
 }

@@ -38,11 +38,6 @@ Error bad_clip(const fs::path& file, const std::string& what) {
   return {ErrorKind::data, fmt::format("{}: {}", file.string(), what)};
 }
 
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
 /// Whether a folder has images of its own, which are the frames of a clip.
 bool has_frames(const fs::path& folder) {
   std::error_code problem;

@@ -1,8 +1,8 @@
 #include "fovea/data/modality.h"
 
 #include <algorithm>
-#include <cctype>
 
+#include "fovea/core/text.h"
 #include "fovea/data/clip.h"
 #include "fovea/data/series.h"
 #include "fovea/data/sound.h"
@@ -26,9 +26,7 @@ std::string Modality::noun(int64_t count) const {
 }
 
 bool Modality::takes(const std::filesystem::path& file) const {
-  std::string suffix = file.extension().string();
-  std::ranges::transform(suffix, suffix.begin(), [](unsigned char c) { return std::tolower(c); });
-  return std::ranges::count(suffixes(), suffix) > 0;
+  return std::ranges::count(suffixes(), lower(file.extension().string())) > 0;
 }
 
 const std::vector<ModalityEntry>& modalities() { return modality_table().rows(); }

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 
 #include "fovea/core/error.h"
@@ -32,10 +31,10 @@ const Choice& volume_choice() {
 }
 
 /// The suffix that a name ends with, in any case; "" for none.
-std::string_view suffix_of(std::string name) {
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+std::string_view suffix_of(std::string_view name) {
+  const std::string small = lower(name);
   for (const std::string_view suffix : volume_suffixes) {
-    if (name.size() > suffix.size() && name.ends_with(suffix)) return suffix;
+    if (small.size() > suffix.size() && small.ends_with(suffix)) return suffix;
   }
   return "";
 }

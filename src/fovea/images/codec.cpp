@@ -10,6 +10,7 @@
 
 #include "fovea/core/error.h"
 #include "fovea/core/files.h"
+#include "fovea/core/text.h"
 #include "fovea/images/decoders.h"
 
 namespace fovea {
@@ -168,6 +169,14 @@ std::string palette_png_bytes(const Image& indices, std::span<const PaletteColor
 }
 
 void encode_png(const std::filesystem::path& path, const Image& image, PngEffort effort) {
+  constexpr std::string_view others[] = {".jpg",  ".jpeg", ".webp", ".gif", ".bmp",
+                                         ".tiff", ".tif",  ".svg",  ".pdf"};
+  const std::string end = lower(path.extension().string());
+  if (std::ranges::count(others, end) > 0) {
+    throw Error(ErrorKind::usage, fmt::format("{}: pictures are written as PNG, not {}",
+                                              path.string(), end.substr(1)))
+        .with("try", std::filesystem::path(path).replace_extension(".png").string());
+  }
   replace_file(path, png_bytes(image, effort), Flush::later);
 }
 

@@ -88,7 +88,7 @@ enum class PngEffort { small, fast };
 
 /// Writes `image` as an 8-bit PNG (gray, RGB or RGBA); a crash leaves the old file or the new one
 /// (see Flush::later), and equal images give equal files. Errors: usage when the image is
-/// malformed, io when it cannot be written.
+/// malformed, or the file's name ends like that of another format; io when it cannot be written.
 void encode_png(const std::filesystem::path& path, const Image& image,
                 PngEffort effort = PngEffort::small);
 /// The same bytes in memory. Errors: usage when the image is malformed.

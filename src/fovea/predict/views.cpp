@@ -18,7 +18,7 @@ TestViews TestViews::parse(std::string_view text) {
   for (const std::string& word : split(text, ',')) {
     bool* chosen = word == "flip" ? &views.flip : word == "shift" ? &views.shift : nullptr;
     if (chosen == nullptr || *chosen) {
-      throw Error(ErrorKind::usage, fmt::format("views: \"{}\" is not a choice of views", text))
+      throw Error(ErrorKind::usage, fmt::format("tta: \"{}\" is not a choice of views", text))
           .with("expected", "none, flip, shift, or flip,shift");
     }
     *chosen = true;
