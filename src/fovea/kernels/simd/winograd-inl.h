@@ -19,23 +19,57 @@ HWY_INLINE V fma(float s, V x, V y) { return hn::MulAdd(all(s), x, y); }
 HWY_INLINE V fnma(float s, V x, V y) { return hn::NegMulAdd(all(s), x, y); }
 HWY_INLINE V times(float s, V x) { return hn::Mul(all(s), x); }
 
+/// What the transforms share: the points +-a and +-b, beside which there are 0 in F(4, 3), and
+/// infinity. Polynomials at opposite points differ in the sign of their odd part only, so both are
+/// computed from the even and the odd part.
+template <float a, float b>
+struct Points {
+  static constexpr float a1 = a, a2 = a1 * a1, a3 = a2 * a1;
+  static constexpr float b1 = b, b2 = b1 * b1, b3 = b2 * b1;
+
+  /// even + p odd and even - p odd.
+  static HWY_INLINE void opposite(float p, V odd, V even, V* v) {
+    v[0] = fma(p, odd, even);
+    v[1] = fnma(p, odd, even);
+  }
+  /// Of 4 inputs, those to the products at a, -a, b and -b.
+  static HWY_INLINE void inputs(V d0, V d1, V d2, V d3, V* v) {
+    opposite(a1, fnma(b2, d0, d2), fnma(b2, d1, d3), v);
+    opposite(b1, fnma(a2, d0, d2), fnma(a2, d1, d3), v + 2);
+  }
+  /// That at infinity or 0, of every other input.
+  static HWY_INLINE V last_input(V d0, V d2, V d4) {
+    return fma(a2 * b2, d0, fnma(a2 + b2, d2, d4));
+  }
+  /// 4 outputs from the products at a, -a, b, -b and infinity.
+  static HWY_INLINE void outputs(const V* m, V (&y)[4]) {
+    const V even_a = hn::Add(m[0], m[1]), odd_a = hn::Sub(m[0], m[1]);
+    const V even_b = hn::Add(m[2], m[3]), odd_b = hn::Sub(m[2], m[3]);
+    y[0] = hn::Add(even_a, even_b);
+    y[1] = fma(a1, odd_a, times(b1, odd_b));
+    y[2] = fma(a2, even_a, times(b2, even_b));
+    y[3] = fma(a3, odd_a, fma(b3, odd_b, m[4]));
+  }
+  /// The adjoint: gradients of outputs to those of the products.
+  static HWY_INLINE void gradients(const V (&y)[4], V* m) {
+    opposite(a1, fma(a2, y[3], y[1]), fma(a2, y[2], y[0]), m);
+    opposite(b1, fma(b2, y[3], y[1]), fma(b2, y[2], y[0]), m + 2);
+    m[4] = y[3];
+  }
+};
+
 /// The transforms along one axis, for each stride:
 ///   Input           inputs to V
 ///   Output          products to outputs
 ///   Weight          weights to U
 ///   Gradient        gradients of outputs to those of products
 ///   WeightGradient  the gradient of U to that of the weights
-/// Polynomials of opposite points differ in the sign of their odd part only, so both are computed
-/// from the even and the odd part.
 template <Stride stride>
 struct Transforms;
 
 /// F(4, 3).
 template <>
-struct Transforms<Stride::one> {
-  /// The points a and b (with -a, -b, 0 and infinity), and their powers.
-  static constexpr float a1 = 0.625f, a2 = a1 * a1, a3 = a2 * a1;
-  static constexpr float b1 = 1.5f, b2 = b1 * b1, b3 = b2 * b1;
+struct Transforms<Stride::one> : Points<0.625f, 1.5f> {
   /// 1 / the derivative of x (x^2 - a^2) (x^2 - b^2) at 0, +-a, +-b.
   static constexpr float n0 = 1 / (a2 * b2), na = 1 / (2 * a2 * (a2 - b2)),
                          nb = 1 / (2 * b2 * (b2 - a2));
@@ -43,50 +77,31 @@ struct Transforms<Stride::one> {
   struct Input {
     static constexpr int from = 6, to = 6;
     static HWY_INLINE void apply(const V (&d)[6], V (&v)[6]) {
-      v[0] = fma(a2 * b2, d[0], fnma(a2 + b2, d[2], d[4]));
-      const V even_a = fnma(b2, d[2], d[4]), odd_a = fnma(b2, d[1], d[3]);
-      v[1] = fma(a1, odd_a, even_a);
-      v[2] = fnma(a1, odd_a, even_a);
-      const V even_b = fnma(a2, d[2], d[4]), odd_b = fnma(a2, d[1], d[3]);
-      v[3] = fma(b1, odd_b, even_b);
-      v[4] = fnma(b1, odd_b, even_b);
-      v[5] = fma(a2 * b2, d[1], fnma(a2 + b2, d[3], d[5]));
+      v[0] = last_input(d[0], d[2], d[4]);
+      inputs(d[1], d[2], d[3], d[4], v + 1);
+      v[5] = last_input(d[1], d[3], d[5]);
     }
   };
   struct Output {
     static constexpr int from = 6, to = 4;
     static HWY_INLINE void apply(const V (&m)[6], V (&y)[4]) {
-      const V even_a = hn::Add(m[1], m[2]), odd_a = hn::Sub(m[1], m[2]);
-      const V even_b = hn::Add(m[3], m[4]), odd_b = hn::Sub(m[3], m[4]);
-      y[0] = hn::Add(m[0], hn::Add(even_a, even_b));
-      y[1] = fma(a1, odd_a, times(b1, odd_b));
-      y[2] = fma(a2, even_a, times(b2, even_b));
-      y[3] = fma(a3, odd_a, fma(b3, odd_b, m[5]));
+      outputs(m + 1, y);
+      y[0] = hn::Add(m[0], y[0]);
     }
   };
   struct Gradient {
     static constexpr int from = 4, to = 6;
     static HWY_INLINE void apply(const V (&y)[4], V (&m)[6]) {
       m[0] = y[0];
-      const V even_a = fma(a2, y[2], y[0]), odd_a = fma(a2, y[3], y[1]);
-      m[1] = fma(a1, odd_a, even_a);
-      m[2] = fnma(a1, odd_a, even_a);
-      const V even_b = fma(b2, y[2], y[0]), odd_b = fma(b2, y[3], y[1]);
-      m[3] = fma(b1, odd_b, even_b);
-      m[4] = fnma(b1, odd_b, even_b);
-      m[5] = y[3];
+      gradients(y, m + 1);
     }
   };
   struct Weight {
     static constexpr int from = 3, to = 6;
     static HWY_INLINE void apply(const V (&g)[3], V (&u)[6]) {
       u[0] = times(n0, g[0]);
-      const V even_a = fma(na * a2, g[2], times(na, g[0]));
-      u[1] = fma(na * a1, g[1], even_a);
-      u[2] = fnma(na * a1, g[1], even_a);
-      const V even_b = fma(nb * b2, g[2], times(nb, g[0]));
-      u[3] = fma(nb * b1, g[1], even_b);
-      u[4] = fnma(nb * b1, g[1], even_b);
+      opposite(na * a1, g[1], fma(na * a2, g[2], times(na, g[0])), u + 1);
+      opposite(nb * b1, g[1], fma(nb * b2, g[2], times(nb, g[0])), u + 3);
       u[5] = g[2];
     }
   };
@@ -104,29 +119,13 @@ struct Transforms<Stride::one> {
 
 /// F(4, 2) of the outer taps, and the products with the middle one.
 template <>
-struct Transforms<Stride::two> {
-  /// The points a and b (with -a, -b and infinity), and their powers.
-  static constexpr float a1 = 0.375f, a2 = a1 * a1, a3 = a2 * a1;
-  static constexpr float b1 = 1.5f, b2 = b1 * b1, b3 = b2 * b1;
+struct Transforms<Stride::two> : Points<0.375f, 1.5f> {
   /// 1 / the derivative of (x^2 - a^2) (x^2 - b^2) at a and b.
   static constexpr float na = 1 / (2 * a1 * (a2 - b2)), nb = 1 / (2 * b1 * (b2 - a2));
 
   static HWY_INLINE void outer_inputs(V d0, V d1, V d2, V d3, V d4, V (&v)[9]) {
-    const V even_a = fnma(b2, d1, d3), odd_a = fnma(b2, d0, d2);
-    v[0] = fma(a1, odd_a, even_a);
-    v[1] = fnma(a1, odd_a, even_a);
-    const V even_b = fnma(a2, d1, d3), odd_b = fnma(a2, d0, d2);
-    v[2] = fma(b1, odd_b, even_b);
-    v[3] = fnma(b1, odd_b, even_b);
-    v[4] = fma(a2 * b2, d0, fnma(a2 + b2, d2, d4));
-  }
-  static HWY_INLINE void outer_outputs(const V (&m)[9], V (&y)[4]) {
-    const V even_a = hn::Add(m[0], m[1]), odd_a = hn::Sub(m[0], m[1]);
-    const V even_b = hn::Add(m[2], m[3]), odd_b = hn::Sub(m[2], m[3]);
-    y[0] = hn::Add(even_a, even_b);
-    y[1] = fma(a1, odd_a, times(b1, odd_b));
-    y[2] = fma(a2, even_a, times(b2, even_b));
-    y[3] = fma(a3, odd_a, fma(b3, odd_b, m[4]));
+    inputs(d0, d1, d2, d3, v);
+    v[4] = last_input(d0, d2, d4);
   }
 
   struct Input {
@@ -139,20 +138,14 @@ struct Transforms<Stride::two> {
   struct Output {
     static constexpr int from = 9, to = 4;
     static HWY_INLINE void apply(const V (&m)[9], V (&y)[4]) {
-      outer_outputs(m, y);
+      outputs(m, y);
       for (int i = 0; i < 4; ++i) y[i] = hn::Add(y[i], m[5 + i]);
     }
   };
   struct Gradient {
     static constexpr int from = 4, to = 9;
     static HWY_INLINE void apply(const V (&y)[4], V (&m)[9]) {
-      const V even_a = fma(a2, y[2], y[0]), odd_a = fma(a2, y[3], y[1]);
-      m[0] = fma(a1, odd_a, even_a);
-      m[1] = fnma(a1, odd_a, even_a);
-      const V even_b = fma(b2, y[2], y[0]), odd_b = fma(b2, y[3], y[1]);
-      m[2] = fma(b1, odd_b, even_b);
-      m[3] = fnma(b1, odd_b, even_b);
-      m[4] = y[3];
+      gradients(y, m);
       for (int i = 0; i < 4; ++i) m[5 + i] = y[i];
     }
   };
@@ -195,7 +188,7 @@ struct Transforms<Stride::half> {
     static constexpr int from = 9, to = 8;
     static HWY_INLINE void apply(const V (&m)[9], V (&x)[8]) {
       V outer[4];
-      Forward::outer_outputs(m, outer);
+      Forward::outputs(m, outer);
       for (int i = 0; i < 4; ++i) {
         x[2 * i] = m[5 + i];
         x[2 * i + 1] = outer[i];
