@@ -3,7 +3,7 @@
 
     bench/peers/curve.py DIR [--build build/release] [--net resnet18_cifar] [--steps 200] [--lr 0.1] [--output docs/results/curve.md]
 
-DIR contains cifar-10-batches-bin. The batches, random crops and flips included, and the rates of `cifar10-resnet18` are
+DIR contains cifar-10-batches-bin. The batches, random crops and flips included, and the rates of a cosine schedule are
 recorded once; each program trains on them. PyTorch runs twice, in both of its memory formats: what these two differ by is
 rounding, which training at a large rate amplifies, and the measure of what Fovea may differ by. With --output FILE.md the
 curves are drawn in FILE.svg.
