@@ -27,7 +27,8 @@ class Masks : public testing::Test {
     return {height, width, 1, std::move(pixels)};
   }
   void image(const std::string& name, int height, int width) {
-    encode_png(folder_ / ("images/" + name), Image::black(height, width, 3));
+    const std::string png = png_bytes(Image::black(height, width, 3));  // whatever its name is
+    folder_.write("images/" + name, Bytes(png.begin(), png.end()));
   }
   void mask(const std::string& name, const Image& pixels) {
     encode_png(folder_ / ("masks/" + name), pixels);
