@@ -20,7 +20,7 @@ std::shared_ptr<Graph> gated(bool gate_first, bool read_twice) {
   return simplify(*autodiff(*graph, "loss"));
 }
 
-TEST(FuseProducts, AGateCostsItsBackwardPassTwoReadsAndAWrite) {
+TEST(FuseProducts, AGateCostsItsBackwardPassThreeReadsAndAWrite) {
   for (const bool gate_first : {false, true}) {
     const auto derived = gated(gate_first, false), fused = fuse_products(*derived);
     EXPECT_EQ(count(*fused, "multiply_add"), 1);

@@ -11,7 +11,7 @@ namespace fovea {
 ///     dscale = sum_to(dy * x)                                  becomes   sum_of_products(dy, x)
 ///     dx = dy * scale + the gradient of the global average     becomes   multiply_add(dy, scale,
 ///     ...)
-/// so that values of x's size are read twice and written once instead of six and four times. Runs
+/// so that values of x's size are read three times and written once instead of six and four. Runs
 /// after autodiff.
 std::shared_ptr<Graph> fuse_products(const Graph& graph);
 
