@@ -122,6 +122,19 @@ TEST_F(Errors, Arithmetic) {
             "  input   f32[8, 3]\n"
             "  try     a shape whose axes, from the last one on, are equal or 1");
   EXPECT_EQ(usage([&] {
+              sum_of_products(value({8, 3}), value({8, 1}), {3});
+            }),
+            "sum_of_products: the factors have different shapes\n"
+            "  first   f32[8, 3]\n"
+            "  second  f32[8, 1]\n"
+            "  try     sum_to(a * b, shape)");
+  EXPECT_EQ(usage([&] {
+              multiply_add(value({8, 3}), value({2, 3}), value({3}));
+            }),
+            "multiply_add: [2, 3] does not broadcast to [8, 3]\n"
+            "  input   f32[8, 3]\n"
+            "  try     a shape whose axes, from the last one on, are equal or 1");
+  EXPECT_EQ(usage([&] {
               broadcast_to(value({8, 3}), {3});
             }),
             "broadcast_to: [8, 3] does not broadcast to [3]\n"

@@ -225,7 +225,6 @@ void SumTo::reference(const Views& v) const {
 }
 
 Types SumOfProducts::infer(const Types& in) const {
-  require_inputs(name, in, 2);
   check_operands(name, in);
   if (in[0].shape != in[1].shape) {
     throw Error(ErrorKind::usage, fmt::format("{}: the factors have different shapes", name))

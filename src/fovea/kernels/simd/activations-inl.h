@@ -40,9 +40,10 @@ HWY_INLINE V tanh(V x) { return nan_of(x, hn::Tanh(F32(), x)); }
 
 /// exp(x) as fraction * power, for x from -87 to 87, or NaN: the fraction is between 0.7 and 1.5,
 /// the power one of 2. x / log 2 = n + r; the polynomial in r is the one of its degree whose
-/// relative error on +-0.5 is the smallest, 0.7 eps. That of log 2 adds 0.1 |x| eps, which is for
-/// those who divide by 1 + exp(x), or multiply by it where x is negative: |x| exp(-|x|) is at most
-/// 0.4. Its terms are added in pairs: nets wait for these results.
+/// relative error on +-0.5 is the smallest, 0.7 eps. The rounded log 2 adds 0.1 |x| eps to that,
+/// too much for an exp of its own, but not for 1 / (1 + exp(x)) or tails, since |x| exp(-|x|) is at
+/// most 0.4. The polynomial's terms are added in pairs, which makes the chain of operations
+/// shorter.
 struct Exponential {
   V fraction, power;
   V value() const { return hn::Mul(fraction, power); }

@@ -17,8 +17,8 @@ struct NoActivation {
 };
 
 /// The activations whose code is long and whose nets are few, by kind. They are called instead of
-/// inlined: a walk over channels repeats its body some twenty times. A call costs about a tenth of
-/// a norm's time. They are pure: a call whose result is not used, as of Ahead, is not made.
+/// inlined: a walk over channels repeats its body some twenty times. A call costs 6 to 8 % of a
+/// norm's time. They are pure: a call whose result is not used, as of Ahead, is not made.
 struct CalledActivation {
   UnaryKind kind;
   float alpha;

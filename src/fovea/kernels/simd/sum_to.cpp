@@ -1,9 +1,8 @@
-// Sums over any axes (gradients of broadcast values, total sums) of a value or of the products of
-// two in the same layout, f32, bf16 or f16, any layout: in
-// floats within fixed chunks of at most 1024 values, in double across them, in order, so results do
-// not depend on the number of threads. Up to two groups of neighbouring axes are summed at once,
-// more in several stages. Error bound: 16 eps of the inputs' absolute values; for bf16 (f16)
-// another 2^-8 (2^-11) of the sum.
+// Sums over any axes (gradients of broadcast values, total sums) of a value, or of the products of
+// two in the same layout, f32, bf16 or f16, any layout: in floats within fixed chunks of at most
+// 1024 values, in double across them, in order, so results do not depend on the number of threads.
+// Up to two groups of neighbouring axes are summed at once, more in several stages. Error bound:
+// 16 eps of the inputs' absolute values; for bf16 (f16) another 2^-8 (2^-11) of the sum.
 #include <cstring>
 
 #include "fovea/kernels/simd/channels.h"
