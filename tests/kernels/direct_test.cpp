@@ -1,8 +1,10 @@
 #include "fovea/kernels/simd/direct.h"
 #include "fovea/core/random.h"
+#include "fovea/graph/print.h"
 #include "fovea/kernels/fixed_weights.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/linear.h"
+#include "fovea/passes/pipeline.h"
 #include "kernels/harness.h"
 
 namespace fovea::kernel_test {
@@ -245,6 +247,33 @@ TEST(Direct, IsChosenForGradientsOfManyWeightsAndForRowsThatConflictInTheCaches)
   const Type dy{DType::f32, {4, 256, 14, 14}, Layout::channels_last};
   const ConvBackwardWeights op{{{1, 1}, {1, 1}, {0, 0}, {0, 0}, 1}, {256, 1024, 1, 1}};
   EXPECT_EQ(choose_kernel({op, {x, dy}, {{DType::f32, op.weight}}}).name, "simd:direct");
+}
+
+/// Two convolutions, from wide to narrow and back, after all passes for training.
+std::string laid_out_for_training(int64_t narrow, int64_t wide, int64_t kernel) {
+  const auto graph = Graph::make(Mode::train, DType::f32);
+  const auto weight = [&](const char* name, int64_t out, int64_t in) {
+    return graph->input(name, {DType::f32, {out, in, kernel, kernel}});
+  };
+  const Tensor x = graph->input("x", {DType::f32, {2, wide, 8, 8}});
+  const Tensor hidden = conv2d(x, weight("reduce", narrow, wide));
+  graph->output("y", conv2d(hidden, weight("expand", wide, narrow)));
+  return print(*run_passes(*graph, {}));
+}
+
+TEST(Direct, PixelsGoFromBlocksOfChannelsToOthersWithoutAReorder) {
+  if (preferred_layout({DType::f32, {2, 32, 8, 8}}) != Layout::blocked16)
+    GTEST_SKIP() << "blocks of channels are for AVX-512";
+  const auto count = [](const std::string& text, const std::string& what) {
+    int n = 0;
+    for (size_t at = 0; (at = text.find(what, at)) != std::string::npos; ++at) ++n;
+    return n;
+  };
+  const std::string pixels = laid_out_for_training(24, 144, 1);
+  EXPECT_EQ(count(pixels, "= reorder("), 2) << pixels;  // of x and y, which are plain
+  EXPECT_EQ(count(pixels, "f32[2, 24, 8, 8]{channels_last}"), 1) << pixels;
+  // oneDNN's windows are worth one layout for both sides.
+  EXPECT_EQ(count(laid_out_for_training(24, 144, 3), "{blocked16}"), 0);
 }
 
 TEST(Direct, EmptyValuesHaveAPriceAndNoKernel) {

@@ -1,7 +1,7 @@
 #include "fovea/kernels/onednn/layout.h"
 
+#include "fovea/kernels/conv_pass.h"
 #include "fovea/kernels/onednn/engine.h"
-#include "fovea/ops/conv.h"
 
 namespace fovea {
 
@@ -19,55 +19,18 @@ Layout preferred_layout(const Type& type) {
 }
 
 namespace onednn {
-namespace {
-
-/// Where the images of a convolution's pass are among its inputs; -1: its output.
-struct Images {
-  int x, y;
-  int64_t groups;
-};
-
-Images images_of(const Op& op) {
-  if (const auto* forward = op.as<Conv>()) return {0, -1, forward->geometry.groups};
-  if (const auto* data = op.as<ConvBackwardData>()) return {-1, 1, data->geometry.groups};
-  return {0, 1, op.get<ConvBackwardWeights>().geometry.groups};
-}
-
-}  // namespace
-
 std::vector<Layouts> convolution_layouts(const Problem& problem,
                                          const std::function<Layout(const Type&)>& preferred) {
-  const Images images = images_of(problem.op);
-  const auto type_of = [&](int i) -> const Type& {
-    return i < 0 ? problem.out[0] : problem.in[static_cast<size_t>(i)];
-  };
-  const Type &x = type_of(images.x), &y = type_of(images.y);
-  std::vector<Layouts> result;
-  const auto add = [&](Layout before, Layout after) {
-    Layouts layouts{std::vector(problem.in.size(), Layout::plain),
-                    std::vector(problem.out.size(), Layout::plain)};
-    const auto set = [&](int i, Layout layout) {
-      (i < 0 ? layouts.out[0] : layouts.in[static_cast<size_t>(i)]) = layout;
-    };
-    set(images.x, before);
-    set(images.y, after);
-    for (size_t i = 2; i < problem.in.size(); ++i)
-      layouts.in[i] = problem.in[i].rank() == y.rank() ? after : Layout::plain;  // a residual
-    result.push_back(std::move(layouts));
-  };
-  const Layout given = images.x < 0 ? y.layout : x.layout;
-  const bool depthwise = images.groups > 1 && images.groups == x.dim(1);
-  if (depthwise && given != Layout::plain && fits(x, given) && fits(y, given)) {
-    add(given, given);
-    return result;
-  }
+  const ConvPass pass = conv_pass(problem.op);
+  const Type &x = image_type(problem, pass.x), &y = image_type(problem, pass.y);
+  const Layout given = pass.x < 0 ? y.layout : x.layout;
+  const bool depthwise = pass.geometry.groups > 1 && pass.geometry.groups == x.dim(1);
+  if (depthwise && given != Layout::plain && fits(x, given) && fits(y, given))
+    return {conv_layouts(problem, given, given)};
   const Layout before = preferred(x), after = preferred(y);
-  if (before == after || (before == Layout::plain && after == Layout::blocked16)) {
-    add(before, after);
-  } else {
-    add(Layout::channels_last, Layout::channels_last);
-  }
-  return result;
+  if (before == after || (before == Layout::plain && after == Layout::blocked16))
+    return {conv_layouts(problem, before, after)};
+  return {conv_layouts(problem, Layout::channels_last, Layout::channels_last)};
 }
 
 }  // namespace onednn

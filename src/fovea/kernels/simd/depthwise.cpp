@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/kernels/conv_pass.h"
 #include "fovea/kernels/fixed_weights.h"
 #include "fovea/kernels/simd/simd.h"
 
@@ -41,22 +42,6 @@ void find_range(Axis& axis) {
   }
 }
 
-/// The types of the images that a pass is about, or of their gradients.
-struct Images {
-  Type x, y;
-  int input_x, input_y;  ///< where they are among the inputs; -1: the output
-  int64_t groups;
-};
-
-Images images_of(const Problem& problem) {
-  if (const auto* op = problem.op.as<Conv>())
-    return {problem.in[0], problem.out[0], 0, -1, op->geometry.groups};
-  if (const auto* op = problem.op.as<ConvBackwardData>())
-    return {problem.out[0], problem.in[1], -1, 1, op->geometry.groups};
-  const auto& op = problem.op.get<ConvBackwardWeights>();
-  return {problem.in[0], problem.in[1], 0, 1, op.geometry.groups};
-}
-
 }  // namespace
 
 /// Measured on AVX-512: oneDNN computes the convolution at up to 85 % of the peak and its gradients
@@ -69,7 +54,8 @@ double price(const Problem& problem) {
   const bool wide =
       weights != nullptr && std::any_of(weights->weight.begin() + 2, weights->weight.end(),
                                         [](int64_t k) { return k > 3; });
-  const double channels = static_cast<double>(std::max<int64_t>(1, images_of(problem).x.dim(1)));
+  const double channels = static_cast<double>(
+      std::max<int64_t>(1, image_type(problem, conv_pass(problem.op).x).dim(1)));
   const auto* conv = problem.op.as<Conv>();
   if (conv != nullptr && weights_fixed && conv->kernel.numel() <= 25)
     return nominal_seconds(problem) * 0.8;
@@ -77,19 +63,12 @@ double price(const Problem& problem) {
 }
 
 std::vector<Layouts> layouts(const Problem& problem) {
-  const Images images = images_of(problem);
-  const int64_t channels = images.x.dim(1);
-  if (channels == 1 || images.groups != channels || images.y.dim(1) != channels) return {};
-  const Layout given = images.input_x < 0 ? images.y.layout : images.x.layout;
+  const ConvPass pass = conv_pass(problem.op);
+  const Type &x = image_type(problem, pass.x), &y = image_type(problem, pass.y);
+  if (x.dim(1) == 1 || pass.geometry.groups != x.dim(1) || y.dim(1) != x.dim(1)) return {};
+  const Layout given = pass.x < 0 ? y.layout : x.layout;
   const Layout layout = given == Layout::plain ? Layout::channels_last : given;
-  Layouts result{std::vector(problem.in.size(), Layout::plain),
-                 std::vector(problem.out.size(), Layout::plain)};
-  for (size_t i = 0; i < problem.in.size(); ++i) {
-    if (problem.in[i].shape == images.x.shape || problem.in[i].shape == images.y.shape)
-      result.in[i] = layout;
-  }
-  if (images.input_x < 0 || images.input_y < 0) result.out[0] = layout;
-  return {result};
+  return {conv_layouts(problem, layout, layout)};
 }
 
 std::vector<Tap> Geometry::plane_taps(size_t row_phase, size_t column_phase) const {

@@ -20,7 +20,9 @@ Offer make_product(const Problem& problem);
 /// The share of the nominal time that a direct convolution takes where it is chosen.
 inline constexpr double direct_share = 0.8;
 double direct_price(const Problem& problem);
-/// x as it is, y as other kernels prefer it.
+/// Those of convolutions and their gradients. Where weights are fixed, x as it is, y as other
+/// kernels prefer it; else only those that no other kernel takes: between values whose channels
+/// fill blocks and others.
 std::vector<Layouts> direct_layouts(const Problem& problem);
 
 }  // namespace fovea::simd

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "fovea/kernels/conv_pass.h"
 #include "fovea/kernels/fixed_weights.h"
 #include "fovea/kernels/rules.h"
 #include "fovea/kernels/simd/direct.h"
@@ -172,6 +173,15 @@ std::optional<Refusal> refuse(const Problem& problem, const ConvGeometry& g, con
 /// faster, slower: by a tenth or more; where nothing else is known, oneDNN stays.
 constexpr double faster = direct_share, slower = 1.2;
 
+/// Whether windows are single pixels, without steps between them.
+bool reads_pixels(const Problem& problem) {
+  const ConvPass pass = conv_pass(problem.op);
+  const auto* weights = problem.op.as<ConvBackwardWeights>();
+  const Shape& weight = weights != nullptr ? weights->weight : problem.in[pass.x < 0 ? 0 : 1].shape;
+  return weight.slice(2).numel() == 1 &&
+         std::ranges::all_of(pass.geometry.stride, [](int64_t stride) { return stride == 1; });
+}
+
 /// Of a convolution, its gradient with respect to the data, or a product: `in` and `out` are the
 /// channels that are read and written.
 double share(const Problem& problem, int64_t in, int64_t out, const Type& y) {
@@ -192,6 +202,9 @@ double share(const Problem& problem, int64_t in, int64_t out, const Type& y) {
   const ConvGeometry& g = conv != nullptr ? conv->geometry : data->geometry;
   const Shape& weight = problem.in[conv != nullptr ? 1 : 0].shape;
   const bool pixels = weight.slice(2).numel() == 1, strided = g.stride.back() > 1;
+  // oneDNN has no kernel that reads one layout and writes another.
+  const Type& x = problem.in[conv != nullptr ? 0 : 1];
+  if (pixels && !strided && x.layout != y.layout && x.layout != Layout::plain) return faster;
   if (!f32) return pixels && strided ? slower : faster;
   // For sequences of few channels oneDNN has no kernel of its own.
   if (conv != nullptr && y.rank() == 3 && in < block && !pixels) return faster;
@@ -290,16 +303,16 @@ double direct_price(const Problem& problem) {
 }
 
 std::vector<Layouts> direct_layouts(const Problem& problem) {
-  const Type &x = problem.in[0], &y = problem.out[0];
-  const Conv& op = problem.op.get<Conv>();
-  if (!weights_fixed || x.rank() > 4 || op.geometry.groups != 1) return {};
-  Layout after = preferred_layout(y);
-  if (after == Layout::plain) after = Layout::channels_last;
-  Layouts layouts{std::vector(problem.in.size(), Layout::plain), {after}};
-  layouts.in[0] = x.layout;
-  for (size_t i = problem.in.size() - op.epilogue.residuals(); i < problem.in.size(); ++i)
-    layouts.in[i] = after;
-  return {layouts};
+  const ConvPass pass = conv_pass(problem.op);
+  const Type &x = image_type(problem, pass.x), &y = image_type(problem, pass.y);
+  if (x.rank() > 4 || pass.geometry.groups != 1) return {};
+  const Layout before = preferred_layout(x), after = preferred_layout(y);
+  if (weights_fixed && problem.op.as<Conv>() != nullptr)
+    return {
+        conv_layouts(problem, x.layout, after == Layout::plain ? Layout::channels_last : after)};
+  const bool mixed = before != after && before != Layout::plain && after != Layout::plain;
+  if (!mixed || !direct::reads_pixels(problem)) return {};
+  return {conv_layouts(problem, before, after)};
 }
 
 Offer make_linear(const Problem& problem) {

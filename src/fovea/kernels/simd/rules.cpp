@@ -55,15 +55,14 @@ void add_simd_rules(const RuleSink& add) {
   const auto rule = [&](const std::type_info& op, Offer (*make)(const Problem&)) {
     add(op, {"simd", make});
   };
-  add(typeid(Conv),
-      {"simd:direct", simd::make_direct_convolution, simd::direct_price, simd::direct_layouts});
   const auto direct = [&](const std::type_info& op, Offer (*make)(const Problem&)) {
-    add(op, {"simd:direct", make, simd::direct_price});
+    add(op, {"simd:direct", make, simd::direct_price, simd::direct_layouts});
   };
+  direct(typeid(Conv), simd::make_direct_convolution);
   direct(typeid(ConvBackwardData), simd::make_direct_gradient);
   direct(typeid(ConvBackwardWeights), simd::make_direct_weight_gradient);
-  direct(typeid(Linear), simd::make_linear);
-  direct(typeid(MatMul), simd::make_product);
+  add(typeid(Linear), {"simd:direct", simd::make_linear, simd::direct_price});
+  add(typeid(MatMul), {"simd:direct", simd::make_product, simd::direct_price});
   const auto depthwise = [&](const std::type_info& op, Offer (*make)(const Problem&)) {
     add(op, {"simd:depthwise", make, simd::depthwise::price, simd::depthwise::layouts});
   };
