@@ -199,8 +199,10 @@ void copy_positions(const Convolution& c, const Source& s, const std::byte* byte
           const auto copy = [&](auto access) FOVEA_INLINE {
             for (int64_t i = 0; i < std::min(from_zero, last); ++i)
               hn::Store(all(0), F32(), rows + i * block);
-            for (int64_t i = from_zero; i < to_zero; ++i)
+            for (int64_t i = from_zero; i < to_zero; ++i) {
               hn::Store(access.load(source + i * step), F32(), rows + i * block);
+              __builtin_prefetch(source + i * step + together * step);
+            }
             for (int64_t i = to_zero; i < last; ++i) hn::Store(all(0), F32(), rows + i * block);
           };
           const int64_t rest = std::clamp<int64_t>(channels.end - v, 0, lanes);
