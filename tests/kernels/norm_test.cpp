@@ -199,6 +199,61 @@ TEST(BatchNorm, GradientsEqualTheirReferenceInEveryLayoutAndForm) {
   }
 }
 
+/// Images that windows of `side` tile.
+Type random_tiled(Random& random, Layout layout, DType dtype, int64_t side) {
+  const int64_t channels =
+      layout == Layout::blocked16 ? 16 * pick(random, 1, 4) : pick(random, 1, 70);
+  return {dtype,
+          {pick(random, 1, 5), channels, side * pick(random, 1, 12), side * pick(random, 1, 9)}};
+}
+
+TEST(BatchNorm, PoolsEqualTheirReferenceForwardAgainAndBackward) {
+  Random random(14, "batch_norm");
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
+    const Layout layout = pick(random, layouts);
+    NormEpilogue epilogue = random_epilogue(random);
+    // Hardswish has equal values left and right of its minimum, of which rounding chooses one.
+    const bool ties = epilogue.activation == UnaryKind::hardswish;
+    if (trial % 4 == 0 || ties) epilogue.activation = UnaryKind::relu;
+    epilogue.residual = false;
+    epilogue.pool = trial % 2 == 0 ? 2 : pick(random, 2, 4);
+    const Type x = random_tiled(random, layout, value_dtypes[trial % 3], epilogue.pool);
+    const Problem first = make_problem(BatchNorm{.epilogue = epilogue}, with_vectors(x, 4), layout);
+    std::vector<Array> data = random_inputs(first, random);
+    make_positive(data[4]);
+    ASSERT_TRUE(check("simd", first, data, {32, Scale::unit}));
+
+    const Problem second = make_problem(BatchNormAgain{epilogue}, with_vectors(x, 3), layout);
+    const std::vector<Array> y = outputs_of(first, data);
+    const Array z = outputs_of(second, {data[0], y[1], y[5], data[2]})[0];
+    ASSERT_EQ(std::memcmp(z.raw(), y[0].raw(), z.bytes()), 0) << describe(first);
+
+    Types in = with_vectors(x, 5);
+    in.push_back(epilogue.result(x));
+    const Problem backward = make_problem(BatchNormBackward{epilogue}, in, layout);
+    data = random_inputs(backward, random);
+    make_positive(data[3]);
+    for (const size_t i : {0, 2, 4, 5}) make_exact(data[i], i == 5 ? 1.0 / 128 : 0);
+    Bound bound = sums;
+    bound.nonfinite = NonFinite::either;
+    ASSERT_TRUE(check("simd", backward, data, bound));
+  }
+}
+
+TEST(BatchNorm, OfEqualValuesInAWindowTheFirstGetsTheGradient) {
+  const NormEpilogue epilogue{.pool = 2};
+  Types in = with_vectors({DType::f32, {1, 16, 2, 2}}, 5);
+  in.push_back({DType::f32, {1, 16, 1, 1}});
+  const Problem problem = make_problem(BatchNormBackward{epilogue}, in, Layout::blocked16);
+  std::vector<Array> data;
+  for (const Type& type : problem.in) data.push_back(Array::full(DType::f32, type.shape, 0));
+  for (float& gamma : data[1].data<float>()) gamma = 1;
+  for (float& rstd : data[3].data<float>()) rstd = 1;
+  for (float& dy : data[6].data<float>()) dy = 4;
+  const std::vector<Array> out = outputs_of(problem, data);
+  for (int64_t i = 0; i < 64; ++i) EXPECT_EQ(out[0].at(i), i < 16 ? 3 : -1) << i;  // d - mean of d
+}
+
 TEST(BatchNorm, GradientsWithFixedStatisticsEqualTheirReference) {
   Random random(5, "batch_norm");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {

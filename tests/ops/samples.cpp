@@ -189,20 +189,23 @@ std::vector<Sample> norms(DType dtype) {
   };
   append(samples, repeat("batch_norm", shapes_per_op, [&](Random& r) {
            const int64_t channels = pick(r, 1, 4);
-           const Type x{dtype, image(r, channels)}, vector{dtype, {channels}};
+           const int64_t pool = r.below(3) == 0 ? pick(r, 2, 3) : 0;
+           const Shape tiled{pick(r, 1, 2), channels, pool * pick(r, 1, 2), pool * pick(r, 1, 2)};
+           const Type x{dtype, pool > 0 ? tiled : image(r, channels)}, vector{dtype, {channels}};
            constexpr std::optional<UnaryKind> activations[] = {std::nullopt, UnaryKind::relu,
                                                                UnaryKind::relu6, UnaryKind::silu};
-           const BatchNorm op{
-               .eps = 1e-3,
-               .momentum = 0.1,
-               .epilogue = {.residual = r.below(2) == 0, .activation = activations[r.below(4)]}};
+           const BatchNorm op{.eps = 1e-3,
+                              .momentum = 0.1,
+                              .epilogue = {.residual = pool == 0 && r.below(2) == 0,
+                                           .activation = activations[r.below(4)],
+                                           .pool = pool}};
            std::vector<SampleInput> inputs{{x, distinct},
                                            {vector, normal},
                                            {vector, normal},
                                            {vector, normal, true},
                                            {vector, positive, true}};
            if (op.epilogue.residual) inputs.push_back({x, normal});
-           return Sample{{}, op, inputs, op.epilogue.activation.has_value()};
+           return Sample{{}, op, inputs, op.epilogue.selects()};
          }));
   append(samples, repeat("batch_norm_eval", shapes_per_op, [&](Random& r) {
            const int64_t channels = pick(r, 1, 4);

@@ -210,6 +210,32 @@ TEST(FuseNorm, TakesTheActivationsThatNormsHave) {
   }
 }
 
+TEST(FuseNorm, TakesAPoolWhoseWindowsTileTheImages) {
+  const auto pooled = [](const auto& pool, bool residual = false) {
+    const auto graph = make(Mode::train);
+    const Tensor x = graph->input("x", {DType::f64, {2, 16, 4, 4}});
+    const Tensor y = norm_layer(x, "bn");
+    const Tensor z = pool(relu(residual ? y + x : y));
+    graph->output("loss", sum(z * z));
+    const auto fused = fuse_norm(*graph);
+    EXPECT_TRUE(same_results(*graph, *fused));
+    EXPECT_TRUE(same_results(*autodiff(*graph, "loss"), *autodiff(*fused, "loss")));
+    return count(*fused, "max_pool");
+  };
+  const auto of = [](const PoolOptions& options) {
+    return [=](const Tensor& x) { return max_pool(x, options); };
+  };
+  EXPECT_EQ(pooled(of({2})), 0);
+  EXPECT_EQ(pooled(of({4})), 0);
+  EXPECT_EQ(pooled(of({3})), 1);     // a row and a column are left
+  EXPECT_EQ(pooled(of({2, 1})), 1);  // windows overlap
+  EXPECT_EQ(pooled(of({.kernel = 2, .padding = 1})), 1);
+  EXPECT_EQ(pooled(of({.kernel = 2, .dilation = 2})), 1);
+  EXPECT_EQ(pooled(of({.kernel = Dims{1, 2}})), 1);
+  EXPECT_EQ(pooled(of({2}), true), 1);  // a residual comes first
+  EXPECT_EQ(pooled([](const Tensor& x) { return max_pool(max_pool(x, {2}), {2}); }), 1);
+}
+
 TEST(FuseNorm, AddsTheGradientOfAResidualWithoutACopy) {
   const auto graph = make(Mode::train);
   const Tensor x = image(*graph), skip = conv_layer(image(*graph, "skip"), "conv");

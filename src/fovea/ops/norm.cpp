@@ -69,12 +69,37 @@ struct Normalised {
   }
 };
 
+double activated(const NormEpilogue& epilogue, double z) {
+  return epilogue.activation ? unary_rule(*epilogue.activation).f(z, epilogue.alpha) : z;
+}
+
+/// Calls body(offset in y, that of the largest value in x) for the windows of one channel: of equal
+/// values the first in row-major order, and NaN counts as largest.
+template <class Body>
+void for_each_maximum(const Shape& x, int64_t c, const NormEpilogue& epilogue, const Normalised& z,
+                      const Body& body) {
+  const int64_t side = epilogue.pool, rows = x[2] / side, columns = x[3] / side;
+  for (int64_t n = 0; n < x[0]; ++n) {
+    for (int64_t i = 0; i < rows * columns; ++i) {
+      const int64_t corner =
+          ((n * x[1] + c) * x[2] + i / columns * side) * x[3] + i % columns * side;
+      int64_t best = corner;
+      for (int64_t k = 1; k < side * side; ++k) {
+        const int64_t at = corner + k / side * x[3] + k % side;
+        const double value = activated(epilogue, z(at)), least = activated(epilogue, z(best));
+        if (value > least || (std::isnan(value) && !std::isnan(least))) best = at;
+      }
+      body((n * x[1] + c) * rows * columns + i, best);
+    }
+  }
+}
+
 /// y of one channel, in all forms.
 void normalise_channel(const View& y, int64_t c, const NormEpilogue& epilogue,
                        const Normalised& z) {
-  for_each_in_channel(y.shape, c, [&](int64_t i) {
-    y[i] = epilogue.activation ? unary_rule(*epilogue.activation).f(z(i), epilogue.alpha) : z(i);
-  });
+  const auto store = [&](int64_t to, int64_t from) { y[to] = activated(epilogue, z(from)); };
+  if (epilogue.pool > 0) return for_each_maximum(z.x.shape, c, epilogue, z, store);
+  for_each_in_channel(y.shape, c, [&](int64_t i) { store(i, i); });
 }
 
 /// The residual: the last input, if there is one.
@@ -123,6 +148,16 @@ Tensor normalise_groups(std::string_view op, const Tensor& x, std::optional<int6
 
 }  // namespace
 
+bool tiles(const Type& x, int64_t side) {
+  return x.rank() == 4 && side > 1 && x.dim(2) % side == 0 && x.dim(3) % side == 0;
+}
+
+Type NormEpilogue::result(const Type& x) const {
+  if (pool == 0) return {x.dtype, x.shape};
+  require(tiles(x, pool) && !residual, "batch_norm: its pool does not tile the input's images");
+  return {x.dtype, {x.dim(0), x.dim(1), x.dim(2) / pool, x.dim(3) / pool}};
+}
+
 bool follows_norm(UnaryKind kind) {
   constexpr UnaryKind kinds[] = {UnaryKind::relu, UnaryKind::leaky_relu, UnaryKind::relu6,
                                  UnaryKind::gelu, UnaryKind::silu,       UnaryKind::hardswish};
@@ -142,12 +177,12 @@ Types BatchNorm::infer(const Types& in) const {
         .with("try", "a larger batch (or no last batch of 1), a larger image, or eval mode");
   }
   const Type vector{accumulate_dtype(x.dtype), {x.dim(1)}};
-  return {{x.dtype, x.shape}, vector, vector, vector, vector, vector};
+  return {epilogue.result(x), vector, vector, vector, vector, vector};
 }
 
 Tensors BatchNorm::gradient(const Node& node, const Tensors& dy) const {
   if (!dy[0]) return {};  // the statistics have no gradient
-  const bool active = epilogue.activation.has_value();
+  const bool active = epilogue.selects();
   Tensors in{node.input(0), node.input(1), node.output(1), node.output(2)};
   if (active) {
     in.push_back(node.output(5));
@@ -182,7 +217,7 @@ void BatchNorm::reference(const Views& v) const {
 
 Types BatchNormAgain::infer(const Types& in) const {
   require_inputs(name, in, epilogue.residual ? 5 : 4);
-  return like(in, 0);
+  return {epilogue.result(in[0])};
 }
 
 void BatchNormAgain::reference(const Views& v) const {
@@ -193,7 +228,7 @@ void BatchNormAgain::reference(const Views& v) const {
 }
 
 Types BatchNormBackward::infer(const Types& in) const {
-  require_inputs(name, in, epilogue.activation ? 7 + epilogue.residual : 5);
+  require_inputs(name, in, epilogue.selects() ? 7 + epilogue.residual : 5);
   const Type x{in[0].dtype, in[0].shape}, vector{in[1].dtype, in[1].shape};
   Types out{x, vector, vector};
   if (epilogue.residual) out.push_back(x);
@@ -203,20 +238,34 @@ Types BatchNormBackward::infer(const Types& in) const {
 void BatchNormBackward::reference(const Views& v) const {
   const View &x = v.in[0], &gamma = v.in[1], &mean = v.in[2], &rstd = v.in[3], &dy = v.in.back();
   const auto count = static_cast<double>(values_per_channel(x.shape));
+  std::vector<double> chosen;  // dy where pools found their maxima
+  if (epilogue.pool > 0) chosen.resize(static_cast<size_t>(x.numel()));
   for (int64_t c = 0; c < x.dim(1); ++c) {
+    const View* residual = epilogue.residual && epilogue.activation ? &v.in[6] : nullptr;
+    const Normalised z{x, mean[c], epilogue.selects() ? v.in[4][c] : 0,
+                       epilogue.selects() ? v.in[5][c] : 0, residual};
+    if (epilogue.pool > 0) {
+      for_each_maximum(x.shape, c, epilogue, z, [&](int64_t from, int64_t to) {
+        chosen[static_cast<size_t>(to)] = dy[from];
+      });
+    }
     const auto upstream = [&](int64_t i) {
-      if (!epilogue.activation) return dy[i];
-      const View* residual = epilogue.residual ? &v.in[6] : nullptr;
-      const Normalised z{x, mean[c], v.in[4][c], v.in[5][c], residual};
+      const double d = epilogue.pool > 0 ? chosen[static_cast<size_t>(i)] : dy[i];
+      if (!epilogue.activation) return d;
       const double slope = unary_rule(*epilogue.activation).df(z(i), epilogue.alpha);
-      return slope == 0 ? 0 : dy[i] * slope;
+      return slope == 0 ? 0 : d * slope;
     };
     double dgamma = 0, dbeta = 0;
     const auto normalised = [&](int64_t i) { return (x[i] - mean[c]) * rstd[c]; };
-    for_each_in_channel(x.shape, c, [&](int64_t i) {
+    const auto add = [&](int64_t i) {
       dgamma += upstream(i) * normalised(i);
       dbeta += upstream(i);
-    });
+    };
+    if (epilogue.pool > 0) {
+      for_each_maximum(x.shape, c, epilogue, z, [&](int64_t, int64_t i) { add(i); });
+    } else {
+      for_each_in_channel(x.shape, c, add);
+    }
     for_each_in_channel(x.shape, c, [&](int64_t i) {
       const double d = upstream(i);
       v.out[0][i] = gamma[c] * rstd[c] * (d - dbeta / count - normalised(i) * dgamma / count);
@@ -229,11 +278,11 @@ void BatchNormBackward::reference(const Views& v) const {
 
 Types BatchNormEval::infer(const Types& in) const {
   check_batch_norm(in, epilogue.residual, {"gamma", "beta", "mean", "var"});
-  return like(in, 0);
+  return {epilogue.result(in[0])};
 }
 
 Tensors BatchNormEval::gradient(const Node& node, const Tensors& dy) const {
-  require(!epilogue.residual && !epilogue.activation,
+  require(!epilogue.residual && !epilogue.selects(),
           "batch_norm_eval: the gradient is taken before fusion");
   Tensors result =
       node.graph->add(BatchNormEvalBackward{eps},

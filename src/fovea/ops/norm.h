@@ -8,25 +8,37 @@
 namespace fovea {
 
 /// What follows a batch norm in the same pass over memory: the addition of a residual, then an
-/// activation. Set by the fuse pass, before gradients are taken.
+/// activation, then a max-pool. Set by the fuse pass, before gradients are taken.
 struct NormEpilogue {
   bool residual = false;
   std::optional<UnaryKind> activation = {};
   double alpha = 0;  ///< of the activation
+  /// The side of square windows that tile each image, of which the largest value is kept, as by
+  /// MaxPool; 0: no pool. Not together with a residual.
+  int64_t pool = 0;
 
   static void fields(auto& op, auto&& visit) {
     visit("residual", op.residual, false);
     visit("activation", op.activation, std::nullopt);
     visit("alpha", op.alpha, 0.0);
+    visit("pool", op.pool, int64_t{0});
   }
+
+  /// The type of y for an x of this one. Errors: internal unless windows tile the images.
+  Type result(const Type& x) const;
+  /// Whether the gradient computes again from x what followed the norm.
+  bool selects() const { return activation.has_value() || pool > 0; }
 };
+
+/// Whether windows of that side tile the images of x [N, C, H, W].
+bool tiles(const Type& x, int64_t side);
 
 /// Whether kernels of norms have this activation in their epilogue.
 bool follows_norm(UnaryKind kind);
 
 /// Batch norm in training: each channel is normalised by its own mean and (biased) variance over
 /// the batch and all spatial positions,
-///     y = activation((x - mean) * scale + beta + residual),  scale = gamma / sqrt(var + eps)
+///     y = pool(activation((x - mean) * scale + beta + residual)),  scale = gamma / sqrt(var + eps)
 /// Inputs: x [N, C] or [N, C, spatial]; gamma, beta, running_mean, running_var [C]; and, last, a
 /// residual of x's type if the epilogue has one. Outputs: y, mean [C], rstd [C] = 1 / sqrt(var +
 /// eps), the new running statistics (1 - momentum) * old + momentum * batch's, with unbiased
@@ -65,9 +77,9 @@ struct BatchNormAgain {
   void reference(const Views& v) const;
 };
 
-/// Inputs x, gamma, mean, rstd, then if there is an activation scale, beta and the residual, if
-/// there is one, and dy; outputs dx, dgamma, dbeta, then dresidual if there is a residual. What the
-/// activation was applied to is computed again from x.
+/// Inputs x, gamma, mean, rstd, then if there is an activation or a pool scale, beta and the
+/// residual, if there is one, and dy; outputs dx, dgamma, dbeta, then dresidual if there is a
+/// residual. What the activation was applied to is computed again from x.
 struct BatchNormBackward {
   NormEpilogue epilogue = {};
 

@@ -11,6 +11,7 @@
 #include "fovea/ops/conv.h"
 #include "fovea/ops/linear.h"
 #include "fovea/ops/norm.h"
+#include "fovea/ops/pool.h"
 #include "fovea/ops/shape_ops.h"
 #include "fovea/passes/uses.h"
 
@@ -34,6 +35,21 @@ struct Chain {
 };
 
 const Unary* unary_of(const Node& node) { return node.op.as<Unary>(); }
+
+/// The side of a max-pool's windows if they are square and tile its input, else 0.
+int64_t tiled_side(const Graph& graph, const Node& node) {
+  const auto* pool = node.op.as<MaxPool>();
+  const Type& x = graph.value(node.inputs[0]).type;
+  if (pool == nullptr || !tiles(x, pool->kernel[0])) return 0;
+  const auto all = [](const std::vector<int64_t>& sizes, int64_t wanted) {
+    return std::ranges::all_of(sizes, [=](int64_t size) { return size == wanted; });
+  };
+  const int64_t side = pool->kernel[0];
+  const bool square = all(pool->kernel, side) && all(pool->stride, side) &&
+                      all(pool->padding_begin, 0) && all(pool->padding_end, 0) &&
+                      all(pool->dilation, 1);
+  return square ? side : 0;
+}
 
 bool is_add(const Node& node) {
   const auto* binary = node.op.as<Binary>();
@@ -166,28 +182,31 @@ std::shared_ptr<Graph> add_before_permute(const Graph& graph) {
 }  // namespace
 
 std::shared_ptr<Graph> fuse_norm(const Graph& graph) {
-  return fuse(graph, {.is_head =
-                          [](const Node& node) {
-                            const auto* norm = node.op.as<BatchNorm>();
-                            return norm != nullptr && !norm->epilogue.residual &&
-                                   !norm->epilogue.activation;
-                          },
-                      .takes =
-                          [](const Chain& chain, const Node& next) {
-                            if (is_add(next)) return chain.rest.empty();
-                            return unary_of(next) != nullptr &&
-                                   follows_norm(unary_of(next)->kind) &&
-                                   (chain.rest.empty() || is_add(*chain.rest.back()));
-                          },
-                      .fused = [](const Chain& chain) -> Op {
-                        BatchNorm norm = chain.head->op.get<BatchNorm>();
-                        norm.epilogue.residual = !chain.residuals.empty();
-                        if (const Unary* unary = unary_of(*chain.last())) {
-                          norm.epilogue.activation = unary->kind;
-                          norm.epilogue.alpha = unary->alpha;
-                        }
-                        return norm;
-                      }});
+  const auto takes = [&](const Chain& chain, const Node& next) {
+    const Node& last = *chain.last();
+    if (last.op.as<MaxPool>() != nullptr) return false;
+    if (tiled_side(graph, next) > 0) return chain.residuals.empty();
+    if (is_add(next)) return chain.rest.empty();
+    const bool activation = unary_of(next) != nullptr && follows_norm(unary_of(next)->kind);
+    return activation && (chain.rest.empty() || is_add(last));
+  };
+  const auto fused = [&](const Chain& chain) -> Op {
+    BatchNorm norm = chain.head->op.get<BatchNorm>();
+    norm.epilogue.residual = !chain.residuals.empty();
+    for (const Node* node : chain.rest) {
+      if (const Unary* unary = unary_of(*node)) {
+        norm.epilogue.activation = unary->kind;
+        norm.epilogue.alpha = unary->alpha;
+      }
+      norm.epilogue.pool = tiled_side(graph, *node);
+    }
+    return norm;
+  };
+  const auto is_head = [](const Node& node) {
+    const auto* norm = node.op.as<BatchNorm>();
+    return norm != nullptr && !norm->epilogue.residual && !norm->epilogue.selects();
+  };
+  return fuse(graph, {is_head, takes, fused});
 }
 
 std::shared_ptr<Graph> fuse_epilogue(const Graph& graph) {

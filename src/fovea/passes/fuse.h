@@ -7,9 +7,9 @@
 namespace fovea {
 
 /// Fuses batch_norm, then add, then an activation into one op that touches memory once: y =
-/// relu(norm(x) + residual). Runs before autodiff, since the fused op has its own gradient; add and
-/// activation are optional, but the norm's result must have no other use, and its statistics none
-/// before the last of them.
+/// relu(norm(x) + residual); where there is no add, also a max-pool whose square windows tile the
+/// images. Runs before autodiff, since the fused op has its own gradient; all of them are optional,
+/// but the norm's result must have no other use, and its statistics none before the last of them.
 std::shared_ptr<Graph> fuse_norm(const Graph& graph);
 
 /// Fuses a convolution or linear layer and the activations and adds after it into one op with an

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "fovea/kernels/simd/channels.h"
+#include "fovea/kernels/simd/norm_rules.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/ops/norm.h"
 
@@ -18,6 +19,8 @@
 
 #include "fovea/kernels/simd/channels-inl.h"
 #include "fovea/kernels/simd/norm_epilogue-inl.h"
+#include "fovea/kernels/simd/tiles-inl.h"
+#include "fovea/kernels/simd/windows-inl.h"
 
 #ifndef FOVEA_KERNELS_SIMD_BATCH_NORM
 #define FOVEA_KERNELS_SIMD_BATCH_NORM
@@ -28,6 +31,7 @@ namespace {
 struct Normalisation {
   DType dtype;  ///< of x, residual and y
   NormEpilogue epilogue;
+  Tiles tiles;
   const std::byte *x, *residual;  ///< residual: null without one
   const float *mean, *scale, *beta;
   std::byte* y;
@@ -36,8 +40,9 @@ struct Normalisation {
   /// they would: not where it takes the place of what is read.
   bool goes_around(const Channels& c) const {
     constexpr int64_t large = int64_t{1} << 20;  // elements
-    return dtype == DType::f32 && c.width % 16 == 0 && c.blocks * c.block_elements() > large &&
-           reinterpret_cast<uintptr_t>(y) % 64 == 0 && y != x && y != residual;
+    return dtype == DType::f32 && !tiles.exist() && c.width % 16 == 0 &&
+           c.blocks * c.block_elements() > large && reinterpret_cast<uintptr_t>(y) % 64 == 0 &&
+           y != x && y != residual;
   }
 };
 
@@ -107,8 +112,34 @@ HWY_INLINE void normalise_as(A activation, const Normalisation& n, const Channel
   if (around) hwy::FlushStream();
 }
 
+/// The largest y of each tile.
+template <int fixed_side, class T, class A>
+HWY_NOINLINE void pool_as(A activation, const Normalisation& n, const Channels& c, int64_t block,
+                          int64_t chunk) {
+  walk_tiles<0>(c, n.tiles, block, chunk, [&](auto constants) FOVEA_INLINE {
+    const V mean = constants(n.mean), scale = constants(n.scale), beta = constants(n.beta);
+    const T *x = as<T>(n.x), *residual = nullptr;
+    T* y = as<T>(n.y);
+    return [=, tiles = n.tiles, width = c.width](auto at, int64_t first, int64_t tile,
+                                                 Sums<0>&) FOVEA_INLINE {
+      Largest largest{F32()};
+      for_each_element<fixed_side>(tiles, width, [&](int64_t, int64_t offset) FOVEA_INLINE {
+        const V centred = hn::Sub(at.load(x + first + offset), mean);
+        largest.add(activation.value(preactivation(at, centred, scale, beta, residual, 0)));
+      });
+      at.store(largest.value(), y + tile);
+    };
+  });
+}
+
 void normalise(const Normalisation& n, const Channels& c, int64_t block, int64_t chunk) {
   with_element(n.dtype, [&]<class T>(T) {
+    if (n.tiles.exist()) {
+      return with_tiles(n.epilogue,
+                        [&]<int side>(auto activation, std::integral_constant<int, side>) {
+                          pool_as<side, T>(activation, n, c, block, chunk);
+                        });
+    }
     with_norm_activation(n.epilogue,
                          [&](auto activation) { normalise_as<T>(activation, n, c, block, chunk); });
   });
@@ -171,12 +202,6 @@ void finish_channel(const BatchNorm& op, const Args& args, const Channels& c,
   args.output<float>(5)[at] = static_cast<float>(args.input<float>(1)[at] * rstd);
 }
 
-/// Nothing if kernels have the epilogue's activation.
-std::optional<Refusal> unless_known(const NormEpilogue& epilogue) {
-  if (!epilogue.activation || follows_norm(*epilogue.activation)) return std::nullopt;
-  return Refusal{"an activation that does not follow norms"};
-}
-
 /// y from vectors that are known, all of it in one pass.
 void normalise_all(const Normalisation& n, const Channels& c) {
   for_each_chunk(c, [&](int64_t block, int64_t chunk) {
@@ -190,11 +215,15 @@ Offer make_batch_norm(const Problem& problem) {
   if (auto refusal = unless_float_beside_f32(problem)) return *refusal;
   const BatchNorm op = problem.op.get<BatchNorm>();
   if (auto refusal = unless_known(op.epilogue)) return *refusal;
-  const Channels c = channels_of(problem.in[0]);
-  const auto run = [op, c, dtype = problem.in[0].dtype](const Args& args) {
+  if (auto offer = in_channels_last(problem, op.epilogue, make_batch_norm))
+    return std::move(*offer);
+  Channels c = channels_of(problem.in[0]);
+  const Tiles tiles = cut_into_tiles(problem.in[0], op.epilogue.pool, c);
+  const auto run = [op, c, tiles, dtype = problem.in[0].dtype](const Args& args) {
     const Scratch scratch(c, args.scratch);
     const Normalisation n{dtype,
                           op.epilogue,
+                          tiles,
                           args.in[0],
                           op.epilogue.residual ? args.in[5] : nullptr,
                           args.output<float>(1),
@@ -224,9 +253,12 @@ namespace {
 
 Offer make_again(const Problem& problem, const NormEpilogue& epilogue) {
   if (auto refusal = unless_known(epilogue)) return *refusal;
-  return offer_in_place([epilogue, c = channels_of(problem.in[0]),
-                         dtype = problem.in[0].dtype](const Args& args) {
-    normalise_all({dtype, epilogue, args.in[0], epilogue.residual ? args.in[4] : nullptr,
+  if (auto offer = in_channels_last(problem, epilogue, make_batch_norm_eval))
+    return std::move(*offer);
+  Channels c = channels_of(problem.in[0]);
+  const Tiles tiles = cut_into_tiles(problem.in[0], epilogue.pool, c);
+  return offer_in_place([=, dtype = problem.in[0].dtype](const Args& args) {
+    normalise_all({dtype, epilogue, tiles, args.in[0], epilogue.residual ? args.in[4] : nullptr,
                    args.input<float>(1), args.input<float>(2), args.input<float>(3), args.out[0]},
                   c);
   });
@@ -241,16 +273,20 @@ Offer make_batch_norm_eval(const Problem& problem) {
     return make_again(problem, again->epilogue);
   const BatchNormEval op = problem.op.get<BatchNormEval>();
   if (auto refusal = unless_known(op.epilogue)) return *refusal;
-  const Channels c = channels_of(problem.in[0]);
-  const auto run = [op, c, dtype = problem.in[0].dtype](const Args& args) {
+  if (auto offer = in_channels_last(problem, op.epilogue, make_batch_norm_eval))
+    return std::move(*offer);
+  Channels c = channels_of(problem.in[0]);
+  const Tiles tiles = cut_into_tiles(problem.in[0], op.epilogue.pool, c);
+  const auto run = [op, c, tiles, dtype = problem.in[0].dtype](const Args& args) {
     auto* scale = reinterpret_cast<float*>(args.scratch);
     for (int64_t k = 0; k < c.channels(); ++k) {
       const double variance = args.input<float>(4)[k];
       scale[k] = static_cast<float>(args.input<float>(1)[k] / std::sqrt(variance + op.eps));
     }
-    normalise_all({dtype, op.epilogue, args.in[0], op.epilogue.residual ? args.in[5] : nullptr,
-                   args.input<float>(3), scale, args.input<float>(2), args.out[0]},
-                  c);
+    normalise_all(
+        {dtype, op.epilogue, tiles, args.in[0], op.epilogue.residual ? args.in[5] : nullptr,
+         args.input<float>(3), scale, args.input<float>(2), args.out[0]},
+        c);
   };
   return offer(run, static_cast<size_t>(c.channels()) * sizeof(float));
 }

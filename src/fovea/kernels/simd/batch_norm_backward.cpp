@@ -4,11 +4,13 @@
 // the forward pass did: dbeta = sum d, dgamma = rstd * sum d (x - mean), in floats inside a chunk
 // and in double across chunks; then
 //     dx = gamma rstd (d - dbeta / n - (x - mean) rstd dgamma / n).
+// With a pool, dy belongs to the largest element of each tile, which is found again, too.
 // Error bound for a few thousand terms of about 1: 512 eps of max(1, |value|); for a dx of bf16
 // another 2^-8 of |dx|.
 #include <cmath>
 
 #include "fovea/kernels/simd/channels.h"
+#include "fovea/kernels/simd/norm_rules.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/ops/norm.h"
 
@@ -18,6 +20,7 @@
 
 #include "fovea/kernels/simd/channels-inl.h"
 #include "fovea/kernels/simd/norm_epilogue-inl.h"
+#include "fovea/kernels/simd/tiles-inl.h"
 
 #ifndef FOVEA_KERNELS_SIMD_BATCH_NORM_BACKWARD
 #define FOVEA_KERNELS_SIMD_BATCH_NORM_BACKWARD
@@ -28,6 +31,7 @@ namespace {
 struct NormGradient {
   DType dtype;  ///< of x, residual, dy, dx and dresidual
   NormEpilogue epilogue = {};
+  Tiles tiles = {};
   const std::byte *x = nullptr, *dy = nullptr;
   const float *mean = nullptr, *factor = nullptr, *offset = nullptr, *tilt = nullptr;
   std::byte *dx = nullptr, *dresidual = nullptr;
@@ -85,11 +89,87 @@ HWY_INLINE void gradient_sums_as(A activation, const NormGradient& g, const Chan
   walk_chunk<2>(c, block, chunk, add, sums);
 }
 
+/// The largest element of a tile: its x - mean, its number among the tile's elements, and d there;
+/// d is 0 elsewhere.
+struct Chosen {
+  V centred, number, d;
+};
+
+/// The function that finds it for the channels of `constants`: of equal values the first, and NaN
+/// counts as largest, as in the forward pass.
+template <int fixed_side, class T, class A, class Constants>
+HWY_INLINE auto chooser(A activation, const NormGradient& g, const Channels& c,
+                        const Constants& constants) {
+  const T *x = as<T>(g.x), *dy = as<T>(g.dy), *residual = nullptr;
+  const V mean = constants(g.mean), scale = constants(g.scale), beta = constants(g.beta);
+  return [=, tiles = g.tiles, width = c.width](auto at, int64_t first, int64_t tile) FOVEA_INLINE {
+    Chosen best{all(0), all(0), all(0)};
+    V largest = all(0);
+    for_each_element<fixed_side>(tiles, width, [&](int64_t k, int64_t offset) FOVEA_INLINE {
+      const V centred = hn::Sub(at.load(x + first + offset), mean);
+      const V value = activation.value(preactivation(at, centred, scale, beta, residual, 0));
+      if (k == 0) {
+        largest = value, best.centred = centred;
+        return;
+      }
+      const auto larger = hn::AndNot(hn::Le(value, largest), hn::Eq(largest, largest));
+      largest = hn::IfThenElse(larger, value, largest);
+      best.centred = hn::IfThenElse(larger, centred, best.centred);
+      best.number = hn::IfThenElse(larger, all(static_cast<float>(k)), best.number);
+    });
+    const V z = preactivation(at, best.centred, scale, beta, residual, 0);
+    best.d = through(activation, z, at.load(dy + tile));
+    return best;
+  };
+}
+
+template <int fixed_side, class T, class A>
+HWY_NOINLINE void tile_sums_as(A activation, const NormGradient& g, const Channels& c,
+                               int64_t block, int64_t chunk, float* const* sums) {
+  const auto add = [&](auto constants) FOVEA_INLINE {
+    const auto choose = chooser<fixed_side, T>(activation, g, c, constants);
+    return [=](auto at, int64_t first, int64_t tile, Sums<2>& sum) FOVEA_INLINE {
+      const Chosen best = choose(at, first, tile);
+      sum[0] = hn::Add(sum[0], best.d);
+      sum[1] = hn::MulAdd(best.d, best.centred, sum[1]);
+    };
+  };
+  walk_tiles<2>(c, g.tiles, block, chunk, add, sums);
+}
+
+template <int fixed_side, class T, class A>
+HWY_NOINLINE void tile_gradient_as(A activation, const NormGradient& g, const Channels& c,
+                                   int64_t block, int64_t chunk) {
+  walk_tiles<0>(c, g.tiles, block, chunk, [&](auto constants) FOVEA_INLINE {
+    const auto choose = chooser<fixed_side, T>(activation, g, c, constants);
+    const V mean = constants(g.mean);
+    const V factor = constants(g.factor), offset = constants(g.offset), tilt = constants(g.tilt);
+    const T* x = as<T>(g.x);
+    T* dx = as<T>(g.dx);
+    return [=, tiles = g.tiles, width = c.width](auto at, int64_t first, int64_t tile, Sums<0>&)
+               FOVEA_INLINE {
+                 const Chosen best = choose(at, first, tile);
+                 for_each_element<fixed_side>(tiles, width, [&](int64_t k, int64_t i) FOVEA_INLINE {
+                   const V centred = hn::Sub(at.load(x + first + i), mean);
+                   const auto chosen = hn::Eq(best.number, all(static_cast<float>(k)));
+                   const V d = hn::Sub(hn::IfThenElseZero(chosen, best.d), offset);
+                   at.store(hn::Mul(factor, hn::NegMulAdd(centred, tilt, d)), dx + first + i);
+                 });
+               };
+  });
+}
+
 /// Sums of d and of d (x - mean), of each channel of a chunk.
 void gradient_sums(const NormGradient& g, const Channels& c, int64_t block, int64_t chunk,
                    float* sum, float* dot) {
   float* const sums[] = {sum, dot};
   with_element(g.dtype, [&]<class T>(T) {
+    if (g.tiles.exist()) {
+      return with_tiles(g.epilogue,
+                        [&]<int side>(auto activation, std::integral_constant<int, side>) {
+                          tile_sums_as<side, T>(activation, g, c, block, chunk, sums);
+                        });
+    }
     with_norm_activation(g.epilogue, [&](auto activation) {
       gradient_sums_as<T>(activation, g, c, block, chunk, sums);
     });
@@ -113,6 +193,12 @@ HWY_INLINE void gradient_as(A activation, const NormGradient& g, const Channels&
 
 void gradient(const NormGradient& g, const Channels& c, int64_t block, int64_t chunk) {
   with_element(g.dtype, [&]<class T>(T) {
+    if (g.tiles.exist()) {
+      return with_tiles(g.epilogue,
+                        [&]<int side>(auto activation, std::integral_constant<int, side>) {
+                          tile_gradient_as<side, T>(activation, g, c, block, chunk);
+                        });
+    }
     with_norm_activation(g.epilogue,
                          [&](auto activation) { gradient_as<T>(activation, g, c, block, chunk); });
   });
@@ -174,10 +260,11 @@ struct Scratch {
   float *sum, *dot;
 };
 
-NormGradient gradient_of(const NormEpilogue& epilogue, DType dtype, const Args& args,
-                         const Scratch& scratch) {
+NormGradient gradient_of(const NormEpilogue& epilogue, const Tiles& tiles, DType dtype,
+                         const Args& args, const Scratch& scratch) {
   NormGradient g{.dtype = dtype,
                  .epilogue = epilogue,
+                 .tiles = tiles,
                  .x = args.in[0],
                  .dy = args.in.back(),
                  .mean = args.input<float>(2),
@@ -185,7 +272,7 @@ NormGradient gradient_of(const NormEpilogue& epilogue, DType dtype, const Args& 
                  .offset = scratch.offset,
                  .tilt = scratch.tilt,
                  .dx = args.out[0]};
-  if (epilogue.activation) {
+  if (epilogue.selects()) {
     g.scale = args.input<float>(4);
     g.beta = args.input<float>(5);
     if (epilogue.residual) g.residual = args.in[6];
@@ -199,13 +286,15 @@ NormGradient gradient_of(const NormEpilogue& epilogue, DType dtype, const Args& 
 Offer make_batch_norm_backward(const Problem& problem) {
   if (auto refusal = unless_float_beside_f32(problem)) return *refusal;
   const NormEpilogue epilogue = problem.op.get<BatchNormBackward>().epilogue;
-  if (epilogue.activation && !follows_norm(*epilogue.activation))
-    return Refusal{"an activation that does not follow norms"};
-  const Channels c = channels_of(problem.in[0]);
-  const auto run = [epilogue, c, dtype = problem.in[0].dtype](const Args& args) {
+  if (auto refusal = unless_known(epilogue)) return *refusal;
+  if (auto offer = in_channels_last(problem, epilogue, make_batch_norm_backward))
+    return std::move(*offer);
+  Channels c = channels_of(problem.in[0]);
+  const Tiles tiles = cut_into_tiles(problem.in[0], epilogue.pool, c);
+  const auto run = [epilogue, c, tiles, dtype = problem.in[0].dtype](const Args& args) {
     const Scratch scratch(c, args.scratch);
     const float *gamma = args.input<float>(1), *rstd = args.input<float>(3);
-    const NormGradient g = gradient_of(epilogue, dtype, args, scratch);
+    const NormGradient g = gradient_of(epilogue, tiles, dtype, args, scratch);
     NormGradient second = g;
     second.mean = scratch.mean;
     second.scale = scratch.scale;
@@ -226,7 +315,7 @@ Offer make_batch_norm_backward(const Problem& problem) {
             scratch.offset[k] = static_cast<float>(dbeta / count);
             scratch.tilt[k] = static_cast<float>(r * dgamma / count);
             scratch.mean[k] = g.mean[k];
-            if (epilogue.activation) {
+            if (epilogue.selects()) {
               scratch.scale[k] = g.scale[k];
               scratch.beta[k] = g.beta[k];
             }

@@ -55,6 +55,34 @@ inline Channels channels_of(const Type& type) {
   return {};
 }
 
+/// Square windows that tile the images of a value of adjacent channels.
+struct Tiles {
+  int64_t side = 0;
+  int64_t rows = 0, columns = 0;  ///< of tiles, in an image
+  int64_t all_rows = 0;           ///< of all images
+  int64_t chunk_rows = 1;         ///< in a chunk of positions
+
+  bool exist() const { return side > 0; }
+};
+
+/// The tiles of an N, C, H, W value, whose chunks become entire rows of them: of one image, or
+/// several images.
+inline Tiles cut_into_tiles(const Type& type, int64_t side, Channels& c) {
+  if (side == 0) return {};
+  const int64_t positions = std::clamp<int64_t>(65536 / c.width, 64, 512);
+  Tiles t{.side = side, .rows = type.dim(2) / side, .columns = type.dim(3) / side};
+  t.all_rows = type.dim(0) * t.rows;
+  const int64_t row = side * type.dim(3), image = t.rows * row;
+  if (image <= positions) {
+    t.chunk_rows = positions / image * t.rows;
+  } else {
+    t.chunk_rows = std::max<int64_t>(1, positions / row);
+    while (t.rows % t.chunk_rows != 0) --t.chunk_rows;
+  }
+  c.chunk = t.chunk_rows * row;
+  return t;
+}
+
 /// The positions of one chunk, as contiguous runs in memory.
 class Runs {
  public:

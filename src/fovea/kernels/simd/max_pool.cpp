@@ -4,8 +4,6 @@
 // layout along the last axis if its stride is 1 or 2, else along the rows of large windows. The
 // gradient finds each window's maximum again by comparing x with y, in row-major order, so ties go
 // to the first; threads take entire planes.
-#include <limits>
-
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/windows.h"
@@ -22,30 +20,6 @@ namespace {
 namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
-
-/// The largest of the given values, NaN if there is one. Maximum and NaN are kept separately: each
-/// is a chain of one short operation.
-template <class D>
-class Largest {
- public:
-  explicit HWY_INLINE Largest(D) {}
-  HWY_INLINE void add(hn::Vec<D> x) {
-    best_ = hn::Max(best_, x);
-    nan_ = hn::Or(nan_, hn::IsNaN(x));
-  }
-  HWY_INLINE hn::Vec<D> value() const {
-    return hn::IfThenElse(nan_, hn::Set(D(), std::numeric_limits<float>::quiet_NaN()), best_);
-  }
-  /// The largest of all lanes.
-  HWY_INLINE float lane() const {
-    if (!hn::AllFalse(D(), nan_)) return std::numeric_limits<float>::quiet_NaN();
-    return hn::GetLane(hn::MaxOfLanes(D(), best_));
-  }
-
- private:
-  hn::Vec<D> best_ = hn::Set(D(), -std::numeric_limits<float>::infinity());
-  hn::Mask<D> nan_ = hn::FirstN(D(), 0);
-};
 
 HWY_INLINE float larger(float best, float x) { return !(x <= best) && best == best ? x : best; }
 

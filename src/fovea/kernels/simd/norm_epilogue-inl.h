@@ -14,14 +14,19 @@ namespace fovea::simd::HWY_NAMESPACE {
 
 struct NoActivation {
   V value(V x) const { return x; }
+  V slope(V) const { return all(1); }
 };
 
-/// The activations whose code is long and whose nets are few, by kind. They are called instead of
-/// inlined: a walk over channels repeats its body some twenty times. A call costs 6 to 8 % of a
-/// norm's time. They are pure: a call whose result is not used, as of Ahead, is not made.
+/// Any activation by kind, which is called instead of inlined: for those whose code is long and
+/// whose nets are few, since a walk over channels repeats its body some twenty times. A call costs
+/// 6 to 8 % of a norm's time. They are pure: a call whose result is not used, as of Ahead, is not
+/// made.
 struct CalledActivation {
-  UnaryKind kind;
+  std::optional<UnaryKind> kind;
   float alpha;
+
+  explicit CalledActivation(const NormEpilogue& epilogue)
+      : kind(epilogue.activation), alpha(static_cast<float>(epilogue.alpha)) {}
 
   [[gnu::pure]] HWY_NOINLINE V value(V x) const {
     V y = x;
@@ -37,7 +42,14 @@ struct CalledActivation {
  private:
   template <class F>
   HWY_INLINE void with(const F& f) const {
-    switch (kind) {
+    if (!kind) return f(NoActivation{});
+    switch (*kind) {
+      case UnaryKind::relu:
+        return f(Relu{});
+      case UnaryKind::relu6:
+        return f(Relu6{});
+      case UnaryKind::silu:
+        return f(Silu{});
       case UnaryKind::leaky_relu:
         return f(LeakyRelu{alpha});
       case UnaryKind::gelu:
@@ -62,8 +74,16 @@ HWY_INLINE void with_norm_activation(const NormEpilogue& epilogue, const F& f) {
     case UnaryKind::silu:
       return f(Silu{});
     default:
-      return f(CalledActivation{*epilogue.activation, static_cast<float>(epilogue.alpha)});
+      return f(CalledActivation(epilogue));
   }
+}
+
+/// Calls f(activation, side) for tiles: relu and sides of 2 as constants, all else at run time.
+template <class F>
+HWY_INLINE void with_tiles(const NormEpilogue& epilogue, const F& f) {
+  if (epilogue.pool == 2 && epilogue.activation == UnaryKind::relu)
+    return f(Relu{}, std::integral_constant<int, 2>());
+  f(CalledActivation(epilogue), std::integral_constant<int, 0>());
 }
 
 /// What the activation is applied to: forward and backward compute the same bits.

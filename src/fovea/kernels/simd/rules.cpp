@@ -9,6 +9,7 @@
 #include "fovea/kernels/simd/depthwise_block.h"
 #include "fovea/kernels/simd/detection.h"
 #include "fovea/kernels/simd/direct.h"
+#include "fovea/kernels/simd/norm_rules.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/winograd.h"
 #include "fovea/ops.h"
@@ -80,10 +81,11 @@ void add_simd_rules(const RuleSink& add) {
   rule(typeid(BroadcastTo), simd::make_broadcast_to);
   rule(typeid(Affine), simd::make_affine);
   rule(typeid(Increment), simd::make_increment);
-  rule(typeid(BatchNorm), simd::make_batch_norm);
+  add(typeid(BatchNorm), {"simd", simd::make_batch_norm, nullptr, simd::batch_norm_layouts});
   rule(typeid(BatchNormAgain), simd::make_batch_norm_eval);
   rule(typeid(BatchNormEval), simd::make_batch_norm_eval);
-  rule(typeid(BatchNormBackward), simd::make_batch_norm_backward);
+  add(typeid(BatchNormBackward),
+      {"simd", simd::make_batch_norm_backward, nullptr, simd::batch_norm_layouts});
   rule(typeid(BatchNormEvalBackward), simd::make_batch_norm_eval_backward);
   rule(typeid(MaxPool), simd::make_max_pool);
   rule(typeid(MaxPoolBackward), simd::make_max_pool_backward);

@@ -77,12 +77,12 @@ inline std::optional<Refusal> unless_one_float(const Problem& problem, size_t ch
   return Refusal{simd_floats()};
 }
 
-/// Nothing if all values of in[0]'s shape have the same of f32, bf16 and f16, and the rest (scales,
+/// Nothing if all values of in[0]'s rank have the same of f32, bf16 and f16, and the rest (scales,
 /// statistics, their gradients) are f32.
 inline std::optional<Refusal> unless_float_beside_f32(const Problem& problem) {
   const Type& x = problem.in[0];
   const auto fits = [&](const Type& type) {
-    return type.dtype == (type.shape == x.shape ? x.dtype : DType::f32);
+    return type.dtype == (type.rank() == x.rank() ? x.dtype : DType::f32);
   };
   if (is_simd_float(x.dtype) && std::ranges::all_of(problem.in, fits) &&
       std::ranges::all_of(problem.out, fits))

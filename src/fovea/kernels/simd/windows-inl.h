@@ -6,6 +6,8 @@
 #define FOVEA_KERNELS_SIMD_WINDOWS_INL_H
 #endif
 
+#include <limits>
+
 #include "fovea/kernels/simd/vectors-inl.h"
 #include "fovea/kernels/simd/windows.h"
 
@@ -65,6 +67,30 @@ class TapList {
   const bool kept_;
   std::array<int64_t, capacity> offsets_;
   int64_t count_ = 0;
+};
+
+/// The largest of the given values, NaN if there is one. Maximum and NaN are kept separately: each
+/// is a chain of one short operation.
+template <class D>
+class Largest {
+ public:
+  explicit HWY_INLINE Largest(D) {}
+  HWY_INLINE void add(hn::Vec<D> x) {
+    best_ = hn::Max(best_, x);
+    nan_ = hn::Or(nan_, hn::IsNaN(x));
+  }
+  HWY_INLINE hn::Vec<D> value() const {
+    return hn::IfThenElse(nan_, hn::Set(D(), std::numeric_limits<float>::quiet_NaN()), best_);
+  }
+  /// The largest of all lanes.
+  HWY_INLINE float lane() const {
+    if (!hn::AllFalse(D(), nan_)) return std::numeric_limits<float>::quiet_NaN();
+    return hn::GetLane(hn::MaxOfLanes(D(), best_));
+  }
+
+ private:
+  hn::Vec<D> best_ = hn::Set(D(), -std::numeric_limits<float>::infinity());
+  hn::Mask<D> nan_ = hn::FirstN(D(), 0);
 };
 
 /// The lanes in which x is the maximum y and that was not found yet; marks them as found. NaN
