@@ -7,7 +7,8 @@
 ENGINE: torch-nhwc, torch-nchw (eager), torch-compile, onnxruntime, openvino, ncnn (the last three: inference only).
 
 A step is the same work as `fovea bench step`: images normalised, forward in train mode, the loss, backward, SGD with
-momentum 0.9; its loss with the weights as given is printed, too. With --output the net's result for a fixed input is written, so that both sides can be compared.
+momentum 0.9; its loss with the weights as given is printed, too. Inference normalises images, too: floats from 0 to 1, where
+`fovea bench infer` takes bytes. With --output the net's result for a fixed input is written, so that both sides can be compared.
 """
 import argparse
 import json
@@ -24,7 +25,15 @@ import epoch
 
 
 def fixed_input(batch, size):
+    """Normalised images."""
     return np.random.default_rng(7).standard_normal((batch, 3, size, size), dtype=np.float32)
+
+
+def fixed_images(batch, size):
+    """The same before they are normalised."""
+    from work import MEAN, STD
+
+    return fixed_input(batch, size) * np.float32(STD) + np.float32(MEAN)
 
 
 def median_seconds(run, warmup, samples):
@@ -39,7 +48,7 @@ def median_seconds(run, warmup, samples):
 
 def torch_net(args):
     import torch
-    from work import net_of
+    from work import Normalised, net_of
 
     torch.set_num_threads(args.threads)
     torch.set_num_interop_threads(1)
@@ -47,7 +56,7 @@ def torch_net(args):
     net = net_of(args.net)
     if args.weights:
         net.load_state_dict(torch.load(args.weights, weights_only=True))
-    return net
+    return Normalised(net) if args.task == "infer" else net
 
 
 def torch_engine(args):
@@ -62,7 +71,7 @@ def torch_engine(args):
     run_net = torch.compile(net) if args.engine == "torch-compile" else net
     if args.task == "infer":
         net.eval()
-        x = prepared(torch.from_numpy(fixed_input(args.batch, input_of(args.net)[1])), form)
+        x = prepared(torch.from_numpy(fixed_images(args.batch, input_of(args.net)[1])), form)
 
         @torch.inference_mode()
         def infer():
@@ -94,7 +103,7 @@ def exported(args, folder):
 
     net, size = torch_net(args), input_of(args.net)[1]
     path = os.path.join(folder, "net.onnx")
-    x = torch.from_numpy(fixed_input(args.batch, size))
+    x = torch.from_numpy(fixed_images(args.batch, size))
     torch.onnx.export(net.eval(), (x,), path, input_names=["x"], output_names=["y"], dynamo=False, verbose=False)
     return path, x.numpy()
 
@@ -139,7 +148,7 @@ def ncnn_engine(args, folder):
     from work import input_of
 
     net = torch_net(args)
-    x = fixed_input(1, input_of(args.net)[1])
+    x = fixed_images(1, input_of(args.net)[1])
     traced = os.path.join(folder, "net.pt")
     pnnx.export(net.eval(), traced, (torch.from_numpy(x),))
     engine = ncnn.Net()

@@ -84,10 +84,24 @@ def batch_of(name, net, count):
     return inputs, draw.integers(0, classes, count)
 
 
+MEAN, STD = 0.5, 0.25  # of images as values from 0 to 1
+
+
+class Normalised(torch.nn.Module):
+    """A net that takes images as floats from 0 to 1."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, images):
+        return self.net((images - MEAN) / STD)
+
+
 def prepared(inputs, form):
-    """What the net takes: images are normalised with mean 0.5 and standard deviation 0.25."""
+    """What the net takes: images are normalised."""
     if inputs.dtype == torch.uint8:
-        inputs = inputs.permute(0, 3, 1, 2).float().div_(255).sub_(0.5).div_(0.25)
+        inputs = inputs.permute(0, 3, 1, 2).float().div_(255).sub_(MEAN).div_(STD)
     return inputs.contiguous(memory_format=form) if form is not None else inputs
 
 
