@@ -9,6 +9,7 @@
 #include <span>
 
 #include "fovea/kernels/simd/depthwise.h"
+#include "fovea/kernels/simd/direct.h"
 #include "fovea/kernels/simd/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -53,28 +54,42 @@ HWY_INLINE void with_constant(int64_t size, const F& f) {
 /// Outputs that are summed together: their chains hide the latency of multiply-adds.
 constexpr int64_t summed_together = 12;
 
-/// out[i * out_step] += the sum over the taps for `n` outputs. Positions are `width` floats apart.
+/// What sums begin with, a vector, or null for what is there; and the bounds that they get.
+struct Ends {
+  const float* start;
+  direct::Bounds bounds;
+};
+
+/// out[i * out_step] = the start and the sum over the taps, within bounds, for `n` outputs.
+/// Positions are `width` floats apart.
 template <int n, int fixed_step, int width>
 HWY_INLINE void correlate(const float* in, int64_t in_step, std::span<const Tap> taps,
-                          const float* weights, float* out, int64_t out_step) {
+                          const float* weights, const Ends& ends, float* out, int64_t out_step) {
   const int64_t step = (fixed_step > 0 ? fixed_step : in_step) * width;
   V sum[n];
+  if (ends.start != nullptr) {
 #pragma GCC unroll 12
-  for (int i = 0; i < n; ++i) sum[i] = hn::Load(F32(), out + i * out_step * width);
+    for (int i = 0; i < n; ++i) sum[i] = hn::LoadU(F32(), ends.start);
+  } else {
+#pragma GCC unroll 12
+    for (int i = 0; i < n; ++i) sum[i] = hn::Load(F32(), out + i * out_step * width);
+  }
   for (const Tap& tap : taps) {
     const V w = hn::LoadU(F32(), weights + tap.weight * 16);
     const float* from = in + tap.position * width;
 #pragma GCC unroll 12
     for (int i = 0; i < n; ++i) sum[i] = hn::MulAdd(w, hn::Load(F32(), from + i * step), sum[i]);
   }
+  const V low = all(ends.bounds.low), high = all(ends.bounds.high);
 #pragma GCC unroll 12
-  for (int i = 0; i < n; ++i) hn::Store(sum[i], F32(), out + i * out_step * width);
+  for (int i = 0; i < n; ++i)  // NaN stays NaN
+    hn::Store(hn::Min(high, hn::Max(low, sum[i])), F32(), out + i * out_step * width);
 }
 
 /// The same for any number of outputs, in nearly equal parts.
 template <int fixed_step, int width>
 HWY_NOINLINE void correlate_steps(const float* in, int64_t in_step, std::span<const Tap> taps,
-                                  const float* weights, int64_t count, float* out,
+                                  const float* weights, int64_t count, const Ends& ends, float* out,
                                   int64_t out_step) {
   const int64_t parts = (count + summed_together - 1) / summed_together;
   for (int64_t part = 0; part < parts; ++part) {
@@ -82,18 +97,19 @@ HWY_NOINLINE void correlate_steps(const float* in, int64_t in_step, std::span<co
     const float* from = in + begin * in_step * width;
     float* to = out + begin * out_step * width;
     with_constant<summed_together>(size, [&]<int n>(std::integral_constant<int, n>) FOVEA_INLINE {
-      correlate<n, fixed_step, width>(from, in_step, taps, weights, to, out_step);
+      correlate<n, fixed_step, width>(from, in_step, taps, weights, ends, to, out_step);
     });
   }
 }
 
 template <int width>
 HWY_INLINE void correlate_row(const float* in, int64_t in_step, std::span<const Tap> taps,
-                              const float* weights, int64_t count, float* out, int64_t out_step) {
+                              const float* weights, int64_t count, const Ends& ends, float* out,
+                              int64_t out_step) {
   const auto add = in_step == 1   ? correlate_steps<1, width>
                    : in_step == 2 ? correlate_steps<2, width>
                                   : correlate_steps<0, width>;
-  add(in, in_step, taps, weights, count, out, out_step);
+  add(in, in_step, taps, weights, count, ends, out, out_step);
 }
 
 /// Calls f(c, access) for the vectors of a block of 16 channels.

@@ -28,10 +28,11 @@ namespace {
 /// Filters some rows of a block of 16 channels: reads a buffer and writes `row` floats for each.
 struct Filter {
   std::span<const Tap> taps;  ///< positions in the buffer
-  std::span<const EpilogueStep> steps;
-  int64_t stride;   ///< of columns
-  int64_t in_row;   ///< positions of the buffer from one output row to the next
-  int64_t columns;  ///< of the output
+  direct::Bounds bounds;
+  std::span<const EpilogueStep> steps;  ///< after the bounds
+  int64_t stride;                       ///< of columns
+  int64_t in_row;                       ///< positions of the buffer from one output row to the next
+  int64_t columns;                      ///< of the output
   int64_t rows;
 };
 
@@ -57,9 +58,8 @@ void filter_rows(const Filter& f, const float* in, const float* weights, const f
                  float* out) {
   for (int64_t row = 0; row < f.rows; ++row, in += f.in_row * 16, out += f.columns * 16) {
     for (int64_t c = 0; c < 16; c += lanes) {
-      const V start = hn::LoadU(F32(), bias + c);
-      for (int64_t i = 0; i < f.columns; ++i) hn::Store(start, F32(), out + i * 16 + c);
-      correlate_row<16>(in + c, f.stride, f.taps, weights + c, f.columns, out + c, 1);
+      correlate_row<16>(in + c, f.stride, f.taps, weights + c, f.columns, {bias + c, f.bounds},
+                        out + c, 1);
     }
     for (const EpilogueStep& step : f.steps)
       activate(*step.activation, step.alpha, out, f.columns * 16);
@@ -133,6 +133,10 @@ class BlockKernel final : public Kernel {
             {ky * rows_.dilation * length_ + kx * columns_.dilation, ky * weight[3] + kx});
     }
     filtered_ = op_.filtered.steps();
+    if (const auto bounds = direct::bounds_of(filtered_)) {
+      bounds_ = *bounds;
+      filtered_.clear();
+    }
     band_ = band_rows(problem.threads);
     bands_ = (out_rows_ + band_ - 1) / band_;
     threads_ = problem.threads;
@@ -257,7 +261,7 @@ class BlockKernel final : public Kernel {
     const direct::Range inside{std::max<int64_t>(0, top),
                                std::min(in_rows_, top + rows_for(count))};
     const auto* packed = reinterpret_cast<const float*>(args.packed);
-    std::fill_n(in, in_floats(band_), 0.f);  // where padding is
+    fill_padding(inside, top, in);
 
     direct::Convolution c = expansion_;
     direct::Region region{.images = {image, image + 1},
@@ -272,6 +276,7 @@ class BlockKernel final : public Kernel {
     }
     const int64_t corner = columns_.padding_begin * 16 - top * length_ * 16;
     const Filter filter{.taps = taps_,
+                        .bounds = bounds_,
                         .steps = {filtered_.data(), op_.projects ? filtered_.size() : 0},
                         .stride = columns_.stride,
                         .in_row = rows_.stride * length_,
@@ -302,6 +307,23 @@ class BlockKernel final : public Kernel {
       }
     }
     if (op_.projects) project(args, image, first, count, out);
+  }
+
+  /// Zeros around what the rows `inside` become in the buffer, whose first row is `top`.
+  void fill_padding(const direct::Range& inside, int64_t top, float* buffer) const {
+    const int64_t left = std::min(columns_.padding_begin, length_), row = length_ * 16;
+    const int64_t filled = std::clamp<int64_t>(length_ - left, 0, in_columns_);
+    for (int64_t b = 0; b < blocks_of(together); ++b, buffer += plane(band_)) {
+      for (int64_t y = top; y < top + rows_for(band_); ++y) {
+        float* to = buffer + (y - top) * row;
+        if (y < inside.begin || y >= inside.end) {
+          std::fill_n(to, row, 0.f);
+        } else {
+          std::fill_n(to, left * 16, 0.f);
+          std::fill(to + (left + filled) * 16, to + row, 0.f);
+        }
+      }
+    }
   }
 
   /// Copies rows of some channels of x into the buffer, where x would begin at `corner`.
@@ -369,7 +391,8 @@ class BlockKernel final : public Kernel {
   direct::Place x_, y_;
   int64_t length_;  ///< of the buffer's rows
   std::vector<Tap> taps_;
-  std::vector<EpilogueStep> filtered_;
+  direct::Bounds bounds_ = *direct::bounds_of({});
+  std::vector<EpilogueStep> filtered_;  ///< after the bounds
   int64_t band_, bands_, threads_;
   direct::Convolution expansion_, projection_;
   direct::Plan expansion_plan_, projection_plan_;

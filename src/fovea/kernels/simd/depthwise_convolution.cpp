@@ -4,9 +4,12 @@
 // each tap of the products' absolute values, and that of the epilogue's activations.
 #include <hwy/cache_control.h>
 
+#include <cmath>
+
 #include "fovea/core/array.h"
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/depthwise.h"
+#include "fovea/kernels/simd/direct.h"
 #include "fovea/kernels/simd/simd.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -26,7 +29,8 @@ struct Run {
   const Geometry& g;
   /// Of each phase of the rows, those of each phase of the columns.
   const std::vector<std::vector<std::vector<Tap>>>& taps;
-  std::span<const EpilogueStep> steps;
+  direct::Bounds bounds;
+  std::span<const EpilogueStep> steps;  ///< after the bounds
   DType dtype;
   const std::byte* x;
   const float *weights, *bias;  ///< the bias may be null
@@ -51,18 +55,24 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::depthwise::HWY_NAMESPACE;  // NOLINT
 
-/// Adds what the buffered rows of one input plane contribute to a band.
-void add_plane(const Run& r, const Band& band, const float* in, const float* weights, float* out) {
+/// The buffered rows of one input plane, and the weights for it; null: it contributes nothing.
+struct Plane {
+  const float *in, *weights;
+};
+
+/// Adds to the sums of a band what one input plane contributes.
+void add_plane(const Run& r, const Band& band, const Plane& plane, const Ends& ends, float* out) {
   const Axis &row = r.g.axes[1], &column = r.g.axes[2];
   const int64_t length = r.g.row();
   for (int64_t m = band.begin; m < band.end; ++m) {
-    const float* from = in + (m - band.begin) * row.in_step * length * lanes;
+    const float* from = plane.in + (m - band.begin) * row.in_step * length * lanes;
     for (int64_t p = 0; p < row.out_step && m * row.out_step + p < row.out; ++p) {
       float* to = out + ((m - band.begin) * row.out_step + p) * column.out * lanes;
       for (int64_t q = 0; q < std::min(column.out_step, column.out); ++q) {
-        const std::span<const Tap> taps = r.taps[static_cast<size_t>(p)][static_cast<size_t>(q)];
+        std::span<const Tap> taps = r.taps[static_cast<size_t>(p)][static_cast<size_t>(q)];
+        if (plane.weights == nullptr) taps = {};
         const int64_t count = (column.out - q + column.out_step - 1) / column.out_step;
-        correlate_row<lanes>(from, column.in_step, taps, weights, count, to + q * lanes,
+        correlate_row<lanes>(from, column.in_step, taps, plane.weights, count, ends, to + q * lanes,
                              column.out_step);
       }
     }
@@ -107,17 +117,27 @@ void compute_band(const Run& r, const Band& band, float* in, float* out) {
   const int64_t m = band.plane / depth.out_step;
   with_element(r.dtype, [&]<class T>(T) {
     for_each_channel(g, band.block, [&](int64_t c, auto at) FOVEA_INLINE {
-      const V start = r.bias != nullptr ? at.load(r.bias + c) : all(0);
-      for (int64_t i = 0; i < positions; ++i) hn::Store(start, F32(), out + i * lanes);
-      for (const Axis::Tap& z : depth.phases[static_cast<size_t>(band.plane % depth.out_step)]) {
+      HWY_ALIGN float start[lanes];
+      hn::Store(r.bias != nullptr ? at.load(r.bias + c) : all(0), F32(), start);
+      const std::vector<Axis::Tap>& planes =
+          depth.phases[static_cast<size_t>(band.plane % depth.out_step)];
+      const auto inside = [&](const Axis::Tap& z) {
         const int64_t from = m * depth.in_step + z.at;
-        if (from < 0 || from >= depth.in) continue;
+        return from >= 0 && from < depth.in;
+      };
+      auto left = std::ranges::count_if(planes, inside);
+      Ends ends{start, r.bounds};
+      if (left == 0) add_plane(r, band, {in, nullptr}, ends, out);
+      for (const Axis::Tap& z : planes) {
+        if (!inside(z)) continue;
         const T* plane = as<T>(r.x) + g.offset(band.image, c, g.inputs()) +
-                         from * row.in * column.in * g.width();
+                         (m * depth.in_step + z.at) * row.in * column.in * g.width();
         copy_rows(plane, row, column, g.width(), band.begin * row.in_step + row.first, rows,
                   column.first, length, at, in);
         const int64_t weights = c / 16 * g.taps() + z.k * g.kernel[1] * g.kernel[2];
-        add_plane(r, band, in, r.weights + weights * 16 + c % 16, out);
+        ends.bounds = --left == 0 ? r.bounds : direct::Bounds{-HUGE_VALF, HUGE_VALF};
+        add_plane(r, band, {in, r.weights + weights * 16 + c % 16}, ends, out);
+        ends.start = nullptr;
       }
       const int64_t first = (band.plane * row.out + begin) * column.out;
       finish_rows<T>(r, g.offset(band.image, c, g.outputs()) + first * g.width(), positions, at,
@@ -149,6 +169,10 @@ class ConvolutionKernel final : public Kernel {
     if (const auto* op = problem.op.as<Conv>()) {
       bias_ = op->bias;
       steps_ = op->epilogue.steps();
+      if (const auto bounds = direct::bounds_of(steps_)) {
+        bounds_ = *bounds;
+        steps_.clear();
+      }
       residuals_ = op->epilogue.residuals();
     }
     for (size_t p = 0; p < g.axes[1].phases.size(); ++p) {
@@ -179,6 +203,7 @@ class ConvolutionKernel final : public Kernel {
   void run(const Args& args) const override {
     const Run run{.g = g_,
                   .taps = taps_,
+                  .bounds = bounds_,
                   .steps = steps_,
                   .dtype = dtype_,
                   .x = args.in[1 - weight_],
@@ -228,7 +253,8 @@ class ConvolutionKernel final : public Kernel {
   DType dtype_;
   int64_t threads_;
   bool bias_ = false;
-  std::vector<EpilogueStep> steps_;
+  direct::Bounds bounds_ = *direct::bounds_of({});
+  std::vector<EpilogueStep> steps_;  ///< after the bounds
   size_t residuals_ = 0;
   std::vector<std::vector<std::vector<Tap>>> taps_;
   int64_t band_, bands_, in_floats_, out_floats_;
