@@ -155,7 +155,7 @@ struct GeluTanh {  // (1 + tanh(u)) / 2 is the logistic function of 2 u
 };
 
 struct Silu {
-  V value(V x) const { return hn::Mul(x, logistic(x).of_x); }
+  HWY_INLINE V value(V x) const { return hn::Mul(x, logistic(x).of_x); }
   V slope(V x) const {
     const Logistic s = logistic(x);
     return hn::Mul(s.of_x, hn::MulAdd(x, s.of_minus_x, all(1)));
