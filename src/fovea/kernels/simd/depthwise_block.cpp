@@ -277,11 +277,11 @@ class BlockKernel final : public Kernel {
     const int64_t corner = columns_.padding_begin * 16 - top * length_ * 16;
     const Filter filter{.taps = taps_,
                         .bounds = bounds_,
-                        .steps = {filtered_.data(), op_.projects ? filtered_.size() : 0},
+                        .steps = filtered_,
                         .stride = columns_.stride,
                         .in_row = rows_.stride * length_,
                         .columns = out_columns_,
-                        .rows = op_.projects ? count : 1};
+                        .rows = count};
     for (int64_t channel = 0; channel < channels_; channel += together) {
       const int64_t end = std::min(channels_, channel + together);
       if (op_.expands && inside.size() > 0) {
@@ -301,6 +301,8 @@ class BlockKernel final : public Kernel {
         if (op_.projects) {
           HWY_DYNAMIC_DISPATCH(filter_rows)
           (filter, from, weights, bias, out + b * band_ * out_columns_ * 16);
+        } else if (float* y = block_of_y(args, image, first, b)) {
+          HWY_DYNAMIC_DISPATCH(filter_rows)(filter, from, weights, bias, y);
         } else {
           filter_to_output(args, filter, image, first, count, b, from, weights, bias, out);
         }
@@ -345,8 +347,15 @@ class BlockKernel final : public Kernel {
     }
   }
 
+  /// Where the rows of a block begin in y, if they lie there as in a buffer and nothing is added.
+  float* block_of_y(const Args& args, int64_t image, int64_t first, int64_t b) const {
+    float* y = args.output<float>(0) + image * y_.image + first * y_.row + b * y_.block;
+    const bool same = y_.column == 16 && reinterpret_cast<uintptr_t>(y) % 64 == 0;
+    return same && op_.filtered.residuals() == 0 ? y : nullptr;
+  }
+
   /// Where nothing follows, row by row.
-  void filter_to_output(const Args& args, const Filter& filter, int64_t image, int64_t first,
+  void filter_to_output(const Args& args, Filter filter, int64_t image, int64_t first,
                         int64_t count, int64_t b, const float* from, const float* weights,
                         const float* bias, float* sums) const {
     const Target target{.steps = filtered_.data(),
@@ -355,6 +364,7 @@ class BlockKernel final : public Kernel {
                         .column = y_.column,
                         .channels = std::min<int64_t>(16, channels_ - b * 16)};
     std::vector<const float*> residuals(op_.filtered.residuals());
+    filter.steps = {}, filter.rows = 1;
     for (int64_t row = 0; row < count; ++row) {
       HWY_DYNAMIC_DISPATCH(filter_rows)
       (filter, from + row * filter.in_row * 16, weights, bias, sums);
