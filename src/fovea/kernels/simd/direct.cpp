@@ -188,9 +188,6 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
   int pending = 0;
   const auto compute = [&] {
     for (int i = 0; i < pending && !finished; ++i) fetch_run(work.steps, c.dtype, to[i]);
-    if (finished) {
-      for (int i = 0; i < pending; ++i) target.first[i] = as<float>(work.y) + to[i].offset;
-    }
     if (pending == 2) {
       compute_tile<length, 2, vectors>(work.x, at, work.taps, work.channels, step, w, bias, ahead,
                                        target);
@@ -219,13 +216,18 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
       for (int64_t run = region.runs.begin; run < region.runs.end; ++run) {
         const int64_t first = plan.first(c.columns, run);
         at[pending] = x + (first - origin) * step;
-        to[pending] = {.offset = y + first * c.y.column,
-                       .channel_block = c.y.block,
-                       .column = c.y.column,
-                       .channels = channels,
-                       .skip = run * length - first,
-                       .length = length,
-                       .stream = work.stream};
+        const int64_t offset = y + first * c.y.column;
+        if (finished) {
+          target.first[pending] = as<float>(work.y) + offset;
+        } else {
+          to[pending] = {.offset = offset,
+                         .channel_block = c.y.block,
+                         .column = c.y.column,
+                         .channels = channels,
+                         .skip = run * length - first,
+                         .length = length,
+                         .stream = work.stream};
+        }
         if (++pending == 2) compute();
       }
     }
