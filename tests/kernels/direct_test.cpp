@@ -3,6 +3,7 @@
 #include "fovea/graph/print.h"
 #include "fovea/kernels/fixed_weights.h"
 #include "fovea/ops/conv.h"
+#include "fovea/ops/images.h"
 #include "fovea/ops/linear.h"
 #include "fovea/passes/pipeline.h"
 #include "kernels/harness.h"
@@ -274,6 +275,18 @@ TEST(Direct, PixelsGoFromBlocksOfChannelsToOthersWithoutAReorder) {
   EXPECT_EQ(count(pixels, "f32[2, 24, 8, 8]{channels_last}"), 1) << pixels;
   // oneDNN's windows are worth one layout for both sides.
   EXPECT_EQ(count(laid_out_for_training(24, 144, 3), "{blocked16}"), 0);
+}
+
+TEST(Direct, InInferenceReadsImagesChannelsLast) {
+  const auto graph = Graph::make(Mode::eval, DType::f32);
+  const Tensor x =
+      normalize_images(graph->input("x", {DType::u8, {2, 8, 8, 3}}), {0.5f, 0.5f, 0.5f}, {1, 1, 1});
+  const Tensor weight = graph->input("w", {DType::f32, {32, 3, 3, 3}});
+  graph->output("y", conv2d(x, weight, {}, {.padding = 1}));
+  const std::string text = print(*run_passes(*graph, {}));
+  const size_t reorder = text.find("= reorder(");  // y is plain
+  EXPECT_NE(text.find("channels_last"), std::string::npos) << text;
+  EXPECT_EQ(text.find("= reorder(", reorder + 1), std::string::npos) << text;
 }
 
 TEST(Direct, EmptyValuesHaveAPriceAndNoKernel) {

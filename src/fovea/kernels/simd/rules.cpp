@@ -73,7 +73,8 @@ void add_simd_rules(const RuleSink& add) {
   add(typeid(DepthwiseBlock),
       {"simd", simd::make_depthwise_block, nullptr, simd::depthwise_block_layouts});
   rule(typeid(Reorder), simd::make_reorder);
-  rule(typeid(NormalizeImages), simd::make_normalize_images);
+  add(typeid(NormalizeImages),
+      {"simd", simd::make_normalize_images, nullptr, simd::normalize_images_layouts});
   rule(typeid(Unary), simd::make_unary);
   rule(typeid(UnaryBackward), simd::make_unary_backward);
   rule(typeid(Binary), simd::make_binary);

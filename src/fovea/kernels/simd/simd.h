@@ -141,6 +141,8 @@ class Slots {
 /// The families, each in its own file: each makes a kernel or refuses.
 Offer make_reorder(const Problem& problem);
 Offer make_normalize_images(const Problem& problem);
+/// Where weights are fixed, channels-last, as pixels are stored: convolutions take any layout then.
+std::vector<Layouts> normalize_images_layouts(const Problem& problem);
 Offer make_unary(const Problem& problem);
 Offer make_unary_backward(const Problem& problem);
 Offer make_binary(const Problem& problem);
