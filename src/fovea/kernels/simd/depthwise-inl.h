@@ -58,6 +58,7 @@ constexpr int64_t summed_together = 12;
 struct Ends {
   const float* start;
   direct::Bounds bounds;
+  bool stream = false;  ///< around the caches
 };
 
 /// out[i * out_step] = the start and the sum over the taps, within bounds, for `n` outputs.
@@ -82,8 +83,14 @@ HWY_INLINE void correlate(const float* in, int64_t in_step, std::span<const Tap>
   }
   const V low = all(ends.bounds.low), high = all(ends.bounds.high);
 #pragma GCC unroll 12
-  for (int i = 0; i < n; ++i)  // NaN stays NaN
-    hn::Store(hn::Min(high, hn::Max(low, sum[i])), F32(), out + i * out_step * width);
+  for (int i = 0; i < n; ++i) sum[i] = hn::Min(high, hn::Max(low, sum[i]));  // NaN stays NaN
+  if (ends.stream) {
+#pragma GCC unroll 12
+    for (int i = 0; i < n; ++i) hn::Stream(sum[i], F32(), out + i * out_step * width);
+  } else {
+#pragma GCC unroll 12
+    for (int i = 0; i < n; ++i) hn::Store(sum[i], F32(), out + i * out_step * width);
+  }
 }
 
 /// The same for any number of outputs, in nearly equal parts.

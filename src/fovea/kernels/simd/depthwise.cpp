@@ -1,7 +1,6 @@
 #include "fovea/kernels/simd/depthwise.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "fovea/kernels/conv_pass.h"
 #include "fovea/kernels/fixed_weights.h"
@@ -44,22 +43,43 @@ void find_range(Axis& axis) {
 
 }  // namespace
 
-/// Measured on AVX-512: oneDNN computes the convolution at up to 85 % of the peak and its gradients
-/// up to 1.5 times as fast as these kernels, except that of the weights of windows wider than 3,
-/// for which it has no kernel of its own. A vector of few channels takes as long as a full one.
-/// With fixed weights and small windows these kernels come first all the same: mobile nets are 2 to
-/// 5 % faster as a whole when their kernels need not take turns with oneDNN's on OpenMP's threads.
+namespace {
+
+/// Whether these kernels are faster than oneDNN's by a tenth or more, measured with two threads of
+/// AVX-512 on blocked f32: where dx is written around the caches, or in strides, and for small maps
+/// and windows, which need no copies here.
+bool faster(const Problem& problem) {
+  const ConvPass pass = conv_pass(problem.op);
+  const Type &x = image_type(problem, pass.x), &y = image_type(problem, pass.y);
+  if (!has_avx512() || y.dtype != DType::f32 || y.layout != Layout::blocked16 || y.rank() != 4)
+    return false;
+  const bool strided = pass.geometry.stride.back() > 1;
+  if (problem.op.as<ConvBackwardData>() != nullptr) return strided || x.numel() >= 2 << 20;
+  const auto* conv = problem.op.as<Conv>();
+  return conv != nullptr && !strided && conv->kernel.numel() <= 9 && y.numel() <= 4 << 20;
+}
+
+}  // namespace
+
+/// Measured on AVX-512: elsewhere oneDNN computes the convolution and its gradients up to 1.6 times
+/// as fast as these kernels, except that of the weights of windows wider than 3, for which it has
+/// no kernel of its own. A vector of few channels takes as long as a full one. With fixed weights
+/// and small windows these kernels come first all the same: mobile nets are 2 to 5 % faster as a
+/// whole when their kernels need not take turns with oneDNN's on OpenMP's threads.
 double price(const Problem& problem) {
+  const double nominal = nominal_seconds(problem);
+  const auto* conv = problem.op.as<Conv>();
+  if (conv != nullptr && weights_fixed && conv->kernel.numel() <= 25) return nominal * 0.8;
+  if (faster(problem)) return nominal * 0.8;
   const auto* weights = problem.op.as<ConvBackwardWeights>();
   const bool wide =
       weights != nullptr && std::any_of(weights->weight.begin() + 2, weights->weight.end(),
                                         [](int64_t k) { return k > 3; });
-  const double channels = static_cast<double>(
-      std::max<int64_t>(1, image_type(problem, conv_pass(problem.op).x).dim(1)));
-  const auto* conv = problem.op.as<Conv>();
-  if (conv != nullptr && weights_fixed && conv->kernel.numel() <= 25)
-    return nominal_seconds(problem) * 0.8;
-  return nominal_seconds(problem) * (wide ? 0.5 : 1.5) * std::ceil(channels / 16) * 16 / channels;
+  const int64_t channels =
+      std::max<int64_t>(1, image_type(problem, conv_pass(problem.op).x).dim(1));
+  const double filled =
+      static_cast<double>(channels) / static_cast<double>((channels + 15) / 16 * 16);
+  return nominal * (wide ? 0.5 : 1.5) / filled;
 }
 
 std::vector<Layouts> layouts(const Problem& problem) {
@@ -69,6 +89,34 @@ std::vector<Layouts> layouts(const Problem& problem) {
   const Layout given = pass.x < 0 ? y.layout : x.layout;
   const Layout layout = given == Layout::plain ? Layout::channels_last : given;
   return {conv_layouts(problem, layout, layout)};
+}
+
+std::vector<std::vector<Segment>> segments_of(const Axis& axis) {
+  std::vector<std::vector<Segment>> result;
+  for (size_t phase = 0; phase < axis.phases.size(); ++phase) {
+    const std::vector<Axis::Tap>& taps = axis.phases[phase];
+    std::vector<Segment>& segments = result.emplace_back();
+    const int64_t steps =
+        (axis.out - static_cast<int64_t>(phase) + axis.out_step - 1) / axis.out_step;
+    for (int64_t m = 0; m < steps; ++m) {
+      // Taps are in the order of their positions, or in its reverse.
+      const auto inside = [&](const Axis::Tap& tap) {
+        const int64_t at = m * axis.in_step + tap.at;
+        return at >= 0 && at < axis.in;
+      };
+      const auto first = std::ranges::find_if(taps, inside);
+      const auto end = std::find_if_not(first, taps.end(), inside);
+      const Segment one{m, m + 1, static_cast<size_t>(first - taps.begin()),
+                        static_cast<size_t>(end - taps.begin())};
+      Segment* last = segments.empty() ? nullptr : &segments.back();
+      if (last != nullptr && last->first_tap == one.first_tap && last->end_tap == one.end_tap) {
+        last->end = m + 1;
+      } else {
+        segments.push_back(one);
+      }
+    }
+  }
+  return result;
 }
 
 std::vector<Tap> Geometry::plane_taps(size_t row_phase, size_t column_phase) const {

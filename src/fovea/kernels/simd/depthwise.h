@@ -28,6 +28,15 @@ struct Axis {
   int64_t reach(int64_t count) const { return (count - 1) * in_step + last - first + 1; }
 };
 
+/// Outputs of a phase, in steps, that read the same of its taps: the others are in the padding.
+struct Segment {
+  int64_t begin, end;
+  size_t first_tap, end_tap;
+};
+
+/// Those of each phase.
+std::vector<std::vector<Segment>> segments_of(const Axis& axis);
+
 /// A tap of a plane: its position in the buffer, relative to that of the output, and its weight.
 struct Tap {
   int64_t position, weight;

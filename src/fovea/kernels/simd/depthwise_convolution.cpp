@@ -24,6 +24,32 @@
 namespace fovea::simd::depthwise {
 namespace {
 
+/// Rows or columns of a phase, and for each the taps that x has for them: those of an output are at
+/// its input and their positions, within the plane.
+struct Inside {
+  std::vector<std::vector<Segment>> rows, columns;
+  std::vector<std::vector<Tap>> taps;  ///< by phase and segment of the rows, then of the columns
+
+  explicit Inside(const Geometry& g)
+      : rows(segments_of(g.axes[1])), columns(segments_of(g.axes[2])) {
+    for (size_t p = 0; p < rows.size(); ++p) {
+      for (const Segment& row : rows[p]) {
+        for (size_t q = 0; q < columns.size(); ++q) {
+          for (const Segment& column : columns[q]) {
+            std::vector<Tap>& list = taps.emplace_back();
+            for (size_t i = row.first_tap; i < row.end_tap; ++i) {
+              for (size_t j = column.first_tap; j < column.end_tap; ++j) {
+                const Axis::Tap &y = g.axes[1].phases[p][i], &x = g.axes[2].phases[q][j];
+                list.push_back({y.at * g.axes[2].in + x.at, y.k * g.kernel[2] + x.k});
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+};
+
 /// What every band of a run shares.
 struct Run {
   const Geometry& g;
@@ -36,7 +62,8 @@ struct Run {
   const float *weights, *bias;  ///< the bias may be null
   std::span<const std::byte* const> residuals;
   std::byte* y;
-  bool stream;  ///< y goes around the caches
+  bool stream;           ///< y goes around the caches
+  const Inside* inside;  ///< null: rows are copied
 };
 
 /// The outputs of one task: some steps along the rows of one plane, of 16 channels.
@@ -107,8 +134,50 @@ HWY_INLINE void finish_rows(const Run& r, int64_t offset, int64_t positions, At 
     at.store(hn::Load(F32(), sums + i * lanes), y + i * width);
 }
 
+/// The same for vectors of floats that are read where they are: nothing is computed for padding.
+/// The sums go to y if nothing follows them, else to the buffer.
+void compute_in_place(const Run& r, const Band& band, float* buffer) {
+  const Geometry& g = r.g;
+  const Axis &row = g.axes[1], &column = g.axes[2];
+  const int64_t c = band.block * 16, begin = band.begin * row.out_step;
+  const int64_t end = std::min(row.out, band.end * row.out_step);
+  const float* x = as<float>(r.x) + g.offset(band.image, c, g.inputs());
+  const int64_t offset = g.offset(band.image, c, g.outputs()) + begin * column.out * lanes;
+  HWY_ALIGN float start[lanes];
+  hn::Store(r.bias != nullptr ? hn::LoadU(F32(), r.bias + c) : all(0), F32(), start);
+  const bool finished = r.steps.empty();
+  const Ends ends{start, r.bounds, finished && r.stream};
+  float* out = finished ? as<float>(r.y) + offset : buffer;
+  const float* weights = r.weights + band.block * g.taps() * 16;
+  size_t first_list = 0;
+  for (size_t p = 0; p < r.inside->rows.size(); ++p) {
+    for (const Segment& rows : r.inside->rows[p]) {
+      const size_t lists = first_list;
+      for (const auto& columns : r.inside->columns) first_list += columns.size();
+      const int64_t last = std::min(rows.end, band.end);
+      for (int64_t m = std::max(rows.begin, band.begin); m < last; ++m) {
+        const float* from = x + m * row.in_step * column.in * lanes;
+        float* to = out + (m * row.out_step + static_cast<int64_t>(p) - begin) * column.out * lanes;
+        size_t list = lists;
+        for (size_t q = 0; q < r.inside->columns.size(); ++q) {
+          for (const Segment& columns : r.inside->columns[q]) {
+            correlate_row<lanes>(
+                from + columns.begin * column.in_step * lanes, column.in_step,
+                r.inside->taps[list++], weights, columns.end - columns.begin, ends,
+                to + (columns.begin * column.out_step + static_cast<int64_t>(q)) * lanes,
+                column.out_step);
+          }
+        }
+      }
+    }
+  }
+  if (!finished) finish_rows<float>(r, offset, (end - begin) * column.out, Whole{}, buffer);
+  if (r.stream) hwy::FlushStream();
+}
+
 /// `in` and `out` are the buffers.
 void compute_band(const Run& r, const Band& band, float* in, float* out) {
+  if (r.inside != nullptr) return compute_in_place(r, band, out);
   const Geometry& g = r.g;
   const auto& [depth, row, column] = g.axes;
   const int64_t rows = row.reach(band.end - band.begin), length = g.row();
@@ -180,6 +249,9 @@ class ConvolutionKernel final : public Kernel {
       for (size_t q = 0; q < g.axes[2].phases.size(); ++q)
         taps_.back().push_back(g.plane_taps(p, q));
     }
+    if (g.blocked && dtype_ == DType::f32 && g.axes[0].in == 1 && g.axes[0].out == 1 &&
+        g.kernel[0] == 1 && HWY_DYNAMIC_DISPATCH(fills_lines)())
+      in_place_.emplace(g);
     const Axis& row = g.axes[1];
     band_ = g.band();
     bands_ = (row.steps() + band_ - 1) / band_;
@@ -211,7 +283,10 @@ class ConvolutionKernel final : public Kernel {
                   .bias = bias_ ? args.input<float>(2) : nullptr,
                   .residuals = args.in.last(residuals_),
                   .y = args.out[0],
-                  .stream = streams(args.out[0])};
+                  .stream = streams(args.out[0]),
+                  .inside = aligned(args.in[1 - weight_]) && aligned(args.out[0]) && in_place_
+                                ? &*in_place_
+                                : nullptr};
     auto* scratch = reinterpret_cast<float*>(args.scratch);
     const int64_t tasks = g_.images * g_.blocks() * g_.axes[0].out * bands_;
     const int64_t group = std::clamp<int64_t>(tasks / (16 * threads_), 1, 16);
@@ -244,9 +319,9 @@ class ConvolutionKernel final : public Kernel {
   bool streams(const std::byte* y) const {
     constexpr int64_t large = int64_t{1} << 20;  // elements
     return dtype_ == DType::f32 && g_.images * g_.channels * g_.outputs() > large &&
-           g_.channels % 16 == 0 && reinterpret_cast<uintptr_t>(y) % 64 == 0 &&
-           HWY_DYNAMIC_DISPATCH(fills_lines)();
+           g_.channels % 16 == 0 && aligned(y) && HWY_DYNAMIC_DISPATCH(fills_lines)();
   }
+  static bool aligned(const std::byte* data) { return reinterpret_cast<uintptr_t>(data) % 64 == 0; }
 
   Geometry g_;
   size_t weight_;  ///< the input
@@ -257,6 +332,7 @@ class ConvolutionKernel final : public Kernel {
   std::vector<EpilogueStep> steps_;  ///< after the bounds
   size_t residuals_ = 0;
   std::vector<std::vector<std::vector<Tap>>> taps_;
+  std::optional<Inside> in_place_;
   int64_t band_, bands_, in_floats_, out_floats_;
 };
 

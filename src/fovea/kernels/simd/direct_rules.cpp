@@ -1,6 +1,4 @@
 // Which problems are direct convolutions, and their price.
-#include <hwy/highway.h>
-
 #include <algorithm>
 #include <optional>
 
@@ -159,8 +157,6 @@ std::optional<Refusal> refuse(const Problem& problem) {
   }
   return std::nullopt;
 }
-
-bool has_avx512() { return (hwy::SupportedTargets() & (2 * HWY_AVX3 - 1)) != 0; }
 
 std::optional<Refusal> refuse(const Problem& problem, const ConvGeometry& g, const Type& y) {
   if (auto refusal = refuse(problem)) return refusal;

@@ -37,6 +37,7 @@ std::vector<Layouts> permute_layouts(const Problem& problem) {
 }  // namespace
 
 bool simd::has_half_vectors() { return (hwy::SupportedTargets() & (HWY_SSE4 - 1)) != 0; }
+bool simd::has_avx512() { return (hwy::SupportedTargets() & (2 * HWY_AVX3 - 1)) != 0; }
 
 void simd::fail_as_reference(const Problem& problem, const Args& args) {
   const auto reference = make_reference_kernel(problem);
