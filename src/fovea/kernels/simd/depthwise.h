@@ -7,8 +7,9 @@
 #include "fovea/ops/conv.h"
 
 /// Depthwise convolution and its gradients, shared by the files depthwise*. A vector of channels is
-/// one problem: a band of its rows is copied into a buffer as floats, zeros in the place of the
-/// padding, from which sums over the taps are computed without branches.
+/// one problem: sums over the taps are computed without branches, since a band of its rows is
+/// copied into a buffer as floats, with zeros in the place of the padding, or since outputs are
+/// divided into segments that read the same taps.
 namespace fovea::simd::depthwise {
 
 /// Along one spatial axis, output `phase + m * out_step` is a sum over the taps of that phase: of
