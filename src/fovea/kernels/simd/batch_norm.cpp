@@ -2,8 +2,9 @@
 //
 // Statistics of each chunk are its mean and the sum of squared differences from it (two passes over
 // at most 1024 values of a channel, or what a row of a pool's windows reads, in cache), combined in
-// double: a mean far from zero costs no precision. y is (x - mean) * scale + beta. Error bound for inputs of about 1: 32 eps of max(1,
-// |value|), in eval 8; for a y of bf16 (f16) another 2^-8 (2^-11) of |y|.
+// double: a mean far from zero costs no precision. y is (x - mean) * scale + beta. Error bound for
+// inputs of about 1: 32 eps of max(1, |value|), in eval 8; for a y of bf16 (f16) another 2^-8
+// (2^-11) of |y|.
 #include <cmath>
 
 #include "fovea/kernels/simd/channels.h"
