@@ -2,8 +2,8 @@
 // or blocked16, 1 to 3 axes, any stride, dilation and padding: each output is a sum in floats over
 // the taps in order, so results do not depend on the number of threads. Blocked images of floats
 // are read where they are, if a vector is a block; others are copied, rows at a time, into buffers
-// with zeros around them. Error bound: 2 eps for each tap of the products' absolute values, and that
-// of the epilogue's activations.
+// with zeros around them. Error bound: 2 eps for each tap of the products' absolute values, and
+// that of the epilogue's activations.
 #include <hwy/cache_control.h>
 
 #include <cmath>
