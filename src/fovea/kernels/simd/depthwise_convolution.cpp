@@ -26,8 +26,8 @@
 namespace fovea::simd::depthwise {
 namespace {
 
-/// Rows or columns of a phase, and for each the taps that x has for them: those of an output are at
-/// its input and their positions, within the plane.
+/// The segments of rows and of columns, and for each pair of them the taps that lie inside x. The
+/// position of a tap is relative to the input at the output's step, in the plane.
 struct Inside {
   std::vector<std::vector<Segment>> rows, columns;
   std::vector<std::vector<Tap>> taps;  ///< by phase and segment of the rows, then of the columns
@@ -136,7 +136,7 @@ HWY_INLINE void finish_rows(const Run& r, int64_t offset, int64_t positions, At 
     at.store(hn::Load(F32(), sums + i * lanes), y + i * width);
 }
 
-/// The same for vectors of floats that are read where they are: nothing is computed for padding.
+/// What compute_band computes, of floats that are read where they are: no tap is in the padding.
 /// The sums go to y if nothing follows them, else to the buffer.
 void compute_in_place(const Run& r, const Band& band, float* buffer) {
   const Geometry& g = r.g;
