@@ -349,6 +349,27 @@ TEST(Program, RunsOnOneStateAfterAnother) {
   }
 }
 
+TEST(Program, ReadsAnArrayThatWasDeclaredAgainAndEachRunsInputs) {
+  // Where arrays of an unchanged State are is not looked up again.
+  Bench b;
+  b.graph->output("sum", b.graph->input("x", six) + b.state_array("s", {1, 2, 3, 4, 5, 6}));
+  const Program program(*b.graph);
+  const auto sum = [&](double x) {
+    return list(program.run(b.memory, b.state, {{"x", Array::full(DType::f64, {6}, x)}})[0]);
+  };
+  const Array one = Array::full(DType::f64, {6}, 1), two = Array::full(DType::f64, {6}, 2);
+  for (const Array* x : {&one, &two, &one}) {
+    const auto out = program.run(b.memory, b.state, {{"x", *x}});
+    EXPECT_EQ(list(out[0])[5], 6 + x->at(0));
+  }
+  const Array kept = b.state.get("s");
+  b.state.remove("s");
+  expect_error(ErrorKind::usage, "the State has no array \"s\"", [&] { (void)sum(1); });
+  b.state.declare("s", six, Role::buffer);
+  EXPECT_EQ(sum(10), (Numbers{10, 10, 10, 10, 10, 10}));
+  EXPECT_EQ(list(kept)[5], 6);
+}
+
 TEST(Program, SharesAMemoryWithOthers) {
   const Net net;
   State state;

@@ -49,6 +49,9 @@ TEST(State, VersionsChangeAndAreNeverShared) {
   const uint64_t before = a.version();
   a.set("w", Array::zeros(DType::f32, {3}));
   EXPECT_NE(a.version(), before);
+  const uint64_t set = a.version();
+  a.remove("w");
+  EXPECT_NE(a.version(), set);
 }
 
 TEST(State, AChangeOfOneArrayIsNoneOfOthers) {

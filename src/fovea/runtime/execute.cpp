@@ -61,9 +61,23 @@ const Array& given_input(const Inputs& inputs, const std::string& name, const Ty
       .with("try", "compile a Program for this shape");
 }
 
-/// Sets every value's pointer for this run.
-void bind(const Compiled& c, Memory::Kept& kept, std::byte* base, State& state,
-          const Inputs& inputs) {
+/// Sets the pointers of values that may be elsewhere in each run.
+void bind_run(const Compiled& c, Memory::Kept& kept, std::byte* base, const Inputs& inputs) {
+  const Graph& graph = *c.graph;
+  for (size_t id = 0; id < c.places.size(); ++id) {
+    const Compiled::Place& place = c.places[id];
+    if (place.kind == Compiled::Place::arena) {
+      kept.pointers[id] = base + place.offset;
+    } else if (place.kind == Compiled::Place::input) {
+      const Array& input = given_input(inputs, c.input_names[static_cast<size_t>(place.index)],
+                                       graph.value(c.root(static_cast<int>(id))).type);
+      kept.pointers[id] = const_cast<std::byte*>(input.raw());
+    }
+  }
+}
+
+/// Sets the pointers of values that stay where they are while the State does not change.
+void bind_state(const Compiled& c, Memory::Kept& kept, State& state) {
   const Graph& graph = *c.graph;
   kept.pointers.resize(c.places.size());
   for (const auto& [name, id] : graph.updates())
@@ -72,9 +86,6 @@ void bind(const Compiled& c, Memory::Kept& kept, std::byte* base, State& state,
     const Compiled::Place& place = c.places[id];
     const Value& value = graph.values()[id];
     switch (place.kind) {
-      case Compiled::Place::arena:
-        kept.pointers[id] = base + place.offset;
-        break;
       case Compiled::Place::derived:
         kept.pointers[id] = kept.derived[static_cast<size_t>(place.index)]->data.get();
         break;
@@ -87,11 +98,8 @@ void bind(const Compiled& c, Memory::Kept& kept, std::byte* base, State& state,
       case Compiled::Place::constant:
         kept.pointers[id] = const_cast<std::byte*>(graph.value(place.index).constant.raw());
         break;
+      case Compiled::Place::arena:
       case Compiled::Place::input:
-        kept.pointers[id] = const_cast<std::byte*>(
-            given_input(inputs, c.input_names[static_cast<size_t>(place.index)],
-                        graph.value(c.root(static_cast<int>(id))).type)
-                .raw());
         break;
     }
   }
@@ -190,11 +198,12 @@ std::vector<Array> execute(const Compiled& c, Memory& memory, State& state, cons
     std::vector<std::shared_ptr<State::Derived>> derived;  // before those of the last run end
     for (const auto& [key, bytes, names] : c.derived) derived.push_back(state.derived(key, bytes));
     kept.derived = std::move(derived);
-    bind(c, kept, base, state, inputs);
+    bind_state(c, kept, state);
+    bind_run(c, kept, base, inputs);
     prepare(c, kept, base, state, after);
     kept.version = state.version();
   } else {
-    bind(c, kept, base, state, inputs);
+    bind_run(c, kept, base, inputs);
   }
   for (size_t i = c.prepared_steps; i < c.steps.size(); ++i) {
     run_step(c, i, kept, base);

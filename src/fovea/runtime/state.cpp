@@ -115,6 +115,7 @@ std::shared_ptr<State::Derived> State::derived(const std::string& key, size_t by
 void State::remove(std::string_view name) {
   (void)slot(name);
   slots_.erase(slots_.find(name));
+  version_ = next_version();
 }
 
 std::vector<std::string> State::names(Role role) const {
