@@ -109,14 +109,15 @@ HWY_NOINLINE void compute_tile(const View& x, const float* const (&at)[runs],
       for (int i = 0; i < runs; ++i) {
         from[i] = first[i];
         first[i] += x.block;
+        const float* next = from[i] + runs * length * step;
+        asm("" : "+r"(next));  // else compilers keep an address for each r, on the stack
 #pragma GCC unroll 7
         for (int r = 0; r < length; ++r) {  // this block of the next tile, or the next one of this
-          const float* next = from[i] + (runs * length + r) * step;
           if (channels <= few_channels) {
-            __builtin_prefetch(next);
+            __builtin_prefetch(next + r * step);
           } else {
-            __builtin_prefetch(from[i] + r * step + x.block);
-            __builtin_prefetch(next, 0, 2);
+            __builtin_prefetch(first[i] + r * step);
+            __builtin_prefetch(next + r * step, 0, 2);
           }
         }
       }
@@ -135,14 +136,15 @@ HWY_NOINLINE void compute_tile(const View& x, const float* const (&at)[runs],
   }
   const V low = all(to.bounds.low), high = all(to.bounds.high);
   const auto store_all = [&](auto store) FOVEA_INLINE {
+    const int64_t column = to.column, vector = to.vector;  // not read again after each store
 #pragma GCC unroll 2
     for (int i = 0; i < runs; ++i) {
+      float* y = to.first[i];
 #pragma GCC unroll 7
-      for (int r = 0; r < length; ++r) {
+      for (int r = 0; r < length; ++r, y += column) {
 #pragma GCC unroll 2
         for (int j = 0; j < vectors; ++j)
-          store(hn::Min(high, hn::Max(low, sums[i * length + r][j])),  // NaN stays NaN
-                to.first[i] + r * to.column + j * to.vector);
+          store(hn::Min(high, hn::Max(low, sums[i * length + r][j])), y + j * vector);  // NaN stays
       }
     }
   };
