@@ -52,7 +52,7 @@ HWY_INLINE void with_constant(int64_t size, const F& f) {
 }
 
 /// Outputs that are summed together: their chains hide the latency of multiply-adds.
-constexpr int64_t summed_together = 12;
+constexpr int64_t summed_together = HWY_TARGET <= HWY_AVX3 ? 14 : 12;
 
 /// What sums begin with, a vector, or null for what is there; and the bounds that they get.
 struct Ends {
@@ -62,39 +62,45 @@ struct Ends {
 };
 
 /// out[i * out_step] = the start and the sum over the taps, within bounds, for `n` outputs.
-/// Positions are `width` floats apart.
-template <int n, int fixed_step, int width>
+/// Positions are `width` floats apart. What several of `together` adjacent taps read is read once.
+template <int n, int fixed_step, int together, int width>
 HWY_INLINE void correlate(const float* in, int64_t in_step, std::span<const Tap> taps,
                           const float* weights, const Ends& ends, float* out, int64_t out_step) {
   const int64_t step = (fixed_step > 0 ? fixed_step : in_step) * width;
   V sum[n];
   if (ends.start != nullptr) {
-#pragma GCC unroll 12
+#pragma GCC unroll 14
     for (int i = 0; i < n; ++i) sum[i] = hn::LoadU(F32(), ends.start);
   } else {
-#pragma GCC unroll 12
+#pragma GCC unroll 14
     for (int i = 0; i < n; ++i) sum[i] = hn::Load(F32(), out + i * out_step * width);
   }
-  for (const Tap& tap : taps) {
-    const V w = hn::LoadU(F32(), weights + tap.weight * 16);
-    const float* from = in + tap.position * width;
-#pragma GCC unroll 12
-    for (int i = 0; i < n; ++i) sum[i] = hn::MulAdd(w, hn::Load(F32(), from + i * step), sum[i]);
+  for (size_t t = 0; t < taps.size(); t += together) {
+    V w[together];
+#pragma GCC unroll 3
+    for (int k = 0; k < together; ++k) w[k] = hn::LoadU(F32(), weights + (taps[t].weight + k) * 16);
+    const float* from = in + taps[t].position * width;
+#pragma GCC unroll 14
+    for (int i = 0; i < n; ++i) {
+#pragma GCC unroll 3
+      for (int k = 0; k < together; ++k)
+        sum[i] = hn::MulAdd(w[k], hn::Load(F32(), from + i * step + k * width), sum[i]);
+    }
   }
   const V low = all(ends.bounds.low), high = all(ends.bounds.high);
-#pragma GCC unroll 12
+#pragma GCC unroll 14
   for (int i = 0; i < n; ++i) sum[i] = hn::Min(high, hn::Max(low, sum[i]));  // NaN stays NaN
   if (ends.stream) {
-#pragma GCC unroll 12
+#pragma GCC unroll 14
     for (int i = 0; i < n; ++i) hn::Stream(sum[i], F32(), out + i * out_step * width);
   } else {
-#pragma GCC unroll 12
+#pragma GCC unroll 14
     for (int i = 0; i < n; ++i) hn::Store(sum[i], F32(), out + i * out_step * width);
   }
 }
 
 /// The same for any number of outputs, in nearly equal parts.
-template <int fixed_step, int width>
+template <int fixed_step, int together, int width>
 HWY_NOINLINE void correlate_steps(const float* in, int64_t in_step, std::span<const Tap> taps,
                                   const float* weights, int64_t count, const Ends& ends, float* out,
                                   int64_t out_step) {
@@ -104,19 +110,21 @@ HWY_NOINLINE void correlate_steps(const float* in, int64_t in_step, std::span<co
     const float* from = in + begin * in_step * width;
     float* to = out + begin * out_step * width;
     with_constant<summed_together>(size, [&]<int n>(std::integral_constant<int, n>) FOVEA_INLINE {
-      correlate<n, fixed_step, width>(from, in_step, taps, weights, ends, to, out_step);
+      correlate<n, fixed_step, together, width>(from, in_step, taps, weights, ends, to, out_step);
     });
   }
 }
 
 template <int width>
-HWY_INLINE void correlate_row(const float* in, int64_t in_step, std::span<const Tap> taps,
+HWY_INLINE void correlate_row(const float* in, int64_t in_step, const Taps& taps,
                               const float* weights, int64_t count, const Ends& ends, float* out,
                               int64_t out_step) {
-  const auto add = in_step == 1   ? correlate_steps<1, width>
-                   : in_step == 2 ? correlate_steps<2, width>
-                                  : correlate_steps<0, width>;
-  add(in, in_step, taps, weights, count, ends, out, out_step);
+  constexpr int three = HWY_TARGET <= HWY_AVX3 ? 3 : 1;  // as registers allow
+  const auto add =
+      in_step == 1   ? taps.threes ? correlate_steps<1, three, width> : correlate_steps<1, 1, width>
+        : in_step == 2 ? taps.threes ? correlate_steps<2, three, width> : correlate_steps<2, 1, width>
+                       : correlate_steps<0, 1, width>;
+  add(in, in_step, taps.list, weights, count, ends, out, out_step);
 }
 
 /// Calls f(c, access) for the vectors of a block of 16 channels.

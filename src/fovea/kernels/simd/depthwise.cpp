@@ -119,6 +119,14 @@ std::vector<std::vector<Segment>> segments_of(const Axis& axis) {
   return result;
 }
 
+Taps::Taps(std::vector<Tap> taps) : list(std::move(taps)), threes(list.size() % 3 == 0) {
+  for (size_t i = 1; i < list.size() && threes; ++i) {
+    const Tap &last = list[i - 1], &next = list[i];
+    const bool follows = next.position == last.position + 1 && next.weight == last.weight + 1;
+    threes = follows || i % 3 == 0;
+  }
+}
+
 std::vector<Tap> Geometry::plane_taps(size_t row_phase, size_t column_phase) const {
   std::vector<Tap> taps;
   for (const Axis::Tap& y : axes[1].phases[row_phase]) {

@@ -43,6 +43,14 @@ struct Tap {
   int64_t position, weight;
 };
 
+/// Taps in the order in which their products are added.
+struct Taps {
+  explicit Taps(std::vector<Tap> taps = {});
+
+  std::vector<Tap> list;
+  bool threes;  ///< whether each three of them follow one another, in the plane and in the weights
+};
+
 /// What all three passes need of a problem. Axes are depth, row and column; missing ones have size
 /// 1.
 struct Geometry {

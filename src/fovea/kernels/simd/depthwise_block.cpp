@@ -27,7 +27,7 @@ namespace {
 
 /// Filters some rows of a block of 16 channels: reads a buffer and writes `row` floats for each.
 struct Filter {
-  std::span<const Tap> taps;  ///< positions in the buffer
+  const Taps& taps;  ///< positions in the buffer
   direct::Bounds bounds;
   std::span<const EpilogueStep> steps;  ///< after the bounds
   int64_t stride;                       ///< of columns
@@ -127,11 +127,13 @@ class BlockKernel final : public Kernel {
     // Columns beyond the last that is read are none of the buffer's.
     length_ = (out_columns_ - 1) * columns_.stride + extent(columns_);
     if (op_.expands) length_ = std::max(length_, columns_.padding_begin + in_columns_);
+    std::vector<Tap> taps;
     for (int64_t ky = 0; ky < weight[2]; ++ky) {
       for (int64_t kx = 0; kx < weight[3]; ++kx)
-        taps_.push_back(
+        taps.push_back(
             {ky * rows_.dilation * length_ + kx * columns_.dilation, ky * weight[3] + kx});
     }
+    taps_ = Taps(std::move(taps));
     filtered_ = op_.filtered.steps();
     if (const auto bounds = direct::bounds_of(filtered_)) {
       bounds_ = *bounds;
@@ -160,8 +162,7 @@ class BlockKernel final : public Kernel {
   void pack(std::span<const std::byte* const> in, std::byte* packed) const override {
     auto* to = reinterpret_cast<float*>(packed);
     if (op_.expands) direct::pack_weights(expansion_, expansion_plan_, in[1], to);
-    pack_weights(DType::f32, channels_, std::ssize(taps_), in[op_.expands ? 3 : 1],
-                 to + packed_filter());
+    pack_weights(DType::f32, channels_, window(), in[op_.expands ? 3 : 1], to + packed_filter());
     if (op_.projects)
       direct::pack_weights(projection_, projection_plan_, in[op_.expands ? 5 : 3],
                            to + packed_filter() + filter_floats());
@@ -185,7 +186,8 @@ class BlockKernel final : public Kernel {
   }
   int64_t scratch_floats() const { return in_floats(band_) + out_floats(band_) + lines(copied_); }
   int64_t packed_filter() const { return lines(packed_expansion_); }
-  int64_t filter_floats() const { return blocks_of(channels_) * std::ssize(taps_) * 16; }
+  int64_t filter_floats() const { return blocks_of(channels_) * window() * 16; }
+  int64_t window() const { return std::ssize(taps_.list); }
 
   /// As many as fit into the cache, in bands of equal size, the same number for each thread where
   /// there are few images.
@@ -294,7 +296,7 @@ class BlockKernel final : public Kernel {
       }
       for (int64_t b = channel / 16; b < blocks_of(end); ++b) {
         const float* from = in + (b - channel / 16) * plane(band_);
-        const float* weights = packed + packed_filter() + b * std::ssize(taps_) * 16;
+        const float* weights = packed + packed_filter() + b * window() * 16;
         alignas(64) float bias[16] = {};
         std::copy_n(args.input<float>(op_.expands ? 4 : 2) + b * 16,
                     std::min<int64_t>(16, channels_ - b * 16), bias);
@@ -400,7 +402,7 @@ class BlockKernel final : public Kernel {
   WindowAxis rows_, columns_;
   direct::Place x_, y_;
   int64_t length_;  ///< of the buffer's rows
-  std::vector<Tap> taps_;
+  Taps taps_;
   direct::Bounds bounds_ = *direct::bounds_of({});
   std::vector<EpilogueStep> filtered_;  ///< after the bounds
   int64_t band_, bands_, threads_;
