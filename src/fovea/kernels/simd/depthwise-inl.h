@@ -54,6 +54,9 @@ HWY_INLINE void with_constant(int64_t size, const F& f) {
 /// Outputs that are summed together: their chains hide the latency of multiply-adds.
 constexpr int64_t summed_together = HWY_TARGET <= HWY_AVX3 ? 14 : 12;
 
+/// Whether there are registers for the weights of three taps.
+constexpr bool joins_threes = HWY_TARGET <= HWY_AVX3;
+
 /// What sums begin with, a vector, or null for what is there; and the bounds that they get.
 struct Ends {
   const float* start;
@@ -61,9 +64,24 @@ struct Ends {
   bool stream = false;  ///< around the caches
 };
 
+/// Adds the products of `taps` adjacent taps to `n` sums. Inputs are `step` floats apart.
+template <int taps, int n>
+HWY_INLINE void add_adjacent(const float* in, int64_t step, int64_t width, const float* weights,
+                             V (&sum)[n]) {
+  V w[taps];
+#pragma GCC unroll 3
+  for (int k = 0; k < taps; ++k) w[k] = hn::LoadU(F32(), weights + k * 16);
+#pragma GCC unroll 14
+  for (int i = 0; i < n; ++i) {
+#pragma GCC unroll 3
+    for (int k = 0; k < taps; ++k)
+      sum[i] = hn::MulAdd(w[k], hn::Load(F32(), in + i * step + k * width), sum[i]);
+  }
+}
+
 /// out[i * out_step] = the start and the sum over the taps, within bounds, for `n` outputs.
-/// Positions are `width` floats apart. What several of `together` adjacent taps read is read once.
-template <int n, int fixed_step, int together, int width>
+/// Positions are `width` floats apart.
+template <int n, int fixed_step, int width>
 HWY_INLINE void correlate(const float* in, int64_t in_step, std::span<const Tap> taps,
                           const float* weights, const Ends& ends, float* out, int64_t out_step) {
   const int64_t step = (fixed_step > 0 ? fixed_step : in_step) * width;
@@ -75,16 +93,15 @@ HWY_INLINE void correlate(const float* in, int64_t in_step, std::span<const Tap>
 #pragma GCC unroll 14
     for (int i = 0; i < n; ++i) sum[i] = hn::Load(F32(), out + i * out_step * width);
   }
-  for (size_t t = 0; t < taps.size(); t += together) {
-    V w[together];
-#pragma GCC unroll 3
-    for (int k = 0; k < together; ++k) w[k] = hn::LoadU(F32(), weights + (taps[t].weight + k) * 16);
-    const float* from = in + taps[t].position * width;
-#pragma GCC unroll 14
-    for (int i = 0; i < n; ++i) {
-#pragma GCC unroll 3
-      for (int k = 0; k < together; ++k)
-        sum[i] = hn::MulAdd(w[k], hn::Load(F32(), from + i * step + k * width), sum[i]);
+  const Tap* const end = taps.data() + taps.size();
+  for (const Tap* tap = taps.data(); tap < end;) {
+    const float *from = in + tap->position * width, *w = weights + tap->weight * 16;
+    if (joins_threes && fixed_step > 0 && tap->three) {
+      add_adjacent<3>(from, step, width, w, sum);
+      tap += 3;
+    } else {
+      add_adjacent<1>(from, step, width, w, sum);
+      ++tap;
     }
   }
   const V low = all(ends.bounds.low), high = all(ends.bounds.high);
@@ -100,7 +117,7 @@ HWY_INLINE void correlate(const float* in, int64_t in_step, std::span<const Tap>
 }
 
 /// The same for any number of outputs, in nearly equal parts.
-template <int fixed_step, int together, int width>
+template <int fixed_step, int width>
 HWY_NOINLINE void correlate_steps(const float* in, int64_t in_step, std::span<const Tap> taps,
                                   const float* weights, int64_t count, const Ends& ends, float* out,
                                   int64_t out_step) {
@@ -110,21 +127,19 @@ HWY_NOINLINE void correlate_steps(const float* in, int64_t in_step, std::span<co
     const float* from = in + begin * in_step * width;
     float* to = out + begin * out_step * width;
     with_constant<summed_together>(size, [&]<int n>(std::integral_constant<int, n>) FOVEA_INLINE {
-      correlate<n, fixed_step, together, width>(from, in_step, taps, weights, ends, to, out_step);
+      correlate<n, fixed_step, width>(from, in_step, taps, weights, ends, to, out_step);
     });
   }
 }
 
 template <int width>
-HWY_INLINE void correlate_row(const float* in, int64_t in_step, const Taps& taps,
+HWY_INLINE void correlate_row(const float* in, int64_t in_step, std::span<const Tap> taps,
                               const float* weights, int64_t count, const Ends& ends, float* out,
                               int64_t out_step) {
-  constexpr int three = HWY_TARGET <= HWY_AVX3 ? 3 : 1;  // as registers allow
-  const auto add =
-      in_step == 1   ? taps.threes ? correlate_steps<1, three, width> : correlate_steps<1, 1, width>
-        : in_step == 2 ? taps.threes ? correlate_steps<2, three, width> : correlate_steps<2, 1, width>
-                       : correlate_steps<0, 1, width>;
-  add(in, in_step, taps.list, weights, count, ends, out, out_step);
+  const auto add = in_step == 1   ? correlate_steps<1, width>
+                   : in_step == 2 ? correlate_steps<2, width>
+                                  : correlate_steps<0, width>;
+  add(in, in_step, taps, weights, count, ends, out, out_step);
 }
 
 /// Calls f(c, access) for the vectors of a block of 16 channels.

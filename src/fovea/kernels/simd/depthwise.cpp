@@ -119,12 +119,12 @@ std::vector<std::vector<Segment>> segments_of(const Axis& axis) {
   return result;
 }
 
-Taps::Taps(std::vector<Tap> taps) : list(std::move(taps)), threes(list.size() % 3 == 0) {
-  for (size_t i = 1; i < list.size() && threes; ++i) {
-    const Tap &last = list[i - 1], &next = list[i];
-    const bool follows = next.position == last.position + 1 && next.weight == last.weight + 1;
-    threes = follows || i % 3 == 0;
-  }
+void join_threes(std::vector<Tap>& taps) {
+  const auto follows = [&](size_t i) {
+    return taps[i].position == taps[i - 1].position + 1 && taps[i].weight == taps[i - 1].weight + 1;
+  };
+  for (size_t i = 0; i + 2 < taps.size(); i += taps[i].three ? 3 : 1)
+    taps[i].three = follows(i + 1) && follows(i + 2);
 }
 
 std::vector<Tap> Geometry::plane_taps(size_t row_phase, size_t column_phase) const {
@@ -135,6 +135,7 @@ std::vector<Tap> Geometry::plane_taps(size_t row_phase, size_t column_phase) con
           {(y.at - axes[1].first) * row() + x.at - axes[2].first, y.k * kernel[2] + x.k});
     }
   }
+  join_threes(taps);
   return taps;
 }
 

@@ -41,15 +41,12 @@ std::vector<std::vector<Segment>> segments_of(const Axis& axis);
 /// A tap of a plane: its position in the buffer, relative to that of the output, and its weight.
 struct Tap {
   int64_t position, weight;
+  bool three = false;  ///< taken together with the two after it, see join_threes
 };
 
-/// Taps in the order in which their products are added.
-struct Taps {
-  explicit Taps(std::vector<Tap> taps = {});
-
-  std::vector<Tap> list;
-  bool threes;  ///< whether each three of them follow one another, in the plane and in the weights
-};
+/// Marks the taps that begin three adjacent ones, in the plane and in the weights: what two of them
+/// read is then read once.
+void join_threes(std::vector<Tap>& taps);
 
 /// What all three passes need of a problem. Axes are depth, row and column; missing ones have size
 /// 1.

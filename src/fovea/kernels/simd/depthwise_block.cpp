@@ -27,7 +27,7 @@ namespace {
 
 /// Filters some rows of a block of 16 channels: reads a buffer and writes `row` floats for each.
 struct Filter {
-  const Taps& taps;  ///< positions in the buffer
+  std::span<const Tap> taps;  ///< positions in the buffer
   direct::Bounds bounds;
   std::span<const EpilogueStep> steps;  ///< after the bounds
   int64_t stride;                       ///< of columns
@@ -127,13 +127,12 @@ class BlockKernel final : public Kernel {
     // Columns beyond the last that is read are none of the buffer's.
     length_ = (out_columns_ - 1) * columns_.stride + extent(columns_);
     if (op_.expands) length_ = std::max(length_, columns_.padding_begin + in_columns_);
-    std::vector<Tap> taps;
     for (int64_t ky = 0; ky < weight[2]; ++ky) {
       for (int64_t kx = 0; kx < weight[3]; ++kx)
-        taps.push_back(
+        taps_.push_back(
             {ky * rows_.dilation * length_ + kx * columns_.dilation, ky * weight[3] + kx});
     }
-    taps_ = Taps(std::move(taps));
+    join_threes(taps_);
     filtered_ = op_.filtered.steps();
     if (const auto bounds = direct::bounds_of(filtered_)) {
       bounds_ = *bounds;
@@ -187,7 +186,7 @@ class BlockKernel final : public Kernel {
   int64_t scratch_floats() const { return in_floats(band_) + out_floats(band_) + lines(copied_); }
   int64_t packed_filter() const { return lines(packed_expansion_); }
   int64_t filter_floats() const { return blocks_of(channels_) * window() * 16; }
-  int64_t window() const { return std::ssize(taps_.list); }
+  int64_t window() const { return std::ssize(taps_); }
 
   /// As many as fit into the cache, in bands of equal size, the same number for each thread where
   /// there are few images.
@@ -402,7 +401,7 @@ class BlockKernel final : public Kernel {
   WindowAxis rows_, columns_;
   direct::Place x_, y_;
   int64_t length_;  ///< of the buffer's rows
-  Taps taps_;
+  std::vector<Tap> taps_;
   direct::Bounds bounds_ = *direct::bounds_of({});
   std::vector<EpilogueStep> filtered_;  ///< after the bounds
   int64_t band_, bands_, threads_;

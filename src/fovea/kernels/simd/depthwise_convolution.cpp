@@ -30,7 +30,7 @@ namespace {
 /// position of a tap is relative to the input at the output's step, in the plane.
 struct Inside {
   std::vector<std::vector<Segment>> rows, columns;
-  std::vector<Taps> taps;  ///< by phase and segment of the rows, then of the columns
+  std::vector<std::vector<Tap>> taps;  ///< by phase and segment of the rows, then of the columns
 
   explicit Inside(const Geometry& g)
       : rows(segments_of(g.axes[1])), columns(segments_of(g.axes[2])) {
@@ -38,14 +38,14 @@ struct Inside {
       for (const Segment& row : rows[p]) {
         for (size_t q = 0; q < columns.size(); ++q) {
           for (const Segment& column : columns[q]) {
-            std::vector<Tap> list;
+            std::vector<Tap>& list = taps.emplace_back();
             for (size_t i = row.first_tap; i < row.end_tap; ++i) {
               for (size_t j = column.first_tap; j < column.end_tap; ++j) {
                 const Axis::Tap &y = g.axes[1].phases[p][i], &x = g.axes[2].phases[q][j];
                 list.push_back({y.at * g.axes[2].in + x.at, y.k * g.kernel[2] + x.k});
               }
             }
-            taps.emplace_back(std::move(list));
+            join_threes(list);
           }
         }
       }
@@ -57,7 +57,7 @@ struct Inside {
 struct Run {
   const Geometry& g;
   /// Of each phase of the rows, those of each phase of the columns.
-  const std::vector<std::vector<Taps>>& taps;
+  const std::vector<std::vector<std::vector<Tap>>>& taps;
   direct::Bounds bounds;
   std::span<const EpilogueStep> steps;  ///< after the bounds
   DType dtype;
@@ -94,15 +94,13 @@ struct Plane {
 void add_plane(const Run& r, const Band& band, const Plane& plane, const Ends& ends, float* out) {
   const Axis &row = r.g.axes[1], &column = r.g.axes[2];
   const int64_t length = r.g.row();
-  const Taps none;
   for (int64_t m = band.begin; m < band.end; ++m) {
     const float* from = plane.in + (m - band.begin) * row.in_step * length * lanes;
     for (int64_t p = 0; p < row.out_step && m * row.out_step + p < row.out; ++p) {
       float* to = out + ((m - band.begin) * row.out_step + p) * column.out * lanes;
       for (int64_t q = 0; q < std::min(column.out_step, column.out); ++q) {
-        const Taps& taps = plane.weights == nullptr
-                               ? none
-                               : r.taps[static_cast<size_t>(p)][static_cast<size_t>(q)];
+        std::span<const Tap> taps = r.taps[static_cast<size_t>(p)][static_cast<size_t>(q)];
+        if (plane.weights == nullptr) taps = {};
         const int64_t count = (column.out - q + column.out_step - 1) / column.out_step;
         correlate_row<lanes>(from, column.in_step, taps, plane.weights, count, ends, to + q * lanes,
                              column.out_step);
@@ -252,7 +250,7 @@ class ConvolutionKernel final : public Kernel {
     for (size_t p = 0; p < g.axes[1].phases.size(); ++p) {
       taps_.emplace_back();
       for (size_t q = 0; q < g.axes[2].phases.size(); ++q)
-        taps_.back().emplace_back(g.plane_taps(p, q));
+        taps_.back().push_back(g.plane_taps(p, q));
     }
     if (g.blocked && dtype_ == DType::f32 && g.axes[0].in == 1 && g.axes[0].out == 1 &&
         g.kernel[0] == 1 && HWY_DYNAMIC_DISPATCH(fills_lines)())
@@ -336,7 +334,7 @@ class ConvolutionKernel final : public Kernel {
   direct::Bounds bounds_ = *direct::bounds_of({});
   std::vector<EpilogueStep> steps_;  ///< after the bounds
   size_t residuals_ = 0;
-  std::vector<std::vector<Taps>> taps_;
+  std::vector<std::vector<std::vector<Tap>>> taps_;
   std::optional<Inside> in_place_;
   int64_t band_, bands_, in_floats_, out_floats_;
 };
