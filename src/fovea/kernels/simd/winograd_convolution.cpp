@@ -92,6 +92,9 @@ HWY_INLINE V load_weights(const T* w, int64_t step, int64_t count) {
   return hn::Load(F32(), values);
 }
 
+/// How many input channels ahead weights are fetched: those of 16 outputs begin in as many lines.
+constexpr int64_t fetched_inputs = 4;
+
 /// U of one group: one row per tap of the depth and input channel. Columns beyond the last output
 /// channel are 0.
 template <class F, int axes, class T>
@@ -105,6 +108,8 @@ HWY_INLINE void transform_taps(const Convolution& c, const T* data, int64_t g, c
       const T* first = data + o * w.out_step + i * w.in_step;
       float* row = u.data + r * u.row + (o - outputs.begin);
       const int64_t count = std::min<int64_t>(lanes, outputs.end - o);
+      for (int64_t k = 0; k < count; ++k)
+        __builtin_prefetch(first + fetched_inputs * w.in_step + k * w.out_step);
       transform<F, axes>(
           [&](int y, int x) FOVEA_INLINE {
             const int64_t tap = depth * taps + 3 * y + x;
