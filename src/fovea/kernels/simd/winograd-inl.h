@@ -362,11 +362,24 @@ HWY_INLINE void multiply_registers(Operand x, const float* y, int64_t y_step, in
   }
 }
 
+/// Fetches rows of x, if they are contiguous, and of c, while others are multiplied: at the
+/// beginning of a row, caches would be waited for.
+template <int rows, int vectors>
+HWY_INLINE void fetch_rows(Operand x, int64_t steps, const float* c, int64_t c_row) {
+  for (int i = 0; i < rows; ++i) {
+    for (int64_t k = 0; x.step == 1 && k < steps; k += 16)
+      __builtin_prefetch(x.data + i * x.row + k);
+    for (int j = 0; j < vectors; ++j) __builtin_prefetch(c + i * c_row + j * lanes);
+  }
+}
+
 template <int vectors>
 HWY_NOINLINE void multiply_panel(Operand x, const float* y, int64_t y_step, int64_t rows,
                                  int64_t steps, float* c, int64_t c_row, bool add) {
-  for (; rows >= 6; rows -= 6, x.data += 6 * x.row, c += 6 * c_row)
+  for (; rows >= 6; rows -= 6, x.data += 6 * x.row, c += 6 * c_row) {
+    fetch_rows<6, vectors>({x.data + 6 * x.row, x.row, x.step}, steps, c + 6 * c_row, c_row);
     multiply_registers<6, vectors>(x, y, y_step, steps, c, c_row, add);
+  }
   switch (rows) {
     case 5:
       return multiply_registers<5, vectors>(x, y, y_step, steps, c, c_row, add);
