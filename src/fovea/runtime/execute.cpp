@@ -210,19 +210,28 @@ std::vector<Array> execute(const Compiled& c, Memory& memory, State& state, cons
     if (after) after(i);
   }
 
-  for (const Compiled::Snapshot& snapshot : c.snapshots) {
-    std::byte*& data = kept.pointers[static_cast<size_t>(snapshot.value)];
-    data = static_cast<std::byte*>(std::memcpy(base + snapshot.offset, data, snapshot.bytes));
+  // The kept pointers still lead to the values themselves: the next run reads those.
+  std::vector<std::pair<int, std::byte*>> snapshots;
+  for (const auto& [value, bytes, offset] : c.snapshots) {
+    std::byte* copy = base + offset;
+    std::memcpy(copy, kept.pointers[static_cast<size_t>(value)], bytes);
+    snapshots.emplace_back(value, copy);
   }
+  const auto result_at = [&](int value) {
+    for (const auto& [copied, copy] : snapshots) {
+      if (copied == value) return copy;
+    }
+    return kept.pointers[static_cast<size_t>(value)];
+  };
   for (const Compiled::Update& update : c.copied_updates) {
     Array& array = state.get(update.name);
-    std::memcpy(array.raw(), kept.pointers[static_cast<size_t>(update.value)], array.bytes());
+    std::memcpy(array.raw(), result_at(update.value), array.bytes());
   }
   for (const auto& [name, id] : c.graph->updates()) state.touch(name);
   std::vector<Array> outputs;
   for (const auto& [name, id] : c.graph->outputs()) {
     const Type& type = c.graph->value(id).type;
-    outputs.emplace_back(type.dtype, type.shape, kept.pointers[static_cast<size_t>(id)], nullptr);
+    outputs.emplace_back(type.dtype, type.shape, result_at(id), nullptr);
   }
   kept.last_run = std::chrono::steady_clock::now() - start;
   return outputs;

@@ -24,7 +24,9 @@ class Memory {
   struct Kept {
     std::vector<std::shared_ptr<State::Derived>> derived;
     uint64_t version = 0;
-    std::vector<std::byte*> pointers;           ///< of the Program's values
+    /// Of the Program's values: those of arrays, derived data and constants as of `version`, others
+    /// of the last run.
+    std::vector<std::byte*> pointers;
     uint64_t used = 0;                          ///< time of last use, counted in calls
     std::chrono::duration<double> last_run{0};  ///< how long it took
   };

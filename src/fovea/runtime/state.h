@@ -40,7 +40,8 @@ class State {
   void declare(const std::string& name, const Type& type, Role role, Fill fill = nullptr);
 
   bool contains(std::string_view name) const { return slots_.find(name) != slots_.end(); }
-  /// The array, filled if this is its first use. Writing through it must be followed by `touch`.
+  /// The array, filled if this is its first use. Writing through it, or assigning to it, must be
+  /// followed by `touch`.
   /// Errors: usage when the name is unknown, with the nearest names and what declares them.
   Array& get(std::string_view name);
   const Type& type(std::string_view name) const;
@@ -89,7 +90,7 @@ class State {
   const Slot& slot(std::string_view name) const;
   static uint64_t next_version();
 
-  /// A hash table: each run looks up all its arrays, whose names begin alike.
+  /// A hash table: a run after a change looks up all its arrays, whose names begin alike.
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
