@@ -1,5 +1,6 @@
-// How long a cache line takes from one CPU to another and back: virtual machines may move their
-// CPUs, and what one thread reads after another wrote it takes longer where they share no cache.
+// How long a cache line takes from one CPU to another and back. Hosts may move the CPUs of a
+// virtual machine; what one thread has written then takes longer to reach another, if their CPUs
+// share no cache.
 //
 //   c++ -O2 -pthread bench/round_trip.cpp -o round_trip && ./round_trip [CPU CPU]
 #include <sched.h>
@@ -34,7 +35,7 @@ void answer(int from, int to) {
 int main(int argc, char** argv) {
   constexpr int rounds = 100'000, repeats = 5;
   const int first = argc == 3 ? std::atoi(argv[1]) : 0, second = argc == 3 ? std::atoi(argv[2]) : 1;
-  if (!stay_on(second) || !stay_on(first)) {
+  if (first == second || !stay_on(second) || !stay_on(first)) {
     std::fprintf(stderr, "round_trip: CPUs %d and %d cannot both be used\n", first, second);
     return 2;
   }

@@ -202,8 +202,10 @@ def table_row(row, results):
 
 def rows_of(path, header):
     """The rows of a table that was made with this header, by their titles: those measured anew take their places."""
-    if not path or not path.exists() or not path.read_text().startswith(header):
+    if not path or not path.exists():
         return {}
+    if not path.read_text().startswith(header):
+        sys.exit(f"{path}: made on another machine or with other versions; its rows would be lost: move it away first")
     rows = (line for line in path.read_text()[len(header):].splitlines() if line.startswith("| "))
     return {row.split(" | ")[0][2:]: row for row in rows}
 
@@ -221,7 +223,8 @@ def header_of(args):
     return "\n".join([
         "# Speed beside other programs", "",
         f"{cpu}, {args.threads} threads, {platform.freedesktop_os_release()['PRETTY_NAME']}; {', '.join(versions())}.", "",
-        f"ms, medians of interleaved rounds (smallest to largest), here {args.rounds}; each run is the median of 15\nsteps, 100 at batch 1, in a process of its own.",
+        "ms, medians of two or more interleaved rounds (smallest to largest); each run is the median of 15 steps, 100 at batch 1,",
+        "in a process of its own.",
         "`of peak`: Fovea's floating-point operations per second against what the machine reached on registers in the same run;",
         "Winograd's count as those of a direct convolution. `memory`: Fovea's peak over the best peer's, whole processes.",
         f"`bench/peers/compare.py --output {args.output or 'docs/results/performance.md'}` makes this table; given rows, it measures only those anew.", "",

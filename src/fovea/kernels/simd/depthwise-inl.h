@@ -54,7 +54,7 @@ HWY_INLINE void with_constant(int64_t size, const F& f) {
 /// Outputs that are summed together: their chains hide the latency of multiply-adds.
 constexpr int64_t summed_together = HWY_TARGET <= HWY_AVX3 ? 14 : 12;
 
-/// Whether there are registers for the weights of three taps.
+/// Whether there are registers for the weights of three taps; else they are taken one by one.
 constexpr bool joins_threes = HWY_TARGET <= HWY_AVX3;
 
 /// What sums begin with, a vector, or null for what is there; and the bounds that they get.

@@ -41,11 +41,11 @@ std::vector<std::vector<Segment>> segments_of(const Axis& axis);
 /// A tap of a plane: its position in the buffer, relative to that of the output, and its weight.
 struct Tap {
   int64_t position, weight;
-  bool three = false;  ///< taken together with the two after it, see join_threes
+  bool three = false;  ///< begins three adjacent taps: see join_threes
 };
 
-/// Marks the taps that begin three adjacent ones, in the plane and in the weights: what two of them
-/// read is then read once.
+/// Marks each tap that begins three adjacent ones, in the plane and in the weights. They can be
+/// summed together: an input that several of them need is then loaded once.
 void join_threes(std::vector<Tap>& taps);
 
 /// What all three passes need of a problem. Axes are depth, row and column; missing ones have size

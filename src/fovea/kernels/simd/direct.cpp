@@ -144,7 +144,8 @@ HWY_NOINLINE void compute_tile(const View& x, const float* const (&at)[runs],
       for (int r = 0; r < length; ++r, y += column) {
 #pragma GCC unroll 2
         for (int j = 0; j < vectors; ++j)
-          store(hn::Min(high, hn::Max(low, sums[i * length + r][j])), y + j * vector);  // NaN stays
+          // NaN stays NaN.
+          store(hn::Min(high, hn::Max(low, sums[i * length + r][j])), y + j * vector);
       }
     }
   };

@@ -362,8 +362,8 @@ HWY_INLINE void multiply_registers(Operand x, const float* y, int64_t y_step, in
   }
 }
 
-/// Fetches rows of x, if they are contiguous, and of c, while others are multiplied: at the
-/// beginning of a row, caches would be waited for.
+/// Fetches the next rows of x, if they are contiguous, and of c while the current ones are
+/// multiplied: else each group of rows would begin by waiting for the caches.
 template <int rows, int vectors>
 HWY_INLINE void fetch_rows(Operand x, int64_t steps, const float* c, int64_t c_row) {
   for (int i = 0; i < rows; ++i) {

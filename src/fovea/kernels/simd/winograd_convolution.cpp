@@ -92,7 +92,8 @@ HWY_INLINE V load_weights(const T* w, int64_t step, int64_t count) {
   return hn::Load(F32(), values);
 }
 
-/// How many input channels ahead weights are fetched: those of 16 outputs begin in as many lines.
+/// Weights are fetched this many input channels ahead: in a convolution, those of 16 outputs lie in
+/// 16 different cache lines.
 constexpr int64_t fetched_inputs = 4;
 
 /// U of one group: one row per tap of the depth and input channel. Columns beyond the last output
