@@ -239,6 +239,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
+    if args.rounds < 2:
+        parser.error("--rounds: a median needs at least 2")
     args.pin = ["taskset", "-c", f"0-{args.threads - 1}"]
     header = header_of(args)
     order = [Row(text).title() for text in DEFAULT_ROWS]
