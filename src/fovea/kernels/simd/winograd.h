@@ -237,6 +237,21 @@ Patches tiles_of(const Patches& x, const Type& dy);
 std::pair<Patches, Planes> of_data_gradient(const ConvGeometry& g, const Shape& weight,
                                             const Type& dy, const Type& dx);
 
+/// V: the transformed patches of some tiles of one slice, for some channels; one row per tile, one
+/// column per channel from range.begin on. Lanes beyond the image's channels are 0.
+void transform_inputs(const Patches& x, const std::byte* data, const Piece& piece, Range channels,
+                      const Matrices& v);
+/// Z: likewise, the transformed tiles of dy.
+void transform_gradients(const Patches& dy, const std::byte* data, const Piece& piece,
+                         Range channels, const Matrices& z);
+/// The taps of one row of dw, `dw_step` floats from channel to channel, from the sum of `parts`
+/// rows of dU, `step` floats apart.
+void finish_row(Form form, const Matrices& du, int64_t parts, int64_t step, int64_t channels,
+                float* dw, int64_t dw_step);
+/// sums[o] += dy's values of some tiles, for some channels.
+void add_bias(const Patches& dy, const std::byte* data, const Piece& piece, Range channels,
+              double* sums);
+
 /// The kernels of a problem that they can compute: see winograd.cpp.
 /// What a rule says of them; where they are slower than a direct convolution, they are refused.
 double price(const Problem& problem);

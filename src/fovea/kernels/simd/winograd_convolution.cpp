@@ -68,15 +68,6 @@ HWY_INLINE void with_any_form(Form form, const F& f) {
   with_form<Stride::one, Stride::two, Stride::half>(form, f);
 }
 
-void transform_inputs(const Patches& x, const std::byte* data, const Piece& piece, Range channels,
-                      const Matrices& v) {
-  with_element(x.image.dtype, [&]<class T>(T) {
-    with_any_form(x.form, [&]<int axes, class S>(std::integral_constant<int, axes>, S) {
-      transform_patches<typename S::Input, axes>(x, as<T>(data), piece, channels, v);
-    });
-  });
-}
-
 /// One weight of each of `count` output channels, `step` elements apart; 0 in other lanes.
 template <class T>
 HWY_INLINE V load_weights(const T* w, int64_t step, int64_t count) {
@@ -232,7 +223,6 @@ HWY_AFTER_NAMESPACE();
 namespace fovea::simd::winograd {
 namespace {
 
-HWY_EXPORT(transform_inputs);
 HWY_EXPORT(transform_weights);
 HWY_EXPORT(compute_group);
 HWY_EXPORT(multiply_product);
@@ -351,8 +341,7 @@ class ConvolutionKernel final : public Kernel {
       int64_t next = std::max<int64_t>(0, slices.begin - c_.x.front);  // of x
       for (int64_t slice = slices.begin; slice < slices.end; ++slice) {
         for (; next < c_.x.end_of(slice); ++next) {
-          HWY_DYNAMIC_DISPATCH(transform_inputs)
-          (c_.x, x, {next, places.all()}, {0, c_.x.image.channels}, v.at(next));
+          transform_inputs(c_.x, x, {next, places.all()}, {0, c_.x.image.channels}, v.at(next));
         }
         for (int64_t g = 0; g < c_.groups(); ++g) HWY_DYNAMIC_DISPATCH(compute_group)
         (c_, e, g, slice, places, v, u_of(packed, g), m);
@@ -386,9 +375,8 @@ class ConvolutionKernel final : public Kernel {
     parallel_chunks(count * c_.x.image.depth * parts, [&](int64_t i, int) {
       const int64_t slice = i / parts / count, piece = i / parts % count;
       const Range channels{i % parts * group, (i % parts + 1) * group};
-      HWY_DYNAMIC_DISPATCH(transform_inputs)
-      (c_.x, x, {slice, pieces[static_cast<size_t>(piece)].all()}, channels,
-       v_of(piece, channels.begin).at(slice));
+      transform_inputs(c_.x, x, {slice, pieces[static_cast<size_t>(piece)].all()}, channels,
+                       v_of(piece, channels.begin).at(slice));
     });
     for (int64_t slice = 0; slice < c_.y.image.depth; ++slice) {
       parallel_chunks(count * products_, [&](int64_t i, int) {

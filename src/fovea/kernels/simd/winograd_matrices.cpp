@@ -11,12 +11,14 @@
 #define HWY_TARGET_INCLUDE "fovea/kernels/simd/winograd_matrices.cpp"
 #include <hwy/foreach_target.h>
 
-#include "fovea/kernels/simd/winograd_gradient-inl.h"
+#include "fovea/kernels/simd/winograd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fovea::simd::winograd {
 namespace {
 namespace HWY_NAMESPACE {
+
+using namespace fovea::simd::winograd::HWY_NAMESPACE;  // NOLINT
 
 /// Some rows of a matrix of dU = or += the sum over `steps` rows of Z and V of their products.
 void add_products(const float* z, int64_t z_row, const float* v, int64_t v_row, int64_t steps,
@@ -35,11 +37,7 @@ namespace {
 
 constexpr int64_t piece_tiles = 32;  // that are transformed together
 
-HWY_EXPORT(transform_inputs);
-HWY_EXPORT(transform_gradients);
 HWY_EXPORT(add_products);
-HWY_EXPORT(finish_row);
-HWY_EXPORT(add_bias);
 
 /// V or Z of a block of tiles: for each product and each `group` channels, one row per tile, slice
 /// after slice.
@@ -116,14 +114,14 @@ class MatricesKernel final : public Kernel {
       const Range channels = to.channels_of(part);
       const Matrices matrices = to.at(is_x ? v : z, part, slice * places.size() + first);
       if (is_x) {
-        HWY_DYNAMIC_DISPATCH(transform_inputs)(x_, args.in[0], piece, channels, matrices);
+        transform_inputs(x_, args.in[0], piece, channels, matrices);
         return;
       }
-      HWY_DYNAMIC_DISPATCH(transform_gradients)(dy_, args.in[1], piece, channels, matrices);
+      transform_gradients(dy_, args.in[1], piece, channels, matrices);
       if (sums == nullptr) return;
       double* sum = sums + index * z_.channels + channels.begin;
       std::fill_n(sum, channels.size(), 0.0);
-      HWY_DYNAMIC_DISPATCH(add_bias)(dy_, args.in[1], piece, channels, sum);
+      add_bias(dy_, args.in[1], piece, channels, sum);
     });
   }
 
@@ -167,9 +165,8 @@ class MatricesKernel final : public Kernel {
       for (int64_t o = begin; o < end; ++o) {
         for (int64_t tap = 0; tap < x_.taps; ++tap) {
           const Matrices row{du + tap * matrices_ * du_matrix_ + o * du_row_, du_matrix_, du_row_};
-          HWY_DYNAMIC_DISPATCH(finish_row)
-          (x_.form, row, 1, 0, v_.channels,
-           args.output<float>(0) + o * v_.channels * all + tap * taps, all);
+          finish_row(x_.form, row, 1, 0, v_.channels,
+                     args.output<float>(0) + o * v_.channels * all + tap * taps, all);
         }
         if (bias_) args.output<float>(1)[o] = static_cast<float>(sums[o]);
       }

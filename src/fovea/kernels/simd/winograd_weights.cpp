@@ -16,7 +16,7 @@
 #define HWY_TARGET_INCLUDE "fovea/kernels/simd/winograd_weights.cpp"
 #include <hwy/foreach_target.h>
 
-#include "fovea/kernels/simd/winograd_gradient-inl.h"
+#include "fovea/kernels/simd/winograd-inl.h"
 
 #ifndef FOVEA_KERNELS_SIMD_WINOGRAD_WEIGHTS
 #define FOVEA_KERNELS_SIMD_WINOGRAD_WEIGHTS
@@ -78,10 +78,7 @@ Sides gradient_block(const Patches& x) {
 
 namespace {
 
-HWY_EXPORT(transform_inputs);
 HWY_EXPORT(add_tiles);
-HWY_EXPORT(finish_row);
-HWY_EXPORT(add_bias);
 
 class WeightGradientKernel final : public Kernel {
  public:
@@ -174,15 +171,13 @@ class WeightGradientKernel final : public Kernel {
       int64_t next = std::max<int64_t>(0, slices.begin - x_.front);  // of x
       for (int64_t slice = slices.begin; slice < slices.end; ++slice) {
         for (; next < x_.end_of(slice); ++next) {
-          HWY_DYNAMIC_DISPATCH(transform_inputs)
-          (x_, args.in[0], {next, places.all()}, block(b).inputs, v.at(next));
+          transform_inputs(x_, args.in[0], {next, places.all()}, block(b).inputs, v.at(next));
         }
         const bool add = zeros || t > all.begin || slice > slices.begin;
         HWY_DYNAMIC_DISPATCH(add_tiles)
         (x_, dy_, args.in[1], block(b), slice, places, v, z, du, add);
         if (sum_bias) {
-          HWY_DYNAMIC_DISPATCH(add_bias)
-          (dy_, args.in[1], {slice, places.all()}, block(b).outputs, bias_sums(du));
+          add_bias(dy_, args.in[1], {slice, places.all()}, block(b).outputs, bias_sums(du));
         }
       }
     }
@@ -196,9 +191,8 @@ class WeightGradientKernel final : public Kernel {
       const int64_t to = (at.outputs.begin + o) * x_.image.channels + at.inputs.begin;
       for (int64_t tap = 0; tap < x_.taps; ++tap) {
         const Matrices row{du.data + tap * matrices_ * du.matrix + o * du.row, du.matrix, du.row};
-        HWY_DYNAMIC_DISPATCH(finish_row)
-        (x_.form, row, parts(), item_floats(), at.inputs.size(),
-         args.output<float>(0) + to * all + tap * taps, all);
+        finish_row(x_.form, row, parts(), item_floats(), at.inputs.size(),
+                   args.output<float>(0) + to * all + tap * taps, all);
       }
       if (!bias_ || at.inputs.begin != 0) continue;
       double sum = 0;
