@@ -47,21 +47,6 @@ void make_exact(Array& array, double offset = 0) {
 /// For sums of some thousand terms of about 1, which may cancel.
 constexpr Bound sums{512, Scale::unit};
 
-/// What the chosen kernel computes.
-std::vector<Array> outputs_of(const Problem& problem, const std::vector<Array>& in) {
-  const KernelChoice choice = choose_kernel(problem);
-  EXPECT_EQ(choice.name, "simd");
-  const auto scratch = allocate(choice.kernel->scratch_bytes());
-  std::vector<Array> out;
-  for (const Type& type : problem.out) out.emplace_back(type.dtype, type.shape);
-  std::vector<const std::byte*> from;
-  std::vector<std::byte*> to;
-  for (const Array& array : in) from.push_back(array.raw());
-  for (Array& array : out) to.push_back(array.raw());
-  choice.kernel->run({from, to, scratch.get(), nullptr});
-  return out;
-}
-
 TEST(BatchNorm, TrainingEqualsItsReferenceInEveryLayoutAndForm) {
   Random random(1, "batch_norm");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
@@ -112,6 +97,24 @@ TEST(BatchNorm, OnceMoreGivesTheSameBits) {
     const Array z = outputs_of(second, again)[0];
     ASSERT_EQ(std::memcmp(z.raw(), y[0].raw(), z.bytes()), 0) << describe(first);
     ASSERT_TRUE(check("simd", second, again, {8, Scale::unit}));
+  }
+}
+
+TEST(BatchNorm, StatisticsAloneAreThoseOfTheNorm) {
+  Random random(15, "batch_norm");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const Layout layout = pick(random, layouts);
+    const Type x = random_batch(random, layout, value_dtypes[trial % 3]);
+    const Problem norm = make_problem(BatchNorm{}, with_vectors(x, 4), layout);
+    std::vector<Array> data = random_inputs(norm, random);
+    make_positive(data[4]);
+    const std::vector<Array> y = outputs_of(norm, data);
+    const Problem alone = make_problem(BatchNormStatistics{}, with_vectors(x, 3), layout);
+    data.erase(data.begin() + 2);  // beta
+    ASSERT_TRUE(check("simd", alone, data, {32, Scale::unit}));
+    const std::vector<Array> statistics = outputs_of(alone, data);
+    for (size_t i = 0; i < statistics.size(); ++i)
+      ASSERT_EQ(std::memcmp(statistics[i].raw(), y[i + 1].raw(), y[i + 1].bytes()), 0) << i;
   }
 }
 

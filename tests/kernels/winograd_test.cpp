@@ -1,7 +1,12 @@
 #include "fovea/kernels/winograd.h"
+
+#include <cstring>
+
 #include "fovea/core/random.h"
+#include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/winograd.h"
 #include "fovea/ops/conv.h"
+#include "fovea/ops/norm_conv.h"
 #include "kernels/harness.h"
 
 namespace fovea::kernel_test {
@@ -174,6 +179,102 @@ TEST(OwnWinograd, EveryPassEqualsItsReferenceForAnyShapePaddingAndLayout) {
       ASSERT_TRUE(check("simd:winograd_matrices", problem, in, own));
     }
   }
+}
+
+/// A convolution of 3x3 after a norm, or the gradient of its weights, on random images.
+Problem random_norm_pass(Random& random, bool forward, DType dtype) {
+  constexpr std::optional<UnaryKind> activations[] = {
+      std::nullopt,    UnaryKind::relu,      UnaryKind::relu, UnaryKind::relu6,
+      UnaryKind::gelu, UnaryKind::hardswish, UnaryKind::silu, UnaryKind::leaky_relu};
+  const auto activation = activations[random.below(std::size(activations))];
+  const double alpha = activation == UnaryKind::leaky_relu ? 0.25 : 0;
+  for (;;) {
+    Problem problem = random_pass(random, forward ? 0 : 2, dtype);
+    const Type vector{DType::f32, {problem.in[0].dim(1)}};
+    const ConvGeometry* geometry = nullptr;
+    if (const auto* conv = problem.op.as<Conv>()) {
+      problem.in.resize(conv->bias ? 3 : 2);  // without residuals
+      geometry = &conv->geometry;
+      problem.op = NormConv{*geometry, conv->kernel, conv->bias, activation, alpha};
+      geometry = &problem.op.get<NormConv>().geometry;
+    } else {
+      const auto gradient = problem.op.get<ConvBackwardWeights>();
+      problem.op = NormConvBackwardWeights{gradient.geometry, gradient.weight, gradient.bias,
+                                           activation, alpha};
+      geometry = &problem.op.get<NormConvBackwardWeights>().geometry;
+    }
+    problem.in.insert(problem.in.end(), 3, vector);
+    const Shape& weight = forward ? problem.in[1].shape : problem.out[0].shape;
+    if (weight.slice(2) == Shape{3, 3} && geometry->stride == same.stride) return problem;
+  }
+}
+
+TEST(OwnWinograd, NormsBeforeConvolutionsEqualTheirReference) {
+  const WinogradScope always(Winograd::always);
+  Random random(5, "norms");
+  for (int trial = 0; trial < shapes_per_op / 2; ++trial) {
+    const DType dtype = trial % 4 < 3 ? DType::f32 : DType::bf16;
+    const Problem problem = random_norm_pass(random, trial % 2 == 0, dtype);
+    const std::vector<Array> in = random_inputs(problem, random);
+    ASSERT_TRUE(check("simd:winograd", problem, in, own));
+    if (trial % 2 == 1) {
+      ASSERT_TRUE(check("simd:winograd_matrices", problem, in, own));
+    }
+  }
+}
+
+TEST(OwnWinograd, NormsBeforeConvolutionsGiveTheBitsOfBothKernelsOneAfterTheOther) {
+  const WinogradScope always(Winograd::always);
+  Random random(6, "norms");
+  for (int trial = 0; trial < 40; ++trial) {
+    const Problem problem = random_norm_pass(random, trial % 2 == 0, DType::f32);
+    std::vector<Array> in = random_inputs(problem, random);
+    const std::vector<Array> fused = outputs_of(problem, in);
+
+    const auto* conv = problem.op.as<NormConv>();
+    const auto* gradient = problem.op.as<NormConvBackwardWeights>();
+    const Op norm = conv != nullptr ? Op(conv->norm()) : Op(gradient->norm());
+    const Op op = conv != nullptr ? Op(conv->conv()) : Op(gradient->gradient_op());
+    const size_t mean = conv != nullptr ? conv->mean_input() : 2;
+    const auto at = [&](auto& list, size_t i) { return list.begin() + std::ptrdiff_t(i); };
+    Problem first{norm, {problem.in[0]}, {problem.in[0]}}, second = problem;
+    first.in.insert(first.in.end(), at(problem.in, mean), problem.in.end());
+    std::vector<Array> of_norm{in[0]};
+    of_norm.insert(of_norm.end(), at(in, mean), in.end());
+    in[0] = outputs_of(first, of_norm)[0];
+    in.resize(mean);
+    second.op = op;
+    second.in.resize(mean);
+    const std::vector<Array> apart = outputs_of(second, in);
+    for (size_t i = 0; i < fused.size(); ++i)
+      ASSERT_EQ(std::memcmp(fused[i].raw(), apart[i].raw(), apart[i].bytes()), 0)
+          << describe(problem);
+  }
+}
+
+TEST(OwnWinograd, SaysBeforeWhichConvolutionsItAppliesNorms) {
+  const WinogradScope always(Winograd::always);
+  const auto why = [](const Shape& kernel, int64_t stride, DType dtype, UnaryKind activation) {
+    const auto axes = static_cast<size_t>(kernel.rank());
+    const std::vector<int64_t> ones(axes, 1), strides(axes, stride);
+    const NormConv op{{strides, ones, ones, ones, 1}, kernel, false, activation};
+    const Type x{dtype, Shape{2, 16}.concat(axes == 1 ? Shape{8} : Shape{8, 8})};
+    const Type vector{DType::f32, {16}};
+    Problem problem =
+        make_problem(op, {x, {dtype, Shape{16, 16}.concat(kernel)}, vector, vector, vector},
+                     Layout::channels_last);
+    problem.in[1].layout = Layout::plain;
+    return refusal("simd:winograd", problem).value_or("");
+  };
+  constexpr const char* others = "norms only before kernels of 3x3, stride 1, in f32 or bf16";
+  EXPECT_EQ(why({3, 3}, 1, DType::f32, UnaryKind::relu), "");
+  EXPECT_EQ(why({3, 3}, 2, DType::f32, UnaryKind::relu), others);
+  EXPECT_EQ(why({3}, 1, DType::f32, UnaryKind::relu), others);
+  if (simd::has_half_vectors()) {
+    EXPECT_EQ(why({3, 3}, 1, DType::f16, UnaryKind::relu), others);
+  }
+  EXPECT_EQ(why({3, 3}, 1, DType::f32, UnaryKind::tanh),
+            "an activation that does not follow norms");
 }
 
 TEST(OwnWinograd, TilesCoverEachPositionOnceAndThoseThatAProductNeedsAreAdjacent) {

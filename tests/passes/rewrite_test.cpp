@@ -520,7 +520,7 @@ TEST(Pipeline, ShowsEachPass) {
   using Names = std::vector<std::string>;
   EXPECT_EQ(names(*random_net(random, Mode::train), "loss"),
             (Names{"simplify", "fold_scale", "fuse_norm", "autodiff", "simplify", "fuse_activation",
-                   "fuse_products", "layout", "recompute"}));
+                   "fuse_products", "layout", "recompute", "fuse_norm_conv"}));
   EXPECT_EQ(names(*random_net(random, Mode::eval), ""),
             (Names{"simplify", "fold_scale", "fold_batchnorm", "fuse_epilogue", "fuse_depthwise",
                    "layout"}));

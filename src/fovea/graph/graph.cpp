@@ -259,6 +259,13 @@ void Rewriter::keep(const Node& node) {
   replace(node, [&] { return to_->add(node.op, inputs(node)); });
 }
 
+Tensors Rewriter::add_like(const Node& node, const Op& op, const Tensors& inputs) {
+  Tensors results = to_->add(op, inputs);
+  for (size_t i = 0; i < results.size(); ++i)
+    to_->set_layout(results[i].id(), from_.value(node.outputs[i]).type.layout);
+  return results;
+}
+
 void Rewriter::replace(const Node& node, const std::function<Tensors()>& build) {
   const WithOrigin origin(*to_, node.origin);
   const Tensors results = build();

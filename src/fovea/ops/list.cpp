@@ -6,6 +6,7 @@
 #include "fovea/ops/fold.h"
 #include "fovea/ops/fused.h"
 #include "fovea/ops/metrics.h"
+#include "fovea/ops/norm_conv.h"
 #include "fovea/ops/reorder.h"
 
 namespace fovea {
@@ -35,6 +36,7 @@ std::span<const Op> all_ops() {
         BatchNormBackward{},
         BatchNormEval{},
         BatchNormEvalBackward{},
+        BatchNormStatistics{},
         BinaryCrossEntropy{},
         BroadcastTo{},
         Cast{},
@@ -68,6 +70,8 @@ std::span<const Op> all_ops() {
         NegativeLogLikelihood{},
         NegativeLogLikelihoodBackward{},
         NormalizeImages{},
+        NormConv{},
+        NormConvBackwardWeights{},
         OneHot{},
         Pad{},
         PadBackward{},

@@ -197,21 +197,36 @@ Tensors BatchNorm::gradient(const Node& node, const Tensors& dy) const {
 }
 
 void BatchNorm::reference(const Views& v) const {
-  const View& x = v.in[0];
+  const View &x = v.in[0], &gamma = v.in[1], &beta = v.in[2];
+  const View &mean = v.out[1], &scale = v.out[5];
+  BatchNormStatistics{eps, momentum}.reference(
+      {.in = {x, gamma, v.in[3], v.in[4]}, .out = {v.out.begin() + 1, v.out.end()}});
+  for (int64_t c = 0; c < x.dim(1); ++c) {
+    normalise_channel(v.out[0], c, epilogue,
+                      {x, mean[c], scale[c], beta[c], residual_of(epilogue, v)});
+  }
+}
+
+Types BatchNormStatistics::infer(const Types& in) const {
+  require_inputs(name, in, 4);
+  const Types all = BatchNorm{eps, momentum}.infer({in[0], in[1], in[1], in[2], in[3]});
+  return {all.begin() + 1, all.end()};
+}
+
+void BatchNormStatistics::reference(const Views& v) const {
+  const View &x = v.in[0], &gamma = v.in[1], &running_mean = v.in[2], &running_var = v.in[3];
   const auto count = static_cast<double>(values_per_channel(x.shape));
   for (int64_t c = 0; c < x.dim(1); ++c) {
     double mean = 0, var = 0;
     for_each_in_channel(x.shape, c, [&](int64_t i) { mean += x[i] / count; });
     for_each_in_channel(x.shape, c,
                         [&](int64_t i) { var += (x[i] - mean) * (x[i] - mean) / count; });
-    const double rstd = 1 / std::sqrt(var + eps), scale = v.in[1][c] * rstd;
-    normalise_channel(v.out[0], c, epilogue,
-                      {x, mean, scale, v.in[2][c], residual_of(epilogue, v)});
-    v.out[1][c] = mean;
-    v.out[2][c] = rstd;
-    v.out[3][c] = (1 - momentum) * v.in[3][c] + momentum * mean;
-    v.out[4][c] = (1 - momentum) * v.in[4][c] + momentum * var * count / (count - 1);
-    v.out[5][c] = scale;
+    const double rstd = 1 / std::sqrt(var + eps);
+    v.out[0][c] = mean;
+    v.out[1][c] = rstd;
+    v.out[2][c] = (1 - momentum) * running_mean[c] + momentum * mean;
+    v.out[3][c] = (1 - momentum) * running_var[c] + momentum * var * count / (count - 1);
+    v.out[4][c] = gamma[c] * rstd;
   }
 }
 

@@ -63,6 +63,23 @@ struct BatchNorm {
   bool keeps_wide(size_t input) const { return input >= 1 && input <= 4; }  ///< [C]
 };
 
+/// The statistics of a BatchNorm without its y, which other ops compute from them as they need it.
+/// Inputs x, gamma, running_mean, running_var; outputs BatchNorm's from the second on.
+struct BatchNormStatistics {
+  double eps = 1e-5, momentum = 0.1;
+
+  static void fields(auto& op, auto&& visit) {
+    visit("eps", op.eps);
+    visit("momentum", op.momentum);
+  }
+
+  static constexpr std::string_view name = "batch_norm_statistics";
+  static constexpr Traits traits{.differentiable = false, .layout = LayoutRule::channelwise};
+
+  Types infer(const Types& in) const;
+  void reference(const Views& v) const;
+};
+
 /// y of a BatchNorm once more, from its statistics: the same bits. Inputs x, mean, scale, beta,
 /// and, last, the residual.
 struct BatchNormAgain {

@@ -11,6 +11,7 @@
 #include "fovea/passes/fuse_activation.h"
 #include "fovea/passes/fuse_depthwise.h"
 #include "fovea/passes/fuse_elementwise.h"
+#include "fovea/passes/fuse_norm_conv.h"
 #include "fovea/passes/fuse_products.h"
 #include "fovea/passes/layout.h"
 #include "fovea/passes/precision.h"
@@ -64,9 +65,11 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
     return assign_layouts(
         g, preferred_layout, [](const Problem& p) { return priced_layouts(p); }, options.threads);
   });
-  if (gradients)
+  if (gradients) {
     pass("recompute",
          [&](const Graph& g) { return recompute(g, {.segments = options.recompute}); });
+    pass("fuse_norm_conv", [&](const Graph& g) { return fuse_norm_conv(g, options.threads); });
+  }
   return std::const_pointer_cast<Graph>(current);
 }
 

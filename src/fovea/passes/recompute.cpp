@@ -43,7 +43,7 @@ class RecomputePass {
         Tensors inputs;
         for (const int id : node.inputs)
           inputs.push_back(node.origin.backward ? again(id) : copy_[id]);
-        return add(node, node.op, inputs);
+        return copy_.add_like(node, node.op, inputs);
       });
     }
     return copy_.finish();
@@ -150,15 +150,6 @@ class RecomputePass {
     return total;
   }
 
-  /// Adds an op that computes values like those of `node`, in their layouts.
-  Tensors add(const Node& node, const Op& op, const Tensors& inputs) {
-    Tensors results = copy_.graph()->add(op, inputs);
-    for (size_t i = 0; i < results.size(); ++i) {
-      copy_.graph()->set_layout(results[i].id(), graph_.value(node.outputs[i]).type.layout);
-    }
-    return results;
-  }
-
   /// A value as the backward pass gets it: the one that is kept, or computed again.
   Tensor again(int id) {
     if (!plan(id).again) return copy_[id];
@@ -176,7 +167,7 @@ class RecomputePass {
       inputs.insert(inputs.begin() + 1,
                     {copy_[node.outputs[1]], copy_[node.outputs[5]], copy_[node.inputs[2]]});
     }
-    const Tensors results = add(node, op, inputs);
+    const Tensors results = copy_.add_like(node, op, inputs);
     for (size_t i = 0; i < results.size(); ++i)
       computed_[static_cast<size_t>(node.outputs[i])] = results[i];
     return known;

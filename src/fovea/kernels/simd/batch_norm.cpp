@@ -187,20 +187,25 @@ struct Scratch {
   float *mean, *squares;
 };
 
-/// Derives from the statistics of one channel the constants of y, and the outputs [C].
-void finish_channel(const BatchNorm& op, const Args& args, const Channels& c,
-                    const Scratch& scratch, int64_t channel) {
-  const auto at = static_cast<size_t>(channel);
+/// The values [C] of a norm in training.
+struct Vectors {
+  double eps, momentum;
+  const float *gamma, *running_mean, *running_var;
+  float *mean, *rstd, *new_running_mean, *new_running_var, *scale;
+};
+
+/// Computes those of one channel from the moments of its chunks.
+void finish_channel(const Vectors& v, const Channels& c, const Scratch& scratch, int64_t channel) {
   const auto count = static_cast<double>(c.positions());
   const Statistics s =
       join_moments(c, scratch.mean + channel, scratch.squares + channel, c.channels());
-  const double rstd = 1 / std::sqrt(s.variance + op.eps), m = op.momentum;
-  args.output<float>(1)[at] = static_cast<float>(s.mean);
-  args.output<float>(2)[at] = static_cast<float>(rstd);
-  args.output<float>(3)[at] = static_cast<float>((1 - m) * args.input<float>(3)[at] + m * s.mean);
-  args.output<float>(4)[at] =
-      static_cast<float>((1 - m) * args.input<float>(4)[at] + m * s.variance * count / (count - 1));
-  args.output<float>(5)[at] = static_cast<float>(args.input<float>(1)[at] * rstd);
+  const double rstd = 1 / std::sqrt(s.variance + v.eps), m = v.momentum;
+  v.mean[channel] = static_cast<float>(s.mean);
+  v.rstd[channel] = static_cast<float>(rstd);
+  v.new_running_mean[channel] = static_cast<float>((1 - m) * v.running_mean[channel] + m * s.mean);
+  v.new_running_var[channel] =
+      static_cast<float>((1 - m) * v.running_var[channel] + m * s.variance * count / (count - 1));
+  v.scale[channel] = static_cast<float>(v.gamma[channel] * rstd);
 }
 
 /// y from vectors that are known, all of it in one pass.
@@ -222,13 +227,23 @@ Offer make_batch_norm(const Problem& problem) {
   const Tiles tiles = cut_into_tiles(problem.in[0], op.epilogue.pool, c);
   const auto run = [op, c, tiles, dtype = problem.in[0].dtype](const Args& args) {
     const Scratch scratch(c, args.scratch);
+    const Vectors vectors{op.eps,
+                          op.momentum,
+                          args.input<float>(1),
+                          args.input<float>(3),
+                          args.input<float>(4),
+                          args.output<float>(1),
+                          args.output<float>(2),
+                          args.output<float>(3),
+                          args.output<float>(4),
+                          args.output<float>(5)};
     const Normalisation n{dtype,
                           op.epilogue,
                           tiles,
                           args.in[0],
                           op.epilogue.residual ? args.in[5] : nullptr,
-                          args.output<float>(1),
-                          args.output<float>(5),
+                          vectors.mean,
+                          vectors.scale,
                           args.input<float>(2),
                           args.out[0]};
     two_passes(
@@ -240,12 +255,38 @@ Offer make_batch_norm(const Problem& problem) {
         },
         [&](int64_t block) {
           for (int64_t k = 0; k < c.width; ++k)
-            finish_channel(op, args, c, scratch, block * c.width + k);
+            finish_channel(vectors, c, scratch, block * c.width + k);
         },
         [&](int64_t block, int64_t chunk) {
           HWY_DYNAMIC_DISPATCH(normalise)
           (n, c, block, chunk);
         });
+  };
+  return offer(run, Scratch::bytes(c));
+}
+
+Offer make_batch_norm_statistics(const Problem& problem) {
+  if (auto refusal = unless_float_beside_f32(problem)) return *refusal;
+  const auto& op = problem.op.get<BatchNormStatistics>();
+  const Channels c = channels_of(problem.in[0]);
+  const auto run = [op, c, dtype = problem.in[0].dtype](const Args& args) {
+    const Scratch scratch(c, args.scratch);
+    const Vectors vectors{op.eps,
+                          op.momentum,
+                          args.input<float>(1),
+                          args.input<float>(2),
+                          args.input<float>(3),
+                          args.output<float>(0),
+                          args.output<float>(1),
+                          args.output<float>(2),
+                          args.output<float>(3),
+                          args.output<float>(4)};
+    for_each_chunk(c, [&](int64_t block, int64_t chunk) {
+      const int64_t at = chunk * c.channels() + block * c.width;
+      HWY_DYNAMIC_DISPATCH(moments)
+      (dtype, args.in[0], c, block, chunk, scratch.mean + at, scratch.squares + at);
+    });
+    for (int64_t k = 0; k < c.channels(); ++k) finish_channel(vectors, c, scratch, k);
   };
   return offer(run, Scratch::bytes(c));
 }

@@ -17,6 +17,7 @@
 #include "fovea/ops/fold.h"
 #include "fovea/ops/fused.h"
 #include "fovea/ops/metrics.h"
+#include "fovea/ops/norm_conv.h"
 #include "fovea/ops/reorder.h"
 
 namespace fovea {
@@ -47,10 +48,12 @@ void simd::fail_as_reference(const Problem& problem, const Args& args) {
 
 void add_winograd_rules(const RuleSink& add) {
   for (const std::type_info* op :
-       {&typeid(Conv), &typeid(ConvBackwardData), &typeid(ConvBackwardWeights)})
+       {&typeid(Conv), &typeid(ConvBackwardData), &typeid(ConvBackwardWeights), &typeid(NormConv),
+        &typeid(NormConvBackwardWeights)})
     add(*op, {"simd:winograd", simd::make_winograd, simd::winograd::price});
-  add(typeid(ConvBackwardWeights), {"simd:winograd_matrices", simd::make_winograd_by_matrices,
-                                    simd::winograd::price_by_matrices});
+  for (const std::type_info* op : {&typeid(ConvBackwardWeights), &typeid(NormConvBackwardWeights)})
+    add(*op, {"simd:winograd_matrices", simd::make_winograd_by_matrices,
+              simd::winograd::price_by_matrices});
 }
 
 void add_simd_rules(const RuleSink& add) {
@@ -84,6 +87,7 @@ void add_simd_rules(const RuleSink& add) {
   rule(typeid(Affine), simd::make_affine);
   rule(typeid(Increment), simd::make_increment);
   add(typeid(BatchNorm), {"simd", simd::make_batch_norm, nullptr, simd::batch_norm_layouts});
+  rule(typeid(BatchNormStatistics), simd::make_batch_norm_statistics);
   rule(typeid(BatchNormAgain), simd::make_batch_norm_eval);
   rule(typeid(BatchNormEval), simd::make_batch_norm_eval);
   add(typeid(BatchNormBackward),

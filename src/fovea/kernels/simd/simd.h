@@ -152,6 +152,7 @@ Offer make_broadcast_binary(const Problem& problem);
 Offer make_broadcast_to(const Problem& problem);
 Offer make_increment(const Problem& problem);
 Offer make_batch_norm(const Problem& problem);
+Offer make_batch_norm_statistics(const Problem& problem);
 Offer make_batch_norm_eval(const Problem& problem);
 Offer make_batch_norm_backward(const Problem& problem);
 Offer make_batch_norm_eval_backward(const Problem& problem);

@@ -8,9 +8,11 @@
 #include "fovea/kernels/fixed_weights.h"
 #include "fovea/kernels/rules.h"
 #include "fovea/kernels/simd/direct.h"
+#include "fovea/kernels/simd/norm_rules.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/winograd.h"
 #include "fovea/ops/conv.h"
+#include "fovea/ops/norm_conv.h"
 
 namespace fovea::simd {
 namespace {
@@ -25,16 +27,29 @@ struct Pass {
 };
 
 Pass pass_of(const Problem& problem) {
-  if (const auto* op = problem.op.as<Conv>())
-    return {&op->geometry, problem.in[1].shape, problem.in[0], problem.out[0]};
+  const auto forward = [&](const auto& op) -> Pass {
+    return {&op.geometry, problem.in[1].shape, problem.in[0], problem.out[0]};
+  };
+  const auto of_weights = [&](const auto& op) -> Pass {
+    return {&op.geometry, op.weight, problem.in[0], problem.in[1]};
+  };
+  if (const auto* op = problem.op.as<Conv>()) return forward(*op);
+  if (const auto* op = problem.op.as<NormConv>()) return forward(*op);
   if (const auto* op = problem.op.as<ConvBackwardData>())
     return {&op->geometry, problem.in[0].shape, problem.out[0], problem.in[1]};
-  const auto& op = problem.op.get<ConvBackwardWeights>();
-  return {&op.geometry, op.weight, problem.in[0], problem.in[1]};
+  if (const auto* op = problem.op.as<NormConvBackwardWeights>()) return of_weights(*op);
+  return of_weights(problem.op.get<ConvBackwardWeights>());
+}
+
+/// The activation of a norm before the convolution; none without a norm.
+std::optional<NormEpilogue> norm_of(const Op& op) {
+  if (const auto* conv = op.as<NormConv>()) return conv->norm().epilogue;
+  if (const auto* conv = op.as<NormConvBackwardWeights>()) return conv->norm().epilogue;
+  return std::nullopt;
 }
 
 /// Why the kernels cannot compute a problem, or empty.
-std::string refuse(const Pass& pass) {
+std::string refuse(const Problem& problem, const Pass& pass) {
   const ConvGeometry& g = *pass.geometry;
   const std::vector<int64_t> ones(g.stride.size(), 1);
   if (form_of(g, pass.weight).axes == 0 || g.dilation != ones || g.groups != 1)
@@ -44,6 +59,11 @@ std::string refuse(const Pass& pass) {
   if (pass.x.layout == Layout::plain || pass.y.layout == Layout::plain)
     return "only channels-last and blocked16";
   if (pass.x.numel() == 0 || pass.y.numel() == 0) return "nothing to compute for empty values";
+  if (const auto norm = norm_of(problem.op)) {
+    if (!can_normalise(patches_of(g, pass.weight, pass.x, pass.y)))
+      return "norms only before kernels of 3x3, stride 1, in f32 or bf16";
+    if (const auto unknown = unless_known(*norm)) return unknown->why;
+  }
   return {};
 }
 
@@ -125,7 +145,7 @@ double relative_time(const Pass& pass, Way way) {
 
 double price_of(const Problem& problem, const Pass& pass, Way way) {
   if (fovea::winograd() == Winograd::always) return 0;
-  if (!refuse(pass).empty()) return nominal_seconds(problem);
+  if (!refuse(problem, pass).empty()) return nominal_seconds(problem);
   return relative_time(pass, way) * direct_share * nominal_seconds(problem);
 }
 
@@ -133,7 +153,7 @@ Offer offer_way(const Problem& problem, const Pass& pass, Way way,
                 std::unique_ptr<Kernel> (*make)(const Problem&)) {
   if (fovea::winograd() == Winograd::never)
     return Refusal{"switched off (--no-winograd, set_winograd)"};
-  if (std::string why = refuse(pass); !why.empty()) return Refusal{why};
+  if (std::string why = refuse(problem, pass); !why.empty()) return Refusal{why};
   if (fovea::winograd() == Winograd::where_faster) {
     if (const double times = relative_time(pass, way); times >= 1) {
       return Refusal{fmt::format("would take {:.2g} times as long as a direct convolution", times)};
@@ -143,7 +163,8 @@ Offer offer_way(const Problem& problem, const Pass& pass, Way way,
 }
 
 bool is_weight_gradient(const Problem& problem) {
-  return problem.op.as<ConvBackwardWeights>() != nullptr;
+  return problem.op.as<ConvBackwardWeights>() != nullptr ||
+         problem.op.as<NormConvBackwardWeights>() != nullptr;
 }
 
 std::atomic<Winograd> choice{Winograd::where_faster};
@@ -218,6 +239,12 @@ Patches winograd::tiles_of(const Patches& x, const Type& dy) {
   p.image = Image(dy, x.form);
   p.tiles = x.tiles;
   return p;
+}
+
+WeightGradient winograd::weight_gradient_of(const Problem& problem) {
+  const Pass pass = pass_of(problem);
+  const Patches x = patches_of(*pass.geometry, pass.weight, pass.x, pass.y);
+  return {x, tiles_of(x, pass.y), problem.out.size() > 1};
 }
 
 // With a stride of 1, dx is the convolution of dy with the weights' taps in reverse order, and what

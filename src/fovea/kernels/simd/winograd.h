@@ -9,6 +9,7 @@
 
 #include "fovea/kernels/kernel.h"
 #include "fovea/ops/conv.h"
+#include "fovea/ops/norm.h"
 
 /// Winograd's F(4x4, 3x3) (Lavin & Gray 2015), shared by the files winograd*: a 3x3 convolution of
 /// stride 1 computes tiles of 4x4 outputs from patches of 6x6 inputs, with 36 products per channel
@@ -233,14 +234,31 @@ int64_t tiles_of_matrices(const Patches& x, const Patches& dy);
 /// The patches of x for tiles of y, and the tiles of dy.
 Patches patches_of(const ConvGeometry& g, const Shape& weight, const Type& x, const Type& y);
 Patches tiles_of(const Patches& x, const Type& dy);
+/// Of a problem of the gradient of the weights, and whether it has that of a bias.
+struct WeightGradient {
+  Patches x, dy;
+  bool bias;
+};
+WeightGradient weight_gradient_of(const Problem& problem);
 /// For the gradient with respect to the data: the patches of dy, and where dx has its tiles.
 std::pair<Patches, Planes> of_data_gradient(const ConvGeometry& g, const Shape& weight,
                                             const Type& dy, const Type& dx);
 
+/// What becomes of values of x before they are transformed, where they are what a batch norm gives:
+/// activation((x - mean) * scale + beta), with one of each per channel. Without a mean, nothing.
+struct InputNorm {
+  const float *mean = nullptr, *scale = nullptr, *beta = nullptr;
+  NormEpilogue epilogue = {};
+};
+/// Whether the transforms can apply it to such values.
+bool can_normalise(const Patches& x);
+/// The norm of a problem's op on one run's inputs: that of NormConv and NormConvBackwardWeights.
+InputNorm input_norm(const Op& op, const Args& args);
+
 /// V: the transformed patches of some tiles of one slice, for some channels; one row per tile, one
 /// column per channel from range.begin on. Lanes beyond the image's channels are 0.
-void transform_inputs(const Patches& x, const std::byte* data, const Piece& piece, Range channels,
-                      const Matrices& v);
+void transform_inputs(const Patches& x, const std::byte* data, const InputNorm& norm,
+                      const Piece& piece, Range channels, const Matrices& v);
 /// Z: likewise, the transformed tiles of dy.
 void transform_gradients(const Patches& dy, const std::byte* data, const Piece& piece,
                          Range channels, const Matrices& z);

@@ -17,6 +17,7 @@
 #include "fovea/kernels/fixed_weights.h"
 #include "fovea/kernels/simd/winograd.h"
 #include "fovea/ops/conv.h"
+#include "fovea/ops/norm_conv.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "fovea/kernels/simd/winograd_convolution.cpp"
@@ -240,13 +241,17 @@ class ConvolutionKernel final : public Kernel {
  public:
   ConvolutionKernel(const Convolution& c, Problem problem, int weight_input)
       : c_(c),
+        op_(problem.op),
         weight_input_(weight_input),
         team_(problem.threads),
         matrices_(c.x.form.matrices()),
         products_(c.x.form.products()) {
     if (const auto* op = problem.op.as<Conv>()) {
-      op_ = *op;
-      first_ = residual_then_relu(op_.epilogue);
+      bias_ = op->bias;
+      residuals_ = op->epilogue.residuals();
+      first_ = residual_then_relu(op->epilogue);
+    } else if (const auto* norm_conv = problem.op.as<NormConv>()) {
+      bias_ = norm_conv->bias;
     }
     const int64_t in = c.x.image.channels, count = c.x.tiles.count;
     row_ = round_up(in, 16);
@@ -299,7 +304,8 @@ class ConvolutionKernel final : public Kernel {
     const Epilogue e = epilogue(args);
     auto* scratch = reinterpret_cast<float*>(args.scratch);
     const std::byte* w = packed_ ? args.packed : args.in[static_cast<size_t>(weight_input_)];
-    shared_ ? run_matrices(x, w, e, scratch) : run_blocks(x, w, e, scratch);
+    const InputNorm norm = input_norm(op_, args);
+    shared_ ? run_matrices(x, norm, w, e, scratch) : run_blocks(x, norm, w, e, scratch);
   }
 
  private:
@@ -319,8 +325,8 @@ class ConvolutionKernel final : public Kernel {
 
   Epilogue epilogue(const Args& args) const {
     Epilogue e{.y = args.out[0], .relu = first_.relu};
-    if (op_.bias) e.bias = args.input<float>(2);
-    if (first_.residual) e.residual = args.in[args.in.size() - op_.epilogue.residuals()];
+    if (bias_) e.bias = args.input<float>(2);
+    if (first_.residual) e.residual = args.in[args.in.size() - residuals_];
     const int64_t bytes = c_.y.image.images * c_.y.image.image * 4;
     e.stream = c_.y.image.dtype == DType::f32 && bytes > 4 * megabyte &&
                c_.y.image.channels % 16 == 0 && reinterpret_cast<uintptr_t>(e.y) % 64 == 0 &&
@@ -328,8 +334,8 @@ class ConvolutionKernel final : public Kernel {
     return e;
   }
 
-  void run_blocks(const std::byte* x, const std::byte* packed, const Epilogue& e,
-                  float* scratch) const {
+  void run_blocks(const std::byte* x, const InputNorm& norm, const std::byte* packed,
+                  const Epilogue& e, float* scratch) const {
     const int64_t count = c_.x.tiles.count;
     parallel_chunks((count + together_ - 1) / together_ * bands_, [&](int64_t i, int slot) {
       float* own = scratch + slot * matrices_floats();
@@ -341,7 +347,8 @@ class ConvolutionKernel final : public Kernel {
       int64_t next = std::max<int64_t>(0, slices.begin - c_.x.front);  // of x
       for (int64_t slice = slices.begin; slice < slices.end; ++slice) {
         for (; next < c_.x.end_of(slice); ++next) {
-          transform_inputs(c_.x, x, {next, places.all()}, {0, c_.x.image.channels}, v.at(next));
+          transform_inputs(c_.x, x, norm, {next, places.all()}, {0, c_.x.image.channels},
+                           v.at(next));
         }
         for (int64_t g = 0; g < c_.groups(); ++g) HWY_DYNAMIC_DISPATCH(compute_group)
         (c_, e, g, slice, places, v, u_of(packed, g), m);
@@ -349,17 +356,17 @@ class ConvolutionKernel final : public Kernel {
     });
   }
 
-  void run_matrices(const std::byte* x, const std::byte* w, const Epilogue& e,
-                    float* scratch) const {
+  void run_matrices(const std::byte* x, const InputNorm& norm, const std::byte* w,
+                    const Epilogue& e, float* scratch) const {
     auto* own_u = reinterpret_cast<std::byte*>(scratch + matrices_floats());
     if (!packed_) transform_weights(w, own_u);
     for (int64_t begin = 0; begin < c_.x.tiles.count; begin += block_) {
-      run_matrices(x, packed_ ? w : own_u, e, scratch,
+      run_matrices(x, norm, packed_ ? w : own_u, e, scratch,
                    {begin, std::min(c_.x.tiles.count, begin + block_)});
     }
   }
-  void run_matrices(const std::byte* x, const std::byte* u, const Epilogue& e, float* scratch,
-                    Range block) const {
+  void run_matrices(const std::byte* x, const InputNorm& norm, const std::byte* u,
+                    const Epilogue& e, float* scratch, Range block) const {
     std::vector<Places> pieces;
     for (int64_t first = block.begin; first < block.end; first += together_)
       pieces.emplace_back(c_.x.tiles, Range{first, std::min(block.end, first + together_)});
@@ -375,7 +382,7 @@ class ConvolutionKernel final : public Kernel {
     parallel_chunks(count * c_.x.image.depth * parts, [&](int64_t i, int) {
       const int64_t slice = i / parts / count, piece = i / parts % count;
       const Range channels{i % parts * group, (i % parts + 1) * group};
-      transform_inputs(c_.x, x, {slice, pieces[static_cast<size_t>(piece)].all()}, channels,
+      transform_inputs(c_.x, x, norm, {slice, pieces[static_cast<size_t>(piece)].all()}, channels,
                        v_of(piece, channels.begin).at(slice));
     });
     for (int64_t slice = 0; slice < c_.y.image.depth; ++slice) {
@@ -394,7 +401,9 @@ class ConvolutionKernel final : public Kernel {
   }
 
   Convolution c_;
-  Conv op_;  ///< for the gradient: one without epilogue
+  Op op_;
+  bool bias_ = false;
+  size_t residuals_ = 0;
   ResidualThenRelu first_;
   int weight_input_;
   int64_t team_, matrices_, products_;
@@ -410,21 +419,25 @@ class ConvolutionKernel final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_convolution(const Problem& problem) {
-  const auto* forward = problem.op.as<Conv>();
-  const int weight = forward != nullptr ? 1 : 0;
+  const auto* gradient = problem.op.as<ConvBackwardData>();
+  const int weight = gradient != nullptr ? 0 : 1;
   const Type& w = problem.in[static_cast<size_t>(weight)];
   const int64_t out = w.dim(0), in = w.dim(1), taps = w.shape.slice(2).numel();
   Convolution c;
-  if (forward != nullptr) {
-    c.x = patches_of(forward->geometry, w.shape, problem.in[0], problem.out[0]);
+  if (gradient != nullptr) {
+    std::tie(c.x, c.y) =
+        of_data_gradient(gradient->geometry, w.shape, problem.in[1], problem.out[0]);
+    c.weights = {w.dtype, in, out, taps, taps * in, true};
+  } else {
+    const auto* norm_conv = problem.op.as<NormConv>();
+    const ConvGeometry& g =
+        norm_conv != nullptr ? norm_conv->geometry : problem.op.get<Conv>().geometry;
+    c.x = patches_of(g, w.shape, problem.in[0], problem.out[0]);
     c.y = {Image(problem.out[0], c.x.form)};
     c.weights = {w.dtype, out, in, taps * in, taps, false};
-  } else {
-    const ConvGeometry& g = problem.op.get<ConvBackwardData>().geometry;
-    std::tie(c.x, c.y) = of_data_gradient(g, w.shape, problem.in[1], problem.out[0]);
-    c.weights = {w.dtype, in, out, taps, taps * in, true};
   }
   std::unique_ptr<Kernel> kernel = std::make_unique<ConvolutionKernel>(c, problem, weight);
+  const auto* forward = problem.op.as<Conv>();
   if (forward == nullptr) return kernel;
   return with_epilogue(std::move(kernel), problem, residual_then_relu(forward->epilogue).taken);
 }

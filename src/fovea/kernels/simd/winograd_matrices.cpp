@@ -62,8 +62,9 @@ struct Transformed {
 
 class MatricesKernel final : public Kernel {
  public:
-  MatricesKernel(const Patches& x, const Patches& dy, bool bias)
-      : x_(x),
+  MatricesKernel(const Op& op, const Patches& x, const Patches& dy, bool bias)
+      : op_(op),
+        x_(x),
         dy_(dy),
         bias_(bias),
         block_(tiles_of_matrices(x, dy)),
@@ -102,6 +103,7 @@ class MatricesKernel final : public Kernel {
 
   /// V and Z of a block of tiles, and the sums of dy in each piece and channel.
   void transform(const Args& args, const Places& places, float* v, float* z, double* sums) const {
+    const InputNorm norm = input_norm(op_, args);
     const int64_t of_slice = pieces_of(places.size());
     const int64_t of_x = of_slice * v_.depth * v_.parts, of_dy = of_slice * z_.depth * z_.parts;
     parallel_chunks(of_x + of_dy, [&](int64_t i, int) {
@@ -114,7 +116,7 @@ class MatricesKernel final : public Kernel {
       const Range channels = to.channels_of(part);
       const Matrices matrices = to.at(is_x ? v : z, part, slice * places.size() + first);
       if (is_x) {
-        transform_inputs(x_, args.in[0], piece, channels, matrices);
+        transform_inputs(x_, args.in[0], norm, piece, channels, matrices);
         return;
       }
       transform_gradients(dy_, args.in[1], piece, channels, matrices);
@@ -173,6 +175,7 @@ class MatricesKernel final : public Kernel {
     });
   }
 
+  Op op_;
   Patches x_, dy_;
   bool bias_;
   int64_t block_;  ///< tiles
@@ -190,10 +193,8 @@ int64_t tiles_of_matrices(const Patches& x, const Patches& dy) {
 }
 
 std::unique_ptr<Kernel> make_weight_gradient_by_matrices(const Problem& problem) {
-  const auto& op = problem.op.get<ConvBackwardWeights>();
-  const Patches x = patches_of(op.geometry, op.weight, problem.in[0], problem.in[1]);
-  const Patches dy = tiles_of(x, problem.in[1]);
-  return std::make_unique<MatricesKernel>(x, dy, op.bias);
+  const auto [x, dy, bias] = weight_gradient_of(problem);
+  return std::make_unique<MatricesKernel>(problem.op, x, dy, bias);
 }
 
 }  // namespace fovea::simd::winograd

@@ -1,11 +1,13 @@
 // Winograd's transforms of many tiles: of patches of x and dy, and of the gradient of U to that of
 // the weights. Their code is long: all kernels share it.
 #include "fovea/kernels/simd/winograd.h"
+#include "fovea/ops/norm_conv.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "fovea/kernels/simd/winograd_transforms.cpp"
 #include <hwy/foreach_target.h>
 
+#include "fovea/kernels/simd/norm_epilogue-inl.h"
 #include "fovea/kernels/simd/winograd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -36,17 +38,42 @@ HWY_INLINE void fetch_patch(const Patches& p, const T* data, const Place& place,
   }
 }
 
+/// Values that are transformed as they are.
+struct AsGiven {
+  template <class At>
+  HWY_INLINE auto of(int64_t, At) const {
+    return [](V x) FOVEA_INLINE { return x; };
+  }
+};
+
+/// What a batch norm and its activation make of them: the bits that its own kernel stores. In lanes
+/// without a channel they stay 0, as all activations of norms keep it.
+template <class A>
+struct Normalised {
+  const InputNorm& norm;
+  A activation;
+
+  template <class At>
+  HWY_INLINE auto of(int64_t channel, At at) const {
+    const V mean = at.load(norm.mean + channel), scale = at.load(norm.scale + channel);
+    const V beta = at.load(norm.beta + channel);
+    return [mean, scale, beta, activation = activation](V x)
+               FOVEA_INLINE { return activation.value(hn::MulAdd(hn::Sub(x, mean), scale, beta)); };
+  }
+};
+
 /// The transformed patches of some tiles of one slice, for some channels: one row per tile, one
 /// column per channel from range.begin on. Lanes beyond the image's channels are 0.
-template <class F, int axes, class T>
-HWY_INLINE void transform_patches(const Patches& p, const T* data, const Piece& piece,
-                                  Range channels, const Matrices& to) {
+template <class F, int axes, class T, class Prepare>
+HWY_INLINE void transform_patches(const Patches& p, const T* data, const Prepare& prepare,
+                                  const Piece& piece, Range channels, const Matrices& to) {
   constexpr int rows = axes == 2 ? F::from : 1;
   constexpr bool own = F::from == tile;  // of a tile alone, not its neighbours' as well
   const Image& image = p.image;
   for_each_channel(channels, image.channels, [&](int64_t c, auto at) FOVEA_INLINE {
     float* row = to.data + (c - channels.begin);
     const int64_t matrix = to.matrix;
+    const auto prepared = prepare.of(c, at);
     constexpr size_t ahead = 4;  // tiles
     for (size_t k = 0; k < piece.tiles.size(); ++k) {
       const Place& place = piece.tiles[k];
@@ -63,7 +90,8 @@ HWY_INLINE void transform_patches(const Patches& p, const T* data, const Piece& 
       if constexpr (std::is_same_v<decltype(at), Whole>) {
         if (y >= 0 && x >= 0 && y + rows <= y_end && x + F::from <= x_end) {
           transform<F, axes>(
-              [&](int i, int j) FOVEA_INLINE { return at.load(first + i * down + j * right); },
+              [&](int i, int j)
+                  FOVEA_INLINE { return prepared(at.load(first + i * down + j * right)); },
               [&](int i, int j, V v)
                   FOVEA_INLINE { hn::Store(v, F32(), row + (i * F::to + j) * matrix); });
           row += to.row;
@@ -75,7 +103,7 @@ HWY_INLINE void transform_patches(const Patches& p, const T* data, const Piece& 
         const bool inside = y + i >= 0 && y + i < y_end;
         for (int j = 0; j < F::from; ++j) {
           const bool given = inside && x + j >= 0 && x + j < x_end;
-          hn::Store(given ? at.load(first + i * down + j * right) : all(0), F32(),
+          hn::Store(given ? prepared(at.load(first + i * down + j * right)) : all(0), F32(),
                     values + (i * F::from + j) * lanes);
         }
       }
@@ -85,12 +113,25 @@ HWY_INLINE void transform_patches(const Patches& p, const T* data, const Piece& 
   });
 }
 
-void transform_inputs(const Patches& x, const std::byte* data, const Piece& piece, Range channels,
-                      const Matrices& v) {
+/// Whether there is code for it: it is long, and most convolutions after norms are such.
+template <class T, int axes, class S>
+constexpr bool normalises = axes == 2 && std::is_same_v<S, Transforms<Stride::one>> &&
+                            (std::is_same_v<T, float> || std::is_same_v<T, Bf16>);
+
+void transform_inputs(const Patches& x, const std::byte* data, const InputNorm& norm,
+                      const Piece& piece, Range channels, const Matrices& v) {
   with_element(x.image.dtype, [&]<class T>(T) {
     with_form<Stride::one, Stride::two, Stride::half>(
         x.form, [&]<int axes, class S>(std::integral_constant<int, axes>, S) {
-          transform_patches<typename S::Input, axes>(x, as<T>(data), piece, channels, v);
+          const auto transform_all = [&](const auto& prepare) FOVEA_INLINE {
+            transform_patches<typename S::Input, axes>(x, as<T>(data), prepare, piece, channels, v);
+          };
+          if (norm.mean == nullptr) return transform_all(AsGiven{});
+          if constexpr (normalises<T, axes, S>) {
+            if (norm.epilogue.activation == UnaryKind::relu)
+              return transform_all(Normalised<Relu>{norm, {}});
+            transform_all(Normalised<CalledActivation>{norm, CalledActivation(norm.epilogue)});
+          }
         });
   });
 }
@@ -98,10 +139,10 @@ void transform_inputs(const Patches& x, const std::byte* data, const Piece& piec
 void transform_gradients(const Patches& dy, const std::byte* data, const Piece& piece,
                          Range channels, const Matrices& z) {
   with_element(dy.image.dtype, [&]<class T>(T) {
-    with_form<Stride::one, Stride::two>(
-        dy.form, [&]<int axes, class S>(std::integral_constant<int, axes>, S) {
-          transform_patches<typename S::Gradient, axes>(dy, as<T>(data), piece, channels, z);
-        });
+    with_form<Stride::one, Stride::two>(dy.form, [&]<int axes, class S>(
+                                                     std::integral_constant<int, axes>, S) {
+      transform_patches<typename S::Gradient, axes>(dy, as<T>(data), AsGiven{}, piece, channels, z);
+    });
   });
 }
 
@@ -176,9 +217,24 @@ HWY_EXPORT(add_bias);
 
 }  // namespace
 
-void transform_inputs(const Patches& x, const std::byte* data, const Piece& piece, Range channels,
-                      const Matrices& v) {
-  HWY_DYNAMIC_DISPATCH(transform_inputs)(x, data, piece, channels, v);
+bool can_normalise(const Patches& x) {
+  return x.form.axes == 2 && x.form.stride == Stride::one && x.image.dtype != DType::f16;
+}
+
+InputNorm input_norm(const Op& op, const Args& args) {
+  const auto norm_of = [&](const auto& conv) -> InputNorm {
+    const size_t mean = conv.mean_input();
+    return {args.input<float>(mean), args.input<float>(mean + 1), args.input<float>(mean + 2),
+            conv.norm().epilogue};
+  };
+  if (const auto* conv = op.as<NormConv>()) return norm_of(*conv);
+  if (const auto* conv = op.as<NormConvBackwardWeights>()) return norm_of(*conv);
+  return {};
+}
+
+void transform_inputs(const Patches& x, const std::byte* data, const InputNorm& norm,
+                      const Piece& piece, Range channels, const Matrices& v) {
+  HWY_DYNAMIC_DISPATCH(transform_inputs)(x, data, norm, piece, channels, v);
 }
 void transform_gradients(const Patches& dy, const std::byte* data, const Piece& piece,
                          Range channels, const Matrices& z) {

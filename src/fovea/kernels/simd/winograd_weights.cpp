@@ -82,8 +82,9 @@ HWY_EXPORT(add_tiles);
 
 class WeightGradientKernel final : public Kernel {
  public:
-  WeightGradientKernel(const Patches& x, const Patches& dy, bool bias, int team)
-      : x_(x),
+  WeightGradientKernel(const Op& op, const Patches& x, const Patches& dy, bool bias, int team)
+      : op_(op),
+        x_(x),
         dy_(dy),
         bias_(bias),
         team_(team),
@@ -156,6 +157,7 @@ class WeightGradientKernel final : public Kernel {
   void add_part(const Args& args, int64_t b, int64_t part, const Matrices& du, float* own) const {
     const Slices v{{own, v_matrix_, row_}, together_ * row_, kept_};
     const Matrices z{own + products_ * v_matrix_, z_matrix_, z_row_};
+    const InputNorm norm = input_norm(op_, args);
     const int64_t count = x_.tiles.count, depth = dy_.image.depth;
     const int64_t i = part % tile_parts_, j = part / tile_parts_;
     const Range all{count * i / tile_parts_, count * (i + 1) / tile_parts_};
@@ -171,7 +173,7 @@ class WeightGradientKernel final : public Kernel {
       int64_t next = std::max<int64_t>(0, slices.begin - x_.front);  // of x
       for (int64_t slice = slices.begin; slice < slices.end; ++slice) {
         for (; next < x_.end_of(slice); ++next) {
-          transform_inputs(x_, args.in[0], {next, places.all()}, block(b).inputs, v.at(next));
+          transform_inputs(x_, args.in[0], norm, {next, places.all()}, block(b).inputs, v.at(next));
         }
         const bool add = zeros || t > all.begin || slice > slices.begin;
         HWY_DYNAMIC_DISPATCH(add_tiles)
@@ -202,6 +204,7 @@ class WeightGradientKernel final : public Kernel {
     }
   }
 
+  Op op_;
   Patches x_, dy_;
   bool bias_;
   int64_t team_, matrices_, products_;
@@ -215,10 +218,8 @@ class WeightGradientKernel final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_weight_gradient(const Problem& problem) {
-  const auto& op = problem.op.get<ConvBackwardWeights>();
-  const Patches x = patches_of(op.geometry, op.weight, problem.in[0], problem.in[1]);
-  const Patches dy = tiles_of(x, problem.in[1]);
-  return std::make_unique<WeightGradientKernel>(x, dy, op.bias, problem.threads);
+  const auto [x, dy, bias] = weight_gradient_of(problem);
+  return std::make_unique<WeightGradientKernel>(problem.op, x, dy, bias, problem.threads);
 }
 
 }  // namespace fovea::simd::winograd
