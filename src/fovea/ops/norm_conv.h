@@ -7,7 +7,7 @@
 
 namespace fovea {
 
-/// A convolution of y of a batch norm and the activation that follows it, which need not be stored:
+/// A convolution of what a batch norm and its activation give, which need not be stored:
 ///     conv(activation((x - mean) * scale + beta), weight) + bias
 /// Outside the input what is convolved is 0. Only the pass `fuse_norm_conv` makes it, for training.
 /// Inputs: x, weight, the bias when `bias`, then mean, scale, beta [C] of x's accumulate_dtype.

@@ -28,8 +28,8 @@ struct RecomputeOptions {
 /// Has the backward pass compute results of the forward pass again that take little more than
 /// reading and writing memory (activations, sums, norms whose statistics are known) from values
 /// that it needs anyway, right before it first uses them, so that they need not be kept from one
-/// pass to the other. The gradients have the same bits. For graphs with gradients, after all other
-/// passes: simplify would merge both computations.
+/// pass to the other. The gradients have the same bits. For graphs with gradients, after
+/// simplify, which would merge both computations.
 std::shared_ptr<Graph> recompute(const Graph& graph, const RecomputeOptions& options = {});
 
 }  // namespace fovea

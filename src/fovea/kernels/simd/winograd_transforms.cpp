@@ -46,8 +46,8 @@ struct AsGiven {
   }
 };
 
-/// What a batch norm and its activation make of them: the bits that its own kernel stores. In lanes
-/// without a channel they stay 0, as all activations of norms keep it.
+/// What a batch norm and its activation make of them: in f32 the bits that its own kernel stores.
+/// In lanes without a channel they stay 0, as all activations of norms keep it.
 template <class A>
 struct Normalised {
   const InputNorm& norm;
