@@ -49,7 +49,10 @@ void join_rows(Convolution& c) {
     return;
   c.width = c.columns = c.rows * c.columns;
   c.height = c.rows = 1;
-  if (c.x.layout != Layout::channels_last || c.y.layout != Layout::channels_last) return;
+  const auto follows = [&](const Place& p) {
+    return p.layout == Layout::channels_last && p.image == p.column * c.columns;
+  };
+  if (!follows(c.x) || !follows(c.y)) return;
   c.width = c.columns = c.images * c.columns;
   c.images = 1;
 }
@@ -67,7 +70,8 @@ Convolution convolution_of(const ConvGeometry& g, const Shape& weight, const Typ
   for (size_t axis = 0; axis < g.stride.size(); ++axis) {
     const int to = position_of(axis, g);
     c.kernel[to] = weight[static_cast<int>(axis) + 2];
-    c.stride[to] = g.stride[axis];
+    // From a single position there is no step, but there is one when several are joined.
+    c.stride[to] = y.dim(static_cast<int>(axis) + 2) == 1 ? 1 : g.stride[axis];
     c.dilation[to] = g.dilation[axis];
     c.padding[to] = g.padding_begin[axis];
     c.padded = c.padded || g.padding_begin[axis] > 0 || g.padding_end[axis] > 0;
