@@ -39,6 +39,8 @@ Settings settings_of(int64_t epochs) {
   settings.batch = 4;
   settings.optimizer = "adamw";
   settings.lr = 0.003;
+  settings.warmup = 10;  // heads without norms: without these two, some seeds learn nothing
+  settings.clip = 1;
   settings.augment = "none";
   settings.val = 0;
   return settings;
@@ -46,7 +48,7 @@ Settings settings_of(int64_t epochs) {
 
 TEST(Detect, NetsWithAPyramidLearnFourImagesByHeart) {
   for (const char* model : {"fcos_resnet18_fpn", "retinanet_fpn"}) {
-    Settings settings = settings_of(std::string(model) == "fcos_resnet18_fpn" ? 80 : 160);
+    Settings settings = settings_of(std::string(model) == "fcos_resnet18_fpn" ? 80 : 220);
     settings.choices.set("width", 0.125);
     const History history = fit(model, shapes(), settings);
     EXPECT_GT(tasks::find(history.test, "map50").value_or(0), 0.95) << model;
