@@ -113,6 +113,12 @@ TEST(BatchNorm, StatisticsAloneAreThoseOfTheNorm) {
     data.erase(data.begin() + 2);  // beta
     ASSERT_TRUE(check("simd", alone, data, {32, Scale::unit}));
     const std::vector<Array> statistics = outputs_of(alone, data);
+    const Problem from_moments = make_problem(BatchNormStatistics{.count = x.numel() / x.dim(1)},
+                                              Types(5, Type{DType::f32, {x.dim(1)}}), layout);
+    std::vector<Array> moments = random_inputs(from_moments, random);
+    make_positive(moments[1]);
+    make_positive(moments[4]);
+    ASSERT_TRUE(check("simd", from_moments, moments, {8, Scale::unit}));
     for (size_t i = 0; i < statistics.size(); ++i)
       ASSERT_EQ(std::memcmp(statistics[i].raw(), y[i + 1].raw(), y[i + 1].bytes()), 0) << i;
   }

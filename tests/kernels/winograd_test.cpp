@@ -195,7 +195,7 @@ Problem random_norm_pass(Random& random, bool forward, DType dtype) {
     if (const auto* conv = problem.op.as<Conv>()) {
       problem.in.resize(conv->bias ? 3 : 2);  // without residuals
       geometry = &conv->geometry;
-      problem.op = NormConv{*geometry, conv->kernel, conv->bias, activation, alpha};
+      problem.op = NormConv{*geometry, conv->kernel, conv->bias, true, activation, alpha};
       geometry = &problem.op.get<NormConv>().geometry;
     } else {
       const auto gradient = problem.op.get<ConvBackwardWeights>();
@@ -213,13 +213,79 @@ TEST(OwnWinograd, NormsBeforeConvolutionsEqualTheirReference) {
   const WinogradScope always(Winograd::always);
   Random random(5, "norms");
   for (int trial = 0; trial < shapes_per_op / 2; ++trial) {
-    const DType dtype = trial % 4 < 3 ? DType::f32 : DType::bf16;
+    const DType dtype = trial / 2 % 4 < 3 ? DType::f32 : DType::bf16;
     const Problem problem = random_norm_pass(random, trial % 2 == 0, dtype);
     const std::vector<Array> in = random_inputs(problem, random);
     ASSERT_TRUE(check("simd:winograd", problem, in, own));
     if (trial % 2 == 1) {
       ASSERT_TRUE(check("simd:winograd_matrices", problem, in, own));
     }
+  }
+}
+
+/// Means may be much closer to 0 than the values.
+constexpr Bound of_moments{2048, Scale::output, NonFinite::spreads};
+
+TEST(OwnWinograd, MomentsOfResultsEqualTheirReference) {
+  const WinogradScope always(Winograd::always);
+  Random random(7, "moments");
+  for (int trial = 0; trial < shapes_per_op / 4; ++trial) {
+    const bool normalises = trial % 4 == 0;
+    Problem problem = normalises
+                          ? random_norm_pass(random, true, DType::f32)
+                          : random_pass(random, 0, trial % 4 == 1 ? DType::bf16 : DType::f32);
+    if (!normalises) {
+      const auto conv = problem.op.get<Conv>();
+      problem.op = NormConv{conv.geometry, conv.kernel, conv.bias};
+      problem.in.resize(conv.bias ? 3 : 2);
+    }
+    auto op = problem.op.get<NormConv>();
+    op.moments = true;
+    problem.op = op;
+    problem.out.resize(3, {DType::f32, {problem.out[0].dim(1)}});
+    ASSERT_TRUE(check("simd:winograd", problem, random_inputs(problem, random), of_moments));
+  }
+}
+
+TEST(OwnWinograd, MomentsOfSeveralBlocksOfTilesAreThoseOfTheResults) {
+  const WinogradScope always(Winograd::always);
+  Random random(9, "moments");
+  constexpr int64_t images = 5, channels = 1344, plane = 31 * 29;
+  Problem problem =
+      make_problem(NormConv{.geometry = same, .kernel = {3, 3}, .moments = true},
+                   {{DType::f32, {images, 16, 31, 29}}, {DType::f32, {channels, 16, 3, 3}}},
+                   Layout::channels_last);
+  problem.in[1].layout = Layout::plain;
+  const std::vector<Array> out = outputs_of(problem, random_inputs(problem, random));
+  const auto y = out[0].data<float>();
+  constexpr double count = images * plane;
+  for (int64_t c = 0; c < channels; c += 7) {
+    double mean = 0, variance = 0;
+    for (int64_t i = 0; i < images * plane; ++i)
+      mean += static_cast<double>(y[static_cast<size_t>(i * channels + c)]) / count;
+    for (int64_t i = 0; i < images * plane; ++i)
+      variance +=
+          std::pow(static_cast<double>(y[static_cast<size_t>(i * channels + c)]) - mean, 2) / count;
+    ASSERT_NEAR(out[1].at(c), mean, 1e-5) << c;
+    ASSERT_NEAR(out[2].at(c) / variance, 1, 1e-5) << c;
+  }
+}
+
+TEST(OwnWinograd, MomentsFarFromZeroKeepTheVariance) {
+  const WinogradScope always(Winograd::always);
+  Random random(8, "moments");
+  NormConv op{same, {3, 3}, true};
+  op.moments = true;
+  Problem problem = make_problem(
+      op, {{DType::f32, {4, 16, 20, 30}}, {DType::f32, {32, 16, 3, 3}}, {DType::f32, {32}}},
+      Layout::channels_last);
+  problem.in[1].layout = Layout::plain;
+  std::vector<Array> in = random_inputs(problem, random);
+  for (float& v : in[2].data<float>()) v = 3000;
+  const std::vector<Array> out = outputs_of(problem, in), right = reference_outputs(problem, in);
+  for (int64_t c = 0; c < 32; ++c) {  // E[y^2] - E[y]^2 in floats would be off by about 1
+    EXPECT_NEAR(out[1].at(c), right[1].at(c), 1e-3);
+    EXPECT_NEAR(out[2].at(c) / right[2].at(c), 1, 1e-4) << c;
   }
 }
 
@@ -257,7 +323,7 @@ TEST(OwnWinograd, SaysBeforeWhichConvolutionsItAppliesNorms) {
   const auto why = [](const Shape& kernel, int64_t stride, DType dtype, UnaryKind activation) {
     const auto axes = static_cast<size_t>(kernel.rank());
     const std::vector<int64_t> ones(axes, 1), strides(axes, stride);
-    const NormConv op{{strides, ones, ones, ones, 1}, kernel, false, activation};
+    const NormConv op{{strides, ones, ones, ones, 1}, kernel, false, true, activation};
     const Type x{dtype, Shape{2, 16}.concat(axes == 1 ? Shape{8} : Shape{8, 8})};
     const Type vector{DType::f32, {16}};
     Problem problem =

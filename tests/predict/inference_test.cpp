@@ -4,9 +4,11 @@
 
 #include <atomic>
 #include <cmath>
+#include <cstring>
 #include <thread>
 
 #include "error_text.h"
+#include "fovea/core/random.h"
 #include "predict/trained.h"
 
 namespace fovea {
@@ -154,6 +156,26 @@ TEST(Inference, ThreadsWithOneEachShareAModelAndItsWeights) {
   }
   threads.clear();
   EXPECT_EQ(wrong, 0);
+}
+
+TEST(Inference, ABatchOfTinyImagesGivesWhatEachOneGives) {
+  for (const char* name : {"mini_resnet", "resnet50", "mobilenet_v2", "densenet121"}) {
+    const int64_t side = std::string(name) == "densenet121" ? 32 : 8;  // the last maps are 1x1
+    const auto model = models::make(name, {.outputs = 3, .input = Shape{3, side, side}});
+    State state;
+    golden_fill::declare(state, *model, DType::f32);
+    Inference inference(*model, state, {{0.5, 0.5, 0.5}, {0.25, 0.25, 0.25}});
+    Random random(1, name);
+    Array batch(DType::u8, {5, side, side, 3}), image(DType::u8, {1, side, side, 3});
+    for (auto& value : batch.data<uint8_t>()) value = static_cast<uint8_t>(random.below(256));
+    const Array all = inference.output(batch).clone();
+    for (int64_t i = 0; i < 5; ++i) {
+      std::memcpy(image.raw(), batch.raw() + static_cast<size_t>(i) * image.bytes(), image.bytes());
+      const Array one = inference.output(image);
+      for (int64_t k = 0; k < 3; ++k)
+        EXPECT_NEAR(all.at(3 * i + k), one.at(k), 1e-4 * (1 + std::abs(one.at(k)))) << name << i;
+    }
+  }
 }
 
 TEST(Inference, SeesNewWeights) {

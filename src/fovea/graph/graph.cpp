@@ -261,7 +261,7 @@ void Rewriter::keep(const Node& node) {
 
 Tensors Rewriter::add_like(const Node& node, const Op& op, const Tensors& inputs) {
   Tensors results = to_->add(op, inputs);
-  for (size_t i = 0; i < results.size(); ++i)
+  for (size_t i = 0; i < std::min(results.size(), node.outputs.size()); ++i)
     to_->set_layout(results[i].id(), from_.value(node.outputs[i]).type.layout);
   return results;
 }

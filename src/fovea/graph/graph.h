@@ -207,8 +207,8 @@ class Rewriter {
   Tensors inputs(const Node& node);
   /// The same node in the new graph.
   void keep(const Node& node);
-  /// Adds an op to the new graph whose results have the layouts of those of `node`: `keep` forgets
-  /// them.
+  /// Adds an op to the new graph whose results have the layouts of those of `node`, as far as it
+  /// has any: `keep` forgets them.
   Tensors add_like(const Node& node, const Op& op, const Tensors& inputs);
   /// Ops made by `build` have the origin of `node`, whose outputs are replaced by its result: the
   /// same values.

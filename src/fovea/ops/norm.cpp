@@ -208,24 +208,36 @@ void BatchNorm::reference(const Views& v) const {
 }
 
 Types BatchNormStatistics::infer(const Types& in) const {
-  require_inputs(name, in, 4);
+  require_inputs(name, in, count > 0 ? 5 : 4);
+  if (count > 0) {
+    require(count > 1, "batch_norm_statistics: one value per channel");
+    for (const Type& vector : in) require_type(name, "vector", vector, in[0], in[0]);
+    return {5, in[0]};
+  }
   const Types all = BatchNorm{eps, momentum}.infer({in[0], in[1], in[1], in[2], in[3]});
   return {all.begin() + 1, all.end()};
 }
 
 void BatchNormStatistics::reference(const Views& v) const {
-  const View &x = v.in[0], &gamma = v.in[1], &running_mean = v.in[2], &running_var = v.in[3];
-  const auto count = static_cast<double>(values_per_channel(x.shape));
-  for (int64_t c = 0; c < x.dim(1); ++c) {
+  const View& x = v.in[0];
+  const size_t first = count > 0 ? 2 : 1;
+  const View &gamma = v.in[first], &running_mean = v.in[first + 1], &running_var = v.in[first + 2];
+  const auto values = static_cast<double>(count > 0 ? count : values_per_channel(x.shape));
+  for (int64_t c = 0; c < gamma.dim(0); ++c) {
     double mean = 0, var = 0;
-    for_each_in_channel(x.shape, c, [&](int64_t i) { mean += x[i] / count; });
-    for_each_in_channel(x.shape, c,
-                        [&](int64_t i) { var += (x[i] - mean) * (x[i] - mean) / count; });
+    if (count > 0) {
+      mean = x[c];
+      var = v.in[1][c];
+    } else {
+      for_each_in_channel(x.shape, c, [&](int64_t i) { mean += x[i] / values; });
+      for_each_in_channel(x.shape, c,
+                          [&](int64_t i) { var += (x[i] - mean) * (x[i] - mean) / values; });
+    }
     const double rstd = 1 / std::sqrt(var + eps);
     v.out[0][c] = mean;
     v.out[1][c] = rstd;
     v.out[2][c] = (1 - momentum) * running_mean[c] + momentum * mean;
-    v.out[3][c] = (1 - momentum) * running_var[c] + momentum * var * count / (count - 1);
+    v.out[3][c] = (1 - momentum) * running_var[c] + momentum * var * values / (values - 1);
     v.out[4][c] = gamma[c] * rstd;
   }
 }

@@ -64,13 +64,16 @@ struct BatchNorm {
 };
 
 /// The statistics of a BatchNorm without its y, which other ops compute from them as they need it.
-/// Inputs x, gamma, running_mean, running_var; outputs BatchNorm's from the second on.
+/// Inputs x, or if a count is given the mean and biased variance of so many values per channel,
+/// then gamma, running_mean, running_var; outputs BatchNorm's from the second on.
 struct BatchNormStatistics {
   double eps = 1e-5, momentum = 0.1;
+  int64_t count = 0;
 
   static void fields(auto& op, auto&& visit) {
     visit("eps", op.eps);
     visit("momentum", op.momentum);
+    visit("count", op.count, int64_t{0});
   }
 
   static constexpr std::string_view name = "batch_norm_statistics";

@@ -7,23 +7,31 @@
 
 namespace fovea {
 
-/// A convolution of what a batch norm and its activation give, which need not be stored:
-///     conv(activation((x - mean) * scale + beta), weight) + bias
+/// A convolution between batch norms: it applies the one before it, with its activation, to what it
+/// reads, whose y need not be stored, and computes the moments of its results for the one after it,
+/// or does one of both:
+///     y = conv(activation((x - mean) * scale + beta), weight) + bias
 /// Outside the input what is convolved is 0. Only the pass `fuse_norm_conv` makes it, for training.
-/// Inputs: x, weight, the bias when `bias`, then mean, scale, beta [C] of x's accumulate_dtype.
+/// Inputs: x, weight, the bias when `bias`, then, when `normalises`, mean, scale, beta [C] of x's
+/// accumulate_dtype. Outputs: y and, when `moments`, mean and biased variance of each of its
+/// channels, likewise.
 struct NormConv {
   ConvGeometry geometry;
   Shape kernel;  ///< spatial shape of the weight
   bool bias = false;
-  std::optional<UnaryKind> activation = {};
-  double alpha = 0;  ///< of the activation
+  bool normalises = false;
+  std::optional<UnaryKind> activation = {};  ///< only when `normalises`
+  double alpha = 0;                          ///< of the activation
+  bool moments = false;
 
   static void fields(auto& op, auto&& visit) {
     visit.per_axis("kernel", op.kernel);
     ConvGeometry::fields(op.geometry, visit);
     visit("bias", op.bias, false);
+    visit("normalises", op.normalises, false);
     visit("activation", op.activation, std::nullopt);
     visit("alpha", op.alpha, 0.0);
+    visit("moments", op.moments, false);
   }
 
   static constexpr std::string_view name = "norm_conv";

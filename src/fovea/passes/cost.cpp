@@ -7,6 +7,7 @@
 
 #include "fovea/ops/conv.h"
 #include "fovea/ops/linear.h"
+#include "fovea/ops/norm_conv.h"
 
 namespace fovea {
 namespace {
@@ -25,7 +26,8 @@ double flops(const Node& node) {
 int64_t multiply_adds(const Node& node) {
   // A transposed convolution is the gradient of another, but part of the net.
   const bool transposed = node.op.as<ConvBackwardData>() != nullptr && !node.origin.backward;
-  if (!node.op.as<Conv>() && !node.op.as<Linear>() && !transposed) return 0;
+  if (!node.op.as<Conv>() && !node.op.as<NormConv>() && !node.op.as<Linear>() && !transposed)
+    return 0;
   return static_cast<int64_t>(flops(node) / 2);
 }
 

@@ -194,11 +194,16 @@ struct Vectors {
   float *mean, *rstd, *new_running_mean, *new_running_var, *scale;
 };
 
-/// Computes those of one channel from the moments of its chunks.
-void finish_channel(const Vectors& v, const Channels& c, const Scratch& scratch, int64_t channel) {
-  const auto count = static_cast<double>(c.positions());
-  const Statistics s =
-      join_moments(c, scratch.mean + channel, scratch.squares + channel, c.channels());
+/// The moments of a chunk of a block of channels.
+void compute_moments(DType dtype, const std::byte* x, const Channels& c, int64_t block,
+                     int64_t chunk, const Scratch& scratch) {
+  const int64_t at = chunk * c.channels() + block * c.width;
+  HWY_DYNAMIC_DISPATCH(moments)
+  (dtype, x, c, block, chunk, scratch.mean + at, scratch.squares + at);
+}
+
+/// Computes those of one channel from its statistics.
+void finish_channel(const Vectors& v, double count, const Statistics& s, int64_t channel) {
   const double rstd = 1 / std::sqrt(s.variance + v.eps), m = v.momentum;
   v.mean[channel] = static_cast<float>(s.mean);
   v.rstd[channel] = static_cast<float>(rstd);
@@ -206,6 +211,13 @@ void finish_channel(const Vectors& v, const Channels& c, const Scratch& scratch,
   v.new_running_var[channel] =
       static_cast<float>((1 - m) * v.running_var[channel] + m * s.variance * count / (count - 1));
   v.scale[channel] = static_cast<float>(v.gamma[channel] * rstd);
+}
+
+/// The same from the moments of its chunks.
+void finish_channel(const Vectors& v, const Channels& c, const Scratch& scratch, int64_t channel) {
+  finish_channel(v, static_cast<double>(c.positions()),
+                 join_moments(c, scratch.mean + channel, scratch.squares + channel, c.channels()),
+                 channel);
 }
 
 /// y from vectors that are known, all of it in one pass.
@@ -249,9 +261,7 @@ Offer make_batch_norm(const Problem& problem) {
     two_passes(
         c, (2 + op.epilogue.residual) * static_cast<int64_t>(size_of(dtype)),
         [&](int64_t block, int64_t chunk) {
-          const int64_t at = chunk * c.channels() + block * c.width;
-          HWY_DYNAMIC_DISPATCH(moments)
-          (dtype, args.in[0], c, block, chunk, scratch.mean + at, scratch.squares + at);
+          compute_moments(dtype, args.in[0], c, block, chunk, scratch);
         },
         [&](int64_t block) {
           for (int64_t k = 0; k < c.width; ++k)
@@ -268,24 +278,34 @@ Offer make_batch_norm(const Problem& problem) {
 Offer make_batch_norm_statistics(const Problem& problem) {
   if (auto refusal = unless_float_beside_f32(problem)) return *refusal;
   const auto& op = problem.op.get<BatchNormStatistics>();
-  const Channels c = channels_of(problem.in[0]);
-  const auto run = [op, c, dtype = problem.in[0].dtype](const Args& args) {
-    const Scratch scratch(c, args.scratch);
-    const Vectors vectors{op.eps,
-                          op.momentum,
-                          args.input<float>(1),
-                          args.input<float>(2),
-                          args.input<float>(3),
-                          args.output<float>(0),
-                          args.output<float>(1),
-                          args.output<float>(2),
-                          args.output<float>(3),
-                          args.output<float>(4)};
-    for_each_chunk(c, [&](int64_t block, int64_t chunk) {
-      const int64_t at = chunk * c.channels() + block * c.width;
-      HWY_DYNAMIC_DISPATCH(moments)
-      (dtype, args.in[0], c, block, chunk, scratch.mean + at, scratch.squares + at);
+  const auto vectors_of = [op](const Args& args, size_t gamma) {
+    return Vectors{op.eps,
+                   op.momentum,
+                   args.input<float>(gamma),
+                   args.input<float>(gamma + 1),
+                   args.input<float>(gamma + 2),
+                   args.output<float>(0),
+                   args.output<float>(1),
+                   args.output<float>(2),
+                   args.output<float>(3),
+                   args.output<float>(4)};
+  };
+  if (op.count > 0) {
+    return offer([op, vectors_of, channels = problem.in[0].dim(0)](const Args& args) {
+      const Vectors vectors = vectors_of(args, 2);
+      for (int64_t k = 0; k < channels; ++k) {
+        finish_channel(vectors, static_cast<double>(op.count),
+                       {args.input<float>(0)[k], args.input<float>(1)[k]}, k);
+      }
     });
+  }
+  const Channels c = channels_of(problem.in[0]);
+  const auto run = [c, vectors_of, dtype = problem.in[0].dtype](const Args& args) {
+    const Scratch scratch(c, args.scratch);
+    for_each_chunk(c, [&](int64_t block, int64_t chunk) {
+      compute_moments(dtype, args.in[0], c, block, chunk, scratch);
+    });
+    const Vectors vectors = vectors_of(args, 1);
     for (int64_t k = 0; k < c.channels(); ++k) finish_channel(vectors, c, scratch, k);
   };
   return offer(run, Scratch::bytes(c));

@@ -43,7 +43,8 @@ Pass pass_of(const Problem& problem) {
 
 /// The activation of a norm before the convolution; none without a norm.
 std::optional<NormEpilogue> norm_of(const Op& op) {
-  if (const auto* conv = op.as<NormConv>()) return conv->norm().epilogue;
+  if (const auto* conv = op.as<NormConv>(); conv != nullptr && conv->normalises)
+    return conv->norm().epilogue;
   if (const auto* conv = op.as<NormConvBackwardWeights>()) return conv->norm().epilogue;
   return std::nullopt;
 }

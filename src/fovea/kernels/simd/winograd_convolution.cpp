@@ -43,6 +43,12 @@ struct Convolution {
   }
 };
 
+/// The moments of each output channel over some tiles: their mean, the sum of squared differences
+/// from it, and for each group how many values these are of.
+struct Moments {
+  float *mean = nullptr, *squares = nullptr, *count = nullptr;
+};
+
 /// What becomes of the outputs. `bias` has a float for each channel; y, and the residual that is
 /// added, have the same elements.
 struct Epilogue {
@@ -51,6 +57,7 @@ struct Epilogue {
   std::byte* y = nullptr;
   bool relu = false;
   bool stream = false;  ///< y goes around the caches
+  Moments moments = {};
 };
 
 }  // namespace
@@ -127,6 +134,32 @@ HWY_INLINE Range inside(int64_t first, int64_t count, int64_t size) {
   return {std::max<int64_t>(0, -first), std::min(count, size - first)};
 }
 
+/// Adds the values of a tile, `rows` by `columns` of them in rows of `width` vectors, to the
+/// moments of `count` earlier ones (Chan et al. 1979, Updating formulae, equation 2.1): a mean far
+/// from zero costs no precision.
+HWY_NOINLINE void add_moments(const float* values, Range rows, Range columns, int64_t width,
+                              float count, float* mean, float* squares) {
+  const auto for_each = [&](const auto& f) FOVEA_INLINE {
+    for (int64_t i = rows.begin; i < rows.end; ++i) {
+      for (int64_t j = columns.begin; j < columns.end; ++j)
+        f(hn::Load(F32(), values + (i * width + j) * lanes));
+    }
+  };
+  const auto own = static_cast<float>(rows.size() * columns.size());
+  V sum = all(0), spread = all(0);
+  for_each([&](V v) FOVEA_INLINE { sum = hn::Add(sum, v); });
+  const V centre = times(1 / own, sum);
+  for_each([&](V v) FOVEA_INLINE {
+    const V d = hn::Sub(v, centre);
+    spread = hn::MulAdd(d, d, spread);
+  });
+  const float share = own / (count + own);
+  const V before = hn::Load(F32(), mean), apart = hn::Sub(centre, before);
+  hn::Store(fma(share, apart, before), F32(), mean);
+  spread = hn::Add(spread, times(count * share, hn::Mul(apart, apart)));
+  hn::Store(hn::Add(hn::Load(F32(), squares), spread), F32(), squares);
+}
+
 /// Outputs of one group from M, whose rows are the tiles.
 template <class F, int axes, class T>
 HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g,
@@ -138,6 +171,9 @@ HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g
   for_each_vector(channels.begin, channels.end, [&](int64_t k, auto at) FOVEA_INLINE {
     const V bias = e.bias != nullptr ? at.load(e.bias + k) : all(0);
     const float* row = m.data + (k - channels.begin);
+    HWY_ALIGN float values[height * width * lanes], mean[lanes] = {}, squares[lanes] = {};
+    float count = 0;  // of values of which these are
+    const bool moments = e.moments.mean != nullptr;
     for (const Place& place : piece.tiles) {
       const int64_t top = step * place.y - c.y.top, left = step * place.x - c.y.left;
       const int64_t offset = image.offset(place.image, k, piece.slice, top, left);
@@ -148,6 +184,7 @@ HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g
         if (e.residual != nullptr)
           result = hn::Add(result, at.load(as<T>(e.residual) + offset + to));
         if (e.relu) result = relu(result);
+        if (moments) hn::Store(result, F32(), values + (i * width + j) * lanes);
         if constexpr (std::is_same_v<T, float> && std::is_same_v<decltype(at), Whole>) {
           if (e.stream) return hn::Stream(result, F32(), y + to);
         }
@@ -155,24 +192,33 @@ HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g
       };
       const Range rows = inside(top, axes == 2 ? step * place.rows : 1, image.height);
       const Range columns = inside(left, step * place.columns, image.width);
+      bool stored = false;
       if constexpr (F::to == tile && std::is_same_v<decltype(at), Whole>) {
         if (rows.size() == height && columns.size() == width) {
           transform<F, axes>(
               [&](int i, int j)
                   FOVEA_INLINE { return hn::Load(F32(), row + (i * F::from + j) * m.matrix); },
               store);
-          row += m.row;
-          continue;
+          stored = true;
         }
       }
-      HWY_ALIGN float values[height * width * lanes];
-      transform_floats<F, axes>(row, m.matrix, values, lanes);
-      for (int64_t i = rows.begin; i < rows.end; ++i) {
-        for (int64_t j = columns.begin; j < columns.end; ++j)
-          store(i, j, hn::Load(F32(), values + (i * width + j) * lanes));
+      if (!stored) {
+        transform_floats<F, axes>(row, m.matrix, values, lanes);
+        for (int64_t i = rows.begin; i < rows.end; ++i) {
+          for (int64_t j = columns.begin; j < columns.end; ++j)
+            store(i, j, hn::Load(F32(), values + (i * width + j) * lanes));
+        }
+      }
+      if (moments) {
+        add_moments(values, rows, columns, width, count, mean, squares);
+        count += static_cast<float>(rows.size() * columns.size());
       }
       row += m.row;
     }
+    if (!moments) return;
+    hn::Store(hn::Load(F32(), mean), F32(), e.moments.mean + k);
+    hn::Store(hn::Load(F32(), squares), F32(), e.moments.squares + k);
+    e.moments.count[g] = count;
   });
 }
 
@@ -252,6 +298,7 @@ class ConvolutionKernel final : public Kernel {
       first_ = residual_then_relu(op->epilogue);
     } else if (const auto* norm_conv = problem.op.as<NormConv>()) {
       bias_ = norm_conv->bias;
+      moments_ = norm_conv->moments;
     }
     const int64_t in = c.x.image.channels, count = c.x.tiles.count;
     row_ = round_up(in, 16);
@@ -273,7 +320,9 @@ class ConvolutionKernel final : public Kernel {
                                 ? 96
                                 : std::clamp<int64_t>(3 * megabyte / 4 / (tile_bytes + sums_bytes),
                                                       12, c.x.form.stride == Stride::one ? 96 : 42);
-    together_ = pieces(shared_ ? block_ : (count + team_ - 1) / team_, maximum);
+    // Moments are sums over pieces, which then must not depend on the team.
+    const int64_t shares = moments_ ? 4 : team_;
+    together_ = pieces(shared_ ? block_ : (count + shares - 1) / shares, maximum);
     const int64_t chunks = (count + together_ - 1) / together_;
     bands_ = team_ == 1 ? 1 : std::clamp<int64_t>(2 * team_ / chunks, 1, c.y.image.depth);
     v_slice_ = (shared_ ? block_ : together_) * row_;
@@ -283,8 +332,7 @@ class ConvolutionKernel final : public Kernel {
 
   std::string detail() const override { return shared_ ? "matrix by matrix" : "blocks of tiles"; }
   size_t scratch_bytes() const override {
-    return static_cast<size_t>(
-        4 * (shared_ ? matrices_floats() + (packed_ ? 0 : u_floats()) : team_ * matrices_floats()));
+    return static_cast<size_t>(4 * (moments_begin() + moments_floats()));
   }
   std::vector<int> packed_inputs() const override {
     return packed_ ? std::vector<int>{weight_input_} : std::vector<int>{};
@@ -306,11 +354,64 @@ class ConvolutionKernel final : public Kernel {
     const std::byte* w = packed_ ? args.packed : args.in[static_cast<size_t>(weight_input_)];
     const InputNorm norm = input_norm(op_, args);
     shared_ ? run_matrices(x, norm, w, e, scratch) : run_blocks(x, norm, w, e, scratch);
+    if (moments_) join_moments(args, scratch);
   }
 
  private:
   int64_t matrices_floats() const { return products_ * (v_matrix_ + m_matrix_); }  ///< V and M
   int64_t u_floats() const { return c_.groups() * matrices_ * u_matrix_; }
+
+  /// Where the moments of pieces begin in the scratch memory, and their size.
+  int64_t moments_begin() const {
+    return shared_ ? matrices_floats() + (packed_ ? 0 : u_floats()) : team_ * matrices_floats();
+  }
+  int64_t piece_floats() const {  // of mean, squares and counts
+    return 2 * round_up(c_.y.image.channels, 16) + round_up(c_.groups(), 16);
+  }
+  int64_t pieces() const {
+    const auto of = [&](int64_t tiles) { return (tiles + together_ - 1) / together_; };
+    const int64_t count = c_.x.tiles.count;
+    if (!shared_) return of(count);
+    return count / block_ * pieces_of_block() + of(count % block_);
+  }
+  int64_t pieces_of_block() const { return (block_ + together_ - 1) / together_; }
+  int64_t moments_floats() const {
+    return moments_ ? pieces() * c_.y.image.depth * piece_floats() : 0;
+  }
+  /// Those of a piece of a slice.
+  Moments moments_of(float* scratch, int64_t piece, int64_t slice) const {
+    if (!moments_) return {};
+    float* mean = scratch + moments_begin() + (piece * c_.y.image.depth + slice) * piece_floats();
+    const int64_t channels = round_up(c_.y.image.channels, 16);
+    return {mean, mean + channels, mean + 2 * channels};
+  }
+  /// Mean and variance of each channel from those of all pieces, in order.
+  void join_moments(const Args& args, float* scratch) const {
+    const int64_t parts = pieces() * c_.y.image.depth;
+    const auto for_each = [&](int64_t channel, const auto& f) {
+      for (int64_t i = 0; i < parts; ++i) {
+        const Moments part = moments_of(scratch, i / c_.y.image.depth, i % c_.y.image.depth);
+        const double count = part.count[channel / group];
+        f(count, static_cast<double>(part.mean[channel]),
+          static_cast<double>(part.squares[channel]));
+      }
+    };
+    parallel_for(c_.y.image.channels, 64, [&](int64_t begin, int64_t end) {
+      for (int64_t k = begin; k < end; ++k) {
+        double total = 0, sum = 0, spread = 0;
+        for_each(k, [&](double count, double mean, double) {
+          total += count;
+          sum += count * mean;
+        });
+        const double centre = sum / total;
+        for_each(k, [&](double count, double mean, double squares) {
+          spread += squares + count * (mean - centre) * (mean - centre);
+        });
+        args.output<float>(1)[k] = static_cast<float>(centre);
+        args.output<float>(2)[k] = static_cast<float>(spread / total);
+      }
+    });
+  }
 
   /// U of a group.
   Matrices u_of(const std::byte* u, int64_t g) const {
@@ -338,9 +439,9 @@ class ConvolutionKernel final : public Kernel {
                   const Epilogue& e, float* scratch) const {
     const int64_t count = c_.x.tiles.count;
     parallel_chunks((count + together_ - 1) / together_ * bands_, [&](int64_t i, int slot) {
-      float* own = scratch + slot * matrices_floats();
-      const Slices v{{own, v_matrix_, row_}, v_slice_, kept_};
-      const Matrices m{own + products_ * v_matrix_, m_matrix_, group};
+      float* memory = scratch + slot * matrices_floats();
+      const Slices v{{memory, v_matrix_, row_}, v_slice_, kept_};
+      const Matrices m{memory + products_ * v_matrix_, m_matrix_, group};
       const int64_t first = i / bands_ * together_, band = i % bands_;
       const Places places(c_.x.tiles, {first, std::min(count, first + together_)});
       const Range slices{c_.y.image.depth * band / bands_, c_.y.image.depth * (band + 1) / bands_};
@@ -350,8 +451,10 @@ class ConvolutionKernel final : public Kernel {
           transform_inputs(c_.x, x, norm, {next, places.all()}, {0, c_.x.image.channels},
                            v.at(next));
         }
+        Epilogue own = e;
+        own.moments = moments_of(scratch, i / bands_, slice);
         for (int64_t g = 0; g < c_.groups(); ++g) HWY_DYNAMIC_DISPATCH(compute_group)
-        (c_, e, g, slice, places, v, u_of(packed, g), m);
+        (c_, own, g, slice, places, v, u_of(packed, g), m);
       }
     });
   }
@@ -394,8 +497,10 @@ class ConvolutionKernel final : public Kernel {
       });
       parallel_chunks(count * groups, [&](int64_t i, int) {
         const int64_t piece = i / groups, g = i % groups;
+        Epilogue own = e;
+        own.moments = moments_of(scratch, block.begin / block_ * pieces_of_block() + piece, slice);
         HWY_DYNAMIC_DISPATCH(finish_group)
-        (c_, e, g, {slice, pieces[static_cast<size_t>(piece)].all()}, m_of(piece, g));
+        (c_, own, g, {slice, pieces[static_cast<size_t>(piece)].all()}, m_of(piece, g));
       });
     }
   }
@@ -404,6 +509,7 @@ class ConvolutionKernel final : public Kernel {
   Op op_;
   bool bias_ = false;
   size_t residuals_ = 0;
+  bool moments_ = false;
   ResidualThenRelu first_;
   int weight_input_;
   int64_t team_, matrices_, products_;

@@ -1,5 +1,7 @@
 // Winograd's transforms of many tiles: of patches of x and dy, and of the gradient of U to that of
 // the weights. Their code is long: all kernels share it.
+#include <cstdlib>
+
 #include "fovea/kernels/simd/winograd.h"
 #include "fovea/ops/norm_conv.h"
 
@@ -131,6 +133,8 @@ void transform_inputs(const Patches& x, const std::byte* data, const InputNorm& 
             if (norm.epilogue.activation == UnaryKind::relu)
               return transform_all(Normalised<Relu>{norm, {}});
             transform_all(Normalised<CalledActivation>{norm, CalledActivation(norm.epilogue)});
+          } else {
+            std::abort();  // can_normalise says no
           }
         });
   });
@@ -227,7 +231,8 @@ InputNorm input_norm(const Op& op, const Args& args) {
     return {args.input<float>(mean), args.input<float>(mean + 1), args.input<float>(mean + 2),
             conv.norm().epilogue};
   };
-  if (const auto* conv = op.as<NormConv>()) return norm_of(*conv);
+  if (const auto* conv = op.as<NormConv>(); conv != nullptr && conv->normalises)
+    return norm_of(*conv);
   if (const auto* conv = op.as<NormConvBackwardWeights>()) return norm_of(*conv);
   return {};
 }
