@@ -18,7 +18,7 @@ const ConvGeometry same{{1, 1}, {1, 1}, {1, 1}, {1, 1}, 1};
 constexpr Bound onednn{256, Scale::output, NonFinite::spreads};
 
 /// Of Fovea's kernels, relative to the largest output as well.
-constexpr Bound own{64, Scale::output, NonFinite::spreads};
+constexpr Bound own{96, Scale::output, NonFinite::spreads};
 
 struct Sizes {
   Type x, weight, y;
@@ -111,15 +111,16 @@ TEST(Winograd, SaysWhenItDoesNotPay) {
 
 /// Kernels that a pass over sequences, images or volumes can have.
 Shape random_kernel(Random& random) {
+  const int64_t taps = random.below(3) == 0 ? 5 : 3;
   switch (random.below(4)) {
     case 0:
-      return {3};
+      return {taps};
     case 1:
-      return {3, 3};
+      return {taps, taps};
     case 2:
-      return {pick(random, std::vector<int64_t>{1, 2, 4, 5}), 3};
+      return {pick(random, std::vector<int64_t>{1, 2, 4, 7}), taps};
     default:
-      return {pick(random, 1, 4), 3, 3};
+      return {pick(random, 1, 4), taps, taps};
   }
 }
 
@@ -181,7 +182,7 @@ TEST(OwnWinograd, EveryPassEqualsItsReferenceForAnyShapePaddingAndLayout) {
   }
 }
 
-/// A convolution of 3x3 after a norm, or the gradient of its weights, on random images.
+/// A convolution of 3x3 or 5x5 after a norm, or the gradient of its weights, on random images.
 Problem random_norm_pass(Random& random, bool forward, DType dtype) {
   constexpr std::optional<UnaryKind> activations[] = {
       std::nullopt,    UnaryKind::relu,      UnaryKind::relu, UnaryKind::relu6,
@@ -205,7 +206,9 @@ Problem random_norm_pass(Random& random, bool forward, DType dtype) {
     }
     problem.in.insert(problem.in.end(), 3, vector);
     const Shape& weight = forward ? problem.in[1].shape : problem.out[0].shape;
-    if (weight.slice(2) == Shape{3, 3} && geometry->stride == same.stride) return problem;
+    const Shape kernel = weight.slice(2);
+    if ((kernel == Shape{3, 3} || kernel == Shape{5, 5}) && geometry->stride == same.stride)
+      return problem;
   }
 }
 
@@ -332,7 +335,8 @@ TEST(OwnWinograd, SaysBeforeWhichConvolutionsItAppliesNorms) {
     problem.in[1].layout = Layout::plain;
     return refusal("simd:winograd", problem).value_or("");
   };
-  constexpr const char* others = "norms only before kernels of 3x3, stride 1, in f32 or bf16";
+  constexpr const char* others =
+      "norms only before kernels of 3x3 or 5x5, stride 1, in f32 or bf16";
   EXPECT_EQ(why({3, 3}, 1, DType::f32, UnaryKind::relu), "");
   EXPECT_EQ(why({3, 3}, 2, DType::f32, UnaryKind::relu), others);
   EXPECT_EQ(why({3}, 1, DType::f32, UnaryKind::relu), others);
@@ -345,38 +349,43 @@ TEST(OwnWinograd, SaysBeforeWhichConvolutionsItAppliesNorms) {
 
 TEST(OwnWinograd, TilesCoverEachPositionOnceAndThoseThatAProductNeedsAreAdjacent) {
   using namespace simd::winograd;
-  for (int64_t height = 1; height <= 15; ++height) {
-    for (int64_t width = 1; width <= 15; ++width) {
-      const Tiles tiles(2, height, width);
-      EXPECT_EQ(tiles.count, 2 * ((height + 3) / 4) * ((width + 3) / 4));
-      std::vector<int> covered(static_cast<size_t>(2 * height * width));
-      const int64_t cut = tiles.count / 3;
-      for (const Range range : {Range{0, cut}, Range{cut, tiles.count}}) {
-        const Places places(tiles, range);
-        ASSERT_EQ(places.size(), range.size());
-        for (int64_t i = 0; i < places.size(); ++i) {
-          const Place& p = places.all()[static_cast<size_t>(i)];
-          for (int64_t y = p.y; y < p.y + p.rows; ++y) {
-            for (int64_t x = p.x; x < p.x + p.columns; ++x)
-              ++covered.at(static_cast<size_t>((p.image * height + y) * width + x));
-          }
-          for (const Stride stride : {Stride::one, Stride::two}) {
-            const Form form{2, stride};
-            const int64_t n = form.products_of_axis();
-            for (int64_t product = 0; product < form.products(); ++product) {
-              const Range rows = places.of_product(form, product);
-              const bool needed = (!form.is_last(product / n) || p.rows == 4) &&
-                                  (!form.is_last(product % n) || p.columns == 4);
-              EXPECT_EQ(needed, rows.begin <= i && i < rows.end) << height << "x" << width;
-            }
+  const auto cover = [](int64_t height, int64_t width, std::initializer_list<Form> forms) {
+    const int64_t side = forms.begin()->side();
+    const auto count = [&](int64_t n) { return (n + side - 1) / side; };
+    const Tiles tiles(2, height, width, side);
+    EXPECT_EQ(tiles.count, 2 * count(height) * count(width));
+    std::vector<int> covered(static_cast<size_t>(2 * height * width));
+    const int64_t cut = tiles.count / 3;
+    for (const Range range : {Range{0, cut}, Range{cut, tiles.count}}) {
+      const Places places(tiles, range);
+      ASSERT_EQ(places.size(), range.size());
+      for (int64_t i = 0; i < places.size(); ++i) {
+        const Place& p = places.all()[static_cast<size_t>(i)];
+        for (int64_t y = p.y; y < p.y + p.rows; ++y) {
+          for (int64_t x = p.x; x < p.x + p.columns; ++x)
+            ++covered.at(static_cast<size_t>((p.image * height + y) * width + x));
+        }
+        for (const Form& form : forms) {
+          const int64_t n = form.products_of_axis();
+          for (int64_t product = 0; product < form.products(); ++product) {
+            const Range rows = places.of_product(form, product);
+            const bool needed = (!form.is_last(product / n) || p.rows == side) &&
+                                (!form.is_last(product % n) || p.columns == side);
+            EXPECT_EQ(needed, rows.begin <= i && i < rows.end) << height << "x" << width;
           }
         }
       }
-      EXPECT_EQ(covered, std::vector<int>(covered.size(), 1)) << height << "x" << width;
+    }
+    EXPECT_EQ(covered, std::vector<int>(covered.size(), 1)) << height << "x" << width;
+  };
+  for (int64_t height = 1; height <= 15; ++height) {
+    for (int64_t width = 1; width <= 15; ++width) {
+      cover(height, width, {{2, Stride::one}, {2, Stride::two}});
+      cover(height, width, {{2, Stride::one, 5}});
     }
   }
   const auto products = [](Stride stride, int64_t size) {
-    return Form{2, stride}.products_of_axis(Split(size));
+    return Form{2, stride}.products_of_axis(Split(size, tile));
   };
   EXPECT_EQ(products(Stride::one, 7), 11);
   EXPECT_EQ(products(Stride::one, 14), 22);
@@ -431,20 +440,25 @@ TEST(OwnWinograd, ConvolutionsOfSeveralBlocksAndPiecesOfTilesAreThoseOfTheRefere
   ASSERT_TRUE(check("simd:winograd", problem, random_inputs(problem, random), own));
 }
 
-TEST(OwnWinograd, ErrorIsAFewTimesThatOfADirectConvolutionAndLessWithAStrideOfTwo) {
+TEST(OwnWinograd, ErrorIsAFewTimesThatOfADirectConvolutionAndLessForOthersThan3x3) {
   const WinogradScope always(Winograd::always);
   Random random(1, "error");
   const double direct = instruction_set().starts_with("AVX3") ? 4 : 16;
-  for (const int64_t stride : {1, 2}) {
+  struct Case {
+    int64_t side, stride;
+    double winograd, products;  // as a multiple of those of 3x3
+  };
+  for (const auto [side, stride, winograd, products] :
+       {Case{3, 1, 32, 1}, Case{3, 2, 8, 1}, Case{5, 1, 16, 2.8}}) {
     ConvGeometry g = same;
     g.stride = {stride, stride};
-    Problem problem = make_problem(Conv{.geometry = g, .kernel = {3, 3}},
-                                   {{DType::f32, {2, 128, 16, 16}}, {DType::f32, {64, 128, 3, 3}}},
-                                   preferred_layout({DType::f32, {2, 128, 16, 16}}));
+    Problem problem =
+        make_problem(Conv{.geometry = g, .kernel = {side, side}},
+                     {{DType::f32, {2, 128, 16, 16}}, {DType::f32, {64, 128, side, side}}},
+                     preferred_layout({DType::f32, {2, 128, 16, 16}}));
     problem.in[1].layout = Layout::plain;
     const std::vector<Array> in = random_inputs(problem, random);
-    const double winograd = stride == 1 ? 32 : 8;
-    EXPECT_TRUE(check("onednn", problem, in, {direct, Scale::output}, {1}, false));
+    EXPECT_TRUE(check("onednn", problem, in, {products * direct, Scale::output}, {1}, false));
     EXPECT_TRUE(check("simd:winograd", problem, in, {winograd, Scale::output, NonFinite::spreads}));
   }
 }
@@ -470,7 +484,8 @@ TEST(OwnWinograd, ZerosStayZeros) {
 
 TEST(OwnWinograd, IsChosenWhereItIsFasterAndSaysWhyNot) {
   const std::string refused_shape =
-      "only kernels of 3, 3x3, n x 3 or n x 3x3, stride 1, or 2 for 3x3, no dilation, no groups";
+      "only kernels of 3, 3x3, n x 3, n x 3x3, or 5 instead of 3, stride 1, or 2 for 3x3, no "
+      "dilation, no groups";
   const auto why = [](const Problem& p) {
     return refusal("simd:winograd", p).value_or("accepted");
   };
@@ -504,6 +519,9 @@ TEST(OwnWinograd, IsChosenWhereItIsFasterAndSaysWhyNot) {
   EXPECT_EQ(why(of_kernel({2, 64, 4, 16, 16}, {3, 3, 3}, 64)), "accepted");
   EXPECT_EQ(why(of_kernel({8, 128, 200}, {3}, 128)), "accepted");
   EXPECT_EQ(why(of_kernel({8, 128, 20, 20}, {1, 3}, 128)), "accepted");
+  EXPECT_EQ(why(of_kernel({8, 64, 20, 20}, {5, 5}, 64)), "accepted");
+  EXPECT_EQ(why(of_kernel({8, 128, 200}, {5}, 128)), "accepted");
+  EXPECT_EQ(why(of_kernel({8, 64, 20, 20}, {7, 7}, 64)), refused_shape);
   EXPECT_EQ(why(of_kernel({2, 512, 2, 7, 7}, {3, 3, 3}, 512)),
             "would take 1.1 times as long as a direct convolution");
   EXPECT_EQ(why(of_kernel({8, 128, 20, 20}, {3, 1}, 128)), refused_shape);

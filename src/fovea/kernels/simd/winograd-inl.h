@@ -58,13 +58,13 @@ struct Points {
   }
 };
 
-/// The transforms along one axis, for each stride:
+/// The transforms along one axis, for each stride and length of the kernel:
 ///   Input           inputs to V
 ///   Output          products to outputs
 ///   Weight          weights to U
 ///   Gradient        gradients of outputs to those of products
 ///   WeightGradient  the gradient of U to that of the weights
-template <Stride stride>
+template <Stride stride, int kernel = 3>
 struct Transforms;
 
 /// F(4, 3).
@@ -113,6 +113,59 @@ struct Transforms<Stride::one> : Points<0.625f, 1.5f> {
       g[0] = fma(n0, u[0], fma(na, even_a, times(nb, even_b)));
       g[1] = fma(na * a1, odd_a, times(nb * b1, odd_b));
       g[2] = fma(na * a2, even_a, fma(nb * b2, even_b, u[5]));
+    }
+  };
+};
+
+/// Of transforms that inherit this, the code is not repeated for each type of values: it is long,
+/// and few nets have such kernels.
+struct Shared {};
+template <class F>
+inline constexpr bool is_shared = std::is_base_of_v<Shared, F>;
+
+/// F(2, 5).
+template <>
+struct Transforms<Stride::one, 5> : Transforms<Stride::one> {
+  static constexpr float a4 = a2 * a2, b4 = b2 * b2;
+
+  struct Output : Shared {
+    static constexpr int from = 6, to = 2;
+    static HWY_INLINE void apply(const V (&m)[6], V (&y)[2]) {
+      const V even = hn::Add(hn::Add(m[1], m[2]), hn::Add(m[3], m[4]));
+      y[0] = hn::Add(m[0], even);
+      y[1] = fma(a1, hn::Sub(m[1], m[2]), fma(b1, hn::Sub(m[3], m[4]), m[5]));
+    }
+  };
+  struct Gradient : Shared {
+    static constexpr int from = 2, to = 6;
+    static HWY_INLINE void apply(const V (&y)[2], V (&m)[6]) {
+      m[0] = y[0];
+      opposite(a1, y[1], y[0], m + 1);
+      opposite(b1, y[1], y[0], m + 3);
+      m[5] = y[1];
+    }
+  };
+  struct Weight : Shared {
+    static constexpr int from = 5, to = 6;
+    static HWY_INLINE void apply(const V (&g)[5], V (&u)[6]) {
+      u[0] = times(n0, g[0]);
+      opposite(1, fma(na * a3, g[3], times(na * a1, g[1])),
+               fma(na * a4, g[4], fma(na * a2, g[2], times(na, g[0]))), u + 1);
+      opposite(1, fma(nb * b3, g[3], times(nb * b1, g[1])),
+               fma(nb * b4, g[4], fma(nb * b2, g[2], times(nb, g[0]))), u + 3);
+      u[5] = g[4];
+    }
+  };
+  struct WeightGradient {
+    static constexpr int from = 6, to = 5;
+    static HWY_INLINE void apply(const V (&u)[6], V (&g)[5]) {
+      const V even_a = hn::Add(u[1], u[2]), odd_a = hn::Sub(u[1], u[2]);
+      const V even_b = hn::Add(u[3], u[4]), odd_b = hn::Sub(u[3], u[4]);
+      g[0] = fma(n0, u[0], fma(na, even_a, times(nb, even_b)));
+      g[1] = fma(na * a1, odd_a, times(nb * b1, odd_b));
+      g[2] = fma(na * a2, even_a, times(nb * b2, even_b));
+      g[3] = fma(na * a3, odd_a, times(nb * b3, odd_b));
+      g[4] = fma(na * a4, even_a, fma(nb * b4, even_b, u[5]));
     }
   };
 };
@@ -243,6 +296,11 @@ HWY_NOINLINE void transform_floats(const float* from, int64_t from_step, float* 
 /// Calls f with the number of axes and the transforms, of strides that a form may have.
 template <Stride... strides, class F>
 HWY_INLINE void with_form(Form form, const F& f) {
+  if (form.kernel == 5) {
+    using Five = Transforms<Stride::one, 5>;
+    return form.axes == 1 ? f(std::integral_constant<int, 1>(), Five())
+                          : f(std::integral_constant<int, 2>(), Five());
+  }
   if (form.axes == 1) return f(std::integral_constant<int, 1>(), Transforms<Stride::one>());
   const auto with = [&]<Stride stride>() {
     if (form.stride == stride) f(std::integral_constant<int, 2>(), Transforms<stride>());

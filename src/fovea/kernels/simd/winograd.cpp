@@ -54,15 +54,15 @@ std::string refuse(const Problem& problem, const Pass& pass) {
   const ConvGeometry& g = *pass.geometry;
   const std::vector<int64_t> ones(g.stride.size(), 1);
   if (form_of(g, pass.weight).axes == 0 || g.dilation != ones || g.groups != 1)
-    return "only kernels of 3, 3x3, n x 3 or n x 3x3, stride 1, or 2 for 3x3, no dilation, no "
-           "groups";
+    return "only kernels of 3, 3x3, n x 3, n x 3x3, or 5 instead of 3, stride 1, or 2 for 3x3, no "
+           "dilation, no groups";
   if (!is_simd_float(pass.x.dtype)) return simd_floats();
   if (pass.x.layout == Layout::plain || pass.y.layout == Layout::plain)
     return "only channels-last and blocked16";
   if (pass.x.numel() == 0 || pass.y.numel() == 0) return "nothing to compute for empty values";
   if (const auto norm = norm_of(problem.op)) {
     if (!can_normalise(patches_of(g, pass.weight, pass.x, pass.y)))
-      return "norms only before kernels of 3x3, stride 1, in f32 or bf16";
+      return "norms only before kernels of 3x3 or 5x5, stride 1, in f32 or bf16";
     if (const auto unknown = unless_known(*norm)) return unknown->why;
   }
   return {};
@@ -106,7 +106,8 @@ Cost cost_of(Way way, Stride stride) {
 /// it has that), with a stride of 2 at 75 %. A tile of 4x4 takes 36, or 81, in rows of 6 tiles.
 ///
 /// With one axis, all of it is a sixth or, of the direct one, a third. Over a depth, products and
-/// weights are there for each tap, of which those in the padding cost nothing.
+/// weights are there for each tap, of which those in the padding cost nothing. Kernels of 5x5 have
+/// tiles of 2x2, and direct ones take 25 multiply-adds.
 double relative_time(const Pass& pass, Way way) {
   const Patches x = patches_of(*pass.geometry, pass.weight, pass.x, pass.y);
   const Patches dy = tiles_of(x, pass.y);
@@ -137,8 +138,9 @@ double relative_time(const Pass& pass, Way way) {
                                       transforms(cost.output, y, in, block.in));
   const double blocks = std::ceil(count / static_cast<double>(tiles_of_matrices(x, dy)));
   const bool kept = weights_fixed && pairs <= 1 << 16;  // packed once, and read
-  const double weights =
-      ((kept ? 0.5 : 1) * cost.weight + cost.sums * blocks) * pairs * static_cast<double>(x.taps);
+  const double longer = std::pow(static_cast<double>(x.form.kernel) / 3, x.form.axes);
+  const double weights = ((kept ? 0.5 : 1) * cost.weight * longer + cost.sums * blocks) * pairs *
+                         static_cast<double>(x.taps);
   const auto of_36 = [](int64_t n) { return static_cast<double>(n) / 36; };
   return (products + of_36(x.form.products()) * transformed + of_36(x.form.matrices()) * weights) /
          direct;
@@ -174,13 +176,14 @@ std::atomic<Winograd> choice{Winograd::where_faster};
 
 Form winograd::form_of(const ConvGeometry& g, const Shape& weight) {
   const int rank = weight.rank();
-  if (rank < 3 || weight[rank - 1] != 3) return {0};
-  const int axes = rank >= 4 && weight[rank - 2] == 3 ? 2 : 1;
+  const int64_t kernel = rank < 3 ? 0 : weight[rank - 1];
+  if (kernel != 3 && kernel != 5) return {0};
+  const int axes = rank >= 4 && weight[rank - 2] == kernel ? 2 : 1;
   if (rank - 2 - axes > 1) return {0};
   std::vector<int64_t> ones(g.stride.size(), 1), twos = ones;
   std::fill(twos.end() - axes, twos.end(), 2);
-  if (g.stride == ones) return {axes, Stride::one};
-  return axes == 2 && g.stride == twos ? Form{axes, Stride::two} : Form{0};
+  if (g.stride == ones) return {axes, Stride::one, kernel};
+  return axes == 2 && kernel == 3 && g.stride == twos ? Form{axes, Stride::two} : Form{0};
 }
 
 winograd::Places::Places(const Tiles& tiles, Range range)
@@ -189,8 +192,8 @@ winograd::Places::Places(const Tiles& tiles, Range range)
   const auto for_each = [&](const auto& f) {
     for (int64_t i = range.begin; i < range.end; ++i) {
       const int64_t row = i / columns.count % rows.count, column = i % columns.count;
-      const bool four_rows = row < rows.fours;
-      const int kind = column < columns.fours ? (four_rows ? 1 : 0) : (four_rows ? 2 : 3);
+      const bool all_rows = row < rows.full;
+      const int kind = column < columns.full ? (all_rows ? 1 : 0) : (all_rows ? 2 : 3);
       f(i / columns.count / rows.count, row, column, kind);
     }
   };
@@ -230,7 +233,7 @@ Patches winograd::patches_of(const ConvGeometry& g, const Shape& weight, const T
   p.front = padding_of(g, p.form.axes);
   p.taps = depth_taps(p.form, weight);
   const Image outputs(y, p.form);
-  p.tiles = Tiles(outputs.images, outputs.height, outputs.width);
+  p.tiles = Tiles(outputs.images, outputs.height, outputs.width, p.form.side());
   return p;
 }
 
@@ -249,7 +252,7 @@ WeightGradient winograd::weight_gradient_of(const Problem& problem) {
 }
 
 // With a stride of 1, dx is the convolution of dy with the weights' taps in reverse order, and what
-// is left of 2 as its padding.
+// is left of 2, or 4 if there are 5 taps, as its padding.
 //
 // With a stride of 2, positions of a tile are pairs of dx: the first one is what a middle tap read,
 // so that it is at an odd distance from the padding's beginning. Pair i, at 2 i - shift of dx,
@@ -265,8 +268,8 @@ std::pair<Patches, Planes> winograd::of_data_gradient(const ConvGeometry& g, con
   const int64_t left = padding_of(g, 0), top = padding_of(g, 1);
   int64_t height = to.image.height, width = to.image.width;
   if (p.form.stride == Stride::one) {
-    p.left = 2 - left;
-    p.top = p.form.axes == 2 ? 2 - top : 0;
+    p.left = p.form.kernel - 1 - left;
+    p.top = p.form.axes == 2 ? p.form.kernel - 1 - top : 0;
   } else {
     p.form.stride = Stride::half;
     to.step = 2;
@@ -277,7 +280,7 @@ std::pair<Patches, Planes> winograd::of_data_gradient(const ConvGeometry& g, con
     width = (width + to.left + 1) / 2;
     height = (height + to.top + 1) / 2;
   }
-  p.tiles = Tiles(to.image.images, height, width);
+  p.tiles = Tiles(to.image.images, height, width, p.form.side());
   return {p, to};
 }
 

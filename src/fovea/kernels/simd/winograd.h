@@ -27,6 +27,10 @@
 /// Sequences are planes of one row, with tiles of 4 outputs from 6 inputs, F(4, 3): 6 products
 /// instead of 12. A kernel of n x 3 takes the rows of an image as slices of those.
 ///
+/// Kernels of 5x5 are F(2x2, 5x5): tiles of 2x2 outputs from patches of 6x6 inputs, which are
+/// transformed as those of F(4x4, 3x3), with 36 products per channel instead of 100. All that is
+/// said of 3 holds for 5, but for the stride of 2.
+///
 /// The points of the transforms are 0, +-5/8, +-3/2 and infinity: with them the error is less than
 /// half of that with the usual 0, +-1, +-2. Those of F(4, 2) are +-3/8, +-3/2 and infinity, whose
 /// error is about that of a direct convolution.
@@ -47,41 +51,46 @@ enum class Stride {
   half  ///< of the gradient with respect to the data where the convolution's stride is two
 };
 
-/// How an axis is cut into tiles: first those of 4 positions, then those of 3, of which as many as
-/// can be. What belongs to a tile's fourth position alone, such as the products of the point at
-/// infinity, is not computed for the others: two tiles cover 7 positions with 11 products on an
-/// axis, not 12, and four cover 14 with 22, not 24.
+/// How an axis is cut into tiles: first full ones, of `side` positions, then those of one fewer, of
+/// which as many as can be. What belongs to a tile's last position alone, such as the products of
+/// the point at infinity, is not computed for the others: two tiles of 4 cover 7 positions with 11
+/// products on an axis, not 12, and four cover 14 with 22, not 24.
 struct Split {
   Split() = default;
-  explicit Split(int64_t n)
-      : size(n), count((n + tile - 1) / tile), fours(std::max<int64_t>(0, n - 3 * count)) {}
+  Split(int64_t n, int64_t side)
+      : size(n),
+        count((n + side - 1) / side),
+        full(std::max<int64_t>(0, n - (side - 1) * count)),
+        side(side) {}
 
-  int64_t begin(int64_t i) const { return 3 * i + std::min(i, fours); }
+  int64_t begin(int64_t i) const { return (side - 1) * i + std::min(i, full); }
 
-  int64_t size = 0, count = 0, fours = 0;
+  int64_t size = 0, count = 0, full = 0, side = tile;
 };
 
-/// The spatial axes that are transformed, the last two or one, their stride, and what follows.
+/// The spatial axes that are transformed, the last two or one, their stride and the length of their
+/// kernel, 3 or 5, and what follows.
 /// Products are the matrices of V, Z and M, numbered row by row where there are two axes.
 struct Form {
   int axes = 2;
   Stride stride = Stride::one;
+  int64_t kernel = 3;
 
+  int64_t side() const { return kernel == 5 ? 2 : tile; }  ///< of a tile
   int64_t products_of_axis() const { return stride == Stride::one ? 6 : 9; }
   int64_t products() const { return of_axes(products_of_axis()); }
   int64_t products_of_axis(const Split& split) const {
-    return stride == Stride::one ? 5 * split.count + split.fours
-                                 : 7 * split.count + 2 * split.fours;
+    return stride == Stride::one ? 5 * split.count + split.full : 7 * split.count + 2 * split.full;
   }
-  int64_t matrices() const { return of_axes(6); }  ///< of U
-  int64_t taps() const { return of_axes(3); }      ///< of a slice
+  int64_t matrices() const { return of_axes(6); }   ///< of U
+  int64_t taps() const { return of_axes(kernel); }  ///< of a slice
 
   /// The matrix of U in a product.
   int64_t matrix_of(int64_t product) const {
     const int64_t n = products_of_axis(), row = product / n, column = product % n;
     return std::min<int64_t>(row, 5) * 6 + std::min<int64_t>(column, 5);
   }
-  /// Whether an axis needs a product for its tiles' fourth position alone.
+  /// Whether an axis needs a product for its tiles' last position alone.
   bool is_last(int64_t product_of_axis) const {
     return stride == Stride::one ? product_of_axis == 5
                                  : product_of_axis == 4 || product_of_axis == 8;
@@ -124,8 +133,8 @@ struct Range {
 /// The tiles that cover the planes of a batch at one depth, numbered row by row, image after image.
 struct Tiles {
   Tiles() = default;
-  Tiles(int64_t images, int64_t height, int64_t width)
-      : rows(height), columns(width), count(images * rows.count * columns.count) {}
+  Tiles(int64_t images, int64_t height, int64_t width, int64_t side)
+      : rows(height, side), columns(width, side), count(images * rows.count * columns.count) {}
 
   Split rows, columns;
   int64_t count = 0;
@@ -136,8 +145,8 @@ struct Place {
   int64_t image = 0, y = 0, x = 0, rows = 0, columns = 0;
 };
 
-/// Some tiles, in an order in which those that need a product are adjacent: those of 3 rows and 4
-/// columns, 4x4, 4 rows and 3 columns, 3x3.
+/// Some tiles, in an order in which those that need a product are adjacent: those with all columns
+/// but not all rows, the full ones, those with all rows but not all columns, the rest.
 class Places {
  public:
   Places(const Tiles& tiles, Range range);
@@ -216,6 +225,7 @@ struct Weights {
 
 /// The form in which a convolution with weights of this shape, [O, C, spatial], can be computed: 2
 /// axes for 3x3 and n x 3x3, of which these may have a stride of 2, 1 for 3 and n x 3; 0: none.
+/// Likewise for 5 instead of 3, with a stride of 1.
 Form form_of(const ConvGeometry& g, const Shape& weight);
 /// n cut into equal pieces of at most `maximum`, in multiples of `multiple`.
 inline int64_t equal_pieces(int64_t n, int64_t maximum, int64_t multiple) {

@@ -101,7 +101,7 @@ template <class F, int axes, class T>
 HWY_INLINE void transform_taps(const Convolution& c, const T* data, int64_t g, const Matrices& u) {
   const Weights& w = c.weights;
   const Range outputs = c.channels(g);
-  constexpr int64_t taps = axes == 2 ? 9 : 3;
+  constexpr int64_t taps = axes == 2 ? F::from * F::from : F::from;
   for (int64_t r = 0; r < c.x.taps * w.in; ++r) {
     const int64_t depth = r / w.in, i = r % w.in;
     for (int64_t o = outputs.begin; o < outputs.end; o += lanes) {
@@ -110,14 +110,20 @@ HWY_INLINE void transform_taps(const Convolution& c, const T* data, int64_t g, c
       const int64_t count = std::min<int64_t>(lanes, outputs.end - o);
       for (int64_t k = 0; k < count; ++k)
         __builtin_prefetch(first + fetched_inputs * w.in_step + k * w.out_step);
-      transform<F, axes>(
-          [&](int y, int x) FOVEA_INLINE {
-            const int64_t tap = depth * taps + 3 * y + x;
-            return load_weights(first + (w.flip ? c.x.taps * taps - 1 - tap : tap), w.out_step,
-                                count);
-          },
-          [&](int y, int x, V value)
-              FOVEA_INLINE { hn::Store(value, F32(), row + (y * 6 + x) * u.matrix); });
+      const auto load = [&](int y, int x) FOVEA_INLINE {
+        const int64_t tap = depth * taps + F::from * y + x;
+        return load_weights(first + (w.flip ? c.x.taps * taps - 1 - tap : tap), w.out_step, count);
+      };
+      if constexpr (is_shared<F>) {
+        HWY_ALIGN float values[taps * lanes];
+        for (int tap = 0; tap < taps; ++tap)
+          hn::Store(load(tap / F::from, tap % F::from), F32(), values + tap * lanes);
+        transform_floats<F, axes>(values, lanes, row, u.matrix);
+      } else {
+        transform<F, axes>(load, [&](int y, int x, V value) FOVEA_INLINE {
+          hn::Store(value, F32(), row + (y * 6 + x) * u.matrix);
+        });
+      }
     }
   }
 }

@@ -30,7 +30,8 @@ HWY_INLINE void for_each_channel(Range range, int64_t channels, const F& f) {
 template <class F, int axes, class T>
 HWY_INLINE void fetch_patch(const Patches& p, const T* data, const Place& place, int64_t slice,
                             int64_t channel) {
-  constexpr int rows = axes == 2 ? F::from : 1, own = F::from == 9 ? 2 * tile : tile;
+  constexpr int rows = axes == 2 ? F::from : 1;
+  constexpr int own = F::from == 9 ? 2 * tile : std::min<int>(tile, F::from);
   const Image& image = p.image;
   const T* first = data + image.offset(place.image, channel, slice, p.step * place.y - p.top,
                                        p.step * place.x - p.left);
@@ -70,7 +71,7 @@ template <class F, int axes, class T, class Prepare>
 HWY_INLINE void transform_patches(const Patches& p, const T* data, const Prepare& prepare,
                                   const Piece& piece, Range channels, const Matrices& to) {
   constexpr int rows = axes == 2 ? F::from : 1;
-  constexpr bool own = F::from == tile;  // of a tile alone, not its neighbours' as well
+  constexpr bool own = F::from <= tile;  // of a tile alone, not its neighbours' as well
   const Image& image = p.image;
   for_each_channel(channels, image.channels, [&](int64_t c, auto at) FOVEA_INLINE {
     float* row = to.data + (c - channels.begin);
@@ -89,7 +90,7 @@ HWY_INLINE void transform_patches(const Patches& p, const T* data, const Prepare
       const int64_t x_end = own ? x + place.columns : image.width;
       const T* first = data + image.offset(place.image, c, piece.slice, y, x);
       const int64_t down = image.row, right = image.column;
-      if constexpr (std::is_same_v<decltype(at), Whole>) {
+      if constexpr (std::is_same_v<decltype(at), Whole> && !is_shared<F>) {
         if (y >= 0 && x >= 0 && y + rows <= y_end && x + F::from <= x_end) {
           transform<F, axes>(
               [&](int i, int j)
@@ -122,9 +123,11 @@ constexpr bool normalises = axes == 2 && std::is_same_v<S, Transforms<Stride::on
 
 void transform_inputs(const Patches& x, const std::byte* data, const InputNorm& norm,
                       const Piece& piece, Range channels, const Matrices& v) {
+  Form form = x.form;
+  form.kernel = 3;  // inputs of F(2, 5) are transformed as those of F(4, 3)
   with_element(x.image.dtype, [&]<class T>(T) {
     with_form<Stride::one, Stride::two, Stride::half>(
-        x.form, [&]<int axes, class S>(std::integral_constant<int, axes>, S) {
+        form, [&]<int axes, class S>(std::integral_constant<int, axes>, S) {
           const auto transform_all = [&](const auto& prepare) FOVEA_INLINE {
             transform_patches<typename S::Input, axes>(x, as<T>(data), prepare, piece, channels, v);
           };
@@ -155,18 +158,18 @@ void transform_gradients(const Patches& dy, const std::byte* data, const Piece& 
 template <class F, int axes>
 HWY_INLINE void finish_taps(const Matrices& du, int64_t parts, int64_t step, int64_t channels,
                             float* dw, int64_t dw_step) {
-  constexpr int64_t count_taps = axes == 2 ? 9 : 3;
+  constexpr int count_taps = axes == 2 ? F::to * F::to : F::to;
+  constexpr int matrices = axes == 2 ? F::from * F::from : F::from;
+  HWY_ALIGN float sums[matrices * lanes];
   HWY_ALIGN float taps[count_taps][lanes];
   for (int64_t c = 0; c < channels; c += lanes) {
-    const float* first = du.data + c;
-    transform<F, axes>(
-        [&](int i, int j) FOVEA_INLINE {
-          const float* from = first + (i * 6 + j) * du.matrix;
-          V sum = hn::Load(F32(), from);
-          for (int64_t p = 1; p < parts; ++p) sum = hn::Add(sum, hn::Load(F32(), from + p * step));
-          return sum;
-        },
-        [&](int i, int j, V v) FOVEA_INLINE { hn::Store(v, F32(), taps[3 * i + j]); });
+    for (int k = 0; k < matrices; ++k) {
+      const float* from = du.data + c + k * du.matrix;
+      V sum = hn::Load(F32(), from);
+      for (int64_t p = 1; p < parts; ++p) sum = hn::Add(sum, hn::Load(F32(), from + p * step));
+      hn::Store(sum, F32(), sums + k * lanes);
+    }
+    transform_floats<F, axes>(sums, lanes, taps[0], lanes);
     const int64_t count = std::min(lanes, channels - c);
     for (int64_t k = 0; k < count; ++k) {
       for (int64_t tap = 0; tap < count_taps; ++tap) dw[(c + k) * dw_step + tap] = taps[tap][k];
