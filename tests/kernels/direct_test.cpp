@@ -106,6 +106,32 @@ TEST(Direct, GradientsOfWeightsEqualTheirReferenceForAnyTypeAndLayout) {
   }
 }
 
+TEST(Direct, AStrideBetweenMapsOfOnePositionLeadsNowhere) {
+  const FixedWeightsScope fixed(true);
+  Random random(1, "one position");
+  constexpr Layout layouts[] = {Layout::channels_last, Layout::blocked16};
+  for (const Shape& map : {Shape{1}, Shape{2}, Shape{1, 1}, Shape{2, 2}, Shape{1, 3}}) {
+    const auto axes = static_cast<size_t>(map.rank());
+    const std::vector<int64_t> zeros(axes, 0), twos(axes, 2);
+    const ConvGeometry g{twos, std::vector<int64_t>(axes, 1), zeros, zeros, 1};
+    const Shape kernel = axes == 1 ? Shape{1} : Shape{1, 1};
+    Shape half = map;
+    for (int axis = 0; axis < map.rank(); ++axis) half.set(axis, (map[axis] + 1) / 2);
+    for (const Layout of_x : layouts) {
+      for (const Layout of_y : layouts) {
+        const Type x{DType::f32, Shape{3, 16}.concat(map), of_x};
+        const Type y{DType::f32, Shape{3, 32}.concat(half), of_y};
+        const Type w{DType::f32, Shape{32, 16}.concat(kernel)};
+        for (const Problem& problem : {Problem{Conv{.geometry = g, .kernel = kernel}, {x, w}, {y}},
+                                       Problem{ConvBackwardData{g, x.shape}, {w, y}, {x}},
+                                       Problem{ConvBackwardWeights{g, w.shape}, {x, y}, {w}}}) {
+          ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of(32)));
+        }
+      }
+    }
+  }
+}
+
 TEST(Direct, RowsOfTapsOfFewChannelsEqualTheirReferenceForAnyWindow) {
   Random random(1, "rows of taps");
   for (int trial = 0; trial < shapes_per_op; ++trial) {

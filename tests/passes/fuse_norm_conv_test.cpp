@@ -118,6 +118,29 @@ TEST(FuseNormConv, ConvolutionsComputeMomentsOfWhatANormReads) {
   EXPECT_EQ(counts({.normalised = true}).normalising, 1);
 }
 
+TEST(FuseNormConv, MomentsAreThoseOfANormsInputNotItsResidual) {
+  const WinogradScope always(Winograd::always);
+  const auto graph = Graph::make(Mode::train, DType::f32);
+  const Tensor x = graph->input("x", {DType::f32, {2, 16, 6, 5}});
+  graph->output("loss",
+                sum(relu(norm_layer(conv_layer(x, "first"), "norm") + conv_layer(x, "shortcut"))));
+  const Counts c = counts(*run_passes(*graph, {.loss = "loss"}));
+  EXPECT_EQ(c.measuring, 1);
+  EXPECT_EQ(c.statistics, 1);
+}
+
+TEST(FuseNormConv, TwoNormsOfOneConvolutionShareItsMoments) {
+  const WinogradScope always(Winograd::always);
+  const auto graph = Graph::make(Mode::train, DType::f32);
+  const Tensor x = graph->input("x", {DType::f32, {2, 16, 6, 5}});
+  const Tensor y = conv_layer(x, "conv");
+  graph->output("loss", sum(relu(norm_layer(y, "a"))) + sum(norm_layer(y, "b") * 0.5));
+  const Counts c = counts(*run_passes(*graph, {.loss = "loss"}));
+  EXPECT_EQ(c.measuring, 1);
+  EXPECT_EQ(c.statistics, 2);
+  EXPECT_EQ(c.again, 2);
+}
+
 TEST(FuseNormConv, WhatElseIsReadIsStored) {
   for (const Layers& layers :
        {Layers{.seen = true}, Layers{.added = true}, Layers{.by_sums = true}, Layers{.kernel = 1},

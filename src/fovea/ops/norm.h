@@ -83,8 +83,8 @@ struct BatchNormStatistics {
   void reference(const Views& v) const;
 };
 
-/// y of a BatchNorm once more, from its statistics: the same bits. Inputs x, mean, scale, beta,
-/// and, last, the residual.
+/// y of a BatchNorm from its statistics, once more or for the first time: the same bits. Inputs x,
+/// mean, scale, beta, and, last, the residual.
 struct BatchNormAgain {
   NormEpilogue epilogue = {};
 

@@ -14,7 +14,7 @@ namespace fovea {
 /// Outside the input what is convolved is 0. Only the pass `fuse_norm_conv` makes it, for training.
 /// Inputs: x, weight, the bias when `bias`, then, when `normalises`, mean, scale, beta [C] of x's
 /// accumulate_dtype. Outputs: y and, when `moments`, mean and biased variance of each of its
-/// channels, likewise.
+/// channels, likewise, as it is stored.
 struct NormConv {
   ConvGeometry geometry;
   Shape kernel;  ///< spatial shape of the weight

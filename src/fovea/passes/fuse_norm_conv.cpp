@@ -106,10 +106,12 @@ class FuseNormConv {
     }
     if (duties.moments)
       fused.out.resize(3, {accumulate_dtype(problem.out[0].dtype), {problem.out[0].dim(1)}});
-    const std::string name = choose_kernel(problem).name;
-    return choose_kernel(fused).name != "reference" &&
-           std::ranges::any_of(kernel_rules(*op),
-                               [&](const KernelRule& rule) { return rule.name == name; });
+    const auto is_one = [&](const Problem& p) {  // of those of the fused op, and not widened
+      const std::string name = choose_kernel(p).name;
+      return std::ranges::any_of(kernel_rules(*op),
+                                 [&](const KernelRule& rule) { return rule.name == name; });
+    };
+    return is_one(fused) && is_one(problem);
   }
 
   /// Whether all that read y can apply the norm themselves.
@@ -123,11 +125,12 @@ class FuseNormConv {
     });
   }
 
-  /// Whether a norm in training reads what a node computes first.
+  /// Whether what a node computes first is the input of a norm in training.
   bool is_normalised(const Node& node) const {
     return std::ranges::any_of(
-        readers_[static_cast<size_t>(node.outputs[0])],
-        [](const Node* reader) { return reader->op.as<BatchNorm>() != nullptr; });
+        readers_[static_cast<size_t>(node.outputs[0])], [&](const Node* reader) {
+          return reader->op.as<BatchNorm>() != nullptr && reader->inputs[0] == node.outputs[0];
+        });
   }
 
   void emit(const Node& node) {

@@ -70,8 +70,9 @@ Convolution convolution_of(const ConvGeometry& g, const Shape& weight, const Typ
   for (size_t axis = 0; axis < g.stride.size(); ++axis) {
     const int to = position_of(axis, g);
     c.kernel[to] = weight[static_cast<int>(axis) + 2];
-    // From a single position there is no step, but there is one when several are joined.
-    c.stride[to] = y.dim(static_cast<int>(axis) + 2) == 1 ? 1 : g.stride[axis];
+    // Between single positions there is no step, but there is one when several are joined.
+    const int at = static_cast<int>(axis) + 2;
+    c.stride[to] = x.dim(at) == 1 && y.dim(at) == 1 ? 1 : g.stride[axis];
     c.dilation[to] = g.dilation[axis];
     c.padding[to] = g.padding_begin[axis];
     c.padded = c.padded || g.padding_begin[axis] > 0 || g.padding_end[axis] > 0;

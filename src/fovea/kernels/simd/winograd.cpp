@@ -101,9 +101,10 @@ Cost cost_of(Way way, Stride stride) {
   return {.share = 0.8, .input = 1400, .output = 1400, .weight = 1000, .sums = 300};
 }
 
-/// The time of F(4x4, 3x3) over that of a direct convolution, which takes 9 multiply-adds per pair
-/// of an input and an output channel and output position at 80 % of the CPU's peak (in bf16, where
-/// it has that), with a stride of 2 at 75 %. A tile of 4x4 takes 36, or 81, in rows of 6 tiles.
+/// The time of Winograd's algorithm over that of a direct convolution, which takes, for 3x3, 9
+/// multiply-adds per pair of an input and an output channel and output position at 80 % of the
+/// CPU's peak (in bf16, where it has that), with a stride of 2 at 75 %. A tile of 4x4 takes 36, or
+/// 81, in rows of 6 tiles.
 ///
 /// With one axis, all of it is a sixth or, of the direct one, a third. Over a depth, products and
 /// weights are there for each tap, of which those in the padding cost nothing. Kernels of 5x5 have

@@ -1,13 +1,13 @@
-// Winograd's F(4x4, 3x3) for a convolution and for its gradient with respect to the data, which is
-// the convolution of dy with the flipped and transposed weights.
+// Winograd's F(4x4, 3x3) and F(2x2, 5x5) for a convolution and for its gradient with respect to the
+// data, which is the convolution of dy with the flipped and transposed weights.
 //
 // Up to some size, U stays in the L2 cache's reach: it is packed before the run, and each thread
 // takes one block of tiles after another, whose V and M fit into its L2. Beyond it, V, U and M of a
 // large block of tiles are shared by all threads, in the L3 cache or in memory; each thread takes
 // one product after another, whose three matrices fit into its L2, so that they are read and
 // written once. Unless the weights are fixed, and not too many, U is made in each run: it is four
-// times as large as the weights. Each output is a sum over the channels in order: results do not
-// depend on the number of threads.
+// times as large as the weights of 3x3. Each output is a sum over the channels in order: results do
+// not depend on the number of threads.
 #include <hwy/cache_control.h>
 
 #include <vector>
@@ -159,6 +159,11 @@ HWY_NOINLINE void add_moments(const float* values, Range rows, Range columns, in
     const V d = hn::Sub(v, centre);
     spread = hn::MulAdd(d, d, spread);
   });
+  if (count == 0) {
+    hn::Store(centre, F32(), mean);
+    hn::Store(spread, F32(), squares);
+    return;
+  }
   const float share = own / (count + own);
   const V before = hn::Load(F32(), mean), apart = hn::Sub(centre, before);
   hn::Store(fma(share, apart, before), F32(), mean);
@@ -190,11 +195,17 @@ HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g
         if (e.residual != nullptr)
           result = hn::Add(result, at.load(as<T>(e.residual) + offset + to));
         if (e.relu) result = relu(result);
-        if (moments) hn::Store(result, F32(), values + (i * width + j) * lanes);
-        if constexpr (std::is_same_v<T, float> && std::is_same_v<decltype(at), Whole>) {
-          if (e.stream) return hn::Stream(result, F32(), y + to);
+        float* kept = values + (i * width + j) * lanes;
+        if constexpr (std::is_same_v<T, float>) {
+          if (moments) hn::Store(result, F32(), kept);
+          if constexpr (std::is_same_v<decltype(at), Whole>) {
+            if (e.stream) return hn::Stream(result, F32(), y + to);
+          }
+          at.store(result, y + to);
+        } else {
+          at.store(result, y + to);
+          if (moments) hn::Store(at.load(y + to), F32(), kept);  // of what is stored, rounded
         }
-        at.store(result, y + to);
       };
       const Range rows = inside(top, axes == 2 ? step * place.rows : 1, image.height);
       const Range columns = inside(left, step * place.columns, image.width);
@@ -327,7 +338,7 @@ class ConvolutionKernel final : public Kernel {
                                 : std::clamp<int64_t>(3 * megabyte / 4 / (tile_bytes + sums_bytes),
                                                       12, c.x.form.stride == Stride::one ? 96 : 42);
     // Moments are sums over pieces, which then must not depend on the team.
-    const int64_t shares = moments_ ? 4 : team_;
+    const int64_t shares = moments_ ? 8 : team_;
     together_ = pieces(shared_ ? block_ : (count + shares - 1) / shares, maximum);
     const int64_t chunks = (count + together_ - 1) / together_;
     bands_ = team_ == 1 ? 1 : std::clamp<int64_t>(2 * team_ / chunks, 1, c.y.image.depth);

@@ -1,8 +1,8 @@
-// Winograd's F(4x4, 3x3) for the gradient of a convolution's weights, where both sides have many
-// channels: V and Z of many tiles are computed once, into memory that all threads share, the L3
-// cache. Then each thread takes one of the 36 matrices after another, whose V, Z and dU fit into
-// its L2. Each element of dU is a sum over the tiles in order: results do not depend on the number
-// of threads.
+// Winograd's F(4x4, 3x3) and F(2x2, 5x5) for the gradient of a convolution's weights, where both
+// sides have many channels: V and Z of many tiles are computed once, into memory that all threads
+// share, the L3 cache. Then each thread takes one of the 36 matrices after another, whose V, Z and
+// dU fit into its L2. Each element of dU is a sum over the tiles in order: results do not depend on
+// the number of threads.
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/winograd.h"
 #include "fovea/ops/conv.h"

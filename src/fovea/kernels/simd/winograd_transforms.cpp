@@ -26,7 +26,7 @@ HWY_INLINE void for_each_channel(Range range, int64_t channels, const F& f) {
 }
 
 /// Fetches what the patch of a tile reads that neither the one before nor the one above it has
-/// read: CPUs do not foresee it from the order in which patches are read.
+/// read, and of 5x5 some more: CPUs do not foresee it from the order in which patches are read.
 template <class F, int axes, class T>
 HWY_INLINE void fetch_patch(const Patches& p, const T* data, const Place& place, int64_t slice,
                             int64_t channel) {

@@ -1,5 +1,6 @@
-// Winograd's F(4x4, 3x3) for the gradient of a convolution's weights: dU, the sum over tiles of the
-// products of x's transformed patches (V) and dy's transformed tiles (Z), transformed back to 3x3.
+// Winograd's F(4x4, 3x3) and F(2x2, 5x5) for the gradient of a convolution's weights: dU, the sum
+// over tiles of the products of x's transformed patches (V) and dy's transformed tiles (Z),
+// transformed back to taps.
 //
 // dU is cut into blocks, of all taps of the depth, that stay in a thread's L2 while it visits the
 // tiles. V and Z of a few tiles are computed again for each block: that costs a sixth of the
