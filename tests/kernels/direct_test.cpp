@@ -26,7 +26,7 @@ Problem random_convolution(Random& random, int axes, DType dtype = DType::f32) {
     return Layout::channels_last;
   };
   const bool pixels = random.below(3) == 0;  // 1x1, no padding: planes become rows
-  // Few positions, which strides may not leave: of a single one no step is ever taken.
+  // tiny: maps of a few positions, often a single one, where a stride must have no effect.
   const bool tiny = random.below(4) == 0, strided = !pixels || random.below(3) == 0;
   Conv op;
   Type x{dtype, {pick(random, 1, 4), channels()}}, y{dtype, {x.dim(0), channels()}};

@@ -19,15 +19,14 @@ constexpr Bound onednn{256, Scale::output, NonFinite::spreads};
 
 /// Of Fovea's kernels, relative to the largest output as well.
 constexpr Bound own{64, Scale::output, NonFinite::spreads};
-/// Those of 5 taps multiply by larger numbers.
+/// Kernels of 5 multiply by larger numbers.
+constexpr Bound own_of_5{96, Scale::output, NonFinite::spreads};
 Bound bound_of(const Problem& problem) {
   const auto* gradient = problem.op.as<ConvBackwardWeights>();
   const Shape& weight = gradient != nullptr                            ? gradient->weight
                         : problem.op.as<ConvBackwardData>() != nullptr ? problem.in[0].shape
                                                                        : problem.in[1].shape;
-  Bound bound = own;
-  if (weight[weight.rank() - 1] == 5) bound.eps = 96;
-  return bound;
+  return weight[weight.rank() - 1] == 5 ? own_of_5 : own;
 }
 
 struct Sizes {
@@ -229,10 +228,9 @@ TEST(OwnWinograd, NormsBeforeConvolutionsEqualTheirReference) {
     const DType dtype = trial / 2 % 4 < 3 ? DType::f32 : DType::bf16;
     const Problem problem = random_norm_pass(random, trial % 2 == 0, dtype);
     const std::vector<Array> in = random_inputs(problem, random);
-    ASSERT_TRUE(check("simd:winograd", problem, in, {96, Scale::output, NonFinite::spreads}));
+    ASSERT_TRUE(check("simd:winograd", problem, in, own_of_5));
     if (trial % 2 == 1) {
-      ASSERT_TRUE(
-          check("simd:winograd_matrices", problem, in, {96, Scale::output, NonFinite::spreads}));
+      ASSERT_TRUE(check("simd:winograd_matrices", problem, in, own_of_5));
     }
   }
 }
@@ -324,12 +322,8 @@ TEST(OwnWinograd, EqualResultsHaveNoVarianceHoweverLargeTheyAre) {
 TEST(OwnWinograd, MomentsFarFromZeroKeepTheVariance) {
   const WinogradScope always(Winograd::always);
   Random random(8, "moments");
-  NormConv op{same, {3, 3}, true};
-  op.moments = true;
-  Problem problem = make_problem(
-      op, {{DType::f32, {4, 16, 20, 30}}, {DType::f32, {32, 16, 3, 3}}, {DType::f32, {32}}},
-      Layout::channels_last);
-  problem.in[1].layout = Layout::plain;
+  const Problem problem = with_moments(
+      {{DType::f32, {4, 16, 20, 30}}, {DType::f32, {32, 16, 3, 3}}, {DType::f32, {32}}});
   std::vector<Array> in = random_inputs(problem, random);
   for (float& v : in[2].data<float>()) v = 3000;
   const std::vector<Array> out = outputs_of(problem, in), right = reference_outputs(problem, in);

@@ -169,6 +169,7 @@ TEST(Inference, ABatchOfTinyImagesGivesWhatEachOneGives) {
     Array batch(DType::u8, {5, side, side, 3}), image(DType::u8, {1, side, side, 3});
     for (auto& value : batch.data<uint8_t>()) value = static_cast<uint8_t>(random.below(256));
     const Array all = inference.output(batch).clone();
+    EXPECT_GT(std::abs(all.at(0) - all.at(3)), 1e-3 * (1 + std::abs(all.at(0)))) << name;
     for (int64_t i = 0; i < 5; ++i) {
       std::memcpy(image.raw(), batch.raw() + static_cast<size_t>(i) * image.bytes(), image.bytes());
       const Array one = inference.output(image);

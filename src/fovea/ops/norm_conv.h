@@ -13,8 +13,8 @@ namespace fovea {
 ///     y = conv(activation((x - mean) * scale + beta), weight) + bias
 /// Outside the input what is convolved is 0. Only the pass `fuse_norm_conv` makes it, for training.
 /// Inputs: x, weight, the bias when `bias`, then, when `normalises`, mean, scale, beta [C] of x's
-/// accumulate_dtype. Outputs: y and, when `moments`, mean and biased variance of each of its
-/// channels, likewise, as it is stored.
+/// accumulate_dtype. Outputs: y and, when `moments`, the mean and the biased variance of each
+/// channel of y as it is stored, rounded to its dtype: two values like mean, scale and beta.
 struct NormConv {
   ConvGeometry geometry;
   Shape kernel;  ///< spatial shape of the weight
