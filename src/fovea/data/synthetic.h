@@ -15,6 +15,7 @@ class Noise : public Dataset {
 
   int64_t size() const override { return size_; }
   Sample sample(int64_t i) const override;
+  Array target(int64_t i) const override;
   std::optional<Type> input() const override { return input_; }
   const Targets& targets() const override { return targets_; }
 
@@ -34,6 +35,7 @@ class Discs : public Dataset {
 
   int64_t size() const override { return size_; }
   Sample sample(int64_t i) const override;
+  Array target(int64_t i) const override;
   std::optional<Type> input() const override;
   const Targets& targets() const override { return targets_; }
 
