@@ -19,9 +19,9 @@ for folder in src/fovea/*/; do
   [ -n "${level[$room]:-}" ] || say "$folder is not in the list of rooms"
 done
 while IFS=: read -r file line include; do
-  room=$(cut -d/ -f3 <<<"$file")
-  other=$(sed -E 's/.*"fovea\/([a-z_]+)[\/.].*/\1/' <<<"$include")
-  [ "$file" = "src/fovea/$room" ] && continue  # fovea/ops.h and its like list one room
+  room=${file#src/fovea/} other=${include#*\"fovea/}
+  [[ $room == */* ]] || continue  # fovea/ops.h and its like list one room
+  room=${room%%/*} other=${other%%[/.]*}
   if [ "${level[$other]:-99}" -gt "${level[$room]:-0}" ]; then
     say "$file:$line: the room $room is above $other and may not include it"
   fi
