@@ -51,8 +51,9 @@ enum class NonFinite {
   same,     ///< the same one at the same places
   either,   ///< an infinity may be NaN and NaN an infinity: floats overflow and underflow earlier
             ///< than float64, and products in another order meet 0 * inf or inf - inf elsewhere
-  spreads,  ///< and other outputs may become NaN or infinite as well: what the algorithm multiplies
-            ///< with its own zeros of padding, or adds up over tiles
+  spreads,  ///< and from inputs that are not all finite, other outputs may become NaN or infinite
+            ///< as well: what the algorithm multiplies with its own zeros of padding, or adds up
+            ///< over tiles
 };
 
 struct Bound {
