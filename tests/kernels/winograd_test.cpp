@@ -471,6 +471,20 @@ TEST(OwnWinograd, GradientsOfSeveralBlocksOfTilesAreThoseOfTheReferenceForAnyNum
   }
 }
 
+TEST(OwnWinograd, GradientsOfSlicesThatReadOnlyPaddingAddNothing) {
+  const WinogradScope always(Winograd::always);
+  Random random(1, "slices of padding");
+  // 36 tiles of 16 slices are divided into three parts; two of them lie behind all of x.
+  const ConvGeometry behind{{1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {12, 1, 1}, 1};
+  const Problem problem{ConvBackwardWeights{behind, {16, 16, 1, 3, 3}, true},
+                        {{DType::f32, {1, 16, 4, 24, 24}, Layout::channels_last},
+                         {DType::f32, {1, 16, 16, 24, 24}, Layout::channels_last}},
+                        {{DType::f32, {16, 16, 1, 3, 3}}, {DType::f32, {16}}}};
+  const std::vector<Array> in = random_inputs(problem, random);
+  EXPECT_TRUE(check("simd:winograd", problem, in, own));
+  EXPECT_TRUE(check("simd:winograd_matrices", problem, in, own));
+}
+
 TEST(OwnWinograd, ConvolutionsOfSeveralBlocksAndPiecesOfTilesAreThoseOfTheReference) {
   const WinogradScope always(Winograd::always);
   Random random(1, "blocks and pieces");

@@ -165,8 +165,8 @@ class WeightGradientKernel final : public Kernel {
     const Range slices{depth * j / slice_parts_, depth * (j + 1) / slice_parts_};
     const bool sum_bias = bias_ && block(b).inputs.begin == 0;
     if (sum_bias) std::fill_n(bias_sums(du), widest_.out, 0.0);
-    // Some taps may read nothing of a first slice.
-    const bool zeros = x_.taps > 1 || x_.front != 0;
+    // Some taps may read nothing of a first slice, or of all.
+    const bool zeros = x_.taps > 1 || x_.front != 0 || depth > x_.image.depth;
     if (zeros) std::fill_n(du.data, du_floats(), 0.f);
     const int64_t step = equal_pieces(all.size(), together_, 1);
     for (int64_t t = all.begin; t < all.end; t += step) {
