@@ -10,6 +10,7 @@
 #include "fovea/kernels/simd/direct.h"
 #include "fovea/kernels/simd/norm_rules.h"
 #include "fovea/kernels/simd/simd.h"
+#include "fovea/kernels/tuning.h"
 #include "fovea/kernels/winograd.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/norm_conv.h"
@@ -158,7 +159,7 @@ Offer offer_way(const Problem& problem, const Pass& pass, Way way,
   if (fovea::winograd() == Winograd::never)
     return Refusal{"switched off (--no-winograd, set_winograd)"};
   if (std::string why = refuse(problem, pass); !why.empty()) return Refusal{why};
-  if (fovea::winograd() == Winograd::where_faster) {
+  if (fovea::winograd() == Winograd::where_faster && tuning() == nullptr) {  // else it is measured
     if (const double times = relative_time(pass, way); times >= 1) {
       return Refusal{fmt::format("would take {:.2g} times as long as a direct convolution", times)};
     }
