@@ -407,6 +407,14 @@ TEST_F(Training, DropLastThatLeavesNothingIsRefused) {
             "  try     --batch 135 or less");
 }
 
+TEST_F(Training, DeterministicAndTunedIsRefused) {
+  settings_.deterministic = settings_.tune = true;
+  EXPECT_EQ(error_text(ErrorKind::usage, [&] { run("run", settings_); }),
+            "--deterministic and --tune contradict each other\n"
+            "  because which kernels are the fastest depends on the number of threads\n"
+            "  try     one of them");
+}
+
 TEST_F(Training, RecomputeGivesTheSameBytes) {
   settings_.model = "deeper_cnn";
   settings_.epochs = 1;

@@ -18,7 +18,8 @@
 namespace fovea::train {
 namespace {
 
-/// Checks the settings themselves. Errors: usage for one that has no effect without another.
+/// Checks the settings themselves. Errors: usage for one that has no effect without another, or two
+/// that contradict each other.
 const Settings& consistent(const Settings& s) {
   const auto needs = [](bool given, const std::string& flag, bool there, const std::string& other) {
     if (given && !there)
@@ -29,6 +30,11 @@ const Settings& consistent(const Settings& s) {
   needs(s.unfreeze_after > 0, "--unfreeze-after", !s.freeze.empty(), "--freeze");
   needs(s.backbone_lr > 0, "--backbone-lr", s.unfreeze_after > 0, "--unfreeze-after");
   needs(s.backbone_lr > 0, "--backbone-lr", s.lr > 0, "an --lr above 0, whose schedule it shares");
+  if (s.deterministic && s.tune) {
+    throw Error(ErrorKind::usage, "--deterministic and --tune contradict each other")
+        .with("because", "which kernels are the fastest depends on the number of threads")
+        .with("try", "one of them");
+  }
   (void)parse_precision(s.precision);
   const auto one_of = [](const std::string& flag, const std::string& text,
                          const std::vector<std::string>& words) {
