@@ -42,6 +42,8 @@ TEST(Passes, PreserveTheResultsOfRandomNets) {
       return t.dim(1) % 16 == 0 ? Layout::blocked16 : Layout::plain;
     });
   };
+  const auto fold = [](const Graph& graph) { return fold_batchnorm(graph); };
+  const auto epilogues = [](const Graph& graph) { return fuse_epilogue(graph); };
   const auto recompute_all = [](const Graph& graph) { return recompute(graph, everything); };
   const auto recompute_segments = [](const Graph& graph) {
     return recompute(graph, {.min_bytes = 0, .segments = true});
@@ -52,7 +54,7 @@ TEST(Passes, PreserveTheResultsOfRandomNets) {
     const std::pair<std::shared_ptr<Graph>,
                     std::vector<std::function<std::shared_ptr<Graph>(const Graph&)>>>
         chains[] = {{train, {simplify, fuse_norm, layouts}},
-                    {eval, {simplify, fold_batchnorm, fuse_epilogue, layouts}},
+                    {eval, {simplify, fold, epilogues, layouts}},
                     {autodiff(*train, "loss"), {simplify, layouts, recompute_all}},
                     {autodiff(*train, "loss"), {simplify, layouts, recompute_segments}},
                     {autodiff(*fuse_norm(*train), "loss"), {layouts, recompute_all}},
@@ -404,6 +406,28 @@ TEST(FoldBatchNorm, OfSharedWeightsIsDoneForEachUse) {
   EXPECT_TRUE(same_results(*graph, *folded));
 }
 
+TEST(FoldBatchNorm, OfFrozenLayersInTrainingEndsWhereAGradientGoesThrough) {
+  const auto graph = make(Mode::train);
+  graph->freeze([](std::string_view name) { return name.starts_with("frozen"); });
+  const auto layer = [&](const Tensor& x, const std::string& name) {
+    const auto norm = [&](const std::string& array) {
+      return parameter(*graph, name + ".norm." + array, {16});
+    };
+    return batch_norm_eval(conv_layer(x, name), norm("weight"), norm("bias"),
+                           state(*graph, name + ".mean", {16}), state(*graph, name + ".var", {16}));
+  };
+  const Tensor first = relu(layer(image(*graph), "frozen1"));
+  const Tensor second = relu(layer(first, "frozen2") + first);
+  const Tensor learned = relu(layer(second, "learned"));
+  graph->output("loss", mean(relu(layer(learned, "frozen3"))));
+
+  const auto fused = fuse_epilogue(*fold_batchnorm(*graph, Part::frozen), Part::frozen);
+  EXPECT_EQ(count(*fused, "fold_batchnorm"), 2) << print(*fused);
+  EXPECT_EQ(count(*fused, "batch_norm_eval"), 2) << print(*fused);
+  EXPECT_EQ(count(*fused, "relu"), 2) << print(*fused);
+  EXPECT_TRUE(same_results(*autodiff(*graph, "loss"), *autodiff(*fused, "loss")));
+}
+
 TEST(Layout, OfAChainIsOneIsland) {
   const auto graph = make(Mode::eval);
   const Tensor x = image(*graph);
@@ -519,8 +543,9 @@ TEST(Pipeline, ShowsEachPass) {
   };
   using Names = std::vector<std::string>;
   EXPECT_EQ(names(*random_net(random, Mode::train), "loss"),
-            (Names{"simplify", "fold_scale", "fuse_norm", "autodiff", "simplify", "fuse_activation",
-                   "fuse_products", "layout", "recompute", "fuse_norm_conv"}));
+            (Names{"simplify", "fold_scale", "fuse_norm", "fold_batchnorm", "fuse_epilogue",
+                   "autodiff", "simplify", "fuse_activation", "fuse_products", "layout",
+                   "recompute", "fuse_norm_conv"}));
   EXPECT_EQ(names(*random_net(random, Mode::eval), ""),
             (Names{"simplify", "fold_scale", "fold_batchnorm", "fuse_epilogue", "fuse_depthwise",
                    "layout"}));

@@ -12,12 +12,14 @@ namespace fovea {
 namespace {
 
 /// For each norm that can be folded, the convolution it follows.
-std::map<const Node*, const Node*> foldable(const Graph& graph) {
+std::map<const Node*, const Node*> foldable(const Graph& graph, Part part) {
   const Uses uses(graph);
+  const PartOf nodes(graph, part);
   std::map<const Node*, const Node*> result;
   for (const Node& node : graph.nodes()) {
     const auto* norm = node.op.as<BatchNormEval>();
     if (norm == nullptr || norm->epilogue.residual || norm->epilogue.activation) continue;
+    if (!nodes.contains(node)) continue;
     const Value& x = graph.value(node.inputs[0]);
     if (x.node < 0 || uses.count(node.inputs[0]) != 1) continue;
     const Node& before = graph.node(x.node);
@@ -29,8 +31,8 @@ std::map<const Node*, const Node*> foldable(const Graph& graph) {
 
 }  // namespace
 
-std::shared_ptr<Graph> fold_batchnorm(const Graph& graph) {
-  const std::map<const Node*, const Node*> norms = foldable(graph);
+std::shared_ptr<Graph> fold_batchnorm(const Graph& graph, Part part) {
+  const std::map<const Node*, const Node*> norms = foldable(graph, part);
   std::map<const Node*, bool> folded;
   for (const auto& [norm, conv] : norms) folded[conv] = true;
 

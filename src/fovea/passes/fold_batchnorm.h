@@ -3,14 +3,16 @@
 #include <memory>
 
 #include "fovea/graph/graph.h"
+#include "fovea/passes/part.h"
 
 namespace fovea {
 
-/// At inference, a batch norm after a convolution is a constant scale and shift per channel, which
-/// the convolution can include:
+/// With its running statistics, a batch norm after a convolution is a constant scale and shift per
+/// channel, which the convolution can include:
 ///     s = gamma / sqrt(var + eps),   weight' = s weight,   bias' = beta + s (bias - mean)
-/// The folded weights depend only on the State, so a Program computes them once, and again when the
-/// State changes. For eval graphs; a convolution whose result has other uses is left unchanged.
-std::shared_ptr<Graph> fold_batchnorm(const Graph& graph);
+/// The folded weights depend only on the State: in eval graphs a Program computes them once, and
+/// again when the State changes; in training, where only frozen layers can be folded, in each step.
+/// A convolution whose result has other uses is left unchanged.
+std::shared_ptr<Graph> fold_batchnorm(const Graph& graph, Part part = Part::all);
 
 }  // namespace fovea

@@ -148,13 +148,14 @@ const Node* permuted_layer(const Graph& graph, const Uses& uses, int id) {
   return layer != nullptr && layer->op.as<Linear>() != nullptr ? node : nullptr;
 }
 
-std::shared_ptr<Graph> add_before_permute(const Graph& graph) {
+std::shared_ptr<Graph> add_before_permute(const Graph& graph, Part part) {
   const Uses uses(graph);
+  const PartOf nodes(graph, part);
   std::map<const Node*, std::pair<const Node*, int>> adds;  // the permutation, the other input
   std::set<const Node*> moved;
   for (const Node& node : graph.nodes()) {
     for (const size_t side : {1u, 0u}) {
-      if (!is_add(node) || adds.contains(&node)) continue;
+      if (!is_add(node) || adds.contains(&node) || !nodes.contains(node)) continue;
       if (const Node* permute = permuted_layer(graph, uses, node.inputs[side])) {
         adds[&node] = {permute, node.inputs[1 - side]};
         moved.insert(permute);
@@ -209,37 +210,39 @@ std::shared_ptr<Graph> fuse_norm(const Graph& graph) {
   return fuse(graph, {is_head, takes, fused});
 }
 
-std::shared_ptr<Graph> fuse_epilogue(const Graph& graph) {
+std::shared_ptr<Graph> fuse_epilogue(const Graph& graph, Part part) {
   constexpr size_t maximum = 4;  // steps
-  return fuse(*add_before_permute(graph),
-              {.is_head =
-                   [](const Node& node) {
-                     const Epilogue* epilogue = epilogue_of(node.op);
-                     return epilogue != nullptr && epilogue->empty();
-                   },
-               .takes =
-                   [](const Chain& chain, const Node& next) {
-                     const bool activation =
-                         unary_of(next) != nullptr && unary_of(next)->kind <= UnaryKind::hardswish;
-                     return chain.rest.size() < maximum && (is_add(next) || activation);
-                   },
-               .fused = [](const Chain& chain) -> Op {
-                 Epilogue epilogue;
-                 for (const Node* node : chain.rest) {
-                   EpilogueStep step;
-                   if (const Unary* unary = unary_of(*node))
-                     step = {.activation = unary->kind, .alpha = unary->alpha};
-                   epilogue.append(step);
-                 }
-                 if (const auto* conv = chain.head->op.as<Conv>()) {
-                   Conv op = *conv;
-                   op.epilogue = epilogue;
-                   return op;
-                 }
-                 Linear op = chain.head->op.get<Linear>();
-                 op.epilogue = epilogue;
-                 return op;
-               }});
+  const std::shared_ptr<Graph> moved = add_before_permute(graph, part);
+  const PartOf nodes(*moved, part);
+  return fuse(*moved, {.is_head =
+                           [](const Node& node) {
+                             const Epilogue* epilogue = epilogue_of(node.op);
+                             return epilogue != nullptr && epilogue->empty();
+                           },
+                       .takes =
+                           [&](const Chain& chain, const Node& next) {
+                             const bool activation = unary_of(next) != nullptr &&
+                                                     unary_of(next)->kind <= UnaryKind::hardswish;
+                             return chain.rest.size() < maximum && (is_add(next) || activation) &&
+                                    nodes.contains(next);
+                           },
+                       .fused = [](const Chain& chain) -> Op {
+                         Epilogue epilogue;
+                         for (const Node* node : chain.rest) {
+                           EpilogueStep step;
+                           if (const Unary* unary = unary_of(*node))
+                             step = {.activation = unary->kind, .alpha = unary->alpha};
+                           epilogue.append(step);
+                         }
+                         if (const auto* conv = chain.head->op.as<Conv>()) {
+                           Conv op = *conv;
+                           op.epilogue = epilogue;
+                           return op;
+                         }
+                         Linear op = chain.head->op.get<Linear>();
+                         op.epilogue = epilogue;
+                         return op;
+                       }});
 }
 
 }  // namespace fovea

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "fovea/graph/graph.h"
+#include "fovea/passes/part.h"
 
 namespace fovea {
 
@@ -15,7 +16,7 @@ std::shared_ptr<Graph> fuse_norm(const Graph& graph);
 /// Fuses a convolution or linear layer and the activations and adds after it into one op with an
 /// epilogue: y = hardswish(conv(x) + bias), y = relu(conv(x) + bias + residual). Where a linear
 /// layer's channels are moved from the last axis before an add, the add comes first, of what is
-/// added with its channels moved there. Only for graphs without gradients.
-std::shared_ptr<Graph> fuse_epilogue(const Graph& graph);
+/// added with its channels moved there. Only for graphs without gradients, or their frozen part.
+std::shared_ptr<Graph> fuse_epilogue(const Graph& graph, Part part = Part::all);
 
 }  // namespace fovea

@@ -42,6 +42,8 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
   if (options.precision != DType::f16) pass("fold_scale", fold_scale);  // products may underflow
   if (gradients) {
     pass("fuse_norm", fuse_norm);
+    pass("fold_batchnorm", [](const Graph& g) { return fold_batchnorm(g, Part::frozen); });
+    pass("fuse_epilogue", [](const Graph& g) { return fuse_epilogue(g, Part::frozen); });
     narrow();
     pass("autodiff", [&](const Graph& g) {
       return autodiff(g, options.loss,
@@ -52,8 +54,8 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
     pass("fuse_products", fuse_products);
   } else {
     if (traced.mode() == Mode::train) pass("fuse_norm", fuse_norm);
-    pass("fold_batchnorm", fold_batchnorm);
-    pass("fuse_epilogue", fuse_epilogue);
+    pass("fold_batchnorm", [](const Graph& g) { return fold_batchnorm(g); });
+    pass("fuse_epilogue", [](const Graph& g) { return fuse_epilogue(g); });
     narrow();
     pass("fuse_depthwise", [&](const Graph& g) { return fuse_depthwise(g, options.threads); });
   }
