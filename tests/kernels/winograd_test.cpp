@@ -1,8 +1,10 @@
 #include "fovea/kernels/winograd.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "fovea/core/random.h"
+#include "fovea/kernels/fixed_weights.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/winograd.h"
 #include "fovea/kernels/tuning.h"
@@ -596,6 +598,29 @@ TEST(OwnWinograd, IsChosenWhereItIsFasterAndSaysWhyNot) {
   EXPECT_EQ(why(conv({8, 64, 8, 8}, 64)), "switched off (--no-winograd, set_winograd)");
   EXPECT_EQ(refusal("onednn:winograd", large_conv()), "switched off (--no-winograd, set_winograd)");
   EXPECT_FALSE(choose_kernel(conv({8, 64, 8, 8}, 64)).name.ends_with("winograd"));
+}
+
+TEST(OwnWinograd, PlainInputsOfFixedWeightsAreOfferedAReorder) {
+  const FixedWeightsScope fixed(true);
+  Problem problem = make_problem(Conv{.geometry = same, .kernel = {3, 3}},
+                                 {{DType::f32, {8, 64, 32, 32}}, {DType::f32, {64, 64, 3, 3}}});
+  const auto cheapest = [&] {
+    double least = HUGE_VAL;
+    Layout layout = Layout::plain;
+    for (const PricedLayouts& offer : priced_layouts(problem)) {
+      const Layout x = in_layouts(problem, offer.layouts).in[0].layout;
+      const double price =
+          offer.seconds + (x == problem.in[0].layout ? 0 : reorder_seconds(problem.in[0]));
+      if (price < least) least = price, layout = x;
+    }
+    return layout;
+  };
+  EXPECT_NE(cheapest(), Layout::plain);
+  problem.in[0].shape = {8, 3, 32, 32}, problem.in[1].shape = {64, 3, 3, 3};
+  EXPECT_EQ(cheapest(), Layout::plain) << "of few channels, for which it does not pay";
+  problem.in[0].shape = {8, 64, 32, 32}, problem.in[1].shape = {64, 64, 3, 3};
+  const WinogradScope never(Winograd::never);
+  EXPECT_EQ(cheapest(), Layout::plain);
 }
 
 }  // namespace

@@ -50,7 +50,8 @@ void add_winograd_rules(const RuleSink& add) {
   for (const std::type_info* op :
        {&typeid(Conv), &typeid(ConvBackwardData), &typeid(ConvBackwardWeights), &typeid(NormConv),
         &typeid(NormConvBackwardWeights)})
-    add(*op, {"simd:winograd", simd::make_winograd, simd::winograd::price});
+    add(*op,
+        {"simd:winograd", simd::make_winograd, simd::winograd::price, simd::winograd::layouts});
   for (const std::type_info* op : {&typeid(ConvBackwardWeights), &typeid(NormConvBackwardWeights)})
     add(*op, {"simd:winograd_matrices", simd::make_winograd_by_matrices,
               simd::winograd::price_by_matrices});

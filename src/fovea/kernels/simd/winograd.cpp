@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "fovea/kernels/conv_pass.h"
 #include "fovea/kernels/fixed_weights.h"
 #include "fovea/kernels/rules.h"
 #include "fovea/kernels/simd/direct.h"
@@ -289,6 +290,18 @@ std::pair<Patches, Planes> winograd::of_data_gradient(const ConvGeometry& g, con
 double winograd::price(const Problem& problem) {
   return price_of(problem, pass_of(problem),
                   is_weight_gradient(problem) ? Way::blocks : Way::outputs);
+}
+std::vector<Layouts> winograd::layouts(const Problem& problem) {
+  const bool is_fixed = weights_fixed && problem.op.as<Conv>() != nullptr;
+  if (!is_fixed || problem.in[0].layout != Layout::plain) return {};
+  const auto of = [](const Type& type) {
+    const Layout layout = preferred_layout(type);
+    return layout == Layout::plain ? Layout::channels_last : layout;
+  };
+  Layouts wanted = conv_layouts(problem, of(problem.in[0]), of(problem.out[0]));
+  const Problem there = in_layouts(problem, wanted);
+  if (std::holds_alternative<Refusal>(make_winograd(there))) return {};
+  return {std::move(wanted)};
 }
 double winograd::price_by_matrices(const Problem& problem) {
   return price_of(problem, pass_of(problem), Way::matrices);

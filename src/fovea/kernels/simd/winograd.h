@@ -284,6 +284,10 @@ void add_bias(const Patches& dy, const std::byte* data, const Piece& piece, Rang
 /// What a rule says of them; where they are slower than a direct convolution, they are refused.
 double price(const Problem& problem);
 double price_by_matrices(const Problem& problem);
+
+/// For a plain x of a convolution with fixed weights, which direct convolutions take as it is: the
+/// layouts that these kernels need, if they are faster.
+std::vector<Layouts> layouts(const Problem& problem);
 std::unique_ptr<Kernel> make_convolution(const Problem& problem);
 std::unique_ptr<Kernel> make_weight_gradient(const Problem& problem);
 std::unique_ptr<Kernel> make_weight_gradient_by_matrices(const Problem& problem);
