@@ -457,6 +457,22 @@ TEST(OwnWinograd, GradientGoesMatrixByMatrixWhereBothSidesHaveManyChannels) {
   EXPECT_EQ(kernel(128, 16, 64, 128, 2), "simd:winograd_matrices");
 }
 
+TEST(OwnWinograd, GradientsOfSmallBatchesGoBlockByBlockAndOccupyAllThreads) {
+  const auto gradient = [](int64_t images, int64_t channels, int64_t side) {
+    const Type image{DType::f32, {images, channels, side, side}, Layout::channels_last};
+    const Shape weight{channels, channels, 3, 3};
+    return choose_kernel(
+        {ConvBackwardWeights{same, weight}, {image, image}, {{DType::f32, weight}}, 2});
+  };
+  // Sums of 512 x 512 channels, 38 MB, would be written to memory for 16 tiles.
+  const KernelChoice small = gradient(16, 512, 4);
+  EXPECT_EQ(small.name, "simd:winograd");
+  EXPECT_EQ(small.kernel->detail(), "blocks of channels");
+  EXPECT_EQ(gradient(64, 512, 14).kernel->detail(), "matrix by matrix");
+  // 64 tiles of a single block are divided.
+  EXPECT_EQ(gradient(2, 64, 32).kernel->detail(), "blocks of channels and tiles");
+}
+
 TEST(OwnWinograd, GradientsOfSeveralBlocksOfTilesAreThoseOfTheReferenceForAnyNumberOfThreads) {
   const WinogradScope always(Winograd::always);
   Random random(1, "blocks of tiles");

@@ -142,11 +142,17 @@ double relative_time(const Pass& pass, Way way) {
   const double blocks = std::ceil(count / static_cast<double>(tiles_of_matrices(x, dy)));
   const bool kept = weights_fixed && pairs <= 1 << 16;  // packed once, and read
   const double longer = std::pow(static_cast<double>(x.form.kernel) / 3, x.form.axes);
-  const double weights = ((kept ? 0.5 : 1) * cost.weight * longer + cost.sums * blocks) * pairs *
-                         static_cast<double>(x.taps);
+  // Sums of all weights that do not fit the L3 cache are written to memory and read again.
+  const bool in_memory =
+      way == Way::matrices && 4 * static_cast<double>(x.form.matrices() * x.taps) * pairs > 16e6;
+  const double of_weight = (kept ? 0.5 : 1) * (in_memory ? 2 : 1) * cost.weight * longer;
+  const double weights = (of_weight + cost.sums * blocks) * pairs * static_cast<double>(x.taps);
   const auto of_36 = [](int64_t n) { return static_cast<double>(n) / 36; };
+  // Without AVX-512 oneDNN's gradients of weights take as much for each weight.
+  const double of_weights = cost.weight * static_cast<double>(x.form.taps() * x.taps) / 9 * pairs;
+  const double sums = way == Way::outputs || has_avx512() ? 0 : of_weights;
   return (products + of_36(x.form.products()) * transformed + of_36(x.form.matrices()) * weights) /
-         direct;
+         (direct + sums);
 }
 
 double price_of(const Problem& problem, const Pass& pass, Way way) {

@@ -103,7 +103,10 @@ class WeightGradientKernel final : public Kernel {
     z_matrix_ = together_ * z_row_ + pad;
     const int64_t wanted = deterministic() ? 16 : std::max(16, 2 * team);
     const int64_t most = (wanted + blocks() - 1) / blocks(), depth = dy.image.depth;
-    const int64_t count = x.tiles.count, useful = count * depth / 192;
+    // Of fewer tiles, parts pay only where blocks alone leave threads without work.
+    const int64_t count = x.tiles.count,
+                  useful = std::max(count * depth / 192,
+                                    std::min<int64_t>(4 / blocks(), count * depth / 48));
     tile_parts_ = std::clamp<int64_t>(std::min(useful, count / together_), 1, most);
     slice_parts_ = std::clamp<int64_t>(std::min(useful, most) / tile_parts_, 1, depth);
   }
