@@ -509,6 +509,9 @@ TEST(Program, NamesTheFirstLayerThatComputedANonfiniteNumber) {
   net.declare(state);
   Memory memory;
   net.graph->update("mean", net.graph->read("mean", {DType::f32, {16}}) * 0.5);
+  const Type weight{DType::f32, {16, 16, 3, 3}};
+  (void)net.graph->read("w", weight, true);  // a norm after a frozen layer would be a part of it
+  state.declare("grad:w", weight, Role::gradient);
   net.graph->output("loss", mean(net.graph->output("y")));
   const Program program(*net.graph, {.passes = {.loss = "loss"}});
   const Array x = Net::random({2, 16, 6, 6}, "x");
