@@ -58,8 +58,8 @@ class Dataset {
   virtual VoxelAxes voxel_axes(int64_t) const { return {}; }
   /// The type and names of the targets. Names include classes without a sample in this split.
   virtual const Targets& targets() const = 0;
-  /// The target of sample `i`. By default that of sample(i), whose input is computed in vain: worth
-  /// overriding where a target takes less, as those of a whole data set are counted.
+  /// The target of sample `i`. By default that of sample(i), whose input is computed for nothing:
+  /// override it where the target alone is cheaper, since a run reads the targets of all samples.
   virtual Array target(int64_t i) const { return sample(i).target; }
   /// The picture of sample `i` with boxes; by default its input, if all inputs are images of one
   /// size. None for other targets, and where it is not known.

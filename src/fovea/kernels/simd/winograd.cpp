@@ -149,10 +149,12 @@ double relative_time(const Pass& pass, Way way) {
   const double weights = (of_weight + cost.sums * blocks) * pairs * static_cast<double>(x.taps);
   const auto of_36 = [](int64_t n) { return static_cast<double>(n) / 36; };
   // Without AVX-512 oneDNN's gradients of weights take as much for each weight.
-  const double of_weights = cost.weight * static_cast<double>(x.form.taps() * x.taps) / 9 * pairs;
-  const double sums = way == Way::outputs || has_avx512() ? 0 : of_weights;
+  const double direct_weights =
+      way == Way::outputs || has_avx512()
+          ? 0
+          : cost.weight * static_cast<double>(x.form.taps() * x.taps) / 9 * pairs;
   return (products + of_36(x.form.products()) * transformed + of_36(x.form.matrices()) * weights) /
-         (direct + sums);
+         (direct + direct_weights);
 }
 
 double price_of(const Problem& problem, const Pass& pass, Way way) {
@@ -297,6 +299,10 @@ double winograd::price(const Problem& problem) {
   return price_of(problem, pass_of(problem),
                   is_weight_gradient(problem) ? Way::blocks : Way::outputs);
 }
+double winograd::price_by_matrices(const Problem& problem) {
+  return price_of(problem, pass_of(problem), Way::matrices);
+}
+
 std::vector<Layouts> winograd::layouts(const Problem& problem) {
   const bool is_fixed = weights_fixed && problem.op.as<Conv>() != nullptr;
   if (!is_fixed || problem.in[0].layout != Layout::plain) return {};
@@ -308,9 +314,6 @@ std::vector<Layouts> winograd::layouts(const Problem& problem) {
   const Problem there = in_layouts(problem, wanted);
   if (std::holds_alternative<Refusal>(make_winograd(there))) return {};
   return {std::move(wanted)};
-}
-double winograd::price_by_matrices(const Problem& problem) {
-  return price_of(problem, pass_of(problem), Way::matrices);
 }
 
 Offer make_winograd(const Problem& problem) {
