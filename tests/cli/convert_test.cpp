@@ -121,10 +121,10 @@ TEST(Convert, WeightsAloneWorkWithAModelName) {
 /// Files of at most a few MB that claim much memory or work: each is refused within 256 MB.
 TEST(Convert, HostileFilesTakeLittleMemory) {
   using namespace pickles;  // NOLINT
-  Tensor wide;
+  pickles::Tensor wide;
   wide.sizes = {1 << 20, 1000};
   wide.strides = {0, 0};
-  Tensor huge;
+  pickles::Tensor huge;
   huge.sizes = huge.strides = {int64_t{1} << 31, int64_t{1} << 31};
   Parts values;
   for (int i = 0; i < 20; ++i) values.push_back(text("w" + std::to_string(i)) + tensor(wide));

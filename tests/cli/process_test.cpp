@@ -21,7 +21,7 @@ classes = 3
 layers = ["Flatten", { name = "fc", type = "Linear", out_features = "classes" }]
 )";
 
-Arguments training(const TemporaryFolder& folder, const std::string& threads) {
+Arguments digits_training(const TemporaryFolder& folder, const std::string& threads) {
   write_digits(folder / "data", 60, 20, 12);
   return {"train",     "--data",    "mnist:" + (folder / "data").string(),
           "--model",   "small_cnn", "--batch",
@@ -40,7 +40,7 @@ TEST(Process, MessagesThatCannotBeWrittenEndNoTraining) {
   for (const Surroundings& lost :
        {Surroundings{.errors = "/dev/full"}, Surroundings{.no_errors = true}}) {
     TemporaryFolder folder;
-    const Outcome outcome = fovea(training(folder, "1"), lost);
+    const Outcome outcome = fovea(digits_training(folder, "1"), lost);
     EXPECT_EQ(outcome.code, 0);
     EXPECT_NE(outcome.out.find("test accuracy"), std::string::npos) << outcome.out;
     EXPECT_EQ(fovea({"train", "--modle", "x"}, lost).code, 2);
@@ -49,7 +49,7 @@ TEST(Process, MessagesThatCannotBeWrittenEndNoTraining) {
 
 TEST(Process, AFileOpenedWhileStandardErrorIsClosedGetsNoMessages) {
   TemporaryFolder folder;
-  ASSERT_EQ(fovea(training(folder, "1"), {.no_errors = true}).code, 0);
+  ASSERT_EQ(fovea(digits_training(folder, "1"), {.no_errors = true}).code, 0);
   for (const char* name : {"config.toml", "history.csv", "log.txt"}) {
     const std::string text = contents(folder / "run" / name);
     EXPECT_EQ(text.find("images/s"), std::string::npos) << name << ":\n" << text;
@@ -59,7 +59,7 @@ TEST(Process, AFileOpenedWhileStandardErrorIsClosedGetsNoMessages) {
 TEST(Process, AnIgnoredHangUpStaysIgnored) {  // nohup
   TemporaryFolder folder;
   const auto before = std::signal(SIGHUP, SIG_IGN);
-  Running run(training(folder, "1"));
+  Running run(digits_training(folder, "1"));
   std::signal(SIGHUP, before);
   run.await(folder / "run/config.toml");
   run.signal(SIGHUP);
@@ -69,7 +69,7 @@ TEST(Process, AnIgnoredHangUpStaysIgnored) {  // nohup
 
 TEST(Process, IsNamedAfterTheProgram) {  // for pkill, killall and top
   TemporaryFolder folder;
-  Running run(training(folder, "1"), {.set = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}});
+  Running run(digits_training(folder, "1"), {.set = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}});
   run.await(folder / "run/config.toml");
   EXPECT_EQ(run.name(), "fovea");
   EXPECT_EQ(run.wait().code, 0);
@@ -79,7 +79,7 @@ TEST(Process, OpenMpsLimitsMakeTeamsSmallerAndNothingHangs) {
   for (const char* variable :
        {"OMP_THREAD_LIMIT=1", "OMP_DYNAMIC=true", "OMP_MAX_ACTIVE_LEVELS=0"}) {
     TemporaryFolder folder;
-    const Outcome outcome = fovea(training(folder, "2"), {.set = {variable}});
+    const Outcome outcome = fovea(digits_training(folder, "2"), {.set = {variable}});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     const bool fewer = outcome.err.find("threads: only 1 of 2 can be started") != std::string::npos;
     EXPECT_EQ(fewer, std::string(variable) != "OMP_DYNAMIC=true") << variable << outcome.err;

@@ -65,7 +65,7 @@ TEST(Boxes, BatchesOfThemCannotBeMixed) {
                [] { Mixup(0.2).output(box_targets({"cat"}, 4)); });
 }
 
-ClassBox box(double x1, double y1, double x2, double y2) {
+ClassBox corners(double x1, double y1, double x2, double y2) {
   return {.x1 = x1, .y1 = y1, .x2 = x2, .y2 = y2, .label = 2};
 }
 
@@ -83,7 +83,7 @@ Sample sample_of(int64_t height, int64_t width, const std::vector<ClassBox>& box
 
 /// The smallest box around the bright pixels of an image.
 ClassBox around_white(const Array& pixels) {
-  ClassBox found = box(1e9, 1e9, 0, 0);
+  ClassBox found = corners(1e9, 1e9, 0, 0);
   for (int64_t y = 0; y < pixels.dim(0); ++y) {
     for (int64_t x = 0; x < pixels.dim(1); ++x) {
       if (pixels.at((y * pixels.dim(1) + x) * pixels.dim(2)) < 128) continue;
@@ -109,17 +109,16 @@ TEST(Boxes, ATransformMovesThemWithTheImage) {
   for (const char* text :
        {"flip:1", "vertical-flip:1", "crop:6", "center-crop:30", "center-crop:60",
         "random-resized-crop:0.5:1", "affine:0:0.2:0.7:1.2:0", "letterbox"}) {
-    const auto transform =
-        std::get<std::shared_ptr<const Transform>>(make_transform(parse_choices(text).at(0)));
+    const auto step = transform(text);
     int64_t compared = 0;
     for (int64_t i = 0; i < 20; ++i) {
       TransformContext context(1, "test", 0, 20, i);
       context.height = 30;
       context.width = 40;
-      Sample sample = sample_of(40, 50, {box(12, 16, 27, 25)});
+      Sample sample = sample_of(40, 50, {corners(12, 16, 27, 25)});
       const Array given = sample.target;
-      (*transform)(sample, context);
-      EXPECT_EQ(boxes_of(given)[0], box(12, 16, 27, 25)) << "a target may be shared";
+      (*step)(sample, context);
+      EXPECT_EQ(boxes_of(given)[0], corners(12, 16, 27, 25)) << "a target may be shared";
       ASSERT_EQ(sample.target.shape(), (Shape{3, 5})) << text;
       const std::vector<ClassBox> boxes = boxes_of(sample.target);
       if (boxes.empty()) continue;
@@ -131,24 +130,24 @@ TEST(Boxes, ATransformMovesThemWithTheImage) {
 }
 
 TEST(Boxes, ARotatedBoxIsAroundItsCorners) {
-  Sample sample = sample_of(40, 40, {box(10, 15, 30, 25)});
+  Sample sample = sample_of(40, 40, {corners(10, 15, 30, 25)});
   warp(sample, affine_matrix({.degrees = 90}, {20, 20}), Filter::nearest);
-  expect_near(boxes_of(sample.target)[0], box(15, 10, 25, 30), 1e-5);
+  expect_near(boxes_of(sample.target)[0], corners(15, 10, 25, 30), 1e-5);
   warp(sample, affine_matrix({.degrees = 45}, {20, 20}), Filter::nearest);
   const double reach = (10 + 5) / std::sqrt(2.0);
-  expect_near(boxes_of(sample.target)[0], box(20 - reach, 20 - reach, 20 + reach, 20 + reach),
+  expect_near(boxes_of(sample.target)[0], corners(20 - reach, 20 - reach, 20 + reach, 20 + reach),
               1e-5);
 }
 
 TEST(Boxes, ACropClipsThemAndRemovesThoseThatAreNearlyGone) {
-  ClassBox crowd = box(0, 0, 11, 20);
+  ClassBox crowd = corners(0, 0, 11, 20);
   crowd.counts = false;
   Sample sample{Array::zeros(DType::u8, {20, 20, 1}),
-                box_array({box(8, 8, 13, 18), box(1, 1, 11, 11), crowd}, 3)};
+                box_array({corners(8, 8, 13, 18), corners(1, 1, 11, 11), crowd}, 3)};
   crop(sample, 0, 10, 20, 10);  // 3/5 of the first are left, a tenth of the others
   crowd.x1 = 0;
   crowd.x2 = 1;
-  EXPECT_EQ(boxes_of(sample.target), (std::vector{box(0, 8, 3, 18), crowd}));
+  EXPECT_EQ(boxes_of(sample.target), (std::vector{corners(0, 8, 3, 18), crowd}));
   EXPECT_EQ(sample.target.at(2 * 5 + 4), 0) << "the rows after the last box are 0";
 }
 
@@ -163,30 +162,30 @@ TEST(Boxes, ALetterboxIsUndoneExactly) {
     p.mean = {0};
     p.std = {1};
     // Of the whole image, white on gray bars: the box is where the image is.
-    Sample sample = sample_of(height, width, {box(0, 0, width, height)});
+    Sample sample = sample_of(height, width, {corners(0, 0, width, height)});
     prepare(sample, p);
     const ClassBox in_net = boxes_of(sample.target).at(0);
     expect_near(in_net, around_white(sample.input), 1e-4);
     const PictureArea area = prepared_area(height, width, p);
     const auto back_x = [&](double x) { return x / p.width * area.width + area.left; };
     const auto back_y = [&](double y) { return y / p.height * area.height + area.top; };
-    expect_near(box(back_x(in_net.x1), back_y(in_net.y1), back_x(in_net.x2), back_y(in_net.y2)),
-                box(0, 0, width, height), 1e-4);
+    expect_near(corners(back_x(in_net.x1), back_y(in_net.y1), back_x(in_net.x2), back_y(in_net.y2)),
+                corners(0, 0, width, height), 1e-4);
   }
 }
 
 TEST(Boxes, ResizedImagesOfSeveralShapesMakeBatches) {
   const auto set = std::make_shared<ArrayDataset>(
       Array::zeros(DType::u8, {2, 20, 40, 1}),
-      box_array({box(0, 0, 40, 20), box(10, 10, 20, 20)}, 2).reshaped({2, 1, 5}),
+      box_array({corners(0, 0, 40, 20), corners(10, 10, 20, 20)}, 2).reshaped({2, 1, 5}),
       box_targets({"a", "b", "c"}, 1));
   Preprocessing p;
   p.height = p.width = 10;
   p.channels = 3;
   p.mean = p.std = {1, 1, 1};
   const auto small = prepared(set, p);
-  EXPECT_EQ(boxes_of(small->target(0)), std::vector{box(0, 0, 10, 10)});
-  EXPECT_EQ(boxes_of(small->sample(1).target), (std::vector{box(2.5, 5, 5, 10)}));
+  EXPECT_EQ(boxes_of(small->target(0)), std::vector{corners(0, 0, 10, 10)});
+  EXPECT_EQ(boxes_of(small->sample(1).target), (std::vector{corners(2.5, 5, 5, 10)}));
 }
 
 }  // namespace

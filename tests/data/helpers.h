@@ -10,9 +10,12 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "fovea/core/error.h"
@@ -24,6 +27,11 @@
 namespace fovea::data {
 
 using Bytes = std::vector<uint8_t>;
+
+/// The transform that a text such as "flip:0.5" chooses, of those of one sample.
+inline std::shared_ptr<const Transform> transform(std::string_view text) {
+  return std::get<std::shared_ptr<const Transform>>(make_transform(parse_choice(text)));
+}
 
 /// A temporary folder, removed at the end.
 class TempFolder {

@@ -229,15 +229,14 @@ TEST_F(Masks, AMaskMovesWithItsImage) {
        {"flip:1", "vertical-flip:1", "crop:2", "crop:2:reflect", "crop:2:edge", "center-crop:3",
         "center-crop:9", "random-resized-crop", "rotation:40", "affine:20:0.2:0.7:1.4:10",
         "perspective:0.5:1:nearest", "letterbox:0"}) {
-    const auto transform =
-        std::get<std::shared_ptr<const Transform>>(make_transform(parse_choices(text).at(0)));
+    const auto step = transform(text);
     bool moved = false;
     for (int64_t i = 0; i < 8; ++i) {
       TransformContext context(1, "test", 0, 8, i);
       context.height = 4;
       context.width = 6;
       Sample s = sample();
-      (*transform)(s, context);
+      (*step)(s, context);
       if (std::string_view(text) != "letterbox:0") {  // which interpolates the image
         EXPECT_TRUE(alike(s)) << text;
       }
@@ -247,11 +246,10 @@ TEST_F(Masks, AMaskMovesWithItsImage) {
     EXPECT_EQ(moved, std::string_view(text) != "letterbox:0") << text;
   }
   for (const char* text : {"color-jitter:0.5:0.5:0.5:0.1", "invert:1", "erasing:1", "cutout:3"}) {
-    const auto transform =
-        std::get<std::shared_ptr<const Transform>>(make_transform(parse_choices(text).at(0)));
+    const auto step = transform(text);
     TransformContext context(1, "test", 0, 8, 0);
     Sample s = sample();
-    (*transform)(s, context);
+    (*step)(s, context);
     EXPECT_EQ(values(s.target), values(before)) << text;
   }
 }

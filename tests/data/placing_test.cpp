@@ -11,10 +11,6 @@
 namespace fovea::data {
 namespace {
 
-std::shared_ptr<const Transform> transform(std::string_view text) {
-  return std::get<std::shared_ptr<const Transform>>(make_transform(parse_choice(text)));
-}
-
 /// Gray images of 24x32, each of one value, with a box around a white rectangle.
 std::shared_ptr<const Dataset> boxed_images(int64_t count) {
   Array images(DType::u8, {count, 24, 32, 3}), boxes = Array::zeros(DType::f32, {count, 2, 5});

@@ -9,13 +9,13 @@
 namespace fovea::data {
 namespace {
 
-std::vector<uint8_t> values(const Array& image) {
+std::vector<uint8_t> bytes_of(const Array& image) {
   const auto all = image.data<uint8_t>();
   return {all.begin(), all.end()};
 }
 
 /// Bright squares of two classes.
-std::shared_ptr<const Dataset> squares() {
+std::shared_ptr<const Dataset> two_squares() {
   return std::make_shared<ArrayDataset>(
       Array::full(DType::u8, {10, 20, 20, 1}, 200),
       Array::of(std::vector<int64_t>{0, 1, 0, 1, 0, 1, 0, 1, 0, 1}),
@@ -23,7 +23,7 @@ std::shared_ptr<const Dataset> squares() {
 }
 
 TEST(Scenes, MasksAndBoxesShowWhatIsInTheImage) {
-  const Scenes scenes(squares(), 50, 1);
+  const Scenes scenes(two_squares(), 50, 1);
   EXPECT_EQ(scenes.targets().names, (std::vector<std::string>{"background", "coat", "bag"}));
   std::set<int> classes;
   for (int64_t i = 0; i < scenes.size(); ++i) {
@@ -54,21 +54,22 @@ TEST(Scenes, MasksAndBoxesShowWhatIsInTheImage) {
 }
 
 TEST(Scenes, TheSameScenesHaveBoxes) {
-  const Scenes masks(squares(), 20, 1), boxes(squares(), 20, 1, Scenes::Kind::boxes);
+  const Scenes masks(two_squares(), 20, 1), boxes(two_squares(), 20, 1, Scenes::Kind::boxes);
   EXPECT_EQ(boxes.targets(), box_targets({"coat", "bag"}, 4));
   for (int64_t i = 0; i < boxes.size(); ++i) {
     const Sample sample = boxes.sample(i);
-    EXPECT_EQ(values(sample.input), values(masks.sample(i).input));
+    EXPECT_EQ(bytes_of(sample.input), bytes_of(masks.sample(i).input));
     EXPECT_EQ(sample.target.shape(), (Shape{4, 5}));
     EXPECT_EQ(boxes_of(sample.target), masks.boxes(i));
   }
 }
 
 TEST(Scenes, DependOnSeedAndIndexAlone) {
-  const Scenes scenes(squares(), 50, 1), same(squares(), 10, 1), other(squares(), 50, 2);
-  EXPECT_EQ(values(scenes.sample(7).input), values(same.sample(7).input));
-  EXPECT_NE(values(scenes.sample(7).input), values(other.sample(7).input));
-  EXPECT_NE(values(scenes.sample(7).input), values(scenes.sample(8).input));
+  const Scenes scenes(two_squares(), 50, 1), same(two_squares(), 10, 1),
+      other(two_squares(), 50, 2);
+  EXPECT_EQ(bytes_of(scenes.sample(7).input), bytes_of(same.sample(7).input));
+  EXPECT_NE(bytes_of(scenes.sample(7).input), bytes_of(other.sample(7).input));
+  EXPECT_NE(bytes_of(scenes.sample(7).input), bytes_of(scenes.sample(8).input));
 }
 
 TEST(Scenes, OtherPicturesAreRefused) {
@@ -86,7 +87,7 @@ TEST(Scenes, AsManyAsAreAskedForAndTheFirstStayTheSame) {
   EXPECT_EQ(three.train->size(), 3);
   EXPECT_EQ(all.train->size(), 40'000);
   EXPECT_EQ(three.test->size(), all.test->size());
-  EXPECT_EQ(values(three.train->sample(2).input), values(all.train->sample(2).input));
+  EXPECT_EQ(bytes_of(three.train->sample(2).input), bytes_of(all.train->sample(2).input));
   EXPECT_EQ(error_text(ErrorKind::usage, [] { open("scenes:fashion-mnist,count=0"); }),
             "data set scenes: count must be an integer from 1 to 10000000, not \"0\"\n"
             "  known   count\n"

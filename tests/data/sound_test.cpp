@@ -235,10 +235,6 @@ TEST_F(Sounds, PicturesAreSpectrogramsAndCurvesWithMapsOverThem) {
   EXPECT_NE(wave->picture(signal).pixels, wave->picture(signal, &line).pixels);
 }
 
-std::shared_ptr<const Transform> transform(const std::string& text) {
-  return std::get<std::shared_ptr<const Transform>>(make_transform(parse_choice(text)));
-}
-
 TEST(SignalTransforms, SpecAugmentMasksBandsAndFramesWithTheMean) {
   const auto step = transform("spec-augment:4:6:2:1");
   EXPECT_EQ(step->text(), "spec-augment:4:6:2:1");

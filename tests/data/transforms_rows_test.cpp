@@ -19,10 +19,6 @@ Array random_image(const Shape& shape) {
   return image;
 }
 
-std::shared_ptr<const Transform> transform(std::string_view text) {
-  return std::get<std::shared_ptr<const Transform>>(make_transform(parse_choice(text)));
-}
-
 /// The image as sample `i` of 10000 sees it.
 Array transformed(const Transform& step, const Array& image, int64_t i) {
   Sample sample{image.clone(), {}};

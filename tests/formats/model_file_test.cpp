@@ -13,7 +13,7 @@
 namespace fovea {
 namespace {
 
-ModelFile sample() {
+ModelFile sample_model() {
   ModelFile model;
   model.architecture = "small_cnn";
   model.arguments = {{"classes", "2"}, {"in_channels", "3"}};
@@ -29,11 +29,11 @@ ModelFile sample() {
 
 TEST(ModelFile, ReadsBackToTheLastBit) {
   TemporaryFolder folder;
-  save_model(folder / "a", sample());
-  save_model(folder / "b", sample());
+  save_model(folder / "a", sample_model());
+  save_model(folder / "b", sample_model());
   EXPECT_EQ(read_text(folder / "a", ErrorKind::model), read_text(folder / "b", ErrorKind::model));
   const ModelFile back = load_model(folder / "a");
-  const ModelFile model = sample();
+  const ModelFile model = sample_model();
   EXPECT_EQ(back.architecture, model.architecture);
   EXPECT_EQ(back.arguments, model.arguments);
   EXPECT_TRUE(back.preprocessing == model.preprocessing);
@@ -48,7 +48,7 @@ TEST(ModelFile, ReadsBackToTheLastBit) {
 
 TEST(ModelFile, LetterboxingReadsBack) {
   TemporaryFolder folder;
-  ModelFile model = sample();
+  ModelFile model = sample_model();
   model.preprocessing->resize.reset();
   model.preprocessing->letterbox = 114;
   save_model(folder / "a", model);
@@ -58,7 +58,7 @@ TEST(ModelFile, LetterboxingReadsBack) {
 TEST(ModelFile, RandomMeansAndStdsReadBackToTheLastBit) {
   TemporaryFolder folder;
   Random random(4, "numbers");
-  ModelFile model = sample();
+  ModelFile model = sample_model();
   model.preprocessing->channels = 500;
   model.preprocessing->resize.reset();
   model.preprocessing->mean.clear();
@@ -74,7 +74,7 @@ TEST(ModelFile, RandomMeansAndStdsReadBackToTheLastBit) {
 // A folder's name can be any bytes; hours of training must not end in an error about it.
 TEST(ModelFile, ClassNamesThatAreNotUtf8AreReplaced) {
   TemporaryFolder folder;
-  ModelFile model = sample();
+  ModelFile model = sample_model();
   model.class_names = {"caf\xe9"};
   model.class_ids = {};
   save_model(folder / "a", model);
@@ -84,7 +84,7 @@ TEST(ModelFile, ClassNamesThatAreNotUtf8AreReplaced) {
 TEST(ModelFile, ModelsThatCouldNotBeLoadedAreNotSaved) {
   TemporaryFolder folder;
   const auto refused = [&](const std::string& message, auto change) {
-    ModelFile model = sample();
+    ModelFile model = sample_model();
     change(model);
     expect_error(ErrorKind::usage, message, [&] { save_model(folder / "a", model); });
   };
@@ -106,7 +106,7 @@ TEST(ModelFile, ModelsThatCouldNotBeLoadedAreNotSaved) {
 void expect_refused(const std::string& key, const std::string& value, const std::string& message) {
   TemporaryFolder folder;
   static const SafeTensors good = [&] {
-    save_model(folder / "good", sample());
+    save_model(folder / "good", sample_model());
     return read_safetensors(folder / "good");
   }();
   SafeTensors contents = good;
@@ -117,7 +117,7 @@ void expect_refused(const std::string& key, const std::string& value, const std:
 
 TEST(ModelFile, OtherFilesAndNewerVersionsSaySo) {
   TemporaryFolder folder;
-  write_safetensors(folder / "plain", {{{"format", "pt"}}, sample().weights});
+  write_safetensors(folder / "plain", {{{"format", "pt"}}, sample_model().weights});
   expect_error(ErrorKind::model, "plain: its metadata does not say which network it is for",
                [&] { load_model(folder / "plain"); });
   expect_refused("fovea.format", "2", "it was written by a newer version of Fovea\n  format   2");

@@ -26,7 +26,7 @@ void put_header(const std::filesystem::path& path, const std::string& header, si
 }
 
 /// One of each dtype, with sizes that leave the next one unaligned, an empty one and a scalar.
-SafeTensors sample() {
+SafeTensors sample_tensors() {
   SafeTensors contents;
   contents.metadata = {{"b", "two\n\"quoted\""}, {"a", "\u00fcmlaut"}, {"", ""}};
   int64_t n = 1;
@@ -65,14 +65,14 @@ TEST(SafeTensors, NullMetadataCountsAsNone) {  // as in the reference reader
 
 TEST(SafeTensors, EveryDtypeReadsBackAlignedAndInOrder) {
   TemporaryFolder folder;
-  write_safetensors(folder / "a", sample());
+  write_safetensors(folder / "a", sample_tensors());
   const SafeTensors back = read_safetensors(folder / "a");
-  expect_equal(back, sample());
+  expect_equal(back, sample_tensors());
   write_safetensors(folder / "b", back);
   EXPECT_EQ(read_text(folder / "a", ErrorKind::model), read_text(folder / "b", ErrorKind::model));
   // Overwriting the mapped file leaves the arrays unchanged.
   write_safetensors(folder / "a", {});
-  expect_equal(back, sample());
+  expect_equal(back, sample_tensors());
   expect_equal(read_safetensors(folder / "a"), {});
 }
 
@@ -97,7 +97,7 @@ TEST(SafeTensors, TheBytesAreThoseOfTheFormat) {
 
 TEST(SafeTensors, EveryTruncationIsAnError) {
   TemporaryFolder folder;
-  write_safetensors(folder / "original", sample());
+  write_safetensors(folder / "original", sample_tensors());
   const std::string original = read_text(folder / "original", ErrorKind::model);
   for (size_t size = 0; size < original.size(); ++size) {
     put(folder / "cut", original.substr(0, size));
@@ -117,7 +117,7 @@ double touch(const SafeTensors& contents) {
 
 TEST(SafeTensors, MutatedFilesGiveArraysOrAnError) {
   TemporaryFolder folder;
-  write_safetensors(folder / "original", sample());
+  write_safetensors(folder / "original", sample_tensors());
   const std::string original = read_text(folder / "original", ErrorKind::model);
   const size_t header_end = original.rfind('}') + 1;
   const std::string_view swaps = "0123456789{}[]\",:-.eE tfn\\\xff";

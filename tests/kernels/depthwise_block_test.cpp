@@ -63,7 +63,7 @@ std::optional<Problem> random_problem(Random& random, const Type& x, int64_t cha
   return problem;
 }
 
-constexpr Bound bound{256, Scale::output, NonFinite::spreads};
+constexpr Bound block_bound{256, Scale::output, NonFinite::spreads};
 
 TEST(DepthwiseBlock, EqualsItsReferenceForAnyGeometryAndLayout) {
   Random random(1, "depthwise_block");
@@ -76,7 +76,7 @@ TEST(DepthwiseBlock, EqualsItsReferenceForAnyGeometryAndLayout) {
                  blocked ? Layout::blocked16 : Layout::channels_last};
     const auto problem = random_problem(random, x, wide, random.below(3) == 0 ? wide : channels());
     if (!problem) continue;
-    ASSERT_TRUE(check("simd", *problem, random_inputs(*problem, random), bound));
+    ASSERT_TRUE(check("simd", *problem, random_inputs(*problem, random), block_bound));
     ++trial;
   }
 }
@@ -111,7 +111,7 @@ TEST(DepthwiseBlock, LargePlanesEqualTheirReference) {
                            vector(16),
                            y},
                           {y}};
-    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), bound));
+    ASSERT_TRUE(check("simd", problem, random_inputs(problem, random), block_bound));
   }
 }
 

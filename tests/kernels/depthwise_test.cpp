@@ -51,7 +51,7 @@ std::optional<Problem> random_problem(Random& random, int pass, Type x, Layout l
 }
 
 /// Relative to the largest output: zeros of the padding are multiplied too.
-constexpr Bound bound{64, Scale::output, NonFinite::spreads};
+constexpr Bound depthwise_bound{64, Scale::output, NonFinite::spreads};
 
 TEST(Depthwise, EveryPassEqualsItsReferenceForAnyGeometryLayoutAndType) {
   Random random(1, "depthwise");
@@ -60,7 +60,8 @@ TEST(Depthwise, EveryPassEqualsItsReferenceForAnyGeometryLayoutAndType) {
     const Type x = random_image(random, layout, 0, true, value_dtypes[trial / 3 % 3]);
     const auto problem = random_problem(random, trial % 3, x, layout);
     if (!problem) continue;
-    ASSERT_TRUE(check("simd:depthwise", *problem, random_inputs(*problem, random), bound));
+    ASSERT_TRUE(
+        check("simd:depthwise", *problem, random_inputs(*problem, random), depthwise_bound));
     ++trial;
   }
 }
@@ -79,7 +80,8 @@ TEST(Depthwise, LargePlanesEqualTheirReference) {
                               : pass == 1
                                   ? Problem{ConvBackwardData{g, x.shape}, {weight, y}, {x}}
                                   : Problem{ConvBackwardWeights{g, weight.shape}, {x, y}, {weight}};
-      ASSERT_TRUE(check("simd:depthwise", problem, random_inputs(problem, random), bound));
+      ASSERT_TRUE(
+          check("simd:depthwise", problem, random_inputs(problem, random), depthwise_bound));
     }
   }
 }

@@ -11,9 +11,13 @@
 #include "fovea/core/array.h"
 #include "fovea/core/random.h"
 #include "fovea/kernels/kernel.h"
+#include "fovea/ops/conv.h"
 #include "shapes_per_op.h"
 
 namespace fovea::kernel_test {
+
+/// Of a convolution with a 3x3 kernel whose result is as large as its input.
+inline const ConvGeometry same{{1, 1}, {1, 1}, {1, 1}, {1, 1}, 1};
 
 /// The op on inputs of these types; its values of rank 3 to 5, inputs and outputs, in `layout`.
 Problem make_problem(const Op& op, Types in, Layout layout = Layout::plain);

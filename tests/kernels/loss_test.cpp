@@ -11,14 +11,14 @@ namespace fovea::kernel_test {
 namespace {
 
 /// Inputs of a random cross-entropy: logits, labels or soft targets.
-struct Sample {
+struct CrossEntropySample {
   Types types;
   std::vector<Array> data;
 };
-Sample random_sample(Random& random) {
+CrossEntropySample random_cross_entropy(Random& random) {
   const int64_t rows = pick(random, 1, 40), classes = pick(random, 1, 70);
   const bool soft = random.below(2) == 0;
-  Sample s{{{DType::f32, {rows, classes}}}, {}};
+  CrossEntropySample s{{{DType::f32, {rows, classes}}}, {}};
   s.types.push_back(soft ? s.types[0] : Type{DType::i64, {rows}});
   Array logits(DType::f32, {rows, classes}), targets(s.types[1].dtype, s.types[1].shape);
   const double spread = pick<double>(random, {1, 10, 60});
@@ -37,7 +37,7 @@ Sample random_sample(Random& random) {
 TEST(CrossEntropy, EqualsItsReferenceForLabelsAndSoftTargets) {
   Random random(1, "loss");
   for (int trial = 0; trial < shapes_per_op; ++trial) {
-    const Sample s = random_sample(random);
+    const CrossEntropySample s = random_cross_entropy(random);
     const SoftmaxCrossEntropy op{pick<double>(random, {0, 0, 0.1, 1})};
     const Problem problem = make_problem(op, s.types);
     ASSERT_TRUE(check("simd", problem, s.data, {16, Scale::unit}));
@@ -47,7 +47,7 @@ TEST(CrossEntropy, EqualsItsReferenceForLabelsAndSoftTargets) {
 TEST(CrossEntropy, GradientsEqualTheirReference) {
   Random random(2, "loss");
   for (int trial = 0; trial < shapes_per_op; ++trial) {
-    Sample s = random_sample(random);
+    CrossEntropySample s = random_cross_entropy(random);
     s.types.push_back({DType::f32, {}});
     const auto rows = static_cast<double>(s.types[0].dim(0));  // so that |dy| / N is up to 1
     s.data.push_back(Array::full(DType::f32, {}, rows * (2 * random.uniform() - 1)));

@@ -45,7 +45,7 @@ void make_exact(Array& array, double offset = 0) {
 }
 
 /// For sums of some thousand terms of about 1, which may cancel.
-constexpr Bound sums{512, Scale::unit};
+constexpr Bound of_sums{512, Scale::unit};
 
 TEST(BatchNorm, TrainingEqualsItsReferenceInEveryLayoutAndForm) {
   Random random(1, "batch_norm");
@@ -202,7 +202,7 @@ TEST(BatchNorm, GradientsEqualTheirReferenceInEveryLayoutAndForm) {
         if (i != 1 && i != 3) make_exact(data[i], i == 5 ? 1.0 / 128 : 0);
       }
     }
-    Bound bound = sums;
+    Bound bound = of_sums;
     bound.nonfinite = NonFinite::either;  // its factors are joined in another order
     ASSERT_TRUE(check("simd", problem, data, bound));
   }
@@ -243,7 +243,7 @@ TEST(BatchNorm, PoolsEqualTheirReferenceForwardAgainAndBackward) {
     data = random_inputs(backward, random);
     make_positive(data[3]);
     for (const size_t i : {0, 2, 4, 5}) make_exact(data[i], i == 5 ? 1.0 / 128 : 0);
-    Bound bound = sums;
+    Bound bound = of_sums;
     bound.nonfinite = NonFinite::either;
     ASSERT_TRUE(check("simd", backward, data, bound));
   }
@@ -273,7 +273,7 @@ TEST(BatchNorm, GradientsWithFixedStatisticsEqualTheirReference) {
     const Problem problem = make_problem(BatchNormEvalBackward{}, in, layout);
     std::vector<Array> data = random_inputs(problem, random);
     make_positive(data[3]);
-    ASSERT_TRUE(check("simd", problem, data, sums));
+    ASSERT_TRUE(check("simd", problem, data, of_sums));
   }
 }
 

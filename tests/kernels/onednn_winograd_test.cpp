@@ -8,8 +8,6 @@
 namespace fovea::kernel_test {
 namespace {
 
-const ConvGeometry same{{1, 1}, {1, 1}, {1, 1}, {1, 1}, 1};
-
 /// Relative to the largest output; sums of 288 to 610 products of numbers of about 1.
 constexpr Bound onednn{256, Scale::output, NonFinite::spreads};
 

@@ -54,13 +54,13 @@ TEST(Softmax, GradientsEqualTheirReference) {
 }
 
 /// A random problem of the likelihood: labels, some of them ignored, or soft targets.
-struct Sample {
+struct LikelihoodSample {
   NegativeLogLikelihood op;
   Types types;
   std::vector<Array> data;
 };
-Sample random_sample(Random& random) {
-  Sample s;
+LikelihoodSample random_likelihood(Random& random) {
+  LikelihoodSample s;
   const Shape shape = random_logits(random, 1);
   const Shape pixels = shape.slice(0, 1).concat(shape.slice(2));
   const bool soft = random.below(2) == 0;
@@ -88,7 +88,7 @@ Sample random_sample(Random& random) {
 TEST(Likelihood, EqualsItsReferenceForLabelsAndSoftTargets) {
   Random random(3, "likelihood");
   for (int trial = 0; trial < shapes_per_op; ++trial) {
-    const Sample s = random_sample(random);
+    const LikelihoodSample s = random_likelihood(random);
     const Problem problem = make_problem(s.op, s.types);
     ASSERT_TRUE(check("simd", problem, s.data, {16, Scale::element}));
   }
@@ -97,7 +97,7 @@ TEST(Likelihood, EqualsItsReferenceForLabelsAndSoftTargets) {
 TEST(Likelihood, GradientsEqualTheirReference) {
   Random random(4, "likelihood");
   for (int trial = 0; trial < shapes_per_op; ++trial) {
-    Sample s = random_sample(random);
+    LikelihoodSample s = random_likelihood(random);
     s.types.push_back({DType::f32, {}});
     s.data.push_back(Array::full(DType::f32, {}, random.normal()));
     const Problem problem = make_problem(NegativeLogLikelihoodBackward{s.op}, s.types);

@@ -15,8 +15,6 @@
 namespace fovea::kernel_test {
 namespace {
 
-const ConvGeometry same{{1, 1}, {1, 1}, {1, 1}, {1, 1}, 1};
-
 /// Relative to the largest output.
 constexpr Bound own{64, Scale::output, NonFinite::spreads};
 /// Kernels of 5 multiply by larger numbers.

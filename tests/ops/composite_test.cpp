@@ -10,12 +10,12 @@
 namespace fovea::harness {
 namespace {
 
-using Function = std::function<Tensor(const Tensors&)>;
+using SmoothFunction = std::function<Tensor(const Tensors&)>;
 
 /// A function built from ops; its first input is any image, the others fit its channels.
 struct Composite {
   std::string name;
-  Function f;
+  SmoothFunction f;
   int vectors = 0;  ///< inputs [C] after the image
 };
 void PrintTo(const Composite& composite, std::ostream* out) { *out << composite.name; }
@@ -26,7 +26,7 @@ struct Point {
   std::vector<std::vector<double>> gradients;
 };
 
-Point evaluate_at(const Function& f, const std::vector<Shape>& shapes,
+Point evaluate_at(const SmoothFunction& f, const std::vector<Shape>& shapes,
                   const std::vector<std::vector<double>>& data) {
   const auto graph = Graph::make(Mode::eval, DType::f64);
   Tensors inputs;
@@ -132,7 +132,7 @@ INSTANTIATE_TEST_SUITE_P(Ops, Composites, ::testing::ValuesIn(composites),
 
 // A dead channel is all zeros, a confident logit is extreme: neither may give NaN.
 TEST(Composites, AreFiniteAtTheEdges) {
-  const auto finite = [](const Function& f, double value) {
+  const auto finite = [](const SmoothFunction& f, double value) {
     const std::vector<Shape> shapes{{1, 2, 3}, {2}, {2}};
     const Point point = evaluate_at(f, shapes, {std::vector<double>(6, value), {1, 1}, {0.5, 0.5}});
     for (const auto& gradient : point.gradients) {

@@ -11,6 +11,9 @@
 /// references, gradients against central differences.
 namespace fovea::harness {
 
+/// Results of Tensors, as a test calls ops.
+using Function = std::function<Tensors(const Tensors&)>;
+
 /// Writes the data of one input.
 using Fill = std::function<void(Random&, const View&)>;
 
@@ -58,8 +61,7 @@ struct Data {
   DType dtype = DType::f64;
 };
 /// The values of `f` for these inputs, by references in a float64 graph.
-std::vector<Data> run(const std::function<Tensors(const Tensors&)>& f, const std::vector<Data>& in,
-                      Mode mode = Mode::train);
+std::vector<Data> run(const Function& f, const std::vector<Data>& in, Mode mode = Mode::train);
 /// The gradients for the inputs of the node that made `y`.
 Tensors backward(const Tensor& y, const Tensor& dy);
 

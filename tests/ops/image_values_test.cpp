@@ -12,10 +12,6 @@ using V = std::vector<double>;
 
 const Data edges = image(3, 3, {1, 0, -1, 1, 0, -1, 1, 0, -1});
 
-Function conv_with(const ConvOptions& options) {
-  return [=](const Tensors& in) { return Tensors{conv2d(in[0], in[1], {}, options)}; };
-}
-
 TEST(ImageValues, ConvolutionOfTheTextbookMatrix) {
   const Data x =
       image(5, 5, {1, 2, 3, 0, 1, 0, 1, 2, 3, 0, 1, 0, 1, 2, 3, 0, 1, 0, 1, 2, 1, 2, 1, 0, 1});

@@ -143,11 +143,11 @@ TEST_P(Properties, ConvolutionIsTrueConvolutionWithTheKernelFlipped) {
 
 // ---- the adjoint
 
-struct Dot {
+struct ArrayDot {
   double sum = 0, magnitude = 0;
 };
-Dot dot(const Array& a, const Array& b) {
-  Dot result;
+ArrayDot dot(const Array& a, const Array& b) {
+  ArrayDot result;
   for (int64_t i = 0; i < a.numel(); ++i) {
     result.sum += a.at(i) * b.at(i);
     result.magnitude += std::abs(a.at(i) * b.at(i));
@@ -185,7 +185,7 @@ TEST_P(Properties, TransposedConvolutionIsTheAdjoint) {
         },
         {y, w})[0];
     ASSERT_EQ(back.shape(), x.shape()) << "draw " << draw;
-    const Dot one = dot(there, y), other = dot(x, back);
+    const ArrayDot one = dot(there, y), other = dot(x, back);
     ASSERT_NEAR(one.sum, other.sum, tolerance() * std::max(one.magnitude, other.magnitude))
         << "draw " << draw << ", " << describe(x) << ", weight " << describe(w);
   }
@@ -193,11 +193,11 @@ TEST_P(Properties, TransposedConvolutionIsTheAdjoint) {
 
 // ---- shifts
 
-using Function = std::function<Tensor(const Tensor& x, const Tensor& weight)>;
+using Layer = std::function<Tensor(const Tensor& x, const Tensor& weight)>;
 
 /// Cuts two windows out of one large image, `steps` strides apart along every axis: f gives the
 /// same for both, `steps` outputs apart, wherever it reads no border.
-void check_shift(const Geometry& g, const Function& f, Random& r, DType dtype, double tolerance,
+void check_shift(const Geometry& g, const Layer& f, Random& r, DType dtype, double tolerance,
                  const std::string& what) {
   const size_t axes = g.axes();
   std::vector<int64_t> steps, first, size, large;  // first: the first window inside

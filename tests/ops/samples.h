@@ -9,8 +9,6 @@
 
 namespace fovea::harness {
 
-using Function = std::function<Tensors(const Tensors&)>;
-
 /// The values of a function of Tensors, computed by hand.
 struct Worked {
   Function f;

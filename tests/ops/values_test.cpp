@@ -13,10 +13,6 @@ namespace {
 const Data sobel_x = image(3, 3, {-1, 0, 1, -2, 0, 2, -1, 0, 1});
 const Data sobel_y = image(3, 3, {-1, -2, -1, 0, 0, 0, 1, 2, 1});
 
-Function conv_with(const ConvOptions& options) {
-  return [=](const Tensors& in) { return Tensors{conv2d(in[0], in[1], {}, options)}; };
-}
-
 // The textbook filters: a flipped kernel or a shifted window changes every one of these.
 TEST(Values, ConvolutionOfTheTextbookImages) {
   EXPECT_EQ(one(conv_with({}), {ramp(5, 5), sobel_x}), std::vector<double>(9, 8));

@@ -5,13 +5,14 @@
 #include <numeric>
 #include <vector>
 
+#include "fovea/ops/conv.h"
 #include "ops/harness.h"
 
 /// Tools for worked examples: small inputs, and functions to run on them.
 namespace fovea {
 
 using harness::Data;
-using Function = std::function<Tensors(const Tensors&)>;
+using harness::Function;
 
 /// 1, 2, ..., as an image of one channel.
 inline Data ramp(int64_t h, int64_t w) {
@@ -31,6 +32,10 @@ inline Data vector(std::vector<double> values) {
 inline std::vector<double> one(const Function& f, const std::vector<Data>& in,
                                Mode mode = Mode::train) {
   return harness::run(f, in, mode)[0].values;
+}
+
+inline Function conv_with(const ConvOptions& options) {
+  return [=](const Tensors& in) { return Tensors{conv2d(in[0], in[1], {}, options)}; };
 }
 
 inline void expect_near(const std::vector<double>& got, const std::vector<double>& expected,

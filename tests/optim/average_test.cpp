@@ -14,9 +14,9 @@ namespace {
 constexpr int64_t n = 1000;
 
 /// A weight and running statistics, which change at each call of `move`.
-struct Net {
+struct MovingNet {
   State state;
-  explicit Net(DType dtype = DType::f32) {
+  explicit MovingNet(DType dtype = DType::f32) {
     state.declare("w", {dtype, {n}}, Role::parameter);
     state.declare("mean", {dtype, {n}}, Role::buffer);
     state.declare("batches", {DType::i64, {}}, Role::buffer);
@@ -41,7 +41,7 @@ void expect_near(const std::vector<double>& got, const std::vector<double>& expe
 }
 
 TEST(Average, ExponentialFollowsItsFormula) {
-  Net net;
+  MovingNet net;
   Average ema = Average::exponential(0.9);
   ema.declare(net.state);
   std::vector<double> expected = net.list("w"), statistics = net.list("mean");
@@ -60,7 +60,7 @@ TEST(Average, ExponentialFollowsItsFormula) {
 }
 
 TEST(Average, EqualIsTheMeanOfAllUpdates) {
-  Net net;
+  MovingNet net;
   Average swa = Average::equal();
   swa.declare(net.state);
   std::vector<double> sum(n, 0);
@@ -79,7 +79,7 @@ TEST(Average, EqualIsTheMeanOfAllUpdates) {
 }
 
 TEST(Average, SwapsBackAndForth) {
-  Net net;
+  MovingNet net;
   Average ema = Average::exponential(0.5);
   ema.declare(net.state);
   net.move();
@@ -95,7 +95,7 @@ TEST(Average, SwapsBackAndForth) {
 }
 
 TEST(Average, AResumedRunKeepsItsAverages) {
-  Net net;
+  MovingNet net;
   Average::exponential(0.9).declare(net.state);
   const auto averages = net.list("average:w");
   net.move();
@@ -104,7 +104,7 @@ TEST(Average, AResumedRunKeepsItsAverages) {
 }
 
 TEST(Average, SaysWhatIsWrong) {
-  Net net;
+  MovingNet net;
   Average ema = Average::exponential(0.9);
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { ema.update(net.state); }),
             "average: the average of \"w\" is not declared\n"

@@ -31,11 +31,11 @@ class Labelled : public data::Dataset {
   data::Targets meaning_;
 };
 
-const data::Targets pets = data::class_targets({"cat", "dog", "emu"});
-const data::Targets labels{
+const data::Targets three_pets = data::class_targets({"cat", "dog", "emu"});
+const data::Targets weather{
     .type = {DType::f32, {2}}, .names = {"wet", "red"}, .task = "multilabel"};
 
-Labelled some_pets() { return {Array::of(std::vector<int64_t>{0, 0, 0, 1, 0, 1}), pets}; }
+Labelled some_pets() { return {Array::of(std::vector<int64_t>{0, 0, 0, 1, 0, 1}), three_pets}; }
 
 Array normal(const Shape& shape) {
   Random random(1, "logits");
@@ -52,7 +52,7 @@ double log_softmax_at(const Array& logits, int64_t n, int64_t k) {
 
 // PyTorch's CrossEntropyLoss(weight): the mean is weighted by the weights of the labels.
 TEST(ClassWeights, TheLossOfClassesIsTheWeightedMean) {
-  const Classification task(pets);
+  const Classification task(three_pets);
   const Array logits = normal({5, 3}), target = Array::of(std::vector<int64_t>{0, 2, 1, 1, 2});
   const std::vector<double> weights{0.5, 2, 3};
   double sum = 0, total = 0;
@@ -66,7 +66,7 @@ TEST(ClassWeights, TheLossOfClassesIsTheWeightedMean) {
 
 // PyTorch's BCEWithLogitsLoss(pos_weight), whose targets may be smoothed.
 TEST(ClassWeights, ThePresenceOfALabelIsWeighted) {
-  const Multilabel task(labels);
+  const Multilabel task(weather);
   const Array logits = normal({4, 2});
   const Array target = Array::of(std::vector<float>{1, 0, 0, 1, 1, 1, 0, 0}, {4, 2});
   const std::vector<double> weights{3, 0.25};
@@ -81,13 +81,13 @@ TEST(ClassWeights, ThePresenceOfALabelIsWeighted) {
 }
 
 TEST(ClassWeights, BalancedOnesMakeEveryClassCountTheSame) {
-  EXPECT_EQ(class_weights("balanced", Classification(pets), some_pets()),
+  EXPECT_EQ(class_weights("balanced", Classification(three_pets), some_pets()),
             (std::vector<double>{6.0 / (2 * 4), 6.0 / (2 * 2), 0}));
-  const Labelled wet(Array::of(std::vector<float>{1, 0, 0, 0, 1, 0, 0, 0}, {4, 2}), labels);
-  EXPECT_EQ(class_weights("balanced", Multilabel(labels), wet), (std::vector<double>{1, 1}));
-  const Labelled dry(Array::of(std::vector<float>{1, 0, 0, 0, 0, 0, 0, 0}, {4, 2}), labels);
-  EXPECT_EQ(class_weights("balanced", Multilabel(labels), dry), (std::vector<double>{3, 1}));
-  EXPECT_TRUE(class_weights("", Classification(pets), some_pets()).empty());
+  const Labelled wet(Array::of(std::vector<float>{1, 0, 0, 0, 1, 0, 0, 0}, {4, 2}), weather);
+  EXPECT_EQ(class_weights("balanced", Multilabel(weather), wet), (std::vector<double>{1, 1}));
+  const Labelled dry(Array::of(std::vector<float>{1, 0, 0, 0, 0, 0, 0, 0}, {4, 2}), weather);
+  EXPECT_EQ(class_weights("balanced", Multilabel(weather), dry), (std::vector<double>{3, 1}));
+  EXPECT_TRUE(class_weights("", Classification(three_pets), some_pets()).empty());
 }
 
 TEST(ClassWeights, ATaskWithoutClassesRefusesThem) {
@@ -102,7 +102,7 @@ TEST(ClassWeights, ATaskWithoutClassesRefusesThem) {
 TEST(ClassWeights, ATableHasARowForEachClass) {
   const TemporaryFolder folder;
   const std::string file = (folder / "w.csv").string();
-  const Classification task(pets);
+  const Classification task(three_pets);
   const auto read = [&](const std::string& rows) {
     put(file, "weight,name\n" + rows);
     return class_weights(file, task, some_pets());

@@ -8,7 +8,7 @@ namespace fovea::train {
 namespace {
 
 /// Four 64x64 images of a gray square and a brighter bar on noise, and their boxes.
-data::DataSets shapes() {
+data::DataSets boxed_shapes() {
   constexpr int64_t count = 4, side = 64, capacity = 3;
   Array images(DType::u8, {count, side, side, 1});
   Array boxes = Array::zeros(DType::f32, {count, capacity, 5});
@@ -33,7 +33,7 @@ data::DataSets shapes() {
   return {.name = "shapes", .train = all, .test = all};
 }
 
-Settings settings_of(int64_t epochs) {
+Settings detector_settings(int64_t epochs) {
   Settings settings;
   settings.epochs = epochs;
   settings.batch = 4;
@@ -48,9 +48,9 @@ Settings settings_of(int64_t epochs) {
 
 TEST(Detect, NetsWithAPyramidLearnFourImagesByHeart) {
   for (const char* model : {"fcos_resnet18_fpn", "retinanet_fpn"}) {
-    Settings settings = settings_of(std::string(model) == "fcos_resnet18_fpn" ? 80 : 220);
+    Settings settings = detector_settings(std::string(model) == "fcos_resnet18_fpn" ? 80 : 220);
     settings.choices.set("width", 0.125);
-    const History history = fit(model, shapes(), settings);
+    const History history = fit(model, boxed_shapes(), settings);
     EXPECT_GT(tasks::find(history.test, "map50").value_or(0), 0.95) << model;
   }
 }

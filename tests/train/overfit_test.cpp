@@ -11,7 +11,7 @@
 namespace fovea::train {
 namespace {
 
-constexpr int64_t images = 4, largest_model = 1'200'000, largest_side = 32;
+constexpr int64_t image_count = 4, largest_model = 1'200'000, largest_side = 32;
 
 /// The loss after at most `steps` steps on the same images, without dropout.
 double overfitted(const models::Entry& entry, const nn::Module& model, int64_t steps) {
@@ -20,7 +20,8 @@ double overfitted(const models::Entry& entry, const nn::Module& model, int64_t s
   const auto optimizer = optim::adamw({.weight_decay = 0});
   optimizer->declare(state);
   TrainStep step(model, state, {.normalization = {}});
-  const Array x = golden_fill::uniform("overfit", DType::f32, Shape{images}.concat(entry.input));
+  const Array x =
+      golden_fill::uniform("overfit", DType::f32, Shape{image_count}.concat(entry.input));
   const Array labels = Array::of(std::vector<int64_t>{0, 1, 2, 3});
   double loss = 0;
   for (int64_t i = 1; i <= steps; ++i) {

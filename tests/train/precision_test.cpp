@@ -16,26 +16,28 @@ namespace fovea::train {
 namespace {
 
 /// The smallest model of each family, and images as small as it takes.
-struct Row {
+struct StepRow {
   std::string model;
   int64_t side;
-  friend std::ostream& operator<<(std::ostream& out, const Row& row) { return out << row.model; }
+  friend std::ostream& operator<<(std::ostream& out, const StepRow& row) {
+    return out << row.model;
+  }
 };
-const std::vector<Row> rows{{"small_cnn", 28},          {"deeper_cnn", 32},
-                            {"keras_cnn", 28},          {"lenet5", 32},
-                            {"lenet_cnn", 28},          {"vgg_style_cnn", 32},
-                            {"simple_cnn_224", 32},     {"simple_cnn_gap", 32},
-                            {"simple_cnn_deep", 32},    {"mini_resnet", 32},
-                            {"resnet18_cifar", 16},     {"se_resnet18_cifar", 16},
-                            {"resnet18", 64},           {"alexnet", 64},
-                            {"vgg11_bn", 32},           {"googlenet", 64},
-                            {"densenet121", 32},        {"squeezenet1_1", 64},
-                            {"mobilenet_v1", 64},       {"mobilenet_v2", 64},
-                            {"mobilenet_v3_small", 64}, {"shufflenet_v2_x0_5", 64},
-                            {"efficientnet_b0", 64},    {"efficientnet_lite0", 64},
-                            {"regnet_y_400mf", 64},     {"convnext_tiny", 64}};
+const std::vector<StepRow> rows{{"small_cnn", 28},          {"deeper_cnn", 32},
+                                {"keras_cnn", 28},          {"lenet5", 32},
+                                {"lenet_cnn", 28},          {"vgg_style_cnn", 32},
+                                {"simple_cnn_224", 32},     {"simple_cnn_gap", 32},
+                                {"simple_cnn_deep", 32},    {"mini_resnet", 32},
+                                {"resnet18_cifar", 16},     {"se_resnet18_cifar", 16},
+                                {"resnet18", 64},           {"alexnet", 64},
+                                {"vgg11_bn", 32},           {"googlenet", 64},
+                                {"densenet121", 32},        {"squeezenet1_1", 64},
+                                {"mobilenet_v1", 64},       {"mobilenet_v2", 64},
+                                {"mobilenet_v3_small", 64}, {"shufflenet_v2_x0_5", 64},
+                                {"efficientnet_b0", 64},    {"efficientnet_lite0", 64},
+                                {"regnet_y_400mf", 64},     {"convnext_tiny", 64}};
 
-class MixedStep : public testing::TestWithParam<Row> {
+class MixedStep : public testing::TestWithParam<StepRow> {
  protected:
   MixedStep()
       : entry_(models::entry(GetParam().model)),

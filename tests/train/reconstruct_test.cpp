@@ -31,7 +31,7 @@ data::DataSets rectangles(int64_t channels = 1) {
   return {.name = "rectangles", .train = all, .test = all};
 }
 
-Settings settings_of(int64_t epochs) {
+Settings autoencoder_settings(int64_t epochs) {
   Settings settings;
   settings.task = "reconstruct";
   settings.choices.set("width", 0.25);
@@ -46,7 +46,7 @@ Settings settings_of(int64_t epochs) {
 
 TEST(Reconstruct, AutoencodersGiveBackWhatTheyTake) {
   for (const char* net : {"autoencoder", "denoising_autoencoder"}) {
-    const History history = fit(net, rectangles(), settings_of(40));
+    const History history = fit(net, rectangles(), autoencoder_settings(40));
     EXPECT_LT(tasks::find(history.test, "mse").value_or(1), 0.02) << net;
     EXPECT_GT(tasks::find(history.test, "ssim").value_or(0), 0.6) << net;
     const auto again = history.model->evaluate(tasks::sets_for("reconstruct", rectangles()).test);
@@ -56,7 +56,7 @@ TEST(Reconstruct, AutoencodersGiveBackWhatTheyTake) {
 
 TEST(Reconstruct, EveryLossAndAugmentationTrains) {
   for (const char* loss : {"l1", "ssim", "mse+ssim"}) {
-    Settings settings = settings_of(2);
+    Settings settings = autoencoder_settings(2);
     settings.loss = loss;
     settings.augment = "crop:2,flip,noise:0.3";
     const History history = fit("denoising_autoencoder", rectangles(3), settings);

@@ -8,7 +8,7 @@ namespace fovea::train {
 namespace {
 
 /// Four 32x32 images of gray discs and squares on noise, and their masks.
-data::DataSets shapes() {
+data::DataSets masked_shapes() {
   constexpr int64_t count = 4, side = 32;
   Array images(DType::u8, {count, side, side, 1}), masks(DType::u8, {count, side, side, 1});
   Random random(1, "shapes");
@@ -32,7 +32,7 @@ data::DataSets shapes() {
 }
 
 /// Of a U-Net with a fraction of its channels, without validation.
-Settings settings_of(double width, int64_t epochs) {
+Settings unet_settings(double width, int64_t epochs) {
   Settings settings;
   settings.choices.set("width", width);
   settings.epochs = epochs;
@@ -45,18 +45,19 @@ Settings settings_of(double width, int64_t epochs) {
 }
 
 TEST(Segment, AUNetLearnsFourImagesByHeart) {
-  const History history = fit("unet", shapes(), settings_of(0.125, 60));
+  const History history = fit("unet", masked_shapes(), unet_settings(0.125, 60));
   EXPECT_GT(tasks::find(history.test, "mean_iou").value_or(0), 0.95);
-  EXPECT_GT(tasks::find(history.model->evaluate(shapes().test), "mean_iou").value_or(0), 0.95);
+  EXPECT_GT(tasks::find(history.model->evaluate(masked_shapes().test), "mean_iou").value_or(0),
+            0.95);
 }
 
 TEST(Segment, AugmentedMasksTrainWithEveryLoss) {
   for (const char* loss : {"dice", "focal", "cross-entropy+dice"}) {
-    Settings settings = settings_of(0.0625, 2);
+    Settings settings = unet_settings(0.0625, 2);
     settings.loss = loss;
     settings.class_weights = "balanced";
     settings.augment = "crop:4,flip,rotation:20,randaugment";
-    const History history = fit("unet", shapes(), settings);
+    const History history = fit("unet", masked_shapes(), settings);
     const double iou = tasks::find(history.test, "mean_iou").value_or(-1);
     EXPECT_GE(iou, 0) << loss;
     EXPECT_LE(iou, 1) << loss;

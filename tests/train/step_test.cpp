@@ -29,7 +29,7 @@ class Unregistered : public nn::Module {
   nn::Linear fc;
 };
 
-const Array images = Array::full(DType::f32, {2, 1, 2, 2}, 1);
+const Array ones = Array::full(DType::f32, {2, 1, 2, 2}, 1);
 const Array labels = Array::of(std::vector<int64_t>{0, 2});
 
 std::map<std::string, Array> copies(const nn::Module& model, State& state) {
@@ -50,7 +50,7 @@ TEST(TrainStep, ParametersWithoutAGradientStayUnchanged) {
     TrainStep step(net, state, {});
     const auto before = copies(net, state);
     for (int64_t i = 1; i <= 3; ++i) {
-      (void)step.gradient(images, labels, i);
+      (void)step.gradient(ones, labels, i);
       optimizer->update(state, {.lr = 0.1});
     }
     EXPECT_TRUE(equal(state.get("idle.weight"), before.at("idle.weight")));
@@ -70,14 +70,14 @@ TEST(TrainStep, ArraysFrozenByALaterStepDoNotMoveByOldGradients) {
   TrainStep bias(net, state, {.normalization = {}, .frozen = [](std::string_view name) {
                                 return name == "fc.weight";
                               }});
-  (void)all.gradient(images, labels, 1);
+  (void)all.gradient(ones, labels, 1);
   optimizer->update(state, {.lr = 0.1});
   const auto before = copies(net, state);
-  (void)bias.gradient(images, labels, 2);
+  (void)bias.gradient(ones, labels, 2);
   optimizer->update(state, {.lr = 0.1});
   EXPECT_TRUE(equal(state.get("fc.weight"), before.at("fc.weight")));
   EXPECT_FALSE(equal(state.get("fc.bias"), before.at("fc.bias")));
-  (void)all.gradient(images, labels, 3);  // and the other way round
+  (void)all.gradient(ones, labels, 3);  // and the other way round
   EXPECT_TRUE(state.contains("grad:fc.weight"));
 }
 
@@ -115,7 +115,7 @@ TEST(TrainStep, WeightsThatWereKeptAreNotOverwritten) {
   TrainStep step(net, state, {});
   const auto best = weights_of(net, state);
   const double before = best[0].second.at(0);
-  (void)step.gradient(images, labels, 1);
+  (void)step.gradient(ones, labels, 1);
   optimizer->update(state, {.lr = 0.1});
   EXPECT_EQ(best[0].second.at(0), before);
   EXPECT_EQ(shared_weights_of(net, state)[0].second.at(0), state.get("fc.weight").at(0));
@@ -129,7 +129,7 @@ TEST(TrainStep, AnUndeclaredNetNamesTheCallThatDeclaresIt) {
             "  try     nn::declare(state, model, seed) before TrainStep is made");
   Inference inference(net, state, {});
   expect_error(ErrorKind::usage, "try     nn::declare(state, model, seed)",
-               [&] { (void)inference.output(images); });
+               [&] { (void)inference.output(ones); });
 }
 
 TEST(TrainStep, ALayerThatItsModuleDoesNotRegisterIsNamedWithItsRemedy) {
@@ -138,7 +138,7 @@ TEST(TrainStep, ALayerThatItsModuleDoesNotRegisterIsNamedWithItsRemedy) {
   nn::declare(state, net, 1);
   TrainStep step(net, state, {});
   const std::string text =
-      error_text(ErrorKind::usage, [&] { (void)step.gradient(images, labels, 1); });
+      error_text(ErrorKind::usage, [&] { (void)step.gradient(ones, labels, 1); });
   for (const char* part : {"program: the State has no array \"weight\"\n", "step_test.cpp:",
                            "name(at(\"name\"), ...) in the constructor of the module"}) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
