@@ -38,8 +38,8 @@ HWY_INLINE void clear(Sums<n>& sums) {
 
 /// `vectors` adjacent vectors of channels from `column` on, `unroll` positions at a time.
 template <size_t n, int vectors, int unroll, class At, class F>
-HWY_INLINE void walk_columns(const Channels& c, int64_t block, int64_t chunk, int64_t column, At at,
-                             const F& f, float* const* out) {
+HWY_NOINLINE void walk_columns(const Channels& c, int64_t block, int64_t chunk, int64_t column,
+                               At at, const F& f, float* const* out) {
   const auto bodies = [&]<int... k>(std::integer_sequence<int, k...>) FOVEA_INLINE {
     return std::array{f(ChannelConstants<At>{block * c.width + column + k * lanes, at, false})...};
   }
@@ -76,8 +76,8 @@ HWY_INLINE void walk_columns(const Channels& c, int64_t block, int64_t chunk, in
 
 /// One channel's positions by vectors.
 template <size_t n, class F>
-HWY_INLINE void walk_positions(const Channels& c, int64_t block, int64_t chunk, const F& f,
-                               float* const* out) {
+HWY_NOINLINE void walk_positions(const Channels& c, int64_t block, int64_t chunk, const F& f,
+                                 float* const* out) {
   const auto body = f(ChannelConstants<Whole>{block, {}, true});
   Sums<n> sums[4];
   for (auto& s : sums) clear(s);
