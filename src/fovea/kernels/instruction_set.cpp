@@ -31,6 +31,14 @@ int64_t best_target() {
   return supported & -supported;
 }
 
+/// Where no kernel is compiled for one of the three, it counts as one that the CPU does not have.
+void leave_out_uncompiled() {
+  int64_t left_out = 0;
+  for (const Limit& limit : limits) left_out |= limit.target & ~HWY_TARGETS;
+  if ((left_out & HWY_AVX3) != 0) left_out |= HWY_AVX3 - 1;  // and what includes it
+  hwy::DisableTargets(left_out);
+}
+
 Limit parse(std::string_view text) {
   for (const Limit& limit : limits) {
     if (limit.name == text) return limit;
@@ -63,6 +71,7 @@ void apply(const Limit& limit) {
 
 void limit_instruction_set() {
   static const bool done = [] {
+    leave_out_uncompiled();
     if (const char* text = std::getenv(variable); text != nullptr && *text != 0) apply(parse(text));
     return true;
   }();
