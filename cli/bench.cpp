@@ -4,28 +4,11 @@
 #include <chrono>
 #include <cstdint>
 
-#include "fovea/kernels/deterministic.h"
-#include "fovea/kernels/winograd.h"
-
 namespace fovea::cli {
 
 void Repeats::add(Command command) {
   command.count("--warmup", warmup, "Runs before measuring", 0);
   command.count("--samples", samples, "Measured runs, of which the median is reported");
-}
-
-void KernelFlags::add(Command command) {
-  command.flag("--no-winograd", no_winograd,
-               "Compute all convolutions directly, without Winograd's algorithm");
-  command.flag("--deterministic", deterministic,
-               "Kernels that give the same bits for any number of threads");
-  add_tune(command, tune);
-}
-
-std::unique_ptr<TuningSession> KernelFlags::apply(Console& console) const {
-  if (no_winograd) set_winograd(Winograd::never);
-  set_deterministic(deterministic);
-  return begin_tuning(tune, console);
 }
 
 double median_seconds(const Repeats& repeats, const std::function<void()>& run) {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "commands.h"
-#include "tuning.h"
+#include "kernel_flags.h"
 
 namespace fovea::cli {
 
@@ -14,15 +14,6 @@ struct Repeats {
   int64_t warmup = 10, samples = 30;
 
   void add(Command command);
-};
-
-/// Which kernels to measure.
-struct KernelFlags {
-  bool no_winograd = false, deterministic = false, tune = false;
-
-  void add(Command command);
-  /// For all Programs that are compiled afterwards; with --tune while the result lives.
-  [[nodiscard]] std::unique_ptr<TuningSession> apply(Console& console) const;
 };
 
 /// The median seconds of one run.

@@ -16,10 +16,10 @@
 #include "fovea/images/codec.h"
 #include "fovea/report/report.h"
 #include "fovea/train/setup.h"
+#include "kernel_flags.h"
 #include "model.h"
 #include "rows.h"
 #include "run_records.h"
-#include "tuning.h"
 
 namespace fovea::cli {
 namespace {
@@ -28,7 +28,7 @@ struct EvalFlags : TrainedFlags {
   Command command;
   std::string data, split = "test", predictions, confusion, report, on_bad_image, tta;
   int64_t batch = 256;
-  bool tune = false;
+  KernelFlags kernels;
   TaskFlags of_task;
 };
 
@@ -247,7 +247,7 @@ int run(const EvalFlags& flags, Console& console) {
   if (!flags.predictions.empty()) console.data_goes_to("--predictions", flags.predictions);
   if (!flags.confusion.empty()) console.data_goes_to("--confusion", flags.confusion);
   if (!flags.report.empty()) console.data_goes_to("--report", flags.report);
-  const std::unique_ptr<TuningSession> tuning = begin_tuning(flags.tune, console);
+  const std::unique_ptr<TuningSession> tuning = flags.kernels.apply(console);
   const std::unique_ptr<Predictor> predictor = load_predictor(flags, console);
   if (!flags.tta.empty()) predictor->use(TestViews::parse(flags.tta));
   flags.of_task.apply(*predictor);
@@ -315,7 +315,7 @@ void add_eval(Commands& commands) {
   command.count("--batch", flags->batch, "Samples at once");
   add_views(command, flags->tta);
   flags->of_task.add(command);
-  add_tune(command, flags->tune);
+  flags->kernels.add(command);
   command.text("--predictions", flags->predictions,
                "Write what was predicted for each sample: .csv, or the raw outputs as .npy",
                "FILE");

@@ -18,7 +18,6 @@
 #include "fovea/images/codec.h"
 #include "inputs.h"
 #include "predict.h"
-#include "tuning.h"
 
 namespace fovea::cli {
 namespace {
@@ -265,7 +264,7 @@ int run(const PredictFlags& flags, Console& console) {
   }
   if (flags.coco.empty() && !flags.annotations.empty())
     throw Error(ErrorKind::usage, "predict: --annotations needs --coco");
-  const std::unique_ptr<TuningSession> tuning = begin_tuning(flags.tune, console);
+  const std::unique_ptr<TuningSession> tuning = flags.kernels.apply(console);
   if (!array) return predict_images(flags, console);
   flags.command.require("--input");
   if (!flags.output.empty()) console.data_goes_to("--output", flags.output);
@@ -305,7 +304,7 @@ void add_predict(Commands& commands) {
   command.count("--top", flags->top, "Classes to show for each sample");
   add_views(command, flags->tta);
   flags->of_task.add(command);
-  add_tune(command, flags->tune);
+  flags->kernels.add(command);
   command.max_pixels(flags->max_pixels);
   command.text("--input", flags->input,
                "Instead of files: numbers as the net takes them, f32 N, C, spatial...", "X.npy");

@@ -8,6 +8,7 @@
 #include "coco_results.h"
 #include "fovea/images/codec.h"
 #include "fovea/predict/predictor.h"
+#include "kernel_flags.h"
 #include "model.h"
 #include "rows.h"
 
@@ -21,7 +22,7 @@ struct PredictFlags : TrainedFlags {
   std::string pictures, coco, annotations;
   TaskFlags of_task;
   int64_t top = 5, batch = 32, max_pixels = default_pixel_limit, tile = 0, overlap = 64;
-  bool tune = false;
+  KernelFlags kernels;
 
   /// Classes to show for each input: a table has the first only, unless --top is given.
   int64_t classes_shown() const;

@@ -7,8 +7,6 @@
 #include "fovea/data/registry.h"
 #include "fovea/data/transform.h"
 #include "fovea/formats/model_file.h"
-#include "fovea/kernels/deterministic.h"
-#include "fovea/kernels/winograd.h"
 #include "fovea/optim/optimizer.h"
 #include "fovea/optim/schedule.h"
 #include "fovea/train/averaging.h"
@@ -81,9 +79,7 @@ train::Settings SettingsFlags::for_trial(Console& console) const {
 }
 
 void SettingsFlags::choose_kernels(const train::Settings& settings, Console& console) const {
-  if (settings.no_winograd) set_winograd(Winograd::never);
-  set_deterministic(settings.deterministic);
-  tuning_ = begin_tuning(settings.tune, console);
+  tuning_ = KernelFlags{settings.no_winograd, settings.deterministic, settings.tune}.apply(console);
 }
 
 train::Changes SettingsFlags::changes() const {

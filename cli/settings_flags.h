@@ -5,7 +5,7 @@
 
 #include "commands.h"
 #include "fovea/train/resume.h"
-#include "tuning.h"
+#include "kernel_flags.h"
 
 namespace fovea::cli {
 

@@ -327,6 +327,32 @@ TEST_F(Trained, RawInputGivesThePicturesLogits) {
   }
 }
 
+TEST_F(Trained, DeterministicPredictionsHaveTheSameBitsOnAnyNumberOfThreads) {
+  Array input(DType::f32, {37, 1, side, side});
+  for (int64_t i = 0; i < input.numel(); ++i) input.set(i, std::sin(static_cast<double>(i)));
+  write_npy(folder_ / "x.npy", input);
+  const auto outputs = [&](const std::string& threads) {
+    const std::string file = folder_ / ("of-" + threads + ".npy");
+    const Outcome outcome =
+        fovea({"predict", "--model", model_, "--input", folder_ / "x.npy", "--output", file,
+               "--deterministic", "--no-winograd", "--threads", threads});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return contents(file);
+  };
+  EXPECT_EQ(outputs("1"), outputs("3"));
+  for (const Arguments& command : {Arguments{"predict", "--model", model_, "x.png"},
+                                   {"eval", "--model", model_, "--data", data_}}) {
+    Arguments both = command;
+    both.insert(both.end(), {"--deterministic", "--tune"});
+    const Outcome refused = fovea(both);
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_EQ(refused.err,
+              "error: --deterministic and --tune contradict each other\n"
+              "  because which kernels are the fastest depends on the number of threads\n"
+              "  try     one of them\n");
+  }
+}
+
 /// The file is at fault, not the command line.
 TEST_F(Trained, AnUnknownArchitectureInAFileIsAFaultOfTheFile) {
   ModelFile file = load_model(model_);

@@ -86,6 +86,13 @@ std::filesystem::path tuning_file() {
   return cache_folder() / "tuning" / (file_name(cpu_model() + "-" + FOVEA_VERSION) + ".txt");
 }
 
+void check_tuning(bool tune, bool deterministic) {
+  if (!tune || !deterministic) return;
+  throw Error(ErrorKind::usage, "--deterministic and --tune contradict each other")
+      .with("because", "which kernels are the fastest depends on the number of threads")
+      .with("try", "one of them");
+}
+
 TuningSession::TuningSession(Say say, std::filesystem::path file)
     : say_(std::move(say)),
       file_(std::move(file)),

@@ -18,6 +18,9 @@ void read_tuning(Tuning& tuning, const std::filesystem::path& path);
 /// Where --tune keeps what it measured: cache_folder()/tuning/CPU-VERSION.txt.
 std::filesystem::path tuning_file();
 
+/// Errors: usage when both are asked for.
+void check_tuning(bool tune, bool deterministic);
+
 /// While it lives, kernels are chosen by measurement, as --tune does: it begins with what earlier
 /// processes wrote to `file` and ends by adding what was measured.
 class TuningSession {

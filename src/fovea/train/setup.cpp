@@ -9,6 +9,7 @@
 #include "fovea/core/text.h"
 #include "fovea/data/prepared.h"
 #include "fovea/data/registry.h"
+#include "fovea/kernels/tuning_session.h"
 #include "fovea/nn/trace.h"
 #include "fovea/tasks/class_weights.h"
 #include "fovea/train/run_folder.h"
@@ -30,11 +31,7 @@ const Settings& consistent(const Settings& s) {
   needs(s.unfreeze_after > 0, "--unfreeze-after", !s.freeze.empty(), "--freeze");
   needs(s.backbone_lr > 0, "--backbone-lr", s.unfreeze_after > 0, "--unfreeze-after");
   needs(s.backbone_lr > 0, "--backbone-lr", s.lr > 0, "an --lr above 0, whose schedule it shares");
-  if (s.deterministic && s.tune) {
-    throw Error(ErrorKind::usage, "--deterministic and --tune contradict each other")
-        .with("because", "which kernels are the fastest depends on the number of threads")
-        .with("try", "one of them");
-  }
+  check_tuning(s.tune, s.deterministic);
   (void)parse_precision(s.precision);
   const auto one_of = [](const std::string& flag, const std::string& text,
                          const std::vector<std::string>& words) {
