@@ -31,12 +31,12 @@ int64_t best_target() {
   return supported & -supported;
 }
 
-/// Where no kernel is compiled for one of the three, it counts as one that the CPU does not have.
-void leave_out_uncompiled() {
+/// Highway's targets for which no kernel is compiled: they count as what the CPU does not have.
+int64_t uncompiled_targets() {
   int64_t left_out = 0;
   for (const Limit& limit : limits) left_out |= limit.target & ~HWY_TARGETS;
   if ((left_out & HWY_AVX3) != 0) left_out |= HWY_AVX3 - 1;  // and what includes it
-  hwy::DisableTargets(left_out);
+  return left_out;
 }
 
 Limit parse(std::string_view text) {
@@ -52,8 +52,8 @@ Limit parse(std::string_view text) {
 void apply(const Limit& limit) {
   if (limit.target < best_target()) {
     throw Error(ErrorKind::usage,
-                fmt::format("{}: this CPU does not have {}", variable, limit.name))
-        .with("its best", hwy::TargetName(best_target()))
+                fmt::format("{}: this CPU or this build does not have {}", variable, limit.name))
+        .with("the best", hwy::TargetName(best_target()))
         .with("try", "unset it to use all that this CPU has");
   }
   if (!limit_onednn(limit.set)) {
@@ -63,7 +63,7 @@ void apply(const Limit& limit) {
               "the application has used oneDNN before Fovea, or this oneDNN is built without "
               "limits");
   }
-  hwy::DisableTargets(limit.target - 1);
+  hwy::DisableTargets(uncompiled_targets() | (limit.target - 1));  // instead of those before
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
@@ -71,7 +71,7 @@ void apply(const Limit& limit) {
 
 void limit_instruction_set() {
   static const bool done = [] {
-    leave_out_uncompiled();
+    hwy::DisableTargets(uncompiled_targets());
     if (const char* text = std::getenv(variable); text != nullptr && *text != 0) apply(parse(text));
     return true;
   }();
