@@ -54,10 +54,6 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
-/// Two runs of two vectors, two vectors of weights and a number of x: 31 of 32 registers, or 15 of
-/// 16.
-constexpr int longest = HWY_TARGET <= HWY_AVX3 ? 7 : 3;
-
 Registers native_registers() { return {lanes, longest}; }
 
 /// Adds the products of one channel of one tap to all sums.
@@ -201,11 +197,11 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
     }
     ahead.weights += ahead.step * blocks;
     for (int i = 0; i < pending && !finished; ++i) {
-      float* own = sums + i * length * vectors * lanes;
+      const RunSums own{sums + i * length * vectors * lanes, vectors};
       if (c.dtype == DType::f32) {
-        finish_run<float, vectors>(work.steps, work.y, to[i], own);
+        finish_run<float>(work.steps, work.y, to[i], own);
       } else {
-        finish_run<Bf16, vectors>(work.steps, work.y, to[i], own);
+        finish_run<Bf16>(work.steps, work.y, to[i], own);
       }
     }
     pending = 0;

@@ -26,15 +26,28 @@ struct Destination {
   bool stream;
 };
 
-/// Replaces a run's sums by f(access, sum, offset in y), channels beyond the last excepted; `keep`:
-/// stores them.
-template <int vectors, class F>
-HWY_INLINE void replace(const Destination& d, bool keep, float* sums, const F& f) {
+/// The positions of the longest run: two runs of two vectors, two vectors of weights and a number
+/// of x take 31 of 32 registers, or 15 of 16.
+constexpr int longest = HWY_TARGET <= HWY_AVX3 ? 7 : 3;
+
+/// The sums of a run: `vectors` for each position.
+struct RunSums {
+  float* values;
+  int64_t vectors;
+  HWY_INLINE float* at(int64_t position, int64_t vector) const {
+    return values + (position * vectors + vector) * lanes;
+  }
+};
+
+/// Calls f(access, sum, offset in y) for each of a run's vectors of sums, the last with a part of
+/// them, and lets what it returns take the place of the sums if `keep`.
+template <class F>
+HWY_INLINE void for_each_sum(const Destination& d, bool keep, const RunSums& sums, const F& f) {
   for (int64_t r = d.skip; r < d.length; ++r) {
     for (int64_t j = 0; j * lanes < d.channels; ++j) {
       const int64_t from =
           d.offset + j * lanes / block * d.channel_block + j * lanes % block + r * d.column;
-      float* sum = sums + (r * vectors + j) * lanes;
+      float* sum = sums.at(r, j);
       const V v = hn::Load(F32(), sum);
       const int64_t rest = d.channels - j * lanes;
       const V result =
@@ -52,9 +65,22 @@ HWY_INLINE void put(const Access& access, const Destination& d, V v, T* to) {
   access.store(v, to);
 }
 
+/// Multiplies n sums by the slopes of an activation at x, and makes x its values, all of them
+/// aligned entire vectors.
+HWY_NOINLINE void multiply_by_slopes(UnaryKind kind, float alpha, float* x, float* sums,
+                                     int64_t n) {
+  with_activation(kind, alpha, [&](auto activation) {
+    for (int64_t i = 0; i < n; i += lanes) {
+      const V u = hn::Load(F32(), x + i);
+      hn::Store(hn::Mul(hn::Load(F32(), sums + i), activation.slope(u)), F32(), sums + i);
+      hn::Store(activation.value(u), F32(), x + i);
+    }
+  });
+}
+
 /// Applies a step to a run's sums and stores them there; the last one in y instead.
-template <class T, int vectors>
-HWY_INLINE void finish_step(const Step& step, const Destination& d, float* sums, T* y) {
+template <class T>
+HWY_INLINE void finish_step(const Step& step, const Destination& d, const RunSums& sums, T* y) {
   const auto first = [&](auto access, V v, int64_t from) FOVEA_INLINE {
     if (step.residual != nullptr) v = hn::Add(v, access.load(as<T>(step.residual) + from));
     if (step.sums != nullptr) put(access, d, v, as<T>(step.sums) + from);
@@ -65,24 +91,43 @@ HWY_INLINE void finish_step(const Step& step, const Destination& d, float* sums,
     return v;
   };
   if (!step.activation) {
-    return replace<vectors>(d, y == nullptr, sums,
-                            [&](auto access, V v, int64_t from) FOVEA_INLINE {
-                              return last(access, first(access, v, from), from);
-                            });
-  }
-  with_activation(*step.activation, step.alpha, [&](auto activation) {
-    if (step.slope_at == nullptr) {
-      return replace<vectors>(d, y == nullptr, sums,
-                              [&](auto access, V v, int64_t from) FOVEA_INLINE {
-                                return last(access, activation.value(first(access, v, from)), from);
-                              });
-    }
-    replace<vectors>(d, y == nullptr, sums, [&](auto access, V v, int64_t from) FOVEA_INLINE {
-      const V u = access.load(as<T>(step.slope_at) + from);
-      if (step.value != nullptr) put(access, d, activation.value(u), as<T>(step.value) + from);
-      return last(access, hn::Mul(v, activation.slope(u)), from);
+    return for_each_sum(d, y == nullptr, sums, [&](auto access, V v, int64_t from) FOVEA_INLINE {
+      return last(access, first(access, v, from), from);
     });
-  });
+  }
+  // ReLU at once; what takes longer than to go through memory once more, in between.
+  const bool at_once = step.activation == UnaryKind::relu;
+  const int64_t skipped = d.skip * sums.vectors * lanes,
+                n = (d.length - d.skip) * sums.vectors * lanes;
+  if (step.slope_at == nullptr) {
+    if (at_once) {
+      return for_each_sum(d, y == nullptr, sums, [&](auto access, V v, int64_t from) FOVEA_INLINE {
+        return last(access, relu(first(access, v, from)), from);
+      });
+    }
+    if (step.residual != nullptr || step.sums != nullptr) for_each_sum(d, true, sums, first);
+    activate(*step.activation, step.alpha, sums.values + skipped, n);
+  } else {
+    const auto input = [&](auto access, V, int64_t from)
+                           FOVEA_INLINE { return access.load(as<T>(step.slope_at) + from); };
+    const auto value = [&](auto access, V v, int64_t from) FOVEA_INLINE {
+      put(access, d, v, as<T>(step.value) + from);
+      return v;
+    };
+    if (at_once) {
+      return for_each_sum(d, y == nullptr, sums, [&](auto access, V v, int64_t from) FOVEA_INLINE {
+        const V u = input(access, v, from);
+        if (step.value != nullptr) value(access, relu(u), from);
+        return last(access, hn::Mul(v, Relu{}.slope(u)), from);
+      });
+    }
+    HWY_ALIGN float x[longest * 2 * lanes] = {};
+    const RunSums inputs{x, sums.vectors};
+    for_each_sum(d, true, inputs, input);
+    multiply_by_slopes(*step.activation, step.alpha, x + skipped, sums.values + skipped, n);
+    if (step.value != nullptr) for_each_sum(d, false, inputs, value);
+  }
+  if (y != nullptr) for_each_sum(d, false, sums, last);
 }
 
 /// Fetches what the steps for a run will read: it is computed meanwhile.
@@ -103,11 +148,11 @@ HWY_INLINE void fetch_run(std::span<const Step> steps, DType dtype, const Destin
 }
 
 /// Called, not inlined: it would be compiled for each length of runs.
-template <class T, int vectors>
+template <class T>
 HWY_NOINLINE void finish_run(std::span<const Step> steps, std::byte* y, const Destination& d,
-                             float* sums) {
+                             const RunSums& sums) {
   for (const Step& step : steps)
-    finish_step<T, vectors>(step, d, sums, &step == &steps.back() ? as<T>(y) : nullptr);
+    finish_step(step, d, sums, &step == &steps.back() ? as<T>(y) : nullptr);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -90,15 +90,6 @@ struct Vectors {
   }
 };
 
-/// Other functions than a root are many instructions each: they go through memory.
-void activate(UnaryKind kind, float alpha, float* x, int64_t n) {
-  with_activation(kind, alpha, [&](auto activation) {
-    for_each_vector(0, n, [&](int64_t i, auto at) FOVEA_INLINE {
-      at.store(activation.value(at.load(x + i)), x + i);
-    });
-  });
-}
-
 /// Runs all instructions on `count` vectors at element i.
 template <size_t count, class At>
 void run_tile(std::span<const Instruction> instructions, const Operand* operands, int64_t i,
@@ -139,6 +130,7 @@ void run_tile(std::span<const Instruction> instructions, const Operand* operands
         if (in.unary == UnaryKind::sqrt) {
           last.fill([&](size_t k) FOVEA_INLINE { return Sqrt().value(x.v[k]); });
         } else {
+          // Many instructions each: they go through memory.
           HWY_ALIGN float buffer[count * static_cast<size_t>(lanes)];
           x.store(buffer, Whole());
           activate(in.unary, in.alpha, buffer, std::ssize(buffer));

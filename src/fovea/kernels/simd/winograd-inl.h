@@ -117,11 +117,11 @@ struct Transforms<Stride::one> : Points<0.625f, 1.5f> {
   };
 };
 
-/// Of transforms that inherit this, the code is not repeated for each type of values: it is long,
-/// and few nets have such kernels.
+/// Of transforms that inherit this, and of all for f16, the code is not repeated for each type of
+/// values: it is long, and few nets have such kernels or values.
 struct Shared {};
-template <class F>
-inline constexpr bool is_shared = std::is_base_of_v<Shared, F>;
+template <class F, class T>
+inline constexpr bool is_shared = std::is_base_of_v<Shared, F> || std::is_same_v<T, F16>;
 
 /// F(2, 5).
 template <>

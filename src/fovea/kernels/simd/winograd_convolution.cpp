@@ -114,7 +114,7 @@ HWY_INLINE void transform_taps(const Convolution& c, const T* data, int64_t g, c
         const int64_t tap = depth * taps + F::from * y + x;
         return load_weights(first + (w.flip ? c.x.taps * taps - 1 - tap : tap), w.out_step, count);
       };
-      if constexpr (is_shared<F>) {
+      if constexpr (is_shared<F, T>) {
         HWY_ALIGN float values[taps * lanes];
         for (int tap = 0; tap < taps; ++tap)
           hn::Store(load(tap / F::from, tap % F::from), F32(), values + tap * lanes);
@@ -210,7 +210,7 @@ HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g
       const Range rows = inside(top, axes == 2 ? step * place.rows : 1, image.height);
       const Range columns = inside(left, step * place.columns, image.width);
       bool stored = false;
-      if constexpr (F::to == tile && std::is_same_v<decltype(at), Whole>) {
+      if constexpr (F::to == tile && std::is_same_v<decltype(at), Whole> && !is_shared<F, T>) {
         if (rows.size() == height && columns.size() == width) {
           transform<F, axes>(
               [&](int i, int j)

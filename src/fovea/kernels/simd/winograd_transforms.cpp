@@ -90,7 +90,7 @@ HWY_INLINE void transform_patches(const Patches& p, const T* data, const Prepare
       const int64_t x_end = own ? x + place.columns : image.width;
       const T* first = data + image.offset(place.image, c, piece.slice, y, x);
       const int64_t down = image.row, right = image.column;
-      if constexpr (std::is_same_v<decltype(at), Whole> && !is_shared<F>) {
+      if constexpr (std::is_same_v<decltype(at), Whole> && !is_shared<F, T>) {
         if (y >= 0 && x >= 0 && y + rows <= y_end && x + F::from <= x_end) {
           transform<F, axes>(
               [&](int i, int j)
