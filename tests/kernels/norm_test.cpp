@@ -318,5 +318,22 @@ TEST(BatchNorm, FoldedWeightsEqualTheirReference) {
   }
 }
 
+TEST(BatchNorm, GradientsOfFoldedWeightsEqualTheirReference) {
+  Random random(12, "fold_batchnorm");
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
+    const FoldBatchNormBackward op{.bias = random.below(2) == 0};
+    const int64_t outputs = pick(random, 1, 70);
+    const Type weight{value_dtypes[trial % 3],
+                      {outputs, pick(random, 1, 90), pick(random, 1, 5), pick(random, 1, 5)}};
+    const Type vector{DType::f32, {outputs}};
+    Types in{weight, vector, vector, vector, weight, vector};
+    if (op.bias) in.push_back(vector);
+    const Problem problem = make_problem(op, in);
+    std::vector<Array> data = random_inputs(problem, random);
+    make_positive(data[3]);
+    ASSERT_TRUE(check("simd", problem, data, {512, Scale::unit}));
+  }
+}
+
 }  // namespace
 }  // namespace fovea::kernel_test

@@ -1,6 +1,7 @@
 #include "ops/samples.h"
 
 #include "fovea/ops.h"
+#include "fovea/ops/fold.h"
 #include "ops/draw.h"
 
 namespace fovea::harness {
@@ -217,6 +218,18 @@ std::vector<Sample> norms(DType dtype) {
                           {vector, normal},
                           {vector, normal, true},
                           {vector, positive, true}}};
+         }));
+  append(samples, repeat("fold_batchnorm", shapes_per_op, [&](Random& r) {
+           const FoldBatchNorm op{.bias = r.below(2) == 0};
+           const Type vector{dtype, {pick(r, 1, 4)}};
+           const Type weight{dtype, vector.shape.concat({pick(r, 1, 3), pick(r, 1, 3)})};
+           std::vector<SampleInput> inputs{{weight, normal},
+                                           {vector, normal},
+                                           {vector, normal},
+                                           {vector, normal, true},
+                                           {vector, positive, true}};
+           if (op.bias) inputs.push_back({vector, normal});
+           return Sample{{}, op, inputs};
          }));
   append(samples, repeat("layer_norm", shapes_per_op, [&](Random& r) {
            const Shape x = pick_shape(r, 1, 4);

@@ -421,11 +421,33 @@ TEST(FoldBatchNorm, OfFrozenLayersInTrainingEndsWhereAGradientGoesThrough) {
   const Tensor learned = relu(layer(second, "learned"));
   graph->output("loss", mean(relu(layer(learned, "frozen3"))));
 
-  const auto fused = fuse_epilogue(*fold_batchnorm(*graph, Part::frozen), Part::frozen);
+  const auto fused = fuse_epilogue(*fold_batchnorm(*graph, true), Part::frozen);
   EXPECT_EQ(count(*fused, "fold_batchnorm"), 2) << print(*fused);
   EXPECT_EQ(count(*fused, "batch_norm_eval"), 2) << print(*fused);
   EXPECT_EQ(count(*fused, "relu"), 2) << print(*fused);
   EXPECT_TRUE(same_results(*autodiff(*graph, "loss"), *autodiff(*fused, "loss")));
+}
+
+// A detector's norms keep their statistics while all else learns.
+TEST(FoldBatchNorm, OfLayersThatLearnIsDoneWhereTheirWeightsAreFewerThanTheNormsValues) {
+  for (const int64_t side : {12, 2}) {
+    const auto graph = make(Mode::train);
+    const Tensor x = graph->input("image", {DType::f64, {2, 3, side, side}});
+    const auto parameters = [&](const std::string& name, const Shape& shape) {
+      return parameter(*graph, name, shape);
+    };
+    const Tensor y =
+        conv2d(x, parameters("weight", {5, 3, 3, 3}), parameters("bias", {5}), {.padding = 1});
+    const Tensor z = batch_norm_eval(y, parameters("gamma", {5}), parameters("beta", {5}),
+                                     state(*graph, "mean", {5}), state(*graph, "var", {5}));
+    graph->output("loss", mean(relu(z) * z));
+
+    const auto folded = fold_batchnorm(*graph, true);
+    EXPECT_EQ(count(*folded, "fold_batchnorm"), side == 12) << print(*folded);
+    const auto trained = autodiff(*folded, "loss");
+    EXPECT_EQ(count(*trained, "fold_batchnorm_backward"), side == 12) << print(*trained);
+    EXPECT_TRUE(same_results(*autodiff(*graph, "loss"), *trained));
+  }
 }
 
 TEST(Layout, OfAChainIsOneIsland) {

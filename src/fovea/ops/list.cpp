@@ -50,6 +50,7 @@ std::span<const Op> all_ops() {
         Dropout{},
         Flip{},
         FoldBatchNorm{},
+        FoldBatchNormBackward{},
         FusedElementwise{},
         InTopK{},
         Increment{},

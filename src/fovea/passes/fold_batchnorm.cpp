@@ -6,33 +6,35 @@
 #include "fovea/ops/conv.h"
 #include "fovea/ops/fold.h"
 #include "fovea/ops/norm.h"
+#include "fovea/passes/part.h"
 #include "fovea/passes/uses.h"
 
 namespace fovea {
 namespace {
 
 /// For each norm that can be folded, the convolution it follows.
-std::map<const Node*, const Node*> foldable(const Graph& graph, Part part) {
+std::map<const Node*, const Node*> foldable(const Graph& graph, bool gradients) {
   const Uses uses(graph);
-  const PartOf nodes(graph, part);
+  const PartOf free(graph, gradients ? Part::frozen : Part::all);
   std::map<const Node*, const Node*> result;
   for (const Node& node : graph.nodes()) {
     const auto* norm = node.op.as<BatchNormEval>();
     if (norm == nullptr || norm->epilogue.residual || norm->epilogue.activation) continue;
-    if (!nodes.contains(node)) continue;
     const Value& x = graph.value(node.inputs[0]);
     if (x.node < 0 || uses.count(node.inputs[0]) != 1) continue;
     const Node& before = graph.node(x.node);
     const auto* conv = before.op.as<Conv>();
-    if (conv != nullptr && conv->epilogue.empty()) result[&node] = &before;
+    if (conv == nullptr || !conv->epilogue.empty()) continue;
+    const bool fewer = graph.value(before.inputs[1]).type.shape.numel() < x.type.shape.numel();
+    if (fewer || free.contains(node)) result[&node] = &before;
   }
   return result;
 }
 
 }  // namespace
 
-std::shared_ptr<Graph> fold_batchnorm(const Graph& graph, Part part) {
-  const std::map<const Node*, const Node*> norms = foldable(graph, part);
+std::shared_ptr<Graph> fold_batchnorm(const Graph& graph, bool gradients) {
+  const std::map<const Node*, const Node*> norms = foldable(graph, gradients);
   std::map<const Node*, bool> folded;
   for (const auto& [norm, conv] : norms) folded[conv] = true;
 

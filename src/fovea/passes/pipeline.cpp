@@ -42,7 +42,7 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
   if (options.precision != DType::f16) pass("fold_scale", fold_scale);  // products may underflow
   if (gradients) {
     pass("fuse_norm", fuse_norm);
-    pass("fold_batchnorm", [](const Graph& g) { return fold_batchnorm(g, Part::frozen); });
+    pass("fold_batchnorm", [](const Graph& g) { return fold_batchnorm(g, true); });
     pass("fuse_epilogue", [](const Graph& g) { return fuse_epilogue(g, Part::frozen); });
     narrow();
     pass("autodiff", [&](const Graph& g) {

@@ -120,6 +120,7 @@ void add_simd_rules(const RuleSink& add) {
   rule(typeid(Upsample), simd::make_upsample);
   rule(typeid(UpsampleBackward), simd::make_upsample_backward);
   rule(typeid(FoldBatchNorm), simd::make_fold_batchnorm);
+  rule(typeid(FoldBatchNormBackward), simd::make_fold_batchnorm_backward);
   rule(typeid(FusedElementwise), simd::make_fused_elementwise);
   rule(typeid(SumOfSquares), simd::make_sum_of_squares);
   rule(typeid(SumTo), simd::make_sum_to);

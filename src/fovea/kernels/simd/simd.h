@@ -180,6 +180,7 @@ Offer make_upsample(const Problem& problem);
 Offer make_upsample_backward(const Problem& problem);
 Offer make_depthwise_backward_weights(const Problem& problem);
 Offer make_fold_batchnorm(const Problem& problem);
+Offer make_fold_batchnorm_backward(const Problem& problem);
 Offer make_fused_elementwise(const Problem& problem);
 Offer make_sum_of_squares(const Problem& problem);
 Offer make_sum_to(const Problem& problem);
