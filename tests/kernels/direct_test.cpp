@@ -18,7 +18,9 @@ Bound bound_of(int64_t products) {
 
 /// A convolution of random geometry; input and output layouts may differ.
 Problem random_convolution(Random& random, int axes, DType dtype = DType::f32) {
-  const auto channels = [&] {
+  const int64_t groups = random.below(3) == 0 ? pick(random, 2, 9) : 1;
+  const auto channels = [&] {  // of a group of several 2 or more
+    if (groups > 1) return groups * (random.below(3) == 0 ? 16 : pick(random, 2, 24));
     return random.below(2) == 0 ? 16 * pick(random, 1, 5) : pick(random, 1, 70);
   };
   const auto layout = [&](int64_t count) {
@@ -30,7 +32,8 @@ Problem random_convolution(Random& random, int axes, DType dtype = DType::f32) {
   const bool tiny = random.below(4) == 0, strided = !pixels || random.below(3) == 0;
   Conv op;
   Type x{dtype, {pick(random, 1, 4), channels()}}, y{dtype, {x.dim(0), channels()}};
-  Type weight{dtype, {y.dim(1), x.dim(1)}};
+  Type weight{dtype, {y.dim(1), x.dim(1) / groups}};
+  op.geometry.groups = groups;
   for (int axis = 0; axis < axes; ++axis) {
     const int64_t kernel = pixels ? 1 : pick(random, 1, 4), dilation = pick(random, 1, 2);
     const int64_t stride = strided ? pick(random, 1, 3) : 1, reach = (kernel - 1) * dilation + 1;

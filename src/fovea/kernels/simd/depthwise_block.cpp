@@ -246,12 +246,11 @@ class BlockKernel final : public Kernel {
     packed_projection_ = direct::packed_floats(c, projection_plan_.lanes);
   }
 
-  static direct::Work work_of(const direct::Convolution& c, const direct::Plan& plan,
-                              const Epilogue& epilogue, const float* weights, const float* bias,
+  static direct::Work work_of(const Epilogue& epilogue, const float* weights, const float* bias,
                               std::span<const std::byte* const> residuals, std::byte* y) {
     direct::Work work{.x = {}, .taps = {}, .weights = weights, .bias = bias, .y = y};
     work.steps = direct::steps_of(epilogue.steps(), residuals);
-    if (plan.runs * plan.run == c.columns) work.bounds = direct::bounds_of(epilogue.steps());
+    work.bounds = direct::bounds_of(epilogue.steps());
     return work;
   }
 
@@ -271,8 +270,8 @@ class BlockKernel final : public Kernel {
                           .panels = {}};
     direct::Work work;
     if (op_.expands) {
-      work = work_of(c, expansion_plan_, op_.expanded, packed, args.input<float>(2), {},
-                     reinterpret_cast<std::byte*>(in));
+      work =
+          work_of(op_.expanded, packed, args.input<float>(2), {}, reinterpret_cast<std::byte*>(in));
       if (inside.size() > 0) direct::set_input(c, expansion_plan_, region, args.in[0], copy, work);
     }
     const int64_t corner = columns_.padding_begin * 16 - top * length_ * 16;
@@ -380,10 +379,9 @@ class BlockKernel final : public Kernel {
   void project(const Args& args, int64_t image, int64_t first, int64_t count,
                const float* in) const {
     const auto* packed = reinterpret_cast<const float*>(args.packed);
-    direct::Work work =
-        work_of(projection_, projection_plan_, op_.projected,
-                packed + packed_filter() + filter_floats(), args.input<float>(op_.expands ? 6 : 4),
-                args.in.last(op_.projected.residuals()), args.out[0]);
+    direct::Work work = work_of(op_.projected, packed + packed_filter() + filter_floats(),
+                                args.input<float>(op_.expands ? 6 : 4),
+                                args.in.last(op_.projected.residuals()), args.out[0]);
     const direct::Place& x = projection_.x;
     work.x = {.data = in, .block = x.block, .row = x.row, .column = x.column, .together = 16};
     work.taps = {0}, work.channels = channels_;

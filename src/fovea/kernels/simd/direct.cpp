@@ -1,7 +1,7 @@
-// Convolutions without groups, their gradients with respect to the data, and matrix products, in
-// f32: each output is the sum over taps, then over channels in order, in one chain of fused
-// multiply-adds, so bits do not depend on the number of threads. x may have any layout, y all but
-// plain. Error bound: as many eps as there are products, of their absolute values.
+// Convolutions, their gradients with respect to the data, and matrix products, in f32: each output
+// is the sum over taps, then over channels in order, in one chain of fused multiply-adds, so bits
+// do not depend on the number of threads. x may have any layout, y all but plain. Error bound: as
+// many eps as there are products, of their absolute values.
 //
 // A tile of the output is up to two runs of positions by two vectors of channels, all of it in
 // registers. For each tap and channel of x it takes two vectors of weights, which are packed in
@@ -78,8 +78,8 @@ HWY_INLINE void add_products(const float* const (&x)[runs], int64_t step, const 
 /// Where a tile's sums go, within bounds: the runs' first ones, and the steps to the next position
 /// and vector; `stream`: around the caches.
 struct Target {
-  float* first[2];
-  int64_t column, vector;
+  float* first[2] = {};
+  int64_t column = 0, vector = 0;
   Bounds bounds = {-infinity, infinity};
   bool stream = false;
 };
@@ -174,19 +174,30 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
   if (tiles > 1 && tiles <= 32 && size * 4 > fetched_bytes)
     ahead.step = (size / (tiles * blocks) + 15) / 16 * 16;
 
-  // Sums of entire vectors go straight to y.
-  const bool finished = work.bounds && channels == vectors * lanes;
-  Target target{
+  // Sums of entire vectors go straight to y; but not to positions that another task stores.
+  const bool straight = work.bounds && channels == vectors * lanes;
+  const Target kept{
       .first = {sums, sums + length * vectors * lanes}, .column = vectors * lanes, .vector = lanes};
-  if (finished) {
-    target.column = c.y.column, target.bounds = *work.bounds, target.stream = work.stream;
-    target.vector = lanes / block * c.y.block + lanes % block;
-  }
   const float* at[2];
-  Destination to[2];
+  const Destination runs_of_panel{.channel_block = c.y.block,
+                                  .column = c.y.column,
+                                  .channels = channels,
+                                  .length = length,
+                                  .stream = work.stream};
+  Destination to[2] = {runs_of_panel, runs_of_panel};
+  Target y{.column = c.y.column, .vector = runs_of_panel.vector()};
+  if (straight) y.bounds = *work.bounds, y.stream = work.stream;
   int pending = 0;
+  bool finished = straight;
   const auto compute = [&] {
-    for (int i = 0; i < pending && !finished; ++i) fetch_run(work.steps, c.dtype, to[i]);
+    const Target& target = finished ? y : kept;
+    for (int i = 0; i < pending; ++i) {
+      if (finished) {
+        y.first[i] = as<float>(work.y) + to[i].offset;
+      } else {
+        fetch_run(work.steps, c.dtype, to[i]);
+      }
+    }
     if (pending == 2) {
       compute_tile<length, 2, vectors>(work.x, at, work.taps, work.channels, step, w, bias, ahead,
                                        target);
@@ -205,28 +216,20 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
       }
     }
     pending = 0;
+    finished = straight;
   };
   for (int64_t n = region.images.begin; n < region.images.end; ++n) {
     for (int64_t row = region.rows.begin; row < region.rows.end; ++row) {
       const float* x = work.x.data + (n - region.images.begin) * work.x.image +
                        (row - region.rows.begin) * c.stride[0] * work.x.row;
-      const int64_t y =
+      const int64_t row_offset =
           c.offset + n * c.y.image + row * c.y.row + channel / block * c.y.block + channel % block;
       for (int64_t run = region.runs.begin; run < region.runs.end; ++run) {
         const int64_t first = plan.first(c.columns, run);
         at[pending] = x + (first - origin) * step;
-        const int64_t offset = y + first * c.y.column;
-        if (finished) {
-          target.first[pending] = as<float>(work.y) + offset;
-        } else {
-          to[pending] = {.offset = offset,
-                         .channel_block = c.y.block,
-                         .column = c.y.column,
-                         .channels = channels,
-                         .skip = run * length - first,
-                         .length = length,
-                         .stream = work.stream};
-        }
+        to[pending].offset = row_offset + first * c.y.column;
+        to[pending].skip = run * length - first;
+        if (to[pending].skip > 0 && run == region.runs.begin) finished = false;
         if (++pending == 2) compute();
       }
     }

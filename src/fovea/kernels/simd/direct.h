@@ -41,25 +41,30 @@ struct Place {
   int64_t channel = 1;  ///< within a block
 };
 
-/// Where weights are: that of an output and an input channel and a tap is at first + output * out +
-/// input * in + row * tap[0] + column * tap[1].
+/// Where weights are: that of an output and an input channel of a group and a tap is at first +
+/// index of the group * group + output * out + input * in + row * tap[0] + column * tap[1].
 struct Weights {
   int64_t first = 0, out = 0, in = 0;
   int64_t tap[2] = {0, 0};
+  int64_t group = 0;
 };
 
-/// A convolution without groups over one or two axes, or a matrix product as one of single pixels.
+/// A convolution over one or two axes, or a matrix product as one of single pixels.
 struct Convolution {
   DType dtype = DType::f32;  ///< of x, y and the weights: f32 or bf16
   int64_t images = 1, in = 0, out = 0;
+  int64_t groups = 1;             ///< of equal numbers of input and of output channels
   int64_t height = 1, width = 1;  ///< of x
   int64_t rows = 1, columns = 1;  ///< of y
   int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1}, padding[2] = {0, 0};
   bool padded = false;
   Place x = {}, y = {};
-  int64_t offset = 0;  ///< of the first output
+  int64_t input = 0, offset = 0;  ///< of the first input and the first output
+  int64_t channel = 0;            ///< of the bias, for the first output
   Weights weights = {};
 
+  int64_t group_in() const { return in / groups; }
+  int64_t group_out() const { return out / groups; }
   int64_t taps() const { return kernel[0] * kernel[1]; }
   int64_t products() const { return taps() * in; }  ///< for each output
 };
@@ -161,7 +166,7 @@ struct Work {
   const float* bias = nullptr;
   std::vector<Step> steps = {};  ///< at least one
   std::byte* y = nullptr;
-  std::optional<Bounds> bounds = {};  ///< all that follows the sums; no position is computed twice
+  std::optional<Bounds> bounds = {};  ///< all that follows the sums
   bool stream = false;                ///< y is written around the caches
 };
 
@@ -193,5 +198,13 @@ void set_input(const Convolution& c, const Plan& plan, const Region& region, con
 
 /// Where the elements of a value with two spatial axes, or one, are.
 Place place_of(const Type& type);
+
+/// How many groups are computed together: they have at least so many inputs and outputs, and where
+/// channels are in blocks they begin with one.
+int64_t groups_together(const Convolution& c, int64_t inputs, int64_t outputs);
+
+/// The same convolution as several, each of so few groups that their outputs fill a vector of
+/// `lanes`. Weights between them are 0; so an infinite input makes the outputs of all of them NaN.
+std::vector<Convolution> split_groups(const Convolution& c, int64_t lanes);
 
 }  // namespace fovea::simd::direct

@@ -21,9 +21,11 @@ using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 /// Where sums become outputs: positions [skip, length) of a run, `channels` from `offset` on;
 /// `stream`: around the caches.
 struct Destination {
-  int64_t offset, channel_block, column, channels;
-  int64_t skip, length;
-  bool stream;
+  int64_t offset = 0, channel_block = 0, column = 0, channels = 0;
+  int64_t skip = 0, length = 0;
+  bool stream = false;
+  /// From a vector of channels to the next one.
+  HWY_INLINE int64_t vector() const { return lanes / block * channel_block + lanes % block; }
 };
 
 /// The positions of the longest run: two runs of two vectors, two vectors of weights and a number
@@ -45,8 +47,7 @@ template <class F>
 HWY_INLINE void for_each_sum(const Destination& d, bool keep, const RunSums& sums, const F& f) {
   for (int64_t r = d.skip; r < d.length; ++r) {
     for (int64_t j = 0; j * lanes < d.channels; ++j) {
-      const int64_t from =
-          d.offset + j * lanes / block * d.channel_block + j * lanes % block + r * d.column;
+      const int64_t from = d.offset + r * d.column + j * d.vector();
       float* sum = sums.at(r, j);
       const V v = hn::Load(F32(), sum);
       const int64_t rest = d.channels - j * lanes;

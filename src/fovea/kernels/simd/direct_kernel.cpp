@@ -58,10 +58,31 @@ View copy(const Convolution& c, const Window& window, Range images, const T* x, 
   return v;
 }
 
+/// Copies a panel's weights as below, of several groups: 0 between them.
+template <class T>
+void pack_groups(const Convolution& c, const T* w, int64_t first, int64_t width, float* to) {
+  const Weights& step = c.weights;
+  for (int64_t tap = 0; tap < c.taps(); ++tap) {
+    const T* from =
+        w + step.first + tap / c.kernel[1] * step.tap[0] + tap % c.kernel[1] * step.tap[1];
+    for (int64_t k = 0; k < c.in; ++k, to += width) {
+      const int64_t group = k / c.group_in();
+      for (int64_t o = 0; o < width; ++o) {
+        const bool own = first + o < c.out && (first + o) / c.group_out() == group;
+        to[o] = own ? static_cast<float>(
+                          from[group * step.group + (first + o) % c.group_out() * step.out +
+                               k % c.group_in() * step.in])
+                    : 0.f;
+      }
+    }
+  }
+}
+
 /// Copies the weights of a panel: by tap and input channel, those of the panel's output channels.
 /// Reads are along the axis of the smaller step.
 template <class T>
 void pack_panel(const Convolution& c, const T* w, int64_t first, int64_t width, float* to) {
+  if (c.groups > 1) return pack_groups(c, w, first, width, to);
   const Weights& step = c.weights;
   const int64_t channels = std::min(width, c.out - first);
   w += step.first + first * step.out;
@@ -175,7 +196,11 @@ class DirectKernel final : public Kernel {
  public:
   DirectKernel(Pass pass, int threads) : pass_(std::move(pass)) {
     const Registers r = registers();
+    std::vector<Convolution> convolutions;
     for (const Convolution& c : pass_.parts) {
+      for (const Convolution& part : split_groups(c, r.lanes)) convolutions.push_back(part);
+    }
+    for (const Convolution& c : convolutions) {
       Part part{.c = c, .plan = make_plan(c, r.lanes, r.longest, threads)};
       part.weights = floats_, part.tasks = {tasks_, tasks_ + part.plan.tasks()};
       floats_ += packed_floats(c, r.lanes);
@@ -196,6 +221,7 @@ class DirectKernel final : public Kernel {
       const Weights& w = c.weights;
       form += fmt::format(" {} {} {}x{} {}+{},{},{},{} {}", c.out, c.in, c.kernel[0], c.kernel[1],
                           w.first, w.out, w.in, w.tap[0], w.tap[1], plan.lanes);
+      if (c.groups > 1) form += fmt::format(" {}*{}", c.groups, w.group);
     }
     return form;
   }
@@ -217,8 +243,9 @@ class DirectKernel final : public Kernel {
           std::ranges::find_if(parts_, [&](const Part& p) { return task < p.tasks.end; });
       const auto& [c, plan, weights, tasks] = *part;
       Work own = work;
+      if (own.bias != nullptr) own.bias += c.channel;
       own.weights = reinterpret_cast<const float*>(args.packed) + weights;
-      if (c.dtype == DType::f32 && !pass_.slope && !pass_.sums && plan.runs * plan.run == c.columns)
+      if (c.dtype == DType::f32 && !pass_.slope && !pass_.sums)
         own.bounds = bounds_of(pass_.epilogue);
       // What training keeps for later, not what is read next.
       const bool kept = (own.bounds && pass_.epilogue.empty()) || pass_.sums || pass_.slope;
@@ -226,7 +253,8 @@ class DirectKernel final : public Kernel {
       const Region region = plan.region(c, task - tasks.begin);
       auto* scratch =
           reinterpret_cast<float*>(args.scratch + static_cast<size_t>(slot) * copy_bytes_);
-      set_input(c, plan, region, args.in[pass_.x], scratch, own);
+      set_input(c, plan, region,
+                args.in[pass_.x] + c.input * static_cast<int64_t>(size_of(c.dtype)), scratch, own);
       compute_region(c, plan, region, own);
     });
   }
@@ -243,7 +271,7 @@ class DirectKernel final : public Kernel {
   static bool streams(const Convolution& c, const Plan& plan) {
     constexpr int64_t large = 1 << 20;
     return c.dtype == DType::f32 && plan.lanes == block && c.y.column % block == 0 &&
-           c.images * c.rows * c.columns * c.out > large;
+           c.offset % block == 0 && c.images * c.rows * c.columns * c.out > large;
   }
 
   std::vector<Step> steps(const Args& args) const {

@@ -49,6 +49,38 @@ bool conflicting(int64_t step) { return step % 1024 == 0; }
 
 }  // namespace
 
+int64_t groups_together(const Convolution& c, int64_t inputs, int64_t outputs) {
+  const auto whole = [&](const Place& p, int64_t channels) {
+    return p.layout != Layout::blocked16 || channels % block == 0;
+  };
+  const auto enough = [&](int64_t n) {
+    const int64_t in = n * c.group_in(), out = n * c.group_out();
+    return in >= inputs && out >= outputs && whole(c.x, in) && whole(c.y, out);
+  };
+  int64_t n = 1;
+  while (n < c.groups && !enough(n)) ++n;
+  return n;
+}
+
+std::vector<Convolution> split_groups(const Convolution& c, int64_t lanes) {
+  const auto place = [](const Place& p, int64_t channel) {
+    return channel / block * p.block + channel % block * p.channel;
+  };
+  const int64_t together = groups_together(c, 1, lanes);
+  std::vector<Convolution> parts;
+  for (int64_t first = 0; first < c.groups; first += together) {
+    Convolution part = c;
+    part.groups = std::min(together, c.groups - first);
+    part.in = part.groups * c.group_in(), part.out = part.groups * c.group_out();
+    part.channel = c.channel + first * c.group_out();
+    part.input = c.input + place(c.x, first * c.group_in());
+    part.offset = c.offset + place(c.y, first * c.group_out());
+    part.weights.first = c.weights.first + first * c.weights.group;
+    parts.push_back(part);
+  }
+  return parts;
+}
+
 Plan make_plan(const Convolution& c, int64_t lanes, int64_t longest, int threads) {
   Plan plan;
   plan.lanes = lanes;

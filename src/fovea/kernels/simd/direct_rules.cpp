@@ -78,7 +78,9 @@ Convolution convolution_of(const ConvGeometry& g, const Shape& weight, const Typ
     c.padded = c.padded || g.padding_begin[axis] > 0 || g.padding_end[axis] > 0;
   }
   c.x = place_of(x), c.y = place_of(y);
-  c.weights = {.out = c.products(), .in = c.taps(), .tap = {c.kernel[1], 1}};
+  c.groups = g.groups;
+  c.weights = {.out = c.group_in() * c.taps(), .in = c.taps(), .tap = {c.kernel[1], 1}};
+  c.weights.group = c.group_out() * c.weights.out;
   join_rows(c);
   return c;
 }
@@ -111,6 +113,7 @@ std::vector<Convolution> gradient_of(const ConvGeometry& g, const Shape& weight,
   Convolution base{.dtype = dy.dtype, .images = dy.dim(0), .in = dy.dim(1), .out = dx.dim(1)};
   base.width = dy.dim(-1), base.height = dy.rank() == 4 ? dy.dim(2) : 1;
   base.x = place_of(dy), base.y = place_of(dx);
+  base.groups = g.groups;
   const int64_t size[2] = {dx.rank() == 4 ? dx.dim(2) : 1, dx.dim(-1)};
   const int64_t given[2] = {base.height, base.width};
   const int64_t taps = forward.taps();
@@ -118,7 +121,7 @@ std::vector<Convolution> gradient_of(const ConvGeometry& g, const Shape& weight,
   for (int64_t i = 0; i < forward.stride[0] * forward.stride[1]; ++i) {
     const int64_t phase[2] = {i / forward.stride[1], i % forward.stride[1]};
     Convolution c = base;
-    c.weights = {.out = taps, .in = taps * c.out};
+    c.weights = {.out = taps, .in = taps * c.group_out(), .group = forward.weights.group};
     int64_t outputs[2];
     for (const int axis : {0, 1}) {
       const Phase p = phase_of(phase[axis], size[axis], forward.kernel[axis], forward.stride[axis],
@@ -165,7 +168,8 @@ std::optional<Refusal> refuse(const Problem& problem) {
 
 std::optional<Refusal> refuse(const Problem& problem, const ConvGeometry& g, const Type& y) {
   if (auto refusal = refuse(problem)) return refusal;
-  if (g.groups != 1 || y.rank() > 4) return Refusal{"only one or two axes, no groups"};
+  if (y.rank() > 4) return Refusal{"only one or two axes"};
+  if (g.groups > 1 && y.dim(1) == g.groups) return Refusal{"not a single output for each group"};
   if (y.layout == Layout::plain) return Refusal{"only channels-last and blocked16 outputs"};
   return std::nullopt;
 }
@@ -181,6 +185,12 @@ bool reads_pixels(const Problem& problem) {
   const Shape& weight = weights != nullptr ? weights->weight : problem.in[pass.x < 0 ? 0 : 1].shape;
   return weight.slice(2).numel() == 1 &&
          std::ranges::all_of(pass.geometry.stride, [](int64_t stride) { return stride == 1; });
+}
+
+/// Whether windows are larger than a pixel and follow each other without gaps or overlap.
+bool cuts_patches(const ConvGeometry& g, const Shape& weight) {
+  return weight.slice(2).numel() > 1 &&
+         std::ranges::equal(g.stride, std::span(weight.begin() + 2, weight.end()));
 }
 
 /// Of a convolution, its gradient with respect to the data, or a product: `in` and `out` are the
@@ -199,9 +209,9 @@ double share(const Problem& problem, int64_t in, int64_t out, const Type& y) {
     if (product != nullptr && !product->transpose_b && out % 1024 == 0) return faster;
     return has_avx512() && (!f32 || in % 1024 != 0) ? faster : slower;
   }
-  if (!has_avx512()) return slower;
   const ConvGeometry& g = conv != nullptr ? conv->geometry : data->geometry;
   const Shape& weight = problem.in[conv != nullptr ? 1 : 0].shape;
+  if (!has_avx512()) return cuts_patches(g, weight) ? faster : slower;
   const bool pixels = weight.slice(2).numel() == 1, strided = g.stride.back() > 1;
   // oneDNN has no kernel that reads one layout and writes another.
   const Type& x = problem.in[conv != nullptr ? 0 : 1];
@@ -225,8 +235,25 @@ double share_of_weights(const Type& dw, int64_t columns, bool product) {
   return has_avx512() || many ? faster : slower;
 }
 
+/// For groups of few channels that are no multiple of 8 oneDNN only has products of matrices, a
+/// third as fast; with AVX2 its kernel for those of 8 is the best one.
+double share_of_groups(const Problem& problem) {
+  const ConvPass pass = conv_pass(problem.op);
+  const int64_t channels = image_type(problem, pass.x).dim(1) / pass.geometry.groups;
+  const bool large = !has_avx512() && channels >= 16;
+  if (problem.op.as<Conv>() != nullptr) return channels % 8 != 0 || large ? faster : slower;
+  const bool weights = problem.op.as<ConvBackwardWeights>() != nullptr;
+  return weights && large && channels >= 32 ? faster : slower;
+}
+
+int64_t groups(const Problem& problem) {
+  if (problem.op.as<Linear>() != nullptr || problem.op.as<MatMul>() != nullptr) return 1;
+  return conv_pass(problem.op).geometry.groups;
+}
+
 double share(const Problem& problem) {
   if (refuse(problem)) return slower;
+  if (groups(problem) > 1) return share_of_groups(problem);
   const Type &first = problem.in[0], &second = problem.in[1], &y = problem.out[0];
   const double speedup = first.dtype == DType::bf16 ? bf16_speedup() : 1;
   if (problem.op.as<ConvBackwardWeights>() != nullptr) {

@@ -1,6 +1,7 @@
-// The gradient of a convolution's weights without groups, and products of matrices that sum over
-// the rows of both: dw[o, c, tap] is the sum over positions of dy[o] times the x[c] that the tap
-// reads for it. In floats; x and dy may be bf16 or f16.
+// The gradient of a convolution's weights, and products of matrices that sum over the rows of both:
+// dw[o, c, tap] is the sum over positions of dy[o] times the x[c] that the tap reads for it. In
+// floats; x and dy may be bf16 or f16. Of groups of few channels some are computed together, with
+// the sums between them, which are not used.
 //
 // dw is cut into blocks that stay in a thread's L2 while it visits the positions, some at a time:
 // 16 channels of x and of dy at these positions are rows of 64 bytes, in their own memory where
@@ -255,7 +256,9 @@ class WeightGradientKernel final : public Kernel {
         inputs_{x, dy},
         threads_(threads),
         joined_(joins_taps(c) ? c.kernel[1] : 1),
-        in_(joined_ * c.in),
+        united_(groups_together(c, block, block)),
+        in_(united_ * joined_ * c.group_in()),
+        out_(united_ * c.group_out()),
         taps_(c.taps() / joined_),
         bias_(bias) {
     const bool pixels = c.taps() == 1 && c.width == c.columns && c.height == c.rows &&
@@ -268,10 +271,10 @@ class WeightGradientKernel final : public Kernel {
           .stride = {c.stride[0], c.stride[1]},
           .copied = !(pixels && in_place(c.x))};
     dy_ = {.place = c.y, .size = {c.rows, c.columns}, .copied = !in_place(c.y)};
-    piece_ = {{0, piece_of(c.out, taps_ == 1 ? 256 : 128)},
+    piece_ = {{0, piece_of(out_, taps_ == 1 ? 256 : 128)},
               {0, piece_of(in_, taps_ == 1 ? 256 : 64)}};
     in_blocks_ = (in_ + piece_.inputs.end - 1) / piece_.inputs.end;
-    out_blocks_ = (c.out + piece_.outputs.end - 1) / piece_.outputs.end;
+    out_blocks_ = (out_ + piece_.outputs.end - 1) / piece_.outputs.end;
     positions_ = c.images * c.rows * c.columns;
     const int64_t wanted = deterministic() ? 16 : std::max(16, 2 * threads);
     parts_ =
@@ -323,11 +326,17 @@ class WeightGradientKernel final : public Kernel {
     const int64_t pieces = (n + maximum - 1) / maximum;
     return round_up((n + pieces - 1) / pieces);
   }
-  int64_t blocks() const { return in_blocks_ * out_blocks_; }
+  int64_t blocks() const {
+    return in_blocks_ * out_blocks_ * ((c_.groups + united_ - 1) / united_);
+  }
   Block block_at(int64_t i) const {
-    const int64_t o = i / in_blocks_ * piece_.outputs.end, c = i % in_blocks_ * piece_.inputs.end;
-    return {{o, std::min(o + piece_.outputs.end, c_.out)},
-            {c, std::min(c + piece_.inputs.end, in_)}};
+    const auto cut = [](int64_t index, int64_t piece, int64_t unit, int64_t size, int64_t end) {
+      const int64_t first = unit * size, begin = first + index * piece;
+      return Range{begin, std::min({begin + piece, first + size, end})};
+    };
+    const int64_t unit = i / (in_blocks_ * out_blocks_), o = i / in_blocks_ % out_blocks_;
+    return {cut(o, piece_.outputs.end, unit, out_, c_.out),
+            cut(i % in_blocks_, piece_.inputs.end, unit, in_, joined_ * c_.in)};
   }
 
   /// Where channels of a blocked f32 value begin, for the position that is first in a row.
@@ -400,24 +409,32 @@ class WeightGradientKernel final : public Kernel {
   }
 
   /// Whether sums of dy belong to this block: the first of its outputs.
-  bool of_bias(const Block& b) const { return bias_ && b.inputs.begin == 0; }
+  bool of_bias(const Block& b) const { return bias_ && b.inputs.begin % in_ == 0; }
 
   /// Writes some outputs' rows of a block of dw, the sums of all parts.
   void finish(const Args& args, const Block& b, Range rows, float* sums) const {
     const int64_t row = round_up(b.inputs.size()), tap_floats = round_up(b.outputs.size()) * row;
-    const int64_t taps = c_.taps();
+    const int64_t taps = c_.taps(), channels = c_.group_in();
     for (int64_t o = rows.begin; o < rows.end; ++o) {
-      float* dw = args.output<float>(0) + (b.outputs.begin + o) * c_.in * taps;
+      float* dw = args.output<float>(0) + (b.outputs.begin + o) * channels * taps;
       for (int64_t tap = 0; tap < taps_; ++tap) {
         float* total = sums + tap * tap_floats + o * row;
         for (int64_t part = 1; part < parts_; ++part) {
           const float* next = total + part * sums_;
           for (int64_t i = 0; i < b.inputs.size(); ++i) total[i] += next[i];
         }
-        int64_t channel = b.inputs.begin % c_.in, column = b.inputs.begin / c_.in;
+        if (joined_ == 1) {
+          const int64_t first = (b.outputs.begin + o) / c_.group_out() * channels;
+          const Range own{std::max(first, b.inputs.begin),
+                          std::min(first + channels, b.inputs.end)};
+          for (int64_t i = own.begin; i < own.end; ++i)
+            dw[(i - first) * taps + tap] = total[i - b.inputs.begin];
+          continue;
+        }
+        int64_t channel = b.inputs.begin % channels, column = b.inputs.begin / channels;
         for (int64_t i = 0; i < b.inputs.size(); ++i) {
           dw[channel * taps + tap * joined_ + column] = total[i];
-          if (++channel == c_.in) channel = 0, ++column;
+          if (++channel == channels) channel = 0, ++column;
         }
       }
       if (!of_bias(b)) continue;
@@ -430,8 +447,9 @@ class WeightGradientKernel final : public Kernel {
   Convolution c_;
   size_t inputs_[2];
   int64_t threads_;
-  int64_t joined_;     ///< taps of a row that are like channels
-  int64_t in_, taps_;  ///< input channels and taps, then
+  int64_t joined_;           ///< taps of a row that are like channels
+  int64_t united_;           ///< groups that are computed together
+  int64_t in_, out_, taps_;  ///< channels of these, and taps, then
   Source x_, dy_;
   Block piece_;
   int64_t in_blocks_, out_blocks_, positions_, parts_ = 1;
@@ -442,7 +460,7 @@ class WeightGradientKernel final : public Kernel {
 }  // namespace
 
 bool joins_taps(const Convolution& c) {
-  return c.in < block && c.kernel[1] > 1 && c.dilation[1] == 1;
+  return c.groups == 1 && c.in < block && c.kernel[1] > 1 && c.dilation[1] == 1;
 }
 
 std::unique_ptr<Kernel> make_weight_gradient(const Convolution& c, int threads, size_t x, size_t dy,
