@@ -227,7 +227,8 @@ def header_of(args):
         "in a process of its own.",
         "`of peak`: Fovea's floating-point operations per second against what the machine reached on registers in the same run;",
         "Winograd's count as those of a direct convolution. `memory`: Fovea's peak over the best peer's, whole processes.",
-        f"`bench/peers/compare.py --output {args.output or 'docs/results/performance.md'}` makes this table; given rows, it measures only those anew.", "",
+        f"`bench/peers/compare.py --output {args.output or 'docs/results/performance.md'} ROW...` adds these rows or measures them anew;",
+        "without ROW, it measures all of its default rows, of which this table may have some.", "",
         "| work | Fovea | of peak | best peer | speed | memory | others |", "|---|---|---|---|---|---|---|", ""])
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains inception_time on six data sets of the UCR and UEA archives, three seeds each, and prints the accuracies on their
-# test series (docs/series.md has what to expect, and how long it takes).
+# test series (docs/results/ucr-inception-time.md has what to expect, and how long it takes).
 #
 #   examples/series/ucr.sh [DIR] [SET...]     DIR for files and runs, by default ./ucr
 #
