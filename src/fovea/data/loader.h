@@ -38,8 +38,9 @@ MinimumSize minimum_of(const LoaderOptions& options);
 /// buffer is reused once no handle refers to it. For one consumer: must not be called from several
 /// threads at once.
 ///
-///     Loader loader(sets.train, {.batch = 128, .sampling = Sampling::shuffled, .seed = 1, .workers
-///     = 1}); for (int64_t epoch = 0; epoch < 10; ++epoch) {
+///     LoaderOptions options{.batch = 128, .sampling = Sampling::shuffled, .workers = 1};
+///     Loader loader(sets.train, options);
+///     for (int64_t epoch = 0; epoch < 10; ++epoch) {
 ///       loader.start(epoch);
 ///       while (auto batch = loader.next()) train(*batch);
 ///     }

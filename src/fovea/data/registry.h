@@ -43,10 +43,11 @@ struct Entry {
 /// any is opened. Errors: usage when the name is taken.
 void add(Entry entry);
 
-/// The names open() knows: cifar10, cifar100, fashion-mnist, mnist, kmnist, folder and imagenet
-/// (see folder.h), masks (see masks.h), coco (see coco.h), yolo (see yolo.h), voc (see voc.h),
-/// scenes (see scenes.h), sound (see sound.h), csv (see csv.h), tar (see tar.h), arrays (see
-/// arrays.h), discs (see synthetic.h), emnist and its subsets (see emnist.h), and those added.
+/// The names open() knows: cifar10, cifar100, fashion-mnist, mnist, kmnist, folder, imagenet and
+/// images (see folder.h), masks (see masks.h), coco (see coco.h), yolo (see yolo.h), voc (see
+/// voc.h), scenes (see scenes.h), sound (see sound.h), ucr and series (see series.h), clips (see
+/// clips.h), volumes (see volumes.h), csv (see csv.h), tar (see tar.h), arrays (see arrays.h),
+/// discs (see synthetic.h), emnist and its subsets (see emnist.h), and those added.
 std::vector<std::string> names();
 
 /// What open() accepts, in one line: the names, "or NAME:DIR with the folder of the files".
@@ -58,16 +59,18 @@ std::string usage();
 ///              as the folder the official archive unpacks to, or as that folder itself; then where
 ///              Debian's package puts it
 ///   NAME:DIR   in DIR (the folder of the files, or the one above it)
-///   folder:DIR, imagenet:DIR, masks:DIR, coco:DIR, yolo:DIR, voc:DIR, csv:FILE, tar:FILES   that
-///   folder or file itself
-///   scenes:NAME   made of the pictures of the data set NAME
-///   sound:DIR,OPTION=VALUE,... ucr:PREFIX,... series:FILE,...   with options of the data set
+///   folder:DIR, imagenet:DIR, images:DIR, masks:DIR, coco:DIR, yolo:DIR, voc:DIR, csv:FILE,
+///              tar:FILES   that folder or file itself
+///   sound:DIR,OPTION=VALUE,... ucr:PREFIX,... series:FILE,... clips:DIR,... volumes:DIR,...
+///              likewise, with options of the data set
+///   scenes:NAME,OPTION=VALUE,...   made of the pictures of the data set NAME
+///   arrays:DIR   as NAME:DIR
 ///
 /// Errors: usage for an unknown name, with the nearest ones; data when the files are not there
 /// (listing the places searched, and how to get them) or are damaged (see idx.h, cifar.h).
 ///
-/// `index` is the text of the FolderIndex of an earlier run on the same data; only folder and
-/// imagenet use it.
+/// `index` is the text of the FolderIndex of an earlier run on the same data; only folder, imagenet
+/// and images use it.
 DataSets open(std::string_view spec, std::string_view index = {});
 
 /// The options that `spec` leaves open and the text of a modality (see Modality::text) determines,

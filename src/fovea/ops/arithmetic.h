@@ -163,6 +163,7 @@ Tensor multiply_add(const Tensor& x, const Tensor& scale, const Tensor& shift);
 /// to it.
 Tensor broadcast_to(const Tensor& x, const Shape& shape);
 /// The sum and the mean of all elements: a scalar, shape {}. The mean of no elements is NaN.
+/// Errors: usage for integers.
 Tensor sum(const Tensor& x);
 Tensor mean(const Tensor& x);
 

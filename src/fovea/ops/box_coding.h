@@ -5,7 +5,8 @@
 #include "fovea/graph/graph.h"
 
 // Boxes as detection nets code them, made of ops. Boxes and codes are [N, 4, A], anchors [4, A]
-// (broadcast), all of one float type; boxes are x1, y1, x2, y2 in pixels.
+// (broadcast), all of one float type; boxes are x1, y1, x2, y2 in pixels. Errors: usage, as those
+// of the ops, when types differ or shapes do not fit.
 namespace fovea {
 
 /// Factors of the four deltas.
@@ -21,6 +22,7 @@ Tensor decode_deltas(const Tensor& deltas, const Tensor& anchors, const DeltaWei
 /// The distances from the centres of anchors to the left, upper, right and lower side of boxes, as
 /// shares of the anchor's width and height; negative outside.
 Tensor encode_distances(const Tensor& boxes, const Tensor& anchors);
+/// The boxes that such distances say: the inverse of encode_distances.
 Tensor decode_distances(const Tensor& distances, const Tensor& anchors);
 
 /// How central a point is in its box, from distances: the square root of the smaller over the

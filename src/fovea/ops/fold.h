@@ -24,10 +24,12 @@ struct FoldBatchNorm {
 };
 
 /// Inputs weight, gamma, mean, var, dweight', dbias', and the convolution's own bias when `bias`;
-/// outputs dweight, dgamma, dbeta, and that bias's gradient when `bias`. With s = gamma / sqrt(var
-/// + eps), of each output channel:
-///     dweight = s dweight',   dgamma = (sum weight dweight' + (bias - mean) dbias') / sqrt(var +
-///     eps) dbeta = dbias',         dbias = s dbias'
+/// outputs dweight, dgamma, dbeta, and that bias's gradient when `bias`. For each output channel,
+/// with s = gamma / sqrt(var + eps):
+///     dweight = s dweight'
+///     dgamma = (sum weight dweight' + (bias - mean) dbias') / sqrt(var + eps)
+///     dbeta = dbias'
+///     dbias = s dbias'
 struct FoldBatchNormBackward {
   double eps = 1e-5;
   bool bias = false;

@@ -9,8 +9,10 @@ namespace fovea {
 /// The loss of log-probabilities over classes, per pixel. Inputs: log-probabilities [N, K,
 /// spatial] with at most 3 spatial axes; labels i64 [N, spatial] in [0, K), or targets t of the
 /// log-probabilities' type and shape; and w [K] when `weighted` (else 1). With s the smoothing,
-///     labels y:   sum of -((1 - s) w[y] log p[y] + s / K * sum over k of w[k] log p[k]) / sum of
-///     w[y] targets t:  sum of -w[k] ((1 - s) t[k] + s / K) log p[k] / number of pixels
+/// for labels y
+///     (sum of -((1 - s) w[y] log p[y] + s / K * sum over k of w[k] log p[k])) / sum of w[y]
+/// and for targets t
+///     (sum of -w[k] ((1 - s) t[k] + s / K) log p[k]) / number of pixels
 /// Labels equal to `ignore_index` are ignored; if all are, the loss is NaN. Output: a scalar.
 /// Targets and weights get no gradient.
 struct NegativeLogLikelihood {

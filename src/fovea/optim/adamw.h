@@ -14,6 +14,8 @@ struct AdamWOptions {
   double weight_decay = 0.01;
   Decay decay = Decay::all;
 };
+/// Does not check the options, as `parse` does: beta1 and beta2 are at least 0 and below 1, eps and
+/// weight_decay at least 0.
 std::unique_ptr<Optimizer> adamw(const AdamWOptions& options);
 
 }  // namespace fovea::optim

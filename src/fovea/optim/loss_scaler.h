@@ -28,8 +28,8 @@ struct LossScalerOptions {
 ///     for (int64_t i = 1; i <= 100; ++i) {
 ///       step.gradient(inputs, targets, i);
 ///       const auto [size, clip] = norm.measure(state, 1.0);  // of unscaled gradients
-///       if (scaler.step(std::isfinite(size))) optimizer->update(state, {.lr = 0.1, .gradient_scale
-///       = clip});
+///       if (!scaler.step(std::isfinite(size))) continue;
+///       optimizer->update(state, {.lr = 0.1, .gradient_scale = clip});
 ///     }
 class LossScaler {
  public:

@@ -23,6 +23,8 @@ struct MuonOptions {
   bool rescale = false;
   double weight_decay = 0;
 };
+/// Does not check the options, as `parse` does: momentum is at least 0 and below 1, steps from 1 to
+/// 100, a, b and c from -100 to 100, weight_decay at least 0.
 std::unique_ptr<Optimizer> muon(const MuonOptions& options);
 
 }  // namespace fovea::optim

@@ -16,6 +16,8 @@ struct RmsPropOptions {
   double weight_decay = 0;  ///< L2, added to the gradient
   Decay decay = Decay::all;
 };
+/// Does not check the options, as `parse` does: alpha and momentum are at least 0 and below 1, eps
+/// and weight_decay at least 0.
 std::unique_ptr<Optimizer> rmsprop(const RmsPropOptions& options);
 
 }  // namespace fovea::optim

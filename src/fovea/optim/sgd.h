@@ -13,6 +13,8 @@ struct SgdOptions {
   double weight_decay = 0;  ///< L2, added to the gradient
   Decay decay = Decay::all;
 };
+/// Does not check the options, as `parse` does: momentum is at least 0 (with nesterov above 0) and
+/// below 1, weight_decay at least 0.
 std::unique_ptr<Optimizer> sgd(const SgdOptions& options);
 
 }  // namespace fovea::optim

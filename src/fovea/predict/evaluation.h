@@ -14,7 +14,9 @@ namespace fovea {
 /// The results of one batch. The arrays are valid until the callback returns.
 struct EvaluatedBatch {
   int64_t first = 0;  ///< index of its first sample in the data set
-  Array output, decoded, targets;
+  Array output;       ///< of the model: f32 [N, ...]
+  Array decoded;      ///< of Task::decoded: [N, ...] of any dtype; empty without `decodes`
+  Array targets;      ///< of the data set: [N, ...], each as data::target_type says
 };
 
 /// Measures a model: its output and the sums of metrics are one Program per batch shape.

@@ -55,12 +55,13 @@ struct Settings {
   std::string mix;                    ///< as data::parse_mixing reads it; "": none
   double val = 0.1;                   ///< fraction of the training set held out for validation
   std::string on_bad_image = "fail";  ///< or "skip": leave out samples that cannot be read
-  std::string tta;         ///< views in the test, as TestViews::parse reads them; "": one
-  std::string monitor;     ///< metric that decides which epoch is best; "": the task's default
-  int64_t patience = 0;    ///< epochs without improvement that end the run; 0: none do
-  double min_change = 0;   ///< an improvement of the metric is larger than this
-  std::string save_every;  ///< as SaveEvery reads it; "": a checkpoint every epoch and 5 minutes
-  int64_t keep = 0;        ///< latest files of epochs to keep; 0: all
+  std::string tta;        ///< views in the test, as TestViews::parse reads them; "": one
+  std::string monitor;    ///< metric that decides which epoch is best; "": the task's default
+  int64_t patience = 0;   ///< epochs without improvement that end the run; 0: none do
+  double min_change = 0;  ///< an improvement of the metric is larger than this
+  /// As SaveEvery reads it; "": a checkpoint after every epoch and every 5 minutes.
+  std::string save_every;
+  int64_t keep = 0;                     ///< latest files of epochs to keep; 0: all
   std::string tensorboard = "scalars";  ///< its event files: "off", "scalars" or "histograms"
   int64_t workers = 1;                  ///< threads that load ahead
   std::string cache = "auto";  ///< bytes for decoded images, as parse_bytes; "auto": by the memory

@@ -29,7 +29,7 @@ struct StepOptions {
 /// The results of one batch. Arrays are valid until the next call.
 struct StepResult {
   double loss = 0;          ///< the mean over the batch, including auxiliary heads
-  Array output;             ///< of the net: [N, ...]
+  Array output;             ///< of the net: [N, ...], f32 (f64 with StepOptions::dtype f64)
   std::vector<Array> sums;  ///< of the metrics, in their order
 };
 
@@ -53,11 +53,12 @@ class TrainStep {
   /// Errors: usage when the model's arrays are not declared in the State.
   TrainStep(const nn::Module& model, State& state, StepOptions options);
 
-  /// inputs u8 or u16 [N, H, W, C] or float [N, C, spatial]; targets as the loss takes them. `step`
-  /// numbers the batches: with the seed it determines dropout and mixing. With `accumulate`
-  /// gradients are added to those of the previous call: several batches with weights (for which the
-  /// options ask) of n / N give the gradient of all N samples. Errors: usage when shapes do not
-  /// fit; data for a label out of range.
+  /// inputs u8 or u16 [N, H, W, C] or float [N, C, spatial]; targets [N, ...] as the loss takes
+  /// them: by default labels i64 [N] or [N, spatial], or shares of the output's dtype and shape
+  /// (not used with learns_inputs). `step` numbers the batches: with the seed it determines dropout
+  /// and mixing. With `accumulate` gradients are added to those of the previous call: several
+  /// batches with weights (for which the options ask) of n / N give the gradient of all N samples.
+  /// Errors: usage when shapes do not fit; data for a label out of range.
   StepResult gradient(const Array& inputs, const Array& targets, int64_t step,
                       bool accumulate = false, double weight = 1);
 
