@@ -259,7 +259,9 @@ void add(Commands& commands, Command group, bool training) {
                    [flags, training](Console& console) { return run(*flags, training, console); });
   flags->command = command;
   flags->add(command);
-  command.count("--batch", flags->batch, "Samples per step; with --inputs those of the file");
+  command.count(
+      "--batch", flags->batch,
+      training ? "Samples per step; with --inputs, the number in the file" : "Samples per run");
   flags->own.add(command, training);
   command
       .text("--precision", flags->precision, "f32, bf16, f16, or auto: the faster of f32 and bf16",

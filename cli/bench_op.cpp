@@ -166,7 +166,8 @@ void add_bench_op(Commands& commands, Command group) {
       "Such as conv:mb64ic64ih32oc64kh3ph1sh2, or ...:bf16; for any op as --explain-kernels "
       "prints them: \"relu f32[64, 64, 32, 32]\"");
   command.word("--pass", flags->pass, "Which passes to measure", {"fwd", "bwd_d", "bwd_w", "all"});
-  command.word("--layout", flags->layout, "Layout of the images; auto: the fastest on this machine",
+  command.word("--layout", flags->layout,
+               "Layout of the images; auto: the one that is preferred for this instruction set",
                {"auto", "plain", "channels_last", "blocked16"});
   flags->kernels.add(command);
   flags->repeats.add(command);

@@ -210,7 +210,7 @@ void add_data(Commands& commands) {
   flags->data.add(info_command);
 
   Command samples_command =
-      commands.add(group, "samples", "List or save some of its images",
+      commands.add(group, "samples", "List, draw or save some samples of a data set",
                    [flags](Console& console) { return samples(*flags, console); });
   flags->data.add(samples_command);
   samples_command.word("--split", flags->split, "Which split: test or train", {"test", "train"});

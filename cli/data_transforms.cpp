@@ -87,7 +87,7 @@ int show_transforms(const DataTransformsFlags& flags, Console& console) {
 void add_data_transforms(Commands& commands, Command group) {
   const auto flags = std::make_shared<DataTransformsFlags>();
   Command command =
-      commands.add(group, "transforms", "Draw the results of transforms on one of its images",
+      commands.add(group, "transforms", "Draw the results of transforms on one image of a data set",
                    [flags](Console& console) { return show_transforms(*flags, console); });
   flags->data.add(command);
   command.text("--augment", flags->augment,

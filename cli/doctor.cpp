@@ -85,7 +85,7 @@ void add_doctor(Commands& commands) {
   const auto flags = std::make_shared<DoctorFlags>();
   Command command = commands.add(commands.root(), "doctor",
                                  "Find what is wrong with a net, its data and its settings, by "
-                                 "measuring; takes train's flags, "
+                                 "measuring; takes train's settings, "
                                  "or the folder of a run",
                                  [flags](Console& console) { return run(*flags, console); });
   command.text("RUN", flags->run, "The folder of a run: its settings and its last weights", "RUN");

@@ -83,10 +83,11 @@ void add_weights(Commands& commands) {
                               [glob](Console& console) { return list_pretrained(*glob, console); });
   list.text("GLOB", *glob, "Only those of models whose name matches, such as 'resnet*'");
   const auto flags = std::make_shared<DownloadsFlags>();
-  Command get = commands.add(group, "get", "Download them", [flags](Console& console) {
-    return run_get(*flags, "weights", console,
-                   [&] { return pretrained_file(flags->name, console, flags->out); });
-  });
+  Command get = commands.add(
+      group, "get", "Download the published weights of a model", [flags](Console& console) {
+        return run_get(*flags, "weights", console,
+                       [&] { return pretrained_file(flags->name, console, flags->out); });
+      });
   get.text("NAME", flags->name,
            "A model, which gets its newest weights, or a file that `list` shows");
   add_out(get, flags->out, "FOVEA_WEIGHTS", "weights");

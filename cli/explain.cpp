@@ -66,9 +66,9 @@ void ExplainFlags::add_model(Command declared) {
       0, 9007199254740991);
 }
 
-void ExplainFlags::add_images(const std::string& input_help) {
+void ExplainFlags::add_images(const std::string& input_help, const std::string& file_help) {
   max_pixels = default_pixel_limit;
-  command.texts("FILE", images, file_kinds);
+  command.texts("FILE", images, file_help);
   command.text("--input", input, input_help, "X.npy");
   command.max_pixels(max_pixels);
 }

@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "fovea/draw/chart.h"
 #include "fovea/predict/predictor.h"
+#include "inputs.h"
 #include "model.h"
 
 namespace fovea::cli {
@@ -34,9 +35,10 @@ struct ExplainFlags : TrainedFlags {
 
   /// --model, --weights and what else chooses a model, and --seed for one without weights.
   void add_model(Command declared);
-  /// FILE... and --input, with this help.
+  /// FILE... and --input, with these helps.
   void add_images(const std::string& input_help =
-                      "Instead of files: numbers as the net takes them, f32 N, C, spatial...");
+                      "Instead of files: numbers as the net takes them, f32 N, C, spatial...",
+                  const std::string& file_help = file_kinds);
   void add_layer(const std::string& help);
   /// --class.
   void add_class(const std::string& help);

@@ -140,7 +140,8 @@ void add_explain_conv(Commands& commands, Command group) {
                                 [flags](Console& console) { return run(*flags, console); });
   Command& command = flags->command;
   flags->add_images(
-      "Instead of an image: numbers, H, W or C, H, W or 1, C, H, W; random digits by default");
+      "Instead of an image: numbers, H, W or C, H, W or 1, C, H, W; random digits by default",
+      "One PNG, JPEG or WebP image, scaled to --side");
   command.text("--kernel", flags->kernel,
                "A textbook filter (see fovea filter --help), or a .npy file: kH, kW, for every "
                "channel, or O, C, kH, kW",

@@ -15,7 +15,7 @@ void ExplainData::add(Command command, const std::string& help) {
   command.text("--data", data, help, "DATA");
   split = "train";
   command.word("--split", split, "Which of its samples", {"train", "test"});
-  command.count("--limit", limit, "At most so many of them, evenly spread", 1, 10'000'000);
+  command.count("--limit", limit, "Use at most N samples, evenly spaced", 1, 10'000'000);
 }
 
 std::shared_ptr<const data::Dataset> ExplainData::open(const Predictor& predictor,

@@ -222,8 +222,8 @@ void add_explain_embed(Commands& commands, Command group) {
       "Features are means over this layer; by default what the last linear layer takes");
   flags->command.number("--perplexity", flags->perplexity, "t-SNE: about how many neighbours count",
                         1, 1000);
-  flags->command.count("--neighbours", flags->neighbours, "Nearest samples shown of each IMAGE", 1,
-                       64);
+  flags->command.count("--neighbours", flags->neighbours,
+                       "Number of nearest samples to show for each FILE", 1, 64);
   flags->add_out("Also .npy files: features f32 N, F, and points along PCA and t-SNE");
 }
 

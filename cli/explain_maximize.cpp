@@ -201,7 +201,7 @@ void add_explain_maximize(Commands& commands, Command group) {
               "Deviation of the blur at the first step, in positions; none at the last", 0, 100)
       .default_text("a 112th of the longest side");
   flags->data.add(flags->command, "Also show the samples that excite it most");
-  flags->command.count("--top", flags->top, "How many of them", 1, 64);
+  flags->command.count("--top", flags->top, "Number of samples to show", 1, 64);
   flags->add_out(
       "Also .npy files: f32 C, spatial..., colours of 0 to 1, or numbers as of the model's files");
 }

@@ -101,11 +101,11 @@ void add_lr_find(Commands& commands) {
   Command command = commands.add(
       commands.root(), "lr-find",
       "Suggest a learning rate by a range test: it grows from batch to batch until the loss "
-      "explodes; takes train's flags, and changes nothing",
+      "explodes; takes train's settings, and changes nothing",
       [flags](Console& console) { return run(*flags, console); });
   flags->settings.add(command);
   command.number("--from", flags->from, "The first learning rate", 1e-12, 1e6);
-  command.number("--to", flags->to, "The last", 1e-12, 1e6);
+  command.number("--to", flags->to, "The last learning rate", 1e-12, 1e6);
   command.count("--steps", flags->steps, "Batches to train on", 10, 100000);
   command.text("--out", flags->out, "Draw the curve", "FILE.png|.svg");
 }

@@ -254,7 +254,7 @@ void add_plan(Commands& commands) {
   Command command =
       commands.add(commands.root(), "plan",
                    "What a training run would cost: memory, largest batch, seconds per "
-                   "epoch; takes train's flags",
+                   "epoch; takes train's settings",
                    [flags](Console& console) { return run(*flags, console); });
   flags->settings.add(command);
   command.text("--memory", flags->memory,

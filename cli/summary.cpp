@@ -204,8 +204,8 @@ void add_summary(Commands& commands) {
   command.count("--batch", flags->batch, "Batch size of the training step whose memory is shown");
   command.text(
       "--freeze", flags->freeze,
-      "Arrays not to train: backbone (all but the head), norms, vectors (biases and norms), or "
-      "globs of names",
+      "Arrays not to train: backbone (all but the head), head, norms, vectors (biases and norms), "
+      "or globs of names",
       "GLOB");
   command.flag("--text", flags->text, "Only the net file (NET.toml) that the net was made from");
   command.flag("--graph", flags->graph, "Also the graph before and after each pass");

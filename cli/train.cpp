@@ -356,7 +356,7 @@ void add_train(Commands& commands) {
                "Do not draw the run's curves above the progress; only a terminal shows them");
   command.text("--resume", flags->resume,
                "Continue the run in this folder; --epochs, --data, --threads, --workers, "
-               "--cache, --save-every, --keep and --tensorboard may change",
+               "--cache, --save-every, --keep, --tensorboard and --no-winograd may change",
                "DIR");
 }
 

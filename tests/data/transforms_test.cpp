@@ -270,8 +270,8 @@ TEST(Transforms, AugmentExplainsWhatItCannotRead) {
   EXPECT_EQ(error("resize:3").headline(), "--augment: transform resize takes no arguments, not 1");
   EXPECT_TRUE(Augmentation::usage().starts_with(
       "none, standard (crop:4,flip:0.5; where images differ in size "
-      "random-resized-crop,flip:0.5, with boxes scale-jitter,flip:0.5), or a comma-separated list "
-      "of resize, crop, center-crop, "))
+      "random-resized-crop,flip:0.5, with boxes scale-jitter,flip:0.5, of clips crop:4), or a "
+      "comma-separated list of resize, crop, center-crop, "))
       << Augmentation::usage();
 }
 

@@ -73,9 +73,9 @@ std::string Augmentation::usage() {
   std::vector<std::string> names;
   for (const TransformEntry& row : transforms()) names.push_back(row.choice.name);
   return fmt::format(
-      "none, standard ({}; where images differ in size {}, with boxes {}), or a comma-separated "
-      "list of resize, {}",
-      for_one_size, for_sizes, for_boxes, join(names));
+      "none, standard ({}; where images differ in size {}, with boxes {}, of clips {}), or a "
+      "comma-separated list of resize, {}",
+      for_one_size, for_sizes, for_boxes, for_clips, join(names));
 }
 
 std::string_view Augmentation::standard(const Dataset& samples) {

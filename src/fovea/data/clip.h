@@ -14,7 +14,7 @@ namespace fovea::data {
 /// What a net sees of a clip.
 struct ClipOptions {
   int64_t length = 16;            ///< frames
-  int64_t stride = 1;             ///< every so many frames of the file one is taken
+  int64_t stride = 1;             ///< one frame is taken of every so many in the file
   int height = 112, width = 112;  ///< of a frame
   int channels = 3;               ///< 1: gray, 3: RGB
 };

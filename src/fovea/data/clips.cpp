@@ -81,7 +81,7 @@ std::vector<Argument> clip_options() {
   using enum ArgumentType;
   return {
       option("length", integer, 1024, "16, or 8 of moving items", "frames"),
-      option("stride", integer, 1024, "1", "every so many frames one is taken"),
+      option("stride", integer, 1024, "1", "one frame is taken of every so many in the file"),
       option("size", integers, 4096, "112, or 32 of moving items", "height and width of a frame"),
       option("channels", integer, 3, "3, or 1 of moving items", "1 for gray, 3 for colours"),
       option("windows", integer, 1024, "1", "samples of each clip, evenly spaced in it")};

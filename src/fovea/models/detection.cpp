@@ -379,7 +379,7 @@ Argument backbone() {
           .type = ArgumentType::word,
           .default_value = std::string("resnet18"),
           .words = std::move(names),
-          .help = "the net whose feature maps are seen"};
+          .help = "the net whose feature maps the detector uses"};
 }
 
 template <class Head>

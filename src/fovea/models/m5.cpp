@@ -77,13 +77,13 @@ std::vector<Argument> m5_choices(int64_t channels, int64_t stride) {
            .default_value = channels,
            .minimum = 1,
            .maximum = 4096,
-           .help = "of the first layers"},
+           .help = "channels of the first (m5) or gated (wavenet) layers"},
           {.name = "stem_stride",
            .type = ArgumentType::integer,
            .default_value = stride,
            .minimum = 1,
            .maximum = 80,
-           .help = "of the first convolution"}};
+           .help = "stride of the first convolution"}};
 }
 
 }  // namespace

@@ -93,15 +93,18 @@ Argument size(std::string name, int64_t value, double maximum, std::string help)
 
 // Counts: the same net in PyTorch.
 std::vector<Entry> wavenet() {
-  return {{.name = "wavenet",
-           .input = {1, 8000},
-           .choices = {size("base_channels", 32, 4096, "of the gated layers"),
-                       size("skip_channels", 64, 4096, "of the skip outputs"),
-                       size("kernel_size", 2, 64, "length of the convolutions"),
-                       size("depth", 8, 20, "of a stack, whose dilation doubles in each"),
-                       size("stacks", 2, 64, "how often the dilations begin again")},
-           .counts = Counts{121'098, 0, 942'592'640},
-           .build = build<WaveNet>()}};
+  return {
+      {.name = "wavenet",
+       .input = {1, 8000},
+       .choices = {size("base_channels", 32, 4096,
+                        "channels of the first (m5) or gated (wavenet) layers"),
+                   size("skip_channels", 64, 4096, "channels of the skip outputs"),
+                   size("kernel_size", 2, 64, "length of the kernels of the causal convolutions"),
+                   size("depth", 8, 20,
+                        "layers of a stack; the dilation doubles from each to the next"),
+                   size("stacks", 2, 64, "number of stacks; in each, dilations begin at 1 again")},
+       .counts = Counts{121'098, 0, 942'592'640},
+       .build = build<WaveNet>()}};
 }
 
 }  // namespace fovea::models

@@ -91,21 +91,22 @@ ScheduleEntry onecycle() {
   const auto divisor = [](const char* name, double value, const char* help) {
     return Argument{.name = name, .default_value = value, .open_minimum = true, .help = help};
   };
-  return {
-      .choice = {.name = "onecycle",
-                 .arguments = {peak(0.3), divisor("div", 25, "the first rate is the peak by this"),
-                               divisor("final_div", 1e4, "the last rate is the first by this")},
-                 .help = "rises along a cosine to the learning rate, then falls along another"},
-      .factor =
-          [](const Arguments& a, const ScheduleTime& time) {
-            const double first = 1 / a.number("div"), last = first / a.number("final_div");
-            const double end = time.epochs - time.step;  // the start of the last update
-            const double top = std::max(0.0, a.number("peak") * time.epochs - time.step);
-            if (time.epoch < top) return cosine_arc(first, 1, time.epoch / top);
-            if (end <= top) return last;
-            return cosine_arc(1, last, std::min(1.0, (time.epoch - top) / (end - top)));
-          },
-      .warms_up = true};
+  return {.choice = {.name = "onecycle",
+                     .arguments = {peak(0.3),
+                                   divisor("div", 25, "the first rate is the peak divided by this"),
+                                   divisor("final_div", 1e4,
+                                           "the last rate is the first divided by this")},
+                     .help = "rises along a cosine to the learning rate, then falls along another"},
+          .factor =
+              [](const Arguments& a, const ScheduleTime& time) {
+                const double first = 1 / a.number("div"), last = first / a.number("final_div");
+                const double end = time.epochs - time.step;  // the start of the last update
+                const double top = std::max(0.0, a.number("peak") * time.epochs - time.step);
+                if (time.epoch < top) return cosine_arc(first, 1, time.epoch / top);
+                if (end <= top) return last;
+                return cosine_arc(1, last, std::min(1.0, (time.epoch - top) / (end - top)));
+              },
+          .warms_up = true};
 }
 
 ScheduleEntry triangle() {

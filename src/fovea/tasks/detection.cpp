@@ -82,7 +82,7 @@ Entry detection_entry() {
 }
 
 std::vector<Argument> Detection::choices() {
-  return {{.name = "score", .maximum = 1, .help = "the lowest score of a box"},
+  return {{.name = "score", .maximum = 1, .help = "only boxes with a score above this are kept"},
           {.name = "nms",
            .maximum = 1,
            .help = "a box is dropped if its intersection over union with one of the same class and "

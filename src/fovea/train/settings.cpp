@@ -161,7 +161,7 @@ std::vector<Setting> last_settings() {
        &Settings::tune},
       {"recompute",
        "keep only some results of the forward pass, and compute the others again in the backward "
-       "pass: less memory, about a third more time, the same bits",
+       "pass: less memory, up to a third more time, the same bits",
        &Settings::recompute},
       {"precision",
        "f32, or mixed precision with 16-bit values beside f32 parameters: bf16, f16, or auto, "
@@ -215,8 +215,8 @@ std::vector<Setting> last_settings() {
        &Settings::monitor},
       {"patience", "epochs without improvement of that metric after which the run ends; 0: never",
        &Settings::patience, 0, 1e6},
-      {"min-change", "an improvement of that metric is larger than this", &Settings::min_change, 0,
-       1e12},
+      {"min-change", "that metric counts as improved only if it changed by more than this",
+       &Settings::min_change, 0, 1e12},
       {"save-every",
        "N: keep the model of every N-th epoch in a file of its own; Nm: write a checkpoint every N "
        "minutes instead of every 5",

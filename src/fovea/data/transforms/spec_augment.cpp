@@ -143,7 +143,7 @@ TransformEntry time_shift_entry() {
                       .arguments = {{.name = "share",
                                      .default_value = 0.1,
                                      .maximum = 0.5,
-                                     .help = "of the length, by which it is shifted at most"}},
+                                     .help = "maximum shift, as a share of the length"}},
                       .help = "shifts a signal or spectrogram in time, around its ends"};
   return {.choice = choice,
           .example = "time-shift:0.2",
