@@ -23,7 +23,8 @@ std::shared_ptr<const data::Dataset> ExplainData::open(const Predictor& predicto
   const data::DataSets sets = open_data(data, predictor, console);
   std::shared_ptr<const data::Dataset> samples = split == "train" ? sets.train : sets.test;
   if (!samples || samples->size() == 0) {
-    throw Error(ErrorKind::usage, fmt::format("explain: {} has no {} samples", data, split));
+    throw Error(ErrorKind::usage, fmt::format("explain: {} has no {} samples", data, split))
+        .with("try", fmt::format("--split {}", split == "train" ? "test" : "train"));
   }
   samples = predictor.prepared(std::move(samples));
   if (limit > 0 && limit < samples->size()) {

@@ -245,25 +245,31 @@ int run(const PredictFlags& flags, Console& console) {
         .with("try", "fovea predict --model FILE cat.png, or --input x.npy --output y.npy");
   }
   if (array && (!flags.pictures.empty() || flags.tile > 0)) {
-    throw Error(ErrorKind::usage, "predict: --pictures and --tile are for files, not for --input");
+    throw Error(ErrorKind::usage, "predict: --pictures and --tile are for files, not for --input")
+        .with("try", "--input without them, or files of images");
   }
   if (flags.tile > 0 && !flags.tta.empty() && flags.tta != "none")
-    throw Error(ErrorKind::usage, "predict: --tile and --tta cannot be given together");
+    throw Error(ErrorKind::usage, "predict: --tile and --tta cannot be given together")
+        .with("try", "one of them");
   if (flags.tile == 0 && flags.command.given("--overlap"))
-    throw Error(ErrorKind::usage, "predict: --overlap needs --tile");
+    throw Error(ErrorKind::usage, "predict: --overlap needs --tile")
+        .with("try", "--tile N, in whose pixels --overlap is");
   if (!flags.csv.empty()) {
     if (!flags.output.empty()) {
-      throw Error(ErrorKind::usage, "predict: --csv and --output cannot be given together");
+      throw Error(ErrorKind::usage, "predict: --csv and --output cannot be given together")
+          .with("try", "--csv for the predictions, or --output for the raw outputs");
     }
     console.data_goes_to("--csv", flags.csv);
   }
   if (!flags.coco.empty()) {
     if (array)
-      throw Error(ErrorKind::usage, "predict: --coco is for files of images, not for --input");
+      throw Error(ErrorKind::usage, "predict: --coco is for files of images, not for --input")
+          .with("try", "files of images instead of --input");
     console.data_goes_to("--coco", flags.coco);
   }
   if (flags.coco.empty() && !flags.annotations.empty())
-    throw Error(ErrorKind::usage, "predict: --annotations needs --coco");
+    throw Error(ErrorKind::usage, "predict: --annotations needs --coco")
+        .with("try", "--coco FILE.json, whose ids they then are");
   const std::unique_ptr<TuningSession> tuning = flags.kernels.apply(console);
   if (!array) return predict_images(flags, console);
   flags.command.require("--input");

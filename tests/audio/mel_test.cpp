@@ -110,7 +110,7 @@ TEST(Resample, IsTorchaudios) {
   EXPECT_EQ(resample(signal(500), 8000, 8000), signal(500));
   EXPECT_TRUE(resample({}, 8000, 16000).empty());
   EXPECT_EQ(error_text(ErrorKind::usage, [] { (void)resample({}, 0, 1); }),
-            "resample: from 0 Hz to 1 Hz");
+            "resample: from 0 Hz to 1 Hz\n  expected rates of at least 1 Hz");
 }
 
 }  // namespace

@@ -109,9 +109,9 @@ TEST_F(Coco, BoxesThatCannotBeAreNamed) {
          "  try     --on-bad-image skip, which leaves such images out");
   expect("[0, 1e300, 1, 1e300]", "the box lies outside the image");
   annotation(R"("id": 31, "image_id": 7, "category_id": 2, "bbox": [0, 0, 1, 1])");
-  EXPECT_EQ(failure(), where + "there is no category 2");
+  EXPECT_EQ(failure(), where + "its category_id 2 is not in \"categories\"");
   annotation(R"("id": 31, "image_id": 8, "category_id": 1, "bbox": [0, 0, 1, 1])");
-  EXPECT_EQ(failure(), where + "there is no image 8");
+  EXPECT_EQ(failure(), where + "its image_id 8 is not in \"images\"");
   // As rounding makes it: clipped.
   annotation(R"("id": 31, "image_id": 7, "category_id": 1, "bbox": [-0.4, 0, 60.9, 5])");
   EXPECT_EQ(boxes_in(open_it(), "1.png"), std::vector{box(0, 0, 60, 5, 0)});
@@ -235,7 +235,10 @@ TEST_F(Coco, AFolderWithoutAnnotationsSaysWhatIsExpected) {
                            "instances_train2017.json and the images in DIR/train2017, and the same "
                            "with val2017");
   std::filesystem::create_directories(folder_ / "annotations");
-  EXPECT_EQ(failure(), path("annotations") + ": no instances_train*.json");
+  EXPECT_EQ(failure(), path("annotations") +
+                           ": no instances_train*.json\n  expected annotations/"
+                           "instances_train2017.json, or another name that begins with "
+                           "instances_train");
 }
 
 TEST_F(Coco, DamagedFilesAreReadOrRefused) {

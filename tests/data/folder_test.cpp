@@ -212,7 +212,9 @@ TEST(Csv, AMistakeNamesItsLine) {
   expect("path,label\na,x\n", "1 class; at least 2 are expected");
   expect("path,label,split\na,x,train\nb,y,dev\n",
          "line 3 has the split \"dev\"; train, val or test is expected");
-  expect("path,label,split\na,x,val\nb,y,test\n", "no row has the split train");
+  expect("path,label,split\na,x,val\nb,y,test\n",
+         "no row has the split train\n  found   test, val\n"
+         "  try     train in the column split of the rows to train on");
   expect("path,red,big\na,1,2\n", "line 2 has \"2\" in the column big; 0 or 1 is expected");
 }
 

@@ -59,7 +59,11 @@ TEST_F(Voc, WithoutListsAllIsForTraining) {
   const DataSets sets = open_it();
   EXPECT_EQ(sets.train->size() + sets.test->size(), 3);
   text("ImageSets/Main/val.txt", "000003\n");
-  EXPECT_EQ(failure(), path("ImageSets/Main") + ": no train.txt");
+  EXPECT_EQ(failure(),
+            path("ImageSets/Main") +
+                ": no train.txt\n"
+                "  found    val.txt\n"
+                "  expected train.txt or trainval.txt, the names of the images to train on");
   text("ImageSets/Main/trainval.txt", "000001\n");
   EXPECT_EQ(open_it().train->size(), 1);
 }

@@ -415,11 +415,13 @@ TEST(Parse, ErrorsListTheKnownNames) {
                                    {"adamw:beta3=0", "no argument \"beta3\""}}) {
     EXPECT_NE(says(text, "0").find(what), std::string::npos) << says(text, "0");
   }
-  EXPECT_EQ(says("sgd", "-1"), "weight-decay: \"-1\" is not a number of 0 or more");
-  EXPECT_EQ(says("sgd", ""), "weight-decay: \"\" is not a number of 0 or more");
-  EXPECT_EQ(says("sgd", "0.1:norms"),
-            "weight-decay: cannot read \"0.1:norms\"\n"
-            "  try     a number, or NUMBER:weights to exempt norms and biases");
+  for (const char* decay : {"-1", "", "0.1:norms", "-1:weights", "0.1:weights:weights"}) {
+    EXPECT_EQ(says("sgd", decay),
+              "weight-decay must be a number of at least 0, or NUMBER:weights, not \"" +
+                  std::string(decay) +
+                  "\"\n"
+                  "  try     0.0005, or 0.0005:weights to exempt norms and biases");
+  }
 }
 
 TEST(Parse, KnowsAddedOptimizers) {

@@ -182,7 +182,8 @@ TEST(Tasks, AreChosenByTheTargetsOrByName) {
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { make("classify", numbers); }),
             "the task classify cannot learn such targets\n"
             "  targets f32[2]\n"
-            "  tasks   classify, regress, multilabel, segment, detect, reconstruct");
+            "  tasks   classify, regress, multilabel, segment, detect, reconstruct\n"
+            "  try     --task regress, which can");
   EXPECT_EQ(error_text(ErrorKind::usage, [&] { make("clasify", classes(2)); }),
             "unknown task \"clasify\"\n"
             "  nearest classify\n"

@@ -39,8 +39,10 @@ Taps taps_at(double fraction, double cutoff) {
 }  // namespace
 
 std::vector<float> resample(std::span<const float> signal, int64_t from, int64_t to) {
-  if (from < 1 || to < 1)
-    throw Error(ErrorKind::usage, fmt::format("resample: from {} Hz to {} Hz", from, to));
+  if (from < 1 || to < 1) {
+    throw Error(ErrorKind::usage, fmt::format("resample: from {} Hz to {} Hz", from, to))
+        .with("expected", "rates of at least 1 Hz");
+  }
   if (from == to) return {signal.begin(), signal.end()};
   const int64_t common = std::gcd(from, to), in = from / common, out = to / common;
   const auto size = std::ssize(signal), result_size = (size * out + in - 1) / in;

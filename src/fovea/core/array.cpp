@@ -31,15 +31,14 @@ std::shared_ptr<std::byte> allocate(size_t bytes) {
   // Huge pages spare the TLB with the large buffers of training; small buffers stay small.
   constexpr size_t huge = size_t{2} << 20;
   const size_t alignment = bytes >= 4 * huge ? huge : 64;
-  if (bytes > (size_t{1} << 62)) {
-    throw Error(ErrorKind::memory, fmt::format("cannot allocate {} bytes", bytes));
-  }
+  const auto failed = [&] {
+    return Error(ErrorKind::memory, fmt::format("cannot allocate {} bytes", bytes))
+        .with("try", "a smaller --batch or --input; fovea plan says what a run needs");
+  };
+  if (bytes > (size_t{1} << 62)) throw failed();
   const size_t rounded = (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
   void* data = std::aligned_alloc(alignment, rounded);
-  if (data == nullptr) {
-    throw Error(ErrorKind::memory, fmt::format("cannot allocate {} bytes", bytes))
-        .with("try", "a smaller --batch or a smaller --input");
-  }
+  if (data == nullptr) throw failed();
   if (alignment == huge) madvise(data, rounded, MADV_HUGEPAGE);
   return {static_cast<std::byte*>(data), [](std::byte* p) { std::free(p); }};
 }

@@ -123,7 +123,8 @@ class Pages {
                                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
                                    : ::mremap(data_, size_, size, MREMAP_MAYMOVE);
     if (grown == MAP_FAILED) {
-      throw Error(ErrorKind::memory, fmt::format("cannot allocate {} bytes", size));
+      throw Error(ErrorKind::memory, fmt::format("cannot allocate {} bytes to read a file", size))
+          .with("try", "a smaller file, or more free memory");
     }
     data_ = grown;
     size_ = size;

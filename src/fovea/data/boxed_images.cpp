@@ -107,9 +107,12 @@ Sample BoxedImages::scaled_sample(int64_t i, const MinimumSize& minimum) const {
 
 DataSets boxed_sets(const std::string& name, std::vector<std::string> classes, BoxedSplit train,
                     BoxedSplit val, BoxedSplit test, std::vector<int64_t> ids) {
-  if (train.images.empty())
-    throw Error(ErrorKind::data, train.root.string() + ": no images to train on");
-  if (classes.empty()) throw Error(ErrorKind::data, train.root.string() + ": no classes");
+  const auto missing = [&](const char* what) {
+    return Error(ErrorKind::data, fmt::format("{}: no {}", train.root.string(), what))
+        .with("try", fmt::format("the files that docs/detection.md describes for {}:DIR", name));
+  };
+  if (train.images.empty()) throw missing("images to train on");
+  if (classes.empty()) throw missing("classes");
   size_t capacity = 1;
   for (const BoxedSplit* split : {&train, &val, &test}) {
     for (const BoxedImage& image : split->images) capacity = std::max(capacity, image.boxes.size());

@@ -326,10 +326,12 @@ BoxedSplit read_coco_split(const fs::path& folder, std::string_view name, Catego
     const std::string where = fmt::format("{}: annotation {}", file->string(), a.id);
     const auto place = instances.places.find(a.image);
     if (place == instances.places.end())
-      throw Error(ErrorKind::data, fmt::format("{}: there is no image {}", where, a.image));
+      throw Error(ErrorKind::data,
+                  fmt::format("{}: its image_id {} is not in \"images\"", where, a.image));
     const auto label = labels.find(a.category);
     if (label == labels.end())
-      throw Error(ErrorKind::data, fmt::format("{}: there is no category {}", where, a.category));
+      throw Error(ErrorKind::data, fmt::format("{}: its category_id {} is not in \"categories\"",
+                                               where, a.category));
     instances.images[place->second].add({.x1 = a.x,
                                          .y1 = a.y,
                                          .x2 = a.x + a.width,
@@ -354,7 +356,10 @@ DataSets open_coco(const fs::path& folder) {
   Categories classes;
   BoxedSplit train = read_coco_split(folder, "train", classes);
   if (train.root.empty()) {
-    throw Error(ErrorKind::data, (folder / "annotations").string() + ": no instances_train*.json");
+    throw Error(ErrorKind::data, (folder / "annotations").string() + ": no instances_train*.json")
+        .with("expected",
+              "annotations/instances_train2017.json, or another name that begins with "
+              "instances_train");
   }
   BoxedSplit val = read_coco_split(folder, "val", classes),
              test = read_coco_split(folder, "test", classes);

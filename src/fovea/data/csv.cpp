@@ -173,6 +173,12 @@ class Listing {
     }
   }
   bool has_splits() const { return split_.has_value(); }
+  /// Those that rows have, such as "test, val"; "none" without rows or such a column.
+  std::string splits() const {
+    std::set<std::string> found;
+    for (size_t r = 0; split_ && r < table_.rows.size(); ++r) found.insert(cell(r, *split_));
+    return found.empty() ? "none" : join(std::vector<std::string>(found.begin(), found.end()));
+  }
 
  private:
   size_t column(std::string_view name) const {
@@ -257,7 +263,9 @@ DataSets open_csv(const fs::path& file) {
   listing.require_known_splits();
   DataSets sets{.name = "csv", .train = listing.images("train"), .test = nullptr};
   if (!sets.train) {
-    throw Error(ErrorKind::data, fmt::format("{}: no row has the split train", file.string()));
+    throw Error(ErrorKind::data, fmt::format("{}: no row has the split train", file.string()))
+        .with("found", listing.splits())
+        .with("try", "train in the column split of the rows to train on");
   }
   if (listing.has_splits()) {
     sets.val = listing.images("val");

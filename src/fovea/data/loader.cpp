@@ -48,7 +48,8 @@ std::optional<Type> input_before(const Dataset& dataset, const LoaderOptions& op
   if (options.augment.frames() && !options.resize) {
     throw Error(ErrorKind::usage,
                 fmt::format("--augment: {} outputs images of any size, but nothing resizes them",
-                            options.augment.text()));
+                            options.augment.text()))
+        .with("try", "transforms that keep the size, such as crop; in C++ LoaderOptions::resize");
   }
   return type;
 }

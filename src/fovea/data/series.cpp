@@ -390,8 +390,13 @@ DataSets open_series(const std::filesystem::path& path, const Arguments& options
                 .train = series_split(file, meaning, modality, "train"),
                 .test = series_split(file, meaning, modality, "test"),
                 .val = series_split(file, meaning, modality, "val")};
-  if (!sets.train)
-    throw Error(ErrorKind::data, fmt::format("{}: no series has the split train", path.string()));
+  if (!sets.train) {
+    throw Error(ErrorKind::data, fmt::format("{}: no series has the split train", path.string()))
+        .with("found", sets.val && sets.test ? "test, val"
+                       : sets.val            ? "val"
+                                             : "test")
+        .with("try", "train in the column split of the series to train on");
+  }
   return with_test_split(std::move(sets));
 }
 

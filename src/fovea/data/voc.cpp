@@ -225,7 +225,11 @@ class Voc {
     if (!train) train = listed("trainval");
     const std::optional<std::vector<std::string>> test = listed("test");
     if (!train && (val || test))
-      throw Error(ErrorKind::data, (root_ / "ImageSets/Main").string() + ": no train.txt");
+      throw Error(ErrorKind::data, (root_ / "ImageSets/Main").string() + ": no train.txt")
+          .with("found", val && test ? "val.txt, test.txt"
+                         : val       ? "val.txt"
+                                     : "test.txt")
+          .with("expected", "train.txt or trainval.txt, the names of the images to train on");
     std::vector<Part> parts;
     for (const auto& ids : {train ? *train : ids_, val.value_or(std::vector<std::string>()),
                             test.value_or(std::vector<std::string>())})

@@ -139,7 +139,8 @@ std::vector<Faithfulness> faithfulness(Explainer& explainer, const Array& inputs
   if (maps.dim(0) != inputs.dim(0) || std::ssize(classes) != inputs.dim(0)) {
     throw Error(ErrorKind::usage,
                 fmt::format("explain: {}, {}, {}", counted(inputs.dim(0), "input"),
-                            counted(maps.dim(0), "map"), counted(std::ssize(classes), "class")));
+                            counted(maps.dim(0), "map"), counted(std::ssize(classes), "class")))
+        .with("expected", "a map and a class for each input");
   }
   const Shape spatial = inputs.shape().slice(2);
   const Array large = enlarged(maps, spatial), shares = scaled(large);

@@ -182,14 +182,14 @@ ChoiceTable<Entry>& table() {
 /// Parses --weight-decay.
 WeightDecay parse_decay(std::string_view text) {
   const std::vector<std::string> parts = split(text, ':');
-  if (parts.size() > 2 || (parts.size() == 2 && parts[1] != "weights")) {
-    throw Error(ErrorKind::usage, fmt::format("weight-decay: cannot read \"{}\"", text))
-        .with("try", "a number, or NUMBER:weights to exempt norms and biases");
-  }
+  const bool fits = parts.size() == 1 || (parts.size() == 2 && parts[1] == "weights");
   const std::optional<double> amount = parse_number(parts[0]);
-  if (!amount || *amount < 0) {
+  if (!fits || !amount || *amount < 0) {
     throw Error(ErrorKind::usage,
-                fmt::format("weight-decay: \"{}\" is not a number of 0 or more", parts[0]));
+                fmt::format("weight-decay must be a number of at least 0, or NUMBER:weights, not "
+                            "\"{}\"",
+                            printable(text)))
+        .with("try", "0.0005, or 0.0005:weights to exempt norms and biases");
   }
   return {*amount, parts.size() == 2 ? Decay::weights : Decay::all};
 }

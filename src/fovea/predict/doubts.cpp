@@ -1,5 +1,7 @@
 #include "fovea/predict/doubts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace fovea {
@@ -9,8 +11,11 @@ std::vector<Doubt> doubtful_labels(Predictor& predictor,
                                    const std::function<void(int64_t, int64_t)>& progress,
                                    std::stop_token stop) {
   const data::Targets& targets = predictor.task().targets();
-  if (targets.type != data::class_targets({}).type)
-    throw Error(ErrorKind::usage, "doubtful labels are found by models that classify");
+  if (targets.type != data::class_targets({}).type) {
+    throw Error(ErrorKind::usage, "doubtful labels are found by models that classify")
+        .with("found", fmt::format("a model of the task {}", predictor.task().name()))
+        .with("try", "without --model for the other checks");
+  }
   const size_t classes = targets.names.size();
   std::vector<Doubt> all;
   std::vector<double> sums(classes, 0), counts(classes, 0);  // of a class's own probability

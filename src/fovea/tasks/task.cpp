@@ -131,11 +131,14 @@ std::unique_ptr<Task> make(std::string_view name, const data::Targets& targets,
   }
   if (found == table().end() && !name.empty())
     throw unknown_name("task", name, names()).with("known", join(names()));
-  throw Error(ErrorKind::usage, name.empty()
+  Error error(ErrorKind::usage, name.empty()
                                     ? "no task can learn such targets"
-                                    : fmt::format("the task {} cannot learn such targets", name))
-      .with("targets", to_string(targets.type))
-      .with("tasks", join(names()));
+                                    : fmt::format("the task {} cannot learn such targets", name));
+  error.with("targets", to_string(targets.type)).with("tasks", join(names()));
+  const auto other =
+      std::ranges::find_if(table(), [&](const Entry& entry) { return entry.fits(targets); });
+  if (other != table().end()) error.with("try", fmt::format("--task {}, which can", other->name));
+  throw error;
 }
 
 data::DataSets sets_for(std::string_view name, data::DataSets sets) {

@@ -50,7 +50,9 @@ Type RandomCrop::output(const Type& input) const {
   require_image(text(), input);
   if (mode_ == PaddingMode::zeros && padding_ >= std::min(input.shape[0], input.shape[1])) {
     throw Error(ErrorKind::usage, fmt::format("{} could miss images of {}x{}", text(),
-                                              input.shape[0], input.shape[1]));
+                                              input.shape[0], input.shape[1]))
+        .with("try", fmt::format("a padding below {}, or crop:{}:reflect",
+                                 std::min(input.shape[0], input.shape[1]), padding_));
   }
   return input;
 }
