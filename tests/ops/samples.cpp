@@ -241,6 +241,22 @@ std::vector<Sample> norms(DType dtype) {
   return samples;
 }
 
+/// gamma / sqrt(var) is 1 and 2.
+std::vector<Worked> worked_folds() {
+  const std::vector<Data> data{{{2, 1, 2}, {1, 2, 3, 4}},
+                               {{2}, {2, 6}},
+                               {{2}, {10, 20}},
+                               {{2}, {1, 2}},
+                               {{2}, {4, 9}},
+                               {{2}, {5, 7}}};
+  const auto folded = [](size_t output) {
+    return [=](const Tensors& in) {
+      return Tensors{in[0].graph().add(FoldBatchNorm{.eps = 0, .bias = true}, in)[output]};
+    };
+  };
+  return {{folded(0), data, {1, 2, 6, 8}}, {folded(1), data, {14, 30}}};
+}
+
 std::vector<Sample> losses(DType dtype) {
   std::vector<Sample> samples;
   append(samples, repeat("cross_entropy", shapes_per_op, [&](Random& r) {
@@ -437,7 +453,7 @@ const std::vector<Family>& families() {
         {"arithmetic", arithmetic, 1e-7, worked_arithmetic()},
         {"reduction", reductions, 1e-8, worked_reductions()},
         {"pool", pools, 1e-8},
-        {"norm", norms, 1e-6},
+        {"norm", norms, 1e-6, worked_folds()},
         {"loss", losses, 1e-7},
         {"dropout", dropouts, 1e-8},
         {"shape", shape_ops, 1e-8},

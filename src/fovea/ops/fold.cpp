@@ -1,7 +1,5 @@
 #include "fovea/ops/fold.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
 
 #include "fovea/ops/rules.h"
@@ -9,7 +7,7 @@
 namespace fovea {
 
 Types FoldBatchNorm::infer(const Types& in) const {
-  require(in.size() == (bias ? 6u : 5u), fmt::format("fold_batchnorm has {} inputs", in.size()));
+  require_inputs(name, in, bias ? 6 : 5);
   return {in[0], in[1]};
 }
 
