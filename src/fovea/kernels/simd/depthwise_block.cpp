@@ -250,7 +250,7 @@ class BlockKernel final : public Kernel {
                               std::span<const std::byte* const> residuals, std::byte* y) {
     direct::Work work{.x = {}, .taps = {}, .weights = weights, .bias = bias, .y = y};
     work.steps = direct::steps_of(epilogue.steps(), residuals);
-    work.bounds = direct::bounds_of(epilogue.steps());
+    work.bounds = direct::bounds_after_residual(work.steps);
     return work;
   }
 

@@ -75,10 +75,11 @@ HWY_INLINE void add_products(const float* const (&x)[runs], int64_t step, const 
   }
 }
 
-/// Where a tile's sums go, within bounds: the runs' first ones, and the steps to the next position
-/// and vector; `stream`: around the caches.
+/// Where a tile's sums go, within bounds and after a residual is added, if any: the runs' first
+/// ones, and the steps to the next position and vector; `stream`: around the caches.
 struct Target {
   float* first[2] = {};
+  const float* residual[2] = {};
   int64_t column = 0, vector = 0;
   Bounds bounds = {-infinity, infinity};
   bool stream = false;
@@ -130,6 +131,19 @@ HWY_NOINLINE void compute_tile(const View& x, const float* const (&at)[runs],
       }
     }
   }
+  if (to.residual[0] != nullptr) {
+#pragma GCC unroll 2
+    for (int i = 0; i < runs; ++i) {
+#pragma GCC unroll 7
+      for (int r = 0; r < length; ++r) {
+#pragma GCC unroll 2
+        for (int j = 0; j < vectors; ++j) {
+          const float* from = to.residual[i] + r * to.column + j * to.vector;
+          sums[i * length + r][j] = hn::Add(sums[i * length + r][j], hn::LoadU(F32(), from));
+        }
+      }
+    }
+  }
   const V low = all(to.bounds.low), high = all(to.bounds.high);
   const auto store_all = [&](auto store) FOVEA_INLINE {
     const int64_t column = to.column, vector = to.vector;  // not read again after each store
@@ -176,6 +190,7 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
 
   // Sums of entire vectors go straight to y; but not to positions that another task stores.
   const bool straight = work.bounds && channels == vectors * lanes;
+  const float* residual = straight ? as<float>(work.steps[0].residual) : nullptr;
   const Target kept{
       .first = {sums, sums + length * vectors * lanes}, .column = vectors * lanes, .vector = lanes};
   const float* at[2];
@@ -192,11 +207,9 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
   const auto compute = [&] {
     const Target& target = finished ? y : kept;
     for (int i = 0; i < pending; ++i) {
-      if (finished) {
-        y.first[i] = as<float>(work.y) + to[i].offset;
-      } else {
-        fetch_run(work.steps, c.dtype, to[i]);
-      }
+      if (finished) y.first[i] = as<float>(work.y) + to[i].offset;
+      if (residual != nullptr) y.residual[i] = residual + to[i].offset;
+      if (!finished || residual != nullptr) fetch_run(work.steps, c.dtype, to[i]);
     }
     if (pending == 2) {
       compute_tile<length, 2, vectors>(work.x, at, work.taps, work.channels, step, w, bias, ahead,

@@ -154,8 +154,9 @@ struct Bounds {
   float low, high;
 };
 
-/// An epilogue as bounds, if it is nothing else.
+/// An epilogue as bounds, if it is nothing else; or steps that are nothing else after a residual.
 std::optional<Bounds> bounds_of(std::span<const EpilogueStep> epilogue);
+std::optional<Bounds> bounds_after_residual(std::span<const Step> steps);
 
 /// What one task reads and writes.
 struct Work {
@@ -166,7 +167,7 @@ struct Work {
   const float* bias = nullptr;
   std::vector<Step> steps = {};  ///< at least one
   std::byte* y = nullptr;
-  std::optional<Bounds> bounds = {};  ///< all that follows the sums
+  std::optional<Bounds> bounds = {};  ///< all that follows the sums and the first residual
   bool stream = false;                ///< y is written around the caches
 };
 

@@ -161,13 +161,28 @@ void set_input(const Convolution& c, const Plan& plan, const Region& region, con
   set_taps(c, work);
 }
 
-std::optional<Bounds> bounds_of(std::span<const EpilogueStep> epilogue) {
+namespace {
+
+std::optional<Bounds> bounds_of(std::optional<UnaryKind> activation) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
-  if (epilogue.empty()) return Bounds{-infinity, infinity};
-  if (epilogue.size() > 1 || !epilogue[0].activation) return std::nullopt;
-  if (epilogue[0].activation == UnaryKind::relu) return Bounds{0, infinity};
-  if (epilogue[0].activation == UnaryKind::relu6) return Bounds{0, 6};
+  if (!activation) return Bounds{-infinity, infinity};
+  if (activation == UnaryKind::relu) return Bounds{0, infinity};
+  if (activation == UnaryKind::relu6) return Bounds{0, 6};
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Bounds> bounds_of(std::span<const EpilogueStep> epilogue) {
+  if (epilogue.empty()) return bounds_of(std::nullopt);
+  if (epilogue.size() > 1 || !epilogue[0].activation) return std::nullopt;
+  return bounds_of(epilogue[0].activation);
+}
+
+std::optional<Bounds> bounds_after_residual(std::span<const Step> steps) {
+  const Step& first = steps[0];
+  if (steps.size() > 1 || first.sums != nullptr || first.slope_at != nullptr) return std::nullopt;
+  return bounds_of(first.activation);
 }
 
 std::vector<Step> steps_of(std::span<const EpilogueStep> epilogue,
@@ -245,8 +260,7 @@ class DirectKernel final : public Kernel {
       Work own = work;
       if (own.bias != nullptr) own.bias += c.channel;
       own.weights = reinterpret_cast<const float*>(args.packed) + weights;
-      if (c.dtype == DType::f32 && !pass_.slope && !pass_.sums)
-        own.bounds = bounds_of(pass_.epilogue);
+      if (c.dtype == DType::f32) own.bounds = bounds_after_residual(own.steps);
       // What training keeps for later, not what is read next.
       const bool kept = (own.bounds && pass_.epilogue.empty()) || pass_.sums || pass_.slope;
       own.stream = kept && aligned && streams(c, plan);

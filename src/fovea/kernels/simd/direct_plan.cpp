@@ -102,11 +102,14 @@ Plan make_plan(const Convolution& c, int64_t lanes, int64_t longest, int threads
     plan.piece.panels = {0, ceil_div(plan.panels, parts)};
     plan.parts = ceil_div(plan.panels, plan.piece.panels.end);
   };
-  cut_channels(plan.by_channels ? std::min(plan.panels, tasks) : 1);
+  // Each part copies its x, each band reads all weights.
+  const bool few_weights = c.out * c.products() <= 16 * x_floats;
+  const int64_t most = plan.copied && few_weights ? std::min<int64_t>(tasks, 2 * threads) : tasks;
+  cut_channels(plan.by_channels ? std::min(plan.panels, most) : 1);
   const int64_t bands = ceil_div(tasks, plan.parts), x_bands = ceil_div(x_floats * 4, task_bytes);
   cut_positions(c, std::max(bands, x_bands), threads, plan);
-  if (plan.parts * plan.bands < tasks)
-    cut_channels(std::min(plan.panels, ceil_div(tasks, plan.bands)));
+  if (plan.parts * plan.bands < most)
+    cut_channels(std::min(plan.panels, ceil_div(most, plan.bands)));
   return plan;
 }
 
