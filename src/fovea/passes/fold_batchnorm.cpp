@@ -15,7 +15,7 @@ namespace {
 /// For each norm that can be folded, the convolution it follows.
 std::map<const Node*, const Node*> foldable(const Graph& graph, bool gradients) {
   const Uses uses(graph);
-  const PartOf free(graph, gradients ? Part::frozen : Part::all);
+  const PartOf always(graph, gradients ? Part::frozen : Part::all);
   std::map<const Node*, const Node*> result;
   for (const Node& node : graph.nodes()) {
     const auto* norm = node.op.as<BatchNormEval>();
@@ -26,7 +26,7 @@ std::map<const Node*, const Node*> foldable(const Graph& graph, bool gradients) 
     const auto* conv = before.op.as<Conv>();
     if (conv == nullptr || !conv->epilogue.empty()) continue;
     const bool fewer = graph.value(before.inputs[1]).type.shape.numel() < x.type.shape.numel();
-    if (fewer || free.contains(node)) result[&node] = &before;
+    if (fewer || always.contains(node)) result[&node] = &before;
   }
   return result;
 }
