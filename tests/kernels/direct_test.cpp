@@ -212,11 +212,12 @@ TEST(Direct, ThreadsGetEqualSharesOfOneImage) {
   using namespace simd::direct;
   Convolution c{.in = 64, .out = 128, .height = 56, .width = 56, .rows = 28, .columns = 28};
   c.kernel[0] = c.kernel[1] = 3, c.stride[0] = c.stride[1] = 2, c.padded = true;
-  EXPECT_EQ(make_plan(c, 16, 7, 2).bands, 14);  // of two rows, instead of seven of four
+  const Registers registers{.lanes = 16, .longest = 7, .together = 2};
+  EXPECT_EQ(make_plan(c, registers, 2).bands, 14);  // of two rows, instead of seven of four
   Convolution pixels{.in = 96, .out = 24, .height = 1, .width = 196, .columns = 196};
-  EXPECT_EQ(make_plan(pixels, 16, 7, 2).tasks() % 2, 1);  // too little for two threads
+  EXPECT_EQ(make_plan(pixels, registers, 2).tasks() % 2, 1);  // too little for two threads
   pixels.in = 384, pixels.out = 64;
-  EXPECT_EQ(make_plan(pixels, 16, 7, 2).tasks() % 2, 0);
+  EXPECT_EQ(make_plan(pixels, registers, 2).tasks() % 2, 0);
 }
 
 constexpr UnaryKind smooth[] = {UnaryKind::gelu, UnaryKind::gelu_tanh, UnaryKind::silu,

@@ -201,8 +201,7 @@ class BlockKernel final : public Kernel {
   }
 
   direct::Plan plan_of(const direct::Convolution& c) const {
-    const direct::Registers r = direct::registers();
-    direct::Plan plan = direct::make_plan(c, r.lanes, r.longest, 1);
+    direct::Plan plan = direct::make_plan(c, direct::registers(), 1);
     plan.piece = {
         .images = {0, 1}, .rows = {0, c.rows}, .runs = {0, plan.runs}, .panels = {0, plan.panels}};
     return plan;

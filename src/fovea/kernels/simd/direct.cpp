@@ -3,10 +3,11 @@
 // do not depend on the number of threads. x may have any layout, y all but plain. Error bound: as
 // many eps as there are products, of their absolute values.
 //
-// A tile of the output is up to two runs of positions by two vectors of channels, all of it in
-// registers. For each tap and channel of x it takes two vectors of weights, which are packed in
-// that order and stay in the L2 cache from tile to tile, and one number of x for each position,
-// from L1. Padded or unfavourably placed x is copied first, region by region.
+// A tile of the output is some runs of positions by two vectors of channels, all of it in
+// registers: two runs of up to seven with AVX-512, else six single positions, from wherever rows
+// end. For each tap and channel of x it takes two vectors of weights, which are packed in that
+// order and stay in the L2 cache from tile to tile, and one number of x for each position, from L1.
+// Padded or unfavourably placed x is copied first, region by region.
 #include <hwy/cache_control.h>
 
 #include <limits>
@@ -54,7 +55,13 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
-Registers native_registers() { return {lanes, longest}; }
+Registers native_registers() { return {lanes, longest, together}; }
+
+/// How many tiles ahead residuals are fetched: small tiles take too little time to wait for them.
+constexpr int64_t fetched_tiles = HWY_TARGET <= HWY_AVX3 ? 0 : 2;
+
+/// Floats of a cache line: weights are fetched line by line.
+constexpr int64_t line = 16;
 
 /// Adds the products of one channel of one tap to all sums.
 template <int length, int runs, int vectors>
@@ -63,7 +70,7 @@ HWY_INLINE void add_products(const float* const (&x)[runs], int64_t step, const 
   V right[vectors];
 #pragma GCC unroll 2
   for (int j = 0; j < vectors; ++j) right[j] = hn::Load(F32(), w + j * lanes);
-#pragma GCC unroll 2
+#pragma GCC unroll 6
   for (int i = 0; i < runs; ++i) {
 #pragma GCC unroll 7
     for (int r = 0; r < length; ++r) {
@@ -78,8 +85,8 @@ HWY_INLINE void add_products(const float* const (&x)[runs], int64_t step, const 
 /// Where a tile's sums go, within bounds and after a residual is added, if any: the runs' first
 /// ones, and the steps to the next position and vector; `stream`: around the caches.
 struct Target {
-  float* first[2] = {};
-  const float* residual[2] = {};
+  float* first[together] = {};
+  const float* residual[together] = {};
   int64_t column = 0, vector = 0;
   Bounds bounds = {-infinity, infinity};
   bool stream = false;
@@ -96,16 +103,25 @@ HWY_NOINLINE void compute_tile(const View& x, const float* const (&at)[runs],
 #pragma GCC unroll 2
     for (int j = 0; j < vectors; ++j) sums[r][j] = hn::Load(F32(), bias + j * lanes);
   }
+  if (to.residual[0] != nullptr) {
+#pragma GCC unroll 6
+    for (int i = 0; i < runs; ++i) {
+#pragma GCC unroll 7
+      for (int r = 0; r < length; ++r) {
+#pragma GCC unroll 2
+        for (int64_t j = 0; j < vectors * lanes; j += line)
+          __builtin_prefetch(to.residual[i] + (r + fetched_tiles * together * length) * to.column +
+                             j / lanes * to.vector);
+      }
+    }
+  }
   for (const int64_t tap : taps) {
-    const float* first[runs];
-#pragma GCC unroll 2
-    for (int i = 0; i < runs; ++i) first[i] = at[i] + tap;
-    for (int64_t rest = channels; rest > 0; rest -= x.together) {
+    int64_t offset = tap;
+    for (int64_t rest = channels; rest > 0; rest -= x.together, offset += x.block) {
       const float* from[runs];
-#pragma GCC unroll 2
+#pragma GCC unroll 6
       for (int i = 0; i < runs; ++i) {
-        from[i] = first[i];
-        first[i] += x.block;
+        from[i] = at[i] + offset;
         const float* next = from[i] + runs * length * step;
         asm("" : "+r"(next));  // else compilers keep an address for each r, on the stack
 #pragma GCC unroll 7
@@ -113,7 +129,7 @@ HWY_NOINLINE void compute_tile(const View& x, const float* const (&at)[runs],
           if (channels <= few_channels) {
             __builtin_prefetch(next + r * step);
           } else {
-            __builtin_prefetch(first[i] + r * step);
+            __builtin_prefetch(from[i] + x.block + r * step);
             __builtin_prefetch(next + r * step, 0, 2);
           }
         }
@@ -124,15 +140,16 @@ HWY_NOINLINE void compute_tile(const View& x, const float* const (&at)[runs],
       const float* end = w + std::min(x.together, rest) * vectors * lanes;
       for (; w < end; w += vectors * lanes) {
 #pragma GCC unroll 2
-        for (int j = 0; j < vectors; ++j) __builtin_prefetch(w + fetched_weights + j * lanes);
+        for (int64_t j = 0; j < vectors * lanes; j += line)
+          __builtin_prefetch(w + fetched_weights + j);
         add_products<length, runs, vectors>(from, step, w, sums);
-#pragma GCC unroll 2
+#pragma GCC unroll 6
         for (int i = 0; i < runs; ++i) ++from[i];
       }
     }
   }
   if (to.residual[0] != nullptr) {
-#pragma GCC unroll 2
+#pragma GCC unroll 6
     for (int i = 0; i < runs; ++i) {
 #pragma GCC unroll 7
       for (int r = 0; r < length; ++r) {
@@ -147,7 +164,7 @@ HWY_NOINLINE void compute_tile(const View& x, const float* const (&at)[runs],
   const V low = all(to.bounds.low), high = all(to.bounds.high);
   const auto store_all = [&](auto store) FOVEA_INLINE {
     const int64_t column = to.column, vector = to.vector;  // not read again after each store
-#pragma GCC unroll 2
+#pragma GCC unroll 6
     for (int i = 0; i < runs; ++i) {
       float* y = to.first[i];
 #pragma GCC unroll 7
@@ -166,12 +183,27 @@ HWY_NOINLINE void compute_tile(const View& x, const float* const (&at)[runs],
   }
 }
 
-/// One panel of a region, pairs of runs at a time.
+/// compute_tile of the first `n` runs.
+template <int length, int vectors, int runs = together>
+HWY_INLINE void compute_runs(int n, const View& x, const float* const* at,
+                             std::span<const int64_t> taps, int64_t channels, int64_t step,
+                             const float* w, const float* bias, Ahead ahead, const Target& to) {
+  if constexpr (runs > 1) {
+    if (n < runs)
+      return compute_runs<length, vectors, runs - 1>(n, x, at, taps, channels, step, w, bias, ahead,
+                                                     to);
+  }
+  const auto& first = *reinterpret_cast<const float* const(*)[runs]>(at);
+  compute_tile<length, runs, vectors>(x, first, taps, channels, step, w, bias, ahead, to);
+}
+
+/// One panel of a region, some runs at a time.
 template <int length, int vectors>
 HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Region& region,
                               const Work& work, int64_t panel) {
+  constexpr int64_t floats = length * vectors * lanes;  // of a run's sums
   HWY_ALIGN float bias[2 * lanes] = {};
-  HWY_ALIGN float sums[2 * length * vectors * lanes];
+  HWY_ALIGN float sums[together * floats];
   const int64_t channel = panel * 2 * lanes;
   const int64_t channels = std::min<int64_t>(vectors * lanes, c.out - channel);
   if (work.bias != nullptr) std::copy_n(work.bias + channel, channels, bias);
@@ -181,55 +213,63 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
 
   // Few tiles share what is read of a panel: each fetches its share of the next one.
   const int64_t runs = region.images.size() * region.rows.size() * region.runs.size();
-  const int64_t tiles = (runs + 1) / 2, size = vectors * lanes * c.products();
+  const int64_t tiles = (runs + together - 1) / together, size = vectors * lanes * c.products();
   const int64_t blocks =
       std::ssize(work.taps) * ((work.channels + work.x.together - 1) / work.x.together);
   Ahead ahead{.weights = w + size};
   if (tiles > 1 && tiles <= 32 && size * 4 > fetched_bytes)
-    ahead.step = (size / (tiles * blocks) + 15) / 16 * 16;
+    ahead.step = (size / (tiles * blocks) + line - 1) / line * line;
 
   // Sums of entire vectors go straight to y; but not to positions that another task stores.
   const bool straight = work.bounds && channels == vectors * lanes;
   const float* residual = straight ? as<float>(work.steps[0].residual) : nullptr;
-  const Target kept{
-      .first = {sums, sums + length * vectors * lanes}, .column = vectors * lanes, .vector = lanes};
-  const float* at[2];
-  const Destination runs_of_panel{.channel_block = c.y.block,
-                                  .column = c.y.column,
-                                  .channels = channels,
-                                  .length = length,
-                                  .stream = work.stream};
-  Destination to[2] = {runs_of_panel, runs_of_panel};
-  Target y{.column = c.y.column, .vector = runs_of_panel.vector()};
+  Target kept{.column = vectors * lanes, .vector = lanes};
+  for (int i = 0; i < together; ++i) kept.first[i] = sums + i * floats;
+  const Destination run_of_panel{.channel_block = c.y.block,
+                                 .column = c.y.column,
+                                 .channels = channels,
+                                 .length = length,
+                                 .stream = work.stream};
+  Target y{.column = c.y.column, .vector = run_of_panel.vector()};
   if (straight) y.bounds = *work.bounds, y.stream = work.stream;
+  const float* at[together];
+  int64_t offsets[together], skips[together] = {};
   int pending = 0;
   bool finished = straight;
-  const auto compute = [&] {
-    const Target& target = finished ? y : kept;
-    for (int i = 0; i < pending; ++i) {
-      if (finished) y.first[i] = as<float>(work.y) + to[i].offset;
-      if (residual != nullptr) y.residual[i] = residual + to[i].offset;
-      if (!finished || residual != nullptr) fetch_run(work.steps, c.dtype, to[i]);
-    }
-    if (pending == 2) {
-      compute_tile<length, 2, vectors>(work.x, at, work.taps, work.channels, step, w, bias, ahead,
-                                       target);
-    } else {
-      const float* const first[1] = {at[0]};
-      compute_tile<length, 1, vectors>(work.x, first, work.taps, work.channels, step, w, bias,
-                                       ahead, target);
-    }
-    ahead.weights += ahead.step * blocks;
-    for (int i = 0; i < pending && !finished; ++i) {
-      const RunSums own{sums + i * length * vectors * lanes, vectors};
+  bool adjacent = true;  // what is pending, in x and y
+  const auto compute_kept = [&] {
+    const int64_t joined = adjacent ? pending : 1;
+    const auto destination = [&](int64_t i) {
+      Destination d = run_of_panel;
+      d.offset = offsets[i], d.skip = skips[i], d.length = joined * length;
+      return d;
+    };
+    for (int64_t i = 0; i < pending; i += joined) fetch_run(work.steps, c.dtype, destination(i));
+    compute_runs<length, vectors>(pending, work.x, at, work.taps, work.channels, step, w, bias,
+                                  ahead, kept);
+    for (int64_t i = 0; i < pending; i += joined) {
+      const RunSums own{sums + i * floats, vectors};
       if (c.dtype == DType::f32) {
-        finish_run<float>(work.steps, work.y, to[i], own);
+        finish_run<float>(work.steps, work.y, destination(i), own);
       } else {
-        finish_run<Bf16>(work.steps, work.y, to[i], own);
+        finish_run<Bf16>(work.steps, work.y, destination(i), own);
       }
     }
+  };
+  const auto compute = [&] {
+    if (finished) {
+      for (int i = 0; i < pending; ++i) y.first[i] = as<float>(work.y) + offsets[i];
+      for (int i = 0; i < pending && residual != nullptr; ++i)
+        y.residual[i] = residual + offsets[i];
+      compute_runs<length, vectors>(pending, work.x, at, work.taps, work.channels, step, w, bias,
+                                    ahead, y);
+    } else {
+      compute_kept();
+    }
+    ahead.weights += ahead.step * blocks;
     pending = 0;
     finished = straight;
+    adjacent = true;
   };
   for (int64_t n = region.images.begin; n < region.images.end; ++n) {
     for (int64_t row = region.rows.begin; row < region.rows.end; ++row) {
@@ -237,13 +277,17 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
                        (row - region.rows.begin) * c.stride[0] * work.x.row;
       const int64_t row_offset =
           c.offset + n * c.y.image + row * c.y.row + channel / block * c.y.block + channel % block;
+      adjacent = pending == 0;
       for (int64_t run = region.runs.begin; run < region.runs.end; ++run) {
-        const int64_t first = plan.first(c.columns, run);
+        const int64_t first = length == 1 ? run : plan.first(c.columns, run);
         at[pending] = x + (first - origin) * step;
-        to[pending].offset = row_offset + first * c.y.column;
-        to[pending].skip = run * length - first;
-        if (to[pending].skip > 0 && run == region.runs.begin) finished = false;
-        if (++pending == 2) compute();
+        offsets[pending] = row_offset + first * c.y.column;
+        if constexpr (length > 1) {
+          skips[pending] = run * length - first;
+          if (skips[pending] > 0) adjacent = false;
+          if (skips[pending] > 0 && run == region.runs.begin) finished = false;
+        }
+        if (++pending == together) compute();
       }
     }
   }
@@ -251,7 +295,8 @@ HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Regi
 }
 
 template <int length>
-void compute_runs(const Convolution& c, const Plan& plan, const Region& region, const Work& work) {
+void compute_panels(const Convolution& c, const Plan& plan, const Region& region,
+                    const Work& work) {
   for (int64_t panel = region.panels.begin; panel < region.panels.end; ++panel) {
     if (c.out - panel * 2 * lanes > lanes) {
       compute_panel<length, 2>(c, plan, region, work, panel);
@@ -265,20 +310,20 @@ void compute_length(const Convolution& c, const Plan& plan, const Region& region
                     const Work& work) {
   switch (plan.run) {
     case 1:
-      return compute_runs<1>(c, plan, region, work);
-    case 2:
-      return compute_runs<2>(c, plan, region, work);
-    case 3:
-      return compute_runs<3>(c, plan, region, work);
+      return compute_panels<1>(c, plan, region, work);
 #if HWY_TARGET <= HWY_AVX3
+    case 2:
+      return compute_panels<2>(c, plan, region, work);
+    case 3:
+      return compute_panels<3>(c, plan, region, work);
     case 4:
-      return compute_runs<4>(c, plan, region, work);
+      return compute_panels<4>(c, plan, region, work);
     case 5:
-      return compute_runs<5>(c, plan, region, work);
+      return compute_panels<5>(c, plan, region, work);
     case 6:
-      return compute_runs<6>(c, plan, region, work);
+      return compute_panels<6>(c, plan, region, work);
     case 7:
-      return compute_runs<7>(c, plan, region, work);
+      return compute_panels<7>(c, plan, region, work);
 #endif
     default:
       return;

@@ -135,11 +135,10 @@ struct Plan {
     return std::min(index * run, columns - run);
   }
   Region region(const Convolution& c, int64_t task) const;
+  /// Tasks of the same band read the same part of x.
+  int64_t band_of(int64_t task) const { return by_channels ? task % bands : task / parts; }
   int64_t tasks() const { return bands * parts; }
 };
-
-/// `longest`: positions for which registers suffice.
-Plan make_plan(const Convolution& c, int64_t lanes, int64_t longest, int threads);
 
 /// The part of x that a region needs, and where it is: for its first image and output, or the
 /// first of the copy.
@@ -171,11 +170,14 @@ struct Work {
   bool stream = false;                ///< y is written around the caches
 };
 
-/// Floats of a vector on this CPU, and the positions whose sums fit into its registers.
+/// Floats of a vector on this CPU, the positions of a row that are computed together at most, and
+/// how many such runs are: their sums fit into registers.
 struct Registers {
-  int64_t lanes, longest;
+  int64_t lanes, longest, together;
 };
 Registers registers();
+
+Plan make_plan(const Convolution& c, const Registers& registers, int threads);
 
 /// Computes the outputs of one region, on the calling thread.
 void compute_region(const Convolution& c, const Plan& plan, const Region& region, const Work& work);

@@ -28,9 +28,11 @@ struct Destination {
   HWY_INLINE int64_t vector() const { return lanes / block * channel_block + lanes % block; }
 };
 
-/// The positions of the longest run: two runs of two vectors, two vectors of weights and a number
-/// of x take 31 of 32 registers, or 15 of 16.
-constexpr int longest = HWY_TARGET <= HWY_AVX3 ? 7 : 3;
+/// The positions of the longest run, and the runs that are computed together: those of two vectors,
+/// two vectors of weights and a number of x take 31 of 32 registers, or 15 of 16. Addresses take
+/// registers, too: one for each run.
+constexpr int longest = HWY_TARGET <= HWY_AVX3 ? 7 : 1;
+constexpr int together = HWY_TARGET <= HWY_AVX3 ? 2 : 6;
 
 /// The sums of a run: `vectors` for each position.
 struct RunSums {
@@ -122,7 +124,7 @@ HWY_INLINE void finish_step(const Step& step, const Destination& d, const RunSum
         return last(access, hn::Mul(v, Relu{}.slope(u)), from);
       });
     }
-    HWY_ALIGN float x[longest * 2 * lanes] = {};
+    HWY_ALIGN float x[together * longest * 2 * lanes] = {};
     const RunSums inputs{x, sums.vectors};
     for_each_sum(d, true, inputs, input);
     multiply_by_slopes(*step.activation, step.alpha, x + skipped, sums.values + skipped, n);

@@ -216,7 +216,7 @@ class DirectKernel final : public Kernel {
       for (const Convolution& part : split_groups(c, r.lanes)) convolutions.push_back(part);
     }
     for (const Convolution& c : convolutions) {
-      Part part{.c = c, .plan = make_plan(c, r.lanes, r.longest, threads)};
+      Part part{.c = c, .plan = make_plan(c, r, threads)};
       part.weights = floats_, part.tasks = {tasks_, tasks_ + part.plan.tasks()};
       floats_ += packed_floats(c, r.lanes);
       tasks_ = part.tasks.end;
@@ -253,23 +253,28 @@ class DirectKernel final : public Kernel {
     work.y = args.out[0];
     const bool aligned = std::ranges::all_of(
         args.out, [](const std::byte* out) { return reinterpret_cast<uintptr_t>(out) % 64 == 0; });
+    std::vector<Input> inputs(slots_);
     parallel_chunks(tasks_, [&](int64_t task, int slot) {
       const auto part =
           std::ranges::find_if(parts_, [&](const Part& p) { return task < p.tasks.end; });
       const auto& [c, plan, weights, tasks] = *part;
-      Work own = work;
-      if (own.bias != nullptr) own.bias += c.channel;
-      own.weights = reinterpret_cast<const float*>(args.packed) + weights;
-      if (c.dtype == DType::f32) own.bounds = bounds_after_residual(own.steps);
-      // What training keeps for later, not what is read next.
-      const bool kept = (own.bounds && pass_.epilogue.empty()) || pass_.sums || pass_.slope;
-      own.stream = kept && aligned && streams(c, plan);
-      const Region region = plan.region(c, task - tasks.begin);
-      auto* scratch =
-          reinterpret_cast<float*>(args.scratch + static_cast<size_t>(slot) * copy_bytes_);
-      set_input(c, plan, region,
-                args.in[pass_.x] + c.input * static_cast<int64_t>(size_of(c.dtype)), scratch, own);
-      compute_region(c, plan, region, own);
+      const int64_t own_task = task - tasks.begin;
+      const Region region = plan.region(c, own_task);
+      Input& input = inputs[static_cast<size_t>(slot)];
+      if (input.part != &*part || input.band != plan.band_of(own_task)) {
+        input = {.part = &*part, .band = plan.band_of(own_task), .work = work};
+        Work& own = input.work;
+        if (own.bias != nullptr) own.bias += c.channel;
+        own.weights = reinterpret_cast<const float*>(args.packed) + weights;
+        if (c.dtype == DType::f32) own.bounds = bounds_after_residual(own.steps);
+        // What training keeps for later, not what is read next.
+        const bool kept = (own.bounds && pass_.epilogue.empty()) || pass_.sums || pass_.slope;
+        own.stream = kept && aligned && streams(c, plan);
+        set_input(
+            c, plan, region, args.in[pass_.x] + c.input * static_cast<int64_t>(size_of(c.dtype)),
+            reinterpret_cast<float*>(args.scratch + static_cast<size_t>(slot) * copy_bytes_), own);
+      }
+      compute_region(c, plan, region, input.work);
     });
   }
 
@@ -279,6 +284,12 @@ class DirectKernel final : public Kernel {
     Plan plan;
     int64_t weights = 0;  ///< where its packed weights are
     Range tasks = {};
+  };
+  /// What a thread's last task read: often the next one reads it, too, and need not copy it.
+  struct Input {
+    const Part* part = nullptr;
+    int64_t band = 0;
+    Work work = {};
   };
 
   /// Whether y is too large for the caches, and a vector is an entire line of them.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 
 #include "fovea/kernels/simd/direct.h"
 
@@ -27,17 +28,19 @@ int64_t fair_piece(int64_t size, int64_t bands, int64_t multiple, int64_t parts,
   return best;
 }
 
-/// Cuts images, rows or runs so that there are at least about `bands`. Runs are computed in pairs.
-void cut_positions(const Convolution& c, int64_t bands, int threads, Plan& plan) {
+/// Cuts images, rows or runs so that there are at least about `bands`, each of tiles of `together`
+/// runs if possible.
+void cut_positions(const Convolution& c, int64_t bands, int64_t together, int threads, Plan& plan) {
   Region& piece = plan.piece;
   piece.images = {0, 1}, piece.rows = {0, c.rows}, piece.runs = {0, plan.runs};
   const int64_t each = ceil_div(bands, c.images), parts = plan.parts * c.images;
   if (bands <= c.images) {
     piece.images.end = fair_piece(c.images, bands, 1, plan.parts, threads);
   } else if (c.rows > 1) {
-    piece.rows.end = fair_piece(c.rows, each, plan.runs % 2 == 0 ? 1 : 2, parts, threads);
+    piece.rows.end =
+        fair_piece(c.rows, each, together / std::gcd(together, plan.runs), parts, threads);
   } else {
-    piece.runs.end = fair_piece(plan.runs, each, 2, parts, threads);
+    piece.runs.end = fair_piece(plan.runs, each, together, parts, threads);
   }
   plan.row_bands = ceil_div(c.rows, piece.rows.end);
   plan.run_bands = ceil_div(plan.runs, piece.runs.end);
@@ -81,14 +84,14 @@ std::vector<Convolution> split_groups(const Convolution& c, int64_t lanes) {
   return parts;
 }
 
-Plan make_plan(const Convolution& c, int64_t lanes, int64_t longest, int threads) {
+Plan make_plan(const Convolution& c, const Registers& registers, int threads) {
   Plan plan;
-  plan.lanes = lanes;
-  plan.runs = ceil_div(c.columns, longest);
+  plan.lanes = registers.lanes;
+  plan.runs = ceil_div(c.columns, registers.longest);
   plan.run = ceil_div(c.columns, plan.runs);
-  plan.panels = ceil_div(c.out, 2 * lanes);
+  plan.panels = ceil_div(c.out, 2 * plan.lanes);
   plan.copied = c.padded || c.dtype != DType::f32 || c.x.layout == Layout::plain ||
-                (c.x.layout == Layout::channels_last && plan.run > 1 &&
+                (c.x.layout == Layout::channels_last && c.columns > 1 &&
                  conflicting(c.x.column * c.stride[1]));
   const double flops = 2.0 * static_cast<double>(c.images * c.rows * c.columns) *
                        static_cast<double>(c.out * c.products());
@@ -97,25 +100,23 @@ Plan make_plan(const Convolution& c, int64_t lanes, int64_t longest, int threads
       std::clamp((flops + byte_flops * bytes) / task_flops, 1.0,
                  static_cast<double>(threads > 1 ? tasks_per_thread * threads : 1)));
   const int64_t x_floats = c.images * c.in * c.height * c.width;
-  plan.by_channels = c.out * c.products() > x_floats;
+  const bool many_weights = c.out * c.products() > x_floats;
+  plan.by_channels = many_weights && !plan.copied;
   const auto cut_channels = [&](int64_t parts) {
     plan.piece.panels = {0, ceil_div(plan.panels, parts)};
     plan.parts = ceil_div(plan.panels, plan.piece.panels.end);
   };
-  // Each part copies its x, each band reads all weights.
-  const bool few_weights = c.out * c.products() <= 16 * x_floats;
-  const int64_t most = plan.copied && few_weights ? std::min<int64_t>(tasks, 2 * threads) : tasks;
-  cut_channels(plan.by_channels ? std::min(plan.panels, most) : 1);
+  cut_channels(many_weights ? std::min(plan.panels, tasks) : 1);
   const int64_t bands = ceil_div(tasks, plan.parts), x_bands = ceil_div(x_floats * 4, task_bytes);
-  cut_positions(c, std::max(bands, x_bands), threads, plan);
-  if (plan.parts * plan.bands < most)
-    cut_channels(std::min(plan.panels, ceil_div(most, plan.bands)));
+  cut_positions(c, std::max(bands, x_bands), registers.together, threads, plan);
+  if (plan.parts * plan.bands < tasks)
+    cut_channels(std::min(plan.panels, ceil_div(tasks, plan.bands)));
   return plan;
 }
 
 Region Plan::region(const Convolution& c, int64_t task) const {
   const int64_t part = by_channels ? task / bands : task % parts;
-  int64_t band = by_channels ? task % bands : task / parts;
+  int64_t band = band_of(task);
   const auto cut = [](int64_t index, const Range& size, int64_t end) -> Range {
     return {index * size.end, std::min(end, (index + 1) * size.end)};
   };
