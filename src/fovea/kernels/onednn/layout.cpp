@@ -1,19 +1,23 @@
 #include "fovea/kernels/onednn/layout.h"
 
 #include "fovea/kernels/conv_pass.h"
+#include "fovea/kernels/fixed_weights.h"
 #include "fovea/kernels/onednn/engine.h"
 
 namespace fovea {
 
 /// oneDNN's direct kernels work on blocks of 16 channels with AVX-512 (of 8 without, which no
 /// Layout has: there channels-last is as fast), and on channels-last values with any number of
-/// channels. Images, with few channels, stay plain before blocks; together with channels-last
-/// values, oneDNN only accepts channels-last. So do its kernels for tiles of bf16.
+/// channels. Where weights are fixed, Fovea's own kernels compute almost everything, and blocks,
+/// whose positions are adjacent, are the fastest with every instruction set. Images, with few
+/// channels, stay plain before blocks; together with channels-last values, oneDNN only accepts
+/// channels-last. So do its kernels for tiles of bf16.
 Layout preferred_layout(const Type& type) {
   const bool avx512 = onednn::has(dnnl::cpu_isa::avx512_core);
   const bool known = is_float(type.dtype) && type.dtype != DType::f64;  // f16 is widened to f32
   if (!known || type.rank() < 3 || type.rank() > 5) return Layout::plain;
-  if (!avx512 || (type.dtype == DType::bf16 && onednn::has_tiles())) return Layout::channels_last;
+  const bool blocks = avx512 || (weights_fixed && type.dtype == DType::f32);
+  if (!blocks || (type.dtype == DType::bf16 && onednn::has_tiles())) return Layout::channels_last;
   if (type.dim(1) % 16 == 0) return Layout::blocked16;
   return type.dim(1) <= 4 ? Layout::plain : Layout::channels_last;
 }
