@@ -94,9 +94,9 @@ struct Target {
 
 /// The sums of a tile: `vectors` for each position of the runs that begin at `at`.
 template <int length, int runs, int vectors>
-HWY_NOINLINE void compute_tile(const View& x, const float* const (&at)[runs],
-                               std::span<const int64_t> taps, int64_t channels, int64_t step,
-                               const float* w, const float* bias, Ahead ahead, const Target& to) {
+HWY_NOINLINE void compute_tile(const View& x, const float* const* at, std::span<const int64_t> taps,
+                               int64_t channels, int64_t step, const float* w, const float* bias,
+                               Ahead ahead, const Target& to) {
   V sums[runs * length][vectors];
 #pragma GCC unroll 14
   for (int r = 0; r < runs * length; ++r) {
@@ -193,8 +193,7 @@ HWY_INLINE void compute_runs(int n, const View& x, const float* const* at,
       return compute_runs<length, vectors, runs - 1>(n, x, at, taps, channels, step, w, bias, ahead,
                                                      to);
   }
-  const auto& first = *reinterpret_cast<const float* const(*)[runs]>(at);
-  compute_tile<length, runs, vectors>(x, first, taps, channels, step, w, bias, ahead, to);
+  compute_tile<length, runs, vectors>(x, at, taps, channels, step, w, bias, ahead, to);
 }
 
 /// One panel of a region, some runs at a time.
