@@ -57,7 +57,7 @@ using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
 Registers native_registers() { return {lanes, longest, together}; }
 
-/// How many tiles ahead residuals are fetched: small tiles take too little time to wait for them.
+/// How many tiles ahead residuals are fetched: a small tile takes less time than they do to arrive.
 constexpr int64_t fetched_tiles = HWY_TARGET <= HWY_AVX3 ? 0 : 2;
 
 /// Floats of a cache line: weights are fetched line by line.

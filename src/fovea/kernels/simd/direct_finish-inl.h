@@ -28,9 +28,9 @@ struct Destination {
   HWY_INLINE int64_t vector() const { return lanes / block * channel_block + lanes % block; }
 };
 
-/// The positions of the longest run, and the runs that are computed together: those of two vectors,
-/// two vectors of weights and a number of x take 31 of 32 registers, or 15 of 16. Addresses take
-/// registers, too: one for each run.
+/// The positions of the longest run, and the runs that are computed together: their sums of two
+/// vectors each, two vectors of weights and a number of x take 31 of 32 registers, or 15 of 16.
+/// Each run also takes a register for its address: six do not exceed them, fourteen would.
 constexpr int longest = HWY_TARGET <= HWY_AVX3 ? 7 : 1;
 constexpr int together = HWY_TARGET <= HWY_AVX3 ? 2 : 6;
 

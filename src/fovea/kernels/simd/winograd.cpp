@@ -140,7 +140,8 @@ double relative_time(const Pass& pass, Way way) {
   const double transformed = count * (transforms(cost.input, x.image, out, block.out) +
                                       transforms(cost.output, y, in, block.in));
   const double blocks = std::ceil(count / static_cast<double>(tiles_of_matrices(x, dy)));
-  // Packed once, and read, from memory that is fast enough for CPUs that have AVX-512.
+  // Packed once, and only read: half as much, as measured with AVX-512; with AVX2, on a CPU whose
+  // memory is slower, it was as much.
   const bool kept = weights_fixed && has_avx512() && pairs <= 1 << 16;
   const double longer = std::pow(static_cast<double>(x.form.kernel) / 3, x.form.axes);
   // Sums of all weights that do not fit the L3 cache are written to memory and read again.
