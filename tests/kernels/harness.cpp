@@ -242,8 +242,8 @@ bool same_bytes(const std::vector<Array>& a, const std::vector<Array>& b) {
 bool same_in_place(const Kernel& kernel, const Problem& problem, const std::vector<Array>& in,
                    const Outputs& expected) {
   for (size_t o = 0; o < problem.out.size(); ++o) {
-    for (size_t i = 0; i < in.size() && kernel.in_place(); ++i) {
-      if (problem.in[i] != problem.out[o]) continue;
+    for (size_t i = 0; i < in.size(); ++i) {
+      if (!kernel.in_place(i) || problem.in[i] != problem.out[o]) continue;
       const Outputs got = run(kernel, problem, in, Shared{o, i});
       if (!got.intact || !same_bytes(got.arrays, expected.arrays)) return false;
     }

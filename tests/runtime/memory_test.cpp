@@ -8,6 +8,9 @@
 
 #include "fovea/models/registry.h"
 #include "fovea/nn.h"
+#include "fovea/ops/activation.h"
+#include "fovea/ops/arithmetic.h"
+#include "fovea/ops/conv.h"
 #include "fovea/ops/loss.h"
 #include "fovea/runtime/program_cache.h"
 #include "runtime/allocations.h"
@@ -87,6 +90,49 @@ TEST(Arena, OfTrainingIsSmallerWithRecompute) {
               0.75 * static_cast<double>(kept.program->arena().bytes))
         << name;
   }
+}
+
+/// Inference of 1x1 convolutions whose weights are all 1 / 64, of images of 64 channels.
+struct Averages {
+  static constexpr int64_t channels = 64;
+  std::shared_ptr<Graph> graph = Graph::make(Mode::eval, DType::f32);
+  State state;
+  Memory memory;
+  Type image{DType::f32, {1, channels, 14, 14}};
+  Tensor x = graph->input("x", image);
+
+  Tensor average(const Tensor& of) {
+    const std::string name = "w" + std::to_string(state.names(Role::parameter).size());
+    const Type type{DType::f32, {channels, channels, 1, 1}};
+    state.declare(name, type, Role::parameter);
+    state.set(name, Array::full(DType::f32, type.shape, 1.0 / channels));
+    return conv2d(of, graph->read(name, type));
+  }
+  /// The one value of y where x is 1; and how many images the arena holds, with all else.
+  std::pair<double, double> run(const Tensor& y) {
+    graph->output("y", y);
+    const Program program(*graph);
+    const auto out = program.run(memory, state, {{"x", Array::full(DType::f32, image.shape, 1)}});
+    for (int64_t i = 0; i < out[0].numel(); ++i) EXPECT_EQ(out[0].at(i), out[0].at(0)) << i;
+    return {out[0].at(0),
+            static_cast<double>(program.arena().bytes) / static_cast<double>(image.bytes())};
+  }
+};
+
+// A block of a residual net holds two images; it would hold a third one, twice the bytes to write.
+TEST(Arena, ASumTakesThePlaceOfItsResidual) {
+  Averages net;
+  const Tensor h = relu(net.average(net.x));
+  const auto [value, images] = net.run(relu(net.average(relu(net.average(h))) + h));
+  EXPECT_EQ(value, 2);
+  EXPECT_LT(images, 2.5);
+}
+
+// All channels are read for each channel of the result.
+TEST(Arena, ASumDoesNotTakeThePlaceOfWhatItsConvolutionReads) {
+  Averages net;
+  const Tensor h = relu(net.average(net.x));
+  EXPECT_EQ(net.run(relu(net.average(h) + h)).first, 2);
 }
 
 TEST(Programs, OfResNetAreOneIslandOfTheirLayout) {

@@ -56,9 +56,12 @@ class Kernel {
   virtual std::string detail() const { return {}; }
   /// Bytes of scratch memory for one run, in the Program's arena.
   virtual size_t scratch_bytes() const { return 0; }
-  /// Whether an output may share the memory of an input of its type: each element is read before
-  /// the output's is written.
-  virtual bool in_place() const { return false; }
+  /// Whether an output may share the memory of this input, if it is of its type: each element is
+  /// read before the output's is written.
+  virtual bool in_place(size_t input) const {
+    (void)input;
+    return false;
+  }
   /// Whether it is a library's, which divides the work among OpenMP's threads itself. Others use
   /// parallel_for.
   virtual bool uses_openmp() const { return false; }

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "fovea/graph/verify.h"
+#include "fovea/kernels/deterministic.h"
 #include "fovea/kernels/kernel.h"
 #include "fovea/passes/autodiff.h"
 #include "fovea/passes/fold_batchnorm.h"
@@ -38,6 +39,8 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
     pass("precision", [&](const Graph& g) { return narrow_precision(g, options.precision); });
   };
 
+  // What passes decide may change bits.
+  const int threads = deterministic() ? 1 : options.threads;
   pass("simplify", simplify);
   if (options.precision != DType::f16) pass("fold_scale", fold_scale);  // products may underflow
   if (gradients) {
@@ -57,7 +60,7 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
     pass("fold_batchnorm", [](const Graph& g) { return fold_batchnorm(g); });
     pass("fuse_epilogue", [](const Graph& g) { return fuse_epilogue(g); });
     narrow();
-    pass("fuse_depthwise", [&](const Graph& g) { return fuse_depthwise(g, options.threads); });
+    pass("fuse_depthwise", [&](const Graph& g) { return fuse_depthwise(g, threads); });
   }
   if (options.fuse_elementwise) {
     pass("fuse_elementwise", fuse_elementwise);
@@ -65,12 +68,12 @@ std::shared_ptr<Graph> run_passes(const Graph& traced, const PipelineOptions& op
   }
   pass("layout", [&](const Graph& g) {
     return assign_layouts(
-        g, preferred_layout, [](const Problem& p) { return priced_layouts(p); }, options.threads);
+        g, preferred_layout, [](const Problem& p) { return priced_layouts(p); }, threads);
   });
   if (gradients) {
     pass("recompute",
          [&](const Graph& g) { return recompute(g, {.segments = options.recompute}); });
-    pass("fuse_norm_conv", [&](const Graph& g) { return fuse_norm_conv(g, options.threads); });
+    pass("fuse_norm_conv", [&](const Graph& g) { return fuse_norm_conv(g, threads); });
   }
   return std::const_pointer_cast<Graph>(current);
 }

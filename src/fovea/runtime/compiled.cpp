@@ -77,6 +77,7 @@ class Compiler {
   std::vector<int> last_uses() const;
   void plan_memory();
   bool is_prepared(int value) const;
+  bool works_in_place(const Step& step, int value) const;
   bool packs_once(const Step& step) const;
   Source source_of(std::span<const int> values, std::string_view what) const;
   int add_derived(const Source& source, size_t bytes);
@@ -161,6 +162,14 @@ void Compiler::place_leaves() {
   }
 }
 
+/// Whether an output of a step may take the place of a value that it reads, perhaps more than once.
+bool Compiler::works_in_place(const Step& step, int value) const {
+  for (size_t k = 0; k < step.inputs.size(); ++k) {
+    if (c_.root(step.inputs[k]) == c_.root(value) && !step.kernel->in_place(k)) return false;
+  }
+  return true;
+}
+
 /// For each update, whether the kernel that computes the new value may overwrite the old one: no
 /// later node reads it, it is not an output, and no later node can end the run because of its data,
 /// which must leave the State unchanged.
@@ -182,9 +191,9 @@ std::vector<bool> Compiler::find_replaceable() const {
     const Value& value = graph_.values()[id];
     if (value.leaf == Leaf::state) old.emplace(value.name, static_cast<int>(id));
   }
-  std::vector<bool> in_place(graph_.values().size(), false);  // its kernel supports it
+  std::vector<const Step*> step_of(graph_.values().size(), nullptr);  // that computes it
   for (const Step& step : c_.steps) {
-    for (int id : step.outputs) in_place[static_cast<size_t>(id)] = step.kernel->in_place();
+    for (int id : step.outputs) step_of[static_cast<size_t>(id)] = &step;
   }
   std::vector<bool> result;
   for (const auto& [name, id] : graph_.updates()) {
@@ -195,10 +204,11 @@ std::vector<bool> Compiler::find_replaceable() const {
       continue;
     }
     const int last = last_read[static_cast<size_t>(read->second)];
-    const bool same_elements =
+    const Step* step = step_of[static_cast<size_t>(source)];
+    const bool in_place =
+        last == node && step != nullptr && works_in_place(*step, read->second) &&
         graph_.value(read->second).type.bytes() == graph_.value(source).type.bytes();
-    result.push_back(node > last_check && (last < node || (last == node && same_elements &&
-                                                           in_place[static_cast<size_t>(source)])));
+    result.push_back(node > last_check && (last < node || in_place));
   }
   return result;
 }
@@ -427,12 +437,11 @@ void Compiler::plan_memory() {
   Blocks blocks;
   std::vector<int> block_of(graph_.values().size(), -1);
   const auto replaced = [&](const Step& step, size_t output, int time) {
-    if (!step.kernel->in_place()) return -1;
     const Type& type = graph_.value(step.outputs[output]).type;
     for (const int id : step.inputs) {
       const int root = c_.root(id), block = block_of[static_cast<size_t>(root)];
       if (block >= 0 && last_use(root) == time && blocks[block].last == time &&
-          graph_.value(id).type == type)
+          graph_.value(id).type == type && works_in_place(step, id))
         return block;
     }
     return -1;

@@ -275,6 +275,10 @@ class ConvolutionKernel final : public Kernel {
     pack_weights(dtype_, g_.channels, g_.taps(), in[weight_], reinterpret_cast<float*>(packed));
   }
 
+  bool in_place(size_t input) const override {  // of a residual
+    return residuals_ > 0 && input >= 2u + bias_;
+  }
+
   void run(const Args& args) const override {
     const Run run{.g = g_,
                   .taps = taps_,

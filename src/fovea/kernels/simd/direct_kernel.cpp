@@ -246,6 +246,13 @@ class DirectKernel final : public Kernel {
       pack_weights(c, plan, w, reinterpret_cast<float*>(packed) + weights);
   }
 
+  /// Of a residual, unless runs overlap: what they share would be added to twice.
+  bool in_place(size_t input) const override {
+    const auto overlap = [](const Part& part) { return part.c.columns % part.plan.run != 0; };
+    return !pass_.sums && !pass_.slope && input >= 2u + pass_.bias &&
+           std::ranges::none_of(parts_, overlap);
+  }
+
   void run(const Args& args) const override {
     Work work{.x = {}, .taps = {}};
     work.bias = pass_.bias ? args.input<float>(2) : nullptr;

@@ -23,7 +23,7 @@ class FunctionKernel final : public Kernel {
       : run_(std::move(run)), scratch_(scratch), in_place_(in_place) {}
   void run(const Args& args) const override { run_(args); }
   size_t scratch_bytes() const override { return scratch_; }
-  bool in_place() const override { return in_place_; }
+  bool in_place(size_t) const override { return in_place_; }
 
  private:
   Run run_;

@@ -364,6 +364,10 @@ class ConvolutionKernel final : public Kernel {
     if (packed_) transform_weights(in[static_cast<size_t>(weight_input_)], packed);
   }
 
+  bool in_place(size_t input) const override {  // of a residual
+    return residuals_ > 0 && input >= 2u + bias_;
+  }
+
   void run(const Args& args) const override {
     const std::byte* x = args.in[weight_input_ == 0 ? 1 : 0];
     const Epilogue e = epilogue(args);
