@@ -6,106 +6,43 @@
 #include "fovea/ops/images.h"
 #include "fovea/ops/linear.h"
 #include "fovea/passes/pipeline.h"
-#include "kernels/harness.h"
+#include "kernels/convolutions.h"
 
 namespace fovea::kernel_test {
 namespace {
-
-/// As many eps as there are products, of their absolute values; activations add a few.
-Bound bound_of(int64_t products) {
-  return {static_cast<double>(products) + 32, Scale::absolute, NonFinite::spreads};
-}
-
-/// A convolution of random geometry; input and output layouts may differ.
-Problem random_convolution(Random& random, int axes, DType dtype = DType::f32) {
-  const int64_t groups = random.below(3) == 0 ? pick(random, 2, 9) : 1;
-  const auto channels = [&] {  // of a group of several 2 or more
-    if (groups > 1) return groups * (random.below(3) == 0 ? 16 : pick(random, 2, 24));
-    return random.below(2) == 0 ? 16 * pick(random, 1, 5) : pick(random, 1, 70);
-  };
-  const auto layout = [&](int64_t count) {
-    if (count % 16 == 0 && random.below(2) == 0) return Layout::blocked16;
-    return Layout::channels_last;
-  };
-  const bool pixels = random.below(3) == 0;  // 1x1, no padding: planes become rows
-  // tiny: maps of a few positions, often a single one, where a stride must have no effect.
-  const bool tiny = random.below(4) == 0, strided = !pixels || random.below(3) == 0;
-  Conv op;
-  Type x{dtype, {pick(random, 1, 4), channels()}}, y{dtype, {x.dim(0), channels()}};
-  Type weight{dtype, {y.dim(1), x.dim(1) / groups}};
-  op.geometry.groups = groups;
-  for (int axis = 0; axis < axes; ++axis) {
-    const int64_t kernel = pixels ? 1 : pick(random, 1, 4), dilation = pick(random, 1, 2);
-    const int64_t stride = strided ? pick(random, 1, 3) : 1, reach = (kernel - 1) * dilation + 1;
-    const int64_t before = pixels ? 0 : pick(random, 0, 3), after = pixels ? 0 : pick(random, 0, 3);
-    const int64_t size = pick(random, reach, reach + (tiny ? 1 : 20));
-    op.geometry.stride.push_back(stride), op.geometry.dilation.push_back(dilation);
-    op.geometry.padding_begin.push_back(before), op.geometry.padding_end.push_back(after);
-    op.kernel = op.kernel.concat({kernel}), weight.shape = weight.shape.concat({kernel});
-    x.shape = x.shape.concat({size});
-    y.shape = y.shape.concat({(size + before + after - reach) / stride + 1});
-  }
-  x.layout = random.below(4) == 0 ? Layout::plain : layout(x.dim(1));
-  y.layout = layout(y.dim(1));
-  Types in{x, weight};
-  op.bias = random.below(2) == 0;
-  if (op.bias) in.push_back({DType::f32, {y.dim(1)}});
-  // Between two steps, the reference rounds bf16 once more.
-  for (int64_t steps = pick(random, 0, dtype == DType::f32 ? 3 : 1); steps > 0; --steps) {
-    if (random.below(2) == 0) {
-      op.epilogue.append({});
-    } else {
-      const auto kind =
-          static_cast<UnaryKind>(random.below(static_cast<size_t>(UnaryKind::hardswish) + 1));
-      op.epilogue.append({.activation = kind, .alpha = 0.5});
-    }
-  }
-  in.insert(in.end(), op.epilogue.residuals(), y);
-  return {.op = op, .in = in, .out = {y}, .threads = 1};
-}
 
 TEST(Direct, EqualsItsReferenceForAnyGeometryLayoutAndEpilogue) {
   const FixedWeightsScope fixed(true);
   Random random(1, "direct");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const DType dtype = trial % 3 == 2 ? DType::bf16 : DType::f32;
-    const Problem problem = random_convolution(random, trial % 4 == 0 ? 1 : 2, dtype);
+    const Problem problem = random_convolution(random, trial % 4 == 0 ? 1 : 2, {.dtype = dtype});
     const int64_t products = problem.in[1].numel() / problem.in[1].dim(0);
-    ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of(products)));
+    ASSERT_TRUE(
+        check("simd:direct", problem, random_inputs(problem, random), bound_of_sums(products)));
   }
-}
-
-/// The gradient of such a convolution with respect to its data or its weights.
-Problem random_gradient(Random& random, int axes, bool weights, DType dtype) {
-  const Problem forward = random_convolution(random, axes);
-  const ConvGeometry& g = forward.op.get<Conv>().geometry;
-  Type x = forward.in[0], w = forward.in[1], y = forward.out[0];
-  if (x.layout == Layout::plain) x.layout = Layout::channels_last;
-  x.dtype = w.dtype = y.dtype = dtype;
-  if (!weights) return {.op = ConvBackwardData{g, x.shape}, .in = {w, y}, .out = {x}, .threads = 1};
-  const ConvBackwardWeights op{g, w.shape, random.below(2) == 0};
-  Types out{{DType::f32, w.shape}};
-  if (op.bias) out.push_back({DType::f32, {w.dim(0)}});
-  return {.op = op, .in = {x, y}, .out = out, .threads = 1};
 }
 
 TEST(Direct, GradientsEqualTheirReferenceForAnyStrideAndLayout) {
   Random random(1, "gradients");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
     const DType dtype = trial % 3 == 2 ? DType::bf16 : DType::f32;
-    const Problem problem = random_gradient(random, trial % 4 == 0 ? 1 : 2, false, dtype);
+    const Problem problem =
+        random_gradient(random, trial % 4 == 0 ? 1 : 2, false, {.dtype = dtype});
     const int64_t products = problem.in[0].numel() / problem.in[0].dim(1);
-    ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of(products)));
+    ASSERT_TRUE(
+        check("simd:direct", problem, random_inputs(problem, random), bound_of_sums(products)));
   }
 }
 
 TEST(Direct, GradientsOfWeightsEqualTheirReferenceForAnyTypeAndLayout) {
   Random random(1, "weights");
   for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
-    const Problem problem =
-        random_gradient(random, trial % 4 == 0 ? 1 : 2, true, value_dtypes[trial / 4 % 3]);
+    const Problem problem = random_gradient(random, trial % 4 == 0 ? 1 : 2, true,
+                                            {.dtype = value_dtypes[trial / 4 % 3]});
     const int64_t positions = problem.in[1].numel() / problem.in[1].dim(1);
-    ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of(positions)));
+    ASSERT_TRUE(
+        check("simd:direct", problem, random_inputs(problem, random), bound_of_sums(positions)));
   }
 }
 
@@ -128,7 +65,8 @@ TEST(Direct, AStrideBetweenMapsOfOnePositionLeadsNowhere) {
         for (const Problem& problem : {Problem{Conv{.geometry = g, .kernel = kernel}, {x, w}, {y}},
                                        Problem{ConvBackwardData{g, x.shape}, {w, y}, {x}},
                                        Problem{ConvBackwardWeights{g, w.shape}, {x, y}, {w}}}) {
-          ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of(32)));
+          ASSERT_TRUE(
+              check("simd:direct", problem, random_inputs(problem, random), bound_of_sums(32)));
         }
       }
     }
@@ -159,12 +97,12 @@ TEST(Direct, RowsOfTapsOfFewChannelsEqualTheirReferenceForAnyWindow) {
                            .in = {x, y},
                            .out = {{DType::f32, weight.shape}, {DType::f32, {weight.dim(0)}}}};
     ASSERT_TRUE(check("simd:direct", gradient, random_inputs(gradient, random),
-                      bound_of(y.numel() / y.dim(1))));
+                      bound_of_sums(y.numel() / y.dim(1))));
     if (dtype == DType::f16) continue;
     const Problem forward{
         .op = Conv{.geometry = g, .kernel = weight.shape.slice(2)}, .in = {x, weight}, .out = {y}};
     ASSERT_TRUE(check("simd:direct", forward, random_inputs(forward, random),
-                      bound_of(weight.numel() / weight.dim(0))));
+                      bound_of_sums(weight.numel() / weight.dim(0))));
   }
 }
 
@@ -179,7 +117,7 @@ TEST(Direct, LargeGradientsOfWeightsAreCutIntoBlocksOfChannelsAndPositions) {
         .out = {{DType::f32, weight}, {DType::f32, {weight[0]}}},
         .threads = 1};
     EXPECT_TRUE(check("simd:direct", problem, random_inputs(problem, random),
-                      bound_of(x[0] * side * side)));
+                      bound_of_sums(x[0] * side * side)));
   };
   for (const Layout layout : {Layout::channels_last, Layout::blocked16}) {
     run({2, 272, 5, 5}, {528, 272, 1, 1}, 0, 1, layout);  // channels
@@ -197,7 +135,7 @@ TEST(Direct, LargeProblemsAreCutIntoTasksOverImagesRowsPixelsAndChannels) {
     Problem problem = make_problem(op, {{DType::f32, x}, {DType::f32, weight}}, layout);
     problem.in[1].layout = Layout::plain;
     EXPECT_TRUE(check("simd:direct", problem, random_inputs(problem, random),
-                      bound_of(weight[1] * weight[2] * weight[3])));
+                      bound_of_sums(weight[1] * weight[2] * weight[3])));
   };
   for (const Layout layout : {Layout::channels_last, Layout::blocked16}) {
     run({3, 32, 17, 19}, {48, 32, 3, 3}, 1, 1, layout);   // images
@@ -242,7 +180,7 @@ TEST(Direct, LinearLayersOfAnyNumberOfRowsEqualTheReference) {
     types.insert(types.end(), op.epilogue.residuals(), y);
     op.sums = !op.epilogue.empty() && random.below(2) == 0;
     const Problem problem{.op = op, .in = types, .out = Types(op.sums ? 2 : 1, y), .threads = 1};
-    ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of(in)));
+    ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of_sums(in)));
   }
 }
 
@@ -264,7 +202,7 @@ TEST(Direct, ProductsOfMatricesEqualTheirReference) {
       in.push_back(matrix(m, n, false));
     }
     const Problem problem{.op = op, .in = in, .out = op.infer(in), .threads = 1};
-    ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of(k)));
+    ASSERT_TRUE(check("simd:direct", problem, random_inputs(problem, random), bound_of_sums(k)));
   }
 }
 

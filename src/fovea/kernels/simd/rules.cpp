@@ -9,6 +9,7 @@
 #include "fovea/kernels/simd/depthwise_block.h"
 #include "fovea/kernels/simd/detection.h"
 #include "fovea/kernels/simd/direct.h"
+#include "fovea/kernels/simd/im2col.h"
 #include "fovea/kernels/simd/norm_rules.h"
 #include "fovea/kernels/simd/simd.h"
 #include "fovea/kernels/simd/winograd.h"
@@ -67,6 +68,9 @@ void add_simd_rules(const RuleSink& add) {
   direct(typeid(Conv), simd::make_direct_convolution);
   direct(typeid(ConvBackwardData), simd::make_direct_gradient);
   direct(typeid(ConvBackwardWeights), simd::make_direct_weight_gradient);
+  for (const std::type_info* op :
+       {&typeid(Conv), &typeid(ConvBackwardData), &typeid(ConvBackwardWeights)})
+    add(*op, {"simd:im2col", simd::make_im2col, simd::im2col_price});
   add(typeid(Linear), {"simd:direct", simd::make_linear, simd::direct_price});
   add(typeid(MatMul), {"simd:direct", simd::make_product, simd::direct_price});
   const auto depthwise = [&](const std::type_info& op, Offer (*make)(const Problem&)) {
