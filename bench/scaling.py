@@ -87,7 +87,7 @@ def by_threads(bench):
              "`FOVEA_ISA=... fovea bench step --model NET --batch N --threads 1|2`: ms, the speed of the second thread, of peak.", ""]
     rows = []
     for model, batch in (("resnet18_cifar", 64), ("resnet50", 8), ("mobilenet_v2", 16), ("convnext_tiny", 8)):
-        for isa in ("avx512", "avx2"):
+        for isa in ("avx512", "avx2") if "avx512vl" in Path("/proc/cpuinfo").read_text() else ("avx2",):
             one, two = (bench("step", model, threads=n, isa=isa, batch=batch) for n in (1, 2))
             rows.append([f"{model}, batch {batch}", isa, f"{one['median_ms']:.0f}", f"{two['median_ms']:.0f}",
                          f"{one['median_ms'] / two['median_ms']:.2f}x", bench.share(one), bench.share(two)])
