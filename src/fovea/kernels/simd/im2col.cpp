@@ -71,11 +71,11 @@ HWY_EXPORT(floats_of_vector);
 using direct::block;
 using direct::Place;
 
-/// Output channels of a task, some groups of 6 rows that are multiplied together: for each task
-/// all of X is read, and two threads have about as many tasks.
+/// Output channels of a task, in groups of 6 rows that are multiplied together. Each task reads all
+/// of X, so that there should be few; but enough of them for two threads to finish together.
 int64_t outputs_of_task(int64_t out) { return out < 512 ? 12 : 24; }
 
-/// Of more positions, X would exceed the caches many times over.
+/// X has a row for each product of an output: of more positions, it would take much memory.
 constexpr int64_t most_positions = 512;
 
 /// Those of all images.
@@ -347,7 +347,8 @@ Offer make_im2col(const Problem& problem) {
 }
 
 /// In multiples of oneDNN's times in training steps, where weights come from memory, measured with
-/// AVX2 and two threads: 0.3 to 0.6 and 0.85 for gradients of weights, 0.5 to 0.9 for the others.
+/// AVX2 and two threads: gradients of weights 0.3 to 0.8, beyond 64 positions 0.85 to 0.9, the
+/// others 0.5 to 0.95.
 /// With AVX-512 it was not measured, and is only tried by tuning.
 double im2col_price(const Problem& problem) {
   const Pass pass = pass_of(problem);
@@ -360,7 +361,7 @@ double im2col_price(const Problem& problem) {
     if (gradient && weights >= 1 << 15) {
       if (positions <= 128) share = positions <= 64 ? 0.5 : 0.85;
     } else if (!gradient && weights >= 1 << 17) {
-      // oneDNN is slow where rows are short, but best at single pixels.
+      // At 64 positions oneDNN is slower in rows of 4, but not of 8, nor at 1x1.
       const bool narrow = pass.weight.slice(2).numel() > 1 && pass.y.dim(-1) <= 4;
       if (positions <= (narrow ? 64 : 32)) share = 0.7;
     }
