@@ -12,6 +12,11 @@ const Type& image_type(const Problem& problem, int image) {
   return image < 0 ? problem.out[0] : problem.in[static_cast<size_t>(image)];
 }
 
+const Shape& weight_shape(const Problem& problem) {
+  if (const auto* gradient = problem.op.as<ConvBackwardWeights>()) return gradient->weight;
+  return problem.in[problem.op.as<ConvBackwardData>() != nullptr ? 0 : 1].shape;
+}
+
 Layouts conv_layouts(const Problem& problem, Layout before, Layout after) {
   const ConvPass pass = conv_pass(problem.op);
   Layouts layouts{std::vector(problem.in.size(), Layout::plain),

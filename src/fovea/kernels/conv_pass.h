@@ -17,6 +17,9 @@ ConvPass conv_pass(const Op& op);
 /// The type of one of them.
 const Type& image_type(const Problem& problem, int image);
 
+/// The shape of the weights, which in ConvBackwardWeights are not among the inputs.
+const Shape& weight_shape(const Problem& problem);
+
 /// x in the layout `before`, y and residuals in `after`, all else plain.
 Layouts conv_layouts(const Problem& problem, Layout before, Layout after);
 

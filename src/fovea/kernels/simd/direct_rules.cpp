@@ -180,11 +180,9 @@ constexpr double faster = direct_share, slower = 1.2;
 
 /// Whether windows are single pixels, without steps between them.
 bool reads_pixels(const Problem& problem) {
-  const ConvPass pass = conv_pass(problem.op);
-  const auto* weights = problem.op.as<ConvBackwardWeights>();
-  const Shape& weight = weights != nullptr ? weights->weight : problem.in[pass.x < 0 ? 0 : 1].shape;
-  return weight.slice(2).numel() == 1 &&
-         std::ranges::all_of(pass.geometry.stride, [](int64_t stride) { return stride == 1; });
+  return weight_shape(problem).slice(2).numel() == 1 &&
+         std::ranges::all_of(conv_pass(problem.op).geometry.stride,
+                             [](int64_t stride) { return stride == 1; });
 }
 
 /// Whether windows are larger than a pixel and follow each other without gaps or overlap.

@@ -310,34 +310,19 @@ class WeightGradientKernel final : public Im2colKernel {
   bool bias_;
 };
 
-/// The weights and images of one of the passes.
-struct Pass {
-  const ConvGeometry& geometry;
-  Shape weight;
-  const Type &x, &y;
-};
-Pass pass_of(const Problem& problem) {
-  const ConvPass pass = conv_pass(problem.op);
-  const auto* gradient = problem.op.as<ConvBackwardWeights>();
-  const Type& x = image_type(problem, pass.x);
-  const Type& y = image_type(problem, pass.y);
-  if (gradient != nullptr) return {pass.geometry, gradient->weight, x, y};
-  return {pass.geometry, problem.in[pass.x < 0 ? 0 : 1].shape, x, y};
-}
-
 }  // namespace
 
 Offer make_im2col(const Problem& problem) {
-  const Pass pass = pass_of(problem);
+  const ConvPass pass = conv_pass(problem.op);
+  const Type &x = image_type(problem, pass.x), &y = image_type(problem, pass.y);
   if (auto refusal = unless_f32(problem)) return *refusal;
   if (pass.geometry.groups != 1) return Refusal{"no groups"};
-  if (pass.x.dim(1) % block != 0 || pass.y.dim(1) % block != 0)
+  if (x.dim(1) % block != 0 || y.dim(1) % block != 0)
     return Refusal{"only multiples of 16 channels"};
-  if (pass.x.numel() == 0 || pass.y.numel() == 0)
-    return Refusal{"nothing to compute for empty values"};
-  if (positions_of(pass.y) > most_positions)
+  if (x.numel() == 0 || y.numel() == 0) return Refusal{"nothing to compute for empty values"};
+  if (positions_of(y) > most_positions)
     return Refusal{fmt::format("only up to {} positions", most_positions)};
-  const Geometry g(pass.geometry, pass.weight, pass.x, pass.y);
+  const Geometry g(pass.geometry, weight_shape(problem), x, y);
   if (problem.op.as<ConvBackwardData>() != nullptr)
     return std::make_unique<DataGradientKernel>(g, problem.threads);
   if (const auto* weights = problem.op.as<ConvBackwardWeights>())
@@ -351,18 +336,19 @@ Offer make_im2col(const Problem& problem) {
 /// others 0.5 to 0.95.
 /// With AVX-512 it was not measured, and is only tried by tuning.
 double im2col_price(const Problem& problem) {
-  const Pass pass = pass_of(problem);
-  const int64_t weights = pass.weight.numel();
-  const bool empty = pass.y.numel() == 0,
-             gradient = problem.op.as<ConvBackwardWeights>() != nullptr;
+  const ConvPass pass = conv_pass(problem.op);
+  const Shape& weight = weight_shape(problem);
+  const Type& y = image_type(problem, pass.y);
+  const int64_t weights = weight.numel();
+  const bool empty = y.numel() == 0, gradient = problem.op.as<ConvBackwardWeights>() != nullptr;
   double share = 1.2;
   if (!has_avx512() && !weights_fixed && !empty && pass.geometry.groups == 1) {
-    const int64_t positions = positions_of(pass.y);
+    const int64_t positions = positions_of(y);
     if (gradient && weights >= 1 << 15) {
       if (positions <= 128) share = positions <= 64 ? 0.5 : 0.85;
     } else if (!gradient && weights >= 1 << 17) {
       // At 64 positions oneDNN is slower in rows of 4, but not of 8, nor at 1x1.
-      const bool narrow = pass.weight.slice(2).numel() > 1 && pass.y.dim(-1) <= 4;
+      const bool narrow = weight.slice(2).numel() > 1 && y.dim(-1) <= 4;
       if (positions <= (narrow ? 64 : 32)) share = 0.7;
     }
   }
