@@ -82,7 +82,7 @@ TEST(Fused, InPlaceItGivesTheSameResult) {
     const std::vector<Array> in = random_inputs(problem, random);
     for_each_instruction_set([&](std::string_view set) {
       const KernelChoice choice = choose_kernel(problem);
-      ASSERT_TRUE(choice.kernel->in_place(0) && choice.kernel->in_place(2));
+      ASSERT_TRUE(choice.kernel->in_place(0, 0) && choice.kernel->in_place(2, 2));
       const auto scratch = allocate(choice.kernel->scratch_bytes());
       const auto run = [&](Array& p, const Array& g, Array& m, std::vector<Array> out) {
         const std::byte* inputs[] = {p.raw(), g.raw(), m.raw(), in[3].raw()};

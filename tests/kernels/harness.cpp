@@ -243,7 +243,7 @@ bool same_in_place(const Kernel& kernel, const Problem& problem, const std::vect
                    const Outputs& expected) {
   for (size_t o = 0; o < problem.out.size(); ++o) {
     for (size_t i = 0; i < in.size(); ++i) {
-      if (!kernel.in_place(i) || problem.in[i] != problem.out[o]) continue;
+      if (!kernel.in_place(i, o) || problem.in[i] != problem.out[o]) continue;
       const Outputs got = run(kernel, problem, in, Shared{o, i});
       if (!got.intact || !same_bytes(got.arrays, expected.arrays)) return false;
     }

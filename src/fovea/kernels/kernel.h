@@ -58,8 +58,8 @@ class Kernel {
   virtual size_t scratch_bytes() const { return 0; }
   /// Whether an output may share the memory of this input, if it is of its type: each element is
   /// read before the output's is written.
-  virtual bool in_place(size_t input) const {
-    (void)input;
+  virtual bool in_place(size_t input, size_t output) const {
+    (void)input, (void)output;
     return false;
   }
   /// Whether it is a library's, which divides the work among OpenMP's threads itself. Others use

@@ -38,7 +38,7 @@ class ReferenceKernel final : public Kernel {
   }
 
   size_t scratch_bytes() const override { return scratch_; }
-  bool in_place(size_t) const override { return problem_.op.traits().elementwise; }
+  bool in_place(size_t, size_t) const override { return problem_.op.traits().elementwise; }
 
   void run(const Args& args) const override {
     Views views;

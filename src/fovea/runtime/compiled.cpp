@@ -77,7 +77,7 @@ class Compiler {
   std::vector<int> last_uses() const;
   void plan_memory();
   bool is_prepared(int value) const;
-  bool works_in_place(const Step& step, int value) const;
+  bool works_in_place(const Step& step, int value, size_t output) const;
   bool packs_once(const Step& step) const;
   Source source_of(std::span<const int> values, std::string_view what) const;
   int add_derived(const Source& source, size_t bytes);
@@ -162,10 +162,12 @@ void Compiler::place_leaves() {
   }
 }
 
-/// Whether an output of a step may take the place of a value that it reads, perhaps more than once.
-bool Compiler::works_in_place(const Step& step, int value) const {
+/// Whether this output of a step may take the place of a value that it reads, perhaps more than
+/// once.
+bool Compiler::works_in_place(const Step& step, int value, size_t output) const {
   for (size_t k = 0; k < step.inputs.size(); ++k) {
-    if (c_.root(step.inputs[k]) == c_.root(value) && !step.kernel->in_place(k)) return false;
+    if (c_.root(step.inputs[k]) == c_.root(value) && !step.kernel->in_place(k, output))
+      return false;
   }
   return true;
 }
@@ -191,9 +193,14 @@ std::vector<bool> Compiler::find_replaceable() const {
     const Value& value = graph_.values()[id];
     if (value.leaf == Leaf::state) old.emplace(value.name, static_cast<int>(id));
   }
-  std::vector<const Step*> step_of(graph_.values().size(), nullptr);  // that computes it
+  struct Source {
+    const Step* step = nullptr;
+    size_t output = 0;
+  };
+  std::vector<Source> sources(graph_.values().size());
   for (const Step& step : c_.steps) {
-    for (int id : step.outputs) step_of[static_cast<size_t>(id)] = &step;
+    for (size_t k = 0; k < step.outputs.size(); ++k)
+      sources[static_cast<size_t>(step.outputs[k])] = {&step, k};
   }
   std::vector<bool> result;
   for (const auto& [name, id] : graph_.updates()) {
@@ -204,9 +211,9 @@ std::vector<bool> Compiler::find_replaceable() const {
       continue;
     }
     const int last = last_read[static_cast<size_t>(read->second)];
-    const Step* step = step_of[static_cast<size_t>(source)];
+    const auto& [step, output] = sources[static_cast<size_t>(source)];
     const bool in_place =
-        last == node && step != nullptr && works_in_place(*step, read->second) &&
+        last == node && step != nullptr && works_in_place(*step, read->second, output) &&
         graph_.value(read->second).type.bytes() == graph_.value(source).type.bytes();
     result.push_back(node > last_check && (last < node || in_place));
   }
@@ -441,7 +448,7 @@ void Compiler::plan_memory() {
     for (const int id : step.inputs) {
       const int root = c_.root(id), block = block_of[static_cast<size_t>(root)];
       if (block >= 0 && last_use(root) == time && blocks[block].last == time &&
-          graph_.value(id).type == type && works_in_place(step, id))
+          graph_.value(id).type == type && works_in_place(step, id, output))
         return block;
     }
     return -1;

@@ -89,7 +89,7 @@ void moments(DType dtype, const std::byte* x, const Channels& c, int64_t block, 
 /// so is only seen by other threads after hwy::FlushStream().
 template <class At, class T>
 HWY_INLINE void put(const At& at, V v, T* to, bool around) {
-  if constexpr (std::is_same_v<T, float> && std::is_same_v<At, Whole> && lanes == 16) {
+  if constexpr (std::is_same_v<T, float> && std::is_same_v<At, WholeLine>) {
     if (around) return hn::Stream(v, F32(), to);
   }
   (void)around;

@@ -4,7 +4,8 @@
 // the forward pass did: dbeta = sum d, dgamma = rstd * sum d (x - mean), in floats inside a chunk
 // and in double across chunks; then
 //     dx = gamma rstd (d - dbeta / n - (x - mean) rstd dgamma / n).
-// With a pool, dy belongs to the largest element of each tile, which is found again, too.
+// Where d takes long to compute, or is an output of its own, the first pass keeps it for the
+// second. With a pool, dy belongs to the largest element of each tile, which is found again, too.
 // Error bound for a few thousand terms of about 1: 512 eps of max(1, |value|); for a dx of bf16
 // another 2^-8 of |dx|.
 #include <cmath>
@@ -35,6 +36,7 @@ struct NormGradient {
   const std::byte *x = nullptr, *dy = nullptr;
   const float *mean = nullptr, *factor = nullptr, *offset = nullptr, *tilt = nullptr;
   std::byte *dx = nullptr, *dresidual = nullptr;
+  std::byte* kept = nullptr;  ///< where the sums' pass stores d; null: nowhere
   /// For the activation, if there is one.
   const float *scale = nullptr, *beta = nullptr;
   const std::byte* residual = nullptr;
@@ -80,10 +82,12 @@ HWY_INLINE void gradient_sums_as(A activation, const NormGradient& g, const Chan
                                  int64_t block, int64_t chunk, float* const* sums) {
   const auto add = [&](auto constants) FOVEA_INLINE {
     const auto load = loader<T>(activation, g, constants);
+    T* kept = as<T>(g.kept);
     return [=](auto at, int64_t i, Sums<2>& sum) FOVEA_INLINE {
       const Pair v = load(at, i);
       sum[0] = hn::Add(sum[0], v.d);
       sum[1] = hn::MulAdd(v.d, v.centred, sum[1]);
+      if (kept != nullptr) at.store(v.d, kept + i);
     };
   };
   walk_chunk<2>(c, block, chunk, add, sums);
@@ -260,6 +264,14 @@ struct Scratch {
   float *sum, *dot;
 };
 
+/// Whether d is stored by the pass that adds it up: in dresidual, or in dx. 16-bit values would
+/// round it; a relu is computed again in less time than d is written and read.
+bool keeps_d(const NormEpilogue& epilogue, DType dtype) {
+  const bool cheap = !epilogue.activation || epilogue.activation == UnaryKind::relu ||
+                     epilogue.activation == UnaryKind::relu6;
+  return dtype == DType::f32 && epilogue.pool == 0 && (epilogue.residual || !cheap);
+}
+
 NormGradient gradient_of(const NormEpilogue& epilogue, const Tiles& tiles, DType dtype,
                          const Args& args, const Scratch& scratch) {
   NormGradient g{.dtype = dtype,
@@ -291,14 +303,19 @@ Offer make_batch_norm_backward(const Problem& problem) {
     return std::move(*offer);
   Channels c = channels_of(problem.in[0]);
   const Tiles tiles = cut_into_tiles(problem.in[0], epilogue.pool, c);
-  const auto run = [epilogue, c, tiles, dtype = problem.in[0].dtype](const Args& args) {
+  const bool keeps = keeps_d(epilogue, problem.in[0].dtype);
+  const auto run = [epilogue, c, tiles, keeps, dtype = problem.in[0].dtype](const Args& args) {
     const Scratch scratch(c, args.scratch);
     const float *gamma = args.input<float>(1), *rstd = args.input<float>(3);
-    const NormGradient g = gradient_of(epilogue, tiles, dtype, args, scratch);
+    NormGradient g = gradient_of(epilogue, tiles, dtype, args, scratch);
     NormGradient second = g;
     second.mean = scratch.mean;
     second.scale = scratch.scale;
     second.beta = scratch.beta;
+    if (keeps) {
+      g.kept = epilogue.residual ? g.dresidual : g.dx;
+      second.epilogue = {}, second.dy = g.kept, second.dresidual = nullptr;
+    }
     const auto count = static_cast<double>(c.positions());
     two_passes(
         c, (3 + 2 * epilogue.residual) * static_cast<int64_t>(size_of(dtype)),
@@ -328,7 +345,11 @@ Offer make_batch_norm_backward(const Problem& problem) {
           (second, c, block, chunk);
         });
   };
-  return std::make_unique<FunctionKernel<decltype(run)>>(run, Scratch::bytes(c), true);
+  // The second pass reads x after d was stored.
+  const size_t holds_d = epilogue.residual ? 3 : 0;
+  return offer(run, Scratch::bytes(c), [=](size_t input, size_t output) {
+    return !(keeps && input == 0 && output == holds_d);
+  });
 }
 
 Offer make_batch_norm_eval_backward(const Problem& problem) {

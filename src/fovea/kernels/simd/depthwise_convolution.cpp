@@ -275,7 +275,7 @@ class ConvolutionKernel final : public Kernel {
     pack_weights(dtype_, g_.channels, g_.taps(), in[weight_], reinterpret_cast<float*>(packed));
   }
 
-  bool in_place(size_t input) const override {  // of a residual
+  bool in_place(size_t input, size_t) const override {  // of a residual
     return residuals_ > 0 && input >= 2u + bias_;
   }
 

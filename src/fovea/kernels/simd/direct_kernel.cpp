@@ -247,7 +247,7 @@ class DirectKernel final : public Kernel {
   }
 
   /// Of a residual, unless runs overlap: what they share would be added to twice.
-  bool in_place(size_t input) const override {
+  bool in_place(size_t input, size_t) const override {
     const auto overlap = [](const Part& part) { return part.c.columns % part.plan.run != 0; };
     return !pass_.sums && !pass_.slope && input >= 2u + pass_.bias &&
            std::ranges::none_of(parts_, overlap);

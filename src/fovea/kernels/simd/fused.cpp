@@ -202,7 +202,7 @@ class FusedKernel final : public Kernel {
 
   size_t operands() const { return first_constant() + op_.constants.size(); }
   size_t slots() const { return slots_; }
-  bool in_place(size_t) const override { return true; }
+  bool in_place(size_t, size_t) const override { return true; }
   size_t scratch_bytes() const override { return operands() * sizeof(float); }
 
   void run(const Args& args) const override {
@@ -319,7 +319,7 @@ class NumberKernel final : public Kernel {
   NumberKernel(const FusedElementwise& op, const Types& in)
       : op_(op), code_(op.instructions()), in_(in) {}
 
-  bool in_place(size_t) const override { return true; }
+  bool in_place(size_t, size_t) const override { return true; }
 
   void run(const Args& args) const override {
     std::array<double, max_operands> operands;

@@ -15,30 +15,36 @@ namespace fovea::simd {
 /// chunks that do not depend on the team, and partial sums are added in order. The test harness
 /// runs each with 1, 2 and 3 threads and compares the bytes.
 
-/// A kernel that is one function of Args (and of its captures).
-template <class Run>
+/// A kernel that is one function of Args (and of its captures). `in_place` is a function of an
+/// input and an output: see Kernel.
+template <class Run, class InPlace>
 class FunctionKernel final : public Kernel {
  public:
-  FunctionKernel(Run run, size_t scratch, bool in_place)
-      : run_(std::move(run)), scratch_(scratch), in_place_(in_place) {}
+  FunctionKernel(Run run, size_t scratch, InPlace in_place)
+      : run_(std::move(run)), scratch_(scratch), in_place_(std::move(in_place)) {}
   void run(const Args& args) const override { run_(args); }
   size_t scratch_bytes() const override { return scratch_; }
-  bool in_place(size_t) const override { return in_place_; }
+  bool in_place(size_t input, size_t output) const override { return in_place_(input, output); }
 
  private:
   Run run_;
   size_t scratch_;
-  bool in_place_;
+  InPlace in_place_;
 };
 
+template <class Run, class InPlace>
+Offer offer(Run run, size_t scratch_bytes, InPlace in_place) {
+  return std::make_unique<FunctionKernel<Run, InPlace>>(std::move(run), scratch_bytes,
+                                                        std::move(in_place));
+}
 template <class Run>
 Offer offer(Run run, size_t scratch_bytes = 0) {
-  return std::make_unique<FunctionKernel<Run>>(std::move(run), scratch_bytes, false);
+  return offer(std::move(run), scratch_bytes, [](size_t, size_t) { return false; });
 }
-/// A kernel that reads each element before it writes it: see Kernel::in_place.
+/// A kernel that reads each element before it writes it.
 template <class Run>
 Offer offer_in_place(Run run) {
-  return std::make_unique<FunctionKernel<Run>>(std::move(run), 0, true);
+  return offer(std::move(run), 0, [](size_t, size_t) { return true; });
 }
 
 /// Nothing if all inputs and outputs are f32; inputs from `checked` on are ignored.

@@ -177,6 +177,9 @@ struct Whole {
   static HWY_INLINE V keep(V value, V) { return value; }
 };
 
+/// The same, where the vectors that are accessed one after another fill lines of the caches.
+struct WholeLine : Whole {};
+
 /// Access to only the first `count` lanes: memory after them is not touched, the others read as 0.
 struct Part {
   size_t count;

@@ -364,7 +364,7 @@ class ConvolutionKernel final : public Kernel {
     if (packed_) transform_weights(in[static_cast<size_t>(weight_input_)], packed);
   }
 
-  bool in_place(size_t input) const override {  // of a residual
+  bool in_place(size_t input, size_t) const override {  // of a residual
     return residuals_ > 0 && input >= 2u + bias_;
   }
 
