@@ -38,12 +38,13 @@ struct Normalisation {
   std::byte* y;
 
   /// Whether y is written past the caches, which are too small for it, without reading it first as
-  /// they would: not where it takes the place of what is read.
+  /// they would: not where it takes the place of what is read. With AVX2, two cores compute other
+  /// activations no faster than memory gives and takes, and going around takes a tenth longer.
   bool goes_around(const Channels& c) const {
     constexpr int64_t large = int64_t{1} << 20;  // elements
     return dtype == DType::f32 && !tiles.exist() && c.width % 16 == 0 &&
            c.blocks * c.block_elements() > large && reinterpret_cast<uintptr_t>(y) % 64 == 0 &&
-           y != x && y != residual;
+           y != x && y != residual && (has_avx512() || is_cheap(epilogue));
   }
 };
 
@@ -85,32 +86,26 @@ void moments(DType dtype, const std::byte* x, const Channels& c, int64_t block, 
   with_element(dtype, [&]<class T>(T) { moments_of(as<T>(x), c, block, chunk, mean, squares); });
 }
 
-/// Stores a vector; `around`: past the caches, if it is one of their lines, aligned. What is stored
-/// so is only seen by other threads after hwy::FlushStream().
-template <class At, class T>
-HWY_INLINE void put(const At& at, V v, T* to, bool around) {
-  if constexpr (std::is_same_v<T, float> && std::is_same_v<At, WholeLine>) {
-    if (around) return hn::Stream(v, F32(), to);
-  }
-  (void)around;
-  at.store(v, to);
-}
-
 template <class T, class A>
 HWY_INLINE void normalise_as(A activation, const Normalisation& n, const Channels& c, int64_t block,
                              int64_t chunk) {
-  const bool around = n.goes_around(c);
-  walk_chunk<0>(c, block, chunk, [&](auto constants) FOVEA_INLINE {
+  const auto normalised = [&](auto constants) FOVEA_INLINE {
     const V mean = constants(n.mean), scale = constants(n.scale), beta = constants(n.beta);
     const T *x = as<T>(n.x), *residual = as<T>(n.residual);
     T* y = as<T>(n.y);
     return [=](auto at, int64_t i, Sums<0>&) FOVEA_INLINE {
       const V centred = hn::Sub(at.load(x + i), mean);
       const V z = preactivation(at, centred, scale, beta, residual, i);
-      put(at, activation.value(z), y + i, around);
+      at.store(activation.value(z), y + i);
     };
-  });
-  if (around) hwy::FlushStream();
+  };
+  if constexpr (std::is_same_v<T, float>) {
+    if (n.goes_around(c)) {
+      walk_chunk<0, true>(c, block, chunk, normalised);
+      return hwy::FlushStream();
+    }
+  }
+  walk_chunk<0>(c, block, chunk, normalised);
 }
 
 /// The largest y of each tile.

@@ -267,9 +267,7 @@ struct Scratch {
 /// Whether d is stored by the pass that adds it up: in dresidual, or in dx. 16-bit values would
 /// round it; a relu is computed again in less time than d is written and read.
 bool keeps_d(const NormEpilogue& epilogue, DType dtype) {
-  const bool cheap = !epilogue.activation || epilogue.activation == UnaryKind::relu ||
-                     epilogue.activation == UnaryKind::relu6;
-  return dtype == DType::f32 && epilogue.pool == 0 && (epilogue.residual || !cheap);
+  return dtype == DType::f32 && epilogue.pool == 0 && (epilogue.residual || !is_cheap(epilogue));
 }
 
 NormGradient gradient_of(const NormEpilogue& epilogue, const Tiles& tiles, DType dtype,

@@ -102,16 +102,18 @@ HWY_NOINLINE void walk_positions(const Channels& c, int64_t block, int64_t chunk
 
 /// Visits each element of a chunk once, by vectors. For each group of channels, f(constants)
 /// receives the loader of their constants and returns body(at, i, sums), which is called with the
-/// access (Whole, WholeLine or Part, or Ahead, whose sums are unused), the offset of the first
+/// access (Whole or Part, or Ahead, whose sums are unused; `streamed`: Streamed for whole lines of
+/// the caches, where chunks are aligned and `width` is a multiple of 16), the offset of the first
 /// element, and n sums to add to; out[s] gets sum s of each channel of the block.
-template <size_t n, class F>
+template <size_t n, bool streamed = false, class F>
 HWY_INLINE void walk_chunk(const Channels& c, int64_t block, int64_t chunk, const F& f,
                            float* const* out = nullptr) {
   if (c.width == 1) return walk_positions<n>(c, block, chunk, f, out);
-  using Single = std::conditional_t<lanes == 16, WholeLine, Whole>;
+  using Lines = std::conditional_t<streamed, Streamed, Whole>;
+  using Single = std::conditional_t<lanes == 16, Lines, Whole>;
   int64_t column = 0;
   for (; column + 4 * lanes <= c.width; column += 4 * lanes)
-    walk_columns<n, 4, 1>(c, block, chunk, column, WholeLine{}, f, out);
+    walk_columns<n, 4, 1>(c, block, chunk, column, Lines{}, f, out);
   for (; column + lanes <= c.width; column += lanes)
     walk_columns<n, 1, 4>(c, block, chunk, column, Single{}, f, out);
   if (column < c.width) {

@@ -209,8 +209,11 @@ double share(const Problem& problem, int64_t in, int64_t out, const Type& y) {
   }
   const ConvGeometry& g = conv != nullptr ? conv->geometry : data->geometry;
   const Shape& weight = problem.in[conv != nullptr ? 1 : 0].shape;
-  if (!has_avx512()) return cuts_patches(g, weight) ? faster : slower;
   const bool pixels = weight.slice(2).numel() == 1, strided = g.stride.back() > 1;
+  if (!has_avx512()) {
+    const bool narrows = f32 && pixels && !strided && out <= 40 && in >= 6 * out;
+    return narrows || cuts_patches(g, weight) ? faster : slower;
+  }
   // oneDNN has no kernel that reads one layout and writes another.
   const Type& x = problem.in[conv != nullptr ? 0 : 1];
   if (pixels && !strided && x.layout != y.layout && x.layout != Layout::plain) return faster;
@@ -226,11 +229,20 @@ double share(const Problem& problem, int64_t in, int64_t out, const Type& y) {
 }
 
 /// oneDNN adds up a copy of the gradient for each part of the batch, and loses half of its speed
-/// where there are many weights.
+/// where there are many weights, or few positions for them.
 double share_of_weights(const Type& dw, int64_t columns, bool product) {
   const bool many = dw.numel() >= 1 << 18;
   if (product && columns % 1024 != 0) return slower;
   return has_avx512() || many ? faster : slower;
+}
+double share_of_weights(const Problem& problem) {
+  const Type &x = problem.in[0], &dy = problem.in[1];
+  // oneDNN's kernels for images of few channels need no copies.
+  if (x.layout == Layout::plain && x.rank() > 3) return slower;
+  const int64_t positions = dy.numel() / dy.dim(1);
+  const bool few = positions <= 4096 || std::min(x.dim(1), dy.dim(1)) <= 32;
+  if (reads_pixels(problem) && x.dtype == DType::f32 && few) return faster;
+  return share_of_weights(problem.out[0], dy.dim(1), false);
 }
 
 /// With AVX2, oneDNN computes groups of 4 channels forward as products of matrices, a third as
@@ -254,11 +266,7 @@ double share(const Problem& problem) {
   if (groups(problem) > 1) return share_of_groups(problem);
   const Type &first = problem.in[0], &second = problem.in[1], &y = problem.out[0];
   const double speedup = first.dtype == DType::bf16 ? bf16_speedup() : 1;
-  if (problem.op.as<ConvBackwardWeights>() != nullptr) {
-    // oneDNN's kernels for images of few channels need no copies.
-    if (first.layout == Layout::plain && first.rank() > 3) return slower;
-    return speedup * share_of_weights(y, second.dim(1), false);
-  }
+  if (problem.op.as<ConvBackwardWeights>() != nullptr) return speedup * share_of_weights(problem);
   if (problem.op.as<ConvBackwardData>() != nullptr)
     return speedup * share(problem, second.dim(1), y.dim(1), y);
   if (problem.op.as<Conv>() != nullptr) return speedup * share(problem, first.dim(1), y.dim(1), y);

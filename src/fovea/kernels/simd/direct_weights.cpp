@@ -5,10 +5,11 @@
 //
 // dw is cut into blocks that stay in a thread's L2 while it visits the positions, some at a time:
 // 16 channels of x and of dy at these positions are rows of 64 bytes, in their own memory where
-// channels are in blocks of 16, else in copies, which cost a hundredth of the products. Registers
-// hold the sums of a few output channels by up to three vectors of input channels. Of fewer than 16
-// input channels, a copy is the row as it is, with its padding: all that a row of taps reads for a
-// position is adjacent there, as if these were channels.
+// channels are in blocks of 16, else in copies. These cost a hundredth of the products of many
+// channels, but a half of those of few; so a few adjacent channels stay where they are, too.
+// Registers hold the sums of a few output channels by up to three vectors of input channels. Of
+// fewer than 16 input channels, a copy is the row as it is, with its padding: all that a row of
+// taps reads for a position is adjacent there, as if these were channels.
 //
 // Where there are few blocks the positions are divided, too, and the parts added in order. They
 // depend on the problem alone unless there are more than eight threads: so do the results. Error
@@ -33,8 +34,9 @@
 namespace fovea::simd::direct {
 namespace {
 
-/// Positions whose rows are visited together: those of three vectors and of some outputs are in L1.
-constexpr int64_t together = 128;
+/// Positions whose rows are visited together: those of three vectors and of some outputs are in L1,
+/// also where rows are far apart and share the sets of the cache.
+constexpr int64_t together = 128, together_apart = 32;
 /// Floats from one block of 16 channels to the next in a copy: not all start in the same sets.
 constexpr int64_t copied_block = (together + 1) * block;
 
@@ -42,7 +44,7 @@ constexpr int64_t copied_block = (together + 1) * block;
 struct Segment {
   const float *x, *dy;
   int64_t length;
-  int64_t step = block;  ///< from position to position of x
+  int64_t x_step = block, dy_step = block;  ///< from position to position
 };
 
 /// x or dy: the value at (row, column) of dy is the one at (row * stride + first) in memory, along
@@ -51,6 +53,13 @@ struct Source {
   Place place;
   int64_t size[2] = {1, 1}, stride[2] = {1, 1}, first[2] = {0, 0};
   bool copied = true;
+};
+
+/// Of what segments refer to: from one block of channels to the next, and to the positions that are
+/// fetched into the L2 cache meanwhile; 0 of copies, which were just made.
+struct Steps {
+  int64_t x_block, dy_block;
+  int64_t x_ahead = 0, dy_ahead = 0;
 };
 
 /// Input by output channels of dw, multiples of 16 except at the end.
@@ -86,8 +95,9 @@ using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 constexpr int64_t outputs = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
 
 /// sums (rows of `row` floats) = or += the products at all positions; `offsets`: from a segment's x
-/// to the vectors.
-template <int vectors>
+/// to the vectors. `fetches`: what is so far ahead, one line at a time between the products; many
+/// at once would have to wait for each other.
+template <int vectors, bool fetches>
 HWY_NOINLINE void add_products(std::span<const Segment> segments, const int64_t (&offsets)[3],
                                int64_t dy_offset, int64_t x_ahead, int64_t dy_ahead, float* sums,
                                int64_t row, bool add) {
@@ -103,14 +113,15 @@ HWY_NOINLINE void add_products(std::span<const Segment> segments, const int64_t 
     const float* x[vectors];
 #pragma GCC unroll 3
     for (int j = 0; j < vectors; ++j) x[j] = segment.x + offsets[j];
-    for (int64_t i = 0, k = 0; i < segment.length * block; i += block, k += segment.step) {
+    const int64_t x_step = segment.x_step, dy_step = segment.dy_step;
+    for (int64_t n = 0, k = 0, i = 0; n < segment.length; ++n, k += x_step, i += dy_step) {
       V right[vectors];
 #pragma GCC unroll 3
       for (int j = 0; j < vectors; ++j) {
         right[j] = hn::LoadU(F32(), x[j] + k);
-        __builtin_prefetch(x[j] + k + x_ahead, 0, 2);
+        if constexpr (fetches) __builtin_prefetch(x[j] + k + x_ahead, 0, 2);
       }
-      __builtin_prefetch(dy + i + dy_ahead, 0, 2);
+      if constexpr (fetches) __builtin_prefetch(dy + i + dy_ahead, 0, 2);
 #pragma GCC unroll 8
       for (int o = 0; o < outputs; ++o) {
         const V left = all(dy[i + o]);
@@ -128,29 +139,36 @@ HWY_NOINLINE void add_products(std::span<const Segment> segments, const int64_t 
 
 /// The sums of all outputs by `vectors` vectors of inputs from `first` on.
 template <int vectors>
-void add_vectors(std::span<const Segment> segments, int64_t x_block, int64_t dy_block,
-                 const Block& b, int64_t first, float* sums, bool add) {
+void add_vectors(std::span<const Segment> segments, const Steps& steps, const Block& b,
+                 int64_t first, float* sums, bool add) {
   const int64_t row = round_up(b.inputs.size());
-  constexpr int64_t ahead = together * block;  // the next positions, into the L2 cache
   int64_t offsets[3] = {};
   for (int j = 0; j < vectors; ++j) {
     const int64_t c = first + j * lanes;
-    offsets[j] = c / block * x_block + c % block;
+    offsets[j] = c / block * steps.x_block + c % block;
   }
-  for (int64_t o = 0; o < round_up(b.outputs.size()); o += outputs)
-    add_products<vectors>(segments, offsets, o / block * dy_block + o % block, o == 0 ? ahead : 0,
-                          first == 0 ? ahead : 0, sums + o * row + first, row, add);
+  const auto add_all = [&]<bool fetches>(std::bool_constant<fetches>) {
+    for (int64_t o = 0; o < b.outputs.size(); o += outputs)
+      add_products<vectors, fetches>(segments, offsets, o / block * steps.dy_block + o % block,
+                                     o == 0 ? steps.x_ahead : 0, first == 0 ? steps.dy_ahead : 0,
+                                     sums + o * row + first, row, add);
+  };
+  if (steps.x_ahead != 0 || steps.dy_ahead != 0) {
+    add_all(std::true_type());
+  } else {
+    add_all(std::false_type());
+  }
 }
 
 /// One tap's sums, a row for each output: three vectors at a time, but four as two and two.
-void add_tap(std::span<const Segment> segments, int64_t x_block, int64_t dy_block, const Block& b,
-             float* sums, bool add) {
-  const int64_t vectors = round_up(b.inputs.size()) / lanes;
+void add_tap(std::span<const Segment> segments, const Steps& steps, const Block& b, float* sums,
+             bool add) {
+  const int64_t vectors = (b.inputs.size() + lanes - 1) / lanes;
   for (int64_t v = 0; v < vectors;) {
     const int64_t rest = vectors - v, count = rest == 4 ? 2 : std::min<int64_t>(rest, 3);
-    if (count == 3) add_vectors<3>(segments, x_block, dy_block, b, v * lanes, sums, add);
-    if (count == 2) add_vectors<2>(segments, x_block, dy_block, b, v * lanes, sums, add);
-    if (count == 1) add_vectors<1>(segments, x_block, dy_block, b, v * lanes, sums, add);
+    if (count == 3) add_vectors<3>(segments, steps, b, v * lanes, sums, add);
+    if (count == 2) add_vectors<2>(segments, steps, b, v * lanes, sums, add);
+    if (count == 1) add_vectors<1>(segments, steps, b, v * lanes, sums, add);
     v += count;
   }
 }
@@ -158,12 +176,12 @@ void add_tap(std::span<const Segment> segments, int64_t x_block, int64_t dy_bloc
 /// sums = or += what each output channel's dy adds up to.
 void add_channels(std::span<const Segment> segments, int64_t dy_block, int64_t channels,
                   float* sums, bool add) {
-  for (int64_t c = 0; c < round_up(channels); c += lanes) {
+  for (int64_t c = 0; c < channels; c += lanes) {
     V sum = add ? hn::Load(F32(), sums + c) : all(0);
     for (const Segment& segment : segments) {
       const float* dy = segment.dy + c / block * dy_block + c % block;
-      for (int64_t i = 0; i < segment.length * block; i += block)
-        sum = hn::Add(sum, hn::LoadU(F32(), dy + i));
+      for (int64_t n = 0; n < segment.length; ++n)
+        sum = hn::Add(sum, hn::LoadU(F32(), dy + n * segment.dy_step));
     }
     hn::Store(sum, F32(), sums + c);
   }
@@ -263,14 +281,20 @@ class WeightGradientKernel final : public Kernel {
         bias_(bias) {
     const bool pixels = c.taps() == 1 && c.width == c.columns && c.height == c.rows &&
                         c.padding[0] == 0 && c.padding[1] == 0;
+    const int64_t lanes = registers().lanes;
+    const bool apart = pixels && c.groups == 1 && std::min(c.in, c.out) <= 32 &&
+                       c.in % lanes == 0 && c.out % lanes == 0;
     const auto in_place = [&](const Place& p) {
-      return c.dtype == DType::f32 && p.layout == Layout::blocked16;
+      return c.dtype == DType::f32 &&
+             (p.layout == Layout::blocked16 || (apart && p.layout == Layout::channels_last));
     };
     x_ = {.place = c.x,
           .size = {c.height, c.width},
           .stride = {c.stride[0], c.stride[1]},
           .copied = !(pixels && in_place(c.x))};
     dy_ = {.place = c.y, .size = {c.rows, c.columns}, .copied = !in_place(c.y)};
+    const auto far = [](const Source& s) { return !s.copied && s.place.column > block; };
+    together_ = far(x_) || far(dy_) ? together_apart : together;
     piece_ = {{0, piece_of(out_, taps_ == 1 ? 256 : 128)},
               {0, piece_of(in_, taps_ == 1 ? 256 : 64)}};
     in_blocks_ = (in_ + piece_.inputs.end - 1) / piece_.inputs.end;
@@ -351,12 +375,15 @@ class WeightGradientKernel final : public Kernel {
                      float* sums) const {
     const std::byte *x = args.in[inputs_[0]], *dy = args.in[inputs_[1]];
     float *x_copy = copies, *dy_copy = copies + x_floats_;
-    const int64_t x_block = joined_ > 1 ? block : x_.copied ? copied_block : c_.x.block;
-    const int64_t dy_block = dy_.copied ? copied_block : c_.y.block;
+    const int64_t x_step = x_.copied ? block : c_.x.column,
+                  dy_step = dy_.copied ? block : c_.y.column;
+    Steps steps{c_.x.block, c_.y.block, together * x_step, together * dy_step};
+    if (x_.copied) steps.x_block = joined_ > 1 ? block : copied_block, steps.x_ahead = 0;
+    if (dy_.copied) steps.dy_block = copied_block, steps.dy_ahead = 0;
     const int64_t tap_floats = round_up(b.outputs.size()) * round_up(b.inputs.size());
     std::vector<Segment> segments;
-    for (int64_t p = positions.begin; p < positions.end; p += together) {
-      const Range some{p, std::min(positions.end, p + together)};
+    for (int64_t p = positions.begin; p < positions.end; p += together_) {
+      const Range some{p, std::min(positions.end, p + together_)};
       if (dy_.copied) HWY_DYNAMIC_DISPATCH(copy_positions)(c_, dy_, dy, some, b.outputs, dy_copy);
       segments.clear();
       int64_t done = 0;
@@ -367,14 +394,15 @@ class WeightGradientKernel final : public Kernel {
                           : place(s, data, channel, image, row, columns.begin);
         };
         segments.push_back({at(x_, x, x_copy, b.inputs.begin),
-                            at(dy_, dy, dy_copy, b.outputs.begin), columns.size()});
+                            at(dy_, dy, dy_copy, b.outputs.begin), columns.size(), x_step,
+                            dy_step});
         done += columns.size();
       });
       if (x_.copied && dy_.copied && joined_ == 1) segments = {{x_copy, dy_copy, some.size()}};
       const bool add = p > positions.begin;
       if (of_bias(b)) {
         HWY_DYNAMIC_DISPATCH(add_channels)
-        (segments, dy_block, b.outputs.size(), sums + products_, add);
+        (segments, steps.dy_block, b.outputs.size(), sums + products_, add);
       }
       for (int64_t tap = 0; tap < taps_; ++tap) {
         if (joined_ > 1) {
@@ -383,7 +411,7 @@ class WeightGradientKernel final : public Kernel {
           copy_x(tap, x, some, b.inputs, x_copy);
         }
         HWY_DYNAMIC_DISPATCH(add_tap)
-        (segments, x_block, dy_block, b, sums + tap * tap_floats, add);
+        (segments, steps, b, sums + tap * tap_floats, add);
       }
     }
   }
@@ -401,7 +429,7 @@ class WeightGradientKernel final : public Kernel {
     auto segment = segments.begin();
     for_each_row(c_, positions, [&](int64_t image, int64_t row, Range columns) {
       segment->x = to + first;
-      segment->step = c_.stride[1] * c_.in;
+      segment->x_step = c_.stride[1] * c_.in;
       ++segment;
       const int64_t y = row * c_.stride[0] + tap * c_.dilation[0] - c_.padding[0];
       to = HWY_DYNAMIC_DISPATCH(copy_row)(c_, x, image, y, columns, to);
@@ -452,7 +480,7 @@ class WeightGradientKernel final : public Kernel {
   int64_t in_, out_, taps_;  ///< channels of these, and taps, then
   Source x_, dy_;
   Block piece_;
-  int64_t in_blocks_, out_blocks_, positions_, parts_ = 1;
+  int64_t in_blocks_, out_blocks_, positions_, together_ = together, parts_ = 1;
   int64_t products_, sums_, x_floats_, dy_floats_;
   bool bias_;
 };

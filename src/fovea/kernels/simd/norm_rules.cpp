@@ -23,6 +23,11 @@ std::optional<Refusal> unless_known(const NormEpilogue& epilogue) {
   return Refusal{"an activation that does not follow norms"};
 }
 
+bool is_cheap(const NormEpilogue& epilogue) {
+  return !epilogue.activation || epilogue.activation == UnaryKind::relu ||
+         epilogue.activation == UnaryKind::relu6;
+}
+
 std::optional<Offer> in_channels_last(const Problem& problem, const NormEpilogue& epilogue,
                                       Offer (*make)(const Problem&)) {
   if (epilogue.pool == 0 || problem.in[0].layout != Layout::plain) return std::nullopt;

@@ -177,8 +177,13 @@ struct Whole {
   static HWY_INLINE V keep(V value, V) { return value; }
 };
 
-/// The same, where the vectors that are accessed one after another fill lines of the caches.
-struct WholeLine : Whole {};
+/// The same, but floats are stored past the caches, to aligned memory: where the vectors that are
+/// stored one after another fill lines of the caches, these are not read first. Other threads only
+/// see them after hwy::FlushStream().
+struct Streamed : Whole {
+  using Whole::store;
+  static HWY_INLINE void store(V v, float* p) { hn::Stream(v, F32(), p); }
+};
 
 /// Access to only the first `count` lanes: memory after them is not touched, the others read as 0.
 struct Part {
