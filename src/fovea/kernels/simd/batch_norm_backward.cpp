@@ -203,8 +203,12 @@ void gradient(const NormGradient& g, const Channels& c, int64_t block, int64_t c
                           tile_gradient_as<side, T>(activation, g, c, block, chunk);
                         });
     }
-    with_norm_activation(g.epilogue,
-                         [&](auto activation) { gradient_as<T>(activation, g, c, block, chunk); });
+    const auto compute = [&](auto activation) { gradient_as<T>(activation, g, c, block, chunk); };
+    if constexpr (std::is_same_v<T, float>) {
+      with_cheap_activation(g.epilogue, compute);  // d of others was kept
+    } else {
+      with_norm_activation(g.epilogue, compute);
+    }
   });
 }
 

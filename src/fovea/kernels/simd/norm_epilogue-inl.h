@@ -7,6 +7,7 @@
 #endif
 
 #include "fovea/kernels/simd/activations-inl.h"
+#include "fovea/kernels/simd/norm_rules.h"
 #include "fovea/ops/norm.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -62,20 +63,20 @@ struct CalledActivation {
   }
 };
 
-/// Calls f with the activation of an epilogue: one for which follows_norm is true, or none.
+/// Calls f with the activation of an epilogue for which is_cheap is true.
+template <class F>
+HWY_INLINE void with_cheap_activation(const NormEpilogue& epilogue, const F& f) {
+  if (epilogue.activation == UnaryKind::relu) return f(Relu{});
+  if (epilogue.activation == UnaryKind::relu6) return f(Relu6{});
+  f(NoActivation{});
+}
+
+/// The same with one for which follows_norm is true, or none.
 template <class F>
 HWY_INLINE void with_norm_activation(const NormEpilogue& epilogue, const F& f) {
-  if (!epilogue.activation) return f(NoActivation{});
-  switch (*epilogue.activation) {
-    case UnaryKind::relu:
-      return f(Relu{});
-    case UnaryKind::relu6:
-      return f(Relu6{});
-    case UnaryKind::silu:
-      return f(Silu{});
-    default:
-      return f(CalledActivation(epilogue));
-  }
+  if (is_cheap(epilogue)) return with_cheap_activation(epilogue, f);
+  if (epilogue.activation == UnaryKind::silu) return f(Silu{});
+  f(CalledActivation(epilogue));
 }
 
 /// Calls f(activation, side) for tiles: relu and sides of 2 as constants, all else at run time.
