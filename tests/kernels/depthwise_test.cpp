@@ -66,23 +66,39 @@ TEST(Depthwise, EveryPassEqualsItsReferenceForAnyGeometryLayoutAndType) {
   }
 }
 
+/// Channels-last floats in blocks of 16 channels are read where they are: taps in the padding are
+/// left out, of windows as wide as the image, too.
+TEST(Depthwise, PixelsThatAreReadWhereTheyAreEqualTheirReference) {
+  Random random(3, "depthwise");
+  for (int trial = 0; trial < 3 * shapes_per_op;) {
+    const Type x{DType::f32,
+                 {pick(random, 1, 4), 16 * pick(random, 1, 4), pick(random, 1, 12),
+                  random.below(2) == 0 ? pick(random, 1, 12) : pick(random, 13, 60)}};
+    const auto problem = random_problem(random, trial % 3, x, Layout::channels_last);
+    if (!problem) continue;
+    ASSERT_TRUE(
+        check("simd:depthwise", *problem, random_inputs(*problem, random), depthwise_bound));
+    ++trial;
+  }
+}
+
 /// Planes that are cut into several bands, and large enough to be written around the caches.
 TEST(Depthwise, LargePlanesEqualTheirReference) {
   Random random(2, "depthwise");
-  for (const int64_t stride : {1, 2}) {
-    for (int pass = 0; pass < 3; ++pass) {
-      const ConvGeometry g{{stride, stride}, {1, 1}, {1, 1}, {1, 1}, 32};
-      const Type x{DType::f32, {2, 32, 160, 131}, Layout::blocked16};
-      const Type weight{DType::f32, {32, 1, 3, 3}};
-      Conv forward{.geometry = g, .kernel = {3, 3}};
-      Type y{DType::f32, forward.infer({{x.dtype, x.shape}, weight})[0].shape, x.layout};
-      const Problem problem = pass == 0 ? Problem{forward, {x, weight}, {y}}
-                              : pass == 1
-                                  ? Problem{ConvBackwardData{g, x.shape}, {weight, y}, {x}}
-                                  : Problem{ConvBackwardWeights{g, weight.shape}, {x, y}, {weight}};
-      ASSERT_TRUE(
-          check("simd:depthwise", problem, random_inputs(problem, random), depthwise_bound));
-    }
+  for (int trial = 0; trial < 12; ++trial) {
+    const int64_t stride = 1 + trial % 2;
+    const int pass = trial / 2 % 3;
+    const ConvGeometry g{{stride, stride}, {1, 1}, {1, 1}, {1, 1}, 32};
+    const Type x{
+        DType::f32, {2, 32, 160, 131}, trial < 6 ? Layout::blocked16 : Layout::channels_last};
+    const Type weight{DType::f32, {32, 1, 3, 3}};
+    Conv forward{.geometry = g, .kernel = {3, 3}};
+    Type y{DType::f32, forward.infer({{x.dtype, x.shape}, weight})[0].shape, x.layout};
+    const Problem problem = pass == 0 ? Problem{forward, {x, weight}, {y}}
+                            : pass == 1
+                                ? Problem{ConvBackwardData{g, x.shape}, {weight, y}, {x}}
+                                : Problem{ConvBackwardWeights{g, weight.shape}, {x, y}, {weight}};
+    ASSERT_TRUE(check("simd:depthwise", problem, random_inputs(problem, random), depthwise_bound));
   }
 }
 

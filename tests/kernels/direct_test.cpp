@@ -124,6 +124,8 @@ TEST(Direct, LargeGradientsOfWeightsAreCutIntoBlocksOfChannelsAndPositions) {
     run({3, 32, 24, 24}, {48, 32, 1, 1}, 0, 1, layout);   // positions, and rows of three images
     run({2, 80, 24, 24}, {144, 80, 3, 3}, 1, 2, layout);
   }
+  run({3, 24, 23, 23}, {136, 24, 1, 1}, 0, 1, Layout::channels_last);  // few, without copies
+  run({3, 200, 23, 23}, {8, 200, 1, 1}, 0, 1, Layout::channels_last);
 }
 
 TEST(Direct, LargeProblemsAreCutIntoTasksOverImagesRowsPixelsAndChannels) {

@@ -57,41 +57,54 @@ constexpr int64_t summed_together = HWY_TARGET <= HWY_AVX3 ? 14 : 12;
 /// Whether there are registers for the weights of three taps; else they are taken one by one.
 constexpr bool joins_threes = HWY_TARGET <= HWY_AVX3;
 
-/// What sums begin with, a vector, or null for what is there; and the bounds that they get.
+/// What sums begin with, or null for what is there; and the bounds that they get.
 struct Ends {
   const float* start;
   direct::Bounds bounds;
   bool stream = false;  ///< around the caches
 };
 
-/// Adds the products of `taps` adjacent taps to `n` sums. Inputs are `step` floats apart.
-template <int taps, int n>
+/// Adds the products of `taps` adjacent taps to the sums of `n` positions, of `vectors` vectors of
+/// channels. Inputs are `step` floats apart.
+template <int taps, int n, int vectors>
 HWY_INLINE void add_adjacent(const float* in, int64_t step, int64_t width, const float* weights,
-                             V (&sum)[n]) {
-  V w[taps];
+                             V (&sum)[n][vectors]) {
+#pragma GCC unroll 4
+  for (int v = 0; v < vectors; ++v) {
+    V w[taps];
 #pragma GCC unroll 3
-  for (int k = 0; k < taps; ++k) w[k] = hn::LoadU(F32(), weights + k * 16);
+    for (int k = 0; k < taps; ++k) w[k] = hn::LoadU(F32(), weights + k * 16 + v * lanes);
 #pragma GCC unroll 14
-  for (int i = 0; i < n; ++i) {
+    for (int i = 0; i < n; ++i) {
 #pragma GCC unroll 3
-    for (int k = 0; k < taps; ++k)
-      sum[i] = hn::MulAdd(w[k], hn::Load(F32(), in + i * step + k * width), sum[i]);
+      for (int k = 0; k < taps; ++k) {
+        const V x = hn::LoadU(F32(), in + i * step + k * width + v * lanes);
+        sum[i][v] = hn::MulAdd(w[k], x, sum[i][v]);
+      }
+    }
   }
 }
 
 /// out[i * out_step] = the start and the sum over the taps, within bounds, for `n` outputs.
-/// Positions are `width` floats apart.
-template <int n, int fixed_step, int width>
-HWY_INLINE void correlate(const float* in, int64_t in_step, std::span<const Tap> taps,
-                          const float* weights, const Ends& ends, float* out, int64_t out_step) {
-  const int64_t step = (fixed_step > 0 ? fixed_step : in_step) * width;
-  V sum[n];
+/// Positions are `width` floats apart; fixed_step, fixed_width: 0, or the value.
+template <int n, int vectors, int fixed_step, int fixed_width>
+HWY_INLINE void correlate(const float* in, int64_t in_step, int64_t own_width,
+                          std::span<const Tap> taps, const float* weights, const Ends& ends,
+                          float* out, int64_t out_step) {
+  const int64_t width = fixed_width > 0 ? fixed_width : own_width;
+  const int64_t step = (fixed_step > 0 ? fixed_step : in_step) * width, to = out_step * width;
+  V sum[n][vectors];
+  const auto for_each_sum = [&](const auto& f) FOVEA_INLINE {
+#pragma GCC unroll 14
+    for (int i = 0; i < n; ++i) {
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) f(sum[i][v], out + i * to + v * lanes, v * lanes);
+    }
+  };
   if (ends.start != nullptr) {
-#pragma GCC unroll 14
-    for (int i = 0; i < n; ++i) sum[i] = hn::LoadU(F32(), ends.start);
+    for_each_sum([&](V& s, float*, int c) FOVEA_INLINE { s = hn::LoadU(F32(), ends.start + c); });
   } else {
-#pragma GCC unroll 14
-    for (int i = 0; i < n; ++i) sum[i] = hn::Load(F32(), out + i * out_step * width);
+    for_each_sum([&](V& s, float* y, int) FOVEA_INLINE { s = hn::LoadU(F32(), y); });
   }
   const Tap* const end = taps.data() + taps.size();
   for (const Tap* tap = taps.data(); tap < end;) {
@@ -105,31 +118,37 @@ HWY_INLINE void correlate(const float* in, int64_t in_step, std::span<const Tap>
     }
   }
   const V low = all(ends.bounds.low), high = all(ends.bounds.high);
-#pragma GCC unroll 14
-  for (int i = 0; i < n; ++i) sum[i] = hn::Min(high, hn::Max(low, sum[i]));  // NaN stays NaN
+  for_each_sum([&](V& s, float*, int) FOVEA_INLINE {
+    s = hn::Min(high, hn::Max(low, s));  // NaN stays NaN
+  });
   if (ends.stream) {
-#pragma GCC unroll 14
-    for (int i = 0; i < n; ++i) hn::Stream(sum[i], F32(), out + i * out_step * width);
+    for_each_sum([&](V& s, float* y, int) FOVEA_INLINE { hn::Stream(s, F32(), y); });
   } else {
-#pragma GCC unroll 14
-    for (int i = 0; i < n; ++i) hn::Store(sum[i], F32(), out + i * out_step * width);
+    for_each_sum([&](V& s, float* y, int) FOVEA_INLINE { hn::StoreU(s, F32(), y); });
   }
 }
 
-/// The same for any number of outputs, in nearly equal parts.
+/// Calls f(n, begin) for any number of outputs in nearly equal parts of at most `maximum`.
+template <int64_t maximum, class F>
+HWY_INLINE void for_each_part(int64_t count, const F& f) {
+  const int64_t parts = (count + maximum - 1) / maximum;
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t begin = count * part / parts, size = count * (part + 1) / parts - begin;
+    with_constant<maximum>(size, [&]<int n>(std::integral_constant<int, n> constant)
+                                     FOVEA_INLINE { f(constant, begin); });
+  }
+}
+
+/// The same for any number of outputs, of one vector of channels.
 template <int fixed_step, int width>
 HWY_NOINLINE void correlate_steps(const float* in, int64_t in_step, std::span<const Tap> taps,
                                   const float* weights, int64_t count, const Ends& ends, float* out,
                                   int64_t out_step) {
-  const int64_t parts = (count + summed_together - 1) / summed_together;
-  for (int64_t part = 0; part < parts; ++part) {
-    const int64_t begin = count * part / parts, size = count * (part + 1) / parts - begin;
-    const float* from = in + begin * in_step * width;
-    float* to = out + begin * out_step * width;
-    with_constant<summed_together>(size, [&]<int n>(std::integral_constant<int, n>) FOVEA_INLINE {
-      correlate<n, fixed_step, width>(from, in_step, taps, weights, ends, to, out_step);
-    });
-  }
+  for_each_part<summed_together>(
+      count, [&]<int n>(std::integral_constant<int, n>, int64_t begin) FOVEA_INLINE {
+        correlate<n, 1, fixed_step, width>(in + begin * in_step * width, in_step, width, taps,
+                                           weights, ends, out + begin * out_step * width, out_step);
+      });
 }
 
 template <int width>

@@ -45,23 +45,38 @@ void find_range(Axis& axis) {
 
 namespace {
 
-/// Whether these kernels are faster than oneDNN's by a tenth or more, measured with two threads of
-/// AVX-512 on blocked f32: gradients of data that are large, or with strides, and convolutions with
-/// small windows, without strides, that give small values.
-bool faster(const Problem& problem) {
-  const ConvPass pass = conv_pass(problem.op);
-  const Type &x = image_type(problem, pass.x), &y = image_type(problem, pass.y);
-  if (!has_avx512() || y.dtype != DType::f32 || y.layout != Layout::blocked16 || y.rank() != 4)
-    return false;
-  const bool strided = pass.geometry.stride.back() > 1;
+/// Whether these kernels are faster than oneDNN's by a tenth or more, measured with two threads on
+/// images of f32. With AVX-512 on blocked ones: gradients of data that are large, or with strides,
+/// and convolutions with small windows, without strides, that give small values.
+bool faster_with_avx512(const Problem& problem, const Type& x, const Type& y, bool strided) {
+  if (y.layout != Layout::blocked16) return false;
   if (problem.op.as<ConvBackwardData>() != nullptr) return strided || x.numel() >= 2 << 20;
   const auto* conv = problem.op.as<Conv>();
   return conv != nullptr && !strided && conv->kernel.numel() <= 9 && y.numel() <= 4 << 20;
 }
 
+/// With AVX2 on channels-last ones, which are read where they are, each value once: except where
+/// many taps read it anyway, or where the caches hold it.
+bool faster_with_avx2(const Problem& problem, const Type& x, const Type& y, bool strided) {
+  if (y.layout != Layout::channels_last || y.dim(1) % 16 != 0) return false;
+  const bool few_taps = weight_shape(problem).numel() <= 9 * y.dim(1);
+  if (problem.op.as<ConvBackwardData>() != nullptr)
+    return strided || (few_taps && x.numel() >= 4 << 20);
+  if (problem.op.as<Conv>() != nullptr && !few_taps) return strided && y.dim(3) >= 20;
+  return y.dim(3) >= 12;
+}
+
+bool faster(const Problem& problem) {
+  const ConvPass pass = conv_pass(problem.op);
+  const Type &x = image_type(problem, pass.x), &y = image_type(problem, pass.y);
+  if (y.dtype != DType::f32 || y.rank() != 4) return false;
+  const bool strided = pass.geometry.stride.back() > 1;
+  return (has_avx512() ? faster_with_avx512 : faster_with_avx2)(problem, x, y, strided);
+}
+
 }  // namespace
 
-/// Measured on AVX-512: elsewhere oneDNN computes the convolution and its gradients up to 1.6 times
+/// Elsewhere oneDNN computes the convolution and its gradients up to 1.6 times
 /// as fast as these kernels, except that of the weights of windows wider than 3, for which it has
 /// no kernel of its own. A vector of few channels takes as long as a full one. With fixed weights
 /// and small windows these kernels come first all the same: mobile nets are 2 to 5 % faster as a
@@ -137,6 +152,25 @@ std::vector<Tap> Geometry::plane_taps(size_t row_phase, size_t column_phase) con
   }
   join_threes(taps);
   return taps;
+}
+
+Inside::Inside(const Geometry& g) : rows(segments_of(g.axes[1])), columns(segments_of(g.axes[2])) {
+  for (size_t p = 0; p < rows.size(); ++p) {
+    for (const Segment& row : rows[p]) {
+      for (size_t q = 0; q < columns.size(); ++q) {
+        for (const Segment& column : columns[q]) {
+          std::vector<Tap>& list = taps.emplace_back();
+          for (size_t i = row.first_tap; i < row.end_tap; ++i) {
+            for (size_t j = column.first_tap; j < column.end_tap; ++j) {
+              const Axis::Tap &y = g.axes[1].phases[p][i], &x = g.axes[2].phases[q][j];
+              list.push_back({y.at * g.axes[2].in + x.at, y.k * g.kernel[2] + x.k});
+            }
+          }
+          join_threes(list);
+        }
+      }
+    }
+  }
 }
 
 int64_t Geometry::band() const {

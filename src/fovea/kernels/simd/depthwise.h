@@ -67,12 +67,27 @@ struct Geometry {
     return blocked ? (image * blocks() + channel / 16) * positions * 16 + channel % 16
                    : image * positions * channels + channel;
   }
+  /// Whether these are planes, of channels-last floats in whole blocks of 16 channels: they are
+  /// read where they are, all channels of some positions after each other.
+  bool reads_pixels(DType dtype) const {
+    return dtype == DType::f32 && !blocked && channels % 16 == 0 && axes[0].in == 1 &&
+           axes[0].out == 1 && kernel[0] == 1;
+  }
   /// The length of a row in the buffer.
   int64_t row() const { return axes[2].reach(axes[2].steps()); }
   /// The taps in a plane of the outputs with these phases.
   std::vector<Tap> plane_taps(size_t row_phase, size_t column_phase) const;
   /// How many steps along the rows make a band whose buffers fit into the L1 and L2 caches.
   int64_t band() const;
+};
+
+/// The segments of rows and of columns, and for each pair of them the taps that lie inside x. The
+/// position of a tap is relative to the input at the output's step, in the plane.
+struct Inside {
+  std::vector<std::vector<Segment>> rows, columns;
+  std::vector<std::vector<Tap>> taps;  ///< by phase and segment of the rows, then of the columns
+
+  explicit Inside(const Geometry& g);
 };
 
 /// Weights [C, 1, kernel] by blocks of 16 channels, then taps; 0 beyond the last channel.

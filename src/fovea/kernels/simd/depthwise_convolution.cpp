@@ -1,8 +1,9 @@
 // Depthwise convolution and its gradient with respect to the data, f32, bf16 or f16, channels-last
 // or blocked16, 1 to 3 axes, any stride, dilation and padding: each output is a sum in floats over
-// the taps in order, so results do not depend on the number of threads. Blocked images of floats
-// are read where they are, if a vector is a block; others are copied, rows at a time, into buffers
-// with zeros around them. Error bound: 2 eps for each tap of the products' absolute values, and
+// the taps in order, so results do not depend on the number of threads. Images of floats in blocks
+// of 16 channels are read where they are, blocked ones if a vector is a block, channels-last ones a
+// few positions at a time, with all channels; others are copied, rows at a time, into buffers with
+// zeros around them. Error bound: 2 eps for each tap of the products' absolute values, and
 // that of the epilogue's activations.
 #include <hwy/cache_control.h>
 
@@ -25,33 +26,6 @@
 #define FOVEA_KERNELS_SIMD_DEPTHWISE_CONVOLUTION
 namespace fovea::simd::depthwise {
 namespace {
-
-/// The segments of rows and of columns, and for each pair of them the taps that lie inside x. The
-/// position of a tap is relative to the input at the output's step, in the plane.
-struct Inside {
-  std::vector<std::vector<Segment>> rows, columns;
-  std::vector<std::vector<Tap>> taps;  ///< by phase and segment of the rows, then of the columns
-
-  explicit Inside(const Geometry& g)
-      : rows(segments_of(g.axes[1])), columns(segments_of(g.axes[2])) {
-    for (size_t p = 0; p < rows.size(); ++p) {
-      for (const Segment& row : rows[p]) {
-        for (size_t q = 0; q < columns.size(); ++q) {
-          for (const Segment& column : columns[q]) {
-            std::vector<Tap>& list = taps.emplace_back();
-            for (size_t i = row.first_tap; i < row.end_tap; ++i) {
-              for (size_t j = column.first_tap; j < column.end_tap; ++j) {
-                const Axis::Tap &y = g.axes[1].phases[p][i], &x = g.axes[2].phases[q][j];
-                list.push_back({y.at * g.axes[2].in + x.at, y.k * g.kernel[2] + x.k});
-              }
-            }
-            join_threes(list);
-          }
-        }
-      }
-    }
-  }
-};
 
 /// What every band of a run shares.
 struct Run {
@@ -137,19 +111,49 @@ HWY_INLINE void finish_rows(const Run& r, int64_t offset, int64_t positions, At 
     at.store(hn::Load(F32(), sums + i * lanes), y + i * width);
 }
 
+/// The sums of all channels, in blocks of 16, of positions that are g.channels floats apart.
+/// ends.start: null for 0, or all channels'.
+HWY_NOINLINE void correlate_pixels(const Geometry& g, const float* in, int64_t in_step,
+                                   std::span<const Tap> taps, const float* weights, int64_t count,
+                                   const Ends& ends, float* out, int64_t out_step) {
+  constexpr int vectors = std::max(1, static_cast<int>(16 / lanes));
+  constexpr float zeros[16] = {};
+  // What is fetched: the next columns of the rows of x that outputs above have not read. Taps are
+  // in the order of their positions, or in its reverse.
+  const int64_t row = g.axes[2].in * g.channels, rows = g.axes[1].in_step;
+  const int64_t last = taps.empty() ? 0 : std::max(taps.front().position, taps.back().position);
+  for_each_part<summed_together / vectors>(
+      count, [&]<int n>(std::integral_constant<int, n>, int64_t begin) FOVEA_INLINE {
+        const float* from = in + begin * in_step * g.channels;
+        float* to = out + begin * out_step * g.channels;
+        Ends own = ends;
+        for (int64_t c = 0; c < g.channels; c += 16) {
+          for (int64_t y = 0; y < rows; ++y) {
+            const float* next = from + c + (last + n * in_step) * g.channels - y * row;
+            for (int64_t i = 0; i < n * in_step; ++i)
+              __builtin_prefetch(next + i * g.channels, 0, 2);
+          }
+          own.start = ends.start != nullptr ? ends.start + c : zeros;
+          correlate<n, vectors, 0, 0>(from + c, in_step, g.channels, taps, weights + c * g.taps(),
+                                      own, to + c, out_step);
+        }
+      });
+}
+
 /// What compute_band computes, of floats that are read where they are: no tap is in the padding.
-/// The sums go to y if nothing follows them, else to the buffer.
+/// The sums go to y if nothing follows them, else to the buffer. A block of channels in blocks, or
+/// all channels of pixels.
 void compute_in_place(const Run& r, const Band& band, float* buffer) {
   const Geometry& g = r.g;
   const Axis &row = g.axes[1], &column = g.axes[2];
-  const int64_t c = band.block * 16, begin = band.begin * row.out_step;
+  const int64_t c = band.block * 16, begin = band.begin * row.out_step, width = g.width();
   const int64_t end = std::min(row.out, band.end * row.out_step);
   const float* x = as<float>(r.x) + g.offset(band.image, c, g.inputs());
-  const int64_t offset = g.offset(band.image, c, g.outputs()) + begin * column.out * lanes;
-  HWY_ALIGN float start[lanes];
-  hn::Store(r.bias != nullptr ? hn::LoadU(F32(), r.bias + c) : all(0), F32(), start);
+  const int64_t offset = g.offset(band.image, c, g.outputs()) + begin * column.out * width;
+  HWY_ALIGN float start[16];
+  for (int64_t k = 0; k < 16; ++k) start[k] = r.bias != nullptr ? r.bias[c + k] : 0;
   const bool finished = r.steps.empty();
-  const Ends ends{start, r.bounds, finished && r.stream};
+  const Ends ends{g.blocked ? start : r.bias, r.bounds, finished && r.stream};
   float* out = finished ? as<float>(r.y) + offset : buffer;
   const float* weights = r.weights + band.block * g.taps() * 16;
   size_t first_list = 0;
@@ -159,16 +163,23 @@ void compute_in_place(const Run& r, const Band& band, float* buffer) {
       for (const auto& columns : r.inside->columns) first_list += columns.size();
       const int64_t last = std::min(rows.end, band.end);
       for (int64_t m = std::max(rows.begin, band.begin); m < last; ++m) {
-        const float* from = x + m * row.in_step * column.in * lanes;
-        float* to = out + (m * row.out_step + static_cast<int64_t>(p) - begin) * column.out * lanes;
+        const float* from = x + m * row.in_step * column.in * width;
+        float* to = out + (m * row.out_step + static_cast<int64_t>(p) - begin) * column.out * width;
         size_t list = lists;
         for (size_t q = 0; q < r.inside->columns.size(); ++q) {
           for (const Segment& columns : r.inside->columns[q]) {
-            correlate_row<lanes>(
-                from + columns.begin * column.in_step * lanes, column.in_step,
-                r.inside->taps[list++], weights, columns.end - columns.begin, ends,
-                to + (columns.begin * column.out_step + static_cast<int64_t>(q)) * lanes,
-                column.out_step);
+            const float* own = from + columns.begin * column.in_step * width;
+            float* own_to =
+                to + (columns.begin * column.out_step + static_cast<int64_t>(q)) * width;
+            const std::span<const Tap> taps = r.inside->taps[list++];
+            const int64_t count = columns.end - columns.begin;
+            if (g.blocked) {
+              correlate_row<lanes>(own, column.in_step, taps, weights, count, ends, own_to,
+                                   column.out_step);
+            } else {
+              correlate_pixels(g, own, column.in_step, taps, weights, count, ends, own_to,
+                               column.out_step);
+            }
           }
         }
       }
@@ -257,7 +268,15 @@ class ConvolutionKernel final : public Kernel {
       in_place_.emplace(g);
     const Axis& row = g.axes[1];
     band_ = g.band();
+    blocks_ = g.blocks();
+    if (g.reads_pixels(dtype_) && steps_.empty()) {
+      in_place_.emplace(g);
+      pixels_ = true, blocks_ = 1;
+      const int64_t bands = std::clamp<int64_t>(8 * threads_ / g.images, 1, row.steps());
+      band_ = (row.steps() + bands - 1) / bands;
+    }
     bands_ = (row.steps() + band_ - 1) / band_;
+    if (pixels_) return;
     in_floats_ = row.reach(band_) * g.row() * 16;
     out_floats_ = band_ * row.out_step * g.axes[2].out * 16;
   }
@@ -280,22 +299,23 @@ class ConvolutionKernel final : public Kernel {
   }
 
   void run(const Args& args) const override {
-    const Run run{.g = g_,
-                  .taps = taps_,
-                  .bounds = bounds_,
-                  .steps = steps_,
-                  .dtype = dtype_,
-                  .x = args.in[1 - weight_],
-                  .weights = reinterpret_cast<const float*>(args.packed),
-                  .bias = bias_ ? args.input<float>(2) : nullptr,
-                  .residuals = args.in.last(residuals_),
-                  .y = args.out[0],
-                  .stream = streams(args.out[0]),
-                  .inside = aligned(args.in[1 - weight_]) && aligned(args.out[0]) && in_place_
-                                ? &*in_place_
-                                : nullptr};
+    const Run run{
+        .g = g_,
+        .taps = taps_,
+        .bounds = bounds_,
+        .steps = steps_,
+        .dtype = dtype_,
+        .x = args.in[1 - weight_],
+        .weights = reinterpret_cast<const float*>(args.packed),
+        .bias = bias_ ? args.input<float>(2) : nullptr,
+        .residuals = args.in.last(residuals_),
+        .y = args.out[0],
+        .stream = streams(args.out[0]),
+        .inside = pixels_ || (aligned(args.in[1 - weight_]) && aligned(args.out[0]) && in_place_)
+                      ? &*in_place_
+                      : nullptr};
     auto* scratch = reinterpret_cast<float*>(args.scratch);
-    const int64_t tasks = g_.images * g_.blocks() * g_.axes[0].out * bands_;
+    const int64_t tasks = g_.images * blocks_ * g_.axes[0].out * bands_;
     const int64_t group = std::clamp<int64_t>(tasks / (16 * threads_), 1, 16);
     parallel_chunks((tasks + group - 1) / group, [&](int64_t chunk, int slot) {
       float* own = scratch + slot * (in_floats_ + out_floats_);
@@ -307,7 +327,7 @@ class ConvolutionKernel final : public Kernel {
  private:
   /// Neighbouring tasks read neighbouring memory.
   Band band_of(int64_t task) const {
-    const int64_t planes = g_.axes[0].out, blocks = g_.blocks();
+    const int64_t planes = g_.axes[0].out, blocks = blocks_;
     const auto take = [&](int64_t size) {
       const int64_t index = task % size;
       task /= size;
@@ -326,7 +346,7 @@ class ConvolutionKernel final : public Kernel {
   bool streams(const std::byte* y) const {
     constexpr int64_t large = int64_t{1} << 20;  // elements
     return dtype_ == DType::f32 && g_.images * g_.channels * g_.outputs() > large &&
-           g_.channels % 16 == 0 && aligned(y) && HWY_DYNAMIC_DISPATCH(fills_lines)();
+           g_.channels % 16 == 0 && aligned(y) && (pixels_ || HWY_DYNAMIC_DISPATCH(fills_lines)());
   }
   static bool aligned(const std::byte* data) { return reinterpret_cast<uintptr_t>(data) % 64 == 0; }
 
@@ -340,7 +360,9 @@ class ConvolutionKernel final : public Kernel {
   size_t residuals_ = 0;
   std::vector<std::vector<std::vector<Tap>>> taps_;
   std::optional<Inside> in_place_;
-  int64_t band_, bands_, in_floats_, out_floats_;
+  bool pixels_ = false;  ///< all channels are computed where they are
+  int64_t blocks_;       ///< of channels, computed apart
+  int64_t band_, bands_, in_floats_ = 0, out_floats_ = 0;
 };
 
 }  // namespace
