@@ -19,6 +19,19 @@
 namespace fovea::simd::depthwise {
 namespace {
 
+/// Taps whose sums are in registers together.
+constexpr int64_t taps_together = 10;
+
+/// Whether neighbouring outputs read neighbouring inputs.
+bool is_adjacent(const Geometry& g) { return g.axes[1].in_step == 1 && g.axes[2].in_step == 1; }
+
+/// Whether x and dy are read where they are. From images of few columns, much of what the taps read
+/// is padding; and what many taps read again and again is closer in a buffer.
+bool reads_in_place(const Geometry& g, DType dtype) {
+  return g.reads_pixels(dtype) && g.axes[2].out >= 4 * g.kernel[2] &&
+         !(is_adjacent(g) && g.taps() > taps_together);
+}
+
 /// The sums of one block of 16 channels for some images, ordered by tap, then channel, with those
 /// of dy alone last; or of all blocks.
 struct Sums {
@@ -52,10 +65,13 @@ struct Rows {
   int64_t position;  ///< from position to position of x
 };
 
-/// Adds the products of `n` taps to their sums, which stay in registers; `fetches`: and fetches the
-/// next columns of dy, and of x at the last tap, into the L2 cache.
-template <int n, bool fetches>
+/// Adds the products of `n` taps to their sums, which stay in registers. fixed_step: 0, or that of
+/// a buffer, of a vector for each position. `fetches`: the next columns of dy, and of x at the last
+/// tap, are fetched into the L2 cache.
+template <int n, int fixed_step, bool fetches>
 HWY_INLINE void add_products(const Rows& r, const Tap* taps, int64_t channel, float* sums) {
+  const int64_t x_step = fixed_step > 0 ? fixed_step * lanes : r.x_step;
+  const int64_t dy_step = fixed_step > 0 ? lanes : r.dy_step;
   V sum[n];
   const float* x[n];
 #pragma GCC unroll 10
@@ -65,15 +81,18 @@ HWY_INLINE void add_products(const Rows& r, const Tap* taps, int64_t channel, fl
   }
   for (int64_t row = 0; row < r.rows; ++row) {
     const float* dy = r.dy + row * r.dy_row + channel;
-    for (int64_t j = 0, k = row * r.x_row; j < r.columns; ++j, k += r.x_step, dy += r.dy_step) {
+    for (int64_t j = 0; j < r.columns; ++j, dy += dy_step) {
       const V gradient = hn::LoadU(F32(), dy);
 #pragma GCC unroll 10
-      for (int i = 0; i < n; ++i) sum[i] = hn::MulAdd(gradient, hn::LoadU(F32(), x[i] + k), sum[i]);
+      for (int i = 0; i < n; ++i)
+        sum[i] = hn::MulAdd(gradient, hn::LoadU(F32(), x[i] + j * x_step), sum[i]);
       if constexpr (fetches) {
-        __builtin_prefetch(dy + r.columns * r.dy_step, 0, 2);
-        __builtin_prefetch(x[n - 1] + k + r.columns * r.x_step, 0, 2);
+        __builtin_prefetch(dy + r.columns * dy_step, 0, 2);
+        __builtin_prefetch(x[n - 1] + (j + r.columns) * x_step, 0, 2);
       }
     }
+#pragma GCC unroll 10
+    for (int i = 0; i < n; ++i) x[i] += r.x_row;
   }
 #pragma GCC unroll 10
   for (int i = 0; i < n; ++i) hn::StoreU(sum[i], F32(), sums + taps[i].weight * 16);
@@ -81,17 +100,17 @@ HWY_INLINE void add_products(const Rows& r, const Tap* taps, int64_t channel, fl
 
 /// All taps, in nearly equal groups, of `channels` adjacent channels, whose blocks' sums are
 /// `block_sums` apart.
-template <bool fetches>
+template <int fixed_step, bool fetches = false>
 HWY_NOINLINE void add_taps(const Rows& r, std::span<const Tap> taps, int64_t channels,
                            int64_t block_sums, float* sums) {
-  constexpr int64_t together = 10;
   const auto count = std::ssize(taps);
-  const int64_t parts = (count + together - 1) / together;
+  const int64_t parts = (count + taps_together - 1) / taps_together;
   for (int64_t part = 0; part < parts; ++part) {
     const int64_t begin = count * part / parts, size = count * (part + 1) / parts - begin;
-    with_constant<together>(size, [&]<int n>(std::integral_constant<int, n>) FOVEA_INLINE {
+    with_constant<taps_together>(size, [&]<int n>(std::integral_constant<int, n>) FOVEA_INLINE {
       for (int64_t c = 0; c < channels; c += lanes)
-        add_products<n, fetches>(r, taps.data() + begin, c, sums + c / 16 * block_sums + c % 16);
+        add_products<n, fixed_step, fetches>(r, taps.data() + begin, c,
+                                             sums + c / 16 * block_sums + c % 16);
     });
   }
 }
@@ -133,7 +152,10 @@ HWY_INLINE void add_band(const Sums& s, const T* x, const T* dy, int64_t z, int6
     copy_rows(x + from * row.in * column.in * g.width(), row, column, g.width(),
               begin * row.in_step + row.first, row.reach(rows.rows), column.first, g.row(), at,
               x_buffer);
-    add_taps<false>(rows, s.taps, lanes, 0, sums + tap.k * g.kernel[1] * g.kernel[2] * 16);
+    const auto add = column.in_step == 1   ? add_taps<1>
+                     : column.in_step == 2 ? add_taps<2>
+                                           : add_taps<0>;
+    add(rows, s.taps, lanes, 0, sums + tap.k * g.kernel[1] * g.kernel[2] * 16);
   }
   if (s.bias) add_bias(rows, lanes, 0, sums + g.taps() * 16);
 }
@@ -164,8 +186,8 @@ void add_pixels(const Sums& s, const Inside& inside, int64_t first, int64_t last
   const Geometry& g = s.g;
   const Axis &row = g.axes[1], &column = g.axes[2];
   // Without strides all that is new is at the last tap; with them, fetching ahead did not pay.
-  const bool adjacent = row.in_step == 1 && column.in_step == 1;
-  const auto add = adjacent ? add_taps<true> : add_taps<false>;
+  const bool adjacent = is_adjacent(g);
+  const auto add = adjacent ? add_taps<0, true> : add_taps<0>;
   const int64_t pixels = adjacent ? 16 : 32, together = std::max<int64_t>(1, 128 / column.out);
   Rows r{.x_row = row.in_step * column.in * g.channels,
          .dy_row = column.out * g.channels,
@@ -223,8 +245,7 @@ class WeightGradientKernel final : public Kernel {
         sums_((g.taps() + 1) * 16),
         x_floats_(g.axes[1].reach(g.band()) * g.row() * 16),
         dy_floats_(g.band() * g.axes[2].out * 16) {
-    // Of small images, too many taps of too many positions are in the padding.
-    if (!g.reads_pixels(dtype_) || g.axes[2].out < 4 * g.kernel[2]) return;
+    if (!reads_in_place(g, dtype_)) return;
     inside_.emplace(g);
     x_floats_ = dy_floats_ = 0;
     chunks_ *= std::clamp<int64_t>(16 / groups_, 1, g.axes[1].out);
