@@ -38,8 +38,8 @@ struct Normalisation {
   std::byte* y;
 
   /// Whether y is written past the caches, which are too small for it, without reading it first as
-  /// they would: not where it takes the place of what is read. With AVX2, two cores compute other
-  /// activations no faster than memory gives and takes, and going around takes a tenth longer.
+  /// they would: not where it takes the place of what is read. With AVX2, an activation that is not
+  /// cheap takes two cores as long as memory takes, and going around then costs a tenth.
   bool goes_around(const Channels& c) const {
     constexpr int64_t large = int64_t{1} << 20;  // elements
     return dtype == DType::f32 && !tiles.exist() && c.width % 16 == 0 &&

@@ -55,8 +55,8 @@ bool faster_with_avx512(const Problem& problem, const Type& x, const Type& y, bo
   return conv != nullptr && !strided && conv->kernel.numel() <= 9 && y.numel() <= 4 << 20;
 }
 
-/// With AVX2 on channels-last ones, which are read where they are, each value once: except where
-/// many taps read it anyway, or where the caches hold it.
+/// With AVX2 on channels-last ones, which are read where they are, in the order of memory: not
+/// where many taps read each value, nor where the caches hold all of them.
 bool faster_with_avx2(const Problem& problem, const Type& x, const Type& y, bool strided) {
   if (y.layout != Layout::channels_last || y.dim(1) % 16 != 0) return false;
   const bool few_taps = weight_shape(problem).numel() <= 9 * y.dim(1);

@@ -1,8 +1,8 @@
 // The gradient of a depthwise convolution's weights, f32, bf16 or f16 (the gradients f32),
 // channels-last or blocked16, 1 to 3 axes: for each tap the products of dy and x, added in floats
-// over a fixed number of images, in double across those: results do not depend on the number of
-// threads. A vector of channels is copied into buffers, or channels-last floats are read where they
-// are. Error bound: 32 eps of the products' absolute values.
+// over a fixed number of images, or of few images some rows, in double across those: results do not
+// depend on the number of threads. A vector of channels is copied into buffers, or channels-last
+// floats are read where they are. Error bound: 32 eps of the products' absolute values.
 #include "fovea/core/array.h"
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/simd/depthwise.h"
