@@ -136,8 +136,8 @@ void normalise(const Normalisation& n, const Channels& c, int64_t block, int64_t
                           pool_as<side, T>(activation, n, c, block, chunk);
                         });
     }
-    with_norm_activation(n.epilogue,
-                         [&](auto activation) { normalise_as<T>(activation, n, c, block, chunk); });
+    with_norm_activation<T>(
+        n.epilogue, [&](auto activation) { normalise_as<T>(activation, n, c, block, chunk); });
   });
 }
 

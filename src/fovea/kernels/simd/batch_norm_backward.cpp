@@ -8,246 +8,15 @@
 // second. With a pool, dy belongs to the largest element of each tile, which is found again, too.
 // Error bound for a few thousand terms of about 1: 512 eps of max(1, |value|); for a dx of bf16
 // another 2^-8 of |dx|.
+#include "fovea/kernels/simd/batch_norm_backward.h"
+
 #include <cmath>
 
-#include "fovea/kernels/simd/channels.h"
 #include "fovea/kernels/simd/norm_rules.h"
 #include "fovea/kernels/simd/simd.h"
-#include "fovea/ops/norm.h"
 
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "fovea/kernels/simd/batch_norm_backward.cpp"
-#include <hwy/foreach_target.h>
-
-#include "fovea/kernels/simd/channels-inl.h"
-#include "fovea/kernels/simd/norm_epilogue-inl.h"
-#include "fovea/kernels/simd/tiles-inl.h"
-
-#ifndef FOVEA_KERNELS_SIMD_BATCH_NORM_BACKWARD
-#define FOVEA_KERNELS_SIMD_BATCH_NORM_BACKWARD
 namespace fovea::simd {
 namespace {
-
-/// dx = factor * (d - offset - (x - mean) * tilt), constants per channel.
-struct NormGradient {
-  DType dtype;  ///< of x, residual, dy, dx and dresidual
-  NormEpilogue epilogue = {};
-  Tiles tiles = {};
-  const std::byte *x = nullptr, *dy = nullptr;
-  const float *mean = nullptr, *factor = nullptr, *offset = nullptr, *tilt = nullptr;
-  std::byte *dx = nullptr, *dresidual = nullptr;
-  std::byte* kept = nullptr;  ///< where the sums' pass stores d; null: nowhere
-  /// For the activation, if there is one.
-  const float *scale = nullptr, *beta = nullptr;
-  const std::byte* residual = nullptr;
-};
-
-}  // namespace
-}  // namespace fovea::simd
-#endif
-
-HWY_BEFORE_NAMESPACE();
-namespace fovea::simd {
-namespace {
-namespace HWY_NAMESPACE {
-
-using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
-
-/// x - mean and d at the same elements.
-struct Pair {
-  V centred, d;
-};
-
-/// The function that gives them for the channels of `constants`.
-template <class T, class A, class Constants>
-HWY_INLINE auto loader(A activation, const NormGradient& g, const Constants& constants) {
-  const T *x = as<T>(g.x), *dy = as<T>(g.dy), *residual = as<T>(g.residual);
-  const V mean = constants(g.mean);
-  if constexpr (std::is_same_v<A, NoActivation>) {
-    return [=](auto at, int64_t i) FOVEA_INLINE {
-      return Pair{hn::Sub(at.load(x + i), mean), at.load(dy + i)};
-    };
-  } else {
-    const V scale = constants(g.scale), beta = constants(g.beta);
-    return [=](auto at, int64_t i) FOVEA_INLINE {
-      const V centred = hn::Sub(at.load(x + i), mean);
-      const V z = preactivation(at, centred, scale, beta, residual, i);
-      return Pair{centred, through(activation, z, at.load(dy + i))};
-    };
-  }
-}
-
-template <class T, class A>
-HWY_INLINE void gradient_sums_as(A activation, const NormGradient& g, const Channels& c,
-                                 int64_t block, int64_t chunk, float* const* sums) {
-  const auto add = [&](auto constants) FOVEA_INLINE {
-    const auto load = loader<T>(activation, g, constants);
-    T* kept = as<T>(g.kept);
-    return [=](auto at, int64_t i, Sums<2>& sum) FOVEA_INLINE {
-      const Pair v = load(at, i);
-      sum[0] = hn::Add(sum[0], v.d);
-      sum[1] = hn::MulAdd(v.d, v.centred, sum[1]);
-      if (kept != nullptr) at.store(v.d, kept + i);
-    };
-  };
-  walk_chunk<2>(c, block, chunk, add, sums);
-}
-
-/// The largest element of a tile: its x - mean, its number among the tile's elements, and d there;
-/// d is 0 elsewhere.
-struct Chosen {
-  V centred, number, d;
-};
-
-/// The function that finds it for the channels of `constants`: of equal values the first, and NaN
-/// counts as largest, as in the forward pass.
-template <int fixed_side, class T, class A, class Constants>
-HWY_INLINE auto chooser(A activation, const NormGradient& g, const Channels& c,
-                        const Constants& constants) {
-  const T *x = as<T>(g.x), *dy = as<T>(g.dy), *residual = nullptr;
-  const V mean = constants(g.mean), scale = constants(g.scale), beta = constants(g.beta);
-  return [=, tiles = g.tiles, width = c.width](auto at, int64_t first, int64_t tile) FOVEA_INLINE {
-    Chosen best{all(0), all(0), all(0)};
-    V largest = all(0);
-    for_each_element<fixed_side>(tiles, width, [&](int64_t k, int64_t offset) FOVEA_INLINE {
-      const V centred = hn::Sub(at.load(x + first + offset), mean);
-      const V value = activation.value(preactivation(at, centred, scale, beta, residual, 0));
-      if (k == 0) {
-        largest = value, best.centred = centred;
-        return;
-      }
-      const auto larger = hn::AndNot(hn::Le(value, largest), hn::Eq(largest, largest));
-      largest = hn::IfThenElse(larger, value, largest);
-      best.centred = hn::IfThenElse(larger, centred, best.centred);
-      best.number = hn::IfThenElse(larger, all(static_cast<float>(k)), best.number);
-    });
-    const V z = preactivation(at, best.centred, scale, beta, residual, 0);
-    best.d = through(activation, z, at.load(dy + tile));
-    return best;
-  };
-}
-
-template <int fixed_side, class T, class A>
-HWY_NOINLINE void tile_sums_as(A activation, const NormGradient& g, const Channels& c,
-                               int64_t block, int64_t chunk, float* const* sums) {
-  const auto add = [&](auto constants) FOVEA_INLINE {
-    const auto choose = chooser<fixed_side, T>(activation, g, c, constants);
-    return [=](auto at, int64_t first, int64_t tile, Sums<2>& sum) FOVEA_INLINE {
-      const Chosen best = choose(at, first, tile);
-      sum[0] = hn::Add(sum[0], best.d);
-      sum[1] = hn::MulAdd(best.d, best.centred, sum[1]);
-    };
-  };
-  walk_tiles<2>(c, g.tiles, block, chunk, add, sums);
-}
-
-template <int fixed_side, class T, class A>
-HWY_NOINLINE void tile_gradient_as(A activation, const NormGradient& g, const Channels& c,
-                                   int64_t block, int64_t chunk) {
-  walk_tiles<0>(c, g.tiles, block, chunk, [&](auto constants) FOVEA_INLINE {
-    const auto choose = chooser<fixed_side, T>(activation, g, c, constants);
-    const V mean = constants(g.mean);
-    const V factor = constants(g.factor), offset = constants(g.offset), tilt = constants(g.tilt);
-    const T* x = as<T>(g.x);
-    T* dx = as<T>(g.dx);
-    return [=, tiles = g.tiles, width = c.width](auto at, int64_t first, int64_t tile, Sums<0>&)
-               FOVEA_INLINE {
-                 const Chosen best = choose(at, first, tile);
-                 for_each_element<fixed_side>(tiles, width, [&](int64_t k, int64_t i) FOVEA_INLINE {
-                   const V centred = hn::Sub(at.load(x + first + i), mean);
-                   const auto chosen = hn::Eq(best.number, all(static_cast<float>(k)));
-                   const V d = hn::Sub(hn::IfThenElseZero(chosen, best.d), offset);
-                   at.store(hn::Mul(factor, hn::NegMulAdd(centred, tilt, d)), dx + first + i);
-                 });
-               };
-  });
-}
-
-/// Sums of d and of d (x - mean), of each channel of a chunk.
-void gradient_sums(const NormGradient& g, const Channels& c, int64_t block, int64_t chunk,
-                   float* sum, float* dot) {
-  float* const sums[] = {sum, dot};
-  with_element(g.dtype, [&]<class T>(T) {
-    if (g.tiles.exist()) {
-      return with_tiles(g.epilogue,
-                        [&]<int side>(auto activation, std::integral_constant<int, side>) {
-                          tile_sums_as<side, T>(activation, g, c, block, chunk, sums);
-                        });
-    }
-    with_norm_activation(g.epilogue, [&](auto activation) {
-      gradient_sums_as<T>(activation, g, c, block, chunk, sums);
-    });
-  });
-}
-
-template <class T, class A>
-HWY_INLINE void gradient_as(A activation, const NormGradient& g, const Channels& c, int64_t block,
-                            int64_t chunk) {
-  walk_chunk<0>(c, block, chunk, [&](auto constants) FOVEA_INLINE {
-    const auto load = loader<T>(activation, g, constants);
-    const V factor = constants(g.factor), offset = constants(g.offset), tilt = constants(g.tilt);
-    T *dx = as<T>(g.dx), *dresidual = as<T>(g.dresidual);
-    return [=](auto at, int64_t i, Sums<0>&) FOVEA_INLINE {
-      const Pair v = load(at, i);
-      at.store(hn::Mul(factor, hn::NegMulAdd(v.centred, tilt, hn::Sub(v.d, offset))), dx + i);
-      if (dresidual != nullptr) at.store(v.d, dresidual + i);
-    };
-  });
-}
-
-void gradient(const NormGradient& g, const Channels& c, int64_t block, int64_t chunk) {
-  with_element(g.dtype, [&]<class T>(T) {
-    if (g.tiles.exist()) {
-      return with_tiles(g.epilogue,
-                        [&]<int side>(auto activation, std::integral_constant<int, side>) {
-                          tile_gradient_as<side, T>(activation, g, c, block, chunk);
-                        });
-    }
-    const auto compute = [&](auto activation) { gradient_as<T>(activation, g, c, block, chunk); };
-    if constexpr (std::is_same_v<T, float>) {
-      with_cheap_activation(g.epilogue, compute);  // d of others was kept
-    } else {
-      with_norm_activation(g.epilogue, compute);
-    }
-  });
-}
-
-template <class T>
-HWY_INLINE void fixed_gradient_as(const NormGradient& g, const Channels& c, int64_t block,
-                                  int64_t chunk, float* const* sums) {
-  const auto add = [&](auto constants) FOVEA_INLINE {
-    const auto load = loader<T>(NoActivation{}, g, constants);
-    const V factor = constants(g.factor);
-    T* dx = as<T>(g.dx);
-    return [=](auto at, int64_t i, Sums<2>& sum) FOVEA_INLINE {
-      const Pair v = load(at, i);
-      sum[0] = hn::Add(sum[0], v.d);
-      sum[1] = hn::MulAdd(v.d, v.centred, sum[1]);
-      at.store(hn::Mul(v.d, factor), dx + i);
-    };
-  };
-  walk_chunk<2>(c, block, chunk, add, sums);
-}
-
-/// Both in one pass, when dx is d * factor.
-void fixed_gradient(const NormGradient& g, const Channels& c, int64_t block, int64_t chunk,
-                    float* sum, float* dot) {
-  float* const sums[] = {sum, dot};
-  with_element(g.dtype, [&]<class T>(T) { fixed_gradient_as<T>(g, c, block, chunk, sums); });
-}
-
-}  // namespace HWY_NAMESPACE
-}  // namespace
-}  // namespace fovea::simd
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
-namespace fovea::simd {
-namespace {
-
-HWY_EXPORT(gradient_sums);
-HWY_EXPORT(gradient);
-HWY_EXPORT(fixed_gradient);
 
 /// Constants per channel, then two sums per chunk.
 struct Scratch {
@@ -323,8 +92,8 @@ Offer make_batch_norm_backward(const Problem& problem) {
         c, (3 + 2 * epilogue.residual) * static_cast<int64_t>(size_of(dtype)),
         [&](int64_t block, int64_t chunk) {
           const int64_t at = chunk * c.channels() + block * c.width;
-          HWY_DYNAMIC_DISPATCH(gradient_sums)
-          (g, c, block, chunk, scratch.sum + at, scratch.dot + at);
+          (tiles.exist() ? tile_sums : gradient_sums)(g, c, block, chunk, scratch.sum + at,
+                                                      scratch.dot + at);
         },
         [&](int64_t block) {
           for (int64_t k = block * c.width; k < (block + 1) * c.width; ++k) {
@@ -343,8 +112,7 @@ Offer make_batch_norm_backward(const Problem& problem) {
           }
         },
         [&](int64_t block, int64_t chunk) {
-          HWY_DYNAMIC_DISPATCH(gradient)
-          (second, c, block, chunk);
+          (tiles.exist() ? tile_gradient : gradient)(second, c, block, chunk);
         });
   };
   // The second pass reads x after d was stored.
@@ -373,8 +141,7 @@ Offer make_batch_norm_eval_backward(const Problem& problem) {
                          .dx = args.out[0]};
     for_each_chunk(c, [&](int64_t block, int64_t chunk) {
       const int64_t at = chunk * c.channels() + block * c.width;
-      HWY_DYNAMIC_DISPATCH(fixed_gradient)
-      (g, c, block, chunk, scratch.sum + at, scratch.dot + at);
+      fixed_gradient(g, c, block, chunk, scratch.sum + at, scratch.dot + at);
     });
     for (int64_t k = 0; k < c.channels(); ++k) {
       args.output<float>(1)[k] = static_cast<float>(rstd(k) * join_sums(c, scratch.dot, k));
@@ -385,4 +152,3 @@ Offer make_batch_norm_eval_backward(const Problem& problem) {
 }
 
 }  // namespace fovea::simd
-#endif

@@ -230,9 +230,6 @@ void compute_band(const Run& r, const Band& band, float* in, float* out) {
   if (r.stream) hwy::FlushStream();
 }
 
-/// Whether a vector is an entire cache line, so that it can be written around the caches.
-bool fills_lines() { return lanes * sizeof(float) == 64; }
-
 }  // namespace HWY_NAMESPACE
 }  // namespace
 }  // namespace fovea::simd::depthwise
@@ -243,7 +240,6 @@ namespace fovea::simd::depthwise {
 namespace {
 
 HWY_EXPORT(compute_band);
-HWY_EXPORT(fills_lines);
 
 class ConvolutionKernel final : public Kernel {
  public:
@@ -264,7 +260,7 @@ class ConvolutionKernel final : public Kernel {
         taps_.back().push_back(g.plane_taps(p, q));
     }
     if (g.blocked && dtype_ == DType::f32 && g.axes[0].in == 1 && g.axes[0].out == 1 &&
-        g.kernel[0] == 1 && HWY_DYNAMIC_DISPATCH(fills_lines)())
+        g.kernel[0] == 1 && has_avx512())
       in_place_.emplace(g);
     const Axis& row = g.axes[1];
     band_ = g.band();
@@ -346,7 +342,7 @@ class ConvolutionKernel final : public Kernel {
   bool streams(const std::byte* y) const {
     constexpr int64_t large = int64_t{1} << 20;  // elements
     return dtype_ == DType::f32 && g_.images * g_.channels * g_.outputs() > large &&
-           g_.channels % 16 == 0 && aligned(y) && (pixels_ || HWY_DYNAMIC_DISPATCH(fills_lines)());
+           g_.channels % 16 == 0 && aligned(y) && (pixels_ || has_avx512());
   }
   static bool aligned(const std::byte* data) { return reinterpret_cast<uintptr_t>(data) % 64 == 0; }
 

@@ -71,11 +71,16 @@ HWY_INLINE void with_cheap_activation(const NormEpilogue& epilogue, const F& f) 
   f(NoActivation{});
 }
 
-/// The same with one for which follows_norm is true, or none.
-template <class F>
+/// The same with one for which follows_norm is true, or none. With f16, which few train in, more of
+/// them are called: what each adds to the walks is long to compile.
+template <class T, class F>
 HWY_INLINE void with_norm_activation(const NormEpilogue& epilogue, const F& f) {
-  if (is_cheap(epilogue)) return with_cheap_activation(epilogue, f);
-  if (epilogue.activation == UnaryKind::silu) return f(Silu{});
+  if (!epilogue.activation) return f(NoActivation{});
+  if (epilogue.activation == UnaryKind::relu) return f(Relu{});
+  if constexpr (!std::is_same_v<T, F16>) {
+    if (epilogue.activation == UnaryKind::relu6) return f(Relu6{});
+    if (epilogue.activation == UnaryKind::silu) return f(Silu{});
+  }
   f(CalledActivation(epilogue));
 }
 

@@ -61,7 +61,7 @@ inline std::optional<Refusal> unless_f32(const Problem& problem, size_t checked 
 /// Whether vectors are loaded from 16-bit floats: not under SSE4, which has no instructions for
 /// them and would add a fifth to the time to compile; there problems are widened to f32.
 bool has_half_vectors();
-bool has_avx512();
+bool has_avx512();  ///< vectors are entire lines of the caches
 
 inline bool is_simd_float(DType dtype) {
   return dtype == DType::f32 ||

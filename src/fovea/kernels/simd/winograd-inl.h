@@ -308,6 +308,12 @@ HWY_INLINE void with_form(Form form, const F& f) {
   (with.template operator()<strides>(), ...);
 }
 
+/// The same of all strides.
+template <class F>
+HWY_INLINE void with_any_form(Form form, const F& f) {
+  with_form<Stride::one, Stride::two, Stride::half>(form, f);
+}
+
 }  // namespace fovea::simd::winograd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

@@ -8,14 +8,14 @@
 // written once. Unless the weights are fixed, and not too many, U is made in each run: it is four
 // times as large as the weights of 3x3. Each output is a sum over the channels in order: results do
 // not depend on the number of threads.
-#include <hwy/cache_control.h>
+#include "fovea/kernels/simd/winograd_convolution.h"
 
 #include <vector>
 
 #include "fovea/core/parallel.h"
 #include "fovea/kernels/epilogue.h"
 #include "fovea/kernels/fixed_weights.h"
-#include "fovea/kernels/simd/winograd.h"
+#include "fovea/kernels/simd/simd.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/norm_conv.h"
 
@@ -25,56 +25,12 @@
 
 #include "fovea/kernels/simd/winograd-inl.h"
 
-#ifndef FOVEA_KERNELS_SIMD_WINOGRAD_CONVOLUTION
-#define FOVEA_KERNELS_SIMD_WINOGRAD_CONVOLUTION
-namespace fovea::simd::winograd {
-namespace {
-
-/// A convolution in Winograd's terms.
-struct Convolution {
-  Patches x;
-  Planes y;
-  Weights weights;
-
-  int64_t groups() const { return (y.image.channels + group - 1) / group; }
-  /// The output channels of a group.
-  Range channels(int64_t g) const {
-    return {g * group, std::min((g + 1) * group, y.image.channels)};
-  }
-};
-
-/// The moments of each output channel over some tiles: their mean, the sum of squared differences
-/// from it, and for each group how many values these are of.
-struct Moments {
-  float *mean = nullptr, *squares = nullptr, *count = nullptr;
-};
-
-/// What becomes of the outputs. `bias` has a float for each channel; y, and the residual that is
-/// added, have the same elements.
-struct Epilogue {
-  const float* bias = nullptr;
-  const std::byte* residual = nullptr;
-  std::byte* y = nullptr;
-  bool relu = false;
-  bool stream = false;  ///< y goes around the caches
-  Moments moments = {};
-};
-
-}  // namespace
-}  // namespace fovea::simd::winograd
-#endif
-
 HWY_BEFORE_NAMESPACE();
 namespace fovea::simd::winograd {
 namespace {
 namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::winograd::HWY_NAMESPACE;  // NOLINT
-
-template <class F>
-HWY_INLINE void with_any_form(Form form, const F& f) {
-  with_form<Stride::one, Stride::two, Stride::half>(form, f);
-}
 
 /// One weight of each of `count` output channels, `step` elements apart; 0 in other lanes.
 template <class T>
@@ -135,110 +91,6 @@ void transform_weights(const Convolution& c, const std::byte* data, int64_t g, c
   });
 }
 
-/// Those of `count` positions from `first` on that are on an axis.
-HWY_INLINE Range inside(int64_t first, int64_t count, int64_t size) {
-  return {std::max<int64_t>(0, -first), std::min(count, size - first)};
-}
-
-/// Adds the values of a tile, `rows` by `columns` of them in rows of `width` vectors, to the
-/// moments of `count` earlier ones (Chan et al. 1979, Updating formulae, equation 2.1): a mean far
-/// from zero costs no precision.
-HWY_NOINLINE void add_moments(const float* values, Range rows, Range columns, int64_t width,
-                              float count, float* mean, float* squares) {
-  const auto for_each = [&](const auto& f) FOVEA_INLINE {
-    for (int64_t i = rows.begin; i < rows.end; ++i) {
-      for (int64_t j = columns.begin; j < columns.end; ++j)
-        f(hn::Load(F32(), values + (i * width + j) * lanes));
-    }
-  };
-  const auto own = static_cast<float>(rows.size() * columns.size());
-  V sum = all(0), spread = all(0);
-  for_each([&](V v) FOVEA_INLINE { sum = hn::Add(sum, v); });
-  const V centre = times(1 / own, sum);
-  for_each([&](V v) FOVEA_INLINE {
-    const V d = hn::Sub(v, centre);
-    spread = hn::MulAdd(d, d, spread);
-  });
-  if (count == 0) {
-    hn::Store(centre, F32(), mean);
-    hn::Store(spread, F32(), squares);
-    return;
-  }
-  const float share = own / (count + own);
-  const V before = hn::Load(F32(), mean), apart = hn::Sub(centre, before);
-  hn::Store(fma(share, apart, before), F32(), mean);
-  spread = hn::Add(spread, times(count * share, hn::Mul(apart, apart)));
-  hn::Store(hn::Add(hn::Load(F32(), squares), spread), F32(), squares);
-}
-
-/// Outputs of one group from M, whose rows are the tiles.
-template <class F, int axes, class T>
-HWY_INLINE void store_outputs(const Convolution& c, const Epilogue& e, int64_t g,
-                              const Piece& piece, const Matrices& m) {
-  constexpr int height = axes == 2 ? F::to : 1, width = F::to;
-  const Image& image = c.y.image;
-  const int64_t step = c.y.step;
-  const Range channels = c.channels(g);
-  for_each_vector(channels.begin, channels.end, [&](int64_t k, auto at) FOVEA_INLINE {
-    const V bias = e.bias != nullptr ? at.load(e.bias + k) : all(0);
-    const float* row = m.data + (k - channels.begin);
-    HWY_ALIGN float values[height * width * lanes], mean[lanes] = {}, squares[lanes] = {};
-    float count = 0;  // of values of which these are
-    const bool moments = e.moments.mean != nullptr;
-    for (const Place& place : piece.tiles) {
-      const int64_t top = step * place.y - c.y.top, left = step * place.x - c.y.left;
-      const int64_t offset = image.offset(place.image, k, piece.slice, top, left);
-      T* y = as<T>(e.y) + offset;
-      const auto store = [&](int64_t i, int64_t j, V value) FOVEA_INLINE {
-        const int64_t to = i * image.row + j * image.column;
-        V result = hn::Add(value, bias);
-        if (e.residual != nullptr)
-          result = hn::Add(result, at.load(as<T>(e.residual) + offset + to));
-        if (e.relu) result = relu(result);
-        float* kept = values + (i * width + j) * lanes;
-        if constexpr (std::is_same_v<T, float>) {
-          if (moments) hn::Store(result, F32(), kept);
-          if constexpr (std::is_same_v<decltype(at), Whole>) {
-            if (e.stream) return hn::Stream(result, F32(), y + to);
-          }
-          at.store(result, y + to);
-        } else {
-          at.store(result, y + to);
-          if (moments) hn::Store(at.load(y + to), F32(), kept);  // of what is stored, rounded
-        }
-      };
-      const Range rows = inside(top, axes == 2 ? step * place.rows : 1, image.height);
-      const Range columns = inside(left, step * place.columns, image.width);
-      bool stored = false;
-      if constexpr (F::to == tile && std::is_same_v<decltype(at), Whole> && !is_shared<F, T>) {
-        if (rows.size() == height && columns.size() == width) {
-          transform<F, axes>(
-              [&](int i, int j)
-                  FOVEA_INLINE { return hn::Load(F32(), row + (i * F::from + j) * m.matrix); },
-              store);
-          stored = true;
-        }
-      }
-      if (!stored) {
-        transform_floats<F, axes>(row, m.matrix, values, lanes);
-        for (int64_t i = rows.begin; i < rows.end; ++i) {
-          for (int64_t j = columns.begin; j < columns.end; ++j)
-            store(i, j, hn::Load(F32(), values + (i * width + j) * lanes));
-        }
-      }
-      if (moments) {
-        add_moments(values, rows, columns, width, count, mean, squares);
-        count += static_cast<float>(rows.size() * columns.size());
-      }
-      row += m.row;
-    }
-    if (!moments) return;
-    hn::Store(hn::Load(F32(), mean), F32(), e.moments.mean + k);
-    hn::Store(hn::Load(F32(), squares), F32(), e.moments.squares + k);
-    e.moments.count[g] = count;
-  });
-}
-
 /// One of the products of a group of output channels for some tiles. The first row of V is the
 /// first tile's.
 void multiply_product(const Convolution& c, int64_t product, int64_t g, int64_t slice,
@@ -256,28 +108,6 @@ void multiply_product(const Convolution& c, int64_t product, int64_t g, int64_t 
   }
 }
 
-/// The outputs of a group from all its products.
-void finish_group(const Convolution& c, const Epilogue& e, int64_t g, const Piece& piece,
-                  const Matrices& m) {
-  with_element(c.y.image.dtype, [&]<class T>(T) {
-    with_any_form(c.x.form, [&]<int axes, class S>(std::integral_constant<int, axes>, S) {
-      store_outputs<typename S::Output, axes, T>(c, e, g, piece, m);
-    });
-  });
-  if (e.stream) hwy::FlushStream();
-}
-
-/// Both.
-void compute_group(const Convolution& c, const Epilogue& e, int64_t g, int64_t slice,
-                   const Places& places, const Slices& v, const Matrices& u, const Matrices& m) {
-  for (int64_t i = 0; i < c.x.form.products(); ++i)
-    multiply_product(c, i, g, slice, places, v, u, m);
-  finish_group(c, e, g, {slice, places.all()}, m);
-}
-
-/// Whether a vector is an entire cache line, so that it can be written around the caches.
-bool fills_lines() { return lanes * sizeof(float) == 64; }
-
 }  // namespace HWY_NAMESPACE
 }  // namespace
 }  // namespace fovea::simd::winograd
@@ -288,10 +118,7 @@ namespace fovea::simd::winograd {
 namespace {
 
 HWY_EXPORT(transform_weights);
-HWY_EXPORT(compute_group);
 HWY_EXPORT(multiply_product);
-HWY_EXPORT(finish_group);
-HWY_EXPORT(fills_lines);
 
 constexpr int64_t megabyte = int64_t{1} << 20;
 /// U of fixed weights that is worth its memory.
@@ -452,7 +279,7 @@ class ConvolutionKernel final : public Kernel {
     const int64_t bytes = c_.y.image.images * c_.y.image.image * 4;
     e.stream = c_.y.image.dtype == DType::f32 && bytes > 4 * megabyte &&
                c_.y.image.channels % 16 == 0 && reinterpret_cast<uintptr_t>(e.y) % 64 == 0 &&
-               HWY_DYNAMIC_DISPATCH(fills_lines)();
+               has_avx512();
     return e;
   }
 
@@ -474,8 +301,13 @@ class ConvolutionKernel final : public Kernel {
         }
         Epilogue own = e;
         own.moments = moments_of(scratch, i / bands_, slice);
-        for (int64_t g = 0; g < c_.groups(); ++g) HWY_DYNAMIC_DISPATCH(compute_group)
-        (c_, own, g, slice, places, v, u_of(packed, g), m);
+        for (int64_t g = 0; g < c_.groups(); ++g) {
+          for (int64_t product = 0; product < products_; ++product) {
+            HWY_DYNAMIC_DISPATCH(multiply_product)
+            (c_, product, g, slice, places, v, u_of(packed, g), m);
+          }
+          finish_group(c_, own, g, {slice, places.all()}, m);
+        }
       }
     });
   }
@@ -520,8 +352,7 @@ class ConvolutionKernel final : public Kernel {
         const int64_t piece = i / groups, g = i % groups;
         Epilogue own = e;
         own.moments = moments_of(scratch, block.begin / block_ * pieces_of_block() + piece, slice);
-        HWY_DYNAMIC_DISPATCH(finish_group)
-        (c_, own, g, {slice, pieces[static_cast<size_t>(piece)].all()}, m_of(piece, g));
+        finish_group(c_, own, g, {slice, pieces[static_cast<size_t>(piece)].all()}, m_of(piece, g));
       });
     }
   }
