@@ -6,8 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 scripts/setup.sh
-echo "Building build/release/fovea"
-cmake --preset release -DFOVEA_BUILD_TESTS=OFF >/dev/null
+echo "Building build/release/fovea, with the kernels for this machine alone"
+cmake --preset release -DFOVEA_BUILD_TESTS=OFF -DFOVEA_ISA=native >/dev/null
 cmake --build build/release --target fovea | tail -n 1
 
 fovea=build/release/fovea

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds in release, runs every test.
-# Usage: ./test.sh [options of ctest, such as -R loader]
+# Usage: [ISA=native] ./test.sh [options of ctest, such as -R loader]
+# Kernels are compiled for all instruction sets, or for those in $ISA (see FOVEA_ISA in docs/developing.md).
 set -euo pipefail
 cd "$(dirname "$0")"
 
 scripts/setup.sh test
-cmake --preset release -DFOVEA_BUILD_TESTS=ON >/dev/null
+cmake --preset release -DFOVEA_BUILD_TESTS=ON -DFOVEA_ISA="${ISA:-avx2;avx512}" >/dev/null
 cmake --build build/release
 # Two tests run at a time on all cores: threads that wait should sleep, not spin.
 export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}

@@ -19,7 +19,7 @@ cmake -S "$here" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "${options[@]}"
 if [ "$way" = parts ]; then
   ninja -C "$build" -n consumer >/dev/null  # all that it needs is there or can be made
   one_of() { ninja -C "$build" -t targets all | sed -n "s|^\([^:]*/$1\.dir/[^:]*$2\.cpp\.o\):.*|\1|p"; }
-  mapfile -t objects < <(one_of libfovea optim; one_of fovea_nets nn_0; one_of fovea_loops simd/cast)
+  mapfile -t objects < <(one_of libfovea optim_0; one_of fovea_nets nn_0; one_of fovea_loops simd/cast)
   [ ${#objects[@]} = 3 ] || { echo "the consumer's test knows other files: ${objects[*]}" >&2; exit 1; }
   ninja -C "$build" CMakeFiles/consumer.dir/main.cpp.o "${objects[@]}"
   exit

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "fovea/core/error.h"
+#include "fovea/core/files.h"
 #include "fovea/core/text.h"
 #include "fovea/data/arrays.h"
 #include "fovea/data/cifar.h"

@@ -15,6 +15,7 @@
 #include "fovea/ops/shape_ops.h"
 #include "fovea/passes/autodiff.h"
 #include "fovea/passes/receptive_field.h"
+#include "fovea/runtime/nonfinite.h"
 #include "fovea/runtime/program.h"
 
 namespace fovea::explain {

@@ -1,5 +1,6 @@
 #include "fovea/passes/fuse_depthwise.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <vector>
