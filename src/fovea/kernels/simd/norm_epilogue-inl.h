@@ -20,8 +20,8 @@ struct NoActivation {
 
 /// Any activation by kind, which is called instead of inlined: for those whose code is long and
 /// whose nets are few, since a walk over channels repeats its body some twenty times. A call costs
-/// 6 to 8 % of a norm's time. They are pure: a call whose result is not used, as of Ahead, is not
-/// made.
+/// 6 to 8 % of a norm's time, two fifths of that of a gradient of silu in bf16. They are pure: a
+/// call whose result is not used, as of Ahead, is not made.
 struct CalledActivation {
   std::optional<UnaryKind> kind;
   float alpha;

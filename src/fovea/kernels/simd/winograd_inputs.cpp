@@ -1,5 +1,5 @@
-// Winograd's transforms of the inputs of many tiles, which all its kernels share: their code is
-// long.
+// Winograd's transform of the inputs of many tiles: one copy of its code, which is long, for all
+// kernels.
 #include <cstdlib>
 
 #include "fovea/kernels/simd/winograd.h"
@@ -19,8 +19,8 @@ namespace HWY_NAMESPACE {
 
 using namespace fovea::simd::winograd::HWY_NAMESPACE;  // NOLINT
 
-/// What a batch norm and its activation make of them: in f32 the bits that its own kernel stores.
-/// In lanes without a channel they stay 0, as all activations of norms keep it.
+/// What a batch norm and its activation make of the inputs: in f32 the bits that its own kernel
+/// stores. In lanes without a channel they stay 0, as all activations of norms keep it.
 template <class A>
 struct Normalised {
   const InputNorm& norm;
