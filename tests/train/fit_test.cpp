@@ -1,5 +1,7 @@
 #include "fovea/train/fit.h"
 
+#include <cstdlib>
+
 #include "error_text.h"
 #include "fovea/data/registry.h"
 #include "fovea/models/registry.h"
@@ -10,12 +12,23 @@
 namespace fovea::train {
 namespace {
 
-/// The temporary folders of fit that exist.
-int64_t temporary_folders() {
-  return std::ranges::count_if(
-      std::filesystem::directory_iterator(std::filesystem::temp_directory_path()),
-      [](const auto& entry) { return entry.path().filename().string().starts_with("fovea-fit-"); });
-}
+/// A place for temporary folders that no other test uses.
+class OwnTemporaryFolders {
+ public:
+  explicit OwnTemporaryFolders(std::filesystem::path place) : place_(std::move(place)) {
+    std::filesystem::create_directory(place_);
+    if (const char* before = std::getenv("TMPDIR")) before_ = before;
+    ::setenv("TMPDIR", place_.c_str(), 1);
+  }
+  ~OwnTemporaryFolders() {
+    before_ ? ::setenv("TMPDIR", before_->c_str(), 1) : ::unsetenv("TMPDIR");
+  }
+  bool empty() const { return std::filesystem::is_empty(place_); }
+
+ private:
+  std::filesystem::path place_;
+  std::optional<std::string> before_;
+};
 
 class Fit : public Training {
  protected:
@@ -23,12 +36,15 @@ class Fit : public Training {
 };
 
 TEST_F(Fit, GivesTheModelOfTheBestEpochAndItsHistory) {
-  const int64_t before = temporary_folders();
+  const OwnTemporaryFolders temporary(folder_ / "temporary");
   int64_t batches = 0;
   Watch watch;
-  watch.batch = [&](Trainer&) { ++batches; };
+  watch.batch = [&](Trainer&) {
+    ++batches;
+    EXPECT_FALSE(temporary.empty());
+  };
   const History history = fit("small_cnn", data_, settings_, {&watch});
-  EXPECT_EQ(temporary_folders(), before);
+  EXPECT_TRUE(temporary.empty());
   EXPECT_EQ(history.history.size(), 3u);
   EXPECT_EQ(batches, 3 * 9);
   EXPECT_EQ(history.csv(), to_csv(history.history));
