@@ -83,10 +83,8 @@ HWY_NOINLINE void walk_positions(const Channels& c, int64_t block, int64_t chunk
   for (auto& s : sums) clear(s);
   Runs runs(c, block, chunk);
   for (int64_t i, count; runs.next(i, count);) {
-    if constexpr (n > 0) {  // sums that do not wait for each other
-      for (; count >= 4 * lanes; count -= 4 * lanes, i += 4 * lanes) {
-        for (int u = 0; u < 4; ++u) body(Whole{}, i + u * lanes, sums[u]);
-      }
+    for (; count >= 4 * lanes; count -= 4 * lanes, i += 4 * lanes) {
+      for (int u = 0; u < 4; ++u) body(Whole{}, i + u * lanes, sums[u]);
     }
     for (; count >= lanes; count -= lanes, i += lanes) body(Whole{}, i, sums[0]);
     if (count > 0) {
