@@ -5,12 +5,11 @@
 //
 // A tile of the output is some runs of positions by two vectors of channels, all of it in
 // registers: two runs of up to seven with AVX-512, else six single positions, from wherever rows
-// end. For each tap and channel of x it takes two vectors of weights, which are packed in that
-// order and stay in the L2 cache from tile to tile, and one number of x for each position, from L1.
-// Padded or unfavourably placed x is copied first, region by region.
+// end; where products are few, tiles of adjacent positions are computed in strips. For each tap
+// and channel of x it takes two vectors of weights, which are packed in that order and stay in the
+// L2 cache from tile to tile, and one number of x for each position, from L1. Padded or
+// unfavourably placed x is copied first, region by region.
 #include <hwy/cache_control.h>
-
-#include <limits>
 
 #include "fovea/kernels/simd/direct.h"
 #include "fovea/kernels/simd/simd.h"
@@ -20,29 +19,15 @@
 #include <hwy/foreach_target.h>
 
 #include "fovea/kernels/simd/direct_finish-inl.h"
+#include "fovea/kernels/simd/direct_tile-inl.h"
 
 #ifndef FOVEA_KERNELS_SIMD_DIRECT
 #define FOVEA_KERNELS_SIMD_DIRECT
 namespace fovea::simd::direct {
 namespace {
 
-constexpr float infinity = std::numeric_limits<float>::infinity();
-
-/// How far ahead weights are fetched into the L1 cache.
-constexpr int64_t fetched_weights = 256;
-
 /// The smallest panels of weights that are fetched ahead.
 constexpr int64_t fetched_bytes = 32 << 10;
-
-/// Those of which two tiles of x stay in the L1 cache.
-constexpr int64_t few_channels = 128;
-
-/// Weights that are fetched into the L2 cache while others are used: `step` of them for each block
-/// of channels of x.
-struct Ahead {
-  const float* weights = nullptr;
-  int64_t step = 0;
-};
 
 }  // namespace
 }  // namespace fovea::simd::direct
@@ -57,250 +42,180 @@ using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 
 Registers native_registers() { return {lanes, longest, together}; }
 
-/// How many tiles ahead residuals are fetched: a small tile takes less time than they do to arrive.
-constexpr int64_t fetched_tiles = HWY_TARGET <= HWY_AVX3 ? 0 : 2;
-
-/// Floats of a cache line: weights are fetched line by line.
-constexpr int64_t line = 16;
-
-/// Adds the products of one channel of one tap to all sums.
-template <int length, int runs, int vectors>
-HWY_INLINE void add_products(const float* const (&x)[runs], int64_t step, const float* w,
-                             V (&sums)[runs * length][vectors]) {
-  V right[vectors];
-#pragma GCC unroll 2
-  for (int j = 0; j < vectors; ++j) right[j] = hn::Load(F32(), w + j * lanes);
-#pragma GCC unroll 6
-  for (int i = 0; i < runs; ++i) {
-#pragma GCC unroll 7
-    for (int r = 0; r < length; ++r) {
-      const V left = all(x[i][r * step]);
-#pragma GCC unroll 2
-      for (int j = 0; j < vectors; ++j)
-        sums[i * length + r][j] = hn::MulAdd(left, right[j], sums[i * length + r][j]);
-    }
-  }
-}
-
-/// Where a tile's sums go, within bounds and after a residual is added, if any: the runs' first
-/// ones, and the steps to the next position and vector; `stream`: around the caches.
-struct Target {
-  float* first[together] = {};
-  const float* residual[together] = {};
-  int64_t column = 0, vector = 0;
-  Bounds bounds = {-infinity, infinity};
-  bool stream = false;
-};
-
-/// The sums of a tile: `vectors` for each position of the runs that begin at `at`.
-template <int length, int runs, int vectors>
-HWY_NOINLINE void compute_tile(const View& x, const float* const* at, std::span<const int64_t> taps,
-                               int64_t channels, int64_t step, const float* w, const float* bias,
-                               Ahead ahead, const Target& to) {
-  V sums[runs * length][vectors];
-#pragma GCC unroll 14
-  for (int r = 0; r < runs * length; ++r) {
-#pragma GCC unroll 2
-    for (int j = 0; j < vectors; ++j) sums[r][j] = hn::Load(F32(), bias + j * lanes);
-  }
-  if (to.residual[0] != nullptr) {
-#pragma GCC unroll 6
-    for (int i = 0; i < runs; ++i) {
-#pragma GCC unroll 7
-      for (int r = 0; r < length; ++r) {
-#pragma GCC unroll 2
-        for (int64_t j = 0; j < vectors * lanes; j += line)
-          __builtin_prefetch(to.residual[i] + (r + fetched_tiles * together * length) * to.column +
-                             j / lanes * to.vector);
-      }
-    }
-  }
-  for (const int64_t tap : taps) {
-    int64_t offset = tap;
-    for (int64_t rest = channels; rest > 0; rest -= x.together, offset += x.block) {
-      const float* from[runs];
-#pragma GCC unroll 6
-      for (int i = 0; i < runs; ++i) {
-        from[i] = at[i] + offset;
-        const float* next = from[i] + runs * length * step;
-        asm("" : "+r"(next));  // else compilers keep an address for each r, on the stack
-#pragma GCC unroll 7
-        for (int r = 0; r < length; ++r) {  // this block of the next tile, or the next one of this
-          if (channels <= few_channels) {
-            __builtin_prefetch(next + r * step);
-          } else {
-            __builtin_prefetch(from[i] + x.block + r * step);
-            __builtin_prefetch(next + r * step, 0, 2);
-          }
-        }
-      }
-      for (const float* stop = ahead.weights + ahead.step; ahead.weights < stop;
-           ahead.weights += 16)
-        __builtin_prefetch(ahead.weights, 0, 2);
-      const float* end = w + std::min(x.together, rest) * vectors * lanes;
-      for (; w < end; w += vectors * lanes) {
-#pragma GCC unroll 2
-        for (int64_t j = 0; j < vectors * lanes; j += line)
-          __builtin_prefetch(w + fetched_weights + j);
-        add_products<length, runs, vectors>(from, step, w, sums);
-#pragma GCC unroll 6
-        for (int i = 0; i < runs; ++i) ++from[i];
-      }
-    }
-  }
-  if (to.residual[0] != nullptr) {
-#pragma GCC unroll 6
-    for (int i = 0; i < runs; ++i) {
-#pragma GCC unroll 7
-      for (int r = 0; r < length; ++r) {
-#pragma GCC unroll 2
-        for (int j = 0; j < vectors; ++j) {
-          const float* from = to.residual[i] + r * to.column + j * to.vector;
-          sums[i * length + r][j] = hn::Add(sums[i * length + r][j], hn::LoadU(F32(), from));
-        }
-      }
-    }
-  }
-  const V low = all(to.bounds.low), high = all(to.bounds.high);
-  const auto store_all = [&](auto store) FOVEA_INLINE {
-    const int64_t column = to.column, vector = to.vector;  // not read again after each store
-#pragma GCC unroll 6
-    for (int i = 0; i < runs; ++i) {
-      float* y = to.first[i];
-#pragma GCC unroll 7
-      for (int r = 0; r < length; ++r, y += column) {
-#pragma GCC unroll 2
-        for (int j = 0; j < vectors; ++j)
-          // NaN stays NaN.
-          store(hn::Min(high, hn::Max(low, sums[i * length + r][j])), y + j * vector);
-      }
-    }
-  };
-  if (to.stream) {
-    store_all([](V v, float* p) FOVEA_INLINE { hn::Stream(v, F32(), p); });
-  } else {
-    store_all([](V v, float* p) FOVEA_INLINE { hn::StoreU(v, F32(), p); });
-  }
-}
-
-/// compute_tile of the first `n` runs.
-template <int length, int vectors, int runs = together>
-HWY_INLINE void compute_runs(int n, const View& x, const float* const* at,
-                             std::span<const int64_t> taps, int64_t channels, int64_t step,
-                             const float* w, const float* bias, Ahead ahead, const Target& to) {
-  if constexpr (runs > 1) {
-    if (n < runs)
-      return compute_runs<length, vectors, runs - 1>(n, x, at, taps, channels, step, w, bias, ahead,
-                                                     to);
-  }
-  compute_tile<length, runs, vectors>(x, at, taps, channels, step, w, bias, ahead, to);
-}
-
-/// One panel of a region, some runs at a time.
+/// Computes one panel of a region, some runs of positions at a time.
 template <int length, int vectors>
-HWY_INLINE void compute_panel(const Convolution& c, const Plan& plan, const Region& region,
-                              const Work& work, int64_t panel) {
-  constexpr int64_t floats = length * vectors * lanes;  // of a run's sums
-  HWY_ALIGN float bias[2 * lanes] = {};
-  HWY_ALIGN float sums[together * floats];
-  const int64_t channel = panel * 2 * lanes;
-  const int64_t channels = std::min<int64_t>(vectors * lanes, c.out - channel);
-  if (work.bias != nullptr) std::copy_n(work.bias + channel, channels, bias);
-  const float* w = work.weights + channel * c.products();
-  const int64_t step = c.stride[1] * work.x.column;
-  const int64_t origin = plan.first(c.columns, region.runs.begin);
+class PanelOfRegion {
+ public:
+  HWY_INLINE PanelOfRegion(const Convolution& c, const Plan& plan, const Region& region,
+                           const Work& work, int64_t panel)
+      : c_(c), plan_(plan), region_(region), work_(work), channel_(panel * 2 * lanes) {
+    const int64_t channels = std::min<int64_t>(vectors * lanes, c.out - channel_);
+    if (work.bias != nullptr) std::copy_n(work.bias + channel_, channels, bias_);
+    const int64_t size = vectors * lanes * c.products();
+    panel_.weights = work.weights + channel_ * c.products();
+    panel_.step = c.stride[1] * work.x.column;
 
-  // Few tiles share what is read of a panel: each fetches its share of the next one.
-  const int64_t runs = region.images.size() * region.rows.size() * region.runs.size();
-  const int64_t tiles = (runs + together - 1) / together, size = vectors * lanes * c.products();
-  const int64_t blocks =
-      std::ssize(work.taps) * ((work.channels + work.x.together - 1) / work.x.together);
-  Ahead ahead{.weights = w + size};
-  if (tiles > 1 && tiles <= 32 && size * 4 > fetched_bytes)
-    ahead.step = (size / (tiles * blocks) + line - 1) / line * line;
+    // Few tiles share what is read of a panel: each fetches its share of the next one.
+    const int64_t runs = region.images.size() * region.rows.size() * region.runs.size();
+    const int64_t tiles = (runs + together - 1) / together;
+    blocks_ = std::ssize(work.taps) * ((work.channels + work.x.together - 1) / work.x.together);
+    ahead_.weights = panel_.weights + size;
+    if (tiles > 1 && tiles <= 32 && size * 4 > fetched_bytes)
+      ahead_.step = (size / (tiles * blocks_) + line - 1) / line * line;
 
-  // Sums of entire vectors go straight to y; but not to positions that another task stores.
-  const bool straight = work.bounds && channels == vectors * lanes;
-  const float* residual = straight ? as<float>(work.steps[0].residual) : nullptr;
-  Target kept{.column = vectors * lanes, .vector = lanes};
-  for (int i = 0; i < together; ++i) kept.first[i] = sums + i * floats;
-  const Destination run_of_panel{.channel_block = c.y.block,
-                                 .column = c.y.column,
-                                 .channels = channels,
-                                 .length = length,
-                                 .stream = work.stream};
-  Target y{.column = c.y.column, .vector = run_of_panel.vector()};
-  if (straight) y.bounds = *work.bounds, y.stream = work.stream;
-  const float* at[together];
-  int64_t offsets[together], skips[together] = {};
-  int pending = 0;
-  bool finished = straight;
-  bool adjacent = true;  // what is pending, in x and y
-  const auto compute_kept = [&] {
-    const int64_t joined = adjacent ? pending : 1;
-    const auto destination = [&](int64_t i) {
-      Destination d = run_of_panel;
-      d.offset = offsets[i], d.skip = skips[i], d.length = joined * length;
-      return d;
-    };
-    for (int64_t i = 0; i < pending; i += joined) fetch_run(work.steps, c.dtype, destination(i));
-    compute_runs<length, vectors>(pending, work.x, at, work.taps, work.channels, step, w, bias,
-                                  ahead, kept);
-    for (int64_t i = 0; i < pending; i += joined) {
-      const RunSums own{sums + i * floats, vectors};
-      if (c.dtype == DType::f32) {
-        finish_run<float>(work.steps, work.y, destination(i), own);
-      } else {
-        finish_run<Bf16>(work.steps, work.y, destination(i), own);
-      }
-    }
-  };
-  const auto compute = [&] {
-    if (finished) {
-      for (int i = 0; i < pending; ++i) y.first[i] = as<float>(work.y) + offsets[i];
-      for (int i = 0; i < pending && residual != nullptr; ++i)
-        y.residual[i] = residual + offsets[i];
-      compute_runs<length, vectors>(pending, work.x, at, work.taps, work.channels, step, w, bias,
-                                    ahead, y);
-    } else {
-      compute_kept();
-    }
-    ahead.weights += ahead.step * blocks;
-    pending = 0;
-    finished = straight;
-    adjacent = true;
-  };
-  for (int64_t n = region.images.begin; n < region.images.end; ++n) {
-    for (int64_t row = region.rows.begin; row < region.rows.end; ++row) {
-      const float* x = work.x.data + (n - region.images.begin) * work.x.image +
-                       (row - region.rows.begin) * c.stride[0] * work.x.row;
-      const int64_t row_offset =
-          c.offset + n * c.y.image + row * c.y.row + channel / block * c.y.block + channel % block;
-      adjacent = pending == 0;
-      for (int64_t run = region.runs.begin; run < region.runs.end; ++run) {
-        const int64_t first = length == 1 ? run : plan.first(c.columns, run);
-        at[pending] = x + (first - origin) * step;
-        offsets[pending] = row_offset + first * c.y.column;
-        if constexpr (length > 1) {
-          skips[pending] = run * length - first;
-          if (skips[pending] > 0) adjacent = false;
-          if (skips[pending] > 0 && run == region.runs.begin) finished = false;
+    // Sums of entire vectors go straight to y; but not to positions that another task stores.
+    straight_ = finished_ = work.bounds && channels == vectors * lanes;
+    for (int i = 0; i < together; ++i) kept_.first[i] = sums_ + i * floats;
+    run_ = {.channel_block = c.y.block,
+            .column = c.y.column,
+            .channels = channels,
+            .length = length,
+            .stream = work.stream};
+    y_.vector = run_.vector();
+    if (!straight_) return;
+    y_.bounds = *work.bounds, y_.stream = work.stream;
+    residual_ = as<float>(work.steps[0].residual);
+  }
+
+  HWY_INLINE void compute() {
+    const Range& runs = region_.runs;
+    const int64_t origin = plan_.first(c_.columns, runs.begin);
+    // What comes before and after a tile of few products takes about as long as they do: it is
+    // done once for a strip of them. Rows that are next to each other in x and y are one.
+    const int64_t row_step = c_.stride[0] * work_.x.row;
+    const bool strips = longest == 1 && c_.products() <= few_channels;
+    const bool join = strips && runs.size() == c_.columns && row_step == c_.columns * panel_.step &&
+                      c_.y.row == c_.columns * c_.y.column;
+    const int64_t joined = join ? region_.rows.size() : 1;
+    for (int64_t n = region_.images.begin; n < region_.images.end; ++n) {
+      for (int64_t row = region_.rows.begin; row < region_.rows.end; row += joined) {
+        const float* x = work_.x.data + (n - region_.images.begin) * work_.x.image +
+                         (row - region_.rows.begin) * row_step;
+        const int64_t offset = c_.offset + n * c_.y.image + row * c_.y.row +
+                               channel_ / block * c_.y.block + channel_ % block;
+        adjacent_ = pending_ == 0;
+        int64_t run = runs.begin;
+        const int64_t end = runs.begin + runs.size() * joined;
+        if constexpr (longest == 1) {
+          const int64_t tiles = strips ? runs.size() * joined / together : 0;
+          compute_tiles(x, offset + run * c_.y.column, tiles);
+          run += tiles * together;
         }
-        if (++pending == together) compute();
+        for (; run < end; ++run) {
+          const int64_t first = length == 1 ? run : plan_.first(c_.columns, run);
+          at_[pending_] = x + (first - origin) * panel_.step;
+          offsets_[pending_] = offset + first * c_.y.column;
+          if constexpr (length > 1) {
+            skips_[pending_] = run * length - first;
+            if (skips_[pending_] > 0) adjacent_ = false;
+            if (skips_[pending_] > 0 && run == runs.begin) finished_ = false;
+          }
+          if (++pending_ == together) compute_pending();
+        }
       }
+    }
+    if (pending_ > 0) compute_pending();
+  }
+
+ private:
+  static constexpr int64_t floats = length * vectors * lanes;  // of a run's sums
+
+  /// Tiles of adjacent positions.
+  HWY_INLINE void compute_tiles(const float* x, int64_t offset, int64_t tiles) {
+    constexpr int64_t most = kept_positions / together;
+    for (int64_t n; tiles > 0; tiles -= n) {
+      n = straight_ ? tiles : std::min(tiles, most);
+      if (straight_) {
+        set_target(0, offset);
+        compute_strip<vectors>(panel_, x, n, ahead_, y_);
+      } else {
+        Destination d = run_;
+        d.offset = offset, d.length = n * together;
+        fetch_run(work_.steps, c_.dtype, d);
+        compute_strip<vectors>(panel_, x, n, ahead_, kept_);
+        finish(d, sums_);
+      }
+      x += n * together * panel_.step;
+      offset += n * together * c_.y.column;
+      ahead_.weights += n * ahead_.step * blocks_;
     }
   }
-  if (pending > 0) compute();
-}
+
+  HWY_INLINE void compute_pending() {
+    if (finished_) {
+      for (int i = 0; i < pending_; ++i) set_target(i, offsets_[i]);
+      compute_runs(y_);
+    } else {
+      const int64_t joined = adjacent_ ? pending_ : 1;
+      const auto destination = [&](int64_t i) {
+        Destination d = run_;
+        d.offset = offsets_[i], d.skip = skips_[i], d.length = joined * length;
+        return d;
+      };
+      for (int64_t i = 0; i < pending_; i += joined)
+        fetch_run(work_.steps, c_.dtype, destination(i));
+      compute_runs(kept_);
+      for (int64_t i = 0; i < pending_; i += joined) finish(destination(i), sums_ + i * floats);
+    }
+    ahead_.weights += ahead_.step * blocks_;
+    pending_ = 0;
+    finished_ = straight_;
+    adjacent_ = true;
+  }
+
+  HWY_INLINE void set_target(int i, int64_t offset) {
+    y_.first[i] = as<float>(work_.y) + offset;
+    if (residual_ != nullptr) y_.residual[i] = residual_ + offset;
+  }
+
+  /// compute_tile of the runs that are pending.
+  template <int runs = together>
+  HWY_INLINE void compute_runs(const Target& to) {
+    if constexpr (runs > 1) {
+      if (pending_ < runs) return compute_runs<runs - 1>(to);
+    }
+    compute_tile<length, runs, vectors>(panel_, at_, ahead_, to);
+  }
+
+  HWY_INLINE void finish(const Destination& d, float* sums) {
+    if (c_.dtype == DType::f32) {
+      finish_run<float>(work_.steps, work_.y, d, {sums, vectors});
+    } else {
+      finish_run<Bf16>(work_.steps, work_.y, d, {sums, vectors});
+    }
+  }
+
+  const Convolution& c_;
+  const Plan& plan_;
+  const Region& region_;
+  const Work& work_;
+  int64_t channel_;  ///< the first
+  HWY_ALIGN float bias_[2 * lanes] = {};
+  HWY_ALIGN float sums_[kept_positions * vectors * lanes];
+  Panel panel_{.x = work_.x, .taps = work_.taps, .channels = work_.channels, .bias = bias_};
+  int64_t blocks_;  ///< of channels, over all taps
+  Ahead ahead_;
+  bool straight_;
+  const float* residual_ = nullptr;
+  Target kept_{.column = vectors * lanes, .vector = lanes};
+  Target y_{.column = c_.y.column};
+  Destination run_;
+  /// Runs to be computed together.
+  int pending_ = 0;
+  const float* at_[together];
+  int64_t offsets_[together], skips_[together] = {};
+  bool finished_;         ///< with sums that go straight to y
+  bool adjacent_ = true;  ///< in x and y
+};
 
 template <int length>
 void compute_panels(const Convolution& c, const Plan& plan, const Region& region,
                     const Work& work) {
   for (int64_t panel = region.panels.begin; panel < region.panels.end; ++panel) {
     if (c.out - panel * 2 * lanes > lanes) {
-      compute_panel<length, 2>(c, plan, region, work, panel);
+      PanelOfRegion<length, 2>(c, plan, region, work, panel).compute();
     } else {
-      compute_panel<length, 1>(c, plan, region, work, panel);
+      PanelOfRegion<length, 1>(c, plan, region, work, panel).compute();
     }
   }
 }

@@ -34,6 +34,10 @@ struct Destination {
 constexpr int longest = HWY_TARGET <= HWY_AVX3 ? 7 : 1;
 constexpr int together = HWY_TARGET <= HWY_AVX3 ? 2 : 6;
 
+/// Positions whose sums are kept until the steps after them are done: one tile, or of short ones
+/// eight.
+constexpr int64_t kept_positions = longest == 1 ? 8 * together : together * longest;
+
 /// The sums of a run: `vectors` for each position.
 struct RunSums {
   float* values;
@@ -124,7 +128,7 @@ HWY_INLINE void finish_step(const Step& step, const Destination& d, const RunSum
         return last(access, hn::Mul(v, Relu{}.slope(u)), from);
       });
     }
-    HWY_ALIGN float x[together * longest * 2 * lanes] = {};
+    HWY_ALIGN float x[kept_positions * 2 * lanes] = {};
     const RunSums inputs{x, sums.vectors};
     for_each_sum(d, true, inputs, input);
     multiply_by_slopes(*step.activation, step.alpha, x + skipped, sums.values + skipped, n);
