@@ -1,4 +1,4 @@
-// What it costs to start the program: CPU time, which other processes hardly change.
+// What it costs to have and to start the program: CPU time, which other processes hardly change.
 
 #include <gtest/gtest.h>
 
@@ -44,6 +44,13 @@ TEST(Start, OfResNet50UntilItsFirstPredictionTakesTenthsOfASecond) {
     return cpu_seconds_of({"predict", "--model", "resnet50", "--weights",
                            folder / "weights.safetensors", "--input", folder / "x.npy"});
   }));
+}
+
+// Who ships it with a product, or downloads it, has 15 MB to carry, with the kernels of all
+// instruction sets.
+TEST(Start, TheProgramIsSmallerThan15Megabytes) {
+  if (FOVEA_CONFIG != std::string("Release")) GTEST_SKIP() << "other builds have debug information";
+  EXPECT_LT(std::filesystem::file_size(FOVEA_PROGRAM), 15'000'000u);
 }
 
 }  // namespace
