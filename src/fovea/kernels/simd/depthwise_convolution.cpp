@@ -11,46 +11,15 @@
 
 #include "fovea/core/array.h"
 #include "fovea/core/parallel.h"
-#include "fovea/kernels/simd/depthwise.h"
-#include "fovea/kernels/simd/direct.h"
+#include "fovea/kernels/simd/depthwise_bands.h"
 #include "fovea/kernels/simd/simd.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "fovea/kernels/simd/depthwise_convolution.cpp"
 #include <hwy/foreach_target.h>
 
-#include "fovea/kernels/simd/activations-inl.h"
 #include "fovea/kernels/simd/depthwise-inl.h"
-
-#ifndef FOVEA_KERNELS_SIMD_DEPTHWISE_CONVOLUTION
-#define FOVEA_KERNELS_SIMD_DEPTHWISE_CONVOLUTION
-namespace fovea::simd::depthwise {
-namespace {
-
-/// What every band of a run shares.
-struct Run {
-  const Geometry& g;
-  /// Of each phase of the rows, those of each phase of the columns.
-  const std::vector<std::vector<std::vector<Tap>>>& taps;
-  direct::Bounds bounds;
-  std::span<const EpilogueStep> steps;  ///< after the bounds
-  DType dtype;
-  const std::byte* x;
-  const float *weights, *bias;  ///< the bias may be null
-  std::span<const std::byte* const> residuals;
-  std::byte* y;
-  bool stream;           ///< y goes around the caches
-  const Inside* inside;  ///< null: rows are copied
-};
-
-/// The outputs of one task: some steps along the rows of one plane, of 16 channels.
-struct Band {
-  int64_t image, block, plane, begin, end;
-};
-
-}  // namespace
-}  // namespace fovea::simd::depthwise
-#endif
+#include "fovea/kernels/simd/depthwise_finish-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fovea::simd::depthwise {
@@ -83,115 +52,8 @@ void add_plane(const Run& r, const Band& band, const Plane& plane, const Ends& e
   }
 }
 
-/// Applies the epilogue to rows of sums and writes them to y.
-template <class T, class At>
-HWY_INLINE void finish_rows(const Run& r, int64_t offset, int64_t positions, At at, float* sums) {
-  const int64_t width = r.g.width();
-  size_t residual = 0;
-  for (const EpilogueStep& step : r.steps) {
-    if (step.activation) {
-      activate(*step.activation, step.alpha, sums, positions * lanes);
-      continue;
-    }
-    const T* from = as<T>(r.residuals[residual++]) + offset;
-    for (int64_t i = 0; i < positions; ++i) {
-      float* to = sums + i * lanes;
-      hn::Store(hn::Add(hn::Load(F32(), to), at.load(from + i * width)), F32(), to);
-    }
-  }
-  T* y = as<T>(r.y) + offset;
-  if constexpr (std::is_same_v<T, float> && std::is_same_v<At, Whole>) {
-    if (r.stream) {
-      for (int64_t i = 0; i < positions; ++i)
-        hn::Stream(hn::Load(F32(), sums + i * lanes), F32(), y + i * width);
-      return;
-    }
-  }
-  for (int64_t i = 0; i < positions; ++i)
-    at.store(hn::Load(F32(), sums + i * lanes), y + i * width);
-}
-
-/// The sums of all channels, in blocks of 16, of positions that are g.channels floats apart.
-/// ends.start: null for 0, or all channels'.
-HWY_NOINLINE void correlate_pixels(const Geometry& g, const float* in, int64_t in_step,
-                                   std::span<const Tap> taps, const float* weights, int64_t count,
-                                   const Ends& ends, float* out, int64_t out_step) {
-  constexpr int vectors = std::max(1, static_cast<int>(16 / lanes));
-  constexpr float zeros[16] = {};
-  // What is fetched: the next columns of the rows of x that outputs above have not read. Taps are
-  // in the order of their positions, or in its reverse.
-  const int64_t row = g.axes[2].in * g.channels, rows = g.axes[1].in_step;
-  const int64_t last = taps.empty() ? 0 : std::max(taps.front().position, taps.back().position);
-  for_each_part<summed_together / vectors>(
-      count, [&]<int n>(std::integral_constant<int, n>, int64_t begin) FOVEA_INLINE {
-        const float* from = in + begin * in_step * g.channels;
-        float* to = out + begin * out_step * g.channels;
-        Ends own = ends;
-        for (int64_t c = 0; c < g.channels; c += 16) {
-          for (int64_t y = 0; y < rows; ++y) {
-            const float* next = from + c + (last + n * in_step) * g.channels - y * row;
-            for (int64_t i = 0; i < n * in_step; ++i)
-              __builtin_prefetch(next + i * g.channels, 0, 2);
-          }
-          own.start = ends.start != nullptr ? ends.start + c : zeros;
-          correlate<n, vectors, 0, 0>(from + c, in_step, g.channels, taps, weights + c * g.taps(),
-                                      own, to + c, out_step);
-        }
-      });
-}
-
-/// What compute_band computes, of floats that are read where they are: no tap is in the padding.
-/// The sums go to y if nothing follows them, else to the buffer. A block of channels in blocks, or
-/// all channels of pixels.
-void compute_in_place(const Run& r, const Band& band, float* buffer) {
-  const Geometry& g = r.g;
-  const Axis &row = g.axes[1], &column = g.axes[2];
-  const int64_t c = band.block * 16, begin = band.begin * row.out_step, width = g.width();
-  const int64_t end = std::min(row.out, band.end * row.out_step);
-  const float* x = as<float>(r.x) + g.offset(band.image, c, g.inputs());
-  const int64_t offset = g.offset(band.image, c, g.outputs()) + begin * column.out * width;
-  HWY_ALIGN float start[16];
-  for (int64_t k = 0; k < 16; ++k) start[k] = r.bias != nullptr ? r.bias[c + k] : 0;
-  const bool finished = r.steps.empty();
-  const Ends ends{g.blocked ? start : r.bias, r.bounds, finished && r.stream};
-  float* out = finished ? as<float>(r.y) + offset : buffer;
-  const float* weights = r.weights + band.block * g.taps() * 16;
-  size_t first_list = 0;
-  for (size_t p = 0; p < r.inside->rows.size(); ++p) {
-    for (const Segment& rows : r.inside->rows[p]) {
-      const size_t lists = first_list;
-      for (const auto& columns : r.inside->columns) first_list += columns.size();
-      const int64_t last = std::min(rows.end, band.end);
-      for (int64_t m = std::max(rows.begin, band.begin); m < last; ++m) {
-        const float* from = x + m * row.in_step * column.in * width;
-        float* to = out + (m * row.out_step + static_cast<int64_t>(p) - begin) * column.out * width;
-        size_t list = lists;
-        for (size_t q = 0; q < r.inside->columns.size(); ++q) {
-          for (const Segment& columns : r.inside->columns[q]) {
-            const float* own = from + columns.begin * column.in_step * width;
-            float* own_to =
-                to + (columns.begin * column.out_step + static_cast<int64_t>(q)) * width;
-            const std::span<const Tap> taps = r.inside->taps[list++];
-            const int64_t count = columns.end - columns.begin;
-            if (g.blocked) {
-              correlate_row<lanes>(own, column.in_step, taps, weights, count, ends, own_to,
-                                   column.out_step);
-            } else {
-              correlate_pixels(g, own, column.in_step, taps, weights, count, ends, own_to,
-                               column.out_step);
-            }
-          }
-        }
-      }
-    }
-  }
-  if (!finished) finish_rows<float>(r, offset, (end - begin) * column.out, Whole{}, buffer);
-  if (r.stream) hwy::FlushStream();
-}
-
-/// `in` and `out` are the buffers.
+/// Of rows that are copied: `in` and `out` are the buffers.
 void compute_band(const Run& r, const Band& band, float* in, float* out) {
-  if (r.inside != nullptr) return compute_in_place(r, band, out);
   const Geometry& g = r.g;
   const auto& [depth, row, column] = g.axes;
   const int64_t rows = row.reach(band.end - band.begin), length = g.row();
@@ -315,8 +177,13 @@ class ConvolutionKernel final : public Kernel {
     const int64_t group = std::clamp<int64_t>(tasks / (16 * threads_), 1, 16);
     parallel_chunks((tasks + group - 1) / group, [&](int64_t chunk, int slot) {
       float* own = scratch + slot * (in_floats_ + out_floats_);
-      for (int64_t i = chunk * group; i < std::min(tasks, (chunk + 1) * group); ++i)
-        HWY_DYNAMIC_DISPATCH(compute_band)(run, band_of(i), own, own + in_floats_);
+      for (int64_t i = chunk * group; i < std::min(tasks, (chunk + 1) * group); ++i) {
+        if (run.inside != nullptr) {
+          compute_in_place(run, band_of(i), own + in_floats_);
+        } else {
+          HWY_DYNAMIC_DISPATCH(compute_band)(run, band_of(i), own, own + in_floats_);
+        }
+      }
     });
   }
 
