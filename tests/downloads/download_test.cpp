@@ -28,7 +28,7 @@ std::string some_bytes(size_t count) {
 class Download : public testing::Test {
  protected:
   void SetUp() override {
-    if (!can_download()) GTEST_SKIP() << "built without libcurl";
+    if (!can_download()) GTEST_SKIP() << "no libcurl";
   }
   ~Download() override { unsetenv("FOVEA_MIRROR"); }
 

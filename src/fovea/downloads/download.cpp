@@ -74,7 +74,8 @@ class PartialFile {
 Error without_curl(const RemoteFile& file) {
   return {
       ErrorKind::data,
-      fmt::format("{} is not there, and this fovea was built without libcurl: it cannot download",
+      fmt::format("{} is not there, and libcurl, which would download it, is not installed here or "
+                  "was not where fovea was built",
                   file.name)};
 }
 

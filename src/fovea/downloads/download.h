@@ -24,7 +24,7 @@ struct DownloadOptions {
   std::stop_token stop = {};
 };
 
-/// Whether this build can download: it was made with libcurl.
+/// Whether libcurl is installed, and was where this was built.
 bool can_download();
 
 /// Where `url` is fetched from: itself or, with $FOVEA_MIRROR, MIRROR/HOST/PATH.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <curl/curl.h>
+#include <dlfcn.h>
 
 #include <exception>
 #include <memory>
@@ -14,11 +15,47 @@ namespace {
 
 constexpr int64_t largest_download = int64_t{8} << 30;
 
+/// The functions of libcurl. It is loaded for the first transfer: it and the thirty libraries that
+/// it asks for take a quarter of the time to start a program that may never download anything.
+struct Curl {
+  decltype(&curl_easy_init) init;
+  decltype(&curl_easy_setopt) set;
+  decltype(&curl_easy_perform) perform;
+  decltype(&curl_easy_getinfo) get;
+  decltype(&curl_easy_strerror) text;
+  decltype(&curl_easy_cleanup) cleanup;
+};
+
+std::optional<Curl> load() {
+  void* library = ::dlopen("libcurl.so.4", RTLD_LAZY | RTLD_LOCAL);
+  if (library == nullptr) return std::nullopt;
+  bool complete = true;
+  const auto find = [&]<class F>(F& function, const char* name) {
+    function = reinterpret_cast<F>(::dlsym(library, name));
+    complete = complete && function != nullptr;
+  };
+  Curl c{};
+  find(c.init, "curl_easy_init");
+  find(c.set, "curl_easy_setopt");
+  find(c.perform, "curl_easy_perform");
+  find(c.get, "curl_easy_getinfo");
+  find(c.text, "curl_easy_strerror");
+  find(c.cleanup, "curl_easy_cleanup");
+  return complete ? std::optional(c) : std::nullopt;
+}
+
+/// Null where it is not installed.
+const Curl* libcurl() {
+  static const std::optional<Curl> loaded = load();
+  return loaded ? &*loaded : nullptr;
+}
+
 /// What libcurl's callbacks share.
 struct Session {
   const Transfer& transfer;
   const DownloadOptions& options;
-  CURL* curl;
+  const Curl& curl;
+  CURL* handle;
   int64_t have;  ///< bytes in the file
   bool begun = false;
   bool too_long = false;
@@ -30,7 +67,7 @@ struct Session {
   void begin() {
     begun = true;
     long status = 0;
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl.get(handle, CURLINFO_RESPONSE_CODE, &status);
     if (have == 0 || status == 206) return;
     transfer.restart();
     have = 0;
@@ -68,40 +105,47 @@ int on_progress(void* given, curl_off_t total, curl_off_t, curl_off_t, curl_off_
   return session.failure || session.options.stop.stop_requested() ? 1 : 0;
 }
 
-void set_options(CURL* curl, const Transfer& transfer, Session& session, char* message) {
-  curl_easy_setopt(curl, CURLOPT_URL, transfer.url.c_str());
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 5L);
-  curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_USERAGENT, "fovea");
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 30L);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);  // bytes per second,
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, 60L);  // for so long
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, message);
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &session);
-  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &session);
-  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-  if (transfer.begin > 0)
-    curl_easy_setopt(curl, CURLOPT_RANGE, (std::to_string(transfer.begin) + "-").c_str());
+void set_options(const Transfer& transfer, Session& session, char* message) {
+  const auto set = [&](CURLoption option, auto value) {
+    session.curl.set(session.handle, option, value);
+  };
+  set(CURLOPT_URL, transfer.url.c_str());
+  set(CURLOPT_PROTOCOLS_STR, "http,https");
+  set(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  set(CURLOPT_FOLLOWLOCATION, 1L);
+  set(CURLOPT_MAXREDIRS, 5L);
+  set(CURLOPT_FAILONERROR, 1L);
+  set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_USERAGENT, "fovea");
+  set(CURLOPT_CONNECTTIMEOUT, 30L);
+  set(CURLOPT_LOW_SPEED_LIMIT, 1L);  // bytes per second,
+  set(CURLOPT_LOW_SPEED_TIME, 60L);  // for so long
+  set(CURLOPT_ERRORBUFFER, message);
+  set(CURLOPT_WRITEFUNCTION, on_bytes);
+  set(CURLOPT_WRITEDATA, &session);
+  set(CURLOPT_XFERINFOFUNCTION, on_progress);
+  set(CURLOPT_XFERINFODATA, &session);
+  set(CURLOPT_NOPROGRESS, 0L);
+  if (transfer.begin > 0) set(CURLOPT_RANGE, (std::to_string(transfer.begin) + "-").c_str());
 }
 
 }  // namespace
 
-bool can_download() { return true; }
+bool can_download() { return libcurl() != nullptr; }
 
 void transfer(const Transfer& transfer, const DownloadOptions& options) {
-  const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
-  if (!curl) throw Error(ErrorKind::memory, "cannot allocate memory for a download");
-  Session session{
-      .transfer = transfer, .options = options, .curl = curl.get(), .have = transfer.begin};
+  const Curl* curl = libcurl();
+  require(curl != nullptr, "nothing can download");
+  const std::unique_ptr<CURL, decltype(curl->cleanup)> handle(curl->init(), curl->cleanup);
+  if (!handle) throw Error(ErrorKind::memory, "cannot allocate memory for a download");
+  Session session{.transfer = transfer,
+                  .options = options,
+                  .curl = *curl,
+                  .handle = handle.get(),
+                  .have = transfer.begin};
   char message[CURL_ERROR_SIZE] = {};
-  set_options(curl.get(), transfer, session, message);
-  const CURLcode code = curl_easy_perform(curl.get());
+  set_options(transfer, session, message);
+  const CURLcode code = curl->perform(handle.get());
   if (session.failure) std::rethrow_exception(session.failure);
   if (options.stop.stop_requested())
     throw Error(ErrorKind::data, "the download was stopped; the same command continues it");
@@ -111,10 +155,10 @@ void transfer(const Transfer& transfer, const DownloadOptions& options) {
         .with("expected", fmt::format("{} bytes", session.limit()));
   }
   long status = 0;
-  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
+  curl->get(handle.get(), CURLINFO_RESPONSE_CODE, &status);
   if (status == 416) return;  // nothing is left to send: the checksum tells whether it is complete
   if (code != CURLE_OK) {
-    const char* reason = message[0] != '\0' ? message : curl_easy_strerror(code);
+    const char* reason = message[0] != '\0' ? message : curl->text(code);
     throw Error(ErrorKind::data, std::string("the download failed: ") + reason);
   }
 }
