@@ -37,6 +37,21 @@ TEST(Downloads, OfflineTheMessageSaysWhichFileToPutWhere) {
       << data.err;
 }
 
+// libcurl is loaded when it is needed: where it is missing or broken, a download is refused like
+// one without a network.
+TEST(Downloads, WithoutLibcurlTheMessageSaysSoAndWhichFileToPutWhere) {
+  const TemporaryFolder folder;
+  put(folder / "libcurl.so.4", "no library");
+  Surroundings surroundings = offline(folder);
+  surroundings.set.push_back("LD_LIBRARY_PATH=" + (folder / "").string());
+  const Outcome outcome = fovea({"weights", "get", "resnet18"}, surroundings);
+  EXPECT_EQ(outcome.code, 3);
+  for (const char* words : {"resnet18-f37072fd.pth is not there, and without libcurl it cannot be "
+                            "downloaded",
+                            "try     put resnet18-f37072fd.pth "})
+    EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
+}
+
 TEST(Downloads, WhatIsThereIsNotDownloaded) {
   const TemporaryFolder folder;
   std::filesystem::create_directories(folder / "weights");

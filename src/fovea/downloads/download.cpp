@@ -72,11 +72,8 @@ class PartialFile {
 };
 
 Error without_curl(const RemoteFile& file) {
-  return {
-      ErrorKind::data,
-      fmt::format("{} is not there, and libcurl, which would download it, is not installed here or "
-                  "was not where fovea was built",
-                  file.name)};
+  return {ErrorKind::data,
+          fmt::format("{} is not there, and without libcurl it cannot be downloaded", file.name)};
 }
 
 /// Downloads one file unless it is there. Errors: data, io.

@@ -24,7 +24,7 @@ struct DownloadOptions {
   std::stop_token stop = {};
 };
 
-/// Whether libcurl is installed, and was where this was built.
+/// Whether libcurl is there: its headers when this was built, and the library now.
 bool can_download();
 
 /// Where `url` is fetched from: itself or, with $FOVEA_MIRROR, MIRROR/HOST/PATH.

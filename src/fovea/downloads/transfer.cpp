@@ -15,8 +15,9 @@ namespace {
 
 constexpr int64_t largest_download = int64_t{8} << 30;
 
-/// The functions of libcurl. It is loaded for the first transfer: it and the thirty libraries that
-/// it asks for take a quarter of the time to start a program that may never download anything.
+/// The functions of libcurl, whose binary interface has kept this name since 2006. It is loaded for
+/// the first transfer: with the thirty libraries that it needs, it took a third of the time to
+/// start a program that may never download anything.
 struct Curl {
   decltype(&curl_easy_init) init;
   decltype(&curl_easy_setopt) set;

@@ -2,9 +2,9 @@
 // or blocked16, 1 to 3 axes, any stride, dilation and padding: each output is a sum in floats over
 // the taps in order, so results do not depend on the number of threads. Images of floats in blocks
 // of 16 channels are read where they are, blocked ones if a vector is a block, channels-last ones a
-// few positions at a time, with all channels; others are copied, rows at a time, into buffers with
-// zeros around them. Error bound: 2 eps for each tap of the products' absolute values, and
-// that of the epilogue's activations.
+// few positions at a time, with all channels (depthwise_in_place.cpp); others are copied, rows at a
+// time, into buffers with zeros around them. Error bound: 2 eps for each tap of the products'
+// absolute values, and that of the epilogue's activations.
 #include <hwy/cache_control.h>
 
 #include <cmath>

@@ -80,10 +80,10 @@ class PanelOfRegion {
   HWY_INLINE void compute() {
     const Range& runs = region_.runs;
     const int64_t origin = plan_.first(c_.columns, runs.begin);
-    // What comes before and after a tile of few products takes about as long as they do: it is
-    // done once for a strip of them. Rows that are next to each other in x and y are one.
+    // What comes before and after a tile of few products takes about as long as they do: most of
+    // it is done once for a strip of tiles. Rows that are next to each other in x and y are one.
     const int64_t row_step = c_.stride[0] * work_.x.row;
-    const bool strips = longest == 1 && c_.products() <= few_channels;
+    const bool strips = longest == 1 && c_.products() <= few_products;
     const bool join = strips && runs.size() == c_.columns && row_step == c_.columns * panel_.step &&
                       c_.y.row == c_.columns * c_.y.column;
     const int64_t joined = join ? region_.rows.size() : 1;

@@ -34,6 +34,9 @@ namespace fovea::simd::direct {
 /// Channels that are adjacent in blocked16 and in copies of x.
 inline constexpr int64_t block = 16;
 
+/// Where each output has so few products, small tiles are computed in strips: see direct.cpp.
+inline constexpr int64_t few_products = 128;
+
 /// Where a value's elements are, in steps of elements.
 struct Place {
   Layout layout = Layout::plain;

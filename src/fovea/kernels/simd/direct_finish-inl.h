@@ -34,8 +34,8 @@ struct Destination {
 constexpr int longest = HWY_TARGET <= HWY_AVX3 ? 7 : 1;
 constexpr int together = HWY_TARGET <= HWY_AVX3 ? 2 : 6;
 
-/// Positions whose sums are kept until the steps after them are done: one tile, or of short ones
-/// eight.
+/// Positions whose sums are kept until the steps after them are done: those of one tile, or of
+/// eight small ones.
 constexpr int64_t kept_positions = longest == 1 ? 8 * together : together * longest;
 
 /// The sums of a run: `vectors` for each position.

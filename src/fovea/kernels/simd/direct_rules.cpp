@@ -211,7 +211,7 @@ double share(const Problem& problem, int64_t in, int64_t out, const Type& y) {
   const Shape& weight = problem.in[conv != nullptr ? 1 : 0].shape;
   const bool pixels = weight.slice(2).numel() == 1, strided = g.stride.back() > 1;
   if (!has_avx512()) {
-    const bool narrows = out <= 40 && in >= 6 * out, few_inputs = in <= 128;
+    const bool narrows = out <= 40 && in >= 6 * out, few_inputs = in <= few_products;
     return (f32 && pixels && !strided && (narrows || few_inputs)) || cuts_patches(g, weight)
                ? faster
                : slower;
