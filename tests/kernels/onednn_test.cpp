@@ -205,11 +205,15 @@ TEST(OneDnn, AcceptsTheConvolutionsOfCommonNets) {
   }
 }
 
+/// How many products are added for each output: often 63, for which kernels of 2.6 with AMX give
+/// wrong results or end the program.
+int64_t products(Random& random) { return random.below(4) == 0 ? 63 : pick(random, 1, 70); }
+
 TEST(OneDnn, LinearEqualsItsReference) {
   repeat(
       "linear",
       [](Random& random, DType dtype) -> std::optional<Problem> {
-        const int64_t in = pick(random, 1, 70), out = pick(random, 1, 40);
+        const int64_t in = products(random), out = pick(random, 1, 40);
         Shape x{pick(random, 1, 20)};
         if (random.below(3) == 0) x = x.concat({pick(random, 1, 5)});
         Linear op{.bias = random.below(2) == 0};
@@ -230,7 +234,7 @@ TEST(OneDnn, MatrixProductsEqualTheirReferenceTransposedOrNot) {
   repeat(
       "matmul",
       [](Random& random, DType dtype) -> std::optional<Problem> {
-        const int64_t m = pick(random, 1, 30), k = pick(random, 1, 60), n = pick(random, 1, 30);
+        const int64_t m = pick(random, 1, 70), k = products(random), n = pick(random, 1, 70);
         MatMul op{.transpose_a = random.below(2) == 0,
                   .transpose_b = random.below(2) == 0,
                   .wide_result = random.below(2) == 0};

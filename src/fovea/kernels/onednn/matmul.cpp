@@ -45,12 +45,20 @@ memory::desc matrix(DType dtype, memory::dims dims, bool transpose) {
   return {dims, data_type(dtype), strides};
 }
 
+/// With AMX, products of 2.6 may give wrong results or end the program with SIGILL where all that
+/// follows the last whole tiles, 32 values of a row, are 31 more: 63 or 1279 values.
+bool reliable(const std::string& implementation, memory::dim products) {
+  return implementation.find("amx") == std::string::npos || products % 32 != 31;
+}
+
 Offer make(const memory::desc& a, const memory::desc& b, const memory::desc& bias,
            const memory::desc& y) {
   auto pd = bias.is_zero() ? describe<dnnl::matmul>(attributes(), a, b, y)
                            : describe<dnnl::matmul>(attributes(), a, b, bias, y);
-  if (is_reference(pd.impl_info_str()))
-    return Refusal{"oneDNN has only " + std::string(pd.impl_info_str())};
+  const std::string implementation = pd.impl_info_str();
+  if (is_reference(implementation)) return Refusal{"oneDNN has only " + implementation};
+  if (!reliable(implementation, dims_of(a).back()))
+    return Refusal{"oneDNN's " + implementation + " may crash for these sizes"};
   return std::make_unique<MatMulKernel>(std::move(pd), !bias.is_zero());
 }
 
