@@ -55,12 +55,24 @@ struct Source {
   bool copied = true;
 };
 
-/// Of what segments refer to: from one block of channels to the next, and to the positions that are
-/// fetched into the L2 cache meanwhile; 0 of copies, which were just made.
+/// Of what segments refer to: from one block of channels to the next.
 struct Steps {
   int64_t x_block, dy_block;
-  int64_t x_ahead = 0, dy_ahead = 0;
 };
+
+/// Lines of the positions after these, for 16 channels: where in memory, in bytes. They are fetched
+/// into the L2 cache one by one between products; many at once would have to wait for each other.
+struct Stream {
+  const std::byte* first;
+  const int64_t* offsets;  ///< of as many positions as are visited meanwhile
+};
+using Streams = std::span<const Stream>;
+
+/// The part of the streams that the index-th of `count` fetches.
+Streams share_of(Streams streams, int64_t index, int64_t count) {
+  const int64_t n = std::ssize(streams), begin = n * index / count;
+  return streams.subspan(begin, n * (index + 1) / count - begin);
+}
 
 /// Input by output channels of dw, multiples of 16 except at the end.
 struct Block {
@@ -95,12 +107,11 @@ using namespace fovea::simd::HWY_NAMESPACE;  // NOLINT
 constexpr int64_t outputs = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
 
 /// sums (rows of `row` floats) = or += the products at all positions; `offsets`: from a segment's x
-/// to the vectors. `fetches`: what is so far ahead, one line at a time between the products; many
-/// at once would have to wait for each other.
+/// to the vectors.
 template <int vectors, bool fetches>
 HWY_NOINLINE void add_products(std::span<const Segment> segments, const int64_t (&offsets)[3],
-                               int64_t dy_offset, int64_t x_ahead, int64_t dy_ahead, float* sums,
-                               int64_t row, bool add) {
+                               int64_t dy_offset, Streams streams, float* sums, int64_t row,
+                               bool add) {
   V sum[outputs][vectors];
 #pragma GCC unroll 8
   for (int o = 0; o < outputs; ++o) {
@@ -108,6 +119,7 @@ HWY_NOINLINE void add_products(std::span<const Segment> segments, const int64_t 
     for (int j = 0; j < vectors; ++j)
       sum[o][j] = add ? hn::Load(F32(), sums + o * row + j * lanes) : all(0);
   }
+  int64_t visited = 0;
   for (const Segment& segment : segments) {
     const float* dy = segment.dy + dy_offset;
     const float* x[vectors];
@@ -117,11 +129,10 @@ HWY_NOINLINE void add_products(std::span<const Segment> segments, const int64_t 
     for (int64_t n = 0, k = 0, i = 0; n < segment.length; ++n, k += x_step, i += dy_step) {
       V right[vectors];
 #pragma GCC unroll 3
-      for (int j = 0; j < vectors; ++j) {
-        right[j] = hn::LoadU(F32(), x[j] + k);
-        if constexpr (fetches) __builtin_prefetch(x[j] + k + x_ahead, 0, 2);
+      for (int j = 0; j < vectors; ++j) right[j] = hn::LoadU(F32(), x[j] + k);
+      if constexpr (fetches) {
+        for (const Stream& s : streams) __builtin_prefetch(s.first + s.offsets[visited + n], 0, 2);
       }
-      if constexpr (fetches) __builtin_prefetch(dy + i + dy_ahead, 0, 2);
 #pragma GCC unroll 8
       for (int o = 0; o < outputs; ++o) {
         const V left = all(dy[i + o]);
@@ -129,6 +140,7 @@ HWY_NOINLINE void add_products(std::span<const Segment> segments, const int64_t 
         for (int j = 0; j < vectors; ++j) sum[o][j] = hn::MulAdd(left, right[j], sum[o][j]);
       }
     }
+    visited += segment.length;
   }
 #pragma GCC unroll 8
   for (int o = 0; o < outputs; ++o) {
@@ -140,35 +152,37 @@ HWY_NOINLINE void add_products(std::span<const Segment> segments, const int64_t 
 /// The sums of all outputs by `vectors` vectors of inputs from `first` on.
 template <int vectors>
 void add_vectors(std::span<const Segment> segments, const Steps& steps, const Block& b,
-                 int64_t first, float* sums, bool add) {
+                 int64_t first, Streams streams, float* sums, bool add) {
   const int64_t row = round_up(b.inputs.size());
   int64_t offsets[3] = {};
   for (int j = 0; j < vectors; ++j) {
     const int64_t c = first + j * lanes;
     offsets[j] = c / block * steps.x_block + c % block;
   }
-  const auto add_all = [&]<bool fetches>(std::bool_constant<fetches>) {
-    for (int64_t o = 0; o < b.outputs.size(); o += outputs)
-      add_products<vectors, fetches>(segments, offsets, o / block * steps.dy_block + o % block,
-                                     o == 0 ? steps.x_ahead : 0, first == 0 ? steps.dy_ahead : 0,
-                                     sums + o * row + first, row, add);
-  };
-  if (steps.x_ahead != 0 || steps.dy_ahead != 0) {
-    add_all(std::true_type());
-  } else {
-    add_all(std::false_type());
+  const int64_t calls = (b.outputs.size() + outputs - 1) / outputs;
+  for (int64_t call = 0; call < calls; ++call) {
+    const int64_t o = call * outputs, dy_offset = o / block * steps.dy_block + o % block;
+    float* own = sums + o * row + first;
+    const Streams part = share_of(streams, call, calls);
+    if (part.empty()) {
+      add_products<vectors, false>(segments, offsets, dy_offset, part, own, row, add);
+    } else {
+      add_products<vectors, true>(segments, offsets, dy_offset, part, own, row, add);
+    }
   }
 }
 
 /// One tap's sums, a row for each output: three vectors at a time, but four as two and two.
-void add_tap(std::span<const Segment> segments, const Steps& steps, const Block& b, float* sums,
-             bool add) {
+void add_tap(std::span<const Segment> segments, const Steps& steps, const Block& b, Streams streams,
+             float* sums, bool add) {
   const int64_t vectors = (b.inputs.size() + lanes - 1) / lanes;
-  for (int64_t v = 0; v < vectors;) {
+  const int64_t calls = (vectors + 2) / 3;
+  for (int64_t call = 0, v = 0; call < calls; ++call) {
     const int64_t rest = vectors - v, count = rest == 4 ? 2 : std::min<int64_t>(rest, 3);
-    if (count == 3) add_vectors<3>(segments, steps, b, v * lanes, sums, add);
-    if (count == 2) add_vectors<2>(segments, steps, b, v * lanes, sums, add);
-    if (count == 1) add_vectors<1>(segments, steps, b, v * lanes, sums, add);
+    const Streams part = share_of(streams, call, calls);
+    if (count == 3) add_vectors<3>(segments, steps, b, v * lanes, part, sums, add);
+    if (count == 2) add_vectors<2>(segments, steps, b, v * lanes, part, sums, add);
+    if (count == 1) add_vectors<1>(segments, steps, b, v * lanes, part, sums, add);
     v += count;
   }
 }
@@ -218,10 +232,8 @@ void copy_positions(const Convolution& c, const Source& s, const std::byte* byte
           const auto copy = [&](auto access) FOVEA_INLINE {
             for (int64_t i = 0; i < std::min(from_zero, last); ++i)
               hn::Store(all(0), F32(), rows + i * block);
-            for (int64_t i = from_zero; i < to_zero; ++i) {
+            for (int64_t i = from_zero; i < to_zero; ++i)
               hn::Store(access.load(source + i * step), F32(), rows + i * block);
-              __builtin_prefetch(source + i * step + together * step);
-            }
             for (int64_t i = to_zero; i < last; ++i) hn::Store(all(0), F32(), rows + i * block);
           };
           const int64_t rest = std::clamp<int64_t>(channels.end - v, 0, lanes);
@@ -377,11 +389,15 @@ class WeightGradientKernel final : public Kernel {
     float *x_copy = copies, *dy_copy = copies + x_floats_;
     const int64_t x_step = x_.copied ? block : c_.x.column,
                   dy_step = dy_.copied ? block : c_.y.column;
-    Steps steps{c_.x.block, c_.y.block, together * x_step, together * dy_step};
-    if (x_.copied) steps.x_block = joined_ > 1 ? block : copied_block, steps.x_ahead = 0;
-    if (dy_.copied) steps.dy_block = copied_block, steps.dy_ahead = 0;
+    Steps steps{c_.x.block, c_.y.block};
+    if (x_.copied) steps.x_block = joined_ > 1 ? block : copied_block;
+    if (dy_.copied) steps.dy_block = copied_block;
     const int64_t tap_floats = round_up(b.outputs.size()) * round_up(b.inputs.size());
     std::vector<Segment> segments;
+    std::vector<Stream> streams;
+    int64_t x_offsets[together], dy_offsets[together];
+    if (joined_ == 1) add_streams(x_, x, b.inputs, x_offsets, streams);
+    add_streams(dy_, dy, b.outputs, dy_offsets, streams);
     for (int64_t p = positions.begin; p < positions.end; p += together_) {
       const Range some{p, std::min(positions.end, p + together_)};
       if (dy_.copied) HWY_DYNAMIC_DISPATCH(copy_positions)(c_, dy_, dy, some, b.outputs, dy_copy);
@@ -399,6 +415,9 @@ class WeightGradientKernel final : public Kernel {
         done += columns.size();
       });
       if (x_.copied && dy_.copied && joined_ == 1) segments = {{x_copy, dy_copy, some.size()}};
+      const Range after{some.end, std::min(positions.end, some.end + together_)};
+      locate(x_, after, x_offsets);
+      locate(dy_, after, dy_offsets);
       const bool add = p > positions.begin;
       if (of_bias(b)) {
         HWY_DYNAMIC_DISPATCH(add_channels)
@@ -411,9 +430,35 @@ class WeightGradientKernel final : public Kernel {
           copy_x(tap, x, some, b.inputs, x_copy);
         }
         HWY_DYNAMIC_DISPATCH(add_tap)
-        (segments, steps, b, sums + tap * tap_floats, add);
+        (segments, steps, b, after.size() > 0 ? share_of(streams, tap, taps_) : Streams(),
+         sums + tap * tap_floats, add);
       }
     }
+  }
+
+  /// The streams of these channels.
+  void add_streams(const Source& s, const std::byte* data, Range channels, const int64_t* offsets,
+                   std::vector<Stream>& streams) const {
+    for (int64_t v = channels.begin; v < channels.end; v += block) {
+      const int64_t first = v / block * s.place.block + v % block * s.place.channel;
+      streams.push_back({data + first * static_cast<int64_t>(size_of(c_.dtype)), offsets});
+    }
+  }
+
+  /// Where in memory positions are, in bytes from the first one of the first image. Of fewer
+  /// positions than are visited at a time the last one is repeated.
+  void locate(const Source& s, Range positions, int64_t* offsets) const {
+    const auto bytes = static_cast<int64_t>(size_of(c_.dtype));
+    const int64_t step = s.stride[1] * s.place.column * bytes;
+    const int64_t inside = (s.size[1] - 1) / s.stride[1];
+    int64_t* to = offsets;
+    for_each_row(c_, positions, [&](int64_t image, int64_t row, Range columns) {
+      const int64_t y = std::min(row * s.stride[0], s.size[0] - 1);
+      const int64_t first = (image * s.place.image + y * s.place.row) * bytes;
+      for (int64_t column = columns.begin; column < columns.end; ++column)
+        *to++ = first + std::min(column, inside) * step;
+    });
+    if (to > offsets) std::fill(to, offsets + together, to[-1]);
   }
 
   void copy_x(int64_t tap, const std::byte* x, Range positions, Range channels, float* to) const {
