@@ -4,6 +4,8 @@
 
 #include "fovea/graph/print.h"
 #include "fovea/kernels/kernel.h"
+#include "fovea/kernels/rules.h"
+#include "fovea/ops/conv.h"
 #include "fovea/passes/pipeline.h"
 #include "fovea/runtime/program.h"
 
@@ -39,6 +41,24 @@ Offer make_twice(const Problem& problem) {
 Problem twice(const Op& op, const Shape& shape) {
   const Type type{DType::f32, shape};
   return {op, {type}, {type}, 1};
+}
+
+// oneDNN's take several times as long there, and most of a bf16 step of ResNet-18.
+TEST(Contest, WithTilesGradientsOfWeightsOnSmallMapsAreOwnKernels) {
+  if (bf16_speedup() < 16) GTEST_SKIP() << "no AMX";
+  const auto kernel = [](int64_t channels, int64_t side, int64_t window) {
+    const ConvGeometry g{.stride = {1, 1},
+                         .dilation = {1, 1},
+                         .padding_begin = {window / 2, window / 2},
+                         .padding_end = {window / 2, window / 2},
+                         .groups = 1};
+    const Shape weight{channels, channels, window, window};
+    const Type x{DType::bf16, {64, channels, side, side}, Layout::channels_last};
+    return choose_kernel({ConvBackwardWeights{g, weight}, {x, x}, {{DType::f32, weight}}, 2}).name;
+  };
+  EXPECT_NE(kernel(512, 4, 3), "onednn");
+  EXPECT_NE(kernel(256, 7, 1), "onednn");
+  EXPECT_EQ(kernel(64, 32, 3), "onednn");
 }
 
 TEST(Contest, TheCheapestKernelThatAcceptsAProblemComputesIt) {

@@ -113,6 +113,12 @@ double bf16_speedup() {
   return onednn::has_tiles() ? 16 : dot_products ? 2 : 1;
 }
 
+double bf16_speedup_of_weights(int64_t taps, int64_t positions) {
+  if (!onednn::has_tiles()) return bf16_speedup();
+  const auto n = static_cast<double>(positions);
+  return taps == 1 ? 1.7 / (1 + 190 / n) : 3.2 / (1 + 124 / n);
+}
+
 bool limit_onednn(InstructionSet maximum) {
   constexpr dnnl::cpu_isa sets[] = {dnnl::cpu_isa::sse41, dnnl::cpu_isa::avx2,
                                     dnnl::cpu_isa::avx512_core};

@@ -267,8 +267,12 @@ double share(const Problem& problem) {
   if (refuse(problem)) return slower;
   if (groups(problem) > 1) return share_of_groups(problem);
   const Type &first = problem.in[0], &second = problem.in[1], &y = problem.out[0];
-  const double speedup = first.dtype == DType::bf16 ? bf16_speedup() : 1;
-  if (problem.op.as<ConvBackwardWeights>() != nullptr) return speedup * share_of_weights(problem);
+  const bool bf16 = first.dtype == DType::bf16;
+  if (const auto* op = problem.op.as<ConvBackwardWeights>()) {
+    const int64_t taps = op->weight.slice(2).numel(), positions = second.shape.slice(2).numel();
+    return (bf16 ? bf16_speedup_of_weights(taps, positions) : 1) * share_of_weights(problem);
+  }
+  const double speedup = bf16 ? bf16_speedup() : 1;
   if (problem.op.as<ConvBackwardData>() != nullptr)
     return speedup * share(problem, second.dim(1), y.dim(1), y);
   if (problem.op.as<Conv>() != nullptr) return speedup * share(problem, first.dim(1), y.dim(1), y);

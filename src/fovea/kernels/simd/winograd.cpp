@@ -26,6 +26,7 @@ struct Pass {
   const ConvGeometry* geometry;
   Shape weight;
   Type x, y;  ///< what the convolution takes and gives, or their gradients
+  bool of_weights = false;
 };
 
 Pass pass_of(const Problem& problem) {
@@ -33,7 +34,7 @@ Pass pass_of(const Problem& problem) {
     return {&op.geometry, problem.in[1].shape, problem.in[0], problem.out[0]};
   };
   const auto of_weights = [&](const auto& op) -> Pass {
-    return {&op.geometry, op.weight, problem.in[0], problem.in[1]};
+    return {&op.geometry, op.weight, problem.in[0], problem.in[1], true};
   };
   if (const auto* op = problem.op.as<Conv>()) return forward(*op);
   if (const auto* op = problem.op.as<NormConv>()) return forward(*op);
@@ -121,7 +122,11 @@ double relative_time(const Pass& pass, Way way) {
   for (int64_t z = 0; z < y.depth; ++z)
     slices += static_cast<double>(std::max<int64_t>(0, x.taps_of(z).size()));
   const double positions = static_cast<double>(y.images * y.height * y.width);
-  const double speedup = pass.x.dtype == DType::bf16 ? bf16_speedup() : 1;
+  double speedup = 1;
+  if (pass.x.dtype == DType::bf16)
+    speedup = pass.of_weights
+                  ? bf16_speedup_of_weights(x.form.taps() * x.taps, y.depth * y.height * y.width)
+                  : bf16_speedup();
   const double direct_share_of_peak = x.form.stride == Stride::one ? 0.8 : 0.75;
   const double direct = static_cast<double>(x.form.taps()) * positions * slices * pairs /
                         direct_share_of_peak / speedup;
