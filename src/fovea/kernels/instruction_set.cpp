@@ -39,6 +39,17 @@ int64_t uncompiled_targets() {
   return left_out;
 }
 
+/// The sets for which kernels are compiled.
+std::string compiled() {
+  std::string names;
+  for (const Limit& limit : limits) {
+    if ((limit.target & HWY_TARGETS) == 0) continue;
+    if (!names.empty()) names += ", ";
+    names += limit.name;
+  }
+  return names;
+}
+
 Limit parse(std::string_view text) {
   for (const Limit& limit : limits) {
     if (limit.name == text) return limit;
@@ -50,11 +61,12 @@ Limit parse(std::string_view text) {
 }
 
 void apply(const Limit& limit) {
-  if (limit.target < best_target()) {
+  if ((limit.target & HWY_TARGETS) == 0 || limit.target < best_target()) {
     throw Error(ErrorKind::usage,
                 fmt::format("{}: this CPU or this build does not have {}", variable, limit.name))
         .with("the best", hwy::TargetName(best_target()))
-        .with("try", "unset it to use all that this CPU has");
+        .with("compiled", compiled())
+        .with("try", "unset it; cmake --preset release compiles all");
   }
   if (!limit_onednn(limit.set)) {
     throw Error(ErrorKind::usage,

@@ -9,8 +9,8 @@ enum class InstructionSet { sse4, avx2, avx512 };
 /// own and oneDNN's: for comparing instruction sets on one CPU, and for the same bits on different
 /// ones. Choosing a kernel does this first, so a program need not call it, except to report an
 /// error early. Only the first call that succeeds reads the variable. Errors: usage for another
-/// value, for more than this CPU has, and when oneDNN can no longer be limited because the
-/// application has used it already.
+/// value, for one that this CPU does not have or that is not compiled in, and when oneDNN can no
+/// longer be limited because the application has used it already.
 void limit_instruction_set();
 
 }  // namespace fovea
