@@ -43,7 +43,7 @@ Problem twice(const Op& op, const Shape& shape) {
   return {op, {type}, {type}, 1};
 }
 
-// oneDNN's take several times as long there, and most of a bf16 step of ResNet-18.
+// oneDNN's take several times as long there, and took half of a bf16 step of ResNet-18.
 TEST(Contest, WithTilesGradientsOfWeightsOnSmallMapsAreOwnKernels) {
   if (bf16_speedup() < 16) GTEST_SKIP() << "no AMX";
   const auto kernel = [](int64_t channels, int64_t side, int64_t window) {
