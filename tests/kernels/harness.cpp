@@ -283,19 +283,24 @@ std::vector<Array> reference_outputs(const Problem& problem, const std::vector<A
 }
 
 std::vector<Array> outputs_of(const Problem& problem, const std::vector<Array>& in) {
-  const TeamScope team(problem.threads);
   const KernelChoice choice = choose_kernel(problem);
   EXPECT_TRUE(choice.name.starts_with("simd")) << choice.name;
-  const auto scratch = allocate(choice.kernel->scratch_bytes());
-  const auto packed = allocate(choice.kernel->packed_bytes());
+  return outputs_of(*choice.kernel, problem, in);
+}
+
+std::vector<Array> outputs_of(const Kernel& kernel, const Problem& problem,
+                              const std::vector<Array>& in) {
+  const TeamScope team(problem.threads);
+  const auto scratch = allocate(kernel.scratch_bytes());
+  const auto packed = allocate(kernel.packed_bytes());
   std::vector<Array> out;
   for (const Type& type : problem.out) out.emplace_back(type.dtype, type.shape);
   std::vector<const std::byte*> from;
   std::vector<std::byte*> to;
   for (const Array& array : in) from.push_back(array.raw());
   for (Array& array : out) to.push_back(array.raw());
-  choice.kernel->pack(from, packed.get());
-  choice.kernel->run({from, to, scratch.get(), packed.get()});
+  kernel.pack(from, packed.get());
+  kernel.run({from, to, scratch.get(), packed.get()});
   return out;
 }
 

@@ -36,6 +36,10 @@ std::vector<Array> reference_outputs(const Problem& problem, const std::vector<A
 /// What the kernel that is chosen for the problem computes, one of Fovea's own.
 std::vector<Array> outputs_of(const Problem& problem, const std::vector<Array>& in);
 
+/// What one kernel computes.
+std::vector<Array> outputs_of(const Kernel& kernel, const Problem& problem,
+                              const std::vector<Array>& in);
+
 /// The same values stored in another layout; `type` says the shape and the one they are in.
 Array with_layout(const Array& data, const Type& type, Layout layout);
 

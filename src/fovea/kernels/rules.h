@@ -13,6 +13,8 @@ using RuleSink = std::function<void(std::type_index op, KernelRule rule)>;
 
 /// simd/: convolutions by Winograd's algorithm where that is faster; before onednn/.
 void add_winograd_rules(const RuleSink& add);
+/// amx/: f32 products where tiles multiply them faster.
+void add_amx_rules(const RuleSink& add);
 /// onednn/: convolution (all three passes), matrix products, average pooling.
 void add_onednn_rules(const RuleSink& add);
 /// simd/: memory-bound ops: norms, pooling, elementwise, loss, layout changes.
@@ -20,6 +22,9 @@ void add_simd_rules(const RuleSink& add);
 
 /// Limits oneDNN's kernels. False if it cannot be limited, or no longer.
 bool limit_onednn(InstructionSet maximum);
+
+/// Whether this CPU multiplies tiles of bf16 (AMX), and kernels are not limited to others.
+bool has_tiles();
 
 /// How much faster than in f32 this CPU multiplies in bf16: 16 times with tiles (AMX), twice with
 /// AMD's dot products, else not at all.

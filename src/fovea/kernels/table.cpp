@@ -23,6 +23,7 @@ Table& table() {
       t[op].push_back(std::move(rule));
     };
     add_winograd_rules(add);
+    add_amx_rules(add);
     add_onednn_rules(add);
     add_simd_rules(add);
     return t;

@@ -84,8 +84,6 @@ std::string refuse(const Problem& problem) {
   return {};
 }
 
-bool has_tiles() { return has(dnnl::cpu_isa::avx512_core_amx); }
-
 std::string refuse_products(const Problem& problem) {
   if (problem.in[0].dtype != DType::bf16 || bf16_speedup() > 1) return {};
   return "this CPU multiplies bf16 slower than f32";
@@ -108,13 +106,15 @@ Offer offer(const Problem& problem, const std::function<Offer()>& make) {
 
 namespace fovea {
 
+bool has_tiles() { return onednn::has(dnnl::cpu_isa::avx512_core_amx); }
+
 double bf16_speedup() {
   const bool dot_products = onednn::has(dnnl::cpu_isa::avx512_core_bf16) && __builtin_cpu_is("amd");
-  return onednn::has_tiles() ? 16 : dot_products ? 2 : 1;
+  return has_tiles() ? 16 : dot_products ? 2 : 1;
 }
 
 double bf16_speedup_of_weights(int64_t taps, int64_t positions) {
-  if (!onednn::has_tiles()) return bf16_speedup();
+  if (!has_tiles()) return bf16_speedup();
   const auto n = static_cast<double>(positions);
   return taps == 1 ? 1.7 / (1 + 190 / n) : 3.2 / (1 + 124 / n);
 }

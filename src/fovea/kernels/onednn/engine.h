@@ -39,10 +39,6 @@ dnnl::primitive_attr attributes();
 /// without AVX-512, empty values.
 std::string refuse(const Problem& problem);
 
-/// Whether this CPU multiplies tiles of bf16 (AMX), which oneDNN only uses for channels-last
-/// values.
-bool has_tiles();
-
 /// Why a product of these values is not worth computing in bf16, or empty: the dot products of
 /// AVX512_BF16 take twice the time of f32's FMAs on Intel's CPUs and half of it on AMD's; without
 /// them, bf16 is emulated.

@@ -17,7 +17,7 @@ Layout preferred_layout(const Type& type) {
   const bool known = is_float(type.dtype) && type.dtype != DType::f64;  // f16 is widened to f32
   if (!known || type.rank() < 3 || type.rank() > 5) return Layout::plain;
   const bool blocks = avx512 || (weights_fixed && type.dtype == DType::f32);
-  if (!blocks || (type.dtype == DType::bf16 && onednn::has_tiles())) return Layout::channels_last;
+  if (!blocks || (type.dtype == DType::bf16 && has_tiles())) return Layout::channels_last;
   if (type.dim(1) % 16 == 0) return Layout::blocked16;
   return type.dim(1) <= 4 ? Layout::plain : Layout::channels_last;
 }

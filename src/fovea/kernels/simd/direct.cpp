@@ -244,6 +244,29 @@ void compute_length(const Convolution& c, const Plan& plan, const Region& region
   }
 }
 
+Destination destination_of(const Place& place, const FinishedSums& from) {
+  return {.offset = from.offset,
+          .channel_block = place.block,
+          .column = place.column,
+          .channels = from.channels,
+          .length = from.positions,
+          .stream = from.stream};
+}
+
+void fetch_sums(std::span<const Step> steps, const Place& place, const FinishedSums& from) {
+  fetch_run(steps, DType::f32, destination_of(place, from));
+}
+
+void finish_sums(std::span<const Step> steps, const Place& place, const FinishedSums& from,
+                 std::byte* y) {
+  Destination d = destination_of(place, from);
+  for (int64_t i = 0; i < from.positions; i += kept_positions) {
+    d.length = std::min(kept_positions, from.positions - i);
+    finish_run<float>(steps, y, d, {from.sums + i * 2 * block, 2 * block / lanes});
+    d.offset += kept_positions * place.column;
+  }
+}
+
 void compute(const Convolution& c, const Plan& plan, const Region& region, const Work& work) {
   compute_length(c, plan, region, work);
   if (work.stream) hwy::FlushStream();
@@ -260,10 +283,21 @@ namespace {
 
 HWY_EXPORT(native_registers);
 HWY_EXPORT(compute);
+HWY_EXPORT(fetch_sums);
+HWY_EXPORT(finish_sums);
 
 }  // namespace
 
 Registers registers() { return HWY_DYNAMIC_DISPATCH(native_registers)(); }
+
+void fetch_positions(std::span<const Step> steps, const Place& place, const FinishedSums& sums) {
+  HWY_DYNAMIC_DISPATCH(fetch_sums)(steps, place, sums);
+}
+
+void finish_positions(std::span<const Step> steps, const Place& place, const FinishedSums& from,
+                      std::byte* y) {
+  HWY_DYNAMIC_DISPATCH(finish_sums)(steps, place, from, y);
+}
 
 void compute_region(const Convolution& c, const Plan& plan, const Region& region,
                     const Work& work) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "fovea/kernels/kernel.h"
@@ -11,12 +12,10 @@
 
 namespace fovea::simd {
 
-/// The rules for the three passes of a convolution, for Linear and for MatMul: see rules.cpp.
-Offer make_direct_convolution(const Problem& problem);
-Offer make_direct_gradient(const Problem& problem);
+/// For Conv, ConvBackwardData and Linear; for ConvBackwardWeights; for MatMul: see rules.cpp.
+Offer make_direct(const Problem& problem);
 Offer make_direct_weight_gradient(const Problem& problem);
-Offer make_linear(const Problem& problem);
-Offer make_product(const Problem& problem);
+Offer make_direct_product(const Problem& problem);
 /// The share of the nominal time that a direct convolution takes where it is chosen.
 inline constexpr double direct_share = 0.8;
 double direct_price(const Problem& problem);
@@ -103,10 +102,41 @@ struct Pass {
 };
 std::unique_ptr<Kernel> make_kernel(Pass pass, int threads);
 
-/// The gradient of the weights of a convolution in f32, from the inputs that are its x and dy; they
-/// may be f16, too; with `bias` the sums of dy over all positions are output 1.
-std::unique_ptr<Kernel> make_weight_gradient(const Convolution& c, int threads, size_t x, size_t dy,
-                                             bool bias);
+/// What follows the sums of a pass; never empty, but it may do nothing.
+std::vector<Step> steps_of(const Pass& pass, const Args& args);
+bool do_nothing(std::span<const Step> steps);
+/// Whether y, in entire lines of the caches, is too large for them and written around them.
+bool streams(const Pass& pass, const Convolution& c, const Args& args);
+
+/// Sums of adjacent positions, 32 channels each, of which `channels` are written.
+struct FinishedSums {
+  int64_t offset = 0;  ///< of the first one in y
+  int64_t positions = 0, channels = 0;
+  float* sums = nullptr;
+  bool stream = false;  ///< around the caches; the caller calls hwy::FlushStream
+};
+/// Fetches what the steps will read for them.
+void fetch_positions(std::span<const Step> steps, const Place& place, const FinishedSums& sums);
+/// With AVX-512 only: applies the steps to them, and writes y, whose elements are f32.
+void finish_positions(std::span<const Step> steps, const Place& place, const FinishedSums& from,
+                      std::byte* y);
+
+/// The gradient of the weights of a convolution in f32, from the inputs that are its x and dy,
+/// which may be f16, too; with `bias` the sums of dy over all positions are output 1.
+struct WeightGradient {
+  Convolution c;
+  size_t x = 0, dy = 1;
+  bool bias = false;
+};
+std::unique_ptr<Kernel> make_kernel(const WeightGradient& gradient, int threads);
+
+/// A problem in these terms, or why it cannot be. Of a convolution, its gradient with respect to
+/// the data, a linear layer, or a product of matrices whose first is not transposed.
+template <class T>
+using Derived = std::variant<T, Refusal>;
+Derived<Pass> pass_of(const Problem& problem);
+/// Of the gradient of the weights of a convolution, or a product whose first matrix is transposed.
+Derived<WeightGradient> weight_gradient_of(const Problem& problem);
 
 /// Whether the gradient of the weights takes the taps of a row for so many more channels, of an x
 /// in any layout.
@@ -201,6 +231,9 @@ int64_t copy_floats(const Convolution& c, const Plan& plan);
 /// Sets what a region reads: of x itself, or of a copy in `scratch`.
 void set_input(const Convolution& c, const Plan& plan, const Region& region, const std::byte* x,
                float* scratch, Work& work);
+
+/// Whether windows are larger than a pixel and follow each other without gaps or overlap.
+bool cuts_patches(const ConvGeometry& g, const Shape& weight);
 
 /// Where the elements of a value with two spatial axes, or one, are.
 Place place_of(const Type& type);

@@ -205,6 +205,33 @@ std::vector<Step> steps_of(std::span<const EpilogueStep> epilogue,
   return result;
 }
 
+std::vector<Step> steps_of(const Pass& pass, const Args& args) {
+  if (pass.slope) {
+    return {{.activation = pass.slope->activation,
+             .alpha = static_cast<float>(pass.slope->alpha),
+             .slope_at = args.in[2],
+             .value = pass.value ? args.out[1] : nullptr}};
+  }
+  return steps_of(pass.epilogue, args.in, pass.sums ? args.out[1] : nullptr);
+}
+
+bool streams(const Pass& pass, const Convolution& c, const Args& args) {
+  constexpr int64_t large = 1 << 20;
+  // What training keeps for later, not what is read next.
+  const bool kept = pass.epilogue.empty() || pass.sums || pass.slope;
+  const auto is_aligned = [](const std::byte* out) {
+    return reinterpret_cast<uintptr_t>(out) % 64 == 0;
+  };
+  return kept && c.dtype == DType::f32 && c.y.column % block == 0 && c.offset % block == 0 &&
+         c.images * c.rows * c.columns * c.out > large && std::ranges::all_of(args.out, is_aligned);
+}
+
+bool do_nothing(std::span<const Step> steps) {
+  const Step& first = steps[0];
+  return steps.size() == 1 && first.residual == nullptr && first.sums == nullptr &&
+         !first.activation;
+}
+
 namespace {
 
 class DirectKernel final : public Kernel {
@@ -256,10 +283,8 @@ class DirectKernel final : public Kernel {
   void run(const Args& args) const override {
     Work work{.x = {}, .taps = {}};
     work.bias = pass_.bias ? args.input<float>(2) : nullptr;
-    work.steps = steps(args);
+    work.steps = steps_of(pass_, args);
     work.y = args.out[0];
-    const bool aligned = std::ranges::all_of(
-        args.out, [](const std::byte* out) { return reinterpret_cast<uintptr_t>(out) % 64 == 0; });
     std::vector<Input> inputs(slots_);
     parallel_chunks(tasks_, [&](int64_t task, int slot) {
       const auto part =
@@ -274,9 +299,7 @@ class DirectKernel final : public Kernel {
         if (own.bias != nullptr) own.bias += c.channel;
         own.weights = reinterpret_cast<const float*>(args.packed) + weights;
         if (c.dtype == DType::f32) own.bounds = bounds_after_residual(own.steps);
-        // What training keeps for later, not what is read next.
-        const bool kept = (own.bounds && pass_.epilogue.empty()) || pass_.sums || pass_.slope;
-        own.stream = kept && aligned && streams(c, plan);
+        own.stream = plan.lanes == block && streams(pass_, c, args);
         set_input(
             c, plan, region, args.in[pass_.x] + c.input * static_cast<int64_t>(size_of(c.dtype)),
             reinterpret_cast<float*>(args.scratch + static_cast<size_t>(slot) * copy_bytes_), own);
@@ -298,23 +321,6 @@ class DirectKernel final : public Kernel {
     int64_t band = 0;
     Work work = {};
   };
-
-  /// Whether y is too large for the caches, and a vector is an entire line of them.
-  static bool streams(const Convolution& c, const Plan& plan) {
-    constexpr int64_t large = 1 << 20;
-    return c.dtype == DType::f32 && plan.lanes == block && c.y.column % block == 0 &&
-           c.offset % block == 0 && c.images * c.rows * c.columns * c.out > large;
-  }
-
-  std::vector<Step> steps(const Args& args) const {
-    if (pass_.slope) {
-      return {{.activation = pass_.slope->activation,
-               .alpha = static_cast<float>(pass_.slope->alpha),
-               .slope_at = args.in[2],
-               .value = pass_.value ? args.out[1] : nullptr}};
-    }
-    return steps_of(pass_.epilogue, args.in, pass_.sums ? args.out[1] : nullptr);
-  }
 
   Pass pass_;
   std::vector<Part> parts_;

@@ -185,12 +185,6 @@ bool reads_pixels(const Problem& problem) {
                              [](int64_t stride) { return stride == 1; });
 }
 
-/// Whether windows are larger than a pixel and follow each other without gaps or overlap.
-bool cuts_patches(const ConvGeometry& g, const Shape& weight) {
-  return weight.slice(2).numel() > 1 &&
-         std::ranges::equal(g.stride, std::span(weight.begin() + 2, weight.end()));
-}
-
 /// Of a convolution, its gradient with respect to the data, or a product: `in` and `out` are the
 /// channels that are read and written.
 double share(const Problem& problem, int64_t in, int64_t out, const Type& y) {
@@ -282,48 +276,110 @@ double share(const Problem& problem) {
   return speedup * share(problem, first.dim(-1), y.dim(-1), y);
 }
 
-}  // namespace
-}  // namespace fovea::simd::direct
-
-namespace fovea::simd {
-
-Offer make_direct_convolution(const Problem& problem) {
-  using namespace direct;
+/// What a convolution, its gradient with respect to the data, a linear layer or a product computes.
+Derived<Pass> pass_of_convolution(const Problem& problem) {
   const Conv& op = problem.op.get<Conv>();
   const Type &x = problem.in[0], &y = problem.out[0];
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   if (auto refusal = refuse(problem, op.geometry, y)) return *refusal;
   for (size_t i = problem.in.size() - op.epilogue.residuals(); i < problem.in.size(); ++i) {
     if (problem.in[i].layout != y.layout) return Refusal{"residuals need the output's layout"};
   }
-  return make_kernel({.parts = {convolution_of(op.geometry, problem.in[1].shape, x, y)},
-                      .bias = op.bias,
-                      .epilogue = op.epilogue.steps()},
-                     problem.threads);
+  return Pass{.parts = {convolution_of(op.geometry, problem.in[1].shape, x, y)},
+              .bias = op.bias,
+              .epilogue = op.epilogue.steps()};
 }
 
-Offer make_direct_gradient(const Problem& problem) {
-  using namespace direct;
+Derived<Pass> pass_of_gradient(const Problem& problem) {
   const auto& op = problem.op.get<ConvBackwardData>();
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
   if (auto refusal = refuse(problem, op.geometry, problem.out[0])) return *refusal;
-  return make_kernel(
-      {.parts = gradient_of(op.geometry, problem.in[0].shape, problem.out[0], problem.in[1]),
-       .x = 1,
-       .weights = 0},
-      problem.threads);
+  return Pass{.parts = gradient_of(op.geometry, problem.in[0].shape, problem.out[0], problem.in[1]),
+              .x = 1,
+              .weights = 0};
+}
+
+Derived<Pass> pass_of_linear(const Problem& problem) {
+  const Type& w = problem.in[1];
+  Convolution c{.dtype = w.dtype, .in = w.dim(1), .out = w.dim(0)};
+  c.width = c.columns = problem.in[0].numel() / c.in;
+  c.x = matrix(c.columns, c.in), c.y = matrix(c.columns, c.out);
+  c.weights = {.out = c.in, .in = 1};
+  const auto& op = problem.op.get<Linear>();
+  return Pass{.parts = {c}, .bias = op.bias, .epilogue = op.epilogue.steps(), .sums = op.sums};
+}
+
+Derived<Pass> pass_of_product(const Problem& problem) {
+  const auto& op = problem.op.get<MatMul>();
+  const Type& a = problem.in[0];
+  if (a.rank() != 2) return Refusal{"only two matrices"};
+  if (op.transpose_a) return Refusal{"no sums over rows"};
+  Convolution c{.dtype = a.dtype, .in = a.dim(1), .out = problem.out[0].dim(1)};
+  c.width = c.columns = a.dim(0);
+  c.x = matrix(c.columns, c.in), c.y = matrix(c.columns, c.out);
+  c.weights = op.transpose_b ? Weights{.out = c.in, .in = 1} : Weights{.out = 1, .in = c.out};
+  Pass pass{.parts = {c}, .value = op.value};
+  if (op.slope) pass.slope = {.activation = op.slope, .alpha = op.alpha};
+  return pass;
+}
+
+}  // namespace
+
+bool cuts_patches(const ConvGeometry& g, const Shape& weight) {
+  return weight.slice(2).numel() > 1 &&
+         std::ranges::equal(g.stride, std::span(weight.begin() + 2, weight.end()));
+}
+
+Derived<Pass> pass_of(const Problem& problem) {
+  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
+  if (auto refusal = refuse(problem)) return *refusal;
+  if (problem.op.as<Conv>() != nullptr) return pass_of_convolution(problem);
+  if (problem.op.as<ConvBackwardData>() != nullptr) return pass_of_gradient(problem);
+  if (problem.op.as<Linear>() != nullptr) return pass_of_linear(problem);
+  return pass_of_product(problem);
+}
+
+Derived<WeightGradient> weight_gradient_of(const Problem& problem) {
+  if (auto refusal = refuse(problem)) return *refusal;
+  if (!is_simd_float(problem.in[0].dtype) || problem.out[0].dtype != DType::f32)
+    return Refusal{simd_floats()};
+  if (const auto* op = problem.op.as<ConvBackwardWeights>()) {
+    const Type &x = problem.in[0], &dy = problem.in[1];
+    if (auto refusal = refuse(problem, op->geometry, dy)) return *refusal;
+    return WeightGradient{
+        .c = convolution_of(op->geometry, op->weight, x, dy), .x = 0, .dy = 1, .bias = op->bias};
+  }
+  const auto& op = problem.op.get<MatMul>();
+  const Type &a = problem.in[0], &b = problem.in[1];
+  if (a.rank() != 2) return Refusal{"only two matrices"};
+  if (op.slope) return Refusal{"no slope in sums over rows"};
+  if (op.transpose_b) return Refusal{"only one transposed matrix"};
+  Convolution c{
+      .dtype = a.dtype, .in = b.dim(1), .out = a.dim(1), .width = a.dim(0), .columns = a.dim(0)};
+  c.x = matrix(c.columns, c.in), c.y = matrix(c.columns, c.out);
+  return WeightGradient{.c = c, .x = 1, .dy = 0, .bias = op.sums};
+}
+
+}  // namespace fovea::simd::direct
+
+namespace fovea::simd {
+
+Offer make_direct(const Problem& problem) {
+  auto pass = direct::pass_of(problem);
+  if (const auto* refusal = std::get_if<Refusal>(&pass)) return *refusal;
+  return direct::make_kernel(std::get<direct::Pass>(std::move(pass)), problem.threads);
 }
 
 Offer make_direct_weight_gradient(const Problem& problem) {
-  using namespace direct;
-  const auto& op = problem.op.get<ConvBackwardWeights>();
-  const Type &x = problem.in[0], &dy = problem.in[1];
-  if (!is_simd_float(x.dtype) || problem.out[0].dtype != DType::f32) return Refusal{simd_floats()};
-  if (auto refusal = refuse(problem, op.geometry, dy)) return *refusal;
-  const Convolution c = convolution_of(op.geometry, op.weight, x, dy);
-  if (x.layout == Layout::plain && !joins_taps(c))
+  const auto gradient = direct::weight_gradient_of(problem);
+  if (const auto* refusal = std::get_if<Refusal>(&gradient)) return *refusal;
+  const direct::Convolution& c = std::get<direct::WeightGradient>(gradient).c;
+  if (c.x.layout == Layout::plain && !direct::joins_taps(c))
     return Refusal{"plain inputs only of fewer than 16 channels, with windows"};
-  return direct::make_weight_gradient(c, problem.threads, 0, 1, op.bias);
+  return direct::make_kernel(std::get<direct::WeightGradient>(gradient), problem.threads);
+}
+
+Offer make_direct_product(const Problem& problem) {
+  return problem.op.get<MatMul>().transpose_a ? make_direct_weight_gradient(problem)
+                                              : make_direct(problem);
 }
 
 /// Weights that change are packed in each run, at about a nanosecond each; gradients of weights
@@ -353,47 +409,6 @@ std::vector<Layouts> direct_layouts(const Problem& problem) {
   const bool mixed = before != after && before != Layout::plain && after != Layout::plain;
   if (!mixed || !direct::reads_pixels(problem)) return {};
   return {conv_layouts(problem, before, after)};
-}
-
-Offer make_linear(const Problem& problem) {
-  using namespace direct;
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
-  if (auto refusal = refuse(problem)) return *refusal;
-  const Type& w = problem.in[1];
-  Convolution c{.dtype = w.dtype, .in = w.dim(1), .out = w.dim(0)};
-  c.width = c.columns = problem.in[0].numel() / c.in;
-  c.x = matrix(c.columns, c.in), c.y = matrix(c.columns, c.out);
-  c.weights = {.out = c.in, .in = 1};
-  const auto& op = problem.op.get<Linear>();
-  return make_kernel(
-      {.parts = {c}, .bias = op.bias, .epilogue = op.epilogue.steps(), .sums = op.sums},
-      problem.threads);
-}
-
-Offer make_product(const Problem& problem) {
-  using namespace direct;
-  const auto& op = problem.op.get<MatMul>();
-  const Type &a = problem.in[0], &b = problem.in[1];
-  if (a.rank() != 2) return Refusal{"only two matrices"};
-  if (auto refusal = refuse(problem)) return *refusal;
-  if (op.transpose_a) {
-    if (op.slope) return Refusal{"no slope in sums over rows"};
-    if (op.transpose_b) return Refusal{"only one transposed matrix"};
-    if (!is_simd_float(a.dtype) || problem.out[0].dtype != DType::f32)
-      return Refusal{simd_floats()};
-    Convolution c{
-        .dtype = a.dtype, .in = b.dim(1), .out = a.dim(1), .width = a.dim(0), .columns = a.dim(0)};
-    c.x = matrix(c.columns, c.in), c.y = matrix(c.columns, c.out);
-    return direct::make_weight_gradient(c, problem.threads, 1, 0, op.sums);
-  }
-  if (auto refusal = unless_f32_or_bf16(problem)) return *refusal;
-  Convolution c{.dtype = a.dtype, .in = a.dim(1), .out = problem.out[0].dim(1)};
-  c.width = c.columns = a.dim(0);
-  c.x = matrix(c.columns, c.in), c.y = matrix(c.columns, c.out);
-  c.weights = op.transpose_b ? Weights{.out = c.in, .in = 1} : Weights{.out = 1, .in = c.out};
-  Pass pass{.parts = {c}, .value = op.value};
-  if (op.slope) pass.slope = {.activation = op.slope, .alpha = op.alpha};
-  return make_kernel(std::move(pass), problem.threads);
 }
 
 }  // namespace fovea::simd

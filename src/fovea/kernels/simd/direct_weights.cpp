@@ -536,8 +536,8 @@ bool joins_taps(const Convolution& c) {
   return c.groups == 1 && c.in < block && c.kernel[1] > 1 && c.dilation[1] == 1;
 }
 
-std::unique_ptr<Kernel> make_weight_gradient(const Convolution& c, int threads, size_t x, size_t dy,
-                                             bool bias) {
+std::unique_ptr<Kernel> make_kernel(const WeightGradient& gradient, int threads) {
+  const auto& [c, x, dy, bias] = gradient;
   return std::make_unique<WeightGradientKernel>(c, threads, x, dy, bias);
 }
 

@@ -66,14 +66,14 @@ void add_simd_rules(const RuleSink& add) {
   const auto direct = [&](const std::type_info& op, Offer (*make)(const Problem&)) {
     add(op, {"simd:direct", make, simd::direct_price, simd::direct_layouts});
   };
-  direct(typeid(Conv), simd::make_direct_convolution);
-  direct(typeid(ConvBackwardData), simd::make_direct_gradient);
+  direct(typeid(Conv), simd::make_direct);
+  direct(typeid(ConvBackwardData), simd::make_direct);
   direct(typeid(ConvBackwardWeights), simd::make_direct_weight_gradient);
   for (const std::type_info* op :
        {&typeid(Conv), &typeid(ConvBackwardData), &typeid(ConvBackwardWeights)})
     add(*op, {"simd:im2col", simd::make_im2col, simd::im2col_price});
-  add(typeid(Linear), {"simd:direct", simd::make_linear, simd::direct_price});
-  add(typeid(MatMul), {"simd:direct", simd::make_product, simd::direct_price});
+  add(typeid(Linear), {"simd:direct", simd::make_direct, simd::direct_price});
+  add(typeid(MatMul), {"simd:direct", simd::make_direct_product, simd::direct_price});
   const auto depthwise = [&](const std::type_info& op, Offer (*make)(const Problem&)) {
     add(op, {"simd:depthwise", make, simd::depthwise::price, simd::depthwise::layouts});
   };

@@ -1,0 +1,139 @@
+#include <algorithm>
+#include <cmath>
+
+#include "fovea/kernels/fixed_weights.h"
+
+#include "fovea/kernels/rules.h"
+#include "fovea/ops/conv.h"
+#include "fovea/ops/linear.h"
+#include "kernels/convolutions.h"
+
+namespace fovea::kernel_test {
+namespace {
+
+/// f32 products by tiles are as accurate as f32's own: their error stays within the same bounds.
+class Amx : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_tiles()) GTEST_SKIP() << "this CPU has no AMX";
+  }
+};
+
+TEST_F(Amx, ConvolutionsEqualTheirReferenceForAnyGeometryLayoutAndEpilogue) {
+  Random random(1, "convolutions");
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
+    const FixedWeightsScope fixed(trial % 2 == 0);
+    const Problem problem = random_convolution(random, trial % 4 == 0 ? 1 : 2, {.blocks = true});
+    if (refusal("amx", problem)) continue;
+    const int64_t products = problem.in[1].numel() / problem.in[1].dim(0);
+    ASSERT_TRUE(check("amx", problem, random_inputs(problem, random), bound_of_sums(products)));
+  }
+}
+
+TEST_F(Amx, GradientsEqualTheirReferenceForAnyStrideAndLayout) {
+  Random random(1, "gradients");
+  for (int trial = 0; trial < 2 * shapes_per_op; ++trial) {
+    const bool weights = trial % 2 == 0;
+    const Problem problem =
+        random_gradient(random, trial % 4 == 0 ? 1 : 2, weights, {.blocks = true});
+    if (refusal("amx", problem)) continue;
+    const int64_t products = weights ? problem.in[1].numel() / problem.in[1].dim(1)
+                                     : problem.in[0].numel() / problem.in[0].dim(1);
+    ASSERT_TRUE(check("amx", problem, random_inputs(problem, random), bound_of_sums(products)));
+  }
+}
+
+/// Now and then more rows than a task has, or more products than are added up at a time.
+struct Sizes {
+  int64_t rows, in, out;
+};
+Sizes random_sizes(Random& random) {
+  Sizes sizes{pick(random, 1, 90), 16 * pick(random, 1, 8), 16 * pick(random, 1, 8)};
+  const uint64_t large = random.below(12);
+  if (large == 0) sizes.rows = pick(random, 300, 1200);
+  if (large == 1) sizes.in = 16 * pick(random, 33, 70);
+  if (large == 2) sizes.out = 16 * pick(random, 20, 40);
+  return sizes;
+}
+
+TEST_F(Amx, LinearLayersEqualTheirReferenceForAnySizesAndEpilogue) {
+  Random random(1, "linear");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const auto [rows, in, out] = random_sizes(random);
+    const Type x{DType::f32, {rows, in}}, y{DType::f32, {rows, out}};
+    Types types{x, {DType::f32, {out, in}}};
+    Linear op{.bias = random.below(2) == 0};
+    if (op.bias) types.push_back({DType::f32, {out}});
+    for (int64_t steps = pick(random, 0, 2); steps > 0; --steps) {
+      EpilogueStep step;
+      if (random.below(2) == 0) step.activation = UnaryKind::gelu;
+      op.epilogue.append(step);
+    }
+    types.insert(types.end(), op.epilogue.residuals(), y);
+    op.sums = !op.epilogue.empty() && random.below(2) == 0;
+    const Problem problem{.op = op, .in = types, .out = Types(op.sums ? 2 : 1, y), .threads = 1};
+    ASSERT_TRUE(check("amx", problem, random_inputs(problem, random), bound_of_sums(in)));
+  }
+}
+
+TEST_F(Amx, ProductsOfMatricesEqualTheirReference) {
+  Random random(1, "products");
+  for (int trial = 0; trial < shapes_per_op; ++trial) {
+    const auto [m, k, n] = random_sizes(random);
+    const auto matrix = [](int64_t rows, int64_t columns, bool transposed) -> Type {
+      return {DType::f32, transposed ? Shape{columns, rows} : Shape{rows, columns}};
+    };
+    MatMul op{.transpose_a = trial % 3 == 1, .transpose_b = trial % 3 == 2};
+    op.sums = op.transpose_a && random.below(2) == 0;
+    // Sums over rows: any number of them.
+    Types in = op.transpose_a ? Types{matrix(m, k, false), matrix(m, n, false)}
+                              : Types{matrix(m, k, false), matrix(k, n, op.transpose_b)};
+    if (!op.transpose_a && random.below(2) == 0) {
+      op.slope = UnaryKind::gelu;
+      op.value = random.below(2) == 0;
+      in.push_back(matrix(m, n, false));
+    }
+    const Problem problem{.op = op, .in = in, .out = op.infer(in), .threads = 1};
+    ASSERT_TRUE(check("amx", problem, random_inputs(problem, random),
+                      bound_of_sums(op.transpose_a ? m : k)));
+  }
+}
+
+/// The largest difference from the reference.
+double error_of(const std::string& rule, const Problem& problem, const std::vector<Array>& in) {
+  const Array exact = reference_outputs(problem, in)[0];
+  const auto rules = kernel_rules(problem.op);
+  Offer offer = std::ranges::find(rules, rule, &KernelRule::name)->make(problem);
+  const Array y = outputs_of(*std::get<std::unique_ptr<Kernel>>(offer), problem, in)[0];
+  double largest = 0;
+  for (int64_t i = 0; i < y.shape().numel(); ++i)
+    largest = std::max(largest, std::abs(y.data<float>()[i] - exact.data<double>()[i]));
+  return largest;
+}
+
+TEST_F(Amx, IsAsAccurateAsProductsOfF32) {
+  Random random(1, "accuracy");
+  const Type a{DType::f32, {320, 448}}, b{DType::f32, {448, 64}}, c{DType::f32, {320, 64}};
+  for (const Problem& problem : {Problem{MatMul{}, {a, b}, {{DType::f32, {320, 64}}}},
+                                 Problem{MatMul{.transpose_a = true}, {a, c}, {b}}}) {
+    const std::vector<Array> in = random_inputs(problem, random);
+    EXPECT_LE(error_of("amx", problem, in), 1.5 * error_of("simd:direct", problem, in));
+  }
+}
+
+TEST_F(Amx, IsChosenWhereManyProductsAreComputedForEachValue) {
+  const auto chosen = [](int64_t batch, int64_t in, int64_t out, int64_t side) {
+    const Type x{DType::f32, {batch, in, side, side}, Layout::blocked16},
+        y{DType::f32, {batch, out, side, side}, Layout::blocked16};
+    const Conv op{.geometry = {{1, 1}, {1, 1}, {0, 0}, {0, 0}, 1}, .kernel = {1, 1}};
+    return choose_kernel({op, {x, {DType::f32, {out, in, 1, 1}}}, {y}}).name;
+  };
+  EXPECT_EQ(chosen(16, 256, 1024, 14), "amx");
+  EXPECT_NE(chosen(16, 64, 64, 56), "amx");
+  EXPECT_NE(chosen(1, 256, 1024, 14), "amx");
+  const FixedWeightsScope fixed(true);
+  EXPECT_NE(chosen(16, 256, 1024, 14), "amx");
+}
+
+}  // namespace
+}  // namespace fovea::kernel_test
