@@ -226,7 +226,8 @@ def header_of(args):
         "ms, medians of two or more interleaved rounds (smallest to largest); each run is the median of 15 steps, 100 at batch 1,",
         "in a process of its own.",
         "`of peak`: Fovea's floating-point operations per second against what the machine reached on registers in the same run;",
-        "Winograd's count as those of a direct convolution. `memory`: Fovea's peak over the best peer's, whole processes.",
+        "Winograd's count as those of a direct convolution, and products by AMX's tiles as those of f32. `memory`: Fovea's peak",
+        "over the best peer's, whole processes.",
         f"`bench/peers/compare.py --output {args.output or 'docs/results/performance.md'} ROW...` adds these rows or measures them anew;",
         "without ROW, it measures all of its default rows, of which this table may have some.", "",
         "| work | Fovea | of peak | best peer | speed | memory | others |", "|---|---|---|---|---|---|---|", ""])
