@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "fovea/kernels/amx/product.h"
+#include "fovea/kernels/amx/tiles.h"
 #include "fovea/kernels/conv_pass.h"
 #include "fovea/kernels/fixed_weights.h"
 #include "fovea/kernels/simd/simd.h"
@@ -60,44 +61,66 @@ Offer make_matmul(const Problem& problem) {
   return problem.op.get<MatMul>().transpose_a ? make_weights(problem) : make_product(problem);
 }
 
+/// Whether the result is the gradient of weights.
+bool of_weights(const Op& op) {
+  const auto* product = op.as<MatMul>();
+  return op.as<ConvBackwardWeights>() != nullptr || (product != nullptr && product->transpose_a);
+}
+
 /// Products for each value of x and y, or of the matrices that stand for them.
 double products_for_each(const Problem& problem) {
-  const auto* product = problem.op.as<MatMul>();
-  const bool of_weights = problem.op.as<ConvBackwardWeights>() != nullptr ||
-                          (product != nullptr && product->transpose_a);
   const bool data = problem.op.as<ConvBackwardData>() != nullptr;
   const Type &first = problem.in[data ? 1 : 0],
-             &second = of_weights ? problem.in[1] : problem.out[0];
+             &second = of_weights(problem.op) ? problem.in[1] : problem.out[0];
   return problem.op.flops(problem.in, problem.out) / 2 /
          static_cast<double>(first.numel() + second.numel());
+}
+
+/// The weights, or the matrix that stands for them.
+const Shape& weights_of(const Problem& problem) {
+  if (problem.op.as<MatMul>() != nullptr)
+    return (of_weights(problem.op) ? problem.out[0] : problem.in[1]).shape;
+  return problem.op.as<Linear>() != nullptr ? problem.in[1].shape : weight_shape(problem);
 }
 
 /// Whether windows are what tiles are good at: single pixels, patches, and where the gradient of
 /// strides has many channels. Others are Winograd's.
 bool fits_windows(const Problem& problem) {
-  if (problem.op.as<Linear>() != nullptr || problem.op.as<MatMul>() != nullptr) return true;
+  const Shape& weight = weights_of(problem);
+  if (weight[0] % tile != 0 || weight[1] % tile != 0) return false;
+  if (problem.op.as<Linear>() != nullptr || problem.op.as<MatMul>() != nullptr)
+    return weight.rank() == 2;
   const ConvGeometry& g = conv_pass(problem.op).geometry;
-  const Shape& weight = weight_shape(problem);
+  if (g.groups != 1) return false;
+  if (direct::cuts_patches(g, weight)) return true;
   const bool strided = std::ranges::all_of(g.stride, [](int64_t stride) { return stride > 1; });
   const bool pixels = weight.slice(2).numel() == 1;
-  return !weights_fixed && (pixels || direct::cuts_patches(g, weight) ||
-                            (problem.op.as<ConvBackwardData>() != nullptr && strided &&
-                             std::min(weight[0], weight[1]) >= 256));
+  return !weights_fixed && (pixels || (problem.op.as<ConvBackwardData>() != nullptr && strided &&
+                                       std::min(weight[0], weight[1]) >= 256));
+}
+
+/// How often each weight is multiplied.
+double products_for_each_weight(const Problem& problem) {
+  return problem.op.flops(problem.in, problem.out) / 2 /
+         static_cast<double>(weights_of(problem).numel());
+}
+
+/// Whether numbers take part in so many products that splitting them is worth it.
+bool has_many_products(const Problem& problem) {
+  return problem.op.flops(problem.in, problem.out) >= (weights_fixed ? 1.5e9 : 0.8e9) &&
+         products_for_each(problem) >= (weights_fixed ? 150 : 75) &&
+         (of_weights(problem.op) || products_for_each_weight(problem) >= 512);
 }
 
 /// In multiples of other kernels' times, measured with two threads: 0.6 to 0.75 where there are
-/// many products for each value, which must be split, and 1.0 where there are 50. Where weights are
-/// fixed, those others need not pack them either, and 1x1 convolutions are as fast as here. What
-/// uses the other half of a core makes tiles two to four times as slow, and others a third.
+/// many products for each value, and 1.0 where there are 50. Where weights are fixed, those others
+/// need not pack them either, and 1x1 convolutions are as fast as here. What uses the other half of
+/// a core makes tiles two to four times as slow, and others a third.
 double price(const Problem& problem) {
-  const double seconds = nominal_seconds(problem);
-  constexpr double faster = 0.5, slower = 1.2;
-  if (!available() || problem.in[0].numel() == 0 || problem.out[0].numel() == 0 ||
-      !fits_windows(problem))
-    return slower * seconds;
-  const bool many = problem.op.flops(problem.in, problem.out) >= (weights_fixed ? 1.5e9 : 0.8e9) &&
-                    products_for_each(problem) >= (weights_fixed ? 150 : 75);
-  return (many ? faster : slower) * seconds;
+  const bool empty =
+      problem.in[0].numel() == 0 || problem.in[1].numel() == 0 || problem.out[0].numel() == 0;
+  const bool faster = available() && !empty && fits_windows(problem) && has_many_products(problem);
+  return (faster ? 0.5 : 1.2) * nominal_seconds(problem);
 }
 
 std::vector<Layouts> layouts(const Problem& problem) {
