@@ -1,6 +1,7 @@
 #include "fovea/kernels/simd/direct.h"
 #include "fovea/core/random.h"
 #include "fovea/graph/print.h"
+#include "fovea/kernels/amx/tiles.h"
 #include "fovea/kernels/fixed_weights.h"
 #include "fovea/kernels/rules.h"
 #include "fovea/ops/conv.h"
@@ -214,7 +215,7 @@ TEST(Direct, IsChosenForGradientsOfManyWeightsAndForRowsThatConflictInTheCaches)
     const Type dy{DType::f32, {rows, inner}}, w{DType::f32, {inner, columns}};
     return choose_kernel({MatMul{}, {dy, w}, {{DType::f32, {rows, columns}}}}).name;
   };
-  EXPECT_EQ(product(784, 3072), has_tiles() ? "amx" : "simd:direct");
+  EXPECT_EQ(product(784, 3072), amx::available() ? "amx" : "simd:direct");
   EXPECT_EQ(product(784, 1000, 1024), "onednn");
   EXPECT_EQ(product(16, 3072), "onednn");
   const Type x{DType::f32, {4, 1024, 14, 14}, Layout::channels_last};

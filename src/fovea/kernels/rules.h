@@ -23,7 +23,7 @@ void add_simd_rules(const RuleSink& add);
 /// Limits oneDNN's kernels. False if it cannot be limited, or no longer.
 bool limit_onednn(InstructionSet maximum);
 
-/// Whether this CPU multiplies tiles of bf16 (AMX), and kernels are not limited to others.
+/// Whether this CPU multiplies tiles of bf16 (AMX), and FOVEA_ISA does not rule them out.
 bool has_tiles();
 
 /// How much faster than in f32 this CPU multiplies in bf16: 16 times with tiles (AMX), twice with

@@ -1,7 +1,7 @@
-// Products by tiles: y [positions, out] = X [positions, taps * in] W. What a task reads of x is
-// split a block of products at a time, and the weights all at once, before, so that a panel of
-// them serves all positions of a task, which stay in the L2 cache. Sums are in the order of the
-// products, whatever the number of threads.
+// Products by tiles: y [positions, out] = X [positions, taps * in] W. The weights are split before
+// all else. Then each task splits what it reads of x, a block of products at a time; that stays in
+// the L2 cache, where each panel of weights meets all positions of the task. Sums are added up in
+// the order of the products, whatever the number of threads.
 #include "fovea/kernels/amx/product.h"
 
 #include <fmt/format.h>
@@ -31,8 +31,6 @@ constexpr int64_t panels(int64_t n) { return round_up(n, panel) / panel; }
 /// Where channel c is, for a multiple of 16.
 int64_t at_channel(const Place& place, int64_t c) { return c / tile * place.block; }
 
-constexpr const float* no_lines[tile] = {};
-
 /// Calls f(image, row, column) for `count` positions of y from `first` on.
 template <class F>
 void for_each_position(const Convolution& c, int64_t first, int64_t count, const F& f) {
@@ -48,7 +46,7 @@ void for_each_position(const Convolution& c, int64_t first, int64_t count, const
 
 /// The block of products that are added to a task's sums before the next ones: two panels of it are
 /// in the L2 cache for the positions of a task.
-constexpr int64_t most_steps = 16;
+constexpr int64_t most_steps = 16, most_rows = 16;
 constexpr int64_t task_bytes = 1 << 20;
 
 /// One convolution of the pass, and how it is divided.
@@ -64,7 +62,7 @@ struct Part {
     const int64_t bytes = block * step_bytes + (kept() ? columns * panel * panel * 4 : 0);
     const int64_t wanted =
         std::min(task_bytes / std::max<int64_t>(1, bytes), panels(positions) / 8);
-    rows = std::clamp<int64_t>(wanted, 1, 16);
+    rows = std::clamp<int64_t>(wanted, 1, most_rows);
     tasks = {first_task, first_task + (panels(positions) + rows - 1) / rows};
   }
   /// Whether sums wait for further products.
@@ -76,10 +74,11 @@ struct Part {
 
   Convolution c;
   int64_t positions;
-  int64_t channel_steps, steps, block;  ///< of a tap; of all; that follow each other
-  int64_t columns;                      ///< panels of output channels
-  int64_t rows;                         ///< panels of positions of a task
-  int64_t weights;                      ///< where these are, split, in bytes
+  /// Of one tap, of all taps, and of the products that are split together.
+  int64_t channel_steps, steps, block;
+  int64_t columns;  ///< panels of output channels
+  int64_t rows;     ///< panels of positions of a task
+  int64_t weights;  ///< where these are, split, in bytes
   Range tasks;
 };
 
@@ -106,14 +105,14 @@ class PanelOfWeights {
                   inputs = std::min(depth, part_.c.in - channel_);
     const float* from = of_tap_ + channel_ * at.in + out * at.out;
     const float* lines[2][tile] = {};
-    if (at.out == 1) {
+    if (at.out == 1 || outputs == 0) {
       for (int64_t k = 0; k < inputs && outputs > 0; ++k)
         lines[k / tile][k % tile] = from + k * at.in;
       return split_products({lines[0], 0}, {lines[1], 0}, false, nullptr, to);
     }
     if (at.in != 1) from = copy(from, outputs, inputs);
     for (int64_t o = 0; o < outputs; ++o) lines[0][o] = from + o * (at.in == 1 ? at.out : depth);
-    split_rows({lines[0], 0}, {inputs > tile ? lines[0] : no_lines, tile}, true, to);
+    split_rows({lines[0], 0}, {inputs > tile ? lines[0] : null_lines, tile}, true, to);
   }
   /// Weights of a tap with other taps between them.
   const float* copy(const float* from, int64_t outputs, int64_t inputs) {
@@ -148,7 +147,7 @@ class Task {
 
   void compute(const float* x, const std::byte* weights, const float* bias,
                std::span<const Step> steps, bool stream, float* y) {
-    const bool finished = simd::direct::do_nothing(steps) && !stream;
+    const bool nothing_follows = simd::direct::do_nothing(steps) && !stream;
     int64_t begin = 0, end;
     do {
       end = std::min(begin + part_.block, part_.steps);
@@ -162,7 +161,7 @@ class Task {
         for (int64_t row = 0; row < rows_; ++row) {
           const std::byte* left = left_ + row * part_.block * step_bytes;
           const Sums kept = kept_sums(row, column);
-          const bool straight = last && finished && adjacent(row);
+          const bool straight = last && nothing_follows && adjacent(row);
           const Sums to = straight ? outputs(row, column, y) : kept;
           if (last && !straight) {
             for_each_run(row, column, stream, [&](const auto& sums) {
@@ -211,7 +210,7 @@ class Task {
     for (; steps > 0; --steps, channel += depth, to += step_bytes) {
       const bool whole = part_.c.in - channel > tile;
       split_rows({lines, at_channel(part_.c.x, channel), ahead},
-                 {whole ? lines : no_lines, at_channel(part_.c.x, channel + tile),
+                 {whole ? lines : null_lines, at_channel(part_.c.x, channel + tile),
                   whole ? ahead : nullptr},
                  false, to);
     }
@@ -247,10 +246,14 @@ class Task {
   }
   /// Whether both tiles' positions are there, and each next to the one before in y.
   bool adjacent(int64_t row) const {
+    if (positions(row) < panel) return false;
     const int64_t* at = offsets(row);
-    const int64_t steps = (tile - 1) * part_.c.y.column;
-    return positions(row) == panel && at[tile - 1] - at[0] == steps &&
-           at[panel - 1] - at[tile] == steps;
+    bool result = true;
+    for (int64_t i = 0; i < tile; ++i) {
+      const int64_t expected = i * part_.c.y.column;
+      result &= at[i] - at[0] == expected && at[tile + i] - at[tile] == expected;
+    }
+    return result;
   }
 
   /// Calls f(sums) for a panel's, as many adjacent positions as there are at a time.
@@ -341,12 +344,14 @@ class ProductKernel final : public Kernel {
  private:
   void split_weights(const std::byte* weights, std::byte* to) const {
     const auto* w = reinterpret_cast<const float*>(weights);
-    for (const Part& part : parts_) {
-      parallel_chunks(part.columns, [&](int64_t column, int) {
-        PanelOfWeights(part, w, column * panel)
-            .split(to + part.weights + column * part.steps * step_bytes);
-      });
-    }
+    int64_t count = 0;
+    for (const Part& part : parts_) count += part.columns;
+    parallel_chunks(count, [&](int64_t column, int) {
+      auto part = parts_.begin();
+      for (; column >= part->columns; ++part) column -= part->columns;
+      PanelOfWeights(*part, w, column * panel)
+          .split(to + part->weights + column * part->steps * step_bytes);
+    });
   }
 
   Pass pass_;

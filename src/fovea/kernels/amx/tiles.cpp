@@ -2,7 +2,7 @@
 
 #include <immintrin.h>
 
-/// Of functions that are only called where tiles are available.
+/// Marks functions that are only called where tiles are available.
 #define FOVEA_TILES __attribute__((target("avx512f,avx512bw,amx-tile,amx-bf16")))
 
 namespace fovea::amx {
@@ -24,7 +24,7 @@ constexpr uint32_t high_half = 0xffff0000u;
 
 FOVEA_TILES inline Words bits(Floats x) { return reinterpret_cast<Words>(x); }
 
-/// The nearest bf16, as f32; halves away from 0. NaN may become a 0, and then the last part is NaN.
+/// The nearest bf16, as f32; ties away from 0. NaN may become a 0, and then the last part is NaN.
 FOVEA_TILES inline Floats nearest(Floats x) {
   return reinterpret_cast<Floats>((bits(x) + 0x8000u) & high_half);
 }
@@ -34,7 +34,8 @@ FOVEA_TILES inline Words pairs(Floats a, Floats b) { return bits(a) >> 16 | (bit
 
 FOVEA_TILES inline Floats load(const Lines& lines, int64_t i) {
   const float* line = lines.line[i];
-  if (lines.next != nullptr) __builtin_prefetch(lines.next[i] + lines.offset);
+  if (lines.next != nullptr && lines.next[i] != nullptr)
+    __builtin_prefetch(lines.next[i] + lines.offset);
   return line == nullptr ? Floats{} : *reinterpret_cast<const AnyFloats*>(line + lines.offset);
 }
 
@@ -47,7 +48,7 @@ FOVEA_TILES inline void split(Floats a, Floats b, int64_t i, Parts& parts) {
   parts.line[2][i] = pairs(a12 - a1, b12 - b1);
 }
 
-/// Within each four elements: the low or the high half of a's and b's, one after the other.
+/// Within each four elements: the low or the high half of a's, interleaved with that of b's.
 template <int first, int second>
 FOVEA_TILES inline Words merge(Words a, Words b) {
   constexpr int i = first, j = second;
@@ -120,56 +121,44 @@ FOVEA_TILES void configure() {
 }
 FOVEA_TILES void release() { _tile_release(); }
 
-/// The compiler does not know what memory tiles read: it has all been written before this, and is
-/// not written before what is above.
+/// The compiler does not know what memory tiles read and write: it moves no access across this.
 inline void order_memory() { asm volatile("" ::: "memory"); }
 
-}  // namespace
+// Tiles 0 to 3 are sums; 4 and 5 a part of the left panel, 6 and 7 one of the right one.
+#define FOVEA_LEFT(part)                                                                \
+  do {                                                                                  \
+    _tile_loadd(4, left + (part)*part_bytes, 64);                                       \
+    if constexpr (rows == 2) _tile_loadd(5, left + (part)*part_bytes + tile_bytes, 64); \
+  } while (false)
+#define FOVEA_RIGHT(part)                                                                   \
+  do {                                                                                      \
+    _tile_loadd(6, right + (part)*part_bytes, 64);                                          \
+    if constexpr (columns == 2) _tile_loadd(7, right + (part)*part_bytes + tile_bytes, 64); \
+  } while (false)
+#define FOVEA_PRODUCTS                                                \
+  do {                                                                \
+    _tile_dpbf16ps(0, 4, 6);                                          \
+    if constexpr (columns == 2) _tile_dpbf16ps(1, 4, 7);              \
+    if constexpr (rows == 2) _tile_dpbf16ps(2, 5, 6);                 \
+    if constexpr (rows == 2 && columns == 2) _tile_dpbf16ps(3, 5, 7); \
+  } while (false)
+#define FOVEA_LOAD(i)                       \
+  do {                                      \
+    if (from.at[i] != nullptr)              \
+      _tile_loadd(i, from.at[i], from_row); \
+    else                                    \
+      _tile_zero(i);                        \
+  } while (false)
+#define FOVEA_STORE(i)                                          \
+  do {                                                          \
+    if (to.at[i] != nullptr) _tile_stored(i, to.at[i], to_row); \
+  } while (false)
 
-FOVEA_TILES void split_rows(const Lines& first, const Lines& second, bool transposed,
-                            std::byte* to) {
-  Parts parts;
-  for (int64_t i = 0; i < tile; ++i) split(load(first, i), load(second, i), i, parts);
-  store(parts, transposed, to);
-}
-
-FOVEA_TILES void split_products(const Lines& first, const Lines& second, bool transposed,
-                                float* totals, std::byte* to) {
-  Parts parts;
-  Floats sum = {};
-  for (int64_t i = 0; i < tile; ++i) {
-    const Floats a = load(first, i), b = load(second, i);
-    sum += a + b;
-    split(a, b, i, parts);
-  }
-  if (totals != nullptr) *reinterpret_cast<AnyFloats*>(totals) += sum;
-  store(parts, transposed, to);
-}
-
-// Tiles 0 to 3 are sums; 4 and 5 a part of the left panel, 6 and 7 one of the right one. What
-// follows another part reads one of them again.
-#define FOVEA_LEFT(part)                        \
-  _tile_loadd(4, left + (part)*part_bytes, 64); \
-  _tile_loadd(5, left + (part)*part_bytes + tile_bytes, 64)
-#define FOVEA_RIGHT(part)                        \
-  _tile_loadd(6, right + (part)*part_bytes, 64); \
-  _tile_loadd(7, right + (part)*part_bytes + tile_bytes, 64)
-#define FOVEA_PRODUCTS     \
-  _tile_dpbf16ps(0, 4, 6); \
-  _tile_dpbf16ps(1, 4, 7); \
-  _tile_dpbf16ps(2, 5, 6); \
-  _tile_dpbf16ps(3, 5, 7)
-#define FOVEA_LOAD(i)                     \
-  if (from.at[i] != nullptr)              \
-    _tile_loadd(i, from.at[i], from_row); \
-  else                                    \
-    _tile_zero(i)
-#define FOVEA_STORE(i) \
-  if (to.at[i] != nullptr) _tile_stored(i, to.at[i], to_row)
-
-FOVEA_TILES void multiply(const std::byte* left, const std::byte* right, int64_t steps,
-                          const Sums& from, const Sums& to, Ahead ahead) {
-  order_memory();
+/// Of panels of one or two tiles. Consecutive groups of products share one of their two operands,
+/// so that only the other is loaded.
+template <int rows, int columns>
+FOVEA_TILES void multiply_panels(const std::byte* left, const std::byte* right, int64_t steps,
+                                 const Sums& from, const Sums& to, Ahead ahead) {
   const int64_t from_row = from.row * 4, to_row = to.row * 4;
   FOVEA_LOAD(0);
   FOVEA_LOAD(1);
@@ -196,6 +185,45 @@ FOVEA_TILES void multiply(const std::byte* left, const std::byte* right, int64_t
   FOVEA_STORE(1);
   FOVEA_STORE(2);
   FOVEA_STORE(3);
+}
+
+#undef FOVEA_LEFT
+#undef FOVEA_RIGHT
+#undef FOVEA_PRODUCTS
+#undef FOVEA_LOAD
+#undef FOVEA_STORE
+
+}  // namespace
+
+FOVEA_TILES void split_rows(const Lines& first, const Lines& second, bool transposed,
+                            std::byte* to) {
+  Parts parts;
+  for (int64_t i = 0; i < tile; ++i) split(load(first, i), load(second, i), i, parts);
+  store(parts, transposed, to);
+}
+
+FOVEA_TILES void split_products(const Lines& first, const Lines& second, bool transposed,
+                                float* totals, std::byte* to) {
+  Parts parts;
+  Floats sum = {};
+  for (int64_t i = 0; i < tile; ++i) {
+    const Floats a = load(first, i), b = load(second, i);
+    sum += a + b;
+    split(a, b, i, parts);
+  }
+  if (totals != nullptr) *reinterpret_cast<AnyFloats*>(totals) += sum;
+  store(parts, transposed, to);
+}
+
+void multiply(const std::byte* left, const std::byte* right, int64_t steps, const Sums& from,
+              const Sums& to, Ahead ahead) {
+  order_memory();
+  const bool lower = to.at[2] != nullptr, second = to.at[1] != nullptr;
+  const auto with = lower && second ? multiply_panels<2, 2>
+                    : lower         ? multiply_panels<2, 1>
+                    : second        ? multiply_panels<1, 2>
+                                    : multiply_panels<1, 1>;
+  with(left, right, steps, from, to, ahead);
   order_memory();
 }
 
@@ -209,3 +237,5 @@ TileScope::TileScope() { configure(); }
 TileScope::~TileScope() { release(); }
 
 }  // namespace fovea::amx
+
+#undef FOVEA_TILES

@@ -10,8 +10,12 @@
 /// so that sums are as accurate as those of f32 products, of 24 bits each, while tiles multiply 16
 /// times as fast (Henry, Tang and Heinecke, "Leveraging the bfloat16 artificial intelligence
 /// datatype for higher-precision computations", 2019). Numbers that are not finite, or
-/// above 3.39e38, give sums that are not finite; parts below 1.2e-38 count as 0.
+/// above 3.39e38, give sums that are not finite. Parts below 1.2e-38 count as 0, so that numbers
+/// below 2e-31 have fewer than 24 bits, and those below 3e-36 only 8.
 namespace fovea::amx {
+
+/// Whether this process may use tiles, and the kernels that need them are not ruled out.
+bool available();
 
 /// The rows, and the columns, of a tile of sums; the products that are added to each at a time.
 inline constexpr int64_t tile = 16, depth = 32;
@@ -25,8 +29,12 @@ inline constexpr int64_t tile_bytes = 1024, part_bytes = 2 * tile_bytes,
 struct Lines {
   const float* const* line;
   int64_t offset;
-  const float* const* next = nullptr;  ///< lines that are fetched meanwhile, at the same offset
+  /// Lines that are fetched meanwhile, at the same offset; none where they are null.
+  const float* const* next = nullptr;
 };
+
+/// Lines that are not there.
+inline constexpr const float* null_lines[tile] = {};
 
 /// Splits the numbers of one tile, 16 rows (or columns) of a matrix by 32 products, and writes its
 /// three parts, each part_bytes after the one before. Product i is next to product i + 16.

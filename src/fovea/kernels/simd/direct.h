@@ -105,7 +105,8 @@ std::unique_ptr<Kernel> make_kernel(Pass pass, int threads);
 /// What follows the sums of a pass; never empty, but it may do nothing.
 std::vector<Step> steps_of(const Pass& pass, const Args& args);
 bool do_nothing(std::span<const Step> steps);
-/// Whether y, in entire lines of the caches, is too large for them and written around them.
+/// Whether y is written around the caches: it is larger than they are, is kept for later, and
+/// consists of whole cache lines. With AVX-512 only.
 bool streams(const Pass& pass, const Convolution& c, const Args& args);
 
 /// Sums of adjacent positions, 32 channels each, of which `channels` are written.
