@@ -4,6 +4,7 @@
 #include "fovea/kernels/amx/tiles.h"
 #include "fovea/kernels/fixed_weights.h"
 #include "fovea/kernels/rules.h"
+#include "fovea/kernels/tuning.h"
 #include "fovea/ops/conv.h"
 #include "fovea/ops/linear.h"
 #include "kernels/convolutions.h"
@@ -177,34 +178,25 @@ TEST_F(Amx, IsAsAccurateAsProductsOfF32) {
   }
 }
 
-TEST_F(Amx, IsChosenWhereManyProductsAreComputedForEachValue) {
-  const auto chosen = [](int64_t batch, int64_t in, int64_t out, int64_t side) {
-    const Type x{DType::f32, {batch, in, side, side}, Layout::blocked16},
-        y{DType::f32, {batch, out, side, side}, Layout::blocked16};
-    const Conv op{.geometry = {{1, 1}, {1, 1}, {0, 0}, {0, 0}, 1}, .kernel = {1, 1}};
-    return choose_kernel({op, {x, {DType::f32, {out, in, 1, 1}}}, {y}}).name;
+TEST_F(Amx, IsChosenWhereManyProductsAreComputedForEachValueOrWhereItIsMeasuredToBeFastest) {
+  const auto product = [](int64_t rows, int64_t in, int64_t out) -> Problem {
+    return {
+        MatMul{}, {{DType::f32, {rows, in}}, {DType::f32, {in, out}}}, {{DType::f32, {rows, out}}}};
   };
-  EXPECT_EQ(chosen(16, 256, 1024, 14), "amx");
-  EXPECT_NE(chosen(16, 64, 64, 56), "amx");
-  EXPECT_NE(chosen(1, 256, 1024, 14), "amx");
-  const FixedWeightsScope fixed(true);
-  EXPECT_NE(chosen(16, 256, 1024, 14), "amx");
-}
+  EXPECT_EQ(choose_kernel(product(3136, 1536, 384)).name, "amx");
+  EXPECT_NE(choose_kernel(product(12544, 768, 192)).name, "amx");  // few products for each value
+  EXPECT_NE(choose_kernel(product(196, 1536, 768)).name, "amx");   // or for each weight
+  EXPECT_NE(choose_kernel(product(3130, 1530, 390)).name, "amx");  // no multiples of 16
 
-/// The layouts in which the rule has a say, for a gradient of weights.
-std::vector<PricedLayouts> layouts_for(const Shape& weight, int64_t stride) {
-  const Shape x{16, weight[1], 16, 16}, dy{16, weight[0], 16 / stride, 16 / stride};
-  const ConvBackwardWeights op{{{stride, stride}, {1, 1}, {0, 0}, {0, 0}, 1}, weight};
-  const Problem problem{op, {{DType::f32, x}, {DType::f32, dy}}, {{DType::f32, weight}}};
-  const auto rules = kernel_rules(problem.op);
-  return priced_layouts(*std::ranges::find(rules, "amx", &KernelRule::name), problem);
-}
-
-TEST_F(Amx, HasASayInLayoutsOnlyWhereItIsFaster) {
-  EXPECT_FALSE(layouts_for({1024, 256, 1, 1}, 1).empty());
-  EXPECT_TRUE(layouts_for({64, 64, 1, 1}, 1).empty());
-  // Gradients of patches are not computed by tiles.
-  EXPECT_TRUE(layouts_for({1024, 512, 2, 2}, 2).empty());
+  const Type x{DType::f32, {16, 1024, 14, 14}, Layout::blocked16},
+      w{DType::f32, {1024, 1024, 1, 1}};
+  const Conv op{.geometry = {{1, 1}, {1, 1}, {0, 0}, {0, 0}, 1}, .kernel = {1, 1}};
+  const Problem pixels{op, {x, w}, {x}};
+  EXPECT_NE(choose_kernel(pixels).name, "amx");
+  const auto measured = std::make_shared<Tuning>();
+  measured->find(pixels, [] { return Tuning::Fastest{"amx", 1e-3}; });
+  const TuningScope scope(measured);
+  EXPECT_EQ(choose_kernel(pixels).name, "amx");
 }
 
 }  // namespace
