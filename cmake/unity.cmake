@@ -1,11 +1,16 @@
-# unite(TARGET [EXCEPT REGEX] [AT_MOST N]): compiles the files of a folder together, N of them if a folder has more, but not
+# unite(TARGET [EXCEPT REGEX] [AT_MOST N] [PER_SET_AT_MOST N]): compiles the files of a folder together, N of them if a folder has more, but not
 # those whose paths match REGEX or that have flags of their own. What their headers instantiate is the larger part of the
 # time to compile them. A name in an anonymous namespace is therefore one of its folder.
+#
+# Kernels that Highway compiles once per instruction set are united apart from the rest, PER_SET_AT_MOST of them, or not at
+# all without it: foreach_target.h then includes the united file, not the kernels, once more for each set, so that they share
+# what the sets' intrinsics take to read. The kernels' own definitions of HWY_TARGET_INCLUDE are undone at its end, before the
+# next set.
 #
 # CMake's own UNITY_BUILD includes files by absolute paths, which messages would show and ccache takes for other files in
 # another checkout.
 function(unite target)
-  cmake_parse_arguments(PARSE_ARGV 1 unite "" "EXCEPT;AT_MOST" "")
+  cmake_parse_arguments(PARSE_ARGV 1 unite "" "EXCEPT;AT_MOST;PER_SET_AT_MOST" "")
   get_target_property(sources ${target} SOURCES)
   get_target_property(base ${target} SOURCE_DIR)
   set(groups)
@@ -22,11 +27,20 @@ function(unite target)
     cmake_path(RELATIVE_PATH file BASE_DIRECTORY ${PROJECT_SOURCE_DIR})
     cmake_path(GET file PARENT_PATH folder)
     string(MAKE_C_IDENTIFIER ${folder} group)
-    if(unite_AT_MOST)
+    set(at_most ${unite_AT_MOST})
+    file(STRINGS ${PROJECT_SOURCE_DIR}/${file} per_set REGEX "<hwy/foreach_target.h>" LIMIT_COUNT 1)
+    if(per_set)
+      if(NOT unite_PER_SET_AT_MOST)
+        continue()
+      endif()
+      string(APPEND group _per_set)
+      set(at_most ${unite_PER_SET_AT_MOST})
+    endif()
+    if(at_most)
       if(NOT DEFINED before_${group})
         set(before_${group} 0)
       endif()
-      math(EXPR part "${before_${group}} / ${unite_AT_MOST}")
+      math(EXPR part "${before_${group}} / ${at_most}")
       math(EXPR before_${group} "${before_${group}} + 1")
       string(APPEND group _${part})
     endif()
@@ -38,10 +52,14 @@ function(unite target)
   foreach(group IN LISTS groups)
     list(TRANSFORM files_${group} REPLACE "(.+)" "#include \"\\1\"\n")
     list(JOIN files_${group} "" lines)
-    set(united ${CMAKE_BINARY_DIR}/united/${target}/${group}.cpp)
-    file(CONFIGURE OUTPUT ${united} CONTENT "${lines}" @ONLY)
-    list(APPEND sources ${united})
+    set(united united/${target}/${group}.cpp)
+    if(group MATCHES "_per_set")
+      set(include_united "#undef HWY_TARGET_INCLUDE\n#define HWY_TARGET_INCLUDE \"${united}\"\n")
+      set(lines "${include_united}#include <hwy/foreach_target.h>\n${lines}${include_united}")
+    endif()
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/${united} CONTENT "${lines}" @ONLY)
+    list(APPEND sources ${CMAKE_BINARY_DIR}/${united})
   endforeach()
   set_property(TARGET ${target} PROPERTY SOURCES ${sources})
-  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR} ${CMAKE_BINARY_DIR})
 endfunction()

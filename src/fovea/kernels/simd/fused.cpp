@@ -28,7 +28,7 @@
 namespace fovea::simd {
 namespace {
 
-constexpr int64_t block = 512;  // elements: 2 KiB per intermediate result
+constexpr int64_t block_size = 512;  // elements: 2 KiB per intermediate result
 
 /// An operand in a block: its elements or one number.
 struct Operand {
@@ -107,7 +107,7 @@ void run_tile(std::span<const Instruction> instructions, const Operand* operands
       const Operand& array = operands[operand];
       into.load(array.data + i, at);
       // Array by array as they are read: it cannot await the lines of all of them at once.
-      if (array.input) Tile::fetch(array.data + block + i);
+      if (array.input) Tile::fetch(array.data + block_size + i);
     }
   };
   for (const Instruction& in : instructions) {
@@ -168,7 +168,7 @@ HWY_EXPORT(run_block);
 
 /// Elements between slots: small multiples of it are not multiples of 4 KiB, at which a CPU
 /// mistakes a load for one of recently stored data.
-constexpr int64_t pitch = block + 48;
+constexpr int64_t pitch = block_size + 48;
 constexpr size_t max_operands = 64, max_slots = 16;
 
 /// The value of an input of one element.
@@ -287,8 +287,8 @@ class FusedKernel final : public Kernel {
     for (size_t k = in_.size(); k < first_constant(); ++k) {
       if (operands[k].data == nullptr) now[k] = {.data = slots.data() + slot_[k] * pitch};
     }
-    for (; begin < end; begin += block) {
-      const int64_t count = std::min<int64_t>(block, end - begin);
+    for (; begin < end; begin += block_size) {
+      const int64_t count = std::min<int64_t>(block_size, end - begin);
       for (size_t k = 0; k < first_constant(); ++k) {
         if (operands[k].number || operands[k].data == nullptr) continue;
         now[k].data = operands[k].data + begin;

@@ -275,8 +275,10 @@ WeightGradient winograd::weight_gradient_of(const Problem& problem) {
 // With a stride of 2, positions of a tile are pairs of dx: the first one is what a middle tap read,
 // so that it is at an odd distance from the padding's beginning. Pair i, at 2 i - shift of dx,
 // reads dy from (2 i - shift + padding - 1) / 2 on.
-std::pair<Patches, Planes> winograd::of_data_gradient(const ConvGeometry& g, const Shape& weight,
-                                                      const Type& dy, const Type& dx) {
+std::pair<winograd::Patches, winograd::Planes> winograd::of_data_gradient(const ConvGeometry& g,
+                                                                          const Shape& weight,
+                                                                          const Type& dy,
+                                                                          const Type& dx) {
   Patches p;
   p.form = form_of(g, weight);
   p.image = Image(dy, p.form);
