@@ -1,6 +1,6 @@
-# unite(TARGET [EXCEPT REGEX] [AT_MOST N] [PER_SET_AT_MOST N]): compiles the files of a folder together, N of them if a folder has more, but not
-# those whose paths match REGEX or that have flags of their own. What their headers instantiate is the larger part of the
-# time to compile them. A name in an anonymous namespace is therefore one of its folder.
+# unite(TARGET [EXCEPT REGEX] [AT_MOST N] [PER_SET_AT_MOST N]): compiles the files of a folder together, N of them if a
+# folder has more, but not those whose paths match REGEX or that have flags of their own. What their headers instantiate is
+# the larger part of the time to compile them. A name in an anonymous namespace is therefore one of its folder.
 #
 # Kernels that Highway compiles once per instruction set are united apart from the rest, PER_SET_AT_MOST of them, or not at
 # all without it: foreach_target.h then includes the united file, not the kernels, once more for each set, so that they share
