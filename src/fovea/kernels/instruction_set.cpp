@@ -8,6 +8,7 @@
 
 #include "fovea/core/error.h"
 #include "fovea/core/text.h"
+#include "fovea/kernels/amx/tiles.h"
 #include "fovea/kernels/kernel.h"
 #include "fovea/kernels/rules.h"
 
@@ -92,7 +93,8 @@ void limit_instruction_set() {
 
 std::string instruction_set() {
   limit_instruction_set();
-  return hwy::TargetName(best_target());
+  const std::string name = hwy::TargetName(best_target());
+  return amx::available() ? name + "+AMX" : name;
 }
 
 }  // namespace fovea

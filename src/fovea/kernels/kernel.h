@@ -152,8 +152,8 @@ KernelChoice choose_kernel(const Problem& problem);
 /// The op's own float64 reference as a kernel: any dtype and layout, slow. Never refuses.
 std::unique_ptr<Kernel> make_reference_kernel(const Problem& problem);
 
-/// The instruction set that kernels are chosen for, "AVX3_ZEN4", "AVX2", ...: bits may differ
-/// between instruction sets.
+/// The instruction set that kernels are chosen for, "AVX3_ZEN4", "AVX2", ..., and "+AMX" where its
+/// tiles may be used: bits may differ between instruction sets.
 std::string instruction_set();
 
 /// The layout in which this machine's convolution kernels are fastest for an N, C, spatial value.

@@ -70,7 +70,8 @@ Offer make(const Problem& problem) {
   return make_product_kernel(std::get<direct::Pass>(std::move(derived)), problem.threads);
 }
 
-/// Whether each number of a product takes part in so many products that splitting it is worth it.
+/// Whether there are so many products for each number that is read or written, and each weight,
+/// that splitting these is worth it.
 bool has_many_products(const Problem& problem) {
   const bool gradient = of_weights(problem.op);
   const Type &x = problem.in[0], &w = gradient ? problem.out[0] : problem.in[1],

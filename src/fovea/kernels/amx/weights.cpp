@@ -24,8 +24,8 @@ constexpr int64_t block_bytes = 1 << 20, copies_bytes = 8 << 20;
 /// and positions for so many.
 constexpr int64_t most_inputs = 512, tasks_wanted = 8;
 
-/// The channels of each group, whole panels, if they are divided as evenly as possible among as few
-/// groups of at most so many as there can be.
+/// The channels of each group if they are divided as evenly as possible among as few groups of at
+/// most so many as there can be, rounded up to whole panels.
 constexpr int64_t share_of(int64_t channels, int64_t most) {
   return divide_up(divide_up(channels, divide_up(channels, most)), panel) * panel;
 }
