@@ -11,8 +11,8 @@
 /// times as fast (Henry, Tang and Heinecke, "Leveraging the bfloat16 artificial intelligence
 /// datatype for higher-precision computations", 2019). Numbers that are not finite, or
 /// above 3.39e38, give sums that are not finite. Parts, and products of parts, below 1.2e-38 count
-/// as 0, so that numbers below 2e-31, and products below 6e-31, have fewer than 24 bits: sums of 256
-/// products are as accurate as others down to 1e-30, and at 1e-34 to 3 digits.
+/// as 0, so that numbers below 2e-31, and products below 6e-31, have fewer than 24 bits: sums of
+/// 256 products are as accurate as others down to 1e-30, and at 5e-34 to 3 digits.
 namespace fovea::amx {
 
 /// Whether this process may use tiles, and the kernels that need them are not ruled out.
